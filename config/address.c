@@ -1,0 +1,51 @@
+#include "config/address.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT_MAX 65535
+
+static bool is_loopback(const char *host)
+{
+    struct in6_addr v6;
+    struct in_addr v4;
+
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &v6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&v6);
+    return strcmp(host, "localhost") == 0;
+}
+
+static int parse_port(const char *text, unsigned *out)
+{
+    size_t n = strspn(text, "0123456789");
+    unsigned long port = n && n <= 5 ? strtoul(text, NULL, 10) : PORT_MAX + 1UL;
+
+    if (text[n] || port > PORT_MAX)
+        return -1;
+    *out = (unsigned)port;
+    return 0;
+}
+
+int address_parse(const char *text, struct address *out, struct err *e)
+{
+    const char *colon = strrchr(text, ':'), *host = text;
+    size_t n = colon ? (size_t)(colon - text) : 0;
+
+    *out = (struct address){.port = 0};
+    if (n >= 2 && host[0] == '[' && host[n - 1] == ']') {
+        host++;
+        n -= 2;
+    } else if (n && memchr(host, ':', n)) {
+        return err_set(e, ERR_CONFIG, "wants host:port; an IPv6 address goes in brackets, such as [::1]:4573");
+    }
+    if (n == 0 || n >= sizeof(out->host) || memchr(host, ' ', n))
+        return err_set(e, ERR_CONFIG, "wants host:port, such as 127.0.0.1:4573");
+    if (parse_port(colon + 1, &out->port) < 0)
+        return err_set(e, ERR_CONFIG, "wants a port from 0 to 65535 behind the last `:`");
+    memcpy(out->host, host, n);
+    out->loopback = is_loopback(out->host);
+    return 0;
+}

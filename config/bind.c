@@ -1,0 +1,204 @@
+#include "config/bind.h"
+
+#include "config/errors.h"
+#include "config/node.h"
+#include "config/scalar.h"
+#include "config/text.h"
+#include "config/words.h"
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+static void *member_of(void *out, const struct cfg_field *f)
+{
+    return (char *)out + f->offset;
+}
+
+/* --- one field -----------------------------------------------------------------------------------------------------
+ */
+
+static const char *wanted(const struct cfg_field *f)
+{
+    static const char *const words[] = {
+        [CFG_STRING] = "a text",
+        [CFG_BOOL] = "true or false",
+        [CFG_INT] = "a whole number",
+        [CFG_SIZE] = "a size such as 1MiB",
+        [CFG_DURATION] = "a duration such as 60s",
+        [CFG_ENUM] = "a word",
+        [CFG_STRINGS] = "a list of texts",
+        [CFG_BLOCK] = "a mapping (`key: value` lines)",
+        [CFG_CUSTOM] = "something else",
+    };
+
+    return f->type == CFG_BOOL && f->choices ? "a word" : words[f->type];
+}
+
+static void report_kind(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node)
+{
+    cfg_error(errs, node->at, "`%s` wants %s, not %s", f->name, wanted(f), cfg_node_kind(node));
+}
+
+static void bind_strings(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node,
+                         struct cfg_strings *member)
+{
+    const struct cfg_node *const single[] = {node};
+    const struct cfg_node *const *items = single;
+    size_t count = 1;
+
+    if (node->kind == CFG_NODE_LIST) {
+        items = (const struct cfg_node *const *)node->items;
+        count = node->count;
+    }
+    if (f->max && ((int64_t)count < f->min || (int64_t)count > f->max)) {
+        cfg_error(errs, node->at, "`%s` has %zu elements; allowed: %" PRId64 " to %" PRId64, f->name, count, f->min,
+                  f->max);
+        return;
+    }
+    if (f->required && count == 0)
+        cfg_error(errs, node->at, "`%s` must not be empty", f->name);
+    member->v = mem_array(count, sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        if (items[i]->bad)
+            continue;
+        if (items[i]->kind != CFG_NODE_SCALAR)
+            cfg_error(errs, items[i]->at, "`%s` wants texts, not %s", f->name, cfg_node_kind(items[i]));
+        else if (!*items[i]->text)
+            cfg_error(errs, items[i]->at, "`%s` has an empty element", f->name);
+        else
+            member->v[member->n++] = mem_strdup(items[i]->text);
+    }
+}
+
+/* `node` holds a value of the right field, perhaps of the wrong kind. */
+static void bind_value(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, void *out)
+{
+    void *member = member_of(out, f);
+
+    if (f->type == CFG_CUSTOM)
+        f->bind(errs, node, member);
+    else if (f->type == CFG_STRINGS && node->kind != CFG_NODE_MAP)
+        bind_strings(errs, f, node, member);
+    else if (f->type == CFG_BLOCK && node->kind == CFG_NODE_MAP)
+        cfg_bind(errs, node, f->fields, member);
+    else if (f->type < CFG_STRINGS && node->kind == CFG_NODE_SCALAR)
+        scalar_bind(errs, f, node, member);
+    else
+        report_kind(errs, f, node);
+}
+
+/* The default goes the way of a user's value, so it needs no code of its own. */
+static void bind_default(struct cfg_errors *errs, const struct cfg_field *f, void *out)
+{
+    size_t before = cfg_errors_count(errs);
+    char *text;
+
+    if (f->type == CFG_BLOCK) {
+        cfg_bind(errs, NULL, f->fields, member_of(out, f));
+    } else if (f->type == CFG_CUSTOM) {
+        f->bind(errs, NULL, member_of(out, f));
+    } else if (f->def) {
+        text = mem_strdup(f->def);
+        bind_value(errs, f, &(struct cfg_node){.kind = CFG_NODE_SCALAR, .text = text}, out);
+        mem_free(text);
+        assert(cfg_errors_count(errs) == before); /* a default that its own row refuses */
+    }
+}
+
+/* --- a table --------------------------------------------------------------------------------------------------------
+ */
+
+static const struct cfg_field *find_field(const struct cfg_field *fields, const char *name)
+{
+    for (const struct cfg_field *f = fields; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
+
+static void report_unknown(struct cfg_errors *errs, const struct cfg_node *key, const struct cfg_field *fields)
+{
+    char shown[TEXT_SHOWN_MAX + 4], hint[600];
+    struct words known;
+
+    words_init(&known, key->text);
+    for (const struct cfg_field *f = fields; f->name; f++)
+        words_add(&known, f->name);
+    if (known.count == 0)
+        cfg_error(errs, key->at, "unknown key `%s`; nothing can be set here", text_show(key->text, shown));
+    else
+        cfg_error(errs, key->at, "unknown key `%s`; %s", text_show(key->text, shown),
+                  words_hint(&known, hint, sizeof(hint)));
+}
+
+/* The manual has room for all of a help text, a message for what the option is. */
+static int first_sentence(const char *help)
+{
+    const char *end = strstr(help, ". ");
+
+    return (int)(end ? (size_t)(end - help) : strlen(help));
+}
+
+static void bind_field(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, void *out)
+{
+    if (node && node->bad)
+        return;
+    if (node && !cfg_node_is_null(node))
+        bind_value(errs, f, node, out);
+    else if (f->required)
+        cfg_error(errs, node ? cfg_node_place(node) : cfg_errors_here(errs), "%s `%s`: %.*s",
+                  node ? "nothing stands behind the required key" : "missing required key", f->name,
+                  first_sentence(f->help), f->help);
+    else
+        bind_default(errs, f, out);
+}
+
+void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct cfg_field *fields, void *out)
+{
+    struct srcpos before = cfg_errors_place(errs, node ? cfg_node_place(node) : cfg_errors_here(errs));
+
+    if (node && node->kind != CFG_NODE_MAP && !cfg_node_is_null(node)) {
+        if (!node->bad)
+            cfg_error(errs, node->at, "a mapping (`key: value` lines) belongs here, not %s", cfg_node_kind(node));
+    } else {
+        for (size_t i = 0; node && i < node->count; i++)
+            if (!find_field(fields, node->items[i]->key->text))
+                report_unknown(errs, node->items[i]->key, fields);
+        for (const struct cfg_field *f = fields; f->name; f++)
+            bind_field(errs, f, cfg_node_get(node, f->name), out);
+    }
+    cfg_errors_place(errs, before);
+}
+
+const char *cfg_text(const struct cfg_field *fields, const void *conf, const char *name)
+{
+    const struct cfg_field *f = find_field(fields, name);
+
+    if (!f || f->type != CFG_STRING || f->secret)
+        return NULL;
+    return *(char *const *)((const char *)conf + f->offset);
+}
+
+void cfg_release(const struct cfg_field *fields, void *out)
+{
+    for (const struct cfg_field *f = fields; f->name; f++) {
+        void *member = member_of(out, f);
+
+        if (f->type == CFG_STRING) {
+            MEM_CLEAR(*(char **)member);
+        } else if (f->type == CFG_STRINGS) {
+            struct cfg_strings *list = member;
+
+            for (size_t i = 0; i < list->n; i++)
+                mem_free(list->v[i]);
+            mem_free(list->v);
+            *list = (struct cfg_strings){0};
+        } else if (f->type == CFG_BLOCK) {
+            cfg_release(f->fields, member);
+        } else if (f->type == CFG_CUSTOM && f->release) {
+            f->release(member);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+#include "config/errors.h"
+
+#include "config/text.h"
+#include "pipeline/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_MAX 1024
+
+struct mistake {
+    char *file;
+    unsigned line, column;
+    size_t order; /* of reporting: keeps two mistakes at one place in order */
+    char *message;
+};
+
+struct cfg_errors {
+    struct mistake kept[CFG_ERRORS_MAX];
+    size_t kept_count, count;
+    struct srcpos place;
+};
+
+struct cfg_errors *cfg_errors_new(void)
+{
+    return mem_alloc(sizeof(struct cfg_errors));
+}
+
+void cfg_errors_free(struct cfg_errors **errs)
+{
+    if (!*errs)
+        return;
+    for (size_t i = 0; i < (*errs)->kept_count; i++) {
+        mem_free((*errs)->kept[i].file);
+        mem_free((*errs)->kept[i].message);
+    }
+    MEM_CLEAR(*errs);
+}
+
+void cfg_error(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list ap;
+
+    errs->count++;
+    if (errs->kept_count == CFG_ERRORS_MAX)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof(message), fmt, ap);
+    va_end(ap);
+    text_one_line(message);
+    errs->kept[errs->kept_count] = (struct mistake){
+        .file = at.file ? mem_strdup(at.file) : NULL,
+        .line = at.line,
+        .column = at.column,
+        .order = errs->kept_count,
+        .message = mem_strdup(message),
+    };
+    errs->kept_count++;
+}
+
+size_t cfg_errors_count(const struct cfg_errors *errs)
+{
+    return errs->count;
+}
+
+const char *cfg_errors_file(const struct cfg_errors *errs)
+{
+    return errs->kept_count ? errs->kept[0].file : NULL;
+}
+
+struct srcpos cfg_errors_place(struct cfg_errors *errs, struct srcpos place)
+{
+    struct srcpos before = errs->place;
+
+    errs->place = place;
+    return before;
+}
+
+struct srcpos cfg_errors_here(const struct cfg_errors *errs)
+{
+    return errs->place;
+}
+
+static int by_position(const void *a, const void *b)
+{
+    const struct mistake *x = a, *y = b;
+
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+/* A report that does not fit into `out` ends early; the bounds above keep it under CFG_ERRORS_MAX * 2 KiB. */
+static void print_one(const struct mistake *m, struct buf *out)
+{
+    int rc;
+
+    if (!m->file)
+        rc = buf_printf(out, "%s\n", m->message);
+    else if (!m->line)
+        rc = buf_printf(out, "%s: %s\n", m->file, m->message);
+    else
+        rc = buf_printf(out, "%s:%u:%u: %s\n", m->file, m->line, m->column, m->message);
+    (void)rc;
+}
+
+void cfg_errors_print(const struct cfg_errors *errs, struct buf *out)
+{
+    struct mistake sorted[CFG_ERRORS_MAX];
+
+    memcpy(sorted, errs->kept, errs->kept_count * sizeof(sorted[0]));
+    qsort(sorted, errs->kept_count, sizeof(sorted[0]), by_position);
+    for (size_t i = 0; i < errs->kept_count; i++)
+        print_one(&sorted[i], out);
+    if (errs->count > errs->kept_count && buf_printf(out, "and %zu more\n", errs->count - errs->kept_count) < 0)
+        return;
+}

@@ -1,0 +1,34 @@
+/* errors.h -- the mistakes in a configuration, collected so that all are shown at once, in the order of the file.
+ *
+ * Ownership  cfg_errors_free(). Threads: the main thread. Bounded: after CFG_ERRORS_MAX it counts only.
+ */
+#ifndef CONFIG_ERRORS_H
+#define CONFIG_ERRORS_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+
+#include <stddef.h>
+
+#define CFG_ERRORS_MAX 100
+
+struct cfg_errors;
+
+struct cfg_errors *cfg_errors_new(void);
+void cfg_errors_free(struct cfg_errors **errs);
+
+void cfg_error(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+size_t cfg_errors_count(const struct cfg_errors *errs);
+/* The file of the first mistake, for a last line that counts them; NULL when none has one. */
+const char *cfg_errors_file(const struct cfg_errors *errs);
+
+/* Where a mapping stands that was left out, for mistakes about what it lacks. Returns the place before, to restore it.
+ */
+struct srcpos cfg_errors_place(struct cfg_errors *errs, struct srcpos place);
+struct srcpos cfg_errors_here(const struct cfg_errors *errs);
+
+/* "file:line:column: what is wrong" lines, sorted by position. */
+void cfg_errors_print(const struct cfg_errors *errs, struct buf *out);
+
+#endif

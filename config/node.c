@@ -1,0 +1,114 @@
+#include "config/node.h"
+
+#include "config/tree.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void tree_node_free(struct cfg_node *node)
+{
+    if (!node)
+        return;
+    for (size_t i = 0; i < node->count; i++)
+        tree_node_free(node->items[i]);
+    tree_node_free(node->key);
+    mem_free(node->items);
+    mem_free(node->text);
+    mem_free(node);
+}
+
+void cfg_tree_free(struct cfg_tree **t)
+{
+    if (!*t)
+        return;
+    tree_node_free((*t)->root);
+    mem_free((*t)->name);
+    MEM_CLEAR(*t);
+}
+
+const struct cfg_node *cfg_tree_root(const struct cfg_tree *t)
+{
+    return t->root;
+}
+
+const struct cfg_node *cfg_node_get(const struct cfg_node *map, const char *key)
+{
+    if (!map || map->kind != CFG_NODE_MAP)
+        return NULL;
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->items[i]->key->text, key) == 0)
+            return map->items[i];
+    return NULL;
+}
+
+bool cfg_node_is_null(const struct cfg_node *node)
+{
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+
+    if (node->kind != CFG_NODE_SCALAR || node->quoted || node->secret)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(node->text, words[i]) == 0)
+            return true;
+    return false;
+}
+
+struct srcpos cfg_node_place(const struct cfg_node *node)
+{
+    return node->key ? node->key->at : node->at;
+}
+
+const char *cfg_node_kind(const struct cfg_node *node)
+{
+    static const char *const kinds[] = {
+        [CFG_NODE_SCALAR] = "a single value", [CFG_NODE_LIST] = "a list", [CFG_NODE_MAP] = "a mapping"};
+
+    return kinds[node->kind];
+}
+
+/* --- from a file ---------------------------------------------------------------------------------------------------
+ */
+
+static int read_file(const char *path, struct buf *content)
+{
+    int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = 1;
+
+    if (fd < 0)
+        return -1;
+    while (got > 0 && content->n < content->max) {
+        size_t room = content->max - content->n < 65536 ? content->max - content->n : 65536;
+
+        if (buf_reserve(content, room) < 0) {
+            errno = ENOMEM;
+            goto out;
+        }
+        got = read(fd, content->p + content->n, room);
+        if (got < 0)
+            goto out;
+        content->n += (size_t)got;
+    }
+    rc = 0;
+out:
+    close(fd);
+    return rc;
+}
+
+struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs)
+{
+    struct cfg_tree *t = NULL;
+    struct buf content;
+
+    buf_init(&content, CFG_FILE_MAX + 1); /* one more: a larger file shows by filling it */
+    if (read_file(path, &content) < 0)
+        cfg_error(errs, (struct srcpos){.file = path}, "cannot read the file: %s", strerror(errno));
+    else
+        t = cfg_tree_parse(path, content.p, content.n, errs);
+    buf_release(&content);
+    return t;
+}

@@ -1,0 +1,218 @@
+#include "pipeline/admin.h"
+
+#include "pipeline/admin_listen.h"
+#include "pipeline/admin_page.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ADMIN_MAGIC = 0xad317, CONNECTIONS = 64, TIMEOUT_SECONDS = 10 };
+
+/* A thousand streams make about 5 MiB of metrics. */
+#define PAGE_MAX_BYTES (64 * MIB)
+
+struct admin {
+    unsigned magic;
+    struct engine *engine;
+    struct admin_socket socket;
+    struct MHD_Daemon *daemon;
+    struct buf policy; /* Content-Security-Policy of the console */
+};
+
+struct reply {
+    unsigned status;
+    const char *type, *policy;
+    struct buf body;
+};
+
+static const char PLAIN[] = "text/plain; charset=utf-8";
+static const char METRICS[] = "text/plain; version=0.0.4; charset=utf-8";
+static const char HTML[] = "text/html; charset=utf-8";
+static const char NOTHING[] = "default-src 'none'; frame-ancestors 'none'";
+
+/* --- the pages -----------------------------------------------------------------------------------------------------
+ */
+
+/* The text is short: it fits. */
+static void say(struct reply *re, unsigned status, const char *text)
+{
+    buf_clear(&re->body);
+    re->status = buf_add_str(&re->body, text) < 0 ? MHD_HTTP_INTERNAL_SERVER_ERROR : status;
+    re->type = PLAIN;
+}
+
+static int show_console(struct admin *a, struct reply *re)
+{
+    re->type = HTML;
+    re->policy = buf_cstr(&a->policy);
+    return admin_console(a->engine, clock_wall(), &re->body);
+}
+
+static int show_metrics(struct admin *a, struct reply *re)
+{
+    re->type = METRICS;
+    return admin_metrics(a->engine, clock_wall(), &re->body);
+}
+
+static int show_ready(struct admin *a, struct reply *re)
+{
+    bool ready = false;
+    int rc = admin_ready(a->engine, clock_wall(), &re->body, &ready);
+
+    re->status = ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    return rc;
+}
+
+static int show_healthy(struct admin *a, struct reply *re)
+{
+    (void)a;
+    return buf_add_str(&re->body, "ok\n");
+}
+
+static const struct {
+    const char *path;
+    int (*show)(struct admin *a, struct reply *re);
+} PAGES[] = {
+    {"/", show_console},
+    {"/metrics", show_metrics},
+    {"/healthz", show_healthy},
+    {"/readyz", show_ready},
+};
+
+static void show(struct admin *a, const char *path, struct reply *re)
+{
+    for (size_t i = 0; i < ARRAY_LEN(PAGES); i++) {
+        if (strcmp(PAGES[i].path, path) != 0)
+            continue;
+        if (PAGES[i].show(a, re) < 0)
+            say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB\n");
+        return;
+    }
+    say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz\n");
+}
+
+/* --- the server ----------------------------------------------------------------------------------------------------
+ */
+
+static enum MHD_Result send_reply(struct MHD_Connection *c, const struct reply *re)
+{
+    struct MHD_Response *r = MHD_create_response_from_buffer(re->body.n, re->body.p, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result rc;
+
+    if (!r)
+        return MHD_NO;
+    MHD_add_response_header(r, "Content-Type", re->type);
+    MHD_add_response_header(r, "Content-Security-Policy", re->policy);
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(r, "X-Frame-Options", "DENY");
+    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(r, "Cache-Control", "no-store");
+    if (re->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(r, "Allow", "GET, HEAD");
+    rc = MHD_queue_response(c, re->status, r);
+    MHD_destroy_response(r);
+    return rc;
+}
+
+static bool is_read(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static void decide(struct admin *a, struct MHD_Connection *c, const char *method, const char *path, struct reply *re)
+{
+    const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+
+    if (!is_read(method))
+        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n");
+    else if (a->socket.loopback && !admin_host_is_local(host))
+        say(re, MHD_HTTP_FORBIDDEN, "this server answers to localhost only; ask for http://localhost:<port>/\n");
+    else
+        show(a, path, re);
+}
+
+static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const char *method, const char *path)
+{
+    struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
+    enum MHD_Result rc;
+
+    buf_init(&re.body, PAGE_MAX_BYTES);
+    decide(a, c, method, path, &re);
+    rc = send_reply(c, &re);
+    buf_release(&re.body);
+    return rc;
+}
+
+/* MHD calls with the headers alone, then with pieces of the body, then once more. Answering at once ends the
+ * connection: right for whoever wants to send something, wrong for a monitor that comes again in ten seconds. */
+static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *path, const char *method,
+                              const char *version, const char *upload, size_t *upload_size, void **request)
+{
+    struct admin *a = cls;
+    bool first = *request == NULL;
+
+    assert(a->magic == ADMIN_MAGIC);
+    (void)version;
+    (void)upload;
+    *request = a;
+    if ((first && is_read(method)) || *upload_size > 0) {
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    return respond(a, c, method, path);
+}
+
+static struct MHD_Daemon *start_daemon(struct admin *a)
+{
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, a, MHD_OPTION_LISTEN_SOCKET,
+                            a->socket.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS, MHD_OPTION_END);
+}
+
+int admin_start(struct admin **out, const char *listen, struct engine *engine, struct err *e)
+{
+    struct admin *a = mem_alloc(sizeof(*a));
+    struct page policy = {.out = &a->policy};
+
+    a->magic = ADMIN_MAGIC;
+    a->engine = engine;
+    buf_init(&a->policy, 4 * KIB);
+    admin_console_policy(&policy);
+    if (admin_listen(listen, &a->socket, e) < 0)
+        goto fail;
+    a->daemon = start_daemon(a);
+    if (!a->daemon) {
+        err_errno(e, "admin: cannot start the HTTP server on %s", a->socket.address);
+        goto fail;
+    }
+    if (!a->socket.loopback)
+        log_warn("the admin pages can be read by everybody who reaches this address", KS("address", a->socket.address),
+                 KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
+    *out = a;
+    return 0;
+fail:
+    admin_stop(&a);
+    return -1;
+}
+
+void admin_stop(struct admin **a)
+{
+    if (!*a)
+        return;
+    if ((*a)->daemon)
+        MHD_stop_daemon((*a)->daemon); /* closes the socket, too */
+    else if ((*a)->socket.fd >= 0)
+        close((*a)->socket.fd);
+    buf_release(&(*a)->policy);
+    MEM_CLEAR(*a);
+}
+
+const char *admin_address(const struct admin *a)
+{
+    return a->socket.address;
+}

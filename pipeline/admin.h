@@ -1,0 +1,29 @@
+/* admin.h -- the operators' HTTP server: /metrics (Prometheus text), /healthz, /readyz, and the console page on /.
+ *
+ * Read-only. Answers from engine_status() snapshots; shows no secrets and no record contents.
+ *
+ * /healthz  200 while the process works. /readyz  200 when every stream takes records and delivers, otherwise 503 with
+ * one line per stream that does not: what, where, what to do.
+ *
+ * Threads    its own (libmicrohttpd). Ownership: the engine outlives it.
+ */
+#ifndef PIPELINE_ADMIN_H
+#define PIPELINE_ADMIN_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/status.h"
+
+struct admin;
+
+MUST_CHECK int admin_start(struct admin **a, const char *listen, struct engine *engine, struct err *e);
+void admin_stop(struct admin **a);
+const char *admin_address(const struct admin *a); /* with the real port when 0 was configured */
+
+/* The pages, without the server. */
+MUST_CHECK int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out);
+MUST_CHECK int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready);
+MUST_CHECK int admin_console(struct engine *engine, nsec wall_now, struct buf *out);
+
+#endif

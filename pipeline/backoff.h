@@ -1,0 +1,21 @@
+/* backoff.h -- how long to wait before the next attempt: 1 s, 2 s, 4 s ... 120 s, with +-15 % jitter.
+ *
+ * Firehose's HTTP endpoint schedule (Developer Guide, "HTTP endpoint delivery request and response specifications").
+ * Pure: the randomness is an argument. Threads: any.
+ */
+#ifndef PIPELINE_BACKOFF_H
+#define PIPELINE_BACKOFF_H
+
+#include "pipeline/base/clock.h"
+
+#include <stdint.h>
+
+#define BACKOFF_FIRST (1 * NSEC_PER_SEC)
+#define BACKOFF_MAX   (120 * NSEC_PER_SEC)
+/* A wrong password is not cured by asking every second. */
+#define BACKOFF_MISCONFIGURED_MIN (5 * NSEC_PER_SEC)
+
+/* The wait after failure number `failures` (1, 2, ...). `random` is any 32 random bits. */
+nsec backoff_wait(unsigned failures, uint32_t random);
+
+#endif

@@ -1,0 +1,198 @@
+/* One struct, two states. In memory, `tail` is the whole body. Once that would pass memory_max, everything goes to a
+ * file and `tail` becomes the write buffer: the bytes behind `in_file`. The buffer keeps many small writes from
+ * becoming as many system calls. */
+#include "pipeline/base/body.h"
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define WRITE_BUFFER_MAX (256 * KIB)
+
+struct body {
+    char *tmp_dir;
+    size_t memory_max;
+    int fd;           /* -1 while in memory */
+    uint64_t in_file; /* bytes written to the file */
+    struct buf tail;  /* the bytes behind those */
+};
+
+struct body *body_new(const char *tmp_dir, size_t memory_max)
+{
+    struct body *b = mem_alloc(sizeof(*b));
+
+    b->tmp_dir = mem_strdup(tmp_dir);
+    b->memory_max = memory_max;
+    b->fd = -1;
+    buf_init(&b->tail, memory_max);
+    return b;
+}
+
+void body_free(struct body **b)
+{
+    if (!*b)
+        return;
+    if ((*b)->fd >= 0)
+        close((*b)->fd);
+    buf_release(&(*b)->tail);
+    mem_free((*b)->tmp_dir);
+    MEM_CLEAR(*b);
+}
+
+/* How many bytes `tail` may hold between calls. */
+static size_t tail_max(const struct body *b)
+{
+    return b->fd < 0 || b->memory_max < WRITE_BUFFER_MAX ? b->memory_max : WRITE_BUFFER_MAX;
+}
+
+/* NFS and some FUSE file systems have no O_TMPFILE: there the file has a name for the moment between two calls. */
+static int open_unlinked(const char *dir)
+{
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    char *name;
+
+    if (fd >= 0)
+        return fd;
+    name = mem_printf("%s/sluice-body-XXXXXX", dir);
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(name);
+    mem_free(name);
+    return fd;
+}
+
+static int write_all(struct body *b, struct slice s, struct err *e)
+{
+    uint64_t at = b->in_file;
+
+    while (s.n > 0) {
+        ssize_t n = pwrite(b->fd, s.p, s.n, (off_t)at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "write to a temporary file in %s", b->tmp_dir);
+        s = slice_of(s.p + n, s.n - (size_t)n);
+        at += (uint64_t)n;
+    }
+    b->in_file = at;
+    return 0;
+}
+
+/* Everything that is in memory goes to the file. What came before a failure stays readable: in_file moves last. */
+static int flush(struct body *b, struct err *e)
+{
+    if (b->fd < 0)
+        b->fd = open_unlinked(b->tmp_dir);
+    if (b->fd < 0)
+        return err_errno(e, "create a temporary file in %s", b->tmp_dir);
+    if (write_all(b, buf_slice(&b->tail), e) < 0)
+        return -1;
+    buf_clear(&b->tail);
+    if (b->tail.cap > tail_max(b))
+        buf_release(&b->tail);
+    b->tail.max = tail_max(b);
+    return 0;
+}
+
+char *body_space(struct body *b, size_t want, size_t *room, struct err *e)
+{
+    want = want ? want : 1;
+    if (want > tail_max(b) || b->tail.n > tail_max(b) - want) {
+        if (flush(b, e) < 0)
+            return NULL;
+        if (want > b->tail.max)
+            b->tail.max = want; /* until body_wrote() */
+    }
+    if (buf_reserve(&b->tail, want) < 0) {
+        err_set(e, ERR_NOMEM, "no memory for %zu bytes of a body", want);
+        return NULL;
+    }
+    *room = b->tail.cap - b->tail.n;
+    return b->tail.p + b->tail.n;
+}
+
+int body_wrote(struct body *b, size_t n, struct err *e)
+{
+    assert(n <= b->tail.cap - b->tail.n);
+    b->tail.n += n;
+    return b->tail.cap > tail_max(b) ? flush(b, e) : 0;
+}
+
+int body_add(struct body *b, struct slice s, struct err *e)
+{
+    char *p;
+    size_t room;
+
+    if (s.n == 0)
+        return 0;
+    if (s.n > tail_max(b) || (b->fd >= 0 && s.n == tail_max(b)))
+        return flush(b, e) < 0 ? -1 : write_all(b, s, e);
+    p = body_space(b, s.n, &room, e);
+    if (!p)
+        return -1;
+    memcpy(p, s.p, s.n);
+    return body_wrote(b, s.n, e);
+}
+
+uint64_t body_size(const struct body *b)
+{
+    return b->in_file + b->tail.n;
+}
+
+size_t body_memory(const struct body *b)
+{
+    return b->tail.cap;
+}
+
+struct slice body_memory_slice(const struct body *b)
+{
+    return b->fd < 0 ? buf_slice(&b->tail) : (struct slice){NULL, 0};
+}
+
+static int read_file(const struct body *b, uint64_t at, char *out, size_t n, struct err *e)
+{
+    while (n > 0) {
+        ssize_t got = pread(b->fd, out, n, (off_t)at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_errno(e, "read a temporary file in %s", b->tmp_dir);
+        if (got == 0)
+            return err_set(e, ERR_IO, "a temporary file in %s is shorter than what was written to it", b->tmp_dir);
+        out += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return 0;
+}
+
+static size_t at_most(uint64_t have, size_t n)
+{
+    return have < n ? (size_t)have : n;
+}
+
+long body_read(const struct body *b, uint64_t at, char *out, size_t n, struct err *e)
+{
+    size_t done = 0, more;
+
+    if (at >= body_size(b))
+        return 0;
+    n = at_most(body_size(b) - at, n);
+    if (at < b->in_file) {
+        done = at_most(b->in_file - at, n);
+        if (read_file(b, at, out, done, e) < 0)
+            return -1;
+    }
+    more = n - done;
+    if (more > 0)
+        memcpy(out + done, b->tail.p + (at + done - b->in_file), more);
+    return (long)n;
+}

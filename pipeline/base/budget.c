@@ -1,0 +1,65 @@
+#include "pipeline/base/budget.h"
+
+#include <assert.h>
+
+void budget_init(struct budget *b, size_t limit)
+{
+    budget_init_part(b, NULL, limit);
+}
+
+void budget_init_part(struct budget *b, struct budget *whole, size_t limit)
+{
+    b->whole = whole;
+    b->limit = limit;
+    atomic_init(&b->used, 0);
+    atomic_init(&b->peak, 0);
+}
+
+static void note_peak(struct budget *b, size_t now)
+{
+    size_t peak = atomic_load_explicit(&b->peak, memory_order_relaxed);
+
+    while (now > peak && !atomic_compare_exchange_weak(&b->peak, &peak, now))
+        ;
+}
+
+static bool take_own(struct budget *b, size_t bytes)
+{
+    size_t used = atomic_load(&b->used);
+
+    do {
+        if (used > b->limit || bytes > b->limit - used)
+            return false;
+    } while (!atomic_compare_exchange_weak(&b->used, &used, used + bytes));
+    note_peak(b, used + bytes);
+    return true;
+}
+
+static void give_own(struct budget *b, size_t bytes)
+{
+    size_t before = atomic_fetch_sub(&b->used, bytes);
+
+    assert(before >= bytes);
+}
+
+bool budget_take(struct budget *b, size_t bytes)
+{
+    if (!take_own(b, bytes))
+        return false;
+    if (!b->whole || budget_take(b->whole, bytes))
+        return true;
+    give_own(b, bytes);
+    return false;
+}
+
+void budget_force(struct budget *b, size_t bytes)
+{
+    for (; b; b = b->whole)
+        note_peak(b, atomic_fetch_add(&b->used, bytes) + bytes);
+}
+
+void budget_give(struct budget *b, size_t bytes)
+{
+    for (; b; b = b->whole)
+        give_own(b, bytes);
+}

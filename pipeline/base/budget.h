@@ -1,0 +1,35 @@
+/* budget.h -- a hard limit on bytes held in memory, shared by everybody who holds data.
+ *
+ * Whoever wants to hold record bytes takes them from a budget first and gives them back when done. "No" is a normal
+ * answer: an input then pushes back, a delivery then waits. Two budgets share `limits.memory`, one for what comes in
+ * and one for what goes out, so that a flood of input can never starve the deliveries that would make room.
+ *
+ * A budget may be a part of another: what is taken from the part is taken from the whole too, so those who share the
+ * part can never hold more of the whole than the part's limit, and the rest stays for the others.
+ *
+ * Threads    any; one atomic.
+ * Invariant  used <= limit, but for budget_force().
+ */
+#ifndef PIPELINE_BASE_BUDGET_H
+#define PIPELINE_BASE_BUDGET_H
+
+#include "pipeline/base/compiler.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct budget {
+    struct budget *whole; /* this is a part of it; NULL: of none */
+    size_t limit;
+    _Atomic size_t used;
+    _Atomic size_t peak;
+};
+
+void budget_init(struct budget *b, size_t limit);
+void budget_init_part(struct budget *b, struct budget *whole, size_t limit); /* `whole` outlives it */
+MUST_CHECK bool budget_take(struct budget *b, size_t bytes);
+void budget_force(struct budget *b, size_t bytes); /* for the one holder that must go on, e.g. a single large body */
+void budget_give(struct budget *b, size_t bytes);
+
+#endif

@@ -1,0 +1,97 @@
+#include "pipeline/base/buf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUF_FIRST 256
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){.max = max};
+}
+
+void buf_release(struct buf *b)
+{
+    free(b->p);
+    *b = (struct buf){.max = b->max};
+}
+
+void buf_clear(struct buf *b)
+{
+    b->n = 0;
+}
+
+int buf_reserve(struct buf *b, size_t more)
+{
+    size_t want, cap;
+    char *p;
+
+    assert(b->n <= b->cap && b->cap <= b->max);
+    if (more <= b->cap - b->n)
+        return 0;
+    if (more > b->max - b->n)
+        return -1;
+    want = b->n + more;
+    cap = b->cap ? b->cap : BUF_FIRST;
+    while (cap < want)
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    if (cap > b->max)
+        cap = b->max;
+    p = realloc(b->p, cap);
+    if (!p)
+        return -1;
+    b->p = p;
+    b->cap = cap;
+    return 0;
+}
+
+int buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (buf_reserve(b, n) < 0)
+        return -1;
+    if (n)
+        memcpy(b->p + b->n, p, n);
+    b->n += n;
+    return 0;
+}
+
+int buf_add_slice(struct buf *b, struct slice s)
+{
+    return buf_add(b, s.p, s.n);
+}
+
+int buf_add_str(struct buf *b, const char *s)
+{
+    return buf_add(b, s, strlen(s));
+}
+
+int buf_add_char(struct buf *b, char c)
+{
+    return buf_add(b, &c, 1);
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0 || buf_reserve(b, (size_t)n + 1) < 0)
+        return -1;
+    va_start(ap, fmt);
+    vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->n += (size_t)n;
+    return 0;
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    if (buf_reserve(b, 1) < 0)
+        return "";
+    b->p[b->n] = '\0';
+    return b->p;
+}

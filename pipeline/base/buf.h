@@ -1,0 +1,43 @@
+/* buf.h -- owned, growing bytes with a ceiling. For everything whose size comes from data.
+ *
+ * Ownership  the struct is embedded in its owner; buf_release() gives the memory back. A zeroed buf has max 0: init it.
+ * Threads    one owner; not locked.
+ * Invariant  n <= cap <= max. Full is an answer (-1), not a crash; a failed call leaves the contents as they were.
+ */
+#ifndef PIPELINE_BASE_BUF_H
+#define PIPELINE_BASE_BUF_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/slice.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct buf {
+    char *p;
+    size_t n, cap, max;
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_release(struct buf *b); /* also fine on a zeroed one; keeps max, so the buf can be used again */
+void buf_clear(struct buf *b);   /* n = 0; keeps the memory */
+
+/* Room for `more` bytes behind n, or -1 when that would pass max (or memory is short). The caller may then write at
+ * p + n and raise n. */
+MUST_CHECK int buf_reserve(struct buf *b, size_t more);
+
+MUST_CHECK int buf_add(struct buf *b, const void *p, size_t n);
+MUST_CHECK int buf_add_slice(struct buf *b, struct slice s);
+MUST_CHECK int buf_add_str(struct buf *b, const char *s);
+MUST_CHECK int buf_add_char(struct buf *b, char c);
+MUST_CHECK int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* NUL-terminated view of the contents (the NUL is not counted in n); "" when there is no room for it. */
+const char *buf_cstr(struct buf *b);
+
+static inline struct slice buf_slice(const struct buf *b)
+{
+    return slice_of(b->p, b->n);
+}
+
+#endif

@@ -1,0 +1,130 @@
+#include "pipeline/base/digest.h"
+
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <isa-l/crc.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sys/random.h>
+
+/* ISA-L takes an int for the length. */
+#define CRC_PIECE (1U << 30)
+
+/* OpenSSL's digests fail only without memory or with a broken installation; neither leaves anything sensible to do. */
+struct sha256 {
+    EVP_MD *md; /* fetched once: looking it up costs more than hashing a short string */
+    EVP_MD_CTX *ctx;
+};
+
+struct sha256 *sha256_new(void)
+{
+    struct sha256 *s = mem_alloc(sizeof(*s));
+
+    s->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    s->ctx = EVP_MD_CTX_new();
+    assert(s->md && s->ctx);
+    return s;
+}
+
+void sha256_free(struct sha256 **s)
+{
+    if (!*s)
+        return;
+    EVP_MD_CTX_free((*s)->ctx);
+    EVP_MD_free((*s)->md);
+    MEM_CLEAR(*s);
+}
+
+void sha256_begin(struct sha256 *s)
+{
+    int ok = EVP_DigestInit_ex2(s->ctx, s->md, NULL);
+
+    assert(ok == 1);
+}
+
+void sha256_add(struct sha256 *s, struct slice in)
+{
+    int ok = EVP_DigestUpdate(s->ctx, in.p, in.n);
+
+    assert(ok == 1);
+}
+
+void sha256_end(struct sha256 *s, unsigned char out[SHA256_BYTES])
+{
+    int ok = EVP_DigestFinal_ex(s->ctx, out, NULL);
+
+    assert(ok == 1);
+}
+
+void sha256_of(struct slice in, unsigned char out[SHA256_BYTES])
+{
+    int ok = EVP_Digest(in.p, in.n, out, NULL, EVP_sha256(), NULL);
+
+    assert(ok == 1);
+}
+
+void hmac_sha256(struct slice key, struct slice in, unsigned char out[SHA256_BYTES])
+{
+    /* A NULL key would mean "the key of the last call". */
+    const void *k = key.n ? key.p : "";
+    const unsigned char *done;
+
+    assert(key.n <= INT32_MAX);
+    done = HMAC(EVP_sha256(), k, (int)key.n, (const unsigned char *)in.p, in.n, out, NULL);
+    assert(done);
+}
+
+bool md5_of(struct slice in, unsigned char out[MD5_BYTES])
+{
+    return EVP_Q_digest(NULL, "MD5", NULL, in.p, in.n, out, NULL) == 1;
+}
+
+char *hex_encode(const unsigned char *p, size_t n, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * n] = '\0';
+    return out;
+}
+
+/* ISA-L computes the bare remainder: the inversion before and after is ours. Doing it on the way in and on the way out
+ * also makes pieces chain. */
+uint32_t crc32c(uint32_t crc, struct slice in)
+{
+    uint32_t state = ~crc;
+
+    while (in.n > 0) {
+        size_t piece = in.n < CRC_PIECE ? in.n : CRC_PIECE;
+
+        state = crc32_iscsi((unsigned char *)in.p, (int)piece, state);
+        in = slice_of(in.p + piece, in.n - piece);
+    }
+    return ~state;
+}
+
+bool equal_constant_time(const void *a, const void *b, size_t n)
+{
+    return CRYPTO_memcmp(a, b, n) == 0;
+}
+
+void random_bytes(void *out, size_t n)
+{
+    char *p = out;
+
+    while (n > 0) {
+        ssize_t got = getrandom(p, n, 0);
+
+        assert(got > 0 || errno == EINTR);
+        if (got > 0) {
+            p += got;
+            n -= (size_t)got;
+        }
+    }
+}

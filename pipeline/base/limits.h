@@ -1,0 +1,37 @@
+/* limits.h -- every fixed bound of the program, with its unit and its reason.
+ *
+ * -DTIGHT shrinks what may be shrunk, so that the tests meet every edge with small data.
+ */
+#ifndef PIPELINE_BASE_LIMITS_H
+#define PIPELINE_BASE_LIMITS_H
+
+#define KIB (1024ULL)
+#define MIB (1024ULL * KIB)
+#define GIB (1024ULL * MIB)
+
+/* Firehose, API reference PutRecord: 1000 KiB before base64. */
+#define RECORD_MAX_BYTES 1024000ULL
+/* Firehose, PutRecordBatch: records per call, and decoded bytes per call. */
+#define PUT_BATCH_MAX_RECORDS 500
+#define PUT_BATCH_MAX_BYTES   (4 * MIB)
+/* A request body; 4 MiB of base64 is 5.6 MiB, the rest is JSON around it. */
+#define API_BODY_MAX_BYTES (8 * MIB)
+/* Firehose: [a-zA-Z0-9_.-]{1,64} */
+#define STREAM_NAME_MAX 64
+
+/* Record bytes in one frame of the spool: what a worker holds at once. Larger than the largest record. */
+#define FRAME_MAX_BYTES (1 * MIB)
+/* A position's source name and cursor. */
+#define POSITION_SOURCE_MAX 512
+#define POSITION_CURSOR_MAX 1024
+/* What the pipeline may store with a seal (object key, codec, format). */
+#define SEAL_NOTE_MAX 2048
+
+/* A body larger than this lives in an unlinked file. */
+#ifdef TIGHT
+#define BODY_MEMORY_MAX (4 * KIB)
+#else
+#define BODY_MEMORY_MAX (4 * MIB)
+#endif
+
+#endif

@@ -1,0 +1,78 @@
+#include "pipeline/base/mem.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static NORETURN void out_of_memory(void)
+{
+    static const char text[] = "level=error msg=\"out of memory, ending\" hint=\"what was acknowledged is safe in the "
+                               "spool; give the process more memory and start it again\"\n";
+
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        abort();
+    abort();
+}
+
+void *mem_alloc(size_t size)
+{
+    void *p = calloc(1, size ? size : 1);
+
+    if (!p)
+        out_of_memory();
+    return p;
+}
+
+void *mem_array(size_t count, size_t size)
+{
+    void *p = calloc(count ? count : 1, size ? size : 1);
+
+    if (!p)
+        out_of_memory();
+    return p;
+}
+
+void *mem_grow(void *p, size_t count, size_t size)
+{
+    void *q;
+
+    if (size && count > SIZE_MAX / size)
+        out_of_memory();
+    q = realloc(p, count && size ? count * size : 1);
+    if (!q)
+        out_of_memory();
+    return q;
+}
+
+char *mem_strdup(const char *s)
+{
+    return mem_strndup(s, strlen(s));
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+    char *p = mem_alloc(n + 1);
+
+    memcpy(p, s, n);
+    return p;
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+    char *p = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&p, fmt, ap) < 0)
+        out_of_memory();
+    va_end(ap);
+    return p;
+}
+
+void mem_free(void *p)
+{
+    free(p);
+}

@@ -1,0 +1,24 @@
+/* simd.h -- which vector instructions this processor has; asked at run time, so that one binary runs on any x86-64.
+ *
+ * Each vectorised function has a scalar twin with the same answers, and takes the level as an argument: the caller
+ * passes simd_best(), a test compares all levels up to it. Threads: any.
+ */
+#ifndef PIPELINE_BASE_SIMD_H
+#define PIPELINE_BASE_SIMD_H
+
+enum simd {
+    SIMD_NONE,
+    SIMD_SSE2, /* every x86-64 */
+    SIMD_AVX2,
+};
+
+static inline enum simd simd_best(void)
+{
+#ifdef __x86_64__
+    return __builtin_cpu_supports("avx2") ? SIMD_AVX2 : SIMD_SSE2;
+#else
+    return SIMD_NONE;
+#endif
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* cli.h -- the commands of the binary: one file cli_<name>.c each, one row in cli.c.
+ *
+ * Exit codes: 0 done, 1 failed while working (it says what was left where), 2 usage or configuration.
+ */
+#ifndef PIPELINE_CLI_H
+#define PIPELINE_CLI_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/settings.h"
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli_command {
+    const char *name, *summary;        /* one line in `sluice --help` */
+    const char *help;                  /* all of `sluice NAME --help` */
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+};
+
+extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli_reference, cli_fsck, cli_test,
+    cli_transform;
+
+int cli_main(int argc, char **argv);
+
+/* "sluice put: unknown option `--x`; see `sluice put --help`" to stderr; returns CLI_USAGE. */
+int cli_usage_error(const struct cli_command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Loads `path` (NULL: the default places); prints all mistakes to stderr and returns NULL when there are any. */
+struct settings *cli_load_settings(const char *path);
+
+#endif

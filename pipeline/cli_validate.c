@@ -1,0 +1,87 @@
+/* cli_validate.c -- `sluice validate`: every mistake in the configuration, then what running would need. */
+#include "pipeline/base/limits.h"
+#include "pipeline/cli.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char validate_help[] =
+    "usage: sluice validate [-c FILE]\n"
+    "\n"
+    "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
+    "folders, files, addresses, permissions. Starts nothing, creates nothing, asks no destination.\n"
+    "\n"
+    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "\n"
+    "exit status: 0 all is well, 1 something that running needs is not there, 2 usage or mistakes\n";
+
+/* 0, or an exit code with the mistake said. */
+static int parse_options(int argc, char **argv, const char **config)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+    int c;
+
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (c != 'c')
+            return cli_usage_error(&cli_validate, "unknown or incomplete option `%s`", argv[optind - 1]);
+        *config = optarg;
+    }
+    if (optind < argc)
+        return cli_usage_error(&cli_validate, "unexpected argument `%s`; write -c FILE", argv[optind]);
+    return 0;
+}
+
+static void print_stream(const struct settings *s, const struct stream_settings *st)
+{
+    struct buf line;
+
+    buf_init(&line, 64 * KIB);
+    if (settings_describe(s, st, &line) == 0)
+        printf("  %.*s\n", (int)line.n, line.p);
+    buf_release(&line);
+}
+
+static int report(const struct settings *s)
+{
+    struct buf findings;
+    size_t count;
+
+    buf_init(&findings, MIB);
+    count = settings_check(s, &findings);
+    if (count) {
+        fwrite(findings.p, 1, findings.n, stderr);
+        fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count,
+                count == 1 ? "" : "s");
+    } else {
+        printf("%s: ok, %zu stream%s\n", s->path, s->stream_count, s->stream_count == 1 ? "" : "s");
+        for (size_t i = 0; i < s->stream_count; i++)
+            print_stream(s, &s->streams[i]);
+    }
+    buf_release(&findings);
+    return count ? CLI_FAILED : CLI_DONE;
+}
+
+static int validate_main(int argc, char **argv)
+{
+    const char *config = NULL;
+    struct settings *s;
+    int rc = parse_options(argc, argv, &config);
+
+    if (rc != 0)
+        return rc;
+    s = cli_load_settings(config);
+    if (!s)
+        return CLI_USAGE;
+    rc = report(s);
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_validate = {
+    .name = "validate",
+    .summary = "show every mistake in the configuration, start nothing",
+    .help = validate_help,
+    .run = validate_main,
+};

@@ -1,0 +1,469 @@
+#include "pipeline/engine.h"
+
+#include "pipeline/base/budget.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/data_dir.h"
+#include "pipeline/delivery_loop.h"
+#include "pipeline/inputs/api.h"
+#include "pipeline/inputs/loop.h"
+#include "pipeline/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define TICK_MS      200
+#define SAME_WISH    (500 * NSEC_PER_MSEC)
+#define MALLOC_KEEPS (32 * (int)MIB) /* the largest glibc takes */
+/* What of limits.memory is for records on their way in; the rest is for bodies on their way out, so that a flood of
+ * input can never starve the deliveries that would make room. */
+#define INTAKE_SHARE 4
+/* Of what is for records on their way in, room for one large request belongs to the API where there is one: files that
+ * are read as fast as the disk allows would take all of it, and producers would be turned away meanwhile. Files and
+ * standard input never get less than what they need to go on. */
+#define API_RESERVE (API_BODY_MAX_BYTES + PUT_BATCH_MAX_BYTES)
+#define READ_LEAST  (4 * MIB)
+
+struct engine_input {
+    const struct input_ops *ops;
+    struct input *in;
+    struct input_env env;
+};
+
+struct engine {
+    const struct settings *settings;
+    bool once;
+    nsec started; /* wall */
+    atomic_bool stopping;
+
+    struct data_dir *data_dir;
+    struct budget intake, outgo;
+    struct budget reading; /* the part of intake that tail and stdin may fill */
+    struct committer *committer;
+    struct worker_pool *workers;
+    struct sender_pool *senders;
+    struct delivery_loop *loop;
+    struct stream **streams;
+    char **input_names; /* per stream, for people */
+    size_t stream_count;
+
+    struct input_loop *input_loop;
+    struct engine_input *inputs;
+    size_t input_count, started_inputs;
+    struct api *api;
+    struct api_stream *api_streams;
+
+    atomic_size_t unfinished; /* once: inputs that still read */
+    int news;                 /* eventfd: an input finished, a stream became idle */
+};
+
+static void tell(struct engine *en)
+{
+    uint64_t one = 1;
+    ssize_t done = write(en->news, &one, sizeof(one));
+
+    (void)done; /* a full counter says the same */
+}
+
+/* Delivery thread. */
+static void on_stream_idle(void *ctx)
+{
+    tell(ctx);
+}
+
+/* Any thread. */
+static void on_input_finished(void *ctx)
+{
+    struct engine *en = ctx;
+
+    if (atomic_fetch_sub(&en->unfinished, 1) == 1)
+        tell(en);
+}
+
+/* --- start ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Frames and bodies are made and freed all the time. Left to itself the allocator hands each back to the kernel and
+ * asks for fresh, zeroed pages for the next: half of the CPU time of a busy stream. So freed memory is kept (what may
+ * be in use at once is bounded by the budgets), and by two arenas only, because each keeps what it has to itself. */
+static void prepare_process(void)
+{
+    struct rlimit files;
+
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, MALLOC_KEEPS);
+    mallopt(M_TRIM_THRESHOLD, MALLOC_KEEPS);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static size_t core_count(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? (size_t)n : 1;
+}
+
+static void share_memory(struct engine *en)
+{
+    size_t intake = en->settings->memory_limit / INTAKE_SHARE, reading = intake;
+
+    if (en->settings->api_used && !en->once)
+        reading = intake > API_RESERVE + READ_LEAST ? intake - API_RESERVE : READ_LEAST;
+    budget_init(&en->intake, intake);
+    budget_init(&en->outgo, en->settings->memory_limit - intake);
+    budget_init_part(&en->reading, &en->intake, reading);
+}
+
+static int start_back(struct engine *en, struct err *e)
+{
+    struct delivery_tools tools;
+
+    share_memory(en);
+    if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
+        worker_pool_start(&en->workers, core_count(), e) < 0)
+        return -1;
+    en->senders = sender_pool_new();
+    tools = (struct delivery_tools){
+        .workers = en->workers, .senders = en->senders, .budget = &en->outgo, .tmp_dir = data_dir_tmp(en->data_dir)};
+    return delivery_loop_new(&en->loop, &tools, e);
+}
+
+static char *input_names_of(const struct stream_settings *s)
+{
+    char *names = mem_strdup(s->api ? "api" : "");
+
+    for (size_t i = 0; i < s->input_count; i++) {
+        char *longer = mem_printf("%s%s%s", names, *names ? ", " : "", s->inputs[i].ops->name);
+
+        mem_free(names);
+        names = longer;
+    }
+    return names;
+}
+
+static int open_streams(struct engine *en, struct err *e)
+{
+    struct stream_env env = {
+        .data_dir = en->settings->data_dir,
+        .base_dir = en->settings->base_dir,
+        .committer = en->committer,
+        .loop = en->loop,
+        .became_idle = on_stream_idle,
+        .ctx = en,
+    };
+
+    en->streams = mem_array(en->settings->stream_count, sizeof(*en->streams));
+    en->input_names = mem_array(en->settings->stream_count, sizeof(*en->input_names));
+    while (en->stream_count < en->settings->stream_count) {
+        size_t i = en->stream_count++; /* one that does not open is closed with the others */
+        const struct stream_settings *s = &en->settings->streams[i];
+
+        if (stream_open(&en->streams[i], s, &env, e) < 0)
+            return -1;
+        en->input_names[i] = input_names_of(s);
+    }
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_start(en->streams[i]);
+    return delivery_loop_start(en->loop, e);
+}
+
+static size_t count_inputs(const struct settings *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        n += s->streams[i].input_count;
+    return n;
+}
+
+static int open_input(struct engine *en, struct stream *st, const struct input_settings *is, struct err *e)
+{
+    struct engine_input *in = &en->inputs[en->input_count];
+
+    in->ops = is->ops;
+    in->env = (struct input_env){
+        .stream = st->conf->name,
+        .spool = st->spool,
+        .budget = &en->reading,
+        .metrics = &st->metrics,
+        .loop = en->input_loop,
+        .base_dir = en->settings->base_dir,
+        .once = en->once,
+        .finished = on_input_finished,
+        .ctx = en,
+    };
+    if (is->ops->open(&in->in, is->conf, &in->env, e) < 0)
+        return err_wrap(e, "stream `%s`: input %s", st->conf->name, is->ops->name);
+    en->input_count++;
+    if (is->ops->finite)
+        atomic_fetch_add(&en->unfinished, 1);
+    return 0;
+}
+
+static int open_inputs(struct engine *en, struct err *e)
+{
+    en->inputs = mem_array(count_inputs(en->settings), sizeof(*en->inputs));
+    if (loop_start(&en->input_loop, e) < 0)
+        return -1;
+    for (size_t i = 0; i < en->stream_count; i++) {
+        const struct stream_settings *s = &en->settings->streams[i];
+
+        for (size_t j = 0; j < s->input_count; j++) {
+            if (open_input(en, en->streams[i], &s->inputs[j], e) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int start_inputs(struct engine *en, struct err *e)
+{
+    if (en->once && atomic_load(&en->unfinished) == 0)
+        return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
+    for (; en->started_inputs < en->input_count; en->started_inputs++) {
+        struct engine_input *in = &en->inputs[en->started_inputs];
+
+        if (in->ops->start(in->in, e) < 0)
+            return err_wrap(e, "stream `%s`: input %s", in->env.stream, in->ops->name);
+    }
+    return 0;
+}
+
+static struct api_stream api_stream_of(const struct stream *st)
+{
+    return (struct api_stream){
+        .name = st->conf->name,
+        .spool = st->spool,
+        .metrics = (struct metrics *)&st->metrics,
+        .created = st->created,
+        .destination = st->conf->sink->name,
+        .bucket = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "bucket"),
+        .prefix = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "prefix"),
+        .buffer_size = st->conf->buffer_size,
+        .buffer_interval = st->conf->buffer_interval,
+        .compression = st->conf->codec->name,
+        .version = st->version,
+    };
+}
+
+static int open_api(struct engine *en, struct err *e)
+{
+    size_t n = 0;
+
+    if (!en->settings->api_used || en->once)
+        return 0;
+    en->api_streams = mem_array(en->stream_count, sizeof(*en->api_streams));
+    for (size_t i = 0; i < en->stream_count; i++) {
+        if (en->settings->streams[i].api)
+            en->api_streams[n++] = api_stream_of(en->streams[i]);
+    }
+    if (api_open(&en->api, &en->settings->api, en->api_streams, n, &en->intake, e) < 0)
+        return -1;
+    api_start(en->api);
+    return 0;
+}
+
+static int start_all(struct engine *en, struct err *e)
+{
+    en->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (en->news < 0)
+        return err_errno(e, "an eventfd cannot be made");
+    if (start_back(en, e) < 0 || open_streams(en, e) < 0 || open_inputs(en, e) < 0 || open_api(en, e) < 0)
+        return -1;
+    return start_inputs(en, e);
+}
+
+int engine_start(struct engine **out, const struct settings *s, bool once, struct err *e)
+{
+    struct engine *en = mem_alloc(sizeof(*en));
+
+    prepare_process();
+    en->settings = s;
+    en->once = once;
+    en->started = clock_wall();
+    en->news = -1;
+    if (start_all(en, e) < 0) {
+        engine_stop(&en);
+        return -1;
+    }
+    *out = en;
+    return 0;
+}
+
+/* --- run and drain -------------------------------------------------------------------------------------------------
+ */
+
+/* Waits for news or a wake, at most `wait_ms`. True: woken from outside. */
+static bool wait_a_little(struct engine *en, int wake_fd, int wait_ms)
+{
+    struct pollfd fds[] = {{.fd = en->news, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+    uint64_t count;
+
+    if (poll(fds, ARRAY_LEN(fds), wait_ms) <= 0)
+        return false;
+    if (fds[0].revents && read(en->news, &count, sizeof(count)) < 0)
+        assert(errno == EAGAIN);
+    return fds[1].revents != 0;
+}
+
+/* Everything that was appended before is due at once. */
+static void flush_all(struct engine *en)
+{
+    committer_barrier(en->committer);
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_flush(en->streams[i]);
+}
+
+static bool all_idle(const struct engine *en)
+{
+    for (size_t i = 0; i < en->stream_count; i++) {
+        if (!stream_is_idle(en->streams[i]))
+            return false;
+    }
+    return true;
+}
+
+bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *ctx)
+{
+    bool flushed = false;
+
+    for (;;) {
+        if (wait_a_little(en, wake_fd, tick ? TICK_MS : -1))
+            return false;
+        if (tick)
+            tick(ctx);
+        if (!en->once)
+            continue;
+        if (!flushed && atomic_load(&en->unfinished) == 0) {
+            flush_all(en);
+            flushed = true;
+        }
+        if (flushed && all_idle(en))
+            return true;
+    }
+}
+
+static void stop_inputs(struct engine *en)
+{
+    if (en->api)
+        api_stop(en->api);
+    while (en->started_inputs) {
+        struct engine_input *in = &en->inputs[--en->started_inputs];
+
+        in->ops->stop(in->in);
+    }
+}
+
+static uint64_t records_left(struct engine *en)
+{
+    uint64_t left = 0;
+
+    for (size_t i = 0; i < en->stream_count; i++) {
+        struct spool_books b;
+
+        spool_books(en->streams[i]->spool, &b);
+        left += b.spooled;
+    }
+    return left;
+}
+
+/* timeout(1) and some supervisors signal a process and then its group, so one wish to stop arrives twice. Only a signal
+ * that comes later is a second wish. */
+static bool is_impatient(int wake_fd, nsec since_first)
+{
+    char signal[128];
+
+    return since_first > SAME_WISH || read(wake_fd, signal, sizeof(signal)) < 0;
+}
+
+uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
+{
+    nsec begin = clock_mono(), left;
+
+    atomic_store(&en->stopping, true);
+    stop_inputs(en);
+    flush_all(en);
+    while (!all_idle(en) && (left = begin + grace - clock_mono()) > 0) {
+        if (wait_a_little(en, wake_fd, (int)(left / NSEC_PER_MSEC) + 1) && is_impatient(wake_fd, clock_mono() - begin))
+            break;
+    }
+    return records_left(en);
+}
+
+void engine_stop(struct engine **enp)
+{
+    struct engine *en = *enp;
+
+    if (!en)
+        return;
+    stop_inputs(en);
+    if (en->loop)
+        delivery_loop_stop(en->loop);
+    worker_pool_stop(&en->workers);
+    sender_pool_free(&en->senders);
+    committer_stop(&en->committer);
+    while (en->input_count) {
+        struct engine_input *in = &en->inputs[--en->input_count];
+
+        in->ops->close(&in->in);
+    }
+    api_close(&en->api);
+    loop_stop(&en->input_loop);
+    while (en->stream_count) {
+        stream_close(&en->streams[--en->stream_count]);
+        mem_free(en->input_names[en->stream_count]);
+    }
+    delivery_loop_free(&en->loop);
+    data_dir_close(&en->data_dir);
+    mem_free(en->streams);
+    mem_free(en->input_names);
+    mem_free(en->inputs);
+    mem_free(en->api_streams);
+    if (en->news >= 0)
+        close(en->news);
+    mem_free(en);
+    *enp = NULL;
+}
+
+/* --- seen from outside ---------------------------------------------------------------------------------------------
+ */
+
+void engine_status(struct engine *en, struct engine_status *out)
+{
+    *out = (struct engine_status){
+        .version = SLUICE_VERSION,
+        .started = en->started,
+        .stopping = atomic_load(&en->stopping),
+        .streams = en->stream_count,
+        .memory_limit = en->intake.limit + en->outgo.limit,
+        .memory_used = atomic_load(&en->intake.used) + atomic_load(&en->outgo.used),
+        .memory_peak = atomic_load(&en->intake.peak) + atomic_load(&en->outgo.peak),
+        .api_address = en->api ? api_address(en->api) : NULL,
+    };
+}
+
+bool engine_stream_status(struct engine *en, size_t index, nsec wall_now, struct stream_status *out)
+{
+    if (index >= en->stream_count)
+        return false;
+    stream_status(en->streams[index], wall_now, out);
+    out->inputs = en->input_names[index];
+    return true;
+}
+
+void engine_stream_tallies(struct engine *en, size_t index, struct tally *counters, struct tally *drop_reasons)
+{
+    if (index < en->stream_count)
+        stream_tallies(en->streams[index], counters, drop_reasons);
+}

@@ -1,0 +1,35 @@
+/* engine.h -- the running program: wires settings into streams, starts threads in order, drains and stops them in
+ * reverse.
+ *
+ * The only place where all layers meet. Order of start: data_dir lock, spools, committer, workers, delivery, inputs,
+ * api. Stop is the reverse: inputs stop, what they appended becomes safe, deliveries drain within the grace time, the
+ * rest stays in the spool.
+ *
+ * Threads    engine_start() to engine_stop(): the main thread. engine_status() (status.h): any.
+ */
+#ifndef PIPELINE_ENGINE_H
+#define PIPELINE_ENGINE_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/settings.h"
+#include "pipeline/status.h"
+
+#include <stdbool.h>
+
+struct engine;
+
+/* `once`: finite inputs are read to their end, engine_wait_finished() returns when all of it is delivered. */
+MUST_CHECK int engine_start(struct engine **en, const struct settings *s, bool once, struct err *e);
+
+/* Waits until `wake_fd` is readable (a signal came) or, with once, until everything is delivered. True: all delivered.
+ * `tick`, when not NULL, is called a few times a second on this thread (progress). */
+bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *ctx);
+
+/* Stops inputs, flushes open batches, waits for deliveries up to the grace time (or until wake_fd is readable again: a
+ * second signal). Returns the number of records that are left in spools (0: everything is delivered). */
+uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd);
+
+void engine_stop(struct engine **en);
+
+#endif

@@ -1,0 +1,199 @@
+/* The HTTP server around the requests: socket, thread pool, connections, start and stop.
+ *
+ * A connection's memory in libmicrohttpd is one pool, half of which is its read buffer; that decides how much one
+ * recv() takes in, so it is larger than headers alone would need. */
+#include "pipeline/inputs/api_server.h"
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/api_request.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECTION_MEMORY (144 * KIB)
+#define LOG_EVERY         (10 * NSEC_PER_SEC)
+/* How long api_stop() waits for the spool and for clients that read slowly. */
+#define STOP_WAIT (10 * NSEC_PER_SEC)
+
+bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
+{
+    struct log_limit *l = &a->events[event];
+    bool due;
+
+    pthread_mutex_lock(&a->lock);
+    *suppressed = l->suppressed;
+    due = log_due(l, clock_mono(), LOG_EVERY);
+    pthread_mutex_unlock(&a->lock);
+    return due;
+}
+
+static void library_says(void *cls, const char *fmt, va_list ap)
+{
+    char text[256];
+
+    (void)cls;
+    vsnprintf(text, sizeof(text), fmt, ap);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("http server", KS("input", "api"), KS("cause", text));
+}
+
+static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct api *a = cls;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        *context = api_patience_add(a->patience, info->connect_fd, clock_mono() + a->conf->timeout);
+    } else {
+        struct api_client *client = *context; /* the socket is closed behind this call */
+
+        api_patience_remove(a->patience, &client);
+    }
+}
+
+static unsigned thread_count(const struct api_conf *conf)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (conf->threads > 0)
+        return (unsigned)conf->threads;
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
+static struct MHD_Daemon *start_daemon(struct api *a, int fd)
+{
+    const struct api_conf *conf = a->conf;
+    unsigned threads = thread_count(conf), connections = (unsigned)conf->connections;
+    unsigned seconds = (unsigned)((conf->timeout + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
+
+    /* The library divides the connections among its threads and refuses to start with none for one of them. */
+    if (threads > connections)
+        threads = connections;
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, api_request_handle,
+        a, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+        threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, a, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, a, MHD_OPTION_END);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct api_stream *)a)->name, ((const struct api_stream *)b)->name);
+}
+
+static struct api *make(const struct api_conf *conf, const struct api_stream *streams, size_t count,
+                        struct budget *budget)
+{
+    struct api *a = mem_alloc(sizeof(*a));
+
+    a->magic = API_MAGIC;
+    a->conf = conf;
+    a->budget = budget;
+    a->sorted = mem_array(count, sizeof(*a->sorted));
+    if (count) {
+        memcpy(a->sorted, streams, count * sizeof(*streams));
+        qsort(a->sorted, count, sizeof(*a->sorted), by_name);
+    }
+    a->streams = (struct api_streams){a->sorted, count, conf->region, conf->account};
+    random_bytes(&a->seed, sizeof(a->seed));
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->quiet, NULL);
+    return a;
+}
+
+/* With port 0 the kernel has chosen one. */
+static void note_address(struct api *a, int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t n = sizeof(sa);
+
+    getsockname(fd, (struct sockaddr *)&sa, &n);
+    api_listen_text((struct sockaddr *)&sa, true, a->address);
+}
+
+int api_open(struct api **out, const struct api_conf *conf, const struct api_stream *streams, size_t count,
+             struct budget *budget, struct err *e)
+{
+    struct api *a = make(conf, streams, count, budget);
+    struct address at;
+    int fd = -1;
+
+    if (address_parse(conf->listen, &at, e) < 0)
+        goto fail;
+    fd = api_listen_open(&at, e);
+    if (fd < 0 || api_patience_start(&a->patience, e) < 0)
+        goto fail;
+    note_address(a, fd);
+    a->daemon = start_daemon(a, fd);
+    if (!a->daemon) {
+        err_set(e, ERR_IO, "%s: the HTTP server did not start", conf->listen);
+        goto fail;
+    }
+    *out = a;
+    return 0;
+fail:
+    if (fd >= 0)
+        close(fd);
+    api_close(&a);
+    return err_wrap(e, "api: listen");
+}
+
+void api_start(struct api *a)
+{
+    atomic_store_explicit(&a->gate, API_RUNNING, memory_order_release);
+}
+
+/* Waits until *count is 0, or the time has come. Locks: a->lock held. */
+static void wait_for_none(struct api *a, const unsigned *count, nsec mono_deadline)
+{
+    struct timespec end = clock_timespec(mono_deadline);
+    int rc = 0;
+
+    while (*count && rc == 0)
+        rc = pthread_cond_clockwait(&a->quiet, &a->lock, CLOCK_MONOTONIC, &end);
+}
+
+void api_stop(struct api *a)
+{
+    atomic_store_explicit(&a->gate, API_STOPPING, memory_order_release);
+    pthread_mutex_lock(&a->lock);
+    wait_for_none(a, &a->answering, clock_mono() + STOP_WAIT);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void api_close(struct api **aa)
+{
+    struct api *a = *aa;
+
+    if (!a)
+        return;
+    /* The library may not be stopped while connections are suspended. The committer has ended or will end by calling
+     * every `done`, so this wait is short. */
+    pthread_mutex_lock(&a->lock);
+    while (a->committing)
+        pthread_cond_wait(&a->quiet, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+    if (a->daemon)
+        MHD_stop_daemon(a->daemon); /* closes the socket and all connections */
+    api_patience_stop(&a->patience);
+    pthread_cond_destroy(&a->quiet);
+    pthread_mutex_destroy(&a->lock);
+    mem_free(a->sorted);
+    MEM_CLEAR(*aa);
+}
+
+const char *api_address(const struct api *a)
+{
+    return a->address;
+}

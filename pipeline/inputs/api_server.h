@@ -1,0 +1,53 @@
+/* api_server.h -- what the server and its requests share; private to pipeline/inputs/api_*.c.
+ *
+ * Threads  the fields that change say how they are guarded; the rest is fixed before the first request.
+ */
+#ifndef PIPELINE_INPUTS_API_SERVER_H
+#define PIPELINE_INPUTS_API_SERVER_H
+
+#include "pipeline/base/budget.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/inputs/api.h"
+#include "pipeline/inputs/api_describe.h"
+#include "pipeline/inputs/api_error.h"
+#include "pipeline/inputs/api_listen.h"
+#include "pipeline/inputs/api_patience.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define API_MAGIC 0x61706953u
+
+enum api_gate { API_STARTING, API_RUNNING, API_STOPPING };
+
+/* Events that may come as fast as requests do; each gets its own line now and then. */
+enum api_event { API_EVENT_AUTH, API_EVENT_PUSHED_BACK, API_EVENT_MEMORY, API_EVENT_COUNT };
+
+struct api {
+    unsigned magic;
+    const struct api_conf *conf;
+    struct api_stream *sorted;
+    struct api_streams streams; /* of `sorted` */
+    struct budget *budget;
+    struct MHD_Daemon *daemon;
+    struct api_patience *patience;
+    char address[API_LISTEN_TEXT];
+
+    _Atomic int gate;         /* enum api_gate */
+    uint64_t seed;            /* random; makes ids differ between processes */
+    _Atomic uint64_t next_id; /* and between requests */
+
+    pthread_mutex_t lock;
+    pthread_cond_t quiet;
+    unsigned committing;                      /* guarded by lock: requests that wait for the spool */
+    unsigned answering;                       /* guarded by lock: those, until their answer is sent */
+    struct log_limit events[API_EVENT_COUNT]; /* guarded by lock */
+};
+
+/* True when a line is due; *suppressed says how many were left out before it. */
+bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed);
+
+#endif

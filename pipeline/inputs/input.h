@@ -1,0 +1,60 @@
+/* input.h -- what every input implements: something that turns the outside world into frames in a stream's spool.
+ *
+ * An input acknowledges to its source only what the spool has called safe (spool_wait.done with safe = true), and
+ * pushes back in its own way when the spool or the budget is full; it never drops. It asks the spool at start where to
+ * go on (spool_positions). Two streams with the same input section have two instances, each with its own spool. An
+ * input is one file with one const struct input_ops at its bottom and one row in registry.c.
+ *
+ * Threads    open, start, stop, close: the main thread. What an input does between start and stop is its own affair:
+ * the loop thread (loop.h) for files, sockets and timers, or the HTTP server's pool (api.h). Ownership  env and conf
+ * outlive the input.
+ */
+#ifndef PIPELINE_INPUTS_INPUT_H
+#define PIPELINE_INPUTS_INPUT_H
+
+#include "config/bind.h"
+#include "pipeline/base/budget.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/spool/spool.h"
+
+#include <stdbool.h>
+
+struct input;
+struct input_loop;
+
+struct input_env {
+    const char *stream;
+    struct spool *spool;
+    struct budget *budget;   /* for frames */
+    struct metrics *metrics; /* of the stream */
+    struct input_loop *loop;
+    const char *base_dir; /* folder of the YAML file: relative paths start there */
+    bool once;            /* run --once: read what is there to its end, then call finished */
+    /* once: everything there was has been read and is safe. From any thread, at most once per input. May be NULL. */
+    void (*finished)(void *ctx);
+    void *ctx;
+};
+
+struct input_ops {
+    const char *name; /* what users write in YAML: tail, stdin */
+    const char *help;
+    const struct cfg_field *fields; /* options; ends with a NULL name */
+    size_t conf_size;
+    bool finite; /* ends by itself with --once */
+    bool single; /* there is one source in all, read once: one stream may have it */
+
+    MUST_CHECK int (*open)(struct input **in, const void *conf, const struct input_env *env, struct err *e);
+    MUST_CHECK int (*start)(struct input *in, struct err *e);
+    /* After it returns nothing more is appended; what was appended may still be on its way to safety. */
+    void (*stop)(struct input *in);
+    void (*close)(struct input **in); /* after the committer has stopped: no more `done` calls */
+
+    /* What must hold before it starts (paths readable, ports free); for `validate`. May be NULL. */
+    MUST_CHECK int (*check)(const void *conf, const char *base_dir, struct err *e);
+};
+
+const struct input_ops *input_find(const char *name);
+const struct input_ops *input_at(size_t index);
+
+#endif

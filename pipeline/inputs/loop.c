@@ -1,0 +1,174 @@
+/* One thread in uv_run(). Other threads reach it through a list of posts and an async handle that wakes it; a call is a
+ * post whose caller waits. Posts run in the order they were posted, so a call also waits for everything posted before
+ * it: inputs rely on that when they stop. */
+#include "pipeline/inputs/loop.h"
+
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+
+struct input_loop {
+    uv_loop_t uv;
+    uv_async_t wake;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    struct loop_post *first, **last; /* guarded by lock */
+};
+
+static struct loop_post *take_posts(struct input_loop *l)
+{
+    struct loop_post *all;
+
+    pthread_mutex_lock(&l->lock);
+    all = l->first;
+    l->first = NULL;
+    l->last = &l->first;
+    pthread_mutex_unlock(&l->lock);
+    return all;
+}
+
+static void run_posts(uv_async_t *wake)
+{
+    struct loop_post *p = take_posts(wake->data), *next;
+
+    for (; p; p = next) {
+        next = p->next; /* before fn: it may post p again */
+        p->fn(p->arg);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct input_loop *l = arg;
+
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* Signals belong to the main thread. */
+static int start_thread(struct input_loop *l)
+{
+    sigset_t all, old;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&l->thread, NULL, run, l);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0)
+        pthread_setname_np(l->thread, "inputs");
+    return rc;
+}
+
+static void destroy(struct input_loop **l)
+{
+    int rc = uv_loop_close(&(*l)->uv);
+
+    assert(rc == 0); /* an input left a handle open */
+    (void)rc;
+    pthread_mutex_destroy(&(*l)->lock);
+    MEM_CLEAR(*l);
+}
+
+int loop_start(struct input_loop **out, struct err *e)
+{
+    struct input_loop *l = mem_alloc(sizeof(*l));
+    int rc = uv_loop_init(&l->uv);
+
+    if (rc < 0) {
+        mem_free(l);
+        return err_set(e, ERR_IO, "start the input loop: %s", uv_strerror(rc));
+    }
+    pthread_mutex_init(&l->lock, NULL);
+    l->last = &l->first;
+    rc = uv_async_init(&l->uv, &l->wake, run_posts);
+    if (rc < 0) {
+        destroy(&l);
+        return err_set(e, ERR_IO, "start the input loop: %s", uv_strerror(rc));
+    }
+    l->wake.data = l;
+    rc = start_thread(l);
+    if (rc != 0) {
+        uv_close((uv_handle_t *)&l->wake, NULL);
+        uv_run(&l->uv, UV_RUN_DEFAULT);
+        destroy(&l);
+        return err_set(e, ERR_IO, "start the input loop's thread: %s", uv_strerror(uv_translate_sys_error(rc)));
+    }
+    *out = l;
+    return 0;
+}
+
+static void close_wake(void *arg)
+{
+    struct input_loop *l = arg;
+
+    uv_close((uv_handle_t *)&l->wake, NULL);
+}
+
+void loop_stop(struct input_loop **l)
+{
+    if (!*l)
+        return;
+    /* Without the wake handle nothing keeps uv_run() going: it returns once it has closed. Not a loop_call(): that
+     * would touch the handle after it was closed. */
+    struct loop_post stop = {.fn = close_wake, .arg = *l};
+
+    loop_post(*l, &stop);
+    pthread_join((*l)->thread, NULL);
+    destroy(l);
+}
+
+uv_loop_t *loop_uv(struct input_loop *l)
+{
+    return &l->uv;
+}
+
+void loop_post(struct input_loop *l, struct loop_post *p)
+{
+    p->next = NULL;
+    pthread_mutex_lock(&l->lock);
+    *l->last = p;
+    l->last = &p->next;
+    uv_async_send(&l->wake); /* under the lock, so that the handle cannot be closed in between */
+    pthread_mutex_unlock(&l->lock);
+}
+
+struct call {
+    struct loop_post post;
+    void (*fn)(void *arg);
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool done; /* guarded by lock */
+};
+
+static void run_call(void *arg)
+{
+    struct call *c = arg;
+
+    c->fn(c->arg);
+    pthread_mutex_lock(&c->lock);
+    c->done = true;
+    pthread_cond_signal(&c->ended);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void loop_call(struct input_loop *l, void (*fn)(void *arg), void *arg)
+{
+    struct call c = {.fn = fn, .arg = arg};
+
+    assert(!pthread_equal(pthread_self(), l->thread));
+    pthread_mutex_init(&c.lock, NULL);
+    pthread_cond_init(&c.ended, NULL);
+    c.post = (struct loop_post){.fn = run_call, .arg = &c};
+    loop_post(l, &c.post);
+    pthread_mutex_lock(&c.lock);
+    while (!c.done)
+        pthread_cond_wait(&c.ended, &c.lock);
+    pthread_mutex_unlock(&c.lock);
+    pthread_mutex_destroy(&c.lock);
+    pthread_cond_destroy(&c.ended);
+}

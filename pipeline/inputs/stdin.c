@@ -1,0 +1,377 @@
+/* stdin.c -- the input that reads standard input, a pipe or a file, to its end: `cmd | sluice run --once -c ...`.
+ *
+ * A pipe cannot be read again. So what was read stays here until the spool says it is safe, and a write that failed is
+ * offered again. There are two buffers: `out` is on its way to safety, `data` fills up meanwhile, so the next frame is
+ * as large as the time of one commit made it. There is no position: when sluice is killed, what it had taken from the
+ * pipe and not yet made safe (at most two buffers) is lost, as with any pipe.
+ *
+ * Back-pressure is not reading: the buffers fill up, then the pipe, then its writer waits. */
+#include "pipeline/base/buf.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/input.h"
+#include "pipeline/inputs/lines.h"
+#include "pipeline/inputs/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES (64 * KIB) /* what a pipe holds */
+#define AGAIN_MS   50         /* after "full" */
+#define LOG_PERIOD (60 * NSEC_PER_SEC)
+
+struct input {
+    struct input_env env;
+    struct spool_wait wait;
+    bool budgeted;
+
+    struct buf data, out;
+    struct lines_cut cut; /* what `out` is, when it is not empty */
+    uint64_t out_bytes;   /* of its records */
+    bool in_flight, mid_line, ended, told_finished, stopped;
+    struct log_limit pause_log;
+
+    bool is_file;   /* always readable, and the system reports no events for it */
+    int flags;      /* of the descriptor, as they were: libuv makes it non-blocking */
+    uv_poll_t poll; /* of a pipe or terminal */
+    uv_idle_t turn; /* of a file */
+    uv_timer_t again;
+    unsigned open_handles; /* guarded by lock once they are being closed */
+
+    pthread_mutex_t lock;
+    pthread_cond_t closed;
+    bool deaf; /* guarded by lock: the loop is no longer told */
+    bool safe; /* guarded by lock: the fate of what was in flight */
+    struct loop_post post;
+};
+
+static void keep_reading(struct input *in);
+
+/* --- to the spool ------------------------------------------------------------------------------------------------ */
+
+/* On the committer thread. One frame at a time is in flight, so the post is free. */
+static void frame_done(struct spool_wait *wait, bool safe)
+{
+    struct input *in = CONTAINER_OF(wait, struct input, wait);
+
+    pthread_mutex_lock(&in->lock);
+    in->safe = safe;
+    if (!in->deaf)
+        loop_post(in->env.loop, &in->post);
+    pthread_mutex_unlock(&in->lock);
+}
+
+static bool offer(struct input *in)
+{
+    struct frame *fr = frame_new(in->cut.bytes + 1, clock_wall(), in->env.budget);
+    bool whole = in->cut.kind == LINES_WHOLE, fits = true, taken;
+    size_t room;
+
+    if (!fr)
+        return false;
+    memcpy(frame_space(fr, &room), in->out.p, in->cut.bytes);
+    if (whole)
+        frame_wrote_lines(fr, in->cut.bytes);
+    else
+        fits = frame_wrote_record(fr, in->cut.bytes);
+    assert(fits); /* the frame was made for it */
+    in->out_bytes = whole ? in->cut.bytes - frame_count(fr) : in->cut.bytes;
+    frame_set_origin(fr, SLICE("input=stdin"));
+    taken = spool_append(in->env.spool, &fr, &in->wait) == SPOOL_TAKEN;
+    frame_free(&fr);
+    return taken;
+}
+
+/* A piece was all of its line but the newline: that makes no record. */
+static void swallow_newline(struct input *in)
+{
+    if (!in->mid_line || in->data.n == 0 || in->data.p[0] != '\n')
+        return;
+    in->mid_line = false;
+    memmove(in->data.p, in->data.p + 1, --in->data.n);
+}
+
+static void note_split(struct input *in)
+{
+    if (in->mid_line)
+        return; /* the same line, cut again */
+    metrics_add(in->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
+    log_warn("line is longer than a record may be: split into several records", KS("stream", in->env.stream),
+             KS("input", "stdin"), KU("record_max_bytes", RECORD_MAX_BYTES));
+}
+
+/* Moves what is complete in `data` to the empty `out`. */
+static void cut_data(struct input *in)
+{
+    struct buf full;
+    int rc;
+
+    swallow_newline(in);
+    in->cut = lines_cut(buf_slice(&in->data), in->ended);
+    if (in->cut.kind == LINES_NONE)
+        return;
+    if (in->cut.kind == LINES_PIECE)
+        note_split(in);
+    in->mid_line = in->cut.kind == LINES_PIECE;
+    full = in->data;
+    in->data = in->out;
+    in->out = full;
+    rc = buf_add(&in->data, full.p + in->cut.bytes, full.n - in->cut.bytes);
+    assert(rc == 0); /* both have the same maximum */
+    in->out.n = in->cut.bytes;
+}
+
+static void tell_finished(struct input *in)
+{
+    if (!in->ended || in->told_finished || in->data.n > 0 || in->out.n > 0)
+        return;
+    in->told_finished = true;
+    log_info("stdin has ended", KS("stream", in->env.stream));
+    if (in->env.once && in->env.finished)
+        in->env.finished(in->env.ctx);
+}
+
+static void try_again(uv_timer_t *timer);
+
+/* Offers what is complete, unless a frame is still on its way. */
+static void push(struct input *in)
+{
+    struct err why = {.code = ERR_NONE};
+
+    if (in->in_flight || in->stopped)
+        return;
+    if (in->out.n == 0)
+        cut_data(in);
+    if (in->out.n > 0) {
+        in->in_flight = offer(in);
+        if (!in->in_flight) {
+            uv_timer_start(&in->again, try_again, AGAIN_MS, 0);
+            if (spool_failing(in->env.spool, &why) && log_due(&in->pause_log, clock_mono(), LOG_PERIOD))
+                log_warn("reading stdin is paused", KS("stream", in->env.stream), KE("cause", &why));
+        }
+    }
+    keep_reading(in);
+    tell_finished(in);
+}
+
+static void try_again(uv_timer_t *timer)
+{
+    push(timer->data);
+}
+
+static void settled(void *arg)
+{
+    struct input *in = arg;
+    bool safe;
+
+    pthread_mutex_lock(&in->lock);
+    safe = in->safe;
+    pthread_mutex_unlock(&in->lock);
+    in->in_flight = false;
+    if (safe) {
+        metrics_add(in->env.metrics, METRIC_INCOMING_BYTES, in->out_bytes);
+        buf_clear(&in->out);
+        push(in);
+    } else if (!in->stopped) {
+        uv_timer_start(&in->again, try_again, AGAIN_MS, 0);
+    }
+}
+
+/* --- from stdin -------------------------------------------------------------------------------------------------- */
+
+static void stop_reading(struct input *in)
+{
+    if (in->is_file)
+        uv_idle_stop(&in->turn);
+    else
+        uv_poll_stop(&in->poll);
+}
+
+/* One read. False: nothing more for now. */
+static bool read_some(struct input *in)
+{
+    size_t room = LINES_READ_MAX - in->data.n, want = room < READ_BYTES ? room : READ_BYTES;
+    ssize_t n;
+
+    if (want == 0 || buf_reserve(&in->data, want) < 0) {
+        stop_reading(in); /* goes on when the other buffer is free */
+        return false;
+    }
+    n = read(STDIN_FILENO, in->data.p + in->data.n, want);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n > 0) {
+        in->data.n += (size_t)n;
+        return true;
+    }
+    if (n < 0) {
+        metrics_add(in->env.metrics, METRIC_INPUT_ERRORS, 1);
+        log_error("stdin cannot be read any more", KS("stream", in->env.stream), KS("cause", strerror(errno)));
+    }
+    in->ended = true;
+    stop_reading(in);
+    return false;
+}
+
+static void read_turn(struct input *in)
+{
+    for (size_t i = 0; i < LINES_READ_MAX / READ_BYTES; i++)
+        if (!read_some(in))
+            break;
+    push(in);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status; /* an error shows in read() */
+    (void)events;
+    read_turn(poll->data);
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+    read_turn(turn->data);
+}
+
+static void keep_reading(struct input *in)
+{
+    if (in->ended || in->stopped || in->data.n >= LINES_READ_MAX)
+        return;
+    if (in->is_file)
+        uv_idle_start(&in->turn, on_turn);
+    else
+        uv_poll_start(&in->poll, UV_READABLE | UV_DISCONNECT, on_readable);
+}
+
+/* --- start and stop ---------------------------------------------------------------------------------------------- */
+
+struct starting {
+    struct input *in;
+    int rc;
+};
+
+/* The system reports no events for regular files and /dev/null: EPERM. */
+static void start_on_loop(void *arg)
+{
+    struct starting *s = arg;
+    struct input *in = s->in;
+    uv_loop_t *uv = loop_uv(in->env.loop);
+
+    in->flags = fcntl(STDIN_FILENO, F_GETFL);
+    s->rc = in->flags < 0 ? UV_EBADF : uv_poll_init(uv, &in->poll, STDIN_FILENO);
+    in->is_file = s->rc == UV_EPERM;
+    if (s->rc < 0 && !in->is_file)
+        return;
+    s->rc = 0;
+    uv_idle_init(uv, &in->turn);
+    uv_timer_init(uv, &in->again);
+    in->poll.data = in->turn.data = in->again.data = in;
+    in->open_handles = in->is_file ? 2 : 3;
+    keep_reading(in);
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+    struct input *in = h->data;
+
+    pthread_mutex_lock(&in->lock);
+    if (--in->open_handles == 0)
+        pthread_cond_signal(&in->closed);
+    pthread_mutex_unlock(&in->lock);
+}
+
+static void stop_on_loop(void *arg)
+{
+    struct input *in = arg;
+
+    in->stopped = true;
+    if (in->data.n > 0 || (in->out.n > 0 && !in->in_flight))
+        log_warn("stopped in the middle of stdin: what was read and not yet taken by the spool is lost",
+                 KS("stream", in->env.stream), KU("bytes", in->data.n + (in->in_flight ? 0 : in->out.n)));
+    if (!in->is_file) {
+        uv_close((uv_handle_t *)&in->poll, handle_closed);
+        fcntl(STDIN_FILENO, F_SETFL, in->flags);
+    }
+    uv_close((uv_handle_t *)&in->turn, handle_closed);
+    uv_close((uv_handle_t *)&in->again, handle_closed);
+}
+
+static int stdin_start(struct input *in, struct err *e)
+{
+    struct starting s = {.in = in};
+
+    loop_call(in->env.loop, start_on_loop, &s);
+    if (s.rc == UV_EEXIST)
+        return err_set(e, ERR_CONFIG, "stdin can be the input of one stream only");
+    if (s.rc < 0)
+        return err_set(e, ERR_IO, "stdin: %s", uv_strerror(s.rc));
+    return 0;
+}
+
+/* First deaf: then the call on the loop comes after every post that was sent, and none is sent after it. */
+static void stdin_stop(struct input *in)
+{
+    pthread_mutex_lock(&in->lock);
+    in->deaf = true;
+    pthread_mutex_unlock(&in->lock);
+    loop_call(in->env.loop, stop_on_loop, in);
+    pthread_mutex_lock(&in->lock);
+    while (in->open_handles > 0)
+        pthread_cond_wait(&in->closed, &in->lock);
+    pthread_mutex_unlock(&in->lock);
+}
+
+static void stdin_close(struct input **in)
+{
+    if (!*in)
+        return;
+    if ((*in)->budgeted)
+        budget_give((*in)->env.budget, 2 * LINES_READ_MAX);
+    buf_release(&(*in)->data);
+    buf_release(&(*in)->out);
+    pthread_cond_destroy(&(*in)->closed);
+    pthread_mutex_destroy(&(*in)->lock);
+    MEM_CLEAR(*in);
+}
+
+static int stdin_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
+{
+    struct input *in = mem_alloc(sizeof(*in));
+
+    (void)conf;
+    in->env = *env;
+    in->wait.done = frame_done;
+    in->post = (struct loop_post){.fn = settled, .arg = in};
+    buf_init(&in->data, LINES_READ_MAX);
+    buf_init(&in->out, LINES_READ_MAX);
+    pthread_mutex_init(&in->lock, NULL);
+    pthread_cond_init(&in->closed, NULL);
+    in->budgeted = !env->budget || budget_take(env->budget, 2 * LINES_READ_MAX);
+    if (!in->budgeted) {
+        stdin_close(&in);
+        return err_set(e, ERR_LIMIT, "not enough memory for stdin's buffers: raise limits.memory");
+    }
+    in->budgeted = env->budget != NULL;
+    *out = in;
+    return 0;
+}
+
+static const struct cfg_field fields[] = {{.name = NULL}};
+
+const struct input_ops stdin_ops = {
+    .name = "stdin",
+    .help = "reads standard input to its end; every line is a record. A pipe cannot be read again: for input that "
+            "must survive a crash of sluice use tail",
+    .fields = fields,
+    .conf_size = 0,
+    .finite = true,
+    .single = true,
+    .open = stdin_open,
+    .start = stdin_start,
+    .stop = stdin_stop,
+    .close = stdin_close,
+};

@@ -1,0 +1,172 @@
+/* tail.h -- the tail input's own header: what its files share. Nobody else includes it.
+ *
+ *     tail.c        options, start and stop
+ *     tail_turn.c   whose turn it is; timers; the end of a file
+ *     tail_read.c   one step of one file: read whole lines into a frame, append it, learn that it is safe
+ *     tail_scan.c   which files there are: walks, events, rotation, deletion
+ *     tail_known.c  stored positions, and the files they belong to
+ *     tail_match.c  which paths are wanted
+ *     tail_files.c, tail_place.c, tail_watch.c, glob.c, lines.c: their headers say it
+ *
+ * Threads    everything in struct tail belongs to the loop thread, but what is marked `guarded by lock`.
+ * Invariant  no record bytes are held between two steps: what the spool does not take is read again later.
+ */
+#ifndef PIPELINE_INPUTS_TAIL_H
+#define PIPELINE_INPUTS_TAIL_H
+
+#include "pipeline/inputs/glob.h"
+#include "pipeline/inputs/input.h"
+#include "pipeline/inputs/loop.h"
+#include "pipeline/inputs/tail_files.h"
+#include "pipeline/inputs/tail_watch.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum tail_start { TAIL_START_BEGINNING, TAIL_START_END };
+
+struct tail_conf {
+    struct cfg_strings paths, exclude;
+    int start; /* enum tail_start */
+    nsec last_line, rescan;
+    int64_t max_open_files;
+    bool follow_symlinks;
+};
+
+struct tail;
+
+/* A frame on its way to safety. */
+struct tail_write {
+    struct spool_wait wait;
+    struct tail *t;
+    struct tail_file *f;
+    struct tail_place after;
+    uint64_t bytes; /* of its records */
+    uint32_t epoch;
+    bool safe;
+    struct tail_write *next;
+};
+
+#define TAIL_WRITES 256 /* frames on their way at the same time, at most */
+
+/* A stored position nobody has claimed yet: input of the first look at the file system. */
+struct tail_known {
+    struct tail_id id;
+    struct tail_place place;
+    char *path, *where;
+    bool claimed;
+};
+
+struct tail {
+    struct input_env env;
+    const struct tail_conf *conf;
+    struct glob **globs, **excludes; /* an exclude without a slash is matched against the name: excludes[i] is NULL */
+    bool *glob_known;                /* walked before, perhaps in another run */
+
+    struct tail_files files;
+    struct tail_queue ready, unfinished, failed;
+    size_t gone_count; /* files that are gone */
+    struct tail_known *known;
+    size_t known_count;
+
+    struct tail_watch *watch; /* NULL: everything is polled */
+    uv_idle_t turn;           /* active while files are ready */
+    uv_timer_t again;         /* after the spool or the budget said no */
+    uv_timer_t tick;
+    unsigned open_handles; /* of these three; guarded by lock once they are being closed */
+
+    uint64_t look;     /* number of the current or last look at the file system */
+    bool looking;      /* inside it */
+    bool fresh_glob;   /* and the pattern was never walked before, in no run */
+    bool polling;      /* a folder cannot be watched, so looks are frequent; said once */
+    nsec look_at;      /* mono; when the next look is due */
+    nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
+    nsec now;          /* mono; of the current callback */
+    struct log_limit pause_log, folder_log;
+    bool paused;
+    bool stopped;
+    bool told_finished;
+
+    struct tail_write writes[TAIL_WRITES], *free_writes;
+    uint32_t in_flight;
+    _Atomic uint32_t
+        refused; /* failed writes not settled yet: nothing is appended meanwhile, it could not be in order */
+
+    pthread_mutex_t lock;
+    struct tail_write *done; /* guarded by lock: settled, newest first */
+    bool posted, deaf;       /* guarded by lock; deaf: the loop is no longer told */
+    pthread_cond_t closed;   /* open_handles became 0 */
+    struct loop_post post;
+};
+
+/* --- tail_turn.c --- */
+
+/* It is worth looking into f: it becomes ready, whatever it waited for. */
+void tail_wake(struct tail *t, struct tail_file *f);
+/* f must be opened or read again later; `error` says why. Logged, counted, retried less and less often. */
+void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
+/* No name of it is left; or one was found after all. */
+void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
+/* Writes were settled: there is room for others, or all is done. */
+void tail_settled(struct tail *t);
+void tail_turns_start(struct tail *t);
+void tail_turns_stop(struct tail *t);
+
+/* --- tail_match.c --- */
+
+/* On mistakes in a pattern, what was parsed stays for tail_patterns_release(). */
+MUST_CHECK int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e);
+void tail_patterns_release(struct tail *t);
+bool tail_is_excluded(const struct tail *t, const char *path);
+bool tail_is_wanted(const struct tail *t, const char *path);
+/* For `validate`: every file that matches now can be read. */
+MUST_CHECK int tail_check_readable(struct tail *t, struct err *e);
+
+/* False when it would be too long. */
+MUST_CHECK bool tail_join(char path[PATH_MAX], const char *dir, const char *name);
+void tail_folder_of(char *path); /* cuts the name off */
+
+/* --- tail_known.c --- */
+
+/* Reads the stored positions; then the first tail_look() gives them to their files. */
+void tail_recover(struct tail *t);
+void tail_known_release(struct tail *t);
+bool tail_known_has_inode(const struct tail *t, uint64_t inode);
+/* The stored position of this file, once; NULL when there is none. */
+struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id);
+/* After the first look: searches for the files of the others, and forgets what is gone. */
+void tail_known_settle(struct tail *t);
+/* Pattern i was walked: what it finds from now on is new. */
+void tail_known_glob(struct tail *t, size_t i);
+/* False while a file system may just not be mounted: then nothing can be said about a file that is missing. */
+bool tail_device_is_there(const char *where, uint64_t device);
+
+/* --- tail_scan.c --- */
+
+/* What is at dir_fd/name now; `path` is its whole path. */
+void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, bool matched);
+/* Walks all patterns: new files, new names of known ones, files that are gone. */
+void tail_look(struct tail *t);
+/* Soon, as something changed; not at once, as changes come in bursts. */
+void tail_look_soon(struct tail *t);
+extern const struct tail_watch_events tail_scan_events;
+
+/* --- tail_read.c --- */
+
+enum tail_step {
+    TAIL_STEP_MORE,    /* read on, after the others had their turn */
+    TAIL_STEP_END,     /* at its end */
+    TAIL_STEP_WAIT,    /* at a last line without '\n' */
+    TAIL_STEP_BLOCKED, /* the spool or the budget is full, or too much is on its way: nothing was read */
+    TAIL_STEP_FAILED,  /* tail_fail() was called */
+};
+
+enum tail_step tail_read(struct tail *t, struct tail_file *f);
+/* Where reading begins for `start: end`: behind the last '\n'. */
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f);
+/* Makes the place where a file is read next durable without a record. */
+void tail_store_place(struct tail *t, const struct tail_file *f);
+void tail_writes_init(struct tail *t);
+
+#endif

@@ -1,0 +1,225 @@
+#include "pipeline/inputs/tail_files.h"
+
+#include "pipeline/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define FIRST_BUCKETS 256
+
+/* --- stat -------------------------------------------------------------------------------------------------------- */
+
+static nsec from_timestamp(const struct statx_timestamp *t)
+{
+    return t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
+}
+
+static int stat_any(int fd, const char *name, int flags, struct tail_stat *st)
+{
+    struct statx x;
+
+    if (statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+        return errno;
+    *st = (struct tail_stat){
+        .id = {makedev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino,
+               x.stx_mask & STATX_BTIME ? (uint64_t)from_timestamp(&x.stx_btime) : 0},
+        .size = x.stx_size,
+        .modified = from_timestamp(&x.stx_mtime),
+        .regular = S_ISREG(x.stx_mode),
+        .link = S_ISLNK(x.stx_mode),
+        .deleted = x.stx_nlink == 0,
+    };
+    return 0;
+}
+
+int tail_stat_at(int dir_fd, const char *name, bool follow, struct tail_stat *st)
+{
+    return stat_any(dir_fd, name, follow ? 0 : AT_SYMLINK_NOFOLLOW, st);
+}
+
+int tail_stat_fd(int fd, struct tail_stat *st)
+{
+    return stat_any(fd, "", AT_EMPTY_PATH, st);
+}
+
+/* --- the table: chained buckets by inode ------------------------------------------------------------------------- */
+
+static size_t bucket_of(const struct tail_files *fs, uint64_t inode)
+{
+    return (size_t)(inode * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (fs->bucket_count - 1);
+}
+
+void tail_files_init(struct tail_files *fs, size_t open_max)
+{
+    *fs = (struct tail_files){.bucket_count = FIRST_BUCKETS, .open_max = open_max};
+    fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
+    TAILQ_INIT(&fs->open);
+}
+
+void tail_files_release(struct tail_files *fs)
+{
+    for (size_t i = 0; i < fs->bucket_count; i++) {
+        while (fs->buckets[i]) {
+            struct tail_file *f = fs->buckets[i];
+
+            tail_files_remove(fs, &f);
+        }
+    }
+    MEM_CLEAR(fs->buckets);
+    fs->bucket_count = 0;
+}
+
+struct tail_file *tail_files_find(const struct tail_files *fs, const struct tail_id *id)
+{
+    struct tail_file *f = fs->buckets[bucket_of(fs, id->inode)];
+
+    while (f && !tail_id_eq(&f->id, id))
+        f = f->next;
+    return f;
+}
+
+bool tail_files_has_inode(const struct tail_files *fs, uint64_t inode)
+{
+    const struct tail_file *f = fs->buckets[bucket_of(fs, inode)];
+
+    while (f && f->id.inode != inode)
+        f = f->next;
+    return f != NULL;
+}
+
+static void link_file(struct tail_files *fs, struct tail_file *f)
+{
+    struct tail_file **b = &fs->buckets[bucket_of(fs, f->id.inode)];
+
+    f->next = *b;
+    *b = f;
+}
+
+static void grow(struct tail_files *fs)
+{
+    struct tail_file **old = fs->buckets;
+    size_t old_count = fs->bucket_count;
+
+    fs->bucket_count *= 2;
+    fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i]) {
+            struct tail_file *f = old[i];
+
+            old[i] = f->next;
+            link_file(fs, f);
+        }
+    }
+    mem_free(old);
+}
+
+struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id, const char *path, const char *where)
+{
+    struct tail_file *f = mem_alloc(sizeof(*f));
+
+    f->id = f->name = *id;
+    f->path = mem_strdup(path);
+    f->where = mem_strdup(where);
+    f->fd = -1;
+    if (++fs->count > fs->bucket_count)
+        grow(fs);
+    link_file(fs, f);
+    return f;
+}
+
+void tail_files_remove(struct tail_files *fs, struct tail_file **f)
+{
+    struct tail_file **at = &fs->buckets[bucket_of(fs, (*f)->id.inode)];
+
+    while (*at != *f)
+        at = &(*at)->next;
+    *at = (*f)->next;
+    fs->count--;
+    tail_files_close(fs, *f);
+    mem_free((*f)->path);
+    mem_free((*f)->where);
+    MEM_CLEAR(*f);
+}
+
+void tail_file_moved(struct tail_file *f, const char *where)
+{
+    if (strcmp(f->where, where) == 0)
+        return;
+    mem_free(f->where);
+    f->where = mem_strdup(where);
+}
+
+void tail_files_each(struct tail_files *fs, void (*fn)(void *ctx, struct tail_file *f), void *ctx)
+{
+    for (size_t i = 0; i < fs->bucket_count; i++) {
+        for (struct tail_file *f = fs->buckets[i], *next; f; f = next) {
+            next = f->next;
+            fn(ctx, f);
+        }
+    }
+}
+
+/* --- handles ----------------------------------------------------------------------------------------------------- */
+
+/* A deleted file cannot be opened again, so its handle is not taken away. There are never more of those than were open
+ * when they were deleted. */
+static void make_room(struct tail_files *fs)
+{
+    struct tail_file *f = TAILQ_FIRST(&fs->open), *next;
+
+    for (; f && fs->open_count >= fs->open_max; f = next) {
+        next = TAILQ_NEXT(f, handle);
+        if (!f->gone)
+            tail_files_close(fs, f);
+    }
+}
+
+static int open_same(const struct tail_file *f, int *fd)
+{
+    struct tail_stat st;
+    int rc;
+
+    *fd = open(f->where, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return errno;
+    rc = tail_stat_fd(*fd, &st);
+    if (rc == 0 && !tail_id_eq(&st.id, &f->id))
+        rc = ESTALE;
+    if (rc != 0)
+        close(*fd);
+    return rc;
+}
+
+int tail_files_open(struct tail_files *fs, struct tail_file *f)
+{
+    int rc;
+
+    if (f->fd >= 0) {
+        TAILQ_REMOVE(&fs->open, f, handle);
+        TAILQ_INSERT_TAIL(&fs->open, f, handle);
+        return 0;
+    }
+    make_room(fs);
+    rc = open_same(f, &f->fd);
+    if (rc != 0) {
+        f->fd = -1;
+        return rc;
+    }
+    TAILQ_INSERT_TAIL(&fs->open, f, handle);
+    fs->open_count++;
+    return 0;
+}
+
+void tail_files_close(struct tail_files *fs, struct tail_file *f)
+{
+    if (f->fd < 0)
+        return;
+    close(f->fd);
+    f->fd = -1;
+    TAILQ_REMOVE(&fs->open, f, handle);
+    fs->open_count--;
+}

@@ -1,0 +1,351 @@
+/* One step: read from the file straight into a frame, cut behind the last '\n', hand the frame to the spool together
+ * with the position. What lies behind the cut is read again in the next step; nothing is kept.
+ *
+ * Each read begins up to 256 bytes before the position, by preadv into two buffers, and compares those bytes with the
+ * position's mark. So a file that was truncated and grew again past the position (copytruncate) is noticed by the very
+ * read that would have gone wrong, at the price of a checksum over 256 bytes for up to 1 MB. */
+#include "pipeline/inputs/tail.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/lines.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define LOG_PERIOD (60 * NSEC_PER_SEC)
+
+/* --- safety ------------------------------------------------------------------------------------------------------ */
+
+/* On the committer thread. */
+static void write_done(struct spool_wait *wait, bool safe)
+{
+    struct tail_write *w = CONTAINER_OF(wait, struct tail_write, wait);
+    struct tail *t = w->t;
+
+    if (!safe)
+        atomic_fetch_add(&t->refused, 1);
+    pthread_mutex_lock(&t->lock);
+    w->safe = safe;
+    w->next = t->done;
+    t->done = w;
+    if (!t->posted && !t->deaf) {
+        t->posted = true;
+        loop_post(t->env.loop, &t->post);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Writes of a file are settled in order; after the first failure the rest of what was on its way fails too. Only then
+ * the file goes back, so that nothing is read twice. */
+static void settle(struct tail *t, struct tail_write *w)
+{
+    struct tail_file *f = w->f;
+
+    f->in_flight--;
+    t->in_flight--;
+    if (!w->safe)
+        atomic_fetch_sub(&t->refused, 1);
+    else
+        metrics_add(t->env.metrics, METRIC_INCOMING_BYTES, w->bytes);
+    if (w->epoch == f->epoch && w->safe && !f->refused)
+        f->safe = w->after;
+    else if (w->epoch == f->epoch && !w->safe)
+        f->refused = true;
+    if (f->refused && f->in_flight == 0) {
+        f->refused = false;
+        f->read = f->safe;
+        tail_wake(t, f);
+    }
+    w->next = t->free_writes;
+    t->free_writes = w;
+}
+
+/* On the loop thread: everything that was settled since the last time, in the order it was written. */
+static void settle_all(void *arg)
+{
+    struct tail *t = arg;
+    struct tail_write *newest, *w = NULL, *next;
+
+    pthread_mutex_lock(&t->lock);
+    newest = t->done;
+    t->done = NULL;
+    t->posted = false;
+    pthread_mutex_unlock(&t->lock);
+    for (; newest; newest = next) { /* turn the list around */
+        next = newest->next;
+        newest->next = w;
+        w = newest;
+    }
+    t->now = clock_mono();
+    for (; w; w = next) {
+        next = w->next;
+        settle(t, w);
+    }
+    tail_settled(t);
+}
+
+void tail_writes_init(struct tail *t)
+{
+    for (size_t i = 0; i < TAIL_WRITES; i++) {
+        t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t, .next = t->free_writes};
+        t->free_writes = &t->writes[i];
+    }
+    t->post = (struct loop_post){.fn = settle_all, .arg = t};
+}
+
+/* --- the place --------------------------------------------------------------------------------------------------- */
+
+/* What was read of it is not in the file any more. A hole at the start is what a program leaves that goes on writing at
+ * its old offset; those zero bytes were never written by anybody. */
+static void start_over(struct tail *t, struct tail_file *f, uint64_t size)
+{
+    off_t data = size > 0 ? lseek(f->fd, 0, SEEK_DATA) : 0;
+
+    log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
+             KS("path", f->path), KU("offset", f->read.offset), KU("size", size),
+             KS("hint", "lines written between the last read and the truncation cannot be recovered; rotation by "
+                        "renaming loses nothing"));
+    f->read = (struct tail_place){.offset = data > 0 ? (uint64_t)data : 0};
+    f->safe = f->read;
+    f->epoch++;
+}
+
+/* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
+ * on an I/O error *error is set. */
+static ssize_t read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
+{
+    size_t skip = f->read.mark.length;
+    struct iovec v[2] = {{before, skip}, {to, n}};
+    ssize_t got = preadv(f->fd, v, 2, (off_t)(f->read.offset - skip));
+
+    if (got < 0) {
+        *error = errno;
+        return 0;
+    }
+    if ((size_t)got < skip || !tail_mark_is(f->read.mark, slice_of(before, skip)))
+        return -1;
+    return got - (ssize_t)skip;
+}
+
+static void advance(struct tail_place *p, struct slice before, struct slice taken, bool mid_line)
+{
+    p->mark = tail_mark_after(before, taken);
+    p->offset += taken.n;
+    p->mid_line = mid_line;
+}
+
+/* A line that was delivered without its end got that end, and nothing before it: that is no record. False: read on as
+ * usual. */
+static bool swallow_newline(struct tail_file *f)
+{
+    char before[TAIL_MARK_BYTES], c;
+    int error = 0;
+
+    if (!f->read.mid_line || read_at(f, before, &c, 1, &error) != 1 || c != '\n')
+        return false;
+    advance(&f->read, slice_of(before, f->read.mark.length), slice_of(&c, 1), false);
+    return true;
+}
+
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
+{
+    struct tail_place p = {.offset = f->size};
+    char tail[64 * KIB];
+    size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail), n;
+    const char *newline;
+    ssize_t got;
+
+    if (tail_files_open(&t->files, f) != 0)
+        return p; /* unreadable for now: what is written from now on */
+    got = pread(f->fd, tail, want, (off_t)(f->size - want));
+    if (got < 0 || (size_t)got != want)
+        return p;
+    newline = want > 0 ? memrchr(tail, '\n', want) : NULL;
+    n = newline ? (size_t)(newline - tail) + 1 : want == f->size ? 0 : want;
+    p.offset = f->size - want + n;
+    p.mark = tail_mark_after(slice_of(tail, 0), slice_of(tail, n));
+    p.mid_line = p.offset > 0 && !newline;
+    return p;
+}
+
+/* --- one step ---------------------------------------------------------------------------------------------------- */
+
+static void note_split(struct tail *t, struct tail_file *f)
+{
+    if (f->read.mid_line)
+        return; /* the same line, cut again */
+    metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
+    if (log_due(&f->split_log, t->now, LOG_PERIOD))
+        log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
+                 KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", RECORD_MAX_BYTES),
+                 KU("more_since_last", f->split_log.suppressed));
+}
+
+void tail_store_place(struct tail *t, const struct tail_file *f)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {f->read, slice_str(f->path), slice_str(f->where)};
+
+    spool_remember(t->env.spool, slice_str(tail_id_source(&f->name, source)), tail_cursor_encode(&c, cursor));
+}
+
+static void describe(struct frame *fr, const struct tail_file *f, const struct tail_place *after)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX], origin[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {*after, slice_str(f->path), slice_str(f->where)};
+    int n = snprintf(origin, sizeof(origin), "input=tail path=%s", f->path);
+
+    frame_set_position(fr, slice_str(tail_id_source(&f->name, source)), tail_cursor_encode(&c, cursor));
+    frame_set_origin(fr, slice_of(origin, n < (int)sizeof(origin) ? (size_t)n : sizeof(origin) - 1));
+}
+
+/* True: the spool has it, and *fr is NULL. */
+static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const struct tail_place *after,
+                   uint64_t bytes)
+{
+    struct tail_write *w = t->free_writes;
+
+    t->free_writes = w->next;
+    w->f = f;
+    w->after = *after;
+    w->bytes = bytes;
+    w->epoch = f->epoch;
+    if (spool_append(t->env.spool, fr, &w->wait) != SPOOL_TAKEN) {
+        w->next = t->free_writes;
+        t->free_writes = w;
+        return false;
+    }
+    f->in_flight++;
+    t->in_flight++;
+    return true;
+}
+
+/* Appends what `cut` says of the n bytes at the frame's space. */
+static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before, struct slice in,
+                           struct lines_cut cut)
+{
+    struct tail_place after = f->read;
+    bool whole = cut.kind == LINES_WHOLE, fits = true;
+    uint64_t bytes = cut.bytes;
+
+    if (whole)
+        frame_wrote_lines(*fr, cut.bytes);
+    else
+        fits = frame_wrote_record(*fr, cut.bytes);
+    assert(fits); /* the frame was made for it */
+    if (whole)
+        bytes -= frame_count(*fr);
+    advance(&after, before, slice_of(in.p, cut.bytes), !whole);
+    describe(*fr, f, &after);
+    if (!append(t, f, fr, &after, bytes))
+        return TAIL_STEP_BLOCKED;
+    if (cut.kind == LINES_PIECE)
+        note_split(t, f);
+    f->read = after;
+    f->flush = f->flush && cut.kind != LINES_REST;
+    return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+static enum tail_step read_into(struct tail *t, struct tail_file *f, struct frame **fr, size_t want)
+{
+    char before[TAIL_MARK_BYTES];
+    size_t room;
+    char *to = frame_space(*fr, &room);
+    int error = 0;
+    ssize_t got;
+    struct lines_cut cut;
+
+    assert(room > want); /* one more for the '\n' behind a piece */
+    got = read_at(f, before, to, want, &error);
+    if (error != 0) {
+        tail_fail(t, f, "read", error);
+        return TAIL_STEP_FAILED;
+    }
+    if (got < 0) {
+        start_over(t, f, f->size);
+        return TAIL_STEP_MORE;
+    }
+    cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
+    if (cut.kind == LINES_NONE) /* with flush: it shrank while we read */
+        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+    return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, (size_t)got), cut);
+}
+
+/* Opens the file and learns its size. 0, or errno. */
+static int refresh(struct tail *t, struct tail_file *f, bool *rewritten)
+{
+    struct tail_stat st;
+    int rc = tail_files_open(&t->files, f);
+
+    if (rc == 0)
+        rc = tail_stat_fd(f->fd, &st);
+    if (rc != 0)
+        return rc;
+    *rewritten = st.modified != f->modified;
+    if (st.size != f->size || *rewritten) {
+        f->grown = t->now;
+        f->flush = f->flush && t->env.once;
+    }
+    f->size = st.size;
+    f->modified = st.modified;
+    if (st.deleted)
+        tail_set_gone(t, f, true);
+    return 0;
+}
+
+/* Nothing new, but it was written to: is it still the same? */
+static enum tail_step verify_end(struct tail *t, struct tail_file *f, bool rewritten)
+{
+    char before[TAIL_MARK_BYTES], c;
+    int error = 0;
+
+    if (!rewritten || read_at(f, before, &c, 1, &error) >= 0)
+        return TAIL_STEP_END;
+    start_over(t, f, f->size);
+    return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error)
+{
+    if (error != ENOENT && error != ENOTDIR && error != ESTALE) {
+        tail_fail(t, f, "open", error);
+        return TAIL_STEP_FAILED;
+    }
+    tail_look_soon(t); /* renamed or deleted: the look finds out */
+    return TAIL_STEP_END;
+}
+
+enum tail_step tail_read(struct tail *t, struct tail_file *f)
+{
+    enum tail_step step;
+    struct frame *fr;
+    uint64_t left;
+    size_t want;
+    bool rewritten = false;
+    int rc;
+
+    if (f->refused)
+        return TAIL_STEP_END; /* woken again once it is settled */
+    if (!t->free_writes || atomic_load(&t->refused) > 0)
+        return TAIL_STEP_BLOCKED;
+    rc = refresh(t, f, &rewritten);
+    if (rc != 0)
+        return open_failed(t, f, rc);
+    if (f->size < f->read.offset)
+        start_over(t, f, f->size);
+    if (f->size == f->read.offset)
+        return verify_end(t, f, rewritten);
+    if (swallow_newline(f) && f->size == f->read.offset)
+        return TAIL_STEP_END;
+    left = f->size - f->read.offset;
+    want = left < LINES_READ_MAX ? (size_t)left : LINES_READ_MAX;
+    fr = frame_new(want + 1, clock_wall(), t->env.budget);
+    if (!fr)
+        return TAIL_STEP_BLOCKED;
+    step = read_into(t, f, &fr, want);
+    frame_free(&fr);
+    return step;
+}

@@ -1,0 +1,47 @@
+/* record_list.h -- the records that a transform made of a batch, kept until the batch is settled: a transform is not
+ * run again for a retry.
+ *
+ * Stored like the spool stores them (chunks of payload in lines form and table, see spool/frame.h), so formats read
+ * both alike. Numbers count from 0 in the order of addition. Lives in a body: in memory while small, in an unlinked
+ * file beyond.
+ *
+ * Ownership  record_list_free(). Threads: one at a time.
+ */
+#ifndef PIPELINE_RECORD_LIST_H
+#define PIPELINE_RECORD_LIST_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/spool/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct record_list;
+
+struct record_list *record_list_new(const char *tmp_dir);
+void record_list_free(struct record_list **l);
+
+/* data.n <= RECORD_MAX_BYTES. `seq` is the source record's; several records in a row may share it. */
+MUST_CHECK int record_list_add(struct record_list *l, struct slice data, uint64_t seq, nsec arrival, struct err *e);
+/* After the last one. */
+MUST_CHECK int record_list_finish(struct record_list *l, struct err *e);
+
+uint64_t record_list_count(const struct record_list *l);
+uint64_t record_list_bytes(const struct record_list *l); /* lines form */
+size_t record_list_memory(const struct record_list *l);
+
+/* What stands beside the records of a chunk: where each came from. */
+struct record_origin {
+    uint64_t seq;
+    nsec arrival;
+    uint32_t part; /* 0, 1, ... for the records that one source record became */
+};
+
+/* Reads the chunk at *at (0 at first) into raw and moves *at behind it; v->first is the number of its first record.
+ * origins (one per record) is borrowed from raw. 1; 0 at the end; -1 on an I/O error. */
+MUST_CHECK int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw, struct frame_view *v,
+                                const struct record_origin **origins, struct err *e);
+
+#endif

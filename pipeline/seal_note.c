@@ -1,0 +1,48 @@
+#include "pipeline/seal_note.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NOTE_VERSION "1"
+
+static int add_field(struct buf *out, struct slice s)
+{
+    return buf_add_slice(out, s) < 0 || buf_add_char(out, '\0') < 0 ? -1 : 0;
+}
+
+int seal_note_write(const struct seal_note *n, struct buf *out)
+{
+    char level[16];
+
+    snprintf(level, sizeof(level), "%d", n->level);
+    return add_field(out, SLICE(NOTE_VERSION)) < 0 || add_field(out, n->name) < 0 ||
+                   add_field(out, slice_str(n->format)) < 0 || add_field(out, slice_str(n->codec)) < 0 ||
+                   add_field(out, slice_str(level)) < 0
+               ? -1
+               : 0;
+}
+
+/* The next NUL-terminated field, NUL not counted; {NULL, 0} when there is none. */
+static struct slice take_field(struct slice *rest)
+{
+    const char *nul = rest->n ? memchr(rest->p, '\0', rest->n) : NULL;
+    struct slice field = {NULL, 0};
+
+    if (nul) {
+        field = slice_of(rest->p, (size_t)(nul - rest->p));
+        *rest = slice_of(nul + 1, rest->n - field.n - 1);
+    }
+    return field;
+}
+
+int seal_note_read(struct slice bytes, struct seal_note *out)
+{
+    struct slice version = take_field(&bytes), name = take_field(&bytes), format = take_field(&bytes),
+                 codec = take_field(&bytes), level = take_field(&bytes);
+
+    if (!level.p || !slice_is(version, NOTE_VERSION))
+        return -1;
+    *out =
+        (struct seal_note){.name = name, .format = format.p, .codec = codec.p, .level = (int)strtol(level.p, NULL, 10)};
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* seal_note.h -- what the pipeline stores with a seal so that a redelivery, also after a restart with another
+ * configuration, makes the same object: its name, format, codec and level.
+ *
+ * On disk (inside the spool's seal frame): "1\0<name>\0<format>\0<codec>\0<level>\0". Pure functions.
+ * Ownership  a read note borrows from the bytes it was read from.
+ */
+#ifndef PIPELINE_SEAL_NOTE_H
+#define PIPELINE_SEAL_NOTE_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/slice.h"
+
+struct seal_note {
+    struct slice name;          /* object key; empty when the sink gives none */
+    const char *format, *codec; /* names in the registries */
+    int level;
+};
+
+MUST_CHECK int seal_note_write(const struct seal_note *n, struct buf *out);
+MUST_CHECK int seal_note_read(struct slice bytes, struct seal_note *out); /* -1: not a note this program understands */
+
+#endif

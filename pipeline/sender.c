@@ -1,0 +1,119 @@
+#include "pipeline/sender.h"
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/mem.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#define THREADS_MAX 64
+#define IDLE_END    (10 * NSEC_PER_SEC)
+
+struct sender_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t more, ended;
+    struct sender_job *first, **last; /* all guarded by lock */
+    unsigned threads, idle;
+    bool stopping;
+};
+
+/* Locks: p->lock held. */
+static struct sender_job *wait_for_job(struct sender_pool *p)
+{
+    struct timespec until = clock_timespec(clock_mono() + IDLE_END);
+    struct sender_job *job;
+    int rc = 0;
+
+    p->idle++;
+    while (!p->first && !p->stopping && rc == 0)
+        rc = pthread_cond_timedwait(&p->more, &p->lock, &until);
+    p->idle--;
+    job = p->first;
+    if (job) {
+        p->first = job->next;
+        if (!p->first)
+            p->last = &p->first;
+    }
+    return job;
+}
+
+static void *sender_main(void *arg)
+{
+    struct sender_pool *p = arg;
+    struct sender_job *job;
+
+    pthread_setname_np(pthread_self(), "sender");
+    pthread_mutex_lock(&p->lock);
+    while ((job = wait_for_job(p))) {
+        pthread_mutex_unlock(&p->lock);
+        job->run(job);
+        pthread_mutex_lock(&p->lock);
+    }
+    p->threads--;
+    pthread_cond_broadcast(&p->ended);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+struct sender_pool *sender_pool_new(void)
+{
+    struct sender_pool *p = mem_alloc(sizeof(*p));
+    pthread_condattr_t mono;
+
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->more, &mono);
+    pthread_cond_init(&p->ended, NULL);
+    pthread_condattr_destroy(&mono);
+    p->last = &p->first;
+    return p;
+}
+
+void sender_pool_free(struct sender_pool **pp)
+{
+    struct sender_pool *p = *pp;
+
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    pthread_cond_broadcast(&p->more);
+    while (p->threads)
+        pthread_cond_wait(&p->ended, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    pthread_cond_destroy(&p->more);
+    pthread_cond_destroy(&p->ended);
+    pthread_mutex_destroy(&p->lock);
+    mem_free(p);
+    *pp = NULL;
+}
+
+/* Locks: p->lock held. A thread that cannot be made is no loss while another one lives: the job waits for it. */
+static void add_thread(struct sender_pool *p)
+{
+    pthread_attr_t detached;
+    pthread_t id;
+
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&id, &detached, sender_main, p) == 0)
+        p->threads++;
+    pthread_attr_destroy(&detached);
+}
+
+void sender_submit(struct sender_pool *p, struct sender_job *job)
+{
+    unsigned waiting = 1;
+
+    pthread_mutex_lock(&p->lock);
+    for (struct sender_job *j = p->first; j && waiting <= THREADS_MAX; j = j->next)
+        waiting++;
+    job->next = NULL;
+    *p->last = job;
+    p->last = &job->next;
+    if (p->idle < waiting && p->threads < THREADS_MAX)
+        add_thread(p);
+    pthread_cond_signal(&p->more);
+    pthread_mutex_unlock(&p->lock);
+}

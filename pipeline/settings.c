@@ -1,0 +1,261 @@
+#include "pipeline/settings.h"
+
+#include "config/address.h"
+#include "config/node.h"
+#include "config/path.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/settings_fields.h"
+#include "pipeline/settings_stream.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const PLACES[] = {"sluice.yaml", "/etc/sluice/sluice.yaml"};
+
+/* --- the top of the file -------------------------------------------------------------------------------------------
+ */
+
+static const struct cfg_field admin_fields[] = {
+    {.name = "listen",
+     .type = CFG_STRING,
+     .offset = offsetof(struct settings, admin_listen),
+     .def = "127.0.0.1:9273",
+     .min = 1,
+     .max = 255,
+     .help = "address of /metrics, /healthz, /readyz and the console page; `none` switches it off"},
+    {.name = NULL},
+};
+
+static const struct cfg_field limits_fields[] = {
+    {.name = "memory",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct settings, memory_limit),
+     .def = "64MiB",
+     .min = 16 * MIB,
+     .max = 1024 * GIB,
+     .help =
+         "most bytes of records and bodies held in memory, all streams together; connections, codecs and streams with "
+         "`durability: memory` come on top"},
+    {.name = NULL},
+};
+
+static const struct cfg_choice levels[] = {
+    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
+
+static const struct cfg_field log_fields[] = {
+    {.name = "level",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct settings, log_level),
+     .def = "info",
+     .choices = levels,
+     .help = "how much is written to standard error"},
+    {.name = NULL},
+};
+
+static const struct cfg_field shutdown_fields[] = {
+    {.name = "grace",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct settings, shutdown_grace),
+     .def = "20s",
+     .min = 0,
+     .max = 3600 * NSEC_PER_SEC,
+     .help = "how long SIGTERM waits for deliveries; what is left stays in the spool"},
+    {.name = NULL},
+};
+
+const struct cfg_field settings_fields[] = {
+    {.name = "data_dir",
+     .type = CFG_STRING,
+     .offset = offsetof(struct settings, data_dir),
+     .def = "./sluice-data",
+     .min = 1,
+     .max = 1024,
+     .help = "folder of spools, journals and temporary files; made with mode 0700, used by one process"},
+    {.name = "api",
+     .type = CFG_BLOCK,
+     .offset = offsetof(struct settings, api),
+     .fields = api_fields,
+     .help = "the Firehose API"},
+    {.name = "admin", .type = CFG_BLOCK, .fields = admin_fields, .help = "the operators' HTTP server"},
+    {.name = "limits", .type = CFG_BLOCK, .fields = limits_fields, .help = "bounds of the whole process"},
+    {.name = "log", .type = CFG_BLOCK, .fields = log_fields, .help = "log lines"},
+    {.name = "shutdown", .type = CFG_BLOCK, .fields = shutdown_fields, .help = "how it stops"},
+    {.name = "streams",
+     .type = CFG_CUSTOM,
+     .bind = settings_streams_bind,
+     .release = settings_streams_release,
+     .required = true,
+     .syntax = "mapping of names to streams",
+     .help = "what is read, and where it goes"},
+    {.name = NULL},
+};
+
+/* --- rules between options -----------------------------------------------------------------------------------------
+ */
+
+/* The place of section.option, or of what stands for it when it was left out. */
+static struct srcpos place_of(const struct cfg_node *root, const char *section, const char *option)
+{
+    const struct cfg_node *s = cfg_node_get(root, section), *o = cfg_node_get(s, option);
+
+    return o ? o->at : s ? cfg_node_place(s) : root->at;
+}
+
+static void check_admin(struct cfg_errors *errs, struct settings *s, const struct cfg_node *root)
+{
+    struct address at;
+    struct err e;
+
+    if (!s->admin_listen)
+        return;
+    if (strcmp(s->admin_listen, "none") == 0)
+        MEM_CLEAR(s->admin_listen);
+    else if (address_parse(s->admin_listen, &at, &e) < 0)
+        cfg_error(errs, place_of(root, "admin", "listen"), "`listen` %s, or `none`", e.msg);
+}
+
+/* Who can reach the API can write: beyond this machine that takes keys, or the words that say it is meant. */
+static void check_api(struct cfg_errors *errs, const struct settings *s, const struct cfg_node *root)
+{
+    struct srcpos place = place_of(root, "api", "listen");
+    struct address at;
+    struct err e;
+
+    if (!s->api.listen)
+        return;
+    if (address_parse(s->api.listen, &at, &e) < 0)
+        cfg_error(errs, place, "`listen` %s", e.msg);
+    else if (!at.loopback && s->api.credential_count == 0 && !s->api.auth_none)
+        cfg_error(errs, place,
+                  "other machines can reach this address, so requests must be signed: list `credentials`, or write "
+                  "`auth: none` to let anybody write, or listen on 127.0.0.1");
+    if (s->api.auth_none && s->api.credential_count)
+        cfg_error(errs, place_of(root, "api", "auth"), "`auth: none` contradicts `credentials`: leave one of them out");
+}
+
+/* The first input of its kind, in the order of the file. */
+static const struct stream_settings *first_with(const struct settings *s, const struct input_settings *in)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++)
+            if (s->streams[i].inputs[j].ops == in->ops)
+                return &s->streams[i].inputs[j] == in ? NULL : &s->streams[i];
+    return NULL;
+}
+
+static void check_single_inputs(struct cfg_errors *errs, const struct settings *s)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++) {
+            const struct input_settings *in = &s->streams[i].inputs[j];
+            const struct stream_settings *first = in->ops->single ? first_with(s, in) : NULL;
+
+            if (first)
+                cfg_error(errs, in->at, "there is only one `%s`, and stream `%s` reads it", in->ops->name, first->name);
+        }
+}
+
+/* --- paths ---------------------------------------------------------------------------------------------------------
+ */
+
+static char *absolute(const char *dir)
+{
+    char real[PATH_MAX];
+
+    return mem_strdup(realpath(dir, real) ? real : dir);
+}
+
+static void resolve_paths(struct settings *s)
+{
+    char *written = s->data_dir;
+
+    if (!written)
+        return;
+    s->data_dir = path_below(s->base_dir, written);
+    mem_free(written);
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
+
+static struct settings *bind_tree(const char *name, const char *base_dir, const struct cfg_tree *t,
+                                  struct cfg_errors *errs)
+{
+    const struct cfg_node *root = cfg_tree_root(t);
+    struct settings *s = mem_alloc(sizeof(*s));
+
+    s->path = mem_strdup(name);
+    s->base_dir = absolute(base_dir);
+    cfg_bind(errs, root, settings_fields, s);
+    if (root->kind == CFG_NODE_MAP) {
+        check_admin(errs, s, root);
+        check_api(errs, s, root);
+        check_single_inputs(errs, s);
+    }
+    resolve_paths(s);
+    if (cfg_errors_count(errs))
+        settings_free(&s);
+    return s;
+}
+
+struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
+                                struct cfg_errors *errs)
+{
+    struct cfg_tree *t = cfg_tree_parse_in(name, base_dir, text, size, errs);
+    struct settings *s = t ? bind_tree(name, base_dir, t, errs) : NULL;
+
+    cfg_tree_free(&t);
+    return s;
+}
+
+static const char *find_place(struct cfg_errors *errs)
+{
+    for (size_t i = 0; i < ARRAY_LEN(PLACES); i++)
+        if (access(PLACES[i], F_OK) == 0)
+            return PLACES[i];
+    cfg_error(errs, (struct srcpos){.file = NULL},
+              "no configuration: neither ./sluice.yaml nor /etc/sluice/sluice.yaml is there; name one with -c FILE");
+    return NULL;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        return mem_strdup(".");
+    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+struct settings *settings_load(const char *path, struct cfg_errors *errs)
+{
+    struct settings *s = NULL;
+    struct cfg_tree *t;
+    char *base_dir;
+
+    if (!path)
+        path = find_place(errs);
+    if (!path)
+        return NULL;
+    base_dir = folder_of(path);
+    t = cfg_tree_load(path, errs);
+    if (t)
+        s = bind_tree(path, base_dir, t, errs);
+    cfg_tree_free(&t);
+    mem_free(base_dir);
+    return s;
+}
+
+void settings_free(struct settings **s)
+{
+    if (!*s)
+        return;
+    cfg_release(settings_fields, *s);
+    mem_free((*s)->path);
+    mem_free((*s)->base_dir);
+    MEM_CLEAR(*s);
+}

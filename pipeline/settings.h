@@ -1,0 +1,96 @@
+/* settings.h -- the whole configuration, bound: what the YAML says, as the engine wants it.
+ *
+ * The only place where config/ meets the registries of inputs, sinks, formats and codecs. Reads files, starts nothing.
+ *
+ * Ownership  settings_free(). Everything is immutable after settings_load(). Threads: read by all.
+ */
+#ifndef PIPELINE_SETTINGS_H
+#define PIPELINE_SETTINGS_H
+
+#include "config/errors.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/inputs/api.h"
+#include "pipeline/inputs/input.h"
+#include "sinks/sink.h"
+#include "transforms/codec.h"
+#include "transforms/format.h"
+#include "transforms/transform.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct input_settings {
+    const struct input_ops *ops;
+    void *conf;
+    struct srcpos at;
+};
+
+struct transform_settings {
+    const struct transform_ops *ops;
+    void *conf;
+    struct srcpos at;
+};
+
+struct stream_settings {
+    char *name;
+    struct srcpos at;
+    bool api; /* has the input `api` */
+    struct input_settings *inputs;
+    size_t input_count;
+    bool memory; /* durability: memory */
+    uint64_t spool_limit;
+    uint64_t buffer_size;
+    nsec buffer_interval;
+    struct transform_settings *transforms; /* in the order they chain */
+    size_t transform_count;
+    const struct format_ops *format;
+    const struct codec_ops *codec;
+    int codec_level;
+    const struct sink_ops *sink;
+    void *sink_conf;
+    int64_t in_flight; /* deliveries at once, at most */
+    nsec retry_duration;
+    const struct sink_ops *backup; /* NULL: none */
+    void *backup_conf;
+    bool backup_all; /* every source record as well */
+};
+
+struct settings {
+    char *path;     /* of the YAML file, for messages */
+    char *base_dir; /* its folder: relative paths in it start there */
+    char *data_dir; /* absolute */
+    struct api_conf api;
+    bool api_used;      /* some stream has the input `api` */
+    char *admin_listen; /* NULL: no admin server (`admin: { listen: none }`) */
+    uint64_t memory_limit;
+    enum log_level log_level;
+    nsec shutdown_grace; /* how long SIGTERM waits for open deliveries */
+    struct stream_settings *streams;
+    size_t stream_count;
+};
+
+/* All mistakes at once in errs; NULL when there are any. `path` NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. */
+struct settings *settings_load(const char *path, struct cfg_errors *errs);
+/* As settings_load() from text; `name` is what messages call it, `base_dir` where relative paths start. */
+struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
+                                struct cfg_errors *errs);
+void settings_free(struct settings **s);
+
+/* What running would need, checked without starting: folders writable, files readable, addresses free, rules between
+ * options. One line per finding in `out`; the number of findings. */
+size_t settings_check(const struct settings *s, struct buf *out);
+
+/* "app-logs: api, tail -> s3://logs/app/": for people; no secrets. -1 when `out` is full. */
+MUST_CHECK int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);
+
+/* Prints the manual of every option from the tables that parse them (Markdown). */
+void settings_reference(struct buf *out);
+
+/* A hash of everything that shapes a stream's objects (destination, format, codec, prefix): when it changes, the
+ * version in object keys goes up. No secrets in it. */
+void settings_delivery_hash(const struct stream_settings *s, unsigned char out[32]);
+
+#endif

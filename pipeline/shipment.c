@@ -1,0 +1,297 @@
+#include "pipeline/shipment.h"
+
+#include "pipeline/backoff.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/metrics.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* What a connection and its buffers hold beside the body: many small bodies must not add up to much outside the budget. */
+#define EXCHANGE_MEMORY (96 * KIB)
+
+static void on_retry(struct loop_timer *t);
+static void on_encoded(struct loop_event *ev);
+static void on_sent(struct loop_event *ev);
+static void on_answer(struct exchange *x, const struct http_response *re);
+static void encode(struct worker_job *job, struct worker *w);
+static void send_blocking(struct sender_job *job);
+static void request(struct shipment *s);
+
+void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *owner, struct delivery_loop *loop,
+                   struct target *target)
+{
+    *s = (struct shipment){.ops = ops, .owner = owner, .loop = loop, .target = target};
+    loop_timer_init(&s->retry, on_retry);
+    s->job.run = encode;
+    s->encoded_event.fn = on_encoded;
+    s->send.run = send_blocking;
+    s->sent_event.fn = on_sent;
+    s->exchange.done = on_answer;
+}
+
+void shipment_release(struct shipment *s)
+{
+    delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
+    transport_cancel(delivery_loop_transport(s->loop), &s->exchange);
+    body_free(&s->out.body);
+    http_request_release(&s->request);
+}
+
+void shipment_queue(struct shipment *s)
+{
+    s->step = SHIPMENT_QUEUED;
+    target_wants_attempt(s->target, s);
+}
+
+/* --- encoding ------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned digests_of(const struct target *t)
+{
+    return t->ops->digests_of ? t->ops->digests_of(t->state) : t->ops->digests;
+}
+
+bool shipment_start(struct shipment *s)
+{
+    const struct delivery_tools *tools = delivery_loop_tools(s->loop);
+    uint64_t bytes = stage_memory(s->in.records.seal) + EXCHANGE_MEMORY;
+
+    if (!budget_take(tools->budget, bytes))
+        return false;
+    s->budgeted = bytes;
+    s->step = SHIPMENT_ENCODING;
+    s->encoded = false;
+    s->out = (struct stage_out){.body = NULL};
+    s->in.tmp_dir = tools->tmp_dir;
+    s->in.digests = digests_of(s->target);
+    worker_submit(tools->workers, &s->job);
+    return true;
+}
+
+/* Worker thread. */
+static void encode(struct worker_job *job, struct worker *w)
+{
+    struct shipment *s = CONTAINER_OF(job, struct shipment, job);
+
+    if (s->ops->encode(s, w) < 0)
+        assert(s->out.err.code != ERR_NONE && !s->out.body);
+    delivery_loop_post(s->loop, &s->encoded_event);
+}
+
+/* What the estimate took too much goes back as soon as the real size is known. */
+static void trim_budget(struct shipment *s)
+{
+    uint64_t held = body_memory(s->out.body) + EXCHANGE_MEMORY;
+
+    if (held < s->budgeted) {
+        delivery_loop_give_memory(s->loop, s->budgeted - held);
+        s->budgeted = held;
+    }
+}
+
+static void release_body(struct shipment *s)
+{
+    body_free(&s->out.body);
+    http_request_release(&s->request);
+    delivery_loop_give_memory(s->loop, s->budgeted);
+    s->budgeted = 0;
+}
+
+/* --- the end of an attempt -----------------------------------------------------------------------------------------
+ */
+
+/* The owner may free the shipment in ended(); nothing of it is touched behind that. */
+static void end_attempt(struct shipment *s, enum sink_outcome outcome)
+{
+    bool worked = outcome == SINK_DELIVERED || outcome == SINK_PARTIAL || outcome == SINK_SPLIT;
+    void (*ended)(void *) = s->ops->ended;
+    void *owner = s->owner;
+
+    s->step = SHIPMENT_IDLE;
+    if (worked)
+        s->failing_since = 0;
+    else if (!s->failing_since)
+        s->failing_since = delivery_loop_mono(s->loop);
+    s->failures = worked ? 0 : s->failures + 1;
+    if (s->metrics && outcome != SINK_DELIVERED)
+        metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);
+    s->ops->judged(s, outcome);
+    release_body(s);
+    target_attempt_ended(s->target, worked);
+    ended(owner);
+}
+
+/* An attempt that failed on our own side, before or instead of asking the destination. */
+static void fail_locally(struct shipment *s, const char *code, const struct err *e)
+{
+    s->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
+    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", code);
+    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
+    end_attempt(s, SINK_RETRY);
+}
+
+nsec shipment_failing_for(const struct shipment *s)
+{
+    return s->failing_since ? delivery_loop_mono(s->loop) - s->failing_since : 0;
+}
+
+static uint32_t random_bits(void)
+{
+    uint32_t r;
+
+    random_bytes(&r, sizeof(r));
+    return r;
+}
+
+nsec shipment_retry(struct shipment *s)
+{
+    nsec wait = s->verdict.retry_after ? s->verdict.retry_after : backoff_wait(s->failures, random_bits());
+
+    if (s->verdict.misconfigured && !s->verdict.retry_after && wait < BACKOFF_MISCONFIGURED_MIN)
+        wait = BACKOFF_MISCONFIGURED_MIN;
+    s->step = SHIPMENT_WAITING;
+    target_note_retry(s->target, 1);
+    delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop) + wait);
+    return wait;
+}
+
+static void on_retry(struct loop_timer *t)
+{
+    struct shipment *s = CONTAINER_OF(t, struct shipment, retry);
+
+    if (s->step == SHIPMENT_SENDING) {
+        request(s); /* a follow-up */
+        return;
+    }
+    target_note_retry(s->target, -1);
+    shipment_queue(s);
+    s->ops->ended(s->owner); /* the stream looks for places */
+}
+
+/* --- sending -------------------------------------------------------------------------------------------------------
+ */
+
+static void make_offer(struct shipment *s)
+{
+    s->offer = (struct sink_seal){
+        .id = s->out.id,
+        .name = s->name,
+        .body = s->out.body,
+        .encoding = s->encoding,
+        .content_type = s->content_type,
+        .crc32c = s->out.crc32c,
+        .record_count = s->out.taken,
+        .wall_now = delivery_loop_wall(s->loop),
+    };
+    memcpy(s->offer.sha256, s->out.sha256, sizeof(s->offer.sha256));
+}
+
+static void send_now(struct shipment *s)
+{
+    const struct sink_ops *sink = s->target->ops;
+
+    s->step = SHIPMENT_SENDING;
+    s->attempts++;
+    s->verdict = (struct sink_verdict){.fates = s->sink_fates};
+    if (s->sink_fates)
+        s->sink_fates->count = s->out.taken;
+    if (s->metrics)
+        metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
+    if (sink->send)
+        sender_submit(delivery_loop_tools(s->loop)->senders, &s->send);
+    else
+        request(s);
+}
+
+static void request(struct shipment *s)
+{
+    struct err e;
+
+    http_request_release(&s->request);
+    s->offer.wall_now = delivery_loop_wall(s->loop);
+    if (s->target->ops->request(s->target->state, &s->offer, &s->request, &e) < 0) {
+        fail_locally(s, "RequestNotMade", &e);
+        return;
+    }
+    s->exchange.request = &s->request;
+    s->exchange.body = s->out.body;
+    transport_start(delivery_loop_transport(s->loop), &s->exchange);
+}
+
+/* The destination has the body, but has not acknowledged it: the attempt goes on with a question a little later. */
+static void follow_up(struct shipment *s)
+{
+    nsec wait = s->verdict.retry_after ? s->verdict.retry_after : BACKOFF_FIRST;
+
+    memcpy(s->token, s->verdict.token, sizeof(s->token));
+    s->offer.token = s->token;
+    s->offer.follow_up++;
+    delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop) + wait);
+}
+
+static void go_on(struct shipment *s)
+{
+    s->encoded = false;
+    if (!s->out.body) {
+        s->attempts++;
+        fail_locally(s, "EncodingFailed", &s->out.err);
+        return;
+    }
+    if (s->out.taken == 0) { /* nothing is left to send: all damaged, or refused before they went */
+        end_attempt(s, SINK_DELIVERED);
+        return;
+    }
+    trim_budget(s);
+    make_offer(s);
+    send_now(s);
+}
+
+static void on_encoded(struct loop_event *ev)
+{
+    struct shipment *s = CONTAINER_OF(ev, struct shipment, encoded_event);
+
+    s->encoded = true;
+    if (!s->held)
+        go_on(s);
+}
+
+void shipment_hold(struct shipment *s)
+{
+    s->held = true;
+}
+
+void shipment_unhold(struct shipment *s)
+{
+    s->held = false;
+    if (s->encoded)
+        go_on(s);
+}
+
+static void on_answer(struct exchange *x, const struct http_response *re)
+{
+    struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
+    enum sink_outcome outcome;
+
+    outcome = s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict);
+    if (outcome == SINK_FOLLOW_UP)
+        follow_up(s);
+    else
+        end_attempt(s, outcome);
+}
+
+/* Sender thread. */
+static void send_blocking(struct sender_job *job)
+{
+    struct shipment *s = CONTAINER_OF(job, struct shipment, send);
+
+    s->sent_outcome = s->target->ops->send(s->target->state, &s->offer, &s->verdict);
+    delivery_loop_post(s->loop, &s->sent_event);
+}
+
+static void on_sent(struct loop_event *ev)
+{
+    struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
+
+    end_attempt(s, s->sent_outcome);
+}

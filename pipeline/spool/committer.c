@@ -1,0 +1,312 @@
+/* One thread for all spools, so that many streams do not mean many syncs: everything that came in while the last sync
+ * ran goes into the next one (group commit). With a handful of files each is synced; with more, one syncfs() costs less
+ * than all of them. */
+#include "pipeline/spool/committer.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LAZY_MAX    NSEC_PER_SEC /* how long a settlement may wait for somebody else's sync */
+#define RETRY_AFTER NSEC_PER_SEC /* a disk that refused is asked again */
+
+enum { SYNC_EACH_MAX = 4 };
+
+struct committer {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, passed;
+    /* Guarded by lock, as is the rest. Thousands of spools may wait lazily while one is urgent, so nobody walks through
+     * them: the first one's second is the second of all. */
+    struct spool *urgent, *lazy, *refused;
+    nsec lazy_due; /* 0: not known yet */
+    bool stop;
+    uint64_t barriers, barriers_passed; /* asked for; behind us */
+    pthread_t thread;
+};
+
+struct committer *committer_new(void)
+{
+    struct committer *c = mem_alloc(sizeof(*c));
+    pthread_condattr_t mono;
+
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->wake, &mono);
+    pthread_condattr_destroy(&mono);
+    pthread_cond_init(&c->passed, NULL);
+    return c;
+}
+
+void committer_free(struct committer **c)
+{
+    if (!*c)
+        return;
+    pthread_cond_destroy(&(*c)->wake);
+    pthread_cond_destroy(&(*c)->passed);
+    pthread_mutex_destroy(&(*c)->lock);
+    MEM_CLEAR(*c);
+}
+
+/* --- lists --------------------------------------------------------------------------------------------------------
+ * Locks: c->lock held. */
+
+static void list_in(struct spool **list, struct spool *s)
+{
+    s->listed_next = *list;
+    s->listed_at = list;
+    if (*list)
+        (*list)->listed_at = &s->listed_next;
+    *list = s;
+}
+
+static void unlist(struct spool *s)
+{
+    *s->listed_at = s->listed_next;
+    if (s->listed_next)
+        s->listed_next->listed_at = s->listed_at;
+    s->listed_at = NULL;
+    s->urgent = false;
+}
+
+static void relist(struct committer *c, struct spool *s, bool urgent)
+{
+    if (s->listed_at)
+        unlist(s);
+    s->urgent = urgent;
+    list_in(s->retry_at ? &c->refused : urgent ? &c->urgent : &c->lazy, s);
+}
+
+void committer_wake(struct committer *c, struct spool *s, bool urgent)
+{
+    bool news;
+
+    pthread_mutex_lock(&c->lock);
+    news = !s->listed_at || (urgent && !s->urgent);
+    if (news) {
+        relist(c, s, urgent);
+        pthread_cond_signal(&c->wake);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* When the first listed spool is due. Locks: c->lock held. */
+static nsec earliest(struct committer *c, nsec now)
+{
+    nsec first = NSEC_NEVER;
+
+    if (!c->lazy)
+        c->lazy_due = 0;
+    else if (!c->lazy_due)
+        c->lazy_due = now + LAZY_MAX;
+    if (c->urgent)
+        return now;
+    if (c->lazy)
+        first = c->lazy_due;
+    for (const struct spool *s = c->refused; s; s = s->listed_next)
+        first = s->retry_at < first ? s->retry_at : first;
+    return first > now ? first : now;
+}
+
+/* Moves what is due (or all) from one list to `taken`, a list by round.next. */
+static void take(struct spool **list, nsec now, bool all, struct spool **taken)
+{
+    struct spool *s = *list, *next;
+
+    for (; s; s = next) {
+        next = s->listed_next;
+        if (!all && s->retry_at > now)
+            continue;
+        unlist(s);
+        s->round.next = *taken;
+        *taken = s;
+    }
+}
+
+static struct spool *take_due(struct committer *c, nsec now, bool all)
+{
+    struct spool *taken = NULL;
+
+    pthread_mutex_lock(&c->lock);
+    take(&c->refused, now, all, &taken);
+    take(&c->urgent, now, all, &taken);
+    if (all || (c->lazy_due && c->lazy_due <= now)) {
+        take(&c->lazy, now, all, &taken);
+        c->lazy_due = 0;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return taken;
+}
+
+/* --- rounds ------------------------------------------------------------------------------------------------------- */
+
+static void sync_each(struct spool *list)
+{
+    for (struct spool *s = list; s; s = s->round.next)
+        if (writer_needs_sync(s))
+            writer_sync(s);
+}
+
+/* One syncfs() when it pays. When that fails, somebody's data is in trouble, perhaps not ours: ask file by file. */
+static void sync_all(struct spool *list)
+{
+    struct spool *one = NULL;
+    size_t dirty = 0;
+    bool same_device = true;
+
+    for (struct spool *s = list; s; s = s->round.next) {
+        if (!writer_needs_sync(s))
+            continue;
+        same_device &= !one || one->device == s->device;
+        one = s;
+        dirty++;
+    }
+    if (dirty <= SYNC_EACH_MAX || !same_device || one->ops->syncfs(spool_active(one)->fd) < 0)
+        sync_each(list);
+}
+
+/* Work that came in during the round has listed the spool again, by what was known then. */
+static void note_outcome(struct committer *c, struct spool *s, nsec now)
+{
+    pthread_mutex_lock(&c->lock);
+    s->retry_at = s->round.failed ? now + RETRY_AFTER : 0;
+    if (s->listed_at || s->round.failed)
+        relist(c, s, s->urgent);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void round_of(struct committer *c, nsec now, bool all)
+{
+    struct spool *list = take_due(c, now, all), *after;
+
+    for (struct spool *s = list; s; s = s->round.next)
+        writer_write(s);
+    sync_all(list);
+    for (struct spool *s = list; s; s = after) {
+        after = s->round.next;
+        writer_finish(s);
+        note_outcome(c, s, now);
+    }
+}
+
+nsec committer_round(struct committer *c, nsec now)
+{
+    nsec next;
+
+    round_of(c, now, false);
+    pthread_mutex_lock(&c->lock);
+    next = earliest(c, now);
+    pthread_mutex_unlock(&c->lock);
+    return next;
+}
+
+static void wait_for_work(struct committer *c)
+{
+    nsec now = clock_mono(), due;
+    struct timespec at;
+
+    pthread_mutex_lock(&c->lock);
+    due = c->barriers > c->barriers_passed ? now : earliest(c, now);
+    at = clock_timespec(due);
+    if (!c->stop && due == NSEC_NEVER)
+        pthread_cond_wait(&c->wake, &c->lock);
+    else if (!c->stop && due > now)
+        pthread_cond_timedwait(&c->wake, &c->lock, &at);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static bool stopping(struct committer *c)
+{
+    bool stop;
+
+    pthread_mutex_lock(&c->lock);
+    stop = c->stop;
+    pthread_mutex_unlock(&c->lock);
+    return stop;
+}
+
+static uint64_t barriers_asked(struct committer *c)
+{
+    uint64_t asked;
+
+    pthread_mutex_lock(&c->lock);
+    asked = c->barriers;
+    pthread_mutex_unlock(&c->lock);
+    return asked;
+}
+
+static void pass_barriers(struct committer *c, uint64_t upto)
+{
+    pthread_mutex_lock(&c->lock);
+    c->barriers_passed = upto;
+    pthread_cond_broadcast(&c->passed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *run(void *arg)
+{
+    struct committer *c = arg;
+    uint64_t passed = 0;
+
+    while (!stopping(c)) {
+        uint64_t asked = barriers_asked(c);
+
+        round_of(c, clock_mono(), asked > passed);
+        if (asked > passed)
+            pass_barriers(c, passed = asked);
+        wait_for_work(c);
+    }
+    return NULL;
+}
+
+void committer_barrier(struct committer *c)
+{
+    uint64_t mine;
+
+    pthread_mutex_lock(&c->lock);
+    mine = ++c->barriers;
+    pthread_cond_signal(&c->wake);
+    while (c->barriers_passed < mine)
+        pthread_cond_wait(&c->passed, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+int committer_start(struct committer **c, struct err *e)
+{
+    struct committer *made = committer_new();
+    int rc = pthread_create(&made->thread, NULL, run, made);
+
+    if (rc != 0) {
+        committer_free(&made);
+        return err_set(e, ERR_IO, "start the committer's thread: %s", strerror(rc));
+    }
+    *c = made;
+    return 0;
+}
+
+/* What is still listed after a last round is on a disk that refuses. */
+static void finish(struct committer *c)
+{
+    nsec now = clock_mono();
+
+    round_of(c, now, true);
+    for (struct spool *s = take_due(c, now, true); s; s = s->round.next)
+        writer_abandon(s);
+}
+
+void committer_stop(struct committer **c)
+{
+    if (!*c)
+        return;
+    pthread_mutex_lock(&(*c)->lock);
+    (*c)->stop = true;
+    pthread_cond_signal(&(*c)->wake);
+    pthread_mutex_unlock(&(*c)->lock);
+    pthread_join((*c)->thread, NULL);
+    finish(*c);
+    committer_free(c);
+}

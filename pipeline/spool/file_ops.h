@@ -1,0 +1,25 @@
+/* file_ops.h -- the calls that can fail because of a disk, as a table, so that a test can be the disk that fails.
+ *
+ * As the system calls of the same names: -1 and errno.
+ */
+#ifndef PIPELINE_SPOOL_FILE_OPS_H
+#define PIPELINE_SPOOL_FILE_OPS_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct file_ops {
+    int (*open)(const char *path, int flags, mode_t mode);
+    ssize_t (*pread)(int fd, void *p, size_t n, off_t offset);
+    ssize_t (*pwritev)(int fd, const struct iovec *v, int count, off_t offset);
+    int (*ftruncate)(int fd, off_t size);
+    int (*fdatasync)(int fd);
+    int (*fsync)(int fd); /* of a folder */
+    int (*syncfs)(int fd);
+    int (*unlink)(const char *path);
+    int (*rename)(const char *from, const char *to);
+};
+
+extern const struct file_ops file_ops_real;
+
+#endif

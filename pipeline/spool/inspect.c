@@ -1,0 +1,67 @@
+#include "pipeline/spool/inspect.h"
+
+#include "pipeline/spool/spool_impl.h"
+#include "pipeline/spool/walk.h"
+
+struct inspection {
+    struct spool_report *out;
+    void (*damage)(void *ctx, const struct spool_damage *d);
+    void *ctx;
+};
+
+static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t records, const char *what)
+{
+    struct inspection *in = ctx;
+    struct spool_damage d = {number, offset, records, what};
+
+    in->out->damages++;
+    in->out->lost_records += records;
+    in->damage(in->ctx, &d);
+}
+
+/* Each segment on top of its own checkpoint, so that a frame's place in the sequence is checked in all of them. What
+ * the last one ends with is the state. */
+static int walk_all(struct walk *w, struct spool_state *st, struct spool_report *out, struct err *e)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct walk_end end;
+
+        if (walk_checkpoint(w, i, st, e) < 0 || walk_frames(w, i, true, st, &end, e) < 0)
+            return -1;
+        out->bytes += w->segments[i].file;
+        if (i + 1 == w->count)
+            out->torn_bytes = end.torn;
+    }
+    return 0;
+}
+
+int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void *ctx, const struct spool_damage *d),
+                  void *ctx, struct err *e)
+{
+    struct inspection in = {out, damage, ctx};
+    struct spool_state st;
+    struct walk w;
+    int rc = -1;
+
+    *out = (struct spool_report){0};
+    walk_init(&w, &file_ops_real, dir);
+    w.damage = note_damage;
+    w.ctx = &in;
+    spool_state_init(&st);
+    if (walk_list(&w, e) < 0)
+        goto out;
+    while (walk_newest_is_unused(&w))
+        w.count--;
+    if (walk_all(&w, &st, out, e) < 0)
+        goto out;
+    out->segments = w.count;
+    out->pending_seals = st.seal_count;
+    out->positions = st.positions.count;
+    out->incoming = st.next - 1;
+    out->waiting = st.next - 1 - seal_result_sum(&st.settled);
+    rc = 0;
+out:
+    spool_state_release(&st);
+    walk_release(&w);
+    return rc;
+}

@@ -1,0 +1,34 @@
+/* inspect.h -- looks a spool's folder through, every byte of it, and changes nothing. For `sluice fsck`, and for
+ * whoever wants to know what a folder holds before it is opened.
+ *
+ * Nobody may have the spool open meanwhile: the caller sees to that.
+ */
+#ifndef PIPELINE_SPOOL_INSPECT_H
+#define PIPELINE_SPOOL_INSPECT_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct spool_report {
+    size_t segments, pending_seals, positions;
+    uint64_t bytes;                 /* on disk */
+    uint64_t incoming, waiting;     /* records ever, and not settled */
+    uint64_t torn_bytes;            /* of a write that a crash cut short; the next start cuts them off. In a file that
+                                       had an earlier life: as far as they can be told from what that one left */
+    uint64_t damages, lost_records; /* what was said by `damage`, and the records in it */
+};
+
+/* Called once per damaged place. */
+struct spool_damage {
+    uint64_t segment, offset, records;
+    const char *what;
+};
+
+/* -1: it cannot be read, or was written by a newer sluice. No folder is an empty report. */
+MUST_CHECK int spool_inspect(const char *dir, struct spool_report *out,
+                             void (*damage)(void *ctx, const struct spool_damage *d), void *ctx, struct err *e);
+
+#endif

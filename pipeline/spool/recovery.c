@@ -1,0 +1,297 @@
+/* Open: from what a previous run, however it ended, left in the folder.
+ *
+ * The newest whole checkpoint is the state, and the frames behind it bring it up to date. In the newest segment every
+ * byte is checked; what a crash cut short is cut off. Damage of what was safe is stepped over and reported, and a new
+ * segment is begun, so that the state that was made the best of is written down at once. */
+#include "pipeline/base/digest.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/inspect.h"
+#include "pipeline/spool/spool_impl.h"
+#include "pipeline/spool/walk.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct recovery {
+    struct spool *s;
+    struct spool_recovery *found;
+    struct walk walk;
+};
+
+static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t records, const char *what)
+{
+    struct recovery *r = ctx;
+    char name[SEGMENT_NAME_BYTES];
+
+    r->found->corrupt_records += records;
+    if (!r->found->damaged)
+        err_set(&r->found->damage, ERR_FORMAT, "%s/%s is damaged at offset %" PRIu64 ": %s", r->s->dir,
+                segment_name(number, name), offset, what);
+    r->found->damaged = true;
+}
+
+/* --- folders ------------------------------------------------------------------------------------------------------ */
+
+/* The folder and those above it that are missing; each one safe in its parent before something is put into it. */
+static int make_folder(const struct spool *s, const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash && slash != path ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(slash ? "/" : ".");
+    int rc = mkdir(path, 0700);
+
+    if (rc < 0 && errno == ENOENT && slash && slash != path) {
+        rc = make_folder(s, parent, e);
+        if (rc == 0)
+            rc = mkdir(path, 0700);
+        else
+            errno = 0;
+    }
+    if (rc == 0)
+        rc = spool_sync_dir(s, parent, e);
+    else if (errno == EEXIST)
+        rc = 0;
+    else if (errno != 0)
+        err_errno(e, "create folder %s", path);
+    mem_free(parent);
+    return rc;
+}
+
+static int note_device(struct spool *s, struct err *e)
+{
+    struct stat st;
+
+    if (stat(s->dir, &st) < 0)
+        return err_errno(e, "stat %s", s->dir);
+    s->device = st.st_dev;
+    return 0;
+}
+
+/* They hold nothing, and one that was being written over when the crash came must never be taken for a segment. */
+static int remove_spares(const struct spool *s, struct err *e)
+{
+    DIR *d = opendir(s->dir);
+    struct dirent *entry;
+
+    if (!d)
+        return err_errno(e, "open folder %s", s->dir);
+    while ((entry = readdir(d)))
+        if (spare_is_name(entry->d_name)) {
+            char *path = mem_printf("%s/%s", s->dir, entry->d_name);
+
+            s->ops->unlink(path); /* when it stays: the next start finds it again */
+            mem_free(path);
+        }
+    closedir(d);
+    return 0;
+}
+
+/* --- the newest segment ------------------------------------------------------------------------------------------- */
+
+static int remove_unused(struct recovery *r, struct err *e)
+{
+    while (walk_newest_is_unused(&r->walk)) {
+        char *path = spool_path(r->s, r->walk.segments[r->walk.count - 1].number);
+        int rc = r->s->ops->unlink(path);
+
+        if (rc < 0)
+            err_errno(e, "remove %s", path);
+        mem_free(path);
+        if (rc < 0)
+            return -1;
+        r->walk.count--;
+    }
+    return 0;
+}
+
+static int copy_out(const struct log_file *f, uint64_t offset, int to, struct err *e)
+{
+    char chunk[16 * 1024];
+    ssize_t n;
+
+    while ((n = f->ops->pread(f->fd, chunk, sizeof(chunk), (off_t)offset)) > 0) {
+        if (write(to, chunk, (size_t)n) != n)
+            return err_errno(e, "copy %" PRIu64 " bytes to %s/damaged", f->end - offset, f->dir);
+        offset += (uint64_t)n;
+    }
+    return n < 0 ? err_errno(e, "read what the crash cut short in %s", f->dir) : 0;
+}
+
+/* There are true frames in what is going to be cut off: somebody may want to see them. */
+static int keep_tail(struct recovery *r, uint64_t number, uint64_t offset, struct err *e)
+{
+    char name[SEGMENT_NAME_BYTES];
+    char *folder = mem_printf("%s/damaged", r->s->dir);
+    char *path = mem_printf("%s/%s.from-%" PRIu64, folder, segment_name(number, name), offset);
+    struct log_file f = {.fd = -1};
+    int to = -1, rc = -1;
+
+    if (make_folder(r->s, folder, e) == 0 && walk_open(&r->walk, number, &f, e) == 0) {
+        to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        rc = to < 0 ? err_errno(e, "create %s", path) : copy_out(&f, offset, to, e);
+    }
+    if (to >= 0)
+        close(to);
+    if (f.fd >= 0)
+        close(f.fd);
+    mem_free(path);
+    mem_free(folder);
+    return rc;
+}
+
+static int cut_tail(struct recovery *r, const struct walk_end *end, struct err *e)
+{
+    struct walk_segment *newest = &r->walk.segments[r->walk.count - 1];
+    struct spool *s = r->s;
+    char *path;
+    int fd, rc = 0;
+
+    if (end->at == newest->size)
+        return 0;
+    if (end->kept && keep_tail(r, newest->number, end->at, e) < 0)
+        return -1;
+    path = spool_path(s, newest->number);
+    fd = s->ops->open(path, O_RDWR, 0);
+    if (fd < 0 || s->ops->ftruncate(fd, (off_t)end->at) < 0 || s->ops->fdatasync(fd) < 0)
+        rc = err_errno(e, "cut the torn end of %s", path);
+    if (fd >= 0)
+        close(fd);
+    mem_free(path);
+    r->found->torn_bytes += end->torn;
+    newest->size = newest->file = end->at;
+    return rc;
+}
+
+/* --- together ----------------------------------------------------------------------------------------------------- */
+
+static int read_log(struct recovery *r, struct err *e)
+{
+    struct walk *w = &r->walk;
+    size_t from;
+
+    if (walk_start(w, &r->s->state, &from, e) < 0)
+        return -1;
+    for (size_t i = from; i < w->count; i++) {
+        struct walk_end end;
+
+        if (walk_frames(w, i, false, &r->s->state, &end, e) < 0)
+            return -1;
+        if (i + 1 == w->count && cut_tail(r, &end, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int open_active(struct spool *s, struct err *e)
+{
+    struct segment *seg = spool_active(s);
+    char *path = spool_path(s, seg->number);
+    int rc = 0;
+
+    seg->fd = s->ops->open(path, O_RDWR, 0);
+    if (seg->fd < 0)
+        rc = err_errno(e, "open %s", path);
+    mem_free(path);
+    return rc;
+}
+
+/* The state goes on in the newest segment, or, when it had to be made the best of, in a new one. */
+static int go_on(struct recovery *r, struct err *e)
+{
+    struct spool *s = r->s;
+
+    for (size_t i = 0; i < r->walk.count; i++) {
+        const struct walk_segment *w = &r->walk.segments[i];
+        struct segment seg = {.number = w->number,
+                              .first = w->first ? w->first : s->state.next,
+                              .begin = w->begin,
+                              .size = w->size,
+                              .reused = w->file,
+                              .damaged = w->damaged,
+                              .fd = -1};
+
+        spool_add_segment(s, &seg);
+    }
+    if (r->walk.count == 0 || r->found->damaged)
+        return spool_create_segment(s, e);
+    return open_active(s, e);
+}
+
+static bool has_identity(const struct spool_state *st)
+{
+    static const unsigned char none[SEGMENT_IDENTITY_BYTES];
+
+    return memcmp(st->identity, none, sizeof(none)) != 0;
+}
+
+static int recover_disk(struct recovery *r, struct err *e)
+{
+    struct spool *s = r->s;
+
+    if (make_folder(s, s->dir, e) < 0 || note_device(s, e) < 0 || remove_spares(s, e) < 0 ||
+        walk_list(&r->walk, e) < 0 || remove_unused(r, e) < 0)
+        return -1;
+    if (r->walk.count > 0 && read_log(r, e) < 0)
+        return -1;
+    if (!has_identity(&s->state))
+        random_bytes(s->state.identity, sizeof(s->state.identity));
+    return go_on(r, e);
+}
+
+static void ignore_damage(void *ctx, const struct spool_damage *d)
+{
+    (void)ctx;
+    (void)d;
+}
+
+/* A stream that was on disk before may have left records there, and they were acknowledged. */
+static int refuse_leftovers(const struct spool *s, struct err *e)
+{
+    struct spool_report left;
+
+    if (spool_inspect(s->dir, &left, ignore_damage, NULL, e) < 0)
+        return -1;
+    if (left.waiting == 0)
+        return 0;
+    return err_set(e, ERR_CONFIG,
+                   "%s holds %" PRIu64 " records that `durability: memory` would leave behind; run with `durability: "
+                   "disk` until they are delivered, or remove the folder",
+                   s->dir, left.waiting);
+}
+
+static int recover_memory(struct spool *s, struct err *e)
+{
+    if (refuse_leftovers(s, e) < 0)
+        return -1;
+    random_bytes(s->state.identity, sizeof(s->state.identity));
+    return spool_create_segment(s, e);
+}
+
+int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e)
+{
+    struct recovery r = {.s = s, .found = found};
+    int rc;
+
+    if (s->memory) {
+        rc = recover_memory(s, e);
+    } else {
+        walk_init(&r.walk, s->ops, s->dir);
+        r.walk.damage = note_damage;
+        r.walk.ctx = &r;
+        rc = recover_disk(&r, e);
+        walk_release(&r.walk);
+    }
+    if (rc < 0)
+        return -1;
+    spool_reap(s, false);
+    found->records = s->state.next - 1 - seal_result_sum(&s->state.settled);
+    found->segments = s->segment_count;
+    found->pending_seals = s->state.seal_count;
+    return 0;
+}

@@ -1,0 +1,378 @@
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DAMAGED_KEPT_MAX = 16 }; /* segments set aside in one run: they are for a person to look at, not an archive */
+
+char *spool_path(const struct spool *s, uint64_t number)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    return mem_printf("%s/%s", s->dir, segment_name(number, name));
+}
+
+struct segment *spool_active(const struct spool *s)
+{
+    return s->segments[s->segment_count - 1];
+}
+
+void spool_add_segment(struct spool *s, const struct segment *seg)
+{
+    struct segment *made = mem_alloc(sizeof(*made));
+
+    *made = *seg;
+    if (s->segment_count == s->segment_room) {
+        s->segment_room = s->segment_room ? 2 * s->segment_room : 4;
+        s->segments = mem_grow(s->segments, s->segment_room, sizeof(struct segment *));
+    }
+    s->segments[s->segment_count++] = made;
+    s->disk_bytes += seg->size;
+    s->held_bytes += seg->size - seg->begin;
+}
+
+int spool_sync_dir(const struct spool *s, const char *path, struct err *e)
+{
+    int fd = s->ops->open(path, O_RDONLY | O_DIRECTORY, 0), rc;
+
+    if (fd < 0)
+        return err_errno(e, "open folder %s", path);
+    rc = s->ops->fsync(fd);
+    if (rc < 0)
+        err_errno(e, "sync folder %s", path);
+    close(fd);
+    return rc;
+}
+
+/* --- creating ----------------------------------------------------------------------------------------------------- */
+
+/* A spare's file, which gets its name when it is safe, or a new one. */
+static int open_new(struct spool *s, struct segment *seg, struct spare *from, const char *path, struct err *e)
+{
+    int fd;
+
+    if (spool_take_spare(s, from, &fd)) {
+        seg->reused = from->bytes;
+        return fd;
+    }
+
+    if (s->memory) {
+        fd = memfd_create(s->stream, MFD_CLOEXEC);
+        return fd < 0 ? err_errno(e, "create a memory file for stream %s", s->stream) : fd;
+    }
+    fd = s->ops->open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    return fd < 0 ? err_errno(e, "create %s", path) : fd;
+}
+
+static int write_checkpoint(const struct spool *s, struct segment *seg, const char *path, struct err *e)
+{
+    struct segment_header h = {
+        .format = SEGMENT_FORMAT, .number = seg->number, .first = seg->first, .reused = seg->reused};
+    unsigned char head[SEGMENT_HEADER_BYTES];
+    struct frame *f = frame_new_control(FRAME_CHECKPOINT);
+    struct iovec v[3] = {{head, sizeof(head)}, {f->encoded, sizeof(f->encoded)}};
+    int rc = -1;
+
+    memcpy(h.identity, s->state.identity, sizeof(h.identity));
+    segment_header_encode(&h, head);
+    if (spool_state_encode(&s->state, &f->extra) < 0) {
+        err_set(e, ERR_LIMIT, "%s: the positions of all sources need more than a checkpoint holds", path);
+        goto out;
+    }
+    f->header.first = s->state.next;
+    f->header.synced = s->segment_count ? spool_active(s)->size : 0; /* of the segment before: walk.c */
+    frame_finish(f);
+    frame_header_encode(&f->header, seg->number, SEGMENT_HEADER_BYTES, f->encoded);
+    v[2] = (struct iovec){f->extra.p, f->extra.n};
+    seg->begin = seg->size = SEGMENT_HEADER_BYTES + frame_header_total(&f->header);
+    rc = writer_write_all(s->ops, seg->fd, v, 3, 0);
+    if (rc < 0)
+        err_errno(e, "write %s", path);
+out:
+    frame_free(&f);
+    return rc;
+}
+
+/* The file first, then its name: after this a crash cannot lose the segment, so frames may rely on it. */
+static int make_safe(struct spool *s, int fd, const struct spare *from, const char *path, struct err *e)
+{
+    if (s->memory)
+        return 0;
+    if (s->ops->fdatasync(fd) < 0)
+        return err_errno(e, "sync %s", path);
+    if (from->path && s->ops->rename(from->path, path) < 0)
+        return err_errno(e, "rename %s to %s", from->path, path);
+    if (spool_sync_dir(s, s->dir, e) < 0)
+        return -1;
+    spool_spares_are_named(s);
+    return 0;
+}
+
+/* Whatever name it has got. If that fails too: recovery knows a segment that nothing was written to. */
+static void remove_vain(struct spool *s, const struct spare *from, const char *path)
+{
+    if (s->memory)
+        return;
+    s->ops->unlink(path);
+    if (from->path)
+        s->ops->unlink(from->path);
+}
+
+/* The new one takes over: the one before is read from now on, and its file is closed until somebody does. */
+static void adopt(struct spool *s, const struct segment *seg)
+{
+    struct segment *before = s->segment_count ? spool_active(s) : NULL;
+    int fd = -1;
+
+    pthread_mutex_lock(&s->lock);
+    spool_add_segment(s, seg);
+    s->was_full = false;
+    if (before && !s->memory && before->users == 0) {
+        fd = before->fd;
+        before->fd = -1;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (fd >= 0)
+        close(fd);
+}
+
+int spool_create_segment(struct spool *s, struct err *e)
+{
+    uint64_t number = s->segment_count ? spool_active(s)->number + 1 : 1;
+    struct segment seg = {.number = number, .first = s->state.next, .fd = -1};
+    char *path = s->memory ? mem_printf("memory of stream %s", s->stream) : spool_path(s, number);
+    struct spare from = {.fd = -1};
+    int rc = -1;
+
+    seg.fd = open_new(s, &seg, &from, path, e);
+    if (seg.fd >= 0 && write_checkpoint(s, &seg, path, e) == 0 && make_safe(s, seg.fd, &from, path, e) == 0)
+        rc = 0;
+    if (rc == 0) {
+        adopt(s, &seg);
+    } else if (seg.fd >= 0) {
+        close(seg.fd);
+        remove_vain(s, &from, path);
+    }
+    spare_release(&from);
+    mem_free(path);
+    return rc;
+}
+
+/* --- deleting ----------------------------------------------------------------------------------------------------- */
+
+static void free_segment(struct segment *seg)
+{
+    if (seg->fd >= 0)
+        close(seg->fd);
+    mem_free(seg);
+}
+
+/* What is left of a segment that has gone from the list. */
+struct remains {
+    uint64_t number, bytes; /* the file's length */
+    bool damaged, read;     /* read: somebody still does, so it must stay as it is */
+    int fd;                 /* in memory mode, when nobody reads it; else -1 */
+};
+
+/* Takes the oldest segment out of the list when all its records are settled. The newest always stays: it is where the
+ * log goes on. Returns false when there is none; the caller does away with the remains. */
+static bool drop_oldest(struct spool *s, struct remains *left)
+{
+    struct segment *seg, *gone = NULL;
+    bool drop;
+
+    pthread_mutex_lock(&s->lock);
+    drop = s->segment_count > 1 && s->segments[1]->first <= spool_state_low_water(&s->state);
+    if (drop) {
+        seg = s->segments[0];
+        s->segment_count--;
+        memmove(s->segments, s->segments + 1, s->segment_count * sizeof(struct segment *));
+        s->disk_bytes -= seg->size;
+        s->held_bytes -= seg->size - seg->begin;
+        seg->dead = true;
+        gone = seg->users == 0 ? seg : NULL;
+        *left = (struct remains){.number = seg->number,
+                                 .bytes = seg->reused > seg->size ? seg->reused : seg->size,
+                                 .damaged = seg->damaged,
+                                 .read = !gone,
+                                 .fd = -1};
+        if (gone && s->memory) {
+            left->fd = gone->fd;
+            gone->fd = -1;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (gone)
+        free_segment(gone);
+    return drop;
+}
+
+static void set_aside(const struct spool *s, const char *path, uint64_t number)
+{
+    char name[SEGMENT_NAME_BYTES];
+    char *folder = mem_printf("%s/damaged", s->dir);
+    char *to = mem_printf("%s/%s", folder, segment_name(number, name));
+
+    if ((mkdir(folder, 0700) < 0 && errno != EEXIST) || s->ops->rename(path, to) < 0)
+        s->ops->unlink(path);
+    mem_free(to);
+    mem_free(folder);
+}
+
+/* A name that cannot be removed is found at the next start and removed then. */
+static void remove_remains(struct spool *s, const struct remains *left, bool aside)
+{
+    char *path = spool_path(s, left->number);
+
+    if (left->fd >= 0)
+        close(left->fd);
+    if (!s->memory && aside)
+        set_aside(s, path, left->number);
+    else if (!s->memory)
+        s->ops->unlink(path);
+    mem_free(path);
+}
+
+void spool_reap(struct spool *s, bool keep)
+{
+    struct remains left;
+
+    for (unsigned aside = 0; drop_oldest(s, &left);) {
+        bool whole = !left.damaged && !left.read;
+
+        if (!keep || !whole || !spool_keep_spare(s, left.number, left.bytes, left.fd))
+            remove_remains(s, &left, left.damaged && aside++ < DAMAGED_KEPT_MAX);
+    }
+}
+
+void spool_release_segments(struct spool *s)
+{
+    for (size_t i = 0; i < s->segment_count; i++)
+        free_segment(s->segments[i]);
+    s->segment_count = 0;
+    MEM_CLEAR(s->segments);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Locks: held. */
+static struct segment *pick(const struct spool *s, uint64_t number, uint64_t seq)
+{
+    size_t i;
+
+    for (i = s->segment_count; i > 0; i--)
+        if (s->segments[i - 1]->number == number)
+            return s->segments[i - 1];
+    for (i = s->segment_count; i > 1; i--)
+        if (s->segments[i - 1]->first <= seq)
+            break;
+    return i ? s->segments[i - 1] : NULL;
+}
+
+/* Locks: held. */
+static struct segment *pick_next(const struct spool *s, uint64_t number)
+{
+    for (size_t i = 0; i < s->segment_count; i++)
+        if (s->segments[i]->number > number)
+            return s->segments[i];
+    return NULL;
+}
+
+/* Opens the file when nobody has it open. Two may do so at once; the second one's is closed again. */
+static int open_entered(struct spool *s, struct segment *seg, struct log_file *f, struct err *e)
+{
+    char *path = spool_path(s, seg->number);
+    int fd = s->ops->open(path, O_RDONLY, 0), spare = -1, rc = 1;
+
+    if (fd < 0) {
+        rc = err_errno(e, "open %s", path);
+    } else {
+        pthread_mutex_lock(&s->lock);
+        if (seg->fd < 0)
+            seg->fd = fd;
+        else
+            spare = fd;
+        f->fd = seg->fd;
+        pthread_mutex_unlock(&s->lock);
+    }
+    if (spare >= 0)
+        close(spare);
+    mem_free(path);
+    return rc;
+}
+
+static int enter(struct spool *s, struct segment *seg, struct log_file *f, struct err *e)
+{
+    if (f->fd >= 0 || open_entered(s, seg, f, e) > 0)
+        return 1;
+    spool_leave(s, seg);
+    return -1;
+}
+
+/* Locks: held. */
+static void note_user(struct spool *s, struct segment *seg, struct log_file *f)
+{
+    seg->users++;
+    *f = (struct log_file){
+        .ops = s->ops, .window = f->window, .dir = s->dir, .fd = seg->fd, .number = seg->number, .end = seg->size};
+}
+
+int spool_enter(struct spool *s, uint64_t number, uint64_t seq, struct segment **seg, struct log_file *f, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    *seg = pick(s, number, seq);
+    if (*seg)
+        note_user(s, *seg, f);
+    pthread_mutex_unlock(&s->lock);
+    return *seg ? enter(s, *seg, f, e) : 0;
+}
+
+int spool_enter_next(struct spool *s, uint64_t number, struct segment **seg, struct log_file *f, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    *seg = pick_next(s, number);
+    if (*seg)
+        note_user(s, *seg, f);
+    pthread_mutex_unlock(&s->lock);
+    return *seg ? enter(s, *seg, f, e) : 0;
+}
+
+/* Locks: held. The file to close when nobody reads `seg`: all but the active and the one that was read last. */
+static int idle_file(struct spool *s, struct segment *seg)
+{
+    int fd = seg->fd;
+
+    if (s->memory || seg->dead || seg->users > 0 || seg == spool_active(s))
+        return -1;
+    seg->fd = -1;
+    return fd;
+}
+
+void spool_leave(struct spool *s, struct segment *seg)
+{
+    struct segment *gone = NULL;
+    int fd = -1;
+
+    pthread_mutex_lock(&s->lock);
+    seg->users--;
+    if (seg->dead) {
+        gone = seg->users == 0 ? seg : NULL;
+    } else if (seg != spool_active(s) && s->warm != seg->number) {
+        struct segment *cold = pick(s, s->warm, UINT64_MAX);
+
+        if (cold->number == s->warm)
+            fd = idle_file(s, cold);
+        s->warm = seg->number;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (gone)
+        free_segment(gone);
+    if (fd >= 0)
+        close(fd);
+}

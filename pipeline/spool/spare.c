@@ -1,0 +1,123 @@
+/* Settled segments whose files are kept to be written over.
+ *
+ * A file that is overwritten has its pages in memory and its blocks on disk already: a new one pays for both with every
+ * megabyte, and with a journal entry for each sync. So up to two files of a stream wait under another name,
+ * <number>.spare, and the next segment is made from one. They hold nothing that anybody needs: a start removes them, an
+ * idle stream gives them back, and so does one whose disk refuses.
+ *
+ * A crash must never bring back the segment's name for a file that has been written over. So the folder is synced between
+ * the renaming and the first write; mostly that was done in passing, when another segment was made. */
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char SUFFIX[] = ".spare";
+
+/* Of about the size of a segment, and together with what is held not more than the spool may have. */
+static bool is_wanted(struct spool *s, uint64_t bytes)
+{
+    uint64_t together = bytes;
+
+    if (s->spare_count == SPARES_MAX || bytes < s->segment_bytes / 2 || bytes > 2 * s->segment_bytes)
+        return false;
+    for (size_t i = 0; i < s->spare_count; i++)
+        together += s->spares[i].bytes;
+    pthread_mutex_lock(&s->lock);
+    together += s->disk_bytes;
+    pthread_mutex_unlock(&s->lock);
+    return together <= s->limit;
+}
+
+static char *path_of(const struct spool *s, uint64_t number)
+{
+    return mem_printf("%s/%020" PRIu64 "%s", s->dir, number, SUFFIX);
+}
+
+bool spool_keep_spare(struct spool *s, uint64_t number, uint64_t bytes, int fd)
+{
+    struct spare spare = {.fd = fd, .bytes = bytes, .named = s->memory};
+
+    if (!is_wanted(s, bytes))
+        return false;
+    if (!s->memory) {
+        char *from = spool_path(s, number);
+        int rc;
+
+        spare.path = path_of(s, number);
+        rc = s->ops->rename(from, spare.path);
+        mem_free(from);
+        if (rc < 0) {
+            mem_free(spare.path);
+            return false;
+        }
+    }
+    s->spares[s->spare_count++] = spare;
+    return true;
+}
+
+void spare_release(struct spare *spare)
+{
+    MEM_CLEAR(spare->path);
+}
+
+static struct spare take_oldest(struct spool *s)
+{
+    struct spare oldest = s->spares[0];
+
+    s->spare_count--;
+    memmove(s->spares, s->spares + 1, s->spare_count * sizeof(struct spare));
+    return oldest;
+}
+
+static void drop(struct spool *s, struct spare *spare)
+{
+    if (spare->fd >= 0)
+        close(spare->fd);
+    if (spare->path)
+        s->ops->unlink(spare->path); /* what stays is removed at the next start */
+    spare_release(spare);
+}
+
+void spool_drop_spares(struct spool *s)
+{
+    while (s->spare_count) {
+        struct spare spare = take_oldest(s);
+
+        drop(s, &spare);
+    }
+}
+
+void spool_spares_are_named(struct spool *s)
+{
+    for (size_t i = 0; i < s->spare_count; i++)
+        s->spares[i].named = true;
+}
+
+bool spool_take_spare(struct spool *s, struct spare *out, int *fd)
+{
+    struct err ignored;
+
+    if (s->spare_count == 0)
+        return false;
+    if (!s->spares[0].named && spool_sync_dir(s, s->dir, &ignored) < 0)
+        return false;
+    spool_spares_are_named(s);
+    *out = take_oldest(s);
+    *fd = s->memory ? out->fd : s->ops->open(out->path, O_RDWR, 0);
+    if (*fd < 0)
+        drop(s, out);
+    return *fd >= 0;
+}
+
+bool spare_is_name(const char *name)
+{
+    size_t n = strlen(name), suffix = sizeof(SUFFIX) - 1;
+
+    return n == 20 + suffix && strspn(name, "0123456789") == 20 && strcmp(name + n - suffix, SUFFIX) == 0;
+}

@@ -1,0 +1,314 @@
+#include "pipeline/spool/spool.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SEGMENT_BYTES_MOST  (16 * MIB)
+#define SEGMENT_BYTES_LEAST (1 * MIB)
+#define SEGMENTS_PER_LIMIT  8
+
+/* --- open and close ----------------------------------------------------------------------------------------------- */
+
+static uint64_t segment_bytes_for(const struct spool_conf *conf)
+{
+    uint64_t n = conf->limit / SEGMENTS_PER_LIMIT;
+
+    if (conf->segment_bytes)
+        return conf->segment_bytes;
+    n = n < SEGMENT_BYTES_MOST ? n : SEGMENT_BYTES_MOST;
+    return n > SEGMENT_BYTES_LEAST ? n : SEGMENT_BYTES_LEAST;
+}
+
+static struct spool *new_spool(const struct spool_conf *conf, struct committer *c)
+{
+    struct spool *s = mem_alloc(sizeof(*s));
+
+    s->stream = mem_strdup(conf->stream);
+    s->dir = mem_strdup(conf->dir);
+    s->memory = conf->memory;
+    s->limit = conf->limit;
+    s->segment_bytes = segment_bytes_for(conf);
+    s->committed = conf->committed;
+    s->ctx = conf->ctx;
+    s->ops = conf->files ? conf->files : &file_ops_real;
+    s->committer = c;
+    pthread_mutex_init(&s->lock, NULL);
+    spool_state_init(&s->state);
+    frame_list_init(&s->pending);
+    frame_list_init(&s->round.todo);
+    frame_list_init(&s->round.written);
+    return s;
+}
+
+int spool_open(struct spool **s, const struct spool_conf *conf, struct committer *c, struct spool_recovery *found,
+               struct err *e)
+{
+    struct spool *made = new_spool(conf, c);
+
+    *found = (struct spool_recovery){0};
+    if (spool_recover(made, found, e) < 0) {
+        err_wrap(e, "spool of stream %s", conf->stream);
+        spool_close(&made);
+        return -1;
+    }
+    made->next = made->state.next;
+    made->cut = made->state.cut;
+    made->settled = made->state.settled;
+    made->settled_bytes = made->state.bytes_out;
+    *s = made;
+    return 0;
+}
+
+void spool_close(struct spool **s)
+{
+    if (!*s)
+        return;
+    writer_abandon(*s);
+    spool_drop_spares(*s);
+    spool_release_segments(*s);
+    spool_state_release(&(*s)->state);
+    pthread_mutex_destroy(&(*s)->lock);
+    mem_free((*s)->window.p);
+    mem_free((*s)->stream);
+    mem_free((*s)->dir);
+    MEM_CLEAR(*s);
+}
+
+const unsigned char *spool_identity(const struct spool *s)
+{
+    return s->state.identity;
+}
+
+/* --- in ----------------------------------------------------------------------------------------------------------- */
+
+/* Locks: held. */
+static enum spool_answer admit(struct spool *s, uint64_t bytes)
+{
+    if (s->failing)
+        return SPOOL_FAILING;
+    if (s->held_bytes + s->pending_bytes + bytes > s->limit)
+        return SPOOL_FULL;
+    return SPOOL_TAKEN;
+}
+
+enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w)
+{
+    enum spool_answer a;
+    uint64_t bytes;
+    bool wake;
+
+    frame_finish(*f);
+    bytes = frame_header_total(&(*f)->header);
+    pthread_mutex_lock(&s->lock);
+    a = admit(s, bytes);
+    wake = a == SPOOL_TAKEN || (a == SPOOL_FULL && !s->was_full); /* full: perhaps of what is settled */
+    if (a == SPOOL_TAKEN) {
+        (*f)->wait = w;
+        (*f)->header.first = s->next;
+        s->next += (*f)->header.count;
+        s->pending_bytes += bytes;
+        frame_list_add(&s->pending, *f);
+        *f = NULL;
+    }
+    s->was_full |= a == SPOOL_FULL;
+    pthread_mutex_unlock(&s->lock);
+    if (wake)
+        committer_wake(s->committer, s, true);
+    return a;
+}
+
+/* Locks: held. Takes the frame over. */
+static void add_control(struct spool *s, struct frame *f, struct spool_wait *w)
+{
+    f->wait = w;
+    f->header.first = s->next;
+    frame_list_add(&s->pending, f);
+}
+
+static void log_control(struct spool *s, struct frame *f, struct spool_wait *w)
+{
+    frame_finish(f);
+    pthread_mutex_lock(&s->lock);
+    add_control(s, f, w);
+    pthread_mutex_unlock(&s->lock);
+    committer_wake(s->committer, s, w != NULL);
+}
+
+uint32_t spool_config_version(struct spool *s, const unsigned char hash[32])
+{
+    bool known;
+    uint32_t version;
+    struct frame *f;
+
+    pthread_mutex_lock(&s->lock);
+    known = s->state.config_known && memcmp(s->state.config_hash, hash, 32) == 0;
+    version = s->state.config_version + (known ? 0 : 1);
+    pthread_mutex_unlock(&s->lock);
+    if (known)
+        return version;
+    f = frame_new_control(FRAME_CONFIG);
+    spool_state_put_config(&f->extra, hash, version);
+    log_control(s, f, NULL);
+    return version;
+}
+
+void spool_positions(struct spool *s, bool (*each)(void *ctx, struct slice source, struct slice cursor), void *ctx)
+{
+    pthread_mutex_lock(&s->lock);
+    positions_each(&s->state.positions, each, ctx);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void spool_remember(struct spool *s, struct slice source, struct slice cursor)
+{
+    struct frame *f = frame_new_control(FRAME_POSITION);
+
+    frame_set_position(f, source, cursor);
+    log_control(s, f, NULL);
+    committer_wake(s->committer, s, true); /* not lazily: what comes from the source next counts from here */
+}
+
+void spool_forget(struct spool *s, struct slice source)
+{
+    struct frame *f = frame_new_control(FRAME_FORGET);
+    int rc = buf_add_slice(&f->extra, source);
+
+    assert(rc == 0);
+    log_control(s, f, NULL);
+}
+
+bool spool_failing(struct spool *s, struct err *why)
+{
+    bool failing;
+
+    pthread_mutex_lock(&s->lock);
+    failing = s->failing;
+    if (failing)
+        *why = s->why;
+    pthread_mutex_unlock(&s->lock);
+    return failing;
+}
+
+/* --- out ---------------------------------------------------------------------------------------------------------- */
+
+struct spool_cursor spool_cut(const struct spool *s)
+{
+    return s->cut;
+}
+
+void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w)
+{
+    struct frame *f = frame_new_control(FRAME_SEAL);
+
+    assert(seal->note.n <= SEAL_NOTE_MAX && seal->first <= seal->last && end->seq == seal->last + 1);
+    spool_state_put_seal(&f->extra, seal, end);
+    frame_finish(f);
+    pthread_mutex_lock(&s->lock);
+    assert(seal->first == s->cut.seq && seal->last < s->state.next);
+    s->cut = *end;
+    add_control(s, f, w);
+    pthread_mutex_unlock(&s->lock);
+    committer_wake(s->committer, s, true);
+}
+
+void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result *r)
+{
+    struct frame *f = frame_new_control(FRAME_SETTLED);
+    struct pending_seal *p;
+
+    pthread_mutex_lock(&s->lock);
+    p = spool_state_find_seal(&s->state, seal_first);
+    assert(p && !p->settling && seal_result_sum(r) == p->seal.last - p->seal.first + 1);
+    p->settling = true;
+    spool_state_put_settled(&f->extra, &p->seal, r);
+    frame_finish(f);
+    s->settled.delivered += r->delivered;
+    s->settled.dropped += r->dropped;
+    s->settled.backed_up += r->backed_up;
+    s->settled.corrupt += r->corrupt;
+    s->settled_bytes += p->seal.bytes;
+    add_control(s, f, NULL);
+    pthread_mutex_unlock(&s->lock);
+    committer_wake(s->committer, s, false);
+}
+
+bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out)
+{
+    if (index >= s->state.seal_count)
+        return false;
+    *out = s->state.seals[index].seal;
+    return true;
+}
+
+/* --- books -------------------------------------------------------------------------------------------------------- */
+
+/* Locks: held. The oldest arrival in the seals that are not settled; false when there is none. */
+static bool oldest_sealed(const struct spool *s, nsec *oldest)
+{
+    bool found = false;
+
+    *oldest = NSEC_NEVER;
+    for (size_t i = 0; i < s->state.seal_count; i++) {
+        const struct pending_seal *p = &s->state.seals[i];
+
+        if (p->settling)
+            continue;
+        found = true;
+        *oldest = p->seal.oldest < *oldest ? p->seal.oldest : *oldest;
+    }
+    return found;
+}
+
+/* The arrival of the frame at the cut, from its header on disk when the committer has not seen it pass. */
+static nsec arrival_at(struct spool *s, const struct spool_cursor *at)
+{
+    unsigned char ahead[FRAME_HEADER_BYTES];
+    struct log_window w = {.p = ahead, .room = sizeof(ahead)};
+    struct place p;
+    struct err e;
+
+    if (spool_locate(s, at, &w, &p, &e) <= 0)
+        return NSEC_NEVER;
+    spool_leave(s, p.segment);
+    pthread_mutex_lock(&s->lock);
+    s->arrival_seq = at->seq;
+    s->arrival = p.header.arrival;
+    pthread_mutex_unlock(&s->lock);
+    return p.header.arrival;
+}
+
+void spool_books(struct spool *s, struct spool_books *b)
+{
+    struct spool_cursor cut;
+    bool ask;
+
+    pthread_mutex_lock(&s->lock);
+    *b = (struct spool_books){
+        .incoming = s->state.next - 1,
+        .delivered = s->settled.delivered,
+        .dropped = s->settled.dropped,
+        .backed_up = s->settled.backed_up,
+        .corrupt = s->settled.corrupt,
+        .spooled = s->state.next - 1 - seal_result_sum(&s->settled),
+        .disk_bytes = s->disk_bytes,
+        .limit = s->limit,
+    };
+    if (b->spooled && s->state.bytes_in > s->settled_bytes)
+        b->spooled_bytes = s->state.bytes_in - s->settled_bytes;
+    cut = s->state.cut;
+    ask = !oldest_sealed(s, &b->oldest_arrival) && cut.seq < s->state.next;
+    if (ask && s->arrival_seq == cut.seq) {
+        b->oldest_arrival = s->arrival;
+        ask = false;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (ask)
+        b->oldest_arrival = arrival_at(s, &cut);
+}

@@ -1,0 +1,182 @@
+/* spool.h -- a stream's append-only log between acknowledgement and delivery: the only owner of undelivered data.
+ *
+ * Records go in as frames, in the order of spool_append(). Seals (fixed deliveries) and their settlement go into the
+ * same log, so one write and one sync make records, positions, seals and books durable together, and recovery is one
+ * read of the newest segment. It does not decide when a batch is due (batcher.h) and knows nothing of
+ * sinks.
+ *
+ * Files: <dir>/<number, 20 digits>.seg, format in segment.h; .spare: up to two settled ones, to be written over while
+ * the stream is busy. In memory mode the same in memfds. What was damaged or cut
+ * off by a crash, but may be of use to a person, is kept in <dir>/damaged/.
+ *
+ * Ownership  spool_append() takes the frame over when it answers SPOOL_TAKEN. Waits are embedded in their callers.
+ * Threads    append, books, positions: any. cut, seal, settle: the delivery thread only. read: any worker.
+ *            `done` callbacks run on the committer thread: they must be short and must not call back into the spool.
+ * Invariant  low-water <= first of the oldest pending seal <= cut <= committed <= appended. Bytes on disk <= limit +
+ * one segment of control data and one of an earlier life. incoming = delivered + dropped + backed_up + corrupt + spooled, always.
+ */
+#ifndef PIPELINE_SPOOL_SPOOL_H
+#define PIPELINE_SPOOL_SPOOL_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
+#include "pipeline/spool/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spool;
+struct committer;
+struct file_ops;
+
+/* --- the committer: one thread that writes and syncs for all spools ----------------------------------------------- */
+
+int committer_start(struct committer **c, struct err *e);
+/* Waits until everything that was appended before this call is safe or has failed (its `done` was called). Any thread
+ * but the committer. */
+void committer_barrier(struct committer *c);
+/* Writes and syncs what is pending, then ends the thread. All spools must outlive it. */
+void committer_stop(struct committer **c);
+
+/* --- open ----------------------------------------------------------------------------------------------------------
+ */
+
+struct spool_conf {
+    const char *stream;     /* for messages */
+    const char *dir;        /* of this stream; created 0700 when missing */
+    bool memory;            /* durability: memory */
+    uint64_t limit;         /* bytes of frames held */
+    uint64_t segment_bytes; /* 0: chosen from the limit */
+    /* Called on the committer thread after each commit that added records; short. May be NULL. */
+    void (*committed)(void *ctx);
+    void *ctx;
+    const struct file_ops *files; /* NULL: the real disk; file_ops.h */
+};
+
+/* What recovery found, for the log line of the caller. */
+struct spool_recovery {
+    uint64_t records;         /* waiting to be delivered */
+    uint64_t torn_bytes;      /* cut from the end: a write that was never acknowledged (inspect.h) */
+    uint64_t corrupt_records; /* in damaged frames of the newest segment; older ones are checked when they are read */
+    size_t segments, pending_seals;
+    bool damaged;      /* something that was safe is not what it should be: */
+    struct err damage; /* the first of it, in words, when `damaged` */
+};
+
+int spool_open(struct spool **s, const struct spool_conf *conf, struct committer *c, struct spool_recovery *found,
+               struct err *e);
+/* After committer_stop(). A spool in memory loses what it holds: spool_books() before tells how much. */
+void spool_close(struct spool **s);
+
+/* 16 random bytes made when the stream's spool was first created: the stream's identity in object keys and ids. */
+const unsigned char *spool_identity(const struct spool *s);
+
+/* The version in object keys: 1 at first, one more each time `hash` (of the delivery configuration) differs from the
+ * last run's. Call once after open, before any seal. */
+uint32_t spool_config_version(struct spool *s, const unsigned char hash[32]);
+
+/* --- in ------------------------------------------------------------------------------------------------------------
+ */
+
+enum spool_answer {
+    SPOOL_TAKEN,   /* the spool owns the frame; `done` will be called */
+    SPOOL_FULL,    /* the limit is reached: push back, try later */
+    SPOOL_FAILING, /* the disk refuses (full, I/O error), it is being retried: push back, try later */
+};
+
+/* safe = true: on disk (or in the memfd). false: it could not be written and is not in the spool. */
+struct spool_wait {
+    void (*done)(struct spool_wait *w, bool safe);
+};
+
+/* Never blocks on I/O. `w` may be NULL. */
+MUST_CHECK enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w);
+
+/* The last durable position of each source, in no order; `each` returns false to stop. For an input's start. */
+void spool_positions(struct spool *s, bool (*each)(void *ctx, struct slice source, struct slice cursor), void *ctx);
+/* A position without records: a file that is read from its end begins there also after a crash. In order with what is
+ * appended; safe with the next commit. */
+void spool_remember(struct spool *s, struct slice source, struct slice cursor);
+/* The source is gone for good (file deleted and read to its end): drop its position at the next commit. */
+void spool_forget(struct spool *s, struct slice source);
+
+/* Why the disk refuses, while spool_append() answers SPOOL_FAILING; false when all is well. */
+bool spool_failing(struct spool *s, struct err *why);
+
+/* --- out -----------------------------------------------------------------------------------------------------------
+ */
+
+/* A place between two records. Plain value; opaque but for seq. With segment and offset 0 it is searched for. */
+struct spool_cursor {
+    uint64_t seq;     /* the next record */
+    uint64_t segment; /* number of its segment */
+    uint64_t offset;  /* of the frame that holds it */
+};
+
+/* Where the last seal ended: the first record that belongs to no seal. */
+struct spool_cursor spool_cut(const struct spool *s);
+
+/* What lies from `at` to the end of its frame. `bytes` counts the lines form. */
+struct spool_run {
+    uint64_t first;
+    uint32_t count;
+    uint64_t bytes;
+    nsec arrival;
+};
+
+/* 1: *run is filled and *next is behind it. 0: nothing committed there yet. -1: damaged (ERR_FORMAT): the caller may go
+ * on at *next, and run tells how many records are lost; or the disk failed (ERR_IO). Delivery thread; reads frame
+ * headers through a small window that is kept until the end is reached. */
+MUST_CHECK int spool_scan(struct spool *s, const struct spool_cursor *at, struct spool_run *run,
+                          struct spool_cursor *next, struct err *e);
+
+/* As spool_scan(), but only as many records as fit into max_bytes and max_records (at least one when the run is not
+ * empty and `at_least_one`): for the frame that straddles a batch's edge. run->count may come back 0. */
+MUST_CHECK int spool_scan_part(struct spool *s, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
+                               bool at_least_one, struct spool_run *run, struct spool_cursor *next, struct err *e);
+
+/* Reads the frame at `at` into `raw` (whose maximum is FRAME_READ_MAX or more) and moves `at` behind it; checks its
+ * CRC. 1, 0 and -1 as spool_scan(); on ERR_FORMAT `at` has moved on and v->first, v->count say what is lost. Records
+ * before at->seq are still in the view, and in what is lost: skip them. */
+MUST_CHECK int spool_read(struct spool *s, struct spool_cursor *at, struct buf *raw, struct frame_view *v,
+                          struct err *e);
+
+/* A fixed delivery. The same on every attempt, and after a crash. */
+struct seal {
+    uint64_t first, last; /* records, inclusive */
+    uint64_t bytes;       /* their lines form */
+    nsec oldest;          /* arrival of the oldest */
+    struct spool_cursor start;
+    struct slice note; /* the pipeline's own: object key, codec, format; <= SEAL_NOTE_MAX */
+};
+
+/* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to `end`. The first
+ * attempt may begin after done(safe). The note is copied. Never SPOOL_FULL: control data goes beyond the limit. */
+void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w);
+
+/* What became of a seal's records; the sum is last - first + 1. */
+struct seal_result {
+    uint64_t delivered, dropped, backed_up, corrupt;
+};
+
+/* The destination has acknowledged (or the backup has). Written lazily: a crash may forget it, and then the same seal
+ * is delivered again. Moves the low-water mark and deletes segments when it can. */
+void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result *r);
+
+/* Seals that a previous run left unsettled, oldest first; call with index 0, 1, ... right after open until false. The
+ * note is borrowed from the spool until the seal is settled. An empty note means that damage took the seal away but not
+ * its records: deliver them under a new one. */
+bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out);
+
+struct spool_books {
+    uint64_t incoming, delivered, dropped, backed_up, corrupt; /* records since the stream was created */
+    uint64_t spooled;                                          /* records safe and not yet settled */
+    uint64_t spooled_bytes, disk_bytes, limit;
+    nsec oldest_arrival; /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
+};
+void spool_books(struct spool *s, struct spool_books *b);
+
+#endif

@@ -1,0 +1,172 @@
+/* spool_impl.h -- inside of struct spool. For the spool's own files only.
+ *
+ * Two views of the same log: `state` is what is safe (changed by the committer alone, when a round has been synced);
+ * next, cut and settled are what has been asked for. They differ by the frames in the pending list and in the round.
+ *
+ * spool.c     what callers ask for: append, seal, settle, books
+ * locate.c    from a sequence number to a frame, around damage; spool_read.c: scan and read
+ * segments.c  the list of files: opened, created, deleted; spare.c: kept to be written over
+ * writer.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
+ * recovery.c  open
+ */
+#ifndef PIPELINE_SPOOL_SPOOL_IMPL_H
+#define PIPELINE_SPOOL_SPOOL_IMPL_H
+
+#include "pipeline/spool/file_ops.h"
+#include "pipeline/spool/frame_build.h"
+#include "pipeline/spool/log_file.h"
+#include "pipeline/spool/segment.h"
+#include "pipeline/spool/spool.h"
+#include "pipeline/spool/state.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+struct segment {
+    uint64_t number, first;
+    uint64_t begin;  /* of the first frame behind the checkpoint */
+    uint64_t size;   /* safe bytes; guarded by lock */
+    uint64_t reused; /* the file is at least this long: an earlier life's bytes stand behind size. Committer's thread */
+    int fd;          /* -1: not open; guarded by lock */
+    unsigned users;  /* reading; guarded by lock */
+    bool damaged;    /* keep it aside instead of deleting; guarded by lock */
+    bool dead;       /* no longer in the list; goes with its last user; guarded by lock */
+};
+
+struct frame_list {
+    struct frame *first, **end;
+};
+
+void frame_list_init(struct frame_list *l);
+void frame_list_add(struct frame_list *l, struct frame *f);
+struct frame *frame_list_take(struct frame_list *l);                    /* NULL when empty */
+void frame_list_append(struct frame_list *l, struct frame_list *moved); /* leaves `moved` empty */
+
+/* What the committer is doing with a spool. Its thread only. */
+struct round {
+    struct frame_list todo, written;
+    uint64_t write_at; /* in the active segment */
+    bool failed, added;
+    struct err why;
+    struct spool *next;
+};
+
+enum { SPARES_MAX = 2 };
+
+/* A settled segment's file that waits to be written over. */
+struct spare {
+    char *path; /* NULL: a memfd */
+    int fd;     /* in memory mode; else -1 */
+    uint64_t bytes;
+    bool named; /* its name is safe: a crash does not bring back the segment's */
+};
+
+struct spool {
+    char *stream, *dir;
+    bool memory;
+    uint64_t limit, segment_bytes;
+    void (*committed)(void *ctx);
+    void *ctx;
+    const struct file_ops *ops;
+    struct committer *committer;
+    dev_t device;
+
+    pthread_mutex_t lock;
+    struct spool_state state;  /* guarded by lock; written by the committer's thread only */
+    struct segment **segments; /* guarded by lock: in order, the last one is written to */
+    size_t segment_count, segment_room;
+    uint64_t disk_bytes, held_bytes; /* guarded by lock; held: without what every segment begins with */
+    struct frame_list pending;       /* guarded by lock */
+    uint64_t pending_bytes;          /* guarded by lock: data frames, also those in the round */
+    uint64_t next;                   /* guarded by lock */
+    struct spool_cursor cut;         /* guarded by lock */
+    struct seal_result settled;      /* guarded by lock */
+    uint64_t settled_bytes;          /* guarded by lock */
+    bool failing, was_full;          /* guarded by lock */
+    struct err why;                  /* guarded by lock */
+    uint64_t warm;                   /* guarded by lock: the older segment whose file stays open */
+    uint64_t arrival_seq;            /* guarded by lock: of this record ... */
+    nsec arrival;                    /* ... this is the arrival */
+
+    struct round round;
+    struct spare spares[SPARES_MAX]; /* the committer's thread only; oldest first */
+    size_t spare_count;
+    struct log_window window; /* delivery thread: spool_scan() */
+
+    /* In one of the committer's lists, or in none; guarded by the committer's lock. */
+    struct spool *listed_next, **listed_at; /* listed_at: what points to this one; NULL when in none */
+    bool urgent;
+    nsec retry_at; /* 0: the disk did not refuse */
+};
+
+/* --- segments.c --------------------------------------------------------------------------------------------------- */
+
+char *spool_path(const struct spool *s, uint64_t number); /* to mem_free() */
+struct segment *spool_active(const struct spool *s);      /* committer's thread, or Locks: held */
+void spool_add_segment(struct spool *s, const struct segment *seg);
+/* A new segment with a checkpoint of s->state, safe when it returns 0; the active one from then on. */
+MUST_CHECK int spool_create_segment(struct spool *s, struct err *e);
+/* Takes away what the low-water mark has passed. `keep`: as spares, when that is of use. */
+void spool_reap(struct spool *s, bool keep);
+void spool_release_segments(struct spool *s);
+MUST_CHECK int spool_sync_dir(const struct spool *s, const char *path, struct err *e);
+
+/* --- spare.c ------------------------------------------------------------------------------------------------------ */
+
+/* Takes over what is left of a settled segment, whose bytes the books no longer hold: its file by name, in memory
+ * mode its fd. False: not wanted. */
+MUST_CHECK bool spool_keep_spare(struct spool *s, uint64_t number, uint64_t bytes, int fd);
+/* The oldest one, open for writing; to be released. False: there is none. */
+MUST_CHECK bool spool_take_spare(struct spool *s, struct spare *out, int *fd);
+void spare_release(struct spare *spare);
+void spool_drop_spares(struct spool *s);
+/* The folder was synced, and with it the names. */
+void spool_spares_are_named(struct spool *s);
+/* True for the name of a spare: of a previous run, it is worth nothing. */
+bool spare_is_name(const char *name);
+
+/* The segment of this number; without it, the one that should hold `seq`. A user until spool_leave(). 0: there is none.
+ */
+MUST_CHECK int spool_enter(struct spool *s, uint64_t number, uint64_t seq, struct segment **seg, struct log_file *f,
+                           struct err *e);
+/* The one behind this number. */
+MUST_CHECK int spool_enter_next(struct spool *s, uint64_t number, struct segment **seg, struct log_file *f,
+                                struct err *e);
+void spool_leave(struct spool *s, struct segment *seg);
+
+/* --- locate.c ----------------------------------------------------------------------------------------------------- */
+
+struct place {
+    struct segment *segment; /* entered when 1 was returned */
+    struct log_file file;
+    uint64_t offset;
+    struct frame_header header;
+    uint64_t lost;            /* records, when -1 and ERR_FORMAT were returned ... */
+    struct spool_cursor next; /* ... and where it goes on */
+};
+
+/* The frame that holds at->seq. 1, 0 and -1 as spool_scan(). */
+MUST_CHECK int spool_locate(struct spool *s, const struct spool_cursor *at, struct log_window *w, struct place *p,
+                            struct err *e);
+void spool_note_damage(struct spool *s, struct segment *seg);
+
+/* --- recovery.c --------------------------------------------------------------------------------------------------- */
+
+MUST_CHECK int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e);
+
+/* --- writer.c: in this order, on the committer's thread ----------------------------------------------------------- */
+
+void writer_write(struct spool *s);
+bool writer_needs_sync(const struct spool *s);
+void writer_sync(struct spool *s);
+void writer_finish(struct spool *s);  /* publishes or undoes; calls back */
+void writer_abandon(struct spool *s); /* no more rounds will come: what waits is not safe */
+/* All of it, in spite of short writes and interruptions; changes v. */
+MUST_CHECK int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset);
+
+/* --- committer.c -------------------------------------------------------------------------------------------------- */
+
+/* Something is pending; not urgent: with the next round, or within a second. Locks: none held. */
+void committer_wake(struct committer *c, struct spool *s, bool urgent);
+
+#endif

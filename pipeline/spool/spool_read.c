@@ -1,0 +1,185 @@
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+enum {
+    SCAN_WINDOW = 4096, /* one per stream that is behind */
+    READ_WINDOW = 256,  /* a frame's header, perhaps with a seal before it */
+};
+
+/* One step of a scan. */
+struct step {
+    uint64_t max_bytes, max_records;
+    bool at_least_one;
+    struct spool_run *run;
+    struct spool_cursor *next;
+};
+
+static int report_lost(const struct place *p, uint64_t seq, const struct step *step)
+{
+    uint64_t count = p->lost < UINT32_MAX ? p->lost : UINT32_MAX;
+
+    *step->run = (struct spool_run){.first = seq, .count = (uint32_t)count, .arrival = NSEC_NEVER};
+    *step->next = count == p->lost ? p->next : (struct spool_cursor){.seq = seq + count};
+    return -1;
+}
+
+static struct spool_cursor behind(const struct place *p)
+{
+    return (struct spool_cursor){p->header.first + p->header.count, p->file.number,
+                                 p->offset + frame_header_total(&p->header)};
+}
+
+/* Walks the frame's table from `seq`, as far as the step may go. False when the table is not a table. */
+static bool take_part(const struct frame_header *h, struct slice table, uint64_t seq, const struct step *step)
+{
+    struct spool_run *run = step->run;
+    uint64_t end = h->first + h->count, bytes = 0;
+    size_t at = 0, stored;
+    bool ours;
+
+    run->count = 0;
+    for (uint64_t i = h->first; i < end; i++) {
+        if (!frame_table_next(table, &at, &stored, &ours))
+            return false;
+        if (i < seq)
+            continue;
+        if (run->count >= step->max_records || bytes + stored > step->max_bytes)
+            if (run->count > 0 || !step->at_least_one)
+                break;
+        bytes += stored;
+        run->count++;
+    }
+    run->bytes = bytes;
+    return bytes <= h->payload;
+}
+
+/* The frame has to be cut, by where the cursor stands or by what still fits: its table is needed. */
+static int scan_table(struct spool *s, const struct place *p, uint64_t seq, const struct step *step, struct err *e)
+{
+    const struct frame_header *h = &p->header;
+    struct buf meta;
+    int rc;
+
+    buf_init(&meta, SIZE_MAX);
+    rc = log_file_meta(&p->file, p->offset, h, &meta, e);
+    if (rc > 0 && !take_part(h, slice_of(meta.p + h->extra, h->table), seq, step))
+        rc = 0;
+    buf_release(&meta);
+    if (rc < 0)
+        return -1;
+    if (rc == 0) {
+        spool_note_damage(s, p->segment);
+        step->run->count = (uint32_t)(h->first + h->count - seq);
+        step->run->bytes = 0;
+        return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, seq,
+                       h->first + h->count - 1);
+    }
+    if (seq + step->run->count < h->first + h->count)
+        *step->next = (struct spool_cursor){seq + step->run->count, p->file.number, p->offset};
+    return 1;
+}
+
+static int scan_place(struct spool *s, const struct place *p, uint64_t seq, const struct step *step, struct err *e)
+{
+    const struct frame_header *h = &p->header;
+    uint64_t count = h->first + h->count - seq;
+
+    *step->next = behind(p);
+    *step->run = (struct spool_run){.first = seq, .count = (uint32_t)count, .bytes = h->payload, .arrival = h->arrival};
+    if (seq == h->first && count <= step->max_records && h->payload <= step->max_bytes)
+        return 1;
+    return scan_table(s, p, seq, step, e);
+}
+
+/* A scan that has reached the end has used up its window: what comes next is not in it. */
+static void drop_window(struct spool *s)
+{
+    mem_free(s->window.p);
+    s->window = (struct log_window){0};
+}
+
+static int scan(struct spool *s, const struct spool_cursor *at, const struct step *step, struct err *e)
+{
+    struct place p;
+    int rc;
+
+    if (!s->window.p)
+        s->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW), .room = SCAN_WINDOW};
+    rc = spool_locate(s, at, &s->window, &p, e);
+    if (rc > 0) {
+        rc = scan_place(s, &p, at->seq, step, e);
+        spool_leave(s, p.segment);
+        return rc;
+    }
+    if (rc == 0)
+        drop_window(s);
+    return rc < 0 && e->code == ERR_FORMAT ? report_lost(&p, at->seq, step) : rc;
+}
+
+int spool_scan(struct spool *s, const struct spool_cursor *at, struct spool_run *run, struct spool_cursor *next,
+               struct err *e)
+{
+    struct step step = {UINT64_MAX, UINT64_MAX, true, run, next};
+
+    return scan(s, at, &step, e);
+}
+
+int spool_scan_part(struct spool *s, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
+                    bool at_least_one, struct spool_run *run, struct spool_cursor *next, struct err *e)
+{
+    struct step step = {max_bytes, max_records, at_least_one, run, next};
+
+    return scan(s, at, &step, e);
+}
+
+static void fill_view(const struct frame_header *h, const struct buf *raw, struct frame_view *v)
+{
+    v->arrival = h->arrival;
+    v->table = slice_of(raw->p + h->extra, h->table);
+    v->payload = slice_of(raw->p + h->extra + h->table, h->payload);
+    if (!frame_extra_find(slice_of(raw->p, h->extra), FRAME_TAG_ORIGIN, &v->origin))
+        v->origin = slice_of(NULL, 0);
+}
+
+static int read_place(struct spool *s, const struct place *p, struct spool_cursor *at, struct buf *raw,
+                      struct frame_view *v, struct err *e)
+{
+    const struct frame_header *h = &p->header;
+    int rc = log_file_body(&p->file, p->offset, h, raw, e);
+
+    if (rc < 0)
+        return -1;
+    *v = (struct frame_view){.first = h->first, .count = h->count, .arrival = h->arrival};
+    *at = behind(p);
+    if (rc > 0) {
+        fill_view(h, raw, v);
+        return 1;
+    }
+    spool_note_damage(s, p->segment);
+    return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, h->first,
+                   h->first + h->count - 1);
+}
+
+int spool_read(struct spool *s, struct spool_cursor *at, struct buf *raw, struct frame_view *v, struct err *e)
+{
+    unsigned char ahead[READ_WINDOW];
+    struct log_window w = {.p = ahead, .room = sizeof(ahead)};
+    struct spool_run run;
+    struct spool_cursor next;
+    struct step step = {UINT64_MAX, UINT64_MAX, true, &run, &next};
+    struct place p;
+    int rc = spool_locate(s, at, &w, &p, e);
+
+    if (rc > 0) {
+        rc = read_place(s, &p, at, raw, v, e);
+        spool_leave(s, p.segment);
+    } else if (rc < 0 && e->code == ERR_FORMAT) {
+        report_lost(&p, at->seq, &step);
+        *v = (struct frame_view){.first = at->seq, .count = run.count, .arrival = NSEC_NEVER};
+        *at = next;
+    }
+    return rc;
+}

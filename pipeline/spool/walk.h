@@ -1,0 +1,82 @@
+/* walk.h -- from files to a state: what recovery and fsck have in common. Reads only; changes nothing on disk.
+ *
+ *     walk_list()   the segments of a folder, in order, with what their first bytes say
+ *     walk_trim()   leaves out a newest one that a crash left behind before it was used
+ *     walk_start()  the state of the newest whole checkpoint
+ *     walk_frames() the frames of one segment on top of it
+ *
+ * Ownership  walk_init() to walk_release(). Threads: one.
+ */
+#ifndef PIPELINE_SPOOL_WALK_H
+#define PIPELINE_SPOOL_WALK_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/spool/log_file.h"
+#include "pipeline/spool/state.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct walk_segment {
+    uint64_t number;
+    uint64_t first;  /* number of its first record, exact unless it holds none and its head is damaged */
+    uint64_t begin;  /* of the first frame behind the checkpoint */
+    uint64_t size;   /* of what belongs to it */
+    uint64_t file;   /* length of the file */
+    uint64_t reused; /* length of the file in its earlier life; 0: none that is known */
+    uint64_t before; /* size of the segment before when this one was made */
+    bool head;       /* the file header is whole */
+    bool whole;      /* the checkpoint is */
+    bool frames;     /* there is a true frame behind the checkpoint */
+    bool overtaken;  /* was made in vain: the log went on in the segment before */
+    bool damaged;    /* found so by this walk */
+    unsigned char identity[SEGMENT_IDENTITY_BYTES];
+};
+
+struct walk {
+    const struct file_ops *ops;
+    const char *dir;
+    struct walk_segment *segments;
+    size_t count, room;
+    struct buf content;
+    struct log_window window;
+    /* What is damaged, with the records that are lost by it (0: none). */
+    void (*damage)(void *ctx, uint64_t number, uint64_t offset, uint64_t records, const char *what);
+    void *ctx;
+};
+
+void walk_init(struct walk *w, const struct file_ops *ops, const char *dir);
+void walk_release(struct walk *w);
+
+/* No folder is no segments. -1: it cannot be read, or was written by a newer sluice. */
+MUST_CHECK int walk_list(struct walk *w, struct err *e);
+
+/* True when the newest segment is not in use: take it out of the list, and away. */
+bool walk_newest_is_unused(const struct walk *w);
+
+/* *from: the index of the segment whose frames come next. When no checkpoint is whole the state begins with the oldest
+ * record there is, and takes everything before for delivered. */
+MUST_CHECK int walk_start(struct walk *w, struct spool_state *st, size_t *from, struct err *e);
+
+/* As walk_start() for one segment: its own checkpoint, or, when that is damaged, *st as the segment before left it (for
+ * the oldest: as if everything before it was delivered). */
+MUST_CHECK int walk_checkpoint(struct walk *w, size_t index, struct spool_state *st, struct err *e);
+
+/* Where the log ends in the newest segment. */
+struct walk_end {
+    uint64_t at;
+    uint64_t torn; /* bytes behind it of a write that a crash cut short; in a file with an earlier life only what shows
+                      that it is of this one */
+    bool kept;     /* there are true frames in them */
+};
+
+/* Applies the frames of a segment. *end is for the newest. `all`: checks payloads in older segments, too. */
+MUST_CHECK int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, struct walk_end *end,
+                           struct err *e);
+
+MUST_CHECK int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct err *e);
+
+#endif

@@ -1,0 +1,365 @@
+/* One round of one spool.
+ *
+ * Frames leave the pending list, are written behind what is safe, and stay in `written` until a sync has made them
+ * safe too. Only then are they applied to the state and their waits called. When anything fails the file is cut back to
+ * what is safe and the numbers go back with it: the records were never in the spool, and all that came in behind them
+ * is refused as well, so that numbers have no hole. Seals and settlements are facts and cannot be refused: they go back
+ * into the pending list and are written when the disk takes writes again. */
+#include "pipeline/base/limits.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+
+enum {
+    VECTORS_MAX = 256,
+    VECTORS_PER_FRAME = 4,
+};
+
+#define IDLE_ROLL_BYTES (1 * MIB) /* more than this of settled records is given back when a stream is idle */
+
+/* --- lists -------------------------------------------------------------------------------------------------------- */
+
+void frame_list_init(struct frame_list *l)
+{
+    l->first = NULL;
+    l->end = &l->first;
+}
+
+void frame_list_add(struct frame_list *l, struct frame *f)
+{
+    f->next = NULL;
+    *l->end = f;
+    l->end = &f->next;
+}
+
+struct frame *frame_list_take(struct frame_list *l)
+{
+    struct frame *f = l->first;
+
+    if (f)
+        l->first = f->next;
+    if (!l->first)
+        l->end = &l->first;
+    return f;
+}
+
+void frame_list_append(struct frame_list *l, struct frame_list *moved)
+{
+    if (!moved->first)
+        return;
+    *l->end = moved->first;
+    l->end = moved->end;
+    frame_list_init(moved);
+}
+
+static void answer(struct frame_list *l, bool safe)
+{
+    struct frame *f;
+
+    while ((f = frame_list_take(l))) {
+        if (f->wait)
+            f->wait->done(f->wait, safe);
+        frame_free(&f);
+    }
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static void skip_written(struct iovec **v, int *count, size_t n)
+{
+    while (*count > 0 && n >= (*v)->iov_len) {
+        n -= (*v)->iov_len;
+        (*v)++;
+        (*count)--;
+    }
+    if (n) {
+        (*v)->iov_base = (char *)(*v)->iov_base + n;
+        (*v)->iov_len -= n;
+    }
+}
+
+int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset)
+{
+    skip_written(&v, &count, 0);
+    while (count > 0) {
+        ssize_t n = ops->pwritev(fd, v, count, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return -1;
+        offset += (uint64_t)n;
+        skip_written(&v, &count, (size_t)n);
+    }
+    return 0;
+}
+
+static int add_vectors(struct frame *f, struct iovec *v)
+{
+    v[0] = (struct iovec){f->encoded, sizeof(f->encoded)};
+    v[1] = (struct iovec){f->extra.p, f->extra.n};
+    v[2] = (struct iovec){f->table, f->table_bytes};
+    v[3] = (struct iovec){f->payload, f->bytes};
+    return VECTORS_PER_FRAME;
+}
+
+static int write_error(const struct spool *s, const char *what, struct err *e)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    return err_errno(e, "%s %s/%s", what, s->dir, segment_name(spool_active(s)->number, name));
+}
+
+/* A segment takes at least one frame, and at least some times what it begins with. */
+static bool fits(const struct spool *s, const struct frame *f)
+{
+    const struct segment *seg = spool_active(s);
+    uint64_t room = s->segment_bytes > 4 * seg->begin ? s->segment_bytes : 4 * seg->begin;
+
+    return s->round.write_at == seg->begin || s->round.write_at + frame_header_total(&f->header) <= room;
+}
+
+/* As many frames as fit into this segment and into one call. */
+static int write_some(struct spool *s, struct err *e)
+{
+    struct round *r = &s->round;
+    struct segment *seg = spool_active(s);
+    struct iovec v[VECTORS_MAX];
+    uint64_t start = r->write_at;
+    int n = 0;
+
+    while (r->todo.first && n + VECTORS_PER_FRAME <= VECTORS_MAX && fits(s, r->todo.first)) {
+        struct frame *f = frame_list_take(&r->todo);
+
+        f->header.synced = seg->size;
+        frame_header_encode(&f->header, seg->number, r->write_at, f->encoded);
+        r->write_at += frame_header_total(&f->header);
+        n += add_vectors(f, v + n);
+        frame_list_add(&r->written, f);
+    }
+    if (writer_write_all(s->ops, seg->fd, v, n, start) < 0)
+        return write_error(s, "write", e);
+    return 0;
+}
+
+static int sync_active(struct spool *s, struct err *e)
+{
+    if (!s->memory && s->ops->fdatasync(spool_active(s)->fd) < 0)
+        return write_error(s, "sync", e);
+    return 0;
+}
+
+/* --- what is safe becomes visible --------------------------------------------------------------------------------- */
+
+/* Locks: held. */
+static void publish_frame(struct spool *s, const struct frame *f)
+{
+    bool was_empty = s->state.next == s->state.cut.seq, fits_state;
+
+    fits_state = spool_state_apply(&s->state, &f->header, buf_slice(&f->extra));
+    assert(fits_state);
+    if (f->header.type != FRAME_DATA)
+        return;
+    s->pending_bytes -= frame_header_total(&f->header);
+    s->round.added = true;
+    if (was_empty) {
+        s->arrival_seq = f->header.first;
+        s->arrival = f->header.arrival;
+    }
+}
+
+static void publish(struct spool *s)
+{
+    struct round *r = &s->round;
+    struct segment *seg = spool_active(s);
+
+    pthread_mutex_lock(&s->lock);
+    for (struct frame *f = r->written.first; f; f = f->next)
+        publish_frame(s, f);
+    s->disk_bytes += r->write_at - seg->size;
+    s->held_bytes += r->write_at - seg->size;
+    seg->size = r->write_at;
+    s->failing = false;
+    pthread_mutex_unlock(&s->lock);
+    answer(&r->written, true);
+}
+
+static int roll(struct spool *s, struct err *e)
+{
+    if (spool_create_segment(s, e) < 0)
+        return -1;
+    s->round.write_at = spool_active(s)->size;
+    return 0;
+}
+
+static int write_round(struct spool *s, struct err *e)
+{
+    struct round *r = &s->round;
+
+    while (r->todo.first) {
+        if (fits(s, r->todo.first)) {
+            if (write_some(s, e) < 0)
+                return -1;
+            continue;
+        }
+        if (sync_active(s, e) < 0)
+            return -1;
+        publish(s);
+        if (roll(s, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Frames that were refused would be true ones at the next start, so they must go, and what an earlier life left behind
+ * them goes along. */
+static int cut_back(struct spool *s)
+{
+    struct segment *seg = spool_active(s);
+
+    if (s->ops->ftruncate(seg->fd, (off_t)seg->size) < 0)
+        return -1;
+    seg->reused = 0;
+    return 0;
+}
+
+/* A failing disk is asked with whatever waits; when nothing does, with a frame that says nothing. */
+static int prepare_retry(struct spool *s, struct err *e)
+{
+    struct round *r = &s->round;
+
+    if (cut_back(s) < 0)
+        return write_error(s, "cut back", e);
+    if (!r->todo.first) {
+        struct frame *probe = frame_new_control(FRAME_PROBE);
+
+        probe->header.first = s->state.next;
+        frame_finish(probe);
+        frame_list_add(&r->todo, probe);
+    }
+    return 0;
+}
+
+void writer_write(struct spool *s)
+{
+    struct round *r = &s->round;
+    bool failing;
+
+    r->failed = r->added = false;
+    r->write_at = spool_active(s)->size;
+    pthread_mutex_lock(&s->lock);
+    failing = s->failing;
+    frame_list_append(&r->todo, &s->pending);
+    pthread_mutex_unlock(&s->lock);
+    r->failed = (failing && prepare_retry(s, &r->why) < 0) || write_round(s, &r->why) < 0;
+}
+
+bool writer_needs_sync(const struct spool *s)
+{
+    return !s->memory && !s->round.failed && s->round.written.first;
+}
+
+void writer_sync(struct spool *s)
+{
+    s->round.failed = sync_active(s, &s->round.why) < 0;
+}
+
+/* --- what is not -------------------------------------------------------------------------------------------------- */
+
+/* Data frames to `refused`, the rest to `kept` with the number that comes next now. */
+static void sort_out(struct frame_list *from, struct frame_list *refused, struct frame_list *kept, uint64_t next)
+{
+    struct frame *f;
+
+    while ((f = frame_list_take(from))) {
+        if (f->header.type == FRAME_DATA) {
+            frame_list_add(refused, f);
+        } else if (f->header.type == FRAME_PROBE) {
+            frame_free(&f);
+        } else {
+            f->header.first = next;
+            frame_list_add(kept, f);
+        }
+    }
+}
+
+static void undo(struct spool *s)
+{
+    struct round *r = &s->round;
+    struct frame_list refused, kept;
+
+    frame_list_init(&refused);
+    frame_list_init(&kept);
+    pthread_mutex_lock(&s->lock);
+    sort_out(&r->written, &refused, &kept, s->state.next);
+    sort_out(&r->todo, &refused, &kept, s->state.next);
+    sort_out(&s->pending, &refused, &kept, s->state.next);
+    frame_list_append(&s->pending, &kept);
+    s->next = s->state.next;
+    s->pending_bytes = 0;
+    s->failing = true;
+    s->why = r->why;
+    pthread_mutex_unlock(&s->lock);
+    /* After a failed sync nobody knows what the disk has of the pages behind: they are written again, never synced
+     * again. When this fails too, the retry begins with it. */
+    if (cut_back(s) < 0)
+        err_wrap(&r->why, "cannot cut back");
+    spool_drop_spares(s); /* perhaps it is room that is missing */
+    answer(&refused, false);
+}
+
+/* Nothing waits to be delivered. */
+static bool is_idle(struct spool *s, bool *was_full)
+{
+    bool idle;
+
+    pthread_mutex_lock(&s->lock);
+    idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && !s->pending.first;
+    *was_full = s->was_full;
+    pthread_mutex_unlock(&s->lock);
+    return idle;
+}
+
+/* What is left of settled records is given back: an idle stream holds little disk, and a small limit cannot be full of
+ * what is long gone. Returns false when the disk refuses. */
+static bool give_back(struct spool *s, bool was_full)
+{
+    const struct segment *seg = spool_active(s);
+    uint64_t used = seg->size - seg->begin, held = seg->reused > seg->size ? seg->reused - seg->begin : used;
+    bool worth = (held > IDLE_ROLL_BYTES && held > seg->begin) || (was_full && used > 0);
+
+    spool_drop_spares(s);
+    return !worth || roll(s, &s->round.why) == 0;
+}
+
+void writer_finish(struct spool *s)
+{
+    struct round *r = &s->round;
+    bool idle = false, was_full;
+
+    if (!r->failed) {
+        publish(s);
+        idle = is_idle(s, &was_full);
+        r->failed = idle && !give_back(s, was_full);
+    }
+    if (r->failed)
+        undo(s);
+    else
+        spool_reap(s, !idle);
+    if (r->added && s->committed)
+        s->committed(s->ctx);
+}
+
+void writer_abandon(struct spool *s)
+{
+    struct frame_list left;
+
+    frame_list_init(&left);
+    pthread_mutex_lock(&s->lock);
+    frame_list_append(&left, &s->pending);
+    pthread_mutex_unlock(&s->lock);
+    answer(&left, false);
+}

@@ -1,0 +1,275 @@
+#include "pipeline/stage.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/stage_walk.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#define BODY_SLACK   (64 * KIB)
+#define DIGEST_PIECE (64 * KIB)
+#define SHAPED_PIECE (256 * KIB) /* records that a sink shaped go to the codec in pieces of about this size */
+
+uint64_t stage_memory(const struct seal *seal)
+{
+    uint64_t bytes = seal->bytes + BODY_SLACK;
+
+    return bytes < BODY_MEMORY_MAX + BODY_SLACK ? bytes : BODY_MEMORY_MAX + BODY_SLACK;
+}
+
+/* One run over the records. */
+struct pass {
+    const struct stage_in *in;
+    struct worker *w;
+    void *codec;
+    struct stage_out *out;
+    struct sink_limits limits;
+    uint64_t room;   /* records that may still go into the body */
+    uint64_t shaped; /* bytes so far, before compression */
+    bool full;
+};
+
+static int to_codec(struct pass *p, struct slice piece)
+{
+    return piece.n ? p->in->codec->add(p->codec, piece, p->out->body, &p->out->err) : 0;
+}
+
+static void note_taken(struct pass *p, uint64_t count)
+{
+    p->out->taken += count;
+    p->room -= count;
+    p->full = p->room == 0;
+}
+
+/* --- bodies that a format makes ------------------------------------------------------------------------------------
+ */
+
+static int format_run(struct pass *p, const struct stage_walk *k, uint64_t from, uint64_t to)
+{
+    struct slice piece;
+
+    if (p->in->format->run(&k->v, k->base + from, k->base + to - 1, p->out->taken == 0, &p->w->scratch, &piece) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
+    note_taken(p, to - from);
+    return to_codec(p, piece);
+}
+
+static int format_frame(struct pass *p, const struct stage_walk *k)
+{
+    const struct fates *f = p->in->records.fates;
+    uint64_t at = fates_next_pending(f, k->begin);
+
+    while (at < k->end && !p->full) {
+        uint64_t limit = k->end - at < p->room ? k->end : at + p->room, to = fates_run_end(f, at, limit);
+
+        if (format_run(p, k, at, to) < 0)
+            return -1;
+        at = fates_next_pending(f, to);
+    }
+    return 0;
+}
+
+/* --- bodies that the sink shapes -----------------------------------------------------------------------------------
+ */
+
+static int flush_shaped(struct pass *p)
+{
+    struct slice piece = buf_slice(&p->w->scratch);
+
+    if (to_codec(p, piece) < 0)
+        return -1;
+    p->shaped += piece.n;
+    buf_clear(&p->w->scratch);
+    return 0;
+}
+
+static bool over_limit(const struct pass *p)
+{
+    return p->limits.body_bytes && p->shaped + p->w->scratch.n > p->limits.body_bytes;
+}
+
+/* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
+static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t position, struct slice data)
+{
+    struct sink_record r = stage_walk_record(k, position);
+    struct sink_refusal why = {.code = ""};
+    size_t before = p->w->scratch.n;
+    int rc;
+
+    r.data = data;
+    rc = p->in->shaper->record(p->in->sink, &r, p->out->taken == 0, &p->w->scratch, &why);
+    if (rc < 0 && before > 0) {
+        p->w->scratch.n = before;
+        return flush_shaped(p) < 0 ? -1 : shape_record(p, k, position, data);
+    }
+    if (rc < 0)
+        why = (struct sink_refusal){.code = "RecordTooLarge", .message = "the record is too large for a request"};
+    if (rc <= 0) {
+        p->w->scratch.n = before;
+        fates_refuse(p->in->records.fates, position, why.code, slice_str(why.message));
+        return 0;
+    }
+    if (over_limit(p) && p->out->taken > 0) {
+        p->w->scratch.n = before;
+        p->full = true;
+        return 0;
+    }
+    note_taken(p, 1);
+    return p->w->scratch.n >= SHAPED_PIECE ? flush_shaped(p) : 0;
+}
+
+static int shape_frame(struct pass *p, const struct stage_walk *k)
+{
+    const struct fates *f = p->in->records.fates;
+    uint64_t at = fates_next_pending(f, k->begin);
+    struct frame_iter it = frame_records(&k->v);
+    struct slice data;
+
+    if (at >= k->end)
+        return 0;
+    frame_skip_to(&it, k->base + at);
+    for (; at < k->end && !p->full && frame_next(&it, &data); at++) {
+        if (fates_at(f, at) == FATE_PENDING && shape_record(p, k, at, data) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- the whole body ------------------------------------------------------------------------------------------------
+ */
+
+static int begin_body(struct pass *p, bool exact)
+{
+    const struct stage_in *in = p->in;
+
+    if (in->codec->begin(p->codec, exact ? in->records.seal->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
+        return -1;
+    buf_clear(&p->w->scratch);
+    if (in->shaper && in->shaper->head(in->sink, &p->out->id, &p->w->scratch) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the head of a request does not fit");
+    return 0;
+}
+
+static int end_body(struct pass *p)
+{
+    const struct stage_in *in = p->in;
+    struct slice end;
+
+    if (!in->shaper) {
+        end = in->format->end(p->out->taken == 0);
+        return to_codec(p, end) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
+    }
+    if (in->shaper->tail(in->sink, &p->w->scratch) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the end of a request does not fit");
+    return flush_shaped(p) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
+}
+
+static int add_records(struct pass *p)
+{
+    struct stage_walk k;
+    int got = 0;
+
+    stage_walk_init(&k, &p->in->records, p->w);
+    while (!p->full && (got = stage_walk_next(&k, &p->out->err)) > 0) {
+        if ((p->in->shaper ? shape_frame(p, &k) : format_frame(p, &k)) < 0)
+            return -1;
+    }
+    return got < 0 ? -1 : 0;
+}
+
+/* Known before the body is made, because its head may carry it, and the same whenever the same body is made again. */
+static struct sink_seal_id id_of(const struct stage_records *r)
+{
+    struct sink_seal_id id = {.first = r->seal->first, .last = r->seal->last, .oldest = r->seal->oldest};
+
+    if (r->fates->pending < r->fates->count || r->window < r->fates->count)
+        id.window = 1 + fates_next_pending(r->fates, 0) + (r->window < r->fates->count ? r->window << 32 : 0);
+    return id;
+}
+
+static void pass_init(struct pass *p, const struct stage_in *in, struct worker *w, struct stage_out *out)
+{
+    *p = (struct pass){.in = in, .w = w, .out = out, .codec = worker_codec(w, in->codec, in->level)};
+    if (in->shaper && in->shaper->limits)
+        in->shaper->limits(in->sink, &p->limits);
+    p->room = in->records.window;
+    if (p->limits.records && p->limits.records < p->room)
+        p->room = p->limits.records;
+}
+
+static int encode(const struct stage_in *in, struct worker *w, bool exact, struct stage_out *out)
+{
+    struct fates *f = in->records.fates;
+    struct pass p;
+
+    pass_init(&p, in, w, out);
+    body_free(&out->body);
+    out->body = body_new(in->tmp_dir, BODY_MEMORY_MAX);
+    out->taken = 0;
+    out->id = id_of(&in->records);
+    if (begin_body(&p, exact) < 0 || add_records(&p) < 0)
+        return -1;
+    if (exact && out->taken != f->count)
+        return encode(in, w, false, out); /* some were damaged: once more, without saying how long it will be */
+    return end_body(&p);
+}
+
+/* All of the spool's records as they stand: then the codec can be told the size before it begins. */
+static bool size_is_known(const struct stage_in *in)
+{
+    const struct stage_records *r = &in->records;
+
+    return !in->shaper && in->format->exact_size && !r->list && r->fates->pending == r->fates->count &&
+           r->window >= r->fates->count;
+}
+
+static int digest_file(unsigned digests, struct worker *w, struct stage_out *out)
+{
+    uint64_t at = 0;
+    long n;
+
+    buf_clear(&w->scratch);
+    if (buf_reserve(&w->scratch, DIGEST_PIECE) < 0)
+        return err_set(&out->err, ERR_NOMEM, "no memory to read an object back");
+    while ((n = body_read(out->body, at, w->scratch.p, DIGEST_PIECE, &out->err)) > 0) {
+        struct slice piece = slice_of(w->scratch.p, (size_t)n);
+
+        if (digests & SINK_SHA256)
+            sha256_add(w->sha256, piece);
+        if (digests & SINK_CRC32C)
+            out->crc32c = crc32c(out->crc32c, piece);
+        at += (uint64_t)n;
+    }
+    return n < 0 ? -1 : 0;
+}
+
+int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
+{
+    struct slice all = body_memory_slice(out->body);
+
+    out->crc32c = 0;
+    if (!digests)
+        return 0;
+    sha256_begin(w->sha256);
+    if (!all.p && body_size(out->body) > 0) {
+        if (digest_file(digests, w, out) < 0)
+            return -1;
+    } else {
+        if (digests & SINK_SHA256)
+            sha256_add(w->sha256, all);
+        if (digests & SINK_CRC32C)
+            out->crc32c = crc32c(0, all);
+    }
+    sha256_end(w->sha256, out->sha256);
+    return 0;
+}
+
+int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out)
+{
+    *out = (struct stage_out){.body = NULL};
+    if (encode(in, w, size_is_known(in), out) < 0 || stage_digest(in->digests, w, out) < 0) {
+        body_free(&out->body);
+        return -1;
+    }
+    return 0;
+}

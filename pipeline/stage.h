@@ -1,0 +1,75 @@
+/* stage.h -- turns a seal into a body: read its records, shape, compress, digest. The work of a worker.
+ *
+ * The result depends on the seal, its note and the fates so far, so a second attempt, also after a crash, makes the
+ * same bytes. Records come from the spool, or from the list that a transform made of them. A damaged frame is left out
+ * and noted: the rest is still delivered.
+ *
+ * Threads    on a worker; the structs belong to the delivery thread before and after.
+ * Ownership  everything in `in` is borrowed and outlives the job; the body in `out` goes to the caller (body_free).
+ */
+#ifndef PIPELINE_STAGE_H
+#define PIPELINE_STAGE_H
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/err.h"
+#include "pipeline/fates.h"
+#include "pipeline/record_list.h"
+#include "pipeline/sources.h"
+#include "pipeline/spool/spool.h"
+#include "pipeline/worker.h"
+#include "sinks/sink.h"
+#include "transforms/codec.h"
+#include "transforms/format.h"
+
+#include <stdint.h>
+
+/* Which records: of the spool, or of the list; those that are still pending, at most `window`. */
+struct stage_records {
+    struct spool *spool;
+    const struct seal *seal;
+    const struct record_list *list; /* NULL: as they stand in the spool */
+    struct fates *fates;            /* losses and refusals found on the way are noted here */
+    uint64_t window;
+    struct sources *sources; /* NULL, or where error lines note that a source record is in the backup */
+};
+
+struct stage_in {
+    struct stage_records records;
+    const struct format_ops *format; /* makes the body, unless the sink shapes its own */
+    const struct sink_ops *shaper;   /* NULL: `format` does */
+    const void *sink;                /* its state */
+    const struct codec_ops *codec;
+    int level;
+    unsigned digests; /* SINK_SHA256 | SINK_CRC32C */
+    const char *tmp_dir;
+};
+
+struct stage_out {
+    struct body *body; /* NULL when it failed */
+    unsigned char sha256[SHA256_BYTES];
+    uint32_t crc32c;
+    uint64_t taken;         /* records in the body: the first so many pending ones */
+    struct sink_seal_id id; /* of just these records */
+    struct err err;
+};
+
+/* 0, or -1 with out->err. */
+MUST_CHECK int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out);
+
+/* The refused records as error lines (error_line.h), not compressed. */
+struct stage_failure {
+    const char *error_type; /* of sink_seal_id */
+    unsigned attempts;
+    nsec ended;
+};
+MUST_CHECK int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
+                            struct stage_out *out);
+
+/* Fills sha256 and crc32c of out->body, as `digests` asks. */
+MUST_CHECK int stage_digest(unsigned digests, struct worker *w, struct stage_out *out);
+
+/* An upper estimate of the memory the body will hold: what to take from the budget before the job. */
+uint64_t stage_memory(const struct seal *seal);
+
+#endif

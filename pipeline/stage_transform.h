@@ -1,0 +1,43 @@
+/* stage_transform.h -- a seal's records through the stream's transforms: the first work of a worker on a batch of such a stream.
+ *
+ * What comes out is kept as a record list until the seal is settled, because a transform is not run again for a retry. Records that fail are
+ * written as error lines (error_line.h) at once: nothing more can happen to them.
+ *
+ * Threads    on a worker; the structs belong to the delivery thread before and after.
+ * Ownership  list and failed of the result go to the caller.
+ */
+#ifndef PIPELINE_STAGE_TRANSFORM_H
+#define PIPELINE_STAGE_TRANSFORM_H
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/record_list.h"
+#include "pipeline/sources.h"
+#include "pipeline/spool/spool.h"
+#include "pipeline/tally.h"
+#include "pipeline/transform_line.h"
+#include "pipeline/worker.h"
+
+struct stage_transform {
+    /* in */
+    struct spool *spool;
+    const struct seal *seal;
+    struct transform_line *line;
+    const char *stream, *tmp_dir;
+    nsec now; /* wall, for error lines */
+
+    /* out */
+    struct record_list *list;
+    struct body *failed; /* error lines; NULL: no record failed */
+    uint64_t failed_lines;
+    char failure[256]; /* what the first that failed said: "mask.lua:3: ..." */
+    struct sources sources;
+    struct tally counters, drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
+    struct err err;
+};
+
+/* 0, or -1 with err: nothing is made, try again. */
+MUST_CHECK int stage_transform_run(struct stage_transform *t, struct worker *w);
+void stage_transform_release(struct stage_transform *t);
+
+#endif

@@ -1,0 +1,59 @@
+/* status.h -- a picture of the running engine, for /metrics, /healthz, /readyz, the console page and the last line at
+ * exit.
+ *
+ * Ownership  the strings live as long as the engine; the snapshot is the caller's. Threads: any.
+ */
+#ifndef PIPELINE_STATUS_H
+#define PIPELINE_STATUS_H
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/spool/spool.h"
+#include "pipeline/tally.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct engine;
+
+enum stream_health {
+    STREAM_OK,
+    STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
+    STREAM_BLOCKED,  /* the spool is full or its disk refuses: inputs are pushed back */
+};
+
+struct stream_status {
+    const char *name;
+    const char *sink;        /* s3, file */
+    const char *destination; /* described for people */
+    const char *inputs;      /* described for people, "api, tail"; NULL: not told */
+    bool memory;             /* durability: memory */
+    enum stream_health health;
+    struct spool_books books;
+    const struct metrics *metrics;
+    nsec freshness;         /* age of the oldest record not delivered; 0 when none */
+    unsigned in_flight;     /* deliveries being attempted */
+    unsigned waiting_retry; /* deliveries waiting for their next attempt */
+    nsec failing_since;     /* wall; 0 when the last attempt succeeded */
+    nsec last_delivery;     /* wall; 0 when none yet */
+    char error_code[64];    /* of the last failed attempt while failing; "" otherwise */
+    char error[512];
+    char hint[256];
+};
+
+struct engine_status {
+    const char *version;
+    nsec started; /* wall */
+    bool stopping;
+    size_t streams;
+    size_t memory_limit, memory_used, memory_peak; /* of the budgets */
+    const char *api_address;                       /* NULL when there is none */
+};
+
+void engine_status(struct engine *e, struct engine_status *out);
+/* False behind the last stream. */
+bool engine_stream_status(struct engine *e, size_t index, nsec wall_now, struct stream_status *out);
+/* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */
+void engine_stream_tallies(struct engine *e, size_t index, struct tally *counters, struct tally *drop_reasons);
+
+#endif

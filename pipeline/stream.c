@@ -1,0 +1,372 @@
+#include "pipeline/stream.h"
+
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/delivery.h"
+#include "pipeline/shipment.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SPOOL_RETRY      (1 * NSEC_PER_SEC)
+#define SPOOL_LOG_PERIOD (30 * NSEC_PER_SEC)
+
+static void on_committed_event(struct loop_event *ev)
+{
+    stream_pump(CONTAINER_OF(ev, struct stream, committed));
+}
+
+static void on_due(struct loop_timer *t)
+{
+    stream_pump(CONTAINER_OF(t, struct stream, due));
+}
+
+/* Committer thread. */
+static void on_committed(void *ctx)
+{
+    struct stream *st = ctx;
+
+    delivery_loop_post(st->loop, &st->committed);
+}
+
+/* --- open and close ------------------------------------------------------------------------------------------------
+ */
+
+static void log_recovery(const struct stream *st, const struct spool_recovery *r)
+{
+    if (r->corrupt_records)
+        log_error(
+            "the spool is damaged, some records are lost", KS("stream", st->conf->name),
+            KU("records", r->corrupt_records),
+            KS("hint",
+               "the damaged parts are kept in the spool's folder `damaged`; look for disk errors in the kernel's log"));
+    if (r->records || r->torn_bytes || r->pending_seals)
+        log_info("the spool holds records of an earlier run", KS("stream", st->conf->name), KU("records", r->records),
+                 KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
+}
+
+static int open_spool(struct stream *st, const struct stream_env *env, struct err *e)
+{
+    char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
+    struct spool_conf conf = {
+        .stream = st->conf->name,
+        .dir = dir,
+        .memory = st->conf->memory,
+        .limit = st->conf->spool_limit,
+        .committed = on_committed,
+        .ctx = st,
+    };
+    struct spool_recovery found = {.records = 0};
+    int rc = spool_open(&st->spool, &conf, env->committer, &found, e);
+
+    mem_free(dir);
+    if (rc == 0)
+        log_recovery(st, &found);
+    return rc;
+}
+
+static int open_targets(struct stream *st, const struct stream_env *env, struct err *e)
+{
+    const struct stream_settings *conf = st->conf;
+    struct sink_env sink_env = {
+        .stream = conf->name,
+        .identity = spool_identity(st->spool),
+        .version = st->version,
+        .base_dir = env->base_dir,
+        .tmp_dir = delivery_loop_tools(st->loop)->tmp_dir,
+    };
+
+    if (target_open(&st->destination, conf->sink, conf->sink_conf, &sink_env, e) < 0)
+        return -1;
+    if (conf->codec->encoding && conf->sink->takes_encoding &&
+        !conf->sink->takes_encoding(st->destination.state, conf->codec->encoding))
+        return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", conf->name,
+                       st->destination.description, conf->codec->name);
+    if (transform_line_open(&st->line, conf, env->base_dir, e) < 0)
+        return err_wrap(e, "stream `%s`: transform", conf->name);
+    sink_env.backup = true;
+    return conf->backup ? target_open(&st->backup, conf->backup, conf->backup_conf, &sink_env, e) : 0;
+}
+
+int stream_open(struct stream **out, const struct stream_settings *conf, const struct stream_env *env, struct err *e)
+{
+    struct stream *st = mem_alloc(sizeof(*st));
+    unsigned char hash[32];
+
+    *out = st;
+    st->conf = conf;
+    st->loop = env->loop;
+    st->became_idle = env->became_idle;
+    st->ctx = env->ctx;
+    st->created = clock_wall();
+    target_init(&st->destination, conf->name, "destination", (unsigned)conf->in_flight);
+    target_init(&st->backup, conf->name, "backup", (unsigned)conf->in_flight);
+    st->committed.fn = on_committed_event;
+    st->memory.ev = &st->committed;
+    st->untransformed_last = &st->untransformed;
+    loop_timer_init(&st->due, on_due);
+    pthread_mutex_init(&st->tally_lock, NULL);
+    if (open_spool(st, env, e) < 0)
+        return -1;
+    settings_delivery_hash(conf, hash);
+    st->version = spool_config_version(st->spool, hash);
+    return open_targets(st, env, e);
+}
+
+void stream_close(struct stream **stp)
+{
+    struct stream *st = *stp;
+
+    if (!st)
+        return;
+    while (st->open) {
+        struct delivery *d = st->open;
+
+        st->open = d->next_open;
+        delivery_free(&d);
+    }
+    delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
+    transform_line_close(&st->line);
+    target_release(&st->destination);
+    target_release(&st->backup);
+    spool_close(&st->spool);
+    tally_release(&st->counters);
+    tally_release(&st->drop_reasons);
+    pthread_mutex_destroy(&st->tally_lock);
+    mem_free(st);
+    *stp = NULL;
+}
+
+static void add_open(struct stream *st, struct delivery *d)
+{
+    d->next_open = st->open;
+    st->open = d;
+    st->open_count++;
+}
+
+void stream_start(struct stream *st)
+{
+    struct batch_limits limits = {
+        .size = st->conf->buffer_size, .records = UINT64_MAX, .interval = st->conf->buffer_interval};
+    struct seal seal;
+
+    for (size_t i = 0; spool_pending_seal(st->spool, i, &seal); i++)
+        add_open(st, delivery_restore(st, &seal));
+    batcher_init(&st->batcher, &limits, st->spool);
+    delivery_loop_post(st->loop, &st->committed);
+}
+
+void stream_flush(struct stream *st)
+{
+    atomic_fetch_add(&st->flush, 1);
+    delivery_loop_post(st->loop, &st->committed);
+}
+
+bool stream_is_idle(const struct stream *st)
+{
+    return atomic_load(&st->idle) == atomic_load(&st->flush);
+}
+
+/* --- cutting and starting ---------------------------------------------------------------------------------------- */
+
+static bool batch_is_due(const struct stream *st)
+{
+    return batcher_due(&st->batcher, delivery_loop_mono(st->loop)) ||
+           (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
+}
+
+/* The disk failed while the batcher looked ahead: said, and tried again soon. */
+static void spool_failed(struct stream *st, const struct err *e)
+{
+    nsec now = delivery_loop_mono(st->loop);
+
+    if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
+        log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
+    delivery_loop_at(st->loop, &st->due, now + SPOOL_RETRY);
+}
+
+static void cut_due_batches(struct stream *st)
+{
+    struct delivery_loop *l = st->loop;
+    struct err e;
+
+    while (st->open_count < (unsigned)st->conf->in_flight) {
+        struct seal seal;
+        struct spool_cursor end;
+
+        if (batcher_advance(&st->batcher, delivery_loop_wall(l), delivery_loop_mono(l), &e) < 0) {
+            spool_failed(st, &e);
+            return;
+        }
+        if (!batch_is_due(st) || !batcher_take(&st->batcher, &seal, &end)) {
+            delivery_loop_at(l, &st->due, st->batcher.deadline);
+            return;
+        }
+        add_open(st, delivery_new(st, &seal, &end));
+    }
+    delivery_loop_at(l, &st->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
+}
+
+void stream_wants_transform(struct stream *st, struct delivery *d)
+{
+    d->next_untransformed = NULL;
+    *st->untransformed_last = d;
+    st->untransformed_last = &d->next_untransformed;
+}
+
+void stream_transform_ended(struct stream *st)
+{
+    assert(st->transforming > 0);
+    st->transforming--;
+}
+
+/* A `single` transform sees one batch at a time, in the order of the seals. */
+static void start_transforms(struct stream *st)
+{
+    unsigned max = st->line && transform_line_is_single(st->line) ? 1 : (unsigned)st->conf->in_flight;
+
+    while (st->untransformed && st->transforming < max) {
+        struct delivery *d = st->untransformed;
+
+        if (!delivery_transform(d)) {
+            delivery_loop_await_memory(st->loop, &st->memory);
+            return;
+        }
+        st->untransformed = d->next_untransformed;
+        if (!st->untransformed)
+            st->untransformed_last = &st->untransformed;
+        st->transforming++;
+    }
+}
+
+static void start_attempts(struct stream *st, struct target *t)
+{
+    struct shipment *s;
+
+    while ((s = target_next(t))) {
+        if (!shipment_start(s)) {
+            target_not_now(t, s);
+            delivery_loop_await_memory(st->loop, &st->memory);
+            return;
+        }
+    }
+}
+
+/* `flush` was read before the spool was looked at: what was committed before that flush has been seen. */
+static void publish(struct stream *st, unsigned flush)
+{
+    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER;
+
+    if (idle && atomic_exchange(&st->idle, flush) != flush)
+        st->became_idle(st->ctx);
+}
+
+void stream_pump(struct stream *st)
+{
+    unsigned flush = atomic_load(&st->flush);
+
+    cut_due_batches(st);
+    start_transforms(st);
+    start_attempts(st, &st->destination);
+    start_attempts(st, &st->backup);
+    publish(st, flush);
+}
+
+static void count_transform(struct stream *st, const struct stage_transform *t)
+{
+    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, record_list_count(t->list));
+    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, record_list_bytes(t->list));
+    metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, t->failed_lines);
+    pthread_mutex_lock(&st->tally_lock);
+    tally_merge(&st->counters, &t->counters);
+    tally_merge(&st->drop_reasons, &t->drop_reasons);
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+static void settle(struct stream *st, const struct delivery *d)
+{
+    struct seal_result r = delivery_result(d);
+
+    if (r.corrupt)
+        log_error("records were lost to damage in the spool", KS("stream", st->conf->name), KU("records", r.corrupt),
+                  KU("first", d->seal.first), KU("last", d->seal.last),
+                  KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
+    spool_settle(st->spool, d->seal.first, &r);
+    if (d->transform.list)
+        count_transform(st, &d->transform);
+}
+
+void stream_delivery_ended(struct stream *st, struct delivery *d)
+{
+    settle(st, d);
+    for (struct delivery **p = &st->open; *p; p = &(*p)->next_open) {
+        if (*p == d) {
+            *p = d->next_open;
+            break;
+        }
+    }
+    st->open_count--;
+    delivery_free(&d);
+}
+
+/* --- seen from outside ------------------------------------------------------------------------------------------- */
+
+static enum stream_health health_of(struct stream *st, const struct stream_status *s)
+{
+    struct err why;
+
+    if (s->books.disk_bytes >= s->books.limit || spool_failing(st->spool, &why))
+        return STREAM_BLOCKED;
+    return s->failing_since ? STREAM_RETRYING : STREAM_OK;
+}
+
+void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons)
+{
+    pthread_mutex_lock(&st->tally_lock);
+    tally_merge(counters, &st->counters);
+    tally_merge(drop_reasons, &st->drop_reasons);
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+/* The destination's state; the backup's when only that one fails. */
+static void add_live(struct stream *st, struct stream_status *out)
+{
+    struct target_live d, b, *shown = &d;
+
+    target_live(&st->destination, &d);
+    target_live(&st->backup, &b);
+    if (!d.failing_since && b.failing_since)
+        shown = &b;
+    out->in_flight = d.in_flight + b.in_flight;
+    out->waiting_retry = d.waiting_retry + b.waiting_retry;
+    out->last_delivery = d.last_delivery;
+    out->failing_since = shown->failing_since;
+    memcpy(out->error_code, shown->error_code, sizeof(out->error_code));
+    memcpy(out->error, shown->error, sizeof(out->error));
+    memcpy(out->hint, shown->hint, sizeof(out->hint));
+}
+
+void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    struct err why;
+
+    *out = (struct stream_status){
+        .name = st->conf->name,
+        .sink = st->conf->sink->name,
+        .destination = st->destination.description,
+        .memory = st->conf->memory,
+        .metrics = &st->metrics,
+    };
+    spool_books(st->spool, &out->books);
+    if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
+        out->freshness = wall_now - out->books.oldest_arrival;
+    add_live(st, out);
+    out->health = health_of(st, out);
+    if (spool_failing(st->spool, &why)) {
+        snprintf(out->error_code, sizeof(out->error_code), "SpoolFailing");
+        snprintf(out->error, sizeof(out->error), "%s", why.msg);
+        snprintf(out->hint, sizeof(out->hint),
+                 "free space on the disk of data_dir, or look for disk errors in the kernel's log");
+    }
+}

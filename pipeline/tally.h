@@ -1,0 +1,30 @@
+/* tally.h -- counters whose names scripts choose: sluice.counter(name), meta.drop(reason). Bounded, because a script may make names of data.
+ *
+ * Ownership  embedded; tally_release(). Threads: one at a time; not locked.
+ * Invariant  at most TALLY_MAX names; what comes later is counted under "other".
+ */
+#ifndef PIPELINE_TALLY_H
+#define PIPELINE_TALLY_H
+
+#include "pipeline/base/slice.h"
+
+#include <stddef.h>
+
+#define TALLY_MAX      100
+#define TALLY_NAME_MAX 64
+
+struct tally_row {
+    char name[TALLY_NAME_MAX]; /* cut to fit; control bytes replaced by '_' */
+    double value;
+};
+
+struct tally {
+    struct tally_row *rows;
+    size_t count;
+};
+
+void tally_release(struct tally *t);
+void tally_add(struct tally *t, struct slice name, double by);
+void tally_merge(struct tally *into, const struct tally *from);
+
+#endif

@@ -1,0 +1,128 @@
+#include "pipeline/target.h"
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/shipment.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define DESCRIPTION_MAX 2048
+
+void target_init(struct target *t, const char *stream, const char *role, unsigned max)
+{
+    *t = (struct target){.stream = stream, .role = role, .max = max, .allowed = max};
+    t->ready_last = &t->ready;
+    pthread_mutex_init(&t->lock, NULL);
+}
+
+int target_open(struct target *t, const struct sink_ops *ops, const void *conf, const struct sink_env *env,
+                struct err *e)
+{
+    struct buf text;
+
+    if (ops->open(&t->state, conf, env, e) < 0)
+        return err_wrap(e, "stream `%s`: %s", t->stream, t->role);
+    t->ops = ops;
+    buf_init(&text, DESCRIPTION_MAX);
+    ops->describe(t->state, &text);
+    t->description = mem_strdup(buf_cstr(&text));
+    buf_release(&text);
+    return 0;
+}
+
+void target_release(struct target *t)
+{
+    if (t->state)
+        t->ops->close(&t->state);
+    mem_free(t->description);
+    pthread_mutex_destroy(&t->lock);
+}
+
+void target_wants_attempt(struct target *t, struct shipment *s)
+{
+    s->next_ready = NULL;
+    *t->ready_last = s;
+    t->ready_last = &s->next_ready;
+}
+
+static void change_in_flight(struct target *t, int change)
+{
+    t->active += (unsigned)change;
+    pthread_mutex_lock(&t->lock);
+    t->live.in_flight = t->active;
+    pthread_mutex_unlock(&t->lock);
+}
+
+struct shipment *target_next(struct target *t)
+{
+    struct shipment *s = t->ready;
+
+    if (!s || t->active >= t->allowed)
+        return NULL;
+    t->ready = s->next_ready;
+    if (!t->ready)
+        t->ready_last = &t->ready;
+    change_in_flight(t, 1);
+    return s;
+}
+
+void target_not_now(struct target *t, struct shipment *s)
+{
+    change_in_flight(t, -1);
+    s->next_ready = t->ready;
+    t->ready = s;
+    if (!s->next_ready)
+        t->ready_last = &s->next_ready;
+}
+
+void target_attempt_ended(struct target *t, bool worked)
+{
+    assert(t->active > 0);
+    change_in_flight(t, -1);
+    if (!worked)
+        t->allowed = t->allowed > 1 ? t->allowed / 2 : 1;
+    else if (t->allowed < t->max)
+        t->allowed++;
+}
+
+void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)
+{
+    struct target_live *live = &t->live;
+
+    pthread_mutex_lock(&t->lock);
+    if (!live->failing_since)
+        live->failing_since = wall_now;
+    snprintf(live->error_code, sizeof(live->error_code), "%s", v->code);
+    snprintf(live->error, sizeof(live->error), "%s", v->message);
+    snprintf(live->hint, sizeof(live->hint), "%s", v->hint);
+    pthread_mutex_unlock(&t->lock);
+}
+
+nsec target_note_success(struct target *t, nsec wall_now)
+{
+    struct target_live *live = &t->live;
+    nsec since;
+
+    pthread_mutex_lock(&t->lock);
+    since = live->failing_since;
+    live->failing_since = 0;
+    live->last_delivery = wall_now;
+    live->error_code[0] = live->error[0] = live->hint[0] = '\0';
+    pthread_mutex_unlock(&t->lock);
+    return since;
+}
+
+void target_note_retry(struct target *t, int change)
+{
+    pthread_mutex_lock(&t->lock);
+    t->live.waiting_retry += (unsigned)change;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void target_live(struct target *t, struct target_live *out)
+{
+    pthread_mutex_lock(&t->lock);
+    *out = t->live;
+    pthread_mutex_unlock(&t->lock);
+}

@@ -1,0 +1,414 @@
+/* Each exchange borrows a slot: an easy handle with its response buffers. Slots are kept for reuse (connections live in
+ * the multi handle and are shared by all), so a steady stream of objects costs no set-up. Bodies are read through a
+ * callback in both cases, memory or file, so that a 128 MiB object needs no more than curl's upload buffer. */
+#include "pipeline/transport.h"
+
+#include "pipeline/base/mem.h"
+
+#include <curl/curl.h>
+
+#include <assert.h>
+#include <string.h>
+
+#define HEADERS_MAX          (64 * 1024)
+#define RESPONSE_DEFAULT_MAX (64 * 1024)
+#define UPLOAD_BUFFER_BYTES  (64L * 1024)
+#define CONNECT_TIMEOUT_MS   10000L
+#define EXCHANGE_TIMEOUT     (180 * NSEC_PER_SEC)
+#define STALL_SECONDS        60L /* fewer than one byte per second for so long: the far end is gone */
+#define IDLE_SLOTS_MAX       16
+
+struct exchange_slot {
+    CURL *easy;
+    struct curl_slist *headers;
+    struct exchange *x;
+    struct buf response_headers, response_body;
+    bool head_complete; /* the empty line behind the final answer's headers has come */
+    bool truncated;
+    uint64_t sent;
+    struct err body_error;
+    char error[CURL_ERROR_SIZE];
+    struct exchange_slot *next; /* in the idle list, or in the list of failed starts */
+};
+
+struct transport {
+    CURLM *multi;
+    struct exchange_slot *idle;
+    size_t idle_count;
+    struct exchange_slot *failed; /* could not even be started; reported by the next transport_run() */
+};
+
+static long text_read(const char *text, uint64_t at, char *to, size_t n)
+{
+    size_t left = strlen(text) - at;
+
+    n = n < left ? n : left;
+    memcpy(to, text + at, n);
+    return (long)n;
+}
+
+static size_t on_read(char *to, size_t size, size_t count, void *arg)
+{
+    struct exchange_slot *s = arg;
+    const char *text = s->x->request->text;
+    long n = text ? text_read(text, s->sent, to, size * count)
+                  : body_read(s->x->body, s->sent, to, size * count, &s->body_error);
+
+    if (n < 0)
+        return CURL_READFUNC_ABORT;
+    s->sent += (uint64_t)n;
+    return (size_t)n;
+}
+
+/* curl rewinds when a reused connection turns out to be dead before the answer. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct exchange_slot *s = arg;
+
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    s->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static size_t on_header(char *p, size_t size, size_t count, void *arg)
+{
+    struct exchange_slot *s = arg;
+    size_t n = size * count;
+
+    if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) { /* 1xx answers come first; only the final one counts */
+        buf_clear(&s->response_headers);
+        s->head_complete = false;
+    }
+    s->head_complete = s->head_complete || p[0] == '\r' || p[0] == '\n'; /* trailers may follow the body */
+    return buf_add(&s->response_headers, p, n) < 0 ? 0 : n;
+}
+
+static size_t on_body(char *p, size_t size, size_t count, void *arg)
+{
+    struct exchange_slot *s = arg;
+    size_t n = size * count, room = s->response_body.max - s->response_body.n;
+
+    if (buf_add(&s->response_body, p, n < room ? n : room) < 0)
+        return 0;
+    if (n <= room)
+        return n;
+    s->truncated = true; /* ends the transfer: nobody reads an endless answer */
+    return 0;
+}
+
+static struct exchange_slot *slot_new(void)
+{
+    struct exchange_slot *s = mem_alloc(sizeof(*s));
+
+    s->easy = curl_easy_init();
+    assert(s->easy);
+    buf_init(&s->response_headers, HEADERS_MAX);
+    return s;
+}
+
+static void slot_free(struct exchange_slot *s)
+{
+    curl_easy_cleanup(s->easy);
+    curl_slist_free_all(s->headers);
+    buf_release(&s->response_headers);
+    buf_release(&s->response_body);
+    mem_free(s);
+}
+
+static struct exchange_slot *slot_take(struct transport *t)
+{
+    struct exchange_slot *s = t->idle;
+
+    if (!s)
+        return slot_new();
+    t->idle = s->next;
+    t->idle_count--;
+    return s;
+}
+
+static void slot_give(struct transport *t, struct exchange_slot *s)
+{
+    curl_slist_free_all(s->headers);
+    s->headers = NULL;
+    s->x = NULL;
+    buf_clear(&s->response_headers);
+    buf_release(&s->response_body);
+    if (t->idle_count >= IDLE_SLOTS_MAX) {
+        slot_free(s);
+        return;
+    }
+    s->next = t->idle;
+    t->idle = s;
+    t->idle_count++;
+}
+
+int transport_new(struct transport **out, struct err *e)
+{
+    struct transport *t;
+
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(e, ERR_IO, "libcurl cannot be initialised");
+    t = mem_alloc(sizeof(*t));
+    t->multi = curl_multi_init();
+    if (!t->multi) {
+        mem_free(t);
+        return err_set(e, ERR_NOMEM, "libcurl cannot make a multi handle");
+    }
+    *out = t;
+    return 0;
+}
+
+void transport_free(struct transport **tp)
+{
+    struct transport *t = *tp;
+
+    if (!t)
+        return;
+    while (t->idle) {
+        struct exchange_slot *s = t->idle;
+
+        t->idle = s->next;
+        slot_free(s);
+    }
+    curl_multi_cleanup(t->multi);
+    mem_free(t);
+    *tp = NULL;
+}
+
+static void set_tls(CURL *c, const struct http_tls *tls)
+{
+    if (!tls)
+        return;
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
+    if (tls->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, tls->ca_file);
+    if (tls->cert_file)
+        curl_easy_setopt(c, CURLOPT_SSLCERT, tls->cert_file);
+    if (tls->key_file)
+        curl_easy_setopt(c, CURLOPT_SSLKEY, tls->key_file);
+    if (tls->key_password)
+        curl_easy_setopt(c, CURLOPT_KEYPASSWD, tls->key_password);
+}
+
+/* A PUT is an upload, anything else with a body a POST under its own name: both read through on_read. */
+static void set_method(CURL *c, const struct http_request *rq, const struct body *body)
+{
+    curl_off_t size = rq->text ? (curl_off_t)strlen(rq->text) : body ? (curl_off_t)body_size(body) : 0;
+
+    if (!rq->text && !body) {
+        curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
+    } else if (strcmp(rq->method, "PUT") == 0) {
+        curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, size);
+    } else {
+        curl_easy_setopt(c, CURLOPT_POST, 1L);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, size);
+        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
+    }
+}
+
+static void set_headers(struct exchange_slot *s, const struct http_request *rq)
+{
+    /* Without this curl waits a second for a "100 Continue" that many servers never send. */
+    s->headers = curl_slist_append(s->headers, "Expect:");
+    for (size_t i = 0; i < rq->header_count; i++)
+        s->headers = curl_slist_append(s->headers, rq->headers[i]);
+    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
+}
+
+static void set_options(struct exchange_slot *s, const struct http_request *rq)
+{
+    CURL *c = s->easy;
+    nsec timeout = rq->timeout ? rq->timeout : EXCHANGE_TIMEOUT;
+
+    curl_easy_reset(c);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, s);
+    curl_easy_setopt(c, CURLOPT_URL, rq->url);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout / NSEC_PER_MSEC));
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+    curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+    curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(c, CURLOPT_READDATA, s);
+    curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(c, CURLOPT_SEEKDATA, s);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
+}
+
+void transport_start(struct transport *t, struct exchange *x)
+{
+    struct exchange_slot *s = slot_take(t);
+
+    assert(!x->slot);
+    x->slot = s;
+    s->x = x;
+    s->sent = 0;
+    s->truncated = s->head_complete = false;
+    s->error[0] = '\0';
+    s->body_error = (struct err){.code = ERR_NONE};
+    buf_init(&s->response_body, x->request->response_max ? x->request->response_max : RESPONSE_DEFAULT_MAX);
+    set_options(s, x->request);
+    set_method(s->easy, x->request, x->body);
+    set_headers(s, x->request);
+    set_tls(s->easy, x->request->tls);
+    if (curl_multi_add_handle(t->multi, s->easy) != CURLM_OK) {
+        s->next = t->failed;
+        t->failed = s;
+    }
+}
+
+void transport_cancel(struct transport *t, struct exchange *x)
+{
+    struct exchange_slot *s = x->slot;
+
+    if (!s)
+        return;
+    for (struct exchange_slot **p = &t->failed; *p; p = &(*p)->next) {
+        if (*p == s) {
+            *p = s->next;
+            break;
+        }
+    }
+    curl_multi_remove_handle(t->multi, s->easy);
+    x->slot = NULL;
+    slot_give(t, s);
+}
+
+static enum http_failure failure_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_URL_MALFORMAT:
+        return HTTP_DNS;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+        return HTTP_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_TIMEOUT;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_FAIL_REWIND:
+        return HTTP_RESET;
+    case CURLE_ABORTED_BY_CALLBACK:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_READ_ERROR:
+        return HTTP_LOCAL;
+    default:
+        return HTTP_MALFORMED;
+    }
+}
+
+/* A transfer that we cut ourselves because the answer was endless is an answer all the same: its status was read. One whose head breaks off
+ * is none, though curl takes it for one (RFC 9112 section 8). */
+static enum http_failure judge_transfer(const struct exchange_slot *s, CURLcode code)
+{
+    if (code == CURLE_OK && !s->head_complete)
+        return HTTP_MALFORMED;
+    return code == CURLE_WRITE_ERROR && s->truncated ? HTTP_OK : failure_of(code);
+}
+
+static const char *failure_text(const struct exchange_slot *s, CURLcode code)
+{
+    if (s->body_error.code != ERR_NONE)
+        return s->body_error.msg;
+    if (code == CURLE_OK)
+        return "the head of the answer breaks off";
+    return s->error[0] ? s->error : curl_easy_strerror(code);
+}
+
+/* Connect failures and time-outs while connecting share a code in curl; the connect time tells them apart. */
+static bool never_connected(CURL *c)
+{
+    curl_off_t connected = 0;
+
+    curl_easy_getinfo(c, CURLINFO_CONNECT_TIME_T, &connected);
+    return connected == 0;
+}
+
+static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
+{
+    struct exchange *x = s->x;
+    struct http_response re = {.failure = judge_transfer(s, code), .wall_now = clock_wall()};
+    curl_off_t took = 0;
+    long status = 0;
+
+    if (re.failure == HTTP_TIMEOUT && never_connected(s->easy))
+        re.failure = HTTP_CONNECT;
+    curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(s->easy, CURLINFO_TOTAL_TIME_T, &took);
+    re.status = (int)status;
+    re.endpoint = x->request->endpoint;
+    re.latency = took * NSEC_PER_USEC;
+    re.failure_text = re.failure == HTTP_OK ? NULL : failure_text(s, code);
+    re.headers = buf_slice(&s->response_headers);
+    re.body = buf_slice(&s->response_body);
+    re.body_truncated = s->truncated;
+    x->slot = NULL;
+    x->done(x, &re);
+    slot_give(t, s);
+}
+
+static void finish_failed_starts(struct transport *t)
+{
+    while (t->failed) {
+        struct exchange_slot *s = t->failed;
+
+        t->failed = s->next;
+        finish(t, s, CURLE_OUT_OF_MEMORY);
+    }
+}
+
+void transport_run(struct transport *t, nsec mono_until)
+{
+    CURLMsg *m;
+    bool finished = t->failed != NULL;
+    int left, running;
+    nsec wait;
+
+    curl_multi_perform(t->multi, &running);
+    finish_failed_starts(t);
+    while ((m = curl_multi_info_read(t->multi, &left))) {
+        struct exchange_slot *s;
+        CURLcode code = m->data.result;
+
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&s);
+        curl_multi_remove_handle(t->multi, s->easy);
+        finish(t, s, code);
+        finished = true;
+    }
+    if (finished) /* a done() may have set a timer before mono_until */
+        return;
+    wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
+    if (wait > 0)
+        curl_multi_poll(t->multi, NULL, 0, (int)((wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC), NULL);
+}
+
+void transport_wake(struct transport *t)
+{
+    curl_multi_wakeup(t->multi);
+}

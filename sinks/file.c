@@ -1,0 +1,170 @@
+/* Objects as files: S3's key layout under a folder. */
+#include "sinks/sinks.h"
+
+#include "config/path.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/mem.h"
+#include "sinks/folder.h"
+#include "sinks/object_key.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct file_conf {
+    char *path;
+    struct object_key_conf key;
+};
+
+struct file_sink {
+    bool backup; /* not the destination */
+    struct folder *folder;
+    struct object_key *key;
+    char identity[33]; /* in hex: tells two streams in one folder apart */
+};
+
+static const struct cfg_field FIELDS[] = {
+    {.name = "path",
+     .type = CFG_STRING,
+     .offset = offsetof(struct file_conf, path),
+     .required = true,
+     .min = 1,
+     .max = 4000,
+     .help = "folder that objects are written into; made when it is not there"},
+    OBJECT_KEY_FIELDS(struct file_conf, key),
+    {.name = NULL},
+};
+
+static void file_close(void **state)
+{
+    struct file_sink *s = *state;
+
+    if (!s)
+        return;
+    folder_free(&s->folder);
+    object_key_free(&s->key);
+    MEM_CLEAR(s);
+    *state = NULL;
+}
+
+static int file_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+{
+    const struct file_conf *c = conf;
+    struct file_sink *s = mem_alloc(sizeof(*s));
+    char *path = path_below(env->base_dir, c->path);
+
+    s->backup = env->backup;
+    s->folder = folder_new(path);
+    mem_free(path);
+    hex_encode(env->identity, 16, s->identity);
+    *state = s;
+    if (object_key_open(&s->key, &c->key, env, e) == 0)
+        return 0;
+    file_close(state);
+    return -1;
+}
+
+static int file_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
+                            struct err *e)
+{
+    const struct file_sink *s = state;
+
+    return object_key_render(s->key, id, extension, out, e);
+}
+
+/* `%s` is where the options stand in the configuration. */
+static const char *hint_for(int cause)
+{
+    switch (cause) {
+    case ENOSPC:
+    case EDQUOT:
+        return "free disk space; delivery goes on by itself";
+    case EACCES:
+    case EPERM:
+        return "let this process's user write into %s.file.path";
+    case EROFS:
+        return "mount the file system writable, or correct %s.file.path";
+    case ENOTDIR:
+    case EISDIR:
+        return "something else has a name that an object or its folder needs; move it away";
+    case ENAMETOOLONG:
+        return "shorten %s.file.prefix or the stream's name";
+    case EIO:
+        return "look at the kernel's log: the disk may be failing";
+    default:
+        return "";
+    }
+}
+
+static bool operator_must_act(int cause)
+{
+    return hint_for(cause)[0] != '\0';
+}
+
+static void add_hint(const struct file_sink *s, int cause, struct sink_verdict *v)
+{
+    const char *hint = hint_for(cause), *role = strstr(hint, "%s");
+    int before = role ? (int)(role - hint) : (int)strlen(hint);
+
+    snprintf(v->hint, sizeof(v->hint), "%.*s%s%s", before, hint,
+             !role       ? ""
+             : s->backup ? "backup"
+                         : "destination",
+             role ? role + 2 : "");
+}
+
+/* A seal's object, its copy in the backup and its error objects may be written to one folder at the same time. */
+static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id, char *out, size_t size)
+{
+    snprintf(out, size, ".sluice-%s-%" PRIu64 "-%" PRIu64 "%s%s%s.tmp", s->identity, id->first, id->last,
+             s->backup ? "-backup" : "", id->error_type ? "-" : "", id->error_type ? id->error_type : "");
+}
+
+static enum sink_outcome file_send(const void *state, const struct sink_seal *seal, struct sink_verdict *v)
+{
+    const struct file_sink *s = state;
+    char tmp_name[192];
+    struct err e = {0};
+    int cause;
+
+    *v = (struct sink_verdict){0};
+    tmp_name_of(s, &seal->id, tmp_name, sizeof(tmp_name));
+    if (folder_put(s->folder, seal->name, tmp_name, seal->body, &cause, &e) == 0)
+        return SINK_DELIVERED;
+    v->misconfigured = operator_must_act(cause);
+    snprintf(v->code, sizeof(v->code), "%s", strerrorname_np(cause) ? strerrorname_np(cause) : "IO");
+    snprintf(v->message, sizeof(v->message), "%s", e.msg);
+    add_hint(s, cause, v);
+    return SINK_RETRY;
+}
+
+static int file_check(const void *state, struct err *e)
+{
+    const struct file_sink *s = state;
+
+    return folder_check(s->folder, e);
+}
+
+static void file_describe(const void *state, struct buf *out)
+{
+    const struct file_sink *s = state;
+
+    (void)!buf_printf(out, "folder %s", folder_path(s->folder));
+}
+
+const struct sink_ops sink_file = {
+    .name = "file",
+    .help = "files in a folder, in S3's key layout; each appears whole",
+    .fields = FIELDS,
+    .conf_size = sizeof(struct file_conf),
+    .retry_duration = 24 * 3600 * NSEC_PER_SEC,
+    .error_prefix = "file-failed",
+    .metric = "file",
+    .open = file_open,
+    .close = file_close,
+    .name_object = file_name_object,
+    .send = file_send,
+    .check = file_check,
+    .describe = file_describe,
+};

@@ -1,0 +1,257 @@
+#include "sinks/http_endpoint_answer.h"
+
+#include "pipeline/base/json.h"
+#include "sinks/answer_text.h"
+#include "sinks/splunk_answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX 200
+
+/* In message and hint: %e address, %m the far end's own words, %l where it redirects to, %s status. Codes are those of
+ * Firehose. */
+struct meaning {
+    int from, to; /* status, or enum http_failure */
+    enum sink_outcome outcome;
+    bool misconfigured;
+    const char *code, *message, *hint;
+};
+
+#define DESTINATION "HttpEndpoint.DestinationException"
+#define INVALID     "HttpEndpoint.InvalidResponseFromDestination"
+
+static const struct meaning STATUSES[] = {
+    {200, 200, SINK_RETRY, true, INVALID, "%e answered 200, but not as Firehose's endpoints do: %m",
+     "an endpoint answers {\"requestId\": the request's, \"timestamp\": milliseconds}; for others set "
+     "destination.http.format or preset"},
+    {201, 299, SINK_RETRY, true, INVALID, "%e answered %s; an endpoint of Firehose answers 200",
+     "for other endpoints set destination.http.format or preset"},
+    {300, 399, SINK_RETRY, true, DESTINATION, "%e redirects to %l (status %s); redirects are not followed",
+     "correct destination.http.url"},
+    {401, 401, SINK_RETRY, true, DESTINATION, "%e does not accept the credentials (status %s): %m",
+     "correct destination.http.access_key or auth"},
+    {403, 403, SINK_RETRY, true, DESTINATION, "%e forbids the request (status %s): %m",
+     "correct destination.http.access_key or auth, or allow them to write"},
+    {404, 405, SINK_RETRY, true, DESTINATION, "%e takes no records at this address (status %s): %m",
+     "correct destination.http.url"},
+    {408, 408, SINK_RETRY, false, DESTINATION, "%e waited too long for the request (status %s)", ""},
+    {413, 413, SINK_SPLIT, false, DESTINATION, "the request is larger than %e takes (status %s)",
+     "lower destination.http.body_limit"},
+    {429, 429, SINK_RETRY, false, DESTINATION, "%e asks to slow down (status %s): %m", ""},
+    {400, 499, SINK_RETRY, true, DESTINATION, "%e refused the request (status %s): %m", ""},
+    {502, 504, SINK_RETRY, false, DESTINATION, "%e is not available at the moment (status %s): %m", ""},
+    {500, 599, SINK_RETRY, false, DESTINATION, "%e failed (status %s): %m", ""},
+    {0, 999, SINK_RETRY, true, DESTINATION, "%e answered %s", "correct destination.http.url"},
+};
+
+static const struct meaning FAILURES[] = {
+    {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed", "the host of %e does not resolve: %m",
+     "correct destination.http.url, or look at this machine's DNS"},
+    {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed", "cannot connect to %e: %m",
+     "is the server running, and reachable from here?"},
+    {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "HttpEndpoint.SSLHandshakeFailure", "no TLS connection to %e: %m",
+     "if the server's certificate is from a private CA, name it in destination.http.tls.ca_file"},
+    {HTTP_TIMEOUT, HTTP_TIMEOUT, SINK_RETRY, false, "HttpEndpoint.RequestTimeout", "%e did not answer in time: %m",
+     "if it is slow, raise destination.http.timeout"},
+    {HTTP_RESET, HTTP_RESET, SINK_RETRY, false, "HttpEndpoint.ConnectionReset",
+     "%e closed the connection in the middle: %m", ""},
+    {HTTP_MALFORMED, HTTP_MALFORMED, SINK_RETRY, false, INVALID, "what %e answers is not HTTP: %m",
+     "http:// or https:// in destination.http.url?"},
+    {0, 999, SINK_RETRY, false, "Local", "the request's bytes cannot be read here: %m",
+     "look at disk space and the kernel's log"},
+};
+
+static const struct meaning TOO_LARGE = {0,
+                                         0,
+                                         SINK_RETRY,
+                                         true,
+                                         "HttpEndpoint.ResponseTooLarge",
+                                         "the answer of %e is larger than an answer may be",
+                                         "correct destination.http.url, or raise response_max"};
+/* 400 where trying again is of no use. */
+static const struct meaning FOR_GOOD = {
+    400, 400, SINK_REJECTED, false, DESTINATION, "%e refused the records for good (status %s): %m", ""};
+static const struct meaning SOME_REJECTED = {
+    200,   200,         SINK_REJECTED,
+    false, DESTINATION, "%e says it rejected some of the records, but not which: %m; all of them go to the backup",
+    ""};
+
+struct texts {
+    const struct endpoint_context *c;
+    const struct http_response *re;
+    char words[TEXT_MAX]; /* of the far end */
+};
+
+static enum sink_outcome say(const struct texts *t, const struct meaning *m, struct sink_verdict *v)
+{
+    char status[16], location[TEXT_MAX];
+    const struct answer_word words[] = {{'e', t->c->address, ""},
+                                        {'m', t->words, "no reason given"},
+                                        {'l', location, "an address it does not name"},
+                                        {'s', status, ""},
+                                        {0}};
+
+    snprintf(status, sizeof(status), "%d", t->re->status);
+    answer_plain(http_response_header(t->re, "Location"), location, sizeof(location));
+    v->misconfigured = m->misconfigured;
+    snprintf(v->code, sizeof(v->code), "%s", m->code);
+    answer_expand(m->message, words, v->message, sizeof(v->message));
+    answer_expand(m->hint, words, v->hint, sizeof(v->hint));
+    return m->outcome;
+}
+
+static const struct meaning *find_meaning(const struct meaning *rows, int value)
+{
+    while (value < rows->from || value > rows->to)
+        rows++; /* the last row takes everything */
+    return rows;
+}
+
+/* --- Firehose --------------------------------------------------------------------------------------------------------
+ */
+
+static void keep_text(struct json_string s, char *out, size_t size)
+{
+    struct buf text;
+
+    buf_init(&text, s.raw.n + 16);
+    if (json_unescape(s, &text) == 0)
+        answer_plain(buf_slice(&text), out, size);
+    buf_release(&text);
+}
+
+struct reply {
+    bool has_id, has_timestamp;
+};
+
+static const char *read_member(struct texts *t, struct json_reader *r, struct json_string key, struct reply *found)
+{
+    struct json_string s;
+    struct slice number;
+
+    if (json_string_is(key, "requestId")) {
+        found->has_id = json_peek(r) == JSON_STRING && json_string(r, &s) && json_string_is(s, t->c->request_id);
+        return found->has_id ? NULL : "its requestId is not the request's";
+    }
+    if (json_string_is(key, "timestamp")) {
+        found->has_timestamp = json_peek(r) == JSON_NUMBER && json_number(r, &number);
+        return found->has_timestamp ? NULL : "its timestamp is not a number";
+    }
+    if (!json_string_is(key, "errorMessage"))
+        return "it has members other than requestId, timestamp and errorMessage";
+    if (json_peek(r) == JSON_STRING && json_string(r, &s))
+        keep_text(s, t->words, sizeof(t->words));
+    else if (!json_literal(r, JSON_NULL))
+        return "its errorMessage is not a text";
+    return NULL;
+}
+
+/* NULL when it is what an endpoint of Firehose answers; an errorMessage is kept in t->words in any case. */
+static const char *reply_error(struct texts *t)
+{
+    struct json_reader r;
+    struct json_string key;
+    struct reply found = {false, false};
+    const char *wrong = NULL;
+
+    json_open(&r, t->re->body, 8);
+    if (json_peek(&r) != JSON_OBJECT)
+        return "it is not a JSON object";
+    (void)json_enter(&r);
+    while (!wrong && json_member(&r, &key))
+        wrong = read_member(t, &r, key, &found);
+    if (wrong)
+        return wrong;
+    if (!json_end(&r))
+        return "it is not JSON";
+    return !found.has_id ? "it has no requestId" : !found.has_timestamp ? "it has no timestamp" : NULL;
+}
+
+static enum sink_outcome judge_firehose(struct texts *t, struct sink_verdict *v)
+{
+    const char *wrong;
+
+    if (t->re->body_truncated && t->re->status == 200)
+        return say(t, &TOO_LARGE, v);
+    wrong = reply_error(t);
+    if (t->re->status == 200 && !wrong)
+        return SINK_DELIVERED;
+    if (t->re->status == 200)
+        snprintf(t->words, sizeof(t->words), "%s", wrong);
+    return say(t, find_meaning(STATUSES, t->re->status), v);
+}
+
+/* --- the others ------------------------------------------------------------------------------------------------------
+ */
+
+/* {"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"..."}}: is there a number other than 0? */
+static bool otlp_rejected(struct texts *t)
+{
+    struct json_reader r;
+    struct json_string key, s;
+    struct slice raw = {"0", 1};
+
+    json_open(&r, t->re->body, 16);
+    if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
+        return false;
+    while (json_member(&r, &key) && !json_string_is(key, "partialSuccess"))
+        (void)json_skip(&r);
+    if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
+        return false;
+    while (json_member(&r, &key)) {
+        if (json_string_is(key, "errorMessage") && json_peek(&r) == JSON_STRING && json_string(&r, &s))
+            keep_text(s, t->words, sizeof(t->words));
+        else if (json_string_is(key, "rejectedLogRecords"))
+            (void)json_value(&r, &raw);
+        else
+            (void)json_skip(&r);
+    }
+    return !slice_is(raw, "0") && !slice_is(raw, "\"0\"") && !slice_is(raw, "null");
+}
+
+static enum sink_outcome judge_plain(struct texts *t, struct sink_verdict *v)
+{
+    bool strict = t->c->shape == SHAPE_OTLP || t->c->shape == SHAPE_LOKI;
+
+    if (t->re->status >= 200 && t->re->status <= 299) {
+        if (t->c->shape == SHAPE_OTLP && otlp_rejected(t))
+            return say(t, &SOME_REJECTED, v);
+        return SINK_DELIVERED;
+    }
+    return say(t, strict && t->re->status == 400 ? &FOR_GOOD : find_meaning(STATUSES, t->re->status), v);
+}
+
+static enum sink_outcome judge_splunk(struct texts *t, struct sink_verdict *v)
+{
+    const struct splunk_context sc = {t->c->address, t->c->ack_timeout, t->c->follow_up, t->c->token};
+    enum sink_outcome outcome;
+
+    if (splunk_answer_judge(&sc, t->re, v, &outcome))
+        return outcome;
+    return say(t, find_meaning(STATUSES, t->re->status), v);
+}
+
+enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const struct http_response *re,
+                                        struct sink_verdict *v)
+{
+    struct texts t = {.c = c, .re = re};
+
+    *v = (struct sink_verdict){.fates = v->fates};
+    if (c->follow_up > 0) /* whatever happens: the events are there, only the acknowledgement is not */
+        return judge_splunk(&t, v);
+    if (re->failure != HTTP_OK) {
+        answer_plain(slice_str(re->failure_text), t.words, sizeof(t.words));
+        return say(&t, find_meaning(FAILURES, (int)re->failure), v);
+    }
+    v->retry_after = http_retry_after(re);
+    switch (c->shape) {
+    case SHAPE_FIREHOSE:
+        return judge_firehose(&t, v);
+    case SHAPE_SPLUNK_EVENT:
+    case SHAPE_SPLUNK_RAW:
+        return judge_splunk(&t, v);
+    default:
+        return judge_plain(&t, v);
+    }
+}

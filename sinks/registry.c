@@ -1,0 +1,25 @@
+#include "sinks/sinks.h"
+
+#include "pipeline/base/compiler.h"
+
+#include <string.h>
+
+static const struct sink_ops *const SINKS[] = {
+    &sink_s3,
+    &sink_elasticsearch,
+    &sink_http,
+    &sink_file,
+};
+
+const struct sink_ops *sink_at(size_t index)
+{
+    return index < ARRAY_LEN(SINKS) ? SINKS[index] : NULL;
+}
+
+const struct sink_ops *sink_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(SINKS); i++)
+        if (strcmp(SINKS[i]->name, name) == 0)
+            return SINKS[i];
+    return NULL;
+}

@@ -1,0 +1,134 @@
+#include "sinks/s3_address.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/base/sigv4.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define BUCKET_MAX   255 /* AWS: 63; stores of one's own may allow more */
+#define HOST_ALLOWED "abcdefghijklmnopqrstuvwxyz0123456789.-:[]_"
+
+static int check_bucket(const char *bucket, struct err *e)
+{
+    size_t n = strlen(bucket);
+
+    if (n == 0 || n > BUCKET_MAX || strcmp(bucket, ".") == 0 || strcmp(bucket, "..") == 0 ||
+        strspn(bucket, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") != n)
+        return err_set(e, ERR_CONFIG, "bucket: `%.80s` is not a bucket's name; folders in it go into prefix", bucket);
+    return 0;
+}
+
+static int check_region(const char *region, struct err *e)
+{
+    size_t n = strlen(region);
+
+    if (n == 0 || n > 63 || strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != n)
+        return err_set(e, ERR_CONFIG, "region: `%.80s` is not a region's name, such as us-east-1", region);
+    return 0;
+}
+
+static bool is_ip(const char *host)
+{
+    return host[0] == '[' || strspn(host, "0123456789.:") == strlen(host);
+}
+
+static char *lower(const char *s)
+{
+    char *out = mem_strdup(s);
+
+    for (char *p = out; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return out;
+}
+
+/* What curl leaves out of the Host header, the signature must not cover. */
+static void drop_default_port(char *host, const char *port)
+{
+    size_t n = strlen(host), k = strlen(port);
+
+    if (n > k && strcmp(host + n - k, port) == 0)
+        host[n - k] = '\0';
+}
+
+/* Takes an endpoint apart into scheme and host; *host is the caller's to free. */
+static int parse_endpoint(const char *text, const char **scheme, char **host, struct err *e)
+{
+    char *all = lower(text), *h;
+    size_t n;
+    int rc = -1;
+
+    *scheme = strncmp(all, "https://", 8) == 0 ? "https" : "http";
+    h = all + strlen(*scheme) + 3;
+    if (strncmp(all, "http://", 7) != 0 && strncmp(all, "https://", 8) != 0) {
+        err_set(e, ERR_CONFIG, "endpoint: `%.200s` does not begin with http:// or https://", text);
+        goto out;
+    }
+    n = strlen(h);
+    if (n > 0 && h[n - 1] == '/')
+        h[--n] = '\0';
+    if (n == 0 || n > 253 + 6 || strspn(h, HOST_ALLOWED) != n) {
+        err_set(e, ERR_CONFIG, "endpoint: `%.200s` is not of the form http://host:port; the bucket goes into `bucket`",
+                text);
+        goto out;
+    }
+    drop_default_port(h, strcmp(*scheme, "https") == 0 ? ":443" : ":80");
+    *host = mem_strdup(h);
+    rc = 0;
+out:
+    mem_free(all);
+    return rc;
+}
+
+static bool wants_virtual(const char *bucket, bool aws, enum s3_addressing addressing)
+{
+    if (addressing != S3_ADDRESSING_AUTO)
+        return addressing == S3_ADDRESSING_VIRTUAL;
+    return aws && !strchr(bucket, '.');
+}
+
+static char *aws_endpoint(const char *region)
+{
+    return mem_printf("https://s3.%s.amazonaws.com%s", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
+}
+
+int s3_address_init(struct s3_address *a, const char *bucket, const char *endpoint, const char *region,
+                    enum s3_addressing addressing, struct err *e)
+{
+    bool aws = !endpoint || !*endpoint, virtual_hosted = wants_virtual(bucket, aws, addressing);
+    char *text, *host = NULL;
+
+    *a = (struct s3_address){0};
+    if (check_bucket(bucket, e) < 0 || check_region(region, e) < 0)
+        return -1;
+    text = aws ? aws_endpoint(region) : mem_strdup(endpoint);
+    if (parse_endpoint(text, &a->scheme, &host, e) < 0)
+        goto out;
+    if (virtual_hosted && is_ip(host)) {
+        err_set(e, ERR_CONFIG, "addressing: virtual needs a host name in endpoint, and `%s` is an address", host);
+        goto out;
+    }
+    a->endpoint = mem_printf("%s://%s", a->scheme, host);
+    a->host = virtual_hosted ? mem_printf("%s.%s", bucket, host) : mem_strdup(host);
+    a->folder = virtual_hosted ? mem_strdup("") : mem_printf("/%s", bucket);
+out:
+    mem_free(text);
+    mem_free(host);
+    return a->host ? 0 : -1;
+}
+
+void s3_address_release(struct s3_address *a)
+{
+    mem_free(a->endpoint);
+    mem_free(a->host);
+    mem_free(a->folder);
+    *a = (struct s3_address){0};
+}
+
+int s3_address_path(const struct s3_address *a, struct slice key, struct buf *out)
+{
+    if (buf_add_str(out, a->folder) < 0 || buf_add_char(out, '/') < 0)
+        return -1;
+    return sigv4_uri_encode(key, true, out);
+}

@@ -1,0 +1,381 @@
+#include "sinks/s3_answer.h"
+
+#include "pipeline/base/base64.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CODE_MAX    64
+#define TEXT_MAX    200
+#define HTTP_STATUS "HTTP status"
+
+/* In message and hint: %b bucket, %e endpoint, %r our region, %R the region the answer names, %a access key, %f where
+ * it came from, %k object, %n its size, %m the server's own words, %t the clock's error, %l where it redirects to, %c
+ * code, %p where the options stand (destination, backup), %s status. */
+struct meaning {
+    const char *code;    /* as in <Code>; one that ends in '*' stands for all that begin so */
+    bool misconfigured;  /* an operator must act; time alone will not help */
+    const char *message; /* what happened and where */
+    const char *hint;    /* what to do */
+};
+
+#define PRIVATE_CA "if the server's certificate is from a private CA, name it in %p.s3.tls.ca_file"
+
+static const struct meaning CODES[] = {
+    {"NoSuchBucket", true, "bucket `%b` does not exist at %e", "create it, or correct %p.s3.bucket"},
+    {"InvalidBucketName", true, "%e says that `%b` is not a bucket's name", "correct %p.s3.bucket"},
+    {"AccessDenied", true, "access key `%a` may not write `%k` to bucket `%b` at %e: %m",
+     "allow it s3:PutObject on `%b`, or use other keys (these come from %f)"},
+    {"AllAccessDisabled", true, "all access to bucket `%b` at %e is disabled: %m", "ask whoever owns the bucket"},
+    {"AccountProblem", true, "the account of access key `%a` has a problem at %e: %m", "ask whoever owns the account"},
+    {"InvalidAccessKeyId", true, "%e does not know the access key `%a`",
+     "correct %p.s3.access_key_id (it comes from %f)"},
+    {"XAdminUserNotFound", true, "%e does not know the access key `%a`",
+     "correct %p.s3.access_key_id (it comes from %f)"},
+    {"SignatureDoesNotMatch", true, "%e refused the signature made with access key `%a`",
+     "correct %p.s3.secret_access_key (the keys come from %f); a proxy that changes the Host header does this "
+     "too"},
+    {"RequestTimeTooSkewed", true, "this machine's clock and that of %e differ by %t",
+     "set the clock here or there, e.g. with NTP"},
+    {"RequestExpired", true, "this machine's clock and that of %e differ by %t",
+     "set the clock here or there, e.g. with NTP"},
+    {"AuthorizationHeaderMalformed", true, "%e refused the signature's scope; region is `%r`, it wants `%R`: %m",
+     "set %p.s3.region to the bucket's region"},
+    {"IllegalLocationConstraintException", true, "bucket `%b` is not in region `%r`: %m",
+     "set %p.s3.region to the bucket's region"},
+    {"PermanentRedirect", true, "bucket `%b` is not at %e but in region `%R`, at %l",
+     "set %p.s3.region, or correct %p.s3.endpoint"},
+    {"TemporaryRedirect", false, "bucket `%b` is for now not at %e but at %l",
+     "new buckets need up to a day to settle"},
+    {"ExpiredToken", true, "the session token of access key `%a` has expired",
+     "renew the keys; they come from %f, and files are read again when they change"},
+    {"TokenRefreshRequired", true, "the session token of access key `%a` must be renewed",
+     "renew the keys; they come from %f"},
+    {"InvalidToken", true, "%e does not accept the session token of access key `%a`",
+     "correct %p.s3.session_token, or leave it out (the keys come from %f)"},
+    {"SlowDown", false, "%e asks to slow down: %m", ""},
+    {"ServiceUnavailable", false, "%e is not available at the moment: %m", ""},
+    {"TooManyRequests*", false, "%e asks to slow down: %m", ""},
+    {"InternalError", false, "%e had an internal error: %m", ""},
+    {"OperationAborted", false, "another operation on bucket `%b` at %e is in the way: %m", ""},
+    {"RequestTimeout", false, "%e waited too long for the object's bytes",
+     "look at the network between here and there"},
+    {"IncompleteBody", false, "%e received less than the whole object", ""},
+    {"BadDigest", false, "%e received other bytes than were sent: %m", "look for a proxy that changes request bodies"},
+    {"InvalidDigest", false, "%e did not accept the checksum: %m", ""},
+    {"XAmzContentSHA256Mismatch", false, "%e received other bytes than were sent: %m",
+     "look for a proxy that changes request bodies"},
+    {"XAmzContentChecksumMismatch", false, "%e received other bytes than were sent: %m",
+     "look for a proxy that changes request bodies"},
+    {"EntityTooLarge", true, "the object of %n bytes is larger than %e takes: %m",
+     "lower buffer.size, or raise the limit of the server or of the proxy before it"},
+    {"MaxMessageLengthExceeded", true, "the object of %n bytes is larger than %e takes: %m",
+     "lower buffer.size, or raise the limit of the server or of the proxy before it"},
+    {"KeyTooLongError", true, "the object's name is longer than %e takes: `%k`", "shorten %p.s3.prefix"},
+    {"InvalidStorageClass", true, "%e does not know this storage class: %m", "correct %p.s3.storage_class"},
+    {"InvalidTag", true, "%e does not accept the tags: %m", "correct %p.s3.tagging"},
+    {"InvalidEncryptionAlgorithmError", true, "%e does not accept the encryption: %m",
+     "correct %p.s3.server_side_encryption"},
+    {"KMS*", true, "%e cannot use the KMS key (%c): %m",
+     "correct %p.s3.kms_key_id, or allow access key `%a` to use the key"},
+    {"kms*", true, "%e cannot use the KMS key (%c): %m",
+     "correct %p.s3.kms_key_id, or allow access key `%a` to use the key"},
+    {"AccessControlListNotSupported", true, "bucket `%b` at %e takes no ACLs", "leave out %p.s3.acl"},
+    {"QuotaExceeded*", true, "the quota of bucket `%b` at %e is used up: %m", "raise the quota, or delete objects"},
+    {"XMinioAdminBucketQuotaExceeded", true, "the quota of bucket `%b` at %e is used up: %m",
+     "raise the quota, or delete objects"},
+    {"XMinioStorageFull", true, "the storage at %e is full: %m", "give it room, or delete objects"},
+    {"InsufficientStorage*", true, "the storage at %e is full: %m", "give it room, or delete objects"},
+    {"ObjectParentIsFile", true, "%e keeps folders as files, and part of `%k` is an object already",
+     "choose another %p.s3.prefix, or delete that object"},
+    {"NotImplemented", true, "%e lacks something this request needs: %m",
+     "leave out options such as storage_class, acl, tagging or server_side_encryption"},
+    {"MethodNotAllowed", true, "%e does not take objects at this address", "correct %p.s3.endpoint"},
+};
+
+/* Where the answer has no code, or one that no row knows: by status. */
+static const struct {
+    int from, to;
+    struct meaning meaning;
+} STATUSES[] = {
+    {200,
+     200,
+     {"NoETag", true, "%e answered 200 without an ETag, as no S3 server does; it may have kept nothing",
+      "correct %p.s3.endpoint: is it the S3 port?"}},
+    {201,
+     299,
+     {HTTP_STATUS, true, "%e answered %s to a PutObject, which S3 answers with 200",
+      "correct %p.s3.endpoint: is it the S3 port?"}},
+    {301,
+     308,
+     {HTTP_STATUS, true, "%e redirects to %l (status %s); redirects are not followed",
+      "correct %p.s3.endpoint or region"}},
+    {401,
+     401,
+     {HTTP_STATUS, true, "%e does not accept access key `%a` (status %s): %m",
+      "correct %p.s3.access_key_id and secret_access_key (they come from %f)"}},
+    {403,
+     403,
+     {HTTP_STATUS, true, "%e forbids access key `%a` to write to bucket `%b` (%c): %m",
+      "allow it s3:PutObject on `%b`, or use other keys (these come from %f)"}},
+    {404,
+     404,
+     {HTTP_STATUS, true, "%e found nothing at the bucket's address (%c): %m", "correct %p.s3.endpoint and bucket"}},
+    {405, 405, {HTTP_STATUS, true, "%e does not take objects at this address", "correct %p.s3.endpoint"}},
+    {408, 408, {HTTP_STATUS, false, "%e waited too long for the object's bytes", ""}},
+    {413,
+     413,
+     {HTTP_STATUS, true, "the object of %n bytes is larger than %e takes",
+      "lower buffer.size, or raise the limit of the server or of the proxy before it"}},
+    {429, 429, {HTTP_STATUS, false, "%e asks to slow down (%c): %m", ""}},
+    {400, 499, {HTTP_STATUS, true, "%e refused the object (status %s, %c): %m", ""}},
+    {507, 507, {HTTP_STATUS, true, "the storage at %e is full: %m", "give it room, or delete objects"}},
+    {500, 599, {HTTP_STATUS, false, "%e failed (status %s, %c): %m", ""}},
+    {0, 999, {HTTP_STATUS, true, "%e answered %s", "correct %p.s3.endpoint: is it an S3 server?"}},
+};
+
+static const struct {
+    enum http_failure failure;
+    struct meaning meaning;
+} FAILURES[] = {
+    {HTTP_DNS,
+     {"DNS", true, "the host of %e does not resolve: %m",
+      "correct %p.s3.endpoint (or region, bucket), or look at this machine's DNS"}},
+    {HTTP_CONNECT, {"Connect", false, "cannot connect to %e: %m", "is the server running, and reachable from here?"}},
+    {HTTP_TLS, {"TLS", true, "no TLS connection to %e: %m", PRIVATE_CA}},
+    {HTTP_TIMEOUT, {"Timeout", false, "%e did not answer in time: %m", "if the network is slow, raise %p.s3.timeout"}},
+    {HTTP_RESET, {"ConnectionLost", false, "%e closed the connection in the middle: %m", ""}},
+    {HTTP_MALFORMED, {"NotHTTP", false, "what %e answers is not HTTP: %m", "http:// or https:// in %p.s3.endpoint?"}},
+    {HTTP_LOCAL,
+     {"Local", false, "the object's bytes cannot be read here: %m", "look at disk space and the kernel's log"}},
+};
+
+/* What was found in the answer, for the texts. */
+struct found {
+    const struct s3_context *c;
+    int status;
+    nsec skew; /* ours minus theirs */
+    bool skew_known;
+    char code[CODE_MAX], message[TEXT_MAX], region[64], location[TEXT_MAX];
+};
+
+/* &lt; and so on; anything else stays as it stands. Returns how many characters it took, 0: no entity. */
+static size_t entity(struct slice s, char *out)
+{
+    static const struct {
+        const char *text;
+        char c;
+    } ENTITIES[] = {{"&lt;", '<'},    {"&gt;", '>'},  {"&amp;", '&'}, {"&quot;", '"'},
+                    {"&apos;", '\''}, {"&#34;", '"'}, {"&#39;", '\''}};
+
+    for (size_t i = 0; i < ARRAY_LEN(ENTITIES); i++)
+        if (slice_starts(s, slice_str(ENTITIES[i].text))) {
+            *out = ENTITIES[i].c;
+            return strlen(ENTITIES[i].text);
+        }
+    return 0;
+}
+
+/* Text from the far end may hold anything; an operator's terminal gets printable bytes only. */
+static void plain_text(struct slice s, char *out, size_t size)
+{
+    size_t n = 0;
+
+    while (s.n > 0 && n + 1 < size) {
+        char c = s.p[0];
+        size_t took = c == '&' ? entity(s, &c) : 0;
+
+        out[n++] = (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+        took = took ? took : 1;
+        s = slice_of(s.p + took, s.n - took);
+    }
+    out[n] = '\0';
+}
+
+void s3_answer_xml(struct slice xml, const char *tag, char *out, size_t size)
+{
+    char open[CODE_MAX + 2], close[CODE_MAX + 3];
+    const char *from, *to;
+
+    out[0] = '\0';
+    snprintf(open, sizeof(open), "<%s>", tag);
+    snprintf(close, sizeof(close), "</%s>", tag);
+    from = xml.n ? memmem(xml.p, xml.n, open, strlen(open)) : NULL;
+    if (!from)
+        return;
+    from += strlen(open);
+    to = memmem(from, xml.n - (size_t)(from - xml.p), close, strlen(close));
+    if (to)
+        plain_text(slice_of(from, (size_t)(to - from)), out, size);
+}
+
+static void find(struct found *f, const struct http_response *re)
+{
+    struct slice location = http_response_header(re, "Location");
+    struct slice region = http_response_header(re, "x-amz-bucket-region");
+    nsec theirs;
+
+    f->status = re->status;
+    s3_answer_xml(re->body, "Code", f->code, sizeof(f->code));
+    s3_answer_xml(re->body, "Message", f->message, sizeof(f->message));
+    s3_answer_xml(re->body, "Region", f->region, sizeof(f->region));
+    s3_answer_xml(re->body, "Endpoint", f->location, sizeof(f->location));
+    if (!f->region[0])
+        plain_text(region, f->region, sizeof(f->region));
+    if (!f->location[0])
+        plain_text(location, f->location, sizeof(f->location));
+    f->skew_known = http_date(http_response_header(re, "Date"), &theirs);
+    if (f->skew_known)
+        f->skew = re->wall_now - theirs;
+}
+
+static void skew_text(const struct found *f, char *out, size_t size)
+{
+    int64_t s = f->skew / NSEC_PER_SEC;
+
+    if (!f->skew_known)
+        snprintf(out, size, "too much");
+    else
+        snprintf(out, size, "%" PRId64 " s (ours is %s)", s < 0 ? -s : s, s < 0 ? "behind" : "ahead");
+}
+
+static const char *or_else(const char *text, const char *fallback)
+{
+    return text[0] ? text : fallback;
+}
+
+static int expand_one(const struct found *f, char what, struct buf *out)
+{
+    char text[64];
+
+    switch (what) {
+    case 'p':
+        return buf_add_str(out, f->c->place);
+    case 'b':
+        return buf_add_str(out, f->c->bucket);
+    case 'e':
+        return buf_add_str(out, f->c->endpoint);
+    case 'r':
+        return buf_add_str(out, f->c->region);
+    case 'R':
+        return buf_add_str(out, or_else(f->region, "another"));
+    case 'a':
+        return buf_add_str(out, f->c->access_key_id);
+    case 'f':
+        return buf_add_str(out, f->c->key_source);
+    case 'k':
+        return buf_add(out, f->c->key.p, f->c->key.n > TEXT_MAX ? TEXT_MAX : f->c->key.n);
+    case 'n':
+        return buf_printf(out, "%" PRIu64, f->c->size);
+    case 'm':
+        return buf_add_str(out, or_else(f->message, "no reason given"));
+    case 't':
+        skew_text(f, text, sizeof(text));
+        return buf_add_str(out, text);
+    case 'l':
+        return buf_add_str(out, or_else(f->location, "an address it does not name"));
+    case 'c':
+        return buf_add_str(out, or_else(f->code, "no code"));
+    default:
+        return buf_printf(out, "%d", f->status);
+    }
+}
+
+static void expand(const struct found *f, const char *pattern, char *out, size_t size)
+{
+    struct buf b;
+    int rc = 0;
+
+    buf_init(&b, size * 8);
+    for (const char *p = pattern; *p && rc == 0; p++)
+        rc = *p == '%' ? expand_one(f, *++p, &b) : buf_add_char(&b, *p);
+    snprintf(out, size, "%s", buf_cstr(&b));
+    buf_release(&b);
+}
+
+static const struct meaning *by_code(const char *code)
+{
+    for (size_t i = 0; i < ARRAY_LEN(CODES); i++) {
+        const char *star = strchr(CODES[i].code, '*');
+
+        if (star ? strncmp(code, CODES[i].code, (size_t)(star - CODES[i].code)) == 0 : strcmp(code, CODES[i].code) == 0)
+            return &CODES[i];
+    }
+    return NULL;
+}
+
+static const struct meaning *by_status(int status)
+{
+    size_t i = 0;
+
+    while (status < STATUSES[i].from || status > STATUSES[i].to)
+        i++; /* the last row takes every status */
+    return &STATUSES[i].meaning;
+}
+
+static void say(const struct found *f, const struct meaning *m, struct sink_verdict *v)
+{
+    v->misconfigured = m->misconfigured;
+    if (f->code[0])
+        snprintf(v->code, sizeof(v->code), "%s", f->code);
+    else if (strcmp(m->code, HTTP_STATUS) == 0)
+        snprintf(v->code, sizeof(v->code), "HTTP %d", f->status);
+    else
+        snprintf(v->code, sizeof(v->code), "%s", m->code);
+    expand(f, m->message, v->message, sizeof(v->message));
+    expand(f, m->hint, v->hint, sizeof(v->hint));
+}
+
+static enum sink_outcome judge_failure(struct found *f, const struct http_response *re, struct sink_verdict *v)
+{
+    size_t i = 0;
+
+    plain_text(slice_str(re->failure_text), f->message, sizeof(f->message));
+    while (i + 1 < ARRAY_LEN(FAILURES) && FAILURES[i].failure != re->failure)
+        i++;
+    say(f, &FAILURES[i].meaning, v);
+    return SINK_RETRY;
+}
+
+void s3_checksum_text(uint32_t crc32c, char out[S3_CHECKSUM_TEXT])
+{
+    const unsigned char be[4] = {(unsigned char)(crc32c >> 24), (unsigned char)(crc32c >> 16),
+                                 (unsigned char)(crc32c >> 8), (unsigned char)crc32c};
+
+    base64_encode(slice_of((const char *)be, sizeof(be)), out);
+    out[base64_encoded_length(sizeof(be))] = '\0';
+}
+
+/* Servers that say what they stored can be held to it. */
+static bool other_checksum(const struct s3_context *c, const struct http_response *re)
+{
+    struct slice theirs = http_response_header(re, "x-amz-checksum-crc32c");
+    char ours[S3_CHECKSUM_TEXT];
+
+    s3_checksum_text(c->crc32c, ours);
+    return theirs.n == strlen(ours) && !slice_is(theirs, ours);
+}
+
+enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v)
+{
+    static const struct meaning CORRUPTED = {"BadDigest", false, "%e stored other bytes than were sent",
+                                             "look for a proxy that changes request bodies"};
+    struct found f = {.c = c};
+    const struct meaning *m;
+
+    *v = (struct sink_verdict){0};
+    if (re->failure != HTTP_OK)
+        return judge_failure(&f, re, v);
+    if (re->status == 200 && http_response_header(re, "ETag").n > 0 && !other_checksum(c, re))
+        return SINK_DELIVERED;
+    find(&f, re);
+    m = by_code(f.code);
+    if (re->status == 200 && other_checksum(c, re))
+        m = &CORRUPTED;
+    say(&f, m ? m : by_status(re->status), v);
+    v->retry_after = http_retry_after(re);
+    return SINK_RETRY;
+}

@@ -1,0 +1,34 @@
+/* s3_answer.h -- what S3 and its relatives answer to a PutObject, turned into a verdict an operator can act on.
+ *
+ * One table says per error code what happened and what to do; a second one says it per status where no code is known.
+ * Nothing is ever SINK_REJECTED: like Firehose, S3 delivery is retried until its time is up, because every refusal of
+ * S3 can be mended from outside.
+ *
+ * Threads    pure functions.
+ */
+#ifndef SINKS_S3_ANSWER_H
+#define SINKS_S3_ANSWER_H
+
+#include "sinks/http_message.h"
+#include "sinks/sink.h"
+
+/* What messages name; never NULL, never a secret. */
+struct s3_context {
+    const char *place; /* where the options stand in the YAML: destination, backup */
+    const char *bucket, *endpoint, *region;
+    const char *access_key_id, *key_source;
+    struct slice key;
+    uint64_t size;
+    uint32_t crc32c; /* that the object was sent with */
+};
+
+enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
+
+/* What x-amz-checksum-crc32c says: four bytes, most significant first, in base64. */
+#define S3_CHECKSUM_TEXT 9 /* with NUL */
+void s3_checksum_text(uint32_t crc32c, char out[S3_CHECKSUM_TEXT]);
+
+/* The text of the first <tag>...</tag>, entities decoded, control characters replaced; cut to size. "" when absent. */
+void s3_answer_xml(struct slice xml, const char *tag, char *out, size_t size);
+
+#endif

@@ -1,0 +1,168 @@
+/* sink.h -- what every destination implements.
+ *
+ * A sink for an HTTP-shaped destination knows two things: how to ask (request) and how to read the answer (judge). It
+ * does no I/O, keeps no timers, counts nothing and logs nothing; attempts, back-off, retry duration, backup and metrics
+ * are done once, in pipeline/delivery.c, for all of them. A destination that is not HTTP (file) implements send()
+ * instead, which may block and runs on a small pool. A sink is one file with one const struct sink_ops at its bottom
+ * and one row in registry.c.
+ *
+ * Threads    all functions but open and close run on any thread, for several seals at once: they only read `state`.
+ * Ownership  everything in sink_seal is borrowed for the call.
+ */
+#ifndef SINKS_SINK_H
+#define SINKS_SINK_H
+
+#include "config/bind.h"
+#include "pipeline/base/body.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/err.h"
+#include "sinks/http_message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sink_outcome {
+    SINK_DELIVERED, /* every record acknowledged */
+    SINK_PARTIAL,   /* verdict.fates holds one outcome per record */
+    SINK_RETRY,     /* nothing known to be acknowledged; a later attempt may work */
+    SINK_REJECTED,  /* refused for good, whatever is tried: to the backup */
+    SINK_SPLIT,     /* too large for the far end (413): try again in halves */
+    SINK_FOLLOW_UP, /* taken, not yet acknowledged: ask again, see sink_seal.follow_up */
+};
+
+/* Who and where: the same for all seals of a stream. */
+struct sink_env {
+    const char *stream;
+    const unsigned char *identity; /* 16 bytes, spool_identity() */
+    uint32_t version;              /* spool_config_version() */
+    const char *base_dir;          /* folder of the YAML file: relative paths start there */
+    const char *tmp_dir;
+    bool backup; /* it is the stream's backup: error objects go there, and source records */
+};
+
+/* What names a seal: the input of object keys and ids. Never the clock at delivery. */
+struct sink_seal_id {
+    uint64_t first, last; /* records */
+    nsec oldest;          /* wall arrival of the oldest record */
+    uint64_t
+        window; /* 0: all of the seal's records. Otherwise the body holds some of them, because it was too large or because
+                      * they went different ways; bodies of one seal that may both be accepted differ in it */
+    const char *error_type; /* what !{firehose:error-output-type} says: an error object in the backup; NULL otherwise */
+};
+
+struct sink_seal {
+    struct sink_seal_id id;
+    struct slice name;       /* what name() answered when it was sealed: the object key; or empty */
+    const struct body *body; /* encoded and compressed, ready for the wire */
+    const char *encoding;    /* "gzip", "zstd", or NULL */
+    const char *content_type;
+    unsigned char sha256[32]; /* of the body, when ops.digests has SINK_SHA256 */
+    uint32_t crc32c;          /* of the body, when ops.digests has SINK_CRC32C */
+    uint64_t record_count;
+    nsec wall_now; /* for signatures */
+
+    /* 0: request() makes the request that carries the body. After SINK_FOLLOW_UP the same attempt goes on: once
+     * verdict.retry_after is over request() is called again with follow_up one higher and the verdict's token, and
+     * judge() gets the answer with the same seal; until it says something else. */
+    unsigned follow_up;
+    const char *token; /* of the verdict before; NULL for follow_up 0 */
+};
+
+enum { SINK_SHA256 = 1, SINK_CRC32C = 2 };
+
+/* A record as a sink that shapes its own body sees it. `part` counts the records that a transform made of one: (seq,
+ * part) is unique in a stream and the same on every attempt. */
+struct sink_record {
+    struct slice data;
+    uint64_t seq;
+    uint32_t part;
+    nsec arrival; /* wall */
+};
+
+/* Why one record cannot go, or did not go, to this destination. For error objects: no secrets. */
+struct sink_refusal {
+    char code[64];
+    char message[256];
+};
+
+/* What one body may hold; 0: no bound of the destination's own. */
+struct sink_limits {
+    uint64_t body_bytes; /* before compression */
+    uint64_t records;
+};
+
+/* A fate per record, in the order of the body; filled by judge() when it answers SINK_PARTIAL. */
+struct sink_fates {
+    unsigned char *outcome; /* enum sink_outcome: DELIVERED, RETRY or REJECTED */
+    uint64_t count;
+    void (*refuse)(struct sink_fates *f, uint64_t index, const char *code, struct slice message); /* sets REJECTED */
+};
+
+/* What came of an attempt. Texts are for the operator: what happened, where, what to do. */
+struct sink_verdict {
+    struct sink_fates *fates; /* set before judge() is called when the body is made of records; else NULL */
+    nsec retry_after;         /* 0: the pipeline's own back-off */
+    bool misconfigured;       /* wrong credentials, missing bucket, DNS, certificate: report loudly, retry slowly */
+    char code[64];            /* NoSuchBucket; http status when the far end gave none; for error objects and metrics */
+    char message[512];        /* bucket `logs` does not exist at http://127.0.0.1:8333 */
+    char hint[256];           /* create it, or correct destination.s3.bucket; may be empty */
+    char token[64];           /* SINK_FOLLOW_UP: what the next request() must know */
+};
+
+struct sink_ops {
+    const char *name;                          /* what users write in YAML: s3, file */
+    const char *help;                          /* one line for the manual */
+    const struct cfg_field *fields;            /* options; ends with a NULL name */
+    size_t conf_size;                          /* of the struct that `fields` describes */
+    unsigned digests;                          /* SINK_SHA256 | SINK_CRC32C: which digests of the body it needs */
+    unsigned (*digests_of)(const void *state); /* the same where it depends on options; NULL: digests */
+    nsec retry_duration;                       /* default of retry.duration */
+    const char *error_prefix; /* "http-endpoint-failed"; what !{firehose:error-output-type} says for its failures */
+    const char *metric;       /* label in metrics: s3, file */
+
+    /* `conf` outlives the state. Checks what can be checked without the far end. */
+    MUST_CHECK int (*open)(void **state, const void *conf, const struct sink_env *env, struct err *e);
+    void (*close)(void **state);
+
+    /* The object's name, from the seal alone: called once when sealed, stored in the journal. NULL: objects have no
+     * names. */
+    MUST_CHECK int (*name_object)(const void *state, const struct sink_seal_id *id, const char *extension,
+                                  struct buf *out, struct err *e);
+
+    /* Destinations that shape the body from records themselves (_bulk, Firehose's HTTP format): all three, and the
+     * stream's format is not used; NULL: the stream's format makes the body. The codec compresses in both cases.
+     * Workers; pure functions. head and tail: 0, or -1 when out is full. record: 1 appended; 0 it can never be sent
+     * there (why is filled, nothing appended: it goes to the backup); -1 out is full. */
+    MUST_CHECK int (*head)(const void *state, const struct sink_seal_id *id, struct buf *out);
+    MUST_CHECK int (*record)(const void *state, const struct sink_record *r, bool first, struct buf *out,
+                             struct sink_refusal *why);
+    MUST_CHECK int (*tail)(const void *state, struct buf *out);
+    const char *content_type;                                   /* of such a body */
+    void (*limits)(const void *state, struct sink_limits *out); /* NULL: no bounds */
+    /* Members for the error line of a refused record: `,"esDocumentId":"..."`. NULL: none. -1: out is full. */
+    MUST_CHECK int (*describe_record)(const void *state, const struct sink_record *r, struct buf *out);
+
+    /* Can the far end undo this compression? For `validate` and start. NULL: any. */
+    bool (*takes_encoding)(const void *state, const char *encoding);
+
+    /* HTTP-shaped: both. Otherwise both NULL. The delivery loop sends seal->body as the request's body. */
+    MUST_CHECK int (*request)(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e);
+    enum sink_outcome (*judge)(const void *state, const struct sink_seal *seal, const struct http_response *re,
+                               struct sink_verdict *v);
+
+    /* Not HTTP-shaped: one blocking attempt. Delivered means safe at the far end (synced). */
+    enum sink_outcome (*send)(const void *state, const struct sink_seal *seal, struct sink_verdict *v);
+
+    /* What must hold before the first record: paths writable, ...; for `validate` and start. No network. May be NULL.
+     */
+    MUST_CHECK int (*check)(const void *state, struct err *e);
+
+    /* "s3://logs/app/ at http://127.0.0.1:8333": for people; no secrets. */
+    void (*describe)(const void *state, struct buf *out);
+};
+
+const struct sink_ops *sink_find(const char *name);
+const struct sink_ops *sink_at(size_t index); /* the registry in order; NULL behind the last */
+
+#endif

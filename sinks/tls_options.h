@@ -1,0 +1,36 @@
+/* tls_options.h -- the block `tls:` that every sink which may speak https has.
+ *
+ * Certificates are verified unless the operator says otherwise in words.
+ *
+ * Ownership  tls_options_release(). Threads: immutable once made.
+ */
+#ifndef SINKS_TLS_OPTIONS_H
+#define SINKS_TLS_OPTIONS_H
+
+#include "config/bind.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "sinks/http_message.h"
+
+#include <stdbool.h>
+
+struct tls_conf {
+    bool verify;
+    char *ca_file, *cert_file, *key_file, *key_password;
+};
+
+extern const struct cfg_field tls_fields[];
+
+struct tls_options {
+    struct http_tls http; /* points to what follows */
+    char *ca_file, *cert_file, *key_file, *key_password;
+};
+
+/* Relative paths start at base_dir. */
+void tls_options_init(struct tls_options *t, const struct tls_conf *conf, const char *base_dir);
+void tls_options_release(struct tls_options *t);
+
+/* Are the files there and readable? */
+MUST_CHECK int tls_options_check(const struct tls_options *t, struct err *e);
+
+#endif

@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""What a megabyte costs: CPU seconds of the daemon, next to what the bare codec takes for the same bytes.
+
+    tests/bench/bench.py --build build/release [--only PATTERN] [--megabytes 256] [--check] [--write]
+
+Each row starts a daemon of its own with a store that costs it nothing (bench_null_server, another process), feeds it,
+waits until the books say that everything is delivered, and then reads the daemon's CPU time (user and system) and its
+peak resident size from /proc. The codec's own speed is measured in the same run, so that the quotient of the two holds
+on other machines, and on busy ones. --check ends with 1 when a target is missed, --write updates README.md.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+
+from common import stream, tail  # noqa: E402
+from harness import Case, wait_until  # noqa: E402
+
+MIB = 1 << 20
+RSS_TARGET = 48 * MIB
+CALL_RECORDS, RECORD_BYTES = 500, 340
+REFERENCE = 477  # MB per CPU s of the bare gzip codec on the JSON lines, on the machine that the targets are for
+
+
+class Bench:
+    def __init__(self, t, megabytes):
+        self.t, self.megabytes = t, megabytes
+        self.tools = os.path.join(t.build, "tests", "bench")
+        self.port = None
+
+    def tool(self, name):
+        return os.path.join(self.tools, "bench_" + name)
+
+    def make_corpora(self):
+        for kind in ("mixed", "json"):
+            with open(self.corpus(kind), "wb") as out:
+                subprocess.run([self.tool("corpus"), kind, str(self.megabytes)], stdout=out, check=True)
+
+    def corpus(self, kind):
+        return self.t.path(kind + ".log")
+
+    def codec(self, kind):
+        """{codec: MB per CPU second} of the bare codecs; prints ratio too."""
+        out = subprocess.run([self.tool("codec"), self.corpus(kind)], stdout=subprocess.PIPE, check=True, text=True)
+        speeds = {}
+        for line in out.stdout.splitlines():
+            name, speed, ratio = line.split()
+            speeds[name] = float(speed)
+            print(f"bare {name} on {kind}: {float(speed):.0f} MB per CPU s, ratio {float(ratio):.2f}", flush=True)
+        return speeds
+
+    def start_store(self):
+        store = subprocess.Popen([self.tool("null_server"), "0"], stdout=subprocess.PIPE, text=True)
+        self.t.on_end(store.kill)
+        self.port = int(store.stdout.readline().split()[1])
+
+    def stored_objects(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as answer:
+            return json.load(answer)["objects"]
+
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def s3(self):
+        return {"s3": {"bucket": "bench", "region": "us-east-1", "endpoint": self.url(), "access_key_id": "BENCH",
+                       "secret_access_key": "bench"}}
+
+    def stream(self, *args, destination=None, **kw):
+        return stream(destination or self.s3(), *args, spool={"limit": "8GiB"}, **kw)
+
+    def start(self, streams, name):
+        d = self.t.daemon({"streams": streams}, name)
+        self.started = time.monotonic()
+        return d.start()
+
+    def stop(self, d):
+        """Takes the row's figures: (CPU seconds, peak RSS, wall seconds)."""
+        wall = time.monotonic() - self.started
+        figures = d.cpu_seconds(), d.peak_rss(), wall
+        d.stop()
+        return figures
+
+    def put(self, d, streams, calls, connections=4):
+        subprocess.run([self.tool("put_load"), str(d.api_port), str(streams), str(CALL_RECORDS), str(RECORD_BYTES),
+                        str(calls), str(connections), self.corpus("json")], stdout=subprocess.DEVNULL, check=True)
+
+
+class Row:
+    def __init__(self, name, megabytes, figures, codec=None, target=None):
+        self.name, self.megabytes, self.target = name, megabytes, target
+        self.cpu, self.rss, self.wall = figures
+        self.speed = megabytes / self.cpu
+        self.times_codec = codec / self.speed if codec else None
+
+    def missed(self):
+        out = []
+        if self.target and not self.target[1](self):
+            out.append(f"{self.name}: {self.target[0]}")
+        if self.rss > RSS_TARGET:
+            out.append(f"{self.name}: {self.rss / MIB:.1f} MiB resident, {RSS_TARGET // MIB} wanted")
+        return out
+
+
+def count_lines(path):
+    """Records of a file; its last line may have been cut off by the corpus' size."""
+    count, last = 0, b"\n"
+    with open(path, "rb") as f:
+        for chunk in iter(lambda: f.read(MIB), b""):
+            count, last = count + chunk.count(b"\n"), chunk[-1:]
+    return count + (last != b"\n")
+
+
+def wait_all(d, name, count):
+    """Scrapes rarely: /metrics is part of what is measured."""
+    wait_until(f"{count} records delivered", lambda: d.books(name).delivered >= count, 120, period=0.25)
+    d.assert_books(name)
+    assert d.books(name).delivered == count, d.books(name)
+
+
+def tail_row(b, codec, speeds):
+    name = f"tail → S3, {codec}"
+    d = b.start({"s0": b.stream([tail(b.corpus("mixed"))], compression=codec)}, f"tail-{codec}")
+    wait_all(d, "s0", count_lines(b.corpus("mixed")))
+    worst = 1.9 if codec == "gzip" else 1.6
+    target = (f"at most {worst} times the codec's CPU", lambda r: r.times_codec <= worst)
+    return Row(name, os.path.getsize(b.corpus("mixed")) / 1e6, b.stop(d), speeds["mixed"][codec], target)
+
+
+def at_least(megabytes):
+    """A target in MB per CPU s, carried over to this machine by what its bare codec does."""
+    return (f"at least {megabytes} MB per CPU s, where the bare codec does {REFERENCE}",
+            lambda r: r.times_codec <= REFERENCE / megabytes)
+
+
+def json_row(b, name, speeds, target=None, script=None, **more):
+    """The JSON lines, tailed; `more` goes to the stream."""
+    if script:
+        more["transform"] = {"lua": os.path.join(HERE, script)}
+    d = b.start({"s0": b.stream([tail(b.corpus("json"))], **more)}, re.sub(r"\W+", "-", name))
+    count = count_lines(b.corpus("json"))
+    wait_until(f"{count} records through", lambda: d.books("s0").delivered + d.books("s0").dropped >= count, 120,
+               period=0.25)
+    d.assert_books("s0")
+    assert (d.books("s0").dropped > count / 20) == (script == DROPPING), d.books("s0")
+    return Row(name, os.path.getsize(b.corpus("json")) / 1e6, b.stop(d), speeds["json"]["gzip"], target)
+
+
+def api_row(b, durability, speeds):
+    calls = b.megabytes * 1_000_000 // (CALL_RECORDS * RECORD_BYTES)
+    d = b.start({"s0": b.stream(compression="gzip", durability=durability)}, f"api-{durability}")
+    b.put(d, 1, calls)
+    wait_all(d, "s0", calls * CALL_RECORDS)
+    target = at_least(180)
+    name = "API → S3, gzip" + (", durability memory" if durability == "memory" else "")
+    megabytes = calls * CALL_RECORDS * RECORD_BYTES / 1e6
+    return Row(name, megabytes, b.stop(d), speeds["json"]["gzip"], target)
+
+
+def streams_row(b, streams, speeds):
+    """Every call fills exactly one batch, whatever the number of streams, so only that number differs."""
+    calls = max(2000, b.megabytes * 1_000_000 // (CALL_RECORDS * RECORD_BYTES)) // 1000 * 1000
+    size = CALL_RECORDS * (RECORD_BYTES + 1)
+    d = b.start({f"s{i}": b.stream(compression="gzip", size=size) for i in range(streams)}, f"streams-{streams}")
+    idle, before = d.cpu_seconds(), b.stored_objects()
+    b.put(d, streams, calls)
+    wait_until("all objects stored", lambda: b.stored_objects() - before >= calls, 120)
+    scrape_at_end = d.cpu_seconds()
+    wait_until("all settled", lambda: sum(d.books(f"s{i}").spooled for i in (0, streams - 1)) == 0, 30)
+    cpu, rss, wall = b.stop(d)
+    figures = scrape_at_end - idle, rss, wall
+    return Row(f"API → S3, gzip, {streams:,} stream{'s' if streams > 1 else ''}",
+               calls * CALL_RECORDS * RECORD_BYTES / 1e6, figures, speeds["json"]["gzip"])
+
+
+DROPPING = "drop_set_delete.lua"
+ROWS = {
+    "tail-gzip": lambda b, s: tail_row(b, "gzip", s),
+    "tail-zstd": lambda b, s: tail_row(b, "zstd", s),
+    "json-gzip": lambda b, s: json_row(b, "tail JSON → S3, gzip", s, compression="gzip"),
+    "lua-nothing": lambda b, s: json_row(b, "tail JSON → Lua that reads nothing → S3, gzip", s, compression="gzip",
+                                         script="reads_nothing.lua"),
+    "lua-fields": lambda b, s: json_row(b, "tail JSON → Lua: drop by a field, set one, delete one → S3, gzip", s,
+                                        at_least(150), DROPPING, compression="gzip"),
+    "json-none": lambda b, s: json_row(b, "tail JSON → S3, none", s, compression="none"),
+    "elasticsearch": lambda b, s: json_row(b, "tail JSON → Elasticsearch _bulk, none", s, at_least(300),
+                                           destination={"elasticsearch": {"url": b.url(), "index": "bench"}},
+                                           compression="none"),
+    "http-gzip": lambda b, s: json_row(b, "tail JSON → HTTP, Firehose's format, gzip", s, at_least(120),
+                                       destination={"http": {"url": b.url() + "/put"}}, compression="gzip"),
+    "api-gzip": lambda b, s: api_row(b, "disk", s),
+    "api-memory": lambda b, s: api_row(b, "memory", s),
+    "streams-1": lambda b, s: streams_row(b, 1, s),
+    "streams-1000": lambda b, s: streams_row(b, 1000, s),
+}
+
+
+def run_rows(t, args):
+    b = Bench(t, args.megabytes)
+    b.make_corpora()
+    speeds = {kind: b.codec(kind) for kind in ("mixed", "json")}
+    b.start_store()
+    rows = {}
+    for key, fn in ROWS.items():
+        if args.only is None or re.search(args.only, key):
+            rows[key] = fn(b, speeds)
+            print(table([rows[key]]).splitlines()[-1], flush=True)
+    return rows, speeds
+
+
+def table(rows):
+    out = ["| row | MB per CPU s | times the bare codec's CPU | peak RSS, MiB | MB | s |", "|---|---|---|---|---|---|"]
+    for r in rows:
+        quotient = f"{r.times_codec:.2f}" if r.times_codec else ""
+        out.append(f"| {r.name} | {r.speed:.0f} | {quotient} | {r.rss / MIB:.1f} | {r.megabytes:.0f} | {r.wall:.1f} |")
+    return "\n".join(out)
+
+
+def times(rows, one, other):
+    """How many times the CPU of row `one` row `other` takes; None when they were not both run."""
+    return rows[one].speed / rows[other].speed if one in rows and other in rows else None
+
+
+# Two rows, what the quotient of their CPU time says, and how much it may be.
+QUOTIENTS = (
+    ("streams-1", "streams-1000", "CPU per record, 1,000 streams against one", 1.10),
+    ("json-gzip", "lua-nothing", "CPU with a script that reads nothing, against none", 1.25),
+)
+
+
+def quotients(rows):
+    """[(text, value, most)] of what was run."""
+    found = [(text, times(rows, one, other), most) for one, other, text, most in QUOTIENTS]
+    return [q for q in found if q[1] is not None]
+
+
+def missed(rows):
+    out = [m for r in rows.values() for m in r.missed()]
+    out += [f"{text}: {value:.2f} times, {most:.2f} wanted" for text, value, most in quotients(rows) if value > most]
+    return out
+
+
+def cpu_model():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        found = re.search(r"model name\s*:\s*(.+)", f.read())
+    return f"{found.group(1) if found else 'unknown CPU'}, {os.cpu_count()} CPUs"
+
+
+def write_readme(rows, speeds):
+    path = os.path.join(HERE, "README.md")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    bare = ", ".join(f"{codec} {speed:.0f} MB per CPU s" for codec, speed in speeds["mixed"].items())
+    lines = [f"Measured {time.strftime('%Y-%m-%d')} on {cpu_model()}. Bare codecs on the same lines: {bare}.", "",
+             table(rows.values())]
+    lines += [f"\n{text}: {value:.2f} times." for text, value, _ in quotients(rows)]
+    begin, end = "<!-- results -->\n", "<!-- end of results -->"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(before + begin + "\n".join(lines) + "\n" + end + after)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--build", required=True)
+    p.add_argument("--only", help="regular expression on: " + ", ".join(ROWS))
+    p.add_argument("--megabytes", type=int, default=256)
+    p.add_argument("--check", action="store_true")
+    p.add_argument("--write", action="store_true")
+    args = p.parse_args()
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        t = Case(args.build, folder)
+        if t.sanitized:
+            p.error("a sanitizer build measures the sanitizer; take the preset `release`")
+        try:
+            rows, speeds = run_rows(t, args)
+        finally:
+            t.take_down()
+    print("\n" + table(rows.values()))
+    for text, value, _ in quotients(rows):
+        print(f"\n{text}: {value:.2f} times")
+    failures = missed(rows)
+    for failure in failures:
+        print(f"missed: {failure}")
+    if args.write:
+        write_readme(rows, speeds)
+    return 1 if args.check and failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+function transform(r)
+  return r
+end

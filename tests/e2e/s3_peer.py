@@ -1,0 +1,275 @@
+"""A scripted S3: keeps objects in memory, checks every signature and checksum itself, and misbehaves on request.
+
+    s3 = S3Peer()                                  # listens on 127.0.0.1, bucket "logs"
+    s3.plan(Fail(503, "SlowDown", retry_after=2), ResetAfterReading())   # for the next PUTs, one each
+    s3.always = Fail(403, "AccessDenied")          # for every PUT while it is set (after the plan)
+    s3.by_key = lambda key, attempt: ...           # a Behaviour for this attempt at this key, or None
+    s3.stop(); s3.start()                          # down; back on the same port with the same objects
+
+What it saw: `requests` (every PUT, in order), `objects` {key: bytes}, `bad` (what a real store would have refused),
+`conflicts` (the same key with other bytes: never allowed). assert_clean() checks the last two.
+"""
+
+import base64
+import struct
+import time
+import urllib.parse
+import zlib
+
+import sigv4
+from crc32c import crc32c
+from http_peer import Handler, HttpPeer
+
+ACCESS_KEY = "TESTACCESSKEY0000001"
+SECRET = "testSecretKey/abcdefghijklmnopqrstuvwxyz+1"
+
+
+class Behaviour:
+    """One answer to a PUT. Subclasses override act(); the default is what a healthy store does."""
+
+    reads = True  # the body is read first
+
+    def act(self, exchange):
+        exchange.store()
+        exchange.answer(200, headers={"ETag": exchange.etag()})
+
+
+class Ok(Behaviour):
+    pass
+
+
+class Fail(Behaviour):
+    """An S3 error answer; `stores`: the object was written all the same."""
+
+    def __init__(self, status, code="", message="said the script", retry_after=None, stores=False, body=None):
+        self.status, self.code, self.message = status, code, message
+        self.retry_after, self.stores, self.body = retry_after, stores, body
+
+    def act(self, exchange):
+        if self.stores:
+            exchange.store()
+        headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
+        body = self.body if self.body is not None else error_xml(self.code, self.message, exchange.path)
+        exchange.answer(self.status, body, headers)
+
+
+class ResetBeforeReading(Behaviour):
+    reads = False
+
+    def act(self, exchange):
+        exchange.reset()
+
+
+class ResetAfterReading(Behaviour):
+    """`stores`: the object was written and only the answer is lost."""
+
+    def __init__(self, stores=False):
+        self.stores = stores
+
+    def act(self, exchange):
+        if self.stores:
+            exchange.store()
+        exchange.reset()
+
+
+class Hang(Behaviour):
+    """Reads the request, stores it if asked to, and says nothing until the peer stops."""
+
+    def __init__(self, stores=False):
+        self.stores = stores
+
+    def act(self, exchange):
+        if self.stores:
+            exchange.store()
+        exchange.peer.stopping.wait(600)
+        exchange.reset()
+
+
+class Slow(Behaviour):
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def act(self, exchange):
+        time.sleep(self.seconds)
+        super().act(exchange)
+
+
+class Truncated(Behaviour):
+    """The object is written, and the answer breaks off in the middle of its head."""
+
+    def act(self, exchange):
+        exchange.store()
+        exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Le")
+
+
+class Garbage(Behaviour):
+    def act(self, exchange):
+        exchange.raw(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+
+
+def error_xml(code, message, resource):
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{message}</Message><Resource>{resource}</Resource>"
+        "<RequestId>4442587FB7D0A2F9</RequestId></Error>"
+    ).encode()
+
+
+class Exchange:
+    """One PUT on its way: what a Behaviour works with."""
+
+    def __init__(self, peer, handler, key, body):
+        self.peer, self.handler, self.key, self.body = peer, handler, key, body
+        self.path = handler.path
+
+    def etag(self):
+        return f'"{zlib.crc32(self.body):08x}"'
+
+    def store(self):
+        self.peer.store(self.key, self.body)
+
+    def answer(self, status, body=b"", headers=None):
+        h = self.handler
+        h.send_response(status)
+        for name, value in (headers or {}).items():
+            h.send_header(name, value)
+        h.send_header("x-amz-request-id", "4442587FB7D0A2F9")
+        if body:
+            h.send_header("Content-Type", "application/xml")
+        h.send_header("Content-Length", str(len(body)))
+        h.end_headers()
+        h.wfile.write(body)
+
+    def raw(self, data):
+        self.handler.raw(data)
+
+    def reset(self):
+        self.handler.reset()
+
+
+class Request:
+    """What is remembered of a PUT."""
+
+    def __init__(self, key, at, size, headers):
+        self.key, self.at, self.size, self.headers = key, at, size, headers
+
+
+class _Handler(Handler):
+    def do_PUT(self):
+        peer = self.server.peer
+        key = self._key()
+        behaviour = peer.next_behaviour(key)
+        peer.note(Request(key, time.monotonic(), int(self.headers.get("Content-Length", 0)), dict(self.headers)))
+        if not behaviour.reads:
+            Exchange(peer, self, key, b"").reset()
+            return
+        body = self.read_body()
+        if body is None:
+            return
+        exchange = Exchange(peer, self, key, body)
+        try:
+            self._check(body)
+        except sigv4.Mismatch as e:
+            peer.bad.append(f"{e.code}: {e} ({self.path})")
+            exchange.answer(400 if "Digest" in e.code or "Mismatch" in e.code else 403, error_xml(e.code, e, self.path))
+            return
+        if peer.bucket != self._bucket():
+            exchange.answer(404, error_xml("NoSuchBucket", "The specified bucket does not exist", self.path))
+            return
+        behaviour.act(exchange)
+
+    def do_HEAD(self):
+        found = self._bucket() == self.server.peer.bucket
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _check(self, body):
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        path, _, query = self.path.partition("?")
+        peer = self.server.peer
+        sigv4.verify("PUT", path, query, headers, body, peer.secrets, peer.region, "s3")
+        if "x-amz-content-sha256" not in headers:
+            raise sigv4.Mismatch("MissingSecurityHeader", "no x-amz-content-sha256")
+        checksum = headers.get("x-amz-checksum-crc32c")
+        if checksum is None:
+            peer.without_checksum += 1
+        elif base64.b64decode(checksum) != struct.pack(">I", crc32c(body)):
+            raise sigv4.Mismatch("BadDigest", "x-amz-checksum-crc32c is not that of the body")
+
+    def _split(self):
+        path = urllib.parse.unquote(self.path.partition("?")[0]).lstrip("/")
+        host = self.headers.get("Host", "").partition(":")[0]
+        if host.endswith(".s3.localhost"):
+            return host.partition(".")[0], path
+        bucket, _, key = path.partition("/")
+        return bucket, key
+
+    def _bucket(self):
+        return self._split()[0]
+
+    def _key(self):
+        return self._split()[1]
+
+
+class S3Peer(HttpPeer):
+    def __init__(self, bucket="logs", region="us-east-1", tls=None, port=0):
+        """`tls`: (certificate file, key file)."""
+        self.bucket, self.region = bucket, region
+        self.secrets = {ACCESS_KEY: SECRET}
+        self.objects, self.requests = {}, []
+        self.bad, self.conflicts = [], []
+        self.without_checksum = 0
+        self.always = self.by_key = None
+        self._attempts = {}
+        super().__init__(_Handler, tls, port)
+
+    # --- script -------------------------------------------------------------------------------------------------
+
+    def next_behaviour(self, key):
+        with self._lock:
+            self._attempts[key] = self._attempts.get(key, 0) + 1
+            special = self.by_key(key, self._attempts[key]) if self.by_key else None
+            if special:
+                return special
+            if self._plan:
+                return self._plan.pop(0)
+            return self.always or Ok()
+
+    # --- what it saw --------------------------------------------------------------------------------------------
+
+    def note(self, request):
+        with self._lock:
+            self.requests.append(request)
+
+    def store(self, key, body):
+        with self._lock:
+            if self.objects.setdefault(key, body) != body:
+                self.conflicts.append(key)
+
+    def snapshot(self):
+        with self._lock:
+            return dict(self.objects)
+
+    def requests_of(self, key):
+        with self._lock:
+            return [r for r in self.requests if r.key == key]
+
+    def assert_clean(self):
+        assert not self.bad, f"a real store would have refused: {self.bad[:3]}"
+        assert not self.conflicts, f"the same key with other bytes: {self.conflicts[:3]}"
+
+    # --- for configurations -------------------------------------------------------------------------------------
+
+    def destination(self, **more):
+        """The stream's `destination:`."""
+        s3 = {
+            "bucket": self.bucket,
+            "prefix": "app/!{timestamp:yyyy/MM/dd/HH}/",
+            "region": self.region,
+            "endpoint": self.url(),
+            "access_key_id": ACCESS_KEY,
+            "secret_access_key": SECRET,
+        }
+        s3.update(more)
+        return {"s3": {k: v for k, v in s3.items() if v is not None}}

@@ -1,0 +1,33 @@
+"""kill -9 under load; see tests/crash/campaign.py, which also runs longer campaigns."""
+
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
+
+from campaign import Campaign  # noqa: E402
+
+
+def run(t, kills, store, transform=False):
+    t.seed = t.seed if t.seed != 1 else random.SystemRandom().randrange(1 << 32)
+    print(f"seed {t.seed}", flush=True)
+    Campaign(t, kills, store, transform).run()
+
+
+def test_twenty_kills_lose_nothing_and_double_nothing_in_s3(t):
+    run(t, 20, "s3")
+
+
+def test_ten_kills_lose_nothing_and_double_nothing_in_a_folder(t):
+    run(t, 10, "file")
+
+
+def test_ten_kills_with_a_script_that_drops_splits_and_fails(t):
+    run(t, 10, "s3", transform=True)
+
+
+for case in (test_twenty_kills_lose_nothing_and_double_nothing_in_s3,
+             test_ten_kills_lose_nothing_and_double_nothing_in_a_folder,
+             test_ten_kills_with_a_script_that_drops_splits_and_fails):
+    case.timeout = 240

@@ -1,0 +1,188 @@
+"""Disks that lie and disks that are full: reported, contained, and over when they are over."""
+
+import os
+import subprocess
+import time
+
+import objects
+from common import MIB, numbered_lines, one_stream, stream
+from firehose import Firehose
+from harness import wait_until
+from s3_peer import S3Peer
+
+
+def segments(data_dir):
+    out = []
+    for folder, _, names in os.walk(data_dir):
+        out += [os.path.join(folder, n) for n in names if n.endswith(".seg") and "damaged" not in folder]
+    return sorted(out)
+
+
+def flip_a_byte(path, needle):
+    """Damages the record that contains `needle`."""
+    with open(path, "r+b") as f:
+        data = f.read()
+        at = data.index(needle)
+        f.seek(at)
+        f.write(bytes([data[at] ^ 0xFF]))
+
+
+def test_a_damaged_record_is_reported_and_the_rest_goes_on(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    d = t.daemon(one_stream("app", s3.destination(), interval="1s")).start()
+    client = Firehose(d.api_port)
+    records = numbered_lines(t.random, 1000)
+    for at in range(0, 1000, 100):
+        client.put_all("app", records[at:at + 100])  # one frame each
+    d.kill9()
+    found = [p for p in segments(d.data_dir) if records[550] in open(p, "rb").read()]
+    assert len(found) == 1, "records lie in the spool as they are"
+    flip_a_byte(found[0], records[550])
+    s3.start()
+    d.start()
+    d.wait_logged("damage", level="error")
+    wait_until("all settled", lambda: d.books("app").spooled == 0, 30 * t.slow)
+    books = d.books("app")
+    d.assert_books("app")
+    assert 1 <= books.corrupt <= 100, f"at most the frame with the damage: {books}"
+    assert books.delivered == 1000 - books.corrupt, books
+    line = d.logged("damage", "error")[0]
+    assert "stream=app" in line and "hint=" in line, line
+    d.stop()
+    s3.assert_clean()
+    got = objects.lines(s3.snapshot())
+    assert records[550] not in got
+    objects.assert_exactly_once(got, records[:500] + records[600:])
+
+
+def test_damage_in_one_stream_does_not_touch_another(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    d = t.daemon({"streams": {n: stream(s3.destination(prefix=n + "/")) for n in ("sick", "well")}}).start()
+    client = Firehose(d.api_port)
+    records = {n: numbered_lines(t.random, 300, n.encode()) for n in ("sick", "well")}
+    for n in records:
+        client.put_all(n, records[n], batch=100)
+    d.kill9()
+    for path in segments(d.data_dir):
+        with open(path, "r+b") as f:
+            data = f.read()
+            if records["sick"][0] in data:  # nothing of it is left but zeros
+                f.seek(0)
+                f.write(bytes(len(data)))
+    s3.start()
+    d.start()
+    d.wait_delivered("well", 300)
+    wait_until("all settled", lambda: d.books("sick").spooled == 0, 30 * t.slow)
+    d.assert_books("sick", "well")
+    client = Firehose(d.api_port)
+    client.put_all("sick", [b"it works again"])
+    wait_until("new records of the damaged stream arrive",
+               lambda: any(b"it works again" in objects.unpack(b) for b in s3.snapshot().values()), 30 * t.slow)
+    d.stop()
+    got = objects.lines({k: v for k, v in s3.snapshot().items() if k.startswith("well/")})
+    objects.assert_exactly_once(got, records["well"])
+
+
+def test_a_torn_write_at_the_end_is_cut_off_quietly(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    d = t.daemon(one_stream("app", s3.destination())).start()
+    records = numbered_lines(t.random, 500)
+    Firehose(d.api_port).put_all("app", records)
+    d.kill9()
+    last = segments(d.data_dir)[-1]
+    with open(last, "ab") as f:
+        f.write(os.urandom(3333))
+    s3.start()
+    d.start()
+    d.wait_delivered("app", len(records))
+    d.stop()
+    s3.assert_clean()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+
+
+def small_disk(t, size):
+    folder = t.path("disk")
+    os.mkdir(folder)
+    if os.geteuid() != 0:
+        t.skip("mounting a small tmpfs needs root")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+    if done.returncode != 0:
+        t.skip(f"a small tmpfs cannot be mounted: {done.stderr.decode().strip()}")
+    t.on_end(lambda: subprocess.run(["umount", "-l", folder], check=False))
+    return folder
+
+
+def put_or_none(client, name, batch):
+    """The records of the batch that were taken; None when the call was refused as a whole."""
+    answers = client.put_batch(name, batch)
+    return [r for r, a in zip(batch, answers) if "RecordId" in a]
+
+
+def test_a_full_disk_pushes_back_and_heals_when_there_is_space_again(t):
+    disk = small_disk(t, 24 * MIB)
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    config = one_stream("app", s3.destination(), spool={"limit": "1GiB"})
+    config["data_dir"] = os.path.join(disk, "data")
+    d = t.daemon(config).start()
+    client = Firehose(d.api_port)
+    n = iter(range(1 << 30))
+
+    def batch():
+        return [b"%08d " % next(n) + os.urandom(4500).hex().encode() for _ in range(50)]
+
+    acked = put_or_none(client, "app", batch())
+    with open(os.path.join(disk, "ballast"), "wb") as f:  # somebody else's data
+        f.write(bytes(14 * MIB))
+    for _ in range(100):
+        got = put_or_none(client, "app", batch())
+        acked += got
+        if len(got) < 50:
+            break
+    else:
+        raise AssertionError("the disk was never full")
+    line = d.wait_logged("No space left")[0]
+    assert "app" in line and d.data_dir in line, line
+    assert d.http("/readyz")[0] == 503
+    assert d.running()
+    d.assert_books("app")
+
+    os.unlink(os.path.join(disk, "ballast"))
+    wait_until("records are taken again", lambda: take_more(client, batch, acked), 30 * t.slow, period=0.3)
+    s3.start()
+    d.wait_delivered("app", len(acked), timeout=60)
+    d.stop()
+    s3.assert_clean()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), acked)
+
+
+def take_more(client, batch, acked):
+    got = put_or_none(client, "app", batch())
+    acked += got
+    return len(got) == 50
+
+
+def test_a_file_sink_on_a_full_disk_waits_and_goes_on(t):
+    disk = small_disk(t, 4 * MIB)
+    d = t.daemon(one_stream("app", {"file": {"path": os.path.join(disk, "out")}}, compression="none",
+                            size="256KiB")).start()
+    with open(os.path.join(disk, "ballast"), "wb") as f:
+        f.write(bytes(3 * MIB))
+    records = [b"%06d " % i + b"x" * 900 for i in range(3000)]
+    Firehose(d.api_port).put_all("app", records)
+    d.wait_logged("delivery failed.*No space left")
+    assert d.http("/readyz")[0] == 503
+    time.sleep(1)
+    d.assert_books("app")
+    os.unlink(os.path.join(disk, "ballast"))
+    d.wait_delivered("app", len(records), timeout=60)
+    assert objects.other_files(os.path.join(disk, "out")) == [], "no half-written files are left"
+    d.stop()
+    objects.assert_exactly_once(objects.lines(objects.read_dir(os.path.join(disk, "out"))), records)

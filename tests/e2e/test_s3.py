@@ -1,0 +1,202 @@
+"""The S3 destination against a store that checks every request, and one that fails in every way a store can."""
+
+import re
+import time
+
+import objects
+from common import numbered_lines, one_stream, stream
+from firehose import Firehose
+from harness import wait_until
+from s3_peer import (SECRET, Fail, Garbage, ResetAfterReading, ResetBeforeReading, S3Peer, Slow, Truncated)
+
+
+def test_records_put_through_the_api_arrive_in_s3_exactly_once(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    records = numbered_lines(t.random, 20000)
+    d = t.daemon(one_stream("app", s3.destination(), compression="gzip")).start()
+    Firehose(d.api_port).put_all("app", records)
+    d.wait_delivered("app", len(records))
+    d.stop()
+    s3.assert_clean()
+    found = s3.snapshot()
+    assert objects.lines(found) and objects.joined(found) == b"".join(r + b"\n" for r in records)
+    for key in found:
+        assert re.match(r"app/\d{4}/\d\d/\d\d/\d\d/app-1-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9a-f-]{36}\.gz$", key), key
+    assert s3.without_checksum == 0, "every object carries x-amz-checksum-crc32c"
+    request = s3.requests[0].headers
+    assert request.get("Content-Encoding") == "gzip" or request.get("content-encoding") == "gzip", request
+
+
+def test_the_api_tells_where_a_stream_delivers_to(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    d = t.daemon({"streams": {
+        "app": stream(s3.destination(), size="5MiB", interval="90s", compression="gzip"),
+        "folder": stream({"file": {"path": t.path("out"), "prefix": "kept/"}}),
+    }}).start()
+    client = Firehose(d.api_port)
+
+    def description_of(name):
+        answer = client.call("DescribeDeliveryStream", {"DeliveryStreamName": name})
+        assert SECRET not in str(answer)
+        return answer["DeliveryStreamDescription"]["Destinations"][0]
+    told = description_of("app")
+    for kind in ("S3DestinationDescription", "ExtendedS3DestinationDescription"):
+        assert told[kind]["BucketARN"] == f"arn:aws:s3:::{s3.bucket}", told
+        assert told[kind]["Prefix"] == "app/!{timestamp:yyyy/MM/dd/HH}/", told
+        assert told[kind]["BufferingHints"] == {"SizeInMBs": 5, "IntervalInSeconds": 90}, told
+        assert told[kind]["CompressionFormat"] == "GZIP", told
+    assert list(description_of("folder")) == ["DestinationId"], "a folder is nothing that Firehose has"
+    d.stop()
+
+
+# What a store answers -> what an operator must find in the log line: a regular expression each for the whole line.
+FAULTS = {
+    "access-denied": (Fail(403, "AccessDenied"), r"AccessDenied.*hint="),
+    "bad-secret": (Fail(403, "SignatureDoesNotMatch"), r"SignatureDoesNotMatch.*secret_access_key"),
+    "bad-key-id": (Fail(403, "InvalidAccessKeyId"), r"InvalidAccessKeyId.*access_key_id"),
+    "skewed": (Fail(403, "RequestTimeTooSkewed"), r"RequestTimeTooSkewed.*clock"),
+    "no-bucket": (Fail(404, "NoSuchBucket"), r"NoSuchBucket.*bucket.*logs"),
+    "wrong-region": (
+        Fail(400, "AuthorizationHeaderMalformed", body=(
+            b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message>"
+            b"<Region>eu-central-1</Region></Error>")),
+        r"AuthorizationHeaderMalformed.*eu-central-1"),
+    "redirect": (
+        Fail(301, "PermanentRedirect", body=(
+            b"<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message>"
+            b"<Endpoint>logs.s3.eu-west-1.amazonaws.com</Endpoint></Error>")),
+        r"PermanentRedirect.*(region|endpoint)"),
+    "slow-down": (Fail(503, "SlowDown"), r"SlowDown"),
+    "internal": (Fail(500, "InternalError"), r"InternalError"),
+    "bad-digest": (Fail(400, "BadDigest"), r"BadDigest"),
+    "quota": (Fail(403, "QuotaExceeded"), r"QuotaExceeded"),
+    "full": (Fail(507, "XMinioStorageFull"), r"XMinioStorageFull"),
+    "not-xml": (Fail(502, body=b"<html><body>Bad Gateway</body></html>"), r"502"),
+    "empty-500": (Fail(500, body=b""), r"500"),
+    "reset-early": (ResetBeforeReading(), r"(reset|connection|closed|send)"),
+    "reset-late": (ResetAfterReading(), r"(reset|connection|closed|recv|empty)"),
+    "garbage": (Garbage(), r"(HTTP|answer|response|reply)"),
+    "stored-but-500": (Fail(500, "InternalError", stores=True), r"InternalError"),
+    "stored-but-reset": (ResetAfterReading(stores=True), r"(reset|connection|closed|recv|empty)"),
+    "stored-but-cut-off": (Truncated(), r"(answer|response|reply|connection|closed|transfer|header)"),
+}
+
+
+def fault_config(s3):
+    return {"streams": {name: stream(s3.destination(prefix=f"{name}/"), interval="0s") for name in FAULTS}}
+
+
+def failed_line(d, name):
+    lines = d.logged(rf"stream={name} ")
+    return next((line for line in lines if "failed" in line), None)
+
+
+def test_every_fault_is_reported_in_words_retried_and_ends_in_one_object(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    cured = set()  # once it was reported; curl itself repeats a request whose kept-alive connection was closed
+
+    def by_key(key, _attempt):
+        name = key.partition("/")[0]
+        return None if name in cured else FAULTS[name][0]
+
+    s3.by_key = by_key
+    d = t.daemon(fault_config(s3)).start()
+    client = Firehose(d.api_port)
+    for name in FAULTS:
+        client.put(name, f"record of {name}".encode())
+    wrong = []
+    for name, (_, pattern) in FAULTS.items():
+        line = wait_until(f"a log line for {name}", lambda n=name: failed_line(d, n), 30 * t.slow)
+        cured.add(name)
+        if not re.search(pattern, line):
+            wrong.append(f"{name}: {pattern!r} is not in {line}")
+        assert SECRET not in line
+    for name in FAULTS:
+        d.wait_delivered(name, 1, timeout=90)
+    d.stop()
+    s3.assert_clean()
+    found = s3.snapshot()
+    for name in FAULTS:
+        mine = {k: v for k, v in found.items() if k.startswith(name + "/")}
+        assert len(mine) == 1, f"{name}: {sorted(mine)}"
+        assert objects.lines(mine) == [f"record of {name}".encode()]
+        assert len(s3.requests_of(next(iter(mine)))) >= 2, f"{name}: the same key on every attempt"
+    assert not wrong, "\n".join(wrong)
+
+
+test_every_fault_is_reported_in_words_retried_and_ends_in_one_object.timeout = 180
+
+
+def test_retry_after_is_honoured(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.plan(Fail(503, "SlowDown", retry_after=4))
+    d = t.daemon(one_stream("app", s3.destination(), interval="0s")).start()
+    Firehose(d.api_port).put("app", b"patience")
+    d.wait_delivered("app", 1)
+    d.stop()
+    gap = s3.requests[1].at - s3.requests[0].at
+    assert 3.9 <= gap <= 5.5 * t.slow, f"4 s were asked for, {gap:.2f} s it was"
+
+
+def test_attempts_back_off(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.plan(*[Fail(500, "InternalError")] * 3)
+    d = t.daemon(one_stream("app", s3.destination(), interval="0s")).start()
+    Firehose(d.api_port).put("app", b"again and again")
+    d.wait_delivered("app", 1)
+    m = d.metrics()
+    assert m.get("sluice_delivery_attempts_total", stream="app") == 4
+    assert m.get("sluice_delivery_failures_total", stream="app") == 3
+    assert m.get("sluice_delivery_objects_total", stream="app") == 1
+    d.stop()
+    gaps = [b.at - a.at for a, b in zip(s3.requests, s3.requests[1:])]
+    for gap, expected in zip(gaps, (1, 2, 4)):
+        assert expected * 0.84 <= gap <= expected * 1.16 + 0.5 * t.slow, f"{expected} s +-15 %: {gaps}"
+
+
+def test_a_slow_store_does_not_hold_up_the_others(t):
+    slow, fast = S3Peer(), S3Peer()
+    t.on_end(slow.stop)
+    t.on_end(fast.stop)
+    slow.always = Slow(3)
+    d = t.daemon({"streams": {
+        "slow": stream(slow.destination(), interval="0s"),
+        "fast": stream(fast.destination(), interval="0s"),
+    }}).start()
+    client = Firehose(d.api_port)
+    for i in range(20):
+        client.put("slow", b"slow %d" % i)
+    began = time.time()
+    client.put("fast", b"fast")
+    d.wait_delivered("fast", 1)
+    assert time.time() - began < 1.5 * t.slow, "the fast stream waited for the slow one"
+    slow.always = None
+    d.wait_delivered("slow", 20)
+    d.stop()
+    for peer in (slow, fast):
+        peer.assert_clean()
+
+
+def test_a_store_that_goes_away_in_mid_flight_gets_everything_once_it_is_back(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    records = numbered_lines(t.random, 30000)
+    d = t.daemon(one_stream("app", s3.destination(), size="64KiB", interval="1s", compression="zstd")).start()
+    client = Firehose(d.api_port)
+    s3.always = Slow(0.05)
+    for round_number in range(3):
+        client.put_all("app", records[round_number * 10000:(round_number + 1) * 10000])
+        s3.stop()
+        time.sleep(0.7)
+        s3.start()
+    d.wait_logged(r"delivery failed.*stream=app.*127\.0\.0\.1")
+    d.wait_delivered("app", len(records), timeout=90)
+    d.wait_logged("delivery works again")
+    d.stop()
+    s3.assert_clean()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)

@@ -1,0 +1,34 @@
+"""Many streams in one process: threads and memory do not grow with them."""
+
+import os
+
+import objects
+from common import MIB, numbered_lines, stream
+from firehose import Firehose
+
+STREAMS = 200
+
+
+def test_two_hundred_streams_share_one_process(t):
+    config = {"streams": {
+        f"s{i}": stream({"file": {"path": t.path("out", f"s{i}")}}, compression="gzip") for i in range(STREAMS)
+    }}
+    d = t.daemon(config).start()
+    client = Firehose(d.api_port)
+    records = {f"s{i}": numbered_lines(t.random, 40, b"s%d" % i) for i in range(STREAMS)}
+    for round_number in range(4):
+        for name, mine in records.items():
+            client.put_all(name, mine[round_number * 10:(round_number + 1) * 10])
+    for name in records:
+        d.wait_delivered(name, 40)
+    d.assert_books(*records)
+    threads = len(os.listdir(f"/proc/{d.process.pid}/task"))
+    assert threads < 100, f"{threads} threads"  # a folder is written by up to 64 threads, whatever the streams
+    if not t.sanitized:
+        assert d.peak_rss() < 64 * MIB, f"{d.peak_rss() / MIB:.1f} MiB"
+    d.stop()
+    for name, mine in records.items():
+        objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out", name))), mine)
+
+
+test_two_hundred_streams_share_one_process.timeout = 180

@@ -1,0 +1,150 @@
+"""How it ends: what is open is delivered, what cannot be stays safe, and the last lines say so."""
+
+import subprocess
+import time
+
+import objects
+from common import numbered_lines, one_stream, stream, to_file
+from firehose import Firehose
+from s3_peer import Fail, Hang, S3Peer
+
+
+def test_sigterm_delivers_open_batches(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    d = t.daemon({"streams": {f"s{i}": stream(s3.destination(), interval="900s") for i in range(5)}}).start()
+    client = Firehose(d.api_port)
+    records = []
+    for i in range(5):
+        mine = numbered_lines(t.random, 500, b"s%d" % i)
+        client.put_all(f"s{i}", mine)
+        records += mine
+    assert s3.snapshot() == {}, "the interval is far away"
+    began = time.monotonic()
+    d.stop()
+    assert time.monotonic() - began < 5 * t.slow
+    assert d.logged("stopped, everything is delivered", "info")
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+    s3.assert_clean()
+
+
+def test_sigterm_with_the_store_down_leaves_the_rest_safely_and_says_how_much(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    records = numbered_lines(t.random, 1234)
+    config = one_stream("app", s3.destination(), interval="1s")
+    config["shutdown"] = {"grace": "2s"}
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put_all("app", records)
+    time.sleep(1.5)
+    d.expect_exit = 1
+    began = time.monotonic()
+    d.stop()
+    took = time.monotonic() - began
+    assert 1.5 <= took <= 2 + 3 * t.slow, f"grace is 2 s, it took {took:.1f} s"
+    last = d.log()[-1]
+    assert last["records"] == "1234" and last["stream"] == "app" and last["data_dir"] == d.data_dir, last
+    assert "left in the spool" in last["msg"], last
+    s3.start()
+    d.expect_exit = 0
+    d.start()
+    d.wait_delivered("app", len(records))
+    d.stop()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+    s3.assert_clean()
+
+
+def test_a_second_signal_ends_the_wait(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.always = Hang()
+    config = one_stream("app", s3.destination(), interval="0s")
+    config["shutdown"] = {"grace": "60s"}
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put("app", b"stuck")
+    d.process.terminate()
+    time.sleep(1)
+    assert d.running(), "the grace time is not over"
+    d.expect_exit = 1
+    began = time.monotonic()
+    d.stop()
+    assert time.monotonic() - began < 5 * t.slow
+    s3.stop()
+    s3.always = None
+    s3.start()
+    d.expect_exit = 0
+    d.start()
+    d.wait_delivered("app", 1)
+    d.stop()
+    assert objects.lines(s3.snapshot()) == [b"stuck"]
+
+
+def test_a_batch_that_was_being_delivered_when_it_stopped_keeps_its_name(t):
+    """The seal fixes the object's key before the first attempt: a redelivery overwrites, it does not double."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.always = Hang(stores=True)  # the store has it, and its answer never comes
+    d = t.daemon(one_stream("app", s3.destination(), interval="0s")).start()
+    Firehose(d.api_port).put_all("app", [b"one", b"two"])
+    d.wait_logged("running")
+    while not s3.snapshot():
+        time.sleep(0.05)
+    d.kill9()
+    s3.stop()
+    s3.always = None
+    s3.start()
+    d.start()
+    d.wait_delivered("app", 2)
+    d.stop()
+    s3.assert_clean()
+    assert len(s3.snapshot()) == 1 and len(s3.requests) >= 2
+    assert objects.lines(s3.snapshot()) == [b"one", b"two"]
+
+
+def test_a_second_process_on_the_same_data_dir_is_refused_in_words(t):
+    first = t.daemon(one_stream("app", to_file(t))).start()
+    config = one_stream("app", to_file(t))
+    config["data_dir"] = first.data_dir
+    second = t.daemon(config, "second")
+    second.expect_exit = 1
+    second.spawn()
+    second.wait_exit(20)
+    line = second.logged("in use", "error")
+    assert line and first.data_dir in line[0] and str(first.process.pid) in line[0], second.log_text()
+    Firehose(first.api_port).put("app", b"the first does not mind")
+    first.wait_delivered("app", 1)
+    first.stop()
+
+
+def test_an_occupied_port_is_named(t):
+    first = t.daemon(one_stream("app", to_file(t))).start()
+    config = one_stream("app", to_file(t))
+    config["api"] = {"listen": f"127.0.0.1:{first.api_port}"}
+    second = t.daemon(config, "second")
+    second.expect_exit = 1
+    second.spawn()
+    second.wait_exit(20)
+    assert second.logged(rf"another program.*127\.0\.0\.1:{first.api_port}.*api.listen", "error"), second.log_text()
+    first.stop()
+
+
+def test_shutdown_while_the_store_refuses_does_not_lose_the_reason(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.always = Fail(403, "AccessDenied")
+    config = one_stream("app", s3.destination(), interval="0s")
+    config["shutdown"] = {"grace": "1s"}
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put("app", b"refused")
+    d.wait_logged("delivery failed.*AccessDenied")
+    d.expect_exit = 1
+    d.stop()
+    last = d.log()[-1]
+    assert last["stream"] == "app" and "may not write" in last["cause"] and "s3:PutObject" in last["hint"], last
+
+
+def test_help_and_version_need_no_configuration(t):
+    for args in (["--help"], ["run", "--help"], ["--version"]):
+        done = subprocess.run([t.binary, *args], capture_output=True, cwd=t.dir, check=True)
+        assert done.stdout and not done.stderr, args

@@ -1,0 +1,80 @@
+"""S3 over TLS: an own certificate authority is trusted when it is named, and an untrusted one is reported in words."""
+
+import shutil
+import subprocess
+
+import objects
+from common import one_stream
+from firehose import Firehose
+from s3_peer import S3Peer
+
+
+def run(*command):
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def make_certificates(t, address="127.0.0.1"):
+    """An authority, and a server's certificate from it: (authority, (certificate, key))."""
+    if not shutil.which("openssl"):
+        t.skip("the openssl tool is not installed")
+    ca, ca_key = t.path("ca.pem"), t.path("ca.key")
+    cert, key, request, extensions = (t.path(n) for n in ("server.pem", "server.key", "server.csr", "server.ext"))
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    run("openssl", "req", "-x509", *ec, "-keyout", ca_key, "-out", ca, "-days", "30", "-subj", "/CN=test authority")
+    run("openssl", "req", *ec, "-keyout", key, "-out", request, "-subj", "/CN=store")
+    with open(extensions, "w", encoding="ascii") as f:
+        f.write(f"subjectAltName=IP:{address}\n")
+    run("openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", cert,
+        "-days", "30", "-extfile", extensions)
+    return ca, (cert, key)
+
+
+def test_an_own_authority_is_trusted_when_it_is_named(t):
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": ca}))).start()
+    Firehose(d.api_port).put_all("app", [b"over", b"TLS"])
+    d.wait_delivered("app", 2)
+    d.stop()
+    s3.assert_clean()
+    assert objects.lines(s3.snapshot()) == [b"over", b"TLS"]
+
+
+def refused(t, server, **tls):
+    """Puts a record towards a store that must not be trusted; the log line."""
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    config = one_stream("app", s3.destination(**tls), interval="0s")
+    config["shutdown"] = {"grace": "1s"}
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put("app", b"secret")
+    line = d.wait_logged("delivery failed")[0]
+    assert s3.requests == [], "nothing may be sent before the certificate is trusted"
+    d.expect_exit = 1
+    d.stop()
+    return line
+
+
+def test_an_unknown_authority_is_reported_in_words(t):
+    _, server = make_certificates(t)
+    line = refused(t, server)
+    assert "certificate" in line and "127.0.0.1" in line and "ca_file" in line, line
+
+
+def test_a_certificate_for_another_name_is_reported_in_words(t):
+    ca, server = make_certificates(t, address="127.0.0.99")
+    line = refused(t, server, tls={"ca_file": ca})
+    assert "certificate" in line or "subject" in line, line
+    assert "127.0.0.1" in line, line
+
+
+def test_verification_can_be_switched_off_and_that_is_said_at_start(t):
+    _, server = make_certificates(t)
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    d = t.daemon(one_stream("app", s3.destination(tls={"verify": False}))).start()
+    Firehose(d.api_port).put("app", b"trusting")
+    d.wait_delivered("app", 1)
+    assert d.logged("msg=stream .*certificate not verified"), d.log_text()
+    d.stop()

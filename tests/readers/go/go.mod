@@ -1,0 +1,5 @@
+module sluice/tests/readers
+
+go 1.22
+
+require github.com/klauspost/compress v1.17.11

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""sluice against real servers and real clients: "N passed, N failed, N skipped".
+
+    tests/servers/run.py --build build/release [--only PATTERN] [--list]
+
+Every s3_*.sh here is a store (stores.py), opensearch.sh and elasticsearch.sh take documents (search.py), every sdk/*.sh
+is a client of the Firehose API (clients.py). One that cannot be installed (exit code 77) is skipped; with CI=true that
+is a failure. Servers keep their data in a temporary folder, listen on loopback and are ended by process id.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
+
+import clients  # noqa: E402
+import search  # noqa: E402
+import stores  # noqa: E402
+from harness import Case, Skip  # noqa: E402
+
+
+def scenarios():
+    """[(name, function of a Case)]"""
+    return stores.scenarios() + search.scenarios() + clients.scenarios()
+
+
+class Tally:
+    def __init__(self, ci):
+        self.passed = self.failed = self.skipped = 0
+        self.ci = ci
+
+    def run(self, number, name, fn, args):
+        folder = tempfile.mkdtemp(prefix="sluice-servers-")
+        t = Case(args.build, folder, seed=number)
+        began = time.monotonic()
+        try:
+            fn(t)
+        except Skip as why:
+            self._skip(number, name, why)
+        except BaseException as e:
+            self._fail(number, name, traceback.format_exc(), folder)
+            if isinstance(e, KeyboardInterrupt):
+                raise
+            folder = None
+        else:
+            self.passed += 1
+            print(f"ok {number} - {name} ({time.monotonic() - began:.1f} s)", flush=True)
+        finally:
+            t.take_down()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _skip(self, number, name, why):
+        if self.ci:
+            self.failed += 1
+            print(f"not ok {number} - {name}: skipped, and CI must not skip: {why}", flush=True)
+        else:
+            self.skipped += 1
+            print(f"ok {number} - {name} # SKIP {why}", flush=True)
+
+    def _fail(self, number, name, text, folder):
+        self.failed += 1
+        print(f"not ok {number} - {name}, kept in {folder}")
+        print("".join(f"#   {line}\n" for line in text.splitlines()[-30:]), end="", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--build", required=True)
+    p.add_argument("--only", help="regular expression on the names of --list")
+    p.add_argument("--list", action="store_true")
+    args = p.parse_args()
+    chosen = [(n, fn) for n, fn in scenarios() if args.only is None or re.search(args.only, n)]
+    if args.list:
+        print("\n".join(n for n, _ in chosen))
+        return 0
+    tally = Tally(os.environ.get("CI") == "true")
+    print(f"1..{len(chosen)}", flush=True)
+    for number, (name, fn) in enumerate(chosen, 1):
+        tally.run(number, name, fn, args)
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 1 if tally.failed or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# What a machine can hold of the style: format, layers, banned calls, sizes, headers that stand alone. Each check is one
+# case and each finding begins with file:line; ends with "style: N findings" and "N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+CODE="config sinks transforms pipeline"
+FILE_LINES_MAX=600
+FINDINGS_SHOWN=20
+passed=0 failed=0 skipped=0 findings=0
+
+all() { find $CODE -name '*.[ch]' | sort; }
+layer() { find "$1" -maxdepth 1 -name '*.[ch]' | sort; }
+
+# Every line of code as file:line:text, without comments and what is in quotes, so that those may name what code may not.
+stripped=$(mktemp)
+trap 'rm -f "$stripped"' EXIT
+all | python3 -c '
+import re, sys
+TOKEN = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\x27(?:\\.|[^\x27\\\n])*\x27""", re.S)
+for path in sys.stdin.read().split():
+    code = TOKEN.sub(lambda m: "\n" * m[0].count("\n") if m[0][0] == "/" else m[0][0] * 2, open(path).read())
+    for number, line in enumerate(code.split("\n"), 1):
+        if line.strip():
+            print("%s:%d:%s" % (path, number, line))
+' >"$stripped"
+
+# case NAME FUNCTION...: passes when the function prints nothing.
+case_of() {
+    local name=$1 found
+    shift
+    found=$("$@" 2>&1)
+    if [ -z "$found" ]; then
+        passed=$((passed + 1))
+        printf 'ok - %s\n' "$name"
+    else
+        failed=$((failed + 1))
+        findings=$((findings + $(printf '%s\n' "$found" | wc -l)))
+        printf 'not ok - %s\n%s\n' "$name" "$(printf '%s\n' "$found" | shorten | sed 's/^/#   /')"
+    fi
+}
+
+shorten() { awk -v max=$FINDINGS_SHOWN 'NR <= max; END { if (NR > max) print "and " NR - max " more" }'; }
+
+# Two at a time: each file is its own process, and there may be hundreds.
+formatted() {
+    find $CODE tests -name '*.[ch]' -print0 | xargs -0 -P 2 -n 20 clang-format-14 --dry-run --Werror 2>&1 |
+        grep -E 'error:' | sort -u
+}
+
+# includes FOLDER ALLOWED...: project includes of that folder's files that are in none of the allowed folders.
+includes() {
+    local folder=$1 allowed
+    shift
+    allowed=$(printf '|%s' "$@")
+    layer "$folder" | xargs -r grep -Hn '^#include "' | grep -vE "#include \"(${allowed#|})/[^/\"]*\""
+}
+
+# system_header REGEX ALLOWED_PATH_REGEX: a library is known in its own places only.
+system_header() {
+    all | xargs grep -HnE "^#include <($1)" | grep -vE "$2"
+}
+
+# calls REGEX [EXEMPT_PATH_REGEX]
+calls() {
+    grep -vE "${2:-^$}" "$stripped" | grep -E "(^|[^A-Za-z0-9_.>])($1)[[:space:]]*\("
+}
+
+long_files() {
+    all | xargs wc -l | awk -v max=$FILE_LINES_MAX '$2 != "total" && $1 > max { print $2 ":" max + 1 ": " $1 " lines" }'
+}
+
+headers_alone() {
+    find $CODE -name '*.h' -print0 | sort -z | xargs -0 -P 2 -n 1 \
+        gcc -std=c17 -D_GNU_SOURCE -I. $(pkg-config --cflags lua5.4) -Wall -Wextra -Wno-unused -fsyntax-only -x c 2>&1 |
+        grep -E 'error|warning' | grep -v 'pragma once'
+}
+
+# The guard is the path, which no two headers share.
+header_guards() {
+    local file guard
+    find $CODE -name '*.h' | sort | while read -r file; do
+        guard=$(printf '%s' "$file" | tr 'a-z/.' 'A-Z__')
+        grep -m 1 -A 1 '^#' "$file" | tr '\n' ' ' | grep -qx "#ifndef $guard #define $guard " ||
+            printf '%s:1: has no guard %s\n' "$file" "$guard"
+    done
+}
+
+header_banners() {
+    local file
+    find $CODE -name '*.h' | sort | while read -r file; do
+        head -n 1 "$file" | grep -qF "/* ${file##*/} -- " || printf '%s:1: does not begin with /* %s -- ...\n' "$file" "${file##*/}"
+    done
+}
+
+unfinished() { grep -rnE 'TODO|FIXME' $CODE tests --include='*.[ch]' --include='*.py' | grep -vE '#[0-9]+'; }
+
+scripts_parse() {
+    local file
+    for file in run .ci/run $(find tests -name '*.sh'); do
+        bash -n "$file"
+    done
+    find tests -name '*.py' -print0 | xargs -0 -r python3 -c '
+import ast, sys
+for path in sys.argv[1:]:
+    ast.parse(open(path).read(), path)'
+}
+
+BASE=pipeline/base SPOOL=pipeline/spool
+if command -v clang-format-14 >/dev/null; then
+    case_of "clang-format 14 has nothing to change" formatted
+else
+    skipped=$((skipped + 1))
+    printf 'skip - clang-format-14 is not installed, so nothing says whether the format is right\n'
+fi
+case_of "base includes base only" includes $BASE $BASE
+case_of "spool includes base and itself" includes $SPOOL $BASE $SPOOL
+case_of "config includes base and itself" includes config $BASE config
+case_of "transforms include config, spool, base and themselves" includes transforms $BASE $SPOOL config transforms
+case_of "sinks include config, base and themselves" includes sinks $BASE config sinks
+case_of "inputs include config, spool, base and themselves" includes pipeline/inputs $BASE $SPOOL config pipeline/inputs
+case_of "pipeline includes no test" includes pipeline $BASE $SPOOL config transforms sinks pipeline/inputs pipeline
+case_of "libyaml is known in config only" system_header 'yaml\.h' '^config/'
+case_of "libcurl is known in pipeline only" system_header 'curl/' '^pipeline/[^/]*:'
+case_of "Lua and the compressors are known in transforms only" system_header 'lua|libdeflate|zstd|isa-l' \
+    '^transforms/|^pipeline/base/digest\.c:'
+case_of "libuv is known in inputs only" system_header 'uv\.h' '^pipeline/inputs/'
+case_of "libmicrohttpd is known in inputs and admin only" system_header 'microhttpd\.h' '^pipeline/(inputs/|admin)'
+case_of "OpenSSL is known in base only" system_header 'openssl/' '^pipeline/base/'
+case_of "no call that cannot be bounded or is not reentrant" \
+    calls 'strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|strtok|localtime|gmtime|ctime|asctime|rand'
+case_of "memory comes from mem.h" calls 'malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf' '^pipeline/base/(mem|buf)\.c:'
+case_of "only clock.c reads the clock, nobody sleeps" calls 'time|gettimeofday|clock_gettime|sleep|usleep|nanosleep' \
+    '^pipeline/base/clock\.c:'
+case_of "base, config, transforms and sinks never log" \
+    calls 'log_emit|log_error|log_warn|log_info|log_debug' '^pipeline/([^b]|base/log\.)|^pipeline/b[^a]'
+case_of "files stay below $FILE_LINES_MAX lines" long_files
+case_of "every header compiles alone" headers_alone
+case_of "every header has a guard named after its path" header_guards
+case_of "every header begins with its name and purpose" header_banners
+case_of "nothing is left for later without an issue number" unfinished
+case_of "scripts parse" scripts_parse
+
+printf 'style: %d findings\n' "$findings"
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]

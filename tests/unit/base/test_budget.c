@@ -1,0 +1,119 @@
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/budget.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+static void it_gives_up_to_its_limit_and_takes_back(void **state)
+{
+    struct budget b;
+
+    (void)state;
+    budget_init(&b, 100);
+    assert_true(budget_take(&b, 60));
+    assert_false(budget_take(&b, 41));
+    assert_true(budget_take(&b, 40));
+    assert_false(budget_take(&b, 1));
+    assert_true(budget_take(&b, 0));
+    budget_give(&b, 60);
+    assert_true(budget_take(&b, 50));
+    assert_int_equal(b.used, 90);
+    assert_int_equal(b.peak, 100);
+}
+
+static void a_size_that_would_wrap_is_refused(void **state)
+{
+    struct budget b;
+
+    (void)state;
+    budget_init(&b, SIZE_MAX);
+    assert_true(budget_take(&b, 10));
+    assert_false(budget_take(&b, SIZE_MAX));
+    assert_false(budget_take(&b, SIZE_MAX - 9));
+    assert_true(budget_take(&b, SIZE_MAX - 10));
+}
+
+static void what_is_forced_counts_and_nobody_else_gets_any(void **state)
+{
+    struct budget b;
+
+    (void)state;
+    budget_init(&b, 100);
+    budget_force(&b, 150);
+    assert_false(budget_take(&b, 1));
+    assert_false(budget_take(&b, 0));
+    assert_int_equal(b.peak, 150);
+    budget_give(&b, 150);
+    assert_true(budget_take(&b, 100));
+    assert_int_equal(b.peak, 150);
+}
+
+static void a_part_leaves_the_rest_of_the_whole_to_others(void **state)
+{
+    struct budget whole, part;
+
+    (void)state;
+    budget_init(&whole, 100);
+    budget_init_part(&part, &whole, 60);
+    assert_true(budget_take(&part, 60));
+    assert_false(budget_take(&part, 1));
+    assert_int_equal(whole.used, 60);
+    assert_true(budget_take(&whole, 40));
+    budget_give(&part, 30);
+    assert_int_equal(whole.used, 70);
+    assert_true(budget_take(&whole, 20));
+    assert_false(budget_take(&part, 11)); /* the whole has no more */
+    assert_int_equal(part.used, 30);
+    assert_int_equal(whole.used, 90);
+    budget_force(&part, 50);
+    assert_int_equal(part.used, 80);
+    assert_int_equal(whole.used, 140);
+    budget_give(&part, 80);
+    assert_int_equal(whole.used, 60);
+}
+
+static void *take_and_give(void *arg)
+{
+    struct budget *b = arg;
+    size_t taken = 0;
+
+    for (int i = 0; i < 20000; i++)
+        if (budget_take(b, 7)) {
+            taken++;
+            budget_give(b, 7);
+        }
+    return (char *)arg + (taken ? 1 : 0);
+}
+
+static void threads_together_never_pass_the_limit(void **state)
+{
+    struct budget b;
+    pthread_t threads[4];
+
+    (void)state;
+    budget_init(&b, 20);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, take_and_give, &b);
+    for (int i = 0; i < 4; i++) {
+        void *got;
+
+        pthread_join(threads[i], &got);
+        assert_ptr_equal(got, (char *)&b + 1);
+    }
+    assert_int_equal(b.used, 0);
+    assert_true(b.peak <= 14);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_gives_up_to_its_limit_and_takes_back),
+        cmocka_unit_test(a_size_that_would_wrap_is_refused),
+        cmocka_unit_test(what_is_forced_counts_and_nobody_else_gets_any),
+        cmocka_unit_test(a_part_leaves_the_rest_of_the_whole_to_others),
+        cmocka_unit_test(threads_together_never_pass_the_limit),
+    };
+
+    return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+}

@@ -1,0 +1,79 @@
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/seal_note.h"
+
+static void a_note_comes_back_as_it_was_written(void **state)
+{
+    const struct seal_note in = {
+        .name = SLICE("app/2026/11/22/x y-1.gz"), .format = "lines", .codec = "gzip", .level = 6};
+    struct seal_note out;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, SEAL_NOTE_MAX);
+    assert_int_equal(seal_note_write(&in, &b), 0);
+    assert_int_equal(seal_note_read(buf_slice(&b), &out), 0);
+    assert_true(slice_eq(in.name, out.name));
+    assert_string_equal(out.format, "lines");
+    assert_string_equal(out.codec, "gzip");
+    assert_int_equal(out.level, 6);
+    buf_release(&b);
+}
+
+static void a_name_may_be_empty(void **state)
+{
+    const struct seal_note in = {.name = {NULL, 0}, .format = "raw", .codec = "none", .level = 0};
+    struct seal_note out;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, SEAL_NOTE_MAX);
+    assert_int_equal(seal_note_write(&in, &b), 0);
+    assert_int_equal(seal_note_read(buf_slice(&b), &out), 0);
+    assert_int_equal(out.name.n, 0);
+    buf_release(&b);
+}
+
+static void every_truncation_and_a_newer_version_are_refused(void **state)
+{
+    const struct seal_note in = {.name = SLICE("k"), .format = "lines", .codec = "zstd", .level = 1};
+    struct seal_note out;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, SEAL_NOTE_MAX);
+    assert_int_equal(seal_note_write(&in, &b), 0);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(seal_note_read(slice_of(b.p, n), &out), -1);
+    b.p[0] = '2';
+    assert_int_equal(seal_note_read(buf_slice(&b), &out), -1);
+    buf_release(&b);
+}
+
+static void a_note_that_is_too_long_is_refused_whole(void **state)
+{
+    static char name[SEAL_NOTE_MAX];
+    const struct seal_note in = {.name = slice_of(memset(name, 'x', sizeof(name)), sizeof(name)),
+                                 .format = "lines",
+                                 .codec = "none",
+                                 .level = 0};
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, SEAL_NOTE_MAX);
+    assert_int_equal(seal_note_write(&in, &b), -1);
+    buf_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_note_comes_back_as_it_was_written),
+        cmocka_unit_test(a_name_may_be_empty),
+        cmocka_unit_test(every_truncation_and_a_newer_version_are_refused),
+        cmocka_unit_test(a_note_that_is_too_long_is_refused_whole),
+    };
+
+    return cmocka_run_group_tests_name("seal_note", tests, NULL, NULL);
+}

@@ -1,0 +1,215 @@
+/* Requests byte by byte; signatures computed by an independent implementation of SigV4. */
+#include "tests/support/cmocka.h"
+
+#include "tests/unit/sinks/bound_sink.h"
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
+
+#include <string.h>
+
+/* 2026-07-13T14:05:09Z */
+#define NOW ((nsec)1783951509 * NSEC_PER_SEC)
+
+#define KEYS "access_key_id: AKEXAMPLE\nsecret_access_key: secret/+\n"
+
+static int clean_environment(void **state)
+{
+    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN", "AWS_PROFILE",
+                                        "AWS_REGION",        "AWS_DEFAULT_REGION"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
+        unsetenv(NAMES[i]);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials", 1);
+    setenv("AWS_CONFIG_FILE", "/nonexistent/config", 1);
+    return 0;
+}
+
+static struct bound_sink opened(const char *yaml)
+{
+    struct bound_sink b;
+    struct err e = {0};
+
+    if (bound_sink_open(&b, "s3", yaml, "/base", &e) < 0)
+        fail_msg("%s", e.msg);
+    return b;
+}
+
+static void refused(const char *yaml, const char *want)
+{
+    struct bound_sink b;
+    struct err e = {0};
+
+    if (bound_sink_open(&b, "s3", yaml, "/base", &e) == 0)
+        fail_msg("taken, should say `%s`", want);
+    if (!strstr(e.msg, want))
+        fail_msg("says `%s`, should say `%s`", e.msg, want);
+    bound_sink_close(&b);
+}
+
+static struct http_request request(const struct bound_sink *b, const char *key, const char *encoding)
+{
+    struct sink_seal seal = {
+        .name = slice_str(key), .encoding = encoding, .content_type = "application/octet-stream", .wall_now = NOW};
+    struct http_request rq;
+    struct err e = {0};
+
+    sha256_of(SLICE("hello\n"), seal.sha256);
+    seal.crc32c = crc32c(0, SLICE("hello\n"));
+    if (b->ops->request(b->state, &seal, &rq, &e) < 0)
+        fail_msg("%s", e.msg);
+    return rq;
+}
+
+static const char *header(const struct http_request *rq, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < rq->header_count; i++)
+        if (strncmp(rq->headers[i], name, n) == 0 && rq->headers[i][n] == ':')
+            return rq->headers[i] + n + 2;
+    return "";
+}
+
+static void assert_url(const char *yaml, const char *key, const char *want)
+{
+    struct bound_sink b = opened(yaml);
+    struct http_request rq = request(&b, key, NULL);
+
+    assert_string_equal(rq.url, want);
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+static void a_put_in_path_style(void **state)
+{
+    struct bound_sink b = opened("bucket: logs\nendpoint: http://127.0.0.1:8333\n" KEYS);
+    struct http_request rq = request(&b, "a b+\xc3\xbc/key.gz", "gzip");
+
+    (void)state;
+    assert_string_equal(rq.method, "PUT");
+    assert_string_equal(rq.url, "http://127.0.0.1:8333/logs/a%20b%2B%C3%BC/key.gz");
+    assert_string_equal(header(&rq, "x-amz-date"), "20260713T140509Z");
+    assert_string_equal(header(&rq, "x-amz-content-sha256"),
+                        "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03");
+    assert_string_equal(header(&rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
+    assert_string_equal(header(&rq, "Content-Type"), "application/octet-stream");
+    assert_string_equal(header(&rq, "Content-Encoding"), "gzip");
+    assert_string_equal(header(&rq, "Authorization"),
+                        "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/us-east-1/s3/aws4_request, "
+                        "SignedHeaders=content-encoding;content-type;host;x-amz-checksum-crc32c;x-amz-content-sha256;"
+                        "x-amz-date, Signature=91225c84691bd2beb02145897678007893245e47b8fb3a78fbc6acacabe74e37");
+    assert_int_equal(rq.header_count, 6);
+    assert_int_equal(rq.timeout, 300 * NSEC_PER_SEC);
+    assert_false(rq.tls->insecure);
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+static void a_put_to_aws_with_every_option(void **state)
+{
+    struct bound_sink b =
+        opened("bucket: logs\nregion: eu-central-1\nsession_token: TOKEN\nstorage_class: STANDARD_IA\n"
+               "acl: bucket-owner-full-control\ntagging: a=b&c=d\nserver_side_encryption: aws:kms\n"
+               "kms_key_id: arn:aws:kms:eu-central-1:1:key/k\n"
+               "expected_bucket_owner: \"123456789012\"\ncontent_encoding: false\n" KEYS);
+    struct http_request rq = request(&b, "key", "gzip");
+
+    (void)state;
+    assert_string_equal(rq.url, "https://logs.s3.eu-central-1.amazonaws.com/key");
+    assert_string_equal(header(&rq, "Content-Encoding"), "");
+    assert_string_equal(
+        header(&rq, "Authorization"),
+        "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/eu-central-1/s3/aws4_request, "
+        "SignedHeaders=content-type;host;x-amz-acl;x-amz-checksum-crc32c;x-amz-content-sha256;x-amz-date;"
+        "x-amz-expected-bucket-owner;x-amz-security-token;x-amz-server-side-encryption;"
+        "x-amz-server-side-encryption-aws-kms-key-id;x-amz-storage-class;x-amz-tagging, "
+        "Signature=eee88d9c66360330e051c08680e7b91d85b7e5611d6ff9a9ac8eeb70457b3111");
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+static void addresses(void **state)
+{
+    (void)state;
+    assert_url("bucket: logs\n" KEYS, "k", "https://logs.s3.us-east-1.amazonaws.com/k");
+    assert_url("bucket: my.logs\n" KEYS, "k", "https://s3.us-east-1.amazonaws.com/my.logs/k");
+    assert_url("bucket: logs\nregion: cn-north-1\n" KEYS, "k", "https://logs.s3.cn-north-1.amazonaws.com.cn/k");
+    assert_url("bucket: logs\nendpoint: HTTP://Store.Example:80/\n" KEYS, "k", "http://store.example/logs/k");
+    assert_url("bucket: logs\nendpoint: https://s:443\n" KEYS, "k", "https://s/logs/k");
+    assert_url("bucket: logs\nendpoint: https://s:80\n" KEYS, "k", "https://s:80/logs/k");
+    assert_url("bucket: logs\nendpoint: http://[::1]:8333\n" KEYS, "k", "http://[::1]:8333/logs/k");
+    assert_url("bucket: logs\nendpoint: http://s3.localhost:1\naddressing: virtual\n" KEYS, "a/b?#%",
+               "http://logs.s3.localhost:1/a/b%3F%23%25");
+    assert_url("bucket: logs\naddressing: path\n" KEYS, "k", "https://s3.us-east-1.amazonaws.com/logs/k");
+}
+
+static void mistakes_in_options(void **state)
+{
+    (void)state;
+    refused("bucket: logs/app\n" KEYS, "go into prefix");
+    refused("bucket: \"..\"\n" KEYS, "bucket");
+    refused("bucket: b\nendpoint: localhost:8333\n" KEYS, "http://");
+    refused("bucket: b\nendpoint: ftp://x\n" KEYS, "http://");
+    refused("bucket: b\nendpoint: http://x/bucket\n" KEYS, "bucket goes into");
+    refused("bucket: b\nendpoint: http://u:p@x\n" KEYS, "of the form");
+    refused("bucket: b\nendpoint: http://10.0.0.1\naddressing: virtual\n" KEYS, "host name");
+    refused("bucket: b\nregion: us east\n" KEYS, "region");
+    refused("bucket: b\nkms_key_id: k\n" KEYS, "aws:kms");
+    refused("bucket: b\ntagging: \"a=b c\"\n" KEYS, "tagging");
+    refused("bucket: b\naccess_key_id: A\n", "without secret_access_key");
+    refused("bucket: b\nsecret_access_key: A\n", "without access_key_id");
+    refused("bucket: b\nsecret_access_key: \"A\\n\"\naccess_key_id: B\n", "white space");
+    refused("bucket: b\nprofile: x\n" KEYS, "keep one");
+    refused("bucket: b\nprefix: \"!{x}\"\n" KEYS, "prefix");
+}
+
+static void without_keys_the_message_lists_every_place(void **state)
+{
+    struct bound_sink b = opened("bucket: logs\n");
+    struct sink_seal seal = {.name = SLICE("k")};
+    struct http_request rq;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(b.ops->check(b.state, &e), -1);
+    assert_non_null(strstr(e.msg, "AWS_ACCESS_KEY_ID"));
+    assert_non_null(strstr(e.msg, "/nonexistent/credentials"));
+    assert_non_null(strstr(e.msg, "/nonexistent/config"));
+    assert_int_equal(b.ops->request(b.state, &seal, &rq, &e), -1);
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+static void description_and_secrets(void **state)
+{
+    struct bound_sink b = opened("bucket: logs\nprefix: app/\nendpoint: http://h:1\nsession_token: TTT\n" KEYS);
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, 1000);
+    b.ops->describe(b.state, &text);
+    assert_string_equal(buf_cstr(&text), "s3://logs/app/ at http://h:1");
+    for (const struct cfg_field *f = b.ops->fields; f->name; f++)
+        if (strstr(f->name, "secret") || strstr(f->name, "token"))
+            assert_true(f->secret);
+    buf_release(&text);
+    bound_sink_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_put_in_path_style),
+        cmocka_unit_test(a_put_to_aws_with_every_option),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(mistakes_in_options),
+        cmocka_unit_test(without_keys_the_message_lists_every_place),
+        cmocka_unit_test(description_and_secrets),
+    };
+
+    return cmocka_run_group_tests_name("s3", tests, clean_environment, NULL);
+}

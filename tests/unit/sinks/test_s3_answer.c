@@ -1,0 +1,199 @@
+/* What S3 and its relatives answer, and what an operator then reads. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/compiler.h"
+#include "sinks/s3_answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* 2026-11-22T15:26:00Z */
+#define NOW ((nsec)1795361160 * NSEC_PER_SEC)
+
+static const struct s3_context CONTEXT = {.place = "destination",
+                                          .bucket = "logs",
+                                          .endpoint = "http://h:1",
+                                          .region = "us-east-1",
+                                          .access_key_id = "AKEXAMPLE",
+                                          .key_source = "the environment",
+                                          .key = {"a/b.gz", 6},
+                                          .size = 123456,
+                                          .crc32c = 0x353dd8be};
+
+#define ERROR(code, message, more)                                                                                     \
+    "<?xml version=\"1.0\"?><Error><Code>" code "</Code><Message>" message "</Message>" more "</Error>"
+
+static enum sink_outcome judge(int status, const char *headers, const char *body, struct sink_verdict *v)
+{
+    const struct http_response re = {
+        .status = status, .headers = slice_str(headers), .body = slice_str(body), .wall_now = NOW};
+
+    return s3_answer_judge(&CONTEXT, &re, v);
+}
+
+static void only_200_with_an_etag_is_delivered(void **state)
+{
+    static const struct {
+        int status;
+        const char *headers;
+        enum sink_outcome want;
+    } cases[] = {
+        {200, "ETag: \"x\"\r\n", SINK_DELIVERED},
+        {200, "etag: \"x\"\r\nx-amz-checksum-crc32c: NT3Yvg==\r\n", SINK_DELIVERED},
+        {200, "ETag: \"x\"\r\nx-amz-checksum-crc32c: AAAAAA==\r\n", SINK_RETRY},
+        {200, "", SINK_RETRY},
+        {200, "ETag:\r\n", SINK_RETRY},
+        {201, "ETag: \"x\"\r\n", SINK_RETRY},
+        {204, "ETag: \"x\"\r\n", SINK_RETRY},
+        {304, "ETag: \"x\"\r\n", SINK_RETRY},
+        {100, "ETag: \"x\"\r\n", SINK_RETRY},
+        {0, "ETag: \"x\"\r\n", SINK_RETRY},
+    };
+    struct sink_verdict v;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (judge(cases[i].status, cases[i].headers, "", &v) != cases[i].want)
+            fail_msg("%d `%s`: %s", cases[i].status, cases[i].headers, v.message);
+        if (cases[i].want == SINK_RETRY)
+            assert_true(v.message[0] && v.code[0]);
+    }
+}
+
+static void every_refusal_says_what_where_and_what_to_do(void **state)
+{
+    static const struct {
+        int status;
+        const char *headers, *body;
+        const char *code, *message, *hint;
+        bool misconfigured;
+    } cases[] = {
+        {404, "", ERROR("NoSuchBucket", "The specified bucket does not exist", ""), "NoSuchBucket",
+         "bucket `logs` does not exist at http://h:1", "destination.s3.bucket", true},
+        {403, "", ERROR("AccessDenied", "Access Denied", ""), "AccessDenied", "`AKEXAMPLE` may not write `a/b.gz`",
+         "s3:PutObject", true},
+        {403, "", ERROR("InvalidAccessKeyId", "x", ""), "InvalidAccessKeyId",
+         "does not know the access key `AKEXAMPLE`", "the environment", true},
+        {404, "", ERROR("XAdminUserNotFound", "x", ""), "XAdminUserNotFound", "does not know the access key",
+         "access_key_id", true},
+        {403, "", ERROR("SignatureDoesNotMatch", "x", ""), "SignatureDoesNotMatch", "refused the signature",
+         "secret_access_key", true},
+        {403, "Date: Sun, 22 Nov 2026 14:26:00 GMT\r\n", ERROR("RequestTimeTooSkewed", "x", ""), "RequestTimeTooSkewed",
+         "differ by 3600 s (ours is ahead)", "NTP", true},
+        {403, "Date: Sun, 22 Nov 2026 15:27:00 GMT\r\n", ERROR("RequestTimeTooSkewed", "x", ""), "RequestTimeTooSkewed",
+         "differ by 60 s (ours is behind)", "NTP", true},
+        {400, "", ERROR("AuthorizationHeaderMalformed", "x", "<Region>eu-west-1</Region>"),
+         "AuthorizationHeaderMalformed", "region is `us-east-1`, it wants `eu-west-1`", "destination.s3.region", true},
+        {301, "x-amz-bucket-region: eu-west-1\r\n",
+         ERROR("PermanentRedirect", "x", "<Endpoint>logs.s3.eu-west-1.amazonaws.com</Endpoint>"), "PermanentRedirect",
+         "region `eu-west-1`, at logs.s3.eu-west-1.amazonaws.com", "destination.s3.region", true},
+        {301, "Location: https://h/\r\n", "", "HTTP 301", "redirects to https://h/", "destination.s3.endpoint", true},
+        {307, "", ERROR("TemporaryRedirect", "x", "<Endpoint>e</Endpoint>"), "TemporaryRedirect", "but at e", "",
+         false},
+        {400, "", ERROR("ExpiredToken", "x", ""), "ExpiredToken", "has expired", "renew", true},
+        {503, "", ERROR("SlowDown", "Reduce your request rate", ""), "SlowDown", "Reduce your request rate", "", false},
+        {503, "", "", "HTTP 503", "status 503", "", false},
+        {500, "", ERROR("InternalError", "We encountered", ""), "InternalError", "internal error", "", false},
+        {502, "", "<html>bad gateway", "HTTP 502", "status 502", "", false},
+        {429, "", "", "HTTP 429", "slow down", "", false},
+        {400, "", ERROR("EntityTooLarge", "x", ""), "EntityTooLarge", "123456 bytes", "buffer.size", true},
+        {413, "", "<html>", "HTTP 413", "123456 bytes", "proxy", true},
+        {400, "", ERROR("KMS.NotFoundException", "no key", ""), "KMS.NotFoundException", "no key", "kms_key_id", true},
+        {400, "", ERROR("KMS.DisabledException", "off", ""), "KMS.DisabledException", "off", "kms_key_id", true},
+        {404, "", ERROR("kms:KeyNotFound", "no key", ""), "kms:KeyNotFound", "no key", "kms_key_id", true},
+        {403, "", ERROR("QuotaExceeded", "x", ""), "QuotaExceeded", "quota of bucket `logs`", "quota", true},
+        {507, "", ERROR("XMinioStorageFull", "x", ""), "XMinioStorageFull", "is full", "", true},
+        {400, "", ERROR("InvalidStorageClass", "x", ""), "InvalidStorageClass", "storage class", "storage_class", true},
+        {400, "", ERROR("BadDigest", "x", ""), "BadDigest", "other bytes", "proxy", false},
+        {409, "", ERROR("ObjectParentIsFile", "x", ""), "ObjectParentIsFile", "a/b.gz", "prefix", true},
+        {400, "", ERROR("NeverHeardOf", "a &lt;b&gt; &amp; &quot;c&quot;", ""), "NeverHeardOf", "a <b> & \"c\"", "",
+         true},
+        {401, "", "", "HTTP 401", "status 401", "access_key_id", true},
+        {403, "", "", "HTTP 403", "forbids access key", "s3:PutObject", true},
+        {404, "", "<html>", "HTTP 404", "found nothing", "endpoint", true},
+        {200, "", "<html>welcome", "NoETag", "without an ETag", "endpoint", true},
+    };
+    struct sink_verdict v;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (judge(cases[i].status, cases[i].headers, cases[i].body, &v) != SINK_RETRY)
+            fail_msg("%s: not to be tried again?", cases[i].code);
+        if (strcmp(v.code, cases[i].code) != 0 || !strstr(v.message, cases[i].message) ||
+            !strstr(v.hint, cases[i].hint) || v.misconfigured != cases[i].misconfigured)
+            fail_msg("%s: got code `%s` message `%s` hint `%s` misconfigured %d", cases[i].code, v.code, v.message,
+                     v.hint, v.misconfigured);
+    }
+}
+
+static void trouble_below_http(void **state)
+{
+    static const struct {
+        enum http_failure failure;
+        const char *want;
+        bool misconfigured;
+    } cases[] = {
+        {HTTP_DNS, "does not resolve", true},  {HTTP_CONNECT, "cannot connect", false},
+        {HTTP_TLS, "no TLS connection", true}, {HTTP_TIMEOUT, "in time", false},
+        {HTTP_RESET, "in the middle", false},  {HTTP_MALFORMED, "not HTTP", false},
+        {HTTP_LOCAL, "cannot be read", false},
+    };
+    struct sink_verdict v;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct http_response re = {
+            .failure = cases[i].failure, .failure_text = "the cause", .status = 200, .headers = SLICE("ETag: x\r\n")};
+
+        assert_int_equal(s3_answer_judge(&CONTEXT, &re, &v), SINK_RETRY);
+        if (!strstr(v.message, cases[i].want) || !strstr(v.message, "the cause"))
+            fail_msg("%s", v.message);
+        assert_int_equal(v.misconfigured, cases[i].misconfigured);
+    }
+}
+
+static void retry_after_is_passed_on(void **state)
+{
+    struct sink_verdict v;
+
+    (void)state;
+    judge(503, "Retry-After: 9\r\n", ERROR("SlowDown", "x", ""), &v);
+    assert_int_equal(v.retry_after, 9 * NSEC_PER_SEC);
+}
+
+static void hostile_answers_stay_text(void **state)
+{
+    static char huge[70000];
+    struct sink_verdict v;
+    char out[16];
+
+    (void)state;
+    memset(huge, 'A', sizeof(huge) - 1);
+    memcpy(huge, "<Error><Code>", 13);
+    memcpy(huge + 60000, "</Code>", 7);
+    judge(400, "", huge, &v);
+    assert_true(strlen(v.code) < sizeof(v.code));
+    judge(400, "", ERROR("X%s%n\x1b[31m", "a\x07\nb%m%n&#10;", ""), &v);
+    assert_null(strchr(v.message, '\x1b'));
+    assert_null(strchr(v.message, '\n'));
+    assert_non_null(strstr(v.message, "%n"));
+    s3_answer_xml(SLICE("<Code>never closed"), "Code", out, sizeof(out));
+    assert_string_equal(out, "");
+    s3_answer_xml(SLICE("<Code>0123456789abcdefgh</Code>"), "Code", out, sizeof(out));
+    assert_string_equal(out, "0123456789abcde");
+    s3_answer_xml((struct slice){NULL, 0}, "Code", out, sizeof(out));
+    assert_string_equal(out, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_200_with_an_etag_is_delivered),
+        cmocka_unit_test(every_refusal_says_what_where_and_what_to_do),
+        cmocka_unit_test(trouble_below_http),
+        cmocka_unit_test(retry_after_is_passed_on),
+        cmocka_unit_test(hostile_answers_stay_text),
+    };
+
+    return cmocka_run_group_tests_name("s3_answer", tests, NULL, NULL);
+}

@@ -1,0 +1,49 @@
+/* chain.h -- several transforms one behind the other, as one: what comes out of one goes into the next.
+ *
+ * Fates end where they happen and name the source: `from` in the fates that a chain gives is always the record that
+ * went into it, with its own data, whichever transform decided. Partition keys add up; of the same name the later one
+ * counts. When one record became many on the way, each that arrives is emitted; the source is dropped when none of
+ * them arrives, with the last reason, and failed once when one of them fails, even if others arrive.
+ *
+ * Ownership  the parts' conf is borrowed and outlives the chain, the chain outlives its states.
+ * Threads    load, unload: the main thread. A state: one at a time.
+ * Invariant  each record that goes in gets an emit, a drop or a fail, when all transforms keep to transform.h.
+ */
+#ifndef TRANSFORMS_CHAIN_H
+#define TRANSFORMS_CHAIN_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "transforms/transform.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Transforms in one chain. */
+#define CHAIN_MAX 16
+
+struct chain;
+struct chain_state;
+
+struct chain_part {
+    const struct transform_ops *ops;
+    const void *conf; /* bound by ops->fields */
+};
+
+/* An error begins with which transform it is when there are several. */
+MUST_CHECK int chain_load(struct chain **c, const struct chain_part *parts, size_t count,
+                          const struct transform_env *env, struct err *e);
+void chain_unload(struct chain **c);
+bool chain_is_single(const struct chain *c); /* one of them is */
+bool chain_holds(const struct chain *c);     /* one of them does */
+
+MUST_CHECK int chain_open(struct chain_state **s, struct chain *c, struct err *e);
+void chain_close(struct chain_state **s);
+
+/* As begin, run and end of transform_ops. */
+MUST_CHECK int chain_begin(struct chain_state *s, struct err *e);
+MUST_CHECK int chain_run(struct chain_state *s, const struct transform_record *records, size_t count,
+                         struct transform_out *out, struct err *e);
+MUST_CHECK int chain_end(struct chain_state *s, struct transform_out *out, struct err *e);
+
+#endif

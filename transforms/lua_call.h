@@ -1,0 +1,69 @@
+/* lua_call.h -- the inside of a worker: its state, and the calls into the script. For lua_worker.c and lua_call.c.
+ *
+ * Threads    as the worker.
+ */
+#ifndef TRANSFORMS_LUA_CALL_H
+#define TRANSFORMS_LUA_CALL_H
+
+#include "transforms/lua_arena.h"
+#include "transforms/lua_guard.h"
+#include "transforms/lua_meta.h"
+#include "transforms/lua_record.h"
+#include "transforms/lua_worker.h"
+
+/* What a call gave back: pieces of `result`, or whole records that nobody changed. */
+struct lua_part {
+    struct lua_record *of; /* the record it stems from; NULL: made by the script */
+    size_t at, n;
+    bool untouched; /* of->from.data */
+};
+
+struct lua_worker {
+    struct lua_worker_options options;
+    struct lua_script *script;
+    struct lua_guard guard;
+    lua_State *L;
+    bool init, single, by_batch;
+    struct lua_arena arena;
+    struct lua_record one;
+    struct lua_meta_records records; /* `one`, or those of the batch */
+    struct transform_out *out;       /* while records go through */
+    nsec batch_left;                 /* of the batch's time */
+    bool batch_over;
+    unsigned log_lines; /* of this batch */
+
+    struct buf result, parts; /* bytes; struct lua_part one behind the other */
+    /* batch(): copies of the records that came so far */
+    struct buf held, held_at; /* bytes; struct lua_held */
+    bool held_full;
+};
+
+/* A record in `held`. */
+struct lua_held {
+    size_t data, data_n, origin, origin_n;
+    uint64_t seq;
+    nsec arrival;
+    uint32_t part;
+};
+
+enum lua_call_status {
+    LUA_CALL_OK,
+    LUA_CALL_FAILED, /* code and message say why */
+};
+
+struct lua_call_error {
+    const char *code;
+    char message[1024];
+    size_t n;
+};
+
+/* Makes the state: libraries, the script's main chunk, init(). */
+MUST_CHECK int lua_call_make(struct lua_worker *w, struct err *e);
+void lua_call_unmake(struct lua_worker *w);
+
+/* Calls transform() with w->one, or batch() with w->records; leaves the parts in w->parts. */
+MUST_CHECK enum lua_call_status lua_call_record(struct lua_worker *w, nsec hard_end, struct lua_call_error *error);
+MUST_CHECK enum lua_call_status lua_call_batch(struct lua_worker *w, nsec hard_end, struct lua_call_error *error);
+void lua_call_finish(struct lua_worker *w);
+
+#endif

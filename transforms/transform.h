@@ -1,0 +1,88 @@
+/* transform.h -- what every transform implements: records in, for each a fate out.
+ *
+ * The meaning is that of Firehose's Lambda contract: a record comes out changed or not (Ok), as several (one becomes
+ * many), not at all (Dropped), or it fails (ProcessingFailed) and goes to the backup alone while its neighbours go on.
+ * A transform does no I/O of its own, logs nothing and moves no metrics; the stage that runs it counts. A transform is
+ * one file with one const struct transform_ops at its bottom and one row in registry.c; several of them chain.
+ *
+ * Ownership  `shared` is made once per stream and outlives its states; records are borrowed for the call.
+ * Threads    load, unload, describe: the main thread. A state: one worker at a time. `single` transforms have one
+ * state, and batches of the stream go through it in order.
+ */
+#ifndef TRANSFORMS_TRANSFORM_H
+#define TRANSFORMS_TRANSFORM_H
+
+#include "config/bind.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct transform_record {
+    struct slice data;
+    struct slice origin; /* facts of the input: "input=tail path=/var/log/x" */
+    uint64_t seq;
+    nsec arrival;  /* wall */
+    uint32_t part; /* in a chain: which of the records that one became before; handed back as it came */
+};
+
+struct transform_key {
+    struct slice name, value; /* a partition key that the transform set */
+};
+
+/* Where fates go. Implemented by who runs the transform. For each record that goes in: emit() once or more, or drop()
+ * or fail() once. emit() answers -1 when the body cannot take it (error kept by the implementer): stop and return -1.
+ */
+struct transform_out {
+    int (*emit)(struct transform_out *o, const struct transform_record *from, struct slice data,
+                const struct transform_key *keys, size_t key_count);
+    void (*drop)(struct transform_out *o, const struct transform_record *from,
+                 struct slice reason); /* reason may be empty */
+    /* `code` as Firehose's: "Lua.FunctionError"; `message` says script:line and why, never record content. */
+    int (*fail)(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message);
+    /* sluice.counter(name) and the like; both may be NULL. */
+    void (*count)(struct transform_out *o, struct slice name, double by);
+    void (*log)(struct transform_out *o, int level, struct slice text);
+};
+
+struct transform_env {
+    const char *stream;
+    const char *base_dir; /* folder of the YAML file */
+};
+
+struct transform_ops {
+    const char *name; /* what users write: lua, decompress, deaggregate, delimiter */
+    const char *help;
+    const struct cfg_field *fields;
+    size_t conf_size;
+    /* A bare scalar stands for this option (`- decompress`, `lua: FILE`); NULL: a mapping is needed. */
+    const char *scalar_option;
+
+    /* Reads and checks what the options name (compiles the script): errors at script:line. */
+    MUST_CHECK int (*load)(void **shared, const void *conf, const struct transform_env *env, struct err *e);
+    void (*unload)(void **shared);
+    bool (*is_single)(const void *shared);
+    /* Does it hold records back until end()? NULL: no. */
+    bool (*holds)(const void *shared);
+
+    MUST_CHECK int (*open)(void **state, void *shared, struct err *e);
+    void (*close)(void **state);
+
+    /* The records of one batch come in one or more calls to run(), in order, between begin() and end(); end() may emit
+     * what the transform held back within the batch. -1: the batch cannot be worked on now (err says why), it will be
+     * tried again whole. What `from` points to in a fate is valid during that fate; its
+     * bytes (data, origin) until the next call. It need not be the pointer that came in: seq tells which it is. */
+    MUST_CHECK int (*begin)(void *state, struct err *e);
+    MUST_CHECK int (*run)(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
+                          struct err *e);
+    MUST_CHECK int (*end)(void *state, struct transform_out *out, struct err *e);
+};
+
+const struct transform_ops *transform_find(const char *name);
+const struct transform_ops *transform_at(size_t index);
+
+#endif

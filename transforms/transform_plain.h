@@ -1,0 +1,17 @@
+/* transform_plain.h -- what transforms without a script share: the entries of transform_ops that have nothing to do.
+ *
+ * Threads    as transform.h says.
+ */
+#ifndef TRANSFORMS_TRANSFORM_PLAIN_H
+#define TRANSFORMS_TRANSFORM_PLAIN_H
+
+#include "transforms/transform.h"
+
+bool transform_plain_is_single(const void *shared); /* never */
+int transform_plain_begin(void *state, struct err *e);
+int transform_plain_end(void *state, struct transform_out *out, struct err *e); /* nothing is held back */
+
+/* Frees a `shared` that is one block of memory. */
+void transform_plain_unload(void **shared);
+
+#endif
