@@ -276,8 +276,9 @@ static struct segment *pick(const struct spool *s, uint64_t number, uint64_t seq
 }
 
 /* Locks: held. */
-static struct segment *pick_next(const struct spool *s, uint64_t number)
+static struct segment *pick_next(const struct spool *s, uint64_t number, uint64_t seq)
 {
+    (void)seq;
     for (size_t i = 0; i < s->segment_count; i++)
         if (s->segments[i]->number > number)
             return s->segments[i];
@@ -307,12 +308,14 @@ static int open_entered(struct spool *s, struct segment *seg, struct log_file *f
     return rc;
 }
 
-static int enter(struct spool *s, struct segment *seg, struct log_file *f, struct err *e)
+static bool has_gone(struct spool *s, const struct segment *seg)
 {
-    if (f->fd >= 0 || open_entered(s, seg, f, e) > 0)
-        return 1;
-    spool_leave(s, seg);
-    return -1;
+    bool dead;
+
+    pthread_mutex_lock(&s->lock);
+    dead = seg->dead;
+    pthread_mutex_unlock(&s->lock);
+    return dead;
 }
 
 /* Locks: held. */
@@ -323,24 +326,40 @@ static void note_user(struct spool *s, struct segment *seg, struct log_file *f)
         .ops = s->ops, .window = f->window, .dir = s->dir, .fd = seg->fd, .number = seg->number, .end = seg->size};
 }
 
+typedef struct segment *pick_segment(const struct spool *s, uint64_t number, uint64_t seq);
+
+/* A cursor may stand at the end of a segment whose last record is settled just now: its file may be gone before it is
+ * open. Then the segment has left the list, and another one is picked. */
+static int enter(struct spool *s, pick_segment *pick_one, uint64_t number, uint64_t seq, struct segment **seg,
+                 struct log_file *f, struct err *e)
+{
+    for (;;) {
+        bool gone;
+
+        pthread_mutex_lock(&s->lock);
+        *seg = pick_one(s, number, seq);
+        if (*seg)
+            note_user(s, *seg, f);
+        pthread_mutex_unlock(&s->lock);
+        if (!*seg)
+            return 0;
+        if (f->fd >= 0 || open_entered(s, *seg, f, e) > 0)
+            return 1;
+        gone = has_gone(s, *seg);
+        spool_leave(s, *seg);
+        if (!gone)
+            return -1;
+    }
+}
+
 int spool_enter(struct spool *s, uint64_t number, uint64_t seq, struct segment **seg, struct log_file *f, struct err *e)
 {
-    pthread_mutex_lock(&s->lock);
-    *seg = pick(s, number, seq);
-    if (*seg)
-        note_user(s, *seg, f);
-    pthread_mutex_unlock(&s->lock);
-    return *seg ? enter(s, *seg, f, e) : 0;
+    return enter(s, pick, number, seq, seg, f, e);
 }
 
 int spool_enter_next(struct spool *s, uint64_t number, struct segment **seg, struct log_file *f, struct err *e)
 {
-    pthread_mutex_lock(&s->lock);
-    *seg = pick_next(s, number);
-    if (*seg)
-        note_user(s, *seg, f);
-    pthread_mutex_unlock(&s->lock);
-    return *seg ? enter(s, *seg, f, e) : 0;
+    return enter(s, pick_next, number, 0, seg, f, e);
 }
 
 /* Locks: held. The file to close when nobody reads `seg`: all but the active and the one that was read last. */
