@@ -35,18 +35,34 @@ class Skip(Exception):
     """The case cannot run here; says why."""
 
 
-def free_port():
-    """A loopback port outside the kernel's ephemeral range, so that no outgoing connection takes it meanwhile."""
-    for _ in range(200):
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
+class Ports:
+    """Loopback ports below the kernel's ephemeral range, so that no outgoing connection takes one meanwhile. A port is
+    given out once, and the runner gives each case a share of its own: a daemon that still tries to reach a peer that
+    is down must not meet the peer of another case there."""
+
+    FIRST, COUNT, SHARE = 20000, 12000, 200
+
+    def __init__(self):
+        self._next = random.randrange(self.COUNT)
+
+    def of_case(self, number):
+        self._next = number * self.SHARE % self.COUNT
+
+    def take(self):
+        for _ in range(self.COUNT):
+            port, self._next = self.FIRST + self._next, (self._next + 1) % self.COUNT
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    s.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+        raise RuntimeError("no free port")
+
+
+ports = Ports()
+free_port = ports.take
 
 
 def wait_until(what, check, timeout, period=0.05):

@@ -7,6 +7,8 @@ import ssl
 import struct
 import threading
 
+from harness import free_port
+
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -73,9 +75,9 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class HttpPeer:
     """Listens on 127.0.0.1 once it is made. start() after stop() is on the same port."""
 
-    def __init__(self, handler, tls=None, port=0):
+    def __init__(self, handler, tls=None):
         """`tls`: (certificate file, key file)."""
-        self.handler, self.tls, self.port = handler, tls, port
+        self.handler, self.tls, self.port = handler, tls, free_port()
         self._plan, self._lock, self._connections = [], threading.Lock(), []
         self._server = None
         self.start()
@@ -84,7 +86,6 @@ class HttpPeer:
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", self.port), self.handler)
         self._server.peer = self
-        self.port = self._server.server_address[1]
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.tls)

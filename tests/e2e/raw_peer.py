@@ -11,6 +11,8 @@ import struct
 import threading
 import time
 
+from harness import free_port
+
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -91,8 +93,9 @@ class RawPeer:
         self.stopping, self._lock = threading.Event(), threading.Lock()
         self._sockets = []
         self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.port = free_port()
+        self._listener.bind(("127.0.0.1", self.port))
         if not down:
             self.cure()
 

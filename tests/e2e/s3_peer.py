@@ -213,7 +213,7 @@ class _Handler(Handler):
 
 
 class S3Peer(HttpPeer):
-    def __init__(self, bucket="logs", region="us-east-1", tls=None, port=0):
+    def __init__(self, bucket="logs", region="us-east-1", tls=None):
         """`tls`: (certificate file, key file)."""
         self.bucket, self.region = bucket, region
         self.secrets = {ACCESS_KEY: SECRET}
@@ -222,7 +222,7 @@ class S3Peer(HttpPeer):
         self.without_checksum = 0
         self.always = self.by_key = None
         self._attempts = {}
-        super().__init__(_Handler, tls, port)
+        super().__init__(_Handler, tls)
 
     # --- script -------------------------------------------------------------------------------------------------
 
