@@ -3,6 +3,7 @@
 #include "pipeline/base/budget.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 
 static void it_gives_up_to_its_limit_and_takes_back(void **state)
@@ -76,14 +77,15 @@ static void a_part_leaves_the_rest_of_the_whole_to_others(void **state)
 static void *take_and_give(void *arg)
 {
     struct budget *b = arg;
-    size_t taken = 0;
 
-    for (int i = 0; i < 20000; i++)
+    for (int taken = 0; taken < 5000;)
         if (budget_take(b, 7)) {
             taken++;
             budget_give(b, 7);
+        } else {
+            sched_yield(); /* others have it all */
         }
-    return (char *)arg + (taken ? 1 : 0);
+    return NULL;
 }
 
 static void threads_together_never_pass_the_limit(void **state)
@@ -95,12 +97,8 @@ static void threads_together_never_pass_the_limit(void **state)
     budget_init(&b, 20);
     for (int i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, take_and_give, &b);
-    for (int i = 0; i < 4; i++) {
-        void *got;
-
-        pthread_join(threads[i], &got);
-        assert_ptr_equal(got, (char *)&b + 1);
-    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
     assert_int_equal(b.used, 0);
     assert_true(b.peak <= 14);
 }

@@ -113,11 +113,12 @@ static inline struct rig *rig_new(const char *script)
     return rig;
 }
 
-/* `yaml` is the transform's mapping: "lua: t.lua, timeout: 50ms" */
+/* `yaml` is the transform's mapping: "lua: t.lua, timeout: 50ms". Where it says nothing of time there is plenty, so that
+ * no sanitizer on a busy machine runs out of it. */
 static inline int rig_load(struct rig *rig, const char *yaml)
 {
     struct cfg_errors *errs = cfg_errors_new();
-    char *text = mem_printf("{%s}\n", yaml);
+    char *text = mem_printf("{%s%s}\n", yaml, strstr(yaml, "timeout") ? "" : ", timeout: 60s");
     struct cfg_tree *t = cfg_tree_parse("t.yaml", text, strlen(text), errs);
     struct buf printed;
 
