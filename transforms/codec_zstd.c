@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <zstd.h>
 
-#define ZSTD_ROOM ((size_t)32 * 1024)
+/* Of a whole block: with less, zstd compresses into memory of its own and copies. */
+#define ZSTD_ROOM ZSTD_COMPRESSBOUND(ZSTD_BLOCKSIZE_MAX)
 
 /* Levels above need a window per context that no longer fits what a worker may hold. */
 #define ZSTD_LEVEL_MAX 19
