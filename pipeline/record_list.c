@@ -22,11 +22,18 @@ struct record_list {
     uint32_t next_part;
 };
 
-struct record_list *record_list_new(const char *tmp_dir)
+/* Chunk headers, and lines that grow a little. */
+static uint64_t with_slack(uint64_t bytes)
+{
+    return bytes + bytes / 16 + 4 * KIB;
+}
+
+struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes)
 {
     struct record_list *l = mem_alloc(sizeof(*l));
 
     l->body = body_new(tmp_dir, BODY_MEMORY_MAX);
+    body_expect(l->body, with_slack(bytes + count * (sizeof(struct record_origin) + 2)));
     buf_init(&l->payload, CHUNK_BYTES + RECORD_MAX_BYTES + 1);
     buf_init(&l->table, (CHUNK_BYTES + 1) * VARINT_MAX);
     buf_init(&l->origins, (CHUNK_BYTES + 1) * sizeof(struct record_origin));

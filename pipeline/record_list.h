@@ -20,7 +20,8 @@
 
 struct record_list;
 
-struct record_list *record_list_new(const char *tmp_dir);
+/* Hints for what it will come to hold: `count` records of `bytes` in all. */
+struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes);
 void record_list_free(struct record_list **l);
 
 /* data.n <= RECORD_MAX_BYTES. `seq` is the source record's; several records in a row may share it. */

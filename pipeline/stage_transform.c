@@ -134,14 +134,15 @@ static int run_all(struct sieve *s, struct worker *w)
 
 int stage_transform_run(struct stage_transform *t, struct worker *w)
 {
+    uint64_t count = t->seal->last - t->seal->first + 1;
     struct sieve s = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .count = on_count, .log = on_log},
                       .t = t};
     int rc;
 
     stage_transform_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new(t->tmp_dir);
-    sources_init(&t->sources, t->seal->first, t->seal->last - t->seal->first + 1);
+    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes);
+    sources_init(&t->sources, t->seal->first, count);
     buf_init(&s.line, LINE_MAX_BYTES);
     rc = run_all(&s, w);
     buf_release(&s.line);

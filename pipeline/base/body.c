@@ -45,6 +45,12 @@ void body_free(struct body **b)
     MEM_CLEAR(*b);
 }
 
+void body_expect(struct body *b, uint64_t n)
+{
+    if (n <= b->memory_max)
+        buf_expect(&b->tail, (size_t)n);
+}
+
 /* How many bytes `tail` may hold between calls. */
 static size_t tail_max(const struct body *b)
 {

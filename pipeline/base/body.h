@@ -22,6 +22,9 @@ struct body;
 struct body *body_new(const char *tmp_dir, size_t memory_max);
 void body_free(struct body **b);
 
+/* A hint, before anything is added: it will come to hold about `n` bytes. */
+void body_expect(struct body *b, uint64_t n);
+
 MUST_CHECK int body_add(struct body *b, struct slice s, struct err *e);
 
 /* At least `want` writable bytes at the end without a copy, then body_wrote(n <= what was returned in *room). NULL on

@@ -46,6 +46,16 @@ int buf_reserve(struct buf *b, size_t more)
     return 0;
 }
 
+void buf_expect(struct buf *b, size_t n)
+{
+    if (n > b->max)
+        n = b->max;
+    if (b->cap > 0 || n == 0)
+        return;
+    b->p = malloc(n);
+    b->cap = b->p ? n : 0;
+}
+
 int buf_add(struct buf *b, const void *p, size_t n)
 {
     if (buf_reserve(b, n) < 0)

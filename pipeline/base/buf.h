@@ -25,6 +25,9 @@ void buf_clear(struct buf *b);   /* n = 0; keeps the memory */
 /* Room for `more` bytes behind n, or -1 when that would pass max (or memory is short). The caller may then write at
  * p + n and raise n. */
 MUST_CHECK int buf_reserve(struct buf *b, size_t more);
+/* A hint, for a buffer that has no memory yet: it will come to hold about `n` bytes. Spares the steps on the way, and
+ * the room that doubling would leave unused. */
+void buf_expect(struct buf *b, size_t n);
 
 MUST_CHECK int buf_add(struct buf *b, const void *p, size_t n);
 MUST_CHECK int buf_add_slice(struct buf *b, struct slice s);

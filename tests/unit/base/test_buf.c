@@ -75,6 +75,26 @@ static void reserved_room_can_be_written_in_place(void **state)
     buf_release(&b);
 }
 
+static void what_was_expected_is_there_at_once_and_more_may_come(void **state)
+{
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1000);
+    buf_expect(&b, 300);
+    assert_int_equal(b.cap, 300);
+    buf_check(&b);
+    buf_expect(&b, 500); /* too late */
+    assert_int_equal(b.cap, 300);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(buf_add_char(&b, 'x'), 0);
+    buf_check(&b);
+    buf_release(&b);
+    buf_expect(&b, SIZE_MAX); /* never more than the maximum */
+    assert_int_equal(b.cap, 1000);
+    buf_release(&b);
+}
+
 static void the_c_string_is_terminated_and_empty_without_room(void **state)
 {
     struct buf b;
@@ -118,6 +138,7 @@ int main(void)
         cmocka_unit_test(it_fills_to_its_maximum_and_not_one_byte_further),
         cmocka_unit_test(a_refused_addition_changes_nothing),
         cmocka_unit_test(reserved_room_can_be_written_in_place),
+        cmocka_unit_test(what_was_expected_is_there_at_once_and_more_may_come),
         cmocka_unit_test(the_c_string_is_terminated_and_empty_without_room),
         cmocka_unit_test(clearing_keeps_memory_and_releasing_keeps_the_maximum),
     };

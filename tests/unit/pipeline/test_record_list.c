@@ -86,7 +86,7 @@ static void what_was_added_comes_back(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-        struct record_list *l = record_list_new("/tmp");
+        struct record_list *l = record_list_new("/tmp", 0, 0);
 
         fill(l, counts[i]);
         check(l, counts[i]);
@@ -96,9 +96,26 @@ static void what_was_added_comes_back(void **state)
     }
 }
 
+static void what_is_expected_costs_no_more_than_it_holds(void **state)
+{
+    struct record_list *l = record_list_new("/tmp", 0, 0);
+    uint64_t bytes;
+
+    (void)state;
+    fill(l, 5000);
+    bytes = record_list_bytes(l);
+    record_list_free(&l);
+    l = record_list_new("/tmp", 5000, bytes);
+    fill(l, 5000);
+    check(l, 5000);
+    if (bytes < BODY_MEMORY_MAX / 2)
+        assert_true(record_list_memory(l) < bytes + bytes / 8 + 5000 * (sizeof(struct record_origin) + 2) + 8 * KIB);
+    record_list_free(&l);
+}
+
 static void many_records_do_not_stay_in_memory(void **state)
 {
-    struct record_list *l = record_list_new("/tmp");
+    struct record_list *l = record_list_new("/tmp", 0, 0);
 
     (void)state;
     fill(l, MANY);
@@ -110,7 +127,7 @@ static void many_records_do_not_stay_in_memory(void **state)
 
 static void a_list_that_was_not_finished_can_be_freed(void **state)
 {
-    struct record_list *l = record_list_new("/tmp");
+    struct record_list *l = record_list_new("/tmp", 0, 0);
     struct err e;
 
     (void)state;
@@ -130,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_added_comes_back),
+        cmocka_unit_test(what_is_expected_costs_no_more_than_it_holds),
         cmocka_unit_test(many_records_do_not_stay_in_memory),
         cmocka_unit_test(a_list_that_was_not_finished_can_be_freed),
     };
