@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 #define LOG_PERIOD (60 * NSEC_PER_SEC)
+/* What is read at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
+ * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
+#define READ_BYTES (256 * KIB)
 
 /* --- safety ------------------------------------------------------------------------------------------------------ */
 
@@ -318,12 +321,22 @@ static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error
     return TAIL_STEP_END;
 }
 
+static enum tail_step read_some(struct tail *t, struct tail_file *f, uint64_t want)
+{
+    struct frame *fr = frame_new((size_t)want + 1, clock_wall(), t->env.budget);
+    enum tail_step step;
+
+    if (!fr)
+        return TAIL_STEP_BLOCKED;
+    step = read_into(t, f, &fr, (size_t)want);
+    frame_free(&fr);
+    return step;
+}
+
 enum tail_step tail_read(struct tail *t, struct tail_file *f)
 {
     enum tail_step step;
-    struct frame *fr;
     uint64_t left;
-    size_t want;
     bool rewritten = false;
     int rc;
 
@@ -341,11 +354,8 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
     if (swallow_newline(f) && f->size == f->read.offset)
         return TAIL_STEP_END;
     left = f->size - f->read.offset;
-    want = left < LINES_READ_MAX ? (size_t)left : LINES_READ_MAX;
-    fr = frame_new(want + 1, clock_wall(), t->env.budget);
-    if (!fr)
-        return TAIL_STEP_BLOCKED;
-    step = read_into(t, f, &fr, want);
-    frame_free(&fr);
+    step = read_some(t, f, left < READ_BYTES ? left : READ_BYTES);
+    if (step == TAIL_STEP_WAIT && left > READ_BYTES) /* a long line */
+        step = read_some(t, f, left < LINES_READ_MAX ? left : LINES_READ_MAX);
     return step;
 }
