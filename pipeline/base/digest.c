@@ -4,14 +4,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <isa-l/crc.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <sys/random.h>
-
-/* ISA-L takes an int for the length. */
-#define CRC_PIECE (1U << 30)
 
 /* OpenSSL's digests fail only without memory or with a broken installation; neither leaves anything sensible to do. */
 struct sha256 {
@@ -92,21 +88,6 @@ char *hex_encode(const unsigned char *p, size_t n, char *out)
     }
     out[2 * n] = '\0';
     return out;
-}
-
-/* ISA-L computes the bare remainder: the inversion before and after is ours. Doing it on the way in and on the way out
- * also makes pieces chain. */
-uint32_t crc32c(uint32_t crc, struct slice in)
-{
-    uint32_t state = ~crc;
-
-    while (in.n > 0) {
-        size_t piece = in.n < CRC_PIECE ? in.n : CRC_PIECE;
-
-        state = crc32_iscsi((unsigned char *)in.p, (int)piece, state);
-        in = slice_of(in.p + piece, in.n - piece);
-    }
-    return ~state;
 }
 
 bool equal_constant_time(const void *a, const void *b, size_t n)

@@ -123,7 +123,7 @@ case_of "pipeline includes no test" includes pipeline $BASE $SPOOL config transf
 case_of "libyaml is known in config only" system_header 'yaml\.h' '^config/'
 case_of "libcurl is known in pipeline only" system_header 'curl/' '^pipeline/[^/]*:'
 case_of "Lua and the compressors are known in transforms only" system_header 'lua|libdeflate|zstd|isa-l' \
-    '^transforms/|^pipeline/base/digest\.c:'
+    '^transforms/|^pipeline/base/crc32c\.c:'
 case_of "libuv is known in inputs only" system_header 'uv\.h' '^pipeline/inputs/'
 case_of "libmicrohttpd is known in inputs and admin only" system_header 'microhttpd\.h' '^pipeline/(inputs/|admin)'
 case_of "OpenSSL is known in base only" system_header 'openssl/' '^pipeline/base/'
