@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a megabyte costs: CPU seconds of the daemon, next to what the bare codec takes for the same bytes.
 
-    tests/bench/bench.py --build build/release [--only PATTERN] [--megabytes 256] [--runs 3] [--check] [--write]
+    tests/bench/bench.py --build build/release [--only PATTERN] [--megabytes 256] [--runs 5] [--check] [--write]
 
 Each row starts a daemon of its own with a store that costs it nothing (bench_null_server, another process), feeds it,
 waits until the books say that everything is delivered, and then reads the daemon's CPU time (user and system) and its
@@ -318,7 +318,7 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--only", help="regular expression on: " + ", ".join(ROWS))
     p.add_argument("--megabytes", type=int, default=256)
-    p.add_argument("--runs", type=int, default=3)
+    p.add_argument("--runs", type=int, default=5)
     p.add_argument("--check", action="store_true")
     p.add_argument("--write", action="store_true")
     args = p.parse_args()
