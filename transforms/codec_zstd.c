@@ -21,7 +21,7 @@
 
 struct zstd {
     ZSTD_CCtx *c;
-    uint64_t size;         /* as announced */
+    uint64_t size; /* as announced */
     bool collecting;
     struct buf collected;  /* of an object that goes in one piece */
     struct buf compressed; /* what became of it */
