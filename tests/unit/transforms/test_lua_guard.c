@@ -289,8 +289,11 @@ static void after_an_abort_the_state_is_new(void **state)
 
 static void a_batch_has_a_time_of_its_own(void **state)
 {
-    struct rig *rig =
-        rig_new("function transform(r) local t = os.clock() while os.clock() < t + 0.01 do end return r end");
+    struct rig *rig = rig_new("function transform(r)\n"
+                              "  local t = os.clock()\n"
+                              "  while r.raw ~= 'quick' and os.clock() < t + 0.01 do end\n"
+                              "  return r\n"
+                              "end");
     struct slice data[100];
     const char *fates;
     double began = cpu_ms();
@@ -299,6 +302,7 @@ static void a_batch_has_a_time_of_its_own(void **state)
     (void)state;
     for (size_t i = 0; i < 100; i++)
         data[i] = SLICE("x");
+    data[0] = SLICE("quick"); /* gets through on the busiest machine */
     rig_open(rig, "lua: t.lua, timeout: 50ms, batch_timeout: 100ms");
     rig_begin(rig);
     assert_int_equal(rig_run(rig, data, 50), 0);
