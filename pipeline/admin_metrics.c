@@ -55,6 +55,11 @@ static double in_flight(const struct stream_status *s)
     return s->in_flight;
 }
 
+static double in_flight_limit(const struct stream_status *s)
+{
+    return s->in_flight_limit;
+}
+
 static double waiting_retry(const struct stream_status *s)
 {
     return s->waiting_retry;
@@ -77,6 +82,9 @@ struct gauge_row {
 
 static const struct gauge_row GAUGES[] = {
     {"sluice_delivery_in_flight", "Deliveries being attempted", in_flight},
+    {"sluice_delivery_in_flight_limit",
+     "Deliveries that may be attempted at once, between deliveries_in_flight.min and max, by how the destination does",
+     in_flight_limit},
     {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
     {"sluice_delivery_failing_since_timestamp_seconds",
      "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},

@@ -1,15 +1,28 @@
 #include "pipeline/backoff.h"
 
 #define JITTER_PERMILLE 150
+#define SCOUT_MIN       (8 * NSEC_PER_SEC)
+#define SCOUT_TURN      (1 * NSEC_PER_SEC)
+
+static nsec with_jitter(nsec wait, uint32_t random)
+{
+    return wait / 1000 * (1000 - JITTER_PERMILLE + (int64_t)(random % (2 * JITTER_PERMILLE + 1)));
+}
 
 nsec backoff_wait(unsigned failures, uint32_t random)
 {
     nsec wait = BACKOFF_FIRST;
-    int64_t permille = 1000 - JITTER_PERMILLE + (int64_t)(random % (2 * JITTER_PERMILLE + 1));
 
     for (unsigned i = 1; i < failures && wait < BACKOFF_MAX; i++)
         wait *= 2;
     if (wait > BACKOFF_MAX)
         wait = BACKOFF_MAX;
-    return wait / 1000 * permille;
+    return with_jitter(wait, random);
+}
+
+nsec backoff_scout(unsigned scouts, uint32_t random)
+{
+    nsec turn = scouts * SCOUT_TURN;
+
+    return with_jitter(turn > SCOUT_MIN ? turn : SCOUT_MIN, random);
 }

@@ -18,6 +18,8 @@ void delivery_name(const struct delivery *d, const struct target *t, const char 
 /* --- delivery_transform.c ---------------------------------------------------------------------------------------- */
 
 void delivery_transform_init(struct delivery *d);
+/* This shipment has to wait: what the transform made for it gives its memory back, when others may need it. */
+void delivery_transform_waits(struct delivery *d, const struct shipment *s);
 
 /* --- delivery_shipments.c ---------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@ struct delivery_loop {
     struct heap timers;
     struct loop_waiter *hungry, **hungry_last; /* first come, first served */
     bool fed;                                  /* memory was given back in this turn */
+    unsigned scouts;
     nsec mono, wall;
 
     pthread_mutex_t lock;
@@ -200,6 +201,11 @@ void delivery_loop_give_memory(struct delivery_loop *l, size_t bytes)
 {
     budget_give(l->tools.budget, bytes);
     l->fed = true;
+}
+
+unsigned delivery_loop_scouts(struct delivery_loop *l, int change)
+{
+    return l->scouts += (unsigned)change;
 }
 
 const struct delivery_tools *delivery_loop_tools(const struct delivery_loop *l)

@@ -64,6 +64,9 @@ struct loop_waiter {
 void delivery_loop_await_memory(struct delivery_loop *l, struct loop_waiter *w);
 void delivery_loop_give_memory(struct delivery_loop *l, size_t bytes);
 
+/* How many targets have a scout (target.h), after adding `change` to it. */
+unsigned delivery_loop_scouts(struct delivery_loop *l, int change);
+
 const struct delivery_tools *delivery_loop_tools(const struct delivery_loop *l);
 struct transport *delivery_loop_transport(struct delivery_loop *l);
 /* The time of this turn of the loop. */

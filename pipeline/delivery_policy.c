@@ -25,6 +25,7 @@ static void retry(struct shipment *s)
 {
     target_note_failure(s->target, &s->verdict, delivery_loop_wall(s->loop));
     log_failure(s, shipment_retry(s));
+    delivery_transform_waits(s->owner, s);
 }
 
 static void note_success(struct shipment *s)

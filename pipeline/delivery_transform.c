@@ -75,6 +75,21 @@ static void trim_budget(struct delivery *d)
     }
 }
 
+/* Only what this shipment reads: a worker may be reading the other. */
+void delivery_transform_waits(struct delivery *d, const struct shipment *s)
+{
+    struct err e;
+    int rc = 0;
+
+    if (!d->transform.list || s == d->source || budget_has_plenty(delivery_loop_tools(d->st->loop)->budget, 0))
+        return;
+    rc = s == d->failed ? body_stash(d->transform.failed, &e) : record_list_stash(d->transform.list, &e);
+    /* A temporary file that cannot be written is no reason to lose anything: then it goes on holding its memory. */
+    if (rc < 0)
+        log_debug("what waits cannot be moved out of memory", KS("stream", d->st->conf->name), KE("cause", &e));
+    trim_budget(d);
+}
+
 static void on_transformed(struct loop_event *ev)
 {
     struct delivery *d = CONTAINER_OF(ev, struct delivery, transformed_event);

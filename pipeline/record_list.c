@@ -141,6 +141,11 @@ size_t record_list_memory(const struct record_list *l)
     return body_memory(l->body) + l->payload.cap + l->table.cap + l->origins.cap;
 }
 
+int record_list_stash(struct record_list *l, struct err *e)
+{
+    return body_stash(l->body, e);
+}
+
 static int read_exactly(const struct record_list *l, uint64_t at, char *out, size_t n, struct err *e)
 {
     while (n > 0) {

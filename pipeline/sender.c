@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define THREADS_MAX 64
+#define THREADS_MAX 256
 #define IDLE_END    (10 * NSEC_PER_SEC)
 
 struct sender_pool {
@@ -100,6 +100,16 @@ static void add_thread(struct sender_pool *p)
     if (pthread_create(&id, &detached, sender_main, p) == 0)
         p->threads++;
     pthread_attr_destroy(&detached);
+}
+
+bool sender_has_plenty(struct sender_pool *p)
+{
+    bool plenty;
+
+    pthread_mutex_lock(&p->lock);
+    plenty = p->threads - p->idle < THREADS_MAX / 2;
+    pthread_mutex_unlock(&p->lock);
+    return plenty;
 }
 
 void sender_submit(struct sender_pool *p, struct sender_job *job)

@@ -51,7 +51,7 @@ struct stream_settings {
     int codec_level;
     const struct sink_ops *sink;
     void *sink_conf;
-    int64_t in_flight; /* deliveries at once, at most */
+    int64_t in_flight_min, in_flight; /* deliveries at once: as few when the destination is in trouble, at most */
     nsec retry_duration;
     const struct sink_ops *backup; /* NULL: none */
     void *backup_conf;

@@ -47,7 +47,7 @@ static const char EXAMPLE[] =
     "    buffer: { size: 1MiB, interval: 60s }         # a batch is due at whichever comes first\n"
     "    format: lines\n"
     "    compression: { gzip: { level: 6 } }           # or just `gzip`\n"
-    "    deliveries_in_flight: 4\n"
+    "    deliveries_in_flight: { max: 8 }              # adapts between min and max\n"
     "    destination:\n"
     "      s3:\n"
     "        bucket: logs\n"

@@ -229,6 +229,25 @@ static const struct cfg_field buffer_fields[] = {
 
 static const struct cfg_choice durabilities[] = {{"disk", 0}, {"memory", 1}, {NULL, 0}};
 
+static const struct cfg_field in_flight_fields[] = {
+    {.name = "min",
+     .type = CFG_INT,
+     .offset = offsetof(struct stream_settings, in_flight_min),
+     .def = "1",
+     .min = 1,
+     .max = 64,
+     .help = "what it begins with, and falls back to, halving, when the destination fails, asks to slow down or "
+             "becomes slow"},
+    {.name = "max",
+     .type = CFG_INT,
+     .offset = offsetof(struct stream_settings, in_flight),
+     .def = "4",
+     .min = 1,
+     .max = 64,
+     .help = "what it grows to, one by one, while all works"},
+    {.name = NULL},
+};
+
 const struct cfg_field settings_stream_fields[] = {
     {.name = "inputs",
      .type = CFG_CUSTOM,
@@ -272,12 +291,9 @@ const struct cfg_field settings_stream_fields[] = {
      .syntax = "exactly one destination",
      .help = "where records go: one of the destinations of `sluice reference`"},
     {.name = "deliveries_in_flight",
-     .type = CFG_INT,
-     .offset = offsetof(struct stream_settings, in_flight),
-     .def = "4",
-     .min = 1,
-     .max = 64,
-     .help = "most deliveries of this stream at the same time"},
+     .type = CFG_BLOCK,
+     .fields = in_flight_fields,
+     .help = "how many deliveries of this stream may be under way at once"},
     {.name = "retry", .type = CFG_BLOCK, .fields = settings_retry_fields, .help = "when a delivery is given up"},
     {.name = "backup",
      .type = CFG_BLOCK,
@@ -297,6 +313,7 @@ static bool is_stream_name(const char *name)
 static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
                         struct stream_settings *st)
 {
+    const struct cfg_node *in_flight = cfg_node_get(node, "deliveries_in_flight");
     char shown[TEXT_SHOWN_MAX + 4];
 
     if (!is_stream_name(node->key->text))
@@ -306,6 +323,9 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     st->at = (struct srcpos){s->path, node->key->at.line, node->key->at.column};
     cfg_bind(errs, node, settings_stream_fields, st);
     settings_backup_finish(errs, node, st);
+    if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
+        cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
+                  (int)st->in_flight_min, (int)st->in_flight);
     for (size_t i = 0; i < st->input_count; i++)
         st->inputs[i].at.file = s->path;
     for (size_t i = 0; i < st->transform_count; i++)

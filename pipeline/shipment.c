@@ -33,6 +33,8 @@ void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *own
 void shipment_release(struct shipment *s)
 {
     delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
+    if (s->step == SHIPMENT_WAITING)
+        target_waited(s->target, s);
     transport_cancel(delivery_loop_transport(s->loop), &s->exchange);
     body_free(&s->out.body);
     http_request_release(&s->request);
@@ -52,16 +54,25 @@ static unsigned digests_of(const struct target *t)
     return t->ops->digests_of ? t->ops->digests_of(t->state) : t->ops->digests;
 }
 
+/* A destination that is stuck keeps what its attempts hold. So each may have one, and more than one only while there is
+ * plenty for the others. */
+static bool may_have_more(const struct shipment *s, const struct delivery_tools *tools, uint64_t bytes)
+{
+    return s->target->active <= 1 ||
+           (budget_has_plenty(tools->budget, bytes) && (!s->target->ops->send || sender_has_plenty(tools->senders)));
+}
+
 bool shipment_start(struct shipment *s)
 {
     const struct delivery_tools *tools = delivery_loop_tools(s->loop);
     uint64_t bytes = stage_memory(s->in.records.seal) + EXCHANGE_MEMORY;
 
-    if (!budget_take(tools->budget, bytes))
+    if (!may_have_more(s, tools, bytes) || !budget_take(tools->budget, bytes))
         return false;
     s->budgeted = bytes;
     s->step = SHIPMENT_ENCODING;
     s->encoded = false;
+    s->sent = 0;
     s->out = (struct stage_out){.body = NULL};
     s->in.tmp_dir = tools->tmp_dir;
     s->in.digests = digests_of(s->target);
@@ -101,14 +112,31 @@ static void release_body(struct shipment *s)
 /* --- the end of an attempt -----------------------------------------------------------------------------------------
  */
 
+static bool puts_records_off(const struct shipment *s)
+{
+    for (uint64_t i = 0; s->sink_fates && i < s->sink_fates->count; i++)
+        if (s->sink_fates->outcome[i] == SINK_RETRY)
+            return true;
+    return false;
+}
+
+static enum target_news news_of(const struct shipment *s, enum sink_outcome outcome)
+{
+    if (outcome == SINK_RETRY)
+        return TARGET_FAILS;
+    return outcome == SINK_PARTIAL && puts_records_off(s) ? TARGET_OVERLOADED : TARGET_WORKS;
+}
+
 /* The owner may free the shipment in ended(); nothing of it is touched behind that. */
 static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 {
+    enum target_news news = news_of(s, outcome);
     bool worked = outcome == SINK_DELIVERED || outcome == SINK_PARTIAL || outcome == SINK_SPLIT;
     void (*ended)(void *) = s->ops->ended;
     void *owner = s->owner;
 
     s->step = SHIPMENT_IDLE;
+    s->failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
     if (worked)
         s->failing_since = 0;
     else if (!s->failing_since)
@@ -118,7 +146,7 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
         metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);
     s->ops->judged(s, outcome);
     release_body(s);
-    target_attempt_ended(s->target, worked);
+    target_attempt_ended(s->target, s, news);
     ended(owner);
 }
 
@@ -151,9 +179,14 @@ nsec shipment_retry(struct shipment *s)
     if (s->verdict.misconfigured && !s->verdict.retry_after && wait < BACKOFF_MISCONFIGURED_MIN)
         wait = BACKOFF_MISCONFIGURED_MIN;
     s->step = SHIPMENT_WAITING;
-    target_note_retry(s->target, 1);
+    wait = target_wait(s->target, s, wait, random_bits());
     delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop) + wait);
     return wait;
+}
+
+void shipment_retry_now(struct shipment *s)
+{
+    delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop));
 }
 
 static void on_retry(struct loop_timer *t)
@@ -164,7 +197,7 @@ static void on_retry(struct loop_timer *t)
         request(s); /* a follow-up */
         return;
     }
-    target_note_retry(s->target, -1);
+    target_waited(s->target, s);
     shipment_queue(s);
     s->ops->ended(s->owner); /* the stream looks for places */
 }
@@ -192,6 +225,7 @@ static void send_now(struct shipment *s)
     const struct sink_ops *sink = s->target->ops;
 
     s->step = SHIPMENT_SENDING;
+    s->sent = delivery_loop_mono(s->loop);
     s->attempts++;
     s->verdict = (struct sink_verdict){.fates = s->sink_fates};
     if (s->sink_fates)
@@ -273,6 +307,8 @@ static void on_answer(struct exchange *x, const struct http_response *re)
     struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
     enum sink_outcome outcome;
 
+    if (s->offer.follow_up == 0)
+        s->answered = delivery_loop_mono(s->loop);
     outcome = s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict);
     if (outcome == SINK_FOLLOW_UP)
         follow_up(s);
@@ -293,5 +329,6 @@ static void on_sent(struct loop_event *ev)
 {
     struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
 
+    s->answered = delivery_loop_mono(s->loop);
     end_attempt(s, s->sent_outcome);
 }

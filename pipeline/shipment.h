@@ -41,8 +41,8 @@ struct shipment {
     void *owner;
     struct delivery_loop *loop;
     struct target *target;
-    struct metrics *metrics;     /* of the stream; NULL: its attempts are not counted */
-    struct shipment *next_ready; /* the target's */
+    struct metrics *metrics;                    /* of the stream; NULL: its attempts are not counted */
+    struct shipment *next_ready, *next_waiting; /* the target's */
     enum shipment_step step;
 
     struct stage_in in;
@@ -52,10 +52,12 @@ struct shipment {
     struct sink_fates *sink_fates; /* for judge(); NULL: the target answers for the body as a whole */
 
     bool held, encoded;
-    unsigned attempts;  /* made so far, in this run */
-    unsigned failures;  /* in a row: what the back-off counts */
-    nsec failing_since; /* mono; 0: the last attempt worked, or none was made */
-    uint64_t budgeted;  /* bytes taken for the body */
+    unsigned attempts;       /* made so far, in this run */
+    unsigned failures;       /* in a row: what the back-off counts */
+    nsec failing_since;      /* mono; 0: the last attempt worked, or none was made */
+    bool failed_with_target; /* the last attempt failed as a whole, and nobody said when to come back */
+    nsec sent, answered;     /* mono; of the last attempt */
+    uint64_t budgeted;       /* bytes taken for the body */
     struct loop_timer retry;
     struct worker_job job;
     struct loop_event encoded_event;
@@ -75,7 +77,8 @@ void shipment_release(struct shipment *s);
 
 /* Asks for an attempt. */
 void shipment_queue(struct shipment *s);
-/* Starts the attempt that target_next() granted. False: no memory for the body now; nothing was started. */
+/* Starts the attempt that target_next() granted. False: no memory for the body now, or no more of it for this target, while
+ * another of its attempts is under way; nothing was started. */
 MUST_CHECK bool shipment_start(struct shipment *s);
 /* While held it is encoded, but not sent: the seal is not safe yet. */
 void shipment_hold(struct shipment *s);
@@ -83,6 +86,8 @@ void shipment_unhold(struct shipment *s);
 
 /* From judged(): another attempt after the back-off (or what the destination asked for). Returns the wait. */
 nsec shipment_retry(struct shipment *s);
+/* While it waits: the target works again, so it need not wait any longer. */
+void shipment_retry_now(struct shipment *s);
 /* How long it has been failing. */
 nsec shipment_failing_for(const struct shipment *s);
 

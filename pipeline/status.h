@@ -31,12 +31,13 @@ struct stream_status {
     enum stream_health health;
     struct spool_books books;
     const struct metrics *metrics;
-    nsec freshness;         /* age of the oldest record not delivered; 0 when none */
-    unsigned in_flight;     /* deliveries being attempted */
-    unsigned waiting_retry; /* deliveries waiting for their next attempt */
-    nsec failing_since;     /* wall; 0 when the last attempt succeeded */
-    nsec last_delivery;     /* wall; 0 when none yet */
-    char error_code[64];    /* of the last failed attempt while failing; "" otherwise */
+    nsec freshness;           /* age of the oldest record not delivered; 0 when none */
+    unsigned in_flight;       /* deliveries being attempted */
+    unsigned in_flight_limit; /* how many may be, to the destination, by what it has shown */
+    unsigned waiting_retry;   /* deliveries waiting for their next attempt */
+    nsec failing_since;       /* wall; 0 when the last attempt succeeded */
+    nsec last_delivery;       /* wall; 0 when none yet */
+    char error_code[64];      /* of the last failed attempt while failing; "" otherwise */
     char error[512];
     char hint[256];
 };

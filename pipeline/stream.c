@@ -100,8 +100,8 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     st->became_idle = env->became_idle;
     st->ctx = env->ctx;
     st->created = clock_wall();
-    target_init(&st->destination, conf->name, "destination", (unsigned)conf->in_flight);
-    target_init(&st->backup, conf->name, "backup", (unsigned)conf->in_flight);
+    target_init(&st->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    target_init(&st->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
     st->committed.fn = on_committed_event;
     st->memory.ev = &st->committed;
     st->untransformed_last = &st->untransformed;
@@ -221,6 +221,18 @@ void stream_transform_ended(struct stream *st)
     st->transforming--;
 }
 
+/* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while there is
+ * plenty for the others. */
+static bool may_hold_more(const struct stream *st)
+{
+    if (budget_has_plenty(delivery_loop_tools(st->loop)->budget, 0))
+        return true;
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        if (d->budgeted > 0)
+            return false;
+    return true;
+}
+
 /* A `single` transform sees one batch at a time, in the order of the seals. */
 static void start_transforms(struct stream *st)
 {
@@ -229,7 +241,7 @@ static void start_transforms(struct stream *st)
     while (st->untransformed && st->transforming < max) {
         struct delivery *d = st->untransformed;
 
-        if (!delivery_transform(d)) {
+        if (!may_hold_more(st) || !delivery_transform(d)) {
             delivery_loop_await_memory(st->loop, &st->memory);
             return;
         }
@@ -339,6 +351,7 @@ static void add_live(struct stream *st, struct stream_status *out)
     if (!d.failing_since && b.failing_since)
         shown = &b;
     out->in_flight = d.in_flight + b.in_flight;
+    out->in_flight_limit = d.allowed;
     out->waiting_retry = d.waiting_retry + b.waiting_retry;
     out->last_delivery = d.last_delivery;
     out->failing_since = shown->failing_since;

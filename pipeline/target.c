@@ -1,5 +1,6 @@
 #include "pipeline/target.h"
 
+#include "pipeline/backoff.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/shipment.h"
@@ -9,9 +10,11 @@
 
 #define DESCRIPTION_MAX 2048
 
-void target_init(struct target *t, const char *stream, const char *role, unsigned max)
+void target_init(struct target *t, const char *stream, const char *role, unsigned min, unsigned max)
 {
-    *t = (struct target){.stream = stream, .role = role, .max = max, .allowed = max};
+    *t = (struct target){.stream = stream, .role = role};
+    concurrency_init(&t->places, min, max);
+    t->live.allowed = t->places.allowed;
     t->ready_last = &t->ready;
     pthread_mutex_init(&t->lock, NULL);
 }
@@ -51,6 +54,7 @@ static void change_in_flight(struct target *t, int change)
     t->active += (unsigned)change;
     pthread_mutex_lock(&t->lock);
     t->live.in_flight = t->active;
+    t->live.allowed = t->places.allowed;
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -58,7 +62,7 @@ struct shipment *target_next(struct target *t)
 {
     struct shipment *s = t->ready;
 
-    if (!s || t->active >= t->allowed)
+    if (!s || t->active >= t->places.allowed)
         return NULL;
     t->ready = s->next_ready;
     if (!t->ready)
@@ -76,14 +80,64 @@ void target_not_now(struct target *t, struct shipment *s)
         t->ready_last = &s->next_ready;
 }
 
-void target_attempt_ended(struct target *t, bool worked)
+/* Those that have failed ever since the target worked last, as far as it was the target that failed. Others are not helped by
+ * its working: a body that alone is not taken would be sent again with each that is. */
+static void release_waiting(struct target *t)
 {
+    for (struct shipment *s = t->waiting; s; s = s->next_waiting)
+        if (s->failed_with_target && s->failing_since >= t->last_worked)
+            shipment_retry_now(s);
+}
+
+void target_attempt_ended(struct target *t, const struct shipment *s, enum target_news news)
+{
+    nsec now = delivery_loop_mono(s->loop);
+
     assert(t->active > 0);
+    if (s->sent && news == TARGET_WORKS)
+        concurrency_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
+    else if (s->sent)
+        concurrency_failed(&t->places, s->sent, now);
     change_in_flight(t, -1);
-    if (!worked)
-        t->allowed = t->allowed > 1 ? t->allowed / 2 : 1;
-    else if (t->allowed < t->max)
-        t->allowed++;
+    if (!s->sent || news == TARGET_FAILS)
+        return;
+    release_waiting(t);
+    t->last_worked = now;
+}
+
+static void note_waiting(struct target *t, int change)
+{
+    pthread_mutex_lock(&t->lock);
+    t->live.waiting_retry += (unsigned)change;
+    pthread_mutex_unlock(&t->lock);
+}
+
+nsec target_wait(struct target *t, struct shipment *s, nsec wait, uint32_t random)
+{
+    nsec early;
+
+    s->next_waiting = t->waiting;
+    t->waiting = s;
+    note_waiting(t, 1);
+    if (t->scout || !s->failed_with_target || s->verdict.misconfigured)
+        return wait;
+    t->scout = s;
+    early = backoff_scout(delivery_loop_scouts(s->loop, 1), random);
+    return early < wait ? early : wait;
+}
+
+void target_waited(struct target *t, struct shipment *s)
+{
+    struct shipment **p = &t->waiting;
+
+    while (*p != s)
+        p = &(*p)->next_waiting;
+    *p = s->next_waiting;
+    note_waiting(t, -1);
+    if (t->scout != s)
+        return;
+    t->scout = NULL;
+    (void)delivery_loop_scouts(s->loop, -1);
 }
 
 void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)
@@ -111,13 +165,6 @@ nsec target_note_success(struct target *t, nsec wall_now)
     live->error_code[0] = live->error[0] = live->hint[0] = '\0';
     pthread_mutex_unlock(&t->lock);
     return since;
-}
-
-void target_note_retry(struct target *t, int change)
-{
-    pthread_mutex_lock(&t->lock);
-    t->live.waiting_retry += (unsigned)change;
-    pthread_mutex_unlock(&t->lock);
 }
 
 void target_live(struct target *t, struct target_live *out)

@@ -1,10 +1,13 @@
-/* target.h -- one place a stream delivers to: its destination, or its backup. How many attempts at once, and what was
- * last seen of it.
+/* target.h -- one place a stream delivers to: its destination, or its backup. How many attempts at once, who waits for the
+ * next one, and what was last seen of it.
+ *
+ * While nothing gets through, the shipments wait longer and longer, but for one, the scout, which asks every few seconds.
+ * With the first that gets through again all go at once, so an outage of any length is over when it is over. (With very many
+ * targets down the scouts take turns: together they make about one attempt a second.)
  *
  * Threads    open, close: the main thread. target_live(): any. The rest: the delivery thread.
- * Ownership  embedded in a stream; owns the sink's state.
- * Invariant  attempts under way <= allowed <= max. `allowed` halves when an attempt fails and grows by one when one
- * succeeds.
+ * Ownership  embedded in a stream; owns the sink's state. Shipments in its lists are borrowed.
+ * Invariant  attempts under way <= places.allowed, but for those that had begun when it was lowered.
  */
 #ifndef PIPELINE_TARGET_H
 #define PIPELINE_TARGET_H
@@ -13,6 +16,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/log.h"
+#include "pipeline/concurrency.h"
 #include "sinks/sink.h"
 
 #include <pthread.h>
@@ -22,7 +26,7 @@ struct shipment;
 
 /* What has last been seen of it. */
 struct target_live {
-    unsigned in_flight, waiting_retry;
+    unsigned in_flight, allowed, waiting_retry;
     nsec failing_since, last_delivery; /* wall; 0: not failing, none yet */
     char error_code[64], error[512], hint[256];
 };
@@ -33,13 +37,17 @@ struct target {
     void *state;
     char *description;
     struct shipment *ready, **ready_last; /* those that want an attempt, oldest wish first */
-    unsigned active, allowed, max;
+    struct shipment *waiting, *scout;     /* those that wait for their retry time; the one of them that asks early */
+    struct concurrency places;
+    unsigned active;  /* attempts under way */
+    nsec last_worked; /* mono; 0: never */
     struct log_limit failure_log;
     pthread_mutex_t lock;
     struct target_live live; /* guarded by lock */
 };
 
-void target_init(struct target *t, const char *stream, const char *role, unsigned max);
+/* Between `min` and `max` attempts at once. */
+void target_init(struct target *t, const char *stream, const char *role, unsigned min, unsigned max);
 MUST_CHECK int target_open(struct target *t, const struct sink_ops *ops, const void *conf, const struct sink_env *env,
                            struct err *e);
 void target_release(struct target *t);
@@ -49,12 +57,24 @@ void target_wants_attempt(struct target *t, struct shipment *s);
 struct shipment *target_next(struct target *t);
 /* Puts it back to the front: it could not be started. */
 void target_not_now(struct target *t, struct shipment *s);
-void target_attempt_ended(struct target *t, bool worked);
+
+/* What the end of an attempt says of the target as a whole. */
+enum target_news {
+    TARGET_WORKS,
+    TARGET_OVERLOADED, /* it works, but has put off records */
+    TARGET_FAILS,
+};
+/* After judged(): the place is free. When it works again, those that wait are queued. */
+void target_attempt_ended(struct target *t, const struct shipment *s, enum target_news news);
+
+/* The shipment waits; returns how long it is to be, which for a scout is less than `wait`. */
+nsec target_wait(struct target *t, struct shipment *s, nsec wait, uint32_t random);
+/* It waits no longer. */
+void target_waited(struct target *t, struct shipment *s);
 
 void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now);
 /* Returns since when (wall) it had been failing; 0 when it had not. */
 nsec target_note_success(struct target *t, nsec wall_now);
-void target_note_retry(struct target *t, int change); /* shipments that wait for their next attempt: +1, -1 */
 
 void target_live(struct target *t, struct target_live *out);
 

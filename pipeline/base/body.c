@@ -147,6 +147,14 @@ int body_add(struct body *b, struct slice s, struct err *e)
     return body_wrote(b, s.n, e);
 }
 
+int body_stash(struct body *b, struct err *e)
+{
+    if (b->tail.n > 0 && flush(b, e) < 0)
+        return -1;
+    buf_release(&b->tail);
+    return 0;
+}
+
 uint64_t body_size(const struct body *b)
 {
     return b->in_file + b->tail.n;

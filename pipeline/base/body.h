@@ -32,6 +32,10 @@ MUST_CHECK int body_add(struct body *b, struct slice s, struct err *e);
 MUST_CHECK char *body_space(struct body *b, size_t want, size_t *room, struct err *e);
 MUST_CHECK int body_wrote(struct body *b, size_t n, struct err *e);
 
+/* Moves what is in memory to the file: for a body that has to wait. Afterwards it holds no memory; when it fails, all is as
+ * before. */
+MUST_CHECK int body_stash(struct body *b, struct err *e);
+
 uint64_t body_size(const struct body *b);
 size_t body_memory(const struct body *b); /* bytes of memory it holds now */
 

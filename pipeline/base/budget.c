@@ -52,6 +52,13 @@ bool budget_take(struct budget *b, size_t bytes)
     return false;
 }
 
+bool budget_has_plenty(const struct budget *b, size_t bytes)
+{
+    size_t used = atomic_load(&b->used);
+
+    return used < b->limit / 2 && bytes < b->limit / 2 - used;
+}
+
 void budget_force(struct budget *b, size_t bytes)
 {
     for (; b; b = b->whole)

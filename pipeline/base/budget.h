@@ -29,6 +29,8 @@ struct budget {
 void budget_init(struct budget *b, size_t limit);
 void budget_init_part(struct budget *b, struct budget *whole, size_t limit); /* `whole` outlives it */
 MUST_CHECK bool budget_take(struct budget *b, size_t bytes);
+/* Would less than half of it be in use, with so many bytes more? */
+bool budget_has_plenty(const struct budget *b, size_t bytes);
 void budget_force(struct budget *b, size_t bytes); /* for the one holder that must go on, e.g. a single large body */
 void budget_give(struct budget *b, size_t bytes);
 

@@ -197,6 +197,39 @@ static void a_full_disk_is_reported_and_what_was_there_stays(void **state)
     body_free(&b);
 }
 
+static void a_stashed_body_holds_no_memory_and_goes_on(void **state)
+{
+    struct body *b = body_new(dir, MEMORY_MAX);
+    struct err e;
+
+    (void)state;
+    assert_int_equal(body_stash(b, &e), 0);
+    add_pattern(b, 900);
+    assert_int_equal(body_stash(b, &e), 0);
+    assert_int_equal(body_memory(b), 0);
+    assert_int_equal(body_size(b), 900);
+    body_check(b, 77);
+    add_pattern(b, 50);
+    body_check(b, 77);
+    assert_int_equal(body_stash(b, &e), 0);
+    assert_int_equal(body_memory(b), 0);
+    body_check(b, 1000);
+    body_free(&b);
+}
+
+static void a_body_that_cannot_be_stashed_stays_as_it_is(void **state)
+{
+    struct body *b = body_new("/nowhere/at/all", MEMORY_MAX);
+    struct err e;
+
+    (void)state;
+    add_pattern(b, 900);
+    assert_int_equal(body_stash(b, &e), -1);
+    assert_true(body_memory(b) >= 900);
+    body_check(b, 77);
+    body_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +240,8 @@ int main(void)
         cmocka_unit_test(no_memory_at_all_means_all_in_the_file),
         cmocka_unit_test(a_missing_folder_is_named_and_what_was_there_stays),
         cmocka_unit_test(a_full_disk_is_reported_and_what_was_there_stays),
+        cmocka_unit_test(a_stashed_body_holds_no_memory_and_goes_on),
+        cmocka_unit_test(a_body_that_cannot_be_stashed_stays_as_it_is),
     };
 
     signal(SIGXFSZ, SIG_IGN);

@@ -23,6 +23,22 @@ static void it_gives_up_to_its_limit_and_takes_back(void **state)
     assert_int_equal(b.peak, 100);
 }
 
+static void there_is_plenty_while_less_than_half_is_used(void **state)
+{
+    struct budget b;
+
+    (void)state;
+    budget_init(&b, 100);
+    assert_true(budget_has_plenty(&b, 49));
+    assert_false(budget_has_plenty(&b, 50));
+    assert_true(budget_take(&b, 40));
+    assert_true(budget_has_plenty(&b, 9));
+    assert_false(budget_has_plenty(&b, 10));
+    assert_false(budget_has_plenty(&b, SIZE_MAX));
+    assert_true(budget_take(&b, 20));
+    assert_false(budget_has_plenty(&b, 0));
+}
+
 static void a_size_that_would_wrap_is_refused(void **state)
 {
     struct budget b;
@@ -107,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_gives_up_to_its_limit_and_takes_back),
+        cmocka_unit_test(there_is_plenty_while_less_than_half_is_used),
         cmocka_unit_test(a_size_that_would_wrap_is_refused),
         cmocka_unit_test(what_is_forced_counts_and_nobody_else_gets_any),
         cmocka_unit_test(a_part_leaves_the_rest_of_the_whole_to_others),

@@ -274,6 +274,7 @@ static inline struct rig *rig_new(const struct sink_ops *sink, const struct sink
         .codec = codec_find("none"),
         .sink = sink,
         .sink_conf = &r->destination_conf,
+        .in_flight_min = 1,
         .in_flight = 1,
         .retry_duration = 3600 * NSEC_PER_SEC,
         .backup = backup,

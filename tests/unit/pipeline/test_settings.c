@@ -67,6 +67,7 @@ static void the_least_configuration_has_all_defaults(void **state)
     assert_string_equal(st->format->name, "lines");
     assert_string_equal(st->codec->name, "none");
     assert_string_equal(st->sink->name, "file");
+    assert_int_equal(st->in_flight_min, 1);
     assert_int_equal(st->in_flight, 4);
     settings_free(&s);
     assert_null(s);
@@ -84,7 +85,7 @@ static void everything_said_is_taken(void **state)
                                "    buffer: { size: 2MB, interval: 0 }\n"
                                "    format: json_array\n"
                                "    compression: { gzip: { level: 9 } }\n"
-                               "    deliveries_in_flight: 2\n"
+                               "    deliveries_in_flight: { min: 2, max: 3 }\n"
                                "    destination: { file: { path: /out } }\n");
     const struct stream_settings *st = &s->streams[0];
 
@@ -101,7 +102,8 @@ static void everything_said_is_taken(void **state)
     assert_int_equal(st->buffer_interval, 0);
     assert_string_equal(st->format->name, "json_array");
     assert_int_equal(st->codec_level, 9);
-    assert_int_equal(st->in_flight, 2);
+    assert_int_equal(st->in_flight_min, 2);
+    assert_int_equal(st->in_flight, 3);
     settings_free(&s);
 }
 
@@ -352,7 +354,7 @@ static void the_hash_follows_what_shapes_objects_and_nothing_else(void **state)
 
     (void)state;
     hash_of("", S3, base);
-    hash_of("buffer: { size: 2MiB }, deliveries_in_flight: 1, format: lines,", S3, other);
+    hash_of("buffer: { size: 2MiB }, deliveries_in_flight: { max: 1 }, format: lines,", S3, other);
     assert_memory_equal(base, other, 32);
     hash_of("", "s3: { bucket: b, access_key_id: k, secret_access_key: two }", other);
     assert_memory_equal(base, other, 32);

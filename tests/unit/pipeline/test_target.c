@@ -1,0 +1,197 @@
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/budget.h"
+#include "pipeline/shipment.h"
+#include "pipeline/target.h"
+
+#include <string.h>
+
+/* The loop's thread does not run, so its time stands at 0; retry times that were set are far behind it. */
+#define LATER (1000 * NSEC_PER_SEC)
+#define COUNT 4
+
+struct rig {
+    struct delivery_loop *loop;
+    struct target t;
+    struct shipment s[COUNT];
+};
+
+static void rig_open(struct rig *r)
+{
+    static const struct shipment_ops ops = {.ended = NULL};
+    struct delivery_tools tools = {.budget = NULL};
+    struct err e;
+
+    memset(r, 0, sizeof(*r));
+    assert_int_equal(delivery_loop_new(&r->loop, &tools, &e), 0);
+    target_init(&r->t, "app", "destination", 1, COUNT);
+    r->t.places.allowed = COUNT;
+    for (size_t i = 0; i < COUNT; i++)
+        shipment_init(&r->s[i], &ops, r, r->loop, &r->t);
+}
+
+static void rig_close(struct rig *r)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        shipment_release(&r->s[i]);
+    target_release(&r->t);
+    delivery_loop_free(&r->loop);
+}
+
+/* As a whole request that failed, `since`, waits; returns for how long. */
+static nsec fails(struct rig *r, size_t i, nsec since, nsec wait)
+{
+    struct shipment *s = &r->s[i];
+
+    s->failing_since = since;
+    s->failed_with_target = true;
+    s->step = SHIPMENT_WAITING;
+    wait = target_wait(&r->t, s, wait, 150);
+    delivery_loop_at(r->loop, &s->retry, LATER + wait);
+    return wait;
+}
+
+static bool was_released(const struct rig *r, size_t i)
+{
+    return r->s[i].retry.item.at == 0;
+}
+
+static void attempt(struct rig *r, size_t i, enum target_news news)
+{
+    shipment_queue(&r->s[i]);
+    assert_ptr_equal(target_next(&r->t), &r->s[i]);
+    r->s[i].sent = r->s[i].answered = 1;
+    target_attempt_ended(&r->t, &r->s[i], news);
+}
+
+static void the_first_success_releases_all_that_failed_with_the_target(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    fails(&r, 0, 10, LATER);
+    fails(&r, 1, 20, LATER);
+    attempt(&r, 3, TARGET_FAILS);
+    assert_false(was_released(&r, 0) || was_released(&r, 1));
+    attempt(&r, 3, TARGET_WORKS);
+    assert_true(was_released(&r, 0) && was_released(&r, 1));
+    rig_close(&r);
+}
+
+static void a_body_that_fails_while_others_get_through_is_released_once(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    r.t.last_worked = 30;
+    fails(&r, 0, 20, LATER); /* it was released by what worked at 30, and failed again */
+    fails(&r, 1, 40, LATER);
+    attempt(&r, 3, TARGET_WORKS);
+    assert_false(was_released(&r, 0));
+    assert_true(was_released(&r, 1));
+    rig_close(&r);
+}
+
+static void who_was_told_when_to_come_back_is_not_released(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    fails(&r, 0, 10, LATER);
+    r.s[0].failed_with_target = false; /* Retry-After, or single records were put off */
+    attempt(&r, 3, TARGET_OVERLOADED);
+    assert_false(was_released(&r, 0));
+    rig_close(&r);
+}
+
+static void one_of_those_that_wait_asks_early(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    assert_int_equal(fails(&r, 0, 10, 120 * NSEC_PER_SEC), 8 * NSEC_PER_SEC);
+    assert_int_equal(fails(&r, 1, 10, 120 * NSEC_PER_SEC), 120 * NSEC_PER_SEC);
+    target_waited(&r.t, &r.s[0]);
+    r.s[0].step = SHIPMENT_IDLE;
+    assert_int_equal(fails(&r, 2, 10, 4 * NSEC_PER_SEC),
+                     4 * NSEC_PER_SEC); /* the new scout, not yet due to wait longer */
+    assert_int_equal(fails(&r, 0, 10, 60 * NSEC_PER_SEC), 60 * NSEC_PER_SEC);
+    assert_int_equal(delivery_loop_scouts(r.loop, 0), 1);
+    rig_close(&r);
+}
+
+static void a_wrong_configuration_has_no_scout(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    r.s[0].verdict.misconfigured = true;
+    assert_int_equal(fails(&r, 0, 10, 120 * NSEC_PER_SEC), 120 * NSEC_PER_SEC);
+    assert_int_equal(delivery_loop_scouts(r.loop, 0), 0);
+    rig_close(&r);
+}
+
+static void scouts_of_many_targets_take_turns(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    (void)delivery_loop_scouts(r.loop, 59);
+    assert_int_equal(fails(&r, 0, 10, 120 * NSEC_PER_SEC), 60 * NSEC_PER_SEC);
+    target_waited(&r.t, &r.s[0]);
+    (void)delivery_loop_scouts(r.loop, 1000);
+    assert_int_equal(fails(&r, 1, 10, 120 * NSEC_PER_SEC), 120 * NSEC_PER_SEC);
+    r.s[0].step = SHIPMENT_IDLE;
+    rig_close(&r);
+}
+
+static void an_end_without_an_attempt_says_nothing(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    fails(&r, 0, 10, LATER);
+    shipment_queue(&r.s[1]);
+    assert_ptr_equal(target_next(&r.t), &r.s[1]);
+    r.s[1].sent = 0; /* nothing was left to send */
+    target_attempt_ended(&r.t, &r.s[1], TARGET_WORKS);
+    assert_false(was_released(&r, 0));
+    assert_int_equal(r.t.active, 0);
+    rig_close(&r);
+}
+
+static void failures_lower_what_may_be_in_flight(void **state)
+{
+    struct target_live live;
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    attempt(&r, 0, TARGET_FAILS);
+    target_live(&r.t, &live);
+    assert_int_equal(live.allowed, COUNT / 2);
+    rig_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_success_releases_all_that_failed_with_the_target),
+        cmocka_unit_test(a_body_that_fails_while_others_get_through_is_released_once),
+        cmocka_unit_test(who_was_told_when_to_come_back_is_not_released),
+        cmocka_unit_test(one_of_those_that_wait_asks_early),
+        cmocka_unit_test(a_wrong_configuration_has_no_scout),
+        cmocka_unit_test(scouts_of_many_targets_take_turns),
+        cmocka_unit_test(an_end_without_an_attempt_says_nothing),
+        cmocka_unit_test(failures_lower_what_may_be_in_flight),
+    };
+
+    return cmocka_run_group_tests_name("target", tests, NULL, NULL);
+}
