@@ -18,6 +18,10 @@
 #define STALL_SECONDS        60L /* fewer than one byte per second for so long: the far end is gone */
 #define IDLE_SLOTS_MAX       16
 
+/* Names change their addresses: a connection is used again for so long, and what a name resolved to is believed for so long. */
+#define CONNECTION_LIFE_SECONDS 30L
+#define DNS_LIFE_SECONDS        5L
+
 struct exchange_slot {
     CURL *easy;
     struct curl_slist *headers;
@@ -232,6 +236,8 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_SECONDS);
+    curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, DNS_LIFE_SECONDS);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout / NSEC_PER_MSEC));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);

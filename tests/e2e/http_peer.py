@@ -73,18 +73,18 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class HttpPeer:
-    """Listens on 127.0.0.1 once it is made. start() after stop() is on the same port."""
+    """Listens on 127.0.0.1, or another address of this machine, once it is made. start() after stop() is on the same port."""
 
-    def __init__(self, handler, tls=None):
+    def __init__(self, handler, tls=None, address="127.0.0.1", port=None):
         """`tls`: (certificate file, key file)."""
-        self.handler, self.tls, self.port = handler, tls, free_port()
+        self.handler, self.tls, self.address, self.port = handler, tls, address, port or free_port()
         self._plan, self._lock, self._connections = [], threading.Lock(), []
         self._server = None
         self.start()
 
     def start(self):
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", self.port), self.handler)
+        self._server = _Server((self.address, self.port), self.handler)
         self._server.peer = self
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -122,4 +122,4 @@ class HttpPeer:
             self._plan.extend(behaviours)
 
     def url(self):
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self.port}"
