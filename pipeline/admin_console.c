@@ -144,6 +144,10 @@ static void heading(struct page *p, const struct stream_status *s)
     }
     page_add(p, "<b>");
     page_html(p, s->destination);
+    if (s->destination_is[0]) {
+        page_add(p, " &middot; ");
+        page_html(p, s->destination_is);
+    }
     page_printf(p, "</b>%s</p>\n", s->memory ? " &middot; in memory only: lost when the process dies" : "");
 }
 
@@ -199,7 +203,8 @@ static void facts(struct page *p, const struct stream_status *s, nsec wall_now)
 
     page_add(p, "<dl class=\"facts\">\n");
     fact(p, "oldest record", s->freshness > 0 ? human_duration(s->freshness, text, sizeof(text)) : "none waiting");
-    fact(p, "in flight", human_count(s->in_flight, text, sizeof(text)));
+    snprintf(text, sizeof(text), "%u of %u", s->in_flight, s->in_flight_limit);
+    fact(p, "in flight", text);
     if (s->waiting_retry > 0)
         fact(p, "waiting to retry", human_count(s->waiting_retry, text, sizeof(text)));
     if (s->last_delivery > 0) {

@@ -232,6 +232,7 @@ static void send_now(struct shipment *s)
         s->sink_fates->count = s->out.taken;
     if (s->metrics)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
+    greeting_ask(&s->target->greeting, s->loop);
     if (sink->send)
         sender_submit(delivery_loop_tools(s->loop)->senders, &s->send);
     else

@@ -37,6 +37,7 @@ struct stream_status {
     unsigned waiting_retry;   /* deliveries waiting for their next attempt */
     nsec failing_since;       /* wall; 0 when the last attempt succeeded */
     nsec last_delivery;       /* wall; 0 when none yet */
+    char destination_is[96];  /* what it has said of itself: OpenSearch 2.19.5; or "" */
     char error_code[64];      /* of the last failed attempt while failing; "" otherwise */
     char error[512];
     char hint[256];

@@ -345,11 +345,14 @@ void stream_tallies(struct stream *st, struct tally *counters, struct tally *dro
 static void add_live(struct stream *st, struct stream_status *out)
 {
     struct target_live d, b, *shown = &d;
+    struct sink_greeting heard;
 
     target_live(&st->destination, &d);
     target_live(&st->backup, &b);
     if (!d.failing_since && b.failing_since)
         shown = &b;
+    greeting_live(&st->destination.greeting, &heard);
+    snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
     out->in_flight = d.in_flight + b.in_flight;
     out->in_flight_limit = d.allowed;
     out->waiting_retry = d.waiting_retry + b.waiting_retry;

@@ -16,6 +16,7 @@ void target_init(struct target *t, const char *stream, const char *role, unsigne
     concurrency_init(&t->places, min, max);
     t->live.allowed = t->places.allowed;
     t->ready_last = &t->ready;
+    greeting_init(&t->greeting, t);
     pthread_mutex_init(&t->lock, NULL);
 }
 
@@ -36,6 +37,7 @@ int target_open(struct target *t, const struct sink_ops *ops, const void *conf, 
 
 void target_release(struct target *t)
 {
+    greeting_release(&t->greeting);
     if (t->state)
         t->ops->close(&t->state);
     mem_free(t->description);

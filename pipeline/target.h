@@ -17,6 +17,7 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/log.h"
 #include "pipeline/concurrency.h"
+#include "pipeline/greeting.h"
 #include "sinks/sink.h"
 
 #include <pthread.h>
@@ -39,6 +40,7 @@ struct target {
     struct shipment *ready, **ready_last; /* those that want an attempt, oldest wish first */
     struct shipment *waiting, *scout;     /* those that wait for their retry time; the one of them that asks early */
     struct concurrency places;
+    struct greeting greeting;
     unsigned active;  /* attempts under way */
     nsec last_worked; /* mono; 0: never */
     struct log_limit failure_log;

@@ -8,6 +8,7 @@
 #include "sinks/sinks.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/sigv4.h"
@@ -15,6 +16,7 @@
 #include "sinks/elasticsearch_answer.h"
 #include "sinks/elasticsearch_auth.h"
 #include "sinks/elasticsearch_nodes.h"
+#include "sinks/elasticsearch_product.h"
 #include "sinks/tls_options.h"
 
 #include <stdio.h>
@@ -27,6 +29,9 @@
 #define ANSWER_PER_DOCUMENT (1 * KIB) /* a refusal with its reason */
 #define ANSWER_MAX          (64 * MIB)
 #define QUERY_MAX           ((size_t)4096)
+
+#define GREETING_TIMEOUT    (30 * NSEC_PER_SEC)
+#define GREETING_ANSWER_MAX ((size_t)16 * KIB)
 
 struct elasticsearch_conf {
     struct cfg_strings url;
@@ -228,6 +233,34 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
     return -1;
 }
 
+/* GET /, which the serverless service does not have. */
+static int elasticsearch_greet(const void *state, nsec wall_now, struct http_request *rq, struct err *e)
+{
+    const struct elasticsearch_sink *s = state;
+    const struct endpoint_url *u = nodes_url(s->nodes, nodes_pick(s->nodes, 0, wall_now));
+    struct sink_seal nothing = {.wall_now = wall_now};
+    char path[ENDPOINT_URL_MAX + 8];
+
+    if (elasticsearch_auth_serverless(s->auth))
+        return 0;
+    sha256_of(slice_of("", 0), nothing.sha256);
+    snprintf(path, sizeof(path), "%s/", u->path);
+    *rq = (struct http_request){
+        .method = "GET", .tls = &s->tls.http, .timeout = GREETING_TIMEOUT, .response_max = GREETING_ANSWER_MAX};
+    rq->url = mem_printf("%s%s", u->shown, path);
+    if (elasticsearch_auth_add(s->auth, rq, &nothing, slice_str(u->host), slice_str(path), slice_of("", 0), e) == 0)
+        return 1;
+    http_request_release(rq);
+    return -1;
+}
+
+static bool elasticsearch_greeted(const void *state, const struct http_response *re, struct sink_greeting *g)
+{
+    const struct elasticsearch_sink *s = state;
+
+    return search_product_greeted(re, nodes_url(s->nodes, 0)->shown, g);
+}
+
 static enum sink_outcome elasticsearch_judge(const void *state, const struct sink_seal *seal,
                                              const struct http_response *re, struct sink_verdict *v)
 {
@@ -282,6 +315,8 @@ const struct sink_ops sink_elasticsearch = {
     .takes_encoding = elasticsearch_takes_encoding,
     .request = elasticsearch_request,
     .judge = elasticsearch_judge,
+    .greet = elasticsearch_greet,
+    .greeted = elasticsearch_greeted,
     .check = elasticsearch_check,
     .describe = elasticsearch_describe,
 };

@@ -3,6 +3,7 @@
 #include "pipeline/base/json.h"
 #include "sinks/answer_text.h"
 #include "sinks/bulk_answer.h"
+#include "sinks/elasticsearch_product.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,20 +60,6 @@ static const struct meaning FAILURES[] = {
      "look at disk space and the kernel's log"},
 };
 
-enum search_product search_product_of(const struct http_response *re)
-{
-    struct slice realm = http_response_header(re, "WWW-Authenticate");
-
-    if (http_response_header(re, "X-Elastic-Product").n > 0)
-        return PRODUCT_ELASTICSEARCH;
-    if (realm.n > 0 && memmem(realm.p, realm.n, "OpenSearch", 10))
-        return PRODUCT_OPENSEARCH;
-    if (realm.n > 0 && memmem(realm.p, realm.n, "realm=\"security\"", 16))
-        return PRODUCT_ELASTICSEARCH; /* whose 401 lacks the header */
-    /* Every answer of Elasticsearch since 7.14 has it. */
-    return re->status == 200 ? PRODUCT_OPENSEARCH : PRODUCT_UNKNOWN;
-}
-
 struct texts {
     const struct elasticsearch_context *c;
     const struct http_response *re;
@@ -118,12 +105,9 @@ static const struct meaning *find_meaning(const struct meaning *rows, int value)
 
 static enum sink_outcome say(const struct texts *t, const struct meaning *m, struct sink_verdict *v)
 {
-    static const char *const PRODUCTS[] = {[PRODUCT_UNKNOWN] = "the server",
-                                           [PRODUCT_ELASTICSEARCH] = "Elasticsearch",
-                                           [PRODUCT_OPENSEARCH] = "OpenSearch"};
     char status[16];
     const struct answer_word words[] = {{'e', t->c->address, ""},
-                                        {'p', PRODUCTS[search_product_of(t->re)], ""},
+                                        {'p', search_product_name(search_product_of(t->re)), ""},
                                         {'m', t->reason, "no reason given"},
                                         {'l', t->location, "an address it does not name"},
                                         {'s', status, ""},

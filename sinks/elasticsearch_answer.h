@@ -1,8 +1,7 @@
 /* elasticsearch_answer.h -- what a cluster answered to a _bulk request, turned into a verdict an operator can act on.
  *
  * Requests are the same for Elasticsearch 7 to 9 and OpenSearch 1 to 3: no document types, nothing newer than 7.0. So
- * nothing has to be asked before the first delivery. Who answered is read from each answer itself, also from a 401, and
- * is only used in messages.
+ * nothing has to be asked before the first delivery. Who answered (elasticsearch_product.h) is only used in messages.
  *
  * Threads    pure functions.
  */
@@ -11,10 +10,6 @@
 
 #include "sinks/http_message.h"
 #include "sinks/sink.h"
-
-enum search_product { PRODUCT_UNKNOWN, PRODUCT_ELASTICSEARCH, PRODUCT_OPENSEARCH };
-
-enum search_product search_product_of(const struct http_response *re);
 
 struct elasticsearch_context {
     const char *address; /* scheme://host of the node; never a secret */

@@ -110,6 +110,13 @@ struct sink_verdict {
     char token[64];           /* SINK_FOLLOW_UP: what the next request() must know */
 };
 
+/* Who answers where several products and versions might. For people. */
+struct sink_greeting {
+    char who[96];      /* OpenSearch 2.19.5; "": it does not say */
+    char warning[256]; /* why it may not work well; "": it will */
+    char hint[256];
+};
+
 struct sink_ops {
     const char *name;                          /* what users write in YAML: s3, file */
     const char *help;                          /* one line for the manual */
@@ -150,6 +157,12 @@ struct sink_ops {
     MUST_CHECK int (*request)(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e);
     enum sink_outcome (*judge)(const void *state, const struct sink_seal *seal, const struct http_response *re,
                                struct sink_verdict *v);
+
+    /* HTTP-shaped, where the far end can say who it is: both. A question that goes out beside the first attempt; nothing waits for
+     * the answer. greet: 1 asked, 0 there is nothing to ask, -1 it cannot be asked. greeted: false when it is to be asked again
+     * later. */
+    MUST_CHECK int (*greet)(const void *state, nsec wall_now, struct http_request *rq, struct err *e);
+    bool (*greeted)(const void *state, const struct http_response *re, struct sink_greeting *g);
 
     /* Not HTTP-shaped: one blocking attempt. Delivered means safe at the far end (synced). */
     enum sink_outcome (*send)(const void *state, const struct sink_seal *seal, struct sink_verdict *v);

@@ -110,6 +110,11 @@ class _Handler(Handler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_GET(self):
+        """The root page. It is not one of the planned requests."""
+        status, headers, body = self.server.peer.root
+        self.say(status, json.dumps(body).encode(), headers)
+
     def do_POST(self):
         peer = self.server.peer
         behaviour = peer.next_behaviour()
@@ -158,6 +163,7 @@ class EsPeer(HttpPeer):
         self.body_limit = body_limit
         self.documents, self.requests, self.bad, self.conflicts = {}, [], [], []
         self.item = None
+        self.root = 200, {}, {"version": {"number": "8.19.9", "build_flavor": "default"}, "tagline": "You Know, for Search"}
         self._attempts = {}
         super().__init__(_Handler, **more)
 

@@ -50,6 +50,28 @@ def test_records_become_documents_of_a_daily_index_with_ids_of_their_own(t):
     assert len(es.requests) > 5 and max(n for _, n, _ in es.requests) > 100, "in bulk"
 
 
+def test_who_answers_is_told_in_the_log_and_on_the_console(t):
+    servers = {"new": peer(t), "open": peer(t), "old": peer(t), "locked": peer(t), "mute": peer(t)}
+    servers["open"].root = 200, {}, {"version": {"distribution": "opensearch", "number": "2.19.5"}}
+    servers["old"].root = 200, {}, {"version": {"number": "6.8.23"}}
+    servers["locked"].root = 401, {"WWW-Authenticate": 'Basic realm="security" charset="UTF-8"'}, {"error": "x"}
+    servers["locked"].plan(Whole(401, "security_exception"))
+    servers["mute"].root = 404, {"X-Elastic-Product": ""}, "nothing here"
+    d = t.daemon({"streams": {s: {"inputs": ["api"], "buffer": {"size": "1MiB", "interval": "0s"},
+                                  "destination": es.destination()} for s, es in servers.items()}}).start()
+    client = Firehose(d.api_port)
+    for s in servers:
+        client.put(s, b'{"n":1}')
+    for s, who in (("new", "Elasticsearch 8.19.9"), ("open", "OpenSearch 2.19.5"), ("locked", "Elasticsearch")):
+        d.wait_logged(rf'level=info msg="the destination answers" stream={s} .*who="?{who}')
+        wait_until(f"{who} on the page", lambda who=who: who in d.http("/")[1], 10 * t.slow)
+    d.wait_logged(r'level=warn .*stream=old .*who="Elasticsearch 6.8.23" .*older .*hint=')
+    for s in servers:
+        d.wait_delivered(s, 1)
+    d.stop()
+    assert not d.logged("stream=mute .*who=")
+
+
 def test_gzip_bodies_hold_the_same_documents(t):
     es = peer(t)
     d = t.daemon(one_stream("app", es.destination(), compression="gzip")).start()

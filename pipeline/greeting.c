@@ -1,0 +1,81 @@
+#include "pipeline/greeting.h"
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/log.h"
+#include "pipeline/target.h"
+
+#include <string.h>
+
+#define ASK_AGAIN (60 * NSEC_PER_SEC)
+
+static void on_answer(struct exchange *x, const struct http_response *re);
+
+void greeting_init(struct greeting *g, struct target *t)
+{
+    *g = (struct greeting){.target = t, .exchange.done = on_answer};
+    pthread_mutex_init(&g->lock, NULL);
+}
+
+void greeting_release(struct greeting *g)
+{
+    if (g->asking)
+        transport_cancel(delivery_loop_transport(g->loop), &g->exchange);
+    http_request_release(&g->request);
+    pthread_mutex_destroy(&g->lock);
+}
+
+void greeting_ask(struct greeting *g, struct delivery_loop *l)
+{
+    const struct target *t = g->target;
+    struct err e;
+
+    if (!t->ops->greet || g->asking || delivery_loop_mono(l) < g->next)
+        return;
+    g->loop = l;
+    g->next = NSEC_NEVER;
+    if (t->ops->greet(t->state, delivery_loop_wall(l), &g->request, &e) != 1)
+        return; /* nothing to ask here; or it fails like the attempt, which says why */
+    g->asking = true;
+    g->exchange.request = &g->request;
+    transport_start(delivery_loop_transport(l), &g->exchange);
+}
+
+static void tell(const struct greeting *g, const struct sink_greeting *heard)
+{
+    const struct target *t = g->target;
+
+    if (heard->warning[0])
+        log_warn("the destination may not work well", KS("stream", t->stream), KS(t->role, t->description),
+                 KS("who", heard->who), KS("cause", heard->warning), KS("hint", heard->hint));
+    else
+        log_info("the destination answers", KS("stream", t->stream), KS(t->role, t->description),
+                 KS("who", heard->who));
+}
+
+static void on_answer(struct exchange *x, const struct http_response *re)
+{
+    struct greeting *g = CONTAINER_OF(x, struct greeting, exchange);
+    struct sink_greeting heard = {.who = ""};
+    bool news;
+
+    g->asking = false;
+    if (re->failure != HTTP_OK)
+        g->next = 0;
+    else if (!g->target->ops->greeted(g->target->state, re, &heard))
+        g->next = delivery_loop_mono(g->loop) + ASK_AGAIN;
+    pthread_mutex_lock(&g->lock);
+    news = heard.who[0] && strcmp(heard.who, g->heard.who) != 0;
+    if (news)
+        g->heard = heard;
+    pthread_mutex_unlock(&g->lock);
+    if (news)
+        tell(g, &heard);
+    http_request_release(&g->request);
+}
+
+void greeting_live(struct greeting *g, struct sink_greeting *out)
+{
+    pthread_mutex_lock(&g->lock);
+    *out = g->heard;
+    pthread_mutex_unlock(&g->lock);
+}
