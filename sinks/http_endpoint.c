@@ -11,6 +11,7 @@
 #include "sinks/http_endpoint_shape.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -252,6 +253,21 @@ static void http_endpoint_limits(const void *state, struct sink_limits *out)
                                 .records = s->shape->records_max};
 }
 
+/* What Firehose adds to the error lines of its endpoints and of Splunk. The id is the record's place in the stream. */
+static int http_endpoint_describe_record(const void *state, const struct sink_record *r, struct buf *out)
+{
+    const struct http_endpoint *s = state;
+    bool splunk = s->shape_kind == SHAPE_SPLUNK_EVENT || s->shape_kind == SHAPE_SPLUNK_RAW;
+    char stream_id[17];
+
+    for (size_t i = 0; i < 8; i++)
+        snprintf(stream_id + 2 * i, 3, "%02x", s->body.identity[i]);
+    if (splunk)
+        return buf_printf(out, ",\"EventId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", stream_id, r->seq, r->part);
+    return buf_printf(out, ",\"subsequenceNumber\":%" PRIu32 ",\"dataId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", r->part,
+                      stream_id, r->seq, r->part);
+}
+
 static bool http_endpoint_takes_encoding(const void *state, const char *encoding)
 {
     const struct http_endpoint *s = state;
@@ -386,6 +402,7 @@ const struct sink_ops sink_http = {
     .tail = http_endpoint_tail,
     .content_type = "application/json",
     .limits = http_endpoint_limits,
+    .describe_record = http_endpoint_describe_record,
     .takes_encoding = http_endpoint_takes_encoding,
     .request = http_endpoint_request,
     .judge = http_endpoint_judge,

@@ -175,6 +175,32 @@ static void a_request_id_is_the_same_for_ever_and_differs_between_bodies(void **
     bound_sink_close(&later);
 }
 
+static void error_lines_say_which_record_it_was(void **state)
+{
+    static const struct {
+        const char *yaml, *want;
+    } CASES[] = {
+        {"url: http://h/", ",\"subsequenceNumber\":2,\"dataId\":\"1011121314151617-18446744073709551615.2\""},
+        {"{url: http://h/, preset: splunk_raw}", ",\"EventId\":\"1011121314151617-18446744073709551615.2\""},
+    };
+    const struct sink_record r = {.seq = UINT64_MAX, .part = 2};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct bound_sink b = opened(CASES[i].yaml);
+        struct buf out;
+
+        buf_init(&out, 1024);
+        assert_int_equal(b.ops->describe_record(b.state, &r, &out), 0);
+        assert_string_equal(buf_cstr(&out), CASES[i].want);
+        buf_release(&out);
+        buf_init(&out, 20);
+        assert_int_equal(b.ops->describe_record(b.state, &r, &out), -1);
+        buf_release(&out);
+        bound_sink_close(&b);
+    }
+}
+
 static void a_full_buffer_is_said_and_nothing_is_left(void **state)
 {
     static const char *const SINKS[] = {"url: http://h\n",
@@ -505,6 +531,7 @@ int main(void)
         cmocka_unit_test(bodies_of_each_format),
         cmocka_unit_test(a_firehose_request),
         cmocka_unit_test(a_request_id_is_the_same_for_ever_and_differs_between_bodies),
+        cmocka_unit_test(error_lines_say_which_record_it_was),
         cmocka_unit_test(a_full_buffer_is_said_and_nothing_is_left),
         cmocka_unit_test(only_200_with_the_right_answer_is_success),
         cmocka_unit_test(an_answer_cut_off_at_any_byte_is_no_success),
