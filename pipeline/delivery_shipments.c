@@ -17,7 +17,7 @@ static int encode_errors(struct shipment *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
     const struct stage_failure failure = {
-        .error_type = d->st->destination.ops->error_prefix, .attempts = d->attempts, .ended = d->attempts_ended};
+        .error_type = target_error_prefix(&d->st->destination), .attempts = d->attempts, .ended = d->attempts_ended};
 
     return stage_errors(&s->in, &failure, w, &s->out);
 }
@@ -143,7 +143,7 @@ void delivery_ship_errors(struct delivery *d)
     d->errors->in.sink = d->records->in.sink;
     d->errors->encoding = NULL;
     d->errors->content_type = "application/x-ndjson";
-    delivery_name(d, &st->backup, st->destination.ops->error_prefix, "", &d->error_name);
+    delivery_name(d, &st->backup, target_error_prefix(&st->destination), "", &d->error_name);
     d->errors->name = buf_slice(&d->error_name);
     shipment_queue(d->errors);
 }

@@ -44,6 +44,11 @@ void target_release(struct target *t)
     pthread_mutex_destroy(&t->lock);
 }
 
+const char *target_error_prefix(const struct target *t)
+{
+    return t->ops->error_prefix_of ? t->ops->error_prefix_of(t->state) : t->ops->error_prefix;
+}
+
 void target_wants_attempt(struct target *t, struct shipment *s)
 {
     s->next_ready = NULL;

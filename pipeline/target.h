@@ -53,6 +53,8 @@ void target_init(struct target *t, const char *stream, const char *role, unsigne
 MUST_CHECK int target_open(struct target *t, const struct sink_ops *ops, const void *conf, const struct sink_env *env,
                            struct err *e);
 void target_release(struct target *t);
+/* What the error objects of its failures are called. */
+const char *target_error_prefix(const struct target *t);
 
 void target_wants_attempt(struct target *t, struct shipment *s);
 /* The next shipment that may have an attempt now, taken from the list; NULL when there is none or no place. */

@@ -253,16 +253,27 @@ static void http_endpoint_limits(const void *state, struct sink_limits *out)
                                 .records = s->shape->records_max};
 }
 
+static bool is_splunk(enum endpoint_shape shape)
+{
+    return shape == SHAPE_SPLUNK_EVENT || shape == SHAPE_SPLUNK_RAW;
+}
+
+static const char *http_endpoint_error_prefix_of(const void *state)
+{
+    const struct http_endpoint *s = state;
+
+    return is_splunk(s->shape_kind) ? "splunk-failed" : "http-endpoint-failed";
+}
+
 /* What Firehose adds to the error lines of its endpoints and of Splunk. The id is the record's place in the stream. */
 static int http_endpoint_describe_record(const void *state, const struct sink_record *r, struct buf *out)
 {
     const struct http_endpoint *s = state;
-    bool splunk = s->shape_kind == SHAPE_SPLUNK_EVENT || s->shape_kind == SHAPE_SPLUNK_RAW;
     char stream_id[17];
 
     for (size_t i = 0; i < 8; i++)
         snprintf(stream_id + 2 * i, 3, "%02x", s->body.identity[i]);
-    if (splunk)
+    if (is_splunk(s->shape_kind))
         return buf_printf(out, ",\"EventId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", stream_id, r->seq, r->part);
     return buf_printf(out, ",\"subsequenceNumber\":%" PRIu32 ",\"dataId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", r->part,
                       stream_id, r->seq, r->part);
@@ -302,11 +313,6 @@ static void add_firehose_headers(const struct http_endpoint *s, const struct sin
 static bool is_plain(enum endpoint_shape shape)
 {
     return shape == SHAPE_LINES || shape == SHAPE_JSON_ARRAY || shape == SHAPE_RAW;
-}
-
-static bool is_splunk(enum endpoint_shape shape)
-{
-    return shape == SHAPE_SPLUNK_EVENT || shape == SHAPE_SPLUNK_RAW;
 }
 
 static void add_common_headers(const struct http_endpoint *s, struct http_request *rq)
@@ -394,6 +400,7 @@ const struct sink_ops sink_http = {
     .conf_size = sizeof(struct http_endpoint_conf),
     .retry_duration = 300 * NSEC_PER_SEC,
     .error_prefix = "http-endpoint-failed",
+    .error_prefix_of = http_endpoint_error_prefix_of,
     .metric = "http",
     .open = http_endpoint_open,
     .close = http_endpoint_close,

@@ -126,7 +126,8 @@ struct sink_ops {
     unsigned (*digests_of)(const void *state); /* the same where it depends on options; NULL: digests */
     nsec retry_duration;                       /* default of retry.duration */
     const char *error_prefix; /* "http-endpoint-failed"; what !{firehose:error-output-type} says for its failures */
-    const char *metric;       /* label in metrics: s3, file */
+    const char *(*error_prefix_of)(const void *state); /* the same where it depends on options; NULL: error_prefix */
+    const char *metric;                                /* label in metrics: s3, file */
 
     /* `conf` outlives the state. Checks what can be checked without the far end. */
     MUST_CHECK int (*open)(void **state, const void *conf, const struct sink_env *env, struct err *e);

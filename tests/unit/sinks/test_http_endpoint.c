@@ -178,10 +178,12 @@ static void a_request_id_is_the_same_for_ever_and_differs_between_bodies(void **
 static void error_lines_say_which_record_it_was(void **state)
 {
     static const struct {
-        const char *yaml, *want;
+        const char *yaml, *prefix, *want;
     } CASES[] = {
-        {"url: http://h/", ",\"subsequenceNumber\":2,\"dataId\":\"1011121314151617-18446744073709551615.2\""},
-        {"{url: http://h/, preset: splunk_raw}", ",\"EventId\":\"1011121314151617-18446744073709551615.2\""},
+        {"url: http://h/", "http-endpoint-failed",
+         ",\"subsequenceNumber\":2,\"dataId\":\"1011121314151617-18446744073709551615.2\""},
+        {"{url: http://h/, preset: splunk_raw}", "splunk-failed",
+         ",\"EventId\":\"1011121314151617-18446744073709551615.2\""},
     };
     const struct sink_record r = {.seq = UINT64_MAX, .part = 2};
 
@@ -191,6 +193,7 @@ static void error_lines_say_which_record_it_was(void **state)
         struct buf out;
 
         buf_init(&out, 1024);
+        assert_string_equal(b.ops->error_prefix_of(b.state), CASES[i].prefix);
         assert_int_equal(b.ops->describe_record(b.state, &r, &out), 0);
         assert_string_equal(buf_cstr(&out), CASES[i].want);
         buf_release(&out);
