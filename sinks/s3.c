@@ -8,94 +8,24 @@
 #include "sinks/object_key.h"
 #include "sinks/s3_address.h"
 #include "sinks/s3_answer.h"
+#include "sinks/s3_options.h"
 #include "sinks/tls_options.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_REGION "us-east-1"
-#define REGION_MAX     64
 #define ANSWER_MAX     ((size_t)16 * 1024) /* S3's error documents have a few hundred bytes */
 #define PATH_MAX_BYTES ((size_t)4096)      /* 3 * OBJECT_KEY_MAX when every byte is encoded, and the bucket */
-
-enum s3_encryption { ENCRYPT_BUCKET_DEFAULT, ENCRYPT_AES256, ENCRYPT_KMS };
-
-struct s3_conf {
-    char *bucket, *region, *endpoint;
-    int addressing; /* enum s3_addressing */
-    struct credentials_conf keys;
-    struct object_key_conf key;
-    char *storage_class, *acl, *tagging, *expected_bucket_owner;
-    int encryption; /* enum s3_encryption */
-    char *kms_key_id;
-    bool content_encoding;
-    nsec timeout;
-    struct tls_conf tls;
-};
 
 struct s3_sink {
     const struct s3_conf *conf;
     bool backup; /* not the destination */
     struct s3_address address;
-    char region[REGION_MAX];
+    char region[S3_REGION_MAX];
     struct credentials *credentials;
     struct object_key *key;
     struct tls_options tls;
 };
-
-static const struct cfg_choice ADDRESSINGS[] = {
-    {"auto", S3_ADDRESSING_AUTO},
-    {"path", S3_ADDRESSING_PATH},
-    {"virtual", S3_ADDRESSING_VIRTUAL},
-    {NULL, 0},
-};
-
-static const struct cfg_choice ENCRYPTIONS[] = {
-    {"bucket", ENCRYPT_BUCKET_DEFAULT},
-    {"AES256", ENCRYPT_AES256},
-    {"aws:kms", ENCRYPT_KMS},
-    {NULL, 0},
-};
-
-/* clang-format off */
-#define AT(member) .offset = offsetof(struct s3_conf, member)
-
-static const struct cfg_field FIELDS[] = {
-    {.name = "bucket", .type = CFG_STRING, AT(bucket), .required = true, .help = "bucket to write to; it must exist"},
-    OBJECT_KEY_FIELDS(struct s3_conf, key),
-    {.name = "region", .type = CFG_STRING, AT(region), .max = REGION_MAX - 1,
-     .help = "the bucket's region; left out: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
-    {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
-     .help = "http://host:port of a store that speaks S3; left out: AWS"},
-    {.name = "addressing", .type = CFG_ENUM, AT(addressing), .def = "auto", .choices = ADDRESSINGS,
-     .help = "path: http://endpoint/bucket/key, virtual: http://bucket.endpoint/key; auto: path with an endpoint, virtual "
-             "for AWS"},
-    {.name = "access_key_id", .type = CFG_STRING, AT(keys.access_key_id),
-     .help = "left out: the environment, then the profile in ~/.aws"},
-    {.name = "secret_access_key", .type = CFG_STRING, AT(keys.secret_access_key), .secret = true,
-     .help = "best as ${env:NAME} or ${file:PATH}"},
-    {.name = "session_token", .type = CFG_STRING, AT(keys.session_token), .secret = true,
-     .help = "of temporary keys"},
-    {.name = "profile", .type = CFG_STRING, AT(keys.profile),
-     .help = "profile in ~/.aws/credentials and ~/.aws/config to take the keys from; read again when the files change"},
-    {.name = "storage_class", .type = CFG_STRING, AT(storage_class),
-     .help = "such as STANDARD_IA; left out: the bucket's default"},
-    {.name = "server_side_encryption", .type = CFG_ENUM, AT(encryption), .def = "bucket", .choices = ENCRYPTIONS,
-     .help = "how the server encrypts objects; bucket: as the bucket is set up"},
-    {.name = "kms_key_id", .type = CFG_STRING, AT(kms_key_id), .help = "key for server_side_encryption: aws:kms"},
-    {.name = "acl", .type = CFG_STRING, AT(acl), .help = "canned ACL, such as bucket-owner-full-control"},
-    {.name = "tagging", .type = CFG_STRING, AT(tagging), .help = "tags of every object: name=value&name=value"},
-    {.name = "expected_bucket_owner", .type = CFG_STRING, AT(expected_bucket_owner),
-     .help = "account that must own the bucket; the server refuses objects otherwise"},
-    {.name = "content_encoding", .type = CFG_BOOL, AT(content_encoding), .def = "true",
-     .help = "say Content-Encoding: gzip of compressed objects, as Firehose does; browsers and some clients then decompress "
-             "by themselves"},
-    {.name = "timeout", .type = CFG_DURATION, AT(timeout), .def = "5m", .min = NSEC_PER_SEC, .max = 3600 * NSEC_PER_SEC,
-     .help = "longest time for one attempt"},
-    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
-    {.name = NULL},
-};
-/* clang-format on */
 
 static void s3_close(void **state)
 {
@@ -111,35 +41,6 @@ static void s3_close(void **state)
     *state = NULL;
 }
 
-/* Options that become header values as they are. */
-static int check_header_options(const struct s3_conf *c, struct err *e)
-{
-    const struct {
-        const char *name, *value;
-    } options[] = {{"storage_class", c->storage_class},
-                   {"kms_key_id", c->kms_key_id},
-                   {"acl", c->acl},
-                   {"tagging", c->tagging},
-                   {"expected_bucket_owner", c->expected_bucket_owner}};
-
-    for (size_t i = 0; i < ARRAY_LEN(options); i++)
-        for (const char *p = options[i].value; p && *p; p++)
-            if (*p <= ' ' || *p > '~')
-                return err_set(e, ERR_CONFIG, "%s: character %zu is white space or not ASCII", options[i].name,
-                               (size_t)(p - options[i].value) + 1);
-    if (c->kms_key_id && *c->kms_key_id && c->encryption != ENCRYPT_KMS)
-        return err_set(e, ERR_CONFIG, "kms_key_id needs server_side_encryption: aws:kms");
-    return 0;
-}
-
-static void choose_region(struct s3_sink *s)
-{
-    if (s->conf->region && *s->conf->region)
-        snprintf(s->region, sizeof(s->region), "%s", s->conf->region);
-    else if (!credentials_region(s->credentials, s->region, sizeof(s->region)))
-        snprintf(s->region, sizeof(s->region), "%s", DEFAULT_REGION);
-}
-
 static int s3_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     struct s3_sink *s = mem_alloc(sizeof(*s));
@@ -148,9 +49,9 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
     s->backup = env->backup;
     *state = s;
     tls_options_init(&s->tls, &s->conf->tls, env->base_dir);
-    if (check_header_options(s->conf, e) < 0 || credentials_new(&s->credentials, &s->conf->keys, e) < 0)
+    if (s3_conf_check(s->conf, e) < 0 || credentials_new(&s->credentials, &s->conf->keys, e) < 0)
         goto fail;
-    choose_region(s);
+    s3_conf_region(s->conf, s->credentials, s->region);
     if (s3_address_init(&s->address, s->conf->bucket, s->conf->endpoint, s->region,
                         (enum s3_addressing)s->conf->addressing, e) < 0)
         goto fail;
@@ -271,7 +172,7 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     const struct s3_sink *s = state;
     struct aws_keys keys = {0};
     struct err e;
-    struct s3_context c = {.place = s->backup ? "backup" : "destination",
+    struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
                            .bucket = s->conf->bucket,
                            .endpoint = s->address.endpoint,
                            .region = s->region,
@@ -311,7 +212,7 @@ static void s3_describe(const void *state, struct buf *out)
 const struct sink_ops sink_s3 = {
     .name = "s3",
     .help = "objects in a bucket of AWS S3 or a store that speaks its protocol",
-    .fields = FIELDS,
+    .fields = s3_fields,
     .conf_size = sizeof(struct s3_conf),
     .digests = SINK_SHA256 | SINK_CRC32C,
     .retry_duration = 24 * 3600 * NSEC_PER_SEC,

@@ -4,6 +4,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 /* In message and hint: %b bucket, %e endpoint, %r our region, %R the region the answer names, %a access key, %f where
  * it came from, %k object, %n its size, %m the server's own words, %t the clock's error, %l where it redirects to, %c
- * code, %p where the options stand (destination, backup), %s status. */
+ * code, %p what the names of options begin with (destination.s3.), %s status. */
 struct meaning {
     const char *code;    /* as in <Code>; one that ends in '*' stands for all that begin so */
     bool misconfigured;  /* an operator must act; time alone will not help */
@@ -22,32 +23,32 @@ struct meaning {
     const char *hint;    /* what to do */
 };
 
-#define PRIVATE_CA "if the server's certificate is from a private CA, name it in %p.s3.tls.ca_file"
+#define READ_RIGHTS "allow it s3:ListBucket and s3:GetObject on `%b`, or use other keys (these come from %f)"
+#define OTHER_KEYS  "use other keys; these come from %f"
+#define PRIVATE_CA  "if the server's certificate is from a private CA, name it in %ptls.ca_file"
 
 static const struct meaning CODES[] = {
-    {"NoSuchBucket", true, "bucket `%b` does not exist at %e", "create it, or correct %p.s3.bucket"},
-    {"InvalidBucketName", true, "%e says that `%b` is not a bucket's name", "correct %p.s3.bucket"},
+    {"NoSuchBucket", true, "bucket `%b` does not exist at %e", "create it, or correct %pbucket"},
+    {"InvalidBucketName", true, "%e says that `%b` is not a bucket's name", "correct %pbucket"},
     {"AccessDenied", true, "access key `%a` may not write `%k` to bucket `%b` at %e: %m",
      "allow it s3:PutObject on `%b`, or use other keys (these come from %f)"},
     {"AllAccessDisabled", true, "all access to bucket `%b` at %e is disabled: %m", "ask whoever owns the bucket"},
     {"AccountProblem", true, "the account of access key `%a` has a problem at %e: %m", "ask whoever owns the account"},
-    {"InvalidAccessKeyId", true, "%e does not know the access key `%a`",
-     "correct %p.s3.access_key_id (it comes from %f)"},
-    {"XAdminUserNotFound", true, "%e does not know the access key `%a`",
-     "correct %p.s3.access_key_id (it comes from %f)"},
+    {"InvalidAccessKeyId", true, "%e does not know the access key `%a`", "correct %paccess_key_id (it comes from %f)"},
+    {"XAdminUserNotFound", true, "%e does not know the access key `%a`", "correct %paccess_key_id (it comes from %f)"},
     {"SignatureDoesNotMatch", true, "%e refused the signature made with access key `%a`",
-     "correct %p.s3.secret_access_key (the keys come from %f); a proxy that changes the Host header does this "
+     "correct %psecret_access_key (the keys come from %f); a proxy that changes the Host header does this "
      "too"},
     {"RequestTimeTooSkewed", true, "this machine's clock and that of %e differ by %t",
      "set the clock here or there, e.g. with NTP"},
     {"RequestExpired", true, "this machine's clock and that of %e differ by %t",
      "set the clock here or there, e.g. with NTP"},
     {"AuthorizationHeaderMalformed", true, "%e refused the signature's scope; region is `%r`, it wants `%R`: %m",
-     "set %p.s3.region to the bucket's region"},
+     "set %pregion to the bucket's region"},
     {"IllegalLocationConstraintException", true, "bucket `%b` is not in region `%r`: %m",
-     "set %p.s3.region to the bucket's region"},
+     "set %pregion to the bucket's region"},
     {"PermanentRedirect", true, "bucket `%b` is not at %e but in region `%R`, at %l",
-     "set %p.s3.region, or correct %p.s3.endpoint"},
+     "set %pregion, or correct %pendpoint"},
     {"TemporaryRedirect", false, "bucket `%b` is for now not at %e but at %l",
      "new buckets need up to a day to settle"},
     {"ExpiredToken", true, "the session token of access key `%a` has expired",
@@ -55,7 +56,7 @@ static const struct meaning CODES[] = {
     {"TokenRefreshRequired", true, "the session token of access key `%a` must be renewed",
      "renew the keys; they come from %f"},
     {"InvalidToken", true, "%e does not accept the session token of access key `%a`",
-     "correct %p.s3.session_token, or leave it out (the keys come from %f)"},
+     "correct %psession_token, or leave it out (the keys come from %f)"},
     {"SlowDown", false, "%e asks to slow down: %m", ""},
     {"ServiceUnavailable", false, "%e is not available at the moment: %m", ""},
     {"TooManyRequests*", false, "%e asks to slow down: %m", ""},
@@ -74,57 +75,58 @@ static const struct meaning CODES[] = {
      "lower buffer.size, or raise the limit of the server or of the proxy before it"},
     {"MaxMessageLengthExceeded", true, "the object of %n bytes is larger than %e takes: %m",
      "lower buffer.size, or raise the limit of the server or of the proxy before it"},
-    {"KeyTooLongError", true, "the object's name is longer than %e takes: `%k`", "shorten %p.s3.prefix"},
-    {"InvalidStorageClass", true, "%e does not know this storage class: %m", "correct %p.s3.storage_class"},
-    {"InvalidTag", true, "%e does not accept the tags: %m", "correct %p.s3.tagging"},
+    {"KeyTooLongError", true, "the object's name is longer than %e takes: `%k`", "shorten %pprefix"},
+    {"InvalidStorageClass", true, "%e does not know this storage class: %m", "correct %pstorage_class"},
+    {"InvalidTag", true, "%e does not accept the tags: %m", "correct %ptagging"},
     {"InvalidEncryptionAlgorithmError", true, "%e does not accept the encryption: %m",
-     "correct %p.s3.server_side_encryption"},
+     "correct %pserver_side_encryption"},
     {"KMS*", true, "%e cannot use the KMS key (%c): %m",
-     "correct %p.s3.kms_key_id, or allow access key `%a` to use the key"},
+     "correct %pkms_key_id, or allow access key `%a` to use the key"},
     {"kms*", true, "%e cannot use the KMS key (%c): %m",
-     "correct %p.s3.kms_key_id, or allow access key `%a` to use the key"},
-    {"AccessControlListNotSupported", true, "bucket `%b` at %e takes no ACLs", "leave out %p.s3.acl"},
+     "correct %pkms_key_id, or allow access key `%a` to use the key"},
+    {"AccessControlListNotSupported", true, "bucket `%b` at %e takes no ACLs", "leave out %pacl"},
     {"QuotaExceeded*", true, "the quota of bucket `%b` at %e is used up: %m", "raise the quota, or delete objects"},
     {"XMinioAdminBucketQuotaExceeded", true, "the quota of bucket `%b` at %e is used up: %m",
      "raise the quota, or delete objects"},
     {"XMinioStorageFull", true, "the storage at %e is full: %m", "give it room, or delete objects"},
     {"InsufficientStorage*", true, "the storage at %e is full: %m", "give it room, or delete objects"},
     {"ObjectParentIsFile", true, "%e keeps folders as files, and part of `%k` is an object already",
-     "choose another %p.s3.prefix, or delete that object"},
+     "choose another %pprefix, or delete that object"},
     {"NotImplemented", true, "%e lacks something this request needs: %m",
      "leave out options such as storage_class, acl, tagging or server_side_encryption"},
-    {"MethodNotAllowed", true, "%e does not take objects at this address", "correct %p.s3.endpoint"},
+    {"MethodNotAllowed", true, "%e does not take objects at this address", "correct %pendpoint"},
 };
 
 /* Where the answer has no code, or one that no row knows: by status. */
-static const struct {
+struct by_status {
     int from, to;
     struct meaning meaning;
-} STATUSES[] = {
+};
+
+static const struct by_status STATUSES[] = {
     {200,
      200,
      {"NoETag", true, "%e answered 200 without an ETag, as no S3 server does; it may have kept nothing",
-      "correct %p.s3.endpoint: is it the S3 port?"}},
+      "correct %pendpoint: is it the S3 port?"}},
     {201,
      299,
      {HTTP_STATUS, true, "%e answered %s to a PutObject, which S3 answers with 200",
-      "correct %p.s3.endpoint: is it the S3 port?"}},
+      "correct %pendpoint: is it the S3 port?"}},
     {301,
      308,
-     {HTTP_STATUS, true, "%e redirects to %l (status %s); redirects are not followed",
-      "correct %p.s3.endpoint or region"}},
+     {HTTP_STATUS, true, "%e redirects to %l (status %s); redirects are not followed", "correct %pendpoint or region"}},
     {401,
      401,
      {HTTP_STATUS, true, "%e does not accept access key `%a` (status %s): %m",
-      "correct %p.s3.access_key_id and secret_access_key (they come from %f)"}},
+      "correct %paccess_key_id and secret_access_key (they come from %f)"}},
     {403,
      403,
      {HTTP_STATUS, true, "%e forbids access key `%a` to write to bucket `%b` (%c): %m",
       "allow it s3:PutObject on `%b`, or use other keys (these come from %f)"}},
     {404,
      404,
-     {HTTP_STATUS, true, "%e found nothing at the bucket's address (%c): %m", "correct %p.s3.endpoint and bucket"}},
-    {405, 405, {HTTP_STATUS, true, "%e does not take objects at this address", "correct %p.s3.endpoint"}},
+     {HTTP_STATUS, true, "%e found nothing at the bucket's address (%c): %m", "correct %pendpoint and bucket"}},
+    {405, 405, {HTTP_STATUS, true, "%e does not take objects at this address", "correct %pendpoint"}},
     {408, 408, {HTTP_STATUS, false, "%e waited too long for the object's bytes", ""}},
     {413,
      413,
@@ -134,23 +136,63 @@ static const struct {
     {400, 499, {HTTP_STATUS, true, "%e refused the object (status %s, %c): %m", ""}},
     {507, 507, {HTTP_STATUS, true, "the storage at %e is full: %m", "give it room, or delete objects"}},
     {500, 599, {HTTP_STATUS, false, "%e failed (status %s, %c): %m", ""}},
-    {0, 999, {HTTP_STATUS, true, "%e answered %s", "correct %p.s3.endpoint: is it an S3 server?"}},
+    {0, 999, {HTTP_STATUS, true, "%e answered %s", "correct %pendpoint: is it an S3 server?"}},
 };
 
-static const struct {
+struct by_failure {
     enum http_failure failure;
     struct meaning meaning;
-} FAILURES[] = {
+};
+
+static const struct by_failure FAILURES[] = {
     {HTTP_DNS,
      {"DNS", true, "the host of %e does not resolve: %m",
-      "correct %p.s3.endpoint (or region, bucket), or look at this machine's DNS"}},
+      "correct %pendpoint (or region, bucket), or look at this machine's DNS"}},
     {HTTP_CONNECT, {"Connect", false, "cannot connect to %e: %m", "is the server running, and reachable from here?"}},
     {HTTP_TLS, {"TLS", true, "no TLS connection to %e: %m", PRIVATE_CA}},
-    {HTTP_TIMEOUT, {"Timeout", false, "%e did not answer in time: %m", "if the network is slow, raise %p.s3.timeout"}},
+    {HTTP_TIMEOUT, {"Timeout", false, "%e did not answer in time: %m", "if the network is slow, raise %ptimeout"}},
     {HTTP_RESET, {"ConnectionLost", false, "%e closed the connection in the middle: %m", ""}},
-    {HTTP_MALFORMED, {"NotHTTP", false, "what %e answers is not HTTP: %m", "http:// or https:// in %p.s3.endpoint?"}},
+    {HTTP_MALFORMED, {"NotHTTP", false, "what %e answers is not HTTP: %m", "http:// or https:// in %pendpoint?"}},
     {HTTP_LOCAL,
      {"Local", false, "the object's bytes cannot be read here: %m", "look at disk space and the kernel's log"}},
+};
+
+/* What is said otherwise when an object or a listing was asked for; the keys need not come from the configuration. */
+static const struct meaning READ_CODES[] = {
+    {"NoSuchBucket", true, "bucket `%b` does not exist at %e", "correct the bucket's name, or %pendpoint"},
+    {"InvalidBucketName", true, "%e says that `%b` is not a bucket's name", "correct it"},
+    {"NoSuchKey", true, "`%k` is not in bucket `%b` at %e any more", ""},
+    {"InvalidObjectState", true, "`%k` is archived and cannot be read as it is: %m", "restore it first"},
+    {"AccessDenied", true, "access key `%a` may not read bucket `%b` at %e: %m", READ_RIGHTS},
+    {"InvalidAccessKeyId", true, "%e does not know the access key `%a`", OTHER_KEYS},
+    {"XAdminUserNotFound", true, "%e does not know the access key `%a`", OTHER_KEYS},
+    {"SignatureDoesNotMatch", true, "%e refused the signature made with access key `%a`",
+     "correct the secret key (the keys come from %f); a proxy that changes the Host header does this too"},
+    {"InvalidToken", true, "%e does not accept the session token of access key `%a`", OTHER_KEYS},
+    {"NotImplemented", true, "%e lacks something this request needs: %m", "does it know ListObjectsV2?"},
+    {"MethodNotAllowed", true, "%e gives no objects at this address", "correct %pendpoint"},
+};
+
+static const struct by_status READ_STATUSES[] = {
+    {200, 299, {HTTP_STATUS, true, "%e answered %s, where S3 says 200", "correct %pendpoint: is it the S3 port?"}},
+    {401, 401, {HTTP_STATUS, true, "%e does not accept access key `%a` (status %s): %m", OTHER_KEYS}},
+    {403, 403, {HTTP_STATUS, true, "%e forbids access key `%a` to read bucket `%b` (%c): %m", READ_RIGHTS}},
+    {404,
+     404,
+     {HTTP_STATUS, true, "%e found nothing at this address (%c): %m", "correct %pendpoint, or the bucket's name"}},
+    {405, 405, {HTTP_STATUS, true, "%e gives no objects at this address", "correct %pendpoint"}},
+    {408, 408, {HTTP_STATUS, false, "%e waited too long for the request", ""}},
+    {429, 429, {HTTP_STATUS, false, "%e asks to slow down (%c): %m", ""}},
+    {400, 499, {HTTP_STATUS, true, "%e refused the request (status %s, %c): %m", ""}},
+};
+
+static const struct by_failure READ_FAILURES[] = {
+    {HTTP_TLS,
+     {"TLS", true, "no TLS connection to %e: %m",
+      "if the server's certificate is from a private CA, name it in tls.ca_file of the bucket's options in the YAML"}},
+    {HTTP_TIMEOUT,
+     {"Timeout", false, "%e did not answer in time: %m",
+      "if the network is slow, raise timeout of the bucket's options in the YAML"}},
 };
 
 /* What was found in the answer, for the texts. */
@@ -296,24 +338,43 @@ static void expand(const struct found *f, const char *pattern, char *out, size_t
     buf_release(&b);
 }
 
-static const struct meaning *by_code(const char *code)
+static const struct meaning *by_code(const struct meaning *rows, size_t count, const char *code)
 {
-    for (size_t i = 0; i < ARRAY_LEN(CODES); i++) {
-        const char *star = strchr(CODES[i].code, '*');
+    for (size_t i = 0; i < count; i++) {
+        const char *star = strchr(rows[i].code, '*');
 
-        if (star ? strncmp(code, CODES[i].code, (size_t)(star - CODES[i].code)) == 0 : strcmp(code, CODES[i].code) == 0)
-            return &CODES[i];
+        if (star ? strncmp(code, rows[i].code, (size_t)(star - rows[i].code)) == 0 : strcmp(code, rows[i].code) == 0)
+            return &rows[i];
     }
     return NULL;
 }
 
-static const struct meaning *by_status(int status)
+static const struct meaning *by_status(const struct by_status *rows, size_t count, int status)
 {
-    size_t i = 0;
+    for (size_t i = 0; i < count; i++)
+        if (status >= rows[i].from && status <= rows[i].to)
+            return &rows[i].meaning;
+    return NULL;
+}
 
-    while (status < STATUSES[i].from || status > STATUSES[i].to)
-        i++; /* the last row takes every status */
-    return &STATUSES[i].meaning;
+static const struct meaning *by_failure(const struct by_failure *rows, size_t count, enum http_failure failure)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].failure == failure)
+            return &rows[i].meaning;
+    return NULL;
+}
+
+/* The code says more than the status; what is said of reading goes first. The last status takes them all. */
+static const struct meaning *meaning_of(const struct found *f, bool reading)
+{
+    const struct meaning *m = reading ? by_code(READ_CODES, ARRAY_LEN(READ_CODES), f->code) : NULL;
+
+    if (!m)
+        m = by_code(CODES, ARRAY_LEN(CODES), f->code);
+    if (!m && reading)
+        m = by_status(READ_STATUSES, ARRAY_LEN(READ_STATUSES), f->status);
+    return m ? m : by_status(STATUSES, ARRAY_LEN(STATUSES), f->status);
 }
 
 static void say(const struct found *f, const struct meaning *m, struct sink_verdict *v)
@@ -329,14 +390,16 @@ static void say(const struct found *f, const struct meaning *m, struct sink_verd
     expand(f, m->hint, v->hint, sizeof(v->hint));
 }
 
-static enum sink_outcome judge_failure(struct found *f, const struct http_response *re, struct sink_verdict *v)
+static enum sink_outcome judge_failure(struct found *f, const struct http_response *re, bool reading,
+                                       struct sink_verdict *v)
 {
-    size_t i = 0;
+    const struct meaning *m = reading ? by_failure(READ_FAILURES, ARRAY_LEN(READ_FAILURES), re->failure) : NULL;
 
+    if (!m)
+        m = by_failure(FAILURES, ARRAY_LEN(FAILURES), re->failure);
+    assert(m);
     plain_text(slice_str(re->failure_text), f->message, sizeof(f->message));
-    while (i + 1 < ARRAY_LEN(FAILURES) && FAILURES[i].failure != re->failure)
-        i++;
-    say(f, &FAILURES[i].meaning, v);
+    say(f, m, v);
     return SINK_RETRY;
 }
 
@@ -368,14 +431,28 @@ enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_
 
     *v = (struct sink_verdict){0};
     if (re->failure != HTTP_OK)
-        return judge_failure(&f, re, v);
+        return judge_failure(&f, re, false, v);
     if (re->status == 200 && http_response_header(re, "ETag").n > 0 && !other_checksum(c, re))
         return SINK_DELIVERED;
     find(&f, re);
-    m = by_code(f.code);
-    if (re->status == 200 && other_checksum(c, re))
-        m = &CORRUPTED;
-    say(&f, m ? m : by_status(re->status), v);
+    m = re->status == 200 && other_checksum(c, re) ? &CORRUPTED : meaning_of(&f, false);
+    say(&f, m, v);
+    v->retry_after = http_retry_after(re);
+    return SINK_RETRY;
+}
+
+enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct http_response *re,
+                                       struct sink_verdict *v)
+{
+    struct found f = {.c = c};
+
+    *v = (struct sink_verdict){0};
+    if (re->failure != HTTP_OK)
+        return judge_failure(&f, re, true, v);
+    if (re->status == 200)
+        return SINK_DELIVERED;
+    find(&f, re);
+    say(&f, meaning_of(&f, true), v);
     v->retry_after = http_retry_after(re);
     return SINK_RETRY;
 }

@@ -1,4 +1,5 @@
-/* s3_answer.h -- what S3 and its relatives answer to a PutObject, turned into a verdict an operator can act on.
+/* s3_answer.h -- what S3 and its relatives answer to a PutObject, or to a request that reads, turned into a verdict an
+ * operator can act on.
  *
  * One table says per error code what happened and what to do; a second one says it per status where no code is known.
  * Nothing is ever SINK_REJECTED: like Firehose, S3 delivery is retried until its time is up, because every refusal of
@@ -14,7 +15,7 @@
 
 /* What messages name; never NULL, never a secret. */
 struct s3_context {
-    const char *place; /* where the options stand in the YAML: destination, backup */
+    const char *place; /* what an option's name begins with: destination.s3. in the YAML, --s3- on the command line */
     const char *bucket, *endpoint, *region;
     const char *access_key_id, *key_source;
     struct slice key;
@@ -23,6 +24,11 @@ struct s3_context {
 };
 
 enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
+
+/* The same for an object or a listing that was asked for: SINK_DELIVERED when the body is it. Where the verdict is not
+ * `misconfigured`, a later attempt may work. */
+enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct http_response *re,
+                                       struct sink_verdict *v);
 
 /* What x-amz-checksum-crc32c says: four bytes, most significant first, in base64. */
 #define S3_CHECKSUM_TEXT 9 /* with NUL */

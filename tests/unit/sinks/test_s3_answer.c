@@ -10,7 +10,7 @@
 /* 2026-11-22T15:26:00Z */
 #define NOW ((nsec)1795361160 * NSEC_PER_SEC)
 
-static const struct s3_context CONTEXT = {.place = "destination",
+static const struct s3_context CONTEXT = {.place = "destination.s3.",
                                           .bucket = "logs",
                                           .endpoint = "http://h:1",
                                           .region = "us-east-1",

@@ -1,0 +1,90 @@
+#include "sinks/s3_options.h"
+
+#include "sinks/s3_address.h"
+
+#include <stdio.h>
+
+#define DEFAULT_REGION "us-east-1"
+
+static const struct cfg_choice ADDRESSINGS[] = {
+    {"auto", S3_ADDRESSING_AUTO},
+    {"path", S3_ADDRESSING_PATH},
+    {"virtual", S3_ADDRESSING_VIRTUAL},
+    {NULL, 0},
+};
+
+static const struct cfg_choice ENCRYPTIONS[] = {
+    {"bucket", ENCRYPT_BUCKET_DEFAULT},
+    {"AES256", ENCRYPT_AES256},
+    {"aws:kms", ENCRYPT_KMS},
+    {NULL, 0},
+};
+
+/* clang-format off */
+#define AT(member) .offset = offsetof(struct s3_conf, member)
+
+const struct cfg_field s3_fields[] = {
+    {.name = "bucket", .type = CFG_STRING, AT(bucket), .required = true, .help = "bucket to write to; it must exist"},
+    OBJECT_KEY_FIELDS(struct s3_conf, key),
+    {.name = "region", .type = CFG_STRING, AT(region), .max = S3_REGION_MAX - 1,
+     .help = "the bucket's region; left out: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
+    {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
+     .help = "http://host:port of a store that speaks S3; left out: AWS"},
+    {.name = "addressing", .type = CFG_ENUM, AT(addressing), .def = "auto", .choices = ADDRESSINGS,
+     .help = "path: http://endpoint/bucket/key, virtual: http://bucket.endpoint/key; auto: path with an endpoint, virtual "
+             "for AWS"},
+    {.name = "access_key_id", .type = CFG_STRING, AT(keys.access_key_id),
+     .help = "left out: the environment, then the profile in ~/.aws"},
+    {.name = "secret_access_key", .type = CFG_STRING, AT(keys.secret_access_key), .secret = true,
+     .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "session_token", .type = CFG_STRING, AT(keys.session_token), .secret = true,
+     .help = "of temporary keys"},
+    {.name = "profile", .type = CFG_STRING, AT(keys.profile),
+     .help = "profile in ~/.aws/credentials and ~/.aws/config to take the keys from; read again when the files change"},
+    {.name = "storage_class", .type = CFG_STRING, AT(storage_class),
+     .help = "such as STANDARD_IA; left out: the bucket's default"},
+    {.name = "server_side_encryption", .type = CFG_ENUM, AT(encryption), .def = "bucket", .choices = ENCRYPTIONS,
+     .help = "how the server encrypts objects; bucket: as the bucket is set up"},
+    {.name = "kms_key_id", .type = CFG_STRING, AT(kms_key_id), .help = "key for server_side_encryption: aws:kms"},
+    {.name = "acl", .type = CFG_STRING, AT(acl), .help = "canned ACL, such as bucket-owner-full-control"},
+    {.name = "tagging", .type = CFG_STRING, AT(tagging), .help = "tags of every object: name=value&name=value"},
+    {.name = "expected_bucket_owner", .type = CFG_STRING, AT(expected_bucket_owner),
+     .help = "account that must own the bucket; the server refuses objects otherwise"},
+    {.name = "content_encoding", .type = CFG_BOOL, AT(content_encoding), .def = "true",
+     .help = "say Content-Encoding: gzip of compressed objects, as Firehose does; browsers and some clients then decompress "
+             "by themselves"},
+    {.name = "timeout", .type = CFG_DURATION, AT(timeout), .def = "5m", .min = NSEC_PER_SEC, .max = 3600 * NSEC_PER_SEC,
+     .help = "longest time for one attempt"},
+    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
+    {.name = NULL},
+};
+/* clang-format on */
+
+/* Options that become header values as they are. */
+int s3_conf_check(const struct s3_conf *c, struct err *e)
+{
+    const struct {
+        const char *name, *value;
+    } options[] = {{"storage_class", c->storage_class},
+                   {"kms_key_id", c->kms_key_id},
+                   {"acl", c->acl},
+                   {"tagging", c->tagging},
+                   {"expected_bucket_owner", c->expected_bucket_owner}};
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        for (const char *p = options[i].value; p && *p; p++)
+            if (*p <= ' ' || *p > '~')
+                return err_set(e, ERR_CONFIG, "%s: character %zu is white space or not ASCII", options[i].name,
+                               (size_t)(p - options[i].value) + 1);
+    if (c->kms_key_id && *c->kms_key_id && c->encryption != ENCRYPT_KMS)
+        return err_set(e, ERR_CONFIG, "kms_key_id needs server_side_encryption: aws:kms");
+    return 0;
+}
+
+void s3_conf_region(const struct s3_conf *c, struct credentials *keys, char out[S3_REGION_MAX])
+{
+    if (c->region && *c->region)
+        snprintf(out, S3_REGION_MAX, "%s", c->region);
+    else if (!credentials_region(keys, out, S3_REGION_MAX))
+        snprintf(out, S3_REGION_MAX, "%s", DEFAULT_REGION);
+}
