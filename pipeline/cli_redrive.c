@@ -1,13 +1,16 @@
 /* cli_redrive.c -- `sluice redrive`: puts the records of error objects back, through the Firehose API of a running
- * sluice. What the server acknowledged is noted beside each object (redrive_state.h) before the next batch goes. */
+ * sluice. What the server acknowledged of an object is noted (redrive_state.h, redrive_note.h) before the next batch goes. */
 #include "config/units.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/bucket_options.h"
 #include "pipeline/cli.h"
 #include "pipeline/human.h"
 #include "pipeline/put_sender.h"
+#include "pipeline/redrive_bucket.h"
 #include "pipeline/redrive_files.h"
 #include "pipeline/redrive_line.h"
+#include "pipeline/redrive_note.h"
 #include "pipeline/redrive_state.h"
 
 #include <assert.h>
@@ -23,11 +26,13 @@
 #define SCRATCH_MAX (4 * MIB) /* a decoded record, and its error code */
 
 static const char redrive_help[] =
-    "usage: sluice redrive --stream NAME [OPTIONS] FILE|FOLDER...\n"
+    "usage: sluice redrive --stream NAME [OPTIONS] FILE|FOLDER|s3://BUCKET/PREFIX...\n"
     "\n"
     "Puts the records of error objects (what a `backup` holds) back into a stream, through the Firehose API of a\n"
-    "running sluice. Of a folder it reads every file in it and below; files that are no error objects are left alone.\n"
-    "They may be compressed with gzip. The objects stay as they are.\n"
+    "running sluice. Of a folder it reads every file in it and below, of a bucket every object whose key begins with\n"
+    "PREFIX; what is no error object is left alone. Objects may be compressed with gzip, and may have 1 GiB. They "
+    "stay\n"
+    "as they are.\n"
     "\n"
     "  -s, --stream NAME       the stream; it must have the input `api`\n"
     "      --dry-run           only say what would be put back\n"
@@ -36,19 +41,37 @@ static const char redrive_help[] =
     "      --endpoint URL      such as http://127.0.0.1:4573; left out: the address in the configuration\n"
     "  -c, --config FILE       the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
     "      --give-up DURATION  stop when the server has taken nothing for this long; 60s\n"
+    "      --s3-endpoint URL   the store of s3://: http://HOST:PORT; left out: see below\n"
+    "      --s3-region NAME    the region of s3://; left out: see below\n"
+    "      --state FOLDER      where to note what was put back of s3://; left out: `redrive` in the configuration's\n"
+    "                          data_dir\n"
     "\n"
-    "What was put back is noted beside each object, in .OBJECT.redriven-to-STREAM: interrupt it and run it again as "
-    "you\n"
-    "like, no record is put back twice. Only when an answer is lost (a killed server or redrive) the records of that\n"
-    "one batch may be there twice.\n"
+    "What was put back is noted, beside a file in .FILE.redriven-to-STREAM, for an object in a bucket in the folder "
+    "of\n"
+    "--state: interrupt it and run it again as you like, no record is put back twice. So keep those notes until you "
+    "are\n"
+    "done, and do not run two at once over the same objects. Only when an answer is lost (a killed server or redrive)\n"
+    "the records of that one batch may be there twice.\n"
+    "\n"
+    "A bucket is read with the options that the stream's configuration has for it: its `backup: { s3: ... }` when it "
+    "is\n"
+    "the same bucket, else its `destination: { s3: ... }`. When neither is, it is AWS or --s3-endpoint, with the keys\n"
+    "that AWS's tools find: AWS_ACCESS_KEY_ID, AWS_PROFILE, ~/.aws. (The first also signs what goes to the stream; "
+    "use\n"
+    "a profile where the two differ.) The key needs s3:ListBucket and s3:GetObject. Without a configuration "
+    "(--endpoint\n"
+    "and no --config) --state is needed. With --since, objects that were written more than an hour before it are not\n"
+    "fetched.\n"
     "\n"
     "Records that failed at the destination are as the stream's transforms left them, and pass through them again.\n"
-    "Objects in a bucket: copy them to a folder first (aws s3 sync), and keep that folder until you are done.\n"
     "\n"
     "exit status: 0 done, 1 something could not be read or put (it says what), 2 usage or configuration\n";
 
+#define SCHEME "s3://"
+
 struct options {
-    const char *stream, *endpoint, *config;
+    const char *stream, *endpoint, *config, *state;
+    char *s3_endpoint, *s3_region;
     const char *codes[CODES_MAX];
     size_t code_count;
     nsec since, give_up;
@@ -60,13 +83,15 @@ struct options {
 /* All that is under way. */
 struct job {
     const struct options *o;
+    struct settings *settings; /* where buckets are to be read, and there is a configuration; else NULL */
+    char *state_folder;        /* where buckets are to be read; else NULL */
     struct put_sender sender;
     struct buf scratch;
     struct redrive_state *state;              /* of the object that is being read */
     uint64_t in_batch[PUT_BATCH_MAX_RECORDS]; /* its lines in the sender's batch, ascending */
     size_t in_batch_count;
 
-    uint64_t objects, chosen, chosen_bytes, before, left_out, others, unread;
+    uint64_t objects, chosen, chosen_bytes, before, left_out, others, older, unread;
 };
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
@@ -104,7 +129,7 @@ static int add_code(struct options *o, const char *code)
     return 0;
 }
 
-enum { ENDPOINT = 1, GIVE_UP, DRY_RUN, SINCE, ERROR_CODE };
+enum { ENDPOINT = 1, GIVE_UP, DRY_RUN, SINCE, ERROR_CODE, S3_ENDPOINT, S3_REGION, STATE };
 
 /* 0, or an exit code with the mistake said. */
 static int parse_option(int c, char **argv, struct options *o)
@@ -128,9 +153,23 @@ static int parse_option(int c, char **argv, struct options *o)
         return parse_since(optarg, &o->since);
     case ERROR_CODE:
         return add_code(o, optarg);
+    case S3_ENDPOINT:
+        o->s3_endpoint = optarg;
+        return 0;
+    case S3_REGION:
+        o->s3_region = optarg;
+        return 0;
+    case STATE:
+        o->state = optarg;
+        return 0;
     default:
         return cli_usage_error(&cli_redrive, "unknown or incomplete option `%s`", argv[optind - 1]);
     }
+}
+
+static bool is_bucket(const char *path)
+{
+    return strncmp(path, SCHEME, strlen(SCHEME)) == 0;
 }
 
 static int check_options(const struct options *o)
@@ -140,12 +179,12 @@ static int check_options(const struct options *o)
     if (strchr(o->stream, '/'))
         return cli_usage_error(&cli_redrive, "`%s` is not a stream's name", o->stream);
     if (o->path_count == 0)
-        return cli_usage_error(&cli_redrive, "which error objects? name files or folders");
+        return cli_usage_error(&cli_redrive, "which error objects? name files, folders or s3://BUCKET/PREFIX");
+    if (o->state && !*o->state)
+        return cli_usage_error(&cli_redrive, "--state wants a folder");
     for (int i = 0; i < o->path_count; i++)
-        if (strncmp(o->paths[i], "s3://", 5) == 0)
-            return cli_usage_error(
-                &cli_redrive, "%s: buckets are not read directly; copy the objects to a folder first (aws s3 sync)",
-                o->paths[i]);
+        if (is_bucket(o->paths[i]) && strspn(o->paths[i] + strlen(SCHEME), "/") + strlen(SCHEME) == strlen(o->paths[i]))
+            return cli_usage_error(&cli_redrive, "`%s` names no bucket; write s3://BUCKET/PREFIX", o->paths[i]);
     return 0;
 }
 
@@ -158,6 +197,9 @@ static int parse_options(int argc, char **argv, struct options *o)
                                             {"dry-run", no_argument, NULL, DRY_RUN},
                                             {"since", required_argument, NULL, SINCE},
                                             {"error-code", required_argument, NULL, ERROR_CODE},
+                                            {"s3-endpoint", required_argument, NULL, S3_ENDPOINT},
+                                            {"s3-region", required_argument, NULL, S3_REGION},
+                                            {"state", required_argument, NULL, STATE},
                                             {NULL, 0, NULL, 0}};
     int c, rc = 0;
 
@@ -269,6 +311,16 @@ static bool is_error_object(struct job *j, const struct redrive_file *f)
     return redrive_line_read(first_line(f->text), &j->scratch, &l, &e) == 0;
 }
 
+static int open_state(struct job *j, const struct redrive_file *f, struct err *e)
+{
+    char *note = f->bucket ? redrive_note_in(j->state_folder, f->bucket, f->key, j->o->stream)
+                           : redrive_note_beside(f->path, j->o->stream);
+    int rc = redrive_state_open(&j->state, note, f->content, e);
+
+    mem_free(note);
+    return rc;
+}
+
 static int do_object(void *ctx, const struct redrive_file *f)
 {
     struct job *j = ctx;
@@ -280,7 +332,7 @@ static int do_object(void *ctx, const struct redrive_file *f)
         j->others++;
         return 0;
     }
-    if (redrive_state_open(&j->state, f->path, f->content, j->o->stream, &e) < 0) {
+    if (open_state(j, f, &e) < 0) {
         j->unread++;
         fprintf(stderr, "sluice redrive: %s: %s\n", f->path, e.msg);
         return 0;
@@ -327,18 +379,87 @@ static void say_counts(const struct job *j)
     say_rest(j->before, "were put back before");
     say_rest(j->left_out, "left out by --error-code or --since");
     say_rest(j->others, "other files left alone");
+    say_rest(j->older, "objects are older than --since");
     say_rest(j->unread, "could not be read");
     printf("\n");
+}
+
+/* What a mistake may come from: where the bucket was looked for, and who said so. */
+static void say_used(const char *address, const struct s3_reader *r, const struct bucket_options *o)
+{
+    fprintf(stderr, "sluice redrive: %s was read at %s, region %s, with ", address, s3_reader_endpoint(r),
+            s3_reader_region(r));
+    if (o->section)
+        fprintf(stderr, "the options of the stream's `%s`\n", o->section);
+    else
+        fprintf(stderr, "no options of the stream: it has none for this bucket\n");
+}
+
+static int redrive_address(struct job *j, const char *address, const struct redrive_visitor *v)
+{
+    const char *at = address + strlen(SCHEME), *slash = strchr(at, '/');
+    char *bucket = mem_strndup(at, slash ? (size_t)(slash - at) : strlen(at));
+    const struct bucket_question q = {j->settings, j->o->stream, bucket, j->o->s3_endpoint, j->o->s3_region};
+    struct redrive_bucket r = {.address = address, .bucket = bucket, .since = j->o->since};
+    struct s3_reader *reader = NULL;
+    struct bucket_options options;
+    uint64_t unread = j->unread;
+    struct err e;
+    int rc = 0;
+
+    bucket_options_choose(&q, &options);
+    if (s3_reader_open(&reader, &options.conf, options.place, options.base_dir, &e) < 0) {
+        note_unread(j, address, &e);
+        goto out;
+    }
+    r.prefix = slice_str(slash ? slash + 1 : "");
+    r.reader = reader;
+    rc = redrive_bucket(&r, v);
+    j->older += r.older;
+    if (j->unread > unread)
+        say_used(address, reader, &options);
+out:
+    s3_reader_free(&reader);
+    mem_free(bucket);
+    return rc;
 }
 
 static int redrive_all(struct job *j)
 {
     const struct redrive_visitor v = {.object = do_object, .unread = note_unread, .ctx = j};
+    int rc = 0;
 
-    for (int i = 0; i < j->o->path_count; i++)
-        if (redrive_files(j->o->paths[i], &v) < 0)
-            return -1;
-    return 0;
+    for (int i = 0; rc == 0 && i < j->o->path_count; i++)
+        rc = is_bucket(j->o->paths[i]) ? redrive_address(j, j->o->paths[i], &v) : redrive_files(j->o->paths[i], &v);
+    return rc;
+}
+
+static bool reads_buckets(const struct options *o)
+{
+    for (int i = 0; i < o->path_count; i++)
+        if (is_bucket(o->paths[i]))
+            return true;
+    return false;
+}
+
+/* What only buckets need. An exit code; 0 when they can be read. */
+static int prepare_buckets(struct job *j)
+{
+    const struct options *o = j->o;
+    struct err e;
+
+    if (o->config || !o->endpoint) {
+        j->settings = cli_load_settings(o->config);
+        if (!j->settings)
+            return CLI_USAGE;
+    }
+    if (!o->state && !j->settings)
+        return cli_usage_error(&cli_redrive, "where to note what was put back? write --state FOLDER");
+    j->state_folder = o->state ? mem_strdup(o->state) : mem_printf("%s/redrive", j->settings->data_dir);
+    if (o->dry_run || redrive_note_make_folder(j->state_folder, &e) == 0)
+        return CLI_DONE;
+    fprintf(stderr, "sluice redrive: %s; name another one with --state\n", e.msg);
+    return CLI_FAILED;
 }
 
 static int open_sender(struct job *j)
@@ -355,6 +476,16 @@ static int open_sender(struct job *j)
                                                                  .ctx = j});
 }
 
+static int work(struct job *j)
+{
+    int rc = redrive_all(j) < 0 || j->unread ? CLI_FAILED : CLI_DONE;
+
+    if (!j->o->dry_run)
+        progress_finish(&j->sender.progress, &j->sender.count, clock_mono());
+    say_counts(j);
+    return rc;
+}
+
 static int redrive_main(int argc, char **argv)
 {
     struct options o;
@@ -366,15 +497,16 @@ static int redrive_main(int argc, char **argv)
     j = mem_alloc(sizeof(*j));
     j->o = &o;
     buf_init(&j->scratch, SCRATCH_MAX);
-    rc = o.dry_run ? 0 : open_sender(j);
-    if (rc == 0) {
-        rc = redrive_all(j) < 0 || j->unread ? CLI_FAILED : CLI_DONE;
-        if (!o.dry_run)
-            progress_finish(&j->sender.progress, &j->sender.count, clock_mono());
-        say_counts(j);
-    }
-    if (!o.dry_run)
+    rc = reads_buckets(&o) ? prepare_buckets(j) : 0;
+    if (rc == 0 && o.dry_run) {
+        rc = work(j);
+    } else if (rc == 0) {
+        rc = open_sender(j);
+        rc = rc == 0 ? work(j) : rc;
         put_sender_close(&j->sender);
+    }
+    settings_free(&j->settings);
+    mem_free(j->state_folder);
     buf_release(&j->scratch);
     mem_free(j);
     return rc;

@@ -3,7 +3,6 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/gunzip.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,10 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The largest buffer of a stream, its records in base64 with what stands around them. */
-#define OBJECT_MAX (1024 * MIB)
-#define PIECE      (256 * KIB)
-#define DEPTH_MAX  64
+#define PIECE     (256 * KIB)
+#define DEPTH_MAX 64
 
 static int read_file(const char *path, struct buf *out, struct err *e)
 {
@@ -37,45 +34,21 @@ static int read_file(const char *path, struct buf *out, struct err *e)
     return n == 0 ? 0 : -1;
 }
 
-static bool is_zstd(struct slice s)
-{
-    return slice_starts(s, SLICE("\x28\xb5\x2f\xfd"));
-}
-
-static int uncompress(struct slice content, struct buf *out, struct slice *text, struct err *e)
-{
-    struct gunzip *g;
-    int rc;
-
-    *text = content;
-    if (is_zstd(content))
-        return err_set(e, ERR_FORMAT, "it is compressed with zstd; uncompress it first (zstd -d)");
-    if (!gunzip_looks_so(content))
-        return 0;
-    g = gunzip_new();
-    rc = gunzip_all(g, content, out, e);
-    gunzip_free(&g);
-    *text = buf_slice(out);
-    return rc;
-}
-
 static int visit_file(const char *path, bool named, const struct redrive_visitor *v)
 {
     struct redrive_file f = {.path = path, .named = named};
-    struct buf content, text;
+    struct buf content;
     struct err e;
     int rc = 0;
 
-    buf_init(&content, OBJECT_MAX);
-    buf_init(&text, OBJECT_MAX);
-    if (read_file(path, &content, &e) < 0 || uncompress(buf_slice(&content), &text, &f.text, &e) < 0) {
+    buf_init(&content, REDRIVE_OBJECT_MAX);
+    if (read_file(path, &content, &e) < 0) {
         v->unread(v->ctx, path, &e);
     } else {
         f.content = buf_slice(&content);
-        rc = v->object(v->ctx, &f);
+        rc = redrive_visit(v, &f);
     }
     buf_release(&content);
-    buf_release(&text);
     return rc;
 }
 

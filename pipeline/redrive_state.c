@@ -25,14 +25,6 @@ struct redrive_state {
     uint64_t lines;               /* bytes of it */
 };
 
-static void split_path(struct redrive_state *s, const char *object, const char *stream)
-{
-    const char *slash = strrchr(object, '/');
-
-    s->folder = slash ? mem_strndup(object, (size_t)(slash - object) + 1) : mem_strdup("./");
-    s->path = mem_printf("%s.%s.redriven-to-%s", s->folder, slash ? slash + 1 : object, stream);
-}
-
 bool redrive_state_is_done(const struct redrive_state *s, uint64_t line)
 {
     return line < s->lines && s->done[line];
@@ -121,16 +113,17 @@ static int parse(struct redrive_state *s, char *text, struct err *e)
     return read_ranges(s, at) ? 0 : err_set(e, ERR_FORMAT, "%s is damaged", s->path);
 }
 
-int redrive_state_open(struct redrive_state **out, const char *object_path, struct slice content, const char *stream,
-                       struct err *e)
+int redrive_state_open(struct redrive_state **out, const char *path, struct slice content, struct err *e)
 {
     struct redrive_state *s = mem_alloc(sizeof(*s));
+    const char *slash = strrchr(path, '/');
     unsigned char hash[SHA256_BYTES];
     char hex[SHA256_HEX];
     struct buf text;
     int rc;
 
-    split_path(s, object_path, stream);
+    s->path = mem_strdup(path);
+    s->folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup("./");
     sha256_of(content, hash);
     snprintf(s->object, sizeof(s->object), "object %zu %s\n", content.n, hex_encode(hash, SHA256_BYTES, hex));
     buf_init(&text, FILE_MAX);

@@ -1,13 +1,13 @@
-/* redrive_state.h -- what of one error object was put back already, in a small file beside it, so that a redrive can be
- * interrupted, and run again, without doubling.
+/* redrive_state.h -- what of one error object was put back already, in a small file, so that a redrive can be interrupted,
+ * and run again, without doubling.
  *
  *     sluice-redrive 1
- *     object 52311 <sha256 of the file>
+ *     object 52311 <sha256 of the object>
  *     done 1-500 503 510-1000
  *     end
  *
- * It is named .<object>.redriven-to-<stream>: another stream has its own. Replaced as a whole (written beside, synced,
- * renamed), so it is always one or the other state.
+ * Where it stands says redrive_note.h; each stream has its own. Replaced as a whole (written beside, synced, renamed), so
+ * it is always one or the other state.
  *
  * Ownership  redrive_state_open() to redrive_state_close(). Threads: one.
  */
@@ -23,10 +23,9 @@
 
 struct redrive_state;
 
-/* Reads what an earlier run left for this object; `content` is the whole file. -1: the file cannot be read, or speaks
- * of another content. */
-MUST_CHECK int redrive_state_open(struct redrive_state **s, const char *object_path, struct slice content,
-                                  const char *stream, struct err *e);
+/* Reads what an earlier run left at `path` for this object; `content` is all of the object. -1: that cannot be read, or
+ * speaks of another content. */
+MUST_CHECK int redrive_state_open(struct redrive_state **s, const char *path, struct slice content, struct err *e);
 void redrive_state_close(struct redrive_state **s);
 
 /* Lines count from 1. */

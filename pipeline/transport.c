@@ -231,6 +231,7 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_reset(c);
     curl_easy_setopt(c, CURLOPT_PRIVATE, s);
     curl_easy_setopt(c, CURLOPT_URL, rq->url);
+    curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L); /* it is signed as it stands, and an object's name may have `..` */
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -316,6 +317,7 @@ static enum http_failure failure_of(CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
     case CURLE_SEND_FAIL_REWIND:
         return HTTP_RESET;
     case CURLE_ABORTED_BY_CALLBACK:

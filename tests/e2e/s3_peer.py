@@ -4,13 +4,16 @@
     s3.plan(Fail(503, "SlowDown", retry_after=2), ResetAfterReading())   # for the next PUTs, one each
     s3.always = Fail(403, "AccessDenied")          # for every PUT while it is set (after the plan)
     s3.by_key = lambda key, attempt: ...           # a Behaviour for this attempt at this key, or None
+    s3.reads = lambda key, query, attempt: ...     # the same for reading: key None is a listing with this query
+    s3.page_size = 2                               # keys in a page of a listing
     s3.stop(); s3.start()                          # down; back on the same port with the same objects
 
-What it saw: `requests` (every PUT, in order), `objects` {key: bytes}, `bad` (what a real store would have refused),
+What it saw: `requests` (every PUT, in order), `read` (the key of every GET, None for a listing), `objects` {key: bytes}, `bad` (what a real store would have refused),
 `conflicts` (the same key with other bytes: never allowed). assert_clean() checks the last two.
 """
 
 import base64
+import html
 import struct
 import time
 import urllib.parse
@@ -115,8 +118,30 @@ def error_xml(code, message, resource):
     ).encode()
 
 
+class Breaks(Behaviour):
+    """A GET is answered with the head of a healthy answer and half of its body."""
+
+    def act(self, exchange):
+        body = exchange.body[:len(exchange.body) // 2]
+        exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(exchange.body) + body)
+
+
+class Serve(Behaviour):
+    """What a healthy store answers to a GET; or 200 with another body."""
+
+    def __init__(self, body=None):
+        self.body = body
+
+    def act(self, exchange):
+        exchange.answer(200, exchange.body if self.body is None else self.body, {"ETag": exchange.etag()})
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+
+
 class Exchange:
-    """One PUT on its way: what a Behaviour works with."""
+    """One request on its way: what a Behaviour works with."""
 
     def __init__(self, peer, handler, key, body):
         self.peer, self.handler, self.key, self.body = peer, handler, key, body
@@ -168,7 +193,7 @@ class _Handler(Handler):
             return
         exchange = Exchange(peer, self, key, body)
         try:
-            self._check(body)
+            self._check("PUT", body)
         except sigv4.Mismatch as e:
             peer.bad.append(f"{e.code}: {e} ({self.path})")
             exchange.answer(400 if "Digest" in e.code or "Mismatch" in e.code else 403, error_xml(e.code, e, self.path))
@@ -184,14 +209,41 @@ class _Handler(Handler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _check(self, body):
+    def do_GET(self):
+        peer, key = self.server.peer, self._key() or None
+        query = dict(urllib.parse.parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
+        behaviour = peer.next_read(key, query)
+        exchange = Exchange(peer, self, key, b"")
+        try:
+            self._check("GET", b"")
+            exchange.body = self._found(key, query)
+        except sigv4.Mismatch as e:
+            peer.refused_reads.append(e.code)
+            missing = e.code in ("NoSuchKey", "NoSuchBucket")
+            exchange.answer(404 if missing else 403, error_xml(e.code, e, self.path))
+            return
+        behaviour.act(exchange)
+
+    def _found(self, key, query):
+        peer = self.server.peer
+        if peer.bucket != self._bucket():
+            raise sigv4.Mismatch("NoSuchBucket", "The specified bucket does not exist")
+        if key is None:
+            return peer.listing(query)
+        if key not in peer.snapshot():
+            raise sigv4.Mismatch("NoSuchKey", "The specified key does not exist.")
+        return peer.snapshot()[key]
+
+    def _check(self, method, body):
         headers = {k.lower(): v for k, v in self.headers.items()}
         path, _, query = self.path.partition("?")
         peer = self.server.peer
-        sigv4.verify("PUT", path, query, headers, body, peer.secrets, peer.region, "s3")
+        sigv4.verify(method, path, query, headers, body, peer.secrets, peer.region, "s3")
         if "x-amz-content-sha256" not in headers:
             raise sigv4.Mismatch("MissingSecurityHeader", "no x-amz-content-sha256")
         checksum = headers.get("x-amz-checksum-crc32c")
+        if method == "GET":
+            return
         if checksum is None:
             peer.without_checksum += 1
         elif base64.b64decode(checksum) != struct.pack(">I", crc32c(body)):
@@ -220,7 +272,9 @@ class S3Peer(HttpPeer):
         self.objects, self.requests = {}, []
         self.bad, self.conflicts = [], []
         self.without_checksum = 0
-        self.always = self.by_key = None
+        self.always = self.by_key = self.reads = None
+        self.read, self.refused_reads, self.page_size = [], [], 1000
+        self.modified = {}
         self._attempts = {}
         super().__init__(_Handler, tls)
 
@@ -235,6 +289,31 @@ class S3Peer(HttpPeer):
             if self._plan:
                 return self._plan.pop(0)
             return self.always or Ok()
+
+    def next_read(self, key, query):
+        with self._lock:
+            self.read.append(key)
+            special = self.reads(key, query, self.read.count(key)) if self.reads else None
+            return special or Serve()
+
+    def listing(self, query):
+        """ListObjectsV2. A token is the last key of the page before."""
+        prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
+        keys = sorted(k for k in self.snapshot() if k.startswith(prefix) and k > after)
+        page, more = keys[:self.page_size], len(keys) > self.page_size
+        url = query.get("encoding-type") == "url"
+        show = urllib.parse.quote_plus if url else html.escape
+        found = "".join(
+            f"<Contents><Key>{show(k)}</Key><LastModified>{self.modified.get(k, now())}</LastModified>"
+            f"<ETag>&quot;x&quot;</ETag><Size>{len(self.objects[k])}</Size></Contents>" for k in page)
+        token = f"<NextContinuationToken>{html.escape(page[-1])}</NextContinuationToken>" if more else ""
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<Name>{self.bucket}</Name><Prefix>{show(prefix)}</Prefix><KeyCount>{len(page)}</KeyCount>"
+            f"{'<EncodingType>url</EncodingType>' if url else ''}"
+            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{token}{found}</ListBucketResult>"
+        ).encode()
 
     # --- what it saw --------------------------------------------------------------------------------------------
 

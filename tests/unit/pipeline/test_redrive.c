@@ -6,11 +6,13 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/error_line.h"
 #include "pipeline/redrive_line.h"
+#include "pipeline/redrive_note.h"
 #include "pipeline/redrive_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static char folder[] = "/tmp/redrive-test-XXXXXX";
 
@@ -86,12 +88,13 @@ static void lines_of_others_are_read_and_what_is_none_is_told(void **state)
 static void what_was_put_back_is_known_in_the_next_run(void **state)
 {
     const uint64_t done[] = {1, 2, 3, 7, 5000, 5001};
-    char *object = in_folder("object");
+    char *object = in_folder("object"), *note = redrive_note_beside(object, "app");
+    char *others = redrive_note_beside(object, "other");
     struct redrive_state *s;
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, object, SLICE("content"), "app", &e), 0);
+    assert_int_equal(redrive_state_open(&s, note, SLICE("content"), &e), 0);
     assert_false(redrive_state_is_done(s, 1));
     for (size_t i = 0; i < ARRAY_LEN(done); i++)
         redrive_state_done(s, done[i]);
@@ -99,7 +102,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
     redrive_state_done(s, 4); /* not saved */
     redrive_state_close(&s);
     for (int again = 0; again < 2; again++) {
-        assert_int_equal(redrive_state_open(&s, object, SLICE("content"), "app", &e), 0);
+        assert_int_equal(redrive_state_open(&s, note, SLICE("content"), &e), 0);
         for (uint64_t line = 1; line < 6000; line++) {
             bool want = line <= 3 || line == 7 || line == 5000 || line == 5001;
 
@@ -109,10 +112,12 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
         assert_int_equal(redrive_state_save(s, &e), 0);
         redrive_state_close(&s);
     }
-    assert_int_equal(redrive_state_open(&s, object, SLICE("content"), "other", &e), 0);
+    assert_int_equal(redrive_state_open(&s, others, SLICE("content"), &e), 0);
     assert_false(redrive_state_is_done(s, 1)); /* another stream got none of it */
     redrive_state_close(&s);
     mem_free(object);
+    mem_free(note);
+    mem_free(others);
 }
 
 static void a_note_about_another_content_or_a_damaged_one_is_an_error(void **state)
@@ -132,7 +137,7 @@ static void a_note_about_another_content_or_a_damaged_one_is_an_error(void **sta
     };
     /* printf c | sha256sum */
     const char *head = "sluice-redrive 1\nobject 1 2e7d2c03a9507ae265ecf5b5356885a53393a2029d241394997265a1a25aefc6";
-    char *object = in_folder("damaged"), *note = in_folder(".damaged.redriven-to-app");
+    char *note = in_folder(".damaged.redriven-to-app");
     struct redrive_state *s = NULL;
     struct err e = {0};
 
@@ -144,28 +149,127 @@ static void a_note_about_another_content_or_a_damaged_one_is_an_error(void **sta
         assert_non_null(f);
         fprintf(f, "%s%s", rest ? head : "", rest ? rest + 2 : damaged[i]);
         fclose(f);
-        if (redrive_state_open(&s, object, SLICE("c"), "app", &e) == 0)
+        if (redrive_state_open(&s, note, SLICE("c"), &e) == 0)
             fail_msg("taken: %s", damaged[i]);
         assert_non_null(strstr(e.msg, note));
         assert_null(s);
     }
-    mem_free(object);
     mem_free(note);
 }
 
 static void a_note_that_cannot_be_written_is_an_error(void **state)
 {
-    char *object = in_folder("no/such/folder/object");
+    char *note = in_folder("no/such/folder/note");
     struct redrive_state *s;
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, object, SLICE("c"), "app", &e), 0);
+    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), &e), 0);
     redrive_state_done(s, 1);
     assert_int_equal(redrive_state_save(s, &e), -1);
     assert_non_null(strstr(e.msg, "no/such/folder"));
     redrive_state_close(&s);
-    mem_free(object);
+    mem_free(note);
+}
+
+static void a_file_has_its_note_beside_it(void **state)
+{
+    static const struct {
+        const char *object, *note;
+    } cases[] = {
+        {"a", ".a.redriven-to-s"},
+        {"./a", "./.a.redriven-to-s"},
+        {"/x/y/a.gz", "/x/y/.a.gz.redriven-to-s"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *note = redrive_note_beside(cases[i].object, "s");
+
+        assert_string_equal(note, cases[i].note);
+        mem_free(note);
+    }
+}
+
+/* A name that is a plain file's in the folder, and can be written. */
+static void check_note(const char *note)
+{
+    size_t n = strlen(folder);
+    const char *name = note + n + 1;
+    FILE *f;
+
+    assert_true(strncmp(note, folder, n) == 0 && note[n] == '/');
+    assert_null(strchr(name, '/'));
+    assert_true(name[0] != '.' && strlen(name) + strlen(".tmp") <= 255);
+    for (const char *p = name; *p; p++)
+        assert_true(*p > ' ' && *p <= '~');
+    f = fopen(note, "wx");
+    if (!f)
+        fail_msg("%s is there already, or cannot be made", note);
+    fclose(f);
+}
+
+static void every_key_of_a_bucket_has_a_note_of_its_own(void **state)
+{
+    static char longest[1024], other[1024];
+    const struct slice keys[] = {
+        SLICE("a"),
+        SLICE("b/a"),
+        SLICE("/a"),
+        SLICE("a/"),
+        SLICE("."),
+        SLICE(".."),
+        SLICE("../../etc/passwd"),
+        SLICE("x/../a"),
+        SLICE("\xff\n\t%2F"),
+        SLICE("a\0b"),
+        SLICE("a b"),
+        SLICE("a_b"),
+        SLICE("\xc3\xa9"),
+        slice_of(longest, sizeof(longest)),
+        slice_of(other, sizeof(other)),
+    };
+    char stream[STREAM_NAME_MAX + 1] = {0};
+
+    (void)state;
+    memset(longest, 'k', sizeof(longest));
+    memset(other, 'k', sizeof(other));
+    other[0] = 'o';
+    memset(stream, 's', STREAM_NAME_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        char *note = redrive_note_in(folder, "logs", keys[i], stream);
+        char *again = redrive_note_in(folder, "logs", keys[i], stream);
+
+        assert_string_equal(note, again);
+        check_note(note);
+        mem_free(note);
+        mem_free(again);
+    }
+    for (const char *bucket = "log"; *bucket; bucket++) { /* "log" + "sa" is not "logs" + "a" */
+        char *note = redrive_note_in(folder, bucket, SLICE("sa"), stream);
+
+        check_note(note);
+        mem_free(note);
+    }
+}
+
+static void the_folder_for_notes_is_for_its_owner_only(void **state)
+{
+    char *deep = in_folder("data/redrive"), *file = in_folder("a-file"), *below = in_folder("a-file/redrive");
+    struct stat st;
+    struct err e = {0};
+
+    (void)state;
+    for (int again = 0; again < 2; again++)
+        assert_int_equal(redrive_note_make_folder(deep, &e), 0);
+    assert_int_equal(stat(deep, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    fclose(fopen(file, "w"));
+    assert_int_equal(redrive_note_make_folder(below, &e), -1);
+    assert_non_null(strstr(e.msg, below));
+    mem_free(deep);
+    mem_free(file);
+    mem_free(below);
 }
 
 static int make_folder(void **state)
@@ -191,6 +295,9 @@ int main(void)
         cmocka_unit_test(what_was_put_back_is_known_in_the_next_run),
         cmocka_unit_test(a_note_about_another_content_or_a_damaged_one_is_an_error),
         cmocka_unit_test(a_note_that_cannot_be_written_is_an_error),
+        cmocka_unit_test(a_file_has_its_note_beside_it),
+        cmocka_unit_test(every_key_of_a_bucket_has_a_note_of_its_own),
+        cmocka_unit_test(the_folder_for_notes_is_for_its_owner_only),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

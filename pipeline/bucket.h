@@ -1,0 +1,34 @@
+/* bucket.h -- reads from a bucket: one request after another, and again after a pause where that may help.
+ *
+ * What to ask and what an answer means says sinks/s3_reader.h; this one waits and tries again. For the command line:
+ * calls block.
+ *
+ * Ownership  bucket_close(); the reader is borrowed until then. Threads: one.
+ */
+#ifndef PIPELINE_BUCKET_H
+#define PIPELINE_BUCKET_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "sinks/s3_list.h"
+#include "sinks/s3_reader.h"
+
+struct bucket;
+
+enum bucket_outcome {
+    BUCKET_DONE,
+    BUCKET_REFUSED, /* this cannot be had; something else may be */
+    BUCKET_AWAY,    /* tried several times: the store does not answer, or not properly */
+};
+
+MUST_CHECK int bucket_open(struct bucket **b, const struct s3_reader *reader, struct err *e);
+void bucket_close(struct bucket **b);
+
+/* `token`: empty for the first page, then what the page before says; not in `page` itself. */
+MUST_CHECK enum bucket_outcome bucket_list(struct bucket *b, struct slice prefix, struct slice token,
+                                           struct s3_list_page *page, struct err *e);
+/* The object as it is stored; one that is larger than `out` can become is refused. */
+MUST_CHECK enum bucket_outcome bucket_get(struct bucket *b, struct slice key, struct buf *out, struct err *e);
+
+#endif

@@ -1,0 +1,24 @@
+/* redrive_note.h -- where the note about one error object stands (redrive_state.h): beside a file, or, for an object in
+ * a bucket, in a folder here. Nothing is ever written into the bucket.
+ *
+ * In the folder a note is named END-HASH.redriven-to-STREAM: END are the last characters of the key, for people, HASH is
+ * the SHA-256 of bucket and key. So every key, whatever bytes it has and however long it is, has one name of its own
+ * that is a plain file's in that folder. Where the store is does not count: the same bucket may be reached by several
+ * addresses, and the note holds the content's hash.
+ *
+ * Ownership  paths are the caller's to free. Threads: pure functions but for the last.
+ */
+#ifndef PIPELINE_REDRIVE_NOTE_H
+#define PIPELINE_REDRIVE_NOTE_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
+
+char *redrive_note_beside(const char *object_path, const char *stream);
+char *redrive_note_in(const char *folder, const char *bucket, struct slice key, const char *stream);
+
+/* Makes the folder for notes, and those around it, readable by their owner only. It may be there. */
+MUST_CHECK int redrive_note_make_folder(const char *folder, struct err *e);
+
+#endif

@@ -1,0 +1,36 @@
+/* redrive_visit.h -- what a walk over error objects shows, wherever they are: redrive_files.h, redrive_bucket.h.
+ *
+ * Ownership  what a visitor is shown is borrowed for the call. Threads: one.
+ */
+#ifndef PIPELINE_REDRIVE_VISIT_H
+#define PIPELINE_REDRIVE_VISIT_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/slice.h"
+
+#include <stdbool.h>
+
+/* The largest buffer of a stream, its records in base64 with what stands around them. */
+#define REDRIVE_OBJECT_MAX (1024 * MIB)
+
+struct redrive_file {
+    const char *path;     /* for people where bucket is not NULL */
+    const char *bucket;   /* NULL: a file */
+    struct slice key;     /* in the bucket */
+    bool named;           /* not found in a folder or below a prefix */
+    struct slice content; /* as it is stored */
+    struct slice text;    /* the same, gzip undone */
+};
+
+struct redrive_visitor {
+    int (*object)(void *ctx, const struct redrive_file *f);           /* -1 ends the walk */
+    void (*unread)(void *ctx, const char *path, const struct err *e); /* cannot be read; the walk goes on */
+    void *ctx;
+};
+
+/* Undoes the compression of f->content, and shows it; or says why that cannot be. -1: the visitor ends the walk. */
+MUST_CHECK int redrive_visit(const struct redrive_visitor *v, struct redrive_file *f);
+
+#endif
