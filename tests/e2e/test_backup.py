@@ -1,6 +1,7 @@
 """The backup: what cannot be delivered in time goes there as error lines, through crashes too, and can be put back."""
 
 import base64
+import gzip
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import objects
 from common import Load, numbered_lines, one_stream, stream
 from firehose import Firehose
 from harness import wait_until
-from s3_peer import Fail, S3Peer
+from s3_peer import ACCESS_KEY, Breaks, Fail, Hang, ResetAfterReading, S3Peer, SECRET, Serve, error_xml
 
 
 def with_backup(t, destination, mode="failed", duration="2s", **more):
@@ -41,10 +42,16 @@ def wait_backed_up(t, d, count):
 
 
 def redrive(t, d, *args, code=0):
+    return redrive_telling(t, d, *args, code=code)[0]
+
+
+def redrive_telling(t, d, *args, code=0, env=None):
+    """What it says on standard output, and on standard error."""
     done = subprocess.run([t.binary, "redrive", "-c", d.config_path, "--stream", "app", *args], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60 * t.slow, check=False, text=True)
+                          stderr=subprocess.PIPE, timeout=60 * t.slow, check=False, text=True,
+                          env={**os.environ, **(env or {})})
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def refusing_peer(t):
@@ -189,3 +196,194 @@ def test_redrive_goes_on_where_it_was_interrupted(t):
     d.wait_delivered("app", 2999)
     d.stop()
     assert objects.lines(s3.snapshot()) == records[:10] + records[11:], "in order, once"
+
+
+# --- redrive from a bucket ----------------------------------------------------------------------------------------------
+
+
+def error_object(records):
+    return b"".join(
+        json.dumps({"attemptsMade": 1, "errorCode": "400", "rawData": base64.b64encode(r).decode()}).encode() + b"\n"
+        for r in records)
+
+
+def vault(t, objects_there=None, page_size=2, bucket="errors"):
+    """A store for the backup, with error objects in it."""
+    v = S3Peer(bucket=bucket)
+    t.on_end(v.stop)
+    v.page_size = page_size
+    v.objects.update(objects_there or {})
+    return v
+
+
+def vault_stream(t, s3, v, **more):
+    backup = v.destination(prefix="e/!{timestamp:yyyy}/", error_prefix="e/!{firehose:error-output-type}/", **more)
+    return one_stream("app", s3.destination(), retry={"duration": "1s"}, backup={"mode": "failed", **backup})
+
+
+def daemon_with_vault(t, v, **more):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    return s3, t.daemon(vault_stream(t, s3, v, **more)).start()
+
+
+def split(records, names):
+    return {name: error_object(records[i::len(names)]) for i, name in enumerate(names)}
+
+
+STRANGE_KEYS = ["e/a b+c&d.json", "e/../e/up", "e/\u00e9/\u65e5", "e/%41", "e/x\ny", "e//double", "e/'quoted\"<>"]
+
+
+def test_redrive_puts_back_once_what_the_backup_holds_in_a_bucket(t):
+    v = vault(t)
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.always = Fail(503, "SlowDown")
+    d = t.daemon(vault_stream(t, s3, v)).start()
+    client, records = Firehose(d.api_port), numbered_lines(t.random, 900)
+    for part in range(3):
+        client.put_all("app", records[part * 300:(part + 1) * 300])
+        wait_backed_up(t, d, (part + 1) * 300)
+    before = v.snapshot()
+    assert len(before) >= 3, sorted(before)
+    v.objects["e/s3-failed/readme"] = b"not an error object"
+    v.objects["other/x"] = error_object([b"not below the prefix"])
+    assert "would put back 900 records" in redrive(t, d, "--dry-run", "s3://errors/e/")
+    assert not os.path.exists(os.path.join(d.data_dir, "redrive")), "a dry run leaves nothing"
+    assert d.books("app").incoming == 900, "a dry run puts nothing"
+    s3.always = None
+    first = sorted(before)[0]
+    some = len(before[first].splitlines())
+    assert f"put back {some:,} record" in redrive(t, d, f"s3://errors/{first}"), "one object by its key"
+    told = redrive(t, d, "s3://errors/e/s3-failed/")
+    assert f"put back {900 - some:,} record" in told and f"{some:,} were put back before" in told, told
+    assert "1 other files left alone" in told, told
+    assert "put back 0 records" in redrive(t, d, "s3://errors/e/s3-failed/")
+    d.wait_delivered("app", 900)
+    d.stop()
+    for peer in (s3, v):
+        peer.assert_clean()
+    assert not v.refused_reads, v.refused_reads
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+    assert {k: b for k, b in v.snapshot().items() if k in before} == before, "the error objects stay as they are"
+    assert len(v.snapshot()) == len(before) + 2, "and nothing was written beside them"
+    assert os.stat(os.path.join(d.data_dir, "redrive")).st_mode & 0o777 == 0o700
+
+
+def test_redrive_reads_keys_of_any_bytes_and_gzip_from_a_bucket(t):
+    records = numbered_lines(t.random, 70)
+    v = vault(t, split(records, STRANGE_KEYS))
+    v.objects["e/up"] = b"what a path that is cleaned would find"
+    v.objects["e/%41"] = gzip.compress(v.objects["e/%41"])
+    s3, d = daemon_with_vault(t, v)
+    told = redrive(t, d, "--state", t.path("notes", "of mine"), "s3://errors/e/")
+    assert "put back 70 records" in told and "1 other files left alone" in told, told
+    assert not os.path.exists(os.path.join(d.data_dir, "redrive")), "--state was given"
+    assert len(os.listdir(t.path("notes", "of mine"))) == len(STRANGE_KEYS)
+    assert "put back 0 records" in redrive(t, d, "--state", t.path("notes", "of mine"), "s3://errors/e/")
+    d.wait_delivered("app", 70)
+    d.stop()
+    assert not v.refused_reads, v.refused_reads
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+
+
+def test_redrive_from_a_bucket_tries_again_and_doubles_nothing_when_interrupted(t):
+    records = numbered_lines(t.random, 600)
+    v = vault(t, split(records, ["e/1", "e/2", "e/3", "e/4", "e/5"]))
+    plan = {None: [Fail(503, "SlowDown"), Serve(), Fail(500, "InternalError")], "e/1": [ResetAfterReading()],
+            "e/2": [Breaks()], "e/3": [Hang()]}
+    v.reads = lambda key, query, attempt: plan[key].pop(0) if plan.get(key) else None
+    s3, d = daemon_with_vault(t, v)
+    first = subprocess.Popen([t.binary, "redrive", "-c", d.config_path, "--stream", "app", "s3://errors/e/"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until("it waits for the third object", lambda: "e/3" in v.read, 60 * t.slow)
+    first.kill()
+    first.wait()
+    assert d.books("app").incoming == 240
+    told = redrive(t, d, "s3://errors/e/")
+    assert "put back 360 records" in told and "240 were put back before" in told, told
+    assert not any(plan.values()), f"the store was to fail more often: {plan}"
+    d.wait_delivered("app", 600)
+    assert d.books("app").incoming == 600
+    d.stop()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+
+
+def test_redrive_says_what_is_wrong_about_a_bucket(t):
+    records = numbered_lines(t.random, 40)
+    v = vault(t, split(records, ["e/1", "e/2", "e/3", "e/4"]))
+    s3, d = daemon_with_vault(t, v)
+    mine = ("--s3-endpoint", v.url(), "--s3-region", "us-east-1")
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    cases = (
+        (("s3://errors/nothing",), {}, "no object in bucket `errors`"),
+        (("s3://elsewhere/e", *mine), keys, "bucket `elsewhere` does not exist"),
+        (("s3://elsewhere/e", *mine), {**keys, "AWS_SECRET_ACCESS_KEY": "wrong"}, "keys come from the environment"),
+        (("s3://errors/e", "--s3-region", "eu-west-9"), {}, "set --s3-region"),
+        (("s3://errors/e", "--s3-endpoint", "http://nowhere.invalid:1"), {}, "does not resolve"),
+        (("s3://errors/e", "--s3-endpoint", "nowhere"), {}, "does not begin with http://"),
+        (("s3://UP_er%/e", *mine), keys, "is not a bucket's name"),
+    )
+    for args, env, want in cases:
+        said, err = redrive_telling(t, d, *args, code=1, env=env)
+        assert want in err and "put back 0 records" in said, (args, said, err)
+    assert "options of the stream's `backup`" in redrive_telling(t, d, "s3://errors/nothing", code=1)[1]
+    v.secrets = {ACCESS_KEY: "changed"}
+    err = redrive_telling(t, d, "s3://errors/e", code=1)[1]
+    assert "refused the signature" in err and v.url() in err, err
+    v.secrets = {ACCESS_KEY: SECRET}
+    assert redrive_telling(t, d, "s3:///e", code=2)[1].count("names no bucket") == 1
+    d.stop()
+    s3.assert_clean()
+
+
+def test_redrive_goes_on_behind_objects_that_cannot_be_read(t):
+    records = numbered_lines(t.random, 40)
+    v = vault(t, split(records, ["e/1", "e/2", "e/3", "e/4"]))
+    v.reads = lambda key, query, attempt: Fail(403, "AccessDenied") if key == "e/2" else None
+    s3, d = daemon_with_vault(t, v)
+    said, err = redrive_telling(t, d, "s3://errors/e/", code=1)
+    assert "put back 30 records" in said and "1 could not be read" in said, said
+    assert "s3://errors/e/2: " in err and "s3:GetObject" in err, err
+    v.reads = None
+    assert "put back 10 records" in redrive(t, d, "s3://errors/e/")
+    d.wait_delivered("app", 40)
+    d.stop()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+
+
+def test_redrive_does_not_trust_a_listing(t):
+    v = vault(t, {"e/1": error_object([b"one"])})
+    _, d = daemon_with_vault(t, v)
+    page = v.listing({"prefix": "e/"})
+    again = page.replace(b"<IsTruncated>false", b"<IsTruncated>true")
+    cases = (
+        (page[:-30], "breaks off"),
+        (b"<html>hello</html>", "no listing of a bucket"),
+        (error_xml("AccessDenied", "no", "/"), "no listing of a bucket"),
+        (page.replace(b"e/1", b"f/1"), "not asked for"),
+        (again, "no continuation token"),
+        (again.replace(b"<Contents>", b"<NextContinuationToken>t</NextContinuationToken><Contents>"), "in circles"),
+        (b" " * (9 << 20), "more than"),
+    )
+    for body, want in cases:
+        v.reads = lambda key, query, attempt, b=body: Serve(b) if key is None else None
+        said, err = redrive_telling(t, d, "--dry-run", "s3://errors/e/", code=1)
+        assert want in err and "1 could not be read" in said, (want, said, err)
+    tokens = iter(range(10 ** 9))
+    v.reads = lambda key, query, attempt: Serve(again.replace(
+        b"<Contents>", b"<NextContinuationToken>%d</NextContinuationToken><Contents>" % next(tokens))) \
+        if key is None else None
+    assert "in circles" in redrive_telling(t, d, "--dry-run", "s3://errors/e/", code=1)[1]
+    d.stop()
+
+
+def test_redrive_does_not_fetch_what_is_older_than_since(t):
+    v = vault(t, split(numbered_lines(t.random, 30), ["e/1", "e/2", "e/3"]))
+    v.objects["e/3"] = v.objects["e/3"].replace(b'"attemptsMade"', b'"attemptEndingTimestamp":1783951509000,"attemptsMade"')
+    v.modified = {"e/1": "2026-07-13T12:30:00.000Z", "e/2": "2026-07-13T13:30:00.000Z"}
+    _, d = daemon_with_vault(t, v)
+    told = redrive(t, d, "--dry-run", "--since", "2026-07-13T14:00:00Z", "s3://errors/e/")
+    assert "would put back 10 records" in told and "1 objects are older" in told, told
+    assert [k for k in v.read if k] == ["e/2", "e/3"], v.read
+    d.stop()
