@@ -3,6 +3,7 @@
 Each tests/servers/s3_*.sh gives one store; every scenario runs against every store.
 """
 
+import base64
 import os
 import re
 import subprocess
@@ -19,7 +20,7 @@ import objects  # noqa: E402
 import sigv4  # noqa: E402
 from common import append_lines, numbered_lines, stream, tail, write_lines  # noqa: E402
 from firehose import Firehose  # noqa: E402
-from harness import free_port  # noqa: E402
+from harness import free_port, wait_until  # noqa: E402
 
 INSTALL_SECONDS = 600
 SKIPPED = 77
@@ -61,12 +62,12 @@ class Store:
 
     # --- read back, signed here --------------------------------------------------------------------------------
 
-    def request(self, method, path, query=""):
+    def request(self, method, path, query="", body=b""):
         url = f"{self.env['S3_ENDPOINT']}/{urllib.parse.quote(path)}" + (f"?{query}" if query else "")
-        headers = sigv4.sign(method, url, {}, b"", self.env["S3_ACCESS_KEY_ID"], self.env["S3_SECRET_ACCESS_KEY"],
+        headers = sigv4.sign(method, url, {}, body, self.env["S3_ACCESS_KEY_ID"], self.env["S3_SECRET_ACCESS_KEY"],
                              self.env["S3_REGION"], "s3")
         # urllib undoes no Content-Encoding, so what is stored is what comes back
-        asked = urllib.request.Request(url, method=method, headers=headers)
+        asked = urllib.request.Request(url, method=method, headers=headers, data=body or None)
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return answer.read(), dict(answer.headers)
 
@@ -167,12 +168,49 @@ def objects_of_several_mebibytes_arrive(t, store):
     objects.assert_exactly_once(objects.lines(found), lines)
 
 
+def redrive_puts_back_what_a_backup_in_the_store_holds(t, store):
+    """More objects than one page of a listing has, keys that must be escaped, and a wrong secret first."""
+    backup = {"mode": "failed", **store.destination(prefix="redrive/a+b c/")}
+    nowhere = {"s3": {**store.destination()["s3"], "endpoint": "http://127.0.0.1:1"}}
+    config = {"streams": {
+        "lost": stream(nowhere, interval="1s", retry={"duration": "1s"}, backup=backup),
+        "app": stream({"file": {"path": t.path("out")}}, interval="1s", backup=backup)}}
+    d = t.daemon(config).start()
+    records = numbered_lines(t.random, 500)
+    Firehose(d.api_port).put_all("lost", records)
+    wait_until("they are in the backup", lambda: d.books("lost").backed_up == len(records), 90)
+    bucket = store.env["S3_BUCKET"]
+    found = store.keys("redrive/a+b c/")
+    assert found and all("s3-failed" in k for k in found), found
+    for i in range(1005):
+        store.request("PUT", f"{bucket}/redrive/a+b c/{i:04}", body=b"not an error object")
+    line = b'{"attemptsMade":1,"errorCode":"x","rawData":"%s"}\n'
+    strange = ["redrive/z & <q>'%41/\u00e9\u65e5", "redrive/z+ +", "redrive/z=?#"]
+    for key in strange:
+        store.request("PUT", f"{bucket}/{key}", body=line % base64.b64encode(key.encode()))
+    wrong = subprocess.run([t.binary, "redrive", "-c", d.config_path, "--stream", "app", "--s3-endpoint",
+                            store.env["S3_ENDPOINT"], "s3://no-such-bucket-here/x"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                           env={**os.environ, "AWS_ACCESS_KEY_ID": store.env["S3_ACCESS_KEY_ID"],
+                                "AWS_SECRET_ACCESS_KEY": "wrong", "AWS_REGION": store.env["S3_REGION"]})
+    assert wrong.returncode == 1 and "keys come from the environment" in wrong.stderr, wrong.stderr
+    for told in (f"put back {len(records) + len(strange)} records", "put back 0 records"):
+        done = subprocess.run([t.binary, "redrive", "-c", d.config_path, "--stream", "app", f"s3://{bucket}/redrive/"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        assert done.returncode == 0 and told in done.stdout, (done.stdout, done.stderr)
+        assert "1,005 other files left alone" in done.stdout, done.stdout
+    d.wait_delivered("app", len(records) + len(strange))
+    d.stop()
+    objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records + [k.encode() for k in strange])
+
+
 SCENARIOS = (
     files_of_every_codec_arrive,
     a_wrong_secret_is_named_and_put_right_nothing_is_lost,
     a_missing_bucket_is_named_and_used_once_it_is_there,
     a_store_killed_in_mid_flight_has_everything_once_in_the_end,
     objects_of_several_mebibytes_arrive,
+    redrive_puts_back_what_a_backup_in_the_store_holds,
 )
 
 
