@@ -3,6 +3,7 @@
  *     data_dir/lock               flock'ed while a process uses the folder; holds its process id, for people
  *     data_dir/streams/NAME/spool one spool per stream
  *     data_dir/tmp                unlinked files of large bodies
+ *     data_dir/redrive            what `sluice redrive` has put back of buckets (redrive_note.h); not made here
  *
  * Threads: the main thread. Ownership: data_dir_close() gives the lock back.
  */

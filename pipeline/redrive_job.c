@@ -213,12 +213,12 @@ static void say_counts(const struct job *j)
 /* What a mistake may come from: where the bucket was looked for, and who said so. */
 static void say_used(const char *address, const struct s3_reader *r, const struct bucket_options *o)
 {
-    fprintf(stderr, "sluice redrive: %s was read at %s, region %s, with ", address, s3_reader_endpoint(r),
+    fprintf(stderr, "sluice redrive: %s was looked for at %s, region %s, with ", address, s3_reader_endpoint(r),
             s3_reader_region(r));
     if (o->section)
         fprintf(stderr, "the options of the stream's `%s`\n", o->section);
     else
-        fprintf(stderr, "no options of the stream: it has none for this bucket\n");
+        fprintf(stderr, "no options of the stream, which has none for this bucket\n");
 }
 
 static int redrive_address(struct job *j, const char *address, const struct redrive_visitor *v)

@@ -164,6 +164,7 @@ static const struct meaning READ_CODES[] = {
     {"NoSuchKey", true, "`%k` is not in bucket `%b` at %e any more", ""},
     {"InvalidObjectState", true, "`%k` is archived and cannot be read as it is: %m", "restore it first"},
     {"AccessDenied", true, "access key `%a` may not read bucket `%b` at %e: %m", READ_RIGHTS},
+    {"KMS*", true, "%e cannot use the KMS key of `%k` (%c): %m", "allow access key `%a` kms:Decrypt with that key"},
     {"InvalidAccessKeyId", true, "%e does not know the access key `%a`", OTHER_KEYS},
     {"XAdminUserNotFound", true, "%e does not know the access key `%a`", OTHER_KEYS},
     {"SignatureDoesNotMatch", true, "%e refused the signature made with access key `%a`",

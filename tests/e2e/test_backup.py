@@ -12,6 +12,7 @@ from common import Load, numbered_lines, one_stream, stream
 from firehose import Firehose
 from harness import wait_until
 from s3_peer import ACCESS_KEY, Breaks, Fail, Hang, ResetAfterReading, S3Peer, SECRET, Serve, error_xml
+from test_tls import make_certificates
 
 
 def with_backup(t, destination, mode="failed", duration="2s", **more):
@@ -337,6 +338,36 @@ def test_redrive_says_what_is_wrong_about_a_bucket(t):
     s3.assert_clean()
 
 
+def test_redrive_trusts_a_store_as_the_configuration_says(t):
+    ca, server = make_certificates(t)
+    v = S3Peer(bucket="errors", tls=server)
+    t.on_end(v.stop)
+    v.objects["e/1"] = error_object([b"over", b"TLS"])
+    _, d = daemon_with_vault(t, v, tls={"ca_file": ca})
+    assert "would put back 2 records" in redrive(t, d, "--dry-run", "s3://errors/e/")
+    d.stop()
+    _, d = daemon_with_vault(t, v)
+    err = redrive_telling(t, d, "--dry-run", "s3://errors/e/", code=1)[1]
+    assert "no TLS connection" in err and "tls.ca_file" in err, err
+    d.stop()
+
+
+def test_redrive_from_a_bucket_needs_no_configuration(t):
+    v = vault(t, {"e/1": error_object([b"one"])})
+    s3, d = daemon_with_vault(t, v)
+    args = [t.binary, "redrive", "--stream", "app", "--endpoint", f"http://127.0.0.1:{d.api_port}", "--s3-endpoint",
+            v.url(), "s3://errors/e/"]
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
+    done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True, env=env)
+    assert done.returncode == 2 and "write --state FOLDER" in done.stderr, done.stderr
+    for told in ("put back 1 record ", "put back 0 records"):
+        done = subprocess.run([*args, "--state", t.path("notes")], stdout=subprocess.PIPE, check=True, text=True, env=env)
+        assert told in done.stdout, done.stdout
+    d.wait_delivered("app", 1)
+    d.stop()
+    assert objects.lines(s3.snapshot()) == [b"one"]
+
+
 def test_redrive_goes_on_behind_objects_that_cannot_be_read(t):
     records = numbered_lines(t.random, 40)
     v = vault(t, split(records, ["e/1", "e/2", "e/3", "e/4"]))
@@ -365,6 +396,7 @@ def test_redrive_does_not_trust_a_listing(t):
         (again, "no continuation token"),
         (again.replace(b"<Contents>", b"<NextContinuationToken>t</NextContinuationToken><Contents>"), "in circles"),
         (b" " * (9 << 20), "more than"),
+        (page.replace(b"<Size>", b"<Size>99999999"), "s3://errors/e/1: it has more than 1073741824 bytes"),
     )
     for body, want in cases:
         v.reads = lambda key, query, attempt, b=body: Serve(b) if key is None else None

@@ -185,6 +185,78 @@ static void hostile_answers_stay_text(void **state)
     assert_string_equal(out, "");
 }
 
+static void what_is_answered_to_one_who_reads(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool again;
+        const char *message, *hint;
+    } cases[] = {
+        {200, "", false, "", ""},
+        {204, "", false, "answered 204", "S3 port"},
+        {404, ERROR("NoSuchBucket", "x", ""), false, "`logs` does not exist at http://h:1", "--s3-endpoint"},
+        {404, ERROR("NoSuchKey", "x", ""), false, "`a/b.gz` is not in bucket `logs`", ""},
+        {404, "", false, "found nothing", "--s3-endpoint"},
+        {403, ERROR("AccessDenied", "x", ""), false, "may not read bucket `logs`", "s3:ListBucket and s3:GetObject"},
+        {403, "", false, "to read bucket `logs`", "s3:ListBucket and s3:GetObject"},
+        {403, ERROR("SignatureDoesNotMatch", "x", ""), false, "AKEXAMPLE", "keys come from the environment"},
+        {403, ERROR("InvalidObjectState", "x", ""), false, "archived", "restore"},
+        {400, ERROR("KMS.DisabledException", "x", ""), false, "KMS key of `a/b.gz`", "kms:Decrypt"},
+        {400, ERROR("AuthorizationHeaderMalformed", "x", "<Region>eu-1</Region>"), false, "it wants `eu-1`",
+         "set --s3-region"},
+        {301, ERROR("PermanentRedirect", "x", "<Endpoint>b.s3.eu</Endpoint>"), false, "b.s3.eu", "set --s3-region"},
+        {403, ERROR("RequestTimeTooSkewed", "x", ""), false, "clock", "NTP"},
+        {405, "", false, "gives no objects", "--s3-endpoint"},
+        {400, "", false, "refused the request", ""},
+        {429, "", true, "slow down", ""},
+        {503, ERROR("SlowDown", "x", ""), true, "slow down", ""},
+        {500, "", true, "failed", ""},
+    };
+    struct s3_context reading = CONTEXT;
+
+    (void)state;
+    reading.place = "--s3-";
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct http_response re = {.status = cases[i].status, .body = slice_str(cases[i].body), .wall_now = NOW};
+        struct sink_verdict v;
+        enum sink_outcome outcome = s3_answer_judge_read(&reading, &re, &v);
+
+        assert_int_equal(outcome, cases[i].status == 200 ? SINK_DELIVERED : SINK_RETRY);
+        if (!strstr(v.message, cases[i].message) || !strstr(v.hint, cases[i].hint) || strstr(v.message, "PutObject") ||
+            (outcome == SINK_RETRY && v.misconfigured == cases[i].again))
+            fail_msg("%d %s: `%s`, `%s`", cases[i].status, cases[i].body, v.message, v.hint);
+    }
+}
+
+static void who_reads_is_told_what_happens_below_http(void **state)
+{
+    static const struct {
+        enum http_failure failure;
+        bool again;
+        const char *message, *hint;
+    } cases[] = {
+        {HTTP_DNS, false, "does not resolve", "--s3-endpoint"},
+        {HTTP_CONNECT, true, "cannot connect", "running"},
+        {HTTP_TLS, false, "no TLS", "tls.ca_file"},
+        {HTTP_TIMEOUT, true, "in time", "timeout"},
+        {HTTP_RESET, true, "in the middle", ""},
+        {HTTP_MALFORMED, true, "not HTTP", "--s3-endpoint"},
+    };
+    struct s3_context reading = CONTEXT;
+
+    (void)state;
+    reading.place = "--s3-";
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct http_response re = {.failure = cases[i].failure, .failure_text = "why"};
+        struct sink_verdict v;
+
+        assert_int_equal(s3_answer_judge_read(&reading, &re, &v), SINK_RETRY);
+        if (!strstr(v.message, cases[i].message) || !strstr(v.hint, cases[i].hint) || v.misconfigured == cases[i].again)
+            fail_msg("%d: `%s`, `%s`", (int)cases[i].failure, v.message, v.hint);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +265,8 @@ int main(void)
         cmocka_unit_test(trouble_below_http),
         cmocka_unit_test(retry_after_is_passed_on),
         cmocka_unit_test(hostile_answers_stay_text),
+        cmocka_unit_test(what_is_answered_to_one_who_reads),
+        cmocka_unit_test(who_reads_is_told_what_happens_below_http),
     };
 
     return cmocka_run_group_tests_name("s3_answer", tests, NULL, NULL);
