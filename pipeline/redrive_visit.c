@@ -2,11 +2,7 @@
 
 #include "pipeline/base/buf.h"
 #include "transforms/gunzip.h"
-
-static bool is_zstd(struct slice s)
-{
-    return slice_starts(s, SLICE("\x28\xb5\x2f\xfd"));
-}
+#include "transforms/unzstd.h"
 
 static int uncompress(struct slice content, struct buf *out, struct slice *text, struct err *e)
 {
@@ -14,13 +10,15 @@ static int uncompress(struct slice content, struct buf *out, struct slice *text,
     int rc;
 
     *text = content;
-    if (is_zstd(content))
-        return err_set(e, ERR_FORMAT, "it is compressed with zstd; uncompress it first (zstd -d)");
-    if (!gunzip_looks_so(content))
+    if (unzstd_looks_so(content)) {
+        rc = unzstd_all(content, out, e);
+    } else if (gunzip_looks_so(content)) {
+        g = gunzip_new();
+        rc = gunzip_all(g, content, out, e);
+        gunzip_free(&g);
+    } else {
         return 0;
-    g = gunzip_new();
-    rc = gunzip_all(g, content, out, e);
-    gunzip_free(&g);
+    }
     *text = buf_slice(out);
     return rc;
 }

@@ -21,7 +21,7 @@ struct redrive_file {
     struct slice key;     /* in the bucket */
     bool named;           /* not found in a folder or below a prefix */
     struct slice content; /* as it is stored */
-    struct slice text;    /* the same, gzip undone */
+    struct slice text;    /* the same, gzip or zstd undone */
 };
 
 struct redrive_visitor {

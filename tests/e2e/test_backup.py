@@ -151,7 +151,7 @@ def test_validate_checks_the_backup_too(t):
 
 def test_redrive_puts_back_once_what_the_backup_holds(t):
     s3 = refusing_peer(t)
-    d = t.daemon(with_backup(t, s3.destination(), mode="all", duration="1s")).start()
+    d = t.daemon(with_backup(t, s3.destination(), mode="all", duration="1s", compression="zstd")).start()
     records = numbered_lines(t.random, 1200)
     Firehose(d.api_port).put_all("app", records)
     wait_backed_up(t, d, len(records))
