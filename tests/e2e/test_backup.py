@@ -11,7 +11,8 @@ import objects
 from common import Load, numbered_lines, one_stream, stream
 from firehose import Firehose
 from harness import wait_until
-from s3_peer import ACCESS_KEY, Breaks, Fail, Hang, ResetAfterReading, S3Peer, SECRET, Serve, error_xml
+from s3_peer import (ACCESS_KEY, Breaks, Fail, Hang, ResetAfterReading, ResetBeforeReading, S3Peer, SECRET, Serve,
+                     error_xml)
 from test_tls import make_certificates
 
 
@@ -138,6 +139,33 @@ def test_mode_all_keeps_every_source_record(t):
     assert sorted(objects.lines(s3.snapshot())) == sorted(records)
     assert sorted(objects.lines(backup_objects(t, False))) == sorted(records)
     assert not backup_objects(t, True)
+
+
+def test_kills_with_mode_all_keep_every_source_record_once(t):
+    """Destination and backup are stores that fail now and then."""
+    s3, backup = S3Peer(), S3Peer()
+    t.on_end(s3.stop)
+    t.on_end(backup.stop)
+    d = t.daemon(one_stream("app", s3.destination(), size="64KiB", interval="500ms", compression="gzip",
+                            backup={"mode": "all", **backup.destination(error_prefix="!{firehose:error-output-type}/")})).start()
+    load = Load(d, "app", b"crash", pause=0.01)
+    load.start()
+    for _ in range(5):
+        for peer in (s3, backup):
+            peer.plan(*t.random.sample([Fail(503, "SlowDown"), ResetAfterReading(), ResetBeforeReading()], 2))
+        time.sleep(0.3 + t.random.random())
+        d.kill9()
+        d.start()
+    load.stop()
+    wait_until("all is out of the spool", lambda: d.books("app").spooled == 0, 60 * t.slow)
+    d.assert_books("app")
+    d.stop()
+    for peer in (s3, backup):
+        peer.assert_clean()
+        arrived = objects.lines(peer.snapshot())
+        assert len(arrived) == len(set(arrived)), "a record is there twice"
+        assert set(load.acked) <= set(arrived) <= set(load.acked) | set(load.unknown)
+    assert sorted(objects.lines(s3.snapshot())) == sorted(objects.lines(backup.snapshot()))
 
 
 def test_validate_checks_the_backup_too(t):
