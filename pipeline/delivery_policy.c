@@ -185,7 +185,9 @@ static void apply_outcome(struct shipment *s, enum sink_outcome outcome)
     else if (outcome == SINK_REJECTED)
         for_each_taken(s, mark_refused);
     fates_release(&d->answer);
-    if (outcome == SINK_PARTIAL && !d->partial_since)
+    if (s->verdict.misconfigured)
+        d->partial_since = 0;
+    else if (outcome == SINK_PARTIAL && !d->partial_since)
         d->partial_since = delivery_loop_mono(s->loop);
     if ((outcome == SINK_RETRY || outcome == SINK_PARTIAL) && d->fates.pending > 0 && is_expired(s)) {
         log_given_up(s);

@@ -137,10 +137,14 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 
     s->step = SHIPMENT_IDLE;
     s->failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
-    if (worked)
+    if (worked || s->verdict.misconfigured)
         s->failing_since = 0;
     else if (!s->failing_since)
         s->failing_since = delivery_loop_mono(s->loop);
+    if (worked)
+        s->stuck_since = 0;
+    else if (!s->stuck_since)
+        s->stuck_since = delivery_loop_mono(s->loop);
     s->failures = worked ? 0 : s->failures + 1;
     if (s->metrics && outcome != SINK_DELIVERED)
         metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);

@@ -54,7 +54,8 @@ struct shipment {
     bool held, encoded;
     unsigned attempts;       /* made so far, in this run */
     unsigned failures;       /* in a row: what the back-off counts */
-    nsec failing_since;      /* mono; 0: the last attempt worked, or none was made */
+    nsec failing_since;      /* mono; 0: the last attempt worked or met a wrong configuration, or none was made */
+    nsec stuck_since;        /* the same, a wrong configuration counted */
     bool failed_with_target; /* the last attempt failed as a whole, and nobody said when to come back */
     nsec sent, answered;     /* mono; of the last attempt */
     uint64_t budgeted;       /* bytes taken for the body */
@@ -88,7 +89,8 @@ void shipment_unhold(struct shipment *s);
 nsec shipment_retry(struct shipment *s);
 /* While it waits: the target works again, so it need not wait any longer. */
 void shipment_retry_now(struct shipment *s);
-/* How long it has been failing. */
+/* How long it has been failing for reasons that time may mend: what `retry.duration` counts. A wrong configuration stops
+ * the clock and sets it back, or the first failure of another kind after a week of 401 would be the last. */
 nsec shipment_failing_for(const struct shipment *s);
 
 #endif

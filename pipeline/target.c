@@ -92,7 +92,7 @@ void target_not_now(struct target *t, struct shipment *s)
 static void release_waiting(struct target *t)
 {
     for (struct shipment *s = t->waiting; s; s = s->next_waiting)
-        if (s->failed_with_target && s->failing_since >= t->last_worked)
+        if (s->failed_with_target && s->stuck_since >= t->last_worked)
             shipment_retry_now(s);
 }
 

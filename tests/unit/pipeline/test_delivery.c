@@ -362,6 +362,34 @@ static void a_wrong_configuration_does_not_send_records_to_the_backup(void **sta
     rig_free(&r);
 }
 
+/* What comes after a wrong configuration, such as a connection that the server has closed meanwhile, has all of
+ * retry.duration before it. */
+static void assert_clock_starts_anew(const struct sink_ops *ops, struct step failure, const char *left)
+{
+    struct rig *r = rig_new(ops, &fake_plain);
+
+    r->conf.retry_duration = 20 * NSEC_PER_MSEC;
+    r->destination.retry_after = 30 * NSEC_PER_MSEC;
+    SCRIPT(&r->destination, failure, {.outcome = SINK_RETRY, .code = "401", .misconfigured = true}, failure);
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 4);
+    assert_int_equal(r->backup.attempt_count, 0);
+    assert_string_equal(fake_got(&r->destination, 0)->body, left);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_wrong_configuration_sets_the_clock_of_retry_duration_back(void **state)
+{
+    (void)state;
+    assert_clock_starts_anew(&fake_plain, (struct step){.outcome = SINK_RETRY, .code = "503"}, "alpha\nbeta\ngamma\n");
+    assert_clock_starts_anew(&fake_shaped, (struct step){.outcome = SINK_PARTIAL, .code = "429", .fates = "rrr"},
+                             "H\nalpha\nbeta\ngamma\nT\n");
+}
+
 static void a_backup_that_fails_is_tried_until_it_works(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
@@ -493,6 +521,7 @@ int main(void)
         cmocka_unit_test(without_a_backup_what_is_refused_waits_in_the_spool),
         cmocka_unit_test(without_a_backup_nothing_expires),
         cmocka_unit_test(a_wrong_configuration_does_not_send_records_to_the_backup),
+        cmocka_unit_test(a_wrong_configuration_sets_the_clock_of_retry_duration_back),
         cmocka_unit_test(a_backup_that_fails_is_tried_until_it_works),
         cmocka_unit_test(with_mode_all_every_source_record_goes_to_the_backup_once),
         cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),

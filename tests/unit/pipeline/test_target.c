@@ -43,7 +43,7 @@ static nsec fails(struct rig *r, size_t i, nsec since, nsec wait)
 {
     struct shipment *s = &r->s[i];
 
-    s->failing_since = since;
+    s->stuck_since = since;
     s->failed_with_target = true;
     s->step = SHIPMENT_WAITING;
     wait = target_wait(&r->t, s, wait, 150);
