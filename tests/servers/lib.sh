@@ -50,22 +50,22 @@ install_once() {
     exec 9>&-
 }
 
-# wait_for URL SECONDS PID: until it answers 200 and the process lives.
+# wait_for URL SECONDS PID [STATUS]: until it answers 200, or STATUS, and the process lives.
 wait_for() {
     tries=$(($2 * 10))
     while [ "$tries" -gt 0 ]; do
         kill -0 "$3" 2>/dev/null || return 1
-        [ "$(curl -s -o /dev/null -w '%{http_code}' --max-time 2 "$1")" = 200 ] && return 0
+        [ "$(curl -s -o /dev/null -w '%{http_code}' --max-time 2 "$1")" = "${4:-200}" ] && return 0
         tries=$((tries - 1))
         sleep 0.1
     done
     return 1
 }
 
-# started DIR PID URL SECONDS: waits for the server; shows its log when it does not come up.
+# started DIR PID URL SECONDS [STATUS]: waits for the server; shows its log when it does not come up.
 started() {
     echo "$2" >"$1/pid"
-    if ! wait_for "$3" "$4" "$2"; then
+    if ! wait_for "$3" "$4" "$2" "${5:-200}"; then
         tail -20 "$1/server.log" >&2
         stop_server "$1"
         echo "$(basename "$0"): did not answer at $3 within $4 s" >&2

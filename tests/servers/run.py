@@ -3,8 +3,9 @@
 
     tests/servers/run.py --build build/release [--only PATTERN] [--list]
 
-Every s3_*.sh here is a store (stores.py), opensearch.sh and elasticsearch.sh take documents (search.py), every sdk/*.sh
-is a client of the Firehose API (clients.py). One that cannot be installed (exit code 77) is skipped; with CI=true that
+Every s3_*.sh here is a store (stores.py), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
+otel.sh and victorialogs.sh what the http sink sends (receivers.py), every sdk/*.sh is a client of the Firehose API
+(clients.py). One that cannot be installed (exit code 77) is skipped; with CI=true that
 is a failure. Servers keep their data in a temporary folder, listen on loopback and are ended by process id.
 """
 
@@ -21,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 
 import clients  # noqa: E402
+import receivers  # noqa: E402
 import search  # noqa: E402
 import stores  # noqa: E402
 from harness import Case, Skip  # noqa: E402
@@ -28,7 +30,7 @@ from harness import Case, Skip  # noqa: E402
 
 def scenarios():
     """[(name, function of a Case)]"""
-    return stores.scenarios() + search.scenarios() + clients.scenarios()
+    return stores.scenarios() + search.scenarios() + receivers.scenarios() + clients.scenarios()
 
 
 class Tally:
