@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
+#define DATE_MAX (INT64_MAX / NSEC_PER_SEC)
 /* Nobody means more; and a nonsense value must not stop a stream for good. */
 #define RETRY_AFTER_MAX (24 * 60 * 60)
 
@@ -46,6 +47,12 @@ struct slice http_response_header(const struct http_response *re, const char *na
     return (struct slice){NULL, 0};
 }
 
+/* Nanoseconds since 1970 end in 2262, dates in headers do not: what is outside is the nearest that can be said. */
+static nsec in_range(time_t s)
+{
+    return s < 0 ? 0 : s > DATE_MAX ? DATE_MAX : (nsec)s;
+}
+
 /* RFC 9110 section 5.6.7: the form to send, and the two old ones that must be understood. */
 bool http_date(struct slice text, nsec *wall)
 {
@@ -62,7 +69,7 @@ bool http_date(struct slice text, nsec *wall)
         const char *end = strptime(copy, FORMS[i], &tm);
 
         if (end && *end == '\0') {
-            *wall = (nsec)timegm(&tm) * NSEC_PER_SEC;
+            *wall = in_range(timegm(&tm)) * NSEC_PER_SEC;
             return true;
         }
     }
