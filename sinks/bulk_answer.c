@@ -5,6 +5,7 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/json.h"
+#include "sinks/answer_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -187,8 +188,7 @@ static void describe_kind(struct bulk_kind *k, const struct item *it, const stru
         return;
     k->status = it->status;
     k->hint = m->hint;
-    snprintf(k->type, sizeof(k->type), "%.*s", it->type.raw.p ? (int)it->type.raw.n : 0,
-             it->type.raw.p ? it->type.raw.p : "");
+    answer_plain(it->type.raw, k->type, sizeof(k->type));
 }
 
 static void count_item(struct bulk_summary *s, const struct item *it, bool create)

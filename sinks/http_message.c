@@ -97,7 +97,7 @@ nsec http_retry_after(const struct http_response *re)
     if (!seconds(value, &s)) {
         if (!http_date(value, &at) || at <= re->wall_now)
             return 0;
-        s = (at - re->wall_now + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+        s = (at - re->wall_now - 1) / NSEC_PER_SEC + 1;
     }
     return (s > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : s) * NSEC_PER_SEC;
 }
