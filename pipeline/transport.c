@@ -347,13 +347,15 @@ static const char *failure_text(const struct exchange_slot *s, CURLcode code)
     return s->error[0] ? s->error : curl_easy_strerror(code);
 }
 
-/* Connect failures and time-outs while connecting share a code in curl; the connect time tells them apart. */
+/* Time-outs share a code in curl, also those while connecting; the times tell them apart. On a connection that was used
+ * before, nothing was connected, but sending began. */
 static bool never_connected(CURL *c)
 {
-    curl_off_t connected = 0;
+    curl_off_t connected = 0, sending = 0;
 
     curl_easy_getinfo(c, CURLINFO_CONNECT_TIME_T, &connected);
-    return connected == 0;
+    curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &sending);
+    return connected == 0 && sending == 0;
 }
 
 static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)

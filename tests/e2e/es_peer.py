@@ -97,6 +97,14 @@ class Closes(Behaviour):
         handler.reset()
 
 
+class Silent(Behaviour):
+    """Works on it and never answers."""
+
+    def act(self, handler, answer):
+        handler.server.peer.stopping.wait(30)
+        handler.reset()
+
+
 class ClosesAtOnce(Behaviour):
     reads = False
 

@@ -8,7 +8,7 @@ import backups
 import objects
 from common import one_stream
 from es_peer import (CONFLICT, MAPPING, TOO_MANY, UNAVAILABLE, Closes, ClosesAtOnce, CutJson, CutOff, EsPeer, Item,
-                     Says, Whole, WrongCount)
+                     Says, Silent, Whole, WrongCount)
 from firehose import Firehose
 from harness import wait_until
 
@@ -155,6 +155,19 @@ def test_an_item_that_was_stored_and_answered_with_503_is_one_document(t):
     d = with_backup(t, es).start()
     records = documents(500)
     Firehose(d.api_port).put_all("app", records)
+    finish(d, es, records)
+
+
+def test_a_time_out_is_told_as_one_also_on_a_connection_that_was_used_before(t):
+    es = peer(t)
+    d = with_backup(t, es, {"timeout": "1s"}).start()
+    records = documents(2)
+    Firehose(d.api_port).put("app", records[0])
+    d.wait_delivered("app", 1)
+    es.plan(Silent())
+    Firehose(d.api_port).put("app", records[1])
+    line = d.wait_logged("delivery failed")[0]
+    assert "code=Timeout" in line and "did not answer in time" in line, line
     finish(d, es, records)
 
 
