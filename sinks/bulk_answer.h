@@ -15,11 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The first item of each kind speaks for its kind in messages. */
+/* One item of each kind speaks for its kind in messages: the first that somebody has to mend, else the first. */
 struct bulk_kind {
     uint64_t count;
     int status;
+    bool misconfigured;
     char type[96];    /* document_parsing_exception */
+    char reason[200]; /* the server's words, where they are of the index or the user; other reasons may quote records */
     const char *hint; /* what to do; NULL: nothing known */
 };
 

@@ -130,7 +130,7 @@ static enum sink_outcome not_trusted(const struct texts *t, const char *why, str
     return SINK_RETRY;
 }
 
-/* "12 of 500 documents refused (400 document_parsing_exception), 3 to be sent again (429 ...)". */
+/* "500 documents sent to http://es:9200, 12 refused (400 document_parsing_exception), 3 to be sent again (429 ...)". */
 static void say_items(const struct texts *t, const struct bulk_summary *s, struct sink_verdict *v)
 {
     const struct bulk_kind *worst = s->retry.count > 0 ? &s->retry : &s->refused;
@@ -141,8 +141,8 @@ static void say_items(const struct texts *t, const struct bulk_summary *s, struc
         n += (size_t)snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " refused (%d %s)", s->refused.count,
                               s->refused.status, s->refused.type);
     if (s->retry.count > 0 && n < sizeof(v->message))
-        snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " to be sent again (%d %s)", s->retry.count,
-                 s->retry.status, s->retry.type);
+        snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " to be sent again (%d %s%s%s)", s->retry.count,
+                 s->retry.status, s->retry.type, s->retry.reason[0] ? ": " : "", s->retry.reason);
     v->misconfigured = s->misconfigured;
     snprintf(v->code, sizeof(v->code), "%d", worst->status);
     snprintf(v->hint, sizeof(v->hint), "%s", worst->hint ? worst->hint : "");

@@ -135,6 +135,36 @@ static void the_reason_and_its_cause_are_kept_for_the_backup(void **state)
     assert_string_equal(v.code, "400");
 }
 
+/* Of several reasons to send again, the one that somebody has to mend; and in the server's words, which name the index. */
+static void what_is_to_be_mended_is_told_in_the_servers_words(void **state)
+{
+    static const struct {
+        const char *item, *code, *says;
+    } CASES[] = {
+        {ERR(403, "cluster_block_exception", "index [logs] blocked\\n"), "403",
+         "2 to be sent again (403 cluster_block_exception: index [logs] blocked )"},
+        {ERR(404, "index_not_found_exception", "no such index [logs]"), "404", "no such index [logs]"},
+        {ERR(403, "security_exception", "user [u]"), "403", "(403 security_exception: user [u])"},
+        /* These may quote records. */
+        {ERR(400, "index_closed_exception", "SECRET"), "400", "(400 index_closed_exception)"},
+        {ERR(503, "unavailable_shards_exception", "SECRET"), "429", "(429 es_rejected_execution_exception)"},
+    };
+    char body[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct fate_rig rig;
+        struct sink_verdict v;
+
+        snprintf(body, sizeof(body), MIXED("%s,%s"), ERR(429, "es_rejected_execution_exception", "SECRET"),
+                 CASES[i].item);
+        assert_int_equal(judge(slice_str(body), 200, 2, false, &rig, &v), SINK_RETRY);
+        if (!strstr(v.message, CASES[i].says) || strcmp(v.code, CASES[i].code) != 0 || strstr(v.message, "SECRET"))
+            fail_msg("%s: says `%s`, %s", CASES[i].item, v.message, v.code);
+        assert_int_equal(v.hint[0] != '\0', v.misconfigured);
+    }
+}
+
 static void answers_that_cannot_be_trusted_are_tried_again(void **state)
 {
     static const char *const BODIES[] = {
@@ -312,6 +342,7 @@ int main(void)
         cmocka_unit_test(each_item_has_its_fate),
         cmocka_unit_test(all_well_is_delivered),
         cmocka_unit_test(the_reason_and_its_cause_are_kept_for_the_backup),
+        cmocka_unit_test(what_is_to_be_mended_is_told_in_the_servers_words),
         cmocka_unit_test(answers_that_cannot_be_trusted_are_tried_again),
         cmocka_unit_test(answers_cut_off_at_any_byte_are_tried_again),
         cmocka_unit_test(answers_with_any_byte_changed_do_no_harm),
