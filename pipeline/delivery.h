@@ -63,7 +63,7 @@ struct delivery {
     struct fates source_fates;
     struct buf error_name, failed_name, source_name;
     unsigned partial_answers; /* so far */
-    nsec partial_since;       /* mono; 0: no partial answer yet */
+    nsec partial_since;       /* mono; 0: no partial answer since somebody had to mend something, if at all */
     bool errors_shipped, failed_shipped, source_shipped;
     bool paused; /* nothing to do but wait: refused, and no backup */
 };

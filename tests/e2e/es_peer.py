@@ -29,6 +29,7 @@ class Item:
 TOO_MANY = Item(429, "es_rejected_execution_exception", "rejected execution: queue capacity 1000 is used up")
 UNAVAILABLE = Item(503, "unavailable_shards_exception", "primary shard is not active")
 MAPPING = Item(400, "document_parsing_exception", "failed to parse field [n] of type [long]")
+BLOCKED = Item(403, "cluster_block_exception", "index [logs] blocked by: [FORBIDDEN/8/index write (api)]")
 CONFLICT = Item(409, "version_conflict_engine_exception", "version conflict, required seqNo [1]")
 
 

@@ -6,9 +6,9 @@ import time
 
 import backups
 import objects
-from common import one_stream
-from es_peer import (CONFLICT, MAPPING, TOO_MANY, UNAVAILABLE, Closes, ClosesAtOnce, CutJson, CutOff, EsPeer, Item,
-                     Says, Silent, Whole, WrongCount)
+from common import one_stream, stream
+from es_peer import (BLOCKED, CONFLICT, MAPPING, TOO_MANY, UNAVAILABLE, Closes, ClosesAtOnce, CutJson, CutOff, EsPeer,
+                     Item, Says, Silent, Whole, WrongCount)
 from firehose import Firehose
 from harness import wait_until
 
@@ -276,6 +276,27 @@ def test_wrong_credentials_never_end_in_the_backup(t):
     Firehose(d.api_port).put_all("app", records)
     finish(d, es, records)
     assert backups.read(t.path("backup")) == []
+
+
+def test_the_time_somebody_took_to_mend_it_is_not_part_of_the_retry_duration(t):
+    """What was blocked for hours is met by an overloaded server when the block is gone: no reason to give records up."""
+    whole, items = peer(t), peer(t)
+    whole.plan(Whole(401, "security_exception"), Whole(429))
+    put_off = {1: BLOCKED, 2: TOO_MANY}
+    items.item = lambda doc, attempt: put_off.get(attempt) if number(doc) % 2 else None
+    d = t.daemon({"streams": {
+        name: stream(es.destination(), interval="0s", retry={"duration": "2s"},
+                     backup={"file": {"path": t.path("backup")}}) for name, es in (("whole", whole), ("items", items))}})
+    d.start()
+    records = documents(100)
+    for name in ("whole", "items"):
+        Firehose(d.api_port).put_all(name, records)
+    for name in ("whole", "items"):
+        assert d.wait_delivered(name, 100, timeout=30).backed_up == 0
+    d.stop()
+    for es in (whole, items):
+        objects.assert_exactly_once(es.stored(), records)
+        es.assert_clean()
 
 
 def test_kills_in_mid_flight_make_no_second_documents(t):
