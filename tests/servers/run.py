@@ -24,13 +24,14 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 import clients  # noqa: E402
 import receivers  # noqa: E402
 import search  # noqa: E402
+import search_server  # noqa: E402
 import stores  # noqa: E402
 from harness import Case, Skip  # noqa: E402
 
 
 def scenarios():
     """[(name, function of a Case)]"""
-    return stores.scenarios() + search.scenarios() + receivers.scenarios() + clients.scenarios()
+    return stores.scenarios() + receivers.scenarios() + clients.scenarios() + search.scenarios()
 
 
 class Tally:
@@ -85,8 +86,11 @@ def main():
         return 0
     tally = Tally(os.environ.get("CI") == "true")
     print(f"1..{len(chosen)}", flush=True)
-    for number, (name, fn) in enumerate(chosen, 1):
-        tally.run(number, name, fn, args)
+    try:
+        for number, (name, fn) in enumerate(chosen, 1):
+            tally.run(number, name, fn, args)
+    finally:
+        search_server.end()
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
     return 1 if tally.failed or not chosen else 0
 

@@ -27,10 +27,10 @@ SKIPPED = 77
 
 
 class Store:
-    """One running server, by its script."""
+    """One running server, by its script; `settings` are in the script's environment."""
 
-    def __init__(self, t, script):
-        self.t, self.script = t, os.path.join(HERE, script)
+    def __init__(self, t, script, settings=None):
+        self.t, self.script, self.settings = t, os.path.join(HERE, script), settings or {}
         self.dir, self.port = t.path("store"), free_port()
         os.mkdir(self.dir)
         t.on_end(lambda: self._run("stop", self.dir, seconds=30))
@@ -39,7 +39,7 @@ class Store:
 
     def _run(self, *args, seconds=120):
         done = subprocess.run(["sh", self.script, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=seconds, text=True, check=False)
+                              env={**os.environ, **self.settings}, timeout=seconds, text=True, check=False)
         if done.returncode == SKIPPED:
             self.t.skip((done.stdout.strip().splitlines() or ["cannot be installed"])[-1])
         assert done.returncode == 0, f"{self.script} {args}: exit {done.returncode}\n{done.stdout[-2000:]}"
