@@ -28,6 +28,8 @@ class Search(Store):
         super().__init__(t, script, settings)
 
     def destination(self, **more):
+        if "SEARCH_PASSWORD" in self.env:
+            more = {"auth": {"basic": {"username": "admin", "password": self.env["SEARCH_PASSWORD"]}}, **more}
         return {"elasticsearch": {"url": self.env["SEARCH_URL"], "index": "app", **more}}
 
     def ask(self, path, body=None, method=None):
