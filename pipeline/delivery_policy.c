@@ -4,6 +4,19 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+/* A place that fails now and then is told of as seldom as one that fails always; but a new kind of failure at once. */
+static bool failure_is_due(struct target *t, const char *code, nsec now)
+{
+    if (!t->failure_told && strcmp(t->told_code, code) != 0)
+        t->failure_log = (struct log_limit){.next = 0};
+    if (!log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
+        return false;
+    t->failure_told = true;
+    snprintf(t->told_code, sizeof(t->told_code), "%s", code);
+    return true;
+}
 
 static void log_failure(struct shipment *s, nsec wait)
 {
@@ -12,7 +25,7 @@ static void log_failure(struct shipment *s, nsec wait)
     struct target *t = s->target;
     uint64_t quiet = t->failure_log.suppressed;
 
-    if (!log_due(&t->failure_log, delivery_loop_mono(s->loop), DELIVERY_LOG_PERIOD))
+    if (!failure_is_due(t, v->code, delivery_loop_mono(s->loop)))
         return;
     t->failure_log.suppressed = 0;
     LOG_AT(v->misconfigured ? LOG_ERROR : LOG_WARN, "delivery failed, will be retried", KS("stream", t->stream),
@@ -34,8 +47,8 @@ static void note_success(struct shipment *s)
     struct target *t = s->target;
     nsec now = delivery_loop_wall(s->loop), since = target_note_success(t, now);
 
-    if (since) {
-        t->failure_log = (struct log_limit){.next = 0};
+    if (since && t->failure_told) {
+        t->failure_told = false;
         log_info("delivery works again", KS("stream", t->stream), KS(t->role, t->description),
                  KI("failed_for_s", (now - since) / NSEC_PER_SEC));
     }

@@ -44,6 +44,8 @@ struct target {
     unsigned active;  /* attempts under way */
     nsec last_worked; /* mono; 0: never */
     struct log_limit failure_log;
+    bool failure_told;  /* and not yet that it works again */
+    char told_code[64]; /* of the last failure that was told */
     pthread_mutex_t lock;
     struct target_live live; /* guarded by lock */
 };

@@ -8,7 +8,7 @@ import backups
 import objects
 from common import one_stream, stream
 from es_peer import (BLOCKED, CONFLICT, MAPPING, TOO_MANY, UNAVAILABLE, Closes, ClosesAtOnce, CutJson, CutOff, EsPeer,
-                     Item, Says, Silent, Whole, WrongCount)
+                     Behaviour, Item, Says, Silent, Whole, WrongCount)
 from firehose import Firehose
 from harness import wait_until
 
@@ -169,6 +169,19 @@ def test_a_time_out_is_told_as_one_also_on_a_connection_that_was_used_before(t):
     line = d.wait_logged("delivery failed")[0]
     assert "code=Timeout" in line and "did not answer in time" in line, line
     finish(d, es, records)
+
+
+def test_a_server_that_fails_now_and_then_does_not_fill_the_log(t):
+    es = peer(t)
+    es.plan(*[Whole(429), Behaviour()] * 30)
+    d = with_backup(t, es, deliveries_in_flight=64).start()
+    records = documents(60)
+    for i, record in enumerate(records, 1):
+        Firehose(d.api_port).put("app", record)
+        wait_until("it is with the server", lambda n=i: len(es.requests) >= n, 10)
+    finish(d, es, records)
+    assert 1 <= len(d.logged("delivery failed")) <= 5, d.logged("delivery failed")
+    assert 1 <= len(d.logged("works again")) <= 5, d.logged("works again")
 
 
 def test_create_takes_a_conflict_with_its_own_earlier_attempt_for_success(t):
