@@ -201,6 +201,8 @@ def rejections(server):
 def a_tiny_write_queue_and_little_memory_put_documents_off_and_lose_none(t, server):
     """Documents are rejected one by one (the queue), and requests as a whole (the memory)."""
     names = [f"busy-{i}" for i in range(3)]
+    for name in names:
+        server.put(f"/{name}", {"settings": {"number_of_shards": 4}})  # a task for each, and two of them have a place
     d = t.daemon({"streams": {
         name: stream(server.destination(index=name, rotation="none"), size="32KiB", deliveries_in_flight=64,
                      **with_backup(t)) for name in names}}).start()
