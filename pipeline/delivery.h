@@ -65,7 +65,8 @@ struct delivery {
     unsigned partial_answers; /* so far */
     nsec partial_since;       /* mono; 0: no partial answer since somebody had to mend something, if at all */
     bool errors_shipped, failed_shipped, source_shipped;
-    bool paused; /* nothing to do but wait: refused, and no backup */
+    bool paused;       /* nothing to do but wait: refused, and no backup */
+    bool refusal_told; /* the log has a line on its refused records */
 };
 
 /* A new seal: names it and writes it to the journal; it then wants its first attempt. */

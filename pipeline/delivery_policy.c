@@ -160,6 +160,33 @@ static void log_given_up(const struct shipment *s)
              KS("code", s->verdict.code), KS("cause", s->verdict.message));
 }
 
+/* The reasons of single records may quote them, so those are in the backup only. */
+static void log_refused(struct shipment *s, const char *cause, const char *hint)
+{
+    struct delivery *d = s->owner;
+    struct target *t = s->target;
+    uint64_t quiet = t->refusal_log.suppressed;
+
+    d->refusal_told = true;
+    if (!log_due(&t->refusal_log, delivery_loop_mono(s->loop), DELIVERY_LOG_PERIOD))
+        return;
+    t->refusal_log.suppressed = 0;
+    log_warn("records are refused, they go to the backup with their reasons", KS("stream", t->stream),
+             KS("destination", t->description), KS("backup", d->st->backup.description),
+             KU("refused", d->fates.refused), KU("records", d->fates.count), KS("code", d->fates.reasons[0].code),
+             KS("cause", cause), KS("hint", hint), KU("similar_before", quiet));
+}
+
+static void note_refused(struct shipment *s, enum sink_outcome outcome, uint64_t refused_before)
+{
+    const struct delivery *d = s->owner;
+
+    if (d->fates.refused > refused_before)
+        log_refused(s, s->verdict.message, outcome == SINK_PARTIAL ? "" : s->verdict.hint);
+    else if (d->fates.pending == 0 && d->fates.refused > 0 && !d->refusal_told)
+        log_refused(s, "", ""); /* before they were sent */
+}
+
 /* A body that is too large goes in halves; a record that is too large alone has no other way than the backup. */
 static void split(struct shipment *s)
 {
@@ -185,7 +212,8 @@ static void keep_refused(struct delivery *d)
     d->paused = true;
 }
 
-static void apply_outcome(struct shipment *s, enum sink_outcome outcome)
+/* True when the rest was given up. */
+static bool apply_outcome(struct shipment *s, enum sink_outcome outcome)
 {
     struct delivery *d = s->owner;
 
@@ -205,14 +233,16 @@ static void apply_outcome(struct shipment *s, enum sink_outcome outcome)
     if ((outcome == SINK_RETRY || outcome == SINK_PARTIAL) && d->fates.pending > 0 && is_expired(s)) {
         log_given_up(s);
         refuse_pending(d);
+        return true;
     }
+    return false;
 }
 
 void delivery_records_judged(struct shipment *s, enum sink_outcome outcome)
 {
     struct delivery *d = s->owner;
-    uint64_t before = d->fates.pending;
-    bool progress;
+    uint64_t before = d->fates.pending, refused = d->fates.refused;
+    bool progress, given_up;
 
     d->attempts = s->attempts;
     d->paused = false;
@@ -220,8 +250,10 @@ void delivery_records_judged(struct shipment *s, enum sink_outcome outcome)
         count_delivery(s);
         note_success(s);
     }
-    apply_outcome(s, outcome);
+    given_up = apply_outcome(s, outcome);
     keep_refused(d);
+    if (!given_up)
+        note_refused(s, outcome, refused);
     progress = d->fates.pending < before || outcome == SINK_SPLIT;
     if (outcome == SINK_PARTIAL)
         s->failures = ++d->partial_answers;

@@ -43,7 +43,7 @@ struct target {
     struct greeting greeting;
     unsigned active;  /* attempts under way */
     nsec last_worked; /* mono; 0: never */
-    struct log_limit failure_log;
+    struct log_limit failure_log, refusal_log;
     bool failure_told;  /* and not yet that it works again */
     char told_code[64]; /* of the last failure that was told */
     pthread_mutex_t lock;
