@@ -296,15 +296,15 @@ def test_wrong_credentials_never_end_in_the_backup(t):
 
 
 def test_the_time_somebody_took_to_mend_it_is_not_part_of_the_retry_duration(t):
-    """What was blocked for hours is met by an overloaded server when the block is gone: no reason to give records up."""
+    """What was blocked for hours meets an overloaded server when the block is gone: no reason to give records up."""
     whole, items = peer(t), peer(t)
     whole.plan(Whole(401, "security_exception"), Whole(429))
     put_off = {1: BLOCKED, 2: TOO_MANY}
     items.item = lambda doc, attempt: put_off.get(attempt) if number(doc) % 2 else None
     d = t.daemon({"streams": {
         name: stream(es.destination(), interval="0s", retry={"duration": "2s"},
-                     backup={"file": {"path": t.path("backup")}}) for name, es in (("whole", whole), ("items", items))}})
-    d.start()
+                     backup={"file": {"path": t.path("backup")}})
+        for name, es in (("whole", whole), ("items", items))}}).start()
     records = documents(100)
     for name in ("whole", "items"):
         Firehose(d.api_port).put_all(name, records)

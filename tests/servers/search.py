@@ -79,6 +79,7 @@ def lines_become_documents_and_what_the_mapping_refuses_goes_to_the_backup(t, se
     books = d.wait_delivered("app", len(lines), timeout=120)
     assert books.backed_up == len(refused), books
     d.stop()
+    assert d.logged(r"records are refused.*stream=app .*code=400 .*refused \(400 (mapper|document)_parsing_exception\)")
     assert server.numbers(len(lines), "app-*") == list(range(len(lines)))
     assert_refused(t.path("backup"), refused, "400", r"mapper|document|field")
 
@@ -220,6 +221,7 @@ def a_tiny_write_queue_and_little_memory_put_documents_off_and_lose_none(t, serv
     assert now[0] > then[0] and now[1] > then[1], f"nothing was rejected: {then}, {now}"
     d.stop()
     assert d.logged("delivery failed.*code=429 .*rejected_execution_exception")
+    assert len(d.logged("delivery failed")) < 100, "once in ten seconds for each stream"
     for name in names:
         assert server.numbers(count, name) == list(range(count))
 
@@ -238,6 +240,7 @@ def bodies_beyond_the_limit_are_split_and_a_document_beyond_it_goes_to_the_backu
         assert d.wait_delivered(f"large-{c}", len(records)).backed_up == 1
     d.stop()
     for c in codecs:
+        assert d.logged(rf"records are refused.*stream=large-{c} .*code=413 .*hint=.*body_limit")
         assert server.numbers(2000, f"large-{c}") == list(range(2000))
         assert_refused(t.path("backup-" + c), [giant], "413", "larger than http://127.0.0.1")
 
@@ -246,8 +249,11 @@ def a_server_that_answers_too_late_has_each_document_once(t, server):
     """What sluice gave up waiting for is written all the same, once the server goes on: then by a repetition that finds
     it there, also when the daemon was killed between. A stream of `index`, and a data stream, where a repetition is a
     conflict."""
-    server.put("/_index_template/late", {"index_patterns": ["late-stream*"], "data_stream": {}})
     kinds = {"late-index": {"rotation": "none"}, "late-stream": {"data_stream": True}}
+    if server.product == ("elasticsearch", "7.17.29"):  # of which Maven Central has none with data streams
+        kinds["late-stream"] = {"op": "create", "rotation": "none"}
+    else:
+        server.put("/_index_template/late", {"index_patterns": ["late-stream*"], "data_stream": {}})
     d = t.daemon({"streams": {
         name: stream(server.destination(index=name, timeout="1s", **kind), interval="0s",
                      **with_backup(t)) for name, kind in kinds.items()}}).start()
@@ -296,12 +302,14 @@ def what_fails_for_the_retry_duration_goes_to_the_backup_and_the_rest_arrives(t,
     client, records = Firehose(d.api_port), documents(range(150))
     client.put_all("given-up", records[:50])
     d.wait_delivered("given-up", 50)
-    limit = "network.breaker.inflight_requests.limit"
-    server.put("/_cluster/settings", {"transient": {limit: "1b"}})
+    overload = {"network.breaker.inflight_requests.limit": "1b"}
+    if server.product[0] == "elasticsearch" and int(server.product[1].split(".")[0]) >= 9:
+        overload["rest.incremental_bulk"] = False  # the breaker does not count what is read bit by bit
+    server.put("/_cluster/settings", {"transient": overload})
     client.put_all("given-up", records[50:100])
     assert_told(d, "given-up", "429", "asks to slow down.*circuit_breaking_exception")
     wait_until("they are in the backup", lambda: d.books("given-up").backed_up == 50, 30)
-    server.put("/_cluster/settings", {"transient": {limit: None}})
+    server.put("/_cluster/settings", {"transient": dict.fromkeys(overload)})
     client.put_all("given-up", records[100:])
     d.wait_delivered("given-up", 100)
     d.wait_logged("records cannot be delivered, they go to the backup.*code=429")

@@ -217,10 +217,13 @@ static void whole_requests(void)
 {
     struct outcome o;
 
+    /* Elasticsearch 9 reads bodies bit by bit, which the breaker does not count; others do not know the setting. */
+    (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"rest.incremental_bulk\":false}}");
     (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"network.breaker.inflight_requests.limit\":\"1b\"}}");
     deliver("index: plain\n", 1, LIST("{\"a\":1}"), &o);
     check(fates_are(&o, "r") && strncmp(o.answer, "429", 3) == 0, "429 for the whole request", o.answer);
     (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"network.breaker.inflight_requests.limit\":null}}");
+    (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"rest.incremental_bulk\":null}}");
     deliver("index: plain\nauth: { basic: { username: u, password: p } }\n", 1, LIST("{\"a\":1}"), &o);
     check(fates_are(&o, "d"), "a password nobody asked for does no harm", o.answer);
 }

@@ -23,9 +23,10 @@ PAGE = 5000
 class Search(Store):
     """One running server, by its script. It runs as a user of its own, who must get at its folder."""
 
-    def __init__(self, t, script, settings):
+    def __init__(self, t, product, version, settings):
         os.chmod(t.dir, 0o755)
-        super().__init__(t, script, settings)
+        self.product = product, version
+        super().__init__(t, product + ".sh", {**settings, "SEARCH_VERSION": version})
 
     def destination(self, **more):
         if "SEARCH_PASSWORD" in self.env:
@@ -90,13 +91,9 @@ class Group:
 
     _running = None
 
-    def __init__(self, product, version=None, config=(), secured=False):
+    def __init__(self, product, version, config=(), secured=False):
         self.product, self.version = product, version
-        self.settings = {"SEARCH_CONFIG": "\n".join(config)}
-        if version:
-            self.settings["SEARCH_VERSION"] = version
-        if secured:
-            self.settings["SEARCH_SECURED"] = "1"
+        self.settings = {"SEARCH_CONFIG": "\n".join(config), "SEARCH_SECURED": "1" if secured else ""}
         self._case = self._server = self._unusable = None
 
     def run(self, t, scenario):
@@ -115,7 +112,7 @@ class Group:
             Group._running = self
             self._case = Case(t.build, tempfile.mkdtemp(prefix="sluice-servers-"))
             try:
-                self._server = Search(self._case, self.product + ".sh", self.settings)
+                self._server = Search(self._case, self.product, self.version, self.settings)
             except (Skip, AssertionError) as why:
                 self._unusable = why
                 raise
