@@ -66,6 +66,7 @@ struct delivery {
     nsec partial_since;       /* mono; 0: no partial answer since somebody had to mend something, if at all */
     bool errors_shipped, failed_shipped, source_shipped;
     bool paused;       /* nothing to do but wait: refused, and no backup */
+    bool regrow;       /* bodies were cut for a record that went to the backup: they may become longer again */
     bool refusal_told; /* the log has a line on its refused records */
 };
 

@@ -187,13 +187,25 @@ static void note_refused(struct shipment *s, enum sink_outcome outcome, uint64_t
         log_refused(s, "", ""); /* before they were sent */
 }
 
-/* A body that is too large goes in halves; a record that is too large alone has no other way than the backup. */
+/* A body that is too large goes in halves; a record that is too large alone has no other way than the backup, and those
+ * behind it need not go one by one. */
 static void split(struct shipment *s)
 {
+    struct delivery *d = s->owner;
+
+    d->regrow = s->out.taken == 1;
     if (s->out.taken > 1)
         s->in.records.window = s->out.taken / 2;
     else
         for_each_taken(s, mark_refused);
+}
+
+static void regrow(struct shipment *s)
+{
+    const struct delivery *d = s->owner;
+
+    if (d->regrow && s->in.records.window < UINT64_MAX / 2)
+        s->in.records.window *= 2;
 }
 
 /* Without a backup a refused record has no other safe place than the spool: it stays pending, and delivery pauses. */
@@ -217,6 +229,8 @@ static bool apply_outcome(struct shipment *s, enum sink_outcome outcome)
 {
     struct delivery *d = s->owner;
 
+    if (outcome == SINK_DELIVERED || outcome == SINK_PARTIAL)
+        regrow(s);
     if (outcome == SINK_DELIVERED)
         take_delivered(s);
     else if (outcome == SINK_PARTIAL)

@@ -252,6 +252,7 @@ def test_a_document_that_is_too_large_alone_goes_to_the_backup(t):
     es.assert_clean()
     objects.assert_exactly_once(es.stored(), records)
     assert d.logged("records are refused.*refused=1 .*code=413 .*larger than")
+    assert len(es.requests) <= 20, f"{len(es.requests)} requests: those behind it do not go one by one"
     line, = backups.read(t.path("backup"))
     assert line["data"] == giant and "413" in line["errorCode"] + line["errorMessage"], line["errorMessage"]
 
