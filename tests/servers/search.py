@@ -27,7 +27,7 @@ ALWAYS = (("opensearch", "2.19.5"), ("elasticsearch", "8.19.9"))
 OTHERS = (("opensearch", "1.3.20"), ("opensearch", "3.0.0"), ("elasticsearch", "7.17.29"), ("elasticsearch", "9.0.0"))
 
 # Little of everything, so that it runs out.
-SMALL = ("http.max_content_length: 100kb", "thread_pool.write.size: 1", "thread_pool.write.queue_size: 1",
+SMALL = ("http.max_content_length: 100kb", "thread_pool.write.size: 1", "thread_pool.write.queue_size: 4",
          "indexing_pressure.memory.limit: 200kb")
 USUAL = ('action.auto_create_index: "-made-by-hand*,+*"',)
 
@@ -203,7 +203,7 @@ def a_tiny_write_queue_and_little_memory_put_documents_off_and_lose_none(t, serv
     """Documents are rejected one by one (the queue), and requests as a whole (the memory)."""
     names = [f"busy-{i}" for i in range(3)]
     for name in names:
-        server.put(f"/{name}", {"settings": {"number_of_shards": 4}})  # a task for each, and two of them have a place
+        server.put(f"/{name}", {"settings": {"number_of_shards": 4}})  # a task for each, and five have a place
     d = t.daemon({"streams": {
         name: stream(server.destination(index=name, rotation="none"), size="32KiB", deliveries_in_flight=64,
                      **with_backup(t)) for name in names}}).start()
