@@ -174,7 +174,7 @@ def test_a_time_out_is_told_as_one_also_on_a_connection_that_was_used_before(t):
 def test_a_server_that_fails_now_and_then_does_not_fill_the_log(t):
     es = peer(t)
     es.plan(*[Whole(429), Behaviour()] * 30)
-    d = with_backup(t, es, deliveries_in_flight=64).start()
+    d = with_backup(t, es, deliveries_in_flight={"min": 64, "max": 64}).start()
     records = documents(60)
     for i, record in enumerate(records, 1):
         Firehose(d.api_port).put("app", record)
