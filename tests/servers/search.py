@@ -205,7 +205,8 @@ def a_tiny_write_queue_and_little_memory_put_documents_off_and_lose_none(t, serv
     for name in names:
         server.put(f"/{name}", {"settings": {"number_of_shards": 4}})  # a task for each, and five have a place
     d = t.daemon({"streams": {
-        name: stream(server.destination(index=name, rotation="none"), size="32KiB", deliveries_in_flight={"min": 64, "max": 64},
+        name: stream(server.destination(index=name, rotation="none"), size="32KiB",
+                     deliveries_in_flight={"min": 64, "max": 64},
                      **with_backup(t)) for name in names}}).start()
     client, count, before = Firehose(d.api_port), 0, rejections(server)
     more = b',"more":"%s"' % (b"and more " * 10)

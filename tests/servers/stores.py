@@ -31,7 +31,7 @@ class Store:
 
     def __init__(self, t, script, settings=None):
         self.t, self.script, self.settings = t, os.path.join(HERE, script), settings or {}
-        self.dir, self.port = t.path("store"), free_port()
+        self.dir, self.port = t.path("store"), free_port(family=5)
         os.mkdir(self.dir)
         t.on_end(lambda: self._run("stop", self.dir, seconds=30))
         self.start()
