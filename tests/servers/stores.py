@@ -62,7 +62,18 @@ class Store:
 
     # --- read back, signed here --------------------------------------------------------------------------------
 
-    def request(self, method, path, query="", body=b""):
+    def request(self, method, path, query="", body=b"", patience=20):
+        """A store that has just been started may answer 5xx for some seconds, as every client of S3 must expect."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                return self._request(method, path, query, body)
+            except urllib.error.HTTPError as e:
+                if e.code < 500 or time.monotonic() > end:
+                    raise
+            time.sleep(0.5)
+
+    def _request(self, method, path, query, body):
         url = f"{self.env['S3_ENDPOINT']}/{urllib.parse.quote(path)}" + (f"?{query}" if query else "")
         headers = sigv4.sign(method, url, {}, body, self.env["S3_ACCESS_KEY_ID"], self.env["S3_SECRET_ACCESS_KEY"],
                              self.env["S3_REGION"], "s3")
