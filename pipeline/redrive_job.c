@@ -141,7 +141,7 @@ static int open_state(struct job *j, const struct redrive_file *f, struct err *e
 {
     char *note = f->bucket ? redrive_note_in(j->state_folder, f->bucket, f->key, j->o->stream)
                            : redrive_note_beside(f->path, j->o->stream);
-    int rc = redrive_state_open(&j->state, note, f->content, e);
+    int rc = redrive_state_open(&j->state, note, f->content, !j->o->dry_run, e);
 
     mem_free(note);
     return rc;

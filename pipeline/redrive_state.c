@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define FIRST_LINE "sluice-redrive 1\n"
@@ -20,6 +21,7 @@
 
 struct redrive_state {
     char *path, *folder;
+    int lock;                     /* the folder, locked; -1: not */
     char object[64 + SHA256_HEX]; /* the line that tells this content from others */
     unsigned char *done;          /* a byte per line, from 1 */
     uint64_t lines;               /* bytes of it */
@@ -113,7 +115,17 @@ static int parse(struct redrive_state *s, char *text, struct err *e)
     return read_ranges(s, at) ? 0 : err_set(e, ERR_FORMAT, "%s is damaged", s->path);
 }
 
-int redrive_state_open(struct redrive_state **out, const char *path, struct slice content, struct err *e)
+/* Waits for another redrive that is at an object of the same folder. File systems that know no locks have none. */
+static int lock_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR)
+        ;
+    return fd;
+}
+
+int redrive_state_open(struct redrive_state **out, const char *path, struct slice content, bool writes, struct err *e)
 {
     struct redrive_state *s = mem_alloc(sizeof(*s));
     const char *slash = strrchr(path, '/');
@@ -124,6 +136,7 @@ int redrive_state_open(struct redrive_state **out, const char *path, struct slic
 
     s->path = mem_strdup(path);
     s->folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup("./");
+    s->lock = writes ? lock_folder(s->folder) : -1;
     sha256_of(content, hash);
     snprintf(s->object, sizeof(s->object), "object %zu %s\n", content.n, hex_encode(hash, SHA256_BYTES, hex));
     buf_init(&text, FILE_MAX);
@@ -144,6 +157,8 @@ void redrive_state_close(struct redrive_state **sp)
 
     if (!s)
         return;
+    if (s->lock >= 0)
+        close(s->lock);
     mem_free(s->path);
     mem_free(s->folder);
     mem_free(s->done);

@@ -24,8 +24,10 @@
 struct redrive_state;
 
 /* Reads what an earlier run left at `path` for this object; `content` is all of the object. -1: that cannot be read, or
- * speaks of another content. */
-MUST_CHECK int redrive_state_open(struct redrive_state **s, const char *path, struct slice content, struct err *e);
+ * speaks of another content. Who `writes` waits for another one that is at an object of the same folder, so two redrives at once
+ * take turns. */
+MUST_CHECK int redrive_state_open(struct redrive_state **s, const char *path, struct slice content, bool writes,
+                                  struct err *e);
 void redrive_state_close(struct redrive_state **s);
 
 /* Lines count from 1. */

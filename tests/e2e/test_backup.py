@@ -202,6 +202,25 @@ def test_redrive_puts_back_once_what_the_backup_holds(t):
     assert backup_objects(t, True) == before, "the error objects stay as they are"
 
 
+def test_two_redrives_at_once_take_turns(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    records = numbered_lines(t.random, 6000)
+    os.mkdir(t.path("errors"))
+    for i in range(30):
+        with open(t.path("errors", f"object-{i:02}"), "w", encoding="ascii") as f:
+            f.writelines(json.dumps({"attemptsMade": 1, "errorCode": "400", "rawData": base64.b64encode(r).decode()}) + "\n"
+                         for r in records[i * 200:(i + 1) * 200])
+    d = t.daemon(one_stream("app", s3.destination())).start()
+    both = [subprocess.Popen([t.binary, "redrive", "-c", d.config_path, "--stream", "app", t.path("errors")],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(2)]
+    told = [p.communicate(timeout=60 * t.slow)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0], told
+    d.wait_delivered("app", len(records))
+    d.stop()
+    assert sorted(objects.lines(s3.snapshot())) == sorted(records), "each record once"
+
+
 def test_redrive_goes_on_where_it_was_interrupted(t):
     s3 = S3Peer()
     t.on_end(s3.stop)

@@ -56,6 +56,15 @@ def assert_told(d, name, code, cause, hint=""):
     assert re.search(rf'cause=".*{cause}', line) and re.search(rf'hint="?.*{hint}', line), line
 
 
+def assert_named(d, name, server):
+    """The log tells who answers the stream, with the version where the server tells it: some of these have no root page."""
+    product, version = server.product
+    who = {"opensearch": "OpenSearch", "elasticsearch": "Elasticsearch"}[product]
+    line = d.wait_logged(rf"the destination answers.*stream={name} ")[0]
+    assert re.search(rf'who="?{who}( {re.escape(version)})?"?$', line), line
+    assert product == "elasticsearch" or version in line, line
+
+
 # --- with what a server has by itself --------------------------------------------------------------------------------
 
 
@@ -79,6 +88,7 @@ def lines_become_documents_and_what_the_mapping_refuses_goes_to_the_backup(t, se
     books = d.wait_delivered("app", len(lines), timeout=120)
     assert books.backed_up == len(refused), books
     d.stop()
+    assert_named(d, "app", server)
     assert d.logged(r"records are refused.*stream=app .*code=400 .*refused \(400 (mapper|document)_parsing_exception\)")
     assert server.numbers(len(lines), "app-*") == list(range(len(lines)))
     assert_refused(t.path("backup"), refused, "400", r"mapper|document|field")
@@ -343,6 +353,7 @@ def who_may_not_write_is_told_so_and_once_allowed_everything_arrives(t, server):
     assert_told(d, "password", 401, "Elasticsearch at http://127.0.0.1.*credentials", "elasticsearch.auth")
     assert_told(d, "role", 403, "security_exception.*private", "allow the user")
     assert d.http("/readyz")[0] == 503
+    assert_named(d, "password", server)  # who is locked out learns it too
     assert server.count("app-role") == 50
     d.expect_exit = 1
     d.stop()

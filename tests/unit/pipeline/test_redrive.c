@@ -9,10 +9,13 @@
 #include "pipeline/redrive_note.h"
 #include "pipeline/redrive_state.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char folder[] = "/tmp/redrive-test-XXXXXX";
 
@@ -94,7 +97,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, note, SLICE("content"), &e), 0);
+    assert_int_equal(redrive_state_open(&s, note, SLICE("content"), true, &e), 0);
     assert_false(redrive_state_is_done(s, 1));
     for (size_t i = 0; i < ARRAY_LEN(done); i++)
         redrive_state_done(s, done[i]);
@@ -102,7 +105,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
     redrive_state_done(s, 4); /* not saved */
     redrive_state_close(&s);
     for (int again = 0; again < 2; again++) {
-        assert_int_equal(redrive_state_open(&s, note, SLICE("content"), &e), 0);
+        assert_int_equal(redrive_state_open(&s, note, SLICE("content"), true, &e), 0);
         for (uint64_t line = 1; line < 6000; line++) {
             bool want = line <= 3 || line == 7 || line == 5000 || line == 5001;
 
@@ -112,7 +115,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
         assert_int_equal(redrive_state_save(s, &e), 0);
         redrive_state_close(&s);
     }
-    assert_int_equal(redrive_state_open(&s, others, SLICE("content"), &e), 0);
+    assert_int_equal(redrive_state_open(&s, others, SLICE("content"), true, &e), 0);
     assert_false(redrive_state_is_done(s, 1)); /* another stream got none of it */
     redrive_state_close(&s);
     mem_free(object);
@@ -149,7 +152,7 @@ static void a_note_about_another_content_or_a_damaged_one_is_an_error(void **sta
         assert_non_null(f);
         fprintf(f, "%s%s", rest ? head : "", rest ? rest + 2 : damaged[i]);
         fclose(f);
-        if (redrive_state_open(&s, note, SLICE("c"), &e) == 0)
+        if (redrive_state_open(&s, note, SLICE("c"), true, &e) == 0)
             fail_msg("taken: %s", damaged[i]);
         assert_non_null(strstr(e.msg, note));
         assert_null(s);
@@ -164,7 +167,7 @@ static void a_note_that_cannot_be_written_is_an_error(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), &e), 0);
+    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), true, &e), 0);
     redrive_state_done(s, 1);
     assert_int_equal(redrive_state_save(s, &e), -1);
     assert_non_null(strstr(e.msg, "no/such/folder"));
@@ -287,12 +290,41 @@ static int remove_folder(void **state)
     return system(command);
 }
 
+static bool is_locked(void)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY);
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+
+    assert_true(fd >= 0);
+    close(fd);
+    return locked;
+}
+
+static void who_writes_has_the_folder_for_itself(void **state)
+{
+    char *object = in_folder("object"), *note = redrive_note_beside(object, "locked");
+    struct redrive_state *s;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), true, &e), 0);
+    assert_true(is_locked());
+    redrive_state_close(&s);
+    assert_false(is_locked());
+    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), false, &e), 0);
+    assert_false(is_locked());
+    redrive_state_close(&s);
+    mem_free(object);
+    mem_free(note);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_own_lines_are_read_back),
         cmocka_unit_test(lines_of_others_are_read_and_what_is_none_is_told),
         cmocka_unit_test(what_was_put_back_is_known_in_the_next_run),
+        cmocka_unit_test(who_writes_has_the_folder_for_itself),
         cmocka_unit_test(a_note_about_another_content_or_a_damaged_one_is_an_error),
         cmocka_unit_test(a_note_that_cannot_be_written_is_an_error),
         cmocka_unit_test(a_file_has_its_note_beside_it),
