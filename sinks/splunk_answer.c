@@ -9,6 +9,8 @@
 
 /* Pauses between questions grow by a second each, up to this. */
 #define ACK_PAUSE_MAX 10
+/* Without the event that was refused the rest goes at once. */
+#define REFUSED_PAUSE (10 * NSEC_PER_MSEC)
 
 struct hec_reply {
     bool valid;
@@ -127,6 +129,7 @@ static enum sink_outcome refuse_event(const struct splunk_context *c, const stru
     snprintf(v->code, sizeof(v->code), "Splunk.InvalidDataFormat");
     snprintf(v->message, sizeof(v->message), "%s refused event %" PRId64 " of %" PRIu64 ": %s", c->address,
              reply->event, v->fates->count, reply->text);
+    v->retry_after = REFUSED_PAUSE;
     return SINK_PARTIAL;
 }
 

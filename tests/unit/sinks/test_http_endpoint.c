@@ -471,6 +471,7 @@ static void splunk_answers(void **state)
     assert_int_equal(outcome[0], SINK_RETRY);
     assert_int_equal(outcome[1], SINK_REJECTED);
     assert_int_equal(outcome[2], SINK_RETRY);
+    assert_in_range(v.retry_after, 1, NSEC_PER_SEC - 1); /* no back-off: the next attempt is another one */
     assert_int_equal(judged(&b, &seal, 400, "{\"text\":\"x\",\"code\":6,\"invalid-event-number\":3}", &v), SINK_RETRY);
     assert_int_equal(judged(&b, &seal, 400, "{\"text\":\"Incorrect index\",\"code\":7,\"invalid-event-number\":0}", &v),
                      SINK_RETRY);
