@@ -90,11 +90,8 @@ static enum bucket_outcome say(const struct ask *a, struct err *e)
 
 static void pause_after(unsigned failures, nsec asked_for)
 {
-    uint32_t random;
-    nsec wait;
+    nsec wait = backoff_wait(failures, random_bits());
 
-    random_bytes(&random, sizeof(random));
-    wait = backoff_wait(failures, random);
     if (asked_for > RETRY_AFTER_MAX)
         asked_for = RETRY_AFTER_MAX;
     poll(NULL, 0, (int)((wait > asked_for ? wait : asked_for) / NSEC_PER_MSEC));

@@ -6,14 +6,6 @@
 
 #define TIMEOUT (300 * NSEC_PER_SEC) /* as the sink's default */
 
-static const struct stream_settings *find_stream(const struct settings *s, const char *name)
-{
-    for (size_t i = 0; s && i < s->stream_count; i++)
-        if (strcmp(s->streams[i].name, name) == 0)
-            return &s->streams[i];
-    return NULL;
-}
-
 static const struct s3_conf *if_same(const struct sink_ops *ops, const void *conf, const char *bucket)
 {
     const struct s3_conf *c = conf;
@@ -23,7 +15,7 @@ static const struct s3_conf *if_same(const struct sink_ops *ops, const void *con
 
 void bucket_options_choose(const struct bucket_question *q, struct bucket_options *out)
 {
-    const struct stream_settings *st = find_stream(q->settings, q->stream);
+    const struct stream_settings *st = q->settings ? settings_stream(q->settings, q->stream) : NULL;
     const struct s3_conf *backup = st ? if_same(st->backup, st->backup_conf, q->bucket) : NULL;
     const struct s3_conf *destination = st ? if_same(st->sink, st->sink_conf, q->bucket) : NULL;
 

@@ -174,11 +174,10 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
 /* NULL: said why. */
 static const struct stream_settings *find_stream(const struct settings *s, const char *name)
 {
-    if (!name && s->stream_count == 1)
-        return &s->streams[0];
-    for (size_t i = 0; name && i < s->stream_count; i++)
-        if (strcmp(s->streams[i].name, name) == 0)
-            return &s->streams[i];
+    const struct stream_settings *st = name ? settings_stream(s, name) : s->stream_count == 1 ? &s->streams[0] : NULL;
+
+    if (st)
+        return st;
     if (name)
         fprintf(stderr, "sluice transform: %s has no stream `%s`\n", s->path, name);
     else

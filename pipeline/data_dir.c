@@ -20,10 +20,10 @@ static int make_dir(const char *path, struct err *e)
 {
     if (mkdir(path, 0700) == 0 || errno == EEXIST)
         return 0;
-    return err_errno(e, "data_dir: cannot create folder %s", path);
+    return err_errno(e, "cannot create folder %s", path);
 }
 
-static int make_dirs(const char *path, struct err *e)
+int data_dir_make_folders(const char *path, struct err *e)
 {
     char *p = mem_strdup(path);
     int rc = -1;
@@ -46,7 +46,7 @@ static int make_below(const char *path, const char *name, struct err *e)
     int rc = make_dir(dir, e);
 
     mem_free(dir);
-    return rc;
+    return rc < 0 ? err_wrap(e, "data_dir") : 0;
 }
 
 static long read_holder(int fd)
@@ -89,8 +89,8 @@ int data_dir_open(struct data_dir **out, const char *path, struct err *e)
 
     d->lock = -1;
     d->tmp = mem_printf("%s/tmp", path);
-    if (make_dirs(path, e) < 0 || take_lock(d, path, e) < 0 || make_below(path, "tmp", e) < 0 ||
-        make_below(path, "streams", e) < 0) {
+    if ((data_dir_make_folders(path, e) < 0 && err_wrap(e, "data_dir") < 0) || take_lock(d, path, e) < 0 ||
+        make_below(path, "tmp", e) < 0 || make_below(path, "streams", e) < 0) {
         data_dir_close(&d);
         return -1;
     }

@@ -20,4 +20,7 @@ MUST_CHECK int data_dir_open(struct data_dir **d, const char *path, struct err *
 void data_dir_close(struct data_dir **d);
 const char *data_dir_tmp(const struct data_dir *d);
 
+/* Makes a folder, and those around it, for their owner only. It may be there. */
+MUST_CHECK int data_dir_make_folders(const char *path, struct err *e);
+
 #endif

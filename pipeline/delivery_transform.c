@@ -79,7 +79,7 @@ static void trim_budget(struct delivery *d)
 void delivery_transform_waits(struct delivery *d, const struct shipment *s)
 {
     struct err e;
-    int rc = 0;
+    int rc;
 
     if (!d->transform.list || s == d->source || budget_has_plenty(delivery_loop_tools(d->st->loop)->budget, 0))
         return;

@@ -114,10 +114,9 @@ void put_sender_close(struct put_sender *s)
 /* Between half of it and all of it, so that many senders do not come back together. */
 static void pause_for(nsec d)
 {
-    uint32_t random, half = (uint32_t)(d / NSEC_PER_MSEC / 2);
+    uint32_t half = (uint32_t)(d / NSEC_PER_MSEC / 2);
 
-    random_bytes(&random, sizeof(random));
-    poll(NULL, 0, (int)(half + random % (half + 1)));
+    poll(NULL, 0, (int)(half + random_bits() % (half + 1)));
 }
 
 /* One attempt. What was taken is counted; *why says what was not. */

@@ -5,6 +5,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/bucket_options.h"
 #include "pipeline/cli.h"
+#include "pipeline/data_dir.h"
 #include "pipeline/human.h"
 #include "pipeline/put_sender.h"
 #include "pipeline/redrive_bucket.h"
@@ -283,9 +284,9 @@ static int prepare_buckets(struct job *j)
     if (!o->state && !j->settings)
         return cli_usage_error(&cli_redrive, "where to note what was put back? write --state FOLDER");
     j->state_folder = o->state ? mem_strdup(o->state) : mem_printf("%s/redrive", j->settings->data_dir);
-    if (o->dry_run || redrive_note_make_folder(j->state_folder, &e) == 0)
+    if (o->dry_run || data_dir_make_folders(j->state_folder, &e) == 0)
         return CLI_DONE;
-    fprintf(stderr, "sluice redrive: %s; name another one with --state\n", e.msg);
+    fprintf(stderr, "sluice redrive: no place to note what is put back: %s; name another one with --state\n", e.msg);
     return CLI_FAILED;
 }
 

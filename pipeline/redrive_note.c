@@ -3,10 +3,8 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/mem.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define END_MAX 80 /* with the hash, a stream's name and ".tmp" below the 255 bytes that a file's name may have */
 
@@ -51,27 +49,4 @@ char *redrive_note_in(const char *folder, const char *bucket, struct slice key, 
     sha256_free(&sha);
     end_of_key(key, end);
     return mem_printf("%s/%s-%s.redriven-to-%s", folder, end, hex_encode(hash, sizeof(hash), hex), stream);
-}
-
-static int make_one(const char *path, struct err *e)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST
-               ? 0
-               : err_errno(e, "cannot make the folder %s, which is to hold what was put back", path);
-}
-
-int redrive_note_make_folder(const char *folder, struct err *e)
-{
-    char *path = mem_strdup(folder);
-    int rc = 0;
-
-    for (char *slash = strchr(path + 1, '/'); rc == 0 && slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        rc = make_one(path, e);
-        *slash = '/';
-    }
-    if (rc == 0)
-        rc = make_one(path, e);
-    mem_free(path);
-    return rc;
 }

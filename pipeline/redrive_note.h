@@ -6,19 +6,14 @@
  * that is a plain file's in that folder. Where the store is does not count: the same bucket may be reached by several
  * addresses, and the note holds the content's hash.
  *
- * Ownership  paths are the caller's to free. Threads: pure functions but for the last.
+ * Ownership  paths are the caller's to free. Threads: pure functions.
  */
 #ifndef PIPELINE_REDRIVE_NOTE_H
 #define PIPELINE_REDRIVE_NOTE_H
 
-#include "pipeline/base/compiler.h"
-#include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
 
 char *redrive_note_beside(const char *object_path, const char *stream);
 char *redrive_note_in(const char *folder, const char *bucket, struct slice key, const char *stream);
-
-/* Makes the folder for notes, and those around it, readable by their owner only. It may be there. */
-MUST_CHECK int redrive_note_make_folder(const char *folder, struct err *e);
 
 #endif

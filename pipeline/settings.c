@@ -250,6 +250,14 @@ struct settings *settings_load(const char *path, struct cfg_errors *errs)
     return s;
 }
 
+const struct stream_settings *settings_stream(const struct settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        if (strcmp(s->streams[i].name, name) == 0)
+            return &s->streams[i];
+    return NULL;
+}
+
 void settings_free(struct settings **s)
 {
     if (!*s)

@@ -78,6 +78,8 @@ struct settings *settings_load(const char *path, struct cfg_errors *errs);
 struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
                                 struct cfg_errors *errs);
 void settings_free(struct settings **s);
+/* By its name; NULL: there is none. */
+const struct stream_settings *settings_stream(const struct settings *s, const char *name);
 
 /* What running would need, checked without starting: folders writable, files readable, addresses free, rules between
  * options. One line per finding in `out`; the number of findings. */

@@ -1,6 +1,7 @@
 #include "pipeline/shipment.h"
 
 #include "pipeline/backoff.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/metrics.h"
 
@@ -127,6 +128,15 @@ static enum target_news news_of(const struct shipment *s, enum sink_outcome outc
     return outcome == SINK_PARTIAL && puts_records_off(s) ? TARGET_OVERLOADED : TARGET_WORKS;
 }
 
+/* Since when something goes on, until it does not. */
+static void note_since(nsec *since, bool goes_on, nsec now)
+{
+    if (!goes_on)
+        *since = 0;
+    else if (!*since)
+        *since = now;
+}
+
 /* The owner may free the shipment in ended(); nothing of it is touched behind that. */
 static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 {
@@ -137,14 +147,8 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 
     s->step = SHIPMENT_IDLE;
     s->failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
-    if (worked || s->verdict.misconfigured)
-        s->failing_since = 0;
-    else if (!s->failing_since)
-        s->failing_since = delivery_loop_mono(s->loop);
-    if (worked)
-        s->stuck_since = 0;
-    else if (!s->stuck_since)
-        s->stuck_since = delivery_loop_mono(s->loop);
+    note_since(&s->failing_since, !worked && !s->verdict.misconfigured, delivery_loop_mono(s->loop));
+    note_since(&s->stuck_since, !worked, delivery_loop_mono(s->loop));
     s->failures = worked ? 0 : s->failures + 1;
     if (s->metrics && outcome != SINK_DELIVERED)
         metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);
@@ -166,14 +170,6 @@ static void fail_locally(struct shipment *s, const char *code, const struct err 
 nsec shipment_failing_for(const struct shipment *s)
 {
     return s->failing_since ? delivery_loop_mono(s->loop) - s->failing_since : 0;
-}
-
-static uint32_t random_bits(void)
-{
-    uint32_t r;
-
-    random_bytes(&r, sizeof(r));
-    return r;
 }
 
 nsec shipment_retry(struct shipment *s)

@@ -3,6 +3,7 @@
  * are decoded when all has been read; in place, because decoding only shortens. */
 #include "sinks/s3_list.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/sigv4.h"
 #include "sinks/xml_scan.h"
 
@@ -193,14 +194,6 @@ static int read_elements(struct reader *r, struct slice xml, struct err *e)
 }
 
 /* --- keys --------------------------------------------------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
 
 /* In place. Like a form's field: a blank is a plus. */
 static int decode_url(char *p, size_t *n)

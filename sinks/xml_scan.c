@@ -1,5 +1,6 @@
 #include "sinks/xml_scan.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/utf8.h"
 
 #include <stdint.h>
@@ -160,16 +161,6 @@ enum xml_event xml_scan_next(struct xml_scan *x)
 
 /* --- entities ----------------------------------------------------------------------------------------------------- */
 
-static int digit(char c, unsigned base)
-{
-    int value = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : 99;
-
-    return value < (int)base ? value : -1;
-}
-
 /* "#38" or "#x26". */
 static int add_reference(struct slice name, struct buf *out)
 {
@@ -181,10 +172,10 @@ static int add_reference(struct slice name, struct buf *out)
     if (i == name.n)
         return -1;
     for (; i < name.n; i++) {
-        int d = digit(name.p[i], base);
+        int d = hex_digit(name.p[i]);
 
         point = point * base + (uint32_t)d;
-        if (d < 0 || point > UNICODE_LAST)
+        if (d < 0 || d >= (int)base || point > UNICODE_LAST)
             return -1;
     }
     if (point == 0 || (point >= 0xd800 && point < 0xe000))

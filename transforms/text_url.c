@@ -1,5 +1,7 @@
 #include "transforms/text_url.h"
 
+#include "pipeline/base/digest.h"
+
 static struct slice until(struct slice s, const char *p)
 {
     return slice_of(s.p, (size_t)(p - s.p));
@@ -128,14 +130,6 @@ bool url_query_next(struct slice *query, struct slice *key, struct slice *value)
     return true;
 }
 
-static int hex(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int url_decode(struct slice raw, bool plus_is_space, struct buf *out)
 {
     for (size_t i = 0; i < raw.n; i++) {
@@ -143,8 +137,8 @@ int url_decode(struct slice raw, bool plus_is_space, struct buf *out)
 
         if (c == '+' && plus_is_space)
             c = ' ';
-        if (c == '%' && i + 2 < raw.n && hex(raw.p[i + 1]) >= 0 && hex(raw.p[i + 2]) >= 0) {
-            c = (char)(hex(raw.p[i + 1]) * 16 + hex(raw.p[i + 2]));
+        if (c == '%' && i + 2 < raw.n && hex_digit(raw.p[i + 1]) >= 0 && hex_digit(raw.p[i + 2]) >= 0) {
+            c = (char)(hex_digit(raw.p[i + 1]) * 16 + hex_digit(raw.p[i + 2]));
             i += 2;
         }
         if (buf_add_char(out, c) < 0)

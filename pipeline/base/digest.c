@@ -90,6 +90,14 @@ char *hex_encode(const unsigned char *p, size_t n, char *out)
     return out;
 }
 
+int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool equal_constant_time(const void *a, const void *b, size_t n)
 {
     return CRYPTO_memcmp(a, b, n) == 0;
@@ -108,4 +116,12 @@ void random_bytes(void *out, size_t n)
             n -= (size_t)got;
         }
     }
+}
+
+uint32_t random_bits(void)
+{
+    uint32_t bits;
+
+    random_bytes(&bits, sizeof(bits));
+    return bits;
 }

@@ -32,6 +32,8 @@ MUST_CHECK bool md5_of(struct slice in, unsigned char out[MD5_BYTES]);
 
 /* Lower-case hex with NUL; out has 2 * n + 1 bytes. Returns out. */
 char *hex_encode(const unsigned char *p, size_t n, char *out);
+/* The value of a digit in either case; -1: it is none. */
+int hex_digit(char c);
 
 /* CRC-32C (Castagnoli, RFC 3720 appendix B.4); begin with 0, feed pieces in turn. */
 uint32_t crc32c(uint32_t crc, struct slice in);
@@ -40,5 +42,6 @@ uint32_t crc32c(uint32_t crc, struct slice in);
 bool equal_constant_time(const void *a, const void *b, size_t n);
 
 void random_bytes(void *out, size_t n);
+uint32_t random_bits(void);
 
 #endif

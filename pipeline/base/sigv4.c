@@ -3,6 +3,7 @@
  * verifying make the same three; a verifier compares the last one. */
 #include "pipeline/base/sigv4.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -92,17 +93,6 @@ int sigv4_uri_encode(struct slice text, bool keep_slash, struct buf *out)
         if (encode_char((unsigned char)text.p[i], keep_slash, out) < 0)
             return -1;
     return 0;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* Senders differ in what they escape and in which case: decode, then encode the one canonical way. */

@@ -3,6 +3,7 @@
 #include "pipeline/inputs/api_put.h"
 
 #include "pipeline/base/base64.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/json.h"
 
 #include <assert.h>
@@ -30,14 +31,6 @@ static const char *data_path(const struct parse *p, char *out, size_t size)
     return out;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What the escape behind a backslash stands for, as far as base64 can need it: "\/" as some JSON writers make of "/",
  * and \uXXXX of ASCII. 0, which is not in base64's alphabet, for all else. */
 static char escaped_char(const char *p, size_t left, size_t *used)
@@ -50,8 +43,8 @@ static char escaped_char(const char *p, size_t left, size_t *used)
     if (p[0] != 'u' || left < 5)
         return 0;
     *used = 5;
-    high = hex_value(p[3]);
-    low = hex_value(p[4]);
+    high = hex_digit(p[3]);
+    low = hex_digit(p[4]);
     if (p[1] != '0' || p[2] != '0' || high < 0 || high > 7 || low < 0)
         return 0;
     return (char)(high << 4 | low);

@@ -50,6 +50,11 @@ install_once() {
     exec 9>&-
 }
 
+# go_install FOLDER PACKAGE@VERSION
+go_install() {
+    CGO_ENABLED=0 GOBIN=$1 go install -trimpath -ldflags='-s -w' "$2"
+}
+
 # wait_for URL SECONDS PID [STATUS]: until it answers 200, or STATUS, and the process lives.
 wait_for() {
     tries=$(($2 * 10))

@@ -6,8 +6,7 @@
 VERSION=1.8.0
 
 get_versitygw() {
-    CGO_ENABLED=0 GOBIN=$1 go install -trimpath -ldflags='-s -w' \
-        "github.com/versity/versitygw/cmd/versitygw@v$VERSION"
+    go_install "$1" "github.com/versity/versitygw/cmd/versitygw@v$VERSION"
 }
 
 install() {

@@ -6,8 +6,7 @@
 VERSION=1.52.1
 
 get_victorialogs() {
-    CGO_ENABLED=0 GOBIN=$1 go install -trimpath -ldflags='-s -w' \
-        "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v$VERSION"
+    go_install "$1" "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v$VERSION"
 }
 
 install() {

@@ -3,6 +3,9 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
 
+#include <limits.h>
+#include <string.h>
+
 static const char *sha_hex(struct slice in, char out[SHA256_HEX])
 {
     unsigned char sum[SHA256_BYTES];
@@ -150,6 +153,18 @@ static void random_bytes_fill_all_they_are_given_and_no_more(void **state)
         assert_int_not_equal(seen[i], 0); /* by chance once in 2^506 runs */
 }
 
+static void hex_digits_have_their_values_and_nothing_else_has(void **state)
+{
+    static const char DIGITS[] = "0123456789abcdef", UPPER[] = "0123456789ABCDEF";
+
+    (void)state;
+    for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+        const char *lower = c ? strchr(DIGITS, c) : NULL, *upper = c ? strchr(UPPER, c) : NULL;
+
+        assert_int_equal(hex_digit((char)c), lower ? lower - DIGITS : upper ? upper - UPPER : -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +177,7 @@ int main(void)
         cmocka_unit_test(crc32c_chains_at_every_cut),
         cmocka_unit_test(constant_time_comparison_sees_each_byte),
         cmocka_unit_test(random_bytes_fill_all_they_are_given_and_no_more),
+        cmocka_unit_test(hex_digits_have_their_values_and_nothing_else_has),
     };
 
     return cmocka_run_group_tests_name("digest", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/data_dir.h"
 #include "pipeline/error_line.h"
 #include "pipeline/redrive_line.h"
 #include "pipeline/redrive_note.h"
@@ -264,11 +265,11 @@ static void the_folder_for_notes_is_for_its_owner_only(void **state)
 
     (void)state;
     for (int again = 0; again < 2; again++)
-        assert_int_equal(redrive_note_make_folder(deep, &e), 0);
+        assert_int_equal(data_dir_make_folders(deep, &e), 0);
     assert_int_equal(stat(deep, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
     fclose(fopen(file, "w"));
-    assert_int_equal(redrive_note_make_folder(below, &e), -1);
+    assert_int_equal(data_dir_make_folders(below, &e), -1);
     assert_non_null(strstr(e.msg, below));
     mem_free(deep);
     mem_free(file);
