@@ -28,13 +28,15 @@ void greeting_ask(struct greeting *g, struct delivery_loop *l)
 {
     const struct target *t = g->target;
     struct err e;
+    int rc;
 
     if (!t->ops->greet || g->asking || delivery_loop_mono(l) < g->next)
         return;
     g->loop = l;
-    g->next = NSEC_NEVER;
-    if (t->ops->greet(t->state, delivery_loop_wall(l), &g->request, &e) != 1)
-        return; /* nothing to ask here; or it fails like the attempt, which says why */
+    rc = t->ops->greet(t->state, delivery_loop_wall(l), &g->request, &e);
+    g->next = rc < 0 ? 0 : NSEC_NEVER; /* what cannot be asked fails like the attempt, which says why */
+    if (rc != 1)
+        return;
     g->asking = true;
     g->exchange.request = &g->request;
     transport_start(delivery_loop_transport(l), &g->exchange);
