@@ -20,7 +20,8 @@ from harness import wait_until
 from raw_peer import RawPeer, answer
 from test_tls import make_certificates, run
 
-RECORD = os.urandom(150_000)  # large enough for a request to be in the middle of something
+# Large enough for a request to be in the middle of something; a line break at its end would get no second one.
+RECORD = os.urandom(149_999) + b"."
 
 
 class Row:
