@@ -30,6 +30,7 @@ static void on_sealed(struct loop_event *ev)
         shipment_unhold(d->failed);
     if (d->records)
         shipment_unhold(d->records);
+    delivery_ended(d); /* nothing of it may be left to send */
 }
 
 static struct delivery *delivery_make(struct stream *st, const struct seal *seal)
@@ -164,12 +165,19 @@ struct delivery *delivery_restore(struct stream *st, const struct seal *seal)
     return d;
 }
 
+static bool is_under_way(const struct shipment *s)
+{
+    return s && s->step != SHIPMENT_IDLE;
+}
+
+/* Fates belong to a worker while a shipment is being encoded, so they are asked last. */
 bool delivery_is_done(const struct delivery *d)
 {
-    bool errors_wait = d->fates.refused > 0 && !d->errors_shipped, failed_wait = d->failed && !d->failed_shipped,
-         source_waits = d->source && !d->source_shipped;
-
-    return !d->untransformed && d->fates.pending == 0 && !errors_wait && !failed_wait && !source_waits;
+    if (!d->safe || d->untransformed || is_under_way(d->records) || is_under_way(d->errors) ||
+        is_under_way(d->failed) || is_under_way(d->source))
+        return false;
+    return d->fates.pending == 0 && (d->fates.refused == 0 || d->errors_shipped) && (!d->failed || d->failed_shipped) &&
+           (!d->source || d->source_shipped);
 }
 
 struct seal_result delivery_result(const struct delivery *d)

@@ -79,7 +79,8 @@ void delivery_free(struct delivery **d);
 /* Starts the transform. False: no memory for it now; nothing was started. */
 MUST_CHECK bool delivery_transform(struct delivery *d);
 
-/* All of its shipments have arrived; it only waits to be settled. */
+/* The seal is in the journal, nothing is under way, and every record has its end: it only waits to be settled. Asked after
+ * every event. */
 bool delivery_is_done(const struct delivery *d);
 struct seal_result delivery_result(const struct delivery *d);
 

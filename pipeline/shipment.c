@@ -299,8 +299,8 @@ void shipment_hold(struct shipment *s)
 void shipment_unhold(struct shipment *s)
 {
     s->held = false;
-    if (s->encoded)
-        go_on(s);
+    if (s->encoded) /* as an event: what comes of it may be the end of the owner, who is asking */
+        delivery_loop_post(s->loop, &s->encoded_event);
 }
 
 static void on_answer(struct exchange *x, const struct http_response *re)
