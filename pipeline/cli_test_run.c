@@ -78,7 +78,7 @@ int cli_test_run(const struct test_file *f, const struct test_case *c, struct te
 
     if (transform_line_open(&line, &c->stream, f->base_dir, e) < 0)
         return -1;
-    state = transform_line_only_state(line, e);
+    state = transform_line_only_state(line, NULL, e);
     if (state)
         rc = run_batch(c, state, &w, e);
     transform_line_close(&line);

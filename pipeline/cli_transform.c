@@ -163,7 +163,7 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
         fprintf(stderr, "sluice transform: %s: stream `%s` has no `transform`\n", s->path, st->name);
         return CLI_USAGE;
     }
-    if (transform_line_open(&line, st, s->base_dir, &e) == 0 && (state = transform_line_only_state(line, &e)))
+    if (transform_line_open(&line, st, s->base_dir, &e) == 0 && (state = transform_line_only_state(line, NULL, &e)))
         rc = run_lines(f, st, state, &e);
     if (rc < 0)
         print_error(&e);

@@ -43,6 +43,7 @@ struct engine {
     bool once;
     nsec started; /* wall */
     atomic_bool stopping;
+    struct cancel cancel; /* of the workers' jobs */
 
     struct data_dir *data_dir;
     struct budget intake, outgo;
@@ -131,7 +132,7 @@ static int start_back(struct engine *en, struct err *e)
 
     share_memory(en);
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
-        worker_pool_start(&en->workers, core_count(), e) < 0)
+        worker_pool_start(&en->workers, core_count(), &en->cancel, e) < 0)
         return -1;
     en->senders = sender_pool_new();
     tools = (struct delivery_tools){

@@ -8,7 +8,8 @@
 
 #define BODY_SLACK   (64 * KIB)
 #define DIGEST_PIECE (64 * KIB)
-#define SHAPED_PIECE (256 * KIB) /* records that a sink shaped go to the codec in pieces of about this size */
+#define SHAPED_PIECE (256 * KIB) /* records that a sink shaped are compressed when there are so many bytes of them */
+#define CODEC_PIECE  (128 * KIB) /* what a codec gets at once: a block of zstd's */
 
 uint64_t stage_memory(const struct seal *seal)
 {
@@ -29,9 +30,19 @@ struct pass {
     bool full;
 };
 
-static int to_codec(struct pass *p, struct slice piece)
+/* In pieces: the highest levels take a second or more for one record, and what is cancelled must end before. */
+static int to_codec(struct pass *p, struct slice all)
 {
-    return piece.n ? p->in->codec->add(p->codec, piece, p->out->body, &p->out->err) : 0;
+    while (all.n > 0) {
+        struct slice piece = slice_of(all.p, all.n < CODEC_PIECE ? all.n : CODEC_PIECE);
+
+        if (cancel_is_asked(p->w->cancel))
+            return err_set(&p->out->err, ERR_CANCELLED, "the program is ending");
+        if (p->in->codec->add(p->codec, piece, p->out->body, &p->out->err) < 0)
+            return -1;
+        all = slice_of(all.p + piece.n, all.n - piece.n);
+    }
+    return 0;
 }
 
 static void note_taken(struct pass *p, uint64_t count)

@@ -54,6 +54,8 @@ int stage_walk_next(struct stage_walk *k, struct err *e)
 {
     int got;
 
+    if (cancel_is_asked(k->w->cancel))
+        return err_set(e, ERR_CANCELLED, "the program is ending");
     do {
         got = k->in->list ? record_list_read(k->in->list, &k->list_at, &k->w->raw, &k->v, &k->origins, e)
                           : next_of_spool(k, e);

@@ -24,7 +24,7 @@ struct stage_walk {
 };
 
 void stage_walk_init(struct stage_walk *k, const struct stage_records *in, struct worker *w);
-/* 1: on a frame with at least one record of the seal. 0: the end. -1: the disk failed. Damaged frames are noted as lost
+/* 1: on a frame with at least one record of the seal. 0: the end. -1: the disk failed, or the work is cancelled. Damaged frames are noted as lost
  * and skipped. */
 MUST_CHECK int stage_walk_next(struct stage_walk *k, struct err *e);
 

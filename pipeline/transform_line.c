@@ -64,9 +64,9 @@ static void close_kept(const void *owner, void *value)
     chain_close(&s);
 }
 
-struct chain_state *transform_line_only_state(struct transform_line *l, struct err *e)
+struct chain_state *transform_line_only_state(struct transform_line *l, const struct cancel *cancel, struct err *e)
 {
-    return l->single || chain_open(&l->single, l->chain, e) == 0 ? l->single : NULL;
+    return l->single || chain_open(&l->single, l->chain, cancel, e) == 0 ? l->single : NULL;
 }
 
 struct chain_state *transform_line_state(struct transform_line *l, struct worker *w, struct err *e)
@@ -75,9 +75,9 @@ struct chain_state *transform_line_state(struct transform_line *l, struct worker
     void **kept;
 
     if (chain_is_single(l->chain))
-        return transform_line_only_state(l, e);
+        return transform_line_only_state(l, w->cancel, e);
     kept = worker_keep(w, l, close_kept);
-    if (!*kept && chain_open(&s, l->chain, e) == 0)
+    if (!*kept && chain_open(&s, l->chain, w->cancel, e) == 0)
         *kept = s;
     return *kept;
 }

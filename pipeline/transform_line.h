@@ -26,6 +26,6 @@ bool transform_line_is_single(const struct transform_line *line);
 /* The state for this worker, made on first use. NULL: it could not be made. */
 struct chain_state *transform_line_state(struct transform_line *line, struct worker *w, struct err *e);
 /* The one state there is, for who has no workers. */
-struct chain_state *transform_line_only_state(struct transform_line *line, struct err *e);
+struct chain_state *transform_line_only_state(struct transform_line *line, const struct cancel *cancel, struct err *e);
 
 #endif

@@ -64,12 +64,13 @@ static void trim(struct buf *b)
         buf_release(b);
 }
 
-static void worker_init(struct worker *w, size_t index)
+static void worker_init(struct worker *w, size_t index, const struct cancel *cancel)
 {
     buf_init(&w->raw, RAW_MAX);
     buf_init(&w->scratch, SCRATCH_MAX);
     w->sha256 = sha256_new();
     w->index = index;
+    w->cancel = cancel;
 }
 
 static void worker_release(struct worker *w)
@@ -102,7 +103,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-int worker_pool_start(struct worker_pool **out, size_t threads, struct err *e)
+int worker_pool_start(struct worker_pool **out, size_t threads, const struct cancel *cancel, struct err *e)
 {
     struct worker_pool *p = mem_alloc(sizeof(*p));
 
@@ -114,7 +115,7 @@ int worker_pool_start(struct worker_pool **out, size_t threads, struct err *e)
         struct worker_thread *t = &p->threads[p->count];
 
         t->pool = p;
-        worker_init(&t->w, p->count);
+        worker_init(&t->w, p->count, cancel);
         if (pthread_create(&t->id, NULL, worker_main, t) != 0) {
             worker_release(&t->w);
             worker_pool_stop(&p);

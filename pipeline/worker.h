@@ -10,6 +10,7 @@
 #define PIPELINE_WORKER_H
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/cancel.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
@@ -28,7 +29,8 @@ struct worker {
     size_t codec_count;
     struct worker_kept *kept;
     size_t kept_count;
-    size_t index; /* 0 .. pool size - 1 */
+    size_t index;                /* 0 .. pool size - 1 */
+    const struct cancel *cancel; /* jobs look at it between two pieces of their work, and end with ERR_CANCELLED */
 };
 
 struct worker_job {
@@ -36,8 +38,9 @@ struct worker_job {
     struct worker_job *next; /* the pool's */
 };
 
-MUST_CHECK int worker_pool_start(struct worker_pool **p, size_t threads, struct err *e);
-/* Runs what was submitted, then ends the threads. */
+/* `cancel` (NULL: none) outlives the pool and all that its jobs leave behind. */
+MUST_CHECK int worker_pool_start(struct worker_pool **p, size_t threads, const struct cancel *cancel, struct err *e);
+/* Runs what was submitted, then ends the threads. Once `cancel` is asked, jobs end within a moment. */
 void worker_pool_stop(struct worker_pool **p);
 void worker_submit(struct worker_pool *p, struct worker_job *job);
 

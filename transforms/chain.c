@@ -50,6 +50,7 @@ struct link {
 
 struct chain_state {
     struct chain *chain;
+    const struct cancel *cancel;
     void *states[CHAIN_MAX];
     struct link links[CHAIN_MAX];
     struct transform_out *out; /* where fates go, while there is a call */
@@ -272,17 +273,18 @@ static void log_text(struct transform_out *o, int level, struct slice text)
 
 /* --- states --- */
 
-int chain_open(struct chain_state **out, struct chain *c, struct err *e)
+int chain_open(struct chain_state **out, struct chain *c, const struct cancel *cancel, struct err *e)
 {
     struct chain_state *s = mem_alloc(sizeof(*s));
 
     s->chain = c;
+    s->cancel = cancel;
     lua_arena_init(&s->arena, bounded_memory, s);
     *out = s;
     for (size_t i = 0; i < c->count; i++) {
         s->links[i] = (struct link){
             .out = {.emit = emit, .drop = drop, .fail = fail, .count = count, .log = log_text}, .owner = s, .index = i};
-        if (c->link[i].ops->open(&s->states[i], c->link[i].shared, e) < 0) {
+        if (c->link[i].ops->open(&s->states[i], c->link[i].shared, cancel, e) < 0) {
             chain_close(out);
             return -1;
         }

@@ -37,7 +37,8 @@ void chain_unload(struct chain **c);
 bool chain_is_single(const struct chain *c); /* one of them is */
 bool chain_holds(const struct chain *c);     /* one of them does */
 
-MUST_CHECK int chain_open(struct chain_state **s, struct chain *c, struct err *e);
+/* `cancel` as in transform_ops.open. */
+MUST_CHECK int chain_open(struct chain_state **s, struct chain *c, const struct cancel *cancel, struct err *e);
 void chain_close(struct chain_state **s);
 
 /* As begin, run and end of transform_ops. */

@@ -84,9 +84,9 @@ static int deaggregate_load(void **shared, const void *conf, const struct transf
 }
 
 /* Nothing is remembered between records: the state is what load() made, only read. */
-static int deaggregate_open(void **state, void *shared, struct err *e)
+static int deaggregate_open(void **state, void *shared, const struct cancel *cancel, struct err *e)
 {
-    (void)e;
+    (void)cancel, (void)e;
     *state = shared;
     return 0;
 }

@@ -76,11 +76,11 @@ static int decompress_load(void **shared, const void *conf, const struct transfo
     return 0;
 }
 
-static int decompress_open(void **state, void *shared, struct err *e)
+static int decompress_open(void **state, void *shared, const struct cancel *cancel, struct err *e)
 {
     struct decompress *d = mem_alloc(sizeof(*d));
 
-    (void)e;
+    (void)cancel, (void)e;
     d->conf = shared;
     d->gunzip = gunzip_new();
     buf_init(&d->whole, d->conf->limit);

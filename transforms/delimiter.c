@@ -51,11 +51,11 @@ static int delimiter_load(void **shared, const void *conf, const struct transfor
     return 0;
 }
 
-static int delimiter_open(void **state, void *shared, struct err *e)
+static int delimiter_open(void **state, void *shared, const struct cancel *cancel, struct err *e)
 {
     struct delimiter_state *s = mem_alloc(sizeof(*s));
 
-    (void)e;
+    (void)cancel, (void)e;
     s->delimiter = shared;
     buf_init(&s->joined, SIZE_MAX); /* a record and at most DELIMITER_MAX bytes */
     *state = s;

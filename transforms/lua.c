@@ -37,6 +37,7 @@ struct lua_shared {
 struct lua_state {
     struct lua_shared *shared;
     struct lua_worker *worker;
+    const struct cancel *cancel;
     uint64_t refusals; /* of these was told */
     char told[800];    /* what is to be logged with the next records */
     int told_level;
@@ -179,14 +180,23 @@ static struct lua_script *take_current(struct lua_shared *s)
     return script;
 }
 
-static int open_state(void **state, void *shared, struct err *e)
+static int open_worker(const struct lua_state *st, struct lua_worker **w, struct lua_script *script, struct err *e)
+{
+    struct lua_worker_options o = st->shared->options;
+
+    o.cancel = st->cancel;
+    return lua_worker_open(w, script, &o, true, e);
+}
+
+static int open_state(void **state, void *shared, const struct cancel *cancel, struct err *e)
 {
     struct lua_state *st = mem_alloc(sizeof(*st));
     struct lua_script *script = take_current(shared);
     int rc;
 
     st->shared = shared;
-    rc = lua_worker_open(&st->worker, script, &st->shared->options, true, e);
+    st->cancel = cancel;
+    rc = open_worker(st, &st->worker, script, e);
     lua_script_drop(&script);
     if (rc < 0) {
         mem_free(st);
@@ -258,7 +268,7 @@ static void follow(struct lua_state *st)
     st->refusals = s->refusals;
     pthread_mutex_unlock(&s->lock);
     if (script != lua_worker_script(st->worker)) {
-        if (lua_worker_open(&w, script, &s->options, true, &e) == 0) {
+        if (open_worker(st, &w, script, &e) == 0) {
             lua_worker_close(&st->worker);
             st->worker = w;
             tell(st, LOG_INFO, "the changed script is loaded", "");

@@ -143,6 +143,8 @@ static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end
         take_error(w, status, error);
     if (w->guard.out_of_memory && !w->guard.aborted)
         clean_up(w);
+    if (w->guard.cancelled)
+        return LUA_CALL_CANCELLED;
     return status == LUA_OK && !w->guard.aborted ? LUA_CALL_OK : LUA_CALL_FAILED;
 }
 
@@ -357,6 +359,8 @@ static int set_error(const struct lua_worker *w, const struct lua_call_error *er
     const char *colon = strchr(error->message, ':');
     struct srcpos at = {.file = lua_script_shown(w->script)};
 
+    if (w->guard.cancelled)
+        return err_set(e, ERR_CANCELLED, "the program is ending");
     if (!has_position(error->message))
         return err_set(e, ERR_SCRIPT, "%s: %s", at.file, error->message);
     at.line = (unsigned)strtoul(colon + 1, NULL, 10);
@@ -390,6 +394,7 @@ int lua_call_make(struct lua_worker *w, struct err *e)
     if (!w->L)
         return err_set(e, ERR_NOMEM, "%s: no memory for a Lua state", lua_script_shown(w->script));
     w->guard.context = w;
+    w->guard.cancel = w->options.cancel;
     lua_arena_init(&w->arena, counted_memory, &w->guard);
     lua_gc(w->L, LUA_GCINC, 300, 0, 0);
     if (run_script(w, e) == 0)
@@ -419,7 +424,7 @@ void lua_call_finish(struct lua_worker *w)
 {
     struct lua_call_error error;
 
-    if (!w->L || !w->init)
+    if (!w->L || !w->init || w->guard.aborted)
         return;
     lua_pushcfunction(w->L, call_finish);
     if (call(w, LUA_WORKER_LOAD_TIME, NSEC_NEVER, &error) != LUA_CALL_OK)

@@ -48,7 +48,8 @@ struct lua_held {
 
 enum lua_call_status {
     LUA_CALL_OK,
-    LUA_CALL_FAILED, /* code and message say why */
+    LUA_CALL_FAILED,    /* code and message say why */
+    LUA_CALL_CANCELLED, /* that is no fault of the record */
 };
 
 struct lua_call_error {

@@ -56,6 +56,10 @@ static bool is_over(struct lua_guard *g)
 {
     nsec now = clock_mono(), used;
 
+    if (cancel_is_asked(g->cancel)) {
+        g->cancelled = true;
+        return true;
+    }
     if (!g->end) {
         g->cpu_begin = clock_thread_cpu();
         g->end = least(g->hard_end, later(now, g->limit));
@@ -196,7 +200,10 @@ NORETURN static void raise_abort(lua_State *L)
 
     set_hook(g, L);
     lua_guard_where(L);
-    lua_pushfstring(L, "takes longer than %d ms", (int)(g->limit / NSEC_PER_MSEC));
+    if (g->cancelled)
+        lua_pushliteral(L, "the program is ending");
+    else
+        lua_pushfstring(L, "takes longer than %d ms", (int)(g->limit / NSEC_PER_MSEC));
     lua_concat(L, 2);
     lua_error(L);
     __builtin_unreachable();

@@ -23,6 +23,7 @@
 #define TRANSFORMS_LUA_GUARD_H
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/cancel.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 
@@ -39,15 +40,17 @@
 
 struct lua_guard {
     size_t used, memory_max;
-    int64_t credit;        /* units until the clock is looked at again */
-    nsec limit, hard_end;  /* how long the call may take; mono time at which it ends in any case */
-    nsec end;              /* mono; 0: the clock was not looked at in this call yet */
-    nsec cpu_begin;        /* of the thread, at that first look */
-    bool active;           /* between begin and end */
-    bool aborted;          /* past the end: the state is lost */
-    bool out_of_memory;    /* the allocator had to refuse since lua_guard_begin() */
-    lua_State *running;    /* the coroutine that runs, for hooks that the allocator sets */
-    void *context;         /* of who made the state: lua_state.c */
+    int64_t credit;              /* units until the clock is looked at again */
+    nsec limit, hard_end;        /* how long the call may take; mono time at which it ends in any case */
+    nsec end;                    /* mono; 0: the clock was not looked at in this call yet */
+    nsec cpu_begin;              /* of the thread, at that first look */
+    bool active;                 /* between begin and end */
+    const struct cancel *cancel; /* NULL: none; asked for is as past the end */
+    bool aborted;                /* past the end: the state is lost */
+    bool cancelled;              /* aborted because of `cancel` */
+    bool out_of_memory;          /* the allocator had to refuse since lua_guard_begin() */
+    lua_State *running;          /* the coroutine that runs, for hooks that the allocator sets */
+    void *context;               /* of who made the state: lua_state.c */
     struct buf text, word; /* scratch of lua_json.c: what is written, a string being decoded; bounded as strings are */
     void *big[LUA_GUARD_BIG_COUNT]; /* live strings of at least LUA_GUARD_STRING_BIG */
     size_t big_count;

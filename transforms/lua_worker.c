@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static int cancelled(struct err *e)
+{
+    return err_set(e, ERR_CANCELLED, "the program is ending");
+}
+
 /* --- fates --- */
 
 static int emit(struct lua_worker *w, const struct lua_part *part, const struct lua_record *of)
@@ -51,16 +56,20 @@ static int run_one(struct lua_worker *w, nsec hard_end, struct err *e)
     size_t count;
     int rc = 0;
 
-    if (lua_call_record(w, hard_end, &error) != LUA_CALL_OK) {
+    switch (lua_call_record(w, hard_end, &error)) {
+    case LUA_CALL_OK:
+        break;
+    case LUA_CALL_FAILED:
         rc = fail(w, &w->one, &error);
         return rc < 0 || !w->guard.aborted ? rc : 1;
+    case LUA_CALL_CANCELLED:
+        return cancelled(e);
     }
     parts = parts_of(w, &count);
     if (count == 0)
         w->out->drop(w->out, &w->one.from, w->one.drop_reason);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = emit(w, &parts[i], &w->one);
-    (void)e;
     return rc;
 }
 
@@ -70,6 +79,8 @@ static int run_records(struct lua_worker *w, const struct transform_record *reco
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
+        if (cancel_is_asked(w->options.cancel)) /* the guard looks only at calls that take a while */
+            return cancelled(e);
         lua_record_begin(&w->one, &w->arena, &records[i]);
         rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, hard_end, e);
         lua_record_end(&w->one);
@@ -163,11 +174,16 @@ static int run_batch(struct lua_worker *w, struct err *e)
     struct lua_call_error error;
     int rc = 0;
 
-    if (lua_call_batch(w, clock_mono() + w->batch_left, &error) == LUA_CALL_OK)
+    switch (lua_call_batch(w, clock_mono() + w->batch_left, &error)) {
+    case LUA_CALL_OK:
         return emit_batch(w);
+    case LUA_CALL_FAILED:
+        break;
+    case LUA_CALL_CANCELLED:
+        return cancelled(e);
+    }
     for (size_t i = 0; i < w->records.count && rc == 0; i++)
         rc = fail(w, &w->records.at[i], &error);
-    (void)e;
     return rc;
 }
 
@@ -242,6 +258,8 @@ int lua_worker_begin(struct lua_worker *w, struct err *e)
     w->batch_left = w->options.batch_timeout;
     w->batch_over = false;
     w->log_lines = 0;
+    if (cancel_is_asked(w->options.cancel))
+        return cancelled(e);
     if (renew(w, e) < 0)
         return -1;
     drop_held(w);

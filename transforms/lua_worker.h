@@ -27,6 +27,7 @@ struct lua_worker_options {
     const struct lua_config *config; /* the same */
     nsec timeout, batch_timeout;
     uint64_t memory;
+    const struct cancel *cancel; /* as in transform_ops.open */
 };
 
 /* Runs the script's main chunk and looks for its functions; init() only when `init` (a check does without). Errors of

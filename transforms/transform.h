@@ -13,6 +13,7 @@
 #define TRANSFORMS_TRANSFORM_H
 
 #include "config/bind.h"
+#include "pipeline/base/cancel.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -69,7 +70,9 @@ struct transform_ops {
     /* Does it hold records back until end()? NULL: no. */
     bool (*holds)(const void *shared);
 
-    MUST_CHECK int (*open)(void **state, void *shared, struct err *e);
+    /* `cancel` (NULL: never asked) outlives the state. Whoever works for long looks at it between two pieces, and answers -1
+     * with ERR_CANCELLED; runs of a few milliseconds need not, the chain looks between them. */
+    MUST_CHECK int (*open)(void **state, void *shared, const struct cancel *cancel, struct err *e);
     void (*close)(void **state);
 
     /* The records of one batch come in one or more calls to run(), in order, between begin() and end(); end() may emit

@@ -15,13 +15,14 @@
 
 enum err_code {
     ERR_NONE,
-    ERR_CONFIG, /* invalid configuration; the position says where */
-    ERR_LIMIT,  /* a configured or documented bound was hit */
-    ERR_NOMEM,  /* a bounded data buffer could not grow */
-    ERR_IO,     /* local: disk, socket */
-    ERR_FORMAT, /* bytes that are not what they should be: request, reply, file on disk */
-    ERR_REMOTE, /* the far end answered, and said no */
-    ERR_SCRIPT, /* the user's Lua raised; the position says where */
+    ERR_CONFIG,    /* invalid configuration; the position says where */
+    ERR_LIMIT,     /* a configured or documented bound was hit */
+    ERR_NOMEM,     /* a bounded data buffer could not grow */
+    ERR_IO,        /* local: disk, socket */
+    ERR_FORMAT,    /* bytes that are not what they should be: request, reply, file on disk */
+    ERR_REMOTE,    /* the far end answered, and said no */
+    ERR_SCRIPT,    /* the user's Lua raised; the position says where */
+    ERR_CANCELLED, /* the program is ending and did not wait; nothing is wrong (cancel.h) */
 };
 
 /* A place in a file the user wrote. `file` is borrowed from whoever parsed it. 0 = unknown. */

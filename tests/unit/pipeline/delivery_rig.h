@@ -292,7 +292,7 @@ static inline void rig_start(struct rig *r)
     budget_init(&r->budget, 64 * MIB);
     r->idle = 0;
     r->senders = sender_pool_new();
-    if (committer_start(&r->committer, &e) < 0 || worker_pool_start(&r->workers, 2, &e) < 0)
+    if (committer_start(&r->committer, &e) < 0 || worker_pool_start(&r->workers, 2, NULL, &e) < 0)
         fail_msg("%s", e.msg);
     tools.workers = r->workers;
     tools.senders = r->senders;

@@ -29,6 +29,7 @@ struct bench {
     int rc;
     struct worker_job job;
     sem_t ran;
+    struct cancel cancel;
 };
 
 static void append(struct bench *b, const char *const *records, size_t count, nsec arrival)
@@ -53,7 +54,7 @@ static struct bench *bench_new(void)
     snprintf(b->dir, sizeof(b->dir), "/tmp/stage-test-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
     conf.dir = b->dir;
-    if (committer_start(&b->committer, &e) < 0 || worker_pool_start(&b->workers, 1, &e) < 0 ||
+    if (committer_start(&b->committer, &e) < 0 || worker_pool_start(&b->workers, 1, &b->cancel, &e) < 0 ||
         spool_open(&b->spool, &conf, b->committer, &found, &e) < 0)
         fail_msg("%s", e.msg);
     b->seal = (struct seal){.start = spool_cut(b->spool), .bytes = 24, .oldest = ARRIVAL};
@@ -98,12 +99,17 @@ static void run_stage(struct worker_job *job, struct worker *w)
     sem_post(&b->ran);
 }
 
-static void run(struct bench *b)
+static void run_any(struct bench *b)
 {
     body_free(&b->out.body);
     b->job.run = run_stage;
     worker_submit(b->workers, &b->job);
     sem_wait(&b->ran);
+}
+
+static void run(struct bench *b)
+{
+    run_any(b);
     if (b->rc < 0)
         fail_msg("%s", b->out.err.msg);
 }
@@ -255,6 +261,66 @@ static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
     bench_free(&b);
 }
 
+/* A codec during whose first piece the program is told to end. */
+static struct cancel *to_ask;
+static size_t pieces;
+
+static void *ending_open(int level)
+{
+    return codec_find("none")->open(level);
+}
+
+static int ending_begin(void *ctx, uint64_t size, struct err *e)
+{
+    return codec_find("none")->begin(ctx, size, e);
+}
+
+static int ending_add(void *ctx, struct slice in, struct body *out, struct err *e)
+{
+    pieces++;
+    cancel_ask(to_ask);
+    return codec_find("none")->add(ctx, in, out, e);
+}
+
+static int ending_finish(void *ctx, struct body *out, struct err *e)
+{
+    return codec_find("none")->finish(ctx, out, e);
+}
+
+static void ending_close(void *ctx)
+{
+    codec_find("none")->close(ctx);
+}
+
+static void a_cancelled_body_is_not_made_any_further(void **state)
+{
+    static const struct codec_ops ending = {.name = "ending",
+                                            .open = ending_open,
+                                            .begin = ending_begin,
+                                            .add = ending_add,
+                                            .finish = ending_finish,
+                                            .close = ending_close};
+    struct bench *b = bench_new();
+
+    (void)state;
+    to_ask = &b->cancel;
+    pieces = 0;
+    b->in.codec = &ending;
+    run_any(b);
+    assert_int_equal(b->rc, -1);
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    assert_null(b->out.body);
+    assert_int_equal(pieces, 1); /* there is one for each frame */
+    assert_int_equal(b->fates.pending, 5);
+    run_any(b); /* and nothing begins any more */
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    assert_int_equal(pieces, 1);
+    b->failure.attempts = 1;
+    run_any(b);
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    bench_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_damaged_frame_is_left_out_and_noted),
         cmocka_unit_test(refused_records_become_error_lines),
         cmocka_unit_test(a_refused_record_that_is_damaged_meanwhile_is_lost),
+        cmocka_unit_test(a_cancelled_body_is_not_made_any_further),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void stopping_the_pool_runs_every_submitted_job_once(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(worker_pool_start(&p, 3, &e), 0);
+    assert_int_equal(worker_pool_start(&p, 3, NULL, &e), 0);
     for (size_t i = 0; i < JOBS; i++) {
         jobs[i] = (struct counted){.job.run = count_job, .ran = &ran};
         worker_submit(p, &jobs[i].job);

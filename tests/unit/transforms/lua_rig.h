@@ -31,6 +31,7 @@ struct rig {
     uint64_t seq;
     struct slice origin;
     struct err err;
+    struct cancel cancel;
 };
 
 static inline int rig_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
@@ -142,7 +143,7 @@ static inline void rig_open(struct rig *rig, const char *yaml)
 {
     char text[800];
 
-    if (rig_load(rig, yaml) < 0 || rig->ops->open(&rig->state, rig->shared, &rig->err) < 0)
+    if (rig_load(rig, yaml) < 0 || rig->ops->open(&rig->state, rig->shared, &rig->cancel, &rig->err) < 0)
         fail_msg("%s", err_text(&rig->err, text, sizeof(text)));
 }
 

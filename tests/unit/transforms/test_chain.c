@@ -69,7 +69,7 @@ static struct run *run_new(const char *const *scripts)
         run->parts[run->count] = (struct chain_part){rig->ops, rig->conf};
     }
     if (chain_load(&run->chain, run->parts, run->count, &(struct transform_env){.stream = "s"}, &e) < 0 ||
-        chain_open(&run->state, run->chain, &e) < 0)
+        chain_open(&run->state, run->chain, NULL, &e) < 0)
         fail_msg("%s", e.msg);
     return run;
 }

@@ -318,6 +318,68 @@ static void json_text_is_read_and_written(void **state)
          "null\"x\"1\n");
 }
 
+/* --- cancelled --- */
+
+/* The script says that it is at work. */
+static void cancel_on_log(struct transform_out *o, int level, struct slice text)
+{
+    rig_log(o, level, text);
+    cancel_ask(&((struct rig *)o)->cancel);
+}
+
+static struct rig *open_cancelled(const char *script)
+{
+    struct rig *rig = rig_new(script);
+
+    rig->out.log = cancel_on_log;
+    rig_open(rig, "lua: t.lua");
+    rig_begin(rig);
+    return rig;
+}
+
+static void a_cancelled_record_does_not_fail(void **state)
+{
+    static const char *const scripts[] = {
+        "function transform(r) if r.raw == 'go' then sluice.log('x') while true do end end return r end",
+        "function transform(r) if r.raw == 'go' then sluice.log('x') while true do pcall(function() while true do end "
+        "end) end end return r end",
+        "function transform(r) if r.raw == 'go' then sluice.log('x') return ('a'):rep(100):find(('a*'):rep(30) .. 'b') "
+        "end "
+        "return r end",
+        "function batch(rs) sluice.log('x') while true do end end",
+    };
+    const struct slice data[] = {SLICE("before"), SLICE("go"), SLICE("after")};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct rig *rig = open_cancelled(scripts[i]);
+        int rc = rig_run(rig, data, 3);
+
+        if (rc == 0)
+            rc = rig->ops->end(rig->state, &rig->out, &rig->err);
+        if (rc == 0)
+            fail_msg("%s: %s", scripts[i], buf_cstr(&rig->fates));
+        assert_int_equal(rig->err.code, ERR_CANCELLED);
+        assert_string_equal(rig->err.msg, "the program is ending");
+        assert_null(strstr(buf_cstr(&rig->fates), "!"));
+        assert_null(strstr(buf_cstr(&rig->fates), "after"));
+        rig_free(rig);
+    }
+}
+
+static void nothing_begins_and_finish_does_not_run_when_cancelled(void **state)
+{
+    struct rig *rig = rig_new("function transform(r) return r end function finish() while true do end end");
+
+    (void)state;
+    rig_open(rig, "lua: t.lua");
+    cancel_ask(&rig->cancel);
+    assert_int_equal(rig->ops->begin(rig->state, &rig->err), -1);
+    assert_int_equal(rig->err.code, ERR_CANCELLED);
+    rig->ops->close(&rig->state); /* finish() would take until the end of its time */
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +402,8 @@ int main(void)
         cmocka_unit_test(finish_runs_when_a_state_ends),
         cmocka_unit_test(scripts_log_and_count_within_bounds),
         cmocka_unit_test(json_text_is_read_and_written),
+        cmocka_unit_test(a_cancelled_record_does_not_fail),
+        cmocka_unit_test(nothing_begins_and_finish_does_not_run_when_cancelled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ static void *work(void *arg)
     struct err e;
 
     job->out = (struct transform_out){.emit = emit_one, .fail = fail_one};
-    if (ops->open(&state, job->rig->shared, &e) < 0)
+    if (ops->open(&state, job->rig->shared, NULL, &e) < 0)
         return NULL;
     for (int i = 0; i < BATCHES; i++)
         if (ops->begin(state, &e) < 0 || ops->run(state, &r, 1, &job->out, &e) < 0 ||

@@ -96,7 +96,7 @@ static inline int rig_open(struct transform_rig *r, const char *name, const char
     rig_bind(r, yaml);
     if (r->ops->load(&r->shared, r->conf, &ENV, e) < 0)
         return -1;
-    return r->ops->open(&r->state, r->shared, e);
+    return r->ops->open(&r->state, r->shared, NULL, e);
 }
 
 static inline void rig_close(struct transform_rig *r)
