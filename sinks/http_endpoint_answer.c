@@ -21,6 +21,9 @@ struct meaning {
 #define DESTINATION "HttpEndpoint.DestinationException"
 #define INVALID     "HttpEndpoint.InvalidResponseFromDestination"
 
+/* `misconfigured` is what somebody has to mend and what then holds for every request: credentials, rights, the address, headers and
+ * forms that options set. What may lie in the records of one request (400, 406, 409, 411, 412, 417, 422 and whatever else) or passes
+ * by itself is not: it runs against retry.duration, and the records go to the backup. */
 static const struct meaning STATUSES[] = {
     {200, 200, SINK_RETRY, true, INVALID, "%e answered 200, but not as Firehose's endpoints do: %m",
      "an endpoint answers {\"requestId\": the request's, \"timestamp\": milliseconds}; for others set "
@@ -31,15 +34,34 @@ static const struct meaning STATUSES[] = {
      "correct destination.http.url"},
     {401, 401, SINK_RETRY, true, DESTINATION, "%e does not accept the credentials (status %s): %m",
      "correct destination.http.access_key or auth"},
+    {402, 402, SINK_RETRY, true, DESTINATION, "%e wants to be paid (status %s): %m", "ask whoever owns the account"},
     {403, 403, SINK_RETRY, true, DESTINATION, "%e forbids the request (status %s): %m",
      "correct destination.http.access_key or auth, or allow them to write"},
     {404, 405, SINK_RETRY, true, DESTINATION, "%e takes no records at this address (status %s): %m",
      "correct destination.http.url"},
+    {407, 407, SINK_RETRY, true, DESTINATION, "the proxy on the way to %e wants credentials (status %s): %m",
+     "put user and password into the proxy's address"},
     {408, 408, SINK_RETRY, false, DESTINATION, "%e waited too long for the request (status %s)", ""},
+    {410, 410, SINK_RETRY, true, DESTINATION, "%e takes no records at this address any more (status %s): %m",
+     "correct destination.http.url"},
     {413, 413, SINK_SPLIT, false, DESTINATION, "the request is larger than %e takes (status %s)",
      "lower destination.http.body_limit"},
+    {414, 414, SINK_RETRY, true, DESTINATION, "the address is longer than %e takes (status %s): %m",
+     "shorten destination.http.url or common_attributes"},
+    {415, 415, SINK_RETRY, true, DESTINATION, "%e does not take what is sent in this form (status %s): %m",
+     "correct destination.http.format, content_type or preset, or the stream's compression"},
+    {421, 421, SINK_RETRY, true, DESTINATION, "%e is not who answers for this host (status %s): %m",
+     "correct destination.http.url"},
+    {426, 426, SINK_RETRY, true, DESTINATION, "%e wants another protocol (status %s): %m",
+     "https:// in destination.http.url?"},
     {429, 429, SINK_RETRY, false, DESTINATION, "%e asks to slow down (status %s): %m", ""},
-    {400, 499, SINK_RETRY, true, DESTINATION, "%e refused the request (status %s): %m", ""},
+    {431, 431, SINK_RETRY, true, DESTINATION, "the headers are larger than %e takes (status %s): %m",
+     "shorten destination.http.headers or common_attributes"},
+    {451, 451, SINK_RETRY, true, DESTINATION, "%e may not take the records, by law (status %s): %m",
+     "ask whoever owns the endpoint"},
+    {495, 496, SINK_RETRY, true, DESTINATION, "%e does not accept the client's certificate (status %s): %m",
+     "correct destination.http.tls.cert_file and key_file"},
+    {400, 499, SINK_RETRY, false, DESTINATION, "%e refused the request (status %s): %m", ""},
     {502, 504, SINK_RETRY, false, DESTINATION, "%e is not available at the moment (status %s): %m", ""},
     {500, 599, SINK_RETRY, false, DESTINATION, "%e failed (status %s): %m", ""},
     {0, 999, SINK_RETRY, true, DESTINATION, "%e answered %s", "correct destination.http.url"},

@@ -17,8 +17,9 @@
  * it came from, %k object, %n its size, %m the server's own words, %t the clock's error, %l where it redirects to, %c
  * code, %p what the names of options begin with (destination.s3.), %s status. */
 struct meaning {
-    const char *code;    /* as in <Code>; one that ends in '*' stands for all that begin so */
-    bool misconfigured;  /* an operator must act; time alone will not help */
+    const char *code; /* as in <Code>; one that ends in '*' stands for all that begin so */
+    bool
+        misconfigured; /* an operator must act, and then for every object; what may lie in one object, or passes by itself, is not */
     const char *message; /* what happened and where */
     const char *hint;    /* what to do */
 };
@@ -71,11 +72,13 @@ static const struct meaning CODES[] = {
      "look for a proxy that changes request bodies"},
     {"XAmzContentChecksumMismatch", false, "%e received other bytes than were sent: %m",
      "look for a proxy that changes request bodies"},
-    {"EntityTooLarge", true, "the object of %n bytes is larger than %e takes: %m",
+    {"EntityTooLarge", false, "the object of %n bytes is larger than %e takes: %m",
      "lower buffer.size, or raise the limit of the server or of the proxy before it"},
-    {"MaxMessageLengthExceeded", true, "the object of %n bytes is larger than %e takes: %m",
+    {"MaxMessageLengthExceeded", false, "the object of %n bytes is larger than %e takes: %m",
      "lower buffer.size, or raise the limit of the server or of the proxy before it"},
-    {"KeyTooLongError", true, "the object's name is longer than %e takes: `%k`", "shorten %pprefix"},
+    {"KeyTooLong*", false, "the object's name is longer than %e takes: `%k`", "shorten %pprefix"},
+    {"XMinioInvalidObjectName", false, "%e takes no object of this name: `%k`", "correct %pprefix"},
+    {"InvalidURI", false, "%e takes no object of this name: `%k`", "correct %pprefix"},
     {"InvalidStorageClass", true, "%e does not know this storage class: %m", "correct %pstorage_class"},
     {"InvalidTag", true, "%e does not accept the tags: %m", "correct %ptagging"},
     {"InvalidEncryptionAlgorithmError", true, "%e does not accept the encryption: %m",
@@ -90,11 +93,23 @@ static const struct meaning CODES[] = {
      "raise the quota, or delete objects"},
     {"XMinioStorageFull", true, "the storage at %e is full: %m", "give it room, or delete objects"},
     {"InsufficientStorage*", true, "the storage at %e is full: %m", "give it room, or delete objects"},
-    {"ObjectParentIsFile", true, "%e keeps folders as files, and part of `%k` is an object already",
+    {"ObjectParentIsFile", false, "%e keeps folders as files, and part of `%k` is an object already",
      "choose another %pprefix, or delete that object"},
     {"NotImplemented", true, "%e lacks something this request needs: %m",
      "leave out options such as storage_class, acl, tagging or server_side_encryption"},
+    {"InvalidArgument", true, "%e does not accept something of this request: %m",
+     "leave out options such as storage_class, acl, tagging or server_side_encryption"},
     {"MethodNotAllowed", true, "%e does not take objects at this address", "correct %pendpoint"},
+    {"IncorrectEndpoint", true, "bucket `%b` is not at %e but at %l", "correct %pendpoint"},
+    {"NotSignedUp", true, "the account of access key `%a` is not signed up at %e: %m", "ask whoever owns the account"},
+    {"InvalidPayer", true, "the account of access key `%a` has a problem at %e: %m", "ask whoever owns the account"},
+    {"UserProject*", true, "%e does not take objects for this project (%c): %m", "ask whoever owns the bucket"},
+    {"InvalidAccessPoint*", true, "%e says that `%b` is no access point: %m", "correct %pbucket"},
+    {"NoSuchAccessPoint*", true, "%e says that there is no access point `%b`", "correct %pbucket"},
+    {"InvalidSecurity", true, "%e does not accept access key `%a`: %m", "use other keys; these come from %f"},
+    {"InvalidBucketOwnerAWSAccountID", true, "%e does not know the account that is to own the bucket: %m",
+     "correct %pexpected_bucket_owner"},
+    {"RequestHeaderSectionTooLarge", true, "the headers are larger than %e takes", "shorten %ptagging"},
 };
 
 /* Where the answer has no code, or one that no row knows: by status. */
@@ -127,13 +142,32 @@ static const struct by_status STATUSES[] = {
      404,
      {HTTP_STATUS, true, "%e found nothing at the bucket's address (%c): %m", "correct %pendpoint and bucket"}},
     {405, 405, {HTTP_STATUS, true, "%e does not take objects at this address", "correct %pendpoint"}},
+    {402, 402, {HTTP_STATUS, true, "%e wants to be paid (status %s): %m", "ask whoever owns the account"}},
+    {407,
+     407,
+     {HTTP_STATUS, true, "the proxy on the way to %e wants credentials (status %s): %m",
+      "put user and password into the proxy's address"}},
     {408, 408, {HTTP_STATUS, false, "%e waited too long for the object's bytes", ""}},
+    {410,
+     410,
+     {HTTP_STATUS, true, "%e has nothing at the bucket's address any more (%c): %m", "correct %pendpoint and bucket"}},
     {413,
      413,
-     {HTTP_STATUS, true, "the object of %n bytes is larger than %e takes",
+     {HTTP_STATUS, false, "the object of %n bytes is larger than %e takes",
       "lower buffer.size, or raise the limit of the server or of the proxy before it"}},
+    {421, 421, {HTTP_STATUS, true, "%e is not who answers for this host: %m", "correct %pendpoint, or %paddressing"}},
+    {426, 426, {HTTP_STATUS, true, "%e wants another protocol: %m", "https:// in %pendpoint?"}},
     {429, 429, {HTTP_STATUS, false, "%e asks to slow down (%c): %m", ""}},
-    {400, 499, {HTTP_STATUS, true, "%e refused the object (status %s, %c): %m", ""}},
+    {431, 431, {HTTP_STATUS, true, "the headers are larger than %e takes", "shorten %ptagging"}},
+    {451, 451, {HTTP_STATUS, true, "%e may not take objects, by law: %m", "ask whoever owns the bucket"}},
+    {495,
+     496,
+     {HTTP_STATUS, true, "%e does not accept the client's certificate: %m", "correct %ptls.cert_file and key_file"}},
+    {400, 499, {HTTP_STATUS, false, "%e refused the object (status %s, %c): %m", ""}},
+    {501,
+     501,
+     {HTTP_STATUS, true, "%e lacks something this request needs (%c): %m",
+      "leave out options such as storage_class, acl, tagging or server_side_encryption"}},
     {507, 507, {HTTP_STATUS, true, "the storage at %e is full: %m", "give it room, or delete objects"}},
     {500, 599, {HTTP_STATUS, false, "%e failed (status %s, %c): %m", ""}},
     {0, 999, {HTTP_STATUS, true, "%e answered %s", "correct %pendpoint: is it an S3 server?"}},
@@ -174,6 +208,7 @@ static const struct meaning READ_CODES[] = {
     {"MethodNotAllowed", true, "%e gives no objects at this address", "correct %pendpoint"},
 };
 
+/* To one who reads `misconfigured` says that another attempt is of no use: so nothing but 408 and 429 is worth one. */
 static const struct by_status READ_STATUSES[] = {
     {200, 299, {HTTP_STATUS, true, "%e answered %s, where S3 says 200", "correct %pendpoint: is it the S3 port?"}},
     {401, 401, {HTTP_STATUS, true, "%e does not accept access key `%a` (status %s): %m", OTHER_KEYS}},

@@ -133,7 +133,8 @@ static enum sink_outcome refuse_event(const struct splunk_context *c, const stru
     return SINK_PARTIAL;
 }
 
-/* The codes of HEC whose cure its words do not tell. */
+/* The codes of HEC that somebody has to mend, and then for every request. Others lie in the events of one request, or pass by
+ * themselves. */
 static const struct {
     int64_t code;
     const char *hint;
@@ -143,12 +144,25 @@ static const struct {
     {3, "set destination.http.access_key to the HEC token"},
     {4, "correct destination.http.access_key: Splunk does not know this token"},
     {7, "the token may not write to this index: correct common_attributes.index"},
+    {10, "is there a proxy between that takes X-Splunk-Request-Channel away?"},
+    {11, "is there a proxy between that changes X-Splunk-Request-Channel?"},
+    {14, "allow indexer acknowledgement for the token, or none of it"},
+    {16, "set destination.http.access_key to the HEC token"},
 };
+
+static const char *hint_for(int64_t code)
+{
+    for (size_t i = 0; i < ARRAY_LEN(HINTS); i++)
+        if (HINTS[i].code == code)
+            return HINTS[i].hint;
+    return NULL;
+}
 
 bool splunk_answer_judge(const struct splunk_context *c, const struct http_response *re, struct sink_verdict *v,
                          enum sink_outcome *outcome)
 {
     struct hec_reply reply;
+    const char *hint;
 
     read_reply(re, c->token, &reply);
     if (c->follow_up > 0) {
@@ -178,11 +192,10 @@ bool splunk_answer_judge(const struct splunk_context *c, const struct http_respo
         return true;
     }
     *outcome = re->status == 413 ? SINK_SPLIT : SINK_RETRY;
-    v->misconfigured = re->status >= 400 && re->status < 500 && re->status != 429 && re->status != 413;
+    hint = hint_for(reply.code);
+    v->misconfigured = hint || re->status == 401 || re->status == 403 || re->status == 404;
     snprintf(v->code, sizeof(v->code), "Splunk.%" PRId64, reply.code);
     snprintf(v->message, sizeof(v->message), "%s answered %d: %s", c->address, re->status, reply.text);
-    for (size_t i = 0; i < ARRAY_LEN(HINTS); i++)
-        if (HINTS[i].code == reply.code)
-            snprintf(v->hint, sizeof(v->hint), "%s", HINTS[i].hint);
+    snprintf(v->hint, sizeof(v->hint), "%s", hint ? hint : "");
     return true;
 }

@@ -392,6 +392,34 @@ static void any_2xx_is_success_for_plain_formats(void **state)
     }
 }
 
+/* What somebody must mend stops the clock of retry.duration; what may lie in the records of one request does not. */
+static void only_what_somebody_can_mend_stops_the_clock(void **state)
+{
+    static const int PASSES[] = {400, 406, 408, 409, 411, 412, 417, 418, 422, 423,
+                                 424, 425, 428, 429, 499, 500, 501, 503, 599};
+    static const int MENDED[] = {301, 308, 401, 402, 403, 404, 405, 407, 410,
+                                 414, 415, 421, 426, 431, 451, 496, 600, 101};
+    static const char *const FORMATS[] = {"url: http://h\nformat: lines\n", "url: http://h\nformat: firehose\n",
+                                          "url: http://h\npreset: splunk_event\n"};
+
+    (void)state;
+    for (size_t f = 0; f < ARRAY_LEN(FORMATS); f++) {
+        struct bound_sink b = opened(FORMATS[f]);
+        struct sink_seal seal = seal_of(1, 2);
+
+        for (size_t i = 0; i < ARRAY_LEN(PASSES) + ARRAY_LEN(MENDED); i++) {
+            bool mended = i >= ARRAY_LEN(PASSES);
+            int status = mended ? MENDED[i - ARRAY_LEN(PASSES)] : PASSES[i];
+            struct sink_verdict v = {0};
+
+            assert_int_equal(judged(&b, &seal, status, "", &v), SINK_RETRY);
+            if (v.misconfigured != mended || (mended && !v.hint[0]))
+                fail_msg("%s%d: misconfigured %d, hint `%s`", FORMATS[f], status, v.misconfigured, v.hint);
+        }
+        bound_sink_close(&b);
+    }
+}
+
 /* --- Splunk ----------------------------------------------------------------------------------------------------------
  */
 
@@ -476,7 +504,12 @@ static void splunk_answers(void **state)
     assert_int_equal(judged(&b, &seal, 400, "{\"text\":\"Incorrect index\",\"code\":7,\"invalid-event-number\":0}", &v),
                      SINK_RETRY);
     assert_true(v.misconfigured);
+    assert_int_equal(judged(&b, &seal, 400, "{\"text\":\"Event field is required\",\"code\":12}", &v), SINK_RETRY);
+    assert_false(v.misconfigured);
+    assert_int_equal(judged(&b, &seal, 400, "{\"text\":\"Data channel is missing\",\"code\":10}", &v), SINK_RETRY);
+    assert_true(v.misconfigured);
     assert_int_equal(judged(&b, &seal, 403, "{\"text\":\"Invalid token\",\"code\":4}", &v), SINK_RETRY);
+    assert_true(v.misconfigured);
     assert_non_null(strstr(v.hint, "access_key"));
     assert_int_equal(judged(&b, &seal, 503, "{\"text\":\"Server is busy\",\"code\":9}", &v), SINK_RETRY);
     assert_false(v.misconfigured);
@@ -541,6 +574,7 @@ int main(void)
         cmocka_unit_test(an_answer_cut_off_at_any_byte_is_no_success),
         cmocka_unit_test(failures_have_the_codes_of_firehose),
         cmocka_unit_test(any_2xx_is_success_for_plain_formats),
+        cmocka_unit_test(only_what_somebody_can_mend_stops_the_clock),
         cmocka_unit_test(splunk_requests),
         cmocka_unit_test(splunk_indexers_are_asked_until_they_have_it),
         cmocka_unit_test(splunk_answers),

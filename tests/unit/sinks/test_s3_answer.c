@@ -96,8 +96,8 @@ static void every_refusal_says_what_where_and_what_to_do(void **state)
         {500, "", ERROR("InternalError", "We encountered", ""), "InternalError", "internal error", "", false},
         {502, "", "<html>bad gateway", "HTTP 502", "status 502", "", false},
         {429, "", "", "HTTP 429", "slow down", "", false},
-        {400, "", ERROR("EntityTooLarge", "x", ""), "EntityTooLarge", "123456 bytes", "buffer.size", true},
-        {413, "", "<html>", "HTTP 413", "123456 bytes", "proxy", true},
+        {400, "", ERROR("EntityTooLarge", "x", ""), "EntityTooLarge", "123456 bytes", "buffer.size", false},
+        {413, "", "<html>", "HTTP 413", "123456 bytes", "proxy", false},
         {400, "", ERROR("KMS.NotFoundException", "no key", ""), "KMS.NotFoundException", "no key", "kms_key_id", true},
         {400, "", ERROR("KMS.DisabledException", "off", ""), "KMS.DisabledException", "off", "kms_key_id", true},
         {404, "", ERROR("kms:KeyNotFound", "no key", ""), "kms:KeyNotFound", "no key", "kms_key_id", true},
@@ -105,9 +105,9 @@ static void every_refusal_says_what_where_and_what_to_do(void **state)
         {507, "", ERROR("XMinioStorageFull", "x", ""), "XMinioStorageFull", "is full", "", true},
         {400, "", ERROR("InvalidStorageClass", "x", ""), "InvalidStorageClass", "storage class", "storage_class", true},
         {400, "", ERROR("BadDigest", "x", ""), "BadDigest", "other bytes", "proxy", false},
-        {409, "", ERROR("ObjectParentIsFile", "x", ""), "ObjectParentIsFile", "a/b.gz", "prefix", true},
+        {409, "", ERROR("ObjectParentIsFile", "x", ""), "ObjectParentIsFile", "a/b.gz", "prefix", false},
         {400, "", ERROR("NeverHeardOf", "a &lt;b&gt; &amp; &quot;c&quot;", ""), "NeverHeardOf", "a <b> & \"c\"", "",
-         true},
+         false},
         {401, "", "", "HTTP 401", "status 401", "access_key_id", true},
         {403, "", "", "HTTP 403", "forbids access key", "s3:PutObject", true},
         {404, "", "<html>", "HTTP 404", "found nothing", "endpoint", true},
@@ -123,6 +123,69 @@ static void every_refusal_says_what_where_and_what_to_do(void **state)
             !strstr(v.hint, cases[i].hint) || v.misconfigured != cases[i].misconfigured)
             fail_msg("%s: got code `%s` message `%s` hint `%s` misconfigured %d", cases[i].code, v.code, v.message,
                      v.hint, v.misconfigured);
+    }
+}
+
+/* What somebody must mend stops the clock of retry.duration; what may lie in one object does not. */
+static void only_what_somebody_can_mend_stops_the_clock(void **state)
+{
+    static const struct {
+        int status;
+        const char *code;
+        bool misconfigured;
+    } CASES[] = {
+        {400, "", false},
+        {400, "InvalidRequest", false},
+        {400, "EntityTooLarge", false},
+        {400, "KeyTooLongError", false},
+        {400, "InvalidDigest", false},
+        {400, "MalformedXML", false},
+        {400, "RequestTimeout", false},
+        {400, "InvalidURI", false},
+        {406, "", false},
+        {409, "", false},
+        {409, "OperationAborted", false},
+        {411, "MissingContentLength", false},
+        {412, "PreconditionFailed", false},
+        {414, "", false},
+        {422, "", false},
+        {500, "InternalError", false},
+        {503, "SlowDown", false},
+        {400, "ExpiredToken", true},
+        {400, "InvalidToken", true},
+        {400, "TokenRefreshRequired", true},
+        {400, "InvalidAccessKeyId", true},
+        {400, "AuthorizationHeaderMalformed", true},
+        {400, "PermanentRedirect", true},
+        {400, "InvalidBucketName", true},
+        {400, "InvalidArgument", true},
+        {400, "InvalidStorageClass", true},
+        {400, "KMS.NotFoundException", true},
+        {400, "IllegalLocationConstraintException", true},
+        {401, "", true},
+        {402, "", true},
+        {403, "", true},
+        {403, "AccountProblem", true},
+        {404, "", true},
+        {404, "NoSuchBucket", true},
+        {405, "MethodNotAllowed", true},
+        {407, "", true},
+        {410, "", true},
+        {431, "", true},
+        {451, "", true},
+        {501, "NotImplemented", true},
+        {501, "", true},
+        {507, "", true},
+    };
+    char body[256];
+    struct sink_verdict v;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        snprintf(body, sizeof(body), ERROR("%s", "x", ""), CASES[i].code);
+        judge(CASES[i].status, "", CASES[i].code[0] ? body : "", &v);
+        if (v.misconfigured != CASES[i].misconfigured)
+            fail_msg("%d %s: misconfigured %d", CASES[i].status, CASES[i].code, v.misconfigured);
     }
 }
 
@@ -262,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_200_with_an_etag_is_delivered),
         cmocka_unit_test(every_refusal_says_what_where_and_what_to_do),
+        cmocka_unit_test(only_what_somebody_can_mend_stops_the_clock),
         cmocka_unit_test(trouble_below_http),
         cmocka_unit_test(retry_after_is_passed_on),
         cmocka_unit_test(hostile_answers_stay_text),
