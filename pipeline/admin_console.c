@@ -226,8 +226,8 @@ static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
 {
     char since[HUMAN_MAX];
 
-    page_add(p, "<p><b>");
-    page_html(p, s->error_code[0] ? s->error_code : "Failing");
+    page_add(p, "<p>Delivery fails: <b>");
+    page_html(p, s->error_code[0] ? s->error_code : "no answer yet");
     page_add(p, "</b>");
     if (s->failing_since > 0)
         page_printf(p, " for %s", human_duration(wall_now - s->failing_since, since, sizeof(since)));
@@ -236,17 +236,28 @@ static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
     page_add(p, "</p>");
 }
 
+static void blocked(struct page *p, const struct intake_status *in)
+{
+    char lasted[HUMAN_MAX];
+
+    page_printf(p, "<p>Inputs are pushed back for %s: ", human_duration(in->lasted, lasted, sizeof(lasted)));
+    page_html(p, in->cause);
+    page_add(p, "</p>");
+    hint(p, in->hint);
+}
+
 static void trouble(struct page *p, const struct stream_status *s, nsec wall_now)
 {
     if (s->health == STREAM_OK)
         return;
     page_printf(p, "<div class=\"trouble %s\">", health_class(s->health));
-    if (s->error[0])
+    if (s->intake.blocked)
+        blocked(p, &s->intake);
+    if (s->failing_since > 0) {
         cause(p, s, wall_now);
-    else
-        page_add(p, "<p>The spool is full: records come in faster than the destination takes them.</p>");
-    if (s->hint[0])
-        hint(p, s->hint);
+        if (s->hint[0])
+            hint(p, s->hint);
+    }
     page_add(p, "</div>\n");
 }
 

@@ -167,7 +167,7 @@ static void health(struct page *p, const struct snapshot *snap)
 
     family(p, NAME, "gauge",
            "1 for the state the stream is in. ok: it takes records and delivers; retrying: the last attempt failed; "
-           "blocked: the spool is full or its disk refuses, inputs are pushed back");
+           "blocked: inputs were pushed back in the last seconds, by spool.limit, the disk or limits.memory");
     for (size_t i = 0; i < snap->count; i++)
         for (size_t h = 0; h < ARRAY_LEN(STATES); h++) {
             page_printf(p, "%s{stream=\"", NAME);

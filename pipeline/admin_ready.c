@@ -38,26 +38,29 @@ static void failing_delivery(struct page *p, const struct stream_status *s, nsec
 
 static void what(struct page *p, const struct stream_status *s, nsec wall_now)
 {
-    if (s->health == STREAM_BLOCKED)
-        page_add(p, "the spool takes no more records, inputs are pushed back; ");
-    if (s->health == STREAM_RETRYING || s->failing_since > 0) {
-        failing_delivery(p, s, wall_now);
-    } else if (s->error[0]) { /* not the destination: the spool's own disk */
-        cause(p, s);
-        page_add(p, "; ");
+    char lasted[HUMAN_MAX];
+
+    if (s->intake.blocked) {
+        page_printf(p, "inputs are pushed back for %s (", human_duration(s->intake.lasted, lasted, sizeof(lasted)));
+        page_plain(p, s->intake.cause);
+        page_add(p, "); ");
     }
+    if (s->failing_since > 0)
+        failing_delivery(p, s, wall_now);
     waiting_records(p, s);
 }
 
 static void hint(struct page *p, const struct stream_status *s)
 {
+    bool failing = s->failing_since > 0;
+
     page_add(p, "; to do: ");
-    if (s->hint[0])
-        page_plain(p, s->hint);
-    else if (s->health == STREAM_BLOCKED)
-        page_add(p, "find out why the destination is slower than the inputs, or raise spool.limit");
-    else
-        page_add(p, "look at the destination; attempts go on by themselves");
+    if (failing)
+        page_plain(p, s->hint[0] ? s->hint : "look at the destination; attempts go on by themselves");
+    if (failing && s->intake.blocked)
+        page_add(p, "; ");
+    if (s->intake.blocked)
+        page_plain(p, s->intake.hint);
     page_add(p, "\n");
 }
 

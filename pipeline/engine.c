@@ -198,6 +198,7 @@ static int open_input(struct engine *en, struct stream *st, const struct input_s
         .spool = st->spool,
         .budget = &en->reading,
         .metrics = &st->metrics,
+        .pushback = &st->intake.pushback,
         .loop = en->input_loop,
         .base_dir = en->settings->base_dir,
         .once = en->once,
@@ -241,12 +242,13 @@ static int start_inputs(struct engine *en, struct err *e)
     return 0;
 }
 
-static struct api_stream api_stream_of(const struct stream *st)
+static struct api_stream api_stream_of(struct stream *st)
 {
     return (struct api_stream){
         .name = st->conf->name,
         .spool = st->spool,
-        .metrics = (struct metrics *)&st->metrics,
+        .metrics = &st->metrics,
+        .pushback = &st->intake.pushback,
         .created = st->created,
         .destination = st->conf->sink->name,
         .bucket = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "bucket"),
@@ -454,11 +456,26 @@ void engine_status(struct engine *en, struct engine_status *out)
     };
 }
 
+/* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
+static void add_api_memory(struct engine *en, size_t index, struct stream_status *out)
+{
+    struct pushback_view v;
+
+    if (!en->api || !en->settings->streams[index].api || out->intake.blocked)
+        return;
+    v = api_memory_pushback(en->api, clock_mono());
+    if (!v.blocked)
+        return;
+    intake_status_memory(&v, &out->intake);
+    out->health = STREAM_BLOCKED;
+}
+
 bool engine_stream_status(struct engine *en, size_t index, nsec wall_now, struct stream_status *out)
 {
     if (index >= en->stream_count)
         return false;
     stream_status(en->streams[index], wall_now, out);
+    add_api_memory(en, index, out);
     out->inputs = en->input_names[index];
     return true;
 }

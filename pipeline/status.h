@@ -8,6 +8,7 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/intake.h"
 #include "pipeline/spool/spool.h"
 #include "pipeline/tally.h"
 
@@ -19,7 +20,7 @@ struct engine;
 enum stream_health {
     STREAM_OK,
     STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
-    STREAM_BLOCKED,  /* the spool is full or its disk refuses: inputs are pushed back */
+    STREAM_BLOCKED,  /* inputs were pushed back in the last seconds: `intake` says why */
 };
 
 struct stream_status {
@@ -29,6 +30,7 @@ struct stream_status {
     const char *inputs;      /* described for people, "api, tail"; NULL: not told */
     bool memory;             /* durability: memory */
     enum stream_health health;
+    struct intake_status intake;
     struct spool_books books;
     const struct metrics *metrics;
     nsec freshness;           /* age of the oldest record not delivered; 0 when none */

@@ -46,6 +46,14 @@ static void log_recovery(const struct stream *st, const struct spool_recovery *r
                  KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
 }
 
+/* Committer thread. */
+static void on_disk_refused(void *ctx, const struct err *why)
+{
+    struct stream *st = ctx;
+
+    intake_disk_refused(&st->intake, why);
+}
+
 static int open_spool(struct stream *st, const struct stream_env *env, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
@@ -55,12 +63,14 @@ static int open_spool(struct stream *st, const struct stream_env *env, struct er
         .memory = st->conf->memory,
         .limit = st->conf->spool_limit,
         .committed = on_committed,
+        .refused = on_disk_refused,
         .ctx = st,
     };
     struct spool_recovery found = {.records = 0};
     int rc = spool_open(&st->spool, &conf, env->committer, &found, e);
 
     mem_free(dir);
+    st->intake.spool = st->spool;
     if (rc == 0)
         log_recovery(st, &found);
     return rc;
@@ -107,6 +117,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     st->untransformed_last = &st->untransformed;
     loop_timer_init(&st->due, on_due);
     pthread_mutex_init(&st->tally_lock, NULL);
+    intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     if (open_spool(st, env, e) < 0)
         return -1;
     settings_delivery_hash(conf, hash);
@@ -131,6 +142,7 @@ void stream_close(struct stream **stp)
     target_release(&st->destination);
     target_release(&st->backup);
     spool_close(&st->spool);
+    intake_release(&st->intake);
     tally_release(&st->counters);
     tally_release(&st->drop_reasons);
     pthread_mutex_destroy(&st->tally_lock);
@@ -324,15 +336,6 @@ void stream_delivery_ended(struct stream *st, struct delivery *d)
 
 /* --- seen from outside ------------------------------------------------------------------------------------------- */
 
-static enum stream_health health_of(struct stream *st, const struct stream_status *s)
-{
-    struct err why;
-
-    if (s->books.disk_bytes >= s->books.limit || spool_failing(st->spool, &why))
-        return STREAM_BLOCKED;
-    return s->failing_since ? STREAM_RETRYING : STREAM_OK;
-}
-
 void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons)
 {
     pthread_mutex_lock(&st->tally_lock);
@@ -365,8 +368,6 @@ static void add_live(struct stream *st, struct stream_status *out)
 
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
 {
-    struct err why;
-
     *out = (struct stream_status){
         .name = st->conf->name,
         .sink = st->conf->sink->name,
@@ -378,11 +379,6 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
         out->freshness = wall_now - out->books.oldest_arrival;
     add_live(st, out);
-    out->health = health_of(st, out);
-    if (spool_failing(st->spool, &why)) {
-        snprintf(out->error_code, sizeof(out->error_code), "SpoolFailing");
-        snprintf(out->error, sizeof(out->error), "%s", why.msg);
-        snprintf(out->hint, sizeof(out->hint),
-                 "free space on the disk of data_dir, or look for disk errors in the kernel's log");
-    }
+    intake_status(&st->intake, clock_mono(), &out->intake);
+    out->health = out->intake.blocked ? STREAM_BLOCKED : out->failing_since ? STREAM_RETRYING : STREAM_OK;
 }

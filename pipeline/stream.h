@@ -17,6 +17,7 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/batcher.h"
 #include "pipeline/delivery_loop.h"
+#include "pipeline/intake.h"
 #include "pipeline/settings.h"
 #include "pipeline/spool/spool.h"
 #include "pipeline/status.h"
@@ -34,6 +35,7 @@ struct stream {
     const struct stream_settings *conf;
     struct delivery_loop *loop;
     struct spool *spool;
+    struct intake intake;              /* what the inputs are told */
     struct target destination, backup; /* backup.ops is NULL when there is none */
     struct metrics metrics;
     pthread_mutex_t tally_lock;

@@ -13,6 +13,7 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>
@@ -42,6 +43,7 @@ struct api_stream {
     const char *name;
     struct spool *spool;
     struct metrics *metrics;
+    struct pushback *pushback;
     nsec created;
     const char *destination;     /* s3, file, ... */
     const char *bucket, *prefix; /* for s3; NULL otherwise */
@@ -60,6 +62,9 @@ void api_start(struct api *a);
 /* No new requests; waits until those that wait for a commit have been answered. The committer must still run. */
 void api_stop(struct api *a);
 void api_close(struct api **a);
+
+/* Requests refused for memory, before it is known which stream they are for. */
+struct pushback_view api_memory_pushback(struct api *a, nsec mono_now);
 
 /* "127.0.0.1:4573", with the real port when 0 was configured. */
 const char *api_address(const struct api *a);

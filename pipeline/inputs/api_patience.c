@@ -19,6 +19,8 @@ struct api_patience {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    void (*tick)(void *ctx, nsec mono_now);
+    void *ctx;
     bool stopping;            /* guarded by lock */
     struct api_client *first; /* guarded by lock */
 };
@@ -60,16 +62,19 @@ static void *look(void *arg)
         struct timespec next = clock_timespec(now + LOOK_EVERY);
 
         look_at_all(p, now);
+        p->tick(p->ctx, now);
         pthread_cond_clockwait(&p->wake, &p->lock, CLOCK_MONOTONIC, &next);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
-int api_patience_start(struct api_patience **out, struct err *e)
+int api_patience_start(struct api_patience **out, void (*tick)(void *ctx, nsec mono_now), void *ctx, struct err *e)
 {
     struct api_patience *p = mem_alloc(sizeof(*p));
 
+    p->tick = tick;
+    p->ctx = ctx;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     if (pthread_create(&p->thread, NULL, look, p) != 0) {

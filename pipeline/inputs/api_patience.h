@@ -20,7 +20,9 @@
 struct api_patience;
 struct api_client; /* one connection */
 
-MUST_CHECK int api_patience_start(struct api_patience **p, struct err *e);
+/* tick(ctx, now) is called once a second, on its thread. */
+MUST_CHECK int api_patience_start(struct api_patience **p, void (*tick)(void *ctx, nsec mono_now), void *ctx,
+                                  struct err *e);
 /* All clients must have been removed. */
 void api_patience_stop(struct api_patience **p);
 

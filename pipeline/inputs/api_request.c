@@ -172,14 +172,11 @@ static uint64_t announced(const struct api_request *rq)
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
-static void log_memory(struct api_request *rq)
+/* The only reason by then why it would be unavailable. */
+static void note_memory(struct api_request *rq)
 {
-    uint64_t more;
-
-    if (rq->error.code == API_UNAVAILABLE && api_log_due(rq->api, API_EVENT_MEMORY, &more))
-        log_warn("requests pushed back: the memory limit is reached", KS("input", "api"),
-                 KU("limit", rq->api->budget->limit), KU("suppressed", more),
-                 KS("hint", "clients will retry; raise `limits.memory` if this goes on"));
+    if (rq->error.code == API_UNAVAILABLE)
+        pushback_note(&rq->api->memory, PUSHBACK_MEMORY, clock_mono());
 }
 
 static int judge(struct api_request *rq, const char *url, const char *method)
@@ -190,7 +187,7 @@ static int judge(struct api_request *rq, const char *url, const char *method)
         return api_operation_refuse(header(rq, "X-Amz-Target"), &rq->error);
     if (api_body_expect(&rq->body, announced(rq), &rq->error) == 0)
         return 0;
-    log_memory(rq);
+    note_memory(rq);
     return -1;
 }
 
@@ -231,7 +228,7 @@ static enum MHD_Result take(struct api_request *rq, struct slice piece)
     if (rq->error.code == API_OK) {
         if (api_body_add(&rq->body, piece, &rq->error) == 0)
             return MHD_YES;
-        log_memory(rq);
+        note_memory(rq);
         api_body_release(&rq->body);
     }
     rq->discarded += piece.n;
@@ -279,24 +276,6 @@ static void count_put(const struct api_request *rq)
         metrics_add(m, METRIC_PUT_RECORD_REQUESTS, 1);
         metrics_add(m, METRIC_PUT_RECORD_BYTES, rq->put.bytes);
     }
-}
-
-static void log_pushed_back(struct api_request *rq, enum api_fate why)
-{
-    bool full = why == API_FATE_FULL;
-    struct err cause;
-    uint64_t more;
-
-    if (!api_log_due(rq->api, API_EVENT_PUSHED_BACK, &more))
-        return;
-    if (full || !spool_failing(rq->stream->spool, &cause))
-        err_set(&cause, ERR_LIMIT, full ? "the spool is full" : "the spool's disk refused for a moment");
-    log_warn(
-        "records pushed back", KS("stream", rq->stream->name), KS("input", "api"), KE("cause", &cause),
-        KU("suppressed", more),
-        KS("hint", full ? "clients will retry; see why the destination is behind, or raise the stream's `spool.limit`"
-                        : "clients will retry; free space on the disk of data_dir, or look for disk errors in the "
-                          "kernel's log"));
 }
 
 /* The spool has answered for all frames. Also runs on the committer thread: the answer is made on the connection's. */
@@ -367,7 +346,7 @@ static int prepare_put(struct api_request *rq)
     if (rc < 0 && rq->stream)
         metrics_add(rq->stream->metrics, METRIC_INPUT_ERRORS, 1);
     if (rc < 0)
-        log_memory(rq);
+        note_memory(rq);
     return rc;
 }
 
@@ -378,7 +357,7 @@ static enum MHD_Result answer_put(struct api_request *rq)
     metrics_add(rq->stream->metrics, METRIC_INCOMING_BYTES, sum.safe_bytes);
     if (sum.refused) {
         metrics_add(rq->stream->metrics, METRIC_THROTTLED_RECORDS, sum.refused);
-        log_pushed_back(rq, sum.why);
+        pushback_note(rq->stream->pushback, sum.why == API_FATE_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());
     }
     if (api_put_reply(&rq->put, rq->id, &rq->reply, &rq->error) == 0)
         assert(rq->reply.n <= rq->reply_held);

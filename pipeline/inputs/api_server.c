@@ -34,6 +34,31 @@ bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
     return due;
 }
 
+/* Any of the server's threads. */
+static void memory_began(void *ctx)
+{
+    struct api *a = ctx;
+
+    log_warn("requests are pushed back: the memory limit is reached", KS("input", "api"), KU("limit", a->budget->limit),
+             KS("hint", "clients will retry; raise `limits.memory` if this goes on"));
+}
+
+/* Once a second. */
+static void look_at_memory(void *ctx, nsec mono_now)
+{
+    struct api *a = ctx;
+    struct pushback_view v;
+
+    if (pushback_look(&a->memory, mono_now, &v))
+        log_info("requests are no longer pushed back for memory", KS("input", "api"),
+                 KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
+}
+
+struct pushback_view api_memory_pushback(struct api *a, nsec mono_now)
+{
+    return pushback_view(&a->memory, mono_now);
+}
+
 static void library_says(void *cls, const char *fmt, va_list ap)
 {
     char text[256];
@@ -109,6 +134,7 @@ static struct api *make(const struct api_conf *conf, const struct api_stream *st
     random_bytes(&a->seed, sizeof(a->seed));
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->quiet, NULL);
+    pushback_init(&a->memory, memory_began, a);
     return a;
 }
 
@@ -132,7 +158,7 @@ int api_open(struct api **out, const struct api_conf *conf, const struct api_str
     if (address_parse(conf->listen, &at, e) < 0)
         goto fail;
     fd = api_listen_open(&at, e);
-    if (fd < 0 || api_patience_start(&a->patience, e) < 0)
+    if (fd < 0 || api_patience_start(&a->patience, look_at_memory, a, e) < 0)
         goto fail;
     note_address(a, fd);
     a->daemon = start_daemon(a, fd);
@@ -187,6 +213,7 @@ void api_close(struct api **aa)
     if (a->daemon)
         MHD_stop_daemon(a->daemon); /* closes the socket and all connections */
     api_patience_stop(&a->patience);
+    pushback_release(&a->memory);
     pthread_cond_destroy(&a->quiet);
     pthread_mutex_destroy(&a->lock);
     mem_free(a->sorted);

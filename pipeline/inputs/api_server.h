@@ -24,7 +24,7 @@
 enum api_gate { API_STARTING, API_RUNNING, API_STOPPING };
 
 /* Events that may come as fast as requests do; each gets its own line now and then. */
-enum api_event { API_EVENT_AUTH, API_EVENT_PUSHED_BACK, API_EVENT_MEMORY, API_EVENT_COUNT };
+enum api_event { API_EVENT_AUTH, API_EVENT_COUNT };
 
 struct api {
     unsigned magic;
@@ -34,6 +34,7 @@ struct api {
     struct budget *budget;
     struct MHD_Daemon *daemon;
     struct api_patience *patience;
+    struct pushback memory; /* of requests refused before it is known which stream they are for */
     char address[API_LISTEN_TEXT];
 
     _Atomic int gate;         /* enum api_gate */

@@ -1,7 +1,7 @@
 /* input.h -- what every input implements: something that turns the outside world into frames in a stream's spool.
  *
  * An input acknowledges to its source only what the spool has called safe (spool_wait.done with safe = true), and
- * pushes back in its own way when the spool or the budget is full; it never drops. It asks the spool at start where to
+ * pushes back in its own way when the spool or the budget is full, and says so (pushback.h); it never drops. It asks the spool at start where to
  * go on (spool_positions). Two streams with the same input section have two instances, each with its own spool. An
  * input is one file with one const struct input_ops at its bottom and one row in registry.c.
  *
@@ -16,6 +16,7 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>
@@ -26,8 +27,9 @@ struct input_loop;
 struct input_env {
     const char *stream;
     struct spool *spool;
-    struct budget *budget;   /* for frames */
-    struct metrics *metrics; /* of the stream */
+    struct budget *budget;     /* for frames */
+    struct metrics *metrics;   /* of the stream */
+    struct pushback *pushback; /* noted whenever something cannot be taken now; may be NULL */
     struct input_loop *loop;
     const char *base_dir; /* folder of the YAML file: relative paths start there */
     bool once;            /* run --once: read what is there to its end, then call finished */

@@ -22,7 +22,6 @@
 
 #define READ_BYTES (64 * KIB) /* what a pipe holds */
 #define AGAIN_MS   50         /* after "full" */
-#define LOG_PERIOD (60 * NSEC_PER_SEC)
 
 struct input {
     struct input_env env;
@@ -33,7 +32,7 @@ struct input {
     struct lines_cut cut; /* what `out` is, when it is not empty */
     uint64_t out_bytes;   /* of its records */
     bool in_flight, mid_line, ended, told_finished, stopped;
-    struct log_limit pause_log;
+    nsec held; /* since when nothing goes in; 0: it does */
 
     bool is_file;   /* always readable, and the system reports no events for it */
     int flags;      /* of the descriptor, as they were: libuv makes it non-blocking */
@@ -68,11 +67,14 @@ static void frame_done(struct spool_wait *wait, bool safe)
 static bool offer(struct input *in)
 {
     struct frame *fr = frame_new(in->cut.bytes + 1, clock_wall(), in->env.budget);
-    bool whole = in->cut.kind == LINES_WHOLE, fits = true, taken;
+    bool whole = in->cut.kind == LINES_WHOLE, fits = true;
+    enum spool_answer answer;
     size_t room;
 
-    if (!fr)
+    if (!fr) {
+        pushback_wait(in->env.pushback, PUSHBACK_MEMORY, &in->held, clock_mono());
         return false;
+    }
     memcpy(frame_space(fr, &room), in->out.p, in->cut.bytes);
     if (whole)
         frame_wrote_lines(fr, in->cut.bytes);
@@ -81,9 +83,12 @@ static bool offer(struct input *in)
     assert(fits); /* the frame was made for it */
     in->out_bytes = whole ? in->cut.bytes - frame_count(fr) : in->cut.bytes;
     frame_set_origin(fr, SLICE("input=stdin"));
-    taken = spool_append(in->env.spool, &fr, &in->wait) == SPOOL_TAKEN;
+    answer = spool_append(in->env.spool, &fr, &in->wait);
     frame_free(&fr);
-    return taken;
+    in->held = 0;
+    if (answer != SPOOL_TAKEN)
+        pushback_note(in->env.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());
+    return answer == SPOOL_TAKEN;
 }
 
 /* A piece was all of its line but the newline: that makes no record. */
@@ -140,19 +145,14 @@ static void try_again(uv_timer_t *timer);
 /* Offers what is complete, unless a frame is still on its way. */
 static void push(struct input *in)
 {
-    struct err why = {.code = ERR_NONE};
-
     if (in->in_flight || in->stopped)
         return;
     if (in->out.n == 0)
         cut_data(in);
     if (in->out.n > 0) {
         in->in_flight = offer(in);
-        if (!in->in_flight) {
+        if (!in->in_flight)
             uv_timer_start(&in->again, try_again, AGAIN_MS, 0);
-            if (spool_failing(in->env.spool, &why) && log_due(&in->pause_log, clock_mono(), LOG_PERIOD))
-                log_warn("reading stdin is paused", KS("stream", in->env.stream), KE("cause", &why));
-        }
     }
     keep_reading(in);
     tell_finished(in);

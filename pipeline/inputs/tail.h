@@ -83,8 +83,9 @@ struct tail {
     nsec look_at;      /* mono; when the next look is due */
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
     nsec now;          /* mono; of the current callback */
-    struct log_limit pause_log, folder_log;
+    struct log_limit folder_log;
     bool paused;
+    nsec held; /* since when nothing goes in; 0: it does */
     bool stopped;
     bool told_finished;
 

@@ -210,13 +210,17 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
                    uint64_t bytes)
 {
     struct tail_write *w = t->free_writes;
+    enum spool_answer answer;
 
     t->free_writes = w->next;
     w->f = f;
     w->after = *after;
     w->bytes = bytes;
     w->epoch = f->epoch;
-    if (spool_append(t->env.spool, fr, &w->wait) != SPOOL_TAKEN) {
+    answer = spool_append(t->env.spool, fr, &w->wait);
+    t->held = 0;
+    if (answer != SPOOL_TAKEN) {
+        pushback_note(t->env.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, t->now);
         w->next = t->free_writes;
         t->free_writes = w;
         return false;
@@ -326,8 +330,10 @@ static enum tail_step read_some(struct tail *t, struct tail_file *f, uint64_t wa
     struct frame *fr = frame_new((size_t)want + 1, clock_wall(), t->env.budget);
     enum tail_step step;
 
-    if (!fr)
+    if (!fr) {
+        pushback_wait(t->env.pushback, PUSHBACK_MEMORY, &t->held, t->now);
         return TAIL_STEP_BLOCKED;
+    }
     step = read_into(t, f, &fr, (size_t)want);
     frame_free(&fr);
     return step;
@@ -342,8 +348,10 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
 
     if (f->refused)
         return TAIL_STEP_END; /* woken again once it is settled */
-    if (!t->free_writes || atomic_load(&t->refused) > 0)
+    if (!t->free_writes || atomic_load(&t->refused) > 0) {
+        pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
         return TAIL_STEP_BLOCKED;
+    }
     rc = refresh(t, f, &rewritten);
     if (rc != 0)
         return open_failed(t, f, rc);

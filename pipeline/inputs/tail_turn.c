@@ -13,7 +13,6 @@
 #define RETRY_FIRST    (1 * NSEC_PER_SEC)
 #define RETRY_DOUBLING 6
 #define LINGER         (30 * NSEC_PER_SEC) /* a deleted file is kept open for what its writer may still write */
-#define LOG_PERIOD     (60 * NSEC_PER_SEC)
 
 /* --- queues ------------------------------------------------------------------------------------------------------ */
 
@@ -141,13 +140,9 @@ static void try_again(uv_timer_t *timer)
 
 static void pause_turns(struct tail *t)
 {
-    struct err why = {.code = ERR_NONE};
-
     t->paused = true;
     uv_idle_stop(&t->turn);
     uv_timer_start(&t->again, try_again, AGAIN_MS, 0);
-    if (spool_failing(t->env.spool, &why) && log_due(&t->pause_log, t->now, LOG_PERIOD))
-        log_warn("reading files is paused", KS("stream", t->env.stream), KE("cause", &why));
 }
 
 static void tell_finished(struct tail *t)
@@ -191,6 +186,7 @@ static void take_turn(uv_idle_t *idle)
     if (!TAILQ_EMPTY(&t->ready))
         return;
     uv_idle_stop(&t->turn);
+    t->held = 0;
     tell_finished(t);
 }
 

@@ -36,6 +36,7 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->limit = conf->limit;
     s->segment_bytes = segment_bytes_for(conf);
     s->committed = conf->committed;
+    s->refused = conf->refused;
     s->ctx = conf->ctx;
     s->ops = conf->files ? conf->files : &file_ops_real;
     s->committer = c;

@@ -52,6 +52,8 @@ struct spool_conf {
     uint64_t segment_bytes; /* 0: chosen from the limit */
     /* Called on the committer thread after each commit that added records; short. May be NULL. */
     void (*committed)(void *ctx);
+    /* Called on the committer thread each time the disk has refused a round, also a retry; short. May be NULL. */
+    void (*refused)(void *ctx, const struct err *why);
     void *ctx;
     const struct file_ops *files; /* NULL: the real disk; file_ops.h */
 };

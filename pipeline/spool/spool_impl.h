@@ -66,6 +66,7 @@ struct spool {
     bool memory;
     uint64_t limit, segment_bytes;
     void (*committed)(void *ctx);
+    void (*refused)(void *ctx, const struct err *why);
     void *ctx;
     const struct file_ops *ops;
     struct committer *committer;

@@ -351,6 +351,8 @@ void writer_finish(struct spool *s)
         spool_reap(s, !idle);
     if (r->added && s->committed)
         s->committed(s->ctx);
+    if (r->failed && s->refused)
+        s->refused(s->ctx, &r->why);
 }
 
 void writer_abandon(struct spool *s)

@@ -86,6 +86,17 @@ static struct stream_status *add_failing(const char *name)
     return s;
 }
 
+static struct stream_status *add_blocked(const char *name, const char *cause, const char *to_do)
+{
+    struct stream_status *s = add_stream(name);
+
+    s->health = STREAM_BLOCKED;
+    s->intake = (struct intake_status){.blocked = true, .lasted = 65 * NSEC_PER_SEC};
+    snprintf(s->intake.cause, sizeof(s->intake.cause), "%s", cause);
+    snprintf(s->intake.hint, sizeof(s->intake.hint), "%s", to_do);
+    return s;
+}
+
 static const char *metrics_page(void)
 {
     buf_clear(&out);
@@ -264,27 +275,46 @@ static void not_ready_says_what_where_since_when_and_what_to_do(void **state)
                         "`logs` does not exist); 3 records wait in the spool, 0 B of 1.0 GiB; to do: create it\n");
 }
 
-static void a_full_spool_is_told_even_without_an_error(void **state)
+static void a_blocked_stream_says_for_how_long_by_what_and_what_to_do(void **state)
 {
     bool ready = true;
 
     (void)state;
-    add_stream("app")->health = STREAM_BLOCKED;
-    assert_has(ready_page(&ready), "stream app is blocked: the spool takes no more records, inputs are pushed back");
-    assert_has(buf_cstr(&out), "raise spool.limit");
+    add_blocked("app", "spool.limit: the spool holds 1.0 GiB of 1.0 GiB", "raise spool.limit");
+    assert_string_equal(ready_page(&ready),
+                        "stream app is blocked: inputs are pushed back for 1 min 5 s (spool.limit: the spool holds "
+                        "1.0 GiB of 1.0 GiB); 3 records wait in the spool, 0 B of 1.0 GiB; to do: raise spool.limit\n");
     assert_false(ready);
+    assert_has(console_page(), "<p>Inputs are pushed back for 1 min 5 s: spool.limit: the spool holds 1.0 GiB of 1.0 "
+                               "GiB</p><p><b>To do:</b> raise spool.limit</p>");
+}
+
+/* Both have their cause and their remedy. */
+static void a_stream_that_is_blocked_because_delivery_fails_says_both(void **state)
+{
+    struct stream_status *s = add_blocked("app", "spool.limit: full", "raise spool.limit");
+    bool ready = true;
+
+    (void)state;
+    s->failing_since = NOW - 185 * NSEC_PER_SEC;
+    snprintf(s->error_code, sizeof(s->error_code), "NoSuchBucket");
+    snprintf(s->error, sizeof(s->error), "bucket `logs` does not exist");
+    snprintf(s->hint, sizeof(s->hint), "create it");
+    assert_string_equal(ready_page(&ready),
+                        "stream app is blocked: inputs are pushed back for 1 min 5 s (spool.limit: full); delivery to "
+                        "s3://logs/ fails for 3 min 5 s (NoSuchBucket: bucket `logs` does not exist); 3 records wait "
+                        "in the spool, 0 B of 1.0 GiB; to do: create it; raise spool.limit\n");
+    assert_has(console_page(), "raise spool.limit</p><p>Delivery fails: <b>NoSuchBucket</b> for 3 min 5 s");
 }
 
 /* The destination is not to blame when the spool's own disk refuses. */
 static void a_failing_spool_disk_does_not_accuse_the_destination(void **state)
 {
-    struct stream_status *s = add_stream("app");
     bool ready = true;
 
     (void)state;
-    s->health = STREAM_BLOCKED;
-    snprintf(s->error, sizeof(s->error), "write /data/1.seg: No space left on device");
-    assert_has(ready_page(&ready), "pushed back; write /data/1.seg: No space left on device; ");
+    add_blocked("app", "disk: write /data/1.seg: No space left on device", "free space");
+    assert_has(ready_page(&ready), "(disk: write /data/1.seg: No space left on device); ");
     assert_lacks(buf_cstr(&out), "delivery to");
 }
 
@@ -339,7 +369,7 @@ static void the_console_shows_trouble_first(void **state)
     (void)state;
     add_stream("well");
     add_failing("sick");
-    add_stream("stuck")->health = STREAM_BLOCKED;
+    add_blocked("stuck", "spool.limit: full", "raise it");
     page = console_page();
     assert_true(strstr(page, "<h2>stuck") < strstr(page, "<h2>sick"));
     assert_true(strstr(page, "<h2>sick") < strstr(page, "<h2>well"));
@@ -417,7 +447,8 @@ int main(void)
         CASE(a_page_that_does_not_fit_is_an_answer),
         CASE(ready_when_all_streams_are_well),
         CASE(not_ready_says_what_where_since_when_and_what_to_do),
-        CASE(a_full_spool_is_told_even_without_an_error),
+        CASE(a_blocked_stream_says_for_how_long_by_what_and_what_to_do),
+        CASE(a_stream_that_is_blocked_because_delivery_fails_says_both),
         CASE(a_failing_spool_disk_does_not_accuse_the_destination),
         CASE(a_stopping_engine_is_not_ready),
         CASE(an_error_stays_on_its_line),

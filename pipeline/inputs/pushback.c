@@ -1,0 +1,102 @@
+#include "pipeline/inputs/pushback.h"
+
+#include <string.h>
+
+void pushback_init(struct pushback *p, void (*began)(void *ctx), void *ctx)
+{
+    memset(p, 0, sizeof(*p));
+    p->hold = PUSHBACK_HOLD;
+    p->began = began;
+    p->ctx = ctx;
+    pthread_mutex_init(&p->lock, NULL);
+}
+
+void pushback_release(struct pushback *p)
+{
+    pthread_mutex_destroy(&p->lock);
+}
+
+static nsec next_hold(const struct pushback *p, nsec now)
+{
+    if (!p->ended || now - p->ended >= PUSHBACK_AGAIN)
+        return PUSHBACK_HOLD;
+    return p->hold < PUSHBACK_HOLD_MOST ? 2 * p->hold : PUSHBACK_HOLD_MOST;
+}
+
+void pushback_note(struct pushback *p, enum pushback_why why, nsec now)
+{
+    bool begins;
+
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    begins = !p->blocked;
+    if (begins) {
+        p->hold = next_hold(p, now);
+        p->blocked = true;
+        p->since = now;
+        p->count = 0;
+        memset(p->last, 0, sizeof(p->last));
+    }
+    p->last[why] = now;
+    p->count++;
+    pthread_mutex_unlock(&p->lock);
+    if (begins && p->began)
+        p->began(p->ctx);
+}
+
+void pushback_wait(struct pushback *p, enum pushback_why why, nsec *held, nsec now)
+{
+    if (!*held)
+        *held = now;
+    else if (now - *held >= PUSHBACK_PATIENCE)
+        pushback_note(p, why, now);
+}
+
+static nsec newest(const struct pushback *p)
+{
+    nsec last = 0;
+
+    for (unsigned i = 0; i < PUSHBACK_WHYS; i++)
+        last = p->last[i] > last ? p->last[i] : last;
+    return last;
+}
+
+/* Locks: held. */
+static struct pushback_view view(const struct pushback *p, nsec now)
+{
+    struct pushback_view v = {.lasted = now - p->since, .count = p->count};
+
+    v.until = newest(p) + p->hold;
+    v.blocked = p->blocked && now < v.until;
+    while (v.why + 1 < PUSHBACK_WHYS && (!p->last[v.why] || newest(p) - p->last[v.why] >= p->hold))
+        v.why++;
+    return v;
+}
+
+struct pushback_view pushback_view(struct pushback *p, nsec now)
+{
+    struct pushback_view v = {.blocked = false};
+
+    if (!p)
+        return v;
+    pthread_mutex_lock(&p->lock);
+    v = view(p, now);
+    pthread_mutex_unlock(&p->lock);
+    return v;
+}
+
+bool pushback_look(struct pushback *p, nsec now, struct pushback_view *v)
+{
+    bool ends;
+
+    pthread_mutex_lock(&p->lock);
+    *v = view(p, now);
+    ends = p->blocked && !v->blocked;
+    if (ends) {
+        p->blocked = false;
+        p->ended = now;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return ends;
+}
