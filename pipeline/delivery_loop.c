@@ -5,14 +5,13 @@
 #include <pthread.h>
 #include <stddef.h>
 
-struct delivery_loop {
+struct real_loop {
+    struct delivery_loop loop;
     struct delivery_tools tools;
     struct transport *transport;
     struct heap timers;
     struct loop_waiter *hungry, **hungry_last; /* first come, first served */
     bool fed;                                  /* memory was given back in this turn */
-    unsigned scouts;
-    nsec mono, wall;
 
     pthread_mutex_t lock;
     struct loop_event *first, **last; /* guarded by lock */
@@ -21,37 +20,16 @@ struct delivery_loop {
     bool started;
 };
 
-int delivery_loop_new(struct delivery_loop **out, const struct delivery_tools *tools, struct err *e)
+static struct real_loop *real(struct delivery_loop *l)
 {
-    struct delivery_loop *l = mem_alloc(sizeof(*l));
-
-    l->tools = *tools;
-    l->last = &l->first;
-    l->hungry_last = &l->hungry;
-    pthread_mutex_init(&l->lock, NULL);
-    if (transport_new(&l->transport, e) < 0) {
-        delivery_loop_free(&l);
-        return -1;
-    }
-    *out = l;
-    return 0;
+    return CONTAINER_OF(l, struct real_loop, loop);
 }
 
-void delivery_loop_free(struct delivery_loop **lp)
-{
-    struct delivery_loop *l = *lp;
+/* --- what runs on it --- */
 
-    if (!l)
-        return;
-    transport_free(&l->transport);
-    heap_release(&l->timers);
-    pthread_mutex_destroy(&l->lock);
-    mem_free(l);
-    *lp = NULL;
-}
-
-void delivery_loop_post(struct delivery_loop *l, struct loop_event *ev)
+static void post(struct delivery_loop *loop, struct loop_event *ev)
 {
+    struct real_loop *l = real(loop);
     bool was_empty;
 
     if (atomic_exchange(&ev->posted, true))
@@ -66,7 +44,114 @@ void delivery_loop_post(struct delivery_loop *l, struct loop_event *ev)
         transport_wake(l->transport);
 }
 
-static struct loop_event *take_event(struct delivery_loop *l)
+static void at(struct delivery_loop *l, struct loop_timer *t, nsec mono)
+{
+    heap_set(&real(l)->timers, &t->item, mono);
+}
+
+static void work(struct delivery_loop *l, struct worker_job *job)
+{
+    worker_submit(real(l)->tools.workers, job);
+}
+
+static void send(struct delivery_loop *l, struct sender_job *job)
+{
+    sender_submit(real(l)->tools.senders, job);
+}
+
+static void start_exchange(struct delivery_loop *l, struct exchange *x)
+{
+    transport_start(real(l)->transport, x);
+}
+
+static void cancel(struct delivery_loop *l, struct exchange *x)
+{
+    transport_cancel(real(l)->transport, x);
+}
+
+static bool take_memory(struct delivery_loop *l, size_t bytes)
+{
+    return budget_take(real(l)->tools.budget, bytes);
+}
+
+static void give_memory(struct delivery_loop *loop, size_t bytes)
+{
+    struct real_loop *l = real(loop);
+
+    budget_give(l->tools.budget, bytes);
+    l->fed = true;
+}
+
+static void await_memory(struct delivery_loop *loop, struct loop_waiter *w)
+{
+    struct real_loop *l = real(loop);
+
+    if (w->waiting)
+        return;
+    w->waiting = true;
+    w->next = NULL;
+    *l->hungry_last = w;
+    l->hungry_last = &w->next;
+}
+
+static bool has_plenty(struct delivery_loop *l, size_t bytes)
+{
+    return budget_has_plenty(real(l)->tools.budget, bytes);
+}
+
+static bool has_plenty_of_senders(struct delivery_loop *l)
+{
+    return sender_has_plenty(real(l)->tools.senders);
+}
+
+static const struct delivery_loop_ops OPS = {
+    .post = post,
+    .at = at,
+    .work = work,
+    .send = send,
+    .exchange = start_exchange,
+    .cancel = cancel,
+    .take_memory = take_memory,
+    .give_memory = give_memory,
+    .await_memory = await_memory,
+    .has_plenty = has_plenty,
+    .has_plenty_of_senders = has_plenty_of_senders,
+};
+
+/* --- its life --- */
+
+int delivery_loop_new(struct delivery_loop **out, const struct delivery_tools *tools, struct err *e)
+{
+    struct real_loop *l = mem_alloc(sizeof(*l));
+
+    *out = &l->loop;
+    l->loop = (struct delivery_loop){.ops = &OPS, .tmp_dir = tools->tmp_dir};
+    l->tools = *tools;
+    l->last = &l->first;
+    l->hungry_last = &l->hungry;
+    pthread_mutex_init(&l->lock, NULL);
+    if (transport_new(&l->transport, e) < 0) {
+        delivery_loop_free(out);
+        return -1;
+    }
+    return 0;
+}
+
+void delivery_loop_free(struct delivery_loop **lp)
+{
+    struct real_loop *l;
+
+    if (!*lp)
+        return;
+    l = real(*lp);
+    transport_free(&l->transport);
+    heap_release(&l->timers);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l);
+    *lp = NULL;
+}
+
+static struct loop_event *take_event(struct real_loop *l)
 {
     struct loop_event *ev;
 
@@ -81,7 +166,7 @@ static struct loop_event *take_event(struct delivery_loop *l)
     return ev;
 }
 
-static bool is_stopped(struct delivery_loop *l)
+static bool is_stopped(struct real_loop *l)
 {
     bool stop;
 
@@ -91,13 +176,13 @@ static bool is_stopped(struct delivery_loop *l)
     return stop;
 }
 
-static void read_clocks(struct delivery_loop *l)
+static void read_clocks(struct real_loop *l)
 {
-    l->mono = clock_mono();
-    l->wall = clock_wall();
+    l->loop.mono = clock_mono();
+    l->loop.wall = clock_wall();
 }
 
-static void run_events(struct delivery_loop *l)
+static void run_events(struct real_loop *l)
 {
     struct loop_event *ev;
 
@@ -107,11 +192,11 @@ static void run_events(struct delivery_loop *l)
     }
 }
 
-static void run_timers(struct delivery_loop *l)
+static void run_timers(struct real_loop *l)
 {
     struct heap_item *item;
 
-    while ((item = heap_take_due(&l->timers, l->mono))) {
+    while ((item = heap_take_due(&l->timers, l->loop.mono))) {
         struct loop_timer *t = CONTAINER_OF(item, struct loop_timer, item);
 
         t->fn(t);
@@ -119,7 +204,7 @@ static void run_timers(struct delivery_loop *l)
 }
 
 /* Each waiter tries again once; who is still hungry queues up again behind the others. */
-static void feed_waiters(struct delivery_loop *l)
+static void feed_waiters(struct real_loop *l)
 {
     struct loop_waiter *w = l->hungry;
 
@@ -132,14 +217,14 @@ static void feed_waiters(struct delivery_loop *l)
         struct loop_waiter *next = w->next;
 
         w->waiting = false;
-        delivery_loop_post(l, w->ev);
+        delivery_loop_post(&l->loop, w->ev);
         w = next;
     }
 }
 
 static void *loop_main(void *arg)
 {
-    struct delivery_loop *l = arg;
+    struct real_loop *l = arg;
 
     pthread_setname_np(pthread_self(), "delivery");
     while (!is_stopped(l)) {
@@ -155,8 +240,10 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
-int delivery_loop_start(struct delivery_loop *l, struct err *e)
+int delivery_loop_start(struct delivery_loop *loop, struct err *e)
 {
+    struct real_loop *l = real(loop);
+
     read_clocks(l);
     if (pthread_create(&l->thread, NULL, loop_main, l) != 0)
         return err_set(e, ERR_IO, "the delivery thread cannot be started");
@@ -164,8 +251,10 @@ int delivery_loop_start(struct delivery_loop *l, struct err *e)
     return 0;
 }
 
-void delivery_loop_stop(struct delivery_loop *l)
+void delivery_loop_stop(struct delivery_loop *loop)
 {
+    struct real_loop *l = real(loop);
+
     if (!l->started)
         return;
     pthread_mutex_lock(&l->lock);
@@ -174,56 +263,4 @@ void delivery_loop_stop(struct delivery_loop *l)
     transport_wake(l->transport);
     pthread_join(l->thread, NULL);
     l->started = false;
-}
-
-void loop_timer_init(struct loop_timer *t, void (*fn)(struct loop_timer *))
-{
-    heap_item_init(&t->item);
-    t->fn = fn;
-}
-
-void delivery_loop_at(struct delivery_loop *l, struct loop_timer *t, nsec mono)
-{
-    heap_set(&l->timers, &t->item, mono);
-}
-
-void delivery_loop_await_memory(struct delivery_loop *l, struct loop_waiter *w)
-{
-    if (w->waiting)
-        return;
-    w->waiting = true;
-    w->next = NULL;
-    *l->hungry_last = w;
-    l->hungry_last = &w->next;
-}
-
-void delivery_loop_give_memory(struct delivery_loop *l, size_t bytes)
-{
-    budget_give(l->tools.budget, bytes);
-    l->fed = true;
-}
-
-unsigned delivery_loop_scouts(struct delivery_loop *l, int change)
-{
-    return l->scouts += (unsigned)change;
-}
-
-const struct delivery_tools *delivery_loop_tools(const struct delivery_loop *l)
-{
-    return &l->tools;
-}
-
-struct transport *delivery_loop_transport(struct delivery_loop *l)
-{
-    return l->transport;
-}
-
-nsec delivery_loop_mono(const struct delivery_loop *l)
-{
-    return l->mono;
-}
-
-nsec delivery_loop_wall(const struct delivery_loop *l)
-{
-    return l->wall;
 }

@@ -25,7 +25,7 @@ static void log_failure(struct shipment *s, nsec wait)
     struct target *t = s->target;
     uint64_t quiet = t->failure_log.suppressed;
 
-    if (!failure_is_due(t, v->code, delivery_loop_mono(s->loop)))
+    if (!failure_is_due(t, v->code, s->loop->mono))
         return;
     t->failure_log.suppressed = 0;
     LOG_AT(v->misconfigured ? LOG_ERROR : LOG_WARN, "delivery failed, will be retried", KS("stream", t->stream),
@@ -36,7 +36,7 @@ static void log_failure(struct shipment *s, nsec wait)
 
 static void retry(struct shipment *s)
 {
-    target_note_failure(s->target, &s->verdict, delivery_loop_wall(s->loop));
+    target_note_failure(s->target, &s->verdict, s->loop->wall);
     log_failure(s, shipment_retry(s));
     delivery_transform_waits(s->owner, s);
 }
@@ -45,7 +45,7 @@ static void note_success(struct shipment *s)
 {
     const struct delivery *d = s->owner;
     struct target *t = s->target;
-    nsec now = delivery_loop_wall(s->loop), since = target_note_success(t, now);
+    nsec now = s->loop->wall, since = target_note_success(t, now);
 
     if (since && t->failure_told) {
         t->failure_told = false;
@@ -136,7 +136,7 @@ static bool is_expired(const struct shipment *s)
 {
     const struct delivery *d = s->owner;
     const struct stream *st = d->st;
-    nsec failing = shipment_failing_for(s), now = delivery_loop_mono(s->loop);
+    nsec failing = shipment_failing_for(s), now = s->loop->mono;
 
     if (d->partial_since && now - d->partial_since > failing)
         failing = now - d->partial_since;
@@ -168,7 +168,7 @@ static void log_refused(struct shipment *s, const char *cause, const char *hint)
     uint64_t quiet = t->refusal_log.suppressed;
 
     d->refusal_told = true;
-    if (!log_due(&t->refusal_log, delivery_loop_mono(s->loop), DELIVERY_LOG_PERIOD))
+    if (!log_due(&t->refusal_log, s->loop->mono, DELIVERY_LOG_PERIOD))
         return;
     t->refusal_log.suppressed = 0;
     log_warn("records are refused, they go to the backup with their reasons", KS("stream", t->stream),
@@ -243,7 +243,7 @@ static bool apply_outcome(struct shipment *s, enum sink_outcome outcome)
     if (s->verdict.misconfigured)
         d->partial_since = 0;
     else if (outcome == SINK_PARTIAL && !d->partial_since)
-        d->partial_since = delivery_loop_mono(s->loop);
+        d->partial_since = s->loop->mono;
     if ((outcome == SINK_RETRY || outcome == SINK_PARTIAL) && d->fates.pending > 0 && is_expired(s)) {
         log_given_up(s);
         refuse_pending(d);

@@ -136,7 +136,7 @@ void delivery_ship_errors(struct delivery *d)
 {
     struct stream *st = d->st;
 
-    d->attempts_ended = delivery_loop_wall(st->loop);
+    d->attempts_ended = st->loop->wall;
     d->errors = new_shipment(d, &errors_ops, &st->backup, &d->fates);
     d->errors->in.records = d->records->in.records;
     d->errors->in.shaper = d->records->in.shaper; /* for what it says of a record */

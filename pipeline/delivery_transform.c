@@ -9,19 +9,19 @@
 
 bool delivery_transform(struct delivery *d)
 {
-    const struct delivery_tools *tools = delivery_loop_tools(d->st->loop);
+    struct delivery_loop *loop = d->st->loop;
     uint64_t bytes = stage_memory(&d->seal);
 
-    if (!budget_take(tools->budget, bytes))
+    if (!delivery_loop_take_memory(loop, bytes))
         return false;
     d->budgeted = bytes;
     d->transform.spool = d->st->spool;
     d->transform.seal = &d->seal;
     d->transform.line = d->st->line;
     d->transform.stream = d->st->conf->name;
-    d->transform.tmp_dir = tools->tmp_dir;
-    d->transform.now = delivery_loop_wall(d->st->loop);
-    worker_submit(tools->workers, &d->transform_job);
+    d->transform.tmp_dir = loop->tmp_dir;
+    d->transform.now = d->st->loop->wall;
+    loop->ops->work(loop, &d->transform_job);
     return true;
 }
 
@@ -45,14 +45,14 @@ static void retry_transform(struct delivery *d, const char *code, const char *me
     snprintf(v.code, sizeof(v.code), "%s", code);
     snprintf(v.message, sizeof(v.message), "%s", message);
     snprintf(v.hint, sizeof(v.hint), "%s", hint);
-    target_note_failure(&st->destination, &v, delivery_loop_wall(st->loop));
-    if (log_due(&st->destination.failure_log, delivery_loop_mono(st->loop), DELIVERY_LOG_PERIOD))
+    target_note_failure(&st->destination, &v, st->loop->wall);
+    if (log_due(&st->destination.failure_log, st->loop->mono, DELIVERY_LOG_PERIOD))
         log_error("a batch cannot be transformed, it waits in the spool", KS("stream", st->conf->name),
                   KS("code", code), KS("cause", message), KS("hint", hint), KI("retry_ms", wait / NSEC_PER_MSEC));
     stage_transform_release(&d->transform);
     delivery_loop_give_memory(st->loop, d->budgeted);
     d->budgeted = 0;
-    delivery_loop_at(st->loop, &d->transform_retry, delivery_loop_mono(st->loop) + wait);
+    delivery_loop_at(st->loop, &d->transform_retry, st->loop->mono + wait);
 }
 
 /* It keeps its turn: with a `single` transform no later batch may overtake it. */
@@ -61,7 +61,7 @@ static void on_transform_retry(struct loop_timer *t)
     struct delivery *d = CONTAINER_OF(t, struct delivery, transform_retry);
 
     if (!delivery_transform(d))
-        delivery_loop_at(d->st->loop, t, delivery_loop_mono(d->st->loop) + BACKOFF_FIRST);
+        delivery_loop_at(d->st->loop, t, d->st->loop->mono + BACKOFF_FIRST);
 }
 
 static void trim_budget(struct delivery *d)
@@ -81,7 +81,7 @@ void delivery_transform_waits(struct delivery *d, const struct shipment *s)
     struct err e;
     int rc;
 
-    if (!d->transform.list || s == d->source || budget_has_plenty(delivery_loop_tools(d->st->loop)->budget, 0))
+    if (!d->transform.list || s == d->source || d->st->loop->ops->has_plenty(d->st->loop, 0))
         return;
     rc = s == d->failed ? body_stash(d->transform.failed, &e) : record_list_stash(d->transform.list, &e);
     /* A temporary file that cannot be written is no reason to lose anything: then it goes on holding its memory. */

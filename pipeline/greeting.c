@@ -19,7 +19,7 @@ void greeting_init(struct greeting *g, struct target *t)
 void greeting_release(struct greeting *g)
 {
     if (g->asking)
-        transport_cancel(delivery_loop_transport(g->loop), &g->exchange);
+        g->loop->ops->cancel(g->loop, &g->exchange);
     http_request_release(&g->request);
     pthread_mutex_destroy(&g->lock);
 }
@@ -30,16 +30,16 @@ void greeting_ask(struct greeting *g, struct delivery_loop *l)
     struct err e;
     int rc;
 
-    if (!t->ops->greet || g->asking || delivery_loop_mono(l) < g->next)
+    if (!t->ops->greet || g->asking || l->mono < g->next)
         return;
     g->loop = l;
-    rc = t->ops->greet(t->state, delivery_loop_wall(l), &g->request, &e);
+    rc = t->ops->greet(t->state, l->wall, &g->request, &e);
     g->next = rc < 0 ? 0 : NSEC_NEVER; /* what cannot be asked fails like the attempt, which says why */
     if (rc != 1)
         return;
     g->asking = true;
     g->exchange.request = &g->request;
-    transport_start(delivery_loop_transport(l), &g->exchange);
+    l->ops->exchange(l, &g->exchange);
 }
 
 static void tell(const struct greeting *g, const struct sink_greeting *heard)
@@ -64,7 +64,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
     if (re->failure != HTTP_OK)
         g->next = 0;
     else if (!g->target->ops->greeted(g->target->state, re, &heard))
-        g->next = delivery_loop_mono(g->loop) + ASK_AGAIN;
+        g->next = g->loop->mono + ASK_AGAIN;
     pthread_mutex_lock(&g->lock);
     news = heard.who[0] && strcmp(heard.who, g->heard.who) != 0;
     if (news)

@@ -36,7 +36,7 @@ void shipment_release(struct shipment *s)
     delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
     if (s->step == SHIPMENT_WAITING)
         target_waited(s->target, s);
-    transport_cancel(delivery_loop_transport(s->loop), &s->exchange);
+    s->loop->ops->cancel(s->loop, &s->exchange);
     body_free(&s->out.body);
     http_request_release(&s->request);
 }
@@ -57,27 +57,28 @@ static unsigned digests_of(const struct target *t)
 
 /* A destination that is stuck keeps what its attempts hold. So each may have one, and more than one only while there is
  * plenty for the others. */
-static bool may_have_more(const struct shipment *s, const struct delivery_tools *tools, uint64_t bytes)
+static bool may_have_more(const struct shipment *s, uint64_t bytes)
 {
+    struct delivery_loop *l = s->loop;
+
     return s->target->active <= 1 ||
-           (budget_has_plenty(tools->budget, bytes) && (!s->target->ops->send || sender_has_plenty(tools->senders)));
+           (l->ops->has_plenty(l, bytes) && (!s->target->ops->send || l->ops->has_plenty_of_senders(l)));
 }
 
 bool shipment_start(struct shipment *s)
 {
-    const struct delivery_tools *tools = delivery_loop_tools(s->loop);
     uint64_t bytes = stage_memory(s->in.records.seal) + EXCHANGE_MEMORY;
 
-    if (!may_have_more(s, tools, bytes) || !budget_take(tools->budget, bytes))
+    if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;
     s->budgeted = bytes;
     s->step = SHIPMENT_ENCODING;
     s->encoded = false;
     s->sent = 0;
     s->out = (struct stage_out){.body = NULL};
-    s->in.tmp_dir = tools->tmp_dir;
+    s->in.tmp_dir = s->loop->tmp_dir;
     s->in.digests = digests_of(s->target);
-    worker_submit(tools->workers, &s->job);
+    s->loop->ops->work(s->loop, &s->job);
     return true;
 }
 
@@ -147,8 +148,8 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 
     s->step = SHIPMENT_IDLE;
     s->failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
-    note_since(&s->failing_since, !worked && !s->verdict.misconfigured, delivery_loop_mono(s->loop));
-    note_since(&s->stuck_since, !worked, delivery_loop_mono(s->loop));
+    note_since(&s->failing_since, !worked && !s->verdict.misconfigured, s->loop->mono);
+    note_since(&s->stuck_since, !worked, s->loop->mono);
     s->failures = worked ? 0 : s->failures + 1;
     if (s->metrics && outcome != SINK_DELIVERED)
         metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);
@@ -169,7 +170,7 @@ static void fail_locally(struct shipment *s, const char *code, const struct err 
 
 nsec shipment_failing_for(const struct shipment *s)
 {
-    return s->failing_since ? delivery_loop_mono(s->loop) - s->failing_since : 0;
+    return s->failing_since ? s->loop->mono - s->failing_since : 0;
 }
 
 nsec shipment_retry(struct shipment *s)
@@ -180,13 +181,13 @@ nsec shipment_retry(struct shipment *s)
         wait = BACKOFF_MISCONFIGURED_MIN;
     s->step = SHIPMENT_WAITING;
     wait = target_wait(s->target, s, wait, random_bits());
-    delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop) + wait);
+    delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
     return wait;
 }
 
 void shipment_retry_now(struct shipment *s)
 {
-    delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop));
+    delivery_loop_at(s->loop, &s->retry, s->loop->mono);
 }
 
 static void on_retry(struct loop_timer *t)
@@ -215,7 +216,7 @@ static void make_offer(struct shipment *s)
         .content_type = s->content_type,
         .crc32c = s->out.crc32c,
         .record_count = s->out.taken,
-        .wall_now = delivery_loop_wall(s->loop),
+        .wall_now = s->loop->wall,
     };
     memcpy(s->offer.sha256, s->out.sha256, sizeof(s->offer.sha256));
 }
@@ -225,7 +226,7 @@ static void send_now(struct shipment *s)
     const struct sink_ops *sink = s->target->ops;
 
     s->step = SHIPMENT_SENDING;
-    s->sent = delivery_loop_mono(s->loop);
+    s->sent = s->loop->mono;
     s->attempts++;
     s->verdict = (struct sink_verdict){.fates = s->sink_fates};
     if (s->sink_fates)
@@ -234,7 +235,7 @@ static void send_now(struct shipment *s)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
     greeting_ask(&s->target->greeting, s->loop);
     if (sink->send)
-        sender_submit(delivery_loop_tools(s->loop)->senders, &s->send);
+        s->loop->ops->send(s->loop, &s->send);
     else
         request(s);
 }
@@ -244,14 +245,14 @@ static void request(struct shipment *s)
     struct err e;
 
     http_request_release(&s->request);
-    s->offer.wall_now = delivery_loop_wall(s->loop);
+    s->offer.wall_now = s->loop->wall;
     if (s->target->ops->request(s->target->state, &s->offer, &s->request, &e) < 0) {
         fail_locally(s, "RequestNotMade", &e);
         return;
     }
     s->exchange.request = &s->request;
     s->exchange.body = s->out.body;
-    transport_start(delivery_loop_transport(s->loop), &s->exchange);
+    s->loop->ops->exchange(s->loop, &s->exchange);
 }
 
 /* The destination has the body, but has not acknowledged it: the attempt goes on with a question a little later. */
@@ -262,7 +263,7 @@ static void follow_up(struct shipment *s)
     memcpy(s->token, s->verdict.token, sizeof(s->token));
     s->offer.token = s->token;
     s->offer.follow_up++;
-    delivery_loop_at(s->loop, &s->retry, delivery_loop_mono(s->loop) + wait);
+    delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
 }
 
 static void go_on(struct shipment *s)
@@ -309,7 +310,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
     enum sink_outcome outcome;
 
     if (s->offer.follow_up == 0)
-        s->answered = delivery_loop_mono(s->loop);
+        s->answered = s->loop->mono;
     outcome = s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict);
     if (outcome == SINK_FOLLOW_UP)
         follow_up(s);
@@ -330,6 +331,6 @@ static void on_sent(struct loop_event *ev)
 {
     struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
 
-    s->answered = delivery_loop_mono(s->loop);
+    s->answered = s->loop->mono;
     end_attempt(s, s->sent_outcome);
 }

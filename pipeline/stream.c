@@ -84,7 +84,7 @@ static int open_targets(struct stream *st, const struct stream_env *env, struct 
         .identity = spool_identity(st->spool),
         .version = st->version,
         .base_dir = env->base_dir,
-        .tmp_dir = delivery_loop_tools(st->loop)->tmp_dir,
+        .tmp_dir = st->loop->tmp_dir,
     };
 
     if (target_open(&st->destination, conf->sink, conf->sink_conf, &sink_env, e) < 0)
@@ -184,14 +184,13 @@ bool stream_is_idle(const struct stream *st)
 
 static bool batch_is_due(const struct stream *st)
 {
-    return batcher_due(&st->batcher, delivery_loop_mono(st->loop)) ||
-           (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
+    return batcher_due(&st->batcher, st->loop->mono) || (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
 }
 
 /* The disk failed while the batcher looked ahead: said, and tried again soon. */
 static void spool_failed(struct stream *st, const struct err *e)
 {
-    nsec now = delivery_loop_mono(st->loop);
+    nsec now = st->loop->mono;
 
     if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
         log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
@@ -207,7 +206,7 @@ static void cut_due_batches(struct stream *st)
         struct seal seal;
         struct spool_cursor end;
 
-        if (batcher_advance(&st->batcher, delivery_loop_wall(l), delivery_loop_mono(l), &e) < 0) {
+        if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
             spool_failed(st, &e);
             return;
         }
@@ -237,7 +236,7 @@ void stream_transform_ended(struct stream *st)
  * plenty for the others. */
 static bool may_hold_more(const struct stream *st)
 {
-    if (budget_has_plenty(delivery_loop_tools(st->loop)->budget, 0))
+    if (st->loop->ops->has_plenty(st->loop, 0))
         return true;
     for (const struct delivery *d = st->open; d; d = d->next_open)
         if (d->budgeted > 0)

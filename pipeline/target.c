@@ -98,7 +98,7 @@ static void release_waiting(struct target *t)
 
 void target_attempt_ended(struct target *t, const struct shipment *s, enum target_news news)
 {
-    nsec now = delivery_loop_mono(s->loop);
+    nsec now = s->loop->mono;
 
     assert(t->active > 0);
     if (s->sent && news == TARGET_WORKS)
@@ -129,7 +129,7 @@ nsec target_wait(struct target *t, struct shipment *s, nsec wait, uint32_t rando
     if (t->scout || !s->failed_with_target || s->verdict.misconfigured)
         return wait;
     t->scout = s;
-    early = backoff_scout(delivery_loop_scouts(s->loop, 1), random);
+    early = backoff_scout(++s->loop->scouts, random);
     return early < wait ? early : wait;
 }
 
@@ -144,7 +144,7 @@ void target_waited(struct target *t, struct shipment *s)
     if (t->scout != s)
         return;
     t->scout = NULL;
-    (void)delivery_loop_scouts(s->loop, -1);
+    s->loop->scouts--;
 }
 
 void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)
