@@ -78,7 +78,7 @@ static void on_note(void *ctx)
 static void on_began(struct loop_event *ev)
 {
     struct intake *in = CONTAINER_OF(ev, struct intake, began);
-    struct pushback_view v = pushback_view(&in->pushback, delivery_loop_mono(in->loop));
+    struct pushback_view v = pushback_view(&in->pushback, in->loop->mono);
     struct intake_status s;
 
     tell(in, &v, &s);
@@ -92,7 +92,7 @@ static void on_look(struct loop_timer *t)
     struct intake *in = CONTAINER_OF(t, struct intake, look);
     struct pushback_view v;
 
-    if (!pushback_look(&in->pushback, delivery_loop_mono(in->loop), &v)) {
+    if (!pushback_look(&in->pushback, in->loop->mono, &v)) {
         delivery_loop_at(in->loop, t, v.until);
         return;
     }
