@@ -27,6 +27,13 @@
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_NOTE_MAX 2048
 
+/* Log lines that standard error has not taken yet; what does not fit is dropped and counted. Holds the longest line. */
+#ifdef TIGHT
+#define LOG_RING_BYTES (8 * KIB)
+#else
+#define LOG_RING_BYTES (256 * KIB)
+#endif
+
 /* A body larger than this lives in an unlinked file. */
 #ifdef TIGHT
 #define BODY_MEMORY_MAX (4 * KIB)

@@ -1,24 +1,24 @@
-/* A line is built in one bounded buffer and written with one write(2): lines of several threads never mix, and a full
- * pipe behind stderr holds up only the thread that logs. Values are quoted when logfmt needs it; control characters and
+/* A line is built in one bounded buffer and handed on whole: lines of several threads never mix. Values are quoted when logfmt needs it; control characters and
  * what is not UTF-8 become \xNN, so a hostile file name cannot forge a second line or colour a terminal. */
 #include "pipeline/base/log.h"
 
+#include "pipeline/base/log_writer.h"
 #include "pipeline/base/utf8.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096
-
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static _Atomic int level_max = LOG_INFO;
+static struct log_writer *_Atomic writer; /* NULL: lines are written at once */
 
 struct line {
-    char p[LINE_MAX_BYTES];
+    char p[LOG_LINE_MAX];
     size_t n;
 };
 
@@ -136,21 +136,126 @@ bool log_level_parse(const char *name, enum log_level *out)
     return false;
 }
 
+static void build(struct line *l, enum log_level level, const char *msg, const struct log_kv *kvs)
+{
+    char ts[32];
+
+    l->n = 0;
+    putf(l, "ts=%s level=%s msg=", clock_rfc3339(clock_wall(), ts, sizeof(ts)), level_names[level]);
+    put_value(l, slice_str(msg));
+    for (; kvs->kind != LOG_KV_END; kvs++)
+        put_kv(l, kvs);
+    l->p[l->n++] = '\n';
+}
+
+static void hand_on(const char *p, size_t n)
+{
+    struct log_writer *w = atomic_load(&writer);
+    ssize_t done;
+
+    if (w) {
+        log_writer_put(w, slice_of(p, n));
+        return;
+    }
+    done = write(STDERR_FILENO, p, n);
+    (void)done; /* nowhere left to report to */
+}
+
 void log_emit(enum log_level level, const char *msg, const struct log_kv *kvs)
 {
-    struct line l = {.n = 0};
-    char ts[32];
-    ssize_t done;
+    struct line l;
 
     if ((int)level > atomic_load(&level_max))
         return;
-    putf(&l, "ts=%s level=%s msg=", clock_rfc3339(clock_wall(), ts, sizeof(ts)), level_names[level]);
-    put_value(&l, slice_str(msg));
-    for (; kvs->kind != LOG_KV_END; kvs++)
-        put_kv(&l, kvs);
-    l.p[l.n++] = '\n';
-    done = write(STDERR_FILENO, l.p, l.n);
-    (void)done; /* nowhere left to report to */
+    build(&l, level, msg, kvs);
+    hand_on(l.p, l.n);
+}
+
+void log_text(const char *text)
+{
+    size_t n = strlen(text);
+
+    hand_on(text, n < LOG_LINE_MAX ? n : LOG_LINE_MAX);
+}
+
+/* --- the writer ---------------------------------------------------------------------------------------------------- */
+
+static size_t say_dropped(uint64_t lines, char out[LOG_LINE_MAX])
+{
+    struct line l;
+    char msg[64];
+
+    snprintf(msg, sizeof(msg), "%" PRIu64 " log line%s dropped", lines, lines == 1 ? " was" : "s were");
+    build(&l, LOG_WARN, msg,
+          (const struct log_kv[]){KU("lines", lines),
+                                  KS("cause", "standard error did not take them"),
+                                  KS("hint", "look at what reads the log, and at its disk"),
+                                  {.kind = LOG_KV_END}});
+    memcpy(out, l.p, l.n);
+    return l.n;
+}
+
+/* What was there before (a sanitizer's, or the system's own way to end a process) comes behind: the handler puts it back and the
+ * fault happens again. */
+static const int crash_signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static struct sigaction before_crash[ARRAY_LEN(crash_signals)];
+
+static void on_crash(int sig)
+{
+    struct log_writer *w = atomic_load(&writer);
+
+    for (size_t i = 0; i < ARRAY_LEN(crash_signals); i++)
+        if (crash_signals[i] == sig)
+            sigaction(sig, &before_crash[i], NULL);
+    if (w)
+        log_writer_rescue(w);
+    if (sig == SIGABRT)
+        raise(sig); /* it may have come from outside */
+}
+
+static void catch_crashes(bool on)
+{
+    struct sigaction own = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+
+    sigemptyset(&own.sa_mask);
+    for (size_t i = 0; i < ARRAY_LEN(crash_signals); i++)
+        sigaction(crash_signals[i], on ? &own : &before_crash[i], on ? &before_crash[i] : NULL);
+}
+
+int log_start(struct err *e)
+{
+    struct log_writer *w;
+
+    if (log_writer_start(&w, STDERR_FILENO, say_dropped, e) < 0)
+        return -1;
+    atomic_store(&writer, w);
+    catch_crashes(true);
+    return 0;
+}
+
+void log_stop(nsec patience)
+{
+    struct log_writer *w = atomic_load(&writer);
+
+    if (!w || !log_writer_stop(&w, patience))
+        return;
+    catch_crashes(false);
+    atomic_store(&writer, NULL);
+}
+
+void log_flush(nsec patience)
+{
+    struct log_writer *w = atomic_load(&writer);
+
+    if (w)
+        (void)log_writer_flush(w, patience);
+}
+
+uint64_t log_dropped(void)
+{
+    struct log_writer *w = atomic_load(&writer);
+
+    return w ? log_writer_dropped(w) : 0;
 }
 
 bool log_due(struct log_limit *l, nsec now, nsec period)

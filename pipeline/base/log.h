@@ -6,12 +6,14 @@
  * The function that *decides* logs: base/, config/, transforms/ and sinks/ return errors instead. The text says what
  * happened; a `hint` key says what to do. Record contents and secrets never go into a line.
  *
- * Threads  any; a line is one write(2), so lines never mix.
+ * Threads  any; lines never mix. Between log_start() and log_stop() a thread of its own writes them, so that a standard
+ * error which nobody reads holds up nobody (log_writer.h); before and behind a line is one write(2).
  */
 #ifndef PIPELINE_BASE_LOG_H
 #define PIPELINE_BASE_LOG_H
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
 
@@ -36,6 +38,17 @@ struct log_kv {
 #define KI(k, v) ((struct log_kv){.kind = LOG_KV_INT, .key = (k), .i = (int64_t)(v)})
 #define KU(k, v) ((struct log_kv){.kind = LOG_KV_UINT, .key = (k), .u = (uint64_t)(v)})
 #define KE(k, v) ((struct log_kv){.kind = LOG_KV_ERR, .key = (k), .e = (v)})
+
+/* For a process that is to go on whatever becomes of its log. Lines that are not written yet when it crashes are written then. */
+MUST_CHECK int log_start(struct err *e);
+/* Waits up to `patience` until all is written. Only when no other thread logs any more. */
+void log_stop(nsec patience);
+/* Waits up to `patience`; then all is written, or will never be. */
+void log_flush(nsec patience);
+/* Lines that never reached standard error, because nobody read it or writing failed. */
+uint64_t log_dropped(void);
+/* Text that is no log line, on the same way: at most LOG_LINE_MAX bytes. */
+void log_text(const char *text);
 
 void log_set_level(enum log_level max);
 bool log_level_parse(const char *name, enum log_level *out);

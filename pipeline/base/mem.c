@@ -1,5 +1,6 @@
 #include "pipeline/base/mem.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,12 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SAY_IT_MS 100
+
 static NORETURN void out_of_memory(void)
 {
     static const char text[] = "level=error msg=\"out of memory, ending\" hint=\"what was acknowledged is safe in the "
                                "spool; give the process more memory and start it again\"\n";
 
-    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+    struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    /* Nobody may be reading it, and the end must not wait for that. */
+    if (poll(&err, 1, SAY_IT_MS) == 1 && write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
         abort();
     abort();
 }
