@@ -4,14 +4,20 @@
 #include "pipeline/cli.h"
 #include "pipeline/engine.h"
 #include "pipeline/progress.h"
+#include "pipeline/way_out.h"
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
+
+/* All is delivered, and the threads have nothing to do any more: one that hangs all the same is not waited for longer. */
+#define STOP_PATIENCE (10 * NSEC_PER_SEC)
+/* Something is left because it hangs, most likely. */
+#define LEFT_PATIENCE (1 * NSEC_PER_SEC)
+/* For the last lines of the log, when nobody reads them at the moment. */
+#define LOG_PATIENCE (500 * NSEC_PER_MSEC)
 
 static const char run_help[] =
     "usage: sluice run [-c FILE] [--once]\n"
@@ -22,7 +28,8 @@ static const char run_help[] =
     "      --once          read files and standard input to their end, deliver everything, exit\n"
     "\n"
     "SIGTERM or SIGINT: inputs stop, what is open is delivered within shutdown.grace, the rest stays safely in\n"
-    "the spool and is delivered by the next run. A second signal ends the wait.\n"
+    "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
+    "not hold it up: it is left, and the spool is as after a crash, whole.\n"
     "\n"
     "exit status: 0 everything is delivered, 1 something is left or failed (the last lines say what and where),\n"
     "2 usage or configuration\n";
@@ -52,29 +59,6 @@ static int parse_options(int argc, char **argv, struct run_options *o)
     if (optind < argc)
         return cli_usage_error(&cli_run, "unexpected argument `%s`", argv[optind]);
     return 0;
-}
-
-/* Before any thread starts, so that all of them leave these signals to the main thread. */
-static int catch_signals(void)
-{
-    sigset_t set;
-
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static const char *take_signal(int fd)
-{
-    struct signalfd_siginfo info;
-
-    if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return "none";
-    return sigabbrev_np((int)info.ssi_signo);
 }
 
 struct run_progress {
@@ -117,11 +101,27 @@ static void log_started(struct engine *en, const struct admin *admin)
              KS("api", es.api_address ? es.api_address : "none"), KS("admin", admin ? admin_address(admin) : "none"));
 }
 
+/* Why something is left: the last failure; or it was on its way. */
+static void add_cause(struct stream_status *st, nsec wall_now)
+{
+    if (st->error[0])
+        return;
+    if (st->under_way_since)
+        snprintf(st->error, sizeof(st->error), "an attempt has been under way for %lld s",
+                 (long long)((wall_now - st->under_way_since) / NSEC_PER_SEC));
+    else
+        snprintf(st->error, sizeof(st->error), "they were not on their way yet");
+    snprintf(st->hint, sizeof(st->hint),
+             "a longer shutdown.grace gives them time, if it is not the destination that hangs");
+}
+
 static void log_left(struct engine *en, const struct settings *s)
 {
     struct stream_status st;
+    nsec now = clock_wall();
 
-    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &st); i++) {
+    for (size_t i = 0; engine_stream_status(en, i, now, &st); i++) {
+        add_cause(&st, now);
         if (st.books.spooled && st.memory)
             log_error("records in memory are lost with this process", KS("stream", st.name),
                       KU("records", st.books.spooled), KS("cause", st.error),
@@ -133,50 +133,102 @@ static void log_left(struct engine *en, const struct settings *s)
     }
 }
 
-/* Runs until told to stop. The number of records left undelivered. */
-static uint64_t run_until_stopped(struct engine *en, const struct settings *s, bool once, int signals)
+struct run {
+    const struct settings *settings;
+    bool once;
+    struct way_out *way_out;
+    struct engine *engine;
+    struct admin *admin;
+};
+
+/* On the way-out thread: what the main thread waits for does not end. */
+static void tell_left(void *ctx)
 {
-    struct run_progress rp = {.engine = en};
-    bool done;
+    const struct run *r = ctx;
+
+    log_error("it does not end in order within the time, so it is left as it is",
+              KS("waits_for", engine_waits_for(r->engine)),
+              KS("hint", "look at the disk or the script it waits for; what was acknowledged is safe"));
+    log_left(r->engine, r->settings);
+}
+
+static void tell_start(void *ctx)
+{
+    const struct run *r = ctx;
+
+    log_error("told to stop while starting, which takes longer than that; it is left as it is",
+              KS("data_dir", r->settings->data_dir),
+              KS("hint", "a large spool takes a while to be read; if it takes for ever, look at the disk"));
+}
+
+/* Runs until told to stop. The number of records left undelivered. */
+static uint64_t run_until_stopped(struct run *r)
+{
+    struct run_progress rp = {.engine = r->engine};
+    int wish = way_out_fd(r->way_out);
     uint64_t left;
 
-    if (once)
+    if (r->once)
         progress_init(&rp.p, "delivered", STDERR_FILENO, clock_mono());
-    done = engine_wait(en, signals, once ? show_progress : NULL, &rp);
-    if (!done)
-        log_info("stopping: inputs stop, open batches are delivered", KS("signal", take_signal(signals)),
-                 KI("grace_s", s->shutdown_grace / NSEC_PER_SEC));
-    left = engine_drain(en, s->shutdown_grace, signals);
-    if (once) {
-        struct progress_count c = count_delivered(en);
+    if (!engine_wait(r->engine, wish, r->once ? show_progress : NULL, &rp))
+        log_info("stopping: inputs stop, open batches are delivered", KS("signal", way_out_take(r->way_out)),
+                 KI("grace_s", r->settings->shutdown_grace / NSEC_PER_SEC));
+    left = engine_drain(r->engine, r->settings->shutdown_grace, wish);
+    if (r->once) {
+        struct progress_count c = count_delivered(r->engine);
 
         progress_finish(&rp.p, &c, clock_mono());
     }
     return left;
 }
 
-static int run_settings(const struct settings *s, bool once, int signals)
+static int run_started(struct run *r)
 {
-    struct engine *en = NULL;
-    struct admin *admin = NULL;
-    uint64_t left = 0;
+    uint64_t left;
+
+    way_out_tell(r->way_out, tell_left, r);
+    log_started(r->engine, r->admin);
+    left = run_until_stopped(r);
+    way_out_by(r->way_out, clock_mono() + (left ? LEFT_PATIENCE : STOP_PATIENCE), left ? CLI_FAILED : CLI_DONE);
+    engine_halt(r->engine);
+    way_out_tell(r->way_out, NULL, NULL);
+    log_left(r->engine, r->settings);
+    if (left > 0)
+        return CLI_FAILED;
+    log_info("stopped, everything is delivered", KS("data_dir", r->settings->data_dir));
+    return CLI_DONE;
+}
+
+static int run_engine(struct run *r)
+{
+    const struct settings *s = r->settings;
     int rc = CLI_FAILED;
     struct err e;
 
-    if (engine_start(&en, s, once, &e) < 0 || (s->admin_listen && admin_start(&admin, s->admin_listen, en, &e) < 0)) {
+    way_out_tell(r->way_out, tell_start, r);
+    if (engine_start(&r->engine, s, r->once, &e) < 0 ||
+        (s->admin_listen && admin_start(&r->admin, s->admin_listen, r->engine, &e) < 0))
         log_error("cannot start", KE("cause", &e));
-        goto out;
-    }
-    log_started(en, admin);
-    left = run_until_stopped(en, s, once, signals);
-    log_left(en, s);
-    if (left == 0) {
-        log_info("stopped, everything is delivered", KS("data_dir", s->data_dir));
-        rc = CLI_DONE;
-    }
-out:
-    admin_stop(&admin);
-    engine_stop(&en);
+    else
+        rc = run_started(r);
+    way_out_tell(r->way_out, NULL, NULL);
+    admin_stop(&r->admin);
+    engine_stop(&r->engine);
+    return rc;
+}
+
+/* The signals first: all threads leave them to one. */
+static int run_settings(struct run *r)
+{
+    int rc = CLI_FAILED;
+    struct err e;
+
+    if (way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 || log_start(&e) < 0)
+        log_error("cannot start", KE("cause", &e));
+    else
+        rc = run_engine(r);
+    log_stop(LOG_PATIENCE);
+    way_out_close(&r->way_out);
     return rc;
 }
 
@@ -184,7 +236,7 @@ static int run_main(int argc, char **argv)
 {
     struct run_options o = {.config = NULL};
     struct settings *s;
-    int signals, rc = parse_options(argc, argv, &o);
+    int rc = parse_options(argc, argv, &o);
 
     if (rc != 0)
         return rc;
@@ -192,9 +244,7 @@ static int run_main(int argc, char **argv)
     if (!s)
         return CLI_USAGE;
     log_set_level(s->log_level);
-    signals = catch_signals();
-    rc = run_settings(s, o.once, signals);
-    close(signals);
+    rc = run_settings(&(struct run){.settings = s, .once = o.once});
     settings_free(&s);
     return rc;
 }

@@ -10,8 +10,6 @@
 #include "pipeline/inputs/loop.h"
 #include "pipeline/stream.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -21,7 +19,6 @@
 #include <unistd.h>
 
 #define TICK_MS      200
-#define SAME_WISH    (500 * NSEC_PER_MSEC)
 #define MALLOC_KEEPS (32 * (int)MIB) /* the largest glibc takes */
 /* What of limits.memory is for records on their way in; the rest is for bodies on their way out, so that a flood of
  * input can never starve the deliveries that would make room. */
@@ -43,7 +40,8 @@ struct engine {
     bool once;
     nsec started; /* wall */
     atomic_bool stopping;
-    struct cancel cancel; /* of the workers' jobs */
+    const char *_Atomic waits_for; /* static text */
+    struct cancel cancel;          /* of the workers' jobs */
 
     struct data_dir *data_dir;
     struct budget intake, outgo;
@@ -72,6 +70,11 @@ static void tell(struct engine *en)
     ssize_t done = write(en->news, &one, sizeof(one));
 
     (void)done; /* a full counter says the same */
+}
+
+static void waits_for(struct engine *en, const char *what)
+{
+    atomic_store(&en->waits_for, what);
 }
 
 /* Delivery thread. */
@@ -296,6 +299,7 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
     en->once = once;
     en->started = clock_wall();
     en->news = -1;
+    waits_for(en, "the start");
     if (start_all(en, e) < 0) {
         engine_stop(&en);
         return -1;
@@ -315,8 +319,11 @@ static bool wait_a_little(struct engine *en, int wake_fd, int wait_ms)
 
     if (poll(fds, ARRAY_LEN(fds), wait_ms) <= 0)
         return false;
-    if (fds[0].revents && read(en->news, &count, sizeof(count)) < 0)
-        assert(errno == EAGAIN);
+    if (fds[0].revents) {
+        ssize_t taken = read(en->news, &count, sizeof(count));
+
+        (void)taken; /* nothing in it: somebody was quicker */
+    }
     return fds[1].revents != 0;
 }
 
@@ -357,8 +364,14 @@ bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *
     }
 }
 
+const char *engine_waits_for(const struct engine *en)
+{
+    return atomic_load(&en->waits_for);
+}
+
 static void stop_inputs(struct engine *en)
 {
+    waits_for(en, "inputs");
     if (en->api)
         api_stop(en->api);
     while (en->started_inputs) {
@@ -381,27 +394,37 @@ static uint64_t records_left(struct engine *en)
     return left;
 }
 
-/* timeout(1) and some supervisors signal a process and then its group, so one wish to stop arrives twice. Only a signal
- * that comes later is a second wish. */
-static bool is_impatient(int wake_fd, nsec since_first)
-{
-    char signal[128];
-
-    return since_first > SAME_WISH || read(wake_fd, signal, sizeof(signal)) < 0;
-}
-
 uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
 {
     nsec begin = clock_mono(), left;
 
     atomic_store(&en->stopping, true);
     stop_inputs(en);
+    waits_for(en, "what came in to be written to the spool");
     flush_all(en);
+    waits_for(en, "deliveries");
     while (!all_idle(en) && (left = begin + grace - clock_mono()) > 0) {
-        if (wait_a_little(en, wake_fd, (int)(left / NSEC_PER_MSEC) + 1) && is_impatient(wake_fd, clock_mono() - begin))
+        if (wait_a_little(en, wake_fd, (int)(left / NSEC_PER_MSEC) + 1))
             break;
     }
     return records_left(en);
+}
+
+/* The loop first: what the workers and senders give up now is no news for it any more. */
+void engine_halt(struct engine *en)
+{
+    stop_inputs(en);
+    waits_for(en, "the delivery thread");
+    if (en->loop)
+        delivery_loop_stop(en->loop);
+    waits_for(en, "encoding and transforms");
+    cancel_ask(&en->cancel);
+    worker_pool_stop(&en->workers);
+    waits_for(en, "writes to files");
+    sender_pool_free(&en->senders);
+    waits_for(en, "the spool to be written and synced");
+    committer_stop(&en->committer);
+    waits_for(en, "files to be closed");
 }
 
 void engine_stop(struct engine **enp)
@@ -410,12 +433,7 @@ void engine_stop(struct engine **enp)
 
     if (!en)
         return;
-    stop_inputs(en);
-    if (en->loop)
-        delivery_loop_stop(en->loop);
-    worker_pool_stop(&en->workers);
-    sender_pool_free(&en->senders);
-    committer_stop(&en->committer);
+    engine_halt(en);
     while (en->input_count) {
         struct engine_input *in = &en->inputs[--en->input_count];
 

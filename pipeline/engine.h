@@ -26,10 +26,16 @@ MUST_CHECK int engine_start(struct engine **en, const struct settings *s, bool o
  * `tick`, when not NULL, is called a few times a second on this thread (progress). */
 bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *ctx);
 
-/* Stops inputs, flushes open batches, waits for deliveries up to the grace time (or until wake_fd is readable again: a
- * second signal). Returns the number of records that are left in spools (0: everything is delivered). */
+/* Stops inputs, flushes open batches, waits for deliveries up to the grace time, or until wake_fd is readable (a second
+ * signal). Returns the number of records that are left in spools (0: everything is delivered). */
 uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd);
 
+/* Ends all threads; what it is asked about itself it still answers. A thread that hangs holds it up. */
+void engine_halt(struct engine *en);
+/* Halts it, if that was not done before, and frees it. */
 void engine_stop(struct engine **en);
+
+/* What the calls above are waiting for at the moment, for people: "the writes to files". Any thread. */
+const char *engine_waits_for(const struct engine *en);
 
 #endif

@@ -1,6 +1,7 @@
 #include "pipeline/progress.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/log.h"
 #include "pipeline/human.h"
 
 #include <stdio.h>
@@ -81,11 +82,17 @@ char *progress_summary(const struct progress *p, const struct progress_count *c,
     return out;
 }
 
-/* One write, so that log lines of other threads never land inside. Progress that cannot be shown is not an error. */
+/* One write, so that log lines of other threads never land inside; to standard error on their way, which never waits. Progress
+ * that cannot be shown is not an error. */
 static void put(int fd, const char *text)
 {
-    ssize_t written = write(fd, text, strlen(text));
+    ssize_t written;
 
+    if (fd == STDERR_FILENO) {
+        log_plain(text);
+        return;
+    }
+    written = write(fd, text, strlen(text));
     (void)written;
 }
 

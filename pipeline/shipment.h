@@ -43,6 +43,8 @@ struct shipment {
     struct target *target;
     struct metrics *metrics;                    /* of the stream; NULL: its attempts are not counted */
     struct shipment *next_ready, *next_waiting; /* the target's */
+    struct shipment *next_under_way;            /* the target's, too */
+    nsec begun;                                 /* wall; the attempt under way was granted */
     enum shipment_step step;
 
     struct stage_in in;

@@ -344,13 +344,13 @@ void stream_tallies(struct stream *st, struct tally *counters, struct tally *dro
 }
 
 /* The destination's state; the backup's when only that one fails. */
-static void add_live(struct stream *st, struct stream_status *out)
+static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     struct target_live d, b, *shown = &d;
     struct sink_greeting heard;
 
-    target_live(&st->destination, &d);
-    target_live(&st->backup, &b);
+    target_live(&st->destination, wall_now, &d);
+    target_live(&st->backup, wall_now, &b);
     if (!d.failing_since && b.failing_since)
         shown = &b;
     greeting_live(&st->destination.greeting, &heard);
@@ -358,6 +358,7 @@ static void add_live(struct stream *st, struct stream_status *out)
     out->in_flight = d.in_flight + b.in_flight;
     out->in_flight_limit = d.allowed;
     out->waiting_retry = d.waiting_retry + b.waiting_retry;
+    out->under_way_since = d.under_way_since ? d.under_way_since : b.under_way_since;
     out->last_delivery = d.last_delivery;
     out->failing_since = shown->failing_since;
     memcpy(out->error_code, shown->error_code, sizeof(out->error_code));
@@ -377,7 +378,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     spool_books(st->spool, &out->books);
     if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
         out->freshness = wall_now - out->books.oldest_arrival;
-    add_live(st, out);
+    add_live(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &out->intake);
     out->health = out->intake.blocked ? STREAM_BLOCKED : out->failing_since ? STREAM_RETRYING : STREAM_OK;
 }

@@ -9,6 +9,10 @@
 #include <stdio.h>
 
 #define DESCRIPTION_MAX 2048
+/* An attempt is called one that hangs when it takes so long, and so many times as long as they usually do. */
+#define ATTEMPT_LONG (10 * NSEC_PER_SEC)
+#define USUAL_TIMES  4
+#define USUAL_FADES  16 /* the part of it that each attempt takes away */
 
 void target_init(struct target *t, const char *stream, const char *role, unsigned min, unsigned max)
 {
@@ -16,6 +20,7 @@ void target_init(struct target *t, const char *stream, const char *role, unsigne
     concurrency_init(&t->places, min, max);
     t->live.allowed = t->places.allowed;
     t->ready_last = &t->ready;
+    t->under_way_last = &t->under_way;
     greeting_init(&t->greeting, t);
     pthread_mutex_init(&t->lock, NULL);
 }
@@ -62,6 +67,38 @@ static void change_in_flight(struct target *t, int change)
     pthread_mutex_lock(&t->lock);
     t->live.in_flight = t->active;
     t->live.allowed = t->places.allowed;
+    t->live.under_way_since = t->under_way ? t->under_way->begun : 0;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void begin(struct target *t, struct shipment *s)
+{
+    s->begun = delivery_loop_wall(s->loop);
+    s->next_under_way = NULL;
+    *t->under_way_last = s;
+    t->under_way_last = &s->next_under_way;
+    change_in_flight(t, 1);
+}
+
+static void end(struct target *t, const struct shipment *s)
+{
+    struct shipment **p = &t->under_way;
+
+    while (*p != s)
+        p = &(*p)->next_under_way;
+    *p = s->next_under_way;
+    if (!*p)
+        t->under_way_last = p;
+    change_in_flight(t, -1);
+}
+
+/* The longest of late; it fades, so that one bad hour is not the measure for ever. */
+static void note_usual(struct target *t, nsec took)
+{
+    pthread_mutex_lock(&t->lock);
+    t->live.usual -= t->live.usual / USUAL_FADES;
+    if (took > t->live.usual)
+        t->live.usual = took;
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -74,13 +111,13 @@ struct shipment *target_next(struct target *t)
     t->ready = s->next_ready;
     if (!t->ready)
         t->ready_last = &t->ready;
-    change_in_flight(t, 1);
+    begin(t, s);
     return s;
 }
 
 void target_not_now(struct target *t, struct shipment *s)
 {
-    change_in_flight(t, -1);
+    end(t, s);
     s->next_ready = t->ready;
     t->ready = s;
     if (!s->next_ready)
@@ -105,7 +142,8 @@ void target_attempt_ended(struct target *t, const struct shipment *s, enum targe
         concurrency_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
     else if (s->sent)
         concurrency_failed(&t->places, s->sent, now);
-    change_in_flight(t, -1);
+    note_usual(t, delivery_loop_wall(s->loop) - s->begun);
+    end(t, s);
     if (!s->sent || news == TARGET_FAILS)
         return;
     release_waiting(t);
@@ -174,9 +212,23 @@ nsec target_note_success(struct target *t, nsec wall_now)
     return since;
 }
 
-void target_live(struct target *t, struct target_live *out)
+static void tell_of_hanging(struct target_live *live, nsec wall_now)
+{
+    nsec age = wall_now - live->under_way_since, usual = live->usual * USUAL_TIMES;
+
+    if (live->failing_since || !live->under_way_since || age < ATTEMPT_LONG || age < usual)
+        return;
+    live->failing_since = live->under_way_since;
+    snprintf(live->error_code, sizeof(live->error_code), "NoEnd");
+    snprintf(live->error, sizeof(live->error), "an attempt has been under way for %lld s and does not end",
+             (long long)(age / NSEC_PER_SEC));
+    snprintf(live->hint, sizeof(live->hint), "look at the disk or the server behind it: it does not answer");
+}
+
+void target_live(struct target *t, nsec wall_now, struct target_live *out)
 {
     pthread_mutex_lock(&t->lock);
     *out = t->live;
     pthread_mutex_unlock(&t->lock);
+    tell_of_hanging(out, wall_now);
 }

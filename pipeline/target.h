@@ -29,6 +29,8 @@ struct shipment;
 struct target_live {
     unsigned in_flight, allowed, waiting_retry;
     nsec failing_since, last_delivery; /* wall; 0: not failing, none yet */
+    nsec under_way_since;              /* wall; of the oldest attempt under way; 0: none */
+    nsec usual;                        /* how long attempts that ended have taken */
     char error_code[64], error[512], hint[256];
 };
 
@@ -41,8 +43,9 @@ struct target {
     struct shipment *waiting, *scout;     /* those that wait for their retry time; the one of them that asks early */
     struct concurrency places;
     struct greeting greeting;
-    unsigned active;  /* attempts under way */
-    nsec last_worked; /* mono; 0: never */
+    unsigned active;                              /* attempts under way */
+    struct shipment *under_way, **under_way_last; /* these, oldest first */
+    nsec last_worked;                             /* mono; 0: never */
     struct log_limit failure_log, refusal_log;
     bool failure_told;  /* and not yet that it works again */
     char told_code[64]; /* of the last failure that was told */
@@ -82,6 +85,7 @@ void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wa
 /* Returns since when (wall) it had been failing; 0 when it had not. */
 nsec target_note_success(struct target *t, nsec wall_now);
 
-void target_live(struct target *t, struct target_live *out);
+/* An attempt that takes much longer than usual counts as a failure, because one that hangs never ends in one. */
+void target_live(struct target *t, nsec wall_now, struct target_live *out);
 
 #endif

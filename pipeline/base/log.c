@@ -171,7 +171,7 @@ void log_emit(enum log_level level, const char *msg, const struct log_kv *kvs)
     hand_on(l.p, l.n);
 }
 
-void log_text(const char *text)
+void log_plain(const char *text)
 {
     size_t n = strlen(text);
 

@@ -48,7 +48,7 @@ void log_flush(nsec patience);
 /* Lines that never reached standard error, because nobody read it or writing failed. */
 uint64_t log_dropped(void);
 /* Text that is no log line, on the same way: at most LOG_LINE_MAX bytes. */
-void log_text(const char *text);
+void log_plain(const char *text);
 
 void log_set_level(enum log_level max);
 bool log_level_parse(const char *name, enum log_level *out);

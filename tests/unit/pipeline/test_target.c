@@ -175,8 +175,46 @@ static void failures_lower_what_may_be_in_flight(void **state)
     (void)state;
     rig_open(&r);
     attempt(&r, 0, TARGET_FAILS);
-    target_live(&r.t, &live);
+    target_live(&r.t, 0, &live);
     assert_int_equal(live.allowed, COUNT / 2);
+    rig_close(&r);
+}
+
+static void an_attempt_that_takes_much_longer_than_usual_is_told_as_a_failure(void **state)
+{
+    const nsec second = NSEC_PER_SEC;
+    struct target_live live;
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    shipment_queue(&r.s[0]);
+    shipment_queue(&r.s[1]);
+    assert_ptr_equal(target_next(&r.t), &r.s[0]);
+    assert_ptr_equal(target_next(&r.t), &r.s[1]);
+    target_live(&r.t, 100, &live);
+    assert_int_equal(live.in_flight, 2);
+    assert_int_equal(live.failing_since, 0);
+    r.s[0].begun = 5 * second; /* as if granted then; its neighbour later */
+    r.s[1].begun = 50 * second;
+    r.s[1].sent = 0;
+    target_attempt_ended(&r.t, &r.s[1], TARGET_FAILS);
+    target_live(&r.t, 14 * second, &live);
+    assert_int_equal(live.under_way_since, 5 * second);
+    assert_int_equal(live.failing_since, 0);
+    target_live(&r.t, 17 * second, &live);
+    assert_int_equal(live.failing_since, 5 * second);
+    assert_string_equal(live.error, "an attempt has been under way for 12 s and does not end");
+    r.t.live.usual = 5 * second; /* slow is usual here */
+    target_live(&r.t, 17 * second, &live);
+    assert_int_equal(live.failing_since, 0);
+    target_live(&r.t, 26 * second, &live);
+    assert_int_equal(live.failing_since, 5 * second);
+    r.s[0].sent = 0;
+    target_attempt_ended(&r.t, &r.s[0], TARGET_FAILS);
+    target_live(&r.t, 100 * second, &live);
+    assert_int_equal(live.under_way_since, 0);
+    assert_int_equal(live.failing_since, 0);
     rig_close(&r);
 }
 
@@ -191,6 +229,7 @@ int main(void)
         cmocka_unit_test(scouts_of_many_targets_take_turns),
         cmocka_unit_test(an_end_without_an_attempt_says_nothing),
         cmocka_unit_test(failures_lower_what_may_be_in_flight),
+        cmocka_unit_test(an_attempt_that_takes_much_longer_than_usual_is_told_as_a_failure),
     };
 
     return cmocka_run_group_tests_name("target", tests, NULL, NULL);
