@@ -3,6 +3,7 @@
 #include "pipeline/admin.h"
 #include "pipeline/admin_page.h"
 #include "pipeline/admin_process.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 
 #include <inttypes.h>
@@ -245,6 +246,8 @@ static void build(struct page *p, const struct engine_status *e)
     page_label(p, e->version);
     page_add(p, "\"} 1\n");
     one(p, "sluice_stopping", "gauge", "1 while it drains before it ends", e->stopping);
+    one(p, "sluice_log_lines_dropped_total", "counter", "Log lines that standard error did not take",
+        (double)log_dropped());
 }
 
 int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)

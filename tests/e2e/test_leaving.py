@@ -10,6 +10,7 @@ import objects
 from common import MIB, numbered_lines, one_stream, stream, to_file
 from firehose import Firehose
 from harness import wait_until
+from s3_peer import Hang, S3Peer
 
 AT_ONCE = 4  # seconds; what is promised is one, but these machines are busy
 
@@ -145,3 +146,18 @@ def test_a_script_that_goes_round_in_circles_does_not_hold_up_the_end(t):
     stop_in_time(t, d, 1)
     last = d.log()[-1]
     assert "left in the spool" in last["msg"] and last["records"] == "1", last
+
+
+def test_a_signal_that_arrives_twice_at_once_is_one_wish(t):
+    """timeout(1) signals a process, and then its group."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.always = Hang()
+    d = t.daemon({"shutdown": {"grace": "600s"}, **one_stream("app", s3.destination(), interval="0s")}).start()
+    Firehose(d.api_port).put("app", b"stuck")
+    d.process.send_signal(signal.SIGTERM)
+    d.process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert d.running(), "the grace time is not over"
+    d.expect_exit = 1
+    d.stop()
