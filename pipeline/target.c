@@ -73,7 +73,7 @@ static void change_in_flight(struct target *t, int change)
 
 static void begin(struct target *t, struct shipment *s)
 {
-    s->begun = delivery_loop_wall(s->loop);
+    s->begun = s->loop->wall;
     s->next_under_way = NULL;
     *t->under_way_last = s;
     t->under_way_last = &s->next_under_way;
@@ -142,7 +142,7 @@ void target_attempt_ended(struct target *t, const struct shipment *s, enum targe
         concurrency_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
     else if (s->sent)
         concurrency_failed(&t->places, s->sent, now);
-    note_usual(t, delivery_loop_wall(s->loop) - s->begun);
+    note_usual(t, s->loop->wall - s->begun);
     end(t, s);
     if (!s->sent || news == TARGET_FAILS)
         return;
