@@ -14,12 +14,14 @@ struct mistake {
     char *file;
     unsigned line, column;
     size_t order; /* of reporting: keeps two mistakes at one place in order */
+    bool warning;
     char *message;
 };
 
 struct cfg_errors {
     struct mistake kept[CFG_ERRORS_MAX];
-    size_t kept_count, count;
+    size_t kept_count;
+    size_t count[2]; /* mistakes, warnings */
     struct srcpos place;
 };
 
@@ -39,31 +41,60 @@ void cfg_errors_free(struct cfg_errors **errs)
     MEM_CLEAR(*errs);
 }
 
-void cfg_error(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...)
+static void add(struct cfg_errors *errs, bool warning, struct srcpos at, const char *fmt, va_list ap)
 {
     char message[MESSAGE_MAX];
-    va_list ap;
 
-    errs->count++;
+    errs->count[warning]++;
     if (errs->kept_count == CFG_ERRORS_MAX)
         return;
-    va_start(ap, fmt);
     vsnprintf(message, sizeof(message), fmt, ap);
-    va_end(ap);
     text_one_line(message);
     errs->kept[errs->kept_count] = (struct mistake){
         .file = at.file ? mem_strdup(at.file) : NULL,
         .line = at.line,
         .column = at.column,
         .order = errs->kept_count,
+        .warning = warning,
         .message = mem_strdup(message),
     };
     errs->kept_count++;
 }
 
+void cfg_error(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(errs, false, at, fmt, ap);
+    va_end(ap);
+}
+
+void cfg_warning(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(errs, true, at, fmt, ap);
+    va_end(ap);
+}
+
 size_t cfg_errors_count(const struct cfg_errors *errs)
 {
-    return errs->count;
+    return errs->count[false];
+}
+
+size_t cfg_warnings_count(const struct cfg_errors *errs)
+{
+    return errs->count[true];
+}
+
+bool cfg_errors_at(const struct cfg_errors *errs, struct srcpos at)
+{
+    for (size_t i = 0; i < errs->kept_count; i++)
+        if (!errs->kept[i].warning && errs->kept[i].line == at.line && errs->kept[i].column == at.column)
+            return true;
+    return false;
 }
 
 const char *cfg_errors_file(const struct cfg_errors *errs)
@@ -98,25 +129,27 @@ static int by_position(const void *a, const void *b)
 /* A report that does not fit into `out` ends early; the bounds above keep it under CFG_ERRORS_MAX * 2 KiB. */
 static void print_one(const struct mistake *m, struct buf *out)
 {
+    const char *word = m->warning ? "warning: " : "";
     int rc;
 
     if (!m->file)
-        rc = buf_printf(out, "%s\n", m->message);
+        rc = buf_printf(out, "%s%s\n", word, m->message);
     else if (!m->line)
-        rc = buf_printf(out, "%s: %s\n", m->file, m->message);
+        rc = buf_printf(out, "%s: %s%s\n", m->file, word, m->message);
     else
-        rc = buf_printf(out, "%s:%u:%u: %s\n", m->file, m->line, m->column, m->message);
+        rc = buf_printf(out, "%s:%u:%u: %s%s\n", m->file, m->line, m->column, word, m->message);
     (void)rc;
 }
 
 void cfg_errors_print(const struct cfg_errors *errs, struct buf *out)
 {
     struct mistake sorted[CFG_ERRORS_MAX];
+    size_t all = errs->count[false] + errs->count[true];
 
     memcpy(sorted, errs->kept, errs->kept_count * sizeof(sorted[0]));
     qsort(sorted, errs->kept_count, sizeof(sorted[0]), by_position);
     for (size_t i = 0; i < errs->kept_count; i++)
         print_one(&sorted[i], out);
-    if (errs->count > errs->kept_count && buf_printf(out, "and %zu more\n", errs->count - errs->kept_count) < 0)
+    if (all > errs->kept_count && buf_printf(out, "and %zu more\n", all - errs->kept_count) < 0)
         return;
 }

@@ -1,4 +1,4 @@
-/* errors.h -- the mistakes in a configuration, collected so that all are shown at once, in the order of the file.
+/* errors.h -- the mistakes in a configuration and what else is worth a look, collected so that all are shown at once, in the order of the file.
  *
  * Ownership  cfg_errors_free(). Threads: the main thread. Bounded: after CFG_ERRORS_MAX it counts only.
  */
@@ -9,6 +9,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CFG_ERRORS_MAX 100
@@ -19,7 +20,12 @@ struct cfg_errors *cfg_errors_new(void);
 void cfg_errors_free(struct cfg_errors **errs);
 
 void cfg_error(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...) PRINTF_LIKE(3, 4);
-size_t cfg_errors_count(const struct cfg_errors *errs);
+size_t cfg_errors_count(const struct cfg_errors *errs); /* of mistakes */
+/* Something worth a look that is no mistake. Printed among the mistakes, as "file:line:column: warning: ...". */
+void cfg_warning(struct cfg_errors *errs, struct srcpos at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+size_t cfg_warnings_count(const struct cfg_errors *errs);
+/* Is there a mistake at this place already? */
+bool cfg_errors_at(const struct cfg_errors *errs, struct srcpos at);
 /* The file of the first mistake, for a last line that counts them; NULL when none has one. */
 const char *cfg_errors_file(const struct cfg_errors *errs);
 

@@ -18,6 +18,7 @@ void tree_node_free(struct cfg_node *node)
         tree_node_free(node->items[i]);
     tree_node_free(node->key);
     mem_free(node->items);
+    mem_free(node->unresolved);
     mem_free(node->text);
     mem_free(node);
 }
@@ -56,6 +57,26 @@ bool cfg_node_is_null(const struct cfg_node *node)
         if (strcmp(node->text, words[i]) == 0)
             return true;
     return false;
+}
+
+void cfg_node_demand(const struct cfg_node *node, struct cfg_errors *errs)
+{
+    if (!node)
+        return;
+    if (node->unresolved)
+        cfg_error(errs, node->at, "%s", node->unresolved);
+    for (size_t i = 0; i < node->count; i++)
+        cfg_node_demand(node->items[i], errs);
+}
+
+bool cfg_node_is_whole(const struct cfg_node *node)
+{
+    if (!node)
+        return true;
+    for (size_t i = 0; i < node->count; i++)
+        if (!cfg_node_is_whole(node->items[i]))
+            return false;
+    return !node->bad;
 }
 
 struct srcpos cfg_node_place(const struct cfg_node *node)
@@ -99,16 +120,55 @@ out:
     return rc;
 }
 
-struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs)
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+}
+
+struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs)
 {
     struct cfg_tree *t = NULL;
+    char *dir = folder_of(path);
     struct buf content;
 
     buf_init(&content, CFG_FILE_MAX + 1); /* one more: a larger file shows by filling it */
     if (read_file(path, &content) < 0)
         cfg_error(errs, (struct srcpos){.file = path}, "cannot read the file: %s", strerror(errno));
     else
-        t = cfg_tree_parse(path, content.p, content.n, errs);
+        t = cfg_tree_parse_lenient(path, dir, content.p, content.n, errs);
     buf_release(&content);
+    mem_free(dir);
+    return t;
+}
+
+/* --- with everything in it resolved --------------------------------------------------------------------------------
+ */
+
+static struct cfg_tree *demand_all(struct cfg_tree *t, struct cfg_errors *errs)
+{
+    if (t)
+        cfg_node_demand(t->root, errs);
+    return t;
+}
+
+struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs)
+{
+    return demand_all(cfg_tree_load_lenient(path, errs), errs);
+}
+
+struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const char *text, size_t size,
+                                   struct cfg_errors *errs)
+{
+    return demand_all(cfg_tree_parse_lenient(name, base_dir, text, size, errs), errs);
+}
+
+struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs)
+{
+    char *dir = folder_of(name);
+    struct cfg_tree *t = cfg_tree_parse_in(name, dir, text, size, errs);
+
+    mem_free(dir);
     return t;
 }

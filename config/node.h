@@ -26,6 +26,7 @@ struct cfg_node {
     bool quoted;             /* "1" is a string, 1 a number; null, ~ and empty are absent only when not quoted */
     bool secret;             /* came from ${...} */
     bool bad;                /* a mistake here was reported already: do not report another */
+    char *unresolved;        /* why its ${...} could not be replaced, as long as nobody demanded it; NULL otherwise */
     struct cfg_node *key;    /* this node's key, when its parent is a mapping */
     struct cfg_node **items; /* list elements, or mapping values (their keys in items[i]->key) */
     size_t count;
@@ -44,6 +45,13 @@ struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size,
 struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const char *text, size_t size,
                                    struct cfg_errors *errs);
 struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs);
+/* The same for who needs a part of the file only: a ${...} that cannot be replaced is a mistake when it is demanded. Until
+ * then its value is bad. */
+struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, const char *text, size_t size,
+                                        struct cfg_errors *errs);
+struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs);
+/* Reports what could not be replaced in `node` and below; NULL: nothing. */
+void cfg_node_demand(const struct cfg_node *node, struct cfg_errors *errs);
 void cfg_tree_free(struct cfg_tree **t);
 const struct cfg_node *cfg_tree_root(const struct cfg_tree *t);
 
@@ -52,6 +60,9 @@ const struct cfg_node *cfg_node_get(const struct cfg_node *map, const char *key)
 
 /* True for what counts as left out: nothing behind the key, null or ~, not quoted. */
 bool cfg_node_is_null(const struct cfg_node *node);
+
+/* True when neither `node` nor anything below it is bad. NULL is whole. */
+bool cfg_node_is_whole(const struct cfg_node *node);
 
 /* Where a mistake about what is missing in `node` is shown: its key, if it has one. */
 struct srcpos cfg_node_place(const struct cfg_node *node);

@@ -61,7 +61,7 @@ static int replace_text(struct parse *p, struct cfg_node *node, struct slice raw
     buf_init(&out, CFG_FILE_MAX + REPLACE_TOTAL_MAX);
     rc = replace_in(&p->replace, raw, &out, &node->secret, &e);
     if (rc < 0)
-        cfg_error(p->errs, node->at, "%s", e.msg);
+        node->unresolved = mem_strdup(e.msg);
     node->text = mem_strndup(out.p ? out.p : "", rc < 0 ? 0 : out.n);
     buf_release(&out);
     return rc;
@@ -339,8 +339,8 @@ static struct cfg_node *read_document(struct parse *p)
     return root;
 }
 
-struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const char *text, size_t size,
-                                   struct cfg_errors *errs)
+struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, const char *text, size_t size,
+                                        struct cfg_errors *errs)
 {
     struct cfg_tree *t = mem_alloc(sizeof(*t));
     struct parse p = {.text = {text, size}, .errs = errs, .replace = {.base_dir = base_dir}};
@@ -356,15 +356,5 @@ struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const
     }
     if (!t->root)
         cfg_tree_free(&t);
-    return t;
-}
-
-struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs)
-{
-    const char *slash = strrchr(name, '/');
-    char *dir = slash ? mem_strndup(name, slash == name ? 1 : (size_t)(slash - name)) : mem_strdup(".");
-    struct cfg_tree *t = cfg_tree_parse_in(name, dir, text, size, errs);
-
-    mem_free(dir);
     return t;
 }

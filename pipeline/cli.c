@@ -149,10 +149,10 @@ static void print_mistakes(const struct cfg_errors *errs)
         fprintf(stderr, "%s: %zu mistake%s; nothing was started\n", file, count, count == 1 ? "" : "s");
 }
 
-struct settings *cli_load_settings(const char *path)
+struct settings *cli_load_settings(const char *path, const struct settings_use *use)
 {
     struct cfg_errors *errs = cfg_errors_new();
-    struct settings *s = settings_load(path, errs);
+    struct settings *s = settings_load(path, use, errs);
 
     if (!s)
         print_mistakes(errs);

@@ -24,7 +24,8 @@ int cli_main(int argc, char **argv);
 /* "sluice put: unknown option `--x`; see `sluice put --help`" to stderr; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Loads `path` (NULL: the default places); prints all mistakes to stderr and returns NULL when there are any. */
-struct settings *cli_load_settings(const char *path);
+/* Loads `path` (NULL: the default places), as far as the command uses it; prints all mistakes to stderr and returns NULL when
+ * there are any. */
+struct settings *cli_load_settings(const char *path, const struct settings_use *use);
 
 #endif

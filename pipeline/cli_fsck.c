@@ -129,13 +129,14 @@ static int check_streams(struct fsck *f, const struct settings *s)
 
 static int fsck_main(int argc, char **argv)
 {
+    const struct settings_use names_only = {0};
     struct fsck f = {0};
     struct settings *s;
     int rc = parse_options(argc, argv, &f), lock = -1;
 
     if (rc != 0)
         return rc;
-    s = cli_load_settings(f.config);
+    s = cli_load_settings(f.config, &names_only);
     if (!s)
         return CLI_USAGE;
     rc = lock_data_dir(s->data_dir, &lock) ? check_streams(&f, s) : CLI_FAILED;

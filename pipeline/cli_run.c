@@ -31,7 +31,8 @@ static const char run_help[] =
     "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
     "not hold it up: it is left, and the spool is as after a crash, whole.\n"
     "\n"
-    "exit status: 0 everything is delivered, 1 something is left or failed (the last lines say what and where),\n"
+    "exit status: 0 everything is delivered, 1 something is left, unread or failed (the last lines say what and "
+    "where),\n"
     "2 usage or configuration\n";
 
 struct run_options {
@@ -133,6 +134,25 @@ static void log_left(struct engine *en, const struct settings *s)
     }
 }
 
+/* With --once everything there is should have been read. The inputs have named each file and folder that could not be. True:
+ * there were such. */
+static bool log_unread(struct engine *en)
+{
+    struct stream_status st;
+    bool any = false;
+
+    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &st); i++) {
+        uint64_t errors = metrics_get(st.metrics, METRIC_INPUT_ERRORS);
+
+        if (errors == 0)
+            continue;
+        any = true;
+        log_error("not everything could be read", KS("stream", st.name), KU("files_or_folders", errors),
+                  KS("hint", "the warnings above name each; what was read is delivered, and the next run reads on"));
+    }
+    return any;
+}
+
 struct run {
     const struct settings *settings;
     bool once;
@@ -185,6 +205,7 @@ static uint64_t run_until_stopped(struct run *r)
 static int run_started(struct run *r)
 {
     uint64_t left;
+    bool unread;
 
     way_out_tell(r->way_out, tell_left, r);
     log_started(r->engine, r->admin);
@@ -193,7 +214,8 @@ static int run_started(struct run *r)
     engine_halt(r->engine);
     way_out_tell(r->way_out, NULL, NULL);
     log_left(r->engine, r->settings);
-    if (left > 0)
+    unread = r->once && log_unread(r->engine);
+    if (left > 0 || unread)
         return CLI_FAILED;
     log_info("stopped, everything is delivered", KS("data_dir", r->settings->data_dir));
     return CLI_DONE;
@@ -240,7 +262,7 @@ static int run_main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
-    s = cli_load_settings(o.config);
+    s = cli_load_settings(o.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
     log_set_level(s->log_level);

@@ -53,8 +53,8 @@ static void bind_one(struct cfg_errors *errs, const struct cfg_node *node, const
         settings_transform_bind(errs, node, st);
 }
 
-void cli_test_config_bind(struct cfg_errors *errs, const struct cfg_node *transform, const struct cfg_node *config,
-                          struct stream_settings *st)
+static void bind_all(struct cfg_errors *errs, const struct cfg_node *transform, const struct cfg_node *config,
+                     struct stream_settings *st)
 {
     if (!transform)
         return;
@@ -66,6 +66,14 @@ void cli_test_config_bind(struct cfg_errors *errs, const struct cfg_node *transf
         cfg_error(errs, transform->at, "`transform` is empty: there is nothing to test");
     for (size_t i = 0; i < transform->count; i++)
         bind_one(errs, transform->items[i], config, st);
+}
+
+void cli_test_config_bind(struct cfg_errors *errs, const struct cfg_node *transform, const struct cfg_node *config,
+                          struct stream_settings *st)
+{
+    bind_all(errs, transform, config, st);
+    for (size_t i = 0; i < st->transform_count; i++)
+        st->transforms[i].from.node = NULL; /* the copies are gone */
 }
 
 void cli_test_config_release(struct stream_settings *st)

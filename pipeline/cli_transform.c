@@ -24,7 +24,7 @@ static const char transform_help[] =
     "\n"
     "A batch ends when it is as large as the stream's `buffer.size`, and at the end of the input.\n"
     "\n"
-    "exit status: 0 done, 1 records failed or the script does not load, 2 usage or configuration\n";
+    "exit status: 0 done, 1 records failed, 2 usage or configuration, also a script that does not load\n";
 
 struct filter {
     struct transform_out out;
@@ -195,7 +195,7 @@ static int transform_main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
-    s = cli_load_settings(f.config);
+    s = cli_load_settings(f.config, &(struct settings_use){.transforms = true, .stream = f.stream});
     if (!s)
         return CLI_USAGE;
     st = find_stream(s, f.stream);

@@ -9,7 +9,8 @@ static const char validate_help[] =
     "usage: sluice validate [-c FILE]\n"
     "\n"
     "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
-    "folders, files, addresses, permissions. Starts nothing, creates nothing, asks no destination.\n"
+    "folders, keys, addresses, permissions. What it would stumble over and run all the same is a warning. Starts\n"
+    "nothing, creates nothing, asks no destination.\n"
     "\n"
     "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
     "\n"
@@ -43,15 +44,25 @@ static void print_stream(const struct settings *s, const struct stream_settings 
     buf_release(&line);
 }
 
+static void print_found(const struct cfg_errors *found)
+{
+    struct buf text;
+
+    buf_init(&text, MIB);
+    cfg_errors_print(found, &text);
+    fwrite(text.p, 1, text.n, stderr);
+    buf_release(&text);
+}
+
 static int report(const struct settings *s)
 {
-    struct buf findings;
+    struct cfg_errors *found = cfg_errors_new();
     size_t count;
 
-    buf_init(&findings, MIB);
-    count = settings_check(s, &findings);
+    settings_check(s, found);
+    count = cfg_errors_count(found);
+    print_found(found);
     if (count) {
-        fwrite(findings.p, 1, findings.n, stderr);
         fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count,
                 count == 1 ? "" : "s");
     } else {
@@ -59,7 +70,7 @@ static int report(const struct settings *s)
         for (size_t i = 0; i < s->stream_count; i++)
             print_stream(s, &s->streams[i]);
     }
-    buf_release(&findings);
+    cfg_errors_free(&found);
     return count ? CLI_FAILED : CLI_DONE;
 }
 
@@ -71,7 +82,7 @@ static int validate_main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
-    s = cli_load_settings(config);
+    s = cli_load_settings(config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
     rc = report(s);

@@ -39,27 +39,44 @@ static const char *environment(const char *name)
     return v && *v ? v : NULL;
 }
 
-static void choose_key(struct put_client_conf *conf, const struct settings *s)
+static bool key_from_environment(struct put_client_conf *conf)
 {
-    conf->access_key_id = environment("AWS_ACCESS_KEY_ID");
-    conf->secret_access_key = environment("AWS_SECRET_ACCESS_KEY");
+    const char *id = environment("AWS_ACCESS_KEY_ID"), *secret = environment("AWS_SECRET_ACCESS_KEY");
+
+    if (!id || !secret)
+        return false;
+    conf->access_key_id = id;
+    conf->secret_access_key = secret;
     conf->session_token = environment("AWS_SESSION_TOKEN");
-    if (conf->access_key_id && conf->secret_access_key)
-        return;
-    conf->access_key_id = conf->secret_access_key = conf->session_token = NULL;
-    if (s && s->api.credential_count) {
-        conf->access_key_id = s->api.credentials[0].access_key_id;
-        conf->secret_access_key = s->api.credentials[0].secret_access_key;
-    }
+    return true;
 }
 
-static const char *choose_region(const struct settings *s)
+static bool key_from_file(struct put_client_conf *conf, const struct settings *s)
+{
+    if (!s || s->api.credential_count == 0)
+        return false;
+    conf->access_key_id = s->api.credentials[0].access_key_id;
+    conf->secret_access_key = s->api.credentials[0].secret_access_key;
+    return true;
+}
+
+/* The file knows the keys of its own API. Those of a server that was named on the command line (AWS, say) are what the
+ * shell has. */
+static void choose_key(struct put_client_conf *conf, const struct settings *s, bool own_api)
+{
+    bool found = own_api ? key_from_file(conf, s) || key_from_environment(conf)
+                         : key_from_environment(conf) || key_from_file(conf, s);
+
+    (void)found; /* without a key requests are not signed */
+}
+
+static const char *choose_region(const struct settings *s, bool own_api)
 {
     const char *region = environment("AWS_REGION");
 
     if (!region)
         region = environment("AWS_DEFAULT_REGION");
-    if (!region && s)
+    if (s && (own_api || !region))
         region = s->api.region;
     return region ? region : "us-east-1";
 }
@@ -73,14 +90,14 @@ static int connect_client(const struct put_sender_conf *o, struct put_client **c
     int rc = CLI_USAGE;
 
     if (!o->endpoint || o->config) {
-        s = cli_load_settings(o->config);
+        s = cli_load_settings(o->config, &(struct settings_use){.api = true});
         if (!s)
             return CLI_USAGE;
     }
     if (!conf.endpoint)
         conf.endpoint = endpoint = endpoint_of(&s->api);
-    conf.region = choose_region(s);
-    choose_key(&conf, s);
+    conf.region = choose_region(s, !o->endpoint);
+    choose_key(&conf, s, !o->endpoint);
     if (conf.endpoint && put_client_open(client, &conf, &e) == 0)
         rc = CLI_DONE;
     else

@@ -277,7 +277,9 @@ static int prepare_buckets(struct job *j)
     struct err e;
 
     if (o->config || !o->endpoint) {
-        j->settings = cli_load_settings(o->config);
+        const struct settings_use use = {.destinations = true, .stream = o->stream};
+
+        j->settings = cli_load_settings(o->config, &use);
         if (!j->settings)
             return CLI_USAGE;
     }

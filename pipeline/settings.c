@@ -6,6 +6,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/settings_fields.h"
+#include "pipeline/settings_rules.h"
 #include "pipeline/settings_stream.h"
 
 #include <limits.h>
@@ -97,15 +98,15 @@ const struct cfg_field settings_fields[] = {
 /* --- rules between options -----------------------------------------------------------------------------------------
  */
 
-/* The place of section.option, or of what stands for it when it was left out. */
-static struct srcpos place_of(const struct cfg_node *root, const char *section, const char *option)
+struct srcpos settings_place(const struct settings *s, const char *section, const char *option)
 {
-    const struct cfg_node *s = cfg_node_get(root, section), *o = cfg_node_get(s, option);
+    const struct cfg_node *root = cfg_tree_root(s->tree), *of = cfg_node_get(root, section);
+    const struct cfg_node *o = option ? cfg_node_get(of, option) : of;
 
-    return o ? o->at : s ? cfg_node_place(s) : root->at;
+    return o ? o->at : of ? cfg_node_place(of) : root->at;
 }
 
-static void check_admin(struct cfg_errors *errs, struct settings *s, const struct cfg_node *root)
+static void check_admin(struct cfg_errors *errs, struct settings *s)
 {
     struct address at;
     struct err e;
@@ -115,26 +116,15 @@ static void check_admin(struct cfg_errors *errs, struct settings *s, const struc
     if (strcmp(s->admin_listen, "none") == 0)
         MEM_CLEAR(s->admin_listen);
     else if (address_parse(s->admin_listen, &at, &e) < 0)
-        cfg_error(errs, place_of(root, "admin", "listen"), "`listen` %s, or `none`", e.msg);
+        cfg_error(errs, settings_place(s, "admin", "listen"), "`listen` %s, or `none`", e.msg);
 }
 
-/* Who can reach the API can write: beyond this machine that takes keys, or the words that say it is meant. */
-static void check_api(struct cfg_errors *errs, const struct settings *s, const struct cfg_node *root)
+static void check_api(struct cfg_errors *errs, const struct settings *s)
 {
-    struct srcpos place = place_of(root, "api", "listen");
-    struct address at;
-    struct err e;
+    const struct cfg_node *api = cfg_node_get(cfg_tree_root(s->tree), "api");
+    const struct cfg_options o = {.errs = errs, .node = api, .at = settings_place(s, "api", NULL)};
 
-    if (!s->api.listen)
-        return;
-    if (address_parse(s->api.listen, &at, &e) < 0)
-        cfg_error(errs, place, "`listen` %s", e.msg);
-    else if (!at.loopback && s->api.credential_count == 0 && !s->api.auth_none)
-        cfg_error(errs, place,
-                  "other machines can reach this address, so requests must be signed: list `credentials`, or write "
-                  "`auth: none` to let anybody write, or listen on 127.0.0.1");
-    if (s->api.auth_none && s->api.credential_count)
-        cfg_error(errs, place_of(root, "api", "auth"), "`auth: none` contradicts `credentials`: leave one of them out");
+    api_check_conf(&s->api, &o);
 }
 
 /* The first input of its kind, in the order of the file. */
@@ -155,7 +145,8 @@ static void check_single_inputs(struct cfg_errors *errs, const struct settings *
             const struct stream_settings *first = in->ops->single ? first_with(s, in) : NULL;
 
             if (first)
-                cfg_error(errs, in->at, "there is only one `%s`, and stream `%s` reads it", in->ops->name, first->name);
+                cfg_error(errs, in->from.at, "there is only one `%s`, and stream `%s` reads it", in->ops->name,
+                          first->name);
         }
 }
 
@@ -182,34 +173,67 @@ static void resolve_paths(struct settings *s)
 /* --- reading -------------------------------------------------------------------------------------------------------
  */
 
-static struct settings *bind_tree(const char *name, const char *base_dir, const struct cfg_tree *t,
-                                  struct cfg_errors *errs)
+const struct settings_use SETTINGS_ALL = {.all = true};
+
+static void demand_stream(const struct cfg_node *stream, const struct settings_use *use, struct cfg_errors *errs)
+{
+    if (use->transforms) {
+        cfg_node_demand(cfg_node_get(stream, "transform"), errs);
+        cfg_node_demand(cfg_node_get(stream, "buffer"), errs);
+    }
+    if (use->destinations) {
+        cfg_node_demand(cfg_node_get(stream, "destination"), errs);
+        cfg_node_demand(cfg_node_get(stream, "backup"), errs);
+    }
+}
+
+/* Reports the ${...} that are needed and cannot be replaced. */
+static void demand(const struct cfg_node *root, const struct settings_use *use, struct cfg_errors *errs)
+{
+    const struct cfg_node *streams = cfg_node_get(root, "streams");
+
+    if (use->all) {
+        cfg_node_demand(root, errs);
+        return;
+    }
+    cfg_node_demand(cfg_node_get(root, "data_dir"), errs);
+    if (use->api)
+        cfg_node_demand(cfg_node_get(root, "api"), errs);
+    for (size_t i = 0; streams && streams->kind == CFG_NODE_MAP && i < streams->count; i++)
+        if (!use->stream || strcmp(streams->items[i]->key->text, use->stream) == 0)
+            demand_stream(streams->items[i], use, errs);
+}
+
+/* Takes the tree over. */
+static struct settings *bind_tree(const char *name, const char *base_dir, struct cfg_tree *t,
+                                  const struct settings_use *use, struct cfg_errors *errs)
 {
     const struct cfg_node *root = cfg_tree_root(t);
     struct settings *s = mem_alloc(sizeof(*s));
 
+    s->tree = t;
     s->path = mem_strdup(name);
     s->base_dir = absolute(base_dir);
+    demand(root, use, errs);
     cfg_bind(errs, root, settings_fields, s);
-    if (root->kind == CFG_NODE_MAP) {
-        check_admin(errs, s, root);
-        check_api(errs, s, root);
-        check_single_inputs(errs, s);
-    }
     resolve_paths(s);
+    if (root->kind == CFG_NODE_MAP) {
+        check_admin(errs, s);
+        check_api(errs, s);
+        check_single_inputs(errs, s);
+        settings_rules(errs, s, use);
+    }
     if (cfg_errors_count(errs))
         settings_free(&s);
     return s;
 }
 
 struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
-                                struct cfg_errors *errs)
+                                const struct settings_use *use, struct cfg_errors *errs)
 {
-    struct cfg_tree *t = cfg_tree_parse_in(name, base_dir, text, size, errs);
-    struct settings *s = t ? bind_tree(name, base_dir, t, errs) : NULL;
+    struct cfg_tree *t = cfg_tree_parse_lenient(name, base_dir, text, size, errs);
 
-    cfg_tree_free(&t);
-    return s;
+    return t ? bind_tree(name, base_dir, t, use, errs) : NULL;
 }
 
 static const char *find_place(struct cfg_errors *errs)
@@ -231,7 +255,7 @@ static char *folder_of(const char *path)
     return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
 }
 
-struct settings *settings_load(const char *path, struct cfg_errors *errs)
+struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs)
 {
     struct settings *s = NULL;
     struct cfg_tree *t;
@@ -242,10 +266,9 @@ struct settings *settings_load(const char *path, struct cfg_errors *errs)
     if (!path)
         return NULL;
     base_dir = folder_of(path);
-    t = cfg_tree_load(path, errs);
+    t = cfg_tree_load_lenient(path, errs);
     if (t)
-        s = bind_tree(path, base_dir, t, errs);
-    cfg_tree_free(&t);
+        s = bind_tree(path, base_dir, t, use, errs);
     mem_free(base_dir);
     return s;
 }
@@ -265,5 +288,6 @@ void settings_free(struct settings **s)
     cfg_release(settings_fields, *s);
     mem_free((*s)->path);
     mem_free((*s)->base_dir);
+    cfg_tree_free(&(*s)->tree);
     MEM_CLEAR(*s);
 }

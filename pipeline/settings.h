@@ -22,22 +22,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where options stand in the file: for mistakes and warnings that are found after they were bound. */
+struct settings_origin {
+    const struct cfg_node *node; /* the options; NULL: none given */
+    struct srcpos at;            /* of the name that has them */
+    bool bound;                  /* without a mistake */
+};
+
 struct input_settings {
     const struct input_ops *ops;
     void *conf;
-    struct srcpos at;
+    struct settings_origin from;
 };
 
 struct transform_settings {
     const struct transform_ops *ops;
     void *conf;
-    struct srcpos at;
+    struct settings_origin from;
 };
 
 struct stream_settings {
     char *name;
     struct srcpos at;
-    bool api; /* has the input `api` */
+    const struct cfg_node *node; /* all of it, as it stands in the file */
+    bool api;                    /* has the input `api` */
     struct input_settings *inputs;
     size_t input_count;
     bool memory; /* durability: memory */
@@ -51,14 +59,17 @@ struct stream_settings {
     int codec_level;
     const struct sink_ops *sink;
     void *sink_conf;
+    struct settings_origin sink_from;
     int64_t in_flight_min, in_flight; /* deliveries at once: as few when the destination is in trouble, at most */
     nsec retry_duration;
     const struct sink_ops *backup; /* NULL: none */
     void *backup_conf;
+    struct settings_origin backup_from;
     bool backup_all; /* every source record as well */
 };
 
 struct settings {
+    struct cfg_tree *tree;
     char *path;     /* of the YAML file, for messages */
     char *base_dir; /* its folder: relative paths in it start there */
     char *data_dir; /* absolute */
@@ -72,18 +83,33 @@ struct settings {
     size_t stream_count;
 };
 
+/* What a command needs of the file. The rest must be well-formed too, but its ${...} need not be there, and nothing that it
+ * names is looked at. data_dir and the names of the streams are always needed. */
+struct settings_use {
+    bool all;           /* to run it */
+    bool api;           /* the section `api` */
+    bool transforms;    /* of `stream`: their scripts are loaded */
+    bool destinations;  /* of `stream`, its backup too */
+    const char *stream; /* NULL: of all streams */
+};
+
+extern const struct settings_use SETTINGS_ALL;
+
 /* All mistakes at once in errs; NULL when there are any. `path` NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. */
-struct settings *settings_load(const char *path, struct cfg_errors *errs);
+struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs);
 /* As settings_load() from text; `name` is what messages call it, `base_dir` where relative paths start. */
 struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
-                                struct cfg_errors *errs);
+                                const struct settings_use *use, struct cfg_errors *errs);
 void settings_free(struct settings **s);
 /* By its name; NULL: there is none. */
 const struct stream_settings *settings_stream(const struct settings *s, const char *name);
 
-/* What running would need, checked without starting: folders writable, files readable, addresses free, rules between
- * options. One line per finding in `out`; the number of findings. */
-size_t settings_check(const struct settings *s, struct buf *out);
+/* What running would need, checked without starting: folders writable, keys there, addresses free. What is missing goes into
+ * `found` as mistakes, what it would stumble over but run all the same as warnings. */
+void settings_check(const struct settings *s, struct cfg_errors *found);
+
+/* The place of section.option, or of what stands for it when it was left out. `option` may be NULL. */
+struct srcpos settings_place(const struct settings *s, const char *section, const char *option);
 
 /* "app-logs: api, tail -> s3://logs/app/": for people; no secrets. -1 when `out` is full. */
 MUST_CHECK int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);

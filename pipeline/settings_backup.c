@@ -11,6 +11,7 @@ static void bind_sink(struct cfg_errors *errs, const struct cfg_node *node, void
 {
     struct stream_settings *st = out;
     struct srcpos before;
+    size_t mistakes = cfg_errors_count(errs);
 
     if (!node)
         return;
@@ -19,9 +20,11 @@ static void bind_sink(struct cfg_errors *errs, const struct cfg_node *node, void
         return;
     }
     st->backup = sink_find(node->key->text);
+    st->backup_from = (struct settings_origin){.node = node, .at = node->key->at};
     st->backup_conf = mem_alloc(st->backup->conf_size);
     before = cfg_errors_place(errs, node->key->at);
     cfg_bind(errs, node, st->backup->fields, st->backup_conf);
+    st->backup_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(node);
     cfg_errors_place(errs, before);
 }
 

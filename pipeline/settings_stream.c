@@ -32,8 +32,8 @@ static void add_input(struct cfg_errors *errs, struct stream_settings *st, const
 
     st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
     in = &st->inputs[st->input_count++];
-    *in = (struct input_settings){.ops = ops, .conf = mem_alloc(ops->conf_size), .at = c->name->at};
-    in->at.file = NULL; /* the tree goes; settings_streams_bind() gives it the settings' own name */
+    *in = (struct input_settings){
+        .ops = ops, .conf = mem_alloc(ops->conf_size), .from = {.node = c->options, .at = c->name->at}};
     cfg_bind(errs, c->options, ops->fields, in->conf);
     cfg_errors_place(errs, before);
 }
@@ -171,6 +171,7 @@ static void bind_destination(struct cfg_errors *errs, const struct cfg_node *nod
     struct stream_settings *st = out;
     struct settings_choice c;
     struct srcpos before;
+    size_t mistakes;
 
     if (settings_choice_read(errs, "destination", node, &c) < 0)
         return;
@@ -180,8 +181,11 @@ static void bind_destination(struct cfg_errors *errs, const struct cfg_node *nod
         return;
     }
     before = cfg_errors_place(errs, c.name->at);
+    st->sink_from = (struct settings_origin){.node = c.options, .at = c.name->at};
     st->sink_conf = mem_alloc(st->sink->conf_size);
+    mistakes = cfg_errors_count(errs);
     cfg_bind(errs, c.options, st->sink->fields, st->sink_conf);
+    st->sink_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(c.options);
     cfg_errors_place(errs, before);
 }
 
@@ -320,16 +324,13 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
         cfg_error(errs, node->key->at, "`%s` cannot name a stream: 1 to %d of a-z A-Z 0-9 _ . -",
                   text_show(node->key->text, shown), STREAM_NAME_MAX);
     st->name = mem_strdup(node->key->text);
-    st->at = (struct srcpos){s->path, node->key->at.line, node->key->at.column};
+    st->at = node->key->at;
+    st->node = node;
     cfg_bind(errs, node, settings_stream_fields, st);
     settings_backup_finish(errs, node, st);
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
                   (int)st->in_flight_min, (int)st->in_flight);
-    for (size_t i = 0; i < st->input_count; i++)
-        st->inputs[i].at.file = s->path;
-    for (size_t i = 0; i < st->transform_count; i++)
-        st->transforms[i].at.file = s->path;
     s->api_used = s->api_used || st->api;
 }
 

@@ -16,24 +16,26 @@ static const char *transform_name(size_t index)
 }
 
 static struct transform_settings *add_transform(struct stream_settings *st, const struct transform_ops *ops,
-                                                struct srcpos at)
+                                                struct settings_origin shown)
 {
     struct transform_settings *t;
 
     st->transforms = mem_grow(st->transforms, st->transform_count + 1, sizeof(*st->transforms));
     t = &st->transforms[st->transform_count++];
-    *t = (struct transform_settings){.ops = ops, .conf = mem_alloc(ops->conf_size), .at = at};
-    t->at.file = NULL; /* the tree goes; settings_streams_bind() gives it the settings' own name */
+    *t = (struct transform_settings){.ops = ops, .conf = mem_alloc(ops->conf_size), .from = shown};
     return t;
 }
 
+/* `shown` is where the options stand in the file. */
 static void bind_options(struct cfg_errors *errs, const struct cfg_node *options, const struct transform_ops *ops,
-                         struct srcpos at, struct stream_settings *st)
+                         struct settings_origin shown, struct stream_settings *st)
 {
-    struct transform_settings *t = add_transform(st, ops, at);
-    struct srcpos before = cfg_errors_place(errs, at);
+    struct transform_settings *t = add_transform(st, ops, shown);
+    struct srcpos before = cfg_errors_place(errs, shown.at);
+    size_t mistakes = cfg_errors_count(errs);
 
     cfg_bind(errs, options, ops->fields, t->conf);
+    t->from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(options);
     cfg_errors_place(errs, before);
 }
 
@@ -48,7 +50,7 @@ static void bind_inline(struct cfg_errors *errs, const struct cfg_node *node, co
     map.items = mem_array(node->count, sizeof(*map.items));
     for (size_t i = 0; i < node->count; i++)
         map.items[i] = node->items[i] == named ? &value : node->items[i];
-    bind_options(errs, &map, ops, named->key->at, st);
+    bind_options(errs, &map, ops, (struct settings_origin){.node = node, .at = named->key->at}, st);
     mem_free(map.items);
 }
 
@@ -84,7 +86,8 @@ static void bind_map(struct cfg_errors *errs, const struct cfg_node *node, struc
         cfg_error(errs, node->items[node->items[0] == named ? 1 : 0]->key->at,
                   "`%s` has its options below it; further transforms are further elements of a list", ops->name);
     else
-        bind_options(errs, cfg_node_is_null(named) ? NULL : named, ops, named->key->at, st);
+        bind_options(errs, cfg_node_is_null(named) ? NULL : named, ops,
+                     (struct settings_origin){.node = named, .at = named->key->at}, st);
 }
 
 static void bind_one(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
@@ -98,7 +101,7 @@ static void bind_one(struct cfg_errors *errs, const struct cfg_node *node, struc
     } else if (node->kind == CFG_NODE_LIST) {
         cfg_error(errs, node->at, "`transform` wants one list of transforms, not lists within it");
     } else if ((ops = transform_find(node->text))) {
-        bind_options(errs, NULL, ops, node->at, st);
+        bind_options(errs, NULL, ops, (struct settings_origin){.at = node->at}, st);
     } else {
         struct settings_choice c = {.name = node};
 

@@ -90,7 +90,7 @@ static int set_keys(struct aws_keys *out, const char *id, const char *secret, co
         copy_key(out->session_token, sizeof(out->session_token), token, "session_token", e) < 0)
         return -1;
     if (!out->access_key_id[0] != !out->secret_access_key[0])
-        return err_set(e, ERR_CONFIG, "%s is given without %s",
+        return err_set(e, ERR_CONFIG, "%s: given without %s",
                        out->access_key_id[0] ? "access_key_id" : "secret_access_key",
                        out->access_key_id[0] ? "secret_access_key" : "access_key_id");
     return 0;
@@ -136,7 +136,7 @@ int credentials_new(struct credentials **out, const struct credentials_conf *con
     if (keep_configured(&c->configured, conf, e) < 0)
         goto fail;
     if (c->profile && c->configured.access_key_id) {
-        err_set(e, ERR_CONFIG, "access_key_id and profile are both given; keep one");
+        err_set(e, ERR_CONFIG, "profile: given beside access_key_id; keep one of them");
         goto fail;
     }
     *out = c;

@@ -116,6 +116,20 @@ static int elasticsearch_open(void **state, const void *conf, const struct sink_
     return -1;
 }
 
+static void elasticsearch_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    const struct elasticsearch_conf *c = conf;
+    struct elasticsearch_auth *auth = NULL;
+    struct err e;
+
+    nodes_check(&c->url, o);
+    elasticsearch_action_check(&c->action, o);
+    if (elasticsearch_auth_open(&auth, &c->auth, &e) < 0)
+        cfg_options_refuse(o, &e);
+    elasticsearch_auth_free(&auth);
+    tls_options_check_all(&c->tls, env->base_dir, o);
+}
+
 /* --- the body --------------------------------------------------------------------------------------------------------
  */
 
@@ -281,7 +295,7 @@ static int elasticsearch_check(const void *state, struct err *e)
 {
     const struct elasticsearch_sink *s = state;
 
-    return elasticsearch_auth_check(s->auth, e) < 0 ? -1 : tls_options_check(&s->tls, e);
+    return elasticsearch_auth_check(s->auth, e);
 }
 
 static void elasticsearch_describe(const void *state, struct buf *out)
@@ -304,6 +318,7 @@ const struct sink_ops sink_elasticsearch = {
     /* Firehose's documents also spell it with an underscore, and elasticsearch_failed before. */
     .error_prefix = "AmazonOpenSearchService-failed",
     .metric = "elasticsearch",
+    .check_conf = elasticsearch_check_conf,
     .open = elasticsearch_open,
     .close = elasticsearch_close,
     .head = elasticsearch_head,

@@ -31,20 +31,27 @@ const struct cfg_choice elasticsearch_rotations[] = {
 
 const struct cfg_choice elasticsearch_ops[] = {{"index", OP_INDEX}, {"create", OP_CREATE}, {NULL, 0}};
 
-static int check_choices(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c, struct err *e)
+static int check_op(const struct elasticsearch_action_conf *c, struct err *e)
+{
+    return c->data_stream && c->op == OP_INDEX ? err_set(e, ERR_CONFIG, "op: a data stream takes `create` only") : 0;
+}
+
+static int check_rotation(const struct elasticsearch_action_conf *c, struct err *e)
+{
+    return c->data_stream && c->rotation != ROTATION_AUTO && c->rotation != ROTATION_NONE
+               ? err_set(e, ERR_CONFIG, "rotation: a data stream rotates by itself")
+               : 0;
+}
+
+static void take_choices(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c)
 {
     bool dated = c->data_stream || strstr(c->index, "!{timestamp:");
 
-    if (c->data_stream && c->op == OP_INDEX)
-        return err_set(e, ERR_CONFIG, "op: a data stream takes create only");
-    if (c->data_stream && c->rotation != ROTATION_AUTO && c->rotation != ROTATION_NONE)
-        return err_set(e, ERR_CONFIG, "rotation: a data stream rotates by itself");
     a->creates = c->data_stream || c->op == OP_CREATE;
     a->rotation = c->rotation != ROTATION_AUTO ? (enum index_rotation)c->rotation
                   : dated                      ? ROTATION_NONE
                                                : ROTATION_DAY;
     a->open = a->creates ? SLICE("{\"create\":{\"_index\":\"") : SLICE("{\"index\":{\"_index\":\"");
-    return 0;
 }
 
 /* What can be wrong with the name whatever the records say. */
@@ -64,10 +71,13 @@ static int check_index(const struct elasticsearch_action *a, struct err *e)
     return 0;
 }
 
-static int open_templates(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c, struct err *e)
+static int open_index(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c, struct err *e)
 {
-    if (template_open(&a->index, "index", c->index, &a->fields, e) < 0 || check_index(a, e) < 0)
-        return -1;
+    return template_open(&a->index, "index", c->index, &a->fields, e) < 0 ? -1 : check_index(a, e);
+}
+
+static int open_id(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c, struct err *e)
+{
     if (strcmp(c->id, "server") == 0)
         a->id_source = ID_SERVER;
     else if (strcmp(c->id, "derived") != 0)
@@ -78,9 +88,30 @@ static int open_templates(struct elasticsearch_action *a, const struct elasticse
         return err_set(e, ERR_CONFIG,
                        "id: `derived`, `server`, or a text with !{record:FIELD}: with one id for all "
                        "records only the last would be kept");
-    if (c->routing && *c->routing)
-        return template_open(&a->routing, "routing", c->routing, &a->fields, e);
     return 0;
+}
+
+static int open_routing(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c, struct err *e)
+{
+    return c->routing && *c->routing ? template_open(&a->routing, "routing", c->routing, &a->fields, e) : 0;
+}
+
+void elasticsearch_action_check(const struct elasticsearch_action_conf *c, const struct cfg_options *o)
+{
+    struct elasticsearch_action *a = mem_alloc(sizeof(*a));
+    struct err e;
+
+    if (check_op(c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (check_rotation(c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (c->index && open_index(a, c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (c->id && open_id(a, c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (open_routing(a, c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    elasticsearch_action_free(&a);
 }
 
 static int open_plain(struct elasticsearch_action *a)
@@ -101,7 +132,9 @@ int elasticsearch_action_open(struct elasticsearch_action **out, const struct el
     for (int i = 0; i < 6; i++)
         a->identity = a->identity << 8 | identity[i];
     buf_init(&a->plain, 2 * INDEX_NAME_MAX);
-    if (check_choices(a, conf, e) == 0 && open_templates(a, conf, e) == 0 && open_plain(a) == 0)
+    take_choices(a, conf);
+    if (check_op(conf, e) == 0 && check_rotation(conf, e) == 0 && open_index(a, conf, e) == 0 &&
+        open_id(a, conf, e) == 0 && open_routing(a, conf, e) == 0 && open_plain(a) == 0)
         return 0;
     elasticsearch_action_free(out);
     return -1;

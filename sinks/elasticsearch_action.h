@@ -56,6 +56,8 @@ extern const struct cfg_choice elasticsearch_rotations[], elasticsearch_ops[];
 
 struct elasticsearch_action;
 
+/* Reports every mistake. */
+void elasticsearch_action_check(const struct elasticsearch_action_conf *conf, const struct cfg_options *o);
 MUST_CHECK int elasticsearch_action_open(struct elasticsearch_action **a, const struct elasticsearch_action_conf *conf,
                                          const unsigned char *identity, struct err *e);
 void elasticsearch_action_free(struct elasticsearch_action **a);

@@ -72,7 +72,7 @@ static int open_api_key(struct elasticsearch_auth *a, const char *key, struct er
 static int open_sigv4(struct elasticsearch_auth *a, const struct elasticsearch_auth_conf *c, struct err *e)
 {
     if (credentials_new(&a->credentials, &c->sigv4.keys, e) < 0)
-        return err_wrap(e, "auth.sigv4");
+        return err_wrap(e, "auth.sigv4"); /* its message begins with the option in there */
     if (c->sigv4.region && *c->sigv4.region)
         snprintf(a->region, sizeof(a->region), "%s", c->sigv4.region);
     else if (!credentials_region(a->credentials, a->region, sizeof(a->region)))

@@ -16,6 +16,30 @@ struct nodes {
     struct node *node;
 };
 
+static int parse(struct endpoint_url *u, const char *text, struct err *e)
+{
+    if (endpoint_url_parse(u, "url", text, e) < 0)
+        return -1;
+    if (!*u->query)
+        return 0;
+    err_set(e, ERR_CONFIG, "url: `%s`: an address of a cluster has no `?`", u->shown);
+    endpoint_url_release(u);
+    return -1;
+}
+
+void nodes_check(const struct cfg_strings *urls, const struct cfg_options *o)
+{
+    for (size_t i = 0; i < urls->n; i++) {
+        struct endpoint_url u;
+        struct err e;
+
+        if (parse(&u, urls->v[i], &e) == 0)
+            endpoint_url_release(&u);
+        else
+            cfg_options_refuse_item(o, "url", i, &e);
+    }
+}
+
 int nodes_open(struct nodes **out, const struct cfg_strings *urls, struct err *e)
 {
     struct nodes *n = mem_alloc(sizeof(*n));
@@ -23,13 +47,9 @@ int nodes_open(struct nodes **out, const struct cfg_strings *urls, struct err *e
     *out = n;
     n->node = mem_array(urls->n ? urls->n : 1, sizeof(*n->node));
     for (size_t i = 0; i < urls->n; i++) {
-        if (endpoint_url_parse(&n->node[i].url, "url", urls->v[i], e) < 0)
+        if (parse(&n->node[i].url, urls->v[i], e) < 0)
             goto fail;
         n->count++;
-        if (*n->node[i].url.query) {
-            err_set(e, ERR_CONFIG, "url: %s: an address of a cluster has no `?`", n->node[i].url.shown);
-            goto fail;
-        }
     }
     if (n->count > 0)
         return 0;

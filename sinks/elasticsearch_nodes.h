@@ -9,6 +9,7 @@
 #define SINKS_ELASTICSEARCH_NODES_H
 
 #include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -18,6 +19,8 @@
 
 struct nodes;
 
+/* Reports each address that cannot be one. */
+void nodes_check(const struct cfg_strings *urls, const struct cfg_options *o);
 MUST_CHECK int nodes_open(struct nodes **n, const struct cfg_strings *urls, struct err *e);
 void nodes_free(struct nodes **n);
 

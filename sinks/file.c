@@ -65,6 +65,13 @@ static int file_open(void **state, const void *conf, const struct sink_env *env,
     return -1;
 }
 
+static void file_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    const struct file_conf *c = conf;
+
+    object_key_check(&c->key, env, o);
+}
+
 static int file_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
                             struct err *e)
 {
@@ -161,6 +168,7 @@ const struct sink_ops sink_file = {
     .retry_duration = 24 * 3600 * NSEC_PER_SEC,
     .error_prefix = "file-failed",
     .metric = "file",
+    .check_conf = file_check_conf,
     .open = file_open,
     .close = file_close,
     .name_object = file_name_object,

@@ -187,16 +187,23 @@ static void open_names(struct http_endpoint *s, const struct sink_env *env)
                         : mem_printf("arn:aws:firehose:us-east-1:000000000000:deliverystream/%s", env->stream);
 }
 
-static int http_endpoint_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+static struct http_endpoint *new_endpoint(const struct http_endpoint_conf *conf, const struct sink_env *env)
 {
     struct http_endpoint *s = mem_alloc(sizeof(*s));
 
     s->conf = conf;
-    s->preset = preset_at(s->conf->preset);
-    *state = s;
-    tls_options_init(&s->tls, &s->conf->tls, env->base_dir);
+    s->preset = preset_at(conf->preset);
+    tls_options_init(&s->tls, &conf->tls, env->base_dir);
     buf_init(&s->attributes, ATTRIBUTES_TEXT_MAX);
     buf_init(&s->query, ATTRIBUTES_TEXT_MAX);
+    return s;
+}
+
+static int http_endpoint_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+{
+    struct http_endpoint *s = new_endpoint(conf, env);
+
+    *state = s;
     if (choose_shape(s, e) < 0 || open_url(s, e) < 0 ||
         endpoint_options_check_attributes(&s->conf->attributes, e) < 0 || open_auth(s, e) < 0 ||
         endpoint_options_check_headers(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
@@ -209,6 +216,26 @@ static int http_endpoint_open(void **state, const void *conf, const struct sink_
 fail:
     http_endpoint_close(state);
     return -1;
+}
+
+static void http_endpoint_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    struct http_endpoint *s = new_endpoint(conf, env);
+    void *state = s;
+    struct err e;
+    bool shaped = choose_shape(s, &e) == 0;
+
+    if (!shaped)
+        cfg_options_refuse(o, &e);
+    if (open_url(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    else if (shaped && open_query(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (shaped && open_auth(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    endpoint_options_check(s->conf, s->authorization != NULL, o);
+    tls_options_check_all(&s->conf->tls, env->base_dir, o);
+    http_endpoint_close(&state);
 }
 
 /* --- the body --------------------------------------------------------------------------------------------------------
@@ -379,13 +406,6 @@ static enum sink_outcome http_endpoint_judge(const void *state, const struct sin
     return endpoint_answer_judge(&c, re, v);
 }
 
-static int http_endpoint_check(const void *state, struct err *e)
-{
-    const struct http_endpoint *s = state;
-
-    return tls_options_check(&s->tls, e);
-}
-
 static void http_endpoint_describe(const void *state, struct buf *out)
 {
     const struct http_endpoint *s = state;
@@ -402,6 +422,7 @@ const struct sink_ops sink_http = {
     .error_prefix = "http-endpoint-failed",
     .error_prefix_of = http_endpoint_error_prefix_of,
     .metric = "http",
+    .check_conf = http_endpoint_check_conf,
     .open = http_endpoint_open,
     .close = http_endpoint_close,
     .head = http_endpoint_head,
@@ -413,6 +434,5 @@ const struct sink_ops sink_http = {
     .takes_encoding = http_endpoint_takes_encoding,
     .request = http_endpoint_request,
     .judge = http_endpoint_judge,
-    .check = http_endpoint_check,
     .describe = http_endpoint_describe,
 };

@@ -68,14 +68,26 @@ const struct cfg_field http_endpoint_fields[] = {
 };
 /* clang-format on */
 
+static int check_attribute(const struct pair *a, struct err *e)
+{
+    if (!*a->name || strlen(a->name) > ATTRIBUTE_NAME_MAX || strlen(a->value) > ATTRIBUTE_VALUE_MAX)
+        return err_set(e, ERR_CONFIG, "common_attributes: `%.40s`: names have 1 to %d characters, values up to %d",
+                       a->name, ATTRIBUTE_NAME_MAX, ATTRIBUTE_VALUE_MAX);
+    return 0;
+}
+
+static int check_count(const char *option, const struct pairs *p, size_t max, struct err *e)
+{
+    return p->n > max ? err_set(e, ERR_CONFIG, "%s: %zu at most, these are %zu", option, max, p->n) : 0;
+}
+
 int endpoint_options_check_attributes(const struct pairs *p, struct err *e)
 {
-    if (p->n > ATTRIBUTES_MAX)
-        return err_set(e, ERR_CONFIG, "common_attributes: %d at most, these are %zu", ATTRIBUTES_MAX, p->n);
+    if (check_count("common_attributes", p, ATTRIBUTES_MAX, e) < 0)
+        return -1;
     for (size_t i = 0; i < p->n; i++)
-        if (!*p->v[i].name || strlen(p->v[i].name) > ATTRIBUTE_NAME_MAX || strlen(p->v[i].value) > ATTRIBUTE_VALUE_MAX)
-            return err_set(e, ERR_CONFIG, "common_attributes: `%.40s`: names have 1 to %d characters, values up to %d",
-                           p->v[i].name, ATTRIBUTE_NAME_MAX, ATTRIBUTE_VALUE_MAX);
+        if (check_attribute(&p->v[i], e) < 0)
+            return -1;
     return 0;
 }
 
@@ -105,18 +117,37 @@ static int check_header(const struct pair *h, bool authorized, struct err *e)
     return 0;
 }
 
+static int check_text(const char *option, const char *value, struct err *e)
+{
+    return value && strpbrk(value, "\r\n") ? err_set(e, ERR_CONFIG, "%s: has a line break", option) : 0;
+}
+
 int endpoint_options_check_headers(const struct http_endpoint_conf *c, bool authorized, struct err *e)
 {
-    const struct pairs *p = &c->headers;
-
-    if (p->n > HEADERS_OWN_MAX)
-        return err_set(e, ERR_CONFIG, "headers: %d at most, these are %zu", HEADERS_OWN_MAX, p->n);
-    for (size_t i = 0; i < p->n; i++)
-        if (check_header(&p->v[i], authorized, e) < 0)
+    if (check_count("headers", &c->headers, HEADERS_OWN_MAX, e) < 0)
+        return -1;
+    for (size_t i = 0; i < c->headers.n; i++)
+        if (check_header(&c->headers.v[i], authorized, e) < 0)
             return -1;
-    if (c->content_type && strpbrk(c->content_type, "\r\n"))
-        return err_set(e, ERR_CONFIG, "content_type: has a line break");
-    if (c->source_arn && strpbrk(c->source_arn, "\r\n"))
-        return err_set(e, ERR_CONFIG, "source_arn: has a line break");
-    return 0;
+    return check_text("content_type", c->content_type, e) < 0 ? -1 : check_text("source_arn", c->source_arn, e);
+}
+
+void endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o)
+{
+    struct err e;
+
+    if (check_count("headers", &c->headers, HEADERS_OWN_MAX, &e) < 0)
+        cfg_options_refuse(o, &e);
+    for (size_t i = 0; i < c->headers.n; i++)
+        if (check_header(&c->headers.v[i], authorized, &e) < 0)
+            cfg_options_refuse(o, &e);
+    if (check_count("common_attributes", &c->attributes, ATTRIBUTES_MAX, &e) < 0)
+        cfg_options_refuse(o, &e);
+    for (size_t i = 0; i < c->attributes.n; i++)
+        if (check_attribute(&c->attributes.v[i], &e) < 0)
+            cfg_options_refuse(o, &e);
+    if (check_text("content_type", c->content_type, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (check_text("source_arn", c->source_arn, &e) < 0)
+        cfg_options_refuse(o, &e);
 }

@@ -6,6 +6,7 @@
 #define SINKS_HTTP_ENDPOINT_OPTIONS_H
 
 #include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "sinks/http_endpoint_pairs.h"
@@ -35,5 +36,7 @@ extern const struct cfg_field http_endpoint_fields[];
 MUST_CHECK int endpoint_options_check_attributes(const struct pairs *p, struct err *e);
 /* All that becomes a header's value as it is. `authorized`: the sink sets Authorization itself. */
 MUST_CHECK int endpoint_options_check_headers(const struct http_endpoint_conf *c, bool authorized, struct err *e);
+/* The same, every mistake at its place. */
+void endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o);
 
 #endif

@@ -130,7 +130,7 @@ static int check_error_prefix(struct object_key *k, struct err *e)
     if (!k->errors.text) {
         if (k->backup && k->objects.has_expressions)
             return err_set(e, ERR_CONFIG,
-                           "error_prefix is needed when prefix has expressions: say where error objects go, such as "
+                           "error_prefix: needed when prefix has expressions: say where error objects go, such as "
                            "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/");
         return 0;
     }
@@ -191,8 +191,7 @@ static int check_longest(const struct object_key *k, const char *error_type, str
     return rc;
 }
 
-int object_key_open(struct object_key **out, const struct object_key_conf *conf, const struct sink_env *env,
-                    struct err *e)
+static struct object_key *new_key(const struct object_key_conf *conf, const struct sink_env *env)
 {
     struct object_key *k = mem_alloc(sizeof(*k));
 
@@ -205,18 +204,79 @@ int object_key_open(struct object_key **out, const struct object_key_conf *conf,
     k->version = env->version;
     if (env->identity)
         memcpy(k->identity, env->identity, IDENTITY_BYTES);
-    if (check_prefix(&k->objects, false, e) < 0 || check_error_prefix(k, e) < 0)
-        goto fail;
-    if (time_zone_open(&k->zone, conf->timezone, e) < 0) {
-        err_wrap(e, "timezone");
-        goto fail;
-    }
-    if (conf->extension && *conf->extension) {
-        if (check_extension(conf->extension, e) < 0)
+    return k;
+}
+
+/* What the steps below need. */
+struct opening {
+    struct object_key *key;
+    const struct object_key_conf *conf;
+};
+
+static int open_prefix(struct opening *o, struct err *e)
+{
+    return check_prefix(&o->key->objects, false, e);
+}
+
+static int open_error_prefix(struct opening *o, struct err *e)
+{
+    return check_error_prefix(o->key, e);
+}
+
+static int open_zone(struct opening *o, struct err *e)
+{
+    return time_zone_open(&o->key->zone, o->conf->timezone, e) < 0 ? err_wrap(e, "timezone") : 0;
+}
+
+static int open_extension(struct opening *o, struct err *e)
+{
+    const char *extension = o->conf->extension;
+
+    if (!extension || !*extension)
+        return 0;
+    if (check_extension(extension, e) < 0)
+        return -1;
+    o->key->extension = mem_strdup(extension);
+    return 0;
+}
+
+/* Each looks at one option. */
+static int (*const STEPS[])(struct opening *o, struct err *e) = {open_prefix, open_error_prefix, open_zone,
+                                                                 open_extension};
+
+/* When all steps went well. */
+static int check_whole(const struct object_key *k, struct err *e)
+{
+    return check_longest(k, NULL, e) < 0 || (k->backup && check_longest(k, LONGEST_ERROR_TYPE, e) < 0) ? -1 : 0;
+}
+
+void object_key_check(const struct object_key_conf *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    struct object_key *k = new_key(conf, env);
+    struct opening opening = {k, conf};
+    bool well = true;
+    struct err e;
+
+    for (size_t i = 0; i < ARRAY_LEN(STEPS); i++)
+        if (STEPS[i](&opening, &e) < 0) {
+            cfg_options_refuse(o, &e);
+            well = false;
+        }
+    if (well && check_whole(k, &e) < 0)
+        cfg_options_refuse(o, &e);
+    object_key_free(&k);
+}
+
+int object_key_open(struct object_key **out, const struct object_key_conf *conf, const struct sink_env *env,
+                    struct err *e)
+{
+    struct object_key *k = new_key(conf, env);
+    struct opening opening = {k, conf};
+
+    for (size_t i = 0; i < ARRAY_LEN(STEPS); i++)
+        if (STEPS[i](&opening, e) < 0)
             goto fail;
-        k->extension = mem_strdup(conf->extension);
-    }
-    if (check_longest(k, NULL, e) < 0 || (k->backup && check_longest(k, LONGEST_ERROR_TYPE, e) < 0))
+    if (check_whole(k, e) < 0)
         goto fail;
     *out = k;
     return 0;

@@ -66,6 +66,8 @@ struct object_key;
 
 /* Checks everything that can be wrong with a name, so that rendering cannot fail for a reason the operator could have
  * been told at start. */
+void object_key_check(const struct object_key_conf *conf, const struct sink_env *env, const struct cfg_options *o);
+/* Stops at the first mistake. */
 MUST_CHECK int object_key_open(struct object_key **k, const struct object_key_conf *conf, const struct sink_env *env,
                                struct err *e);
 void object_key_free(struct object_key **k);

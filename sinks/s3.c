@@ -63,6 +63,11 @@ fail:
     return -1;
 }
 
+static void s3_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    s3_conf_check_all(conf, env, o);
+}
+
 static int s3_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
                           struct err *e)
 {
@@ -198,7 +203,7 @@ static int s3_check(const void *state, struct err *e)
     int rc = credentials_get(s->credentials, &keys, e);
 
     aws_keys_wipe(&keys);
-    return rc < 0 ? -1 : tls_options_check(&s->tls, e);
+    return rc;
 }
 
 static void s3_describe(const void *state, struct buf *out)
@@ -218,6 +223,7 @@ const struct sink_ops sink_s3 = {
     .retry_duration = 24 * 3600 * NSEC_PER_SEC,
     .error_prefix = "s3-failed",
     .metric = "s3",
+    .check_conf = s3_check_conf,
     .open = s3_open,
     .close = s3_close,
     .name_object = s3_name_object,

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BUCKET_MAX   255 /* AWS: 63; stores of one's own may allow more */
@@ -52,6 +53,20 @@ static void drop_default_port(char *host, const char *port)
         host[n - k] = '\0';
 }
 
+/* What stands behind the host's last colon. An IPv6 address is in brackets. */
+static int check_port(const char *host, struct err *e)
+{
+    const char *bracket = strchr(host, ']'), *colon = strrchr(bracket ? bracket : host, ':');
+    long port;
+
+    if (!colon)
+        return 0;
+    port = strspn(colon + 1, "0123456789") == strlen(colon + 1) ? strtol(colon + 1, NULL, 10) : 0;
+    if (port < 1 || port > 65535)
+        return err_set(e, ERR_CONFIG, "endpoint: `%s` is not a port (1 to 65535)", colon + 1);
+    return 0;
+}
+
 /* Takes an endpoint apart into scheme and host; *host is the caller's to free. */
 static int parse_endpoint(const char *text, const char **scheme, char **host, struct err *e)
 {
@@ -73,6 +88,8 @@ static int parse_endpoint(const char *text, const char **scheme, char **host, st
                 text);
         goto out;
     }
+    if (check_port(h, e) < 0)
+        goto out;
     drop_default_port(h, strcmp(*scheme, "https") == 0 ? ":443" : ":80");
     *host = mem_strdup(h);
     rc = 0;
@@ -86,6 +103,14 @@ static bool wants_virtual(const char *bucket, bool aws, enum s3_addressing addre
     if (addressing != S3_ADDRESSING_AUTO)
         return addressing == S3_ADDRESSING_VIRTUAL;
     return aws && !strchr(bucket, '.');
+}
+
+static int check_virtual(const char *host, struct err *e)
+{
+    if (is_ip(host))
+        return err_set(e, ERR_CONFIG, "addressing: virtual needs a host name in endpoint, and `%s` is an address",
+                       host);
+    return 0;
 }
 
 static char *aws_endpoint(const char *region)
@@ -105,10 +130,8 @@ int s3_address_init(struct s3_address *a, const char *bucket, const char *endpoi
     text = aws ? aws_endpoint(region) : mem_strdup(endpoint);
     if (parse_endpoint(text, &a->scheme, &host, e) < 0)
         goto out;
-    if (virtual_hosted && is_ip(host)) {
-        err_set(e, ERR_CONFIG, "addressing: virtual needs a host name in endpoint, and `%s` is an address", host);
+    if (virtual_hosted && check_virtual(host, e) < 0)
         goto out;
-    }
     a->endpoint = mem_printf("%s://%s", a->scheme, host);
     a->host = virtual_hosted ? mem_printf("%s.%s", bucket, host) : mem_strdup(host);
     a->folder = virtual_hosted ? mem_strdup("") : mem_printf("/%s", bucket);
@@ -116,6 +139,24 @@ out:
     mem_free(text);
     mem_free(host);
     return a->host ? 0 : -1;
+}
+
+void s3_address_check(const char *bucket, const char *endpoint, const char *region, enum s3_addressing addressing,
+                      const struct cfg_options *o)
+{
+    const char *scheme;
+    char *host = NULL;
+    struct err e;
+
+    if (bucket && check_bucket(bucket, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (region && *region && check_region(region, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (endpoint && *endpoint && parse_endpoint(endpoint, &scheme, &host, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (host && addressing == S3_ADDRESSING_VIRTUAL && check_virtual(host, &e) < 0)
+        cfg_options_refuse(o, &e);
+    mem_free(host);
 }
 
 void s3_address_release(struct s3_address *a)

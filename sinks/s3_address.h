@@ -13,6 +13,7 @@
 #ifndef SINKS_S3_ADDRESS_H
 #define SINKS_S3_ADDRESS_H
 
+#include "config/options.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -30,6 +31,9 @@ struct s3_address {
 /* `endpoint` NULL: AWS in `region`. */
 MUST_CHECK int s3_address_init(struct s3_address *a, const char *bucket, const char *endpoint, const char *region,
                                enum s3_addressing addressing, struct err *e);
+/* Reports every mistake; texts that are NULL were left out or are no texts. */
+void s3_address_check(const char *bucket, const char *endpoint, const char *region, enum s3_addressing addressing,
+                      const struct cfg_options *o);
 void s3_address_release(struct s3_address *a);
 
 /* The path of an object as it goes over the wire and into the signature. -1: out is full. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define DEFAULT_REGION "us-east-1"
+#define HEADER_OPTIONS 5
 
 static const struct cfg_choice ADDRESSINGS[] = {
     {"auto", S3_ADDRESSING_AUTO},
@@ -61,24 +62,65 @@ const struct cfg_field s3_fields[] = {
 /* clang-format on */
 
 /* Options that become header values as they are. */
-int s3_conf_check(const struct s3_conf *c, struct err *e)
+static int check_header(const struct s3_conf *c, size_t index, struct err *e)
 {
     const struct {
         const char *name, *value;
-    } options[] = {{"storage_class", c->storage_class},
-                   {"kms_key_id", c->kms_key_id},
-                   {"acl", c->acl},
-                   {"tagging", c->tagging},
-                   {"expected_bucket_owner", c->expected_bucket_owner}};
+    } options[HEADER_OPTIONS] = {{"storage_class", c->storage_class},
+                                 {"kms_key_id", c->kms_key_id},
+                                 {"acl", c->acl},
+                                 {"tagging", c->tagging},
+                                 {"expected_bucket_owner", c->expected_bucket_owner}};
+    const char *value = options[index].value;
 
-    for (size_t i = 0; i < ARRAY_LEN(options); i++)
-        for (const char *p = options[i].value; p && *p; p++)
-            if (*p <= ' ' || *p > '~')
-                return err_set(e, ERR_CONFIG, "%s: character %zu is white space or not ASCII", options[i].name,
-                               (size_t)(p - options[i].value) + 1);
-    if (c->kms_key_id && *c->kms_key_id && c->encryption != ENCRYPT_KMS)
-        return err_set(e, ERR_CONFIG, "kms_key_id needs server_side_encryption: aws:kms");
+    for (const char *p = value; p && *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return err_set(e, ERR_CONFIG, "%s: character %zu is white space or not ASCII", options[index].name,
+                           (size_t)(p - value) + 1);
     return 0;
+}
+
+static int check_encryption(const struct s3_conf *c, struct err *e)
+{
+    if (c->kms_key_id && *c->kms_key_id && c->encryption != ENCRYPT_KMS)
+        return err_set(e, ERR_CONFIG, "kms_key_id: needs `server_side_encryption: aws:kms`");
+    return 0;
+}
+
+int s3_conf_check(const struct s3_conf *c, struct err *e)
+{
+    for (size_t i = 0; i < HEADER_OPTIONS; i++)
+        if (check_header(c, i, e) < 0)
+            return -1;
+    return check_encryption(c, e);
+}
+
+static void check_address(const struct s3_conf *c, const struct cfg_options *o)
+{
+    struct credentials *keys = NULL;
+    char region[S3_REGION_MAX];
+    struct err e;
+
+    if (credentials_new(&keys, &c->keys, &e) == 0)
+        s3_conf_region(c, keys, region);
+    else
+        cfg_options_refuse(o, &e);
+    s3_address_check(c->bucket, c->endpoint, keys ? region : c->region, (enum s3_addressing)c->addressing, o);
+    credentials_free(&keys);
+}
+
+void s3_conf_check_all(const struct s3_conf *c, const struct sink_env *env, const struct cfg_options *o)
+{
+    struct err e;
+
+    for (size_t i = 0; i < HEADER_OPTIONS; i++)
+        if (check_header(c, i, &e) < 0)
+            cfg_options_refuse(o, &e);
+    if (check_encryption(c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    check_address(c, o);
+    object_key_check(&c->key, env, o);
+    tls_options_check_all(&c->tls, env->base_dir, o);
 }
 
 void s3_conf_region(const struct s3_conf *c, struct credentials *keys, char out[S3_REGION_MAX])

@@ -34,7 +34,8 @@ struct s3_conf {
 
 extern const struct cfg_field s3_fields[];
 
-/* What no table can check. */
+/* What no table can check: all of it, each at its place, or the first. */
+void s3_conf_check_all(const struct s3_conf *c, const struct sink_env *env, const struct cfg_options *o);
 MUST_CHECK int s3_conf_check(const struct s3_conf *c, struct err *e);
 
 /* The configured region, else that of environment and profile, else AWS's first. */

@@ -13,6 +13,7 @@
 #define SINKS_SINK_H
 
 #include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/body.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
@@ -129,7 +130,11 @@ struct sink_ops {
     const char *(*error_prefix_of)(const void *state); /* the same where it depends on options; NULL: error_prefix */
     const char *metric;                                /* label in metrics: s3, file */
 
-    /* `conf` outlives the state. Checks what can be checked without the far end. */
+    /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. NULL:
+     * what open() says is all there is. */
+    void (*check_conf)(const void *conf, const struct sink_env *env, const struct cfg_options *o);
+
+    /* `conf` outlives the state. Checks what can be checked without the far end; *e begins with the option it is about. */
     MUST_CHECK int (*open)(void **state, const void *conf, const struct sink_env *env, struct err *e);
     void (*close)(void **state);
 

@@ -63,16 +63,53 @@ void tls_options_release(struct tls_options *t)
     *t = (struct tls_options){0};
 }
 
-static int readable(const char *path, const char *option, struct err *e)
+static int readable(const char *option, const char *path, struct err *e)
 {
-    return path && access(path, R_OK) < 0 ? err_errno(e, "%s: %s", option, path) : 0;
+    return path && access(path, R_OK) < 0 ? err_errno(e, "tls.%s: cannot read `%s`", option, path) : 0;
 }
+
+static int check_pair(const struct tls_options *t, struct err *e)
+{
+    if (!t->cert_file == !t->key_file)
+        return 0;
+    return err_set(e, ERR_CONFIG, "tls.%s: goes together with %s, which is not set",
+                   t->cert_file ? "cert_file" : "key_file", t->cert_file ? "key_file" : "cert_file");
+}
+
+static int check_ca_file(const struct tls_options *t, struct err *e)
+{
+    return readable("ca_file", t->ca_file, e);
+}
+
+static int check_cert_file(const struct tls_options *t, struct err *e)
+{
+    return readable("cert_file", t->cert_file, e);
+}
+
+static int check_key_file(const struct tls_options *t, struct err *e)
+{
+    return readable("key_file", t->key_file, e);
+}
+
+static int (*const CHECKS[])(const struct tls_options *t, struct err *e) = {check_pair, check_ca_file, check_cert_file,
+                                                                            check_key_file};
 
 int tls_options_check(const struct tls_options *t, struct err *e)
 {
-    if (!t->cert_file != !t->key_file)
-        return err_set(e, ERR_CONFIG, "tls.cert_file and tls.key_file go together");
-    if (readable(t->ca_file, "tls.ca_file", e) < 0 || readable(t->cert_file, "tls.cert_file", e) < 0)
-        return -1;
-    return readable(t->key_file, "tls.key_file", e);
+    for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
+        if (CHECKS[i](t, e) < 0)
+            return -1;
+    return 0;
+}
+
+void tls_options_check_all(const struct tls_conf *conf, const char *base_dir, const struct cfg_options *o)
+{
+    struct tls_options t;
+    struct err e;
+
+    tls_options_init(&t, conf, base_dir);
+    for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
+        if (CHECKS[i](&t, &e) < 0)
+            cfg_options_refuse(o, &e);
+    tls_options_release(&t);
 }

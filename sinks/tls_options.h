@@ -8,6 +8,7 @@
 #define SINKS_TLS_OPTIONS_H
 
 #include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "sinks/http_message.h"
@@ -32,5 +33,7 @@ void tls_options_release(struct tls_options *t);
 
 /* Are the files there and readable? */
 MUST_CHECK int tls_options_check(const struct tls_options *t, struct err *e);
+/* The same of the options alone, every mistake at its place. */
+void tls_options_check_all(const struct tls_conf *conf, const char *base_dir, const struct cfg_options *o);
 
 #endif

@@ -10,6 +10,7 @@
 #define PIPELINE_INPUTS_API_H
 
 #include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
@@ -69,7 +70,10 @@ struct pushback_view api_memory_pushback(struct api *a, nsec mono_now);
 /* "127.0.0.1:4573", with the real port when 0 was configured. */
 const char *api_address(const struct api *a);
 
-/* Loopback-only rule, credentials complete, address well-formed and free: for start and `validate`. */
-MUST_CHECK int api_check(const struct api_conf *conf, struct err *e);
+/* Reports every mistake in the options: the loopback-only rule, keys listed twice, what is no address. Options that could not
+ * be bound may be zero. */
+void api_check_conf(const struct api_conf *conf, const struct cfg_options *o);
+/* Can its address be listened on now? For `validate`. */
+MUST_CHECK int api_check_free(const struct api_conf *conf, struct err *e);
 
 #endif

@@ -123,47 +123,82 @@ const struct cfg_field api_fields[] = {
     {0},
 };
 
-static int check_names(const struct api_conf *conf, struct err *e)
+/* --- rules between options ------------------------------------------------------------------------------------------
+ */
+
+static int check_account(const struct api_conf *conf, struct err *e)
 {
-    if (strspn(conf->account, "0123456789") != ACCOUNT_DIGITS || conf->account[ACCOUNT_DIGITS])
-        return err_set(e, ERR_CONFIG, "api: `account` must be twelve digits, not \"%s\"", conf->account);
-    if (conf->region[strspn(conf->region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return err_set(e, ERR_CONFIG, "api: `region` has lower-case letters, digits and `-` only, not \"%s\"",
-                       conf->region);
+    if (!conf->account || (strspn(conf->account, "0123456789") == ACCOUNT_DIGITS && !conf->account[ACCOUNT_DIGITS]))
+        return 0;
+    return err_set(e, ERR_CONFIG, "`account` must be twelve digits, not `%s`", conf->account);
+}
+
+static int check_region(const struct api_conf *conf, struct err *e)
+{
+    if (!conf->region || !conf->region[strspn(conf->region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return 0;
+    return err_set(e, ERR_CONFIG, "`region` has lower-case letters, digits and `-` only, not `%s`", conf->region);
+}
+
+/* Who can reach the API can write: beyond this machine that takes keys, or the words that say it is meant. */
+static int check_listen(const struct api_conf *conf, struct err *e)
+{
+    struct address at;
+    struct err wrong;
+
+    if (!conf->listen)
+        return 0;
+    if (address_parse(conf->listen, &at, &wrong) < 0)
+        return err_set(e, ERR_CONFIG, "`listen` %s", wrong.msg);
+    if (!at.loopback && conf->credential_count == 0 && !conf->auth_none)
+        return err_set(
+            e, ERR_CONFIG,
+            "`listen`: other machines can reach this address, so requests must be signed: list `credentials`, "
+            "or write `auth: none` to let anybody write, or listen on 127.0.0.1");
+    if (!api_listen_is_numeric(&at))
+        return err_set(e, ERR_CONFIG, "`listen`: `%s` is not a numeric address; write one, such as 127.0.0.1", at.host);
     return 0;
 }
 
-static int check_credentials(const struct api_conf *conf, struct err *e)
+static int check_auth(const struct api_conf *conf, struct err *e)
 {
-    for (size_t i = 0; i < conf->credential_count; i++) {
-        const struct api_credential *c = &conf->credentials[i];
-
-        if (!c->access_key_id || !*c->access_key_id || !c->secret_access_key || !*c->secret_access_key)
-            return err_set(e, ERR_CONFIG,
-                           "api: entry %zu of `credentials` needs both `access_key_id` and `secret_access_key`", i + 1);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(c->access_key_id, conf->credentials[j].access_key_id) == 0)
-                return err_set(e, ERR_CONFIG, "api: `credentials` lists the key %s twice", c->access_key_id);
-    }
     if (conf->auth_none && conf->credential_count)
-        return err_set(e, ERR_CONFIG, "api: `auth: none` contradicts `credentials`; leave one of them out");
+        return err_set(e, ERR_CONFIG, "`auth: none` contradicts `credentials`: leave one of them out");
     return 0;
 }
 
-int api_check(const struct api_conf *conf, struct err *e)
+static int check_credential(const struct api_conf *conf, size_t index, struct err *e)
+{
+    const char *id = conf->credentials[index].access_key_id;
+
+    for (size_t i = 0; id && i < index; i++)
+        if (conf->credentials[i].access_key_id && strcmp(id, conf->credentials[i].access_key_id) == 0)
+            return err_set(e, ERR_CONFIG, "`credentials` lists the key `%s` twice", id);
+    return 0;
+}
+
+static int (*const CHECKS[])(const struct api_conf *conf, struct err *e) = {check_listen, check_auth, check_region,
+                                                                            check_account};
+
+void api_check_conf(const struct api_conf *conf, const struct cfg_options *o)
+{
+    struct err e;
+
+    for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
+        if (CHECKS[i](conf, &e) < 0)
+            cfg_options_refuse(o, &e);
+    for (size_t i = 0; i < conf->credential_count; i++)
+        if (check_credential(conf, i, &e) < 0)
+            cfg_options_refuse_item(o, "credentials", i, &e);
+}
+
+int api_check_free(const struct api_conf *conf, struct err *e)
 {
     struct address at;
     int fd;
 
-    if (check_names(conf, e) < 0 || check_credentials(conf, e) < 0)
-        return -1;
     if (address_parse(conf->listen, &at, e) < 0)
-        return err_wrap(e, "api: `listen` is `%s`", conf->listen);
-    if (!at.loopback && conf->credential_count == 0 && !conf->auth_none)
-        return err_set(e, ERR_CONFIG,
-                       "api: %s can be reached from other machines, so clients must sign their requests: list "
-                       "`credentials`, or write `auth: none` to let anybody write, or listen on 127.0.0.1",
-                       conf->listen);
+        return -1;
     fd = api_listen_open(&at, e);
     if (fd < 0)
         return err_wrap(e, "api: listen");

@@ -31,6 +31,13 @@ static socklen_t fill(const struct address *at, struct sockaddr_storage *sa)
     return 0;
 }
 
+bool api_listen_is_numeric(const struct address *at)
+{
+    struct sockaddr_storage sa = {0};
+
+    return fill(at, &sa) > 0;
+}
+
 int api_listen_open(const struct address *at, struct err *e)
 {
     struct sockaddr_storage sa = {0};

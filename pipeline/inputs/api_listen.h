@@ -17,6 +17,9 @@
 /* "[ffff:...]:65535" with NUL */
 #define API_LISTEN_TEXT (INET6_ADDRSTRLEN + 10)
 
+/* No name is looked up. */
+bool api_listen_is_numeric(const struct address *at);
+
 /* A listening socket, non-blocking; -1 with "HOST:PORT: <cause>". */
 MUST_CHECK int api_listen_open(const struct address *at, struct err *e);
 

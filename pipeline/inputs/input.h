@@ -13,6 +13,7 @@
 #define PIPELINE_INPUTS_INPUT_H
 
 #include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
@@ -52,8 +53,11 @@ struct input_ops {
     void (*stop)(struct input *in);
     void (*close)(struct input **in); /* after the committer has stopped: no more `done` calls */
 
-    /* What must hold before it starts (paths readable, ports free); for `validate`. May be NULL. */
-    MUST_CHECK int (*check)(const void *conf, const char *base_dir, struct err *e);
+    /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. May
+     * be NULL. */
+    void (*check_conf)(const void *conf, const char *base_dir, const struct cfg_options *o);
+    /* For `validate`: warns of what it would stumble over now (files that cannot be read). May be NULL. */
+    void (*look)(const void *conf, const char *base_dir, const struct cfg_options *o);
 };
 
 const struct input_ops *input_find(const char *name);

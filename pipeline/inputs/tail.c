@@ -107,18 +107,21 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     return 0;
 }
 
-static int tail_check(const void *conf, const char *base_dir, struct err *e)
+static void tail_check_conf(const void *conf, const char *base_dir, const struct cfg_options *o)
+{
+    tail_patterns_check(conf, base_dir, o);
+}
+
+static void tail_look_around(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     struct tail *t = mem_alloc(sizeof(*t));
-    int rc;
+    struct err e;
 
     t->conf = conf;
-    rc = tail_patterns_parse(t, base_dir, e);
-    if (rc == 0)
-        rc = tail_check_readable(t, e);
+    if (tail_patterns_parse(t, base_dir, &e) == 0)
+        tail_warn_unreadable(t, o);
     tail_patterns_release(t);
     mem_free(t);
-    return rc;
 }
 
 static const struct cfg_choice starts[] = {{"beginning", TAIL_START_BEGINNING}, {"end", TAIL_START_END}, {NULL, 0}};
@@ -189,5 +192,6 @@ const struct input_ops tail_ops = {
     .start = tail_start,
     .stop = tail_stop,
     .close = tail_close,
-    .check = tail_check,
+    .check_conf = tail_check_conf,
+    .look = tail_look_around,
 };

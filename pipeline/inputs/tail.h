@@ -122,7 +122,10 @@ void tail_patterns_release(struct tail *t);
 bool tail_is_excluded(const struct tail *t, const char *path);
 bool tail_is_wanted(const struct tail *t, const char *path);
 /* For `validate`: every file that matches now can be read. */
-MUST_CHECK int tail_check_readable(struct tail *t, struct err *e);
+/* Each folder and file that cannot be read, up to a few for a pattern, at the pattern's place. */
+void tail_warn_unreadable(struct tail *t, const struct cfg_options *o);
+/* Reports every pattern that can mean no file. */
+void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o);
 
 /* False when it would be too long. */
 MUST_CHECK bool tail_join(char path[PATH_MAX], const char *dir, const char *name);

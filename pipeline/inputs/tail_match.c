@@ -44,6 +44,29 @@ int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e)
     return 0;
 }
 
+static void check_pattern(const char *option, const struct cfg_strings *list, size_t i, const char *base_dir,
+                          const struct cfg_options *o)
+{
+    struct glob *g;
+    struct err e;
+
+    if (glob_parse(&g, base_dir, list->v[i], &e) == 0) {
+        glob_free(&g);
+        return;
+    }
+    err_wrap(&e, "%s", option);
+    cfg_options_refuse_item(o, option, i, &e);
+}
+
+void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o)
+{
+    for (size_t i = 0; i < c->paths.n; i++)
+        check_pattern("paths", &c->paths, i, base_dir, o);
+    for (size_t i = 0; i < c->exclude.n; i++)
+        if (strchr(c->exclude.v[i], '/'))
+            check_pattern("exclude", &c->exclude, i, base_dir, o);
+}
+
 void tail_patterns_release(struct tail *t)
 {
     for (size_t i = 0; i < t->conf->paths.n; i++)
@@ -91,51 +114,61 @@ bool tail_is_wanted(const struct tail *t, const char *path)
 
 /* --- validate ---------------------------------------------------------------------------------------------------- */
 
-struct check {
+#define WARNINGS_MAX 5 /* for one pattern */
+
+struct look {
     struct tail *t;
-    struct err *e;
-    bool failed;
+    const struct cfg_options *o;
+    size_t pattern, warnings;
 };
 
-static void check_folder(void *ctx, int dir_fd, const char *dir)
+static void warn(struct look *l, const struct err *e)
+{
+    struct err more;
+
+    if (l->warnings++ < WARNINGS_MAX)
+        cfg_options_warn_item(l->o, "paths", l->pattern, e);
+    else if (l->warnings == WARNINGS_MAX + 1 && err_set(&more, ERR_IO, "and more that cannot be read") < 0)
+        cfg_options_warn_item(l->o, "paths", l->pattern, &more);
+}
+
+static void look_at_folder(void *ctx, int dir_fd, const char *dir)
 {
     (void)ctx;
     (void)dir_fd;
     (void)dir;
 }
 
-static void check_entry(void *ctx, const struct glob_entry *en)
+static void look_at_entry(void *ctx, const struct glob_entry *en)
 {
-    struct check *c = ctx;
+    struct look *l = ctx;
     struct tail_stat st;
     char path[PATH_MAX];
+    struct err e;
 
-    if (c->failed || !en->matched || !tail_join(path, en->dir, en->name) || tail_is_excluded(c->t, path))
+    if (!en->matched || !tail_join(path, en->dir, en->name) || tail_is_excluded(l->t, path))
         return;
-    if (tail_stat_at(en->dir_fd, en->name, c->t->conf->follow_symlinks, &st) != 0 || !st.regular)
+    if (tail_stat_at(en->dir_fd, en->name, l->t->conf->follow_symlinks, &st) != 0 || !st.regular)
         return;
-    if (faccessat(en->dir_fd, en->name, R_OK, 0) < 0) {
-        err_errno(c->e, "file %s cannot be read", path);
-        c->failed = true;
+    if (faccessat(en->dir_fd, en->name, R_OK, 0) < 0 && err_errno(&e, "file %s cannot be read", path) < 0)
+        warn(l, &e);
+}
+
+static void look_at_unreadable(void *ctx, const char *dir, int error)
+{
+    struct err e;
+
+    err_set(&e, ERR_IO, "folder %s cannot be read: %s", dir, strerror(error));
+    warn(ctx, &e);
+}
+
+void tail_warn_unreadable(struct tail *t, const struct cfg_options *o)
+{
+    struct look l = {.t = t, .o = o};
+    const struct glob_visitor v = {look_at_folder, look_at_entry, look_at_unreadable, &l};
+
+    for (l.pattern = 0; l.pattern < t->conf->paths.n; l.pattern++) {
+        l.warnings = 0;
+        glob_walk(t->globs[l.pattern], &v);
     }
-}
-
-static void check_unreadable(void *ctx, const char *dir, int error)
-{
-    struct check *c = ctx;
-
-    if (c->failed)
-        return;
-    err_set(c->e, ERR_IO, "folder %s cannot be read: %s", dir, strerror(error));
-    c->failed = true;
-}
-
-int tail_check_readable(struct tail *t, struct err *e)
-{
-    struct check c = {t, e, false};
-    const struct glob_visitor v = {check_folder, check_entry, check_unreadable, &c};
-
-    for (size_t i = 0; i < t->conf->paths.n; i++)
-        glob_walk(t->globs[i], &v);
-    return c.failed ? -1 : 0;
 }

@@ -157,7 +157,9 @@ static void on_unreadable(void *ctx, const char *dir, int error)
     struct tail *t = ctx;
 
     metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
-    if (log_due(&t->folder_log, t->now, 60 * NSEC_PER_SEC))
+    if (t->env.once) /* there is one look only, and the end of it says that there was something */
+        log_warn("folder cannot be read", KS("stream", t->env.stream), KS("path", dir), KS("cause", strerror(error)));
+    else if (log_due(&t->folder_log, t->now, 60 * NSEC_PER_SEC))
         log_warn("folder cannot be read, will retry", KS("stream", t->env.stream), KS("path", dir),
                  KS("cause", strerror(error)));
 }

@@ -70,8 +70,8 @@ void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error
     unsigned doublings = f->failures < RETRY_DOUBLING ? f->failures : RETRY_DOUBLING;
 
     if (f->failures++ == 0)
-        log_warn("file cannot be read, will retry", KS("stream", t->env.stream), KS("path", f->path),
-                 KS("doing", doing), KS("cause", strerror(error)),
+        log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
+                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)),
                  KS("hint", error == EACCES ? "give sluice's user permission to read it" : "check the disk"));
     metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
     tail_files_close(&t->files, f);

@@ -1,10 +1,13 @@
 """Mistakes in the configuration: exit code 2, file:line:column, all at once, and what was probably meant."""
 
+import os
+import re
 import subprocess
 
-from common import one_stream, to_file
+from common import one_stream, tail, to_file, write_lines
 from firehose import Answer, Firehose
-from harness import free_port
+import objects
+from harness import free_port, wait_until
 
 GOOD = """\
 data_dir: ./data
@@ -95,3 +98,116 @@ def test_secrets_come_from_files_and_the_environment_and_never_show(t):
     d.wait_delivered("app", 1)
     d.stop()
     assert "hunter2" not in d.log_text()
+
+
+# What only sinks, inputs and scripts can see in their options. Each is a mistake like any other.
+LATE = """\
+data_dir: ./data
+streams:
+  app:
+    inputs:
+      - tail: { paths: ["./in/*.log", "/var/../x.log"] }
+    transform: { lua: nowhere.lua }
+    destination:
+      s3:
+        bucket: logs/app
+        prefix: "app/!{time:yyyy}/"
+        endpoint: http://127.0.0.1:99999
+        access_key_id: a
+        secret_access_key: b
+        tls: { ca_file: nowhere.pem }
+"""
+
+
+def test_mistakes_that_sinks_inputs_and_scripts_find_are_reported_alike(t):
+    for command in ("run", "validate"):
+        code, said = check(t, command, LATE)
+        places = [line.split(": ")[0] for line in said.splitlines()]
+        assert code == 2, f"{command}: exit {code}: {said}"
+        assert places == [f"sluice.yaml:{at}" for at in ("5:39", "6:23", "9:17", "10:17", "11:19", "14:25")] + [
+            "sluice.yaml"], said
+        assert "6 mistakes" in said, said
+
+
+def test_what_run_only_warns_of_is_a_warning_of_validate(t):
+    os.makedirs(t.path("in"))
+    os.symlink("loop", t.path("in/loop"))  # a folder that cannot be read, also by root
+    ports = f'admin: {{ listen: "127.0.0.1:{free_port()}" }}\n'
+    text = ports + GOOD.replace("    destination:", '    inputs: [{ tail: { paths: ["in/loop/*.log"] } }]\n    destination:')
+    code, said = check(t, "validate", text)
+    assert code == 0, said
+    assert re.search(r"^sluice.yaml:5:32: warning: folder .*in/loop cannot be read: ", said, re.M), said
+
+
+def test_once_fails_when_something_could_not_be_read(t):
+    os.makedirs(t.path("in"))
+    for n in range(2):
+        os.symlink(f"loop{n}", t.path(f"in/loop{n}"))
+    write_lines(t.path("in/a.log"), [b"one", b"two"])
+    paths = [t.path(f"in/{name}") for name in ("loop0/*.log", "loop1/*.log", "*.log")]
+    d = t.daemon(one_stream("app", to_file(t), inputs=[tail(*paths)]))
+    d.expect_exit = 1
+    d.spawn("--once")
+    d.wait_exit()
+    assert len(d.logged("folder cannot be read.*loop", "warn")) == 2, d.log_text()
+    assert d.logged("not everything could be read.*files_or_folders=2", "error"), d.log_text()
+    assert not d.logged("everything is delivered"), d.log_text()
+
+
+NEEDS_SECRETS = """\
+data_dir: ./data
+admin: {{ listen: "127.0.0.1:{admin}" }}
+api:
+  listen: "127.0.0.1:{api}"
+  credentials: [ {{ access_key_id: AKOFTHEFILE, secret_access_key: of-the-file }} ]
+streams:
+  app:
+    transform: {{ lua: app.lua }}
+    buffer: {{ interval: 1s }}
+    destination:
+      file: {{ path: ./out, prefix: "${{env:SLUICE_TEST_SECRET}}/" }}
+    backup:
+      s3:
+        bucket: spare
+        access_key_id: a
+        secret_access_key: "${{file:secret}}"
+  other:
+    transform: {{ lua: nowhere.lua }}
+    destination:
+      http: {{ url: "http://127.0.0.1:9/${{env:SLUICE_TEST_SECRET}}", format: lines }}
+"""
+
+
+def test_commands_need_only_what_they_use(t):
+    config = NEEDS_SECRETS.format(admin=free_port(), api=free_port())
+    whole = config.replace("${file:secret}", "b").replace("nowhere.lua", "app.lua")
+    with open(t.path("app.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r)\n  return r .. '!'\nend\n")
+    d = t.daemon(whole)
+    d.env = {"SLUICE_TEST_SECRET": "secret"}
+    d.start()
+    with open(t.path("sluice.yaml"), "w", encoding="utf-8") as f:
+        f.write(config)  # of which little can be resolved here
+    env = {k: v for k, v in os.environ.items() if k != "SLUICE_TEST_SECRET"}
+    env.update(AWS_ACCESS_KEY_ID="AKOFTHESHELL", AWS_SECRET_ACCESS_KEY="of-the-shell", AWS_REGION="eu-west-1")
+
+    def sluice(*args, stdin=b""):
+        return subprocess.run([t.binary, *args], cwd=t.dir, env=env, input=stdin, capture_output=True,
+                              timeout=60 * t.slow)
+
+    done = sluice("put", "-s", "app", stdin=b"one\ntwo\n")
+    assert done.returncode == 0, done.stderr
+    wait_until("both are delivered", lambda: objects.lines(objects.read_dir(t.path("out"))) == [b"one!", b"two!"],
+               30 * t.slow)
+    d.stop()
+    done = sluice("transform", "-s", "app", stdin=b"x\n")
+    assert (done.returncode, done.stdout) == (0, b"x!\n"), done.stderr
+    done = sluice("transform", "-s", "other", stdin=b"x\n")
+    assert done.returncode == 2 and b"sluice.yaml:18:23: cannot open the script nowhere.lua" in done.stderr, done.stderr
+    done = sluice("fsck")
+    assert done.returncode == 0, done.stderr
+    done = sluice("redrive", "-s", "app", "--state", t.path("state"), "s3://spare/")
+    assert done.returncode == 2 and b"2 mistakes" in done.stderr and b"secret" in done.stderr, done.stderr
+    for command in ("validate", "run"):
+        done = sluice(command)
+        assert done.returncode == 2 and done.stderr.count(b"SLUICE_TEST_SECRET is not set") == 2, done.stderr

@@ -38,7 +38,7 @@ static void messages_of(const char *name, struct buf *out)
 
     buf_init(&text, 2 * MIB);
     read_file(name, &text);
-    s = settings_parse(name, FOLDER, text.p, text.n, errs);
+    s = settings_parse(name, FOLDER, text.p, text.n, &SETTINGS_ALL, errs);
     if (s)
         fail_msg("%s: accepted", name);
     cfg_errors_print(errs, out);

@@ -41,7 +41,7 @@ static void the_nearest_options_are_taken(void **state)
         {"none", bucket_logs, NULL, NULL, NULL, "--s3-", NULL, NULL, true, 300},
     };
     struct cfg_errors *errs = cfg_errors_new();
-    struct settings *s = settings_parse("c.yaml", "/base", YAML, strlen(YAML), errs);
+    struct settings *s = settings_parse("c.yaml", "/base", YAML, strlen(YAML), &SETTINGS_ALL, errs);
 
     (void)state;
     assert_non_null(s);

@@ -133,7 +133,7 @@ static void the_examples_are_valid_configurations(void **state)
     setenv("AWS_ACCESS_KEY_ID", "AKEXAMPLE", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret", 1);
     for (size_t i = 0; i < ARRAY_LEN(EXAMPLES); i++) {
-        struct settings *s = cli_load_settings(EXAMPLES[i]);
+        struct settings *s = cli_load_settings(EXAMPLES[i], &SETTINGS_ALL);
 
         assert_non_null(s);
         assert_int_equal(s->stream_count, 1);

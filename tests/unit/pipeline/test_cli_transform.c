@@ -117,8 +117,8 @@ static void what_cannot_begin_is_named(void **state)
     assert_has(told.err, "has 2 streams; say which with --stream NAME");
     write_in("a.lua", "function transform(r)\n  return r r\nend\n");
     transform("a", NULL, "x\n");
-    assert_int_equal(told.code, CLI_FAILED);
-    assert_has(told.err, "sluice transform: a.lua:2: ");
+    assert_int_equal(told.code, CLI_USAGE);
+    assert_has(told.err, ": a.lua:2: ");
     assert_string_equal(told.out, "");
 }
 

@@ -1,0 +1,3 @@
+function transform(record)
+  return record record
+end
