@@ -430,7 +430,7 @@ static void mistakes_are_named(void **state)
         {URL "index: \"a!{record:x\"\n", "without `}`"},
         {URL "index: \"a!{nothing:x}\"\n", "neither"},
         {URL "index: \"a!{timestamp:YYYY}\"\n", "YYYY"},
-        {URL "index: a\ndata_stream: true\nop: index\n", "create only"},
+        {URL "index: a\ndata_stream: true\nop: index\n", "`create` only"},
         {URL "index: a\ndata_stream: true\nrotation: day\n", "rotates by itself"},
         {URL "index: a\nid: constant\n", "with one id for all"},
         {URL "index: a\nauth: { api_key: k, basic: { username: u } }\n", "not several"},
