@@ -2,8 +2,9 @@
  *
  * Read-only. Answers from engine_status() snapshots; shows no secrets and no record contents.
  *
- * /healthz  200 while the process works. /readyz  200 when every stream takes records and delivers, otherwise 503 with
- * one line per stream that does not: what, where, what to do.
+ * /healthz  200 while the process works. /readyz  200 when every stream takes records and delivers, otherwise 503; with
+ * one line per stream that is not well: what, where, what to do. A stream of which some records fail in the transform or are
+ * refused has its line, too, but is ready; one of which no record got through in the last minutes is not.
  *
  * Threads    its own (libmicrohttpd). Ownership: the engine outlives it.
  */

@@ -13,7 +13,7 @@
 
 struct totals {
     uint64_t incoming, delivered, spooled, spooled_bytes;
-    size_t retrying, blocked;
+    size_t failing, retrying, blocked;
 };
 
 static void add_totals(struct totals *t, const struct snapshot *snap)
@@ -25,17 +25,15 @@ static void add_totals(struct totals *t, const struct snapshot *snap)
         t->delivered += s->books.delivered;
         t->spooled += s->books.spooled;
         t->spooled_bytes += s->books.spooled_bytes;
+        t->failing += s->health == STREAM_FAILING;
         t->retrying += s->health == STREAM_RETRYING;
         t->blocked += s->health == STREAM_BLOCKED;
     }
 }
 
-static const char *health_class(enum stream_health h)
+static size_t in_trouble(const struct totals *t)
 {
-    static const char *const CLASSES[] = {
-        [STREAM_OK] = "ok", [STREAM_RETRYING] = "retrying", [STREAM_BLOCKED] = "blocked"};
-
-    return CLASSES[h];
+    return t->failing + t->retrying + t->blocked;
 }
 
 /* --- the title and the overview ------------------------------------------------------------------------------------
@@ -47,23 +45,29 @@ static void title(struct page *p, const struct snapshot *snap)
     struct totals t = {0};
 
     add_totals(&t, snap);
-    if (t.blocked + t.retrying > 0)
-        page_printf(p, "(%zu) sluice: trouble", t.blocked + t.retrying);
+    if (in_trouble(&t) > 0)
+        page_printf(p, "(%zu) sluice: trouble", in_trouble(&t));
     else
         page_add(p, "sluice");
 }
 
 static void verdict_bad(struct page *p, const struct snapshot *snap, const struct totals *t)
 {
-    size_t bad = t->retrying + t->blocked;
+    const struct {
+        size_t count;
+        const char *word;
+    } parts[] = {{t->blocked, "blocked"}, {t->retrying, "retrying"}, {t->failing, "failing"}};
+    size_t bad = in_trouble(t);
+    const char *between = "";
 
-    page_printf(
-        p, "<p class=\"verdict %s\">%zu of %zu stream%s need%s attention:", t->blocked > 0 ? "blocked" : "retrying",
-        bad, snap->count, snap->count == 1 ? "" : "s", bad == 1 ? "s" : "");
-    if (t->blocked > 0)
-        page_printf(p, " %zu blocked%s", t->blocked, t->retrying > 0 ? "," : "");
-    if (t->retrying > 0)
-        page_printf(p, " %zu retrying", t->retrying);
+    page_printf(p, "<p class=\"verdict %s\">%zu of %zu stream%s need%s attention:", t->blocked > 0 ? "blocked" : "warn",
+                bad, snap->count, snap->count == 1 ? "" : "s", bad == 1 ? "s" : "");
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i].count == 0)
+            continue;
+        page_printf(p, "%s %zu %s", between, parts[i].count, parts[i].word);
+        between = ",";
+    }
     page_add(p, "</p>\n");
 }
 
@@ -71,7 +75,7 @@ static void verdict(struct page *p, const struct snapshot *snap, const struct to
 {
     if (snap->engine.stopping)
         page_add(p, "<p class=\"verdict warn\">Stopping: inputs are closed, what is left is being delivered.</p>\n");
-    else if (t->retrying + t->blocked > 0)
+    else if (in_trouble(t) > 0)
         verdict_bad(p, snap, t);
     else
         page_printf(p, "<p class=\"verdict ok\">%s</p>\n",
@@ -129,6 +133,8 @@ static const char *health_words(const struct stream_status *s)
         return "blocked: inputs pushed back";
     if (s->health == STREAM_RETRYING)
         return "retrying";
+    if (s->health == STREAM_FAILING)
+        return "records do not get through";
     return s->books.incoming == 0 ? "waiting for records" : "delivering";
 }
 
@@ -136,7 +142,7 @@ static void heading(struct page *p, const struct stream_status *s)
 {
     page_add(p, "<header><h2>");
     page_html(p, s->name);
-    page_printf(p, "</h2><span class=\"badge %s\">%s</span></header>\n<p class=\"way\">", health_class(s->health),
+    page_printf(p, "</h2><span class=\"badge %s\">%s</span></header>\n<p class=\"way\">", stream_health_word(s->health),
                 health_words(s));
     if (s->inputs) {
         page_html(p, s->inputs);
@@ -246,11 +252,21 @@ static void blocked(struct page *p, const struct intake_status *in)
     hint(p, in->hint);
 }
 
+static void rejected(struct page *p, const struct stream_status *s)
+{
+    page_add(p, "<p>");
+    page_rejects(p, s, page_html);
+    page_add(p, "</p><p><b>To do:</b> ");
+    page_rejects_hint(p, s, page_html);
+    page_add(p, "</p>");
+}
+
+/* A few records that do not get through are told of, but make no trouble of the stream. */
 static void trouble(struct page *p, const struct stream_status *s, nsec wall_now)
 {
-    if (s->health == STREAM_OK)
+    if (s->health == STREAM_OK && rejects_share(&s->rejects) == 0)
         return;
-    page_printf(p, "<div class=\"trouble %s\">", health_class(s->health));
+    page_printf(p, "<div class=\"trouble %s\">", s->health == STREAM_OK ? "failing" : stream_health_word(s->health));
     if (s->intake.blocked)
         blocked(p, &s->intake);
     if (s->failing_since > 0) {
@@ -258,6 +274,8 @@ static void trouble(struct page *p, const struct stream_status *s, nsec wall_now
         if (s->hint[0])
             hint(p, s->hint);
     }
+    if (rejects_share(&s->rejects) > 0)
+        rejected(p, s);
     page_add(p, "</div>\n");
 }
 
@@ -274,7 +292,7 @@ static void stream(struct page *p, const struct stream_status *s, nsec wall_now)
 
 static void streams(struct page *p, const struct snapshot *snap)
 {
-    static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_OK};
+    static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_FAILING, STREAM_OK};
 
     for (size_t k = 0; k < ARRAY_LEN(ORDER); k++)
         for (size_t i = 0; i < snap->count; i++)

@@ -71,6 +71,11 @@ static double failing_since(const struct stream_status *s)
     return seconds(s->failing_since);
 }
 
+static double rejected_ratio(const struct stream_status *s)
+{
+    return rejects_share(&s->rejects);
+}
+
 static double last_delivery(const struct stream_status *s)
 {
     return seconds(s->last_delivery);
@@ -86,6 +91,10 @@ static const struct gauge_row GAUGES[] = {
     {"sluice_delivery_in_flight_limit",
      "Deliveries that may be attempted at once, between deliveries_in_flight.min and max, by how the destination does",
      in_flight_limit},
+    {"sluice_rejected_records_ratio",
+     "Of the last five minutes' records, the share that failed in the transform or that the destination refused: they "
+     "are in the backup",
+     rejected_ratio},
     {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
     {"sluice_delivery_failing_since_timestamp_seconds",
      "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},
@@ -163,17 +172,17 @@ static void freshness(struct page *p, const struct snapshot *snap)
 static void health(struct page *p, const struct snapshot *snap)
 {
     static const char NAME[] = "sluice_stream_health";
-    static const char *const STATES[] = {
-        [STREAM_OK] = "ok", [STREAM_RETRYING] = "retrying", [STREAM_BLOCKED] = "blocked"};
 
-    family(p, NAME, "gauge",
-           "1 for the state the stream is in. ok: it takes records and delivers; retrying: the last attempt failed; "
-           "blocked: inputs were pushed back in the last seconds, by spool.limit, the disk or limits.memory");
+    family(
+        p, NAME, "gauge",
+        "1 for the state the stream is in. ok: it takes records and delivers; failing: 1 % of the last five minutes' "
+        "records or more failed in the transform or were refused; retrying: the last attempt failed; "
+        "blocked: inputs were pushed back in the last seconds, by spool.limit, the disk or limits.memory");
     for (size_t i = 0; i < snap->count; i++)
-        for (size_t h = 0; h < ARRAY_LEN(STATES); h++) {
+        for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++) {
             page_printf(p, "%s{stream=\"", NAME);
             page_label(p, snap->streams[i].name);
-            page_printf(p, "\",health=\"%s\"} %d\n", STATES[h], snap->streams[i].health == h);
+            page_printf(p, "\",health=\"%s\"} %d\n", stream_health_word(h), snap->streams[i].health == h);
         }
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/admin_page.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/human.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -20,6 +21,14 @@ void snapshot_release(struct snapshot *s)
 {
     MEM_CLEAR(s->streams);
     s->count = 0;
+}
+
+const char *stream_health_word(enum stream_health h)
+{
+    static const char *const WORDS[] = {
+        [STREAM_OK] = "ok", [STREAM_FAILING] = "failing", [STREAM_RETRYING] = "retrying", [STREAM_BLOCKED] = "blocked"};
+
+    return WORDS[h];
 }
 
 static void add(struct page *p, const char *bytes, size_t n)
@@ -112,6 +121,43 @@ void page_label(struct page *p, const char *text)
 void page_plain(struct page *p, const char *text)
 {
     add_escaped(p, text, control_to_space);
+}
+
+void page_rejects(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text))
+{
+    const struct rejects_view *v = &s->rejects;
+    uint64_t rejected = v->rejected[REJECT_FAILED] + v->rejected[REJECT_REFUSED];
+    char some[HUMAN_MAX], all[HUMAN_MAX], share[HUMAN_MAX];
+
+    if (rejected == 0)
+        return;
+    page_printf(p, "%s of the last " REJECTS_WINDOW_WORDS "' %s record%s (%s) %s, most of them for ",
+                human_count(rejected, some, sizeof(some)), human_count(v->records, all, sizeof(all)),
+                v->records == 1 ? "" : "s", human_share(rejects_share(v), share, sizeof(share)),
+                v->rejected[REJECT_REFUSED] == 0  ? "failed in the transform"
+                : v->rejected[REJECT_FAILED] == 0 ? "were refused by the destination"
+                                                  : "failed in the transform or were refused by the destination");
+    text(p, v->reason[0] ? v->reason : "no reason given");
+    page_add(p, "; they are in the backup");
+    if (!s->backup)
+        return;
+    page_add(p, " ");
+    text(p, s->backup);
+}
+
+void page_rejects_hint(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text))
+{
+    bool script = s->rejects.rejected[REJECT_FAILED] > s->rejects.rejected[REJECT_REFUSED];
+
+    page_add(p, script
+                    ? "mend the script (sluice transform --stream "
+                    : "read the reasons in the backup, mend the destination's mapping or what sends the records, then "
+                      "sluice redrive --stream ");
+    text(p, s->name);
+    if (!script)
+        return;
+    page_add(p, " shows what it makes of a line), then sluice redrive --stream ");
+    text(p, s->name);
 }
 
 int page_done(const struct page *p)

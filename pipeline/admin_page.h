@@ -26,6 +26,9 @@ struct snapshot {
 void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now);
 void snapshot_release(struct snapshot *s);
 
+/* ok, failing, retrying, blocked: in metrics, texts and as classes of the console. */
+const char *stream_health_word(enum stream_health h);
+
 struct page {
     struct buf *out;
     bool overflow;
@@ -39,6 +42,11 @@ void page_printf(struct page *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void page_html(struct page *p, const char *text);  /* & < > " ' escaped */
 void page_label(struct page *p, const char *text); /* a Prometheus label value: \ " and newline escaped */
 void page_plain(struct page *p, const char *text); /* one line of text/plain: control characters become spaces */
+
+/* Records of the last minutes that did not get through, in a sentence without its full stop; and what to do about them.
+ * `text` is page_html or page_plain. Nothing to say when there are none. */
+void page_rejects(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text));
+void page_rejects_hint(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text));
 
 MUST_CHECK int page_done(const struct page *p); /* 0, or -1 when it did not fit */
 

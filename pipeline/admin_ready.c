@@ -47,33 +47,48 @@ static void what(struct page *p, const struct stream_status *s, nsec wall_now)
     }
     if (s->failing_since > 0)
         failing_delivery(p, s, wall_now);
+    if (rejects_share(&s->rejects) > 0) {
+        page_rejects(p, s, page_plain);
+        page_add(p, "; ");
+    }
     waiting_records(p, s);
 }
 
 static void hint(struct page *p, const struct stream_status *s)
 {
-    bool failing = s->failing_since > 0;
+    const char *between = "; to do: ";
 
-    page_add(p, "; to do: ");
-    if (failing)
+    if (s->failing_since > 0) {
+        page_add(p, between);
         page_plain(p, s->hint[0] ? s->hint : "look at the destination; attempts go on by themselves");
-    if (failing && s->intake.blocked)
-        page_add(p, "; ");
-    if (s->intake.blocked)
+        between = "; ";
+    }
+    if (s->intake.blocked) {
+        page_add(p, between);
         page_plain(p, s->intake.hint);
+        between = "; ";
+    }
+    if (rejects_share(&s->rejects) > 0) {
+        page_add(p, between);
+        page_rejects_hint(p, s, page_plain);
+    }
     page_add(p, "\n");
 }
 
-static bool stream_line(struct page *p, const struct stream_status *s, nsec wall_now)
+static void stream_line(struct page *p, const struct stream_status *s, nsec wall_now)
 {
-    if (s->health == STREAM_OK)
-        return true;
     page_add(p, "stream ");
     page_plain(p, s->name);
-    page_printf(p, " is %s: ", s->health == STREAM_BLOCKED ? "blocked" : "retrying");
+    page_printf(p, " is %s: ", stream_health_word(s->health));
     what(p, s, wall_now);
     hint(p, s);
-    return false;
+}
+
+/* A stream some of whose records do not get through takes records and delivers; one of which nothing gets through does
+ * not. */
+static bool is_ready(const struct stream_status *s)
+{
+    return s->health == STREAM_OK || (s->health == STREAM_FAILING && rejects_share(&s->rejects) < 1);
 }
 
 int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready)
@@ -88,10 +103,12 @@ int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *rea
         *ready = false;
     }
     for (size_t i = 0; i < snap.count; i++)
-        if (!stream_line(&p, &snap.streams[i], wall_now))
-            *ready = false;
+        *ready = *ready && is_ready(&snap.streams[i]);
     if (*ready)
         page_add(&p, "ready\n");
+    for (size_t i = 0; i < snap.count; i++)
+        if (snap.streams[i].health != STREAM_OK)
+            stream_line(&p, &snap.streams[i], wall_now);
     snapshot_release(&snap);
     return page_done(&p);
 }

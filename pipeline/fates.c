@@ -117,6 +117,22 @@ const struct sink_refusal *fates_reason(const struct fates *f, uint64_t position
     return &f->reasons[f->reason[position]];
 }
 
+const struct sink_refusal *fates_main_reason(const struct fates *f)
+{
+    uint64_t times[FATES_REASONS_MAX] = {0};
+    size_t most = 0;
+
+    if (f->refused == 0)
+        return NULL;
+    for (uint64_t p = 0; p < f->count; p++)
+        if (f->of[p] == FATE_REFUSED)
+            times[f->reason[p]]++;
+    for (size_t i = 1; i < f->reason_count; i++)
+        if (times[i] > times[most])
+            most = i;
+    return &f->reasons[most];
+}
+
 void fates_reconsider_refused(struct fates *f)
 {
     for (uint64_t p = 0; f->refused > 0 && p < f->count; p++) {

@@ -37,6 +37,9 @@ void fates_set(struct fates *f, uint64_t position, enum fate fate); /* a pending
 void fates_refuse(struct fates *f, uint64_t position, const char *code, struct slice message);
 const struct sink_refusal *fates_reason(const struct fates *f, uint64_t position); /* of a refused one */
 
+/* The reason most of the refused ones share; NULL when none is refused. */
+const struct sink_refusal *fates_main_reason(const struct fates *f);
+
 /* It cannot be read any more: what was pending or refused is lost; what was delivered stays delivered. */
 void fates_lose(struct fates *f, uint64_t position);
 

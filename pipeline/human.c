@@ -59,3 +59,19 @@ char *human_duration(nsec d, char *out, size_t size)
         snprintf(out, size, "%" PRId64 " d %" PRId64 " h", s / 86400, s % 86400 / 3600);
     return out;
 }
+
+/* 100 % means all, and 0 % none. */
+char *human_share(double share, char *out, size_t size)
+{
+    double percent = share * 100;
+
+    if (share > 0 && percent < 0.01)
+        snprintf(out, size, "less than 0.01 %%");
+    else if (share > 0 && percent < 1)
+        snprintf(out, size, "%.2f %%", percent);
+    else if (share < 1 && percent > 99)
+        snprintf(out, size, "over 99 %%");
+    else
+        snprintf(out, size, "%.0f %%", percent);
+    return out;
+}

@@ -4,6 +4,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/error_line.h"
 #include "pipeline/fates.h"
+#include "pipeline/rejects.h"
 #include "pipeline/stage_walk.h"
 
 #include <stdio.h>
@@ -26,6 +27,7 @@ static struct sieve *sieve_of(struct transform_out *o)
 static int add_failed(struct sieve *s, const struct transform_record *from, const char *code, struct slice message)
 {
     struct stage_transform *t = s->t;
+    char reason[REJECTS_REASON];
     const struct error_line line = {.attempts = 1,
                                     .arrival = from->arrival,
                                     .ended = t->now,
@@ -40,6 +42,8 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
         return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
     if (t->failed_lines++ == 0)
         snprintf(t->failure, sizeof(t->failure), "%.*s", (int)message.n, message.p);
+    rejects_reason(code, message, reason);
+    tally_add(&t->failures, slice_str(reason), 1);
     return body_add(t->failed, buf_slice(&s->line), &t->err);
 }
 
@@ -159,4 +163,5 @@ void stage_transform_release(struct stage_transform *t)
     sources_release(&t->sources);
     tally_release(&t->counters);
     tally_release(&t->drop_reasons);
+    tally_release(&t->failures);
 }

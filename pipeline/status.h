@@ -9,6 +9,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/intake.h"
+#include "pipeline/rejects.h"
 #include "pipeline/spool/spool.h"
 #include "pipeline/tally.h"
 
@@ -19,18 +20,24 @@ struct engine;
 
 enum stream_health {
     STREAM_OK,
+    STREAM_FAILING,  /* it takes records and delivers, but not all: `rejects` says which do not get through */
     STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
     STREAM_BLOCKED,  /* inputs were pushed back in the last seconds: `intake` says why */
 };
+
+/* From this share of the last minutes' records on. */
+#define STREAM_FAILING_SHARE 0.01
 
 struct stream_status {
     const char *name;
     const char *sink;        /* s3, file */
     const char *destination; /* described for people */
+    const char *backup;      /* described for people; NULL: there is none */
     const char *inputs;      /* described for people, "api, tail"; NULL: not told */
     bool memory;             /* durability: memory */
     enum stream_health health;
     struct intake_status intake;
+    struct rejects_view rejects;
     struct spool_books books;
     const struct metrics *metrics;
     nsec freshness;           /* age of the oldest record not delivered; 0 when none */

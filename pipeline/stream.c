@@ -9,8 +9,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define SPOOL_RETRY      (1 * NSEC_PER_SEC)
-#define SPOOL_LOG_PERIOD (30 * NSEC_PER_SEC)
+#define SPOOL_RETRY       (1 * NSEC_PER_SEC)
+#define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
+#define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
 
 static void on_committed_event(struct loop_event *ev)
 {
@@ -117,6 +118,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     st->untransformed_last = &st->untransformed;
     loop_timer_init(&st->due, on_due);
     pthread_mutex_init(&st->tally_lock, NULL);
+    rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     if (open_spool(st, env, e) < 0)
         return -1;
@@ -143,6 +145,7 @@ void stream_close(struct stream **stp)
     target_release(&st->backup);
     spool_close(&st->spool);
     intake_release(&st->intake);
+    rejects_release(&st->rejects);
     tally_release(&st->counters);
     tally_release(&st->drop_reasons);
     pthread_mutex_destroy(&st->tally_lock);
@@ -307,6 +310,36 @@ static void count_transform(struct stream *st, const struct stage_transform *t)
     pthread_mutex_unlock(&st->tally_lock);
 }
 
+/* Those that the destination refuses are told of when it does (delivery_policy.c); those that fail in a script, here. */
+static void log_failed(struct stream *st, const struct rejects_batch *b)
+{
+    uint64_t quiet = st->reject_log.suppressed;
+
+    if (!log_due(&st->reject_log, st->loop->mono, REJECT_LOG_PERIOD))
+        return;
+    st->reject_log.suppressed = 0;
+    log_warn("records fail in the transform, they are in the backup with their reasons", KS("stream", st->conf->name),
+             KS("backup", st->backup.description), KU("failed", b->rejected[REJECT_FAILED]), KU("records", b->records),
+             KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
+             KS("hint", "mend the script (`sluice transform --stream NAME` shows what it makes of a line), then "
+                        "`sluice redrive`"));
+}
+
+static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
+{
+    const struct sink_refusal *refusal = fates_main_reason(&d->fates);
+    struct rejects_batch b = {.records = r->delivered + r->dropped + r->backed_up};
+
+    b.rejected[REJECT_FAILED] = d->transform.failed_lines < r->backed_up ? d->transform.failed_lines : r->backed_up;
+    b.rejected[REJECT_REFUSED] = r->backed_up - b.rejected[REJECT_FAILED];
+    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", tally_most(&d->transform.failures));
+    if (refusal)
+        rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
+    rejects_note(&st->rejects, &b, st->loop->mono);
+    if (b.rejected[REJECT_FAILED] > 0)
+        log_failed(st, &b);
+}
+
 static void settle(struct stream *st, const struct delivery *d)
 {
     struct seal_result r = delivery_result(d);
@@ -316,6 +349,7 @@ static void settle(struct stream *st, const struct delivery *d)
                   KU("first", d->seal.first), KU("last", d->seal.last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
     spool_settle(st->spool, d->seal.first, &r);
+    note_rejects(st, d, &r);
     if (d->transform.list)
         count_transform(st, &d->transform);
 }
@@ -334,6 +368,15 @@ void stream_delivery_ended(struct stream *st, struct delivery *d)
 }
 
 /* --- seen from outside ------------------------------------------------------------------------------------------- */
+
+static enum stream_health health_of(const struct stream_status *s)
+{
+    if (s->intake.blocked)
+        return STREAM_BLOCKED;
+    if (s->failing_since)
+        return STREAM_RETRYING;
+    return rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
+}
 
 void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons)
 {
@@ -372,6 +415,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
         .name = st->conf->name,
         .sink = st->conf->sink->name,
         .destination = st->destination.description,
+        .backup = st->backup.description,
         .memory = st->conf->memory,
         .metrics = &st->metrics,
     };
@@ -380,5 +424,6 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
         out->freshness = wall_now - out->books.oldest_arrival;
     add_live(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &out->intake);
-    out->health = out->intake.blocked ? STREAM_BLOCKED : out->failing_since ? STREAM_RETRYING : STREAM_OK;
+    out->rejects = rejects_view(&st->rejects, clock_mono());
+    out->health = health_of(out);
 }

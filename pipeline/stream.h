@@ -18,6 +18,7 @@
 #include "pipeline/batcher.h"
 #include "pipeline/delivery_loop.h"
 #include "pipeline/intake.h"
+#include "pipeline/rejects.h"
 #include "pipeline/settings.h"
 #include "pipeline/spool/spool.h"
 #include "pipeline/status.h"
@@ -40,6 +41,8 @@ struct stream {
     struct metrics metrics;
     pthread_mutex_t tally_lock;
     struct tally counters, drop_reasons; /* of the transforms; guarded by tally_lock */
+    struct rejects rejects;              /* of the last minutes */
+    struct log_limit reject_log;
     uint32_t version;
     nsec created;
 

@@ -62,3 +62,13 @@ void tally_merge(struct tally *into, const struct tally *from)
     for (size_t i = 0; i < from->count; i++)
         find_or_add(into, from->rows[i].name)->value += from->rows[i].value;
 }
+
+const char *tally_most(const struct tally *t)
+{
+    const struct tally_row *most = t->rows;
+
+    for (size_t i = 1; i < t->count; i++)
+        if (t->rows[i].value > most->value)
+            most = &t->rows[i];
+    return t->count > 0 ? most->name : "";
+}

@@ -25,6 +25,8 @@ struct tally {
 
 void tally_release(struct tally *t);
 void tally_add(struct tally *t, struct slice name, double by);
+/* The name with the highest value; "" when there is none. */
+const char *tally_most(const struct tally *t);
 void tally_merge(struct tally *into, const struct tally *from);
 
 #endif

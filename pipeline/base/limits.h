@@ -34,6 +34,13 @@
 #define LOG_RING_BYTES (256 * KIB)
 #endif
 
+/* Different reasons why records did not get through that are counted apart (rejects.h). */
+#ifdef TIGHT
+#define REJECTS_REASONS_MAX 2
+#else
+#define REJECTS_REASONS_MAX 8
+#endif
+
 /* A body larger than this lives in an unlinked file. */
 #ifdef TIGHT
 #define BODY_MEMORY_MAX (4 * KIB)

@@ -318,6 +318,59 @@ static void a_failing_spool_disk_does_not_accuse_the_destination(void **state)
     assert_lacks(buf_cstr(&out), "delivery to");
 }
 
+static struct stream_status *add_rejecting(const char *name, uint64_t failed, uint64_t refused, uint64_t records)
+{
+    struct stream_status *s = add_stream(name);
+
+    s->backup = "/var/backup/";
+    s->rejects = (struct rejects_view){.records = records, .rejected = {failed, refused}};
+    snprintf(s->rejects.reason, REJECTS_REASON, "%s", failed > refused ? "Code at <mask>.lua:3" : "mapping");
+    s->health = rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
+    return s;
+}
+
+static void records_that_do_not_get_through_are_a_health_of_their_own(void **state)
+{
+    bool ready = false;
+
+    (void)state;
+    add_rejecting("app", 0, 6, 7);
+    assert_string_equal(
+        ready_page(&ready),
+        "ready\nstream app is failing: 6 of the last five minutes' 7 records (86 %) were refused by the "
+        "destination, most of them for mapping; they are in the backup /var/backup/; 3 records wait in "
+        "the spool, 0 B of 1.0 GiB; to do: read the reasons in the backup, mend the destination's "
+        "mapping or what sends the records, then sluice redrive --stream app\n");
+    assert_true(ready);
+    assert_has(metrics_page(), "sluice_stream_health{stream=\"app\",health=\"failing\"} 1\n");
+    assert_has(buf_cstr(&out), "sluice_rejected_records_ratio{stream=\"app\"} 0.857142857142857\n");
+    assert_has(console_page(), "<span class=\"badge failing\">records do not get through</span>");
+}
+
+static void a_stream_through_which_nothing_gets_is_not_ready(void **state)
+{
+    bool ready = true;
+
+    (void)state;
+    add_rejecting("app", 4, 3, 7);
+    assert_has(ready_page(&ready), "stream app is failing: 7 of the last five minutes' 7 records (100 %) failed in the "
+                                   "transform or were refused by the destination, most of them for Code at");
+    assert_has(buf_cstr(&out), "to do: mend the script (sluice transform --stream app shows");
+    assert_false(ready);
+    assert_has(console_page(), "Code at &lt;mask&gt;.lua:3");
+}
+
+static void a_few_records_are_told_of_without_alarm(void **state)
+{
+    bool ready = false;
+
+    (void)state;
+    add_rejecting("app", 1, 0, 101);
+    assert_string_equal(ready_page(&ready), "ready\n");
+    assert_has(console_page(), "1 of the last five minutes' 101 records (0.99 %) failed in the transform");
+    assert_has(buf_cstr(&out), "<p class=\"verdict ok\">");
+}
+
 static void a_stopping_engine_is_not_ready(void **state)
 {
     bool ready = true;
@@ -449,6 +502,9 @@ int main(void)
         CASE(not_ready_says_what_where_since_when_and_what_to_do),
         CASE(a_blocked_stream_says_for_how_long_by_what_and_what_to_do),
         CASE(a_stream_that_is_blocked_because_delivery_fails_says_both),
+        CASE(records_that_do_not_get_through_are_a_health_of_their_own),
+        CASE(a_stream_through_which_nothing_gets_is_not_ready),
+        CASE(a_few_records_are_told_of_without_alarm),
         CASE(a_failing_spool_disk_does_not_accuse_the_destination),
         CASE(a_stopping_engine_is_not_ready),
         CASE(an_error_stays_on_its_line),

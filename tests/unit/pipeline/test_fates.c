@@ -100,10 +100,30 @@ static void what_cannot_be_read_is_lost_unless_it_was_delivered(void **state)
     fates_release(&f);
 }
 
+static void the_main_reason_is_that_of_most(void **state)
+{
+    struct fates f;
+
+    (void)state;
+    fates_init(&f, 6);
+    assert_null(fates_main_reason(&f));
+    fates_refuse(&f, 0, "400", SLICE("a"));
+    assert_string_equal(fates_main_reason(&f)->message, "a");
+    fates_refuse(&f, 2, "400", SLICE("b"));
+    fates_refuse(&f, 3, "400", SLICE("b"));
+    fates_set(&f, 4, FATE_DELIVERED);
+    assert_string_equal(fates_main_reason(&f)->message, "b");
+    fates_lose(&f, 2);
+    fates_lose(&f, 3);
+    assert_string_equal(fates_main_reason(&f)->message, "a");
+    fates_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_read_is_lost_unless_it_was_delivered),
+        cmocka_unit_test(the_main_reason_is_that_of_most),
         cmocka_unit_test(all_are_pending_at_first_and_cost_nothing),
         cmocka_unit_test(runs_of_pending_records_are_found_between_the_others),
         cmocka_unit_test(equal_reasons_are_kept_once_and_told_per_record),

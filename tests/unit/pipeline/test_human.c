@@ -62,6 +62,20 @@ static void durations_show_two_units_at_most(void **state)
         assert_string_equal(human_duration(CASES[i].d, out, sizeof(out)), CASES[i].text);
 }
 
+static void a_share_is_all_or_none_only_when_it_is(void **state)
+{
+    static const struct {
+        double share;
+        const char *text;
+    } CASES[] = {{0, "0 %"},        {1e-9, "less than 0.01 %"}, {0.0002, "0.02 %"}, {0.0123, "1 %"},
+                 {6.0 / 7, "86 %"}, {0.9999, "over 99 %"},      {1, "100 %"}};
+    char out[HUMAN_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        assert_string_equal(human_share(CASES[i].share, out, sizeof(out)), CASES[i].text);
+}
+
 static void the_largest_values_fit_and_a_short_buffer_is_never_overrun(void **state)
 {
     char out[4] = "xyz";
@@ -78,6 +92,7 @@ int main(void)
         cmocka_unit_test(counts_are_grouped_by_three),
         cmocka_unit_test(bytes_take_the_unit_that_reads_best),
         cmocka_unit_test(durations_show_two_units_at_most),
+        cmocka_unit_test(a_share_is_all_or_none_only_when_it_is),
         cmocka_unit_test(the_largest_values_fit_and_a_short_buffer_is_never_overrun),
     };
 
