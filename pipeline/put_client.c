@@ -189,6 +189,7 @@ int put_client_send(struct put_client *c, struct slice body, nsec wall_now, long
                     struct err *e)
 {
     struct curl_slist *headers = NULL;
+    curl_off_t sent = 0;
     CURLcode code;
     int rc = -1;
 
@@ -208,7 +209,12 @@ int put_client_send(struct put_client *c, struct slice body, nsec wall_now, long
         goto out;
     }
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, status);
-    rc = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (*status < 400 && (uint64_t)sent < body.n) /* nobody can have taken what was not sent */
+        err_set(e, ERR_REMOTE, "%s: it answered %ld when %lld of %zu bytes were sent", c->endpoint, *status,
+                (long long)sent, body.n);
+    else
+        rc = 0;
 out:
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(headers);

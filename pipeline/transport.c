@@ -8,6 +8,8 @@
 #include <curl/curl.h>
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HEADERS_MAX          (64 * 1024)
@@ -27,6 +29,7 @@ struct exchange_slot {
     struct curl_slist *headers;
     struct exchange *x;
     struct buf response_headers, response_body;
+    bool started;       /* the multi handle has it */
     bool head_complete; /* the empty line behind the final answer's headers has come */
     bool truncated;
     uint64_t sent;
@@ -105,15 +108,15 @@ static struct exchange_slot *slot_new(void)
 {
     struct exchange_slot *s = mem_alloc(sizeof(*s));
 
-    s->easy = curl_easy_init();
-    assert(s->easy);
+    s->easy = curl_easy_init(); /* NULL: no memory; the exchange fails then */
     buf_init(&s->response_headers, HEADERS_MAX);
     return s;
 }
 
 static void slot_free(struct exchange_slot *s)
 {
-    curl_easy_cleanup(s->easy);
+    if (s->easy)
+        curl_easy_cleanup(s->easy);
     curl_slist_free_all(s->headers);
     buf_release(&s->response_headers);
     buf_release(&s->response_body);
@@ -138,7 +141,7 @@ static void slot_give(struct transport *t, struct exchange_slot *s)
     s->x = NULL;
     buf_clear(&s->response_headers);
     buf_release(&s->response_body);
-    if (t->idle_count >= IDLE_SLOTS_MAX) {
+    if (!s->easy || t->idle_count >= IDLE_SLOTS_MAX) {
         slot_free(s);
         return;
     }
@@ -196,10 +199,15 @@ static void set_tls(CURL *c, const struct http_tls *tls)
         curl_easy_setopt(c, CURLOPT_KEYPASSWD, tls->key_password);
 }
 
+static uint64_t body_bytes(const struct http_request *rq, const struct body *body)
+{
+    return rq->text ? strlen(rq->text) : body ? body_size(body) : 0;
+}
+
 /* A PUT is an upload, anything else with a body a POST under its own name: both read through on_read. */
 static void set_method(CURL *c, const struct http_request *rq, const struct body *body)
 {
-    curl_off_t size = rq->text ? (curl_off_t)strlen(rq->text) : body ? (curl_off_t)body_size(body) : 0;
+    curl_off_t size = (curl_off_t)body_bytes(rq, body);
 
     if (!rq->text && !body) {
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
@@ -214,13 +222,26 @@ static void set_method(CURL *c, const struct http_request *rq, const struct body
     }
 }
 
-static void set_headers(struct exchange_slot *s, const struct http_request *rq)
+static bool add_header(struct exchange_slot *s, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(s->headers, line);
+
+    if (!longer)
+        return false;
+    s->headers = longer;
+    return true;
+}
+
+/* False: no memory. A request without one of them is another request. */
+static bool set_headers(struct exchange_slot *s, const struct http_request *rq)
 {
     /* Without this curl waits a second for a "100 Continue" that many servers never send. */
-    s->headers = curl_slist_append(s->headers, "Expect:");
+    if (!add_header(s, "Expect:"))
+        return false;
     for (size_t i = 0; i < rq->header_count; i++)
-        s->headers = curl_slist_append(s->headers, rq->headers[i]);
-    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
+        if (!add_header(s, rq->headers[i]))
+            return false;
+    return curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers) == CURLE_OK;
 }
 
 static void set_options(struct exchange_slot *s, const struct http_request *rq)
@@ -253,6 +274,16 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
 }
 
+static bool set_up(struct exchange_slot *s, const struct exchange *x)
+{
+    if (!s->easy)
+        return false;
+    set_options(s, x->request);
+    set_method(s->easy, x->request, x->body);
+    set_tls(s->easy, x->request->tls);
+    return set_headers(s, x->request);
+}
+
 void transport_start(struct transport *t, struct exchange *x)
 {
     struct exchange_slot *s = slot_take(t);
@@ -265,14 +296,11 @@ void transport_start(struct transport *t, struct exchange *x)
     s->error[0] = '\0';
     s->body_error = (struct err){.code = ERR_NONE};
     buf_init(&s->response_body, x->request->response_max ? x->request->response_max : RESPONSE_DEFAULT_MAX);
-    set_options(s, x->request);
-    set_method(s->easy, x->request, x->body);
-    set_headers(s, x->request);
-    set_tls(s->easy, x->request->tls);
-    if (curl_multi_add_handle(t->multi, s->easy) != CURLM_OK) {
-        s->next = t->failed;
-        t->failed = s;
-    }
+    s->started = set_up(s, x) && curl_multi_add_handle(t->multi, s->easy) == CURLM_OK;
+    if (s->started)
+        return;
+    s->next = t->failed;
+    t->failed = s;
 }
 
 void transport_cancel(struct transport *t, struct exchange *x)
@@ -287,7 +315,8 @@ void transport_cancel(struct transport *t, struct exchange *x)
             break;
         }
     }
-    curl_multi_remove_handle(t->multi, s->easy);
+    if (s->started)
+        curl_multi_remove_handle(t->multi, s->easy);
     x->slot = NULL;
     slot_give(t, s);
 }
@@ -329,22 +358,65 @@ static enum http_failure failure_of(CURLcode code)
     }
 }
 
-/* A transfer that we cut ourselves because the answer was endless is an answer all the same: its status was read. One whose head breaks off
- * is none, though curl takes it for one (RFC 9112 section 8). */
-static enum http_failure judge_transfer(const struct exchange_slot *s, CURLcode code)
+/* How an exchange ended, as curl saw it. */
+struct ending {
+    CURLcode code;
+    int status;          /* of the answer, 0: none */
+    uint64_t body, sent; /* bytes of the request's body, and how many of them went out */
+};
+
+/* What was read for curl may still lie in its buffer; what it counts has been given to the system. */
+static struct ending ending_of(const struct exchange_slot *s, CURLcode code)
 {
-    if (code == CURLE_OK && !s->head_complete)
-        return HTTP_MALFORMED;
-    return code == CURLE_WRITE_ERROR && s->truncated ? HTTP_OK : failure_of(code);
+    struct ending end = {.code = code, .body = body_bytes(s->x->request, s->x->body)};
+    curl_off_t sent = 0;
+    long status = 0;
+
+    curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    end.status = (int)status;
+    end.sent = s->sent < (uint64_t)sent ? s->sent : (uint64_t)sent;
+    return end;
 }
 
-static const char *failure_text(const struct exchange_slot *s, CURLcode code)
+static bool is_refusal(const struct exchange_slot *s, const struct ending *end)
+{
+    return s->head_complete && end->status >= 400;
+}
+
+/* Is the connection's end the answer's end as well? */
+static bool lost_connection(CURLcode code)
+{
+    return failure_of(code) == HTTP_RESET;
+}
+
+/* A server may answer before it has read all: to refuse a body that is too large, or a client it does not know. That is an
+ * answer, also when the connection then breaks off under what is still being sent. But nobody can have stored what was
+ * not sent, whatever he says of it.
+ *
+ * A transfer that we cut ourselves because the answer was endless is an answer all the same: its status was read. One whose head
+ * breaks off is none, though curl takes it for one (RFC 9112 section 8). */
+static enum http_failure judge_transfer(const struct exchange_slot *s, const struct ending *end)
+{
+    if (end->code == CURLE_OK && !s->head_complete)
+        return HTTP_MALFORMED;
+    if (is_refusal(s, end) && lost_connection(end->code))
+        return HTTP_OK;
+    if (end->code != CURLE_OK && !(end->code == CURLE_WRITE_ERROR && s->truncated))
+        return failure_of(end->code);
+    return end->sent < end->body && !is_refusal(s, end) ? HTTP_RESET : HTTP_OK;
+}
+
+static const char *failure_text(struct exchange_slot *s, const struct ending *end)
 {
     if (s->body_error.code != ERR_NONE)
         return s->body_error.msg;
-    if (code == CURLE_OK)
+    if (end->code == CURLE_OK && !s->head_complete)
         return "the head of the answer breaks off";
-    return s->error[0] ? s->error : curl_easy_strerror(code);
+    if (end->code == CURLE_OK || end->code == CURLE_WRITE_ERROR)
+        snprintf(s->error, sizeof(s->error), "it answered %d when %" PRIu64 " of %" PRIu64 " bytes were sent",
+                 end->status, end->sent, end->body);
+    return s->error[0] ? s->error : curl_easy_strerror(end->code);
 }
 
 /* Time-outs share a code in curl, also those while connecting; the times tell them apart. On a connection that was used
@@ -361,18 +433,16 @@ static bool never_connected(CURL *c)
 static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
 {
     struct exchange *x = s->x;
-    struct http_response re = {.failure = judge_transfer(s, code), .wall_now = clock_wall()};
+    struct ending end = ending_of(s, code);
+    struct http_response re = {.failure = judge_transfer(s, &end), .status = end.status, .wall_now = clock_wall()};
     curl_off_t took = 0;
-    long status = 0;
 
     if (re.failure == HTTP_TIMEOUT && never_connected(s->easy))
         re.failure = HTTP_CONNECT;
-    curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(s->easy, CURLINFO_TOTAL_TIME_T, &took);
-    re.status = (int)status;
     re.endpoint = x->request->endpoint;
     re.latency = took * NSEC_PER_USEC;
-    re.failure_text = re.failure == HTTP_OK ? NULL : failure_text(s, code);
+    re.failure_text = re.failure == HTTP_OK ? NULL : failure_text(s, &end);
     re.headers = buf_slice(&s->response_headers);
     re.body = buf_slice(&s->response_body);
     re.body_truncated = s->truncated;
@@ -385,9 +455,16 @@ static void finish_failed_starts(struct transport *t)
 {
     while (t->failed) {
         struct exchange_slot *s = t->failed;
+        struct exchange *x = s->x;
+        struct http_response re = {.failure = HTTP_LOCAL,
+                                   .failure_text = "there is no memory or no descriptor for another request",
+                                   .endpoint = x->request->endpoint,
+                                   .wall_now = clock_wall()};
 
         t->failed = s->next;
-        finish(t, s, CURLE_OUT_OF_MEMORY);
+        x->slot = NULL;
+        x->done(x, &re);
+        slot_give(t, s);
     }
 }
 
