@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #define EXCHANGE_TIMEOUT     (180 * NSEC_PER_SEC)
 #define STALL_SECONDS        60L /* fewer than one byte per second for so long: the far end is gone */
 #define IDLE_SLOTS_MAX       16
+#define POLL_FAILED_MS       100
 
 /* Names change their addresses: a connection is used again for so long, and what a name resolved to is believed for so long. */
 #define CONNECTION_LIFE_SECONDS 30L
@@ -163,7 +165,11 @@ int transport_new(struct transport **out, struct err *e)
         return err_set(e, ERR_NOMEM, "libcurl cannot make a multi handle");
     }
     *out = t;
-    return 0;
+    if (curl_multi_wakeup(t->multi) ==
+        CURLM_OK) /* it has no descriptors for it otherwise, and nobody could wake it later */
+        return 0;
+    transport_free(out);
+    return err_set(e, ERR_IO, "libcurl gets no descriptors: too many files are open");
 }
 
 void transport_free(struct transport **tp)
@@ -491,8 +497,9 @@ void transport_run(struct transport *t, nsec mono_until)
     if (finished) /* a done() may have set a timer before mono_until */
         return;
     wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
-    if (wait > 0)
-        curl_multi_poll(t->multi, NULL, 0, (int)((wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC), NULL);
+    wait = (wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+    if (wait > 0 && curl_multi_poll(t->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)
+        poll(NULL, 0, POLL_FAILED_MS); /* no memory for it: not in circles, either */
 }
 
 void transport_wake(struct transport *t)
