@@ -5,6 +5,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/transport.h"
+#include "pipeline/verdict.h"
 
 #include <poll.h>
 
@@ -56,6 +57,7 @@ static void on_done(struct exchange *x, const struct http_response *re)
 
     a->ended = true;
     a->outcome = s3_reader_judge(a->reader, a->key, re, &a->verdict);
+    verdict_finish(&a->verdict, &(struct verdict_sent){.request = x->request});
     if (a->outcome != SINK_DELIVERED)
         return;
     a->too_large = re->body_truncated;

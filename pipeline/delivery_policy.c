@@ -1,6 +1,7 @@
 /* delivery_policy.c -- what the end of an attempt means (delivery.h): delivered, again, in smaller bodies, or to the backup. */
 #include "pipeline/base/log.h"
 #include "pipeline/delivery_impl.h"
+#include "pipeline/verdict.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ static void mark_refused(struct delivery *d, uint64_t position, uint64_t index)
     const struct sink_verdict *v = &d->records->verdict;
 
     (void)index;
-    fates_refuse(&d->fates, position, v->code, slice_str(v->message));
+    fates_refuse(&d->fates, position, v->code, slice_str(v->detail));
 }
 
 static void mark_as_answered(struct delivery *d, uint64_t position, uint64_t index)
@@ -211,13 +212,17 @@ static void regrow(struct shipment *s)
 /* Without a backup a refused record has no other safe place than the spool: it stays pending, and delivery pauses. */
 static void keep_refused(struct delivery *d)
 {
+    const struct shipment *s = d->records;
+    char reason[SINK_SAID_MAX];
+
     if (d->fates.refused == 0 || d->st->backup.ops)
         return;
+    verdict_clean(d->fates.reasons[0].message, &(struct verdict_sent){&s->request, s->out.body, s->encoding}, reason,
+                  sizeof(reason));
     d->records->verdict = (struct sink_verdict){.misconfigured = true};
     snprintf(d->records->verdict.code, sizeof(d->records->verdict.code), "%s", d->fates.reasons[0].code);
     snprintf(d->records->verdict.message, sizeof(d->records->verdict.message),
-             "%" PRIu64 " records are refused (%s), and the stream has no backup for them", d->fates.refused,
-             d->fates.reasons[0].message);
+             "%" PRIu64 " records are refused (%s), and the stream has no backup for them", d->fates.refused, reason);
     snprintf(d->records->verdict.hint, sizeof(d->records->verdict.hint),
              "give the stream a `backup`, or make the destination take them");
     fates_reconsider_refused(&d->fates);

@@ -4,6 +4,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/verdict.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -146,6 +147,7 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
     void (*ended)(void *) = s->ops->ended;
     void *owner = s->owner;
 
+    verdict_finish(&s->verdict, &(struct verdict_sent){&s->request, s->out.body, s->encoding});
     s->step = SHIPMENT_IDLE;
     s->failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
     note_since(&s->failing_since, !worked && !s->verdict.misconfigured, s->loop->mono);

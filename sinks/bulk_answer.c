@@ -182,18 +182,6 @@ static bool leave_items(struct json_reader *r)
     return json_end(r);
 }
 
-static void tell_reason(struct json_string reason, char *out, size_t size)
-{
-    struct buf text;
-
-    if (!reason.raw.p)
-        return;
-    buf_init(&text, REASON_MAX);
-    if (json_unescape(reason, &text) == 0)
-        answer_plain(buf_slice(&text), out, size);
-    buf_release(&text);
-}
-
 static void describe_kind(struct bulk_kind *k, const struct item *it, const struct meaning *m)
 {
     if (k->count++ > 0 && (k->misconfigured || !m->misconfigured))
@@ -201,10 +189,10 @@ static void describe_kind(struct bulk_kind *k, const struct item *it, const stru
     k->status = it->status;
     k->misconfigured = m->misconfigured;
     k->hint = m->hint;
-    answer_plain(it->type.raw, k->type, sizeof(k->type));
-    k->reason[0] = '\0';
-    if (m->misconfigured && it->status != 400)
-        tell_reason(it->reason, k->reason, sizeof(k->reason));
+    answer_plain_json(it->type.raw, k->type, sizeof(k->type));
+    if (!answer_is_name(k->type))
+        snprintf(k->type, sizeof(k->type), "error");
+    answer_plain_json(it->reason.raw, k->reason, sizeof(k->reason));
 }
 
 static void count_item(struct bulk_summary *s, const struct item *it, bool create)

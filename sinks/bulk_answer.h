@@ -20,9 +20,9 @@ struct bulk_kind {
     uint64_t count;
     int status;
     bool misconfigured;
-    char type[96];    /* document_parsing_exception */
-    char reason[200]; /* the server's words, where they are of the index or the user; other reasons may quote records */
-    const char *hint; /* what to do; NULL: nothing known */
+    char type[96];              /* document_parsing_exception */
+    char reason[SINK_SAID_MAX]; /* the server's words, which may quote records */
+    const char *hint;           /* what to do; NULL: nothing known */
 };
 
 struct bulk_summary {

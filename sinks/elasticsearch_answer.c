@@ -1,16 +1,18 @@
 #include "sinks/elasticsearch_answer.h"
 
-#include "pipeline/base/json.h"
 #include "sinks/answer_text.h"
+#include "sinks/answer_words.h"
 #include "sinks/bulk_answer.h"
 #include "sinks/elasticsearch_product.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TEXT_MAX 200
 
-/* In message and hint: %e address, %p product, %m the server's own words, %l where it redirects to, %s status. */
+/* In message and hint: %e address, %p product, %m (at the end of a message) the server's own words, %w the
+ * transport's, %l where it redirects to, %s status. */
 struct meaning {
     int from, to; /* status, or enum http_failure */
     enum sink_outcome outcome;
@@ -35,7 +37,7 @@ static const struct meaning STATUSES[] = {
     {405, 405, SINK_RETRY, true, NULL, "%e takes no _bulk at this address (status %s): %m",
      "correct destination.elasticsearch.url"},
     {406, 406, SINK_RETRY, true, NULL,
-     "%e does not take application/x-ndjson (status %s): is it Elasticsearch or OpenSearch? %m",
+     "%e does not take application/x-ndjson; is it Elasticsearch or OpenSearch? (status %s): %m",
      "correct destination.elasticsearch.url"},
     {407, 407, SINK_RETRY, true, NULL, "the proxy on the way to %e wants credentials (status %s): %m",
      "put user and password into the proxy's address"},
@@ -68,56 +70,26 @@ static const struct meaning STATUSES[] = {
 };
 
 static const struct meaning FAILURES[] = {
-    {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "DNS", "the host of %e does not resolve: %m",
+    {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "DNS", "the host of %e does not resolve: %w",
      "correct destination.elasticsearch.url, or look at this machine's DNS"},
-    {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "Connect", "cannot connect to %e: %m",
+    {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "Connect", "cannot connect to %e: %w",
      "is the server running, and reachable from here?"},
-    {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "TLS", "no TLS connection to %e: %m",
+    {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "TLS", "no TLS connection to %e: %w",
      "if the server's certificate is from a private CA, name it in destination.elasticsearch.tls.ca_file"},
-    {HTTP_TIMEOUT, HTTP_TIMEOUT, SINK_RETRY, false, "Timeout", "%e did not answer in time: %m",
+    {HTTP_TIMEOUT, HTTP_TIMEOUT, SINK_RETRY, false, "Timeout", "%e did not answer in time: %w",
      "if the cluster is slow, raise destination.elasticsearch.timeout"},
-    {HTTP_RESET, HTTP_RESET, SINK_RETRY, false, "ConnectionLost", "%e closed the connection in the middle: %m", ""},
-    {HTTP_MALFORMED, HTTP_MALFORMED, SINK_RETRY, false, "NotHTTP", "what %e answers is not HTTP: %m",
+    {HTTP_RESET, HTTP_RESET, SINK_RETRY, false, "ConnectionLost", "%e closed the connection in the middle: %w", ""},
+    {HTTP_MALFORMED, HTTP_MALFORMED, SINK_RETRY, false, "NotHTTP", "what %e answers is not HTTP: %w",
      "http:// or https:// in destination.elasticsearch.url?"},
-    {0, 999, SINK_RETRY, false, "Local", "the request's bytes cannot be read here: %m",
+    {0, 999, SINK_RETRY, false, "Local", "the request's bytes cannot be read here: %w",
      "look at disk space and the kernel's log"},
 };
 
 struct texts {
     const struct elasticsearch_context *c;
     const struct http_response *re;
-    char reason[TEXT_MAX], location[TEXT_MAX];
+    char said[SINK_SAID_MAX], location[TEXT_MAX];
 };
-
-/* The members `type` and `reason` of the answer's `error`. The reason of a 400 may quote the request's bytes, which are
- * records: only its type is told. */
-static void find_reason(const struct http_response *re, char *out, size_t size)
-{
-    struct json_reader r;
-    struct json_string key, type = {{"", 0}, false}, reason = {{"", 0}, false};
-    struct buf text;
-
-    json_open(&r, re->body, JSON_DEPTH_MAX);
-    if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
-        return;
-    while (json_member(&r, &key) && !json_string_is(key, "error"))
-        (void)json_skip(&r);
-    if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
-        return;
-    while (json_member(&r, &key)) {
-        bool is_type = json_string_is(key, "type"), is_reason = json_string_is(key, "reason");
-
-        if ((is_type || is_reason) && json_peek(&r) == JSON_STRING)
-            (void)json_string(&r, is_type ? &type : &reason);
-        else
-            (void)json_skip(&r);
-    }
-    buf_init(&text, re->body.n + 16);
-    if (json_unescape(type, &text) == 0 && re->status != 400 && reason.raw.n > 0 && buf_add_str(&text, ": ") == 0)
-        (void)!json_unescape(reason, &text);
-    answer_plain(buf_slice(&text), out, size);
-    buf_release(&text);
-}
 
 static const struct meaning *find_meaning(const struct meaning *rows, int value)
 {
@@ -131,7 +103,7 @@ static enum sink_outcome say(const struct texts *t, const struct meaning *m, str
     char status[16];
     const struct answer_word words[] = {{'e', t->c->address, ""},
                                         {'p', search_product_name(search_product_of(t->re)), ""},
-                                        {'m', t->reason, "no reason given"},
+                                        {'w', t->re->failure_text, "no reason given"},
                                         {'l', t->location, "an address it does not name"},
                                         {'s', status, ""},
                                         {0}};
@@ -139,8 +111,7 @@ static enum sink_outcome say(const struct texts *t, const struct meaning *m, str
     snprintf(status, sizeof(status), "%d", t->re->status);
     v->misconfigured = m->misconfigured;
     snprintf(v->code, sizeof(v->code), "%s", m->code ? m->code : status);
-    answer_expand(m->message, words, v->message, sizeof(v->message));
-    answer_expand(m->hint, words, v->hint, sizeof(v->hint));
+    answer_say(v, m->message, m->hint, words, t->said);
     return m->outcome;
 }
 
@@ -164,8 +135,9 @@ static void say_items(const struct texts *t, const struct bulk_summary *s, struc
         n += (size_t)snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " refused (%d %s)", s->refused.count,
                               s->refused.status, s->refused.type);
     if (s->retry.count > 0 && n < sizeof(v->message))
-        snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " to be sent again (%d %s%s%s)", s->retry.count,
-                 s->retry.status, s->retry.type, s->retry.reason[0] ? ": " : "", s->retry.reason);
+        snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " to be sent again (%d %s)", s->retry.count,
+                 s->retry.status, s->retry.type);
+    snprintf(v->said, sizeof(v->said), "%s", worst->reason);
     v->misconfigured = s->misconfigured;
     snprintf(v->code, sizeof(v->code), "%d", worst->status);
     snprintf(v->hint, sizeof(v->hint), "%s", worst->hint ? worst->hint : "");
@@ -189,22 +161,49 @@ static enum sink_outcome judge_items(const struct texts *t, struct sink_verdict 
     return SINK_PARTIAL;
 }
 
+/* 400 lies in the documents, mostly: but for these, which are answered to every request. */
+static const struct meaning *refusal_of(const struct http_response *re, const char *said)
+{
+    static const struct meaning NO_TLS = {
+        400, 400, SINK_RETRY, true, NULL, "%e wants https:// (status %s): %m", "correct destination.elasticsearch.url"};
+    static const struct meaning NO_SUCH_NAME = {400,
+                                                400,
+                                                SINK_RETRY,
+                                                true,
+                                                NULL,
+                                                "%p at %e does not take this name (status %s): %m",
+                                                "correct destination.elasticsearch.index"};
+    static const struct meaning TOO_OLD = {400,
+                                           400,
+                                           SINK_RETRY,
+                                           true,
+                                           NULL,
+                                           "%p at %e does not know this kind of request (status %s): %m",
+                                           "is it Elasticsearch 7 or later, or OpenSearch?"};
+
+    if (answer_wants_tls(re))
+        return &NO_TLS;
+    if (re->status == 400 && strncmp(said, "invalid_index_name_exception", 28) == 0)
+        return &NO_SUCH_NAME;
+    if (re->status == 400 && strstr(said, "contains unrecognized parameter"))
+        return &TOO_OLD;
+    return find_meaning(STATUSES, re->status);
+}
+
 enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context *c, const struct http_response *re,
                                              struct sink_verdict *v)
 {
     struct texts t = {.c = c, .re = re};
 
     *v = (struct sink_verdict){.fates = v->fates};
-    if (re->failure != HTTP_OK) {
-        answer_plain(slice_str(re->failure_text), t.reason, sizeof(t.reason));
+    if (re->failure != HTTP_OK)
         return say(&t, find_meaning(FAILURES, (int)re->failure), v);
-    }
     v->retry_after = http_retry_after(re);
     if (re->status == 200)
         return judge_items(&t, v);
-    find_reason(re, t.reason, sizeof(t.reason));
-    answer_plain(http_response_header(re, "Location"), t.location, sizeof(t.location));
-    return say(&t, find_meaning(STATUSES, re->status), v);
+    answer_words(re, t.said, sizeof(t.said));
+    answer_location(re, t.location, sizeof(t.location));
+    return say(&t, refusal_of(re, t.said), v);
 }
 
 bool elasticsearch_answer_node_failed(const struct http_response *re)

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/json.h"
 #include "sinks/answer_text.h"
+#include "sinks/answer_words.h"
 #include "sinks/splunk_answer.h"
 
 #include <stdio.h>
@@ -9,8 +10,8 @@
 
 #define TEXT_MAX 200
 
-/* In message and hint: %e address, %m the far end's own words, %l where it redirects to, %s status. Codes are those of
- * Firehose. */
+/* In message and hint: %e address, %m (at the end of a message) the far end's own words, %w why in ours, %l where it redirects to,
+ * %s status. Codes are those of Firehose. */
 struct meaning {
     int from, to; /* status, or enum http_failure */
     enum sink_outcome outcome;
@@ -25,7 +26,7 @@ struct meaning {
  * forms that options set. What may lie in the records of one request (400, 406, 409, 411, 412, 417, 422 and whatever else) or passes
  * by itself is not: it runs against retry.duration, and the records go to the backup. */
 static const struct meaning STATUSES[] = {
-    {200, 200, SINK_RETRY, true, INVALID, "%e answered 200, but not as Firehose's endpoints do: %m",
+    {200, 200, SINK_RETRY, true, INVALID, "%e answered 200, but not as Firehose's endpoints do: %w",
      "an endpoint answers {\"requestId\": the request's, \"timestamp\": milliseconds}; for others set "
      "destination.http.format or preset"},
     {201, 299, SINK_RETRY, true, INVALID, "%e answered %s; an endpoint of Firehose answers 200",
@@ -68,19 +69,19 @@ static const struct meaning STATUSES[] = {
 };
 
 static const struct meaning FAILURES[] = {
-    {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed", "the host of %e does not resolve: %m",
+    {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed", "the host of %e does not resolve: %w",
      "correct destination.http.url, or look at this machine's DNS"},
-    {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed", "cannot connect to %e: %m",
+    {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed", "cannot connect to %e: %w",
      "is the server running, and reachable from here?"},
-    {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "HttpEndpoint.SSLHandshakeFailure", "no TLS connection to %e: %m",
+    {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "HttpEndpoint.SSLHandshakeFailure", "no TLS connection to %e: %w",
      "if the server's certificate is from a private CA, name it in destination.http.tls.ca_file"},
-    {HTTP_TIMEOUT, HTTP_TIMEOUT, SINK_RETRY, false, "HttpEndpoint.RequestTimeout", "%e did not answer in time: %m",
+    {HTTP_TIMEOUT, HTTP_TIMEOUT, SINK_RETRY, false, "HttpEndpoint.RequestTimeout", "%e did not answer in time: %w",
      "if it is slow, raise destination.http.timeout"},
     {HTTP_RESET, HTTP_RESET, SINK_RETRY, false, "HttpEndpoint.ConnectionReset",
-     "%e closed the connection in the middle: %m", ""},
-    {HTTP_MALFORMED, HTTP_MALFORMED, SINK_RETRY, false, INVALID, "what %e answers is not HTTP: %m",
+     "%e closed the connection in the middle: %w", ""},
+    {HTTP_MALFORMED, HTTP_MALFORMED, SINK_RETRY, false, INVALID, "what %e answers is not HTTP: %w",
      "http:// or https:// in destination.http.url?"},
-    {0, 999, SINK_RETRY, false, "Local", "the request's bytes cannot be read here: %m",
+    {0, 999, SINK_RETRY, false, "Local", "the request's bytes cannot be read here: %w",
      "look at disk space and the kernel's log"},
 };
 
@@ -96,30 +97,30 @@ static const struct meaning FOR_GOOD = {
     400, 400, SINK_REJECTED, false, DESTINATION, "%e refused the records for good (status %s): %m", ""};
 static const struct meaning SOME_REJECTED = {
     200,   200,         SINK_REJECTED,
-    false, DESTINATION, "%e says it rejected some of the records, but not which: %m; all of them go to the backup",
+    false, DESTINATION, "%e says it rejected some of the records, but not which, so all of them go to the backup: %m",
     ""};
 
 struct texts {
     const struct endpoint_context *c;
     const struct http_response *re;
-    char words[TEXT_MAX]; /* of the far end */
+    char said[SINK_SAID_MAX]; /* by the far end */
+    const char *why;          /* says the transport, or whoever read the answer */
 };
 
 static enum sink_outcome say(const struct texts *t, const struct meaning *m, struct sink_verdict *v)
 {
     char status[16], location[TEXT_MAX];
     const struct answer_word words[] = {{'e', t->c->address, ""},
-                                        {'m', t->words, "no reason given"},
+                                        {'w', t->why, "no reason given"},
                                         {'l', location, "an address it does not name"},
                                         {'s', status, ""},
                                         {0}};
 
     snprintf(status, sizeof(status), "%d", t->re->status);
-    answer_plain(http_response_header(t->re, "Location"), location, sizeof(location));
+    answer_location(t->re, location, sizeof(location));
     v->misconfigured = m->misconfigured;
     snprintf(v->code, sizeof(v->code), "%s", m->code);
-    answer_expand(m->message, words, v->message, sizeof(v->message));
-    answer_expand(m->hint, words, v->hint, sizeof(v->hint));
+    answer_say(v, m->message, m->hint, words, t->said);
     return m->outcome;
 }
 
@@ -130,18 +131,19 @@ static const struct meaning *find_meaning(const struct meaning *rows, int value)
     return rows;
 }
 
+/* By the status; http:// to a port for https:// is answered with 400, too, and the same to every request. */
+static enum sink_outcome say_status(struct texts *t, const struct meaning *m, struct sink_verdict *v)
+{
+    static const struct meaning NO_TLS = {
+        400, 400, SINK_RETRY, true, DESTINATION, "%e wants https:// (status %s): %m", "correct destination.http.url"};
+
+    if (!t->said[0])
+        answer_words(t->re, t->said, sizeof(t->said));
+    return say(t, answer_wants_tls(t->re) ? &NO_TLS : m, v);
+}
+
 /* --- Firehose --------------------------------------------------------------------------------------------------------
  */
-
-static void keep_text(struct json_string s, char *out, size_t size)
-{
-    struct buf text;
-
-    buf_init(&text, s.raw.n + 16);
-    if (json_unescape(s, &text) == 0)
-        answer_plain(buf_slice(&text), out, size);
-    buf_release(&text);
-}
 
 struct reply {
     bool has_id, has_timestamp;
@@ -163,13 +165,13 @@ static const char *read_member(struct texts *t, struct json_reader *r, struct js
     if (!json_string_is(key, "errorMessage"))
         return "it has members other than requestId, timestamp and errorMessage";
     if (json_peek(r) == JSON_STRING && json_string(r, &s))
-        keep_text(s, t->words, sizeof(t->words));
+        answer_plain_json(s.raw, t->said, sizeof(t->said));
     else if (!json_literal(r, JSON_NULL))
         return "its errorMessage is not a text";
     return NULL;
 }
 
-/* NULL when it is what an endpoint of Firehose answers; an errorMessage is kept in t->words in any case. */
+/* NULL when it is what an endpoint of Firehose answers; an errorMessage is kept in t->said in any case. */
 static const char *reply_error(struct texts *t)
 {
     struct json_reader r;
@@ -199,9 +201,8 @@ static enum sink_outcome judge_firehose(struct texts *t, struct sink_verdict *v)
     wrong = reply_error(t);
     if (t->re->status == 200 && !wrong)
         return SINK_DELIVERED;
-    if (t->re->status == 200)
-        snprintf(t->words, sizeof(t->words), "%s", wrong);
-    return say(t, find_meaning(STATUSES, t->re->status), v);
+    t->why = wrong;
+    return say_status(t, find_meaning(STATUSES, t->re->status), v);
 }
 
 /* --- the others ------------------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ static bool otlp_rejected(struct texts *t)
         return false;
     while (json_member(&r, &key)) {
         if (json_string_is(key, "errorMessage") && json_peek(&r) == JSON_STRING && json_string(&r, &s))
-            keep_text(s, t->words, sizeof(t->words));
+            answer_plain_json(s.raw, t->said, sizeof(t->said));
         else if (json_string_is(key, "rejectedLogRecords"))
             (void)json_value(&r, &raw);
         else
@@ -241,7 +242,7 @@ static enum sink_outcome judge_plain(struct texts *t, struct sink_verdict *v)
             return say(t, &SOME_REJECTED, v);
         return SINK_DELIVERED;
     }
-    return say(t, strict && t->re->status == 400 ? &FOR_GOOD : find_meaning(STATUSES, t->re->status), v);
+    return say_status(t, strict && t->re->status == 400 ? &FOR_GOOD : find_meaning(STATUSES, t->re->status), v);
 }
 
 static enum sink_outcome judge_splunk(struct texts *t, struct sink_verdict *v)
@@ -251,7 +252,7 @@ static enum sink_outcome judge_splunk(struct texts *t, struct sink_verdict *v)
 
     if (splunk_answer_judge(&sc, t->re, v, &outcome))
         return outcome;
-    return say(t, find_meaning(STATUSES, t->re->status), v);
+    return say_status(t, find_meaning(STATUSES, t->re->status), v);
 }
 
 enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const struct http_response *re,
@@ -263,7 +264,7 @@ enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const 
     if (c->follow_up > 0) /* whatever happens: the events are there, only the acknowledgement is not */
         return judge_splunk(&t, v);
     if (re->failure != HTTP_OK) {
-        answer_plain(slice_str(re->failure_text), t.words, sizeof(t.words));
+        t.why = re->failure_text;
         return say(&t, find_meaning(FAILURES, (int)re->failure), v);
     }
     v->retry_after = http_retry_after(re);

@@ -1,8 +1,9 @@
 #include "sinks/s3_answer.h"
 
 #include "pipeline/base/base64.h"
-#include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "sinks/answer_text.h"
+#include "sinks/answer_words.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -14,12 +15,12 @@
 #define HTTP_STATUS "HTTP status"
 
 /* In message and hint: %b bucket, %e endpoint, %r our region, %R the region the answer names, %a access key, %f where
- * it came from, %k object, %n its size, %m the server's own words, %t the clock's error, %l where it redirects to, %c
- * code, %p what the names of options begin with (destination.s3.), %s status. */
+ * it came from, %k object, %n its size, %m (at the end of a message) the server's own words, %w the transport's, %t the
+ * clock's error, %l where it redirects to, %c code, %p what the names of options begin with (destination.s3.), %s status. */
 struct meaning {
     const char *code; /* as in <Code>; one that ends in '*' stands for all that begin so */
-    bool
-        misconfigured; /* an operator must act, and then for every object; what may lie in one object, or passes by itself, is not */
+    /* Somebody must act, and then for every object. What may lie in one object, or passes by itself, is not. */
+    bool misconfigured;
     const char *message; /* what happened and where */
     const char *hint;    /* what to do */
 };
@@ -180,15 +181,15 @@ struct by_failure {
 
 static const struct by_failure FAILURES[] = {
     {HTTP_DNS,
-     {"DNS", true, "the host of %e does not resolve: %m",
+     {"DNS", true, "the host of %e does not resolve: %w",
       "correct %pendpoint (or region, bucket), or look at this machine's DNS"}},
-    {HTTP_CONNECT, {"Connect", false, "cannot connect to %e: %m", "is the server running, and reachable from here?"}},
-    {HTTP_TLS, {"TLS", true, "no TLS connection to %e: %m", PRIVATE_CA}},
-    {HTTP_TIMEOUT, {"Timeout", false, "%e did not answer in time: %m", "if the network is slow, raise %ptimeout"}},
-    {HTTP_RESET, {"ConnectionLost", false, "%e closed the connection in the middle: %m", ""}},
-    {HTTP_MALFORMED, {"NotHTTP", false, "what %e answers is not HTTP: %m", "http:// or https:// in %pendpoint?"}},
+    {HTTP_CONNECT, {"Connect", false, "cannot connect to %e: %w", "is the server running, and reachable from here?"}},
+    {HTTP_TLS, {"TLS", true, "no TLS connection to %e: %w", PRIVATE_CA}},
+    {HTTP_TIMEOUT, {"Timeout", false, "%e did not answer in time: %w", "if the network is slow, raise %ptimeout"}},
+    {HTTP_RESET, {"ConnectionLost", false, "%e closed the connection in the middle: %w", ""}},
+    {HTTP_MALFORMED, {"NotHTTP", false, "what %e answers is not HTTP: %w", "http:// or https:// in %pendpoint?"}},
     {HTTP_LOCAL,
-     {"Local", false, "the object's bytes cannot be read here: %m", "look at disk space and the kernel's log"}},
+     {"Local", false, "the object's bytes cannot be read here: %w", "look at disk space and the kernel's log"}},
 };
 
 /* What is said otherwise when an object or a listing was asked for; the keys need not come from the configuration. */
@@ -224,10 +225,10 @@ static const struct by_status READ_STATUSES[] = {
 
 static const struct by_failure READ_FAILURES[] = {
     {HTTP_TLS,
-     {"TLS", true, "no TLS connection to %e: %m",
+     {"TLS", true, "no TLS connection to %e: %w",
       "if the server's certificate is from a private CA, name it in tls.ca_file of the bucket's options in the YAML"}},
     {HTTP_TIMEOUT,
-     {"Timeout", false, "%e did not answer in time: %m",
+     {"Timeout", false, "%e did not answer in time: %w",
       "if the network is slow, raise timeout of the bucket's options in the YAML"}},
 };
 
@@ -237,74 +238,36 @@ struct found {
     int status;
     nsec skew; /* ours minus theirs */
     bool skew_known;
-    char code[CODE_MAX], message[TEXT_MAX], region[64], location[TEXT_MAX];
+    char code[CODE_MAX], said[SINK_SAID_MAX], region[64], location[TEXT_MAX];
+    const char *why; /* what the transport says */
 };
 
-/* &lt; and so on; anything else stays as it stands. Returns how many characters it took, 0: no entity. */
-static size_t entity(struct slice s, char *out)
+/* Names that the far end gives; "" where it is not one. */
+static void find_name(const struct http_response *re, const char *tag, char *out, size_t size)
 {
-    static const struct {
-        const char *text;
-        char c;
-    } ENTITIES[] = {{"&lt;", '<'},    {"&gt;", '>'},  {"&amp;", '&'}, {"&quot;", '"'},
-                    {"&apos;", '\''}, {"&#34;", '"'}, {"&#39;", '\''}};
-
-    for (size_t i = 0; i < ARRAY_LEN(ENTITIES); i++)
-        if (slice_starts(s, slice_str(ENTITIES[i].text))) {
-            *out = ENTITIES[i].c;
-            return strlen(ENTITIES[i].text);
-        }
-    return 0;
-}
-
-/* Text from the far end may hold anything; an operator's terminal gets printable bytes only. */
-static void plain_text(struct slice s, char *out, size_t size)
-{
-    size_t n = 0;
-
-    while (s.n > 0 && n + 1 < size) {
-        char c = s.p[0];
-        size_t took = c == '&' ? entity(s, &c) : 0;
-
-        out[n++] = (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
-        took = took ? took : 1;
-        s = slice_of(s.p + took, s.n - took);
-    }
-    out[n] = '\0';
-}
-
-void s3_answer_xml(struct slice xml, const char *tag, char *out, size_t size)
-{
-    char open[CODE_MAX + 2], close[CODE_MAX + 3];
-    const char *from, *to;
-
-    out[0] = '\0';
-    snprintf(open, sizeof(open), "<%s>", tag);
-    snprintf(close, sizeof(close), "</%s>", tag);
-    from = xml.n ? memmem(xml.p, xml.n, open, strlen(open)) : NULL;
-    if (!from)
-        return;
-    from += strlen(open);
-    to = memmem(from, xml.n - (size_t)(from - xml.p), close, strlen(close));
-    if (to)
-        plain_text(slice_of(from, (size_t)(to - from)), out, size);
+    answer_xml(re->body, tag, out, size);
+    if (!answer_is_name(out))
+        out[0] = '\0';
 }
 
 static void find(struct found *f, const struct http_response *re)
 {
-    struct slice location = http_response_header(re, "Location");
     struct slice region = http_response_header(re, "x-amz-bucket-region");
     nsec theirs;
 
     f->status = re->status;
-    s3_answer_xml(re->body, "Code", f->code, sizeof(f->code));
-    s3_answer_xml(re->body, "Message", f->message, sizeof(f->message));
-    s3_answer_xml(re->body, "Region", f->region, sizeof(f->region));
-    s3_answer_xml(re->body, "Endpoint", f->location, sizeof(f->location));
+    find_name(re, "Code", f->code, sizeof(f->code));
+    find_name(re, "Region", f->region, sizeof(f->region));
+    find_name(re, "Endpoint", f->location, sizeof(f->location));
     if (!f->region[0])
-        plain_text(region, f->region, sizeof(f->region));
+        answer_plain(region, f->region, sizeof(f->region));
+    if (!answer_is_name(f->region))
+        f->region[0] = '\0';
     if (!f->location[0])
-        plain_text(location, f->location, sizeof(f->location));
+        answer_location(re, f->location, sizeof(f->location));
+    answer_xml(re->body, "Message", f->said, sizeof(f->said));
+    if (!f->said[0])
+        answer_words(re, f->said, sizeof(f->said));
     f->skew_known = http_date(http_response_header(re, "Date"), &theirs);
     if (f->skew_known)
         f->skew = re->wall_now - theirs;
@@ -318,60 +281,6 @@ static void skew_text(const struct found *f, char *out, size_t size)
         snprintf(out, size, "too much");
     else
         snprintf(out, size, "%" PRId64 " s (ours is %s)", s < 0 ? -s : s, s < 0 ? "behind" : "ahead");
-}
-
-static const char *or_else(const char *text, const char *fallback)
-{
-    return text[0] ? text : fallback;
-}
-
-static int expand_one(const struct found *f, char what, struct buf *out)
-{
-    char text[64];
-
-    switch (what) {
-    case 'p':
-        return buf_add_str(out, f->c->place);
-    case 'b':
-        return buf_add_str(out, f->c->bucket);
-    case 'e':
-        return buf_add_str(out, f->c->endpoint);
-    case 'r':
-        return buf_add_str(out, f->c->region);
-    case 'R':
-        return buf_add_str(out, or_else(f->region, "another"));
-    case 'a':
-        return buf_add_str(out, f->c->access_key_id);
-    case 'f':
-        return buf_add_str(out, f->c->key_source);
-    case 'k':
-        return buf_add(out, f->c->key.p, f->c->key.n > TEXT_MAX ? TEXT_MAX : f->c->key.n);
-    case 'n':
-        return buf_printf(out, "%" PRIu64, f->c->size);
-    case 'm':
-        return buf_add_str(out, or_else(f->message, "no reason given"));
-    case 't':
-        skew_text(f, text, sizeof(text));
-        return buf_add_str(out, text);
-    case 'l':
-        return buf_add_str(out, or_else(f->location, "an address it does not name"));
-    case 'c':
-        return buf_add_str(out, or_else(f->code, "no code"));
-    default:
-        return buf_printf(out, "%d", f->status);
-    }
-}
-
-static void expand(const struct found *f, const char *pattern, char *out, size_t size)
-{
-    struct buf b;
-    int rc = 0;
-
-    buf_init(&b, size * 8);
-    for (const char *p = pattern; *p && rc == 0; p++)
-        rc = *p == '%' ? expand_one(f, *++p, &b) : buf_add_char(&b, *p);
-    snprintf(out, size, "%s", buf_cstr(&b));
-    buf_release(&b);
 }
 
 static const struct meaning *by_code(const struct meaning *rows, size_t count, const char *code)
@@ -402,12 +311,16 @@ static const struct meaning *by_failure(const struct by_failure *rows, size_t co
 }
 
 /* The code says more than the status; what is said of reading goes first. The last status takes them all. */
-static const struct meaning *meaning_of(const struct found *f, bool reading)
+static const struct meaning *meaning_of(const struct found *f, const struct http_response *re, bool reading)
 {
+    static const struct meaning NO_TLS = {HTTP_STATUS, true, "%e wants https:// (status %s): %m", "correct %pendpoint"};
+
     const struct meaning *m = reading ? by_code(READ_CODES, ARRAY_LEN(READ_CODES), f->code) : NULL;
 
     if (!m)
         m = by_code(CODES, ARRAY_LEN(CODES), f->code);
+    if (!m && answer_wants_tls(re))
+        m = &NO_TLS;
     if (!m && reading)
         m = by_status(READ_STATUSES, ARRAY_LEN(READ_STATUSES), f->status);
     return m ? m : by_status(STATUSES, ARRAY_LEN(STATUSES), f->status);
@@ -415,6 +328,27 @@ static const struct meaning *meaning_of(const struct found *f, bool reading)
 
 static void say(const struct found *f, const struct meaning *m, struct sink_verdict *v)
 {
+    char key[TEXT_MAX], size[24], status[16], skew[64];
+    const struct answer_word words[] = {{'p', f->c->place, ""},
+                                        {'b', f->c->bucket, ""},
+                                        {'e', f->c->endpoint, ""},
+                                        {'r', f->c->region, ""},
+                                        {'R', f->region, "another"},
+                                        {'a', f->c->access_key_id, ""},
+                                        {'f', f->c->key_source, ""},
+                                        {'k', key, ""},
+                                        {'n', size, ""},
+                                        {'t', skew, ""},
+                                        {'l', f->location, "an address it does not name"},
+                                        {'c', f->code, "no code"},
+                                        {'w', f->why, "no reason given"},
+                                        {'s', status, ""},
+                                        {0}};
+
+    answer_plain(f->c->key, key, sizeof(key));
+    snprintf(size, sizeof(size), "%" PRIu64, f->c->size);
+    snprintf(status, sizeof(status), "%d", f->status);
+    skew_text(f, skew, sizeof(skew));
     v->misconfigured = m->misconfigured;
     if (f->code[0])
         snprintf(v->code, sizeof(v->code), "%s", f->code);
@@ -422,8 +356,7 @@ static void say(const struct found *f, const struct meaning *m, struct sink_verd
         snprintf(v->code, sizeof(v->code), "HTTP %d", f->status);
     else
         snprintf(v->code, sizeof(v->code), "%s", m->code);
-    expand(f, m->message, v->message, sizeof(v->message));
-    expand(f, m->hint, v->hint, sizeof(v->hint));
+    answer_say(v, m->message, m->hint, words, f->said);
 }
 
 static enum sink_outcome judge_failure(struct found *f, const struct http_response *re, bool reading,
@@ -434,7 +367,7 @@ static enum sink_outcome judge_failure(struct found *f, const struct http_respon
     if (!m)
         m = by_failure(FAILURES, ARRAY_LEN(FAILURES), re->failure);
     assert(m);
-    plain_text(slice_str(re->failure_text), f->message, sizeof(f->message));
+    f->why = re->failure_text;
     say(f, m, v);
     return SINK_RETRY;
 }
@@ -471,7 +404,7 @@ enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_
     if (re->status == 200 && http_response_header(re, "ETag").n > 0 && !other_checksum(c, re))
         return SINK_DELIVERED;
     find(&f, re);
-    m = re->status == 200 && other_checksum(c, re) ? &CORRUPTED : meaning_of(&f, false);
+    m = re->status == 200 && other_checksum(c, re) ? &CORRUPTED : meaning_of(&f, re, false);
     say(&f, m, v);
     v->retry_after = http_retry_after(re);
     return SINK_RETRY;
@@ -488,7 +421,7 @@ enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct 
     if (re->status == 200)
         return SINK_DELIVERED;
     find(&f, re);
-    say(&f, meaning_of(&f, true), v);
+    say(&f, meaning_of(&f, re, true), v);
     v->retry_after = http_retry_after(re);
     return SINK_RETRY;
 }

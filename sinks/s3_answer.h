@@ -34,7 +34,4 @@ enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct 
 #define S3_CHECKSUM_TEXT 9 /* with NUL */
 void s3_checksum_text(uint32_t crc32c, char out[S3_CHECKSUM_TEXT]);
 
-/* The text of the first <tag>...</tag>, entities decoded, control characters replaced; cut to size. "" when absent. */
-void s3_answer_xml(struct slice xml, const char *tag, char *out, size_t size);
-
 #endif

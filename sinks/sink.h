@@ -81,10 +81,12 @@ struct sink_record {
     nsec arrival; /* wall */
 };
 
-/* Why one record cannot go, or did not go, to this destination. For error objects: no secrets. */
+#define SINK_SAID_MAX 384 /* bytes of what a far end said, with NUL */
+
+/* Why one record cannot go, or did not go, to this destination. For error objects: it may quote the record, but has no secrets. */
 struct sink_refusal {
     char code[64];
-    char message[256];
+    char message[512];
 };
 
 /* What one body may hold; 0: no bound of the destination's own. */
@@ -100,7 +102,12 @@ struct sink_fates {
     void (*refuse)(struct sink_fates *f, uint64_t index, const char *code, struct slice message); /* sets REJECTED */
 };
 
-/* What came of an attempt. Texts are for the operator: what happened, where, what to do. */
+/* What came of an attempt. Texts are for the operator: what happened, where, what to do.
+ *
+ * A sink writes `message` in words of its own and puts what the far end said into `said`, and nothing of it into message and hint:
+ * it may quote records, or repeat our credentials. The pipeline alone puts the two together (answer_clean.h, answer_finish()):
+ * with what is quoted cut out into `message`, which goes to log, page and /readyz; in full into `detail`, which goes to the backup,
+ * where the records are anyway. */
 struct sink_verdict {
     struct sink_fates *fates; /* set before judge() is called when the body is made of records; else NULL */
     nsec retry_after;         /* 0: the pipeline's own back-off */
@@ -108,7 +115,9 @@ struct sink_verdict {
     char code[64];            /* NoSuchBucket; http status when the far end gave none; for error objects and metrics */
     char message[512];        /* bucket `logs` does not exist at http://127.0.0.1:8333 */
     char hint[256];           /* create it, or correct destination.s3.bucket; may be empty */
-    char token[64];           /* SINK_FOLLOW_UP: what the next request() must know */
+    char said[SINK_SAID_MAX]; /* The specified bucket does not exist; one line of UTF-8, may be empty */
+    char detail[512 + SINK_SAID_MAX];
+    char token[64]; /* SINK_FOLLOW_UP: what the next request() must know */
 };
 
 /* Who answers where several products and versions might. For people. */

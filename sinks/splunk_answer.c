@@ -2,6 +2,7 @@
 
 #include "pipeline/base/json.h"
 #include "sinks/answer_text.h"
+#include "sinks/answer_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 struct hec_reply {
     bool valid;
     int64_t code, event; /* -1: not there */
-    char ack_id[32], text[128];
+    char ack_id[32], text[SINK_SAID_MAX];
     bool acknowledged;
 };
 
@@ -58,7 +59,7 @@ static bool read_member(struct json_reader *r, struct json_string key, const cha
     if (json_string_is(key, "text") && json_peek(r) == JSON_STRING) {
         if (!json_string(r, &s))
             return false;
-        answer_plain(s.raw, out->text, sizeof(out->text));
+        answer_plain_json(s.raw, out->text, sizeof(out->text));
         return true;
     }
     if (json_peek(r) != JSON_NUMBER)
@@ -127,8 +128,9 @@ static enum sink_outcome refuse_event(const struct splunk_context *c, const stru
         v->fates->outcome[i] = SINK_RETRY;
     v->fates->refuse(v->fates, (uint64_t)reply->event, "Splunk.InvalidDataFormat", slice_str(reply->text));
     snprintf(v->code, sizeof(v->code), "Splunk.InvalidDataFormat");
-    snprintf(v->message, sizeof(v->message), "%s refused event %" PRId64 " of %" PRIu64 ": %s", c->address,
-             reply->event, v->fates->count, reply->text);
+    snprintf(v->message, sizeof(v->message), "%s refused event %" PRId64 " of %" PRIu64, c->address, reply->event,
+             v->fates->count);
+    snprintf(v->said, sizeof(v->said), "%s", reply->text);
     v->retry_after = REFUSED_PAUSE;
     return SINK_PARTIAL;
 }
@@ -179,8 +181,9 @@ bool splunk_answer_judge(const struct splunk_context *c, const struct http_respo
             return true;
         v->misconfigured = true;
         snprintf(v->code, sizeof(v->code), "Splunk.InvalidAnswer");
-        snprintf(v->message, sizeof(v->message), "%s answered 200, but not as Splunk's HTTP Event Collector does: %s",
-                 c->address, reply.text[0] ? reply.text : "no text and code 0");
+        snprintf(v->message, sizeof(v->message), "%s answered 200, but not as Splunk's HTTP Event Collector does",
+                 c->address);
+        answer_words(re, v->said, sizeof(v->said));
         snprintf(v->hint, sizeof(v->hint), "correct destination.http.url");
         return true;
     }
@@ -195,7 +198,8 @@ bool splunk_answer_judge(const struct splunk_context *c, const struct http_respo
     hint = hint_for(reply.code);
     v->misconfigured = hint || re->status == 401 || re->status == 403 || re->status == 404;
     snprintf(v->code, sizeof(v->code), "Splunk.%" PRId64, reply.code);
-    snprintf(v->message, sizeof(v->message), "%s answered %d: %s", c->address, re->status, reply.text);
+    snprintf(v->message, sizeof(v->message), "%s answered %d", c->address, re->status);
+    answer_words(re, v->said, sizeof(v->said));
     snprintf(v->hint, sizeof(v->hint), "%s", hint ? hint : "");
     return true;
 }

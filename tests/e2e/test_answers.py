@@ -2,6 +2,7 @@
 answer, and what is not."""
 
 import base64
+import gzip
 import json
 
 import backups
@@ -109,5 +110,136 @@ def test_what_somebody_must_mend_stays_in_the_spool(t):
         books = d.books(name)
         books.assert_balanced()
         assert (books.backed_up, books.spooled) == (0, 1), f"{name}: {books}"
+    d.expect_exit = 1
+    d.stop()
+
+
+# --- what is told of an answer ---------------------------------------------------------------------------------------
+
+# What an endpoint answers -> what an operator must find in the log line.
+ANSWERS = {
+    "json-error": (400, b'{"error":"unknown tenant"}', r"status 400\): unknown tenant"),
+    "json-es": (400, b'{"error":{"type":"parse_exception","reason":"no line feed"}}', r": parse_exception: no line feed"),
+    "json-errors": (403, b'{"errors":["no such key"]}', r"status 403\): no such key"),
+    "problem": (422, b'{"title":"Unfit","detail":"no field ts"}', r": Unfit: no field ts"),
+    "spring": (500, b'{"status":500,"error":"Internal","message":"pool is empty"}', r": Internal: pool is empty"),
+    "xml": (503, b"<Error><Code>SlowDown</Code><Message>less, please</Message></Error>", r": SlowDown: less, please"),
+    "html": (502, b"<html><head><title>502 Bad Gateway</title></head>", r": 502 Bad Gateway"),
+    "text": (400, b"\r\nline 1: no tab\nline 2\n", r": line 1: no tab\""),
+    "nothing": (503, b"", r": Service Unavailable\""),
+    "controls": (400, b"red\x1b\x07 \xff text", "red \ufffd text"),
+    "tls": (400, b"Client sent an HTTP request to an HTTPS server.\n", r"wants https://.*hint=.*url"),
+    "long": (400, b"x" * 100_000, r"x{200}"),
+}
+
+
+def test_the_words_of_an_answer_are_in_log_page_and_backup(t):
+    peers = {name: Endpoint(t, lambda _h, _b, a=a: (a[0], a[1], {})) for name, a in ANSWERS.items()}
+    d = t.daemon({"streams": {name: stream(lines_at(peer), interval="0s", retry={"duration": "0s"},
+                                           backup=backup_of(t, name)) for name, peer in peers.items()},
+                  "shutdown": {"grace": "1s"}}).start()
+    client = Firehose(d.api_port)
+    for name in peers:
+        client.put(name, b"a record")
+    wrong = []
+    for name, (status, _, pattern) in ANSWERS.items():
+        line = d.wait_logged(rf"(go to the backup|delivery failed).*stream={name} .*{pattern}"[:4000])[0]
+        if len(line) > 1200:
+            wrong.append(f"{name}: a line of {len(line)} characters")
+    for name in ("json-error", "problem", "text", "nothing"):
+        wait_until(f"{name} is in the backup", lambda name=name: d.books(name).backed_up == 1, 20 * t.slow)
+        found = backups.read(t.path("backup-" + name))[0]["errorMessage"]
+        if ANSWERS[name][2].strip('\\"').removeprefix(r"status 400\)") not in found:
+            wrong.append(f"{name}: the backup says {found}")
+    assert "no such key" in d.http("/readyz")[1] and "no such key" in d.http("/")[1]
+    assert not wrong, wrong
+    d.expect_exit = 1
+    d.stop()
+
+
+# --- what is not told ------------------------------------------------------------------------------------------------
+
+RECORD = b'{"card":"4111-1111-1111-1111","n":"not a number"}'
+PIECES = (b"4111-1111", b"not a number", base64.b64encode(b"4111-1111-1111")[:12])
+
+
+def echo_plain(_handler, body):
+    return 503, b"I cannot read " + body[:300], {}
+
+
+def echo_quoted(_handler, body):
+    return 503, json.dumps({"error": f"value '{RECORD.decode()}' of a record"}).encode(), {}
+
+
+def echo_decoded(_handler, body):
+    return 503, b"cannot parse record: " + base64.b64decode(json.loads(body)["records"][0]["data"]), {}
+
+
+def echo_gzip(_handler, body):
+    return 503, b"no JSON in it: " + gzip.decompress(body)[:300], {}
+
+
+def echo_headers(handler, _body):
+    return 401, f"you sent {handler.headers['Authorization']} to {handler.path}".encode(), {}
+
+
+def refuse_for_good(_handler, body):
+    return 400, b"entry has " + RECORD, {}
+
+
+def mapping_error(_handler, _body):
+    reason = f"failed to parse field [n] of type [long] in document with id 'x'. Preview of field's value: '{RECORD.decode()}'"
+    item = {"index": {"status": 400, "error": {"type": "document_parsing_exception", "reason": reason,
+                                               "caused_by": {"reason": f'For input string: "{RECORD.decode()}"'}}}}
+    return 200, json.dumps({"errors": True, "items": [item]}).encode(), {"Content-Type": "application/json"}
+
+
+def whole_request(_handler, _body):
+    return 400, json.dumps({"error": {"type": "x_content_parse_exception", "reason": f"[{RECORD.decode()}]"}}).encode(), {}
+
+
+def test_records_and_credentials_that_an_answer_repeats_stay_out_of_log_page_and_readyz(t):
+    def http(behaviour, path="/put", **more):
+        return {"http": {"url": Endpoint(t, behaviour).url() + path, **more}}
+
+    def elastic(behaviour):
+        return {"elasticsearch": {"url": Endpoint(t, behaviour).url(), "index": "logs"}}
+
+    destinations = {
+        "plain": http(echo_plain, format="lines"),
+        "quoted": http(echo_quoted, format="lines"),
+        "array": http(echo_plain, format="json_array"),
+        "decoded": http(echo_decoded, format="firehose"),
+        "gzipped": http(echo_gzip, format="lines"),
+        "headers": http(echo_headers, "/put?api=a-key-in-the-address", format="lines", auth={"bearer": "t0ken-of-ours"}),
+        "basic": http(echo_headers, format="lines", auth={"basic": {"username": "u", "password": "pass-of-ours"}}),
+        "loki": http(refuse_for_good, preset="loki"),
+        "mapping": elastic(mapping_error),
+        "whole": elastic(whole_request),
+    }
+    streams = {name: stream(to, interval="0s") for name, to in destinations.items()}
+    streams["gzipped"]["compression"] = "gzip"
+    for name in ("plain", "mapping", "loki"):
+        streams[name + "-kept"] = stream(destinations[name], interval="0s", retry={"duration": "0s"},
+                                         backup=backup_of(t, name))
+    d = t.daemon({"streams": streams, "shutdown": {"grace": "1s"}}).start()
+    client = Firehose(d.api_port)
+    for name in streams:
+        client.put(name, RECORD)
+    for name in streams:
+        d.wait_logged(rf"(level=warn|level=error) .*stream={name} ")
+    for name in ("plain", "mapping", "loki"):
+        wait_until(f"{name} is in the backup", lambda name=name: d.books(name + "-kept").backed_up == 1, 20 * t.slow)
+        line = backups.read(t.path("backup-" + name))[0]
+        assert line["data"] == RECORD and "4111-1111" in line["errorMessage"], line
+    wait_until("the refusals are on the page", lambda: "has no backup" in d.http("/readyz")[1], 20 * t.slow)
+    secrets = [p.decode() for p in PIECES] + ["t0ken-of-ours", "pass-of-ours", "a-key-in-the-address",
+                                              base64.b64encode(b"u:pass-of-ours").decode()]
+    for place, text in (("log", d.log_text()), ("readyz", d.http("/readyz")[1]), ("page", d.http("/")[1]),
+                        ("metrics", d.http("/metrics")[1])):
+        for secret in secrets:
+            lines = [line for line in text.splitlines() if secret in line]
+            assert not lines, f"{secret} is in {place}: {lines[0]}"
+    assert "failed to parse field [n] of type [long]" in d.log_text(), "what is left still helps"
     d.expect_exit = 1
     d.stop()

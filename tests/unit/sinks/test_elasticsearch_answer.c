@@ -3,6 +3,7 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/mem.h"
+#include "sinks/answer_clean.h"
 #include "sinks/elasticsearch_answer.h"
 
 #include <stdio.h>
@@ -44,10 +45,13 @@ static enum sink_outcome judge(struct slice body, int status, uint64_t sent, boo
 {
     const struct elasticsearch_context c = {.address = "http://es:9200", .sent = sent, .create = create};
     const struct http_response re = {.status = status, .body = body};
+    enum sink_outcome got;
 
     rig_init(rig, sent);
     *v = (struct sink_verdict){.fates = &rig->fates};
-    return elasticsearch_answer_judge(&c, &re, v);
+    got = elasticsearch_answer_judge(&c, &re, v);
+    answer_finish(v, &(struct answer_sent){.request = NULL});
+    return got;
 }
 
 static void each_item_has_its_fate(void **state)
@@ -131,23 +135,25 @@ static void the_reason_and_its_cause_are_kept_for_the_backup(void **state)
     assert_int_equal(rig.outcome[0], SINK_DELIVERED);
     assert_string_equal(rig.message[1], "mapper_parsing_exception: failed to \"parse\" (no number)");
     /* What an operator reads has no piece of a record. */
-    assert_string_equal(v.message, "2 documents sent to http://es:9200, 1 refused (400 mapper_parsing_exception)");
+    assert_string_equal(
+        v.message, "2 documents sent to http://es:9200, 1 refused (400 mapper_parsing_exception): failed to \"...\"");
     assert_string_equal(v.code, "400");
 }
 
-/* Of several reasons to send again, the one that somebody has to mend; and in the server's words, which name the index. */
+/* Of several reasons to send again, the one that somebody has to mend; in the server's words, which name the index, but quote no
+ * record. */
 static void what_is_to_be_mended_is_told_in_the_servers_words(void **state)
 {
     static const struct {
         const char *item, *code, *says;
     } CASES[] = {
         {ERR(403, "cluster_block_exception", "index [logs] blocked\\n"), "403",
-         "2 to be sent again (403 cluster_block_exception: index [logs] blocked )"},
+         "2 to be sent again (403 cluster_block_exception): index [logs] blocked"},
         {ERR(404, "index_not_found_exception", "no such index [logs]"), "404", "no such index [logs]"},
-        {ERR(403, "security_exception", "user [u]"), "403", "(403 security_exception: user [u])"},
-        /* These may quote records. */
-        {ERR(400, "index_closed_exception", "SECRET"), "400", "(400 index_closed_exception)"},
-        {ERR(503, "unavailable_shards_exception", "SECRET"), "429", "(429 es_rejected_execution_exception)"},
+        {ERR(403, "security_exception", "user [u]"), "403", "(403 security_exception): user [u]"},
+        {ERR(400, "index_closed_exception", "closed, 'SECRET'"), "400", "(400 index_closed_exception): closed, '...'"},
+        {ERR(503, "unavailable_shards_exception", "[SECRET]"), "429",
+         "(429 es_rejected_execution_exception): queue full, \"...\""},
     };
     char body[1024];
 
@@ -156,8 +162,8 @@ static void what_is_to_be_mended_is_told_in_the_servers_words(void **state)
         struct fate_rig rig;
         struct sink_verdict v;
 
-        snprintf(body, sizeof(body), MIXED("%s,%s"), ERR(429, "es_rejected_execution_exception", "SECRET"),
-                 CASES[i].item);
+        snprintf(body, sizeof(body), MIXED("%s,%s"),
+                 ERR(429, "es_rejected_execution_exception", "queue full, \\\"SECRET\\\""), CASES[i].item);
         assert_int_equal(judge(slice_str(body), 200, 2, false, &rig, &v), SINK_RETRY);
         if (!strstr(v.message, CASES[i].says) || strcmp(v.code, CASES[i].code) != 0 || strstr(v.message, "SECRET"))
             fail_msg("%s: says `%s`, %s", CASES[i].item, v.message, v.code);
@@ -292,8 +298,12 @@ static void whole_requests_by_status(void **state)
          "OpenSearch at"},
         {401, "", "", SINK_RETRY, true, "the server at"},
         {403, "X-Elastic-Product: Elasticsearch\r\n", "", SINK_RETRY, true, "Elasticsearch at"},
-        {400, "", "{\"error\":{\"type\":\"illegal_argument_exception\",\"reason\":\"SECRET\"}}", SINK_RETRY, false,
-         "illegal_argument_exception"},
+        {400, "", "{\"error\":{\"type\":\"illegal_argument_exception\",\"reason\":\"line [SECRET]\"}}", SINK_RETRY,
+         false, "illegal_argument_exception: line [...]"},
+        {400, "", "{\"error\":{\"type\":\"invalid_index_name_exception\",\"reason\":\"must be lowercase\"}}",
+         SINK_RETRY, true, "does not take this name (status 400): invalid_index_name_exception: must be lowercase"},
+        {400, "", "<html><title>400 The plain HTTP request was sent to HTTPS port</title>", SINK_RETRY, true,
+         "wants https://"},
         {400, "", "", SINK_RETRY, false, "refused the whole request"},
         {402, "", "", SINK_RETRY, true, "paid"},
         {405, "", "", SINK_RETRY, true, "no _bulk"},
@@ -326,6 +336,7 @@ static void whole_requests_by_status(void **state)
         struct sink_verdict v = {0};
 
         assert_int_equal(elasticsearch_answer_judge(&c, &re, &v), CASES[i].want);
+        answer_finish(&v, &(struct answer_sent){.request = NULL});
         if (v.misconfigured != CASES[i].misconfigured || !strstr(v.message, CASES[i].says))
             fail_msg("%d: says `%s`", CASES[i].status, v.message);
         assert_null(strstr(v.message, "SECRET"));

@@ -1,6 +1,7 @@
 /* Requests, bodies and answers of the http sink, byte by byte. */
 #include "tests/support/cmocka.h"
 
+#include "sinks/answer_clean.h"
 #include "tests/unit/sinks/bound_sink.h"
 
 #include "pipeline/base/compiler.h"
@@ -239,8 +240,11 @@ static enum sink_outcome judged(const struct bound_sink *b, const struct sink_se
                                 struct sink_verdict *v)
 {
     const struct http_response re = {.status = status, .body = slice_str(body), .wall_now = NOW};
+    enum sink_outcome outcome;
 
-    return b->ops->judge(b->state, seal, &re, v);
+    outcome = b->ops->judge(b->state, seal, &re, v);
+    answer_finish(v, &(struct answer_sent){.request = NULL}); /* as the pipeline does */
+    return outcome;
 }
 
 static void only_200_with_the_right_answer_is_success(void **state)
@@ -267,7 +271,10 @@ static void only_200_with_the_right_answer_is_success(void **state)
         {301, "", SINK_RETRY, "Destination", "not followed"},
         {400, "{\"requestId\":\"%s\",\"timestamp\":1,\"errorMessage\":\"no such key\"}", SINK_RETRY, "Destination",
          "no such key"},
-        {401, "", SINK_RETRY, "Destination", "credentials"},
+        {401, "", SINK_RETRY, "Destination", "does not accept the credentials (status 401): Unauthorized"},
+        {400, "Client sent an HTTP request to an HTTPS server.\n", SINK_RETRY, "Destination", "wants https://"},
+        {500, "<html><title>Oops</title>", SINK_RETRY, "Destination", "(status 500): Oops"},
+        {400, "cannot parse \"KEPT QUIET\"", SINK_RETRY, "Destination", "(status 400): cannot parse \"...\""},
         {413, "", SINK_SPLIT, "Destination", "larger"},
         {429, "", SINK_RETRY, "Destination", "slow down"},
         {500, "{\"errorMessage\":\"down\\n\"}", SINK_RETRY, "Destination", "down"},
