@@ -87,16 +87,27 @@ static const char *hint_for(int cause)
     case ENOSPC:
     case EDQUOT:
         return "free disk space; delivery goes on by itself";
+    case EFBIG:
+        return "raise the limit on file sizes (ulimit -f, LimitFSIZE=), or lower buffer.size";
     case EACCES:
     case EPERM:
         return "let this process's user write into %s.file.path";
     case EROFS:
         return "mount the file system writable, or correct %s.file.path";
+    case ELOOP:
+        return "a folder in %s.file.path is a link, and no link is followed there; let path name the place itself";
     case ENOTDIR:
     case EISDIR:
+    case ENOTEMPTY:
+    case EEXIST:
         return "something else has a name that an object or its folder needs; move it away";
     case ENAMETOOLONG:
         return "shorten %s.file.prefix or the stream's name";
+    case EBUSY:
+        return "do two processes write into %s.file.path with copies of one data_dir?";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit on open files (ulimit -n, LimitNOFILE=)";
     case EIO:
         return "look at the kernel's log: the disk may be failing";
     default:

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define COPY_BYTES ((size_t)64 * 1024)
+/* A name that is in the way is removed; somebody who puts it back as often as this means it. */
+#define CREATE_TRIES 3
 
 struct folder {
     char *path;
@@ -66,9 +68,27 @@ static void set_synced(struct folder *f, const char *sub)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* The folder and what is above it are where the operator says, through links or not. */
 static int open_dir(int at, const char *name)
 {
     return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool is_link(int at, const char *name)
+{
+    struct stat st;
+
+    return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Below it no link is followed: whoever can make one there would choose where objects go. */
+static int open_dir_below(int at, const char *name)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOTDIR)
+        errno = is_link(at, name) ? ELOOP : ENOTDIR;
+    return fd;
 }
 
 static int duplicate(int fd)
@@ -76,18 +96,20 @@ static int duplicate(int fd)
     return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
+typedef int open_fn(int at, const char *name);
+
 /* Makes the folder if it is not there, syncs the one it is in, and opens it. */
-static int enter(int parent, const char *name)
+static int enter(int parent, const char *name, open_fn *open)
 {
     if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
         return -1;
     if (fsync(parent) < 0)
         return -1;
-    return open_dir(parent, name);
+    return open(parent, name);
 }
 
 /* The folder `path` below `at`, made and synced step by step. -1 with errno. `path` is changed and restored. */
-static int descend(int at, char *path)
+static int descend(int at, char *path, open_fn *open)
 {
     int fd = duplicate(at);
 
@@ -100,7 +122,7 @@ static int descend(int at, char *path)
         if (n > 0) {
             int saved;
 
-            next = enter(fd, path);
+            next = enter(fd, path, open);
             saved = errno;
             close(fd);
             errno = saved;
@@ -124,9 +146,32 @@ static int open_root(const struct folder *f)
     if (top < 0)
         return -1;
     copy = mem_strdup(f->path);
-    fd = descend(top, copy);
+    fd = descend(top, copy, open_dir);
     mem_free(copy);
     close(top);
+    return fd;
+}
+
+/* The folder used last, every step of it made and synced by then; opened step by step all the same, as a link may have taken the
+ * place of any. */
+static int open_again(int root, char *sub)
+{
+    int fd = duplicate(root);
+
+    while (fd >= 0 && *sub) {
+        size_t n = strcspn(sub, "/");
+        char after = sub[n];
+
+        sub[n] = '\0';
+        if (n > 0) {
+            int next = open_dir_below(fd, sub);
+
+            close(fd);
+            fd = next;
+        }
+        sub[n] = after;
+        sub += after ? n + 1 : n;
+    }
     return fd;
 }
 
@@ -138,9 +183,9 @@ static int open_sub(struct folder *f, char *sub)
     if (root < 0)
         return -1;
     if (is_synced(f, sub))
-        fd = *sub ? open_dir(root, sub) : duplicate(root);
+        fd = open_again(root, sub);
     if (fd < 0) {
-        fd = descend(root, sub);
+        fd = descend(root, sub, open_dir_below);
         if (fd >= 0)
             set_synced(f, sub);
     }
@@ -188,22 +233,53 @@ static int write_body(int fd, const struct body *body, struct err *e)
     return 0;
 }
 
+/* A new file, whatever has its name: what a crash left there, or what somebody put there (a link, a pipe). Only the name is taken
+ * away; what it leads to stays as it is. */
+static int create(int dir, const char *name)
+{
+    int fd = -1;
+
+    for (unsigned i = 0; i < CREATE_TRIES; i++) {
+        fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd >= 0 || errno != EEXIST || unlinkat(dir, name, 0) < 0)
+            break;
+    }
+    return fd;
+}
+
+/* Does the name still lead to the open file? Another process that writes the same object would have taken it away. */
+static bool is_ours(int dir, const char *name, int fd)
+{
+    struct stat named, open;
+
+    return fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &open) == 0 &&
+           named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+}
+
 static int put_in(int dir, const char *name, const char *tmp_name, const struct body *body, struct err *e)
 {
-    int rc = -1, saved, fd = openat(dir, tmp_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int rc = -1, saved, fd = create(dir, tmp_name);
+    bool named = true; /* the temporary name is still there and ours */
 
     if (fd < 0)
-        return err_errno(e, "create");
+        return err_errno(e, "create %s", tmp_name);
     if (write_body(fd, body, e) < 0)
         goto out;
     if (fsync(fd) < 0) {
         err_errno(e, "sync");
         goto out;
     }
+    named = is_ours(dir, tmp_name, fd);
+    if (!named) {
+        errno = EBUSY;
+        err_set(e, ERR_IO, "another process took %s away while it was written", tmp_name);
+        goto out;
+    }
     if (renameat(dir, tmp_name, dir, name) < 0) {
         err_errno(e, "rename");
         goto out;
     }
+    named = false;
     if (fsync(dir) < 0) {
         err_errno(e, "sync the folder");
         goto out;
@@ -212,8 +288,8 @@ static int put_in(int dir, const char *name, const char *tmp_name, const struct 
 out:
     saved = errno;
     close(fd);
-    if (rc < 0)
-        unlinkat(dir, tmp_name, 0); /* gone already when the rename had happened */
+    if (named)
+        unlinkat(dir, tmp_name, 0);
     errno = saved;
     return rc;
 }

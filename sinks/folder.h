@@ -1,11 +1,11 @@
 /* folder.h -- a folder that objects are written into so that each appears whole, and stays after power loss.
  *
  * An object is written under a temporary name beside its own, synced, renamed, and the rename is synced. The temporary
- * name is the caller's and should depend on the object alone: what a crash leaves is then overwritten by the next
- * attempt.
+ * name is the caller's and should depend on the object alone: what a crash leaves is then removed by the next attempt.
+ * The file is always a new one: links, pipes and other files that have the temporary name lose it, and are not opened.
  *
  * Ownership  folder_close(). Threads: any (one mutex around what was synced last; never held across I/O).
- * Invariant  nothing is written outside the folder, whatever the object's name says.
+ * Invariant  nothing is written outside the folder, whatever the object's name says and whatever links there are in it.
  */
 #ifndef SINKS_FOLDER_H
 #define SINKS_FOLDER_H

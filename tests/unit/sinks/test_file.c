@@ -182,6 +182,118 @@ static void nothing_is_written_outside(void **state)
     bound_sink_close(&b);
 }
 
+static void place(char *out, size_t size, const char *name)
+{
+    snprintf(out, size, "%s/%s", base, name);
+}
+
+#define TMP_NAME ".sluice-101112131415161718191a1b1c1d1e1f-1-2.tmp"
+
+/* Whoever can write into the folder knows the temporary name: what they put there is not opened, and what it leads to stays. */
+static void what_was_put_in_the_way_is_neither_opened_nor_followed(void **state)
+{
+    struct bound_sink b = opened("path: way\n");
+    char tmp[512], victim[512];
+    struct sink_verdict v;
+    FILE *f;
+
+    (void)state;
+    place(tmp, sizeof(tmp), "way/" TMP_NAME);
+    place(victim, sizeof(victim), "victim");
+    f = fopen(victim, "w");
+    fputs("precious", f);
+    fclose(f);
+    assert_int_equal(send(&b, "0", SLICE("x"), &v), SINK_DELIVERED);
+
+    assert_int_equal(link(victim, tmp), 0);
+    assert_int_equal(send(&b, "1", SLICE("one"), &v), SINK_DELIVERED);
+    assert_int_equal(symlink(victim, tmp), 0);
+    assert_int_equal(send(&b, "2", SLICE("two"), &v), SINK_DELIVERED);
+    assert_int_equal(symlink("nowhere", tmp), 0);
+    assert_int_equal(send(&b, "3", SLICE("three"), &v), SINK_DELIVERED);
+    assert_int_equal(mkfifo(tmp, 0600), 0);
+    assert_int_equal(send(&b, "4", SLICE("four"), &v), SINK_DELIVERED);
+    assert_content("victim", SLICE("precious"));
+    assert_content("way/1", SLICE("one"));
+    assert_content("way/4", SLICE("four"));
+    assert_int_equal(files_in("way"), 5);
+
+    assert_int_equal(mkdir(tmp, 0700), 0); /* no file: nothing is taken away */
+    assert_int_equal(send(&b, "5", SLICE("five"), &v), SINK_RETRY);
+    assert_string_equal(v.code, "EISDIR");
+    assert_non_null(strstr(v.message, TMP_NAME));
+    assert_non_null(strstr(v.hint, "move it away"));
+    rmdir(tmp);
+    assert_int_equal(send(&b, "5", SLICE("five"), &v), SINK_DELIVERED);
+    bound_sink_close(&b);
+}
+
+/* Links, pipes and folders with the object's own name. */
+static void an_object_takes_its_name_and_follows_nothing(void **state)
+{
+    struct bound_sink b = opened("path: names\n");
+    char path[512], victim[512];
+    struct sink_verdict v;
+    struct stat st;
+
+    (void)state;
+    place(victim, sizeof(victim), "victim");
+    assert_int_equal(send(&b, "d/0", SLICE("x"), &v), SINK_DELIVERED);
+    place(path, sizeof(path), "names/d/link");
+    assert_int_equal(symlink(victim, path), 0);
+    assert_int_equal(send(&b, "d/link", SLICE("new"), &v), SINK_DELIVERED);
+    assert_true(lstat(path, &st) == 0 && S_ISREG(st.st_mode));
+    assert_content("victim", SLICE("precious"));
+    place(path, sizeof(path), "names/d/pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(send(&b, "d/pipe", SLICE("new"), &v), SINK_DELIVERED);
+    assert_content("names/d/pipe", SLICE("new"));
+    place(path, sizeof(path), "names/d/read-only");
+    assert_int_equal(send(&b, "d/read-only", SLICE("old"), &v), SINK_DELIVERED);
+    chmod(path, 0400);
+    assert_int_equal(send(&b, "d/read-only", SLICE("new"), &v), SINK_DELIVERED);
+    assert_content("names/d/read-only", SLICE("new"));
+    place(path, sizeof(path), "names/d/folder");
+    mkdir(path, 0700);
+    assert_int_equal(send(&b, "d/folder", SLICE("new"), &v), SINK_RETRY);
+    assert_string_equal(v.code, "EISDIR");
+    assert_true(v.misconfigured);
+    assert_int_equal(files_in("names/d"), 5); /* and no temporary file */
+    bound_sink_close(&b);
+}
+
+static void no_link_below_the_folder_is_followed(void **state)
+{
+    struct bound_sink b = opened("path: links/out\n");
+    char path[512], outside[512];
+    struct sink_verdict v;
+
+    (void)state;
+    place(outside, sizeof(outside), "outside");
+    mkdir(outside, 0700);
+    /* the folder itself may be one */
+    place(path, sizeof(path), "links");
+    mkdir(path, 0700);
+    place(path, sizeof(path), "links/out");
+    assert_int_equal(symlink(outside, path), 0);
+    assert_int_equal(send(&b, "a/b/1", SLICE("1"), &v), SINK_DELIVERED);
+    assert_content("outside/a/b/1", SLICE("1"));
+    /* also one that takes the place of a folder that was used just before */
+    place(path, sizeof(path), "outside/a");
+    assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    place(outside, sizeof(outside), "elsewhere");
+    mkdir(outside, 0700);
+    assert_int_equal(symlink(outside, path), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(send(&b, "a/b/1", SLICE("1"), &v), SINK_RETRY);
+        assert_string_equal(v.code, "ELOOP");
+        assert_non_null(strstr(v.hint, "no link is followed"));
+        assert_true(v.misconfigured);
+    }
+    assert_int_equal(files_in("elsewhere"), 0);
+    bound_sink_close(&b);
+}
+
 static void errors_name_the_file_the_cause_and_what_to_do(void **state)
 {
     struct bound_sink b = opened("path: errors\n");
@@ -334,6 +446,9 @@ int main(void)
         cmocka_unit_test(a_large_object_comes_from_the_bodys_file),
         cmocka_unit_test(a_folder_that_was_taken_away_is_made_again),
         cmocka_unit_test(nothing_is_written_outside),
+        cmocka_unit_test(what_was_put_in_the_way_is_neither_opened_nor_followed),
+        cmocka_unit_test(an_object_takes_its_name_and_follows_nothing),
+        cmocka_unit_test(no_link_below_the_folder_is_followed),
         cmocka_unit_test(errors_name_the_file_the_cause_and_what_to_do),
         cmocka_unit_test(a_write_that_fails_leaves_nothing_and_is_tried_again),
         cmocka_unit_test(check_makes_nothing_and_says_what_would_fail),
