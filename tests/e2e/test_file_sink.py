@@ -1,5 +1,6 @@
 """From tailed files, the API and stdin to a folder: what comes out is what went in, readable by the usual tools."""
 
+import glob
 import gzip
 import json
 import os
@@ -191,3 +192,59 @@ def test_durability_memory_delivers_and_keeps_nothing_on_disk(t):
     assert d.books("app").spooled == 0
     d.stop()
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
+
+
+def identity_of(d):
+    """In hex, as it stands in the head of every segment (pipeline/spool/segment.h)."""
+    for path in glob.glob(os.path.join(d.data_dir, "**", "*"), recursive=True):
+        if os.path.isfile(path):
+            with open(path, "rb") as f:
+                head = f.read(32)
+            if head[:8] == b"SLUICESG":
+                return head[16:32].hex()
+    raise AssertionError("no segment")
+
+
+def test_what_somebody_puts_in_the_way_is_neither_opened_nor_followed(t):
+    """Who can write into the folder knows the names to come."""
+    def pipe(path):
+        os.mkfifo(path)
+
+    def link(path):
+        os.link(victim, path)
+
+    def symlink(path):
+        os.symlink(victim, path)
+
+    victim = t.path("victim")
+    with open(victim, "w", encoding="ascii") as f:
+        f.write("precious")
+    d = t.daemon(one_stream("app", {"file": {"path": t.path("out"), "prefix": "x-!{timestamp:yyyy}/"}}, interval="0s")).start()
+    client = Firehose(d.api_port)
+    client.put("app", b"first")
+    d.wait_delivered("app", 1)
+    identity, (folder,) = identity_of(d), glob.glob(t.path("out", "x-*"))
+    for number, plant in enumerate((pipe, link, symlink), 2):
+        plant(os.path.join(folder, f".sluice-{identity}-{number}-{number}.tmp"))
+        client.put("app", b"record %d" % number)
+        d.wait_delivered("app", number)
+    d.stop()
+    with open(victim, encoding="ascii") as f:
+        assert f.read() == "precious"
+    found = [os.path.join(folder, name) for name in os.listdir(folder)]
+    assert len(found) == 4 and not [path for path in found if "/.sluice" in path], found
+    assert all(os.path.isfile(path) and not os.path.islink(path) for path in found)
+
+
+def test_a_folder_that_is_a_link_is_told_and_waited_for(t):
+    os.makedirs(t.path("out"))
+    os.makedirs(t.path("elsewhere"))
+    os.symlink(t.path("elsewhere"), t.path("out", "x"))
+    d = t.daemon(one_stream("app", {"file": {"path": t.path("out"), "prefix": "x/"}}, interval="0s")).start()
+    Firehose(d.api_port).put("app", b"record")
+    d.wait_logged("ELOOP.*no link is followed", level="error")
+    assert os.listdir(t.path("elsewhere")) == []
+    os.unlink(t.path("out", "x"))
+    d.wait_delivered("app", 1)
+    d.stop()
+    assert objects.lines(objects.read_dir(t.path("out"))) == [b"record"]
