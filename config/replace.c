@@ -51,6 +51,8 @@ static int replace_env(struct replace *r, struct slice inner, struct buf *out, s
     if (!is_name(name))
         return err_set(e, ERR_CONFIG, "${env:...} wants the name of a variable (letters, digits, _); %s", FORMS);
     snprintf(zname, sizeof(zname), "%.*s", (int)name.n, name.p);
+    if (fallback.p && memmem(fallback.p, fallback.n, "${", 2))
+        return err_set(e, ERR_CONFIG, "the default of ${env:%s:-...} cannot hold another ${...}; %s", zname, FORMS);
     value = getenv(zname);
     if (fallback.p && (!value || !*value))
         return put(r, fallback, out, e);

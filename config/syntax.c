@@ -1,6 +1,12 @@
 #include "config/syntax.h"
 
+#include "config/text.h"
+#include "config/unquoted.h"
+#include "pipeline/base/buf.h"
+
 #include <string.h>
+
+#define MENDED_MAX 400
 
 struct saying {
     const char *problem; /* libyaml's words */
@@ -68,6 +74,41 @@ static bool tab_before(struct slice text, yaml_mark_t mark, unsigned *column)
     return false;
 }
 
+/* The byte at a mark, whose column counts characters. */
+static size_t index_of(struct slice text, yaml_mark_t mark)
+{
+    size_t i = 0, column = 0;
+
+    for (size_t line = 0; i < text.n && line < mark.line; i++)
+        line += text.p[i] == '\n';
+    for (; i < text.n && text.p[i] != '\n' && column < mark.column; column++)
+        do
+            i++;
+        while (i < text.n && ((unsigned char)text.p[i] & 0xC0) == 0x80);
+    return i;
+}
+
+/* A ${...} or !{...} without quotes inside { } or [ ]. False: it is not that. */
+static bool report_unquoted(struct cfg_errors *errs, const char *name, struct slice text, yaml_mark_t mark)
+{
+    struct srcpos at = {.file = name};
+    struct buf mended;
+    size_t value;
+
+    if (!unquoted_at(text, index_of(text, mark), &value))
+        return false;
+    text_place(text, value, &at.line, &at.column);
+    buf_init(&mended, MENDED_MAX);
+    if (unquoted_mend(text, value, &mended) < 0) {
+        buf_clear(&mended);
+        if (buf_add_str(&mended, "\"${env:NAME}\"") < 0)
+            buf_clear(&mended);
+    }
+    cfg_error(errs, at, "inside { } and [ ] a value with ${...} or !{...} must stand in quotes: %s", buf_cstr(&mended));
+    buf_release(&mended);
+    return true;
+}
+
 void syntax_report(struct cfg_errors *errs, const char *name, struct slice text, const yaml_parser_t *y)
 {
     const char *problem = y->problem ? y->problem : "unreadable";
@@ -79,6 +120,8 @@ void syntax_report(struct cfg_errors *errs, const char *name, struct slice text,
         cfg_error(errs, at, "a tab cannot be used here: indent with spaces");
         return;
     }
+    if (report_unquoted(errs, name, text, y->problem_mark))
+        return;
     at.line = (unsigned)mark.line + 1;
     at.column = (unsigned)mark.column + 1;
     if (saying)
