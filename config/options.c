@@ -9,6 +9,7 @@
 
 #define WORD_MAX   128
 #define MARKS      "`.:,; "
+#define WINDOW     4 /* as many characters in a row are no accident */
 #define HIDDEN_MIN 3 /* characters; what is shorter gives nothing away, and is often the message's own */
 
 /* Cuts the next word off a message, without the marks around it: "tls.ca_file: x" gives tls, ca_file, x. */
@@ -40,6 +41,17 @@ static const struct cfg_node *find_item(const struct cfg_node *map, const char *
     return list && list->kind == CFG_NODE_LIST && item < list->count ? list->items[item] : list;
 }
 
+/* Also a piece that was made from it: a text as it should be. */
+static bool gives_away(const char *piece, const char *secret)
+{
+    size_t n = strlen(piece), window = n < WINDOW ? n : WINDOW;
+
+    for (size_t i = 0; window >= HIDDEN_MIN && i + window <= n; i++)
+        if (memmem(secret, strlen(secret), piece + i, window))
+            return true;
+    return false;
+}
+
 /* Cuts what is quoted from `secret`, and the whole of it, out of the message. */
 static void hide(char *msg, size_t size, const char *secret)
 {
@@ -49,7 +61,7 @@ static void hide(char *msg, size_t size, const char *secret)
     *msg = '\0';
     while ((open = strchr(from, '`')) && (close = strchr(open + 1, '`'))) {
         char *piece = mem_strndup(open + 1, (size_t)(close - open - 1));
-        bool hidden = strlen(piece) >= HIDDEN_MIN && strstr(secret, piece);
+        bool hidden = gives_away(piece, secret);
         size_t used = strlen(msg);
 
         snprintf(msg + used, size - used, "%.*s%s%s%s", (int)(open - from), from, hidden ? "" : "`",

@@ -1,6 +1,7 @@
 #include "sinks/elasticsearch_template.h"
 
 #include "pipeline/base/mem.h"
+#include "sinks/literal.h"
 #include "sinks/time_pattern.h"
 
 #include <string.h>
@@ -47,19 +48,29 @@ static int add_expression(struct template *t, const char *option, struct slice i
     return 0;
 }
 
+/* In place: what gets shorter is the template's own copy. */
+static void add_literal(struct template *t, char *from, size_t n)
+{
+    size_t kept = literal_unescape(from, n);
+
+    if (from[n] == '\0') /* also for who takes all of the text, when there is nothing else in it */
+        from[kept] = '\0';
+    t->part[t->count++] = (struct part){.kind = PART_LITERAL, .text = {from, kept}};
+}
+
 static int parse(struct template *t, const char *option, struct document_fields *fields, struct err *e)
 {
-    const char *from = t->text;
+    char *from = t->text;
 
     while (*from) {
-        const char *open = strstr(from, "!{"), *close;
+        char *open = strstr(from, "!{"), *close;
 
         if (t->count + 2 > PARTS_MAX)
             return err_set(e, ERR_CONFIG, "%s: more than %d parts", option, PARTS_MAX);
         if (!open)
             open = from + strlen(from);
         if (open > from)
-            t->part[t->count++] = (struct part){.kind = PART_LITERAL, .text = {from, (size_t)(open - from)}};
+            add_literal(t, from, (size_t)(open - from));
         if (!*open)
             return 0;
         close = strchr(open, '}');
@@ -79,7 +90,8 @@ int template_open(struct template **out, const char *option, const char *text, s
 
     *out = t;
     t->text = mem_strdup(text);
-    if (time_zone_open(&t->utc, NULL, e) == 0 && parse(t, option, fields, e) == 0)
+    if (literal_check(option, text, true, e) == 0 && time_zone_open(&t->utc, NULL, e) == 0 &&
+        parse(t, option, fields, e) == 0)
         return 0;
     template_free(out);
     return -1;

@@ -5,6 +5,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/mem.h"
 #include "sinks/folder.h"
+#include "sinks/literal.h"
 #include "sinks/object_key.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static const struct cfg_field FIELDS[] = {
      .required = true,
      .min = 1,
      .max = 4000,
-     .help = "folder that objects are written into; made when it is not there"},
+     .help = "folder that objects are written into; made when it is not there. Times in it: see prefix"},
     OBJECT_KEY_FIELDS(struct file_conf, key),
     {.name = NULL},
 };
@@ -48,18 +49,44 @@ static void file_close(void **state)
     *state = NULL;
 }
 
+/* A path is one folder. What changes with time goes into the prefix: below `./out/%Y/` everything would be in a folder of
+ * that name. */
+static int check_path(const char *path, struct err *e)
+{
+    const char *expression = strstr(path, "!{");
+    struct err wrong;
+
+    if (!expression && literal_check("path", path, false, &wrong) == 0)
+        return 0;
+    return err_set(e, ERR_CONFIG,
+                   "path: a folder's name cannot hold times or other expressions; put them into `prefix`, such as "
+                   "`{ path: ./out, prefix: \"!{timestamp:yyyy/MM/dd}/\" }`%s",
+                   expression ? "" : " (a literal % is `\\%`, in double quotes `\\\\%`)");
+}
+
+/* As it is meant. */
+static char *folder_path_of(const char *base_dir, const char *path)
+{
+    char *plain = mem_strdup(path), *full;
+
+    plain[literal_unescape(plain, strlen(plain))] = '\0';
+    full = path_below(base_dir, plain);
+    mem_free(plain);
+    return full;
+}
+
 static int file_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     const struct file_conf *c = conf;
     struct file_sink *s = mem_alloc(sizeof(*s));
-    char *path = path_below(env->base_dir, c->path);
+    char *path = folder_path_of(env->base_dir, c->path);
 
     s->backup = env->backup;
     s->folder = folder_new(path);
     mem_free(path);
     hex_encode(env->identity, 16, s->identity);
     *state = s;
-    if (object_key_open(&s->key, &c->key, env, e) == 0)
+    if (check_path(c->path, e) == 0 && object_key_open(&s->key, &c->key, env, e) == 0)
         return 0;
     file_close(state);
     return -1;
@@ -68,7 +95,10 @@ static int file_open(void **state, const void *conf, const struct sink_env *env,
 static void file_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
 {
     const struct file_conf *c = conf;
+    struct err e;
 
+    if (c->path && check_path(c->path, &e) < 0)
+        cfg_options_refuse(o, &e);
     object_key_check(&c->key, env, o);
 }
 

@@ -16,6 +16,12 @@ static int check_characters(const char *option, const char *text, struct err *e)
     for (size_t i = 0; i < n; i++)
         if (text[i] <= ' ' || text[i] > '~')
             return err_set(e, ERR_CONFIG, "%s: character %zu is white space or not ASCII", option, i + 1);
+    for (const char *p = text; (p = strchr(p, '%')); p++)
+        if (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]))
+            return err_set(
+                e, ERR_CONFIG,
+                "%s: `%%` begins an encoded character, such as %%20, in an address; times cannot be put in here",
+                option);
     if (strchr(text, '#'))
         return err_set(e, ERR_CONFIG, "%s: a fragment (#...) is never sent to a server", option);
     return 0;

@@ -3,6 +3,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/time_zone.h"
+#include "sinks/literal.h"
 #include "sinks/time_pattern.h"
 
 #include <inttypes.h>
@@ -115,6 +116,8 @@ static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
     for (size_t i = 0; i < rest.n; i++)
         if ((unsigned char)rest.p[i] < 0x20 || rest.p[i] == 0x7f)
             return err_set(e, ERR_CONFIG, "%s: byte %zu is a control character", x->option, i + 1);
+    if (literal_check(x->option, x->text, false, e) < 0)
+        return -1;
     while ((rc = next_piece(x->option, &rest, &p, e)) > 0) {
         if (p.expression && check_expression(x, for_errors, &p, e) < 0)
             return -1;
@@ -365,7 +368,7 @@ static int add_prefix(const struct object_key *k, const struct sink_seal_id *id,
     int rc, full = 0;
 
     while (full == 0 && (rc = next_piece(x->option, &rest, &p, e)) > 0)
-        full = p.expression ? add_expression(k, id, &p, &occurrence, out) : buf_add_slice(out, p.literal);
+        full = p.expression ? add_expression(k, id, &p, &occurrence, out) : literal_add(p.literal, out);
     if (full == 0 && id->error_type && !x->has_error_type)
         full = buf_add_str(out, id->error_type) < 0 || buf_add_char(out, '/') < 0 ? -1 : 0;
     if (full == 0 && !x->has_expressions)

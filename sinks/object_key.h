@@ -10,6 +10,8 @@
  *   !{timestamp:PATTERN}             see time_pattern.h
  *   !{firehose:random-string}        11 characters, another for each occurrence
  *
+ * `\%` and `\{` stand for % and {; what other programs write for times (%Y) is a mistake, see literal.h.
+ *
  * A prefix with any expression is taken as written: nothing is appended (Firehose's documents contradict one another
  * here; this is what was observed).
  *
@@ -50,8 +52,8 @@ struct object_key_conf {
 /* clang-format off */
 #define OBJECT_KEY_FIELDS(conf, key)                                                                                   \
     {.name = "prefix", .type = CFG_STRING, .offset = offsetof(conf, key.prefix), .max = OBJECT_PREFIX_MAX,             \
-     .help = "what object names begin with; may hold !{timestamp:PATTERN} and !{firehose:random-string}; left out: "   \
-             "yyyy/MM/dd/HH/"},                                                                                        \
+     .help = "what object names begin with; may hold !{timestamp:PATTERN} and !{firehose:random-string}, times as " \
+             "!{timestamp:yyyy/MM/dd} (not %Y/%m/%d); left out: yyyy/MM/dd/HH/"},                                                                                        \
     {.name = "error_prefix", .type = CFG_STRING, .offset = offsetof(conf, key.error_prefix), .max = OBJECT_PREFIX_MAX, \
      .help = "in a `backup`: what the names of error objects begin with; with expressions it must hold "               \
              "!{firehose:error-output-type}; left out: PREFIX"                  \

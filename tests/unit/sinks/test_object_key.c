@@ -89,6 +89,8 @@ static void names_are_firehoses(void **state)
                 "y=2026/m=07/app-logs-7-2026-07-13-14-05-09-U");
     assert_name((struct object_key_conf){.prefix = copy("x/"), .extension = copy(".json.gz")}, ".gz",
                 "x/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U.json.gz");
+    assert_name((struct object_key_conf){.prefix = copy("\\%Y/50%/\\x!{timestamp:yyyy}\\{{a}}/")}, "",
+                "%Y/50%/\\x2026{{a}}/app-logs-7-2026-07-13-14-05-09-U");
 }
 
 static void error_objects_have_the_error_type_in_their_names(void **state)
