@@ -1,5 +1,5 @@
 /* What one instruction of Lua can cost is bounded by the length of strings; so the hook comes every HOOK_COUNT
- * instructions, and every HOOK_COUNT_BIG while there are big strings. The allocator looks at the clock when it is asked
+ * instructions, every HOOK_COUNT_BIG while there are big strings, and at each one while there are huge ones. The allocator looks at the clock when it is asked
  * for much, as that is when Lua copies or rehashes much, without an instruction of the script in between. */
 #include "transforms/lua_guard.h"
 
@@ -18,14 +18,14 @@
 static void hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    lua_guard_check(L);
+    lua_guard_look(L, 0);
 }
 
 static int hook_count(const struct lua_guard *g)
 {
-    if (g->aborted)
+    if (g->aborted || g->huge_count)
         return 1;
-    return g->big_count ? HOOK_COUNT_BIG : HOOK_COUNT;
+    return g->big_count || g->big_lost ? HOOK_COUNT_BIG : HOOK_COUNT;
 }
 
 /* Setting a hook begins its count anew: only done when it changes, or what does it in a loop would outrun the hook. */
@@ -51,8 +51,9 @@ static nsec later(nsec now, nsec limit)
 }
 
 /* The first look of a call starts its clock. The thread's own time is only asked for when the time on the wall is over:
- * what is left of it then is the next end. */
-static bool is_over(struct lua_guard *g)
+ * what is left of it then is the next end. Work that cannot be interrupted and takes `ahead` in all likelihood is not
+ * begun when it would end past twice the limit. */
+static bool is_over(struct lua_guard *g, nsec ahead)
 {
     nsec now = clock_mono(), used;
 
@@ -64,19 +65,25 @@ static bool is_over(struct lua_guard *g)
         g->cpu_begin = clock_thread_cpu();
         g->end = least(g->hard_end, later(now, g->limit));
     }
-    if (now < g->end)
+    if (now < g->end && ahead < g->limit)
         return false;
     used = clock_thread_cpu() - g->cpu_begin;
-    if (now >= g->hard_end || used >= g->limit)
+    if (now >= g->hard_end || used >= g->limit || ahead > g->limit + (g->limit - used))
         return true;
     g->end = least(g->hard_end, later(now, g->limit) - used);
     return false;
 }
 
-static void add_big(struct lua_guard *g, void *p)
+static void add_big(struct lua_guard *g, void *p, size_t size)
 {
-    if (g->big_count < LUA_GUARD_BIG_COUNT)
-        g->big[g->big_count++] = p;
+    bool huge = size >= LUA_GUARD_STRING_HUGE;
+
+    if (g->big_count < LUA_GUARD_BIG_COUNT) {
+        g->big[g->big_count++] = (struct lua_guard_big){p, huge};
+        g->huge_count += huge;
+    } else {
+        g->big_lost = true;
+    }
     if (g->running)
         set_hook(g, g->running);
 }
@@ -84,7 +91,8 @@ static void add_big(struct lua_guard *g, void *p)
 static void remove_big(struct lua_guard *g, const void *p)
 {
     for (size_t i = 0; i < g->big_count; i++)
-        if (g->big[i] == p) {
+        if (g->big[i].p == p) {
+            g->huge_count -= g->big[i].huge;
             g->big[i] = g->big[--g->big_count];
             return;
         }
@@ -98,7 +106,7 @@ static bool may_have(struct lua_guard *g, size_t more)
     }
     if (more < MUCH || !g->active)
         return true;
-    if (!g->aborted && is_over(g)) {
+    if (!g->aborted && is_over(g, 0)) {
         g->aborted = true;
         set_hook(g, g->running);
     }
@@ -134,7 +142,7 @@ static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
         remove_big(g, p);
     got = lua_guard_memory(g, p, old_size, size);
     if (is_string && size >= LUA_GUARD_STRING_BIG && got)
-        add_big(g, got);
+        add_big(g, got, size);
     return got;
 }
 
@@ -209,7 +217,7 @@ NORETURN static void raise_abort(lua_State *L)
     __builtin_unreachable();
 }
 
-void lua_guard_check(lua_State *L)
+void lua_guard_look(lua_State *L, size_t ahead)
 {
     struct lua_guard *g = lua_guard_of(L);
 
@@ -217,7 +225,7 @@ void lua_guard_check(lua_State *L)
     if (!g->active)
         return;
     if (!g->aborted)
-        g->aborted = is_over(g);
+        g->aborted = is_over(g, (nsec)ahead);
     if (g->aborted)
         raise_abort(L);
 }

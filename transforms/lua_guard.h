@@ -6,7 +6,7 @@
  *     lua_guard_step(L, n);             // about one unit per byte touched, or 20 per value pushed or called
  *
  * It is a subtraction most times; now and then it looks at the clock, and past the deadline it raises (longjmp, like
- * lua_error). So a C function holds nothing across it that only C can free: memory comes from Lua (lua_newuserdatauv,
+ * lua_error); work that would end far past it is not begun. So a C function holds nothing across it that only C can free: memory comes from Lua (lua_newuserdatauv,
  * luaL_Buffer, lua_pushlstring), which the cap counts and the collector frees. A single call should not work for
  * longer than a few milliseconds between two charges, and results that could grow beyond LUA_GUARD_STRING_MAX fail
  * by themselves: Lua strings cannot be longer here.
@@ -36,7 +36,14 @@
 #define LUA_GUARD_STRING_MAX ((size_t)16 << 20)
 /* Strings from this size on make the hook come more often, as single instructions take longer. */
 #define LUA_GUARD_STRING_BIG ((size_t)256 << 10)
-#define LUA_GUARD_BIG_COUNT  256
+/* From this size on a single comparison may take milliseconds. */
+#define LUA_GUARD_STRING_HUGE ((size_t)2 << 20)
+#define LUA_GUARD_BIG_COUNT   256
+
+struct lua_guard_big {
+    const void *p;
+    bool huge;
+};
 
 struct lua_guard {
     size_t used, memory_max;
@@ -52,8 +59,9 @@ struct lua_guard {
     lua_State *running;          /* the coroutine that runs, for hooks that the allocator sets */
     void *context;               /* of who made the state: lua_state.c */
     struct buf text, word; /* scratch of lua_json.c: what is written, a string being decoded; bounded as strings are */
-    void *big[LUA_GUARD_BIG_COUNT]; /* live strings of at least LUA_GUARD_STRING_BIG */
-    size_t big_count;
+    struct lua_guard_big big[LUA_GUARD_BIG_COUNT]; /* live strings of at least LUA_GUARD_STRING_BIG */
+    size_t big_count, huge_count;                  /* in it */
+    bool big_lost;                                 /* there were more than fit: some may always be left */
 };
 
 /* A new state under the caps, without libraries. NULL when even that does not fit. */
@@ -75,8 +83,8 @@ void lua_guard_end(struct lua_guard *g);
 /* Runs `co` as lua_resume() does, under the same caps. */
 int lua_guard_resume(lua_State *L, lua_State *co, int nargs, int *results);
 
-/* Looks at the clock; raises when the time is over. */
-void lua_guard_check(lua_State *L);
+/* Looks at the clock; raises when the time is over, or would be far past its end after `ahead` units of work. */
+void lua_guard_look(lua_State *L, size_t ahead);
 
 /* Charges `cost` units; see above. Does not return when the time is over. */
 static inline void lua_guard_step(lua_State *L, size_t cost)
@@ -85,7 +93,7 @@ static inline void lua_guard_step(lua_State *L, size_t cost)
 
     g->credit -= cost < INT32_MAX ? (int64_t)cost : INT32_MAX;
     if (g->credit < 0)
-        lua_guard_check(L);
+        lua_guard_look(L, cost);
 }
 
 /* After lua_pcall() and the like: raises the abort again if there was one. */

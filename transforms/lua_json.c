@@ -12,6 +12,8 @@
 
 /* What a value costs in the guard's units, beside its bytes. */
 #define VALUE_COST 30
+/* A byte of a string that is quoted: most cost less, control characters more. */
+#define QUOTE_COST 8
 /* Numbers longer than this go the slow way. */
 #define NUMBER_MAX 40
 
@@ -256,7 +258,7 @@ static void add_string(lua_State *L, struct buf *out, int index)
     size_t n;
     const char *p = lua_tolstring(L, index, &n);
 
-    lua_guard_step(L, n);
+    lua_guard_step(L, n * QUOTE_COST);
     if (json_quote(slice_of(p, n), out) < 0)
         luaL_error(L, "the JSON text grows too large");
 }
@@ -291,16 +293,17 @@ static int compare_keys(const void *a, const void *b)
 static struct slice *push_keys(lua_State *L, int table, size_t n)
 {
     struct slice *keys = lua_newuserdatauv(L, n * sizeof(*keys), 0);
-    size_t i = 0;
+    size_t i = 0, bytes = 0;
 
     lua_pushnil(L);
     while (i < n && lua_next(L, table)) {
         lua_pop(L, 1);
         keys[i].p = lua_tolstring(L, -1, &keys[i].n);
+        bytes += keys[i].n;
         i++;
     }
     lua_settop(L, table + 1);
-    lua_guard_step(L, n * 200);
+    lua_guard_step(L, n * 200 + bytes);
     qsort(keys, n, sizeof(*keys), compare_keys);
     return keys;
 }

@@ -9,6 +9,9 @@
 
 #include <lauxlib.h>
 
+/* No browser says more of itself than this. */
+#define AGENT_MAX ((size_t)4096)
+
 static void set_if(lua_State *L, const char *name, struct slice value)
 {
     if (value.p)
@@ -50,6 +53,7 @@ static int push_pairs(lua_State *L, struct slice text, const struct pairs_style 
     lua_newtable(L);
     pairs_open(&pairs, text, style);
     while (pairs_next(&pairs, &pair)) {
+        lua_guard_step(L, pairs.walked);
         if (pair.key.n == 0 || (!pair.has_value && !words))
             continue;
         lua_lib_push(L, pair.key);
@@ -293,6 +297,8 @@ static int parse_user_agent(lua_State *L)
     struct user_agent a;
     struct slice text = lua_lib_text(L, 1);
 
+    if (text.n > AGENT_MAX)
+        text.n = AGENT_MAX;
     lua_guard_step(L, text.n * 8 + 1000); /* some sixty searches */
     user_agent_parse(&a, text);
     lua_newtable(L);

@@ -77,6 +77,7 @@ static unsigned kinds_of(lua_State *L)
     }
     luaL_argcheck(L, lua_istable(L, -1), 2, "`kinds` is a list");
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
+        lua_guard_step(L, 50);
         kinds |= kind_named(L, lua_tostring(L, -1));
         lua_pop(L, 1);
     }

@@ -12,7 +12,7 @@
 #define CAPTURE_OPEN     (-1)
 #define CAPTURE_POSITION (-2)
 #define DEPTH_MAX        200
-/* Steps between two charges, and what one costs in the guard's units. */
+/* Steps between two charges, and what one costs in the guard's units. A byte of a set that is looked through is a step. */
 #define STEPS     256
 #define STEP_COST 4
 
@@ -32,8 +32,10 @@ void lua_match_init(struct lua_match *m, lua_State *L, const char *subject, size
 static inline void step(struct lua_match *m)
 {
     if (++m->cost >= STEPS) {
+        size_t cost = m->cost;
+
         m->cost = 0;
-        lua_guard_step(m->L, STEPS * STEP_COST);
+        lua_guard_step(m->L, cost * STEP_COST);
     }
 }
 
@@ -42,6 +44,7 @@ static inline void step(struct lua_match *m)
 /* Behind the class that begins at p. */
 static const char *class_end(struct lua_match *m, const char *p)
 {
+    const char *set;
     char c = *p++;
 
     if (c == '%') {
@@ -51,6 +54,7 @@ static const char *class_end(struct lua_match *m, const char *p)
     }
     if (c != '[')
         return p;
+    set = p;
     if (p < m->pattern_end && *p == '^')
         p++;
     do { /* the first ']' stands for itself */
@@ -63,6 +67,7 @@ static const char *class_end(struct lua_match *m, const char *p)
             p++;
         }
     } while (p == m->pattern_end || *p != ']');
+    m->cost += (size_t)(p - set);
     return p + 1;
 }
 
@@ -108,28 +113,27 @@ static bool is_letter_class(int c, int letter)
 }
 
 /* p is the '[' and `last` its ']'. */
-static bool is_in_set(int c, const char *p, const char *last)
+static bool is_in_set(struct lua_match *m, int c, const char *p, const char *last)
 {
-    bool negated = p[1] == '^';
+    bool negated = p[1] == '^', found = false;
+    const char *first = p;
 
-    p += negated ? 2 : 1;
-    for (; p < last; p++) {
+    for (p += negated ? 2 : 1; p < last && !found; p++) {
         if (*p == '%') {
             p++;
-            if (is_letter_class(c, (unsigned char)*p))
-                return !negated;
+            found = is_letter_class(c, (unsigned char)*p);
         } else if (p[1] == '-' && p + 2 < last) {
-            if ((unsigned char)p[0] <= c && c <= (unsigned char)p[2])
-                return !negated;
+            found = (unsigned char)p[0] <= c && c <= (unsigned char)p[2];
             p += 2;
-        } else if ((unsigned char)*p == c) {
-            return !negated;
+        } else {
+            found = (unsigned char)*p == c;
         }
     }
-    return negated;
+    m->cost += (size_t)(p - first);
+    return found != negated;
 }
 
-static bool is_single(const struct lua_match *m, const char *s, const char *p, const char *p_end)
+static bool is_single(struct lua_match *m, const char *s, const char *p, const char *p_end)
 {
     int c;
 
@@ -142,7 +146,7 @@ static bool is_single(const struct lua_match *m, const char *s, const char *p, c
     case '%':
         return is_letter_class(c, (unsigned char)p[1]);
     case '[':
-        return is_in_set(c, p, p_end - 1);
+        return is_in_set(m, c, p, p_end - 1);
     default:
         return (unsigned char)*p == c;
     }
@@ -208,7 +212,7 @@ static bool is_frontier(struct lua_match *m, const char *s, const char *p, const
     int before = s == m->begin ? '\0' : (unsigned char)s[-1];
     int here = s == m->end ? '\0' : (unsigned char)*s;
 
-    return !is_in_set(before, p, p_end - 1) && is_in_set(here, p, p_end - 1);
+    return !is_in_set(m, before, p, p_end - 1) && is_in_set(m, here, p, p_end - 1);
 }
 
 static const char *match_back(struct lua_match *m, const char *s, char digit)

@@ -17,9 +17,9 @@ struct lua_match {
     lua_State *L;
     const char *begin, *end; /* of the subject */
     const char *pattern_end;
-    int depth;     /* how deep the matcher may still recurse */
-    int captures;  /* how many there are, open or closed */
-    unsigned cost; /* steps that are not charged yet */
+    int depth;    /* how deep the matcher may still recurse */
+    int captures; /* how many there are, open or closed */
+    size_t cost;  /* steps that are not charged yet */
     struct {
         const char *begin;
         ptrdiff_t n; /* length, or CAPTURE_OPEN, CAPTURE_POSITION */

@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Compiling cannot be interrupted: so much takes a few milliseconds. */
@@ -11,26 +12,47 @@
 /* strftime's longest conversions are slow. */
 #define DATE_FORMAT_MAX 256
 #define RANDOM_SEED     5
+/* The strings that one call of Lua's own functions may get. */
+#define ARGUMENTS_MAX (2 * LUA_GUARD_STRING_MAX)
 
 /* --- charging --- */
+
+void lua_sandbox_arguments(lua_State *L)
+{
+    size_t bytes = 0;
+    int n = lua_gettop(L);
+
+    for (int i = n; i > 0; i--)
+        if (lua_type(L, i) == LUA_TSTRING)
+            bytes += lua_rawlen(L, i);
+    if (bytes > ARGUMENTS_MAX)
+        luaL_error(L, "the arguments have more than %d MiB together", (int)(ARGUMENTS_MAX >> 20));
+    lua_guard_step(L, 20 + (size_t)n + bytes);
+}
 
 static int charged(lua_State *L)
 {
     lua_CFunction fn = lua_tocfunction(L, lua_upvalueindex(1));
-    size_t bytes = 0;
 
-    for (int i = lua_gettop(L); i > 0; i--)
-        if (lua_type(L, i) == LUA_TSTRING)
-            bytes += lua_rawlen(L, i);
-    lua_guard_step(L, 20 + bytes);
+    lua_sandbox_arguments(L);
     return fn(L);
+}
+
+/* math.random has its state there, which it would not find in a closure of ours. */
+static bool has_upvalues(lua_State *L)
+{
+    bool has = lua_getupvalue(L, -1, 1) != NULL;
+
+    if (has)
+        lua_pop(L, 1);
+    return has;
 }
 
 void lua_sandbox_charge(lua_State *L)
 {
     lua_pushnil(L);
     while (lua_next(L, -2)) {
-        if (lua_iscfunction(L, -1)) {
+        if (lua_iscfunction(L, -1) && !has_upvalues(L)) {
             lua_pushvalue(L, -2);
             lua_insert(L, -2);
             lua_pushcclosure(L, charged, 1);
@@ -94,7 +116,8 @@ static int safe_xpcall(lua_State *L)
 
 /* --- what is changed --- */
 
-/* A finaliser would run with hooks off. It is looked for when the metatable is set, not later. */
+/* A finaliser would run with hooks off; Lua looks for it when the metatable is set, not later. With weak keys the
+ * collector may walk through the table once for each of its entries, and nothing can interrupt it. */
 static int safe_setmetatable(lua_State *L)
 {
     int type = lua_type(L, 2);
@@ -107,6 +130,10 @@ static int safe_setmetatable(lua_State *L)
         lua_pushliteral(L, "__gc");
         if (lua_rawget(L, 2) != LUA_TNIL)
             return luaL_error(L, "__gc is not available to scripts");
+        lua_pop(L, 1);
+        lua_pushliteral(L, "__mode");
+        if (lua_rawget(L, 2) == LUA_TSTRING && strchr(lua_tostring(L, -1), 'k') && !strchr(lua_tostring(L, -1), 'v'))
+            return luaL_error(L, "weak keys (__mode = \"k\") are not available to scripts; \"v\" and \"kv\" are");
         lua_pop(L, 1);
     }
     lua_settop(L, 2);
@@ -243,6 +270,7 @@ static void open_math(lua_State *L)
     lua_getfield(L, -1, "randomseed");
     lua_pushinteger(L, RANDOM_SEED);
     lua_call(L, 1, 0);
+    lua_sandbox_charge(L); /* they take strings for numbers */
     lua_setglobal(L, "math");
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Each of its directives may write 400 bytes in a microsecond or two. */
+/* Of format and of pack: each of their directives may write 400 bytes in a microsecond or two. */
 #define FORMAT_MAX ((size_t)64 << 10)
 
 static int string_rep(lua_State *L)
@@ -38,16 +38,36 @@ static int string_rep(lua_State *L)
     return 1;
 }
 
-static int string_format(lua_State *L)
+/* format, pack, packsize, unpack: upvalue 1 is Lua's own. */
+static int with_format(lua_State *L)
 {
-    lua_CFunction format = lua_tocfunction(L, lua_upvalueindex(1));
+    lua_CFunction fn = lua_tocfunction(L, lua_upvalueindex(1));
     size_t n = 0;
 
     luaL_checklstring(L, 1, &n);
     if (n > FORMAT_MAX)
         return luaL_error(L, "a format may have at most %d bytes", (int)FORMAT_MAX);
+    lua_sandbox_arguments(L);
     lua_guard_step(L, 100 + n * 100);
-    return format(L);
+    return fn(L);
+}
+
+/* "c1000000" is padded byte by byte up to its length, before anybody sees that the string grows too long. */
+static int string_pack(lua_State *L)
+{
+    const char *p = luaL_checkstring(L, 1);
+    size_t padded = 0;
+
+    while ((p = strchr(p, 'c'))) {
+        size_t n = 0;
+
+        for (p++; *p >= '0' && *p <= '9' && n <= LUA_GUARD_STRING_MAX; p++)
+            n = n * 10 + (size_t)(*p - '0');
+        padded += n;
+        if (padded > LUA_GUARD_STRING_MAX)
+            return luaL_error(L, "resulting string too large");
+    }
+    return with_format(L);
 }
 
 /* --- patterns --- */
@@ -55,11 +75,13 @@ static int string_format(lua_State *L)
 /* Where a search starts (0-based; n + 1: nowhere) from Lua's index. */
 static size_t start_index(lua_Integer i, size_t n)
 {
+    lua_Unsigned back = 0 - (lua_Unsigned)i; /* -i does not fit for the smallest integer */
+
     if (i > 0)
         return (size_t)i - 1 < n + 1 ? (size_t)i - 1 : n + 1;
-    if (i == 0 || (lua_Unsigned)-i > n)
+    if (i == 0 || back > n)
         return 0;
-    return n - (size_t)-i;
+    return n - (size_t)back;
 }
 
 static int find_plain(lua_State *L, const char *s, size_t n, const char *p, size_t p_n, size_t from)
@@ -78,8 +100,9 @@ static int find_plain(lua_State *L, const char *s, size_t n, const char *p, size
 }
 
 /* Has the pattern nothing that stands for anything else? */
-static bool is_plain(const char *p, size_t n)
+static bool is_plain(lua_State *L, const char *p, size_t n)
 {
+    lua_guard_step(L, n * 8);
     for (size_t i = 0; i < n; i++)
         if (p[i] && strchr("^$*+?.([%-", p[i]))
             return false;
@@ -98,7 +121,7 @@ static int search(lua_State *L, bool find)
         lua_pushnil(L);
         return 1;
     }
-    if (find && (lua_toboolean(L, 4) || is_plain(p, p_n)))
+    if (find && (lua_toboolean(L, 4) || is_plain(L, p, p_n)))
         return find_plain(L, s, n, p, p_n, from);
     lua_match_init(&m, L, s, n, p + p_n);
     p += anchored;
@@ -180,6 +203,7 @@ static void add_text(struct lua_match *m, luaL_Buffer *b, const char *begin, con
     while ((percent = memchr(text, '%', (size_t)(text_end - text)))) {
         char c = percent + 1 < text_end ? percent[1] : '\0';
 
+        lua_guard_step(L, 100);
         luaL_addlstring(b, text, (size_t)(percent - text));
         if (c == '%') {
             luaL_addchar(b, '%');
@@ -283,17 +307,23 @@ void lua_string_open(lua_State *L)
         {"rep", string_rep},       {"find", string_find}, {"match", string_match},
         {"gmatch", string_gmatch}, {"gsub", string_gsub}, {NULL, NULL},
     };
+    static const luaL_Reg formats[] = {
+        {"format", with_format}, {"pack", string_pack}, {"packsize", with_format},
+        {"unpack", with_format}, {NULL, NULL},
+    };
 
     lua_pushcfunction(L, luaopen_string);
     lua_call(L, 0, 1);
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
-    lua_getfield(L, -1, "format");
-    lua_pushcclosure(L, string_format, 1);
-    lua_insert(L, -2);
     lua_sandbox_charge(L);
     luaL_setfuncs(L, own, 0);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "format");
+    for (const luaL_Reg *r = formats; r->name; r++) {
+        lua_getfield(L, -1, r->name);
+        lua_getupvalue(L, -1, 1); /* Lua's own */
+        lua_pushcclosure(L, r->func, 1);
+        lua_setfield(L, -3, r->name);
+        lua_pop(L, 1);
+    }
     protect_metatable(L);
 }

@@ -32,7 +32,7 @@ static int table_insert(lua_State *L)
     lua_Integer end, at;
 
     check_table(L, 1);
-    end = luaL_len(L, 1) + 1;
+    end = (lua_Integer)((lua_Unsigned)luaL_len(L, 1) + 1);
     at = end;
     if (lua_gettop(L) == 3) {
         at = luaL_checkinteger(L, 2);

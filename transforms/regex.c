@@ -2,6 +2,7 @@
 
 #include "transforms/regex.h"
 
+#include "pipeline/base/clock.h"
 #include "pipeline/base/mem.h"
 
 #include <pcre2.h>
@@ -10,9 +11,13 @@
 #define MATCH_LIMIT 200000
 #define HEAP_KIB    4096
 
-/* A window of starts may walk over this many bytes in all when each start walks to the end. */
-#define WINDOW_WALK ((size_t)16 << 20)
-#define WALK_COST   16 /* bytes walked by machine code for one unit of the host's */
+/* A window of starts may walk over this many bytes in all when each start walks to the end. As a start may also go back
+ * and forth until MATCH_LIMIT, the first window is small, and the next is larger only when this one was quick. */
+#define WINDOW_WALK  ((size_t)16 << 20)
+#define WINDOW_FIRST ((size_t)32)
+#define WINDOW_STEP  8
+#define WINDOW_TIME  (500 * NSEC_PER_USEC)
+#define WALK_COST    16 /* bytes walked by machine code for one unit of the host's */
 
 #define JIT_STACK_START ((size_t)32 * 1024)
 #define JIT_STACK_MAX   ((size_t)512 * 1024)
@@ -204,9 +209,21 @@ static void tick(const struct regex *re, size_t walked)
         re->host->tick(re->host->ctx, walked / WALK_COST + 1);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t next_window(size_t window, size_t max, nsec took)
+{
+    if (took <= WINDOW_TIME)
+        return smaller(window * WINDOW_STEP, max);
+    return window > WINDOW_STEP ? window / WINDOW_STEP : 1;
+}
+
 enum regex_result regex_match(struct regex *re, struct slice subject, size_t start)
 {
-    size_t window = WINDOW_WALK / (subject.n + 1) + 1;
+    size_t window_max = WINDOW_WALK / (subject.n + 1) + 1, window = smaller(WINDOW_FIRST, window_max);
     int rc;
 
     re->matched = false;
@@ -215,13 +232,18 @@ enum regex_result regex_match(struct regex *re, struct slice subject, size_t sta
         return REGEX_NO_MATCH;
     for (;;) {
         bool last = re->anchored || subject.n - start < window;
+        nsec began = last ? 0 : clock_mono(), took;
 
         tick(re, last ? subject.n - start : window * (subject.n - start));
         pcre2_set_offset_limit(re->context, last ? PCRE2_UNSET : start + window - 1);
         rc = match_at(re, subject, start);
         if (rc != PCRE2_ERROR_NOMATCH || last)
             break;
+        took = clock_mono() - began;
+        if (took > WINDOW_TIME && re->host->tick)
+            re->host->tick(re->host->ctx, (size_t)took); /* far more than its bytes said */
         start = next_start(re, subject, start + window);
+        window = next_window(window, window_max, took);
     }
     re->matched = rc > 0;
     if (rc > 0)

@@ -39,7 +39,7 @@ static size_t word(const struct pairs *p, bool key)
 }
 
 /* The length of "..." with its quotes; 0 when it does not end, or something but a separator follows. */
-static size_t quoted(const struct pairs *p, bool *escaped)
+static size_t quoted(struct pairs *p, bool *escaped)
 {
     size_t n = 1;
 
@@ -49,6 +49,7 @@ static size_t quoted(const struct pairs *p, bool *escaped)
             *escaped = true;
             n++;
         }
+    p->walked += n < p->rest.n ? n : p->rest.n;
     if (n >= p->rest.n)
         return 0;
     n++;
@@ -57,7 +58,7 @@ static size_t quoted(const struct pairs *p, bool *escaped)
 
 void pairs_open(struct pairs *p, struct slice text, const struct pairs_style *style)
 {
-    *p = (struct pairs){text, style};
+    *p = (struct pairs){.rest = text, .style = style};
 }
 
 static void read_value(struct pairs *p, struct pair *out)
@@ -81,6 +82,7 @@ bool pairs_next(struct pairs *p, struct pair *out)
     size_t n;
 
     *out = (struct pair){0};
+    p->walked = 0;
     skip_separators(p);
     if (p->rest.n == 0)
         return false;

@@ -33,6 +33,7 @@ struct pair {
 struct pairs {
     struct slice rest;
     const struct pairs_style *style;
+    size_t walked; /* bytes that the last step looked at beside the pair: for a quote that never closes, all of them */
 };
 
 void pairs_open(struct pairs *p, struct slice text, const struct pairs_style *style);

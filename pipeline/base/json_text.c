@@ -128,13 +128,14 @@ bool json_escaped_is(struct slice raw, struct slice text)
 static int quote_control(char c, struct buf *out)
 {
     static const char letters[] = "btnvfr"; /* from 8 on; JSON has no \v */
+    const char unicode[] = {'\\', 'u', '0', '0', c < 16 ? '0' : '1', "0123456789abcdef"[c & 15]};
 
     if (c >= '\b' && c <= '\r' && c != '\v') {
         const char escape[] = {'\\', letters[c - '\b']};
 
         return buf_add(out, escape, sizeof(escape));
     }
-    return buf_printf(out, "\\u%04x", (unsigned)(unsigned char)c);
+    return buf_add(out, unicode, sizeof(unicode));
 }
 
 /* Appends what s begins with, which is not plain; *used is how long it is. */

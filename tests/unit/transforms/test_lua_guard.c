@@ -184,6 +184,86 @@ static void long_work_inside_of_c_functions_ends(void **state)
     times_out("while true do collectgarbage() collectgarbage('collect') end");
 }
 
+static void the_length_of_a_pattern_counts(void **state)
+{
+    (void)state;
+    times_out("return ('a'):rep(400000):find('[' .. ('b'):rep(400000) .. ']')");
+    times_out("return ('a'):rep(400000):find('[^' .. ('b'):rep(400000) .. ']*x')");
+    times_out("return ('a'):rep(400000):find('[' .. ('b-c'):rep(100000) .. ']-x')");
+    times_out("return ('a'):rep(400000):find('[' .. ('%d'):rep(200000) .. ']')");
+    times_out("return ('a'):rep(400000):match('%f[' .. ('b'):rep(400000) .. ']')");
+    times_out("return ('a'):rep(400000):gsub('[' .. ('b'):rep(400000) .. ']', '')");
+    times_out("for x in ('a'):rep(400000):gmatch('[' .. ('b'):rep(400000) .. ']') do end");
+    times_out("while true do ('x'):find(('b'):rep(4e6)) end");
+    times_out("while true do ('x'):rep(1000):gsub('()', ('%1'):rep(1e6)) end");
+    ends("return ('x'):find('[' .. ('b'):rep(4000000) .. ']')");
+}
+
+/* One long string is many arguments, and takes the memory of one. */
+static void the_same_argument_many_times_counts_each_time(void **state)
+{
+    (void)state;
+    fails_with("local s, t = ('x'):rep(5e6), {} for i = 1, 1e4 do t[i] = s end return ('%.1s'):rep(1e4):format(table."
+               "unpack(t))",
+               "the arguments have more than 32 MiB together");
+    fails_with("local s, t = (' '):rep(5e6) .. '1', {} for i = 1, 1e4 do t[i] = s end return math.max(table.unpack(t))",
+               "the arguments have more than 32 MiB together");
+    fails_with("return string.unpack(('<'):rep(1e6), 'x')", "a format may have at most");
+    fails_with("return string.packsize(('b'):rep(1e6))", "a format may have at most");
+    fails_with("return string.pack('c2147483647', '')", "resulting string too large");
+    fails_with("return string.pack(('c9999999'):rep(10), '')", "resulting string too large");
+    fails_with("return math.random(1, 0)", "interval is empty");
+}
+
+static void long_strings_are_watched_at_each_instruction(void **state)
+{
+    (void)state;
+    times_out("local a, b = ('\\0'):rep(4e6) .. 'a', ('\\0'):rep(4e6) .. 'b' while true do local w, x, y, z = a < b, a "
+              "< b, a < b, a < b end");
+    times_out("local t = {} for i = 1, 20 do t[i] = ('x'):rep(3e5) .. i end while true do local x = t[1] < t[2] end");
+}
+
+static void weak_keys_are_refused(void **state)
+{
+    (void)state;
+    fails_with("setmetatable({}, {__mode = 'k'})", "weak keys (__mode = \"k\") are not available");
+    fails_with("setmetatable({}, {__mode = 'v'}) setmetatable({}, {__mode = 'kv'}) error('no harm')", "no harm");
+}
+
+static char *read_file(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *text = mem_alloc(64 * KIB);
+
+    assert_non_null(f);
+    assert_true(fread(text, 1, 64 * KIB - 1, f) > 0);
+    fclose(f);
+    return text;
+}
+
+static void any_function_ends_with_any_arguments(void **state)
+{
+    char *script = read_file("tests/unit/transforms/any_function.lua");
+    struct rig *rig = rig_new(script);
+
+    (void)state;
+    mem_free(script);
+    rig_open(rig, "lua: t.lua, timeout: 50ms, memory: 64MiB");
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        double began = cpu_ms(), took;
+        char text[16];
+
+        buf_clear(&rig->log);
+        buf_clear(&rig->counts);
+        snprintf(text, sizeof(text), "%u", seed * 7919);
+        rig_one(rig, text);
+        took = cpu_ms() - began;
+        if (took > 2 * 50 * SLOWER)
+            fail_msg("seed %s: took %.0f ms", text, took);
+    }
+    rig_free(rig);
+}
+
 static void sizes_have_limits(void **state)
 {
     (void)state;
@@ -335,6 +415,11 @@ int main(void)
         cmocka_unit_test(an_abort_is_not_swallowed_by_metamethods),
         cmocka_unit_test(finalisers_are_refused),
         cmocka_unit_test(long_work_inside_of_c_functions_ends),
+        cmocka_unit_test(the_length_of_a_pattern_counts),
+        cmocka_unit_test(the_same_argument_many_times_counts_each_time),
+        cmocka_unit_test(long_strings_are_watched_at_each_instruction),
+        cmocka_unit_test(weak_keys_are_refused),
+        cmocka_unit_test(any_function_ends_with_any_arguments),
         cmocka_unit_test(sizes_have_limits),
         cmocka_unit_test(memory_has_a_limit),
         cmocka_unit_test(deep_recursion_is_an_error),

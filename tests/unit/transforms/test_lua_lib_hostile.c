@@ -27,6 +27,20 @@ static void a_pattern_quadratic_in_the_text_meets_the_time_limit(void **state)
     assert_ends_in_time("sluice.re.compile([[a*b]]):replace(('a'):rep(8000000), 'x')");
 }
 
+static void many_starts_that_each_go_back_and_forth_meet_the_time_limit(void **state)
+{
+    (void)state;
+    assert_ends_in_time("while true do sluice.re.match(('a'):rep(1000), '(?:a|a){16}[bc]') end");
+    assert_ends_in_time("while true do sluice.re.match(('a'):rep(100000), '(?:a?){14}[bc]') end");
+}
+
+static void quotes_that_never_close_meet_the_time_limit(void **state)
+{
+    (void)state;
+    assert_ends_in_time("sluice.parse.kv(('a\\\\\" '):rep(3000000), {between_key_and_value = '\\\\'})");
+    assert_ends_in_time("while true do sluice.parse.user_agent(('Mozilla/5.0 (Androi'):rep(500000)) end");
+}
+
 static void catastrophic_backtracking_is_given_up(void **state)
 {
     struct lua_lib_rig r;
@@ -177,6 +191,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pattern_quadratic_in_the_text_meets_the_time_limit),
+        cmocka_unit_test(many_starts_that_each_go_back_and_forth_meet_the_time_limit),
+        cmocka_unit_test(quotes_that_never_close_meet_the_time_limit),
         cmocka_unit_test(catastrophic_backtracking_is_given_up),
         cmocka_unit_test(deep_recursion_of_a_pattern_is_bounded),
         cmocka_unit_test(wrong_patterns_raise_and_say_where),
