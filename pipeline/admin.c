@@ -5,6 +5,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/http_guard.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -20,6 +21,7 @@ struct admin {
     unsigned magic;
     struct engine *engine;
     struct admin_socket socket;
+    struct http_names names;
     struct MHD_Daemon *daemon;
     struct buf policy; /* Content-Security-Policy of the console */
 };
@@ -28,6 +30,7 @@ struct reply {
     unsigned status;
     const char *type, *policy;
     struct buf body;
+    bool close;
 };
 
 static const char PLAIN[] = "text/plain; charset=utf-8";
@@ -38,11 +41,11 @@ static const char NOTHING[] = "default-src 'none'; frame-ancestors 'none'";
 /* --- the pages -----------------------------------------------------------------------------------------------------
  */
 
-/* The text is short: it fits. */
+/* One line; it is short and fits. */
 static void say(struct reply *re, unsigned status, const char *text)
 {
     buf_clear(&re->body);
-    re->status = buf_add_str(&re->body, text) < 0 ? MHD_HTTP_INTERNAL_SERVER_ERROR : status;
+    re->status = buf_printf(&re->body, "%s\n", text) < 0 ? MHD_HTTP_INTERNAL_SERVER_ERROR : status;
     re->type = PLAIN;
 }
 
@@ -90,10 +93,10 @@ static void show(struct admin *a, const char *path, struct reply *re)
         if (strcmp(PAGES[i].path, path) != 0)
             continue;
         if (PAGES[i].show(a, re) < 0)
-            say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB\n");
+            say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB");
         return;
     }
-    say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz\n");
+    say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz");
 }
 
 /* --- the server ----------------------------------------------------------------------------------------------------
@@ -114,9 +117,26 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct reply *
     MHD_add_response_header(r, "Cache-Control", "no-store");
     if (re->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(r, "Allow", "GET, HEAD");
+    if (re->close)
+        MHD_add_response_header(r, "Connection", "close");
     rc = MHD_queue_response(c, re->status, r);
     MHD_destroy_response(r);
     return rc;
+}
+
+static enum MHD_Result guard_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    http_guard_header(cls, name, value ? value : "");
+    return MHD_YES;
+}
+
+static struct http_guard guard(struct MHD_Connection *c)
+{
+    struct http_guard g = {0};
+
+    MHD_get_connection_values(c, MHD_HEADER_KIND, guard_header, &g);
+    return g;
 }
 
 static bool is_read(const char *method)
@@ -126,12 +146,13 @@ static bool is_read(const char *method)
 
 static void decide(struct admin *a, struct MHD_Connection *c, const char *method, const char *path, struct reply *re)
 {
-    const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+    struct http_guard g = guard(c);
+    const char *why;
 
     if (!is_read(method))
-        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n");
-    else if (a->socket.loopback && !admin_host_is_local(host))
-        say(re, MHD_HTTP_FORBIDDEN, "this server answers to localhost only; ask for http://localhost:<port>/\n");
+        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here");
+    else if (!http_guard_names(&g, method, &a->names, &why))
+        say(re, MHD_HTTP_FORBIDDEN, why);
     else
         show(a, path, re);
 }
@@ -148,6 +169,19 @@ static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const 
     return rc;
 }
 
+/* What follows a request whose end is in doubt is not looked at: the connection is closed. */
+static enum MHD_Result refuse_framing(struct MHD_Connection *c, const char *why)
+{
+    struct reply re = {.status = MHD_HTTP_BAD_REQUEST, .type = PLAIN, .policy = NOTHING, .close = true};
+    enum MHD_Result rc;
+
+    buf_init(&re.body, KIB);
+    say(&re, MHD_HTTP_BAD_REQUEST, why);
+    rc = send_reply(c, &re);
+    buf_release(&re.body);
+    return rc;
+}
+
 /* MHD calls with the headers alone, then with pieces of the body, then once more. Answering at once ends the
  * connection: right for whoever wants to send something, wrong for a monitor that comes again in ten seconds. */
 static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *path, const char *method,
@@ -157,9 +191,15 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *p
     bool first = *request == NULL;
 
     assert(a->magic == ADMIN_MAGIC);
-    (void)version;
     (void)upload;
     *request = a;
+    if (first) {
+        struct http_guard g = guard(c);
+        const char *why;
+
+        if (!http_guard_framing(&g, version, &why))
+            return refuse_framing(c, why);
+    }
     if ((first && is_read(method)) || *upload_size > 0) {
         *upload_size = 0;
         return MHD_YES;
@@ -174,7 +214,8 @@ static struct MHD_Daemon *start_daemon(struct admin *a)
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS, MHD_OPTION_END);
 }
 
-int admin_start(struct admin **out, const char *listen, struct engine *engine, struct err *e)
+int admin_start(struct admin **out, const char *listen, const struct cfg_strings *hosts, struct engine *engine,
+                struct err *e)
 {
     struct admin *a = mem_alloc(sizeof(*a));
     struct page policy = {.out = &a->policy};
@@ -185,6 +226,7 @@ int admin_start(struct admin **out, const char *listen, struct engine *engine, s
     admin_console_policy(&policy);
     if (admin_listen(listen, &a->socket, e) < 0)
         goto fail;
+    http_names_init(&a->names, a->socket.host, a->socket.loopback, hosts);
     a->daemon = start_daemon(a);
     if (!a->daemon) {
         err_errno(e, "admin: cannot start the HTTP server on %s", a->socket.address);

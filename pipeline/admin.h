@@ -11,6 +11,7 @@
 #ifndef PIPELINE_ADMIN_H
 #define PIPELINE_ADMIN_H
 
+#include "config/bind.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -18,7 +19,9 @@
 
 struct admin;
 
-MUST_CHECK int admin_start(struct admin **a, const char *listen, struct engine *engine, struct err *e);
+/* `hosts`: names it answers to besides its own (http_guard.h); they and `listen` outlive it. */
+MUST_CHECK int admin_start(struct admin **a, const char *listen, const struct cfg_strings *hosts, struct engine *engine,
+                           struct err *e);
 void admin_stop(struct admin **a);
 const char *admin_address(const struct admin *a); /* with the real port when 0 was configured */
 

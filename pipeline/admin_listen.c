@@ -6,7 +6,6 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,6 +74,7 @@ int admin_listen(const char *listen, struct admin_socket *out, struct err *e)
     if (address_parse(listen, &at, e) < 0 || resolve(&at, &found, e) < 0)
         return err_wrap(e, "admin.listen `%s`", listen);
     out->loopback = at.loopback;
+    memcpy(out->host, at.host, sizeof(out->host));
     out->fd = open_socket(found);
     if (out->fd < 0)
         cannot_listen(listen, e);
@@ -83,19 +83,4 @@ int admin_listen(const char *listen, struct admin_socket *out, struct err *e)
         return -1;
     describe(out);
     return 0;
-}
-
-bool admin_host_is_local(const char *host)
-{
-    static const char *const LOCAL[] = {"localhost", "127.0.0.1", "[::1]"};
-
-    if (!host)
-        return true;
-    for (size_t i = 0; i < sizeof(LOCAL) / sizeof(LOCAL[0]); i++) {
-        size_t n = strlen(LOCAL[i]);
-
-        if (strncasecmp(host, LOCAL[i], n) == 0 && (host[n] == '\0' || host[n] == ':'))
-            return true;
-    }
-    return false;
 }

@@ -1,4 +1,4 @@
-/* admin_listen.h -- an address as users write it, as a listening socket; and who may be asked for in a Host header.
+/* admin_listen.h -- an address as users write it, as a listening socket.
  *
  * Ownership  the caller closes fd. Threads: pure but for the socket.
  */
@@ -13,14 +13,11 @@
 struct admin_socket {
     int fd;
     bool loopback;     /* nobody from outside can reach it */
+    char host[256];    /* as configured */
     char address[128]; /* "127.0.0.1:9273", with the real port when 0 was asked for */
 };
 
 /* "127.0.0.1:9273", "localhost:9273", "[::1]:9273". */
 MUST_CHECK int admin_listen(const char *listen, struct admin_socket *out, struct err *e);
-
-/* True when a Host header names this machine itself. A web page from elsewhere can make a browser ask a loopback server
- * (DNS rebinding), but then Host carries that page's name. NULL (HTTP/1.0) is fine: no browser does that. */
-bool admin_host_is_local(const char *host);
 
 #endif

@@ -28,6 +28,14 @@ static const struct cfg_field admin_fields[] = {
      .min = 1,
      .max = 255,
      .help = "address of /metrics, /healthz, /readyz and the console page; `none` switches it off"},
+    {.name = "hosts",
+     .type = CFG_STRINGS,
+     .offset = offsetof(struct settings, admin_hosts),
+     .help = "names in the Host header that are answered to besides localhost, addresses and, on other addresses than "
+             "loopback, "
+             "names without a dot and this machine's own; `*`: any. A web page may be given another name that leads "
+             "here (DNS "
+             "rebinding)"},
     {.name = NULL},
 };
 

@@ -74,7 +74,8 @@ struct settings {
     char *base_dir; /* its folder: relative paths in it start there */
     char *data_dir; /* absolute */
     struct api_conf api;
-    bool api_used;      /* some stream has the input `api` */
+    bool api_used; /* some stream has the input `api` */
+    struct cfg_strings admin_hosts;
     char *admin_listen; /* NULL: no admin server (`admin: { listen: none }`) */
     uint64_t memory_limit;
     enum log_level log_level;

@@ -30,6 +30,7 @@ struct api_conf {
     struct api_credential *credentials;
     size_t credential_count;
     bool auth_none;             /* `auth: none`, in words */
+    struct cfg_strings hosts;   /* names it answers to without credentials, besides its own */
     char *region;               /* in ARNs; us-east-1 */
     char *account;              /* twelve digits in ARNs */
     int64_t connections;        /* at most */

@@ -78,6 +78,14 @@ const struct cfg_field api_fields[] = {
      .offset = offsetof(struct api_conf, auth_none),
      .choices = auth_words,
      .help = "`none` allows other addresses than loopback without credentials"},
+    {.name = "hosts",
+     .type = CFG_STRINGS,
+     .offset = offsetof(struct api_conf, hosts),
+     .help = "without `credentials`: names in the Host header that are answered to besides localhost, addresses and, "
+             "on other "
+             "addresses than loopback, names without a dot and this machine's own; `*`: any. A web page may be given "
+             "another name "
+             "that leads here (DNS rebinding)"},
     {.name = "region",
      .type = CFG_STRING,
      .offset = offsetof(struct api_conf, region),

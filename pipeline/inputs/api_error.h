@@ -17,6 +17,7 @@
     X(INVALID_ARGUMENT, 400, "InvalidArgumentException")                                                               \
     X(NOT_FOUND, 400, "ResourceNotFoundException")                                                                     \
     X(MALFORMED, 400, "MalformedHttpRequest")                                                                          \
+    X(ACCESS_DENIED, 403, "AccessDeniedException")                                                                     \
     X(MISSING_TOKEN, 403, "MissingAuthenticationTokenException")                                                       \
     X(INCOMPLETE_SIGNATURE, 403, "IncompleteSignature")                                                                \
     X(UNRECOGNIZED_CLIENT, 403, "UnrecognizedClientException")                                                         \

@@ -179,9 +179,46 @@ static void note_memory(struct api_request *rq)
         pushback_note(&rq->api->memory, PUSHBACK_MEMORY, clock_mono());
 }
 
-static int judge(struct api_request *rq, const char *url, const char *method)
+static enum MHD_Result guard_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    if (check_gate(rq) < 0 || find_operation(rq, url, method) < 0 || check_claim(rq) < 0 || check_encoding(rq) < 0)
+    (void)kind;
+    http_guard_header(cls, name, value ? value : "");
+    return MHD_YES;
+}
+
+static void log_foreign(struct api_request *rq)
+{
+    char client[API_LISTEN_TEXT];
+    uint64_t more;
+
+    if (api_log_due(rq->api, API_EVENT_FOREIGN, &more))
+        log_warn("request refused: it is not meant for this server", KS("input", "api"),
+                 KS("client", client_text(rq, client)), KS("cause", rq->error.message), KU("suppressed", more),
+                 KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
+}
+
+/* What follows a request whose end is in doubt is not looked at. */
+static int check_headers(struct api_request *rq, const char *method, const char *version)
+{
+    struct http_guard g = {0};
+    const char *why;
+
+    MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, guard_header, &g);
+    if (!http_guard_framing(&g, version, &why)) {
+        rq->must_close = true;
+        return api_error_set(&rq->error, API_MALFORMED, "%s", why);
+    }
+    if (rq->api->conf->credential_count > 0 || http_guard_names(&g, method, &rq->api->names, &why))
+        return 0;
+    api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
+    log_foreign(rq);
+    return -1;
+}
+
+static int judge(struct api_request *rq, const char *url, const char *method, const char *version)
+{
+    if (check_headers(rq, method, version) < 0 || check_gate(rq) < 0 || find_operation(rq, url, method) < 0 ||
+        check_claim(rq) < 0 || check_encoding(rq) < 0)
         return -1;
     if (rq->operation == API_OP_CONFIGURED)
         return api_operation_refuse(header(rq, "X-Amz-Target"), &rq->error);
@@ -198,7 +235,8 @@ static void make_id(struct api *a, char out[API_PUT_ID + 1])
              atomic_fetch_add_explicit(&a->next_id, 1, memory_order_relaxed));
 }
 
-static struct api_request *begin(struct api *a, struct MHD_Connection *c, const char *url, const char *method)
+static struct api_request *begin(struct api *a, struct MHD_Connection *c, const char *url, const char *method,
+                                 const char *version)
 {
     struct api_request *rq = mem_alloc(sizeof(*rq));
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -211,7 +249,7 @@ static struct api_request *begin(struct api *a, struct MHD_Connection *c, const 
     api_body_init(&rq->body, a->budget);
     buf_init(&rq->reply, REPLY_MAX);
     api_patience_set(rq->client, clock_mono() + a->conf->timeout);
-    if (judge(rq, url, method) < 0)
+    if (judge(rq, url, method, version) < 0)
         api_body_release(&rq->body);
     return rq;
 }
@@ -389,10 +427,9 @@ enum MHD_Result api_request_handle(void *cls, struct MHD_Connection *c, const ch
     struct api *a = cls;
     struct api_request *rq = *request;
 
-    (void)version;
     assert(a->magic == API_MAGIC);
     if (!rq) {
-        *request = rq = begin(a, c, url, method);
+        *request = rq = begin(a, c, url, method, version);
         if (!is_hopeless(rq))
             return MHD_YES;
         rq->must_close = true;

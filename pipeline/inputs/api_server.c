@@ -152,12 +152,12 @@ int api_open(struct api **out, const struct api_conf *conf, const struct api_str
              struct budget *budget, struct err *e)
 {
     struct api *a = make(conf, streams, count, budget);
-    struct address at;
     int fd = -1;
 
-    if (address_parse(conf->listen, &at, e) < 0)
+    if (address_parse(conf->listen, &a->at, e) < 0)
         goto fail;
-    fd = api_listen_open(&at, e);
+    http_names_init(&a->names, a->at.host, a->at.loopback, &conf->hosts);
+    fd = api_listen_open(&a->at, e);
     if (fd < 0 || api_patience_start(&a->patience, look_at_memory, a, e) < 0)
         goto fail;
     note_address(a, fd);

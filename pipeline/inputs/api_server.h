@@ -13,6 +13,7 @@
 #include "pipeline/inputs/api_error.h"
 #include "pipeline/inputs/api_listen.h"
 #include "pipeline/inputs/api_patience.h"
+#include "pipeline/inputs/http_guard.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -24,7 +25,7 @@
 enum api_gate { API_STARTING, API_RUNNING, API_STOPPING };
 
 /* Events that may come as fast as requests do; each gets its own line now and then. */
-enum api_event { API_EVENT_AUTH, API_EVENT_COUNT };
+enum api_event { API_EVENT_AUTH, API_EVENT_FOREIGN, API_EVENT_COUNT };
 
 struct api {
     unsigned magic;
@@ -36,6 +37,8 @@ struct api {
     struct api_patience *patience;
     struct pushback memory; /* of requests refused before it is known which stream they are for */
     char address[API_LISTEN_TEXT];
+    struct address at;       /* as configured */
+    struct http_names names; /* for requests without credentials */
 
     _Atomic int gate;         /* enum api_gate */
     uint64_t seed;            /* random; makes ids differ between processes */

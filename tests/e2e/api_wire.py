@@ -131,7 +131,7 @@ TABLE = [
     ("white space everywhere", request(b'\r\n\t { "DeliveryStreamName" : "app" , "Record" : { "Data" : "" } } \n'), 200, None),
     ("another content type", request(Content_Type="application/json"), 200, None),
     ("header names in another case",
-     b"POST / HTTP/1.1\r\nHOST: x\r\nx-amz-target: Firehose_20150804.PutRecord\r\ncontent-length: %d\r\n\r\n%s"
+     b"POST / HTTP/1.1\r\nHOST: LocalHost\r\nx-amz-target: Firehose_20150804.PutRecord\r\ncontent-length: %d\r\n\r\n%s"
      % (len(GOOD), GOOD), 200, None),
     ("HTTP/1.0", b"POST / HTTP/1.0\r\nX-Amz-Target: Firehose_20150804.PutRecord\r\nContent-Length: %d\r\n\r\n%s"
      % (len(GOOD), GOOD), 200, None),
