@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define FILE_MAX ((size_t)1024 * 1024)
@@ -50,6 +51,10 @@ static void setting(struct aws_profile *out, struct slice key, struct slice valu
         keep(out->session_token, sizeof(out->session_token), value);
     else if (slice_is(key, "region"))
         keep(out->region, sizeof(out->region), value);
+    else if (slice_is(key, "endpoint_url"))
+        keep(out->endpoint_url, sizeof(out->endpoint_url), value);
+    else if (slice_is(key, "ignore_configured_endpoint_urls"))
+        out->ignores_endpoint_urls |= value.n == 4 && strncasecmp(value.p, "true", 4) == 0;
     for (size_t i = 0; i < ARRAY_LEN(UNSUPPORTED); i++)
         if (slice_is(key, UNSUPPORTED[i]))
             keep(out->unsupported, sizeof(out->unsupported), key);

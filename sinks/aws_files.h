@@ -1,5 +1,5 @@
-/* aws_files.h -- one profile of AWS's shared files, as text. Only the lines that name keys, and those that name ways to
- * get keys which are not supported.
+/* aws_files.h -- one profile of AWS's shared files, as text. Only the lines that name keys, region and endpoint, and
+ * those that name ways to get keys which are not supported.
  *
  * Threads    a plain value; pure but for reading the file.
  */
@@ -19,7 +19,9 @@ struct aws_profile {
     char secret_access_key[SECRET_ACCESS_KEY_MAX + 1];
     char session_token[SESSION_TOKEN_MAX + 1];
     char region[64];
-    char unsupported[64]; /* a setting we do not follow: role_arn, credential_process, sso_session ... */
+    char endpoint_url[256];
+    bool ignores_endpoint_urls; /* ignore_configured_endpoint_urls = true */
+    char unsupported[64];       /* a setting we do not follow: role_arn, credential_process, sso_session ... */
 };
 
 enum aws_file {

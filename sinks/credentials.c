@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 /* Enough of a file's stat to know that it changed. */
@@ -28,6 +29,7 @@ struct contents {
     bool found;
     struct kept_keys keys;
     char region[64], unsupported[64];
+    char *endpoint; /* NULL: none */
 };
 
 struct credentials {
@@ -154,6 +156,7 @@ void credentials_free(struct credentials **c)
     mem_free((*c)->profile);
     wipe_keys(&(*c)->configured);
     wipe_keys(&(*c)->contents.keys);
+    mem_free((*c)->contents.endpoint);
     MEM_CLEAR(*c);
 }
 
@@ -187,7 +190,9 @@ static int load(struct credentials *c, struct aws_profile *p, char path[2][PATH_
 
 static void take_over(struct contents *to, const struct aws_profile *p)
 {
+    mem_free(to->endpoint);
     *to = (struct contents){.found = p->found,
+                            .endpoint = p->ignores_endpoint_urls ? NULL : keep(p->endpoint_url),
                             .keys = {keep(p->access_key_id), keep(p->secret_access_key), keep(p->session_token)}};
     memcpy(to->region, p->region, sizeof(to->region));
     memcpy(to->unsupported, p->unsupported, sizeof(to->unsupported));
@@ -221,6 +226,18 @@ static int refresh(struct credentials *c, struct err *e)
     return 0;
 }
 
+/* What a machine or container that has a role tells those who look for its keys. */
+static const char *hint_at_role(void)
+{
+    static const char *const NAMES[] = {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN",
+                                        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
+
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
+        if (env_or_null(NAMES[i]))
+            return NAMES[i];
+    return NULL;
+}
+
 static int nothing_found(const struct credentials *c, struct err *e)
 {
     char credentials_path[PATH_MAX], config_path[PATH_MAX];
@@ -233,11 +250,15 @@ static int nothing_found(const struct credentials *c, struct err *e)
             "profile `%s` uses `%s`, which is not supported: put access_key_id and secret_access_key into the "
             "configuration, the environment or %.200s",
             profile_name(c), c->contents.unsupported, credentials_path);
-    return err_set(
-        e, ERR_CONFIG,
-        "no AWS credentials: looked for access_key_id in the configuration, %sprofile `%s` in %.160s and %.160s%s",
-        c->profile ? "" : "AWS_ACCESS_KEY_ID in the environment, ", profile_name(c), credentials_path, config_path,
-        c->contents.found ? " (the profile is there, but has no keys)" : "");
+    err_set(e, ERR_CONFIG,
+            "no AWS credentials: looked for access_key_id in the configuration, %sprofile `%.64s` in %.100s and "
+            "%.100s%s; keys of a "
+            "role (instance, container, web identity) are not looked for",
+            c->profile ? "" : "AWS_ACCESS_KEY_ID in the environment, ", profile_name(c), credentials_path, config_path,
+            c->contents.found ? " (the profile is there, but has no keys)" : "");
+    if (hint_at_role())
+        err_wrap(e, "%s is set, but not followed", hint_at_role());
+    return -1;
 }
 
 static int set_kept(struct aws_keys *out, const struct kept_keys *k, struct err *e)
@@ -295,5 +316,32 @@ bool credentials_region(struct credentials *c, char *out, size_t size)
     if (refresh(c, &e) == 0)
         snprintf(out, size, "%s", c->contents.region);
     pthread_mutex_unlock(&c->lock);
+    return *out != '\0';
+}
+
+static bool says_true(const char *text)
+{
+    return text && strcasecmp(text, "true") == 0;
+}
+
+bool credentials_s3_endpoint(struct credentials *c, char out[AWS_ENDPOINT_MAX], const char **source)
+{
+    static const char *const NAMES[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
+    struct err e;
+
+    *out = '\0';
+    if (says_true(env_or_null("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
+        if (env_or_null(NAMES[i])) {
+            *source = NAMES[i];
+            snprintf(out, AWS_ENDPOINT_MAX, "%s", env_or_null(NAMES[i]));
+            return true;
+        }
+    pthread_mutex_lock(&c->lock);
+    if (refresh(c, &e) == 0 && c->contents.endpoint)
+        snprintf(out, AWS_ENDPOINT_MAX, "%s", c->contents.endpoint);
+    pthread_mutex_unlock(&c->lock);
+    *source = "endpoint_url of the AWS profile";
     return *out != '\0';
 }

@@ -7,7 +7,8 @@
  *      (AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name others)
  *
  * The files are read again when they change, so keys can be rotated without a restart. Profiles that name a program, a
- * role or single sign-on are not followed: the message says so.
+ * role or single sign-on are not followed, keys of a role (instance, ECS or EKS container, web identity) are not looked for: the
+ * message says so.
  *
  * Ownership  credentials_free(). Threads: any; a mutex around the files' contents, held while they are read again.
  */
@@ -47,5 +48,10 @@ void aws_keys_wipe(struct aws_keys *k);
 
 /* The region that environment and profile name; false when they name none. */
 bool credentials_region(struct credentials *c, char *out, size_t size);
+
+/* The address of S3 that is configured for AWS's own tools: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url; unless
+ * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS (or the profile's setting) says true. *source: where it was found, for people. */
+#define AWS_ENDPOINT_MAX 256 /* with NUL */
+bool credentials_s3_endpoint(struct credentials *c, char out[AWS_ENDPOINT_MAX], const char **source);
 
 #endif

@@ -1,5 +1,5 @@
 /* One object per seal: PutObject, signed with SigV4. The signature covers the body through its SHA-256, and the server
- * checks the CRC-32C of what it stores; so a 200 means that these bytes are there. */
+ * checks the checksum of what it stores; so a 200 means that these bytes are there. */
 #include "sinks/sinks.h"
 
 #include "pipeline/base/mem.h"
@@ -21,6 +21,7 @@ struct s3_sink {
     const struct s3_conf *conf;
     bool backup; /* not the destination */
     struct s3_address address;
+    const char *endpoint_source; /* NULL: the configuration's, or AWS */
     char region[S3_REGION_MAX];
     struct credentials *credentials;
     struct object_key *key;
@@ -44,6 +45,7 @@ static void s3_close(void **state)
 static int s3_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     struct s3_sink *s = mem_alloc(sizeof(*s));
+    char endpoint[S3_ENDPOINT_MAX];
 
     s->conf = conf;
     s->backup = env->backup;
@@ -52,9 +54,12 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
     if (s3_conf_check(s->conf, e) < 0 || credentials_new(&s->credentials, &s->conf->keys, e) < 0)
         goto fail;
     s3_conf_region(s->conf, s->credentials, s->region);
-    if (s3_address_init(&s->address, s->conf->bucket, s->conf->endpoint, s->region,
-                        (enum s3_addressing)s->conf->addressing, e) < 0)
+    s3_conf_endpoint(s->conf, s->credentials, endpoint, &s->endpoint_source);
+    if (s3_address_init(&s->address, s->conf->bucket, endpoint, s->region, (enum s3_addressing)s->conf->addressing, e) <
+        0) {
+        s3_conf_blame(s->endpoint_source, e);
         goto fail;
+    }
     if (object_key_open(&s->key, &s->conf->key, env, e) < 0)
         goto fail;
     return 0;
@@ -82,14 +87,22 @@ static void header(struct http_request *rq, const char *name, const char *value)
         http_request_header(rq, name, slice_str(value));
 }
 
+static void add_checksum(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
+{
+    char text[S3_CHECKSUM_TEXT];
+
+    if (s->conf->checksum == CHECKSUM_NONE)
+        return;
+    s3_checksum_text((enum s3_checksum)s->conf->checksum, seal, text);
+    header(rq, s3_checksum_header((enum s3_checksum)s->conf->checksum), text);
+}
+
 static void add_object_headers(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
 {
     static const char *const SSE[] = {
         [ENCRYPT_BUCKET_DEFAULT] = NULL, [ENCRYPT_AES256] = "AES256", [ENCRYPT_KMS] = "aws:kms"};
-    char crc[S3_CHECKSUM_TEXT];
 
-    s3_checksum_text(seal->crc32c, crc);
-    header(rq, "x-amz-checksum-crc32c", crc);
+    add_checksum(s, seal, rq);
     header(rq, "Content-Type", seal->content_type);
     header(rq, "Content-Encoding", s->conf->content_encoding ? seal->encoding : NULL);
     header(rq, "x-amz-storage-class", s->conf->storage_class);
@@ -176,6 +189,7 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
 {
     const struct s3_sink *s = state;
     struct aws_keys keys = {0};
+    char advice[256];
     struct err e;
     struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
                            .bucket = s->conf->bucket,
@@ -185,15 +199,25 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
                            .key_source = keys.source,
                            .key = seal->name,
                            .size = body_size(seal->body),
-                           .crc32c = seal->crc32c};
+                           .checksum = (enum s3_checksum)s->conf->checksum,
+                           .seal = seal,
+                           .advice = advice};
     enum sink_outcome outcome;
 
+    s3_conf_advice(s->conf, c.place, advice, sizeof(advice));
     /* Only for messages; that there are none is said by the next request(). */
     if ((re->failure != HTTP_OK || re->status != 200) && credentials_get(s->credentials, &keys, &e) < 0)
         aws_keys_wipe(&keys);
     outcome = s3_answer_judge(&c, re, v);
     aws_keys_wipe(&keys);
     return outcome;
+}
+
+static unsigned s3_digests_of(const void *state)
+{
+    const struct s3_sink *s = state;
+
+    return SINK_SHA256 | (s->conf->checksum == CHECKSUM_CRC32C ? SINK_CRC32C : 0U);
 }
 
 static int s3_check(const void *state, struct err *e)
@@ -210,8 +234,10 @@ static void s3_describe(const void *state, struct buf *out)
 {
     const struct s3_sink *s = state;
 
-    (void)!buf_printf(out, "s3://%s/%s at %s%s", s->conf->bucket, s->conf->key.prefix ? s->conf->key.prefix : "",
-                      s->address.endpoint, s->tls.http.insecure ? " (certificate not verified)" : "");
+    (void)!buf_printf(out, "s3://%s/%s at %s%s%s%s%s", s->conf->bucket, s->conf->key.prefix ? s->conf->key.prefix : "",
+                      s->address.endpoint, s->endpoint_source ? " (from " : "",
+                      s->endpoint_source ? s->endpoint_source : "", s->endpoint_source ? ")" : "",
+                      s->tls.http.insecure ? " (certificate not verified)" : "");
 }
 
 const struct sink_ops sink_s3 = {
@@ -220,6 +246,7 @@ const struct sink_ops sink_s3 = {
     .fields = s3_fields,
     .conf_size = sizeof(struct s3_conf),
     .digests = SINK_SHA256 | SINK_CRC32C,
+    .digests_of = s3_digests_of,
     .retry_duration = 24 * 3600 * NSEC_PER_SEC,
     .error_prefix = "s3-failed",
     .metric = "s3",

@@ -10,6 +10,8 @@
 
 #define BUCKET_MAX   255 /* AWS: 63; stores of one's own may allow more */
 #define HOST_ALLOWED "abcdefghijklmnopqrstuvwxyz0123456789.-:[]_"
+/* What needs no encoding in a path, and what is encoded already: the signature covers it as it is. */
+#define PATH_ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/%"
 
 static int check_bucket(const char *bucket, struct err *e)
 {
@@ -67,28 +69,50 @@ static int check_port(const char *host, struct err *e)
     return 0;
 }
 
-/* Takes an endpoint apart into scheme and host; *host is the caller's to free. */
-static int parse_endpoint(const char *text, const char **scheme, char **host, struct err *e)
+/* What stands behind the host, without slashes at its end. curl would take `.` and `..` out of what is signed. */
+static int check_path(char *path, const char *bucket, const char *text, struct err *e)
+{
+    size_t n = strlen(path);
+
+    while (n > 0 && path[n - 1] == '/')
+        path[--n] = '\0';
+    if (strspn(path, PATH_ALLOWED) != n)
+        return err_set(e, ERR_CONFIG, "endpoint: `%.200s`: its path may have letters, digits, - . _ ~ / and %%XX",
+                       text);
+    if (n > 0 && strcmp(path + 1, bucket) == 0)
+        return err_set(e, ERR_CONFIG, "endpoint: `%.200s` ends in the bucket, which goes into `bucket` alone", text);
+    for (char *p = path; *p; p += strcspn(p + 1, "/") + 1) {
+        size_t part = strcspn(p + 1, "/");
+
+        if (part <= 2 && strspn(p + 1, ".") >= part && (part > 0 || p[1] == '/'))
+            return err_set(e, ERR_CONFIG, "endpoint: `%.200s`: no folder of its path may be empty, `.` or `..`", text);
+    }
+    return 0;
+}
+
+/* Takes an endpoint apart into scheme, host and path; *host and *path are the caller's to free. */
+static int parse_endpoint(const char *text, const char *bucket, const char **scheme, char **host, char **path,
+                          struct err *e)
 {
     char *all = lower(text), *h;
     size_t n;
     int rc = -1;
 
     *scheme = strncmp(all, "https://", 8) == 0 ? "https" : "http";
-    h = all + strlen(*scheme) + 3;
     if (strncmp(all, "http://", 7) != 0 && strncmp(all, "https://", 8) != 0) {
         err_set(e, ERR_CONFIG, "endpoint: `%.200s` does not begin with http:// or https://", text);
         goto out;
     }
-    n = strlen(h);
-    if (n > 0 && h[n - 1] == '/')
-        h[--n] = '\0';
+    h = all + strlen(*scheme) + 3;
+    n = strcspn(h, "/");
+    *path = mem_strdup(text + (h - all) + n);
+    h[n] = '\0';
     if (n == 0 || n > 253 + 6 || strspn(h, HOST_ALLOWED) != n) {
         err_set(e, ERR_CONFIG, "endpoint: `%.200s` is not of the form http://host:port; the bucket goes into `bucket`",
                 text);
         goto out;
     }
-    if (check_port(h, e) < 0)
+    if (check_port(h, e) < 0 || check_path(*path, bucket, text, e) < 0)
         goto out;
     drop_default_port(h, strcmp(*scheme, "https") == 0 ? ":443" : ":80");
     *host = mem_strdup(h);
@@ -122,22 +146,23 @@ int s3_address_init(struct s3_address *a, const char *bucket, const char *endpoi
                     enum s3_addressing addressing, struct err *e)
 {
     bool aws = !endpoint || !*endpoint, virtual_hosted = wants_virtual(bucket, aws, addressing);
-    char *text, *host = NULL;
+    char *text, *host = NULL, *path = NULL;
 
     *a = (struct s3_address){0};
     if (check_bucket(bucket, e) < 0 || check_region(region, e) < 0)
         return -1;
     text = aws ? aws_endpoint(region) : mem_strdup(endpoint);
-    if (parse_endpoint(text, &a->scheme, &host, e) < 0)
+    if (parse_endpoint(text, bucket, &a->scheme, &host, &path, e) < 0)
         goto out;
     if (virtual_hosted && check_virtual(host, e) < 0)
         goto out;
-    a->endpoint = mem_printf("%s://%s", a->scheme, host);
+    a->endpoint = mem_printf("%s://%s%s", a->scheme, host, path);
     a->host = virtual_hosted ? mem_printf("%s.%s", bucket, host) : mem_strdup(host);
-    a->folder = virtual_hosted ? mem_strdup("") : mem_printf("/%s", bucket);
+    a->folder = virtual_hosted ? mem_strdup(path) : mem_printf("%s/%s", path, bucket);
 out:
     mem_free(text);
     mem_free(host);
+    mem_free(path);
     return a->host ? 0 : -1;
 }
 
@@ -145,18 +170,19 @@ void s3_address_check(const char *bucket, const char *endpoint, const char *regi
                       const struct cfg_options *o)
 {
     const char *scheme;
-    char *host = NULL;
+    char *host = NULL, *path = NULL;
     struct err e;
 
     if (bucket && check_bucket(bucket, &e) < 0)
         cfg_options_refuse(o, &e);
     if (region && *region && check_region(region, &e) < 0)
         cfg_options_refuse(o, &e);
-    if (endpoint && *endpoint && parse_endpoint(endpoint, &scheme, &host, &e) < 0)
+    if (endpoint && *endpoint && parse_endpoint(endpoint, bucket ? bucket : "", &scheme, &host, &path, &e) < 0)
         cfg_options_refuse(o, &e);
     if (host && addressing == S3_ADDRESSING_VIRTUAL && check_virtual(host, &e) < 0)
         cfg_options_refuse(o, &e);
     mem_free(host);
+    mem_free(path);
 }
 
 void s3_address_release(struct s3_address *a)

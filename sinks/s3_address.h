@@ -3,6 +3,8 @@
  *   path      http://endpoint/bucket/key
  *   virtual   http://bucket.endpoint/key
  *
+ * An endpoint may have a path of its own (https://x.supabase.co/storage/v1/s3): it goes before the bucket, or the key.
+ *
  * AWS gets the virtual style, but for buckets with a dot in their name, which its certificates do not cover. An
  * endpoint of one's own gets the path style, which works without DNS for each bucket.
  *
@@ -22,10 +24,11 @@
 enum s3_addressing { S3_ADDRESSING_AUTO, S3_ADDRESSING_PATH, S3_ADDRESSING_VIRTUAL };
 
 struct s3_address {
-    char *endpoint; /* scheme://host without the bucket; for people */
+    char *endpoint; /* scheme://host/path without the bucket; for people */
     const char *scheme;
     char *host;
-    char *folder; /* "/bucket" in path style, "" otherwise */
+    char *
+        folder; /* what goes before "/key": the endpoint's path, and in path style "/bucket"; as it goes over the wire */
 };
 
 /* `endpoint` NULL: AWS in `region`. */

@@ -15,8 +15,8 @@
 #define HTTP_STATUS "HTTP status"
 
 /* In message and hint: %b bucket, %e endpoint, %r our region, %R the region the answer names, %a access key, %f where
- * it came from, %k object, %n its size, %m (at the end of a message) the server's own words, %w the transport's, %t the
- * clock's error, %l where it redirects to, %c code, %p what the names of options begin with (destination.s3.), %s status. */
+ * it came from, %k object, %n its size, %m (at the end of a message) the server's own words, %w the transport's, %o options
+ * to leave out, %t the clock's error, %l where it redirects to, %c code, %p what the names of options begin with (destination.s3.), %s status. */
 struct meaning {
     const char *code; /* as in <Code>; one that ends in '*' stands for all that begin so */
     /* Somebody must act, and then for every object. What may lie in one object, or passes by itself, is not. */
@@ -96,10 +96,8 @@ static const struct meaning CODES[] = {
     {"InsufficientStorage*", true, "the storage at %e is full: %m", "give it room, or delete objects"},
     {"ObjectParentIsFile", false, "%e keeps folders as files, and part of `%k` is an object already",
      "choose another %pprefix, or delete that object"},
-    {"NotImplemented", true, "%e lacks something this request needs: %m",
-     "leave out options such as storage_class, acl, tagging or server_side_encryption"},
-    {"InvalidArgument", true, "%e does not accept something of this request: %m",
-     "leave out options such as storage_class, acl, tagging or server_side_encryption"},
+    {"NotImplemented", true, "%e lacks something this request needs: %m", "%o"},
+    {"InvalidArgument", true, "%e does not accept something of this request: %m", "%o"},
     {"MethodNotAllowed", true, "%e does not take objects at this address", "correct %pendpoint"},
     {"IncorrectEndpoint", true, "bucket `%b` is not at %e but at %l", "correct %pendpoint"},
     {"NotSignedUp", true, "the account of access key `%a` is not signed up at %e: %m", "ask whoever owns the account"},
@@ -165,10 +163,7 @@ static const struct by_status STATUSES[] = {
      496,
      {HTTP_STATUS, true, "%e does not accept the client's certificate: %m", "correct %ptls.cert_file and key_file"}},
     {400, 499, {HTTP_STATUS, false, "%e refused the object (status %s, %c): %m", ""}},
-    {501,
-     501,
-     {HTTP_STATUS, true, "%e lacks something this request needs (%c): %m",
-      "leave out options such as storage_class, acl, tagging or server_side_encryption"}},
+    {501, 501, {HTTP_STATUS, true, "%e lacks something this request needs (%c): %m", "%o"}},
     {507, 507, {HTTP_STATUS, true, "the storage at %e is full: %m", "give it room, or delete objects"}},
     {500, 599, {HTTP_STATUS, false, "%e failed (status %s, %c): %m", ""}},
     {0, 999, {HTTP_STATUS, true, "%e answered %s", "correct %pendpoint: is it an S3 server?"}},
@@ -206,6 +201,7 @@ static const struct meaning READ_CODES[] = {
      "correct the secret key (the keys come from %f); a proxy that changes the Host header does this too"},
     {"InvalidToken", true, "%e does not accept the session token of access key `%a`", OTHER_KEYS},
     {"NotImplemented", true, "%e lacks something this request needs: %m", "does it know ListObjectsV2?"},
+    {"InvalidArgument", true, "%e does not accept something of this request: %m", ""},
     {"MethodNotAllowed", true, "%e gives no objects at this address", "correct %pendpoint"},
 };
 
@@ -310,13 +306,24 @@ static const struct meaning *by_failure(const struct by_failure *rows, size_t co
     return NULL;
 }
 
+/* Stores that do not know the checksum say so with codes of all kinds. */
+static bool lacks_checksum(const struct found *f)
+{
+    return f->c->checksum != CHECKSUM_NONE && (f->status == 400 || f->status == 501) && !strstr(f->code, "Digest") &&
+           !strstr(f->code, "Mismatch") && strcasestr(f->said, "x-amz-checksum");
+}
+
 /* The code says more than the status; what is said of reading goes first. The last status takes them all. */
 static const struct meaning *meaning_of(const struct found *f, const struct http_response *re, bool reading)
 {
     static const struct meaning NO_TLS = {HTTP_STATUS, true, "%e wants https:// (status %s): %m", "correct %pendpoint"};
 
+    static const struct meaning NO_CHECKSUM = {HTTP_STATUS, true, "%e does not take the checksum (%c): %m",
+                                               "set %pchecksum: none"};
     const struct meaning *m = reading ? by_code(READ_CODES, ARRAY_LEN(READ_CODES), f->code) : NULL;
 
+    if (!m && !reading && lacks_checksum(f))
+        m = &NO_CHECKSUM;
     if (!m)
         m = by_code(CODES, ARRAY_LEN(CODES), f->code);
     if (!m && answer_wants_tls(re))
@@ -341,6 +348,7 @@ static void say(const struct found *f, const struct meaning *m, struct sink_verd
                                         {'t', skew, ""},
                                         {'l', f->location, "an address it does not name"},
                                         {'c', f->code, "no code"},
+                                        {'o', f->c->advice, ""},
                                         {'w', f->why, "no reason given"},
                                         {'s', status, ""},
                                         {0}};
@@ -372,22 +380,33 @@ static enum sink_outcome judge_failure(struct found *f, const struct http_respon
     return SINK_RETRY;
 }
 
-void s3_checksum_text(uint32_t crc32c, char out[S3_CHECKSUM_TEXT])
+const char *s3_checksum_header(enum s3_checksum kind)
 {
-    const unsigned char be[4] = {(unsigned char)(crc32c >> 24), (unsigned char)(crc32c >> 16),
-                                 (unsigned char)(crc32c >> 8), (unsigned char)crc32c};
+    return kind == CHECKSUM_SHA256 ? "x-amz-checksum-sha256" : "x-amz-checksum-crc32c";
+}
 
-    base64_encode(slice_of((const char *)be, sizeof(be)), out);
-    out[base64_encoded_length(sizeof(be))] = '\0';
+void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char out[S3_CHECKSUM_TEXT])
+{
+    uint32_t crc = seal->crc32c;
+    const unsigned char be[4] = {(unsigned char)(crc >> 24), (unsigned char)(crc >> 16), (unsigned char)(crc >> 8),
+                                 (unsigned char)crc};
+    struct slice bytes = kind == CHECKSUM_SHA256 ? slice_of((const char *)seal->sha256, sizeof(seal->sha256))
+                                                 : slice_of((const char *)be, sizeof(be));
+
+    base64_encode(bytes, out);
+    out[base64_encoded_length(bytes.n)] = '\0';
 }
 
 /* Servers that say what they stored can be held to it. */
 static bool other_checksum(const struct s3_context *c, const struct http_response *re)
 {
-    struct slice theirs = http_response_header(re, "x-amz-checksum-crc32c");
     char ours[S3_CHECKSUM_TEXT];
+    struct slice theirs;
 
-    s3_checksum_text(c->crc32c, ours);
+    if (c->checksum == CHECKSUM_NONE)
+        return false;
+    theirs = http_response_header(re, s3_checksum_header(c->checksum));
+    s3_checksum_text(c->checksum, c->seal, ours);
     return theirs.n == strlen(ours) && !slice_is(theirs, ours);
 }
 

@@ -11,6 +11,7 @@
 #define SINKS_S3_ANSWER_H
 
 #include "sinks/http_message.h"
+#include "sinks/s3_options.h"
 #include "sinks/sink.h"
 
 /* What messages name; never NULL, never a secret. */
@@ -20,7 +21,9 @@ struct s3_context {
     const char *access_key_id, *key_source;
     struct slice key;
     uint64_t size;
-    uint32_t crc32c; /* that the object was sent with */
+    enum s3_checksum checksum; /* that the object was sent with */
+    const struct sink_seal *seal;
+    const char *advice; /* which options to leave out, should it be one that the store does not know */
 };
 
 enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
@@ -30,8 +33,9 @@ enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_
 enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct http_response *re,
                                        struct sink_verdict *v);
 
-/* What x-amz-checksum-crc32c says: four bytes, most significant first, in base64. */
-#define S3_CHECKSUM_TEXT 9 /* with NUL */
-void s3_checksum_text(uint32_t crc32c, char out[S3_CHECKSUM_TEXT]);
+/* The header of a checksum, and what it says: bytes, most significant first, in base64. Not of CHECKSUM_NONE. */
+#define S3_CHECKSUM_TEXT 45 /* with NUL */
+const char *s3_checksum_header(enum s3_checksum kind);
+void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char out[S3_CHECKSUM_TEXT]);
 
 #endif

@@ -21,6 +21,13 @@ static const struct cfg_choice ENCRYPTIONS[] = {
     {NULL, 0},
 };
 
+static const struct cfg_choice CHECKSUMS[] = {
+    {"none", CHECKSUM_NONE},
+    {"crc32c", CHECKSUM_CRC32C},
+    {"sha256", CHECKSUM_SHA256},
+    {NULL, 0},
+};
+
 /* clang-format off */
 #define AT(member) .offset = offsetof(struct s3_conf, member)
 
@@ -30,7 +37,8 @@ const struct cfg_field s3_fields[] = {
     {.name = "region", .type = CFG_STRING, AT(region), .max = S3_REGION_MAX - 1,
      .help = "the bucket's region; left out: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
     {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
-     .help = "http://host:port of a store that speaks S3; left out: AWS"},
+     .help = "http://host:port of a store that speaks S3, with a path where it has one; left out: AWS_ENDPOINT_URL_S3, "
+             "AWS_ENDPOINT_URL, the profile's endpoint_url, AWS"},
     {.name = "addressing", .type = CFG_ENUM, AT(addressing), .def = "auto", .choices = ADDRESSINGS,
      .help = "path: http://endpoint/bucket/key, virtual: http://bucket.endpoint/key; auto: path with an endpoint, virtual "
              "for AWS"},
@@ -47,6 +55,8 @@ const struct cfg_field s3_fields[] = {
     {.name = "server_side_encryption", .type = CFG_ENUM, AT(encryption), .def = "bucket", .choices = ENCRYPTIONS,
      .help = "how the server encrypts objects; bucket: as the bucket is set up"},
     {.name = "kms_key_id", .type = CFG_STRING, AT(kms_key_id), .help = "key for server_side_encryption: aws:kms"},
+    {.name = "checksum", .type = CFG_ENUM, AT(checksum), .def = "crc32c", .choices = CHECKSUMS,
+     .help = "x-amz-checksum-... of every object, which the server compares and keeps; none for stores that do not know it"},
     {.name = "acl", .type = CFG_STRING, AT(acl), .help = "canned ACL, such as bucket-owner-full-control"},
     {.name = "tagging", .type = CFG_STRING, AT(tagging), .help = "tags of every object: name=value&name=value"},
     {.name = "expected_bucket_owner", .type = CFG_STRING, AT(expected_bucket_owner),
@@ -98,7 +108,8 @@ int s3_conf_check(const struct s3_conf *c, struct err *e)
 static void check_address(const struct s3_conf *c, const struct cfg_options *o)
 {
     struct credentials *keys = NULL;
-    char region[S3_REGION_MAX];
+    char region[S3_REGION_MAX], endpoint[S3_ENDPOINT_MAX];
+    const char *source;
     struct err e;
 
     if (credentials_new(&keys, &c->keys, &e) == 0)
@@ -106,6 +117,17 @@ static void check_address(const struct s3_conf *c, const struct cfg_options *o)
     else
         cfg_options_refuse(o, &e);
     s3_address_check(c->bucket, c->endpoint, keys ? region : c->region, (enum s3_addressing)c->addressing, o);
+    if (keys && (!c->endpoint || !*c->endpoint)) { /* another's, of which the configuration has no line */
+        struct s3_address a;
+
+        s3_conf_endpoint(c, keys, endpoint, &source);
+        if (source && s3_address_init(&a, "bucket", endpoint, DEFAULT_REGION, S3_ADDRESSING_PATH, &e) < 0) {
+            s3_conf_blame(source, &e);
+            cfg_options_refuse(o, &e);
+        }
+        if (source)
+            s3_address_release(&a);
+    }
     credentials_free(&keys);
 }
 
@@ -129,4 +151,51 @@ void s3_conf_region(const struct s3_conf *c, struct credentials *keys, char out[
         snprintf(out, S3_REGION_MAX, "%s", c->region);
     else if (!credentials_region(keys, out, S3_REGION_MAX))
         snprintf(out, S3_REGION_MAX, "%s", DEFAULT_REGION);
+}
+
+void s3_conf_endpoint(const struct s3_conf *c, struct credentials *keys, char out[S3_ENDPOINT_MAX], const char **source)
+{
+    char found[AWS_ENDPOINT_MAX];
+
+    *source = NULL;
+    if (c->endpoint && *c->endpoint)
+        snprintf(out, S3_ENDPOINT_MAX, "%s", c->endpoint);
+    else if (credentials_s3_endpoint(keys, found, source))
+        snprintf(out, S3_ENDPOINT_MAX, "%s", found);
+    else
+        *out = '\0';
+}
+
+void s3_conf_blame(const char *source, struct err *e)
+{
+    static const struct slice OPTION = {"endpoint: ", 10};
+    char rest[sizeof(e->msg)];
+
+    if (!source || !slice_starts(slice_str(e->msg), OPTION))
+        return;
+    snprintf(rest, sizeof(rest), "%s", e->msg + OPTION.n);
+    snprintf(e->msg, sizeof(e->msg), "endpoint: %s: %.400s", source, rest);
+}
+
+void s3_conf_advice(const struct s3_conf *c, const char *place, char *out, size_t size)
+{
+    const struct {
+        const char *name;
+        bool set;
+    } options[] = {{"storage_class", c->storage_class && *c->storage_class},
+                   {"server_side_encryption", c->encryption != ENCRYPT_BUCKET_DEFAULT},
+                   {"kms_key_id", c->kms_key_id && *c->kms_key_id},
+                   {"acl", c->acl && *c->acl},
+                   {"tagging", c->tagging && *c->tagging},
+                   {"expected_bucket_owner", c->expected_bucket_owner && *c->expected_bucket_owner}};
+    const char *before = c->checksum != CHECKSUM_NONE ? ", or leave out " : "leave out ";
+    int n = c->checksum != CHECKSUM_NONE ? snprintf(out, size, "set %schecksum: none", place)
+                                         : snprintf(out, size, "%s", "");
+
+    for (size_t i = 0; i < ARRAY_LEN(options) && n >= 0 && (size_t)n < size; i++) {
+        if (!options[i].set)
+            continue;
+        n += snprintf(out + n, size - (size_t)n, "%s%s", before, options[i].name);
+        before = ", ";
+    }
 }

@@ -15,8 +15,10 @@
 
 #include <stdbool.h>
 
-#define S3_REGION_MAX 64 /* with NUL */
+#define S3_REGION_MAX   64 /* with NUL */
+#define S3_ENDPOINT_MAX 1024
 
+enum s3_checksum { CHECKSUM_NONE, CHECKSUM_CRC32C, CHECKSUM_SHA256 };
 enum s3_encryption { ENCRYPT_BUCKET_DEFAULT, ENCRYPT_AES256, ENCRYPT_KMS };
 
 struct s3_conf {
@@ -25,8 +27,10 @@ struct s3_conf {
     struct credentials_conf keys;
     struct object_key_conf key;
     char *storage_class, *acl, *tagging, *expected_bucket_owner;
-    int encryption; /* enum s3_encryption */
+    int encryption; /* enum s3_checksum { CHECKSUM_NONE, CHECKSUM_CRC32C, CHECKSUM_SHA256 };
+enum s3_encryption */
     char *kms_key_id;
+    int checksum; /* enum s3_checksum */
     bool content_encoding;
     nsec timeout;
     struct tls_conf tls;
@@ -40,5 +44,16 @@ MUST_CHECK int s3_conf_check(const struct s3_conf *c, struct err *e);
 
 /* The configured region, else that of environment and profile, else AWS's first. */
 void s3_conf_region(const struct s3_conf *c, struct credentials *keys, char out[S3_REGION_MAX]);
+
+/* The configured endpoint, else the one that AWS's tools would use, "" for AWS itself. *source: NULL, or where it was found. */
+void s3_conf_endpoint(const struct s3_conf *c, struct credentials *keys, char out[S3_ENDPOINT_MAX],
+                      const char **source);
+
+/* A mistake in an endpoint that was found elsewhere is said with its source. */
+void s3_conf_blame(const char *source, struct err *e);
+
+/* Which of the options that are set a store may lack, as advice: "set destination.s3.checksum: none, or leave out acl". `place` is
+ * what their names begin with. "" when it is none of them. */
+void s3_conf_advice(const struct s3_conf *c, const char *place, char *out, size_t size);
 
 #endif

@@ -7,6 +7,8 @@
 #include "sinks/s3_answer.h"
 #include "sinks/s3_list.h"
 
+#include <string.h>
+
 #define TARGET_MAX ((size_t)64 * 1024) /* path and query, all of it escaped */
 
 struct s3_reader {
@@ -22,6 +24,8 @@ int s3_reader_open(struct s3_reader **out, const struct s3_conf *c, const char *
                    struct err *e)
 {
     struct s3_reader *r = mem_alloc(sizeof(*r));
+    char endpoint[S3_ENDPOINT_MAX];
+    const char *source;
 
     r->conf = *c;
     r->place = place;
@@ -30,8 +34,11 @@ int s3_reader_open(struct s3_reader **out, const struct s3_conf *c, const char *
         credentials_new(&r->credentials, &c->keys, e) < 0)
         goto fail;
     s3_conf_region(c, r->credentials, r->region);
-    if (s3_address_init(&r->address, c->bucket, c->endpoint, r->region, (enum s3_addressing)c->addressing, e) < 0)
+    s3_conf_endpoint(c, r->credentials, endpoint, &source);
+    if (s3_address_init(&r->address, c->bucket, endpoint, r->region, (enum s3_addressing)c->addressing, e) < 0) {
+        s3_conf_blame(source, e);
         goto fail;
+    }
     *out = r;
     return 0;
 fail:

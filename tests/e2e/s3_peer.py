@@ -13,6 +13,7 @@ What it saw: `requests` (every PUT, in order), `read` (the key of every GET, Non
 """
 
 import base64
+import hashlib
 import html
 import struct
 import time
@@ -241,16 +242,22 @@ class _Handler(Handler):
         sigv4.verify(method, path, query, headers, body, peer.secrets, peer.region, "s3")
         if "x-amz-content-sha256" not in headers:
             raise sigv4.Mismatch("MissingSecurityHeader", "no x-amz-content-sha256")
-        checksum = headers.get("x-amz-checksum-crc32c")
         if method == "GET":
             return
-        if checksum is None:
+        checksums = {k: base64.b64decode(v) for k, v in headers.items() if k.startswith("x-amz-checksum-")}
+        ours = {"x-amz-checksum-crc32c": struct.pack(">I", crc32c(body)),
+                "x-amz-checksum-sha256": hashlib.sha256(body).digest()}
+        if not checksums:
             peer.without_checksum += 1
-        elif base64.b64decode(checksum) != struct.pack(">I", crc32c(body)):
-            raise sigv4.Mismatch("BadDigest", "x-amz-checksum-crc32c is not that of the body")
+        elif not checksums.items() <= ours.items():
+            raise sigv4.Mismatch("BadDigest", f"{list(checksums)} is not that of the body")
 
     def _split(self):
-        path = urllib.parse.unquote(self.path.partition("?")[0]).lstrip("/")
+        path = urllib.parse.unquote(self.path.partition("?")[0])
+        folder = self.server.peer.folder
+        if not path.startswith(folder + "/"):
+            return "", path
+        path = path[len(folder):].lstrip("/")
         host = self.headers.get("Host", "").partition(":")[0]
         if host.endswith(".s3.localhost"):
             return host.partition(".")[0], path
@@ -265,9 +272,9 @@ class _Handler(Handler):
 
 
 class S3Peer(HttpPeer):
-    def __init__(self, bucket="logs", region="us-east-1", tls=None):
-        """`tls`: (certificate file, key file)."""
-        self.bucket, self.region = bucket, region
+    def __init__(self, bucket="logs", region="us-east-1", tls=None, folder=""):
+        """`tls`: (certificate file, key file). `folder`: what paths begin with, as /storage/v1/s3."""
+        self.bucket, self.region, self.folder = bucket, region, folder
         self.secrets = {ACCESS_KEY: SECRET}
         self.objects, self.requests = {}, []
         self.bad, self.conflicts = [], []
@@ -346,7 +353,7 @@ class S3Peer(HttpPeer):
             "bucket": self.bucket,
             "prefix": "app/!{timestamp:yyyy/MM/dd/HH}/",
             "region": self.region,
-            "endpoint": self.url(),
+            "endpoint": self.url() + self.folder,
             "access_key_id": ACCESS_KEY,
             "secret_access_key": SECRET,
         }

@@ -1,6 +1,8 @@
 """The S3 destination against a store that checks every request, and one that fails in every way a store can."""
 
+import os
 import re
+import subprocess
 import time
 
 import objects
@@ -200,3 +202,80 @@ def test_a_store_that_goes_away_in_mid_flight_gets_everything_once_it_is_back(t)
     d.stop()
     s3.assert_clean()
     objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+
+
+def test_an_endpoint_with_a_path_works_in_both_styles_and_for_redrive(t):
+    for name, more in (("path", {}), ("slash", {"slash": "/"}), ("virtual", {"addressing": "virtual"})):
+        s3 = S3Peer(folder="/storage/v1/s3")
+        t.on_end(s3.stop)
+        destination = s3.destination(addressing=more.get("addressing"))
+        destination["s3"]["endpoint"] = f"http://s3.localhost:{s3.port}/storage/v1/s3{more.get('slash', '')}"
+        d = t.daemon(one_stream("app", destination, interval="0s"), name=name).start()
+        Firehose(d.api_port).put("app", b"one")
+        d.wait_delivered("app", 1)
+        s3.store("app/s3-failed/x", b'{"rawData":"dHdv","errorCode":"e","errorMessage":"m","attemptsMade":1,'
+                                    b'"arrivalTimestamp":1,"attemptEndingTimestamp":1}\n')
+        done = subprocess.run([t.binary, "redrive", "-c", d.config_path, "--stream", "app", "s3://logs/app/s3-failed/"],
+                              capture_output=True, text=True, timeout=60 * t.slow, check=False)
+        assert done.returncode == 0, (name, done.stdout, done.stderr)
+        d.wait_delivered("app", 2)
+        d.stop()
+        s3.assert_clean()
+        found = s3.snapshot()
+        found.pop("app/s3-failed/x")
+        assert sorted(objects.lines(found)) == [b"one", b"two"], name
+
+
+def test_the_checksum_can_be_chosen_and_the_hint_says_so(t):
+    """A store that does not know the header says NotImplemented: the hint names the option, which then helps."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.plan(Fail(501, "NotImplemented", "A header you provided implies functionality that is not implemented"))
+    d = t.daemon(one_stream("app", s3.destination(storage_class="COLD"), interval="0s")).start()
+    Firehose(d.api_port).put("app", b"one")
+    line, = d.wait_logged("NotImplemented", level="error")
+    assert 'hint="set destination.s3.checksum: none, or leave out storage_class"' in line, line
+    d.wait_delivered("app", 1)
+    d.stop()
+    for kind, header in (("none", None), ("sha256", "x-amz-checksum-sha256"), ("crc32c", "x-amz-checksum-crc32c")):
+        s3 = S3Peer()
+        t.on_end(s3.stop)
+        d = t.daemon(one_stream("app", s3.destination(checksum=kind), interval="0s"), name=kind).start()
+        Firehose(d.api_port).put("app", b"one")
+        d.wait_delivered("app", 1)
+        d.stop()
+        s3.assert_clean()
+        sent = [h.lower() for h in s3.requests[0].headers if "checksum" in h.lower()]
+        assert sent == ([header] if header else []), (kind, sent)
+
+
+def test_the_endpoint_of_awss_tools_is_followed_and_told(t):
+    """With LocalStack's variables set, records must not go to AWS."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        d = t.daemon(one_stream("app", s3.destination(endpoint=None), interval="0s"), name=variable)
+        d.env = {variable: s3.url()}
+        validated = subprocess.run([t.binary, "validate", "-c", d.config_path], capture_output=True, text=True,
+                                   env={**os.environ, **d.env}, timeout=60 * t.slow, check=True)
+        assert f"{s3.url()} (from {variable})" in validated.stdout + validated.stderr, validated
+        d.start()
+        assert d.logged(rf"{s3.url()} \(from {variable}\)"), d.log_text()
+        Firehose(d.api_port).put("app", variable.encode())
+        d.wait_delivered("app", 1)
+        d.stop()
+    s3.assert_clean()
+    assert sorted(objects.lines(s3.snapshot())) == [b"AWS_ENDPOINT_URL", b"AWS_ENDPOINT_URL_S3"]
+
+
+def test_without_keys_it_is_said_where_they_were_looked_for_and_where_not(t):
+    d = t.daemon(one_stream("app", {"s3": {"bucket": "logs", "endpoint": "http://127.0.0.1:1"}}))
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    env |= {"HOME": t.path("home"), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"}
+    done = subprocess.run([t.binary, "validate", "-c", d.config_path], capture_output=True, text=True, env=env,
+                          timeout=60 * t.slow, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    for words in ("AWS_ACCESS_KEY_ID in the environment", t.path("home"), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is set, but "
+                  "not followed", "keys of a role (instance, container, web identity) are not looked for"):
+        assert words in said, said

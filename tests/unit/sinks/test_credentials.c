@@ -18,9 +18,15 @@ static char credentials_path[64], config_path[64];
 
 static void clear_environment(void)
 {
-    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                        "AWS_SESSION_TOKEN", "AWS_PROFILE",
-                                        "AWS_REGION",        "AWS_DEFAULT_REGION"};
+    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID",
+                                        "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN",
+                                        "AWS_PROFILE",
+                                        "AWS_REGION",
+                                        "AWS_DEFAULT_REGION",
+                                        "AWS_ENDPOINT_URL",
+                                        "AWS_ENDPOINT_URL_S3",
+                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
 
     for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
         unsetenv(NAMES[i]);
@@ -128,6 +134,38 @@ static void a_configured_profile_goes_before_the_environment(void **state)
     write_file(config_path, "[default]\naws_access_key_id=NO\n[profile logs]\naws_access_key_id=YES\n"
                             "aws_secret_access_key=a=b/c+d==\naws_session_token = t \nregion = eu-west-1\n");
     assert_keys(c, "YES", "a=b/c+d==", "t", "profile `logs`");
+    credentials_free(&c);
+}
+
+static void assert_endpoint(struct credentials *c, const char *want, const char *want_source)
+{
+    char out[AWS_ENDPOINT_MAX];
+    const char *source = "";
+
+    assert_int_equal(credentials_s3_endpoint(c, out, &source), want != NULL);
+    assert_string_equal(out, want ? want : "");
+    if (want)
+        assert_string_equal(source, want_source);
+}
+
+static void the_endpoint_is_the_environments_or_the_profiles(void **state)
+{
+    const struct credentials_conf nothing = {0};
+    struct credentials *c = made(&nothing);
+
+    (void)state;
+    assert_endpoint(c, NULL, "");
+    write_file(config_path, "[default]\nendpoint_url = http://profile:1\ns3 =\n  endpoint_url = http://no:1\n");
+    assert_endpoint(c, "http://profile:1", "endpoint_url of the AWS profile");
+    setenv("AWS_ENDPOINT_URL", "http://all:1", 1);
+    assert_endpoint(c, "http://all:1", "AWS_ENDPOINT_URL");
+    setenv("AWS_ENDPOINT_URL_S3", "http://s3:1", 1);
+    assert_endpoint(c, "http://s3:1", "AWS_ENDPOINT_URL_S3");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+    assert_endpoint(c, NULL, "");
+    clear_environment();
+    write_file(config_path, "[default]\nendpoint_url = http://profile:1\nignore_configured_endpoint_urls = true\n#\n");
+    assert_endpoint(c, NULL, "");
     credentials_free(&c);
 }
 
@@ -271,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_configuration_comes_first_then_environment_then_files),
         TEST(a_configured_profile_goes_before_the_environment),
+        TEST(the_endpoint_is_the_environments_or_the_profiles),
         TEST(changed_files_are_read_again),
         TEST(aws_profile_names_the_profile),
         TEST(what_cannot_be_used_is_said),

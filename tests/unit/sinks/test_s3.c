@@ -16,9 +16,15 @@
 
 static int clean_environment(void **state)
 {
-    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                        "AWS_SESSION_TOKEN", "AWS_PROFILE",
-                                        "AWS_REGION",        "AWS_DEFAULT_REGION"};
+    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID",
+                                        "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN",
+                                        "AWS_PROFILE",
+                                        "AWS_REGION",
+                                        "AWS_DEFAULT_REGION",
+                                        "AWS_ENDPOINT_URL",
+                                        "AWS_ENDPOINT_URL_S3",
+                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
@@ -144,7 +150,85 @@ static void addresses(void **state)
     assert_url("bucket: logs\nendpoint: http://[::1]:8333\n" KEYS, "k", "http://[::1]:8333/logs/k");
     assert_url("bucket: logs\nendpoint: http://s3.localhost:1\naddressing: virtual\n" KEYS, "a/b?#%",
                "http://logs.s3.localhost:1/a/b%3F%23%25");
+    assert_url("bucket: logs\nendpoint: https://x.supabase.co/storage/v1/s3\n" KEYS, "a b",
+               "https://x.supabase.co/storage/v1/s3/logs/a%20b");
+    assert_url("bucket: logs\nendpoint: HTTPS://X.supabase.co:443/Storage/V1/s3//\n" KEYS, "k",
+               "https://x.supabase.co/Storage/V1/s3/logs/k");
+    assert_url("bucket: s3\nendpoint: http://h/v1/s3\n" KEYS, "k", "http://h/v1/s3/s3/k");
+    assert_url("bucket: logs\nendpoint: http://h:1/a%20b\naddressing: virtual\n" KEYS, "k", "http://logs.h:1/a%20b/k");
     assert_url("bucket: logs\naddressing: path\n" KEYS, "k", "https://s3.us-east-1.amazonaws.com/logs/k");
+}
+
+/* Computed by an independent implementation, as above: the path of the endpoint is signed as it is sent. */
+static void the_path_of_an_endpoint_is_signed(void **state)
+{
+    struct bound_sink b = opened("bucket: logs\nendpoint: https://x.supabase.co/storage/v1/s3/\n" KEYS);
+    struct http_request rq = request(&b, "key", NULL);
+
+    (void)state;
+    assert_non_null(strstr(header(&rq, "Authorization"),
+                           "Signature=8bc875bf4569fd9240e74f5d8f3017d04f7251b60e5f50197ae8c82c6b55f103"));
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+static void the_checksum_is_chosen_or_left_out(void **state)
+{
+    static const struct {
+        const char *yaml, *name, *value;
+        unsigned digests;
+    } CASES[] = {
+        {"", "x-amz-checksum-crc32c", "NT3Yvg==", SINK_SHA256 | SINK_CRC32C},
+        {"checksum: crc32c\n", "x-amz-checksum-crc32c", "NT3Yvg==", SINK_SHA256 | SINK_CRC32C},
+        {"checksum: sha256\n", "x-amz-checksum-sha256", "WJG1tSLV3whtD/CxEPvZ0hu0/HFjrzTQgoai6Eb2vgM=", SINK_SHA256},
+        {"checksum: none\n", NULL, NULL, SINK_SHA256},
+    };
+    char yaml[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct bound_sink b;
+        struct http_request rq;
+
+        snprintf(yaml, sizeof(yaml), "bucket: logs\nendpoint: http://h:1\n%s" KEYS, CASES[i].yaml);
+        b = opened(yaml);
+        rq = request(&b, "k", NULL);
+        if (CASES[i].name)
+            assert_string_equal(header(&rq, CASES[i].name), CASES[i].value);
+        for (size_t k = 0; k < rq.header_count; k++)
+            if (strstr(rq.headers[k], "checksum"))
+                assert_non_null(CASES[i].name);
+        assert_int_equal(b.ops->digests_of(b.state), CASES[i].digests);
+        http_request_release(&rq);
+        bound_sink_close(&b);
+    }
+}
+
+/* As AWS's own tools: LocalStack's variables must not send records to AWS. */
+static void the_endpoint_comes_from_the_environment_when_none_is_configured(void **state)
+{
+    static const char URL[] = "bucket: logs\n" KEYS;
+    struct bound_sink b;
+    struct buf text;
+
+    (void)state;
+    setenv("AWS_ENDPOINT_URL", "http://localhost:4566/", 1);
+    assert_url(URL, "k", "http://localhost:4566/logs/k");
+    b = opened(URL);
+    buf_init(&text, 1000);
+    b.ops->describe(b.state, &text);
+    assert_string_equal(buf_cstr(&text), "s3://logs/ at http://localhost:4566 (from AWS_ENDPOINT_URL)");
+    buf_release(&text);
+    bound_sink_close(&b);
+    setenv("AWS_ENDPOINT_URL_S3", "http://s3.local/p", 1);
+    assert_url(URL, "k", "http://s3.local/p/logs/k");
+    assert_url("bucket: logs\nendpoint: http://h:1\n" KEYS, "k", "http://h:1/logs/k");
+    assert_url("bucket: logs\naddressing: virtual\n" KEYS, "k", "http://logs.s3.local/p/k");
+    setenv("AWS_ENDPOINT_URL_S3", "localhost:4566", 1);
+    refused(URL, "endpoint: AWS_ENDPOINT_URL_S3: `localhost:4566` does not begin with http://");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True", 1);
+    assert_url(URL, "k", "https://logs.s3.us-east-1.amazonaws.com/k");
+    clean_environment(NULL);
 }
 
 static void mistakes_in_options(void **state)
@@ -154,7 +238,14 @@ static void mistakes_in_options(void **state)
     refused("bucket: \"..\"\n" KEYS, "bucket");
     refused("bucket: b\nendpoint: localhost:8333\n" KEYS, "http://");
     refused("bucket: b\nendpoint: ftp://x\n" KEYS, "http://");
-    refused("bucket: b\nendpoint: http://x/bucket\n" KEYS, "bucket goes into");
+    refused("bucket: b\nendpoint: http://x/b\n" KEYS, "goes into `bucket`");
+    refused("bucket: b\nendpoint: http://x/b/\n" KEYS, "goes into `bucket`");
+    refused("bucket: b\nendpoint: http://x/a?b\n" KEYS, "path may have");
+    refused("bucket: b\nendpoint: http://x/a b\n" KEYS, "path may have");
+    refused("bucket: b\nendpoint: http://x/a/../c\n" KEYS, "`..`");
+    refused("bucket: b\nendpoint: http://x/./c\n" KEYS, "`.`");
+    refused("bucket: b\nendpoint: http://x//c\n" KEYS, "empty");
+    refused("bucket: b\nendpoint: http:///c\n" KEYS, "of the form");
     refused("bucket: b\nendpoint: http://u:p@x\n" KEYS, "of the form");
     refused("bucket: b\nendpoint: http://10.0.0.1\naddressing: virtual\n" KEYS, "host name");
     refused("bucket: b\nregion: us east\n" KEYS, "region");
@@ -179,6 +270,11 @@ static void without_keys_the_message_lists_every_place(void **state)
     assert_non_null(strstr(e.msg, "AWS_ACCESS_KEY_ID"));
     assert_non_null(strstr(e.msg, "/nonexistent/credentials"));
     assert_non_null(strstr(e.msg, "/nonexistent/config"));
+    assert_non_null(strstr(e.msg, "keys of a role (instance, container, web identity) are not looked for"));
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token", 1);
+    assert_int_equal(b.ops->check(b.state, &e), -1);
+    assert_non_null(strstr(e.msg, "AWS_WEB_IDENTITY_TOKEN_FILE is set, but not followed"));
+    unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
     assert_int_equal(b.ops->request(b.state, &seal, &rq, &e), -1);
     http_request_release(&rq);
     bound_sink_close(&b);
@@ -206,6 +302,9 @@ int main(void)
         cmocka_unit_test(a_put_in_path_style),
         cmocka_unit_test(a_put_to_aws_with_every_option),
         cmocka_unit_test(addresses),
+        cmocka_unit_test(the_path_of_an_endpoint_is_signed),
+        cmocka_unit_test(the_checksum_is_chosen_or_left_out),
+        cmocka_unit_test(the_endpoint_comes_from_the_environment_when_none_is_configured),
         cmocka_unit_test(mistakes_in_options),
         cmocka_unit_test(without_keys_the_message_lists_every_place),
         cmocka_unit_test(description_and_secrets),

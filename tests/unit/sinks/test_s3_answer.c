@@ -12,6 +12,8 @@
 /* 2026-11-22T15:26:00Z */
 #define NOW ((nsec)1795361160 * NSEC_PER_SEC)
 
+static const struct sink_seal SEAL = {.crc32c = 0x353dd8be};
+
 static const struct s3_context CONTEXT = {.place = "destination.s3.",
                                           .bucket = "logs",
                                           .endpoint = "http://h:1",
@@ -20,7 +22,9 @@ static const struct s3_context CONTEXT = {.place = "destination.s3.",
                                           .key_source = "the environment",
                                           .key = {"a/b.gz", 6},
                                           .size = 123456,
-                                          .crc32c = 0x353dd8be};
+                                          .checksum = CHECKSUM_CRC32C,
+                                          .seal = &SEAL,
+                                          .advice = "set destination.s3.checksum: none, or leave out acl"};
 
 #define ERROR(code, message, more)                                                                                     \
     "<?xml version=\"1.0\"?><Error><Code>" code "</Code><Message>" message "</Message>" more "</Error>"
@@ -116,6 +120,13 @@ static void every_refusal_says_what_where_and_what_to_do(void **state)
         {400, "", ERROR("BadDigest", "x", ""), "BadDigest", "other bytes", "proxy", false},
         {409, "", ERROR("ObjectParentIsFile", "x", ""), "ObjectParentIsFile", "a/b.gz", "prefix", false},
         {400, "", ERROR("NeverHeardOf", "a &lt;b&gt; &amp; c", ""), "NeverHeardOf", "a <b> & c", "", false},
+        {501, "", ERROR("NotImplemented", "A header you provided", ""), "NotImplemented", "lacks something",
+         "set destination.s3.checksum: none, or leave out acl", true},
+        {400, "", ERROR("InvalidArgument", "Unsupported header 'x-amz-checksum-crc32c'", ""), "InvalidArgument",
+         "does not take the checksum", "set destination.s3.checksum: none", true},
+        {400, "", ERROR("InvalidRequest", "x-amz-checksum-crc32c is not supported", ""), "InvalidRequest",
+         "does not take the checksum", "set destination.s3.checksum: none", true},
+        {501, "", "", "HTTP 501", "lacks something", "leave out acl", true},
         {401, "", "", "HTTP 401", "status 401", "access_key_id", true},
         {403, "", "", "HTTP 403", "forbids access key", "s3:PutObject", true},
         {404, "", "<html>", "HTTP 404", "found nothing", "endpoint", true},
@@ -284,7 +295,7 @@ static void what_is_answered_to_one_who_reads(void **state)
         {503, ERROR("SlowDown", "x", ""), true, "slow down", ""},
         {500, "", true, "failed", ""},
     };
-    struct s3_context reading = CONTEXT;
+    struct s3_context reading = CONTEXT; /* without an object */
 
     (void)state;
     reading.place = "--s3-";
@@ -314,7 +325,7 @@ static void who_reads_is_told_what_happens_below_http(void **state)
         {HTTP_RESET, true, "in the middle", ""},
         {HTTP_MALFORMED, true, "not HTTP", "--s3-endpoint"},
     };
-    struct s3_context reading = CONTEXT;
+    struct s3_context reading = CONTEXT; /* without an object */
 
     (void)state;
     reading.place = "--s3-";
