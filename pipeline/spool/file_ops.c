@@ -1,7 +1,9 @@
 #include "pipeline/spool/file_ops.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int real_open(const char *path, int flags, mode_t mode)
@@ -20,3 +22,23 @@ const struct file_ops file_ops_real = {
     .unlink = unlink,
     .rename = rename,
 };
+
+int file_open(const struct file_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+{
+    int fd = ops->open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode), failed = errno;
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        failed = ENODEV;
+    }
+    errno = failed;
+    if (failed == ELOOP || failed == ENXIO || failed == EISDIR || failed == ENODEV)
+        err_set(e, ERR_IO, "%s is not a regular file: look who put it there, and move it away", path);
+    else
+        err_errno(e, "%s %s", flags & O_CREAT ? "create" : "open", path);
+    errno = failed; /* for callers that know what to do */
+    return -1;
+}

@@ -5,6 +5,9 @@
 #ifndef PIPELINE_SPOOL_FILE_OPS_H
 #define PIPELINE_SPOOL_FILE_OPS_H
 
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -21,5 +24,9 @@ struct file_ops {
 };
 
 extern const struct file_ops file_ops_real;
+
+/* Opens a file of the spool's own: never through a link, and only a regular file, so that nothing that was put in its place
+ * can be written to, or hang who opens it. -1: said in *e. */
+MUST_CHECK int file_open(const struct file_ops *ops, const char *path, int flags, mode_t mode, struct err *e);
 
 #endif

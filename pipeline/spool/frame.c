@@ -61,6 +61,57 @@ struct frame *frame_new_control(enum frame_type type)
     return f;
 }
 
+static void replace(struct buf *b, struct slice s)
+{
+    int rc;
+
+    buf_clear(b);
+    rc = buf_add_slice(b, s);
+    assert(rc == 0);
+}
+
+/* Lengths and checksums. */
+static void seal_up(struct frame *f)
+{
+    struct frame_header *h = &f->header;
+
+    h->extra = (uint32_t)f->extra.n;
+    h->table = (uint32_t)f->table_bytes;
+    h->payload = (uint32_t)f->bytes;
+    h->meta_crc = crc32c(crc32c(0, buf_slice(&f->extra)), slice_of((const char *)f->table, f->table_bytes));
+    h->payload_crc = crc32c(0, slice_of(f->payload, f->bytes));
+}
+
+struct frame *frame_new_moved(const struct frame_header *h, struct slice content, uint64_t first, uint64_t end)
+{
+    struct frame_view v = {.first = h->first, .count = h->count, .arrival = h->arrival};
+    struct frame_iter from, to;
+    struct frame *f;
+
+    v.table = slice_of(content.p + h->extra, h->table);
+    v.payload = slice_of(content.p + h->extra + h->table, h->payload);
+    from = frame_records(&v);
+    frame_skip_to(&from, first);
+    to = from;
+    frame_skip_to(&to, end);
+    if (from.seq != first || to.seq != end)
+        return NULL;
+    f = new_frame(to.payload_at - from.payload_at + to.table_at - from.table_at);
+    f->header.type = FRAME_MOVED;
+    f->header.arrival = h->arrival;
+    f->header.first = first;
+    f->header.count = (uint32_t)(end - first);
+    f->bytes = to.payload_at - from.payload_at;
+    f->table_bytes = to.table_at - from.table_at;
+    f->payload = (char *)(f + 1);
+    f->table = (unsigned char *)f->payload + f->bytes;
+    memcpy(f->payload, v.payload.p + from.payload_at, f->bytes);
+    memcpy(f->table, v.table.p + from.table_at, f->table_bytes);
+    replace(&f->extra, slice_of(content.p, h->extra));
+    seal_up(f);
+    return f;
+}
+
 void frame_free(struct frame **f)
 {
     if (!*f)
@@ -151,15 +202,6 @@ void frame_wrote_lines(struct frame *f, size_t n)
     f->bytes += n;
 }
 
-static void replace(struct buf *b, struct slice s)
-{
-    int rc;
-
-    buf_clear(b);
-    rc = buf_add_slice(b, s);
-    assert(rc == 0);
-}
-
 void frame_set_position(struct frame *f, struct slice source, struct slice cursor)
 {
     struct wire_out o = {.b = &f->position};
@@ -212,9 +254,5 @@ void frame_finish(struct frame *f)
         buf_clear(&f->extra);
         put_tags(f);
     }
-    h->extra = (uint32_t)f->extra.n;
-    h->table = (uint32_t)f->table_bytes;
-    h->payload = (uint32_t)f->bytes;
-    h->meta_crc = crc32c(crc32c(0, buf_slice(&f->extra)), slice_of((const char *)f->table, f->table_bytes));
-    h->payload_crc = crc32c(0, slice_of(f->payload, f->bytes));
+    seal_up(f);
 }

@@ -24,7 +24,8 @@ struct frame {
     struct spool_wait *wait;
     struct frame_header header; /* complete but for `synced` */
     unsigned char encoded[FRAME_HEADER_BYTES];
-    char *payload; /* one allocation with the frame, as is the table until it grows */
+    uint64_t offset; /* where it was written */
+    char *payload;   /* one allocation with the frame, as is the table until it grows */
     size_t bytes, room;
     unsigned char *table;
     size_t table_bytes, table_room;
@@ -37,6 +38,10 @@ struct frame {
 
 /* A frame of the spool's own: `type` and what is put into f->extra. */
 struct frame *frame_new_control(enum frame_type type);
+
+/* The records [first, end) of a frame as it was read: its header, and extra, table and payload in one piece. They keep
+ * their numbers. NULL when the table is no table. Finished. */
+struct frame *frame_new_moved(const struct frame_header *h, struct slice content, uint64_t first, uint64_t end);
 
 /* Completes extra, lengths and checksums; nothing may be added after it. On the input's thread, so that the committer
  * has no work per byte. */

@@ -23,6 +23,10 @@ static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t re
  * the last one ends with is the state. */
 static int walk_all(struct walk *w, struct spool_state *st, struct spool_report *out, struct err *e)
 {
+    size_t from;
+
+    if (w->count == 0)
+        return walk_start(w, st, &from, e);
     for (size_t i = 0; i < w->count; i++) {
         struct walk_end end;
 
@@ -50,10 +54,9 @@ int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void
     spool_state_init(&st);
     if (walk_list(&w, e) < 0)
         goto out;
-    while (walk_newest_is_unused(&w))
-        w.count--;
     if (walk_all(&w, &st, out, e) < 0)
         goto out;
+    walk_missing(&w, &st);
     out->segments = w.count;
     out->pending_seals = st.seal_count;
     out->positions = st.positions.count;

@@ -3,7 +3,10 @@
  * A cursor says where the frame should be. What is there decides: frames that end before the number are stepped over
  * (also control frames, and a cursor may point to the end of a segment that is gone), and where no true frame is, the
  * next one is searched. The numbers tell whether records are missing, so there is one rule for every kind of damage: a
- * bad header, a truncated file, a file that somebody deleted. */
+ * bad header, a truncated file, a file that somebody deleted.
+ *
+ * Records that were copied forward (move.c) are looked for where the copy is, and only when that is damaged where they
+ * were first put. */
 #include "pipeline/spool/spool_impl.h"
 
 #include <inttypes.h>
@@ -37,18 +40,56 @@ static int find_in_segment(struct spool *s, uint64_t seq, struct place *p, struc
     return 0;
 }
 
-static uint64_t committed_next(struct spool *s)
+/* What is known of a record before its frame is looked for. */
+struct lookup {
+    uint64_t committed; /* the number behind the last record */
+    uint64_t upto;      /* what is lost here ends before it: copies and what was not copied are damaged one by one */
+    bool moved;         /* the record was copied to ... */
+    struct spool_cursor to;
+};
+
+static struct lookup look_up(struct spool *s, uint64_t seq)
 {
-    uint64_t next;
+    struct lookup l;
+    const struct moved_run *m;
 
     pthread_mutex_lock(&s->lock);
-    next = s->state.next;
+    l = (struct lookup){.committed = s->state.next, .upto = s->state.next};
+    m = spool_state_moved_from(&s->state, seq);
+    if (m) {
+        l.moved = m->first <= seq;
+        l.upto = l.moved ? m->end : m->first;
+        l.to = (struct spool_cursor){seq, m->segment, m->offset};
+    }
     pthread_mutex_unlock(&s->lock);
-    return next;
+    return l;
 }
 
-static int lost(struct spool *s, struct place *p, uint64_t from, struct spool_cursor next, struct err *e)
+/* The copy of at->seq, when it is what stands at `from`. Entered when 1 is returned. */
+static int find_moved(struct spool *s, const struct spool_cursor *from, struct place *p, struct err *e)
 {
+    int rc = spool_enter(s, from->segment, from->seq, &p->segment, &p->file, e);
+
+    if (rc <= 0)
+        return rc;
+    p->offset = from->offset;
+    if (p->segment->number == from->segment)
+        rc = log_file_frame(&p->file, p->offset, &p->header, e);
+    else
+        rc = 0;
+    if (rc > 0 && p->header.type == FRAME_MOVED && p->header.first <= from->seq &&
+        from->seq - p->header.first < p->header.count)
+        return 1;
+    if (rc >= 0)
+        spool_note_damage(s, p->segment);
+    spool_leave(s, p->segment);
+    return rc < 0 ? -1 : 0;
+}
+
+static int lost(struct spool *s, struct place *p, uint64_t from, uint64_t upto, struct spool_cursor next, struct err *e)
+{
+    if (next.seq > upto)
+        next = (struct spool_cursor){.seq = upto};
     p->lost = next.seq - from;
     p->next = next;
     return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, from,
@@ -57,12 +98,17 @@ static int lost(struct spool *s, struct place *p, uint64_t from, struct spool_cu
 
 int spool_locate(struct spool *s, const struct spool_cursor *at, struct log_window *w, struct place *p, struct err *e)
 {
-    uint64_t end = committed_next(s);
+    struct lookup l = look_up(s, at->seq);
     int rc;
 
-    if (at->seq >= end)
+    if (at->seq >= l.committed)
         return 0;
     p->file.window = w;
+    if (l.moved) {
+        rc = find_moved(s, &l.to, p, e);
+        if (rc != 0)
+            return rc;
+    }
     rc = spool_enter(s, at->segment, at->seq, &p->segment, &p->file, e);
     p->offset = rc > 0 && p->segment->number == at->segment ? at->offset : 0;
     while (rc > 0) {
@@ -75,10 +121,10 @@ int spool_locate(struct spool *s, const struct spool_cursor *at, struct log_wind
             return 1;
         spool_leave(s, p->segment);
         if (rc > 0)
-            return lost(s, p, at->seq, (struct spool_cursor){p->header.first, number, p->offset}, e);
+            return lost(s, p, at->seq, l.upto, (struct spool_cursor){p->header.first, number, p->offset}, e);
         if (rc == 0)
             rc = spool_enter_next(s, number, &p->segment, &p->file, e);
         p->offset = 0;
     }
-    return rc < 0 ? -1 : lost(s, p, at->seq, (struct spool_cursor){.seq = end}, e);
+    return rc < 0 ? -1 : lost(s, p, at->seq, l.upto, (struct spool_cursor){.seq = l.committed}, e);
 }

@@ -96,8 +96,8 @@ static int remove_spares(const struct spool *s, struct err *e)
 
 static int remove_unused(struct recovery *r, struct err *e)
 {
-    while (walk_newest_is_unused(&r->walk)) {
-        char *path = spool_path(r->s, r->walk.segments[r->walk.count - 1].number);
+    for (size_t i = 0; i < r->walk.unused_count; i++) {
+        char *path = spool_path(r->s, r->walk.unused[i]);
         int rc = r->s->ops->unlink(path);
 
         if (rc < 0)
@@ -105,36 +105,39 @@ static int remove_unused(struct recovery *r, struct err *e)
         mem_free(path);
         if (rc < 0)
             return -1;
-        r->walk.count--;
     }
     return 0;
 }
 
-static int copy_out(const struct log_file *f, uint64_t offset, int to, struct err *e)
+static int copy_out(const struct log_file *f, uint64_t offset, int to)
 {
     char chunk[16 * 1024];
     ssize_t n;
 
     while ((n = f->ops->pread(f->fd, chunk, sizeof(chunk), (off_t)offset)) > 0) {
         if (write(to, chunk, (size_t)n) != n)
-            return err_errno(e, "copy %" PRIu64 " bytes to %s/damaged", f->end - offset, f->dir);
+            return -1;
         offset += (uint64_t)n;
     }
-    return n < 0 ? err_errno(e, "read what the crash cut short in %s", f->dir) : 0;
+    return n < 0 ? -1 : 0;
 }
 
-/* There are true frames in what is going to be cut off: somebody may want to see them. */
-static int keep_tail(struct recovery *r, uint64_t number, uint64_t offset, struct err *e)
+/* There are true frames in what is going to be cut off: somebody may want to see them. A keepsake: a disk that has no room
+ * for it does not keep the spool from being opened. */
+static void keep_tail(struct recovery *r, uint64_t number, uint64_t offset)
 {
     char name[SEGMENT_NAME_BYTES];
     char *folder = mem_printf("%s/damaged", r->s->dir);
     char *path = mem_printf("%s/%s.from-%" PRIu64, folder, segment_name(number, name), offset);
     struct log_file f = {.fd = -1};
-    int to = -1, rc = -1;
+    struct err ignored;
+    int to = -1;
 
-    if (make_folder(r->s, folder, e) == 0 && walk_open(&r->walk, number, &f, e) == 0) {
-        to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        rc = to < 0 ? err_errno(e, "create %s", path) : copy_out(&f, offset, to, e);
+    if (make_folder(r->s, folder, &ignored) == 0 && walk_open(&r->walk, number, &f, &ignored) == 0) {
+        unlink(path); /* of an earlier start that did not get to its end */
+        to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (to >= 0 && copy_out(&f, offset, to) < 0)
+            unlink(path);
     }
     if (to >= 0)
         close(to);
@@ -142,7 +145,6 @@ static int keep_tail(struct recovery *r, uint64_t number, uint64_t offset, struc
         close(f.fd);
     mem_free(path);
     mem_free(folder);
-    return rc;
 }
 
 static int cut_tail(struct recovery *r, const struct walk_end *end, struct err *e)
@@ -154,11 +156,13 @@ static int cut_tail(struct recovery *r, const struct walk_end *end, struct err *
 
     if (end->at == newest->size)
         return 0;
-    if (end->kept && keep_tail(r, newest->number, end->at, e) < 0)
-        return -1;
+    if (end->kept)
+        keep_tail(r, newest->number, end->at);
     path = spool_path(s, newest->number);
-    fd = s->ops->open(path, O_RDWR, 0);
-    if (fd < 0 || s->ops->ftruncate(fd, (off_t)end->at) < 0 || s->ops->fdatasync(fd) < 0)
+    fd = file_open(s->ops, path, O_RDWR, 0, e);
+    if (fd < 0)
+        rc = -1;
+    else if (s->ops->ftruncate(fd, (off_t)end->at) < 0 || s->ops->fdatasync(fd) < 0)
         rc = err_errno(e, "cut the torn end of %s", path);
     if (fd >= 0)
         close(fd);
@@ -177,6 +181,8 @@ static int read_log(struct recovery *r, struct err *e)
 
     if (walk_start(w, &r->s->state, &from, e) < 0)
         return -1;
+    for (size_t i = 0; i < w->foreign_count; i++)
+        spool_set_aside(r->s, w->foreign[i]);
     for (size_t i = from; i < w->count; i++) {
         struct walk_end end;
 
@@ -185,6 +191,7 @@ static int read_log(struct recovery *r, struct err *e)
         if (i + 1 == w->count && cut_tail(r, &end, e) < 0)
             return -1;
     }
+    walk_missing(w, &r->s->state);
     return 0;
 }
 
@@ -192,11 +199,10 @@ static int open_active(struct spool *s, struct err *e)
 {
     struct segment *seg = spool_active(s);
     char *path = spool_path(s, seg->number);
-    int rc = 0;
+    int rc;
 
-    seg->fd = s->ops->open(path, O_RDWR, 0);
-    if (seg->fd < 0)
-        rc = err_errno(e, "open %s", path);
+    seg->fd = file_open(s->ops, path, O_RDWR, 0, e);
+    rc = seg->fd < 0 ? -1 : 0;
     mem_free(path);
     return rc;
 }
@@ -210,6 +216,7 @@ static int go_on(struct recovery *r, struct err *e)
         const struct walk_segment *w = &r->walk.segments[i];
         struct segment seg = {.number = w->number,
                               .first = w->first ? w->first : s->state.next,
+                              .end = w->end,
                               .begin = w->begin,
                               .size = w->size,
                               .reused = w->file,
@@ -218,7 +225,8 @@ static int go_on(struct recovery *r, struct err *e)
 
         spool_add_segment(s, &seg);
     }
-    if (r->walk.count == 0 || r->found->damaged)
+    s->last_number = r->walk.marked ? r->walk.mark.segment : 0;
+    if (r->walk.count == 0 || r->found->damaged || r->walk.segments[r->walk.count - 1].format != SEGMENT_FORMAT)
         return spool_create_segment(s, e);
     return open_active(s, e);
 }
@@ -237,7 +245,7 @@ static int recover_disk(struct recovery *r, struct err *e)
     if (make_folder(s, s->dir, e) < 0 || note_device(s, e) < 0 || remove_spares(s, e) < 0 ||
         walk_list(&r->walk, e) < 0 || remove_unused(r, e) < 0)
         return -1;
-    if (r->walk.count > 0 && read_log(r, e) < 0)
+    if (read_log(r, e) < 0)
         return -1;
     if (!has_identity(&s->state))
         random_bytes(s->state.identity, sizeof(s->state.identity));

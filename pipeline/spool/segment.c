@@ -93,11 +93,16 @@ void frame_header_encode(const struct frame_header *h, uint64_t number, uint64_t
     wire_store_u32(out + CRC_AT, frame_header_crc(out, number, offset));
 }
 
+bool frame_type_has_records(enum frame_type type)
+{
+    return type == FRAME_DATA || type == FRAME_MOVED;
+}
+
 static bool lengths_are_sane(const struct frame_header *h)
 {
     if (h->extra > FRAME_EXTRA_MAX)
         return false;
-    if (h->type != FRAME_DATA)
+    if (!frame_type_has_records(h->type))
         return h->type > 0 && h->type < FRAME_TYPE_END && !h->count && !h->table && !h->payload;
     return h->count > 0 && h->count <= h->payload && h->payload <= FRAME_MAX_BYTES && h->table >= h->count &&
            h->table <= 5 * (uint64_t)h->count && h->first > 0 && h->first < UINT64_MAX - h->count;

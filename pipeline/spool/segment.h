@@ -20,8 +20,13 @@
  *  - A file may have had an earlier life under a smaller number (spare.c); `reused` is how long it was then, 0 when it
  *    is new. Up to there, what stands behind the last frame is left over from that life. It is never taken for a frame:
  *    the header's CRC covers the number, and two numbers that differ in no more than 32 adjacent bits never share a CRC.
+ *  - Frames with records that wait while all around them is settled may be copied forward (move.c). Such a frame keeps
+ *    its records' old numbers, so the chain of numbers runs past it.
  *  - `synced` is how much of the segment was safe before this frame was written. Whatever is bad below the `synced` of
- *    a good frame behind it was once safe, so it is damage; what is bad above is a write that the crash cut short.
+ *    a good frame behind it was once safe, so it is damage; what is bad above is a write that the crash cut short,
+ *    unless the commit mark knows better (mark.h).
+ *
+ * Format 1, of version 0.1.0, knows no moved frames, no commit mark, and its checkpoints name no segments. It is read.
  */
 #ifndef PIPELINE_SPOOL_SEGMENT_H
 #define PIPELINE_SPOOL_SEGMENT_H
@@ -35,7 +40,7 @@
 #include <stdint.h>
 
 enum {
-    SEGMENT_FORMAT = 1,
+    SEGMENT_FORMAT = 2,
     SEGMENT_HEADER_BYTES = 64,
     SEGMENT_IDENTITY_BYTES = 16,
     SEGMENT_NAME_BYTES = 32,
@@ -54,6 +59,7 @@ enum frame_type {
     FRAME_FORGET,
     FRAME_PROBE,    /* says nothing; shows that the disk takes writes again */
     FRAME_POSITION, /* of a source without records */
+    FRAME_MOVED,    /* records from an older segment, under their old numbers */
     FRAME_TYPE_END,
 };
 
@@ -91,6 +97,8 @@ MUST_CHECK bool frame_header_decode(const unsigned char in[FRAME_HEADER_BYTES], 
                                     struct frame_header *h);
 /* True when it is one of a segment with a smaller number at the same offset: of an earlier life of the file. */
 MUST_CHECK bool frame_header_is_earlier(const unsigned char in[FRAME_HEADER_BYTES], uint64_t number, uint64_t offset);
+/* Data or moved. */
+bool frame_type_has_records(enum frame_type type);
 /* Header and all parts. */
 uint64_t frame_header_total(const struct frame_header *h);
 

@@ -66,11 +66,30 @@ static int open_new(struct spool *s, struct segment *seg, struct spare *from, co
         fd = memfd_create(s->stream, MFD_CLOEXEC);
         return fd < 0 ? err_errno(e, "create a memory file for stream %s", s->stream) : fd;
     }
-    fd = s->ops->open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    return fd < 0 ? err_errno(e, "create %s", path) : fd;
+    fd = file_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
+    if (fd < 0 && errno == EEXIST &&
+        s->ops->unlink(path) == 0) /* made in vain before, or none of ours: numbers only grow */
+        fd = file_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
+    return fd;
 }
 
-static int write_checkpoint(const struct spool *s, struct segment *seg, const char *path, struct err *e)
+/* So that a start knows which segments should be there. */
+static void note_closed(struct spool *s)
+{
+    struct spool_state *st = &s->state;
+
+    MEM_CLEAR(st->closed);
+    st->closed = s->segment_count ? mem_array(s->segment_count, sizeof(*st->closed)) : NULL;
+    for (st->closed_count = 0; st->closed_count < s->segment_count; st->closed_count++) {
+        const struct segment *seg = s->segments[st->closed_count];
+        bool active = st->closed_count + 1 == s->segment_count;
+
+        st->closed[st->closed_count] =
+            (struct closed_segment){seg->number, seg->first, active ? st->next : seg->end, seg->size};
+    }
+}
+
+static int write_checkpoint(struct spool *s, struct segment *seg, const char *path, struct err *e)
 {
     struct segment_header h = {
         .format = SEGMENT_FORMAT, .number = seg->number, .first = seg->first, .reused = seg->reused};
@@ -81,6 +100,7 @@ static int write_checkpoint(const struct spool *s, struct segment *seg, const ch
 
     memcpy(h.identity, s->state.identity, sizeof(h.identity));
     segment_header_encode(&h, head);
+    note_closed(s);
     if (spool_state_encode(&s->state, &f->extra) < 0) {
         err_set(e, ERR_LIMIT, "%s: the positions of all sources need more than a checkpoint holds", path);
         goto out;
@@ -131,6 +151,8 @@ static void adopt(struct spool *s, const struct segment *seg)
     int fd = -1;
 
     pthread_mutex_lock(&s->lock);
+    if (before)
+        before->end = seg->first;
     spool_add_segment(s, seg);
     s->was_full = false;
     if (before && !s->memory && before->users == 0) {
@@ -144,7 +166,8 @@ static void adopt(struct spool *s, const struct segment *seg)
 
 int spool_create_segment(struct spool *s, struct err *e)
 {
-    uint64_t number = s->segment_count ? spool_active(s)->number + 1 : 1;
+    uint64_t last = s->segment_count ? spool_active(s)->number : 0;
+    uint64_t number = 1 + (last > s->last_number ? last : s->last_number);
     struct segment seg = {.number = number, .first = s->state.next, .fd = -1};
     char *path = s->memory ? mem_printf("memory of stream %s", s->stream) : spool_path(s, number);
     struct spare from = {.fd = -1};
@@ -180,19 +203,42 @@ struct remains {
     int fd;                 /* in memory mode, when nobody reads it; else -1 */
 };
 
-/* Takes the oldest segment out of the list when all its records are settled. The newest always stays: it is where the
- * log goes on. Returns false when there is none; the caller does away with the remains. */
-static bool drop_oldest(struct spool *s, struct remains *left)
+/* Locks: held. Does a record wait in it, its own or one that was copied to it? */
+static bool is_needed(const struct spool *s, const struct segment *seg)
+{
+    uint64_t first, upto;
+
+    for (size_t i = 0; i < s->state.moved_count; i++)
+        if (s->state.moved[i].segment == seg->number)
+            return true;
+    return spool_state_waiting(&s->state, seg->first, seg->end, &first, &upto);
+}
+
+/* Locks: held. The first one that is not needed; the newest always is: it is where the log goes on. */
+static size_t find_unneeded(const struct spool *s)
+{
+    size_t i = 0;
+
+    while (i + 1 < s->segment_count && is_needed(s, s->segments[i]))
+        i++;
+    return i;
+}
+
+/* Takes a segment out of the list of which nothing waits. Returns false when there is none; the caller does away with the
+ * remains. */
+static bool drop_one(struct spool *s, struct remains *left)
 {
     struct segment *seg, *gone = NULL;
+    size_t index;
     bool drop;
 
     pthread_mutex_lock(&s->lock);
-    drop = s->segment_count > 1 && s->segments[1]->first <= spool_state_low_water(&s->state);
+    index = find_unneeded(s);
+    drop = index + 1 < s->segment_count;
     if (drop) {
-        seg = s->segments[0];
+        seg = s->segments[index];
         s->segment_count--;
-        memmove(s->segments, s->segments + 1, s->segment_count * sizeof(struct segment *));
+        memmove(s->segments + index, s->segments + index + 1, (s->segment_count - index) * sizeof(struct segment *));
         s->disk_bytes -= seg->size;
         s->held_bytes -= seg->size - seg->begin;
         seg->dead = true;
@@ -213,16 +259,28 @@ static bool drop_oldest(struct spool *s, struct remains *left)
     return drop;
 }
 
-static void set_aside(const struct spool *s, const char *path, uint64_t number)
+/* Where nothing is yet. To mem_free(). */
+static char *name_in(const char *folder, uint64_t number)
 {
     char name[SEGMENT_NAME_BYTES];
-    char *folder = mem_printf("%s/damaged", s->dir);
     char *to = mem_printf("%s/%s", folder, segment_name(number, name));
 
-    if ((mkdir(folder, 0700) < 0 && errno != EEXIST) || s->ops->rename(path, to) < 0)
-        s->ops->unlink(path);
+    for (unsigned n = 2; access(to, F_OK) == 0; n++) {
+        mem_free(to);
+        to = mem_printf("%s/%s.%u", folder, name, n);
+    }
+    return to;
+}
+
+bool spool_set_aside(const struct spool *s, uint64_t number)
+{
+    char *folder = mem_printf("%s/damaged", s->dir), *path = spool_path(s, number), *to = name_in(folder, number);
+    bool done = (mkdir(folder, 0700) == 0 || errno == EEXIST) && s->ops->rename(path, to) == 0;
+
     mem_free(to);
+    mem_free(path);
     mem_free(folder);
+    return done;
 }
 
 /* A name that cannot be removed is found at the next start and removed then. */
@@ -232,9 +290,7 @@ static void remove_remains(struct spool *s, const struct remains *left, bool asi
 
     if (left->fd >= 0)
         close(left->fd);
-    if (!s->memory && aside)
-        set_aside(s, path, left->number);
-    else if (!s->memory)
+    if (!s->memory && !(aside && spool_set_aside(s, left->number)))
         s->ops->unlink(path);
     mem_free(path);
 }
@@ -243,7 +299,7 @@ void spool_reap(struct spool *s, bool keep)
 {
     struct remains left;
 
-    for (unsigned aside = 0; drop_oldest(s, &left);) {
+    for (unsigned aside = 0; drop_one(s, &left);) {
         bool whole = !left.damaged && !left.read;
 
         if (!keep || !whole || !spool_keep_spare(s, left.number, left.bytes, left.fd))
@@ -289,10 +345,10 @@ static struct segment *pick_next(const struct spool *s, uint64_t number, uint64_
 static int open_entered(struct spool *s, struct segment *seg, struct log_file *f, struct err *e)
 {
     char *path = spool_path(s, seg->number);
-    int fd = s->ops->open(path, O_RDONLY, 0), spare = -1, rc = 1;
+    int fd = file_open(s->ops, path, O_RDONLY, 0, e), spare = -1, rc = 1;
 
     if (fd < 0) {
-        rc = err_errno(e, "open %s", path);
+        rc = -1;
     } else {
         pthread_mutex_lock(&s->lock);
         if (seg->fd < 0)

@@ -109,7 +109,7 @@ bool spool_take_spare(struct spool *s, struct spare *out, int *fd)
         return false;
     spool_spares_are_named(s);
     *out = take_oldest(s);
-    *fd = s->memory ? out->fd : s->ops->open(out->path, O_RDWR, 0);
+    *fd = s->memory ? out->fd : file_open(s->ops, out->path, O_RDWR, 0, &ignored);
     if (*fd < 0)
         drop(s, out);
     return *fd >= 0;

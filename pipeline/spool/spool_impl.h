@@ -6,6 +6,7 @@
  * spool.c     what callers ask for: append, seal, settle, books
  * locate.c    from a sequence number to a frame, around damage; spool_read.c: scan and read
  * segments.c  the list of files: opened, created, deleted; spare.c: kept to be written over
+ * move.c      old segments that hold little are emptied into the newest one
  * writer.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
  * recovery.c  open
  */
@@ -24,12 +25,14 @@
 
 struct segment {
     uint64_t number, first;
+    uint64_t end;    /* the number behind its last data frame's; not of the active one. Guarded by lock */
     uint64_t begin;  /* of the first frame behind the checkpoint */
     uint64_t size;   /* safe bytes; guarded by lock */
     uint64_t reused; /* the file is at least this long: an earlier life's bytes stand behind size. Committer's thread */
     int fd;          /* -1: not open; guarded by lock */
     unsigned users;  /* reading; guarded by lock */
     bool damaged;    /* keep it aside instead of deleting; guarded by lock */
+    bool immovable;  /* what waits in it is damaged, or too much to be copied; guarded by lock */
     bool dead;       /* no longer in the list; goes with its last user; guarded by lock */
 };
 
@@ -47,6 +50,7 @@ struct round {
     struct frame_list todo, written;
     uint64_t write_at; /* in the active segment */
     bool failed, added;
+    bool wrote; /* something became safe */
     struct err why;
     struct spool *next;
 };
@@ -84,12 +88,14 @@ struct spool {
     struct seal_result settled;      /* guarded by lock */
     uint64_t settled_bytes;          /* guarded by lock */
     bool failing, was_full;          /* guarded by lock */
+    bool moving;                     /* guarded by lock: copies are in the pending list or in the round */
     struct err why;                  /* guarded by lock */
     uint64_t warm;                   /* guarded by lock: the older segment whose file stays open */
     uint64_t arrival_seq;            /* guarded by lock: of this record ... */
     nsec arrival;                    /* ... this is the arrival */
 
     struct round round;
+    uint64_t last_number;            /* the next segment's is larger; the committer's thread, and recovery */
     struct spare spares[SPARES_MAX]; /* the committer's thread only; oldest first */
     size_t spare_count;
     struct log_window window; /* delivery thread: spool_scan() */
@@ -97,6 +103,7 @@ struct spool {
     /* In one of the committer's lists, or in none; guarded by the committer's lock. */
     struct spool *listed_next, **listed_at; /* listed_at: what points to this one; NULL when in none */
     bool urgent;
+    bool mark_due; /* the committer's thread only: the mark is older than the log */
     nsec retry_at; /* 0: the disk did not refuse */
 };
 
@@ -107,7 +114,9 @@ struct segment *spool_active(const struct spool *s);      /* committer's thread,
 void spool_add_segment(struct spool *s, const struct segment *seg);
 /* A new segment with a checkpoint of s->state, safe when it returns 0; the active one from then on. */
 MUST_CHECK int spool_create_segment(struct spool *s, struct err *e);
-/* Takes away what the low-water mark has passed. `keep`: as spares, when that is of use. */
+/* Into damaged/, where a person may look at it. False: it cannot be moved. */
+bool spool_set_aside(const struct spool *s, uint64_t number);
+/* Takes away all segments of which nothing waits, wherever they lie. `keep`: as spares, when that is of use. */
 void spool_reap(struct spool *s, bool keep);
 void spool_release_segments(struct spool *s);
 MUST_CHECK int spool_sync_dir(const struct spool *s, const char *path, struct err *e);
@@ -151,6 +160,12 @@ MUST_CHECK int spool_locate(struct spool *s, const struct spool_cursor *at, stru
                             struct err *e);
 void spool_note_damage(struct spool *s, struct segment *seg);
 
+/* --- move.c ------------------------------------------------------------------------------------------------------- */
+
+/* When the spool is half full: copies what waits in an old segment that holds little into the pending list, so that the
+ * segment can go. Committer's thread. True when there is something to be written now. */
+bool spool_move(struct spool *s);
+
 /* --- recovery.c --------------------------------------------------------------------------------------------------- */
 
 MUST_CHECK int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e);
@@ -161,6 +176,7 @@ void writer_write(struct spool *s);
 bool writer_needs_sync(const struct spool *s);
 void writer_sync(struct spool *s);
 void writer_finish(struct spool *s);  /* publishes or undoes; calls back */
+void writer_mark(struct spool *s);    /* the commit mark follows, when it is behind */
 void writer_abandon(struct spool *s); /* no more rounds will come: what waits is not safe */
 /* All of it, in spite of short writes and interruptions; changes v. */
 MUST_CHECK int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset);

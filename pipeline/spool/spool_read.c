@@ -28,6 +28,8 @@ static int report_lost(const struct place *p, uint64_t seq, const struct step *s
 
 static struct spool_cursor behind(const struct place *p)
 {
+    if (p->header.type == FRAME_MOVED) /* what stands behind it has nothing to do with it */
+        return (struct spool_cursor){.seq = p->header.first + p->header.count};
     return (struct spool_cursor){p->header.first + p->header.count, p->file.number,
                                  p->offset + frame_header_total(&p->header)};
 }

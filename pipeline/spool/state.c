@@ -19,6 +19,8 @@ void spool_state_release(struct spool_state *st)
     for (size_t i = 0; i < st->seal_count; i++)
         mem_free(st->seals[i].note);
     MEM_CLEAR(st->seals);
+    MEM_CLEAR(st->moved);
+    MEM_CLEAR(st->closed);
     positions_release(&st->positions);
     *st = (struct spool_state){0};
 }
@@ -60,6 +62,96 @@ static void remove_seal(struct spool_state *st, struct pending_seal *p)
 uint64_t spool_state_low_water(const struct spool_state *st)
 {
     return st->seal_count ? st->seals[0].seal.first : st->cut.seq;
+}
+
+/* The first records at or behind `seq` that are not settled: [*first, *end). */
+static bool unsettled_from(const struct spool_state *st, uint64_t seq, uint64_t *first, uint64_t *end)
+{
+    for (size_t i = 0; i < st->seal_count; i++) {
+        const struct seal *s = &st->seals[i].seal;
+
+        if (s->last < seq)
+            continue;
+        *first = s->first > seq ? s->first : seq;
+        *end = s->last + 1;
+        return true;
+    }
+    *first = st->cut.seq > seq ? st->cut.seq : seq;
+    *end = st->next;
+    return *first < *end;
+}
+
+/* --- moved records ------------------------------------------------------------------------------------------------ */
+
+const struct moved_run *spool_state_moved_from(const struct spool_state *st, uint64_t seq)
+{
+    size_t low = 0, high = st->moved_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (st->moved[middle].end > seq)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < st->moved_count ? &st->moved[low] : NULL;
+}
+
+bool spool_state_waiting(const struct spool_state *st, uint64_t from, uint64_t end, uint64_t *first, uint64_t *upto)
+{
+    while (unsettled_from(st, from, first, upto) && *first < end) {
+        const struct moved_run *m = spool_state_moved_from(st, *first);
+
+        if (m && m->first <= *first) {
+            from = m->end;
+            continue;
+        }
+        *upto = *upto < end ? *upto : end;
+        *upto = m && m->first < *upto ? m->first : *upto;
+        return true;
+    }
+    return false;
+}
+
+static void push_moved(struct spool_state *st, size_t index, const struct moved_run *m)
+{
+    if (st->moved_count == st->moved_room) {
+        st->moved_room = st->moved_room ? 2 * st->moved_room : 8;
+        st->moved = mem_grow(st->moved, st->moved_room, sizeof(*st->moved));
+    }
+    if (index < st->moved_count)
+        memmove(st->moved + index + 1, st->moved + index, (st->moved_count - index) * sizeof(*m));
+    st->moved[index] = *m;
+    st->moved_count++;
+}
+
+/* The newest copy counts. Copies are cut along seals, so one that overlaps with an earlier one replaces it whole. */
+static void add_moved(struct spool_state *st, const struct moved_run *m)
+{
+    const struct moved_run *there = spool_state_moved_from(st, m->first);
+    size_t index = there ? (size_t)(there - st->moved) : st->moved_count, end = index;
+
+    while (end < st->moved_count && st->moved[end].first < m->end)
+        end++;
+    if (end > index)
+        memmove(st->moved + index, st->moved + end, (st->moved_count - end) * sizeof(*m));
+    st->moved_count -= end - index;
+    push_moved(st, index, m);
+}
+
+/* Forgets copies of which nothing waits any more. */
+static void prune_moved(struct spool_state *st)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < st->moved_count; i++) {
+        uint64_t first, end;
+
+        if (unsettled_from(st, st->moved[i].first, &first, &end) && first < st->moved[i].end)
+            st->moved[kept++] = st->moved[i];
+    }
+    st->moved_count = kept;
 }
 
 uint64_t seal_result_sum(const struct seal_result *r)
@@ -201,6 +293,7 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
         cut_at(st, first, &(struct spool_cursor){.seq = last + 1});
     else
         remove_seal(st, p);
+    prune_moved(st);
     st->settled.delivered += r.delivered;
     st->settled.dropped += r.dropped;
     st->settled.backed_up += r.backed_up;
@@ -243,10 +336,23 @@ static void apply_data(struct spool_state *st, const struct frame_header *h, str
     apply_position(st, extra);
 }
 
-bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct slice extra)
+static bool apply_moved(struct spool_state *st, const struct frame_header *h, struct frame_place at)
+{
+    struct moved_run m = {h->first, h->first + h->count, at.segment, at.offset, frame_header_total(h)};
+
+    if (m.end > st->next)
+        return false;
+    add_moved(st, &m);
+    prune_moved(st);
+    return true;
+}
+
+bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct frame_place at, struct slice extra)
 {
     bool in_order = h->first == st->next, fits = true;
 
+    if (h->type == FRAME_MOVED)
+        return apply_moved(st, h, at);
     if (h->first < st->next)
         return false;
     st->next = h->first;
@@ -271,6 +377,7 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         break;
     case FRAME_CHECKPOINT:
     case FRAME_PROBE:
+    case FRAME_MOVED:
     case FRAME_TYPE_END:
         break;
     }
@@ -286,6 +393,23 @@ static bool put_position(void *ctx, struct slice source, struct slice cursor)
     wire_put_bytes(o, source);
     wire_put_bytes(o, cursor);
     return !o->failed;
+}
+
+static void put_moved(struct wire_out *o, const struct moved_run *m)
+{
+    wire_put_u64(o, m->first);
+    wire_put_u64(o, m->end);
+    wire_put_u64(o, m->segment);
+    wire_put_u64(o, m->offset);
+    wire_put_u64(o, m->bytes);
+}
+
+static void put_closed(struct wire_out *o, const struct closed_segment *c)
+{
+    wire_put_u64(o, c->number);
+    wire_put_u64(o, c->first);
+    wire_put_u64(o, c->end);
+    wire_put_u64(o, c->size);
 }
 
 int spool_state_encode(const struct spool_state *st, struct buf *out)
@@ -306,6 +430,12 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
         put_seal(&o, &st->seals[i].seal);
     wire_put_u32(&o, (uint32_t)st->positions.count);
     positions_each(&st->positions, put_position, &o);
+    wire_put_u32(&o, (uint32_t)st->moved_count);
+    for (size_t i = 0; i < st->moved_count; i++)
+        put_moved(&o, &st->moved[i]);
+    wire_put_u32(&o, (uint32_t)st->closed_count);
+    for (size_t i = 0; i < st->closed_count; i++)
+        put_closed(&o, &st->closed[i]);
     return o.failed ? -1 : 0;
 }
 
@@ -339,6 +469,55 @@ static bool decode_positions(struct spool_state *st, struct wire_in *in)
     return !in->failed;
 }
 
+static bool decode_moved(struct spool_state *st, struct wire_in *in)
+{
+    uint32_t count = wire_u32(in);
+    uint64_t end = 0;
+
+    for (; count && !in->failed; count--) {
+        struct moved_run m;
+
+        m.first = wire_u64(in);
+        m.end = wire_u64(in);
+        m.segment = wire_u64(in);
+        m.offset = wire_u64(in);
+        m.bytes = wire_u64(in);
+        if (in->failed || m.first < end || m.end <= m.first || m.end > st->next)
+            return false;
+        push_moved(st, st->moved_count, &m);
+        end = m.end;
+    }
+    return !in->failed;
+}
+
+static bool decode_closed(struct spool_state *st, struct wire_in *in)
+{
+    uint32_t count = wire_u32(in);
+    uint64_t number = 0;
+
+    if (in->failed || count > in->rest.n / (4 * sizeof(uint64_t)))
+        return false;
+    st->closed = count ? mem_array(count, sizeof(*st->closed)) : NULL;
+    for (; count && !in->failed; count--) {
+        struct closed_segment *c = &st->closed[st->closed_count++];
+
+        c->number = wire_u64(in);
+        c->first = wire_u64(in);
+        c->end = wire_u64(in);
+        c->size = wire_u64(in);
+        if (c->number <= number || c->first > c->end || c->end > st->next)
+            return false;
+        number = c->number;
+    }
+    return !in->failed;
+}
+
+/* Version 0.1.0 wrote nothing behind the positions. */
+static bool decode_segments(struct spool_state *st, struct wire_in *in)
+{
+    return in->rest.n == 0 || (decode_moved(st, in) && decode_closed(st, in));
+}
+
 static bool decode_state(struct spool_state *st, struct wire_in *in)
 {
     wire_raw(in, st->identity, sizeof(st->identity));
@@ -351,7 +530,7 @@ static bool decode_state(struct spool_state *st, struct wire_in *in)
     wire_raw(in, st->config_hash, sizeof(st->config_hash));
     st->config_version = wire_u32(in);
     return !in->failed && st->next > 0 && st->cut.seq > 0 && st->cut.seq <= st->next && decode_seals(st, in) &&
-           decode_positions(st, in) && in->rest.n == 0;
+           decode_positions(st, in) && decode_segments(st, in) && in->rest.n == 0;
 }
 
 bool spool_state_decode(struct spool_state *st, struct slice in)

@@ -27,12 +27,30 @@ struct pending_seal {
     bool settling; /* spool_settle() was called, the frame is not safe yet */
 };
 
+/* Records that were copied forward: they are read there, not where they were first put. */
+struct moved_run {
+    uint64_t first, end;      /* records */
+    uint64_t segment, offset; /* of the frame that holds them */
+    uint64_t bytes;           /* of that frame */
+};
+
+/* A segment that is no longer written to. */
+struct closed_segment {
+    uint64_t number;
+    uint64_t first, end; /* numbers of its data frames' records */
+    uint64_t size;
+};
+
 struct spool_state {
     unsigned char identity[SEGMENT_IDENTITY_BYTES];
     uint64_t next; /* number of the next record; the first ever is 1 */
     struct spool_cursor cut;
     struct pending_seal *seals;
     size_t seal_count, seal_room;
+    struct moved_run *moved; /* in order; each holds a record of a pending seal */
+    size_t moved_count, moved_room;
+    struct closed_segment *closed; /* in order: those there were when the checkpoint was made, and only there */
+    size_t closed_count;
     struct seal_result settled;   /* since the stream was created */
     uint64_t bytes_in, bytes_out; /* lines form of all committed and all settled records */
     bool config_known;
@@ -49,10 +67,22 @@ MUST_CHECK int spool_state_encode(const struct spool_state *st, struct buf *out)
 /* Replaces *st. False when it is not a whole checkpoint: then *st is as spool_state_init() left it. */
 MUST_CHECK bool spool_state_decode(struct spool_state *st, struct slice in);
 
+/* Where a frame stands. */
+struct frame_place {
+    uint64_t segment, offset;
+};
+
 /* One frame of the log, not a checkpoint. False when it does not fit what came before it, as happens behind damage; the
  * state is then made the best of: nothing is forgotten, records of a lost seal are pending again under an empty note.
  */
-bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct slice extra);
+bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct frame_place at, struct slice extra);
+
+/* The first moved run that ends behind `seq`; NULL when there is none. */
+const struct moved_run *spool_state_moved_from(const struct spool_state *st, uint64_t seq);
+/* The first record in [from, end) that is neither settled nor moved, and in *upto how far the like goes on. False when
+ * there is none. */
+MUST_CHECK bool spool_state_waiting(const struct spool_state *st, uint64_t from, uint64_t end, uint64_t *first,
+                                    uint64_t *upto);
 
 /* Every record below it is settled. */
 uint64_t spool_state_low_water(const struct spool_state *st);

@@ -3,12 +3,9 @@
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +25,9 @@ void walk_release(struct walk *w)
     buf_release(&w->content);
     mem_free(w->window.p);
     MEM_CLEAR(w->segments);
+    MEM_CLEAR(w->foreign);
+    MEM_CLEAR(w->unused);
+    MEM_CLEAR(w->closed);
 }
 
 static void report(struct walk *w, struct walk_segment *seg, uint64_t offset, uint64_t records, const char *what)
@@ -43,9 +43,11 @@ int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct 
     int rc = 0;
 
     *f = (struct log_file){.ops = w->ops, .window = (struct log_window *)&w->window, .dir = w->dir, .number = number};
-    f->fd = w->ops->open(path, O_RDONLY, 0);
-    if (f->fd < 0 || fstat(f->fd, &st) < 0)
-        rc = err_errno(e, "open %s", path);
+    f->fd = file_open(w->ops, path, O_RDONLY, 0, e);
+    if (f->fd < 0)
+        rc = -1;
+    else if (fstat(f->fd, &st) < 0)
+        rc = err_errno(e, "stat %s", path);
     else
         f->end = (uint64_t)st.st_size;
     if (rc < 0 && f->fd >= 0)
@@ -54,184 +56,9 @@ int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct 
     return rc;
 }
 
-/* --- list --------------------------------------------------------------------------------------------------------- */
-
-static int check_head(const struct walk *w, const struct segment_header *h, uint64_t number, struct err *e)
-{
-    char name[SEGMENT_NAME_BYTES];
-
-    segment_name(number, name);
-    if (h->format != SEGMENT_FORMAT)
-        return err_set(e, ERR_FORMAT,
-                       "%s/%s was written by a newer sluice (format %" PRIu32 "); this one reads format %d", w->dir,
-                       name, h->format, SEGMENT_FORMAT);
-    if (h->number != number)
-        return err_set(e, ERR_FORMAT, "%s/%s is number %" PRIu64 " by its contents: give it back its name", w->dir,
-                       name, h->number);
-    return 0;
-}
-
-/* The number of the first record behind the checkpoint, and whether any frame is there. */
-static int find_first(const struct log_file *f, struct walk_segment *seg, struct err *e)
-{
-    uint64_t at = seg->begin;
-    struct frame_header h;
-    int rc;
-
-    while ((rc = log_file_search(f, &at, &h, e)) > 0) {
-        if (!seg->frames && !seg->head && !seg->whole)
-            seg->first = h.first;
-        seg->frames = true;
-        if (h.type == FRAME_DATA || seg->head || seg->whole)
-            break;
-        at += frame_header_total(&h);
-    }
-    if (rc > 0 && h.type == FRAME_DATA && !seg->head && !seg->whole)
-        seg->first = h.first;
-    return rc < 0 ? -1 : 0;
-}
-
-static int load_checkpoint(struct walk *w, const struct log_file *f, struct walk_segment *seg, struct err *e)
-{
-    struct frame_header h;
-    int rc = log_file_frame(f, SEGMENT_HEADER_BYTES, &h, e);
-
-    if (rc <= 0 || h.type != FRAME_CHECKPOINT)
-        return rc < 0 ? -1 : 0;
-    seg->begin = SEGMENT_HEADER_BYTES + frame_header_total(&h);
-    seg->first = h.first;
-    seg->before = h.synced;
-    rc = log_file_meta(f, SEGMENT_HEADER_BYTES, &h, &w->content, e);
-    seg->whole = rc > 0;
-    return rc < 0 ? -1 : 0;
-}
-
-static int load_segment(struct walk *w, struct walk_segment *seg, struct err *e)
-{
-    struct segment_header head;
-    struct log_file f;
-    int rc;
-
-    if (walk_open(w, seg->number, &f, e) < 0)
-        return -1;
-    seg->size = seg->file = f.end;
-    seg->begin = SEGMENT_HEADER_BYTES;
-    rc = log_file_header(&f, &head, e);
-    if (rc > 0) {
-        rc = check_head(w, &head, seg->number, e);
-        seg->head = true;
-        seg->first = head.first;
-        seg->reused = head.reused;
-        memcpy(seg->identity, head.identity, sizeof(seg->identity));
-    }
-    if (rc >= 0 && load_checkpoint(w, &f, seg, e) == 0)
-        rc = find_first(&f, seg, e);
-    else
-        rc = -1;
-    if (seg->begin > seg->size)
-        seg->begin = seg->size;
-    close(f.fd);
-    w->window.n = 0;
-    return rc;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const struct walk_segment *x = a, *y = b;
-
-    return x->number < y->number ? -1 : x->number > y->number;
-}
-
-static void add_name(struct walk *w, const char *name)
-{
-    uint64_t number;
-
-    if (!segment_name_parse(name, &number))
-        return;
-    if (w->count == w->room) {
-        w->room = w->room ? 2 * w->room : 16;
-        w->segments = mem_grow(w->segments, w->room, sizeof(*w->segments));
-    }
-    w->segments[w->count++] = (struct walk_segment){.number = number};
-}
-
-static int list_names(struct walk *w, struct err *e)
-{
-    DIR *d = opendir(w->dir);
-    struct dirent *entry;
-
-    if (!d)
-        return errno == ENOENT ? 0 : err_errno(e, "open folder %s", w->dir);
-    errno = 0;
-    while ((entry = readdir(d)))
-        add_name(w, entry->d_name);
-    if (errno != 0)
-        err_errno(e, "read folder %s", w->dir);
-    closedir(d);
-    if (w->count > 1)
-        qsort(w->segments, w->count, sizeof(*w->segments), by_number);
-    return errno != 0 ? -1 : 0;
-}
-
-/* Is there a true frame at or behind what `next` knew of this segment? Then `next` was made in vain. */
-static int find_overtaken(struct walk *w, const struct walk_segment *seg, struct walk_segment *next, struct err *e)
-{
-    struct frame_header h;
-    struct log_file f;
-    uint64_t at = next->before;
-    int rc;
-
-    if (walk_open(w, seg->number, &f, e) < 0)
-        return -1;
-    rc = log_file_search(&f, &at, &h, e);
-    next->overtaken = rc > 0;
-    close(f.fd);
-    w->window.n = 0;
-    return rc < 0 ? -1 : 0;
-}
-
-/* What stands behind the size that the next segment knows of was never taken, but for one that was made in vain: a
- * write that was undone, or left over from the file's earlier life. */
-static int clip_to_next(struct walk *w, struct err *e)
-{
-    for (size_t i = 0; i + 1 < w->count; i++) {
-        struct walk_segment *seg = &w->segments[i], *next = &w->segments[i + 1];
-
-        if (!next->whole || next->number != seg->number + 1 || next->before < seg->begin || next->before >= seg->size)
-            continue;
-        if (!next->frames && i + 2 == w->count && find_overtaken(w, seg, next, e) < 0)
-            return -1;
-        if (!next->overtaken)
-            seg->size = next->before;
-    }
-    return 0;
-}
-
-int walk_list(struct walk *w, struct err *e)
-{
-    if (list_names(w, e) < 0)
-        return -1;
-    for (size_t i = 0; i < w->count; i++)
-        if (load_segment(w, &w->segments[i], e) < 0)
-            return -1;
-    return clip_to_next(w, e);
-}
-
-bool walk_newest_is_unused(const struct walk *w)
-{
-    const struct walk_segment *newest = w->count ? &w->segments[w->count - 1] : NULL;
-    const struct walk_segment *before = w->count > 1 ? newest - 1 : NULL;
-
-    if (!newest || newest->frames)
-        return false;
-    if (!newest->whole)
-        return before || newest->number == 1;
-    return newest->overtaken;
-}
-
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
-static int decode_checkpoint(struct walk *w, const struct walk_segment *seg, struct spool_state *st, struct err *e)
+int walk_decode_checkpoint(struct walk *w, const struct walk_segment *seg, struct spool_state *st, struct err *e)
 {
     struct log_file f;
     struct frame_header h;
@@ -249,12 +76,25 @@ static int decode_checkpoint(struct walk *w, const struct walk_segment *seg, str
     return rc;
 }
 
+/* Nothing is left but the mark: the numbers go on, and what waited is lost. */
+static void begin_with_mark(const struct walk *w, struct spool_state *st)
+{
+    memcpy(st->identity, w->mark.identity, sizeof(st->identity));
+    st->next = w->mark.next - w->mark.waiting;
+    st->cut = (struct spool_cursor){.seq = st->next};
+    st->settled.delivered = st->next - 1;
+}
+
 /* No checkpoint is left. The oldest record there is was not settled, or else it might be gone: better to deliver it
  * twice than never. */
 static void begin_with_oldest(struct walk *w, struct spool_state *st)
 {
     spool_state_release(st);
     spool_state_init(st);
+    if (w->marked)
+        begin_with_mark(w, st);
+    if (w->marked && !w->segments[0].first)
+        return;
     for (size_t i = w->count; i > 0; i--)
         if (w->segments[i - 1].head)
             memcpy(st->identity, w->segments[i - 1].identity, sizeof(st->identity));
@@ -271,7 +111,7 @@ static int try_checkpoint(struct walk *w, struct walk_segment *seg, struct spool
 
     spool_state_init(&found);
     if (seg->whole)
-        rc = decode_checkpoint(w, seg, &found, e);
+        rc = walk_decode_checkpoint(w, seg, &found, e);
     if (rc >= 0 && !seg->head)
         report(w, seg, 0, 0, "the file header");
     if (rc == 0)
@@ -287,6 +127,12 @@ static int try_checkpoint(struct walk *w, struct walk_segment *seg, struct spool
 
 int walk_start(struct walk *w, struct spool_state *st, size_t *from, struct err *e)
 {
+    *from = 0;
+    if (w->count == 0) {
+        if (w->marked)
+            begin_with_mark(w, st);
+        return 0;
+    }
     for (size_t i = w->count; i > 0; i--) {
         int rc = try_checkpoint(w, &w->segments[i - 1], st, e);
 
@@ -320,7 +166,15 @@ struct stroll {
     uint64_t torn_end; /* of what is certainly of this file's present life */
 };
 
-/* Did a frame behind t->at know that t->at was safe? */
+static bool mark_knows(const struct stroll *t)
+{
+    const struct walk *w = t->w;
+
+    return w->marked &&
+           (w->mark.segment > t->seg->number || (w->mark.segment == t->seg->number && w->mark.size > t->at));
+}
+
+/* Did the mark, or a frame behind t->at, know that t->at was safe? */
 static int was_safe(struct stroll *t, struct err *e)
 {
     struct frame_header h;
@@ -328,6 +182,8 @@ static int was_safe(struct stroll *t, struct err *e)
     int rc;
 
     t->kept = false;
+    if (mark_knows(t))
+        return 1;
     rc = log_file_remnant(&t->file, t->at, e);
     if (rc < 0)
         return -1;
@@ -395,6 +251,7 @@ static int step_over(struct stroll *t, struct err *e)
 /* A frame whose header is whole. */
 static int apply(struct stroll *t, const struct frame_header *h, struct err *e)
 {
+    struct frame_place place = {t->seg->number, t->at};
     bool checked = t->newest || t->all;
     struct buf *content = &t->w->content;
     int rc = checked ? log_file_body(&t->file, t->at, h, content, e) : log_file_meta(&t->file, t->at, h, content, e);
@@ -402,16 +259,25 @@ static int apply(struct stroll *t, const struct frame_header *h, struct err *e)
     if (rc == 0) {
         t->torn_end = t->at + frame_header_total(h);
         rc = judge(t, e);
+        if (rc == 0)
+            t->kept = true; /* its header is whole: a person may want to see it */
         if (rc <= 0)
             return rc;
         report(t->w, t->seg, t->at, h->count, "the contents of a frame");
         if (h->type == FRAME_DATA)
-            (void)spool_state_apply(t->st, h, slice_of(NULL, 0));
-    } else if (rc > 0 && !spool_state_apply(t->st, h, slice_of(content->p, h->extra))) {
+            (void)spool_state_apply(t->st, h, place, slice_of(NULL, 0));
+    } else if (rc > 0 && !spool_state_apply(t->st, h, place, slice_of(content->p, h->extra))) {
         report(t->w, t->seg, t->at, 0, "a frame that does not follow the one before");
     }
     t->at += frame_header_total(h);
     return rc < 0 ? -1 : 1;
+}
+
+/* Others know that records stood here. */
+static void report_end(struct stroll *t)
+{
+    report(t->w, t->seg, t->file.end, t->seg->end - t->st->next, "its end is missing");
+    t->seg->cut_off = false;
 }
 
 static struct walk_end end_of(const struct stroll *t)
@@ -439,6 +305,94 @@ int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, 
     }
     close(t.file.fd);
     w->window.n = 0;
+    if (rc >= 0 && all && !t.newest && st->next < t.seg->end)
+        report_end(&t);
     *end = end_of(&t);
     return rc < 0 ? -1 : 0;
+}
+
+/* --- what is not there -------------------------------------------------------------------------------------------- */
+
+/* The segment in which the record should be, and in *upto where that one ends; NULL when there is none. */
+static const struct walk_segment *holder_of(const struct walk *w, uint64_t seq, uint64_t *upto)
+{
+    const struct walk_segment *found = NULL;
+
+    for (size_t i = 0; i < w->count; i++) {
+        const struct walk_segment *seg = &w->segments[i];
+
+        if (seg->first <= seq && seq < seg->end)
+            found = seg;
+        else if (seg->first > seq && seg->first < *upto)
+            *upto = seg->first;
+    }
+    if (found && found->end < *upto)
+        *upto = found->end;
+    return found;
+}
+
+/* The number of the segment that held it, as far as anybody knows. */
+static uint64_t number_of_missing(const struct walk *w, uint64_t seq)
+{
+    uint64_t number = w->marked ? w->mark.segment : 1;
+
+    for (size_t i = 0; i < w->closed_count; i++)
+        if (w->closed[i].first <= seq && seq < w->closed[i].end)
+            return w->closed[i].number;
+    for (size_t i = w->count; i > 0; i--)
+        if (w->segments[i - 1].first > seq)
+            number = w->segments[i - 1].number - 1;
+    return number;
+}
+
+static bool is_listed(const struct walk *w, uint64_t number)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->segments[i].number == number)
+            return true;
+    return false;
+}
+
+static void report_missing_segments(struct walk *w, const struct spool_state *st)
+{
+    uint64_t first, upto;
+
+    for (uint64_t seq = 1; spool_state_waiting(st, seq, st->next, &first, &upto); seq = upto)
+        if (!holder_of(w, first, &upto))
+            w->damage(w->ctx, number_of_missing(w, first), 0, upto - first, "the file is missing");
+    for (size_t i = 0; i < st->moved_count; i++)
+        if (!is_listed(w, st->moved[i].segment))
+            w->damage(w->ctx, st->moved[i].segment, 0, st->moved[i].end - st->moved[i].first, "the file is missing");
+}
+
+static void report_cut_off(struct walk *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->segments[i].cut_off)
+            report(w, &w->segments[i], w->segments[i].file, 0, "its end is missing");
+}
+
+/* What the mark knows to be safe and the log does not hold. */
+static void report_missing_end(struct walk *w, struct spool_state *st)
+{
+    struct walk_segment *newest = w->count ? &w->segments[w->count - 1] : NULL;
+    uint64_t lost = w->mark.next > st->next ? w->mark.next - st->next : 0;
+
+    if (newest && newest->number == w->mark.segment && lost)
+        report(w, newest, newest->size, lost, "its end is missing");
+    else if (!newest || newest->number < w->mark.segment)
+        w->damage(w->ctx, w->mark.segment, 0, lost, "the file is missing");
+    else if (lost)
+        report(w, newest, newest->size, lost, "records before it are missing");
+    st->next += lost;
+}
+
+void walk_missing(struct walk *w, struct spool_state *st)
+{
+    for (size_t i = 0; i < w->foreign_count; i++)
+        w->damage(w->ctx, w->foreign[i], 0, 0, "it belongs to another stream");
+    report_missing_segments(w, st);
+    report_cut_off(w);
+    if (w->marked)
+        report_missing_end(w, st);
 }

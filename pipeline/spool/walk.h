@@ -1,9 +1,9 @@
 /* walk.h -- from files to a state: what recovery and fsck have in common. Reads only; changes nothing on disk.
  *
- *     walk_list()   the segments of a folder, in order, with what their first bytes say
- *     walk_trim()   leaves out a newest one that a crash left behind before it was used
- *     walk_start()  the state of the newest whole checkpoint
- *     walk_frames() the frames of one segment on top of it
+ *     walk_list()    the segments of a folder, in order, with what their first bytes say
+ *     walk_start()   the state of the newest whole checkpoint
+ *     walk_frames()  the frames of one segment on top of it
+ *     walk_missing() what should be there and is not
  *
  * Ownership  walk_init() to walk_release(). Threads: one.
  */
@@ -14,6 +14,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/spool/log_file.h"
+#include "pipeline/spool/mark.h"
 #include "pipeline/spool/state.h"
 
 #include <stdbool.h>
@@ -22,17 +23,21 @@
 
 struct walk_segment {
     uint64_t number;
-    uint64_t first;  /* number of its first record, exact unless it holds none and its head is damaged */
-    uint64_t begin;  /* of the first frame behind the checkpoint */
-    uint64_t size;   /* of what belongs to it */
-    uint64_t file;   /* length of the file */
-    uint64_t reused; /* length of the file in its earlier life; 0: none that is known */
-    uint64_t before; /* size of the segment before when this one was made */
-    bool head;       /* the file header is whole */
-    bool whole;      /* the checkpoint is */
-    bool frames;     /* there is a true frame behind the checkpoint */
-    bool overtaken;  /* was made in vain: the log went on in the segment before */
-    bool damaged;    /* found so by this walk */
+    uint64_t first;         /* number of its first record, exact unless it holds none and its head is damaged */
+    uint64_t end;           /* behind its last record, as far as others tell; the newest's: UINT64_MAX */
+    uint64_t begin;         /* of the first frame behind the checkpoint */
+    uint64_t size;          /* of what belongs to it */
+    uint64_t file;          /* length of the file */
+    uint64_t reused;        /* length of the file in its earlier life; 0: none that is known */
+    uint64_t before;        /* size of the segment before when this one was made */
+    bool head;              /* the file header is whole */
+    bool whole;             /* the checkpoint is */
+    bool frames;            /* there is a true frame behind the checkpoint */
+    bool overtaken;         /* was made in vain: the log went on in the segment before */
+    bool damaged;           /* found so by this walk */
+    bool cut_off;           /* it was longer when it was closed */
+    uint32_t format;        /* 0: not known */
+    uint64_t number_inside; /* when `head`: as it says itself */
     unsigned char identity[SEGMENT_IDENTITY_BYTES];
 };
 
@@ -41,6 +46,14 @@ struct walk {
     const char *dir;
     struct walk_segment *segments;
     size_t count, room;
+    uint64_t *foreign; /* numbers of segments that another stream wrote: not in the list */
+    size_t foreign_count;
+    uint64_t *unused; /* of those that a crash left behind before they were used: not in the list */
+    size_t unused_count;
+    struct closed_segment *closed; /* what the newest checkpoint knows of the segments before it */
+    size_t closed_count;
+    struct spool_mark mark; /* when marked */
+    bool marked;
     struct buf content;
     struct log_window window;
     /* What is damaged, with the records that are lost by it (0: none). */
@@ -53,9 +66,6 @@ void walk_release(struct walk *w);
 
 /* No folder is no segments. -1: it cannot be read, or was written by a newer sluice. */
 MUST_CHECK int walk_list(struct walk *w, struct err *e);
-
-/* True when the newest segment is not in use: take it out of the list, and away. */
-bool walk_newest_is_unused(const struct walk *w);
 
 /* *from: the index of the segment whose frames come next. When no checkpoint is whole the state begins with the oldest
  * record there is, and takes everything before for delivered. */
@@ -76,6 +86,14 @@ struct walk_end {
 /* Applies the frames of a segment. *end is for the newest. `all`: checks payloads in older segments, too. */
 MUST_CHECK int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, struct walk_end *end,
                            struct err *e);
+
+/* After all frames: segments, or ends of segments, that hold what was acknowledged and not settled, and are not there. The
+ * numbers of what is lost at the end are not given out again: st->next goes on behind them. */
+void walk_missing(struct walk *w, struct spool_state *st);
+
+/* 1: *st is the segment's checkpoint, 0: it is damaged. */
+MUST_CHECK int walk_decode_checkpoint(struct walk *w, const struct walk_segment *seg, struct spool_state *st,
+                                      struct err *e);
 
 MUST_CHECK int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct err *e);
 

@@ -6,16 +6,19 @@
  * is refused as well, so that numbers have no hole. Seals and settlements are facts and cannot be refused: they go back
  * into the pending list and are written when the disk takes writes again. */
 #include "pipeline/base/limits.h"
+#include "pipeline/spool/mark.h"
 #include "pipeline/spool/spool_impl.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 enum {
     VECTORS_MAX = 256,
     VECTORS_PER_FRAME = 4,
 };
 
+#define FULL_ROLL_SHARE 8 /* of the limit: so much in the newest segment of a full spool may be what is settled */
 #define IDLE_ROLL_BYTES (1 * MIB) /* more than this of settled records is given back when a stream is idle */
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
@@ -135,6 +138,7 @@ static int write_some(struct spool *s, struct err *e)
         struct frame *f = frame_list_take(&r->todo);
 
         f->header.synced = seg->size;
+        f->offset = r->write_at;
         frame_header_encode(&f->header, seg->number, r->write_at, f->encoded);
         r->write_at += frame_header_total(&f->header);
         n += add_vectors(f, v + n);
@@ -159,7 +163,8 @@ static void publish_frame(struct spool *s, const struct frame *f)
 {
     bool was_empty = s->state.next == s->state.cut.seq, fits_state;
 
-    fits_state = spool_state_apply(&s->state, &f->header, buf_slice(&f->extra));
+    fits_state = spool_state_apply(&s->state, &f->header, (struct frame_place){spool_active(s)->number, f->offset},
+                                   buf_slice(&f->extra));
     assert(fits_state);
     if (f->header.type != FRAME_DATA)
         return;
@@ -176,6 +181,7 @@ static void publish(struct spool *s)
     struct round *r = &s->round;
     struct segment *seg = spool_active(s);
 
+    r->wrote |= r->written.first != NULL;
     pthread_mutex_lock(&s->lock);
     for (struct frame *f = r->written.first; f; f = f->next)
         publish_frame(s, f);
@@ -215,12 +221,12 @@ static int write_round(struct spool *s, struct err *e)
 }
 
 /* Frames that were refused would be true ones at the next start, so they must go, and what an earlier life left behind
- * them goes along. */
+ * them goes along. Synced, so that they are gone before anything else is acknowledged. */
 static int cut_back(struct spool *s)
 {
     struct segment *seg = spool_active(s);
 
-    if (s->ops->ftruncate(seg->fd, (off_t)seg->size) < 0)
+    if (s->ops->ftruncate(seg->fd, (off_t)seg->size) < 0 || (!s->memory && s->ops->fdatasync(seg->fd) < 0))
         return -1;
     seg->reused = 0;
     return 0;
@@ -248,7 +254,7 @@ void writer_write(struct spool *s)
     struct round *r = &s->round;
     bool failing;
 
-    r->failed = r->added = false;
+    r->failed = r->added = r->wrote = false;
     r->write_at = spool_active(s)->size;
     pthread_mutex_lock(&s->lock);
     failing = s->failing;
@@ -277,7 +283,7 @@ static void sort_out(struct frame_list *from, struct frame_list *refused, struct
     while ((f = frame_list_take(from))) {
         if (f->header.type == FRAME_DATA) {
             frame_list_add(refused, f);
-        } else if (f->header.type == FRAME_PROBE) {
+        } else if (f->header.type == FRAME_PROBE || f->header.type == FRAME_MOVED) {
             frame_free(&f);
         } else {
             f->header.first = next;
@@ -300,6 +306,7 @@ static void undo(struct spool *s)
     frame_list_append(&s->pending, &kept);
     s->next = s->state.next;
     s->pending_bytes = 0;
+    s->moving = false;
     s->failing = true;
     s->why = r->why;
     pthread_mutex_unlock(&s->lock);
@@ -335,24 +342,66 @@ static bool give_back(struct spool *s, bool was_full)
     return !worth || roll(s, &s->round.why) == 0;
 }
 
+/* A full spool takes its newest segment for an old one, so that it can go, or be emptied, like any other. */
+static bool close_when_full(struct spool *s, bool was_full)
+{
+    const struct segment *seg = spool_active(s);
+
+    return !was_full || seg->size - seg->begin <= s->limit / FULL_ROLL_SHARE || roll(s, &s->round.why) == 0;
+}
+
+static void end_moving(struct spool *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->moving = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* After a round that is safe. False when the disk refuses. */
+static bool make_room(struct spool *s)
+{
+    bool was_full, idle = is_idle(s, &was_full);
+
+    end_moving(s);
+    if (idle ? !give_back(s, was_full) : !close_when_full(s, was_full))
+        return false;
+    spool_reap(s, !idle);
+    if (!idle && spool_move(s))
+        committer_wake(s->committer, s, true);
+    return true;
+}
+
 void writer_finish(struct spool *s)
 {
     struct round *r = &s->round;
-    bool idle = false, was_full;
 
     if (!r->failed) {
         publish(s);
-        idle = is_idle(s, &was_full);
-        r->failed = idle && !give_back(s, was_full);
+        r->failed = !make_room(s);
     }
     if (r->failed)
         undo(s);
-    else
-        spool_reap(s, !idle);
+    s->mark_due |= r->wrote && !s->memory;
     if (r->added && s->committed)
         s->committed(s->ctx);
     if (r->failed && s->refused)
         s->refused(s->ctx, &r->why);
+}
+
+void writer_mark(struct spool *s)
+{
+    const struct segment *seg = spool_active(s);
+    const struct spool_state *st = &s->state; /* nobody else changes it */
+    struct spool_mark m = {.segment = seg->number,
+                           .size = seg->size,
+                           .next = st->next,
+                           .waiting = st->next - 1 - seal_result_sum(&st->settled)};
+
+    if (!s->mark_due || s->memory)
+        return;
+    memcpy(m.identity, st->identity, sizeof(m.identity));
+    mark_write(s->ops, s->dir, &m);
+    s->mark_due = false;
 }
 
 void writer_abandon(struct spool *s)
