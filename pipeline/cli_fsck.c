@@ -16,7 +16,8 @@ static const char fsck_help[] =
     "usage: sluice fsck [-c FILE] [--stream NAME]\n"
     "\n"
     "Reads every byte of the spools in data_dir and checks it. Prints per stream what waits to be delivered and each\n"
-    "damaged place with its file and offset. Changes nothing. Stop `sluice run` first.\n"
+    "damaged or missing place with its file and offset, and how many records are lost by it. Changes nothing. Stop\n"
+    "`sluice run` first.\n"
     "\n"
     "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
     "  -s, --stream NAME   only this stream\n"
@@ -86,8 +87,9 @@ static void print_report(const struct spool_report *r)
     printf("  %zu segment%s, %" PRIu64 " bytes; %zu sealed and not settled; %zu source position%s\n", r->segments,
            r->segments == 1 ? "" : "s", r->bytes, r->pending_seals, r->positions, r->positions == 1 ? "" : "s");
     if (r->torn_bytes)
-        printf("  the last %" PRIu64 " bytes are a write that was cut short and never acknowledged: the next start "
-               "removes them\n",
+        printf("  the last %" PRIu64
+               " bytes are a write that was cut short; as far as is known it was never acknowledged. "
+               "The next start removes it, and keeps a copy in `damaged` when there are whole records in it\n",
                r->torn_bytes);
 }
 

@@ -181,9 +181,9 @@ static void note_outcome(struct committer *c, struct spool *s, nsec now)
 
 /* At once where few are written to. Many marks would be many pages more for the next syncfs(): they wait until their spool
  * had nothing to write for a second. */
-static void mark(struct committer *c, struct spool *s, bool few)
+static void mark_later(struct committer *c, struct spool *s)
 {
-    if (few || !s->round.wrote)
+    if (!s->round.wrote)
         writer_mark(s);
     else if (s->mark_due)
         committer_wake(c, s, false);
@@ -194,13 +194,17 @@ static void round_of(struct committer *c, nsec now, bool all)
     struct spool *list = take_due(c, now, all), *after;
     size_t count = 0;
 
-    for (struct spool *s = list; s; s = s->round.next, count++)
+    for (struct spool *s = list; s; s = s->round.next)
+        count++;
+    for (struct spool *s = list; s; s = s->round.next) {
+        s->round.mark_now = count <= SYNC_EACH_MAX;
         writer_write(s);
+    }
     sync_all(list);
     for (struct spool *s = list; s; s = after) {
         after = s->round.next;
         writer_finish(s);
-        mark(c, s, count <= SYNC_EACH_MAX);
+        mark_later(c, s);
         note_outcome(c, s, now);
     }
 }

@@ -50,7 +50,8 @@ struct round {
     struct frame_list todo, written;
     uint64_t write_at; /* in the active segment */
     bool failed, added;
-    bool wrote; /* something became safe */
+    bool wrote;    /* something became safe */
+    bool mark_now; /* the mark follows at once; else the committer sees to it later */
     struct err why;
     struct spool *next;
 };
@@ -176,7 +177,7 @@ void writer_write(struct spool *s);
 bool writer_needs_sync(const struct spool *s);
 void writer_sync(struct spool *s);
 void writer_finish(struct spool *s);  /* publishes or undoes; calls back */
-void writer_mark(struct spool *s);    /* the commit mark follows, when it is behind */
+void writer_mark(struct spool *s);    /* writes the commit mark, when it is behind */
 void writer_abandon(struct spool *s); /* no more rounds will come: what waits is not safe */
 /* All of it, in spite of short writes and interruptions; changes v. */
 MUST_CHECK int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset);

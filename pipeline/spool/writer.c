@@ -190,6 +190,9 @@ static void publish(struct spool *s)
     seg->size = r->write_at;
     s->failing = false;
     pthread_mutex_unlock(&s->lock);
+    s->mark_due |= r->written.first && !s->memory;
+    if (r->mark_now)
+        writer_mark(s); /* before the answers: whoever has one finds it in the mark, too */
     answer(&r->written, true);
 }
 
@@ -381,7 +384,6 @@ void writer_finish(struct spool *s)
     }
     if (r->failed)
         undo(s);
-    s->mark_due |= r->wrote && !s->memory;
     if (r->added && s->committed)
         s->committed(s->ctx);
     if (r->failed && s->refused)

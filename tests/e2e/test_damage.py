@@ -186,3 +186,125 @@ def test_a_file_sink_on_a_full_disk_waits_and_goes_on(t):
     assert objects.other_files(os.path.join(disk, "out")) == [], "no half-written files are left"
     d.stop()
     objects.assert_exactly_once(objects.lines(objects.read_dir(os.path.join(disk, "out"))), records)
+
+
+# --- what was acknowledged and is gone, or is somebody else's --------------------------------------------------------
+
+
+def fsck(t, d, *args):
+    done = subprocess.run([t.binary, "fsck", "-c", d.config_path, *args], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def spool_with_records(t, count=30, names=("app",), bytes_each=100_000):
+    """Records that were acknowledged and are not delivered; some segments. The S3 that is down, the daemon that was
+    killed, the records."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    d = t.daemon({"streams": {n: stream(s3.destination(prefix=n + "/"), spool={"limit": "8MiB"}, interval="60s",
+                                        size="64MiB") for n in names}}).start()
+    client = Firehose(d.api_port)
+    records = {n: [b"%s-%04d " % (n.encode(), i) + t.random.randbytes(bytes_each // 2).hex().encode()
+                   for i in range(count)] for n in names}
+    for n in names:
+        for r in records[n]:
+            client.put_all(n, [r])
+    d.kill9()
+    return s3, d, records
+
+
+def holding(d, record):
+    found = [p for p in segments(d.data_dir) if record in open(p, "rb").read()]
+    assert len(found) == 1, "records lie in the spool as they are"
+    return found[0]
+
+
+def deliver_the_rest(t, s3, d, records, lost, name="app"):
+    """A start says what is lost, counts it, and delivers the others."""
+    s3.start()
+    d.start()
+    d.wait_logged("damaged", level="error")
+    line = d.logged("the spool is damaged", "error")[0]
+    assert f"stream={name}" in line and f"records={len(lost)}" in line, line
+    d.process.send_signal(15)
+    d.wait_exit()
+    s3.assert_clean()
+    got = objects.lines({k: v for k, v in s3.snapshot().items() if k.startswith(name + "/")})
+    objects.assert_exactly_once(got, [r for r in records if r not in lost])
+
+
+def test_damage_in_the_last_acknowledged_record_is_no_torn_write(t):
+    s3, d, records = spool_with_records(t)
+    last = records["app"][-1]
+    path = holding(d, last)
+    flip_a_byte(path, last)
+    code, said = fsck(t, d)
+    assert code == 1 and "1 record lost" in said and path in said, said
+    assert "never acknowledged" not in said and "cut short" not in said, said
+    deliver_the_rest(t, s3, d, records["app"], [last])
+    kept = os.path.join(os.path.dirname(path), "damaged")
+    assert os.listdir(kept) == [os.path.basename(path)]
+    code, said = fsck(t, d)
+    assert code == 0, said
+
+
+def test_the_end_of_the_newest_segment_is_missed(t):
+    s3, d, records = spool_with_records(t)
+    last = records["app"][-1]
+    path = holding(d, last)
+    data = open(path, "rb").read()
+    os.truncate(path, data.index(last) - 100)
+    code, said = fsck(t, d)
+    assert code == 1 and "record" in said and "missing" in said, said
+    lost = [r for r in records["app"] if r in data and r not in open(path, "rb").read()]
+    deliver_the_rest(t, s3, d, records["app"], lost)
+
+
+def test_a_segment_that_is_missing_is_said_wherever_it_was(t):
+    s3, d, records = spool_with_records(t)
+    files = segments(d.data_dir)
+    assert len(files) >= 3
+    for path in (files[0], files[1], files[-1]):
+        data = open(path, "rb").read()
+        os.unlink(path)
+        lost = [r for r in records["app"] if r in data]
+        code, said = fsck(t, d)
+        assert code == 1 and f"{path} " in said and "the file is missing" in said, said
+        assert f"{len(lost)} records lost" in said, said
+        with open(path, "wb") as f:
+            f.write(data)
+    code, said = fsck(t, d)
+    assert code == 0, said
+    data = open(files[1], "rb").read()
+    os.unlink(files[1])
+    deliver_the_rest(t, s3, d, records["app"], [r for r in records["app"] if r in data])
+
+
+def test_a_segment_of_another_stream_is_not_delivered_as_ones_own(t):
+    s3, d, records = spool_with_records(t, names=("app", "other"))
+    mine = [p for p in segments(d.data_dir) if "/app/" in p]
+    theirs = [p for p in segments(d.data_dir) if "/other/" in p]
+    data = open(mine[1], "rb").read()
+    with open(mine[1], "wb") as f:
+        f.write(open(theirs[1], "rb").read())
+    lost = [r for r in records["app"] if r in data]
+    code, said = fsck(t, d, "--stream", "app")
+    assert code == 1 and "belongs to another stream" in said and f"{len(lost)} records lost" in said, said
+    deliver_the_rest(t, s3, d, records["app"], lost)
+    got = objects.lines({k: v for k, v in s3.snapshot().items() if k.startswith("other/")})
+    objects.assert_exactly_once(got, records["other"])
+
+
+def test_what_is_named_like_a_segment_and_is_no_file_hangs_nobody(t):
+    _, d, _ = spool_with_records(t, count=2)
+    path = os.path.join(os.path.dirname(segments(d.data_dir)[0]), "%020d.seg" % 99)
+    for make in (os.mkfifo, os.mkdir, lambda p: os.symlink("/etc/hostname", p)):
+        make(path)
+        code, said = fsck(t, d)
+        assert code == 1 and path in said and "is not a regular file" in said, said
+        d.expect_exit = 1
+        d.spawn()
+        d.wait_exit()
+        assert d.logged(f"{path} is not a regular file"), d.log_text()[-500:]
+        os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
