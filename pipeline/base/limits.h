@@ -48,4 +48,11 @@
 #define BODY_MEMORY_MAX (4 * MIB)
 #endif
 
+/* Truncated or deleted files that a tail remembers, to recognise their copies. */
+#ifdef TIGHT
+#define TAIL_PASTS_MAX 3
+#else
+#define TAIL_PASTS_MAX 256
+#endif
+
 #endif

@@ -76,6 +76,7 @@ static void tail_close(struct input **in)
         return;
     t = &(*in)->t;
     tail_known_release(t);
+    tail_pasts_release(t);
     tail_files_release(&t->files);
     tail_patterns_release(t);
     pthread_cond_destroy(&t->closed);
@@ -97,6 +98,7 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     TAILQ_INIT(&t->ready);
     TAILQ_INIT(&t->unfinished);
     TAILQ_INIT(&t->failed);
+    TAILQ_INIT(&t->held_back);
     tail_files_init(&t->files, (size_t)t->conf->max_open_files);
     tail_writes_init(t);
     if (tail_patterns_parse(t, env->base_dir, e) < 0) {

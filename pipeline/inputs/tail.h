@@ -5,6 +5,7 @@
  *     tail_read.c   one step of one file: read whole lines into a frame, append it, learn that it is safe
  *     tail_scan.c   which files there are: walks, events, rotation, deletion
  *     tail_known.c  stored positions, and the files they belong to
+ *     tail_copy.c   whether a new file is the copy of one that was read
  *     tail_match.c  which paths are wanted
  *     tail_files.c, tail_place.c, tail_watch.c, glob.c, lines.c: their headers say it
  *
@@ -43,7 +44,6 @@ struct tail_write {
     struct tail_file *f;
     struct tail_place after;
     uint64_t bytes; /* of its records */
-    uint32_t epoch;
     bool safe;
     struct tail_write *next;
 };
@@ -58,6 +58,16 @@ struct tail_known {
     bool claimed;
 };
 
+/* What a file held before it was truncated or deleted. */
+struct tail_past {
+    uint64_t number;
+    uint64_t inode;
+    nsec noticed; /* wall */
+    struct tail_place place;
+    char *path;
+    uint32_t stem;
+};
+
 struct tail {
     struct input_env env;
     const struct tail_conf *conf;
@@ -65,10 +75,13 @@ struct tail {
     bool *glob_known;                /* walked before, perhaps in another run */
 
     struct tail_files files;
-    struct tail_queue ready, unfinished, failed;
+    struct tail_queue ready, unfinished, failed, held_back;
     size_t gone_count; /* files that are gone */
     struct tail_known *known;
     size_t known_count;
+    struct tail_past *pasts;
+    size_t past_count;
+    uint64_t past_number; /* of the last one */
 
     struct tail_watch *watch; /* NULL: everything is polled */
     uv_idle_t turn;           /* active while files are ready */
@@ -107,6 +120,8 @@ struct tail {
 void tail_wake(struct tail *t, struct tail_file *f);
 /* f must be opened or read again later; `error` says why. Logged, counted, retried less and less often. */
 void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
+/* What held them back may be over. */
+void tail_wake_held(struct tail *t);
 /* No name of it is left; or one was found after all. */
 void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
 /* Writes were settled: there is room for others, or all is done. */
@@ -146,6 +161,16 @@ void tail_known_glob(struct tail *t, size_t i);
 /* False while a file system may just not be mounted: then nothing can be said about a file that is missing. */
 bool tail_device_is_there(const char *where, uint64_t device);
 
+/* --- tail_copy.c --- */
+
+/* What was read of a file up to `place` is about to be no more. */
+void tail_past_add(struct tail *t, uint64_t inode, const char *path, const struct tail_place *place);
+void tail_past_keep(struct tail *t, struct tail_file *f); /* likewise, once, of a file that is gone */
+/* False: not the source of a past. */
+MUST_CHECK bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor);
+void tail_pasts_expire(struct tail *t);
+void tail_pasts_release(struct tail *t);
+
 /* --- tail_scan.c --- */
 
 /* What is at dir_fd/name now; `path` is its whole path. */
@@ -163,9 +188,16 @@ enum tail_step {
     TAIL_STEP_END,     /* at its end */
     TAIL_STEP_WAIT,    /* at a last line without '\n' */
     TAIL_STEP_BLOCKED, /* the spool or the budget is full, or too much is on its way: nothing was read */
+    TAIL_STEP_HELD,    /* it may be a copy: until `due`, or something becomes known */
     TAIL_STEP_FAILED,  /* tail_fail() was called */
 };
 
+/* In tail_copy.c: finds out whether a fresh file is a copy, and where it is read from. */
+enum tail_step tail_judge(struct tail *t, struct tail_file *f);
+
+enum tail_whole_answer { TAIL_WHOLE, TAIL_REWRITTEN, TAIL_UNKNOWN /* it cannot be opened */ };
+/* Is what was read of it still in it? If not it starts over, or will soon. */
+enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f);
 enum tail_step tail_read(struct tail *t, struct tail_file *f);
 /* Where reading begins for `start: end`: behind the last '\n'. */
 struct tail_place tail_place_end(struct tail *t, struct tail_file *f);

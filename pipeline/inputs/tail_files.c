@@ -1,5 +1,6 @@
 #include "pipeline/inputs/tail_files.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>
@@ -57,6 +58,7 @@ void tail_files_init(struct tail_files *fs, size_t open_max)
 {
     *fs = (struct tail_files){.bucket_count = FIRST_BUCKETS, .open_max = open_max};
     fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
+    fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_file *));
     TAILQ_INIT(&fs->open);
 }
 
@@ -70,6 +72,7 @@ void tail_files_release(struct tail_files *fs)
         }
     }
     MEM_CLEAR(fs->buckets);
+    MEM_CLEAR(fs->kin);
     fs->bucket_count = 0;
 }
 
@@ -91,12 +94,43 @@ bool tail_files_has_inode(const struct tail_files *fs, uint64_t inode)
     return f != NULL;
 }
 
+uint32_t tail_stem(const char *path)
+{
+    const char *name = strrchr(path, '/') + 1, *dot = strrchr(name, '.');
+
+    return crc32c(0, slice_of(name, dot && dot > name ? (size_t)(dot - name) : strlen(name)));
+}
+
+static struct tail_file **kin_of(const struct tail_files *fs, uint32_t stem)
+{
+    return &fs->kin[stem & (fs->bucket_count - 1)];
+}
+
+struct tail_file *tail_files_kin(const struct tail_files *fs, uint32_t stem)
+{
+    return *kin_of(fs, stem);
+}
+
 static void link_file(struct tail_files *fs, struct tail_file *f)
 {
-    struct tail_file **b = &fs->buckets[bucket_of(fs, f->id.inode)];
+    struct tail_file **b = &fs->buckets[bucket_of(fs, f->id.inode)], **k = kin_of(fs, f->stem);
 
     f->next = *b;
     *b = f;
+    f->kin = *k;
+    *k = f;
+}
+
+static void unlink_file(struct tail_files *fs, struct tail_file *f)
+{
+    struct tail_file **b = &fs->buckets[bucket_of(fs, f->id.inode)], **k = kin_of(fs, f->stem);
+
+    while (*b != f)
+        b = &(*b)->next;
+    *b = f->next;
+    while (*k != f)
+        k = &(*k)->kin;
+    *k = f->kin;
 }
 
 static void grow(struct tail_files *fs)
@@ -106,6 +140,8 @@ static void grow(struct tail_files *fs)
 
     fs->bucket_count *= 2;
     fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
+    mem_free(fs->kin);
+    fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_file *));
     for (size_t i = 0; i < old_count; i++) {
         while (old[i]) {
             struct tail_file *f = old[i];
@@ -123,6 +159,7 @@ struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id
 
     f->id = f->name = *id;
     f->path = mem_strdup(path);
+    f->stem = tail_stem(path);
     f->where = mem_strdup(where);
     f->fd = -1;
     if (++fs->count > fs->bucket_count)
@@ -133,11 +170,7 @@ struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id
 
 void tail_files_remove(struct tail_files *fs, struct tail_file **f)
 {
-    struct tail_file **at = &fs->buckets[bucket_of(fs, (*f)->id.inode)];
-
-    while (*at != *f)
-        at = &(*at)->next;
-    *at = (*f)->next;
+    unlink_file(fs, *f);
     fs->count--;
     tail_files_close(fs, *f);
     mem_free((*f)->path);

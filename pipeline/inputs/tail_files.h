@@ -41,6 +41,17 @@ enum tail_state {
     TAIL_READY,      /* its turn to be read */
     TAIL_UNFINISHED, /* the rest of its last line, or the end of the grace time */
     TAIL_FAILED,     /* another attempt to open or read it */
+    TAIL_HELD,       /* what becomes of a file that it may be the copy of */
+};
+
+/* Is a new file like one that is there (tail_copy.c)? */
+enum tail_likeness { TAIL_UNLIKE, TAIL_LIKE, TAIL_UNDECIDED };
+
+/* How far a new file was compared with what is gone (tail_copy.c). */
+struct tail_compare {
+    uint64_t below, below_number; /* with everything that was read further; `below` 0: not compared now */
+    uint64_t number, at;          /* of the one under way, 0: none; and up to where */
+    uint32_t crc;
 };
 
 struct tail_file {
@@ -53,14 +64,19 @@ struct tail_file {
     struct tail_place read; /* the next byte to read; what lies before is in the spool or on its way to safety */
     struct tail_place safe; /* what a failed write goes back to */
     uint32_t in_flight;     /* writes that are neither safe nor failed yet */
-    uint32_t epoch;         /* counts truncations: a write from before the last one says nothing about `safe` */
     bool refused;           /* the spool failed a write: goes back to `safe` when the others are settled */
+    bool rewritten;         /* is read from its start when what is on its way is settled */
+
+    bool fresh; /* nothing of it was read since it is there or was truncated: it may be a copy */
+    bool past_kept;
+    enum tail_likeness like;
+    struct tail_compare compare;
 
     enum tail_state state;
     uint64_t size;     /* when it was last looked at */
     nsec modified;     /* likewise */
     nsec grown;        /* mono; when its size last changed under our eyes */
-    nsec due;          /* mono; UNFINISHED and FAILED: when its time comes */
+    nsec due;          /* mono; UNFINISHED, FAILED and HELD: when its time comes */
     unsigned failures; /* in a row */
     struct log_limit split_log;
     uint64_t seen;    /* number of the last look that found it */
@@ -68,14 +84,16 @@ struct tail_file {
     bool gone;        /* no name is left: read what there is, then drop it */
     bool flush;       /* its grace time is over: the last line is a record as it stands */
 
-    TAILQ_ENTRY(tail_file) queue; /* ready, unfinished or failed */
+    TAILQ_ENTRY(tail_file) queue; /* of its state */
     TAILQ_ENTRY(tail_file) handle;
     struct tail_file *next; /* in its bucket */
+    struct tail_file *kin;  /* in its bucket by stem */
+    uint32_t stem;          /* of its path */
 };
 TAILQ_HEAD(tail_queue, tail_file);
 
 struct tail_files {
-    struct tail_file **buckets;
+    struct tail_file **buckets, **kin; /* by inode, and by stem */
     size_t bucket_count, count;
     struct tail_queue open; /* least recently used first */
     size_t open_count, open_max;
@@ -86,6 +104,11 @@ void tail_files_release(struct tail_files *fs);
 
 struct tail_file *tail_files_find(const struct tail_files *fs, const struct tail_id *id);
 bool tail_files_has_inode(const struct tail_files *fs, uint64_t inode);
+
+/* A hash of the path's name without its extension: app of /var/log/app.log. */
+uint32_t tail_stem(const char *path);
+/* The first of a list, by `kin`, in which every file with this stem is. */
+struct tail_file *tail_files_kin(const struct tail_files *fs, uint32_t stem);
 
 /* Paths are copied. The caller sets read and safe. */
 struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id, const char *path, const char *where);

@@ -83,11 +83,19 @@ struct tail_mark tail_mark_after(struct slice before, struct slice more)
     return (struct tail_mark){(uint32_t)(from_before + from_more), crc};
 }
 
+void tail_place_advance(struct tail_place *p, struct slice before, struct slice taken)
+{
+    p->mark = tail_mark_after(before, taken);
+    p->whole.crc = crc32c(p->whole.crc, taken);
+    p->offset += taken.n;
+}
+
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX])
 {
     const struct tail_place *p = &c->place;
-    int head = snprintf(out, POSITION_CURSOR_MAX, "1 %" PRIu64 " %" PRIu32 " %" PRIx32 " %d ", p->offset,
-                        p->mark.length, p->mark.crc, p->mid_line);
+    int head =
+        snprintf(out, POSITION_CURSOR_MAX, "2 %" PRIu64 " %" PRIu32 " %" PRIx32 " %d %" PRIu64 " %" PRIx32 " %d ",
+                 p->offset, p->mark.length, p->mark.crc, p->mid_line, p->whole.from, p->whole.crc, (int)p->encoding);
     size_t n = (size_t)head;
 
     if (n + c->path.n > POSITION_CURSOR_MAX)
@@ -116,20 +124,29 @@ static void split_paths(struct slice in, struct tail_cursor *c)
     c->where = nul ? slice_of(nul + 1, in.n - n - 1) : slice_of(in.p, 0);
 }
 
+/* A number and the space behind it. */
+static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *out)
+{
+    return take_number(in, base, out) && *out <= max && take_char(in, ' ');
+}
+
 bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
 {
-    uint64_t version, length, crc, mid;
+    uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO;
 
-    if (!take_number(&in, 10, &version) || version != 1 || !take_char(&in, ' ') ||
-        !take_number(&in, 10, &c->place.offset) || !take_char(&in, ' ') || !take_number(&in, 10, &length) ||
-        !take_char(&in, ' ') || !take_number(&in, 16, &crc) || !take_char(&in, ' ') || !take_number(&in, 10, &mid) ||
-        !take_char(&in, ' '))
+    if (!take_field(&in, 10, 2, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
+        !take_field(&in, 10, TAIL_MARK_BYTES, &length) || length > offset || !take_field(&in, 16, UINT32_MAX, &crc) ||
+        !take_field(&in, 10, 1, &mid))
         return false;
-    if (c->place.offset > INT64_MAX || length > TAIL_MARK_BYTES || length > c->place.offset || crc > UINT32_MAX ||
-        mid > 1)
+    from = offset;
+    if (version == 2 && (!take_field(&in, 10, offset, &from) || !take_field(&in, 16, UINT32_MAX, &whole) ||
+                         !take_field(&in, 10, TAIL_UTF16BE, &encoding)))
         return false;
-    c->place.mark = (struct tail_mark){(uint32_t)length, (uint32_t)crc};
-    c->place.mid_line = mid == 1;
+    c->place = (struct tail_place){.offset = offset,
+                                   .mark = {(uint32_t)length, (uint32_t)crc},
+                                   .whole = {from, (uint32_t)whole},
+                                   .mid_line = mid == 1,
+                                   .encoding = (enum tail_encoding)encoding};
     split_paths(in, c);
     return is_path(c->path) && is_path(c->where);
 }

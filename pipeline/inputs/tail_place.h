@@ -9,6 +9,9 @@
  * (copytruncate, or an inode reused where the file system keeps no birth time) and is read from its start. It is
  * verified with every read, by the same system call.
  *
+ * A checksum over everything that was read (tail_whole) travels with it too. It answers the other question: is this new
+ * file a copy of one that was read (copytruncate), when the original is gone?
+ *
  * Threads  pure functions and plain values.
  */
 #ifndef PIPELINE_INPUTS_TAIL_PLACE_H
@@ -46,11 +49,24 @@ bool tail_mark_is(struct tail_mark m, struct slice bytes);
 /* The mark behind `more`, which follows the bytes `before` (those of the mark before, as they were read). */
 struct tail_mark tail_mark_after(struct slice before, struct slice more);
 
+/* The CRC of the bytes between `from` and the offset: all that was read of the file in its present life. */
+struct tail_whole {
+    uint64_t from;
+    uint32_t crc;
+};
+
+enum tail_encoding { TAIL_AUTO, TAIL_UTF8, TAIL_UTF16LE, TAIL_UTF16BE };
+
 struct tail_place {
     uint64_t offset;
     struct tail_mark mark;
-    bool mid_line; /* the bytes before the offset were delivered without a '\n' behind them */
+    struct tail_whole whole;
+    bool mid_line;               /* the bytes before the offset were delivered without a '\n' behind them */
+    enum tail_encoding encoding; /* TAIL_AUTO: nothing was read yet that could tell */
 };
+
+/* `taken` follows; `before` are the bytes of the mark, as they were read. */
+void tail_place_advance(struct tail_place *p, struct slice before, struct slice taken);
 
 /* What a cursor holds. The paths are borrowed. */
 struct tail_cursor {
@@ -59,7 +75,8 @@ struct tail_cursor {
     struct slice where; /* where it was found last, when that is another path; may be empty */
 };
 
-/* Text: "1 <offset> <mark length> <mark crc> <mid_line> <path>\0<where>". Paths that do not fit are left out: the file
+/* Text: "2 <offset> <mark length> <mark crc> <mid_line> <whole from> <whole crc> <encoding> <path>\0<where>". Version 1
+ * had neither the whole nor the encoding; it is still read. Paths that do not fit are left out: the file
  * is then found again by the patterns only. Returns the cursor, in out. */
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX]);
 /* False for anything tail_cursor_encode() would not write. */

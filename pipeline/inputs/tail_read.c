@@ -53,13 +53,14 @@ static void settle(struct tail *t, struct tail_write *w)
         atomic_fetch_sub(&t->refused, 1);
     else
         metrics_add(t->env.metrics, METRIC_INCOMING_BYTES, w->bytes);
-    if (w->epoch == f->epoch && w->safe && !f->refused)
+    if (w->safe && !f->refused)
         f->safe = w->after;
-    else if (w->epoch == f->epoch && !w->safe)
+    else if (!w->safe)
         f->refused = true;
-    if (f->refused && f->in_flight == 0) {
-        f->refused = false;
-        f->read = f->safe;
+    if (f->in_flight == 0 && (f->refused || f->rewritten)) {
+        if (f->refused)
+            f->read = f->safe;
+        f->refused = f->rewritten = false;
         tail_wake(t, f);
     }
     w->next = t->free_writes;
@@ -102,18 +103,26 @@ void tail_writes_init(struct tail *t)
 /* --- the place --------------------------------------------------------------------------------------------------- */
 
 /* What was read of it is not in the file any more. A hole at the start is what a program leaves that goes on writing at
- * its old offset; those zero bytes were never written by anybody. */
-static void start_over(struct tail *t, struct tail_file *f, uint64_t size)
+ * its old offset; those zero bytes were never written by anybody. What is on its way must be settled first: how far the
+ * file was read for good is all that tells its copy apart. */
+static enum tail_step start_over(struct tail *t, struct tail_file *f)
 {
-    off_t data = size > 0 ? lseek(f->fd, 0, SEEK_DATA) : 0;
+    off_t data = f->size > 0 ? lseek(f->fd, 0, SEEK_DATA) : 0;
 
+    if (f->in_flight > 0) {
+        f->rewritten = true;
+        return TAIL_STEP_END;
+    }
     log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
-             KS("path", f->path), KU("offset", f->read.offset), KU("size", size),
-             KS("hint", "lines written between the last read and the truncation cannot be recovered; rotation by "
-                        "renaming loses nothing"));
+             KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
+             KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
+                        "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
+    tail_past_add(t, f->id.inode, f->path, &f->read);
     f->read = (struct tail_place){.offset = data > 0 ? (uint64_t)data : 0};
+    f->read.whole.from = f->read.offset;
     f->safe = f->read;
-    f->epoch++;
+    f->fresh = true;
+    return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
 /* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
@@ -133,13 +142,6 @@ static ssize_t read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], 
     return got - (ssize_t)skip;
 }
 
-static void advance(struct tail_place *p, struct slice before, struct slice taken, bool mid_line)
-{
-    p->mark = tail_mark_after(before, taken);
-    p->offset += taken.n;
-    p->mid_line = mid_line;
-}
-
 /* A line that was delivered without its end got that end, and nothing before it: that is no record. False: read on as
  * usual. */
 static bool swallow_newline(struct tail_file *f)
@@ -149,13 +151,14 @@ static bool swallow_newline(struct tail_file *f)
 
     if (!f->read.mid_line || read_at(f, before, &c, 1, &error) != 1 || c != '\n')
         return false;
-    advance(&f->read, slice_of(before, f->read.mark.length), slice_of(&c, 1), false);
+    tail_place_advance(&f->read, slice_of(before, f->read.mark.length), slice_of(&c, 1));
+    f->read.mid_line = false;
     return true;
 }
 
 struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
 {
-    struct tail_place p = {.offset = f->size};
+    struct tail_place p = {.offset = f->size, .whole.from = f->size};
     char tail[64 * KIB];
     size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail), n;
     const char *newline;
@@ -168,8 +171,8 @@ struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
         return p;
     newline = want > 0 ? memrchr(tail, '\n', want) : NULL;
     n = newline ? (size_t)(newline - tail) + 1 : want == f->size ? 0 : want;
-    p.offset = f->size - want + n;
-    p.mark = tail_mark_after(slice_of(tail, 0), slice_of(tail, n));
+    p.offset = p.whole.from = f->size - want;
+    tail_place_advance(&p, slice_of(tail, 0), slice_of(tail, n));
     p.mid_line = p.offset > 0 && !newline;
     return p;
 }
@@ -216,7 +219,6 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
     w->f = f;
     w->after = *after;
     w->bytes = bytes;
-    w->epoch = f->epoch;
     answer = spool_append(t->env.spool, fr, &w->wait);
     t->held = 0;
     if (answer != SPOOL_TAKEN) {
@@ -245,7 +247,8 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     assert(fits); /* the frame was made for it */
     if (whole)
         bytes -= frame_count(*fr);
-    advance(&after, before, slice_of(in.p, cut.bytes), !whole);
+    tail_place_advance(&after, before, slice_of(in.p, cut.bytes));
+    after.mid_line = !whole;
     describe(*fr, f, &after);
     if (!append(t, f, fr, &after, bytes))
         return TAIL_STEP_BLOCKED;
@@ -271,10 +274,8 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
         tail_fail(t, f, "read", error);
         return TAIL_STEP_FAILED;
     }
-    if (got < 0) {
-        start_over(t, f, f->size);
-        return TAIL_STEP_MORE;
-    }
+    if (got < 0)
+        return start_over(t, f);
     cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
     if (cut.kind == LINES_NONE) /* with flush: it shrank while we read */
         return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
@@ -311,8 +312,24 @@ static enum tail_step verify_end(struct tail *t, struct tail_file *f, bool rewri
 
     if (!rewritten || read_at(f, before, &c, 1, &error) >= 0)
         return TAIL_STEP_END;
-    start_over(t, f, f->size);
-    return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
+    return start_over(t, f);
+}
+
+enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
+{
+    char before[TAIL_MARK_BYTES], c;
+    bool rewritten;
+    int error = 0;
+
+    if (f->refused || f->rewritten)
+        return TAIL_REWRITTEN;
+    if (refresh(t, f, &rewritten) != 0)
+        return TAIL_UNKNOWN;
+    tail_wake(t, f); /* what was new to us is new to whoever reads it */
+    if (f->size >= f->read.offset && read_at(f, before, &c, 1, &error) >= 0)
+        return TAIL_WHOLE;
+    (void)start_over(t, f);
+    return TAIL_REWRITTEN;
 }
 
 static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error)
@@ -346,7 +363,7 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
     bool rewritten = false;
     int rc;
 
-    if (f->refused)
+    if (f->refused || f->rewritten)
         return TAIL_STEP_END; /* woken again once it is settled */
     if (!t->free_writes || atomic_load(&t->refused) > 0) {
         pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
@@ -356,7 +373,9 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
     if (rc != 0)
         return open_failed(t, f, rc);
     if (f->size < f->read.offset)
-        start_over(t, f, f->size);
+        return start_over(t, f);
+    if (f->fresh && f->size > 0)
+        return tail_judge(t, f);
     if (f->size == f->read.offset)
         return verify_end(t, f, rewritten);
     if (swallow_newline(f) && f->size == f->read.offset)

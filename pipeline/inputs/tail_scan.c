@@ -56,6 +56,7 @@ static void begin_new(struct tail *t, struct tail_file *f)
         tail_store_place(t, f);
     }
     f->safe = f->read;
+    f->fresh = f->read.offset == 0;
     log_info("new file", KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset));
 }
 
@@ -221,6 +222,7 @@ void tail_look(struct tail *t)
     nsec took, period = t->polling ? POLL_PERIOD : t->conf->rescan;
 
     t->look++;
+    tail_pasts_expire(t);
     t->looking = true;
     for (size_t i = 0; i < t->conf->paths.n; i++) {
         t->fresh_glob = !t->glob_known[i];

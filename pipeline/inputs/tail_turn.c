@@ -25,6 +25,8 @@ static struct tail_queue *queue_of(struct tail *t, enum tail_state s)
         return &t->unfinished;
     case TAIL_FAILED:
         return &t->failed;
+    case TAIL_HELD:
+        return &t->held_back;
     case TAIL_IDLE:
         break;
     }
@@ -55,6 +57,12 @@ void tail_wake(struct tail *t, struct tail_file *f)
     if (f->state != TAIL_READY)
         set_state(t, f, TAIL_READY);
     keep_turning(t);
+}
+
+void tail_wake_held(struct tail *t)
+{
+    while (!TAILQ_EMPTY(&t->held_back))
+        tail_wake(t, TAILQ_FIRST(&t->held_back));
 }
 
 /* An unfinished line waits from the time the file last grew. The queue is in that order nearly always; a file in front
@@ -91,9 +99,12 @@ static void recovered(struct tail *t, struct tail_file *f)
 
 void tail_set_gone(struct tail *t, struct tail_file *f, bool gone)
 {
-    if (f->gone != gone)
-        t->gone_count += gone ? 1 : -(size_t)1;
+    if (f->gone == gone)
+        return;
+    t->gone_count += gone ? 1 : -(size_t)1;
     f->gone = gone;
+    if (gone)
+        tail_wake_held(t);
 }
 
 /* Ends the tracking of a file that is gone, when nothing of it is on its way any more. */
@@ -109,6 +120,7 @@ static void drop(struct tail *t, struct tail_file *f)
                  KS("hint", "raise max_open_files, or keep rotated files for longer"));
     else
         log_debug("file is gone", KS("stream", t->env.stream), KS("path", f->path));
+    tail_past_keep(t, f);
     spool_forget(t->env.spool, slice_str(tail_id_source(&f->name, source)));
     set_state(t, f, TAIL_IDLE);
     tail_set_gone(t, f, false);
@@ -147,7 +159,7 @@ static void pause_turns(struct tail *t)
 
 static void tell_finished(struct tail *t)
 {
-    if (!t->env.once || t->told_finished || t->in_flight > 0 || !TAILQ_EMPTY(&t->ready))
+    if (!t->env.once || t->told_finished || t->in_flight > 0 || !TAILQ_EMPTY(&t->ready) || !TAILQ_EMPTY(&t->held_back))
         return;
     t->told_finished = true;
     if (t->env.finished)
@@ -170,6 +182,8 @@ static bool serve(struct tail *t, struct tail_file *f)
         set_state(t, f, TAIL_READY); /* behind the others */
     else if (step == TAIL_STEP_WAIT)
         wait_for_rest(t, f);
+    else if (step == TAIL_STEP_HELD)
+        set_state(t, f, TAIL_HELD);
     else
         set_state(t, f, TAIL_IDLE);
     return true;
@@ -199,21 +213,29 @@ void tail_settled(struct tail *t)
     tell_finished(t);
 }
 
+static void wake_due(struct tail *t, struct tail_queue *q)
+{
+    struct tail_file *f, *next;
+
+    for (f = TAILQ_FIRST(q); f; f = next) {
+        next = TAILQ_NEXT(f, queue);
+        if (f->due <= t->now)
+            tail_wake(t, f);
+    }
+}
+
 static void tick(uv_timer_t *timer)
 {
     struct tail *t = timer->data;
-    struct tail_file *f, *next;
+    struct tail_file *f;
 
     t->now = clock_mono();
     while ((f = TAILQ_FIRST(&t->unfinished)) && f->due <= t->now) {
         f->flush = true;
         tail_wake(t, f);
     }
-    for (f = TAILQ_FIRST(&t->failed); f; f = next) {
-        next = TAILQ_NEXT(f, queue);
-        if (f->due <= t->now)
-            tail_wake(t, f);
-    }
+    wake_due(t, &t->failed);
+    wake_due(t, &t->held_back);
     if (t->gone_count > 0)
         tail_files_each(&t->files, visit_gone, t);
     if (t->look_at <= t->now)

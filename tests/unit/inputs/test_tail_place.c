@@ -48,9 +48,11 @@ static void sources_that_are_not_ours_are_refused(void **state)
 static void a_cursor_comes_back_as_it_was(void **state)
 {
     const struct tail_cursor cursors[] = {
-        {{0, {0, 0}, false}, SLICE("/a"), SLICE("")},
-        {{12345678901, {256, 0xdeadbeef}, true}, SLICE("/var/log/with space\n.log"), SLICE("/var/log/x.1")},
-        {{INT64_MAX, {256, UINT32_MAX}, false}, SLICE("/a"), SLICE("/b")},
+        {{.offset = 0}, SLICE("/a"), SLICE("")},
+        {{12345678901, {256, 0xdeadbeef}, {77, 0xfeed}, true, TAIL_UTF16BE},
+         SLICE("/var/log/with space\n.log"),
+         SLICE("/var/log/x.1")},
+        {{INT64_MAX, {256, UINT32_MAX}, {INT64_MAX, UINT32_MAX}, false, TAIL_UTF8}, SLICE("/a"), SLICE("/b")},
     };
     char raw[POSITION_CURSOR_MAX];
 
@@ -64,8 +66,42 @@ static void a_cursor_comes_back_as_it_was(void **state)
         assert_int_equal(back.place.mark.length, c->place.mark.length);
         assert_int_equal(back.place.mark.crc, c->place.mark.crc);
         assert_int_equal(back.place.mid_line, c->place.mid_line);
+        assert_int_equal(back.place.whole.from, c->place.whole.from);
+        assert_int_equal(back.place.whole.crc, c->place.whole.crc);
+        assert_int_equal(back.place.encoding, c->place.encoding);
         assert_true(slice_eq(back.path, c->path) && slice_eq(back.where, c->where));
     }
+}
+
+/* What 0.1.0 stored. Of what was read then only the last bytes are known. */
+static void a_cursor_of_the_first_version_is_still_read(void **state)
+{
+    struct tail_cursor c;
+
+    (void)state;
+    assert_true(tail_cursor_parse(SLICE("1 700 256 beef 1 /a\0/b"), &c));
+    assert_int_equal(c.place.offset, 700);
+    assert_int_equal(c.place.mark.length, 256);
+    assert_int_equal(c.place.mark.crc, 0xbeef);
+    assert_true(c.place.mid_line);
+    assert_int_equal(c.place.whole.from, 700);
+    assert_int_equal(c.place.whole.crc, 0);
+    assert_int_equal(c.place.encoding, TAIL_AUTO);
+    assert_true(slice_is(c.path, "/a") && slice_is(c.where, "/b"));
+}
+
+/* The whole covers what was read, in whatever pieces. */
+static void the_whole_is_the_checksum_of_all_that_was_read(void **state)
+{
+    struct tail_place a = {.offset = 0}, b = {.offset = 0};
+
+    (void)state;
+    tail_place_advance(&a, SLICE(""), SLICE("one\ntwo\n"));
+    tail_place_advance(&b, SLICE(""), SLICE("one\n"));
+    tail_place_advance(&b, SLICE("one\n"), SLICE("two\n"));
+    assert_int_equal(a.whole.crc, b.whole.crc);
+    assert_int_equal(a.mark.crc, b.mark.crc);
+    assert_int_equal(b.offset, 8);
 }
 
 static void paths_that_do_not_fit_are_left_out_whole(void **state)
@@ -95,8 +131,14 @@ static void hostile_cursors_are_refused(void **state)
     const struct slice bad[] = {
         SLICE(""),
         SLICE("1"),
-        SLICE("2 0 0 0 0 /a"), /* a version of the future */
-        SLICE("1 0 0 0 0"),    /* cut short */
+        SLICE("3 0 0 0 0 0 0 0 /a"), /* a version of the future */
+        SLICE("0 0 0 0 0 /a"),
+        SLICE("1 0 0 0 0"), /* cut short */
+        SLICE("2 0 0 0 0 /a"),
+        SLICE("2 5 5 0 0 6 0 0 /a"), /* the whole begins behind its end */
+        SLICE("2 5 5 0 0 0 100000000 0 /a"),
+        SLICE("2 5 5 0 0 0 0 4 /a"), /* no such encoding */
+        SLICE("2 5 5 0 0 0 0 0"),
         SLICE("1 -1 0 0 0 /a"),
         SLICE("1  0 0 0 0 /a"),
         SLICE("1 9223372036854775808 0 0 0 /a"),  /* no off_t */
@@ -158,6 +200,8 @@ int main(void)
         cmocka_unit_test(an_identity_comes_back_as_it_was),
         cmocka_unit_test(sources_that_are_not_ours_are_refused),
         cmocka_unit_test(a_cursor_comes_back_as_it_was),
+        cmocka_unit_test(a_cursor_of_the_first_version_is_still_read),
+        cmocka_unit_test(the_whole_is_the_checksum_of_all_that_was_read),
         cmocka_unit_test(paths_that_do_not_fit_are_left_out_whole),
         cmocka_unit_test(hostile_cursors_are_refused),
         cmocka_unit_test(a_mark_does_not_depend_on_how_the_bytes_came),

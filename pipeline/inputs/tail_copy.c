@@ -1,0 +1,365 @@
+/* Is a new file the copy of one that was read? logrotate's copytruncate copies app.log to app.log.1 and empties
+ * app.log. Where the rotated names are in the patterns, the copy is a file nobody has seen, and all of its lines are
+ * known but the last: those written between the last read and the truncation, which are nowhere else.
+ *
+ * So when a file is truncated or deleted, what is known of its past is kept: how far it was read, and the checksum of
+ * everything before. A new file whose bytes up to there have that checksum is its copy and is read on from there. The
+ * copy mostly comes first, while its original is whole: a new file that has the beginning of a known one, and a name
+ * like it, is held back until the original is truncated, or the two differ, or nothing happens for a while: then it is
+ * a file of its own. Nothing is skipped on a likeness: only on the checksum over all that was read, and only when the
+ * original is gone, so that two files that say the same are both delivered.
+ *
+ * Names narrow the search, contents decide. A name is like another when the other's stem (app of app.log) is a part of
+ * it: app.log.1, app-20261126.log, old/app.log.1. */
+#include "pipeline/inputs/tail.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/mem.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAST_PREFIX   "tail-past/"
+#define PAST_KEEP     (24 * 3600 * NSEC_PER_SEC)
+#define CLOCK_SLACK   (2 * NSEC_PER_SEC) /* between the clocks of a file server and ours */
+#define HOLD          (10 * NSEC_PER_SEC)
+#define HOLD_PER_MIB  (50 * NSEC_PER_MSEC) /* more for a large copy, which is synced before the truncation */
+#define LIKENESS      4096                 /* bytes at both ends that two files are compared by */
+#define COMPARE_BYTES (1 * MIB)            /* in one step */
+#define CUTS_MAX      64
+
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+/* The stems a file must have to be the original of the one with this name. */
+struct cuts {
+    uint32_t stem[CUTS_MAX];
+    size_t count;
+};
+
+static bool is_separator(char c)
+{
+    return !isalnum((unsigned char)c);
+}
+
+static bool ends_before(const char *name, size_t i)
+{
+    return name[i] == '\0' || is_separator(name[i]) ||
+           (isdigit((unsigned char)name[i]) && isalpha((unsigned char)name[i - 1]));
+}
+
+static struct cuts cuts_of(const char *path)
+{
+    const char *name = name_of(path);
+    struct cuts c = {.count = 0};
+
+    for (size_t i = 0; name[i]; i++) {
+        if (i > 0 && !is_separator(name[i - 1]))
+            continue;
+        for (size_t j = i + 1; c.count < CUTS_MAX; j++) {
+            if (ends_before(name, j))
+                c.stem[c.count++] = crc32c(0, slice_of(name + i, j - i));
+            if (name[j] == '\0')
+                break;
+        }
+    }
+    return c;
+}
+
+static bool has_stem(const struct cuts *c, uint32_t stem)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->stem[i] == stem)
+            return true;
+    return false;
+}
+
+/* A copy's name is made of its original's, so it is no shorter. A file under the very name of another is what came
+ * after it, not its copy. */
+static bool may_be_copy(const char *path, const char *original)
+{
+    return strlen(name_of(path)) >= strlen(name_of(original)) && strcmp(path, original) != 0;
+}
+
+/* --- the past ---------------------------------------------------------------------------------------------------- */
+
+static struct slice past_source(const struct tail_past *p, char out[POSITION_SOURCE_MAX])
+{
+    snprintf(out, POSITION_SOURCE_MAX, PAST_PREFIX "%" PRIx64 "/%" PRIx64, (uint64_t)p->noticed, p->inode);
+    return slice_str(out);
+}
+
+static void forget_past(struct tail *t, size_t i)
+{
+    char source[POSITION_SOURCE_MAX];
+
+    spool_forget(t->env.spool, past_source(&t->pasts[i], source));
+    mem_free(t->pasts[i].path);
+    t->pasts[i] = t->pasts[--t->past_count];
+}
+
+static size_t oldest_past(const struct tail *t)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 1; i < t->past_count; i++)
+        if (t->pasts[i].noticed < t->pasts[oldest].noticed)
+            oldest = i;
+    return oldest;
+}
+
+static void keep_past(struct tail *t, const struct tail_past *p)
+{
+    if (t->past_count == TAIL_PASTS_MAX)
+        forget_past(t, oldest_past(t));
+    t->pasts = mem_grow(t->pasts, t->past_count + 1, sizeof(*t->pasts));
+    t->pasts[t->past_count] = *p;
+    t->pasts[t->past_count].number = ++t->past_number;
+    t->past_count++;
+}
+
+void tail_past_add(struct tail *t, uint64_t inode, const char *path, const struct tail_place *place)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {*place, slice_str(path), SLICE("")};
+    struct tail_past p = {.inode = inode, .noticed = clock_wall(), .place = *place, .stem = tail_stem(path)};
+
+    if (place->offset == 0 || path[0] != '/')
+        return;
+    p.path = mem_strdup(path);
+    keep_past(t, &p);
+    spool_remember(t->env.spool, past_source(&p, source), tail_cursor_encode(&c, cursor));
+    tail_wake_held(t);
+}
+
+void tail_past_keep(struct tail *t, struct tail_file *f)
+{
+    if (f->past_kept)
+        return;
+    f->past_kept = true;
+    tail_past_add(t, f->id.inode, f->path, &f->read);
+}
+
+bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor)
+{
+    char text[POSITION_SOURCE_MAX];
+    struct tail_past p = {.noticed = 0};
+    struct tail_cursor c;
+    uint64_t noticed;
+
+    if (!slice_starts(source, SLICE(PAST_PREFIX)))
+        return false;
+    snprintf(text, sizeof(text), "%.*s", (int)source.n, source.p);
+    if (sscanf(text, PAST_PREFIX "%" SCNx64 "/%" SCNx64, &noticed, &p.inode) != 2 || !tail_cursor_parse(cursor, &c) ||
+        c.path.n == 0)
+        return true;
+    p.path = mem_strndup(c.path.p, c.path.n);
+    if (!tail_is_wanted(t, p.path)) { /* of another input of this stream */
+        mem_free(p.path);
+        return true;
+    }
+    p.noticed = (nsec)noticed;
+    p.place = c.place;
+    p.stem = tail_stem(p.path);
+    keep_past(t, &p);
+    return true;
+}
+
+void tail_pasts_expire(struct tail *t)
+{
+    nsec now = t->past_count > 0 ? clock_wall() : 0;
+
+    for (size_t i = t->past_count; i-- > 0;)
+        if (now - t->pasts[i].noticed > PAST_KEEP)
+            forget_past(t, i);
+}
+
+void tail_pasts_release(struct tail *t)
+{
+    for (size_t i = 0; i < t->past_count; i++)
+        mem_free(t->pasts[i].path);
+    MEM_CLEAR(t->pasts);
+    t->past_count = 0;
+}
+
+/* --- is it the copy of something that is gone? ------------------------------------------------------------------- */
+
+/* The copy is there before the truncation is. */
+static bool fits(const struct tail_past *p, const struct tail_file *f, const struct cuts *c)
+{
+    nsec born = f->id.born > 0 ? (nsec)f->id.born : f->modified;
+
+    return f->size >= p->place.offset && p->inode != f->id.inode && has_stem(c, p->stem) &&
+           may_be_copy(f->path, p->path) && born <= p->noticed + CLOCK_SLACK;
+}
+
+static bool comes_before(const struct tail_past *p, uint64_t offset, uint64_t number)
+{
+    return p->place.offset < offset || (p->place.offset == offset && p->number < number);
+}
+
+/* The one that it is being compared with, or the next one: those that were read furthest come first. */
+static const struct tail_past *next_past(const struct tail *t, const struct tail_file *f, const struct cuts *c)
+{
+    const struct tail_past *best = NULL;
+
+    for (size_t i = 0; i < t->past_count; i++) {
+        const struct tail_past *p = &t->pasts[i];
+
+        if (p->number == f->compare.number)
+            return p;
+        if (comes_before(p, f->compare.below, f->compare.below_number) && fits(p, f, c) &&
+            (!best || comes_before(best, p->place.offset, p->number)))
+            best = p;
+    }
+    return best;
+}
+
+static bool ends_alike(const struct tail_file *f, const struct tail_mark *m, uint64_t offset)
+{
+    char bytes[TAIL_MARK_BYTES];
+    ssize_t n = pread(f->fd, bytes, m->length, (off_t)(offset - m->length));
+
+    return n == (ssize_t)m->length && tail_mark_is(*m, slice_of(bytes, m->length));
+}
+
+static void pass_over(struct tail_file *f, const struct tail_past *p)
+{
+    f->compare = (struct tail_compare){.below = p->place.offset, .below_number = p->number};
+}
+
+static void go_on_from(struct tail *t, struct tail_file *f, const struct tail_past *p)
+{
+    log_info("file is a copy of one that was read: going on where that ended", KS("stream", t->env.stream),
+             KS("path", f->path), KS("original", p->path), KU("offset", p->place.offset), KU("size", f->size));
+    f->read = f->safe = p->place;
+    f->fresh = false;
+    tail_store_place(t, f);
+}
+
+/* A piece of the comparison. */
+static enum tail_step compare(struct tail *t, struct tail_file *f, const struct tail_past *p)
+{
+    const struct tail_place *to = &p->place;
+    char bytes[64 * KIB];
+
+    if (f->compare.number != p->number) {
+        if (!ends_alike(f, &to->mark, to->offset)) {
+            pass_over(f, p);
+            return TAIL_STEP_MORE;
+        }
+        f->compare.number = p->number;
+        f->compare.at = to->whole.from;
+        f->compare.crc = 0;
+    }
+    for (uint64_t done = 0; done < COMPARE_BYTES && f->compare.at < to->offset;) {
+        uint64_t left = to->offset - f->compare.at;
+        ssize_t n = pread(f->fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)f->compare.at);
+
+        if (n <= 0) {
+            pass_over(f, p);
+            return TAIL_STEP_MORE;
+        }
+        f->compare.crc = crc32c(f->compare.crc, slice_of(bytes, (size_t)n));
+        f->compare.at += (uint64_t)n;
+        done += (uint64_t)n;
+    }
+    if (f->compare.at < to->offset)
+        return TAIL_STEP_MORE;
+    if (f->compare.crc == to->whole.crc)
+        go_on_from(t, f, p);
+    else
+        pass_over(f, p);
+    return TAIL_STEP_MORE;
+}
+
+/* --- or of something that is still there? ------------------------------------------------------------------------ */
+
+static bool same_bytes(const struct tail_file *a, const struct tail_file *b, uint64_t at, size_t n)
+{
+    char x[LIKENESS], y[LIKENESS];
+
+    return pread(a->fd, x, n, (off_t)at) == (ssize_t)n && pread(b->fd, y, n, (off_t)at) == (ssize_t)n &&
+           memcmp(x, y, n) == 0;
+}
+
+/* All of f, as far as it goes, is at the beginning of a: both ends are compared. */
+static bool is_beginning_of(const struct tail_file *f, const struct tail_file *a)
+{
+    size_t n = f->size < LIKENESS ? (size_t)f->size : LIKENESS;
+
+    return f->size <= a->size && same_bytes(f, a, 0, n) && same_bytes(f, a, f->size - n, n);
+}
+
+/* `a` was known before. Whether it is whole is found out first; if it is not, its past tells the rest. */
+static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
+{
+    switch (tail_is_whole(t, a)) {
+    case TAIL_WHOLE:
+        break;
+    case TAIL_REWRITTEN:
+        return a->fresh ? TAIL_UNLIKE : TAIL_UNDECIDED; /* fresh: it has started over, and its past is kept */
+    case TAIL_UNKNOWN:
+        return a->gone && !t->env.once ? TAIL_UNDECIDED : TAIL_UNLIKE; /* its past is kept when it is dropped */
+    }
+    if (a->gone && !a->past_kept && a->read.offset <= f->size) {
+        if (!t->env.once && (a->in_flight > 0 || a->read.offset < a->size))
+            return TAIL_UNDECIDED;
+        tail_past_keep(t, a);
+        return TAIL_UNLIKE;
+    }
+    if (a->gone || tail_files_open(&t->files, f) != 0 || a->fd < 0)
+        return TAIL_UNLIKE;
+    return is_beginning_of(f, a) ? TAIL_LIKE : TAIL_UNLIKE;
+}
+
+static enum tail_likeness liken_to_all(struct tail *t, struct tail_file *f, const struct cuts *c)
+{
+    enum tail_likeness found = TAIL_UNLIKE;
+
+    for (size_t i = 0; i < c->count && found == TAIL_UNLIKE; i++) {
+        for (struct tail_file *a = tail_files_kin(&t->files, c->stem[i]); a && found == TAIL_UNLIKE; a = a->kin)
+            if (a != f && a->stem == c->stem[i] && !a->fresh && may_be_copy(f->path, a->path))
+                found = liken(t, f, a);
+    }
+    return found;
+}
+
+/* --- what is to be done with it ---------------------------------------------------------------------------------- */
+
+/* Until then it is held back, should it not change. */
+static nsec hold_end(const struct tail_file *f)
+{
+    return f->grown + HOLD + (nsec)(f->size / MIB) * HOLD_PER_MIB;
+}
+
+enum tail_step tail_judge(struct tail *t, struct tail_file *f)
+{
+    struct cuts c = cuts_of(f->path);
+    const struct tail_past *p;
+
+    if (f->compare.below == 0) { /* not in the middle of it */
+        f->compare = (struct tail_compare){.below = UINT64_MAX};
+        f->like = liken_to_all(t, f, &c);
+    }
+    p = tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
+    if (p)
+        return compare(t, f, p);
+    f->compare.below = 0;
+    if (f->like == TAIL_UNDECIDED || (f->like == TAIL_LIKE && !t->env.once && t->now < hold_end(f))) {
+        f->due = f->like == TAIL_LIKE ? hold_end(f) : t->now;
+        return TAIL_STEP_HELD;
+    }
+    if (f->like == TAIL_LIKE && !t->env.once)
+        log_info("file begins like another one, which was not truncated: it is read as a file of its own",
+                 KS("stream", t->env.stream), KS("path", f->path));
+    f->fresh = false;
+    return TAIL_STEP_MORE;
+}

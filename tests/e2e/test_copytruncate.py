@@ -1,0 +1,240 @@
+"""Rotation by copytruncate with the rotated names in the patterns: a copy is recognised by what is in it, whatever comes
+first, and what was written between the last read and the truncation is read from it. Files that only look alike are
+delivered whole."""
+
+import os
+import shutil
+import threading
+import time
+
+from tail_cases import Followed
+
+
+def lines(tag, count):
+    return b"".join(b"%s line %05d\n" % (tag, i) for i in range(count))
+
+
+def copytruncate(w, name, to):
+    shutil.copyfile(w.path(name), w.path(to))
+    os.truncate(w.path(name), 0)
+
+
+def test_a_copy_is_not_read_again(t):
+    w = Followed(t, paths=["a.log*"])
+    w.write("a.log", lines(b"first", 1000))
+    w.d.start()
+    w.wait()
+    copytruncate(w, "a.log", "a.log.1")
+    w.write("a.log", lines(b"second", 500))
+    w.wait()
+    assert w.d.wait_logged("copy of one that was read")
+    w.check()
+
+
+def test_what_nobody_had_read_is_read_from_the_copy(t):
+    w = Followed(t, paths=["a.log*"])
+    w.write("a.log", lines(b"first", 1000))
+    w.d.start()
+    w.wait()
+    for i in range(3):  # at once: the daemon cannot have read all of it
+        w.write("a.log", lines(b"unread %d" % i, 20_000))
+        copytruncate(w, "a.log", f"a.log.{i}")
+    w.write("a.log", lines(b"last", 10))
+    w.check()
+
+
+def test_the_copy_of_a_file_that_is_never_truncated_below_its_old_size(t):
+    # Truncated, and longer than before when it is looked at: the bytes tell.
+    w = Followed(t, paths=["a.log*"])
+    w.write("a.log", lines(b"first", 100))
+    w.d.start()
+    w.wait()
+    shutil.copyfile(w.path("a.log"), w.path("a.log.1"))
+    w.write("a.log", lines(b"second", 1000), mode="wb")
+    w.check()
+
+
+def test_a_copy_that_is_made_while_nobody_looks(t):
+    w = Followed(t, paths=["a.log*"])
+    w.write("a.log", lines(b"first", 1000))
+    w.d.start()
+    w.wait()
+    w.d.stop()
+    w.write("a.log", lines(b"while away", 200))
+    copytruncate(w, "a.log", "a.log.1")
+    w.write("a.log", lines(b"second", 300))
+    os.rename(w.path("a.log.1"), w.path("a.log.2"))
+    copytruncate(w, "a.log", "a.log.1")  # and once more
+    w.write("a.log", lines(b"third", 50))
+    w.d.start()
+    w.wait()
+    w.d.restart()
+    w.write("a.log", lines(b"fourth", 5))
+    w.check()
+
+
+def test_once_recognises_it_too(t):
+    w = Followed(t, paths=["a.log*"])
+    w.write("a.log", lines(b"first", 1000))
+    w.d.start()
+    w.wait()
+    w.d.stop()
+    w.write("a.log", lines(b"while away", 200))
+    copytruncate(w, "a.log", "a.log.1")
+    w.write("a.log", lines(b"second", 300))
+    w.d.spawn("--once").wait_exit(60)
+    w.compare()
+
+
+def test_a_copy_that_is_made_slowly(t):
+    w = Followed(t, paths=["a.log*"])
+    w.write("a.log", lines(b"first", 3000))
+    w.d.start()
+    w.wait()
+    w.write("a.log", lines(b"unread", 3000))
+    with open(w.path("a.log"), "rb") as f:
+        content = f.read()
+    with open(w.path("a.log.1"), "ab", buffering=0) as copy:
+        for at in range(0, len(content), 10_000):  # not at the ends of lines
+            copy.write(content[at:at + 10_000])
+            time.sleep(0.1)
+    os.truncate(w.path("a.log"), 0)
+    w.write("a.log", lines(b"second", 100))
+    w.check()
+
+
+def test_rotations_in_a_row(t):
+    w = Followed(t, paths=["a.log*", "old/*"])
+    os.mkdir(w.path("old"))
+    w.d.start()
+    for i in range(6):
+        w.write("a.log", lines(b"life %d" % i, 700 - 100 * i))
+        if i % 2:
+            w.wait()
+        for old in (2, 1):
+            if os.path.exists(w.path(f"a.log.{old}")):
+                os.rename(w.path(f"a.log.{old}"), w.path(f"a.log.{old + 1}"))
+        copytruncate(w, "a.log", "a.log.1")
+    w.write("a.log", lines(b"dated", 10))
+    w.wait()
+    copytruncate(w, "a.log", "a.log-20261126")
+    w.write("a.log", lines(b"in another folder", 20))
+    w.wait()
+    copytruncate(w, "a.log", "old/a.log.1")
+    w.write("a.log", lines(b"under its own name", 20))
+    w.wait()
+    copytruncate(w, "a.log", "old/a.log")
+    w.write("a.log", lines(b"last", 20))
+    w.check()
+
+
+def test_the_date_before_the_extension(t):
+    w = Followed(t, paths=["*.log"])
+    w.write("app.log", lines(b"first", 100))
+    w.d.start()
+    w.wait()
+    copytruncate(w, "app.log", "app-20261126.log")
+    w.write("app.log", lines(b"second", 100))
+    w.wait()
+    copytruncate(w, "app.log", "app-20261127.log")
+    w.write("app.log", lines(b"third", 100))
+    w.check()
+
+
+def test_copies_over_the_same_names(t):
+    # cp app.log.1 app.log.2; cp app.log app.log.1; : > app.log -- the copies keep their inodes.
+    w = Followed(t, paths=["a.log*"])
+    w.d.start()
+    for i in range(4):
+        w.write("a.log", lines(b"life %d" % i, 300))
+        w.wait()
+        if os.path.exists(w.path("a.log.1")):
+            shutil.copyfile(w.path("a.log.1"), w.path("a.log.2"))
+        copytruncate(w, "a.log", "a.log.1")
+        w.write("a.log", lines(b"after %d" % i, 3))
+        w.wait()
+    w.check()
+
+
+def test_a_copy_of_a_file_that_is_deleted_then(t):
+    # logrotate's renamecopy, and mv to another file system.
+    w = Followed(t, paths=["a.log*", "old/*"])
+    os.mkdir(w.path("old"))
+    w.write("a.log", lines(b"first", 100))
+    w.d.start()
+    w.wait()
+    os.rename(w.path("a.log"), w.path("a.log.tmp"))
+    shutil.copyfile(w.path("a.log.tmp"), w.path("old/a.log.1"))
+    os.unlink(w.path("a.log.tmp"))
+    w.write("a.log", lines(b"second", 100))
+    w.check()
+
+
+def test_files_that_begin_alike_are_all_delivered(t):
+    w = Followed(t, paths=["*.log*", "*.csv"])
+    head = b"time,value\n"
+    w.write("a.log", head + lines(b"a", 10))
+    w.write("a.log.1", head + lines(b"older", 10))  # a rotated file of before
+    w.write("a.log.2", head)
+    w.write("x.csv", head)
+    w.d.start()
+    w.wait()
+    w.write("a.log.3", head)  # nothing more ever comes
+    w.write("x-1.csv", head)
+    w.write("a.log.4", head + lines(b"of its own", 10))
+    w.write("a.log.5", head + lines(b"a", 10))  # the same as a.log, which stays as it is
+    w.write("a.log.6", head + lines(b"a", 9))
+    w.wait()
+    w.write("a.log", lines(b"more", 10))
+    w.write("a.log.5", lines(b"more of it", 10))
+    w.check()
+
+
+def test_files_that_begin_alike_when_one_is_truncated(t):
+    # Read to the same length, ending alike, and not the same: the checksum over all of it tells.
+    w = Followed(t, paths=["a.log*"])
+    beat = b"beat\n" * 500
+    w.write("a.log", b"head\nx1\n" + beat)
+    w.d.start()
+    w.wait()
+    w.write("a.log.1", b"head\nx2\n" + beat)
+    os.truncate(w.path("a.log"), 0)
+    w.write("a.log", b"head\n" + lines(b"second", 10))
+    w.check()
+
+
+class Rotating(threading.Thread):
+    """Writes, and rotates by copytruncate with nothing written in between, as the program is the rotator itself."""
+
+    def __init__(self, followed, seed_random, rounds):
+        super().__init__(daemon=True)
+        self.w, self.random, self.rounds = followed, seed_random, rounds
+
+    def run(self):
+        n = 0
+        for i in range(self.rounds):
+            for _ in range(self.random.randrange(1, 30)):
+                count = self.random.randrange(1, 200)
+                self.w.write("a.log", b"".join(b"number %07d\n" % (n + k) for k in range(count)))
+                n += count
+                time.sleep(0.001)
+            for old in range(4, 0, -1):
+                if os.path.exists(self.w.path(f"a.log.{old}")):
+                    os.rename(self.w.path(f"a.log.{old}"), self.w.path(f"a.log.{old + 1}"))
+            copytruncate(self.w, "a.log", "a.log.1")
+
+
+def test_kill_9_among_copies(t):
+    w = Followed(t, paths=["a.log*"])
+    w.d.start()
+    rotating = Rotating(w, t.random, 12)
+    rotating.start()
+    while rotating.is_alive():
+        time.sleep(t.random.uniform(0.05, 0.4))
+        w.d.kill9()
+        w.d.start()
+    rotating.join()
+    w.check(120)
+
+
+test_kill_9_among_copies.timeout = 300
