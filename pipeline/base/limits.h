@@ -54,5 +54,11 @@
 #else
 #define TAIL_PASTS_MAX 256
 #endif
+/* Files of a tail whose last bytes are kept for the same reason, 256 KiB of each. */
+#ifdef TIGHT
+#define TAIL_RECENT_MAX 2
+#else
+#define TAIL_RECENT_MAX 16
+#endif
 
 #endif

@@ -66,6 +66,16 @@ struct tail_past {
     struct tail_place place;
     char *path;
     uint32_t stem;
+    char *recent; /* what was read last of it, up to the place; may be NULL */
+    size_t recent_n;
+};
+
+/* The last bytes that were read of a file. */
+struct tail_recent {
+    const struct tail_file *f;
+    uint64_t end, used;
+    char *bytes;
+    size_t n, room;
 };
 
 struct tail {
@@ -82,6 +92,8 @@ struct tail {
     struct tail_past *pasts;
     size_t past_count;
     uint64_t past_number; /* of the last one */
+    struct tail_recent recent[TAIL_RECENT_MAX];
+    uint64_t recent_uses;
 
     struct tail_watch *watch; /* NULL: everything is polled */
     uv_idle_t turn;           /* active while files are ready */
@@ -163,9 +175,12 @@ bool tail_device_is_there(const char *where, uint64_t device);
 
 /* --- tail_copy.c --- */
 
-/* What was read of a file up to `place` is about to be no more. */
-void tail_past_add(struct tail *t, uint64_t inode, const char *path, const struct tail_place *place);
-void tail_past_keep(struct tail *t, struct tail_file *f); /* likewise, once, of a file that is gone */
+/* What was read of this file is no more. Once for each life. */
+void tail_past_keep(struct tail *t, struct tail_file *f);
+void tail_past_known(struct tail *t, const struct tail_known *k); /* likewise, of one that was never found again */
+/* `taken` is read of f, at its place. */
+void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken);
+void tail_recent_forget(struct tail *t, const struct tail_file *f);
 /* False: not the source of a past. */
 MUST_CHECK bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor);
 void tail_pasts_expire(struct tail *t);

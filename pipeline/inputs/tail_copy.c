@@ -9,6 +9,10 @@
  * a file of its own. Nothing is skipped on a likeness: only on the checksum over all that was read, and only when the
  * original is gone, so that two files that say the same are both delivered.
  *
+ * A program that goes on writing between the copy's end and the truncation leaves a copy that is shorter than what was
+ * read. So the last bytes that were read of the busiest files are kept: put behind a short copy, they must give the
+ * checksum of the whole.
+ *
  * Names narrow the search, contents decide. A name is like another when the other's stem (app of app.log) is a part of
  * it: app.log.1, app-20261126.log, old/app.log.1. */
 #include "pipeline/inputs/tail.h"
@@ -30,6 +34,7 @@
 #define LIKENESS      4096                 /* bytes at both ends that two files are compared by */
 #define COMPARE_BYTES (1 * MIB)            /* in one step */
 #define CUTS_MAX      64
+#define RECENT_BYTES  (128 * KIB) /* at least so many of the last bytes are kept, if they came in one go */
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
@@ -88,6 +93,84 @@ static bool may_be_copy(const char *path, const char *original)
     return strlen(name_of(path)) >= strlen(name_of(original)) && strcmp(path, original) != 0;
 }
 
+/* --- the last bytes that were read ------------------------------------------------------------------------------- */
+
+/* The slot of f; or else the one that was not used for the longest time. */
+static struct tail_recent *recent_of(struct tail *t, const struct tail_file *f)
+{
+    struct tail_recent *oldest = &t->recent[0];
+
+    for (size_t i = 0; i < TAIL_RECENT_MAX; i++) {
+        struct tail_recent *r = &t->recent[i];
+
+        if (r->f == f)
+            return r;
+        if (r->used < oldest->used)
+            oldest = r;
+    }
+    return oldest;
+}
+
+/* What was read, and then refused by the spool, is read again. */
+static void take_back(struct tail_recent *r, uint64_t end)
+{
+    uint64_t n = r->end - end;
+
+    r->n = r->end >= end && n <= r->n ? r->n - (size_t)n : 0;
+    r->end = end;
+}
+
+void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken)
+{
+    struct tail_recent *r = recent_of(t, f);
+    size_t n = taken.n < RECENT_BYTES ? taken.n : RECENT_BYTES;
+
+    if (r->f != f)
+        r->n = 0;
+    r->f = f;
+    r->used = ++t->recent_uses;
+    take_back(r, f->read.offset);
+    if (n < taken.n)
+        r->n = 0;
+    if (r->n + n > 2 * RECENT_BYTES) { /* not with every call: what is moved is as much as came since */
+        memmove(r->bytes, r->bytes + (r->n - RECENT_BYTES), RECENT_BYTES);
+        r->n = RECENT_BYTES;
+    }
+    if (r->n + n > r->room) {
+        r->room = r->n + n <= 4 * KIB ? 4 * KIB : 2 * RECENT_BYTES;
+        r->bytes = mem_grow(r->bytes, r->room, 1);
+    }
+    memcpy(r->bytes + r->n, taken.p + (taken.n - n), n);
+    r->n += n;
+    r->end += taken.n;
+}
+
+void tail_recent_forget(struct tail *t, const struct tail_file *f)
+{
+    struct tail_recent *r = recent_of(t, f);
+
+    if (r->f == f) {
+        r->f = NULL;
+        r->n = 0;
+        r->used = 0;
+    }
+}
+
+/* Gives the bytes before the offset to the past that begins now. */
+static void take_recent(struct tail *t, const struct tail_file *f, struct tail_past *p)
+{
+    struct tail_recent *r = recent_of(t, f);
+
+    if (r->f != f)
+        return;
+    take_back(r, p->place.offset);
+    p->recent = r->bytes;
+    p->recent_n = r->n;
+    r->bytes = NULL;
+    r->room = 0;
+    tail_recent_forget(t, f);
+}
+
 /* --- the past ---------------------------------------------------------------------------------------------------- */
 
 static struct slice past_source(const struct tail_past *p, char out[POSITION_SOURCE_MAX])
@@ -102,6 +185,7 @@ static void forget_past(struct tail *t, size_t i)
 
     spool_forget(t->env.spool, past_source(&t->pasts[i], source));
     mem_free(t->pasts[i].path);
+    mem_free(t->pasts[i].recent);
     t->pasts[i] = t->pasts[--t->past_count];
 }
 
@@ -115,6 +199,17 @@ static size_t oldest_past(const struct tail *t)
     return oldest;
 }
 
+/* They are many, and old ones need no more than the checksum. */
+static void drop_recent(struct tail *t)
+{
+    for (size_t i = 0; i < t->past_count; i++) {
+        if (t->pasts[i].number + TAIL_RECENT_MAX > t->past_number)
+            continue;
+        MEM_CLEAR(t->pasts[i].recent);
+        t->pasts[i].recent_n = 0;
+    }
+}
+
 static void keep_past(struct tail *t, const struct tail_past *p)
 {
     if (t->past_count == TAIL_PASTS_MAX)
@@ -123,28 +218,39 @@ static void keep_past(struct tail *t, const struct tail_past *p)
     t->pasts[t->past_count] = *p;
     t->pasts[t->past_count].number = ++t->past_number;
     t->past_count++;
+    drop_recent(t);
 }
 
-void tail_past_add(struct tail *t, uint64_t inode, const char *path, const struct tail_place *place)
+static void past_add(struct tail *t, struct tail_past *p, const char *path)
 {
     char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
-    struct tail_cursor c = {*place, slice_str(path), SLICE("")};
-    struct tail_past p = {.inode = inode, .noticed = clock_wall(), .place = *place, .stem = tail_stem(path)};
+    struct tail_cursor c = {p->place, slice_str(path), SLICE("")};
 
-    if (place->offset == 0 || path[0] != '/')
-        return;
-    p.path = mem_strdup(path);
-    keep_past(t, &p);
-    spool_remember(t->env.spool, past_source(&p, source), tail_cursor_encode(&c, cursor));
+    p->noticed = clock_wall();
+    p->path = mem_strdup(path);
+    p->stem = tail_stem(path);
+    keep_past(t, p);
+    spool_remember(t->env.spool, past_source(p, source), tail_cursor_encode(&c, cursor));
     tail_wake_held(t);
+}
+
+void tail_past_known(struct tail *t, const struct tail_known *k)
+{
+    struct tail_past p = {.inode = k->id.inode, .place = k->place};
+
+    if (k->place.offset > 0 && k->path[0] == '/')
+        past_add(t, &p, k->path);
 }
 
 void tail_past_keep(struct tail *t, struct tail_file *f)
 {
-    if (f->past_kept)
+    struct tail_past p = {.inode = f->id.inode, .place = f->read};
+
+    if (f->past_kept || f->read.offset == 0)
         return;
     f->past_kept = true;
-    tail_past_add(t, f->id.inode, f->path, &f->read);
+    take_recent(t, f, &p);
+    past_add(t, &p, f->path);
 }
 
 bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor)
@@ -183,20 +289,32 @@ void tail_pasts_expire(struct tail *t)
 
 void tail_pasts_release(struct tail *t)
 {
-    for (size_t i = 0; i < t->past_count; i++)
+    for (size_t i = 0; i < TAIL_RECENT_MAX; i++)
+        MEM_CLEAR(t->recent[i].bytes);
+    for (size_t i = 0; i < t->past_count; i++) {
         mem_free(t->pasts[i].path);
+        mem_free(t->pasts[i].recent);
+    }
     MEM_CLEAR(t->pasts);
     t->past_count = 0;
 }
 
 /* --- is it the copy of something that is gone? ------------------------------------------------------------------- */
 
+/* A copy may lack what was written after it was made, if that is still known, and not most of it. */
+static bool is_long_enough(const struct tail_past *p, uint64_t size)
+{
+    uint64_t end = p->place.offset;
+
+    return size >= end || (size >= end - p->recent_n && size >= end / 2 && size >= p->place.whole.from);
+}
+
 /* The copy is there before the truncation is. */
 static bool fits(const struct tail_past *p, const struct tail_file *f, const struct cuts *c)
 {
     nsec born = f->id.born > 0 ? (nsec)f->id.born : f->modified;
 
-    return f->size >= p->place.offset && p->inode != f->id.inode && has_stem(c, p->stem) &&
+    return is_long_enough(p, f->size) && p->inode != f->id.inode && has_stem(c, p->stem) &&
            may_be_copy(f->path, p->path) && born <= p->noticed + CLOCK_SLACK;
 }
 
@@ -235,49 +353,77 @@ static void pass_over(struct tail_file *f, const struct tail_past *p)
     f->compare = (struct tail_compare){.below = p->place.offset, .below_number = p->number};
 }
 
-static void go_on_from(struct tail *t, struct tail_file *f, const struct tail_past *p)
+static void go_on_from(struct tail *t, struct tail_file *f, const struct tail_past *p, const struct tail_place *place)
 {
     log_info("file is a copy of one that was read: going on where that ended", KS("stream", t->env.stream),
-             KS("path", f->path), KS("original", p->path), KU("offset", p->place.offset), KU("size", f->size));
-    f->read = f->safe = p->place;
+             KS("path", f->path), KS("original", p->path), KU("offset", place->offset), KU("size", f->size));
+    f->read = f->safe = *place;
     f->fresh = false;
+    f->compare = (struct tail_compare){.below = 0};
     tail_store_place(t, f);
 }
 
+/* The place at the end of a copy that ends earlier than what was read. */
+static struct tail_place short_place(const struct tail_file *f, const struct tail_past *p, uint64_t end, uint32_t crc)
+{
+    struct tail_place place = p->place;
+    char bytes[TAIL_MARK_BYTES];
+    size_t want = end < sizeof(bytes) ? (size_t)end : sizeof(bytes);
+    ssize_t n = pread(f->fd, bytes, want, (off_t)(end - want));
+
+    place.offset = end;
+    place.mark = tail_mark_of(slice_of(bytes, n > 0 ? (size_t)n : 0));
+    place.whole.crc = crc;
+    place.mid_line = n > 0 && bytes[n - 1] != '\n';
+    return place;
+}
+
+/* Its bytes up to `end`, and behind them what it lacks, give `crc`. */
+static void conclude(struct tail *t, struct tail_file *f, const struct tail_past *p, uint64_t end)
+{
+    size_t lacks = (size_t)(p->place.offset - end);
+    uint32_t crc = crc32c(f->compare.crc, slice_of(p->recent + (p->recent_n - lacks), lacks));
+    struct tail_place place = p->place;
+
+    if (crc != p->place.whole.crc) {
+        pass_over(f, p);
+        return;
+    }
+    if (lacks > 0)
+        place = short_place(f, p, end, f->compare.crc);
+    go_on_from(t, f, p, &place);
+}
+
 /* A piece of the comparison. */
-static enum tail_step compare(struct tail *t, struct tail_file *f, const struct tail_past *p)
+static void compare(struct tail *t, struct tail_file *f, const struct tail_past *p)
 {
     const struct tail_place *to = &p->place;
+    uint64_t end = f->size < to->offset ? f->size : to->offset;
     char bytes[64 * KIB];
 
     if (f->compare.number != p->number) {
-        if (!ends_alike(f, &to->mark, to->offset)) {
+        if (end == to->offset && !ends_alike(f, &to->mark, end)) {
             pass_over(f, p);
-            return TAIL_STEP_MORE;
+            return;
         }
         f->compare.number = p->number;
         f->compare.at = to->whole.from;
         f->compare.crc = 0;
     }
-    for (uint64_t done = 0; done < COMPARE_BYTES && f->compare.at < to->offset;) {
-        uint64_t left = to->offset - f->compare.at;
+    for (uint64_t done = 0; done < COMPARE_BYTES && f->compare.at < end;) {
+        uint64_t left = end - f->compare.at;
         ssize_t n = pread(f->fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)f->compare.at);
 
         if (n <= 0) {
             pass_over(f, p);
-            return TAIL_STEP_MORE;
+            return;
         }
         f->compare.crc = crc32c(f->compare.crc, slice_of(bytes, (size_t)n));
         f->compare.at += (uint64_t)n;
         done += (uint64_t)n;
     }
-    if (f->compare.at < to->offset)
-        return TAIL_STEP_MORE;
-    if (f->compare.crc == to->whole.crc)
-        go_on_from(t, f, p);
-    else
-        pass_over(f, p);
-    return TAIL_STEP_MORE;
+    if (f->compare.at >= end)
+        conclude(t, f, p, end);
 }
 
 /* --- or of something that is still there? ------------------------------------------------------------------------ */
@@ -298,7 +444,7 @@ static bool is_beginning_of(const struct tail_file *f, const struct tail_file *a
     return f->size <= a->size && same_bytes(f, a, 0, n) && same_bytes(f, a, f->size - n, n);
 }
 
-/* `a` was known before. Whether it is whole is found out first; if it is not, its past tells the rest. */
+/* Whether it is whole is found out first; if it is not, its past tells the rest. */
 static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
 {
     switch (tail_is_whole(t, a)) {
@@ -320,13 +466,20 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
     return is_beginning_of(f, a) ? TAIL_LIKE : TAIL_UNLIKE;
 }
 
+/* Two new files must not wait for one another: the longer name waits. */
+static bool may_wait_for(const struct tail_file *f, const struct tail_file *a)
+{
+    return a != f && may_be_copy(f->path, a->path) &&
+           (!a->fresh || strlen(name_of(f->path)) > strlen(name_of(a->path)));
+}
+
 static enum tail_likeness liken_to_all(struct tail *t, struct tail_file *f, const struct cuts *c)
 {
     enum tail_likeness found = TAIL_UNLIKE;
 
     for (size_t i = 0; i < c->count && found == TAIL_UNLIKE; i++) {
         for (struct tail_file *a = tail_files_kin(&t->files, c->stem[i]); a && found == TAIL_UNLIKE; a = a->kin)
-            if (a != f && a->stem == c->stem[i] && !a->fresh && may_be_copy(f->path, a->path))
+            if (a->stem == c->stem[i] && may_wait_for(f, a))
                 found = liken(t, f, a);
     }
     return found;
@@ -350,8 +503,10 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
         f->like = liken_to_all(t, f, &c);
     }
     p = tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
-    if (p)
-        return compare(t, f, p);
+    if (p) {
+        compare(t, f, p);
+        return TAIL_STEP_MORE;
+    }
     f->compare.below = 0;
     if (f->like == TAIL_UNDECIDED || (f->like == TAIL_LIKE && !t->env.once && t->now < hold_end(f))) {
         f->due = f->like == TAIL_LIKE ? hold_end(f) : t->now;

@@ -159,7 +159,7 @@ static void give_up(struct tail *t, const struct tail_known *k)
     log_warn("file was deleted or compressed while sluice was not running: what was written to it since is not read",
              KS("stream", t->env.stream), KS("path", k->path), KU("offset", k->place.offset),
              KS("hint", "keep at least one rotated file uncompressed (logrotate: delaycompress)"));
-    tail_past_add(t, k->id.inode, k->path, &k->place);
+    tail_past_known(t, k);
     spool_forget(t->env.spool, slice_str(tail_id_source(&k->id, source)));
 }
 

@@ -117,11 +117,13 @@ static enum tail_step start_over(struct tail *t, struct tail_file *f)
              KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
              KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
                         "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
-    tail_past_add(t, f->id.inode, f->path, &f->read);
+    tail_past_keep(t, f);
     f->read = (struct tail_place){.offset = data > 0 ? (uint64_t)data : 0};
     f->read.whole.from = f->read.offset;
     f->safe = f->read;
     f->fresh = true;
+    f->past_kept = false;
+    f->compare = (struct tail_compare){.below = 0};
     return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
@@ -250,6 +252,7 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     tail_place_advance(&after, before, slice_of(in.p, cut.bytes));
     after.mid_line = !whole;
     describe(*fr, f, &after);
+    tail_recent_note(t, f, slice_of(in.p, cut.bytes)); /* now: the frame is given away */
     if (!append(t, f, fr, &after, bytes))
         return TAIL_STEP_BLOCKED;
     if (cut.kind == LINES_PIECE)
@@ -297,6 +300,8 @@ static int refresh(struct tail *t, struct tail_file *f, bool *rewritten)
         f->grown = t->now;
         f->flush = f->flush && t->env.once;
     }
+    if (st.size < f->size)
+        tail_wake_held(t); /* for what may be a copy of it */
     f->size = st.size;
     f->modified = st.modified;
     if (st.deleted)

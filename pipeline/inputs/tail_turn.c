@@ -121,6 +121,7 @@ static void drop(struct tail *t, struct tail_file *f)
     else
         log_debug("file is gone", KS("stream", t->env.stream), KS("path", f->path));
     tail_past_keep(t, f);
+    tail_recent_forget(t, f);
     spool_forget(t->env.spool, slice_str(tail_id_source(&f->name, source)));
     set_state(t, f, TAIL_IDLE);
     tail_set_gone(t, f, false);

@@ -54,6 +54,20 @@ def test_the_copy_of_a_file_that_is_never_truncated_below_its_old_size(t):
     w.check()
 
 
+def test_what_is_written_and_read_between_copy_and_truncation(t):
+    w = Followed(t, paths=["a.log*"])
+    w.d.start()
+    for i in range(3):
+        w.write("a.log", lines(b"life %d" % i, 3000))
+        w.wait()
+        shutil.copyfile(w.path("a.log"), w.path(f"a.log.{i}"))
+        w.write("a.log", lines(b"late %d" % i, 100))
+        w.d.wait_delivered("app", len(w.expected))
+        os.truncate(w.path("a.log"), 0)
+    w.write("a.log", lines(b"last", 5))
+    w.check()
+
+
 def test_a_copy_that_is_made_while_nobody_looks(t):
     w = Followed(t, paths=["a.log*"])
     w.write("a.log", lines(b"first", 1000))
@@ -178,7 +192,6 @@ def test_files_that_begin_alike_are_all_delivered(t):
     w.write("a.log.2", head)
     w.write("x.csv", head)
     w.d.start()
-    w.wait()
     w.write("a.log.3", head)  # nothing more ever comes
     w.write("x-1.csv", head)
     w.write("a.log.4", head + lines(b"of its own", 10))
@@ -227,13 +240,16 @@ class Rotating(threading.Thread):
 def test_kill_9_among_copies(t):
     w = Followed(t, paths=["a.log*"])
     w.d.start()
-    rotating = Rotating(w, t.random, 12)
+    rotating = Rotating(w, t.random, 40)
     rotating.start()
+    kills = 0
     while rotating.is_alive():
         time.sleep(t.random.uniform(0.05, 0.4))
         w.d.kill9()
         w.d.start()
+        kills += 1
     rotating.join()
+    assert kills >= 2, "the daemon was not killed often enough to mean anything"
     w.check(120)
 
 
