@@ -231,7 +231,7 @@ class Rotating(threading.Thread):
                 self.w.write("a.log", b"".join(b"number %07d\n" % (n + k) for k in range(count)))
                 n += count
                 time.sleep(0.001)
-            for old in range(4, 0, -1):
+            for old in range(self.rounds, 0, -1):  # none is deleted
                 if os.path.exists(self.w.path(f"a.log.{old}")):
                     os.rename(self.w.path(f"a.log.{old}"), self.w.path(f"a.log.{old + 1}"))
             copytruncate(self.w, "a.log", "a.log.1")
