@@ -348,7 +348,7 @@ struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, 
     p.name = t->name = mem_strdup(name);
     if (is_text(&p)) {
         if (!yaml_parser_initialize(&p.y))
-            abort(); /* out of memory, at the start of the program */
+            mem_exhausted();
         yaml_parser_set_input_string(&p.y, (const unsigned char *)(p.text.p ? p.text.p : ""), p.text.n);
         yaml_parser_set_encoding(&p.y, YAML_UTF8_ENCODING);
         t->root = read_document(&p);

@@ -1,3 +1,4 @@
+#include "pipeline/base/digest.h"
 #include "pipeline/cli.h"
 
 #include <errno.h>
@@ -29,5 +30,6 @@ int main(int argc, char **argv)
     if (hold_standard_descriptors() < 0)
         return CLI_FAILED;
     no_death_by_write();
+    digest_init();
     return cli_main(argc, argv);
 }

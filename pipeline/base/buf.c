@@ -1,5 +1,8 @@
 #include "pipeline/base/buf.h"
 
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +42,8 @@ int buf_reserve(struct buf *b, size_t more)
     if (cap > b->max)
         cap = b->max;
     p = realloc(b->p, cap);
+    if (!p && cap <= BUF_SMALL_MAX)
+        mem_exhausted();
     if (!p)
         return -1;
     b->p = p;

@@ -2,7 +2,8 @@
  *
  * Ownership  the struct is embedded in its owner; buf_release() gives the memory back. A zeroed buf has max 0: init it.
  * Threads    one owner; not locked.
- * Invariant  n <= cap <= max. Full is an answer (-1), not a crash; a failed call leaves the contents as they were.
+ * Invariant  n <= cap <= max. Full is an answer (-1), not a crash; a failed call leaves the contents as they were. No memory for
+ *            BUF_SMALL_MAX bytes ends the process (mem.h): whoever bounds a buf by a constant may rely on what fits.
  */
 #ifndef PIPELINE_BASE_BUF_H
 #define PIPELINE_BASE_BUF_H

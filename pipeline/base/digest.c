@@ -9,11 +9,40 @@
 #include <openssl/hmac.h>
 #include <sys/random.h>
 
-/* OpenSSL's digests fail only without memory or with a broken installation; neither leaves anything sensible to do. */
+/* OpenSSL's digests fail only with a broken installation, which leaves nothing sensible to do. */
 struct sha256 {
     EVP_MD *md; /* fetched once: looking it up costs more than hashing a short string */
     EVP_MD_CTX *ctx;
 };
+
+static void *openssl_alloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return size ? mem_grow(NULL, size, 1) : NULL;
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    mem_free(p);
+}
+
+static void *openssl_realloc(void *p, size_t size, const char *file, int line)
+{
+    if (size > 0)
+        return mem_grow(p, size, 1);
+    openssl_free(p, file, line);
+    return NULL;
+}
+
+void digest_init(void)
+{
+    int ok = CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free);
+
+    assert(ok == 1);
+}
 
 struct sha256 *sha256_new(void)
 {

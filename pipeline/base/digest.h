@@ -16,6 +16,10 @@
 #define SHA256_BYTES 32
 #define SHA256_HEX   65 /* with NUL */
 
+/* Before anything else uses OpenSSL, curl included: without memory it ends as the rest of the program does (mem.h). Left to itself
+ * it goes on and takes locks that it could not make (3.0). */
+void digest_init(void);
+
 struct sha256; /* reusable context */
 struct sha256 *sha256_new(void);
 void sha256_free(struct sha256 **s);

@@ -9,6 +9,9 @@
 #define MIB (1024ULL * KIB)
 #define GIB (1024ULL * MIB)
 
+/* A program that has no memory for this much has none for anything. */
+#define BUF_SMALL_MAX (64 * KIB)
+
 /* Firehose, API reference PutRecord: 1000 KiB before base64. */
 #define RECORD_MAX_BYTES 1024000ULL
 /* Firehose, PutRecordBatch: records per call, and decoded bytes per call. */

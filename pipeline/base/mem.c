@@ -10,7 +10,7 @@
 
 #define SAY_IT_MS 100
 
-static NORETURN void out_of_memory(void)
+void mem_exhausted(void)
 {
     static const char text[] = "level=error msg=\"out of memory, ending\" hint=\"what was acknowledged is safe in the "
                                "spool; give the process more memory and start it again\"\n";
@@ -28,7 +28,7 @@ void *mem_alloc(size_t size)
     void *p = calloc(1, size ? size : 1);
 
     if (!p)
-        out_of_memory();
+        mem_exhausted();
     return p;
 }
 
@@ -37,7 +37,7 @@ void *mem_array(size_t count, size_t size)
     void *p = calloc(count ? count : 1, size ? size : 1);
 
     if (!p)
-        out_of_memory();
+        mem_exhausted();
     return p;
 }
 
@@ -46,10 +46,10 @@ void *mem_grow(void *p, size_t count, size_t size)
     void *q;
 
     if (size && count > SIZE_MAX / size)
-        out_of_memory();
+        mem_exhausted();
     q = realloc(p, count && size ? count * size : 1);
     if (!q)
-        out_of_memory();
+        mem_exhausted();
     return q;
 }
 
@@ -73,7 +73,7 @@ char *mem_printf(const char *fmt, ...)
 
     va_start(ap, fmt);
     if (vasprintf(&p, fmt, ap) < 0)
-        out_of_memory();
+        mem_exhausted();
     va_end(ap);
     return p;
 }

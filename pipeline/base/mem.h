@@ -18,6 +18,9 @@ char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void mem_free(void *p);
 
+/* Ends the process with the message above: for those who allocate by other means. */
+NORETURN void mem_exhausted(void);
+
 /* Frees *p (any pointer) and sets it to NULL. */
 #define MEM_CLEAR(p) (mem_free((void *)(p)), (p) = NULL)
 

@@ -214,8 +214,11 @@ class Network:
                 raise Finding(f"the API takes nothing for 20 s: {run.log()[-1500:]}")
             try:
                 answers = client.put_batch("app", batches[0])
-            except Answer:
-                time.sleep(0.02)
+            except Answer as e:
+                if e.code == "ServiceUnavailableException":
+                    time.sleep(0.02)
+                else:
+                    unknown += batches.pop(0)  # an answer that could not be made: perhaps taken, perhaps not
                 continue
             except ConnectionRefusedError:
                 time.sleep(0.005)
