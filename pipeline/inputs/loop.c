@@ -6,9 +6,11 @@
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 struct input_loop {
     uv_loop_t uv;
@@ -73,11 +75,27 @@ static void destroy(struct input_loop **l)
     MEM_CLEAR(*l);
 }
 
+/* libuv makes a pipe with its first loop, and ends the process when it gets none. So what it takes is tried before. */
+static int try_pipe(struct err *e)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_errno(e, "start the input loop: no descriptors for it");
+    close(fds[0]);
+    close(fds[1]);
+    return 0;
+}
+
 int loop_start(struct input_loop **out, struct err *e)
 {
-    struct input_loop *l = mem_alloc(sizeof(*l));
-    int rc = uv_loop_init(&l->uv);
+    struct input_loop *l;
+    int rc;
 
+    if (try_pipe(e) < 0)
+        return -1;
+    l = mem_alloc(sizeof(*l));
+    rc = uv_loop_init(&l->uv);
     if (rc < 0) {
         mem_free(l);
         return err_set(e, ERR_IO, "start the input loop: %s", uv_strerror(rc));

@@ -7,6 +7,7 @@
  *
  * Reading and writing fail on files, sending and receiving (`peer`) on connections to others: an eventfd or a pipe between two threads
  * does not.
+ * pipe2() does not fail: libuv aborts without its first one, which pipeline/inputs/loop.c has tried before.
  * What glibc calls inside itself (the open() of fopen()) cannot be seen from here.
  */
 #include <dirent.h>
@@ -218,7 +219,6 @@ WRAP(KIND_OPEN, EMFILE, -1, int, accept4, (int fd, struct sockaddr *a, socklen_t
 WRAP(KIND_OPEN, EMFILE, -1, int, eventfd, (unsigned count, int flags), (count, flags))
 WRAP(KIND_OPEN, EMFILE, -1, int, epoll_create1, (int flags), (flags))
 WRAP(KIND_OPEN, EMFILE, -1, int, inotify_init1, (int flags), (flags))
-WRAP(KIND_OPEN, EMFILE, -1, int, pipe2, (int fds[2], int flags), (fds, flags))
 WRAP(KIND_OPEN, EMFILE, -1, int, dup, (int fd), (fd))
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
