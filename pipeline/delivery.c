@@ -10,52 +10,91 @@
 
 #define OBJECT_NAME_MAX 1536 /* S3 allows 1024; the rest of SEAL_NOTE_MAX is for format and codec */
 
+/* --- the end ------------------------------------------------------------------------------------------------------ */
+
+static bool is_being_encoded(const struct shipment *s)
+{
+    return s && s->step == SHIPMENT_ENCODING;
+}
+
+struct fates *delivery_fates(struct delivery *d)
+{
+    assert(!is_being_encoded(d->parts[PART_RECORDS]) && !is_being_encoded(d->parts[PART_ERRORS]));
+    return &d->fates;
+}
+
+/* Nothing is left to do for the records of this piece. Outcomes are asked last: while a body is made of them they are a worker's. */
+static bool piece_is_done(struct delivery *d)
+{
+    if (d->work != WORK_SHIPPING || delivery_is_under_way(d, PART_RECORDS) || delivery_is_under_way(d, PART_ERRORS) ||
+        delivery_is_under_way(d, PART_FAILED))
+        return false;
+    return fates_are_final(delivery_fates(d)) && (!d->transform.failed || d->failed_arrived);
+}
+
+static bool is_done(struct delivery *d)
+{
+    return d->sealing == SEAL_SAFE && piece_is_done(d) && !delivery_is_under_way(d, PART_SOURCE) &&
+           fates_are_final(&d->source_fates);
+}
+
+void delivery_ended(void *owner)
+{
+    struct delivery *d = owner;
+    struct delivery_host *h = d->host;
+
+    if (piece_is_done(d))
+        (void)delivery_next_piece(d);
+    if (is_done(d))
+        h->ops->done(h, d);
+    h->ops->turn(h);
+}
+
+struct seal_result delivery_result(const struct delivery *d)
+{
+    struct source_counts n;
+
+    if (!d->host->line)
+        return (struct seal_result){
+            .delivered = d->fates.delivered, .backed_up = d->fates.backed_up, .corrupt = d->fates.lost};
+    n = sources_count(&d->sources);
+    return (struct seal_result){
+        .delivered = n.emitted, .dropped = n.dropped, .backed_up = n.backed_up, .corrupt = n.lost};
+}
+
+/* --- its life ------------------------------------------------------------------------------------------------------ */
+
 /* Committer thread. */
 static void on_seal_written(struct spool_wait *w, bool safe)
 {
     struct delivery *d = CONTAINER_OF(w, struct delivery, sealed);
 
     assert(safe); /* the spool keeps a seal until it could be written */
-    delivery_loop_post(d->st->loop, &d->sealed_event);
+    delivery_loop_post(d->host->loop, &d->sealed_event);
 }
 
 static void on_sealed(struct loop_event *ev)
 {
     struct delivery *d = CONTAINER_OF(ev, struct delivery, sealed_event);
 
-    d->safe = true;
-    if (d->source)
-        shipment_unhold(d->source);
-    if (d->failed)
-        shipment_unhold(d->failed);
-    if (d->records)
-        shipment_unhold(d->records);
+    d->sealing = SEAL_SAFE;
+    delivery_parts_safe(d);
     delivery_ended(d); /* nothing of it may be left to send */
 }
 
-static struct delivery *delivery_make(struct stream *st, const struct seal *seal)
+static struct delivery *delivery_make(struct delivery_host *h, const struct seal *seal)
 {
     struct delivery *d = mem_alloc(sizeof(*d));
 
-    d->st = st;
+    d->host = h;
     d->seal = *seal;
-    fates_init(&d->fates, seal->last - seal->first + 1);
     buf_init(&d->note_bytes, SEAL_NOTE_MAX);
-    buf_init(&d->error_name, OBJECT_NAME_MAX);
-    buf_init(&d->failed_name, OBJECT_NAME_MAX);
-    buf_init(&d->source_name, OBJECT_NAME_MAX);
+    for (size_t i = 0; i < PART_COUNT; i++)
+        buf_init(&d->part_names[i], OBJECT_NAME_MAX);
     d->sealed.done = on_seal_written;
     d->sealed_event.fn = on_sealed;
     delivery_transform_init(d);
     return d;
-}
-
-static void free_shipment(struct shipment **s)
-{
-    if (!*s)
-        return;
-    shipment_release(*s);
-    MEM_CLEAR(*s);
 }
 
 void delivery_free(struct delivery **dp)
@@ -64,57 +103,65 @@ void delivery_free(struct delivery **dp)
 
     if (!d)
         return;
-    delivery_loop_at(d->st->loop, &d->transform_retry, NSEC_NEVER);
-    if (d->budgeted)
-        delivery_loop_give_memory(d->st->loop, d->budgeted);
-    stage_transform_release(&d->transform);
-    free_shipment(&d->records);
-    free_shipment(&d->errors);
-    free_shipment(&d->failed);
-    free_shipment(&d->source);
+    delivery_parts_release(d);
+    delivery_transform_release(d);
     fates_release(&d->fates);
     fates_release(&d->source_fates);
     fates_release(&d->answer);
     mem_free(d->outcomes);
     buf_release(&d->note_bytes);
-    buf_release(&d->error_name);
-    buf_release(&d->failed_name);
-    buf_release(&d->source_name);
+    for (size_t i = 0; i < PART_COUNT; i++)
+        buf_release(&d->part_names[i]);
     mem_free(d);
     *dp = NULL;
 }
 
-struct sink_seal_id delivery_id(const struct delivery *d)
+/* The first step: the transform, or at once the records; with `backup: all` the sources. */
+static void begin(struct delivery *d)
 {
-    return (struct sink_seal_id){.first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest};
+    struct delivery_host *h = d->host;
+
+    d->piece = d->seal;
+    if (h->conf->backup_all)
+        delivery_ship(d, PART_SOURCE);
+    if (h->line) {
+        h->ops->wants_transform(h, d);
+        return;
+    }
+    d->work = WORK_SHIPPING;
+    fates_init(&d->fates, d->seal.last - d->seal.first + 1);
+    delivery_ship(d, PART_RECORDS);
 }
 
-/* An object's name. Options that make names too long are refused at start; should one slip through, its records are delivered all the
- * same, under a name that says where they belong. */
-void delivery_name(const struct delivery *d, const struct target *t, const char *error_type, const char *extension,
-                   struct buf *name)
+/* --- its name and note --------------------------------------------------------------------------------------------- */
+
+/* Options that make names too long are refused at start; should one slip through, its records are delivered all the same, under a name that
+ * says where they belong. */
+void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
+                   const char *extension, struct buf *name)
 {
-    struct sink_seal_id id = delivery_id(d);
     struct err e;
 
-    id.error_type = error_type;
-    if (!t->ops->name_object || t->ops->name_object(t->state, &id, extension, name, &e) == 0)
-        return;
-    log_error("an object cannot be named as configured", KS("stream", t->stream), KE("cause", &e));
     buf_clear(name);
-    if (buf_printf(name, "unnamed/%s-%" PRIu64 "-%" PRIu64 "%s", t->stream, id.first, id.last, extension) < 0)
+    if (!t->ops->name_object || t->ops->name_object(t->state, id, extension, name, &e) == 0)
+        return;
+    log_error("an object cannot be named as configured", KS("stream", d->host->conf->name), KE("cause", &e));
+    buf_clear(name);
+    if (buf_printf(name, "unnamed/%s-%" PRIu64 "-%" PRIu64 "-%" PRIx64 "%s", d->host->conf->name, id->first, id->last,
+                   id->window, extension) < 0)
         assert(!"a short name fits");
 }
 
 /* Fixes everything that shapes the object: its name, format and codec. */
 static void write_note(struct delivery *d)
 {
-    const struct stream_settings *conf = d->st->conf;
+    const struct stream_settings *conf = d->host->conf;
     struct seal_note note = {.format = conf->format->name, .codec = conf->codec->name, .level = conf->codec_level};
+    struct sink_seal_id id = {.first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest};
     struct buf name;
 
     buf_init(&name, OBJECT_NAME_MAX);
-    delivery_name(d, &d->st->destination, NULL, conf->codec->extension, &name);
+    delivery_name(d, d->host->destination, &id, conf->codec->extension, &name);
     note.name = buf_slice(&name);
     buf_clear(&d->note_bytes);
     if (seal_note_write(&note, &d->note_bytes) < 0)
@@ -136,58 +183,31 @@ static int read_note(struct delivery *d)
     return d->format && d->codec ? 0 : -1;
 }
 
-struct delivery *delivery_new(struct stream *st, const struct seal *seal, const struct spool_cursor *end)
+struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end)
 {
-    struct delivery *d = delivery_make(st, seal);
+    struct delivery *d = delivery_make(h, seal);
 
     write_note(d);
     if (read_note(d) < 0)
         assert(!"a note that was just written can be read");
-    delivery_begin(d);
-    spool_seal(st->spool, &d->seal, end, &d->sealed);
+    begin(d);
+    h->ops->seal(h, &d->seal, end, &d->sealed);
     return d;
 }
 
-struct delivery *delivery_restore(struct stream *st, const struct seal *seal)
+struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)
 {
-    struct delivery *d = delivery_make(st, seal);
+    struct delivery *d = delivery_make(h, seal);
 
     if (buf_add_slice(&d->note_bytes, seal->note) < 0 || read_note(d) < 0) {
         /* Damaged, or written by a program that knew another codec or format: the range is kept, the rest is as configured now. */
         log_warn("a sealed batch of an earlier run has no readable note; it is delivered as configured now",
-                 KS("stream", st->conf->name), KU("first", seal->first), KU("last", seal->last));
+                 KS("stream", h->conf->name), KU("first", seal->first), KU("last", seal->last));
         write_note(d);
         if (read_note(d) < 0)
             assert(!"a note that was just written can be read");
     }
-    d->safe = true;
-    delivery_begin(d);
+    d->sealing = SEAL_SAFE;
+    begin(d);
     return d;
-}
-
-static bool is_under_way(const struct shipment *s)
-{
-    return s && s->step != SHIPMENT_IDLE;
-}
-
-/* Fates belong to a worker while a shipment is being encoded, so they are asked last. */
-bool delivery_is_done(const struct delivery *d)
-{
-    if (!d->safe || d->untransformed || is_under_way(d->records) || is_under_way(d->errors) ||
-        is_under_way(d->failed) || is_under_way(d->source))
-        return false;
-    return d->fates.pending == 0 && (d->fates.refused == 0 || d->errors_shipped) && (!d->failed || d->failed_shipped) &&
-           (!d->source || d->source_shipped);
-}
-
-struct seal_result delivery_result(const struct delivery *d)
-{
-    if (d->transform.list) {
-        struct source_counts n = sources_count(&d->transform.sources);
-
-        return (struct seal_result){
-            .delivered = n.emitted, .dropped = n.dropped, .backed_up = n.backed_up, .corrupt = n.lost};
-    }
-    return (struct seal_result){
-        .delivered = d->fates.delivered, .backed_up = d->fates.refused, .corrupt = d->fates.lost};
 }

@@ -1,5 +1,5 @@
-/* delivery_impl.h -- between the files of delivery: delivery.c (a seal and its note), delivery_transform.c, delivery_shipments.c,
- * delivery_policy.c. Nobody else includes it.
+/* delivery_impl.h -- between the files of delivery: delivery.c (a seal, its note, its end), delivery_transform.c (pieces),
+ * delivery_parts.c (bodies), delivery_log.c (what is said). Nobody else includes it.
  *
  * Threads  the delivery thread.
  */
@@ -7,35 +7,39 @@
 #define PIPELINE_DELIVERY_IMPL_H
 
 #include "pipeline/delivery.h"
+#include "pipeline/delivery_judge.h"
 
 #define DELIVERY_LOG_PERIOD (10 * NSEC_PER_SEC) /* a failure that repeats is told this often */
 
-struct sink_seal_id delivery_id(const struct delivery *d);
-/* Appends the name of an object; error_type is NULL but for error objects. Never fails. */
-void delivery_name(const struct delivery *d, const struct target *t, const char *error_type, const char *extension,
-                   struct buf *name);
+/* The records' outcomes, on the delivery thread: never while a worker has them. */
+struct fates *delivery_fates(struct delivery *d);
+/* Appends the name of an object that holds the records of `id`. Never fails. */
+void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
+                   const char *extension, struct buf *name);
+
+/* After every event, the last thing that is done: the delivery may be gone behind it. */
+void delivery_ended(void *owner);
 
 /* --- delivery_transform.c ---------------------------------------------------------------------------------------- */
 
 void delivery_transform_init(struct delivery *d);
-/* This shipment has to wait: what the transform made for it gives its memory back, when others may need it. */
-void delivery_transform_waits(struct delivery *d, const struct shipment *s);
+void delivery_transform_release(struct delivery *d);
+/* The piece is done. True: there is another one, which now wants its turn. */
+bool delivery_next_piece(struct delivery *d);
+/* This part has to wait: what the transform made for it gives its memory back, when others may need it. */
+void delivery_transform_waits(struct delivery *d, enum delivery_part part);
 
-/* --- delivery_shipments.c ---------------------------------------------------------------------------------------- */
+/* --- delivery_parts.c -------------------------------------------------------------------------------------------- */
 
-/* The first step: the transform, or at once the records; with `backup: all` the sources. */
-void delivery_begin(struct delivery *d);
-void delivery_ship_records(struct delivery *d);
-void delivery_ship_errors(struct delivery *d);
-void delivery_ship_failed(struct delivery *d);
-/* Something has ended: settles the delivery when it was the last, and looks for places. The delivery may be gone. */
-void delivery_ended(void *owner);
+void delivery_ship(struct delivery *d, enum delivery_part part);
+/* The part is on its way, or waits for its retry. */
+bool delivery_is_under_way(const struct delivery *d, enum delivery_part part);
+void delivery_parts_safe(struct delivery *d); /* the seal is safe: they may go */
+void delivery_parts_release(struct delivery *d);
 
-/* --- delivery_policy.c ------------------------------------------------------------------------------------------- */
+/* --- delivery_log.c ---------------------------------------------------------------------------------------------- */
 
-void delivery_records_judged(struct shipment *s, enum sink_outcome outcome);
-void delivery_backup_judged(struct shipment *s, enum sink_outcome outcome);
-/* sink_fates.refuse */
-void delivery_refuse_in_answer(struct sink_fates *f, uint64_t index, const char *code, struct slice message);
+void delivery_note_success(struct shipment *s);
+void delivery_say(struct shipment *s, enum delivery_word word, enum sink_outcome outcome, nsec wait);
 
 #endif

@@ -32,6 +32,8 @@ static uint64_t *counter_of(struct fates *f, enum fate fate)
         return &f->delivered;
     case FATE_REFUSED:
         return &f->refused;
+    case FATE_BACKED_UP:
+        return &f->backed_up;
     case FATE_LOST:
         return &f->lost;
     case FATE_PENDING:
@@ -40,33 +42,28 @@ static uint64_t *counter_of(struct fates *f, enum fate fate)
     return &f->pending;
 }
 
-static void change(struct fates *f, uint64_t position, enum fate fate)
+static void change(struct fates *f, uint64_t position, enum fate from, enum fate to)
 {
-    assert(fates_at(f, position) == FATE_PENDING);
+    assert(fates_at(f, position) == from);
     if (!f->of)
         f->of = mem_array(f->count, 1);
-    f->of[position] = (unsigned char)fate;
-    f->pending--;
-    ++*counter_of(f, fate);
+    f->of[position] = (unsigned char)to;
+    --*counter_of(f, from);
+    ++*counter_of(f, to);
 }
 
 void fates_set(struct fates *f, uint64_t position, enum fate fate)
 {
-    assert(fate == FATE_DELIVERED || fate == FATE_LOST);
-    change(f, position, fate);
+    assert(fate == FATE_DELIVERED || fate == FATE_LOST || fate == FATE_BACKED_UP);
+    change(f, position, fate == FATE_BACKED_UP ? FATE_REFUSED : FATE_PENDING, fate);
 }
 
 void fates_lose(struct fates *f, uint64_t position)
 {
     enum fate now = fates_at(f, position);
 
-    if (now == FATE_PENDING) {
-        change(f, position, FATE_LOST);
-    } else if (now == FATE_REFUSED) {
-        f->of[position] = FATE_LOST;
-        f->refused--;
-        f->lost++;
-    }
+    if (now == FATE_PENDING || now == FATE_REFUSED)
+        change(f, position, now, FATE_LOST);
 }
 
 static struct sink_refusal make_reason(const char *code, struct slice message)
@@ -105,7 +102,7 @@ void fates_refuse(struct fates *f, uint64_t position, const char *code, struct s
 {
     struct sink_refusal r = make_reason(code, message);
 
-    change(f, position, FATE_REFUSED);
+    change(f, position, FATE_PENDING, FATE_REFUSED);
     if (!f->reason)
         f->reason = mem_array(f->count, 1);
     f->reason[position] = (unsigned char)find_reason(f, &r);
@@ -122,10 +119,10 @@ const struct sink_refusal *fates_main_reason(const struct fates *f)
     uint64_t times[FATES_REASONS_MAX] = {0};
     size_t most = 0;
 
-    if (f->refused == 0)
+    if (f->refused + f->backed_up == 0)
         return NULL;
     for (uint64_t p = 0; p < f->count; p++)
-        if (f->of[p] == FATE_REFUSED)
+        if (f->of[p] == FATE_REFUSED || f->of[p] == FATE_BACKED_UP)
             times[f->reason[p]]++;
     for (size_t i = 1; i < f->reason_count; i++)
         if (times[i] > times[most])
@@ -145,13 +142,34 @@ void fates_reconsider_refused(struct fates *f)
     f->reason_count = 0;
 }
 
-uint64_t fates_next_pending(const struct fates *f, uint64_t from)
+bool fates_are_final(const struct fates *f)
+{
+    return f->pending == 0 && f->refused == 0;
+}
+
+uint64_t fates_next(const struct fates *f, enum fate fate, uint64_t from)
 {
     const unsigned char *p;
 
-    if (!f->of || from >= f->count)
-        return from < f->count ? from : f->count;
-    p = memchr(f->of + from, FATE_PENDING, f->count - from);
+    if (!f->of)
+        return fate == FATE_PENDING && from < f->count ? from : f->count;
+    if (from >= f->count)
+        return f->count;
+    p = memchr(f->of + from, fate, f->count - from);
+    return p ? (uint64_t)(p - f->of) : f->count;
+}
+
+uint64_t fates_next_pending(const struct fates *f, uint64_t from)
+{
+    return fates_next(f, FATE_PENDING, from);
+}
+uint64_t fates_last_pending(const struct fates *f)
+{
+    const unsigned char *p;
+
+    if (!f->of)
+        return f->count ? f->count - 1 : 0;
+    p = memrchr(f->of, FATE_PENDING, f->count);
     return p ? (uint64_t)(p - f->of) : f->count;
 }
 

@@ -6,8 +6,11 @@
 
 #include <assert.h>
 
-#define CHUNK_BYTES (256 * KIB) /* a chunk is closed when its payload is this large */
-#define VARINT_MAX  5
+/* A chunk is closed when its payload is this large, or it holds so many records: who reads it holds all of it, and what stands
+ * beside a record is longer than a short one. */
+#define CHUNK_BYTES   (256 * KIB)
+#define CHUNK_RECORDS 4096
+#define VARINT_MAX    5
 
 struct chunk_header {
     uint64_t first;
@@ -17,7 +20,7 @@ struct chunk_header {
 struct record_list {
     struct body *body;
     struct buf payload, table, origins; /* of the open chunk */
-    uint64_t count, bytes, chunk_first;
+    uint64_t count, bytes, chunk_first, max;
     uint64_t last_seq;
     uint32_t next_part;
 };
@@ -28,15 +31,16 @@ static uint64_t with_slack(uint64_t bytes)
     return bytes + bytes / 16 + 4 * KIB;
 }
 
-struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes)
+struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max)
 {
     struct record_list *l = mem_alloc(sizeof(*l));
 
+    l->max = max;
     l->body = body_new(tmp_dir, BODY_MEMORY_MAX);
     body_expect(l->body, with_slack(bytes + count * (sizeof(struct record_origin) + 2)));
     buf_init(&l->payload, CHUNK_BYTES + RECORD_MAX_BYTES + 1);
-    buf_init(&l->table, (CHUNK_BYTES + 1) * VARINT_MAX);
-    buf_init(&l->origins, (CHUNK_BYTES + 1) * sizeof(struct record_origin));
+    buf_init(&l->table, CHUNK_RECORDS * VARINT_MAX);
+    buf_init(&l->origins, CHUNK_RECORDS * sizeof(struct record_origin));
     return l;
 }
 
@@ -100,12 +104,20 @@ static int add_to_chunk(struct record_list *l, struct slice data, const struct r
                : 0;
 }
 
+static uint64_t record_list_size(const struct record_list *l)
+{
+    return body_size(l->body) + l->payload.n + l->table.n + l->origins.n;
+}
+
 int record_list_add(struct record_list *l, struct slice data, uint64_t seq, nsec arrival, struct err *e)
 {
     struct record_origin o = {.seq = seq, .arrival = arrival};
     size_t before = l->payload.n;
 
     assert(data.n <= RECORD_MAX_BYTES);
+    if (record_list_size(l) + data.n + 1 + VARINT_MAX + sizeof(o) > l->max)
+        return err_set(e, ERR_LIMIT, "a transform makes more than %llu MiB of a batch",
+                       (unsigned long long)(l->max / MIB));
     o.part = l->count && seq == l->last_seq ? l->next_part : 0;
     l->next_part = o.part + 1;
     l->last_seq = seq;
@@ -113,7 +125,7 @@ int record_list_add(struct record_list *l, struct slice data, uint64_t seq, nsec
         return err_set(e, ERR_NOMEM, "no memory for the records that a transform made");
     l->bytes += l->payload.n - before;
     l->count++;
-    return l->payload.n >= CHUNK_BYTES ? close_chunk(l, e) : 0;
+    return l->payload.n >= CHUNK_BYTES || l->count - l->chunk_first >= CHUNK_RECORDS ? close_chunk(l, e) : 0;
 }
 
 int record_list_finish(struct record_list *l, struct err *e)

@@ -20,11 +20,13 @@
 
 struct record_list;
 
-/* Hints for what it will come to hold: `count` records of `bytes` in all. */
-struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes);
+/* `count` records of `bytes` in all is a hint for what it will come to hold; it holds `max` bytes at most, with all that stands beside
+ * them. */
+struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max);
 void record_list_free(struct record_list **l);
 
-/* data.n <= RECORD_MAX_BYTES. `seq` is the source record's; several records in a row may share it. */
+/* data.n <= RECORD_MAX_BYTES. `seq` is the source record's; several records in a row may share it. ERR_LIMIT: it is full;
+ * ERR_NOSPACE: as body.h. */
 MUST_CHECK int record_list_add(struct record_list *l, struct slice data, uint64_t seq, nsec arrival, struct err *e);
 /* After the last one. */
 MUST_CHECK int record_list_finish(struct record_list *l, struct err *e);

@@ -33,7 +33,7 @@ static void check_memory(const struct rules *r)
     for (size_t i = 0; i < r->s->stream_count; i++) {
         const struct stream_settings *st = &r->s->streams[i];
         const struct cfg_node *size = cfg_node_get(cfg_node_get(st->node, "buffer"), "size");
-        uint64_t needed = stage_memory(&(struct seal){.bytes = st->buffer_size});
+        uint64_t needed = stage_memory(st->buffer_size);
 
         if (needed > out)
             cfg_error(

@@ -12,7 +12,8 @@
 /* What a connection and its buffers hold beside the body: many small bodies must not add up to much outside the budget. */
 #define EXCHANGE_MEMORY (96 * KIB)
 
-static void on_retry(struct loop_timer *t);
+static void on_due(struct loop_timer *t);
+static void on_ask(struct loop_timer *t);
 static void on_encoded(struct loop_event *ev);
 static void on_sent(struct loop_event *ev);
 static void on_answer(struct exchange *x, const struct http_response *re);
@@ -24,7 +25,8 @@ void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *own
                    struct target *target)
 {
     *s = (struct shipment){.ops = ops, .owner = owner, .loop = loop, .target = target};
-    loop_timer_init(&s->retry, on_retry);
+    target_slot_init(&s->slot, loop, on_due);
+    loop_timer_init(&s->ask, on_ask);
     s->job.run = encode;
     s->encoded_event.fn = on_encoded;
     s->send.run = send_blocking;
@@ -34,18 +36,22 @@ void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *own
 
 void shipment_release(struct shipment *s)
 {
-    delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
     if (s->step == SHIPMENT_WAITING)
-        target_waited(s->target, s);
+        target_waited(s->target, &s->slot);
+    if (s->step == SHIPMENT_QUEUED)
+        target_forget(s->target, &s->slot);
+    delivery_loop_at(s->loop, &s->ask, NSEC_NEVER);
     s->loop->ops->cancel(s->loop, &s->exchange);
-    body_free(&s->out.body);
+    if (s->budgeted)
+        delivery_loop_give_memory(s->loop, s->budgeted);
+    stage_out_release(&s->out);
     http_request_release(&s->request);
 }
 
 void shipment_queue(struct shipment *s)
 {
     s->step = SHIPMENT_QUEUED;
-    target_wants_attempt(s->target, s);
+    target_wants_attempt(s->target, &s->slot);
 }
 
 /* --- encoding ------------------------------------------------------------------------------------------------------
@@ -66,19 +72,20 @@ static bool may_have_more(const struct shipment *s, uint64_t bytes)
            (l->ops->has_plenty(l, bytes) && (!s->target->ops->send || l->ops->has_plenty_of_senders(l)));
 }
 
-bool shipment_start(struct shipment *s)
+bool shipment_start(struct target_slot *slot)
 {
-    uint64_t bytes = stage_memory(s->in.records.seal) + EXCHANGE_MEMORY;
+    struct shipment *s = CONTAINER_OF(slot, struct shipment, slot);
+    uint64_t bytes = stage_memory(s->expected) + EXCHANGE_MEMORY;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;
     s->budgeted = bytes;
     s->step = SHIPMENT_ENCODING;
-    s->encoded = false;
-    s->sent = 0;
+    s->slot.sent = 0;
     s->out = (struct stage_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
     s->in.digests = digests_of(s->target);
+    s->in.sizes = s->sink_fates != NULL;
     s->loop->ops->work(s->loop, &s->job);
     return true;
 }
@@ -106,7 +113,7 @@ static void trim_budget(struct shipment *s)
 
 static void release_body(struct shipment *s)
 {
-    body_free(&s->out.body);
+    stage_out_release(&s->out);
     http_request_release(&s->request);
     delivery_loop_give_memory(s->loop, s->budgeted);
     s->budgeted = 0;
@@ -130,15 +137,6 @@ static enum target_news news_of(const struct shipment *s, enum sink_outcome outc
     return outcome == SINK_PARTIAL && puts_records_off(s) ? TARGET_OVERLOADED : TARGET_WORKS;
 }
 
-/* Since when something goes on, until it does not. */
-static void note_since(nsec *since, bool goes_on, nsec now)
-{
-    if (!goes_on)
-        *since = 0;
-    else if (!*since)
-        *since = now;
-}
-
 /* The owner may free the shipment in ended(); nothing of it is touched behind that. */
 static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 {
@@ -149,30 +147,26 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 
     verdict_finish(&s->verdict, &(struct verdict_sent){&s->request, s->out.body, s->encoding});
     s->step = SHIPMENT_IDLE;
-    s->failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
-    note_since(&s->failing_since, !worked && !s->verdict.misconfigured, s->loop->mono);
-    note_since(&s->stuck_since, !worked, s->loop->mono);
+    s->slot.failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
+    s->slot.misconfigured = s->verdict.misconfigured;
+    target_note_end(s->target, &s->slot, worked);
     s->failures = worked ? 0 : s->failures + 1;
-    if (s->metrics && outcome != SINK_DELIVERED)
+    if (s->metrics && outcome != SINK_DELIVERED && s->slot.sent)
         metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);
     s->ops->judged(s, outcome);
     release_body(s);
-    target_attempt_ended(s->target, s, news);
+    target_attempt_ended(s->target, &s->slot, news);
     ended(owner);
 }
 
 /* An attempt that failed on our own side, before or instead of asking the destination. */
 static void fail_locally(struct shipment *s, const char *code, const struct err *e)
 {
+    s->attempts++;
     s->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
     snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", code);
     snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
     end_attempt(s, SINK_RETRY);
-}
-
-nsec shipment_failing_for(const struct shipment *s)
-{
-    return s->failing_since ? s->loop->mono - s->failing_since : 0;
 }
 
 nsec shipment_retry(struct shipment *s)
@@ -181,26 +175,16 @@ nsec shipment_retry(struct shipment *s)
 
     if (s->verdict.misconfigured && !s->verdict.retry_after && wait < BACKOFF_MISCONFIGURED_MIN)
         wait = BACKOFF_MISCONFIGURED_MIN;
+    s->slot.misconfigured = s->verdict.misconfigured;
     s->step = SHIPMENT_WAITING;
-    wait = target_wait(s->target, s, wait, random_bits());
-    delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
-    return wait;
+    return target_wait(s->target, &s->slot, wait, random_bits());
 }
 
-void shipment_retry_now(struct shipment *s)
+static void on_due(struct loop_timer *t)
 {
-    delivery_loop_at(s->loop, &s->retry, s->loop->mono);
-}
+    struct shipment *s = CONTAINER_OF(CONTAINER_OF(t, struct target_slot, retry), struct shipment, slot);
 
-static void on_retry(struct loop_timer *t)
-{
-    struct shipment *s = CONTAINER_OF(t, struct shipment, retry);
-
-    if (s->step == SHIPMENT_SENDING) {
-        request(s); /* a follow-up */
-        return;
-    }
-    target_waited(s->target, s);
+    target_waited(s->target, &s->slot);
     shipment_queue(s);
     s->ops->ended(s->owner); /* the stream looks for places */
 }
@@ -228,7 +212,7 @@ static void send_now(struct shipment *s)
     const struct sink_ops *sink = s->target->ops;
 
     s->step = SHIPMENT_SENDING;
-    s->sent = s->loop->mono;
+    s->slot.sent = s->loop->mono;
     s->attempts++;
     s->verdict = (struct sink_verdict){.fates = s->sink_fates};
     if (s->sink_fates)
@@ -249,6 +233,7 @@ static void request(struct shipment *s)
     http_request_release(&s->request);
     s->offer.wall_now = s->loop->wall;
     if (s->target->ops->request(s->target->state, &s->offer, &s->request, &e) < 0) {
+        s->attempts--; /* counted when it began */
         fail_locally(s, "RequestNotMade", &e);
         return;
     }
@@ -265,22 +250,46 @@ static void follow_up(struct shipment *s)
     memcpy(s->token, s->verdict.token, sizeof(s->token));
     s->offer.token = s->token;
     s->offer.follow_up++;
-    delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
+    delivery_loop_at(s->loop, &s->ask, s->loop->mono + wait);
+}
+
+static void on_ask(struct loop_timer *t)
+{
+    request(CONTAINER_OF(t, struct shipment, ask));
+}
+
+/* A body that cannot be made: with fewer records it may be possible, and nobody needs to be asked. */
+static void not_encoded(struct shipment *s)
+{
+    const struct err *e = &s->out.err;
+
+    s->no_room = e->code == ERR_NOSPACE;
+    if (e->code != ERR_LIMIT && e->code != ERR_NOSPACE) {
+        fail_locally(s, "EncodingFailed", e);
+        return;
+    }
+    s->verdict = (struct sink_verdict){.misconfigured = true};
+    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", s->no_room ? "NoSpace" : "BodyTooLarge");
+    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
+    if (s->no_room)
+        snprintf(s->verdict.hint, sizeof(s->verdict.hint), "free space on the disk of data_dir");
+    end_attempt(s, SINK_SPLIT);
 }
 
 static void go_on(struct shipment *s)
 {
-    s->encoded = false;
+    s->no_room = false;
     if (!s->out.body) {
-        s->attempts++;
-        fail_locally(s, "EncodingFailed", &s->out.err);
+        not_encoded(s);
         return;
     }
     if (s->out.taken == 0) { /* nothing is left to send: all damaged, or refused before they went */
+        s->verdict = (struct sink_verdict){.code = ""};
         end_attempt(s, SINK_DELIVERED);
         return;
     }
     trim_budget(s);
+    s->ops->encoded(s);
     make_offer(s);
     send_now(s);
 }
@@ -289,7 +298,7 @@ static void on_encoded(struct loop_event *ev)
 {
     struct shipment *s = CONTAINER_OF(ev, struct shipment, encoded_event);
 
-    s->encoded = true;
+    s->step = SHIPMENT_ENCODED;
     if (!s->held)
         go_on(s);
 }
@@ -302,7 +311,7 @@ void shipment_hold(struct shipment *s)
 void shipment_unhold(struct shipment *s)
 {
     s->held = false;
-    if (s->encoded) /* as an event: what comes of it may be the end of the owner, who is asking */
+    if (s->step == SHIPMENT_ENCODED) /* as an event: what comes of it may be the end of the owner, who is asking */
         delivery_loop_post(s->loop, &s->encoded_event);
 }
 
@@ -312,7 +321,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
     enum sink_outcome outcome;
 
     if (s->offer.follow_up == 0)
-        s->answered = s->loop->mono;
+        s->slot.answered = s->loop->mono;
     outcome = s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict);
     if (outcome == SINK_FOLLOW_UP)
         follow_up(s);
@@ -333,6 +342,6 @@ static void on_sent(struct loop_event *ev)
 {
     struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
 
-    s->answered = s->loop->mono;
+    s->slot.answered = s->loop->mono;
     end_attempt(s, s->sent_outcome);
 }

@@ -3,6 +3,7 @@
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
+#include <string.h>
 
 void sources_init(struct sources *s, uint64_t first, uint64_t count)
 {
@@ -13,6 +14,12 @@ void sources_release(struct sources *s)
 {
     mem_free(s->status);
     *s = (struct sources){.count = 0};
+}
+
+void sources_reset(struct sources *s, uint64_t first, uint64_t last)
+{
+    assert(first >= s->first && last - s->first < s->count);
+    memset(s->status + (first - s->first), SOURCE_DROPPED, last - first + 1);
 }
 
 void sources_note(struct sources *s, uint64_t seq, enum source_status status)

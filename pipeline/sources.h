@@ -21,6 +21,8 @@ struct source_counts {
 
 void sources_init(struct sources *s, uint64_t first, uint64_t count); /* all dropped until they are seen */
 void sources_release(struct sources *s);
+/* The records first..last are dropped again, until they are seen. */
+void sources_reset(struct sources *s, uint64_t first, uint64_t last);
 /* Raises the record's status; never lowers it. */
 void sources_note(struct sources *s, uint64_t seq, enum source_status status);
 struct source_counts sources_count(const struct sources *s);

@@ -1,6 +1,7 @@
 #include "pipeline/stage.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 #include "pipeline/stage_walk.h"
 
 #include <assert.h>
@@ -11,11 +12,9 @@
 #define SHAPED_PIECE (256 * KIB) /* records that a sink shaped are compressed when there are so many bytes of them */
 #define CODEC_PIECE  (128 * KIB) /* what a codec gets at once: a block of zstd's */
 
-uint64_t stage_memory(const struct seal *seal)
+uint64_t stage_memory(uint64_t bytes)
 {
-    uint64_t bytes = seal->bytes + BODY_SLACK;
-
-    return bytes < BODY_MEMORY_MAX + BODY_SLACK ? bytes : BODY_MEMORY_MAX + BODY_SLACK;
+    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + BODY_SLACK;
 }
 
 /* One run over the records. */
@@ -25,8 +24,10 @@ struct pass {
     void *codec;
     struct stage_out *out;
     struct sink_limits limits;
-    uint64_t room;   /* records that may still go into the body */
-    uint64_t shaped; /* bytes so far, before compression */
+    uint64_t room;        /* records that may still go into the body */
+    uint64_t first, last; /* positions of those that are in it */
+    uint64_t shaped;      /* bytes so far, before compression */
+    size_t sizes_room;
     bool full;
 };
 
@@ -45,11 +46,27 @@ static int to_codec(struct pass *p, struct slice all)
     return 0;
 }
 
-static void note_taken(struct pass *p, uint64_t count)
+/* The records from..to - 1, of so many bytes, are in the body. */
+static void note_taken(struct pass *p, uint64_t from, uint64_t to, uint64_t bytes)
 {
-    p->out->taken += count;
-    p->room -= count;
+    if (p->out->taken == 0)
+        p->first = from;
+    p->last = to - 1;
+    p->out->taken += to - from;
+    p->out->bytes += bytes;
+    p->room -= to - from;
     p->full = p->room == 0;
+}
+
+static void note_size(struct pass *p, size_t bytes)
+{
+    if (!p->in->sizes)
+        return;
+    if (p->out->taken == p->sizes_room) {
+        p->sizes_room = p->sizes_room ? 2 * p->sizes_room : 256;
+        p->out->sizes = mem_grow(p->out->sizes, p->sizes_room, sizeof(*p->out->sizes));
+    }
+    p->out->sizes[p->out->taken] = (uint32_t)bytes;
 }
 
 /* --- bodies that a format makes ------------------------------------------------------------------------------------
@@ -61,7 +78,7 @@ static int format_run(struct pass *p, const struct stage_walk *k, uint64_t from,
 
     if (p->in->format->run(&k->v, k->base + from, k->base + to - 1, p->out->taken == 0, &p->w->scratch, &piece) < 0)
         return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
-    note_taken(p, to - from);
+    note_taken(p, from, to, frame_record_bytes(&k->v, k->base + from, k->base + to - 1));
     return to_codec(p, piece);
 }
 
@@ -125,7 +142,8 @@ static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t pos
         p->full = true;
         return 0;
     }
-    note_taken(p, 1);
+    note_size(p, data.n);
+    note_taken(p, position, position + 1, data.n);
     return p->w->scratch.n >= SHAPED_PIECE ? flush_shaped(p) : 0;
 }
 
@@ -188,14 +206,35 @@ static int add_records(struct pass *p)
     return got < 0 ? -1 : 0;
 }
 
-/* Known before the body is made, because its head may carry it, and the same whenever the same body is made again. */
-static struct sink_seal_id id_of(const struct stage_records *r)
+uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count)
 {
-    struct sink_seal_id id = {.first = r->seal->first, .last = r->seal->last, .oldest = r->seal->oldest};
+    return first == 0 && last + 1 == count ? 0 : (first + 1) << 32 | (last + 1);
+}
 
-    if (r->fates->pending < r->fates->count || r->window < r->fates->count)
-        id.window = 1 + fates_next_pending(r->fates, 0) + (r->window < r->fates->count ? r->window << 32 : 0);
-    return id;
+/* The positions of the first and the last record that the body is to have. False: no record is left. */
+static bool range_of(const struct stage_records *r, uint64_t room, uint64_t *first, uint64_t *last)
+{
+    if (r->fates->pending == 0)
+        return false;
+    *first = fates_next_pending(r->fates, 0);
+    *last = fates_last_pending(r->fates);
+    if (room >= r->fates->pending)
+        return true;
+    if (!r->fates->of) {
+        *last = *first + room - 1;
+        return true;
+    }
+    for (*last = *first; room > 1; room--)
+        *last = fates_next_pending(r->fates, *last + 1);
+    return true;
+}
+
+static struct sink_seal_id id_of(const struct stage_records *r, uint64_t first, uint64_t last)
+{
+    return (struct sink_seal_id){.first = r->seal->first,
+                                 .last = r->seal->last,
+                                 .oldest = r->seal->oldest,
+                                 .window = stage_window(first, last, r->fates->count)};
 }
 
 static void pass_init(struct pass *p, const struct stage_in *in, struct worker *w, struct stage_out *out)
@@ -208,21 +247,56 @@ static void pass_init(struct pass *p, const struct stage_in *in, struct worker *
         p->room = p->limits.records;
 }
 
-static int encode(const struct stage_in *in, struct worker *w, bool exact, struct stage_out *out)
+/* Does the head of the body, which stands in front of all records, say who the body is? */
+static int head_differs(const struct stage_in *in, struct worker *w, const struct sink_seal_id *a,
+                        const struct sink_seal_id *b, bool *differs)
 {
-    struct fates *f = in->records.fates;
+    size_t n;
+
+    buf_clear(&w->scratch);
+    if (in->shaper->head(in->sink, a, &w->scratch) < 0)
+        return -1;
+    n = w->scratch.n;
+    if (in->shaper->head(in->sink, b, &w->scratch) < 0)
+        return -1;
+    *differs = w->scratch.n != 2 * n || memcmp(w->scratch.p, w->scratch.p + n, n) != 0;
+    return 0;
+}
+
+static int encode(const struct stage_in *in, struct worker *w, bool exact, uint64_t window, struct stage_out *out)
+{
+    const struct fates *f = in->records.fates;
+    uint64_t first = 0, last = 0;
+    struct sink_seal_id expected;
     struct pass p;
 
     pass_init(&p, in, w, out);
-    body_free(&out->body);
-    out->body = body_new(in->tmp_dir, BODY_MEMORY_MAX);
-    out->taken = 0;
-    out->id = id_of(&in->records);
+    if (window < p.room)
+        p.room = window;
+    if (!range_of(&in->records, p.room, &first, &last))
+        p.full = true;
+    stage_out_release(out);
+    *out = (struct stage_out){.body = body_new(in->tmp_dir, BODY_MEMORY_MAX), .id = id_of(&in->records, first, last)};
+    expected = out->id;
     if (begin_body(&p, exact) < 0 || add_records(&p) < 0)
         return -1;
     if (exact && out->taken != f->count)
-        return encode(in, w, false, out); /* some were damaged: once more, without saying how long it will be */
-    return end_body(&p);
+        return encode(in, w, false, window, out); /* some were damaged: once more, without saying how long it will be */
+    if (end_body(&p) < 0)
+        return -1;
+    if (out->taken > 0)
+        out->id = id_of(&in->records, p.first, p.last);
+    if (in->shaper && out->taken > 0 && out->id.window != expected.window) {
+        bool differs;
+
+        /* Fewer than expected: some could not be shaped, or the body was full before. It says at its head who it is, so it is made
+         * once more, of just these. */
+        if (head_differs(in, w, &expected, &out->id, &differs) < 0)
+            return err_set(&out->err, ERR_LIMIT, "the head of a request does not fit");
+        if (differs)
+            return encode(in, w, false, out->taken, out);
+    }
+    return 0;
 }
 
 /* All of the spool's records as they stand: then the codec can be told the size before it begins. */
@@ -278,9 +352,30 @@ int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
 int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out)
 {
     *out = (struct stage_out){.body = NULL};
-    if (encode(in, w, size_is_known(in), out) < 0 || stage_digest(in->digests, w, out) < 0) {
-        body_free(&out->body);
+    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || stage_digest(in->digests, w, out) < 0) {
+        stage_out_release(out);
         return -1;
     }
     return 0;
+}
+
+int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out)
+{
+    const struct seal *seal = in->records.seal;
+
+    *out = (struct stage_out){
+        .body = lines, .borrowed = true, .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest}};
+    if (stage_digest(in->digests, w, out) == 0)
+        return 0;
+    stage_out_release(out);
+    return -1;
+}
+
+void stage_out_release(struct stage_out *out)
+{
+    if (out->borrowed)
+        out->body = NULL;
+    body_free(&out->body);
+    mem_free(out->sizes);
+    out->sizes = NULL;
 }

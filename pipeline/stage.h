@@ -24,10 +24,10 @@
 
 #include <stdint.h>
 
-/* Which records: of the spool, or of the list; those that are still pending, at most `window`. */
+/* Which records: of the spool, or of the list; the first `window` that are still pending (of error lines: refused). */
 struct stage_records {
     struct spool *spool;
-    const struct seal *seal;
+    const struct seal *seal;        /* of a part of a seal's records: first and last are those of the part */
     const struct record_list *list; /* NULL: as they stand in the spool */
     struct fates *fates;            /* losses and refusals found on the way are noted here */
     uint64_t window;
@@ -42,19 +42,28 @@ struct stage_in {
     const struct codec_ops *codec;
     int level;
     unsigned digests; /* SINK_SHA256 | SINK_CRC32C */
+    bool sizes;       /* out->sizes is wanted */
     const char *tmp_dir;
 };
 
 struct stage_out {
     struct body *body; /* NULL when it failed */
+    bool borrowed;     /* the body is somebody else's */
     unsigned char sha256[SHA256_BYTES];
     uint32_t crc32c;
     uint64_t taken;         /* records in the body: the first so many pending ones */
-    struct sink_seal_id id; /* of just these records */
+    uint64_t bytes;         /* of these records, as they came in */
+    uint32_t *sizes;        /* of each of them; mem_free(); NULL: not wanted */
+    struct sink_seal_id id; /* of just these records: it follows from the first and the last of them (stage_window) */
     struct err err;
 };
 
-/* 0, or -1 with out->err. */
+/* What tells the bodies of one seal apart (sink_seal_id.window), from the positions of a body's first and last record: so it is the same
+ * whenever the same body is made again. 0: from the first record of all to the last. */
+uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count);
+
+/* 0, or -1 with out->err: ERR_LIMIT the body would be too large, ERR_NOSPACE there is no room for its temporary file; with fewer records
+ * both may work. */
 MUST_CHECK int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out);
 
 /* The refused records as error lines (error_line.h), not compressed. */
@@ -66,10 +75,14 @@ struct stage_failure {
 MUST_CHECK int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
                             struct stage_out *out);
 
+/* Lines that are there already; out->body is `lines` itself. */
+MUST_CHECK int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out);
+
 /* Fills sha256 and crc32c of out->body, as `digests` asks. */
 MUST_CHECK int stage_digest(unsigned digests, struct worker *w, struct stage_out *out);
+void stage_out_release(struct stage_out *out);
 
-/* An upper estimate of the memory the body will hold: what to take from the budget before the job. */
-uint64_t stage_memory(const struct seal *seal);
+/* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */
+uint64_t stage_memory(uint64_t bytes);
 
 #endif

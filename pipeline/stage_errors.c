@@ -13,6 +13,7 @@ struct lines {
     struct worker *w;
     struct stage_out *out;
     struct buf more;
+    uint64_t first, last; /* positions of those that have a line */
 };
 
 static int flush(struct lines *l)
@@ -46,6 +47,8 @@ static int add_line(struct lines *l, const struct stage_walk *k, uint64_t positi
         return err_set(&l->out->err, ERR_LIMIT, "an error line does not fit");
     if (l->in->records.sources)
         sources_note(l->in->records.sources, r.seq, SOURCE_BACKED_UP);
+    l->first = l->out->taken ? l->first : position;
+    l->last = position;
     l->out->taken++;
     return l->w->scratch.n >= PIECE ? flush(l) : 0;
 }
@@ -56,7 +59,7 @@ static int add_frame(struct lines *l, const struct stage_walk *k)
     struct slice data;
 
     frame_skip_to(&it, k->base + k->begin);
-    for (uint64_t at = k->begin; at < k->end && frame_next(&it, &data); at++) {
+    for (uint64_t at = k->begin; at < k->end && l->out->taken < l->in->records.window && frame_next(&it, &data); at++) {
         if (fates_at(l->in->records.fates, at) == FATE_REFUSED && add_line(l, k, at, data) < 0)
             return -1;
     }
@@ -69,11 +72,18 @@ static int write_lines(struct lines *l)
     int got;
 
     stage_walk_init(&k, &l->in->records, l->w);
-    while ((got = stage_walk_next(&k, &l->out->err)) > 0) {
-        if (add_frame(l, &k) < 0)
+    do {
+        got = stage_walk_next(&k, &l->out->err);
+        if (got > 0 && add_frame(l, &k) < 0)
             return -1;
-    }
+    } while (got > 0 && l->out->taken < l->in->records.window);
     return got < 0 ? -1 : flush(l);
+}
+
+/* Everything that was ever refused is in this one body. */
+static bool is_whole(const struct stage_in *in, const struct lines *l)
+{
+    return l->out->taken == in->records.fates->refused + in->records.fates->backed_up;
 }
 
 int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w, struct stage_out *out)
@@ -89,8 +99,10 @@ int stage_errors(const struct stage_in *in, const struct stage_failure *f, struc
     buf_init(&l.more, MORE_MAX);
     buf_clear(&w->scratch);
     rc = write_lines(&l) < 0 ? -1 : stage_digest(in->digests, w, out);
+    if (rc == 0 && out->taken > 0 && !is_whole(in, &l))
+        out->id.window = stage_window(l.first, l.last, UINT64_MAX);
     if (rc < 0)
-        body_free(&out->body);
+        stage_out_release(out);
     buf_release(&l.more);
     return rc;
 }

@@ -17,6 +17,7 @@ struct sieve {
     struct transform_out out;
     struct stage_transform *t;
     struct buf line;
+    uint64_t failed_seq; /* the last that failed; 0: none */
 };
 
 static struct sieve *sieve_of(struct transform_out *o)
@@ -51,7 +52,10 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
 {
     struct sieve *s = sieve_of(o);
 
-    sources_note(&s->t->sources, from->seq, SOURCE_BACKED_UP);
+    if (s->failed_seq == from->seq)
+        return 0; /* one line for a record, whatever became of how many parts of it */
+    s->failed_seq = from->seq;
+    sources_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
     return add_failed(s, from, code, message);
 }
 
@@ -64,7 +68,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
     if (data.n > RECORD_MAX_BYTES)
         return on_fail(o, from, "Transform.RecordTooLarge",
                        SLICE("the transform made a record of over 1,024,000 bytes"));
-    sources_note(&s->t->sources, from->seq, SOURCE_EMITTED);
+    sources_note(s->t->sources, from->seq, SOURCE_EMITTED);
     return record_list_add(s->t->list, data, from->seq, from->arrival, &s->t->err);
 }
 
@@ -72,7 +76,7 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
 {
     if (reason.n)
         tally_add(&sieve_of(o)->t->drop_reasons, reason, 1);
-    sources_note(&sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
+    sources_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
 }
 
 static void on_count(struct transform_out *o, struct slice name, double by)
@@ -92,8 +96,17 @@ static void note_lost_frames(struct stage_transform *t, const struct fates *f)
 {
     for (uint64_t p = 0; f->lost > 0 && p < f->count; p++) {
         if (fates_at(f, p) == FATE_LOST)
-            sources_note(&t->sources, t->seal->first + p, SOURCE_LOST);
+            sources_note(t->sources, t->seal->first + p, SOURCE_LOST);
     }
+}
+
+static int fail_all(struct sieve *s, const struct transform_record *records, size_t n)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = on_fail(&s->out, &records[i], "Transform.TooLarge", slice_str(s->t->too_large));
+    return rc;
 }
 
 static int run_frame(struct sieve *s, struct chain_state *state, const struct stage_walk *k)
@@ -106,11 +119,13 @@ static int run_frame(struct sieve *s, struct chain_state *state, const struct st
     frame_skip_to(&it, k->base + at);
     while (at < k->end) {
         size_t n = 0;
+        int rc;
 
         for (; at < k->end && n < RECORDS_PER_RUN && frame_next(&it, &data); at++)
             records[n++] = (struct transform_record){
                 .data = data, .origin = k->v.origin, .seq = k->base + at, .arrival = k->v.arrival};
-        if (chain_run(state, records, n, &s->out, &s->t->err) < 0)
+        rc = state ? chain_run(state, records, n, &s->out, &s->t->err) : fail_all(s, records, n);
+        if (rc < 0)
             return -1;
     }
     return 0;
@@ -122,14 +137,14 @@ static int run_all(struct sieve *s, struct worker *w)
     struct fates fates;
     struct stage_records in = {.spool = t->spool, .seal = t->seal, .fates = &fates};
     struct stage_walk k;
-    struct chain_state *state = transform_line_state(t->line, w, &t->err);
-    int got = state && chain_begin(state, &t->err) == 0 ? 0 : -1;
+    struct chain_state *state = t->too_large ? NULL : transform_line_state(t->line, w, &t->err);
+    int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
 
     fates_init(&fates, t->seal->last - t->seal->first + 1);
     stage_walk_init(&k, &in, w);
     while (got == 0 && (got = stage_walk_next(&k, &t->err)) > 0)
         got = run_frame(s, state, &k);
-    if (got == 0)
+    if (got == 0 && state)
         got = chain_end(state, &s->out, &t->err);
     note_lost_frames(t, &fates);
     fates_release(&fates);
@@ -138,15 +153,15 @@ static int run_all(struct sieve *s, struct worker *w)
 
 int stage_transform_run(struct stage_transform *t, struct worker *w)
 {
-    uint64_t count = t->seal->last - t->seal->first + 1;
+    uint64_t count = t->seal->last - t->seal->first + 1, max = 2 * t->seal->bytes;
     struct sieve s = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .count = on_count, .log = on_log},
                       .t = t};
     int rc;
 
     stage_transform_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes);
-    sources_init(&t->sources, t->seal->first, count);
+    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX);
+    sources_reset(t->sources, t->seal->first, t->seal->last);
     buf_init(&s.line, LINE_MAX_BYTES);
     rc = run_all(&s, w);
     buf_release(&s.line);
@@ -160,7 +175,6 @@ void stage_transform_release(struct stage_transform *t)
     record_list_free(&t->list);
     body_free(&t->failed);
     t->failed_lines = 0;
-    sources_release(&t->sources);
     tally_release(&t->counters);
     tally_release(&t->drop_reasons);
     tally_release(&t->failures);

@@ -21,7 +21,9 @@
 struct stage_transform {
     /* in */
     struct spool *spool;
-    const struct seal *seal;
+    const struct seal *seal; /* or a part of it: first and last count */
+    struct sources *sources; /* of the whole seal: what became of the part's records is noted here */
+    const char *too_large;   /* NULL; or why the only record of the part fails without being tried */
     struct transform_line *line;
     const char *stream, *tmp_dir;
     nsec now; /* wall, for error lines */
@@ -30,14 +32,14 @@ struct stage_transform {
     struct record_list *list;
     struct body *failed; /* error lines; NULL: no record failed */
     uint64_t failed_lines;
-    struct tally failures; /* how many for which reason (rejects.h) */
-    char failure[256];     /* what the first that failed said: "mask.lua:3: ..." */
-    struct sources sources;
+    struct tally failures;               /* how many for which reason (rejects.h) */
+    char failure[256];                   /* what the first that failed said: "mask.lua:3: ..." */
     struct tally counters, drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
     struct err err;
 };
 
-/* 0, or -1 with err: nothing is made, try again. */
+/* 0, or -1 with err: nothing is made, try again. ERR_LIMIT: more would come out than can be held; ERR_NOSPACE: there is no room for a
+ * temporary file. With fewer records both may work. */
 MUST_CHECK int stage_transform_run(struct stage_transform *t, struct worker *w);
 void stage_transform_release(struct stage_transform *t);
 

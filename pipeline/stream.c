@@ -2,8 +2,7 @@
 
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/delivery.h"
-#include "pipeline/shipment.h"
+#include "pipeline/places.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -13,14 +12,17 @@
 #define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
 #define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
 
+static const struct delivery_host_ops HOST;
+static void pump(struct stream *st);
+
 static void on_committed_event(struct loop_event *ev)
 {
-    stream_pump(CONTAINER_OF(ev, struct stream, committed));
+    pump(CONTAINER_OF(ev, struct stream, committed));
 }
 
 static void on_due(struct loop_timer *t)
 {
-    stream_pump(CONTAINER_OF(t, struct stream, due));
+    pump(CONTAINER_OF(t, struct stream, due));
 }
 
 /* Committer thread. */
@@ -127,6 +129,21 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     return open_targets(st, env, e);
 }
 
+static void make_host(struct stream *st)
+{
+    st->host = (struct delivery_host){
+        .ops = &HOST,
+        .conf = st->conf,
+        .loop = st->loop,
+        .spool = st->spool,
+        .destination = &st->destination,
+        .backup = st->backup.ops ? &st->backup : NULL,
+        .line = st->line,
+        .single = st->line && transform_line_is_single(st->line),
+        .metrics = &st->metrics,
+    };
+}
+
 void stream_close(struct stream **stp)
 {
     struct stream *st = *stp;
@@ -164,10 +181,11 @@ void stream_start(struct stream *st)
 {
     struct batch_limits limits = {
         .size = st->conf->buffer_size, .records = UINT64_MAX, .interval = st->conf->buffer_interval};
-    struct seal seal;
+    struct seal pending;
 
-    for (size_t i = 0; spool_pending_seal(st->spool, i, &seal); i++)
-        add_open(st, delivery_restore(st, &seal));
+    make_host(st);
+    for (size_t i = 0; spool_pending_seal(st->spool, i, &pending); i++)
+        add_open(st, delivery_restore(&st->host, &pending));
     batcher_init(&st->batcher, &limits, st->spool);
     delivery_loop_post(st->loop, &st->committed);
 }
@@ -200,37 +218,67 @@ static void spool_failed(struct stream *st, const struct err *e)
     delivery_loop_at(st->loop, &st->due, now + SPOOL_RETRY);
 }
 
+static bool has_place(const struct stream *st)
+{
+    struct places p = {.max = (unsigned)st->conf->in_flight, .open = st->open_count};
+
+    if (p.open < p.max)
+        return true;
+    for (const struct delivery *d = st->open; d; d = d->next_open) {
+        struct delivery_wait w = delivery_wait(d);
+
+        if (w.waits && w.own_fault) {
+            p.own_fault++;
+        } else if (w.waits) {
+            p.waiting++;
+            if (w.since && st->loop->mono - w.since > p.longest)
+                p.longest = st->loop->mono - w.since;
+        }
+    }
+    return places_are_free(&p);
+}
+
 static void cut_due_batches(struct stream *st)
 {
     struct delivery_loop *l = st->loop;
     struct err e;
 
-    while (st->open_count < (unsigned)st->conf->in_flight) {
-        struct seal seal;
+    while (has_place(st)) {
+        struct seal next;
         struct spool_cursor end;
 
         if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
             spool_failed(st, &e);
             return;
         }
-        if (!batch_is_due(st) || !batcher_take(&st->batcher, &seal, &end)) {
+        if (!batch_is_due(st) || !batcher_take(&st->batcher, &next, &end)) {
             delivery_loop_at(l, &st->due, st->batcher.deadline);
             return;
         }
-        add_open(st, delivery_new(st, &seal, &end));
+        add_open(st, delivery_new(&st->host, &next, &end));
     }
     delivery_loop_at(l, &st->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
 }
 
-void stream_wants_transform(struct stream *st, struct delivery *d)
+static struct stream *stream_of(struct delivery_host *h)
 {
+    return CONTAINER_OF(h, struct stream, host);
+}
+
+static void wants_transform(struct delivery_host *h, struct delivery *d)
+{
+    struct stream *st = stream_of(h);
+
     d->next_untransformed = NULL;
     *st->untransformed_last = d;
     st->untransformed_last = &d->next_untransformed;
 }
 
-void stream_transform_ended(struct stream *st)
+static void transform_ended(struct delivery_host *h, struct delivery *d)
 {
+    struct stream *st = stream_of(h);
+
+    (void)d;
     assert(st->transforming > 0);
     st->transforming--;
 }
@@ -250,7 +298,7 @@ static bool may_hold_more(const struct stream *st)
 /* A `single` transform sees one batch at a time, in the order of the seals. */
 static void start_transforms(struct stream *st)
 {
-    unsigned max = st->line && transform_line_is_single(st->line) ? 1 : (unsigned)st->conf->in_flight;
+    unsigned max = st->host.single ? 1 : (unsigned)st->conf->in_flight;
 
     while (st->untransformed && st->transforming < max) {
         struct delivery *d = st->untransformed;
@@ -268,7 +316,7 @@ static void start_transforms(struct stream *st)
 
 static void start_attempts(struct stream *st, struct target *t)
 {
-    struct shipment *s;
+    struct target_slot *s;
 
     while ((s = target_next(t))) {
         if (!shipment_start(s)) {
@@ -288,7 +336,7 @@ static void publish(struct stream *st, unsigned flush)
         st->became_idle(st->ctx);
 }
 
-void stream_pump(struct stream *st)
+static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
 
@@ -299,18 +347,18 @@ void stream_pump(struct stream *st)
     publish(st, flush);
 }
 
-static void count_transform(struct stream *st, const struct stage_transform *t)
+static void count_transform(struct stream *st, const struct delivery_made *made)
 {
-    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, record_list_count(t->list));
-    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, record_list_bytes(t->list));
-    metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, t->failed_lines);
+    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, made->records);
+    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, made->bytes);
+    metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, made->failed);
     pthread_mutex_lock(&st->tally_lock);
-    tally_merge(&st->counters, &t->counters);
-    tally_merge(&st->drop_reasons, &t->drop_reasons);
+    tally_merge(&st->counters, &made->counters);
+    tally_merge(&st->drop_reasons, &made->drop_reasons);
     pthread_mutex_unlock(&st->tally_lock);
 }
 
-/* Those that the destination refuses are told of when it does (delivery_policy.c); those that fail in a script, here. */
+/* Those that the destination refuses are told of when it does (delivery_log.c); those that fail in a script, here. */
 static void log_failed(struct stream *st, const struct rejects_batch *b)
 {
     uint64_t quiet = st->reject_log.suppressed;
@@ -327,12 +375,12 @@ static void log_failed(struct stream *st, const struct rejects_batch *b)
 
 static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
 {
-    const struct sink_refusal *refusal = fates_main_reason(&d->fates);
+    const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : fates_main_reason(&d->fates);
     struct rejects_batch b = {.records = r->delivered + r->dropped + r->backed_up};
 
-    b.rejected[REJECT_FAILED] = d->transform.failed_lines < r->backed_up ? d->transform.failed_lines : r->backed_up;
+    b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up ? d->made.failed : r->backed_up;
     b.rejected[REJECT_REFUSED] = r->backed_up - b.rejected[REJECT_FAILED];
-    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", tally_most(&d->transform.failures));
+    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", tally_most(&d->made.failures));
     if (refusal)
         rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
     rejects_note(&st->rejects, &b, st->loop->mono);
@@ -340,9 +388,12 @@ static void note_rejects(struct stream *st, const struct delivery *d, const stru
         log_failed(st, &b);
 }
 
-static void settle(struct stream *st, const struct delivery *d)
+/* Settled, and freed. */
+static void done(struct delivery_host *h, struct delivery *d)
 {
+    struct stream *st = stream_of(h);
     struct seal_result r = delivery_result(d);
+    struct delivery **p = &st->open;
 
     if (r.corrupt)
         log_error("records were lost to damage in the spool", KS("stream", st->conf->name), KU("records", r.corrupt),
@@ -350,22 +401,35 @@ static void settle(struct stream *st, const struct delivery *d)
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
     spool_settle(st->spool, d->seal.first, &r);
     note_rejects(st, d, &r);
-    if (d->transform.list)
-        count_transform(st, &d->transform);
-}
-
-void stream_delivery_ended(struct stream *st, struct delivery *d)
-{
-    settle(st, d);
-    for (struct delivery **p = &st->open; *p; p = &(*p)->next_open) {
-        if (*p == d) {
-            *p = d->next_open;
-            break;
-        }
-    }
+    count_transform(st, &d->made);
+    while (*p != d)
+        p = &(*p)->next_open;
+    *p = d->next_open;
     st->open_count--;
     delivery_free(&d);
 }
+
+static void seal(struct delivery_host *h, const struct seal *s, const struct spool_cursor *end, struct spool_wait *w)
+{
+    spool_seal(h->spool, s, end, w);
+}
+
+static void turn(struct delivery_host *h)
+{
+    pump(stream_of(h));
+}
+
+static const struct delivery_host_ops HOST = {
+    .seal = seal,
+    .wants_transform = wants_transform,
+    .transform_ended = transform_ended,
+    .done = done,
+    .turn = turn,
+    .encode = stage_run,
+    .errors = stage_errors,
+    .lines = stage_lines,
+    .transform = stage_transform_run,
+};
 
 /* --- seen from outside ------------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
  * Threads    open, close: the main thread, while the loop does not run. stream_status(), stream_flush(),
  *            stream_is_idle(): any. The rest: the delivery thread.
  * Ownership  owns its spool, targets and deliveries; settings and loop are borrowed.
- * Invariant  open deliveries <= conf->in_flight.
+ * Invariant  open deliveries: places.h.
  */
 #ifndef PIPELINE_STREAM_H
 #define PIPELINE_STREAM_H
@@ -16,6 +16,7 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/batcher.h"
+#include "pipeline/delivery.h"
 #include "pipeline/delivery_loop.h"
 #include "pipeline/intake.h"
 #include "pipeline/rejects.h"
@@ -30,12 +31,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-struct delivery;
-
 struct stream {
     const struct stream_settings *conf;
     struct delivery_loop *loop;
     struct spool *spool;
+    struct delivery_host host;         /* what its deliveries see of it */
     struct intake intake;              /* what the inputs are told */
     struct target destination, backup; /* backup.ops is NULL when there is none */
     struct metrics metrics;
@@ -88,15 +88,5 @@ bool stream_is_idle(const struct stream *st);
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out);
 /* Adds what the transforms counted to the caller's tallies. Any thread. */
 void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons);
-
-/* --- for delivery.c --------------------------------------------------------------------------------------------- */
-
-/* The delivery's records are for the transform first; stream_pump() starts it. */
-void stream_wants_transform(struct stream *st, struct delivery *d);
-void stream_transform_ended(struct stream *st);
-/* All of it has arrived: settles it in the spool and frees it. */
-void stream_delivery_ended(struct stream *st, struct delivery *d);
-/* Cuts what is due, starts what may start. After every change. */
-void stream_pump(struct stream *st);
 
 #endif

@@ -3,7 +3,6 @@
 #include "pipeline/backoff.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/shipment.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -54,7 +53,13 @@ const char *target_error_prefix(const struct target *t)
     return t->ops->error_prefix_of ? t->ops->error_prefix_of(t->state) : t->ops->error_prefix;
 }
 
-void target_wants_attempt(struct target *t, struct shipment *s)
+void target_slot_init(struct target_slot *s, struct delivery_loop *loop, void (*due)(struct loop_timer *t))
+{
+    *s = (struct target_slot){.loop = loop};
+    loop_timer_init(&s->retry, due);
+}
+
+void target_wants_attempt(struct target *t, struct target_slot *s)
 {
     s->next_ready = NULL;
     *t->ready_last = s;
@@ -71,7 +76,7 @@ static void change_in_flight(struct target *t, int change)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void begin(struct target *t, struct shipment *s)
+static void begin(struct target *t, struct target_slot *s)
 {
     s->begun = s->loop->wall;
     s->next_under_way = NULL;
@@ -80,9 +85,9 @@ static void begin(struct target *t, struct shipment *s)
     change_in_flight(t, 1);
 }
 
-static void end(struct target *t, const struct shipment *s)
+static void end(struct target *t, const struct target_slot *s)
 {
-    struct shipment **p = &t->under_way;
+    struct target_slot **p = &t->under_way;
 
     while (*p != s)
         p = &(*p)->next_under_way;
@@ -102,9 +107,9 @@ static void note_usual(struct target *t, nsec took)
     pthread_mutex_unlock(&t->lock);
 }
 
-struct shipment *target_next(struct target *t)
+struct target_slot *target_next(struct target *t)
 {
-    struct shipment *s = t->ready;
+    struct target_slot *s = t->ready;
 
     if (!s || t->active >= t->places.allowed)
         return NULL;
@@ -115,7 +120,7 @@ struct shipment *target_next(struct target *t)
     return s;
 }
 
-void target_not_now(struct target *t, struct shipment *s)
+void target_not_now(struct target *t, struct target_slot *s)
 {
     end(t, s);
     s->next_ready = t->ready;
@@ -124,23 +129,79 @@ void target_not_now(struct target *t, struct shipment *s)
         t->ready_last = &s->next_ready;
 }
 
+void target_forget(struct target *t, struct target_slot *s)
+{
+    struct target_slot **p = &t->ready;
+
+    while (*p && *p != s)
+        p = &(*p)->next_ready;
+    if (!*p)
+        return;
+    *p = s->next_ready;
+    if (!*p)
+        t->ready_last = p;
+}
+
+bool target_is_its_own_fault(const struct target *t, const struct target_slot *s)
+{
+    return s->stuck_since && t->last_worked > s->stuck_since;
+}
+
+nsec target_failing_for(const struct target_slot *s)
+{
+    return s->ran_at ? s->ran : -1;
+}
+
+/* A reason that somebody has to mend stops the clock and sets it back while nothing gets through, or the first failure of another
+ * kind after a week of 401 would be the last. Once something did get through it is this body, and the clock runs; unless a new body
+ * has failed in such a way since, which may be the beginning of a bad time for all: then it stands where it is. */
+static void move_clock(const struct target *t, struct target_slot *s, nsec now)
+{
+    if (s->misconfigured && !target_is_its_own_fault(t, s)) {
+        s->ran = s->ran_at = 0;
+        return;
+    }
+    if (s->misconfigured && t->last_blocked > t->last_worked) {
+        s->ran_at = 0;
+        return;
+    }
+    if (s->ran_at)
+        s->ran += now - s->ran_at;
+    s->ran_at = now;
+}
+
+void target_note_end(struct target *t, struct target_slot *s, bool worked)
+{
+    nsec now = s->loop->mono;
+
+    if (worked) {
+        s->stuck_since = s->ran = s->ran_at = 0;
+        return;
+    }
+    if (!s->stuck_since && s->misconfigured)
+        t->last_blocked = now;
+    if (!s->stuck_since)
+        s->stuck_since = now;
+    move_clock(t, s, now);
+}
+
 /* Those that have failed ever since the target worked last, as far as it was the target that failed. Others are not helped by
  * its working: a body that alone is not taken would be sent again with each that is. */
 static void release_waiting(struct target *t)
 {
-    for (struct shipment *s = t->waiting; s; s = s->next_waiting)
+    for (struct target_slot *s = t->waiting; s; s = s->next_waiting)
         if (s->failed_with_target && s->stuck_since >= t->last_worked)
-            shipment_retry_now(s);
+            delivery_loop_at(s->loop, &s->retry, s->loop->mono);
 }
 
-void target_attempt_ended(struct target *t, const struct shipment *s, enum target_news news)
+void target_attempt_ended(struct target *t, const struct target_slot *s, enum target_news news)
 {
     nsec now = s->loop->mono;
 
     assert(t->active > 0);
     if (s->sent && news == TARGET_WORKS)
         concurrency_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
-    else if (s->sent)
+    else if (s->sent && !target_is_its_own_fault(t, s))
         concurrency_failed(&t->places, s->sent, now);
     note_usual(t, s->loop->wall - s->begun);
     end(t, s);
@@ -157,24 +218,27 @@ static void note_waiting(struct target *t, int change)
     pthread_mutex_unlock(&t->lock);
 }
 
-nsec target_wait(struct target *t, struct shipment *s, nsec wait, uint32_t random)
+nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t random)
 {
     nsec early;
 
     s->next_waiting = t->waiting;
     t->waiting = s;
     note_waiting(t, 1);
-    if (t->scout || !s->failed_with_target || s->verdict.misconfigured)
-        return wait;
-    t->scout = s;
-    early = backoff_scout(++s->loop->scouts, random);
-    return early < wait ? early : wait;
+    if (!t->scout && s->failed_with_target && !s->misconfigured && !target_is_its_own_fault(t, s)) {
+        t->scout = s;
+        early = backoff_scout(++s->loop->scouts, random);
+        wait = early < wait ? early : wait;
+    }
+    delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
+    return wait;
 }
 
-void target_waited(struct target *t, struct shipment *s)
+void target_waited(struct target *t, struct target_slot *s)
 {
-    struct shipment **p = &t->waiting;
+    struct target_slot **p = &t->waiting;
 
+    delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
     while (*p != s)
         p = &(*p)->next_waiting;
     *p = s->next_waiting;

@@ -300,12 +300,12 @@ void object_key_free(struct object_key **k)
     MEM_CLEAR(*k);
 }
 
-/* 32 bytes that look random and are the same for the same seal; `use` tells the uses apart (0: the uuid). What a backup
- * holds is told apart by a few more bytes. */
+/* 32 bytes that look random and are the same for the same records; `use` tells the uses apart (0: the uuid). What a backup
+ * holds, and what is only a part of a seal, is told apart by a few more bytes. */
 static void seal_digest(const struct object_key *k, const struct sink_seal_id *id, uint32_t use,
                         unsigned char out[SHA256_BYTES])
 {
-    unsigned char in[IDENTITY_BYTES + 8 + 8 + 4 + 1 + ERROR_TYPE_MAX], *p = in + IDENTITY_BYTES;
+    unsigned char in[IDENTITY_BYTES + 8 + 8 + 4 + 1 + 8 + 1 + ERROR_TYPE_MAX], *p = in + IDENTITY_BYTES;
     size_t type = id->error_type ? strnlen(id->error_type, ERROR_TYPE_MAX) : 0;
 
     memcpy(in, k->identity, IDENTITY_BYTES);
@@ -316,6 +316,11 @@ static void seal_digest(const struct object_key *k, const struct sink_seal_id *i
     p += 8;
     for (int shift = 24; shift >= 0; shift -= 8)
         *p++ = (unsigned char)(use >> shift);
+    if (id->window) {
+        *p++ = 'w';
+        for (int shift = 56; shift >= 0; shift -= 8)
+            *p++ = (unsigned char)(id->window >> shift);
+    }
     if (k->backup)
         *p++ = 'b';
     if (type > 0)

@@ -73,6 +73,22 @@ static int open_unlinked(const char *dir)
     return fd;
 }
 
+/* Whatever the disk says: who takes less needs no file. */
+static int no_space(struct err *e, const char *doing, const char *dir)
+{
+    err_errno(e, "%s a temporary file in %s", doing, dir);
+    e->code = ERR_NOSPACE;
+    return -1;
+}
+
+/* What will be in it is bounded, wherever it lies. */
+static int check_size(const struct body *b, size_t more, struct err *e)
+{
+    if (more <= BODY_BYTES_MAX && body_size(b) <= BODY_BYTES_MAX - more)
+        return 0;
+    return err_set(e, ERR_LIMIT, "more than %llu MiB in one body", (unsigned long long)(BODY_BYTES_MAX / MIB));
+}
+
 static int write_all(struct body *b, struct slice s, struct err *e)
 {
     uint64_t at = b->in_file;
@@ -83,7 +99,7 @@ static int write_all(struct body *b, struct slice s, struct err *e)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_errno(e, "write to a temporary file in %s", b->tmp_dir);
+            return no_space(e, "write to", b->tmp_dir);
         s = slice_of(s.p + n, s.n - (size_t)n);
         at += (uint64_t)n;
     }
@@ -97,7 +113,7 @@ static int flush(struct body *b, struct err *e)
     if (b->fd < 0)
         b->fd = open_unlinked(b->tmp_dir);
     if (b->fd < 0)
-        return err_errno(e, "create a temporary file in %s", b->tmp_dir);
+        return no_space(e, "create", b->tmp_dir);
     if (write_all(b, buf_slice(&b->tail), e) < 0)
         return -1;
     buf_clear(&b->tail);
@@ -110,6 +126,8 @@ static int flush(struct body *b, struct err *e)
 char *body_space(struct body *b, size_t want, size_t *room, struct err *e)
 {
     want = want ? want : 1;
+    if (check_size(b, want, e) < 0)
+        return NULL;
     if (want > tail_max(b) || b->tail.n > tail_max(b) - want) {
         if (flush(b, e) < 0)
             return NULL;
@@ -138,6 +156,8 @@ int body_add(struct body *b, struct slice s, struct err *e)
 
     if (s.n == 0)
         return 0;
+    if (check_size(b, s.n, e) < 0)
+        return -1;
     if (s.n > tail_max(b) || (b->fd >= 0 && s.n == tail_max(b)))
         return flush(b, e) < 0 ? -1 : write_all(b, s, e);
     p = body_space(b, s.n, &room, e);

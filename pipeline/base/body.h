@@ -3,6 +3,8 @@
  * Not for records on their way in (see spool/frame.h). The file lives in `tmp_dir` and has no name, so a crash leaves
  * nothing.
  *
+ * A file that cannot be made or written is ERR_NOSPACE: the caller may go on with less. A body of more than BODY_BYTES_MAX is ERR_LIMIT.
+ *
  * Ownership  one owner. Threads: one at a time; written by a worker, then read by the delivery loop.
  * Invariant  memory held <= memory_max between calls (body_space() may take one `want` more), whatever body_size() is.
  *            A failed call leaves what was there before readable.

@@ -50,6 +50,29 @@
 #else
 #define BODY_MEMORY_MAX (4 * MIB)
 #endif
+/* ... and this is the most that one may hold there. A batch has 128 MiB at most (buffer.size), error lines are base64, JSON of other
+ * bytes may be several times as long. */
+#ifdef TIGHT
+#define BODY_BYTES_MAX (16 * MIB)
+#else
+#define BODY_BYTES_MAX (1 * GIB)
+#endif
+
+/* What a transform may make of a batch: twice what went in, or this if it is more. A batch that makes more is worked on in halves, down to
+ * the record that makes so much alone, which fails. */
+#ifdef TIGHT
+#define TRANSFORM_MADE_MAX (2 * MIB)
+#else
+#define TRANSFORM_MADE_MAX (64 * MIB)
+#endif
+
+/* Batches of one stream that are sealed and not yet settled. Those that wait for their retry hold no place of deliveries_in_flight once
+ * others get through, and no memory: a range in the spool, a seal in the journal, what was last seen (some KiB). */
+#ifdef TIGHT
+#define OPEN_DELIVERIES_MAX 24
+#else
+#define OPEN_DELIVERIES_MAX 128
+#endif
 
 /* Truncated or deleted files that a tail remembers, to recognise their copies. */
 #ifdef TIGHT

@@ -76,6 +76,8 @@ struct frame_iter {
 struct frame_iter frame_records(const struct frame_view *v);
 /* The next record, as it was put (without a newline of ours). False at the end. */
 bool frame_next(struct frame_iter *it, struct slice *rec);
+/* How many bytes the records first..last have, as they were put. */
+uint64_t frame_record_bytes(const struct frame_view *v, uint64_t first, uint64_t last);
 /* Skips to `seq` (within the frame). */
 void frame_skip_to(struct frame_iter *it, uint64_t seq);
 

@@ -62,6 +62,18 @@ void frame_skip_to(struct frame_iter *it, uint64_t seq)
         ;
 }
 
+uint64_t frame_record_bytes(const struct frame_view *v, uint64_t first, uint64_t last)
+{
+    uint64_t sum = 0;
+    size_t at = 0, stored;
+    bool newline_is_ours;
+
+    for (uint64_t seq = v->first; seq <= last && frame_table_next(v->table, &at, &stored, &newline_is_ours); seq++)
+        if (seq >= first)
+            sum += stored - (newline_is_ours ? 1 : 0);
+    return sum;
+}
+
 struct slice frame_lines(const struct frame_view *v, uint64_t first, uint64_t last)
 {
     struct frame_iter it = frame_records(v);

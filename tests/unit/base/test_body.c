@@ -165,7 +165,7 @@ static void a_missing_folder_is_named_and_what_was_there_stays(void **state)
     add_pattern(b, 900);
     add_pattern(b, 1);
     assert_int_equal(body_add(b, slice_of(piece, sizeof(piece)), &e), -1);
-    assert_int_equal(e.code, ERR_IO);
+    assert_int_equal(e.code, ERR_NOSPACE);
     assert_non_null(strstr(e.msg, "/nonexistent/tmp"));
     assert_non_null(strstr(e.msg, "No such file"));
     assert_int_equal(body_size(b), 901);
@@ -187,7 +187,7 @@ static void a_full_disk_is_reported_and_what_was_there_stays(void **state)
     setrlimit(RLIMIT_FSIZE, &small);
     assert_int_equal(body_add(b, slice_of(piece, sizeof(piece)), &e), -1);
     setrlimit(RLIMIT_FSIZE, &old);
-    assert_int_equal(e.code, ERR_IO);
+    assert_int_equal(e.code, ERR_NOSPACE);
     assert_non_null(strstr(e.msg, dir));
     assert_non_null(strstr(e.msg, "File too large"));
     assert_int_equal(body_size(b), 2500);

@@ -6,7 +6,7 @@
 
 static void check(const struct fates *f)
 {
-    assert_int_equal(f->pending + f->delivered + f->refused + f->lost, f->count);
+    assert_int_equal(f->pending + f->delivered + f->refused + f->backed_up + f->lost, f->count);
 }
 
 static void all_are_pending_at_first_and_cost_nothing(void **state)

@@ -86,7 +86,7 @@ static void what_was_added_comes_back(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-        struct record_list *l = record_list_new("/tmp", 0, 0);
+        struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
 
         fill(l, counts[i]);
         check(l, counts[i]);
@@ -98,14 +98,14 @@ static void what_was_added_comes_back(void **state)
 
 static void what_is_expected_costs_no_more_than_it_holds(void **state)
 {
-    struct record_list *l = record_list_new("/tmp", 0, 0);
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
     uint64_t bytes;
 
     (void)state;
     fill(l, 5000);
     bytes = record_list_bytes(l);
     record_list_free(&l);
-    l = record_list_new("/tmp", 5000, bytes);
+    l = record_list_new("/tmp", 5000, bytes, UINT64_MAX);
     fill(l, 5000);
     check(l, 5000);
     if (bytes < BODY_MEMORY_MAX / 2)
@@ -115,7 +115,7 @@ static void what_is_expected_costs_no_more_than_it_holds(void **state)
 
 static void many_records_do_not_stay_in_memory(void **state)
 {
-    struct record_list *l = record_list_new("/tmp", 0, 0);
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
 
     (void)state;
     fill(l, MANY);
@@ -127,7 +127,7 @@ static void many_records_do_not_stay_in_memory(void **state)
 
 static void a_list_that_was_not_finished_can_be_freed(void **state)
 {
-    struct record_list *l = record_list_new("/tmp", 0, 0);
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
     struct err e;
 
     (void)state;
