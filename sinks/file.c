@@ -165,8 +165,12 @@ static void add_hint(const struct file_sink *s, int cause, struct sink_verdict *
 /* A seal's object, its copy in the backup and its error objects may be written to one folder at the same time. */
 static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id, char *out, size_t size)
 {
-    snprintf(out, size, ".sluice-%s-%" PRIu64 "-%" PRIu64 "-%" PRIx64 "%s%s%s.tmp", s->identity, id->first, id->last,
-             id->window, s->backup ? "-backup" : "", id->error_type ? "-" : "", id->error_type ? id->error_type : "");
+    char part[24] = "";
+
+    if (id->window)
+        snprintf(part, sizeof(part), "-%" PRIx64, id->window);
+    snprintf(out, size, ".sluice-%s-%" PRIu64 "-%" PRIu64 "%s%s%s%s.tmp", s->identity, id->first, id->last, part,
+             s->backup ? "-backup" : "", id->error_type ? "-" : "", id->error_type ? id->error_type : "");
 }
 
 static enum sink_outcome file_send(const void *state, const struct sink_seal *seal, struct sink_verdict *v)
