@@ -5,11 +5,15 @@
 #include "config/scalar.h"
 #include "config/text.h"
 #include "config/words.h"
+#include "pipeline/base/buf.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#define HINT_MAX 600
 
 static void *member_of(void *out, const struct cfg_field *f)
 {
@@ -36,8 +40,65 @@ static const char *wanted(const struct cfg_field *f)
     return f->type == CFG_BOOL && f->choices ? "a word" : words[f->type];
 }
 
+/* Would this option take the value? */
+static bool takes(const struct cfg_field *f, const struct cfg_node *node)
+{
+    struct cfg_errors *ignored = cfg_errors_new();
+    union {
+        char *text;
+        bool yes;
+        int word;
+        int64_t number;
+        uint64_t size;
+        nsec duration;
+    } member = {.number = 0};
+    bool fits;
+
+    scalar_bind(ignored, f, node, &member);
+    fits = cfg_errors_count(ignored) == 0;
+    if (f->type == CFG_STRING)
+        mem_free(member.text);
+    cfg_errors_free(&ignored);
+    return fits;
+}
+
+/* The option of a block that was meant by who gave its value alone: the first that takes it, and of a smallest and a largest
+ * number the largest. NULL: none does. */
+static const struct cfg_field *meant_by(const struct cfg_field *fields, const struct cfg_node *value)
+{
+    const struct cfg_field *found = NULL;
+
+    for (const struct cfg_field *f = fields; f->name; f++)
+        if (f->type < CFG_STRINGS && (!found || strcmp(f->name, "max") == 0) && takes(f, value))
+            found = f;
+    return found;
+}
+
 static void report_kind(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node)
 {
+    const struct cfg_field *meant =
+        f->type == CFG_BLOCK && node->kind == CFG_NODE_SCALAR ? meant_by(f->fields, node) : NULL;
+    char shown[TEXT_SHOWN_MAX + 4];
+    struct buf hint;
+    bool hinted;
+
+    buf_init(&hint, HINT_MAX);
+    hinted = f->type == CFG_BLOCK && cfg_errors_hint(errs, f->fields, node, &hint);
+    if (hinted)
+        cfg_error(errs, node->at, "`%s` wants %s: %s", f->name, wanted(f), buf_cstr(&hint));
+    buf_release(&hint);
+    if (hinted)
+        return;
+    if (meant) {
+        bool quotes = node->quoted || strchr(node->text, ':');
+
+        snprintf(shown, sizeof(shown), "...");
+        if (!node->secret && !meant->secret)
+            text_show(node->text, shown);
+        cfg_error(errs, node->at, "`%s` wants %s: write `%s: { %s: %s%s%s }`", f->name, wanted(f), f->name, meant->name,
+                  quotes ? "\"" : "", shown, quotes ? "\"" : "");
+        return;
+    }
     cfg_error(errs, node->at, "`%s` wants %s, not %s", f->name, wanted(f), cfg_node_kind(node));
 }
 
@@ -118,19 +179,25 @@ static const struct cfg_field *find_field(const struct cfg_field *fields, const 
     return NULL;
 }
 
-static void report_unknown(struct cfg_errors *errs, const struct cfg_node *key, const struct cfg_field *fields)
+static void report_unknown(struct cfg_errors *errs, const struct cfg_node *item, const struct cfg_field *fields)
 {
-    char shown[TEXT_SHOWN_MAX + 4], hint[600];
+    const struct cfg_node *key = item->key;
+    char shown[TEXT_SHOWN_MAX + 4], hint[HINT_MAX];
     struct words known;
+    struct buf meant;
 
+    buf_init(&meant, sizeof(hint));
     words_init(&known, key->text);
     for (const struct cfg_field *f = fields; f->name; f++)
         words_add(&known, f->name);
-    if (known.count == 0)
+    if (cfg_errors_hint(errs, fields, item, &meant))
+        cfg_error(errs, key->at, "unknown key `%s`; %s", text_show(key->text, shown), buf_cstr(&meant));
+    else if (known.count == 0)
         cfg_error(errs, key->at, "unknown key `%s`; nothing can be set here", text_show(key->text, shown));
     else
         cfg_error(errs, key->at, "unknown key `%s`; %s", text_show(key->text, shown),
                   words_hint(&known, hint, sizeof(hint)));
+    buf_release(&meant);
 }
 
 /* The manual has room for all of a help text, a message for what the option is. */
@@ -165,7 +232,7 @@ void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct
     } else {
         for (size_t i = 0; node && i < node->count; i++)
             if (!find_field(fields, node->items[i]->key->text))
-                report_unknown(errs, node->items[i]->key, fields);
+                report_unknown(errs, node->items[i], fields);
         for (const struct cfg_field *f = fields; f->name; f++)
             bind_field(errs, f, cfg_node_get(node, f->name), out);
     }

@@ -23,6 +23,7 @@ struct cfg_errors {
     size_t kept_count;
     size_t count[2]; /* mistakes, warnings */
     struct srcpos place;
+    cfg_hint *hint;
 };
 
 struct cfg_errors *cfg_errors_new(void)
@@ -113,6 +114,17 @@ struct srcpos cfg_errors_place(struct cfg_errors *errs, struct srcpos place)
 struct srcpos cfg_errors_here(const struct cfg_errors *errs)
 {
     return errs->place;
+}
+
+void cfg_errors_hints(struct cfg_errors *errs, cfg_hint *hint)
+{
+    errs->hint = hint;
+}
+
+bool cfg_errors_hint(const struct cfg_errors *errs, const struct cfg_field *fields, const struct cfg_node *item,
+                     struct buf *out)
+{
+    return errs->hint && errs->hint(fields, item, out);
 }
 
 static int by_position(const void *a, const void *b)

@@ -34,6 +34,15 @@ const char *cfg_errors_file(const struct cfg_errors *errs);
 struct srcpos cfg_errors_place(struct cfg_errors *errs, struct srcpos place);
 struct srcpos cfg_errors_here(const struct cfg_errors *errs);
 
+/* Who knows what an unknown key may have meant, or a single value where a mapping belongs: appends it to `out` and answers
+ * true. `fields` describe the mapping that has `item`, or that should stand in its place. Asked before the nearest known key is named; NULL: nobody. */
+struct cfg_field;
+struct cfg_node;
+typedef bool cfg_hint(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out);
+void cfg_errors_hints(struct cfg_errors *errs, cfg_hint *hint);
+bool cfg_errors_hint(const struct cfg_errors *errs, const struct cfg_field *fields, const struct cfg_node *item,
+                     struct buf *out);
+
 /* "file:line:column: what is wrong" lines, sorted by position. */
 void cfg_errors_print(const struct cfg_errors *errs, struct buf *out);
 

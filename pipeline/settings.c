@@ -6,6 +6,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/settings_fields.h"
+#include "pipeline/settings_hints.h"
 #include "pipeline/settings_rules.h"
 #include "pipeline/settings_stream.h"
 
@@ -223,6 +224,7 @@ static struct settings *bind_tree(const char *name, const char *base_dir, struct
     s->path = mem_strdup(name);
     s->base_dir = absolute(base_dir);
     demand(root, use, errs);
+    cfg_errors_hints(errs, settings_hint_key);
     cfg_bind(errs, root, settings_fields, s);
     resolve_paths(s);
     if (root->kind == CFG_NODE_MAP) {

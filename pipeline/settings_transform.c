@@ -5,6 +5,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/settings.h"
 #include "pipeline/settings_choice.h"
+#include "pipeline/settings_hints.h"
 
 #include <string.h>
 
@@ -58,6 +59,8 @@ static void bind_inline(struct cfg_errors *errs, const struct cfg_node *node, co
 static const struct cfg_node *find_named(struct cfg_errors *errs, const struct cfg_node *node)
 {
     struct settings_choice c;
+    struct buf hint;
+    bool hinted;
 
     for (size_t i = 0; i < node->count; i++) {
         if (transform_find(node->items[i]->key->text))
@@ -67,6 +70,13 @@ static const struct cfg_node *find_named(struct cfg_errors *errs, const struct c
         cfg_error(errs, node->at, "`transform` wants a transform here, such as `lua: FILE`");
         return NULL;
     }
+    buf_init(&hint, SETTINGS_HINT_MAX);
+    hinted = settings_hint_mapping("transform", node, &hint);
+    if (hinted)
+        cfg_error(errs, node->at, "`transform` names what it is by its key; %s", buf_cstr(&hint));
+    buf_release(&hint);
+    if (hinted)
+        return NULL;
     c = (struct settings_choice){.name = node->items[0]->key};
     settings_choice_unknown(errs, "transform", &c, transform_name);
     return NULL;

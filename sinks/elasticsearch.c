@@ -309,7 +309,8 @@ static void elasticsearch_describe(const void *state, struct buf *out)
 
 const struct sink_ops sink_elasticsearch = {
     .name = "elasticsearch",
-    .help = "documents in an index or data stream of Elasticsearch (7 to 9) or OpenSearch (1 to 3)",
+    .help = "documents in an index or data stream of Elasticsearch (7 to 9) or OpenSearch (1 to 3); also written "
+            "`opensearch`",
     .fields = FIELDS,
     .conf_size = sizeof(struct elasticsearch_conf),
     .digests = SINK_SHA256,

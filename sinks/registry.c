@@ -16,8 +16,17 @@ const struct sink_ops *sink_at(size_t index)
     return index < ARRAY_LEN(SINKS) ? SINKS[index] : NULL;
 }
 
+/* Other names of the same. */
+static const struct {
+    const char *name;
+    const struct sink_ops *ops;
+} ALIASES[] = {{"opensearch", &sink_elasticsearch}};
+
 const struct sink_ops *sink_find(const char *name)
 {
+    for (size_t i = 0; i < ARRAY_LEN(ALIASES); i++)
+        if (strcmp(ALIASES[i].name, name) == 0)
+            return ALIASES[i].ops;
     for (size_t i = 0; i < ARRAY_LEN(SINKS); i++)
         if (strcmp(SINKS[i]->name, name) == 0)
             return SINKS[i];

@@ -156,6 +156,10 @@ static int check_listen(const struct api_conf *conf, struct err *e)
 
     if (!conf->listen)
         return 0;
+    if (strcmp(conf->listen, "none") == 0)
+        return err_set(
+            e, ERR_CONFIG,
+            "`listen`: the API listens when a stream has the input `api`; leave that out of all `inputs` instead");
     if (address_parse(conf->listen, &at, &wrong) < 0)
         return err_set(e, ERR_CONFIG, "`listen` %s", wrong.msg);
     if (!at.loopback && conf->credential_count == 0 && !conf->auth_none)

@@ -127,6 +127,16 @@ static void inputs_are_names_or_one_key_mappings(void **state)
     settings_free(&s);
 }
 
+static void opensearch_is_another_name_of_elasticsearch(void **state)
+{
+    struct settings *s = parse("streams:\n  a:\n    destination:\n"
+                               "      opensearch: { url: \"http://127.0.0.1:9200\", index: app }\n");
+
+    (void)state;
+    assert_string_equal(s->streams[0].sink->name, "elasticsearch");
+    settings_free(&s);
+}
+
 static void codec_level(const char *compression, const char *name, int level)
 {
     char *yaml = mem_printf("streams: { a: { compression: %s, destination: { file: { path: o } } } }\n", compression);
@@ -505,6 +515,7 @@ static void every_mutation_of_a_file_is_accepted_or_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opensearch_is_another_name_of_elasticsearch),
         cmocka_unit_test(the_least_configuration_has_all_defaults),
         cmocka_unit_test(everything_said_is_taken),
         cmocka_unit_test(inputs_are_names_or_one_key_mappings),
