@@ -436,6 +436,13 @@ static bool never_connected(CURL *c)
     return connected == 0 && sending == 0;
 }
 
+/* With TLS 1.3 a client is refused after its handshake, in place of the answer: for curl a connection that broke. */
+static bool refuses_our_certificate(const struct exchange_slot *s)
+{
+    return strstr(s->error, "alert") &&
+           (strstr(s->error, "certificate") || strstr(s->error, "unknown ca") || strstr(s->error, "access denied"));
+}
+
 static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
 {
     struct exchange *x = s->x;
@@ -445,6 +452,8 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
 
     if (re.failure == HTTP_TIMEOUT && never_connected(s->easy))
         re.failure = HTTP_CONNECT;
+    if (re.failure == HTTP_RESET && refuses_our_certificate(s))
+        re.failure = HTTP_TLS;
     curl_easy_getinfo(s->easy, CURLINFO_TOTAL_TIME_T, &took);
     re.endpoint = x->request->endpoint;
     re.latency = took * NSEC_PER_USEC;

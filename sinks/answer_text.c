@@ -41,6 +41,17 @@ void answer_say(struct sink_verdict *v, const char *message, const char *hint, c
     snprintf(v->said, sizeof(v->said), "%s", theirs ? said : "");
 }
 
+void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address)
+{
+    if (strstr(why, "alert") &&
+        (strstr(why, "certificate") || strstr(why, "unknown ca") || strstr(why, "access denied")))
+        snprintf(v->hint, sizeof(v->hint),
+                 "it wants a client's certificate that it knows: set %stls.cert_file and key_file", place);
+    else if (strstr(why, "wrong version number") || strstr(why, "packet length too long") ||
+             strstr(why, "unknown protocol") || strstr(why, "http request"))
+        snprintf(v->hint, sizeof(v->hint), "does it speak TLS? If not, http:// in %s%s", place, address);
+}
+
 /* White space, controls (C0, C1), line separators, and what turns the direction of the text on a terminal. */
 static bool is_blank(uint32_t c)
 {

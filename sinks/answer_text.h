@@ -19,6 +19,10 @@ struct answer_word {
 void answer_say(struct sink_verdict *v, const char *message, const char *hint, const struct answer_word *words,
                 const char *said);
 
+/* TLS fails for other reasons than a certificate that is not trusted, which have other cures: `why` is what the transport says, `place`
+ * what options begin with (destination.s3.), `address` the one with http:// or https://. */
+void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address);
+
 /* Text from the far end may hold anything; an operator's terminal gets printable UTF-8 on one line: each run of white space and
  * control characters is one blank, what is not UTF-8 is U+FFFD. Cut to size between characters. */
 void answer_plain(struct slice s, char *out, size_t size);

@@ -196,8 +196,13 @@ enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context 
     struct texts t = {.c = c, .re = re};
 
     *v = (struct sink_verdict){.fates = v->fates};
-    if (re->failure != HTTP_OK)
-        return say(&t, find_meaning(FAILURES, (int)re->failure), v);
+    if (re->failure != HTTP_OK) {
+        enum sink_outcome outcome = say(&t, find_meaning(FAILURES, (int)re->failure), v);
+
+        if (re->failure == HTTP_TLS)
+            answer_tls_hint(v, re->failure_text, "destination.elasticsearch.", "url");
+        return outcome;
+    }
     v->retry_after = http_retry_after(re);
     if (re->status == 200)
         return judge_items(&t, v);

@@ -264,8 +264,13 @@ enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const 
     if (c->follow_up > 0) /* whatever happens: the events are there, only the acknowledgement is not */
         return judge_splunk(&t, v);
     if (re->failure != HTTP_OK) {
+        enum sink_outcome outcome;
+
         t.why = re->failure_text;
-        return say(&t, find_meaning(FAILURES, (int)re->failure), v);
+        outcome = say(&t, find_meaning(FAILURES, (int)re->failure), v);
+        if (re->failure == HTTP_TLS)
+            answer_tls_hint(v, t.why, "destination.http.", "url");
+        return outcome;
     }
     v->retry_after = http_retry_after(re);
     switch (c->shape) {

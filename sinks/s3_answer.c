@@ -377,6 +377,8 @@ static enum sink_outcome judge_failure(struct found *f, const struct http_respon
     assert(m);
     f->why = re->failure_text;
     say(f, m, v);
+    if (re->failure == HTTP_TLS)
+        answer_tls_hint(v, f->why, f->c->place, "endpoint");
     return SINK_RETRY;
 }
 

@@ -76,7 +76,7 @@ class HttpPeer:
     """Listens on 127.0.0.1, or another address of this machine, once it is made. start() after stop() is on the same port."""
 
     def __init__(self, handler, tls=None, address="127.0.0.1", port=None):
-        """`tls`: (certificate file, key file)."""
+        """`tls`: (certificate file, key file), and the file of the authority that clients' certificates must be from."""
         self.handler, self.tls, self.address, self.port = handler, tls, address, port or free_port()
         self._plan, self._lock, self._connections = [], threading.Lock(), []
         self._server = None
@@ -88,7 +88,10 @@ class HttpPeer:
         self._server.peer = self
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*self.tls)
+            context.load_cert_chain(*self.tls[:2])
+            if len(self.tls) > 2:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(self.tls[2])
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )

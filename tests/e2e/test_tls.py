@@ -78,3 +78,24 @@ def test_verification_can_be_switched_off_and_that_is_said_at_start(t):
     d.wait_delivered("app", 1)
     assert d.logged("msg=stream .*certificate not verified"), d.log_text()
     d.stop()
+
+
+def test_a_server_that_wants_a_certificate_of_ours_is_told_apart_and_served(t):
+    """With TLS 1.3 it refuses in place of its answer: that is for somebody to mend, and no lost connection."""
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=(*server, ca))
+    t.on_end(s3.stop)
+    d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": ca}), interval="0s")).start()
+    Firehose(d.api_port).put("app", b"record")
+    line = d.wait_logged("set destination.s3.tls.cert_file and key_file", timeout=40, level="error")[0]
+    assert "code=TLS" in line, line
+    assert d.books("app").spooled == 1
+    d.kill9()
+    with open(d.config_path, encoding="utf-8") as f:
+        text = f.read()
+    with open(d.config_path, "w", encoding="utf-8") as f:
+        f.write(text.replace("ca_file:", f"cert_file: {server[0]}\n        key_file: {server[1]}\n        ca_file:"))
+    d.start()
+    d.wait_delivered("app", 1)
+    d.stop()
+    s3.assert_clean()

@@ -354,6 +354,32 @@ static void failures_have_the_codes_of_firehose(void **state)
     bound_sink_close(&b);
 }
 
+static void tls_fails_for_reasons_that_have_other_cures(void **state)
+{
+    static const struct {
+        const char *why, *hint;
+    } CASES[] = {
+        {"SSL certificate problem: self-signed certificate", "tls.ca_file"},
+        {"SSL routines::tlsv13 alert certificate required, errno 0", "set destination.http.tls.cert_file and key_file"},
+        {"SSL routines::tlsv1 alert unknown ca", "set destination.http.tls.cert_file and key_file"},
+        {"SSL routines::wrong version number", "http:// in destination.http.url"},
+    };
+    struct bound_sink b = opened("url: https://h\n");
+    struct sink_seal seal = seal_of(1, 2);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        const struct http_response re = {.failure = HTTP_TLS, .failure_text = CASES[i].why};
+        struct sink_verdict v = {0};
+
+        assert_int_equal(b.ops->judge(b.state, &seal, &re, &v), SINK_RETRY);
+        assert_true(v.misconfigured);
+        if (!strstr(v.hint, CASES[i].hint))
+            fail_msg("%s: `%s`", CASES[i].why, v.hint);
+    }
+    bound_sink_close(&b);
+}
+
 /* --- other answers ---------------------------------------------------------------------------------------------------
  */
 
@@ -580,6 +606,7 @@ int main(void)
         cmocka_unit_test(only_200_with_the_right_answer_is_success),
         cmocka_unit_test(an_answer_cut_off_at_any_byte_is_no_success),
         cmocka_unit_test(failures_have_the_codes_of_firehose),
+        cmocka_unit_test(tls_fails_for_reasons_that_have_other_cures),
         cmocka_unit_test(any_2xx_is_success_for_plain_formats),
         cmocka_unit_test(only_what_somebody_can_mend_stops_the_clock),
         cmocka_unit_test(splunk_requests),
