@@ -6,6 +6,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/http_guard.h"
+#include "pipeline/inputs/http_listener.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -13,6 +14,10 @@
 #include <unistd.h>
 
 enum { ADMIN_MAGIC = 0xad317, CONNECTIONS = 64, TIMEOUT_SECONDS = 10 };
+
+/* For a whole request, and for a whole answer: a page of some MiB may go over a slow line. */
+#define ASK_PATIENCE  (TIMEOUT_SECONDS * NSEC_PER_SEC)
+#define READ_PATIENCE (60 * NSEC_PER_SEC)
 
 /* A thousand streams make about 5 MiB of metrics. */
 #define PAGE_MAX_BYTES (64 * MIB)
@@ -23,6 +28,7 @@ struct admin {
     struct admin_socket socket;
     struct http_names names;
     struct MHD_Daemon *daemon;
+    struct http_listener *listener;
     struct buf policy; /* Content-Security-Policy of the console */
 };
 
@@ -182,6 +188,18 @@ static enum MHD_Result refuse_framing(struct MHD_Connection *c, const char *why)
     return rc;
 }
 
+static struct http_client *client_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void await_client(struct MHD_Connection *c, nsec patience)
+{
+    nsec now = clock_mono();
+
+    http_client_deadline(client_of(c), now, now + patience);
+}
+
 /* MHD calls with the headers alone, then with pieces of the body, then once more. Answering at once ends the
  * connection: right for whoever wants to send something, wrong for a monitor that comes again in ten seconds. */
 static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *path, const char *method,
@@ -204,14 +222,67 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *p
         *upload_size = 0;
         return MHD_YES;
     }
+    await_client(c, READ_PATIENCE);
     return respond(a, c, method, path);
+}
+
+/* The next request may come when it likes, within what the library waits for silent clients, but must then be quick. */
+static void completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
+{
+    (void)cls;
+    (void)how;
+    *request = NULL;
+    await_client(c, 2 * ASK_PATIENCE);
+}
+
+static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct admin *a = cls;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context =
+            http_listener_add(a->listener, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    } else {
+        struct http_client *client = *context; /* the socket is closed behind this call */
+
+        http_listener_remove(a->listener, &client);
+    }
+}
+
+/* The listener's thread. The library closes what it does not take. */
+static bool take_connection(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
+{
+    struct admin *a = ctx;
+
+    return MHD_add_connection(a->daemon, fd, from, n) == MHD_YES;
 }
 
 static struct MHD_Daemon *start_daemon(struct admin *a)
 {
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, a, MHD_OPTION_LISTEN_SOCKET,
-                            a->socket.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0, NULL, NULL,
+                            answer, a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(2 * CONNECTIONS),
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
+                            completed, a, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a, MHD_OPTION_END);
+}
+
+/* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. */
+static int start_listener(struct admin *a, struct err *e)
+{
+    const struct http_listener_conf conf = {
+        .name = "admin",
+        .fd = a->socket.fd,
+        .connections = CONNECTIONS,
+        .make_room = true,
+        .patience = ASK_PATIENCE,
+        .take = take_connection,
+        .ctx = a,
+    };
+
+    if (http_listener_start(&a->listener, &conf, e) < 0)
+        return -1;
+    a->socket.fd = -1; /* the listener's */
+    return 0;
 }
 
 int admin_start(struct admin **out, const char *listen, const struct cfg_strings *hosts, struct engine *engine,
@@ -232,6 +303,8 @@ int admin_start(struct admin **out, const char *listen, const struct cfg_strings
         err_errno(e, "admin: cannot start the HTTP server on %s", a->socket.address);
         goto fail;
     }
+    if (start_listener(a, e) < 0)
+        goto fail;
     if (!a->socket.loopback)
         log_warn("the admin pages can be read by everybody who reaches this address", KS("address", a->socket.address),
                  KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
@@ -246,9 +319,12 @@ void admin_stop(struct admin **a)
 {
     if (!*a)
         return;
+    if ((*a)->listener)
+        http_listener_stop((*a)->listener);
     if ((*a)->daemon)
-        MHD_stop_daemon((*a)->daemon); /* closes the socket, too */
-    else if ((*a)->socket.fd >= 0)
+        MHD_stop_daemon((*a)->daemon); /* closes all connections */
+    http_listener_free(&(*a)->listener);
+    if ((*a)->socket.fd >= 0)
         close((*a)->socket.fd);
     buf_release(&(*a)->policy);
     MEM_CLEAR(*a);

@@ -414,6 +414,9 @@ uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
 void engine_halt(struct engine *en)
 {
     stop_inputs(en);
+    waits_for(en, "requests of the API");
+    if (en->api)
+        api_end(en->api);
     waits_for(en, "the delivery thread");
     if (en->loop)
         delivery_loop_stop(en->loop);

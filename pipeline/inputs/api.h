@@ -61,8 +61,11 @@ struct api;
 MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, const struct api_stream *streams, size_t count,
                         struct budget *budget, struct err *e);
 void api_start(struct api *a);
-/* No new requests; waits until those that wait for a commit have been answered. The committer must still run. */
+/* No new requests; waits a little for those that have begun, and until those that wait for a commit have been answered.
+ * Nothing is appended any more when it returns. The committer must still run. */
 void api_stop(struct api *a);
+/* Stops the server: no thread of it is left. The committer must still run. */
+void api_end(struct api *a);
 void api_close(struct api **a);
 
 /* Requests refused for memory, before it is known which stream they are for. */

@@ -25,12 +25,13 @@ struct api_request {
     unsigned magic;
     struct api *api;
     struct MHD_Connection *connection;
-    struct api_client *client;
+    struct http_client *client;
     char id[API_PUT_ID + 1];
     enum api_operation operation;
     bool gzip, signed_; /* Content-Encoding: gzip; must be, and claims to be, signed */
     bool committing;    /* the spool has been asked; suspended until it has answered */
-    bool counted;       /* in api->answering */
+    bool begun;         /* counted in api->begun */
+    bool answering;     /* counted in api->answering */
     bool must_close;    /* the rest of the body is not wanted */
     struct api_auth auth;
     struct api_error error; /* API_OK while all is well */
@@ -43,6 +44,14 @@ struct api_request {
 };
 
 /* --- what it asks for --------------------------------------------------------------------------------------------- */
+
+/* Its next step is the client's: to send the body, to read the answer. */
+static void await_client(struct api_request *rq)
+{
+    nsec now = clock_mono();
+
+    http_client_deadline(rq->client, now, now + rq->api->conf->timeout);
+}
 
 static const char *header(const struct api_request *rq, const char *name)
 {
@@ -153,15 +162,24 @@ static int check_signature(struct api_request *rq)
 
 /* --- its beginning ------------------------------------------------------------------------------------------------ */
 
+static int shut(struct api_request *rq, const char *what)
+{
+    rq->must_close = true;
+    return api_error_set(&rq->error, API_UNAVAILABLE, "The server is %s.", what);
+}
+
+/* Those that come through are waited for when the server stops. */
 static int check_gate(struct api_request *rq)
 {
-    enum api_gate gate = (enum api_gate)atomic_load_explicit(&rq->api->gate, memory_order_acquire);
+    struct api *a = rq->api;
+    enum api_gate gate;
 
-    if (gate == API_RUNNING)
-        return 0;
-    rq->must_close = true;
-    return api_error_set(&rq->error, API_UNAVAILABLE, "The server is %s.",
-                         gate == API_STARTING ? "starting" : "stopping");
+    pthread_mutex_lock(&a->lock);
+    gate = a->gate;
+    rq->begun = gate == API_RUNNING;
+    a->begun += rq->begun;
+    pthread_mutex_unlock(&a->lock);
+    return gate == API_RUNNING ? 0 : shut(rq, gate == API_STARTING ? "starting" : "stopping");
 }
 
 /* The announced length; 0 when there is none (then it is chunked, or there is no body). */
@@ -248,7 +266,7 @@ static struct api_request *begin(struct api *a, struct MHD_Connection *c, const 
     make_id(a, rq->id);
     api_body_init(&rq->body, a->budget);
     buf_init(&rq->reply, REPLY_MAX);
-    api_patience_set(rq->client, clock_mono() + a->conf->timeout);
+    await_client(rq);
     if (judge(rq, url, method, version) < 0)
         api_body_release(&rq->body);
     return rq;
@@ -295,7 +313,7 @@ static enum MHD_Result answer(struct api_request *rq)
         (!rq->must_close || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
         rc = MHD_queue_response(rq->connection, status, re);
     MHD_destroy_response(re);
-    api_patience_set(rq->client, clock_mono() + rq->api->conf->timeout);
+    await_client(rq);
     return rc;
 }
 
@@ -330,17 +348,22 @@ static void resume(void *ctx)
     pthread_mutex_unlock(&a->lock);
 }
 
-static void commit(struct api_request *rq)
+/* The gate again: a body may take its time, and behind a closed gate there may be no spool any more. */
+static int enter_commit(struct api_request *rq)
 {
     struct api *a = rq->api;
 
     pthread_mutex_lock(&a->lock);
-    a->committing++;
-    a->answering++;
+    rq->committing = rq->answering = a->gate != API_STOPPED;
+    a->committing += rq->committing;
+    a->answering += rq->answering;
     pthread_mutex_unlock(&a->lock);
-    rq->counted = true;
-    rq->committing = true;
-    api_patience_set(rq->client, NSEC_NEVER);
+    return rq->committing ? 0 : shut(rq, "stopping");
+}
+
+static void commit(struct api_request *rq)
+{
+    http_client_deadline(rq->client, clock_mono(), NSEC_NEVER);
     MHD_suspend_connection(rq->connection); /* first: resume() may be called before api_put_append() returns */
     api_put_append(&rq->put, rq->stream->spool, resume, rq);
 }
@@ -414,7 +437,7 @@ static int finish(struct api_request *rq)
         return api_describe(&rq->api->streams, buf_slice(body), &rq->reply, &rq->error);
     if (rq->operation == API_OP_LIST)
         return api_list(&rq->api->streams, buf_slice(body), &rq->reply, &rq->error);
-    if (prepare_put(rq) < 0)
+    if (prepare_put(rq) < 0 || enter_commit(rq) < 0)
         return -1;
     count_put(rq);
     commit(rq);
@@ -460,17 +483,16 @@ void api_request_completed(void *cls, struct MHD_Connection *c, void **request, 
         return;
     /* Twice: a connection that waits for its next request is closed by the library as soon as it is silent this long.
      */
-    api_patience_set(rq->client, clock_mono() + 2 * a->conf->timeout);
+    http_client_deadline(rq->client, clock_mono(), clock_mono() + 2 * a->conf->timeout);
     api_put_release(&rq->put);
     api_body_release(&rq->body);
     buf_release(&rq->reply);
     if (rq->reply_held)
         budget_give(a->budget, rq->reply_held);
-    if (rq->counted) {
-        pthread_mutex_lock(&a->lock);
-        a->answering--;
-        pthread_cond_broadcast(&a->quiet);
-        pthread_mutex_unlock(&a->lock);
-    }
+    pthread_mutex_lock(&a->lock);
+    a->begun -= rq->begun;
+    a->answering -= rq->answering;
+    pthread_cond_broadcast(&a->quiet);
+    pthread_mutex_unlock(&a->lock);
     MEM_CLEAR(*request);
 }

@@ -19,8 +19,9 @@
 
 #define CONNECTION_MEMORY (144 * KIB)
 #define LOG_EVERY         (10 * NSEC_PER_SEC)
-/* How long api_stop() waits for the spool and for clients that read slowly. */
-#define STOP_WAIT (10 * NSEC_PER_SEC)
+/* How long api_stop() waits for requests that are under way, and then for the spool and for clients that read slowly. */
+#define UPLOAD_WAIT (2 * NSEC_PER_SEC)
+#define STOP_WAIT   (10 * NSEC_PER_SEC)
 
 bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
 {
@@ -77,12 +78,20 @@ static void connection_changed(void *cls, struct MHD_Connection *c, void **conte
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-        *context = api_patience_add(a->patience, info->connect_fd, clock_mono() + a->conf->timeout);
+        *context = http_listener_add(a->listener, info->connect_fd);
     } else {
-        struct api_client *client = *context; /* the socket is closed behind this call */
+        struct http_client *client = *context; /* the socket is closed behind this call */
 
-        api_patience_remove(a->patience, &client);
+        http_listener_remove(a->listener, &client);
     }
+}
+
+/* The listener's thread. The library closes what it does not take. */
+static bool take_connection(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
+{
+    struct api *a = ctx;
+
+    return MHD_add_connection(a->daemon, fd, from, n) == MHD_YES;
 }
 
 static unsigned thread_count(const struct api_conf *conf)
@@ -94,22 +103,22 @@ static unsigned thread_count(const struct api_conf *conf)
     return cores > 0 ? (unsigned)cores : 1;
 }
 
-static struct MHD_Daemon *start_daemon(struct api *a, int fd)
+/* The listener bounds the connections; the library, which divides its bound among the threads, only must not be in the way. */
+static struct MHD_Daemon *start_daemon(struct api *a)
 {
     const struct api_conf *conf = a->conf;
     unsigned threads = thread_count(conf), connections = (unsigned)conf->connections;
     unsigned seconds = (unsigned)((conf->timeout + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
 
-    /* The library divides the connections among its threads and refuses to start with none for one of them. */
-    if (threads > connections)
-        threads = connections;
-    return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, api_request_handle,
-        a, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-        threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, a, MHD_OPTION_NOTIFY_CONNECTION,
-        connection_changed, a, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                                MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                            0, NULL, NULL, api_request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL,
+                            MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
+                            connections * threads + threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                            (unsigned)conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, seconds,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+                            api_request_completed, a, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a,
+                            MHD_OPTION_END);
 }
 
 static int by_name(const void *a, const void *b)
@@ -148,6 +157,21 @@ static void note_address(struct api *a, int fd)
     api_listen_text((struct sockaddr *)&sa, true, a->address);
 }
 
+static int start_listener(struct api *a, int fd, struct err *e)
+{
+    const struct http_listener_conf conf = {
+        .name = "api",
+        .fd = fd,
+        .connections = (unsigned)a->conf->connections,
+        .patience = a->conf->timeout,
+        .take = take_connection,
+        .tick = look_at_memory,
+        .ctx = a,
+    };
+
+    return http_listener_start(&a->listener, &conf, e);
+}
+
 int api_open(struct api **out, const struct api_conf *conf, const struct api_stream *streams, size_t count,
              struct budget *budget, struct err *e)
 {
@@ -158,14 +182,16 @@ int api_open(struct api **out, const struct api_conf *conf, const struct api_str
         goto fail;
     http_names_init(&a->names, a->at.host, a->at.loopback, &conf->hosts);
     fd = api_listen_open(&a->at, e);
-    if (fd < 0 || api_patience_start(&a->patience, look_at_memory, a, e) < 0)
+    if (fd < 0)
         goto fail;
     note_address(a, fd);
-    a->daemon = start_daemon(a, fd);
+    a->daemon = start_daemon(a);
     if (!a->daemon) {
         err_set(e, ERR_IO, "%s: the HTTP server did not start", conf->listen);
         goto fail;
     }
+    if (start_listener(a, fd, e) < 0)
+        goto fail;
     *out = a;
     return 0;
 fail:
@@ -177,7 +203,9 @@ fail:
 
 void api_start(struct api *a)
 {
-    atomic_store_explicit(&a->gate, API_RUNNING, memory_order_release);
+    pthread_mutex_lock(&a->lock);
+    a->gate = API_RUNNING;
+    pthread_mutex_unlock(&a->lock);
 }
 
 /* Waits until *count is 0, or the time has come. Locks: a->lock held. */
@@ -192,10 +220,30 @@ static void wait_for_none(struct api *a, const unsigned *count, nsec mono_deadli
 
 void api_stop(struct api *a)
 {
-    atomic_store_explicit(&a->gate, API_STOPPING, memory_order_release);
     pthread_mutex_lock(&a->lock);
+    if (a->gate != API_STOPPED) {
+        a->gate = API_LEAVING;
+        wait_for_none(a, &a->begun, clock_mono() + UPLOAD_WAIT);
+        a->gate = API_STOPPED;
+    }
     wait_for_none(a, &a->answering, clock_mono() + STOP_WAIT);
     pthread_mutex_unlock(&a->lock);
+}
+
+void api_end(struct api *a)
+{
+    /* The library may not be stopped while connections are suspended. Nothing more is committed, and the committer ends by
+     * calling every `done`, so this wait is short. */
+    pthread_mutex_lock(&a->lock);
+    a->gate = API_STOPPED;
+    while (a->committing)
+        pthread_cond_wait(&a->quiet, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+    if (a->listener)
+        http_listener_stop(a->listener);
+    if (a->daemon)
+        MHD_stop_daemon(a->daemon); /* closes all connections */
+    a->daemon = NULL;
 }
 
 void api_close(struct api **aa)
@@ -204,15 +252,8 @@ void api_close(struct api **aa)
 
     if (!a)
         return;
-    /* The library may not be stopped while connections are suspended. The committer has ended or will end by calling
-     * every `done`, so this wait is short. */
-    pthread_mutex_lock(&a->lock);
-    while (a->committing)
-        pthread_cond_wait(&a->quiet, &a->lock);
-    pthread_mutex_unlock(&a->lock);
-    if (a->daemon)
-        MHD_stop_daemon(a->daemon); /* closes the socket and all connections */
-    api_patience_stop(&a->patience);
+    api_end(a);
+    http_listener_free(&a->listener);
     pushback_release(&a->memory);
     pthread_cond_destroy(&a->quiet);
     pthread_mutex_destroy(&a->lock);

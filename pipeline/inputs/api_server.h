@@ -12,8 +12,8 @@
 #include "pipeline/inputs/api_describe.h"
 #include "pipeline/inputs/api_error.h"
 #include "pipeline/inputs/api_listen.h"
-#include "pipeline/inputs/api_patience.h"
 #include "pipeline/inputs/http_guard.h"
+#include "pipeline/inputs/http_listener.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -22,7 +22,12 @@
 
 #define API_MAGIC 0x61706953u
 
-enum api_gate { API_STARTING, API_RUNNING, API_STOPPING };
+enum api_gate {
+    API_STARTING,
+    API_RUNNING,
+    API_LEAVING, /* no new requests; those that have begun may be committed */
+    API_STOPPED, /* nothing is committed any more */
+};
 
 /* Events that may come as fast as requests do; each gets its own line now and then. */
 enum api_event { API_EVENT_AUTH, API_EVENT_FOREIGN, API_EVENT_COUNT };
@@ -34,21 +39,22 @@ struct api {
     struct api_streams streams; /* of `sorted` */
     struct budget *budget;
     struct MHD_Daemon *daemon;
-    struct api_patience *patience;
+    struct http_listener *listener;
     struct pushback memory; /* of requests refused before it is known which stream they are for */
     char address[API_LISTEN_TEXT];
     struct address at;       /* as configured */
     struct http_names names; /* for requests without credentials */
 
-    _Atomic int gate;         /* enum api_gate */
     uint64_t seed;            /* random; makes ids differ between processes */
     _Atomic uint64_t next_id; /* and between requests */
 
     pthread_mutex_t lock;
     pthread_cond_t quiet;
-    unsigned committing;                      /* guarded by lock: requests that wait for the spool */
-    unsigned answering;                       /* guarded by lock: those, until their answer is sent */
-    struct log_limit events[API_EVENT_COUNT]; /* guarded by lock */
+    enum api_gate gate;  /* guarded by lock, as all that follows */
+    unsigned begun;      /* requests from their headers on, until they are over */
+    unsigned committing; /* requests that wait for the spool */
+    unsigned answering;  /* those, until their answer is sent */
+    struct log_limit events[API_EVENT_COUNT];
 };
 
 /* True when a line is due; *suppressed says how many were left out before it. */
