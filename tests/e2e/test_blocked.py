@@ -112,12 +112,12 @@ def test_reading_fast_is_no_alarm(t):
 
 
 def test_requests_refused_for_memory_are_an_alarm(t):
-    d = t.daemon({"limits": {"memory": "16MiB"},
+    d = t.daemon({"limits": {"memory": "48MiB"},
                   "streams": {"put": stream({"file": {"path": t.path("out")}}),
                               "tailed": stream({"file": {"path": t.path("out2")}}, [tail(t.path("no.log"))])}}).start()
     held = []
     t.on_end(lambda: [s.close() for s in held])
-    for _ in range(3):  # bodies of 3 MiB that are announced and begun
+    for _ in range(4):  # bodies of 3 MiB that are announced and begun; a quarter of the limit is for what comes in
         s = socket.create_connection(("127.0.0.1", d.api_port), timeout=30)
         held.append(s)
         s.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Firehose_20150804.PutRecordBatch\r\n"
