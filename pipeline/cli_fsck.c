@@ -1,15 +1,13 @@
 /* cli_fsck.c -- `sluice fsck`: what the spools on disk hold, and what of it is damaged. Changes nothing. */
 #include "pipeline/base/mem.h"
 #include "pipeline/cli.h"
+#include "pipeline/data_dir.h"
 #include "pipeline/spool/inspect.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 static const char fsck_help[] =
@@ -55,19 +53,12 @@ static int parse_options(int argc, char **argv, struct fsck *f)
 /* A shared lock keeps `sluice run` out while we read. *fd is -1 when there is no data_dir yet. */
 static bool lock_data_dir(const char *data_dir, int *fd)
 {
-    char *path = mem_printf("%s/lock", data_dir);
-    bool ok;
+    struct err e;
+    int rc = data_dir_lock(data_dir, false, fd, &e);
 
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    ok = *fd >= 0 || errno == ENOENT;
-    if (!ok)
-        fprintf(stderr, "sluice fsck: open %s: %s\n", path, strerror(errno));
-    if (*fd >= 0 && flock(*fd, LOCK_SH | LOCK_NB) < 0) {
-        fprintf(stderr, "sluice fsck: %s is in use by a running sluice; stop it first\n", data_dir);
-        ok = false;
-    }
-    mem_free(path);
-    return ok;
+    if (rc < 0)
+        fprintf(stderr, "sluice fsck: %s\n", e.msg);
+    return rc == 0;
 }
 
 static void print_damage(void *ctx, const struct spool_damage *d)

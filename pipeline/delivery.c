@@ -88,6 +88,7 @@ static struct delivery *delivery_make(struct delivery_host *h, const struct seal
 
     d->host = h;
     d->seal = *seal;
+    d->epoch = h->epoch;
     buf_init(&d->note_bytes, SEAL_NOTE_MAX);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_init(&d->part_names[i], OBJECT_NAME_MAX);
@@ -156,8 +157,10 @@ void delivery_name(const struct delivery *d, const struct target *t, const struc
 static void write_note(struct delivery *d)
 {
     const struct stream_settings *conf = d->host->conf;
-    struct seal_note note = {.format = conf->format->name, .codec = conf->codec->name, .level = conf->codec_level};
-    struct sink_seal_id id = {.first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest};
+    struct seal_note note = {
+        .format = conf->format->name, .codec = conf->codec->name, .level = conf->codec_level, .epoch = d->epoch};
+    struct sink_seal_id id = {
+        .first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest, .epoch = d->epoch};
     struct buf name;
 
     buf_init(&name, OBJECT_NAME_MAX);
@@ -180,6 +183,7 @@ static int read_note(struct delivery *d)
     d->format = format_find(note.format);
     d->codec = codec_find(note.codec);
     d->level = note.level;
+    d->epoch = note.epoch;
     return d->format && d->codec ? 0 : -1;
 }
 
@@ -203,6 +207,7 @@ struct delivery *delivery_restore(struct delivery_host *h, const struct seal *se
         /* Damaged, or written by a program that knew another codec or format: the range is kept, the rest is as configured now. */
         log_warn("a sealed batch of an earlier run has no readable note; it is delivered as configured now",
                  KS("stream", h->conf->name), KU("first", seal->first), KU("last", seal->last));
+        d->epoch = 0; /* the same at each start: the note is not written down again */
         write_note(d);
         if (read_note(d) < 0)
             assert(!"a note that was just written can be read");

@@ -68,6 +68,7 @@ struct delivery_host {
     struct transform_line *line; /* NULL: no transforms; handed to transform() */
     bool single;                 /* they take one batch after the other, in the order of the seals */
     struct metrics *metrics;
+    uint64_t epoch; /* of this run, for the ids of what it seals: seal_identity.h */
 };
 
 enum delivery_seal { SEAL_WRITING, SEAL_SAFE };
@@ -98,6 +99,7 @@ struct delivery {
     const struct format_ops *format;
     const struct codec_ops *codec;
     int level;
+    uint64_t epoch; /* the run's; of a restored one that of the run that sealed it */
     struct spool_wait sealed;
     struct loop_event sealed_event;
 

@@ -4,6 +4,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/spool/file_ops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,11 +50,11 @@ void redrive_state_done(struct redrive_state *s, uint64_t line)
 
 static int read_all(const char *path, struct buf *out, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = file_open(&file_ops_real, path, O_RDONLY, 0, e);
     ssize_t n = 0;
 
     if (fd < 0)
-        return errno == ENOENT ? 0 : err_errno(e, "cannot open %s", path);
+        return errno == ENOENT ? 0 : -1;
     while (buf_reserve(out, 64 * KIB) == 0 && (n = read(fd, out->p + out->n, 64 * KIB)) > 0)
         out->n += (size_t)n;
     if (n != 0)
@@ -185,10 +186,12 @@ static int add_ranges(const struct redrive_state *s, struct buf *out)
 
 static int write_synced(const char *path, struct slice text, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), rc = 0;
+    int fd, rc = 0;
 
+    unlink(path); /* of a run that was cut short */
+    fd = file_open(&file_ops_real, path, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
     if (fd < 0)
-        return err_errno(e, "cannot write %s", path);
+        return -1;
     while (rc == 0 && text.n > 0) {
         ssize_t n = write(fd, text.p, text.n);
 

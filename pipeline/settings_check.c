@@ -4,12 +4,12 @@
 
 #include "pipeline/admin_listen.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/data_dir.h"
 #include "pipeline/settings_sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,17 +63,14 @@ static int check_writable(const char *data_dir, struct err *e)
 
 static int check_unlocked(const char *data_dir, struct err *e)
 {
-    char *file = mem_printf("%s/lock", data_dir);
-    int fd = open(file, O_RDWR | O_CLOEXEC), rc = 0;
+    int fd, rc = data_dir_lock(data_dir, true, &fd, e);
 
-    mem_free(file);
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "data_dir: cannot open %s/lock", data_dir);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        rc = err_set(e, ERR_CONFIG,
-                     "data_dir: %s is in use by another sluice; that is fine if it is the one you are about to stop",
-                     data_dir);
-    close(fd);
+    if (rc < 0 && errno == EWOULDBLOCK)
+        err_set(e, ERR_CONFIG,
+                "data_dir: %s is in use by another sluice; that is fine if it is the one you are about to stop",
+                data_dir);
+    if (fd >= 0)
+        close(fd);
     return rc;
 }
 

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/seal_note.h"
 #include "pipeline/stage_walk.h"
 
 #include <assert.h>
@@ -234,6 +235,7 @@ static struct sink_seal_id id_of(const struct stage_records *r, uint64_t first, 
     return (struct sink_seal_id){.first = r->seal->first,
                                  .last = r->seal->last,
                                  .oldest = r->seal->oldest,
+                                 .epoch = seal_note_epoch(r->seal->note),
                                  .window = stage_window(first, last, r->fates->count)};
 }
 
@@ -364,7 +366,9 @@ int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w,
     const struct seal *seal = in->records.seal;
 
     *out = (struct stage_out){
-        .body = lines, .borrowed = true, .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest}};
+        .body = lines,
+        .borrowed = true,
+        .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = seal_note_epoch(seal->note)}};
     if (stage_digest(in->digests, w, out) == 0)
         return 0;
     stage_out_release(out);

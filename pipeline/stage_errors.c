@@ -1,6 +1,7 @@
 /* stage_errors.c -- the error object of a delivery: one line per refused record (stage.h). */
 #include "pipeline/base/limits.h"
 #include "pipeline/error_line.h"
+#include "pipeline/seal_note.h"
 #include "pipeline/stage.h"
 #include "pipeline/stage_walk.h"
 
@@ -95,6 +96,7 @@ int stage_errors(const struct stage_in *in, const struct stage_failure *f, struc
     out->id = (struct sink_seal_id){.first = in->records.seal->first,
                                     .last = in->records.seal->last,
                                     .oldest = in->records.seal->oldest,
+                                    .epoch = seal_note_epoch(in->records.seal->note),
                                     .error_type = f->error_type};
     buf_init(&l.more, MORE_MAX);
     buf_clear(&w->scratch);

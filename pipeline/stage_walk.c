@@ -1,8 +1,14 @@
 #include "pipeline/stage_walk.h"
 
+#include "pipeline/seal_note.h"
+
 void stage_walk_init(struct stage_walk *k, const struct stage_records *in, struct worker *w)
 {
-    *k = (struct stage_walk){.in = in, .w = w, .at = in->seal->start, .base = in->list ? 0 : in->seal->first};
+    *k = (struct stage_walk){.in = in,
+                             .w = w,
+                             .at = in->seal->start,
+                             .base = in->list ? 0 : in->seal->first,
+                             .epoch = seal_note_epoch(in->seal->note)};
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -71,7 +77,7 @@ struct sink_record stage_walk_record(const struct stage_walk *k, uint64_t positi
     const struct record_origin *o;
 
     if (!k->origins)
-        return (struct sink_record){.seq = k->base + position, .arrival = k->v.arrival};
+        return (struct sink_record){.seq = k->base + position, .epoch = k->epoch, .arrival = k->v.arrival};
     o = &k->origins[k->base + position - k->v.first];
-    return (struct sink_record){.seq = o->seq, .part = o->part, .arrival = o->arrival};
+    return (struct sink_record){.seq = o->seq, .part = o->part, .epoch = k->epoch, .arrival = o->arrival};
 }

@@ -21,6 +21,7 @@ struct stage_walk {
     const struct record_origin *origins; /* of a list's records; NULL for the spool's */
     uint64_t base;                       /* number of the record at position 0 */
     uint64_t begin, end;                 /* positions that lie in this frame */
+    uint64_t epoch;                      /* of the seal */
 };
 
 void stage_walk_init(struct stage_walk *k, const struct stage_records *in, struct worker *w);

@@ -1,5 +1,6 @@
 #include "pipeline/stream.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/places.h"
@@ -126,6 +127,8 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
         return -1;
     settings_delivery_hash(conf, hash);
     st->version = spool_config_version(st->spool, hash);
+    while (st->epoch == 0)
+        random_bytes(&st->epoch, sizeof(st->epoch));
     return open_targets(st, env, e);
 }
 

@@ -172,11 +172,11 @@ static char *put64(uint64_t v, int letters, char *out)
     return out + letters;
 }
 
-/* The 16 bytes as bits: identity 48, number 56, part 24, and 4 that fill the last letter. Numbers beyond these, which
+/* The 16 bytes as bits: identity (as in seal_identity.h) 48, number 56, part 24, and 4 that fill the last letter. Numbers beyond these, which
  * nobody will see, change the identity's bits: ids stay different. */
 static void derived_id(const struct elasticsearch_action *a, const struct sink_record *r, char out[DERIVED_ID])
 {
-    uint64_t identity = a->identity ^ (r->seq >> 56 << 8) ^ (r->part >> 24);
+    uint64_t identity = a->identity ^ (r->epoch >> 16) ^ (r->seq >> 56 << 8) ^ (r->part >> 24);
 
     out = put64(identity, 8, out);
     out = put64(r->seq >> 8 & 0xffffffffffff, 8, out);

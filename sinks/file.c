@@ -169,8 +169,9 @@ static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id
 
     if (id->window)
         snprintf(part, sizeof(part), "-%" PRIx64, id->window);
-    snprintf(out, size, ".sluice-%s-%" PRIu64 "-%" PRIu64 "%s%s%s%s.tmp", s->identity, id->first, id->last, part,
-             s->backup ? "-backup" : "", id->error_type ? "-" : "", id->error_type ? id->error_type : "");
+    snprintf(out, size, ".sluice-%s-%" PRIx64 "-%" PRIu64 "-%" PRIu64 "%s%s%s%s.tmp", s->identity, id->epoch, id->first,
+             id->last, part, s->backup ? "-backup" : "", id->error_type ? "-" : "",
+             id->error_type ? id->error_type : "");
 }
 
 static enum sink_outcome file_send(const void *state, const struct sink_seal *seal, struct sink_verdict *v)

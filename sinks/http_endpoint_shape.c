@@ -4,6 +4,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
+#include "sinks/seal_identity.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ void shape_request_id(const unsigned char identity[16], const struct sink_seal_i
     const uint64_t numbers[] = {id->first, id->last, id->window};
     char hex[33];
 
-    memcpy(in, identity, 16);
+    seal_identity(identity, id->epoch, in);
     memcpy(in + 16, "http", 4);
     for (size_t i = 0; i < sizeof(numbers); i++)
         in[20 + i] = (unsigned char)(numbers[i / 8] >> (56 - i % 8 * 8));

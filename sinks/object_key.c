@@ -4,6 +4,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/time_zone.h"
 #include "sinks/literal.h"
+#include "sinks/seal_identity.h"
 #include "sinks/time_pattern.h"
 
 #include <inttypes.h>
@@ -308,7 +309,7 @@ static void seal_digest(const struct object_key *k, const struct sink_seal_id *i
     unsigned char in[IDENTITY_BYTES + 8 + 8 + 4 + 1 + 8 + 1 + ERROR_TYPE_MAX], *p = in + IDENTITY_BYTES;
     size_t type = id->error_type ? strnlen(id->error_type, ERROR_TYPE_MAX) : 0;
 
-    memcpy(in, k->identity, IDENTITY_BYTES);
+    seal_identity(k->identity, id->epoch, in);
     for (int shift = 56; shift >= 0; shift -= 8, p++) {
         p[0] = (unsigned char)(id->first >> shift);
         p[8] = (unsigned char)(id->last >> shift);

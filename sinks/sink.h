@@ -46,6 +46,7 @@ struct sink_env {
 struct sink_seal_id {
     uint64_t first, last; /* records */
     nsec oldest;          /* wall arrival of the oldest record */
+    uint64_t epoch;       /* of the run that sealed it: seal_identity.h */
     uint64_t
         window; /* 0: all of the seal's records. Otherwise the body holds some of them, because it was too large or because
                       * they went different ways; bodies of one seal that may both be accepted differ in it */
@@ -73,12 +74,13 @@ struct sink_seal {
 enum { SINK_SHA256 = 1, SINK_CRC32C = 2 };
 
 /* A record as a sink that shapes its own body sees it. `part` counts the records that a transform made of one: (seq,
- * part) is unique in a stream and the same on every attempt. */
+ * part, epoch) is unique in a stream and all copies of its data_dir, and the same on every attempt. */
 struct sink_record {
     struct slice data;
     uint64_t seq;
     uint32_t part;
-    nsec arrival; /* wall */
+    uint64_t epoch; /* of the seal it is in */
+    nsec arrival;   /* wall */
 };
 
 #define SINK_SAID_MAX 384 /* bytes of what a far end said, with NUL */

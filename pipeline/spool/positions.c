@@ -116,3 +116,15 @@ void positions_each(const struct positions *p, bool (*each)(void *ctx, struct sl
                       slice_of(at->bytes + at->source_bytes, at->cursor_bytes)))
                 return;
 }
+
+static bool set_one(void *ctx, struct slice source, struct slice cursor)
+{
+    positions_set(ctx, source, cursor);
+    return true;
+}
+
+void positions_copy(const struct positions *from, struct positions *to)
+{
+    positions_init(to);
+    positions_each(from, set_one, to);
+}

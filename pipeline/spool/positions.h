@@ -20,6 +20,8 @@ struct positions {
 
 void positions_init(struct positions *p);
 void positions_release(struct positions *p);
+/* *to is made by this call. */
+void positions_copy(const struct positions *from, struct positions *to);
 
 void positions_set(struct positions *p, struct slice source, struct slice cursor);
 void positions_forget(struct positions *p, struct slice source);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,14 +17,23 @@
 
 /* --- open and close ----------------------------------------------------------------------------------------------- */
 
+/* A file that may not become longer (ulimit -f) is a full disk to whoever writes to it, and stays one: so none gets there. */
+static uint64_t file_bytes_most(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur / 2 : UINT64_MAX;
+}
+
 static uint64_t segment_bytes_for(const struct spool_conf *conf)
 {
     uint64_t n = conf->limit / SEGMENTS_PER_LIMIT;
 
     if (conf->segment_bytes)
         return conf->segment_bytes;
+    n = n < file_bytes_most() ? n : file_bytes_most();
     n = n < SEGMENT_BYTES_MOST ? n : SEGMENT_BYTES_MOST;
-    return n > SEGMENT_BYTES_LEAST ? n : SEGMENT_BYTES_LEAST;
+    return n > SEGMENT_BYTES_LEAST || n == file_bytes_most() ? n : SEGMENT_BYTES_LEAST;
 }
 
 static struct spool *new_spool(const struct spool_conf *conf, struct committer *c)
@@ -162,9 +172,13 @@ uint32_t spool_config_version(struct spool *s, const unsigned char hash[32])
 
 void spool_positions(struct spool *s, bool (*each)(void *ctx, struct slice source, struct slice cursor), void *ctx)
 {
+    struct positions copy;
+
     pthread_mutex_lock(&s->lock);
-    positions_each(&s->state.positions, each, ctx);
+    positions_copy(&s->state.positions, &copy);
     pthread_mutex_unlock(&s->lock);
+    positions_each(&copy, each, ctx);
+    positions_release(&copy);
 }
 
 void spool_remember(struct spool *s, struct slice source, struct slice cursor)

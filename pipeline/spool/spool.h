@@ -97,7 +97,8 @@ struct spool_wait {
 /* Never blocks on I/O. `w` may be NULL. */
 MUST_CHECK enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w);
 
-/* The last durable position of each source, in no order; `each` returns false to stop. For an input's start. */
+/* The last durable position of each source, in no order; `each` returns false to stop; it may call the spool. For an
+ * input's start. */
 void spool_positions(struct spool *s, bool (*each)(void *ctx, struct slice source, struct slice cursor), void *ctx);
 /* A position without records: a file that is read from its end begins there also after a crash. In order with what is
  * appended; safe with the next commit. */

@@ -123,8 +123,9 @@ static void deliver(const char *options, uint64_t seq, const char *const *record
         exit(1);
     }
     for (; records[seal.record_count]; seal.record_count++) {
-        const struct sink_record r = {slice_str(records[seal.record_count]), seq + seal.record_count, 0,
-                                      (nsec)1783951509 * NSEC_PER_SEC};
+        const struct sink_record r = {.data = slice_str(records[seal.record_count]),
+                                      .seq = seq + seal.record_count,
+                                      .arrival = (nsec)1783951509 * NSEC_PER_SEC};
 
         if (b.ops->record(b.state, &r, seal.record_count == 0, &body, &why) != 1)
             exit(1);

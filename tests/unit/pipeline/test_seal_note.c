@@ -5,8 +5,11 @@
 
 static void a_note_comes_back_as_it_was_written(void **state)
 {
-    const struct seal_note in = {
-        .name = SLICE("app/2026/11/22/x y-1.gz"), .format = "lines", .codec = "gzip", .level = 6};
+    const struct seal_note in = {.name = SLICE("app/2026/11/22/x y-1.gz"),
+                                 .format = "lines",
+                                 .codec = "gzip",
+                                 .level = 6,
+                                 .epoch = 0xfedcba9876543210};
     struct seal_note out;
     struct buf b;
 
@@ -18,7 +21,21 @@ static void a_note_comes_back_as_it_was_written(void **state)
     assert_string_equal(out.format, "lines");
     assert_string_equal(out.codec, "gzip");
     assert_int_equal(out.level, 6);
+    assert_true(out.epoch == in.epoch && seal_note_epoch(buf_slice(&b)) == in.epoch);
     buf_release(&b);
+}
+
+static void a_note_of_version_0_1_0_has_no_epoch(void **state)
+{
+    static const char OLD[] = "1\0app/k.gz\0lines\0gzip\0006";
+    struct seal_note out;
+
+    (void)state;
+    assert_int_equal(seal_note_read(slice_of(OLD, sizeof(OLD)), &out), 0);
+    assert_true(slice_is(out.name, "app/k.gz"));
+    assert_int_equal(out.level, 6);
+    assert_int_equal(out.epoch, 0);
+    assert_int_equal(seal_note_epoch(SLICE("no note")), 0);
 }
 
 static void a_name_may_be_empty(void **state)
@@ -46,7 +63,7 @@ static void every_truncation_and_a_newer_version_are_refused(void **state)
     assert_int_equal(seal_note_write(&in, &b), 0);
     for (size_t n = 0; n < b.n; n++)
         assert_int_equal(seal_note_read(slice_of(b.p, n), &out), -1);
-    b.p[0] = '2';
+    b.p[0] = '3';
     assert_int_equal(seal_note_read(buf_slice(&b), &out), -1);
     buf_release(&b);
 }
@@ -70,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_note_comes_back_as_it_was_written),
+        cmocka_unit_test(a_note_of_version_0_1_0_has_no_epoch),
         cmocka_unit_test(a_name_may_be_empty),
         cmocka_unit_test(every_truncation_and_a_newer_version_are_refused),
         cmocka_unit_test(a_note_that_is_too_long_is_refused_whole),

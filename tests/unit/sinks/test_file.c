@@ -124,7 +124,7 @@ static void a_second_attempt_overwrites_and_so_does_what_a_crash_left(void **sta
 
     (void)state;
     assert_int_equal(send(&b, "x/o", SLICE("first, and longer"), &v), SINK_DELIVERED);
-    snprintf(left, sizeof(left), "%s/again/x/.sluice-101112131415161718191a1b1c1d1e1f-1-2.tmp", base);
+    snprintf(left, sizeof(left), "%s/again/x/.sluice-101112131415161718191a1b1c1d1e1f-0-1-2.tmp", base);
     f = fopen(left, "w");
     fputs("half an obj", f);
     fclose(f);
@@ -187,7 +187,7 @@ static void place(char *out, size_t size, const char *name)
     snprintf(out, size, "%s/%s", base, name);
 }
 
-#define TMP_NAME ".sluice-101112131415161718191a1b1c1d1e1f-1-2.tmp"
+#define TMP_NAME ".sluice-101112131415161718191a1b1c1d1e1f-0-1-2.tmp"
 
 /* Whoever can write into the folder knows the temporary name: what they put there is not opened, and what it leads to stays. */
 static void what_was_put_in_the_way_is_neither_opened_nor_followed(void **state)

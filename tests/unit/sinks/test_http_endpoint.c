@@ -65,7 +65,7 @@ static void make_body(const struct bound_sink *b, const struct slice *records, s
 
     assert_int_equal(b->ops->head(b->state, &seal.id, out), 0);
     for (size_t i = 0; i < count; i++) {
-        const struct sink_record r = {records[i], 1 + i, 0, NOW};
+        const struct sink_record r = {.data = records[i], .seq = 1 + i, .arrival = NOW};
 
         assert_int_equal(b->ops->record(b->state, &r, i == 0, out, &why), 1);
     }
@@ -213,7 +213,7 @@ static void a_full_buffer_is_said_and_nothing_is_left(void **state)
                                         "url: http://h\npreset: splunk_event\n",
                                         "url: http://h\npreset: loki\n",
                                         "url: http://h\npreset: otlp\n"};
-    const struct sink_record r = {SLICE("a record of some length"), 1, 0, NOW};
+    const struct sink_record r = {.data = SLICE("a record of some length"), .seq = 1, .arrival = NOW};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(SINKS); i++) {
