@@ -127,8 +127,6 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
         return -1;
     settings_delivery_hash(conf, hash);
     st->version = spool_config_version(st->spool, hash);
-    while (st->epoch == 0)
-        random_bytes(&st->epoch, sizeof(st->epoch));
     return open_targets(st, env, e);
 }
 
@@ -145,6 +143,8 @@ static void make_host(struct stream *st)
         .single = st->line && transform_line_is_single(st->line),
         .metrics = &st->metrics,
     };
+    while (st->host.epoch == 0)
+        random_bytes(&st->host.epoch, sizeof(st->host.epoch));
 }
 
 void stream_close(struct stream **stp)

@@ -44,7 +44,6 @@ struct stream {
     struct rejects rejects;              /* of the last minutes */
     struct log_limit reject_log;
     uint32_t version;
-    uint64_t epoch; /* drawn anew by each start: seal_identity.h */
     nsec created;
 
     struct batcher batcher;

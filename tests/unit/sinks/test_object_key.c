@@ -165,6 +165,28 @@ static void the_same_seal_has_the_same_name_and_no_other_has_it(void **state)
     buf_release(&c);
 }
 
+static void the_same_numbers_of_another_run_have_another_name(void **state)
+{
+    const struct object_key_conf conf = {.prefix = copy("!{firehose:random-string}/")};
+    const uint64_t epochs[] = {0, 1, 1ULL << 32, 0xfedcba9876543210, 0xfedcba9876543211};
+    char names[ARRAY_LEN(epochs)][OBJECT_KEY_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(epochs); i++) {
+        struct sink_seal_id id = SEAL;
+        struct buf b;
+
+        id.epoch = epochs[i];
+        b = rendered(&conf, &id, "");
+        snprintf(names[i], sizeof(names[i]), "%s", b.p);
+        buf_release(&b);
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(names[i], names[k]);
+            assert_memory_not_equal(names[i], names[k], 11);
+        }
+    }
+}
+
 /* Pinned: a new version of the program must not deliver the seals of the old one under other names. */
 static void names_stay_what_they_are_from_version_to_version(void **state)
 {
@@ -280,6 +302,7 @@ int main(void)
         cmocka_unit_test(mistakes_in_error_prefixes_are_told_at_start),
         cmocka_unit_test(the_time_zone_moves_prefix_and_name),
         cmocka_unit_test(the_same_seal_has_the_same_name_and_no_other_has_it),
+        cmocka_unit_test(the_same_numbers_of_another_run_have_another_name),
         cmocka_unit_test(names_stay_what_they_are_from_version_to_version),
         cmocka_unit_test(mistakes_are_told_at_start),
         cmocka_unit_test(a_name_that_finds_no_room_is_an_error),
