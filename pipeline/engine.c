@@ -6,6 +6,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/delivery_loop.h"
+#include "pipeline/descriptors.h"
 #include "pipeline/inputs/api.h"
 #include "pipeline/inputs/loop.h"
 #include "pipeline/stream.h"
@@ -58,6 +59,8 @@ struct engine {
     struct engine_input *inputs;
     size_t input_count, started_inputs;
     struct api *api;
+    struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
+    struct budget descriptors; /* for tailed files; one counts as one */
     struct api_stream *api_streams;
 
     atomic_size_t unfinished; /* once: inputs that still read */
@@ -118,6 +121,42 @@ static size_t core_count(void)
     return n > 0 ? (size_t)n : 1;
 }
 
+static size_t open_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n > 3 ? n - 3 : 0; /* "." and ".." and the folder's own */
+}
+
+static void share_descriptors(struct engine *en)
+{
+    const struct settings *s = en->settings;
+    struct descriptor_needs n = {.open = open_descriptors(), .threads = 2 * core_count(), .streams = s->stream_count};
+    struct descriptor_shares shares;
+    struct rlimit files;
+
+    n.limit = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < SIZE_MAX ? (size_t)files.rlim_cur : SIZE_MAX;
+    for (size_t i = 0; i < s->stream_count; i++) {
+        n.inputs += s->streams[i].input_count;
+        n.deliveries += (size_t)s->streams[i].in_flight;
+    }
+    en->api_conf = s->api;
+    n.connections = s->api_used && !en->once ? (size_t)s->api.connections : 0;
+    shares = descriptors_share(&n);
+    budget_init(&en->descriptors, shares.tail);
+    if (shares.connections == n.connections)
+        return;
+    en->api_conf.connections = (int64_t)shares.connections;
+    log_warn("fewer connections to the API than api.connections says: the limit of open files is too low",
+             KU("connections", shares.connections), KU("limit", n.limit),
+             KS("hint", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
+}
+
 static void share_memory(struct engine *en)
 {
     size_t intake = en->settings->memory_limit / INTAKE_SHARE, reading = intake;
@@ -134,6 +173,7 @@ static int start_back(struct engine *en, struct err *e)
     struct delivery_tools tools;
 
     share_memory(en);
+    share_descriptors(en);
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
         worker_pool_start(&en->workers, core_count(), &en->cancel, e) < 0)
         return -1;
@@ -200,6 +240,7 @@ static int open_input(struct engine *en, struct stream *st, const struct input_s
         .stream = st->conf->name,
         .spool = st->spool,
         .budget = &en->reading,
+        .descriptors = &en->descriptors,
         .metrics = &st->metrics,
         .pushback = &st->intake.pushback,
         .loop = en->input_loop,
@@ -274,7 +315,7 @@ static int open_api(struct engine *en, struct err *e)
         if (en->settings->streams[i].api)
             en->api_streams[n++] = api_stream_of(en->streams[i]);
     }
-    if (api_open(&en->api, &en->settings->api, en->api_streams, n, &en->intake, e) < 0)
+    if (api_open(&en->api, &en->api_conf, en->api_streams, n, &en->intake, e) < 0)
         return -1;
     api_start(en->api);
     return 0;

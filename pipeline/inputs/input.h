@@ -28,7 +28,8 @@ struct input_loop;
 struct input_env {
     const char *stream;
     struct spool *spool;
-    struct budget *budget;     /* for frames */
+    struct budget *budget;      /* for frames */
+    struct budget *descriptors; /* for files held open, each counts 1; NULL: no limit */
     struct metrics *metrics;   /* of the stream */
     struct pushback *pushback; /* noted whenever something cannot be taken now; may be NULL */
     struct input_loop *loop;

@@ -19,7 +19,7 @@ static void open_watch(struct tail *t)
         return;
     t->polling = true;
     log_warn("folders cannot be watched: looking for changes every second", KS("stream", t->env.stream),
-             KE("cause", &e), KS("hint", "raise the sysctl fs.inotify.max_user_instances"));
+             KE("cause", &e), KS("hint", "raise the sysctl fs.inotify.max_user_instances, or the limit of open files"));
 }
 
 static void start_on_loop(void *arg)
@@ -99,7 +99,7 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     TAILQ_INIT(&t->unfinished);
     TAILQ_INIT(&t->failed);
     TAILQ_INIT(&t->held_back);
-    tail_files_init(&t->files, (size_t)t->conf->max_open_files);
+    tail_files_init(&t->files, (size_t)t->conf->max_open_files, env->descriptors);
     tail_writes_init(t);
     if (tail_patterns_parse(t, env->base_dir, e) < 0) {
         tail_close(&in);
@@ -173,7 +173,8 @@ static const struct cfg_field fields[] = {
      .def = "512",
      .min = 1,
      .max = 100000,
-     .help = "files held open at the same time; more can be followed, the least recently used are closed"},
+     .help = "files held open at the same time; more can be followed, the least recently used are closed. "
+             "Fewer when the process may not have so many (ulimit -n), as delivery and the API need some too"},
     {.name = "follow_symlinks",
      .type = CFG_BOOL,
      .offset = offsetof(struct tail_conf, follow_symlinks),

@@ -134,6 +134,8 @@ void tail_wake(struct tail *t, struct tail_file *f);
 void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
 /* What held them back may be over. */
 void tail_wake_held(struct tail *t);
+/* What helps against an error of open or read. */
+const char *tail_advice(int error);
 /* No name of it is left; or one was found after all. */
 void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
 /* Writes were settled: there is room for others, or all is done. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define FIRST_BUCKETS 256
+#define OWN_HANDLES   2 /* that are not taken from the shared descriptors */
 
 /* --- stat -------------------------------------------------------------------------------------------------------- */
 
@@ -54,9 +55,9 @@ static size_t bucket_of(const struct tail_files *fs, uint64_t inode)
     return (size_t)(inode * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (fs->bucket_count - 1);
 }
 
-void tail_files_init(struct tail_files *fs, size_t open_max)
+void tail_files_init(struct tail_files *fs, size_t open_max, struct budget *descriptors)
 {
-    *fs = (struct tail_files){.bucket_count = FIRST_BUCKETS, .open_max = open_max};
+    *fs = (struct tail_files){.bucket_count = FIRST_BUCKETS, .open_max = open_max, .descriptors = descriptors};
     fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
     fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_file *));
     TAILQ_INIT(&fs->open);
@@ -198,17 +199,50 @@ void tail_files_each(struct tail_files *fs, void (*fn)(void *ctx, struct tail_fi
 
 /* --- handles ----------------------------------------------------------------------------------------------------- */
 
-/* A deleted file cannot be opened again, so its handle is not taken away. There are never more of those than were open
- * when they were deleted. */
-static void make_room(struct tail_files *fs)
+/* Closes the least recently used one. A deleted file cannot be opened again, so its handle is not taken away: there are
+ * never more of those than were open when they were deleted. False: there is none to close. */
+static bool close_oldest(struct tail_files *fs)
 {
-    struct tail_file *f = TAILQ_FIRST(&fs->open), *next;
+    struct tail_file *f = TAILQ_FIRST(&fs->open);
 
-    for (; f && fs->open_count >= fs->open_max; f = next) {
-        next = TAILQ_NEXT(f, handle);
-        if (!f->gone)
-            tail_files_close(fs, f);
-    }
+    while (f && f->gone)
+        f = TAILQ_NEXT(f, handle);
+    if (f)
+        tail_files_close(fs, f);
+    return f != NULL;
+}
+
+static bool take_descriptor(struct tail_files *fs)
+{
+    if (fs->open_count < OWN_HANDLES)
+        return true;
+    if (fs->descriptors && !budget_take(fs->descriptors, 1))
+        return false;
+    fs->own_descriptors++;
+    return true;
+}
+
+static void give_descriptor(struct tail_files *fs)
+{
+    if (fs->own_descriptors == 0)
+        return;
+    fs->own_descriptors--;
+    if (fs->descriptors)
+        budget_give(fs->descriptors, 1);
+}
+
+/* False: every handle there could be is that of a deleted file. */
+static bool make_room(struct tail_files *fs)
+{
+    size_t open_max = fs->open_max < OWN_HANDLES ? OWN_HANDLES : fs->open_max;
+
+    while (fs->open_count >= open_max)
+        if (!close_oldest(fs))
+            return false;
+    while (!take_descriptor(fs))
+        if (!close_oldest(fs))
+            return false;
+    return true;
 }
 
 static int open_same(const struct tail_file *f, int *fd)
@@ -236,9 +270,13 @@ int tail_files_open(struct tail_files *fs, struct tail_file *f)
         TAILQ_INSERT_TAIL(&fs->open, f, handle);
         return 0;
     }
-    make_room(fs);
-    rc = open_same(f, &f->fd);
+    if (!make_room(fs))
+        return EMFILE;
+    do
+        rc = open_same(f, &f->fd);
+    while ((rc == EMFILE || rc == ENFILE) && close_oldest(fs));
     if (rc != 0) {
+        give_descriptor(fs);
         f->fd = -1;
         return rc;
     }
@@ -255,4 +293,5 @@ void tail_files_close(struct tail_files *fs, struct tail_file *f)
     f->fd = -1;
     TAILQ_REMOVE(&fs->open, f, handle);
     fs->open_count--;
+    give_descriptor(fs);
 }

@@ -3,6 +3,9 @@
  * A file is what its device, inode and time of birth say; its names come and go. An entry stays as long as the file
  * exists, whatever it is called, so that a rotated file is read to its end and never taken for a new one.
  *
+ * Handles are a share of the process's descriptors: when there are no more of them, those of the least recently used
+ * files are closed, as with open_max. Two are always there: a copy and its original are compared.
+ *
  * Ownership  tail_files_add() to tail_files_remove(); tail_files_release() frees what is left.
  * Threads    the loop thread only.
  * Invariant  read.offset >= safe.offset unless the file was truncated; a handle of a deleted file is closed only when
@@ -11,6 +14,7 @@
 #ifndef PIPELINE_INPUTS_TAIL_FILES_H
 #define PIPELINE_INPUTS_TAIL_FILES_H
 
+#include "pipeline/base/budget.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -97,9 +101,11 @@ struct tail_files {
     size_t bucket_count, count;
     struct tail_queue open; /* least recently used first */
     size_t open_count, open_max;
+    struct budget *descriptors; /* shared with other tails; NULL: no limit */
+    size_t own_descriptors;     /* of the open ones, those that were taken from there */
 };
 
-void tail_files_init(struct tail_files *fs, size_t open_max);
+void tail_files_init(struct tail_files *fs, size_t open_max, struct budget *descriptors);
 void tail_files_release(struct tail_files *fs);
 
 struct tail_file *tail_files_find(const struct tail_files *fs, const struct tail_id *id);

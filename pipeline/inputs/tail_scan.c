@@ -162,7 +162,7 @@ static void on_unreadable(void *ctx, const char *dir, int error)
         log_warn("folder cannot be read", KS("stream", t->env.stream), KS("path", dir), KS("cause", strerror(error)));
     else if (log_due(&t->folder_log, t->now, 60 * NSEC_PER_SEC))
         log_warn("folder cannot be read, will retry", KS("stream", t->env.stream), KS("path", dir),
-                 KS("cause", strerror(error)));
+                 KS("cause", strerror(error)), KS("hint", tail_advice(error)));
 }
 
 /* Where a file that is open is now, from the kernel: also behind a rename to a folder we do not know. */

@@ -73,14 +73,30 @@ static void wait_for_rest(struct tail *t, struct tail_file *f)
     set_state(t, f, TAIL_UNFINISHED);
 }
 
+const char *tail_advice(int error)
+{
+    switch (error) {
+    case EACCES:
+    case EPERM:
+        return "give sluice's user permission to read it";
+    case EMFILE:
+        return "raise the limit of open files (ulimit -n, LimitNOFILE=)";
+    case ENFILE:
+        return "raise the system's limit of open files (sysctl fs.file-max)";
+    case ENOMEM:
+        return "the system has no memory left";
+    default:
+        return "check the disk";
+    }
+}
+
 void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error)
 {
     unsigned doublings = f->failures < RETRY_DOUBLING ? f->failures : RETRY_DOUBLING;
 
     if (f->failures++ == 0)
         log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
-                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)),
-                 KS("hint", error == EACCES ? "give sluice's user permission to read it" : "check the disk"));
+                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)), KS("hint", tail_advice(error)));
     metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
     tail_files_close(&t->files, f);
     f->due = t->now + (RETRY_FIRST << doublings);

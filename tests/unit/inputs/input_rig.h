@@ -32,6 +32,7 @@ struct rig {
     struct spool_cursor at; /* what the test has read of the spool */
     struct input_loop *loop;
     struct budget budget;
+    struct budget *descriptors; /* NULL: no limit */
     struct metrics metrics;
     const struct input_ops *ops;
     struct input *in;
@@ -149,6 +150,7 @@ static void rig_start(struct rig *r)
     struct input_env env = {.stream = "test",
                             .spool = r->spool,
                             .budget = &r->budget,
+                            .descriptors = r->descriptors,
                             .metrics = &r->metrics,
                             .loop = r->loop,
                             .base_dir = r->dir,

@@ -279,6 +279,29 @@ static void more_files_than_handles(void **state)
     assert_int_equal(rig_incoming(r), 400);
 }
 
+/* Others have taken nearly all of them: two are always there. */
+static void more_files_than_descriptors(void **state)
+{
+    struct rig *r = *state;
+    struct budget descriptors;
+    char name[32];
+
+    for (size_t limit = 0; limit < 3; limit++) {
+        budget_init(&descriptors, limit);
+        r->descriptors = &descriptors;
+        for (int i = 0; i < 50; i++) {
+            snprintf(name, sizeof(name), "%d.log", i);
+            rig_append(r, name, "x\n");
+        }
+        rig_start(r);
+        rig_wait_incoming(r, 50 * (limit + 1));
+        assert_int_equal(rig_incoming(r), 50 * (limit + 1));
+        assert_int_equal(descriptors.used, limit);
+        rig_stop(r);
+        assert_int_equal(descriptors.used, 0);
+    }
+}
+
 static void once_reads_everything_and_says_so(void **state)
 {
     struct rig *r = *state;
@@ -452,6 +475,7 @@ int main(void)
         T(a_symbolic_link_is_followed_when_it_is_switched),
         T(lines_at_the_record_limit_and_over_it),
         T(more_files_than_handles),
+        T(more_files_than_descriptors),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(once_reads_everything_and_says_so),
