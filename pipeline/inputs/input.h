@@ -30,8 +30,8 @@ struct input_env {
     struct spool *spool;
     struct budget *budget;      /* for frames */
     struct budget *descriptors; /* for files held open, each counts 1; NULL: no limit */
-    struct metrics *metrics;   /* of the stream */
-    struct pushback *pushback; /* noted whenever something cannot be taken now; may be NULL */
+    struct metrics *metrics;    /* of the stream */
+    struct pushback *pushback;  /* noted whenever something cannot be taken now; may be NULL */
     struct input_loop *loop;
     const char *base_dir; /* folder of the YAML file: relative paths start there */
     bool once;            /* run --once: read what is there to its end, then call finished */
