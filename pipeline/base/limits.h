@@ -74,6 +74,9 @@
 #define OPEN_DELIVERIES_MAX 128
 #endif
 
+/* Patterns that one with {a,b} may stand for. */
+#define GLOB_ALTERNATIVES_MAX 1000
+
 /* Truncated or deleted files that a tail remembers, to recognise their copies. */
 #ifdef TIGHT
 #define TAIL_PASTS_MAX 3

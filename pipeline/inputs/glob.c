@@ -2,17 +2,21 @@
  * file system. fnmatch(3) does what happens within a component. */
 #include "pipeline/inputs/glob.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/slice.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FNM_FLAGS      FNM_PERIOD
@@ -80,12 +84,128 @@ static int finish(struct glob *g, struct err *e)
     return 0;
 }
 
-int glob_parse(struct glob **out, const char *base_dir, const char *pattern, struct err *e)
+/* --- alternatives ------------------------------------------------------------------------------------------------ */
+
+/* The first brace of `p` that has a comma and an end: its start, else NULL. */
+static const char *find_braces(const char *p, const char **end)
+{
+    for (; *p; p++) {
+        unsigned depth = 0;
+        bool comma = false;
+
+        if (*p == '\\' && p[1] != '\0') {
+            p++;
+            continue;
+        }
+        if (*p != '{')
+            continue;
+        for (const char *q = p; *q; q++) {
+            depth += *q == '{';
+            depth -= *q == '}';
+            comma = comma || (*q == ',' && depth == 1);
+            if (*q == '\\' && q[1] != '\0')
+                q++;
+            if (depth > 0)
+                continue;
+            *end = q;
+            if (comma)
+                return p;
+            break;
+        }
+    }
+    return NULL;
+}
+
+static int expand(struct glob_texts *out, const char *pattern, struct err *e);
+
+static int expand_one(struct glob_texts *out, const char *pattern, const char *open, struct slice word,
+                      const char *behind, struct err *e)
+{
+    char *text = mem_printf("%.*s%.*s%s", (int)(open - pattern), pattern, (int)word.n, word.p, behind);
+    int rc = expand(out, text, e);
+
+    mem_free(text);
+    return rc;
+}
+
+static int expand(struct glob_texts *out, const char *pattern, struct err *e)
+{
+    const char *end = NULL, *open = find_braces(pattern, &end), *word;
+    unsigned depth = 0;
+
+    if (!open) {
+        if (out->n == GLOB_ALTERNATIVES_MAX)
+            return err_set(e, ERR_CONFIG, "its braces stand for more than %d patterns", GLOB_ALTERNATIVES_MAX);
+        out->v = mem_grow(out->v, out->n + 1, sizeof(*out->v));
+        out->v[out->n++] = mem_strdup(pattern);
+        return 0;
+    }
+    word = open + 1;
+    for (const char *p = word; p <= end; p++) {
+        if (depth == 0 && (*p == ',' || p == end)) {
+            if (expand_one(out, pattern, open, slice_of(word, (size_t)(p - word)), end + 1, e) < 0)
+                return -1;
+            word = p + 1;
+        }
+        depth += *p == '{';
+        depth -= *p == '}' && p < end;
+        if (*p == '\\' && p + 1 < end)
+            p++;
+    }
+    return 0;
+}
+
+int glob_expand(struct glob_texts *out, const char *pattern, struct err *e)
+{
+    *out = (struct glob_texts){NULL, 0};
+    if (expand(out, pattern, e) == 0)
+        return 0;
+    glob_texts_free(out);
+    return err_wrap(e, "path \"%.64s\"", pattern);
+}
+
+void glob_texts_free(struct glob_texts *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        mem_free(l->v[i]);
+    MEM_CLEAR(l->v);
+    l->n = 0;
+}
+
+/* --- parsing ----------------------------------------------------------------------------------------------------- */
+
+/* `~/x` and `~` begin in the home folder. Returns the pattern as it is, or a new one in *own; NULL: a mistake. */
+static const char *go_home(const char *pattern, char **own, struct err *e)
+{
+    const char *home = getenv("HOME");
+
+    *own = NULL;
+    if (pattern[0] != '~')
+        return pattern;
+    if (pattern[1] != '/' && pattern[1] != '\0') {
+        err_set(e, ERR_CONFIG,
+                "path \"%s\" begins with ~ and a name: write the folder out; a file whose name begins with ~ "
+                "is ./%s",
+                pattern, pattern);
+        return NULL;
+    }
+    if (!home || home[0] != '/') {
+        err_set(e, ERR_CONFIG, "path \"%s\" begins with ~, but HOME is not set: write the folder out", pattern);
+        return NULL;
+    }
+    *own = mem_printf("%s%s", home, pattern + 1);
+    return *own;
+}
+
+int glob_parse(struct glob **out, const char *base_dir, const char *given, struct err *e)
 {
     struct glob *g = mem_alloc(sizeof(*g));
-    char *base = NULL;
+    char *base = NULL, *home = NULL;
+    const char *pattern = go_home(given, &home, e);
     int rc = -1;
 
+    if (!pattern)
+        goto out;
     if (pattern[0] == '\0') {
         err_set(e, ERR_CONFIG, "a path is empty");
         goto out;
@@ -106,6 +226,7 @@ int glob_parse(struct glob **out, const char *base_dir, const char *pattern, str
     rc = finish(g, e);
 out:
     mem_free(base);
+    mem_free(home);
     if (rc == 0)
         *out = g;
     else
@@ -168,6 +289,65 @@ static bool match_from(const struct glob *g, size_t i, const char *path)
 bool glob_match(const struct glob *g, const char *path)
 {
     return match_from(g, 0, path);
+}
+
+size_t glob_written_out(const struct glob *g, const char *path)
+{
+    char name[NAME_MAX + 1];
+    const char *p = path;
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->count && g->parts[i].kind == PART_LITERAL; i++) {
+        if (!next_name(&p, name) || strcmp(name, g->parts[i].text) != 0 || *p == '\0')
+            break;
+        n = (size_t)(p - path);
+    }
+    return n;
+}
+
+/* --- opening without following ----------------------------------------------------------------------------------- */
+
+/* For kernels before 5.6, and sandboxes that do not know the call. */
+static int open_step_by_step(int fd, const char *path, int flags)
+{
+    int at = dup(fd), next;
+    char name[NAME_MAX + 1];
+
+    while (at >= 0 && next_name(&path, name)) {
+        bool last = path[strspn(path, "/")] == '\0';
+
+        next = openat(at, name, last ? flags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(at);
+        at = next;
+        if (last)
+            break;
+    }
+    return at;
+}
+
+int glob_open(const char *path, size_t trusted, int flags)
+{
+    char base[PATH_MAX];
+    const char *rest = path + trusted + strspn(path + trusted, "/");
+    struct open_how how = {.flags = (unsigned)(flags | O_NOFOLLOW),
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd, got, error;
+
+    if (trusted >= sizeof(base)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(base, sizeof(base), "%.*s", trusted > 0 ? (int)trusted : 1, trusted > 0 ? path : "/");
+    fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    got = (int)syscall(SYS_openat2, fd, rest, &how, sizeof(how));
+    if (got < 0 && (errno == ENOSYS || errno == EPERM))
+        got = open_step_by_step(fd, rest, flags);
+    error = errno;
+    close(fd);
+    errno = error;
+    return got;
 }
 
 /* --- the file system --------------------------------------------------------------------------------------------- */
@@ -234,9 +414,23 @@ static void visit(struct walk *w, const struct part *p, bool descends, size_t i,
         struct glob_entry en = {fd, w->length > 0 ? w->path : "/", d->d_name, d->d_ino, d->d_type, matches};
 
         w->v->entry(w->v->ctx, &en);
-    } else if (matches && is_folder(fd, d, !any_depth)) {
+    } else if (matches && is_folder(fd, d, !any_depth && !w->v->no_links)) {
         walk_into(w, d->d_name, any_depth ? i : i + 1);
     }
+}
+
+static int open_folder(const struct walk *w, const char *dir)
+{
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+    char inside[PATH_MAX];
+
+    if (!w->v->no_links)
+        return open(dir, flags);
+    if (snprintf(inside, sizeof(inside), "%s/.", dir) >= (int)sizeof(inside)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return glob_open(inside, glob_written_out(w->g, inside), flags); /* the folder itself may be written out, too */
 }
 
 /* Lists the folder we are in. `p`: what its entries must match, NULL for all that are not hidden. `descends`: matches
@@ -244,12 +438,12 @@ static void visit(struct walk *w, const struct part *p, bool descends, size_t i,
 static void list(struct walk *w, const struct part *p, bool descends, size_t i)
 {
     const char *dir = w->length > 0 ? w->path : "/";
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open_folder(w, dir);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *d;
 
     if (!stream) {
-        if (errno != ENOENT && errno != ENOTDIR)
+        if (errno != ENOENT && errno != ENOTDIR && !(w->v->no_links && errno == ELOOP))
             w->v->unreadable(w->v->ctx, dir, errno);
         if (fd >= 0)
             close(fd);

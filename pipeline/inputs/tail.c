@@ -31,8 +31,6 @@ static void start_on_loop(void *arg)
         open_watch(t);
     tail_turns_start(t);
     tail_look(t);
-    if (t->env.once && t->files.count == 0)
-        log_warn("no file matches", KS("stream", t->env.stream), KS("path", glob_text(t->globs[0])));
     tail_settled(t); /* with nothing to read all is done */
 }
 
@@ -86,6 +84,11 @@ static void tail_close(struct input **in)
 
 /* --- configuration ----------------------------------------------------------------------------------------------- */
 
+static int open_path(const void *ctx, const char *path, int flags)
+{
+    return tail_open_path(ctx, path, flags);
+}
+
 static int tail_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
 {
     struct input *in = mem_alloc(sizeof(*in));
@@ -100,6 +103,8 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     TAILQ_INIT(&t->failed);
     TAILQ_INIT(&t->held_back);
     tail_files_init(&t->files, (size_t)t->conf->max_open_files, env->descriptors);
+    t->files.open_path = open_path;
+    t->files.ctx = t;
     tail_writes_init(t);
     if (tail_patterns_parse(t, env->base_dir, e) < 0) {
         tail_close(&in);
@@ -121,7 +126,7 @@ static void tail_look_around(const void *conf, const char *base_dir, const struc
 
     t->conf = conf;
     if (tail_patterns_parse(t, base_dir, &e) == 0)
-        tail_warn_unreadable(t, o);
+        tail_warn(t, o);
     tail_patterns_release(t);
     mem_free(t);
 }
@@ -135,10 +140,13 @@ static const struct cfg_field fields[] = {
      .required = true,
      .min = 1,
      .max = 1000,
-     .help = "files to follow: paths with * ? [..], ** for any number of folders; a folder means the files in it. "
-             "A rotated file is read to its end whatever its name is, if it was seen before; add the rotated names "
-             "(app.log*) when files can come and be rotated away while sluice is not running. Compressed files "
-             "(.gz .bz2 .xz .zst .lz4 .zip) are left alone"},
+     .help =
+         "files to follow: paths with * ? [..] {a,b}, ** for any number of folders, ~/ for the home folder; a folder "
+         "means the files in it. A \\ takes the meaning from the character behind it. "
+         "A rotated file is read to its end whatever its name is, if it was seen before; add the rotated names "
+         "(app.log*) when files can come and be rotated away while sluice is not running, and for copytruncate. "
+         "Compressed files "
+         "(.gz .bz2 .xz .zst .lz4 .zip) are left alone"},
     {.name = "exclude",
      .type = CFG_STRINGS,
      .offset = offsetof(struct tail_conf, exclude),
@@ -179,7 +187,9 @@ static const struct cfg_field fields[] = {
      .type = CFG_BOOL,
      .offset = offsetof(struct tail_conf, follow_symlinks),
      .def = "true",
-     .help = "follow symbolic links to files"},
+     .help =
+         "follow symbolic links to files. With false no link is followed, also none to a folder, but in the part of a "
+         "pattern that has no wildcard"},
     {.name = NULL},
 };
 

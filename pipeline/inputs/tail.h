@@ -7,6 +7,7 @@
  *     tail_known.c  stored positions, and the files they belong to
  *     tail_copy.c   whether a new file is the copy of one that was read
  *     tail_match.c  which paths are wanted
+ *     tail_explain.c  why a pattern finds nothing
  *     tail_files.c, tail_place.c, tail_watch.c, glob.c, lines.c: their headers say it
  *
  * Threads    everything in struct tail belongs to the loop thread, but what is marked `guarded by lock`.
@@ -48,6 +49,19 @@ struct tail_write {
     struct tail_write *next;
 };
 
+struct tail_pattern {
+    struct glob *glob;
+    size_t item;  /* of `paths`: one with {a,b} makes several patterns */
+    bool known;   /* walked before, perhaps in another run */
+    bool matches; /* a file was found */
+};
+
+/* A pattern of paths, or, where it has no slash, of names. */
+struct tail_exclude {
+    struct glob *path;
+    char *name;
+};
+
 #define TAIL_WRITES 256 /* frames on their way at the same time, at most */
 
 /* A stored position nobody has claimed yet: input of the first look at the file system. */
@@ -81,8 +95,9 @@ struct tail_recent {
 struct tail {
     struct input_env env;
     const struct tail_conf *conf;
-    struct glob **globs, **excludes; /* an exclude without a slash is matched against the name: excludes[i] is NULL */
-    bool *glob_known;                /* walked before, perhaps in another run */
+    struct tail_pattern *patterns;
+    struct tail_exclude *excludes;
+    size_t pattern_count, exclude_count;
 
     struct tail_files files;
     struct tail_queue ready, unfinished, failed, held_back;
@@ -104,6 +119,7 @@ struct tail {
     uint64_t look;     /* number of the current or last look at the file system */
     bool looking;      /* inside it */
     bool fresh_glob;   /* and the pattern was never walked before, in no run */
+    bool matched;      /* and it has found a file */
     bool polling;      /* a folder cannot be watched, so looks are frequent; said once */
     nsec look_at;      /* mono; when the next look is due */
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
@@ -148,17 +164,26 @@ void tail_turns_stop(struct tail *t);
 /* On mistakes in a pattern, what was parsed stays for tail_patterns_release(). */
 MUST_CHECK int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e);
 void tail_patterns_release(struct tail *t);
-bool tail_is_excluded(const struct tail *t, const char *path);
+bool tail_is_excluded(const struct tail *t, const char *path); /* also when it is compressed */
+bool tail_is_compressed(const char *name);
 bool tail_is_wanted(const struct tail *t, const char *path);
-/* For `validate`: every file that matches now can be read. */
-/* Each folder and file that cannot be read, up to a few for a pattern, at the pattern's place. */
-void tail_warn_unreadable(struct tail *t, const struct cfg_options *o);
-/* Reports every pattern that can mean no file. */
+/* Every mistake in them. */
 void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o);
+/* As follow_symlinks says. -1: errno. */
+MUST_CHECK int tail_open_path(const struct tail *t, const char *path, int flags);
+/* Of the path itself, should it be a link. 0 or errno. */
+MUST_CHECK int tail_stat_path(const struct tail *t, const char *path, struct tail_stat *st);
 
 /* False when it would be too long. */
 MUST_CHECK bool tail_join(char path[PATH_MAX], const char *dir, const char *name);
 void tail_folder_of(char *path); /* cuts the name off */
+
+/* --- tail_explain.c --- */
+
+/* Why pattern i finds nothing, or not all that it seems to: in one line. False: nothing is to be said. */
+bool tail_explain(const struct tail *t, size_t i, struct err *e);
+/* For `validate`: that, and what cannot be read. */
+void tail_warn(struct tail *t, const struct cfg_options *o);
 
 /* --- tail_known.c --- */
 

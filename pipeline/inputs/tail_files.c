@@ -245,12 +245,12 @@ static bool make_room(struct tail_files *fs)
     return true;
 }
 
-static int open_same(const struct tail_file *f, int *fd)
+static int open_same(const struct tail_files *fs, const struct tail_file *f, int *fd)
 {
     struct tail_stat st;
     int rc;
 
-    *fd = open(f->where, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    *fd = fs->open_path(fs->ctx, f->where, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (*fd < 0)
         return errno;
     rc = tail_stat_fd(*fd, &st);
@@ -273,7 +273,7 @@ int tail_files_open(struct tail_files *fs, struct tail_file *f)
     if (!make_room(fs))
         return EMFILE;
     do
-        rc = open_same(f, &f->fd);
+        rc = open_same(fs, f, &f->fd);
     while ((rc == EMFILE || rc == ENFILE) && close_oldest(fs));
     if (rc != 0) {
         give_descriptor(fs);

@@ -103,6 +103,8 @@ struct tail_files {
     size_t open_count, open_max;
     struct budget *descriptors; /* shared with other tails; NULL: no limit */
     size_t own_descriptors;     /* of the open ones, those that were taken from there */
+    int (*open_path)(const void *ctx, const char *path, int flags);
+    const void *ctx;
 };
 
 void tail_files_init(struct tail_files *fs, size_t open_max, struct budget *descriptors);

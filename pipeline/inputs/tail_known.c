@@ -32,19 +32,19 @@ static void note_glob(struct tail *t, struct slice source)
 {
     char own[POSITION_SOURCE_MAX];
 
-    for (size_t i = 0; i < t->conf->paths.n; i++)
-        if (slice_eq(source, glob_source(t->globs[i], own)))
-            t->glob_known[i] = true;
+    for (size_t i = 0; i < t->pattern_count; i++)
+        if (slice_eq(source, glob_source(t->patterns[i].glob, own)))
+            t->patterns[i].known = true;
 }
 
 void tail_known_glob(struct tail *t, size_t i)
 {
     char source[POSITION_SOURCE_MAX];
 
-    if (t->glob_known[i])
+    if (t->patterns[i].known)
         return;
-    t->glob_known[i] = true;
-    spool_remember(t->env.spool, glob_source(t->globs[i], source), SLICE("1"));
+    t->patterns[i].known = true;
+    spool_remember(t->env.spool, glob_source(t->patterns[i].glob, source), SLICE("1"));
 }
 
 /* --- stored positions -------------------------------------------------------------------------------------------- */

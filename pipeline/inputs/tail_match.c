@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,59 +27,91 @@ void tail_folder_of(char *path)
 
 /* --- patterns ---------------------------------------------------------------------------------------------------- */
 
+static void add_pattern(struct tail *t, struct glob *g, size_t item)
+{
+    t->patterns = mem_grow(t->patterns, t->pattern_count + 1, sizeof(*t->patterns));
+    t->patterns[t->pattern_count++] = (struct tail_pattern){.glob = g, .item = item};
+}
+
+static int add_paths(struct tail *t, const char *base_dir, size_t item, struct err *e)
+{
+    struct glob_texts l;
+    struct glob *g;
+    int rc = glob_expand(&l, t->conf->paths.v[item], e);
+
+    for (size_t i = 0; i < l.n && rc == 0; i++) {
+        rc = glob_parse(&g, base_dir, l.v[i], e);
+        if (rc == 0)
+            add_pattern(t, g, item);
+    }
+    glob_texts_free(&l);
+    return rc;
+}
+
+static int add_excludes(struct tail *t, const char *base_dir, const char *exclude, struct err *e)
+{
+    struct tail_exclude x = {.name = NULL};
+    struct glob_texts l;
+    int rc = glob_expand(&l, exclude, e);
+
+    for (size_t i = 0; i < l.n && rc == 0; i++) {
+        bool is_path = strchr(l.v[i], '/') != NULL;
+
+        rc = is_path ? glob_parse(&x.path, base_dir, l.v[i], e) : 0;
+        if (rc < 0)
+            break;
+        x.name = is_path ? NULL : mem_strdup(l.v[i]);
+        t->excludes = mem_grow(t->excludes, t->exclude_count + 1, sizeof(*t->excludes));
+        t->excludes[t->exclude_count++] = x;
+        x = (struct tail_exclude){.name = NULL};
+    }
+    glob_texts_free(&l);
+    return rc;
+}
+
 int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e)
 {
     const struct tail_conf *c = t->conf;
 
-    t->globs = mem_array(c->paths.n, sizeof(struct glob *));
-    t->glob_known = mem_array(c->paths.n, sizeof(bool));
-    t->excludes = mem_array(c->exclude.n, sizeof(struct glob *));
     for (size_t i = 0; i < c->paths.n; i++)
-        if (glob_parse(&t->globs[i], base_dir, c->paths.v[i], e) < 0)
+        if (add_paths(t, base_dir, i, e) < 0)
             return -1;
     for (size_t i = 0; i < c->exclude.n; i++)
-        if (strchr(c->exclude.v[i], '/') && glob_parse(&t->excludes[i], base_dir, c->exclude.v[i], e) < 0)
+        if (add_excludes(t, base_dir, c->exclude.v[i], e) < 0)
             return err_wrap(e, "exclude");
     return 0;
 }
 
-static void check_pattern(const char *option, const struct cfg_strings *list, size_t i, const char *base_dir,
-                          const struct cfg_options *o)
-{
-    struct glob *g;
-    struct err e;
-
-    if (glob_parse(&g, base_dir, list->v[i], &e) == 0) {
-        glob_free(&g);
-        return;
-    }
-    err_wrap(&e, "%s", option);
-    cfg_options_refuse_item(o, option, i, &e);
-}
-
 void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o)
 {
+    struct tail t = {.conf = c};
+    struct err e;
+
     for (size_t i = 0; i < c->paths.n; i++)
-        check_pattern("paths", &c->paths, i, base_dir, o);
+        if (add_paths(&t, base_dir, i, &e) < 0 && err_wrap(&e, "paths") < 0)
+            cfg_options_refuse_item(o, "paths", i, &e);
     for (size_t i = 0; i < c->exclude.n; i++)
-        if (strchr(c->exclude.v[i], '/'))
-            check_pattern("exclude", &c->exclude, i, base_dir, o);
+        if (add_excludes(&t, base_dir, c->exclude.v[i], &e) < 0 && err_wrap(&e, "exclude") < 0)
+            cfg_options_refuse_item(o, "exclude", i, &e);
+    tail_patterns_release(&t);
 }
 
 void tail_patterns_release(struct tail *t)
 {
-    for (size_t i = 0; i < t->conf->paths.n; i++)
-        glob_free(&t->globs[i]);
-    for (size_t i = 0; i < t->conf->exclude.n; i++)
-        glob_free(&t->excludes[i]);
-    MEM_CLEAR(t->globs);
+    for (size_t i = 0; i < t->pattern_count; i++)
+        glob_free(&t->patterns[i].glob);
+    for (size_t i = 0; i < t->exclude_count; i++) {
+        glob_free(&t->excludes[i].path);
+        mem_free(t->excludes[i].name);
+    }
+    MEM_CLEAR(t->patterns);
     MEM_CLEAR(t->excludes);
-    MEM_CLEAR(t->glob_known);
+    t->pattern_count = t->exclude_count = 0;
 }
 
 /* --- what matches ------------------------------------------------------------------------------------------------ */
 
-static bool is_compressed(const char *name)
+bool tail_is_compressed(const char *name)
 {
     static const char *const suffixes[] = {".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"};
     const char *dot = strrchr(name, '.');
@@ -95,10 +126,12 @@ bool tail_is_excluded(const struct tail *t, const char *path)
 {
     const char *name = strrchr(path, '/') + 1;
 
-    if (is_compressed(name))
+    if (tail_is_compressed(name))
         return true;
-    for (size_t i = 0; i < t->conf->exclude.n; i++) {
-        if (t->excludes[i] ? glob_match(t->excludes[i], path) : fnmatch(t->conf->exclude.v[i], name, FNM_PERIOD) == 0)
+    for (size_t i = 0; i < t->exclude_count; i++) {
+        const struct tail_exclude *x = &t->excludes[i];
+
+        if (x->path ? glob_match(x->path, path) : fnmatch(x->name, name, FNM_PERIOD) == 0)
             return true;
     }
     return false;
@@ -106,69 +139,39 @@ bool tail_is_excluded(const struct tail *t, const char *path)
 
 bool tail_is_wanted(const struct tail *t, const char *path)
 {
-    for (size_t i = 0; i < t->conf->paths.n; i++)
-        if (glob_match(t->globs[i], path))
+    for (size_t i = 0; i < t->pattern_count; i++)
+        if (glob_match(t->patterns[i].glob, path))
             return !tail_is_excluded(t, path);
     return false;
 }
 
-/* --- validate ---------------------------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------------------------------------- */
 
-#define WARNINGS_MAX 5 /* for one pattern */
-
-struct look {
-    struct tail *t;
-    const struct cfg_options *o;
-    size_t pattern, warnings;
-};
-
-static void warn(struct look *l, const struct err *e)
+/* Where links are not to be followed, the part of the path that the user has written may still lead through some. */
+int tail_open_path(const struct tail *t, const char *path, int flags)
 {
-    struct err more;
+    size_t trusted = 0;
 
-    if (l->warnings++ < WARNINGS_MAX)
-        cfg_options_warn_item(l->o, "paths", l->pattern, e);
-    else if (l->warnings == WARNINGS_MAX + 1 && err_set(&more, ERR_IO, "and more that cannot be read") < 0)
-        cfg_options_warn_item(l->o, "paths", l->pattern, &more);
-}
+    if (t->conf->follow_symlinks)
+        return open(path, flags);
+    for (size_t i = 0; i < t->pattern_count; i++) {
+        size_t n = glob_written_out(t->patterns[i].glob, path);
 
-static void look_at_folder(void *ctx, int dir_fd, const char *dir)
-{
-    (void)ctx;
-    (void)dir_fd;
-    (void)dir;
-}
-
-static void look_at_entry(void *ctx, const struct glob_entry *en)
-{
-    struct look *l = ctx;
-    struct tail_stat st;
-    char path[PATH_MAX];
-    struct err e;
-
-    if (!en->matched || !tail_join(path, en->dir, en->name) || tail_is_excluded(l->t, path))
-        return;
-    if (tail_stat_at(en->dir_fd, en->name, l->t->conf->follow_symlinks, &st) != 0 || !st.regular)
-        return;
-    if (faccessat(en->dir_fd, en->name, R_OK, 0) < 0 && err_errno(&e, "file %s cannot be read", path) < 0)
-        warn(l, &e);
-}
-
-static void look_at_unreadable(void *ctx, const char *dir, int error)
-{
-    struct err e;
-
-    err_set(&e, ERR_IO, "folder %s cannot be read: %s", dir, strerror(error));
-    warn(ctx, &e);
-}
-
-void tail_warn_unreadable(struct tail *t, const struct cfg_options *o)
-{
-    struct look l = {.t = t, .o = o};
-    const struct glob_visitor v = {look_at_folder, look_at_entry, look_at_unreadable, &l};
-
-    for (l.pattern = 0; l.pattern < t->conf->paths.n; l.pattern++) {
-        l.warnings = 0;
-        glob_walk(t->globs[l.pattern], &v);
+        trusted = n > trusted ? n : trusted;
     }
+    return glob_open(path, trusted, flags);
+}
+
+int tail_stat_path(const struct tail *t, const char *path, struct tail_stat *st)
+{
+    int fd, rc;
+
+    if (t->conf->follow_symlinks)
+        return tail_stat_at(AT_FDCWD, path, false, st);
+    fd = tail_open_path(t, path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno;
+    rc = tail_stat_fd(fd, st);
+    close(fd);
+    return rc;
 }

@@ -339,7 +339,9 @@ enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
 
 static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error)
 {
-    if (error != ENOENT && error != ENOTDIR && error != ESTALE) {
+    bool elsewhere = error == ELOOP && !t->conf->follow_symlinks;
+
+    if (error != ENOENT && error != ENOTDIR && error != ESTALE && !elsewhere) {
         tail_fail(t, f, "open", error);
         return TAIL_STEP_FAILED;
     }

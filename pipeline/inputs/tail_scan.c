@@ -107,7 +107,7 @@ void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, b
     struct tail_stat st;
     bool link;
 
-    if (tail_stat_at(dir_fd, name, false, &st) != 0)
+    if ((dir_fd == AT_FDCWD ? tail_stat_path(t, path, &st) : tail_stat_at(dir_fd, name, false, &st)) != 0)
         return; /* gone again */
     link = st.link;
     if (link && (!matched || !t->conf->follow_symlinks || tail_stat_at(dir_fd, name, true, &st) != 0))
@@ -122,6 +122,7 @@ void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, b
     f = tail_files_find(&t->files, &st.id);
     if (!f)
         f = add_file(t, &st, path, where, matched);
+    t->matched = t->matched || (f && matched);
     if (f)
         sighted(t, f, &st, where);
     if (link) {
@@ -199,7 +200,9 @@ static void look_for(void *ctx, struct tail_file *f)
         ask_handle(t, f);
         return;
     }
-    rc = tail_stat_at(AT_FDCWD, f->where, true, &st);
+    rc = t->conf->follow_symlinks ? tail_stat_at(AT_FDCWD, f->where, true, &st) : tail_stat_path(t, f->where, &st);
+    if (rc == ELOOP) /* a link is in its place, or in that of its folder */
+        rc = ENOENT;
     if (rc == 0 && tail_id_eq(&st.id, &f->id)) {
         sighted(t, f, &st, f->where);
     } else if (rc == 0 || ((rc == ENOENT || rc == ENOTDIR) && tail_device_is_there(f->where, f->id.device))) {
@@ -216,18 +219,33 @@ void tail_look_soon(struct tail *t)
         t->look_at = t->look_earlier;
 }
 
+/* A pattern that finds nothing is no mistake, but it mostly is one. */
+static void tell_matches(struct tail *t, struct tail_pattern *p, size_t i)
+{
+    struct err why;
+
+    if (t->look == 1 && tail_explain(t, i, &why))
+        log_warn(t->matched ? "pattern does not find everything" : "pattern finds no file", KS("stream", t->env.stream),
+                 KS("path", glob_text(p->glob)), KE("cause", &why));
+    else if (t->look > 1 && t->matched && !p->matches)
+        log_info("pattern finds files now", KS("stream", t->env.stream), KS("path", glob_text(p->glob)));
+    p->matches = p->matches || t->matched;
+}
+
 void tail_look(struct tail *t)
 {
-    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, t};
+    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, !t->conf->follow_symlinks, t};
     nsec took, period = t->polling ? POLL_PERIOD : t->conf->rescan;
 
     t->look++;
     tail_pasts_expire(t);
     t->looking = true;
-    for (size_t i = 0; i < t->conf->paths.n; i++) {
-        t->fresh_glob = !t->glob_known[i];
-        glob_walk(t->globs[i], &v);
+    for (size_t i = 0; i < t->pattern_count; i++) {
+        t->fresh_glob = !t->patterns[i].known;
+        t->matched = false;
+        glob_walk(t->patterns[i].glob, &v);
         tail_known_glob(t, i);
+        tell_matches(t, &t->patterns[i], i);
     }
     t->looking = false;
     tail_known_settle(t);
@@ -259,7 +277,7 @@ static void on_changed(void *ctx, const char *dir, const char *name)
     char path[PATH_MAX];
 
     t->now = clock_mono();
-    if (!tail_join(path, dir, name) || tail_stat_at(AT_FDCWD, path, false, &st) != 0)
+    if (!tail_join(path, dir, name) || tail_stat_path(t, path, &st) != 0)
         return;
     f = tail_files_find(&t->files, &st.id);
     if (f)

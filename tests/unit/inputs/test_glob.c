@@ -4,6 +4,7 @@
 #include "pipeline/inputs/glob.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -81,6 +82,105 @@ static void patterns_that_name_nothing_are_refused(void **state)
     }
 }
 
+/* --- alternatives and home --------------------------------------------------------------------------------------- */
+
+static void braces_stand_for_several_patterns(void **state)
+{
+    static const char *const cases[][2] = {
+        {"/a.log", "/a.log "},
+        {"/{a,b}.log", "/a.log /b.log "},
+        {"/{a,}.log", "/a.log /.log "},
+        {"/{a,b}/{c,d}", "/a/c /a/d /b/c /b/d "},
+        {"/{a,b{1,2},c}", "/a /b1 /b2 /c "},
+        {"/{a}", "/{a} "},
+        {"/{a}{b,c}", "/{a}b /{a}c "},
+        {"/{}", "/{} "},
+        {"/{a,b", "/{a,b "},
+        {"/a,b}", "/a,b} "},
+        {"/\\{a,b}", "/\\{a,b} "},
+        {"/{a\\,b,c}", "/a\\,b /c "},
+        {"/{{a,b}}", "/{a} /{b} "},
+        {"/{a,/b}", "/a //b "},
+        {"{,,}", "   "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct glob_texts l;
+        char all[256] = "";
+        struct err e;
+
+        assert_int_equal(glob_expand(&l, cases[i][0], &e), 0);
+        for (size_t k = 0; k < l.n; k++)
+            strcat(strcat(all, l.v[k]), " ");
+        if (strcmp(all, cases[i][1]) != 0)
+            fail_msg("%s: want \"%s\", got \"%s\"", cases[i][0], cases[i][1], all);
+        glob_texts_free(&l);
+    }
+}
+
+static void braces_that_stand_for_too_many_are_refused(void **state)
+{
+    struct glob_texts l;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(glob_expand(&l, "/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", &e), -1);
+    assert_non_null(strstr(e.msg, "more than 1000"));
+    assert_null(l.v);
+}
+
+static void the_home_folder(void **state)
+{
+    const char *was = getenv("HOME");
+    char *saved = was ? mem_strdup(was) : NULL;
+    struct glob *g = NULL;
+    struct err e;
+
+    (void)state;
+    setenv("HOME", "/home/me", 1);
+    assert_int_equal(glob_parse(&g, "/", "~/a/*.log", &e), 0);
+    assert_string_equal(glob_text(g), "/home/me/a/*.log");
+    glob_free(&g);
+    assert_int_equal(glob_parse(&g, "/", "/a~/~", &e), 0);
+    assert_string_equal(glob_text(g), "/a~/~");
+    glob_free(&g);
+    assert_int_equal(glob_parse(&g, "/", "~you/a", &e), -1);
+    assert_non_null(strstr(e.msg, "write the folder out"));
+    unsetenv("HOME");
+    assert_int_equal(glob_parse(&g, "/", "~/a", &e), -1);
+    assert_non_null(strstr(e.msg, "HOME is not set"));
+    if (saved)
+        setenv("HOME", saved, 1);
+    mem_free(saved);
+}
+
+static void what_a_pattern_writes_out(void **state)
+{
+    static const struct {
+        const char *pattern, *path;
+        size_t n;
+    } cases[] = {
+        {"/var/log/app/*.log", "/var/log/app/x.log", 12},
+        {"/var/log/*/x.log", "/var/log/app/x.log", 8},
+        {"/var/log/app.log", "/var/log/app.log", 8},
+        {"/var/log/app", "/var/log/app/x", 12},
+        {"/var/**/x", "/etc/x", 0},
+        {"/*/x", "/etc/x", 0},
+        {"/var/log/*", "/var/lib/x", 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct glob *g = NULL;
+        struct err e;
+
+        assert_int_equal(glob_parse(&g, "/", cases[i].pattern, &e), 0);
+        assert_int_equal(glob_written_out(g, cases[i].path), cases[i].n);
+        glob_free(&g);
+    }
+}
+
 /* --- walking ----------------------------------------------------------------------------------------------------- */
 
 static char dir[64];
@@ -153,10 +253,12 @@ static void on_unreadable(void *ctx, const char *path, int error)
     fail_msg("%s: %s", path, strerror(error));
 }
 
+static bool no_links;
+
 static void walk(const char *pattern, const char *want)
 {
     struct found f = {.n = 0};
-    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, &f};
+    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, no_links, &f};
     struct glob *g = NULL;
     char all[1024] = "";
     struct err e;
@@ -190,11 +292,62 @@ static void walking_finds_what_matches(void **state)
     walk("log/b.log/*", "");
 }
 
+static void walking_without_links(void **state)
+{
+    char path[256];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/way", dir);
+    assert_int_equal(symlink("log", path), 0);
+    no_links = false;
+    walk("way/*.log", "/way/b.log ");
+    walk("*/sub/*.log", "/log/sub/c.log /way/sub/c.log ");
+    no_links = true;
+    walk("way/*.log", "/way/b.log "); /* written out: the user knows it */
+    walk("way", "/way/b.log /way/b.log.1 ");
+    walk("*/sub/*.log", "/log/sub/c.log ");
+    walk("log/s*/loop/*.log", "");
+    no_links = false;
+}
+
+static void opening_without_following(void **state)
+{
+    static const struct {
+        const char *path;
+        bool opens;
+    } cases[] = {{"log/b.log", true},     {"way2/b.log", true},           {"log/sub/loop/b.log", false},
+                 {"log/link.log", false}, {"way2/sub/loop/b.log", false}, {"log/./b.log", true}};
+    char path[256], base[256];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/way2", dir);
+    assert_int_equal(symlink("log", path), 0);
+    snprintf(path, sizeof(path), "%s/log/link.log", dir);
+    assert_int_equal(symlink("b.log", path), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/%s", dir, cases[i].path);
+        snprintf(base, sizeof(base), "%s/%.*s", dir, (int)strcspn(cases[i].path, "/"), cases[i].path);
+        fd = glob_open(path, strlen(base), O_RDONLY | O_CLOEXEC);
+        if ((fd >= 0) != cases[i].opens)
+            fail_msg("%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_and_paths),
         cmocka_unit_test(patterns_that_name_nothing_are_refused),
+        cmocka_unit_test(braces_stand_for_several_patterns),
+        cmocka_unit_test(braces_that_stand_for_too_many_are_refused),
+        cmocka_unit_test(the_home_folder),
+        cmocka_unit_test(what_a_pattern_writes_out),
+        cmocka_unit_test_setup_teardown(walking_without_links, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(opening_without_following, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(walking_finds_what_matches, make_tree, remove_tree),
     };
 
