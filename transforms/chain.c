@@ -1,20 +1,19 @@
-/* Each link has an inbox. An item in it is a record on its way, and knows its source. A source counts its items that
- * are still on the way: the first fate of an item closes it, each emit() opens one in the next inbox (or arrives).
+/* What a transform emits goes through the next one at once, before the first goes on: so one record is on its way at a
+ * time, and a chain keeps nothing of it, however much it becomes in the middle.
  *
- * Without transforms that hold records back, what is on the way is forgotten after every GROUP records, so a chain
- * takes little memory; with one, at the next batch. Items are found by transform_record.part, their place + 1. */
+ * An item is a record on its way, at one link. It knows its source, the record that went into the chain, and which
+ * partition keys the links before have set. A transform that holds records back gives their fates at the end of the
+ * batch: their items and sources are kept until then, and found by transform_record.part, their place + 1. */
 #include "transforms/chain.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua_arena.h"
+#include "transforms/transform_made.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
-
-#define GROUP 64
-/* What may be on the way at once. */
-#define MEMORY_MAX (512 * MIB)
 
 struct chain {
     size_t count;
@@ -22,30 +21,36 @@ struct chain {
     struct {
         const struct transform_ops *ops;
         void *shared;
+        bool holds;
     } link[CHAIN_MAX];
 };
 
 struct source {
     struct transform_record record;
-    size_t on_the_way;
-    bool arrived, failed;
+    size_t held; /* items of it that are held back */
+    bool arrived, failed, too_much;
     struct slice reason;
+    struct {
+        uint64_t bytes;
+        size_t pieces;
+    } made[CHAIN_MAX]; /* what it became behind each link */
 };
 
 struct item {
     struct source *source;
-    const struct transform_key *keys; /* of the transforms before */
+    const struct transform_key *keys; /* of the links before */
     size_t key_count;
-    bool closed;
 };
 
 struct link {
-    struct transform_out out; /* of the transform whose inbox this is */
+    struct transform_out out; /* of the transform of this link */
     struct chain_state *owner;
     size_t index;
-    struct item *items;
-    struct transform_record *records;
-    size_t count, room, done; /* records from `done` on have not gone in yet */
+    struct item *now;   /* the one that is in it; NULL: fates are of held ones */
+    struct item **held; /* in the arena */
+    size_t held_count, held_room;
+    struct transform_key *keys; /* of what it emits now */
+    size_t key_room;
 };
 
 struct chain_state {
@@ -54,9 +59,9 @@ struct chain_state {
     void *states[CHAIN_MAX];
     struct link links[CHAIN_MAX];
     struct transform_out *out; /* where fates go, while there is a call */
-    struct lua_arena arena;
+    struct err *err;           /* of that call */
+    struct lua_arena arena;    /* held items, their keys and sources; reasons */
     size_t memory;
-    bool full;
 };
 
 /* --- loading --- */
@@ -80,7 +85,8 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
         }
         c->count = i + 1;
         c->single = c->single || (ops->is_single && ops->is_single(c->link[i].shared));
-        c->holds = c->holds || (ops->holds && ops->holds(c->link[i].shared));
+        c->link[i].holds = ops->holds && ops->holds(c->link[i].shared);
+        c->holds = c->holds || c->link[i].holds;
     }
     return 0;
 }
@@ -107,16 +113,14 @@ bool chain_holds(const struct chain *c)
     return c->holds;
 }
 
-/* --- what is on the way --- */
+/* --- what is kept --- */
 
 static void *bounded_memory(void *ctx, void *p, size_t old_size, size_t size)
 {
     struct chain_state *s = ctx;
 
-    if (size > old_size && size - old_size > MEMORY_MAX - s->memory) {
-        s->full = true;
+    if (size > old_size && size - old_size > TRANSFORM_HELD_MAX - s->memory)
         return NULL;
-    }
     s->memory = s->memory - old_size + size;
     if (size > 0)
         return mem_grow(p, size, 1);
@@ -124,135 +128,194 @@ static void *bounded_memory(void *ctx, void *p, size_t old_size, size_t size)
     return NULL;
 }
 
+static int too_much_held(struct chain_state *s)
+{
+    return err_set(s->err, ERR_LIMIT, "more than %llu MiB of a batch are held back between transforms",
+                   (unsigned long long)(TRANSFORM_HELD_MAX / MIB));
+}
+
 static int keep(struct chain_state *s, struct slice from, struct slice *to)
 {
     char *p = lua_arena_take(&s->arena, from.n);
 
     if (!p)
-        return -1;
+        return too_much_held(s);
     if (from.n)
         memcpy(p, from.p, from.n);
     *to = slice_of(p, from.n);
     return 0;
 }
 
+static int keep_keys(struct chain_state *s, struct item *item)
+{
+    struct transform_key *keys = lua_arena_take(&s->arena, item->key_count * sizeof(*keys));
+
+    if (!keys)
+        return too_much_held(s);
+    for (size_t i = 0; i < item->key_count; i++)
+        if (keep(s, item->keys[i].name, &keys[i].name) < 0 || keep(s, item->keys[i].value, &keys[i].value) < 0)
+            return -1;
+    item->keys = keys;
+    return 0;
+}
+
+/* The item of what the link's transform is about to hold back; *part finds it again. The transform keeps the bytes. */
+static int hold(struct link *l, const struct item *item, uint32_t *part)
+{
+    struct chain_state *s = l->owner;
+    struct item *kept = lua_arena_take(&s->arena, sizeof(*kept));
+
+    if (!kept)
+        return too_much_held(s);
+    *kept = *item;
+    if (item->key_count > 0 && keep_keys(s, kept) < 0)
+        return -1;
+    if (l->held_count == l->held_room) {
+        l->held_room = l->held_room ? 2 * l->held_room : 64;
+        l->held = mem_grow(l->held, l->held_room, sizeof(struct item *));
+    }
+    l->held[l->held_count++] = kept;
+    item->source->held++;
+    *part = (uint32_t)l->held_count;
+    return 0;
+}
+
 static void forget(struct chain_state *s)
 {
     for (size_t i = 0; i < s->chain->count; i++)
-        s->links[i].count = s->links[i].done = 0;
+        s->links[i].held_count = 0;
     lua_arena_reset(&s->arena);
 }
 
-/* A new item in the inbox; its record's data is `data`, the rest its source's. */
-static struct item *add_item(struct link *l, struct source *source, struct slice data)
-{
-    struct item *item;
-
-    if (l->count == l->room) {
-        l->room = l->room ? 2 * l->room : GROUP;
-        l->items = mem_grow(l->items, l->room, sizeof(*l->items));
-        l->records = mem_grow(l->records, l->room, sizeof(*l->records));
-    }
-    item = &l->items[l->count];
-    *item = (struct item){.source = source};
-    l->records[l->count] = source->record;
-    l->records[l->count].data = data;
-    l->records[l->count].part = (uint32_t)l->count + 1;
-    l->count++;
-    source->on_the_way++;
-    return item;
-}
+/* --- on the way --- */
 
 static struct item *item_of(struct link *l, const struct transform_record *from)
 {
-    assert(from->part >= 1 && from->part <= l->count);
-    return &l->items[from->part - 1];
+    if (l->now)
+        return l->now;
+    assert(from->part >= 1 && from->part <= l->held_count);
+    return l->held[from->part - 1];
 }
 
-/* --- fates --- */
-
-static void close_item(struct item *item)
+static int fail_source(struct chain_state *s, struct source *source, const char *code, struct slice message)
 {
-    if (!item->closed)
-        item->source->on_the_way--;
-    item->closed = true;
+    bool again = source->failed;
+
+    source->failed = true;
+    return again ? 0 : s->out->fail(s->out, &source->record, code, message);
+}
+
+/* The source's last fate, when nothing of it is on the way any more. */
+static void end_source(struct chain_state *s, struct source *source)
+{
+    if (source->held == 0 && !source->arrived && !source->failed)
+        s->out->drop(s->out, &source->record, source->reason);
+}
+
+/* A record into link `i`; everything that becomes of it goes through to the end, or to where it is held back. */
+static int pass(struct chain_state *s, size_t i, struct source *source, struct slice data,
+                const struct transform_key *keys, size_t key_count)
+{
+    struct link *l = &s->links[i];
+    struct item item = {.source = source, .keys = keys, .key_count = key_count};
+    struct transform_record record = source->record;
+    int rc;
+
+    record.data = data;
+    if (s->chain->link[i].holds) {
+        if (hold(l, &item, &record.part) < 0)
+            return -1;
+    } else {
+        l->now = &item;
+    }
+    rc = s->chain->link[i].ops->run(s->states[i], &record, 1, &l->out, s->err);
+    l->now = NULL;
+    return rc;
 }
 
 /* The keys of before, and those that the transform has set now. */
-static int add_keys(struct chain_state *s, const struct item *item, const struct transform_key *keys, size_t count,
-                    struct item *all)
+static void add_keys(struct link *l, const struct item *item, const struct transform_key *keys, size_t count,
+                     size_t *total)
 {
-    struct transform_key *sum = lua_arena_take(&s->arena, (item->key_count + count) * sizeof(*sum));
     size_t n = 0;
 
-    if (!sum)
-        return -1;
+    if (item->key_count + count > l->key_room) {
+        l->key_room = item->key_count + count;
+        l->keys = mem_grow(l->keys, l->key_room, sizeof(*l->keys));
+    }
     for (size_t i = 0; i < item->key_count; i++) {
         bool again = false;
 
         for (size_t k = 0; k < count; k++)
             again = again || slice_eq(keys[k].name, item->keys[i].name);
         if (!again)
-            sum[n++] = item->keys[i];
+            l->keys[n++] = item->keys[i];
     }
-    for (size_t k = 0; k < count; k++, n++)
-        if (keep(s, keys[k].name, &sum[n].name) < 0 || keep(s, keys[k].value, &sum[n].value) < 0)
-            return -1;
-    all->keys = sum;
-    all->key_count = n;
-    return 0;
+    for (size_t k = 0; k < count; k++)
+        l->keys[n++] = keys[k];
+    *total = n;
 }
+
+/* Counts one more piece of the source behind link `i`. The first that is too much makes the source fail. */
+static int count_made(struct chain_state *s, struct source *source, size_t i, size_t bytes)
+{
+    char why[128], message[192];
+
+    source->made[i].pieces++;
+    source->made[i].bytes += bytes;
+    if (source->too_much || !transform_made_too_much(source->made[i].pieces, source->made[i].bytes, why, sizeof(why)))
+        return 0;
+    source->too_much = true;
+    snprintf(message, sizeof(message), "transform %zu (%s): %s", i + 1, s->chain->link[i].ops->name, why);
+    return fail_source(s, source, TRANSFORM_MADE_CODE, slice_str(message));
+}
+
+/* --- fates --- */
 
 static int emit(struct transform_out *o, const struct transform_record *from, struct slice data,
                 const struct transform_key *keys, size_t key_count)
 {
     struct link *l = (struct link *)o;
     struct chain_state *s = l->owner;
-    struct item *item = item_of(l, from), sum = {.keys = item->keys, .key_count = item->key_count}, *next;
+    struct item *item = item_of(l, from);
     struct source *source = item->source;
+    const struct transform_key *all = item->keys;
+    size_t all_count = item->key_count;
+    nsec began;
+    int rc;
 
-    if (key_count && add_keys(s, item, keys, key_count, &sum) < 0)
+    if (count_made(s, source, l->index, data.n) < 0)
         return -1;
+    if (source->too_much) /* what comes behind is worked on no further */
+        return 0;
+    if (key_count > 0) {
+        add_keys(l, item, keys, key_count, &all_count);
+        all = l->keys;
+    }
     if (l->index + 1 == s->chain->count) {
         source->arrived = true;
-        close_item(item);
-        return s->out->emit(s->out, &source->record, data, sum.keys, sum.key_count);
+        return s->out->emit(s->out, &source->record, data, all, all_count);
     }
-    if (keep(s, data, &data) < 0)
-        return -1;
-    next = add_item(l + 1, source, data);
-    next->keys = sum.keys;
-    next->key_count = sum.key_count;
-    close_item(item);
-    return 0;
-}
-
-static void end_source(struct chain_state *s, struct source *source)
-{
-    if (source->on_the_way == 0 && !source->arrived && !source->failed)
-        s->out->drop(s->out, &source->record, source->reason);
+    began = clock_mono();
+    rc = pass(s, l->index + 1, source, data, all, all_count);
+    o->elsewhere += clock_mono() - began;
+    return rc;
 }
 
 static void drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
     struct link *l = (struct link *)o;
-    struct item *item = item_of(l, from);
+    struct source *source = item_of(l, from)->source;
 
-    if (reason.n && keep(l->owner, reason, &item->source->reason) < 0)
-        item->source->reason = (struct slice){0};
-    close_item(item);
-    end_source(l->owner, item->source);
+    if (reason.n && keep(l->owner, reason, &source->reason) < 0)
+        source->reason = (struct slice){0};
 }
 
 static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
 {
     struct link *l = (struct link *)o;
-    struct item *item = item_of(l, from);
-    bool again = item->source->failed;
 
-    close_item(item);
-    item->source->failed = true;
-    return again ? 0 : l->owner->out->fail(l->owner->out, &item->source->record, code, message);
+    return fail_source(l->owner, item_of(l, from)->source, code, message);
 }
 
 static void count(struct transform_out *o, struct slice name, double by)
@@ -302,55 +365,44 @@ void chain_close(struct chain_state **state)
     for (size_t i = 0; i < s->chain->count; i++) {
         if (s->states[i])
             s->chain->link[i].ops->close(&s->states[i]);
-        mem_free(s->links[i].items);
-        mem_free(s->links[i].records);
+        mem_free(s->links[i].held);
+        mem_free(s->links[i].keys);
     }
     lua_arena_release(&s->arena);
     mem_free(s);
 }
 
+size_t chain_memory(const struct chain_state *s)
+{
+    return s->memory;
+}
+
 int chain_begin(struct chain_state *s, struct err *e)
 {
     forget(s);
-    s->full = false;
     for (size_t i = 0; i < s->chain->count; i++)
         if (s->chain->link[i].ops->begin(s->states[i], e) < 0)
             return -1;
     return 0;
 }
 
-/* What is in the inboxes from link `i` on goes through. */
-static int pass_on(struct chain_state *s, size_t i, struct err *e)
+/* A record of the caller. What holds back gives fates when the caller's bytes are gone. */
+static int take_in(struct chain_state *s, const struct transform_record *record)
 {
-    for (; i < s->chain->count; i++) {
-        struct link *l = &s->links[i];
-        size_t from = l->done;
+    struct source local, *source = s->chain->holds ? lua_arena_take(&s->arena, sizeof(*source)) : &local;
 
-        l->done = l->count;
-        if (l->count > from && s->chain->link[i].ops->run(s->states[i], l->records + from, l->count - from, &l->out, e))
-            return s->full ? err_set(e, ERR_LIMIT, "records grow to more than %llu MiB between transforms",
-                                     (unsigned long long)(MEMORY_MAX / MIB))
-                           : -1;
-    }
-    return 0;
-}
-
-/* A transform that holds back gives fates when the caller's bytes are gone. */
-static int take_in(struct chain_state *s, const struct transform_record *record, struct err *e)
-{
-    struct source *source = lua_arena_take(&s->arena, sizeof(*source));
-    int rc = source ? 0 : -1;
-
-    if (rc == 0) {
-        *source = (struct source){.record = *record};
-        if (s->chain->holds &&
-            (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0))
-            rc = -1;
-    }
-    if (rc < 0)
-        return err_set(e, ERR_LIMIT, "a batch takes more than %llu MiB between transforms",
-                       (unsigned long long)(MEMORY_MAX / MIB));
-    add_item(&s->links[0], source, source->record.data);
+    if (!source)
+        return too_much_held(s);
+    memset(source, 0, offsetof(struct source, made) + s->chain->count * sizeof(source->made[0]));
+    source->record = *record;
+    if (s->chain->holds &&
+        (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0))
+        return -1;
+    if (pass(s, 0, source, source->record.data, NULL, 0) < 0)
+        return -1;
+    end_source(s, source);
+    if (!s->chain->holds)
+        lua_arena_reset(&s->arena); /* a reason */
     return 0;
 }
 
@@ -362,16 +414,29 @@ int chain_run(struct chain_state *s, const struct transform_record *records, siz
     if (s->chain->count == 1) /* fates go straight to the caller */
         return s->chain->link[0].ops->run(s->states[0], records, total, out, e);
     s->out = out;
+    s->err = e;
     for (size_t i = 0; i < total && rc == 0; i++) {
-        rc = take_in(s, &records[i], e);
-        if (rc == 0 && (i % GROUP == GROUP - 1 || i + 1 == total)) {
-            rc = pass_on(s, 0, e);
-            if (!s->chain->holds)
-                forget(s);
-        }
+        if (cancel_is_asked(s->cancel))
+            rc = err_set(e, ERR_CANCELLED, "the program is ending");
+        else
+            rc = take_in(s, &records[i]);
     }
     s->out = NULL;
     return rc;
+}
+
+/* The items that link `i` held back have their fates. */
+static void end_held(struct chain_state *s, size_t i)
+{
+    struct link *l = &s->links[i];
+
+    for (size_t k = 0; k < l->held_count; k++) {
+        struct source *source = l->held[k]->source;
+
+        if (--source->held == 0)
+            end_source(s, source);
+    }
+    l->held_count = 0;
 }
 
 int chain_end(struct chain_state *s, struct transform_out *out, struct err *e)
@@ -381,11 +446,13 @@ int chain_end(struct chain_state *s, struct transform_out *out, struct err *e)
     if (s->chain->count == 1)
         return s->chain->link[0].ops->end(s->states[0], out, e);
     s->out = out;
+    s->err = e;
     for (size_t i = 0; i < s->chain->count && rc == 0; i++) {
         rc = s->chain->link[i].ops->end(s->states[i], &s->links[i].out, e);
         if (rc == 0)
-            rc = pass_on(s, i + 1, e);
+            end_held(s, i);
     }
     s->out = NULL;
+    forget(s);
     return rc;
 }

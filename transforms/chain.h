@@ -3,7 +3,8 @@
  * Fates end where they happen and name the source: `from` in the fates that a chain gives is always the record that
  * went into it, with its own data, whichever transform decided. Partition keys add up; of the same name the later one
  * counts. When one record became many on the way, each that arrives is emitted; the source is dropped when none of
- * them arrives, with the last reason, and failed once when one of them fails, even if others arrive.
+ * them arrives, with the last reason, and failed once when one of them fails, even if others arrive. A source of which
+ * more is made than one record may become (limits.h) fails, and no more of it is worked on.
  *
  * Ownership  the parts' conf is borrowed and outlives the chain, the chain outlives its states.
  * Threads    load, unload: the main thread. A state: one at a time.
@@ -40,6 +41,7 @@ bool chain_holds(const struct chain *c);     /* one of them does */
 /* `cancel` as in transform_ops.open. */
 MUST_CHECK int chain_open(struct chain_state **s, struct chain *c, const struct cancel *cancel, struct err *e);
 void chain_close(struct chain_state **s);
+size_t chain_memory(const struct chain_state *s); /* what it keeps of the batch */
 
 /* As begin, run and end of transform_ops. */
 MUST_CHECK int chain_begin(struct chain_state *s, struct err *e);

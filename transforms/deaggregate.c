@@ -6,6 +6,7 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/mem.h"
 #include "transforms/kpl.h"
+#include "transforms/transform_made.h"
 #include "transforms/transform_plain.h"
 
 #include <stdio.h>
@@ -151,24 +152,24 @@ enum plan {
     PLAN_REFUSE,
 };
 
-static enum plan plan_for(const struct deaggregate *d, struct slice data)
+static enum plan plan_for(const struct deaggregate *d, struct slice data, size_t *pieces)
 {
-    long pieces;
+    long found = d->split == SPLIT_NONE ? 0 : count_pieces(d, data);
+    bool whole = found == 0 || (found > 0 && (size_t)found > d->max);
 
-    if (d->split == SPLIT_NONE)
-        return PLAN_WHOLE;
-    pieces = count_pieces(d, data);
-    if (pieces < 0)
+    *pieces = whole || found < 0 ? 1 : (size_t)found;
+    if (found < 0)
         return PLAN_REFUSE;
-    return pieces == 0 || (size_t)pieces > d->max ? PLAN_WHOLE : PLAN_SPLIT;
+    return whole ? PLAN_WHOLE : PLAN_SPLIT;
 }
 
 static int emit_data(const struct deaggregate *d, const struct transform_record *rec, struct slice data,
                      struct transform_out *out)
 {
     struct slice piece;
+    size_t pieces;
 
-    if (plan_for(d, data) == PLAN_WHOLE)
+    if (plan_for(d, data, &pieces) == PLAN_WHOLE)
         return out->emit(out, rec, data, NULL, 0);
     while (next(d, &data, &piece) == 1)
         if (out->emit(out, rec, piece, NULL, 0) < 0)
@@ -182,16 +183,20 @@ static int refuse_json(const struct transform_record *rec, struct transform_out 
                      SLICE("deaggregate: not a row of JSON objects (an array of them is not one)"));
 }
 
-/* A packed record fails as a whole when one of its records would: a record has one fate. */
+/* A packed record fails as a whole when one of its records would, or when they are too many: a record has one fate. */
 static int unpack(const struct deaggregate *d, const struct transform_record *rec, struct kpl_reader packed,
                   struct transform_out *out)
 {
     struct kpl_reader look = packed;
+    size_t total = 0, pieces;
     struct slice data;
+    char why[128];
 
-    while (kpl_next(&look, &data))
-        if (plan_for(d, data) == PLAN_REFUSE)
+    for (; kpl_next(&look, &data); total += pieces)
+        if (plan_for(d, data, &pieces) == PLAN_REFUSE)
             return refuse_json(rec, out);
+    if (transform_made_too_much(total, 0, why, sizeof(why)))
+        return out->fail(out, rec, TRANSFORM_MADE_CODE, slice_str(why));
     while (kpl_next(&packed, &data))
         if (emit_data(d, rec, data, out) < 0)
             return -1;
@@ -203,6 +208,7 @@ static int deaggregate_one(const struct deaggregate *d, const struct transform_r
     struct kpl_reader packed;
     const char *why = NULL;
     enum kpl_kind kind = d->kpl ? kpl_open(&packed, rec->data, &why) : KPL_NOT;
+    size_t pieces;
     char text[128];
 
     if (kind == KPL_AGGREGATED)
@@ -211,7 +217,7 @@ static int deaggregate_one(const struct deaggregate *d, const struct transform_r
         snprintf(text, sizeof(text), "deaggregate: KPL record: %s", why);
         return out->fail(out, rec, "RecordDeAggregation.InvalidKpl", slice_str(text));
     }
-    if (plan_for(d, rec->data) == PLAN_REFUSE)
+    if (plan_for(d, rec->data, &pieces) == PLAN_REFUSE)
         return refuse_json(rec, out);
     return emit_data(d, rec, rec->data, out);
 }

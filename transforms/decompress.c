@@ -7,6 +7,7 @@
 #include "pipeline/base/mem.h"
 #include "transforms/cloudwatch_logs.h"
 #include "transforms/gunzip.h"
+#include "transforms/transform_made.h"
 #include "transforms/transform_plain.h"
 
 enum cloudwatch_mode {
@@ -55,7 +56,7 @@ static const struct cfg_field FIELDS[] = {
      .offset = offsetof(struct decompress_conf, limit),
      .def = "16MiB",
      .min = 1024,
-     .max = 256 * (int64_t)MIB,
+     .max = 32 * (int64_t)MIB,
      .help = "a record that holds more than this fails"},
     {.name = NULL},
 };
@@ -64,6 +65,7 @@ struct decompress {
     const struct decompress_conf *conf;
     struct gunzip *gunzip;
     struct buf whole, event;
+    const struct cancel *cancel;
 };
 
 static int decompress_load(void **shared, const void *conf, const struct transform_env *env, struct err *e)
@@ -80,7 +82,8 @@ static int decompress_open(void **state, void *shared, const struct cancel *canc
 {
     struct decompress *d = mem_alloc(sizeof(*d));
 
-    (void)cancel, (void)e;
+    (void)e;
+    d->cancel = cancel;
     d->conf = shared;
     d->gunzip = gunzip_new();
     buf_init(&d->whole, d->conf->limit);
@@ -139,6 +142,7 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
                       struct err *e)
 {
     struct cloudwatch_envelope envelope;
+    char too_much[128];
     struct err why = {0};
 
     if (cloudwatch_read(buf_slice(&d->whole), &envelope, &why) < 0)
@@ -153,6 +157,8 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
         out->drop(out, rec, SLICE("CloudWatch Logs envelope without events"));
         return 0;
     }
+    if (transform_made_too_much(envelope.event_count, 0, too_much, sizeof(too_much)))
+        return out->fail(out, rec, TRANSFORM_MADE_CODE, slice_str(too_much));
     if (events_bytes(d, &envelope) > d->conf->limit)
         return out->fail(out, rec, "Decompression.LimitExceeded",
                          SLICE("CloudWatch Logs envelope: its events outgrow `limit` when each names its origin"));
@@ -178,9 +184,16 @@ static int decompress_one(struct decompress *d, const struct transform_record *r
 static int decompress_run(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
                           struct err *e)
 {
-    for (size_t i = 0; i < count; i++)
-        if (decompress_one(state, &records[i], out, e) < 0)
+    struct decompress *d = state;
+
+    for (size_t i = 0; i < count; i++) {
+        if (cancel_is_asked(d->cancel))
+            return err_set(e, ERR_CANCELLED, "the program is ending");
+        if (decompress_one(d, &records[i], out, e) < 0)
             return -1;
+        transform_plain_trim(&d->whole);
+        transform_plain_trim(&d->event);
+    }
     return 0;
 }
 

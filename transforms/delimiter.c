@@ -93,9 +93,13 @@ static int delimiter_one(struct delimiter_state *s, const struct transform_recor
 static int delimiter_run(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
                          struct err *e)
 {
-    for (size_t i = 0; i < count; i++)
-        if (delimiter_one(state, &records[i], out, e) < 0)
+    struct delimiter_state *s = state;
+
+    for (size_t i = 0; i < count; i++) {
+        if (delimiter_one(s, &records[i], out, e) < 0)
             return -1;
+        transform_plain_trim(&s->joined);
+    }
     return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "transforms/lua_lib.h"
 #include "transforms/lua_sandbox.h"
 #include "transforms/lua_sluice.h"
+#include "transforms/transform_made.h"
+#include "transforms/transform_plain.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -143,6 +145,8 @@ static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end
         take_error(w, status, error);
     if (w->guard.out_of_memory && !w->guard.aborted)
         clean_up(w);
+    transform_plain_trim(&w->guard.text);
+    transform_plain_trim(&w->guard.word);
     if (w->guard.cancelled)
         return LUA_CALL_CANCELLED;
     return status == LUA_OK && !w->guard.aborted ? LUA_CALL_OK : LUA_CALL_FAILED;
@@ -150,9 +154,23 @@ static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end
 
 /* --- what comes back --- */
 
+/* A batch may give back what it got, and a little more of each. */
+static void check_given(lua_State *L, const struct lua_worker *w)
+{
+    uint64_t pieces = w->parts.n / sizeof(struct lua_part) + 1, bytes = w->given;
+    uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
+    char why[128];
+
+    if (transform_made_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
+                                bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
+        luaL_error(L, "what comes back is too much: %s", why);
+}
+
 static void add_part(lua_State *L, struct lua_worker *w, struct lua_part part)
 {
     part.n = w->result.n - part.at;
+    w->given += part.untouched ? part.of->from.data.n : part.n;
+    check_given(L, w);
     if (buf_add(&w->parts, &part, sizeof(part)) < 0)
         luaL_error(L, "too many records come back");
 }
@@ -264,8 +282,11 @@ static int call_batch(lua_State *L)
 
 static enum lua_call_status call_script(struct lua_worker *w, nsec limit, nsec hard_end, struct lua_call_error *error)
 {
+    transform_plain_trim(&w->result);
+    transform_plain_trim(&w->parts);
     buf_clear(&w->result);
     buf_clear(&w->parts);
+    w->given = 0;
     lua_pushvalue(w->L, STACK_CALL);
     return call(w, limit, hard_end, error);
 }

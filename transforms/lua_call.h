@@ -33,6 +33,7 @@ struct lua_worker {
     unsigned log_lines; /* of this batch */
 
     struct buf result, parts; /* bytes; struct lua_part one behind the other */
+    uint64_t given;           /* bytes in all parts, also those that are not in `result` */
     /* batch(): copies of the records that came so far */
     struct buf held, held_at; /* bytes; struct lua_held */
     bool held_full;

@@ -12,6 +12,8 @@
 #define HOOK_COUNT_BIG 4
 /* Units of work, of about a nanosecond, between two looks at the clock. */
 #define CREDIT 100000
+/* At least what Lua puts around the bytes of a string. */
+#define STRING_HEADER ((size_t)64)
 /* Allocations from this size on look at the clock. */
 #define MUCH ((size_t)64 << 10)
 
@@ -134,7 +136,7 @@ static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
 
     if (!p)
         old_size = 0;
-    if (is_string && size > LUA_GUARD_STRING_MAX) {
+    if (is_string && size > LUA_GUARD_STRING_MAX + STRING_HEADER) {
         g->out_of_memory = true;
         return NULL;
     }

@@ -9,6 +9,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "transforms/gunzip.h"
+#include "transforms/transform_plain.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>
@@ -134,6 +135,7 @@ static int gunzip_text(lua_State *L)
     }
     lua_guard_step(L, out->n);
     lua_lib_push(L, buf_slice(out));
+    transform_plain_trim(out);
     return 1;
 }
 

@@ -3,6 +3,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua_call.h"
+#include "transforms/transform_plain.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,22 +76,22 @@ static int run_one(struct lua_worker *w, nsec hard_end, struct err *e)
 
 static int run_records(struct lua_worker *w, const struct transform_record *records, size_t count, struct err *e)
 {
-    nsec began = clock_mono(), hard_end = began + w->batch_left;
+    nsec end = clock_mono() + w->batch_left - w->out->elsewhere; /* and later by what passes elsewhere */
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
         if (cancel_is_asked(w->options.cancel)) /* the guard looks only at calls that take a while */
             return cancelled(e);
         lua_record_begin(&w->one, &w->arena, &records[i]);
-        rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, hard_end, e);
+        rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, end + w->out->elsewhere, e);
         lua_record_end(&w->one);
         lua_arena_reset(&w->arena);
         if (rc > 0) {
-            w->batch_over = clock_mono() >= hard_end;
+            w->batch_over = clock_mono() >= end + w->out->elsewhere;
             rc = renew(w, e);
         }
     }
-    w->batch_left -= clock_mono() - began;
+    w->batch_left = end + w->out->elsewhere - clock_mono();
     return rc;
 }
 
@@ -193,6 +194,10 @@ static void drop_held(struct lua_worker *w)
         mem_free(w->records.at);
     w->records = (struct lua_meta_records){&w->one, 1};
     lua_arena_reset(&w->arena);
+    transform_plain_trim(&w->held);
+    transform_plain_trim(&w->held_at);
+    transform_plain_trim(&w->result);
+    transform_plain_trim(&w->parts);
     buf_clear(&w->held);
     buf_clear(&w->held_at);
     w->held_full = false;
@@ -289,6 +294,7 @@ int lua_worker_end(struct lua_worker *w, struct transform_out *out, struct err *
     w->out = NULL;
     for (size_t i = 0; i < w->records.count; i++)
         lua_record_end(&w->records.at[i]);
+    drop_held(w);
     if (rc < 0)
         return -1;
     return renew(w, e);

@@ -48,6 +48,8 @@ struct transform_out {
     /* sluice.counter(name) and the like; both may be NULL. */
     void (*count)(struct transform_out *o, struct slice name, double by);
     void (*log)(struct transform_out *o, int level, struct slice text);
+    /* Time that emit() has spent in transforms behind this one: not to be counted as this one's. Only grows. */
+    nsec elsewhere;
 };
 
 struct transform_env {

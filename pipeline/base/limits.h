@@ -44,6 +44,24 @@
 #define REJECTS_REASONS_MAX 8
 #endif
 
+/* What one record may become in a transform: so many records (none has to have a byte), of so many bytes together. One
+ * that becomes more fails. CloudWatch Logs puts 10,000 events of 1 MiB together into one record at most. */
+#ifdef TIGHT
+#define TRANSFORM_RECORD_PIECES_MAX 4000
+#define TRANSFORM_RECORD_MADE_MAX   (2 * MIB)
+#else
+#define TRANSFORM_RECORD_PIECES_MAX 100000
+#define TRANSFORM_RECORD_MADE_MAX   (32 * MIB)
+#endif
+/* What a chain of transforms may keep of a batch for a transform in it that gives nothing before the batch's end. */
+#ifdef TIGHT
+#define TRANSFORM_HELD_MAX (4 * MIB)
+#else
+#define TRANSFORM_HELD_MAX (128 * MIB)
+#endif
+/* Buffers of a transform that grew larger than this for one record are given back behind it. */
+#define TRANSFORM_KEEP_MAX (2 * MIB)
+
 /* A body larger than this lives in an unlinked file. */
 #ifdef TIGHT
 #define BODY_MEMORY_MAX (4 * KIB)

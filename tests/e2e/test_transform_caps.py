@@ -1,8 +1,11 @@
 """The caps of scripts, through the real daemon: what takes too long fails alone, and nothing waits for it."""
 
+import gzip
+import json
+
 import backups
 import objects
-from common import one_stream, to_file
+from common import MIB, one_stream, to_file
 from firehose import Firehose
 from test_transform import backup, delivered, script
 
@@ -58,3 +61,66 @@ def test_the_end_does_not_wait_for_a_script_and_no_record_fails_by_it(t):
     d.wait_delivered("app", 3)
     d.stop()
     objects.assert_exactly_once(delivered(t), records)
+
+
+ZEROS = gzip.compress(bytes(16 * MIB))
+BOUND = 250 * MIB  # of the whole process, with a worker for each core at work on one
+
+
+def test_what_is_large_only_in_the_middle_takes_little_memory(t):
+    text = "function transform(r, meta) return #r.raw .. ' bytes, record ' .. meta.sequence end"
+    chain = [{"decompress": {}}, {"lua": script(t, text)}]
+    d = t.daemon(one_stream("app", to_file(t), transform=chain, backup=backup(t))).start()
+    Firehose(d.api_port).put_all("app", [ZEROS] * 64)
+    books = d.wait_delivered("app", 64)
+    assert books.backed_up == 0, books
+    if not t.sanitized:
+        assert d.peak_rss() < BOUND, d.peak_rss()
+    d.stop()
+    assert len(set(delivered(t))) == 64
+    assert all(line.startswith(b"16777216 bytes") for line in delivered(t)), delivered(t)[:3]
+
+
+def test_what_stays_too_large_fails_alone_and_takes_little_memory(t):
+    chain = [{"decompress": {"not_gzip": "pass"}}, {"delimiter": {"text": ";"}}]
+    d = t.daemon(one_stream("app", to_file(t), transform=chain, backup=backup(t))).start()
+    Firehose(d.api_port).put_all("app", [b"before", *[ZEROS] * 64, b"after"])
+    books = d.wait_delivered("app", 2)
+    assert books.backed_up == 64, books
+    if not t.sanitized:
+        assert d.peak_rss() < BOUND, d.peak_rss()
+    d.stop()
+    objects.assert_exactly_once(delivered(t), [b"before;", b"after;"])
+    failed = backups.read(t.path("backup"), "processing-failed")
+    assert [line["data"] for line in failed] == [ZEROS] * 64
+    assert {line["errorCode"] for line in failed} == {"Transform.RecordTooLarge"}, failed[0]
+
+
+def envelope(events):
+    return gzip.compress(json.dumps({
+        "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logStream": "s", "subscriptionFilters": ["f"],
+        "logEvents": [{"id": "1", "timestamp": 1, "message": ""}] * events,
+    }).encode())
+
+
+def test_one_record_that_becomes_hundreds_of_thousands_fails_alone(t):
+    many = "function transform(r) if r.raw == 'bad' then local t = {} for i = 1, 300000 do t[i] = '' end return t end " \
+           "return r end"
+    d = t.daemon({"streams": {
+        "lua": one_stream("lua", to_file(t, "lua"), transform={"lua": script(t, many)},
+                          backup={"mode": "failed", "file": {"path": t.path("lua-backup")}})["streams"]["lua"],
+        "logs": one_stream("logs", to_file(t, "logs"),
+                           transform={"decompress": {"cloudwatch_logs": "messages", "not_gzip": "pass"}},
+                           backup={"mode": "failed", "file": {"path": t.path("logs-backup")}})["streams"]["logs"],
+    }}).start()
+    bad = {"lua": b"bad", "logs": envelope(300000)}
+    for name, record in bad.items():
+        Firehose(d.api_port).put_all(name, [b"before", record, b"after"])
+    for name, record in bad.items():
+        assert d.wait_delivered(name, 2).backed_up == 1
+        [line] = backups.read(t.path(name + "-backup"), "processing-failed")
+        assert line["data"] == record
+        assert "one record becomes" in line["errorMessage"] and "100000 is the most" in line["errorMessage"], line
+    d.stop()
+    for name in bad:
+        objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), [b"before", b"after"])

@@ -11,6 +11,7 @@ struct run {
     struct chain *chain;
     struct chain_state *state;
     struct buf fates;
+    struct cancel cancel;
     int emit_fails;
 };
 
@@ -52,6 +53,13 @@ static int fail_one(struct transform_out *o, const struct transform_record *from
     return 0;
 }
 
+static int ignore_fail(struct transform_out *o, const struct transform_record *from, const char *code,
+                       struct slice message)
+{
+    (void)o, (void)from, (void)code, (void)message;
+    return 0;
+}
+
 static struct run *run_new(const char *const *scripts)
 {
     struct run *run = mem_alloc(sizeof(*run));
@@ -69,7 +77,7 @@ static struct run *run_new(const char *const *scripts)
         run->parts[run->count] = (struct chain_part){rig->ops, rig->conf};
     }
     if (chain_load(&run->chain, run->parts, run->count, &(struct transform_env){.stream = "s"}, &e) < 0 ||
-        chain_open(&run->state, run->chain, NULL, &e) < 0)
+        chain_open(&run->state, run->chain, &run->cancel, &e) < 0)
         fail_msg("%s", e.msg);
     return run;
 }
@@ -186,14 +194,14 @@ static void what_is_held_back_comes_with_its_source_at_the_end(void **state)
         run_records(run, (const char *const[]){"d", "e"}, 2, 4);
         assert_int_equal(chain_end(run->state, &run->out, &e), 0);
         assert_string_equal(buf_cstr(&run->fates), "a@1 - \n"
-                                                   "c@3 - \n"
                                                    "d@4 ! Lua.FunctionError: t.lua:1: no\n"
+                                                   "c@3 - \n"
                                                    "b@2 -> b!?\ne@5 -> e!?\n");
     }
     run_free(run);
 }
 
-static void more_records_than_a_group_pass_in_order(void **state)
+static void many_records_pass_in_order(void **state)
 {
     struct run *run = run_new(SCRIPTS(TRANSFORM("return {r, r}"), TRANSFORM("return r"), TRANSFORM("return r")));
     const char *texts[200];
@@ -211,6 +219,98 @@ static void more_records_than_a_group_pass_in_order(void **state)
         p += strlen(want);
     }
     assert_int_equal(*p, '\0');
+    run_free(run);
+}
+
+/* Each of the two makes less than is allowed; together they do not. */
+static void a_record_that_becomes_too_many_along_the_way_fails_alone(void **state)
+{
+    struct run *run =
+        run_new(SCRIPTS(TRANSFORM("if r.raw ~= 'bad' then return r end local t = {} for i = 1, 1000 do t[i] "
+                                  "= 'x' end return t"),
+                        TRANSFORM("if r.raw ~= 'x' then return r end local t = {} for i = 1, 1000 do t[i] "
+                                  "= 'y' end return t"),
+                        TRANSFORM("if r.raw ~= 'y' then return r end")));
+    char want[200];
+
+    (void)state;
+    snprintf(want, sizeof(want),
+             "a@1 -> a\n"
+             "bad@2 ! Transform.LimitExceeded: transform 2 (lua): one record becomes %d records, and %d is the most\n"
+             "c@3 -> c\n",
+             TRANSFORM_RECORD_PIECES_MAX + 1, TRANSFORM_RECORD_PIECES_MAX);
+    assert_string_equal(run_batch(run, (const char *const[]){"a", "bad", "c"}, 3), want);
+    run_free(run);
+}
+
+static void a_record_that_grows_too_large_along_the_way_fails_alone(void **state)
+{
+    struct run *run = run_new(
+        SCRIPTS(TRANSFORM("if r.raw ~= 'bad' then return r end local t = {} for i = 1, 16 do t[i] = 'x' end return t"),
+                TRANSFORM("if r.raw ~= 'x' then return r end return ('y'):rep(4 << 20)"),
+                TRANSFORM("if r.raw:sub(1, 1) ~= 'y' then return r end")));
+    char want[200];
+
+    (void)state;
+    snprintf(want, sizeof(want),
+             "bad@1 ! Transform.LimitExceeded: transform 2 (lua): one record becomes %llu bytes, and %llu is the most\n"
+             "b@2 -> b\n",
+             TRANSFORM_RECORD_MADE_MAX / (4 * MIB) * 4 * MIB + 4 * MIB, TRANSFORM_RECORD_MADE_MAX);
+    assert_string_equal(run_batch(run, (const char *const[]){"bad", "b"}, 2), want);
+    run_free(run);
+}
+
+/* Large in the middle, small at the end: nothing of it is kept, however many there are. */
+static void what_records_become_in_the_middle_is_not_kept(void **state)
+{
+    struct run *run = run_new(SCRIPTS(TRANSFORM("return (r.raw):rep(1 << 20)"), TRANSFORM("return tostring(#r.raw)")));
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(chain_begin(run->state, &e), 0);
+    for (int i = 0; i < 300; i++) {
+        buf_clear(&run->fates);
+        run_records(run, (const char *const[]){"x"}, 1, 1);
+        assert_string_equal(buf_cstr(&run->fates), "x@1 -> 1048576\n");
+        assert_true(chain_memory(run->state) < 64 * KIB);
+    }
+    assert_int_equal(chain_end(run->state, &run->out, &e), 0);
+    run_free(run);
+}
+
+static void what_is_held_back_has_a_limit(void **state)
+{
+    struct run *run = run_new(SCRIPTS("function batch(rs) return rs end", TRANSFORM("return r")));
+    size_t n = TRANSFORM_HELD_MAX / 8, taken = 0;
+    struct transform_record r = {.data = slice_of(mem_alloc(n), n), .seq = 1};
+    struct err e = {0};
+
+    (void)state;
+    memset((void *)(uintptr_t)r.data.p, 'x', n);
+    run->out.fail = ignore_fail; /* those that do not fit the script's own memory */
+    assert_int_equal(chain_begin(run->state, &e), 0);
+    while (chain_run(run->state, &r, 1, &run->out, &e) == 0 && taken < 100)
+        taken++;
+    assert_int_equal(taken, 7);
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_non_null(strstr(e.msg, "of a batch are held back between transforms"));
+    assert_string_equal(run_batch(run, (const char *const[]){"x"}, 1), "x@1 -> x\n");
+    mem_free((void *)(uintptr_t)r.data.p);
+    run_free(run);
+}
+
+static void a_chain_that_is_cancelled_begins_no_other_record(void **state)
+{
+    struct run *run = run_new(SCRIPTS(TRANSFORM("return r"), TRANSFORM("return r")));
+    struct transform_record records[] = {{.data = SLICE("x"), .seq = 1}, {.data = SLICE("y"), .seq = 2}};
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(chain_begin(run->state, &e), 0);
+    cancel_ask(&run->cancel);
+    assert_int_equal(chain_run(run->state, records, 2, &run->out, &e), -1);
+    assert_int_equal(e.code, ERR_CANCELLED);
+    assert_int_equal(run->fates.n, 0);
     run_free(run);
 }
 
@@ -259,7 +359,12 @@ int main(void)
         cmocka_unit_test(keys_add_up_and_the_later_one_counts),
         cmocka_unit_test(one_that_became_many_is_dropped_when_none_arrives),
         cmocka_unit_test(what_is_held_back_comes_with_its_source_at_the_end),
-        cmocka_unit_test(more_records_than_a_group_pass_in_order),
+        cmocka_unit_test(many_records_pass_in_order),
+        cmocka_unit_test(a_record_that_becomes_too_many_along_the_way_fails_alone),
+        cmocka_unit_test(a_record_that_grows_too_large_along_the_way_fails_alone),
+        cmocka_unit_test(what_records_become_in_the_middle_is_not_kept),
+        cmocka_unit_test(what_is_held_back_has_a_limit),
+        cmocka_unit_test(a_chain_that_is_cancelled_begins_no_other_record),
         cmocka_unit_test(a_full_body_stops_the_run),
         cmocka_unit_test(a_mistake_in_one_of_several_names_which),
     };

@@ -2,6 +2,7 @@
 #include "tests/support/cmocka.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "tests/unit/transforms/transform_rig.h"
 
 /* An aggregated record with the key table {"k"} around the bytes of its field-3 messages. */
@@ -174,6 +175,23 @@ static void a_delimiter_for_something_else_is_a_mistake(void **state)
     rig_close(&r);
 }
 
+/* Records of no bytes, packed. */
+static void too_many_packed_records_fail_before_any_is_given_out(void **state)
+{
+    static const char empty[] = {0x1a, 0x04, 0x08, 0x00, 0x1a, 0x00};
+    size_t count = TRANSFORM_RECORD_PIECES_MAX + 1, n = count * sizeof(empty);
+    char *records = mem_alloc(n), *b = mem_alloc(n + 64), want[200];
+
+    (void)state;
+    for (size_t i = 0; i < count; i++)
+        memcpy(records + i * sizeof(empty), empty, sizeof(empty));
+    snprintf(want, sizeof(want), "fail Transform.LimitExceeded one record becomes %zu records, and %d is the most\n",
+             count, TRANSFORM_RECORD_PIECES_MAX);
+    assert_fates("{}", kpl(b, slice_of(records, n)), want);
+    mem_free(records);
+    mem_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +204,7 @@ int main(void)
         cmocka_unit_test(what_is_not_a_row_of_objects_fails_whole),
         cmocka_unit_test(text_is_split_at_delimiters),
         cmocka_unit_test(more_pieces_than_max_pass_whole),
+        cmocka_unit_test(too_many_packed_records_fail_before_any_is_given_out),
         cmocka_unit_test(unpacked_records_are_split_too_and_fail_together),
         cmocka_unit_test(a_delimiter_for_something_else_is_a_mistake),
     };

@@ -1,6 +1,7 @@
 /* gzip records and CloudWatch Logs envelopes, whole, damaged and hostile. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/limits.h"
 #include "tests/unit/transforms/transform_rig.h"
 
 #include <zlib.h>
@@ -242,6 +243,27 @@ static void a_full_body_stops_the_batch(void **state)
     buf_release(&b);
 }
 
+static void an_envelope_of_too_many_events_fails_before_any_is_given_out(void **state)
+{
+    static const char event[] = "{\"id\":\"1\",\"message\":\"\"},";
+    struct buf text, b;
+    char want[200];
+
+    (void)state;
+    buf_init(&text, 16 << 20);
+    buf_init(&b, 4 << 20);
+    assert_int_equal(buf_add_str(&text, "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":["), 0);
+    for (size_t i = 0; i < TRANSFORM_RECORD_PIECES_MAX; i++)
+        assert_int_equal(buf_add_str(&text, event), 0);
+    assert_int_equal(buf_add_str(&text, "{\"id\":\"1\",\"message\":\"\"}]}"), 0);
+    pack(&b, buf_slice(&text));
+    snprintf(want, sizeof(want), "fail Transform.LimitExceeded one record becomes %d records, and %d is the most\n",
+             TRANSFORM_RECORD_PIECES_MAX + 1, TRANSFORM_RECORD_PIECES_MAX);
+    assert_fates("{ cloudwatch_logs: messages }", buf_slice(&b), want);
+    buf_release(&text);
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +278,7 @@ int main(void)
         cmocka_unit_test(control_messages_are_dropped),
         cmocka_unit_test(an_envelope_that_is_wrong_anywhere_fails_whole),
         cmocka_unit_test(events_that_repeat_long_names_end_at_the_limit),
+        cmocka_unit_test(an_envelope_of_too_many_events_fails_before_any_is_given_out),
         cmocka_unit_test(a_full_body_stops_the_batch),
     };
 

@@ -318,6 +318,53 @@ static void json_text_is_read_and_written(void **state)
          "null\"x\"1\n");
 }
 
+/* --- one record becomes too much --- */
+
+static void one_record_becomes_no_more_than_the_limit(void **state)
+{
+    static const struct {
+        const char *body, *why;
+    } cases[] = {
+        {"local t = {} for i = 1, LIMIT + 1 do t[i] = '' end return t", "records, and"},
+        {"local t = {} for i = 1, LIMIT + 1 do t[i] = r end return t", "records, and"},
+        {"local t, s = {}, ('x'):rep(1 << 20) for i = 1, 40 do t[i] = s end return t", "bytes, and"},
+        {"local t = {} for i = 1, LIMIT do t[i] = '1' end t[#t + 1] = {a = r} return t", "records, and"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *script = mem_printf("local LIMIT = %d function transform(r) if r.raw ~= 'bad' then return r end %s end",
+                                  TRANSFORM_RECORD_PIECES_MAX, cases[i].body);
+        struct rig *rig = rig_new(script);
+        const struct slice data[] = {SLICE("a"), SLICE("bad"), SLICE("c")};
+        const char *fates;
+
+        mem_free(script);
+        rig_open(rig, "lua: t.lua, memory: 128MiB");
+        rig_begin(rig);
+        assert_int_equal(rig_run(rig, data, 3), 0);
+        fates = rig_end(rig);
+        if (strncmp(fates, "a\n! Lua.FunctionError: t.lua:1: what comes back is too much: one record becomes ", 77) !=
+                0 ||
+            !strstr(fates, cases[i].why) || !strstr(fates, "is the most\nc\n"))
+            fail_msg("%s: %.300s", cases[i].body, fates);
+        rig_free(rig);
+    }
+}
+
+static void as_many_as_the_limit_come_back(void **state)
+{
+    char *script = mem_printf("function transform(r) local t = {} for i = 1, %d do t[i] = '' end return t end",
+                              TRANSFORM_RECORD_PIECES_MAX);
+    struct rig *rig = rig_new(script);
+
+    (void)state;
+    mem_free(script);
+    rig_open(rig, "lua: t.lua");
+    assert_int_equal(strlen(rig_one(rig, "x")), TRANSFORM_RECORD_PIECES_MAX);
+    rig_free(rig);
+}
+
 /* --- cancelled --- */
 
 /* The script says that it is at work. */
@@ -402,6 +449,8 @@ int main(void)
         cmocka_unit_test(finish_runs_when_a_state_ends),
         cmocka_unit_test(scripts_log_and_count_within_bounds),
         cmocka_unit_test(json_text_is_read_and_written),
+        cmocka_unit_test(one_record_becomes_no_more_than_the_limit),
+        cmocka_unit_test(as_many_as_the_limit_come_back),
         cmocka_unit_test(a_cancelled_record_does_not_fail),
         cmocka_unit_test(nothing_begins_and_finish_does_not_run_when_cancelled),
     };
