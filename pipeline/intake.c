@@ -1,5 +1,6 @@
 #include "pipeline/intake.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/human.h"
 
@@ -87,12 +88,28 @@ static void on_began(struct loop_event *ev)
     delivery_loop_at(in->loop, &in->look, v.until);
 }
 
+/* Nobody may ask again for a while, and yet would be turned away. */
+static bool is_still_in_the_way(const struct intake *in, enum pushback_why why)
+{
+    struct spool_books b;
+    struct err disk;
+    uint64_t room;
+
+    if (why == PUSHBACK_DISK)
+        return spool_failing(in->spool, &disk);
+    if (why != PUSHBACK_LIMIT)
+        return false;
+    spool_books(in->spool, &b);
+    room = b.limit / 8 < FRAME_MAX_BYTES ? b.limit / 8 : FRAME_MAX_BYTES;
+    return b.disk_bytes + room > b.limit;
+}
+
 static void on_look(struct loop_timer *t)
 {
     struct intake *in = CONTAINER_OF(t, struct intake, look);
-    struct pushback_view v;
+    struct pushback_view v = pushback_view(&in->pushback, in->loop->mono);
 
-    if (!pushback_look(&in->pushback, in->loop->mono, &v)) {
+    if (!pushback_look(&in->pushback, in->loop->mono, is_still_in_the_way(in, v.why), &v)) {
         delivery_loop_at(in->loop, t, v.until);
         return;
     }

@@ -50,7 +50,7 @@ static void look_at_memory(void *ctx, nsec mono_now)
     struct api *a = ctx;
     struct pushback_view v;
 
-    if (pushback_look(&a->memory, mono_now, &v))
+    if (pushback_look(&a->memory, mono_now, false, &v))
         log_info("requests are no longer pushed back for memory", KS("input", "api"),
                  KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
 }

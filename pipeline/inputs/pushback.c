@@ -65,10 +65,9 @@ static nsec newest(const struct pushback *p)
 /* Locks: held. */
 static struct pushback_view view(const struct pushback *p, nsec now)
 {
-    struct pushback_view v = {.lasted = now - p->since, .count = p->count};
+    struct pushback_view v = {.blocked = p->blocked, .lasted = now - p->since, .count = p->count};
 
     v.until = newest(p) + p->hold;
-    v.blocked = p->blocked && now < v.until;
     while (v.why + 1 < PUSHBACK_WHYS && (!p->last[v.why] || newest(p) - p->last[v.why] >= p->hold))
         v.why++;
     return v;
@@ -86,15 +85,20 @@ struct pushback_view pushback_view(struct pushback *p, nsec now)
     return v;
 }
 
-bool pushback_look(struct pushback *p, nsec now, struct pushback_view *v)
+bool pushback_look(struct pushback *p, nsec now, bool still, struct pushback_view *v)
 {
     bool ends;
 
     pthread_mutex_lock(&p->lock);
     *v = view(p, now);
-    ends = p->blocked && !v->blocked;
+    ends = p->blocked && now >= v->until;
+    if (ends && still) { /* as if noted, but nobody was pushed back */
+        p->last[v->why] = now;
+        v->until = now + p->hold;
+        ends = false;
+    }
     if (ends) {
-        p->blocked = false;
+        v->blocked = p->blocked = false;
         p->ended = now;
     }
     pthread_mutex_unlock(&p->lock);

@@ -1,10 +1,10 @@
 /* pushback.h -- was an input pushed back lately, since when, and why: what makes a stream `blocked`.
  *
  * Whoever turns records away, or stops reading, notes it here. The first note begins a block. It ends when nothing was
- * pushed back for some seconds. One that begins again soon after its end lasts longer, so that a full disk that takes a
- * small write now and then is one long block and no flicker.
+ * pushed back for some seconds and what was in the way is away. One that begins again soon after its end lasts longer, so
+ * that a full disk that takes a small write now and then is one long block and no flicker.
  *
- *     quiet --note--> blocked --nothing noted for `hold`--> quiet
+ *     quiet --note--> blocked --nothing noted for `hold`, and its owner sees no reason left--> quiet
  *                     (again within PUSHBACK_AGAIN: the hold is twice as long, PUSHBACK_HOLD_MOST at most)
  *
  * It has no clock, writes no log and starts no thread: its owner hears of a beginning (`began`) and looks from time to
@@ -62,14 +62,15 @@ struct pushback_view {
     bool blocked;
     enum pushback_why why;
     nsec lasted; /* so far; of one that has just ended: in all */
-    nsec until;  /* mono; when it will be over if nothing more is noted */
+    nsec until;  /* mono; when it may be over if nothing more is noted */
     uint64_t count;
 };
 
 /* What it is now; changes nothing. */
 struct pushback_view pushback_view(struct pushback *p, nsec mono_now);
 
-/* For the owner: ends the block when its time has come. True: it has ended now, *v says how long it was. */
-bool pushback_look(struct pushback *p, nsec mono_now, struct pushback_view *v);
+/* For the owner: ends the block when its time has come, unless what was in the way still is. True: it has ended now, *v says
+ * how long it was. */
+bool pushback_look(struct pushback *p, nsec mono_now, bool still, struct pushback_view *v);
 
 #endif

@@ -161,8 +161,9 @@ def test_a_full_disk_is_one_long_alarm_that_names_the_disk(t):
     with open(os.path.join(disk, "ballast"), "wb") as f:
         f.write(b"x" * (16 * MIB))
     put_until_refused(client, "put", big_batch)
-    for _ in range(40):  # small ones may fit for a while
+    for _ in range(12):  # small ones may fit for a while, between large ones that do not
         put_with_patience(client, "put", [b"small"])
+        put_with_patience(client, "put", big_batch())
         assert health(d, "put") == {"blocked"}, d.http("/readyz")[1]
     assert_blocked(t, d, "put", "disk: ", "No space left on device", disk)
     os.unlink(os.path.join(disk, "ballast"))

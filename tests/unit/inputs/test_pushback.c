@@ -41,10 +41,10 @@ static void assert_ends(nsec now, nsec lasted)
 {
     struct pushback_view v;
 
-    assert_true(pushback_look(&p, now, &v));
+    assert_true(pushback_look(&p, now, false, &v));
     assert_false(v.blocked);
     assert_int_equal(v.lasted, lasted);
-    assert_false(pushback_look(&p, now, &v)); /* once */
+    assert_false(pushback_look(&p, now, false, &v)); /* once */
 }
 
 static void nothing_noted_is_nothing_blocked(void **state)
@@ -53,7 +53,7 @@ static void nothing_noted_is_nothing_blocked(void **state)
 
     (void)state;
     assert_false(pushback_view(&p, 1).blocked);
-    assert_false(pushback_look(&p, 1000 * S, &v));
+    assert_false(pushback_look(&p, 1000 * S, false, &v));
     assert_false(v.blocked);
 }
 
@@ -64,7 +64,6 @@ static void one_note_blocks_until_some_seconds_of_silence(void **state)
     assert_blocked(100 * S, PUSHBACK_LIMIT);
     assert_int_equal(pushback_view(&p, 100 * S).until, 100 * S + PUSHBACK_HOLD);
     assert_blocked(100 * S + PUSHBACK_HOLD - 1, PUSHBACK_LIMIT);
-    assert_false(pushback_view(&p, 100 * S + PUSHBACK_HOLD).blocked); /* whoever looks first */
     assert_ends(100 * S + PUSHBACK_HOLD, PUSHBACK_HOLD);
     assert_int_equal(begun, 1);
 }
@@ -76,7 +75,7 @@ static void it_begins_once_however_often_it_is_noted(void **state)
     (void)state;
     for (nsec t = 1; t <= 60; t++) {
         pushback_note(&p, PUSHBACK_LIMIT, t * S);
-        assert_false(pushback_look(&p, t * S, &v));
+        assert_false(pushback_look(&p, t * S, false, &v));
     }
     assert_int_equal(begun, 1);
     v = pushback_view(&p, 61 * S);
@@ -96,12 +95,31 @@ static void a_note_before_the_end_was_told_goes_on(void **state)
     assert_int_equal(pushback_view(&p, 10 * S + PUSHBACK_HOLD + S).lasted, PUSHBACK_HOLD + S);
 }
 
+/* A full spool stays full, also when clients have given up for now. */
+static void it_lasts_as_long_as_something_is_in_the_way(void **state)
+{
+    struct pushback_view v;
+    nsec now = 10 * S;
+
+    (void)state;
+    pushback_note(&p, PUSHBACK_LIMIT, now);
+    for (unsigned i = 0; i < 10; i++) {
+        now += PUSHBACK_HOLD;
+        assert_false(pushback_look(&p, now, true, &v));
+        assert_true(v.blocked);
+        assert_int_equal(v.until, now + PUSHBACK_HOLD);
+        assert_blocked(now + 1, PUSHBACK_LIMIT);
+    }
+    assert_int_equal(pushback_view(&p, now).count, 1);
+    assert_ends(now + PUSHBACK_HOLD, 11 * PUSHBACK_HOLD);
+}
+
 static nsec block_once(nsec at, nsec hold)
 {
     struct pushback_view v;
 
     pushback_note(&p, PUSHBACK_DISK, at);
-    assert_false(pushback_look(&p, at + hold - 1, &v));
+    assert_false(pushback_look(&p, at + hold - 1, false, &v));
     assert_ends(at + hold, hold);
     return at + hold;
 }
@@ -167,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_note_blocks_until_some_seconds_of_silence, setup, teardown),
         cmocka_unit_test_setup_teardown(it_begins_once_however_often_it_is_noted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_note_before_the_end_was_told_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_lasts_as_long_as_something_is_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(what_comes_back_soon_holds_longer, setup, teardown),
         cmocka_unit_test_setup_teardown(the_disk_counts_before_the_limit_and_that_before_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_waits_for_a_moment_is_not_held_back, setup, teardown),
