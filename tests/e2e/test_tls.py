@@ -1,5 +1,6 @@
 """S3 over TLS: an own certificate authority is trusted when it is named, and an untrusted one is reported in words."""
 
+import re
 import shutil
 import subprocess
 
@@ -94,7 +95,7 @@ def test_a_server_that_wants_a_certificate_of_ours_is_told_apart_and_served(t):
     with open(d.config_path, encoding="utf-8") as f:
         text = f.read()
     with open(d.config_path, "w", encoding="utf-8") as f:
-        f.write(text.replace("ca_file:", f"cert_file: {server[0]}\n        key_file: {server[1]}\n        ca_file:"))
+        f.write(re.sub("( *)ca_file:", rf"\1cert_file: {server[0]}\n\1key_file: {server[1]}\n\g<0>", text))
     d.start()
     d.wait_delivered("app", 1)
     d.stop()
