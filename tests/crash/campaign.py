@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill -9 at random moments under load, again and again: nothing acknowledged is lost, nothing is doubled.
 
-    tests/crash/campaign.py --build build/release [--kills 20] [--seed N] [--store s3|file] [--transform]
+    tests/crash/campaign.py --build build/release [--kills 20] [--seed N] [--store s3|file] [--transform [KIND]] [--all]
 
 Two streams in one process. `put`: clients put distinct records and remember which were acknowledged, and of which they
 do not know because the connection broke. `tailed`: a writer appends distinct lines to a file that is rotated by rename
@@ -12,7 +12,9 @@ of unknown fate is there at most once; no key was ever written with two contents
 when it is killed; it is printed, and a run with the same seed kills at the same moments.
 
 With --transform a script stands between: by their number it drops records, splits, changes or fails them. Then what it
-makes of each is in the store exactly once, what it fails is in the backup exactly once, and what it drops is nowhere.
+makes of each is in the store exactly once, what it fails is in the backup exactly once, and what it drops is nowhere. `mixed` does
+all of it within each batch; `runs` one of it for thousands of records on end, so that whole batches are dropped, fail or are
+split; `drop`, `fail` and `split` do one thing to all. With --all every source record is in the backup, too, exactly once.
 """
 
 import argparse
@@ -49,11 +51,16 @@ class AsItIs:
 
 
 class Script:
-    """What the script does, in Lua and in Python."""
+    """What the script does to a record, in Lua and in Python. The fate is a digit that a subclass takes from the record."""
 
-    text = """\
+    fate = """\
+local function fate_of(raw)
+  return raw:match("(%d) ")
+end
+"""
+    body = """\
 function transform(r)
-  local fate = r.raw:match("(%d) ")
+  local fate = fate_of(r.raw)
   if fate == "0" then return nil end
   if fate == "1" then return { r.raw .. "|a", r.raw .. "|b" } end
   if fate == "2" then error("a number of the kind that fails") end
@@ -62,18 +69,52 @@ function transform(r)
 end
 """
 
+    def __init__(self):
+        self.text = self.fate + self.body
+
     @staticmethod
-    def _fate(record):
+    def fate_of(record):
         return record.partition(b" ")[0][-1:]
 
-    @classmethod
-    def outputs(cls, record):
-        endings = {b"0": [], b"1": [b"|a", b"|b"], b"2": [], b"3": [b"|changed"]}.get(cls._fate(record), [b""])
+    def outputs(self, record):
+        endings = {b"0": [], b"1": [b"|a", b"|b"], b"2": [], b"3": [b"|changed"]}.get(self.fate_of(record), [b""])
         return [record + ending for ending in endings]
 
-    @classmethod
-    def fails(cls, record):
-        return cls._fate(record) == b"2"
+    def fails(self, record):
+        return self.fate_of(record) == b"2"
+
+
+class Runs(Script):
+    """The same fate for thousands of records on end: `line-<number> ` and `client<n>-<call>-<number> `."""
+
+    fate = """\
+local function fate_of(raw)
+  local line, call = raw:match("^line%-(%d+)"), raw:match("^client%d+%-(%d+)")
+  local run = line and tonumber(line) // 3000 or tonumber(call) // 60
+  return tostring(run % 5)
+end
+"""
+
+    @staticmethod
+    def fate_of(record):
+        parts = record.partition(b" ")[0].split(b"-")
+        run = int(parts[1]) // (3000 if parts[0] == b"line" else 60)
+        return b"%d" % (run % 5)
+
+
+class One(Script):
+    """The same fate for all."""
+
+    def __init__(self, digit):
+        self.digit = digit
+        self.fate = f'local function fate_of() return "{digit}" end\n'
+        super().__init__()
+
+    def fate_of(self, _record):
+        return b"%d" % self.digit
+
+
+SCRIPTS = {"mixed": Script, "runs": Runs, "drop": lambda: One(0), "split": lambda: One(1), "fail": lambda: One(2)}
 
 
 class Writer(threading.Thread):
@@ -125,18 +166,19 @@ class Writer(threading.Thread):
 
 
 class Campaign:
-    def __init__(self, t, kills, store="s3", transform=False):
+    def __init__(self, t, kills, store="s3", transform=None, keep_all=False):
+        """`transform`: one of SCRIPTS. `keep_all`: the backup keeps the sources."""
         self.t, self.kills, self.random = t, kills, random.Random(t.seed)
-        self.script = Script if transform else AsItIs
+        self.script, self.keep_all = SCRIPTS[transform]() if transform else AsItIs, keep_all
         os.mkdir(t.path("logs"))
         self.s3 = S3Peer() if store == "s3" else None
         if self.s3:
             t.on_end(self.s3.stop)
             self.s3.by_key = self._misbehave
         self.daemon = t.daemon({"streams": {
-            "put": stream(self._destination("put"), size="256KiB", compression="gzip", **self._transform("put")),
+            "put": stream(self._destination("put"), size="256KiB", compression="gzip", **self._options("put")),
             "tailed": stream(self._destination("tailed"), [tail(t.path("logs", "app.log*"))], size="128KiB",
-                             compression="zstd", **self._transform("tailed")),
+                             compression="zstd", **self._options("tailed")),
         }})
 
     def _destination(self, name):
@@ -144,13 +186,15 @@ class Campaign:
             return self.s3.destination(prefix=name + "/")
         return {"file": {"path": self.t.path("out", name)}}
 
-    def _transform(self, name):
-        if not self.script.text:
-            return {}
-        with open(self.t.path("script.lua"), "w", encoding="ascii") as f:
-            f.write(self.script.text)
-        return {"transform": {"lua": self.t.path("script.lua")},
-                "backup": {"file": {"path": self.t.path("backup", name)}}}
+    def _options(self, name):
+        out = {}
+        if self.script.text:
+            with open(self.t.path("script.lua"), "w", encoding="ascii") as f:
+                f.write(self.script.text)
+            out["transform"] = {"lua": self.t.path("script.lua")}
+        if self.script.text or self.keep_all:
+            out["backup"] = {"mode": "all" if self.keep_all else "failed", "file": {"path": self.t.path("backup", name)}}
+        return out
 
     def _misbehave(self, _key, attempt):
         """One first attempt in ten goes wrong, half of them after the object was stored."""
@@ -189,6 +233,9 @@ class Campaign:
         assert books["tailed"].incoming == len(writer.lines), books["tailed"]
         unknown = self._check_put(objects.lines(stored["put"]), self._failed("put"), loads)
         assert books["put"].backed_up == len(self._failed("put")), books["put"]
+        if self.keep_all:
+            objects.assert_exactly_once(self._sources("tailed"), writer.lines)
+            self._check_sources_put(loads)
         acked = sum(len(load.acked) for load in loads)
         print(f"{self.kills} kills, {len(writer.lines)} lines, {acked} records acknowledged, "
               f"{unknown} of unknown fate; {books}")
@@ -204,6 +251,17 @@ class Campaign:
     def _failed(self, name):
         folder = self.t.path("backup", name)
         return backups.data(folder, "processing-failed") if os.path.exists(folder) else []
+
+    def _sources(self, name):
+        found = objects.read_dir(self.t.path("backup", name))
+        return objects.lines({k: v for k, v in found.items() if not k.startswith("processing-failed")})
+
+    def _check_sources_put(self, loads):
+        unknown = {r for load in loads for r in load.unknown}
+        sources = self._sources("put")
+        objects.assert_exactly_once([r for r in sources if r not in unknown], [r for load in loads for r in load.acked])
+        strays = [r for r in sources if r in unknown]
+        assert len(strays) == len(set(strays)), "a source of unknown fate is in the backup twice"
 
     def _stored(self):
         if not self.s3:
@@ -232,13 +290,15 @@ def main():
     p.add_argument("--kills", type=int, default=20)
     p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     p.add_argument("--store", choices=("s3", "file"), default="s3")
-    p.add_argument("--transform", action="store_true", help="a script drops, splits, changes and fails records")
+    p.add_argument("--transform", nargs="?", const="mixed", choices=sorted(SCRIPTS),
+                   help="a script drops, splits, changes and fails records")
+    p.add_argument("--all", action="store_true", help="the backup keeps all sources (backup: { mode: all })")
     args = p.parse_args()
     print(f"seed {args.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="sluice-crash-", ignore_cleanup_errors=True) as folder:
         t = Case(args.build, folder, args.seed)
         try:
-            Campaign(t, args.kills, args.store, args.transform).run()
+            Campaign(t, args.kills, args.store, args.transform, args.all).run()
         except BaseException:
             t.take_down()
             kept = folder + "-failed"

@@ -9,10 +9,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from campaign import Campaign  # noqa: E402
 
 
-def run(t, kills, store, transform=False):
+def run(t, kills, store, transform=None, keep_all=False):
     t.seed = t.seed if t.seed != 1 else random.SystemRandom().randrange(1 << 32)
     print(f"seed {t.seed}", flush=True)
-    Campaign(t, kills, store, transform).run()
+    Campaign(t, kills, store, transform, keep_all).run()
 
 
 def test_twenty_kills_lose_nothing_and_double_nothing_in_s3(t):
@@ -24,10 +24,25 @@ def test_ten_kills_lose_nothing_and_double_nothing_in_a_folder(t):
 
 
 def test_ten_kills_with_a_script_that_drops_splits_and_fails(t):
-    run(t, 10, "s3", transform=True)
+    run(t, 10, "s3", transform="mixed")
+
+
+def test_ten_kills_with_a_script_that_drops_splits_and_fails_whole_batches_and_a_backup_of_all(t):
+    run(t, 10, "s3", transform="runs", keep_all=True)
+
+
+def test_kills_with_a_script_that_drops_everything(t):
+    run(t, 5, "file", transform="drop")
+
+
+def test_kills_with_a_script_that_fails_everything_and_a_backup_of_all(t):
+    run(t, 5, "file", transform="fail", keep_all=True)
 
 
 for case in (test_twenty_kills_lose_nothing_and_double_nothing_in_s3,
              test_ten_kills_lose_nothing_and_double_nothing_in_a_folder,
-             test_ten_kills_with_a_script_that_drops_splits_and_fails):
+             test_ten_kills_with_a_script_that_drops_splits_and_fails,
+             test_ten_kills_with_a_script_that_drops_splits_and_fails_whole_batches_and_a_backup_of_all,
+             test_kills_with_a_script_that_drops_everything,
+             test_kills_with_a_script_that_fails_everything_and_a_backup_of_all):
     case.timeout = 240
