@@ -1,17 +1,26 @@
 /* Each exchange borrows a slot: an easy handle with its response buffers. Slots are kept for reuse (connections live in
  * the multi handle and are shared by all), so a steady stream of objects costs no set-up. Bodies are read through a
- * callback in both cases, memory or file, so that a 128 MiB object needs no more than curl's upload buffer. */
+ * callback in both cases, memory or file, so that a 128 MiB object needs no more than curl's upload buffer.
+ *
+ * Names are resolved before curl gets the request, and curl is told the addresses: left to itself it makes a thread for
+ * each request, and waits for it when the request ends before it (resolver.h). */
 #include "pipeline/transport.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/resolver.h"
+#include "sinks/proxy.h"
 
 #include <curl/curl.h>
+
+#include <arpa/inet.h>
 
 #include <assert.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEADERS_MAX          (64 * 1024)
 #define RESPONSE_DEFAULT_MAX (64 * 1024)
@@ -25,26 +34,43 @@
 /* Names change their addresses: a connection is used again for so long, and what a name resolved to is believed for so long. */
 #define CONNECTION_LIFE_SECONDS 30L
 #define DNS_LIFE_SECONDS        5L
+#define PROXY_DEFAULT_PORT      "1080" /* curl's */
+
+enum slot_step {
+    SLOT_IDLE,
+    SLOT_FAILED,    /* could not even be made */
+    SLOT_RESOLVING, /* its host's name */
+    SLOT_RUNNING,   /* the multi handle has it */
+};
 
 struct exchange_slot {
+    enum slot_step step;
     CURL *easy;
     struct curl_slist *headers;
     struct exchange *x;
     struct buf response_headers, response_body;
-    bool started;       /* the multi handle has it */
     bool head_complete; /* the empty line behind the final answer's headers has come */
     bool truncated;
     uint64_t sent;
     struct err body_error;
+    enum http_failure failure; /* of SLOT_FAILED */
     char error[CURL_ERROR_SIZE];
-    struct exchange_slot *next; /* in the idle list, or in the list of failed starts */
+    struct proxy proxy;          /* empty: none */
+    char *host;                  /* whose name is to be resolved first: the proxy's, or the URL's; NULL: nobody's */
+    char *port;                  /* and its port */
+    struct curl_slist *resolved; /* host:port:addresses, for curl */
+    nsec patience;               /* mono; until when the name may be resolved */
+    struct exchange_slot *next;  /* in one of the transport's lists */
 };
 
 struct transport {
     CURLM *multi;
     struct exchange_slot *idle;
     size_t idle_count;
-    struct exchange_slot *failed; /* could not even be started; reported by the next transport_run() */
+    struct exchange_slot *failed;    /* reported by the next transport_run() */
+    struct exchange_slot *resolving; /* in no order */
+    struct resolver *resolver;
+    atomic_bool names_changed;
 };
 
 static long text_read(const char *text, uint64_t at, char *to, size_t n)
@@ -139,7 +165,12 @@ static struct exchange_slot *slot_take(struct transport *t)
 static void slot_give(struct transport *t, struct exchange_slot *s)
 {
     curl_slist_free_all(s->headers);
-    s->headers = NULL;
+    curl_slist_free_all(s->resolved);
+    s->headers = s->resolved = NULL;
+    MEM_CLEAR(s->host);
+    MEM_CLEAR(s->port);
+    explicit_bzero(&s->proxy, sizeof(s->proxy));
+    s->step = SLOT_IDLE;
     s->x = NULL;
     buf_clear(&s->response_headers);
     buf_release(&s->response_body);
@@ -152,8 +183,18 @@ static void slot_give(struct transport *t, struct exchange_slot *s)
     t->idle_count++;
 }
 
+/* The resolver's thread. */
+static void on_names_changed(void *ctx)
+{
+    struct transport *t = ctx;
+
+    atomic_store(&t->names_changed, true);
+    transport_wake(t);
+}
+
 int transport_new(struct transport **out, struct err *e)
 {
+    struct resolver_conf names = {.look_up = resolver_look_up, .changed = on_names_changed};
     struct transport *t;
 
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -164,6 +205,8 @@ int transport_new(struct transport **out, struct err *e)
         mem_free(t);
         return err_set(e, ERR_NOMEM, "libcurl cannot make a multi handle");
     }
+    names.ctx = t;
+    t->resolver = resolver_new(&names);
     *out = t;
     if (curl_multi_wakeup(t->multi) ==
         CURLM_OK) /* it has no descriptors for it otherwise, and nobody could wake it later */
@@ -184,6 +227,7 @@ void transport_free(struct transport **tp)
         t->idle = s->next;
         slot_free(s);
     }
+    resolver_free(&t->resolver); /* its threads call nobody any more */
     curl_multi_cleanup(t->multi);
     mem_free(t);
     *tp = NULL;
@@ -262,6 +306,11 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_QUICK_EXIT,
+                     1L); /* where curl resolves a name all the same, nobody waits for its thread */
+    curl_easy_setopt(c, CURLOPT_PROXY, s->proxy.url); /* "": none, whatever the environment says */
+    curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* of the proxy's answer */
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_SECONDS);
@@ -280,14 +329,101 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
 }
 
+static bool is_number(const char *host)
+{
+    unsigned char address[16];
+
+    return host[0] == '[' || inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* Names that curl knows itself, and those that it writes in another way before it looks for them. */
+static bool is_left_to_curl(const char *host)
+{
+    size_t n = strlen(host), local = strlen("localhost");
+
+    if (n >= local && strcasecmp(host + n - local, "localhost") == 0)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)host[i] >= 0x80)
+            return true;
+    return n == 0 || host[n - 1] == '.';
+}
+
+/* Whose name is to be resolved: s->host and s->port, or nobody's. */
+static void find_host(struct exchange_slot *s, const char *url)
+{
+    CURLU *u = curl_url();
+    char *host = NULL, *port = NULL;
+
+    if (u &&
+        curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME | CURLU_PATH_AS_IS) ==
+            CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && !is_number(host) && !is_left_to_curl(host)) {
+        bool has_port = curl_url_get(u, CURLUPART_PORT, &port, s->proxy.url[0] ? 0 : CURLU_DEFAULT_PORT) == CURLUE_OK;
+
+        s->host = mem_strdup(host);
+        s->port = mem_strdup(has_port ? port : PROXY_DEFAULT_PORT);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+}
+
 static bool set_up(struct exchange_slot *s, const struct exchange *x)
 {
+    const struct http_request *rq = x->request;
+
     if (!s->easy)
         return false;
-    set_options(s, x->request);
-    set_method(s->easy, x->request, x->body);
-    set_tls(s->easy, x->request->tls);
-    return set_headers(s, x->request);
+    (void)proxy_find(rq->proxy, rq->url, &s->proxy);
+    set_options(s, rq);
+    set_method(s->easy, rq, x->body);
+    set_tls(s->easy, rq->tls);
+    find_host(s, s->proxy.url[0] ? s->proxy.url : rq->url);
+    return set_headers(s, rq);
+}
+
+static void put_in(struct exchange_slot **list, struct exchange_slot *s, enum slot_step step)
+{
+    s->step = step;
+    s->next = *list;
+    *list = s;
+}
+
+static void take_out(struct exchange_slot **list, const struct exchange_slot *s)
+{
+    while (*list != s)
+        list = &(*list)->next;
+    *list = s->next;
+}
+
+static void fail(struct transport *t, struct exchange_slot *s, enum http_failure failure)
+{
+    s->failure = failure;
+    put_in(&t->failed, s, SLOT_FAILED);
+}
+
+static void fail_for_memory(struct transport *t, struct exchange_slot *s)
+{
+    snprintf(s->error, sizeof(s->error), "there is no memory or no descriptor for another request");
+    fail(t, s, HTTP_LOCAL);
+}
+
+static void hand_to_curl(struct transport *t, struct exchange_slot *s)
+{
+    if (curl_multi_add_handle(t->multi, s->easy) == CURLM_OK)
+        s->step = SLOT_RUNNING;
+    else
+        fail_for_memory(t, s);
+}
+
+static bool set_addresses(struct exchange_slot *s, const char *addresses)
+{
+    char *entry = mem_printf("+%s:%s:%s", s->host, s->port, addresses); /* +: it grows old as others do */
+
+    s->resolved = curl_slist_append(NULL, entry);
+    mem_free(entry);
+    return s->resolved && curl_easy_setopt(s->easy, CURLOPT_RESOLVE, s->resolved) == CURLE_OK;
 }
 
 void transport_start(struct transport *t, struct exchange *x)
@@ -302,11 +438,15 @@ void transport_start(struct transport *t, struct exchange *x)
     s->error[0] = '\0';
     s->body_error = (struct err){.code = ERR_NONE};
     buf_init(&s->response_body, x->request->response_max ? x->request->response_max : RESPONSE_DEFAULT_MAX);
-    s->started = set_up(s, x) && curl_multi_add_handle(t->multi, s->easy) == CURLM_OK;
-    if (s->started)
-        return;
-    s->next = t->failed;
-    t->failed = s;
+    if (!set_up(s, x)) {
+        fail_for_memory(t, s);
+    } else if (s->host) {
+        s->patience = clock_mono() + CONNECT_TIMEOUT_MS * NSEC_PER_MSEC;
+        put_in(&t->resolving, s, SLOT_RESOLVING);
+        atomic_store(&t->names_changed, true); /* the name may be known */
+    } else {
+        hand_to_curl(t, s);
+    }
 }
 
 void transport_cancel(struct transport *t, struct exchange *x)
@@ -315,14 +455,10 @@ void transport_cancel(struct transport *t, struct exchange *x)
 
     if (!s)
         return;
-    for (struct exchange_slot **p = &t->failed; *p; p = &(*p)->next) {
-        if (*p == s) {
-            *p = s->next;
-            break;
-        }
-    }
-    if (s->started)
+    if (s->step == SLOT_RUNNING)
         curl_multi_remove_handle(t->multi, s->easy);
+    else
+        take_out(s->step == SLOT_FAILED ? &t->failed : &t->resolving, s);
     x->slot = NULL;
     slot_give(t, s);
 }
@@ -332,8 +468,10 @@ static enum http_failure failure_of(CURLcode code)
     switch (code) {
     case CURLE_OK:
         return HTTP_OK;
-    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+        return HTTP_PROXY_DOWN;
+    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_URL_MALFORMAT:
         return HTTP_DNS;
     case CURLE_COULDNT_CONNECT:
@@ -368,19 +506,35 @@ static enum http_failure failure_of(CURLcode code)
 struct ending {
     CURLcode code;
     int status;          /* of the answer, 0: none */
+    int tunnel;          /* of the proxy's answer to CONNECT, 0: none */
+    bool connected;      /* to the destination or the proxy */
     uint64_t body, sent; /* bytes of the request's body, and how many of them went out */
 };
+
+/* Time-outs share a code in curl, also those while connecting; the times tell them apart. On a connection that was used
+ * before, nothing was connected, but sending began. */
+static bool was_connected(CURL *c)
+{
+    curl_off_t connected = 0, sending = 0;
+
+    curl_easy_getinfo(c, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &sending);
+    return connected > 0 || sending > 0;
+}
 
 /* What was read for curl may still lie in its buffer; what it counts has been given to the system. */
 static struct ending ending_of(const struct exchange_slot *s, CURLcode code)
 {
     struct ending end = {.code = code, .body = body_bytes(s->x->request, s->x->body)};
     curl_off_t sent = 0;
-    long status = 0;
+    long status = 0, tunnel = 0;
 
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(s->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
     curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     end.status = (int)status;
+    end.tunnel = (int)tunnel;
+    end.connected = was_connected(s->easy);
     end.sent = s->sent < (uint64_t)sent ? s->sent : (uint64_t)sent;
     return end;
 }
@@ -402,15 +556,38 @@ static bool lost_connection(CURLcode code)
  *
  * A transfer that we cut ourselves because the answer was endless is an answer all the same: its status was read. One whose head
  * breaks off is none, though curl takes it for one (RFC 9112 section 8). */
-static enum http_failure judge_transfer(const struct exchange_slot *s, const struct ending *end)
+static enum http_failure judge_direct(const struct exchange_slot *s, const struct ending *end)
 {
     if (end->code == CURLE_OK && !s->head_complete)
         return HTTP_MALFORMED;
     if (is_refusal(s, end) && lost_connection(end->code))
         return HTTP_OK;
     if (end->code != CURLE_OK && !(end->code == CURLE_WRITE_ERROR && s->truncated))
-        return failure_of(end->code);
+        return end->code == CURLE_OPERATION_TIMEDOUT && !end->connected ? HTTP_CONNECT : failure_of(end->code);
     return end->sent < end->body && !is_refusal(s, end) ? HTTP_RESET : HTTP_OK;
+}
+
+/* The proxy's own failures: it is not reached, refuses to connect further, or wants to know who asks. */
+static enum http_failure judge_transfer(const struct exchange_slot *s, const struct ending *end)
+{
+    enum http_failure direct = judge_direct(s, end);
+
+    if (!s->proxy.url[0])
+        return direct;
+    if (end->tunnel >= 300 || (direct == HTTP_OK && end->status == 407))
+        return end->tunnel >= 500 ? HTTP_PROXY_DOWN : HTTP_PROXY_REFUSES;
+    return direct == HTTP_CONNECT ? HTTP_PROXY_DOWN : direct;
+}
+
+/* "http://proxy:3128 (from https_proxy): ...": whatever fails behind a proxy may be its doing. */
+static void name_proxy(struct exchange_slot *s)
+{
+    char text[CURL_ERROR_SIZE];
+
+    if (!s->proxy.url[0])
+        return;
+    snprintf(text, sizeof(text), "%.120s (from %s): %s", s->proxy.shown, s->proxy.from, s->error);
+    memcpy(s->error, text, sizeof(text));
 }
 
 static const char *failure_text(struct exchange_slot *s, const struct ending *end)
@@ -422,18 +599,12 @@ static const char *failure_text(struct exchange_slot *s, const struct ending *en
     if (end->code == CURLE_OK || end->code == CURLE_WRITE_ERROR)
         snprintf(s->error, sizeof(s->error), "it answered %d when %" PRIu64 " of %" PRIu64 " bytes were sent",
                  end->status, end->sent, end->body);
-    return s->error[0] ? s->error : curl_easy_strerror(end->code);
-}
-
-/* Time-outs share a code in curl, also those while connecting; the times tell them apart. On a connection that was used
- * before, nothing was connected, but sending began. */
-static bool never_connected(CURL *c)
-{
-    curl_off_t connected = 0, sending = 0;
-
-    curl_easy_getinfo(c, CURLINFO_CONNECT_TIME_T, &connected);
-    curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &sending);
-    return connected == 0 && sending == 0;
+    if (end->status == 407)
+        snprintf(s->error, sizeof(s->error), "it wants a user and a password (status 407)");
+    if (!s->error[0])
+        snprintf(s->error, sizeof(s->error), "%s", curl_easy_strerror(end->code));
+    name_proxy(s);
+    return s->error;
 }
 
 /* With TLS 1.3 a client is refused after its handshake, in place of the answer: for curl a connection that broke. */
@@ -450,10 +621,10 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
     struct http_response re = {.failure = judge_transfer(s, &end), .status = end.status, .wall_now = clock_wall()};
     curl_off_t took = 0;
 
-    if (re.failure == HTTP_TIMEOUT && never_connected(s->easy))
-        re.failure = HTTP_CONNECT;
     if (re.failure == HTTP_RESET && refuses_our_certificate(s))
         re.failure = HTTP_TLS;
+    if (s->host && (re.failure == HTTP_CONNECT || re.failure == HTTP_PROXY_DOWN))
+        resolver_doubt(t->resolver, s->host);
     curl_easy_getinfo(s->easy, CURLINFO_TOTAL_TIME_T, &took);
     re.endpoint = x->request->endpoint;
     re.latency = took * NSEC_PER_USEC;
@@ -466,13 +637,16 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
     slot_give(t, s);
 }
 
-static void finish_failed_starts(struct transport *t)
+/* done() may start others and cancel those that have failed: the list is begun anew each time. */
+static bool finish_failed(struct transport *t)
 {
+    bool any = t->failed != NULL;
+
     while (t->failed) {
         struct exchange_slot *s = t->failed;
         struct exchange *x = s->x;
-        struct http_response re = {.failure = HTTP_LOCAL,
-                                   .failure_text = "there is no memory or no descriptor for another request",
+        struct http_response re = {.failure = s->failure,
+                                   .failure_text = s->error,
                                    .endpoint = x->request->endpoint,
                                    .wall_now = clock_wall()};
 
@@ -481,17 +655,66 @@ static void finish_failed_starts(struct transport *t)
         x->done(x, &re);
         slot_give(t, s);
     }
+    return any;
+}
+
+static void fail_unresolved(struct transport *t, struct exchange_slot *s, const char *why)
+{
+    bool proxy = s->proxy.url[0] != '\0';
+
+    snprintf(s->error, sizeof(s->error), "Could not resolve host: %s (%s)", s->host, why);
+    name_proxy(s);
+    fail(t, s, proxy ? HTTP_PROXY_DOWN : HTTP_DNS);
+}
+
+/* One that has its addresses now goes on; one that gets none, or waits too long, has failed. False: it waits. */
+static bool go_on(struct transport *t, struct exchange_slot *s, nsec now)
+{
+    const char *text;
+    enum resolver_state state = resolver_find(t->resolver, s->host, now, &text);
+
+    if (state == RESOLVER_ASKING && now < s->patience)
+        return false;
+    if (state == RESOLVER_ASKING)
+        fail_unresolved(t, s, "the resolver does not answer");
+    else if (state == RESOLVER_FAILED)
+        fail_unresolved(t, s, text);
+    else if (set_addresses(s, text))
+        hand_to_curl(t, s);
+    else
+        fail_for_memory(t, s);
+    return true;
+}
+
+/* Returns when the first of those that wait has waited enough. */
+static nsec run_resolving(struct transport *t)
+{
+    bool changed = atomic_exchange(&t->names_changed, false);
+    struct exchange_slot **p = &t->resolving;
+    nsec now = clock_mono(), next = NSEC_NEVER;
+
+    while (*p) {
+        struct exchange_slot *s = *p, *behind = s->next;
+
+        if ((changed || now >= s->patience) && go_on(t, s, now)) {
+            *p = behind;
+            continue;
+        }
+        next = s->patience < next ? s->patience : next;
+        p = &s->next;
+    }
+    return next;
 }
 
 void transport_run(struct transport *t, nsec mono_until)
 {
     CURLMsg *m;
-    bool finished = t->failed != NULL;
+    bool finished;
     int left, running;
-    nsec wait;
+    nsec patience = run_resolving(t), wait;
 
     curl_multi_perform(t->multi, &running);
-    finish_failed_starts(t);
+    finished = finish_failed(t);
     while ((m = curl_multi_info_read(t->multi, &left))) {
         struct exchange_slot *s;
         CURLcode code = m->data.result;
@@ -503,8 +726,9 @@ void transport_run(struct transport *t, nsec mono_until)
         finish(t, s, code);
         finished = true;
     }
-    if (finished) /* a done() may have set a timer before mono_until */
+    if (finished) /* a done() may have set a timer before mono_until, or started another */
         return;
+    mono_until = mono_until < patience ? mono_until : patience;
     wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
     wait = (wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
     if (wait > 0 && curl_multi_poll(t->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)

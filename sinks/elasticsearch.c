@@ -17,6 +17,7 @@
 #include "sinks/elasticsearch_auth.h"
 #include "sinks/elasticsearch_nodes.h"
 #include "sinks/elasticsearch_product.h"
+#include "sinks/proxy.h"
 #include "sinks/tls_options.h"
 
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct elasticsearch_conf {
     struct elasticsearch_auth_conf auth;
     uint64_t body_limit;
     nsec timeout;
+    char *proxy;
     struct tls_conf tls;
 };
 
@@ -68,6 +70,7 @@ static const struct cfg_field FIELDS[] = {
              "MiB with small instances)"},
     {.name = "timeout", .type = CFG_DURATION, AT(timeout), .def = "3m", .min = NSEC_PER_SEC, .max = 3600 * NSEC_PER_SEC,
      .help = "longest time for one attempt"},
+    PROXY_FIELD(offsetof(struct elasticsearch_conf, proxy)),
     {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https address"},
     {.name = NULL},
 };
@@ -127,6 +130,7 @@ static void elasticsearch_check_conf(const void *conf, const struct sink_env *en
     if (elasticsearch_auth_open(&auth, &c->auth, &e) < 0)
         cfg_options_refuse(o, &e);
     elasticsearch_auth_free(&auth);
+    proxy_check_option(c->proxy, o);
     tls_options_check_all(&c->tls, env->base_dir, o);
 }
 
@@ -234,6 +238,7 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
     snprintf(path, sizeof(path), "%s/_bulk", u->path);
     *rq = (struct http_request){.method = "POST",
                                 .tls = &s->tls.http,
+                                .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
                                 .response_max = answer_max(seal->record_count),
                                 .endpoint = node};
@@ -259,8 +264,11 @@ static int elasticsearch_greet(const void *state, nsec wall_now, struct http_req
         return 0;
     sha256_of(slice_of("", 0), nothing.sha256);
     snprintf(path, sizeof(path), "%s/", u->path);
-    *rq = (struct http_request){
-        .method = "GET", .tls = &s->tls.http, .timeout = GREETING_TIMEOUT, .response_max = GREETING_ANSWER_MAX};
+    *rq = (struct http_request){.method = "GET",
+                                .tls = &s->tls.http,
+                                .proxy = s->conf->proxy,
+                                .timeout = GREETING_TIMEOUT,
+                                .response_max = GREETING_ANSWER_MAX};
     rq->url = mem_printf("%s%s", u->shown, path);
     if (elasticsearch_auth_add(s->auth, rq, &nothing, slice_str(u->host), slice_str(path), slice_of("", 0), e) == 0)
         return 1;
@@ -305,6 +313,7 @@ static void elasticsearch_describe(const void *state, struct buf *out)
     (void)!buf_printf(out, "index %s at %s", s->conf->action.index, nodes_url(s->nodes, 0)->shown);
     if (nodes_count(s->nodes) > 1)
         (void)!buf_printf(out, " and %zu more", nodes_count(s->nodes) - 1);
+    (void)!proxy_describe(s->conf->proxy, nodes_url(s->nodes, 0)->shown, out);
 }
 
 const struct sink_ops sink_elasticsearch = {

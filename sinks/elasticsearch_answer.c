@@ -72,6 +72,11 @@ static const struct meaning STATUSES[] = {
 static const struct meaning FAILURES[] = {
     {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "DNS", "the host of %e does not resolve: %w",
      "correct destination.elasticsearch.url, or look at this machine's DNS"},
+    {HTTP_PROXY_DOWN, HTTP_PROXY_DOWN, SINK_RETRY, false, "Proxy", "there is no way to %e through the proxy %w",
+     "is the proxy running, and reachable from here? destination.elasticsearch.proxy: none goes without"},
+    {HTTP_PROXY_REFUSES, HTTP_PROXY_REFUSES, SINK_RETRY, true, "Proxy", "no way is given to %e by the proxy %w",
+     "put user and password into the proxy's URL, or ask who runs it; destination.elasticsearch.proxy: none goes "
+     "without"},
     {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "Connect", "cannot connect to %e: %w",
      "is the server running, and reachable from here?"},
     {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "TLS", "no TLS connection to %e: %w",

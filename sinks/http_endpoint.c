@@ -234,6 +234,7 @@ static void http_endpoint_check_conf(const void *conf, const struct sink_env *en
     if (shaped && open_auth(s, &e) < 0)
         cfg_options_refuse(o, &e);
     endpoint_options_check(s->conf, s->authorization != NULL, o);
+    proxy_check_option(s->conf->proxy, o);
     tls_options_check_all(&s->conf->tls, env->base_dir, o);
     http_endpoint_close(&state);
 }
@@ -373,6 +374,7 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
     (void)e;
     *rq = (struct http_request){.method = "POST",
                                 .tls = &s->tls.http,
+                                .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
                                 .response_max = (size_t)s->conf->response_max};
     if (seal->follow_up > 0) {
@@ -411,6 +413,7 @@ static void http_endpoint_describe(const void *state, struct buf *out)
     const struct http_endpoint *s = state;
 
     (void)!buf_printf(out, "%s at %s", s->conf->preset ? s->preset->name : s->shape->name, s->url.shown);
+    (void)!proxy_describe(s->conf->proxy, s->url.shown, out);
 }
 
 const struct sink_ops sink_http = {

@@ -71,6 +71,12 @@ static const struct meaning STATUSES[] = {
 static const struct meaning FAILURES[] = {
     {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed", "the host of %e does not resolve: %w",
      "correct destination.http.url, or look at this machine's DNS"},
+    {HTTP_PROXY_DOWN, HTTP_PROXY_DOWN, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed",
+     "there is no way to %e through the proxy %w",
+     "is the proxy running, and reachable from here? destination.http.proxy: none goes without"},
+    {HTTP_PROXY_REFUSES, HTTP_PROXY_REFUSES, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed",
+     "no way is given to %e by the proxy %w",
+     "put user and password into the proxy's URL, or ask who runs it; destination.http.proxy: none goes without"},
     {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed", "cannot connect to %e: %w",
      "is the server running, and reachable from here?"},
     {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "HttpEndpoint.SSLHandshakeFailure", "no TLS connection to %e: %w",

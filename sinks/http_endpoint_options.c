@@ -63,6 +63,7 @@ const struct cfg_field http_endpoint_fields[] = {
      .help = "how long Splunk's indexers may take to acknowledge, when the token has indexer acknowledgement"},
     {.name = "response_max", .type = CFG_SIZE, AT(response_max), .def = "1MiB", .min = 1024, .max = 16 * 1024 * 1024,
      .help = "longest answer that is read"},
+    PROXY_FIELD(offsetof(struct http_endpoint_conf, proxy)),
     {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https address"},
     {.name = NULL},
 };

@@ -12,6 +12,7 @@
 #include "sinks/http_endpoint_pairs.h"
 #include "sinks/http_endpoint_url.h"
 #include "sinks/presets.h"
+#include "sinks/proxy.h"
 #include "sinks/tls_options.h"
 
 struct http_endpoint_conf {
@@ -28,6 +29,7 @@ struct http_endpoint_conf {
     uint64_t body_limit;
     nsec timeout, ack_timeout;
     uint64_t response_max;
+    char *proxy;
     struct tls_conf tls;
 };
 

@@ -29,6 +29,7 @@ struct http_request {
     char *text;        /* to send instead of the seal's body; NULL: the body */
     unsigned endpoint; /* which of the sink's addresses this goes to; comes back in the response */
     const struct http_tls *tls;
+    const char *proxy;   /* the sink's option `proxy` (proxy.h), borrowed; NULL: as the environment says */
     nsec timeout;        /* for the whole exchange once connected; 0: the loop's default */
     size_t response_max; /* more is cut off and said in the response */
 };
@@ -41,13 +42,15 @@ void http_request_header(struct http_request *rq, const char *name, struct slice
 /* What happened below HTTP; HTTP_OK means that status is an answer. */
 enum http_failure {
     HTTP_OK,
-    HTTP_DNS,       /* the name does not resolve */
-    HTTP_CONNECT,   /* refused, unreachable */
-    HTTP_TLS,       /* handshake, certificate not trusted */
-    HTTP_TIMEOUT,   /* connected, but no full answer in time: it may have been processed */
-    HTTP_RESET,     /* connection lost in mid-flight: it may have been processed */
-    HTTP_MALFORMED, /* the answer is not HTTP, or breaks off */
-    HTTP_LOCAL,     /* our own trouble: a file of the body cannot be read */
+    HTTP_DNS,           /* the name does not resolve */
+    HTTP_PROXY_DOWN,    /* the proxy on the way is not there, or does not get there; the text names it */
+    HTTP_PROXY_REFUSES, /* it lets us not through: 407, 403 */
+    HTTP_CONNECT,       /* refused, unreachable */
+    HTTP_TLS,           /* handshake, certificate not trusted */
+    HTTP_TIMEOUT,       /* connected, but no full answer in time: it may have been processed */
+    HTTP_RESET,         /* connection lost in mid-flight: it may have been processed */
+    HTTP_MALFORMED,     /* the answer is not HTTP, or breaks off */
+    HTTP_LOCAL,         /* our own trouble: a file of the body cannot be read */
 };
 
 struct http_response {

@@ -150,8 +150,11 @@ static int fill(const struct s3_sink *s, const struct sink_seal *seal, const str
 {
     char timestamp[17], payload_hash[SHA256_HEX];
 
-    *rq = (struct http_request){
-        .method = "PUT", .tls = &s->tls.http, .timeout = s->conf->timeout, .response_max = ANSWER_MAX};
+    *rq = (struct http_request){.method = "PUT",
+                                .tls = &s->tls.http,
+                                .proxy = s->conf->proxy,
+                                .timeout = s->conf->timeout,
+                                .response_max = ANSWER_MAX};
     sigv4_timestamp(seal->wall_now, timestamp);
     hex_encode(seal->sha256, SHA256_BYTES, payload_hash);
     rq->url = mem_printf("%s://%s%.*s", s->address.scheme, s->address.host, (int)path.n, path.p);
@@ -238,6 +241,7 @@ static void s3_describe(const void *state, struct buf *out)
                       s->address.endpoint, s->endpoint_source ? " (from " : "",
                       s->endpoint_source ? s->endpoint_source : "", s->endpoint_source ? ")" : "",
                       s->tls.http.insecure ? " (certificate not verified)" : "");
+    (void)!proxy_describe(s->conf->proxy, s->address.endpoint, out);
 }
 
 const struct sink_ops sink_s3 = {

@@ -66,6 +66,7 @@ const struct cfg_field s3_fields[] = {
              "by themselves"},
     {.name = "timeout", .type = CFG_DURATION, AT(timeout), .def = "5m", .min = NSEC_PER_SEC, .max = 3600 * NSEC_PER_SEC,
      .help = "longest time for one attempt"},
+    PROXY_FIELD(offsetof(struct s3_conf, proxy)),
     {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
     {.name = NULL},
 };
@@ -142,6 +143,7 @@ void s3_conf_check_all(const struct s3_conf *c, const struct sink_env *env, cons
         cfg_options_refuse(o, &e);
     check_address(c, o);
     object_key_check(&c->key, env, o);
+    proxy_check_option(c->proxy, o);
     tls_options_check_all(&c->tls, env->base_dir, o);
 }
 

@@ -11,6 +11,7 @@
 #include "pipeline/base/err.h"
 #include "sinks/credentials.h"
 #include "sinks/object_key.h"
+#include "sinks/proxy.h"
 #include "sinks/tls_options.h"
 
 #include <stdbool.h>
@@ -33,6 +34,7 @@ enum s3_encryption */
     int checksum; /* enum s3_checksum */
     bool content_encoding;
     nsec timeout;
+    char *proxy;
     struct tls_conf tls;
 };
 

@@ -95,7 +95,8 @@ static int ask(const struct s3_reader *r, struct slice path, struct slice query,
     struct aws_keys keys;
     int rc;
 
-    *rq = (struct http_request){.method = "GET", .tls = &r->tls.http, .timeout = r->conf.timeout, .response_max = max};
+    *rq = (struct http_request){
+        .method = "GET", .tls = &r->tls.http, .proxy = r->conf.proxy, .timeout = r->conf.timeout, .response_max = max};
     if (credentials_get(r->credentials, &keys, e) < 0)
         return -1;
     rc = fill(r, path, query, wall_now, &keys, rq, e);

@@ -30,6 +30,15 @@
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_NOTE_MAX 2048
 
+/* Names that are being resolved at once; each costs a thread, for as long as the resolver does not answer. */
+#ifdef TIGHT
+#define RESOLVER_THREADS_MAX 2
+#else
+#define RESOLVER_THREADS_MAX 64
+#endif
+/* All addresses of a name, as text; more are left out. */
+#define RESOLVER_TEXT_MAX 512
+
 /* Log lines that standard error has not taken yet; what does not fit is dropped and counted. Holds the longest line. */
 #ifdef TIGHT
 #define LOG_RING_BYTES (8 * KIB)

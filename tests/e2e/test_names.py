@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from common import numbered_lines, one_stream
+from common import numbered_lines, one_stream, stream
 from firehose import Firehose
 from harness import free_port, wait_until
 from http_peer import Handler, HttpPeer
@@ -36,19 +36,24 @@ class Peer(HttpPeer):
         t.on_end(self.stop)
 
 
-def start_with_name(t, port):
-    """A daemon that delivers each record at once to store.test, and how to move that name."""
+def with_names(t, d):
+    """Lets the daemon resolve *.test; returns how to move those names."""
     shim = os.path.join(t.build, "tests", "e2e", "test_resolver.so")
     if t.sanitized:
         t.skip("a sanitizer's runtime has to be loaded first")
-    d = t.daemon(one_stream("app", {"http": {"url": f"http://store.test:{port}/in", "format": "lines"}}, interval="0s"))
     d.env = {"LD_PRELOAD": shim, "TEST_RESOLVER_FILE": t.path("address")}
 
     def move(address):
         with open(t.path("address.new"), "w", encoding="ascii") as f:
             f.write(address + "\n")
         os.rename(t.path("address.new"), t.path("address"))
-    return d, move
+    return move
+
+
+def start_with_name(t, port):
+    """A daemon that delivers each record at once to store.test, and how to move that name."""
+    d = t.daemon(one_stream("app", {"http": {"url": f"http://store.test:{port}/in", "format": "lines"}}, interval="0s"))
+    return d, with_names(t, d)
 
 
 def test_connections_are_used_again(t):
@@ -99,6 +104,45 @@ def test_a_name_that_moves_is_followed_though_the_old_address_answers(t):
     wait_until("a record at the new address", arrives_there, 60)
     d.stop()
     assert old.lines[0] == b"first"
+
+
+def threads(d, name):
+    found = 0
+    for task in os.listdir(f"/proc/{d.process.pid}/task"):
+        try:
+            with open(f"/proc/{d.process.pid}/task/{task}/comm", encoding="ascii") as f:
+                found += f.read().strip() == name
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def test_a_resolver_that_swallows_questions_holds_up_no_other_stream(t):
+    port, dead = free_port(), 8
+    peer = Peer(t, port)
+    to = {"named": f"store.test:{port}", "numbered": f"127.0.0.1:{port}"}
+    to.update({f"dead{i}": f"n{i % 4}.dead.test:{port}" for i in range(dead)})
+    d = t.daemon({"shutdown": {"grace": "1s"}, "streams": {
+        name: stream({"http": {"url": f"http://{host}/in", "format": "lines"}}, interval="0s") for name, host in to.items()}})
+    with_names(t, d)("127.0.0.1")
+    client = Firehose(d.start().api_port)
+    for n in range(20):
+        for i in range(dead):
+            client.put(f"dead{i}", b"nobody gets this %d" % n)
+    for i in range(dead):
+        d.wait_logged(rf"delivery failed.*stream=dead{i} .*does not resolve.*resolver does not answer", 40)
+    for n in range(20):
+        client.put("named", b"named %d" % n)
+        client.put("numbered", b"numbered %d" % n)
+    d.wait_delivered("named", 20)
+    d.wait_delivered("numbered", 20)
+    assert threads(d, "resolver") == 4, "one for each name that hangs"
+    d.expect_exit = 1
+    began = time.monotonic()
+    d.stop()
+    assert time.monotonic() - began < 6 * t.slow
+    assert not d.logged("does not end in order")
+    assert len(peer.lines) == 40
 
 
 test_a_name_that_moves_is_followed_though_the_old_address_answers.timeout = 120

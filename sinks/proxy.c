@@ -1,0 +1,255 @@
+/* The environment is read as libcurl reads it, which is the way most programs agree on: lower case first (http_proxy in
+ * lower case only: a web server makes HTTP_PROXY of what a client sends), and no_proxy as a list of host names with all
+ * that is below them, addresses, and networks. */
+#include "sinks/proxy.h"
+
+#include "pipeline/base/slice.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+/* --- URLs -------------------------------------------------------------------------------------------------------- */
+
+static const char *const SCHEMES[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+
+struct parts {
+    struct slice scheme, user, host, port; /* host without brackets; what is missing is empty */
+};
+
+static bool take_port(struct slice *authority, struct parts *out)
+{
+    const char *end = authority->p + authority->n, *close, *colon;
+
+    if (authority->n > 0 && authority->p[0] == '[') {
+        close = memchr(authority->p, ']', authority->n);
+        if (!close)
+            return false;
+        out->host = slice_of(authority->p + 1, (size_t)(close - authority->p) - 1);
+        colon = close + 1 < end ? close + 1 : NULL;
+    } else {
+        colon = memchr(authority->p, ':', authority->n);
+        out->host = slice_of(authority->p, colon ? (size_t)(colon - authority->p) : authority->n);
+    }
+    if (!colon)
+        return true;
+    out->port = slice_of(colon + 1, (size_t)(end - colon) - 1);
+    return *colon == ':';
+}
+
+/* "scheme://user:password@host:port/path"; scheme, user and port may be missing. */
+static bool split(const char *url, struct parts *out)
+{
+    const char *rest = strstr(url, "://"), *at;
+    struct slice authority;
+
+    *out = (struct parts){.scheme = {.p = "", .n = 0}};
+    if (rest)
+        out->scheme = slice_of(url, (size_t)(rest - url));
+    rest = rest ? rest + 3 : url;
+    authority = slice_of(rest, strcspn(rest, "/?#"));
+    at = memrchr(authority.p, '@', authority.n);
+    if (at) {
+        out->user = slice_of(authority.p, (size_t)(at - authority.p));
+        authority = slice_of(at + 1, authority.n - out->user.n - 1);
+    }
+    return take_port(&authority, out) && out->host.n > 0;
+}
+
+static bool is_word(struct slice s, const char *word)
+{
+    return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+static bool is_port(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    return s.n <= 5 && (s.n == 0 || (atol(s.p) > 0 && atol(s.p) <= 65535));
+}
+
+static bool is_proxy(const struct parts *u)
+{
+    bool known = u->scheme.n == 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++)
+        known = known || is_word(u->scheme, SCHEMES[i]);
+    return known && is_port(u->port) && !memchr(u->host.p, ' ', u->host.n);
+}
+
+int proxy_check(const char *option, struct err *e)
+{
+    struct parts u;
+
+    if (!option || strcmp(option, "none") == 0 || strcmp(option, "environment") == 0)
+        return 0;
+    /* A single word is a mistyped one rather than a host: as a URL it can be said. */
+    if (strlen(option) < PROXY_URL_MAX && split(option, &u) && is_proxy(&u) && (u.scheme.n > 0 || u.port.n > 0))
+        return 0;
+    return err_set(e, ERR_CONFIG, "proxy: neither `none` nor `environment` nor a proxy's URL, as http://proxy:3128");
+}
+
+void proxy_check_option(const char *option, const struct cfg_options *o)
+{
+    struct err e;
+
+    if (proxy_check(option, &e) < 0)
+        cfg_options_refuse(o, &e);
+}
+
+/* --- who goes without -------------------------------------------------------------------------------------------- */
+
+struct address {
+    int family; /* 0: it is a name */
+    unsigned char bytes[16];
+};
+
+static struct address address_of(struct slice host)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct address a = {.family = 0};
+
+    if (host.n >= sizeof(text))
+        return a;
+    snprintf(text, sizeof(text), "%.*s", (int)host.n, host.p);
+    if (inet_pton(AF_INET, text, a.bytes) == 1)
+        a.family = AF_INET;
+    else if (inet_pton(AF_INET6, text, a.bytes) == 1)
+        a.family = AF_INET6;
+    return a;
+}
+
+static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
+{
+    unsigned rest = bits % 8;
+
+    if (memcmp(a, b, bits / 8) != 0)
+        return false;
+    return rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0;
+}
+
+/* "10.0.0.0/8", "::1", "[fd00::]/8" */
+static bool in_network(const struct address *host, struct slice entry)
+{
+    const char *slash = memchr(entry.p, '/', entry.n);
+    struct slice net = slash ? slice_of(entry.p, (size_t)(slash - entry.p)) : entry;
+    struct address a;
+    unsigned all, bits;
+
+    if (net.n > 2 && net.p[0] == '[' && net.p[net.n - 1] == ']')
+        net = slice_of(net.p + 1, net.n - 2);
+    a = address_of(net);
+    if (!a.family || a.family != host->family)
+        return false;
+    all = a.family == AF_INET ? 32 : 128;
+    bits = slash ? (unsigned)strtoul(slash + 1, NULL, 10) : all;
+    return bits <= all && same_bits(a.bytes, host->bytes, bits);
+}
+
+/* "example.org", ".example.org": itself and what is below it. */
+static bool in_domain(struct slice host, struct slice entry)
+{
+    if (entry.n > 0 && entry.p[0] == '.')
+        entry = slice_of(entry.p + 1, entry.n - 1);
+    if (entry.n > 0 && entry.p[entry.n - 1] == '.')
+        entry.n--;
+    if (host.n > 0 && host.p[host.n - 1] == '.')
+        host.n--;
+    if (entry.n == 0 || host.n < entry.n || strncasecmp(host.p + host.n - entry.n, entry.p, entry.n) != 0)
+        return false;
+    return host.n == entry.n || host.p[host.n - entry.n - 1] == '.';
+}
+
+static bool is_excepted(struct slice host, const char *list)
+{
+    struct address a = address_of(host);
+
+    if (strcmp(list, "*") == 0)
+        return true;
+    while (*list) {
+        size_t n = strcspn(list, ", \t");
+        struct slice entry = slice_of(list, n);
+
+        if (n > 0 && (a.family ? in_network(&a, entry) : in_domain(host, entry)))
+            return true;
+        list += n + (list[n] != '\0');
+    }
+    return false;
+}
+
+static bool is_loopback(struct slice host)
+{
+    struct address a = address_of(host);
+
+    return in_domain(host, SLICE("localhost")) || in_network(&a, SLICE("127.0.0.0/8")) ||
+           in_network(&a, SLICE("::1")) || in_network(&a, SLICE("::ffff:127.0.0.0/104"));
+}
+
+/* --- the choice -------------------------------------------------------------------------------------------------- */
+
+static const char *variable(const char *const *names, const char **name)
+{
+    for (; *names; names++) {
+        const char *v = getenv(*names);
+
+        *name = *names;
+        if (v && *v)
+            return v;
+    }
+    return NULL;
+}
+
+static const char *from_environment(const struct parts *target, const char **name)
+{
+    static const char *const HTTP[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
+    static const char *const HTTPS[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL};
+    static const char *const EXCEPT[] = {"no_proxy", "NO_PROXY", NULL};
+    const char *ignored, *except = variable(EXCEPT, &ignored);
+
+    if (is_loopback(target->host) || (except && is_excepted(target->host, except)))
+        return NULL;
+    return variable(is_word(target->scheme, "https") ? HTTPS : HTTP, name);
+}
+
+static bool take(const char *url, const char *from, struct proxy *out)
+{
+    struct parts u;
+    bool bracket;
+
+    if (strlen(url) >= sizeof(out->url) || !split(url, &u) || !is_proxy(&u))
+        return false;
+    bracket = memchr(u.host.p, ':', u.host.n) != NULL;
+    snprintf(out->url, sizeof(out->url), "%s", url);
+    snprintf(out->shown, sizeof(out->shown), "%.*s://%s%.*s%s:%.*s", u.scheme.n ? (int)u.scheme.n : 4,
+             u.scheme.n ? u.scheme.p : "http", bracket ? "[" : "", (int)u.host.n, u.host.p, bracket ? "]" : "",
+             u.port.n ? (int)u.port.n : 4, u.port.n ? u.port.p : "1080"); /* what libcurl takes for it */
+    out->from = from;
+    return true;
+}
+
+bool proxy_find(const char *option, const char *url, struct proxy *out)
+{
+    const char *from = NULL, *value;
+    struct parts target;
+
+    out->url[0] = out->shown[0] = '\0';
+    out->from = "";
+    if (option && strcmp(option, "none") == 0)
+        return false;
+    if (option && strcmp(option, "environment") != 0)
+        return take(option, "the option `proxy`", out);
+    value = split(url, &target) ? from_environment(&target, &from) : NULL;
+    return value && take(value, from, out);
+}
+
+int proxy_describe(const char *option, const char *url, struct buf *out)
+{
+    struct proxy p;
+
+    return proxy_find(option, url, &p) ? buf_printf(out, " through proxy %s (from %s)", p.shown, p.from) : 0;
+}
