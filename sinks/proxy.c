@@ -67,10 +67,14 @@ static bool is_word(struct slice s, const char *word)
 
 static bool is_port(struct slice s)
 {
-    for (size_t i = 0; i < s.n; i++)
+    unsigned port = 0;
+
+    for (size_t i = 0; i < s.n && port <= 65535; i++) {
         if (s.p[i] < '0' || s.p[i] > '9')
             return false;
-    return s.n <= 5 && (s.n == 0 || (atol(s.p) > 0 && atol(s.p) <= 65535));
+        port = port * 10 + (unsigned)(s.p[i] - '0');
+    }
+    return s.n == 0 || (port > 0 && port <= 65535);
 }
 
 static bool is_proxy(const struct parts *u)

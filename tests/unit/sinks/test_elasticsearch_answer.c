@@ -354,7 +354,7 @@ static void failures_below_http_are_tried_again(void **state)
 
         assert_int_equal(elasticsearch_answer_judge(&c, &re, &v), SINK_RETRY);
         assert_non_null(strstr(v.message, "text"));
-        assert_int_equal(v.misconfigured, f == HTTP_DNS || f == HTTP_TLS);
+        assert_int_equal(v.misconfigured, f == HTTP_DNS || f == HTTP_TLS || f == HTTP_PROXY_REFUSES);
         assert_int_equal(elasticsearch_answer_node_failed(&re), f != HTTP_LOCAL);
     }
 }
