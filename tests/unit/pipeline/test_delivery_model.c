@@ -633,6 +633,7 @@ static int tell_count(void **state)
     static unsigned long long before;
 
     (void)state;
+    dup2(errors_fd, STDERR_FILENO);
     printf("             %llu orders\n", orders - before);
     before = orders;
     return 0;
