@@ -31,6 +31,7 @@ struct input {
     struct buf data, out;
     struct lines_cut cut; /* what `out` is, when it is not empty */
     uint64_t out_bytes;   /* of its records */
+    bool begun;           /* what stands before the first line was looked at */
     bool in_flight, mid_line, ended, told_finished, stopped;
     nsec held; /* since when nothing goes in; 0: it does */
 
@@ -109,12 +110,34 @@ static void note_split(struct input *in)
              KS("input", "stdin"), KU("record_max_bytes", RECORD_MAX_BYTES));
 }
 
+/* A byte order mark is no part of the first line. False: it may come yet. */
+static bool begin(struct input *in)
+{
+    struct slice mark = SLICE("\xef\xbb\xbf"), data = buf_slice(&in->data);
+
+    if (in->begun)
+        return true;
+    if (data.n < mark.n && slice_starts(mark, data) && !in->ended)
+        return false;
+    in->begun = true;
+    if (slice_starts(data, mark)) {
+        in->data.n -= mark.n;
+        memmove(in->data.p, in->data.p + mark.n, in->data.n);
+    } else if (slice_starts(data, SLICE("\xff\xfe")) || slice_starts(data, SLICE("\xfe\xff"))) {
+        log_warn("stdin looks like UTF-16, and its lines are cut as if it were UTF-8", KS("stream", in->env.stream),
+                 KS("hint", "convert it on the way: iconv -f UTF-16 -t UTF-8 | sluice run --once"));
+    }
+    return true;
+}
+
 /* Moves what is complete in `data` to the empty `out`. */
 static void cut_data(struct input *in)
 {
     struct buf full;
     int rc;
 
+    if (!begin(in))
+        return;
     swallow_newline(in);
     in->cut = lines_cut(buf_slice(&in->data), in->ended);
     if (in->cut.kind == LINES_NONE)

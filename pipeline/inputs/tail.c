@@ -133,6 +133,9 @@ static void tail_look_around(const void *conf, const char *base_dir, const struc
 
 static const struct cfg_choice starts[] = {{"beginning", TAIL_START_BEGINNING}, {"end", TAIL_START_END}, {NULL, 0}};
 
+static const struct cfg_choice encodings[] = {
+    {"auto", TAIL_AUTO}, {"utf-8", TAIL_UTF8}, {"utf-16le", TAIL_UTF16LE}, {"utf-16be", TAIL_UTF16BE}, {NULL, 0}};
+
 static const struct cfg_field fields[] = {
     {.name = "paths",
      .type = CFG_STRINGS,
@@ -160,6 +163,14 @@ static const struct cfg_field fields[] = {
      .choices = starts,
      .help = "where to begin in files that are there when the input first starts. Files that come later are read from "
              "their beginning; with --once all are"},
+    {.name = "encoding",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct tail_conf, encoding),
+     .def = "auto",
+     .choices = encodings,
+     .help = "UTF-16 is delivered as UTF-8. auto: as the byte order mark at the file's beginning says, without one "
+             "utf-8, in "
+             "which every byte but the line's end passes as it is. The mark is no part of the first line"},
     {.name = "last_line",
      .type = CFG_DURATION,
      .offset = offsetof(struct tail_conf, last_line),

@@ -3,6 +3,7 @@
  *     tail.c        options, start and stop
  *     tail_turn.c   whose turn it is; timers; the end of a file
  *     tail_read.c   one step of one file: read whole lines into a frame, append it, learn that it is safe
+ *     tail_begin.c  zeros and byte order marks at the beginning of a file
  *     tail_scan.c   which files there are: walks, events, rotation, deletion
  *     tail_known.c  stored positions, and the files they belong to
  *     tail_copy.c   whether a new file is the copy of one that was read
@@ -30,7 +31,8 @@ enum tail_start { TAIL_START_BEGINNING, TAIL_START_END };
 
 struct tail_conf {
     struct cfg_strings paths, exclude;
-    int start; /* enum tail_start */
+    int start;    /* enum tail_start */
+    int encoding; /* enum tail_encoding */
     nsec last_line, rescan;
     int64_t max_open_files;
     bool follow_symlinks;
@@ -142,6 +144,15 @@ struct tail {
     struct loop_post post;
 };
 
+enum tail_step {
+    TAIL_STEP_MORE,    /* read on, after the others had their turn */
+    TAIL_STEP_END,     /* at its end */
+    TAIL_STEP_WAIT,    /* at a last line without '\n' */
+    TAIL_STEP_BLOCKED, /* the spool or the budget is full, or too much is on its way: nothing was read */
+    TAIL_STEP_HELD,    /* it may be a copy: until `due`, or something becomes known */
+    TAIL_STEP_FAILED,  /* tail_fail() was called */
+};
+
 /* --- tail_turn.c --- */
 
 /* It is worth looking into f: it becomes ready, whatever it waited for. */
@@ -213,6 +224,14 @@ MUST_CHECK bool tail_past_recover(struct tail *t, struct slice source, struct sl
 void tail_pasts_expire(struct tail *t);
 void tail_pasts_release(struct tail *t);
 
+/* --- tail_begin.c --- */
+
+/* Nothing was read of the file yet: passes over what is no part of its first line. False: read on. */
+MUST_CHECK bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
+enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f);
+/* What the mark at its beginning says; it is open. */
+enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f);
+
 /* --- tail_scan.c --- */
 
 /* What is at dir_fd/name now; `path` is its whole path. */
@@ -225,15 +244,6 @@ extern const struct tail_watch_events tail_scan_events;
 
 /* --- tail_read.c --- */
 
-enum tail_step {
-    TAIL_STEP_MORE,    /* read on, after the others had their turn */
-    TAIL_STEP_END,     /* at its end */
-    TAIL_STEP_WAIT,    /* at a last line without '\n' */
-    TAIL_STEP_BLOCKED, /* the spool or the budget is full, or too much is on its way: nothing was read */
-    TAIL_STEP_HELD,    /* it may be a copy: until `due`, or something becomes known */
-    TAIL_STEP_FAILED,  /* tail_fail() was called */
-};
-
 /* In tail_copy.c: finds out whether a fresh file is a copy, and where it is read from. */
 enum tail_step tail_judge(struct tail *t, struct tail_file *f);
 
@@ -243,6 +253,8 @@ enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f);
 enum tail_step tail_read(struct tail *t, struct tail_file *f);
 /* Where reading begins for `start: end`: behind the last '\n'. */
 struct tail_place tail_place_end(struct tail *t, struct tail_file *f);
+/* How many of the bytes are whole lines. */
+size_t tail_whole_lines(struct slice in, enum tail_encoding e);
 /* Makes the place where a file is read next durable without a record. */
 void tail_store_place(struct tail *t, const struct tail_file *f);
 void tail_writes_init(struct tail *t);

@@ -73,6 +73,8 @@ struct tail_file {
 
     bool fresh; /* nothing of it was read since it is there or was truncated: it may be a copy */
     bool past_kept;
+    uint64_t zeros_to;    /* how far it was searched for the end of the zeros it begins with (tail_begin.c) */
+    uint64_t zeros_least; /* as many at its beginning were written by nobody; 0: a block */
     enum tail_likeness like;
     struct tail_compare compare;
 

@@ -8,6 +8,7 @@
 
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/lines.h"
+#include "pipeline/inputs/utf16.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 /* What is read at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define READ_BYTES (256 * KIB)
+#define ZEROS_MOST 4096 /* a block */
 
 /* --- safety ------------------------------------------------------------------------------------------------------ */
 
@@ -100,15 +102,17 @@ void tail_writes_init(struct tail *t)
     t->post = (struct loop_post){.fn = settle_all, .arg = t};
 }
 
+static bool is_utf16(enum tail_encoding e)
+{
+    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
+}
+
 /* --- the place --------------------------------------------------------------------------------------------------- */
 
-/* What was read of it is not in the file any more. A hole at the start is what a program leaves that goes on writing at
- * its old offset; those zero bytes were never written by anybody. What is on its way must be settled first: how far the
- * file was read for good is all that tells its copy apart. */
+/* What was read of it is not in the file any more. What is on its way must be settled first: how far the file was read
+ * for good is all that tells its copy apart. */
 static enum tail_step start_over(struct tail *t, struct tail_file *f)
 {
-    off_t data = f->size > 0 ? lseek(f->fd, 0, SEEK_DATA) : 0;
-
     if (f->in_flight > 0) {
         f->rewritten = true;
         return TAIL_STEP_END;
@@ -118,9 +122,9 @@ static enum tail_step start_over(struct tail *t, struct tail_file *f)
              KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
                         "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
     tail_past_keep(t, f);
-    f->read = (struct tail_place){.offset = data > 0 ? (uint64_t)data : 0};
-    f->read.whole.from = f->read.offset;
-    f->safe = f->read;
+    f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
+    f->zeros_to = 0;
+    f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
     f->fresh = true;
     f->past_kept = false;
     f->compare = (struct tail_compare){.below = 0};
@@ -146,24 +150,37 @@ static ssize_t read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], 
 
 /* A line that was delivered without its end got that end, and nothing before it: that is no record. False: read on as
  * usual. */
-static bool swallow_newline(struct tail_file *f)
+static bool swallow_newline(const struct tail *t, struct tail_file *f)
 {
-    char before[TAIL_MARK_BYTES], c;
+    enum tail_encoding e = tail_encoding_of(t, f);
+    char before[TAIL_MARK_BYTES], end[2];
+    ssize_t n = is_utf16(e) ? 2 : 1;
     int error = 0;
 
-    if (!f->read.mid_line || read_at(f, before, &c, 1, &error) != 1 || c != '\n')
+    if (!f->read.mid_line || read_at(f, before, end, (size_t)n, &error) != n)
         return false;
-    tail_place_advance(&f->read, slice_of(before, f->read.mark.length), slice_of(&c, 1));
+    if (n == 1 ? end[0] != '\n' : !utf16_is_newline(end, e == TAIL_UTF16BE))
+        return false;
+    tail_place_advance(&f->read, slice_of(before, f->read.mark.length), slice_of(end, (size_t)n));
     f->read.mid_line = false;
     return true;
+}
+
+size_t tail_whole_lines(struct slice in, enum tail_encoding e)
+{
+    const char *newline;
+
+    if (is_utf16(e))
+        return utf16_last_line(in, e == TAIL_UTF16BE);
+    newline = in.n > 0 ? memrchr(in.p, '\n', in.n) : NULL;
+    return newline ? (size_t)(newline - in.p) + 1 : 0;
 }
 
 struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
 {
     struct tail_place p = {.offset = f->size, .whole.from = f->size};
     char tail[64 * KIB];
-    size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail), n;
-    const char *newline;
+    size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail) - f->size % 2, n;
     ssize_t got;
 
     if (tail_files_open(&t->files, f) != 0)
@@ -171,11 +188,14 @@ struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
     got = pread(f->fd, tail, want, (off_t)(f->size - want));
     if (got < 0 || (size_t)got != want)
         return p;
-    newline = want > 0 ? memrchr(tail, '\n', want) : NULL;
-    n = newline ? (size_t)(newline - tail) + 1 : want == f->size ? 0 : want;
+    p.encoding = f->size > 0 ? tail_learn_encoding(t, f) : TAIL_AUTO;
+    n = tail_whole_lines(slice_of(tail, want),
+                         t->conf->encoding == TAIL_AUTO ? p.encoding : (enum tail_encoding)t->conf->encoding);
+    p.mid_line = n == 0 && want < f->size;
+    if (p.mid_line)
+        n = want;
     p.offset = p.whole.from = f->size - want;
     tail_place_advance(&p, slice_of(tail, 0), slice_of(tail, n));
-    p.mid_line = p.offset > 0 && !newline;
     return p;
 }
 
@@ -234,7 +254,7 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
     return true;
 }
 
-/* Appends what `cut` says of the n bytes at the frame's space. */
+/* Appends what `cut` says is in the frame's space. It came of the bytes `in` of the file. */
 static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before, struct slice in,
                            struct lines_cut cut)
 {
@@ -249,10 +269,11 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     assert(fits); /* the frame was made for it */
     if (whole)
         bytes -= frame_count(*fr);
-    tail_place_advance(&after, before, slice_of(in.p, cut.bytes));
+    tail_place_advance(&after, before, in);
     after.mid_line = !whole;
     describe(*fr, f, &after);
-    tail_recent_note(t, f, slice_of(in.p, cut.bytes)); /* now: the frame is given away */
+    if (f->size - after.offset < READ_BYTES) /* else what comes next is more recent */
+        tail_recent_note(t, f, in);          /* now: the frame is given away */
     if (!append(t, f, fr, &after, bytes))
         return TAIL_STEP_BLOCKED;
     if (cut.kind == LINES_PIECE)
@@ -282,7 +303,7 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
     cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
     if (cut.kind == LINES_NONE) /* with flush: it shrank while we read */
         return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
-    return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, (size_t)got), cut);
+    return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, cut.bytes), cut);
 }
 
 /* Opens the file and learns its size. 0, or errno. */
@@ -363,10 +384,71 @@ static enum tail_step read_some(struct tail *t, struct tail_file *f, uint64_t wa
     return step;
 }
 
+static enum tail_step convert_into(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before,
+                                   struct slice in)
+{
+    bool last = f->flush && f->read.offset + in.n >= f->size;
+    size_t room;
+    char *to = frame_space(*fr, &room);
+    struct utf16_cut cut = utf16_lines(in, tail_encoding_of(t, f) == TAIL_UTF16BE, last, to);
+
+    assert(room > cut.out);
+    if (cut.kind == LINES_NONE)
+        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+    return take(t, f, fr, before, slice_of(in.p, cut.in), (struct lines_cut){cut.kind, cut.out});
+}
+
+static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struct frame **fr, char *raw, size_t want)
+{
+    char before[TAIL_MARK_BYTES];
+    int error = 0;
+    ssize_t got = read_at(f, before, raw, want, &error);
+
+    if (error != 0) {
+        tail_fail(t, f, "read", error);
+        return TAIL_STEP_FAILED;
+    }
+    if (got < 0)
+        return start_over(t, f);
+    return convert_into(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, (size_t)got));
+}
+
+/* What is read must be converted, so it has a place of its own. */
+static enum tail_step read_utf16(struct tail *t, struct tail_file *f, uint64_t want)
+{
+    bool fits = !t->env.budget || budget_take(t->env.budget, (size_t)want);
+    struct frame *fr = fits ? frame_new(utf16_room((size_t)want) + 1, clock_wall(), t->env.budget) : NULL;
+    enum tail_step step = TAIL_STEP_BLOCKED;
+    char *raw;
+
+    if (fr) {
+        raw = mem_alloc((size_t)want);
+        step = read_utf16_into(t, f, &fr, raw, (size_t)want);
+        mem_free(raw);
+    } else {
+        pushback_wait(t->env.pushback, PUSHBACK_MEMORY, &t->held, t->now);
+    }
+    frame_free(&fr);
+    if (fits && t->env.budget)
+        budget_give(t->env.budget, (size_t)want);
+    return step;
+}
+
+static enum tail_step read_lines(struct tail *t, struct tail_file *f)
+{
+    bool utf16 = is_utf16(tail_encoding_of(t, f));
+    enum tail_step (*read)(struct tail * t, struct tail_file * f, uint64_t want) = utf16 ? read_utf16 : read_some;
+    uint64_t left = f->size - f->read.offset, most = utf16 ? UTF16_READ_MAX : LINES_READ_MAX;
+    enum tail_step step = read(t, f, left < READ_BYTES ? left : READ_BYTES);
+
+    if (step == TAIL_STEP_WAIT && left > READ_BYTES) /* a long line */
+        step = read(t, f, left < most ? left : most);
+    return step;
+}
+
 enum tail_step tail_read(struct tail *t, struct tail_file *f)
 {
     enum tail_step step;
-    uint64_t left;
     bool rewritten = false;
     int rc;
 
@@ -385,11 +467,11 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
         return tail_judge(t, f);
     if (f->size == f->read.offset)
         return verify_end(t, f, rewritten);
-    if (swallow_newline(f) && f->size == f->read.offset)
+    if (f->read.mark.length == 0 && tail_begin(t, f, &step))
+        return step;
+    if (f->read.encoding == TAIL_AUTO)
+        f->read.encoding = f->safe.encoding = tail_learn_encoding(t, f);
+    if (swallow_newline(t, f) && f->size == f->read.offset)
         return TAIL_STEP_END;
-    left = f->size - f->read.offset;
-    step = read_some(t, f, left < READ_BYTES ? left : READ_BYTES);
-    if (step == TAIL_STEP_WAIT && left > READ_BYTES) /* a long line */
-        step = read_some(t, f, left < LINES_READ_MAX ? left : LINES_READ_MAX);
-    return step;
+    return read_lines(t, f);
 }

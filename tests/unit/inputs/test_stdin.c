@@ -74,6 +74,32 @@ static void a_pipe_is_read_to_its_end(void **state)
     rig_expect(&w->rig, "last|");
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
+{
+    struct world *w = *state;
+
+    use_pipe(w);
+    rig_start(&w->rig);
+    say(w, "\xef", 1);
+    say(w, "\xbb", 1);
+    say(w, "\xbfone\n\xef\xbb\xbftwo\n", 12);
+    rig_expect(&w->rig, "one|\xef\xbb\xbftwo|");
+    hang_up(w);
+    rig_wait_finished(&w->rig);
+}
+
+static void half_a_byte_order_mark_is_a_record(void **state)
+{
+    struct world *w = *state;
+
+    use_pipe(w);
+    rig_start(&w->rig);
+    say(w, "\xef\xbb", 2);
+    hang_up(w);
+    rig_wait_finished(&w->rig);
+    rig_expect(&w->rig, "\xef\xbb|");
+}
+
 static void a_file_is_read_to_its_end(void **state)
 {
     struct world *w = *state;
@@ -155,6 +181,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_pipe_is_read_to_its_end),
+        T(a_byte_order_mark_is_no_part_of_the_first_line),
+        T(half_a_byte_order_mark_is_a_record),
         T(a_file_is_read_to_its_end),
         T(nothing_at_all_is_finished_too),
         T(much_data_keeps_its_order_and_long_lines_are_split),

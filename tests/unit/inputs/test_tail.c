@@ -182,6 +182,57 @@ static void copytruncate_is_noticed_also_when_the_file_is_as_long_again(void **s
     rig_expect(r, "a longer line than before|");
 }
 
+static void the_copy_of_a_file_that_is_truncated_is_not_read_again(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "*.log.*");
+    rig_append(r, "a.log", "one\ntwo\n");
+    rig_start(r);
+    rig_expect(r, "one|two|");
+    rig_append(r, "a.log.1", "one\ntwo\nnot read before\n");
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    rig_expect(r, "not read before|");
+    rig_append(r, "a.log", "three\n");
+    rig_expect(r, "three|");
+    rig_append(r, "a.log.2", "one\ntw0\n"); /* no copy */
+    rig_expect(r, "one|tw0|");
+}
+
+static void zeros_that_a_truncation_leaves_are_left_out(void **state)
+{
+    struct rig *r = *state;
+    int fd;
+
+    rig_append(r, "a.log", "0123456789\n");
+    rig_start(r);
+    rig_expect(r, "0123456789|");
+    fd = open(rig_path(r, "a.log"), O_WRONLY);
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    assert_int_equal(pwrite(fd, "on\n", 3, 11), 3);
+    rig_expect(r, "on|");
+    close(fd);
+    assert_int_equal(metrics_get(&r->metrics, METRIC_INPUT_SKIPPED_BYTES), 11);
+}
+
+static void utf_16_becomes_utf_8(void **state)
+{
+    struct rig *r = *state;
+
+    rig_write_n(r, "a.log",
+                "\xff\xfe"
+                "a\0\n\0\x0a\x01\n",
+                9, O_APPEND);
+    rig_start(r);
+    rig_expect(r, "a|");
+    rig_write_n(r, "a.log", "\0b\0", 3, O_APPEND);
+    rig_expect(r, "\xc4\x8a|b|");
+    rig_stop(r);
+    rig_write_n(r, "a.log", "\n\0c\0\n\0", 6, O_APPEND);
+    rig_start(r);
+    rig_expect(r, "c|");
+}
+
 static void a_deleted_file_is_read_to_its_end(void **state)
 {
     struct rig *r = *state;
@@ -471,6 +522,9 @@ int main(void)
         T(rotation_by_rename_loses_and_repeats_nothing),
         T(a_file_that_was_rotated_while_we_were_away_is_read_to_its_end),
         T(copytruncate_is_noticed_also_when_the_file_is_as_long_again),
+        T(the_copy_of_a_file_that_is_truncated_is_not_read_again),
+        T(zeros_that_a_truncation_leaves_are_left_out),
+        T(utf_16_becomes_utf_8),
         T(a_deleted_file_is_read_to_its_end),
         T(a_symbolic_link_is_followed_when_it_is_switched),
         T(lines_at_the_record_limit_and_over_it),
