@@ -30,9 +30,10 @@ struct api_request {
     enum api_operation operation;
     bool gzip, signed_; /* Content-Encoding: gzip; must be, and claims to be, signed */
     bool committing;    /* the spool has been asked; suspended until it has answered */
-    bool begun;         /* counted in api->begun */
-    bool answering;     /* counted in api->answering */
-    bool must_close;    /* the rest of the body is not wanted */
+    struct api_commit commit;
+    bool begun;      /* counted in api->begun */
+    bool answering;  /* counted in api->answering */
+    bool must_close; /* the rest of the body is not wanted */
     struct api_auth auth;
     struct api_error error; /* API_OK while all is well */
     struct api_body body;
@@ -341,6 +342,9 @@ static void resume(void *ctx)
     struct api *a = rq->api;
 
     assert(rq->magic == REQUEST_MAGIC);
+    pthread_mutex_lock(&a->lock);
+    TAILQ_REMOVE(&a->commits, &rq->commit, link);
+    pthread_mutex_unlock(&a->lock);
     MHD_resume_connection(rq->connection); /* rq may be gone behind this */
     pthread_mutex_lock(&a->lock);
     a->committing--;
@@ -357,6 +361,10 @@ static int enter_commit(struct api_request *rq)
     rq->committing = rq->answering = a->gate != API_STOPPED;
     a->committing += rq->committing;
     a->answering += rq->answering;
+    if (rq->committing) {
+        rq->commit = (struct api_commit){.since = clock_mono(), .pushback = rq->stream->pushback};
+        TAILQ_INSERT_TAIL(&a->commits, &rq->commit, link);
+    }
     pthread_mutex_unlock(&a->lock);
     return rq->committing ? 0 : shut(rq, "stopping");
 }

@@ -19,6 +19,7 @@
 
 #define CONNECTION_MEMORY (144 * KIB)
 #define LOG_EVERY         (10 * NSEC_PER_SEC)
+#define LATE_NOTED        256 /* puts that wait for the disk; all wait for the same one */
 /* How long api_stop() waits for requests that are under way, and then for the spool and for clients that read slowly. */
 #define UPLOAD_WAIT (2 * NSEC_PER_SEC)
 #define STOP_WAIT   (10 * NSEC_PER_SEC)
@@ -44,15 +45,40 @@ static void memory_began(void *ctx)
              KS("hint", "clients will retry; raise `limits.memory` if this goes on"));
 }
 
-/* Once a second. */
-static void look_at_memory(void *ctx, nsec mono_now)
+static void look_at_memory(struct api *a, nsec mono_now)
 {
-    struct api *a = ctx;
     struct pushback_view v;
 
     if (pushback_look(&a->memory, mono_now, false, &v))
         log_info("requests are no longer pushed back for memory", KS("input", "api"),
                  KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
+}
+
+/* Clients whose records wait for a disk that does not answer are held back, though nobody has told them so. */
+static void look_at_commits(struct api *a, nsec mono_now)
+{
+    struct pushback *late[LATE_NOTED];
+    const struct api_commit *c;
+    size_t n = 0;
+
+    pthread_mutex_lock(&a->lock);
+    c = TAILQ_FIRST(&a->commits);
+    for (; c && n < LATE_NOTED && mono_now - c->since >= PUSHBACK_PATIENCE; c = TAILQ_NEXT(c, link))
+        late[n++] = c->pushback;
+    pthread_mutex_unlock(&a->lock);
+    while (n > 0)
+        pushback_note(late[--n], PUSHBACK_DISK, mono_now);
+}
+
+void api_look(struct api *a, nsec mono_now)
+{
+    look_at_memory(a, mono_now);
+    look_at_commits(a, mono_now);
+}
+
+static void on_tick(void *ctx, nsec mono_now)
+{
+    api_look(ctx, mono_now);
 }
 
 struct pushback_view api_memory_pushback(struct api *a, nsec mono_now)
@@ -143,6 +169,7 @@ static struct api *make(const struct api_conf *conf, const struct api_stream *st
     random_bytes(&a->seed, sizeof(a->seed));
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->quiet, NULL);
+    TAILQ_INIT(&a->commits);
     pushback_init(&a->memory, memory_began, a);
     return a;
 }
@@ -165,7 +192,7 @@ static int start_listener(struct api *a, int fd, struct err *e)
         .connections = (unsigned)a->conf->connections,
         .patience = a->conf->timeout,
         .take = take_connection,
-        .tick = look_at_memory,
+        .tick = on_tick,
         .ctx = a,
     };
 

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define API_MAGIC 0x61706953u
 
@@ -31,6 +32,13 @@ enum api_gate {
 
 /* Events that may come as fast as requests do; each gets its own line now and then. */
 enum api_event { API_EVENT_AUTH, API_EVENT_FOREIGN, API_EVENT_COUNT };
+
+/* A put that waits for the spool's disk. */
+struct api_commit {
+    TAILQ_ENTRY(api_commit) link;
+    nsec since; /* mono */
+    struct pushback *pushback;
+};
 
 struct api {
     unsigned magic;
@@ -50,12 +58,16 @@ struct api {
 
     pthread_mutex_t lock;
     pthread_cond_t quiet;
-    enum api_gate gate;  /* guarded by lock, as all that follows */
-    unsigned begun;      /* requests from their headers on, until they are over */
-    unsigned committing; /* requests that wait for the spool */
-    unsigned answering;  /* those, until their answer is sent */
+    enum api_gate gate;               /* guarded by lock, as all that follows */
+    unsigned begun;                   /* requests from their headers on, until they are over */
+    unsigned committing;              /* requests that wait for the spool ... */
+    TAILQ_HEAD(, api_commit) commits; /* ... the oldest first */
+    unsigned answering;               /* those, until their answer is sent */
     struct log_limit events[API_EVENT_COUNT];
 };
+
+/* Once a second: what has lasted for too long is noted. */
+void api_look(struct api *a, nsec mono_now);
 
 /* True when a line is due; *suppressed says how many were left out before it. */
 bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed);

@@ -3,9 +3,11 @@
 
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/inputs/api.h"
+#include "pipeline/inputs/api_server.h"
+#include "pipeline/spool/file_ops.h"
 
 #include <arpa/inet.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,6 +23,9 @@ static struct spool *spool;
 static struct budget budget;
 static struct metrics metrics;
 static struct api *api;
+static struct pushback held;
+static struct file_ops disk;
+static char dir[64];
 static char region[] = "us-east-1", account[] = "000000000000", listen_on[] = "127.0.0.1:0";
 static const struct api_conf conf = {.listen = listen_on,
                                      .region = region,
@@ -29,21 +34,77 @@ static const struct api_conf conf = {.listen = listen_on,
                                      .timeout = 60 * NSEC_PER_SEC,
                                      .threads = 2};
 
+/* --- a disk that does not answer ------------------------------------------------------------------------------- */
+
+static pthread_mutex_t disk_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t disk_news = PTHREAD_COND_INITIALIZER;
+static bool stuck;
+static unsigned waiting;
+
+static void disk_stuck(bool so)
+{
+    pthread_mutex_lock(&disk_lock);
+    stuck = so;
+    pthread_cond_broadcast(&disk_news);
+    pthread_mutex_unlock(&disk_lock);
+}
+
+static void disk_wait_stuck(void)
+{
+    pthread_mutex_lock(&disk_lock);
+    while (waiting == 0)
+        pthread_cond_wait(&disk_news, &disk_lock);
+    pthread_mutex_unlock(&disk_lock);
+}
+
+static int slow_sync(int fd)
+{
+    pthread_mutex_lock(&disk_lock);
+    while (stuck) {
+        waiting++;
+        pthread_cond_broadcast(&disk_news);
+        pthread_cond_wait(&disk_news, &disk_lock);
+        waiting--;
+    }
+    pthread_mutex_unlock(&disk_lock);
+    return file_ops_real.fdatasync(fd);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 static int setup(void **state)
 {
-    struct spool_conf sc = {.stream = "app", .dir = "unused", .memory = true, .limit = 16 * MIB};
+    struct spool_conf sc = {.stream = "app", .limit = 16 * MIB, .files = &disk};
     struct spool_recovery found;
     struct err e = {.msg = ""};
     struct api_stream stream;
 
     (void)state;
     log_set_level(LOG_ERROR);
+    disk = file_ops_real;
+    disk.fdatasync = slow_sync;
+    pushback_init(&held, NULL, NULL);
+    snprintf(dir, sizeof(dir), "/tmp/api-server-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    sc.dir = dir;
     memset(&metrics, 0, sizeof(metrics));
     budget_init(&budget, 16 * MIB);
     if (committer_start(&committer, &e) < 0 || spool_open(&spool, &sc, committer, &found, &e) < 0)
         fail_msg("%s", e.msg);
-    stream = (struct api_stream){
-        .name = "app", .spool = spool, .metrics = &metrics, .destination = "file", .compression = "none"};
+    stream = (struct api_stream){.name = "app",
+                                 .spool = spool,
+                                 .metrics = &metrics,
+                                 .pushback = &held,
+                                 .destination = "file",
+                                 .compression = "none"};
     if (api_open(&api, &conf, &stream, 1, &budget, &e) < 0)
         fail_msg("%s", e.msg);
     api_start(api);
@@ -58,6 +119,8 @@ static int teardown(void **state)
     api_close(&api);
     committer_stop(&committer);
     spool_close(&spool);
+    pushback_release(&held);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     assert_int_equal(budget.used, 0);
     return 0;
 }
@@ -148,6 +211,29 @@ static void no_body_reaches_the_committer_once_the_server_has_ended(void **state
     close(fd);
 }
 
+static void a_put_that_waits_for_the_disk_for_long_is_held_back(void **state)
+{
+    int fd;
+    nsec now = clock_mono();
+
+    (void)state;
+    disk_stuck(true);
+    fd = begin_put();
+    say(fd, BODY);
+    disk_wait_stuck();
+    api_look(api, now);
+    assert_false(pushback_view(&held, now).blocked);
+    now = clock_mono() + PUSHBACK_PATIENCE;
+    api_look(api, now);
+    assert_true(pushback_view(&held, now).blocked);
+    assert_int_equal(pushback_view(&held, now).why, PUSHBACK_DISK);
+    disk_stuck(false);
+    assert_true(hears(fd, "RecordId"));
+    api_look(api, now + 2 * PUSHBACK_PATIENCE);
+    assert_int_equal(pushback_view(&held, now).count, 1);
+    close(fd);
+}
+
 static void *stop(void *arg)
 {
     (void)arg;
@@ -212,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_body_that_ends_behind_the_gate_is_refused_and_nothing_of_it_is_kept, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(no_body_reaches_the_committer_once_the_server_has_ended, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_for_long_is_held_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_begun_when_it_stops_is_still_taken_for_a_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(many_that_end_at_any_moment_are_taken_or_refused, setup, teardown),
     };
