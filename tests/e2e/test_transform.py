@@ -316,7 +316,7 @@ def test_validate_and_run_report_a_broken_script_with_its_place(t):
             done = subprocess.run([t.binary, command, "-c", d.config_path], capture_output=True, cwd=t.dir,
                                   timeout=90 * t.slow, check=False)
             said = done.stderr.decode()
-            if done.returncode != 1 or not re.search(pattern, said):
+            if done.returncode != 2 or not re.search(pattern, said):
                 wrong.append(f"{what}, {command}: exit {done.returncode}, wanted {pattern!r}, said: {said.strip()}")
     assert not wrong, "\n".join(wrong)
 
@@ -326,7 +326,7 @@ def test_a_missing_script_is_named_at_its_place(t):
     done = subprocess.run([t.binary, "validate", "-c", d.config_path], capture_output=True, cwd=t.dir, timeout=60,
                           check=False)
     said = done.stderr.decode()
-    assert done.returncode == 1 and "nowhere.lua" in said and re.search(r"sluice\.yaml:\d+:\d+", said), said
+    assert done.returncode == 2 and "nowhere.lua" in said and re.search(r"sluice\.yaml:\d+:\d+", said), said
 
 
 def test_streams_with_and_without_a_script_share_a_source(t):
