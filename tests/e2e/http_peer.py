@@ -1,6 +1,8 @@
 """A server that a case starts, stops and scripts: what the scripted destinations (s3_peer, es_peer) have in common."""
 
 import http.server
+import os
+import select
 import socket
 import socketserver
 import ssl
@@ -38,8 +40,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle(self):
         try:
             super().handle()
-        except (OSError, ssl.SSLError):
+        except ssl.SSLError:
             self.close_connection = True
+            self._let_read()
+        except OSError:
+            self.close_connection = True
+
+    def _let_read(self):
+        """Closing with bytes unread resets the connection, and the client loses the alert that says why."""
+        fd = self.connection.fileno()
+        try:
+            socket.socket.shutdown(self.connection, socket.SHUT_WR)
+            while select.select([fd], [], [], 2)[0] and os.read(fd, 65536):
+                pass
+        except OSError:
+            pass
 
     def read_body(self):
         """None when the client went away in the middle."""
