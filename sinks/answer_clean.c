@@ -20,7 +20,10 @@
 #define SECRET_MIN ((size_t)4)
 /* What is also in the body is a quote from so many bytes on; where it is only words, which may be common, from PROSE_MIN on. */
 #define GRAM      ((size_t)8)
-#define PROSE_MIN ((size_t)16)
+#define PROSE_MIN ((size_t)12)
+/* Single words are looked for from here on, but only so many: each goes through the body. */
+#define WORD_MIN  ((size_t)4)
+#define WORDS_MAX 8
 /* As base64, which is compared in whole groups of three bytes. */
 #define BASE64_BYTES ((size_t)9)
 #define BASE64_CHARS ((size_t)12)
@@ -282,16 +285,46 @@ static void find_in(struct slice body, const struct grams *g, const struct marks
     }
 }
 
-/* Chance gives common words; figures and signs within words it gives seldom. */
-static bool is_quote(const char *p, size_t n)
+/* Chance gives common words; figures, signs and capitals within words it gives seldom. */
+static bool is_odd(const char *p, size_t n)
 {
-    if (n >= PROSE_MIN)
-        return true;
     for (size_t i = 0; i < n; i++)
         if (isdigit((unsigned char)p[i]) ||
+            (i > 0 && isupper((unsigned char)p[i]) && isalpha((unsigned char)p[i - 1])) ||
             (i > 0 && i + 1 < n && ispunct((unsigned char)p[i]) && is_word_byte(p[i - 1]) && is_word_byte(p[i + 1])))
             return true;
     return false;
+}
+
+static bool stands_alone(struct slice in, const char *at, size_t n)
+{
+    return (at == in.p || !is_word_byte(at[-1])) && (at + n == in.p + in.n || !is_word_byte(at[n]));
+}
+
+static bool is_word_of(struct slice body, const char *word, size_t n)
+{
+    const char *p = body.p, *end = body.p + body.n;
+
+    while ((p = memmem(p, (size_t)(end - p), word, n)) && !stands_alone(body, p, n))
+        p++;
+    return p != NULL;
+}
+
+/* Odd words that are too short for a gram: hunter2. */
+static void cut_short_words(struct marks *m, struct slice body)
+{
+    unsigned looked_for = 0;
+
+    if (body.n == 0)
+        return;
+    for (size_t i = 0, end; i < m->n; i = end + 1) {
+        for (end = i; end < m->n && is_word_byte(m->s[end]);)
+            end++;
+        if (end - i < WORD_MIN || end - i >= GRAM || m->of[i] == CUT || !is_odd(m->s + i, end - i))
+            continue;
+        if (looked_for++ < WORDS_MAX && is_word_of(body, m->s + i, end - i))
+            mark(m, i, end, CUT);
+    }
 }
 
 static void cut_what_was_sent(struct marks *m, struct slice body)
@@ -309,7 +342,7 @@ static void cut_what_was_sent(struct marks *m, struct slice body)
         end = i;
         while (found[end])
             end++;
-        if (end > i && is_quote(m->s + i, end - i))
+        if (end > i && (end - i >= PROSE_MIN || is_odd(m->s + i, end - i)))
             mark(m, i + (m->s[i] == ' '), end - (m->s[end - 1] == ' '), CUT);
     }
 }
@@ -411,6 +444,7 @@ void answer_clean(const char *said, const struct answer_sent *sent, char *out, s
     marks_init(&m, said);
     cut_quotes(&m);
     cut_what_was_sent(&m, sent->body);
+    cut_short_words(&m, sent->body);
     cut_secrets(&m, sent->request);
     write_out(&m, out, size);
 }

@@ -197,7 +197,7 @@ PRINTF_LIKE(3, 4) static int refuse(struct sink_refusal *why, const char *code, 
 
 static int refuse_field(struct sink_refusal *why, const char *option, const char *field)
 {
-    return refuse(why, "MissingField", "%s: the record's `%s` is missing, empty, too long, or not a text or number",
+    return refuse(why, "MissingField", "%s: the record's field %s is missing, empty, too long, or not a text or number",
                   option, field);
 }
 

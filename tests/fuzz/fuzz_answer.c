@@ -7,6 +7,8 @@
  *     the body
  */
 #include "pipeline/base/mem.h"
+#include "pipeline/base/utf8.h"
+#include "sinks/answer_clean.h"
 #include "sinks/elasticsearch_answer.h"
 #include "sinks/elasticsearch_product.h"
 #include "sinks/http_endpoint_answer.h"
@@ -36,12 +38,43 @@ static void check_text(const char *text, size_t size)
         check((unsigned char)*text >= ' ' && *text != 0x7f);
 }
 
-static void check_verdict(const struct sink_verdict *v)
+static void check_utf8(const char *text)
+{
+    struct slice s = slice_str(text);
+
+    while (s.n > 0) {
+        size_t took = utf8_first(s);
+
+        check(took > 0);
+        s = slice_of(s.p + took, s.n - took);
+    }
+}
+
+/* The far end repeats what was sent: nothing of it in one piece may be left for people. */
+static void check_finished(struct sink_verdict v, struct slice body)
+{
+    const struct answer_sent sent = {.body = body};
+    char said[SINK_SAID_MAX], told[SINK_SAID_MAX];
+
+    memcpy(said, v.said, sizeof(said));
+    answer_clean(said, &sent, told, sizeof(told));
+    check_text(told, sizeof(told));
+    check_utf8(told);
+    answer_finish(&v, &sent);
+    check_text(v.message, sizeof(v.message));
+    check_text(v.detail, sizeof(v.detail));
+    check(!said[0] || strstr(v.detail, said));
+}
+
+static void check_verdict(const struct sink_verdict *v, const struct http_response *re)
 {
     check_text(v->code, sizeof(v->code));
     check_text(v->message, sizeof(v->message));
     check_text(v->hint, sizeof(v->hint));
+    check_text(v->said, sizeof(v->said));
+    check_utf8(v->said);
     check(v->retry_after >= 0 && v->retry_after <= 24 * 3600 * NSEC_PER_SEC);
+    check_finished(*v, re->body);
 }
 
 static void refuse(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
@@ -64,7 +97,7 @@ static void bulk(const struct http_response *re, bool create)
     check(got != SINK_DELIVERED || re->status == 200);
     for (size_t i = 0; i < SENT && got == SINK_PARTIAL; i++)
         check(outcome[i] == SINK_DELIVERED || outcome[i] == SINK_RETRY || outcome[i] == SINK_REJECTED);
-    check_verdict(&v);
+    check_verdict(&v, re);
 }
 
 static void endpoint(const struct http_response *re, enum endpoint_shape shape, unsigned follow_up)
@@ -80,24 +113,28 @@ static void endpoint(const struct http_response *re, enum endpoint_shape shape, 
 
     check(got != SINK_DELIVERED || (re->status >= 200 && re->status <= 299));
     check(got != SINK_DELIVERED || shape != SHAPE_FIREHOSE || re->status == 200);
-    check_verdict(&v);
+    check_verdict(&v, re);
 }
 
 static void object(const struct http_response *re, bool reads)
 {
+    static const struct sink_seal SEAL = {.crc32c = 7};
     const struct s3_context c = {.place = "destination.s3.",
                                  .bucket = "logs",
                                  .endpoint = "http://s3",
                                  .region = "us-east-1",
                                  .access_key_id = "AK",
                                  .key_source = "the configuration",
-                                 .key = SLICE("k")};
+                                 .key = SLICE("k"),
+                                 .checksum = CHECKSUM_CRC32C,
+                                 .seal = &SEAL,
+                                 .advice = "set destination.s3.checksum: none"};
     struct sink_verdict v = {.fates = NULL};
     enum sink_outcome got = reads ? s3_answer_judge_read(&c, re, &v) : s3_answer_judge(&c, re, &v);
 
     check(got != SINK_DELIVERED || re->status == 200);
     check(got != SINK_REJECTED);
-    check_verdict(&v);
+    check_verdict(&v, re);
 }
 
 static void listing(const struct http_response *re)

@@ -73,14 +73,19 @@ static void quotes_are_cut_out(void **state)
 
 static void what_is_also_in_the_body_is_cut_out(void **state)
 {
-    static const char BODY[] = "user=alice card=4111-1111 the quick brown fox jumps\nsecond\xc3\xa9line-42\n";
+    static const char BODY[] =
+        "user=alice card=4111-1111 the quick brown fox jumps\nsecond\xc3\xa9line-42 pw=hunter2 TOPSECRET SECRET\n";
     static const struct {
         const char *said, *want;
     } CASES[] = {
         {"cannot take user=alice card=4111-1111 here", "cannot take ... here"},
         {"cannot take 4111-1111 here", "cannot take ... here"},
         {"the quick brown fox", "..."},
-        {"see the quick thing", "see the quick thing"}, /* common words */
+        {"see the quick", "see the quick"}, /* common words */
+        {"bad value hunter2 there", "bad value ... there"},
+        {"bad value hunter23 or xhunter2", "bad value hunter23 or xhunter2"},
+        {"TOPSECRET is no number", "... is no number"},
+        {"SECRET is no number", "... is no number"},
         {"row second\xc3\xa9line-42!", "row ...!"},
         {"cannot parse index [alice card=4111-1111]", "cannot parse index [...]"},
         {"user=al", "user=al"}, /* too short to be told from chance */
