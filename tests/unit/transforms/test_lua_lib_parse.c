@@ -103,6 +103,76 @@ static void what_looks_like_a_secret_but_is_none_stays(void **state)
         "goes('a@b.example,c@d.example', '[email],[email]')");
 }
 
+/* Visa, Amex, Mastercard, Diners, UnionPay of 19 digits, and each with what stands around cards. */
+static void cards_among_other_digits_go(void **state)
+{
+    (void)state;
+    run("local CARDS = {\n"
+        "  '4111111111111111', '4111 1111 1111 1111', '4111-1111-1111-1111', '4111.1111.1111.1111',\n"
+        "  '4111\\xc2\\xa01111\\xc2\\xa01111\\xc2\\xa01111', '4111\\u{2011}1111\\u{2011}1111\\u{2011}1111',\n"
+        "  '41111111 11111111', '378282246310005', '3782 822463 10005', '3782-822463-10005',\n"
+        "  '5555 5555 5555 4444', '30569309025904', '3056 930902 5904', '6205500000000000004',\n"
+        "  '6205 5000 0000 0000 004', '620550 0000000000004', '4222222222222', '4222 222 222 222' }\n"
+        "local BEHIND = { '', ' 12/27', ' 1227', ' 12 27', ' 12-27', ' 123', ' 1227 123', ' 12/27 123', ' 100.00', ' "
+        "100',\n"
+        "  ' 1,234.56', ', 5', '.', '. 25 items', '\\n12/27', '\\n', '\\\\n12', '\\\"', '\\\", \\\"cvv\\\": 123', "
+        "'=27121010000012345678?',\n"
+        "  '^DOE/JOHN^2712', '|12|2027|123', ';', '/12', '_1', ' 6011 0009 9013 9424', '  1227', '\\t123' }\n"
+        "local BEFORE = { '', '12 ', '77 ', '2025-06-01 ', '2025-06-01 12:00:00 ', '10.50 ', 'card ', 'card=', 'card: "
+        "',\n"
+        "  '{\\\"pan\\\":\\\"', '{\\\"pan\\\":', '\\\\n', 'x\\n', '%B', ';', 'pan_', '#1 ', '(', '1, ', '0.5 ', 'No.', "
+        "'100-' }\n"
+        "for _, card in ipairs(CARDS) do for _, b in ipairs(BEFORE) do for _, a in ipairs(BEHIND) do\n"
+        "  local text = sluice.redact(b .. card .. a)\n"
+        "  local digits = card:gsub('%D', '')\n"
+        "  local left = text:gsub('%D', '')\n"
+        "  if left:find(digits:sub(1, 9), 1, true) or left:find(digits:sub(-9), 1, true) then\n"
+        "    error(b .. card .. a .. ' became ' .. text) end\n"
+        "  if not text:find('[card]', 1, true) then error(b .. card .. a .. ' became ' .. text) end\n"
+        "end end end\n"
+        "local function goes(s, want) same((sluice.redact(s)), want) end\n"
+        "goes('4111 1111 1111 1111 12/27', '[card] 12/27')\n"
+        "goes('4111 1111 1111 1111 100.00', '[card] 100.00')\n"
+        "goes('4111111111111111 1227 123', '[card] 1227 123')\n"
+        "goes('12 4111111111111111', '12 [card]')\n"
+        "goes('2025-06-01 3782 822463 10005 1234', '2025-06-01 [card] 1234')\n"
+        "goes('4111 1111 1111 1111 5555 5555 5555 4444', '[card] [card]')\n"
+        "goes('4111111111111111,5555555555554444', '[card],[card]')\n"
+        "goes('1 2 3 4 5 6 7 8 9 10 4111 1111 1111 1111', '1 2 3 4 5 6 7 8 9 10 [card]')\n"
+        "goes('{\"a\":\"\\\\n4111 1111 1111 1111\"}', '{\"a\":\"\\\\n[card]\"}')\n");
+}
+
+static void digits_that_are_no_card_stay(void **state)
+{
+    (void)state;
+    run("local function stays(s) local t, n = sluice.redact(s) same(t, s) same(n, 0) end\n"
+        "stays('4111 1111 1111 1112 12/27')\n"
+        "stays('0.4111111111111111')\n"
+        "stays('x4111111111111111')\n"
+        "stays('4111111111111111x')\n"
+        "stays('550e8400-e29b-41d4-a716-446655440000')\n"
+        "stays('41111111111111114111')\n"
+        "stays('2025-06-01 12 00 00')\n"
+        "stays('1.2.3.4 5.6.7.8 9.10.11.12')\n"
+        "stays('41 111 11111 11111 1 2 3 4 5')\n");
+}
+
+static void addresses_and_tokens_beside_other_things_go(void **state)
+{
+    (void)state;
+    run("local function goes(s, want) same((sluice.redact(s)), want) end\n"
+        "goes('{\"m\":\"a\\\\nann@example.com\"}', '{\"m\":\"a\\\\n[email]\"}')\n"
+        "goes('{\"m\":\"\\\\tAKIAIOSFODNN7EXAMPLE\"}', '{\"m\":\"\\\\t[token]\"}')\n"
+        "goes('ann@example.com.', '[email].')\n"
+        "goes('ann@example.com.12', '[email].12')\n"
+        "goes('<ann@example.com>,<bob@example.org>', '<[email]>,<[email]>')\n"
+        "goes('1111 2222 3333 44@example.com', '1111 2222 3333 [email]')\n"
+        "goes('4111111111111111@example.com', '[email]')\n"
+        "goes('4111 1111 1111 1111@example.com', '[card]@example.com')\n"
+        "goes('corp\\\\ann@example.com', 'corp\\\\[email]')\n"
+        "goes('AKIAIOSFODNN7EXAMPLE,AKIAIOSFODNN7EXAMPLE', '[token],[token]')\n");
+}
+
 static void a_share_is_near_its_rate(void **state)
 {
     (void)state;
@@ -124,6 +194,9 @@ int main(void)
         cmocka_unit_test(addresses_in_all_their_spellings),
         cmocka_unit_test(urls_by_part),
         cmocka_unit_test(what_looks_like_a_secret_but_is_none_stays),
+        cmocka_unit_test(cards_among_other_digits_go),
+        cmocka_unit_test(digits_that_are_no_card_stay),
+        cmocka_unit_test(addresses_and_tokens_beside_other_things_go),
         cmocka_unit_test(a_share_is_near_its_rate),
     };
 
