@@ -5,6 +5,7 @@
 #include "pipeline/admin_process.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/orphans.h"
 
 #include <inttypes.h>
 
@@ -186,6 +187,20 @@ static void health(struct page *p, const struct snapshot *snap)
         }
 }
 
+static void orphaned(struct page *p, const struct orphans *o)
+{
+    static const char NAME[] = "sluice_orphaned_spool_records";
+
+    family(p, NAME, "gauge",
+           "Records in data_dir of streams that are not in the configuration, as found at the start: nobody delivers "
+           "them");
+    for (size_t i = 0; i < o->count; i++) {
+        page_printf(p, "%s{stream=\"", NAME);
+        page_label(p, o->list[i].name);
+        page_printf(p, "\"} %llu\n", (unsigned long long)o->list[i].records);
+    }
+}
+
 /* --- of the process ------------------------------------------------------------------------------------------------
  */
 
@@ -271,6 +286,7 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     freshness(&p, &snap);
     gauges(&p, &snap);
     health(&p, &snap);
+    orphaned(&p, snap.engine.orphans);
     memory(&p, &snap.engine);
     build(&p, &snap.engine);
     process(&p, &snap.engine);

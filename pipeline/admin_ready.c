@@ -3,6 +3,7 @@
 #include "pipeline/admin.h"
 #include "pipeline/admin_page.h"
 #include "pipeline/human.h"
+#include "pipeline/orphans.h"
 
 static void waiting_records(struct page *p, const struct stream_status *s)
 {
@@ -91,6 +92,19 @@ static bool is_ready(const struct stream_status *s)
     return s->health == STREAM_OK || (s->health == STREAM_FAILING && rejects_share(&s->rejects) < 1);
 }
 
+/* Said, and no reason not to be ready: the streams there are work, and no restart would change it. */
+static void orphan_line(struct page *p, const struct orphan *o)
+{
+    char text[512];
+
+    orphan_describe(o, text, sizeof(text));
+    page_add(p, "stream ");
+    page_plain(p, o->name);
+    page_add(p, " is not in the configuration and ");
+    page_plain(p, text);
+    page_printf(p, "; to do: %s\n", ORPHAN_HINT);
+}
+
 int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready)
 {
     struct page p = {.out = out};
@@ -109,6 +123,8 @@ int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *rea
     for (size_t i = 0; i < snap.count; i++)
         if (snap.streams[i].health != STREAM_OK)
             stream_line(&p, &snap.streams[i], wall_now);
+    for (size_t i = 0; i < snap.engine.orphans->count; i++)
+        orphan_line(&p, &snap.engine.orphans->list[i]);
     snapshot_release(&snap);
     return page_done(&p);
 }

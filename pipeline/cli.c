@@ -12,7 +12,8 @@
 
 /* In the order of `sluice --help`. */
 static const struct cli_command *const COMMANDS[] = {
-    &cli_run, &cli_validate, &cli_test, &cli_transform, &cli_put, &cli_redrive, &cli_fsck, &cli_reference, NULL,
+    &cli_run,     &cli_validate, &cli_test,  &cli_transform, &cli_put,
+    &cli_redrive, &cli_fsck,     &cli_drain, &cli_reference, NULL,
 };
 
 static const char HEAD[] = "sluice takes records in, keeps them safe, and delivers them in batches.\n"

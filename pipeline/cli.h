@@ -17,12 +17,15 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli_reference, cli_fsck, cli_test,
-    cli_transform;
+    cli_transform, cli_drain;
 
 int cli_main(int argc, char **argv);
 
 /* "sluice put: unknown option `--x`; see `sluice put --help`" to stderr; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* As `sluice run --once` with these settings. */
+int cli_run_once(const struct settings *s);
 
 /* Loads `path` (NULL: the default places), as far as the command uses it; prints all mistakes to stderr and returns NULL when
  * there are any. */

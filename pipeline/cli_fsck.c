@@ -2,6 +2,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/cli.h"
 #include "pipeline/data_dir.h"
+#include "pipeline/orphans.h"
 #include "pipeline/spool/inspect.h"
 
 #include <getopt.h>
@@ -15,7 +16,7 @@ static const char fsck_help[] =
     "\n"
     "Reads every byte of the spools in data_dir and checks it. Prints per stream what waits to be delivered and each\n"
     "damaged or missing place with its file and offset, and how many records are lost by it. Changes nothing. Stop\n"
-    "`sluice run` first.\n"
+    "`sluice run` first. Streams that hold records and are not in FILE are checked, too.\n"
     "\n"
     "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
     "  -s, --stream NAME   only this stream\n"
@@ -103,6 +104,27 @@ static void check_stream(struct fsck *f, const struct settings *s, const char *n
     mem_free(dir);
 }
 
+/* Those with records that are not in the configuration. How many. */
+static size_t check_orphans(struct fsck *f, const struct settings *s)
+{
+    struct orphans found;
+    size_t checked = 0;
+
+    orphans_find(s, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        char text[512];
+
+        if (f->stream && strcmp(f->stream, found.list[i].name) != 0)
+            continue;
+        check_stream(f, s, found.list[i].name);
+        orphan_describe(&found.list[i], text, sizeof(text));
+        printf("  it is not in %s and %s; %s\n", s->path, text, ORPHAN_HINT);
+        checked++;
+    }
+    orphans_release(&found);
+    return checked;
+}
+
 static int check_streams(struct fsck *f, const struct settings *s)
 {
     size_t checked = 0;
@@ -113,6 +135,7 @@ static int check_streams(struct fsck *f, const struct settings *s)
         check_stream(f, s, s->streams[i].name);
         checked++;
     }
+    checked += check_orphans(f, s);
     if (checked == 0 && f->stream) {
         fprintf(stderr, "sluice fsck: %s has no stream `%s`\n", s->path, f->stream);
         return CLI_USAGE;

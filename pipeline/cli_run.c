@@ -254,6 +254,12 @@ static int run_settings(struct run *r)
     return rc;
 }
 
+int cli_run_once(const struct settings *s)
+{
+    log_set_level(s->log_level);
+    return run_settings(&(struct run){.settings = s, .once = true});
+}
+
 static int run_main(int argc, char **argv)
 {
     struct run_options o = {.config = NULL};

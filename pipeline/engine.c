@@ -9,6 +9,7 @@
 #include "pipeline/descriptors.h"
 #include "pipeline/inputs/api.h"
 #include "pipeline/inputs/loop.h"
+#include "pipeline/orphans.h"
 #include "pipeline/stream.h"
 
 #include <malloc.h>
@@ -45,6 +46,7 @@ struct engine {
     struct cancel cancel;          /* of the workers' jobs */
 
     struct data_dir *data_dir;
+    struct orphans orphans; /* as they were at the start */
     struct budget intake, outgo;
     struct budget reading; /* the part of intake that tail and stdin may fill */
     struct committer *committer;
@@ -275,7 +277,7 @@ static int open_inputs(struct engine *en, struct err *e)
 
 static int start_inputs(struct engine *en, struct err *e)
 {
-    if (en->once && atomic_load(&en->unfinished) == 0)
+    if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
         return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
     for (; en->started_inputs < en->input_count; en->started_inputs++) {
         struct engine_input *in = &en->inputs[en->started_inputs];
@@ -321,12 +323,31 @@ static int open_api(struct engine *en, struct err *e)
     return 0;
 }
 
+/* Streams that were renamed or taken out of the configuration, with records on board: once, at the start. */
+static void warn_of_orphans(struct engine *en)
+{
+    if (en->settings->spools_only)
+        return;
+    orphans_find(en->settings, &en->orphans);
+    for (size_t i = 0; i < en->orphans.count; i++) {
+        const struct orphan *o = &en->orphans.list[i];
+        char text[512];
+
+        orphan_describe(o, text, sizeof(text));
+        log_warn("a stream that is not in the configuration has records in data_dir", KS("stream", o->name),
+                 KU("records", o->records), KS("cause", text), KS("hint", ORPHAN_HINT));
+    }
+}
+
 static int start_all(struct engine *en, struct err *e)
 {
     en->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (en->news < 0)
         return err_errno(e, "an eventfd cannot be made");
-    if (start_back(en, e) < 0 || open_streams(en, e) < 0 || open_inputs(en, e) < 0 || open_api(en, e) < 0)
+    if (start_back(en, e) < 0)
+        return -1;
+    warn_of_orphans(en);
+    if (open_streams(en, e) < 0 || open_inputs(en, e) < 0 || open_api(en, e) < 0)
         return -1;
     return start_inputs(en, e);
 }
@@ -491,6 +512,7 @@ void engine_stop(struct engine **enp)
     }
     delivery_loop_free(&en->loop);
     data_dir_close(&en->data_dir);
+    orphans_release(&en->orphans);
     mem_free(en->streams);
     mem_free(en->input_names);
     mem_free(en->inputs);
@@ -515,6 +537,7 @@ void engine_status(struct engine *en, struct engine_status *out)
         .memory_used = atomic_load(&en->intake.used) + atomic_load(&en->outgo.used),
         .memory_peak = atomic_load(&en->intake.peak) + atomic_load(&en->outgo.peak),
         .api_address = en->api ? api_address(en->api) : NULL,
+        .orphans = &en->orphans,
     };
 }
 

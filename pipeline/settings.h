@@ -82,6 +82,7 @@ struct settings {
     nsec shutdown_grace; /* how long SIGTERM waits for open deliveries */
     struct stream_settings *streams;
     size_t stream_count;
+    bool spools_only; /* not in the file: nothing is read, what the spools hold is delivered (`sluice drain`) */
 };
 
 /* What a command needs of the file. The rest must be well-formed too, but its ${...} need not be there, and nothing that it

@@ -5,6 +5,7 @@
 #include "pipeline/admin_listen.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/data_dir.h"
+#include "pipeline/orphans.h"
 #include "pipeline/settings_sink.h"
 
 #include <errno.h>
@@ -82,6 +83,20 @@ static void check_data_dir(struct check *c)
         finding(c, settings_place(c->s, "data_dir", NULL), &e);
 }
 
+static void check_orphans(struct check *c)
+{
+    struct orphans found;
+    char text[512];
+
+    orphans_find(c->s, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        orphan_describe(&found.list[i], text, sizeof(text));
+        cfg_warning(c->found, settings_place(c->s, "streams", NULL),
+                    "stream `%s` is not in the configuration and %s; %s", found.list[i].name, text, ORPHAN_HINT);
+    }
+    orphans_release(&found);
+}
+
 /* --- addresses ---------------------------------------------------------------------------------------------
  */
 
@@ -141,6 +156,7 @@ void settings_check(const struct settings *s, struct cfg_errors *found)
     struct check c = {.s = s, .found = found};
 
     check_data_dir(&c);
+    check_orphans(&c);
     check_addresses(&c);
     for (size_t i = 0; i < s->stream_count; i++)
         check_stream(&c, &s->streams[i]);

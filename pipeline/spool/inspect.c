@@ -39,6 +39,41 @@ static int walk_all(struct walk *w, struct spool_state *st, struct spool_report 
     return 0;
 }
 
+static void ignore(void *ctx, uint64_t number, uint64_t offset, uint64_t records, const char *what)
+{
+    (void)ctx, (void)number, (void)offset, (void)records, (void)what;
+}
+
+static int walk_newest(struct walk *w, struct spool_state *st, struct err *e)
+{
+    struct walk_end end;
+    size_t from;
+
+    if (walk_list(w, e) < 0 || walk_start(w, st, &from, e) < 0)
+        return -1;
+    for (size_t i = from; i < w->count; i++)
+        if (walk_frames(w, i, false, st, &end, e) < 0)
+            return -1;
+    walk_missing(w, st);
+    return 0;
+}
+
+int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
+{
+    struct spool_state st;
+    struct walk w;
+    int rc;
+
+    walk_init(&w, &file_ops_real, dir);
+    w.damage = ignore;
+    spool_state_init(&st);
+    rc = walk_newest(&w, &st, e);
+    *waiting = rc == 0 ? st.next - 1 - seal_result_sum(&st.settled) : 0;
+    spool_state_release(&st);
+    walk_release(&w);
+    return rc;
+}
+
 int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void *ctx, const struct spool_damage *d),
                   void *ctx, struct err *e)
 {

@@ -31,4 +31,7 @@ struct spool_damage {
 MUST_CHECK int spool_inspect(const char *dir, struct spool_report *out,
                              void (*damage)(void *ctx, const struct spool_damage *d), void *ctx, struct err *e);
 
+/* How many records wait, by the newest segment's state: reads little, and does not look for damage. */
+MUST_CHECK int spool_peek(const char *dir, uint64_t *waiting, struct err *e);
+
 #endif
