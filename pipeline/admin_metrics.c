@@ -194,7 +194,7 @@ static void orphaned(struct page *p, const struct orphans *o)
     family(p, NAME, "gauge",
            "Records in data_dir of streams that are not in the configuration, as found at the start: nobody delivers "
            "them");
-    for (size_t i = 0; i < o->count; i++) {
+    for (size_t i = 0; o && i < o->count; i++) {
         page_printf(p, "%s{stream=\"", NAME);
         page_label(p, o->list[i].name);
         page_printf(p, "\"} %llu\n", (unsigned long long)o->list[i].records);

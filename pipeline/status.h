@@ -60,7 +60,7 @@ struct engine_status {
     size_t streams;
     size_t memory_limit, memory_used, memory_peak; /* of the budgets */
     const char *api_address;                       /* NULL when there is none */
-    const struct orphans *orphans;                 /* as they were at the start */
+    const struct orphans *orphans;                 /* as they were at the start; NULL: none */
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
