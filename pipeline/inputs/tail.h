@@ -216,6 +216,8 @@ bool tail_device_is_there(const char *where, uint64_t device);
 /* What was read of this file is no more. Once for each life. */
 void tail_past_keep(struct tail *t, struct tail_file *f);
 void tail_past_known(struct tail *t, const struct tail_known *k); /* likewise, of one that was never found again */
+/* The bytes at the file's beginning: most files are told apart by these. */
+void tail_note_head(struct tail_file *f, struct slice first);
 /* `taken` is read of f, at its place. */
 void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken);
 void tail_recent_forget(struct tail *t, const struct tail_file *f);

@@ -34,6 +34,9 @@
 #define LIKENESS      4096                 /* bytes at both ends that two files are compared by */
 #define COMPARE_BYTES (1 * MIB)            /* in one step */
 #define CUTS_MAX      64
+#define KIN_MAX       4096        /* files with one stem that a new one is compared with, at most */
+#define OPEN_NEAR     64          /* of these that must be opened for it, in its own folder */
+#define OPEN_FAR      4           /* and in others */
 #define RECENT_BYTES  (128 * KIB) /* at least so many of the last bytes are kept, if they came in one go */
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
@@ -51,7 +54,7 @@ struct cuts {
 
 static bool is_separator(char c)
 {
-    return !isalnum((unsigned char)c);
+    return (unsigned char)c < 0x80 && !isalnum((unsigned char)c); /* what is no ASCII is a letter, or a part of one */
 }
 
 static bool ends_before(const char *name, size_t i)
@@ -444,6 +447,36 @@ static bool is_beginning_of(const struct tail_file *f, const struct tail_file *a
     return f->size <= a->size && same_bytes(f, a, 0, n) && same_bytes(f, a, f->size - n, n);
 }
 
+void tail_note_head(struct tail_file *f, struct slice first)
+{
+    uint32_t crc = 0;
+    size_t done = 0;
+
+    for (size_t i = 0, n; i < TAIL_HEADS && (n = TAIL_HEAD_BYTES << i) <= first.n; i++, done = n) {
+        crc = crc32c(crc, slice_of(first.p + done, n - done));
+        f->head[i] = crc;
+        if (f->heads <= i)
+            f->heads = (unsigned)i + 1;
+    }
+}
+
+static void learn_head(struct tail_file *f)
+{
+    char bytes[TAIL_HEAD_BYTES << (TAIL_HEADS - 1)];
+    ssize_t n = f->heads < TAIL_HEADS && f->fd >= 0 ? pread(f->fd, bytes, sizeof(bytes), 0) : 0;
+
+    if (n > 0)
+        tail_note_head(f, slice_of(bytes, (size_t)n));
+}
+
+/* By what is known of both, without opening them: of `a` as it was read, whatever became of it. */
+static bool may_be_alike(const struct tail_file *f, const struct tail_file *a)
+{
+    unsigned both = f->heads < a->heads ? f->heads : a->heads;
+
+    return both == 0 || f->head[both - 1] == a->head[both - 1];
+}
+
 /* Whether it is whole is found out first; if it is not, its past tells the rest. */
 static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
 {
@@ -461,6 +494,7 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
         tail_past_keep(t, a);
         return TAIL_UNLIKE;
     }
+    learn_head(a);
     if (a->gone || tail_files_open(&t->files, f) != 0 || a->fd < 0)
         return TAIL_UNLIKE;
     return is_beginning_of(f, a) ? TAIL_LIKE : TAIL_UNLIKE;
@@ -473,15 +507,45 @@ static bool may_wait_for(const struct tail_file *f, const struct tail_file *a)
            (!a->fresh || strlen(name_of(f->path)) > strlen(name_of(a->path)));
 }
 
+static bool is_near(const struct tail_file *f, const struct tail_file *a)
+{
+    size_t n = (size_t)(name_of(f->path) - f->path);
+
+    return n == (size_t)(name_of(a->path) - a->path) && memcmp(f->path, a->path, n) == 0;
+}
+
+static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint32_t stem)
+{
+    unsigned seen = 0, near = OPEN_NEAR, far = OPEN_FAR;
+    enum tail_likeness found = TAIL_UNLIKE;
+
+    for (struct tail_file *a = tail_files_kin(&t->files, stem); a && seen < KIN_MAX; a = a->kin) {
+        unsigned *left;
+
+        if (a->stem != stem)
+            continue;
+        seen++;
+        if (!may_be_alike(f, a) || !may_wait_for(f, a))
+            continue;
+        left = is_near(f, a) ? &near : &far;
+        if (*left == 0)
+            continue;
+        (*left)--;
+        found = liken(t, f, a);
+        if (found != TAIL_UNLIKE)
+            break;
+    }
+    return found;
+}
+
 static enum tail_likeness liken_to_all(struct tail *t, struct tail_file *f, const struct cuts *c)
 {
     enum tail_likeness found = TAIL_UNLIKE;
 
-    for (size_t i = 0; i < c->count && found == TAIL_UNLIKE; i++) {
-        for (struct tail_file *a = tail_files_kin(&t->files, c->stem[i]); a && found == TAIL_UNLIKE; a = a->kin)
-            if (a->stem == c->stem[i] && may_wait_for(f, a))
-                found = liken(t, f, a);
-    }
+    if (tail_files_open(&t->files, f) == 0)
+        learn_head(f);
+    for (size_t i = 0; i < c->count && found == TAIL_UNLIKE; i++)
+        found = liken_to_kin(t, f, c->stem[i]);
     return found;
 }
 

@@ -63,18 +63,25 @@ void tail_files_init(struct tail_files *fs, size_t open_max, struct budget *desc
     TAILQ_INIT(&fs->open);
 }
 
+static void free_file(struct tail_files *fs, struct tail_file **f)
+{
+    tail_files_close(fs, *f);
+    mem_free((*f)->path);
+    mem_free((*f)->where);
+    MEM_CLEAR(*f);
+}
+
 void tail_files_release(struct tail_files *fs)
 {
     for (size_t i = 0; i < fs->bucket_count; i++) {
-        while (fs->buckets[i]) {
-            struct tail_file *f = fs->buckets[i];
-
-            tail_files_remove(fs, &f);
+        for (struct tail_file *f = fs->buckets[i], *next; f; f = next) {
+            next = f->next;
+            free_file(fs, &f);
         }
     }
     MEM_CLEAR(fs->buckets);
     MEM_CLEAR(fs->kin);
-    fs->bucket_count = 0;
+    fs->bucket_count = fs->count = 0;
 }
 
 struct tail_file *tail_files_find(const struct tail_files *fs, const struct tail_id *id)
@@ -173,10 +180,7 @@ void tail_files_remove(struct tail_files *fs, struct tail_file **f)
 {
     unlink_file(fs, *f);
     fs->count--;
-    tail_files_close(fs, *f);
-    mem_free((*f)->path);
-    mem_free((*f)->where);
-    MEM_CLEAR(*f);
+    free_file(fs, f);
 }
 
 void tail_file_moved(struct tail_file *f, const char *where)

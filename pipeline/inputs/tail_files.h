@@ -51,6 +51,9 @@ enum tail_state {
 /* Is a new file like one that is there (tail_copy.c)? */
 enum tail_likeness { TAIL_UNLIKE, TAIL_LIKE, TAIL_UNDECIDED };
 
+#define TAIL_HEAD_BYTES 64
+#define TAIL_HEADS      7
+
 /* How far a new file was compared with what is gone (tail_copy.c). */
 struct tail_compare {
     uint64_t below, below_number; /* with everything that was read further; `below` 0: not compared now */
@@ -92,9 +95,11 @@ struct tail_file {
 
     TAILQ_ENTRY(tail_file) queue; /* of its state */
     TAILQ_ENTRY(tail_file) handle;
-    struct tail_file *next; /* in its bucket */
-    struct tail_file *kin;  /* in its bucket by stem */
-    uint32_t stem;          /* of its path */
+    struct tail_file *next;    /* in its bucket */
+    unsigned heads;            /* so many of these are known: */
+    uint32_t head[TAIL_HEADS]; /* the CRC of the first 64, 128, 256, ... bytes */
+    struct tail_file *kin;     /* in its bucket by stem */
+    uint32_t stem;             /* of its path */
 };
 TAILQ_HEAD(tail_queue, tail_file);
 

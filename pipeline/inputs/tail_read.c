@@ -127,6 +127,7 @@ static enum tail_step start_over(struct tail *t, struct tail_file *f)
     f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
     f->fresh = true;
     f->past_kept = false;
+    f->heads = 0;
     f->compare = (struct tail_compare){.below = 0};
     return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
@@ -272,6 +273,8 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     tail_place_advance(&after, before, in);
     after.mid_line = !whole;
     describe(*fr, f, &after);
+    if (f->read.offset == 0)
+        tail_note_head(f, in);
     if (f->size - after.offset < READ_BYTES) /* else what comes next is more recent */
         tail_recent_note(t, f, in);          /* now: the frame is given away */
     if (!append(t, f, fr, &after, bytes))
@@ -351,10 +354,12 @@ enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
         return TAIL_REWRITTEN;
     if (refresh(t, f, &rewritten) != 0)
         return TAIL_UNKNOWN;
-    tail_wake(t, f); /* what was new to us is new to whoever reads it */
+    if (rewritten || f->size > f->read.offset)
+        tail_wake(t, f); /* what is new to us is new to whoever reads it */
     if (f->size >= f->read.offset && read_at(f, before, &c, 1, &error) >= 0)
         return TAIL_WHOLE;
     (void)start_over(t, f);
+    tail_wake(t, f);
     return TAIL_REWRITTEN;
 }
 
