@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ADMIN_MAGIC = 0xad317, CONNECTIONS = 64, TIMEOUT_SECONDS = 10 };
+enum { ADMIN_MAGIC = 0xad317, TIMEOUT_SECONDS = 10 };
 
 /* For a whole request, and for a whole answer: a page of some MiB may go over a slow line. */
 #define ASK_PATIENCE  (TIMEOUT_SECONDS * NSEC_PER_SEC)
@@ -261,7 +261,7 @@ static bool take_connection(void *ctx, int fd, const struct sockaddr *from, sock
 static struct MHD_Daemon *start_daemon(struct admin *a)
 {
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0, NULL, NULL,
-                            answer, a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(2 * CONNECTIONS),
+                            answer, a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(2 * ADMIN_CONNECTIONS),
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
                             completed, a, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a, MHD_OPTION_END);
 }
@@ -272,7 +272,7 @@ static int start_listener(struct admin *a, struct err *e)
     const struct http_listener_conf conf = {
         .name = "admin",
         .fd = a->socket.fd,
-        .connections = CONNECTIONS,
+        .connections = ADMIN_CONNECTIONS,
         .make_room = true,
         .patience = ASK_PATIENCE,
         .take = take_connection,

@@ -135,8 +135,8 @@ void page_rejects(struct page *p, const struct stream_status *s, void (*text)(st
                 human_count(rejected, some, sizeof(some)), human_count(v->records, all, sizeof(all)),
                 v->records == 1 ? "" : "s", human_share(rejects_share(v), share, sizeof(share)),
                 v->rejected[REJECT_REFUSED] == 0  ? "failed in the transform"
-                : v->rejected[REJECT_FAILED] == 0 ? "were refused by the destination"
-                                                  : "failed in the transform or were refused by the destination");
+                : v->rejected[REJECT_FAILED] == 0 ? "were not taken by the destination"
+                                                  : "failed in the transform or were not taken by the destination");
     text(p, v->reason[0] ? v->reason : "no reason given");
     page_add(p, "; they are in the backup");
     if (!s->backup)

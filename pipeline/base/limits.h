@@ -46,6 +46,23 @@
 #define LOG_RING_BYTES (256 * KIB)
 #endif
 
+/* Connections that an HTTP server accepts before it looks at the clients it has. */
+#ifdef TIGHT
+#define LISTENER_BURST 2
+#else
+#define LISTENER_BURST 64
+#endif
+
+/* Puts that wait for a disk that does not answer and are noted at a time; they all wait for the same one. */
+#ifdef TIGHT
+#define API_LATE_MAX 2
+#else
+#define API_LATE_MAX 256
+#endif
+
+/* Connections to the admin server. */
+#define ADMIN_CONNECTIONS 64
+
 /* Different reasons why records did not get through that are counted apart (rejects.h). */
 #ifdef TIGHT
 #define REJECTS_REASONS_MAX 2

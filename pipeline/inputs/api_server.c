@@ -19,7 +19,6 @@
 
 #define CONNECTION_MEMORY (144 * KIB)
 #define LOG_EVERY         (10 * NSEC_PER_SEC)
-#define LATE_NOTED        256 /* puts that wait for the disk; all wait for the same one */
 /* How long api_stop() waits for requests that are under way, and then for the spool and for clients that read slowly. */
 #define UPLOAD_WAIT (2 * NSEC_PER_SEC)
 #define STOP_WAIT   (10 * NSEC_PER_SEC)
@@ -57,13 +56,13 @@ static void look_at_memory(struct api *a, nsec mono_now)
 /* Clients whose records wait for a disk that does not answer are held back, though nobody has told them so. */
 static void look_at_commits(struct api *a, nsec mono_now)
 {
-    struct pushback *late[LATE_NOTED];
+    struct pushback *late[API_LATE_MAX];
     const struct api_commit *c;
     size_t n = 0;
 
     pthread_mutex_lock(&a->lock);
     c = TAILQ_FIRST(&a->commits);
-    for (; c && n < LATE_NOTED && mono_now - c->since >= PUSHBACK_PATIENCE; c = TAILQ_NEXT(c, link))
+    for (; c && n < API_LATE_MAX && mono_now - c->since >= PUSHBACK_PATIENCE; c = TAILQ_NEXT(c, link))
         late[n++] = c->pushback;
     pthread_mutex_unlock(&a->lock);
     while (n > 0)

@@ -1,5 +1,6 @@
 #include "pipeline/inputs/http_listener.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #define LOOK_EVERY   NSEC_PER_SEC
-#define ACCEPT_BURST 64                    /* then deadlines are looked at again */
 #define SHORT_WAIT   (200 * NSEC_PER_MSEC) /* no descriptor, or nobody made room yet */
 #define ADDED_WITHIN (5 * NSEC_PER_SEC)    /* what was taken and not added by then has come to nothing */
 #define WAITED_FOR   NSEC_PER_SEC          /* who is waited for this long may have to make room */
@@ -164,7 +164,7 @@ static bool accept_one(struct http_listener *l, nsec now)
 
 static void accept_some(struct http_listener *l, nsec now)
 {
-    for (unsigned i = 0; i < ACCEPT_BURST; i++) {
+    for (unsigned i = 0; i < LISTENER_BURST; i++) {
         if (is_full(l)) {
             if (l->conf.make_room)
                 make_room(l, now);

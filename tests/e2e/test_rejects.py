@@ -2,7 +2,7 @@
 The share, the most frequent reason and where they went, in metrics, log, console and /readyz."""
 
 from common import one_stream, to_file
-from es_peer import MAPPING, EsPeer
+from es_peer import MAPPING, EsPeer, Whole
 from firehose import Firehose
 from harness import wait_until
 
@@ -77,7 +77,7 @@ def test_a_destination_that_refuses_six_of_seven_is_no_health(t):
     assert 0.85 < d.metrics().get("sluice_rejected_records_ratio", stream="app") < 0.86
     status, text = d.http("/readyz")
     assert status == 200 and text.startswith("ready\n"), "it delivers what can be delivered"
-    assert "6 of the last five minutes' 7 records (86 %) were refused by the destination" in text, text
+    assert "6 of the last five minutes' 7 records (86 %) were not taken by the destination" in text, text
     assert "document_parsing_exception" in text and t.path("backup") in text and "sluice redrive" in text, text
     page = d.http("/")[1]
     assert "document_parsing_exception" in page and "86 %" in page and "<b>To do:</b>" in page, page
@@ -95,6 +95,30 @@ def test_one_bad_record_among_many_is_told_and_no_trouble(t):
     assert health(d) == ["ok"] and d.http("/readyz") == (200, "ready\n")
     page = d.http("/")[1]
     assert "The stream takes records and delivers." in page and "document_parsing_exception" in page, page
+    d.stop()
+
+
+def test_what_is_dropped_or_copied_to_the_backup_is_not_rejected(t):
+    pick = write(t.path("pick.lua"), "function transform(r)\n  if r.n > 0 then return nil end\n  return r\nend\n")
+    d = t.daemon(one_stream("app", to_file(t), interval="0s", transform={"lua": pick},
+                            backup={"mode": "all", "file": {"path": t.path("backup")}})).start()
+    Firehose(d.api_port).put_batch("app", [b'{"n":%d}' % (i % 7) for i in range(70)])
+    wait_until("settled", lambda: d.books("app").dropped == 60 and d.books("app").delivered == 10, 30 * t.slow)
+    assert health(d) == ["ok"] and d.metrics().get("sluice_rejected_records_ratio", stream="app") == 0
+    assert d.http("/readyz") == (200, "ready\n")
+    d.stop()
+
+
+def test_what_could_not_be_delivered_in_time_is_rejected_with_the_last_code(t):
+    es = EsPeer()
+    t.on_end(es.stop)
+    es.plan(*[Whole(503)] * 20)
+    d = started(t, es.destination(), retry={"duration": "1s"})
+    Firehose(d.api_port).put_batch("app", [b'{"n":%d}' % i for i in range(5)])
+    wait_backed_up(t, d, 5)
+    wait_until("failing", lambda: "stream app is failing" in d.http("/readyz")[1] or "retrying" in health(d), 10 * t.slow)
+    text = d.http("/readyz")[1]
+    assert "5 of the last five minutes' 5 records (100 %) were not taken by the destination, most of them for 503" in text, text
     d.stop()
 
 

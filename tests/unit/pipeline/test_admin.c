@@ -337,7 +337,7 @@ static void records_that_do_not_get_through_are_a_health_of_their_own(void **sta
     add_rejecting("app", 0, 6, 7);
     assert_string_equal(
         ready_page(&ready),
-        "ready\nstream app is failing: 6 of the last five minutes' 7 records (86 %) were refused by the "
+        "ready\nstream app is failing: 6 of the last five minutes' 7 records (86 %) were not taken by the "
         "destination, most of them for mapping; they are in the backup /var/backup/; 3 records wait in "
         "the spool, 0 B of 1.0 GiB; to do: read the reasons in the backup, mend the destination's "
         "mapping or what sends the records, then sluice redrive --stream app\n");
@@ -354,7 +354,7 @@ static void a_stream_through_which_nothing_gets_is_not_ready(void **state)
     (void)state;
     add_rejecting("app", 4, 3, 7);
     assert_has(ready_page(&ready), "stream app is failing: 7 of the last five minutes' 7 records (100 %) failed in the "
-                                   "transform or were refused by the destination, most of them for Code at");
+                                   "transform or were not taken by the destination, most of them for Code at");
     assert_has(buf_cstr(&out), "to do: mend the script (sluice transform --stream app shows");
     assert_false(ready);
     assert_has(console_page(), "Code at &lt;mask&gt;.lua:3");
