@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The n-th allocation, write, sync, open, read, renaming, sending or thread fails, for every n of a short life of the daemon.
 
-    tests/torture/torture.py --build build/release [--life files|network] [--kind memory] [--every K] [--at N] [-j 2]
+    tests/torture/torture.py --build build/release [--life files|network] [--kind memory [--at N]] [--every K] [-j 2]
 
 A life is: start, recovery of what an earlier life left sealed and unsealed, three batches or more, shutdown.
 
@@ -14,7 +14,7 @@ A library loaded into the daemon (fail_nth.c) counts the calls of each kind and 
 - each record is delivered, dropped, or in the backup, exactly once; what the API did not acknowledge, at most once.
 
 Prints a line for each kind, then "N passed, N failed, N skipped"; the folder of a failed life is kept, and its line says with
-which --kind and --at it happens again. With --every K only each K-th place is tried, beginning at a random one (--seed).
+which --kind and --at it happens again. With --every K only each K-th allocation is tried, beginning at a random one (--seed).
 """
 
 import argparse
@@ -43,6 +43,7 @@ from s3_peer import S3Peer  # noqa: E402
 
 KINDS = ["memory", "write", "sync", "open", "read", "name", "peer", "thread"]
 OUT_OF_MEMORY = "out of memory, ending"
+SCRIPT = Script()
 TIME_OUT = 40
 FINDINGS_SHOWN = 8
 
@@ -126,7 +127,7 @@ class Files:
         """What an earlier life left: 100 records, partly sealed; a destination that could not take them. The logs are not
         copied with the rest: a copy would be another file."""
         with open(os.path.join(folder, "script.lua"), "w", encoding="ascii") as f:
-            f.write(Script.text)
+            f.write(SCRIPT.text)
         self.logs = folder + "-logs"
         os.mkdir(self.logs)
         write_lines(os.path.join(self.logs, "a.log"), numbered(0, 100))
@@ -160,9 +161,9 @@ class Files:
     def check(self, folder):
         records = numbered(0, 200)
         got = objects.lines(objects.read_dir(os.path.join(folder, "out")))
-        objects.assert_exactly_once(got, [out for r in records for out in Script.outputs(r)])
+        objects.assert_exactly_once(got, [out for r in records for out in SCRIPT.outputs(r)])
         failed = backups.data(os.path.join(folder, "backup"), "processing-failed")
-        objects.assert_exactly_once(failed, [r for r in records if Script.fails(r)])
+        objects.assert_exactly_once(failed, [r for r in records if SCRIPT.fails(r)])
 
 
 class Network:
@@ -302,7 +303,7 @@ class Torture:
         """Every place of a kind, until one is not reached any more. The count of calls varies a little with the threads, so it
         goes on a little behind the first that is not reached."""
         began, tried, findings = time.monotonic(), 0, []
-        step = self.args.every
+        step = self.args.every if kind == "memory" else 1
         at, behind = 1 + self.random.randrange(step), 0
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
             while behind < 5:
