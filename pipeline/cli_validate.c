@@ -50,7 +50,7 @@ static void print_found(const struct cfg_errors *found)
 
     buf_init(&text, MIB);
     cfg_errors_print(found, &text);
-    fwrite(text.p, 1, text.n, stderr);
+    fputs(buf_cstr(&text), stderr);
     buf_release(&text);
 }
 

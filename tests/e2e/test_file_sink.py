@@ -1,10 +1,11 @@
 """From tailed files, the API and stdin to a folder: what comes out is what went in, readable by the usual tools."""
 
-import glob
+import ctypes
 import gzip
 import json
 import os
 import shutil
+import struct
 import subprocess
 
 import objects
@@ -194,19 +195,27 @@ def test_durability_memory_delivers_and_keeps_nothing_on_disk(t):
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
 
 
-def identity_of(d):
-    """In hex, as it stands in the head of every segment (pipeline/spool/segment.h)."""
-    for path in glob.glob(os.path.join(d.data_dir, "**", "*"), recursive=True):
-        if os.path.isfile(path):
-            with open(path, "rb") as f:
-                head = f.read(32)
-            if head[:8] == b"SLUICESG":
-                return head[16:32].hex()
-    raise AssertionError("no segment")
+class Created:
+    """The names of files that are made in a folder, also of those that are gone again."""
+
+    def __init__(self, t, folder):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self.libc.inotify_init1(os.O_CLOEXEC)
+        t.on_end(lambda: os.close(self.fd))
+        if self.fd < 0 or self.libc.inotify_add_watch(self.fd, folder.encode(), 0x100) < 0:  # IN_CREATE
+            t.skip("no inotify here")
+
+    def names(self):
+        data, names = os.read(self.fd, 65536), []
+        while data:
+            size = struct.unpack("=iIII", data[:16])[3]
+            names.append(data[16:16 + size].rstrip(b"\0").decode())
+            data = data[16 + size:]
+        return names
 
 
 def test_what_somebody_puts_in_the_way_is_neither_opened_nor_followed(t):
-    """Who can write into the folder knows the names to come."""
+    """Who can write into the folder sees one temporary name, and knows those to come."""
     def pipe(path):
         os.mkfifo(path)
 
@@ -216,18 +225,25 @@ def test_what_somebody_puts_in_the_way_is_neither_opened_nor_followed(t):
     def symlink(path):
         os.symlink(victim, path)
 
-    victim = t.path("victim")
+    victim, folder = t.path("victim"), t.path("out", "x")
+    os.makedirs(folder)
     with open(victim, "w", encoding="ascii") as f:
         f.write("precious")
-    d = t.daemon(one_stream("app", {"file": {"path": t.path("out"), "prefix": "x-!{timestamp:yyyy}/"}}, interval="0s")).start()
+    created = Created(t, folder)
+    prefix = "!{timestamp:'x'}/"
+    d = t.daemon(one_stream("app", {"file": {"path": t.path("out"), "prefix": prefix}}, interval="0s")).start()
     client = Firehose(d.api_port)
     client.put("app", b"first")
     d.wait_delivered("app", 1)
-    identity, (folder,) = identity_of(d), glob.glob(t.path("out", "x-*"))
+    first, = [name for name in created.names() if name.endswith(".tmp")]
+    assert first.endswith("-1-1.tmp"), first
     for number, plant in enumerate((pipe, link, symlink), 2):
-        plant(os.path.join(folder, f".sluice-{identity}-{number}-{number}.tmp"))
+        planted = first.replace("-1-1.tmp", f"-{number}-{number}.tmp")
+        plant(os.path.join(folder, planted))
+        assert created.names() == [planted]
         client.put("app", b"record %d" % number)
         d.wait_delivered("app", number)
+        assert planted in created.names(), "it is the name that sluice uses, too"
     d.stop()
     with open(victim, encoding="ascii") as f:
         assert f.read() == "precious"
