@@ -54,9 +54,9 @@ static void work(struct delivery_loop *l, struct worker_job *job)
     worker_submit(real(l)->tools.workers, job);
 }
 
-static void send(struct delivery_loop *l, struct sender_job *job)
+static bool send(struct delivery_loop *l, struct sender_job *job)
 {
-    sender_submit(real(l)->tools.senders, job);
+    return sender_submit(real(l)->tools.senders, job);
 }
 
 static void start_exchange(struct delivery_loop *l, struct exchange *x)

@@ -50,7 +50,7 @@ struct delivery_loop_ops {
 
     /* Each comes back through what the job or the exchange says. */
     void (*work)(struct delivery_loop *l, struct worker_job *job);
-    void (*send)(struct delivery_loop *l, struct sender_job *job);
+    bool (*send)(struct delivery_loop *l, struct sender_job *job); /* false: there is no thread for it now */
     void (*exchange)(struct delivery_loop *l, struct exchange *x);
     void (*cancel)(struct delivery_loop *l, struct exchange *x);
 

@@ -89,17 +89,19 @@ void sender_pool_free(struct sender_pool **pp)
     *pp = NULL;
 }
 
-/* Locks: p->lock held. A thread that cannot be made is no loss while another one lives: the job waits for it. */
-static void add_thread(struct sender_pool *p)
+/* Locks: p->lock held. */
+static bool add_thread(struct sender_pool *p)
 {
     pthread_attr_t detached;
     pthread_t id;
+    bool made;
 
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&id, &detached, sender_main, p) == 0)
-        p->threads++;
+    made = pthread_create(&id, &detached, sender_main, p) == 0;
     pthread_attr_destroy(&detached);
+    p->threads += made;
+    return made;
 }
 
 bool sender_has_plenty(struct sender_pool *p)
@@ -112,18 +114,31 @@ bool sender_has_plenty(struct sender_pool *p)
     return plenty;
 }
 
-void sender_submit(struct sender_pool *p, struct sender_job *job)
+/* Locks: p->lock held. How many jobs wait, this one counted. */
+static unsigned waiting_with_one_more(const struct sender_pool *p)
 {
     unsigned waiting = 1;
 
-    pthread_mutex_lock(&p->lock);
-    for (struct sender_job *j = p->first; j && waiting <= THREADS_MAX; j = j->next)
+    for (const struct sender_job *j = p->first; j && waiting <= THREADS_MAX; j = j->next)
         waiting++;
-    job->next = NULL;
-    *p->last = job;
-    p->last = &job->next;
-    if (p->idle < waiting && p->threads < THREADS_MAX)
-        add_thread(p);
-    pthread_cond_signal(&p->more);
+    return waiting;
+}
+
+/* Behind jobs that may hang a job would wait for ever, so it is refused where it gets no thread; but for when there are as
+ * many as there may be. */
+bool sender_submit(struct sender_pool *p, struct sender_job *job)
+{
+    bool taken = true;
+
+    pthread_mutex_lock(&p->lock);
+    if (p->idle < waiting_with_one_more(p) && p->threads < THREADS_MAX)
+        taken = add_thread(p);
+    if (taken) {
+        job->next = NULL;
+        *p->last = job;
+        p->last = &job->next;
+        pthread_cond_signal(&p->more);
+    }
     pthread_mutex_unlock(&p->lock);
+    return taken;
 }

@@ -9,6 +9,8 @@
 #ifndef PIPELINE_SENDER_H
 #define PIPELINE_SENDER_H
 
+#include "pipeline/base/compiler.h"
+
 #include <stdbool.h>
 
 struct sender_pool;
@@ -21,7 +23,8 @@ struct sender_job {
 struct sender_pool *sender_pool_new(void);
 /* Waits for what is running and queued. */
 void sender_pool_free(struct sender_pool **p);
-void sender_submit(struct sender_pool *p, struct sender_job *job);
+/* False: all threads are busy, and no other can be made now; the job is not taken. */
+MUST_CHECK bool sender_submit(struct sender_pool *p, struct sender_job *job);
 /* Is less than half of the pool in use? */
 bool sender_has_plenty(struct sender_pool *p);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 /* What a connection and its buffers hold beside the body: many small bodies must not add up to much outside the budget. */
+#define NOT_YET_WAIT    (5 * NSEC_PER_MSEC) /* SINK_NOT_YET */
 #define EXCHANGE_MEMORY (96 * KIB)
 
 static void on_due(struct loop_timer *t);
@@ -207,6 +208,17 @@ static void make_offer(struct shipment *s)
     memcpy(s->offer.sha256, s->out.sha256, sizeof(s->offer.sha256));
 }
 
+static void send_elsewhere(struct shipment *s)
+{
+    struct err e;
+
+    if (s->loop->ops->send(s->loop, &s->send))
+        return;
+    s->attempts--; /* counted when it began */
+    err_set(&e, ERR_IO, "no thread can be started for it: the limit of threads, or memory, is used up");
+    fail_locally(s, "NoThread", &e);
+}
+
 static void send_now(struct shipment *s)
 {
     const struct sink_ops *sink = s->target->ops;
@@ -221,7 +233,7 @@ static void send_now(struct shipment *s)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
     greeting_ask(&s->target->greeting, s->loop);
     if (sink->send)
-        s->loop->ops->send(s->loop, &s->send);
+        send_elsewhere(s);
     else
         request(s);
 }
@@ -229,10 +241,16 @@ static void send_now(struct shipment *s)
 static void request(struct shipment *s)
 {
     struct err e;
+    int rc;
 
     http_request_release(&s->request);
     s->offer.wall_now = s->loop->wall;
-    if (s->target->ops->request(s->target->state, &s->offer, &s->request, &e) < 0) {
+    rc = s->target->ops->request(s->target->state, &s->offer, &s->request, &e);
+    if (rc == SINK_NOT_YET) {
+        delivery_loop_at(s->loop, &s->ask, s->loop->mono + NOT_YET_WAIT);
+        return;
+    }
+    if (rc < 0) {
         s->attempts--; /* counted when it began */
         fail_locally(s, "RequestNotMade", &e);
         return;

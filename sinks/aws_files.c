@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -86,12 +87,17 @@ void aws_profile_parse(struct aws_profile *out, enum aws_file kind, struct slice
 
 int aws_profile_load(struct aws_profile *out, enum aws_file kind, const char *path, const char *name, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = -1; /* a pipe is not waited for */
     char *text = NULL;
+    struct stat st;
     ssize_t n;
 
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "open %s", path);
+    if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) {
+        close(fd);
+        return err_set(e, ERR_IO, "%s is a pipe, not a file", path);
+    }
     text = mem_alloc(FILE_MAX);
     n = read(fd, text, FILE_MAX);
     if (n < 0) {

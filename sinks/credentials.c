@@ -11,6 +11,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+/* What the files say is believed for so long: a rotated key is taken up with the next attempt. */
+#define BELIEVED (1 * NSEC_PER_SEC)
+/* Reading that takes longer hangs; what is known already serves meanwhile. */
+#define PATIENCE (2 * NSEC_PER_SEC)
+
 /* Enough of a file's stat to know that it changed. */
 struct stamp {
     dev_t dev;
@@ -36,11 +41,16 @@ struct credentials {
     struct kept_keys configured;
     char *profile; /* NULL: not configured */
 
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* guards the rest; not held while files are read */
     bool loaded;
     struct stamp stamps[2];   /* of the files below, when they were read */
-    struct contents contents; /* of both files; guarded by lock */
+    struct contents contents; /* of both files */
     bool in_config;           /* the keys come from the config file */
+    struct err why;           /* not loaded: this is why */
+
+    unsigned users; /* the owner, and a thread that reads */
+    bool reading;   /* on a thread of its own */
+    nsec asked;     /* when it was begun, by the caller's clock; 0: never */
 };
 
 static const char *env_or_null(const char *name)
@@ -133,6 +143,7 @@ int credentials_new(struct credentials **out, const struct credentials_conf *con
     struct credentials *c = mem_alloc(sizeof(*c));
 
     pthread_mutex_init(&c->lock, NULL);
+    c->users = 1;
     if (conf->profile && *conf->profile)
         c->profile = mem_strdup(conf->profile);
     if (keep_configured(&c->configured, conf, e) < 0)
@@ -148,16 +159,29 @@ fail:
     return -1;
 }
 
+/* Locks: c->lock held, and given back. */
+static void leave(struct credentials *c)
+{
+    bool last = --c->users == 0;
+
+    pthread_mutex_unlock(&c->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&c->lock);
+    mem_free(c->profile);
+    mem_free(c->contents.endpoint);
+    wipe_keys(&c->configured);
+    wipe_keys(&c->contents.keys);
+    mem_free(c);
+}
+
 void credentials_free(struct credentials **c)
 {
     if (!*c)
         return;
-    pthread_mutex_destroy(&(*c)->lock);
-    mem_free((*c)->profile);
-    wipe_keys(&(*c)->configured);
-    wipe_keys(&(*c)->contents.keys);
-    mem_free((*c)->contents.endpoint);
-    MEM_CLEAR(*c);
+    pthread_mutex_lock(&(*c)->lock);
+    leave(*c);
+    *c = NULL;
 }
 
 void aws_keys_wipe(struct aws_keys *k)
@@ -180,14 +204,6 @@ static bool same(const struct stamp *a, const struct stamp *b)
            a->mtime.tv_nsec == b->mtime.tv_nsec;
 }
 
-static int load(struct credentials *c, struct aws_profile *p, char path[2][PATH_MAX], struct err *e)
-{
-    if (aws_profile_load(p, AWS_FILE_CREDENTIALS, path[0], profile_name(c), e) < 0)
-        return -1;
-    c->in_config = p->access_key_id[0] == '\0';
-    return aws_profile_load(p, AWS_FILE_CONFIG, path[1], profile_name(c), e);
-}
-
 static void take_over(struct contents *to, const struct aws_profile *p)
 {
     mem_free(to->endpoint);
@@ -198,32 +214,70 @@ static void take_over(struct contents *to, const struct aws_profile *p)
     memcpy(to->unsupported, p->unsupported, sizeof(to->unsupported));
 }
 
-/* Reads both files when they are new or changed. A stamp is taken before its file is read: a change in between is then
- * seen the next time. Locks: c->lock held. */
-static int refresh(struct credentials *c, struct err *e)
+/* What was found in the files, or that they are as they were. */
+struct found {
+    bool changed;
+    struct stamp stamps[2];
+    struct aws_profile profile;
+    bool in_config;
+    int rc;
+    struct err why;
+};
+
+static int load(const char *profile, char path[2][PATH_MAX], struct found *f)
+{
+    if (aws_profile_load(&f->profile, AWS_FILE_CREDENTIALS, path[0], profile, &f->why) < 0)
+        return -1;
+    f->in_config = f->profile.access_key_id[0] == '\0';
+    return aws_profile_load(&f->profile, AWS_FILE_CONFIG, path[1], profile, &f->why);
+}
+
+/* Reads both files when they differ from `known` (NULL: they were not read yet). A stamp is taken before its file is read: a
+ * change in between is then seen the next time. */
+static void read_files(const char *profile, const struct stamp *known, struct found *f)
 {
     char path[2][PATH_MAX];
-    struct aws_profile p = {0};
-    struct stamp now[2];
-    int rc;
 
     for (enum aws_file k = AWS_FILE_CREDENTIALS; k <= AWS_FILE_CONFIG; k++) {
         file_path(k, path[k], sizeof(path[k]));
-        now[k] = stamp_of(path[k]);
+        f->stamps[k] = stamp_of(path[k]);
     }
-    if (c->loaded && same(&now[0], &c->stamps[0]) && same(&now[1], &c->stamps[1]))
-        return 0;
-    c->loaded = false;
+    f->changed = !known || !same(&f->stamps[0], &known[0]) || !same(&f->stamps[1], &known[1]);
+    if (f->changed)
+        f->rc = load(profile, path, f);
+}
+
+/* Locks: c->lock held. */
+static void take_found(struct credentials *c, const struct found *f)
+{
+    if (!f->changed)
+        return;
     wipe_keys(&c->contents.keys);
-    rc = load(c, &p, path, e);
-    if (rc == 0)
-        take_over(&c->contents, &p);
-    explicit_bzero(&p, sizeof(p));
-    if (rc < 0)
-        return -1;
-    memcpy(c->stamps, now, sizeof(now));
-    c->loaded = true;
-    return 0;
+    c->loaded = f->rc == 0;
+    c->why = f->why;
+    if (!c->loaded)
+        return;
+    take_over(&c->contents, &f->profile);
+    c->in_config = f->in_config;
+    memcpy(c->stamps, f->stamps, sizeof(c->stamps));
+}
+
+static void look(struct credentials *c)
+{
+    struct found *f = mem_alloc(sizeof(*f));
+    struct stamp known[2];
+    bool loaded;
+
+    pthread_mutex_lock(&c->lock);
+    loaded = c->loaded;
+    memcpy(known, c->stamps, sizeof(known));
+    pthread_mutex_unlock(&c->lock);
+    read_files(profile_name(c), loaded ? known : NULL, f);
+    pthread_mutex_lock(&c->lock);
+    take_found(c, f);
+    pthread_mutex_unlock(&c->lock);
+    explicit_bzero(f, sizeof(*f));
+    mem_free(f);
 }
 
 /* What a machine or container that has a role tells those who look for its keys. */
@@ -266,24 +320,24 @@ static int set_kept(struct aws_keys *out, const struct kept_keys *k, struct err 
     return set_keys(out, k->access_key_id, k->secret_access_key, k->session_token, e);
 }
 
-static int from_files(struct credentials *c, struct aws_keys *out, struct err *e)
+/* Locks: c->lock held. */
+static int from_contents(const struct credentials *c, struct aws_keys *out, struct err *e)
 {
     char path[PATH_MAX];
-    int rc;
 
-    pthread_mutex_lock(&c->lock);
-    rc = refresh(c, e);
-    if (rc == 0 && !c->contents.keys.access_key_id)
-        rc = nothing_found(c, e);
-    if (rc == 0)
-        rc = set_kept(out, &c->contents.keys, e) < 0 ? err_wrap(e, "profile `%s`", profile_name(c)) : 0;
+    if (!c->loaded) {
+        *e = c->why;
+        return -1;
+    }
+    if (!c->contents.keys.access_key_id)
+        return nothing_found(c, e);
     file_path(c->in_config ? AWS_FILE_CONFIG : AWS_FILE_CREDENTIALS, path, sizeof(path));
-    pthread_mutex_unlock(&c->lock);
     snprintf(out->source, sizeof(out->source), "profile `%.64s` of %.160s", profile_name(c), path);
-    return rc;
+    return set_kept(out, &c->contents.keys, e) < 0 ? err_wrap(e, "profile `%s`", profile_name(c)) : 0;
 }
 
-int credentials_get(struct credentials *c, struct aws_keys *out, struct err *e)
+/* From the configuration or the environment. 1: neither, so from the files. */
+static int without_files(const struct credentials *c, struct aws_keys *out, struct err *e)
 {
     const char *id = env_or_null("AWS_ACCESS_KEY_ID");
 
@@ -293,17 +347,108 @@ int credentials_get(struct credentials *c, struct aws_keys *out, struct err *e)
         return set_kept(out, &c->configured, e);
     }
     if (c->profile || !id)
-        return from_files(c, out, e);
+        return 1;
     snprintf(out->source, sizeof(out->source), "the environment");
     if (set_keys(out, id, env_or_null("AWS_SECRET_ACCESS_KEY"), env_or_null("AWS_SESSION_TOKEN"), e) < 0)
         return err_wrap(e, "AWS_ACCESS_KEY_ID in the environment");
     return 0;
 }
 
+int credentials_get(struct credentials *c, struct aws_keys *out, struct err *e)
+{
+    int rc = without_files(c, out, e);
+
+    if (rc <= 0)
+        return rc;
+    look(c);
+    pthread_mutex_lock(&c->lock);
+    rc = from_contents(c, out, e);
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+/* --- without waiting --------------------------------------------------------------------------------------------- */
+
+static void *reader_main(void *arg)
+{
+    struct credentials *c = arg;
+
+    pthread_setname_np(pthread_self(), "credentials");
+    look(c);
+    pthread_mutex_lock(&c->lock);
+    c->reading = false;
+    leave(c);
+    return NULL;
+}
+
+/* Locks: c->lock held. */
+static int start_reading(struct credentials *c, nsec now, struct err *e)
+{
+    pthread_attr_t detached;
+    pthread_t id;
+    int rc;
+
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    rc = pthread_create(&id, &detached, reader_main, c);
+    pthread_attr_destroy(&detached);
+    if (rc != 0)
+        return err_set(e, ERR_IO, "no thread can be started to read the AWS credentials");
+    c->users++;
+    c->reading = true;
+    c->asked = now;
+    return 0;
+}
+
+/* Within `span` behind `begin`? A clock that was set back is not. */
+static bool within(nsec begin, nsec span, nsec now)
+{
+    return begin != 0 && now >= begin && now - begin < span;
+}
+
+/* Locks: c->lock held. */
+static int from_reading(struct credentials *c, nsec now, struct aws_keys *out, struct err *e)
+{
+    if (!c->reading && !within(c->asked, BELIEVED, now) && start_reading(c, now, e) < 0)
+        return -1;
+    if (c->reading && within(c->asked, PATIENCE, now))
+        return CREDENTIALS_NOT_YET;
+    if (c->reading && !c->loaded)
+        return err_set(e, ERR_IO, "the files with the AWS credentials cannot be read: their disk does not answer");
+    return from_contents(c, out, e);
+}
+
+int credentials_poll(struct credentials *c, nsec now, struct aws_keys *out, struct err *e)
+{
+    int rc = without_files(c, out, e);
+
+    if (rc <= 0)
+        return rc;
+    pthread_mutex_lock(&c->lock);
+    rc = from_reading(c, now, out, e);
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+void credentials_peek(struct credentials *c, struct aws_keys *out)
+{
+    struct err ignored;
+    int rc = without_files(c, out, &ignored);
+
+    if (rc == 1) {
+        pthread_mutex_lock(&c->lock);
+        rc = from_contents(c, out, &ignored);
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (rc < 0)
+        aws_keys_wipe(out);
+}
+
+/* --- the rest of the profile ------------------------------------------------------------------------------------- */
+
 bool credentials_region(struct credentials *c, char *out, size_t size)
 {
     const char *env = env_or_null("AWS_REGION");
-    struct err e;
 
     if (!env)
         env = env_or_null("AWS_DEFAULT_REGION");
@@ -312,8 +457,9 @@ bool credentials_region(struct credentials *c, char *out, size_t size)
         snprintf(out, size, "%s", env);
         return true;
     }
+    look(c);
     pthread_mutex_lock(&c->lock);
-    if (refresh(c, &e) == 0)
+    if (c->loaded)
         snprintf(out, size, "%s", c->contents.region);
     pthread_mutex_unlock(&c->lock);
     return *out != '\0';
@@ -327,7 +473,6 @@ static bool says_true(const char *text)
 bool credentials_s3_endpoint(struct credentials *c, char out[AWS_ENDPOINT_MAX], const char **source)
 {
     static const char *const NAMES[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
-    struct err e;
 
     *out = '\0';
     if (says_true(env_or_null("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")))
@@ -338,8 +483,9 @@ bool credentials_s3_endpoint(struct credentials *c, char out[AWS_ENDPOINT_MAX], 
             snprintf(out, AWS_ENDPOINT_MAX, "%s", env_or_null(NAMES[i]));
             return true;
         }
+    look(c);
     pthread_mutex_lock(&c->lock);
-    if (refresh(c, &e) == 0 && c->contents.endpoint)
+    if (c->loaded && c->contents.endpoint)
         snprintf(out, AWS_ENDPOINT_MAX, "%s", c->contents.endpoint);
     pthread_mutex_unlock(&c->lock);
     *source = "endpoint_url of the AWS profile";

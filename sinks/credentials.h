@@ -10,11 +10,13 @@
  * role or single sign-on are not followed, keys of a role (instance, ECS or EKS container, web identity) are not looked for: the
  * message says so.
  *
- * Ownership  credentials_free(). Threads: any; a mutex around the files' contents, held while they are read again.
+ * Ownership  credentials_free(); a thread that hangs in a read keeps what it needs. Threads: any; no lock is held while files
+ * are read.
  */
 #ifndef SINKS_CREDENTIALS_H
 #define SINKS_CREDENTIALS_H
 
+#include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
@@ -42,8 +44,17 @@ struct credentials;
 MUST_CHECK int credentials_new(struct credentials **c, const struct credentials_conf *conf, struct err *e);
 void credentials_free(struct credentials **c);
 
-/* The keys as of now. -1 with all places that were looked at. Wipe them with aws_keys_wipe() after use. */
+/* The keys as of now. -1 with all places that were looked at. Wipe them with aws_keys_wipe() after use. Reads files: for those
+ * who may wait. */
 MUST_CHECK int credentials_get(struct credentials *c, struct aws_keys *out, struct err *e);
+
+/* The same for those who may not: files are read on a thread of its own. CREDENTIALS_NOT_YET while that goes on: to be called
+ * again a few milliseconds later. Where it hangs the keys that were known serve on. */
+enum { CREDENTIALS_NOT_YET = 1 };
+MUST_CHECK int credentials_poll(struct credentials *c, nsec now, struct aws_keys *out, struct err *e);
+/* What is known, without looking; empty when there is nothing. For messages. */
+void credentials_peek(struct credentials *c, struct aws_keys *out);
+
 void aws_keys_wipe(struct aws_keys *k);
 
 /* The region that environment and profile name; false when they name none. */

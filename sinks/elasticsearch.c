@@ -234,6 +234,7 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
     unsigned node = nodes_pick(s->nodes, seal->id.first + seal->id.window, seal->wall_now);
     const struct endpoint_url *u = nodes_url(s->nodes, node);
     char path[ENDPOINT_URL_MAX + 8];
+    int rc;
 
     snprintf(path, sizeof(path), "%s/_bulk", u->path);
     *rq = (struct http_request){.method = "POST",
@@ -246,10 +247,10 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
     http_request_header(rq, "Content-Type", SLICE("application/x-ndjson"));
     if (seal->encoding)
         http_request_header(rq, "Content-Encoding", slice_str(seal->encoding));
-    if (elasticsearch_auth_add(s->auth, rq, seal, slice_str(u->host), slice_str(path), buf_slice(&s->query), e) == 0)
-        return 0;
-    http_request_release(rq);
-    return -1;
+    rc = elasticsearch_auth_add(s->auth, rq, seal, slice_str(u->host), slice_str(path), buf_slice(&s->query), e);
+    if (rc != 0)
+        http_request_release(rq);
+    return rc;
 }
 
 /* GET /, which the serverless service does not have. */

@@ -161,8 +161,9 @@ int elasticsearch_auth_add(const struct elasticsearch_auth *a, struct http_reque
         http_request_header(rq, "Authorization", slice_str(a->authorization));
     if (!a->service)
         return 0;
-    if (credentials_get(a->credentials, &keys, e) < 0)
-        return -1;
+    rc = credentials_poll(a->credentials, seal->wall_now, &keys, e);
+    if (rc != 0)
+        return rc;
     rc = http_sign(rq, &s, &keys, e);
     aws_keys_wipe(&keys);
     return rc;

@@ -173,8 +173,10 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
     int rc = -1;
 
     *rq = (struct http_request){0};
-    if (credentials_get(s->credentials, &keys, e) < 0)
-        return -1;
+    rc = credentials_poll(s->credentials, seal->wall_now, &keys, e);
+    if (rc != 0)
+        return rc;
+    rc = -1;
     buf_init(&path, PATH_MAX_BYTES);
     if (s3_address_path(&s->address, seal->name, &path) < 0)
         err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", PATH_MAX_BYTES);
@@ -193,7 +195,6 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     const struct s3_sink *s = state;
     struct aws_keys keys = {0};
     char advice[256];
-    struct err e;
     struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
                            .bucket = s->conf->bucket,
                            .endpoint = s->address.endpoint,
@@ -209,8 +210,8 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
 
     s3_conf_advice(s->conf, c.place, advice, sizeof(advice));
     /* Only for messages; that there are none is said by the next request(). */
-    if ((re->failure != HTTP_OK || re->status != 200) && credentials_get(s->credentials, &keys, &e) < 0)
-        aws_keys_wipe(&keys);
+    if (re->failure != HTTP_OK || re->status != 200)
+        credentials_peek(s->credentials, &keys);
     outcome = s3_answer_judge(&c, re, v);
     aws_keys_wipe(&keys);
     return outcome;

@@ -150,11 +150,10 @@ enum sink_outcome s3_reader_judge(const struct s3_reader *r, struct slice key, c
                            .key_source = keys.source,
                            .key = key};
     enum sink_outcome outcome;
-    struct err e;
 
     /* Only for messages; that there are none is said by the next request. */
-    if ((re->failure != HTTP_OK || re->status != 200) && credentials_get(r->credentials, &keys, &e) < 0)
-        aws_keys_wipe(&keys);
+    if (re->failure != HTTP_OK || re->status != 200)
+        credentials_peek(r->credentials, &keys);
     outcome = s3_answer_judge_read(&c, re, v);
     aws_keys_wipe(&keys);
     return outcome;

@@ -71,6 +71,8 @@ struct sink_seal {
     const char *token; /* of the verdict before; NULL for follow_up 0 */
 };
 
+enum { SINK_NOT_YET = 1 }; /* of request(): nothing is made; to be called again a few milliseconds later */
+
 enum { SINK_SHA256 = 1, SINK_CRC32C = 2 };
 
 /* A record as a sink that shapes its own body sees it. `part` counts the records that a transform made of one: (seq,
@@ -170,7 +172,8 @@ struct sink_ops {
     /* Can the far end undo this compression? For `validate` and start. NULL: any. */
     bool (*takes_encoding)(const void *state, const char *encoding);
 
-    /* HTTP-shaped: both. Otherwise both NULL. The delivery loop sends seal->body as the request's body. */
+    /* HTTP-shaped: both. Otherwise both NULL. The delivery loop sends seal->body as the request's body. Neither waits for
+     * anything; request() may say SINK_NOT_YET while what it needs is being read elsewhere (keys from a file). */
     MUST_CHECK int (*request)(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e);
     enum sink_outcome (*judge)(const void *state, const struct sink_seal *seal, const struct http_response *re,
                                struct sink_verdict *v);

@@ -161,3 +161,41 @@ def test_a_signal_that_arrives_twice_at_once_is_one_wish(t):
     assert d.running(), "the grace time is not over"
     d.expect_exit = 1
     d.stop()
+
+
+def write_keys(t, key, secret):
+    with open(t.path("dead-aws", "new"), "w", encoding="ascii") as f:
+        f.write(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    os.rename(t.path("dead-aws", "new"), t.path("dead-aws", "credentials"))
+
+
+def test_a_file_of_keys_whose_disk_hangs_holds_up_nothing(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    keyed = s3.destination()
+    key, secret = keyed["s3"].pop("access_key_id"), keyed["s3"].pop("secret_access_key")
+    d, hang = with_a_disk_that_hangs(
+        t, {"streams": {"keyed": stream(keyed, interval="0s"), "other": stream(to_file(t), interval="0s")}}, "/dead-aws")
+    os.mkdir(t.path("dead-aws"))
+    write_keys(t, key, secret)
+    d.env.update({"AWS_SHARED_CREDENTIALS_FILE": t.path("dead-aws", "credentials"), "AWS_CONFIG_FILE": "/dev/null",
+                  "AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": ""})
+    client = Firehose(d.start().api_port)
+    client.put("keyed", b"one")
+    d.wait_delivered("keyed", 1)
+    hang()
+    time.sleep(1.2)  # longer than what was read is believed
+    client.put("keyed", b"two")
+    for n in range(20):
+        client.put("other", b"%d" % n)
+    d.wait_delivered("other", 20)
+    d.wait_delivered("keyed", 2)  # with the keys that were known
+    hang(False)
+    write_keys(t, "AKWRONG", "wrong")
+    time.sleep(1.2)
+    client.put("keyed", b"three")
+    d.wait_logged("delivery failed.*stream=keyed.*(AKWRONG|InvalidAccessKeyId|SignatureDoesNotMatch)")
+    write_keys(t, key, secret)
+    d.wait_delivered("keyed", 3)
+    d.stop()
+    assert objects.lines(s3.snapshot()) == [b"one", b"two", b"three"]

@@ -190,14 +190,14 @@ static inline void loop_work(struct delivery_loop *l, struct worker_job *job)
     W.jobs[W.job_count++] = job;
 }
 
-static inline void loop_send(struct delivery_loop *l, struct sender_job *job)
+static inline bool loop_send(struct delivery_loop *l, struct sender_job *job)
 {
     (void)l;
-    if (!W.scene.late) {
+    if (W.scene.late)
+        W.sends[W.send_count++] = job;
+    else
         job->run(job);
-        return;
-    }
-    W.sends[W.send_count++] = job;
+    return true;
 }
 
 static inline void loop_cancel(struct delivery_loop *l, struct exchange *x)

@@ -344,6 +344,34 @@ static void without_a_backup_nothing_expires(void **state)
     rig_free(&r);
 }
 
+static bool no_thread(struct delivery_loop *l, struct sender_job *job)
+{
+    (void)l;
+    (void)job;
+    return false;
+}
+
+static void an_attempt_that_gets_no_thread_is_made_again(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    struct delivery_loop_ops ops;
+    struct stream_status s;
+
+    (void)state;
+    r->conf.retry_duration = 0;
+    rig_start(r);
+    ops = *r->loop->ops;
+    ops.send = no_thread;
+    r->loop->ops = &ops;
+    rig_put(r, ABC, 3);
+    stream_flush(r->stream);
+    rig_wait_failing(r, "NoThread", &s);
+    assert_int_equal(r->destination.attempt_count + r->backup.attempt_count, 0);
+    rig_check_books(r, 0, 0, 3);
+    rig_stop(r);
+    rig_free(&r);
+}
+
 static void a_wrong_configuration_does_not_send_records_to_the_backup(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
@@ -521,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_batch_of_which_no_record_can_be_shaped_is_not_sent),
         cmocka_unit_test(without_a_backup_what_is_refused_waits_in_the_spool),
         cmocka_unit_test(without_a_backup_nothing_expires),
+        cmocka_unit_test(an_attempt_that_gets_no_thread_is_made_again),
         cmocka_unit_test(a_wrong_configuration_does_not_send_records_to_the_backup),
         cmocka_unit_test(a_wrong_configuration_sets_the_clock_of_retry_duration_back),
         cmocka_unit_test(a_backup_that_fails_is_tried_until_it_works),

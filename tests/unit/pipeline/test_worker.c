@@ -68,7 +68,7 @@ static void a_send_that_hangs_does_not_hold_up_the_others(void **state)
     sem_init(&release, 0, 0);
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
         jobs[i] = (struct stuck){.job.run = wait_for_release, .started = &started, .release = &release};
-        sender_submit(p, &jobs[i].job);
+        assert_true(sender_submit(p, &jobs[i].job));
     }
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
         sem_wait(&started);

@@ -264,6 +264,55 @@ static void odd_files(void **state)
     }
 }
 
+/* Until the files are read; returns what comes then. */
+static int polled(struct credentials *c, nsec now, struct aws_keys *k, struct err *e)
+{
+    int rc;
+
+    while ((rc = credentials_poll(c, now, k, e)) == CREDENTIALS_NOT_YET)
+        usleep(1000);
+    return rc;
+}
+
+static void who_may_not_wait_asks_again_until_the_files_are_read(void **state)
+{
+    const nsec t = 1000 * NSEC_PER_SEC;
+    const struct credentials_conf nothing = {0};
+    struct credentials *c = made(&nothing);
+    struct aws_keys k;
+    struct err e = {0};
+
+    (void)state;
+    credentials_peek(c, &k);
+    assert_string_equal(k.access_key_id, "");
+    assert_int_equal(polled(c, t, &k, &e), -1);
+    assert_non_null(strstr(e.msg, "no AWS credentials"));
+    write_file(credentials_path, "[default]\naws_access_key_id = ONE\naws_secret_access_key = s\n");
+    assert_int_equal(polled(c, t + NSEC_PER_MSEC, &k, &e), -1); /* believed for a second */
+    assert_int_equal(polled(c, t + 2 * NSEC_PER_SEC, &k, &e), 0);
+    assert_string_equal(k.access_key_id, "ONE");
+    write_file(credentials_path, "[default]\naws_access_key_id = ROTATED\naws_secret_access_key = s\n");
+    assert_int_equal(polled(c, t + 2 * NSEC_PER_SEC, &k, &e), 0);
+    assert_string_equal(k.access_key_id, "ONE");
+    assert_int_equal(polled(c, t + 4 * NSEC_PER_SEC, &k, &e), 0);
+    assert_string_equal(k.access_key_id, "ROTATED");
+    assert_int_equal(polled(c, t, &k, &e), 0); /* the clock was set back */
+    credentials_peek(c, &k);
+    assert_string_equal(k.access_key_id, "ROTATED");
+    credentials_free(&c);
+}
+
+static void a_pipe_in_the_place_of_a_file_is_not_waited_for(void **state)
+{
+    const struct credentials_conf nothing = {0};
+    struct credentials *c = made(&nothing);
+
+    (void)state;
+    assert_int_equal(mkfifo(credentials_path, 0600), 0);
+    assert_none(c, "is a pipe, not a file");
+    credentials_free(&c);
+}
+
 static void *get_often(void *arg)
 {
     for (int i = 0; i < 300; i++) {
@@ -315,6 +364,8 @@ int main(void)
         TEST(what_cannot_be_used_is_said),
         TEST(the_region_of_environment_or_profile),
         TEST(odd_files),
+        TEST(who_may_not_wait_asks_again_until_the_files_are_read),
+        TEST(a_pipe_in_the_place_of_a_file_is_not_waited_for),
         TEST(many_threads_see_whole_pairs_while_the_file_changes),
     };
 
