@@ -127,11 +127,31 @@
 #else
 #define TAIL_PASTS_MAX 256
 #endif
-/* Files of a tail whose last bytes are kept for the same reason, 256 KiB of each. */
+/* Files of a tail whose last bytes are kept for the same reason; and how many of each, at least, if they came in one go (at
+ * most twice as many). */
 #ifdef TIGHT
-#define TAIL_RECENT_MAX 2
+#define TAIL_RECENT_MAX   2
+#define TAIL_RECENT_BYTES (4 * KIB)
 #else
-#define TAIL_RECENT_MAX 16
+#define TAIL_RECENT_MAX   16
+#define TAIL_RECENT_BYTES (64 * KIB)
+#endif
+/* Of a possible copy, what is compared in one step of the input's loop. */
+#ifdef TIGHT
+#define TAIL_COMPARE_BYTES (1 * KIB)
+#else
+#define TAIL_COMPARE_BYTES (1 * MIB)
+#endif
+/* Files with a name like a new one's that it is compared with; and of these, those that must be opened for it, in its own
+ * folder and in others. */
+#ifdef TIGHT
+#define TAIL_KIN_MAX   64
+#define TAIL_OPEN_NEAR 16
+#define TAIL_OPEN_FAR  2
+#else
+#define TAIL_KIN_MAX   4096
+#define TAIL_OPEN_NEAR 64
+#define TAIL_OPEN_FAR  4
 #endif
 
 #endif

@@ -129,6 +129,12 @@ static int find_mark(const struct tail *t, struct slice head)
     return found;
 }
 
+/* Its mark begins as that of UTF-16 does, with a zero character behind it, which no text has. */
+static bool is_utf32(struct slice head)
+{
+    return slice_starts(head, slice_of("\xff\xfe\0\0", 4));
+}
+
 /* Without a mark: a file that was UTF-16 before it was truncated still is, if it has the zeros that its line ends have. */
 static enum tail_encoding guess(const struct tail_file *f, struct slice head)
 {
@@ -168,6 +174,11 @@ bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step)
     if (i == -2 && !f->flush) {
         *step = TAIL_STEP_WAIT;
         return true;
+    }
+    if (i >= 0 && is_utf32(head)) {
+        log_warn("file is in UTF-32, which is not read: its bytes are delivered as they are",
+                 KS("stream", t->env.stream), KS("path", f->path));
+        i = -1;
     }
     f->read.encoding = i >= 0 ? marks[i].encoding : guess(f, head);
     f->safe.encoding = f->read.encoding;

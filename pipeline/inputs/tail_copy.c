@@ -26,18 +26,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAST_PREFIX   "tail-past/"
-#define PAST_KEEP     (24 * 3600 * NSEC_PER_SEC)
-#define CLOCK_SLACK   (2 * NSEC_PER_SEC) /* between the clocks of a file server and ours */
-#define HOLD          (10 * NSEC_PER_SEC)
-#define HOLD_PER_MIB  (50 * NSEC_PER_MSEC) /* more for a large copy, which is synced before the truncation */
-#define LIKENESS      4096                 /* bytes at both ends that two files are compared by */
-#define COMPARE_BYTES (1 * MIB)            /* in one step */
-#define CUTS_MAX      64
-#define KIN_MAX       4096        /* files with one stem that a new one is compared with, at most */
-#define OPEN_NEAR     64          /* of these that must be opened for it, in its own folder */
-#define OPEN_FAR      4           /* and in others */
-#define RECENT_BYTES  (128 * KIB) /* at least so many of the last bytes are kept, if they came in one go */
+#define PAST_PREFIX  "tail-past/"
+#define PAST_KEEP    (24 * 3600 * NSEC_PER_SEC)
+#define CLOCK_SLACK  (2 * NSEC_PER_SEC) /* between the clocks of a file server and ours */
+#define HOLD         (10 * NSEC_PER_SEC)
+#define HOLD_PER_MIB (50 * NSEC_PER_MSEC) /* more for a large copy, which is synced before the truncation */
+#define LIKENESS     4096                 /* bytes at both ends that two files are compared by */
+#define CUTS_MAX     64
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
@@ -126,7 +121,7 @@ static void take_back(struct tail_recent *r, uint64_t end)
 void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken)
 {
     struct tail_recent *r = recent_of(t, f);
-    size_t n = taken.n < RECENT_BYTES ? taken.n : RECENT_BYTES;
+    size_t n = taken.n < TAIL_RECENT_BYTES ? taken.n : TAIL_RECENT_BYTES;
 
     if (r->f != f)
         r->n = 0;
@@ -135,12 +130,12 @@ void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice ta
     take_back(r, f->read.offset);
     if (n < taken.n)
         r->n = 0;
-    if (r->n + n > 2 * RECENT_BYTES) { /* not with every call: what is moved is as much as came since */
-        memmove(r->bytes, r->bytes + (r->n - RECENT_BYTES), RECENT_BYTES);
-        r->n = RECENT_BYTES;
+    if (r->n + n > 2 * TAIL_RECENT_BYTES) { /* not with every call: what is moved is as much as came since */
+        memmove(r->bytes, r->bytes + (r->n - TAIL_RECENT_BYTES), TAIL_RECENT_BYTES);
+        r->n = TAIL_RECENT_BYTES;
     }
     if (r->n + n > r->room) {
-        r->room = r->n + n <= 4 * KIB ? 4 * KIB : 2 * RECENT_BYTES;
+        r->room = r->n + n <= 4 * KIB ? 4 * KIB : 2 * TAIL_RECENT_BYTES;
         r->bytes = mem_grow(r->bytes, r->room, 1);
     }
     memcpy(r->bytes + r->n, taken.p + (taken.n - n), n);
@@ -270,10 +265,6 @@ bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor)
         c.path.n == 0)
         return true;
     p.path = mem_strndup(c.path.p, c.path.n);
-    if (!tail_is_wanted(t, p.path)) { /* of another input of this stream */
-        mem_free(p.path);
-        return true;
-    }
     p.noticed = (nsec)noticed;
     p.place = c.place;
     p.stem = tail_stem(p.path);
@@ -413,7 +404,7 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
         f->compare.at = to->whole.from;
         f->compare.crc = 0;
     }
-    for (uint64_t done = 0; done < COMPARE_BYTES && f->compare.at < end;) {
+    for (uint64_t done = 0; done < TAIL_COMPARE_BYTES && f->compare.at < end;) {
         uint64_t left = end - f->compare.at;
         ssize_t n = pread(f->fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)f->compare.at);
 
@@ -516,10 +507,10 @@ static bool is_near(const struct tail_file *f, const struct tail_file *a)
 
 static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint32_t stem)
 {
-    unsigned seen = 0, near = OPEN_NEAR, far = OPEN_FAR;
+    unsigned seen = 0, near = TAIL_OPEN_NEAR, far = TAIL_OPEN_FAR;
     enum tail_likeness found = TAIL_UNLIKE;
 
-    for (struct tail_file *a = tail_files_kin(&t->files, stem); a && seen < KIN_MAX; a = a->kin) {
+    for (struct tail_file *a = tail_files_kin(&t->files, stem); a && seen < TAIL_KIN_MAX; a = a->kin) {
         unsigned *left;
 
         if (a->stem != stem)

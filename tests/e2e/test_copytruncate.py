@@ -155,6 +155,20 @@ def test_the_date_before_the_extension(t):
     w.check()
 
 
+def test_a_copy_of_what_a_link_leads_to(t):
+    w = Followed(t, paths=["current.log*"])
+    os.mkdir(w.path("data"))
+    w.write("data/app-of-this-year.txt", lines(b"first", 100))
+    os.symlink("data/app-of-this-year.txt", w.path("current.log"))
+    w.d.start()
+    w.wait()
+    for i in range(2):
+        w.write("current.log", lines(b"unread %d" % i, 1000))
+        copytruncate(w, "current.log", f"current.log.{i}")
+    w.write("current.log", lines(b"last", 10))
+    w.check()
+
+
 def test_copies_over_the_same_names(t):
     # cp app.log.1 app.log.2; cp app.log app.log.1; : > app.log -- the copies keep their inodes.
     w = Followed(t, paths=["a.log*"])

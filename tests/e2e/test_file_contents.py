@@ -144,6 +144,15 @@ def test_utf_16_without_a_mark(t):
     utf16(t, "utf-16-le", b"", encoding="utf-16le")
 
 
+def test_utf_32_is_told(t):
+    w = Followed(t)
+    data = b"\xff\xfe\0\0" + "a\n".encode("utf-32-le")
+    w.write("a.log", data, records=[data[:8], b"\0\0\0"])
+    w.d.start()
+    w.check()
+    assert w.d.logged("UTF-32", "warn")
+
+
 def test_utf_16_from_the_end(t):
     w = Followed(t, start="end")
     w.write("a.log", b"\xff\xfe" + "old\n\u010ahalf ".encode("utf-16-le"), records=[])
