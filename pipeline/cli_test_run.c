@@ -35,9 +35,10 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
     test_fates_add_dropped(got_of(o), reason);
 }
 
-static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
 {
-    (void)from, (void)code;
+    (void)shown, (void)from, (void)code;
     test_fates_add_error(got_of(o), message);
     return 0;
 }

@@ -91,8 +91,10 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
     fprintf(stderr, "line %" PRIu64 ": dropped%s%.*s\n", from->seq, reason.n ? ": " : "", (int)reason.n, reason.p);
 }
 
-static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
 {
+    (void)shown;
     filter_of(o)->failed++;
     fprintf(stderr, "line %" PRIu64 ": failed: %s: %.*s\n", from->seq, code, (int)message.n, message.p);
     return 0;

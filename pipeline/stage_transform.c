@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define RECORDS_PER_RUN 256
+#define TOO_LARGE       SLICE("the transform made a record of over 1,024,000 bytes")
 #define LINE_MAX_BYTES  (4 * MIB)
 
 /* The end of the chain: where fates of records go. */
@@ -25,7 +26,8 @@ static struct sieve *sieve_of(struct transform_out *o)
     return CONTAINER_OF(o, struct sieve, out);
 }
 
-static int add_failed(struct sieve *s, const struct transform_record *from, const char *code, struct slice message)
+static int add_failed(struct sieve *s, const struct transform_record *from, const char *code, struct slice message,
+                      struct slice shown)
 {
     struct stage_transform *t = s->t;
     char reason[REJECTS_REASON];
@@ -42,13 +44,14 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
     if (error_line_write(&line, &s->line) < 0)
         return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
     if (t->failed_lines++ == 0)
-        snprintf(t->failure, sizeof(t->failure), "%.*s", (int)message.n, message.p);
-    rejects_reason(code, message, reason);
+        snprintf(t->failure, sizeof(t->failure), "%.*s", (int)shown.n, shown.p);
+    rejects_reason(code, shown, reason);
     tally_add(&t->failures, slice_str(reason), 1);
     return body_add(t->failed, buf_slice(&s->line), &t->err);
 }
 
-static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
 {
     struct sieve *s = sieve_of(o);
 
@@ -56,7 +59,7 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
         return 0; /* one line for a record, whatever became of how many parts of it */
     s->failed_seq = from->seq;
     sources_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
-    return add_failed(s, from, code, message);
+    return add_failed(s, from, code, message, shown);
 }
 
 static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
@@ -66,8 +69,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
 
     (void)keys, (void)key_count;
     if (data.n > RECORD_MAX_BYTES)
-        return on_fail(o, from, "Transform.RecordTooLarge",
-                       SLICE("the transform made a record of over 1,024,000 bytes"));
+        return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
     sources_note(s->t->sources, from->seq, SOURCE_EMITTED);
     return record_list_add(s->t->list, data, from->seq, from->arrival, &s->t->err);
 }
@@ -102,10 +104,11 @@ static void note_lost_frames(struct stage_transform *t, const struct fates *f)
 
 static int fail_all(struct sieve *s, const struct transform_record *records, size_t n)
 {
+    struct slice why = slice_str(s->t->too_large);
     int rc = 0;
 
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = on_fail(&s->out, &records[i], "Transform.TooLarge", slice_str(s->t->too_large));
+        rc = on_fail(&s->out, &records[i], "Transform.TooLarge", why, why);
     return rc;
 }
 

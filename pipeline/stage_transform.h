@@ -32,8 +32,8 @@ struct stage_transform {
     struct record_list *list;
     struct body *failed; /* error lines; NULL: no record failed */
     uint64_t failed_lines;
-    struct tally failures;               /* how many for which reason (rejects.h) */
-    char failure[256];                   /* what the first that failed said: "mask.lua:3: ..." */
+    struct tally failures; /* how many for which reason (rejects.h) */
+    char failure[256];     /* of the first that failed, without its words: "mask.lua:3: error in the script" */
     struct tally counters, drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
     struct err err;
 };

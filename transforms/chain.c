@@ -197,12 +197,13 @@ static struct item *item_of(struct link *l, const struct transform_record *from)
     return l->held[from->part - 1];
 }
 
-static int fail_source(struct chain_state *s, struct source *source, const char *code, struct slice message)
+static int fail_source(struct chain_state *s, struct source *source, const char *code, struct slice message,
+                       struct slice shown)
 {
     bool again = source->failed;
 
     source->failed = true;
-    return again ? 0 : s->out->fail(s->out, &source->record, code, message);
+    return again ? 0 : s->out->fail(s->out, &source->record, code, message, shown);
 }
 
 /* The source's last fate, when nothing of it is on the way any more. */
@@ -267,7 +268,7 @@ static int count_made(struct chain_state *s, struct source *source, size_t i, si
         return 0;
     source->too_much = true;
     snprintf(message, sizeof(message), "transform %zu (%s): %s", i + 1, s->chain->link[i].ops->name, why);
-    return fail_source(s, source, TRANSFORM_MADE_CODE, slice_str(message));
+    return fail_source(s, source, TRANSFORM_MADE_CODE, slice_str(message), slice_str(message));
 }
 
 /* --- fates --- */
@@ -311,11 +312,12 @@ static void drop(struct transform_out *o, const struct transform_record *from, s
         source->reason = (struct slice){0};
 }
 
-static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                struct slice shown)
 {
     struct link *l = (struct link *)o;
 
-    return fail_source(l->owner, item_of(l, from)->source, code, message);
+    return fail_source(l->owner, item_of(l, from)->source, code, message, shown);
 }
 
 static void count(struct transform_out *o, struct slice name, double by)

@@ -177,10 +177,16 @@ static int emit_data(const struct deaggregate *d, const struct transform_record 
     return 0;
 }
 
+/* Says nothing of what is in the record. */
+static int refuse(struct transform_out *out, const struct transform_record *rec, const char *code, struct slice why)
+{
+    return out->fail(out, rec, code, why, why);
+}
+
 static int refuse_json(const struct transform_record *rec, struct transform_out *out)
 {
-    return out->fail(out, rec, "RecordDeAggregation.InvalidJson",
-                     SLICE("deaggregate: not a row of JSON objects (an array of them is not one)"));
+    return refuse(out, rec, "RecordDeAggregation.InvalidJson",
+                  SLICE("deaggregate: not a row of JSON objects (an array of them is not one)"));
 }
 
 /* A packed record fails as a whole when one of its records would, or when they are too many: a record has one fate. */
@@ -196,7 +202,7 @@ static int unpack(const struct deaggregate *d, const struct transform_record *re
         if (plan_for(d, data, &pieces) == PLAN_REFUSE)
             return refuse_json(rec, out);
     if (transform_made_too_much(total, 0, why, sizeof(why)))
-        return out->fail(out, rec, TRANSFORM_MADE_CODE, slice_str(why));
+        return refuse(out, rec, TRANSFORM_MADE_CODE, slice_str(why));
     while (kpl_next(&packed, &data))
         if (emit_data(d, rec, data, out) < 0)
             return -1;
@@ -215,7 +221,7 @@ static int deaggregate_one(const struct deaggregate *d, const struct transform_r
         return unpack(d, rec, packed, out);
     if (kind == KPL_MALFORMED) {
         snprintf(text, sizeof(text), "deaggregate: KPL record: %s", why);
-        return out->fail(out, rec, "RecordDeAggregation.InvalidKpl", slice_str(text));
+        return refuse(out, rec, "RecordDeAggregation.InvalidKpl", slice_str(text));
     }
     if (plan_for(d, rec->data, &pieces) == PLAN_REFUSE)
         return refuse_json(rec, out);

@@ -105,6 +105,12 @@ static void decompress_close(void **state)
     MEM_CLEAR(*state);
 }
 
+/* Says nothing of what is in the record. */
+static int refuse(struct transform_out *out, const struct transform_record *rec, const char *code, struct slice why)
+{
+    return out->fail(out, rec, code, why, why);
+}
+
 static int event_data(struct decompress *d, const struct cloudwatch_envelope *envelope,
                       const struct cloudwatch_event *event)
 {
@@ -146,7 +152,7 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
     struct err why = {0};
 
     if (cloudwatch_read(buf_slice(&d->whole), &envelope, &why) < 0)
-        return out->fail(out, rec, "CloudWatchLogProcessing.InvalidEnvelope", slice_str(why.msg));
+        return refuse(out, rec, "CloudWatchLogProcessing.InvalidEnvelope", slice_str(why.msg));
     if (envelope.is_control) {
         out->drop(out, rec, SLICE("CloudWatch Logs control message"));
         return 0;
@@ -158,10 +164,10 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
         return 0;
     }
     if (transform_made_too_much(envelope.event_count, 0, too_much, sizeof(too_much)))
-        return out->fail(out, rec, TRANSFORM_MADE_CODE, slice_str(too_much));
+        return refuse(out, rec, TRANSFORM_MADE_CODE, slice_str(too_much));
     if (events_bytes(d, &envelope) > d->conf->limit)
-        return out->fail(out, rec, "Decompression.LimitExceeded",
-                         SLICE("CloudWatch Logs envelope: its events outgrow `limit` when each names its origin"));
+        return refuse(out, rec, "Decompression.LimitExceeded",
+                      SLICE("CloudWatch Logs envelope: its events outgrow `limit` when each names its origin"));
     return emit_events(d, rec, &envelope, out, e);
 }
 
@@ -174,8 +180,8 @@ static int decompress_one(struct decompress *d, const struct transform_record *r
         return out->emit(out, rec, rec->data, NULL, 0);
     buf_clear(&d->whole);
     if (gunzip_all(d->gunzip, rec->data, &d->whole, &why) < 0)
-        return out->fail(out, rec, why.code == ERR_LIMIT ? "Decompression.LimitExceeded" : "Decompression.InvalidData",
-                         slice_str(why.msg));
+        return refuse(out, rec, why.code == ERR_LIMIT ? "Decompression.LimitExceeded" : "Decompression.InvalidData",
+                      slice_str(why.msg));
     if (d->conf->cloudwatch != CLOUDWATCH_OFF)
         return cloudwatch(d, rec, out, e);
     return out->emit(out, rec, buf_slice(&d->whole), NULL, 0);

@@ -1,8 +1,9 @@
 /* lua.c -- the transform `lua`: a script between the batcher and the destination. Its options, and hot reload.
  *
  * A script is checked once when the configuration is loaded; each state then runs the same text. With `watch`, begin()
- * looks whether the files have changed: the first state that sees it loads the new text and, when that works, all
- * states take it at their next batch; else the old one stays, and the reason is logged once.
+ * looks whether the files have changed: the first state that sees it loads the new text, while the others go on with the
+ * old one, and when that works, all states take it at their next batch; else the old one stays, and the reason is logged
+ * once.
  */
 #include "config/bind.h"
 #include "pipeline/base/limits.h"
@@ -28,6 +29,7 @@ struct lua_shared {
     bool single, holds, watch;
     struct lua_worker_options options;
     pthread_mutex_t lock;
+    bool looking;               /* guarded by lock; a state looks at the files */
     struct lua_script *current; /* guarded by lock */
     struct lua_script *refused; /* guarded by lock; a changed text that does not load */
     char refusal[700];          /* guarded by lock; why */
@@ -225,30 +227,69 @@ static void tell(struct lua_state *st, int level, const char *what, const char *
     snprintf(st->told, sizeof(st->told), "%s%s%s", what, *why ? ": " : "", why);
 }
 
-/* Locks: s->lock held. Reads changed files; whether they work or not is known afterwards, to all states. What decides
- * how batches go through (single, batch()) may not change while they do. */
-static void refresh(struct lua_shared *s)
+/* What looking at the files has brought. */
+struct news {
+    struct lua_script *loaded, *refused; /* at most one of them */
+    char refusal[700];
+};
+
+/* Reads changed files and runs what is in them. What decides how batches go through (single, batch()) may not change while
+ * they do. */
+static void look(const struct lua_state *st, const struct lua_script *seen, struct news *n)
 {
+    const struct lua_shared *s = st->shared;
     struct lua_shared fresh = {.path = s->path, .single = s->single, .options = s->options};
-    const struct lua_script *seen = s->refused ? s->refused : s->current;
-    struct lua_script *script;
     struct err e = {0};
 
     if (!lua_script_is_stale(seen))
         return;
-    script = load_checked(&fresh, lua_script_shown(s->current), &e);
-    if (script && fresh.single == s->single && fresh.holds == s->holds) {
-        lua_script_drop(&s->current);
-        lua_script_drop(&s->refused);
-        s->current = script;
+    fresh.options.cancel = st->cancel;
+    n->loaded = load_checked(&fresh, lua_script_shown(seen), &e);
+    if (n->loaded && fresh.single == s->single && fresh.holds == s->holds)
         return;
-    }
-    if (script)
+    if (n->loaded)
         err_set(&e, ERR_SCRIPT, "`single` or batch() cannot change while the stream runs: restart it");
-    err_text(&e, s->refusal, sizeof(s->refusal));
-    s->refusals++;
-    lua_script_drop(&s->refused);
-    s->refused = script ? script : lua_script_load(s->path, lua_script_shown(s->current), &e);
+    if (e.code == ERR_CANCELLED)
+        return;
+    err_text(&e, n->refusal, sizeof(n->refusal));
+    n->refused = n->loaded ? n->loaded : lua_script_load(s->path, lua_script_shown(seen), &e);
+    n->loaded = NULL;
+}
+
+/* Locks: s->lock held. From here on all states know. */
+static void publish(struct lua_shared *s, struct news *n)
+{
+    if (n->loaded) {
+        lua_script_drop(&s->current);
+        s->current = n->loaded;
+    }
+    if (n->loaded || n->refusal[0])
+        lua_script_drop(&s->refused);
+    if (n->refusal[0]) {
+        s->refused = n->refused;
+        snprintf(s->refusal, sizeof(s->refusal), "%s", n->refusal);
+        s->refusals++;
+    }
+}
+
+/* One state looks at the files, without the lock: a disk may not answer, and a script may take its time to load. The
+ * others go on with what there is meanwhile. */
+static void refresh(const struct lua_state *st)
+{
+    struct lua_shared *s = st->shared;
+    struct lua_script *seen;
+    struct news n = {0};
+
+    if (s->looking)
+        return;
+    s->looking = true;
+    seen = lua_script_take(s->refused ? s->refused : s->current);
+    pthread_mutex_unlock(&s->lock);
+    look(st, seen, &n);
+    lua_script_drop(&seen);
+    pthread_mutex_lock(&s->lock);
+    publish(s, &n);
+    s->looking = false;
 }
 
 /* Takes the current script when it is another one than this state's. */
@@ -261,7 +302,7 @@ static void follow(struct lua_state *st)
     char why[700];
 
     pthread_mutex_lock(&s->lock);
-    refresh(s);
+    refresh(st);
     script = lua_script_take(s->current);
     if (s->refusals > st->refusals)
         tell(st, LOG_WARN, "the changed script is refused, the old one stays", s->refusal);
@@ -272,7 +313,7 @@ static void follow(struct lua_state *st)
             lua_worker_close(&st->worker);
             st->worker = w;
             tell(st, LOG_INFO, "the changed script is loaded", "");
-        } else {
+        } else if (e.code != ERR_CANCELLED) {
             tell(st, LOG_WARN, "the changed script is refused, the old one stays", err_text(&e, why, sizeof(why)));
         }
     }

@@ -78,9 +78,34 @@ static void push_where(lua_State *L)
     lua_pushfstring(L, "%s:%d: ", d.short_src, d.linedefined);
 }
 
+/* Remembers where we are in the script's own files. The message may say so too, but whoever raises it may write there what
+ * he likes; and load() calls its chunks as it is told. */
+static void note_where(lua_State *L)
+{
+    struct lua_worker *w = worker_of(L);
+    lua_Debug d;
+
+    w->where[0] = '\0';
+    for (int level = 0; lua_getstack(L, level, &d); level++) {
+        lua_getinfo(L, "Sl", &d);
+        if (d.currentline > 0 && d.source[0] == '@' && lua_script_has_file(w->script, d.source + 1)) {
+            snprintf(w->where, sizeof(w->where), "%s:%d", d.source + 1, d.currentline);
+            return;
+        }
+    }
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &FUNCTION_TAG) == LUA_TFUNCTION) {
+        lua_getinfo(L, ">S", &d);
+        if (d.source[0] == '@' && lua_script_has_file(w->script, d.source + 1))
+            snprintf(w->where, sizeof(w->where), "%s:%d", d.source + 1, d.linedefined);
+    } else {
+        lua_pop(L, 1);
+    }
+}
+
 /* The message handler: a text, with script:line. Its own errors end the call like any other. */
 static int handle(lua_State *L)
 {
+    note_where(L);
     if (lua_guard_of(L)->aborted)
         return 1;
     if (!lua_isstring(L, 1)) {
@@ -97,6 +122,19 @@ static int handle(lua_State *L)
     lua_insert(L, 1);
     lua_concat(L, 2);
     return 1;
+}
+
+/* In our words, and at a place that is no word of the script's either. */
+static void show_error(const struct lua_worker *w, int status, struct lua_call_error *error)
+{
+    const char *colon = w->where[0] ? ": " : "";
+
+    error->shown[0] = '\0'; /* memory: the message is ours */
+    if (w->guard.aborted)
+        snprintf(error->shown, sizeof(error->shown), "%s%stakes longer than %lld ms", w->where, colon,
+                 (long long)(w->guard.limit / NSEC_PER_MSEC));
+    else if (status != LUA_ERRMEM)
+        snprintf(error->shown, sizeof(error->shown), "%s%serror in the script", w->where, colon);
 }
 
 /* Takes the error from the top of the stack. */
@@ -119,6 +157,7 @@ static void take_error(struct lua_worker *w, int status, struct lua_call_error *
                      (unsigned long long)(w->options.memory >> 20));
     else
         n = snprintf(error->message, sizeof(error->message), "%s", text);
+    show_error(w, status, error);
     error->n = n < (int)sizeof(error->message) ? (size_t)n : sizeof(error->message) - 1;
     lua_pop(w->L, 1);
 }
@@ -136,6 +175,7 @@ static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end
 {
     int status;
 
+    w->where[0] = '\0';
     lua_guard_begin(&w->guard, limit, hard_end);
     status = lua_pcall(w->L, 0, 0, STACK_HANDLER);
     lua_guard_end(&w->guard);

@@ -31,6 +31,7 @@ struct lua_worker {
     nsec batch_left;                 /* of the batch's time */
     bool batch_over;
     unsigned log_lines; /* of this batch */
+    char where[128];    /* "mask.lua:3" of the error that ends the call; empty when that is not known */
 
     struct buf result, parts; /* bytes; struct lua_part one behind the other */
     uint64_t given;           /* bytes in all parts, also those that are not in `result` */
@@ -57,6 +58,7 @@ struct lua_call_error {
     const char *code;
     char message[1024];
     size_t n;
+    char shown[160]; /* as transform_out.fail has it; empty: the message */
 };
 
 /* Makes the state: libraries, the script's main chunk, init(). */

@@ -43,8 +43,11 @@ struct transform_out {
                 const struct transform_key *keys, size_t key_count);
     void (*drop)(struct transform_out *o, const struct transform_record *from,
                  struct slice reason); /* reason may be empty */
-    /* `code` as Firehose's: "Lua.FunctionError"; `message` says script:line and why, never record content. */
-    int (*fail)(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message);
+    /* `code` as Firehose's: "Lua.FunctionError". `message` says why, with script:line; it goes with the record, to the
+     * backup, and may hold what is in it (error("no host in " .. r.raw)). `shown` is for everybody, log, page and
+     * /readyz: where and of which kind, never anything of the record. */
+    int (*fail)(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                struct slice shown);
     /* sluice.counter(name) and the like; both may be NULL. */
     void (*count)(struct transform_out *o, struct slice name, double by);
     void (*log)(struct transform_out *o, int level, struct slice text);

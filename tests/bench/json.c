@@ -119,11 +119,12 @@ static void drop(struct transform_out *o, const struct transform_record *from, s
     (void)reason;
 }
 
-static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                struct slice shown)
 {
     struct sink *s = (struct sink *)o;
 
-    (void)from;
+    (void)shown, (void)from;
     if (s->failed++ == 0)
         fprintf(stderr, "%s: %.*s\n", code, (int)message.n, message.p);
     return 0;

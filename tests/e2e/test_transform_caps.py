@@ -1,4 +1,5 @@
-"""The caps of scripts, through the real daemon: what takes too long fails alone, and nothing waits for it."""
+"""The bounds of transforms, through the real daemon: what takes too long or becomes too much fails alone, nothing waits
+for it, and what it says stays with its record."""
 
 import gzip
 import json
@@ -124,3 +125,42 @@ def test_one_record_that_becomes_hundreds_of_thousands_fails_alone(t):
     d.stop()
     for name in bad:
         objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), [b"before", b"after"])
+
+
+RAISES = """\
+function transform(r)
+  if r.raw:find("Jane") then
+    error("no rule for " .. r.raw .. "!")
+  end
+  return r
+end
+"""
+
+
+def shown_everywhere(d):
+    return d.log_text() + "".join(d.http(path)[1] for path in ("/readyz", "/", "/metrics"))
+
+
+def test_what_a_script_says_of_a_record_is_in_the_backup_only(t):
+    d = t.daemon(one_stream("app", to_file(t), transform={"lua": script(t, RAISES)}, backup=backup(t))).start()
+    Firehose(d.api_port).put_all("app", [b"before", b"Jane Doe, 555-0100", b"after"])
+    assert d.wait_delivered("app", 2).backed_up == 1
+    assert "script.lua:3" in d.wait_logged("records fail in the transform")[0]
+    shown = shown_everywhere(d)
+    assert "Jane" not in shown and "555" not in shown, shown
+    d.stop()
+    [line] = backups.read(t.path("backup"), "processing-failed")
+    assert line["errorMessage"] == "script.lua:3: no rule for Jane Doe, 555-0100!", line
+
+
+def test_what_a_script_says_of_a_record_is_not_shown_without_a_backup_either(t):
+    config = one_stream("app", to_file(t), interval="0s", transform={"lua": script(t, RAISES)})
+    config["shutdown"] = {"grace": "1s"}
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put_all("app", [b"Jane Doe, 555-0100"])
+    line = d.wait_logged("cannot be transformed")[0]
+    assert "script.lua:3: error in the script" in line, line
+    shown = shown_everywhere(d)
+    assert "Jane" not in shown and "555-0100" not in shown, shown
+    d.expect_exit = 1
+    d.stop()

@@ -112,9 +112,10 @@ static void drop(struct transform_out *o, const struct transform_record *from, s
     abort();
 }
 
-static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                struct slice shown)
 {
-    (void)o;
+    (void)shown, (void)o;
     (void)from;
     (void)code;
     (void)message;

@@ -27,7 +27,7 @@ struct rig {
     char folder[64];
     void *conf, *shared, *state;
     const struct transform_ops *ops;
-    struct buf fates, log, counts;
+    struct buf fates, log, counts, shown; /* of what failed */
     uint64_t seq;
     struct slice origin;
     struct err err;
@@ -61,11 +61,12 @@ static inline void rig_drop(struct transform_out *o, const struct transform_reco
 }
 
 static inline int rig_fail(struct transform_out *o, const struct transform_record *from, const char *code,
-                           struct slice message)
+                           struct slice message, struct slice shown)
 {
     struct rig *rig = (struct rig *)o;
 
     (void)from;
+    assert_int_equal(buf_printf(&rig->shown, "%.*s\n", (int)shown.n, shown.p), 0);
     assert_int_equal(buf_printf(&rig->fates, "! %s: %.*s\n", code, (int)message.n, message.p), 0);
     return 0;
 }
@@ -106,6 +107,7 @@ static inline struct rig *rig_new(const char *script)
     buf_init(&rig->fates, 64 * MIB);
     buf_init(&rig->log, MIB);
     buf_init(&rig->counts, MIB);
+    buf_init(&rig->shown, MIB);
     rig->ops = transform_find("lua");
     assert_non_null(rig->ops);
     rig->origin = SLICE("input=tail path=/var/log/a b.log");
@@ -150,6 +152,7 @@ static inline void rig_open(struct rig *rig, const char *yaml)
 static inline void rig_begin(struct rig *rig)
 {
     buf_clear(&rig->fates);
+    buf_clear(&rig->shown);
     if (rig->ops->begin(rig->state, &rig->err) < 0)
         fail_msg("%s", rig->err.msg);
 }
@@ -202,6 +205,7 @@ static inline void rig_free(struct rig *rig)
     buf_release(&rig->fates);
     buf_release(&rig->log);
     buf_release(&rig->counts);
+    buf_release(&rig->shown);
     assert_int_equal(system(command), 0);
     mem_free(command);
     mem_free(rig);

@@ -43,10 +43,11 @@ static void drop(struct transform_out *o, const struct transform_record *from, s
 }
 
 static int fail_one(struct transform_out *o, const struct transform_record *from, const char *code,
-                    struct slice message)
+                    struct slice message, struct slice shown)
 {
     struct run *run = (struct run *)o;
 
+    (void)shown;
     assert_int_equal(buf_printf(&run->fates, "%.*s@%d ! %s: %.*s\n", (int)from->data.n, from->data.p, (int)from->seq,
                                 code, (int)message.n, message.p),
                      0);
@@ -54,9 +55,9 @@ static int fail_one(struct transform_out *o, const struct transform_record *from
 }
 
 static int ignore_fail(struct transform_out *o, const struct transform_record *from, const char *code,
-                       struct slice message)
+                       struct slice message, struct slice shown)
 {
-    (void)o, (void)from, (void)code, (void)message;
+    (void)shown, (void)o, (void)from, (void)code, (void)message;
     return 0;
 }
 

@@ -81,9 +81,10 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
     fate_of(o, from)->dropped++;
 }
 
-static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message)
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
 {
-    (void)code, (void)message;
+    (void)shown, (void)code, (void)message;
     fate_of(o, from)->failed++;
     return 0;
 }

@@ -318,6 +318,51 @@ static void json_text_is_read_and_written(void **state)
          "null\"x\"1\n");
 }
 
+static void what_is_shown_of_an_error_holds_nothing_of_the_record(void **state)
+{
+    static const struct {
+        const char *body, *shown;
+    } cases[] = {
+        {"error(r.raw)", "t.lua:1: error in the script\n"},
+        {"error(r.raw, 0)", "t.lua:1: error in the script\n"},
+        {"\nerror('secret.lua:7: ' .. r.raw, 0)", "t.lua:2: error in the script\n"},
+        {"error({r.raw})", "t.lua:1: error in the script\n"},
+        {"error(setmetatable({}, {__tostring = function() return r.raw end}))", "t.lua:1: error in the script\n"},
+        {"return r.raw + 1", "t.lua:1: error in the script\n"},
+        {"\nlocal t = {} return t[r.raw].x", "t.lua:2: error in the script\n"},
+        {"return print", "t.lua:1: error in the script\n"},
+        {"local ok, why = pcall(error, r.raw) error(why, 0)", "t.lua:1: error in the script\n"},
+        {"load('error(1)', r.raw)()", "t.lua:1: error in the script\n"},
+        {"load('error(1)', '@' .. r.raw .. '.lua')()", "t.lua:1: error in the script\n"},
+        {"coroutine.wrap(function() error(r.raw) end)()", "t.lua:1: error in the script\n"},
+        {"return string.rep(r.raw, 1e9)", "t.lua:1: error in the script\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *script = mem_printf("function transform(r) %s end", cases[i].body);
+        struct rig *rig = rig_new(script);
+
+        mem_free(script);
+        rig_open(rig, "lua: t.lua");
+        rig_one(rig, "secret");
+        if (strcmp(buf_cstr(&rig->shown), cases[i].shown) != 0)
+            fail_msg("%s: %s", cases[i].body, buf_cstr(&rig->shown));
+        rig_free(rig);
+    }
+}
+
+static void a_time_out_is_shown_with_its_place_but_no_words(void **state)
+{
+    struct rig *rig = rig_new("function transform(r)\n load('while true do end', '@' .. r.raw)()\nend");
+
+    (void)state;
+    rig_open(rig, "lua: t.lua, timeout: 20ms");
+    rig_one(rig, "secret");
+    assert_string_equal(buf_cstr(&rig->shown), "t.lua:2: takes longer than 20 ms\n");
+    rig_free(rig);
+}
+
 /* --- one record becomes too much --- */
 
 static void one_record_becomes_no_more_than_the_limit(void **state)
@@ -449,6 +494,8 @@ int main(void)
         cmocka_unit_test(finish_runs_when_a_state_ends),
         cmocka_unit_test(scripts_log_and_count_within_bounds),
         cmocka_unit_test(json_text_is_read_and_written),
+        cmocka_unit_test(what_is_shown_of_an_error_holds_nothing_of_the_record),
+        cmocka_unit_test(a_time_out_is_shown_with_its_place_but_no_words),
         cmocka_unit_test(one_record_becomes_no_more_than_the_limit),
         cmocka_unit_test(as_many_as_the_limit_come_back),
         cmocka_unit_test(a_cancelled_record_does_not_fail),

@@ -2,6 +2,9 @@
 #include "tests/unit/transforms/lua_rig.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
 
 enum { THREADS = 3, BATCHES = 60 };
 
@@ -25,11 +28,11 @@ static int emit_one(struct transform_out *o, const struct transform_record *from
 }
 
 static int fail_one(struct transform_out *o, const struct transform_record *from, const char *code,
-                    struct slice message)
+                    struct slice message, struct slice shown)
 {
     struct job *job = (struct job *)o;
 
-    (void)from;
+    (void)shown, (void)from;
     (void)code;
     (void)message;
     job->failed++;
@@ -81,9 +84,68 @@ static void states_on_threads_follow_a_script_that_changes(void **state)
     rig_free(rig);
 }
 
+struct loader {
+    struct rig *rig;
+    void *state;
+    pthread_t thread;
+    int rc;
+    struct err e;
+    atomic_bool ended;
+};
+
+static void *load_changed(void *arg)
+{
+    struct loader *l = arg;
+
+    l->rc = l->rig->ops->begin(l->state, &l->e);
+    atomic_store(&l->ended, true);
+    return NULL;
+}
+
+/* It is at work on the endless chunk once it has taken some time of the processor. */
+static void wait_until_it_loads(const struct loader *l)
+{
+    struct timespec used = {0};
+    clockid_t clock;
+
+    assert_int_equal(pthread_getcpuclockid(l->thread, &clock), 0);
+    while (used.tv_sec == 0 && used.tv_nsec < 100 * NSEC_PER_MSEC && !atomic_load(&l->ended)) {
+        assert_int_equal(clock_gettime(clock, &used), 0);
+        sched_yield();
+    }
+}
+
+static void a_script_that_takes_long_to_load_holds_up_no_other_state(void **state)
+{
+    struct rig *rig = rig_new("function transform(r) return r end");
+    struct loader l = {.rig = rig};
+    struct cancel cancel = {0};
+    struct err e = {0};
+
+    (void)state;
+    rig_open(rig, "lua: t.lua, watch: true");
+    assert_int_equal(rig->ops->open(&l.state, rig->shared, &cancel, &e), 0);
+    rig_file(rig, "t.lua", "while true do end -- until its time is over, which is long");
+    assert_int_equal(pthread_create(&l.thread, NULL, load_changed, &l), 0);
+    wait_until_it_loads(&l);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(rig_one(rig, "x"), "x\n"); /* with the script of before */
+    assert_false(atomic_load(&l.ended));
+    cancel_ask(&cancel);
+    assert_int_equal(pthread_join(l.thread, NULL), 0);
+    assert_int_equal(l.rc, -1);
+    assert_int_equal(l.e.code, ERR_CANCELLED);
+    assert_int_equal(rig->log.n, 0); /* that is no refusal */
+    rig->ops->close(&l.state);
+    rig_free(rig);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(states_on_threads_follow_a_script_that_changes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(states_on_threads_follow_a_script_that_changes),
+        cmocka_unit_test(a_script_that_takes_long_to_load_holds_up_no_other_state),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,9 +57,9 @@ static inline void rig_drop(struct transform_out *o, const struct transform_reco
 }
 
 static inline int rig_fail(struct transform_out *o, const struct transform_record *from, const char *code,
-                           struct slice message)
+                           struct slice message, struct slice shown)
 {
-    (void)from;
+    (void)shown, (void)from;
     if (buf_printf(&rig_of(o)->fates, "fail %s %.*s\n", code, (int)message.n, message.p) < 0)
         abort();
     return 0;
