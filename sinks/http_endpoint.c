@@ -3,12 +3,14 @@
 #include "sinks/sinks.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/sigv4.h"
 #include "sinks/http_authorization.h"
 #include "sinks/http_endpoint_answer.h"
 #include "sinks/http_endpoint_options.h"
 #include "sinks/http_endpoint_shape.h"
+#include "sinks/seal_identity.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -297,10 +299,11 @@ static const char *http_endpoint_error_prefix_of(const void *state)
 static int http_endpoint_describe_record(const void *state, const struct sink_record *r, struct buf *out)
 {
     const struct http_endpoint *s = state;
+    unsigned char identity[SEAL_IDENTITY_BYTES];
     char stream_id[17];
 
-    for (size_t i = 0; i < 8; i++)
-        snprintf(stream_id + 2 * i, 3, "%02x", s->body.identity[i]);
+    seal_identity(s->body.identity, r->epoch, identity);
+    hex_encode(identity, 8, stream_id);
     if (is_splunk(s->shape_kind))
         return buf_printf(out, ",\"EventId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", stream_id, r->seq, r->part);
     return buf_printf(out, ",\"subsequenceNumber\":%" PRIu32 ",\"dataId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", r->part,

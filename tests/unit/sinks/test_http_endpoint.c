@@ -186,7 +186,7 @@ static void error_lines_say_which_record_it_was(void **state)
         {"{url: http://h/, preset: splunk_raw}", "splunk-failed",
          ",\"EventId\":\"1011121314151617-18446744073709551615.2\""},
     };
-    const struct sink_record r = {.seq = UINT64_MAX, .part = 2};
+    const struct sink_record r = {.seq = UINT64_MAX, .part = 2}, another = {.seq = UINT64_MAX, .part = 2, .epoch = 1};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -197,6 +197,9 @@ static void error_lines_say_which_record_it_was(void **state)
         assert_string_equal(b.ops->error_prefix_of(b.state), CASES[i].prefix);
         assert_int_equal(b.ops->describe_record(b.state, &r, &out), 0);
         assert_string_equal(buf_cstr(&out), CASES[i].want);
+        buf_clear(&out);
+        assert_int_equal(b.ops->describe_record(b.state, &another, &out), 0);
+        assert_string_not_equal(buf_cstr(&out), CASES[i].want); /* the same number, in a copy of the data_dir */
         buf_release(&out);
         buf_init(&out, 20);
         assert_int_equal(b.ops->describe_record(b.state, &r, &out), -1);
