@@ -74,7 +74,7 @@ static struct progress_count count_delivered(struct engine *en)
 
     for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++) {
         c.records += s.books.delivered;
-        c.bytes += metrics_get(s.metrics, METRIC_DELIVERED_BYTES);
+        c.bytes += s.books.delivered_bytes;
         c.records_left += s.books.spooled;
         c.bytes_left += s.books.spooled_bytes;
     }

@@ -50,7 +50,7 @@ void delivery_ended(void *owner)
     h->ops->turn(h);
 }
 
-struct seal_result delivery_result(const struct delivery *d)
+static struct seal_result records_of(const struct delivery *d)
 {
     struct source_counts n;
 
@@ -60,6 +60,15 @@ struct seal_result delivery_result(const struct delivery *d)
     n = sources_count(&d->sources);
     return (struct seal_result){
         .delivered = n.emitted, .dropped = n.dropped, .backed_up = n.backed_up, .corrupt = n.lost};
+}
+
+struct seal_result delivery_result(const struct delivery *d)
+{
+    struct seal_result r = records_of(d);
+
+    r.delivered_bytes = d->arrived_bytes;
+    r.wire_bytes = d->wire_bytes;
+    return r;
 }
 
 /* --- its life ------------------------------------------------------------------------------------------------------ */

@@ -125,8 +125,9 @@ struct delivery {
     struct sources sources;
     struct delivery_made made;
 
-    struct fates fates;          /* of the piece's records that go to the destination */
-    struct sink_refusal refusal; /* the main reason of a piece before; code "": none */
+    uint64_t arrived_bytes, wire_bytes; /* as in seal_result */
+    struct fates fates;                 /* of the piece's records that go to the destination */
+    struct sink_refusal refusal;        /* the main reason of a piece before; code "": none */
     struct fates source_fates;
     bool failed_arrived;
     struct shipment *parts[PART_COUNT]; /* NULL: not under way */

@@ -338,8 +338,7 @@ static uint64_t arrived_bytes(const struct delivery *d, const struct shipment *s
     return bytes;
 }
 
-static void count(const struct delivery *d, const struct shipment *s, enum delivery_part part,
-                  const struct delivery_view *v)
+static void count(struct delivery *d, const struct shipment *s, enum delivery_part part, const struct delivery_view *v)
 {
     struct metrics *m = d->host->metrics;
 
@@ -347,8 +346,8 @@ static void count(const struct delivery *d, const struct shipment *s, enum deliv
         return;
     if (part == PART_RECORDS) {
         metrics_add(m, METRIC_DELIVERED_OBJECTS, 1);
-        metrics_add(m, METRIC_DELIVERED_WIRE_BYTES, body_size(s->out.body));
-        metrics_add(m, METRIC_DELIVERED_BYTES, arrived_bytes(d, s, v));
+        d->wire_bytes += body_size(s->out.body);
+        d->arrived_bytes += arrived_bytes(d, s, v);
     } else if (part != PART_SOURCE) {
         metrics_add(m, METRIC_BACKED_UP_OBJECTS, 1);
     }

@@ -137,7 +137,6 @@ static int add_record(struct parse *p, struct json_string data)
     if (!frame_wrote_record(p->at->frame, (size_t)n))
         return api_error_set(p->e, API_INTERNAL, "a record did not fit where it has to");
     p->at->count++;
-    p->at->bytes += (uint64_t)n;
     p->put->count++;
     p->put->bytes += (uint64_t)n;
     return 0;
@@ -300,7 +299,6 @@ struct api_put_sum api_put_sum(const struct api_put *put)
 
         if (f->fate == API_FATE_SAFE) {
             sum.safe += f->count;
-            sum.safe_bytes += f->bytes;
             continue;
         }
         sum.refused += f->count;

@@ -46,7 +46,6 @@ struct api_put_frame {
     struct spool_wait wait;
     struct api_put *put;
     uint32_t count;
-    uint64_t bytes; /* of the records, without newlines */
     enum api_fate fate;
 };
 
@@ -83,7 +82,6 @@ void api_put_append(struct api_put *put, struct spool *s, void (*ready)(void *ct
 /* What became of the records; valid once ready. */
 struct api_put_sum {
     uint32_t safe, refused;
-    uint64_t safe_bytes;
     enum api_fate why; /* of those refused; API_FATE_SAFE when none was */
 };
 struct api_put_sum api_put_sum(const struct api_put *put);

@@ -423,7 +423,6 @@ static enum MHD_Result answer_put(struct api_request *rq)
 {
     struct api_put_sum sum = api_put_sum(&rq->put);
 
-    metrics_add(rq->stream->metrics, METRIC_INCOMING_BYTES, sum.safe_bytes);
     if (sum.refused) {
         metrics_add(rq->stream->metrics, METRIC_THROTTLED_RECORDS, sum.refused);
         pushback_note(rq->stream->pushback, sum.why == API_FATE_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());

@@ -30,7 +30,6 @@ struct input {
 
     struct buf data, out;
     struct lines_cut cut; /* what `out` is, when it is not empty */
-    uint64_t out_bytes;   /* of its records */
     bool begun;           /* what stands before the first line was looked at */
     bool in_flight, mid_line, ended, told_finished, stopped;
     nsec held; /* since when nothing goes in; 0: it does */
@@ -82,7 +81,6 @@ static bool offer(struct input *in)
     else
         fits = frame_wrote_record(fr, in->cut.bytes);
     assert(fits); /* the frame was made for it */
-    in->out_bytes = whole ? in->cut.bytes - frame_count(fr) : in->cut.bytes;
     frame_set_origin(fr, SLICE("input=stdin"));
     answer = spool_append(in->env.spool, &fr, &in->wait);
     frame_free(&fr);
@@ -196,7 +194,6 @@ static void settled(void *arg)
     pthread_mutex_unlock(&in->lock);
     in->in_flight = false;
     if (safe) {
-        metrics_add(in->env.metrics, METRIC_INCOMING_BYTES, in->out_bytes);
         buf_clear(&in->out);
         push(in);
     } else if (!in->stopped) {

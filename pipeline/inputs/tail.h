@@ -46,7 +46,6 @@ struct tail_write {
     struct tail *t;
     struct tail_file *f;
     struct tail_place after;
-    uint64_t bytes; /* of its records */
     bool safe;
     struct tail_write *next;
 };

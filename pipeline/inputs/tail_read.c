@@ -53,8 +53,6 @@ static void settle(struct tail *t, struct tail_write *w)
     t->in_flight--;
     if (!w->safe)
         atomic_fetch_sub(&t->refused, 1);
-    else
-        metrics_add(t->env.metrics, METRIC_INCOMING_BYTES, w->bytes);
     if (w->safe && !f->refused)
         f->safe = w->after;
     else if (!w->safe)
@@ -232,8 +230,7 @@ static void describe(struct frame *fr, const struct tail_file *f, const struct t
 }
 
 /* True: the spool has it, and *fr is NULL. */
-static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const struct tail_place *after,
-                   uint64_t bytes)
+static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const struct tail_place *after)
 {
     struct tail_write *w = t->free_writes;
     enum spool_answer answer;
@@ -241,7 +238,6 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
     t->free_writes = w->next;
     w->f = f;
     w->after = *after;
-    w->bytes = bytes;
     answer = spool_append(t->env.spool, fr, &w->wait);
     t->held = 0;
     if (answer != SPOOL_TAKEN) {
@@ -261,15 +257,12 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
 {
     struct tail_place after = f->read;
     bool whole = cut.kind == LINES_WHOLE, fits = true;
-    uint64_t bytes = cut.bytes;
 
     if (whole)
         frame_wrote_lines(*fr, cut.bytes);
     else
         fits = frame_wrote_record(*fr, cut.bytes);
     assert(fits); /* the frame was made for it */
-    if (whole)
-        bytes -= frame_count(*fr);
     tail_place_advance(&after, before, in);
     after.mid_line = !whole;
     describe(*fr, f, &after);
@@ -277,7 +270,7 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
         tail_note_head(f, in);
     if (f->size - after.offset < READ_BYTES) /* else what comes next is more recent */
         tail_recent_note(t, f, in);          /* now: the frame is given away */
-    if (!append(t, f, fr, &after, bytes))
+    if (!append(t, f, fr, &after))
         return TAIL_STEP_BLOCKED;
     if (cut.kind == LINES_PIECE)
         note_split(t, f);

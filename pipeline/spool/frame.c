@@ -154,6 +154,7 @@ static inline void note_record(struct frame *f, size_t stored, bool newline_is_o
     *p++ = (unsigned char)v;
     f->table_bytes = (size_t)(p - f->table);
     f->header.count++;
+    f->header.added += newline_is_ours;
 }
 
 char *frame_space(struct frame *f, size_t *room)
@@ -250,6 +251,8 @@ void frame_finish(struct frame *f)
     struct frame_header *h = &f->header;
 
     assert(h->type != FRAME_DATA || h->count > 0);
+    if (h->type == FRAME_DATA)
+        h->added++;
     if (h->type == FRAME_DATA || h->type == FRAME_POSITION) {
         buf_clear(&f->extra);
         put_tags(f);

@@ -90,6 +90,7 @@ void frame_header_encode(const struct frame_header *h, uint64_t number, uint64_t
     wire_store_u64(out + 40, h->synced);
     wire_store_u32(out + 48, h->meta_crc);
     wire_store_u32(out + 52, h->payload_crc);
+    wire_store_u32(out + 56, h->added);
     wire_store_u32(out + CRC_AT, frame_header_crc(out, number, offset));
 }
 
@@ -124,6 +125,7 @@ bool frame_header_decode(const unsigned char in[FRAME_HEADER_BYTES], uint64_t nu
     h->synced = wire_load_u64(in + 40);
     h->meta_crc = wire_load_u32(in + 48);
     h->payload_crc = wire_load_u32(in + 52);
+    h->added = wire_load_u32(in + 56);
     return lengths_are_sane(h);
 }
 

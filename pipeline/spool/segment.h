@@ -9,7 +9,7 @@
  *
  *     frame header      magic "SLFR" | type u8 | 0 u8[3] | extra u32 | table u32 | payload u32 (lengths) | count u32 |
  *                       first u64 | arrival i64 | synced u64 | CRC of extra and table u32 | CRC of payload u32 |
- *                       0 u32 | CRC of number, offset and the 60 bytes before u32
+ *                       added u32 | CRC of number, offset and the 60 bytes before u32
  *
  *  - The first frame of a segment is a checkpoint: the whole state (state.h). So a state is known from the newest
  *    segment alone, and older ones can go as soon as their records are settled.
@@ -87,6 +87,8 @@ struct frame_header {
     nsec arrival;
     uint64_t synced;
     uint32_t meta_crc, payload_crc;
+    uint32_t
+        added; /* line breaks in the payload that are ours (frame.h), and one more; 0: not told, as by version 0.1.0 */
 };
 
 /* `number` and `offset`: the place it is written to. */

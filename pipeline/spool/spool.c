@@ -248,6 +248,8 @@ void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result
     s->settled.dropped += r->dropped;
     s->settled.backed_up += r->backed_up;
     s->settled.corrupt += r->corrupt;
+    s->settled.delivered_bytes += r->delivered_bytes;
+    s->settled.wire_bytes += r->wire_bytes;
     s->settled_bytes += p->seal.bytes;
     add_control(s, f, NULL);
     pthread_mutex_unlock(&s->lock);
@@ -312,6 +314,9 @@ void spool_books(struct spool *s, struct spool_books *b)
         .backed_up = s->settled.backed_up,
         .corrupt = s->settled.corrupt,
         .spooled = s->state.next - 1 - seal_result_sum(&s->settled),
+        .incoming_bytes = s->state.record_bytes_in,
+        .delivered_bytes = s->settled.delivered_bytes,
+        .wire_bytes = s->settled.wire_bytes,
         .disk_bytes = s->disk_bytes,
         .limit = s->limit,
     };

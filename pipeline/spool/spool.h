@@ -160,9 +160,11 @@ struct seal {
  * attempt may begin after done(safe). The note is copied. Never SPOOL_FULL: control data goes beyond the limit. */
 void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w);
 
-/* What became of a seal's records; the sum is last - first + 1. */
+/* What became of a seal's records; the sum of the first four is last - first + 1. */
 struct seal_result {
     uint64_t delivered, dropped, backed_up, corrupt;
+    /* What the destination has acknowledged: bytes of records as they were sent, before compression, and of bodies, after it. */
+    uint64_t delivered_bytes, wire_bytes;
 };
 
 /* The destination has acknowledged (or the backup has). Written lazily: a crash may forget it, and then the same seal
@@ -176,6 +178,7 @@ bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out);
 
 struct spool_books {
     uint64_t incoming, delivered, dropped, backed_up, corrupt; /* records since the stream was created */
+    uint64_t incoming_bytes, delivered_bytes, wire_bytes;      /* of them, as they came in; as in seal_result */
     uint64_t spooled;                                          /* records safe and not yet settled */
     uint64_t spooled_bytes, disk_bytes, limit;
     nsec oldest_arrival; /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */

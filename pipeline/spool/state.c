@@ -186,9 +186,22 @@ static void put_result(struct wire_out *o, const struct seal_result *r)
     wire_put_u64(o, r->corrupt);
 }
 
+/* What version 0.1.0 did not write, behind all that it did. */
+static void put_bytes(struct wire_out *o, const struct seal_result *r)
+{
+    wire_put_u64(o, r->delivered_bytes);
+    wire_put_u64(o, r->wire_bytes);
+}
+
+static void get_bytes(struct wire_in *in, struct seal_result *r)
+{
+    r->delivered_bytes = wire_u64(in);
+    r->wire_bytes = wire_u64(in);
+}
+
 static struct seal_result get_result(struct wire_in *in)
 {
-    struct seal_result r;
+    struct seal_result r = {0};
 
     r.delivered = wire_u64(in);
     r.dropped = wire_u64(in);
@@ -238,6 +251,7 @@ void spool_state_put_settled(struct buf *out, const struct seal *seal, const str
     wire_put_u64(&o, seal->last);
     wire_put_u64(&o, seal->bytes);
     put_result(&o, r);
+    put_bytes(&o, r);
     assert(!o.failed);
 }
 
@@ -285,6 +299,8 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
     struct pending_seal *p = spool_state_find_seal(st, first);
     bool fits = p && p->seal.last == last;
 
+    if (in.rest.n > 0)
+        get_bytes(&in, &r);
     if (in.failed || last < first || last >= st->next || seal_result_sum(&r) != last - first + 1)
         return false;
     if (!fits && first < st->cut.seq)
@@ -298,6 +314,8 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
     st->settled.dropped += r.dropped;
     st->settled.backed_up += r.backed_up;
     st->settled.corrupt += r.corrupt;
+    st->settled.delivered_bytes += r.delivered_bytes;
+    st->settled.wire_bytes += r.wire_bytes;
     st->bytes_out += bytes;
     /* What damage took with it was never counted by anybody: level the two when nothing is left. */
     if (spool_state_low_water(st) == st->next)
@@ -333,6 +351,7 @@ static void apply_data(struct spool_state *st, const struct frame_header *h, str
 {
     st->next = h->first + h->count;
     st->bytes_in += h->payload;
+    st->record_bytes_in += h->payload - (h->added ? h->added - 1 : h->count);
     apply_position(st, extra);
 }
 
@@ -436,6 +455,8 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
     wire_put_u32(&o, (uint32_t)st->closed_count);
     for (size_t i = 0; i < st->closed_count; i++)
         put_closed(&o, &st->closed[i]);
+    wire_put_u64(&o, st->record_bytes_in);
+    put_bytes(&o, &st->settled);
     return o.failed ? -1 : 0;
 }
 
@@ -512,10 +533,18 @@ static bool decode_closed(struct spool_state *st, struct wire_in *in)
     return !in->failed;
 }
 
-/* Version 0.1.0 wrote nothing behind the positions. */
-static bool decode_segments(struct spool_state *st, struct wire_in *in)
+/* Version 0.1.0 wrote nothing behind the positions. What it counted is guessed at: that all line breaks were added. */
+static bool decode_rest(struct spool_state *st, struct wire_in *in)
 {
-    return in->rest.n == 0 || (decode_moved(st, in) && decode_closed(st, in));
+    if (in->rest.n == 0) {
+        st->record_bytes_in = st->bytes_in > st->next - 1 ? st->bytes_in - (st->next - 1) : 0;
+        return true;
+    }
+    if (!decode_moved(st, in) || !decode_closed(st, in))
+        return false;
+    st->record_bytes_in = wire_u64(in);
+    get_bytes(in, &st->settled);
+    return !in->failed;
 }
 
 static bool decode_state(struct spool_state *st, struct wire_in *in)
@@ -530,7 +559,7 @@ static bool decode_state(struct spool_state *st, struct wire_in *in)
     wire_raw(in, st->config_hash, sizeof(st->config_hash));
     st->config_version = wire_u32(in);
     return !in->failed && st->next > 0 && st->cut.seq > 0 && st->cut.seq <= st->next && decode_seals(st, in) &&
-           decode_positions(st, in) && decode_segments(st, in) && in->rest.n == 0;
+           decode_positions(st, in) && decode_rest(st, in) && in->rest.n == 0;
 }
 
 bool spool_state_decode(struct spool_state *st, struct slice in)

@@ -53,6 +53,7 @@ struct spool_state {
     size_t closed_count;
     struct seal_result settled;   /* since the stream was created */
     uint64_t bytes_in, bytes_out; /* lines form of all committed and all settled records */
+    uint64_t record_bytes_in;     /* of all committed records, as they came in */
     bool config_known;
     unsigned char config_hash[32];
     uint32_t config_version;

@@ -136,3 +136,28 @@ def test_a_batch_that_is_wholly_damaged_is_counted_and_the_next_goes_on(t):
 
 def test_a_batch_that_is_wholly_damaged_is_counted_with_a_copy_of_everything(t):
     check_damaged(t, "all")
+
+
+def test_bytes_are_those_of_the_records_that_arrived_and_survive_a_restart(t):
+    drops_odd = "function transform(r) if r.n % 2 == 1 then return nil end return r end"
+    d = t.daemon(transformed(t, drops(t, drops_odd), interval="0s", compression="gzip")).start()
+    records = [b'{"n":%d,"pad":"%s"}' % (n, b"x" * 100) for n in range(1000)]
+    kept = sum(len(r) for r in records[::2])
+
+    def count():
+        m = d.metrics()
+        return {name: m.get(f"sluice_{name}_total", stream="app")
+                for name in ("incoming_bytes", "delivery_bytes", "delivery_wire_bytes", "delivered_records")}
+
+    Firehose(d.api_port).put_all("app", [r + b"\n" if n == 0 else r for n, r in enumerate(records)])
+    d.wait_delivered("app", 500)
+    before = count()
+    assert before["incoming_bytes"] == sum(map(len, records)) + 1, before
+    assert before["delivery_bytes"] in (kept, kept + 1), (before, kept)  # whether the script keeps its line break or not
+    assert 0 < before["delivery_wire_bytes"] < kept, before
+    d.restart()
+    assert count() == before, "bytes live as long as records"
+    d.kill9()
+    d.start()
+    assert count() == before
+    d.stop()

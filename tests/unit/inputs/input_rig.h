@@ -190,6 +190,14 @@ static void rig_release(struct rig *r)
     pthread_mutex_destroy(&r->lock);
 }
 
+UNUSED static uint64_t rig_incoming_bytes(struct rig *r)
+{
+    struct spool_books b;
+
+    spool_books(r->spool, &b);
+    return b.incoming_bytes;
+}
+
 UNUSED static uint64_t rig_incoming(struct rig *r)
 {
     struct spool_books b;

@@ -534,6 +534,30 @@ static void after_a_power_cut_every_object_has_the_name_it_had(void **state)
     rig_free(&r);
 }
 
+/* Bytes are those of the records that arrived, without line breaks, and survive a restart as the records' count does. */
+static void bytes_are_counted_with_the_records_and_for_as_long(void **state)
+{
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    struct spool_books b;
+
+    (void)state;
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    for (int i = 0; i < 2; i++) {
+        spool_books(r->stream->spool, &b);
+        assert_int_equal(b.incoming_bytes, strlen("alphabetagamma"));
+        assert_int_equal(b.delivered_bytes, strlen("alphagamma"));
+        assert_int_equal(b.wire_bytes, strlen("H\nalpha\nbeta\ngamma\nT\n") + strlen("H\ngamma\nT\n"));
+        rig_check_books(r, 2, 1, 0);
+        rig_stop(r);
+        rig_start(r);
+    }
+    rig_stop(r);
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +580,7 @@ int main(void)
         cmocka_unit_test(with_mode_all_every_source_record_goes_to_the_backup_once),
         cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),
         cmocka_unit_test(after_a_power_cut_every_object_has_the_name_it_had),
+        cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

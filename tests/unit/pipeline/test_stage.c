@@ -158,6 +158,7 @@ static void all_records_make_one_body_the_same_each_time(void **state)
         run(b);
         assert_body(b, "one\ntwo\nthree\nfour\nfive\n");
         assert_int_equal(b->out.taken, 5);
+        assert_int_equal(b->out.bytes, 19); /* without the line breaks */
         assert_int_equal(b->out.id.first, b->seal.first);
         assert_int_equal(b->out.id.last, b->seal.last);
         assert_int_equal(b->out.id.window, 0);

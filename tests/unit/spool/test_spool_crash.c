@@ -563,7 +563,7 @@ static void a_crash_loses_nothing_and_doubles_nothing_over_many_segments(void **
 static void a_crash_loses_nothing_and_doubles_nothing_where_files_are_written_over(void **state)
 {
     (void)state;
-    assert_true(run_with(&(struct run){.seed = 3, .segment_bytes = 900, .limit = 64 * MIB, .busy = true}).reused > 0);
+    assert_true(run_with(&(struct run){.seed = 3, .segment_bytes = 1200, .limit = 64 * MIB, .busy = true}).reused > 0);
 }
 
 static void a_crash_loses_nothing_and_doubles_nothing_where_records_are_copied(void **state)
