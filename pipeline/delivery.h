@@ -114,9 +114,11 @@ struct delivery {
     struct loop_event transformed_event;
     struct loop_timer transform_retry;
     unsigned transform_failures;
-    nsec paused_since;      /* mono; 0: it is not */
-    uint64_t piece_records; /* as many as a piece may have at most */
-    uint64_t next_piece;    /* where it begins */
+    nsec paused_since;  /* mono; 0: it is not */
+    nsec refused_since; /* mono; records are refused and there is no backup for them; 0: not so */
+    char paused_code[64], paused_message[400], paused_hint[128]; /* why, while one of the two is set */
+    uint64_t piece_records;                                      /* as many as a piece may have at most */
+    uint64_t next_piece;                                         /* where it begins */
     uint64_t
         *stuck; /* records that cannot be made, while there is no backup for them; tried again when all else is done */
     size_t stuck_count, stuck_at;
@@ -163,5 +165,13 @@ struct delivery_wait {
     nsec since;     /* mono; when it began to fail */
 };
 struct delivery_wait delivery_wait(const struct delivery *d);
+
+/* Why it does not get on, though others may. The texts are the delivery's. */
+struct delivery_trouble {
+    nsec since;         /* mono; 0: it does */
+    bool wants_mending; /* somebody has to do something */
+    const char *code, *message, *hint;
+};
+struct delivery_trouble delivery_trouble(const struct delivery *d);
 
 #endif

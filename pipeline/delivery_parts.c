@@ -204,6 +204,23 @@ struct delivery_wait delivery_wait(const struct delivery *d)
     return w;
 }
 
+struct delivery_trouble delivery_trouble(const struct delivery *d)
+{
+    struct delivery_trouble t = {.since = 0};
+
+    if (d->paused_since || d->refused_since)
+        t = (struct delivery_trouble){d->paused_since ? d->paused_since : d->refused_since, true, d->paused_code,
+                                      d->paused_message, d->paused_hint};
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        const struct shipment *s = d->parts[i];
+
+        if (s && s->slot.stuck_since && (!t.since || s->slot.stuck_since < t.since))
+            t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
+                                          s->verdict.message, s->verdict.hint};
+    }
+    return t;
+}
+
 /* --- judging an attempt ---------------------------------------------------------------------------------------------- */
 
 /* The records that a part sends: pending ones, or refused ones. NULL: it has lines, and is one thing. */
@@ -367,6 +384,11 @@ static void pause(struct delivery *d, struct shipment *s)
     snprintf(v->message, sizeof(v->message),
              "%" PRIu64 " records are refused (%s), and the stream has no backup for them", f->refused, reason);
     snprintf(v->hint, sizeof(v->hint), "give the stream a `backup`, or make the destination take them");
+    if (!d->refused_since)
+        d->refused_since = d->host->loop->mono;
+    snprintf(d->paused_code, sizeof(d->paused_code), "%s", v->code);
+    snprintf(d->paused_message, sizeof(d->paused_message), "%s", v->message);
+    snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", v->hint);
     fates_reconsider_refused(f);
 }
 
@@ -416,6 +438,8 @@ static void judged(struct shipment *s, enum delivery_part part, enum sink_outcom
             delivery_note_success(s);
     }
     apply(d, s, part, &v, &step);
+    if (part == PART_RECORDS && step.next != NEXT_PAUSE && step.next != NEXT_RETRY)
+        d->refused_since = 0;
     switch (step.next) {
     case NEXT_NOTHING:
         delivery_say(s, step.say, outcome, 0);

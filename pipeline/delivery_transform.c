@@ -109,6 +109,9 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
     snprintf(v.code, sizeof(v.code), "%s", code);
     snprintf(v.message, sizeof(v.message), "%s", message);
     snprintf(v.hint, sizeof(v.hint), "%s", hint);
+    snprintf(d->paused_code, sizeof(d->paused_code), "%s", code);
+    snprintf(d->paused_message, sizeof(d->paused_message), "%s", message);
+    snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", hint);
     target_note_failure(t, &v, d->host->loop->wall);
     if (log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
         log_error("a batch cannot be transformed, it waits in the spool", KS("stream", d->host->conf->name),

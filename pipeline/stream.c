@@ -11,6 +11,7 @@
 
 #define SPOOL_RETRY       (1 * NSEC_PER_SEC)
 #define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
+#define STUCK_FOR         (10 * NSEC_PER_SEC)
 #define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
 
 static const struct delivery_host_ops HOST;
@@ -339,6 +340,29 @@ static void publish(struct stream *st, unsigned flush)
         st->became_idle(st->ctx);
 }
 
+/* For who asks from outside: deliveries are this thread's. */
+static void publish_stuck(struct stream *st)
+{
+    struct delivery_trouble worst = {.since = 0};
+
+    for (const struct delivery *d = st->open; d; d = d->next_open) {
+        struct delivery_trouble t = delivery_trouble(d);
+
+        if (t.since && (!worst.since || t.since < worst.since))
+            worst = t;
+    }
+    if (!worst.since && !st->stuck.since) /* nobody else writes it */
+        return;
+    pthread_mutex_lock(&st->tally_lock);
+    st->stuck = (struct stream_stuck){.since = worst.since, .wants_mending = worst.wants_mending};
+    if (worst.since) {
+        snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
+        snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);
+        snprintf(st->stuck.hint, sizeof(st->stuck.hint), "%s", worst.hint);
+    }
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
 static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
@@ -347,6 +371,7 @@ static void pump(struct stream *st)
     start_transforms(st);
     start_attempts(st, &st->destination);
     start_attempts(st, &st->backup);
+    publish_stuck(st);
     publish(st, flush);
 }
 
@@ -476,6 +501,24 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
     memcpy(out->hint, shown->hint, sizeof(out->hint));
 }
 
+/* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that only
+ * failed once will be tried again before anybody has read of it. */
+static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+
+    pthread_mutex_lock(&st->tally_lock);
+    lasted = st->stuck.since ? clock_mono() - st->stuck.since : 0;
+    if (st->stuck.since && (st->stuck.wants_mending || lasted >= STUCK_FOR) &&
+        (!out->failing_since || wall_now - out->failing_since < lasted)) {
+        out->failing_since = wall_now - lasted;
+        snprintf(out->error_code, sizeof(out->error_code), "%s", st->stuck.code);
+        snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
+        snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);
+    }
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     *out = (struct stream_status){
@@ -490,6 +533,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
         out->freshness = wall_now - out->books.oldest_arrival;
     add_live(st, wall_now, out);
+    add_stuck(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &out->intake);
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);

@@ -31,6 +31,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* The batch that has not got on for longest, while others may. */
+struct stream_stuck {
+    nsec since; /* mono; 0: none */
+    bool wants_mending;
+    char code[64], message[512], hint[256];
+};
+
 struct stream {
     const struct stream_settings *conf;
     struct delivery_loop *loop;
@@ -41,6 +48,7 @@ struct stream {
     struct metrics metrics;
     pthread_mutex_t tally_lock;
     struct tally counters, drop_reasons; /* of the transforms; guarded by tally_lock */
+    struct stream_stuck stuck;           /* guarded by tally_lock */
     struct rejects rejects;              /* of the last minutes */
     struct log_limit reject_log;
     uint32_t version;

@@ -1,7 +1,7 @@
 """Records that fail in a script or are refused by the destination: safe in the backup, and nobody may take that for health.
 The share, the most frequent reason and where they went, in metrics, log, console and /readyz."""
 
-from common import one_stream, to_file
+from common import one_stream, stream, to_file
 from es_peer import MAPPING, EsPeer, Whole
 from firehose import Firehose
 from harness import wait_until
@@ -135,3 +135,34 @@ def test_records_that_fail_and_have_no_backup_wait_and_it_is_said(t):
     d.process.kill()
     d.process.wait()
     d.check_log()
+
+
+def test_a_batch_that_waits_is_not_hidden_by_others_that_get_through(t):
+    """Refused, or failing in the script, and no backup: it stays on the page while every other attempt works."""
+    es = EsPeer()
+    t.on_end(es.stop)
+    es.item = lambda doc, attempt: MAPPING if b'"bad"' in doc else None
+    mask = write(t.path("mask.lua"), "function transform(r)\n  if r.worse then error('no') end\n  return r\nend\n")
+    d = t.daemon({"streams": {
+        "refused": stream(es.destination(), interval="0s"),
+        "failing": stream(es.destination(), interval="0s", transform={"lua": mask}),
+    }}).start()
+    client = Firehose(d.api_port)
+    client.put_batch("refused", [b'{"bad":1}', b'{"n":0}'])
+    client.put_batch("failing", [b'{"worse":1}', b'{"n":0}'])
+
+    def line(name):
+        return next((x for x in d.http("/readyz")[1].splitlines() if x.startswith(f"stream {name} is retrying")), "")
+    wait_until("both are told", lambda: line("refused") and line("failing"), 20 * t.slow)
+    for n in range(1, 4):
+        for name in ("refused", "failing"):
+            delivered = d.books(name).delivered
+            client.put(name, b'{"n":%d}' % n)
+            wait_until("another one gets through", lambda: d.books(name).delivered > delivered, 20 * t.slow)
+        assert "document_parsing_exception" in line("refused") and "no backup" in line("refused"), d.http("/readyz")[1]
+        assert "mask.lua:2" in line("failing") and "no backup" in line("failing"), d.http("/readyz")[1]
+    es.item = None
+    wait_until("the one is mended", lambda: not line("refused"), 60 * t.slow)
+    assert line("failing"), d.http("/readyz")[1]
+    d.assert_books("refused", "failing")
+    d.kill9()
