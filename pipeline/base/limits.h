@@ -88,6 +88,13 @@
 /* Buffers of a transform that grew larger than this for one record are given back behind it. */
 #define TRANSFORM_KEEP_MAX (2 * MIB)
 
+/* What a spool keeps free on its disk for what delivery must write there; less where segments are small. */
+#ifdef TIGHT
+#define SPOOL_RESERVE_BYTES (4 * KIB)
+#else
+#define SPOOL_RESERVE_BYTES (64 * KIB)
+#endif
+
 /* A body larger than this lives in an unlinked file. */
 #ifdef TIGHT
 #define BODY_MEMORY_MAX (4 * KIB)

@@ -6,15 +6,16 @@
  * any other: a crash before it is safe leaves the original, a crash after it finds both, and the copy is the one that
  * is read.
  *
- * Copies are cut to what waits, so they never cost more than that; and no more than a quarter of a segment is copied to free
- * it, a few at a time, so a spool that is half full for hours is not kept busy by it. */
+ * Copies are cut to what waits, so they never cost more than that; and no more than a quarter of a segment (half of it when
+ * the spool is full) is copied to free it, a few at a time, so a spool that is half full for hours is not kept busy by it. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
 
 enum {
     PRESSURE_SHARE = 2, /* of the limit: from then on room is worth copying */
-    LITTLE_SHARE = 4,   /* of a segment: what is copied at most */
+    LITTLE_SHARE = 4,   /* of a segment: what is copied at most, ... */
+    FULL_SHARE = 2,     /* ... and when records were refused for want of room */
     WINDOW_BYTES = 64 * 1024,
 };
 
@@ -49,15 +50,16 @@ static uint64_t most_that_waits(const struct spool *s, const struct segment *seg
     return bytes;
 }
 
-static uint64_t little_of(const struct segment *seg)
+/* Locks: held. */
+static uint64_t little_of(const struct spool *s, const struct segment *seg)
 {
-    return (seg->size - seg->begin) / LITTLE_SHARE;
+    return (seg->size - seg->begin) / (s->was_full ? FULL_SHARE : LITTLE_SHARE);
 }
 
 /* Locks: held. Of what waits in it everything is sealed, and it is little. */
 static bool is_worth_it(const struct spool *s, const struct segment *seg)
 {
-    return !seg->immovable && seg->end <= s->state.cut.seq && most_that_waits(s, seg) <= little_of(seg);
+    return !seg->immovable && seg->end <= s->state.cut.seq && most_that_waits(s, seg) <= little_of(s, seg);
 }
 
 /* Locks: held. */
@@ -160,7 +162,7 @@ bool spool_move(struct spool *s)
 
     pthread_mutex_lock(&s->lock);
     seg = choose(s);
-    m.allowed = seg ? little_of(seg) : 0;
+    m.allowed = seg ? little_of(s, seg) : 0;
     pthread_mutex_unlock(&s->lock);
     if (!seg) /* only this thread takes segments out of the list */
         return false;

@@ -207,6 +207,11 @@ static int open_active(struct spool *s, struct err *e)
     return rc;
 }
 
+static bool needs_new_segment(const struct recovery *r)
+{
+    return r->found->damaged || r->walk.segments[r->walk.count - 1].format != SEGMENT_FORMAT;
+}
+
 /* The state goes on in the newest segment, or, when it had to be made the best of, in a new one. */
 static int go_on(struct recovery *r, struct err *e)
 {
@@ -226,9 +231,14 @@ static int go_on(struct recovery *r, struct err *e)
         spool_add_segment(s, &seg);
     }
     s->last_number = r->walk.marked ? r->walk.mark.segment : 0;
-    if (r->walk.count == 0 || r->found->damaged || r->walk.segments[r->walk.count - 1].format != SEGMENT_FORMAT)
-        return spool_create_segment(s, e);
-    return open_active(s, e);
+    if (r->walk.count == 0 || needs_new_segment(r)) {
+        if (spool_create_segment(s, e) == 0)
+            return 0;
+        if (r->walk.count == 0 || spool_active(s)->begin <= SEGMENT_HEADER_BYTES)
+            return -1;
+    }
+    return open_active(s,
+                       e); /* a full disk: it goes on in the old one, and the next start makes the best of it again */
 }
 
 static bool has_identity(const struct spool_state *st)
@@ -284,6 +294,7 @@ static int recover_memory(struct spool *s, struct err *e)
 int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e)
 {
     struct recovery r = {.s = s, .found = found};
+    struct err ignored;
     int rc;
 
     if (s->memory) {
@@ -298,6 +309,8 @@ int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e)
     if (rc < 0)
         return -1;
     spool_reap(s, false);
+    if (spool_make_reserve(s, &ignored) < 0)
+        s->reserved = false; /* a full disk keeps nobody from starting: the first round asks again */
     found->records = s->state.next - 1 - seal_result_sum(&s->state.settled);
     found->segments = s->segment_count;
     found->pending_seals = s->state.seal_count;

@@ -13,7 +13,7 @@
  * Threads    append, books, positions: any. cut, seal, settle: the delivery thread only. read: any worker.
  *            `done` callbacks run on the committer thread: they must be short and must not call back into the spool.
  * Invariant  low-water <= first of the oldest pending seal <= cut <= committed <= appended. Bytes on disk <= limit +
- * one segment of control data and one of an earlier life. incoming = delivered + dropped + backed_up + corrupt + spooled, always.
+ * one segment of control data, one of an earlier life and the reserve (reserve.c). incoming = delivered + dropped + backed_up + corrupt + spooled, always.
  */
 #ifndef PIPELINE_SPOOL_SPOOL_H
 #define PIPELINE_SPOOL_SPOOL_H

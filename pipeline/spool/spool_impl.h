@@ -96,6 +96,7 @@ struct spool {
     nsec arrival;                    /* ... this is the arrival */
 
     struct round round;
+    bool reserved;                   /* <dir>/reserve is there; the committer's thread, and recovery */
     uint64_t last_number;            /* the next segment's is larger; the committer's thread, and recovery */
     struct spare spares[SPARES_MAX]; /* the committer's thread only; oldest first */
     size_t spare_count;
@@ -160,6 +161,13 @@ struct place {
 MUST_CHECK int spool_locate(struct spool *s, const struct spool_cursor *at, struct log_window *w, struct place *p,
                             struct err *e);
 void spool_note_damage(struct spool *s, struct segment *seg);
+
+/* --- reserve.c ---------------------------------------------------------------------------------------------------- */
+
+/* The reserve is there when it returns 0. */
+MUST_CHECK int spool_make_reserve(struct spool *s, struct err *e);
+/* Gives its room to what must be written. */
+void spool_use_reserve(struct spool *s);
 
 /* --- move.c ------------------------------------------------------------------------------------------------------- */
 

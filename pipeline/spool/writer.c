@@ -295,10 +295,17 @@ static void sort_out(struct frame_list *from, struct frame_list *refused, struct
     }
 }
 
+static void tell_refused(struct spool *s)
+{
+    if (s->refused)
+        s->refused(s->ctx, &s->round.why);
+}
+
 static void undo(struct spool *s)
 {
     struct round *r = &s->round;
     struct frame_list refused, kept;
+    bool must_be_written;
 
     frame_list_init(&refused);
     frame_list_init(&kept);
@@ -306,6 +313,7 @@ static void undo(struct spool *s)
     sort_out(&r->written, &refused, &kept, s->state.next);
     sort_out(&r->todo, &refused, &kept, s->state.next);
     sort_out(&s->pending, &refused, &kept, s->state.next);
+    must_be_written = kept.first != NULL;
     frame_list_append(&s->pending, &kept);
     s->next = s->state.next;
     s->pending_bytes = 0;
@@ -318,7 +326,37 @@ static void undo(struct spool *s)
     if (cut_back(s) < 0)
         err_wrap(&r->why, "cannot cut back");
     spool_drop_spares(s); /* perhaps it is room that is missing */
+    if (must_be_written)
+        spool_use_reserve(s);
+    tell_refused(s); /* before the answers: whoever has one may ask why */
     answer(&refused, false);
+}
+
+/* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That one needs
+ * little; when not even so much is left it is tried again after the next round. */
+static void close_while_there_is_room(struct spool *s)
+{
+    const struct segment *seg = spool_active(s);
+    struct err ignored;
+
+    if (seg->size - seg->begin > SPOOL_RESERVE_BYTES && roll(s, &ignored) == 0)
+        spool_reap(s, false);
+}
+
+/* Without a reserve no records are taken, but what deliveries write goes on. */
+static void keep_reserve(struct spool *s)
+{
+    struct round *r = &s->round;
+
+    if (spool_make_reserve(s, &r->why) == 0)
+        return;
+    close_while_there_is_room(s);
+    r->failed = true;
+    pthread_mutex_lock(&s->lock);
+    s->failing = true;
+    s->why = r->why;
+    pthread_mutex_unlock(&s->lock);
+    tell_refused(s);
 }
 
 /* Nothing waits to be delivered. */
@@ -384,10 +422,10 @@ void writer_finish(struct spool *s)
     }
     if (r->failed)
         undo(s);
+    else
+        keep_reserve(s);
     if (r->added && s->committed)
         s->committed(s->ctx);
-    if (r->failed && s->refused)
-        s->refused(s->ctx, &r->why);
 }
 
 void writer_mark(struct spool *s)

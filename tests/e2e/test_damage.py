@@ -163,6 +163,73 @@ def test_a_full_disk_pushes_back_and_heals_when_there_is_space_again(t):
     objects.assert_exactly_once(objects.lines(s3.snapshot()), acked)
 
 
+def fill_up(folder):
+    """To the last byte that the disk has."""
+    with open(os.path.join(folder, "ballast"), "ab", buffering=0) as f:
+        for size in (MIB, 4096, 1):
+            try:
+                while True:
+                    f.write(bytes(size))
+            except OSError:
+                pass
+
+
+def test_a_disk_full_of_what_waits_is_emptied_by_delivery(t):
+    """Small records, so that not even a few hundred bytes are free: what delivery itself must write has its place."""
+    disk = small_disk(t, 8 * MIB)
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    config = one_stream("app", s3.destination(), spool={"limit": "1GiB"}, size="64KiB")
+    config["data_dir"] = os.path.join(disk, "data")
+    d = t.daemon(config).start()
+    client = Firehose(d.api_port)
+    n = iter(range(1 << 30))
+    acked = put_or_none(client, "app", [b"%08d first" % next(n)])
+    with open(os.path.join(disk, "ballast"), "wb") as f:  # somebody else's data, which stays
+        f.write(bytes(5 * MIB))
+    refused = 0
+    while refused < 20:
+        batch = [b"%08d " % next(n) + b"x" * 80 for _ in range(20 if refused else 400)]
+        got = put_or_none(client, "app", batch)
+        acked += got
+        refused += len(got) < len(batch)
+    fill_up(disk)
+    s3.start()
+    d.wait_delivered("app", len(acked), timeout=60)
+    wait_until("records are taken again",
+               lambda: take_more(client, lambda: [b"%08d last" % next(n) for _ in range(50)], acked), 30 * t.slow, period=0.3)
+    d.wait_delivered("app", len(acked), timeout=60)
+    d.stop()
+    s3.assert_clean()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), acked)
+
+
+def test_a_full_disk_does_not_keep_it_from_starting(t):
+    disk = small_disk(t, 16 * MIB)
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    config = one_stream("app", s3.destination())
+    config["data_dir"] = os.path.join(disk, "data")
+    d = t.daemon(config).start()
+    records = numbered_lines(t.random, 500)
+    for at in range(0, 500, 100):
+        Firehose(d.api_port).put_all("app", records[at:at + 100])
+    d.kill9()
+    last = segments(d.data_dir)[-1]
+    flip_a_byte(last, records[450])  # damage: the rest of the start has something to do
+    fill_up(disk)
+    s3.start()
+    d.start()
+    d.wait_logged("the spool is damaged", level="error")
+    wait_until("all settled", lambda: d.books("app").spooled == 0, 60 * t.slow)
+    d.assert_books("app")
+    assert d.books("app").corrupt == 100
+    d.stop()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records[:400])
+
+
 def take_more(client, batch, acked):
     got = put_or_none(client, "app", batch())
     acked += got

@@ -435,6 +435,75 @@ static void any_flipped_bit_costs_at_most_its_frame_and_is_said(void **state)
     fixture_free(y);
 }
 
+static void a_full_disk_keeps_nobody_from_starting(void **state)
+{
+    struct fixture *x = *state;
+    struct answer a = {0};
+    char path[512];
+    struct stat st;
+    uint64_t lost;
+
+    make_small_log(x);
+    close_spool(x);
+    snprintf(path, sizeof(path), "%s/%020d.seg", x->dir, 1);
+    assert_int_equal(stat(path, &st), 0);
+    flip(x->dir, 1, st.st_size - 1, 1); /* damage: a new segment would be begun */
+    snprintf(path, sizeof(path), "%s/reserve", x->dir);
+    assert_int_equal(unlink(path), 0);
+    disk.room = 0;
+    open_spool(x);
+    assert_true(x->found.damaged);
+    assert_int_equal(read_all(x, &lost) + lost, FLIP_FRAMES * FLIP_COUNT);
+    assert_int_equal(append_some(x, "r", 1, &a), SPOOL_TAKEN);
+    commit(x);
+    assert_true(a.calls == 1 && !a.safe);
+    disk.room = -1;
+    commit(x);
+    a = (struct answer){0};
+    assert_int_equal(append_some(x, "r", 1, &a), SPOOL_TAKEN);
+    commit(x);
+    assert_true(a.safe);
+    reopen_spool(x);
+    assert_int_equal(incoming(x), FLIP_FRAMES * FLIP_COUNT + 1);
+    assert_int_equal(read_all(x, &lost) + lost, FLIP_FRAMES * FLIP_COUNT + 1);
+    assert_int_equal(lost, FLIP_COUNT);
+}
+
+/* A disk whose last bytes are taken by records: what deliveries write has its place all the same. */
+static void deliveries_have_room_on_a_full_disk(void **state)
+{
+    struct fixture *x = *state;
+    struct answer a = {0}, sealed = {0};
+    char path[512];
+    uint64_t first;
+
+    snprintf(path, sizeof(path), "%s/reserve", x->dir);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(append_some(x, "r", 3, NULL), SPOOL_TAKEN);
+    commit(x);
+    disk.room = 0;
+    assert_int_equal(append_some(x, "a", 3, &a), SPOOL_TAKEN);
+    committer_round(x->committer, ++x->now);
+    assert_true(a.calls == 1 && !a.safe);
+    assert_int_equal(access(path, F_OK), 0); /* records alone do not use it up */
+    first = seal_up_to(x, 0, "n", &sealed);
+    commit(x);
+    assert_int_equal(access(path, F_OK), -1);
+    disk.room = 400; /* as much as it held; too little to make it again */
+    commit(x);
+    assert_true(sealed.calls == 1 && sealed.safe);
+    assert_int_equal(append_some(x, "b", 1, NULL), SPOOL_FAILING);
+    settle(x, first, 3);
+    commit(x);
+    disk.room = -1;
+    commit(x);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(append_some(x, "c", 1, &a), SPOOL_TAKEN);
+    commit(x);
+    assert_true(a.safe);
+    spool_check(x);
+}
+
 static void damage_in_older_segments_is_met_when_they_are_read(void **state)
 {
     struct fixture *x = *state;
@@ -513,6 +582,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_disk_that_never_recovers_leaves_no_wait_unanswered, setup, teardown),
         cmocka_unit_test_setup_teardown(many_dirty_spools_share_one_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(any_flipped_bit_costs_at_most_its_frame_and_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_keeps_nobody_from_starting, setup, teardown),
+        cmocka_unit_test_setup_teardown(deliveries_have_room_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_in_older_segments_is_met_when_they_are_read, setup_small, teardown),
         cmocka_unit_test_setup_teardown(a_missing_segment_is_told_as_lost_records, setup_small, teardown),
         cmocka_unit_test_setup_teardown(a_newer_format_is_refused_in_words, setup, teardown),

@@ -1,0 +1,70 @@
+/* Room on the disk for what delivery itself must write.
+ *
+ * A disk that is full of what waits can be emptied by delivery only, and that writes too: seals, settlements, now and then a
+ * segment's checkpoint. So each spool keeps a small file, <dir>/reserve, that holds nothing. A round that finds the disk
+ * full gives it up, and the next one has its room. From then on no records are taken until the file is back: they would use up
+ * what deliveries need. */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum {
+    RESERVE_SHARE = 16, /* of a segment */
+    PIECE_BYTES = 16 * 1024,
+};
+
+static char *path_of(const struct spool *s)
+{
+    return mem_printf("%s/reserve", s->dir);
+}
+
+static int fill(const struct spool *s, int fd, uint64_t bytes)
+{
+    static const char zeros[PIECE_BYTES];
+
+    for (uint64_t at = 0; at < bytes; at += PIECE_BYTES) {
+        struct iovec v = {(void *)(uintptr_t)zeros, bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES};
+
+        if (writer_write_all(s->ops, fd, &v, 1, at) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int spool_make_reserve(struct spool *s, struct err *e)
+{
+    uint64_t bytes = s->segment_bytes / RESERVE_SHARE;
+    char *path;
+    int fd, rc = -1;
+
+    if (s->memory || s->reserved)
+        return 0;
+    bytes = bytes < SPOOL_RESERVE_BYTES ? bytes : SPOOL_RESERVE_BYTES;
+    path = path_of(s);
+    fd = file_open(s->ops, path, O_RDWR | O_CREAT, 0600, e);
+    if (fd >= 0)
+        rc = fill(s, fd, bytes) == 0 ? 0 : err_errno(e, "keep %s for deliveries", path);
+    if (fd >= 0)
+        close(fd);
+    s->reserved = rc == 0;
+    if (fd >= 0 && rc < 0)
+        s->ops->unlink(path);
+    mem_free(path);
+    return rc;
+}
+
+void spool_use_reserve(struct spool *s)
+{
+    char *path;
+
+    if (!s->reserved)
+        return;
+    path = path_of(s);
+    s->ops->unlink(path);
+    mem_free(path);
+    s->reserved = false;
+}
