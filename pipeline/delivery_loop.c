@@ -82,6 +82,11 @@ static void give_memory(struct delivery_loop *loop, size_t bytes)
     l->fed = true;
 }
 
+static void force_memory(struct delivery_loop *l, size_t bytes)
+{
+    budget_force(real(l)->tools.budget, bytes);
+}
+
 static void await_memory(struct delivery_loop *loop, struct loop_waiter *w)
 {
     struct real_loop *l = real(loop);
@@ -113,6 +118,7 @@ static const struct delivery_loop_ops OPS = {
     .cancel = cancel,
     .take_memory = take_memory,
     .give_memory = give_memory,
+    .force_memory = force_memory,
     .await_memory = await_memory,
     .has_plenty = has_plenty,
     .has_plenty_of_senders = has_plenty_of_senders,

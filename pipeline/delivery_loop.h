@@ -56,6 +56,7 @@ struct delivery_loop_ops {
 
     bool (*take_memory)(struct delivery_loop *l, size_t bytes);
     void (*give_memory)(struct delivery_loop *l, size_t bytes);
+    void (*force_memory)(struct delivery_loop *l, size_t bytes); /* beyond the limit: for one who must go on */
     void (*await_memory)(struct delivery_loop *l, struct loop_waiter *w);
     bool (*has_plenty)(struct delivery_loop *l, size_t bytes);
     bool (*has_plenty_of_senders)(struct delivery_loop *l);
@@ -66,6 +67,7 @@ struct delivery_loop {
     const char *tmp_dir; /* for bodies that outgrow memory */
     nsec mono, wall;     /* of this turn of the loop */
     unsigned scouts;     /* targets that have one (target.h) */
+    const void *beyond;  /* the one who holds memory beyond the limit; NULL: nobody */
 };
 
 /* --- the daemon's ------------------------------------------------------------------------------------------------ */

@@ -18,6 +18,8 @@ static void on_ask(struct loop_timer *t);
 static void on_encoded(struct loop_event *ev);
 static void on_sent(struct loop_event *ev);
 static void on_answer(struct exchange *x, const struct http_response *re);
+static bool on_room(struct exchange *x, size_t bytes);
+static void read_answer(struct worker_job *job, struct worker *w);
 static void encode(struct worker_job *job, struct worker *w);
 static void send_blocking(struct sender_job *job);
 static void request(struct shipment *s);
@@ -33,6 +35,9 @@ void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *own
     s->send.run = send_blocking;
     s->sent_event.fn = on_sent;
     s->exchange.done = on_answer;
+    s->exchange.room = on_room;
+    s->exchange.keeps = true;
+    s->read_job.run = read_answer;
 }
 
 void shipment_release(struct shipment *s)
@@ -45,6 +50,9 @@ void shipment_release(struct shipment *s)
     s->loop->ops->cancel(s->loop, &s->exchange);
     if (s->budgeted)
         delivery_loop_give_memory(s->loop, s->budgeted);
+    exchange_forget(&s->exchange);
+    if (s->loop->beyond == s)
+        s->loop->beyond = NULL;
     stage_out_release(&s->out);
     http_request_release(&s->request);
 }
@@ -116,8 +124,11 @@ static void release_body(struct shipment *s)
 {
     stage_out_release(&s->out);
     http_request_release(&s->request);
+    exchange_forget(&s->exchange);
     delivery_loop_give_memory(s->loop, s->budgeted);
     s->budgeted = 0;
+    if (s->loop->beyond == s)
+        s->loop->beyond = NULL;
 }
 
 /* --- the end of an attempt -----------------------------------------------------------------------------------------
@@ -333,18 +344,54 @@ void shipment_unhold(struct shipment *s)
         delivery_loop_post(s->loop, &s->encoded_event);
 }
 
-static void on_answer(struct exchange *x, const struct http_response *re)
+/* Memory for a large answer. Two that have half of theirs must not wait for each other: so one at a time may go beyond the
+ * limit, and the others fail and come again. */
+static bool on_room(struct exchange *x, size_t bytes)
 {
     struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
-    enum sink_outcome outcome;
+    bool within = s->loop->beyond != s && delivery_loop_take_memory(s->loop, bytes);
 
-    if (s->offer.follow_up == 0)
-        s->slot.answered = s->loop->mono;
-    outcome = s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict);
+    if (!within && s->loop->beyond && s->loop->beyond != s)
+        return false;
+    if (!within) {
+        s->loop->ops->force_memory(s->loop, bytes);
+        s->loop->beyond = s;
+    }
+    s->budgeted += bytes;
+    return true;
+}
+
+static void judged(struct shipment *s, enum sink_outcome outcome)
+{
+    exchange_forget(&s->exchange);
     if (outcome == SINK_FOLLOW_UP)
         follow_up(s);
     else
         end_attempt(s, outcome);
+}
+
+static void on_answer(struct exchange *x, const struct http_response *re)
+{
+    struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
+
+    if (s->offer.follow_up == 0)
+        s->slot.answered = s->loop->mono;
+    if (re->failure == HTTP_OK && re->body.n > ANSWER_SMALL_MAX) {
+        s->answer = *re;
+        s->loop->ops->work(s->loop, &s->read_job);
+        return;
+    }
+    judged(s, s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict));
+}
+
+/* Worker thread. Millions of bytes of JSON would hold up all other streams. */
+static void read_answer(struct worker_job *job, struct worker *w)
+{
+    struct shipment *s = CONTAINER_OF(job, struct shipment, read_job);
+
+    (void)w;
+    s->sent_outcome = s->target->ops->judge(s->target->state, &s->offer, &s->answer, &s->verdict);
+    delivery_loop_post(s->loop, &s->sent_event);
 }
 
 /* Sender thread. */
@@ -360,6 +407,7 @@ static void on_sent(struct loop_event *ev)
 {
     struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
 
-    s->slot.answered = s->loop->mono;
-    end_attempt(s, s->sent_outcome);
+    if (s->target->ops->send)
+        s->slot.answered = s->loop->mono;
+    judged(s, s->sent_outcome);
 }

@@ -63,7 +63,7 @@ struct shipment {
     bool no_room;      /* the body could not be made: there was no place for it on our own disk */
     unsigned attempts; /* made so far, in this run */
     unsigned failures; /* in a row: what the back-off counts */
-    uint64_t budgeted; /* bytes taken for the body */
+    uint64_t budgeted; /* bytes taken for the body and a large answer */
     struct worker_job job;
     struct loop_event encoded_event;
     struct sink_seal offer;
@@ -71,8 +71,10 @@ struct shipment {
     struct exchange exchange;
     struct loop_timer ask; /* the next question of a follow-up */
     struct sender_job send;
-    struct loop_event sent_event;
+    struct loop_event sent_event; /* the outcome of send(), or of a large answer, is known */
     enum sink_outcome sent_outcome;
+    struct worker_job read_job;  /* reads a large answer ... */
+    struct http_response answer; /* ... which the exchange keeps meanwhile */
     struct sink_verdict verdict;
     char token[sizeof(((struct sink_verdict *)NULL)->token)]; /* of a follow-up */
 };

@@ -5,6 +5,7 @@
  * each request, and waits for it when the request ends before it (resolver.h). */
 #include "pipeline/transport.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/resolver.h"
 #include "pipeline/transport_slot.h"
@@ -166,6 +167,22 @@ void transport_cancel(struct transport *t, struct exchange *x)
     slot_give(t, s);
 }
 
+/* The bytes stay where they are. */
+static void keep(struct exchange *x, struct exchange_slot *s)
+{
+    exchange_forget(x);
+    x->kept_headers = s->response_headers;
+    x->kept_body = s->response_body;
+    buf_init(&s->response_headers, x->kept_headers.max);
+    buf_init(&s->response_body, 0);
+}
+
+void exchange_forget(struct exchange *x)
+{
+    buf_release(&x->kept_headers);
+    buf_release(&x->kept_body);
+}
+
 static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
 {
     struct exchange *x = s->x;
@@ -180,6 +197,8 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
     re.headers = buf_slice(&s->response_headers);
     re.body = buf_slice(&s->response_body);
     re.body_truncated = s->truncated;
+    if (x->keeps && re.body.n > ANSWER_SMALL_MAX)
+        keep(x, s);
     x->slot = NULL;
     x->done(x, &re);
     slot_give(t, s);

@@ -12,6 +12,7 @@
 #define PIPELINE_TRANSPORT_H
 
 #include "pipeline/base/body.h"
+#include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -27,8 +28,15 @@ struct exchange {
     /* Called from transport_run(); `re` is borrowed for the call. The exchange is free for use again when it is called.
      */
     void (*done)(struct exchange *x, const struct http_response *re);
+    /* The answer outgrows ANSWER_SMALL_MAX, and needs so many bytes more. False: there are none, and the exchange fails. NULL: there
+     * always are. */
+    bool (*room)(struct exchange *x, size_t bytes);
+    bool keeps; /* what `re` of a larger answer points to stays for the owner, until exchange_forget() */
+    struct buf kept_headers, kept_body;
     struct exchange_slot *slot; /* the transport's; NULL while idle */
 };
+
+void exchange_forget(struct exchange *x);
 
 MUST_CHECK int transport_new(struct transport **t, struct err *e);
 void transport_free(struct transport **t); /* the owners have cancelled what was under way */

@@ -100,6 +100,8 @@ static bool lost_connection(CURLcode code)
  * breaks off is none, though curl takes it for one (RFC 9112 section 8). */
 static enum http_failure judge_direct(const struct exchange_slot *s, const struct ending *end)
 {
+    if (s->no_room)
+        return HTTP_LOCAL;
     if (end->code == CURLE_OK && !s->head_complete)
         return HTTP_MALFORMED;
     if (is_refusal(s, end) && lost_connection(end->code))
@@ -136,6 +138,8 @@ static const char *failure_text(struct exchange_slot *s, const struct ending *en
 {
     if (s->body_error.code != ERR_NONE)
         return s->body_error.msg;
+    if (s->no_room)
+        return "there is no memory for the answer now";
     if (end->code == CURLE_OK && !s->head_complete)
         return "the head of the answer breaks off";
     if (end->code == CURLE_OK || end->code == CURLE_WRITE_ERROR)

@@ -2,6 +2,7 @@
  * buffer. */
 #include "pipeline/transport_slot.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <arpa/inet.h>
@@ -65,12 +66,24 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
     return buf_add(&s->response_headers, p, n) < 0 ? 0 : n;
 }
 
+/* Doubled each time, as the buffer is. */
+static bool has_room(struct exchange_slot *s, size_t n)
+{
+    while (s->x->room && s->response_body.n + n > s->granted) {
+        if (!s->x->room(s->x, s->granted))
+            return false;
+        s->granted *= 2;
+    }
+    return true;
+}
+
 static size_t on_body(char *p, size_t size, size_t count, void *arg)
 {
     struct exchange_slot *s = arg;
     size_t n = size * count, room = s->response_body.max - s->response_body.n;
 
-    if (buf_add(&s->response_body, p, n < room ? n : room) < 0)
+    s->no_room = !has_room(s, n < room ? n : room) || buf_add(&s->response_body, p, n < room ? n : room) < 0;
+    if (s->no_room)
         return 0;
     if (n <= room)
         return n;
@@ -244,7 +257,8 @@ bool slot_set_up(struct exchange_slot *s, struct exchange *x)
 
     s->x = x;
     s->sent = 0;
-    s->truncated = s->head_complete = false;
+    s->truncated = s->head_complete = s->no_room = false;
+    s->granted = ANSWER_SMALL_MAX;
     s->error[0] = '\0';
     s->body_error = (struct err){.code = ERR_NONE};
     buf_init(&s->response_body, rq->response_max ? rq->response_max : RESPONSE_DEFAULT_MAX);

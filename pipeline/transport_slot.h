@@ -32,6 +32,8 @@ struct exchange_slot {
     struct buf response_headers, response_body;
     bool head_complete; /* the empty line behind the final answer's headers has come */
     bool truncated;
+    bool no_room;   /* there was no memory for the rest of the answer */
+    size_t granted; /* bytes that the answer may have, as far as memory goes */
     uint64_t sent;
     struct err body_error;
     enum http_failure failure; /* of SLOT_FAILED */

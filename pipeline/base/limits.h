@@ -30,6 +30,14 @@
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_NOTE_MAX 2048
 
+/* An answer up to this is part of what an exchange holds anyway, and read on the delivery thread; a larger one takes its memory
+ * from the budget, and is read by a worker. */
+#ifdef TIGHT
+#define ANSWER_SMALL_MAX (1 * KIB)
+#else
+#define ANSWER_SMALL_MAX (64 * KIB)
+#endif
+
 /* Names that are being resolved at once; each costs a thread, for as long as the resolver does not answer. */
 #ifdef TIGHT
 #define RESOLVER_THREADS_MAX 2

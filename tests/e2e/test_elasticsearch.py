@@ -6,7 +6,7 @@ import time
 
 import backups
 import objects
-from common import one_stream, stream
+from common import one_stream, stream, tail, write_lines
 from es_peer import (BLOCKED, CONFLICT, MAPPING, TOO_MANY, UNAVAILABLE, Closes, ClosesAtOnce, CutJson, CutOff, EsPeer,
                      Behaviour, Item, Says, Silent, Whole, WrongCount)
 from firehose import Firehose
@@ -214,6 +214,26 @@ def test_refused_documents_go_to_the_backup_with_the_reason_and_the_others_arriv
     for line in lines:
         assert line["errorCode"] == "400" and "document_parsing_exception" in line["errorMessage"], line
         assert (line["esIndexName"], line["esDocumentId"]) in known, line
+
+
+def test_large_answers_count_in_the_memory_and_little_of_it_is_enough(t):
+    """Thousands of refusals with long reasons, several requests at once: some answers have to wait for others."""
+    es = peer(t)
+    verbose = Item(400, "document_parsing_exception", "failed to parse field [n]: " + "why " * 150)
+    es.item = lambda doc, _attempt: verbose if number(doc) % 5 else None
+    records = documents(30000)
+    write_lines(t.path("in.log"), records)
+    config = one_stream("app", es.destination(), inputs=[tail(t.path("in.log"))], size="1MiB",
+                        deliveries_in_flight={"min": 4, "max": 8},
+                        backup={"mode": "failed", "file": {"path": t.path("backup")}})
+    d = t.daemon({"limits": {"memory": "16MiB"}, **config}).start()
+    arrive = sum(number(r) % 5 == 0 for r in records)
+    books = d.wait_delivered("app", arrive, timeout=120)
+    assert books.backed_up == len(records) - arrive, books
+    assert d.metrics().get("sluice_memory_budget_peak_bytes") > 8 << 20, "an answer has some 15 MiB"
+    wait_until("it is given back", lambda: d.metrics().get("sluice_memory_budget_used_bytes") == 0, 20 * t.slow)
+    d.stop()
+    es.assert_clean()
 
 
 def test_records_that_are_no_objects_go_to_the_backup_and_are_never_sent(t):
