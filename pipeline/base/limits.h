@@ -82,7 +82,7 @@
  * that becomes more fails. CloudWatch Logs puts 10,000 events of 1 MiB together into one record at most. */
 #ifdef TIGHT
 #define TRANSFORM_RECORD_PIECES_MAX 4000
-#define TRANSFORM_RECORD_MADE_MAX   (2 * MIB)
+#define TRANSFORM_RECORD_MADE_MAX   (16 * MIB)
 #else
 #define TRANSFORM_RECORD_PIECES_MAX 100000
 #define TRANSFORM_RECORD_MADE_MAX   (32 * MIB)

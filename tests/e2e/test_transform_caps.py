@@ -93,8 +93,9 @@ def test_what_stays_too_large_fails_alone_and_takes_little_memory(t):
     d.stop()
     objects.assert_exactly_once(delivered(t), [b"before;", b"after;"])
     failed = backups.read(t.path("backup"), "processing-failed")
-    assert [line["data"] for line in failed] == [ZEROS] * 64
-    assert {line["errorCode"] for line in failed} == {"Transform.RecordTooLarge"}, failed[0]
+    assert len(failed) == 64 and all(line["data"] == ZEROS for line in failed)
+    codes = {line["errorCode"] for line in failed}
+    assert codes <= {"Transform.RecordTooLarge", "Transform.LimitExceeded"}, codes  # the latter with tight limits
 
 
 def envelope(events):
@@ -121,7 +122,7 @@ def test_one_record_that_becomes_hundreds_of_thousands_fails_alone(t):
         assert d.wait_delivered(name, 2).backed_up == 1
         [line] = backups.read(t.path(name + "-backup"), "processing-failed")
         assert line["data"] == record
-        assert "one record becomes" in line["errorMessage"] and "100000 is the most" in line["errorMessage"], line
+        assert "one record becomes" in line["errorMessage"] and "is the most" in line["errorMessage"], line
     d.stop()
     for name in bad:
         objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), [b"before", b"after"])

@@ -247,8 +247,8 @@ static void a_record_that_becomes_too_many_along_the_way_fails_alone(void **stat
 static void a_record_that_grows_too_large_along_the_way_fails_alone(void **state)
 {
     struct run *run = run_new(
-        SCRIPTS(TRANSFORM("if r.raw ~= 'bad' then return r end local t = {} for i = 1, 16 do t[i] = 'x' end return t"),
-                TRANSFORM("if r.raw ~= 'x' then return r end return ('y'):rep(4 << 20)"),
+        SCRIPTS(TRANSFORM("if r.raw ~= 'bad' then return r end local t = {} for i = 1, 40 do t[i] = 'x' end return t"),
+                TRANSFORM("if r.raw ~= 'x' then return r end return ('y'):rep(1 << 20)"),
                 TRANSFORM("if r.raw:sub(1, 1) ~= 'y' then return r end")));
     char want[200];
 
@@ -256,7 +256,7 @@ static void a_record_that_grows_too_large_along_the_way_fails_alone(void **state
     snprintf(want, sizeof(want),
              "bad@1 ! Transform.LimitExceeded: transform 2 (lua): one record becomes %llu bytes, and %llu is the most\n"
              "b@2 -> b\n",
-             TRANSFORM_RECORD_MADE_MAX / (4 * MIB) * 4 * MIB + 4 * MIB, TRANSFORM_RECORD_MADE_MAX);
+             TRANSFORM_RECORD_MADE_MAX + MIB, TRANSFORM_RECORD_MADE_MAX);
     assert_string_equal(run_batch(run, (const char *const[]){"bad", "b"}, 2), want);
     run_free(run);
 }
