@@ -11,7 +11,7 @@
 #define BODY_SLACK   (64 * KIB)
 #define DIGEST_PIECE (64 * KIB)
 #define SHAPED_PIECE (256 * KIB) /* records that a sink shaped are compressed when there are so many bytes of them */
-#define CODEC_PIECE  (128 * KIB) /* what a codec gets at once: a block of zstd's */
+#define CODEC_PIECE  (256 * KIB) /* what a codec gets at once */
 
 uint64_t stage_memory(uint64_t bytes)
 {

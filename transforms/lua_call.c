@@ -480,14 +480,16 @@ static int call_finish(lua_State *L)
     return 0;
 }
 
-/* Nobody is left to hear of its errors. */
+/* Nobody is left to hear of its errors. A program that ends has cancelled all work by now; this is short and runs all the
+ * same, but in a state that was interrupted. */
 void lua_call_finish(struct lua_worker *w)
 {
     struct lua_call_error error;
 
     if (!w->L || !w->init || w->guard.aborted)
         return;
+    w->guard.cancel = NULL;
     lua_pushcfunction(w->L, call_finish);
-    if (call(w, LUA_WORKER_LOAD_TIME, NSEC_NEVER, &error) != LUA_CALL_OK)
+    if (call(w, w->options.timeout, NSEC_NEVER, &error) != LUA_CALL_OK)
         return;
 }
