@@ -488,7 +488,9 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
     learn_head(a);
     if (a->gone || tail_files_open(&t->files, f) != 0 || a->fd < 0)
         return TAIL_UNLIKE;
-    return is_beginning_of(f, a) ? TAIL_LIKE : TAIL_UNLIKE;
+    if (is_beginning_of(f, a))
+        return TAIL_LIKE;
+    return tail_is_whole(t, a) == TAIL_REWRITTEN ? TAIL_UNDECIDED : TAIL_UNLIKE; /* just now? */
 }
 
 /* Two new files must not wait for one another: the longer name waits. */
@@ -548,6 +550,18 @@ static nsec hold_end(const struct tail_file *f)
     return f->grown + HOLD + (nsec)(f->size / MIB) * HOLD_PER_MIB;
 }
 
+/* What was found out of its original may be younger than what is known of f: the copy is whole before the original is
+ * truncated, so its size is asked for once more. */
+static void ask_size(struct tail *t, struct tail_file *f)
+{
+    struct tail_stat st;
+
+    if (tail_files_open(&t->files, f) == 0 && tail_stat_fd(f->fd, &st) == 0 && st.size != f->size) {
+        f->size = st.size;
+        f->grown = t->now;
+    }
+}
+
 enum tail_step tail_judge(struct tail *t, struct tail_file *f)
 {
     struct cuts c = cuts_of(f->path);
@@ -556,6 +570,7 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
     if (f->compare.below == 0) { /* not in the middle of it */
         f->compare = (struct tail_compare){.below = UINT64_MAX};
         f->like = liken_to_all(t, f, &c);
+        ask_size(t, f);
     }
     p = tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
     if (p) {
