@@ -40,10 +40,10 @@ static void on_committed(void *ctx)
 
 static void log_recovery(const struct stream *st, const struct spool_recovery *r)
 {
-    if (r->corrupt_records)
+    if (r->damaged)
         log_error(
-            "the spool is damaged, some records are lost", KS("stream", st->conf->name),
-            KU("records", r->corrupt_records),
+            r->corrupt_records ? "the spool is damaged, some records are lost" : "the spool is damaged",
+            KS("stream", st->conf->name), KU("records", r->corrupt_records), KE("cause", &r->damage),
             KS("hint",
                "the damaged parts are kept in the spool's folder `damaged`; look for disk errors in the kernel's log"));
     if (r->records || r->torn_bytes || r->pending_seals)

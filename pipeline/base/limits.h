@@ -103,6 +103,13 @@
 #define SPOOL_RESERVE_BYTES (64 * KIB)
 #endif
 
+/* What is copied forward in one round of a spool (move.c): memory beside the budget, for a moment. At least one frame. */
+#ifdef TIGHT
+#define SPOOL_COPY_BYTES (4 * KIB)
+#else
+#define SPOOL_COPY_BYTES (1 * MIB)
+#endif
+
 /* A body larger than this lives in an unlinked file. */
 #ifdef TIGHT
 #define BODY_MEMORY_MAX (4 * KIB)

@@ -19,8 +19,6 @@ enum {
     WINDOW_BYTES = 64 * 1024,
 };
 
-#define COPY_AT_ONCE (1 * MIB)
-
 struct move {
     struct spool *s;
     struct segment *seg;
@@ -127,7 +125,7 @@ static int copy_segment(struct move *m, struct err *e)
     struct frame_header h;
     int rc = 1;
 
-    while (rc > 0 && at < m->file.end && m->bytes < COPY_AT_ONCE) {
+    while (rc > 0 && at < m->file.end && m->bytes < SPOOL_COPY_BYTES) {
         rc = log_file_frame(&m->file, at, &h, e);
         if (rc > 0)
             rc = copy_frame(m, &h, at, e);
