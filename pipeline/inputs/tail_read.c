@@ -62,6 +62,7 @@ static void settle(struct tail *t, struct tail_write *w)
             f->read = f->safe;
         f->refused = f->rewritten = false;
         tail_wake(t, f);
+        tail_wake_held(t); /* its copy may be among them */
     }
     w->next = t->free_writes;
     t->free_writes = w;
