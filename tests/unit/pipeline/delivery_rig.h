@@ -235,6 +235,8 @@ struct rig {
     struct worker_pool *workers;
     struct sender_pool *senders;
     struct delivery_loop *loop;
+    struct delivery_loop_ops ops; /* the loop's, where `send` is the test's */
+    bool (*send)(struct delivery_loop *l, struct sender_job *job);
     struct stream *stream;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -298,6 +300,11 @@ static inline void rig_start(struct rig *r)
     tools.senders = r->senders;
     if (delivery_loop_new(&r->loop, &tools, &e) < 0)
         fail_msg("%s", e.msg);
+    if (r->send) {
+        r->ops = *r->loop->ops;
+        r->ops.send = r->send;
+        r->loop->ops = &r->ops;
+    }
     env.committer = r->committer;
     env.loop = r->loop;
     if (stream_open(&r->stream, &r->conf, &env, &e) < 0)

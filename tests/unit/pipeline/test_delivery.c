@@ -354,15 +354,12 @@ static bool no_thread(struct delivery_loop *l, struct sender_job *job)
 static void an_attempt_that_gets_no_thread_is_made_again(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
-    struct delivery_loop_ops ops;
     struct stream_status s;
 
     (void)state;
     r->conf.retry_duration = 0;
+    r->send = no_thread;
     rig_start(r);
-    ops = *r->loop->ops;
-    ops.send = no_thread;
-    r->loop->ops = &ops;
     rig_put(r, ABC, 3);
     stream_flush(r->stream);
     rig_wait_failing(r, "NoThread", &s);
