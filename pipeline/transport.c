@@ -10,14 +10,27 @@
 #include "pipeline/resolver.h"
 #include "pipeline/transport_slot.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#define IDLE_SLOTS_MAX 16
-#define POLL_FAILED_MS 100
+#define IDLE_SLOTS_MAX   16
+#define LAST_WORDS_BYTES 4096
+#define LAST_WORDS_KEPT  8
+#define POLL_FAILED_MS   100
+
+/* What lay unread in a connection when it was closed: an answer, when the other side did not wait for the request's end. */
+struct last_words {
+    unsigned port; /* ours */
+    size_t n;
+    char p[LAST_WORDS_BYTES];
+};
 
 struct transport {
     CURLM *multi;
@@ -27,6 +40,8 @@ struct transport {
     struct exchange_slot *resolving; /* in no order */
     struct resolver *resolver;
     atomic_bool names_changed;
+    struct last_words heard[LAST_WORDS_KEPT]; /* the latest, in turn */
+    unsigned heard_next;
 };
 
 static struct exchange_slot *slot_take(struct transport *t)
@@ -59,6 +74,46 @@ static void on_names_changed(void *ctx)
 
     atomic_store(&t->names_changed, true);
     transport_wake(t);
+}
+
+static unsigned port_of(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } a = {.any = {.sa_family = AF_UNSPEC}};
+    socklen_t size = sizeof(a);
+
+    if (getsockname(fd, &a.any, &size) < 0)
+        return 0;
+    return a.any.sa_family == AF_INET ? ntohs(a.v4.sin_port) : a.any.sa_family == AF_INET6 ? ntohs(a.v6.sin6_port) : 0;
+}
+
+/* curl closes a connection. It stops reading with the first write that fails. */
+static int on_close(void *arg, curl_socket_t fd)
+{
+    struct transport *t = arg;
+    struct last_words *w = &t->heard[t->heard_next % LAST_WORDS_KEPT];
+    ssize_t n = recv(fd, w->p, sizeof(w->p), MSG_DONTWAIT);
+
+    w->n = n > 0 ? (size_t)n : 0;
+    w->port = n > 0 ? port_of(fd) : 0;
+    t->heard_next += n > 0;
+    return close(fd);
+}
+
+static void hear_last_words(struct transport *t, struct exchange_slot *s)
+{
+    long port = 0;
+
+    curl_easy_getinfo(s->easy, CURLINFO_LOCAL_PORT, &port);
+    for (size_t i = 0; port > 0 && i < LAST_WORDS_KEPT; i++) {
+        if (t->heard[i].port != (unsigned)port)
+            continue;
+        slot_hear(s, slice_of(t->heard[i].p, t->heard[i].n));
+        t->heard[i].port = 0;
+    }
 }
 
 int transport_new(struct transport **out, struct err *e)
@@ -130,6 +185,8 @@ static void fail_for_memory(struct transport *t, struct exchange_slot *s)
 
 static void hand_to_curl(struct transport *t, struct exchange_slot *s)
 {
+    curl_easy_setopt(s->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(s->easy, CURLOPT_CLOSESOCKETDATA, t);
     if (curl_multi_add_handle(t->multi, s->easy) == CURLM_OK)
         s->step = SLOT_RUNNING;
     else
@@ -189,6 +246,8 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
     struct http_response re = {.endpoint = x->request->endpoint, .wall_now = clock_wall()};
     curl_off_t took = 0;
 
+    if (code == CURLE_SEND_ERROR && !s->head_complete)
+        hear_last_words(t, s);
     re.failure = slot_ending(s, code, &re.status, &re.failure_text);
     if (s->host && (re.failure == HTTP_CONNECT || re.failure == HTTP_PROXY_DOWN))
         resolver_doubt(t->resolver, s->host);

@@ -74,7 +74,7 @@ static struct ending ending_of(const struct exchange_slot *s, CURLcode code)
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(s->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
     curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-    end.status = (int)status;
+    end.status = s->heard ? s->heard : (int)status;
     end.tunnel = (int)tunnel;
     end.connected = was_connected(s->easy);
     end.sent = s->sent < (uint64_t)sent ? s->sent : (uint64_t)sent;

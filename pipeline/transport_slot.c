@@ -91,6 +91,43 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
     return 0;
 }
 
+/* "HTTP/1.1 413 ..."; 0: no status line. */
+static int status_of(struct slice line)
+{
+    int status = 0;
+
+    if (line.n < 12 || !slice_starts(line, SLICE("HTTP/1.")) || line.p[8] != ' ')
+        return 0;
+    for (size_t i = 9; i < 12; i++) {
+        if (line.p[i] < '0' || line.p[i] > '9')
+            return 0;
+        status = status * 10 + (line.p[i] - '0');
+    }
+    return status;
+}
+
+void slot_hear(struct exchange_slot *s, struct slice unread)
+{
+    int status = status_of(unread);
+
+    while (status && !(s->head_complete && status >= 200)) {
+        const char *end = memchr(unread.p, '\n', unread.n);
+        size_t n = end ? (size_t)(end - unread.p) + 1 : 0;
+
+        if (n == 0)
+            return;
+        if (status_of(unread))
+            status = status_of(unread);
+        if (on_header((char *)(uintptr_t)unread.p, 1, n, s) != n)
+            return;
+        unread = slice_of(unread.p + n, unread.n - n);
+    }
+    if (!status)
+        return;
+    s->heard = status;
+    (void)on_body((char *)(uintptr_t)unread.p, 1, unread.n, s);
+}
+
 struct exchange_slot *slot_new(void)
 {
     struct exchange_slot *s = mem_alloc(sizeof(*s));
@@ -259,6 +296,7 @@ bool slot_set_up(struct exchange_slot *s, struct exchange *x)
     s->sent = 0;
     s->truncated = s->head_complete = s->no_room = false;
     s->granted = ANSWER_SMALL_MAX;
+    s->heard = 0;
     s->error[0] = '\0';
     s->body_error = (struct err){.code = ERR_NONE};
     buf_init(&s->response_body, rq->response_max ? rq->response_max : RESPONSE_DEFAULT_MAX);

@@ -32,6 +32,7 @@ struct exchange_slot {
     struct buf response_headers, response_body;
     bool head_complete; /* the empty line behind the final answer's headers has come */
     bool truncated;
+    int heard;      /* the status of an answer that curl did not read (slot_hear); 0: none */
     bool no_room;   /* there was no memory for the rest of the answer */
     size_t granted; /* bytes that the answer may have, as far as memory goes */
     uint64_t sent;
@@ -49,6 +50,9 @@ struct exchange_slot {
 /* Never NULL; without `easy` when there is no memory for it. */
 struct exchange_slot *slot_new(void);
 void slot_free(struct exchange_slot *s);
+
+/* What lay unread in the connection when it broke under the request's body: takes it for the answer, if it is the head of one. */
+void slot_hear(struct exchange_slot *s, struct slice unread);
 
 /* Makes it this exchange's. False: no memory, it cannot be sent. */
 MUST_CHECK bool slot_set_up(struct exchange_slot *s, struct exchange *x);
