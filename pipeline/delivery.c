@@ -162,23 +162,35 @@ void delivery_name(const struct delivery *d, const struct target *t, const struc
         assert(!"a short name fits");
 }
 
-/* Fixes everything that shapes the object: its name, format and codec. */
-static void write_note(struct delivery *d)
+static void write_note_for(struct delivery *d, const char *format, const struct codec_ops *codec, int level)
 {
-    const struct stream_settings *conf = d->host->conf;
-    struct seal_note note = {
-        .format = conf->format->name, .codec = conf->codec->name, .level = conf->codec_level, .epoch = d->epoch};
+    struct seal_note note = {.format = format, .codec = codec->name, .level = level, .epoch = d->epoch};
     struct sink_seal_id id = {
         .first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest, .epoch = d->epoch};
     struct buf name;
 
     buf_init(&name, OBJECT_NAME_MAX);
-    delivery_name(d, d->host->destination, &id, conf->codec->extension, &name);
+    delivery_name(d, d->host->destination, &id, codec->extension, &name);
     note.name = buf_slice(&name);
     buf_clear(&d->note_bytes);
     if (seal_note_write(&note, &d->note_bytes) < 0)
         assert(!"a note with a name of OBJECT_NAME_MAX fits");
     buf_release(&name);
+}
+
+/* Fixes everything that shapes the object: its name, format and codec. */
+static void write_note(struct delivery *d)
+{
+    const struct stream_settings *conf = d->host->conf;
+
+    write_note_for(d, conf->format->name, conf->codec, conf->codec_level);
+}
+
+/* Sealed for a destination that has no object names, and now there is one that has: it gets one, which follows from the seal
+ * as every other. */
+static bool lacks_name(const struct delivery *d)
+{
+    return d->name.n == 0 && d->host->destination->ops->name_object;
 }
 
 static int read_note(struct delivery *d)
@@ -218,6 +230,11 @@ struct delivery *delivery_restore(struct delivery_host *h, const struct seal *se
                  KS("stream", h->conf->name), KU("first", seal->first), KU("last", seal->last));
         d->epoch = 0; /* the same at each start: the note is not written down again */
         write_note(d);
+        if (read_note(d) < 0)
+            assert(!"a note that was just written can be read");
+    }
+    if (lacks_name(d)) {
+        write_note_for(d, d->format->name, d->codec, d->level);
         if (read_note(d) < 0)
             assert(!"a note that was just written can be read");
     }
