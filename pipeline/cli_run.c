@@ -1,4 +1,5 @@
 /* cli_run.c -- `sluice run`: start, wait for a signal (or for --once to be done), drain, stop, say how it ended. */
+#include "config/units.h"
 #include "pipeline/admin.h"
 #include "pipeline/base/log.h"
 #include "pipeline/cli.h"
@@ -20,12 +21,15 @@
 #define LOG_PATIENCE (500 * NSEC_PER_MSEC)
 
 static const char run_help[] =
-    "usage: sluice run [-c FILE] [--once]\n"
+    "usage: sluice run [-c FILE] [--once [--timeout DURATION]]\n"
     "\n"
     "Takes records in, holds them safely and delivers them, as FILE says.\n"
     "\n"
     "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
     "      --once          read files and standard input to their end, deliver everything, exit\n"
+    "      --timeout DURATION  with --once: stop after this long, such as 10m, whether everything is delivered or "
+    "not;\n"
+    "                      left out: a destination that takes nothing is tried without end\n"
     "\n"
     "SIGTERM or SIGINT: inputs stop, what is open is delivered within shutdown.grace, the rest stays safely in\n"
     "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
@@ -38,28 +42,44 @@ static const char run_help[] =
 struct run_options {
     const char *config;
     bool once;
+    nsec timeout; /* 0: none */
 };
+
+static int parse_timeout(const char *text, nsec *out)
+{
+    struct err e;
+
+    if (units_duration(text, out, &e) < 0)
+        return cli_usage_error(&cli_run, "--timeout %s", e.msg);
+    return *out > 0 ? 0 : cli_usage_error(&cli_run, "--timeout wants more than nothing, such as 10m");
+}
 
 /* 0, or an exit code with the mistake said. */
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"once", no_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
-    int c;
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"once", no_argument, NULL, 'o'},
+                                            {"timeout", required_argument, NULL, 't'},
+                                            {NULL, 0, NULL, 0}};
+    int c, rc = 0;
 
     opterr = 0;
     optind = 1;
-    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+    while (rc == 0 && (c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (c == 'c')
             o->config = optarg;
         else if (c == 'o')
             o->once = true;
+        else if (c == 't')
+            rc = parse_timeout(optarg, &o->timeout);
         else
-            return cli_usage_error(&cli_run, "unknown or incomplete option `%s`", argv[optind - 1]);
+            rc = cli_usage_error(&cli_run, "unknown or incomplete option `%s`", argv[optind - 1]);
     }
-    if (optind < argc)
-        return cli_usage_error(&cli_run, "unexpected argument `%s`", argv[optind]);
-    return 0;
+    if (rc == 0 && optind < argc)
+        rc = cli_usage_error(&cli_run, "unexpected argument `%s`", argv[optind]);
+    if (rc == 0 && o->timeout && !o->once)
+        rc = cli_usage_error(&cli_run, "--timeout goes with --once");
+    return rc;
 }
 
 struct run_progress {
@@ -156,6 +176,8 @@ static bool log_unread(struct engine *en)
 struct run {
     const struct settings *settings;
     bool once;
+    nsec timeout; /* of once; 0: none */
+    bool late;    /* it was over */
     struct way_out *way_out;
     struct engine *engine;
     struct admin *admin;
@@ -181,19 +203,29 @@ static void tell_start(void *ctx)
               KS("hint", "a large spool takes a while to be read; if it takes for ever, look at the disk"));
 }
 
-/* Runs until told to stop. The number of records left undelivered. */
+/* Runs until told to stop, or until --timeout is over. The number of records left undelivered. */
 static uint64_t run_until_stopped(struct run *r)
 {
     struct run_progress rp = {.engine = r->engine};
+    nsec until = r->timeout ? clock_mono() + r->timeout : NSEC_NEVER, grace = r->settings->shutdown_grace;
     int wish = way_out_fd(r->way_out);
+    enum engine_end end;
     uint64_t left;
 
     if (r->once)
         progress_init(&rp.p, "delivered", STDERR_FILENO, clock_mono());
-    if (!engine_wait(r->engine, wish, r->once ? show_progress : NULL, &rp))
+    end = engine_wait(r->engine, wish, until, r->once ? show_progress : NULL, &rp);
+    r->late = end == ENGINE_LATE;
+    if (r->late) {
+        log_error("the time of --timeout is over before everything is read and delivered",
+                  KI("timeout_s", r->timeout / NSEC_PER_SEC), KS("hint", "the next run goes on where this one ends"));
+        way_out_by(r->way_out, clock_mono() + STOP_PATIENCE, CLI_FAILED);
+        grace = 0;
+    } else if (end == ENGINE_WOKEN) {
         log_info("stopping: inputs stop, open batches are delivered", KS("signal", way_out_take(r->way_out)),
-                 KI("grace_s", r->settings->shutdown_grace / NSEC_PER_SEC));
-    left = engine_drain(r->engine, r->settings->shutdown_grace, wish);
+                 KI("grace_s", grace / NSEC_PER_SEC));
+    }
+    left = engine_drain(r->engine, grace, wish);
     if (r->once) {
         struct progress_count c = count_delivered(r->engine);
 
@@ -205,17 +237,18 @@ static uint64_t run_until_stopped(struct run *r)
 static int run_started(struct run *r)
 {
     uint64_t left;
-    bool unread;
+    bool failed;
 
     way_out_tell(r->way_out, tell_left, r);
     log_started(r->engine, r->admin);
     left = run_until_stopped(r);
-    way_out_by(r->way_out, clock_mono() + (left ? LEFT_PATIENCE : STOP_PATIENCE), left ? CLI_FAILED : CLI_DONE);
+    failed = left > 0 || r->late;
+    way_out_by(r->way_out, clock_mono() + (left ? LEFT_PATIENCE : STOP_PATIENCE), failed ? CLI_FAILED : CLI_DONE);
     engine_halt(r->engine);
     way_out_tell(r->way_out, NULL, NULL);
     log_left(r->engine, r->settings);
-    unread = r->once && log_unread(r->engine);
-    if (left > 0 || unread)
+    failed |= r->once && log_unread(r->engine);
+    if (failed)
         return CLI_FAILED;
     log_info("stopped, everything is delivered", KS("data_dir", r->settings->data_dir));
     return CLI_DONE;
@@ -272,7 +305,7 @@ static int run_main(int argc, char **argv)
     if (!s)
         return CLI_USAGE;
     log_set_level(s->log_level);
-    rc = run_settings(&(struct run){.settings = s, .once = o.once});
+    rc = run_settings(&(struct run){.settings = s, .once = o.once, .timeout = o.timeout});
     settings_free(&s);
     return rc;
 }

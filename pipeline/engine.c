@@ -406,15 +406,28 @@ static bool all_idle(const struct engine *en)
     return true;
 }
 
-bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *ctx)
+/* How long to wait at once, in milliseconds; -1: as long as it takes. */
+static int wait_ms(nsec until, bool ticks)
+{
+    nsec left;
+
+    if (until == NSEC_NEVER)
+        return ticks ? TICK_MS : -1;
+    left = (until - clock_mono()) / NSEC_PER_MSEC + 1;
+    return left < 0 ? 0 : left < TICK_MS ? (int)left : TICK_MS;
+}
+
+enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx)
 {
     bool flushed = false;
 
     for (;;) {
-        if (wait_a_little(en, wake_fd, tick ? TICK_MS : -1))
-            return false;
+        if (wait_a_little(en, wake_fd, wait_ms(until, tick)))
+            return ENGINE_WOKEN;
         if (tick)
             tick(ctx);
+        if (until != NSEC_NEVER && clock_mono() >= until)
+            return ENGINE_LATE;
         if (!en->once)
             continue;
         if (!flushed && atomic_load(&en->unfinished) == 0) {
@@ -422,7 +435,7 @@ bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *
             flushed = true;
         }
         if (flushed && all_idle(en))
-            return true;
+            return ENGINE_DONE;
     }
 }
 

@@ -22,9 +22,15 @@ struct engine;
 /* `once`: finite inputs are read to their end, engine_wait_finished() returns when all of it is delivered. */
 MUST_CHECK int engine_start(struct engine **en, const struct settings *s, bool once, struct err *e);
 
-/* Waits until `wake_fd` is readable (a signal came) or, with once, until everything is delivered. True: all delivered.
- * `tick`, when not NULL, is called a few times a second on this thread (progress). */
-bool engine_wait(struct engine *en, int wake_fd, void (*tick)(void *ctx), void *ctx);
+enum engine_end {
+    ENGINE_DONE,  /* once: everything is delivered */
+    ENGINE_WOKEN, /* a signal came */
+    ENGINE_LATE,  /* `until` has passed */
+};
+
+/* Waits until `wake_fd` is readable (a signal came), until the time `until` (mono; NSEC_NEVER) or, with once, until everything is
+ * delivered. `tick`, when not NULL, is called a few times a second on this thread (progress). */
+enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx);
 
 /* Stops inputs, flushes open batches, waits for deliveries up to the grace time, or until wake_fd is readable (a second
  * signal). Returns the number of records that are left in spools (0: everything is delivered). */

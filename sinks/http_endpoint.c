@@ -10,6 +10,7 @@
 #include "sinks/http_endpoint_answer.h"
 #include "sinks/http_endpoint_options.h"
 #include "sinks/http_endpoint_shape.h"
+#include "sinks/preset_hints.h"
 #include "sinks/seal_identity.h"
 
 #include <ctype.h>
@@ -97,12 +98,26 @@ static void default_path(struct http_endpoint *s)
     s->url.path = mem_strdup(s->preset->path);
 }
 
+/* There is no default: what one receiver wants the next one refuses, or takes for one record. */
+static int format_needed(const struct http_endpoint_conf *c, struct err *e)
+{
+    const char *hint = preset_hint(c->url);
+
+    return err_set(
+        e, ERR_CONFIG, "format: needed, or a `preset`; %s",
+        hint ? hint
+             : "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose` for Firehose's own "
+               "requests and answers");
+}
+
 static int choose_shape(struct http_endpoint *s, struct err *e)
 {
     const struct http_endpoint_conf *c = s->conf;
 
     if (c->preset != PRESET_NONE && c->format != SHAPE_UNSET)
         return err_set(e, ERR_CONFIG, "format: preset %s has its own", s->preset->name);
+    if (c->preset == PRESET_NONE && c->format == SHAPE_UNSET)
+        return format_needed(c, e);
     s->shape_kind = c->format != SHAPE_UNSET ? (enum endpoint_shape)c->format : s->preset->shape;
     s->shape = shape_of(s->shape_kind);
     if (c->attributes.n > 0 && !s->shape->takes_attributes)

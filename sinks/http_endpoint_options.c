@@ -38,8 +38,8 @@ const struct cfg_field http_endpoint_fields[] = {
              "coralogix the team's domain, honeycomb the dataset, dynatrace the environment's host, logz_io the listener's "
              "host, logicmonitor the account"},
     {.name = "format", .type = CFG_ENUM, AT(format), .choices = shape_choices,
-     .help = "firehose (where no preset says otherwise): Firehose's requests and answers; the others: the body is just "
-             "records, and any 2xx is success"},
+     .help = "needed where there is no preset, which has its own. firehose: Firehose's requests and answers; the others: the "
+             "body is just records, and any 2xx is success"},
     {.name = "access_key", .type = CFG_STRING, AT(access_key), .max = 4096, .secret = true,
      .help = "sent as X-Amz-Firehose-Access-Key, for Splunk as the HEC token"},
     {.name = "headers", .type = CFG_CUSTOM, AT(headers), .bind = pairs_bind, .release = pairs_release,

@@ -218,7 +218,7 @@ ROWS = {
                                            destination={"elasticsearch": {"url": b.url(), "index": "bench"}},
                                            compression="none"),
     "http-gzip": lambda b, s: json_row(b, "tail JSON → HTTP, Firehose's format, gzip", s, at_least(120),
-                                       destination={"http": {"url": b.url() + "/put"}}, compression="gzip"),
+                                       destination={"http": {"url": b.url() + "/put", "format": "firehose"}}, compression="gzip"),
     "api-gzip": lambda b, s: api_row(b, "disk", s),
     "api-memory": lambda b, s: api_row(b, "memory", s),
     "streams-1": lambda b, s: streams_row(b, 1, s),

@@ -345,7 +345,7 @@ def same_request_every_time(peers):
 
 def test_http_endpoints_that_misbehave(t):
     def destination(peer, row):
-        return {"http": {"url": peer.url() + "/put", "access_key": "key", **row.options}}
+        return {"http": {"url": peer.url() + "/put", "access_key": "key", "format": "firehose", **row.options}}
 
     assert len(ROWS) >= 30
     peers = start_peers(t, ROWS, healthy_firehose)
@@ -412,9 +412,9 @@ def test_endpoints_that_cannot_be_trusted_get_nothing(t):
     }
     plain = RawPeer([takes_no_tls] * 20, healthy_firehose)
     streams = {f"s{i}": name for i, name in enumerate(peers)}
-    config = {"streams": {s: stream({"http": {"url": peers[name].url(), "tls": {"ca_file": ca}}}, interval="0s")
+    config = {"streams": {s: stream({"http": {"url": peers[name].url(), "format": "firehose", "tls": {"ca_file": ca}}}, interval="0s")
                           for s, name in streams.items()}}
-    config["streams"]["plain"] = stream({"http": {"url": plain.url().replace("http:", "https:")}}, interval="0s")
+    config["streams"]["plain"] = stream({"http": {"url": plain.url().replace("http:", "https:"), "format": "firehose"}}, interval="0s")
     config["shutdown"] = {"grace": "1s"}
     for peer in [*peers.values(), plain]:
         t.on_end(peer.stop)
@@ -454,7 +454,7 @@ def test_splitting_a_413_ends_where_single_records_fit(t):
 
     peer = RawPeer([], limited)
     t.on_end(peer.stop)
-    d = t.daemon(one_stream("app", {"http": {"url": peer.url()}}, interval="1s")).start()
+    d = t.daemon(one_stream("app", {"http": {"url": peer.url(), "format": "firehose"}}, interval="1s")).start()
     records = [b"%06d %s" % (i, b"x" * 200) for i in range(1000)]
     Firehose(d.api_port).put_all("app", records)
     d.wait_delivered("app", len(records))

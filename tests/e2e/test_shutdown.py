@@ -4,8 +4,9 @@ import subprocess
 import time
 
 import objects
-from common import numbered_lines, one_stream, stream, to_file
+from common import numbered_lines, one_stream, stream, tail, to_file, write_lines
 from firehose import Firehose
+from harness import free_port
 from s3_peer import Fail, Hang, S3Peer
 
 
@@ -148,3 +149,29 @@ def test_help_and_version_need_no_configuration(t):
     for args in (["--help"], ["run", "--help"], ["--version"]):
         done = subprocess.run([t.binary, *args], capture_output=True, cwd=t.dir, check=True)
         assert done.stdout and not done.stderr, args
+
+
+def test_once_ends_with_its_timeout_when_the_destination_takes_nothing(t):
+    write_lines(t.path("in.log"), [b"one", b"two"])
+    good, bad = t.path("good"), {"http": {"url": f"http://127.0.0.1:{free_port()}/", "format": "lines"}}  # nobody listens
+    streams = {"bad": stream(bad, inputs=[tail(t.path("in.log"))]),
+               "good": stream({"file": {"path": good}}, inputs=[tail(t.path("in.log"))])}
+    d = t.daemon({"streams": streams})
+    d.expect_exit = 1
+    d.spawn("--once", "--timeout", "3s")
+    d.wait_exit(60)
+    assert d.logged("the time of --timeout is over", "error"), d.log_text()
+    left = d.logged("records are left in the spool", "warn")
+    assert len(left) == 1 and "stream=bad" in left[0] and "records=2" in left[0] and "data_dir=" in left[0], d.log_text()
+    assert "cause=" in left[0] and "127.0.0.1" in left[0], left[0]
+    assert objects.lines(objects.read_dir(good)) == [b"one", b"two"]
+    # The next run goes on.
+    streams["bad"]["destination"] = {"file": {"path": t.path("mended")}}
+    d.configure({"streams": streams})
+    d.expect_exit = 0
+    d.spawn("--once", "--timeout", "10m")
+    d.wait_exit(60)
+    assert objects.lines(objects.read_dir(t.path("mended"))) == [b"one", b"two"]
+    for args in (["--timeout", "3s"], ["--once", "--timeout", "soon"], ["--once", "--timeout", "0s"], ["--timeout"]):
+        done = subprocess.run([t.binary, "run", *args], capture_output=True, cwd=t.dir, timeout=30 * t.slow)
+        assert done.returncode == 2, (args, done.stderr)

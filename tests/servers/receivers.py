@@ -32,7 +32,7 @@ class Receiver(Store):
     """One running receiver, by its script. `records` of a subclass: [(its bytes, {name: value} of what came along)]."""
 
     def destination(self, **more):
-        return {"http": {"url": self.env["RECEIVER_URL"], **more}}
+        return {"http": {"url": self.env["RECEIVER_URL"], **({} if "preset" in more else {"format": "firehose"}), **more}}
 
     def lines(self):
         """JSON documents of the file that it writes. What is no JSON was cut by a kill, so it was not answered for."""

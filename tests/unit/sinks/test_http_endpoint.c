@@ -11,12 +11,22 @@
 /* 2026-07-13T14:05:09.123Z */
 #define NOW ((nsec)1783951509 * NSEC_PER_SEC + 123 * NSEC_PER_MSEC)
 
+/* Where a case says nothing of it, it is about Firehose's protocol. */
+static const char *with_format(const char *yaml, char out[1024])
+{
+    bool said = strstr(yaml, "format:") || strstr(yaml, "preset:");
+
+    snprintf(out, 1024, "%s%s", yaml, said ? "" : "\nformat: firehose\n");
+    return out;
+}
+
 static struct bound_sink opened(const char *yaml)
 {
+    char whole[1024];
     struct bound_sink b;
     struct err e = {0};
 
-    if (bound_sink_open(&b, "http", yaml, "/base", &e) < 0)
+    if (bound_sink_open(&b, "http", with_format(yaml, whole), "/base", &e) < 0)
         fail_msg("%s: %s", yaml, e.msg);
     return b;
 }
@@ -587,10 +597,11 @@ static void mistakes_are_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char whole[1024];
         struct bound_sink b;
         struct err e = {0};
 
-        if (bound_sink_open(&b, "http", CASES[i].yaml, "/base", &e) == 0)
+        if (bound_sink_open(&b, "http", with_format(CASES[i].yaml, whole), "/base", &e) == 0)
             fail_msg("%s: taken", CASES[i].yaml);
         if (!strstr(e.msg, CASES[i].want))
             fail_msg("%s: says `%s`", CASES[i].yaml, e.msg);
@@ -598,9 +609,45 @@ static void mistakes_are_named(void **state)
     }
 }
 
+static void what_is_sent_must_be_said(void **state)
+{
+    static const struct {
+        const char *url, *want;
+    } CASES[] = {
+        {"http://h/in", "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose`"},
+        {"https://aws-kinesis-http-intake.logs.datadoghq.eu/v1/input", "`http: { preset: datadog, "},
+        {"https://http-intake.logs.datadoghq.com/api/v2/logs", "`http: { preset: datadog, "},
+        {"https://h:8088/services/collector/event", "`preset: splunk_event` and `access_key: TOKEN`"},
+        {"https://h:8088/services/collector/raw", "`preset: splunk_raw`"},
+        {"https://log-api.newrelic.com/log/v1", "`http: { preset: new_relic, "},
+        {"http://h:3100/Loki/api/v1/push", "`preset: loki`"},
+        {"http://h:3100", "`preset: loki`"},
+        {"http://h/_bulk", "`elasticsearch: { url: "},
+        {"http://h:9200/", "`elasticsearch: { url: "},
+        {"http://h:4318/v1/logs", "`preset: otlp`"},
+        {"https://h.aws.elastic-cloud.com", "`preset: elastic`"},
+        {"http://h:9428/insert/jsonline", "`format: lines`"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char yaml[256];
+        struct bound_sink b;
+        struct err e = {0};
+
+        snprintf(yaml, sizeof(yaml), "url: %s\n", CASES[i].url);
+        if (bound_sink_open(&b, "http", yaml, "/base", &e) == 0)
+            fail_msg("%s: taken", yaml);
+        if (strncmp(e.msg, "format: needed", 14) != 0 || !strstr(e.msg, CASES[i].want))
+            fail_msg("%s: says `%s`", yaml, e.msg);
+        bound_sink_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_sent_must_be_said),
         cmocka_unit_test(bodies_of_each_format),
         cmocka_unit_test(a_firehose_request),
         cmocka_unit_test(a_request_id_is_the_same_for_ever_and_differs_between_bodies),
