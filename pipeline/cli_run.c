@@ -9,8 +9,10 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* All is delivered, and the threads have nothing to do any more: one that hangs all the same is not waited for longer. */
@@ -234,6 +236,30 @@ static uint64_t run_until_stopped(struct run *r)
     return left;
 }
 
+/* Started as `sluice run 2>> /var/log/sluice.log` with a stream that reads /var/log: no mistake in the file, and it would run
+ * for ever all the same. */
+static void warn_of_own_log(const struct settings *s)
+{
+    const struct stream_settings *reader;
+    char path[PATH_MAX];
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
+        return;
+    n = readlink("/proc/self/fd/2", path, sizeof(path) - 1);
+    if (n <= 0)
+        return;
+    path[n] = '\0';
+    reader = settings_reader_of(s, path);
+    if (reader)
+        log_warn(
+            "standard error goes into a file that a stream reads: each line of this log makes a record, which may make "
+            "another line",
+            KS("stream", reader->name), KS("path", path),
+            KS("hint", "send it elsewhere, or leave the file out with the `exclude` of its tail"));
+}
+
 static int run_started(struct run *r)
 {
     uint64_t left;
@@ -241,6 +267,7 @@ static int run_started(struct run *r)
 
     way_out_tell(r->way_out, tell_left, r);
     log_started(r->engine, r->admin);
+    warn_of_own_log(r->settings);
     left = run_until_stopped(r);
     failed = left > 0 || r->late;
     way_out_by(r->way_out, clock_mono() + (left ? LEFT_PATIENCE : STOP_PATIENCE), failed ? CLI_FAILED : CLI_DONE);

@@ -106,6 +106,9 @@ void settings_free(struct settings **s);
 /* By its name; NULL: there is none. */
 const struct stream_settings *settings_stream(const struct settings *s, const char *name);
 
+/* The first stream with an input that would read a file of this name (absolute); NULL: none. */
+const struct stream_settings *settings_reader_of(const struct settings *s, const char *path);
+
 /* What running would need, checked without starting: folders writable, keys there, addresses free. What is missing goes into
  * `found` as mistakes, what it would stumble over but run all the same as warnings. */
 void settings_check(const struct settings *s, struct cfg_errors *found);

@@ -3,6 +3,7 @@
 #include "config/node.h"
 #include "config/options.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/settings_loops.h"
 #include "pipeline/settings_sink.h"
 #include "pipeline/stage.h"
 #include "transforms/chain.h"
@@ -147,8 +148,10 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
 {
     const struct rules r = {errs, s};
 
-    if (use->all)
+    if (use->all) {
         check_memory(&r);
+        settings_loops(errs, s);
+    }
     for (size_t i = 0; i < s->stream_count; i++) {
         const struct stream_settings *st = &s->streams[i];
         const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);

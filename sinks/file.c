@@ -110,6 +110,16 @@ static int file_name_object(const void *state, const struct sink_seal_id *id, co
     return object_key_render(s->key, id, extension, out, e);
 }
 
+static int file_local_file(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out)
+{
+    const struct file_sink *s = state;
+    struct err e;
+
+    if (buf_printf(out, "%s/", folder_path(s->folder)) < 0)
+        return -1;
+    return object_key_render(s->key, id, extension, out, &e);
+}
+
 /* `%s` is where the options stand in the configuration. */
 static const char *hint_for(int cause)
 {
@@ -219,6 +229,7 @@ const struct sink_ops sink_file = {
     .close = file_close,
     .name_object = file_name_object,
     .send = file_send,
+    .local_file = file_local_file,
     .check = file_check,
     .describe = file_describe,
 };

@@ -187,6 +187,10 @@ struct sink_ops {
     /* Not HTTP-shaped: one blocking attempt. Delivered means safe at the far end (synced). */
     enum sink_outcome (*send)(const void *state, const struct sink_seal *seal, struct sink_verdict *v);
 
+    /* Where it writes files: the path (absolute) of the one that this seal's object becomes. NULL: it writes none. */
+    MUST_CHECK int (*local_file)(const void *state, const struct sink_seal_id *id, const char *extension,
+                                 struct buf *out);
+
     /* What must hold before the first record: paths writable, ...; for `validate` and start. No network. May be NULL.
      */
     MUST_CHECK int (*check)(const void *state, struct err *e);

@@ -57,6 +57,11 @@ struct input_ops {
     /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. May
      * be NULL. */
     void (*check_conf)(const void *conf, const char *base_dir, const struct cfg_options *o);
+    /* For inputs that read files: would it read a local file of this name (absolute), if there were one? *item is which of its
+     * `paths`. All three, or NULL. */
+    void *(*reach_open)(const void *conf, const char *base_dir);
+    bool (*reach_has)(const void *reach, const char *path, size_t *item);
+    void (*reach_close)(void **reach);
     /* For `validate`: warns of what it would stumble over now (files that cannot be read). May be NULL. */
     void (*look)(const void *conf, const char *base_dir, const struct cfg_options *o);
 };

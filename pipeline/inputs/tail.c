@@ -2,6 +2,7 @@
 #include "pipeline/inputs/tail.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/tail_reach.h"
 
 #include <stddef.h>
 
@@ -131,6 +132,24 @@ static void tail_look_around(const void *conf, const char *base_dir, const struc
     mem_free(t);
 }
 
+static void *tail_reach_open(const void *conf, const char *base_dir)
+{
+    return tail_reach_new(conf, base_dir);
+}
+
+static bool tail_reaches(const void *reach, const char *path, size_t *item)
+{
+    return tail_reach_has(reach, path, item);
+}
+
+static void tail_reach_close(void **reach)
+{
+    struct tail_reach *r = *reach;
+
+    tail_reach_free(&r);
+    *reach = NULL;
+}
+
 static const struct cfg_choice starts[] = {{"beginning", TAIL_START_BEGINNING}, {"end", TAIL_START_END}, {NULL, 0}};
 
 static const struct cfg_choice encodings[] = {
@@ -217,5 +236,8 @@ const struct input_ops tail_ops = {
     .stop = tail_stop,
     .close = tail_close,
     .check_conf = tail_check_conf,
+    .reach_open = tail_reach_open,
+    .reach_has = tail_reaches,
+    .reach_close = tail_reach_close,
     .look = tail_look_around,
 };

@@ -211,3 +211,50 @@ def test_commands_need_only_what_they_use(t):
     for command in ("validate", "run"):
         done = sluice(command)
         assert done.returncode == 2 and done.stderr.count(b"SLUICE_TEST_SECRET is not set") == 2, done.stderr
+
+
+def test_a_stream_that_would_read_what_it_writes_is_refused_at_both_places(t):
+    for folder in ("real/logs", "elsewhere"):
+        os.makedirs(t.path(folder))
+    os.symlink("real/logs", t.path("logs"))
+    os.symlink("../elsewhere", t.path("real/linked"))
+    os.symlink("real/later", t.path("later"))
+    rows = [  # what is read, where it is written: the destination is not there yet in any of them
+        ("logs/**", "real/logs/out"), ("real/logs/**", "logs/out"), ("./real/*/*/*/*/*/*/*", "elsewhere/x"),
+        ("later/**", "real/later/x"), ("real/**", "./real/../real/deep/x"), ("**", "out"),
+    ]
+    wrong = []
+    for read, written in rows:
+        for place in ("destination", "backup"):
+            other = "destination: { file: { path: /no/such/place } }\n    " if place == "backup" else ""
+            text = (f"data_dir: /var/lib/sluice-nowhere\nstreams:\n  app:\n    inputs: [ {{ tail: {{ paths: [ \"{read}\" ] }} }} ]\n"
+                    f"    {other}{place}: {{ file: {{ path: {written} }} }}\n")
+            line = 6 if other else 5
+            for command in ("run", "validate"):
+                code, said = check(t, command, text)
+                places = [m[1] for m in re.finditer(r"^sluice.yaml:(\d+):\d+: ", said, re.M)]
+                if code != 2 or places != ["4", str(line)] or "line 4" not in said or f"line {line}" not in said:
+                    wrong.append(f"{command}: {read} reads the {place} {written}: exit {code}, said: {said}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_no_loop_is_taken(t):
+    ports = f'admin: {{ listen: "127.0.0.1:{free_port()}" }}\n'
+    rows = [  # by their names these are not read
+        ('"logs/*.log"', "", "logs/out", "none"), ('"logs/**"', "", "logs/out", "gzip"),
+        ('"logs/**"', ', exclude: [ "logs/out/**" ]', "logs/out", "none"), ('"logs/**"', "", "logs-of-sluice", "none"),
+    ]
+    for read, exclude, written, compression in rows:
+        text = ports + (f"data_dir: data\nstreams:\n  app:\n    inputs: [ {{ tail: {{ paths: [ {read} ]{exclude} }} }} ]\n"
+                        f"    compression: {compression}\n    destination: {{ file: {{ path: {written} }} }}\n"
+                        "  next:\n    inputs: [ { tail: { paths: [ \"logs-of-sluice/**\" ] } } ]\n"
+                        "    destination: { file: { path: next } }\n")
+        code, said = check(t, "validate", text)
+        assert code == 0, f"{read} and {written}: {said}"
+
+
+def test_a_log_that_a_stream_reads_is_warned_of(t):
+    d = t.daemon(one_stream("app", to_file(t), inputs=[tail(t.path("*.log"))]))
+    d.start()  # its standard error is sluice.log there
+    d.wait_logged("standard error goes into a file that a stream reads.*stream=app.*sluice.log", level="warn")
+    d.stop()

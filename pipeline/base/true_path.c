@@ -1,0 +1,74 @@
+#include "pipeline/base/true_path.h"
+
+#include "pipeline/base/mem.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINKS_MAX 40 /* as the kernel's */
+
+static char *join(const char *folder, const char *name)
+{
+    return mem_printf("%s%s%s", folder, strcmp(folder, "/") == 0 ? "" : "/", name);
+}
+
+static bool is_step(const char *name)
+{
+    return *name == '\0' || strcmp(name, ".") == 0;
+}
+
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+/* `folder` is true, `name` its entry. */
+static char *resolve(const char *folder, const char *name, unsigned links)
+{
+    char target[PATH_MAX], *path, *whole, *out;
+    ssize_t n;
+
+    if (is_step(name))
+        return mem_strdup(folder);
+    if (strcmp(name, "..") == 0)
+        return parent_of(folder);
+    path = join(folder, name);
+    n = links < LINKS_MAX ? readlink(path, target, sizeof(target) - 1) : -1;
+    if (n <= 0)
+        return path; /* no link, or not there */
+    target[n] = '\0';
+    whole = target[0] == '/' ? mem_strdup(target) : join(folder, target);
+    mem_free(path);
+    out = mem_strdup("/");
+    for (char *rest = whole, *next; (next = strsep(&rest, "/"));) {
+        char *deeper = resolve(out, next, links + 1);
+
+        mem_free(out);
+        out = deeper;
+    }
+    mem_free(whole);
+    return out;
+}
+
+char *true_path(const char *path)
+{
+    char real[PATH_MAX], *copy, *out;
+
+    if (realpath(path, real))
+        return mem_strdup(real);
+    copy = mem_strdup(path);
+    out = mem_strdup("/");
+    for (char *rest = copy, *next; (next = strsep(&rest, "/"));) {
+        char *deeper = resolve(out, next, 0);
+
+        mem_free(out);
+        out = deeper;
+    }
+    mem_free(copy);
+    return out;
+}
