@@ -8,6 +8,7 @@
 #include "pipeline/verdict.h"
 
 #include <poll.h>
+#include <stdio.h>
 
 #define ATTEMPTS_MAX    5
 #define RETRY_AFTER_MAX (30 * NSEC_PER_SEC) /* somebody sits and waits */
@@ -21,9 +22,11 @@ struct bucket {
 struct ask {
     struct exchange x;
     const struct s3_reader *reader;
-    struct slice key; /* of the object; of a listing the prefix */
+    struct slice key;             /* of the object; of a listing the prefix */
+    const struct s3_piece *piece; /* of an object; NULL: a listing */
+    struct bucket_tag *tag;
     struct buf *out;
-    bool ended, too_large, no_memory;
+    bool ended, too_large, no_memory, whole, changed;
     enum sink_outcome outcome;
     struct sink_verdict verdict;
 };
@@ -51,6 +54,12 @@ void bucket_close(struct bucket **bp)
     MEM_CLEAR(*bp);
 }
 
+static void keep_tag(struct bucket_tag *to, struct slice tag)
+{
+    if (tag.n < sizeof(to->text))
+        snprintf(to->text, sizeof(to->text), "%.*s", (int)tag.n, tag.p ? tag.p : "");
+}
+
 static void on_done(struct exchange *x, const struct http_response *re)
 {
     struct ask *a = CONTAINER_OF(x, struct ask, x);
@@ -60,14 +69,18 @@ static void on_done(struct exchange *x, const struct http_response *re)
     verdict_finish(&a->verdict, &(struct verdict_sent){.request = x->request});
     if (a->outcome != SINK_DELIVERED)
         return;
+    a->whole = a->piece && !s3_piece_is_all(a->piece) && re->status == 200;
     a->too_large = re->body_truncated;
+    a->changed = a->piece && a->piece->size > 0 && !a->too_large && re->body.n != a->piece->n;
+    if (a->tag && !a->tag->text[0])
+        keep_tag(a->tag, http_response_header(re, "ETag"));
     buf_expect(a->out, re->body.n);
     a->no_memory = !a->too_large && buf_add_slice(a->out, re->body) < 0;
 }
 
 static void send_once(struct bucket *b, struct ask *a, const struct http_request *rq)
 {
-    a->ended = a->too_large = a->no_memory = false;
+    a->ended = a->too_large = a->no_memory = a->whole = a->changed = false;
     a->x.request = rq;
     buf_clear(a->out);
     transport_start(b->transport, &a->x);
@@ -81,8 +94,14 @@ static enum bucket_outcome say(const struct ask *a, struct err *e)
 
     if (a->outcome != SINK_DELIVERED)
         err_set(e, ERR_REMOTE, "%s%s%s", v->message, v->hint[0] ? "; " : "", v->hint);
+    else if (a->whole)
+        err_set(e, ERR_REMOTE, "the store reads no pieces of objects (it ignores Range), and this one is large");
+    else if (a->too_large && a->piece)
+        err_set(e, ERR_LIMIT, "it has more bytes than the listing says");
     else if (a->too_large)
         err_set(e, ERR_LIMIT, "it has more than %zu bytes", a->out->max);
+    else if (a->changed)
+        err_set(e, ERR_FORMAT, "it has fewer bytes than the listing says");
     else if (a->no_memory)
         err_set(e, ERR_NOMEM, "there is no memory for its bytes");
     else
@@ -100,10 +119,8 @@ static void pause_after(unsigned failures, nsec asked_for)
 }
 
 /* What is asked for is made anew for each attempt: a signature does not last. */
-static enum bucket_outcome ask_for(struct bucket *b, bool listing, struct slice key, struct slice token,
-                                   struct buf *out, struct err *e)
+static enum bucket_outcome ask_for(struct bucket *b, struct ask *a, struct slice token, struct err *e)
 {
-    struct ask a = {.x = {.done = on_done}, .reader = b->reader, .key = key, .out = out};
     enum bucket_outcome outcome = BUCKET_AWAY;
 
     for (unsigned attempt = 1; outcome == BUCKET_AWAY && attempt <= ATTEMPTS_MAX; attempt++) {
@@ -111,14 +128,14 @@ static enum bucket_outcome ask_for(struct bucket *b, bool listing, struct slice 
         int rc;
 
         if (attempt > 1)
-            pause_after(attempt - 1, a.verdict.retry_after);
-        rc = listing ? s3_reader_list(b->reader, key, token, clock_wall(), &rq, e)
-                     : s3_reader_get(b->reader, key, out->max, clock_wall(), &rq, e);
+            pause_after(attempt - 1, a->verdict.retry_after);
+        rc = a->piece ? s3_reader_get(b->reader, a->key, a->piece, clock_wall(), &rq, e)
+                      : s3_reader_list(b->reader, a->key, token, clock_wall(), &rq, e);
         if (rc < 0)
             return BUCKET_REFUSED;
-        send_once(b, &a, &rq);
+        send_once(b, a, &rq);
         http_request_release(&rq);
-        outcome = say(&a, e);
+        outcome = say(a, e);
     }
     if (outcome == BUCKET_AWAY)
         err_wrap(e, "given up after %d attempts", ATTEMPTS_MAX);
@@ -128,18 +145,24 @@ static enum bucket_outcome ask_for(struct bucket *b, bool listing, struct slice 
 enum bucket_outcome bucket_list(struct bucket *b, struct slice prefix, struct slice token, struct s3_list_page *page,
                                 struct err *e)
 {
+    struct ask a = {.x = {.done = on_done}, .reader = b->reader, .key = prefix};
     enum bucket_outcome outcome;
     struct buf answer;
 
     buf_init(&answer, S3_LIST_ANSWER_MAX);
-    outcome = ask_for(b, true, prefix, token, &answer, e);
+    a.out = &answer;
+    outcome = ask_for(b, &a, token, e);
     if (outcome == BUCKET_DONE && s3_list_read(buf_slice(&answer), prefix, page, e) < 0)
         outcome = BUCKET_REFUSED;
     buf_release(&answer);
     return outcome;
 }
 
-enum bucket_outcome bucket_get(struct bucket *b, struct slice key, struct buf *out, struct err *e)
+enum bucket_outcome bucket_get(struct bucket *b, struct slice key, const struct s3_piece *piece, struct bucket_tag *tag,
+                               struct buf *out, struct err *e)
 {
-    return ask_for(b, false, key, SLICE(""), out, e);
+    const struct s3_piece tagged = {piece->from, piece->n, piece->size, tag->text};
+    struct ask a = {.x = {.done = on_done}, .reader = b->reader, .key = key, .piece = &tagged, .tag = tag, .out = out};
+
+    return ask_for(b, &a, SLICE(""), e);
 }

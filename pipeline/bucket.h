@@ -28,7 +28,14 @@ void bucket_close(struct bucket **b);
 /* `token`: empty for the first page, then what the page before says; not in `page` itself. */
 MUST_CHECK enum bucket_outcome bucket_list(struct bucket *b, struct slice prefix, struct slice token,
                                            struct s3_list_page *page, struct err *e);
-/* The object as it is stored; one that is larger than `out` can become is refused. */
-MUST_CHECK enum bucket_outcome bucket_get(struct bucket *b, struct slice key, struct buf *out, struct err *e);
+/* The ETag of an object. */
+struct bucket_tag {
+    char text[256]; /* "": not known as yet */
+};
+
+/* A piece of the object as it is stored, of as many bytes as were asked for. Pieces with the same `tag`, which the first fills, are
+ * of the same version of the object: another one is refused. */
+MUST_CHECK enum bucket_outcome bucket_get(struct bucket *b, struct slice key, const struct s3_piece *piece,
+                                          struct bucket_tag *tag, struct buf *out, struct err *e);
 
 #endif

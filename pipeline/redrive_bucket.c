@@ -6,7 +6,11 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/bucket.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define EMPTY_PAGES_MAX 1000
 #define TOKEN_MAX       (64 * KIB)
@@ -42,38 +46,83 @@ static bool is_too_old(const struct redrive_bucket *r, const struct s3_list_obje
     return r->since && o->modified != NSEC_NEVER && o->modified < r->since - CLOCKS_DIFFER_MAX;
 }
 
-static enum bucket_outcome fetch(struct walk *w, const struct s3_list_object *o, struct slice key, struct buf *out,
-                                 struct err *e)
+/* Without a name: a crash leaves nothing. */
+static int open_unnamed(const char *folder, struct err *e)
 {
-    if (o->size > out->max) {
-        err_set(e, ERR_LIMIT, "it has more than %zu bytes", out->max);
+    const char *set = getenv("TMPDIR");
+    char *path = mem_printf("%s/.sluice-redrive-XXXXXX", folder ? folder : set && *set ? set : "/var/tmp");
+    int fd = mkostemp(path, O_CLOEXEC);
+
+    if (fd < 0)
+        err_errno(e, "no place for its bytes: %s", path);
+    else
+        unlink(path);
+    mem_free(path);
+    return fd;
+}
+
+static int write_piece(int fd, struct slice piece, uint64_t at, struct err *e)
+{
+    while (piece.n > 0) {
+        ssize_t n = pwrite(fd, piece.p, piece.n, (off_t)at);
+
+        if (n < 0 && errno != EINTR)
+            return err_errno(e, "no place for its bytes");
+        if (n > 0) {
+            piece = slice_of(piece.p + n, piece.n - (size_t)n);
+            at += (uint64_t)n;
+        }
+    }
+    return 0;
+}
+
+/* All of an object into the file. */
+static enum bucket_outcome fetch(struct walk *w, uint64_t size, struct slice key, int fd, struct err *e)
+{
+    struct s3_piece piece = {.size = size};
+    enum bucket_outcome outcome = BUCKET_DONE;
+    struct bucket_tag tag = {.text = ""};
+    struct buf bytes;
+
+    if (size > REDRIVE_OBJECT_MAX) {
+        err_set(e, ERR_LIMIT, "it has more than %llu bytes", REDRIVE_OBJECT_MAX);
         return BUCKET_REFUSED;
     }
-    return bucket_get(w->bucket, key, out, e);
+    buf_init(&bytes, REDRIVE_FETCH);
+    do { /* also of an object whose size the listing does not tell: all of it at once */
+        piece.n = size && size - piece.from < REDRIVE_FETCH ? size - piece.from : REDRIVE_FETCH;
+        outcome = bucket_get(w->bucket, key, &piece, &tag, &bytes, e);
+        if (outcome == BUCKET_DONE && write_piece(fd, buf_slice(&bytes), piece.from, e) < 0)
+            outcome = BUCKET_REFUSED;
+        piece.from += piece.n;
+    } while (outcome == BUCKET_DONE && piece.from < size);
+    buf_release(&bytes);
+    return outcome;
 }
 
 /* 1: the walk is over, with what came of it said. */
 static int visit_object(struct walk *w, const struct s3_list_object *o, struct slice key)
 {
     char *path = path_of(w->r->bucket, key);
-    struct redrive_file f = {.path = path, .bucket = w->r->bucket, .key = key, .named = slice_eq(key, w->r->prefix)};
-    enum bucket_outcome outcome;
-    struct buf content;
     struct err e;
+    struct redrive_file f = {.path = path,
+                             .bucket = w->r->bucket,
+                             .key = key,
+                             .named = slice_eq(key, w->r->prefix),
+                             .fd = open_unnamed(w->r->tmp_dir, &e)};
+    enum bucket_outcome outcome = f.fd < 0 ? BUCKET_REFUSED : fetch(w, o->size, key, f.fd, &e);
     int rc = 0;
 
-    buf_init(&content, REDRIVE_OBJECT_MAX);
-    outcome = fetch(w, o, key, &content, &e);
     if (outcome == BUCKET_DONE) {
-        f.content = buf_slice(&content);
-        rc = redrive_visit(w->v, &f);
+        rc = w->v->object(w->v->ctx, &f);
     } else {
         if (outcome == BUCKET_AWAY)
             err_wrap(&e, "stopped here");
         w->v->unread(w->v->ctx, path, &e);
         rc = outcome == BUCKET_AWAY;
     }
-    buf_release(&content);
+    if (f.fd >= 0)
+        close(f.fd);
     mem_free(path);
     return rc;
 }

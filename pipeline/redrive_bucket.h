@@ -1,7 +1,7 @@
 /* redrive_bucket.h -- the error objects in a bucket: all whose key begins with a prefix, in the order in which the store
  * lists them (AWS: that of their keys).
  *
- * One object is in memory at a time, and one page of the listing. A listing that breaks off, repeats itself or goes on
+ * A piece of one object is in memory at a time, and one page of the listing; the object is in a file without a name. A listing that breaks off, repeats itself or goes on
  * without ever naming an object ends the walk with a word; an object that cannot be had does not, unless the store is
  * away.
  *
@@ -23,8 +23,9 @@ struct redrive_bucket {
     const char *bucket;
     struct slice prefix;
     const struct s3_reader *reader;
-    nsec since;     /* what was given up before it is not wanted; 0: all is */
-    uint64_t older; /* answered: objects that are too old to hold anything else, and were not fetched */
+    const char *tmp_dir; /* for that file; NULL: TMPDIR, or /var/tmp */
+    nsec since;          /* what was given up before it is not wanted; 0: all is */
+    uint64_t older;      /* answered: objects that are too old to hold anything else, and were not fetched */
 };
 
 /* -1: a visitor ended it. */

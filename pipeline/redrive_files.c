@@ -1,6 +1,5 @@
 #include "pipeline/redrive_files.h"
 
-#include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -11,44 +10,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE     (256 * KIB)
 #define DEPTH_MAX 64
 
-static int read_file(const char *path, struct buf *out, struct err *e)
+static int open_file(const char *path, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* what was a file a moment ago may be a pipe now */
+    struct stat st;
 
     if (fd < 0)
         return err_errno(e, "cannot open it");
-    while (n > 0 && buf_reserve(out, PIECE) == 0) {
-        n = read(fd, out->p + out->n, PIECE);
-        if (n > 0)
-            out->n += (size_t)n;
-    }
-    if (n < 0)
-        err_errno(e, "cannot read it");
-    else if (n > 0)
-        err_set(e, ERR_LIMIT, "it has more than %zu bytes", out->max);
+    if (fstat(fd, &st) == 0 && st.st_size <= (off_t)REDRIVE_OBJECT_MAX)
+        return fd;
+    err_set(e, ERR_LIMIT, "it has more than %llu bytes", REDRIVE_OBJECT_MAX);
     close(fd);
-    return n == 0 ? 0 : -1;
+    return -1;
 }
 
 static int visit_file(const char *path, bool named, const struct redrive_visitor *v)
 {
-    struct redrive_file f = {.path = path, .named = named};
-    struct buf content;
     struct err e;
-    int rc = 0;
+    struct redrive_file f = {.path = path, .named = named, .fd = open_file(path, &e)};
+    int rc;
 
-    buf_init(&content, REDRIVE_OBJECT_MAX);
-    if (read_file(path, &content, &e) < 0) {
+    if (f.fd < 0) {
         v->unread(v->ctx, path, &e);
-    } else {
-        f.content = buf_slice(&content);
-        rc = redrive_visit(v, &f);
+        return 0;
     }
-    buf_release(&content);
+    rc = v->object(v->ctx, &f);
+    close(f.fd);
     return rc;
 }
 

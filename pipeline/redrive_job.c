@@ -2,6 +2,8 @@
 #include "pipeline/redrive_job.h"
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/bucket_options.h"
 #include "pipeline/cli.h"
@@ -13,11 +15,13 @@
 #include "pipeline/redrive_line.h"
 #include "pipeline/redrive_note.h"
 #include "pipeline/redrive_state.h"
+#include "pipeline/redrive_text.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SCRATCH_MAX (4 * MIB) /* a decoded record, and its error code */
 
@@ -38,6 +42,14 @@ struct job {
 bool redrive_is_bucket(const char *path)
 {
     return strncmp(path, REDRIVE_BUCKET, strlen(REDRIVE_BUCKET)) == 0;
+}
+
+static void note_unread(void *ctx, const char *path, const struct err *e)
+{
+    struct job *j = ctx;
+
+    j->unread++;
+    fprintf(stderr, "sluice redrive: %s: %s\n", path, e->msg);
 }
 
 /* --- one object --------------------------------------------------------------------------------------------------- */
@@ -106,43 +118,73 @@ static int do_line(struct job *j, const struct redrive_file *f, struct slice tex
     return 0;
 }
 
-static struct slice first_line(struct slice text)
-{
-    const char *end = text.n ? memchr(text.p, '\n', text.n) : NULL;
-
-    return slice_of(text.p, end ? (size_t)(end - text.p) : text.n);
-}
-
+/* -1: sending has failed. What cannot be read any more is noted. */
 static int do_lines(struct job *j, const struct redrive_file *f)
 {
-    struct slice rest = f->text;
+    struct redrive_text *t = redrive_text_new(f->fd);
+    struct slice text;
     uint64_t line = 0;
+    struct err e;
+    int got, rc = 0;
 
-    while (rest.n > 0) {
-        struct slice text = first_line(rest);
-        size_t n = text.n < rest.n ? text.n + 1 : text.n;
-
-        rest = slice_of(rest.p + n, rest.n - n);
-        if (do_line(j, f, text, ++line) < 0)
-            return -1;
+    while (rc == 0 && (got = redrive_text_line(t, &text, &e)) != 0) {
+        if (got < 0) {
+            note_unread(j, f->path, &e);
+            break;
+        }
+        rc = do_line(j, f, text, ++line);
     }
-    return j->o->dry_run ? 0 : put_sender_flush(&j->sender);
+    redrive_text_free(&t);
+    return rc < 0 ? -1 : j->o->dry_run ? 0 : put_sender_flush(&j->sender);
 }
 
-/* In a folder there may be other things, such as the source records of `backup: { mode: all }`. */
-static bool is_error_object(struct job *j, const struct redrive_file *f)
-{
-    struct redrive_line l;
-    struct err e;
+/* --- before anything of it is put back ----------------------------------------------------------------------------- */
 
-    return redrive_line_read(first_line(f->text), &j->scratch, &l, &e) == 0;
+/* Is its first line one of an error object? In a folder there may be other things, such as the source records of
+ * `backup: { mode: all }`. Then, of what is compressed, all of it: nothing of a damaged object is put back. -1: it cannot be read. */
+static int look_through(struct job *j, const struct redrive_file *f, bool *is_one, struct err *e)
+{
+    struct redrive_text *t = redrive_text_new(f->fd);
+    struct redrive_line l;
+    struct slice line;
+    struct err ignored;
+    int rc = redrive_text_line(t, &line, e);
+
+    *is_one = rc > 0 && redrive_line_read(line, &j->scratch, &l, &ignored) == 0;
+    while (rc > 0 && redrive_text_is_packed(t))
+        rc = redrive_text_line(t, &line, e);
+    redrive_text_free(&t);
+    return rc < 0 ? -1 : 0;
+}
+
+static int digest_of(const struct redrive_file *f, struct redrive_content *out, struct err *e)
+{
+    struct sha256 *hash = sha256_new();
+    char *piece = mem_alloc(REDRIVE_PIECE);
+    ssize_t n;
+
+    sha256_begin(hash);
+    for (out->size = 0; (n = pread(f->fd, piece, REDRIVE_PIECE, (off_t)out->size)) > 0; out->size += (uint64_t)n)
+        sha256_add(hash, slice_of(piece, (size_t)n));
+    if (n < 0)
+        err_errno(e, "cannot read it");
+    sha256_end(hash, out->sha256);
+    sha256_free(&hash);
+    mem_free(piece);
+    return n < 0 ? -1 : 0;
 }
 
 static int open_state(struct job *j, const struct redrive_file *f, struct err *e)
 {
-    char *note = f->bucket ? redrive_note_in(j->state_folder, f->bucket, f->key, j->o->stream)
-                           : redrive_note_beside(f->path, j->o->stream);
-    int rc = redrive_state_open(&j->state, note, f->content, !j->o->dry_run, e);
+    struct redrive_content content;
+    char *note;
+    int rc = digest_of(f, &content, e);
+
+    if (rc < 0)
+        return -1;
+    note = f->bucket ? redrive_note_in(j->state_folder, f->bucket, f->key, j->o->stream)
+                     : redrive_note_beside(f->path, j->o->stream);
+    rc = redrive_state_open(&j->state, note, &content, !j->o->dry_run, e);
 
     mem_free(note);
     return rc;
@@ -152,16 +194,20 @@ static int do_object(void *ctx, const struct redrive_file *f)
 {
     struct job *j = ctx;
     uint64_t before = j->chosen;
+    bool is_one;
     struct err e;
     int rc;
 
-    if (!f->named && !is_error_object(j, f)) {
+    if (look_through(j, f, &is_one, &e) < 0) {
+        note_unread(j, f->path, &e);
+        return 0;
+    }
+    if (!f->named && !is_one) {
         j->others++;
         return 0;
     }
     if (open_state(j, f, &e) < 0) {
-        j->unread++;
-        fprintf(stderr, "sluice redrive: %s: %s\n", f->path, e.msg);
+        note_unread(j, f->path, &e);
         return 0;
     }
     j->in_batch_count = 0;
@@ -173,14 +219,6 @@ static int do_object(void *ctx, const struct redrive_file *f)
         fprintf(stderr, "sluice redrive: stopped in %s; run the same command again to go on from there\n", f->path);
     redrive_state_close(&j->state);
     return rc;
-}
-
-static void note_unread(void *ctx, const char *path, const struct err *e)
-{
-    struct job *j = ctx;
-
-    j->unread++;
-    fprintf(stderr, "sluice redrive: %s: %s\n", path, e->msg);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
@@ -227,7 +265,8 @@ static int redrive_address(struct job *j, const char *address, const struct redr
     const char *at = address + strlen(REDRIVE_BUCKET), *slash = strchr(at, '/');
     char *bucket = mem_strndup(at, slash ? (size_t)(slash - at) : strlen(at));
     const struct bucket_question q = {j->settings, j->o->stream, bucket, j->o->s3_endpoint, j->o->s3_region};
-    struct redrive_bucket r = {.address = address, .bucket = bucket, .since = j->o->since};
+    struct redrive_bucket r = {
+        .address = address, .bucket = bucket, .since = j->o->since, .tmp_dir = j->o->dry_run ? NULL : j->state_folder};
     struct s3_reader *reader = NULL;
     struct bucket_options options;
     uint64_t unread = j->unread;

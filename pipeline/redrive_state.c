@@ -126,11 +126,11 @@ static int lock_folder(const char *folder)
     return fd;
 }
 
-int redrive_state_open(struct redrive_state **out, const char *path, struct slice content, bool writes, struct err *e)
+int redrive_state_open(struct redrive_state **out, const char *path, const struct redrive_content *content, bool writes,
+                       struct err *e)
 {
     struct redrive_state *s = mem_alloc(sizeof(*s));
     const char *slash = strrchr(path, '/');
-    unsigned char hash[SHA256_BYTES];
     char hex[SHA256_HEX];
     struct buf text;
     int rc;
@@ -138,8 +138,8 @@ int redrive_state_open(struct redrive_state **out, const char *path, struct slic
     s->path = mem_strdup(path);
     s->folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup("./");
     s->lock = writes ? lock_folder(s->folder) : -1;
-    sha256_of(content, hash);
-    snprintf(s->object, sizeof(s->object), "object %zu %s\n", content.n, hex_encode(hash, SHA256_BYTES, hex));
+    snprintf(s->object, sizeof(s->object), "object %" PRIu64 " %s\n", content->size,
+             hex_encode(content->sha256, SHA256_BYTES, hex));
     buf_init(&text, FILE_MAX);
     rc = read_all(s->path, &text, e);
     if (rc == 0 && text.n > 0)

@@ -15,19 +15,25 @@
 #define PIPELINE_REDRIVE_STATE_H
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
-#include "pipeline/base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct redrive_state;
 
-/* Reads what an earlier run left at `path` for this object; `content` is all of the object. -1: that cannot be read, or
+/* Tells one content from others. */
+struct redrive_content {
+    uint64_t size;
+    unsigned char sha256[SHA256_BYTES];
+};
+
+/* Reads what an earlier run left at `path` for an object of this content. -1: that cannot be read, or
  * speaks of another content. Who `writes` waits for another one that is at an object of the same folder, so two redrives at once
  * take turns. */
-MUST_CHECK int redrive_state_open(struct redrive_state **s, const char *path, struct slice content, bool writes,
-                                  struct err *e);
+MUST_CHECK int redrive_state_open(struct redrive_state **s, const char *path, const struct redrive_content *content,
+                                  bool writes, struct err *e);
 void redrive_state_close(struct redrive_state **s);
 
 /* Lines count from 1. */

@@ -16,12 +16,11 @@
 #define REDRIVE_OBJECT_MAX (1024 * MIB)
 
 struct redrive_file {
-    const char *path;     /* for people where bucket is not NULL */
-    const char *bucket;   /* NULL: a file */
-    struct slice key;     /* in the bucket */
-    bool named;           /* not found in a folder or below a prefix */
-    struct slice content; /* as it is stored */
-    struct slice text;    /* the same, gzip or zstd undone */
+    const char *path;   /* for people where bucket is not NULL */
+    const char *bucket; /* NULL: a file */
+    struct slice key;   /* in the bucket */
+    bool named;         /* not found in a folder or below a prefix */
+    int fd;             /* its bytes, as they are stored: redrive_text.h reads them */
 };
 
 struct redrive_visitor {
@@ -29,8 +28,5 @@ struct redrive_visitor {
     void (*unread)(void *ctx, const char *path, const struct err *e); /* cannot be read; the walk goes on */
     void *ctx;
 };
-
-/* Undoes the compression of f->content, and shows it; or says why that cannot be. -1: the visitor ends the walk. */
-MUST_CHECK int redrive_visit(const struct redrive_visitor *v, struct redrive_file *f);
 
 #endif

@@ -445,7 +445,7 @@ enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct 
     *v = (struct sink_verdict){0};
     if (re->failure != HTTP_OK)
         return judge_failure(&f, re, true, v);
-    if (re->status == 200)
+    if (re->status == 200 || re->status == 206)
         return SINK_DELIVERED;
     find(&f, re);
     say(&f, meaning_of(&f, re, true), v);

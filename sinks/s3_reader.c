@@ -7,6 +7,8 @@
 #include "sinks/s3_answer.h"
 #include "sinks/s3_list.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TARGET_MAX ((size_t)64 * 1024) /* path and query, all of it escaped */
@@ -89,16 +91,36 @@ static int fill(const struct s3_reader *r, struct slice path, struct slice query
     return http_sign(rq, &sign, keys, e);
 }
 
-static int ask(const struct s3_reader *r, struct slice path, struct slice query, size_t max, nsec wall_now,
-               struct http_request *rq, struct err *e)
+bool s3_piece_is_all(const struct s3_piece *p)
+{
+    return p->from == 0 && p->n >= p->size;
+}
+
+static void add_range(const struct s3_piece *p, struct http_request *rq)
+{
+    char range[64];
+
+    snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, p->from, p->from + p->n - 1);
+    http_request_header(rq, "Range", slice_str(range));
+    if (p->tag && *p->tag)
+        http_request_header(rq, "If-Match", slice_str(p->tag));
+}
+
+/* `piece`: NULL for what has no pieces. */
+static int ask(const struct s3_reader *r, struct slice path, struct slice query, const struct s3_piece *piece,
+               size_t max, nsec wall_now, struct http_request *rq, struct err *e)
 {
     struct aws_keys keys;
     int rc;
 
     *rq = (struct http_request){
         .method = "GET", .tls = &r->tls.http, .proxy = r->conf.proxy, .timeout = r->conf.timeout, .response_max = max};
-    if (credentials_get(r->credentials, &keys, e) < 0)
+    if (piece && !s3_piece_is_all(piece))
+        add_range(piece, rq);
+    if (credentials_get(r->credentials, &keys, e) < 0) {
+        http_request_release(rq);
         return -1;
+    }
     rc = fill(r, path, query, wall_now, &keys, rq, e);
     if (rc < 0)
         http_request_release(rq);
@@ -117,14 +139,14 @@ int s3_reader_list(const struct s3_reader *r, struct slice prefix, struct slice 
     if (s3_address_path(&r->address, SLICE(""), &path) < 0 || s3_list_query(prefix, token, &query) < 0)
         rc = err_set(e, ERR_LIMIT, "the prefix or the continuation token is too long");
     else
-        rc = ask(r, buf_slice(&path), buf_slice(&query), S3_LIST_ANSWER_MAX, wall_now, rq, e);
+        rc = ask(r, buf_slice(&path), buf_slice(&query), NULL, S3_LIST_ANSWER_MAX, wall_now, rq, e);
     buf_release(&path);
     buf_release(&query);
     return rc;
 }
 
-int s3_reader_get(const struct s3_reader *r, struct slice key, size_t max, nsec wall_now, struct http_request *rq,
-                  struct err *e)
+int s3_reader_get(const struct s3_reader *r, struct slice key, const struct s3_piece *piece, nsec wall_now,
+                  struct http_request *rq, struct err *e)
 {
     struct buf path;
     int rc;
@@ -133,7 +155,7 @@ int s3_reader_get(const struct s3_reader *r, struct slice key, size_t max, nsec 
     if (s3_address_path(&r->address, key, &path) < 0)
         rc = err_set(e, ERR_LIMIT, "the object's name is too long");
     else
-        rc = ask(r, buf_slice(&path), SLICE(""), max, wall_now, rq, e);
+        rc = ask(r, buf_slice(&path), SLICE(""), piece, (size_t)piece->n, wall_now, rq, e);
     buf_release(&path);
     return rc;
 }

@@ -28,11 +28,19 @@ void s3_reader_free(struct s3_reader **r);
 const char *s3_reader_endpoint(const struct s3_reader *r);
 const char *s3_reader_region(const struct s3_reader *r);
 
-/* A page of the listing (s3_list.h), or an object of at most `max` bytes. */
+/* A piece of an object, or all of it: then it is asked for without a range, which every store understands. */
+struct s3_piece {
+    uint64_t from, n, size; /* at most `n` of an object of `size` bytes; size 0: not known, and it should be all */
+    const char *tag; /* its ETag, when a piece of it has come already: another version is refused. NULL or "": any */
+};
+
+/* A page of the listing (s3_list.h), or a piece of an object. */
 MUST_CHECK int s3_reader_list(const struct s3_reader *r, struct slice prefix, struct slice token, nsec wall_now,
                               struct http_request *rq, struct err *e);
-MUST_CHECK int s3_reader_get(const struct s3_reader *r, struct slice key, size_t max, nsec wall_now,
+MUST_CHECK int s3_reader_get(const struct s3_reader *r, struct slice key, const struct s3_piece *piece, nsec wall_now,
                              struct http_request *rq, struct err *e);
+
+bool s3_piece_is_all(const struct s3_piece *p);
 
 /* `key`: of the object; the prefix for a listing. */
 enum sink_outcome s3_reader_judge(const struct s3_reader *r, struct slice key, const struct http_response *re,

@@ -176,4 +176,19 @@
 #define TAIL_OPEN_FAR  4
 #endif
 
+/* `redrive` reads error objects in pieces of this size, */
+#ifdef TIGHT
+#define REDRIVE_PIECE (16 * KIB)
+#else
+#define REDRIVE_PIECE (256 * KIB)
+#endif
+/* asks a bucket for so much at once, */
+#ifdef TIGHT
+#define REDRIVE_FETCH (1 * MIB)
+#else
+#define REDRIVE_FETCH (8 * MIB)
+#endif
+/* and takes a line of more for none: a record in base64 with what stands around it is much shorter. */
+#define REDRIVE_LINE_MAX (4 * MIB)
+
 #endif

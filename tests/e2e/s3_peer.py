@@ -16,6 +16,7 @@ import base64
 import hashlib
 import html
 import struct
+import re
 import time
 import urllib.parse
 import zlib
@@ -130,11 +131,22 @@ class Breaks(Behaviour):
 class Serve(Behaviour):
     """What a healthy store answers to a GET; or 200 with another body."""
 
-    def __init__(self, body=None):
-        self.body = body
+    def __init__(self, body=None, ranges=True):
+        self.body, self.ranges = body, ranges
 
     def act(self, exchange):
-        exchange.answer(200, exchange.body if self.body is None else self.body, {"ETag": exchange.etag()})
+        whole, headers = exchange.body if self.body is None else self.body, {"ETag": exchange.etag()}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", exchange.handler.headers.get("Range", ""))
+        if asked and self.ranges:
+            first, last = int(asked[1]), min(int(asked[2]), len(whole) - 1)
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(whole)}"
+            tag = exchange.handler.headers.get("If-Match")
+            if tag and tag != exchange.etag():
+                exchange.answer(412, error_xml("PreconditionFailed", "another version", exchange.path))
+            else:
+                exchange.answer(206, whole[first:last + 1], headers)
+        else:
+            exchange.answer(200, whole, headers)
 
 
 def now():

@@ -4,11 +4,12 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import time
 
 import objects
-from common import Load, numbered_lines, one_stream, stream
+from common import Load, numbered_lines, one_stream, stream, to_file
 from firehose import Firehose
 from harness import wait_until
 from s3_peer import (ACCESS_KEY, Breaks, Fail, Hang, ResetAfterReading, ResetBeforeReading, S3Peer, SECRET, Serve,
@@ -465,4 +466,51 @@ def test_redrive_does_not_fetch_what_is_older_than_since(t):
     told = redrive(t, d, "--dry-run", "--since", "2026-07-13T14:00:00Z", "s3://errors/e/")
     assert "would put back 10 records" in told and "1 objects are older" in told, told
     assert [k for k in v.read if k] == ["e/2", "e/3"], v.read
+    d.stop()
+
+
+def memory_of_dry_run(t, d, address, records):
+    """KiB that a redrive had at most, by the kernel."""
+    process = subprocess.Popen([t.binary, "redrive", "-c", d.config_path, "--stream", "app", "--dry-run", address],
+                               stdout=subprocess.PIPE)
+    told = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0 and f"would put back {records} records" in told, (status, told)
+    return usage.ru_maxrss
+
+
+def test_redrive_reads_large_objects_in_pieces(t):
+    small, large = error_object([b"x" * 100_000] * 10), error_object([t.random.randbytes(900_000) for _ in range(60)])
+    packed = error_object([b"x" * 900_000] * 60)
+    forms = {"plain": large, "gzip": gzip.compress(packed, 1)}
+    if shutil.which("zstd"):
+        forms["zstd"] = subprocess.run(["zstd", "-q", "-c"], input=packed, stdout=subprocess.PIPE, check=True).stdout
+    v = vault(t, {"e/small": small, **{f"e/{name}": body for name, body in forms.items()}})
+    _, d = daemon_with_vault(t, v)
+    for name, body in {"small": small, **forms}.items():
+        with open(t.path(name), "wb") as f:
+            f.write(body)
+    base = memory_of_dry_run(t, d, t.path("small"), 10)
+    base_bucket = memory_of_dry_run(t, d, "s3://errors/e/small", 10)
+    for name in forms:
+        assert memory_of_dry_run(t, d, t.path(name), 60) < base + (40 << 10), f"{name}, a file of 70 MB"
+        assert memory_of_dry_run(t, d, f"s3://errors/e/{name}", 60) < base_bucket + (60 << 10), f"{name} in a bucket"
+    assert v.read.count("e/plain") == 9, "asked for in pieces of 8 MiB"
+    # What another version replaces in between, and a store that reads no pieces.
+    v.reads = lambda key, query, attempt: Serve(large[:-9]) if key == "e/plain" and v.read.count(key) > 12 else None
+    assert "could not be read" in redrive(t, d, "--dry-run", "s3://errors/e/plain", code=1)
+    v.reads = lambda key, query, attempt: Serve(ranges=False) if key == "e/plain" else None
+    assert "reads no pieces" in redrive_telling(t, d, "--dry-run", "s3://errors/e/plain", code=1)[1]
+    d.stop()
+
+
+def test_redrive_puts_back_nothing_of_a_damaged_object(t):
+    body = gzip.compress(error_object([t.random.randbytes(60_000) for _ in range(40)]), 1)
+    d = t.daemon(one_stream("app", to_file(t))).start()
+    for name, bad in {"cut": body[:-100], "flipped": body[:len(body) // 2] + b"\0\0\0\0" + body[len(body) // 2 + 4:]}.items():
+        with open(t.path(name), "wb") as f:
+            f.write(bad)
+        said, err = redrive_telling(t, d, t.path(name), code=1)
+        assert "put back 0 records" in said and "gzip: " in err, (name, said, err)
+    assert d.books("app").incoming == 0
     d.stop()

@@ -20,6 +20,14 @@
 
 static char folder[] = "/tmp/redrive-test-XXXXXX";
 
+static int open_state(struct redrive_state **s, const char *note, const char *content, bool writes, struct err *e)
+{
+    struct redrive_content c = {.size = strlen(content)};
+
+    sha256_of(slice_str(content), c.sha256);
+    return redrive_state_open(s, note, &c, writes, e);
+}
+
 static char *in_folder(const char *name)
 {
     return mem_printf("%s/%s", folder, name);
@@ -98,7 +106,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, note, SLICE("content"), true, &e), 0);
+    assert_int_equal(open_state(&s, note, "content", true, &e), 0);
     assert_false(redrive_state_is_done(s, 1));
     for (size_t i = 0; i < ARRAY_LEN(done); i++)
         redrive_state_done(s, done[i]);
@@ -106,7 +114,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
     redrive_state_done(s, 4); /* not saved */
     redrive_state_close(&s);
     for (int again = 0; again < 2; again++) {
-        assert_int_equal(redrive_state_open(&s, note, SLICE("content"), true, &e), 0);
+        assert_int_equal(open_state(&s, note, "content", true, &e), 0);
         for (uint64_t line = 1; line < 6000; line++) {
             bool want = line <= 3 || line == 7 || line == 5000 || line == 5001;
 
@@ -116,7 +124,7 @@ static void what_was_put_back_is_known_in_the_next_run(void **state)
         assert_int_equal(redrive_state_save(s, &e), 0);
         redrive_state_close(&s);
     }
-    assert_int_equal(redrive_state_open(&s, others, SLICE("content"), true, &e), 0);
+    assert_int_equal(open_state(&s, others, "content", true, &e), 0);
     assert_false(redrive_state_is_done(s, 1)); /* another stream got none of it */
     redrive_state_close(&s);
     mem_free(object);
@@ -153,7 +161,7 @@ static void a_note_about_another_content_or_a_damaged_one_is_an_error(void **sta
         assert_non_null(f);
         fprintf(f, "%s%s", rest ? head : "", rest ? rest + 2 : damaged[i]);
         fclose(f);
-        if (redrive_state_open(&s, note, SLICE("c"), true, &e) == 0)
+        if (open_state(&s, note, "c", true, &e) == 0)
             fail_msg("taken: %s", damaged[i]);
         assert_non_null(strstr(e.msg, note));
         assert_null(s);
@@ -168,7 +176,7 @@ static void a_note_that_cannot_be_written_is_an_error(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), true, &e), 0);
+    assert_int_equal(open_state(&s, note, "c", true, &e), 0);
     redrive_state_done(s, 1);
     assert_int_equal(redrive_state_save(s, &e), -1);
     assert_non_null(strstr(e.msg, "no/such/folder"));
@@ -308,11 +316,11 @@ static void who_writes_has_the_folder_for_itself(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), true, &e), 0);
+    assert_int_equal(open_state(&s, note, "c", true, &e), 0);
     assert_true(is_locked());
     redrive_state_close(&s);
     assert_false(is_locked());
-    assert_int_equal(redrive_state_open(&s, note, SLICE("c"), false, &e), 0);
+    assert_int_equal(open_state(&s, note, "c", false, &e), 0);
     assert_false(is_locked());
     redrive_state_close(&s);
     mem_free(object);

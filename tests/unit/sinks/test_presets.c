@@ -13,7 +13,7 @@ static const struct {
     uint64_t limit_mib;
     bool zstd;
 } ROWS[] = {
-    {"none", "url: http://h", "http://h/", "X-Amz-Firehose-Access-Key: K", 64, false},
+    {"none", "url: http://h\nformat: firehose", "http://h/", "X-Amz-Firehose-Access-Key: K", 64, false},
     {"datadog", "", "https://aws-kinesis-http-intake.logs.datadoghq.com/v1/input", "X-Amz-Firehose-Access-Key: K", 4,
      false},
     {"datadog", "site: datadoghq.eu", "https://aws-kinesis-http-intake.logs.datadoghq.eu/v1/input",

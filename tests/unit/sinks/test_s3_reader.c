@@ -65,7 +65,8 @@ static void addresses(void **state)
         assert_int_equal(s3_reader_list(r, SLICE("a/b"), SLICE(""), NOW, &rq, &e), 0);
         assert_string_equal(rq.url, cases[i].list);
         http_request_release(&rq);
-        assert_int_equal(s3_reader_get(r, SLICE("a/b +../.."), 99, NOW, &rq, &e), 0);
+        assert_int_equal(s3_reader_get(r, SLICE("a/b +../.."), &(struct s3_piece){.n = 99, .size = 99}, NOW, &rq, &e),
+                         0);
         assert_string_equal(rq.url, cases[i].get);
         assert_string_equal(rq.method, "GET");
         assert_true(rq.response_max == 99 && rq.timeout == 7 * NSEC_PER_SEC && !rq.tls->insecure);
