@@ -320,6 +320,15 @@ int cli_run_once(const struct settings *s)
     return run_settings(&(struct run){.settings = s, .once = true});
 }
 
+static bool reads_to_an_end(const struct settings *s)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++)
+            if (s->streams[i].inputs[j].ops->finite)
+                return true;
+    return false;
+}
+
 static int run_main(int argc, char **argv)
 {
     struct run_options o = {.config = NULL};
@@ -331,6 +340,11 @@ static int run_main(int argc, char **argv)
     s = cli_load_settings(o.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
+    if (o.once && !reads_to_an_end(s)) {
+        rc = cli_usage_error(&cli_run, "%s: --once needs a stream with an input that ends (tail, stdin)", s->path);
+        settings_free(&s);
+        return rc;
+    }
     log_set_level(s->log_level);
     rc = run_settings(&(struct run){.settings = s, .once = o.once, .timeout = o.timeout});
     settings_free(&s);
