@@ -73,7 +73,10 @@ static const char COMMON[] =
     "  not set; `${env:NAME:-default}` has a default for when it is not set or empty; `${file:PATH}` is the text of a\n"
     "  file, up to 64KiB, without one line break at its end. They work on values that are parsed already, so what "
     "they\n"
-    "  bring in can never become YAML. Write `$${` for a literal `${`. No message ever shows a value that has one.\n"
+    "  bring in can never become YAML. Inside `{ }` and `[ ]` such a value must stand in quotes: `{ path: "
+    "\"${env:OUT}\" "
+    "}`.\n"
+    "  Write `$${` for a literal `${`. No message ever shows a value that has one.\n"
     "- **Plain YAML**: one UTF-8 document of at most 10MB and 32 levels. Tags (`!`), anchors (`&`), aliases (`*`) and\n"
     "  merge keys (`<<`) are refused, unknown and duplicate keys too. Quote values that begin with such a character.\n";
 

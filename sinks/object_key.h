@@ -53,7 +53,7 @@ struct object_key_conf {
 #define OBJECT_KEY_FIELDS(conf, key)                                                                                   \
     {.name = "prefix", .type = CFG_STRING, .offset = offsetof(conf, key.prefix), .max = OBJECT_PREFIX_MAX,             \
      .help = "what object names begin with; may hold !{timestamp:PATTERN} and !{firehose:random-string}, times as " \
-             "!{timestamp:yyyy/MM/dd} (not %Y/%m/%d); left out: yyyy/MM/dd/HH/"},                                                                                        \
+             "!{timestamp:yyyy/MM/dd} (not %Y/%m/%d; a literal % is \\%); left out: yyyy/MM/dd/HH/"},                                                                                        \
     {.name = "error_prefix", .type = CFG_STRING, .offset = offsetof(conf, key.error_prefix), .max = OBJECT_PREFIX_MAX, \
      .help = "in a `backup`: what the names of error objects begin with; with expressions it must hold "               \
              "!{firehose:error-output-type}; left out: PREFIX"                  \
