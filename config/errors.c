@@ -26,6 +26,12 @@ struct cfg_errors {
     cfg_hint *hint;
 };
 
+static void release(struct mistake *m)
+{
+    mem_free(m->file);
+    mem_free(m->message);
+}
+
 struct cfg_errors *cfg_errors_new(void)
 {
     return mem_alloc(sizeof(struct cfg_errors));
@@ -35,11 +41,22 @@ void cfg_errors_free(struct cfg_errors **errs)
 {
     if (!*errs)
         return;
-    for (size_t i = 0; i < (*errs)->kept_count; i++) {
-        mem_free((*errs)->kept[i].file);
-        mem_free((*errs)->kept[i].message);
-    }
+    for (size_t i = 0; i < (*errs)->kept_count; i++)
+        release(&(*errs)->kept[i]);
     MEM_CLEAR(*errs);
+}
+
+/* Makes room for a mistake, which says more than a warning. False: there is none. */
+static bool drop_warning(struct cfg_errors *errs)
+{
+    for (size_t i = errs->kept_count; i > 0; i--) {
+        if (!errs->kept[i - 1].warning)
+            continue;
+        release(&errs->kept[i - 1]);
+        errs->kept[i - 1] = errs->kept[--errs->kept_count];
+        return true;
+    }
+    return false;
 }
 
 static void add(struct cfg_errors *errs, bool warning, struct srcpos at, const char *fmt, va_list ap)
@@ -47,7 +64,7 @@ static void add(struct cfg_errors *errs, bool warning, struct srcpos at, const c
     char message[MESSAGE_MAX];
 
     errs->count[warning]++;
-    if (errs->kept_count == CFG_ERRORS_MAX)
+    if (errs->kept_count == CFG_ERRORS_MAX && (warning || !drop_warning(errs)))
         return;
     vsnprintf(message, sizeof(message), fmt, ap);
     text_one_line(message);
@@ -55,7 +72,7 @@ static void add(struct cfg_errors *errs, bool warning, struct srcpos at, const c
         .file = at.file ? mem_strdup(at.file) : NULL,
         .line = at.line,
         .column = at.column,
-        .order = errs->kept_count,
+        .order = errs->count[false] + errs->count[true],
         .warning = warning,
         .message = mem_strdup(message),
     };

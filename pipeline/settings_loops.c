@@ -6,6 +6,7 @@
 #include "config/node.h"
 #include "config/options.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/true_path.h"
 #include "pipeline/settings_sink.h"
 
 #include <string.h>
@@ -60,6 +61,7 @@ static void release(struct loops *l)
     mem_free(l->edges);
 }
 
+/* `path` is a true_path(). */
 static bool reads(const struct reader *r, const char *path, size_t *item)
 {
     return r->input->ops->reach_has(r->reach, path, item);
@@ -98,8 +100,12 @@ static void add_sink(struct loops *l, const struct stream_settings *st, const st
         const struct sink_seal_id id = {.first = 1, .last = 1, .oldest = clock_wall(), .error_type = types[i]};
 
         buf_clear(&path);
-        if (sink->ops->local_file(state, &id, st->codec ? st->codec->extension : "", &path) == 0)
-            add_edges(l, st, sink, buf_cstr(&path));
+        if (sink->ops->local_file(state, &id, st->codec ? st->codec->extension : "", &path) == 0) {
+            char *true_name = true_path(buf_cstr(&path));
+
+            add_edges(l, st, sink, true_name);
+            mem_free(true_name);
+        }
     }
     buf_release(&path);
     sink->ops->close(&state);
@@ -182,9 +188,11 @@ static void check_data_dir(const struct loops *l, const struct reader *r)
         char *path = name ? mem_printf("%s/%.*s%s%s", l->s->data_dir, (int)(name - FILES[i]), FILES[i], r->stream->name,
                                        name + 2)
                           : mem_printf("%s/%s", l->s->data_dir, FILES[i]);
+        char *true_name = true_path(path);
         size_t item = 0;
-        bool found = reads(r, path, &item);
+        bool found = reads(r, true_name, &item);
 
+        mem_free(true_name);
         mem_free(path);
         if (!found)
             continue;
@@ -221,12 +229,14 @@ const struct stream_settings *settings_reader_of(const struct settings *s, const
 {
     const struct stream_settings *found = NULL;
     struct loops l = {.s = s};
+    char *true_name = true_path(path);
     size_t item;
 
     open_readers(&l);
     for (size_t i = 0; i < l.reader_count && !found; i++)
-        if (reads(&l.readers[i], path, &item))
+        if (reads(&l.readers[i], true_name, &item))
             found = l.readers[i].stream;
     release(&l);
+    mem_free(true_name);
     return found;
 }

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/mem.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 const struct cfg_field tls_fields[] = {
@@ -65,7 +66,13 @@ void tls_options_release(struct tls_options *t)
 
 static int readable(const char *option, const char *path, struct err *e)
 {
-    return path && access(path, R_OK) < 0 ? err_errno(e, "tls.%s: cannot read `%s`", option, path) : 0;
+    struct stat st;
+
+    if (!path)
+        return 0;
+    if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+        return err_errno(e, "tls.%s: cannot read `%s`", option, path);
+    return S_ISREG(st.st_mode) ? 0 : err_set(e, ERR_CONFIG, "tls.%s: `%s` is not a file", option, path);
 }
 
 static int check_pair(const struct tls_options *t, struct err *e)

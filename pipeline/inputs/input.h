@@ -57,7 +57,7 @@ struct input_ops {
     /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. May
      * be NULL. */
     void (*check_conf)(const void *conf, const char *base_dir, const struct cfg_options *o);
-    /* For inputs that read files: would it read a local file of this name (absolute), if there were one? *item is which of its
+    /* For inputs that read files: would it read a local file of this name (as true_path() gives it), if there were one? *item is which of its
      * `paths`. All three, or NULL. */
     void *(*reach_open)(const void *conf, const char *base_dir);
     bool (*reach_has)(const void *reach, const char *path, size_t *item);

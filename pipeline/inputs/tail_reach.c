@@ -181,16 +181,10 @@ static bool reaches(const struct tail_reach *r, const struct way_in *w, const ch
 
 bool tail_reach_has(const struct tail_reach *r, const char *path, size_t *item)
 {
-    char *true_name;
-    bool found = false;
-
-    if (!r->good)
-        return false;
-    true_name = true_path(path);
-    for (size_t i = 0; i < r->count && !found; i++) {
-        found = reaches(r, &r->ways[i], true_name);
-        *item = r->tail.patterns[r->ways[i].pattern].item;
-    }
-    mem_free(true_name);
-    return found;
+    for (size_t i = 0; r->good && i < r->count; i++)
+        if (reaches(r, &r->ways[i], path)) {
+            *item = r->tail.patterns[r->ways[i].pattern].item;
+            return true;
+        }
+    return false;
 }

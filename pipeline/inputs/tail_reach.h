@@ -16,7 +16,7 @@ struct tail_reach;
 struct tail_reach *tail_reach_new(const void *conf, const char *base_dir);
 void tail_reach_free(struct tail_reach **r);
 
-/* `path` is absolute. *item: which of `paths` it is, from 0. */
+/* `path` is as true_path() gives it. *item: which of `paths` it is, from 0. */
 bool tail_reach_has(const struct tail_reach *r, const char *path, size_t *item);
 
 #endif

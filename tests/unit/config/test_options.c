@@ -109,6 +109,26 @@ static void a_value_has_one_mistake(void **state)
     assert_said(&p, "c.yaml:2:11: bucket: bad\n");
 }
 
+static void warnings_make_room_for_mistakes(void **state)
+{
+    struct cfg_errors *errs = cfg_errors_new();
+    struct buf said;
+
+    (void)state;
+    buf_init(&said, 65536);
+    for (unsigned i = 0; i < CFG_ERRORS_MAX; i++)
+        cfg_warning(errs, (struct srcpos){"c.yaml", i + 1, 1}, "look");
+    for (unsigned i = 0; i < CFG_ERRORS_MAX + 1; i++)
+        cfg_error(errs, (struct srcpos){"c.yaml", 1000 + i, 1}, "wrong");
+    cfg_warning(errs, (struct srcpos){"c.yaml", 1, 1}, "look");
+    cfg_errors_print(errs, &said);
+    assert_null(strstr(buf_cstr(&said), "look"));
+    assert_non_null(strstr(buf_cstr(&said), "c.yaml:1099:1: wrong\nand 102 more\n"));
+    assert_int_equal(cfg_errors_count(errs), CFG_ERRORS_MAX + 1);
+    buf_release(&said);
+    cfg_errors_free(&errs);
+}
+
 static void what_came_from_outside_is_not_shown(void **state)
 {
     (void)state;
@@ -126,6 +146,7 @@ int main(void)
         cmocka_unit_test(what_was_left_out_is_shown_where_it_would_belong),
         cmocka_unit_test(an_element_of_a_list_has_a_place_of_its_own),
         cmocka_unit_test(a_value_has_one_mistake),
+        cmocka_unit_test(warnings_make_room_for_mistakes),
         cmocka_unit_test(what_came_from_outside_is_not_shown),
     };
 

@@ -57,13 +57,14 @@ static bool reached(const char *pattern, const char *exclude, const char *path)
     char *patterns[] = {(char *)pattern}, *excludes[] = {(char *)exclude};
     struct tail_conf conf = {.paths = {patterns, 1}, .exclude = {excludes, exclude ? 1 : 0}, .follow_symlinks = true};
     struct tail_reach *r = tail_reach_new(&conf, dir);
-    char *full = mem_printf("%s/%s", dir, path);
+    char *written = mem_printf("%s/%s", dir, path), *full = true_path(written);
     size_t item = 7;
     bool yes = tail_reach_has(r, full, &item);
 
     if (yes)
         assert_int_equal(item, 0);
     mem_free(full);
+    mem_free(written);
     tail_reach_free(&r);
     return yes;
 }
