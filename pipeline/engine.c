@@ -22,14 +22,10 @@
 
 #define TICK_MS      200
 #define MALLOC_KEEPS (32 * (int)MIB) /* the largest glibc takes */
-/* What of limits.memory is for records on their way in; the rest is for bodies on their way out, so that a flood of
- * input can never starve the deliveries that would make room. */
-#define INTAKE_SHARE 4
 /* Of what is for records on their way in, room for one large request belongs to the API where there is one: files that
  * are read as fast as the disk allows would take all of it, and producers would be turned away meanwhile. Files and
  * standard input never get less than what they need to go on. */
-#define API_RESERVE (API_BODY_MAX_BYTES + PUT_BATCH_MAX_BYTES)
-#define READ_LEAST  (4 * MIB)
+#define READ_LEAST (4 * MIB)
 
 struct engine_input {
     const struct input_ops *ops;
@@ -161,10 +157,10 @@ static void share_descriptors(struct engine *en)
 
 static void share_memory(struct engine *en)
 {
-    size_t intake = en->settings->memory_limit / INTAKE_SHARE, reading = intake;
+    size_t intake = settings_intake(en->settings), reading = intake;
 
     if (en->settings->api_used && !en->once)
-        reading = intake > API_RESERVE + READ_LEAST ? intake - API_RESERVE : READ_LEAST;
+        reading = intake > API_REQUEST_MEMORY + READ_LEAST ? intake - API_REQUEST_MEMORY : READ_LEAST;
     budget_init(&en->intake, intake);
     budget_init(&en->outgo, en->settings->memory_limit - intake);
     budget_init_part(&en->reading, &en->intake, reading);

@@ -283,6 +283,15 @@ struct settings *settings_load(const char *path, const struct settings_use *use,
     return s;
 }
 
+uint64_t settings_intake(const struct settings *s)
+{
+    uint64_t quarter = s->memory_limit / 4, half = s->memory_limit / 2;
+
+    if (!s->api_used || quarter >= API_REQUEST_MEMORY)
+        return quarter;
+    return half < API_REQUEST_MEMORY ? half : API_REQUEST_MEMORY;
+}
+
 const struct stream_settings *settings_stream(const struct settings *s, const char *name)
 {
     for (size_t i = 0; i < s->stream_count; i++)

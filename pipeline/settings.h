@@ -97,6 +97,10 @@ struct settings_use {
 
 extern const struct settings_use SETTINGS_ALL;
 
+/* Of limits.memory, what is for records on their way in; the rest is for bodies on their way out, so that a flood of input can
+ * never starve the deliveries that would make room. A quarter; with an API, room for one large request as far as half allows. */
+uint64_t settings_intake(const struct settings *s);
+
 /* All mistakes at once in errs; NULL when there are any. `path` NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. */
 struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs);
 /* As settings_load() from text; `name` is what messages call it, `base_dir` where relative paths start. */

@@ -18,21 +18,19 @@ struct rules {
 /* --- memory --------------------------------------------------------------------------------------------------------
  */
 
-/* What one holder takes at most must fit, or it would wait for ever. A quarter is for what comes in (engine.c). Of a request to
- * the API that is its body; with 4 MiB of records, the most there can be, it needs half as much again: whoever gives less does
- * without such calls, and sees the stream `blocked` when one comes. */
+/* What one holder takes at most must fit, or it would wait for ever. */
 static void check_memory(const struct rules *r)
 {
-    uint64_t in = r->s->memory_limit / 4, out = r->s->memory_limit - in;
-    uint64_t request = API_BODY_MAX_BYTES;
+    uint64_t in = settings_intake(r->s), out = r->s->memory_limit - in;
+    uint64_t request = API_REQUEST_MEMORY;
 
     if (r->s->memory_limit == 0) /* it has a mistake of its own */
         return;
     if (r->s->api_used && in < request)
         cfg_error(r->errs, settings_place(r->s, "limits", "memory"),
-                  "`memory`: one large request to the API can take %lluMiB, and a quarter of the limit is for what "
+                  "`memory`: one large request to the API can take %lluMiB, and at most half of the limit is for what "
                   "comes in: set %lluMiB or more",
-                  (unsigned long long)(request / MIB), (unsigned long long)(4 * request / MIB));
+                  (unsigned long long)(request / MIB), (unsigned long long)(2 * request / MIB));
     for (size_t i = 0; i < r->s->stream_count; i++) {
         const struct stream_settings *st = &r->s->streams[i];
         const struct cfg_node *size = cfg_node_get(cfg_node_get(st->node, "buffer"), "size");

@@ -19,6 +19,8 @@
 #define PUT_BATCH_MAX_BYTES   (4 * MIB)
 /* A request body; 4 MiB of base64 is 5.6 MiB, the rest is JSON around it. */
 #define API_BODY_MAX_BYTES (8 * MIB)
+/* What one request takes at most: its body, and the records decoded from it. */
+#define API_REQUEST_MEMORY (API_BODY_MAX_BYTES + PUT_BATCH_MAX_BYTES)
 /* Firehose: [a-zA-Z0-9_.-]{1,64} */
 #define STREAM_NAME_MAX 64
 
