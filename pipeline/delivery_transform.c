@@ -298,7 +298,9 @@ static void fails_without_backup(struct delivery *d)
     snprintf(message, sizeof(message),
              "%" PRIu64 " records fail in the transform and the stream has no backup for them: %s", t->failed_lines,
              t->failure);
-    pause_transform(d, "ProcessingFailed", message, "mend the script, or give the stream a `backup`");
+    pause_transform(
+        d, "ProcessingFailed", message,
+        "mend the script and start again (with `watch: true` mending is enough), or give the stream a `backup`");
 }
 
 static void count_made(struct delivery *d)
