@@ -248,7 +248,8 @@ static const struct cfg_field in_flight_fields[] = {
      .def = "4",
      .min = 1,
      .max = 64,
-     .help = "what it grows to, one by one, while all works"},
+     .help =
+         "what it grows to, one by one, while all works; batches that wait while others get through are not counted"},
     {.name = NULL},
 };
 
