@@ -13,7 +13,10 @@ static void split(const struct delivery_view *v, struct delivery_step *s)
     if (v->taken > 1) {
         s->window = v->taken / 2;
         s->regrow = false;
-    } else if (!v->no_room && !v->to_backup) {
+    } else if (v->no_room) {
+        s->in_memory = true;
+        s->window = 1;
+    } else if (!v->to_backup) {
         s->body = BODY_REFUSED;
         s->regrow = true;
     }
@@ -51,7 +54,7 @@ static void judge_body(const struct delivery_view *v, struct delivery_step *s)
 
 struct delivery_step delivery_judge(const struct delivery_view *v)
 {
-    struct delivery_step s = {.window = v->window, .regrow = v->regrow};
+    struct delivery_step s = {.window = v->window, .regrow = v->regrow, .in_memory = v->in_memory};
     uint64_t open = v->open, refused = v->refused, arrived = 0, refused_now = 0;
     bool smaller;
 
@@ -65,7 +68,7 @@ struct delivery_step delivery_judge(const struct delivery_view *v)
     assert(arrived + refused_now <= open);
     open -= arrived + refused_now;
     refused += refused_now;
-    smaller = v->outcome == SINK_SPLIT && (v->taken > 1 || refused_now > 0);
+    smaller = v->outcome == SINK_SPLIT && (v->taken > 1 || refused_now > 0 || (s.in_memory && !v->in_memory));
 
     if (open > 0 && (v->outcome == SINK_RETRY || v->outcome == SINK_PARTIAL) && is_expired(v)) {
         s.give_up = true;

@@ -24,6 +24,7 @@ struct delivery_view {
     bool to_backup;                /* it went to the backup: the last safe place, where nothing is given up */
     bool has_backup;               /* the stream has one */
     bool no_room;                  /* it was not sent: there was no place for it on our own disk. No record's fault */
+    bool in_memory;                /* ... although it was one record, which may lie in memory then */
     uint64_t taken;                /* records in the body; with a split: that were to be in it */
     uint64_t arrived, refused_now; /* of them, with a partial answer */
     uint64_t open;                 /* records that want a body, those of this one among them */
@@ -54,7 +55,8 @@ struct delivery_step {
     enum delivery_next next;
     uint64_t window;
     bool regrow;
-    bool put_off; /* the wait counts the partial answers so far, not the failures in a row */
+    bool in_memory; /* the next body is one record, and lies in memory whatever room the disk has */
+    bool put_off;   /* the wait counts the partial answers so far, not the failures in a row */
     enum delivery_word say;
 };
 

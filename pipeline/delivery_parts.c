@@ -264,6 +264,7 @@ static struct delivery_view view_of(struct delivery *d, const struct shipment *s
         .to_backup = part != PART_RECORDS,
         .has_backup = d->host->backup != NULL,
         .no_room = s->no_room,
+        .in_memory = s->in.in_memory,
         .window = s->in.records.window,
         .regrow = d->regrow[part],
         .taken = f ? s->out.taken : 1,
@@ -413,6 +414,7 @@ static void apply(struct delivery *d, struct shipment *s, enum delivery_part par
     if (step->put_off)
         s->failures = ++d->partial_answers;
     s->in.records.window = step->window;
+    s->in.in_memory = step->in_memory;
     d->regrow[part] = step->regrow;
 }
 

@@ -84,7 +84,7 @@ static bool may_have_more(const struct shipment *s, uint64_t bytes)
 bool shipment_start(struct target_slot *slot)
 {
     struct shipment *s = CONTAINER_OF(slot, struct shipment, slot);
-    uint64_t bytes = stage_memory(s->expected) + EXCHANGE_MEMORY;
+    uint64_t bytes = (s->in.in_memory ? LONE_BODY_MEMORY_MAX : stage_memory(s->expected)) + EXCHANGE_MEMORY;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;

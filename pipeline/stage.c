@@ -265,6 +265,11 @@ static int head_differs(const struct stage_in *in, struct worker *w, const struc
     return 0;
 }
 
+struct body *stage_body(const struct stage_in *in)
+{
+    return body_new(in->tmp_dir, in->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX);
+}
+
 static int encode(const struct stage_in *in, struct worker *w, bool exact, uint64_t window, struct stage_out *out)
 {
     const struct fates *f = in->records.fates;
@@ -278,7 +283,7 @@ static int encode(const struct stage_in *in, struct worker *w, bool exact, uint6
     if (!range_of(&in->records, p.room, &first, &last))
         p.full = true;
     stage_out_release(out);
-    *out = (struct stage_out){.body = body_new(in->tmp_dir, BODY_MEMORY_MAX), .id = id_of(&in->records, first, last)};
+    *out = (struct stage_out){.body = stage_body(in), .id = id_of(&in->records, first, last)};
     expected = out->id;
     if (begin_body(&p, exact) < 0 || add_records(&p) < 0)
         return -1;

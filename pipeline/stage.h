@@ -43,6 +43,7 @@ struct stage_in {
     int level;
     unsigned digests; /* SINK_SHA256 | SINK_CRC32C */
     bool sizes;       /* out->sizes is wanted */
+    bool in_memory;   /* the body is one record, and there is no room for a file */
     const char *tmp_dir;
 };
 
@@ -80,6 +81,8 @@ MUST_CHECK int stage_lines(const struct stage_in *in, struct body *lines, struct
 
 /* Fills sha256 and crc32c of out->body, as `digests` asks. */
 MUST_CHECK int stage_digest(unsigned digests, struct worker *w, struct stage_out *out);
+/* An empty one for `in`. */
+struct body *stage_body(const struct stage_in *in);
 void stage_out_release(struct stage_out *out);
 
 /* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */

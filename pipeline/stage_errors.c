@@ -92,7 +92,7 @@ int stage_errors(const struct stage_in *in, const struct stage_failure *f, struc
     struct lines l = {.in = in, .failure = f, .w = w, .out = out};
     int rc;
 
-    *out = (struct stage_out){.body = body_new(in->tmp_dir, BODY_MEMORY_MAX)};
+    *out = (struct stage_out){.body = stage_body(in)};
     out->id = (struct sink_seal_id){.first = in->records.seal->first,
                                     .last = in->records.seal->last,
                                     .oldest = in->records.seal->oldest,

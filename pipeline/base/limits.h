@@ -121,10 +121,12 @@
 /* ... and this is the most that one may hold there. A batch has 128 MiB at most (buffer.size), error lines are base64, JSON of other
  * bytes may be several times as long. */
 #ifdef TIGHT
-#define BODY_BYTES_MAX (16 * MIB)
+#define BODY_BYTES_MAX (256 * MIB)
 #else
 #define BODY_BYTES_MAX (1 * GIB)
 #endif
+/* A body of a single record that has no room in a file: the largest record, six times as long in JSON, and what stands around it. */
+#define LONE_BODY_MEMORY_MAX (8 * MIB)
 
 /* What a transform may make of a batch: twice what went in, or this if it is more. A batch that makes more is worked on in halves, down to
  * the record that makes so much alone, which fails. */

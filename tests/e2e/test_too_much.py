@@ -44,7 +44,7 @@ def test_a_batch_of_which_too_much_comes_out_goes_in_pieces(t):
     if not t.sanitized:
         assert d.peak_rss() < 200 * MIB, d.peak_rss()
     d.stop()
-    assert 2 <= len(objects.read_dir(t.path("out"))) <= 4, "pieces of half the batch"
+    assert len(objects.read_dir(t.path("out"))) >= 2, "pieces of half the batch"
     assert count_copies(t) == times
 
 
@@ -102,10 +102,10 @@ def test_one_record_that_becomes_very_many_empty_ones(t):
         wait_until("the record is settled", lambda: d.books("app").spooled == 0, 60 * t.slow)
     books = d.books("app")
     books.assert_balanced()
-    assert books.delivered >= 2 and books.delivered + books.backed_up == 3, books
+    assert books.delivered >= 1 and books.delivered + books.backed_up == 3, books
     d.stop()
-    want = 20001 + (300000 if books.delivered == 3 else 0)
-    assert sum(objects.unpack(body).count(b"\n") for body in objects.read_dir(t.path("out")).values()) == want
+    got = sum(objects.unpack(body).count(b"\n") for body in objects.read_dir(t.path("out")).values())
+    assert got == {1: 1, 2: 20001, 3: 320001}[books.delivered], (got, books)
 
 
 def test_a_batch_that_needs_a_file_is_delivered_from_a_disk_that_is_full(t):
@@ -116,7 +116,6 @@ def test_a_batch_that_needs_a_file_is_delivered_from_a_disk_that_is_full(t):
         pass
     config = one_stream("app", to_file(t), size="16MiB", interval="900s", spool={"limit": "1GiB"})
     config["data_dir"] = os.path.join(disk, "data")
-    config["shutdown"] = {"grace": "1s"}
     d = t.daemon(config).start()
     client, n = Firehose(d.api_port), 0
     acked = []

@@ -42,7 +42,8 @@ static void fill(struct record_list *l, uint64_t count)
     struct err e;
 
     for (uint64_t i = 0; i < count; i++)
-        assert_int_equal(record_list_add(l, nth(i), seq_of(i), (nsec)i, &e), 0);
+        if (record_list_add(l, nth(i), seq_of(i), (nsec)i, &e) < 0)
+            fail_msg("%s", e.msg);
     assert_int_equal(record_list_finish(l, &e), 0);
     assert_int_equal(record_list_count(l), count);
 }
