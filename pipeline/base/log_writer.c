@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define RESCUE_WAIT_MS 100
+#define MOMENT         (20 * NSEC_PER_MSEC)
 /* A descriptor that does not wait itself (O_NONBLOCK is set by whoever shares it) is asked again so often. */
 #define FULL_WAIT_MS 200
 
@@ -26,6 +27,7 @@ struct log_writer {
     atomic_size_t put, taken;  /* written with the lock held */
     uint64_t dropped, told;    /* guarded by lock; lines, and how many of them have been told */
     bool writing, ended, stop; /* guarded by lock */
+    bool hangs;                /* nothing was written for a moment; guarded by lock */
     char ring[LOG_RING_BYTES];
 };
 
@@ -104,7 +106,7 @@ static void write_piece(struct log_writer *w, const char *p, size_t n, size_t fr
     pthread_mutex_unlock(&w->lock);
     lost = write_lines(w->fd, p, n);
     pthread_mutex_lock(&w->lock);
-    w->writing = false;
+    w->writing = w->hangs = false;
     atomic_fetch_add(&w->taken, from_ring);
     if (from_ring == 0)
         w->told = lost ? w->told : dropped;
@@ -168,10 +170,26 @@ int log_writer_start(struct log_writer **out, int fd, size_t (*say_dropped)(uint
     return 0;
 }
 
+/* Locks: w->lock held. */
+static bool fits(const struct log_writer *w, size_t n)
+{
+    return n <= LOG_RING_BYTES - held(w);
+}
+
+/* Locks: w->lock held. */
+static void wait_a_moment(struct log_writer *w, size_t n)
+{
+    struct timespec until = clock_timespec(clock_mono() + MOMENT);
+
+    while (!fits(w, n) && !w->hangs && !w->ended)
+        w->hangs = pthread_cond_timedwait(&w->written, &w->lock, &until) != 0;
+}
+
 void log_writer_put(struct log_writer *w, struct slice line)
 {
     pthread_mutex_lock(&w->lock);
-    if (line.n > LOG_RING_BYTES - held(w)) {
+    wait_a_moment(w, line.n);
+    if (!fits(w, line.n)) {
         w->dropped++;
     } else {
         size_t at = atomic_load(&w->put) % LOG_RING_BYTES, room = LOG_RING_BYTES - at;

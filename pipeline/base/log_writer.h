@@ -28,7 +28,8 @@ struct log_writer;
 MUST_CHECK int log_writer_start(struct log_writer **w, int fd,
                                 size_t (*say_dropped)(uint64_t lines, char out[LOG_LINE_MAX]), struct err *e);
 
-/* One line with its newline, at most LOG_LINE_MAX bytes. Never waits. */
+/* One line with its newline, at most LOG_LINE_MAX bytes. Where the ring is full it waits for a moment, so that a burst of lines
+ * outruns nobody; when nothing was written in that time it hangs, and nobody waits again until lines flow. */
 void log_writer_put(struct log_writer *w, struct slice line);
 
 /* How many lines were never written: the ring was full, or writing them failed. */

@@ -112,6 +112,28 @@ static void what_does_not_fit_is_dropped_counted_and_told_when_lines_flow_again(
     take_down(&s);
 }
 
+static void a_burst_of_lines_outruns_nobody(void **state)
+{
+    enum { LINES = 20000 };
+    struct err e;
+    struct log_writer *w;
+    FILE *f = tmpfile();
+    char line[64];
+
+    (void)state;
+    assert_non_null(f);
+    assert_int_equal(log_writer_start(&w, fileno(f), say, &e), 0);
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof(line), "a line of the start, one of very many: %06u\n", i);
+        log_writer_put(w, slice_str(line));
+    }
+    assert_true(log_writer_flush(w, PATIENCE));
+    assert_int_equal(log_writer_dropped(w), 0);
+    assert_int_equal(lseek(fileno(f), 0, SEEK_CUR), (off_t)(LINES * strlen(line)));
+    assert_true(log_writer_stop(&w, PATIENCE));
+    fclose(f);
+}
+
 static void a_writer_that_hangs_is_left_behind_in_time(void **state)
 {
     struct stand s;
@@ -175,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_come_out_in_order_and_a_flush_waits_for_them),
         cmocka_unit_test(what_does_not_fit_is_dropped_counted_and_told_when_lines_flow_again),
+        cmocka_unit_test(a_burst_of_lines_outruns_nobody),
         cmocka_unit_test(a_writer_that_hangs_is_left_behind_in_time),
         cmocka_unit_test(a_reader_that_is_gone_costs_the_lines_and_nothing_else),
         cmocka_unit_test(a_descriptor_that_does_not_wait_itself_loses_nothing),
