@@ -1,6 +1,7 @@
 #include "config/errors.h"
 
 #include "config/text.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <stdarg.h>

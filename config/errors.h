@@ -8,11 +8,10 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-#define CFG_ERRORS_MAX 100
 
 struct cfg_errors;
 

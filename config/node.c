@@ -2,6 +2,7 @@
 
 #include "config/tree.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>

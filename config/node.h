@@ -34,10 +34,6 @@ struct cfg_node {
 
 struct cfg_tree;
 
-#define CFG_FILE_MAX  10000000 /* bytes of one file */
-#define CFG_DEPTH_MAX 32       /* mappings and lists inside one another */
-#define CFG_NODES_MAX 500000   /* keys and values of one file */
-
 /* Parses and interpolates. Mistakes go into errs; NULL when there is nothing to bind (then errs is not empty). `name`
  * is what messages call the file; copied. ${file:..} starts in the file's folder. */
 struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs);

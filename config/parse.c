@@ -9,6 +9,7 @@
 #include "config/text.h"
 #include "config/tree.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>

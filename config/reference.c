@@ -1,12 +1,11 @@
 #include "config/reference.h"
 
 #include "config/scalar.h"
-#include "pipeline/base/limits.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define CELL_MAX   (4 * KIB)
+#define CELL_MAX   4096
 #define PREFIX_MAX 128
 
 static const char *type_text(const struct cfg_field *f)

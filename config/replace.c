@@ -1,5 +1,7 @@
 #include "config/replace.h"
 
+#include "pipeline/base/limits.h"
+
 #include "config/text.h"
 
 #include <ctype.h>

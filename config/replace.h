@@ -19,9 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REPLACE_FILE_MAX  (64 * KIB)
-#define REPLACE_TOTAL_MAX (4 * MIB)
-
 struct replace {
     const char *base_dir;
     size_t given; /* bytes that replacements put in so far */

@@ -13,14 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ADMIN_MAGIC = 0xad317, TIMEOUT_SECONDS = 10 };
-
-/* For a whole request, and for a whole answer: a page of some MiB may go over a slow line. */
-#define ASK_PATIENCE  (TIMEOUT_SECONDS * NSEC_PER_SEC)
-#define READ_PATIENCE (60 * NSEC_PER_SEC)
-
-/* A thousand streams make about 5 MiB of metrics. */
-#define PAGE_MAX_BYTES (64 * MIB)
+enum { ADMIN_MAGIC = 0xad317 };
 
 struct admin {
     unsigned magic;
@@ -168,7 +161,7 @@ static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const 
     struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
     enum MHD_Result rc;
 
-    buf_init(&re.body, PAGE_MAX_BYTES);
+    buf_init(&re.body, ADMIN_PAGE_MAX_BYTES);
     decide(a, c, method, path, &re);
     rc = send_reply(c, &re);
     buf_release(&re.body);
@@ -222,7 +215,7 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *p
         *upload_size = 0;
         return MHD_YES;
     }
-    await_client(c, READ_PATIENCE);
+    await_client(c, ADMIN_READ_PATIENCE);
     return respond(a, c, method, path);
 }
 
@@ -232,7 +225,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **request, enum 
     (void)cls;
     (void)how;
     *request = NULL;
-    await_client(c, 2 * ASK_PATIENCE);
+    await_client(c, 2 * ADMIN_ASK_SECONDS * NSEC_PER_SEC);
 }
 
 static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
@@ -262,8 +255,8 @@ static struct MHD_Daemon *start_daemon(struct admin *a)
 {
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0, NULL, NULL,
                             answer, a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(2 * ADMIN_CONNECTIONS),
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
-                            completed, a, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a, MHD_OPTION_END);
+                            MHD_OPTION_CONNECTION_TIMEOUT, ADMIN_ASK_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, completed, a,
+                            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a, MHD_OPTION_END);
 }
 
 /* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. */
@@ -274,7 +267,7 @@ static int start_listener(struct admin *a, struct err *e)
         .fd = a->socket.fd,
         .connections = ADMIN_CONNECTIONS,
         .make_room = true,
-        .patience = ASK_PATIENCE,
+        .patience = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
         .take = take_connection,
         .ctx = a,
     };

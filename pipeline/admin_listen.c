@@ -1,5 +1,7 @@
 #include "pipeline/admin_listen.h"
 
+#include "pipeline/base/limits.h"
+
 #include "config/address.h"
 
 #include <errno.h>
@@ -8,8 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { BACKLOG = 64 };
 
 static int open_socket(const struct addrinfo *ai)
 {
@@ -20,7 +20,7 @@ static int open_socket(const struct addrinfo *ai)
         return -1;
     /* Without it a restart fails for a minute while old connections time out. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, ADMIN_BACKLOG) == 0)
         return fd;
     saved = errno;
     close(fd);

@@ -1,5 +1,6 @@
 #include "pipeline/admin_page.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/human.h"
 

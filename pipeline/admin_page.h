@@ -10,6 +10,7 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/status.h"
 
 #include <stdbool.h>
@@ -36,7 +37,6 @@ struct page {
 
 void page_add(struct page *p, const char *literal);
 /* One short piece: at most PAGE_PIECE_MAX bytes, so no text of unknown length. */
-#define PAGE_PIECE_MAX 512
 void page_printf(struct page *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 void page_html(struct page *p, const char *text);  /* & < > " ' escaped */

@@ -1,8 +1,8 @@
 #include "pipeline/backoff.h"
 
+#include "pipeline/base/limits.h"
+
 #define JITTER_PERMILLE 150
-#define SCOUT_MIN       (8 * NSEC_PER_SEC)
-#define SCOUT_TURN      (1 * NSEC_PER_SEC)
 
 static nsec with_jitter(nsec wait, uint32_t random)
 {
@@ -22,7 +22,7 @@ nsec backoff_wait(unsigned failures, uint32_t random)
 
 nsec backoff_scout(unsigned scouts, uint32_t random)
 {
-    nsec turn = scouts * SCOUT_TURN;
+    nsec turn = scouts * BACKOFF_SCOUT_TURN;
 
-    return with_jitter(turn > SCOUT_MIN ? turn : SCOUT_MIN, random);
+    return with_jitter(turn > BACKOFF_SCOUT_MIN ? turn : BACKOFF_SCOUT_MIN, random);
 }

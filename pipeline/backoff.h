@@ -10,11 +10,6 @@
 
 #include <stdint.h>
 
-#define BACKOFF_FIRST (1 * NSEC_PER_SEC)
-#define BACKOFF_MAX   (120 * NSEC_PER_SEC)
-/* A wrong password is not cured by asking every second. */
-#define BACKOFF_MISCONFIGURED_MIN (5 * NSEC_PER_SEC)
-
 /* The wait after failure number `failures` (1, 2, ...). `random` is any 32 random bits. */
 nsec backoff_wait(unsigned failures, uint32_t random);
 

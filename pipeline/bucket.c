@@ -10,9 +10,6 @@
 #include <poll.h>
 #include <stdio.h>
 
-#define ATTEMPTS_MAX    5
-#define RETRY_AFTER_MAX (30 * NSEC_PER_SEC) /* somebody sits and waits */
-
 struct bucket {
     const struct s3_reader *reader;
     struct transport *transport;
@@ -113,8 +110,8 @@ static void pause_after(unsigned failures, nsec asked_for)
 {
     nsec wait = backoff_wait(failures, random_bits());
 
-    if (asked_for > RETRY_AFTER_MAX)
-        asked_for = RETRY_AFTER_MAX;
+    if (asked_for > BUCKET_RETRY_AFTER_MAX)
+        asked_for = BUCKET_RETRY_AFTER_MAX;
     poll(NULL, 0, (int)((wait > asked_for ? wait : asked_for) / NSEC_PER_MSEC));
 }
 
@@ -123,7 +120,7 @@ static enum bucket_outcome ask_for(struct bucket *b, struct ask *a, struct slice
 {
     enum bucket_outcome outcome = BUCKET_AWAY;
 
-    for (unsigned attempt = 1; outcome == BUCKET_AWAY && attempt <= ATTEMPTS_MAX; attempt++) {
+    for (unsigned attempt = 1; outcome == BUCKET_AWAY && attempt <= BUCKET_ATTEMPTS_MAX; attempt++) {
         struct http_request rq;
         int rc;
 
@@ -138,7 +135,7 @@ static enum bucket_outcome ask_for(struct bucket *b, struct ask *a, struct slice
         outcome = say(a, e);
     }
     if (outcome == BUCKET_AWAY)
-        err_wrap(e, "given up after %d attempts", ATTEMPTS_MAX);
+        err_wrap(e, "given up after %d attempts", BUCKET_ATTEMPTS_MAX);
     return outcome;
 }
 

@@ -1,10 +1,10 @@
 #include "pipeline/bucket_options.h"
 
+#include "pipeline/base/limits.h"
+
 #include "sinks/sinks.h"
 
 #include <string.h>
-
-#define TIMEOUT (300 * NSEC_PER_SEC) /* as the sink's default */
 
 static const struct s3_conf *if_same(const struct sink_ops *ops, const void *conf, const char *bucket)
 {
@@ -29,7 +29,7 @@ void bucket_options_choose(const struct bucket_question *q, struct bucket_option
         out->place = "destination.s3.";
         out->section = "destination";
     } else {
-        out->conf = (struct s3_conf){.bucket = q->bucket, .timeout = TIMEOUT, .tls = {.verify = true}};
+        out->conf = (struct s3_conf){.bucket = q->bucket, .timeout = BUCKET_TIMEOUT, .tls = {.verify = true}};
     }
     if (q->endpoint)
         out->conf.endpoint = q->endpoint;

@@ -18,9 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An input that pauses this long has its lines sent, full batch or not. */
-#define IDLE_MS 200
-
 static const char put_help[] =
     "usage: sluice put --stream NAME [-c FILE | --endpoint URL] [FILE...]\n"
     "\n"
@@ -114,7 +111,7 @@ static int put_lines_of(struct job *j, int fd)
 
     put_lines_init(&lines, fd);
     do {
-        got = put_lines_next(&lines, j->sender.batch.count ? IDLE_MS : -1, &line, &e);
+        got = put_lines_next(&lines, j->sender.batch.count ? PUT_IDLE_MS : -1, &line, &e);
         if (got == PUT_LINE) {
             rc = put_sender_add(&j->sender, line, 0);
             j->line = rc == 0 ? lines.number : lines.number - 1; /* the last that is in a batch */

@@ -1,5 +1,6 @@
 /* cli_redrive.c -- `sluice redrive`: puts the records of error objects back, through the Firehose API of a running
  * sluice. What it is told to do; redrive_job.c does it. */
+#include "pipeline/base/limits.h"
 #include "config/units.h"
 #include "pipeline/cli.h"
 #include "pipeline/redrive_job.h"

@@ -1,6 +1,7 @@
 /* cli_run.c -- `sluice run`: start, wait for a signal (or for --once to be done), drain, stop, say how it ended. */
 #include "config/units.h"
 #include "pipeline/admin.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/cli.h"
 #include "pipeline/engine.h"
@@ -14,13 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* All is delivered, and the threads have nothing to do any more: one that hangs all the same is not waited for longer. */
-#define STOP_PATIENCE (10 * NSEC_PER_SEC)
-/* Something is left because it hangs, most likely. */
-#define LEFT_PATIENCE (1 * NSEC_PER_SEC)
-/* For the last lines of the log, when nobody reads them at the moment. */
-#define LOG_PATIENCE (500 * NSEC_PER_MSEC)
 
 static const char run_help[] =
     "usage: sluice run [-c FILE] [--once [--timeout DURATION]]\n"
@@ -221,7 +215,7 @@ static uint64_t run_until_stopped(struct run *r)
     if (r->late) {
         log_error("the time of --timeout is over before everything is read and delivered",
                   KI("timeout_s", r->timeout / NSEC_PER_SEC), KS("hint", "the next run goes on where this one ends"));
-        way_out_by(r->way_out, clock_mono() + STOP_PATIENCE, CLI_FAILED);
+        way_out_by(r->way_out, clock_mono() + RUN_STOP_PATIENCE, CLI_FAILED);
         grace = 0;
     } else if (end == ENGINE_WOKEN) {
         log_info("stopping: inputs stop, open batches are delivered", KS("signal", way_out_take(r->way_out)),
@@ -270,7 +264,8 @@ static int run_started(struct run *r)
     warn_of_own_log(r->settings);
     left = run_until_stopped(r);
     failed = left > 0 || r->late;
-    way_out_by(r->way_out, clock_mono() + (left ? LEFT_PATIENCE : STOP_PATIENCE), failed ? CLI_FAILED : CLI_DONE);
+    way_out_by(r->way_out, clock_mono() + (left ? RUN_LEFT_PATIENCE : RUN_STOP_PATIENCE),
+               failed ? CLI_FAILED : CLI_DONE);
     engine_halt(r->engine);
     way_out_tell(r->way_out, NULL, NULL);
     log_left(r->engine, r->settings);
@@ -309,7 +304,7 @@ static int run_settings(struct run *r)
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_engine(r);
-    log_stop(LOG_PATIENCE);
+    log_stop(RUN_LOG_PATIENCE);
     way_out_close(&r->way_out);
     return rc;
 }

@@ -1,13 +1,12 @@
-/* The longest common subsequence of fates, by the usual table: tests have tens of records. Beyond TABLE_MAX cells
+/* The longest common subsequence of fates, by the usual table: tests have tens of records. Beyond TEST_DIFF_TABLE_MAX cells
  * nothing is looked for, and all is shown. */
 #include "pipeline/cli_test_diff.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <stdint.h>
 #include <string.h>
-
-#define TABLE_MAX ((size_t)4000000)
 
 struct diff {
     const struct test_fates *expected, *got;
@@ -22,7 +21,7 @@ static void fill_table(struct diff *d)
     size_t rows = d->expected->count + 1;
 
     d->width = d->got->count + 1;
-    if (d->width > TABLE_MAX / rows)
+    if (d->width > TEST_DIFF_TABLE_MAX / rows)
         return;
     d->table = mem_array(rows * d->width, sizeof(*d->table));
     for (size_t e = d->expected->count; e-- > 0;) {

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ten times what a record can hold is more than any way of writing it takes. */
-#define YAML_MAX (64 * MIB)
-
 /* --- text as YAML --- */
 
 enum style {
@@ -223,7 +220,7 @@ void test_fates_add_record(struct test_fates *f, struct slice data, struct trans
 {
     struct buf out;
 
-    buf_init(&out, YAML_MAX);
+    buf_init(&out, TEST_YAML_MAX);
     if (style_of(data) == STYLE_BASE64)
         add_str(&out, "- base64: ");
     else
@@ -238,7 +235,7 @@ void test_fates_add_dropped(struct test_fates *f, struct slice reason)
 {
     struct buf out;
 
-    buf_init(&out, YAML_MAX);
+    buf_init(&out, TEST_YAML_MAX);
     add_str(&out, "- dropped: ");
     if (reason.n)
         add_text(&out, reason);
@@ -251,7 +248,7 @@ void test_fates_add_error(struct test_fates *f, struct slice message)
 {
     struct buf out;
 
-    buf_init(&out, YAML_MAX);
+    buf_init(&out, TEST_YAML_MAX);
     add_str(&out, "- error: ");
     add_text(&out, message);
     add_fate(f, &out)->message = mem_strndup(message.p, message.n);

@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEXT_MAX (16 * MIB)
-
 struct lines {
     struct buf text;
     size_t *at; /* where each begins; at[count] is the end */
@@ -145,7 +143,7 @@ static int make_text(const struct test_file *f, const struct test_update *update
     size_t from = 0;
     int rc;
 
-    buf_init(&l.text, TEXT_MAX);
+    buf_init(&l.text, TEST_TEXT_MAX);
     rc = read_text(f->path, &l.text, e);
     if (rc == 0)
         find_lines(&l);
@@ -217,7 +215,7 @@ int cli_test_update(const struct test_file *f, const struct test_update *updates
     struct buf text;
     int rc;
 
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, TEST_TEXT_MAX);
     rc = stat(f->path, &st) < 0 ? err_errno(e, "cannot look at %s", f->path) : make_text(f, updates, count, &text, e);
     if (rc == 0) {
         rc = write_text(fresh, st.st_mode & 0777, buf_slice(&text), e);

@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#define OBJECT_NAME_MAX 1536 /* S3 allows 1024; the rest of SEAL_NOTE_MAX is for format and codec */
-
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static bool is_being_encoded(const struct shipment *s)

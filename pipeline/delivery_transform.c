@@ -6,6 +6,7 @@
  * to mend the transform. Where the pieces end follows from the records alone, so they are the same after a restart.
  */
 #include "pipeline/backoff.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery_impl.h"

@@ -20,13 +20,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define TICK_MS      200
-#define MALLOC_KEEPS (32 * (int)MIB) /* the largest glibc takes */
-/* Of what is for records on their way in, room for one large request belongs to the API where there is one: files that
- * are read as fast as the disk allows would take all of it, and producers would be turned away meanwhile. Files and
- * standard input never get less than what they need to go on. */
-#define READ_LEAST (4 * MIB)
-
 struct engine_input {
     const struct input_ops *ops;
     struct input *in;
@@ -104,8 +97,8 @@ static void prepare_process(void)
     struct rlimit files;
 
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, MALLOC_KEEPS);
-    mallopt(M_TRIM_THRESHOLD, MALLOC_KEEPS);
+    mallopt(M_MMAP_THRESHOLD, ENGINE_MALLOC_KEEPS);
+    mallopt(M_TRIM_THRESHOLD, ENGINE_MALLOC_KEEPS);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -408,9 +401,9 @@ static int wait_ms(nsec until, bool ticks)
     nsec left;
 
     if (until == NSEC_NEVER)
-        return ticks ? TICK_MS : -1;
+        return ticks ? ENGINE_TICK_MS : -1;
     left = (until - clock_mono()) / NSEC_PER_MSEC + 1;
-    return left < 0 ? 0 : left < TICK_MS ? (int)left : TICK_MS;
+    return left < 0 ? 0 : left < ENGINE_TICK_MS ? (int)left : ENGINE_TICK_MS;
 }
 
 enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx)

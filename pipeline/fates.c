@@ -1,5 +1,6 @@
 #include "pipeline/fates.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>

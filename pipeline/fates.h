@@ -21,8 +21,6 @@
 
 enum fate { FATE_PENDING, FATE_DELIVERED, FATE_REFUSED, FATE_BACKED_UP, FATE_LOST };
 
-#define FATES_REASONS_MAX 200 /* different ones kept per delivery; later ones are told in general words */
-
 struct fates {
     uint64_t count;
     unsigned char *of;     /* enum fate per position; NULL: all are FATE_PENDING */

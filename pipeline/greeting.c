@@ -1,12 +1,11 @@
 #include "pipeline/greeting.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/target.h"
 
 #include <string.h>
-
-#define ASK_AGAIN (60 * NSEC_PER_SEC)
 
 static void on_answer(struct exchange *x, const struct http_response *re);
 
@@ -64,7 +63,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
     if (re->failure != HTTP_OK)
         g->next = 0;
     else if (!g->target->ops->greeted(g->target->state, re, &heard))
-        g->next = g->loop->mono + ASK_AGAIN;
+        g->next = g->loop->mono + GREETING_ASK_AGAIN;
     pthread_mutex_lock(&g->lock);
     news = heard.who[0] && strcmp(heard.who, g->heard.who) != 0;
     if (news)

@@ -2,13 +2,11 @@
 
 #include "pipeline/base/limits.h"
 
-#define FIRST_EXTRA (8 * NSEC_PER_SEC)
-
 static unsigned extra_after(nsec longest)
 {
     unsigned extra = 0;
 
-    for (nsec t = FIRST_EXTRA; t <= longest; t *= 2)
+    for (nsec t = PLACES_FIRST_EXTRA; t <= longest; t *= 2)
         extra++;
     return extra;
 }

@@ -2,12 +2,11 @@
 
 #include "pipeline/base/base64.h"
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-#define JSON_DEPTH 16
 
 void put_batch_init(struct put_batch *b)
 {
@@ -118,7 +117,7 @@ static enum put_verdict judge_error(long status, struct slice reply, struct put_
     struct fault f;
     bool later = status >= 500 || status == 429 || status == 408;
 
-    json_open(&r, reply, JSON_DEPTH);
+    json_open(&r, reply, PUT_JSON_DEPTH);
     if (!read_fault(&r, &f) || !f.code[0]) {
         snprintf(result->why, sizeof(result->why), "the answer is HTTP %ld and not one of the Firehose API", status);
     } else {
@@ -160,7 +159,7 @@ static bool read_reply(struct slice reply, size_t count, bool *failed, struct pu
     struct json_string key;
     bool seen = false;
 
-    json_open(&r, reply, JSON_DEPTH);
+    json_open(&r, reply, PUT_JSON_DEPTH);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
         return false;
     while (json_member(&r, &key)) {

@@ -12,8 +12,6 @@
 
 #define TARGET       "Firehose_20150804.PutRecordBatch"
 #define CONTENT_TYPE "application/x-amz-json-1.1"
-#define CONNECT_MS   10000L
-#define ANSWER_MS    120000L
 
 struct put_client {
     CURL *easy;
@@ -69,8 +67,8 @@ static void set_up(struct put_client *c)
     curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
-    curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, ANSWER_MS);
+    curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
+    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
 }
 

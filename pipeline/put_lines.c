@@ -8,12 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* More than the longest line and its newline, so that a full buffer without a newline is a line too long. */
-#define WINDOW (2 * MIB)
-
 void put_lines_init(struct put_lines *l, int fd)
 {
-    *l = (struct put_lines){.fd = fd, .p = mem_array(WINDOW, 1)};
+    *l = (struct put_lines){.fd = fd, .p = mem_array(PUT_WINDOW_BYTES, 1)};
 }
 
 void put_lines_release(struct put_lines *l)
@@ -29,7 +26,7 @@ static int fill(struct put_lines *l, struct err *e)
     memmove(l->p, l->p + l->begin, l->end - l->begin);
     l->end -= l->begin;
     l->begin = 0;
-    n = read(l->fd, l->p + l->end, WINDOW - l->end);
+    n = read(l->fd, l->p + l->end, PUT_WINDOW_BYTES - l->end);
     if (n < 0)
         return errno == EINTR || errno == EAGAIN ? 0 : err_errno(e, "read");
     l->ended = n == 0;

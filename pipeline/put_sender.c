@@ -12,11 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAUSE_FIRST (100 * NSEC_PER_MSEC)
-#define PAUSE_MAX   (5 * NSEC_PER_SEC)
-#define BODY_MAX    (16 * MIB)
-#define REPLY_MAX   (1 * MIB)
-
 /* --- the connection ----------------------------------------------------------------------------------------------- */
 
 /* Where a server that listens everywhere can be reached from here. */
@@ -112,8 +107,8 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf)
 {
     *s = (struct put_sender){.conf = *conf};
     put_batch_init(&s->batch);
-    buf_init(&s->body, BODY_MAX);
-    buf_init(&s->reply, REPLY_MAX);
+    buf_init(&s->body, PUT_BODY_MAX);
+    buf_init(&s->reply, PUT_REPLY_MAX);
     progress_init(&s->progress, conf->verb, STDERR_FILENO, clock_mono());
     return connect_client(conf, &s->client);
 }
@@ -162,7 +157,7 @@ static enum put_verdict attempt(struct put_sender *s, char *why, size_t size)
 
 int put_sender_flush(struct put_sender *s)
 {
-    nsec pause = PAUSE_FIRST, since = clock_mono();
+    nsec pause = PUT_PAUSE_FIRST, since = clock_mono();
     char why[512];
 
     while (s->batch.count) {
@@ -177,14 +172,14 @@ int put_sender_flush(struct put_sender *s)
             return 0;
         if (s->count.records > before) {
             since = now;
-            pause = PAUSE_FIRST;
+            pause = PUT_PAUSE_FIRST;
         }
         if (verdict == PUT_REFUSED || now - since >= s->conf.give_up) {
             fprintf(stderr, "sluice %s: %s%s\n", s->conf.command, why, verdict == PUT_AGAIN ? "; gave up" : "");
             return -1;
         }
         pause_for(pause);
-        pause = pause * 2 > PAUSE_MAX ? PAUSE_MAX : pause * 2;
+        pause = pause * 2 > PUT_PAUSE_MAX ? PUT_PAUSE_MAX : pause * 2;
     }
     return 0;
 }

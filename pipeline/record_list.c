@@ -6,11 +6,7 @@
 
 #include <assert.h>
 
-/* A chunk is closed when its payload is this large, or it holds so many records: who reads it holds all of it, and what stands
- * beside a record is longer than a short one. */
-#define CHUNK_BYTES   (256 * KIB)
-#define CHUNK_RECORDS 4096
-#define VARINT_MAX    5
+#define VARINT_MAX 5
 
 struct chunk_header {
     uint64_t first;
@@ -38,9 +34,9 @@ struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_
     l->max = max;
     l->body = body_new(tmp_dir, BODY_MEMORY_MAX);
     body_expect(l->body, with_slack(bytes + count * (sizeof(struct record_origin) + 2)));
-    buf_init(&l->payload, CHUNK_BYTES + RECORD_MAX_BYTES + 1);
-    buf_init(&l->table, CHUNK_RECORDS * VARINT_MAX);
-    buf_init(&l->origins, CHUNK_RECORDS * sizeof(struct record_origin));
+    buf_init(&l->payload, RECORD_LIST_CHUNK_BYTES + RECORD_MAX_BYTES + 1);
+    buf_init(&l->table, RECORD_LIST_CHUNK_RECORDS * VARINT_MAX);
+    buf_init(&l->origins, RECORD_LIST_CHUNK_RECORDS * sizeof(struct record_origin));
     return l;
 }
 
@@ -125,7 +121,9 @@ int record_list_add(struct record_list *l, struct slice data, uint64_t seq, nsec
         return err_set(e, ERR_NOMEM, "no memory for the records that a transform made");
     l->bytes += l->payload.n - before;
     l->count++;
-    return l->payload.n >= CHUNK_BYTES || l->count - l->chunk_first >= CHUNK_RECORDS ? close_chunk(l, e) : 0;
+    return l->payload.n >= RECORD_LIST_CHUNK_BYTES || l->count - l->chunk_first >= RECORD_LIST_CHUNK_RECORDS
+               ? close_chunk(l, e)
+               : 0;
 }
 
 int record_list_finish(struct record_list *l, struct err *e)

@@ -3,6 +3,7 @@
  * is remembered within a few rounds. */
 #include "pipeline/redrive_bucket.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/bucket.h"
 
@@ -11,13 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define EMPTY_PAGES_MAX 1000
-#define TOKEN_MAX       (64 * KIB)
-
-/* A record that was given up at a time is in an object that was written later, by the clock of the store. It may differ
- * from ours, but S3 refuses who differs by more than 15 minutes; others are given more. */
-#define CLOCKS_DIFFER_MAX (3600 * NSEC_PER_SEC)
 
 struct walk {
     struct redrive_bucket *r;
@@ -43,7 +37,7 @@ static char *path_of(const char *bucket, struct slice key)
 
 static bool is_too_old(const struct redrive_bucket *r, const struct s3_list_object *o)
 {
-    return r->since && o->modified != NSEC_NEVER && o->modified < r->since - CLOCKS_DIFFER_MAX;
+    return r->since && o->modified != NSEC_NEVER && o->modified < r->since - REDRIVE_CLOCKS_DIFFER_MAX;
 }
 
 /* Without a name: a crash leaves nothing. */
@@ -160,9 +154,9 @@ static int check_progress(struct walk *w, struct err *e)
     if (w->pages > 0 && first.n > 0 && slice_eq(first, buf_slice(&w->seen_key)))
         return err_set(e, ERR_FORMAT, "the listing goes in circles: a page comes again");
     w->empty_pages = first.n > 0 ? 0 : w->empty_pages + 1;
-    if (w->empty_pages > EMPTY_PAGES_MAX)
+    if (w->empty_pages > REDRIVE_EMPTY_PAGES_MAX)
         return err_set(e, ERR_FORMAT, "the listing goes on without an object; %d empty pages in a row",
-                       EMPTY_PAGES_MAX);
+                       REDRIVE_EMPTY_PAGES_MAX);
     if (w->pages++ < w->seen_until)
         return 0;
     w->seen_until = w->seen_until * 2 + 1;
@@ -208,8 +202,8 @@ int redrive_bucket(struct redrive_bucket *r, const struct redrive_visitor *v)
     int rc = 0;
 
     s3_list_page_init(&w.page);
-    buf_init(&w.token, TOKEN_MAX);
-    buf_init(&w.seen_token, TOKEN_MAX);
+    buf_init(&w.token, REDRIVE_TOKEN_MAX);
+    buf_init(&w.seen_token, REDRIVE_TOKEN_MAX);
     buf_init(&w.seen_key, S3_KEY_MAX);
     if (bucket_open(&w.bucket, r->reader, &e) == 0)
         rc = walk_pages(&w);

@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 64
-
 static int open_file(const char *path, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* what was a file a moment ago may be a pipe now */
@@ -81,7 +79,7 @@ static int visit(const char *path, unsigned depth, const struct redrive_visitor 
         v->unread(v->ctx, path, &e);
         return 0;
     }
-    if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
+    if (S_ISDIR(st.st_mode) && depth < REDRIVE_FOLDERS_MAX)
         return visit_folder(path, depth, v);
     return S_ISREG(st.st_mode) ? visit_file(path, depth == 0, v) : 0;
 }

@@ -23,8 +23,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCRATCH_MAX (4 * MIB) /* a decoded record, and its error code */
-
 /* All that is under way. */
 struct job {
     const struct redrive_options *o;
@@ -361,7 +359,7 @@ int redrive_job(const struct redrive_options *o)
     int rc;
 
     j->o = o;
-    buf_init(&j->scratch, SCRATCH_MAX);
+    buf_init(&j->scratch, REDRIVE_SCRATCH_MAX);
     rc = reads_buckets(o) ? prepare_buckets(j) : CLI_DONE;
     if (rc == CLI_DONE && o->dry_run) {
         rc = work(j);

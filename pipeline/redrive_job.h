@@ -10,12 +10,12 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REDRIVE_CODES_MAX 16
-#define REDRIVE_BUCKET    "s3://" /* what the address of a bucket begins with */
+#define REDRIVE_BUCKET "s3://" /* what the address of a bucket begins with */
 
 struct redrive_options {
     const char *stream, *endpoint, *config, *state;

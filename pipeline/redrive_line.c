@@ -4,7 +4,6 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 
-#define DEPTH            16
 #define MILLISECONDS_MAX (INT64_MAX / NSEC_PER_MSEC)
 
 /* What was found, undecoded. */
@@ -76,7 +75,7 @@ int redrive_line_read(struct slice line, struct buf *scratch, struct redrive_lin
     struct json_string key;
     struct json_reader r;
 
-    json_open(&r, line, DEPTH);
+    json_open(&r, line, REDRIVE_LINE_DEPTH);
     if (json_enter(&r)) {
         while (json_member(&r, &key))
             read_member(&r, key, &f);

@@ -17,8 +17,6 @@
 
 #define FIRST_LINE "sluice-redrive 1\n"
 #define LAST_LINE  "end\n"
-#define FILE_MAX   (64 * MIB)
-#define LINES_MAX  ((uint64_t)1 << 32)
 
 struct redrive_state {
     char *path, *folder;
@@ -71,7 +69,7 @@ static bool read_range(struct redrive_state *s, char *word)
 
     if (*rest == '-')
         last = strtoull(rest + 1, &rest, 10);
-    if (*rest || first == 0 || last < first || last > LINES_MAX)
+    if (*rest || first == 0 || last < first || last > REDRIVE_STATE_LINES_MAX)
         return false;
     for (uint64_t i = first; i <= last; i++)
         redrive_state_done(s, i);
@@ -140,7 +138,7 @@ int redrive_state_open(struct redrive_state **out, const char *path, const struc
     s->lock = writes ? lock_folder(s->folder) : -1;
     snprintf(s->object, sizeof(s->object), "object %" PRIu64 " %s\n", content->size,
              hex_encode(content->sha256, SHA256_BYTES, hex));
-    buf_init(&text, FILE_MAX);
+    buf_init(&text, REDRIVE_STATE_FILE_MAX);
     rc = read_all(s->path, &text, e);
     if (rc == 0 && text.n > 0)
         rc = buf_add_char(&text, '\0') < 0 ? err_set(e, ERR_LIMIT, "%s is too large", s->path) : parse(s, text.p, e);
@@ -222,7 +220,7 @@ int redrive_state_save(const struct redrive_state *s, struct err *e)
     struct buf text;
     int rc;
 
-    buf_init(&text, FILE_MAX);
+    buf_init(&text, REDRIVE_STATE_FILE_MAX);
     if (buf_printf(&text, FIRST_LINE "%sdone", s->object) < 0 || add_ranges(s, &text) < 0 ||
         buf_add_str(&text, "\n" LAST_LINE) < 0)
         rc = err_set(e, ERR_LIMIT, "%s would be too large", s->path);

@@ -12,9 +12,6 @@
 
 #include <stdbool.h>
 
-/* The largest buffer of a stream, its records in base64 with what stands around them. */
-#define REDRIVE_OBJECT_MAX (1024 * MIB)
-
 struct redrive_file {
     const char *path;   /* for people where bucket is not NULL */
     const char *bucket; /* NULL: a file */

@@ -1,6 +1,7 @@
 #include "pipeline/rejects.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -21,8 +21,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REJECTS_BUCKET       (10 * NSEC_PER_SEC)
-#define REJECTS_BUCKETS      30
 #define REJECTS_WINDOW_WORDS "five minutes"
 #define REJECTS_REASON       80 /* bytes, with NUL */
 

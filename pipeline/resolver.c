@@ -14,14 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Names change their addresses, so what one resolved to is believed for so long, and a failure for less. */
-#define BELIEVED (5 * NSEC_PER_SEC)
-#define FAILED   (1 * NSEC_PER_SEC)
-/* No longer than connections are used again without asking (transport.c). */
-#define SERVES (30 * NSEC_PER_SEC)
-/* What libraries behind the C library's resolver may need. */
-#define STACK_BYTES ((size_t)512 * 1024)
-
 struct name {
     struct name *next, *next_waiting;
     char *host;
@@ -139,7 +131,7 @@ static bool add_thread(struct resolver *r)
 
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    pthread_attr_setstacksize(&attr, RESOLVER_STACK_BYTES);
     made = pthread_create(&id, &attr, resolver_main, r) == 0;
     pthread_attr_destroy(&attr);
     if (!made)
@@ -180,7 +172,7 @@ static struct name *row(struct resolver *r, const char *host)
 
 static bool is_fresh(const struct name *n, nsec now)
 {
-    return (n->has || n->failed) && now - n->since < (n->failed ? FAILED : BELIEVED);
+    return (n->has || n->failed) && now - n->since < (n->failed ? RESOLVER_FAILED_TIME : RESOLVER_BELIEVED_TIME);
 }
 
 enum resolver_state resolver_find(struct resolver *r, const char *host, nsec mono_now, const char **text)
@@ -192,7 +184,7 @@ enum resolver_state resolver_find(struct resolver *r, const char *host, nsec mon
     n = row(r, host);
     if (!n->under_way && !is_fresh(n, mono_now))
         ask(r, n, mono_now);
-    if (n->has && mono_now - n->answered < SERVES)
+    if (n->has && mono_now - n->answered < RESOLVER_SERVES_TIME)
         state = RESOLVER_KNOWN;
     else if (!n->under_way && n->failed)
         state = RESOLVER_FAILED;

@@ -1,13 +1,11 @@
 #include "pipeline/sender.h"
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <pthread.h>
 #include <stdbool.h>
-
-#define THREADS_MAX 256
-#define IDLE_END    (10 * NSEC_PER_SEC)
 
 struct sender_pool {
     pthread_mutex_t lock;
@@ -20,7 +18,7 @@ struct sender_pool {
 /* Locks: p->lock held. */
 static struct sender_job *wait_for_job(struct sender_pool *p)
 {
-    struct timespec until = clock_timespec(clock_mono() + IDLE_END);
+    struct timespec until = clock_timespec(clock_mono() + SENDER_IDLE_END);
     struct sender_job *job;
     int rc = 0;
 
@@ -109,7 +107,7 @@ bool sender_has_plenty(struct sender_pool *p)
     bool plenty;
 
     pthread_mutex_lock(&p->lock);
-    plenty = p->threads - p->idle < THREADS_MAX / 2;
+    plenty = p->threads - p->idle < SENDER_THREADS_MAX / 2;
     pthread_mutex_unlock(&p->lock);
     return plenty;
 }
@@ -119,7 +117,7 @@ static unsigned waiting_with_one_more(const struct sender_pool *p)
 {
     unsigned waiting = 1;
 
-    for (const struct sender_job *j = p->first; j && waiting <= THREADS_MAX; j = j->next)
+    for (const struct sender_job *j = p->first; j && waiting <= SENDER_THREADS_MAX; j = j->next)
         waiting++;
     return waiting;
 }
@@ -131,7 +129,7 @@ bool sender_submit(struct sender_pool *p, struct sender_job *job)
     bool taken = true;
 
     pthread_mutex_lock(&p->lock);
-    if (p->idle < waiting_with_one_more(p) && p->threads < THREADS_MAX)
+    if (p->idle < waiting_with_one_more(p) && p->threads < SENDER_THREADS_MAX)
         taken = add_thread(p);
     if (taken) {
         job->next = NULL;

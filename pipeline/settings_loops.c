@@ -5,13 +5,12 @@
 
 #include "config/node.h"
 #include "config/options.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/true_path.h"
 #include "pipeline/settings_sink.h"
 
 #include <string.h>
-
-#define NAME_ROOM ((size_t)16 * 1024)
 
 /* An input that reads files. */
 struct reader {
@@ -95,7 +94,7 @@ static void add_sink(struct loops *l, const struct stream_settings *st, const st
 
     if (!sink->ops || !sink->ops->local_file || !sink->from.bound || settings_sink_open(l->s, st, sink, &state, &e) < 0)
         return;
-    buf_init(&path, NAME_ROOM);
+    buf_init(&path, LOOPS_NAME_ROOM);
     for (size_t i = 0; i < (sink->backup ? 2 : 1); i++) {
         const struct sink_seal_id id = {.first = 1, .last = 1, .oldest = clock_wall(), .error_type = types[i]};
 

@@ -9,10 +9,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-/* What a connection and its buffers hold beside the body: many small bodies must not add up to much outside the budget. */
-#define NOT_YET_WAIT    (5 * NSEC_PER_MSEC) /* SINK_NOT_YET */
-#define EXCHANGE_MEMORY (96 * KIB)
-
 static void on_due(struct loop_timer *t);
 static void on_ask(struct loop_timer *t);
 static void on_encoded(struct loop_event *ev);
@@ -84,7 +80,7 @@ static bool may_have_more(const struct shipment *s, uint64_t bytes)
 bool shipment_start(struct target_slot *slot)
 {
     struct shipment *s = CONTAINER_OF(slot, struct shipment, slot);
-    uint64_t bytes = (s->in.in_memory ? LONE_BODY_MEMORY_MAX : stage_memory(s->expected)) + EXCHANGE_MEMORY;
+    uint64_t bytes = (s->in.in_memory ? LONE_BODY_MEMORY_MAX : stage_memory(s->expected)) + SHIPMENT_EXCHANGE_MEMORY;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;
@@ -112,7 +108,7 @@ static void encode(struct worker_job *job, struct worker *w)
 /* What the estimate took too much goes back as soon as the real size is known. */
 static void trim_budget(struct shipment *s)
 {
-    uint64_t held = body_memory(s->out.body) + EXCHANGE_MEMORY;
+    uint64_t held = body_memory(s->out.body) + SHIPMENT_EXCHANGE_MEMORY;
 
     if (held < s->budgeted) {
         delivery_loop_give_memory(s->loop, s->budgeted - held);
@@ -258,7 +254,7 @@ static void request(struct shipment *s)
     s->offer.wall_now = s->loop->wall;
     rc = s->target->ops->request(s->target->state, &s->offer, &s->request, &e);
     if (rc == SINK_NOT_YET) {
-        delivery_loop_at(s->loop, &s->ask, s->loop->mono + NOT_YET_WAIT);
+        delivery_loop_at(s->loop, &s->ask, s->loop->mono + SHIPMENT_NOT_YET_WAIT);
         return;
     }
     if (rc < 0) {

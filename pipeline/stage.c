@@ -8,14 +8,9 @@
 #include <assert.h>
 #include <stdbool.h>
 
-#define BODY_SLACK   (64 * KIB)
-#define DIGEST_PIECE (64 * KIB)
-#define SHAPED_PIECE (256 * KIB) /* records that a sink shaped are compressed when there are so many bytes of them */
-#define CODEC_PIECE  (256 * KIB) /* what a codec gets at once */
-
 uint64_t stage_memory(uint64_t bytes)
 {
-    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + BODY_SLACK;
+    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + STAGE_BODY_SLACK;
 }
 
 /* One run over the records. */
@@ -36,7 +31,7 @@ struct pass {
 static int to_codec(struct pass *p, struct slice all)
 {
     while (all.n > 0) {
-        struct slice piece = slice_of(all.p, all.n < CODEC_PIECE ? all.n : CODEC_PIECE);
+        struct slice piece = slice_of(all.p, all.n < STAGE_CODEC_PIECE ? all.n : STAGE_CODEC_PIECE);
 
         if (cancel_is_asked(p->w->cancel))
             return err_set(&p->out->err, ERR_CANCELLED, "the program is ending");
@@ -145,7 +140,7 @@ static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t pos
     }
     note_size(p, data.n);
     note_taken(p, position, position + 1, data.n);
-    return p->w->scratch.n >= SHAPED_PIECE ? flush_shaped(p) : 0;
+    return p->w->scratch.n >= STAGE_SHAPED_PIECE ? flush_shaped(p) : 0;
 }
 
 static int shape_frame(struct pass *p, const struct stage_walk *k)
@@ -321,9 +316,9 @@ static int digest_file(unsigned digests, struct worker *w, struct stage_out *out
     long n;
 
     buf_clear(&w->scratch);
-    if (buf_reserve(&w->scratch, DIGEST_PIECE) < 0)
+    if (buf_reserve(&w->scratch, STAGE_DIGEST_PIECE) < 0)
         return err_set(&out->err, ERR_NOMEM, "no memory to read an object back");
-    while ((n = body_read(out->body, at, w->scratch.p, DIGEST_PIECE, &out->err)) > 0) {
+    while ((n = body_read(out->body, at, w->scratch.p, STAGE_DIGEST_PIECE, &out->err)) > 0) {
         struct slice piece = slice_of(w->scratch.p, (size_t)n);
 
         if (digests & SINK_SHA256)

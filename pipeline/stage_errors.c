@@ -5,9 +5,6 @@
 #include "pipeline/stage.h"
 #include "pipeline/stage_walk.h"
 
-#define PIECE    (256 * KIB)
-#define MORE_MAX (16 * KIB)
-
 struct lines {
     const struct stage_in *in;
     const struct stage_failure *failure;
@@ -51,7 +48,7 @@ static int add_line(struct lines *l, const struct stage_walk *k, uint64_t positi
     l->first = l->out->taken ? l->first : position;
     l->last = position;
     l->out->taken++;
-    return l->w->scratch.n >= PIECE ? flush(l) : 0;
+    return l->w->scratch.n >= STAGE_ERRORS_PIECE ? flush(l) : 0;
 }
 
 static int add_frame(struct lines *l, const struct stage_walk *k)
@@ -98,7 +95,7 @@ int stage_errors(const struct stage_in *in, const struct stage_failure *f, struc
                                     .oldest = in->records.seal->oldest,
                                     .epoch = seal_note_epoch(in->records.seal->note),
                                     .error_type = f->error_type};
-    buf_init(&l.more, MORE_MAX);
+    buf_init(&l.more, STAGE_ERRORS_MORE_MAX);
     buf_clear(&w->scratch);
     rc = write_lines(&l) < 0 ? -1 : stage_digest(in->digests, w, out);
     if (rc == 0 && out->taken > 0 && !is_whole(in, &l))

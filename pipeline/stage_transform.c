@@ -9,9 +9,7 @@
 
 #include <stdio.h>
 
-#define RECORDS_PER_RUN 256
-#define TOO_LARGE       SLICE("the transform made a record of over 1,024,000 bytes")
-#define LINE_MAX_BYTES  (4 * MIB)
+#define TOO_LARGE SLICE("the transform made a record of over 1,024,000 bytes")
 
 /* The end of the chain: where fates of records go. */
 struct sieve {
@@ -114,7 +112,7 @@ static int fail_all(struct sieve *s, const struct transform_record *records, siz
 
 static int run_frame(struct sieve *s, struct chain_state *state, const struct stage_walk *k)
 {
-    struct transform_record records[RECORDS_PER_RUN];
+    struct transform_record records[TRANSFORM_RECORDS_PER_RUN];
     struct frame_iter it = frame_records(&k->v);
     struct slice data;
     uint64_t at = k->begin;
@@ -124,7 +122,7 @@ static int run_frame(struct sieve *s, struct chain_state *state, const struct st
         size_t n = 0;
         int rc;
 
-        for (; at < k->end && n < RECORDS_PER_RUN && frame_next(&it, &data); at++)
+        for (; at < k->end && n < TRANSFORM_RECORDS_PER_RUN && frame_next(&it, &data); at++)
             records[n++] = (struct transform_record){
                 .data = data, .origin = k->v.origin, .seq = k->base + at, .arrival = k->v.arrival};
         rc = state ? chain_run(state, records, n, &s->out, &s->t->err) : fail_all(s, records, n);
@@ -165,7 +163,7 @@ int stage_transform_run(struct stage_transform *t, struct worker *w)
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX);
     sources_reset(t->sources, t->seal->first, t->seal->last);
-    buf_init(&s.line, LINE_MAX_BYTES);
+    buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
     rc = run_all(&s, w);
     buf_release(&s.line);
     if (rc < 0)

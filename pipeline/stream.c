@@ -1,6 +1,7 @@
 #include "pipeline/stream.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/places.h"
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define SPOOL_RETRY       (1 * NSEC_PER_SEC)
 #define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
 #define STUCK_FOR         (10 * NSEC_PER_SEC)
 #define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
@@ -219,7 +219,7 @@ static void spool_failed(struct stream *st, const struct err *e)
 
     if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
         log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
-    delivery_loop_at(st->loop, &st->due, now + SPOOL_RETRY);
+    delivery_loop_at(st->loop, &st->due, now + STREAM_SPOOL_RETRY);
 }
 
 static bool has_place(const struct stream *st)

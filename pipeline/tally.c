@@ -1,5 +1,6 @@
 #include "pipeline/tally.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>

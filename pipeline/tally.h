@@ -6,12 +6,10 @@
 #ifndef PIPELINE_TALLY_H
 #define PIPELINE_TALLY_H
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stddef.h>
-
-#define TALLY_MAX      100
-#define TALLY_NAME_MAX 64
 
 struct tally_row {
     char name[TALLY_NAME_MAX]; /* cut to fit; control bytes replaced by '_' */

@@ -2,16 +2,13 @@
 
 #include "pipeline/backoff.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#define DESCRIPTION_MAX 2048
-/* An attempt is called one that hangs when it takes so long, and so many times as long as they usually do. */
-#define ATTEMPT_LONG (10 * NSEC_PER_SEC)
-#define USUAL_TIMES  4
-#define USUAL_FADES  16 /* the part of it that each attempt takes away */
+#define USUAL_FADES 16 /* the part of it that each attempt takes away */
 
 void target_init(struct target *t, const char *stream, const char *role, unsigned min, unsigned max)
 {
@@ -32,7 +29,7 @@ int target_open(struct target *t, const struct sink_ops *ops, const void *conf, 
     if (ops->open(&t->state, conf, env, e) < 0)
         return err_wrap(e, "stream `%s`: %s", t->stream, t->role);
     t->ops = ops;
-    buf_init(&text, DESCRIPTION_MAX);
+    buf_init(&text, TARGET_DESCRIPTION_MAX);
     ops->describe(t->state, &text);
     t->description = mem_strdup(buf_cstr(&text));
     buf_release(&text);
@@ -278,9 +275,9 @@ nsec target_note_success(struct target *t, nsec wall_now)
 
 static void tell_of_hanging(struct target_live *live, nsec wall_now)
 {
-    nsec age = wall_now - live->under_way_since, usual = live->usual * USUAL_TIMES;
+    nsec age = wall_now - live->under_way_since, usual = live->usual * TARGET_USUAL_TIMES;
 
-    if (live->failing_since || !live->under_way_since || age < ATTEMPT_LONG || age < usual)
+    if (live->failing_since || !live->under_way_since || age < TARGET_ATTEMPT_LONG || age < usual)
         return;
     live->failing_since = live->under_way_since;
     snprintf(live->error_code, sizeof(live->error_code), "NoEnd");

@@ -20,16 +20,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define IDLE_SLOTS_MAX   16
-#define LAST_WORDS_BYTES 4096
-#define LAST_WORDS_KEPT  8
-#define POLL_FAILED_MS   100
-
 /* What lay unread in a connection when it was closed: an answer, when the other side did not wait for the request's end. */
 struct last_words {
     unsigned port; /* ours */
     size_t n;
-    char p[LAST_WORDS_BYTES];
+    char p[TRANSPORT_LAST_WORDS_BYTES];
 };
 
 struct transport {
@@ -40,7 +35,7 @@ struct transport {
     struct exchange_slot *resolving; /* in no order */
     struct resolver *resolver;
     atomic_bool names_changed;
-    struct last_words heard[LAST_WORDS_KEPT]; /* the latest, in turn */
+    struct last_words heard[TRANSPORT_LAST_WORDS_KEPT]; /* the latest, in turn */
     unsigned heard_next;
 };
 
@@ -58,7 +53,7 @@ static struct exchange_slot *slot_take(struct transport *t)
 static void slot_give(struct transport *t, struct exchange_slot *s)
 {
     slot_clear(s);
-    if (!s->easy || t->idle_count >= IDLE_SLOTS_MAX) {
+    if (!s->easy || t->idle_count >= TRANSPORT_IDLE_SLOTS_MAX) {
         slot_free(s);
         return;
     }
@@ -94,7 +89,7 @@ static unsigned port_of(int fd)
 static int on_close(void *arg, curl_socket_t fd)
 {
     struct transport *t = arg;
-    struct last_words *w = &t->heard[t->heard_next % LAST_WORDS_KEPT];
+    struct last_words *w = &t->heard[t->heard_next % TRANSPORT_LAST_WORDS_KEPT];
     ssize_t n = recv(fd, w->p, sizeof(w->p), MSG_DONTWAIT);
 
     w->n = n > 0 ? (size_t)n : 0;
@@ -108,7 +103,7 @@ static void hear_last_words(struct transport *t, struct exchange_slot *s)
     long port = 0;
 
     curl_easy_getinfo(s->easy, CURLINFO_LOCAL_PORT, &port);
-    for (size_t i = 0; port > 0 && i < LAST_WORDS_KEPT; i++) {
+    for (size_t i = 0; port > 0 && i < TRANSPORT_LAST_WORDS_KEPT; i++) {
         if (t->heard[i].port != (unsigned)port)
             continue;
         slot_hear(s, slice_of(t->heard[i].p, t->heard[i].n));
@@ -358,7 +353,7 @@ void transport_run(struct transport *t, nsec mono_until)
     wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
     wait = (wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
     if (wait > 0 && curl_multi_poll(t->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)
-        poll(NULL, 0, POLL_FAILED_MS); /* no memory for it: not in circles, either */
+        poll(NULL, 0, TRANSPORT_POLL_FAILED_MS); /* no memory for it: not in circles, either */
 }
 
 void transport_wake(struct transport *t)

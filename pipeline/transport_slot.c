@@ -9,16 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEADERS_MAX          (64 * 1024)
-#define RESPONSE_DEFAULT_MAX (64 * 1024)
-#define UPLOAD_BUFFER_BYTES  (64L * 1024)
-#define EXCHANGE_TIMEOUT     (180 * NSEC_PER_SEC)
-#define STALL_SECONDS        60L /* fewer than one byte per second for so long: the far end is gone */
-
-/* Names change their addresses: a connection is used again for so long, and what a name resolved to is believed for so long. */
-#define CONNECTION_LIFE_SECONDS 30L
-#define DNS_LIFE_SECONDS        5L
-#define PROXY_DEFAULT_PORT      "1080" /* curl's */
+#define PROXY_DEFAULT_PORT "1080" /* curl's */
 
 static long text_read(const char *text, uint64_t at, char *to, size_t n)
 {
@@ -133,7 +124,7 @@ struct exchange_slot *slot_new(void)
     struct exchange_slot *s = mem_alloc(sizeof(*s));
 
     s->easy = curl_easy_init(); /* NULL: no memory; the exchange fails then */
-    buf_init(&s->response_headers, HEADERS_MAX);
+    buf_init(&s->response_headers, TRANSPORT_HEADERS_MAX);
     return s;
 }
 
@@ -216,7 +207,7 @@ static bool set_headers(struct exchange_slot *s, const struct http_request *rq)
 static void set_options(struct exchange_slot *s, const struct http_request *rq)
 {
     CURL *c = s->easy;
-    nsec timeout = rq->timeout ? rq->timeout : EXCHANGE_TIMEOUT;
+    nsec timeout = rq->timeout ? rq->timeout : TRANSPORT_EXCHANGE_TIMEOUT;
 
     curl_easy_reset(c);
     curl_easy_setopt(c, CURLOPT_PRIVATE, s);
@@ -232,12 +223,12 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* of the proxy's answer */
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_SECONDS);
-    curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, DNS_LIFE_SECONDS);
+    curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, TRANSPORT_CONNECTION_LIFE_SECONDS);
+    curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, TRANSPORT_DNS_LIFE_SECONDS);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout / NSEC_PER_MSEC));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
-    curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, TRANSPORT_STALL_SECONDS);
+    curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, TRANSPORT_UPLOAD_BUFFER_BYTES);
     curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(c, CURLOPT_READDATA, s);
     curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
@@ -299,7 +290,7 @@ bool slot_set_up(struct exchange_slot *s, struct exchange *x)
     s->heard = 0;
     s->error[0] = '\0';
     s->body_error = (struct err){.code = ERR_NONE};
-    buf_init(&s->response_body, rq->response_max ? rq->response_max : RESPONSE_DEFAULT_MAX);
+    buf_init(&s->response_body, rq->response_max ? rq->response_max : TRANSPORT_RESPONSE_DEFAULT_MAX);
     if (!s->easy)
         return false;
     (void)proxy_find(rq->proxy, rq->url, &s->proxy);

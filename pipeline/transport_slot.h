@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONNECT_TIMEOUT_MS 10000L /* to resolve the name, and again to connect */
-
 enum slot_step {
     SLOT_IDLE,
     SLOT_FAILED,    /* could not even be made */

@@ -4,6 +4,7 @@
 #include "pipeline/way_out.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 
@@ -17,17 +18,6 @@
 #include <sys/signalfd.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-/* Behind the grace time, for threads to end in order. */
-#define STOP_TIME (1 * NSEC_PER_SEC)
-/* A second signal: an orderly end within so long, or none. With what the last words may take it is less than a second. */
-#define HURRY_TIME (400 * NSEC_PER_MSEC)
-/* The last words: the lines, and their way to standard error. */
-#define WORDS_TIME_US 300000
-#define FLUSH_TIME    (200 * NSEC_PER_MSEC)
-/* timeout(1) and some supervisors signal a process and then its group, so one wish to stop arrives twice. Only a signal
- * that comes later is a second wish. */
-#define SAME_WISH (100 * NSEC_PER_MSEC)
 
 enum wish { WISH_NONE, WISH_STOP, WISH_HURRY };
 
@@ -74,7 +64,7 @@ static void on_alarm(int sig)
 /* From here on the process ends, whatever becomes of this thread. */
 static void set_alarm(void)
 {
-    struct itimerval soon = {.it_value.tv_usec = WORDS_TIME_US};
+    struct itimerval soon = {.it_value.tv_usec = WAY_OUT_WORDS_TIME_US};
     sigset_t alarm_only;
 
     signal(SIGALRM, on_alarm);
@@ -90,7 +80,7 @@ static NORETURN void leave(struct way_out *w)
     set_alarm();
     if (w->tell)
         w->tell(w->ctx);
-    log_flush(FLUSH_TIME);
+    log_flush(WAY_OUT_FLUSH_TIME);
     _exit(w->code);
 }
 
@@ -102,11 +92,11 @@ static void ask(struct way_out *w, const char *name, nsec now)
         w->asked = now;
         snprintf(w->name, sizeof(w->name), "%s", name ? name : "unknown");
         if (w->deadline == NSEC_NEVER)
-            w->deadline = now + w->grace + STOP_TIME;
-    } else if (w->wish == WISH_STOP && now - w->asked > SAME_WISH) {
+            w->deadline = now + w->grace + WAY_OUT_STOP_TIME;
+    } else if (w->wish == WISH_STOP && now - w->asked > WAY_OUT_SAME_WISH) {
         w->wish = WISH_HURRY;
-        if (w->deadline > now + HURRY_TIME)
-            w->deadline = now + HURRY_TIME;
+        if (w->deadline > now + WAY_OUT_HURRY_TIME)
+            w->deadline = now + WAY_OUT_HURRY_TIME;
     } else {
         return;
     }

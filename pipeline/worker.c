@@ -7,13 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A frame: payload, its table (up to five bytes for a record of one byte), and what stands around them. */
-#define RAW_MAX (FRAME_MAX_BYTES * 6 + 64 * KIB)
-/* JSON strings of control characters grow six-fold. */
-#define SCRATCH_MAX (FRAME_MAX_BYTES * 8 + 64 * KIB)
-/* What a worker keeps between jobs; a batch of unusual records must not pin its buffers for good. */
-#define KEEP_MAX (2 * MIB)
-
 struct worker_codec {
     const struct codec_ops *ops;
     int level;
@@ -60,14 +53,14 @@ static struct worker_job *take_job(struct worker_pool *p)
 
 static void trim(struct buf *b)
 {
-    if (b->cap > KEEP_MAX)
+    if (b->cap > WORKER_KEEP_MAX)
         buf_release(b);
 }
 
 static void worker_init(struct worker *w, size_t index, const struct cancel *cancel)
 {
-    buf_init(&w->raw, RAW_MAX);
-    buf_init(&w->scratch, SCRATCH_MAX);
+    buf_init(&w->raw, WORKER_RAW_MAX);
+    buf_init(&w->scratch, WORKER_SCRATCH_MAX);
     w->sha256 = sha256_new();
     w->index = index;
     w->cancel = cancel;

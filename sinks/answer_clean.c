@@ -6,6 +6,7 @@
 #include "pipeline/base/base64.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/utf8.h"
 
@@ -28,7 +29,6 @@
 #define BASE64_BYTES ((size_t)9)
 #define BASE64_CHARS ((size_t)12)
 
-#define SAID_MAX ((size_t)1024)
 /* For people: a line, not a page. */
 #define TOLD_MAX ((size_t)240)
 
@@ -37,14 +37,14 @@ enum mark { STAYS = 0, NAME, CUT };
 struct marks {
     const char *s;
     size_t n;
-    size_t quote;               /* from here on it is a quote to the end; n: nowhere */
-    unsigned char of[SAID_MAX]; /* enum mark */
+    size_t quote;                      /* from here on it is a quote to the end; n: nowhere */
+    unsigned char of[ANSWER_SAID_MAX]; /* enum mark */
 };
 
 static void marks_init(struct marks *m, const char *said)
 {
     m->s = said;
-    m->quote = m->n = strnlen(said, SAID_MAX);
+    m->quote = m->n = strnlen(said, ANSWER_SAID_MAX);
     memset(m->of, STAYS, sizeof(m->of));
 }
 
@@ -210,7 +210,7 @@ static void cut_quotes(struct marks *m)
  * All pieces of GRAM bytes of what was said, as they are and in base64, go into a table; then the body is gone through once. A
  * filter of one bit per hash value sends nearly all of the body past the table. */
 
-#define SLOTS       4096 /* a power of two, more than 2 * SAID_MAX */
+#define SLOTS       4096 /* a power of two, more than 2 * ANSWER_SAID_MAX */
 #define FILTER_BITS 16
 
 struct gram {
@@ -329,7 +329,7 @@ static void cut_short_words(struct marks *m, struct slice body)
 
 static void cut_what_was_sent(struct marks *m, struct slice body)
 {
-    bool found[SAID_MAX + 1] = {false};
+    bool found[ANSWER_SAID_MAX + 1] = {false};
     struct grams *g;
 
     if (body.n < GRAM || m->n < GRAM)
@@ -451,7 +451,7 @@ void answer_clean(const char *said, const struct answer_sent *sent, char *out, s
 
 void answer_hide_secrets(char *text, const struct answer_sent *sent)
 {
-    char copy[SAID_MAX];
+    char copy[ANSWER_SAID_MAX];
     struct marks m;
 
     snprintf(copy, sizeof(copy), "%s", text);

@@ -6,6 +6,7 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
 #include "sinks/answer_text.h"
 
@@ -14,8 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define JSON_DEPTH 32
-#define ENTER_MAX  6 /* {"errors":[{"error":{"detail":[{"msg": ... */
+#define ENTER_MAX 6 /* {"errors":[{"error":{"detail":[{"msg": ... */
 
 /* Behind a kind of trouble there must be room for more than the beginning of a word. */
 #define TEXT_MIN 16
@@ -152,7 +152,7 @@ static bool from_json(struct slice body, char *out, size_t size)
     char kind[128];
     size_t n;
 
-    json_open(&r, body, JSON_DEPTH);
+    json_open(&r, body, ANSWER_JSON_DEPTH);
     (void)enter_trouble(&r, 0, &t.words, &t);
     answer_plain_json(t.kind, kind, sizeof(kind));
     answer_plain_json(t.words, out, size);

@@ -1,5 +1,6 @@
 #include "sinks/aws_files.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>
@@ -9,8 +10,6 @@
 #include <sys/stat.h>
 #include <strings.h>
 #include <unistd.h>
-
-#define FILE_MAX ((size_t)1024 * 1024)
 
 static bool is_blank(char c)
 {
@@ -98,8 +97,8 @@ int aws_profile_load(struct aws_profile *out, enum aws_file kind, const char *pa
         close(fd);
         return err_set(e, ERR_IO, "%s is a pipe, not a file", path);
     }
-    text = mem_alloc(FILE_MAX);
-    n = read(fd, text, FILE_MAX);
+    text = mem_alloc(CREDENTIALS_FILE_MAX);
+    n = read(fd, text, CREDENTIALS_FILE_MAX);
     if (n < 0) {
         err_errno(e, "read %s", path);
     } else {

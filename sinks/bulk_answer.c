@@ -5,12 +5,11 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "sinks/answer_text.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define REASON_MAX ((size_t)64 * 1024)
 
 struct item {
     int status;
@@ -276,7 +275,7 @@ static void refuse(struct sink_fates *fates, uint64_t index, const struct item *
     char code[16];
 
     snprintf(code, sizeof(code), "%d", it->status);
-    buf_init(&text, REASON_MAX);
+    buf_init(&text, ELASTICSEARCH_REASON_MAX);
     add_text(&text, "", it->type, it->reason.raw.p ? ": " : "");
     add_text(&text, "", it->reason, "");
     add_text(&text, " (", it->cause, ")");

@@ -1,5 +1,6 @@
 #include "sinks/credentials.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "sinks/aws_files.h"
 
@@ -10,11 +11,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-/* What the files say is believed for so long: a rotated key is taken up with the next attempt. */
-#define BELIEVED (1 * NSEC_PER_SEC)
-/* Reading that takes longer hangs; what is known already serves meanwhile. */
-#define PATIENCE (2 * NSEC_PER_SEC)
 
 /* Enough of a file's stat to know that it changed. */
 struct stamp {
@@ -409,9 +405,9 @@ static bool within(nsec begin, nsec span, nsec now)
 /* Locks: c->lock held. */
 static int from_reading(struct credentials *c, nsec now, struct aws_keys *out, struct err *e)
 {
-    if (!c->reading && !within(c->asked, BELIEVED, now) && start_reading(c, now, e) < 0)
+    if (!c->reading && !within(c->asked, CREDENTIALS_BELIEVED, now) && start_reading(c, now, e) < 0)
         return -1;
-    if (c->reading && within(c->asked, PATIENCE, now))
+    if (c->reading && within(c->asked, CREDENTIALS_PATIENCE, now))
         return CREDENTIALS_NOT_YET;
     if (c->reading && !c->loaded)
         return err_set(e, ERR_IO, "the files with the AWS credentials cannot be read: their disk does not answer");

@@ -26,14 +26,6 @@
 /* Of the items only what is judged: 28 bytes per document when all is well. */
 #define FILTER "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 
-#define ANSWER_BASE         (64 * KIB)
-#define ANSWER_PER_DOCUMENT (1 * KIB) /* a refusal with its reason */
-#define ANSWER_MAX          (64 * MIB)
-#define QUERY_MAX           ((size_t)4096)
-
-#define GREETING_TIMEOUT    (30 * NSEC_PER_SEC)
-#define GREETING_ANSWER_MAX ((size_t)16 * KIB)
-
 struct elasticsearch_conf {
     struct cfg_strings url;
     struct elasticsearch_action_conf action;
@@ -95,7 +87,7 @@ static int make_query(struct elasticsearch_sink *s, struct err *e)
 {
     const char *pipeline = s->conf->pipeline;
 
-    buf_init(&s->query, QUERY_MAX);
+    buf_init(&s->query, ELASTICSEARCH_QUERY_MAX);
     if (buf_add_str(&s->query, "filter_path=") < 0 || sigv4_uri_encode(SLICE(FILTER), false, &s->query) < 0)
         return err_set(e, ERR_LIMIT, "elasticsearch: the request's parameters are too long");
     if (pipeline && *pipeline &&
@@ -224,7 +216,9 @@ static unsigned elasticsearch_digests_of(const void *state)
 
 static size_t answer_max(uint64_t documents)
 {
-    return documents > ANSWER_MAX / ANSWER_PER_DOCUMENT ? ANSWER_MAX : ANSWER_BASE + documents * ANSWER_PER_DOCUMENT;
+    return documents > ELASTICSEARCH_ANSWER_MAX / ELASTICSEARCH_ANSWER_PER_DOCUMENT
+               ? ELASTICSEARCH_ANSWER_MAX
+               : ELASTICSEARCH_ANSWER_BASE + documents * ELASTICSEARCH_ANSWER_PER_DOCUMENT;
 }
 
 static int elasticsearch_request(const void *state, const struct sink_seal *seal, struct http_request *rq,
@@ -268,8 +262,8 @@ static int elasticsearch_greet(const void *state, nsec wall_now, struct http_req
     *rq = (struct http_request){.method = "GET",
                                 .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
-                                .timeout = GREETING_TIMEOUT,
-                                .response_max = GREETING_ANSWER_MAX};
+                                .timeout = ELASTICSEARCH_GREETING_TIMEOUT,
+                                .response_max = ELASTICSEARCH_GREETING_ANSWER_MAX};
     rq->url = mem_printf("%s%s", u->shown, path);
     if (elasticsearch_auth_add(s->auth, rq, &nothing, slice_str(u->host), slice_str(path), slice_of("", 0), e) == 0)
         return 1;

@@ -1,6 +1,7 @@
 #include "sinks/elasticsearch_document.h"
 
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>

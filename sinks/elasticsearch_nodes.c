@@ -1,10 +1,9 @@
 #include "sinks/elasticsearch_nodes.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <stdatomic.h>
-
-#define LEFT_ALONE (30 * NSEC_PER_SEC)
 
 struct node {
     struct endpoint_url url;
@@ -106,7 +105,7 @@ bool nodes_failed(struct nodes *n, unsigned node, nsec wall_now)
 {
     if (node >= n->count)
         return false;
-    atomic_store_explicit(&n->node[node].down_until, wall_now + LEFT_ALONE, memory_order_relaxed);
+    atomic_store_explicit(&n->node[node].down_until, wall_now + ELASTICSEARCH_LEFT_ALONE, memory_order_relaxed);
     for (size_t i = 0; i < n->count; i++)
         if (atomic_load_explicit(&n->node[i].down_until, memory_order_relaxed) <= wall_now)
             return true;

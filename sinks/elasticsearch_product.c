@@ -1,13 +1,13 @@
 #include "sinks/elasticsearch_product.h"
 
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "sinks/answer_text.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#define DEPTH_MAX   16
 #define VERSION_MAX 40
 
 enum search_product search_product_of(const struct http_response *re)
@@ -63,7 +63,7 @@ static bool read_version(struct slice body, struct version *v)
     struct json_string key;
 
     *v = (struct version){.opensearch = false};
-    json_open(&r, body, DEPTH_MAX);
+    json_open(&r, body, ELASTICSEARCH_GREETING_DEPTH_MAX);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
         return false;
     while (json_member(&r, &key)) {

@@ -1,12 +1,11 @@
 #include "sinks/elasticsearch_template.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "sinks/literal.h"
 #include "sinks/time_pattern.h"
 
 #include <string.h>
-
-#define PARTS_MAX 32
 
 enum part_kind { PART_LITERAL, PART_FIELD, PART_TIMESTAMP };
 
@@ -19,7 +18,7 @@ struct part {
 struct template
 {
     char *text;
-    struct part part[PARTS_MAX];
+    struct part part[ELASTICSEARCH_TEMPLATE_PARTS_MAX];
     size_t count;
     struct time_zone *utc;
 };
@@ -65,8 +64,8 @@ static int parse(struct template *t, const char *option, struct document_fields 
     while (*from) {
         char *open = strstr(from, "!{"), *close;
 
-        if (t->count + 2 > PARTS_MAX)
-            return err_set(e, ERR_CONFIG, "%s: more than %d parts", option, PARTS_MAX);
+        if (t->count + 2 > ELASTICSEARCH_TEMPLATE_PARTS_MAX)
+            return err_set(e, ERR_CONFIG, "%s: more than %d parts", option, ELASTICSEARCH_TEMPLATE_PARTS_MAX);
         if (!open)
             open = from + strlen(from);
         if (open > from)

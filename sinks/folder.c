@@ -4,6 +4,7 @@
  * per folder (normally once an hour) and not once per object. */
 #include "sinks/folder.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>
@@ -15,10 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define COPY_BYTES ((size_t)64 * 1024)
-/* A name that is in the way is removed; somebody who puts it back as often as this means it. */
-#define CREATE_TRIES 3
 
 struct folder {
     char *path;
@@ -212,7 +209,7 @@ static int write_all(int fd, struct slice s)
 static int write_body(int fd, const struct body *body, struct err *e)
 {
     struct slice all = body_memory_slice(body);
-    char piece[COPY_BYTES];
+    char piece[FOLDER_COPY_BYTES];
     uint64_t at = 0;
 
     if (all.p || body_size(body) == 0)
@@ -239,7 +236,7 @@ static int create(int dir, const char *name)
 {
     int fd = -1;
 
-    for (unsigned i = 0; i < CREATE_TRIES; i++) {
+    for (unsigned i = 0; i < FOLDER_CREATE_TRIES; i++) {
         fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd >= 0 || errno != EEXIST || unlinkat(dir, name, 0) < 0)
             break;

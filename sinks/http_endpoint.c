@@ -4,6 +4,7 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/sigv4.h"
 #include "sinks/http_authorization.h"
@@ -19,8 +20,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define SITE_PLACE          "{site}"
-#define ATTRIBUTES_TEXT_MAX ((size_t)256 * 1024)
+#define SITE_PLACE "{site}"
 
 struct http_endpoint {
     const struct http_endpoint_conf *conf;
@@ -211,8 +211,8 @@ static struct http_endpoint *new_endpoint(const struct http_endpoint_conf *conf,
     s->conf = conf;
     s->preset = preset_at(conf->preset);
     tls_options_init(&s->tls, &conf->tls, env->base_dir);
-    buf_init(&s->attributes, ATTRIBUTES_TEXT_MAX);
-    buf_init(&s->query, ATTRIBUTES_TEXT_MAX);
+    buf_init(&s->attributes, HTTP_ATTRIBUTES_TEXT_MAX);
+    buf_init(&s->query, HTTP_ATTRIBUTES_TEXT_MAX);
     return s;
 }
 

@@ -1,12 +1,13 @@
 #include "sinks/http_endpoint_options.h"
 
+#include "pipeline/base/limits.h"
+
 #include "sinks/http_endpoint_shape.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-#define HEADERS_OWN_MAX     32
 #define ATTRIBUTES_MAX      50 /* Firehose: CommonAttributes */
 #define ATTRIBUTE_NAME_MAX  256
 #define ATTRIBUTE_VALUE_MAX 1024
@@ -125,7 +126,7 @@ static int check_text(const char *option, const char *value, struct err *e)
 
 int endpoint_options_check_headers(const struct http_endpoint_conf *c, bool authorized, struct err *e)
 {
-    if (check_count("headers", &c->headers, HEADERS_OWN_MAX, e) < 0)
+    if (check_count("headers", &c->headers, HTTP_HEADERS_OWN_MAX, e) < 0)
         return -1;
     for (size_t i = 0; i < c->headers.n; i++)
         if (check_header(&c->headers.v[i], authorized, e) < 0)
@@ -137,7 +138,7 @@ void endpoint_options_check(const struct http_endpoint_conf *c, bool authorized,
 {
     struct err e;
 
-    if (check_count("headers", &c->headers, HEADERS_OWN_MAX, &e) < 0)
+    if (check_count("headers", &c->headers, HTTP_HEADERS_OWN_MAX, &e) < 0)
         cfg_options_refuse(o, &e);
     for (size_t i = 0; i < c->headers.n; i++)
         if (check_header(&c->headers.v[i], authorized, &e) < 0)

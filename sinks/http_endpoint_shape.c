@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTEXT_MAX ((size_t)256 * 1024)
-
 /* Firehose, HTTP endpoint delivery: records in one request. */
 #define FIREHOSE_RECORDS_MAX 10000
 
@@ -301,8 +299,8 @@ int shape_context_init(struct shape_context *c, const struct shape *s, const str
                        const struct pairs *attributes, struct err *e)
 {
     memcpy(c->identity, env->identity, sizeof(c->identity));
-    buf_init(&c->open, CONTEXT_MAX);
-    buf_init(&c->close, CONTEXT_MAX);
+    buf_init(&c->open, HTTP_CONTEXT_MAX);
+    buf_init(&c->close, HTTP_CONTEXT_MAX);
     if (s->prepare && s->prepare(c, env->stream, attributes) < 0)
         return err_set(e, ERR_CONFIG, "common_attributes: too long");
     return 0;

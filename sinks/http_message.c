@@ -1,6 +1,7 @@
 #include "sinks/http_message.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
@@ -8,8 +9,6 @@
 #include <time.h>
 
 #define DATE_MAX (INT64_MAX / NSEC_PER_SEC)
-/* Nobody means more; and a nonsense value must not stop a stream for good. */
-#define RETRY_AFTER_MAX (24 * 60 * 60)
 
 void http_request_release(struct http_request *rq)
 {
@@ -82,7 +81,7 @@ static bool seconds(struct slice text, int64_t *out)
     for (size_t i = 0; i < text.n; i++) {
         if (text.p[i] < '0' || text.p[i] > '9')
             return false;
-        if (*out <= RETRY_AFTER_MAX)
+        if (*out <= HTTP_RETRY_AFTER_MAX)
             *out = *out * 10 + (text.p[i] - '0');
     }
     return text.n > 0;
@@ -99,5 +98,5 @@ nsec http_retry_after(const struct http_response *re)
             return 0;
         s = (at - re->wall_now - 1) / NSEC_PER_SEC + 1;
     }
-    return (s > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : s) * NSEC_PER_SEC;
+    return (s > HTTP_RETRY_AFTER_MAX ? HTTP_RETRY_AFTER_MAX : s) * NSEC_PER_SEC;
 }

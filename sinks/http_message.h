@@ -8,12 +8,11 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define HTTP_HEADERS_MAX 48
 
 /* How to trust and to be trusted; strings borrowed from the sink's configuration, NULL when not set. */
 struct http_tls {

@@ -1,10 +1,9 @@
 #include "sinks/http_sign.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/sigv4.h"
 
 #include <string.h>
-
-#define AUTHORIZATION_MAX ((size_t)16 * 1024)
 
 static size_t list_headers(const struct http_request *rq, struct slice host, struct sigv4_header *out)
 {
@@ -34,7 +33,7 @@ int http_sign(struct http_request *rq, const struct http_sign *s, const struct a
     if (keys->session_token[0])
         http_request_header(rq, "x-amz-security-token", slice_str(keys->session_token));
     sr.header_count = list_headers(rq, s->host, headers);
-    buf_init(&value, AUTHORIZATION_MAX);
+    buf_init(&value, HTTP_AUTHORIZATION_MAX);
     rc = sigv4_authorization(&sr, timestamp, &scope, slice_str(keys->access_key_id), slice_str(keys->secret_access_key),
                              &value);
     if (rc == 0)

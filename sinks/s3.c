@@ -2,6 +2,7 @@
  * checks the checksum of what it stores; so a 200 means that these bytes are there. */
 #include "sinks/sinks.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/sigv4.h"
 #include "sinks/credentials.h"
@@ -13,9 +14,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define ANSWER_MAX     ((size_t)16 * 1024) /* S3's error documents have a few hundred bytes */
-#define PATH_MAX_BYTES ((size_t)4096)      /* 3 * OBJECT_KEY_MAX when every byte is encoded, and the bucket */
 
 struct s3_sink {
     const struct s3_conf *conf;
@@ -134,7 +132,7 @@ static int sign(const struct s3_sink *s, struct http_request *rq, struct slice p
 
         signed_headers[i] = (struct sigv4_header){slice_of(h, (size_t)(colon - h)), slice_str(colon + 2)};
     }
-    buf_init(&value, ANSWER_MAX);
+    buf_init(&value, S3_ANSWER_MAX);
     rc = sigv4_authorization(&sr, timestamp, &scope, slice_str(keys->access_key_id), slice_str(keys->secret_access_key),
                              &value);
     if (rc == 0)
@@ -154,7 +152,7 @@ static int fill(const struct s3_sink *s, const struct sink_seal *seal, const str
                                 .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
-                                .response_max = ANSWER_MAX};
+                                .response_max = S3_ANSWER_MAX};
     sigv4_timestamp(seal->wall_now, timestamp);
     hex_encode(seal->sha256, SHA256_BYTES, payload_hash);
     rq->url = mem_printf("%s://%s%.*s", s->address.scheme, s->address.host, (int)path.n, path.p);
@@ -177,9 +175,9 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
     if (rc != 0)
         return rc;
     rc = -1;
-    buf_init(&path, PATH_MAX_BYTES);
+    buf_init(&path, S3_PATH_MAX);
     if (s3_address_path(&s->address, seal->name, &path) < 0)
-        err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", PATH_MAX_BYTES);
+        err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
     else
         rc = fill(s, seal, &keys, buf_slice(&path), rq, e);
     if (rc < 0)

@@ -4,22 +4,21 @@
 #include "sinks/s3_list.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/sigv4.h"
 #include "sinks/xml_scan.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-#define OBJECTS_MAX ((size_t)16 * 1024 * 1024)
-#define TOKEN_MAX   ((size_t)16 * 1024)
-#define SHOWN_MAX   80
+#define SHOWN_MAX 80
 
 void s3_list_page_init(struct s3_list_page *page)
 {
     *page = (struct s3_list_page){0};
     buf_init(&page->keys, S3_LIST_ANSWER_MAX);
-    buf_init(&page->objects, OBJECTS_MAX);
-    buf_init(&page->next, TOKEN_MAX);
+    buf_init(&page->objects, S3_LIST_OBJECTS_MAX);
+    buf_init(&page->next, S3_LIST_TOKEN_MAX);
 }
 
 void s3_list_page_release(struct s3_list_page *page)

@@ -18,9 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* 1000 keys are the most that S3 answers; each of 1024 bytes and escaped, with what stands around them. */
-#define S3_LIST_ANSWER_MAX ((size_t)8 * 1024 * 1024)
-#define S3_KEY_MAX         1024
+#define S3_KEY_MAX 1024
 
 struct s3_list_object {
     size_t at, n;  /* its key in `keys` */

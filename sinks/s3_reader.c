@@ -1,6 +1,7 @@
 #include "sinks/s3_reader.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "sinks/http_sign.h"
 #include "sinks/s3_address.h"
@@ -10,8 +11,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define TARGET_MAX ((size_t)64 * 1024) /* path and query, all of it escaped */
 
 struct s3_reader {
     struct s3_conf conf;
@@ -134,8 +133,8 @@ int s3_reader_list(const struct s3_reader *r, struct slice prefix, struct slice 
     struct buf path, query;
     int rc;
 
-    buf_init(&path, TARGET_MAX);
-    buf_init(&query, TARGET_MAX);
+    buf_init(&path, S3_TARGET_MAX);
+    buf_init(&query, S3_TARGET_MAX);
     if (s3_address_path(&r->address, SLICE(""), &path) < 0 || s3_list_query(prefix, token, &query) < 0)
         rc = err_set(e, ERR_LIMIT, "the prefix or the continuation token is too long");
     else
@@ -151,7 +150,7 @@ int s3_reader_get(const struct s3_reader *r, struct slice key, const struct s3_p
     struct buf path;
     int rc;
 
-    buf_init(&path, TARGET_MAX);
+    buf_init(&path, S3_TARGET_MAX);
     if (s3_address_path(&r->address, key, &path) < 0)
         rc = err_set(e, ERR_LIMIT, "the object's name is too long");
     else

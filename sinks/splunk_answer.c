@@ -1,17 +1,13 @@
 #include "sinks/splunk_answer.h"
 
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "sinks/answer_text.h"
 #include "sinks/answer_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Pauses between questions grow by a second each, up to this. */
-#define ACK_PAUSE_MAX 10
-/* Without the event that was refused the rest goes at once. */
-#define REFUSED_PAUSE (10 * NSEC_PER_MSEC)
 
 struct hec_reply {
     bool valid;
@@ -92,16 +88,18 @@ static void read_reply(const struct http_response *re, const char *token, struct
 
 static nsec pause_before(unsigned follow_up)
 {
-    return (nsec)(follow_up < ACK_PAUSE_MAX ? follow_up : ACK_PAUSE_MAX) * NSEC_PER_SEC;
+    return (nsec)(follow_up < SPLUNK_ACK_PAUSE_MAX ? follow_up : SPLUNK_ACK_PAUSE_MAX) * NSEC_PER_SEC;
 }
 
 static nsec waited_until(unsigned follow_up)
 {
     nsec sum = 0;
 
-    for (unsigned i = 1; i <= follow_up && i <= ACK_PAUSE_MAX; i++)
+    for (unsigned i = 1; i <= follow_up && i <= SPLUNK_ACK_PAUSE_MAX; i++)
         sum += pause_before(i);
-    return follow_up > ACK_PAUSE_MAX ? sum + (nsec)(follow_up - ACK_PAUSE_MAX) * pause_before(ACK_PAUSE_MAX) : sum;
+    return follow_up > SPLUNK_ACK_PAUSE_MAX
+               ? sum + (nsec)(follow_up - SPLUNK_ACK_PAUSE_MAX) * pause_before(SPLUNK_ACK_PAUSE_MAX)
+               : sum;
 }
 
 static enum sink_outcome ask_again(const struct splunk_context *c, const char *ack_id, struct sink_verdict *v)
@@ -131,7 +129,7 @@ static enum sink_outcome refuse_event(const struct splunk_context *c, const stru
     snprintf(v->message, sizeof(v->message), "%s refused event %" PRId64 " of %" PRIu64, c->address, reply->event,
              v->fates->count);
     snprintf(v->said, sizeof(v->said), "%s", reply->text);
-    v->retry_after = REFUSED_PAUSE;
+    v->retry_after = SPLUNK_REFUSED_PAUSE;
     return SINK_PARTIAL;
 }
 

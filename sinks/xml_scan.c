@@ -1,6 +1,7 @@
 #include "sinks/xml_scan.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
 
 #include <stdint.h>

@@ -13,11 +13,10 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
-
-#define XML_DEPTH_MAX 16
 
 enum xml_event {
     XML_OPEN,  /* an element begins; depth counts it */

@@ -20,9 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Transforms in one chain. */
-#define CHAIN_MAX 16
-
 struct chain;
 struct chain_state;
 

@@ -1,6 +1,6 @@
 #include "transforms/cloudwatch_logs.h"
 
-#define DEPTH_MAX 64
+#include "pipeline/base/limits.h"
 
 static bool is_string(struct slice raw)
 {
@@ -44,7 +44,7 @@ static bool read_event(struct json_reader *r, struct cloudwatch_event *out)
 
 void cloudwatch_events_open(struct cloudwatch_events *it, const struct cloudwatch_envelope *from)
 {
-    json_open(&it->reader, from->events, DEPTH_MAX);
+    json_open(&it->reader, from->events, CLOUDWATCH_LOGS_DEPTH_MAX);
     json_enter(&it->reader);
 }
 
@@ -58,7 +58,7 @@ static int count_events(struct cloudwatch_envelope *env, struct err *e)
     struct json_reader r;
     struct cloudwatch_event event;
 
-    json_open(&r, env->events, DEPTH_MAX);
+    json_open(&r, env->events, CLOUDWATCH_LOGS_DEPTH_MAX);
     if (json_peek(&r) != JSON_ARRAY || !json_enter(&r))
         return err_set(e, ERR_FORMAT, "CloudWatch Logs envelope: `logEvents` is not an array");
     for (env->event_count = 0; json_element(&r); env->event_count++)
@@ -89,7 +89,7 @@ static bool read_members(struct slice text, struct cloudwatch_envelope *env, str
 {
     struct json_string key;
 
-    json_open(r, text, DEPTH_MAX);
+    json_open(r, text, CLOUDWATCH_LOGS_DEPTH_MAX);
     if (!json_enter(r))
         return false;
     while (json_member(r, &key)) {

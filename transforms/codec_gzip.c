@@ -2,10 +2,10 @@
  *
  *   level 1..3   ISA-L       several times zlib's speed at about zlib's ratio for level 1
  *   level 4..12  libdeflate  twice zlib's speed at a better ratio, but only for bytes that lie in memory as one piece
- *   otherwise    zlib        objects above WHOLE_MAX at level 4..12 (then at level 9 at most), and where the program
+ *   otherwise    zlib        objects above CODEC_GZIP_WHOLE_MAX at level 4..12 (then at level 9 at most), and where the program
  *                            was built without the other two
  *
- * Pieces for libdeflate are collected first. When they outgrow WHOLE_MAX, zlib takes over what was collected and all
+ * Pieces for libdeflate are collected first. When they outgrow CODEC_GZIP_WHOLE_MAX, zlib takes over what was collected and all
  * that follows: the choice depends on the object alone, so a redelivered object is byte-identical. */
 #include "transforms/codecs.h"
 
@@ -13,9 +13,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/gzip_stream.h"
-
-/* What a worker may hold for one object: four buffers of the default size. */
-#define WHOLE_MAX ((size_t)(4 * MIB))
 
 #define STREAM_FAST_MAX 3 /* levels that stream in any case */
 #define ZLIB_LEVEL_MAX  9
@@ -48,7 +45,7 @@ static void *gzip_open(int level)
     g->stream = stream_for(level);
     if (level > STREAM_FAST_MAX)
         g->whole = gzip_whole_open(level);
-    buf_init(&g->collected, WHOLE_MAX);
+    buf_init(&g->collected, CODEC_GZIP_WHOLE_MAX);
     return g;
 }
 
@@ -78,7 +75,7 @@ static int gzip_begin(void *ctx, uint64_t size, struct err *e)
 
     (void)e;
     buf_clear(&g->collected);
-    g->collecting = g->whole && (size <= WHOLE_MAX || size == CODEC_SIZE_UNKNOWN);
+    g->collecting = g->whole && (size <= CODEC_GZIP_WHOLE_MAX || size == CODEC_SIZE_UNKNOWN);
     if (!g->collecting)
         stream_begin(g);
     return 0;

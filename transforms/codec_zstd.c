@@ -13,9 +13,6 @@
 /* Of a whole block: with less, zstd compresses into memory of its own and copies. */
 #define ZSTD_ROOM ZSTD_COMPRESSBOUND(ZSTD_BLOCKSIZE_MAX)
 
-/* What a worker may hold for one object: two buffers of the default size. */
-#define WHOLE_MAX ((size_t)(2 * MIB))
-
 /* Levels above need a window per context that no longer fits what a worker may hold. */
 #define ZSTD_LEVEL_MAX 19
 
@@ -42,8 +39,8 @@ static void *zstd_open(int level)
     assert(z->c);
     zstd_set(z, ZSTD_c_compressionLevel, level);
     zstd_set(z, ZSTD_c_checksumFlag, 1);
-    buf_init(&z->collected, WHOLE_MAX);
-    buf_init(&z->compressed, ZSTD_COMPRESSBOUND(WHOLE_MAX));
+    buf_init(&z->collected, CODEC_ZSTD_WHOLE_MAX);
+    buf_init(&z->compressed, ZSTD_COMPRESSBOUND(CODEC_ZSTD_WHOLE_MAX));
     return z;
 }
 
@@ -70,7 +67,7 @@ static int zstd_begin(void *ctx, uint64_t size, struct err *e)
     size_t rc = ZSTD_CCtx_reset(z->c, ZSTD_reset_session_only);
 
     z->size = size;
-    z->collecting = size <= WHOLE_MAX || size == CODEC_SIZE_UNKNOWN;
+    z->collecting = size <= CODEC_ZSTD_WHOLE_MAX || size == CODEC_SIZE_UNKNOWN;
     buf_clear(&z->collected);
     /* The size goes into the frame's header, so a reader can allocate once; and zstd picks its tables by it. */
     if (!ZSTD_isError(rc))

@@ -4,14 +4,13 @@
 #include "transforms/transforms.h"
 
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/kpl.h"
 #include "transforms/transform_made.h"
 #include "transforms/transform_plain.h"
 
 #include <stdio.h>
-
-#define DELIMITER_MAX 256
 
 enum split_by {
     SPLIT_NONE,
@@ -39,7 +38,7 @@ static const struct cfg_field FIELDS[] = {
     {.name = "delimiter",
      .type = CFG_STRING,
      .offset = offsetof(struct deaggregate_conf, delimiter),
-     .max = DELIMITER_MAX,
+     .max = TRANSFORM_DELIMITER_MAX,
      .help = "for split: delimiter; a newline when left out"},
     {.name = "max",
      .type = CFG_INT,
@@ -62,7 +61,7 @@ struct deaggregate {
     enum split_by split;
     size_t max;
     size_t delimiter_n;
-    char delimiter[DELIMITER_MAX];
+    char delimiter[TRANSFORM_DELIMITER_MAX];
 };
 
 static int deaggregate_load(void **shared, const void *conf, const struct transform_env *env, struct err *e)

@@ -2,10 +2,9 @@
 #include "transforms/transforms.h"
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/transform_plain.h"
-
-#define DELIMITER_MAX 256
 
 struct delimiter_conf {
     char *text;
@@ -16,7 +15,7 @@ static const struct cfg_field FIELDS[] = {
     {.name = "text",
      .type = CFG_STRING,
      .offset = offsetof(struct delimiter_conf, text),
-     .max = DELIMITER_MAX,
+     .max = TRANSFORM_DELIMITER_MAX,
      .help = "what is appended to each record; a newline when left out"},
     {.name = "if_missing",
      .type = CFG_BOOL,
@@ -29,7 +28,7 @@ static const struct cfg_field FIELDS[] = {
 struct delimiter {
     bool if_missing;
     size_t n;
-    char text[DELIMITER_MAX];
+    char text[TRANSFORM_DELIMITER_MAX];
 };
 
 struct delimiter_state {
@@ -57,7 +56,7 @@ static int delimiter_open(void **state, void *shared, const struct cancel *cance
 
     (void)cancel, (void)e;
     s->delimiter = shared;
-    buf_init(&s->joined, SIZE_MAX); /* a record and at most DELIMITER_MAX bytes */
+    buf_init(&s->joined, SIZE_MAX); /* a record and at most TRANSFORM_DELIMITER_MAX bytes */
     *state = s;
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 
 /* The part of [first, last] that lies in the frame. False: nothing. */
 static bool clamp(const struct frame_view *v, uint64_t *first, uint64_t *last)

@@ -1,5 +1,7 @@
 #include "transforms/grok.h"
 
+#include "pipeline/base/limits.h"
+
 static int expand(struct grok *g, struct slice pattern, unsigned depth, struct buf *out, struct err *e);
 
 /* "SYNTAX", "SYNTAX:field", "SYNTAX:field:type" */

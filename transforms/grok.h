@@ -15,12 +15,10 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stddef.h>
-
-#define GROK_FIELDS_MAX 200
-#define GROK_DEPTH_MAX  20
 
 enum grok_type {
     GROK_TEXT,

@@ -1,5 +1,6 @@
 #include "transforms/gunzip.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
@@ -7,8 +8,7 @@
 #include <stdint.h>
 #include <zlib.h>
 
-#define WINDOW_GZIP (15 + 16) /* the largest window, with gzip's header and trailer */
-#define ROOM_MIN    ((size_t)4 * 1024)
+#define WINDOW_GZIP (15 + 16)         /* the largest window, with gzip's header and trailer */
 #define PIECE_MAX   ((size_t)1 << 30) /* zlib counts in unsigned int */
 
 struct gunzip {
@@ -55,7 +55,7 @@ bool gunzip_looks_so(struct slice in)
 /* Room to write into: half of what is there already, so that large outputs are not grown in small steps. */
 static int make_room(struct buf *out)
 {
-    size_t want = out->n / 2 > ROOM_MIN ? out->n / 2 : ROOM_MIN, left = out->max - out->n;
+    size_t want = out->n / 2 > GUNZIP_ROOM_MIN ? out->n / 2 : GUNZIP_ROOM_MIN, left = out->max - out->n;
 
     if (left == 0)
         return -1;

@@ -2,6 +2,7 @@
 
 #ifdef HAVE_LIBISAL
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>

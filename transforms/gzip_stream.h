@@ -14,9 +14,6 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
 
-/* Room asked of a body at once. Deflate has no use for more; less would mean more calls. */
-#define GZIP_ROOM ((size_t)16 * 1024)
-
 /* A library that is fed piece by piece. */
 struct gzip_stream_ops {
     void *(*open)(int level);

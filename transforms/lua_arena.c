@@ -1,6 +1,6 @@
 #include "transforms/lua_arena.h"
 
-#define CHUNK_SIZE ((size_t)16 << 10)
+#include "pipeline/base/limits.h"
 
 struct lua_arena_chunk {
     struct lua_arena_chunk *next;
@@ -28,8 +28,8 @@ void *lua_arena_take_slow(struct lua_arena *a, size_t size)
 
     if (all < size)
         return NULL;
-    if (all < CHUNK_SIZE)
-        all = CHUNK_SIZE;
+    if (all < LUA_ARENA_CHUNK)
+        all = LUA_ARENA_CHUNK;
     c = a->memory(a->ctx, NULL, 0, all);
     if (!c)
         return NULL;
@@ -50,7 +50,7 @@ void lua_arena_reset(struct lua_arena *a)
         struct lua_arena_chunk *c = a->chunks;
 
         a->chunks = c->next;
-        if (!kept && c->size == CHUNK_SIZE)
+        if (!kept && c->size == LUA_ARENA_CHUNK)
             kept = c;
         else
             a->memory(a->ctx, c, c->size, 0);

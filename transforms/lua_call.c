@@ -2,6 +2,8 @@
  * calling, and turning what came back into bytes. What is left to do then cannot fail in Lua any more. */
 #include "transforms/lua_call.h"
 
+#include "pipeline/base/limits.h"
+
 #include "transforms/lua_json.h"
 #include "transforms/lua_lib.h"
 #include "transforms/lua_sandbox.h"

@@ -1,18 +1,15 @@
 #include "transforms/lua_doc.h"
 
+#include "pipeline/base/limits.h"
+
 #include <assert.h>
 #include <string.h>
-
-/* From so many members on, keys are found by a hash table. */
-#define WIDE 16
-/* Room for members at first; doubles. */
-#define ROOM 16
 
 /* --- the index --- */
 
 static bool grow(struct lua_arena *a, struct lua_doc_node *node)
 {
-    uint32_t room = node->room ? 2 * node->room : ROOM;
+    uint32_t room = node->room ? 2 * node->room : LUA_DOC_ROOM;
     struct lua_doc_member *m = lua_arena_take(a, room * sizeof(*m));
 
     if (!m)
@@ -172,7 +169,7 @@ static struct slice name_of(const struct lua_doc_member *m)
 /* Of duplicates, the last one stays in the table. */
 static bool make_slots(struct lua_arena *a, struct lua_doc_node *node)
 {
-    uint32_t n = 4 * WIDE;
+    uint32_t n = 4 * LUA_DOC_WIDE;
 
     while (n < 4 * node->count)
         n *= 2;
@@ -191,7 +188,7 @@ static uint32_t find_place(struct lua_arena *a, struct lua_doc_node *node, struc
 {
     uint32_t tag = tag_of(key);
 
-    if (node->count > WIDE && (node->slots || make_slots(a, node)))
+    if (node->count > LUA_DOC_WIDE && (node->slots || make_slots(a, node)))
         return *find_slot(a, node, key);
     for (uint32_t i = node->count; i > 0; i--)
         if (node->members[i - 1].tag == tag && has_name(&node->members[i - 1], key))

@@ -19,15 +19,13 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 #include "transforms/lua_arena.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* How deep documents may nest. */
-#define LUA_DOC_DEPTH 128
 
 struct lua_doc_node;
 

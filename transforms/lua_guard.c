@@ -3,6 +3,7 @@
  * for much, as that is when Lua copies or rehashes much, without an instruction of the script in between. */
 #include "transforms/lua_guard.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <lauxlib.h>
@@ -14,8 +15,6 @@
 #define CREDIT 100000
 /* At least what Lua puts around the bytes of a string. */
 #define STRING_HEADER ((size_t)64)
-/* Allocations from this size on look at the clock. */
-#define MUCH ((size_t)64 << 10)
 
 static void hook(lua_State *L, lua_Debug *ar)
 {
@@ -106,7 +105,7 @@ static bool may_have(struct lua_guard *g, size_t more)
         g->out_of_memory = true;
         return false;
     }
-    if (more < MUCH || !g->active)
+    if (more < LUA_GUARD_MUCH || !g->active)
         return true;
     if (!g->aborted && is_over(g, 0)) {
         g->aborted = true;

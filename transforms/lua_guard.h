@@ -26,19 +26,12 @@
 #include "pipeline/base/cancel.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* One Lua string, in bytes: what a single instruction (comparing, converting) may have to walk through. */
-#define LUA_GUARD_STRING_MAX ((size_t)16 << 20)
-/* Strings from this size on make the hook come more often, as single instructions take longer. */
-#define LUA_GUARD_STRING_BIG ((size_t)256 << 10)
-/* From this size on a single comparison may take milliseconds. */
-#define LUA_GUARD_STRING_HUGE ((size_t)2 << 20)
-#define LUA_GUARD_BIG_COUNT   256
 
 struct lua_guard_big {
     const void *p;

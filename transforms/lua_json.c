@@ -1,6 +1,7 @@
 #include "transforms/lua_json.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "transforms/lua_record.h"
 
 #include <inttypes.h>

@@ -17,14 +17,12 @@
 #define TRANSFORMS_LUA_JSON_H
 
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 #include "transforms/lua_guard.h"
 
 #include <lua.h>
 #include <stdbool.h>
-
-/* How deep records and tables may nest. */
-#define LUA_JSON_DEPTH 128
 
 void lua_json_open(lua_State *L); /* once per state: the metatable of arrays, null */
 

@@ -1,6 +1,7 @@
 /* sluice.grok(pattern [, own_patterns]): a function of a text that gives the table of its fields, or nil.
  *
  * Where a field name is used more than once (in alternatives), the one that took part in the match is the value. */
+#include "pipeline/base/limits.h"
 #include "transforms/lua_lib.h"
 #include "transforms/lua_lib_util.h"
 #include "transforms/lua_regex.h"

@@ -16,8 +16,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
-#define GUNZIP_TYPE    "sluice.gunzip"
-#define GUNZIP_DEFAULT ((lua_Integer)(8 * MIB))
+#define GUNZIP_TYPE "sluice.gunzip"
 
 static int push_hex(lua_State *L, const unsigned char *bytes)
 {
@@ -120,7 +119,7 @@ static int gunzip_text(lua_State *L)
 {
     struct inflater *i = lua_touserdata(L, lua_upvalueindex(1));
     struct slice in = lua_lib_text(L, 1);
-    lua_Integer limit = luaL_optinteger(L, 2, GUNZIP_DEFAULT);
+    lua_Integer limit = luaL_optinteger(L, 2, LUA_GUNZIP_DEFAULT);
     struct err e = {0};
     struct buf *out;
 

@@ -1,4 +1,5 @@
 /* sluice.parse: lines and values in usual forms to tables. What does not have the form gives nil and a message. */
+#include "pipeline/base/limits.h"
 #include "transforms/lua_lib.h"
 #include "transforms/lua_lib_util.h"
 #include "transforms/text_agent.h"
@@ -8,9 +9,6 @@
 #include "transforms/text_url.h"
 
 #include <lauxlib.h>
-
-/* No browser says more of itself than this. */
-#define AGENT_MAX ((size_t)4096)
 
 static void set_if(lua_State *L, const char *name, struct slice value)
 {
@@ -297,8 +295,8 @@ static int parse_user_agent(lua_State *L)
     struct user_agent a;
     struct slice text = lua_lib_text(L, 1);
 
-    if (text.n > AGENT_MAX)
-        text.n = AGENT_MAX;
+    if (text.n > LUA_AGENT_MAX)
+        text.n = LUA_AGENT_MAX;
     lua_guard_step(L, text.n * 8 + 1000); /* some sixty searches */
     user_agent_parse(&a, text);
     lua_newtable(L);

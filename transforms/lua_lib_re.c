@@ -7,6 +7,7 @@
  *   re:replace(text, with)     new text and how often; `with` is "$1 ${name} $0 $$" or a function of the table
  *   sluice.re.match(text, pattern [, flags])        the same with a pattern that is compiled once and remembered
  */
+#include "pipeline/base/limits.h"
 #include "transforms/lua_lib.h"
 #include "transforms/lua_lib_util.h"
 #include "transforms/lua_regex.h"
@@ -14,8 +15,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-#define CACHE     "sluice.re.cache"
-#define CACHE_MAX 100 /* patterns remembered; a script that makes more of them makes them anew */
+#define CACHE "sluice.re.cache"
 
 static unsigned flags_of(lua_State *L, int index)
 {
@@ -257,7 +257,7 @@ static void push_cached(lua_State *L)
         return;
     lua_pop(L, 1);
     lua_regex_push(L, pattern, flags);
-    if (lua_rawlen(L, -3) >= CACHE_MAX) {
+    if (lua_rawlen(L, -3) >= LUA_RE_CACHE_MAX) {
         lua_newtable(L);
         lua_pushvalue(L, -1);
         lua_setfield(L, LUA_REGISTRYINDEX, CACHE);

@@ -5,6 +5,7 @@
  *
  * A format is "rfc3339" (when left out), "epoch", "epoch_ms", or a pattern with % (time_text.h). Zones are IANA names.
  */
+#include "pipeline/base/limits.h"
 #include "transforms/lua_lib.h"
 #include "transforms/lua_lib_util.h"
 #include "transforms/time_text.h"
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 
 #define ZONE_TYPE "sluice.time.zone"
-#define TEXT_MAX  ((size_t)4096)
 #define ZONE_COST 2000
 
 struct holder {
@@ -114,7 +114,7 @@ static int time_format(lua_State *L)
     lua_Number ms = luaL_checknumber(L, 1);
     struct slice format = slice_str(luaL_optstring(L, 2, "rfc3339"));
     const struct time_zone *zone = zone_arg(L, 3);
-    struct buf *out = lua_lib_scratch(L, TEXT_MAX);
+    struct buf *out = lua_lib_scratch(L, LUA_TIME_TEXT_MAX);
     struct err e = {0};
 
     if (!(ms >= (lua_Number)TIME_TEXT_MIN_MS && ms <= (lua_Number)TIME_TEXT_MAX_MS))

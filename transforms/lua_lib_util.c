@@ -1,9 +1,10 @@
 #include "transforms/lua_lib_util.h"
 
+#include "pipeline/base/limits.h"
+
 #include <lauxlib.h>
 
 #define SCRATCH_TYPE "sluice.scratch"
-#define SCRATCH_KEEP ((size_t)64 * 1024)
 
 struct slice lua_lib_text(lua_State *L, int index)
 {
@@ -65,7 +66,7 @@ struct buf *lua_lib_scratch(lua_State *L, size_t max)
 {
     struct buf *b = scratch(L);
 
-    if (b->cap > SCRATCH_KEEP)
+    if (b->cap > LUA_SCRATCH_KEEP)
         buf_release(b);
     buf_clear(b);
     b->max = max;

@@ -3,6 +3,8 @@
  * after a failure recurses; the depth is bounded, as the C stack is. */
 #include "transforms/lua_match.h"
 
+#include "pipeline/base/limits.h"
+
 #include "transforms/lua_guard.h"
 
 #include <ctype.h>
@@ -11,7 +13,6 @@
 
 #define CAPTURE_OPEN     (-1)
 #define CAPTURE_POSITION (-2)
-#define DEPTH_MAX        200
 /* Steps between two charges, and what one costs in the guard's units. A byte of a set that is looked through is a step. */
 #define STEPS     256
 #define STEP_COST 4
@@ -24,7 +25,7 @@ void lua_match_init(struct lua_match *m, lua_State *L, const char *subject, size
     m->begin = subject;
     m->end = subject + n;
     m->pattern_end = pattern_end;
-    m->depth = DEPTH_MAX;
+    m->depth = LUA_MATCH_DEPTH_MAX;
     m->captures = 0;
     m->cost = 0;
 }
@@ -355,7 +356,7 @@ static const char *match(struct lua_match *m, const char *s, const char *p)
 const char *lua_match_at(struct lua_match *m, const char *at, const char *pattern)
 {
     m->captures = 0;
-    m->depth = DEPTH_MAX;
+    m->depth = LUA_MATCH_DEPTH_MAX;
     return match(m, at, pattern);
 }
 

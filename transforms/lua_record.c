@@ -3,6 +3,7 @@
 #include "transforms/lua_record.h"
 
 #include "pipeline/base/json_scan.h"
+#include "pipeline/base/limits.h"
 #include "transforms/lua_json.h"
 
 #include <lauxlib.h>

@@ -1,5 +1,7 @@
 #include "transforms/lua_sandbox.h"
 
+#include "pipeline/base/limits.h"
+
 #include "transforms/lua_guard.h"
 
 #include <lauxlib.h>
@@ -7,13 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Compiling cannot be interrupted: so much takes a few milliseconds. */
-#define LOAD_MAX ((size_t)64 << 10)
-/* strftime's longest conversions are slow. */
-#define DATE_FORMAT_MAX 256
-#define RANDOM_SEED     5
-/* The strings that one call of Lua's own functions may get. */
-#define ARGUMENTS_MAX (2 * LUA_GUARD_STRING_MAX)
+#define RANDOM_SEED 5
 
 /* --- charging --- */
 
@@ -25,8 +21,8 @@ void lua_sandbox_arguments(lua_State *L)
     for (int i = n; i > 0; i--)
         if (lua_type(L, i) == LUA_TSTRING)
             bytes += lua_rawlen(L, i);
-    if (bytes > ARGUMENTS_MAX)
-        luaL_error(L, "the arguments have more than %d MiB together", (int)(ARGUMENTS_MAX >> 20));
+    if (bytes > LUA_ARGUMENTS_MAX)
+        luaL_error(L, "the arguments have more than %d MiB together", (int)(LUA_ARGUMENTS_MAX >> 20));
     lua_guard_step(L, 20 + (size_t)n + bytes);
 }
 
@@ -166,12 +162,12 @@ static void gather_chunk(lua_State *L)
             luaL_error(L, "reader function must return a string");
         lua_tolstring(L, -1, &piece);
         n += piece;
-        if (piece == 0 || n > LOAD_MAX)
+        if (piece == 0 || n > LUA_LOAD_MAX)
             break;
         luaL_addvalue(&b);
     }
-    if (n > LOAD_MAX)
-        luaL_error(L, "load takes at most %d bytes", (int)LOAD_MAX);
+    if (n > LUA_LOAD_MAX)
+        luaL_error(L, "load takes at most %d bytes", (int)LUA_LOAD_MAX);
     lua_pop(L, 1);
     luaL_pushresult(&b);
 }
@@ -190,8 +186,8 @@ static int safe_load(lua_State *L)
     }
     text = lua_tolstring(L, -1, &n);
     name = luaL_optstring(L, 2, "=(load)");
-    if (n > LOAD_MAX)
-        return luaL_error(L, "load takes at most %d bytes", (int)LOAD_MAX);
+    if (n > LUA_LOAD_MAX)
+        return luaL_error(L, "load takes at most %d bytes", (int)LUA_LOAD_MAX);
     lua_guard_step(L, n * 100);
     if (luaL_loadbufferx(L, text, n, name, "t") != LUA_OK) {
         lua_guard_rethrow(L);
@@ -213,8 +209,8 @@ static int safe_date(lua_State *L)
     size_t n = 0;
 
     luaL_optlstring(L, 1, "%c", &n);
-    if (n > DATE_FORMAT_MAX)
-        return luaL_error(L, "a date format may have at most %d bytes", DATE_FORMAT_MAX);
+    if (n > LUA_DATE_FORMAT_MAX)
+        return luaL_error(L, "a date format may have at most %d bytes", LUA_DATE_FORMAT_MAX);
     lua_guard_step(L, 1000 + 100 * n);
     return date(L);
 }

@@ -1,5 +1,6 @@
 #include "transforms/lua_script.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua_guard.h"
 

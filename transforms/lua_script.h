@@ -16,11 +16,6 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* One file of Lua. */
-#define LUA_SCRIPT_MAX ((size_t)1 << 20)
-/* Files a script may require. */
-#define LUA_SCRIPT_FILES_MAX 64
-
 struct lua_script;
 
 /* Reads the main file. `shown` is what messages call it. */

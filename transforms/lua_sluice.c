@@ -1,5 +1,6 @@
 #include "transforms/lua_sluice.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "transforms/lua_call.h"
 #include "transforms/lua_json.h"

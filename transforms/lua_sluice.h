@@ -13,11 +13,9 @@
 #ifndef TRANSFORMS_LUA_SLUICE_H
 #define TRANSFORMS_LUA_SLUICE_H
 
-#include <lua.h>
+#include "pipeline/base/limits.h"
 
-#define LUA_SLUICE_LOG_LINES 100
-#define LUA_SLUICE_LOG_TEXT  1000 /* bytes of a line; longer ones are cut */
-#define LUA_SLUICE_NAME      64   /* bytes of a counter's name */
+#include <lua.h>
 
 /* Once per state; the table `sluice` is on top of the stack. */
 void lua_sluice_open(lua_State *L);

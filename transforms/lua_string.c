@@ -1,5 +1,6 @@
 /* The string library: Lua's own functions behind a charge, and our own where the work can outgrow the arguments (rep,
  * format) or does not end in sight (patterns). */
+#include "pipeline/base/limits.h"
 #include "transforms/lua_guard.h"
 #include "transforms/lua_match.h"
 #include "transforms/lua_sandbox.h"
@@ -8,9 +9,6 @@
 #include <lualib.h>
 #include <stdbool.h>
 #include <string.h>
-
-/* Of format and of pack: each of their directives may write 400 bytes in a microsecond or two. */
-#define FORMAT_MAX ((size_t)64 << 10)
 
 static int string_rep(lua_State *L)
 {
@@ -45,8 +43,8 @@ static int with_format(lua_State *L)
     size_t n = 0;
 
     luaL_checklstring(L, 1, &n);
-    if (n > FORMAT_MAX)
-        return luaL_error(L, "a format may have at most %d bytes", (int)FORMAT_MAX);
+    if (n > LUA_FORMAT_MAX)
+        return luaL_error(L, "a format may have at most %d bytes", (int)LUA_FORMAT_MAX);
     lua_sandbox_arguments(L);
     lua_guard_step(L, 100 + n * 100);
     return fn(L);

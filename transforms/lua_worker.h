@@ -17,9 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a script may take while it loads, and init(). */
-#define LUA_WORKER_LOAD_TIME (5 * NSEC_PER_SEC)
-
 struct lua_worker;
 
 struct lua_worker_options {

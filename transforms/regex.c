@@ -3,24 +3,12 @@
 #include "transforms/regex.h"
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <pcre2.h>
 
-/* At each start. Some 10 ms of the interpreter, less with machine code. */
-#define MATCH_LIMIT 200000
-#define HEAP_KIB    4096
-
-/* A window of starts may walk over this many bytes in all when each start walks to the end. As a start may also go back
- * and forth until MATCH_LIMIT, the first window is small, and the next is larger only when this one was quick. */
-#define WINDOW_WALK  ((size_t)16 << 20)
-#define WINDOW_FIRST ((size_t)32)
-#define WINDOW_STEP  8
-#define WINDOW_TIME  (500 * NSEC_PER_USEC)
-#define WALK_COST    16 /* bytes walked by machine code for one unit of the host's */
-
-#define JIT_STACK_START ((size_t)32 * 1024)
-#define JIT_STACK_MAX   ((size_t)512 * 1024)
+#define WALK_COST 16 /* bytes walked by machine code for one unit of the host's */
 
 struct regex {
     const struct regex_host *host;
@@ -133,8 +121,8 @@ static int build(struct regex *re, struct slice pattern, unsigned flags, struct 
         re->context = pcre2_match_context_create(re->memory);
     if (!re->context)
         return err_set(e, ERR_NOMEM, "regular expression: no memory");
-    pcre2_set_match_limit(re->context, MATCH_LIMIT);
-    pcre2_set_heap_limit(re->context, HEAP_KIB);
+    pcre2_set_match_limit(re->context, REGEX_MATCH_LIMIT);
+    pcre2_set_heap_limit(re->context, REGEX_HEAP_KIB);
     if (compile(re, pattern, flags, e) < 0)
         return -1;
     pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE); /* without it the interpreter works, slower */
@@ -188,7 +176,7 @@ static int match_at(struct regex *re, struct slice subject, size_t start)
 
     if (rc != PCRE2_ERROR_JIT_STACKLIMIT || re->stack)
         return rc;
-    re->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_MAX, re->memory);
+    re->stack = pcre2_jit_stack_create(REGEX_JIT_STACK_START, REGEX_JIT_STACK_MAX, re->memory);
     if (!re->stack)
         return rc;
     pcre2_jit_stack_assign(re->context, NULL, re->stack);
@@ -216,14 +204,14 @@ static size_t smaller(size_t a, size_t b)
 
 static size_t next_window(size_t window, size_t max, nsec took)
 {
-    if (took <= WINDOW_TIME)
-        return smaller(window * WINDOW_STEP, max);
-    return window > WINDOW_STEP ? window / WINDOW_STEP : 1;
+    if (took <= REGEX_WINDOW_TIME)
+        return smaller(window * REGEX_WINDOW_STEP, max);
+    return window > REGEX_WINDOW_STEP ? window / REGEX_WINDOW_STEP : 1;
 }
 
 enum regex_result regex_match(struct regex *re, struct slice subject, size_t start)
 {
-    size_t window_max = WINDOW_WALK / (subject.n + 1) + 1, window = smaller(WINDOW_FIRST, window_max);
+    size_t window_max = REGEX_WINDOW_WALK / (subject.n + 1) + 1, window = smaller(REGEX_WINDOW_FIRST, window_max);
     int rc;
 
     re->matched = false;
@@ -240,7 +228,7 @@ enum regex_result regex_match(struct regex *re, struct slice subject, size_t sta
         if (rc != PCRE2_ERROR_NOMATCH || last)
             break;
         took = clock_mono() - began;
-        if (took > WINDOW_TIME && re->host->tick)
+        if (took > REGEX_WINDOW_TIME && re->host->tick)
             re->host->tick(re->host->ctx, (size_t)took); /* far more than its bytes said */
         start = next_start(re, subject, start + window);
         window = next_window(window, window_max, took);

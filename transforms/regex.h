@@ -19,9 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REGEX_PATTERN_MAX ((size_t)128 * 1024)
-#define REGEX_GROUPS_MAX  250
-
 enum regex_flags {
     REGEX_CASELESS = 1,
     REGEX_MULTILINE = 2, /* ^ and $ at each line */

@@ -1,5 +1,6 @@
 #include "transforms/unpack.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/gunzip.h"
 #include "transforms/unzstd.h"
@@ -11,8 +12,6 @@
 #include <zstd.h>
 
 #define WINDOW_GZIP (15 + 16) /* the largest window, with gzip's header and trailer */
-#define WINDOW_ZSTD 27        /* as in unzstd.c */
-#define PIECE_MAX   ((size_t)1 << 20)
 
 enum packed { PLAIN, GZIP, ZSTD };
 
@@ -49,7 +48,7 @@ static void begin_zstd(struct unpack *u)
 {
     u->zstd = ZSTD_createDStream();
     assert(u->zstd);
-    ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, WINDOW_ZSTD);
+    ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, UNZSTD_WINDOW_LOG);
 }
 
 struct unpack *unpack_new(struct slice beginning)
@@ -86,7 +85,7 @@ static struct slice without(struct slice in, size_t n)
 
 static int step_gzip(struct unpack *u, struct slice *in, size_t room, struct buf *out, struct err *e)
 {
-    size_t n = in->n < PIECE_MAX ? in->n : PIECE_MAX;
+    size_t n = in->n < UNPACK_PIECE ? in->n : UNPACK_PIECE;
     int rc;
 
     if (n == 0 && !u->inside)
@@ -137,7 +136,7 @@ static int step_plain(struct slice *in, size_t room, struct buf *out)
 
 int unpack_step(struct unpack *u, struct slice *in, struct buf *out, struct err *e)
 {
-    size_t room = out->max - out->n < PIECE_MAX ? out->max - out->n : PIECE_MAX;
+    size_t room = out->max - out->n < UNPACK_PIECE ? out->max - out->n : UNPACK_PIECE;
 
     if (room == 0)
         return 0;

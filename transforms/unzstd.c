@@ -1,10 +1,9 @@
 #include "transforms/unzstd.h"
 
+#include "pipeline/base/limits.h"
+
 #include <assert.h>
 #include <zstd.h>
-
-#define PIECE      ((size_t)128 * 1024)
-#define WINDOW_LOG 27 /* what the zstd program takes without being asked; a frame may ask for gigabytes */
 
 bool unzstd_looks_so(struct slice in)
 {
@@ -14,7 +13,7 @@ bool unzstd_looks_so(struct slice in)
 /* One step into the room that `out` has. *left: 0 at the end of a frame. */
 static int step(ZSTD_DStream *z, ZSTD_inBuffer *in, struct buf *out, size_t *left, struct err *e)
 {
-    size_t room = out->max - out->n < PIECE ? out->max - out->n : PIECE;
+    size_t room = out->max - out->n < UNZSTD_ROOM ? out->max - out->n : UNZSTD_ROOM;
     ZSTD_outBuffer to;
 
     if (buf_reserve(out, room) < 0)
@@ -41,7 +40,7 @@ int unzstd_all(struct slice in, struct buf *out, struct err *e)
         return err_set(e, ERR_FORMAT, "zstd: does not begin with 28 b5 2f fd");
     z = ZSTD_createDStream();
     assert(z);
-    ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, WINDOW_LOG);
+    ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, UNZSTD_WINDOW_LOG);
     do {
         before = out->n;
         rc = step(z, &from, out, &left, e);

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WRITE_BUFFER_MAX (256 * KIB)
-
 struct body {
     char *tmp_dir;
     size_t memory_max;
@@ -54,7 +52,7 @@ void body_expect(struct body *b, uint64_t n)
 /* How many bytes `tail` may hold between calls. */
 static size_t tail_max(const struct body *b)
 {
-    return b->fd < 0 || b->memory_max < WRITE_BUFFER_MAX ? b->memory_max : WRITE_BUFFER_MAX;
+    return b->fd < 0 || b->memory_max < BODY_WRITE_BUFFER_MAX ? b->memory_max : BODY_WRITE_BUFFER_MAX;
 }
 
 /* NFS and some FUSE file systems have no O_TMPFILE: there the file has a name for the moment between two calls. */

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUF_FIRST 256
-
 void buf_init(struct buf *b, size_t max)
 {
     *b = (struct buf){.max = max};

@@ -1,11 +1,10 @@
 #include "pipeline/base/heap.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
 #include <stdbool.h>
-
-#define HEAP_FIRST 16
 
 void heap_release(struct heap *h)
 {

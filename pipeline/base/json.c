@@ -6,6 +6,7 @@
 #include "pipeline/base/json.h"
 
 #include "pipeline/base/json_scan.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
 
 static bool fail(struct json_reader *r, const char *at, const char *why)

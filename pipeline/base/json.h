@@ -18,13 +18,12 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define JSON_DEPTH_MAX 1024 /* what max_depth can be at most */
 
 enum json_type {
     JSON_NONE, /* the end (no error yet: reading a value makes it one), or an error */

@@ -1,198 +1,609 @@
 /* limits.h -- every fixed bound of the program, with its unit and its reason.
  *
- * -DTIGHT shrinks what may be shrunk, so that the tests meet every edge with small data.
+ * A bound is what limits memory, pieces, queues, counts, depths, threads or times. What stands elsewhere: facts of a format or a
+ * protocol (with the code that reads it), the widths of texts for people, and what an operator can set (the option tables).
+ *
+ * LIMIT(normal, tight): -DTIGHT shrinks what may be shrunk, so that the tests meet every edge with small data. A bound without a
+ * tight value is one that others rely on, or one that small data meets anyway.
  */
 #ifndef PIPELINE_BASE_LIMITS_H
 #define PIPELINE_BASE_LIMITS_H
+
+#include "pipeline/base/clock.h"
 
 #define KIB (1024ULL)
 #define MIB (1024ULL * KIB)
 #define GIB (1024ULL * MIB)
 
-/* A program that has no memory for this much has none for anything. */
-#define BUF_SMALL_MAX (64 * KIB)
+#ifdef TIGHT
+#define LIMIT(normal, tight) (tight)
+#else
+#define LIMIT(normal, tight) (normal)
+#endif
 
-/* Firehose, API reference PutRecord: 1000 KiB before base64. */
+/* --- what Firehose takes ------------------------------------------------------------------------------------------- */
+
+/* API reference, PutRecord: 1000 KiB before base64. */
 #define RECORD_MAX_BYTES 1024000ULL
-/* Firehose, PutRecordBatch: records per call, and decoded bytes per call. */
+/* PutRecordBatch: records per call, and decoded bytes per call. */
 #define PUT_BATCH_MAX_RECORDS 500
 #define PUT_BATCH_MAX_BYTES   (4 * MIB)
 /* A request body; 4 MiB of base64 is 5.6 MiB, the rest is JSON around it. */
 #define API_BODY_MAX_BYTES (8 * MIB)
 /* What one request takes at most: its body, and the records decoded from it. */
 #define API_REQUEST_MEMORY (API_BODY_MAX_BYTES + PUT_BATCH_MAX_BYTES)
-/* Firehose: [a-zA-Z0-9_.-]{1,64} */
+/* [a-zA-Z0-9_.-]{1,64} */
 #define STREAM_NAME_MAX 64
 
-/* Record bytes in one frame of the spool: what a worker holds at once. Larger than the largest record. */
+/* --- base ---------------------------------------------------------------------------------------------------------- */
+
+/* A program that has no memory for this much has none for anything; it has so long to say so. */
+#define BUF_SMALL_MAX (64 * KIB)
+#define MEM_SAY_IT_MS 100
+/* First size of what doubles from there: bytes of a buffer, places of a heap. */
+#define BUF_FIRST  LIMIT(256, 8)
+#define HEAP_FIRST LIMIT(16, 1)
+
+/* Arrays and objects inside one another, where a reader does not ask for less: one bit each. */
+#define JSON_DEPTH_MAX 1024
+
+/* A body larger than this lives in an unlinked file. */
+#define BODY_MEMORY_MAX LIMIT(4 * MIB, 4 * KIB)
+/* ... and this is the most that one may hold there. A batch has 128 MiB at most (buffer.size), error lines are base64, JSON of
+ * other bytes may be several times as long. */
+#define BODY_BYTES_MAX LIMIT(1 * GIB, 256 * MIB)
+/* A body of a single record that has no room in a file: the largest record, six times as long in JSON, and what stands around it. */
+#define LONE_BODY_MEMORY_MAX (8 * MIB)
+/* What is collected before it is written to that file. */
+#define BODY_WRITE_BUFFER_MAX LIMIT(256 * KIB, 512)
+
+/* The longest log line, its newline counted: what a pipe takes in one piece. */
+#define LOG_LINE_MAX 4096
+/* Log lines that standard error has not taken yet; what does not fit is dropped and counted. Holds the longest line. */
+#define LOG_RING_BYTES LIMIT(256 * KIB, 8 * KIB)
+/* Milliseconds for the last line of a thread that cannot wait, and until a full descriptor that does not wait is asked again. */
+#define LOG_RESCUE_WAIT_MS 100
+#define LOG_FULL_WAIT_MS   200
+
+/* A canonical request, and what goes into it. */
+#define SIGV4_CANONICAL_MAX    (256 * KIB)
+#define SIGV4_QUERY_PARAMS_MAX 256
+#define SIGV4_HEADERS_MAX      64
+
+/* Links that lead to one another: as the kernel's. */
+#define TRUE_PATH_LINKS_MAX 40
+
+/* A file of zoneinfo; the largest has about 4 KiB. */
+#define TIME_ZONE_FILE_MAX (256 * KIB)
+
+/* --- config -------------------------------------------------------------------------------------------------------- */
+
+/* Of one YAML file: bytes, mappings and lists inside one another, keys and values. */
+#define CFG_FILE_MAX  10000000
+#define CFG_DEPTH_MAX 32
+#define CFG_NODES_MAX 500000
+/* Mistakes that are told at a time. */
+#define CFG_ERRORS_MAX 100
+/* The names of the files that a destination would write, to see whether a stream reads them. */
+#define LOOPS_NAME_ROOM (16 * KIB)
+/* Bytes of one ${file:...}, and of all that is put in for ${...}. */
+#define REPLACE_FILE_MAX  (64 * KIB)
+#define REPLACE_TOTAL_MAX (4 * MIB)
+
+/* --- spool --------------------------------------------------------------------------------------------------------- */
+
+/* Record bytes in one frame: what a worker holds at once. Larger than the largest record. */
 #define FRAME_MAX_BYTES (1 * MIB)
+/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), the rest. */
+#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 16 * KIB)
+/* A checkpoint holds all positions: some 100,000 of the largest. */
+#define FRAME_EXTRA_MAX LIMIT(256 * MIB, 8 * MIB)
+/* Where a frame's records come from: a path and a little; what is longer is cut. */
+#define FRAME_ORIGIN_MAX (4 * KIB)
 /* A position's source name and cursor. */
 #define POSITION_SOURCE_MAX 512
 #define POSITION_CURSOR_MAX 1024
+/* Buckets of the table of positions at first; doubles. */
+#define POSITIONS_BUCKETS_FIRST LIMIT(16, 1)
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_NOTE_MAX 2048
 
-/* An answer up to this is part of what an exchange holds anyway, and read on the delivery thread; a larger one takes its memory
- * from the budget, and is read by a worker. */
-#ifdef TIGHT
-#define ANSWER_SMALL_MAX (1 * KIB)
-#else
-#define ANSWER_SMALL_MAX (64 * KIB)
-#endif
+/* A stream's limit in so many segments, but none outside these sizes. */
+#define SEGMENTS_PER_LIMIT  8
+#define SEGMENT_BYTES_MOST  LIMIT(16 * MIB, 2 * MIB)
+#define SEGMENT_BYTES_LEAST LIMIT(1 * MIB, 64 * KIB)
+/* Settled segments that are kept, to be written again. */
+#define SPARES_MAX LIMIT(2, 1)
+/* More than this of settled records is given back when a stream is idle. */
+#define IDLE_ROLL_BYTES LIMIT(1 * MIB, 16 * KIB)
+/* What is copied forward in one round (move.c): memory beside the budget, for a moment. At least one frame. */
+#define SPOOL_COPY_BYTES LIMIT(1 * MIB, 4 * KIB)
+/* Segments that are set aside as damaged in one run: they are for a person to look at, not an archive. */
+#define DAMAGED_KEPT_MAX LIMIT(16, 2)
 
-/* Names that are being resolved at once; each costs a thread, for as long as the resolver does not answer. */
-#ifdef TIGHT
-#define RESOLVER_THREADS_MAX 2
-#else
-#define RESOLVER_THREADS_MAX 64
-#endif
-/* All addresses of a name, as text; more are left out. */
-#define RESOLVER_TEXT_MAX 512
+/* How files of the spool are read: from frame to frame (by a reader that is behind, one per stream; by a mover; by recovery and
+ * fsck); a frame's header, perhaps with a seal before it; in search of the next frame behind damage; to copy what is torn. */
+#define SCAN_WINDOW_BYTES   LIMIT(4 * KIB, 256)
+#define MOVE_WINDOW_BYTES   LIMIT(64 * KIB, 256)
+#define WALK_WINDOW_BYTES   LIMIT(16 * KIB, 256)
+#define READ_AHEAD_BYTES    256
+#define SEARCH_STEP_BYTES   LIMIT(64 * KIB, 256)
+#define RECOVERY_COPY_BYTES LIMIT(16 * KIB, 256)
+/* Pieces of one write: four of each frame. */
+#define WRITER_VECTORS_MAX LIMIT(256, 4)
 
-/* Log lines that standard error has not taken yet; what does not fit is dropped and counted. Holds the longest line. */
-#ifdef TIGHT
-#define LOG_RING_BYTES (8 * KIB)
-#else
-#define LOG_RING_BYTES (256 * KIB)
-#endif
+/* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros of it that are
+ * written at once. */
+#define SPOOL_RESERVE_BYTES       LIMIT(64 * KIB, 4 * KIB)
+#define SPOOL_RESERVE_PIECE_BYTES LIMIT(16 * KIB, 1 * KIB)
 
-/* Connections that an HTTP server accepts before it looks at the clients it has. */
-#ifdef TIGHT
-#define LISTENER_BURST 2
-#else
-#define LISTENER_BURST 64
-#endif
+/* Spools that are synced one by one; more of them, on one device, by one syncfs(). */
+#define SYNC_EACH_MAX LIMIT(4, 1)
+/* How long a settlement may wait for somebody else's sync; a disk that refused is asked again after so long. */
+#define COMMITTER_LAZY_MAX    (1 * NSEC_PER_SEC)
+#define COMMITTER_RETRY_AFTER (1 * NSEC_PER_SEC)
 
-/* Puts that wait for a disk that does not answer and are noted at a time; they all wait for the same one. */
-#ifdef TIGHT
-#define API_LATE_MAX 2
-#else
-#define API_LATE_MAX 256
-#endif
+/* --- transforms ---------------------------------------------------------------------------------------------------- */
 
-/* Connections to the admin server. */
-#define ADMIN_CONNECTIONS 64
-
-/* Different reasons why records did not get through that are counted apart (rejects.h). */
-#ifdef TIGHT
-#define REJECTS_REASONS_MAX 2
-#else
-#define REJECTS_REASONS_MAX 8
-#endif
+/* Transforms in one chain; bytes of a delimiter. */
+#define CHAIN_MAX               16
+#define TRANSFORM_DELIMITER_MAX 256
 
 /* What one record may become in a transform: so many records (none has to have a byte), of so many bytes together. One
  * that becomes more fails. CloudWatch Logs puts 10,000 events of 1 MiB together into one record at most. */
-#ifdef TIGHT
-#define TRANSFORM_RECORD_PIECES_MAX 4000
-#define TRANSFORM_RECORD_MADE_MAX   (16 * MIB)
-#else
-#define TRANSFORM_RECORD_PIECES_MAX 100000
-#define TRANSFORM_RECORD_MADE_MAX   (32 * MIB)
-#endif
+#define TRANSFORM_RECORD_PIECES_MAX LIMIT(100000, 4000)
+#define TRANSFORM_RECORD_MADE_MAX   LIMIT(32 * MIB, 16 * MIB)
 /* What a chain of transforms may keep of a batch for a transform in it that gives nothing before the batch's end. */
-#ifdef TIGHT
-#define TRANSFORM_HELD_MAX (4 * MIB)
-#else
-#define TRANSFORM_HELD_MAX (128 * MIB)
-#endif
+#define TRANSFORM_HELD_MAX LIMIT(128 * MIB, 4 * MIB)
 /* Buffers of a transform that grew larger than this for one record are given back behind it. */
-#define TRANSFORM_KEEP_MAX (2 * MIB)
+#define TRANSFORM_KEEP_MAX LIMIT(2 * MIB, 4 * KIB)
 
-/* What a spool keeps free on its disk for what delivery must write there; less where segments are small. */
-#ifdef TIGHT
-#define SPOOL_RESERVE_BYTES (4 * KIB)
-#else
-#define SPOOL_RESERVE_BYTES (64 * KIB)
-#endif
+/* JSON of CloudWatch Logs, objects inside one another. */
+#define CLOUDWATCH_LOGS_DEPTH_MAX 64
 
-/* What is copied forward in one round of a spool (move.c): memory beside the budget, for a moment. At least one frame. */
-#ifdef TIGHT
-#define SPOOL_COPY_BYTES (4 * KIB)
-#else
-#define SPOOL_COPY_BYTES (1 * MIB)
-#endif
+/* A codec makes one object from what a worker may hold: four buffers of the default size of gzip's, two of zstd's. Larger ones
+ * are streamed. */
+#define CODEC_GZIP_WHOLE_MAX LIMIT(4 * MIB, 8 * KIB)
+#define CODEC_ZSTD_WHOLE_MAX LIMIT(2 * MIB, 8 * KIB)
+/* Room asked of a body at once. Deflate has no use for more; less would mean more calls. */
+#define GZIP_ROOM LIMIT(16 * KIB, 64)
+/* Room for what is decompressed: at least so much more at a time. */
+#define GUNZIP_ROOM_MIN LIMIT(4 * KIB, 64)
+#define UNZSTD_ROOM     LIMIT(128 * KIB, 64)
+/* The window of a zstd frame, as a power of two: what the zstd program takes without being asked; a frame may ask for gigabytes. */
+#define UNZSTD_WINDOW_LOG 27
+/* What is unpacked in one step, and made by it. */
+#define UNPACK_PIECE LIMIT(1 * MIB, 512)
 
-/* A body larger than this lives in an unlinked file. */
-#ifdef TIGHT
-#define BODY_MEMORY_MAX (4 * KIB)
-#else
-#define BODY_MEMORY_MAX (4 * MIB)
-#endif
-/* ... and this is the most that one may hold there. A batch has 128 MiB at most (buffer.size), error lines are base64, JSON of other
- * bytes may be several times as long. */
-#ifdef TIGHT
-#define BODY_BYTES_MAX (256 * MIB)
-#else
-#define BODY_BYTES_MAX (1 * GIB)
-#endif
-/* A body of a single record that has no room in a file: the largest record, six times as long in JSON, and what stands around it. */
-#define LONE_BODY_MEMORY_MAX (8 * MIB)
+/* A pattern and its groups; per start of a match, some 10 ms of the interpreter (less with machine code), and memory in KiB. */
+#define REGEX_PATTERN_MAX (128 * KIB)
+#define REGEX_GROUPS_MAX  250
+#define REGEX_MATCH_LIMIT 200000
+#define REGEX_HEAP_KIB    4096
+/* A window of starts may walk over this many bytes in all when each start walks to the end. As a start may also go back
+ * and forth until REGEX_MATCH_LIMIT, the first window is small, and the next is larger only when this one was quick. */
+#define REGEX_WINDOW_WALK  (16 * MIB)
+#define REGEX_WINDOW_FIRST 32
+#define REGEX_WINDOW_STEP  8
+#define REGEX_WINDOW_TIME  (500 * NSEC_PER_USEC)
+/* The stack of machine code. */
+#define REGEX_JIT_STACK_START LIMIT(32 * KIB, 1 * KIB)
+#define REGEX_JIT_STACK_MAX   (512 * KIB)
+/* Fields of a grok pattern, and patterns inside one another. */
+#define GROK_FIELDS_MAX 200
+#define GROK_DEPTH_MAX  20
 
-/* What a transform may make of a batch: twice what went in, or this if it is more. A batch that makes more is worked on in halves, down to
- * the record that makes so much alone, which fails. */
-#ifdef TIGHT
-#define TRANSFORM_MADE_MAX (2 * MIB)
-#else
-#define TRANSFORM_MADE_MAX (64 * MIB)
-#endif
+/* One file of Lua, the files a script may require, and what it may take while it loads, and init(). */
+#define LUA_SCRIPT_MAX       ((size_t)1 << 20)
+#define LUA_SCRIPT_FILES_MAX 64
+#define LUA_WORKER_LOAD_TIME (5 * NSEC_PER_SEC)
+/* One Lua string, in bytes: what a single instruction (comparing, converting) may have to walk through. */
+#define LUA_GUARD_STRING_MAX (16 * MIB)
+/* Strings from this size on make the hook come more often, as single instructions take longer. */
+#define LUA_GUARD_STRING_BIG (256 * KIB)
+/* From this size on a single comparison may take milliseconds; so many large ones at a time. */
+#define LUA_GUARD_STRING_HUGE (2 * MIB)
+#define LUA_GUARD_BIG_COUNT   256
+/* Allocations from this size on look at the clock. */
+#define LUA_GUARD_MUCH (64 * KIB)
+/* The strings that one call of Lua's own functions may get; of format and pack, each of whose directives may write 400 bytes in a
+ * microsecond or two; of load, as compiling cannot be interrupted (so much takes a few milliseconds); of date, as strftime's longest
+ * conversions are slow; of time and of agents (no browser says more of itself). */
+#define LUA_ARGUMENTS_MAX   (2 * LUA_GUARD_STRING_MAX)
+#define LUA_FORMAT_MAX      (64 * KIB)
+#define LUA_LOAD_MAX        (64 * KIB)
+#define LUA_DATE_FORMAT_MAX 256
+#define LUA_TIME_TEXT_MAX   4096
+#define LUA_AGENT_MAX       4096
+/* How deep records, tables and patterns may nest. */
+#define LUA_JSON_DEPTH      128
+#define LUA_DOC_DEPTH       128
+#define LUA_MATCH_DEPTH_MAX 200
+/* Members of a document: from so many on, keys are found by a hash table; room for so many at first, doubles. */
+#define LUA_DOC_WIDE LIMIT(16, 2)
+#define LUA_DOC_ROOM LIMIT(16, 1)
+/* What sluice.gunzip() makes, unless the script says more. */
+#define LUA_GUNZIP_DEFAULT (8 * MIB)
+/* Memory of documents comes in pieces of this; a scratch buffer that is larger is not kept. */
+#define LUA_ARENA_CHUNK  LIMIT(16 * KIB, 64)
+#define LUA_SCRATCH_KEEP LIMIT(64 * KIB, 64)
+/* Patterns that are remembered; a script that makes more of them makes them anew. */
+#define LUA_RE_CACHE_MAX LIMIT(100, 2)
+/* Log lines of a script that wait to be written, bytes of each (longer ones are cut), bytes of a counter's name. */
+#define LUA_SLUICE_LOG_LINES 100
+#define LUA_SLUICE_LOG_TEXT  1000
+#define LUA_SLUICE_NAME      64
+
+/* --- sinks --------------------------------------------------------------------------------------------------------- */
+
+/* Headers of a request, and those that the configuration may add. */
+#define HTTP_HEADERS_MAX     48
+#define HTTP_HEADERS_OWN_MAX 32
+/* Bytes of what goes around the records of a request: attributes, context, Authorization. */
+#define HTTP_ATTRIBUTES_TEXT_MAX (256 * KIB)
+#define HTTP_CONTEXT_MAX         (256 * KIB)
+#define HTTP_AUTHORIZATION_MAX   (16 * KIB)
+/* Seconds of a Retry-After. Nobody means more; and a nonsense value must not stop a stream for good. */
+#define HTTP_RETRY_AFTER_MAX (24 * 60 * 60)
+/* Splunk: pauses between questions for an acknowledgement grow by a second each, up to this; without the event that was refused
+ * the rest goes at once. */
+#define SPLUNK_ACK_PAUSE_MAX 10
+#define SPLUNK_REFUSED_PAUSE (10 * NSEC_PER_MSEC)
+
+/* Of an answer that refuses: what is looked at, and JSON and XML in it inside one another. */
+#define ANSWER_SAID_MAX   1024
+#define ANSWER_JSON_DEPTH 32
+#define XML_DEPTH_MAX     16
+
+/* S3: an error document has a few hundred bytes; a path has 3 * OBJECT_KEY_MAX when every byte is encoded, and the bucket; the
+ * path and query of a reader, all of it escaped. */
+#define S3_ANSWER_MAX (16 * KIB)
+#define S3_PATH_MAX   ((size_t)4096)
+#define S3_TARGET_MAX (64 * KIB)
+/* A page of a listing. 1000 keys are the most that S3 answers; each of 1024 bytes and escaped, with what stands around them. */
+#define S3_LIST_ANSWER_MAX  (8 * MIB)
+#define S3_LIST_OBJECTS_MAX (16 * MIB)
+#define S3_LIST_TOKEN_MAX   (16 * KIB)
+
+/* Answers to _bulk: so much, and so much per document (a refusal with its reason), but no more than that. */
+#define ELASTICSEARCH_ANSWER_BASE         (64 * KIB)
+#define ELASTICSEARCH_ANSWER_PER_DOCUMENT (1 * KIB)
+#define ELASTICSEARCH_ANSWER_MAX          (64 * MIB)
+#define ELASTICSEARCH_REASON_MAX          (64 * KIB)
+#define ELASTICSEARCH_QUERY_MAX           4096
+/* What a node says of itself, objects inside one another in it, and how long it may take. */
+#define ELASTICSEARCH_GREETING_ANSWER_MAX (16 * KIB)
+#define ELASTICSEARCH_GREETING_DEPTH_MAX  16
+#define ELASTICSEARCH_GREETING_TIMEOUT    (30 * NSEC_PER_SEC)
+/* Pieces of an index or id with fields in it. */
+#define ELASTICSEARCH_TEMPLATE_PARTS_MAX 32
+/* A node that did not answer is left alone for so long, as long as there are others. */
+#define ELASTICSEARCH_LEFT_ALONE (30 * NSEC_PER_SEC)
+
+/* A body on its way into a file. */
+#define FOLDER_COPY_BYTES LIMIT(64 * KIB, 256)
+/* A name that is in the way is removed; somebody who puts it back as often as this means it. */
+#define FOLDER_CREATE_TRIES 3
+
+/* A file of credentials. What it says is believed for so long: a rotated key is taken up with the next attempt. Reading that takes
+ * longer than patience has hangs; what is known already serves meanwhile. */
+#define CREDENTIALS_FILE_MAX (1 * MIB)
+#define CREDENTIALS_BELIEVED (1 * NSEC_PER_SEC)
+#define CREDENTIALS_PATIENCE (2 * NSEC_PER_SEC)
+
+/* --- inputs -------------------------------------------------------------------------------------------------------- */
+
+/* Connections that an HTTP server accepts before it looks at the clients it has. */
+#define LISTENER_BURST LIMIT(64, 2)
+/* How often a listener looks, how long it waits where there is no descriptor or nobody made room yet; what was taken and not added
+ * by then has come to nothing; who is waited for this long may have to make room. */
+#define LISTENER_LOOK_EVERY   (1 * NSEC_PER_SEC)
+#define LISTENER_SHORT_WAIT   (200 * NSEC_PER_MSEC)
+#define LISTENER_ADDED_WITHIN (5 * NSEC_PER_SEC)
+#define LISTENER_WAITED_FOR   (1 * NSEC_PER_SEC)
+
+/* Connections that wait to be accepted. The kernel cuts it to net.core.somaxconn. */
+#define API_BACKLOG 1024
+/* Memory of a connection's headers and first bytes, what is asked first for a body without a length, and a reply. */
+#define API_CONNECTION_MEMORY (144 * KIB)
+#define API_BODY_FIRST        LIMIT(16 * KIB, 64)
+#define API_REPLY_MAX         (1 * MIB)
+/* JSON objects nested deeper than this are refused, also inside members that nobody reads. */
+#define API_SHAPE_DEPTH 32
+/* Frames of one put. Two neighbouring frames together hold more than FRAME_MAX_BYTES, or the second would have gone into the first;
+ * so 4 MiB (and their newlines) never need more than this. */
+#define API_PUT_FRAMES_MAX 12
+/* A refused request may send this much to the bin before the connection is closed on it. */
+#define API_DISCARD_MAX (32 * MIB)
+/* Puts that wait for a disk that does not answer and are noted at a time; they all wait for the same one. */
+#define API_LATE_MAX LIMIT(256, 2)
+/* How long api_stop() waits for requests that are under way, and then for the spool and for clients that read slowly. */
+#define API_UPLOAD_WAIT (2 * NSEC_PER_SEC)
+#define API_STOP_WAIT   (10 * NSEC_PER_SEC)
+
+/* An input that was pushed back counts as held back for so long, for longer when that comes again within so long. A reader that waits
+ * this long for memory, or for writes that are under way, is held back. */
+#define PUSHBACK_HOLD      (5 * NSEC_PER_SEC)
+#define PUSHBACK_HOLD_MOST (80 * NSEC_PER_SEC)
+#define PUSHBACK_AGAIN     (300 * NSEC_PER_SEC)
+#define PUSHBACK_PATIENCE  (5 * NSEC_PER_SEC)
+
+/* What is read of standard input at once: what a pipe holds. Milliseconds until it goes on after "full". */
+#define STDIN_READ_BYTES LIMIT(64 * KIB, 4 * KIB)
+#define STDIN_AGAIN_MS   50
+
+/* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
+ * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
+#define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)
+/* Frames on their way at the same time, and of one turn of the loop. */
+#define TAIL_WRITES      LIMIT(256, 4)
+#define TAIL_TURN_FRAMES LIMIT(8, 1)
+/* Zeros that are passed over in one step; a whole block of them is no text, whoever wrote them. */
+#define TAIL_ZEROS_STEP_BYTES LIMIT(4 * MIB, 4 * KIB)
+#define TAIL_ZEROS_READ_BYTES LIMIT(64 * KIB, 512)
+/* A file that is read from its end on is so from its last line, which is looked for in this much. */
+#define TAIL_LAST_LINE_BYTES LIMIT(64 * KIB, 8 * KIB)
+/* Bytes before the offset that are fingerprinted, in every position that is stored; and the first bytes of a file: seven powers
+ * of two of this. */
+#define TAIL_MARK_BYTES 256
+#define TAIL_HEAD_BYTES 64
+#define TAIL_HEADS      7
+/* Buckets of a tail's tables: of its files (at first; doubles), and of watched folders. */
+#define TAIL_BUCKETS_FIRST LIMIT(256, 2)
+#define TAIL_WATCH_BUCKETS LIMIT(1024, 1)
+/* Events of inotify that are read at once: one at least. */
+#define TAIL_WATCH_EVENT_BYTES LIMIT(64 * 1024, 512)
+
+/* Milliseconds until a tail goes on after "full", between two turns, and until it looks at a folder that has just changed. */
+#define TAIL_AGAIN_MS      50
+#define TAIL_TICK_MS       250
+#define TAIL_WATCH_REST_MS 20
+/* A file that cannot be read is tried again after so long, doubled so often. */
+#define TAIL_RETRY_FIRST    (1 * NSEC_PER_SEC)
+#define TAIL_RETRY_DOUBLING 6
+/* A deleted file is kept open for what its writer may still write. */
+#define TAIL_LINGER (30 * NSEC_PER_SEC)
+/* Between two looks through the folders, and where inotify cannot be believed. */
+#define TAIL_LOOK_GAP    (100 * NSEC_PER_MSEC)
+#define TAIL_POLL_PERIOD (1 * NSEC_PER_SEC)
+
+/* Truncated or deleted files that a tail remembers, to recognise their copies; and for how long. */
+#define TAIL_PASTS_MAX LIMIT(256, 3)
+#define TAIL_PAST_KEEP (24 * 3600 * NSEC_PER_SEC)
+/* Files of a tail whose last bytes are kept for the same reason; and how many of each, at least, if they came in one go (at
+ * most twice as many). */
+#define TAIL_RECENT_MAX   LIMIT(16, 2)
+#define TAIL_RECENT_BYTES LIMIT(64 * KIB, 4 * KIB)
+/* Places where a name may be cut to find others like it. */
+#define TAIL_CUTS_MAX 64
+/* A possible copy waits so long for its original to be truncated, more if it is large, as it is synced before that. */
+#define TAIL_COPY_HOLD         (10 * NSEC_PER_SEC)
+#define TAIL_COPY_HOLD_PER_MIB (50 * NSEC_PER_MSEC)
+/* Of a possible copy, what is compared in one step of the input's loop, and read at once for it; bytes at both ends that two
+ * files are compared by. */
+#define TAIL_COMPARE_BYTES      LIMIT(1 * MIB, 1 * KIB)
+#define TAIL_COMPARE_READ_BYTES LIMIT(64 * KIB, 512)
+#define TAIL_LIKENESS_BYTES     4096
+/* Files with a name like a new one's that it is compared with; and of these, those that must be opened for it, in its own
+ * folder and in others. */
+#define TAIL_KIN_MAX   LIMIT(4096, 64)
+#define TAIL_OPEN_NEAR LIMIT(64, 16)
+#define TAIL_OPEN_FAR  LIMIT(4, 2)
+
+/* Patterns that one with {a,b} may stand for; folders below each other that `**` enters. */
+#define GLOB_ALTERNATIVES_MAX 1000
+#define GLOB_DEPTH_MAX        64
+/* To tell why a pattern matches nothing: links that lead to one another, names in a folder among which one is looked for, warnings
+ * for one pattern. */
+#define TAIL_EXPLAIN_LINKS_MAX    16
+#define TAIL_EXPLAIN_NAMES_MAX    LIMIT(2000, 20)
+#define TAIL_EXPLAIN_WARNINGS_MAX 5
+
+/* --- pipeline: from batches to bodies ------------------------------------------------------------------------------- */
+
+/* Of what is for records on their way in, room for one large request belongs to the API where there is one: files that
+ * are read as fast as the disk allows would take all of it, and producers would be turned away meanwhile. Files and
+ * standard input never get less than what they need to go on. */
+#define READ_LEAST (4 * MIB)
 
 /* Batches of one stream that are sealed and not yet settled. Those that wait for their retry hold no place of deliveries_in_flight once
  * others get through, and no memory: a range in the spool, a seal in the journal, what was last seen (some KiB). */
-#ifdef TIGHT
-#define OPEN_DELIVERIES_MAX 24
-#else
-#define OPEN_DELIVERIES_MAX 128
-#endif
+#define OPEN_DELIVERIES_MAX LIMIT(128, 24)
 
-/* Patterns that one with {a,b} may stand for. */
-#define GLOB_ALTERNATIVES_MAX 1000
+/* What a worker holds. A frame: payload, its table (up to five bytes for a record of one byte), and what stands around them. */
+#define WORKER_RAW_MAX (FRAME_MAX_BYTES * 6 + 64 * KIB)
+/* JSON strings of control characters grow six-fold. */
+#define WORKER_SCRATCH_MAX (FRAME_MAX_BYTES * 8 + 64 * KIB)
+/* What it keeps between jobs; a batch of unusual records must not pin its buffers for good. */
+#define WORKER_KEEP_MAX LIMIT(2 * MIB, 4 * KIB)
 
-/* Truncated or deleted files that a tail remembers, to recognise their copies. */
-#ifdef TIGHT
-#define TAIL_PASTS_MAX 3
-#else
-#define TAIL_PASTS_MAX 256
-#endif
-/* Files of a tail whose last bytes are kept for the same reason; and how many of each, at least, if they came in one go (at
- * most twice as many). */
-#ifdef TIGHT
-#define TAIL_RECENT_MAX   2
-#define TAIL_RECENT_BYTES (4 * KIB)
-#else
-#define TAIL_RECENT_MAX   16
-#define TAIL_RECENT_BYTES (64 * KIB)
-#endif
-/* Of a possible copy, what is compared in one step of the input's loop. */
-#ifdef TIGHT
-#define TAIL_COMPARE_BYTES (1 * KIB)
-#else
-#define TAIL_COMPARE_BYTES (1 * MIB)
-#endif
-/* Files with a name like a new one's that it is compared with; and of these, those that must be opened for it, in its own
- * folder and in others. */
-#ifdef TIGHT
-#define TAIL_KIN_MAX   64
-#define TAIL_OPEN_NEAR 16
-#define TAIL_OPEN_FAR  2
-#else
-#define TAIL_KIN_MAX   4096
-#define TAIL_OPEN_NEAR 64
-#define TAIL_OPEN_FAR  4
-#endif
+/* What a transform may make of a batch: twice what went in, or this if it is more. A batch that makes more is worked on in halves,
+ * down to the record that makes so much alone, which fails. */
+#define TRANSFORM_MADE_MAX LIMIT(64 * MIB, 2 * MIB)
+/* Records that go through a chain of transforms in one call, and an error line. */
+#define TRANSFORM_RECORDS_PER_RUN LIMIT(256, 2)
+#define TRANSFORM_LINE_MAX_BYTES  (4 * MIB)
+/* What transforms made is kept in chunks. One is closed when its payload is this large, or it holds so many records: who reads it
+ * holds all of it, and what stands beside a record is longer than a short one. */
+#define RECORD_LIST_CHUNK_BYTES   LIMIT(256 * KIB, 512)
+#define RECORD_LIST_CHUNK_RECORDS LIMIT(4096, 4)
 
-/* `redrive` reads error objects in pieces of this size, */
-#ifdef TIGHT
-#define REDRIVE_PIECE (16 * KIB)
-#else
-#define REDRIVE_PIECE (256 * KIB)
-#endif
-/* asks a bucket for so much at once, */
-#ifdef TIGHT
-#define REDRIVE_FETCH (1 * MIB)
-#else
-#define REDRIVE_FETCH (8 * MIB)
-#endif
-/* and takes a line of more for none: a record in base64 with what stands around it is much shorter. */
-#define REDRIVE_LINE_MAX (4 * MIB)
+/* Encoding a body takes this much beside it. */
+#define STAGE_BODY_SLACK (64 * KIB)
+/* What a codec gets at once; records that a sink shaped, and error lines, are collected to so many bytes. */
+#define STAGE_CODEC_PIECE  LIMIT(256 * KIB, 512)
+#define STAGE_SHAPED_PIECE LIMIT(256 * KIB, 512)
+#define STAGE_ERRORS_PIECE LIMIT(256 * KIB, 512)
+/* What an error line says beside the record. */
+#define STAGE_ERRORS_MORE_MAX (16 * KIB)
+/* An object is read back in pieces of this, for its digest. */
+#define STAGE_DIGEST_PIECE LIMIT(64 * KIB, 512)
+
+/* --- pipeline: delivering ------------------------------------------------------------------------------------------ */
+
+/* What a connection and its buffers hold beside the body: many small bodies must not add up to much outside the budget. */
+#define SHIPMENT_EXCHANGE_MEMORY (96 * KIB)
+/* A sink that is not ready (SINK_NOT_YET) is asked again after so long. */
+#define SHIPMENT_NOT_YET_WAIT (5 * NSEC_PER_MSEC)
+/* Object name: S3 allows 1024 bytes; the rest of SEAL_NOTE_MAX is for format and codec. */
+#define OBJECT_NAME_MAX 1536
+/* An answer up to this is part of what an exchange holds anyway, and read on the delivery thread; a larger one takes its memory
+ * from the budget, and is read by a worker. */
+#define ANSWER_SMALL_MAX LIMIT(64 * KIB, 1 * KIB)
+/* Of an answer of an endpoint: its headers, and its body where the sink asks for no other size. */
+#define TRANSPORT_HEADERS_MAX          (64 * KIB)
+#define TRANSPORT_RESPONSE_DEFAULT_MAX (64 * KIB)
+/* curl's buffer for what is sent: the least it takes is 16 KiB. */
+#define TRANSPORT_UPLOAD_BUFFER_BYTES LIMIT(64L * 1024, 16L * 1024)
+/* Connections that are kept for another exchange. */
+#define TRANSPORT_IDLE_SLOTS_MAX LIMIT(16, 1)
+#define TRANSPORT_POLL_FAILED_MS 100
+/* What a far end said before it broke off: connections it is looked for on, and bytes of it. */
+#define TRANSPORT_LAST_WORDS_KEPT  LIMIT(8, 2)
+#define TRANSPORT_LAST_WORDS_BYTES 4096
+/* To resolve the name, and again to connect; for a whole exchange; fewer than one byte per second for so long: the far end is gone. */
+#define CONNECT_TIMEOUT_MS         10000L
+#define TRANSPORT_EXCHANGE_TIMEOUT (180 * NSEC_PER_SEC)
+#define TRANSPORT_STALL_SECONDS    60L
+/* Names change their addresses: a connection is used again for so long, and what a name resolved to is believed for so long. */
+#define TRANSPORT_CONNECTION_LIFE_SECONDS 30L
+#define TRANSPORT_DNS_LIFE_SECONDS        5L
+
+/* Names that are being resolved at once; each costs a thread, for as long as the resolver does not answer. */
+#define RESOLVER_THREADS_MAX LIMIT(64, 2)
+/* What libraries behind the C library's resolver may need. */
+#define RESOLVER_STACK_BYTES (512 * KIB)
+/* All addresses of a name, as text; more are left out. */
+#define RESOLVER_TEXT_MAX 512
+/* What a name resolved to is believed for so long, a failure for less; and where the resolver does not answer, it serves no longer than
+ * connections are used again without asking. */
+#define RESOLVER_BELIEVED_TIME (5 * NSEC_PER_SEC)
+#define RESOLVER_FAILED_TIME   (1 * NSEC_PER_SEC)
+#define RESOLVER_SERVES_TIME   (30 * NSEC_PER_SEC)
+
+/* Threads for sinks that block, and how long an idle one waits for work. */
+#define SENDER_THREADS_MAX LIMIT(256, 8)
+#define SENDER_IDLE_END    (10 * NSEC_PER_SEC)
+
+/* Pauses between attempts: the first, doubled up to the longest. A wrong password is not cured by asking every second. */
+#define BACKOFF_FIRST             (1 * NSEC_PER_SEC)
+#define BACKOFF_MAX               (120 * NSEC_PER_SEC)
+#define BACKOFF_MISCONFIGURED_MIN (5 * NSEC_PER_SEC)
+/* Where many batches wait for one destination, one goes ahead: so long at least, so long for the next one's turn. */
+#define BACKOFF_SCOUT_MIN  (8 * NSEC_PER_SEC)
+#define BACKOFF_SCOUT_TURN (1 * NSEC_PER_SEC)
+/* A batch that waits so long gives its place to another. */
+#define PLACES_FIRST_EXTRA (8 * NSEC_PER_SEC)
+/* An attempt is called one that hangs when it takes so long, and so many times as long as they usually do. */
+#define TARGET_ATTEMPT_LONG (10 * NSEC_PER_SEC)
+#define TARGET_USUAL_TIMES  4
+/* A destination's description, for people. */
+#define TARGET_DESCRIPTION_MAX 2048
+/* A destination that did not say what it is, is asked again. */
+#define GREETING_ASK_AGAIN (60 * NSEC_PER_SEC)
+/* A spool that cannot be read or written is tried again. */
+#define STREAM_SPOOL_RETRY (1 * NSEC_PER_SEC)
+
+/* --- pipeline: counting and showing -------------------------------------------------------------------------------- */
+
+/* Different reasons kept per delivery; later ones are told in general words. */
+#define FATES_REASONS_MAX LIMIT(200, 4)
+/* Different reasons why records did not get through that are counted apart (rejects.h); and the buckets of time they are in. */
+#define REJECTS_REASONS_MAX LIMIT(8, 2)
+#define REJECTS_BUCKET      (10 * NSEC_PER_SEC)
+#define REJECTS_BUCKETS     30
+/* Counters of a stream's scripts, and bytes of a name. */
+#define TALLY_MAX      LIMIT(100, 4)
+#define TALLY_NAME_MAX 64
+
+/* Connections to the admin server, and those that wait to be accepted. */
+#define ADMIN_CONNECTIONS 64
+#define ADMIN_BACKLOG     64
+/* Seconds for a whole request; and for a whole answer: a page of some MiB may go over a slow line. */
+#define ADMIN_ASK_SECONDS   10U
+#define ADMIN_READ_PATIENCE (60 * NSEC_PER_SEC)
+/* A thousand streams make about 5 MiB of metrics. */
+#define ADMIN_PAGE_MAX_BYTES (64 * MIB)
+/* One short piece of a page. */
+#define PAGE_PIECE_MAX 512
+
+/* --- pipeline: the process ----------------------------------------------------------------------------------------- */
+
+/* Milliseconds between two looks of the engine; what malloc keeps (the largest glibc takes). */
+#define ENGINE_TICK_MS      200
+#define ENGINE_MALLOC_KEEPS (32 * (int)MIB)
+/* Descriptors that are kept from the inputs: for locks, event loops, pipes to wake them (a walk through folders has one open for each
+ * level); per thread; per stream, for the segment that is written, its spare, a checkpoint's new one; per delivery, for a connection
+ * and what its resolver is woken by, a segment, a temporary body; for the admin server. */
+#define DESCRIPTORS_ENGINE       24
+#define DESCRIPTORS_PER_THREAD   3
+#define DESCRIPTORS_PER_STREAM   3
+#define DESCRIPTORS_PER_DELIVERY 5
+#define DESCRIPTORS_ADMIN        16
+
+/* Behind the grace time, for threads to end in order. */
+#define WAY_OUT_STOP_TIME (1 * NSEC_PER_SEC)
+/* A second signal: an orderly end within so long, or none. With what the last words may take it is less than a second. */
+#define WAY_OUT_HURRY_TIME (400 * NSEC_PER_MSEC)
+/* The last words: the lines, in microseconds, and their way to standard error. */
+#define WAY_OUT_WORDS_TIME_US 300000
+#define WAY_OUT_FLUSH_TIME    (200 * NSEC_PER_MSEC)
+/* timeout(1) and some supervisors signal a process and then its group, so one wish to stop arrives twice. Only a signal
+ * that comes later is a second wish. */
+#define WAY_OUT_SAME_WISH (100 * NSEC_PER_MSEC)
+/* `run`, at its end. All is delivered, and the threads have nothing to do any more: one that hangs all the same is not waited for
+ * longer. Or something is left because it hangs, most likely. And for the last lines of the log, when nobody reads them at the moment. */
+#define RUN_STOP_PATIENCE (10 * NSEC_PER_SEC)
+#define RUN_LEFT_PATIENCE (1 * NSEC_PER_SEC)
+#define RUN_LOG_PATIENCE  (500 * NSEC_PER_MSEC)
+
+/* --- pipeline: the commands ---------------------------------------------------------------------------------------- */
+
+/* put: what is read at once, more than the longest line and its newline, so that a full buffer without a newline is a line too long.
+ * An input that pauses so many milliseconds has its lines sent, full batch or not. */
+#define PUT_WINDOW_BYTES (2 * MIB)
+#define PUT_IDLE_MS      200
+/* A request and its answer, JSON in it inside one another, the time for connecting and for the answer in milliseconds. */
+#define PUT_BODY_MAX   (16 * MIB)
+#define PUT_REPLY_MAX  (1 * MIB)
+#define PUT_JSON_DEPTH 16
+#define PUT_CONNECT_MS 10000L
+#define PUT_ANSWER_MS  120000L
+/* Pauses between attempts: the first, doubled up to the longest. */
+#define PUT_PAUSE_FIRST (100 * NSEC_PER_MSEC)
+#define PUT_PAUSE_MAX   (5 * NSEC_PER_SEC)
+
+/* redrive: an object as large as the largest buffer of a stream, its records in base64 with what stands around them. */
+#define REDRIVE_OBJECT_MAX (1 * GIB)
+/* It is read in pieces of this size, and asked of a bucket for so much at once. */
+#define REDRIVE_PIECE LIMIT(256 * KIB, 16 * KIB)
+#define REDRIVE_FETCH LIMIT(8 * MIB, 1 * MIB)
+/* A line of more is none: a record in base64 with what stands around it is much shorter. A decoded record and its error code. */
+#define REDRIVE_LINE_MAX    (4 * MIB)
+#define REDRIVE_SCRATCH_MAX (4 * MIB)
+/* Folders below each other; JSON in a line inside one another; --error-code, how often. */
+#define REDRIVE_FOLDERS_MAX 64
+#define REDRIVE_LINE_DEPTH  16
+#define REDRIVE_CODES_MAX   16
+/* The file that says what was sent. */
+#define REDRIVE_STATE_FILE_MAX  (64 * MIB)
+#define REDRIVE_STATE_LINES_MAX ((uint64_t)1 << 32)
+/* Pages of a listing without an object, in a row; what S3 wants to hear for the next page. */
+#define REDRIVE_EMPTY_PAGES_MAX 1000
+#define REDRIVE_TOKEN_MAX       (64 * KIB)
+/* A record that was given up at a time is in an object that was written later, by the clock of the store. It may differ
+ * from ours, but S3 refuses who differs by more than 15 minutes; others are given more. */
+#define REDRIVE_CLOCKS_DIFFER_MAX (3600 * NSEC_PER_SEC)
+/* Reading a bucket: attempts, the longest pause that a store may ask for (somebody sits and waits), and the time for one (as the
+ * sink's default). */
+#define BUCKET_ATTEMPTS_MAX    5
+#define BUCKET_RETRY_AFTER_MAX (30 * NSEC_PER_SEC)
+#define BUCKET_TIMEOUT         (300 * NSEC_PER_SEC)
+
+/* test: ten times what a record can hold is more than any way of writing it takes; a test file; cells of the table by which two
+ * texts are compared. */
+#define TEST_YAML_MAX       (64 * MIB)
+#define TEST_TEXT_MAX       (16 * MIB)
+#define TEST_DIFF_TABLE_MAX 4000000
 
 #endif

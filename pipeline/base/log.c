@@ -2,6 +2,7 @@
  * what is not UTF-8 become \xNN, so a hostile file name cannot forge a second line or colour a terminal. */
 #include "pipeline/base/log.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log_writer.h"
 #include "pipeline/base/utf8.h"
 

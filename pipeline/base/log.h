@@ -15,6 +15,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>

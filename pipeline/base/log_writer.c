@@ -13,10 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RESCUE_WAIT_MS 100
-#define MOMENT         (20 * NSEC_PER_MSEC)
-/* A descriptor that does not wait itself (O_NONBLOCK is set by whoever shares it) is asked again so often. */
-#define FULL_WAIT_MS 200
+#define MOMENT (20 * NSEC_PER_MSEC)
 
 struct log_writer {
     int fd;
@@ -74,7 +71,7 @@ static uint64_t write_lines(int fd, const char *p, size_t n)
         ssize_t done = write(fd, p, n);
 
         if (done < 0 && errno == EAGAIN)
-            (void)wait_for_room(fd, FULL_WAIT_MS);
+            (void)wait_for_room(fd, LOG_FULL_WAIT_MS);
         else if (done < 0 && errno != EINTR)
             return count_lines(p, n);
         if (done > 0) {
@@ -263,7 +260,7 @@ void log_writer_rescue(struct log_writer *w)
     size_t from = atomic_load(&w->taken);
     char piece[LOG_LINE_MAX];
 
-    while (from != atomic_load(&w->put) && wait_for_room(w->fd, RESCUE_WAIT_MS)) {
+    while (from != atomic_load(&w->put) && wait_for_room(w->fd, LOG_RESCUE_WAIT_MS)) {
         size_t n = copy_lines(w, from, piece);
 
         if (write(w->fd, piece, n) != (ssize_t)n)

@@ -13,14 +13,12 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* The longest line, its newline counted: what a pipe takes in one piece. */
-#define LOG_LINE_MAX 4096
 
 struct log_writer;
 

@@ -1,4 +1,5 @@
 #include "pipeline/base/mem.h"
+#include "pipeline/base/limits.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -8,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAY_IT_MS 100
-
 void mem_exhausted(void)
 {
     static const char text[] = "level=error msg=\"out of memory, ending\" hint=\"what was acknowledged is safe in the "
@@ -18,7 +17,7 @@ void mem_exhausted(void)
     struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     /* Nobody may be reading it, and the end must not wait for that. */
-    if (poll(&err, 1, SAY_IT_MS) == 1 && write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+    if (poll(&err, 1, MEM_SAY_IT_MS) == 1 && write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
         abort();
     abort();
 }

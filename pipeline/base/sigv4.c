@@ -12,8 +12,6 @@
 
 #define ALGORITHM        "AWS4-HMAC-SHA256"
 #define TERMINATOR       "aws4_request"
-#define CANONICAL_MAX    (256 * KIB)
-#define QUERY_PARAMS_MAX 256
 #define CREDENTIAL_PARTS 5
 #define MESSAGE_CREDENTIAL                                                                                             \
     "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"
@@ -165,7 +163,7 @@ static int read_params(struct slice query, struct buf *texts, struct param *para
 
         if (name.n == 0 && value.n == 0)
             continue;
-        if (++*count > QUERY_PARAMS_MAX || recode(name, texts) < 0)
+        if (++*count > SIGV4_QUERY_PARAMS_MAX || recode(name, texts) < 0)
             return -1;
         middle = texts->n;
         if (recode(value, texts) < 0)
@@ -185,8 +183,8 @@ static int add_query(struct slice query, struct buf *out)
 
     if (query.n == 0)
         return 0;
-    params = mem_array(QUERY_PARAMS_MAX + 1, sizeof(*params));
-    buf_init(&texts, CANONICAL_MAX);
+    params = mem_array(SIGV4_QUERY_PARAMS_MAX + 1, sizeof(*params));
+    buf_init(&texts, SIGV4_CANONICAL_MAX);
     if (read_params(query, &texts, params, &count) < 0)
         goto out;
     qsort(params, count, sizeof(*params), compare_params);
@@ -358,7 +356,7 @@ int sigv4_sign(const struct sigv4_request *rq, const char *timestamp, const stru
     struct buf text;
     int rc = -1;
 
-    buf_init(&text, CANONICAL_MAX);
+    buf_init(&text, SIGV4_CANONICAL_MAX);
     if (canonical_request(rq, &text) < 0 || string_to_sign(timestamp, scope, &text) < 0 ||
         derive_key(secret, scope, key) < 0)
         goto out;

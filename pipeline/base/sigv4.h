@@ -11,11 +11,10 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
-
-#define SIGV4_HEADERS_MAX 64
 
 struct sigv4_header {
     struct slice name, value; /* name in any case; value is trimmed, runs of white space fold to one space */

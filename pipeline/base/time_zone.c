@@ -1,5 +1,6 @@
 #include "pipeline/base/time_zone.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/posix_tz.h"
 
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #define ZONEINFO     "/usr/share/zoneinfo"
-#define FILE_MAX     ((size_t)256 * 1024) /* the largest zone has about 4 KiB */
 #define HEADER_BYTES 44
 
 struct transition {
@@ -55,8 +55,8 @@ static bool read_header(const unsigned char *p, size_t n, char *version, struct 
     c->time = (uint32_t)be(p + 32, 4);
     c->type = (uint32_t)be(p + 36, 4);
     c->chars = (uint32_t)be(p + 40, 4);
-    return c->isut <= FILE_MAX && c->isstd <= FILE_MAX && c->leap <= FILE_MAX && c->time <= FILE_MAX &&
-           c->type <= FILE_MAX && c->chars <= FILE_MAX;
+    return c->isut <= TIME_ZONE_FILE_MAX && c->isstd <= TIME_ZONE_FILE_MAX && c->leap <= TIME_ZONE_FILE_MAX &&
+           c->time <= TIME_ZONE_FILE_MAX && c->type <= TIME_ZONE_FILE_MAX && c->chars <= TIME_ZONE_FILE_MAX;
 }
 
 /* Of the data block behind a header whose times have `width` bytes. */
@@ -173,8 +173,8 @@ static int load(struct time_zone **z, const char *name, const char *path, struct
     if (fd < 0)
         return err_set(e, ERR_CONFIG, "time zone `%s` is not known here (%s: %s); is tzdata installed?", name, path,
                        strerror(errno));
-    bytes = mem_alloc(FILE_MAX);
-    n = read(fd, bytes, FILE_MAX);
+    bytes = mem_alloc(TIME_ZONE_FILE_MAX);
+    n = read(fd, bytes, TIME_ZONE_FILE_MAX);
     if (n < 0) {
         err_errno(e, "time zone `%s`: read %s", name, path);
         goto out;

@@ -1,5 +1,6 @@
 #include "pipeline/base/true_path.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <limits.h>
@@ -7,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define LINKS_MAX 40 /* as the kernel's */
 
 static char *join(const char *folder, const char *name)
 {
@@ -38,7 +37,7 @@ static char *resolve(const char *folder, const char *name, unsigned links)
     if (strcmp(name, "..") == 0)
         return parent_of(folder);
     path = join(folder, name);
-    n = links < LINKS_MAX ? readlink(path, target, sizeof(target) - 1) : -1;
+    n = links < TRUE_PATH_LINKS_MAX ? readlink(path, target, sizeof(target) - 1) : -1;
     if (n <= 0)
         return path; /* no link, or not there */
     target[n] = '\0';

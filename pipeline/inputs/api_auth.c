@@ -1,6 +1,7 @@
 #include "pipeline/inputs/api_auth.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -11,6 +11,7 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/sigv4.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/inputs/api.h"

@@ -5,7 +5,6 @@
 #include <zlib.h>
 
 #define GUNZIP_WINDOW (16 + MAX_WBITS) /* gzip framing only */
-#define BODY_FIRST    (16 * KIB)
 
 void api_body_init(struct api_body *b, struct budget *budget)
 {
@@ -51,7 +50,7 @@ int api_body_expect(struct api_body *b, uint64_t length, struct api_error *e)
 /* Room for `more` bytes; doubles, so that a body of unknown length is copied a few times only. */
 static int make_room(struct api_body *b, size_t more, struct api_error *e)
 {
-    size_t want = b->bytes.n + more, twice = b->held ? b->held * 2 : BODY_FIRST;
+    size_t want = b->bytes.n + more, twice = b->held ? b->held * 2 : API_BODY_FIRST;
 
     if (want <= b->held)
         return 0;

@@ -8,9 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The kernel cuts it to net.core.somaxconn. */
-#define BACKLOG 1024
-
 /* 0 when the host is not numeric. */
 static socklen_t fill(const struct address *at, struct sockaddr_storage *sa)
 {
@@ -49,7 +46,7 @@ int api_listen_open(const struct address *at, struct err *e)
     fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* A restart must not wait for connections of the last run that linger in TIME_WAIT. */
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        bind(fd, (const struct sockaddr *)&sa, n) == 0 && listen(fd, BACKLOG) == 0)
+        bind(fd, (const struct sockaddr *)&sa, n) == 0 && listen(fd, API_BACKLOG) == 0)
         return fd;
     if (errno == EADDRINUSE)
         err_set(e, ERR_IO, "another program (another sluice?) listens on %s:%u; stop it, or choose another api.listen",

@@ -5,6 +5,7 @@
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 
 #include <assert.h>
 #include <inttypes.h>

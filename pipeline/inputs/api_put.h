@@ -24,9 +24,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Two neighbouring frames together hold more than FRAME_MAX_BYTES, or the second would have gone into the first; so 4
- * MiB (and their newlines) never need more than this. */
-#define API_PUT_FRAMES_MAX 12
 /* One entry of the reply with the "," behind it, at most; and what stands around the entries. */
 #define API_PUT_ENTRY_MAX 192
 #define API_PUT_REPLY_MAX (256 + PUT_BATCH_MAX_RECORDS * API_PUT_ENTRY_MAX)

@@ -17,9 +17,6 @@
 #include <strings.h>
 
 #define REQUEST_MAGIC 0x72657175u
-/* A refused request may send this much to the bin before the connection is closed on it. */
-#define DISCARD_MAX (32 * MIB)
-#define REPLY_MAX   (1 * MIB)
 
 struct api_request {
     unsigned magic;
@@ -266,7 +263,7 @@ static struct api_request *begin(struct api *a, struct MHD_Connection *c, const 
     rq->client = info->socket_context;
     make_id(a, rq->id);
     api_body_init(&rq->body, a->budget);
-    buf_init(&rq->reply, REPLY_MAX);
+    buf_init(&rq->reply, API_REPLY_MAX);
     await_client(rq);
     if (judge(rq, url, method, version) < 0)
         api_body_release(&rq->body);
@@ -277,7 +274,7 @@ static struct api_request *begin(struct api *a, struct MHD_Connection *c, const 
 static bool is_hopeless(const struct api_request *rq)
 {
     return rq->error.code != API_OK &&
-           (rq->must_close || header(rq, "Expect") || announced(rq) > API_BODY_MAX_BYTES + DISCARD_MAX);
+           (rq->must_close || header(rq, "Expect") || announced(rq) > API_BODY_MAX_BYTES + API_DISCARD_MAX);
 }
 
 static enum MHD_Result take(struct api_request *rq, struct slice piece)
@@ -289,7 +286,7 @@ static enum MHD_Result take(struct api_request *rq, struct slice piece)
         api_body_release(&rq->body);
     }
     rq->discarded += piece.n;
-    return rq->discarded <= DISCARD_MAX ? MHD_YES : MHD_NO;
+    return rq->discarded <= API_DISCARD_MAX ? MHD_YES : MHD_NO;
 }
 
 /* --- its answer --------------------------------------------------------------------------------------------------- */

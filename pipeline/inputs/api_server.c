@@ -17,11 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECTION_MEMORY (144 * KIB)
-#define LOG_EVERY         (10 * NSEC_PER_SEC)
-/* How long api_stop() waits for requests that are under way, and then for the spool and for clients that read slowly. */
-#define UPLOAD_WAIT (2 * NSEC_PER_SEC)
-#define STOP_WAIT   (10 * NSEC_PER_SEC)
+#define LOG_EVERY (10 * NSEC_PER_SEC)
 
 bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
 {
@@ -141,9 +137,9 @@ static struct MHD_Daemon *start_daemon(struct api *a)
                             MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
                             connections * threads + threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                             (unsigned)conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, seconds,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-                            api_request_completed, a, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a,
-                            MHD_OPTION_END);
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY,
+                            MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, a, MHD_OPTION_NOTIFY_CONNECTION,
+                            connection_changed, a, MHD_OPTION_END);
 }
 
 static int by_name(const void *a, const void *b)
@@ -249,10 +245,10 @@ void api_stop(struct api *a)
     pthread_mutex_lock(&a->lock);
     if (a->gate != API_STOPPED) {
         a->gate = API_LEAVING;
-        wait_for_none(a, &a->begun, clock_mono() + UPLOAD_WAIT);
+        wait_for_none(a, &a->begun, clock_mono() + API_UPLOAD_WAIT);
         a->gate = API_STOPPED;
     }
-    wait_for_none(a, &a->answering, clock_mono() + STOP_WAIT);
+    wait_for_none(a, &a->answering, clock_mono() + API_STOP_WAIT);
     pthread_mutex_unlock(&a->lock);
 }
 

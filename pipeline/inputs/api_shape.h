@@ -30,9 +30,6 @@ struct api_number {
     int64_t v;
 };
 
-/* Objects nested deeper than this are refused, also inside members that nobody reads. */
-#define API_SHAPE_DEPTH 32
-
 /* Enters the request's object. An empty body counts as {}; then *empty is true and there is nothing to read. */
 MUST_CHECK int api_shape_open(struct json_reader *r, struct slice body, bool *empty, struct api_error *e);
 /* The document has ended, and well. */

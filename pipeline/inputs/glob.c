@@ -19,8 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FNM_FLAGS      FNM_PERIOD
-#define GLOB_DEPTH_MAX 64 /* folders below each other that `**` enters */
+#define FNM_FLAGS FNM_PERIOD
 
 enum part_kind { PART_LITERAL, PART_WILD, PART_ANY_DEPTH };
 

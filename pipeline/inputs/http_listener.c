@@ -12,11 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LOOK_EVERY   NSEC_PER_SEC
-#define SHORT_WAIT   (200 * NSEC_PER_MSEC) /* no descriptor, or nobody made room yet */
-#define ADDED_WITHIN (5 * NSEC_PER_SEC)    /* what was taken and not added by then has come to nothing */
-#define WAITED_FOR   NSEC_PER_SEC          /* who is waited for this long may have to make room */
-#define LOG_EVERY    (60 * NSEC_PER_SEC)
+#define LOG_EVERY (60 * NSEC_PER_SEC)
 
 struct http_client {
     int fd;
@@ -77,7 +73,7 @@ static void look_at_clients(struct http_listener *l, nsec now)
         else if (deadline != NSEC_NEVER)
             point_at_end(c->fd);
     }
-    if (l->taken > 0 && now - l->last_taken > ADDED_WITHIN)
+    if (l->taken > 0 && now - l->last_taken > LISTENER_ADDED_WITHIN)
         l->taken = 0;
 }
 
@@ -85,7 +81,7 @@ static void look(struct http_listener *l, nsec now)
 {
     if (now < l->next_look)
         return;
-    l->next_look = now + LOOK_EVERY;
+    l->next_look = now + LISTENER_LOOK_EVERY;
     pthread_mutex_lock(&l->lock);
     look_at_clients(l, now);
     pthread_mutex_unlock(&l->lock);
@@ -102,7 +98,7 @@ static void make_room(struct http_listener *l, nsec now)
     for (struct http_client *c = l->first; c; c = c->next) {
         nsec since = atomic_load_explicit(&c->since, memory_order_relaxed);
 
-        if (atomic_load_explicit(&c->deadline, memory_order_relaxed) == NSEC_NEVER || now - since < WAITED_FOR)
+        if (atomic_load_explicit(&c->deadline, memory_order_relaxed) == NSEC_NEVER || now - since < LISTENER_WAITED_FOR)
             continue;
         if (!oldest || since < atomic_load_explicit(&oldest->since, memory_order_relaxed))
             oldest = c;
@@ -110,7 +106,7 @@ static void make_room(struct http_listener *l, nsec now)
     if (oldest)
         cut_off(oldest);
     pthread_mutex_unlock(&l->lock);
-    l->accept_at = now + SHORT_WAIT; /* until it has gone: that wakes us earlier */
+    l->accept_at = now + LISTENER_SHORT_WAIT; /* until it has gone: that wakes us earlier */
 }
 
 /* --- accepting --------------------------------------------------------------------------------------------------- */
@@ -128,7 +124,7 @@ static bool is_full(struct http_listener *l)
 /* Mostly for a descriptor, but whatever it is: asked again at once it would be the same. */
 static void wait_a_little(struct http_listener *l, int error, nsec now)
 {
-    l->accept_at = now + SHORT_WAIT;
+    l->accept_at = now + LISTENER_SHORT_WAIT;
     if (log_due(&l->short_log, now, LOG_EVERY))
         log_warn(
             "connections wait: they cannot be accepted now", KS("listener", l->conf.name), KS("cause", strerror(error)),

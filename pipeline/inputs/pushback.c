@@ -1,5 +1,7 @@
 #include "pipeline/inputs/pushback.h"
 
+#include "pipeline/base/limits.h"
+
 #include <string.h>
 
 void pushback_init(struct pushback *p, void (*began)(void *ctx), void *ctx)

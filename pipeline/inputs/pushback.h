@@ -16,16 +16,11 @@
 #define PIPELINE_INPUTS_PUSHBACK_H
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/limits.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#define PUSHBACK_HOLD      (5 * NSEC_PER_SEC)
-#define PUSHBACK_HOLD_MOST (80 * NSEC_PER_SEC)
-#define PUSHBACK_AGAIN     (300 * NSEC_PER_SEC)
-/* A reader that waits this long for memory, or for writes that are under way, is held back. */
-#define PUSHBACK_PATIENCE (5 * NSEC_PER_SEC)
 
 /* The first one counts when there are several at a time. */
 enum pushback_why {

@@ -7,6 +7,7 @@
  *
  * Back-pressure is not reading: the buffers fill up, then the pipe, then its writer waits. */
 #include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/input.h"
@@ -19,9 +20,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
-
-#define READ_BYTES (64 * KIB) /* what a pipe holds */
-#define AGAIN_MS   50         /* after "full" */
 
 struct input {
     struct input_env env;
@@ -173,7 +171,7 @@ static void push(struct input *in)
     if (in->out.n > 0) {
         in->in_flight = offer(in);
         if (!in->in_flight)
-            uv_timer_start(&in->again, try_again, AGAIN_MS, 0);
+            uv_timer_start(&in->again, try_again, STDIN_AGAIN_MS, 0);
     }
     keep_reading(in);
     tell_finished(in);
@@ -197,7 +195,7 @@ static void settled(void *arg)
         buf_clear(&in->out);
         push(in);
     } else if (!in->stopped) {
-        uv_timer_start(&in->again, try_again, AGAIN_MS, 0);
+        uv_timer_start(&in->again, try_again, STDIN_AGAIN_MS, 0);
     }
 }
 
@@ -214,7 +212,7 @@ static void stop_reading(struct input *in)
 /* One read. False: nothing more for now. */
 static bool read_some(struct input *in)
 {
-    size_t room = LINES_READ_MAX - in->data.n, want = room < READ_BYTES ? room : READ_BYTES;
+    size_t room = LINES_READ_MAX - in->data.n, want = room < STDIN_READ_BYTES ? room : STDIN_READ_BYTES;
     ssize_t n;
 
     if (want == 0 || buf_reserve(&in->data, want) < 0) {
@@ -239,7 +237,7 @@ static bool read_some(struct input *in)
 
 static void read_turn(struct input *in)
 {
-    for (size_t i = 0; i < LINES_READ_MAX / READ_BYTES; i++)
+    for (size_t i = 0; i < LINES_READ_MAX / STDIN_READ_BYTES; i++)
         if (!read_some(in))
             break;
     push(in);

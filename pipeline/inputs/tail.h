@@ -17,6 +17,7 @@
 #ifndef PIPELINE_INPUTS_TAIL_H
 #define PIPELINE_INPUTS_TAIL_H
 
+#include "pipeline/base/limits.h"
 #include "pipeline/inputs/glob.h"
 #include "pipeline/inputs/input.h"
 #include "pipeline/inputs/loop.h"
@@ -62,8 +63,6 @@ struct tail_exclude {
     struct glob *path;
     char *name;
 };
-
-#define TAIL_WRITES 256 /* frames on their way at the same time, at most */
 
 /* A stored position nobody has claimed yet: input of the first look at the file system. */
 struct tail_known {

@@ -6,15 +6,15 @@
  *                before the truncation. A file of zeros only is left alone: it may be one that is filled from its
  *                beginning. Zeros elsewhere are bytes like others.
  *   a byte order mark    It is no part of the first line, and says what the encoding is. */
+#include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HEAD_BYTES   512       /* that are looked at for an encoding */
-#define BLOCK_BYTES  4096      /* so many zeros are no text, whoever wrote them */
-#define SEARCH_BYTES (4 * MIB) /* in one step */
+#define HEAD_BYTES  512  /* that are looked at for an encoding */
+#define BLOCK_BYTES 4096 /* so many zeros are no text, whoever wrote them */
 
 /* --- zeros ------------------------------------------------------------------------------------------------------- */
 
@@ -33,13 +33,13 @@ static size_t count_zeros(const char *p, size_t n)
 static enum search search(struct tail_file *f)
 {
     off_t data = lseek(f->fd, (off_t)f->zeros_to, SEEK_DATA);
-    char bytes[64 * KIB];
+    char bytes[TAIL_ZEROS_READ_BYTES];
 
     if (data < 0 && errno == ENXIO)
         return SEARCH_END;
     if (data > (off_t)f->zeros_to)
         f->zeros_to = (uint64_t)data;
-    for (size_t done = 0; done < SEARCH_BYTES;) {
+    for (size_t done = 0; done < TAIL_ZEROS_STEP_BYTES;) {
         ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)f->zeros_to);
         size_t zeros = n > 0 ? count_zeros(bytes, (size_t)n) : 0;
 

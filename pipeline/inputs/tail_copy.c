@@ -18,6 +18,7 @@
 #include "pipeline/inputs/tail.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <ctype.h>
@@ -26,13 +27,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAST_PREFIX  "tail-past/"
-#define PAST_KEEP    (24 * 3600 * NSEC_PER_SEC)
-#define CLOCK_SLACK  (2 * NSEC_PER_SEC) /* between the clocks of a file server and ours */
-#define HOLD         (10 * NSEC_PER_SEC)
-#define HOLD_PER_MIB (50 * NSEC_PER_MSEC) /* more for a large copy, which is synced before the truncation */
-#define LIKENESS     4096                 /* bytes at both ends that two files are compared by */
-#define CUTS_MAX     64
+#define PAST_PREFIX "tail-past/"
+#define CLOCK_SLACK (2 * NSEC_PER_SEC) /* between the clocks of a file server and ours */
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
@@ -43,7 +39,7 @@ static const char *name_of(const char *path)
 
 /* The stems a file must have to be the original of the one with this name. */
 struct cuts {
-    uint32_t stem[CUTS_MAX];
+    uint32_t stem[TAIL_CUTS_MAX];
     size_t count;
 };
 
@@ -66,7 +62,7 @@ static struct cuts cuts_of(const char *path)
     for (size_t i = 0; name[i]; i++) {
         if (i > 0 && !is_separator(name[i - 1]))
             continue;
-        for (size_t j = i + 1; c.count < CUTS_MAX; j++) {
+        for (size_t j = i + 1; c.count < TAIL_CUTS_MAX; j++) {
             if (ends_before(name, j))
                 c.stem[c.count++] = crc32c(0, slice_of(name + i, j - i));
             if (name[j] == '\0')
@@ -277,7 +273,7 @@ void tail_pasts_expire(struct tail *t)
     nsec now = t->past_count > 0 ? clock_wall() : 0;
 
     for (size_t i = t->past_count; i-- > 0;)
-        if (now - t->pasts[i].noticed > PAST_KEEP)
+        if (now - t->pasts[i].noticed > TAIL_PAST_KEEP)
             forget_past(t, i);
 }
 
@@ -393,7 +389,7 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
 {
     const struct tail_place *to = &p->place;
     uint64_t end = f->size < to->offset ? f->size : to->offset;
-    char bytes[64 * KIB];
+    char bytes[TAIL_COMPARE_READ_BYTES];
 
     if (f->compare.number != p->number) {
         if (end == to->offset && !ends_alike(f, &to->mark, end)) {
@@ -424,7 +420,7 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
 
 static bool same_bytes(const struct tail_file *a, const struct tail_file *b, uint64_t at, size_t n)
 {
-    char x[LIKENESS], y[LIKENESS];
+    char x[TAIL_LIKENESS_BYTES], y[TAIL_LIKENESS_BYTES];
 
     return pread(a->fd, x, n, (off_t)at) == (ssize_t)n && pread(b->fd, y, n, (off_t)at) == (ssize_t)n &&
            memcmp(x, y, n) == 0;
@@ -433,7 +429,7 @@ static bool same_bytes(const struct tail_file *a, const struct tail_file *b, uin
 /* All of f, as far as it goes, is at the beginning of a: both ends are compared. */
 static bool is_beginning_of(const struct tail_file *f, const struct tail_file *a)
 {
-    size_t n = f->size < LIKENESS ? (size_t)f->size : LIKENESS;
+    size_t n = f->size < TAIL_LIKENESS_BYTES ? (size_t)f->size : TAIL_LIKENESS_BYTES;
 
     return f->size <= a->size && same_bytes(f, a, 0, n) && same_bytes(f, a, f->size - n, n);
 }
@@ -547,7 +543,7 @@ static enum tail_likeness liken_to_all(struct tail *t, struct tail_file *f, cons
 /* Until then it is held back, should it not change. */
 static nsec hold_end(const struct tail_file *f)
 {
-    return f->grown + HOLD + (nsec)(f->size / MIB) * HOLD_PER_MIB;
+    return f->grown + TAIL_COPY_HOLD + (nsec)(f->size / MIB) * TAIL_COPY_HOLD_PER_MIB;
 }
 
 /* What was found out of its original may be younger than what is known of f: the copy is whole before the original is

@@ -4,6 +4,7 @@
 #include "pipeline/inputs/tail.h"
 
 #include "config/words.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <dirent.h>
@@ -13,9 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define LINKS_MAX 16   /* that lead to one another */
-#define NAMES_MAX 2000 /* in a folder, among which one is looked for */
 
 /* --- what is there ----------------------------------------------------------------------------------------------- */
 
@@ -38,7 +36,7 @@ static void follow(const char *link, char out[PATH_MAX])
     char target[PATH_MAX], dir[PATH_MAX];
 
     snprintf(out, PATH_MAX, "%s", link);
-    for (unsigned i = 0; i < LINKS_MAX; i++) {
+    for (unsigned i = 0; i < TAIL_EXPLAIN_LINKS_MAX; i++) {
         ssize_t n = readlink(out, target, sizeof(target) - 1);
 
         if (n <= 0)
@@ -108,14 +106,14 @@ static void count(struct census *c, const struct glob *g)
 /* A name in `dir` that is nearly `name`. */
 static bool find_near(const char *dir, const char *name, char near[NAME_MAX + 1])
 {
-    char *names[NAMES_MAX];
+    char *names[TAIL_EXPLAIN_NAMES_MAX];
     size_t n = 0;
     struct words w;
     struct dirent *d;
     DIR *stream = opendir(dir);
 
     words_init(&w, name);
-    while (stream && n < NAMES_MAX && (d = readdir(stream)))
+    while (stream && n < TAIL_EXPLAIN_NAMES_MAX && (d = readdir(stream)))
         words_add(&w, names[n++] = mem_strdup(d->d_name));
     if (stream)
         closedir(stream);
@@ -211,8 +209,6 @@ bool tail_explain(const struct tail *t, size_t i, struct err *e)
 
 /* --- validate ---------------------------------------------------------------------------------------------------- */
 
-#define WARNINGS_MAX 5 /* for one pattern */
-
 struct look {
     struct tail *t;
     const struct cfg_options *o;
@@ -223,9 +219,9 @@ static void warn(struct look *l, const struct err *e)
 {
     struct err more;
 
-    if (l->warnings++ < WARNINGS_MAX)
+    if (l->warnings++ < TAIL_EXPLAIN_WARNINGS_MAX)
         cfg_options_warn_item(l->o, "paths", l->pattern, e);
-    else if (l->warnings == WARNINGS_MAX + 1 && err_set(&more, ERR_IO, "and more that cannot be read") < 0)
+    else if (l->warnings == TAIL_EXPLAIN_WARNINGS_MAX + 1 && err_set(&more, ERR_IO, "and more that cannot be read") < 0)
         cfg_options_warn_item(l->o, "paths", l->pattern, &more);
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/inputs/tail_files.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>
@@ -10,8 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define FIRST_BUCKETS 256
-#define OWN_HANDLES   2 /* that are not taken from the shared descriptors */
+#define OWN_HANDLES 2 /* that are not taken from the shared descriptors */
 
 /* --- stat -------------------------------------------------------------------------------------------------------- */
 
@@ -57,7 +57,7 @@ static size_t bucket_of(const struct tail_files *fs, uint64_t inode)
 
 void tail_files_init(struct tail_files *fs, size_t open_max, struct budget *descriptors)
 {
-    *fs = (struct tail_files){.bucket_count = FIRST_BUCKETS, .open_max = open_max, .descriptors = descriptors};
+    *fs = (struct tail_files){.bucket_count = TAIL_BUCKETS_FIRST, .open_max = open_max, .descriptors = descriptors};
     fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
     fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_file *));
     TAILQ_INIT(&fs->open);

@@ -18,6 +18,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/inputs/tail_place.h"
 
@@ -50,9 +51,6 @@ enum tail_state {
 
 /* Is a new file like one that is there (tail_copy.c)? */
 enum tail_likeness { TAIL_UNLIKE, TAIL_LIKE, TAIL_UNDECIDED };
-
-#define TAIL_HEAD_BYTES 64
-#define TAIL_HEADS      7
 
 /* How far a new file was compared with what is gone (tail_copy.c). */
 struct tail_compare {

@@ -1,6 +1,7 @@
 #include "pipeline/inputs/tail_place.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -36,9 +36,6 @@ char *tail_id_source(const struct tail_id *id, char out[POSITION_SOURCE_MAX]);
 /* False when it is not a source of a tail input. */
 MUST_CHECK bool tail_id_parse(struct slice source, struct tail_id *id);
 
-/* At most this many bytes before the offset are fingerprinted. */
-#define TAIL_MARK_BYTES 256
-
 struct tail_mark {
     uint32_t length; /* min(offset, TAIL_MARK_BYTES); 0: nothing to verify */
     uint32_t crc;

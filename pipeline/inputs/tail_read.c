@@ -6,6 +6,7 @@
  * read that would have gone wrong, at the price of a checksum over 256 bytes for up to 1 MB. */
 #include "pipeline/inputs/tail.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/lines.h"
 #include "pipeline/inputs/utf16.h"
@@ -17,9 +18,6 @@
 #include <unistd.h>
 
 #define LOG_PERIOD (60 * NSEC_PER_SEC)
-/* What is read at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
- * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
-#define READ_BYTES (256 * KIB)
 #define ZEROS_MOST 4096 /* a block */
 
 /* --- safety ------------------------------------------------------------------------------------------------------ */
@@ -179,7 +177,7 @@ size_t tail_whole_lines(struct slice in, enum tail_encoding e)
 struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
 {
     struct tail_place p = {.offset = f->size, .whole.from = f->size};
-    char tail[64 * KIB];
+    char tail[TAIL_LAST_LINE_BYTES];
     size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail) - f->size % 2, n;
     ssize_t got;
 
@@ -269,8 +267,8 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     describe(*fr, f, &after);
     if (f->read.offset == 0)
         tail_note_head(f, in);
-    if (f->size - after.offset < READ_BYTES) /* else what comes next is more recent */
-        tail_recent_note(t, f, in);          /* now: the frame is given away */
+    if (f->size - after.offset < TAIL_READ_BYTES) /* else what comes next is more recent */
+        tail_recent_note(t, f, in);               /* now: the frame is given away */
     if (!append(t, f, fr, &after))
         return TAIL_STEP_BLOCKED;
     if (cut.kind == LINES_PIECE)
@@ -438,9 +436,9 @@ static enum tail_step read_lines(struct tail *t, struct tail_file *f)
     bool utf16 = is_utf16(tail_encoding_of(t, f));
     enum tail_step (*read)(struct tail * t, struct tail_file * f, uint64_t want) = utf16 ? read_utf16 : read_some;
     uint64_t left = f->size - f->read.offset, most = utf16 ? UTF16_READ_MAX : LINES_READ_MAX;
-    enum tail_step step = read(t, f, left < READ_BYTES ? left : READ_BYTES);
+    enum tail_step step = read(t, f, left < TAIL_READ_BYTES ? left : TAIL_READ_BYTES);
 
-    if (step == TAIL_STEP_WAIT && left > READ_BYTES) /* a long line */
+    if (step == TAIL_STEP_WAIT && left > TAIL_READ_BYTES) /* a long line */
         step = read(t, f, left < most ? left : most);
     return step;
 }

@@ -9,6 +9,7 @@
  * how access.log.1 is recognised as the file that was access.log, without a stat for each unrelated file. */
 #include "pipeline/inputs/tail.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <dirent.h>
@@ -22,10 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOK_GAP     (100 * NSEC_PER_MSEC)
 #define LOOK_SHARE   20 /* a look may take one part in so many of the time */
-#define POLL_PERIOD  (1 * NSEC_PER_SEC)
-#define MISSING_LOOK 2 /* a file that was renamed during a walk can be missed by that walk */
+#define MISSING_LOOK 2  /* a file that was renamed during a walk can be missed by that walk */
 
 /* --- watching ---------------------------------------------------------------------------------------------------- */
 
@@ -235,7 +234,7 @@ static void tell_matches(struct tail *t, struct tail_pattern *p, size_t i)
 void tail_look(struct tail *t)
 {
     const struct glob_visitor v = {on_folder, on_entry, on_unreadable, !t->conf->follow_symlinks, t};
-    nsec took, period = t->polling ? POLL_PERIOD : t->conf->rescan;
+    nsec took, period = t->polling ? TAIL_POLL_PERIOD : t->conf->rescan;
 
     t->look++;
     tail_pasts_expire(t);
@@ -250,7 +249,7 @@ void tail_look(struct tail *t)
     t->looking = false;
     tail_known_settle(t);
     took = clock_mono() - t->now;
-    t->look_earlier = t->now + (took * LOOK_SHARE > LOOK_GAP ? took * LOOK_SHARE : LOOK_GAP);
+    t->look_earlier = t->now + (took * LOOK_SHARE > TAIL_LOOK_GAP ? took * LOOK_SHARE : TAIL_LOOK_GAP);
     t->look_at = t->now + (period < t->conf->rescan ? period : t->conf->rescan);
     if (t->look_at < t->look_earlier)
         t->look_at = t->look_earlier;

@@ -2,17 +2,11 @@
  * a huge file does not hold up the others, and timers run in between. A lone busy file gets every frame of every turn.
  * When the spool (or the memory budget) is full, the queue stands still and is tried again by a timer: the files
  * themselves are the buffer. */
+#include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define TURN_FRAMES    8
-#define AGAIN_MS       50 /* after "full" */
-#define TICK_MS        250
-#define RETRY_FIRST    (1 * NSEC_PER_SEC)
-#define RETRY_DOUBLING 6
-#define LINGER         (30 * NSEC_PER_SEC) /* a deleted file is kept open for what its writer may still write */
 
 /* --- queues ------------------------------------------------------------------------------------------------------ */
 
@@ -92,14 +86,14 @@ const char *tail_advice(int error)
 
 void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error)
 {
-    unsigned doublings = f->failures < RETRY_DOUBLING ? f->failures : RETRY_DOUBLING;
+    unsigned doublings = f->failures < TAIL_RETRY_DOUBLING ? f->failures : TAIL_RETRY_DOUBLING;
 
     if (f->failures++ == 0)
         log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
                  KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)), KS("hint", tail_advice(error)));
     metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
     tail_files_close(&t->files, f);
-    f->due = t->now + (RETRY_FIRST << doublings);
+    f->due = t->now + (TAIL_RETRY_FIRST << doublings);
     set_state(t, f, t->env.once ? TAIL_IDLE : TAIL_FAILED);
 }
 
@@ -151,7 +145,7 @@ static void visit_gone(void *ctx, struct tail_file *f)
 
     if (!f->gone)
         return;
-    if (f->fd < 0 || (f->state == TAIL_IDLE && t->now - f->grown >= LINGER && f->read.offset == f->size))
+    if (f->fd < 0 || (f->state == TAIL_IDLE && t->now - f->grown >= TAIL_LINGER && f->read.offset == f->size))
         drop(t, f);
     else if (f->state == TAIL_IDLE)
         tail_wake(t, f);
@@ -171,7 +165,7 @@ static void pause_turns(struct tail *t)
 {
     t->paused = true;
     uv_idle_stop(&t->turn);
-    uv_timer_start(&t->again, try_again, AGAIN_MS, 0);
+    uv_timer_start(&t->again, try_again, TAIL_AGAIN_MS, 0);
 }
 
 static void tell_finished(struct tail *t)
@@ -211,7 +205,7 @@ static void take_turn(uv_idle_t *idle)
     struct tail *t = idle->data;
 
     t->now = clock_mono();
-    for (unsigned i = 0; i < TURN_FRAMES && !TAILQ_EMPTY(&t->ready); i++)
+    for (unsigned i = 0; i < TAIL_TURN_FRAMES && !TAILQ_EMPTY(&t->ready); i++)
         if (!serve(t, TAILQ_FIRST(&t->ready)))
             return;
     if (!TAILQ_EMPTY(&t->ready))
@@ -269,7 +263,7 @@ void tail_turns_start(struct tail *t)
     t->turn.data = t->again.data = t->tick.data = t;
     t->open_handles = 3;
     if (!t->env.once)
-        uv_timer_start(&t->tick, tick, TICK_MS, TICK_MS);
+        uv_timer_start(&t->tick, tick, TAIL_TICK_MS, TAIL_TICK_MS);
 }
 
 static void handle_closed(uv_handle_t *h)

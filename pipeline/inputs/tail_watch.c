@@ -1,5 +1,6 @@
 #include "pipeline/inputs/tail_watch.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>
@@ -9,10 +10,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
-
-#define REST_MS     20
-#define EVENT_BYTES (64 * 1024)
-#define BUCKETS     1024
 
 #define WATCH_MASK                                                                                                     \
     (IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |     \
@@ -32,12 +29,12 @@ struct tail_watch {
     uv_poll_t poll;
     uv_timer_t rest;
     int open_handles;
-    struct folder *buckets[BUCKETS]; /* by wd */
+    struct folder *buckets[TAIL_WATCH_BUCKETS]; /* by wd */
 };
 
 static struct folder **find(struct tail_watch *w, int wd)
 {
-    struct folder **f = &w->buckets[(unsigned)wd % BUCKETS];
+    struct folder **f = &w->buckets[(unsigned)wd % TAIL_WATCH_BUCKETS];
 
     while (*f && (*f)->wd != wd)
         f = &(*f)->next;
@@ -101,7 +98,7 @@ static void rested(uv_timer_t *timer);
 static void readable(uv_poll_t *poll, int status, int events)
 {
     struct tail_watch *w = poll->data;
-    _Alignas(struct inotify_event) char raw[EVENT_BYTES];
+    _Alignas(struct inotify_event) char raw[TAIL_WATCH_EVENT_BYTES];
     ssize_t n = read(w->fd, raw, sizeof(raw));
 
     (void)events;
@@ -113,7 +110,7 @@ static void readable(uv_poll_t *poll, int status, int events)
         at += (ssize_t)(sizeof(*ev) + ev->len);
     }
     uv_poll_stop(&w->poll);
-    uv_timer_start(&w->rest, rested, REST_MS, 0);
+    uv_timer_start(&w->rest, rested, TAIL_WATCH_REST_MS, 0);
 }
 
 static void rested(uv_timer_t *timer)
@@ -125,7 +122,7 @@ static void rested(uv_timer_t *timer)
 
 static void destroy(struct tail_watch *w)
 {
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < TAIL_WATCH_BUCKETS; i++)
         while (w->buckets[i])
             forget(w, w->buckets[i]->wd);
     if (w->fd >= 0)

@@ -3,6 +3,7 @@
  * than all of them. */
 #include "pipeline/spool/committer.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
 
@@ -10,11 +11,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LAZY_MAX    NSEC_PER_SEC /* how long a settlement may wait for somebody else's sync */
-#define RETRY_AFTER NSEC_PER_SEC /* a disk that refused is asked again */
-
-enum { SYNC_EACH_MAX = 4 };
 
 struct committer {
     pthread_mutex_t lock;
@@ -102,7 +98,7 @@ static nsec earliest(struct committer *c, nsec now)
     if (!c->lazy)
         c->lazy_due = 0;
     else if (!c->lazy_due)
-        c->lazy_due = now + LAZY_MAX;
+        c->lazy_due = now + COMMITTER_LAZY_MAX;
     if (c->urgent)
         return now;
     if (c->lazy)
@@ -173,7 +169,7 @@ static void sync_all(struct spool *list)
 static void note_outcome(struct committer *c, struct spool *s, nsec now)
 {
     pthread_mutex_lock(&c->lock);
-    s->retry_at = s->round.failed ? now + RETRY_AFTER : 0;
+    s->retry_at = s->round.failed ? now + COMMITTER_RETRY_AFTER : 0;
     if (s->listed_at || s->round.failed)
         relist(c, s, s->urgent);
     pthread_mutex_unlock(&c->lock);

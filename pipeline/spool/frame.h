@@ -29,10 +29,6 @@
 
 struct frame;
 
-/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), the rest.
- */
-#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 16 * KIB)
-
 /* Room for `bytes` of payload (clamped to FRAME_MAX_BYTES), taken from the budget until the frame is freed; NULL when
  * the budget has none. `budget` may be NULL. `arrival` is wall time and is given to all records of the frame. */
 struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget);

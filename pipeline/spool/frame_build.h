@@ -17,8 +17,6 @@ enum frame_tag {
     FRAME_TAG_ORIGIN = 2,
 };
 
-#define FRAME_ORIGIN_MAX (4 * KIB) /* a path and a little; what is longer is cut */
-
 struct frame {
     struct frame *next; /* in the spool's list */
     struct spool_wait *wait;

@@ -1,12 +1,11 @@
 #include "pipeline/spool/log_file.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>
 #include <inttypes.h>
-
-enum { SEARCH_STEP = 64 * 1024 };
 
 static int io_error(const struct log_file *f, struct err *e)
 {
@@ -111,14 +110,14 @@ static int search_chunk(const struct log_file *f, const unsigned char *p, size_t
 
 int log_file_search(const struct log_file *f, uint64_t *offset, struct frame_header *h, struct err *e)
 {
-    unsigned char *p = mem_grow(NULL, SEARCH_STEP, 1);
+    unsigned char *p = mem_grow(NULL, SEARCH_STEP_BYTES, 1);
     int rc = 0;
 
     while (rc == 0 && *offset < f->end && f->end - *offset >= FRAME_HEADER_BYTES) {
         uint64_t left = f->end - *offset;
         size_t n;
 
-        if (read_some(f, *offset, p, left < SEARCH_STEP ? (size_t)left : SEARCH_STEP, &n, e) < 0)
+        if (read_some(f, *offset, p, left < SEARCH_STEP_BYTES ? (size_t)left : SEARCH_STEP_BYTES, &n, e) < 0)
             rc = -1;
         else if (n < FRAME_HEADER_BYTES)
             break;

@@ -16,7 +16,6 @@ enum {
     PRESSURE_SHARE = 2, /* of the limit: from then on room is worth copying */
     LITTLE_SHARE = 4,   /* of a segment: what is copied at most, ... */
     FULL_SHARE = 2,     /* ... and when records were refused for want of room */
-    WINDOW_BYTES = 64 * 1024,
 };
 
 struct move {
@@ -151,7 +150,7 @@ static void hand_over(struct move *m)
 
 bool spool_move(struct spool *s)
 {
-    struct log_window window = {.room = WINDOW_BYTES};
+    struct log_window window = {.room = MOVE_WINDOW_BYTES};
     struct move m = {.s = s};
     struct segment *seg;
     bool copied = false;

@@ -1,10 +1,9 @@
 #include "pipeline/spool/positions.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <stdint.h>
-
-enum { BUCKETS_FIRST = 16 };
 
 struct position {
     struct position *next;
@@ -25,7 +24,7 @@ static uint64_t hash_of(struct slice s)
 
 void positions_init(struct positions *p)
 {
-    *p = (struct positions){.bucket_count = BUCKETS_FIRST};
+    *p = (struct positions){.bucket_count = POSITIONS_BUCKETS_FIRST};
     p->buckets = mem_array(p->bucket_count, sizeof(*p->buckets));
 }
 

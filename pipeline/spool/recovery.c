@@ -4,6 +4,7 @@
  * byte is checked; what a crash cut short is cut off. Damage of what was safe is stepped over and reported, and a new
  * segment is begun, so that the state that was made the best of is written down at once. */
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/inspect.h"
 #include "pipeline/spool/spool_impl.h"
@@ -111,7 +112,7 @@ static int remove_unused(struct recovery *r, struct err *e)
 
 static int copy_out(const struct log_file *f, uint64_t offset, int to)
 {
-    char chunk[16 * 1024];
+    char chunk[RECOVERY_COPY_BYTES];
     ssize_t n;
 
     while ((n = f->ops->pread(f->fd, chunk, sizeof(chunk), (off_t)offset)) > 0) {

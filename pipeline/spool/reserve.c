@@ -14,7 +14,6 @@
 
 enum {
     RESERVE_SHARE = 16, /* of a segment */
-    PIECE_BYTES = 16 * 1024,
 };
 
 static char *path_of(const struct spool *s)
@@ -24,10 +23,11 @@ static char *path_of(const struct spool *s)
 
 static int fill(const struct spool *s, int fd, uint64_t bytes)
 {
-    static const char zeros[PIECE_BYTES];
+    static const char zeros[SPOOL_RESERVE_PIECE_BYTES];
 
-    for (uint64_t at = 0; at < bytes; at += PIECE_BYTES) {
-        struct iovec v = {(void *)(uintptr_t)zeros, bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES};
+    for (uint64_t at = 0; at < bytes; at += SPOOL_RESERVE_PIECE_BYTES) {
+        struct iovec v = {(void *)(uintptr_t)zeros,
+                          bytes - at < SPOOL_RESERVE_PIECE_BYTES ? bytes - at : SPOOL_RESERVE_PIECE_BYTES};
 
         if (writer_write_all(s->ops, fd, &v, 1, at) < 0)
             return -1;

@@ -1,6 +1,7 @@
 #include "pipeline/spool/segment.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/spool/wire.h"
 
 #include <inttypes.h>

@@ -47,9 +47,6 @@ enum {
     FRAME_HEADER_BYTES = 64,
 };
 
-/* A checkpoint holds all positions: some 100,000 of the largest. */
-#define FRAME_EXTRA_MAX (256 * MIB)
-
 enum frame_type {
     FRAME_DATA = 1,
     FRAME_CHECKPOINT,

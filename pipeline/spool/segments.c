@@ -1,3 +1,4 @@
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
 
@@ -8,8 +9,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { DAMAGED_KEPT_MAX = 16 }; /* segments set aside in one run: they are for a person to look at, not an archive */
 
 char *spool_path(const struct spool *s, uint64_t number)
 {

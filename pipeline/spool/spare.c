@@ -7,6 +7,7 @@
  *
  * A crash must never bring back the segment's name for a file that has been written over. So the folder is synced between
  * the renaming and the first write; mostly that was done in passing, when another segment was made. */
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
 

@@ -11,10 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEGMENT_BYTES_MOST  (16 * MIB)
-#define SEGMENT_BYTES_LEAST (1 * MIB)
-#define SEGMENTS_PER_LIMIT  8
-
 /* --- open and close ----------------------------------------------------------------------------------------------- */
 
 /* A file that may not become longer (ulimit -f) is a full disk to whoever writes to it, and stays one: so none gets there. */

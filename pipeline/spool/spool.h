@@ -22,6 +22,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/spool/frame.h"
 

@@ -13,6 +13,7 @@
 #ifndef PIPELINE_SPOOL_SPOOL_IMPL_H
 #define PIPELINE_SPOOL_SPOOL_IMPL_H
 
+#include "pipeline/base/limits.h"
 #include "pipeline/spool/file_ops.h"
 #include "pipeline/spool/frame_build.h"
 #include "pipeline/spool/log_file.h"
@@ -55,8 +56,6 @@ struct round {
     struct err why;
     struct spool *next;
 };
-
-enum { SPARES_MAX = 2 };
 
 /* A settled segment's file that waits to be written over. */
 struct spare {

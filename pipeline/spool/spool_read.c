@@ -1,13 +1,9 @@
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
 
 #include <assert.h>
 #include <inttypes.h>
-
-enum {
-    SCAN_WINDOW = 4096, /* one per stream that is behind */
-    READ_WINDOW = 256,  /* a frame's header, perhaps with a seal before it */
-};
 
 /* One step of a scan. */
 struct step {
@@ -109,7 +105,7 @@ static int scan(struct spool *s, const struct spool_cursor *at, const struct ste
     int rc;
 
     if (!s->window.p)
-        s->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW), .room = SCAN_WINDOW};
+        s->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW_BYTES), .room = SCAN_WINDOW_BYTES};
     rc = spool_locate(s, at, &s->window, &p, e);
     if (rc > 0) {
         rc = scan_place(s, &p, at->seq, step, e);
@@ -167,7 +163,7 @@ static int read_place(struct spool *s, const struct place *p, struct spool_curso
 
 int spool_read(struct spool *s, struct spool_cursor *at, struct buf *raw, struct frame_view *v, struct err *e)
 {
-    unsigned char ahead[READ_WINDOW];
+    unsigned char ahead[READ_AHEAD_BYTES];
     struct log_window w = {.p = ahead, .room = sizeof(ahead)};
     struct spool_run run;
     struct spool_cursor next;

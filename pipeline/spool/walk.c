@@ -1,5 +1,6 @@
 #include "pipeline/spool/walk.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
@@ -10,14 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WINDOW_BYTES = 16 * 1024 };
-
 void walk_init(struct walk *w, const struct file_ops *ops, const char *dir)
 {
     *w = (struct walk){.ops = ops, .dir = dir};
     buf_init(&w->content, FRAME_EXTRA_MAX + FRAME_READ_MAX);
-    w->window.room = WINDOW_BYTES;
-    w->window.p = mem_alloc(WINDOW_BYTES);
+    w->window.room = WALK_WINDOW_BYTES;
+    w->window.p = mem_alloc(WALK_WINDOW_BYTES);
 }
 
 void walk_release(struct walk *w)

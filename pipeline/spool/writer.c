@@ -14,12 +14,10 @@
 #include <string.h>
 
 enum {
-    VECTORS_MAX = 256,
     VECTORS_PER_FRAME = 4,
 };
 
 #define FULL_ROLL_SHARE 8 /* of the limit: so much in the newest segment of a full spool may be what is settled */
-#define IDLE_ROLL_BYTES (1 * MIB) /* more than this of settled records is given back when a stream is idle */
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
@@ -130,11 +128,11 @@ static int write_some(struct spool *s, struct err *e)
 {
     struct round *r = &s->round;
     struct segment *seg = spool_active(s);
-    struct iovec v[VECTORS_MAX];
+    struct iovec v[WRITER_VECTORS_MAX];
     uint64_t start = r->write_at;
     int n = 0;
 
-    while (r->todo.first && n + VECTORS_PER_FRAME <= VECTORS_MAX && fits(s, r->todo.first)) {
+    while (r->todo.first && n + VECTORS_PER_FRAME <= WRITER_VECTORS_MAX && fits(s, r->todo.first)) {
         struct frame *f = frame_list_take(&r->todo);
 
         f->header.synced = seg->size;

@@ -2,6 +2,7 @@
  *
  * Input: one byte with the number of changes, five bytes for each, and the document.
  */
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "tests/fuzz/reference.h"
 #include "transforms/lua_doc.h"

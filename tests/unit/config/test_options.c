@@ -6,6 +6,7 @@
 #include "config/options.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* The way out of the real server on a real spool: what has begun, what is taken and what is refused, step by step. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/api_server.h"

@@ -1,4 +1,5 @@
 /* The state machine behind `blocked`: begins with a note, ends with silence, does not flicker. */
+#include "pipeline/base/limits.h"
 #include "tests/support/cmocka.h"
 
 #include "pipeline/inputs/pushback.h"

@@ -1,5 +1,6 @@
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/tail_place.h"
 

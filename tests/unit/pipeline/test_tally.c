@@ -1,3 +1,4 @@
+#include "pipeline/base/limits.h"
 #include "tests/support/cmocka.h"
 
 #include "pipeline/tally.h"

@@ -1,4 +1,5 @@
 /* Chains of scripts; fates are named by the source's data: "source -> emitted", "source -", "source !CODE". */
+#include "pipeline/base/limits.h"
 #include "tests/unit/transforms/lua_rig.h"
 
 #include "transforms/chain.h"
