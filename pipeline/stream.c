@@ -288,7 +288,7 @@ static void transform_ended(struct delivery_host *h, struct delivery *d)
 }
 
 /* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while there is
- * plenty for the others. */
+ * plenty of memory for the others. */
 static bool may_hold_more(const struct stream *st)
 {
     if (st->loop->ops->has_plenty(st->loop, 0))
@@ -299,12 +299,23 @@ static bool may_hold_more(const struct stream *st)
     return true;
 }
 
+/* What waits gives its memory back by going to disk. There it may take as much as the spool itself. */
+static bool holds_too_much(const struct stream *st)
+{
+    uint64_t held = 0;
+
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        if (d->transform.list)
+            held += record_list_bytes(d->transform.list);
+    return held >= st->conf->spool_limit;
+}
+
 /* A `single` transform sees one batch at a time, in the order of the seals. */
 static void start_transforms(struct stream *st)
 {
     unsigned max = st->host.single ? 1 : (unsigned)st->conf->in_flight;
 
-    while (st->untransformed && st->transforming < max) {
+    while (st->untransformed && st->transforming < max && !holds_too_much(st)) {
         struct delivery *d = st->untransformed;
 
         if (!may_hold_more(st) || !delivery_transform(d)) {
