@@ -96,9 +96,13 @@ static int check_name(const struct drain *d, const struct settings *s, bool *not
         fprintf(stderr, "sluice drain: stream `%s` is in %s: `sluice run` delivers what it holds\n", d->name, s->path);
         return CLI_USAGE;
     }
+    if (d->to && !settings_stream(s, d->to)) {
+        fprintf(stderr, "sluice drain: %s has no stream `%s`\n", s->path, d->to);
+        return CLI_USAGE;
+    }
     orphans_find(s, &found);
     if (!orphans_named(&found, d->name)) {
-        printf("stream %s: nothing waits in %s\n", d->name, s->data_dir);
+        fprintf(d->print ? stderr : stdout, "stream %s: nothing waits in %s\n", d->name, s->data_dir);
         if (found.count)
             fprintf(stderr, "not in %s, with records in data_dir:\n", s->path);
         print_orphans(&found);
@@ -116,16 +120,10 @@ static int check_name(const struct drain *d, const struct settings *s, bool *not
 
 static int deliver(const struct drain *d, const struct settings *s)
 {
-    const struct stream_settings *to = settings_stream(s, d->to);
-    struct stream_settings one;
+    struct stream_settings one = *settings_stream(s, d->to);
     struct settings alone = *s;
     int rc;
 
-    if (!to) {
-        fprintf(stderr, "sluice drain: %s has no stream `%s`\n", s->path, d->to);
-        return CLI_USAGE;
-    }
-    one = *to;
     one.name = mem_strdup(d->name);
     one.api = one.memory = false;
     one.input_count = 0;

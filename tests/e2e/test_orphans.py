@@ -134,9 +134,11 @@ def test_drain_refuses_what_it_should_not_do(t):
         (("drain", "new", "--print"), 2, "`sluice run` delivers"),
         (("drain", "../old", "--print"), 0, "nothing waits"),
         (("drain", "odl", "--to", "new"), 0, "old holds 10 records"),
+        (("drain", "odl", "--to", "nowhere"), 2, "no stream `nowhere`"),
     ):
         code, out, err = sluice(t, d, *args)
         assert code == want and words in out + err, (args, code, out, err)
+        assert not out or "--print" not in args, f"where only records belong: {out}"
     d.start()
     for how in (("--to", "new"), ("--print",)):
         code, out, err = sluice(t, d, "drain", "old", *how)
