@@ -7,6 +7,14 @@ static bool is_expired(const struct delivery_view *v)
     return v->has_backup && !v->to_backup && v->failing_for >= v->retry_duration;
 }
 
+/* Until retry.duration is over; NSEC_NEVER: its clock stands, or what is over is no reason to give up. */
+static nsec time_left(const struct delivery_view *v)
+{
+    if (!v->has_backup || v->to_backup || v->failing_for < 0 || v->failing_for >= v->retry_duration)
+        return NSEC_NEVER;
+    return v->retry_duration - v->failing_for;
+}
+
 /* A record that is too large alone has no other way than the backup, and those behind it need not go one by one. */
 static void split(const struct delivery_view *v, struct delivery_step *s)
 {
@@ -54,7 +62,8 @@ static void judge_body(const struct delivery_view *v, struct delivery_step *s)
 
 struct delivery_step delivery_judge(const struct delivery_view *v)
 {
-    struct delivery_step s = {.window = v->window, .regrow = v->regrow, .in_memory = v->in_memory};
+    struct delivery_step s = {
+        .window = v->window, .regrow = v->regrow, .in_memory = v->in_memory, .wait_max = time_left(v)};
     uint64_t open = v->open, refused = v->refused, arrived = 0, refused_now = 0;
     bool smaller;
 

@@ -53,6 +53,8 @@ struct delivery_step {
     enum delivery_body body;
     bool give_up; /* what is open behind that is refused, with this answer's reason */
     enum delivery_next next;
+    nsec
+        wait_max; /* of NEXT_RETRY: the attempt that decides comes when retry.duration is over, not a long back-off later */
     uint64_t window;
     bool regrow;
     bool in_memory; /* the next body is one record, and lies in memory whatever room the disk has */

@@ -422,7 +422,7 @@ static void retry(struct delivery *d, struct shipment *s, enum delivery_part par
                   enum sink_outcome outcome)
 {
     target_note_failure(s->target, &s->verdict, s->loop->wall);
-    delivery_say(s, step->say, outcome, shipment_retry(s));
+    delivery_say(s, step->say, outcome, shipment_retry(s, step->wait_max));
     delivery_transform_waits(d, part);
 }
 

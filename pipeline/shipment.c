@@ -177,12 +177,16 @@ static void fail_locally(struct shipment *s, const char *code, const struct err 
     end_attempt(s, SINK_RETRY);
 }
 
-nsec shipment_retry(struct shipment *s)
+nsec shipment_retry(struct shipment *s, nsec at_most)
 {
     nsec wait = s->verdict.retry_after ? s->verdict.retry_after : backoff_wait(s->failures, random_bits());
 
     if (s->verdict.misconfigured && !s->verdict.retry_after && wait < BACKOFF_MISCONFIGURED_MIN)
         wait = BACKOFF_MISCONFIGURED_MIN;
+    if (at_most < BACKOFF_FIRST)
+        at_most = BACKOFF_FIRST;
+    if (wait > at_most && !s->verdict.retry_after)
+        wait = at_most;
     s->slot.misconfigured = s->verdict.misconfigured;
     s->step = SHIPMENT_WAITING;
     return target_wait(s->target, &s->slot, wait, random_bits());

@@ -92,7 +92,7 @@ MUST_CHECK bool shipment_start(struct target_slot *slot);
 void shipment_hold(struct shipment *s);
 void shipment_unhold(struct shipment *s);
 
-/* From judged(): another attempt after the back-off (or what the destination asked for). Returns the wait. */
-nsec shipment_retry(struct shipment *s);
+/* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the wait. */
+nsec shipment_retry(struct shipment *s, nsec at_most);
 
 #endif

@@ -153,6 +153,29 @@ static void each_end_of_an_attempt_has_its_next_step(void **state)
     }
 }
 
+static nsec wait_max(nsec failing_for, bool has_backup, bool to_backup)
+{
+    return delivery_judge(&(struct delivery_view){.outcome = SINK_RETRY,
+                                                  .taken = 1,
+                                                  .open = 1,
+                                                  .window = ALL,
+                                                  .retry_duration = 300 * S,
+                                                  .failing_for = failing_for,
+                                                  .has_backup = has_backup,
+                                                  .to_backup = to_backup})
+        .wait_max;
+}
+
+static void no_wait_is_longer_than_what_is_left_of_retry_duration(void **state)
+{
+    (void)state;
+    assert_true(wait_max(0, true, false) == 300 * S);
+    assert_true(wait_max(290 * S, true, false) == 10 * S);
+    assert_true(wait_max(-1, true, false) == NSEC_NEVER);
+    assert_true(wait_max(290 * S, false, false) == NSEC_NEVER);
+    assert_true(wait_max(290 * S, true, true) == NSEC_NEVER);
+}
+
 /* Whatever is answered: records are neither given up nor forgotten where they must not be. */
 static void no_view_loses_a_record(void **state)
 {
@@ -222,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_end_of_an_attempt_has_its_next_step),
+        cmocka_unit_test(no_wait_is_longer_than_what_is_left_of_retry_duration),
         cmocka_unit_test(no_view_loses_a_record),
         cmocka_unit_test(who_waits_for_its_own_fault_holds_no_place),
         cmocka_unit_test(while_nothing_gets_through_few_more_are_let_in),
