@@ -484,6 +484,8 @@ bool credentials_s3_endpoint(struct credentials *c, char out[AWS_ENDPOINT_MAX], 
     if (c->loaded && c->contents.endpoint)
         snprintf(out, AWS_ENDPOINT_MAX, "%s", c->contents.endpoint);
     pthread_mutex_unlock(&c->lock);
+    if (*out == '\0')
+        return false;
     *source = "endpoint_url of the AWS profile";
-    return *out != '\0';
+    return true;
 }

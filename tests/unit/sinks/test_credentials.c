@@ -144,8 +144,7 @@ static void assert_endpoint(struct credentials *c, const char *want, const char 
 
     assert_int_equal(credentials_s3_endpoint(c, out, &source), want != NULL);
     assert_string_equal(out, want ? want : "");
-    if (want)
-        assert_string_equal(source, want_source);
+    assert_string_equal(source, want ? want_source : "");
 }
 
 static void the_endpoint_is_the_environments_or_the_profiles(void **state)
