@@ -207,16 +207,18 @@ static void cut_quotes(struct marks *m)
 }
 
 /* --- what is in the body ---------------------------------------------------------------------------------------------
- * All pieces of GRAM bytes of what was said, as they are and in base64, go into a table; then the body is gone through once. A
- * filter of one bit per hash value sends nearly all of the body past the table. */
+ * All pieces of GRAM bytes of what was said, as they are, in base64 and without the escapes of an address, go into a table; then the
+ * body is gone through, and once more as who reads its JSON sees it. A filter of one bit per hash value sends nearly all of the body
+ * past the table. */
 
-#define SLOTS       4096 /* a power of two, more than 2 * ANSWER_SAID_MAX */
+#define SLOTS       4096 /* a power of two, more than 3 * ANSWER_SAID_MAX */
 #define FILTER_BITS 16
 
 struct gram {
     uint64_t bytes;
     uint16_t at;     /* in what was said */
     uint16_t covers; /* so many bytes of it; 0: an empty slot */
+    bool base64;
 };
 
 struct grams {
@@ -237,26 +239,52 @@ static uint64_t load(const char *p)
     return v;
 }
 
-static void add_gram(struct grams *g, const char *bytes, size_t at, size_t covers)
+static void add_gram(struct grams *g, const char *bytes, size_t at, size_t covers, bool base64)
 {
     uint64_t v = load(bytes);
     uint32_t h = hash_of(v), i = h & (SLOTS - 1);
 
     while (g->slot[i].covers)
         i = (i + 1) & (SLOTS - 1);
-    g->slot[i] = (struct gram){.bytes = v, .at = (uint16_t)at, .covers = (uint16_t)covers};
+    g->slot[i] = (struct gram){.bytes = v, .at = (uint16_t)at, .covers = (uint16_t)covers, .base64 = base64};
     g->filter[h / 64] |= 1ULL << (h % 64);
+}
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* `card%3D4111+1111` is a quote of `card=4111 1111`. */
+static void add_unescaped(struct grams *g, const struct marks *m)
+{
+    char plain[ANSWER_SAID_MAX];
+    size_t from[ANSWER_SAID_MAX + 1], n = 0;
+
+    for (size_t i = 0; i < m->n; n++) {
+        int high = m->s[i] == '%' && i + 2 < m->n ? hex_value(m->s[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(m->s[i + 2]) : -1;
+
+        from[n] = i;
+        plain[n] = low >= 0 ? (char)(high << 4 | low) : m->s[i] == '+' ? ' ' : m->s[i];
+        i += low >= 0 ? 3 : 1;
+    }
+    from[n] = m->n;
+    for (size_t i = 0; i + GRAM <= n; i++)
+        if (memcmp(plain + i, m->s + from[i], GRAM) != 0)
+            add_gram(g, plain + i, from[i], from[i + GRAM] - from[i], false);
 }
 
 static void fill_grams(struct grams *g, const struct marks *m)
 {
     char code[BASE64_CHARS];
 
+    add_unescaped(g, m);
     for (size_t i = 0; i + GRAM <= m->n; i++)
-        add_gram(g, m->s + i, i, GRAM);
+        add_gram(g, m->s + i, i, GRAM, false);
     for (size_t i = 0; i + BASE64_BYTES <= m->n; i++) {
         base64_encode(slice_of(m->s + i, BASE64_BYTES), code);
-        add_gram(g, code, i, BASE64_BYTES);
+        add_gram(g, code, i, BASE64_BYTES, true);
     }
 }
 
@@ -265,7 +293,7 @@ static bool fits(const struct gram *g, const struct marks *m, const char *p, siz
 {
     char code[BASE64_CHARS];
 
-    if (g->covers == GRAM)
+    if (!g->base64)
         return true;
     base64_encode(slice_of(m->s + g->at, BASE64_BYTES), code);
     return left >= BASE64_CHARS && memcmp(p, code, BASE64_CHARS) == 0;
@@ -283,6 +311,53 @@ static void find_in(struct slice body, const struct grams *g, const struct marks
             if (g->slot[i].bytes == v && fits(&g->slot[i], m, body.p + at, body.n - at))
                 memset(found + g->slot[i].at, true, g->slot[i].covers);
     }
+}
+
+/* One character of a JSON text, its escape undone: how many bytes of `in` it is; the bytes it stands for go to `out`. Half of a
+ * pair of surrogates is left as it is written. */
+static size_t unescape(struct slice in, char out[UTF8_MAX], size_t *n)
+{
+    static const char NAMES[] = "nrtbf", MEANT[] = "\n\r\t\b\f";
+    const char *name;
+    uint32_t c = 0;
+
+    *n = 1;
+    out[0] = in.p[0];
+    if (in.p[0] != '\\' || in.n < 2)
+        return 1;
+    if (in.p[1] != 'u') {
+        name = memchr(NAMES, in.p[1], sizeof(NAMES) - 1);
+        out[0] = name ? MEANT[name - NAMES] : in.p[1];
+        return 2;
+    }
+    for (size_t i = 2; i < 6; i++) {
+        if (i >= in.n || hex_value(in.p[i]) < 0)
+            return 1;
+        c = c << 4 | (uint32_t)hex_value(in.p[i]);
+    }
+    if (c >= 0xd800 && c < 0xe000)
+        return 1;
+    *n = utf8_put(c, out);
+    return 6;
+}
+
+/* A piece at a time; as much of the one before stays in front as a gram needs that lies across both. */
+static void find_in_json(struct slice body, const struct grams *g, const struct marks *m, bool *found)
+{
+    char window[4096];
+    size_t n = 0, wrote;
+
+    if (!memchr(body.p, '\\', body.n))
+        return;
+    for (size_t i = 0; i < body.n; n += wrote) {
+        if (n + UTF8_MAX > sizeof(window)) {
+            find_in(slice_of(window, n), g, m, found);
+            memmove(window, window + n - BASE64_CHARS, BASE64_CHARS);
+            n = BASE64_CHARS;
+        }
+        i += unescape(slice_of(body.p + i, body.n - i), window + n, &wrote);
+    }
+    find_in(slice_of(window, n), g, m, found);
 }
 
 /* Chance gives common words; figures, signs and capitals within words it gives seldom. */
@@ -337,6 +412,7 @@ static void cut_what_was_sent(struct marks *m, struct slice body)
     g = mem_alloc(sizeof(*g));
     fill_grams(g, m);
     find_in(body, g, m, found);
+    find_in_json(body, g, m, found);
     mem_free(g);
     for (size_t i = 0, end; i < m->n; i = end + 1) {
         end = i;

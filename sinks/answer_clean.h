@@ -3,7 +3,8 @@
  * Cut out, each time replaced by three dots, are
  *   - quotes: what stands in quotation marks, brackets and braces, and behind phrases that lead up to a quote; but for names
  *     that are of the destination and not of a record (index [logs], user [writer])
- *   - whatever is also in the body that was sent, as it stands or in base64, where it is long enough not to be chance
+ *   - whatever is also in the body that was sent, as it stands, in base64, or with the escapes of JSON or of an address, where it is
+ *     long enough not to be chance
  *   - the credentials of the request. These also for the backup.
  * What is left may still hold a word of a record where the body cannot be looked into: it is in a file.
  *

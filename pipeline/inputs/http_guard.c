@@ -117,7 +117,13 @@ void http_names_init(struct http_names *n, const char *listen_host, bool loopbac
         n->machine[0] = '\0';
 }
 
-/* "[::1]:4573" -> "::1", "localhost.:80" -> "localhost". False: too long, or no host at all. */
+/* "", ":" or ":4573". */
+static bool is_port_part(const char *s)
+{
+    return *s == '\0' || (*s == ':' && s[1 + strspn(s + 1, "0123456789")] == '\0');
+}
+
+/* "[::1]:4573" -> "::1", "localhost.:80" -> "localhost". False: too long, no host at all, or no port behind it. */
 static bool host_part(const char *host, char out[HOST_MAX + 1], bool *bracketed)
 {
     const char *from = host, *end = host + strcspn(host, ":");
@@ -126,9 +132,11 @@ static bool host_part(const char *host, char out[HOST_MAX + 1], bool *bracketed)
     if (*bracketed) {
         from++;
         end = strchr(from, ']');
-        if (!end || (end[1] != '\0' && end[1] != ':'))
+        if (!end)
             return false;
     }
+    if (!is_port_part(end + *bracketed))
+        return false;
     if (!*bracketed && end > from + 1 && end[-1] == '.')
         end--;
     if (end == from || (size_t)(end - from) > HOST_MAX)

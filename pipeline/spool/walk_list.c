@@ -21,6 +21,14 @@ static int check_head(const struct walk *w, const struct segment_header *h, uint
     return 0;
 }
 
+static bool has_segment(const struct walk *w, uint64_t number)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->segments[i].number == number && (!w->segments[i].head || w->segments[i].number_inside == number))
+            return true;
+    return false;
+}
+
 /* Asked when those of other streams are out of the list. */
 static int check_names(const struct walk *w, struct err *e)
 {
@@ -30,8 +38,10 @@ static int check_names(const struct walk *w, struct err *e)
         const struct walk_segment *seg = &w->segments[i];
 
         if (seg->head && seg->number_inside != seg->number)
-            return err_set(e, ERR_FORMAT, "%s/%s is number %" PRIu64 " by its contents: give it back its name", w->dir,
-                           segment_name(seg->number, name), seg->number_inside);
+            return err_set(e, ERR_FORMAT, "%s/%s is number %" PRIu64 " by its contents: %s", w->dir,
+                           segment_name(seg->number, name), seg->number_inside,
+                           has_segment(w, seg->number_inside) ? "it is a copy, take it out of the folder"
+                                                              : "give it back its name");
     }
     return 0;
 }

@@ -114,6 +114,42 @@ static void a_quote_of_what_was_sent_in_base64_is_cut_out(void **state)
     }
 }
 
+/* The far end quotes what it read, not how it was written; or it writes it as a part of an address. */
+static void a_quote_with_other_escapes_is_cut_out(void **state)
+{
+    static const char BODY[] = "{\"n\":\"zebra\\u00e9quux-7\",\"s\":\"a \\\"plover\\\" was here\",\"who\":\"Erika "
+                               "Mustermann\",\"p\":\"x\\/y\\/z\\/41\",\"h\":\"\\ud83d\"}\\";
+    static const struct {
+        const char *said, *want;
+    } CASES[] = {
+        {"found a value: zebra\xc3\xa9quux-7", "found a value: ..."},
+        {"not in x/y/z/41", "not in ..."},
+        {"who%3DErika%20Mustermann here", "who%3D... here"},
+        {"who is Erika+Mustermann", "who is ..."},
+        {"50% of it + nothing%", "50% of it + nothing%"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        if (strcmp(clean(CASES[i].said, BODY), CASES[i].want) != 0)
+            fail_msg("`%s`: `%s`, not `%s`", CASES[i].said, clean(CASES[i].said, BODY), CASES[i].want);
+}
+
+/* The body is gone through a piece at a time: a quote is found wherever it lies. */
+static void a_quote_across_two_pieces_of_an_escaped_body_is_cut_out(void **state)
+{
+    (void)state;
+    for (size_t before = 4070; before < 4110; before++) {
+        char *body = mem_array(before + 64, 1);
+
+        memset(body, '.', before);
+        snprintf(body + before, 64, "zebra\\u00e9quux-7 and more");
+        if (strstr(clean("found zebra\xc3\xa9quux-7", body), "zebra"))
+            fail_msg("%zu", before);
+        mem_free(body);
+    }
+}
+
 /* Whatever is said and sent: the piece they share is gone, and nothing is read beyond. */
 static void a_shared_piece_is_found_wherever_it_stands(void **state)
 {
@@ -212,6 +248,8 @@ int main(void)
         cmocka_unit_test(quotes_are_cut_out),
         cmocka_unit_test(what_is_also_in_the_body_is_cut_out),
         cmocka_unit_test(a_quote_of_what_was_sent_in_base64_is_cut_out),
+        cmocka_unit_test(a_quote_with_other_escapes_is_cut_out),
+        cmocka_unit_test(a_quote_across_two_pieces_of_an_escaped_body_is_cut_out),
         cmocka_unit_test(a_shared_piece_is_found_wherever_it_stands),
         cmocka_unit_test(credentials_are_cut_out_for_everybody),
         cmocka_unit_test(the_backup_gets_the_quotes_and_people_do_not),
