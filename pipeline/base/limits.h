@@ -111,7 +111,7 @@
 /* A stream's limit in so many segments, but none outside these sizes. */
 #define SEGMENTS_PER_LIMIT  8
 #define SEGMENT_BYTES_MOST  LIMIT(16 * MIB, 2 * MIB)
-#define SEGMENT_BYTES_LEAST LIMIT(1 * MIB, 64 * KIB)
+#define SEGMENT_BYTES_LEAST LIMIT(1 * MIB, 256 * KIB)
 /* Settled segments that are kept, to be written again. */
 #define SPARES_MAX LIMIT(2, 1)
 /* More than this of settled records is given back when a stream is idle. */
@@ -134,7 +134,7 @@
 
 /* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros of it that are
  * written at once. */
-#define SPOOL_RESERVE_BYTES       LIMIT(64 * KIB, 4 * KIB)
+#define SPOOL_RESERVE_BYTES       LIMIT(128 * KIB, 16 * KIB)
 #define SPOOL_RESERVE_PIECE_BYTES LIMIT(16 * KIB, 1 * KIB)
 
 /* Spools that are synced one by one; more of them, on one device, by one syncfs(). */

@@ -3,7 +3,8 @@
  * A disk that is full of what waits can be emptied by delivery only, and that writes too: seals, settlements, now and then a
  * segment's checkpoint. So each spool keeps a small file, <dir>/reserve, that holds nothing. A round that finds the disk
  * full gives it up, and the next one has its room. From then on no records are taken until the file is back: they would use up
- * what deliveries need. */
+ * what deliveries need. What is written in its room does not use it up either: before it does, a new segment begins with a
+ * checkpoint, and the one before, which holds no records, goes (writer.c). */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
@@ -35,15 +36,23 @@ static int fill(const struct spool *s, int fd, uint64_t bytes)
     return 0;
 }
 
+/* More where checkpoints are large, as with thousands of positions: two of them, and as much again. */
+uint64_t spool_reserve_bytes(const struct spool *s)
+{
+    uint64_t share = s->segment_bytes / RESERVE_SHARE, want = 4 * spool_active(s)->begin;
+
+    want = want > SPOOL_RESERVE_BYTES ? want : SPOOL_RESERVE_BYTES;
+    return share < want ? share : want;
+}
+
 int spool_make_reserve(struct spool *s, struct err *e)
 {
-    uint64_t bytes = s->segment_bytes / RESERVE_SHARE;
+    uint64_t bytes = spool_reserve_bytes(s);
     char *path;
     int fd, rc = -1;
 
     if (s->memory || s->reserved)
         return 0;
-    bytes = bytes < SPOOL_RESERVE_BYTES ? bytes : SPOOL_RESERVE_BYTES;
     path = path_of(s);
     fd = file_open(s->ops, path, O_RDWR | O_CREAT, 0600, e);
     if (fd >= 0)

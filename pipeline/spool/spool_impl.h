@@ -163,6 +163,7 @@ void spool_note_damage(struct spool *s, struct segment *seg);
 
 /* --- reserve.c ---------------------------------------------------------------------------------------------------- */
 
+uint64_t spool_reserve_bytes(const struct spool *s);
 /* The reserve is there when it returns 0. */
 MUST_CHECK int spool_make_reserve(struct spool *s, struct err *e);
 /* Gives its room to what must be written. */

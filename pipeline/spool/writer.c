@@ -17,7 +17,8 @@ enum {
     VECTORS_PER_FRAME = 4,
 };
 
-#define FULL_ROLL_SHARE 8 /* of the limit: so much in the newest segment of a full spool may be what is settled */
+#define RESERVE_JOURNAL_SHARE 4
+#define FULL_ROLL_SHARE       8 /* of the limit: so much in the newest segment of a full spool may be what is settled */
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
@@ -330,14 +331,15 @@ static void undo(struct spool *s)
     answer(&refused, false);
 }
 
-/* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That one needs
- * little; when not even so much is left it is tried again after the next round. */
+/* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That holds
+ * also for seals and settlements, which are many where batches are small: a part of the reserve for them, the rest for the checkpoints
+ * of the old segment and the new one. When there is no room for the new one it is tried again after the next round. */
 static void close_while_there_is_room(struct spool *s)
 {
     const struct segment *seg = spool_active(s);
     struct err ignored;
 
-    if (seg->size - seg->begin > SPOOL_RESERVE_BYTES && roll(s, &ignored) == 0)
+    if (seg->size - seg->begin > spool_reserve_bytes(s) / RESERVE_JOURNAL_SHARE && roll(s, &ignored) == 0)
         spool_reap(s, false);
 }
 

@@ -4,11 +4,15 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/spool/segment.h"
 
+#include <dirent.h>
+#include <limits.h>
+
 /* --- the disk that refuses: what it answers is decided by the test --------------------------------------------------
  */
 
 static struct {
-    long room; /* bytes it still takes; then ENOSPC, in the middle of a write */
+    long room;       /* bytes it still takes; then ENOSPC, in the middle of a write */
+    bool gives_back; /* what is removed is room again */
     bool sync_fails, syncfs_fails, open_fails, folder_fails;
     int syncs, syncfs_calls;
 } disk;
@@ -58,6 +62,10 @@ static int disk_fsync(int fd)
 
 static int disk_unlink(const char *path)
 {
+    struct stat st;
+
+    if (disk.gives_back && stat(path, &st) == 0)
+        disk.room += (long)st.st_size;
     errno = EIO;
     return disk.folder_fails ? -1 : unlink(path);
 }
@@ -69,7 +77,7 @@ static int setup_with(void **state, uint64_t segment_bytes)
     struct fixture *x;
 
     disk.room = -1;
-    disk.sync_fails = disk.syncfs_fails = disk.open_fails = disk.folder_fails = false;
+    disk.sync_fails = disk.syncfs_fails = disk.open_fails = disk.folder_fails = disk.gives_back = false;
     disk.syncs = disk.syncfs_calls = 0;
     disk_ops = file_ops_real;
     disk_ops.pwritev = disk_pwritev;
@@ -504,6 +512,60 @@ static void deliveries_have_room_on_a_full_disk(void **state)
     spool_check(x);
 }
 
+/* What the folder holds is all that the disk has. */
+static void set_room(const struct fixture *x, long size)
+{
+    struct dirent *entry;
+    DIR *dir = opendir(x->dir);
+    struct stat st;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            size -= (long)st.st_size;
+    }
+    closedir(dir);
+    disk.room = size > 0 ? size : 0;
+}
+
+/* What waits in one segment may be delivered in many batches: their seals and settlements together are more than the reserve. */
+static void deliveries_do_not_use_up_their_room_on_a_full_disk(void **state)
+{
+    enum { BATCHES = 1000 };
+    struct fixture *x = *state;
+    char note[200];
+    long size = LONG_MAX;
+
+    memset(note, 'n', sizeof(note) - 1);
+    note[sizeof(note) - 1] = 0;
+    for (int i = 0; i < BATCHES; i++)
+        assert_int_equal(append_some(x, "r", 1, NULL), SPOOL_TAKEN);
+    commit(x);
+    set_room(x, size);
+    disk.gives_back = true;
+    size -= disk.room; /* nothing is free but the reserve */
+    for (uint64_t i = 1; i <= BATCHES; i++) {
+        static struct answer sealed;
+
+        sealed = (struct answer){0};
+        assert_int_equal(seal_up_to(x, i + 1, note, &sealed), i);
+        for (int round = 0; round < 4 && !sealed.calls; round++) {
+            set_room(x, size);
+            commit(x);
+        }
+        if (!sealed.safe)
+            fail_msg("no room for the seal of batch %d of %d", (int)i, BATCHES);
+        settle(x, i, 1);
+    }
+    disk.gives_back = false;
+    disk.room = -1;
+    commit(x);
+    spool_check(x);
+    assert_int_equal(append_some(x, "c", 1, NULL), SPOOL_TAKEN);
+    reopen_spool(x);
+    spool_check(x);
+}
+
 static void damage_in_older_segments_is_met_when_they_are_read(void **state)
 {
     struct fixture *x = *state;
@@ -584,6 +646,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_flipped_bit_costs_at_most_its_frame_and_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_keeps_nobody_from_starting, setup, teardown),
         cmocka_unit_test_setup_teardown(deliveries_have_room_on_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(deliveries_do_not_use_up_their_room_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_in_older_segments_is_met_when_they_are_read, setup_small, teardown),
         cmocka_unit_test_setup_teardown(a_missing_segment_is_told_as_lost_records, setup_small, teardown),
         cmocka_unit_test_setup_teardown(a_newer_format_is_refused_in_words, setup, teardown),
