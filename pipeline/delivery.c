@@ -71,13 +71,14 @@ struct seal_result delivery_result(const struct delivery *d)
 
 /* --- its life ------------------------------------------------------------------------------------------------------ */
 
-/* Committer thread. */
+/* Committer thread. The spool keeps a seal until it could be written. It gives up only when the program ends and the disk still
+ * refuses: the loop has ended then, nothing was sent, and the records wait for the next run. */
 static void on_seal_written(struct spool_wait *w, bool safe)
 {
     struct delivery *d = CONTAINER_OF(w, struct delivery, sealed);
 
-    assert(safe); /* the spool keeps a seal until it could be written */
-    delivery_loop_post(d->host->loop, &d->sealed_event);
+    if (safe)
+        delivery_loop_post(d->host->loop, &d->sealed_event);
 }
 
 static void on_sealed(struct loop_event *ev)

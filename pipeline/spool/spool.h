@@ -158,7 +158,8 @@ struct seal {
 };
 
 /* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to `end`. The first
- * attempt may begin after done(safe). The note is copied. Never SPOOL_FULL: control data goes beyond the limit. */
+ * attempt may begin after done(true); done(false) comes only when the committer stops and the disk refuses to the end. The note
+ * is copied. Never SPOOL_FULL: control data goes beyond the limit. */
 void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w);
 
 /* What became of a seal's records; the sum of the first four is last - first + 1. */

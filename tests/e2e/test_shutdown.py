@@ -1,5 +1,6 @@
 """How it ends: what is open is delivered, what cannot be stays safe, and the last lines say so."""
 
+import resource
 import subprocess
 import time
 
@@ -175,3 +176,18 @@ def test_once_ends_with_its_timeout_when_the_destination_takes_nothing(t):
     for args in (["--timeout", "3s"], ["--once", "--timeout", "soon"], ["--once", "--timeout", "0s"], ["--timeout"]):
         done = subprocess.run([t.binary, "run", *args], capture_output=True, cwd=t.dir, timeout=30 * t.slow)
         assert done.returncode == 2, (args, done.stderr)
+
+
+def test_a_batch_that_the_disk_does_not_let_be_fixed_waits_for_the_next_run(t):
+    """The open batch is cut by the end itself, and its seal cannot be written any more."""
+    d = t.daemon({**one_stream("app", to_file(t), interval="900s"), "shutdown": {"grace": "1s"}}).start()
+    records = numbered_lines(t.random, 100)
+    Firehose(d.api_port).put_all("app", records)
+    _, hard = resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (1, hard))  # not one more byte into any file
+    d.expect_exit = 1
+    d.stop()
+    d.expect_exit = 0
+    d.start()
+    d.stop()
+    objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
