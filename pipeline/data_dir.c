@@ -182,7 +182,7 @@ static void note_place(const char *path)
 {
     char *file = mem_printf("%s/machine", path), was[160] = "", is[160];
     struct err e;
-    int fd = file_open(&file_ops_real, file, O_RDWR | O_CREAT, 0600, &e);
+    int fd = file_open_disposable(&file_ops_real, file, O_RDWR | O_CREAT, 0600, &e);
     ssize_t n = fd >= 0 ? pread(fd, was, sizeof(was) - 1, 0) : 0;
 
     was[n > 0 ? n : 0] = '\0';

@@ -42,3 +42,19 @@ int file_open(const struct file_ops *ops, const char *path, int flags, mode_t mo
     errno = failed; /* for callers that know what to do */
     return -1;
 }
+
+int file_open_disposable(const struct file_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+{
+    int fd = file_open(ops, path, flags, mode, e);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink <= 1)
+        return fd;
+    if (fd < 0 && errno != ELOOP && errno != ENXIO && errno != ENODEV)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    if (ops->unlink(path) < 0)
+        return err_errno(e, "remove %s, which is also another file", path);
+    return file_open(ops, path, flags, mode, e);
+}

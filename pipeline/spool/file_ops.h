@@ -29,4 +29,9 @@ extern const struct file_ops file_ops_real;
  * can be written to, or hang who opens it. -1: said in *e. */
 MUST_CHECK int file_open(const struct file_ops *ops, const char *path, int flags, mode_t mode, struct err *e);
 
+/* Likewise, for a file whose content is worth nothing, or is written anew. What lies in its place and is not only ours (a link, a pipe,
+ * a file that has a second name elsewhere) gives way. */
+MUST_CHECK int file_open_disposable(const struct file_ops *ops, const char *path, int flags, mode_t mode,
+                                    struct err *e);
+
 #endif

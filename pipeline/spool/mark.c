@@ -59,7 +59,7 @@ void mark_write(const struct file_ops *ops, const char *dir, const struct spool_
     struct iovec v = {out, sizeof(out)};
     char *path = path_of(dir);
     struct err ignored;
-    int fd = file_open(ops, path, O_WRONLY | O_CREAT, 0600, &ignored);
+    int fd = file_open_disposable(ops, path, O_WRONLY | O_CREAT, 0600, &ignored);
 
     memcpy(out, MARK_MAGIC, sizeof(MARK_MAGIC));
     wire_store_u32(out + 8, MARK_FORMAT);

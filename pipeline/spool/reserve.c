@@ -54,7 +54,7 @@ int spool_make_reserve(struct spool *s, struct err *e)
     if (s->memory || s->reserved)
         return 0;
     path = path_of(s);
-    fd = file_open(s->ops, path, O_RDWR | O_CREAT, 0600, e);
+    fd = file_open_disposable(s->ops, path, O_RDWR | O_CREAT, 0600, e);
     if (fd >= 0)
         rc = fill(s, fd, bytes) == 0 ? 0 : err_errno(e, "keep %s for deliveries", path);
     if (fd >= 0)

@@ -1,8 +1,10 @@
 /* What was acknowledged is known: whatever is gone or damaged of it is said, counted and kept, and nothing else is. */
 #include "tests/unit/spool/spool_fixture.h"
 
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/spool/inspect.h"
+#include "pipeline/spool/mark.h"
 #include "pipeline/spool/segment.h"
 #include "pipeline/spool/spool_impl.h"
 
@@ -408,6 +410,41 @@ static void what_is_named_like_a_segment_and_is_no_file_is_refused_in_words(void
     mem_free(path);
 }
 
+/* A file that has a second name elsewhere is not written to under ours, and what is in the way of the mark does not keep it away. */
+static void what_is_also_another_file_gives_way_to_mark_and_reserve(void **state)
+{
+    static const char *const NAMES[] = {"mark", "reserve"};
+    struct fixture *x = *state;
+    char *victim = mem_printf("%s/victim", x->root);
+    struct spool_mark m;
+
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        FILE *f = fopen(victim, "w");
+
+        assert_non_null(f);
+        fputs("precious", f);
+        fclose(f);
+        close_spool(x);
+        unlink(path_of(x, NAMES[i]));
+        assert_int_equal(link(victim, path_of(x, NAMES[i])), 0);
+        open_spool(x);
+        assert_int_equal(append_some(x, "r", 1, NULL), SPOOL_TAKEN);
+        commit(x);
+        assert_int_equal(size_of(victim), 8);
+        assert_true(size_of(path_of(x, NAMES[i])) > 8);
+        unlink(victim);
+    }
+    close_spool(x);
+    unlink(path_of(x, "mark"));
+    assert_int_equal(symlink(victim, path_of(x, "mark")), 0);
+    open_spool(x);
+    assert_int_equal(append_some(x, "r", 1, NULL), SPOOL_TAKEN);
+    commit(x);
+    assert_true(mark_read(&file_ops_real, x->dir, &m));
+    assert_int_equal(access(victim, F_OK), -1);
+    mem_free(victim);
+}
+
 /* --- of version 0.1.0 ----------------------------------------------------------------------------------------------- */
 
 static void write_at(int fd, const void *p, size_t n, off_t *at)
@@ -488,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nor_one_that_is_the_only_one, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_named_like_a_segment_and_is_no_file_is_refused_in_words, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_also_another_file_gives_way_to_mark_and_reserve, setup, teardown),
         cmocka_unit_test_setup_teardown(what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment, setup, teardown),
     };
 
