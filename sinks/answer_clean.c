@@ -266,7 +266,7 @@ static void add_unescaped(struct grams *g, const struct marks *m)
         int low = high >= 0 ? hex_value(m->s[i + 2]) : -1;
 
         from[n] = i;
-        plain[n] = low >= 0 ? (char)(high << 4 | low) : m->s[i] == '+' ? ' ' : m->s[i];
+        plain[n] = (char)(low >= 0 ? high << 4 | low : m->s[i] == '+' ? ' ' : m->s[i]);
         i += low >= 0 ? 3 : 1;
     }
     from[n] = m->n;
