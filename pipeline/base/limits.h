@@ -329,7 +329,7 @@
 #define PUSHBACK_PATIENCE  (5 * NSEC_PER_SEC)
 
 /* What is read of standard input at once: what a pipe holds. Milliseconds until it goes on after "full". */
-#define STDIN_READ_BYTES LIMIT(64 * KIB, 4 * KIB)
+#define STDIN_READ_BYTES LIMIT(64 * KIB, 16 * KIB)
 #define STDIN_AGAIN_MS   50
 
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
@@ -368,7 +368,7 @@
 #define TAIL_POLL_PERIOD (1 * NSEC_PER_SEC)
 
 /* Truncated or deleted files that a tail remembers, to recognise their copies; and for how long. */
-#define TAIL_PASTS_MAX LIMIT(256, 3)
+#define TAIL_PASTS_MAX LIMIT(256, 64)
 #define TAIL_PAST_KEEP (24 * 3600 * NSEC_PER_SEC)
 /* Files of a tail whose last bytes are kept for the same reason; and how many of each, at least, if they came in one go (at
  * most twice as many). */
