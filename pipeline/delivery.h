@@ -168,9 +168,9 @@ struct delivery_wait delivery_wait(const struct delivery *d);
 
 /* Why it does not get on, though others may. The texts are the delivery's. */
 struct delivery_trouble {
-    nsec since;         /* mono; 0: it does */
-    bool wants_mending; /* somebody has to do something */
-    const char *code, *message, *hint;
+    nsec since;                        /* mono; 0: it does */
+    bool wants_mending;                /* somebody has to do something */
+    const char *code, *message, *hint; /* NULL while the next attempt is under way: it is as before */
 };
 struct delivery_trouble delivery_trouble(const struct delivery *d);
 

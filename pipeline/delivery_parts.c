@@ -214,7 +214,11 @@ struct delivery_trouble delivery_trouble(const struct delivery *d)
     for (size_t i = 0; i < PART_COUNT; i++) {
         const struct shipment *s = d->parts[i];
 
-        if (s && s->slot.stuck_since && (!t.since || s->slot.stuck_since < t.since))
+        if (!s || !s->slot.stuck_since || (t.since && s->slot.stuck_since >= t.since))
+            continue;
+        if (s->step == SHIPMENT_SENDING) /* the verdict belongs to whoever sends or judges */
+            t = (struct delivery_trouble){.since = s->slot.stuck_since};
+        else
             t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
                                           s->verdict.message, s->verdict.hint};
     }

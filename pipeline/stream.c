@@ -305,7 +305,7 @@ static bool holds_too_much(const struct stream *st)
     uint64_t held = 0;
 
     for (const struct delivery *d = st->open; d; d = d->next_open)
-        if (d->transform.list)
+        if (d->work == WORK_SHIPPING && d->transform.list) /* else it is a worker's */
             held += record_list_bytes(d->transform.list);
     return held >= st->conf->spool_limit;
 }
@@ -362,7 +362,7 @@ static void publish_stuck(struct stream *st)
         if (t.since && (!worst.since || t.since < worst.since))
             worst = t;
     }
-    if (!worst.since && !st->stuck.since) /* nobody else writes it */
+    if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
         return;
     pthread_mutex_lock(&st->tally_lock);
     st->stuck = (struct stream_stuck){.since = worst.since, .wants_mending = worst.wants_mending};
