@@ -360,6 +360,7 @@ class Case:
         self.seed, self.random = seed, random.Random(seed)
         self.sanitized = _has_sanitizer(self.binary)
         self.slow = 4.0 if self.sanitized else 1.0
+        self.threads_checked = _has_sanitizer(self.binary, (b"__tsan_init",))
         self._down = []
 
     def path(self, *parts):
@@ -382,10 +383,10 @@ class Case:
         self._down.clear()
 
 
-def _has_sanitizer(binary):
+def _has_sanitizer(binary, marks=(b"__asan_init", b"__tsan_init")):
     try:
         with open(binary, "rb") as f:
             data = f.read()
     except FileNotFoundError:
         return False
-    return b"__asan_init" in data or b"__tsan_init" in data
+    return any(mark in data for mark in marks)

@@ -36,6 +36,8 @@ def test_kills_with_a_script_that_drops_everything(t):
 
 
 def test_kills_with_a_script_that_fails_everything_and_a_backup_of_all(t):
+    if t.threads_checked:
+        t.skip("under ThreadSanitizer two cores do not keep up with scripts that fail on every record")
     run(t, 5, "file", transform="fail", keep_all=True)
 
 
