@@ -36,9 +36,6 @@ def test_kills_with_a_script_that_drops_everything(t):
 
 
 def test_kills_with_a_script_that_fails_everything_and_a_backup_of_all(t):
-    if t.threads_checked:
-        # A known failure, not understood: four of five runs ended so, some seconds after the last kill. The other builds pass.
-        t.skip("under ThreadSanitizer /metrics stops answering here, and nobody knows why yet")
     run(t, 5, "file", transform="fail", keep_all=True)
 
 
