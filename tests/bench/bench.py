@@ -2,13 +2,15 @@
 """What a megabyte costs: CPU seconds of the daemon, next to what the bare codec takes for the same bytes.
 
     tests/bench/bench.py --build build/release [--only PATTERN] [--megabytes 256] [--runs 5] [--check] [--write]
+                         [--against build/of/another/version]
 
 Each row starts a daemon of its own with a store that costs it nothing (bench_null_server, another process), feeds it,
 waits until the books say that everything is delivered, and then reads the daemon's CPU time (user and system) and its
 peak resident size from /proc. The codec's own speed is measured in the same run, so that the quotient of the two holds
 on other machines, and on busy ones. Everything is run some times in turn, and each figure is that of its cheapest run:
 what others do on the machine can only add to it. (Memory is that of the largest.) --check ends with 1 when a target is
-missed, --write updates README.md.
+missed, --write updates README.md. --against runs each row with another version's daemon, too, right after this one's, and
+says how many times its CPU this one takes: what got slower, or faster, on one machine in one run.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -226,8 +229,27 @@ ROWS = {
 }
 
 
-def run_once(b, only, rows, speeds):
-    """Each row once; adds what was found to `rows` and `speeds`."""
+class Against:
+    """The same rows with another version's daemon."""
+
+    def __init__(self, build):
+        self.binary = os.path.join(os.path.abspath(build), "sluice") if build else None
+        self.ratios = {}  # of CPU seconds, this version's to the other's: one for each run
+
+    def run(self, b, key, row, fn, speeds):
+        if self.binary:
+            ours, b.t.binary = b.t.binary, self.binary
+            other = fn(b, speeds)
+            b.t.binary = ours
+            self.ratios.setdefault(key, []).append(row.cpu / other.cpu)
+
+    def lines(self, rows):
+        return [f"{rows[key].name}: {statistics.median(ratios):.2f} times the other version's CPU "
+                f"({min(ratios):.2f} to {max(ratios):.2f})" for key, ratios in self.ratios.items()]
+
+
+def run_once(b, only, rows, speeds, against):
+    """Each row once; adds what was found to `rows`, `speeds` and `against`."""
     for kind in ("mixed", "json"):
         for codec, speed in b.codec(kind).items():
             speeds[kind][codec] = max(speed, speeds[kind].get(codec, 0))
@@ -235,20 +257,21 @@ def run_once(b, only, rows, speeds):
         if only is None or re.search(only, key):
             row = fn(b, speeds)
             print(table([row]).splitlines()[-1], flush=True)
+            against.run(b, key, row, fn, speeds)
             if key in rows:
                 rows[key].merge(row)
             else:
                 rows[key] = row
 
 
-def run_rows(t, args):
+def run_rows(t, args, against):
     b = Bench(t, args.megabytes)
     b.make_corpora()
     b.start_store()
     rows, speeds = {}, {"mixed": {}, "json": {}}
     for number in range(args.runs):
         print(f"run {number + 1} of {args.runs}", flush=True)
-        run_once(b, args.only, rows, speeds)
+        run_once(b, args.only, rows, speeds, against)
     return rows, speeds, b.json_scan()
 
 
@@ -321,17 +344,19 @@ def main():
     p.add_argument("--runs", type=int, default=5)
     p.add_argument("--check", action="store_true")
     p.add_argument("--write", action="store_true")
+    p.add_argument("--against", metavar="BUILD", help="the build folder of another version")
     args = p.parse_args()
+    against = Against(args.against)
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         t = Case(args.build, folder)
         if t.sanitized:
             p.error("a sanitizer build measures the sanitizer; take the preset `release`")
         try:
-            rows, speeds, scan = run_rows(t, args)
+            rows, speeds, scan = run_rows(t, args, against)
         finally:
             t.take_down()
     print("\n" + table(rows.values()))
-    for line in summary(rows, scan):
+    for line in summary(rows, scan) + against.lines(rows):
         print("\n" + line)
     failures = missed(rows, scan)
     for failure in failures:
