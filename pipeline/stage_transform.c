@@ -17,6 +17,10 @@ struct sieve {
     struct stage_transform *t;
     struct buf line;
     uint64_t failed_seq; /* the last that failed; 0: none */
+    /* The reason of that one, and what it was made of: as a rule many records fail for the same. */
+    const char *reason_code;
+    struct buf reason_shown;
+    char reason[REJECTS_REASON];
 };
 
 static struct sieve *sieve_of(struct transform_out *o)
@@ -24,11 +28,20 @@ static struct sieve *sieve_of(struct transform_out *o)
     return CONTAINER_OF(o, struct sieve, out);
 }
 
+static struct slice reason_of(struct sieve *s, const char *code, struct slice shown)
+{
+    if (s->reason_code != code || !slice_eq(shown, buf_slice(&s->reason_shown))) {
+        rejects_reason(code, shown, s->reason);
+        buf_clear(&s->reason_shown);
+        s->reason_code = buf_add_slice(&s->reason_shown, shown) == 0 ? code : NULL;
+    }
+    return slice_str(s->reason);
+}
+
 static int add_failed(struct sieve *s, const struct transform_record *from, const char *code, struct slice message,
                       struct slice shown)
 {
     struct stage_transform *t = s->t;
-    char reason[REJECTS_REASON];
     const struct error_line line = {.attempts = 1,
                                     .arrival = from->arrival,
                                     .ended = t->now,
@@ -43,8 +56,7 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
         return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
     if (t->failed_lines++ == 0)
         snprintf(t->failure, sizeof(t->failure), "%.*s", (int)shown.n, shown.p);
-    rejects_reason(code, shown, reason);
-    tally_add(&t->failures, slice_str(reason), 1);
+    tally_add(&t->failures, reason_of(s, code, shown), 1);
     return body_add(t->failed, buf_slice(&s->line), &t->err);
 }
 
@@ -164,8 +176,10 @@ int stage_transform_run(struct stage_transform *t, struct worker *w)
     t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX);
     sources_reset(t->sources, t->seal->first, t->seal->last);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
+    buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
     rc = run_all(&s, w);
     buf_release(&s.line);
+    buf_release(&s.reason_shown);
     if (rc < 0)
         stage_transform_release(t);
     return rc;

@@ -80,6 +80,11 @@ static void push_where(lua_State *L)
     lua_pushfstring(L, "%s:%d: ", d.short_src, d.linedefined);
 }
 
+static struct lua_place place_of(const struct lua_worker *w, const lua_Debug *d, int line)
+{
+    return (struct lua_place){d->source[0] == '@' ? lua_script_file(w->script, d->source + 1) : NULL, line};
+}
+
 /* Remembers where we are in the script's own files. The message may say so too, but whoever raises it may write there what
  * he likes; and load() calls its chunks as it is told. */
 static void note_where(lua_State *L)
@@ -87,18 +92,14 @@ static void note_where(lua_State *L)
     struct lua_worker *w = worker_of(L);
     lua_Debug d;
 
-    w->where[0] = '\0';
     for (int level = 0; lua_getstack(L, level, &d); level++) {
         lua_getinfo(L, "Sl", &d);
-        if (d.currentline > 0 && d.source[0] == '@' && lua_script_has_file(w->script, d.source + 1)) {
-            snprintf(w->where, sizeof(w->where), "%s:%d", d.source + 1, d.currentline);
+        if (d.currentline > 0 && (w->where = place_of(w, &d, d.currentline)).file)
             return;
-        }
     }
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &FUNCTION_TAG) == LUA_TFUNCTION) {
         lua_getinfo(L, ">S", &d);
-        if (d.source[0] == '@' && lua_script_has_file(w->script, d.source + 1))
-            snprintf(w->where, sizeof(w->where), "%s:%d", d.source + 1, d.linedefined);
+        w->where = place_of(w, &d, d.linedefined);
     } else {
         lua_pop(L, 1);
     }
@@ -126,17 +127,43 @@ static int handle(lua_State *L)
     return 1;
 }
 
-/* In our words, and at a place that is no word of the script's either. */
-static void show_error(const struct lua_worker *w, int status, struct lua_call_error *error)
+/* "mask.lua:3: " and the text, or the text alone. */
+static void write_shown(struct lua_worker *w, const char *text)
 {
-    const char *colon = w->where[0] ? ": " : "";
+    if (w->where.file)
+        snprintf(w->shown, sizeof(w->shown), "%s:%d: %s", w->where.file, w->where.line, text);
+    else
+        snprintf(w->shown, sizeof(w->shown), "%s", text);
+}
 
-    error->shown[0] = '\0'; /* memory: the message is ours */
-    if (w->guard.aborted)
-        snprintf(error->shown, sizeof(error->shown), "%s%stakes longer than %lld ms", w->where, colon,
-                 (long long)(w->guard.limit / NSEC_PER_MSEC));
-    else if (status != LUA_ERRMEM)
-        snprintf(error->shown, sizeof(error->shown), "%s%serror in the script", w->where, colon);
+/* In our words, and at a place that is no word of the script's either. */
+static const char *show_error(struct lua_worker *w, int status)
+{
+    bool same = w->where.file && w->where.file == w->shown_place.file && w->where.line == w->shown_place.line;
+    char over[64];
+
+    if (w->guard.aborted) {
+        snprintf(over, sizeof(over), "takes longer than %lld ms", (long long)(w->guard.limit / NSEC_PER_MSEC));
+        write_shown(w, over);
+        w->shown_place.file = NULL;
+        return w->shown;
+    }
+    if (status == LUA_ERRMEM)
+        return NULL; /* the message is ours */
+    if (!same)
+        write_shown(w, "error in the script");
+    w->shown_place = w->where;
+    return w->shown;
+}
+
+/* Up to the first NUL, and what fits. */
+static int copy_text(const char *text, char *out, size_t room)
+{
+    size_t n = strnlen(text, room - 1);
+
+    memcpy(out, text, n);
+    out[n] = '\0';
+    return (int)n;
 }
 
 /* Takes the error from the top of the stack. */
@@ -158,8 +185,8 @@ static void take_error(struct lua_worker *w, int status, struct lua_call_error *
         n = snprintf(error->message, sizeof(error->message), "not enough memory: the script may have %llu MiB",
                      (unsigned long long)(w->options.memory >> 20));
     else
-        n = snprintf(error->message, sizeof(error->message), "%s", text);
-    show_error(w, status, error);
+        n = copy_text(text, error->message, sizeof(error->message));
+    error->shown = show_error(w, status);
     error->n = n < (int)sizeof(error->message) ? (size_t)n : sizeof(error->message) - 1;
     lua_pop(w->L, 1);
 }
@@ -177,7 +204,7 @@ static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end
 {
     int status;
 
-    w->where[0] = '\0';
+    w->where.file = NULL;
     lua_guard_begin(&w->guard, limit, hard_end);
     status = lua_pcall(w->L, 0, 0, STACK_HANDLER);
     lua_guard_end(&w->guard);

@@ -11,6 +11,11 @@
 #include "transforms/lua_record.h"
 #include "transforms/lua_worker.h"
 
+struct lua_place {
+    const char *file; /* the script's own name for it, "mask.lua"; NULL: not known */
+    int line;
+};
+
 /* What a call gave back: pieces of `result`, or whole records that nobody changed. */
 struct lua_part {
     struct lua_record *of; /* the record it stems from; NULL: made by the script */
@@ -30,8 +35,11 @@ struct lua_worker {
     struct transform_out *out;       /* while records go through */
     nsec batch_left;                 /* of the batch's time */
     bool batch_over;
-    unsigned log_lines; /* of this batch */
-    char where[128];    /* "mask.lua:3" of the error that ends the call; empty when that is not known */
+    unsigned log_lines;     /* of this batch */
+    struct lua_place where; /* of the error that ends the call */
+    /* What is said of errors at shown_place: made once for many records that fail at one place. */
+    char shown[320];
+    struct lua_place shown_place;
 
     struct buf result, parts; /* bytes; struct lua_part one behind the other */
     uint64_t given;           /* bytes in all parts, also those that are not in `result` */
@@ -58,7 +66,7 @@ struct lua_call_error {
     const char *code;
     char message[1024];
     size_t n;
-    char shown[160]; /* as transform_out.fail has it; empty: the message */
+    const char *shown; /* as transform_out.fail has it, until the next call; NULL: the message */
 };
 
 /* Makes the state: libraries, the script's main chunk, init(). */

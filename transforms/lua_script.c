@@ -83,9 +83,11 @@ static const struct file *find_file(const struct lua_script *s, const char *name
     return NULL;
 }
 
-bool lua_script_has_file(const struct lua_script *s, const char *name)
+const char *lua_script_file(const struct lua_script *s, const char *name)
 {
-    return find_file(s, name) != NULL;
+    const struct file *f = find_file(s, name);
+
+    return f ? f->name : NULL;
 }
 
 int lua_script_open_file(const struct lua_script *s, const char *name, struct err *e)

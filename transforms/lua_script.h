@@ -26,7 +26,7 @@ void lua_script_freeze(struct lua_script *s);
 
 const char *lua_script_shown(const struct lua_script *s); /* as the user wrote it */
 /* Is it the name of one of the files, as chunks are called? */
-bool lua_script_has_file(const struct lua_script *s, const char *name);
+const char *lua_script_file(const struct lua_script *s, const char *name);
 /* Is any of the files another one now than when it was read? */
 bool lua_script_is_stale(const struct lua_script *s);
 

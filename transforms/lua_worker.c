@@ -31,7 +31,7 @@ static const struct lua_part *parts_of(const struct lua_worker *w, size_t *count
 static int fail(struct lua_worker *w, const struct lua_record *rec, const struct lua_call_error *error)
 {
     return w->out->fail(w->out, &rec->from, error->code, slice_of(error->message, error->n),
-                        error->shown[0] ? slice_str(error->shown) : slice_of(error->message, error->n));
+                        error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
 }
 
 /* A state that was aborted is lost. */

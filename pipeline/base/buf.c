@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define INT64_DIGITS_MAX 20 /* with the sign */
+
 void buf_init(struct buf *b, size_t max)
 {
     *b = (struct buf){.max = max};
@@ -84,14 +86,31 @@ int buf_add_char(struct buf *b, char c)
     return buf_add(b, &c, 1);
 }
 
+int buf_add_int(struct buf *b, int64_t v)
+{
+    char digits[INT64_DIGITS_MAX], *p = digits + sizeof(digits);
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+    do
+        *--p = (char)('0' + left % 10);
+    while (left /= 10);
+    if (v < 0)
+        *--p = '-';
+    return buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;
     int n;
 
-    va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    va_start(ap, fmt); /* most times there is room already, and this was all */
+    n = vsnprintf(b->cap > b->n ? b->p + b->n : NULL, b->cap - b->n, fmt, ap);
     va_end(ap);
+    if (n >= 0 && (size_t)n < b->cap - b->n) {
+        b->n += (size_t)n;
+        return 0;
+    }
     if (n < 0 || buf_reserve(b, (size_t)n + 1) < 0)
         return -1;
     va_start(ap, fmt);

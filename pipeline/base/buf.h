@@ -13,6 +13,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *p;
@@ -34,6 +35,7 @@ MUST_CHECK int buf_add(struct buf *b, const void *p, size_t n);
 MUST_CHECK int buf_add_slice(struct buf *b, struct slice s);
 MUST_CHECK int buf_add_str(struct buf *b, const char *s);
 MUST_CHECK int buf_add_char(struct buf *b, char c);
+MUST_CHECK int buf_add_int(struct buf *b, int64_t v); /* in decimal: much cheaper than buf_printf() */
 MUST_CHECK int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* NUL-terminated view of the contents (the NUL is not counted in n); "" when there is no room for it. */

@@ -61,6 +61,41 @@ static void a_refused_addition_changes_nothing(void **state)
     buf_release(&b);
 }
 
+static void numbers_are_written_in_decimal(void **state)
+{
+    static const int64_t numbers[] = {0, 7, -1, 10, 1795731174073, INT64_MAX, INT64_MIN};
+    struct buf b, want;
+
+    (void)state;
+    buf_init(&b, 200);
+    buf_init(&want, 200);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        assert_int_equal(buf_add_int(&b, numbers[i]), 0);
+        assert_int_equal(buf_printf(&want, "%lld", (long long)numbers[i]), 0);
+    }
+    assert_true(slice_eq(buf_slice(&b), buf_slice(&want)));
+    buf_release(&b);
+    buf_release(&want);
+}
+
+/* Where there is room for the text and its NUL, and where there is not. */
+static void text_is_formatted_whatever_room_there_is(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 300; before++) {
+        struct buf b;
+
+        buf_init(&b, 400);
+        for (size_t i = 0; i < before; i++)
+            assert_int_equal(buf_add_char(&b, 'x'), 0);
+        assert_int_equal(buf_printf(&b, "%s%d", "0123456789", 42), 0);
+        buf_check(&b);
+        assert_int_equal(b.n, before + 12);
+        assert_memory_equal(b.p + before, "012345678942", 12);
+        buf_release(&b);
+    }
+}
+
 static void reserved_room_can_be_written_in_place(void **state)
 {
     struct buf b;
@@ -137,6 +172,8 @@ int main(void)
         cmocka_unit_test(what_is_added_stands_in_order),
         cmocka_unit_test(it_fills_to_its_maximum_and_not_one_byte_further),
         cmocka_unit_test(a_refused_addition_changes_nothing),
+        cmocka_unit_test(numbers_are_written_in_decimal),
+        cmocka_unit_test(text_is_formatted_whatever_room_there_is),
         cmocka_unit_test(reserved_room_can_be_written_in_place),
         cmocka_unit_test(what_was_expected_is_there_at_once_and_more_may_come),
         cmocka_unit_test(the_c_string_is_terminated_and_empty_without_room),

@@ -352,6 +352,28 @@ static void what_is_shown_of_an_error_holds_nothing_of_the_record(void **state)
     }
 }
 
+static void each_error_is_shown_at_its_own_place(void **state)
+{
+    struct rig *rig = rig_new("function transform(r)\n if r.raw == 'a' then error('1') end\n"
+                              " if r.raw == 't' then while true do end end\n error('2')\nend");
+    static const struct {
+        const char *record, *shown;
+    } cases[] = {
+        {"a", "t.lua:2: error in the script\n"},     {"a", "t.lua:2: error in the script\n"},
+        {"b", "t.lua:4: error in the script\n"},     {"a", "t.lua:2: error in the script\n"},
+        {"t", "t.lua:3: takes longer than 20 ms\n"}, {"a", "t.lua:2: error in the script\n"},
+        {"b", "t.lua:4: error in the script\n"},
+    };
+
+    (void)state;
+    rig_open(rig, "lua: t.lua, timeout: 20ms");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        rig_one(rig, cases[i].record);
+        assert_string_equal(buf_cstr(&rig->shown), cases[i].shown);
+    }
+    rig_free(rig);
+}
+
 static void a_time_out_is_shown_with_its_place_but_no_words(void **state)
 {
     struct rig *rig = rig_new("function transform(r)\n load('while true do end', '@' .. r.raw)()\nend");
@@ -495,6 +517,7 @@ int main(void)
         cmocka_unit_test(scripts_log_and_count_within_bounds),
         cmocka_unit_test(json_text_is_read_and_written),
         cmocka_unit_test(what_is_shown_of_an_error_holds_nothing_of_the_record),
+        cmocka_unit_test(each_error_is_shown_at_its_own_place),
         cmocka_unit_test(a_time_out_is_shown_with_its_place_but_no_words),
         cmocka_unit_test(one_record_becomes_no_more_than_the_limit),
         cmocka_unit_test(as_many_as_the_limit_come_back),
