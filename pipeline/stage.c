@@ -337,7 +337,8 @@ int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
     out->crc32c = 0;
     if (!digests)
         return 0;
-    sha256_begin(w->sha256);
+    if (digests & SINK_SHA256)
+        sha256_begin(w->sha256);
     if (!all.p && body_size(out->body) > 0) {
         if (digest_file(digests, w, out) < 0)
             return -1;
@@ -347,7 +348,8 @@ int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
         if (digests & SINK_CRC32C)
             out->crc32c = crc32c(0, all);
     }
-    sha256_end(w->sha256, out->sha256);
+    if (digests & SINK_SHA256)
+        sha256_end(w->sha256, out->sha256);
     return 0;
 }
 

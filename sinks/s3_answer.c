@@ -16,7 +16,7 @@
 
 /* In message and hint: %b bucket, %e endpoint, %r our region, %R the region the answer names, %a access key, %f where
  * it came from, %k object, %n its size, %m (at the end of a message) the server's own words, %w the transport's, %o options
- * to leave out, %t the clock's error, %l where it redirects to, %c code, %p what the names of options begin with (destination.s3.), %s status. */
+ * to leave out, %u what else to try where the signature does not cover the body, %t the clock's error, %l where it redirects to, %c code, %p what the names of options begin with (destination.s3.), %s status. */
 struct meaning {
     const char *code; /* as in <Code>; one that ends in '*' stands for all that begin so */
     /* Somebody must act, and then for every object. What may lie in one object, or passes by itself, is not. */
@@ -33,14 +33,14 @@ static const struct meaning CODES[] = {
     {"NoSuchBucket", true, "bucket `%b` does not exist at %e", "create it, or correct %pbucket"},
     {"InvalidBucketName", true, "%e says that `%b` is not a bucket's name", "correct %pbucket"},
     {"AccessDenied", true, "access key `%a` may not write `%k` to bucket `%b` at %e: %m",
-     "allow it s3:PutObject on `%b`, or use other keys (these come from %f)"},
+     "allow it s3:PutObject on `%b`, or use other keys (these come from %f)%u"},
     {"AllAccessDisabled", true, "all access to bucket `%b` at %e is disabled: %m", "ask whoever owns the bucket"},
     {"AccountProblem", true, "the account of access key `%a` has a problem at %e: %m", "ask whoever owns the account"},
     {"InvalidAccessKeyId", true, "%e does not know the access key `%a`", "correct %paccess_key_id (it comes from %f)"},
     {"XAdminUserNotFound", true, "%e does not know the access key `%a`", "correct %paccess_key_id (it comes from %f)"},
     {"SignatureDoesNotMatch", true, "%e refused the signature made with access key `%a`",
      "correct %psecret_access_key (the keys come from %f); a proxy that changes the Host header does this "
-     "too"},
+     "too%u"},
     {"RequestTimeTooSkewed", true, "this machine's clock and that of %e differ by %t",
      "set the clock here or there, e.g. with NTP"},
     {"RequestExpired", true, "this machine's clock and that of %e differ by %t",
@@ -319,6 +319,14 @@ static bool lacks_checksum(const struct found *f)
            !strstr(f->code, "Mismatch") && strcasestr(f->said, "x-amz-checksum");
 }
 
+/* That the signature must cover the body. */
+static bool wants_payload_signed(const struct found *f)
+{
+    return f->c->payload_unsigned && f->status >= 400 &&
+           (strcmp(f->code, "XAmzContentSHA256Mismatch") == 0 || strcasestr(f->said, "unsigned-payload") ||
+            strcasestr(f->said, "unsigned payload") || strcasestr(f->said, "x-amz-content-sha256"));
+}
+
 /* The code says more than the status; what is said of reading goes first. The last status takes them all. */
 static const struct meaning *meaning_of(const struct found *f, const struct http_response *re, bool reading)
 {
@@ -326,10 +334,14 @@ static const struct meaning *meaning_of(const struct found *f, const struct http
 
     static const struct meaning NO_CHECKSUM = {HTTP_STATUS, true, "%e does not take the checksum (%c): %m",
                                                "set %pchecksum: none"};
+    static const struct meaning NOT_SIGNED = {HTTP_STATUS, true, "%e wants the object itself signed (%c): %m",
+                                              "set %ppayload_hash: signed"};
     const struct meaning *m = reading ? by_code(READ_CODES, ARRAY_LEN(READ_CODES), f->code) : NULL;
 
     if (!m && !reading && lacks_checksum(f))
         m = &NO_CHECKSUM;
+    if (!m && !reading && wants_payload_signed(f))
+        m = &NOT_SIGNED;
     if (!m)
         m = by_code(CODES, ARRAY_LEN(CODES), f->code);
     if (!m && answer_wants_tls(re))
@@ -341,7 +353,7 @@ static const struct meaning *meaning_of(const struct found *f, const struct http
 
 static void say(const struct found *f, const struct meaning *m, struct sink_verdict *v)
 {
-    char key[TEXT_MAX], size[24], status[16], skew[64];
+    char key[TEXT_MAX], size[24], status[16], skew[64], hash[96] = "";
     const struct answer_word words[] = {{'p', f->c->place, ""},
                                         {'b', f->c->bucket, ""},
                                         {'e', f->c->endpoint, ""},
@@ -355,6 +367,7 @@ static void say(const struct found *f, const struct meaning *m, struct sink_verd
                                         {'l', f->location, "an address it does not name"},
                                         {'c', f->code, "no code"},
                                         {'o', f->c->advice, ""},
+                                        {'u', hash, ""},
                                         {'w', f->why, "no reason given"},
                                         {'s', status, ""},
                                         {0}};
@@ -363,6 +376,8 @@ static void say(const struct found *f, const struct meaning *m, struct sink_verd
     snprintf(size, sizeof(size), "%" PRIu64, f->c->size);
     snprintf(status, sizeof(status), "%d", f->status);
     skew_text(f, skew, sizeof(skew));
+    if (f->c->payload_unsigned)
+        snprintf(hash, sizeof(hash), "; or it wants objects signed: %spayload_hash: signed", f->c->place);
     v->misconfigured = m->misconfigured;
     if (f->code[0])
         snprintf(v->code, sizeof(v->code), "%s", f->code);

@@ -22,6 +22,7 @@ struct s3_context {
     struct slice key;
     uint64_t size;
     enum s3_checksum checksum; /* that the object was sent with */
+    bool payload_unsigned;     /* the signature did not cover the body */
     const struct sink_seal *seal;
     const char *advice; /* which options to leave out, should it be one that the store does not know */
 };

@@ -3,6 +3,7 @@
 #include "sinks/s3_address.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DEFAULT_REGION "us-east-1"
 #define HEADER_OPTIONS 5
@@ -25,6 +26,13 @@ static const struct cfg_choice CHECKSUMS[] = {
     {"none", CHECKSUM_NONE},
     {"crc32c", CHECKSUM_CRC32C},
     {"sha256", CHECKSUM_SHA256},
+    {NULL, 0},
+};
+
+static const struct cfg_choice PAYLOAD_HASHES[] = {
+    {"auto", PAYLOAD_HASH_AUTO},
+    {"signed", PAYLOAD_HASH_SIGNED},
+    {"unsigned", PAYLOAD_HASH_UNSIGNED},
     {NULL, 0},
 };
 
@@ -57,6 +65,9 @@ const struct cfg_field s3_fields[] = {
     {.name = "kms_key_id", .type = CFG_STRING, AT(kms_key_id), .help = "key for server_side_encryption: aws:kms"},
     {.name = "checksum", .type = CFG_ENUM, AT(checksum), .def = "crc32c", .choices = CHECKSUMS,
      .help = "x-amz-checksum-... of every object, which the server compares and keeps; none for stores that do not know it"},
+    {.name = "payload_hash", .type = CFG_ENUM, AT(payload_hash), .def = "auto", .choices = PAYLOAD_HASHES,
+     .help = "signed: the signature covers each object's SHA-256; unsigned: it says UNSIGNED-PAYLOAD, which saves the CPU time of "
+             "that; auto: unsigned over https with the checksum crc32c, signed otherwise"},
     {.name = "acl", .type = CFG_STRING, AT(acl), .help = "canned ACL, such as bucket-owner-full-control"},
     {.name = "tagging", .type = CFG_STRING, AT(tagging), .help = "tags of every object: name=value&name=value"},
     {.name = "expected_bucket_owner", .type = CFG_STRING, AT(expected_bucket_owner),
@@ -128,6 +139,10 @@ static void check_address(const struct s3_conf *c, const struct cfg_options *o)
         }
         if (source)
             s3_address_release(&a);
+        if (source && s3_conf_check_payload(c, endpoint, &e) < 0)
+            cfg_options_refuse(o, &e);
+    } else if (c->endpoint && s3_conf_check_payload(c, c->endpoint, &e) < 0) {
+        cfg_options_refuse(o, &e);
     }
     credentials_free(&keys);
 }
@@ -168,6 +183,28 @@ void s3_conf_endpoint(const struct s3_conf *c, struct credentials *keys, char ou
         *out = '\0';
 }
 
+static bool is_https(const char *endpoint)
+{
+    return strncasecmp(endpoint, "https://", 8) == 0;
+}
+
+bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint)
+{
+    if (c->payload_hash != PAYLOAD_HASH_AUTO)
+        return c->payload_hash == PAYLOAD_HASH_SIGNED;
+    /* With `sha256` the sum is there anyway; and a server that is not verified may be somebody in between. */
+    return !is_https(endpoint) || !c->tls.verify || c->checksum != CHECKSUM_CRC32C;
+}
+
+int s3_conf_check_payload(const struct s3_conf *c, const char *endpoint, struct err *e)
+{
+    if (c->payload_hash == PAYLOAD_HASH_UNSIGNED && c->checksum == CHECKSUM_NONE && !is_https(endpoint))
+        return err_set(e, ERR_CONFIG,
+                       "payload_hash: unsigned needs a checksum or https; otherwise nothing shows that an object was "
+                       "changed on the way");
+    return 0;
+}
+
 void s3_conf_blame(const char *source, struct err *e)
 {
     static const struct slice OPTION = {"endpoint: ", 10};
@@ -179,7 +216,7 @@ void s3_conf_blame(const char *source, struct err *e)
     snprintf(e->msg, sizeof(e->msg), "endpoint: %s: %.400s", source, rest);
 }
 
-void s3_conf_advice(const struct s3_conf *c, const char *place, char *out, size_t size)
+void s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_signed, char *out, size_t size)
 {
     const struct {
         const char *name;
@@ -190,9 +227,11 @@ void s3_conf_advice(const struct s3_conf *c, const char *place, char *out, size_
                    {"acl", c->acl && *c->acl},
                    {"tagging", c->tagging && *c->tagging},
                    {"expected_bucket_owner", c->expected_bucket_owner && *c->expected_bucket_owner}};
-    const char *before = c->checksum != CHECKSUM_NONE ? ", or leave out " : "leave out ";
-    int n = c->checksum != CHECKSUM_NONE ? snprintf(out, size, "set %schecksum: none", place)
-                                         : snprintf(out, size, "%s", "");
+    const char *checksum = c->checksum != CHECKSUM_NONE ? "checksum: none" : "";
+    const char *hash = payload_signed ? "" : "payload_hash: signed";
+    const char *before = *checksum || *hash ? ", or leave out " : "leave out ";
+    int n = snprintf(out, size, "%s%s%s%s%s", *checksum || *hash ? "set " : "", *checksum || *hash ? place : "", hash,
+                     *checksum && *hash ? " or " : "", checksum);
 
     for (size_t i = 0; i < ARRAY_LEN(options) && n >= 0 && (size_t)n < size; i++) {
         if (!options[i].set)

@@ -21,6 +21,7 @@
 
 enum s3_checksum { CHECKSUM_NONE, CHECKSUM_CRC32C, CHECKSUM_SHA256 };
 enum s3_encryption { ENCRYPT_BUCKET_DEFAULT, ENCRYPT_AES256, ENCRYPT_KMS };
+enum s3_payload_hash { PAYLOAD_HASH_AUTO, PAYLOAD_HASH_SIGNED, PAYLOAD_HASH_UNSIGNED };
 
 struct s3_conf {
     char *bucket, *region, *endpoint;
@@ -28,10 +29,10 @@ struct s3_conf {
     struct credentials_conf keys;
     struct object_key_conf key;
     char *storage_class, *acl, *tagging, *expected_bucket_owner;
-    int encryption; /* enum s3_checksum { CHECKSUM_NONE, CHECKSUM_CRC32C, CHECKSUM_SHA256 };
-enum s3_encryption */
+    int encryption; /* enum s3_encryption */
     char *kms_key_id;
-    int checksum; /* enum s3_checksum */
+    int checksum;     /* enum s3_checksum */
+    int payload_hash; /* enum s3_payload_hash */
     bool content_encoding;
     nsec timeout;
     char *proxy;
@@ -51,11 +52,18 @@ void s3_conf_region(const struct s3_conf *c, struct credentials *keys, char out[
 void s3_conf_endpoint(const struct s3_conf *c, struct credentials *keys, char out[S3_ENDPOINT_MAX],
                       const char **source);
 
+/* Whether the signature covers the body through its SHA-256, towards this endpoint (scheme://...). Where it does not, TLS keeps
+ * others from changing it on the way, and the checksum header shows what the store received. */
+bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint);
+
+/* ERR_CONFIG where nothing at all would show that a body was changed on the way. */
+MUST_CHECK int s3_conf_check_payload(const struct s3_conf *c, const char *endpoint, struct err *e);
+
 /* A mistake in an endpoint that was found elsewhere is said with its source. */
 void s3_conf_blame(const char *source, struct err *e);
 
-/* Which of the options that are set a store may lack, as advice: "set destination.s3.checksum: none, or leave out acl". `place` is
- * what their names begin with. "" when it is none of them. */
-void s3_conf_advice(const struct s3_conf *c, const char *place, char *out, size_t size);
+/* What of a request a store may lack, and how to leave it out, as advice: "set destination.s3.checksum: none, or leave out acl".
+ * `place` is what the names begin with. "" when there is nothing of the kind. */
+void s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_signed, char *out, size_t size);
 
 #endif

@@ -249,6 +249,30 @@ def test_the_checksum_can_be_chosen_and_the_hint_says_so(t):
         assert sent == ([header] if header else []), (kind, sent)
 
 
+def test_the_payload_hash_can_be_left_out_and_the_hint_says_so(t):
+    """A store that wants the body signed says it in several ways; each names the option, which then helps."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    refusals = ((400, "XAmzContentSHA256Mismatch", "The provided header does not match what was computed"),
+                (400, "InvalidRequest", "UNSIGNED-PAYLOAD is not supported"),
+                (403, "AccessDenied", "Access Denied"),
+                (403, "SignatureDoesNotMatch", "The request signature we calculated does not match"))
+    first = {code: Fail(status, code, message) for status, code, message in refusals}
+    s3.by_key = lambda key, attempt: first[key.partition("/")[0]] if attempt == 1 else None
+    d = t.daemon({"streams": {code: stream(s3.destination(payload_hash="unsigned", prefix=code + "/"), interval="0s")
+                              for code in first}}).start()
+    for code in first:
+        Firehose(d.api_port).put(code, b"one")
+    for code in first:
+        line, = d.wait_logged(f"stream={code} ", level="error")
+        assert "destination.s3.payload_hash: signed" in line.partition(" hint=")[2], line
+        d.wait_delivered(code, 1)
+    d.stop()
+    s3.assert_clean()
+    assert s3.without_checksum == 0
+    assert {r.headers["x-amz-content-sha256"] for r in s3.requests} == {"UNSIGNED-PAYLOAD"}
+
+
 def test_the_endpoint_of_awss_tools_is_followed_and_told(t):
     """With LocalStack's variables set, records must not go to AWS."""
     s3 = S3Peer()

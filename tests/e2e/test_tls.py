@@ -40,6 +40,8 @@ def test_an_own_authority_is_trusted_when_it_is_named(t):
     d.stop()
     s3.assert_clean()
     assert objects.lines(s3.snapshot()) == [b"over", b"TLS"]
+    assert s3.without_checksum == 0
+    assert {r.headers["x-amz-content-sha256"] for r in s3.requests} == {"UNSIGNED-PAYLOAD"}
 
 
 def refused(t, server, **tls):

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define ENV_MAX 32
+#define ENV_MAX  32
+#define UNSIGNED "payload_hash: unsigned\n"
 
 static int number, failures;
 
@@ -191,6 +192,8 @@ static void good_puts(void)
                                 .content = SLICE("o\n"),
                                 .extra = "storage_class: STANDARD\ntagging: team=logs&env=test\n"});
     delivered("the same object again", &(struct attempt){.key = "put/plain", .content = SLICE("hello\n")});
+    delivered("an object whose bytes the signature does not cover",
+              &(struct attempt){.key = "put/unsigned", .content = SLICE("hello\n"), .extra = UNSIGNED});
     mem_free(large);
 }
 
@@ -209,6 +212,8 @@ static void refused_puts(void)
             "RequestTimeTooSkewed", true);
     refused("bytes that are not those of the CRC-32C",
             &(struct attempt){.key = "x", .content = text, .corrupt_crc = true}, "BadDigest", false);
+    refused("without a payload hash, bytes that are not those of the CRC-32C",
+            &(struct attempt){.key = "x", .content = text, .corrupt_crc = true, .extra = UNSIGNED}, "BadDigest", false);
     if (getenv("S3_RO_ACCESS_KEY_ID"))
         refused("a key that may only read",
                 &(struct attempt){.key = "x",

@@ -133,7 +133,7 @@ static void a_put_to_aws_with_every_option(void **state)
         "SignedHeaders=content-type;host;x-amz-acl;x-amz-checksum-crc32c;x-amz-content-sha256;x-amz-date;"
         "x-amz-expected-bucket-owner;x-amz-security-token;x-amz-server-side-encryption;"
         "x-amz-server-side-encryption-aws-kms-key-id;x-amz-storage-class;x-amz-tagging, "
-        "Signature=eee88d9c66360330e051c08680e7b91d85b7e5611d6ff9a9ac8eeb70457b3111");
+        "Signature=dce4f807ec319aebf86052b688170799ebe3f209dd00d2a667f1b00e765ef6ab");
     http_request_release(&rq);
     bound_sink_close(&b);
 }
@@ -167,7 +167,7 @@ static void the_path_of_an_endpoint_is_signed(void **state)
 
     (void)state;
     assert_non_null(strstr(header(&rq, "Authorization"),
-                           "Signature=8bc875bf4569fd9240e74f5d8f3017d04f7251b60e5f50197ae8c82c6b55f103"));
+                           "Signature=120a7e285b63cd73ea63d1ef016a7a472b092a09249f6551c3a03f57e0dcb504"));
     http_request_release(&rq);
     bound_sink_close(&b);
 }
@@ -202,6 +202,64 @@ static void the_checksum_is_chosen_or_left_out(void **state)
         http_request_release(&rq);
         bound_sink_close(&b);
     }
+}
+
+static void the_payload_is_signed_where_nothing_else_protects_it(void **state)
+{
+    static const char SIGNED[] = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
+                      UNSIGNED[] = "UNSIGNED-PAYLOAD";
+    static const struct {
+        const char *yaml, *value;
+        unsigned digests;
+    } CASES[] = {
+        {"endpoint: http://h:1\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
+        {"endpoint: http://h:1\npayload_hash: auto\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
+        {"endpoint: http://h:1\npayload_hash: signed\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
+        {"endpoint: http://h:1\npayload_hash: unsigned\n", UNSIGNED, SINK_CRC32C},
+        {"endpoint: HTTP://h:1\npayload_hash: unsigned\nchecksum: sha256\n", UNSIGNED, SINK_SHA256},
+        {"", UNSIGNED, SINK_CRC32C},
+        {"endpoint: HTTPS://h:1\n", UNSIGNED, SINK_CRC32C},
+        {"endpoint: https://h:1\npayload_hash: signed\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
+        {"endpoint: https://h:1\nchecksum: none\n", SIGNED, SINK_SHA256},
+        {"endpoint: https://h:1\nchecksum: sha256\n", SIGNED, SINK_SHA256},
+        {"endpoint: https://h:1\ntls: { verify: false }\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
+        {"endpoint: https://h:1\ntls: { verify: false }\npayload_hash: unsigned\n", UNSIGNED, SINK_CRC32C},
+        {"endpoint: https://h:1\nchecksum: none\npayload_hash: unsigned\n", UNSIGNED, 0},
+    };
+    char yaml[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct bound_sink b;
+        struct http_request rq;
+
+        snprintf(yaml, sizeof(yaml), "bucket: logs\n%s" KEYS, CASES[i].yaml);
+        b = opened(yaml);
+        rq = request(&b, "k", NULL);
+        assert_string_equal(header(&rq, "x-amz-content-sha256"), CASES[i].value);
+        assert_int_equal(b.ops->digests_of(b.state), CASES[i].digests);
+        http_request_release(&rq);
+        bound_sink_close(&b);
+    }
+    refused("bucket: logs\nendpoint: http://h:1\npayload_hash: unsigned\nchecksum: none\n" KEYS,
+            "payload_hash: unsigned needs a checksum or https");
+}
+
+static void a_put_whose_payload_is_not_signed(void **state)
+{
+    struct bound_sink b = opened("bucket: logs\nendpoint: http://127.0.0.1:8333\npayload_hash: unsigned\n" KEYS);
+    struct http_request rq = request(&b, "a b+\xc3\xbc/key.gz", "gzip");
+
+    (void)state;
+    assert_string_equal(header(&rq, "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
+    assert_string_equal(header(&rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
+    assert_string_equal(header(&rq, "Authorization"),
+                        "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/us-east-1/s3/aws4_request, "
+                        "SignedHeaders=content-encoding;content-type;host;x-amz-checksum-crc32c;x-amz-content-sha256;"
+                        "x-amz-date, Signature=3b50f559be21186ae578d74d293ac15f111c8c0281599acea262c691bfeb8499");
+    assert_int_equal(rq.header_count, 6);
+    http_request_release(&rq);
+    bound_sink_close(&b);
 }
 
 /* As AWS's own tools: LocalStack's variables must not send records to AWS. */
@@ -304,6 +362,8 @@ int main(void)
         cmocka_unit_test(addresses),
         cmocka_unit_test(the_path_of_an_endpoint_is_signed),
         cmocka_unit_test(the_checksum_is_chosen_or_left_out),
+        cmocka_unit_test(the_payload_is_signed_where_nothing_else_protects_it),
+        cmocka_unit_test(a_put_whose_payload_is_not_signed),
         cmocka_unit_test(the_endpoint_comes_from_the_environment_when_none_is_configured),
         cmocka_unit_test(mistakes_in_options),
         cmocka_unit_test(without_keys_the_message_lists_every_place),

@@ -44,6 +44,40 @@ static enum sink_outcome judge(int status, const char *headers, const char *body
     return finished(s3_answer_judge(&CONTEXT, &re, v), v);
 }
 
+static void a_store_that_wants_the_object_signed_is_told_from_others(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *message, *hint;
+    } cases[] = {
+        {400, ERROR("XAmzContentSHA256Mismatch", "x", ""), "wants the object itself signed",
+         "set destination.s3.payload_hash: signed"},
+        {400, ERROR("InvalidArgument", "x-amz-content-sha256 must be a SHA-256", ""), "wants the object itself signed",
+         "set destination.s3.payload_hash: signed"},
+        {501, ERROR("NotImplemented", "Unsigned payload", ""), "wants the object itself signed",
+         "set destination.s3.payload_hash: signed"},
+        {403, ERROR("AccessDenied", "x", ""), "may not write",
+         "or it wants objects signed: destination.s3.payload_hash: signed"},
+        {403, ERROR("SignatureDoesNotMatch", "x", ""), "refused the signature",
+         "or it wants objects signed: destination.s3.payload_hash: signed"},
+        {400, ERROR("BadDigest", "x", ""), "other bytes", "look for a proxy that changes request bodies"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct http_response re = {.status = cases[i].status, .body = slice_str(cases[i].body), .wall_now = NOW};
+        struct s3_context c = CONTEXT;
+        struct sink_verdict v;
+
+        assert_int_equal(finished(s3_answer_judge(&c, &re, &v), &v), SINK_RETRY);
+        assert_null(strstr(v.hint, "payload_hash"));
+        c.payload_unsigned = true;
+        assert_int_equal(finished(s3_answer_judge(&c, &re, &v), &v), SINK_RETRY);
+        assert_non_null(strstr(v.message, cases[i].message));
+        assert_non_null(strstr(v.hint, cases[i].hint));
+    }
+}
+
 static void only_200_with_an_etag_is_delivered(void **state)
 {
     static const struct {
@@ -343,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_200_with_an_etag_is_delivered),
+        cmocka_unit_test(a_store_that_wants_the_object_signed_is_told_from_others),
         cmocka_unit_test(every_refusal_says_what_where_and_what_to_do),
         cmocka_unit_test(only_what_somebody_can_mend_stops_the_clock),
         cmocka_unit_test(trouble_below_http),
