@@ -67,7 +67,7 @@ static void print_damage(void *ctx, const struct spool_damage *d)
     struct fsck *f = ctx;
 
     f->damaged = true;
-    printf("  damaged: %s/%020" PRIu64 ".seg at offset %" PRIu64 ": %s", f->dir, d->segment, d->offset, d->what);
+    printf("  damaged: %s/%s at offset %" PRIu64 ": %s", f->dir, d->file, d->offset, d->what);
     if (d->records)
         printf(", %" PRIu64 " record%s lost", d->records, d->records == 1 ? "" : "s");
     putchar('\n');

@@ -11,6 +11,11 @@ static int real_open(const char *path, int flags, mode_t mode)
     return open(path, flags | O_CLOEXEC, mode);
 }
 
+static int real_move(const char *from, const char *to, unsigned flags)
+{
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
+}
+
 const struct file_ops file_ops_real = {
     .open = real_open,
     .pread = pread,
@@ -21,6 +26,7 @@ const struct file_ops file_ops_real = {
     .syncfs = syncfs,
     .unlink = unlink,
     .rename = rename,
+    .move = real_move,
 };
 
 int file_open(const struct file_ops *ops, const char *path, int flags, mode_t mode, struct err *e)

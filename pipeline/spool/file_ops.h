@@ -21,6 +21,7 @@ struct file_ops {
     int (*syncfs)(int fd);
     int (*unlink)(const char *path);
     int (*rename)(const char *from, const char *to);
+    int (*move)(const char *from, const char *to, unsigned flags); /* as renameat2() */
 };
 
 extern const struct file_ops file_ops_real;

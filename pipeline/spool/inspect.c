@@ -12,7 +12,8 @@ struct inspection {
 static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t records, const char *what)
 {
     struct inspection *in = ctx;
-    struct spool_damage d = {number, offset, records, what};
+    char name[SEGMENT_NAME_BYTES];
+    struct spool_damage d = {walk_file_name(number, name), offset, records, what};
 
     in->out->damages++;
     in->out->lost_records += records;

@@ -23,7 +23,8 @@ struct spool_report {
 
 /* Called once per damaged place. */
 struct spool_damage {
-    uint64_t segment, offset, records;
+    const char *file; /* its name in the folder */
+    uint64_t offset, records;
     const char *what;
 };
 

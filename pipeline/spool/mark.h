@@ -7,6 +7,11 @@
  *
  *     magic "SLUICEMK" | format u32 | 0 u32 | identity 16 | segment u64 | size u64 | next u64 | waiting u64 | 0 u32 |
  *     CRC-32C u32 of the bytes before
+ *
+ * Beside it lies <dir>/identity, which says whose segments these are and nothing more: a second witness, for when the mark
+ * or a segment is another stream's. It is not synced either: a start writes it again when it is not there.
+ *
+ *     magic "SLUICEID" | identity 16 | 0 u32 | CRC-32C u32 of the bytes before
  */
 #ifndef PIPELINE_SPOOL_MARK_H
 #define PIPELINE_SPOOL_MARK_H
@@ -28,5 +33,9 @@ struct spool_mark {
 MUST_CHECK bool mark_read(const struct file_ops *ops, const char *dir, struct spool_mark *m);
 /* What fails is left as it was: an older mark is as true. */
 void mark_write(const struct file_ops *ops, const char *dir, const struct spool_mark *m);
+
+/* As above. */
+MUST_CHECK bool identity_read(const struct file_ops *ops, const char *dir, unsigned char out[SEGMENT_IDENTITY_BYTES]);
+void identity_write(const struct file_ops *ops, const char *dir, const unsigned char identity[SEGMENT_IDENTITY_BYTES]);
 
 #endif

@@ -34,7 +34,7 @@ static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t re
     r->found->corrupt_records += records;
     if (!r->found->damaged)
         err_set(&r->found->damage, ERR_FORMAT, "%s/%s is damaged at offset %" PRIu64 ": %s", r->s->dir,
-                segment_name(number, name), offset, what);
+                walk_file_name(number, name), offset, what);
     r->found->damaged = true;
 }
 
@@ -90,6 +90,48 @@ static int remove_spares(const struct spool *s, struct err *e)
             mem_free(path);
         }
     closedir(d);
+    return 0;
+}
+
+/* --- files that are out of place ------------------------------------------------------------------------------------ */
+
+/* Two that changed places change back in one step: a crash in between leaves each segment under one name or the other. */
+static int give_name_back(struct recovery *r, struct walk_misnamed *m, struct err *e)
+{
+    char *from = spool_path(r->s, m->file), *to = spool_path(r->s, m->number);
+    struct walk_misnamed *other = NULL;
+    int rc;
+
+    for (size_t i = 0; i < r->walk.misnamed_count; i++)
+        if (r->walk.misnamed[i].file == m->number)
+            other = &r->walk.misnamed[i];
+    rc = r->s->ops->move(from, to, other ? RENAME_EXCHANGE : RENAME_NOREPLACE);
+    if (rc < 0) {
+        err_errno(e, "give %s its own name back, %s", from, to);
+    } else {
+        if (other)
+            other->file = m->file;
+        m->file = m->number;
+    }
+    mem_free(to);
+    mem_free(from);
+    return rc;
+}
+
+static int put_in_order(struct recovery *r, struct err *e)
+{
+    struct walk *w = &r->walk;
+
+    if (w->foreign_mark)
+        spool_set_aside(r->s, "mark");
+    for (size_t i = 0; i < w->stranger_count; i++) {
+        char name[SEGMENT_NAME_BYTES];
+
+        spool_set_aside(r->s, segment_name(w->strangers[i].name, name));
+    }
+    for (size_t i = 0; i < w->misnamed_count; i++)
+        if (w->misnamed[i].file != w->misnamed[i].number && give_name_back(r, &w->misnamed[i], e) < 0)
+            return -1;
     return 0;
 }
 
@@ -182,8 +224,6 @@ static int read_log(struct recovery *r, struct err *e)
 
     if (walk_start(w, &r->s->state, &from, e) < 0)
         return -1;
-    for (size_t i = 0; i < w->foreign_count; i++)
-        spool_set_aside(r->s, w->foreign[i]);
     for (size_t i = from; i < w->count; i++) {
         struct walk_end end;
 
@@ -254,12 +294,14 @@ static int recover_disk(struct recovery *r, struct err *e)
     struct spool *s = r->s;
 
     if (make_folder(s, s->dir, e) < 0 || note_device(s, e) < 0 || remove_spares(s, e) < 0 ||
-        walk_list(&r->walk, e) < 0 || remove_unused(r, e) < 0)
+        walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
         return -1;
     if (read_log(r, e) < 0)
         return -1;
     if (!has_identity(&s->state))
         random_bytes(s->state.identity, sizeof(s->state.identity));
+    if (!r->walk.has_noted || memcmp(r->walk.noted, s->state.identity, sizeof(r->walk.noted)) != 0)
+        identity_write(s->ops, s->dir, s->state.identity);
     return go_on(r, e);
 }
 

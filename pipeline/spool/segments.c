@@ -259,10 +259,9 @@ static bool drop_one(struct spool *s, struct remains *left)
 }
 
 /* Where nothing is yet. To mem_free(). */
-static char *name_in(const char *folder, uint64_t number)
+static char *name_in(const char *folder, const char *name)
 {
-    char name[SEGMENT_NAME_BYTES];
-    char *to = mem_printf("%s/%s", folder, segment_name(number, name));
+    char *to = mem_printf("%s/%s", folder, name);
 
     for (unsigned n = 2; access(to, F_OK) == 0; n++) {
         mem_free(to);
@@ -271,9 +270,10 @@ static char *name_in(const char *folder, uint64_t number)
     return to;
 }
 
-bool spool_set_aside(const struct spool *s, uint64_t number)
+bool spool_set_aside(const struct spool *s, const char *name)
 {
-    char *folder = mem_printf("%s/damaged", s->dir), *path = spool_path(s, number), *to = name_in(folder, number);
+    char *folder = mem_printf("%s/damaged", s->dir), *path = mem_printf("%s/%s", s->dir, name);
+    char *to = name_in(folder, name);
     bool done = (mkdir(folder, 0700) == 0 || errno == EEXIST) && s->ops->rename(path, to) == 0;
 
     mem_free(to);
@@ -285,11 +285,11 @@ bool spool_set_aside(const struct spool *s, uint64_t number)
 /* A name that cannot be removed is found at the next start and removed then. */
 static void remove_remains(struct spool *s, const struct remains *left, bool aside)
 {
-    char *path = spool_path(s, left->number);
+    char *path = spool_path(s, left->number), name[SEGMENT_NAME_BYTES];
 
     if (left->fd >= 0)
         close(left->fd);
-    if (!s->memory && !(aside && spool_set_aside(s, left->number)))
+    if (!s->memory && !(aside && spool_set_aside(s, segment_name(left->number, name))))
         s->ops->unlink(path);
     mem_free(path);
 }

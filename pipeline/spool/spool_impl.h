@@ -115,8 +115,8 @@ struct segment *spool_active(const struct spool *s);      /* committer's thread,
 void spool_add_segment(struct spool *s, const struct segment *seg);
 /* A new segment with a checkpoint of s->state, safe when it returns 0; the active one from then on. */
 MUST_CHECK int spool_create_segment(struct spool *s, struct err *e);
-/* Into damaged/, where a person may look at it. False: it cannot be moved. */
-bool spool_set_aside(const struct spool *s, uint64_t number);
+/* A file of the folder into damaged/, where a person may look at it. False: it cannot be moved. */
+bool spool_set_aside(const struct spool *s, const char *name);
 /* Takes away all segments of which nothing waits, wherever they lie. `keep`: as spares, when that is of use. */
 void spool_reap(struct spool *s, bool keep);
 void spool_release_segments(struct spool *s);

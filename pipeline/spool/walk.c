@@ -24,7 +24,8 @@ void walk_release(struct walk *w)
     buf_release(&w->content);
     mem_free(w->window.p);
     MEM_CLEAR(w->segments);
-    MEM_CLEAR(w->foreign);
+    MEM_CLEAR(w->strangers);
+    MEM_CLEAR(w->misnamed);
     MEM_CLEAR(w->unused);
     MEM_CLEAR(w->closed);
 }
@@ -35,9 +36,25 @@ static void report(struct walk *w, struct walk_segment *seg, uint64_t offset, ui
     w->damage(w->ctx, seg->number, offset, records, what);
 }
 
+char *walk_file_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
+{
+    if (number)
+        return segment_name(number, out);
+    snprintf(out, SEGMENT_NAME_BYTES, "mark");
+    return out;
+}
+
+static uint64_t file_of(const struct walk *w, uint64_t number)
+{
+    for (size_t i = 0; i < w->misnamed_count; i++)
+        if (w->misnamed[i].number == number)
+            return w->misnamed[i].file;
+    return number;
+}
+
 int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct err *e)
 {
-    char name[SEGMENT_NAME_BYTES], *path = mem_printf("%s/%s", w->dir, segment_name(number, name));
+    char name[SEGMENT_NAME_BYTES], *path = mem_printf("%s/%s", w->dir, segment_name(file_of(w, number), name));
     struct stat st;
     int rc = 0;
 
@@ -388,8 +405,12 @@ static void report_missing_end(struct walk *w, struct spool_state *st)
 
 void walk_missing(struct walk *w, struct spool_state *st)
 {
-    for (size_t i = 0; i < w->foreign_count; i++)
-        w->damage(w->ctx, w->foreign[i], 0, 0, "it belongs to another stream");
+    if (w->foreign_mark)
+        w->damage(w->ctx, 0, 0, 0, "it belongs to another stream");
+    for (size_t i = 0; i < w->stranger_count; i++)
+        w->damage(w->ctx, w->strangers[i].name, 0, 0, w->strangers[i].what);
+    for (size_t i = 0; i < w->misnamed_count; i++)
+        w->damage(w->ctx, w->misnamed[i].name, 0, 0, "it has the name of another segment, and gets its own back");
     report_missing_segments(w, st);
     report_cut_off(w);
     if (w->marked)

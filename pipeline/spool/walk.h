@@ -41,22 +41,39 @@ struct walk_segment {
     unsigned char identity[SEGMENT_IDENTITY_BYTES];
 };
 
+/* A file with a segment's name that another stream wrote, or that is a copy of another segment. */
+struct walk_stranger {
+    uint64_t name;
+    const char *what;
+};
+
+/* A segment that has the name of another number. */
+struct walk_misnamed {
+    uint64_t number, name; /* its own, and the one it was found under */
+    uint64_t file;         /* where it is now */
+};
+
 struct walk {
     const struct file_ops *ops;
     const char *dir;
     struct walk_segment *segments;
     size_t count, room;
-    uint64_t *foreign; /* numbers of segments that another stream wrote: not in the list */
-    size_t foreign_count;
+    struct walk_stranger *strangers; /* not in the list, and no part of the log */
+    size_t stranger_count;
+    struct walk_misnamed *misnamed; /* in the list under their own numbers */
+    size_t misnamed_count;
     uint64_t *unused; /* of those that a crash left behind before they were used: not in the list */
     size_t unused_count;
     struct closed_segment *closed; /* what the newest checkpoint knows of the segments before it */
     size_t closed_count;
     struct spool_mark mark; /* when marked */
     bool marked;
+    bool foreign_mark;                           /* there is one, of another stream: it says nothing about this log */
+    unsigned char noted[SEGMENT_IDENTITY_BYTES]; /* what the identity file says, when has_noted */
+    bool has_noted;
     struct buf content;
     struct log_window window;
-    /* What is damaged, with the records that are lost by it (0: none). */
+    /* What is damaged, with the records that are lost by it (0: none). Number 0 is the mark. */
     void (*damage)(void *ctx, uint64_t number, uint64_t offset, uint64_t records, const char *what);
     void *ctx;
 };
@@ -95,6 +112,8 @@ void walk_missing(struct walk *w, struct spool_state *st);
 MUST_CHECK int walk_decode_checkpoint(struct walk *w, const struct walk_segment *seg, struct spool_state *st,
                                       struct err *e);
 
+/* What is called by `damage`: a segment's name, or "mark". */
+char *walk_file_name(uint64_t number, char out[SEGMENT_NAME_BYTES]);
 MUST_CHECK int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct err *e);
 
 #endif

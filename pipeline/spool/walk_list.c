@@ -21,31 +21,6 @@ static int check_head(const struct walk *w, const struct segment_header *h, uint
     return 0;
 }
 
-static bool has_segment(const struct walk *w, uint64_t number)
-{
-    for (size_t i = 0; i < w->count; i++)
-        if (w->segments[i].number == number && (!w->segments[i].head || w->segments[i].number_inside == number))
-            return true;
-    return false;
-}
-
-/* Asked when those of other streams are out of the list. */
-static int check_names(const struct walk *w, struct err *e)
-{
-    char name[SEGMENT_NAME_BYTES];
-
-    for (size_t i = 0; i < w->count; i++) {
-        const struct walk_segment *seg = &w->segments[i];
-
-        if (seg->head && seg->number_inside != seg->number)
-            return err_set(e, ERR_FORMAT, "%s/%s is number %" PRIu64 " by its contents: %s", w->dir,
-                           segment_name(seg->number, name), seg->number_inside,
-                           has_segment(w, seg->number_inside) ? "it is a copy, take it out of the folder"
-                                                              : "give it back its name");
-    }
-    return 0;
-}
-
 /* The number of the first record behind the checkpoint, and whether any frame is there. */
 static int find_first(const struct log_file *f, struct walk_segment *seg, struct err *e)
 {
@@ -206,37 +181,121 @@ static bool same_identity(const unsigned char *a, const unsigned char *b)
     return memcmp(a, b, SEGMENT_IDENTITY_BYTES) == 0;
 }
 
-/* The mark knows. Without one: the newest segment that says anything. */
-static const unsigned char *find_owner(const struct walk *w)
+static bool says_whose(const struct walk_segment *seg)
 {
-    if (w->marked)
-        return w->mark.identity;
-    for (size_t i = w->count; i > 0; i--)
-        if (w->segments[i - 1].head || w->segments[i - 1].whole)
-            return w->segments[i - 1].identity;
-    return NULL;
+    return seg->head || seg->whole;
 }
 
-/* What another stream wrote is no part of this log, whatever its name is. */
+/* How many witnesses say that the log is this one's: segments, the mark, the identity file. */
+static size_t witnesses_of(const struct walk *w, const unsigned char *identity)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        n += says_whose(&w->segments[i]) && same_identity(w->segments[i].identity, identity);
+    n += w->marked && same_identity(w->mark.identity, identity);
+    n += w->has_noted && same_identity(w->noted, identity);
+    return n;
+}
+
+/* Whose log this is. Mark and identity file lie side by side for good, so what both say is so, whatever segments were put beside
+ * them. When they differ, or one is missing, it is what most say: a single file that is out of place does not outvote a log. NULL:
+ * nobody says anything. */
+static const unsigned char *find_owner(const struct walk *w)
+{
+    const unsigned char *found = w->has_noted ? w->noted : NULL;
+    size_t most = found ? witnesses_of(w, found) : 0;
+
+    if (w->marked && w->has_noted && same_identity(w->mark.identity, w->noted))
+        return w->noted;
+    for (size_t i = w->count; i > 0; i--) {
+        const struct walk_segment *seg = &w->segments[i - 1];
+        size_t n;
+
+        if (!says_whose(seg) || (found && same_identity(seg->identity, found)))
+            continue;
+        n = witnesses_of(w, seg->identity);
+        if (n > most) {
+            found = seg->identity;
+            most = n;
+        }
+    }
+    return w->marked && witnesses_of(w, w->mark.identity) > most ? w->mark.identity : found;
+}
+
+static void add_stranger(struct walk *w, uint64_t name, const char *what)
+{
+    w->strangers[w->stranger_count++] = (struct walk_stranger){name, what};
+}
+
+/* What another stream wrote is no part of this log, whatever its name is. Without a segment nobody contradicts the mark. */
 static void leave_out_foreign(struct walk *w)
 {
-    const unsigned char *found = find_owner(w);
+    const unsigned char *found = w->count ? find_owner(w) : NULL;
     unsigned char owner[SEGMENT_IDENTITY_BYTES];
     size_t kept = 0;
 
     if (!found)
         return;
     memcpy(owner, found, sizeof(owner));
-    w->foreign = w->count ? mem_array(w->count, sizeof(*w->foreign)) : NULL;
+    w->foreign_mark = w->marked && !same_identity(w->mark.identity, owner);
+    w->marked &= !w->foreign_mark;
     for (size_t i = 0; i < w->count; i++) {
         const struct walk_segment *seg = &w->segments[i];
 
-        if ((seg->head || seg->whole) && !same_identity(seg->identity, owner))
-            w->foreign[w->foreign_count++] = seg->number;
+        if (says_whose(seg) && !same_identity(seg->identity, owner))
+            add_stranger(w, seg->number, "it belongs to another stream");
         else
             w->segments[kept++] = *seg;
     }
     w->count = kept;
+}
+
+/* --- whose names they have ------------------------------------------------------------------------------------------ */
+
+static bool is_misnamed(const struct walk_segment *seg)
+{
+    return seg->head && seg->number_inside != seg->number;
+}
+
+static bool is_taken(const struct walk *w, uint64_t number)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->segments[i].number == number && !is_misnamed(&w->segments[i]))
+            return true;
+    return false;
+}
+
+/* Under its own number from now on, and read once more: frames that are under another one are none. */
+static int take_own_number(struct walk *w, struct walk_segment *seg, struct err *e)
+{
+    w->misnamed[w->misnamed_count++] = (struct walk_misnamed){seg->number_inside, seg->number, seg->number};
+    *seg = (struct walk_segment){.number = seg->number_inside};
+    return load_segment(w, seg, e);
+}
+
+/* A segment that was renamed, or two that changed places, are as good as ever: nothing is lost by it. But one that is there
+ * under its own name, too, is a copy. */
+static int sort_out_names(struct walk *w, struct err *e)
+{
+    size_t kept = 0, count = w->count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct walk_segment *seg = &w->segments[i];
+
+        if (is_misnamed(seg) && !is_taken(w, seg->number_inside) && take_own_number(w, seg, e) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_misnamed(&w->segments[i]))
+            add_stranger(w, w->segments[i].number, "it is a copy of another segment");
+        else
+            w->segments[kept++] = w->segments[i];
+    }
+    w->count = kept;
+    if (w->count > 1)
+        qsort(w->segments, w->count, sizeof(*w->segments), by_number);
+    return 0;
 }
 
 /* --- what the newest checkpoint knows of those before --------------------------------------------------------------- */
@@ -322,10 +381,15 @@ int walk_list(struct walk *w, struct err *e)
         if (load_segment(w, &w->segments[i], e) < 0)
             return -1;
     w->marked = mark_read(w->ops, w->dir, &w->mark);
+    w->has_noted = identity_read(w->ops, w->dir, w->noted);
+    if (w->count) {
+        w->strangers = mem_array(w->count, sizeof(*w->strangers));
+        w->misnamed = mem_array(w->count, sizeof(*w->misnamed));
+        w->unused = mem_array(w->count, sizeof(*w->unused));
+    }
     leave_out_foreign(w);
-    if (check_names(w, e) < 0 || clip_to_next(w, e) < 0 || load_closed(w, e) < 0)
+    if (sort_out_names(w, e) < 0 || clip_to_next(w, e) < 0 || load_closed(w, e) < 0)
         return -1;
-    w->unused = w->count ? mem_array(w->count, sizeof(*w->unused)) : NULL;
     while (newest_is_unused(w))
         w->unused[w->unused_count++] = w->segments[--w->count].number;
     return fit_to_closed(w, e);

@@ -1,6 +1,7 @@
 """Disks that lie and disks that are full: reported, contained, and over when they are over."""
 
 import os
+import shutil
 import subprocess
 import time
 
@@ -263,14 +264,14 @@ def fsck(t, d, *args):
     return done.returncode, done.stdout + done.stderr
 
 
-def spool_with_records(t, count=30, names=("app",), bytes_each=100_000):
+def spool_with_records(t, count=30, names=("app",), bytes_each=100_000, **config):
     """Records that were acknowledged and are not delivered; some segments. The S3 that is down, the daemon that was
     killed, the records."""
     s3 = S3Peer()
     t.on_end(s3.stop)
     s3.stop()
-    d = t.daemon({"streams": {n: stream(s3.destination(prefix=n + "/"), spool={"limit": "8MiB"}, interval="60s",
-                                        size="64MiB") for n in names}}).start()
+    d = t.daemon({**config, "streams": {n: stream(s3.destination(prefix=n + "/"), spool={"limit": "8MiB"}, interval="60s",
+                                                  size="64MiB") for n in names}}).start()
     client = Firehose(d.api_port)
     records = {n: [b"%s-%04d " % (n.encode(), i) + t.random.randbytes(bytes_each // 2).hex().encode()
                    for i in range(count)] for n in names}
@@ -359,6 +360,56 @@ def test_a_segment_of_another_stream_is_not_delivered_as_ones_own(t):
     code, said = fsck(t, d, "--stream", "app")
     assert code == 1 and "belongs to another stream" in said and f"{len(lost)} records lost" in said, said
     deliver_the_rest(t, s3, d, records["app"], lost)
+    got = objects.lines({k: v for k, v in s3.snapshot().items() if k.startswith("other/")})
+    objects.assert_exactly_once(got, records["other"])
+
+
+def test_a_mark_of_another_stream_takes_nothing_away(t):
+    """Of a stream beside it, and of one of the same name in another data_dir; with many segments, and with one."""
+    elsewhere = spool_with_records(t, count=5, data_dir=t.path("elsewhere"))[1].data_dir
+    for count, names in ((30, ("app", "other")), (2, ("app", "other")), (2, ("app",))):
+        s3, d, records = spool_with_records(t, count=count, names=names, data_dir=t.path(f"data-{count}-{len(names)}"))
+        folder = os.path.join(d.data_dir, "streams", "app", "spool")
+        theirs = os.path.join(d.data_dir if "other" in names else elsewhere, "streams", names[-1], "spool", "mark")
+        shutil.copy(theirs, folder)
+        code, said = fsck(t, d, "--stream", "app")
+        assert code == 1 and f"{folder}/mark at" in said and "belongs to another stream" in said, said
+        assert "lost" not in said and f"{count} records waiting" in said, said
+        deliver_the_rest(t, s3, d, records["app"], [])
+        assert os.listdir(os.path.join(folder, "damaged")) == ["mark"]
+        code, said = fsck(t, d)
+        assert code == 0, said
+
+
+def test_segments_under_wrong_names_are_put_right_and_other_streams_go_on(t):
+    s3, d, records = spool_with_records(t, names=("app", "other"))
+    first, second, *_, last = [p for p in segments(d.data_dir) if "/app/" in p]
+    spare = os.path.join(os.path.dirname(first), "%020d.seg" % 77)
+    shutil.copy(second, spare)  # a copy
+    os.rename(first, first + ".x")  # and three that changed places
+    os.rename(last, first)
+    os.rename(second, last)
+    os.rename(first + ".x", second)
+    code, said = fsck(t, d)
+    assert code == 1 and "lost" not in said and "30 records waiting" in said, said
+    assert said.count("the name of another segment") + said.count("a copy of another segment") == 4, said
+    deliver_the_rest(t, s3, d, records["app"], [])
+    got = objects.lines({k: v for k, v in s3.snapshot().items() if k.startswith("other/")})
+    objects.assert_exactly_once(got, records["other"])
+    code, said = fsck(t, d)
+    assert code == 0, said
+
+
+def test_a_copy_in_the_place_of_another_segment_concerns_its_stream_only(t):
+    s3, d, records = spool_with_records(t, names=("app", "other"))
+    mine = [p for p in segments(d.data_dir) if "/app/" in p]
+    data = open(mine[1], "rb").read()
+    lost = [r for r in records["app"] if r in data]
+    shutil.copy(mine[0], mine[1])
+    code, said = fsck(t, d)
+    assert code == 1 and "a copy of another segment" in said and f"{len(lost)} records lost" in said, said
+    deliver_the_rest(t, s3, d, records["app"], lost)
+    assert os.listdir(os.path.join(os.path.dirname(mine[1]), "damaged")) == [os.path.basename(mine[1])]
     got = objects.lines({k: v for k, v in s3.snapshot().items() if k.startswith("other/")})
     objects.assert_exactly_once(got, records["other"])
 

@@ -9,6 +9,7 @@ enum { PER_FRAME = 5, FRAMES = 6 };
 
 struct seen {
     struct spool_damage damage[8];
+    char file[8][SEGMENT_NAME_BYTES];
     size_t count;
 };
 
@@ -17,7 +18,8 @@ static void note_damage(void *ctx, const struct spool_damage *d)
     struct seen *seen = ctx;
 
     assert_true(seen->count < sizeof(seen->damage) / sizeof(seen->damage[0]));
-    seen->damage[seen->count++] = *d;
+    seen->damage[seen->count] = *d;
+    snprintf(seen->file[seen->count++], sizeof(seen->file[0]), "%s", d->file);
 }
 
 static struct spool_report inspect(struct fixture *x, struct seen *seen)
@@ -181,7 +183,7 @@ static void a_damaged_frame_is_said_with_its_place_and_its_records(void **state)
     r = inspect(x, &seen);
     assert_int_equal(r.damages, 1);
     assert_int_equal(r.lost_records, PER_FRAME);
-    assert_int_equal(seen.damage[0].segment, 1);
+    assert_string_equal(seen.file[0], "00000000000000000001.seg");
     assert_int_equal(seen.damage[0].offset, (uint64_t)at - frame_header_total(&h));
     assert_int_equal(seen.damage[0].records, PER_FRAME);
     assert_int_equal(r.incoming, FRAMES * PER_FRAME);

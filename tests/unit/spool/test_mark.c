@@ -364,6 +364,165 @@ static void nor_one_that_is_the_only_one(void **state)
     check_started(x, "belongs to another stream", FRAMES * PER_FRAME);
 }
 
+/* --- a mark of another stream --------------------------------------------------------------------------------------- */
+
+/* All is delivered, the mark is set aside, and the spool has its own again. */
+static void check_mark_set_aside(struct fixture *x)
+{
+    unsigned char identity[SEGMENT_IDENTITY_BYTES];
+    struct spool_mark m;
+
+    memcpy(identity, spool_identity(x->spool), sizeof(identity));
+    close_spool(x);
+    check_inspected(x, "belongs to another stream", 0);
+    check_started(x, "mark is damaged at offset 0: it belongs to another stream", 0);
+    assert_memory_equal(spool_identity(x->spool), identity, sizeof(identity));
+    assert_true(mark_read(&file_ops_real, x->dir, &m));
+    assert_memory_equal(m.identity, identity, sizeof(identity));
+    assert_int_equal(access(path_of(x, "damaged/mark"), F_OK), 0);
+}
+
+static void put_foreign_mark(struct fixture *x, struct fixture *y)
+{
+    char *path = mem_strdup(path_of(y, "mark"));
+
+    copy_file(path, path_of(x, "mark"));
+    mem_free(path);
+    fixture_free(y);
+}
+
+static void a_mark_of_another_stream_says_nothing_about_this_one(void **state)
+{
+    struct fixture *x = *state;
+
+    put_foreign_mark(x, another_stream());
+    check_mark_set_aside(x);
+}
+
+static void nor_where_nothing_but_the_segments_contradicts_it(void **state)
+{
+    struct fixture *x = *state;
+
+    put_foreign_mark(x, another_stream());
+    assert_int_equal(unlink(path_of(x, "identity")), 0);
+    check_mark_set_aside(x);
+}
+
+/* A stream with all its records in one segment. */
+static struct fixture *with_one_segment(void)
+{
+    struct fixture *y = fixture_new(false, 64 * MIB, 0);
+
+    for (int i = 0; i < FRAMES; i++) {
+        assert_int_equal(append_some(y, "record ", PER_FRAME, NULL), SPOOL_TAKEN);
+        commit(y);
+    }
+    return y;
+}
+
+static void with_one_segment_the_identity_file_decides(void **state)
+{
+    struct fixture *x = with_one_segment(), *y = with_one_segment();
+
+    (void)state;
+    put_foreign_mark(x, y);
+    check_mark_set_aside(x);
+    fixture_free(x);
+
+    x = with_one_segment();
+    close_spool(x);
+    put_foreign(x, with_one_segment(), 1, 1);
+    check_inspected(x, "the file is missing", FRAMES * PER_FRAME);
+    check_started(x, "belongs to another stream", FRAMES * PER_FRAME);
+    fixture_free(x);
+}
+
+static void an_identity_of_another_stream_is_outvoted(void **state)
+{
+    struct fixture *x = *state, *y = another_stream();
+    char *path = mem_strdup(path_of(y, "identity"));
+    unsigned char identity[SEGMENT_IDENTITY_BYTES], noted[SEGMENT_IDENTITY_BYTES];
+
+    memcpy(identity, spool_identity(x->spool), sizeof(identity));
+    close_spool(x);
+    copy_file(path, path_of(x, "identity"));
+    mem_free(path);
+    fixture_free(y);
+    open_spool(x);
+    assert_false(x->found.damaged);
+    assert_memory_equal(spool_identity(x->spool), identity, sizeof(identity));
+    assert_true(identity_read(&file_ops_real, x->dir, noted));
+    assert_memory_equal(noted, identity, sizeof(identity));
+}
+
+/* --- right stream, wrong name --------------------------------------------------------------------------------------- */
+
+static void move_segment(struct fixture *x, uint64_t from, uint64_t to)
+{
+    char *path = mem_strdup(segment_of(x, from));
+
+    assert_int_equal(rename(path, segment_of(x, to)), 0);
+    mem_free(path);
+}
+
+static void segments_that_changed_places_change_back(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t last = newest(x);
+
+    close_spool(x);
+    move_segment(x, 1, 1000);
+    move_segment(x, last, 1);
+    move_segment(x, 2, last);
+    move_segment(x, 1000, 2);
+    check_inspected(x, "the name of another segment", 0);
+    check_started(x, "the name of another segment", 0);
+}
+
+static void a_segment_that_was_renamed_has_its_name_back(void **state)
+{
+    static const uint64_t TO[] = {3000, 4000};
+    struct fixture *x = *state;
+    uint64_t last = newest(x);
+
+    close_spool(x);
+    move_segment(x, 2, TO[0]);
+    move_segment(x, last, TO[1]);
+    check_inspected(x, "the name of another segment", 0);
+    check_started(x, "the name of another segment", 0);
+    assert_int_equal(access(segment_of(x, TO[0]), F_OK), -1);
+    assert_int_equal(access(segment_of(x, TO[1]), F_OK), -1);
+    assert_true(newest(x) < TO[0]);
+}
+
+static void a_copy_is_set_aside(void **state)
+{
+    struct fixture *x = *state;
+    char *path = mem_strdup(segment_of(x, 2));
+
+    close_spool(x);
+    copy_file(path, segment_of(x, 5000));
+    mem_free(path);
+    check_inspected(x, "it is a copy of another segment", 0);
+    check_started(x, "it is a copy of another segment", 0);
+    assert_int_equal(access(segment_of(x, 5000), F_OK), -1);
+    assert_true(is_kept(x));
+}
+
+static void a_copy_in_the_place_of_another_is_set_aside_and_that_one_missed(void **state)
+{
+    struct fixture *x = *state;
+    const struct segment *second = x->spool->segments[1];
+    uint64_t number = second->number, lost = second->end - second->first;
+    char *path = mem_strdup(segment_of(x, newest(x)));
+
+    close_spool(x);
+    copy_file(path, segment_of(x, number));
+    mem_free(path);
+    check_inspected(x, "the file is missing", lost);
+    check_started(x, "it is a copy of another segment", lost);
+}
+
 /* --- what is no file ------------------------------------------------------------------------------------------------ */
 
 static void refused(struct fixture *x)
@@ -523,6 +682,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(nor_one_in_the_place_of_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(nor_one_that_has_another_number_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(nor_one_that_is_the_only_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mark_of_another_stream_says_nothing_about_this_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(nor_where_nothing_but_the_segments_contradicts_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_one_segment_the_identity_file_decides, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_identity_of_another_stream_is_outvoted, setup, teardown),
+        cmocka_unit_test_setup_teardown(segments_that_changed_places_change_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_segment_that_was_renamed_has_its_name_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_copy_is_set_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_copy_in_the_place_of_another_is_set_aside_and_that_one_missed, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_named_like_a_segment_and_is_no_file_is_refused_in_words, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_also_another_file_gives_way_to_mark_and_reserve, setup, teardown),

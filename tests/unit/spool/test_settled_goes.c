@@ -156,7 +156,7 @@ static void check_readable(struct fixture *x, const struct batch *b)
 static void count_damage(void *ctx, const struct spool_damage *d)
 {
     (void)ctx;
-    fail_msg("segment %llu at %llu: %s", (unsigned long long)d->segment, (unsigned long long)d->offset, d->what);
+    fail_msg("%s at %llu: %s", d->file, (unsigned long long)d->offset, d->what);
 }
 
 /* What waits can be read: now, and by a start after a crash; and fsck finds nothing. */
