@@ -5,6 +5,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/cli.h"
 #include "pipeline/engine.h"
+#include "pipeline/process_limits.h"
 #include "pipeline/progress.h"
 #include "pipeline/way_out.h"
 
@@ -294,13 +295,14 @@ static int run_engine(struct run *r)
     return rc;
 }
 
-/* The signals first: all threads leave them to one. */
+/* What the process may have, before it takes any of it; then the signals: all threads leave them to one. */
 static int run_settings(struct run *r)
 {
     int rc = CLI_FAILED;
     struct err e;
 
-    if (way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 || log_start(&e) < 0)
+    if (process_check_descriptors(r->settings, r->once, &e) < 0 || process_check_memory(r->settings, &e) < 0 ||
+        way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 || log_start(&e) < 0)
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_engine(r);

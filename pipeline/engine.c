@@ -6,10 +6,10 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/delivery_loop.h"
-#include "pipeline/descriptors.h"
 #include "pipeline/inputs/api.h"
 #include "pipeline/inputs/loop.h"
 #include "pipeline/orphans.h"
+#include "pipeline/process_limits.h"
 #include "pipeline/stream.h"
 
 #include <malloc.h>
@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 struct engine_input {
@@ -94,15 +93,9 @@ static void on_input_finished(void *ctx)
  * be in use at once is bounded by the budgets), and by two arenas only, because each keeps what it has to itself. */
 static void prepare_process(void)
 {
-    struct rlimit files;
-
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_MMAP_THRESHOLD, ENGINE_MALLOC_KEEPS);
     mallopt(M_TRIM_THRESHOLD, ENGINE_MALLOC_KEEPS);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
 }
 
 static size_t core_count(void)
@@ -112,33 +105,12 @@ static size_t core_count(void)
     return n > 0 ? (size_t)n : 1;
 }
 
-static size_t open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n > 3 ? n - 3 : 0; /* "." and ".." and the folder's own */
-}
-
 static void share_descriptors(struct engine *en)
 {
-    const struct settings *s = en->settings;
-    struct descriptor_needs n = {.open = open_descriptors(), .threads = 2 * core_count(), .streams = s->stream_count};
-    struct descriptor_shares shares;
-    struct rlimit files;
+    struct descriptor_needs n = process_descriptors(en->settings, en->once);
+    struct descriptor_shares shares = descriptors_share(&n);
 
-    n.limit = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < SIZE_MAX ? (size_t)files.rlim_cur : SIZE_MAX;
-    for (size_t i = 0; i < s->stream_count; i++) {
-        n.inputs += s->streams[i].input_count;
-        n.deliveries += (size_t)s->streams[i].in_flight;
-    }
-    en->api_conf = s->api;
-    n.connections = s->api_used && !en->once ? (size_t)s->api.connections : 0;
-    shares = descriptors_share(&n);
+    en->api_conf = en->settings->api;
     budget_init(&en->descriptors, shares.tail);
     if (shares.connections == n.connections)
         return;

@@ -6,6 +6,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/orphans.h"
+#include "pipeline/process_limits.h"
 #include "pipeline/settings_sink.h"
 
 #include <errno.h>
@@ -115,6 +116,18 @@ static void check_addresses(struct check *c)
         close(admin.fd);
 }
 
+/* --- the process ----- */
+
+static void check_process(struct check *c)
+{
+    struct err e;
+
+    if (process_check_descriptors(c->s, false, &e) < 0)
+        finding(c, settings_place(c->s, "streams", NULL), &e);
+    if (process_check_memory(c->s, &e) < 0)
+        finding(c, settings_place(c->s, "limits", "memory"), &e);
+}
+
 /* --- streams -------------------------------------------------------------------------------------------------------
  */
 
@@ -155,6 +168,7 @@ void settings_check(const struct settings *s, struct cfg_errors *found)
 {
     struct check c = {.s = s, .found = found};
 
+    check_process(&c);
     check_data_dir(&c);
     check_orphans(&c);
     check_addresses(&c);

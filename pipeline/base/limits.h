@@ -534,12 +534,21 @@
 #define ENGINE_MALLOC_KEEPS (32 * (int)MIB)
 /* Descriptors that are kept from the inputs: for locks, event loops, pipes to wake them (a walk through folders has one open for each
  * level); per thread; per stream, for the segment that is written, its spare, a checkpoint's new one; per delivery, for a connection
- * and what its resolver is woken by, a segment, a temporary body; for the admin server. */
+ * and what its resolver is woken by, a segment, a temporary body; for the admin server. And the fewest that a tail (a file and a
+ * folder at a time) and the admin server can do with. */
 #define DESCRIPTORS_ENGINE       24
 #define DESCRIPTORS_PER_THREAD   3
 #define DESCRIPTORS_PER_STREAM   3
 #define DESCRIPTORS_PER_DELIVERY 5
 #define DESCRIPTORS_ADMIN        16
+#define DESCRIPTORS_PER_INPUT    2
+#define DESCRIPTORS_ADMIN_LEAST  2
+
+/* Address space: of the program with its libraries and small things; threads besides workers and loops of the API: its own few, for
+ * names, for writes to files; a stack where the system sets no limit to it. */
+#define PROCESS_PROGRAM_BYTES (64 * MIB)
+#define PROCESS_THREADS       12U
+#define PROCESS_STACK_BYTES   (8 * MIB)
 
 /* Behind the grace time, for threads to end in order. */
 #define WAY_OUT_STOP_TIME (1 * NSEC_PER_SEC)

@@ -74,6 +74,26 @@ static void without_an_api_all_is_for_files(void **state)
     assert_int_equal(s.tail, with.tail + with.connections);
 }
 
+static void the_least_is_what_one_delivery_of_each_stream_needs(void **state)
+{
+    struct descriptor_needs n = needs(0);
+    struct descriptor_shares s;
+    size_t least = descriptors_least(&n), more;
+
+    (void)state;
+    n.limit = least;
+    s = descriptors_share(&n);
+    assert_true(s.connections >= 1);
+    n.streams++;
+    more = descriptors_least(&n);
+    assert_true(more >= least + 5);
+    n.inputs++;
+    assert_true(descriptors_least(&n) >= more + 2);
+    n.open++;
+    n.connections = 0;
+    assert_true(descriptors_least(&n) < least + 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +102,7 @@ int main(void)
         cmocka_unit_test(with_none_nobody_gets_many),
         cmocka_unit_test(more_streams_than_descriptors),
         cmocka_unit_test(without_an_api_all_is_for_files),
+        cmocka_unit_test(the_least_is_what_one_delivery_of_each_stream_needs),
     };
 
     return cmocka_run_group_tests_name("descriptors", tests, NULL, NULL);
