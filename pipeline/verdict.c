@@ -6,19 +6,18 @@
 #include "transforms/unzstd.h"
 
 /* As much as fits: a body of any size must not cost more. */
-static struct slice unpack(struct slice packed, struct buf *out)
+static int unpack(struct slice packed, struct buf *out)
 {
     struct err e;
 
     if (gunzip_looks_so(packed)) {
         struct gunzip *g = gunzip_new();
+        int rc = gunzip_all(g, packed, out, &e);
 
-        (void)!gunzip_all(g, packed, out, &e);
         gunzip_free(&g);
-    } else if (unzstd_looks_so(packed)) {
-        (void)!unzstd_all(packed, out, &e);
+        return rc;
     }
-    return buf_slice(out);
+    return unzstd_looks_so(packed) ? unzstd_all(packed, out, &e) : -1;
 }
 
 static struct answer_sent look_into(const struct verdict_sent *sent, struct buf *unpacked)
@@ -26,10 +25,14 @@ static struct answer_sent look_into(const struct verdict_sent *sent, struct buf 
     struct answer_sent out = {.request = sent->request};
 
     buf_init(unpacked, BODY_MEMORY_MAX);
-    if (sent->body)
+    if (sent->body) {
         out.body = body_memory_slice(sent->body);
-    if (sent->encoding && out.body.n > 0)
-        out.body = unpack(out.body, unpacked);
+        out.unseen = out.body.n < body_size(sent->body);
+    }
+    if (sent->encoding && out.body.n > 0) {
+        out.unseen = unpack(out.body, unpacked) != 0;
+        out.body = buf_slice(unpacked);
+    }
     return out;
 }
 

@@ -4,11 +4,10 @@
 #include "sinks/answer_clean.h"
 
 #include "pipeline/base/base64.h"
-#include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/base/mem.h"
 #include "pipeline/base/utf8.h"
+#include "sinks/answer_match.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -19,15 +18,8 @@
 #define DOTS "..."
 /* Shorter credentials would be found everywhere. */
 #define SECRET_MIN ((size_t)4)
-/* What is also in the body is a quote from so many bytes on; where it is only words, which may be common, from PROSE_MIN on. */
-#define GRAM      ((size_t)8)
-#define PROSE_MIN ((size_t)12)
-/* Single words are looked for from here on, but only so many: each goes through the body. */
-#define WORD_MIN  ((size_t)4)
-#define WORDS_MAX 8
-/* As base64, which is compared in whole groups of three bytes. */
-#define BASE64_BYTES ((size_t)9)
-#define BASE64_CHARS ((size_t)12)
+/* Values of a query are looked for from here on. */
+#define QUERY_MIN ((size_t)8)
 
 /* For people: a line, not a page. */
 #define TOLD_MAX ((size_t)240)
@@ -207,220 +199,18 @@ static void cut_quotes(struct marks *m)
 }
 
 /* --- what is in the body ---------------------------------------------------------------------------------------------
- * All pieces of GRAM bytes of what was said, as they are, in base64 and without the escapes of an address, go into a table; then the
- * body is gone through, and once more as who reads its JSON sees it. A filter of one bit per hash value sends nearly all of the body
- * past the table. */
+ */
 
-#define SLOTS       4096 /* a power of two, more than 3 * ANSWER_SAID_MAX */
-#define FILTER_BITS 16
-
-struct gram {
-    uint64_t bytes;
-    uint16_t at;     /* in what was said */
-    uint16_t covers; /* so many bytes of it; 0: an empty slot */
-    bool base64;
-};
-
-struct grams {
-    struct gram slot[SLOTS];
-    uint64_t filter[(1U << FILTER_BITS) / 64];
-};
-
-static uint32_t hash_of(uint64_t bytes)
-{
-    return (uint32_t)((bytes * 0x9e3779b97f4a7c15ULL) >> (64 - FILTER_BITS));
-}
-
-static uint64_t load(const char *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-static void add_gram(struct grams *g, const char *bytes, size_t at, size_t covers, bool base64)
-{
-    uint64_t v = load(bytes);
-    uint32_t h = hash_of(v), i = h & (SLOTS - 1);
-
-    while (g->slot[i].covers)
-        i = (i + 1) & (SLOTS - 1);
-    g->slot[i] = (struct gram){.bytes = v, .at = (uint16_t)at, .covers = (uint16_t)covers, .base64 = base64};
-    g->filter[h / 64] |= 1ULL << (h % 64);
-}
-
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* `card%3D4111+1111` is a quote of `card=4111 1111`. */
-static void add_unescaped(struct grams *g, const struct marks *m)
-{
-    char plain[ANSWER_SAID_MAX];
-    size_t from[ANSWER_SAID_MAX + 1], n = 0;
-
-    for (size_t i = 0; i < m->n; n++) {
-        int high = m->s[i] == '%' && i + 2 < m->n ? hex_value(m->s[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(m->s[i + 2]) : -1;
-
-        from[n] = i;
-        plain[n] = (char)(low >= 0 ? high << 4 | low : m->s[i] == '+' ? ' ' : m->s[i]);
-        i += low >= 0 ? 3 : 1;
-    }
-    from[n] = m->n;
-    for (size_t i = 0; i + GRAM <= n; i++)
-        if (memcmp(plain + i, m->s + from[i], GRAM) != 0)
-            add_gram(g, plain + i, from[i], from[i + GRAM] - from[i], false);
-}
-
-static void fill_grams(struct grams *g, const struct marks *m)
-{
-    char code[BASE64_CHARS];
-
-    add_unescaped(g, m);
-    for (size_t i = 0; i + GRAM <= m->n; i++)
-        add_gram(g, m->s + i, i, GRAM, false);
-    for (size_t i = 0; i + BASE64_BYTES <= m->n; i++) {
-        base64_encode(slice_of(m->s + i, BASE64_BYTES), code);
-        add_gram(g, code, i, BASE64_BYTES, true);
-    }
-}
-
-/* The body at `p` begins with the gram; for base64 its last characters are compared, too. */
-static bool fits(const struct gram *g, const struct marks *m, const char *p, size_t left)
-{
-    char code[BASE64_CHARS];
-
-    if (!g->base64)
-        return true;
-    base64_encode(slice_of(m->s + g->at, BASE64_BYTES), code);
-    return left >= BASE64_CHARS && memcmp(p, code, BASE64_CHARS) == 0;
-}
-
-static void find_in(struct slice body, const struct grams *g, const struct marks *m, bool *found)
-{
-    for (size_t at = 0; at + GRAM <= body.n; at++) {
-        uint64_t v = load(body.p + at);
-        uint32_t h = hash_of(v);
-
-        if (!(g->filter[h / 64] >> (h % 64) & 1))
-            continue;
-        for (uint32_t i = h & (SLOTS - 1); g->slot[i].covers; i = (i + 1) & (SLOTS - 1))
-            if (g->slot[i].bytes == v && fits(&g->slot[i], m, body.p + at, body.n - at))
-                memset(found + g->slot[i].at, true, g->slot[i].covers);
-    }
-}
-
-/* One character of a JSON text, its escape undone: how many bytes of `in` it is; the bytes it stands for go to `out`. Half of a
- * pair of surrogates is left as it is written. */
-static size_t unescape(struct slice in, char out[UTF8_MAX], size_t *n)
-{
-    static const char NAMES[] = "nrtbf", MEANT[] = "\n\r\t\b\f";
-    const char *name;
-    uint32_t c = 0;
-
-    *n = 1;
-    out[0] = in.p[0];
-    if (in.p[0] != '\\' || in.n < 2)
-        return 1;
-    if (in.p[1] != 'u') {
-        name = memchr(NAMES, in.p[1], sizeof(NAMES) - 1);
-        out[0] = name ? MEANT[name - NAMES] : in.p[1];
-        return 2;
-    }
-    for (size_t i = 2; i < 6; i++) {
-        if (i >= in.n || hex_value(in.p[i]) < 0)
-            return 1;
-        c = c << 4 | (uint32_t)hex_value(in.p[i]);
-    }
-    if (c >= 0xd800 && c < 0xe000)
-        return 1;
-    *n = utf8_put(c, out);
-    return 6;
-}
-
-/* A piece at a time; as much of the one before stays in front as a gram needs that lies across both. */
-static void find_in_json(struct slice body, const struct grams *g, const struct marks *m, bool *found)
-{
-    char window[4096];
-    size_t n = 0, wrote;
-
-    if (!memchr(body.p, '\\', body.n))
-        return;
-    for (size_t i = 0; i < body.n; n += wrote) {
-        if (n + UTF8_MAX > sizeof(window)) {
-            find_in(slice_of(window, n), g, m, found);
-            memmove(window, window + n - BASE64_CHARS, BASE64_CHARS);
-            n = BASE64_CHARS;
-        }
-        i += unescape(slice_of(body.p + i, body.n - i), window + n, &wrote);
-    }
-    find_in(slice_of(window, n), g, m, found);
-}
-
-/* Chance gives common words; figures, signs and capitals within words it gives seldom. */
-static bool is_odd(const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (isdigit((unsigned char)p[i]) ||
-            (i > 0 && isupper((unsigned char)p[i]) && isalpha((unsigned char)p[i - 1])) ||
-            (i > 0 && i + 1 < n && ispunct((unsigned char)p[i]) && is_word_byte(p[i - 1]) && is_word_byte(p[i + 1])))
-            return true;
-    return false;
-}
-
-static bool stands_alone(struct slice in, const char *at, size_t n)
-{
-    return (at == in.p || !is_word_byte(at[-1])) && (at + n == in.p + in.n || !is_word_byte(at[n]));
-}
-
-static bool is_word_of(struct slice body, const char *word, size_t n)
-{
-    const char *p = body.p, *end = body.p + body.n;
-
-    while ((p = memmem(p, (size_t)(end - p), word, n)) && !stands_alone(body, p, n))
-        p++;
-    return p != NULL;
-}
-
-/* Odd words that are too short for a gram: hunter2. */
-static void cut_short_words(struct marks *m, struct slice body)
-{
-    unsigned looked_for = 0;
-
-    if (body.n == 0)
-        return;
-    for (size_t i = 0, end; i < m->n; i = end + 1) {
-        for (end = i; end < m->n && is_word_byte(m->s[end]);)
-            end++;
-        if (end - i < WORD_MIN || end - i >= GRAM || m->of[i] == CUT || !is_odd(m->s + i, end - i))
-            continue;
-        if (looked_for++ < WORDS_MAX && is_word_of(body, m->s + i, end - i))
-            mark(m, i, end, CUT);
-    }
-}
-
-static void cut_what_was_sent(struct marks *m, struct slice body)
+static void cut_what_was_sent(struct marks *m, const struct answer_sent *sent)
 {
     bool found[ANSWER_SAID_MAX + 1] = {false};
-    struct grams *g;
 
-    if (body.n < GRAM || m->n < GRAM)
-        return;
-    g = mem_alloc(sizeof(*g));
-    fill_grams(g, m);
-    find_in(body, g, m, found);
-    find_in_json(body, g, m, found);
-    mem_free(g);
-    for (size_t i = 0, end; i < m->n; i = end + 1) {
-        end = i;
-        while (found[end])
-            end++;
-        if (end > i && (end - i >= PROSE_MIN || is_odd(m->s + i, end - i)))
-            mark(m, i + (m->s[i] == ' '), end - (m->s[end - 1] == ' '), CUT);
-    }
+    answer_match(slice_of(m->s, m->n), sent->body, found);
+    if (sent->unseen)
+        answer_match_unseen(slice_of(m->s, m->n), found);
+    for (size_t i = 0; i < m->n; i++)
+        if (found[i])
+            mark(m, i, i + 1, CUT);
 }
 
 /* --- credentials -----------------------------------------------------------------------------------------------------
@@ -493,7 +283,7 @@ static void cut_query(struct marks *m, const char *url)
     while (p && (p = strchr(p, '='))) {
         size_t n = strcspn(++p, "&#");
 
-        if (n >= GRAM)
+        if (n >= QUERY_MIN)
             cut_each(m, slice_of(p, n));
     }
 }
@@ -519,8 +309,7 @@ void answer_clean(const char *said, const struct answer_sent *sent, char *out, s
 
     marks_init(&m, said);
     cut_quotes(&m);
-    cut_what_was_sent(&m, sent->body);
-    cut_short_words(&m, sent->body);
+    cut_what_was_sent(&m, sent);
     cut_secrets(&m, sent->request);
     write_out(&m, out, size);
 }

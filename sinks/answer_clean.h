@@ -3,10 +3,9 @@
  * Cut out, each time replaced by three dots, are
  *   - quotes: what stands in quotation marks, brackets and braces, and behind phrases that lead up to a quote; but for names
  *     that are of the destination and not of a record (index [logs], user [writer])
- *   - whatever is also in the body that was sent, as it stands, in base64, or with the escapes of JSON or of an address, where it is
- *     long enough not to be chance
+ *   - whatever is also in the body that was sent (answer_match.h); where that cannot be looked into, all words that are not common in
+ *     error texts
  *   - the credentials of the request. These also for the backup.
- * What is left may still hold a word of a record where the body cannot be looked into: it is in a file.
  *
  * Threads    pure functions.
  */
@@ -21,6 +20,7 @@
 struct answer_sent {
     const struct http_request *request;
     struct slice body; /* not compressed */
+    bool unseen;       /* there is more of it than `body` has */
 };
 
 /* For people. Cut to size. */

@@ -4,6 +4,7 @@ answer, and what is not."""
 import base64
 import gzip
 import json
+import re
 
 import backups
 from common import numbered_lines, stream
@@ -159,8 +160,13 @@ def test_the_words_of_an_answer_are_in_log_page_and_backup(t):
 
 # --- what is not told ------------------------------------------------------------------------------------------------
 
-RECORD = b'{"card":"4111-1111-1111-1111","n":"not a number"}'
-PIECES = (b"4111-1111", b"not a number", base64.b64encode(b"4111-1111-1111")[:12])
+RECORD = b'{"card":"4111-1111-1111-1111","n":"not a number","who":"Eva \\"Bob\\"","pin":80317}'
+PIECES = (b"4111-1111", b"not a number", base64.b64encode(b"4111-1111-1111")[:12], b"80317")
+NAMES = ("eva", "bob")  # in any letter case
+
+
+def echo_words(_handler, _body):
+    return 503, b"cannot take EVA or bob with 80317", {}
 
 
 def echo_plain(_handler, body):
@@ -211,6 +217,9 @@ def test_records_and_credentials_that_an_answer_repeats_stay_out_of_log_page_and
         "array": http(echo_plain, format="json_array"),
         "decoded": http(echo_decoded, format="firehose"),
         "gzipped": http(echo_gzip, format="lines"),
+        "words": http(echo_words, format="lines"),
+        "words-base64": http(echo_words, format="firehose"),
+        "words-gzip": http(echo_words, format="firehose"),
         "headers": http(echo_headers, "/put?api=a-key-in-the-address", format="lines", auth={"bearer": "t0ken-of-ours"}),
         "basic": http(echo_headers, format="lines", auth={"basic": {"username": "u", "password": "pass-of-ours"}}),
         "loki": http(refuse_for_good, preset="loki"),
@@ -218,7 +227,7 @@ def test_records_and_credentials_that_an_answer_repeats_stay_out_of_log_page_and
         "whole": elastic(whole_request),
     }
     streams = {name: stream(to, interval="0s") for name, to in destinations.items()}
-    streams["gzipped"]["compression"] = "gzip"
+    streams["gzipped"]["compression"] = streams["words-gzip"]["compression"] = "gzip"
     for name in ("plain", "mapping", "loki"):
         streams[name + "-kept"] = stream(destinations[name], interval="0s", retry={"duration": "0s"},
                                          backup=backup_of(t, name))
@@ -240,6 +249,9 @@ def test_records_and_credentials_that_an_answer_repeats_stay_out_of_log_page_and
         for secret in secrets:
             lines = [line for line in text.splitlines() if secret in line]
             assert not lines, f"{secret} is in {place}: {lines[0]}"
+        for name in NAMES:
+            found = re.search(rf"(?i)\b{name}\b", text)
+            assert not found, f"{name} is in {place}: {text[max(0, found.start() - 100):][:200]}"
     assert "failed to parse field [n] of type [long]" in d.log_text(), "what is left still helps"
     d.expect_exit = 1
     d.stop()

@@ -81,8 +81,15 @@ static void what_is_also_in_the_body_is_cut_out(void **state)
         {"cannot take user=alice card=4111-1111 here", "cannot take ... here"},
         {"cannot take 4111-1111 here", "cannot take ... here"},
         {"the quick brown fox", "..."},
-        {"see the quick", "see the quick"}, /* common words */
-        {"bad value hunter2 there", "bad value ... there"},
+        {"see the quick", "see the ..."},
+        {"no such second", "no such second"}, /* common in error texts */
+        {"bad pw: Hunter2", "bad pw: ..."},   /* letter case */
+        {"BROWN is no colour", "... is no colour"},
+        {"a fox", "a ..."},
+        {"ALI is no user", "... is no user"}, /* cut off */
+        {"code 411 of card", "code ... of ..."},
+        {"row SECOND\xc3\x89LINE", "row ..."},
+        {"bad value hunter2 here", "bad value ... here"},
         {"bad value hunter23 or xhunter2", "bad value hunter23 or xhunter2"},
         {"TOPSECRET is no number", "... is no number"},
         {"SECRET is no number", "... is no number"},
@@ -111,6 +118,55 @@ static void a_quote_of_what_was_sent_in_base64_is_cut_out(void **state)
         snprintf(said, sizeof(said), "no JSON: password is hunter-2-and-more, and");
         if (strstr(clean(said, code), "hunter"))
             fail_msg("%zu: `%s`", shift, clean(said, code));
+    }
+}
+
+/* Short words and numbers of records in base64, as Firehose's requests have them, whatever the letter case. */
+static void words_and_numbers_in_base64_are_cut_out(void **state)
+{
+    static const struct {
+        const char *record, *said, *want;
+    } CASES[] = {
+        {"{\"pin\":4711,\"who\":\"Bob\"}", "no pin 4711 of bob here", "no ... ... of ... here"},
+        {"{\"pin\":4711,\"who\":\"Bob\"}", "BOB and 4712", "... and 4712"},
+        {"Eva", "eva is no JSON", "... is no JSON"},
+        {"12345", "number 12345 is too large", "number ... is too large"},
+        {"{\"s\":\"\\u00c9va\\nMia \\\"Leo\\\"\"}", "\xc3\xa9va, mia, LEO", "..., ..., ..."},
+        {"a=%3DErika", "no erika", "no ..."},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        for (size_t before = 0; before < 2; before++) {
+            char body[512], code[256] = {0};
+
+            base64_encode(slice_str(CASES[i].record), code);
+            snprintf(body, sizeof(body), "{\"requestId\":\"r\",\"records\":[%s{\"data\":\"%s\"}]}",
+                     before ? "{\"data\":\"eA==\"}," : "", code);
+            if (strcmp(clean(CASES[i].said, body), CASES[i].want) != 0)
+                fail_msg("`%s`: `%s`, not `%s`", CASES[i].said, clean(CASES[i].said, body), CASES[i].want);
+        }
+}
+
+/* Where the body lies in a file, only the words stay that servers make error texts of. */
+static void of_a_body_that_is_not_seen_common_words_stay(void **state)
+{
+    static const struct {
+        const char *said, *want;
+    } CASES[] = {
+        {"NoSuchBucket: The specified bucket does not exist", "NoSuchBucket: The specified bucket does not exist"},
+        {"cannot parse Erika, 4711", "cannot parse ..., ..."},
+        {"document_parsing_exception: [1:7] erikaBob", "document_parsing_exception: [...] ..."},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        const struct answer_sent sent = {.unseen = true};
+        char out[256];
+
+        answer_clean(CASES[i].said, &sent, out, sizeof(out));
+        if (strcmp(out, CASES[i].want) != 0)
+            fail_msg("`%s`: `%s`, not `%s`", CASES[i].said, out, CASES[i].want);
     }
 }
 
@@ -248,6 +304,8 @@ int main(void)
         cmocka_unit_test(quotes_are_cut_out),
         cmocka_unit_test(what_is_also_in_the_body_is_cut_out),
         cmocka_unit_test(a_quote_of_what_was_sent_in_base64_is_cut_out),
+        cmocka_unit_test(words_and_numbers_in_base64_are_cut_out),
+        cmocka_unit_test(of_a_body_that_is_not_seen_common_words_stay),
         cmocka_unit_test(a_quote_with_other_escapes_is_cut_out),
         cmocka_unit_test(a_quote_across_two_pieces_of_an_escaped_body_is_cut_out),
         cmocka_unit_test(a_shared_piece_is_found_wherever_it_stands),
