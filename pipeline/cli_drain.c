@@ -3,6 +3,7 @@
  * --to runs the stream once more, under its old name and with its own spool, but as another stream of the file delivers: so
  * whatever was fixed keeps its names, what fails is retried, backed up and resumed as always, and an interrupted drain is
  * a stopped run. --print only reads. */
+#include "config/words.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/cli.h"
@@ -10,6 +11,7 @@
 #include "pipeline/orphans.h"
 #include "pipeline/spool/spool.h"
 
+#include <dirent.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,7 +86,72 @@ static void print_orphans(const struct orphans *found)
     }
 }
 
-/* 0 when there is something to drain; else an exit code with the reason said. */
+static int no_such_target(const struct drain *d, const struct settings *s)
+{
+    struct words w;
+    char hint[600];
+
+    words_init(&w, d->to);
+    for (size_t i = 0; i < s->stream_count; i++)
+        words_add(&w, s->streams[i].name);
+    fprintf(stderr, "sluice drain: %s has no stream `%s`; %s\n", s->path, d->to, words_hint(&w, hint, sizeof(hint)));
+    return CLI_USAGE;
+}
+
+/* The names of the folders in data_dir/streams. To be freed with free_names(). */
+static char **spools_of(const struct settings *s, size_t *count)
+{
+    char *folder = mem_printf("%s/streams", s->data_dir), **names = NULL;
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    *count = 0;
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        names = mem_grow(names, *count + 1, sizeof(*names));
+        names[(*count)++] = mem_strdup(entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    mem_free(folder);
+    return names;
+}
+
+static void free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        mem_free(names[i]);
+    mem_free(names);
+}
+
+/* Nothing waits under this name: a stream that has delivered everything, or none at all. */
+static int nothing_to_drain(const struct drain *d, const struct settings *s, const struct orphans *found)
+{
+    size_t count;
+    char **names = spools_of(s, &count), hint[600];
+    struct words w;
+    bool known = false;
+
+    words_init(&w, d->name);
+    for (size_t i = 0; i < count; i++) {
+        known |= strcmp(names[i], d->name) == 0;
+        if (!settings_stream(s, names[i]))
+            words_add(&w, names[i]);
+    }
+    if (known)
+        fprintf(d->print ? stderr : stdout, "stream %s: nothing waits in %s\n", d->name, s->data_dir);
+    else
+        fprintf(stderr, "sluice drain: %s has no stream `%s`%s%s\n", s->data_dir, d->name, w.count ? "; " : "",
+                w.count ? words_hint(&w, hint, sizeof(hint)) : "");
+    if (found->count)
+        fprintf(stderr, "not in %s, with records in data_dir:\n", s->path);
+    print_orphans(found);
+    free_names(names, count);
+    return known ? CLI_DONE : CLI_USAGE;
+}
+
+/* 0 when there is something to drain, or *nothing; else an exit code with the reason said. */
 static int check_name(const struct drain *d, const struct settings *s, bool *nothing)
 {
     struct orphans found;
@@ -96,16 +163,11 @@ static int check_name(const struct drain *d, const struct settings *s, bool *not
         fprintf(stderr, "sluice drain: stream `%s` is in %s: `sluice run` delivers what it holds\n", d->name, s->path);
         return CLI_USAGE;
     }
-    if (d->to && !settings_stream(s, d->to)) {
-        fprintf(stderr, "sluice drain: %s has no stream `%s`\n", s->path, d->to);
-        return CLI_USAGE;
-    }
+    if (d->to && !settings_stream(s, d->to))
+        return no_such_target(d, s);
     orphans_find(s, &found);
     if (!orphans_named(&found, d->name)) {
-        fprintf(d->print ? stderr : stdout, "stream %s: nothing waits in %s\n", d->name, s->data_dir);
-        if (found.count)
-            fprintf(stderr, "not in %s, with records in data_dir:\n", s->path);
-        print_orphans(&found);
+        rc = nothing_to_drain(d, s, &found);
         *nothing = true;
     } else if (orphans_named(&found, d->name)->trouble) {
         orphan_describe(orphans_named(&found, d->name), text, sizeof(text));

@@ -132,8 +132,11 @@ def test_drain_refuses_what_it_should_not_do(t):
         (("drain", "old"), 2, "--to STREAM"),
         (("drain", "old", "--to", "nowhere"), 2, "no stream `nowhere`"),
         (("drain", "new", "--print"), 2, "`sluice run` delivers"),
-        (("drain", "../old", "--print"), 0, "nothing waits"),
-        (("drain", "odl", "--to", "new"), 0, "old holds 10 records"),
+        (("drain", "../old", "--print"), 2, "no stream `../old`"),
+        (("drain", "odl", "--to", "new"), 2, "old holds 10 records"),
+        (("drain", "odl", "--print"), 2, "did you mean `old`?"),
+        (("drain", "unheard-of", "--to", "new"), 2, "known here: old"),
+        (("drain", "old", "--to", "nww"), 2, "did you mean `new`?"),
         (("drain", "odl", "--to", "nowhere"), 2, "no stream `nowhere`"),
     ):
         code, out, err = sluice(t, d, *args)
