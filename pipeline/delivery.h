@@ -123,6 +123,7 @@ struct delivery {
         *stuck; /* records that cannot be made, while there is no backup for them; tried again when all else is done */
     size_t stuck_count, stuck_at;
     char too_large[256]; /* why the only record of the piece is given up */
+    bool in_memory;      /* the piece is one record, and the disk has no room for what is made of it */
     uint64_t budgeted;   /* bytes taken for what the transform made */
     struct sources sources;
     struct delivery_made made;

@@ -54,7 +54,7 @@ static void want_turn(struct delivery *d)
 bool delivery_transform(struct delivery *d)
 {
     struct delivery_host *h = d->host;
-    uint64_t bytes = stage_memory(d->piece.bytes);
+    uint64_t bytes = d->in_memory ? TRANSFORM_LONE_MEMORY + LONE_BODY_MEMORY_MAX : stage_memory(d->piece.bytes);
 
     if (!delivery_loop_take_memory(h->loop, bytes))
         return false;
@@ -68,6 +68,7 @@ bool delivery_transform(struct delivery *d)
     d->transform.stream = h->conf->name;
     d->transform.tmp_dir = h->loop->tmp_dir;
     d->transform.now = h->loop->wall;
+    d->transform.in_memory = d->in_memory;
     d->transform.too_large = d->too_large[0] ? d->too_large : NULL;
     h->loop->ops->work(h->loop, &d->transform_job);
     return true;
@@ -119,6 +120,7 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
                   KS("code", code), KS("cause", message), KS("hint", hint), KI("retry_ms", wait / NSEC_PER_MSEC));
     stage_transform_release(&d->transform);
     give_memory_back(d);
+    d->in_memory = false;
     if (!d->host->single)
         end_turn(d);
     wait_until(d, wait);
@@ -143,6 +145,7 @@ static bool choose_piece(struct delivery *d)
     uint64_t left = d->seal.last + 1 - d->next_piece;
 
     d->too_large[0] = '\0';
+    d->in_memory = false;
     if (left > 0)
         set_piece(d, d->next_piece, d->next_piece + (left < d->piece_records ? left : d->piece_records) - 1);
     else if (d->stuck_count > 0)
@@ -270,6 +273,17 @@ void delivery_transform_waits(struct delivery *d, enum delivery_part part)
     trim_budget(d);
 }
 
+/* What is made of one record needs no disk when there is memory for it. Perhaps only its delivery makes room there. */
+static void make_in_memory(struct delivery *d)
+{
+    struct err e = d->transform.err;
+
+    d->in_memory = true;
+    give_memory_back(d);
+    if (!delivery_transform(d))
+        pause_transform(d, "TransformFailed", e.msg, "free space on the disk of data_dir, or raise `limits.memory`");
+}
+
 static void cannot_be_made(struct delivery *d)
 {
     const struct err *e = &d->transform.err;
@@ -286,6 +300,8 @@ static void cannot_be_made(struct delivery *d)
         transform_now(d);
     } else if (too_much) {
         set_aside(d);
+    } else if (no_space && !d->in_memory) {
+        make_in_memory(d);
     } else {
         pause_transform(d, "TransformFailed", e->msg, no_space ? "free space on the disk of data_dir" : "");
     }

@@ -27,12 +27,12 @@ static uint64_t with_slack(uint64_t bytes)
     return bytes + bytes / 16 + 4 * KIB;
 }
 
-struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max)
+struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max, size_t memory)
 {
     struct record_list *l = mem_alloc(sizeof(*l));
 
     l->max = max;
-    l->body = body_new(tmp_dir, BODY_MEMORY_MAX);
+    l->body = body_new(tmp_dir, memory);
     body_expect(l->body, with_slack(bytes + count * (sizeof(struct record_origin) + 2)));
     buf_init(&l->payload, RECORD_LIST_CHUNK_BYTES + RECORD_MAX_BYTES + 1);
     buf_init(&l->table, RECORD_LIST_CHUNK_RECORDS * VARINT_MAX);

@@ -21,8 +21,8 @@
 struct record_list;
 
 /* `count` records of `bytes` in all is a hint for what it will come to hold; it holds `max` bytes at most, with all that stands beside
- * them. */
-struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max);
+ * them, of these `memory` bytes before it needs a file. */
+struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max, size_t memory);
 void record_list_free(struct record_list **l);
 
 /* data.n <= RECORD_MAX_BYTES. `seq` is the source record's; several records in a row may share it. ERR_LIMIT: it is full;

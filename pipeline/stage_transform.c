@@ -50,7 +50,7 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
                                     .data = from->data};
 
     if (!t->failed)
-        t->failed = body_new(t->tmp_dir, BODY_MEMORY_MAX / 4);
+        t->failed = body_new(t->tmp_dir, t->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX / 4);
     buf_clear(&s->line);
     if (error_line_write(&line, &s->line) < 0)
         return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
@@ -173,7 +173,8 @@ int stage_transform_run(struct stage_transform *t, struct worker *w)
 
     stage_transform_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX);
+    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
+                              t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
     sources_reset(t->sources, t->seal->first, t->seal->last);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);

@@ -26,7 +26,8 @@ struct stage_transform {
     const char *too_large;   /* NULL; or why the only record of the part fails without being tried */
     struct transform_line *line;
     const char *stream, *tmp_dir;
-    nsec now; /* wall, for error lines */
+    bool in_memory; /* it is one record, and there is no room for a file */
+    nsec now;       /* wall, for error lines */
 
     /* out */
     struct record_list *list;

@@ -420,6 +420,9 @@
 /* What a transform may make of a batch: twice what went in, or this if it is more. A batch that makes more is worked on in halves,
  * down to the record that makes so much alone, which fails. */
 #define TRANSFORM_MADE_MAX LIMIT(64 * MIB, 2 * MIB)
+/* What a transform made of a single record lies in memory when the disk has no room for it: as much as one transform makes of a record,
+ * and what stands beside it. */
+#define TRANSFORM_LONE_MEMORY (40 * MIB)
 /* Records that go through a chain of transforms in one call, and an error line. */
 #define TRANSFORM_RECORDS_PER_RUN LIMIT(256, 2)
 #define TRANSFORM_LINE_MAX_BYTES  (4 * MIB)

@@ -10,7 +10,7 @@ import objects
 from common import MIB, one_stream, to_file
 from firehose import Firehose
 from harness import wait_until
-from test_damage import small_disk
+from test_damage import fill_up, small_disk
 from test_transform import backup, delivered, script, transformed
 
 # A record becomes `times` of itself; two of these in a chain: that many of each.
@@ -131,3 +131,24 @@ def test_a_batch_that_needs_a_file_is_delivered_from_a_disk_that_is_full(t):
     wait_until("what is due is delivered", lambda: d.books("app").delivered > 0, 60 * t.slow)
     d.stop()
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), acked)
+
+
+def test_what_one_record_becomes_needs_no_room_on_a_full_disk(t):
+    """Records of which 10 MB come out each, and one of 1 MB that fails: larger than what is held in memory as a rule."""
+    disk = small_disk(t, 40 * MIB)
+    lua = "if r.fails then error('no') end\n" + COPIES.split("\n", 1)[1]
+    config = transformed(t, {"lua": script(t, "function transform(r)\n" + lua), "timeout": "20s"}, backup=backup(t),
+                         interval="1s")
+    config["data_dir"] = os.path.join(disk, "data")
+    d = t.daemon(config).start()
+    fill_up(disk)
+    os.truncate(os.path.join(disk, "ballast"), os.path.getsize(os.path.join(disk, "ballast")) - 3 * MIB)
+    large = json.dumps({"fails": True, "pad": "x" * 1000000}).encode()
+    client = Firehose(d.api_port)
+    client.put_all("app", [record(n, 2500, size=4000) for n in range(3)])
+    client.put_all("app", [large])
+    d.wait_delivered("app", 3, timeout=60)
+    wait_until("the failed one is in the backup", lambda: d.books("app").backed_up == 1, 30 * t.slow)
+    d.stop()
+    assert count_copies(t) == {n: 2500 for n in range(3)}
+    assert [line["data"] for line in backups.read(t.path("backup"), "processing-failed")] == [large]

@@ -186,7 +186,7 @@ static inline int world_transform(struct stage_transform *t, struct worker *w)
     (void)w;
     stage_transform_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new("/nonexistent", 1, 1, MIB);
+    t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
     sources_reset(t->sources, t->seal->first, t->seal->last);
     if (W.scene.transform_fails_once && W.transforms++ == 0)
         rc = err_set(&t->err, ERR_IO, "the disk does not answer");

@@ -87,7 +87,7 @@ static void what_was_added_comes_back(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-        struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
+        struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
 
         fill(l, counts[i]);
         check(l, counts[i]);
@@ -99,14 +99,14 @@ static void what_was_added_comes_back(void **state)
 
 static void what_is_expected_costs_no_more_than_it_holds(void **state)
 {
-    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
     uint64_t bytes;
 
     (void)state;
     fill(l, 5000);
     bytes = record_list_bytes(l);
     record_list_free(&l);
-    l = record_list_new("/tmp", 5000, bytes, UINT64_MAX);
+    l = record_list_new("/tmp", 5000, bytes, UINT64_MAX, BODY_MEMORY_MAX);
     fill(l, 5000);
     check(l, 5000);
     if (bytes < BODY_MEMORY_MAX / 2)
@@ -116,7 +116,7 @@ static void what_is_expected_costs_no_more_than_it_holds(void **state)
 
 static void many_records_do_not_stay_in_memory(void **state)
 {
-    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
 
     (void)state;
     fill(l, MANY);
@@ -128,7 +128,7 @@ static void many_records_do_not_stay_in_memory(void **state)
 
 static void a_list_that_was_not_finished_can_be_freed(void **state)
 {
-    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX);
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
     struct err e;
 
     (void)state;
@@ -144,6 +144,21 @@ static int release_bytes(void **state)
     return 0;
 }
 
+static void one_records_worth_needs_no_disk(void **state)
+{
+    struct record_list *l = record_list_new("/nonexistent", 0, 0, UINT64_MAX, TRANSFORM_LONE_MEMORY);
+    struct err e;
+
+    (void)state;
+    fill(l, MANY);
+    check(l, MANY);
+    assert_true(record_list_memory(l) <= TRANSFORM_LONE_MEMORY);
+    assert_int_equal(record_list_stash(l, &e), -1); /* and stays as it is when the disk is asked in vain */
+    check(l, MANY);
+    record_list_free(&l);
+    nth(UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +166,7 @@ int main(void)
         cmocka_unit_test(what_is_expected_costs_no_more_than_it_holds),
         cmocka_unit_test(many_records_do_not_stay_in_memory),
         cmocka_unit_test(a_list_that_was_not_finished_can_be_freed),
+        cmocka_unit_test(one_records_worth_needs_no_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, release_bytes);
