@@ -206,6 +206,7 @@ static int open_input(struct engine *en, struct stream *st, const struct input_s
         .descriptors = &en->descriptors,
         .metrics = &st->metrics,
         .pushback = &st->intake.pushback,
+        .pace = &st->pace,
         .loop = en->input_loop,
         .base_dir = en->settings->base_dir,
         .once = en->once,

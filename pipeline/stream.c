@@ -126,6 +126,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     if (open_spool(st, env, e) < 0)
         return -1;
+    pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
     settings_delivery_hash(conf, hash);
     st->version = spool_config_version(st->spool, hash);
     return open_targets(st, env, e);
@@ -439,6 +440,7 @@ static void done(struct delivery_host *h, struct delivery *d)
                   KU("first", d->seal.first), KU("last", d->seal.last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
     spool_settle(st->spool, d->seal.first, &r);
+    pace_moved(&st->pace, st->loop->mono);
     note_rejects(st, d, &r);
     count_transform(st, &d->made);
     while (*p != d)

@@ -18,6 +18,7 @@
 #include "pipeline/batcher.h"
 #include "pipeline/delivery.h"
 #include "pipeline/delivery_loop.h"
+#include "pipeline/inputs/pace.h"
 #include "pipeline/intake.h"
 #include "pipeline/rejects.h"
 #include "pipeline/settings.h"
@@ -43,7 +44,8 @@ struct stream {
     struct delivery_loop *loop;
     struct spool *spool;
     struct delivery_host host;         /* what its deliveries see of it */
-    struct intake intake;              /* what the inputs are told */
+    struct intake intake;              /* what the inputs tell */
+    struct pace pace;                  /* what they are told */
     struct target destination, backup; /* backup.ops is NULL when there is none */
     struct metrics metrics;
     pthread_mutex_t tally_lock;

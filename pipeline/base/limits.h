@@ -354,6 +354,12 @@
 /* Events of inotify that are read at once: one at least. */
 #define TAIL_WATCH_EVENT_BYTES LIMIT(64 * 1024, 512)
 
+/* A tail that may wait (pace.h) keeps a batch and so many segments ahead of deliveries, as long as one ended within this time; it
+ * asks again after so many milliseconds. */
+#define PACE_SEGMENTS 2
+#define PACE_MOVING   (5 * NSEC_PER_SEC)
+#define TAIL_PACE_MS  5
+
 /* Milliseconds until a tail goes on after "full", between two turns, and until it looks at a folder that has just changed. */
 #define TAIL_AGAIN_MS      50
 #define TAIL_TICK_MS       250

@@ -17,6 +17,7 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/inputs/pace.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
 
@@ -32,6 +33,7 @@ struct input_env {
     struct budget *descriptors; /* for files held open, each counts 1; NULL: no limit */
     struct metrics *metrics;    /* of the stream */
     struct pushback *pushback;  /* noted whenever something cannot be taken now; may be NULL */
+    const struct pace *pace;    /* for inputs that can read the same again; NULL: never wait */
     struct input_loop *loop;
     const char *base_dir; /* folder of the YAML file: relative paths start there */
     bool once;            /* run --once: read what is there to its end, then call finished */

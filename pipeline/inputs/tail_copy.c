@@ -484,8 +484,10 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
     learn_head(a);
     if (a->gone || tail_files_open(&t->files, f) != 0 || a->fd < 0)
         return TAIL_UNLIKE;
-    if (is_beginning_of(f, a))
+    if (is_beginning_of(f, a)) {
+        a->fleeting = true; /* it is about to be truncated */
         return TAIL_LIKE;
+    }
     return tail_is_whole(t, a) == TAIL_REWRITTEN ? TAIL_UNDECIDED : TAIL_UNLIKE; /* just now? */
 }
 

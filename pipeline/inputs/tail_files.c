@@ -189,6 +189,7 @@ void tail_file_moved(struct tail_file *f, const char *where)
         return;
     mem_free(f->where);
     f->where = mem_strdup(where);
+    f->fleeting = true;
 }
 
 void tail_files_each(struct tail_files *fs, void (*fn)(void *ctx, struct tail_file *f), void *ctx)

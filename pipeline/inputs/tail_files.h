@@ -71,6 +71,7 @@ struct tail_file {
     uint32_t in_flight;     /* writes that are neither safe nor failed yet */
     bool refused;           /* the spool failed a write: goes back to `safe` when the others are settled */
     bool rewritten;         /* is read from its start when what is on its way is settled */
+    bool fleeting;          /* it was rotated, or its writer truncates it: read at once what there is */
 
     bool fresh; /* nothing of it was read since it is there or was truncated: it may be a copy */
     bool past_kept;

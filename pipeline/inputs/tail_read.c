@@ -122,7 +122,7 @@ static enum tail_step start_over(struct tail *t, struct tail_file *f)
     f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
     f->zeros_to = 0;
     f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
-    f->fresh = true;
+    f->fresh = f->fleeting = true;
     f->past_kept = false;
     f->heads = 0;
     f->compare = (struct tail_compare){.below = 0};

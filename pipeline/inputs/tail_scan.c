@@ -75,6 +75,7 @@ static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, co
     if (k) {
         f->name = k->id;
         f->read = f->safe = k->place;
+        f->fleeting = k->where[0] && strcmp(k->where, where) != 0;
         log_info("file goes on where it was", KS("stream", t->env.stream), KS("path", f->path),
                  KU("offset", f->read.offset));
     } else {

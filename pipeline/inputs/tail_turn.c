@@ -1,7 +1,7 @@
 /* Files that have something to read stand in one queue; a turn of the loop takes a few frames from it, one per file, so
  * a huge file does not hold up the others, and timers run in between. A lone busy file gets every frame of every turn.
  * When the spool (or the memory budget) is full, the queue stands still and is tried again by a timer: the files
- * themselves are the buffer. */
+ * themselves are the buffer. Likewise while enough is ahead of the deliveries (pace.h), but for files that may be gone soon. */
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail.h"
 
@@ -161,11 +161,11 @@ static void try_again(uv_timer_t *timer)
     keep_turning(t);
 }
 
-static void pause_turns(struct tail *t)
+static void pause_turns(struct tail *t, uint64_t ms)
 {
     t->paused = true;
     uv_idle_stop(&t->turn);
-    uv_timer_start(&t->again, try_again, TAIL_AGAIN_MS, 0);
+    uv_timer_start(&t->again, try_again, ms, 0);
 }
 
 static void tell_finished(struct tail *t)
@@ -183,7 +183,7 @@ static bool serve(struct tail *t, struct tail_file *f)
     enum tail_step step = tail_read(t, f);
 
     if (step == TAIL_STEP_BLOCKED) {
-        pause_turns(t);
+        pause_turns(t, TAIL_AGAIN_MS);
         return false;
     }
     if (step == TAIL_STEP_FAILED)
@@ -200,14 +200,32 @@ static bool serve(struct tail *t, struct tail_file *f)
     return true;
 }
 
+/* What stays where it is can wait for the deliveries (pace.h). NULL: everything does. */
+static struct tail_file *next_ready(const struct tail *t)
+{
+    struct tail_file *f = TAILQ_FIRST(&t->ready);
+
+    if (pace_waits(t->env.pace, t->now))
+        while (f && !f->fleeting && !f->gone)
+            f = TAILQ_NEXT(f, queue);
+    return f;
+}
+
 static void take_turn(uv_idle_t *idle)
 {
     struct tail *t = idle->data;
 
     t->now = clock_mono();
-    for (unsigned i = 0; i < TAIL_TURN_FRAMES && !TAILQ_EMPTY(&t->ready); i++)
-        if (!serve(t, TAILQ_FIRST(&t->ready)))
+    for (unsigned i = 0; i < TAIL_TURN_FRAMES && !TAILQ_EMPTY(&t->ready); i++) {
+        struct tail_file *f = next_ready(t);
+
+        if (!f) {
+            pause_turns(t, TAIL_PACE_MS);
             return;
+        }
+        if (!serve(t, f))
+            return;
+    }
     if (!TAILQ_EMPTY(&t->ready))
         return;
     uv_idle_stop(&t->turn);

@@ -247,6 +247,9 @@ void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result
     s->settled.delivered_bytes += r->delivered_bytes;
     s->settled.wire_bytes += r->wire_bytes;
     s->settled_bytes += p->seal.bytes;
+    if (seal_result_sum(&s->settled) ==
+        s->state.next - 1) /* what damage took had bytes, too, and is in no seal's count */
+        s->settled_bytes = s->state.bytes_in;
     add_control(s, f, NULL);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, false);
@@ -258,6 +261,27 @@ bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out)
         return false;
     *out = s->state.seals[index].seal;
     return true;
+}
+
+/* --- how far ahead ------------------------------------------------------------------------------------------------ */
+
+uint64_t spool_unsealed_bytes(struct spool *s)
+{
+    uint64_t in, taken;
+
+    pthread_mutex_lock(&s->lock);
+    in = s->state.bytes_in + s->pending_bytes;
+    taken = s->settled_bytes;
+    for (size_t i = 0; i < s->state.seal_count; i++)
+        if (!s->state.seals[i].settling)
+            taken += s->state.seals[i].seal.bytes;
+    pthread_mutex_unlock(&s->lock);
+    return in > taken ? in - taken : 0;
+}
+
+uint64_t spool_segment_bytes(const struct spool *s)
+{
+    return s->segment_bytes;
 }
 
 /* --- books -------------------------------------------------------------------------------------------------------- */

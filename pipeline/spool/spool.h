@@ -178,6 +178,11 @@ void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result
  * its records: deliver them under a new one. */
 bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out);
 
+/* Bytes (lines form) of the records that were appended and are in no seal yet: what deliveries have still to take. Any thread;
+ * never waits for the disk. */
+uint64_t spool_unsealed_bytes(struct spool *s);
+uint64_t spool_segment_bytes(const struct spool *s);
+
 struct spool_books {
     uint64_t incoming, delivered, dropped, backed_up, corrupt; /* records since the stream was created */
     uint64_t incoming_bytes, delivered_bytes, wire_bytes;      /* of them, as they came in; as in seal_result */

@@ -40,6 +40,9 @@ struct rig {
     bool once;
     uint64_t limit;               /* of the spool */
     const struct file_ops *files; /* its disk; NULL: the real one */
+    bool paced;                   /* it waits for deliveries, which get on: */
+    nsec moved;                   /* mono */
+    struct pace pace;
 
     pthread_mutex_t lock;
     pthread_cond_t news;
@@ -147,11 +150,14 @@ static void rig_start(struct rig *r)
         fail_msg("%s", e.msg);
     if (r->at.seq == 0)
         r->at = spool_cut(r->spool);
+    if (r->paced)
+        pace_init(&r->pace, r->spool, 0, r->moved);
     struct input_env env = {.stream = "test",
                             .spool = r->spool,
                             .budget = &r->budget,
                             .descriptors = r->descriptors,
                             .metrics = &r->metrics,
+                            .pace = r->paced ? &r->pace : NULL,
                             .loop = r->loop,
                             .base_dir = r->dir,
                             .once = r->once,

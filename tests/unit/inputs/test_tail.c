@@ -509,6 +509,113 @@ static void a_full_spool_stops_reading_until_there_is_room(void **state)
     assert_int_equal(rig_incoming(r), LINES);
 }
 
+/* --- waiting for deliveries (pace.h) ----------------------------------------------------------------------------- */
+
+#define ALWAYS_MOVES (clock_mono() + 3600 * NSEC_PER_SEC)
+
+/* Three times as much as may be ahead. */
+static unsigned write_more_than_may_be_ahead(struct rig *r, const char *name)
+{
+    uint64_t bytes = 3 * PACE_SEGMENTS * (r->limit / SEGMENTS_PER_LIMIT);
+    char lines[8192];
+
+    memset(lines, 'x', sizeof(lines));
+    for (size_t i = 127; i < sizeof(lines); i += 128)
+        lines[i] = '\n';
+    for (uint64_t done = 0; done < bytes; done += sizeof(lines))
+        rig_write_n(r, name, lines, sizeof(lines), O_APPEND);
+    return (unsigned)(bytes / 128);
+}
+
+static void pace_rig(struct rig *r, nsec moved)
+{
+    r->limit = 16 * MIB;
+    r->paced = true;
+    r->moved = moved;
+}
+
+static void wait_until_it_waits(struct rig *r)
+{
+    nsec deadline = clock_mono() + RIG_PATIENCE;
+
+    while (!pace_waits(&r->pace, clock_mono()))
+        rig_wait_news(r, deadline, "as much as may be ahead");
+}
+
+static void a_file_waits_for_deliveries_that_get_on(void **state)
+{
+    struct rig *r = *state;
+    nsec deadline = clock_mono() + RIG_PATIENCE;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    while (rig_incoming(r) < lines) {
+        wait_until_it_waits(r);
+        assert_in_range(spool_unsealed_bytes(r->spool), r->pace.ahead, r->pace.ahead + 2 * TAIL_READ_BYTES);
+        assert_true(rig_incoming(r) < lines);
+        settle_everything(r);
+        rig_wait_news(r, deadline, "more, as there is less ahead");
+        if (lines - rig_incoming(r) < lines / 4)
+            break; /* the last part is less than may be ahead */
+    }
+    rig_wait_incoming(r, lines);
+}
+
+static void deliveries_that_stand_still_are_not_waited_for(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, clock_mono() - PACE_MOVING);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    rig_wait_incoming(r, lines);
+}
+
+static void a_rotated_file_does_not_wait(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    wait_until_it_waits(r);
+    rig_rename(r, "a.log", "a.log.1");
+    rig_wait_incoming(r, lines);
+}
+
+static void a_deleted_file_does_not_wait(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    wait_until_it_waits(r);
+    assert_int_equal(unlink(rig_path(r, "a.log")), 0);
+    rig_wait_incoming(r, lines);
+}
+
+static void a_file_whose_writer_truncates_it_does_not_wait(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    rig_append(r, "a.log", "before\n");
+    rig_start(r);
+    rig_wait_incoming(r, 1);
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    rig_append(r, "a.log", "now\n");
+    rig_wait_incoming(r, 2);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_wait_incoming(r, lines + 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -532,6 +639,11 @@ int main(void)
         T(more_files_than_descriptors),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
+        T(a_file_waits_for_deliveries_that_get_on),
+        T(deliveries_that_stand_still_are_not_waited_for),
+        T(a_rotated_file_does_not_wait),
+        T(a_deleted_file_does_not_wait),
+        T(a_file_whose_writer_truncates_it_does_not_wait),
         T(once_reads_everything_and_says_so),
         T(once_without_files_is_finished_at_once),
         T(excluded_and_compressed_files_are_left_alone),
