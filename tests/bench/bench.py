@@ -33,9 +33,22 @@ from harness import Case, wait_until  # noqa: E402
 
 MIB = 1 << 20
 RSS_TARGET = 48 * MIB
+P99_TARGET = 4  # times that of a bare fdatasync, of PutRecord with many clients
 SCAN_TARGET = 1500  # MB per CPU s, for finding a field
 CALL_RECORDS, RECORD_BYTES = 500, 340
+OBJECT_BYTES = (64 << 10, 1 << 20, 16 << 20)  # for the table of levels; the rows make objects of 1 MiB
 REFERENCE = 477  # MB per CPU s of the bare gzip codec on the JSON lines, on the machine that the targets are for
+
+
+LINE_BYTES = {"short": 20, "long": 500_000}  # corpora of the mixed one's bytes in other lines
+
+
+def cut_into_lines(path, out, size):
+    with open(path, "rb") as f:
+        while piece := f.read(40 * 500_000):
+            piece = bytearray(piece.replace(b"\n", b" "))
+            piece[size - 1::size] = b"\n" * (len(piece) // size)
+            out.write(piece)
 
 
 class Bench:
@@ -47,13 +60,16 @@ class Bench:
     def tool(self, name):
         return os.path.join(self.tools, "bench_" + name)
 
-    def make_corpora(self):
-        for kind in ("mixed", "json"):
-            with open(self.corpus(kind), "wb") as out:
-                subprocess.run([self.tool("corpus"), kind, str(self.megabytes)], stdout=out, check=True)
-
     def corpus(self, kind):
-        return self.t.path(kind + ".log")
+        """The file of this kind, made when it is first asked for."""
+        path = self.t.path(kind + ".log")
+        if not os.path.exists(path):
+            with open(path, "wb") as out:
+                if kind in LINE_BYTES:
+                    cut_into_lines(self.corpus("mixed"), out, LINE_BYTES[kind])
+                else:
+                    subprocess.run([self.tool("corpus"), kind, str(self.megabytes)], stdout=out, check=True)
+        return path
 
     def codec(self, kind):
         """{codec: MB per CPU second} of the bare codecs; prints ratio too."""
@@ -69,6 +85,18 @@ class Bench:
         """MB per CPU second of finding one field in each of the JSON lines, which checks the whole line; no daemon."""
         out = subprocess.run([self.tool("json"), self.corpus("json")], stdout=subprocess.PIPE, check=True, text=True)
         return float(dict(line.split() for line in out.stdout.splitlines())["field"])
+
+    def levels(self):
+        """A table of sluice's codecs, without a daemon."""
+        found = {}
+        for size in OBJECT_BYTES:
+            out = subprocess.run([self.tool("levels"), self.corpus("mixed"), str(size)], stdout=subprocess.PIPE, check=True, text=True)
+            for line in out.stdout.splitlines():
+                codec, level, speed, ratio = line.split()
+                found.setdefault((codec, level), []).append(f"{float(ratio):.2f} | {float(speed):.0f}")
+        heads = [f"{size // 1024:,} KiB: ratio | MB per CPU s" for size in OBJECT_BYTES]
+        return "\n".join(["| codec and level | " + " | ".join(heads) + " |", "|---" * (1 + 2 * len(heads)) + "|"] +
+                         [f"| {codec} {level} | " + " | ".join(cells) + " |" for (codec, level), cells in found.items()])
 
     def start_store(self):
         store = subprocess.Popen([self.tool("null_server"), "0"], stdout=subprocess.PIPE, text=True)
@@ -102,12 +130,28 @@ class Bench:
         shutil.rmtree(d.data_dir)
         return figures
 
-    def put(self, d, streams, calls, connections=4):
-        subprocess.run([self.tool("put_load"), str(d.api_port), str(streams), str(CALL_RECORDS), str(RECORD_BYTES),
-                        str(calls), str(connections), self.corpus("json")], stdout=subprocess.DEVNULL, check=True)
+    def put(self, d, streams, calls, connections=4, records=CALL_RECORDS, size=RECORD_BYTES):
+        """What the load says: calls, seconds, p50_ms, ... `records` 0: PutRecord."""
+        load = subprocess.run([self.tool("put_load"), str(d.api_port), str(streams), str(records), str(size), str(calls),
+                               str(connections), self.corpus("json")], stdout=subprocess.PIPE, check=True, text=True)
+        return said(load.stdout)
+
+    def sync(self, d, size, count):
+        """The same of a bare fdatasync on the file system where the daemon's spool is."""
+        out = subprocess.run([self.tool("sync"), d.data_dir, str(size), str(count)], stdout=subprocess.PIPE, check=True, text=True)
+        return said(out.stdout)
+
+
+def said(line):
+    words = line.split()
+    return dict(zip(words[::2], map(float, words[1::2])))
 
 
 class Row:
+    """Megabytes through the whole of it."""
+
+    HEAD = "| row | MB per CPU s | times the bare codec's CPU | peak RSS, MiB | MB | s |\n|---|---|---|---|---|---|"
+
     def __init__(self, name, megabytes, figures, codec, target=None):
         self.name, self.megabytes, self.codec, self.target = name, megabytes, codec, target
         self.cpu, self.rss, self.wall = figures
@@ -131,9 +175,65 @@ class Row:
         out = []
         if self.target and not self.target[1](self):
             out.append(f"{self.name}: {self.target[0]}")
-        if self.rss > RSS_TARGET:
-            out.append(f"{self.name}: {self.rss / MIB:.1f} MiB resident, {RSS_TARGET // MIB} wanted")
-        return out
+        return out + too_large(self)
+
+    def line(self):
+        return (f"| {self.name} | {self.speed:.0f} | {self.times_codec:.2f} | {self.rss / MIB:.1f} | {self.megabytes:.0f} "
+                f"| {self.wall:.1f} |")
+
+
+class CallRow:
+    """PutRecord calls, one record each: what one costs and how long it takes, next to a bare fdatasync of as many bytes."""
+
+    HEAD = ("| row | CPU µs per record | p50, ms | p99, ms | bare fdatasync: p50, ms | p99, ms | peak RSS, MiB |\n"
+            "|---|---|---|---|---|---|---|")
+
+    def __init__(self, name, calls, figures, load, sync, most):
+        self.name, self.calls, self.load, self.sync, self.most = name, calls, load, sync, most
+        self.cpu, self.rss, self.wall = figures
+
+    @property
+    def each(self):
+        return self.cpu / self.calls * 1e6
+
+    def merge(self, other):
+        """Latencies are those of the run with the smallest p99 beside the disk's."""
+        self.cpu, self.rss = min(self.cpu, other.cpu), max(self.rss, other.rss)
+        if other.load["p99_ms"] / other.sync["p99_ms"] < self.load["p99_ms"] / self.sync["p99_ms"]:
+            self.load, self.sync = other.load, other.sync
+
+    def missed(self):
+        slow = self.load["p99_ms"] > P99_TARGET * self.sync["p99_ms"]
+        return (([f"{self.name}: {self.each:.0f} µs per record, {self.most} wanted"] if self.each > self.most else []) +
+                ([f"{self.name}: p99 is {self.load['p99_ms'] / self.sync['p99_ms']:.1f} times that of a bare fdatasync, "
+                  f"{P99_TARGET} wanted"] if slow else []) + too_large(self))
+
+    def line(self):
+        return (f"| {self.name} | {self.each:.0f} | {self.load['p50_ms']:.2f} | {self.load['p99_ms']:.2f} "
+                f"| {self.sync['p50_ms']:.2f} | {self.sync['p99_ms']:.2f} | {self.rss / MIB:.1f} |")
+
+
+class IdleRow:
+    """Nothing to do."""
+
+    HEAD = "| row | CPU s a minute | peak RSS, MiB |\n|---|---|---|"
+
+    def __init__(self, name, figures, most):
+        self.name, self.most = name, most
+        self.cpu, self.rss, self.wall = figures
+
+    def merge(self, other):
+        self.cpu, self.rss = min(self.cpu, other.cpu), max(self.rss, other.rss)
+
+    def missed(self):
+        return ([f"{self.name}: {self.cpu:.2f} CPU s a minute, {self.most} wanted"] if self.cpu > self.most else []) + too_large(self)
+
+    def line(self):
+        return f"| {self.name} | {self.cpu:.2f} | {self.rss / MIB:.1f} |"
+
+
+def too_large(row):
+    return [f"{row.name}: {row.rss / MIB:.1f} MiB resident, {RSS_TARGET // MIB} wanted"] if row.rss > RSS_TARGET else []
 
 
 def count_lines(path):
@@ -152,14 +252,14 @@ def wait_all(d, name, count):
     assert d.books(name).delivered == count, d.books(name)
 
 
-def tail_row(b, codec, speeds, payload_hash=None):
-    name = f"tail → S3, {codec}" + (f", payload_hash {payload_hash}" if payload_hash else "")
+def tail_row(b, codec, speeds, payload_hash=None, kind="mixed", what="tail", **more):
+    name = f"{what} → S3, {codec}" + (f", payload_hash {payload_hash}" if payload_hash else "")
     destination = b.s3(**({"payload_hash": payload_hash} if payload_hash else {}))
-    d = b.start({"s0": b.stream([tail(b.corpus("mixed"))], destination=destination, compression=codec)}, re.sub(r"\W+", "-", name))
-    wait_all(d, "s0", count_lines(b.corpus("mixed")))
+    d = b.start({"s0": b.stream([tail(b.corpus(kind))], destination=destination, compression=codec, **more)}, re.sub(r"\W+", "-", name))
+    wait_all(d, "s0", count_lines(b.corpus(kind)))
     worst = {"gzip": 1.9, "zstd": 377 / 240}[codec]
-    target = (f"at most {worst:.2f} times the codec's CPU", lambda r: r.times_codec <= worst)
-    return Row(name, os.path.getsize(b.corpus("mixed")) / 1e6, b.stop(d), speeds["mixed"][codec], target)
+    target = (f"at most {worst:.2f} times the codec's CPU", lambda r: r.times_codec <= worst) if what == "tail" else None
+    return Row(name, os.path.getsize(b.corpus(kind)) / 1e6, b.stop(d), speeds[kind][codec], target)
 
 
 def at_least(megabytes):
@@ -181,15 +281,50 @@ def json_row(b, name, speeds, target=None, script=None, **more):
     return Row(name, os.path.getsize(b.corpus("json")) / 1e6, b.stop(d), speeds["json"]["gzip"], target)
 
 
-def api_row(b, durability, speeds):
-    calls = b.megabytes * 1_000_000 // (CALL_RECORDS * RECORD_BYTES)
-    d = b.start({"s0": b.stream(compression="gzip", durability=durability)}, f"api-{durability}")
-    b.put(d, 1, calls)
-    wait_all(d, "s0", calls * CALL_RECORDS)
-    target = at_least(180)
-    name = "API → S3, gzip" + (", durability memory" if durability == "memory" else "")
-    megabytes = calls * CALL_RECORDS * RECORD_BYTES / 1e6
-    return Row(name, megabytes, b.stop(d), speeds["json"]["gzip"], target)
+def api_row(b, durability, speeds, records=CALL_RECORDS, size=RECORD_BYTES, megabytes=None):
+    calls = (megabytes or b.megabytes) * 1_000_000 // (records * size)
+    d = b.start({"s0": b.stream(compression="gzip", durability=durability)}, f"api-{durability}-{size}")
+    b.put(d, 1, calls, records=records, size=size)
+    wait_all(d, "s0", calls * records)
+    target = at_least(180) if size == RECORD_BYTES else None
+    name = ("API → S3, gzip" + (", durability memory" if durability == "memory" else "") +
+            (f", records of {size:,} B" if size != RECORD_BYTES else ""))
+    return Row(name, calls * records * size / 1e6, b.stop(d), speeds["json"]["gzip"], target)
+
+
+def put_row(b, clients, calls, most):
+    d = b.start({"s0": b.stream(compression="gzip")}, f"put-{clients}")
+    sync, before = b.sync(d, PUT_BYTES, 2000), d.cpu_seconds()
+    load = b.put(d, 1, calls, connections=clients, records=0, size=PUT_BYTES)
+    wait_all(d, "s0", calls)
+    cpu, rss, wall = b.stop(d)
+    name = f"PutRecord of {PUT_BYTES} B, {clients} client{'s' if clients > 1 else ''}"
+    return CallRow(name, calls, (cpu - before, rss, wall), load, sync, most)
+
+
+def idle_row(b, files, seconds=10):
+    folder = b.t.path("idle")
+    if not os.path.exists(folder):
+        os.mkdir(folder)
+        for i in range(files):
+            with open(os.path.join(folder, f"{i}.log"), "w", encoding="ascii") as f:
+                f.write(f"the only line of file {i}\n")
+    d = b.start({"s0": b.stream([tail(os.path.join(folder, "*.log"))])}, "idle")
+    wait_all(d, "s0", files)
+    before = running_seconds(d)
+    time.sleep(seconds)
+    spent = running_seconds(d) - before
+    _, rss, wall = b.stop(d)
+    return IdleRow(f"idle, {files:,} files", (spent * 60 / seconds, rss, wall), 0.3)
+
+
+def running_seconds(d):
+    """CPU seconds, finer than cpu_seconds() tells them."""
+    total = 0
+    for task in os.listdir(f"/proc/{d.process.pid}/task"):
+        with open(f"/proc/{d.process.pid}/task/{task}/schedstat", encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
 
 
 def streams_row(b, streams, speeds):
@@ -208,6 +343,7 @@ def streams_row(b, streams, speeds):
                calls * CALL_RECORDS * RECORD_BYTES / 1e6, figures, speeds["json"]["gzip"])
 
 
+PUT_BYTES = 500
 DROPPING = "drop_set_delete.lua"
 ROWS = {
     "tail-gzip": lambda b, s: tail_row(b, "gzip", s),
@@ -227,6 +363,14 @@ ROWS = {
                                        destination={"http": {"url": b.url() + "/put", "format": "firehose"}}, compression="gzip"),
     "api-gzip": lambda b, s: api_row(b, "disk", s),
     "api-memory": lambda b, s: api_row(b, "memory", s),
+    "tail-zstd-4": lambda b, s: tail_row(b, "zstd", s, what="tail, objects of 4 MiB", size="4MiB"),
+    "tail-short": lambda b, s: tail_row(b, "gzip", s, kind="short", what="tail, lines of 20 B"),
+    "tail-long": lambda b, s: tail_row(b, "gzip", s, kind="long", what="tail, lines of 500 KB"),
+    "api-short": lambda b, s: api_row(b, "disk", s, size=20, megabytes=32),
+    "api-long": lambda b, s: api_row(b, "disk", s, records=8, size=500_000),
+    "put-1": lambda b, s: put_row(b, 1, 3000, 100),
+    "put-32": lambda b, s: put_row(b, 32, 20_000, 25),
+    "idle": lambda b, s: idle_row(b, 10_000),
     "streams-1": lambda b, s: streams_row(b, 1, s),
     "streams-1000": lambda b, s: streams_row(b, 1000, s),
 }
@@ -258,37 +402,33 @@ class Against:
 
 def run_once(b, only, rows, speeds, against):
     """Each row once; adds what was found to `rows`, `speeds` and `against`."""
-    for kind in ("mixed", "json"):
+    wanted = {key: fn for key, fn in ROWS.items() if only is None or re.search(only, key)}
+    for kind in ("mixed", "json") + tuple(k for k in LINE_BYTES if "tail-" + k in wanted):
         for codec, speed in b.codec(kind).items():
-            speeds[kind][codec] = max(speed, speeds[kind].get(codec, 0))
-    for key, fn in ROWS.items():
-        if only is None or re.search(only, key):
-            row = fn(b, speeds)
-            print(table([row]).splitlines()[-1], flush=True)
-            against.run(b, key, row, fn, speeds)
-            if key in rows:
-                rows[key].merge(row)
-            else:
-                rows[key] = row
+            speeds.setdefault(kind, {})[codec] = max(speed, speeds.get(kind, {}).get(codec, 0))
+    for key, fn in wanted.items():
+        row = fn(b, speeds)
+        print(row.line(), flush=True)
+        against.run(b, key, row, fn, speeds)
+        if key in rows:
+            rows[key].merge(row)
+        else:
+            rows[key] = row
 
 
 def run_rows(t, args, against):
     b = Bench(t, args.megabytes)
-    b.make_corpora()
     b.start_store()
-    rows, speeds = {}, {"mixed": {}, "json": {}}
+    rows, speeds = {}, {}
     for number in range(args.runs):
         print(f"run {number + 1} of {args.runs}", flush=True)
         run_once(b, args.only, rows, speeds, against)
-    return rows, speeds, b.json_scan()
+    return rows, speeds, b.json_scan(), b.levels() if args.levels else ""
 
 
 def table(rows):
-    out = ["| row | MB per CPU s | times the bare codec's CPU | peak RSS, MiB | MB | s |", "|---|---|---|---|---|---|"]
-    for r in rows:
-        out.append(f"| {r.name} | {r.speed:.0f} | {r.times_codec:.2f} | {r.rss / MIB:.1f} | {r.megabytes:.0f} "
-                   f"| {r.wall:.1f} |")
-    return "\n".join(out)
+    tables = [[r for r in rows if isinstance(r, kind)] for kind in (Row, CallRow, IdleRow)]
+    return "\n\n".join("\n".join([t[0].HEAD] + [r.line() for r in t]) for t in tables if t)
 
 
 def times(rows, one, other):
@@ -331,14 +471,14 @@ def summary(rows, scan):
     return lines + [f"JSON field look-up alone, without a daemon: {scan:.0f} MB per CPU s."]
 
 
-def write_readme(rows, speeds, scan):
+def write_readme(rows, speeds, scan, levels):
     path = os.path.join(HERE, "README.md")
     with open(path, encoding="utf-8") as f:
         text = f.read()
     bare = ", ".join(f"{codec} {speed:.0f} MB per CPU s" for codec, speed in speeds["mixed"].items())
     lines = [f"Measured {time.strftime('%Y-%m-%d')} on {cpu_model()}. Bare codecs on the same lines: {bare}.", "",
              table(rows.values())]
-    lines += ["\n" + line for line in summary(rows, scan)]
+    lines += ["\n" + line for line in summary(rows, scan)] + (["", levels] if levels else [])
     begin, end = "<!-- results -->\n", "<!-- end of results -->"
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
@@ -352,6 +492,7 @@ def main():
     p.add_argument("--only", help="regular expression on: " + ", ".join(ROWS))
     p.add_argument("--megabytes", type=int, default=256)
     p.add_argument("--runs", type=int, default=5)
+    p.add_argument("--levels", action="store_true", help="what each level of the codecs does with objects of several sizes, too")
     p.add_argument("--check", action="store_true")
     p.add_argument("--write", action="store_true")
     p.add_argument("--against", metavar="BUILD", help="the build folder of another version")
@@ -362,17 +503,19 @@ def main():
         if t.sanitized:
             p.error("a sanitizer build measures the sanitizer; take the preset `release`")
         try:
-            rows, speeds, scan = run_rows(t, args, against)
+            rows, speeds, scan, levels = run_rows(t, args, against)
         finally:
             t.take_down()
     print("\n" + table(rows.values()))
     for line in summary(rows, scan) + against.lines(rows):
         print("\n" + line)
+    if levels:
+        print("\n" + levels)
     failures = missed(rows, scan)
     for failure in failures:
         print(f"missed: {failure}")
     if args.write:
-        write_readme(rows, speeds, scan)
+        write_readme(rows, speeds, scan, levels)
     return 1 if args.check and failures else 0
 
 
