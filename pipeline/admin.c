@@ -5,7 +5,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/inputs/http_guard.h"
+#include "pipeline/inputs/http_head.h"
 #include "pipeline/inputs/http_listener.h"
 
 #include <assert.h>
@@ -123,46 +123,32 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct reply *
     return rc;
 }
 
-static enum MHD_Result guard_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    http_guard_header(cls, name, value ? value : "");
-    return MHD_YES;
-}
-
-static struct http_guard guard(struct MHD_Connection *c)
-{
-    struct http_guard g = {0};
-
-    MHD_get_connection_values(c, MHD_HEADER_KIND, guard_header, &g);
-    return g;
-}
-
 static bool is_read(const char *method)
 {
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-static void decide(struct admin *a, struct MHD_Connection *c, const char *method, const char *path, struct reply *re)
+static void decide(struct admin *a, const struct http_guard *g, const char *method, const char *path, struct reply *re)
 {
-    struct http_guard g = guard(c);
     const char *why;
 
+    re->close = g->codings > 0; /* in chunks: what follows its body is not looked at, see docs/listeners.md */
     if (!is_read(method))
         say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here");
-    else if (!http_guard_names(&g, method, &a->names, &why))
+    else if (!http_guard_names(g, method, &a->names, &why))
         say(re, MHD_HTTP_FORBIDDEN, why);
     else
         show(a, path, re);
 }
 
-static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const char *method, const char *path)
+static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const struct http_guard *g,
+                               const char *method, const char *path)
 {
     struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
     enum MHD_Result rc;
 
     buf_init(&re.body, ADMIN_PAGE_MAX_BYTES);
-    decide(a, c, method, path, &re);
+    decide(a, g, method, path, &re);
     rc = send_reply(c, &re);
     buf_release(&re.body);
     return rc;
@@ -200,23 +186,20 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *p
 {
     struct admin *a = cls;
     bool first = *request == NULL;
+    struct http_guard g = http_head_read(c, method, version);
+    const char *why;
 
     assert(a->magic == ADMIN_MAGIC);
     (void)upload;
     *request = a;
-    if (first) {
-        struct http_guard g = guard(c);
-        const char *why;
-
-        if (!http_guard_framing(&g, version, &why))
-            return refuse_framing(c, why);
-    }
+    if (first && !http_guard_framing(&g, version, &why))
+        return refuse_framing(c, why);
     if ((first && is_read(method)) || *upload_size > 0) {
         *upload_size = 0;
         return MHD_YES;
     }
     await_client(c, ADMIN_READ_PATIENCE);
-    return respond(a, c, method, path);
+    return respond(a, c, &g, method, path);
 }
 
 /* The next request may come when it likes, within what the library waits for silent clients, but must then be quick. */

@@ -8,6 +8,7 @@
 #include "pipeline/inputs/api_operation.h"
 #include "pipeline/inputs/api_put.h"
 #include "pipeline/inputs/api_server.h"
+#include "pipeline/inputs/http_head.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -31,6 +32,7 @@ struct api_request {
     bool begun;      /* counted in api->begun */
     bool answering;  /* counted in api->answering */
     bool must_close; /* the rest of the body is not wanted */
+    bool in_chunks;  /* what follows its body is not looked at: see docs/listeners.md */
     struct api_auth auth;
     struct api_error error; /* API_OK while all is well */
     struct api_body body;
@@ -195,13 +197,6 @@ static void note_memory(struct api_request *rq)
         pushback_note(&rq->api->memory, PUSHBACK_MEMORY, clock_mono());
 }
 
-static enum MHD_Result guard_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    http_guard_header(cls, name, value ? value : "");
-    return MHD_YES;
-}
-
 static void log_foreign(struct api_request *rq)
 {
     char client[API_LISTEN_TEXT];
@@ -216,10 +211,10 @@ static void log_foreign(struct api_request *rq)
 /* What follows a request whose end is in doubt is not looked at. */
 static int check_headers(struct api_request *rq, const char *method, const char *version)
 {
-    struct http_guard g = {0};
+    struct http_guard g = http_head_read(rq->connection, method, version);
     const char *why;
 
-    MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, guard_header, &g);
+    rq->in_chunks = g.codings > 0;
     if (!http_guard_framing(&g, version, &why)) {
         rq->must_close = true;
         return api_error_set(&rq->error, API_MALFORMED, "%s", why);
@@ -308,7 +303,7 @@ static enum MHD_Result answer(struct api_request *rq)
         return MHD_NO;
     if (MHD_add_response_header(re, "Content-Type", "application/x-amz-json-1.1") == MHD_YES &&
         MHD_add_response_header(re, "x-amzn-RequestId", rq->id) == MHD_YES &&
-        (!rq->must_close || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
+        (!(rq->must_close || rq->in_chunks) || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
         rc = MHD_queue_response(rq->connection, status, re);
     MHD_destroy_response(re);
     await_client(rq);

@@ -71,8 +71,54 @@ static void note_host(struct http_guard *g, const char *value)
     g->host = value;
 }
 
+/* --- lines ------------------------------------------------------------------------------------------------------- */
+
+#define LINE_END 2 /* NULs where CR and LF were */
+
+/* Behind the text at `p`, its NUL and one more; NULL: a lone LF, a NUL in the middle, or no place within the head. */
+static const char *next_line(const char *p, const char *end)
+{
+    p += strlen(p);
+    return end - p >= 2 * LINE_END && p[1] == '\0' ? p + LINE_END : NULL;
+}
+
+static void lose_track(struct http_guard *g)
+{
+    broken(g, "a line of the head has no name or a NUL, is continued on another, or does not end with CR and LF");
+    g->line = NULL;
+}
+
+void http_guard_lines(struct http_guard *g, const char *version, const char *end)
+{
+    g->end = end;
+    g->line = next_line(version, end);
+    if (!g->line)
+        lose_track(g);
+}
+
+static void follow(struct http_guard *g, const char *name, const char *value)
+{
+    const char *at = name + strlen(name) + 1;
+
+    if (name == g->line && at < g->end)
+        at += strspn(at, " \t");
+    g->line = name == g->line && at == value ? next_line(value, g->end) : NULL;
+    if (!g->line)
+        lose_track(g);
+}
+
+/* Behind the last line there is an empty one and nothing else. */
+static bool is_followed_to_the_end(const struct http_guard *g)
+{
+    return !g->line || g->line + LINE_END == g->end;
+}
+
+/* --- headers ----------------------------------------------------------------------------------------------------- */
+
 void http_guard_header(struct http_guard *g, const char *name, const char *value)
 {
+    if (g->line)
+        follow(g, name, value);
     if (!is_token(name) || has_controls(value))
         broken(g, "a header has a name or a value with characters that may not be in it");
     if (strcasecmp(name, "Content-Length") == 0)
@@ -97,6 +143,8 @@ bool http_guard_framing(const struct http_guard *g, const char *version, const c
 
     if (g->broken)
         *why = g->broken;
+    else if (!is_followed_to_the_end(g))
+        *why = "a line of the head has no name";
     else if (g->lengths > 0 && g->codings > 0)
         *why = "Content-Length and Transfer-Encoding contradict one another";
     else if (g->codings > 0 && old)

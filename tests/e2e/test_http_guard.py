@@ -13,6 +13,7 @@ from firehose import Firehose
 SECOND = head(length=len(GOOD)) + GOOD
 CHUNKED = chunked(GOOD, [len(GOOD)])
 LENGTH = "Content-Length: %d\r\n" % len(GOOD)
+HIDDEN = head(length=len(GOOD)).decode().removesuffix("\r\n")
 
 # (what, header lines that say where the body ends, the body)
 UNCLEAR = [
@@ -35,7 +36,25 @@ UNCLEAR = [
     ("a coding on two lines", "Transfer-Encoding:\r\n chunked\r\n", CHUNKED),
     ("a bare CR", "X: y\rTransfer-Encoding: chunked\r\n" + LENGTH, GOOD),
     ("two hosts", "Host: localhost\r\n" + LENGTH, GOOD),
+    ("a line without a name", ": x\r\n" + LENGTH, GOOD),
+    ("a line without a name, at the end", LENGTH + ": x\r\n", GOOD),
+    ("a request behind a line without a name", ": x\r\n" + HIDDEN, GOOD),
+    ("a request behind a lone colon", ":\r\n" + HIDDEN, GOOD),
+    ("a request behind a space and a colon", " : x\r\n" + HIDDEN, GOOD),
+    ("a request behind a NUL", "\0X: y\r\n" + HIDDEN, GOOD),
+    ("a request behind a lone NUL", "\0\r\n" + HIDDEN, GOOD),
+    ("a NUL in a value", "X: y\0z\r\n" + LENGTH, GOOD),
+    ("a NUL at the end of a value", "X: y\0\r\n" + LENGTH, GOOD),
+    ("a NUL before a value", "X: \0y\r\n" + LENGTH, GOOD),
+    ("a NUL in a name", "X\0Y: z\r\n" + LENGTH, GOOD),
+    ("a header on two lines", "X: y\r\n z\r\n" + LENGTH, GOOD),
+    ("a header on two lines, at the end", LENGTH + "X: y\r\n\tz\r\n", GOOD),
+    ("an empty second line", "X: y\r\n \r\n" + LENGTH, GOOD),
+    ("a lone LF", "X: y\n" + LENGTH, GOOD),
+    ("a lone LF at the end", LENGTH + "X: y\n", GOOD),
 ]
+# Not the plainest form, but clear.
+CLEAR = ["X:y\r\n", "X:\r\n", "X: \r\n", "X: \t y \t \r\n", "".join("X-%d: %s\r\n" % (i, "y" * 400) for i in range(100))]
 
 
 def start(t, **api):
@@ -83,6 +102,39 @@ def test_the_admin_server_runs_nothing_behind_a_request_whose_end_is_in_doubt(t)
         refused(d.admin_port, what, ("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines + "\r\n").encode("latin-1") + body + second)
     refused(d.admin_port, "no host", b"GET /healthz HTTP/1.1\r\n\r\n" + second)
     assert d.http("/healthz") == (200, "ok\n")
+    d.stop()
+
+
+def test_unusual_heads_are_taken(t):
+    d = start(t)
+    begin = head(length=len(GOOD)).removesuffix(b"\r\n")
+    for lines in CLEAR:
+        for step in (1 << 20, 1000):
+            data = begin + lines.encode() + b"\r\n" + GOOD
+            with Wire(("127.0.0.1", d.api_port)) as w:
+                for _ in range(2):
+                    for i in range(0, len(data), step):
+                        w.send(data[i:i + step])
+                    assert w.answer()[0] == 200, lines
+    d.stop()
+
+
+def test_a_request_in_chunks_is_the_last_of_its_connection(t):
+    d = start(t)
+    body = b"%x\n%s\r\n0\n\n" % (len(GOOD), GOOD)  # lone LFs, which another may not take for ends of lines
+    taken = 0
+    for chunks in (CHUNKED, body, CHUNKED.removesuffix(b"\r\n") + b": x\r\n"):
+        with Wire(("127.0.0.1", d.api_port)) as w:
+            w.send(head(Transfer_Encoding="chunked") + chunks + SECOND)
+            status, headers, _ = w.answer()
+            assert status == 200 or chunks is not CHUNKED and status == 400, (chunks, status)
+            assert headers["connection"].lower() == "close", headers
+            taken += status == 200
+            assert w.is_closed(20) and not w.rest.startswith(b"HTTP"), w.rest
+    assert d.books("app").incoming == taken
+    with Wire(("127.0.0.1", d.admin_port)) as w:
+        w.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SECOND)
+        assert w.answer()[1]["connection"].lower() == "close" and w.is_closed(20)
     d.stop()
 
 

@@ -225,10 +225,62 @@ static void pages_of_other_sites_may_not_ask(void **state)
     }
 }
 
+/* `~` stands for NUL; the library gives name and value as pointers into it, the first line ends at `HTTP/1.1`. */
+struct lines {
+    const char *what, *head;
+    bool good;
+};
+
+static bool follow(const struct lines *c)
+{
+    static const char VERSION[] = "HTTP/1.1";
+    char head[128];
+    size_t n = strlen(c->head);
+    struct http_guard g = {0};
+    const char *why, *p = head + sizeof(VERSION) + 1;
+
+    memcpy(head, c->head, n + 1);
+    for (char *t = head; t < head + n; t++)
+        if (*t == '~')
+            *t = '\0';
+    http_guard_lines(&g, head, head + n);
+    while (p < head + n && *p) {
+        const char *value = p + strlen(p) + 1;
+
+        value += strspn(value, " \t");
+        http_guard_header(&g, p, value);
+        for (p = value + strlen(value); p < head + n && !*p && p < value + strlen(value) + 2;)
+            p++;
+    }
+    return http_guard_framing(&g, VERSION, &why);
+}
+
+static void no_byte_of_the_head_is_passed_over(void **state)
+{
+    static const struct lines CASES[] = {
+        {"one header", "HTTP/1.1~~Host~ a~~~~", true},
+        {"two", "HTTP/1.1~~Host~ a~~X~ y~~~~", true},
+        {"no space, and an empty value", "HTTP/1.1~~Host~a~~X~~~~~", true},
+        {"a first line with LF alone", "HTTP/1.1~Host~ a~~~~", false},
+        {"a line without a name", "HTTP/1.1~~Host~ a~~~ x~~", false},
+        {"a lone colon", "HTTP/1.1~~Host~ a~~~~~", false},
+        {"a NUL in a value", "HTTP/1.1~~Host~ a~~X~ y~z~~~~", false},
+        {"LF alone", "HTTP/1.1~~Host~ a~X~ y~~~~", false},
+        {"LF alone at the end", "HTTP/1.1~~Host~ a~~~", false},
+        {"nothing behind the last line", "HTTP/1.1~~Host~ a~~", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        if (follow(&CASES[i]) != CASES[i].good)
+            fail_msg("%s", CASES[i].what);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_of_a_request_must_be_clear),
+        cmocka_unit_test(no_byte_of_the_head_is_passed_over),
         cmocka_unit_test(a_server_on_loopback_answers_to_localhost_and_loopback_addresses),
         cmocka_unit_test(a_server_for_others_answers_to_addresses_short_names_and_its_own),
         cmocka_unit_test(names_can_be_configured_one_by_one_or_any),
