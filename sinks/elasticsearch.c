@@ -96,6 +96,14 @@ static int make_query(struct elasticsearch_sink *s, struct err *e)
     return 0;
 }
 
+static int check_proxies(const struct elasticsearch_sink *s, struct err *e)
+{
+    for (unsigned i = 0; i < nodes_count(s->nodes); i++)
+        if (proxy_check_found(s->conf->proxy, nodes_url(s->nodes, i)->shown, e) < 0)
+            return -1;
+    return 0;
+}
+
 static int elasticsearch_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     struct elasticsearch_sink *s = mem_alloc(sizeof(*s));
@@ -103,7 +111,7 @@ static int elasticsearch_open(void **state, const void *conf, const struct sink_
     s->conf = conf;
     *state = s;
     tls_options_init(&s->tls, &s->conf->tls, env->base_dir);
-    if (nodes_open(&s->nodes, &s->conf->url, e) == 0 &&
+    if (nodes_open(&s->nodes, &s->conf->url, e) == 0 && check_proxies(s, e) == 0 &&
         elasticsearch_action_open(&s->action, &s->conf->action, env->identity, e) == 0 &&
         elasticsearch_auth_open(&s->auth, &s->conf->auth, e) == 0 && make_query(s, e) == 0)
         return 0;

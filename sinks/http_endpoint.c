@@ -221,7 +221,7 @@ static int http_endpoint_open(void **state, const void *conf, const struct sink_
     struct http_endpoint *s = new_endpoint(conf, env);
 
     *state = s;
-    if (choose_shape(s, e) < 0 || open_url(s, e) < 0 ||
+    if (choose_shape(s, e) < 0 || open_url(s, e) < 0 || proxy_check_found(s->conf->proxy, s->url.shown, e) < 0 ||
         endpoint_options_check_attributes(&s->conf->attributes, e) < 0 || open_auth(s, e) < 0 ||
         endpoint_options_check_headers(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
         open_attributes(s, e) < 0)

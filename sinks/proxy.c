@@ -1,6 +1,9 @@
 /* The environment is read as libcurl reads it, which is the way most programs agree on: lower case first (http_proxy in
  * lower case only: a web server makes HTTP_PROXY of what a client sends), and no_proxy as a list of host names with all
- * that is below them, addresses, and networks. */
+ * that is below them, addresses, and networks.
+ *
+ * With socks4:// and socks5:// the client resolves names, and libcurl would do that in its own way, where a resolver that does not
+ * answer holds up the requests to others. So a name is left to the proxy: socks4a:// and socks5h:// are taken for them. */
 #include "sinks/proxy.h"
 
 #include "pipeline/base/slice.h"
@@ -220,35 +223,96 @@ static const char *from_environment(const struct parts *target, const char **nam
     return variable(is_word(target->scheme, "https") ? HTTPS : HTTP, name);
 }
 
-static bool take(const char *url, const char *from, struct proxy *out)
+/* The one of SCHEMES that lets the proxy resolve the target's name. */
+static const char *scheme_to(const struct parts *proxy, const struct parts *target)
+{
+    bool by_name = !address_of(target->host).family;
+
+    if (is_word(proxy->scheme, "socks4") && by_name)
+        return "socks4a";
+    if (is_word(proxy->scheme, "socks5") && by_name)
+        return "socks5h";
+    for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++)
+        if (is_word(proxy->scheme, SCHEMES[i]))
+            return SCHEMES[i];
+    return "http";
+}
+
+static bool take(const char *url, const char *from, const struct parts *target, struct proxy *out)
 {
     struct parts u;
+    const char *scheme;
     bool bracket;
 
-    if (strlen(url) >= sizeof(out->url) || !split(url, &u) || !is_proxy(&u))
+    if (!split(url, &u) || !is_proxy(&u))
+        return false;
+    scheme = scheme_to(&u, target);
+    if ((size_t)snprintf(out->url, sizeof(out->url), "%s://%s", scheme,
+                         u.scheme.n ? u.scheme.p + u.scheme.n + 3 : url) >= sizeof(out->url))
         return false;
     bracket = memchr(u.host.p, ':', u.host.n) != NULL;
-    snprintf(out->url, sizeof(out->url), "%s", url);
-    snprintf(out->shown, sizeof(out->shown), "%.*s://%s%.*s%s:%.*s", u.scheme.n ? (int)u.scheme.n : 4,
-             u.scheme.n ? u.scheme.p : "http", bracket ? "[" : "", (int)u.host.n, u.host.p, bracket ? "]" : "",
-             u.port.n ? (int)u.port.n : 4, u.port.n ? u.port.p : "1080"); /* what libcurl takes for it */
+    snprintf(out->shown, sizeof(out->shown), "%s://%s%.*s%s:%.*s", scheme, bracket ? "[" : "", (int)u.host.n, u.host.p,
+             bracket ? "]" : "", u.port.n ? (int)u.port.n : 4,
+             u.port.n ? u.port.p : "1080"); /* what libcurl takes for it */
     out->from = from;
     return true;
 }
 
+/* What is said of the proxy, where it is looked for; NULL: nothing, or it is not looked for. */
+static const char *said(const char *option, const struct parts *target, const char **from)
+{
+    if (option && strcmp(option, "none") == 0)
+        return NULL;
+    if (!option || strcmp(option, "environment") == 0)
+        return from_environment(target, from);
+    *from = "the option `proxy`";
+    return option;
+}
+
 bool proxy_find(const char *option, const char *url, struct proxy *out)
 {
-    const char *from = NULL, *value;
+    const char *from = "", *value;
     struct parts target;
 
     out->url[0] = out->shown[0] = '\0';
     out->from = "";
-    if (option && strcmp(option, "none") == 0)
-        return false;
-    if (option && strcmp(option, "environment") != 0)
-        return take(option, "the option `proxy`", out);
-    value = split(url, &target) ? from_environment(&target, &from) : NULL;
-    return value && take(value, from, out);
+    value = split(url, &target) ? said(option, &target, &from) : NULL;
+    return value && take(value, from, &target, out);
+}
+
+/* Whatever may be a user or a password stands before the last @, and behind the scheme. */
+static struct slice scheme_part(const char *value)
+{
+    const char *rest = strstr(value, "://");
+    size_t letters = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+
+    return rest == value + letters ? slice_of(value, letters + 3) : slice_of(value, 0);
+}
+
+static const char *without_user(const char *value)
+{
+    const char *at = strrchr(value, '@');
+
+    return at ? at + 1 : value + scheme_part(value).n;
+}
+
+int proxy_check_found(const char *option, const char *url, struct err *e)
+{
+    const char *from = "", *value;
+    struct parts target;
+    struct slice scheme;
+    struct proxy p;
+
+    value = split(url, &target) ? said(option, &target, &from) : NULL;
+    if (!value || take(value, from, &target, &p))
+        return 0;
+    scheme = scheme_part(value);
+    return err_set(
+        e, ERR_CONFIG,
+        "%s: `%.*s%.100s` is no proxy's URL; write one as http://proxy:3128 (http, https, socks4a, socks5h), "
+        "unset it, or set "
+        "the option `proxy` to `none`",
+        from, scheme.n < 32 ? (int)scheme.n : 32, scheme.p, without_user(value));
 }
 
 int proxy_describe(const char *option, const char *url, struct buf *out)

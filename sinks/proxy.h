@@ -3,7 +3,8 @@
  *   proxy: none          straight to the destination
  *   proxy: environment   as https_proxy (http_proxy for http://), all_proxy and no_proxy say; the default. Never for a
  *                        destination on this machine: a proxy's loopback is not ours
- *   proxy: URL           http://, https://, socks4://, socks4a://, socks5:// or socks5h://, with user and password if need be
+ *   proxy: URL           http://, https://, socks4a:// or socks5h://, with user and password if need be; socks4:// and socks5://
+ *                        are taken for these where the destination has a name
  *
  * Threads    pure; the environment is only read.
  */
@@ -42,6 +43,10 @@ void proxy_check_option(const char *option, const struct cfg_options *o);
 
 /* What a request to `url` goes through. False: nothing; *out is empty then. */
 bool proxy_find(const char *option, const char *url, struct proxy *out);
+
+/* -1 when the environment names something for a request to `url` that is no proxy's URL, with its variable and without its
+ * password. Nobody means to go without a proxy by that. */
+MUST_CHECK int proxy_check_found(const char *option, const char *url, struct err *e);
 
 /* Adds " through proxy http://host:port (from https_proxy)" when there is one: for people. -1: out is full. */
 MUST_CHECK int proxy_describe(const char *option, const char *url, struct buf *out);

@@ -61,6 +61,7 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
         goto fail;
     }
     if (s3_conf_check_payload(s->conf, s->address.endpoint, e) < 0 ||
+        proxy_check_found(s->conf->proxy, s->address.endpoint, e) < 0 ||
         object_key_open(&s->key, &s->conf->key, env, e) < 0)
         goto fail;
     s->payload_signed = s3_conf_signs_payload(s->conf, s->address.endpoint);

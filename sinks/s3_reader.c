@@ -40,6 +40,8 @@ int s3_reader_open(struct s3_reader **out, const struct s3_conf *c, const char *
         s3_conf_blame(source, e);
         goto fail;
     }
+    if (proxy_check_found(c->proxy, r->address.endpoint, e) < 0)
+        goto fail;
     *out = r;
     return 0;
 fail:

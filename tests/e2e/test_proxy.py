@@ -120,6 +120,18 @@ def test_the_environments_proxy_is_followed_shown_and_never_for_this_machine(t):
     assert not d.logged("stream=near .*through proxy")
 
 
+def test_an_environment_that_names_no_proxy_is_a_mistake(t):
+    for sink, to in (("s3", s3_to), ("http", lines_to), ("elasticsearch", search_to)):
+        d = daemon(t, {"http_proxy": "ftp://user:hunter2@proxy"}, far=to("http://store.example"))
+        code, text = validate(t, d)
+        assert code == 2 and "http_proxy: `ftp://proxy` is no proxy's URL" in text and "hunter2" not in text, (sink, text)
+        d.expect_exit = 2
+        d.spawn().wait_exit()
+        assert d.logged(r"http_proxy: `ftp://proxy`") and not d.logged("hunter2"), sink
+        d = daemon(t, {"http_proxy": "ftp://proxy"}, far=to("http://store.example", proxy="none"))
+        assert validate(t, d)[0] == 0, sink
+
+
 def test_an_option_sets_a_proxy_also_for_this_machine(t):
     peer = Peer(t, free_port())
     proxy = Proxy(t, peer.port)

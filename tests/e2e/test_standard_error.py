@@ -160,10 +160,13 @@ def test_closed_standard_descriptors_are_held_open(t):
 
 
 def test_printing_to_a_closed_descriptor_is_no_success(t):
+    d = noisy(t)
     for what in ("1>&-", ">/dev/full"):
-        done = subprocess.run(["/bin/sh", "-c", f'exec "$0" reference {what}', t.binary], capture_output=True, cwd=t.dir,
-                              check=False)
-        assert done.returncode == 1 and b"cannot write to standard output" in done.stderr, (what, done)
+        for command in ("reference", "--help", "--version", "help run", f"validate -c {d.config_path}",
+                        f"fsck -c {d.config_path}"):
+            done = subprocess.run(["/bin/sh", "-c", f'exec "$0" {command} {what}', t.binary], capture_output=True, cwd=t.dir,
+                                  check=False)
+            assert done.returncode == 1 and b"cannot write to standard output" in done.stderr, (what, command, done)
 
 
 def test_a_file_that_may_not_grow_is_an_error_and_not_the_end(t):

@@ -153,6 +153,63 @@ static void people_are_told_of_it_without_its_password(void **state)
     buf_release(&out);
 }
 
+static void the_proxy_resolves_names(void **state)
+{
+    static const struct {
+        const char *option, *url, *through;
+    } cases[] = {
+        {"socks5://u:p@proxy:1", "http://store/x", "socks5h://u:p@proxy:1"},
+        {"SOCKS5://proxy:1", "https://store", "socks5h://proxy:1"},
+        {"socks4://proxy:1", "http://store", "socks4a://proxy:1"},
+        {"socks5://proxy:1", "http://10.0.0.1:80", "socks5://proxy:1"},
+        {"socks5://proxy:1", "http://[fd00::1]:80", "socks5://proxy:1"},
+        {"socks4://proxy:1", "http://10.0.0.1", "socks4://proxy:1"},
+        {"socks5h://proxy:1", "http://10.0.0.1", "socks5h://proxy:1"},
+        {"proxy:1", "http://store", "http://proxy:1"},
+    };
+    struct proxy p;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_true(proxy_find(cases[i].option, cases[i].url, &p));
+        assert_string_equal(p.url, cases[i].through);
+    }
+}
+
+static void what_is_no_proxy_in_the_environment_is_a_mistake(void **state)
+{
+    static const struct {
+        const char *name, *value, *url, *shown; /* NULL: it is fine */
+    } cases[] = {
+        {"http_proxy", "ftp://proxy", "http://store", "http_proxy: `ftp://proxy`"},
+        {"http_proxy", "ftp://proxy", "https://store", NULL},      /* not for this one */
+        {"http_proxy", "ftp://proxy", "http://127.0.0.1:1", NULL}, /* no proxy is looked for */
+        {"http_proxy", "http://proxy:port", "http://store", "`http://proxy:port`"},
+        {"https_proxy", "http://user:secret@proxy:x", "https://store", "https_proxy: `http://proxy:x`"},
+        {"https_proxy", "http://user:sec/ret@proxy", "https://store", "https_proxy: `http://proxy`"},
+        {"all_proxy", "a b", "https://store", "all_proxy: `a b`"},
+        {"ALL_PROXY", "://", "http://store", "ALL_PROXY"},
+        {"http_proxy", "", "http://store", NULL},
+        {"http_proxy", "socks5://p", "http://store", NULL},
+    };
+    struct err e;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        bool good;
+
+        forget_environment();
+        setenv(cases[i].name, cases[i].value, 1);
+        assert_int_equal(proxy_check_found("none", cases[i].url, &e), 0);
+        good = proxy_check_found(NULL, cases[i].url, &e) == 0;
+        if (good != !cases[i].shown)
+            fail_msg("%s=%s for %s", cases[i].name, cases[i].value, cases[i].url);
+        if (!good && (!strstr(e.msg, cases[i].shown) || strstr(e.msg, "sec")))
+            fail_msg("%s", e.msg);
+    }
+    forget_environment();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +218,8 @@ int main(void)
         cmocka_unit_test(the_environment_is_read_as_everybody_reads_it),
         cmocka_unit_test(no_proxy_names_hosts_domains_addresses_and_networks),
         cmocka_unit_test(people_are_told_of_it_without_its_password),
+        cmocka_unit_test(the_proxy_resolves_names),
+        cmocka_unit_test(what_is_no_proxy_in_the_environment_is_a_mistake),
     };
 
     return cmocka_run_group_tests_name("proxy", tests, NULL, NULL);
