@@ -232,7 +232,11 @@ static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
 {
     char since[HUMAN_MAX];
 
-    page_add(p, "<p>Delivery fails: <b>");
+    if (s->stuck)
+        page_printf(p, "<p>Delivery of %u batch%s fails while others get through: <b>", s->stuck,
+                    s->stuck == 1 ? "" : "es");
+    else
+        page_add(p, "<p>Delivery fails: <b>");
     page_html(p, s->error_code[0] ? s->error_code : "no answer yet");
     page_add(p, "</b>");
     if (s->failing_since > 0)

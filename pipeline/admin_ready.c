@@ -27,11 +27,16 @@ static void failing_delivery(struct page *p, const struct stream_status *s, nsec
 {
     char since[HUMAN_MAX];
 
-    page_add(p, "delivery to ");
+    page_add(p, "delivery ");
+    if (s->stuck)
+        page_printf(p, "of %u batch%s ", s->stuck, s->stuck == 1 ? "" : "es");
+    page_add(p, "to ");
     page_plain(p, s->destination);
     page_add(p, " fails");
     if (s->failing_since > 0)
         page_printf(p, " for %s", human_duration(wall_now - s->failing_since, since, sizeof(since)));
+    if (s->stuck)
+        page_add(p, " while others get through");
     page_add(p, " (");
     cause(p, s);
     page_add(p, "); ");

@@ -110,6 +110,7 @@ struct delivery {
     struct delivery *next_untransformed; /* the host's */
     bool has_turn;
     struct stage_transform transform;
+    nsec transforming_since; /* mono; 0: no worker has it */
     struct worker_job transform_job;
     struct loop_event transformed_event;
     struct loop_timer transform_retry;

@@ -425,7 +425,8 @@ static void apply(struct delivery *d, struct shipment *s, enum delivery_part par
 static void retry(struct delivery *d, struct shipment *s, enum delivery_part part, const struct delivery_step *step,
                   enum sink_outcome outcome)
 {
-    target_note_failure(s->target, &s->verdict, s->loop->wall);
+    if (!target_is_its_own_fault(s->target, &s->slot)) /* else it is told as a batch that is stuck */
+        target_note_failure(s->target, &s->verdict, s->loop->wall);
     delivery_say(s, step->say, outcome, shipment_retry(s, step->wait_max));
     delivery_transform_waits(d, part);
 }

@@ -60,6 +60,7 @@ bool delivery_transform(struct delivery *d)
         return false;
     d->has_turn = true;
     d->work = WORK_TRANSFORMING;
+    d->transforming_since = h->loop->mono;
     d->budgeted = bytes;
     d->transform.spool = h->spool;
     d->transform.seal = &d->piece;
@@ -355,6 +356,7 @@ static void on_transformed(struct loop_event *ev)
 {
     struct delivery *d = CONTAINER_OF(ev, struct delivery, transformed_event);
 
+    d->transforming_since = 0;
     if (!d->transform.list)
         cannot_be_made(d);
     else if (d->transform.failed_lines > 0 && !d->host->backup)

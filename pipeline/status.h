@@ -45,7 +45,8 @@ struct stream_status {
     unsigned in_flight_limit; /* how many may be, to the destination, by what it has shown */
     unsigned waiting_retry;   /* deliveries waiting for their next attempt */
     nsec under_way_since;     /* wall; of the oldest attempt under way; 0 when none is */
-    nsec failing_since;       /* wall; 0 when the last attempt succeeded */
+    nsec failing_since;       /* wall; 0 when the last attempt succeeded and no batch is stuck */
+    unsigned stuck;           /* batches that do not get on while others do; 0: none, or nothing gets through */
     nsec last_delivery;       /* wall; 0 when none yet */
     char destination_is[96];  /* what it has said of itself: OpenSearch 2.19.5; or "" */
     char error_code[64];      /* of the last failed attempt while failing; "" otherwise */

@@ -353,20 +353,34 @@ static void publish(struct stream *st, unsigned flush)
 }
 
 /* For who asks from outside: deliveries are this thread's. */
+static void publish_transforming(struct stream *st)
+{
+    nsec oldest = 0;
+
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        if (d->transforming_since && (!oldest || d->transforming_since < oldest))
+            oldest = d->transforming_since;
+    pthread_mutex_lock(&st->tally_lock);
+    st->transforming_since = oldest;
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
 static void publish_stuck(struct stream *st)
 {
     struct delivery_trouble worst = {.since = 0};
+    unsigned batches = 0;
 
     for (const struct delivery *d = st->open; d; d = d->next_open) {
         struct delivery_trouble t = delivery_trouble(d);
 
+        batches += t.since != 0;
         if (t.since && (!worst.since || t.since < worst.since))
             worst = t;
     }
     if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
         return;
     pthread_mutex_lock(&st->tally_lock);
-    st->stuck = (struct stream_stuck){.since = worst.since, .wants_mending = worst.wants_mending};
+    st->stuck = (struct stream_stuck){.since = worst.since, .batches = batches, .wants_mending = worst.wants_mending};
     if (worst.since) {
         snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
         snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);
@@ -384,6 +398,8 @@ static void pump(struct stream *st)
     start_attempts(st, &st->destination);
     start_attempts(st, &st->backup);
     publish_stuck(st);
+    if (st->line)
+        publish_transforming(st);
     publish(st, flush);
 }
 
@@ -525,11 +541,33 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
     if (st->stuck.since && (st->stuck.wants_mending || lasted >= STUCK_FOR) &&
         (!out->failing_since || wall_now - out->failing_since < lasted)) {
         out->failing_since = wall_now - lasted;
+        out->stuck = out->last_delivery > out->failing_since ? st->stuck.batches : 0;
         snprintf(out->error_code, sizeof(out->error_code), "%s", st->stuck.code);
         snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
         snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);
     }
     pthread_mutex_unlock(&st->tally_lock);
+}
+
+/* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
+static void add_slow_transform(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+
+    pthread_mutex_lock(&st->tally_lock);
+    lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
+    pthread_mutex_unlock(&st->tally_lock);
+    if (lasted < TRANSFORM_LONG || out->failing_since)
+        return;
+    out->failing_since = wall_now - lasted;
+    snprintf(out->error_code, sizeof(out->error_code), "SlowTransform");
+    snprintf(out->error, sizeof(out->error), "the transform has been at work on one batch for %lld s",
+             (long long)(lasted / NSEC_PER_SEC));
+    snprintf(
+        out->hint, sizeof(out->hint),
+        "a script or a pattern takes long for some records: try it with `sluice transform --stream %s`; its `timeout` "
+        "and `batch_timeout` bound it",
+        st->conf->name);
 }
 
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
@@ -547,6 +585,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
         out->freshness = wall_now - out->books.oldest_arrival;
     add_live(st, wall_now, out);
     add_stuck(st, wall_now, out);
+    add_slow_transform(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &out->intake);
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);

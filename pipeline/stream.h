@@ -34,7 +34,8 @@
 
 /* The batch that has not got on for longest, while others may. */
 struct stream_stuck {
-    nsec since; /* mono; 0: none */
+    nsec since;       /* mono; 0: none */
+    unsigned batches; /* that do not get on */
     bool wants_mending;
     char code[64], message[512], hint[256];
 };
@@ -51,7 +52,9 @@ struct stream {
     pthread_mutex_t tally_lock;
     struct tally counters, drop_reasons; /* of the transforms; guarded by tally_lock */
     struct stream_stuck stuck;           /* guarded by tally_lock */
-    struct rejects rejects;              /* of the last minutes */
+    nsec
+        transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by tally_lock */
+    struct rejects rejects; /* of the last minutes */
     struct log_limit reject_log;
     uint32_t version;
     nsec created;

@@ -506,6 +506,8 @@
 /* An attempt is called one that hangs when it takes so long, and so many times as long as they usually do. */
 #define TARGET_ATTEMPT_LONG (10 * NSEC_PER_SEC)
 #define TARGET_USUAL_TIMES  4
+/* The transform of one batch, or of a piece of it, is called slow when it takes so long. */
+#define TRANSFORM_LONG (10 * NSEC_PER_SEC)
 /* A destination's description, for people. */
 #define TARGET_DESCRIPTION_MAX 2048
 /* A destination that did not say what it is, is asked again. */

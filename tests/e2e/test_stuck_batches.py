@@ -151,5 +151,13 @@ def test_a_stuck_batch_is_told_with_others_that_get_through(t):
     wait_until("the others are delivered", lambda: d.books("app").delivered == 10, 60 * t.slow)
     wait_until("it was tried again", lambda: peer.refused >= 2, 60 * t.slow)
     assert d.metrics().get("sluice_spooled_records", stream="app") == 1
+    ready = wait_until("it is told", lambda: "delivery of 1 batch to" in (text := d.http("/readyz")[1]) and text, 30 * t.slow)
+    assert "while others get through" in ready and "403" in ready, ready
+    for i in range(5):
+        Firehose(d.api_port).put("app", b"good later %d" % i)
+        wait_until("one more is delivered", lambda: d.books("app").delivered == 11 + i, 60 * t.slow)
+        status, text = d.http("/readyz")
+        assert status == 503 and "delivery of 1 batch to" in text, text
+    assert "Delivery of 1 batch fails while others get through" in d.http("/")[1]
     d.expect_exit = 1
     d.stop()

@@ -8,6 +8,7 @@ import backups
 import objects
 from common import MIB, one_stream, to_file
 from firehose import Firehose
+from harness import wait_until
 from test_transform import backup, delivered, script
 
 # Each takes seconds to years where only Lua's instructions are counted.
@@ -72,6 +73,20 @@ def test_the_end_does_not_wait_for_a_script_and_no_record_fails_by_it(t):
 
 ZEROS = gzip.compress(bytes(16 * MIB))
 BOUND = 250 * MIB  # of the whole process, with a worker for each core at work on one
+
+
+def test_a_transform_that_does_not_end_is_told(t):
+    config = one_stream("app", to_file(t), interval="0s", backup=backup(t), transform={
+        "lua": script(t, "function transform(r) sluice.log('at work') while true do end end"), "timeout": "60s", "batch_timeout": "600s"})
+    config["shutdown"] = {"grace": "1s"}
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put("app", b"a record with a secret")
+    d.wait_logged("at work")
+    ready = wait_until("it is told", lambda: "SlowTransform" in (text := d.http("/readyz")[1]) and text, 40 * t.slow)
+    assert "at work on one batch" in ready and "batch_timeout" in ready and "secret" not in ready, ready
+    assert d.http("/readyz")[0] == 503 and "SlowTransform" in d.http("/")[1]
+    d.expect_exit = 1
+    d.stop()
 
 
 def test_what_is_large_only_in_the_middle_takes_little_memory(t):
