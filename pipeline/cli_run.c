@@ -301,8 +301,8 @@ static int run_settings(struct run *r)
     int rc = CLI_FAILED;
     struct err e;
 
-    if (process_check_descriptors(r->settings, r->once, &e) < 0 || process_check_memory(r->settings, &e) < 0 ||
-        way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 || log_start(&e) < 0)
+    if (process_check(r->settings, r->once, &e) < 0 || way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 ||
+        log_start(&e) < 0)
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_engine(r);

@@ -112,3 +112,29 @@ int process_check_memory(const struct settings *s, struct err *e)
         return -1;
     return check_limit(RLIMIT_DATA, "data", "`ulimit -d`, in a systemd unit LimitDATA=", need, e);
 }
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+/* The largest frame with its head, and room for what a round writes with it. What destinations of the kind `file` write is their own matter. */
+int process_check_files(const struct settings *s, struct err *e)
+{
+    uint64_t need = 2 * FRAME_MAX_BYTES;
+    struct rlimit limit;
+    bool disk = false;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        disk = disk || !s->streams[i].memory;
+    if (!disk || getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+        return 0;
+    return err_set(e, ERR_LIMIT,
+                   "the limit on the size of files is too low: it is %" PRIu64 " KiB, and the spool needs %" PRIu64
+                   " KiB; raise it (`ulimit -f`, in a systemd unit LimitFSIZE=)",
+                   (uint64_t)(limit.rlim_cur / KIB), (uint64_t)((need + KIB - 1) / KIB));
+}
+
+int process_check(const struct settings *s, bool once, struct err *e)
+{
+    if (process_check_descriptors(s, once, e) < 0 || process_check_memory(s, e) < 0)
+        return -1;
+    return process_check_files(s, e);
+}

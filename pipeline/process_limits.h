@@ -1,7 +1,7 @@
 /* process_limits.h -- may this process have what the configuration needs of the system?
  *
- * With too few descriptors or too little address space it would start and then deliver nothing, or end in the middle: so it is
- * asked before anything is opened, by `run` and by `validate`.
+ * With too few descriptors, too little address space or too short files it would start and then take nothing, deliver nothing or end in
+ * the middle: so it is asked before anything is opened, by `run` and by `validate`.
  *
  * Threads: the main thread's, before there are others.
  */
@@ -19,5 +19,8 @@ struct descriptor_needs process_descriptors(const struct settings *s, bool once)
 /* -1: what is needed, what there is and how to raise it. */
 MUST_CHECK int process_check_descriptors(const struct settings *s, bool once, struct err *e);
 MUST_CHECK int process_check_memory(const struct settings *s, struct err *e);
+MUST_CHECK int process_check_files(const struct settings *s, struct err *e);
+/* All three; the first that is too little. */
+MUST_CHECK int process_check(const struct settings *s, bool once, struct err *e);
 
 #endif

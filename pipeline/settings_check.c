@@ -126,6 +126,8 @@ static void check_process(struct check *c)
         finding(c, settings_place(c->s, "streams", NULL), &e);
     if (process_check_memory(c->s, &e) < 0)
         finding(c, settings_place(c->s, "limits", "memory"), &e);
+    if (process_check_files(c->s, &e) < 0)
+        finding(c, settings_place(c->s, "data_dir", NULL), &e);
 }
 
 /* --- streams -------------------------------------------------------------------------------------------------------

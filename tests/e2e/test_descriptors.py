@@ -115,6 +115,18 @@ def test_too_few_descriptors_are_refused_and_enough_deliver(t):
     delivers(t, d, least)
 
 
+def test_a_limit_on_the_size_of_files_below_that_of_a_frame_is_refused(t):
+    d = small(t)
+    words = ["size of files", "LimitFSIZE=", "ulimit -f"]
+    unit = 512  # of /bin/sh, if it is dash; that of bash is 1024
+    if subprocess.run(["/bin/sh", "-c", "ulimit -f 2; head -c 1500 /dev/zero > %s" % t.path("f")], check=False,
+                      stderr=subprocess.DEVNULL).returncode == 0:
+        unit = 1024
+    least = refused(t, d, words, 64, "-f") * 1024 // unit
+    refused(t, d, words, least - 1, "-f")
+    delivers(t, d, least, "-f")
+
+
 def test_too_little_address_space_is_refused_and_enough_delivers(t):
     if t.sanitized:
         t.skip("a sanitizer takes terabytes of address space")
