@@ -4,6 +4,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/human.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,18 +26,31 @@ static void tell_limit(const struct intake *in, struct intake_status *out)
              "by themselves as soon as there is room");
 }
 
+/* Not the disk's doing. */
+static bool is_limit_of_files(const struct err *e)
+{
+    return e->code != ERR_NONE && strstr(e->msg, strerror(EFBIG));
+}
+
 static void tell_disk(struct intake *in, struct intake_status *out)
 {
+    bool limited;
+
     pthread_mutex_lock(&in->lock);
     if (in->disk.code != ERR_NONE)
         snprintf(out->cause, sizeof(out->cause), "disk: %s", in->disk.msg);
     else
         snprintf(out->cause, sizeof(out->cause), "disk: writes to %s have not ended for some time", in->data_dir);
+    limited = is_limit_of_files(&in->disk);
     pthread_mutex_unlock(&in->lock);
-    snprintf(
-        out->hint, sizeof(out->hint),
-        "free space on the disk of %s, or look for disk errors in the kernel's log; it is tried again every second",
-        in->data_dir);
+    if (limited)
+        snprintf(out->hint, sizeof(out->hint),
+                 "raise the limit on the size of files (ulimit -f, LimitFSIZE=); it is tried again every second");
+    else
+        snprintf(
+            out->hint, sizeof(out->hint),
+            "free space on the disk of %s, or look for disk errors in the kernel's log; it is tried again every second",
+            in->data_dir);
 }
 
 void intake_status_memory(const struct pushback_view *v, struct intake_status *out)

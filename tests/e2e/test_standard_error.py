@@ -183,3 +183,18 @@ def test_a_file_that_may_not_grow_is_an_error_and_not_the_end(t):
     d.stop()
     made = [json.loads(b) for b in objects.read_dir(t.path("out")).values()]
     assert made == [[r.decode("ascii") for r in records]]
+
+
+def test_a_spool_whose_files_may_not_grow_says_which_limit_and_goes_on_when_it_is_raised(t):
+    os.mkdir(t.path("logs"))
+    d = t.daemon(one_stream("app", to_file(t), inputs=[tail(t.path("logs", "*.log"))], size="256KiB")).start()
+    _, hard = resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (100_000, hard))
+    for i in range(100):
+        append_lines(t.path("logs", f"{i}.log"), [b"%d " % i + b"x" * 2000] * 100)
+    ready = wait_until("it is blocked", lambda: "is blocked" in (text := d.http("/readyz")[1]) and text, 60 * t.slow)
+    assert "File too large" in ready and "LimitFSIZE=" in ready and "free space" not in ready, ready
+    resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    d.wait_delivered("app", 100 * 100)
+    wait_until("it is well", lambda: d.http("/readyz")[0] == 200, 60 * t.slow)
+    d.stop()
