@@ -45,8 +45,9 @@ struct record_origin {
 /* After finish: moves what is in memory to the file. When it fails, all is as before. */
 MUST_CHECK int record_list_stash(struct record_list *l, struct err *e);
 
-/* Reads the chunk at *at (0 at first) into raw and moves *at behind it; v->first is the number of its first record.
- * origins (one per record) is borrowed from raw. 1; 0 at the end; -1 on an I/O error. */
+/* After finish: the chunk at *at (0 at first); moves *at behind it. v->first is the number of its first record, origins has one per
+ * record. Both are borrowed from the list as long as it is not stashed, or from raw, where the chunk is read when it is in
+ * the file. 1; 0 at the end; -1 on an I/O error. */
 MUST_CHECK int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw, struct frame_view *v,
                                 const struct record_origin **origins, struct err *e);
 
