@@ -4,6 +4,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/simd.h"
 
 #include <assert.h>
 #include <isa-l/igzip_lib.h>
@@ -76,6 +77,7 @@ static int step(struct gzip_isal *g, struct body *out, struct err *e)
     g->z.next_out = (uint8_t *)p;
     g->z.avail_out = (uint32_t)room;
     rc = isal_deflate(&g->z);
+    simd_end_avx();
     if (body_wrote(out, room - g->z.avail_out, e) < 0)
         return -1;
     if (rc != COMP_OK)

@@ -46,6 +46,8 @@ void lua_arena_reset(struct lua_arena *a)
 {
     struct lua_arena_chunk *kept = NULL;
 
+    if (!a->chunks)
+        return;
     while (a->chunks) {
         struct lua_arena_chunk *c = a->chunks;
 

@@ -2,6 +2,8 @@
 #include "pipeline/base/digest.h"
 
 #ifdef HAVE_LIBISAL
+#include "pipeline/base/simd.h"
+
 #include <isa-l/crc.h>
 
 /* ISA-L takes an int for the length. */
@@ -15,6 +17,7 @@ static uint32_t remainder_of(uint32_t state, struct slice in)
         state = crc32_iscsi((unsigned char *)in.p, (int)piece, state);
         in = slice_of(in.p + piece, in.n - piece);
     }
+    simd_end_avx();
     return state;
 }
 #else
