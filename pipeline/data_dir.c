@@ -60,7 +60,7 @@ out:
 static int make_below(const char *path, const char *name, struct err *e)
 {
     char *dir = mem_printf("%s/%s", path, name);
-    int rc = make_dir(dir, e);
+    int rc = folders_check(dir, 1, e) < 0 ? -1 : make_dir(dir, e);
 
     mem_free(dir);
     return rc < 0 ? err_wrap(e, "data_dir") : 0;

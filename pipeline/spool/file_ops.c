@@ -1,8 +1,11 @@
 #include "pipeline/spool/file_ops.h"
 
+#include "pipeline/base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,4 +66,34 @@ int file_open_disposable(const struct file_ops *ops, const char *path, int flags
     if (ops->unlink(path) < 0)
         return err_errno(e, "remove %s, which is also another file", path);
     return file_open(ops, path, flags, mode, e);
+}
+
+static int folder_check(const char *path, struct err *e)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0 || S_ISDIR(st.st_mode))
+        return 0; /* what else is wrong with it is found by whoever opens it */
+    if (S_ISLNK(st.st_mode))
+        return err_set(
+            e, ERR_IO,
+            "%s is a link: only data_dir itself may be one, no folder in it; put a folder in its place, or mount "
+            "the other disk there",
+            path);
+    return err_set(e, ERR_IO, "%s is not a folder: look who put it there, and move it away", path);
+}
+
+int folders_check(const char *path, unsigned levels, struct err *e)
+{
+    char *p = mem_strdup(path), *slash = p;
+    int rc = 0;
+
+    while (rc == 0 && levels-- > 0 && slash) {
+        rc = folder_check(p, e);
+        slash = strrchr(p, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    mem_free(p);
+    return rc;
 }

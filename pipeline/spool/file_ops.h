@@ -35,4 +35,8 @@ MUST_CHECK int file_open(const struct file_ops *ops, const char *path, int flags
 MUST_CHECK int file_open_disposable(const struct file_ops *ops, const char *path, int flags, mode_t mode,
                                     struct err *e);
 
+/* A folder is one of our own, and so are those above it, `levels` in all: none of them a link. What is not there is no mistake. -1: said in
+ * *e. */
+MUST_CHECK int folders_check(const char *path, unsigned levels, struct err *e);
+
 #endif

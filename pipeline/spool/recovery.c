@@ -293,8 +293,8 @@ static int recover_disk(struct recovery *r, struct err *e)
 {
     struct spool *s = r->s;
 
-    if (make_folder(s, s->dir, e) < 0 || note_device(s, e) < 0 || remove_spares(s, e) < 0 ||
-        walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
+    if (walk_check_folders(s->dir, e) < 0 || make_folder(s, s->dir, e) < 0 || note_device(s, e) < 0 ||
+        remove_spares(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
         return -1;
     if (read_log(r, e) < 0)
         return -1;

@@ -81,6 +81,9 @@ struct walk {
 void walk_init(struct walk *w, const struct file_ops *ops, const char *dir);
 void walk_release(struct walk *w);
 
+/* The spool's folders, from data_dir/streams down to damaged/, are folders: a link could lead anywhere. */
+MUST_CHECK int walk_check_folders(const char *dir, struct err *e);
+
 /* No folder is no segments. -1: it cannot be read, or was written by a newer sluice. */
 MUST_CHECK int walk_list(struct walk *w, struct err *e);
 

@@ -373,9 +373,19 @@ static int fit_to_closed(struct walk *w, struct err *e)
     return 0;
 }
 
+int walk_check_folders(const char *dir, struct err *e)
+{
+    enum { FOLDERS = 3 }; /* streams/NAME/spool */
+    char *damaged = mem_printf("%s/damaged", dir);
+    int rc = folders_check(damaged, 1 + FOLDERS, e);
+
+    mem_free(damaged);
+    return rc;
+}
+
 int walk_list(struct walk *w, struct err *e)
 {
-    if (list_names(w, e) < 0)
+    if (walk_check_folders(w->dir, e) < 0 || list_names(w, e) < 0)
         return -1;
     for (size_t i = 0; i < w->count; i++)
         if (load_segment(w, &w->segments[i], e) < 0)

@@ -426,3 +426,30 @@ def test_what_is_named_like_a_segment_and_is_no_file_hangs_nobody(t):
         d.wait_exit()
         assert d.logged(f"{path} is not a regular file"), d.log_text()[-500:]
         os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+
+
+def test_data_dir_may_be_a_link_and_no_folder_in_it(t):
+    s3, d, records = spool_with_records(t, count=3)
+    elsewhere = t.path("another-disk")
+    for name in ("streams/app/spool", "streams/app", "streams", "tmp"):
+        folder = os.path.join(d.data_dir, name)
+        os.rename(folder, elsewhere)
+        os.symlink(elsewhere, folder)
+        code, said = fsck(t, d)
+        assert name == "tmp" or (code == 1 and f"{folder} is a link" in said), said
+        d.expect_exit = 1
+        d.spawn()
+        d.wait_exit()
+        assert d.logged(f"{folder} is a link"), d.log_text()[-500:]
+        os.unlink(folder)
+        os.rename(elsewhere, folder)
+    os.rename(d.data_dir, elsewhere)
+    os.symlink(elsewhere, d.data_dir)
+    code, said = fsck(t, d)
+    assert code == 0, said
+    s3.start()
+    d.expect_exit = 0
+    d.start()
+    d.process.send_signal(15)
+    d.wait_exit()
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records["app"])

@@ -525,7 +525,7 @@ static void a_copy_in_the_place_of_another_is_set_aside_and_that_one_missed(void
 
 /* --- what is no file ------------------------------------------------------------------------------------------------ */
 
-static void refused(struct fixture *x)
+static void refused(struct fixture *x, const char *what)
 {
     struct spool_report r;
     char said[128];
@@ -533,11 +533,11 @@ static void refused(struct fixture *x)
 
     e.msg[0] = '\0';
     assert_int_equal(spool_inspect(x->dir, &r, remember, said, &e), -1);
-    assert_non_null(strstr(e.msg, "is not a regular file"));
+    assert_non_null(strstr(e.msg, what));
     e.msg[0] = '\0';
     x->committer = committer_new();
     assert_int_equal(spool_open(&x->spool, &x->conf, x->committer, &x->found, &e), -1);
-    assert_non_null(strstr(e.msg, "is not a regular file"));
+    assert_non_null(strstr(e.msg, what));
     committer_free(&x->committer);
 }
 
@@ -548,14 +548,14 @@ static void what_is_named_like_a_segment_and_is_no_file_is_refused_in_words(void
 
     close_spool(x);
     assert_int_equal(mkfifo(path, 0600), 0);
-    refused(x);
+    refused(x, "is not a regular file");
     unlink(path);
     assert_int_equal(mkdir(path, 0700), 0);
-    refused(x);
+    refused(x, "is not a regular file");
     rmdir(path);
     copy_file(segment_of(x, 1), victim);
     assert_int_equal(symlink(victim, path), 0);
-    refused(x);
+    refused(x, "is not a regular file");
     unlink(path);
     /* A link in the place of the mark is not written through. */
     unlink(path_of(x, "mark"));
@@ -567,6 +567,36 @@ static void what_is_named_like_a_segment_and_is_no_file_is_refused_in_words(void
     assert_int_equal(size_of(victim), size_of(segment_of(x, 1)));
     mem_free(victim);
     mem_free(path);
+}
+
+/* Of the folders of the spool, up to data_dir: that one may be a link. */
+static void a_folder_that_is_a_link_is_refused_in_words(void **state)
+{
+    static const char *const FOLDERS[] = {"streams/app/spool/damaged", "streams/app/spool", "streams/app", "streams"};
+    struct fixture *x = *state;
+    char *elsewhere = mem_printf("%s.elsewhere", x->root);
+
+    close_spool(x);
+    assert_int_equal(mkdir(path_of(x, "damaged"), 0700), 0);
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
+        char *folder = mem_printf("%s/%s", x->root, FOLDERS[i]);
+
+        assert_int_equal(rename(folder, elsewhere), 0);
+        assert_int_equal(symlink(elsewhere, folder), 0);
+        refused(x, "is a link");
+        assert_int_equal(unlink(folder), 0);
+        assert_int_equal(rename(elsewhere, folder), 0);
+        mem_free(folder);
+    }
+    assert_int_equal(rename(x->root, elsewhere), 0);
+    assert_int_equal(symlink(elsewhere, x->root), 0);
+    open_spool(x);
+    assert_false(x->found.damaged);
+    close_spool(x);
+    assert_int_equal(unlink(x->root), 0);
+    assert_int_equal(rename(elsewhere, x->root), 0);
+    open_spool(x);
+    mem_free(elsewhere);
 }
 
 /* A file that has a second name elsewhere is not written to under ours, and what is in the way of the mark does not keep it away. */
@@ -693,6 +723,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_named_like_a_segment_and_is_no_file_is_refused_in_words, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_a_link_is_refused_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_also_another_file_gives_way_to_mark_and_reserve, setup, teardown),
         cmocka_unit_test_setup_teardown(what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment, setup, teardown),
     };
