@@ -10,6 +10,7 @@ import objects
 from common import MIB, one_stream, to_file
 from firehose import Firehose
 from harness import wait_until
+from s3_peer import S3Peer
 from test_damage import fill_up, small_disk
 from test_transform import backup, delivered, script, transformed
 
@@ -133,6 +134,11 @@ def test_a_batch_that_needs_a_file_is_delivered_from_a_disk_that_is_full(t):
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), acked)
 
 
+def copies(t):
+    """Of one record: 10 MB; or what the tight build takes of one, which holds 4 KiB in memory as a rule."""
+    return 250 if f"{os.sep}tight{os.sep}" in os.path.abspath(t.binary) else 2500
+
+
 def test_what_one_record_becomes_needs_no_room_on_a_full_disk(t):
     """Records of which 10 MB come out each, and one of 1 MB that fails: larger than what is held in memory as a rule."""
     disk = small_disk(t, 40 * MIB)
@@ -145,10 +151,49 @@ def test_what_one_record_becomes_needs_no_room_on_a_full_disk(t):
     os.truncate(os.path.join(disk, "ballast"), os.path.getsize(os.path.join(disk, "ballast")) - 3 * MIB)
     large = json.dumps({"fails": True, "pad": "x" * 1000000}).encode()
     client = Firehose(d.api_port)
-    client.put_all("app", [record(n, 2500, size=4000) for n in range(3)])
+    client.put_all("app", [record(n, copies(t), size=4000) for n in range(3)])
     client.put_all("app", [large])
     d.wait_delivered("app", 3, timeout=60)
     wait_until("the failed one is in the backup", lambda: d.books("app").backed_up == 1, 30 * t.slow)
     d.stop()
-    assert count_copies(t) == {n: 2500 for n in range(3)}
+    assert count_copies(t) == {n: copies(t) for n in range(3)}
     assert [line["data"] for line in backups.read(t.path("backup"), "processing-failed")] == [large]
+
+
+def bytes_in_tmp(d):
+    """Of the temporary files, which have no names."""
+    found, folder = 0, f"/proc/{d.process.pid}/fd"
+    for fd in os.listdir(folder):
+        try:
+            if os.readlink(f"{folder}/{fd}").startswith(os.path.join(d.data_dir, "tmp") + "/"):
+                found += os.stat(f"{folder}/{fd}").st_size
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return found
+
+
+def test_what_waits_behind_a_transform_takes_no_more_of_the_disk_than_the_spool_may(t):
+    """Ten batches of which 10 MB come out each, and a destination that is down."""
+    one, limit = 4000 * copies(t), 16 * MIB
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    config = one_stream("app", s3.destination(), transform={"lua": script(t, COPIES), "timeout": "20s", "single": True},
+                        compression="zstd", interval="0s", deliveries_in_flight={"min": 8, "max": 8}, spool={"limit": "16MiB"})
+    d = t.daemon(config).start()
+    client = Firehose(d.api_port)
+    for n in range(10):
+        client.put("app", record(n, copies(t), size=4000))
+    most = 0
+
+    def have_tried():
+        nonlocal most
+        most = max(most, bytes_in_tmp(d))
+        return d.metrics().get("sluice_delivery_attempts_total", stream="app") >= 5
+
+    wait_until("several attempts", have_tried, 60 * t.slow)
+    assert one / 2 < most < limit + 1.2 * one, most
+    s3.start()
+    d.wait_delivered("app", 10, timeout=60)
+    d.stop()
+    assert len(objects.lines(s3.snapshot())) == 10 * copies(t)
