@@ -4,6 +4,7 @@
 
 #include "sinks/time_pattern.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -252,6 +253,29 @@ int literal_check(const char *option, const char *text, bool fields, struct err 
     while (rest.n > 0) {
         if (take_foreign(rest, &f))
             return refuse(option, all, &f, fields, e);
+        rest = skip(rest, plain_length(rest));
+    }
+    return 0;
+}
+
+/* %C3, %20: a character of an address, or a time. */
+static bool is_encoded(struct slice s)
+{
+    return s.n >= 3 && s.p[0] == '%' && isxdigit((unsigned char)s.p[1]) && isxdigit((unsigned char)s.p[2]);
+}
+
+int literal_check_plain(const char *text, struct err *e)
+{
+    struct slice rest = slice_str(text);
+    struct foreign f;
+
+    while (rest.n > 0) {
+        if (!is_encoded(rest) && take_foreign(rest, &f))
+            return err_set(e, ERR_CONFIG,
+                           "`%.*s` is taken literally here: times and fields of records cannot be put in (a literal %c "
+                           "is `\\%c`, in "
+                           "double quotes `\\\\%c`)",
+                           f.text.n > 3 ? 2 : (int)f.text.n, f.text.p, *f.text.p, *f.text.p, *f.text.p);
         rest = skip(rest, plain_length(rest));
     }
     return 0;

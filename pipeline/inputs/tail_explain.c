@@ -179,6 +179,40 @@ static bool find_literal(const struct tail *t, const char *pattern, struct err *
     return true;
 }
 
+/* What others write for times (%Y, %-d, %{+yyyy}) are characters like others here: how long the one at p is, 0: it is none. */
+static size_t time_length(const char *p)
+{
+    size_t n = 1 + strspn(p + (*p == '%'), "-_0^#EO");
+
+    if (*p != '%')
+        return 0;
+    if (p[1] == '{')
+        return strcspn(p, "}") + (strchr(p, '}') != NULL);
+    return p[n] && strchr("YyGmdejHkIlMSfLNpBbhAaFTRDzZsUVWuwCg", p[n]) ? n + 1 : 0;
+}
+
+static bool find_times(const char *pattern, struct err *e)
+{
+    char text[PATH_MAX];
+    size_t n = 0, first = 0;
+
+    for (const char *p = pattern; *p && n + 1 < sizeof(text);) {
+        size_t length = time_length(p);
+
+        if (length && !first)
+            first = (size_t)(p - pattern) + 1;
+        if (!length || n == 0 || text[n - 1] != '*')
+            text[n++] = length ? '*' : *p;
+        p += length ? length : 1;
+    }
+    text[n] = '\0';
+    if (first)
+        err_set(e, ERR_IO,
+                "no file matches; %.*s is no time here but is taken as it stands: * stands for any text, as in %s",
+                (int)time_length(pattern + first - 1), pattern + first - 1, text);
+    return first > 0;
+}
+
 bool tail_explain(const struct tail *t, size_t i, struct err *e)
 {
     const char *pattern = glob_text(t->patterns[i].glob);
@@ -200,7 +234,7 @@ bool tail_explain(const struct tail *t, size_t i, struct err *e)
         err_set(e, ERR_IO, "no file matches, but the folder %s does; add /* for the files in it", c.path);
     else if (c.others > 0)
         err_set(e, ERR_IO, "no file matches; %s is no regular file", c.path);
-    else if (!find_literal(t, pattern, e) && !find_missing(pattern, e))
+    else if (!find_literal(t, pattern, e) && !find_times(pattern, e) && !find_missing(pattern, e))
         err_set(e, ERR_IO,
                 strchr(pattern, '{') ? "no file matches yet; { } without a comma inside are characters like others"
                                      : "no file matches yet");

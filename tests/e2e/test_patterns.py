@@ -17,7 +17,8 @@ def told(w, pattern):
 
 def test_patterns_that_find_nothing(t):
     w = Followed(t, paths=["none/*.log", "lgos/*.log", "*.typo", "a[1].log", "{a,missing}.log", "pods/*", "old*.gz", "only-folder",
-                           "fifo", "hidden.log"], exclude=["hidden*"])
+                           "fifo", "hidden.log", "app-%Y-%-m.log"],
+                 exclude=["hidden*"])
     os.mkdir(w.path("logs"))
     os.mkdir(w.path("pods"))
     os.makedirs(w.path("only-folder/below"))
@@ -46,6 +47,7 @@ def test_patterns_that_find_nothing(t):
     assert "no file matches" in told(w, "only-folder")
     assert "no regular file" in told(w, "fifo")
     assert "excluded" in told(w, "hidden.log")
+    assert "%Y is no time here" in told(w, "app-%Y-%-m.log") and "app-*-*.log" in told(w, "app-%Y-%-m.log")
     w.write("b.typo", b"there now\n")
     w.wait()
     w.d.wait_logged("pattern finds files now")
