@@ -117,12 +117,14 @@ static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
     for (size_t i = 0; i < rest.n; i++)
         if ((unsigned char)rest.p[i] < 0x20 || rest.p[i] == 0x7f)
             return err_set(e, ERR_CONFIG, "%s: byte %zu is a control character", x->option, i + 1);
-    if (literal_check(x->option, x->text, false, e) < 0)
+    x->has_expressions = strstr(x->text, "!{") != NULL;
+    if (literal_check(x->option, x->text, false, e) < 0) {
+        x->has_expressions = true; /* once it is mended */
         return -1;
+    }
     while ((rc = next_piece(x->option, &rest, &p, e)) > 0) {
         if (p.expression && check_expression(x, for_errors, &p, e) < 0)
             return -1;
-        x->has_expressions |= p.expression;
         x->has_error_type |= p.expression && is_error_type(&p);
     }
     return rc;
@@ -133,9 +135,10 @@ static int check_error_prefix(struct object_key *k, struct err *e)
 {
     if (!k->errors.text) {
         if (k->backup && k->objects.has_expressions)
-            return err_set(e, ERR_CONFIG,
-                           "error_prefix: needed when prefix has expressions: say where error objects go, such as "
-                           "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/");
+            return err_set(
+                e, ERR_CONFIG,
+                "error_prefix: needed where object names have expressions: say where error objects go, such as "
+                "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/");
         return 0;
     }
     if (!k->backup)

@@ -255,7 +255,9 @@ static void mistakes_in_error_prefixes_are_told_at_start(void **state)
         struct object_key_conf conf;
         const char *want;
     } cases[] = {
-        {&BACKUP_ENV, {.prefix = copy("!{timestamp:yyyy}/")}, "error_prefix: needed when prefix has expressions"},
+        {&BACKUP_ENV,
+         {.prefix = copy("!{timestamp:yyyy}/")},
+         "error_prefix: needed where object names have expressions"},
         {&BACKUP_ENV, {.error_prefix = copy("e/!{timestamp:yyyy}/")}, "must be one of them"},
         {&BACKUP_ENV, {.prefix = copy("!{firehose:error-output-type}/")}, "for error_prefix only"},
         {&BACKUP_ENV, {.error_prefix = copy("!{firehose:error-output-typ}/")}, "error_prefix: `!{firehose:error-o"},
