@@ -5,6 +5,7 @@
 #include "pipeline/admin_process.h"
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/human.h"
 
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static void verdict_bad(struct page *p, const struct snapshot *snap, const struc
     const char *between = "";
 
     page_printf(p, "<p class=\"verdict %s\">%zu of %zu stream%s need%s attention:", t->blocked > 0 ? "blocked" : "warn",
-                bad, snap->count, snap->count == 1 ? "" : "s", bad == 1 ? "s" : "");
+                bad, snap->count, noun_s(snap->count), verb_s(bad));
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         if (parts[i].count == 0)
             continue;

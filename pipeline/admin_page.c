@@ -2,6 +2,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/human.h"
 
 #include <assert.h>
@@ -134,7 +135,7 @@ void page_rejects(struct page *p, const struct stream_status *s, void (*text)(st
         return;
     page_printf(p, "%s of the last " REJECTS_WINDOW_WORDS "' %s record%s (%s) %s, most of them for ",
                 human_count(rejected, some, sizeof(some)), human_count(v->records, all, sizeof(all)),
-                v->records == 1 ? "" : "s", human_share(rejects_share(v), share, sizeof(share)),
+                noun_s(v->records), human_share(rejects_share(v), share, sizeof(share)),
                 v->rejected[REJECT_REFUSED] == 0  ? "failed in the transform"
                 : v->rejected[REJECT_FAILED] == 0 ? "were not taken by the destination"
                                                   : "failed in the transform or were not taken by the destination");

@@ -3,6 +3,7 @@
 #include "config/words.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/plural.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -147,7 +148,7 @@ static void print_mistakes(const struct cfg_errors *errs)
     fputs(buf_cstr(&text), stderr);
     buf_release(&text);
     if (file)
-        fprintf(stderr, "%s: %zu mistake%s; nothing was started\n", file, count, count == 1 ? "" : "s");
+        fprintf(stderr, "%s: %zu mistake%s; nothing was started\n", file, count, noun_s(count));
 }
 
 struct settings *cli_load_settings(const char *path, const struct settings_use *use)

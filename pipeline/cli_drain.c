@@ -6,6 +6,7 @@
 #include "config/words.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/cli.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/orphans.h"
@@ -264,9 +265,11 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
     buf_release(&p.raw);
     mem_free(dir);
     if (rc == 0)
-        fprintf(stderr, "stream %s: %" PRIu64 " records written, the spool keeps them\n", d->name, p.written);
+        fprintf(stderr, "stream %s: %" PRIu64 " record%s written, the spool keeps %s\n", d->name, p.written,
+                noun_s(p.written), p.written == 1 ? "it" : "them");
     if (rc == 0 && p.lost)
-        rc = err_set(e, ERR_FORMAT, "%" PRIu64 " records are lost to damage; `sluice fsck` says where", p.lost);
+        rc = err_set(e, ERR_FORMAT, "%" PRIu64 " record%s %s lost to damage; `sluice fsck` says where", p.lost,
+                     noun_s(p.lost), is_are(p.lost));
     return rc;
 }
 

@@ -1,5 +1,6 @@
 /* cli_fsck.c -- `sluice fsck`: what the spools on disk hold, and what of it is damaged. Changes nothing. */
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/cli.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/orphans.h"
@@ -69,15 +70,16 @@ static void print_damage(void *ctx, const struct spool_damage *d)
     f->damaged = true;
     printf("  damaged: %s/%s at offset %" PRIu64 ": %s", f->dir, d->file, d->offset, d->what);
     if (d->records)
-        printf(", %" PRIu64 " record%s lost", d->records, d->records == 1 ? "" : "s");
+        printf(", %" PRIu64 " record%s lost", d->records, noun_s(d->records));
     putchar('\n');
 }
 
 static void print_report(const struct spool_report *r)
 {
-    printf("  %" PRIu64 " records waiting of %" PRIu64 " ever taken in\n", r->waiting, r->incoming);
+    printf("  %" PRIu64 " record%s waiting of %" PRIu64 " ever taken in\n", r->waiting, noun_s(r->waiting),
+           r->incoming);
     printf("  %zu segment%s, %" PRIu64 " bytes; %zu sealed and not settled; %zu source position%s\n", r->segments,
-           r->segments == 1 ? "" : "s", r->bytes, r->pending_seals, r->positions, r->positions == 1 ? "" : "s");
+           noun_s(r->segments), r->bytes, r->pending_seals, r->positions, noun_s(r->positions));
     if (r->torn_bytes)
         printf("  the last %" PRIu64
                " bytes are a write that was cut short; as far as is known it was never acknowledged. "

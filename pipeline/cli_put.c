@@ -5,6 +5,7 @@
  * after a pause, in its order; nothing behind it is sent before. */
 #include "config/units.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/cli.h"
 #include "pipeline/human.h"
 #include "pipeline/put_lines.h"
@@ -165,9 +166,8 @@ static void say_what_is_left(const struct job *j)
     char put[HUMAN_MAX], left[HUMAN_MAX];
 
     fprintf(stderr, "sluice put: put %s line%s; not acknowledged: %s line%s up to %s:%" PRIu64 ", and all behind\n",
-            human_count(j->sender.count.records, put, sizeof(put)), j->sender.count.records == 1 ? "" : "s",
-            human_count(j->sender.batch.count, left, sizeof(left)), j->sender.batch.count == 1 ? "" : "s", j->file,
-            j->line);
+            human_count(j->sender.count.records, put, sizeof(put)), noun_s(j->sender.count.records),
+            human_count(j->sender.batch.count, left, sizeof(left)), noun_s(j->sender.batch.count), j->file, j->line);
 }
 
 static int put_main(int argc, char **argv)

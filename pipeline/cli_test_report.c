@@ -1,6 +1,7 @@
 #include "pipeline/cli_test_report.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/base/utf8.h"
 
 #include <stdio.h>
@@ -81,7 +82,7 @@ void cli_test_report_file(struct test_report *r, const char *file)
     for (size_t i = r->of_file; i < r->count; i++)
         all = all && r->results[i].end == TEST_PASSED;
     if (!r->tap && all)
-        printf("ok   %s: %zu test%s\n", file, count, count == 1 ? "" : "s");
+        printf("ok   %s: %zu test%s\n", file, count, noun_s(count));
     r->of_file = r->count;
 }
 
@@ -91,8 +92,8 @@ void cli_test_report_end(struct test_report *r, size_t files)
         printf("1..%zu\n", r->count);
         return;
     }
-    printf("%zu file%s, %zu test%s: %zu passed, %zu failed", files, files == 1 ? "" : "s", r->count,
-           r->count == 1 ? "" : "s", r->ends[TEST_PASSED], r->ends[TEST_FAILED]);
+    printf("%zu file%s, %zu test%s: %zu passed, %zu failed", files, noun_s(files), r->count, noun_s(r->count),
+           r->ends[TEST_PASSED], r->ends[TEST_FAILED]);
     if (r->ends[TEST_UPDATED])
         printf(", %zu rewritten", r->ends[TEST_UPDATED]);
     putchar('\n');

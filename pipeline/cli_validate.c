@@ -1,5 +1,6 @@
 /* cli_validate.c -- `sluice validate`: every mistake in the configuration, then what running would need. */
 #include "pipeline/base/limits.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/cli.h"
 
 #include <getopt.h>
@@ -64,10 +65,9 @@ static int report(const struct settings *s)
     count = cfg_errors_count(found);
     print_found(found);
     if (count) {
-        fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count,
-                count == 1 ? "" : "s");
+        fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count, noun_s(count));
     } else {
-        printf("%s: ok, %zu stream%s\n", s->path, s->stream_count, s->stream_count == 1 ? "" : "s");
+        printf("%s: ok, %zu stream%s\n", s->path, s->stream_count, noun_s(s->stream_count));
         for (size_t i = 0; i < s->stream_count; i++)
             print_stream(s, &s->streams[i]);
     }

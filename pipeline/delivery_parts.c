@@ -2,6 +2,7 @@
  * delivery_judge(), and carried out here. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/delivery_impl.h"
 #include "pipeline/verdict.h"
 
@@ -387,7 +388,8 @@ static void pause(struct delivery *d, struct shipment *s)
     *v = (struct sink_verdict){.misconfigured = true};
     snprintf(v->code, sizeof(v->code), "%s", f->reasons[0].code);
     snprintf(v->message, sizeof(v->message),
-             "%" PRIu64 " records are refused (%s), and the stream has no backup for them", f->refused, reason);
+             "%" PRIu64 " record%s %s refused (%s), and the stream has no backup for %s", f->refused,
+             noun_s(f->refused), is_are(f->refused), reason, f->refused == 1 ? "it" : "them");
     snprintf(v->hint, sizeof(v->hint), "give the stream a `backup`, or make the destination take them");
     if (!d->refused_since)
         d->refused_since = d->host->loop->mono;

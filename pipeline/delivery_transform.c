@@ -9,6 +9,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/delivery_impl.h"
 
 #include <assert.h>
@@ -167,8 +168,9 @@ static void pause_for_stuck(struct delivery *d)
     char message[400];
 
     snprintf(message, sizeof(message),
-             "%zu records make more in the transform than can be held, and the stream has no backup for them: %s",
-             d->stuck_count, d->transform.err.msg);
+             "%zu record%s make%s more in the transform than can be held, and the stream has no backup for %s: %s",
+             d->stuck_count, noun_s(d->stuck_count), verb_s(d->stuck_count), d->stuck_count == 1 ? "it" : "them",
+             d->transform.err.msg);
     d->stuck_at = 0;
     (void)choose_piece(d);
     pause_transform(d, "ProcessingFailed", message, "mend the transform, or give the stream a `backup`");
@@ -314,8 +316,8 @@ static void fails_without_backup(struct delivery *d)
     char message[400];
 
     snprintf(message, sizeof(message),
-             "%" PRIu64 " records fail in the transform and the stream has no backup for them: %s", t->failed_lines,
-             t->failure);
+             "%" PRIu64 " record%s fail%s in the transform and the stream has no backup for %s: %s", t->failed_lines,
+             noun_s(t->failed_lines), verb_s(t->failed_lines), t->failed_lines == 1 ? "it" : "them", t->failure);
     pause_transform(
         d, "ProcessingFailed", message,
         "mend the script and start again (with `watch: true` mending is enough), or give the stream a `backup`");

@@ -1,6 +1,7 @@
 #include "pipeline/orphans.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/spool/inspect.h"
 
 #include <dirent.h>
@@ -80,5 +81,5 @@ void orphan_describe(const struct orphan *o, char *out, size_t size)
     if (o->trouble)
         snprintf(out, size, "holds what cannot be read: %s", o->trouble);
     else
-        snprintf(out, size, "holds %" PRIu64 " record%s that nobody delivers", o->records, o->records == 1 ? "" : "s");
+        snprintf(out, size, "holds %" PRIu64 " record%s that nobody delivers", o->records, noun_s(o->records));
 }

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/log.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/human.h"
 
 #include <stdio.h>
@@ -39,11 +40,6 @@ static void measure(struct progress *p, uint64_t bytes, nsec now)
     }
 }
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static void add_left(const struct progress_count *c, char *out, size_t size)
 {
     char records[HUMAN_MAX], bytes[HUMAN_MAX];
@@ -56,7 +52,7 @@ static void add_left(const struct progress_count *c, char *out, size_t size)
         snprintf(out + n, size - n, "; left: %s", bytes);
     else
         snprintf(out + n, size - n, "; left: %s record%s, %s", human_count(c->records_left, records, sizeof(records)),
-                 plural(c->records_left), bytes);
+                 noun_s(c->records_left), bytes);
 }
 
 char *progress_text(const struct progress *p, const struct progress_count *c, char *out, size_t size)
@@ -64,7 +60,7 @@ char *progress_text(const struct progress *p, const struct progress_count *c, ch
     char records[HUMAN_MAX], bytes[HUMAN_MAX], per_second[HUMAN_MAX];
 
     snprintf(out, size, "%s %s record%s, %s, %s/s", p->verb, human_count(c->records, records, sizeof(records)),
-             plural(c->records), human_bytes(c->bytes, bytes, sizeof(bytes)),
+             noun_s(c->records), human_bytes(c->bytes, bytes, sizeof(bytes)),
              human_bytes(p->bytes_per_second, per_second, sizeof(per_second)));
     add_left(c, out, size);
     return out;
@@ -76,7 +72,7 @@ char *progress_summary(const struct progress *p, const struct progress_count *c,
     nsec elapsed = now - p->started;
 
     snprintf(out, size, "%s %s record%s, %s in %s (%s/s)", p->verb, human_count(c->records, records, sizeof(records)),
-             plural(c->records), human_bytes(c->bytes, bytes, sizeof(bytes)),
+             noun_s(c->records), human_bytes(c->bytes, bytes, sizeof(bytes)),
              human_duration(elapsed, took, sizeof(took)),
              human_bytes(rate(c->bytes, elapsed), per_second, sizeof(per_second)));
     return out;

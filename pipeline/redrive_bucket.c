@@ -5,6 +5,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/bucket.h"
 
 #include <errno.h>
@@ -181,7 +182,8 @@ static int walk_pages(struct walk *w)
     do {
         if (next_page(w, &e) < 0) {
             if (w->objects)
-                err_wrap(&e, "the listing is left after %llu objects", (unsigned long long)w->objects);
+                err_wrap(&e, "the listing is left after %llu object%s", (unsigned long long)w->objects,
+                         noun_s(w->objects));
             w->v->unread(w->v->ctx, w->r->address, &e);
             return 0;
         }

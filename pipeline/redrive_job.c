@@ -5,6 +5,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/bucket_options.h"
 #include "pipeline/cli.h"
 #include "pipeline/data_dir.h"
@@ -236,9 +237,9 @@ static void say_counts(const struct job *j)
     char count[HUMAN_MAX], objects[HUMAN_MAX], bytes[HUMAN_MAX];
 
     printf("%s %s record%s (%s) of %s object%s", j->o->dry_run ? "would put back" : "put back",
-           human_count(records, count, sizeof(count)), records == 1 ? "" : "s",
+           human_count(records, count, sizeof(count)), noun_s(records),
            human_bytes(j->o->dry_run ? j->chosen_bytes : j->sender.count.bytes, bytes, sizeof(bytes)),
-           human_count(j->objects, objects, sizeof(objects)), j->objects == 1 ? "" : "s");
+           human_count(j->objects, objects, sizeof(objects)), noun_s(j->objects));
     say_rest(j->before, "were put back before");
     say_rest(j->left_out, "left out by --error-code or --since");
     say_rest(j->others, "other files left alone");

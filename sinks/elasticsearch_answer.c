@@ -1,5 +1,6 @@
 #include "sinks/elasticsearch_answer.h"
 
+#include "pipeline/base/plural.h"
 #include "sinks/answer_text.h"
 #include "sinks/answer_words.h"
 #include "sinks/bulk_answer.h"
@@ -123,8 +124,8 @@ static enum sink_outcome say(const struct texts *t, const struct meaning *m, str
 static enum sink_outcome not_trusted(const struct texts *t, const char *why, struct sink_verdict *v)
 {
     snprintf(v->code, sizeof(v->code), "InvalidAnswer");
-    snprintf(v->message, sizeof(v->message), "the answer of %s to %" PRIu64 " documents cannot be trusted: %s",
-             t->c->address, t->c->sent, why);
+    snprintf(v->message, sizeof(v->message), "the answer of %s to %" PRIu64 " document%s cannot be trusted: %s",
+             t->c->address, t->c->sent, noun_s(t->c->sent), why);
     snprintf(v->hint, sizeof(v->hint), "is there a proxy between that changes answers or cuts them off?");
     return SINK_RETRY;
 }
@@ -133,8 +134,8 @@ static enum sink_outcome not_trusted(const struct texts *t, const char *why, str
 static void say_items(const struct texts *t, const struct bulk_summary *s, struct sink_verdict *v)
 {
     const struct bulk_kind *worst = s->retry.count > 0 ? &s->retry : &s->refused;
-    size_t n =
-        (size_t)snprintf(v->message, sizeof(v->message), "%" PRIu64 " documents sent to %s", s->items, t->c->address);
+    size_t n = (size_t)snprintf(v->message, sizeof(v->message), "%" PRIu64 " document%s sent to %s", s->items,
+                                noun_s(s->items), t->c->address);
 
     if (s->refused.count > 0)
         n += (size_t)snprintf(v->message + n, sizeof(v->message) - n, ", %" PRIu64 " refused (%d %s)", s->refused.count,

@@ -5,6 +5,7 @@
 
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/base/sigv4.h"
 #include "sinks/xml_scan.h"
 
@@ -170,9 +171,9 @@ static int no_listing(struct err *e)
 
 static int broken(const struct reader *r, struct err *e)
 {
-    return r->is_listing
-               ? err_set(e, ERR_FORMAT, "the listing breaks off or is not XML, behind %zu objects", r->page->count)
-               : no_listing(e);
+    return r->is_listing ? err_set(e, ERR_FORMAT, "the listing breaks off or is not XML, behind %zu object%s",
+                                   r->page->count, noun_s(r->page->count))
+                         : no_listing(e);
 }
 
 static int read_elements(struct reader *r, struct slice xml, struct err *e)

@@ -18,6 +18,13 @@ void spool_note_damage(struct spool *s, struct segment *seg)
     pthread_mutex_unlock(&s->lock);
 }
 
+int spool_say_lost(const struct spool *s, uint64_t first, uint64_t last, struct err *e)
+{
+    if (first == last)
+        return err_set(e, ERR_FORMAT, "%s is damaged: record %" PRIu64 " is lost", s->dir, first);
+    return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, first, last);
+}
+
 /* The first data frame at or behind p->offset that does not end before seq. 1, or 0 at the end of the segment. */
 static int find_in_segment(struct spool *s, uint64_t seq, struct place *p, struct err *e)
 {
@@ -92,8 +99,7 @@ static int lost(struct spool *s, struct place *p, uint64_t from, uint64_t upto, 
         next = (struct spool_cursor){.seq = upto};
     p->lost = next.seq - from;
     p->next = next;
-    return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, from,
-                   next.seq - 1);
+    return spool_say_lost(s, from, next.seq - 1, e);
 }
 
 int spool_locate(struct spool *s, const struct spool_cursor *at, struct log_window *w, struct place *p, struct err *e)

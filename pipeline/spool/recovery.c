@@ -6,6 +6,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
 #include "pipeline/spool/inspect.h"
 #include "pipeline/spool/spool_impl.h"
 #include "pipeline/spool/walk.h"
@@ -321,9 +322,9 @@ static int refuse_leftovers(const struct spool *s, struct err *e)
     if (left.waiting == 0)
         return 0;
     return err_set(e, ERR_CONFIG,
-                   "%s holds %" PRIu64 " records that `durability: memory` would leave behind; run with `durability: "
-                   "disk` until they are delivered, or remove the folder",
-                   s->dir, left.waiting);
+                   "%s holds %" PRIu64 " record%s that `durability: memory` would leave behind; run with `durability: "
+                   "disk` until all is delivered, or remove the folder",
+                   s->dir, left.waiting, noun_s(left.waiting));
 }
 
 static int recover_memory(struct spool *s, struct err *e)

@@ -160,6 +160,8 @@ struct place {
 MUST_CHECK int spool_locate(struct spool *s, const struct spool_cursor *at, struct log_window *w, struct place *p,
                             struct err *e);
 void spool_note_damage(struct spool *s, struct segment *seg);
+/* Says that these records are lost. -1. */
+int spool_say_lost(const struct spool *s, uint64_t first, uint64_t last, struct err *e);
 
 /* --- reserve.c ---------------------------------------------------------------------------------------------------- */
 

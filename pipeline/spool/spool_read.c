@@ -72,8 +72,7 @@ static int scan_table(struct spool *s, const struct place *p, uint64_t seq, cons
         spool_note_damage(s, p->segment);
         step->run->count = (uint32_t)(h->first + h->count - seq);
         step->run->bytes = 0;
-        return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, seq,
-                       h->first + h->count - 1);
+        return spool_say_lost(s, seq, h->first + h->count - 1, e);
     }
     if (seq + step->run->count < h->first + h->count)
         *step->next = (struct spool_cursor){seq + step->run->count, p->file.number, p->offset};
@@ -157,8 +156,7 @@ static int read_place(struct spool *s, const struct place *p, struct spool_curso
         return 1;
     }
     spool_note_damage(s, p->segment);
-    return err_set(e, ERR_FORMAT, "%s is damaged: records %" PRIu64 " to %" PRIu64 " are lost", s->dir, h->first,
-                   h->first + h->count - 1);
+    return spool_say_lost(s, h->first, h->first + h->count - 1, e);
 }
 
 int spool_read(struct spool *s, struct spool_cursor *at, struct buf *raw, struct frame_view *v, struct err *e)
