@@ -101,13 +101,14 @@ static void default_path(struct http_endpoint *s)
 /* There is no default: what one receiver wants the next one refuses, or takes for one record. */
 static int format_needed(const struct http_endpoint_conf *c, struct err *e)
 {
-    const char *hint = preset_hint(c->url);
+    char hint[512];
 
     return err_set(
         e, ERR_CONFIG, "format: needed, or a `preset`; %s",
-        hint ? hint
-             : "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose` for Firehose's own "
-               "requests and answers");
+        preset_hint(c->url, hint, sizeof(hint))
+            ? hint
+            : "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose` for Firehose's own "
+              "requests and answers");
 }
 
 static int choose_shape(struct http_endpoint *s, struct err *e)

@@ -5,7 +5,10 @@
 #ifndef SINKS_PRESET_HINTS_H
 #define SINKS_PRESET_HINTS_H
 
-/* What to write for this address, to be pasted; NULL: it is of no service that is known. `url` may be NULL. */
-const char *preset_hint(const char *url);
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What to write for this address, to be pasted; false: it is of no service that is known. `url` may be NULL. */
+bool preset_hint(const char *url, char *out, size_t size);
 
 #endif
