@@ -313,11 +313,14 @@ static void cannot_be_made(struct delivery *d)
 static void fails_without_backup(struct delivery *d)
 {
     const struct stage_transform *t = &d->transform;
+    bool one = t->failed_lines == 1;
     char message[400];
 
     snprintf(message, sizeof(message),
-             "%" PRIu64 " record%s fail%s in the transform and the stream has no backup for %s: %s", t->failed_lines,
-             noun_s(t->failed_lines), verb_s(t->failed_lines), t->failed_lines == 1 ? "it" : "them", t->failure);
+             "%" PRIu64 " record%s fail%s in the transform (%s%" PRIu64
+             ") and the stream has no backup for %s, so the whole batch waits: %s",
+             t->failed_lines, noun_s(t->failed_lines), verb_s(t->failed_lines),
+             one ? "number " : "the first is number ", t->failed_first, one ? "it" : "them", t->failure);
     pause_transform(
         d, "ProcessingFailed", message,
         "mend the script and start again (with `watch: true` mending is enough), or give the stream a `backup`");

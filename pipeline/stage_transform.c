@@ -54,8 +54,10 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
     buf_clear(&s->line);
     if (error_line_write(&line, &s->line) < 0)
         return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
-    if (t->failed_lines++ == 0)
+    if (t->failed_lines++ == 0) {
+        t->failed_first = from->seq;
         snprintf(t->failure, sizeof(t->failure), "%.*s", (int)shown.n, shown.p);
+    }
     tally_add(&t->failures, reason_of(s, code, shown), 1);
     return body_add(t->failed, buf_slice(&s->line), &t->err);
 }

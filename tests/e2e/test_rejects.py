@@ -129,6 +129,7 @@ def test_records_that_fail_and_have_no_backup_wait_and_it_is_said(t):
     wait_until("retrying", lambda: health(d) == ["retrying"], 10 * t.slow)
     status, text = d.http("/readyz")
     assert status == 503 and "no backup" in text and "mask.lua:2" in text and "1 record waits" in text, text
+    assert "1 record fails in the transform (number " in text and "the whole batch waits" in text, text
     d.expect_exit = 1
     d.process.terminate()
     d.wait_logged("stopping|draining|shutting", timeout=10)
