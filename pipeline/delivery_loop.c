@@ -1,6 +1,7 @@
 #include "pipeline/delivery_loop.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -251,8 +252,8 @@ int delivery_loop_start(struct delivery_loop *loop, struct err *e)
     struct real_loop *l = real(loop);
 
     read_clocks(l);
-    if (pthread_create(&l->thread, NULL, loop_main, l) != 0)
-        return err_set(e, ERR_IO, "the delivery thread cannot be started");
+    if (thread_start(&l->thread, loop_main, l, "the delivery thread", e) < 0)
+        return -1;
     l->started = true;
     return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -125,16 +126,7 @@ static void *resolver_main(void *arg)
 /* Locks: r->lock held. */
 static bool add_thread(struct resolver *r)
 {
-    pthread_attr_t attr;
-    pthread_t id;
-    bool made;
-
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, RESOLVER_STACK_BYTES);
-    made = pthread_create(&id, &attr, resolver_main, r) == 0;
-    pthread_attr_destroy(&attr);
-    if (!made)
+    if (!thread_start_detached(resolver_main, r, RESOLVER_STACK_BYTES))
         return false;
     r->threads++;
     r->users++;

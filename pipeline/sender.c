@@ -3,6 +3,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -56,14 +57,10 @@ static void *sender_main(void *arg)
 struct sender_pool *sender_pool_new(void)
 {
     struct sender_pool *p = mem_alloc(sizeof(*p));
-    pthread_condattr_t mono;
 
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->more, &mono);
+    thread_cond_init(&p->more);
     pthread_cond_init(&p->ended, NULL);
-    pthread_condattr_destroy(&mono);
     p->last = &p->first;
     return p;
 }
@@ -90,14 +87,8 @@ void sender_pool_free(struct sender_pool **pp)
 /* Locks: p->lock held. */
 static bool add_thread(struct sender_pool *p)
 {
-    pthread_attr_t detached;
-    pthread_t id;
-    bool made;
+    bool made = thread_start_detached(sender_main, p, 0);
 
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    made = pthread_create(&id, &detached, sender_main, p) == 0;
-    pthread_attr_destroy(&detached);
     p->threads += made;
     return made;
 }

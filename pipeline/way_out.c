@@ -7,6 +7,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -182,9 +183,9 @@ int way_out_open(struct way_out **out, nsec grace, struct err *e)
         release(w);
         return -1;
     }
-    if (pthread_create(&w->thread, NULL, way_out_main, w) != 0) {
+    if (thread_start(&w->thread, way_out_main, w, "the thread that waits for signals", e) < 0) {
         release(w);
-        return err_set(e, ERR_IO, "the thread that waits for signals cannot be started");
+        return -1;
     }
     *out = w;
     return 0;

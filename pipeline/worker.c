@@ -2,6 +2,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -109,10 +110,10 @@ int worker_pool_start(struct worker_pool **out, size_t threads, const struct can
 
         t->pool = p;
         worker_init(&t->w, p->count, cancel);
-        if (pthread_create(&t->id, NULL, worker_main, t) != 0) {
+        if (thread_start(&t->id, worker_main, t, "a worker thread", e) < 0) {
             worker_release(&t->w);
             worker_pool_stop(&p);
-            return err_set(e, ERR_IO, "a worker thread cannot be started");
+            return -1;
         }
     }
     *out = p;

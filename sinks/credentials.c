@@ -2,6 +2,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "sinks/aws_files.h"
 
 #include <limits.h>
@@ -380,15 +381,7 @@ static void *reader_main(void *arg)
 /* Locks: c->lock held. */
 static int start_reading(struct credentials *c, nsec now, struct err *e)
 {
-    pthread_attr_t detached;
-    pthread_t id;
-    int rc;
-
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    rc = pthread_create(&id, &detached, reader_main, c);
-    pthread_attr_destroy(&detached);
-    if (rc != 0)
+    if (!thread_start_detached(reader_main, c, 0))
         return err_set(e, ERR_IO, "no thread can be started to read the AWS credentials");
     c->users++;
     c->reading = true;

@@ -5,6 +5,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -149,19 +150,15 @@ int log_writer_start(struct log_writer **out, int fd, size_t (*say_dropped)(uint
                      struct err *e)
 {
     struct log_writer *w = mem_alloc(sizeof(*w));
-    pthread_condattr_t mono;
 
     w->fd = fd;
     w->say_dropped = say_dropped;
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);
-    pthread_cond_init(&w->written, &mono);
-    pthread_condattr_destroy(&mono);
-    if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {
+    thread_cond_init(&w->written);
+    if (thread_start(&w->thread, writer_main, w, "the thread that writes the log", e) < 0) {
         mem_free(w);
-        return err_set(e, ERR_IO, "the thread that writes the log cannot be started");
+        return -1;
     }
     *out = w;
     return 0;

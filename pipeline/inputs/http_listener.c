@@ -3,6 +3,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -224,12 +225,12 @@ int http_listener_start(struct http_listener **out, const struct http_listener_c
     l->wake = fd;
     pthread_mutex_init(&l->lock, NULL);
     *out = l; /* connections may be added before this function returns */
-    l->running = pthread_create(&l->thread, NULL, run, l) == 0;
+    l->running = thread_start(&l->thread, run, l, "the thread of a listener", e) == 0;
     if (l->running)
         return 0;
     l->conf.fd = -1; /* the caller's */
     http_listener_free(out);
-    return err_set(e, ERR_IO, "start a thread: the system has no room for one");
+    return -1;
 }
 
 void http_listener_stop(struct http_listener *l)

@@ -5,6 +5,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/spool/spool_impl.h"
 
 #include <errno.h>
@@ -27,13 +28,9 @@ struct committer {
 struct committer *committer_new(void)
 {
     struct committer *c = mem_alloc(sizeof(*c));
-    pthread_condattr_t mono;
 
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->wake, &mono);
-    pthread_condattr_destroy(&mono);
+    thread_cond_init(&c->wake);
     pthread_cond_init(&c->passed, NULL);
     return c;
 }
@@ -290,11 +287,10 @@ void committer_barrier(struct committer *c)
 int committer_start(struct committer **c, struct err *e)
 {
     struct committer *made = committer_new();
-    int rc = pthread_create(&made->thread, NULL, run, made);
 
-    if (rc != 0) {
+    if (thread_start(&made->thread, run, made, "the committer's thread", e) < 0) {
         committer_free(&made);
-        return err_set(e, ERR_IO, "start the committer's thread: %s", strerror(rc));
+        return -1;
     }
     *c = made;
     return 0;

@@ -1,0 +1,53 @@
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/thread.h"
+
+#include <errno.h>
+#include <semaphore.h>
+
+static void *post(void *arg)
+{
+    sem_post(arg);
+    return NULL;
+}
+
+static void a_thread_runs_whether_anybody_waits_for_it_or_not(void **state)
+{
+    pthread_t id;
+    struct err e;
+    sem_t ran;
+
+    (void)state;
+    sem_init(&ran, 0, 0);
+    assert_int_equal(thread_start(&id, post, &ran, "a thread", &e), 0);
+    pthread_join(id, NULL);
+    assert_true(thread_start_detached(post, &ran, 0));
+    assert_int_equal(sem_wait(&ran), 0);
+    assert_int_equal(sem_wait(&ran), 0);
+    sem_destroy(&ran);
+}
+
+static void a_limit_that_is_over_ends_the_wait(void **state)
+{
+    struct timespec until = clock_timespec(clock_mono() - 1);
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t c;
+
+    (void)state;
+    thread_cond_init(&c);
+    pthread_mutex_lock(&lock);
+    assert_int_equal(pthread_cond_timedwait(&c, &lock, &until), ETIMEDOUT);
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_thread_runs_whether_anybody_waits_for_it_or_not),
+        cmocka_unit_test(a_limit_that_is_over_ends_the_wait),
+    };
+
+    return cmocka_run_group_tests_name("thread", tests, NULL, NULL);
+}
