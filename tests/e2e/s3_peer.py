@@ -371,3 +371,11 @@ class S3Peer(HttpPeer):
         }
         s3.update(more)
         return {"s3": {k: v for k, v in s3.items() if v is not None}}
+
+
+def s3_down(t):
+    """A store that does not answer before it is started."""
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.stop()
+    return s3

@@ -8,7 +8,7 @@ import subprocess
 from common import MIB, numbered_lines, put_until_refused, put_with_patience, stream, tail, write_lines
 from firehose import Answer, Firehose
 from harness import wait_until
-from s3_peer import S3Peer
+from s3_peer import s3_down
 
 
 def health(d, name):
@@ -48,15 +48,27 @@ def assert_over(t, d, name):
     assert len(d.logged(f"inputs are pushed back.*stream={name}")) == 1, "one line at the beginning"
 
 
+def write_big(t):
+    """big.log, more than fits into a spool of 16 MiB."""
+    lines = numbered_lines(t.random, 600000)
+    write_lines(t.path("big.log"), lines)
+    assert os.path.getsize(t.path("big.log")) > 20 * MIB
+    return lines
+
+
+def assert_over_when_all_is_there(t, d, name, lines):
+    d.wait_delivered(name, len(lines))
+    assert_over(t, d, name)
+    d.stop()
+
+
 def big_batch():
     return [os.urandom(450).hex().encode() * 10 for _ in range(100)]
 
 
 def test_a_spool_at_its_limit_is_an_alarm_with_the_limit_in_it(t):
     """The last append does not fit; so the spool is never quite full."""
-    s3 = S3Peer()
-    t.on_end(s3.stop)
-    s3.stop()
+    s3 = s3_down(t)
     d = t.daemon({"streams": {"put": stream(s3.destination(), spool={"limit": "16MiB"}),
                               "other": stream(s3.destination())}}).start()
     put_until_refused(Firehose(d.api_port), "put", big_batch)
@@ -70,35 +82,24 @@ def test_a_spool_at_its_limit_is_an_alarm_with_the_limit_in_it(t):
 
 
 def test_a_tail_that_is_held_back_is_an_alarm(t):
-    s3 = S3Peer()
-    t.on_end(s3.stop)
-    s3.stop()
-    lines = numbered_lines(t.random, 600000)
-    write_lines(t.path("big.log"), lines)
-    assert os.path.getsize(t.path("big.log")) > 20 * MIB
+    s3 = s3_down(t)
+    lines = write_big(t)
     d = t.daemon({"streams": {
         "tailed": stream(s3.destination(), [tail(t.path("big.log"))], spool={"limit": "16MiB"})}}).start()
     assert_blocked(t, d, "tailed", "spool.limit")
     s3.start()
-    d.wait_delivered("tailed", len(lines))
-    assert_over(t, d, "tailed")
-    d.stop()
+    assert_over_when_all_is_there(t, d, "tailed", lines)
 
 
 def test_standard_input_that_is_held_back_is_an_alarm(t):
-    s3 = S3Peer()
-    t.on_end(s3.stop)
-    s3.stop()
-    lines = numbered_lines(t.random, 600000)
-    write_lines(t.path("big.log"), lines)
+    s3 = s3_down(t)
+    lines = write_big(t)
     d = t.daemon({"streams": {"piped": stream(s3.destination(), ["stdin"], spool={"limit": "16MiB"})}})
     with open(t.path("big.log"), "rb") as f:
         d.start(stdin=f)
     assert_blocked(t, d, "piped", "spool.limit")
     s3.start()
-    d.wait_delivered("piped", len(lines))
-    assert_over(t, d, "piped")
-    d.stop()
+    assert_over_when_all_is_there(t, d, "piped", lines)
 
 
 def test_reading_fast_is_no_alarm(t):
@@ -153,9 +154,7 @@ def test_a_full_disk_is_one_long_alarm_that_names_the_disk(t):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", disk], capture_output=True).returncode != 0:
         t.skip("mounting a small tmpfs needs root")
     t.on_end(lambda: subprocess.run(["umount", "-l", disk], check=False))
-    s3 = S3Peer()
-    t.on_end(s3.stop)
-    s3.stop()
+    s3 = s3_down(t)
     d = t.daemon({"data_dir": os.path.join(disk, "data"), "streams": {"put": stream(s3.destination())}}).start()
     client = Firehose(d.api_port)
     with open(os.path.join(disk, "ballast"), "wb") as f:

@@ -14,16 +14,32 @@ def lines(tag, count):
     return b"".join(b"%s line %05d\n" % (tag, i) for i in range(count))
 
 
+def reading(t, count, name="a.log", paths=("a.log*",)):
+    """A file with so many lines, all of which were read."""
+    w = Followed(t, paths=list(paths))
+    w.write(name, lines(b"first", count))
+    w.d.start()
+    w.wait()
+    return w
+
+
+def stopped_when_read(t):
+    """... and more was written and rotated while nobody looked."""
+    w = reading(t, 1000)
+    w.d.stop()
+    w.write("a.log", lines(b"while away", 200))
+    copytruncate(w, "a.log", "a.log.1")
+    w.write("a.log", lines(b"second", 300))
+    return w
+
+
 def copytruncate(w, name, to):
     shutil.copyfile(w.path(name), w.path(to))
     os.truncate(w.path(name), 0)
 
 
 def test_a_copy_is_not_read_again(t):
-    w = Followed(t, paths=["a.log*"])
-    w.write("a.log", lines(b"first", 1000))
-    w.d.start()
-    w.wait()
+    w = reading(t, 1000)
     copytruncate(w, "a.log", "a.log.1")
     w.write("a.log", lines(b"second", 500))
     w.wait()
@@ -32,10 +48,7 @@ def test_a_copy_is_not_read_again(t):
 
 
 def test_what_nobody_had_read_is_read_from_the_copy(t):
-    w = Followed(t, paths=["a.log*"])
-    w.write("a.log", lines(b"first", 1000))
-    w.d.start()
-    w.wait()
+    w = reading(t, 1000)
     for i in range(3):  # at once: the daemon cannot have read all of it
         w.write("a.log", lines(b"unread %d" % i, 20_000))
         copytruncate(w, "a.log", f"a.log.{i}")
@@ -45,10 +58,7 @@ def test_what_nobody_had_read_is_read_from_the_copy(t):
 
 def test_the_copy_of_a_file_that_is_never_truncated_below_its_old_size(t):
     # Truncated, and longer than before when it is looked at: the bytes tell.
-    w = Followed(t, paths=["a.log*"])
-    w.write("a.log", lines(b"first", 100))
-    w.d.start()
-    w.wait()
+    w = reading(t, 100)
     shutil.copyfile(w.path("a.log"), w.path("a.log.1"))
     w.write("a.log", lines(b"second", 1000), mode="wb")
     w.check()
@@ -69,14 +79,7 @@ def test_what_is_written_and_read_between_copy_and_truncation(t):
 
 
 def test_a_copy_that_is_made_while_nobody_looks(t):
-    w = Followed(t, paths=["a.log*"])
-    w.write("a.log", lines(b"first", 1000))
-    w.d.start()
-    w.wait()
-    w.d.stop()
-    w.write("a.log", lines(b"while away", 200))
-    copytruncate(w, "a.log", "a.log.1")
-    w.write("a.log", lines(b"second", 300))
+    w = stopped_when_read(t)
     os.rename(w.path("a.log.1"), w.path("a.log.2"))
     copytruncate(w, "a.log", "a.log.1")  # and once more
     w.write("a.log", lines(b"third", 50))
@@ -88,23 +91,13 @@ def test_a_copy_that_is_made_while_nobody_looks(t):
 
 
 def test_once_recognises_it_too(t):
-    w = Followed(t, paths=["a.log*"])
-    w.write("a.log", lines(b"first", 1000))
-    w.d.start()
-    w.wait()
-    w.d.stop()
-    w.write("a.log", lines(b"while away", 200))
-    copytruncate(w, "a.log", "a.log.1")
-    w.write("a.log", lines(b"second", 300))
+    w = stopped_when_read(t)
     w.d.spawn("--once").wait_exit(60)
     w.compare()
 
 
 def test_a_copy_that_is_made_slowly(t):
-    w = Followed(t, paths=["a.log*"])
-    w.write("a.log", lines(b"first", 3000))
-    w.d.start()
-    w.wait()
+    w = reading(t, 3000)
     w.write("a.log", lines(b"unread", 3000))
     with open(w.path("a.log"), "rb") as f:
         content = f.read()
@@ -143,10 +136,7 @@ def test_rotations_in_a_row(t):
 
 
 def test_the_date_before_the_extension(t):
-    w = Followed(t, paths=["*.log"])
-    w.write("app.log", lines(b"first", 100))
-    w.d.start()
-    w.wait()
+    w = reading(t, 100, "app.log", ["*.log"])
     copytruncate(w, "app.log", "app-20261126.log")
     w.write("app.log", lines(b"second", 100))
     w.wait()

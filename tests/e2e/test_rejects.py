@@ -20,6 +20,14 @@ def started(t, destination, **more):
     return t.daemon(one_stream("app", destination, interval="0s", backup=backup, **more)).start()
 
 
+def search(t, item=None):
+    """A search cluster; item: what becomes of a document."""
+    es = EsPeer()
+    t.on_end(es.stop)
+    es.item = item
+    return es
+
+
 def wait_backed_up(t, d, count):
     wait_until(f"{count} in the backup", lambda: d.books("app").backed_up == count, 30 * t.slow)
 
@@ -67,9 +75,7 @@ def test_a_script_whose_error_has_no_place_is_told_without_it(t):
 
 
 def test_a_destination_that_refuses_six_of_seven_is_no_health(t):
-    es = EsPeer()
-    t.on_end(es.stop)
-    es.item = lambda doc, attempt: None if b'"n":0' in doc else MAPPING
+    es = search(t, lambda doc, attempt: None if b'"n":0' in doc else MAPPING)
     d = started(t, es.destination())
     Firehose(d.api_port).put_batch("app", [b'{"n":%d,"secret":"%s"}' % (i, SECRET.encode()) for i in range(7)])
     wait_backed_up(t, d, 6)
@@ -86,9 +92,7 @@ def test_a_destination_that_refuses_six_of_seven_is_no_health(t):
 
 
 def test_one_bad_record_among_many_is_told_and_no_trouble(t):
-    es = EsPeer()
-    t.on_end(es.stop)
-    es.item = lambda doc, attempt: MAPPING if b'"n":7}' in doc else None
+    es = search(t, lambda doc, attempt: MAPPING if b'"n":7}' in doc else None)
     d = started(t, es.destination())
     Firehose(d.api_port).put_batch("app", [b'{"n":%d}' % i for i in range(400)])
     wait_backed_up(t, d, 1)
@@ -110,8 +114,7 @@ def test_what_is_dropped_or_copied_to_the_backup_is_not_rejected(t):
 
 
 def test_what_could_not_be_delivered_in_time_is_rejected_with_the_last_code(t):
-    es = EsPeer()
-    t.on_end(es.stop)
+    es = search(t)
     es.plan(*[Whole(503)] * 20)
     d = started(t, es.destination(), retry={"duration": "1s"})
     Firehose(d.api_port).put_batch("app", [b'{"n":%d}' % i for i in range(5)])
@@ -140,9 +143,7 @@ def test_records_that_fail_and_have_no_backup_wait_and_it_is_said(t):
 
 def test_a_batch_that_waits_is_not_hidden_by_others_that_get_through(t):
     """Refused, or failing in the script, and no backup: it stays on the page while every other attempt works."""
-    es = EsPeer()
-    t.on_end(es.stop)
-    es.item = lambda doc, attempt: MAPPING if b'"bad"' in doc else None
+    es = search(t, lambda doc, attempt: MAPPING if b'"bad"' in doc else None)
     mask = write(t.path("mask.lua"), "function transform(r)\n  if r.worse then error('no') end\n  return r\nend\n")
     d = t.daemon({"streams": {
         "refused": stream(es.destination(), interval="0s"),

@@ -8,7 +8,7 @@ import objects
 from common import numbered_lines, one_stream, stream, tail, to_file, write_lines
 from firehose import Firehose
 from harness import free_port
-from s3_peer import Fail, Hang, S3Peer
+from s3_peer import Fail, Hang, s3_down, S3Peer
 
 
 def test_sigterm_delivers_open_batches(t):
@@ -31,9 +31,7 @@ def test_sigterm_delivers_open_batches(t):
 
 
 def test_sigterm_with_the_store_down_leaves_the_rest_safely_and_says_how_much(t):
-    s3 = S3Peer()
-    t.on_end(s3.stop)
-    s3.stop()
+    s3 = s3_down(t)
     records = numbered_lines(t.random, 1234)
     config = one_stream("app", s3.destination(), interval="1s")
     config["shutdown"] = {"grace": "2s"}

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const unsigned char BOUND_IDENTITY[16] = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
                                                  0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f};
@@ -50,6 +51,17 @@ static void bound_sink_close(struct bound_sink *b)
     cfg_release(b->ops->fields, b->conf);
     mem_free(b->conf);
     cfg_tree_free(&b->tree);
+}
+
+/* What a request says in a header; "": it has none of that name. */
+static inline const char *request_header(const struct http_request *rq, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < rq->header_count; i++)
+        if (strncmp(rq->headers[i], name, n) == 0 && rq->headers[i][n] == ':')
+            return rq->headers[i] + n + 2;
+    return "";
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* Keys from where AWS's tools look for them, in their order. */
 #include "tests/support/cmocka.h"
+#include "tests/unit/sinks/aws_environment.h"
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/mem.h"
@@ -15,22 +16,6 @@
 
 static char dir[] = "/tmp/sluice-credentials-XXXXXX";
 static char credentials_path[64], config_path[64];
-
-static void clear_environment(void)
-{
-    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID",
-                                        "AWS_SECRET_ACCESS_KEY",
-                                        "AWS_SESSION_TOKEN",
-                                        "AWS_PROFILE",
-                                        "AWS_REGION",
-                                        "AWS_DEFAULT_REGION",
-                                        "AWS_ENDPOINT_URL",
-                                        "AWS_ENDPOINT_URL_S3",
-                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
-
-    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
-        unsetenv(NAMES[i]);
-}
 
 static int make_folder(void **state)
 {
@@ -52,7 +37,7 @@ static int remove_folder(void **state)
 static int forget(void **state)
 {
     (void)state;
-    clear_environment();
+    aws_environment_clear();
     unlink(credentials_path);
     unlink(config_path);
     return 0;
@@ -162,7 +147,7 @@ static void the_endpoint_is_the_environments_or_the_profiles(void **state)
     assert_endpoint(c, "http://s3:1", "AWS_ENDPOINT_URL_S3");
     setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
     assert_endpoint(c, NULL, "");
-    clear_environment();
+    aws_environment_clear();
     write_file(config_path, "[default]\nendpoint_url = http://profile:1\nignore_configured_endpoint_urls = true\n#\n");
     assert_endpoint(c, NULL, "");
     credentials_free(&c);

@@ -263,16 +263,6 @@ static void a_full_buffer_is_said_and_nothing_is_left(void **state)
 /* --- requests --------------------------------------------------------------------------------------------------------
  */
 
-static const char *header(const struct http_request *rq, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < rq->header_count; i++)
-        if (strncmp(rq->headers[i], name, n) == 0 && rq->headers[i][n] == ':')
-            return rq->headers[i] + n + 2;
-    return "";
-}
-
 static struct http_request request(const struct bound_sink *b, uint64_t first, const char *encoding)
 {
     struct sink_seal seal = {.id = {.first = first}, .record_count = 10, .encoding = encoding, .wall_now = NOW};
@@ -298,9 +288,9 @@ static void a_bulk_request(void **state)
     (void)state;
     assert_string_equal(rq.method, "POST");
     assert_string_equal(rq.url, "http://search.example/es/_bulk" FILTERED "&pipeline=p%20q");
-    assert_string_equal(header(&rq, "Content-Type"), "application/x-ndjson");
-    assert_string_equal(header(&rq, "Content-Encoding"), "gzip");
-    assert_string_equal(header(&rq, "Authorization"), "Basic dTpwOnc=");
+    assert_string_equal(request_header(&rq, "Content-Type"), "application/x-ndjson");
+    assert_string_equal(request_header(&rq, "Content-Encoding"), "gzip");
+    assert_string_equal(request_header(&rq, "Authorization"), "Basic dTpwOnc=");
     assert_int_equal(rq.header_count, 3);
     assert_int_equal(rq.timeout, 180 * NSEC_PER_SEC);
     assert_int_equal(rq.response_max, 64 * 1024 + 10 * 1024);
@@ -325,8 +315,8 @@ static void api_keys_in_both_spellings(void **state)
         snprintf(yaml, sizeof(yaml), "%sauth: { api_key: %s }\n", FIX, KEYS[i][0]);
         b = opened(yaml);
         rq = request(&b, 1, NULL);
-        assert_string_equal(header(&rq, "Authorization"), KEYS[i][1]);
-        assert_string_equal(header(&rq, "Content-Encoding"), "");
+        assert_string_equal(request_header(&rq, "Authorization"), KEYS[i][1]);
+        assert_string_equal(request_header(&rq, "Content-Encoding"), "");
         http_request_release(&rq);
         bound_sink_close(&b);
     }
@@ -338,14 +328,14 @@ static void signed_requests(void **state)
                                  "auth: { sigv4: { service: es, region: eu-central-1, access_key_id: AKEXAMPLE,\n"
                                  "  secret_access_key: secret/+, session_token: T } }\n");
     struct http_request rq = request(&b, 1, NULL);
-    const char *auth = header(&rq, "Authorization");
+    const char *auth = request_header(&rq, "Authorization");
 
     (void)state;
     assert_int_equal(b.ops->digests_of(b.state), SINK_SHA256);
-    assert_string_equal(header(&rq, "x-amz-date"), "20260713T140509Z");
-    assert_string_equal(header(&rq, "x-amz-content-sha256"),
+    assert_string_equal(request_header(&rq, "x-amz-date"), "20260713T140509Z");
+    assert_string_equal(request_header(&rq, "x-amz-content-sha256"),
                         "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03");
-    assert_string_equal(header(&rq, "x-amz-security-token"), "T");
+    assert_string_equal(request_header(&rq, "x-amz-security-token"), "T");
     /* as botocore signs it */
     assert_string_equal(auth, "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/eu-central-1/es/aws4_request, "
                               "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token, "

@@ -47,21 +47,11 @@ static struct http_request request(const struct bound_sink *b, const struct sink
     return rq;
 }
 
-static const char *header(const struct http_request *rq, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < rq->header_count; i++)
-        if (strncmp(rq->headers[i], name, n) == 0 && rq->headers[i][n] == ':')
-            return rq->headers[i] + n + 2;
-    return "";
-}
-
 static void request_id_of(const struct bound_sink *b, const struct sink_seal *seal, char out[37])
 {
     struct http_request rq = request(b, seal);
 
-    snprintf(out, 37, "%s", header(&rq, "X-Amz-Firehose-Request-Id"));
+    snprintf(out, 37, "%s", request_header(&rq, "X-Amz-Firehose-Request-Id"));
     http_request_release(&rq);
 }
 
@@ -140,16 +130,16 @@ static void a_firehose_request(void **state)
     request_id_of(&b, &seal, id);
     assert_string_equal(rq.method, "POST");
     assert_string_equal(rq.url, "https://endpoint.example/path?q=1");
-    assert_string_equal(header(&rq, "X-Amz-Firehose-Protocol-Version"), "1.0");
+    assert_string_equal(request_header(&rq, "X-Amz-Firehose-Protocol-Version"), "1.0");
     assert_int_equal(strlen(id), 36);
-    assert_string_equal(header(&rq, "X-Amz-Firehose-Source-Arn"),
+    assert_string_equal(request_header(&rq, "X-Amz-Firehose-Source-Arn"),
                         "arn:aws:firehose:us-east-1:000000000000:deliverystream/app-logs");
-    assert_string_equal(header(&rq, "X-Amz-Firehose-Access-Key"), "key+/=");
-    assert_string_equal(header(&rq, "X-Amz-Firehose-Common-Attributes"),
+    assert_string_equal(request_header(&rq, "X-Amz-Firehose-Access-Key"), "key+/=");
+    assert_string_equal(request_header(&rq, "X-Amz-Firehose-Common-Attributes"),
                         "{\"commonAttributes\":{\"env\":\"prod\",\"team\":\"a \\\"b\\\"\"}}");
-    assert_string_equal(header(&rq, "Content-Type"), "application/json");
-    assert_string_equal(header(&rq, "Content-Encoding"), "gzip");
-    assert_string_equal(header(&rq, "X-Own"), "v");
+    assert_string_equal(request_header(&rq, "Content-Type"), "application/json");
+    assert_string_equal(request_header(&rq, "Content-Encoding"), "gzip");
+    assert_string_equal(request_header(&rq, "X-Own"), "v");
     assert_int_equal(rq.header_count, 9); /* and User-Agent */
     assert_int_equal(rq.timeout, 180 * NSEC_PER_SEC);
     assert_int_equal(rq.response_max, 1024 * 1024);
@@ -478,16 +468,16 @@ static void splunk_requests(void **state)
 
     (void)state;
     assert_string_equal(rq.url, "https://hec:8088/services/collector/raw?sourcetype=a%20b&index=main");
-    assert_string_equal(header(&rq, "Authorization"), "Splunk T");
-    assert_int_equal(strlen(header(&rq, "X-Splunk-Request-Channel")), 36);
+    assert_string_equal(request_header(&rq, "Authorization"), "Splunk T");
+    assert_int_equal(strlen(request_header(&rq, "X-Splunk-Request-Channel")), 36);
 
     seal.follow_up = 1;
     seal.token = "7";
     again = request(&b, &seal);
     assert_string_equal(again.text, "{\"acks\":[7]}");
     assert_int_equal(strncmp(again.url, "https://hec:8088/services/collector/ack?channel=", 47), 0);
-    assert_string_equal(again.url + 48, header(&rq, "X-Splunk-Request-Channel"));
-    assert_string_equal(header(&again, "Authorization"), "Splunk T");
+    assert_string_equal(again.url + 48, request_header(&rq, "X-Splunk-Request-Channel"));
+    assert_string_equal(request_header(&again, "Authorization"), "Splunk T");
     http_request_release(&rq);
     http_request_release(&again);
     bound_sink_close(&b);

@@ -1,6 +1,7 @@
 /* Requests byte by byte; signatures computed by an independent implementation of SigV4. */
 #include "tests/support/cmocka.h"
 
+#include "tests/unit/sinks/aws_environment.h"
 #include "tests/unit/sinks/bound_sink.h"
 
 #include "pipeline/base/body.h"
@@ -16,19 +17,8 @@
 
 static int clean_environment(void **state)
 {
-    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID",
-                                        "AWS_SECRET_ACCESS_KEY",
-                                        "AWS_SESSION_TOKEN",
-                                        "AWS_PROFILE",
-                                        "AWS_REGION",
-                                        "AWS_DEFAULT_REGION",
-                                        "AWS_ENDPOINT_URL",
-                                        "AWS_ENDPOINT_URL_S3",
-                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
-        unsetenv(NAMES[i]);
+    aws_environment_clear();
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials", 1);
     setenv("AWS_CONFIG_FILE", "/nonexistent/config", 1);
     return 0;
@@ -70,16 +60,6 @@ static struct http_request request(const struct bound_sink *b, const char *key, 
     return rq;
 }
 
-static const char *header(const struct http_request *rq, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < rq->header_count; i++)
-        if (strncmp(rq->headers[i], name, n) == 0 && rq->headers[i][n] == ':')
-            return rq->headers[i] + n + 2;
-    return "";
-}
-
 static void assert_url(const char *yaml, const char *key, const char *want)
 {
     struct bound_sink b = opened(yaml);
@@ -98,13 +78,13 @@ static void a_put_in_path_style(void **state)
     (void)state;
     assert_string_equal(rq.method, "PUT");
     assert_string_equal(rq.url, "http://127.0.0.1:8333/logs/a%20b%2B%C3%BC/key.gz");
-    assert_string_equal(header(&rq, "x-amz-date"), "20260713T140509Z");
-    assert_string_equal(header(&rq, "x-amz-content-sha256"),
+    assert_string_equal(request_header(&rq, "x-amz-date"), "20260713T140509Z");
+    assert_string_equal(request_header(&rq, "x-amz-content-sha256"),
                         "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03");
-    assert_string_equal(header(&rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
-    assert_string_equal(header(&rq, "Content-Type"), "application/octet-stream");
-    assert_string_equal(header(&rq, "Content-Encoding"), "gzip");
-    assert_string_equal(header(&rq, "Authorization"),
+    assert_string_equal(request_header(&rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
+    assert_string_equal(request_header(&rq, "Content-Type"), "application/octet-stream");
+    assert_string_equal(request_header(&rq, "Content-Encoding"), "gzip");
+    assert_string_equal(request_header(&rq, "Authorization"),
                         "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/us-east-1/s3/aws4_request, "
                         "SignedHeaders=content-encoding;content-type;host;x-amz-checksum-crc32c;x-amz-content-sha256;"
                         "x-amz-date, Signature=91225c84691bd2beb02145897678007893245e47b8fb3a78fbc6acacabe74e37");
@@ -126,9 +106,9 @@ static void a_put_to_aws_with_every_option(void **state)
 
     (void)state;
     assert_string_equal(rq.url, "https://logs.s3.eu-central-1.amazonaws.com/key");
-    assert_string_equal(header(&rq, "Content-Encoding"), "");
+    assert_string_equal(request_header(&rq, "Content-Encoding"), "");
     assert_string_equal(
-        header(&rq, "Authorization"),
+        request_header(&rq, "Authorization"),
         "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/eu-central-1/s3/aws4_request, "
         "SignedHeaders=content-type;host;x-amz-acl;x-amz-checksum-crc32c;x-amz-content-sha256;x-amz-date;"
         "x-amz-expected-bucket-owner;x-amz-security-token;x-amz-server-side-encryption;"
@@ -166,7 +146,7 @@ static void the_path_of_an_endpoint_is_signed(void **state)
     struct http_request rq = request(&b, "key", NULL);
 
     (void)state;
-    assert_non_null(strstr(header(&rq, "Authorization"),
+    assert_non_null(strstr(request_header(&rq, "Authorization"),
                            "Signature=120a7e285b63cd73ea63d1ef016a7a472b092a09249f6551c3a03f57e0dcb504"));
     http_request_release(&rq);
     bound_sink_close(&b);
@@ -194,7 +174,7 @@ static void the_checksum_is_chosen_or_left_out(void **state)
         b = opened(yaml);
         rq = request(&b, "k", NULL);
         if (CASES[i].name)
-            assert_string_equal(header(&rq, CASES[i].name), CASES[i].value);
+            assert_string_equal(request_header(&rq, CASES[i].name), CASES[i].value);
         for (size_t k = 0; k < rq.header_count; k++)
             if (strstr(rq.headers[k], "checksum"))
                 assert_non_null(CASES[i].name);
@@ -236,7 +216,7 @@ static void the_payload_is_signed_where_nothing_else_protects_it(void **state)
         snprintf(yaml, sizeof(yaml), "bucket: logs\n%s" KEYS, CASES[i].yaml);
         b = opened(yaml);
         rq = request(&b, "k", NULL);
-        assert_string_equal(header(&rq, "x-amz-content-sha256"), CASES[i].value);
+        assert_string_equal(request_header(&rq, "x-amz-content-sha256"), CASES[i].value);
         assert_int_equal(b.ops->digests_of(b.state), CASES[i].digests);
         http_request_release(&rq);
         bound_sink_close(&b);
@@ -251,9 +231,9 @@ static void a_put_whose_payload_is_not_signed(void **state)
     struct http_request rq = request(&b, "a b+\xc3\xbc/key.gz", "gzip");
 
     (void)state;
-    assert_string_equal(header(&rq, "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
-    assert_string_equal(header(&rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
-    assert_string_equal(header(&rq, "Authorization"),
+    assert_string_equal(request_header(&rq, "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
+    assert_string_equal(request_header(&rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
+    assert_string_equal(request_header(&rq, "Authorization"),
                         "AWS4-HMAC-SHA256 Credential=AKEXAMPLE/20260713/us-east-1/s3/aws4_request, "
                         "SignedHeaders=content-encoding;content-type;host;x-amz-checksum-crc32c;x-amz-content-sha256;"
                         "x-amz-date, Signature=3b50f559be21186ae578d74d293ac15f111c8c0281599acea262c691bfeb8499");
