@@ -240,10 +240,10 @@ static void say_counts(const struct job *j)
            human_count(records, count, sizeof(count)), noun_s(records),
            human_bytes(j->o->dry_run ? j->chosen_bytes : j->sender.count.bytes, bytes, sizeof(bytes)),
            human_count(j->objects, objects, sizeof(objects)), noun_s(j->objects));
-    say_rest(j->before, "were put back before");
+    say_rest(j->before, j->before == 1 ? "was put back before" : "were put back before");
     say_rest(j->left_out, "left out by --error-code or --since");
-    say_rest(j->others, "other files left alone");
-    say_rest(j->older, "objects are older than --since");
+    say_rest(j->others, j->others == 1 ? "other file left alone" : "other files left alone");
+    say_rest(j->older, j->older == 1 ? "object is older than --since" : "objects are older than --since");
     say_rest(j->unread, "could not be read");
     printf("\n");
 }

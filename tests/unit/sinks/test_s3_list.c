@@ -106,7 +106,7 @@ static void what_is_no_listing_is_told(void **state)
         {"<x>" HEAD LAST END "</x>", "no listing of a bucket"},
         {"junk" HEAD LAST END, "no listing of a bucket"},
         {HEAD LAST, "breaks off"},
-        {HEAD LAST OBJECT("a") "<Contents><Key>b</Key>", "behind 1 objects"},
+        {HEAD LAST OBJECT("a") "<Contents><Key>b</Key>", "behind 1 object"},
         {HEAD LAST "<Contents><Key>b", "breaks off"},
         {HEAD LAST "</ListBucketResul", "breaks off"},
         {HEAD LAST "<!-- " END, "breaks off"},
