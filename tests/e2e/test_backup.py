@@ -175,7 +175,7 @@ def test_validate_checks_the_backup_too(t):
     d = t.daemon(config)
     told = subprocess.run([t.binary, "validate", "-c", d.config_path], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False, text=True)
-    assert told.returncode != 0 and "error_prefix: needed when prefix has expressions" in told.stdout, told.stdout
+    assert told.returncode != 0 and "error_prefix: needed where object names have expressions" in told.stdout, told.stdout
 
 
 def test_redrive_puts_back_once_what_the_backup_holds(t):
