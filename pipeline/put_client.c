@@ -1,10 +1,10 @@
 #include "pipeline/put_client.h"
 
-#include "config/address.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/sigv4.h"
+#include "sinks/proxy.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -61,6 +61,17 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     return buf_add(reply, p, size * n) < 0 ? 0 : size * n;
 }
 
+/* Not as libcurl reads the environment: its messages quote a password. */
+static void set_proxy(struct put_client *c)
+{
+    struct proxy p;
+
+    (void)proxy_find(NULL, c->endpoint, &p);
+    curl_easy_setopt(c->easy, CURLOPT_PROXY, p.url); /* "": none */
+    curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
+    explicit_bzero(&p, sizeof(p));
+}
+
 static void set_up(struct put_client *c)
 {
     curl_easy_setopt(c->easy, CURLOPT_URL, c->endpoint);
@@ -70,13 +81,12 @@ static void set_up(struct put_client *c)
     curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
     curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
+    set_proxy(c);
 }
 
 int put_client_open(struct put_client **out, const struct put_client_conf *conf, struct err *e)
 {
     struct put_client *c = mem_alloc(sizeof(*c));
-    struct address at;
-    struct err ignored;
 
     c->endpoint = mem_strdup(conf->endpoint);
     c->region = mem_strdup(conf->region);
@@ -88,11 +98,9 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
         err_set(e, ERR_NOMEM, "libcurl cannot be set up");
         goto fail;
     }
-    if (read_endpoint(c, e) < 0)
+    if (read_endpoint(c, e) < 0 || proxy_check_found(NULL, c->endpoint, e) < 0)
         goto fail;
     set_up(c);
-    if (address_parse(c->host, &at, &ignored) == 0 && at.loopback) /* a proxy's loopback is not ours */
-        curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "*");
     *out = c;
     return 0;
 fail:

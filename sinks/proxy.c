@@ -22,6 +22,7 @@ static const char *const SCHEMES[] = {"http", "https", "socks4", "socks4a", "soc
 
 struct parts {
     struct slice scheme, user, host, port; /* host without brackets; what is missing is empty */
+    bool bracketed;                        /* it had them */
 };
 
 static bool take_port(struct slice *authority, struct parts *out)
@@ -33,6 +34,7 @@ static bool take_port(struct slice *authority, struct parts *out)
         if (!close)
             return false;
         out->host = slice_of(authority->p + 1, (size_t)(close - authority->p) - 1);
+        out->bracketed = true;
         colon = close + 1 < end ? close + 1 : NULL;
     } else {
         colon = memchr(authority->p, ':', authority->n);
@@ -80,13 +82,50 @@ static bool is_port(struct slice s)
     return s.n == 0 || (port > 0 && port <= 65535);
 }
 
+static bool is_name(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || strchr("!\"#$%&'()*+,/:;<=>?@[\\]^`{|}", s.p[i]))
+            return false;
+    return true;
+}
+
+/* "::1", or "fe80::1%eth0" with its zone. */
+static bool is_v6(struct slice s)
+{
+    const char *zone = memchr(s.p, '%', s.n);
+    size_t n = zone ? (size_t)(zone - s.p) : s.n;
+    unsigned char address[16];
+    char text[INET6_ADDRSTRLEN];
+
+    if (n >= sizeof(text))
+        return false;
+    snprintf(text, sizeof(text), "%.*s", (int)n, s.p);
+    return inet_pton(AF_INET6, text, address) == 1 && (!zone || is_name(slice_of(zone + 1, s.n - n - 1)));
+}
+
+/* With anything else, and with a NUL behind the %, libcurl goes without the proxy or quotes the whole URL with the password. */
+static bool is_user(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '@' ||
+            (s.n - i >= 3 && memcmp(s.p + i, "%00", 3) == 0))
+            return false;
+    return true;
+}
+
+static bool is_host(const struct parts *u)
+{
+    return u->bracketed ? is_v6(u->host) : is_name(u->host);
+}
+
 static bool is_proxy(const struct parts *u)
 {
     bool known = u->scheme.n == 0;
 
     for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++)
         known = known || is_word(u->scheme, SCHEMES[i]);
-    return known && is_port(u->port) && !memchr(u->host.p, ' ', u->host.n);
+    return known && is_port(u->port) && is_user(u->user) && is_host(u);
 }
 
 int proxy_check(const char *option, struct err *e)
@@ -307,12 +346,12 @@ int proxy_check_found(const char *option, const char *url, struct err *e)
     if (!value || take(value, from, &target, &p))
         return 0;
     scheme = scheme_part(value);
-    return err_set(
-        e, ERR_CONFIG,
-        "%s: `%.*s%.100s` is no proxy's URL; write one as http://proxy:3128 (http, https, socks4a, socks5h), "
-        "unset it, or set "
-        "the option `proxy` to `none`",
-        from, scheme.n < 32 ? (int)scheme.n : 32, scheme.p, without_user(value));
+    return err_set(e, ERR_CONFIG,
+                   "%s: `%.*s%.100s` is no proxy's URL; write one as http://proxy:3128 (http, https, socks4a, socks5h; "
+                   "in user and password %%40 for @, %%2F for /), "
+                   "unset it, or set "
+                   "the option `proxy` to `none`",
+                   from, scheme.n < 32 ? (int)scheme.n : 32, scheme.p, without_user(value));
 }
 
 int proxy_describe(const char *option, const char *url, struct buf *out)

@@ -132,6 +132,29 @@ def test_an_environment_that_names_no_proxy_is_a_mistake(t):
         assert validate(t, d)[0] == 0, sink
 
 
+def test_put_follows_the_environment_and_never_shows_a_password(t):
+    d = daemon(t, {}, app=lines_to("http://127.0.0.1:9")).start()
+    proxy = Proxy(t, d.api_port)
+
+    def put(value, endpoint="http://store.localdomain"):
+        done = subprocess.run([t.binary, "put", "-s", "app", "--endpoint", endpoint, "--give-up", "1s"], input=b"a line\n",
+                              capture_output=True, cwd=t.dir, env={"http_proxy": value}, check=False)
+        said = (done.stdout + done.stderr).decode()
+        assert "hunter2" not in said, said
+        return done.returncode, said
+
+    for bad in ("ftp://user:hunter2@proxy", "http://user:hunter2@proxy:999999", "http://user:hunter2@"):
+        code, said = put(bad)
+        assert code != 0 and "http_proxy: `" in said, said
+    put(f"http://user:hunter2@127.0.0.1:{free_port()}")
+    put(proxy.url("user:hunter2@"))
+    assert len(proxy.heads) >= 1 and base64.b64encode(b"user:hunter2") in proxy.heads[0], proxy.heads
+    seen = len(proxy.heads)
+    assert put(proxy.url(), f"http://127.0.0.1:{d.api_port}")[0] == 0 and len(proxy.heads) == seen
+    d.expect_exit = 1
+    d.stop()
+
+
 def test_an_option_sets_a_proxy_also_for_this_machine(t):
     peer = Peer(t, free_port())
     proxy = Proxy(t, peer.port)
