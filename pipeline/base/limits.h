@@ -305,7 +305,7 @@
 /* Connections that wait to be accepted. The kernel cuts it to net.core.somaxconn. */
 #define API_BACKLOG 1024
 /* Memory of a connection's headers and first bytes, what is asked first for a body without a length, and a reply. */
-#define API_CONNECTION_MEMORY (144 * KIB)
+#define API_CONNECTION_MEMORY (32 * KIB)
 #define API_BODY_FIRST        LIMIT(16 * KIB, 64)
 #define API_REPLY_MAX         (1 * MIB)
 /* JSON objects nested deeper than this are refused, also inside members that nobody reads. */

@@ -1,7 +1,8 @@
 /* The HTTP server around the requests: socket, thread pool, connections, start and stop.
  *
  * A connection's memory in libmicrohttpd is one pool, half of which is its read buffer; that decides how much one
- * recv() takes in, so it is larger than headers alone would need. */
+ * recv() takes in. The library zeroes the pool after each request, which for small requests costs more than large ones
+ * gain from fewer calls. */
 #include "pipeline/inputs/api_server.h"
 
 #include "pipeline/base/compiler.h"
