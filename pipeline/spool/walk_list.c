@@ -199,12 +199,12 @@ static size_t witnesses_of(const struct walk *w, const unsigned char *identity)
 }
 
 /* Whose log this is. Mark and identity file lie side by side for good, so what both say is so, whatever segments were put beside
- * them. When they differ, or one is missing, it is what most say: a single file that is out of place does not outvote a log. NULL:
- * nobody says anything. */
+ * them. When they differ, or one is missing, it is what most say: a single file that is out of place does not outvote a log. Where
+ * as many say one thing as the other, the mark decides if a segment agrees with it. NULL: nobody says anything. */
 static const unsigned char *find_owner(const struct walk *w)
 {
     const unsigned char *found = w->has_noted ? w->noted : NULL;
-    size_t most = found ? witnesses_of(w, found) : 0;
+    size_t most = found ? witnesses_of(w, found) : 0, n_mark;
 
     if (w->marked && w->has_noted && same_identity(w->mark.identity, w->noted))
         return w->noted;
@@ -220,7 +220,8 @@ static const unsigned char *find_owner(const struct walk *w)
             most = n;
         }
     }
-    return w->marked && witnesses_of(w, w->mark.identity) > most ? w->mark.identity : found;
+    n_mark = w->marked ? witnesses_of(w, w->mark.identity) : 0;
+    return n_mark > most || (n_mark == most && n_mark > 1) ? w->mark.identity : found;
 }
 
 static void add_stranger(struct walk *w, uint64_t name, const char *what)

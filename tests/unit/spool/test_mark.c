@@ -364,6 +364,27 @@ static void nor_one_that_is_the_only_one(void **state)
     check_started(x, "belongs to another stream", FRAMES * PER_FRAME);
 }
 
+/* The identity file is gone; the oldest segment and the mark are ours, all other segments of another stream, as many as those two. */
+static void where_as_many_are_foreign_the_mark_decides(void **state)
+{
+    struct fixture *x = *state, *y = another_stream();
+    uint64_t lost = FRAMES * PER_FRAME - x->spool->segments[0]->end + 1;
+
+    assert_int_equal(x->spool->segment_count, 3);
+    for (size_t i = 1; i < 3; i++) {
+        uint64_t number = x->spool->segments[i]->number;
+        char *path = mem_strdup(segment_of(y, number));
+
+        copy_file(path, segment_of(x, number));
+        mem_free(path);
+    }
+    close_spool(x);
+    fixture_free(y);
+    assert_int_equal(unlink(path_of(x, "identity")), 0);
+    check_inspected(x, "the file is missing", lost);
+    check_started(x, "belongs to another stream", lost);
+}
+
 /* --- a mark of another stream --------------------------------------------------------------------------------------- */
 
 /* All is delivered, the mark is set aside, and the spool has its own again. */
@@ -712,6 +733,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nor_one_in_the_place_of_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(nor_one_that_has_another_number_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(nor_one_that_is_the_only_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_as_many_are_foreign_the_mark_decides, setup, teardown),
         cmocka_unit_test_setup_teardown(a_mark_of_another_stream_says_nothing_about_this_one, setup, teardown),
         cmocka_unit_test_setup_teardown(nor_where_nothing_but_the_segments_contradicts_it, setup, teardown),
         cmocka_unit_test_setup_teardown(with_one_segment_the_identity_file_decides, setup, teardown),
