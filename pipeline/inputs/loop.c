@@ -87,6 +87,20 @@ static int try_pipe(struct err *e)
     return 0;
 }
 
+static void *grow_bytes(void *p, size_t n)
+{
+    return mem_grow(p, n, 1);
+}
+
+/* libuv calls abort() without a word when it cannot grow its table of descriptors. All that it allocates is small. */
+static void say_when_memory_is_out(void)
+{
+    int rc = uv_replace_allocator(mem_alloc, grow_bytes, mem_array, mem_free);
+
+    assert(rc == 0); /* none of them is NULL */
+    (void)rc;
+}
+
 int loop_start(struct input_loop **out, struct err *e)
 {
     struct input_loop *l;
@@ -94,6 +108,7 @@ int loop_start(struct input_loop **out, struct err *e)
 
     if (try_pipe(e) < 0)
         return -1;
+    say_when_memory_is_out(); /* before anything else of libuv */
     l = mem_alloc(sizeof(*l));
     rc = uv_loop_init(&l->uv);
     if (rc < 0) {
