@@ -2,9 +2,11 @@
 
 #include "pipeline/base/limits.h"
 
-#include "sinks/sinks.h"
+#include "sinks/sink.h"
 
 #include <string.h>
+
+extern const struct sink_ops sink_s3;
 
 static const struct s3_conf *if_same(const struct sink_ops *ops, const void *conf, const char *bucket)
 {

@@ -1,4 +1,4 @@
-/* cli.h -- the commands of the binary: one file cli_<name>.c each, one row in cli.c.
+/* cli.h -- what a command of the binary is (commands.h has them), and what all of them use.
  *
  * Exit codes: 0 done, 1 failed while working (it says what was left where), 2 usage or configuration.
  */
@@ -16,16 +16,8 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli_reference, cli_fsck, cli_test,
-    cli_transform, cli_drain;
-
-int cli_main(int argc, char **argv);
-
 /* "sluice put: unknown option `--x`; see `sluice put --help`" to stderr; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* As `sluice run --once` with these settings. */
-int cli_run_once(const struct settings *s);
 
 /* Loads `path` (NULL: the default places), as far as the command uses it; prints all mistakes to stderr and returns NULL when
  * there are any. */

@@ -7,7 +7,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/plural.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/orphans.h"
 #include "pipeline/spool/spool.h"

@@ -1,7 +1,7 @@
 /* cli_fsck.c -- `sluice fsck`: what the spools on disk hold, and what of it is damaged. Changes nothing. */
 #include "pipeline/base/mem.h"
 #include "pipeline/base/plural.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 #include "pipeline/data_dir.h"
 #include "pipeline/orphans.h"
 #include "pipeline/spool/inspect.h"

@@ -6,7 +6,7 @@
 #include "config/units.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/plural.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 #include "pipeline/human.h"
 #include "pipeline/put_lines.h"
 #include "pipeline/put_sender.h"

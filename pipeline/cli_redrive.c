@@ -2,7 +2,7 @@
  * sluice. What it is told to do; redrive_job.c does it. */
 #include "pipeline/base/limits.h"
 #include "config/units.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 #include "pipeline/redrive_job.h"
 
 #include <getopt.h>
@@ -153,7 +153,7 @@ static int parse_options(int argc, char **argv, struct redrive_options *o)
                                             {NULL, 0, NULL, 0}};
     int c, rc = 0;
 
-    *o = (struct redrive_options){.give_up = 60 * NSEC_PER_SEC};
+    *o = (struct redrive_options){.command = &cli_redrive, .give_up = 60 * NSEC_PER_SEC};
     opterr = 0;
     optind = 1;
     while (rc == 0 && (c = getopt_long(argc, argv, "c:s:", options, NULL)) != -1)

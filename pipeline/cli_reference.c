@@ -1,6 +1,6 @@
 /* cli_reference.c -- `sluice reference`: the manual of every option. */
 #include "pipeline/base/limits.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #include "pipeline/admin.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 #include "pipeline/engine.h"
 #include "pipeline/process_limits.h"
 #include "pipeline/progress.h"

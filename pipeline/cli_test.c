@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern const struct cli_command cli_test;
+
 static const char test_help[] =
     "usage: sluice test [--update] [--tap] [--junit FILE] [FILE|FOLDER ...]\n"
     "\n"

@@ -1,6 +1,6 @@
 /* cli_transform.c -- `sluice transform`: a stream's transforms as a filter, for trying things. */
 #include "pipeline/base/limits.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 #include "pipeline/put_lines.h"
 #include "pipeline/transform_line.h"
 

@@ -1,7 +1,8 @@
 /* cli_validate.c -- `sluice validate`: every mistake in the configuration, then what running would need. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/plural.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
+#include "pipeline/settings_check.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -55,7 +55,7 @@ static void want_turn(struct delivery *d)
 bool delivery_transform(struct delivery *d)
 {
     struct delivery_host *h = d->host;
-    uint64_t bytes = d->in_memory ? TRANSFORM_LONE_MEMORY + LONE_BODY_MEMORY_MAX : stage_memory(d->piece.bytes);
+    uint64_t bytes = d->in_memory ? TRANSFORM_LONE_MEMORY + LONE_BODY_MEMORY_MAX : settings_body_memory(d->piece.bytes);
 
     if (!delivery_loop_take_memory(h->loop, bytes))
         return false;

@@ -1,5 +1,5 @@
 #include "pipeline/base/digest.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -322,7 +322,7 @@ static int prepare_buckets(struct job *j)
             return CLI_USAGE;
     }
     if (!o->state && !j->settings)
-        return cli_usage_error(&cli_redrive, "where to note what was put back? write --state FOLDER");
+        return cli_usage_error(o->command, "where to note what was put back? write --state FOLDER");
     j->state_folder = o->state ? mem_strdup(o->state) : mem_printf("%s/redrive", j->settings->data_dir);
     if (o->dry_run || data_dir_make_folders(j->state_folder, &e) == 0)
         return CLI_DONE;

@@ -17,7 +17,10 @@
 
 #define REDRIVE_BUCKET "s3://" /* what the address of a bucket begins with */
 
+struct cli_command;
+
 struct redrive_options {
+    const struct cli_command *command; /* for messages about these options */
     const char *stream, *endpoint, *config, *state;
     char *s3_endpoint, *s3_region;
     const char *codes[REDRIVE_CODES_MAX];

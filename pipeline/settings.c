@@ -283,6 +283,11 @@ struct settings *settings_load(const char *path, const struct settings_use *use,
     return s;
 }
 
+uint64_t settings_body_memory(uint64_t bytes)
+{
+    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + STAGE_BODY_SLACK;
+}
+
 uint64_t settings_intake(const struct settings *s)
 {
     uint64_t quarter = s->memory_limit / 4, half = s->memory_limit / 2;

@@ -100,6 +100,8 @@ extern const struct settings_use SETTINGS_ALL;
 /* Of limits.memory, what is for records on their way in; the rest is for bodies on their way out, so that a flood of input can
  * never starve the deliveries that would make room. A quarter; with an API, room for one large request as far as half allows. */
 uint64_t settings_intake(const struct settings *s);
+/* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */
+uint64_t settings_body_memory(uint64_t bytes);
 
 /* All mistakes at once in errs; NULL when there are any. `path` NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. */
 struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs);
@@ -113,15 +115,8 @@ const struct stream_settings *settings_stream(const struct settings *s, const ch
 /* The first stream with an input that would read a file of this name (absolute); NULL: none. */
 const struct stream_settings *settings_reader_of(const struct settings *s, const char *path);
 
-/* What running would need, checked without starting: folders writable, keys there, addresses free. What is missing goes into
- * `found` as mistakes, what it would stumble over but run all the same as warnings. */
-void settings_check(const struct settings *s, struct cfg_errors *found);
-
 /* The place of section.option, or of what stands for it when it was left out. `option` may be NULL. */
 struct srcpos settings_place(const struct settings *s, const char *section, const char *option);
-
-/* "app-logs: api, tail -> s3://logs/app/": for people; no secrets. -1 when `out` is full. */
-MUST_CHECK int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);
 
 /* Prints the manual of every option from the tables that parse them (Markdown). */
 void settings_reference(struct buf *out);

@@ -1,6 +1,4 @@
-/* What running would need, looked at without starting. Nothing is created: a folder that is not there yet is fine when
- * its nearest parent can be written to. */
-#include "pipeline/settings.h"
+#include "pipeline/settings_check.h"
 
 #include "pipeline/admin_listen.h"
 #include "pipeline/base/mem.h"

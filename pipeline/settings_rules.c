@@ -5,7 +5,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/settings_loops.h"
 #include "pipeline/settings_sink.h"
-#include "pipeline/stage.h"
 #include "transforms/chain.h"
 
 #include <string.h>
@@ -34,7 +33,7 @@ static void check_memory(const struct rules *r)
     for (size_t i = 0; i < r->s->stream_count; i++) {
         const struct stream_settings *st = &r->s->streams[i];
         const struct cfg_node *size = cfg_node_get(cfg_node_get(st->node, "buffer"), "size");
-        uint64_t needed = stage_memory(st->buffer_size);
+        uint64_t needed = settings_body_memory(st->buffer_size);
 
         if (needed > out)
             cfg_error(

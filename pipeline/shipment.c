@@ -4,6 +4,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/settings.h"
 #include "pipeline/verdict.h"
 
 #include <assert.h>
@@ -80,7 +81,8 @@ static bool may_have_more(const struct shipment *s, uint64_t bytes)
 bool shipment_start(struct target_slot *slot)
 {
     struct shipment *s = CONTAINER_OF(slot, struct shipment, slot);
-    uint64_t bytes = (s->in.in_memory ? LONE_BODY_MEMORY_MAX : stage_memory(s->expected)) + SHIPMENT_EXCHANGE_MEMORY;
+    uint64_t bytes =
+        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + SHIPMENT_EXCHANGE_MEMORY;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;

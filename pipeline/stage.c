@@ -8,11 +8,6 @@
 #include <assert.h>
 #include <stdbool.h>
 
-uint64_t stage_memory(uint64_t bytes)
-{
-    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + STAGE_BODY_SLACK;
-}
-
 /* One run over the records. */
 struct pass {
     const struct stage_in *in;

@@ -85,7 +85,4 @@ MUST_CHECK int stage_digest(unsigned digests, struct worker *w, struct stage_out
 struct body *stage_body(const struct stage_in *in);
 void stage_out_release(struct stage_out *out);
 
-/* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */
-uint64_t stage_memory(uint64_t bytes);
-
 #endif

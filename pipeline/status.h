@@ -7,52 +7,13 @@
 #define PIPELINE_STATUS_H
 
 #include "pipeline/base/clock.h"
-#include "pipeline/base/metrics.h"
-#include "pipeline/intake.h"
-#include "pipeline/rejects.h"
-#include "pipeline/spool/spool.h"
+#include "pipeline/stream_status.h"
 #include "pipeline/tally.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct engine;
-
-enum stream_health {
-    STREAM_OK,
-    STREAM_FAILING,  /* it takes records and delivers, but not all: `rejects` says which do not get through */
-    STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
-    STREAM_BLOCKED,  /* inputs were pushed back in the last seconds: `intake` says why */
-};
-
-/* From this share of the last minutes' records on. */
-#define STREAM_FAILING_SHARE 0.01
-
-struct stream_status {
-    const char *name;
-    const char *sink;        /* s3, file */
-    const char *destination; /* described for people */
-    const char *backup;      /* described for people; NULL: there is none */
-    const char *inputs;      /* described for people, "api, tail"; NULL: not told */
-    bool memory;             /* durability: memory */
-    enum stream_health health;
-    struct intake_status intake;
-    struct rejects_view rejects;
-    struct spool_books books;
-    const struct metrics *metrics;
-    nsec freshness;           /* age of the oldest record not delivered; 0 when none */
-    unsigned in_flight;       /* deliveries being attempted */
-    unsigned in_flight_limit; /* how many may be, to the destination, by what it has shown */
-    unsigned waiting_retry;   /* deliveries waiting for their next attempt */
-    nsec under_way_since;     /* wall; of the oldest attempt under way; 0 when none is */
-    nsec failing_since;       /* wall; 0 when the last attempt succeeded and no batch is stuck */
-    unsigned stuck;           /* batches that do not get on while others do; 0: none, or nothing gets through */
-    nsec last_delivery;       /* wall; 0 when none yet */
-    char destination_is[96];  /* what it has said of itself: OpenSearch 2.19.5; or "" */
-    char error_code[64];      /* of the last failed attempt while failing; "" otherwise */
-    char error[512];
-    char hint[256];
-};
 
 struct engine_status {
     const char *version;

@@ -23,7 +23,7 @@
 #include "pipeline/rejects.h"
 #include "pipeline/settings.h"
 #include "pipeline/spool/spool.h"
-#include "pipeline/status.h"
+#include "pipeline/stream_status.h"
 #include "pipeline/tally.h"
 #include "pipeline/target.h"
 #include "pipeline/transform_line.h"

@@ -5,7 +5,7 @@
  *
  * A record is a document when it is one JSON object. Line breaks in valid JSON only stand between its tokens; they
  * become spaces, so no record can begin a line of its own, and an action line is never a record's. */
-#include "sinks/sinks.h"
+#include "sinks/sink.h"
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"

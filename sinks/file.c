@@ -1,5 +1,5 @@
 /* Objects as files: S3's key layout under a folder. */
-#include "sinks/sinks.h"
+#include "sinks/sink.h"
 
 #include "config/path.h"
 #include "pipeline/base/digest.h"

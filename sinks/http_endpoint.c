@@ -1,6 +1,6 @@
 /* Records for an HTTP endpoint: in Firehose's own protocol, in a plain format, or as a service named by a preset wants
  * them. */
-#include "sinks/sinks.h"
+#include "sinks/sink.h"
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"

@@ -1,8 +1,10 @@
-#include "sinks/sinks.h"
+#include "sinks/sink.h"
 
 #include "pipeline/base/compiler.h"
 
 #include <string.h>
+
+extern const struct sink_ops sink_elasticsearch, sink_file, sink_http, sink_s3;
 
 static const struct sink_ops *const SINKS[] = {
     &sink_s3,

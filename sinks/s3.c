@@ -1,7 +1,7 @@
 /* One object per seal: PutObject, signed with SigV4. The server checks the checksum of what it stores, so a 200 means that
  * these bytes are there. Who could change body and checksum on the way is kept out by TLS, or by the signature where it covers the
  * body's SHA-256, too; that sum takes a tenth of the time of a fast codec, so it is made only where it is needed. */
-#include "sinks/sinks.h"
+#include "sinks/sink.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"

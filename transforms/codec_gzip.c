@@ -7,7 +7,7 @@
  *
  * Pieces for libdeflate are collected first. When they outgrow CODEC_GZIP_WHOLE_MAX, zlib takes over what was collected and all
  * that follows: the choice depends on the object alone, so a redelivered object is byte-identical. */
-#include "transforms/codecs.h"
+#include "transforms/codec.h"
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"

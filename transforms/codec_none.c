@@ -1,4 +1,4 @@
-#include "transforms/codecs.h"
+#include "transforms/codec.h"
 
 #include "pipeline/base/mem.h"
 

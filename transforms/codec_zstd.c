@@ -1,7 +1,7 @@
 /* An object that is not large is collected and compressed in one piece: zstd copies what it is fed into a window of its
  * own, and takes a twelfth longer from there. Larger ones are fed piece by piece. The choice depends on the object
  * alone, so a redelivered object is byte-identical. */
-#include "transforms/codecs.h"
+#include "transforms/codec.h"
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"

@@ -1,7 +1,7 @@
 /* One record that holds many becomes the many: first what the Kinesis Producer Library packed, then, if asked for, JSON
  * objects that stand one behind the other, or pieces between delimiters. As Firehose does it: white space between JSON
  * objects and empty pieces between delimiters are left out, and a record of more than `max` pieces goes on whole. */
-#include "transforms/transforms.h"
+#include "transforms/transform.h"
 
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"

@@ -1,7 +1,7 @@
 /* Records that are gzip become what they hold. With `cloudwatch_logs` what they hold must be an envelope as CloudWatch
  * Logs sends it: CONTROL_MESSAGE is dropped, DATA_MESSAGE goes on whole, as one record per event, or as the messages'
  * text alone. The limit holds for one record, so a zip bomb fails alone and its neighbours go on. */
-#include "transforms/transforms.h"
+#include "transforms/transform.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"

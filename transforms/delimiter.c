@@ -1,5 +1,5 @@
 /* Appends a delimiter to each record, so that records which a destination puts together can be told apart again. */
-#include "transforms/transforms.h"
+#include "transforms/transform.h"
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"

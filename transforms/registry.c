@@ -1,8 +1,8 @@
-#include "transforms/codecs.h"
-
 #include "transforms/codec.h"
 
 #include <string.h>
+
+extern const struct codec_ops codec_none, codec_gzip, codec_zstd;
 
 static const struct codec_ops *const CODECS[] = {
     &codec_gzip,

@@ -1,6 +1,8 @@
-#include "transforms/transforms.h"
+#include "transforms/transform.h"
 
 #include <string.h>
+
+extern const struct transform_ops transform_lua, transform_decompress, transform_deaggregate, transform_delimiter;
 
 /* One row per transform, in the order of the manual. */
 static const struct transform_ops *const TRANSFORMS[] = {

@@ -9,7 +9,7 @@
 #include "tests/support/cmocka.h"
 
 #include "pipeline/base/mem.h"
-#include "pipeline/cli.h"
+#include "pipeline/commands.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/settings.h"
+#include "pipeline/settings_check.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
