@@ -3,8 +3,8 @@
 #include "config/errors.h"
 #include "config/node.h"
 #include "config/scalar.h"
+#include "config/suggest.h"
 #include "config/text.h"
-#include "config/words.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/mem.h"
 

@@ -1,8 +1,8 @@
 #include "config/scalar.h"
 
+#include "config/suggest.h"
 #include "config/text.h"
 #include "config/units.h"
-#include "config/words.h"
 #include "pipeline/base/mem.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 #include "pipeline/base/digest.h"
-#include "pipeline/commands.h"
+#include "pipeline/cli/commands/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

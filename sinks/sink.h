@@ -2,7 +2,7 @@
  *
  * A sink for an HTTP-shaped destination knows two things: how to ask (request) and how to read the answer (judge). It
  * does no I/O, keeps no timers, counts nothing and logs nothing; attempts, back-off, retry duration, backup and metrics
- * are done once, in pipeline/delivery.c, for all of them. A destination that is not HTTP (file) implements send()
+ * are done once, in pipeline/delivery/delivery.c, for all of them. A destination that is not HTTP (file) implements send()
  * instead, which may block and runs on a small pool. A sink is one file with one const struct sink_ops at its bottom
  * and one row in registry.c.
  *
@@ -18,7 +18,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/err.h"
-#include "sinks/http_message.h"
+#include "pipeline/http/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -109,7 +109,7 @@ struct sink_fates {
 /* What came of an attempt. Texts are for the operator: what happened, where, what to do.
  *
  * A sink writes `message` in words of its own and puts what the far end said into `said`, and nothing of it into message and hint:
- * it may quote records, or repeat our credentials. The pipeline alone puts the two together (answer_clean.h, answer_finish()):
+ * it may quote records, or repeat our credentials. The pipeline alone puts the two together (answer/clean.h, answer_finish()):
  * with what is quoted cut out into `message`, which goes to log, page and /readyz; in full into `detail`, which goes to the backup,
  * where the records are anyway. */
 struct sink_verdict {

@@ -6,9 +6,9 @@
  * batch: their items and sources are kept until then, and found by transform_record.part, their place + 1. */
 #include "transforms/chain.h"
 
+#include "pipeline/base/arena.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/lua_arena.h"
 #include "transforms/transform_made.h"
 
 #include <assert.h>

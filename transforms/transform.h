@@ -3,7 +3,7 @@
  * The meaning is that of Firehose's Lambda contract: a record comes out changed or not (Ok), as several (one becomes
  * many), not at all (Dropped), or it fails (ProcessingFailed) and goes to the backup alone while its neighbours go on.
  * A transform does no I/O of its own, logs nothing and moves no metrics; the stage that runs it counts. A transform is
- * one file with one const struct transform_ops at its bottom and one row in registry.c; several of them chain.
+ * one file with one const struct transform_ops at its bottom and one row in codecs/registry.c; several of them chain.
  *
  * Ownership  `shared` is made once per stream and outlives its states; records are borrowed for the call.
  * Threads    load, unload, describe: the main thread. A state: one worker at a time. `single` transforms have one

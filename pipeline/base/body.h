@@ -1,6 +1,6 @@
 /* body.h -- the bytes of one object or request on their way out: in memory while small, in an unlinked file beyond.
  *
- * Not for records on their way in (see spool/frame.h). The file lives in `tmp_dir` and has no name, so a crash leaves
+ * Not for records on their way in (see format/frame.h). The file lives in `tmp_dir` and has no name, so a crash leaves
  * nothing.
  *
  * A file that cannot be made or written is ERR_NOSPACE: the caller may go on with less. A body of more than BODY_BYTES_MAX is ERR_LIMIT.

@@ -4,7 +4,7 @@
  * segment's checkpoint. So each spool keeps a small file, <dir>/reserve, that holds nothing. A round that finds the disk
  * full gives it up, and the next one has its room. From then on no records are taken until the file is back: they would use up
  * what deliveries need. What is written in its room does not use it up either: before it does, a new segment begins with a
- * checkpoint, and the one before, which holds no records, goes (writer.c). */
+ * checkpoint, and the one before, which holds no records, goes (spool/round.c). */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"

@@ -24,7 +24,7 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
-#include "pipeline/spool/frame.h"
+#include "pipeline/spool/format/frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,20 +4,20 @@
  * next, cut and settled are what has been asked for. They differ by the frames in the pending list and in the round.
  *
  * spool.c     what callers ask for: append, seal, settle, books
- * locate.c    from a sequence number to a frame, around damage; spool_read.c: scan and read
- * segments.c  the list of files: opened, created, deleted; spare.c: kept to be written over
+ * locate.c    from a sequence number to a frame, around damage; spool/read.c: scan and read
+ * segment_list.c  the list of files: opened, created, deleted; recycle.c: kept to be written over
  * move.c      old segments that hold little are emptied into the newest one
- * writer.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
+ * spool/round.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
  * recovery.c  open
  */
 #ifndef PIPELINE_SPOOL_SPOOL_IMPL_H
 #define PIPELINE_SPOOL_SPOOL_IMPL_H
 
 #include "pipeline/base/limits.h"
-#include "pipeline/spool/file_ops.h"
-#include "pipeline/spool/frame_build.h"
-#include "pipeline/spool/log_file.h"
-#include "pipeline/spool/segment.h"
+#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/spool/format/frame_build.h"
+#include "pipeline/spool/format/log_file.h"
+#include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/spool.h"
 #include "pipeline/spool/state.h"
 
@@ -108,7 +108,7 @@ struct spool {
     nsec retry_at; /* 0: the disk did not refuse */
 };
 
-/* --- segments.c --------------------------------------------------------------------------------------------------- */
+/* --- segment_list.c --------------------------------------------------------------------------------------------------- */
 
 char *spool_path(const struct spool *s, uint64_t number); /* to mem_free() */
 struct segment *spool_active(const struct spool *s);      /* committer's thread, or Locks: held */
@@ -122,7 +122,7 @@ void spool_reap(struct spool *s, bool keep);
 void spool_release_segments(struct spool *s);
 MUST_CHECK int spool_sync_dir(const struct spool *s, const char *path, struct err *e);
 
-/* --- spare.c ------------------------------------------------------------------------------------------------------ */
+/* --- recycle.c ------------------------------------------------------------------------------------------------------ */
 
 /* Takes over what is left of a settled segment, whose bytes the books no longer hold: its file by name, in memory
  * mode its fd. False: not wanted. */
@@ -181,7 +181,7 @@ bool spool_move(struct spool *s);
 
 MUST_CHECK int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e);
 
-/* --- writer.c: in this order, on the committer's thread ----------------------------------------------------------- */
+/* --- spool/round.c: in this order, on the committer's thread ----------------------------------------------------------- */
 
 void writer_write(struct spool *s);
 bool writer_needs_sync(const struct spool *s);

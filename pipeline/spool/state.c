@@ -2,8 +2,8 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/spool/frame_build.h"
-#include "pipeline/spool/wire.h"
+#include "pipeline/spool/format/frame_build.h"
+#include "pipeline/spool/format/wire.h"
 
 #include <assert.h>
 #include <string.h>

@@ -13,8 +13,8 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/slice.h"
+#include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/positions.h"
-#include "pipeline/spool/segment.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>

@@ -13,8 +13,8 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
-#include "pipeline/spool/log_file.h"
-#include "pipeline/spool/mark.h"
+#include "pipeline/spool/format/log_file.h"
+#include "pipeline/spool/format/mark.h"
 #include "pipeline/spool/state.h"
 
 #include <stdbool.h>

@@ -11,8 +11,8 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/lua_doc.h"
-#include "transforms/lua_worker.h"
+#include "transforms/lua/doc.h"
+#include "transforms/lua/vm.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/codec.h"
+#include "transforms/codecs/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

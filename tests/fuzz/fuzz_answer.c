@@ -8,12 +8,12 @@
  */
 #include "pipeline/base/mem.h"
 #include "pipeline/base/utf8.h"
-#include "sinks/answer_clean.h"
-#include "sinks/elasticsearch_answer.h"
-#include "sinks/elasticsearch_product.h"
-#include "sinks/http_endpoint_answer.h"
-#include "sinks/s3_answer.h"
-#include "sinks/s3_list.h"
+#include "sinks/answer/clean.h"
+#include "sinks/elasticsearch/answer.h"
+#include "sinks/elasticsearch/product.h"
+#include "sinks/endpoint/answer.h"
+#include "sinks/s3/answer.h"
+#include "sinks/s3/list.h"
 
 #include <stdint.h>
 #include <stdlib.h>

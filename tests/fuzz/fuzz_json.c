@@ -3,7 +3,7 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/mem.h"
 #include "tests/fuzz/reference.h"
-#include "transforms/lua_doc.h"
+#include "transforms/lua/doc.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  */
 #include "pipeline/base/mem.h"
 #include "tests/fuzz/reference.h"
-#include "transforms/lua_worker.h"
+#include "transforms/lua/vm.h"
 
 #include <math.h>
 #include <stdint.h>

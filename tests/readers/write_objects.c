@@ -5,7 +5,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/codec.h"
+#include "transforms/codecs/codec.h"
 
 #include <stdint.h>
 #include <stdio.h>

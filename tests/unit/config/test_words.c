@@ -1,6 +1,6 @@
 #include "tests/support/cmocka.h"
 
-#include "config/words.h"
+#include "config/suggest.h"
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/input.h"
 #include "pipeline/inputs/loop.h"
-#include "pipeline/spool/file_ops.h"
+#include "pipeline/spool/format/file_ops.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #include "tests/unit/spool/spool_fixture.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/inspect.h"
-#include "pipeline/spool/segment.h"
 
 enum { PER_FRAME = 5, FRAMES = 6 };
 

@@ -3,9 +3,9 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/spool/format/mark.h"
+#include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/inspect.h"
-#include "pipeline/spool/mark.h"
-#include "pipeline/spool/segment.h"
 #include "pipeline/spool/spool_impl.h"
 
 enum { FRAMES = 12, PER_FRAME = 10 };

@@ -10,7 +10,7 @@
 #include "tests/unit/spool/spool_fixture.h"
 
 #include "pipeline/base/limits.h"
-#include "pipeline/spool/segment.h"
+#include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/spool_impl.h"
 
 enum { STEPS = 4, WARM_UP = 10, FRAMES_MAX = 4000, SEALS_MAX = 2000, SOURCES = 3, UNLINKED_MAX = 200 };

@@ -2,7 +2,7 @@
 #include "tests/unit/spool/spool_fixture.h"
 
 #include "pipeline/base/limits.h"
-#include "pipeline/spool/segment.h"
+#include "pipeline/spool/format/segment.h"
 
 #include <dirent.h>
 #include <limits.h>

@@ -1,0 +1,23 @@
+/* suggest.h -- the known words at a place, and which of them a mistyped one was meant to be.
+ *
+ * Ownership  plain value; `wanted` and the added words are borrowed and must outlive it.
+ */
+#ifndef CONFIG_SUGGEST_H
+#define CONFIG_SUGGEST_H
+
+#include <stddef.h>
+
+struct words {
+    const char *wanted, *nearest;
+    unsigned distance; /* of `nearest` */
+    size_t count;
+    char known[512]; /* "a, b, c" */
+};
+
+void words_init(struct words *w, const char *wanted);
+void words_add(struct words *w, const char *known);
+
+/* "did you mean `bucket`?", or without a near one "known here: a, b, c". Returns out. */
+const char *words_hint(const struct words *w, char *out, size_t size);
+
+#endif

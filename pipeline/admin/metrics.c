@@ -1,0 +1,303 @@
+/* The Prometheus text format, version 0.0.4. One row of a table is one metric family; a family lists all streams. The
+ * names mirror Firehose's CloudWatch metrics, which the help text quotes. */
+#include "pipeline/admin/admin.h"
+#include "pipeline/admin/page.h"
+#include "pipeline/admin/process.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/engine/orphans.h"
+
+#include <inttypes.h>
+
+static double seconds(nsec t)
+{
+    return (double)t / (double)NSEC_PER_SEC;
+}
+
+static void family(struct page *p, const char *name, const char *type, const char *help)
+{
+    page_printf(p, "# HELP %s ", name);
+    page_add(p, help);
+    page_printf(p, "\n# TYPE %s %s\n", name, type);
+}
+
+/* --- of each stream ------------------------------------------------------------------------------------------------
+ */
+
+struct books_row {
+    const char *name, *type, *help;
+    size_t offset; /* of a uint64_t in struct spool_books */
+};
+
+static const struct books_row BOOKS[] = {
+    {"sluice_incoming_records_total", "counter",
+     "IncomingRecords: records made safe in the spool. Always delivered + dropped + backed up + corrupt + spooled.",
+     offsetof(struct spool_books, incoming)},
+    {"sluice_delivered_records_total", "counter",
+     "DeliveryToS3.Records and the like: records the destination acknowledged",
+     offsetof(struct spool_books, delivered)},
+    {"sluice_dropped_records_total", "counter", "Records a transform dropped", offsetof(struct spool_books, dropped)},
+    {"sluice_backed_up_records_total", "counter", "BackupToS3.Records: records written to the stream's backup",
+     offsetof(struct spool_books, backed_up)},
+    {"sluice_corrupt_records_total", "counter",
+     "Records the disk damaged in the spool; what is left of them is kept aside",
+     offsetof(struct spool_books, corrupt)},
+    {"sluice_incoming_bytes_total", "counter", "IncomingBytes: bytes of the incoming records, as they came in",
+     offsetof(struct spool_books, incoming_bytes)},
+    {"sluice_delivery_bytes_total", "counter",
+     "DeliveryToS3.Bytes: bytes of the records the destination acknowledged, as a transform left them, before format "
+     "and compression",
+     offsetof(struct spool_books, delivered_bytes)},
+    {"sluice_delivery_wire_bytes_total", "counter",
+     "Bytes of the bodies the destination acknowledged, after compression", offsetof(struct spool_books, wire_bytes)},
+    {"sluice_spooled_records", "gauge", "Records safe in the spool and not yet settled",
+     offsetof(struct spool_books, spooled)},
+    {"sluice_spooled_bytes", "gauge", "Bytes of the records in the spool that are not yet settled",
+     offsetof(struct spool_books, spooled_bytes)},
+    {"sluice_spool_disk_bytes", "gauge", "Bytes the spool takes on disk (or in memory)",
+     offsetof(struct spool_books, disk_bytes)},
+    {"sluice_spool_limit_bytes", "gauge", "spool.limit: beyond it inputs are pushed back",
+     offsetof(struct spool_books, limit)},
+};
+
+static double in_flight(const struct stream_status *s)
+{
+    return s->in_flight;
+}
+
+static double in_flight_limit(const struct stream_status *s)
+{
+    return s->in_flight_limit;
+}
+
+static double waiting_retry(const struct stream_status *s)
+{
+    return s->waiting_retry;
+}
+
+static double failing_since(const struct stream_status *s)
+{
+    return seconds(s->failing_since);
+}
+
+static double rejected_ratio(const struct stream_status *s)
+{
+    return rejects_share(&s->rejects);
+}
+
+static double last_delivery(const struct stream_status *s)
+{
+    return seconds(s->last_delivery);
+}
+
+struct gauge_row {
+    const char *name, *help;
+    double (*value)(const struct stream_status *s);
+};
+
+static const struct gauge_row GAUGES[] = {
+    {"sluice_delivery_in_flight", "Deliveries being attempted", in_flight},
+    {"sluice_delivery_in_flight_limit",
+     "Deliveries that may be attempted at once, between deliveries_in_flight.min and max, by how the destination does",
+     in_flight_limit},
+    {"sluice_rejected_records_ratio",
+     "Of the last five minutes' records, the share that failed in the transform or that the destination refused: they "
+     "are in the backup",
+     rejected_ratio},
+    {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
+    {"sluice_delivery_failing_since_timestamp_seconds",
+     "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},
+    {"sluice_delivery_last_success_timestamp_seconds",
+     "When the destination last acknowledged, since the epoch; 0 when not yet in this run", last_delivery},
+};
+
+struct metric_row {
+    enum metric id;
+    const char *name, *help;
+};
+
+static const struct metric_row COUNTERS[] = {
+#define M(id, name, help) {METRIC_##id, "sluice_" name, help},
+#include "pipeline/base/metrics.def"
+#undef M
+};
+
+static void series(struct page *p, const char *name, const struct stream_status *s)
+{
+    page_printf(p, "%s{stream=\"", name);
+    page_label(p, s->name);
+    page_add(p, "\"} ");
+}
+
+static void books(struct page *p, const struct snapshot *snap)
+{
+    for (size_t r = 0; r < ARRAY_LEN(BOOKS); r++) {
+        family(p, BOOKS[r].name, BOOKS[r].type, BOOKS[r].help);
+        for (size_t i = 0; i < snap->count; i++) {
+            const char *at = (const char *)&snap->streams[i].books + BOOKS[r].offset;
+
+            series(p, BOOKS[r].name, &snap->streams[i]);
+            page_printf(p, "%" PRIu64 "\n", *(const uint64_t *)(const void *)at);
+        }
+    }
+}
+
+static void counters(struct page *p, const struct snapshot *snap)
+{
+    for (size_t r = 0; r < ARRAY_LEN(COUNTERS); r++) {
+        family(p, COUNTERS[r].name, "counter", COUNTERS[r].help);
+        for (size_t i = 0; i < snap->count; i++) {
+            series(p, COUNTERS[r].name, &snap->streams[i]);
+            page_printf(p, "%" PRIu64 "\n", metrics_get(snap->streams[i].metrics, COUNTERS[r].id));
+        }
+    }
+}
+
+static void gauges(struct page *p, const struct snapshot *snap)
+{
+    for (size_t r = 0; r < ARRAY_LEN(GAUGES); r++) {
+        family(p, GAUGES[r].name, "gauge", GAUGES[r].help);
+        for (size_t i = 0; i < snap->count; i++) {
+            series(p, GAUGES[r].name, &snap->streams[i]);
+            page_printf(p, "%.15g\n", GAUGES[r].value(&snap->streams[i]));
+        }
+    }
+}
+
+static void freshness(struct page *p, const struct snapshot *snap)
+{
+    static const char NAME[] = "sluice_delivery_data_freshness_seconds";
+
+    family(p, NAME, "gauge", "DataFreshness: age of the oldest record not yet delivered; 0 when there is none");
+    for (size_t i = 0; i < snap->count; i++) {
+        page_printf(p, "%s{stream=\"", NAME);
+        page_label(p, snap->streams[i].name);
+        page_add(p, "\",destination=\"");
+        page_label(p, snap->streams[i].sink);
+        page_printf(p, "\"} %.3f\n", seconds(snap->streams[i].freshness));
+    }
+}
+
+static void health(struct page *p, const struct snapshot *snap)
+{
+    static const char NAME[] = "sluice_stream_health";
+
+    family(
+        p, NAME, "gauge",
+        "1 for the state the stream is in. ok: it takes records and delivers; failing: 1 % of the last five minutes' "
+        "records or more failed in the transform or were refused; retrying: the last attempt failed; "
+        "blocked: inputs were pushed back in the last seconds, by spool.limit, the disk or limits.memory");
+    for (size_t i = 0; i < snap->count; i++)
+        for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++) {
+            page_printf(p, "%s{stream=\"", NAME);
+            page_label(p, snap->streams[i].name);
+            page_printf(p, "\",health=\"%s\"} %d\n", stream_health_word(h), snap->streams[i].health == h);
+        }
+}
+
+static void orphaned(struct page *p, const struct orphans *o)
+{
+    static const char NAME[] = "sluice_orphaned_spool_records";
+
+    family(p, NAME, "gauge",
+           "Records in data_dir of streams that are not in the configuration, as found at the start: nobody delivers "
+           "them");
+    for (size_t i = 0; o && i < o->count; i++) {
+        page_printf(p, "%s{stream=\"", NAME);
+        page_label(p, o->list[i].name);
+        page_printf(p, "\"} %llu\n", (unsigned long long)o->list[i].records);
+    }
+}
+
+/* --- of the process ------------------------------------------------------------------------------------------------
+ */
+
+static void one(struct page *p, const char *name, const char *type, const char *help, double value)
+{
+    family(p, name, type, help);
+    page_printf(p, "%s %.15g\n", name, value);
+}
+
+static void memory(struct page *p, const struct engine_status *e)
+{
+    one(p, "sluice_memory_budget_used_bytes", "gauge", "Memory held by record data now", (double)e->memory_used);
+    one(p, "sluice_memory_budget_peak_bytes", "gauge", "The most memory record data has held", (double)e->memory_peak);
+    one(p, "sluice_memory_budget_limit_bytes", "gauge", "limits.memory", (double)e->memory_limit);
+}
+
+static void process(struct page *p, const struct engine_status *e)
+{
+    struct process_facts f;
+
+    process_facts(&f);
+    one(p, "process_start_time_seconds", "gauge", "When the process started, since the epoch", seconds(e->started));
+    one(p, "process_cpu_seconds_total", "counter", "User and system CPU time", f.cpu_seconds);
+    one(p, "process_resident_memory_bytes", "gauge", "Resident memory", (double)f.resident_bytes);
+    one(p, "process_open_fds", "gauge", "Open file descriptors", (double)f.open_fds);
+    one(p, "process_max_fds", "gauge", "Limit of open file descriptors", (double)f.max_fds);
+}
+
+/* One family of counters whose names scripts chose. */
+static void tally_rows(struct page *p, const struct snapshot *snap, const struct tally *tallies, const char *name,
+                       const char *label)
+{
+    for (size_t i = 0; i < snap->count; i++) {
+        for (size_t r = 0; r < tallies[i].count; r++) {
+            page_printf(p, "%s{stream=\"", name);
+            page_label(p, snap->streams[i].name);
+            page_printf(p, "\",%s=\"", label);
+            page_label(p, tallies[i].rows[r].name);
+            page_printf(p, "\"} %.15g\n", tallies[i].rows[r].value);
+        }
+    }
+}
+
+static void tallies(struct page *p, const struct snapshot *snap, struct engine *engine)
+{
+    struct tally *counters = mem_array(snap->count, sizeof(*counters)), *drops = mem_array(snap->count, sizeof(*drops));
+
+    for (size_t i = 0; i < snap->count; i++)
+        engine_stream_tallies(engine, i, &counters[i], &drops[i]);
+    family(p, "sluice_transform_counter_total", "counter", "What scripts counted with sluice.counter(name)");
+    tally_rows(p, snap, counters, "sluice_transform_counter_total", "name");
+    family(p, "sluice_dropped_records_by_reason_total", "counter",
+           "Records that scripts dropped with meta.drop(reason)");
+    tally_rows(p, snap, drops, "sluice_dropped_records_by_reason_total", "reason");
+    for (size_t i = 0; i < snap->count; i++) {
+        tally_release(&counters[i]);
+        tally_release(&drops[i]);
+    }
+    mem_free(counters);
+    mem_free(drops);
+}
+
+static void build(struct page *p, const struct engine_status *e)
+{
+    family(p, "sluice_build_info", "gauge", "Always 1; the version is in the label");
+    page_add(p, "sluice_build_info{version=\"");
+    page_label(p, e->version);
+    page_add(p, "\"} 1\n");
+    one(p, "sluice_stopping", "gauge", "1 while it drains before it ends", e->stopping);
+    one(p, "sluice_log_lines_dropped_total", "counter", "Log lines that standard error did not take",
+        (double)log_dropped());
+}
+
+int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
+{
+    struct page p = {.out = out};
+    struct snapshot snap;
+
+    snapshot_take(&snap, engine, wall_now);
+    books(&p, &snap);
+    counters(&p, &snap);
+    tallies(&p, &snap, engine);
+    freshness(&p, &snap);
+    gauges(&p, &snap);
+    health(&p, &snap);
+    orphaned(&p, snap.engine.orphans);
+    memory(&p, &snap.engine);
+    build(&p, &snap.engine);
+    process(&p, &snap.engine);
+    snapshot_release(&snap);
+    return page_done(&p);
+}

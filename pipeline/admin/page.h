@@ -1,0 +1,58 @@
+/* page.h -- what the admin pages are made of: one snapshot of the engine, and text written into a buf.
+ *
+ * A page latches the first "does not fit" instead of reporting it call by call, so that rendering code reads like the
+ * page it makes; page_done() tells. Whatever comes from outside goes through page_html(), page_label() or page_plain().
+ *
+ * Ownership  a snapshot's strings belong to the engine; snapshot_release() frees the rest. Threads: any.
+ */
+#ifndef PIPELINE_ADMIN_PAGE_H
+#define PIPELINE_ADMIN_PAGE_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/engine/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* All streams as of one moment: a metric family lists every stream before the next one begins. */
+struct snapshot {
+    nsec wall_now;
+    struct engine_status engine;
+    struct stream_status *streams;
+    size_t count;
+};
+
+void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now);
+void snapshot_release(struct snapshot *s);
+
+/* ok, failing, retrying, blocked: in metrics, texts and as classes of the console. */
+const char *stream_health_word(enum stream_health h);
+
+struct page {
+    struct buf *out;
+    bool overflow;
+};
+
+void page_add(struct page *p, const char *literal);
+/* One short piece: at most PAGE_PIECE_MAX bytes, so no text of unknown length. */
+void page_printf(struct page *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+void page_html(struct page *p, const char *text);  /* & < > " ' escaped */
+void page_label(struct page *p, const char *text); /* a Prometheus label value: \ " and newline escaped */
+void page_plain(struct page *p, const char *text); /* one line of text/plain: control characters become spaces */
+
+/* Records of the last minutes that did not get through, in a sentence without its full stop; and what to do about them.
+ * `text` is page_html or page_plain. Nothing to say when there are none. */
+void page_rejects(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text));
+void page_rejects_hint(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text));
+
+MUST_CHECK int page_done(const struct page *p); /* 0, or -1 when it did not fit */
+
+/* The console page as written by hand, with its {{marks}}; made from console.html when building. */
+extern const char admin_console_template[];
+/* What a browser may run and load of that page, as a Content-Security-Policy. */
+void admin_console_policy(struct page *p);
+
+#endif

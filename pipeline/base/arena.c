@@ -1,0 +1,75 @@
+#include "pipeline/base/arena.h"
+
+#include "pipeline/base/limits.h"
+
+struct lua_arena_chunk {
+    struct lua_arena_chunk *next;
+    size_t size; /* with this header */
+};
+
+_Static_assert(sizeof(struct lua_arena_chunk) % 16 == 0, "what follows a header is aligned");
+
+void lua_arena_init(struct lua_arena *a, void *(*memory)(void *, void *, size_t, size_t), void *ctx)
+{
+    *a = (struct lua_arena){.memory = memory, .ctx = ctx};
+}
+
+static void use(struct lua_arena *a, struct lua_arena_chunk *c)
+{
+    a->p = c ? (char *)(c + 1) : NULL;
+    a->end = c ? (char *)c + c->size : NULL;
+}
+
+void *lua_arena_take_slow(struct lua_arena *a, size_t size)
+{
+    size_t all = sizeof(struct lua_arena_chunk) + size;
+    struct lua_arena_chunk *c;
+    void *p;
+
+    if (all < size)
+        return NULL;
+    if (all < LUA_ARENA_CHUNK)
+        all = LUA_ARENA_CHUNK;
+    c = a->memory(a->ctx, NULL, 0, all);
+    if (!c)
+        return NULL;
+    c->size = all;
+    c->next = a->chunks;
+    a->chunks = c;
+    use(a, c);
+    p = a->p;
+    a->p += size;
+    return p;
+}
+
+void lua_arena_reset(struct lua_arena *a)
+{
+    struct lua_arena_chunk *kept = NULL;
+
+    if (!a->chunks)
+        return;
+    while (a->chunks) {
+        struct lua_arena_chunk *c = a->chunks;
+
+        a->chunks = c->next;
+        if (!kept && c->size == LUA_ARENA_CHUNK)
+            kept = c;
+        else
+            a->memory(a->ctx, c, c->size, 0);
+    }
+    if (kept)
+        kept->next = NULL;
+    a->chunks = kept;
+    use(a, kept);
+}
+
+void lua_arena_release(struct lua_arena *a)
+{
+    while (a->chunks) {
+        struct lua_arena_chunk *c = a->chunks;
+
+        a->chunks = c->next;
+        a->memory(a->ctx, c, c->size, 0);
+    }
+    use(a, NULL);
+}

@@ -1,0 +1,123 @@
+/* commands.c -- the commands of the binary, one row each, and the way from argv to one of them. */
+#include "pipeline/cli/commands/commands.h"
+
+#include "config/suggest.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In the order of `sluice --help`. */
+static const struct cli_command *const COMMANDS[] = {
+    &cli_run,     &cli_validate, &cli_test,  &cli_transform, &cli_put,
+    &cli_redrive, &cli_fsck,     &cli_drain, &cli_reference, NULL,
+};
+
+static const char HEAD[] = "sluice takes records in, keeps them safe, and delivers them in batches.\n"
+                           "\n"
+                           "Usage: sluice COMMAND [OPTIONS]\n"
+                           "\n"
+                           "Commands:\n";
+static const char TAIL[] = "\n"
+                           "  sluice COMMAND --help   how to use one command\n"
+                           "  sluice --version\n"
+                           "\n"
+                           "The configuration is -c FILE, else ./sluice.yaml, else /etc/sluice/sluice.yaml.\n"
+                           "Exit codes: 0 done, 1 failed while working, 2 usage or configuration.\n";
+
+static void print_help(FILE *to)
+{
+    fputs(HEAD, to);
+    for (size_t i = 0; COMMANDS[i]; i++)
+        fprintf(to, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+    fputs(TAIL, to);
+}
+
+static const struct cli_command *find(const char *name)
+{
+    for (size_t i = 0; COMMANDS[i]; i++)
+        if (strcmp(COMMANDS[i]->name, name) == 0)
+            return COMMANDS[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    struct words w;
+    char hint[256];
+
+    words_init(&w, name);
+    for (size_t i = 0; COMMANDS[i]; i++)
+        words_add(&w, COMMANDS[i]->name);
+    fprintf(stderr, "sluice: unknown %s `%s`; %s\n", name[0] == '-' ? "option" : "command", name,
+            words_hint(&w, hint, sizeof(hint)));
+    return CLI_USAGE;
+}
+
+static bool is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+/* Everything behind `--` belongs to the command. */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_help(argv[i]))
+            return true;
+    return false;
+}
+
+static int print_command_help(const struct cli_command *c)
+{
+    fputs(c->help, stdout);
+    return CLI_DONE;
+}
+
+/* `sluice help` and `sluice help NAME`. */
+static int help_on(const char *name)
+{
+    const struct cli_command *c = name ? find(name) : NULL;
+
+    if (name && !c)
+        return unknown(name);
+    if (c)
+        return print_command_help(c);
+    print_help(stdout);
+    return CLI_DONE;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const struct cli_command *c;
+
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0)
+        return help_on(argv[2]);
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("sluice " SLUICE_VERSION);
+        return CLI_DONE;
+    }
+    c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    if (wants_help(argc - 1, argv + 1))
+        return print_command_help(c);
+    return c->run(argc - 1, argv + 1);
+}
+
+int cli_main(int argc, char **argv)
+{
+    int code = dispatch(argc, argv);
+
+    /* A full disk behind `sluice reference > manual.md` must not look like success. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "sluice: cannot write to standard output: %s\n", strerror(errno));
+        return code == CLI_DONE ? CLI_FAILED : code;
+    }
+    return code;
+}

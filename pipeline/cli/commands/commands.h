@@ -1,0 +1,15 @@
+/* commands.h -- the commands of the binary: one file cli_<name>.c each, one row in commands.c. */
+#ifndef PIPELINE_CLI_COMMANDS_COMMANDS_H
+#define PIPELINE_CLI_COMMANDS_COMMANDS_H
+
+#include "pipeline/cli/cli.h"
+
+extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli_reference, cli_fsck, cli_test,
+    cli_transform, cli_drain;
+
+int cli_main(int argc, char **argv);
+
+/* As `sluice run --once` with these settings. */
+int cli_run_once(const struct settings *s);
+
+#endif

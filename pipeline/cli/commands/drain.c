@@ -1,0 +1,315 @@
+/* drain.c -- `sluice drain`: what a stream that is not in the configuration any more still holds.
+ *
+ * --to runs the stream once more, under its old name and with its own spool, but as another stream of the file delivers: so
+ * whatever was fixed keeps its names, what fails is retried, backed up and resumed as always, and an interrupted drain is
+ * a stopped run. --print only reads. */
+#include "config/suggest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/cli/commands/commands.h"
+#include "pipeline/engine/data_dir.h"
+#include "pipeline/engine/orphans.h"
+#include "pipeline/spool/spool.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char drain_help[] =
+    "usage: sluice drain NAME --to STREAM [-c FILE]\n"
+    "       sluice drain NAME --print [-c FILE]\n"
+    "\n"
+    "For a stream that is not in the configuration any more and still holds records that were acknowledged: `sluice "
+    "run`,\n"
+    "`validate`, `fsck` and /readyz name them. Stop `sluice run` first.\n"
+    "\n"
+    "  -t, --to STREAM     deliver them as STREAM of the configuration would: its transform, format, destination, "
+    "retries\n"
+    "                      and backup. The stream keeps its own name and spool, so batches that were begun before "
+    "keep\n"
+    "                      their object names and ids, and nothing is doubled where STREAM's destination can tell. It\n"
+    "                      may be interrupted at any time: what is left stays in the spool, the next drain goes on\n"
+    "  -p, --print         write them to standard output, one record a line; the spool keeps them\n"
+    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "\n"
+    "When a stream was only renamed there is nothing to drain: stop sluice and rename its folder in data_dir/streams.\n"
+    "\n"
+    "exit status: 0 nothing is left (--print: all was written), 1 something is left or failed, 2 usage or "
+    "configuration\n";
+
+struct drain {
+    const char *config, *name, *to;
+    bool print;
+};
+
+/* 0, or an exit code with the mistake said. */
+static int parse_options(int argc, char **argv, struct drain *d)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"to", required_argument, NULL, 't'},
+                                            {"print", no_argument, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
+    int c;
+
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, "c:t:p", options, NULL)) != -1) {
+        if (c == 'c')
+            d->config = optarg;
+        else if (c == 't')
+            d->to = optarg;
+        else if (c == 'p')
+            d->print = true;
+        else
+            return cli_usage_error(&cli_drain, "unknown or incomplete option `%s`", argv[optind - 1]);
+    }
+    if (optind + 1 != argc)
+        return cli_usage_error(&cli_drain, "it takes the name of one stream");
+    d->name = argv[optind];
+    if (d->print == (d->to != NULL))
+        return cli_usage_error(&cli_drain, "say `--to STREAM` or `--print`");
+    return 0;
+}
+
+/* --- which -------------------------------------------------------------------------------------------------------- */
+
+static void print_orphans(const struct orphans *found)
+{
+    char text[512];
+
+    for (size_t i = 0; i < found->count; i++) {
+        orphan_describe(&found->list[i], text, sizeof(text));
+        fprintf(stderr, "  %s %s\n", found->list[i].name, text);
+    }
+}
+
+static int no_such_target(const struct drain *d, const struct settings *s)
+{
+    struct words w;
+    char hint[600];
+
+    words_init(&w, d->to);
+    for (size_t i = 0; i < s->stream_count; i++)
+        words_add(&w, s->streams[i].name);
+    fprintf(stderr, "sluice drain: %s has no stream `%s`; %s\n", s->path, d->to, words_hint(&w, hint, sizeof(hint)));
+    return CLI_USAGE;
+}
+
+/* The names of the folders in data_dir/streams. To be freed with free_names(). */
+static char **spools_of(const struct settings *s, size_t *count)
+{
+    char *folder = mem_printf("%s/streams", s->data_dir), **names = NULL;
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    *count = 0;
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        names = mem_grow(names, *count + 1, sizeof(*names));
+        names[(*count)++] = mem_strdup(entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    mem_free(folder);
+    return names;
+}
+
+static void free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        mem_free(names[i]);
+    mem_free(names);
+}
+
+/* Nothing waits under this name: a stream that has delivered everything, or none at all. */
+static int nothing_to_drain(const struct drain *d, const struct settings *s, const struct orphans *found)
+{
+    size_t count;
+    char **names = spools_of(s, &count), hint[600];
+    struct words w;
+    bool known = false;
+
+    words_init(&w, d->name);
+    for (size_t i = 0; i < count; i++) {
+        known |= strcmp(names[i], d->name) == 0;
+        if (!settings_stream(s, names[i]))
+            words_add(&w, names[i]);
+    }
+    if (known)
+        fprintf(d->print ? stderr : stdout, "stream %s: nothing waits in %s\n", d->name, s->data_dir);
+    else
+        fprintf(stderr, "sluice drain: %s has no stream `%s`%s%s\n", s->data_dir, d->name, w.count ? "; " : "",
+                w.count ? words_hint(&w, hint, sizeof(hint)) : "");
+    if (found->count)
+        fprintf(stderr, "not in %s, with records in data_dir:\n", s->path);
+    print_orphans(found);
+    free_names(names, count);
+    return known ? CLI_DONE : CLI_USAGE;
+}
+
+/* 0 when there is something to drain, or *nothing; else an exit code with the reason said. */
+static int check_name(const struct drain *d, const struct settings *s, bool *nothing)
+{
+    struct orphans found;
+    char text[512];
+    int rc = 0;
+
+    *nothing = false;
+    if (settings_stream(s, d->name)) {
+        fprintf(stderr, "sluice drain: stream `%s` is in %s: `sluice run` delivers what it holds\n", d->name, s->path);
+        return CLI_USAGE;
+    }
+    if (d->to && !settings_stream(s, d->to))
+        return no_such_target(d, s);
+    orphans_find(s, &found);
+    if (!orphans_named(&found, d->name)) {
+        rc = nothing_to_drain(d, s, &found);
+        *nothing = true;
+    } else if (orphans_named(&found, d->name)->trouble) {
+        orphan_describe(orphans_named(&found, d->name), text, sizeof(text));
+        fprintf(stderr, "sluice drain: stream %s %s\n", d->name, text);
+        rc = CLI_FAILED;
+    }
+    orphans_release(&found);
+    return rc;
+}
+
+/* --- to another stream's destination -------------------------------------------------------------------------------- */
+
+static int deliver(const struct drain *d, const struct settings *s)
+{
+    struct stream_settings one = *settings_stream(s, d->to);
+    struct settings alone = *s;
+    int rc;
+
+    one.name = mem_strdup(d->name);
+    one.api = one.memory = false;
+    one.input_count = 0;
+    alone.streams = &one;
+    alone.stream_count = 1;
+    alone.api_used = false;
+    alone.admin_listen = NULL;
+    alone.spools_only = true;
+    rc = cli_run_once(&alone);
+    if (rc == CLI_DONE)
+        printf("stream %s: nothing is left of it; %s/streams/%s can be removed\n", d->name, s->data_dir, d->name);
+    mem_free(one.name);
+    return rc;
+}
+
+/* --- to standard output --------------------------------------------------------------------------------------------- */
+
+struct printing {
+    struct spool *spool;
+    struct buf raw;
+    uint64_t written, lost;
+};
+
+/* The records [at->seq, end). */
+static int print_range(struct printing *p, struct spool_cursor at, uint64_t end, struct err *e)
+{
+    while (at.seq < end) {
+        uint64_t from = at.seq;
+        struct frame_view v;
+        int rc = spool_read(p->spool, &at, &p->raw, &v, e);
+        uint64_t upto = at.seq < end ? at.seq : end;
+        struct slice lines;
+
+        if (rc < 0 && e->code != ERR_FORMAT)
+            return -1;
+        if (rc == 0)
+            break;
+        if (rc < 0) {
+            p->lost += upto - from;
+            continue;
+        }
+        lines = frame_lines(&v, from, upto - 1);
+        if (fwrite(lines.p, 1, lines.n, stdout) != lines.n)
+            return err_errno(e, "write to standard output");
+        p->written += upto - from;
+    }
+    return 0;
+}
+
+static int print_all(struct printing *p, struct err *e)
+{
+    struct spool_books b;
+    struct seal seal;
+
+    for (size_t i = 0; spool_pending_seal(p->spool, i, &seal); i++)
+        if (print_range(p, seal.start, seal.last + 1, e) < 0)
+            return -1;
+    spool_books(p->spool, &b);
+    return print_range(p, spool_cut(p->spool), b.incoming + 1, e);
+}
+
+static int print_spool(const struct drain *d, const struct settings *s, struct err *e)
+{
+    char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, d->name);
+    struct spool_conf conf = {.stream = d->name, .dir = dir, .limit = UINT64_MAX};
+    struct committer *committer = NULL;
+    struct spool_recovery found;
+    struct printing p = {.spool = NULL};
+    int rc = -1;
+
+    buf_init(&p.raw, FRAME_READ_MAX);
+    if (committer_start(&committer, e) == 0 && spool_open(&p.spool, &conf, committer, &found, e) == 0)
+        rc = print_all(&p, e);
+    committer_stop(&committer);
+    spool_close(&p.spool);
+    buf_release(&p.raw);
+    mem_free(dir);
+    if (rc == 0)
+        fprintf(stderr, "stream %s: %" PRIu64 " record%s written, the spool keeps %s\n", d->name, p.written,
+                noun_s(p.written), p.written == 1 ? "it" : "them");
+    if (rc == 0 && p.lost)
+        rc = err_set(e, ERR_FORMAT, "%" PRIu64 " record%s %s lost to damage; `sluice fsck` says where", p.lost,
+                     noun_s(p.lost), is_are(p.lost));
+    return rc;
+}
+
+static int print(const struct drain *d, const struct settings *s)
+{
+    struct err e;
+    int lock, rc = data_dir_lock(s->data_dir, true, &lock, &e);
+
+    if (rc == 0)
+        rc = print_spool(d, s, &e);
+    if (rc < 0)
+        fprintf(stderr, "sluice drain: %s\n", e.msg);
+    if (lock >= 0)
+        close(lock);
+    return rc < 0 ? CLI_FAILED : CLI_DONE;
+}
+
+static int drain_main(int argc, char **argv)
+{
+    struct drain d = {0};
+    struct settings *s;
+    bool nothing;
+    int rc = parse_options(argc, argv, &d);
+
+    if (rc != 0)
+        return rc;
+    s = cli_load_settings(d.config,
+                          &(struct settings_use){.transforms = d.to, .destinations = d.to, .stream = d.to ? d.to : ""});
+    if (!s)
+        return CLI_USAGE;
+    rc = check_name(&d, s, &nothing);
+    if (rc == 0 && !nothing)
+        rc = d.to ? deliver(&d, s) : print(&d, s);
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_drain = {
+    .name = "drain",
+    .summary = "deliver or show what a stream that is configured no more still holds",
+    .help = drain_help,
+    .run = drain_main,
+};

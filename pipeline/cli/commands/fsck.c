@@ -1,0 +1,172 @@
+/* fsck.c -- `sluice fsck`: what the spools on disk hold, and what of it is damaged. Changes nothing. */
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/cli/commands/commands.h"
+#include "pipeline/engine/data_dir.h"
+#include "pipeline/engine/orphans.h"
+#include "pipeline/spool/inspect.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char fsck_help[] =
+    "usage: sluice fsck [-c FILE] [--stream NAME]\n"
+    "\n"
+    "Reads every byte of the spools in data_dir and checks it. Prints per stream what waits to be delivered and each\n"
+    "damaged or missing place with its file and offset, and how many records are lost by it. Changes nothing. Stop\n"
+    "`sluice run` first. Streams that hold records and are not in FILE are checked, too.\n"
+    "\n"
+    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "  -s, --stream NAME   only this stream\n"
+    "\n"
+    "exit status: 0 all is well, 1 something is damaged or cannot be read, 2 usage or configuration\n";
+
+struct fsck {
+    const char *config, *stream;
+    const char *dir; /* of the spool that is looked through */
+    bool damaged;
+};
+
+/* 0, or an exit code with the mistake said. */
+static int parse_options(int argc, char **argv, struct fsck *f)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"stream", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    int c;
+
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, "c:s:", options, NULL)) != -1) {
+        if (c == 'c')
+            f->config = optarg;
+        else if (c == 's')
+            f->stream = optarg;
+        else
+            return cli_usage_error(&cli_fsck, "unknown or incomplete option `%s`", argv[optind - 1]);
+    }
+    if (optind < argc)
+        return cli_usage_error(&cli_fsck, "unexpected argument `%s`; write -c FILE or --stream NAME", argv[optind]);
+    return 0;
+}
+
+/* A shared lock keeps `sluice run` out while we read. *fd is -1 when there is no data_dir yet. */
+static bool lock_data_dir(const char *data_dir, int *fd)
+{
+    struct err e;
+    int rc = data_dir_lock(data_dir, false, fd, &e);
+
+    if (rc < 0)
+        fprintf(stderr, "sluice fsck: %s\n", e.msg);
+    return rc == 0;
+}
+
+static void print_damage(void *ctx, const struct spool_damage *d)
+{
+    struct fsck *f = ctx;
+
+    f->damaged = true;
+    printf("  damaged: %s/%s at offset %" PRIu64 ": %s", f->dir, d->file, d->offset, d->what);
+    if (d->records)
+        printf(", %" PRIu64 " record%s lost", d->records, noun_s(d->records));
+    putchar('\n');
+}
+
+static void print_report(const struct spool_report *r)
+{
+    printf("  %" PRIu64 " record%s waiting of %" PRIu64 " ever taken in\n", r->waiting, noun_s(r->waiting),
+           r->incoming);
+    printf("  %zu segment%s, %" PRIu64 " bytes; %zu sealed and not settled; %zu source position%s\n", r->segments,
+           noun_s(r->segments), r->bytes, r->pending_seals, r->positions, noun_s(r->positions));
+    if (r->torn_bytes)
+        printf("  the last %" PRIu64
+               " bytes are a write that was cut short; as far as is known it was never acknowledged. "
+               "The next start removes it, and keeps a copy in `damaged` when there are whole records in it\n",
+               r->torn_bytes);
+}
+
+static void check_stream(struct fsck *f, const struct settings *s, const char *name)
+{
+    char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, name);
+    struct spool_report r;
+    struct err e;
+
+    f->dir = dir;
+    printf("stream %s:\n", name);
+    if (spool_inspect(dir, &r, print_damage, f, &e) < 0) {
+        printf("  cannot be checked: %s\n", e.msg);
+        f->damaged = true;
+    } else if (r.segments == 0) {
+        printf("  nothing on disk\n");
+    } else {
+        print_report(&r);
+    }
+    mem_free(dir);
+}
+
+/* Those with records that are not in the configuration. How many. */
+static size_t check_orphans(struct fsck *f, const struct settings *s)
+{
+    struct orphans found;
+    size_t checked = 0;
+
+    orphans_find(s, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        char text[512];
+
+        if (f->stream && strcmp(f->stream, found.list[i].name) != 0)
+            continue;
+        check_stream(f, s, found.list[i].name);
+        orphan_describe(&found.list[i], text, sizeof(text));
+        printf("  it is not in %s and %s; %s\n", s->path, text, ORPHAN_HINT);
+        checked++;
+    }
+    orphans_release(&found);
+    return checked;
+}
+
+static int check_streams(struct fsck *f, const struct settings *s)
+{
+    size_t checked = 0;
+
+    for (size_t i = 0; i < s->stream_count; i++) {
+        if (f->stream && strcmp(f->stream, s->streams[i].name) != 0)
+            continue;
+        check_stream(f, s, s->streams[i].name);
+        checked++;
+    }
+    checked += check_orphans(f, s);
+    if (checked == 0 && f->stream) {
+        fprintf(stderr, "sluice fsck: %s has no stream `%s`\n", s->path, f->stream);
+        return CLI_USAGE;
+    }
+    return f->damaged ? CLI_FAILED : CLI_DONE;
+}
+
+static int fsck_main(int argc, char **argv)
+{
+    const struct settings_use names_only = {0};
+    struct fsck f = {0};
+    struct settings *s;
+    int rc = parse_options(argc, argv, &f), lock = -1;
+
+    if (rc != 0)
+        return rc;
+    s = cli_load_settings(f.config, &names_only);
+    if (!s)
+        return CLI_USAGE;
+    rc = lock_data_dir(s->data_dir, &lock) ? check_streams(&f, s) : CLI_FAILED;
+    if (lock >= 0)
+        close(lock);
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_fsck = {
+    .name = "fsck",
+    .summary = "check the spools on disk, change nothing",
+    .help = fsck_help,
+    .run = fsck_main,
+};

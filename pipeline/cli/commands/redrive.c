@@ -1,0 +1,179 @@
+/* redrive.c -- `sluice redrive`: puts the records of error objects back, through the Firehose API of a running
+ * sluice. What it is told to do; redrive/job.c does it. */
+#include "pipeline/base/limits.h"
+#include "config/units.h"
+#include "pipeline/cli/commands/commands.h"
+#include "pipeline/redrive/job.h"
+
+#include <getopt.h>
+#include <string.h>
+#include <time.h>
+
+#define YEAR_END 2262 /* nanoseconds since 1970 in 63 bits end in it */
+
+static const char redrive_help[] =
+    "usage: sluice redrive --stream NAME [OPTIONS] FILE|FOLDER|s3://BUCKET/PREFIX...\n"
+    "\n"
+    "Puts the records of error objects (what a `backup` holds) back into a stream, through the Firehose API of a\n"
+    "running sluice. Of a folder it reads every file in it and below, of a bucket every object whose key begins with\n"
+    "PREFIX; what is no error object is left alone. Objects may be compressed with gzip or zstd, and have up to 1 "
+    "GiB.\n"
+    "They stay as they are.\n"
+    "\n"
+    "  -s, --stream NAME       the stream; it must have the input `api`\n"
+    "      --dry-run           only say what would be put back\n"
+    "      --error-code CODE   only records that failed with this code; may be given several times\n"
+    "      --since TIME        only records given up since then: 2026-07-13T14:00:00Z, or 6h (ago); objects in a\n"
+    "                          bucket that were written more than an hour before are not fetched\n"
+    "      --endpoint URL      such as http://127.0.0.1:4573; left out: the address in the configuration\n"
+    "  -c, --config FILE       the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "      --give-up DURATION  stop when the server has taken nothing for this long; 60s\n"
+    "      --s3-endpoint URL   http://HOST:PORT of the store that has the bucket; left out: see below\n"
+    "      --s3-region NAME    the region of the bucket; left out: see below\n"
+    "      --state FOLDER      where to note what of a bucket was put back; left out: `redrive` in the data_dir of\n"
+    "                          the configuration\n"
+    "\n"
+    "What was put back is noted: beside a file, in .FILE.redriven-to-STREAM, and for a bucket in the folder of "
+    "--state.\n"
+    "Interrupt it and run it again as you like, no record is put back twice; two at once take turns, object by "
+    "object.\n"
+    "Keep the notes until you are done. Only when an answer is lost (a killed server or redrive) the records of that\n"
+    "one batch may be there twice.\n"
+    "\n"
+    "A bucket is read with the options that the stream has for it: those of its `backup: { s3: ... }` when that is\n"
+    "the same bucket, else those of its `destination: { s3: ... }`. When neither is, it is AWS or --s3-endpoint, and\n"
+    "the keys are those that AWS's tools find: AWS_ACCESS_KEY_ID, AWS_PROFILE, ~/.aws. (AWS_ACCESS_KEY_ID also signs\n"
+    "what goes to the stream; use a profile where the two differ.) The key must be allowed s3:ListBucket and\n"
+    "s3:GetObject.\n"
+    "With --endpoint and without --config no configuration is read, and --state must be given.\n"
+    "\n"
+    "Records that failed at the destination are as the stream's transforms left them, and pass through them again.\n"
+    "\n"
+    "exit status: 0 done, 1 something could not be read or put (it says what), 2 usage or configuration\n";
+
+static int parse_give_up(const char *text, nsec *out)
+{
+    struct err e;
+
+    return units_duration(text, out, &e) == 0 ? 0 : cli_usage_error(&cli_redrive, "--give-up: %s", e.msg);
+}
+
+static int parse_since(const char *text, nsec *out)
+{
+    struct tm tm = {.tm_isdst = 0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    bool is_time = end && !*end && tm.tm_year >= 70 && tm.tm_year < YEAR_END - 1900;
+    struct err e;
+    nsec ago;
+
+    if (is_time) {
+        *out = (nsec)timegm(&tm) * NSEC_PER_SEC;
+        return 0;
+    }
+    if (end || units_duration(text, &ago, &e) < 0)
+        return cli_usage_error(&cli_redrive, "--since wants a time such as 2026-07-13T14:00:00Z or 6h, not `%s`", text);
+    *out = clock_wall() - ago;
+    return 0;
+}
+
+static int add_code(struct redrive_options *o, const char *code)
+{
+    if (o->code_count == REDRIVE_CODES_MAX)
+        return cli_usage_error(&cli_redrive, "--error-code can be given %d times", REDRIVE_CODES_MAX);
+    o->codes[o->code_count++] = code;
+    return 0;
+}
+
+enum { ENDPOINT = 1, GIVE_UP, DRY_RUN, SINCE, ERROR_CODE, S3_ENDPOINT, S3_REGION, STATE };
+
+/* 0, or an exit code with the mistake said. */
+static int parse_option(int c, char **argv, struct redrive_options *o)
+{
+    switch (c) {
+    case 'c':
+        o->config = optarg;
+        return 0;
+    case 's':
+        o->stream = optarg;
+        return 0;
+    case ENDPOINT:
+        o->endpoint = optarg;
+        return 0;
+    case GIVE_UP:
+        return parse_give_up(optarg, &o->give_up);
+    case DRY_RUN:
+        o->dry_run = true;
+        return 0;
+    case SINCE:
+        return parse_since(optarg, &o->since);
+    case ERROR_CODE:
+        return add_code(o, optarg);
+    case S3_ENDPOINT:
+        o->s3_endpoint = optarg;
+        return 0;
+    case S3_REGION:
+        o->s3_region = optarg;
+        return 0;
+    case STATE:
+        o->state = optarg;
+        return 0;
+    default:
+        return cli_usage_error(&cli_redrive, "unknown or incomplete option `%s`", argv[optind - 1]);
+    }
+}
+
+static int check_options(const struct redrive_options *o)
+{
+    if (!o->stream)
+        return cli_usage_error(&cli_redrive, "which stream? write --stream NAME");
+    if (strchr(o->stream, '/'))
+        return cli_usage_error(&cli_redrive, "`%s` is not a stream's name", o->stream);
+    if (o->path_count == 0)
+        return cli_usage_error(&cli_redrive, "which error objects? name files, folders or s3://BUCKET/PREFIX");
+    if (o->state && !*o->state)
+        return cli_usage_error(&cli_redrive, "--state wants a folder");
+    for (int i = 0; i < o->path_count; i++)
+        if (strcmp(o->paths[i], REDRIVE_BUCKET) == 0 || strncmp(o->paths[i], REDRIVE_BUCKET "/", 6) == 0)
+            return cli_usage_error(&cli_redrive, "`%s` names no bucket; write s3://BUCKET/PREFIX", o->paths[i]);
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, struct redrive_options *o)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"stream", required_argument, NULL, 's'},
+                                            {"endpoint", required_argument, NULL, ENDPOINT},
+                                            {"give-up", required_argument, NULL, GIVE_UP},
+                                            {"dry-run", no_argument, NULL, DRY_RUN},
+                                            {"since", required_argument, NULL, SINCE},
+                                            {"error-code", required_argument, NULL, ERROR_CODE},
+                                            {"s3-endpoint", required_argument, NULL, S3_ENDPOINT},
+                                            {"s3-region", required_argument, NULL, S3_REGION},
+                                            {"state", required_argument, NULL, STATE},
+                                            {NULL, 0, NULL, 0}};
+    int c, rc = 0;
+
+    *o = (struct redrive_options){.command = &cli_redrive, .give_up = 60 * NSEC_PER_SEC};
+    opterr = 0;
+    optind = 1;
+    while (rc == 0 && (c = getopt_long(argc, argv, "c:s:", options, NULL)) != -1)
+        rc = parse_option(c, argv, o);
+    o->paths = argv + optind;
+    o->path_count = argc - optind;
+    return rc ? rc : check_options(o);
+}
+
+static int redrive_main(int argc, char **argv)
+{
+    struct redrive_options o;
+    int rc = parse_options(argc, argv, &o);
+
+    return rc ? rc : redrive_job(&o);
+}
+
+const struct cli_command cli_redrive = {
+    .name = "redrive",
+    .summary = "put the records of error objects back into a stream",
+    .help = redrive_help,
+    .run = redrive_main,
+};

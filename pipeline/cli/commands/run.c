@@ -1,0 +1,356 @@
+/* run.c -- `sluice run`: start, wait for a signal (or for --once to be done), drain, stop, say how it ended. */
+#include "config/units.h"
+#include "pipeline/admin/admin.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/progress.h"
+#include "pipeline/cli/commands/commands.h"
+#include "pipeline/engine/engine.h"
+#include "pipeline/engine/process_limits.h"
+#include "pipeline/engine/way_out.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char run_help[] =
+    "usage: sluice run [-c FILE] [--once [--timeout DURATION]]\n"
+    "\n"
+    "Takes records in, holds them safely and delivers them, as FILE says.\n"
+    "\n"
+    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "      --once          read files and standard input to their end, deliver everything, exit\n"
+    "      --timeout DURATION  with --once: stop after this long, such as 10m, whether everything is delivered or "
+    "not;\n"
+    "                      left out: a destination that takes nothing is tried without end\n"
+    "\n"
+    "SIGTERM or SIGINT: inputs stop, what is open is delivered within shutdown.grace, the rest stays safely in\n"
+    "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
+    "not hold it up: it is left, and the spool is as after a crash, whole.\n"
+    "\n"
+    "exit status: 0 everything is delivered, 1 something is left, unread or failed (the last lines say what and "
+    "where),\n"
+    "2 usage or configuration\n";
+
+struct run_options {
+    const char *config;
+    bool once;
+    nsec timeout; /* 0: none */
+};
+
+static int parse_timeout(const char *text, nsec *out)
+{
+    struct err e;
+
+    if (units_duration(text, out, &e) < 0)
+        return cli_usage_error(&cli_run, "--timeout %s", e.msg);
+    return *out > 0 ? 0 : cli_usage_error(&cli_run, "--timeout wants more than nothing, such as 10m");
+}
+
+/* 0, or an exit code with the mistake said. */
+static int parse_options(int argc, char **argv, struct run_options *o)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"once", no_argument, NULL, 'o'},
+                                            {"timeout", required_argument, NULL, 't'},
+                                            {NULL, 0, NULL, 0}};
+    int c, rc = 0;
+
+    opterr = 0;
+    optind = 1;
+    while (rc == 0 && (c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (c == 'c')
+            o->config = optarg;
+        else if (c == 'o')
+            o->once = true;
+        else if (c == 't')
+            rc = parse_timeout(optarg, &o->timeout);
+        else
+            rc = cli_usage_error(&cli_run, "unknown or incomplete option `%s`", argv[optind - 1]);
+    }
+    if (rc == 0 && optind < argc)
+        rc = cli_usage_error(&cli_run, "unexpected argument `%s`", argv[optind]);
+    if (rc == 0 && o->timeout && !o->once)
+        rc = cli_usage_error(&cli_run, "--timeout goes with --once");
+    return rc;
+}
+
+struct run_progress {
+    struct engine *engine;
+    struct progress p;
+};
+
+static struct progress_count count_delivered(struct engine *en)
+{
+    struct progress_count c = {.left_known = true};
+    struct stream_status s;
+
+    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++) {
+        c.records += s.books.delivered;
+        c.bytes += s.books.delivered_bytes;
+        c.records_left += s.books.spooled;
+        c.bytes_left += s.books.spooled_bytes;
+    }
+    return c;
+}
+
+static void show_progress(void *ctx)
+{
+    struct run_progress *rp = ctx;
+    struct progress_count c = count_delivered(rp->engine);
+
+    progress_update(&rp->p, &c, clock_mono());
+}
+
+static void log_started(struct engine *en, const struct admin *admin)
+{
+    struct engine_status es;
+    struct stream_status s;
+
+    engine_status(en, &es);
+    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++)
+        log_info("stream", KS("stream", s.name), KS("inputs", s.inputs), KS("destination", s.destination),
+                 KU("waiting_records", s.books.spooled));
+    log_info("running", KS("version", es.version), KU("streams", es.streams),
+             KS("api", es.api_address ? es.api_address : "none"), KS("admin", admin ? admin_address(admin) : "none"));
+}
+
+/* Why something is left: the last failure; or it was on its way. */
+static void add_cause(struct stream_status *st, nsec wall_now)
+{
+    if (st->error[0])
+        return;
+    if (st->under_way_since)
+        snprintf(st->error, sizeof(st->error), "an attempt has been under way for %lld s",
+                 (long long)((wall_now - st->under_way_since) / NSEC_PER_SEC));
+    else
+        snprintf(st->error, sizeof(st->error), "they were not on their way yet");
+    snprintf(st->hint, sizeof(st->hint),
+             "a longer shutdown.grace gives them time, if it is not the destination that hangs");
+}
+
+static void log_left(struct engine *en, const struct settings *s)
+{
+    struct stream_status st;
+    nsec now = clock_wall();
+
+    for (size_t i = 0; engine_stream_status(en, i, now, &st); i++) {
+        add_cause(&st, now);
+        if (st.books.spooled && st.memory)
+            log_error("records in memory are lost with this process", KS("stream", st.name),
+                      KU("records", st.books.spooled), KS("cause", st.error),
+                      KS("hint", "`durability: disk` keeps them"));
+        else if (st.books.spooled)
+            log_warn("records are left in the spool, the next run delivers them", KS("stream", st.name),
+                     KU("records", st.books.spooled), KU("bytes", st.books.spooled_bytes), KS("data_dir", s->data_dir),
+                     KS("destination", st.destination), KS("cause", st.error), KS("hint", st.hint));
+    }
+}
+
+/* With --once everything there is should have been read. The inputs have named each file and folder that could not be. True:
+ * there were such. */
+static bool log_unread(struct engine *en)
+{
+    struct stream_status st;
+    bool any = false;
+
+    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &st); i++) {
+        uint64_t errors = metrics_get(st.metrics, METRIC_INPUT_ERRORS);
+
+        if (errors == 0)
+            continue;
+        any = true;
+        log_error("not everything could be read", KS("stream", st.name), KU("files_or_folders", errors),
+                  KS("hint", "the warnings above name each; what was read is delivered, and the next run reads on"));
+    }
+    return any;
+}
+
+struct run {
+    const struct settings *settings;
+    bool once;
+    nsec timeout; /* of once; 0: none */
+    bool late;    /* it was over */
+    struct way_out *way_out;
+    struct engine *engine;
+    struct admin *admin;
+};
+
+/* On the way-out thread: what the main thread waits for does not end. */
+static void tell_left(void *ctx)
+{
+    const struct run *r = ctx;
+
+    log_error("it does not end in order within the time, so it is left as it is",
+              KS("waits_for", engine_waits_for(r->engine)),
+              KS("hint", "look at the disk or the script it waits for; what was acknowledged is safe"));
+    log_left(r->engine, r->settings);
+}
+
+static void tell_start(void *ctx)
+{
+    const struct run *r = ctx;
+
+    log_error("told to stop while starting, which takes longer than that; it is left as it is",
+              KS("data_dir", r->settings->data_dir),
+              KS("hint", "a large spool takes a while to be read; if it takes for ever, look at the disk"));
+}
+
+/* Runs until told to stop, or until --timeout is over. The number of records left undelivered. */
+static uint64_t run_until_stopped(struct run *r)
+{
+    struct run_progress rp = {.engine = r->engine};
+    nsec until = r->timeout ? clock_mono() + r->timeout : NSEC_NEVER, grace = r->settings->shutdown_grace;
+    int wish = way_out_fd(r->way_out);
+    enum engine_end end;
+    uint64_t left;
+
+    if (r->once)
+        progress_init(&rp.p, "delivered", STDERR_FILENO, clock_mono());
+    end = engine_wait(r->engine, wish, until, r->once ? show_progress : NULL, &rp);
+    r->late = end == ENGINE_LATE;
+    if (r->late) {
+        log_error("the time of --timeout is over before everything is read and delivered",
+                  KI("timeout_s", r->timeout / NSEC_PER_SEC), KS("hint", "the next run goes on where this one ends"));
+        way_out_by(r->way_out, clock_mono() + RUN_STOP_PATIENCE, CLI_FAILED);
+        grace = 0;
+    } else if (end == ENGINE_WOKEN) {
+        log_info("stopping: inputs stop, open batches are delivered", KS("signal", way_out_take(r->way_out)),
+                 KI("grace_s", grace / NSEC_PER_SEC));
+    }
+    left = engine_drain(r->engine, grace, wish);
+    if (r->once) {
+        struct progress_count c = count_delivered(r->engine);
+
+        progress_finish(&rp.p, &c, clock_mono());
+    }
+    return left;
+}
+
+/* Started as `sluice run 2>> /var/log/sluice.log` with a stream that reads /var/log: no mistake in the file, and it would run
+ * for ever all the same. */
+static void warn_of_own_log(const struct settings *s)
+{
+    const struct stream_settings *reader;
+    char path[PATH_MAX];
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
+        return;
+    n = readlink("/proc/self/fd/2", path, sizeof(path) - 1);
+    if (n <= 0)
+        return;
+    path[n] = '\0';
+    reader = settings_reader_of(s, path);
+    if (reader)
+        log_warn(
+            "standard error goes into a file that a stream reads: each line of this log makes a record, which may make "
+            "another line",
+            KS("stream", reader->name), KS("path", path),
+            KS("hint", "send it elsewhere, or leave the file out with the `exclude` of its tail"));
+}
+
+static int run_started(struct run *r)
+{
+    uint64_t left;
+    bool failed;
+
+    way_out_tell(r->way_out, tell_left, r);
+    log_started(r->engine, r->admin);
+    warn_of_own_log(r->settings);
+    left = run_until_stopped(r);
+    failed = left > 0 || r->late;
+    way_out_by(r->way_out, clock_mono() + (left ? RUN_LEFT_PATIENCE : RUN_STOP_PATIENCE),
+               failed ? CLI_FAILED : CLI_DONE);
+    engine_halt(r->engine);
+    way_out_tell(r->way_out, NULL, NULL);
+    log_left(r->engine, r->settings);
+    failed |= r->once && log_unread(r->engine);
+    if (failed)
+        return CLI_FAILED;
+    log_info("stopped, everything is delivered", KS("data_dir", r->settings->data_dir));
+    return CLI_DONE;
+}
+
+static int run_engine(struct run *r)
+{
+    const struct settings *s = r->settings;
+    int rc = CLI_FAILED;
+    struct err e;
+
+    way_out_tell(r->way_out, tell_start, r);
+    if (engine_start(&r->engine, s, r->once, &e) < 0 ||
+        (s->admin_listen && admin_start(&r->admin, s->admin_listen, &s->admin_hosts, r->engine, &e) < 0))
+        log_error("cannot start", KE("cause", &e));
+    else
+        rc = run_started(r);
+    way_out_tell(r->way_out, NULL, NULL);
+    admin_stop(&r->admin);
+    engine_stop(&r->engine);
+    return rc;
+}
+
+/* What the process may have, before it takes any of it; then the signals: all threads leave them to one. */
+static int run_settings(struct run *r)
+{
+    int rc = CLI_FAILED;
+    struct err e;
+
+    if (process_check(r->settings, r->once, &e) < 0 || way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 ||
+        log_start(&e) < 0)
+        log_error("cannot start", KE("cause", &e));
+    else
+        rc = run_engine(r);
+    log_stop(RUN_LOG_PATIENCE);
+    way_out_close(&r->way_out);
+    return rc;
+}
+
+int cli_run_once(const struct settings *s)
+{
+    log_set_level(s->log_level);
+    return run_settings(&(struct run){.settings = s, .once = true});
+}
+
+static bool reads_to_an_end(const struct settings *s)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++)
+            if (s->streams[i].inputs[j].ops->finite)
+                return true;
+    return false;
+}
+
+static int run_main(int argc, char **argv)
+{
+    struct run_options o = {.config = NULL};
+    struct settings *s;
+    int rc = parse_options(argc, argv, &o);
+
+    if (rc != 0)
+        return rc;
+    s = cli_load_settings(o.config, &SETTINGS_ALL);
+    if (!s)
+        return CLI_USAGE;
+    if (o.once && !reads_to_an_end(s)) {
+        rc = cli_usage_error(&cli_run, "%s: --once needs a stream with an input that ends (tail, stdin)", s->path);
+        settings_free(&s);
+        return rc;
+    }
+    log_set_level(s->log_level);
+    rc = run_settings(&(struct run){.settings = s, .once = o.once, .timeout = o.timeout});
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_run = {
+    .name = "run",
+    .summary = "take records in, hold them safely, deliver them",
+    .help = run_help,
+    .run = run_main,
+};

@@ -1,0 +1,214 @@
+/* transform.c -- `sluice transform`: a stream's transforms as a filter, for trying things. */
+#include "pipeline/base/limits.h"
+#include "pipeline/cli/commands/commands.h"
+#include "pipeline/encode/transform_instances.h"
+#include "pipeline/put/lines.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char transform_help[] =
+    "usage: sluice transform [-c FILE] [--stream NAME] [--keys] < RECORDS\n"
+    "\n"
+    "Sends each line of standard input through the stream's transforms. What comes out goes to standard output, one\n"
+    "record a line; what is dropped or fails is told on standard error with its line. Nothing is stored or delivered,\n"
+    "and the stream may run meanwhile: a script with a memory (`single`) has one of its own here.\n"
+    "\n"
+    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "  -s, --stream NAME   which stream; needed when there are several\n"
+    "  -k, --keys          tell the partition keys of each record on standard error\n"
+    "\n"
+    "A batch ends when it is as large as the stream's `buffer.size`, and at the end of the input.\n"
+    "\n"
+    "exit status: 0 done, 1 records failed, 2 usage or configuration, also a script that does not load\n";
+
+struct filter {
+    struct transform_out out;
+    const char *config, *stream;
+    bool keys;
+    uint64_t failed;
+};
+
+static struct filter *filter_of(struct transform_out *o)
+{
+    return CONTAINER_OF(o, struct filter, out);
+}
+
+/* 0, or an exit code with the mistake said. */
+static int parse_options(int argc, char **argv, struct filter *f)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"stream", required_argument, NULL, 's'},
+                                            {"keys", no_argument, NULL, 'k'},
+                                            {NULL, 0, NULL, 0}};
+    int c;
+
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, "c:s:k", options, NULL)) != -1) {
+        if (c == 'c')
+            f->config = optarg;
+        else if (c == 's')
+            f->stream = optarg;
+        else if (c == 'k')
+            f->keys = true;
+        else
+            return cli_usage_error(&cli_transform, "unknown or incomplete option `%s`", argv[optind - 1]);
+    }
+    if (optind < argc)
+        return cli_usage_error(&cli_transform, "unexpected argument `%s`; records come from standard input",
+                               argv[optind]);
+    return 0;
+}
+
+/* --- fates --- */
+
+static void print_keys(const struct transform_record *from, const struct transform_key *keys, size_t count)
+{
+    fprintf(stderr, "line %" PRIu64 ": keys:", from->seq);
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, " %.*s=%.*s", (int)keys[i].name.n, keys[i].name.p, (int)keys[i].value.n, keys[i].value.p);
+    fputc('\n', stderr);
+}
+
+static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
+                   const struct transform_key *keys, size_t key_count)
+{
+    fwrite(data.p, 1, data.n, stdout);
+    putchar('\n');
+    if (filter_of(o)->keys && key_count)
+        print_keys(from, keys, key_count);
+    return 0;
+}
+
+static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
+{
+    (void)o;
+    fprintf(stderr, "line %" PRIu64 ": dropped%s%.*s\n", from->seq, reason.n ? ": " : "", (int)reason.n, reason.p);
+}
+
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
+{
+    (void)shown;
+    filter_of(o)->failed++;
+    fprintf(stderr, "line %" PRIu64 ": failed: %s: %.*s\n", from->seq, code, (int)message.n, message.p);
+    return 0;
+}
+
+static void on_log(struct transform_out *o, int level, struct slice text)
+{
+    (void)o, (void)level;
+    fprintf(stderr, "log: %.*s\n", (int)text.n, text.p);
+}
+
+/* --- records --- */
+
+static int next_batch(struct filter *f, struct chain_state *state, uint64_t *bytes, struct err *e)
+{
+    *bytes = 0;
+    return chain_end(state, &f->out, e) < 0 ? -1 : chain_begin(state, e);
+}
+
+static int run_line(struct filter *f, struct chain_state *state, uint64_t number, struct slice line, struct err *e)
+{
+    struct transform_record r = {.data = line, .origin = SLICE("input=stdin"), .seq = number, .arrival = clock_wall()};
+
+    return chain_run(state, &r, 1, &f->out, e);
+}
+
+static int run_lines(struct filter *f, const struct stream_settings *st, struct chain_state *state, struct err *e)
+{
+    struct put_lines lines;
+    struct slice line;
+    enum put_line got = PUT_LINE_END;
+    uint64_t bytes = 0;
+    int rc = chain_begin(state, e);
+
+    put_lines_init(&lines, STDIN_FILENO);
+    while (rc == 0 && (got = put_lines_next(&lines, -1, &line, e)) != PUT_LINE_END) {
+        if (got == PUT_LINE_FAILED) {
+            rc = -1;
+        } else if (got == PUT_LINE_LONG) {
+            f->failed++;
+            fprintf(stderr, "line %" PRIu64 ": failed: over 1,024,000 bytes\n", lines.number);
+        } else {
+            rc = run_line(f, state, lines.number, line, e);
+            bytes += line.n;
+            if (rc == 0 && bytes >= st->buffer_size)
+                rc = next_batch(f, state, &bytes, e);
+        }
+    }
+    put_lines_release(&lines);
+    return rc < 0 ? -1 : chain_end(state, &f->out, e);
+}
+
+static void print_error(const struct err *e)
+{
+    char text[sizeof(e->msg) + sizeof(e->file) + 32];
+
+    fprintf(stderr, "sluice transform: %s\n", err_text(e, text, sizeof(text)));
+}
+
+static int run_stream(struct filter *f, const struct settings *s, const struct stream_settings *st)
+{
+    struct transform_line *line = NULL;
+    struct chain_state *state;
+    struct err e;
+    int rc = -1;
+
+    if (st->transform_count == 0) {
+        fprintf(stderr, "sluice transform: %s: stream `%s` has no `transform`\n", s->path, st->name);
+        return CLI_USAGE;
+    }
+    if (transform_line_open(&line, st, s->base_dir, &e) == 0 && (state = transform_line_only_state(line, NULL, &e)))
+        rc = run_lines(f, st, state, &e);
+    if (rc < 0)
+        print_error(&e);
+    transform_line_close(&line);
+    return rc < 0 || f->failed ? CLI_FAILED : CLI_DONE;
+}
+
+/* NULL: said why. */
+static const struct stream_settings *find_stream(const struct settings *s, const char *name)
+{
+    const struct stream_settings *st = name ? settings_stream(s, name) : s->stream_count == 1 ? &s->streams[0] : NULL;
+
+    if (st)
+        return st;
+    if (name)
+        fprintf(stderr, "sluice transform: %s has no stream `%s`\n", s->path, name);
+    else
+        fprintf(stderr, "sluice transform: %s has %zu streams; say which with --stream NAME\n", s->path,
+                s->stream_count);
+    return NULL;
+}
+
+static int transform_main(int argc, char **argv)
+{
+    struct filter f = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}};
+    const struct stream_settings *st;
+    struct settings *s;
+    int rc = parse_options(argc, argv, &f);
+
+    if (rc != 0)
+        return rc;
+    s = cli_load_settings(f.config, &(struct settings_use){.transforms = true, .stream = f.stream});
+    if (!s)
+        return CLI_USAGE;
+    st = find_stream(s, f.stream);
+    rc = st ? run_stream(&f, s, st) : CLI_USAGE;
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_transform = {
+    .name = "transform",
+    .summary = "lines through a stream's transforms, for trying things",
+    .help = transform_help,
+    .run = transform_main,
+};

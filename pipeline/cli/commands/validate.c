@@ -1,0 +1,100 @@
+/* validate.c -- `sluice validate`: every mistake in the configuration, then what running would need. */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/cli/commands/commands.h"
+#include "pipeline/engine/preflight.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char validate_help[] =
+    "usage: sluice validate [-c FILE]\n"
+    "\n"
+    "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
+    "folders, keys, addresses, permissions, limits of the process. What it would stumble over and run all the same is "
+    "a\n"
+    "warning. Starts nothing, creates nothing, asks no destination.\n"
+    "\n"
+    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
+    "\n"
+    "exit status: 0 all is well, 1 something that running needs is not there, 2 usage or mistakes\n";
+
+/* 0, or an exit code with the mistake said. */
+static int parse_options(int argc, char **argv, const char **config)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+    int c;
+
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (c != 'c')
+            return cli_usage_error(&cli_validate, "unknown or incomplete option `%s`", argv[optind - 1]);
+        *config = optarg;
+    }
+    if (optind < argc)
+        return cli_usage_error(&cli_validate, "unexpected argument `%s`; write -c FILE", argv[optind]);
+    return 0;
+}
+
+static void print_stream(const struct settings *s, const struct stream_settings *st)
+{
+    struct buf line;
+
+    buf_init(&line, 64 * KIB);
+    if (settings_describe(s, st, &line) == 0)
+        printf("  %.*s\n", (int)line.n, line.p);
+    buf_release(&line);
+}
+
+static void print_found(const struct cfg_errors *found)
+{
+    struct buf text;
+
+    buf_init(&text, MIB);
+    cfg_errors_print(found, &text);
+    fputs(buf_cstr(&text), stderr);
+    buf_release(&text);
+}
+
+static int report(const struct settings *s)
+{
+    struct cfg_errors *found = cfg_errors_new();
+    size_t count;
+
+    settings_check(s, found);
+    count = cfg_errors_count(found);
+    print_found(found);
+    if (count) {
+        fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count, noun_s(count));
+    } else {
+        printf("%s: ok, %zu stream%s\n", s->path, s->stream_count, noun_s(s->stream_count));
+        for (size_t i = 0; i < s->stream_count; i++)
+            print_stream(s, &s->streams[i]);
+    }
+    cfg_errors_free(&found);
+    return count ? CLI_FAILED : CLI_DONE;
+}
+
+static int validate_main(int argc, char **argv)
+{
+    const char *config = NULL;
+    struct settings *s;
+    int rc = parse_options(argc, argv, &config);
+
+    if (rc != 0)
+        return rc;
+    s = cli_load_settings(config, &SETTINGS_ALL);
+    if (!s)
+        return CLI_USAGE;
+    rc = report(s);
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_validate = {
+    .name = "validate",
+    .summary = "show every mistake in the configuration, start nothing",
+    .help = validate_help,
+    .run = validate_main,
+};

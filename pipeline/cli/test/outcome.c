@@ -1,0 +1,272 @@
+#include "pipeline/cli/test/outcome.h"
+
+#include "pipeline/base/base64.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/utf8.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- text as YAML --- */
+
+enum style {
+    STYLE_SINGLE, /* 'it''s' */
+    STYLE_BLOCK,  /* |- and its lines */
+    STYLE_DOUBLE, /* "\x1b[0m" */
+    STYLE_BASE64, /* no text */
+};
+
+/* Some code points count as line breaks, as marks or as nothing at all in YAML. */
+static bool is_odd(struct slice s, size_t n)
+{
+    if (n == 2)
+        return (unsigned char)s.p[0] == 0xc2 && (unsigned char)s.p[1] < 0xa0;
+    if (n != 3)
+        return false;
+    return memcmp(s.p, "\xe2\x80\xa8", 3) == 0 || memcmp(s.p, "\xe2\x80\xa9", 3) == 0 ||
+           memcmp(s.p, "\xef\xbb\xbf", 3) == 0 || memcmp(s.p, "\xef\xbf\xbe", 3) == 0 ||
+           memcmp(s.p, "\xef\xbf\xbf", 3) == 0;
+}
+
+/* A block keeps its lines as they are when neither its first nor its last could be taken for indentation. */
+static bool fits_block(struct slice s)
+{
+    return !strchr(" \t\n", s.p[0]) && s.p[s.n - 1] != '\n';
+}
+
+static enum style style_of(struct slice s)
+{
+    bool control = false, lines = false;
+
+    for (struct slice rest = s; rest.n;) {
+        unsigned char c = (unsigned char)rest.p[0];
+        size_t n = utf8_first(rest);
+
+        if (n == 0 || c == '\0' || is_odd(rest, n))
+            return STYLE_BASE64;
+        lines = lines || c == '\n';
+        control = control || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+        rest = slice_of(rest.p + n, rest.n - n);
+    }
+    if (control || (lines && !fits_block(s)))
+        return STYLE_DOUBLE;
+    return lines ? STYLE_BLOCK : STYLE_SINGLE;
+}
+
+/* All that is written here is bounded by what was read: there is room. */
+static void add(struct buf *out, const char *p, size_t n)
+{
+    if (buf_add(out, p, n) < 0)
+        abort();
+}
+
+static void add_str(struct buf *out, const char *s)
+{
+    add(out, s, strlen(s));
+}
+
+/* `${` would be replaced when the file is read. */
+static bool add_dollar(struct buf *out, struct slice s, size_t i)
+{
+    if (s.p[i] != '$' || i + 1 == s.n || s.p[i + 1] != '{')
+        return false;
+    add_str(out, "$$");
+    return true;
+}
+
+static void add_single(struct buf *out, struct slice s)
+{
+    add_str(out, "'");
+    for (size_t i = 0; i < s.n; i++) {
+        if (add_dollar(out, s, i))
+            continue;
+        add(out, s.p + i, 1);
+        if (s.p[i] == '\'')
+            add_str(out, "'");
+    }
+    add_str(out, "'\n");
+}
+
+static void add_double(struct buf *out, struct slice s)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    add_str(out, "\"");
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (add_dollar(out, s, i))
+            continue;
+        if (c == '\n')
+            add_str(out, "\\n");
+        else if (c == '"' || c == '\\')
+            add(out, (char[]){'\\', (char)c}, 2);
+        else if (c < ' ' || c == 0x7f)
+            add(out, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        else
+            add(out, s.p + i, 1);
+    }
+    add_str(out, "\"\n");
+}
+
+static void add_block(struct buf *out, struct slice s)
+{
+    add_str(out, "|-\n");
+    for (size_t i = 0; i < s.n; i++) {
+        if ((i == 0 || s.p[i - 1] == '\n') && s.p[i] != '\n')
+            add_str(out, "    ");
+        if (!add_dollar(out, s, i))
+            add(out, s.p + i, 1);
+    }
+    add_str(out, "\n");
+}
+
+static void add_base64(struct buf *out, struct slice s)
+{
+    size_t n = base64_encoded_length(s.n);
+
+    add_str(out, "'");
+    if (buf_reserve(out, n) < 0)
+        abort();
+    base64_encode(s, out->p + out->n);
+    out->n += n;
+    add_str(out, "'\n");
+}
+
+/* The rest of the line, and more lines where it needs them. */
+static void add_text(struct buf *out, struct slice s)
+{
+    switch (style_of(s)) {
+    case STYLE_SINGLE:
+        add_single(out, s);
+        break;
+    case STYLE_BLOCK:
+        add_block(out, s);
+        break;
+    case STYLE_DOUBLE:
+        add_double(out, s);
+        break;
+    case STYLE_BASE64:
+        add_base64(out, s);
+        break;
+    }
+}
+
+/* --- fates --- */
+
+void test_fates_release(struct test_fates *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        mem_free(f->at[i].yaml);
+        mem_free(f->at[i].message);
+    }
+    MEM_CLEAR(f->at);
+    f->count = 0;
+}
+
+static struct test_fate *add_fate(struct test_fates *f, struct buf *yaml)
+{
+    struct test_fate *fate;
+
+    f->at = mem_grow(f->at, f->count + 1, sizeof(*f->at));
+    fate = &f->at[f->count++];
+    *fate = (struct test_fate){.yaml = mem_strndup(yaml->p, yaml->n)};
+    buf_release(yaml);
+    return fate;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct transform_key *x = a, *y = b;
+    size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+    int order = memcmp(x->name.p, y->name.p, n);
+
+    return order ? order : x->name.n < y->name.n ? -1 : x->name.n > y->name.n;
+}
+
+/* Names are words by their rules; only what could be something else in YAML is quoted. */
+static void add_name(struct buf *out, struct slice name)
+{
+    bool plain = name.n > 0 && isalpha((unsigned char)name.p[0]);
+
+    for (size_t i = 0; i < name.n; i++)
+        plain = plain && (isalnum((unsigned char)name.p[i]) || strchr("_.-", name.p[i]));
+    if (plain) {
+        add(out, name.p, name.n);
+        return;
+    }
+    add_single(out, name);
+    out->n--; /* the newline */
+}
+
+static void add_keys(struct buf *out, struct transform_key *keys, size_t count)
+{
+    qsort(keys, count, sizeof(*keys), by_name);
+    add_str(out, "  partition_keys: {");
+    for (size_t i = 0; i < count; i++) {
+        add_str(out, i ? ", " : " ");
+        add_name(out, keys[i].name);
+        add_str(out, ": ");
+        add_single(out, keys[i].value);
+        out->n--;
+    }
+    add_str(out, " }\n");
+}
+
+void test_fates_add_record(struct test_fates *f, struct slice data, struct transform_key *keys, size_t key_count)
+{
+    struct buf out;
+
+    buf_init(&out, TEST_YAML_MAX);
+    if (style_of(data) == STYLE_BASE64)
+        add_str(&out, "- base64: ");
+    else
+        add_str(&out, key_count ? "- record: " : "- ");
+    add_text(&out, data);
+    if (key_count)
+        add_keys(&out, keys, key_count);
+    add_fate(f, &out);
+}
+
+void test_fates_add_dropped(struct test_fates *f, struct slice reason)
+{
+    struct buf out;
+
+    buf_init(&out, TEST_YAML_MAX);
+    add_str(&out, "- dropped: ");
+    if (reason.n)
+        add_text(&out, reason);
+    else
+        add_str(&out, "true\n");
+    add_fate(f, &out);
+}
+
+void test_fates_add_error(struct test_fates *f, struct slice message)
+{
+    struct buf out;
+
+    buf_init(&out, TEST_YAML_MAX);
+    add_str(&out, "- error: ");
+    add_text(&out, message);
+    add_fate(f, &out)->message = mem_strndup(message.p, message.n);
+}
+
+bool test_fate_fits(const struct test_fate *expected, const struct test_fate *got)
+{
+    if (expected->message && got->message)
+        return strstr(got->message, expected->message) != NULL;
+    return strcmp(expected->yaml, got->yaml) == 0;
+}
+
+bool test_fates_fit(const struct test_fates *expected, const struct test_fates *got)
+{
+    if (expected->count != got->count)
+        return false;
+    for (size_t i = 0; i < got->count; i++)
+        if (!test_fate_fits(&expected->at[i], &got->at[i]))
+            return false;
+    return true;
+}

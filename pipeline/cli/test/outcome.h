@@ -1,0 +1,43 @@
+/* outcome.h -- what became of a record, as the elements of a test's `expect` say it:
+ *
+ *     - 'text of a record'
+ *     - record: '{"a":1}'
+ *       partition_keys: { tenant: 'acme' }
+ *     - base64: 'AAH/'                         bytes that YAML cannot hold
+ *     - dropped: true                          or the reason
+ *     - error: 'mask.lua:3: no amount'         expected: a part of the message
+ *
+ * Ownership  test_fates_release() frees everything. Threads: the main thread.
+ * Invariant  equal fates have equal YAML, whichever way they were written in the file.
+ */
+#ifndef PIPELINE_CLI_TEST_OUTCOME_H
+#define PIPELINE_CLI_TEST_OUTCOME_H
+
+#include "pipeline/base/slice.h"
+#include "transforms/transform.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct test_fate {
+    char *yaml;    /* the element, as `--update` writes it; its lines end with a newline */
+    char *message; /* of an error; else NULL */
+};
+
+struct test_fates {
+    struct test_fate *at;
+    size_t count;
+};
+
+void test_fates_release(struct test_fates *f);
+
+/* Sorts `keys` by name. */
+void test_fates_add_record(struct test_fates *f, struct slice data, struct transform_key *keys, size_t key_count);
+void test_fates_add_dropped(struct test_fates *f, struct slice reason); /* which may be empty */
+void test_fates_add_error(struct test_fates *f, struct slice message);
+
+/* Is `got` what was expected? */
+bool test_fate_fits(const struct test_fate *expected, const struct test_fate *got);
+bool test_fates_fit(const struct test_fates *expected, const struct test_fates *got);
+
+#endif

@@ -1,0 +1,415 @@
+#include "pipeline/delivery/attempt.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/http/transport/backoff.h"
+#include "pipeline/settings/settings.h"
+#include "sinks/answer/verdict.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static void on_due(struct loop_timer *t);
+static void on_ask(struct loop_timer *t);
+static void on_encoded(struct loop_event *ev);
+static void on_sent(struct loop_event *ev);
+static void on_answer(struct exchange *x, const struct http_response *re);
+static bool on_room(struct exchange *x, size_t bytes);
+static void read_answer(struct worker_job *job, struct worker *w);
+static void encode(struct worker_job *job, struct worker *w);
+static void send_blocking(struct sender_job *job);
+static void request(struct shipment *s);
+
+void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *owner, struct delivery_loop *loop,
+                   struct target *target)
+{
+    *s = (struct shipment){.ops = ops, .owner = owner, .loop = loop, .target = target};
+    target_slot_init(&s->slot, loop, on_due);
+    loop_timer_init(&s->ask, on_ask);
+    s->job.run = encode;
+    s->encoded_event.fn = on_encoded;
+    s->send.run = send_blocking;
+    s->sent_event.fn = on_sent;
+    s->exchange.done = on_answer;
+    s->exchange.room = on_room;
+    s->exchange.keeps = true;
+    s->read_job.run = read_answer;
+}
+
+void shipment_release(struct shipment *s)
+{
+    if (s->step == SHIPMENT_WAITING)
+        target_waited(s->target, &s->slot);
+    if (s->step == SHIPMENT_QUEUED)
+        target_forget(s->target, &s->slot);
+    delivery_loop_at(s->loop, &s->ask, NSEC_NEVER);
+    s->loop->ops->cancel(s->loop, &s->exchange);
+    if (s->budgeted)
+        delivery_loop_give_memory(s->loop, s->budgeted);
+    exchange_forget(&s->exchange);
+    if (s->loop->beyond == s)
+        s->loop->beyond = NULL;
+    stage_out_release(&s->out);
+    http_request_release(&s->request);
+}
+
+void shipment_queue(struct shipment *s)
+{
+    s->step = SHIPMENT_QUEUED;
+    target_wants_attempt(s->target, &s->slot);
+}
+
+/* --- encoding ------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned digests_of(const struct target *t)
+{
+    return t->ops->digests_of ? t->ops->digests_of(t->state) : t->ops->digests;
+}
+
+/* A destination that is stuck keeps what its attempts hold. So each may have one, and more than one only while there is
+ * plenty for the others. */
+static bool may_have_more(const struct shipment *s, uint64_t bytes)
+{
+    struct delivery_loop *l = s->loop;
+
+    return s->target->active <= 1 ||
+           (l->ops->has_plenty(l, bytes) && (!s->target->ops->send || l->ops->has_plenty_of_senders(l)));
+}
+
+bool shipment_start(struct target_slot *slot)
+{
+    struct shipment *s = CONTAINER_OF(slot, struct shipment, slot);
+    uint64_t bytes =
+        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + SHIPMENT_EXCHANGE_MEMORY;
+
+    if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
+        return false;
+    s->budgeted = bytes;
+    s->step = SHIPMENT_ENCODING;
+    s->slot.sent = 0;
+    s->out = (struct stage_out){.body = NULL};
+    s->in.tmp_dir = s->loop->tmp_dir;
+    s->in.digests = digests_of(s->target);
+    s->in.sizes = s->sink_fates != NULL;
+    s->loop->ops->work(s->loop, &s->job);
+    return true;
+}
+
+/* Worker thread. */
+static void encode(struct worker_job *job, struct worker *w)
+{
+    struct shipment *s = CONTAINER_OF(job, struct shipment, job);
+
+    if (s->ops->encode(s, w) < 0)
+        assert(s->out.err.code != ERR_NONE && !s->out.body);
+    delivery_loop_post(s->loop, &s->encoded_event);
+}
+
+/* What the estimate took too much goes back as soon as the real size is known. */
+static void trim_budget(struct shipment *s)
+{
+    uint64_t held = body_memory(s->out.body) + SHIPMENT_EXCHANGE_MEMORY;
+
+    if (held < s->budgeted) {
+        delivery_loop_give_memory(s->loop, s->budgeted - held);
+        s->budgeted = held;
+    }
+}
+
+static void release_body(struct shipment *s)
+{
+    stage_out_release(&s->out);
+    http_request_release(&s->request);
+    exchange_forget(&s->exchange);
+    delivery_loop_give_memory(s->loop, s->budgeted);
+    s->budgeted = 0;
+    if (s->loop->beyond == s)
+        s->loop->beyond = NULL;
+}
+
+/* --- the end of an attempt -----------------------------------------------------------------------------------------
+ */
+
+static bool puts_records_off(const struct shipment *s)
+{
+    for (uint64_t i = 0; s->sink_fates && i < s->sink_fates->count; i++)
+        if (s->sink_fates->outcome[i] == SINK_RETRY)
+            return true;
+    return false;
+}
+
+static enum target_news news_of(const struct shipment *s, enum sink_outcome outcome)
+{
+    if (outcome == SINK_RETRY)
+        return TARGET_FAILS;
+    return outcome == SINK_PARTIAL && puts_records_off(s) ? TARGET_OVERLOADED : TARGET_WORKS;
+}
+
+/* The owner may free the shipment in ended(); nothing of it is touched behind that. */
+static void end_attempt(struct shipment *s, enum sink_outcome outcome)
+{
+    enum target_news news = news_of(s, outcome);
+    bool worked = outcome == SINK_DELIVERED || outcome == SINK_PARTIAL || outcome == SINK_SPLIT;
+    void (*ended)(void *) = s->ops->ended;
+    void *owner = s->owner;
+
+    verdict_finish(&s->verdict, &(struct verdict_sent){&s->request, s->out.body, s->encoding});
+    s->step = SHIPMENT_IDLE;
+    s->slot.failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
+    s->slot.misconfigured = s->verdict.misconfigured;
+    target_note_end(s->target, &s->slot, worked);
+    s->failures = worked ? 0 : s->failures + 1;
+    if (s->metrics && outcome != SINK_DELIVERED && s->slot.sent)
+        metrics_add(s->metrics, METRIC_DELIVERY_FAILURES, 1);
+    s->ops->judged(s, outcome);
+    release_body(s);
+    target_attempt_ended(s->target, &s->slot, news);
+    ended(owner);
+}
+
+/* An attempt that failed on our own side, before or instead of asking the destination. */
+static void fail_locally(struct shipment *s, const char *code, const struct err *e)
+{
+    s->attempts++;
+    s->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
+    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", code);
+    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
+    end_attempt(s, SINK_RETRY);
+}
+
+nsec shipment_retry(struct shipment *s, nsec at_most)
+{
+    nsec wait = s->verdict.retry_after ? s->verdict.retry_after : backoff_wait(s->failures, random_bits());
+
+    if (s->verdict.misconfigured && !s->verdict.retry_after && wait < BACKOFF_MISCONFIGURED_MIN)
+        wait = BACKOFF_MISCONFIGURED_MIN;
+    if (at_most < BACKOFF_FIRST)
+        at_most = BACKOFF_FIRST;
+    if (wait > at_most && !s->verdict.retry_after)
+        wait = at_most;
+    s->slot.misconfigured = s->verdict.misconfigured;
+    s->step = SHIPMENT_WAITING;
+    return target_wait(s->target, &s->slot, wait, random_bits());
+}
+
+static void on_due(struct loop_timer *t)
+{
+    struct shipment *s = CONTAINER_OF(CONTAINER_OF(t, struct target_slot, retry), struct shipment, slot);
+
+    target_waited(s->target, &s->slot);
+    shipment_queue(s);
+    s->ops->ended(s->owner); /* the stream looks for places */
+}
+
+/* --- sending -------------------------------------------------------------------------------------------------------
+ */
+
+static void make_offer(struct shipment *s)
+{
+    s->offer = (struct sink_seal){
+        .id = s->out.id,
+        .name = s->name,
+        .body = s->out.body,
+        .encoding = s->encoding,
+        .content_type = s->content_type,
+        .crc32c = s->out.crc32c,
+        .record_count = s->out.taken,
+        .wall_now = s->loop->wall,
+    };
+    memcpy(s->offer.sha256, s->out.sha256, sizeof(s->offer.sha256));
+}
+
+static void send_elsewhere(struct shipment *s)
+{
+    struct err e;
+
+    if (s->loop->ops->send(s->loop, &s->send))
+        return;
+    s->attempts--; /* counted when it began */
+    err_set(&e, ERR_IO, "no thread can be started for it: the limit of threads, or memory, is used up");
+    fail_locally(s, "NoThread", &e);
+}
+
+static void send_now(struct shipment *s)
+{
+    const struct sink_ops *sink = s->target->ops;
+
+    s->step = SHIPMENT_SENDING;
+    s->slot.sent = s->loop->mono;
+    s->attempts++;
+    s->verdict = (struct sink_verdict){.fates = s->sink_fates};
+    if (s->sink_fates)
+        s->sink_fates->count = s->out.taken;
+    if (s->metrics)
+        metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
+    greeting_ask(&s->target->greeting, s->loop);
+    if (sink->send)
+        send_elsewhere(s);
+    else
+        request(s);
+}
+
+static void request(struct shipment *s)
+{
+    struct err e;
+    int rc;
+
+    http_request_release(&s->request);
+    s->offer.wall_now = s->loop->wall;
+    rc = s->target->ops->request(s->target->state, &s->offer, &s->request, &e);
+    if (rc == SINK_NOT_YET) {
+        delivery_loop_at(s->loop, &s->ask, s->loop->mono + SHIPMENT_NOT_YET_WAIT);
+        return;
+    }
+    if (rc < 0) {
+        s->attempts--; /* counted when it began */
+        fail_locally(s, "RequestNotMade", &e);
+        return;
+    }
+    s->exchange.request = &s->request;
+    s->exchange.body = s->out.body;
+    s->loop->ops->exchange(s->loop, &s->exchange);
+}
+
+/* The destination has the body, but has not acknowledged it: the attempt goes on with a question a little later. */
+static void follow_up(struct shipment *s)
+{
+    nsec wait = s->verdict.retry_after ? s->verdict.retry_after : BACKOFF_FIRST;
+
+    memcpy(s->token, s->verdict.token, sizeof(s->token));
+    s->offer.token = s->token;
+    s->offer.follow_up++;
+    delivery_loop_at(s->loop, &s->ask, s->loop->mono + wait);
+}
+
+static void on_ask(struct loop_timer *t)
+{
+    request(CONTAINER_OF(t, struct shipment, ask));
+}
+
+/* A body that cannot be made: with fewer records it may be possible, and nobody needs to be asked. */
+static void not_encoded(struct shipment *s)
+{
+    const struct err *e = &s->out.err;
+
+    s->no_room = e->code == ERR_NOSPACE;
+    if (e->code != ERR_LIMIT && e->code != ERR_NOSPACE) {
+        fail_locally(s, "EncodingFailed", e);
+        return;
+    }
+    s->verdict = (struct sink_verdict){.misconfigured = true};
+    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", s->no_room ? "NoSpace" : "BodyTooLarge");
+    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
+    if (s->no_room)
+        snprintf(s->verdict.hint, sizeof(s->verdict.hint), "free space on the disk of data_dir");
+    end_attempt(s, SINK_SPLIT);
+}
+
+static void go_on(struct shipment *s)
+{
+    s->no_room = false;
+    if (!s->out.body) {
+        not_encoded(s);
+        return;
+    }
+    if (s->out.taken == 0) { /* nothing is left to send: all damaged, or refused before they went */
+        s->verdict = (struct sink_verdict){.code = ""};
+        end_attempt(s, SINK_DELIVERED);
+        return;
+    }
+    trim_budget(s);
+    s->ops->encoded(s);
+    make_offer(s);
+    send_now(s);
+}
+
+static void on_encoded(struct loop_event *ev)
+{
+    struct shipment *s = CONTAINER_OF(ev, struct shipment, encoded_event);
+
+    s->step = SHIPMENT_ENCODED;
+    if (!s->held)
+        go_on(s);
+}
+
+void shipment_hold(struct shipment *s)
+{
+    s->held = true;
+}
+
+void shipment_unhold(struct shipment *s)
+{
+    s->held = false;
+    if (s->step == SHIPMENT_ENCODED) /* as an event: what comes of it may be the end of the owner, who is asking */
+        delivery_loop_post(s->loop, &s->encoded_event);
+}
+
+/* Memory for a large answer. Two that have half of theirs must not wait for each other: so one at a time may go beyond the
+ * limit, and the others fail and come again. */
+static bool on_room(struct exchange *x, size_t bytes)
+{
+    struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
+    bool within = s->loop->beyond != s && delivery_loop_take_memory(s->loop, bytes);
+
+    if (!within && s->loop->beyond && s->loop->beyond != s)
+        return false;
+    if (!within) {
+        s->loop->ops->force_memory(s->loop, bytes);
+        s->loop->beyond = s;
+    }
+    s->budgeted += bytes;
+    return true;
+}
+
+static void judged(struct shipment *s, enum sink_outcome outcome)
+{
+    exchange_forget(&s->exchange);
+    if (outcome == SINK_FOLLOW_UP)
+        follow_up(s);
+    else
+        end_attempt(s, outcome);
+}
+
+static void on_answer(struct exchange *x, const struct http_response *re)
+{
+    struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
+
+    if (s->offer.follow_up == 0)
+        s->slot.answered = s->loop->mono;
+    if (re->failure == HTTP_OK && re->body.n > ANSWER_SMALL_MAX) {
+        s->answer = *re;
+        s->loop->ops->work(s->loop, &s->read_job);
+        return;
+    }
+    judged(s, s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict));
+}
+
+/* Worker thread. Millions of bytes of JSON would hold up all other streams. */
+static void read_answer(struct worker_job *job, struct worker *w)
+{
+    struct shipment *s = CONTAINER_OF(job, struct shipment, read_job);
+
+    (void)w;
+    s->sent_outcome = s->target->ops->judge(s->target->state, &s->offer, &s->answer, &s->verdict);
+    delivery_loop_post(s->loop, &s->sent_event);
+}
+
+/* Sender thread. */
+static void send_blocking(struct sender_job *job)
+{
+    struct shipment *s = CONTAINER_OF(job, struct shipment, send);
+
+    s->sent_outcome = s->target->ops->send(s->target->state, &s->offer, &s->verdict);
+    delivery_loop_post(s->loop, &s->sent_event);
+}
+
+static void on_sent(struct loop_event *ev)
+{
+    struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
+
+    if (s->target->ops->send)
+        s->slot.answered = s->loop->mono;
+    judged(s, s->sent_outcome);
+}

@@ -1,0 +1,98 @@
+/* attempt.h -- bodies on their way to one target, one at a time: encode, attempt, judge; again after a wait. The mechanics of an
+ * attempt, without policy.
+ *
+ *     IDLE -> QUEUED -> ENCODING -> ENCODED -> SENDING -> judged() -> IDLE: done, or
+ *                                                      -> shipment_queue(): QUEUED with another body, or
+ *                                                      -> shipment_retry(): WAITING -> QUEUED
+ *
+ * What an outcome means (retry, give up, split, back up) is its owner's; it is told through judged(). While a shipment
+ * waits it holds no memory: the body exists during an attempt and is made again, byte for byte the same, for the next.
+ *
+ * Threads    the delivery thread; encoding on a worker, blocking sends on a sender: each comes back as an event.
+ * Ownership  made and freed by its owner; not freed between ENCODING and the end of the attempt, while the loop runs.
+ */
+#ifndef PIPELINE_DELIVERY_ATTEMPT_H
+#define PIPELINE_DELIVERY_ATTEMPT_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/delivery/loop.h"
+#include "pipeline/delivery/target.h"
+#include "pipeline/encode/encoder.h"
+#include "sinks/sink.h"
+
+enum shipment_step {
+    SHIPMENT_IDLE,
+    SHIPMENT_QUEUED,   /* for a place at the target */
+    SHIPMENT_WAITING,  /* for its retry time */
+    SHIPMENT_ENCODING, /* on a worker */
+    SHIPMENT_ENCODED,  /* and held back (shipment_hold) */
+    SHIPMENT_SENDING,
+};
+
+struct shipment;
+
+struct shipment_ops {
+    /* Worker: makes out->body from what the owner has prepared. */
+    int (*encode)(struct shipment *s, struct worker *w);
+    /* Delivery thread: the body is made, s->out.id says which it is; names it. */
+    void (*encoded)(struct shipment *s);
+    /* Delivery thread: the attempt is over, body and place are given back after this returns. s->verdict says why. */
+    void (*judged)(struct shipment *s, enum sink_outcome outcome);
+    /* Delivery thread, the last thing after each event: the shipment may be gone. */
+    void (*ended)(void *owner);
+};
+
+struct shipment {
+    const struct shipment_ops *ops;
+    void *owner;
+    struct delivery_loop *loop;
+    struct target *target;
+    struct target_slot slot;
+    struct metrics *metrics; /* of the stream; NULL: its attempts are not counted */
+    enum shipment_step step;
+
+    struct stage_in in;
+    struct stage_out out;
+    uint64_t expected; /* bytes that the body may have, before compression: for the budget */
+    struct slice name; /* of the object; may be empty */
+    const char *content_type, *encoding;
+    struct sink_fates *sink_fates; /* for judge(); NULL: the target answers for the body as a whole */
+
+    bool held;
+    bool no_room;      /* the body could not be made: there was no place for it on our own disk */
+    unsigned attempts; /* made so far, in this run */
+    unsigned failures; /* in a row: what the back-off counts */
+    uint64_t budgeted; /* bytes taken for the body and a large answer */
+    struct worker_job job;
+    struct loop_event encoded_event;
+    struct sink_seal offer;
+    struct http_request request;
+    struct exchange exchange;
+    struct loop_timer ask; /* the next question of a follow-up */
+    struct sender_job send;
+    struct loop_event sent_event; /* the outcome of send(), or of a large answer, is known */
+    enum sink_outcome sent_outcome;
+    struct worker_job read_job;  /* reads a large answer ... */
+    struct http_response answer; /* ... which the exchange keeps meanwhile */
+    struct sink_verdict verdict;
+    char token[sizeof(((struct sink_verdict *)NULL)->token)]; /* of a follow-up */
+};
+
+void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *owner, struct delivery_loop *loop,
+                   struct target *target);
+void shipment_release(struct shipment *s);
+
+/* Asks for an attempt. */
+void shipment_queue(struct shipment *s);
+/* Starts the attempt that target_next() granted. False: no memory for the body now, or no more of it for this target, while
+ * another of its attempts is under way; nothing was started. */
+MUST_CHECK bool shipment_start(struct target_slot *slot);
+/* While held it is encoded, but not sent: the seal is not safe yet. */
+void shipment_hold(struct shipment *s);
+void shipment_unhold(struct shipment *s);
+
+/* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the wait. */
+nsec shipment_retry(struct shipment *s, nsec at_most);
+
+#endif

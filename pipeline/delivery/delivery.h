@@ -1,0 +1,179 @@
+/* delivery.h -- a seal on its way, until every record of it is delivered, dropped or in the backup.
+ *
+ *     sealing    the seal is written into the journal; nothing is sent before it is safe there
+ *     working    with a transform: its turn, its work, piece by piece (usually one piece: all of the seal)
+ *     parts      up to four kinds of bodies, each on its way through a shipment of its own:
+ *                  source   with `backup: all` the records as they came in, to the backup
+ *                  records  what is left of them, to the destination
+ *                  errors   those that the destination refused, or that could not be delivered in time, to the backup
+ *                  failed   those that failed in the transform, to the backup
+ *     outcomes   of each record (outcomes.h); of each source record, with a transform (source_outcomes.h)
+ *
+ * Done is: the seal is safe, nothing is under way, and every outcome is final. That is asked at one place, after every event
+ * (delivery_ended in delivery.c). What the end of an attempt means is delivery/judge.h's: what it answers is carried out here.
+ *
+ * Of what is above it a delivery knows a struct of pointers and a table of functions (delivery_host): it is tested without
+ * stream, loop, network and threads.
+ *
+ * Threads    the delivery thread; jobs on workers. Outcomes belong to the worker while it makes a body of their records.
+ * Ownership  made for its host; ends through ops->done(), which frees it.
+ */
+#ifndef PIPELINE_DELIVERY_DELIVERY_H
+#define PIPELINE_DELIVERY_DELIVERY_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/delivery/attempt.h"
+#include "pipeline/delivery/target.h"
+#include "pipeline/encode/encoder.h"
+#include "pipeline/encode/named_counters.h"
+#include "pipeline/encode/outcomes.h"
+#include "pipeline/encode/record_list.h"
+#include "pipeline/encode/seal_meta.h"
+#include "pipeline/encode/source_outcomes.h"
+#include "pipeline/encode/transform_batch.h"
+#include "pipeline/settings/settings.h"
+#include "pipeline/spool/spool.h"
+
+struct delivery;
+struct delivery_host;
+
+struct delivery_host_ops {
+    /* Writes the seal into the journal and moves the cut to `end`; `w` says when it is safe. */
+    void (*seal)(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end,
+                 struct spool_wait *w);
+    /* It waits for a turn with the transform: delivery_transform(). */
+    void (*wants_transform)(struct delivery_host *h, struct delivery *d);
+    /* It needs its turn no more. */
+    void (*transform_ended)(struct delivery_host *h, struct delivery *d);
+    /* It is done: to be settled and freed. */
+    void (*done)(struct delivery_host *h, struct delivery *d);
+    /* After each event: something may have become free. Deliveries may be gone. */
+    void (*turn)(struct delivery_host *h);
+
+    /* The work of a worker, as in encoder.h and transform_batch.h. */
+    int (*encode)(const struct stage_in *in, struct worker *w, struct stage_out *out);
+    int (*errors)(const struct stage_in *in, const struct stage_failure *f, struct worker *w, struct stage_out *out);
+    int (*lines)(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out);
+    int (*transform)(struct stage_transform *t, struct worker *w);
+};
+
+/* What a delivery needs of its stream. Everything is borrowed and outlives it. */
+struct delivery_host {
+    const struct delivery_host_ops *ops;
+    const struct stream_settings *conf;
+    struct delivery_loop *loop;
+    struct spool *spool; /* handed to the worker's functions */
+    struct target *destination, *backup;
+    struct transform_line *line; /* NULL: no transforms; handed to transform() */
+    bool single;                 /* they take one batch after the other, in the order of the seals */
+    struct metrics *metrics;
+    uint64_t epoch; /* of this run, for the ids of what it seals: seal_identity.h */
+};
+
+enum delivery_seal { SEAL_WRITING, SEAL_SAFE };
+
+enum delivery_work {
+    WORK_TURN,         /* waits for its turn with the transform */
+    WORK_TRANSFORMING, /* a worker has it */
+    WORK_PAUSED,       /* the transform could not be made; waits to try again */
+    WORK_SHIPPING,     /* the records of the piece are there */
+};
+
+enum delivery_part { PART_SOURCE, PART_RECORDS, PART_ERRORS, PART_FAILED, PART_COUNT };
+
+/* What a stream's transforms have made of a seal so far, for the stream's counters. */
+struct delivery_made {
+    uint64_t records, bytes, failed;
+    struct tally counters, drop_reasons, failures;
+};
+
+struct delivery {
+    struct delivery_host *host;
+    struct delivery *next_open; /* the host's */
+
+    enum delivery_seal sealing;
+    struct seal seal; /* its note points into note_bytes */
+    struct buf note_bytes;
+    struct slice name;
+    const struct format_ops *format;
+    const struct codec_ops *codec;
+    int level;
+    uint64_t epoch; /* the run's; of a restored one that of the run that sealed it */
+    struct spool_wait sealed;
+    struct loop_event sealed_event;
+
+    enum delivery_work work;
+    struct seal
+        piece; /* the part of the seal that is worked on: all of it, but for one that a transform cannot make at once */
+    /* With a transform: */
+    struct delivery *next_untransformed; /* the host's */
+    bool has_turn;
+    struct stage_transform transform;
+    nsec transforming_since; /* mono; 0: no worker has it */
+    struct worker_job transform_job;
+    struct loop_event transformed_event;
+    struct loop_timer transform_retry;
+    unsigned transform_failures;
+    nsec paused_since;  /* mono; 0: it is not */
+    nsec refused_since; /* mono; records are refused and there is no backup for them; 0: not so */
+    char paused_code[64], paused_message[400], paused_hint[128]; /* why, while one of the two is set */
+    uint64_t piece_records;                                      /* as many as a piece may have at most */
+    uint64_t next_piece;                                         /* where it begins */
+    uint64_t
+        *stuck; /* records that cannot be made, while there is no backup for them; tried again when all else is done */
+    size_t stuck_count, stuck_at;
+    char too_large[256]; /* why the only record of the piece is given up */
+    bool in_memory;      /* the piece is one record, and the disk has no room for what is made of it */
+    uint64_t budgeted;   /* bytes taken for what the transform made */
+    struct sources sources;
+    struct delivery_made made;
+
+    uint64_t arrived_bytes, wire_bytes; /* as in seal_result */
+    struct fates fates;                 /* of the piece's records that go to the destination */
+    struct sink_refusal refusal;        /* the main reason of a piece before; code "": none */
+    struct fates source_fates;
+    bool failed_arrived;
+    struct shipment *parts[PART_COUNT]; /* NULL: not under way */
+    struct buf part_names[PART_COUNT];
+
+    /* Of the records; a sender's while one is under way. */
+    struct sink_fates sink_fates; /* one body's answer, for judge() */
+    unsigned char *outcomes;      /* ... its array */
+    struct fates answer;          /* ... and the reasons of those it refused */
+    unsigned attempts;            /* at the destination, for error lines */
+    nsec attempts_ended;          /* ... and when (wall) the last one was over */
+    unsigned partial_answers;     /* so far */
+    nsec partial_since;           /* mono; 0: no partial answer since somebody had to mend something, if at all */
+    bool regrow[PART_COUNT];      /* bodies were cut for a record that is gone: they may become longer again */
+    bool refusal_told;            /* the log has a line on its refused records */
+};
+
+/* A new seal: names it and writes it to the journal; it then wants its first attempt. */
+struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
+/* A seal that an earlier run left unsettled. */
+struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal);
+void delivery_free(struct delivery **d);
+
+/* Its turn with the transform has come. False: no memory for it now; nothing was started. */
+MUST_CHECK bool delivery_transform(struct delivery *d);
+
+struct seal_result delivery_result(const struct delivery *d);
+
+/* How a delivery stands that waits for a retry and does nothing else. */
+struct delivery_wait {
+    bool waits;
+    bool own_fault; /* others get through meanwhile */
+    nsec since;     /* mono; when it began to fail */
+};
+struct delivery_wait delivery_wait(const struct delivery *d);
+
+/* Why it does not get on, though others may. The texts are the delivery's. */
+struct delivery_trouble {
+    nsec since;                        /* mono; 0: it does */
+    bool wants_mending;                /* somebody has to do something */
+    const char *code, *message, *hint; /* NULL while the next attempt is under way: it is as before */
+};
+struct delivery_trouble delivery_trouble(const struct delivery *d);
+
+#endif

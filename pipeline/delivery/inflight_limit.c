@@ -1,0 +1,78 @@
+#include "pipeline/delivery/inflight_limit.h"
+
+#include <assert.h>
+
+/* How much longer than usual is slow: by some deviations, and by more than the noise of a busy machine. */
+#define SLOW_DEVIATIONS 4
+#define SLOW_LEAST      (250 * NSEC_PER_MSEC)
+
+/* Weights of a new round in what is usual, as TCP weighs round trips (RFC 6298 section 2.3). */
+#define USUAL_WEIGHT     8
+#define DEVIATION_WEIGHT 4
+
+void concurrency_init(struct concurrency *c, unsigned min, unsigned max)
+{
+    assert(min >= 1 && min <= max);
+    *c = (struct concurrency){.min = min, .max = max, .allowed = min};
+}
+
+static void begin_round(struct concurrency *c)
+{
+    c->worked = 0;
+    c->took = 0;
+}
+
+static void halve(struct concurrency *c, nsec now)
+{
+    c->allowed = c->allowed / 2 > c->min ? c->allowed / 2 : c->min;
+    c->lowered = now;
+    begin_round(c);
+}
+
+static bool is_slow(const struct concurrency *c, nsec average)
+{
+    nsec over = average - c->usual;
+
+    return c->usual && over > SLOW_LEAST && over > SLOW_DEVIATIONS * c->deviation;
+}
+
+static void learn(struct concurrency *c, nsec average)
+{
+    nsec off = average > c->usual ? average - c->usual : c->usual - average;
+
+    if (!c->usual) {
+        c->usual = average;
+        c->deviation = average / 2;
+        return;
+    }
+    c->deviation += (off - c->deviation) / DEVIATION_WEIGHT;
+    c->usual += (average - c->usual) / USUAL_WEIGHT;
+}
+
+static void end_round(struct concurrency *c, nsec now)
+{
+    nsec average = c->took / c->worked;
+    bool slow = is_slow(c, average);
+
+    learn(c, average);
+    begin_round(c);
+    if (slow)
+        halve(c, now);
+    else if (c->allowed < c->max)
+        c->allowed++;
+}
+
+void concurrency_worked(struct concurrency *c, nsec began, nsec now, bool full)
+{
+    if (!full || (c->lowered && began < c->lowered))
+        return;
+    c->took += now - began;
+    if (++c->worked >= c->allowed)
+        end_round(c, now);
+}
+
+void concurrency_failed(struct concurrency *c, nsec began, nsec now)
+{
+    if (!c->lowered || began >= c->lowered)
+        halve(c, now);
+}

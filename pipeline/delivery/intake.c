@@ -1,0 +1,162 @@
+#include "pipeline/delivery/intake.h"
+
+#include "pipeline/base/human.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const WHY[] = {
+    [PUSHBACK_DISK] = "disk", [PUSHBACK_LIMIT] = "spool.limit", [PUSHBACK_MEMORY] = "limits.memory"};
+
+/* --- in words ---------------------------------------------------------------------------------------------------- */
+
+static void tell_limit(const struct intake *in, struct intake_status *out)
+{
+    char held[HUMAN_MAX], limit[HUMAN_MAX];
+    struct spool_books b;
+
+    spool_books(in->spool, &b);
+    snprintf(out->cause, sizeof(out->cause), "spool.limit: the spool holds %s of %s",
+             human_bytes(b.disk_bytes, held, sizeof(held)), human_bytes(b.limit, limit, sizeof(limit)));
+    snprintf(out->hint, sizeof(out->hint),
+             "find out why the destination takes less than comes in, or raise the stream's spool.limit; inputs go on "
+             "by themselves as soon as there is room");
+}
+
+/* Not the disk's doing. */
+static bool is_limit_of_files(const struct err *e)
+{
+    return e->code != ERR_NONE && strstr(e->msg, strerror(EFBIG));
+}
+
+static void tell_disk(struct intake *in, struct intake_status *out)
+{
+    bool limited;
+
+    pthread_mutex_lock(&in->lock);
+    if (in->disk.code != ERR_NONE)
+        snprintf(out->cause, sizeof(out->cause), "disk: %s", in->disk.msg);
+    else
+        snprintf(out->cause, sizeof(out->cause), "disk: writes to %s have not ended for some time", in->data_dir);
+    limited = is_limit_of_files(&in->disk);
+    pthread_mutex_unlock(&in->lock);
+    if (limited)
+        snprintf(out->hint, sizeof(out->hint),
+                 "raise the limit on the size of files (ulimit -f, LimitFSIZE=); it is tried again every second");
+    else
+        snprintf(
+            out->hint, sizeof(out->hint),
+            "free space on the disk of %s, or look for disk errors in the kernel's log; it is tried again every second",
+            in->data_dir);
+}
+
+void intake_status_memory(const struct pushback_view *v, struct intake_status *out)
+{
+    *out = (struct intake_status){.blocked = v->blocked, .why = PUSHBACK_MEMORY, .lasted = v->lasted};
+    snprintf(out->cause, sizeof(out->cause), "limits.memory: the memory for records on their way in is in use");
+    snprintf(out->hint, sizeof(out->hint), "clients will retry; raise limits.memory if this goes on");
+}
+
+static void tell(struct intake *in, const struct pushback_view *v, struct intake_status *out)
+{
+    *out = (struct intake_status){.blocked = v->blocked, .why = v->why, .lasted = v->lasted};
+    if (v->why == PUSHBACK_DISK)
+        tell_disk(in, out);
+    else if (v->why == PUSHBACK_LIMIT)
+        tell_limit(in, out);
+    else
+        intake_status_memory(v, out);
+}
+
+void intake_status(struct intake *in, nsec mono_now, struct intake_status *out)
+{
+    struct pushback_view v = pushback_view(&in->pushback, mono_now);
+
+    *out = (struct intake_status){.blocked = false};
+    if (v.blocked)
+        tell(in, &v, out);
+}
+
+/* --- the watch --------------------------------------------------------------------------------------------------- */
+
+/* Any thread. */
+static void on_note(void *ctx)
+{
+    struct intake *in = ctx;
+
+    delivery_loop_post(in->loop, &in->began);
+}
+
+static void on_began(struct loop_event *ev)
+{
+    struct intake *in = CONTAINER_OF(ev, struct intake, began);
+    struct pushback_view v = pushback_view(&in->pushback, in->loop->mono);
+    struct intake_status s;
+
+    tell(in, &v, &s);
+    log_warn("inputs are pushed back: the stream is blocked", KS("stream", in->stream), KS("why", WHY[s.why]),
+             KS("cause", s.cause), KS("hint", s.hint));
+    delivery_loop_at(in->loop, &in->look, v.until);
+}
+
+/* Nobody may ask again for a while, and yet would be turned away. */
+static bool is_still_in_the_way(const struct intake *in, enum pushback_why why)
+{
+    struct spool_books b;
+    struct err disk;
+    uint64_t room;
+
+    if (why == PUSHBACK_DISK)
+        return spool_failing(in->spool, &disk);
+    if (why != PUSHBACK_LIMIT)
+        return false;
+    spool_books(in->spool, &b);
+    room = b.limit / 8 < FRAME_MAX_BYTES ? b.limit / 8 : FRAME_MAX_BYTES;
+    return b.disk_bytes + room > b.limit;
+}
+
+static void on_look(struct loop_timer *t)
+{
+    struct intake *in = CONTAINER_OF(t, struct intake, look);
+    struct pushback_view v = pushback_view(&in->pushback, in->loop->mono);
+
+    if (!pushback_look(&in->pushback, in->loop->mono, is_still_in_the_way(in, v.why), &v)) {
+        delivery_loop_at(in->loop, t, v.until);
+        return;
+    }
+    pthread_mutex_lock(&in->lock);
+    in->disk = (struct err){.code = ERR_NONE};
+    pthread_mutex_unlock(&in->lock);
+    log_info("inputs are no longer pushed back", KS("stream", in->stream), KS("why", WHY[v.why]),
+             KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
+}
+
+void intake_disk_refused(struct intake *in, const struct err *why)
+{
+    pthread_mutex_lock(&in->lock);
+    in->disk = *why;
+    pthread_mutex_unlock(&in->lock);
+    pushback_note(&in->pushback, PUSHBACK_DISK, clock_mono());
+}
+
+void intake_init(struct intake *in, const char *stream, const char *data_dir, struct delivery_loop *loop)
+{
+    memset(in, 0, sizeof(*in));
+    in->stream = stream;
+    in->data_dir = data_dir;
+    in->loop = loop;
+    in->began.fn = on_began;
+    loop_timer_init(&in->look, on_look);
+    pthread_mutex_init(&in->lock, NULL);
+    pushback_init(&in->pushback, on_note, in);
+}
+
+void intake_release(struct intake *in)
+{
+    delivery_loop_at(in->loop, &in->look, NSEC_NEVER);
+    pushback_release(&in->pushback);
+    pthread_mutex_destroy(&in->lock);
+}

@@ -1,0 +1,273 @@
+#include "pipeline/delivery/loop.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+struct real_loop {
+    struct delivery_loop loop;
+    struct delivery_tools tools;
+    struct transport *transport;
+    struct heap timers;
+    struct loop_waiter *hungry, **hungry_last; /* first come, first served */
+    bool fed;                                  /* memory was given back in this turn */
+
+    pthread_mutex_t lock;
+    struct loop_event *first, **last; /* guarded by lock */
+    bool stop;                        /* guarded by lock */
+    pthread_t thread;
+    bool started;
+};
+
+static struct real_loop *real(struct delivery_loop *l)
+{
+    return CONTAINER_OF(l, struct real_loop, loop);
+}
+
+/* --- what runs on it --- */
+
+static void post(struct delivery_loop *loop, struct loop_event *ev)
+{
+    struct real_loop *l = real(loop);
+    bool was_empty;
+
+    if (atomic_exchange(&ev->posted, true))
+        return;
+    pthread_mutex_lock(&l->lock);
+    was_empty = !l->first;
+    ev->next = NULL;
+    *l->last = ev;
+    l->last = &ev->next;
+    pthread_mutex_unlock(&l->lock);
+    if (was_empty)
+        transport_wake(l->transport);
+}
+
+static void at(struct delivery_loop *l, struct loop_timer *t, nsec mono)
+{
+    heap_set(&real(l)->timers, &t->item, mono);
+}
+
+static void work(struct delivery_loop *l, struct worker_job *job)
+{
+    worker_submit(real(l)->tools.workers, job);
+}
+
+static bool send(struct delivery_loop *l, struct sender_job *job)
+{
+    return sender_submit(real(l)->tools.senders, job);
+}
+
+static void start_exchange(struct delivery_loop *l, struct exchange *x)
+{
+    transport_start(real(l)->transport, x);
+}
+
+static void cancel(struct delivery_loop *l, struct exchange *x)
+{
+    transport_cancel(real(l)->transport, x);
+}
+
+static bool take_memory(struct delivery_loop *l, size_t bytes)
+{
+    return budget_take(real(l)->tools.budget, bytes);
+}
+
+static void give_memory(struct delivery_loop *loop, size_t bytes)
+{
+    struct real_loop *l = real(loop);
+
+    budget_give(l->tools.budget, bytes);
+    l->fed = true;
+}
+
+static void force_memory(struct delivery_loop *l, size_t bytes)
+{
+    budget_force(real(l)->tools.budget, bytes);
+}
+
+static void await_memory(struct delivery_loop *loop, struct loop_waiter *w)
+{
+    struct real_loop *l = real(loop);
+
+    if (w->waiting)
+        return;
+    w->waiting = true;
+    w->next = NULL;
+    *l->hungry_last = w;
+    l->hungry_last = &w->next;
+}
+
+static bool has_plenty(struct delivery_loop *l, size_t bytes)
+{
+    return budget_has_plenty(real(l)->tools.budget, bytes);
+}
+
+static bool has_plenty_of_senders(struct delivery_loop *l)
+{
+    return sender_has_plenty(real(l)->tools.senders);
+}
+
+static const struct delivery_loop_ops OPS = {
+    .post = post,
+    .at = at,
+    .work = work,
+    .send = send,
+    .exchange = start_exchange,
+    .cancel = cancel,
+    .take_memory = take_memory,
+    .give_memory = give_memory,
+    .force_memory = force_memory,
+    .await_memory = await_memory,
+    .has_plenty = has_plenty,
+    .has_plenty_of_senders = has_plenty_of_senders,
+};
+
+/* --- its life --- */
+
+int delivery_loop_new(struct delivery_loop **out, const struct delivery_tools *tools, struct err *e)
+{
+    struct real_loop *l = mem_alloc(sizeof(*l));
+
+    *out = &l->loop;
+    l->loop = (struct delivery_loop){.ops = &OPS, .tmp_dir = tools->tmp_dir};
+    l->tools = *tools;
+    l->last = &l->first;
+    l->hungry_last = &l->hungry;
+    pthread_mutex_init(&l->lock, NULL);
+    if (transport_new(&l->transport, e) < 0) {
+        delivery_loop_free(out);
+        return -1;
+    }
+    return 0;
+}
+
+void delivery_loop_free(struct delivery_loop **lp)
+{
+    struct real_loop *l;
+
+    if (!*lp)
+        return;
+    l = real(*lp);
+    transport_free(&l->transport);
+    heap_release(&l->timers);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l);
+    *lp = NULL;
+}
+
+static struct loop_event *take_event(struct real_loop *l)
+{
+    struct loop_event *ev;
+
+    pthread_mutex_lock(&l->lock);
+    ev = l->first;
+    if (ev) {
+        l->first = ev->next;
+        if (!l->first)
+            l->last = &l->first;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return ev;
+}
+
+static bool is_stopped(struct real_loop *l)
+{
+    bool stop;
+
+    pthread_mutex_lock(&l->lock);
+    stop = l->stop;
+    pthread_mutex_unlock(&l->lock);
+    return stop;
+}
+
+static void read_clocks(struct real_loop *l)
+{
+    l->loop.mono = clock_mono();
+    l->loop.wall = clock_wall();
+}
+
+static void run_events(struct real_loop *l)
+{
+    struct loop_event *ev;
+
+    while ((ev = take_event(l))) {
+        atomic_store(&ev->posted, false); /* first: what comes now is news */
+        ev->fn(ev);
+    }
+}
+
+static void run_timers(struct real_loop *l)
+{
+    struct heap_item *item;
+
+    while ((item = heap_take_due(&l->timers, l->loop.mono))) {
+        struct loop_timer *t = CONTAINER_OF(item, struct loop_timer, item);
+
+        t->fn(t);
+    }
+}
+
+/* Each waiter tries again once; who is still hungry queues up again behind the others. */
+static void feed_waiters(struct real_loop *l)
+{
+    struct loop_waiter *w = l->hungry;
+
+    if (!l->fed)
+        return;
+    l->fed = false;
+    l->hungry = NULL;
+    l->hungry_last = &l->hungry;
+    while (w) {
+        struct loop_waiter *next = w->next;
+
+        w->waiting = false;
+        delivery_loop_post(&l->loop, w->ev);
+        w = next;
+    }
+}
+
+static void *loop_main(void *arg)
+{
+    struct real_loop *l = arg;
+
+    pthread_setname_np(pthread_self(), "delivery");
+    while (!is_stopped(l)) {
+        struct heap_item *next;
+
+        read_clocks(l);
+        run_events(l);
+        run_timers(l);
+        feed_waiters(l);
+        next = heap_first(&l->timers);
+        transport_run(l->transport, next ? next->at : NSEC_NEVER);
+    }
+    return NULL;
+}
+
+int delivery_loop_start(struct delivery_loop *loop, struct err *e)
+{
+    struct real_loop *l = real(loop);
+
+    read_clocks(l);
+    if (thread_start(&l->thread, loop_main, l, "the delivery thread", e) < 0)
+        return -1;
+    l->started = true;
+    return 0;
+}
+
+void delivery_loop_stop(struct delivery_loop *loop)
+{
+    struct real_loop *l = real(loop);
+
+    if (!l->started)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_mutex_unlock(&l->lock);
+    transport_wake(l->transport);
+    pthread_join(l->thread, NULL);
+    l->started = false;
+}

@@ -1,0 +1,533 @@
+/* parts.c -- the bodies of a delivery: which records go into them, what comes of an attempt. What to do then is answered by
+ * delivery_judge(), and carried out here. */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/delivery/impl.h"
+#include "sinks/answer/verdict.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PROCESSING_FAILED "processing-failed" /* the error type of records that failed in a transform */
+
+static const struct shipment_ops OPS[PART_COUNT];
+
+/* --- making bodies -------------------------------------------------------------------------------------------------- */
+
+/* Workers. */
+static int encode_records(struct shipment *s, struct worker *w)
+{
+    const struct delivery *d = s->owner;
+
+    return d->host->ops->encode(&s->in, w, &s->out);
+}
+
+static int encode_errors(struct shipment *s, struct worker *w)
+{
+    const struct delivery *d = s->owner;
+    const struct stage_failure failure = {
+        .error_type = target_error_prefix(d->host->destination), .attempts = d->attempts, .ended = d->attempts_ended};
+
+    return d->host->ops->errors(&s->in, &failure, w, &s->out);
+}
+
+/* The lines were written when the records failed. */
+static int encode_failed(struct shipment *s, struct worker *w)
+{
+    const struct delivery *d = s->owner;
+    int rc = d->host->ops->lines(&s->in, d->transform.failed, w, &s->out);
+
+    s->out.taken = d->transform.failed_lines;
+    s->out.id.error_type = PROCESSING_FAILED;
+    return rc;
+}
+
+static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_id *id)
+{
+    return id->window == 0 && id->first == d->seal.first && id->last == d->seal.last;
+}
+
+static void name_body(struct shipment *s, enum delivery_part part)
+{
+    struct delivery *d = s->owner;
+    const char *extension = part == PART_SOURCE || part == PART_RECORDS ? d->codec->extension : "";
+
+    if (part == PART_RECORDS && is_all_of_the_seal(d, &s->out.id)) {
+        s->name = d->name;
+        return;
+    }
+    delivery_name(d, s->target, &s->out.id, extension, &d->part_names[part]);
+    s->name = buf_slice(&d->part_names[part]);
+}
+
+/* A sink that shapes its own bodies answers for each record. */
+static void refuse_in_answer(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
+{
+    struct delivery *d = CONTAINER_OF(f, struct delivery, sink_fates);
+
+    if (d->answer.count == 0)
+        fates_init(&d->answer, f->count);
+    if (f->outcome[index] == SINK_REJECTED && d->answer.of && d->answer.of[index] == FATE_REFUSED)
+        return;
+    f->outcome[index] = SINK_REJECTED;
+    fates_refuse(&d->answer, index, code, message);
+}
+
+static void let_the_sink_shape(struct delivery *d, struct shipment *s)
+{
+    const struct target *t = s->target;
+
+    s->in.shaper = t->ops;
+    s->in.sink = t->state;
+    s->content_type = t->ops->content_type;
+    mem_free(d->outcomes);
+    d->outcomes = mem_array(d->fates.count, 1);
+    d->sink_fates = (struct sink_fates){.outcome = d->outcomes, .refuse = refuse_in_answer};
+    s->sink_fates = &d->sink_fates;
+}
+
+static void release(struct shipment **s)
+{
+    if (!*s)
+        return;
+    shipment_release(*s);
+    MEM_CLEAR(*s);
+}
+
+static struct shipment *new_part(struct delivery *d, enum delivery_part part)
+{
+    struct delivery_host *h = d->host;
+    struct shipment *s = mem_alloc(sizeof(*s));
+
+    release(&d->parts[part]);
+    d->parts[part] = s;
+    shipment_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
+    s->in.records = (struct stage_records){.spool = h->spool,
+                                           .seal = part == PART_SOURCE ? &d->seal : &d->piece,
+                                           .fates = &d->fates,
+                                           .window = UINT64_MAX};
+    s->in.format = d->format;
+    s->in.codec = d->codec;
+    s->in.level = d->level;
+    s->expected = s->in.records.seal->bytes;
+    d->regrow[part] = false;
+    if (d->sealing != SEAL_SAFE)
+        shipment_hold(s);
+    return s;
+}
+
+static void take_made_records(struct delivery *d, struct shipment *s)
+{
+    s->in.records.list = d->transform.list;
+    s->in.records.sources = d->transform.list ? &d->sources : NULL;
+    if (d->transform.list)
+        s->expected = record_list_bytes(d->transform.list);
+}
+
+void delivery_ship(struct delivery *d, enum delivery_part part)
+{
+    struct shipment *s = new_part(d, part);
+
+    s->content_type = "application/x-ndjson"; /* of error lines */
+    switch (part) {
+    case PART_SOURCE:
+        fates_init(&d->source_fates, d->seal.last - d->seal.first + 1);
+        s->in.records.fates = &d->source_fates;
+        s->encoding = d->codec->encoding;
+        s->content_type = d->format->content_type;
+        break;
+    case PART_RECORDS:
+        s->encoding = d->codec->encoding;
+        s->content_type = d->format->content_type;
+        s->metrics = d->host->metrics;
+        take_made_records(d, s);
+        if (s->target->ops->record)
+            let_the_sink_shape(d, s);
+        break;
+    case PART_ERRORS:
+        take_made_records(d, s);
+        if (d->host->destination->ops->record) { /* for what it says of a record */
+            s->in.shaper = d->host->destination->ops;
+            s->in.sink = d->host->destination->state;
+        }
+        d->attempts_ended = d->host->loop->wall;
+        break;
+    case PART_FAILED:
+        s->expected = 0; /* the lines are there */
+        break;
+    case PART_COUNT:
+        break;
+    }
+    shipment_queue(s);
+}
+
+bool delivery_is_under_way(const struct delivery *d, enum delivery_part part)
+{
+    return d->parts[part] && d->parts[part]->step != SHIPMENT_IDLE;
+}
+
+void delivery_parts_safe(struct delivery *d)
+{
+    for (size_t i = 0; i < PART_COUNT; i++)
+        if (d->parts[i])
+            shipment_unhold(d->parts[i]);
+}
+
+void delivery_parts_release(struct delivery *d)
+{
+    for (size_t i = 0; i < PART_COUNT; i++)
+        release(&d->parts[i]);
+}
+
+struct delivery_wait delivery_wait(const struct delivery *d)
+{
+    struct delivery_wait w = {.waits = d->work == WORK_PAUSED, .own_fault = true, .since = d->paused_since};
+
+    if (w.waits)
+        w.own_fault = false;
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        const struct shipment *s = d->parts[i];
+
+        if (!s || s->step == SHIPMENT_IDLE)
+            continue;
+        if (s->step != SHIPMENT_WAITING)
+            return (struct delivery_wait){.waits = false};
+        w.waits = true;
+        w.own_fault = w.own_fault && target_is_its_own_fault(s->target, &s->slot);
+        if (!w.since || (s->slot.stuck_since && s->slot.stuck_since < w.since))
+            w.since = s->slot.stuck_since;
+    }
+    if (d->work == WORK_TURN || d->work == WORK_TRANSFORMING)
+        w.waits = false;
+    return w;
+}
+
+struct delivery_trouble delivery_trouble(const struct delivery *d)
+{
+    struct delivery_trouble t = {.since = 0};
+
+    if (d->paused_since || d->refused_since)
+        t = (struct delivery_trouble){d->paused_since ? d->paused_since : d->refused_since, true, d->paused_code,
+                                      d->paused_message, d->paused_hint};
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        const struct shipment *s = d->parts[i];
+
+        if (!s || !s->slot.stuck_since || (t.since && s->slot.stuck_since >= t.since))
+            continue;
+        if (s->step == SHIPMENT_SENDING) /* the verdict belongs to whoever sends or judges */
+            t = (struct delivery_trouble){.since = s->slot.stuck_since};
+        else
+            t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
+                                          s->verdict.message, s->verdict.hint};
+    }
+    return t;
+}
+
+/* --- judging an attempt ---------------------------------------------------------------------------------------------- */
+
+/* The records that a part sends: pending ones, or refused ones. NULL: it has lines, and is one thing. */
+static struct fates *fates_of(struct delivery *d, enum delivery_part part)
+{
+    return part == PART_SOURCE ? &d->source_fates : part == PART_FAILED ? NULL : delivery_fates(d);
+}
+
+static enum fate fate_of(enum delivery_part part)
+{
+    return part == PART_ERRORS ? FATE_REFUSED : FATE_PENDING;
+}
+
+static void count_answer(const struct delivery *d, uint64_t taken, struct delivery_view *v)
+{
+    for (uint64_t i = 0; i < taken; i++) {
+        v->arrived += d->outcomes[i] == SINK_DELIVERED;
+        v->refused_now += d->outcomes[i] == SINK_REJECTED;
+    }
+}
+
+/* Records that are put off one by one, while others of the same body get through, have a clock of their own. */
+static nsec failing_for(struct delivery *d, const struct shipment *s, enum sink_outcome outcome)
+{
+    nsec failing = target_failing_for(&s->slot), partial, now = s->loop->mono;
+
+    if (s->verdict.misconfigured && failing < 0)
+        d->partial_since = 0;
+    else if (outcome == SINK_PARTIAL && !d->partial_since)
+        d->partial_since = now;
+    partial = d->partial_since ? now - d->partial_since : -1;
+    return failing > partial ? failing : partial;
+}
+
+static struct delivery_view view_of(struct delivery *d, const struct shipment *s, enum delivery_part part,
+                                    enum sink_outcome outcome)
+{
+    const struct fates *f = fates_of(d, part);
+    struct delivery_view v = {
+        .outcome = outcome,
+        .to_backup = part != PART_RECORDS,
+        .has_backup = d->host->backup != NULL,
+        .no_room = s->no_room,
+        .in_memory = s->in.in_memory,
+        .window = s->in.records.window,
+        .regrow = d->regrow[part],
+        .taken = f ? s->out.taken : 1,
+        .open = f ? (part == PART_ERRORS ? f->refused : f->pending) : 1,
+        .refused = part == PART_RECORDS ? f->refused : 0,
+        .retry_duration = d->host->conf->retry_duration,
+        .failing_for = part == PART_RECORDS ? failing_for(d, s, outcome) : -1,
+    };
+
+    if (f && outcome == SINK_SPLIT && !s->slot.sent)
+        v.taken = v.window < v.open ? v.window : v.open;
+    if (outcome == SINK_PARTIAL)
+        count_answer(d, s->out.taken, &v);
+    return v;
+}
+
+/* Calls `each` for the positions of the body's first `count` records, in order. */
+static void for_each_taken(struct delivery *d, enum delivery_part part, uint64_t count, const struct sink_verdict *why,
+                           void (*each)(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+                                        const struct sink_verdict *why))
+{
+    struct fates *f = fates_of(d, part);
+    uint64_t at = fates_next(f, fate_of(part), 0);
+
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t next = fates_next(f, fate_of(part), at + 1);
+
+        each(d, f, at, i, why);
+        at = next;
+    }
+}
+
+static void mark_delivered(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+                           const struct sink_verdict *why)
+{
+    (void)d, (void)index, (void)why;
+    fates_set(f, position, FATE_DELIVERED);
+}
+
+static void mark_backed_up(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+                           const struct sink_verdict *why)
+{
+    (void)d, (void)index, (void)why;
+    fates_set(f, position, FATE_BACKED_UP);
+}
+
+static void mark_refused(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+                         const struct sink_verdict *why)
+{
+    (void)d, (void)index;
+    fates_refuse(f, position, why->code, slice_str(why->detail));
+}
+
+static void mark_as_answered(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+                             const struct sink_verdict *why)
+{
+    (void)why;
+    if (d->outcomes[index] == SINK_DELIVERED) {
+        fates_set(f, position, FATE_DELIVERED);
+    } else if (d->outcomes[index] == SINK_REJECTED) {
+        const struct sink_refusal *reason = fates_reason(&d->answer, index);
+
+        fates_refuse(f, position, reason->code, slice_str(reason->message));
+    }
+}
+
+static void note_arrived(struct delivery *d, enum delivery_part part, uint64_t taken)
+{
+    struct fates *f = fates_of(d, part);
+
+    if (part == PART_FAILED)
+        d->failed_arrived = true;
+    else if (part == PART_ERRORS)
+        for_each_taken(d, part, taken, NULL, mark_backed_up);
+    else if (taken == f->pending)
+        fates_settle_all(f, FATE_DELIVERED);
+    else
+        for_each_taken(d, part, taken, NULL, mark_delivered);
+}
+
+static uint64_t arrived_bytes(const struct delivery *d, const struct shipment *s, const struct delivery_view *v)
+{
+    uint64_t bytes = 0;
+
+    if (v->outcome != SINK_PARTIAL)
+        return s->out.bytes;
+    for (uint64_t i = 0; i < s->out.taken; i++)
+        bytes += d->outcomes[i] == SINK_DELIVERED ? s->out.sizes[i] : 0;
+    return bytes;
+}
+
+static void count(struct delivery *d, const struct shipment *s, enum delivery_part part, const struct delivery_view *v)
+{
+    struct metrics *m = d->host->metrics;
+
+    if (v->outcome != SINK_DELIVERED && v->arrived == 0)
+        return;
+    if (part == PART_RECORDS) {
+        metrics_add(m, METRIC_DELIVERED_OBJECTS, 1);
+        d->wire_bytes += body_size(s->out.body);
+        d->arrived_bytes += arrived_bytes(d, s, v);
+    } else if (part != PART_SOURCE) {
+        metrics_add(m, METRIC_BACKED_UP_OBJECTS, 1);
+    }
+}
+
+/* Without a backup a refused record has no other safe place than the spool: it is pending again, and delivery pauses. */
+static void pause(struct delivery *d, struct shipment *s)
+{
+    struct fates *f = delivery_fates(d);
+    struct sink_verdict *v = &s->verdict;
+    char reason[SINK_SAID_MAX];
+
+    verdict_clean(f->reasons[0].message, &(struct verdict_sent){&s->request, s->out.body, s->encoding}, reason,
+                  sizeof(reason));
+    *v = (struct sink_verdict){.misconfigured = true};
+    snprintf(v->code, sizeof(v->code), "%s", f->reasons[0].code);
+    snprintf(v->message, sizeof(v->message),
+             "%" PRIu64 " record%s %s refused (%s), and the stream has no backup for %s", f->refused,
+             noun_s(f->refused), is_are(f->refused), reason, f->refused == 1 ? "it" : "them");
+    snprintf(v->hint, sizeof(v->hint), "give the stream a `backup`, or make the destination take them");
+    if (!d->refused_since)
+        d->refused_since = d->host->loop->mono;
+    snprintf(d->paused_code, sizeof(d->paused_code), "%s", v->code);
+    snprintf(d->paused_message, sizeof(d->paused_message), "%s", v->message);
+    snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", v->hint);
+    fates_reconsider_refused(f);
+}
+
+static void refuse_the_rest(struct delivery *d, const struct sink_verdict *why)
+{
+    for_each_taken(d, PART_RECORDS, delivery_fates(d)->pending, why, mark_refused);
+}
+
+static void apply(struct delivery *d, struct shipment *s, enum delivery_part part, const struct delivery_view *v,
+                  const struct delivery_step *step)
+{
+    if (step->body == BODY_ARRIVED)
+        note_arrived(d, part, v->taken);
+    else if (step->body == BODY_AS_ANSWERED)
+        for_each_taken(d, part, v->taken, NULL, mark_as_answered);
+    else if (step->body == BODY_REFUSED)
+        for_each_taken(d, part, v->taken, &s->verdict, mark_refused);
+    if (part == PART_RECORDS) /* the answer to another body may just be written */
+        fates_release(&d->answer);
+    if (step->give_up)
+        refuse_the_rest(d, &s->verdict);
+    if (step->put_off)
+        s->failures = ++d->partial_answers;
+    s->in.records.window = step->window;
+    s->in.in_memory = step->in_memory;
+    d->regrow[part] = step->regrow;
+}
+
+static void retry(struct delivery *d, struct shipment *s, enum delivery_part part, const struct delivery_step *step,
+                  enum sink_outcome outcome)
+{
+    if (!target_is_its_own_fault(s->target, &s->slot)) /* else it is told as a batch that is stuck */
+        target_note_failure(s->target, &s->verdict, s->loop->wall);
+    delivery_say(s, step->say, outcome, shipment_retry(s, step->wait_max));
+    delivery_transform_waits(d, part);
+}
+
+static void judged(struct shipment *s, enum delivery_part part, enum sink_outcome outcome)
+{
+    struct delivery *d = s->owner;
+    struct delivery_view v = view_of(d, s, part, outcome);
+    struct delivery_step step = delivery_judge(&v);
+
+    if (part == PART_RECORDS)
+        d->attempts = s->attempts;
+    if (s->slot.sent) {
+        count(d, s, part, &v);
+        if (outcome == SINK_DELIVERED || (outcome == SINK_PARTIAL && v.arrived + v.refused_now == v.taken))
+            delivery_note_success(s);
+    }
+    apply(d, s, part, &v, &step);
+    if (part == PART_RECORDS && step.next != NEXT_PAUSE && step.next != NEXT_RETRY)
+        d->refused_since = 0;
+    switch (step.next) {
+    case NEXT_NOTHING:
+        delivery_say(s, step.say, outcome, 0);
+        break;
+    case NEXT_BODY:
+        delivery_say(s, step.say, outcome, 0);
+        shipment_queue(s);
+        break;
+    case NEXT_ERRORS:
+        delivery_say(s, step.say, outcome, 0);
+        delivery_ship(d, PART_ERRORS);
+        break;
+    case NEXT_PAUSE:
+        pause(d, s);
+        retry(d, s, part, &step, outcome);
+        break;
+    case NEXT_RETRY:
+        retry(d, s, part, &step, outcome);
+        break;
+    }
+}
+
+/* --- the parts -------------------------------------------------------------------------------------------------------- */
+
+static void source_encoded(struct shipment *s)
+{
+    name_body(s, PART_SOURCE);
+}
+
+static void records_encoded(struct shipment *s)
+{
+    name_body(s, PART_RECORDS);
+}
+
+static void errors_encoded(struct shipment *s)
+{
+    name_body(s, PART_ERRORS);
+}
+
+static void failed_encoded(struct shipment *s)
+{
+    name_body(s, PART_FAILED);
+}
+
+static void source_judged(struct shipment *s, enum sink_outcome outcome)
+{
+    judged(s, PART_SOURCE, outcome);
+}
+
+static void records_judged(struct shipment *s, enum sink_outcome outcome)
+{
+    judged(s, PART_RECORDS, outcome);
+}
+
+static void errors_judged(struct shipment *s, enum sink_outcome outcome)
+{
+    judged(s, PART_ERRORS, outcome);
+}
+
+static void failed_judged(struct shipment *s, enum sink_outcome outcome)
+{
+    judged(s, PART_FAILED, outcome);
+}
+
+static const struct shipment_ops OPS[PART_COUNT] = {
+    [PART_SOURCE] = {.encode = encode_records,
+                     .encoded = source_encoded,
+                     .judged = source_judged,
+                     .ended = delivery_ended},
+    [PART_RECORDS] = {.encode = encode_records,
+                      .encoded = records_encoded,
+                      .judged = records_judged,
+                      .ended = delivery_ended},
+    [PART_ERRORS] = {.encode = encode_errors,
+                     .encoded = errors_encoded,
+                     .judged = errors_judged,
+                     .ended = delivery_ended},
+    [PART_FAILED] = {.encode = encode_failed,
+                     .encoded = failed_encoded,
+                     .judged = failed_judged,
+                     .ended = delivery_ended},
+};

@@ -1,0 +1,103 @@
+/* report.c -- what the log says of a delivery: each kind of failure at once, and then rarely. */
+#include "pipeline/base/log.h"
+#include "pipeline/delivery/impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A place that fails now and then is told of as seldom as one that fails always; but a new kind of failure at once. */
+static bool failure_is_due(struct target *t, const char *code, nsec now)
+{
+    if (!t->failure_told && strcmp(t->told_code, code) != 0)
+        t->failure_log = (struct log_limit){.next = 0};
+    if (!log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
+        return false;
+    t->failure_told = true;
+    snprintf(t->told_code, sizeof(t->told_code), "%s", code);
+    return true;
+}
+
+static void say_retry(const struct shipment *s, nsec wait)
+{
+    const struct sink_verdict *v = &s->verdict;
+    const struct delivery *d = s->owner;
+    struct target *t = s->target;
+    uint64_t quiet = t->failure_log.suppressed;
+    const char *others = target_is_its_own_fault(t, &s->slot) ? "others get through meanwhile" : "";
+
+    if (!failure_is_due(t, v->code, s->loop->mono))
+        return;
+    t->failure_log.suppressed = 0;
+    LOG_AT(v->misconfigured ? LOG_ERROR : LOG_WARN, "delivery failed, will be retried", KS("stream", t->stream),
+           KS("sink", t->ops->name), KS(t->role, t->description), KB("object", s->name), KU("attempt", s->attempts),
+           KS("code", v->code), KS("cause", v->message), KS("hint", v->hint), KI("retry_ms", wait / NSEC_PER_MSEC),
+           KU("records", d->piece.last - d->piece.first + 1), KU("first", d->piece.first), KS("note", others),
+           KU("similar_before", quiet));
+}
+
+static void say_given_up(const struct shipment *s)
+{
+    const struct delivery *d = s->owner;
+
+    log_warn("records cannot be delivered, they go to the backup", KS("stream", s->target->stream),
+             KS("destination", s->target->description), KS("backup", d->host->backup->description),
+             KU("first", d->piece.first), KU("last", d->piece.last), KU("attempts", s->attempts),
+             KS("code", s->verdict.code), KS("cause", s->verdict.message));
+}
+
+/* The reasons of single records may quote them, so those are in the backup only. */
+static void say_refused(const struct shipment *s, enum sink_outcome outcome)
+{
+    struct delivery *d = s->owner;
+    const struct fates *f = delivery_fates(d);
+    struct target *t = s->target;
+    bool before_they_were_sent = outcome == SINK_DELIVERED;
+    uint64_t quiet = t->refusal_log.suppressed;
+
+    if (before_they_were_sent && d->refusal_told)
+        return;
+    d->refusal_told = true;
+    if (f->refused == 0 || !log_due(&t->refusal_log, s->loop->mono, DELIVERY_LOG_PERIOD))
+        return;
+    t->refusal_log.suppressed = 0;
+    log_warn("records are refused, they go to the backup with their reasons", KS("stream", t->stream),
+             KS("destination", t->description), KS("backup", d->host->backup->description), KU("refused", f->refused),
+             KU("records", f->count), KS("code", f->reasons[0].code),
+             KS("cause", before_they_were_sent ? "" : s->verdict.message),
+             KS("hint", before_they_were_sent || outcome == SINK_PARTIAL ? "" : s->verdict.hint),
+             KU("similar_before", quiet));
+}
+
+void delivery_say(struct shipment *s, enum delivery_word word, enum sink_outcome outcome, nsec wait)
+{
+    switch (word) {
+    case SAY_RETRY:
+    case SAY_PAUSED:
+        say_retry(s, wait);
+        break;
+    case SAY_GIVEN_UP:
+        say_given_up(s);
+        break;
+    case SAY_REFUSED:
+        say_refused(s, outcome);
+        break;
+    case SAY_NOTHING:
+        break;
+    }
+}
+
+void delivery_note_success(struct shipment *s)
+{
+    const struct delivery *d = s->owner;
+    struct target *t = s->target;
+    nsec now = s->loop->wall, since = target_note_success(t, now);
+
+    if (since && t->failure_told) {
+        t->failure_told = false;
+        log_info("delivery works again", KS("stream", t->stream), KS(t->role, t->description),
+                 KI("failed_for_s", (now - since) / NSEC_PER_SEC));
+    }
+    log_debug("delivered", KS("stream", t->stream), KS(t->role, t->description), KB("object", s->name),
+              KU("records", s->out.taken), KU("first", d->seal.first), KU("last", d->seal.last),
+              KU("wire_bytes", body_size(s->out.body)), KU("attempt", s->attempts));
+}

@@ -1,0 +1,592 @@
+#include "pipeline/delivery/stream.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/delivery/places.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
+#define STUCK_FOR         (10 * NSEC_PER_SEC)
+#define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
+
+static const struct delivery_host_ops HOST;
+static void pump(struct stream *st);
+
+static void on_committed_event(struct loop_event *ev)
+{
+    pump(CONTAINER_OF(ev, struct stream, committed));
+}
+
+static void on_due(struct loop_timer *t)
+{
+    pump(CONTAINER_OF(t, struct stream, due));
+}
+
+/* Committer thread. */
+static void on_committed(void *ctx)
+{
+    struct stream *st = ctx;
+
+    delivery_loop_post(st->loop, &st->committed);
+}
+
+/* --- open and close ------------------------------------------------------------------------------------------------
+ */
+
+static void log_recovery(const struct stream *st, const struct spool_recovery *r)
+{
+    if (r->damaged)
+        log_error(
+            r->corrupt_records ? "the spool is damaged, some records are lost" : "the spool is damaged",
+            KS("stream", st->conf->name), KU("records", r->corrupt_records), KE("cause", &r->damage),
+            KS("hint",
+               "the damaged parts are kept in the spool's folder `damaged`; look for disk errors in the kernel's log"));
+    if (r->records || r->torn_bytes || r->pending_seals)
+        log_info("the spool holds records of an earlier run", KS("stream", st->conf->name), KU("records", r->records),
+                 KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
+}
+
+/* Committer thread. */
+static void on_disk_refused(void *ctx, const struct err *why)
+{
+    struct stream *st = ctx;
+
+    intake_disk_refused(&st->intake, why);
+}
+
+static int open_spool(struct stream *st, const struct stream_env *env, struct err *e)
+{
+    char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
+    struct spool_conf conf = {
+        .stream = st->conf->name,
+        .dir = dir,
+        .memory = st->conf->memory,
+        .limit = st->conf->spool_limit,
+        .committed = on_committed,
+        .refused = on_disk_refused,
+        .ctx = st,
+    };
+    struct spool_recovery found = {.records = 0};
+    int rc = spool_open(&st->spool, &conf, env->committer, &found, e);
+
+    mem_free(dir);
+    st->intake.spool = st->spool;
+    if (rc == 0)
+        log_recovery(st, &found);
+    return rc;
+}
+
+static int open_targets(struct stream *st, const struct stream_env *env, struct err *e)
+{
+    const struct stream_settings *conf = st->conf;
+    struct sink_env sink_env = {
+        .stream = conf->name,
+        .identity = spool_identity(st->spool),
+        .version = st->version,
+        .base_dir = env->base_dir,
+        .tmp_dir = st->loop->tmp_dir,
+    };
+
+    if (target_open(&st->destination, conf->sink, conf->sink_conf, &sink_env, e) < 0)
+        return -1;
+    if (conf->codec->encoding && conf->sink->takes_encoding &&
+        !conf->sink->takes_encoding(st->destination.state, conf->codec->encoding))
+        return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", conf->name,
+                       st->destination.description, conf->codec->name);
+    if (transform_line_open(&st->line, conf, env->base_dir, e) < 0)
+        return err_wrap(e, "stream `%s`: transform", conf->name);
+    sink_env.backup = true;
+    return conf->backup ? target_open(&st->backup, conf->backup, conf->backup_conf, &sink_env, e) : 0;
+}
+
+int stream_open(struct stream **out, const struct stream_settings *conf, const struct stream_env *env, struct err *e)
+{
+    struct stream *st = mem_alloc(sizeof(*st));
+    unsigned char hash[32];
+
+    *out = st;
+    st->conf = conf;
+    st->loop = env->loop;
+    st->became_idle = env->became_idle;
+    st->ctx = env->ctx;
+    st->created = clock_wall();
+    target_init(&st->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    target_init(&st->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    st->committed.fn = on_committed_event;
+    st->memory.ev = &st->committed;
+    st->untransformed_last = &st->untransformed;
+    loop_timer_init(&st->due, on_due);
+    pthread_mutex_init(&st->tally_lock, NULL);
+    rejects_init(&st->rejects);
+    intake_init(&st->intake, conf->name, env->data_dir, env->loop);
+    if (open_spool(st, env, e) < 0)
+        return -1;
+    pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
+    settings_delivery_hash(conf, hash);
+    st->version = spool_config_version(st->spool, hash);
+    return open_targets(st, env, e);
+}
+
+static void make_host(struct stream *st)
+{
+    st->host = (struct delivery_host){
+        .ops = &HOST,
+        .conf = st->conf,
+        .loop = st->loop,
+        .spool = st->spool,
+        .destination = &st->destination,
+        .backup = st->backup.ops ? &st->backup : NULL,
+        .line = st->line,
+        .single = st->line && transform_line_is_single(st->line),
+        .metrics = &st->metrics,
+    };
+    while (st->host.epoch == 0)
+        random_bytes(&st->host.epoch, sizeof(st->host.epoch));
+}
+
+void stream_close(struct stream **stp)
+{
+    struct stream *st = *stp;
+
+    if (!st)
+        return;
+    while (st->open) {
+        struct delivery *d = st->open;
+
+        st->open = d->next_open;
+        delivery_free(&d);
+    }
+    delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
+    transform_line_close(&st->line);
+    target_release(&st->destination);
+    target_release(&st->backup);
+    spool_close(&st->spool);
+    intake_release(&st->intake);
+    rejects_release(&st->rejects);
+    tally_release(&st->counters);
+    tally_release(&st->drop_reasons);
+    pthread_mutex_destroy(&st->tally_lock);
+    mem_free(st);
+    *stp = NULL;
+}
+
+static void add_open(struct stream *st, struct delivery *d)
+{
+    d->next_open = st->open;
+    st->open = d;
+    st->open_count++;
+}
+
+void stream_start(struct stream *st)
+{
+    struct batch_limits limits = {
+        .size = st->conf->buffer_size, .records = UINT64_MAX, .interval = st->conf->buffer_interval};
+    struct seal pending;
+
+    make_host(st);
+    for (size_t i = 0; spool_pending_seal(st->spool, i, &pending); i++)
+        add_open(st, delivery_restore(&st->host, &pending));
+    batcher_init(&st->batcher, &limits, st->spool);
+    delivery_loop_post(st->loop, &st->committed);
+}
+
+void stream_flush(struct stream *st)
+{
+    atomic_fetch_add(&st->flush, 1);
+    delivery_loop_post(st->loop, &st->committed);
+}
+
+bool stream_is_idle(const struct stream *st)
+{
+    return atomic_load(&st->idle) == atomic_load(&st->flush);
+}
+
+/* --- cutting and starting ---------------------------------------------------------------------------------------- */
+
+static bool batch_is_due(const struct stream *st)
+{
+    return batcher_due(&st->batcher, st->loop->mono) || (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
+}
+
+/* The disk failed while the batcher looked ahead: said, and tried again soon. */
+static void spool_failed(struct stream *st, const struct err *e)
+{
+    nsec now = st->loop->mono;
+
+    if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
+        log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
+    delivery_loop_at(st->loop, &st->due, now + STREAM_SPOOL_RETRY);
+}
+
+static bool has_place(const struct stream *st)
+{
+    struct places p = {.max = (unsigned)st->conf->in_flight, .open = st->open_count};
+
+    if (p.open < p.max)
+        return true;
+    for (const struct delivery *d = st->open; d; d = d->next_open) {
+        struct delivery_wait w = delivery_wait(d);
+
+        if (w.waits && w.own_fault) {
+            p.own_fault++;
+        } else if (w.waits) {
+            p.waiting++;
+            if (w.since && st->loop->mono - w.since > p.longest)
+                p.longest = st->loop->mono - w.since;
+        }
+    }
+    return places_are_free(&p);
+}
+
+static void cut_due_batches(struct stream *st)
+{
+    struct delivery_loop *l = st->loop;
+    struct err e;
+
+    while (has_place(st)) {
+        struct seal next;
+        struct spool_cursor end;
+
+        if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
+            spool_failed(st, &e);
+            return;
+        }
+        if (!batch_is_due(st) || !batcher_take(&st->batcher, &next, &end)) {
+            delivery_loop_at(l, &st->due, st->batcher.deadline);
+            return;
+        }
+        add_open(st, delivery_new(&st->host, &next, &end));
+    }
+    delivery_loop_at(l, &st->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
+}
+
+static struct stream *stream_of(struct delivery_host *h)
+{
+    return CONTAINER_OF(h, struct stream, host);
+}
+
+static void wants_transform(struct delivery_host *h, struct delivery *d)
+{
+    struct stream *st = stream_of(h);
+
+    d->next_untransformed = NULL;
+    *st->untransformed_last = d;
+    st->untransformed_last = &d->next_untransformed;
+}
+
+static void transform_ended(struct delivery_host *h, struct delivery *d)
+{
+    struct stream *st = stream_of(h);
+
+    (void)d;
+    assert(st->transforming > 0);
+    st->transforming--;
+}
+
+/* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while there is
+ * plenty of memory for the others. */
+static bool may_hold_more(const struct stream *st)
+{
+    if (st->loop->ops->has_plenty(st->loop, 0))
+        return true;
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        if (d->budgeted > 0)
+            return false;
+    return true;
+}
+
+/* What waits gives its memory back by going to disk. There it may take as much as the spool itself. */
+static bool holds_too_much(const struct stream *st)
+{
+    uint64_t held = 0;
+
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        if (d->work == WORK_SHIPPING && d->transform.list) /* else it is a worker's */
+            held += record_list_bytes(d->transform.list);
+    return held >= st->conf->spool_limit;
+}
+
+/* A `single` transform sees one batch at a time, in the order of the seals. */
+static void start_transforms(struct stream *st)
+{
+    unsigned max = st->host.single ? 1 : (unsigned)st->conf->in_flight;
+
+    while (st->untransformed && st->transforming < max && !holds_too_much(st)) {
+        struct delivery *d = st->untransformed;
+
+        if (!may_hold_more(st) || !delivery_transform(d)) {
+            delivery_loop_await_memory(st->loop, &st->memory);
+            return;
+        }
+        st->untransformed = d->next_untransformed;
+        if (!st->untransformed)
+            st->untransformed_last = &st->untransformed;
+        st->transforming++;
+    }
+}
+
+static void start_attempts(struct stream *st, struct target *t)
+{
+    struct target_slot *s;
+
+    while ((s = target_next(t))) {
+        if (!shipment_start(s)) {
+            target_not_now(t, s);
+            delivery_loop_await_memory(st->loop, &st->memory);
+            return;
+        }
+    }
+}
+
+/* `flush` was read before the spool was looked at: what was committed before that flush has been seen. */
+static void publish(struct stream *st, unsigned flush)
+{
+    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER;
+
+    if (idle && atomic_exchange(&st->idle, flush) != flush)
+        st->became_idle(st->ctx);
+}
+
+/* For who asks from outside: deliveries are this thread's. */
+static void publish_transforming(struct stream *st)
+{
+    nsec oldest = 0;
+
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        if (d->transforming_since && (!oldest || d->transforming_since < oldest))
+            oldest = d->transforming_since;
+    pthread_mutex_lock(&st->tally_lock);
+    st->transforming_since = oldest;
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+static void publish_stuck(struct stream *st)
+{
+    struct delivery_trouble worst = {.since = 0};
+    unsigned batches = 0;
+
+    for (const struct delivery *d = st->open; d; d = d->next_open) {
+        struct delivery_trouble t = delivery_trouble(d);
+
+        batches += t.since != 0;
+        if (t.since && (!worst.since || t.since < worst.since))
+            worst = t;
+    }
+    if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
+        return;
+    pthread_mutex_lock(&st->tally_lock);
+    st->stuck = (struct stream_stuck){.since = worst.since, .batches = batches, .wants_mending = worst.wants_mending};
+    if (worst.since) {
+        snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
+        snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);
+        snprintf(st->stuck.hint, sizeof(st->stuck.hint), "%s", worst.hint);
+    }
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+static void pump(struct stream *st)
+{
+    unsigned flush = atomic_load(&st->flush);
+
+    cut_due_batches(st);
+    start_transforms(st);
+    start_attempts(st, &st->destination);
+    start_attempts(st, &st->backup);
+    publish_stuck(st);
+    if (st->line)
+        publish_transforming(st);
+    publish(st, flush);
+}
+
+static void count_transform(struct stream *st, const struct delivery_made *made)
+{
+    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, made->records);
+    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, made->bytes);
+    metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, made->failed);
+    pthread_mutex_lock(&st->tally_lock);
+    tally_merge(&st->counters, &made->counters);
+    tally_merge(&st->drop_reasons, &made->drop_reasons);
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+/* Those that the destination refuses are told of when it does (delivery/report.c); those that fail in a script, here. */
+static void log_failed(struct stream *st, const struct rejects_batch *b)
+{
+    uint64_t quiet = st->reject_log.suppressed;
+
+    if (!log_due(&st->reject_log, st->loop->mono, REJECT_LOG_PERIOD))
+        return;
+    st->reject_log.suppressed = 0;
+    log_warn("records fail in the transform, they are in the backup with their reasons", KS("stream", st->conf->name),
+             KS("backup", st->backup.description), KU("failed", b->rejected[REJECT_FAILED]), KU("records", b->records),
+             KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
+             KS("hint", "mend the script (`sluice transform --stream NAME` shows what it makes of a line), then "
+                        "`sluice redrive`"));
+}
+
+static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
+{
+    const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : fates_main_reason(&d->fates);
+    struct rejects_batch b = {.records = r->delivered + r->dropped + r->backed_up};
+
+    b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up ? d->made.failed : r->backed_up;
+    b.rejected[REJECT_REFUSED] = r->backed_up - b.rejected[REJECT_FAILED];
+    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", tally_most(&d->made.failures));
+    if (refusal)
+        rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
+    rejects_note(&st->rejects, &b, st->loop->mono);
+    if (b.rejected[REJECT_FAILED] > 0)
+        log_failed(st, &b);
+}
+
+/* Settled, and freed. */
+static void done(struct delivery_host *h, struct delivery *d)
+{
+    struct stream *st = stream_of(h);
+    struct seal_result r = delivery_result(d);
+    struct delivery **p = &st->open;
+
+    if (r.corrupt)
+        log_error("records were lost to damage in the spool", KS("stream", st->conf->name), KU("records", r.corrupt),
+                  KU("first", d->seal.first), KU("last", d->seal.last),
+                  KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
+    spool_settle(st->spool, d->seal.first, &r);
+    pace_moved(&st->pace, st->loop->mono);
+    note_rejects(st, d, &r);
+    count_transform(st, &d->made);
+    while (*p != d)
+        p = &(*p)->next_open;
+    *p = d->next_open;
+    st->open_count--;
+    delivery_free(&d);
+}
+
+static void seal(struct delivery_host *h, const struct seal *s, const struct spool_cursor *end, struct spool_wait *w)
+{
+    spool_seal(h->spool, s, end, w);
+}
+
+static void turn(struct delivery_host *h)
+{
+    pump(stream_of(h));
+}
+
+static const struct delivery_host_ops HOST = {
+    .seal = seal,
+    .wants_transform = wants_transform,
+    .transform_ended = transform_ended,
+    .done = done,
+    .turn = turn,
+    .encode = stage_run,
+    .errors = stage_errors,
+    .lines = stage_lines,
+    .transform = stage_transform_run,
+};
+
+/* --- seen from outside ------------------------------------------------------------------------------------------- */
+
+static enum stream_health health_of(const struct stream_status *s)
+{
+    if (s->intake.blocked)
+        return STREAM_BLOCKED;
+    if (s->failing_since)
+        return STREAM_RETRYING;
+    return rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
+}
+
+void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons)
+{
+    pthread_mutex_lock(&st->tally_lock);
+    tally_merge(counters, &st->counters);
+    tally_merge(drop_reasons, &st->drop_reasons);
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+/* The destination's state; the backup's when only that one fails. */
+static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    struct target_live d, b, *shown = &d;
+    struct sink_greeting heard;
+
+    target_live(&st->destination, wall_now, &d);
+    target_live(&st->backup, wall_now, &b);
+    if (!d.failing_since && b.failing_since)
+        shown = &b;
+    greeting_live(&st->destination.greeting, &heard);
+    snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
+    out->in_flight = d.in_flight + b.in_flight;
+    out->in_flight_limit = d.allowed;
+    out->waiting_retry = d.waiting_retry + b.waiting_retry;
+    out->under_way_since = d.under_way_since ? d.under_way_since : b.under_way_since;
+    out->last_delivery = d.last_delivery;
+    out->failing_since = shown->failing_since;
+    memcpy(out->error_code, shown->error_code, sizeof(out->error_code));
+    memcpy(out->error, shown->error, sizeof(out->error));
+    memcpy(out->hint, shown->hint, sizeof(out->hint));
+}
+
+/* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that only
+ * failed once will be tried again before anybody has read of it. */
+static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+
+    pthread_mutex_lock(&st->tally_lock);
+    lasted = st->stuck.since ? clock_mono() - st->stuck.since : 0;
+    if (st->stuck.since && (st->stuck.wants_mending || lasted >= STUCK_FOR) &&
+        (!out->failing_since || wall_now - out->failing_since < lasted)) {
+        out->failing_since = wall_now - lasted;
+        out->stuck = out->last_delivery > out->failing_since ? st->stuck.batches : 0;
+        snprintf(out->error_code, sizeof(out->error_code), "%s", st->stuck.code);
+        snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
+        snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);
+    }
+    pthread_mutex_unlock(&st->tally_lock);
+}
+
+/* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
+static void add_slow_transform(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+
+    pthread_mutex_lock(&st->tally_lock);
+    lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
+    pthread_mutex_unlock(&st->tally_lock);
+    if (lasted < TRANSFORM_LONG || out->failing_since)
+        return;
+    out->failing_since = wall_now - lasted;
+    snprintf(out->error_code, sizeof(out->error_code), "SlowTransform");
+    snprintf(out->error, sizeof(out->error), "the transform has been at work on one batch for %lld s",
+             (long long)(lasted / NSEC_PER_SEC));
+    snprintf(
+        out->hint, sizeof(out->hint),
+        "a script or a pattern takes long for some records: try it with `sluice transform --stream %s`; its `timeout` "
+        "and `batch_timeout` bound it",
+        st->conf->name);
+}
+
+void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    *out = (struct stream_status){
+        .name = st->conf->name,
+        .sink = st->conf->sink->name,
+        .destination = st->destination.description,
+        .backup = st->backup.description,
+        .memory = st->conf->memory,
+        .metrics = &st->metrics,
+    };
+    spool_books(st->spool, &out->books);
+    if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
+        out->freshness = wall_now - out->books.oldest_arrival;
+    add_live(st, wall_now, out);
+    add_stuck(st, wall_now, out);
+    add_slow_transform(st, wall_now, out);
+    intake_status(&st->intake, clock_mono(), &out->intake);
+    out->rejects = rejects_view(&st->rejects, clock_mono());
+    out->health = health_of(out);
+}

@@ -1,0 +1,105 @@
+/* stream.h -- one delivery stream on its way out: spool -> batcher -> seals -> deliveries -> settled.
+ *
+ * It cuts due batches into seals while it has places, keeps the deliveries that are open, gives them their turns at
+ * destination and backup, and settles them in the spool. What one delivery does is delivery.h's; what a stream's inputs do
+ * is theirs.
+ *
+ * Threads    open, close: the main thread, while the loop does not run. stream_status(), stream_flush(),
+ *            stream_is_idle(): any. The rest: the delivery thread.
+ * Ownership  owns its spool, targets and deliveries; settings and loop are borrowed.
+ * Invariant  open deliveries: places.h.
+ */
+#ifndef PIPELINE_DELIVERY_STREAM_H
+#define PIPELINE_DELIVERY_STREAM_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/delivery/batcher.h"
+#include "pipeline/delivery/delivery.h"
+#include "pipeline/delivery/intake.h"
+#include "pipeline/delivery/loop.h"
+#include "pipeline/delivery/stream_status.h"
+#include "pipeline/delivery/target.h"
+#include "pipeline/encode/named_counters.h"
+#include "pipeline/encode/rejects.h"
+#include "pipeline/encode/transform_instances.h"
+#include "pipeline/inputs/pace.h"
+#include "pipeline/settings/settings.h"
+#include "pipeline/spool/spool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* The batch that has not got on for longest, while others may. */
+struct stream_stuck {
+    nsec since;       /* mono; 0: none */
+    unsigned batches; /* that do not get on */
+    bool wants_mending;
+    char code[64], message[512], hint[256];
+};
+
+struct stream {
+    const struct stream_settings *conf;
+    struct delivery_loop *loop;
+    struct spool *spool;
+    struct delivery_host host;         /* what its deliveries see of it */
+    struct intake intake;              /* what the inputs tell */
+    struct pace pace;                  /* what they are told */
+    struct target destination, backup; /* backup.ops is NULL when there is none */
+    struct metrics metrics;
+    pthread_mutex_t tally_lock;
+    struct tally counters, drop_reasons; /* of the transforms; guarded by tally_lock */
+    struct stream_stuck stuck;           /* guarded by tally_lock */
+    nsec
+        transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by tally_lock */
+    struct rejects rejects; /* of the last minutes */
+    struct log_limit reject_log;
+    uint32_t version;
+    nsec created;
+
+    struct batcher batcher;
+    struct loop_timer due;       /* the open batch's deadline */
+    struct loop_event committed; /* records came in, or a flush was asked for */
+    struct loop_waiter memory;
+    struct transform_line *line;                          /* NULL: no transforms */
+    struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
+    unsigned transforming;
+    struct delivery *open; /* all that are not settled, in no order */
+    unsigned open_count;
+    struct log_limit spool_log;
+
+    /* Each flush has a number (0: none yet). From the first on open batches are due at once; `idle` is the last flush
+     * after which nothing was left to deliver. */
+    atomic_uint flush, idle;
+    void (*became_idle)(void *ctx);
+    void *ctx;
+};
+
+struct stream_env {
+    const char *data_dir, *base_dir;
+    struct committer *committer;
+    struct delivery_loop *loop;
+    /* Called on the delivery thread when a flushed stream has become idle. */
+    void (*became_idle)(void *ctx);
+    void *ctx;
+};
+
+/* When it fails, *st is what there is of the stream, to be closed as any other: the committer may know its spool already. */
+MUST_CHECK int stream_open(struct stream **st, const struct stream_settings *conf, const struct stream_env *env,
+                           struct err *e);
+void stream_close(struct stream **st); /* after the loop, the workers, the senders and the committer have stopped */
+
+/* Takes up what the last run left behind. Before the loop starts. */
+void stream_start(struct stream *st);
+/* From now on open batches are due at once: shutdown, --once. What was committed before is part of the flush. */
+void stream_flush(struct stream *st);
+/* Everything that was committed before the last flush is delivered. */
+bool stream_is_idle(const struct stream *st);
+
+void stream_status(struct stream *st, nsec wall_now, struct stream_status *out);
+/* Adds what the transforms counted to the caller's tallies. Any thread. */
+void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons);
+
+#endif

@@ -1,0 +1,295 @@
+#include "pipeline/delivery/target.h"
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/http/transport/backoff.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define USUAL_FADES 16 /* the part of it that each attempt takes away */
+
+void target_init(struct target *t, const char *stream, const char *role, unsigned min, unsigned max)
+{
+    *t = (struct target){.stream = stream, .role = role};
+    concurrency_init(&t->places, min, max);
+    t->live.allowed = t->places.allowed;
+    t->ready_last = &t->ready;
+    t->under_way_last = &t->under_way;
+    greeting_init(&t->greeting, t);
+    pthread_mutex_init(&t->lock, NULL);
+}
+
+int target_open(struct target *t, const struct sink_ops *ops, const void *conf, const struct sink_env *env,
+                struct err *e)
+{
+    struct buf text;
+
+    if (ops->open(&t->state, conf, env, e) < 0)
+        return err_wrap(e, "stream `%s`: %s", t->stream, t->role);
+    t->ops = ops;
+    buf_init(&text, TARGET_DESCRIPTION_MAX);
+    ops->describe(t->state, &text);
+    t->description = mem_strdup(buf_cstr(&text));
+    buf_release(&text);
+    return 0;
+}
+
+void target_release(struct target *t)
+{
+    greeting_release(&t->greeting);
+    if (t->state)
+        t->ops->close(&t->state);
+    mem_free(t->description);
+    pthread_mutex_destroy(&t->lock);
+}
+
+const char *target_error_prefix(const struct target *t)
+{
+    return t->ops->error_prefix_of ? t->ops->error_prefix_of(t->state) : t->ops->error_prefix;
+}
+
+void target_slot_init(struct target_slot *s, struct delivery_loop *loop, void (*due)(struct loop_timer *t))
+{
+    *s = (struct target_slot){.loop = loop};
+    loop_timer_init(&s->retry, due);
+}
+
+void target_wants_attempt(struct target *t, struct target_slot *s)
+{
+    s->next_ready = NULL;
+    *t->ready_last = s;
+    t->ready_last = &s->next_ready;
+}
+
+static void change_in_flight(struct target *t, int change)
+{
+    t->active += (unsigned)change;
+    pthread_mutex_lock(&t->lock);
+    t->live.in_flight = t->active;
+    t->live.allowed = t->places.allowed;
+    t->live.under_way_since = t->under_way ? t->under_way->begun : 0;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void begin(struct target *t, struct target_slot *s)
+{
+    s->begun = s->loop->wall;
+    s->next_under_way = NULL;
+    *t->under_way_last = s;
+    t->under_way_last = &s->next_under_way;
+    change_in_flight(t, 1);
+}
+
+static void end(struct target *t, const struct target_slot *s)
+{
+    struct target_slot **p = &t->under_way;
+
+    while (*p != s)
+        p = &(*p)->next_under_way;
+    *p = s->next_under_way;
+    if (!*p)
+        t->under_way_last = p;
+    change_in_flight(t, -1);
+}
+
+/* The longest of late; it fades, so that one bad hour is not the measure for ever. */
+static void note_usual(struct target *t, nsec took)
+{
+    pthread_mutex_lock(&t->lock);
+    t->live.usual -= t->live.usual / USUAL_FADES;
+    if (took > t->live.usual)
+        t->live.usual = took;
+    pthread_mutex_unlock(&t->lock);
+}
+
+struct target_slot *target_next(struct target *t)
+{
+    struct target_slot *s = t->ready;
+
+    if (!s || t->active >= t->places.allowed)
+        return NULL;
+    t->ready = s->next_ready;
+    if (!t->ready)
+        t->ready_last = &t->ready;
+    begin(t, s);
+    return s;
+}
+
+void target_not_now(struct target *t, struct target_slot *s)
+{
+    end(t, s);
+    s->next_ready = t->ready;
+    t->ready = s;
+    if (!s->next_ready)
+        t->ready_last = &s->next_ready;
+}
+
+void target_forget(struct target *t, struct target_slot *s)
+{
+    struct target_slot **p = &t->ready;
+
+    while (*p && *p != s)
+        p = &(*p)->next_ready;
+    if (!*p)
+        return;
+    *p = s->next_ready;
+    if (!*p)
+        t->ready_last = p;
+}
+
+bool target_is_its_own_fault(const struct target *t, const struct target_slot *s)
+{
+    return s->stuck_since && t->last_worked > s->stuck_since;
+}
+
+nsec target_failing_for(const struct target_slot *s)
+{
+    return s->ran_at ? s->ran : -1;
+}
+
+/* A reason that somebody has to mend stops the clock and sets it back while nothing gets through, or the first failure of another
+ * kind after a week of 401 would be the last. Once something did get through it is this body, and the clock runs; unless a new body
+ * has failed in such a way since, which may be the beginning of a bad time for all: then it stands where it is. */
+static void move_clock(const struct target *t, struct target_slot *s, nsec now)
+{
+    if (s->misconfigured && !target_is_its_own_fault(t, s)) {
+        s->ran = s->ran_at = 0;
+        return;
+    }
+    if (s->misconfigured && t->last_blocked > t->last_worked) {
+        s->ran_at = 0;
+        return;
+    }
+    if (s->ran_at)
+        s->ran += now - s->ran_at;
+    s->ran_at = now;
+}
+
+void target_note_end(struct target *t, struct target_slot *s, bool worked)
+{
+    nsec now = s->loop->mono;
+
+    if (worked) {
+        s->stuck_since = s->ran = s->ran_at = 0;
+        return;
+    }
+    if (!s->stuck_since && s->misconfigured)
+        t->last_blocked = now;
+    if (!s->stuck_since)
+        s->stuck_since = now;
+    move_clock(t, s, now);
+}
+
+/* Those that have failed ever since the target worked last, as far as it was the target that failed. Others are not helped by
+ * its working: a body that alone is not taken would be sent again with each that is. */
+static void release_waiting(struct target *t)
+{
+    for (struct target_slot *s = t->waiting; s; s = s->next_waiting)
+        if (s->failed_with_target && s->stuck_since >= t->last_worked)
+            delivery_loop_at(s->loop, &s->retry, s->loop->mono);
+}
+
+void target_attempt_ended(struct target *t, const struct target_slot *s, enum target_news news)
+{
+    nsec now = s->loop->mono;
+
+    assert(t->active > 0);
+    if (s->sent && news == TARGET_WORKS)
+        concurrency_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
+    else if (s->sent && !target_is_its_own_fault(t, s))
+        concurrency_failed(&t->places, s->sent, now);
+    note_usual(t, s->loop->wall - s->begun);
+    end(t, s);
+    if (!s->sent || news == TARGET_FAILS)
+        return;
+    release_waiting(t);
+    t->last_worked = now;
+}
+
+static void note_waiting(struct target *t, int change)
+{
+    pthread_mutex_lock(&t->lock);
+    t->live.waiting_retry += (unsigned)change;
+    pthread_mutex_unlock(&t->lock);
+}
+
+nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t random)
+{
+    nsec early;
+
+    s->next_waiting = t->waiting;
+    t->waiting = s;
+    note_waiting(t, 1);
+    if (!t->scout && s->failed_with_target && !s->misconfigured && !target_is_its_own_fault(t, s)) {
+        t->scout = s;
+        early = backoff_scout(++s->loop->scouts, random);
+        wait = early < wait ? early : wait;
+    }
+    delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
+    return wait;
+}
+
+void target_waited(struct target *t, struct target_slot *s)
+{
+    struct target_slot **p = &t->waiting;
+
+    delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
+    while (*p != s)
+        p = &(*p)->next_waiting;
+    *p = s->next_waiting;
+    note_waiting(t, -1);
+    if (t->scout != s)
+        return;
+    t->scout = NULL;
+    s->loop->scouts--;
+}
+
+void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)
+{
+    struct target_live *live = &t->live;
+
+    pthread_mutex_lock(&t->lock);
+    if (!live->failing_since)
+        live->failing_since = wall_now;
+    snprintf(live->error_code, sizeof(live->error_code), "%s", v->code);
+    snprintf(live->error, sizeof(live->error), "%s", v->message);
+    snprintf(live->hint, sizeof(live->hint), "%s", v->hint);
+    pthread_mutex_unlock(&t->lock);
+}
+
+nsec target_note_success(struct target *t, nsec wall_now)
+{
+    struct target_live *live = &t->live;
+    nsec since;
+
+    pthread_mutex_lock(&t->lock);
+    since = live->failing_since;
+    live->failing_since = 0;
+    live->last_delivery = wall_now;
+    live->error_code[0] = live->error[0] = live->hint[0] = '\0';
+    pthread_mutex_unlock(&t->lock);
+    return since;
+}
+
+static void tell_of_hanging(struct target_live *live, nsec wall_now)
+{
+    nsec age = wall_now - live->under_way_since, usual = live->usual * TARGET_USUAL_TIMES;
+
+    if (live->failing_since || !live->under_way_since || age < TARGET_ATTEMPT_LONG || age < usual)
+        return;
+    live->failing_since = live->under_way_since;
+    snprintf(live->error_code, sizeof(live->error_code), "NoEnd");
+    snprintf(live->error, sizeof(live->error), "an attempt has been under way for %lld s and does not end",
+             (long long)(age / NSEC_PER_SEC));
+    snprintf(live->hint, sizeof(live->hint), "look at the disk or the server behind it: it does not answer");
+}
+
+void target_live(struct target *t, nsec wall_now, struct target_live *out)
+{
+    pthread_mutex_lock(&t->lock);
+    *out = t->live;
+    pthread_mutex_unlock(&t->lock);
+    tell_of_hanging(out, wall_now);
+}

@@ -1,0 +1,395 @@
+/* transform.c -- the first part of a delivery of a stream with transforms: what they make of the batch.
+ *
+ * Usually all of it at once. A batch that cannot be made, because more comes out of it than can be held, is worked on in pieces of half
+ * as many records, each sent on its way before the next is made; down to the one record that makes too much alone. That one fails, as
+ * if the transform had failed on it. Without a backup it is set aside until all others are delivered, and then waits for somebody
+ * to mend the transform. Where the pieces end follows from the records alone, so they are the same after a restart.
+ */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/delivery/impl.h"
+#include "pipeline/http/transport/backoff.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static uint64_t count_of(const struct seal *s)
+{
+    return s->last - s->first + 1;
+}
+
+static void set_piece(struct delivery *d, uint64_t first, uint64_t last)
+{
+    d->piece = d->seal;
+    d->piece.first = first;
+    d->piece.last = last;
+    d->piece.bytes = d->seal.bytes / count_of(&d->seal) * count_of(&d->piece);
+    if (count_of(&d->piece) == count_of(&d->seal))
+        d->piece.bytes = d->seal.bytes;
+}
+
+static void give_memory_back(struct delivery *d)
+{
+    if (d->budgeted)
+        delivery_loop_give_memory(d->host->loop, d->budgeted);
+    d->budgeted = 0;
+}
+
+static void end_turn(struct delivery *d)
+{
+    if (!d->has_turn)
+        return;
+    d->has_turn = false;
+    d->host->ops->transform_ended(d->host, d);
+}
+
+static void want_turn(struct delivery *d)
+{
+    d->work = WORK_TURN;
+    d->host->ops->wants_transform(d->host, d);
+}
+
+bool delivery_transform(struct delivery *d)
+{
+    struct delivery_host *h = d->host;
+    uint64_t bytes = d->in_memory ? TRANSFORM_LONE_MEMORY + LONE_BODY_MEMORY_MAX : settings_body_memory(d->piece.bytes);
+
+    if (!delivery_loop_take_memory(h->loop, bytes))
+        return false;
+    d->has_turn = true;
+    d->work = WORK_TRANSFORMING;
+    d->transforming_since = h->loop->mono;
+    d->budgeted = bytes;
+    d->transform.spool = h->spool;
+    d->transform.seal = &d->piece;
+    d->transform.sources = &d->sources;
+    d->transform.line = h->line;
+    d->transform.stream = h->conf->name;
+    d->transform.tmp_dir = h->loop->tmp_dir;
+    d->transform.now = h->loop->wall;
+    d->transform.in_memory = d->in_memory;
+    d->transform.too_large = d->too_large[0] ? d->too_large : NULL;
+    h->loop->ops->work(h->loop, &d->transform_job);
+    return true;
+}
+
+/* Worker. */
+static void transform(struct worker_job *job, struct worker *w)
+{
+    struct delivery *d = CONTAINER_OF(job, struct delivery, transform_job);
+
+    if (d->host->ops->transform(&d->transform, w) < 0)
+        assert(d->transform.err.code != ERR_NONE && !d->transform.list);
+    delivery_loop_post(d->host->loop, &d->transformed_event);
+}
+
+static void wait_until(struct delivery *d, nsec wait)
+{
+    d->work = WORK_PAUSED;
+    if (!d->paused_since)
+        d->paused_since = d->host->loop->mono;
+    delivery_loop_at(d->host->loop, &d->transform_retry, d->host->loop->mono + wait);
+}
+
+/* At once, and in its turn; when there is no memory for it, a little later. */
+static void transform_now(struct delivery *d)
+{
+    give_memory_back(d);
+    if (!delivery_transform(d))
+        wait_until(d, BACKOFF_FIRST);
+}
+
+/* The batch stays where it is, in the spool, and is tried again: nothing else would be safe. With a `single` transform it keeps its turn,
+ * because no later batch may overtake it. */
+static void pause_transform(struct delivery *d, const char *code, const char *message, const char *hint)
+{
+    struct target *t = d->host->destination;
+    struct sink_verdict v = {.misconfigured = true};
+    nsec wait = backoff_wait(++d->transform_failures, 0), now = d->host->loop->mono;
+
+    snprintf(v.code, sizeof(v.code), "%s", code);
+    snprintf(v.message, sizeof(v.message), "%s", message);
+    snprintf(v.hint, sizeof(v.hint), "%s", hint);
+    snprintf(d->paused_code, sizeof(d->paused_code), "%s", code);
+    snprintf(d->paused_message, sizeof(d->paused_message), "%s", message);
+    snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", hint);
+    target_note_failure(t, &v, d->host->loop->wall);
+    if (log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
+        log_error("a batch cannot be transformed, it waits in the spool", KS("stream", d->host->conf->name),
+                  KS("code", code), KS("cause", message), KS("hint", hint), KI("retry_ms", wait / NSEC_PER_MSEC));
+    stage_transform_release(&d->transform);
+    give_memory_back(d);
+    d->in_memory = false;
+    if (!d->host->single)
+        end_turn(d);
+    wait_until(d, wait);
+}
+
+static void on_transform_retry(struct loop_timer *t)
+{
+    struct delivery *d = CONTAINER_OF(t, struct delivery, transform_retry);
+
+    if (d->has_turn)
+        transform_now(d);
+    else
+        want_turn(d);
+    delivery_ended(d);
+}
+
+/* --- pieces --------------------------------------------------------------------------------------------------------- */
+
+/* False: there is none left. */
+static bool choose_piece(struct delivery *d)
+{
+    uint64_t left = d->seal.last + 1 - d->next_piece;
+
+    d->too_large[0] = '\0';
+    d->in_memory = false;
+    if (left > 0)
+        set_piece(d, d->next_piece, d->next_piece + (left < d->piece_records ? left : d->piece_records) - 1);
+    else if (d->stuck_count > 0)
+        set_piece(d, d->stuck[d->stuck_at % d->stuck_count], d->stuck[d->stuck_at % d->stuck_count]);
+    else
+        return false;
+    return true;
+}
+
+/* Everything but the records that make too much has been tried, those all in vain. */
+static bool only_stuck_are_left(const struct delivery *d)
+{
+    return d->next_piece > d->seal.last && d->stuck_count > 0 && d->stuck_at >= d->stuck_count;
+}
+
+static void pause_for_stuck(struct delivery *d)
+{
+    char message[400];
+
+    snprintf(message, sizeof(message),
+             "%zu record%s make%s more in the transform than can be held, and the stream has no backup for %s: %s",
+             d->stuck_count, noun_s(d->stuck_count), verb_s(d->stuck_count), d->stuck_count == 1 ? "it" : "them",
+             d->transform.err.msg);
+    d->stuck_at = 0;
+    (void)choose_piece(d);
+    pause_transform(d, "ProcessingFailed", message, "mend the transform, or give the stream a `backup`");
+}
+
+static bool is_stuck_piece(const struct delivery *d)
+{
+    return d->next_piece > d->piece.first;
+}
+
+/* The piece's only record makes too much, and there is no backup. */
+static void set_aside(struct delivery *d)
+{
+    if (is_stuck_piece(d)) {
+        d->stuck_at++;
+    } else {
+        d->stuck = mem_grow(d->stuck, d->stuck_count + 1, sizeof(*d->stuck));
+        d->stuck[d->stuck_count++] = d->piece.first;
+        d->stuck_at = d->stuck_count; /* not again before all else is done */
+        d->next_piece = d->piece.last + 1;
+    }
+    if (only_stuck_are_left(d)) {
+        pause_for_stuck(d);
+        return;
+    }
+    (void)choose_piece(d);
+    transform_now(d);
+}
+
+static void take_in(struct delivery *d)
+{
+    if (is_stuck_piece(d)) {
+        for (size_t i = d->stuck_at; i + 1 < d->stuck_count; i++)
+            d->stuck[i] = d->stuck[i + 1];
+        d->stuck_count--;
+        return;
+    }
+    d->next_piece = d->piece.last + 1;
+    if (d->piece_records < count_of(&d->seal))
+        d->piece_records *= 2;
+}
+
+static bool is_the_last(const struct delivery *d)
+{
+    return d->next_piece > d->seal.last && d->stuck_count == 0;
+}
+
+static void release_piece(struct delivery *d)
+{
+    const struct sink_refusal *refusal = fates_main_reason(&d->fates);
+
+    if (refusal)
+        d->refusal = *refusal;
+    stage_transform_release(&d->transform);
+    give_memory_back(d);
+    fates_release(&d->fates);
+    d->failed_arrived = false;
+}
+
+bool delivery_next_piece(struct delivery *d)
+{
+    if (!d->host->line || is_the_last(d))
+        return false;
+    release_piece(d);
+    if (only_stuck_are_left(d)) {
+        pause_for_stuck(d);
+        return true;
+    }
+    (void)choose_piece(d);
+    if (d->has_turn)
+        transform_now(d);
+    else
+        want_turn(d);
+    return true;
+}
+
+/* --- what came of it ------------------------------------------------------------------------------------------------ */
+
+static void trim_budget(struct delivery *d)
+{
+    uint64_t held =
+        record_list_memory(d->transform.list) + (d->transform.failed ? body_memory(d->transform.failed) : 0);
+
+    if (held < d->budgeted) {
+        delivery_loop_give_memory(d->host->loop, d->budgeted - held);
+        d->budgeted = held;
+    }
+}
+
+/* Only what this part reads: a worker may be reading the other. */
+void delivery_transform_waits(struct delivery *d, enum delivery_part part)
+{
+    struct delivery_loop *l = d->host->loop;
+    struct err e;
+    int rc;
+
+    if (!d->transform.list || part == PART_SOURCE || l->ops->has_plenty(l, 0))
+        return;
+    rc = part == PART_FAILED ? body_stash(d->transform.failed, &e) : record_list_stash(d->transform.list, &e);
+    /* A temporary file that cannot be written is no reason to lose anything: then it goes on holding its memory. */
+    if (rc < 0)
+        log_debug("what waits cannot be moved out of memory", KS("stream", d->host->conf->name), KE("cause", &e));
+    trim_budget(d);
+}
+
+/* What is made of one record needs no disk when there is memory for it. Perhaps only its delivery makes room there. */
+static void make_in_memory(struct delivery *d)
+{
+    struct err e = d->transform.err;
+
+    d->in_memory = true;
+    give_memory_back(d);
+    if (!delivery_transform(d))
+        pause_transform(d, "TransformFailed", e.msg, "free space on the disk of data_dir, or raise `limits.memory`");
+}
+
+static void cannot_be_made(struct delivery *d)
+{
+    const struct err *e = &d->transform.err;
+    bool too_much = e->code == ERR_LIMIT || e->code == ERR_NOMEM, no_space = e->code == ERR_NOSPACE;
+
+    if ((too_much || no_space) && count_of(&d->piece) > 1) {
+        d->piece_records = count_of(&d->piece) / 2;
+        (void)choose_piece(d);
+        transform_now(d);
+    } else if (too_much && d->host->backup) {
+        log_warn("a record makes more in the transform than can be held, it goes to the backup",
+                 KS("stream", d->host->conf->name), KU("record", d->piece.first), KE("cause", e));
+        snprintf(d->too_large, sizeof(d->too_large), "%s", e->msg);
+        transform_now(d);
+    } else if (too_much) {
+        set_aside(d);
+    } else if (no_space && !d->in_memory) {
+        make_in_memory(d);
+    } else {
+        pause_transform(d, "TransformFailed", e->msg, no_space ? "free space on the disk of data_dir" : "");
+    }
+}
+
+static void fails_without_backup(struct delivery *d)
+{
+    const struct stage_transform *t = &d->transform;
+    bool one = t->failed_lines == 1;
+    char message[400];
+
+    snprintf(message, sizeof(message),
+             "%" PRIu64 " record%s fail%s in the transform (%s%" PRIu64
+             ") and the stream has no backup for %s, so the whole batch waits: %s",
+             t->failed_lines, noun_s(t->failed_lines), verb_s(t->failed_lines),
+             one ? "number " : "the first is number ", t->failed_first, one ? "it" : "them", t->failure);
+    pause_transform(
+        d, "ProcessingFailed", message,
+        "mend the script and start again (with `watch: true` mending is enough), or give the stream a `backup`");
+}
+
+static void count_made(struct delivery *d)
+{
+    const struct stage_transform *t = &d->transform;
+
+    d->made.records += record_list_count(t->list);
+    d->made.bytes += record_list_bytes(t->list);
+    d->made.failed += t->failed_lines;
+    tally_merge(&d->made.counters, &t->counters);
+    tally_merge(&d->made.drop_reasons, &t->drop_reasons);
+    tally_merge(&d->made.failures, &t->failures);
+}
+
+static void ship_piece(struct delivery *d)
+{
+    struct stage_transform *t = &d->transform;
+
+    trim_budget(d);
+    count_made(d);
+    take_in(d);
+    d->paused_since = 0;
+    d->transform_failures = 0;
+    d->work = WORK_SHIPPING;
+    if (!d->host->single || is_the_last(d))
+        end_turn(d);
+    fates_init(&d->fates, record_list_count(t->list));
+    if (t->failed)
+        delivery_ship(d, PART_FAILED);
+    if (d->fates.count > 0)
+        delivery_ship(d, PART_RECORDS);
+}
+
+static void on_transformed(struct loop_event *ev)
+{
+    struct delivery *d = CONTAINER_OF(ev, struct delivery, transformed_event);
+
+    d->transforming_since = 0;
+    if (!d->transform.list)
+        cannot_be_made(d);
+    else if (d->transform.failed_lines > 0 && !d->host->backup)
+        fails_without_backup(d);
+    else
+        ship_piece(d);
+    delivery_ended(d);
+}
+
+void delivery_transform_init(struct delivery *d)
+{
+    d->transform_job.run = transform;
+    d->transformed_event.fn = on_transformed;
+    loop_timer_init(&d->transform_retry, on_transform_retry);
+    d->next_piece = d->seal.first;
+    d->piece_records = count_of(&d->seal);
+    if (d->host->line)
+        sources_init(&d->sources, d->seal.first, count_of(&d->seal));
+}
+
+void delivery_transform_release(struct delivery *d)
+{
+    delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
+    give_memory_back(d);
+    stage_transform_release(&d->transform);
+    sources_release(&d->sources);
+    tally_release(&d->made.counters);
+    tally_release(&d->made.drop_reasons);
+    tally_release(&d->made.failures);
+    mem_free(d->stuck);
+}

@@ -1,0 +1,382 @@
+#include "pipeline/encode/encoder.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/encode/record_reader.h"
+#include "pipeline/encode/seal_meta.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+/* One run over the records. */
+struct pass {
+    const struct stage_in *in;
+    struct worker *w;
+    void *codec;
+    struct stage_out *out;
+    struct sink_limits limits;
+    uint64_t room;        /* records that may still go into the body */
+    uint64_t first, last; /* positions of those that are in it */
+    uint64_t shaped;      /* bytes so far, before compression */
+    size_t sizes_room;
+    bool full;
+};
+
+/* In pieces: the highest levels take a second or more for one record, and what is cancelled must end before. */
+static int to_codec(struct pass *p, struct slice all)
+{
+    while (all.n > 0) {
+        struct slice piece = slice_of(all.p, all.n < STAGE_CODEC_PIECE ? all.n : STAGE_CODEC_PIECE);
+
+        if (cancel_is_asked(p->w->cancel))
+            return err_set(&p->out->err, ERR_CANCELLED, "the program is ending");
+        if (p->in->codec->add(p->codec, piece, p->out->body, &p->out->err) < 0)
+            return -1;
+        all = slice_of(all.p + piece.n, all.n - piece.n);
+    }
+    return 0;
+}
+
+/* The records from..to - 1, of so many bytes, are in the body. */
+static void note_taken(struct pass *p, uint64_t from, uint64_t to, uint64_t bytes)
+{
+    if (p->out->taken == 0)
+        p->first = from;
+    p->last = to - 1;
+    p->out->taken += to - from;
+    p->out->bytes += bytes;
+    p->room -= to - from;
+    p->full = p->room == 0;
+}
+
+static void note_size(struct pass *p, size_t bytes)
+{
+    if (!p->in->sizes)
+        return;
+    if (p->out->taken == p->sizes_room) {
+        p->sizes_room = p->sizes_room ? 2 * p->sizes_room : 256;
+        p->out->sizes = mem_grow(p->out->sizes, p->sizes_room, sizeof(*p->out->sizes));
+    }
+    p->out->sizes[p->out->taken] = (uint32_t)bytes;
+}
+
+/* --- bodies that a format makes ------------------------------------------------------------------------------------
+ */
+
+static int format_run(struct pass *p, const struct stage_walk *k, uint64_t from, uint64_t to)
+{
+    struct slice piece;
+
+    if (p->in->format->run(&k->v, k->base + from, k->base + to - 1, p->out->taken == 0, &p->w->scratch, &piece) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
+    note_taken(p, from, to, frame_record_bytes(&k->v, k->base + from, k->base + to - 1));
+    return to_codec(p, piece);
+}
+
+static int format_frame(struct pass *p, const struct stage_walk *k)
+{
+    const struct fates *f = p->in->records.fates;
+    uint64_t at = fates_next_pending(f, k->begin);
+
+    while (at < k->end && !p->full) {
+        uint64_t limit = k->end - at < p->room ? k->end : at + p->room, to = fates_run_end(f, at, limit);
+
+        if (format_run(p, k, at, to) < 0)
+            return -1;
+        at = fates_next_pending(f, to);
+    }
+    return 0;
+}
+
+/* --- bodies that the sink shapes -----------------------------------------------------------------------------------
+ */
+
+static int flush_shaped(struct pass *p)
+{
+    struct slice piece = buf_slice(&p->w->scratch);
+
+    if (to_codec(p, piece) < 0)
+        return -1;
+    p->shaped += piece.n;
+    buf_clear(&p->w->scratch);
+    return 0;
+}
+
+static bool over_limit(const struct pass *p)
+{
+    return p->limits.body_bytes && p->shaped + p->w->scratch.n > p->limits.body_bytes;
+}
+
+/* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
+static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t position, struct slice data)
+{
+    struct sink_record r = stage_walk_record(k, position);
+    struct sink_refusal why = {.code = ""};
+    size_t before = p->w->scratch.n;
+    int rc;
+
+    r.data = data;
+    rc = p->in->shaper->record(p->in->sink, &r, p->out->taken == 0, &p->w->scratch, &why);
+    if (rc < 0 && before > 0) {
+        p->w->scratch.n = before;
+        return flush_shaped(p) < 0 ? -1 : shape_record(p, k, position, data);
+    }
+    if (rc < 0)
+        why = (struct sink_refusal){.code = "RecordTooLarge", .message = "the record is too large for a request"};
+    if (rc <= 0) {
+        p->w->scratch.n = before;
+        fates_refuse(p->in->records.fates, position, why.code, slice_str(why.message));
+        return 0;
+    }
+    if (over_limit(p) && p->out->taken > 0) {
+        p->w->scratch.n = before;
+        p->full = true;
+        return 0;
+    }
+    note_size(p, data.n);
+    note_taken(p, position, position + 1, data.n);
+    return p->w->scratch.n >= STAGE_SHAPED_PIECE ? flush_shaped(p) : 0;
+}
+
+static int shape_frame(struct pass *p, const struct stage_walk *k)
+{
+    const struct fates *f = p->in->records.fates;
+    uint64_t at = fates_next_pending(f, k->begin);
+    struct frame_iter it = frame_records(&k->v);
+    struct slice data;
+
+    if (at >= k->end)
+        return 0;
+    frame_skip_to(&it, k->base + at);
+    for (; at < k->end && !p->full && frame_next(&it, &data); at++) {
+        if (fates_at(f, at) == FATE_PENDING && shape_record(p, k, at, data) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- the whole body ------------------------------------------------------------------------------------------------
+ */
+
+static int begin_body(struct pass *p, bool exact)
+{
+    const struct stage_in *in = p->in;
+
+    if (in->codec->begin(p->codec, exact ? in->records.seal->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
+        return -1;
+    buf_clear(&p->w->scratch);
+    if (in->shaper && in->shaper->head(in->sink, &p->out->id, &p->w->scratch) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the head of a request does not fit");
+    return 0;
+}
+
+static int end_body(struct pass *p)
+{
+    const struct stage_in *in = p->in;
+    struct slice end;
+
+    if (!in->shaper) {
+        end = in->format->end(p->out->taken == 0);
+        return to_codec(p, end) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
+    }
+    if (in->shaper->tail(in->sink, &p->w->scratch) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the end of a request does not fit");
+    return flush_shaped(p) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
+}
+
+static int add_records(struct pass *p)
+{
+    struct stage_walk k;
+    int got = 0;
+
+    stage_walk_init(&k, &p->in->records, p->w);
+    while (!p->full && (got = stage_walk_next(&k, &p->out->err)) > 0) {
+        if ((p->in->shaper ? shape_frame(p, &k) : format_frame(p, &k)) < 0)
+            return -1;
+    }
+    return got < 0 ? -1 : 0;
+}
+
+uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count)
+{
+    return first == 0 && last + 1 == count ? 0 : (first + 1) << 32 | (last + 1);
+}
+
+/* The positions of the first and the last record that the body is to have. False: no record is left. */
+static bool range_of(const struct stage_records *r, uint64_t room, uint64_t *first, uint64_t *last)
+{
+    if (r->fates->pending == 0)
+        return false;
+    *first = fates_next_pending(r->fates, 0);
+    *last = fates_last_pending(r->fates);
+    if (room >= r->fates->pending)
+        return true;
+    if (!r->fates->of) {
+        *last = *first + room - 1;
+        return true;
+    }
+    for (*last = *first; room > 1; room--)
+        *last = fates_next_pending(r->fates, *last + 1);
+    return true;
+}
+
+static struct sink_seal_id id_of(const struct stage_records *r, uint64_t first, uint64_t last)
+{
+    return (struct sink_seal_id){.first = r->seal->first,
+                                 .last = r->seal->last,
+                                 .oldest = r->seal->oldest,
+                                 .epoch = seal_note_epoch(r->seal->note),
+                                 .window = stage_window(first, last, r->fates->count)};
+}
+
+static void pass_init(struct pass *p, const struct stage_in *in, struct worker *w, struct stage_out *out)
+{
+    *p = (struct pass){.in = in, .w = w, .out = out, .codec = worker_codec(w, in->codec, in->level)};
+    if (in->shaper && in->shaper->limits)
+        in->shaper->limits(in->sink, &p->limits);
+    p->room = in->records.window;
+    if (p->limits.records && p->limits.records < p->room)
+        p->room = p->limits.records;
+}
+
+/* Does the head of the body, which stands in front of all records, say who the body is? */
+static int head_differs(const struct stage_in *in, struct worker *w, const struct sink_seal_id *a,
+                        const struct sink_seal_id *b, bool *differs)
+{
+    size_t n;
+
+    buf_clear(&w->scratch);
+    if (in->shaper->head(in->sink, a, &w->scratch) < 0)
+        return -1;
+    n = w->scratch.n;
+    if (in->shaper->head(in->sink, b, &w->scratch) < 0)
+        return -1;
+    *differs = w->scratch.n != 2 * n || memcmp(w->scratch.p, w->scratch.p + n, n) != 0;
+    return 0;
+}
+
+struct body *stage_body(const struct stage_in *in)
+{
+    return body_new(in->tmp_dir, in->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX);
+}
+
+static int encode(const struct stage_in *in, struct worker *w, bool exact, uint64_t window, struct stage_out *out)
+{
+    const struct fates *f = in->records.fates;
+    uint64_t first = 0, last = 0;
+    struct sink_seal_id expected;
+    struct pass p;
+
+    pass_init(&p, in, w, out);
+    if (window < p.room)
+        p.room = window;
+    if (!range_of(&in->records, p.room, &first, &last))
+        p.full = true;
+    stage_out_release(out);
+    *out = (struct stage_out){.body = stage_body(in), .id = id_of(&in->records, first, last)};
+    expected = out->id;
+    if (begin_body(&p, exact) < 0 || add_records(&p) < 0)
+        return -1;
+    if (exact && out->taken != f->count)
+        return encode(in, w, false, window, out); /* some were damaged: once more, without saying how long it will be */
+    if (end_body(&p) < 0)
+        return -1;
+    if (out->taken > 0)
+        out->id = id_of(&in->records, p.first, p.last);
+    if (in->shaper && out->taken > 0 && out->id.window != expected.window) {
+        bool differs;
+
+        /* Fewer than expected: some could not be shaped, or the body was full before. It says at its head who it is, so it is made
+         * once more, of just these. */
+        if (head_differs(in, w, &expected, &out->id, &differs) < 0)
+            return err_set(&out->err, ERR_LIMIT, "the head of a request does not fit");
+        if (differs)
+            return encode(in, w, false, out->taken, out);
+    }
+    return 0;
+}
+
+/* All of the spool's records as they stand: then the codec can be told the size before it begins. */
+static bool size_is_known(const struct stage_in *in)
+{
+    const struct stage_records *r = &in->records;
+
+    return !in->shaper && in->format->exact_size && !r->list && r->fates->pending == r->fates->count &&
+           r->window >= r->fates->count;
+}
+
+static int digest_file(unsigned digests, struct worker *w, struct stage_out *out)
+{
+    uint64_t at = 0;
+    long n;
+
+    buf_clear(&w->scratch);
+    if (buf_reserve(&w->scratch, STAGE_DIGEST_PIECE) < 0)
+        return err_set(&out->err, ERR_NOMEM, "no memory to read an object back");
+    while ((n = body_read(out->body, at, w->scratch.p, STAGE_DIGEST_PIECE, &out->err)) > 0) {
+        struct slice piece = slice_of(w->scratch.p, (size_t)n);
+
+        if (digests & SINK_SHA256)
+            sha256_add(w->sha256, piece);
+        if (digests & SINK_CRC32C)
+            out->crc32c = crc32c(out->crc32c, piece);
+        at += (uint64_t)n;
+    }
+    return n < 0 ? -1 : 0;
+}
+
+int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
+{
+    struct slice all = body_memory_slice(out->body);
+
+    out->crc32c = 0;
+    if (!digests)
+        return 0;
+    if (digests & SINK_SHA256)
+        sha256_begin(w->sha256);
+    if (!all.p && body_size(out->body) > 0) {
+        if (digest_file(digests, w, out) < 0)
+            return -1;
+    } else {
+        if (digests & SINK_SHA256)
+            sha256_add(w->sha256, all);
+        if (digests & SINK_CRC32C)
+            out->crc32c = crc32c(0, all);
+    }
+    if (digests & SINK_SHA256)
+        sha256_end(w->sha256, out->sha256);
+    return 0;
+}
+
+int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out)
+{
+    *out = (struct stage_out){.body = NULL};
+    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || stage_digest(in->digests, w, out) < 0) {
+        stage_out_release(out);
+        return -1;
+    }
+    return 0;
+}
+
+int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out)
+{
+    const struct seal *seal = in->records.seal;
+
+    *out = (struct stage_out){
+        .body = lines,
+        .borrowed = true,
+        .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = seal_note_epoch(seal->note)}};
+    if (stage_digest(in->digests, w, out) == 0)
+        return 0;
+    stage_out_release(out);
+    return -1;
+}
+
+void stage_out_release(struct stage_out *out)
+{
+    if (out->borrowed)
+        out->body = NULL;
+    body_free(&out->body);
+    mem_free(out->sizes);
+    out->sizes = NULL;
+}

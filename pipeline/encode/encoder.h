@@ -1,0 +1,88 @@
+/* encoder.h -- turns a seal into a body: read its records, shape, compress, digest. The work of a worker.
+ *
+ * The result depends on the seal, its note and the fates so far, so a second attempt, also after a crash, makes the
+ * same bytes. Records come from the spool, or from the list that a transform made of them. A damaged frame is left out
+ * and noted: the rest is still delivered.
+ *
+ * Threads    on a worker; the structs belong to the delivery thread before and after.
+ * Ownership  everything in `in` is borrowed and outlives the job; the body in `out` goes to the caller (body_free).
+ */
+#ifndef PIPELINE_ENCODE_ENCODER_H
+#define PIPELINE_ENCODE_ENCODER_H
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/err.h"
+#include "pipeline/encode/outcomes.h"
+#include "pipeline/encode/record_list.h"
+#include "pipeline/encode/source_outcomes.h"
+#include "pipeline/encode/worker.h"
+#include "pipeline/spool/spool.h"
+#include "sinks/sink.h"
+#include "transforms/codecs/codec.h"
+#include "transforms/codecs/format.h"
+
+#include <stdint.h>
+
+/* Which records: of the spool, or of the list; the first `window` that are still pending (of error lines: refused). */
+struct stage_records {
+    struct spool *spool;
+    const struct seal *seal;        /* of a part of a seal's records: first and last are those of the part */
+    const struct record_list *list; /* NULL: as they stand in the spool */
+    struct fates *fates;            /* losses and refusals found on the way are noted here */
+    uint64_t window;
+    struct sources *sources; /* NULL, or where error lines note that a source record is in the backup */
+};
+
+struct stage_in {
+    struct stage_records records;
+    const struct format_ops *format; /* makes the body, unless the sink shapes its own */
+    const struct sink_ops *shaper;   /* NULL: `format` does */
+    const void *sink;                /* its state */
+    const struct codec_ops *codec;
+    int level;
+    unsigned digests; /* SINK_SHA256 | SINK_CRC32C */
+    bool sizes;       /* out->sizes is wanted */
+    bool in_memory;   /* the body is one record, and there is no room for a file */
+    const char *tmp_dir;
+};
+
+struct stage_out {
+    struct body *body; /* NULL when it failed */
+    bool borrowed;     /* the body is somebody else's */
+    unsigned char sha256[SHA256_BYTES];
+    uint32_t crc32c;
+    uint64_t taken;         /* records in the body: the first so many pending ones */
+    uint64_t bytes;         /* of these records, as they came in */
+    uint32_t *sizes;        /* of each of them; mem_free(); NULL: not wanted */
+    struct sink_seal_id id; /* of just these records: it follows from the first and the last of them (stage_window) */
+    struct err err;
+};
+
+/* What tells the bodies of one seal apart (sink_seal_id.window), from the positions of a body's first and last record: so it is the same
+ * whenever the same body is made again. 0: from the first record of all to the last. */
+uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count);
+
+/* 0, or -1 with out->err: ERR_LIMIT the body would be too large, ERR_NOSPACE there is no room for its temporary file; with fewer records
+ * both may work. */
+MUST_CHECK int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out);
+
+/* The refused records as error lines (error_line.h), not compressed. */
+struct stage_failure {
+    const char *error_type; /* of sink_seal_id */
+    unsigned attempts;
+    nsec ended;
+};
+MUST_CHECK int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
+                            struct stage_out *out);
+
+/* Lines that are there already; out->body is `lines` itself. */
+MUST_CHECK int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out);
+
+/* Fills sha256 and crc32c of out->body, as `digests` asks. */
+MUST_CHECK int stage_digest(unsigned digests, struct worker *w, struct stage_out *out);
+/* An empty one for `in`. */
+struct body *stage_body(const struct stage_in *in);
+void stage_out_release(struct stage_out *out);
+
+#endif

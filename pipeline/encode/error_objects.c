@@ -1,0 +1,107 @@
+/* error_objects.c -- the error object of a delivery: one line per refused record (encoder.h). */
+#include "pipeline/base/limits.h"
+#include "pipeline/encode/encoder.h"
+#include "pipeline/encode/error_line.h"
+#include "pipeline/encode/record_reader.h"
+#include "pipeline/encode/seal_meta.h"
+
+struct lines {
+    const struct stage_in *in;
+    const struct stage_failure *failure;
+    struct worker *w;
+    struct stage_out *out;
+    struct buf more;
+    uint64_t first, last; /* positions of those that have a line */
+};
+
+static int flush(struct lines *l)
+{
+    int rc = body_add(l->out->body, buf_slice(&l->w->scratch), &l->out->err);
+
+    buf_clear(&l->w->scratch);
+    return rc;
+}
+
+static int add_line(struct lines *l, const struct stage_walk *k, uint64_t position, struct slice data)
+{
+    const struct sink_refusal *why = fates_reason(l->in->records.fates, position);
+    struct sink_record r = stage_walk_record(k, position);
+    struct error_line line = {
+        .attempts = l->failure->attempts,
+        .arrival = r.arrival,
+        .ended = l->failure->ended,
+        .code = slice_str(why->code),
+        .message = slice_str(why->message),
+        .data = data,
+    };
+
+    r.data = data;
+    buf_clear(&l->more);
+    if (l->in->shaper && l->in->shaper->describe_record &&
+        l->in->shaper->describe_record(l->in->sink, &r, &l->more) < 0)
+        buf_clear(&l->more); /* a line without it is better than none */
+    line.more = buf_slice(&l->more);
+    if (error_line_write(&line, &l->w->scratch) < 0)
+        return err_set(&l->out->err, ERR_LIMIT, "an error line does not fit");
+    if (l->in->records.sources)
+        sources_note(l->in->records.sources, r.seq, SOURCE_BACKED_UP);
+    l->first = l->out->taken ? l->first : position;
+    l->last = position;
+    l->out->taken++;
+    return l->w->scratch.n >= STAGE_ERRORS_PIECE ? flush(l) : 0;
+}
+
+static int add_frame(struct lines *l, const struct stage_walk *k)
+{
+    struct frame_iter it = frame_records(&k->v);
+    struct slice data;
+
+    frame_skip_to(&it, k->base + k->begin);
+    for (uint64_t at = k->begin; at < k->end && l->out->taken < l->in->records.window && frame_next(&it, &data); at++) {
+        if (fates_at(l->in->records.fates, at) == FATE_REFUSED && add_line(l, k, at, data) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int write_lines(struct lines *l)
+{
+    struct stage_walk k;
+    int got;
+
+    stage_walk_init(&k, &l->in->records, l->w);
+    do {
+        got = stage_walk_next(&k, &l->out->err);
+        if (got > 0 && add_frame(l, &k) < 0)
+            return -1;
+    } while (got > 0 && l->out->taken < l->in->records.window);
+    return got < 0 ? -1 : flush(l);
+}
+
+/* Everything that was ever refused is in this one body. */
+static bool is_whole(const struct stage_in *in, const struct lines *l)
+{
+    return l->out->taken == in->records.fates->refused + in->records.fates->backed_up;
+}
+
+int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w, struct stage_out *out)
+{
+    struct lines l = {.in = in, .failure = f, .w = w, .out = out};
+    int rc;
+
+    *out = (struct stage_out){.body = stage_body(in)};
+    out->id = (struct sink_seal_id){.first = in->records.seal->first,
+                                    .last = in->records.seal->last,
+                                    .oldest = in->records.seal->oldest,
+                                    .epoch = seal_note_epoch(in->records.seal->note),
+                                    .error_type = f->error_type};
+    buf_init(&l.more, STAGE_ERRORS_MORE_MAX);
+    buf_clear(&w->scratch);
+    rc = write_lines(&l) < 0 ? -1 : stage_digest(in->digests, w, out);
+    if (rc == 0 && out->taken > 0 && !is_whole(in, &l))
+        out->id.window = stage_window(l.first, l.last, UINT64_MAX);
+    if (rc < 0)
+        stage_out_release(out);
+    buf_release(&l.more);
+    return rc;
+}

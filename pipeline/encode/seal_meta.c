@@ -1,0 +1,65 @@
+#include "pipeline/encode/seal_meta.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NOTE_VERSION          "2"
+#define NOTE_WITHOUT_AN_EPOCH "1"
+
+static int add_field(struct buf *out, struct slice s)
+{
+    return buf_add_slice(out, s) < 0 || buf_add_char(out, '\0') < 0 ? -1 : 0;
+}
+
+int seal_note_write(const struct seal_note *n, struct buf *out)
+{
+    char level[16], epoch[24];
+
+    snprintf(level, sizeof(level), "%d", n->level);
+    snprintf(epoch, sizeof(epoch), "%" PRIx64, n->epoch);
+    return add_field(out, SLICE(NOTE_VERSION)) < 0 || add_field(out, n->name) < 0 ||
+                   add_field(out, slice_str(n->format)) < 0 || add_field(out, slice_str(n->codec)) < 0 ||
+                   add_field(out, slice_str(level)) < 0 || add_field(out, slice_str(epoch)) < 0
+               ? -1
+               : 0;
+}
+
+/* The next NUL-terminated field, NUL not counted; {NULL, 0} when there is none. */
+static struct slice take_field(struct slice *rest)
+{
+    const char *nul = rest->n ? memchr(rest->p, '\0', rest->n) : NULL;
+    struct slice field = {NULL, 0};
+
+    if (nul) {
+        field = slice_of(rest->p, (size_t)(nul - rest->p));
+        *rest = slice_of(nul + 1, rest->n - field.n - 1);
+    }
+    return field;
+}
+
+int seal_note_read(struct slice bytes, struct seal_note *out)
+{
+    struct slice version = take_field(&bytes), name = take_field(&bytes), format = take_field(&bytes),
+                 codec = take_field(&bytes), level = take_field(&bytes);
+
+    struct slice epoch = {NULL, 0};
+
+    if (slice_is(version, NOTE_VERSION))
+        epoch = take_field(&bytes);
+    if (!level.p || (!epoch.p && !slice_is(version, NOTE_WITHOUT_AN_EPOCH)))
+        return -1;
+    *out = (struct seal_note){.name = name,
+                              .format = format.p,
+                              .codec = codec.p,
+                              .level = (int)strtol(level.p, NULL, 10),
+                              .epoch = epoch.p ? strtoull(epoch.p, NULL, 16) : 0};
+    return 0;
+}
+
+uint64_t seal_note_epoch(struct slice bytes)
+{
+    struct seal_note note;
+
+    return seal_note_read(bytes, &note) == 0 ? note.epoch : 0;
+}

@@ -1,0 +1,29 @@
+/* seal_meta.h -- what the pipeline stores with a seal so that a redelivery, also after a restart with another
+ * configuration, makes the same object: its name, format, codec and level.
+ *
+ * On disk (inside the spool's seal frame): "2\0<name>\0<format>\0<codec>\0<level>\0<epoch in hex>\0"; version 0.1.0 wrote "1" and no
+ * epoch. Pure functions.
+ * Ownership  a read note borrows from the bytes it was read from.
+ */
+#ifndef PIPELINE_ENCODE_SEAL_META_H
+#define PIPELINE_ENCODE_SEAL_META_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/slice.h"
+
+#include <stdint.h>
+
+struct seal_note {
+    struct slice name;          /* object key; empty when the sink gives none */
+    const char *format, *codec; /* names in the registries */
+    int level;
+    uint64_t epoch; /* of the run that made the seal, as in sink_seal_id */
+};
+
+MUST_CHECK int seal_note_write(const struct seal_note *n, struct buf *out);
+/* 0 when there is none. */
+uint64_t seal_note_epoch(struct slice bytes);
+MUST_CHECK int seal_note_read(struct slice bytes, struct seal_note *out); /* -1: not a note this program understands */
+
+#endif

@@ -1,0 +1,199 @@
+#include "pipeline/encode/transform_batch.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/encode/error_line.h"
+#include "pipeline/encode/outcomes.h"
+#include "pipeline/encode/record_reader.h"
+#include "pipeline/encode/rejects.h"
+
+#include <stdio.h>
+
+#define TOO_LARGE SLICE("the transform made a record of over 1,024,000 bytes")
+
+/* The end of the chain: where fates of records go. */
+struct sieve {
+    struct transform_out out;
+    struct stage_transform *t;
+    struct buf line;
+    uint64_t failed_seq; /* the last that failed; 0: none */
+    /* The reason of that one, and what it was made of: as a rule many records fail for the same. */
+    const char *reason_code;
+    struct buf reason_shown;
+    char reason[REJECTS_REASON];
+};
+
+static struct sieve *sieve_of(struct transform_out *o)
+{
+    return CONTAINER_OF(o, struct sieve, out);
+}
+
+static struct slice reason_of(struct sieve *s, const char *code, struct slice shown)
+{
+    if (s->reason_code != code || !slice_eq(shown, buf_slice(&s->reason_shown))) {
+        rejects_reason(code, shown, s->reason);
+        buf_clear(&s->reason_shown);
+        s->reason_code = buf_add_slice(&s->reason_shown, shown) == 0 ? code : NULL;
+    }
+    return slice_str(s->reason);
+}
+
+static int add_failed(struct sieve *s, const struct transform_record *from, const char *code, struct slice message,
+                      struct slice shown)
+{
+    struct stage_transform *t = s->t;
+    const struct error_line line = {.attempts = 1,
+                                    .arrival = from->arrival,
+                                    .ended = t->now,
+                                    .code = slice_str(code),
+                                    .message = message,
+                                    .data = from->data};
+
+    if (!t->failed)
+        t->failed = body_new(t->tmp_dir, t->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX / 4);
+    buf_clear(&s->line);
+    if (error_line_write(&line, &s->line) < 0)
+        return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
+    if (t->failed_lines++ == 0) {
+        t->failed_first = from->seq;
+        snprintf(t->failure, sizeof(t->failure), "%.*s", (int)shown.n, shown.p);
+    }
+    tally_add(&t->failures, reason_of(s, code, shown), 1);
+    return body_add(t->failed, buf_slice(&s->line), &t->err);
+}
+
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
+{
+    struct sieve *s = sieve_of(o);
+
+    if (s->failed_seq == from->seq)
+        return 0; /* one line for a record, whatever became of how many parts of it */
+    s->failed_seq = from->seq;
+    sources_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
+    return add_failed(s, from, code, message, shown);
+}
+
+static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
+                   const struct transform_key *keys, size_t key_count)
+{
+    struct sieve *s = sieve_of(o);
+
+    (void)keys, (void)key_count;
+    if (data.n > RECORD_MAX_BYTES)
+        return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
+    sources_note(s->t->sources, from->seq, SOURCE_EMITTED);
+    return record_list_add(s->t->list, data, from->seq, from->arrival, &s->t->err);
+}
+
+static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
+{
+    if (reason.n)
+        tally_add(&sieve_of(o)->t->drop_reasons, reason, 1);
+    sources_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
+}
+
+static void on_count(struct transform_out *o, struct slice name, double by)
+{
+    tally_add(&sieve_of(o)->t->counters, name, by);
+}
+
+static void on_log(struct transform_out *o, int level, struct slice text)
+{
+    LOG_AT(level <= LOG_ERROR   ? LOG_ERROR
+           : level >= LOG_DEBUG ? LOG_DEBUG
+                                : (enum log_level)level,
+           "transform", KS("stream", sieve_of(o)->t->stream), KB("text", text));
+}
+
+static void note_lost_frames(struct stage_transform *t, const struct fates *f)
+{
+    for (uint64_t p = 0; f->lost > 0 && p < f->count; p++) {
+        if (fates_at(f, p) == FATE_LOST)
+            sources_note(t->sources, t->seal->first + p, SOURCE_LOST);
+    }
+}
+
+static int fail_all(struct sieve *s, const struct transform_record *records, size_t n)
+{
+    struct slice why = slice_str(s->t->too_large);
+    int rc = 0;
+
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = on_fail(&s->out, &records[i], "Transform.TooLarge", why, why);
+    return rc;
+}
+
+static int run_frame(struct sieve *s, struct chain_state *state, const struct stage_walk *k)
+{
+    struct transform_record records[TRANSFORM_RECORDS_PER_RUN];
+    struct frame_iter it = frame_records(&k->v);
+    struct slice data;
+    uint64_t at = k->begin;
+
+    frame_skip_to(&it, k->base + at);
+    while (at < k->end) {
+        size_t n = 0;
+        int rc;
+
+        for (; at < k->end && n < TRANSFORM_RECORDS_PER_RUN && frame_next(&it, &data); at++)
+            records[n++] = (struct transform_record){
+                .data = data, .origin = k->v.origin, .seq = k->base + at, .arrival = k->v.arrival};
+        rc = state ? chain_run(state, records, n, &s->out, &s->t->err) : fail_all(s, records, n);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int run_all(struct sieve *s, struct worker *w)
+{
+    struct stage_transform *t = s->t;
+    struct fates fates;
+    struct stage_records in = {.spool = t->spool, .seal = t->seal, .fates = &fates};
+    struct stage_walk k;
+    struct chain_state *state = t->too_large ? NULL : transform_line_state(t->line, w, &t->err);
+    int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
+
+    fates_init(&fates, t->seal->last - t->seal->first + 1);
+    stage_walk_init(&k, &in, w);
+    while (got == 0 && (got = stage_walk_next(&k, &t->err)) > 0)
+        got = run_frame(s, state, &k);
+    if (got == 0 && state)
+        got = chain_end(state, &s->out, &t->err);
+    note_lost_frames(t, &fates);
+    fates_release(&fates);
+    return got < 0 ? -1 : record_list_finish(t->list, &t->err);
+}
+
+int stage_transform_run(struct stage_transform *t, struct worker *w)
+{
+    uint64_t count = t->seal->last - t->seal->first + 1, max = 2 * t->seal->bytes;
+    struct sieve s = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .count = on_count, .log = on_log},
+                      .t = t};
+    int rc;
+
+    stage_transform_release(t);
+    t->err = (struct err){.code = ERR_NONE};
+    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
+                              t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
+    sources_reset(t->sources, t->seal->first, t->seal->last);
+    buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
+    buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
+    rc = run_all(&s, w);
+    buf_release(&s.line);
+    buf_release(&s.reason_shown);
+    if (rc < 0)
+        stage_transform_release(t);
+    return rc;
+}
+
+void stage_transform_release(struct stage_transform *t)
+{
+    record_list_free(&t->list);
+    body_free(&t->failed);
+    t->failed_lines = 0;
+    tally_release(&t->counters);
+    tally_release(&t->drop_reasons);
+    tally_release(&t->failures);
+}

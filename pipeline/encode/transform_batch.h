@@ -1,0 +1,47 @@
+/* transform_batch.h -- a seal's records through the stream's transforms: the first work of a worker on a batch of such a stream.
+ *
+ * What comes out is kept as a record list until the seal is settled, because a transform is not run again for a retry. Records that fail are
+ * written as error lines (error_line.h) at once: nothing more can happen to them.
+ *
+ * Threads    on a worker; the structs belong to the delivery thread before and after.
+ * Ownership  list and failed of the result go to the caller.
+ */
+#ifndef PIPELINE_ENCODE_TRANSFORM_BATCH_H
+#define PIPELINE_ENCODE_TRANSFORM_BATCH_H
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/encode/named_counters.h"
+#include "pipeline/encode/record_list.h"
+#include "pipeline/encode/source_outcomes.h"
+#include "pipeline/encode/transform_instances.h"
+#include "pipeline/encode/worker.h"
+#include "pipeline/spool/spool.h"
+
+struct stage_transform {
+    /* in */
+    struct spool *spool;
+    const struct seal *seal; /* or a part of it: first and last count */
+    struct sources *sources; /* of the whole seal: what became of the part's records is noted here */
+    const char *too_large;   /* NULL; or why the only record of the part fails without being tried */
+    struct transform_line *line;
+    const char *stream, *tmp_dir;
+    bool in_memory; /* it is one record, and there is no room for a file */
+    nsec now;       /* wall, for error lines */
+
+    /* out */
+    struct record_list *list;
+    struct body *failed;                 /* error lines; NULL: no record failed */
+    uint64_t failed_lines, failed_first; /* how many, and the number of the first in the stream */
+    struct tally failures;               /* how many for which reason (rejects.h) */
+    char failure[256]; /* of the first that failed, without its words: "mask.lua:3: error in the script" */
+    struct tally counters, drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
+    struct err err;
+};
+
+/* 0, or -1 with err: nothing is made, try again. ERR_LIMIT: more would come out than can be held; ERR_NOSPACE: there is no room for a
+ * temporary file. With fewer records both may work. */
+MUST_CHECK int stage_transform_run(struct stage_transform *t, struct worker *w);
+void stage_transform_release(struct stage_transform *t);
+
+#endif

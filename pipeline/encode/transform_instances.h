@@ -1,0 +1,31 @@
+/* transform_instances.h -- a stream's transforms and who works with them: the chain (transforms/chain.h), and a state of it for each worker.
+ *
+ * Ownership  owned by the stream; each worker that runs it has a state of its own, kept by the worker. With a `single` transform in it there
+ *            is one state, and the stream sends its batches through one at a time, in order.
+ * Threads    open, close: the main thread. state: workers.
+ */
+#ifndef PIPELINE_ENCODE_TRANSFORM_INSTANCES_H
+#define PIPELINE_ENCODE_TRANSFORM_INSTANCES_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/encode/worker.h"
+#include "pipeline/settings/settings.h"
+#include "transforms/chain.h"
+
+#include <stdbool.h>
+
+struct transform_line;
+
+/* Loads what the options name (scripts). *line is NULL when the stream has no transforms. */
+MUST_CHECK int transform_line_open(struct transform_line **line, const struct stream_settings *conf,
+                                   const char *base_dir, struct err *e);
+void transform_line_close(struct transform_line **line); /* after the workers have stopped */
+bool transform_line_is_single(const struct transform_line *line);
+
+/* The state for this worker, made on first use. NULL: it could not be made. */
+struct chain_state *transform_line_state(struct transform_line *line, struct worker *w, struct err *e);
+/* The one state there is, for who has no workers. */
+struct chain_state *transform_line_only_state(struct transform_line *line, const struct cancel *cancel, struct err *e);
+
+#endif

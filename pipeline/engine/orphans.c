@@ -1,0 +1,85 @@
+#include "pipeline/engine/orphans.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/spool/inspect.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char ORPHAN_HINT[] =
+    "put the stream back into the configuration; or, when it was renamed, stop sluice and rename its "
+    "folder in data_dir/streams, too; or deliver what it holds with `sluice drain NAME --to STREAM`";
+
+static void add(struct orphans *o, const char *name, uint64_t records, const char *trouble)
+{
+    o->list = mem_grow(o->list, o->count + 1, sizeof(*o->list));
+    o->list[o->count++] =
+        (struct orphan){.name = mem_strdup(name), .records = records, .trouble = trouble ? mem_strdup(trouble) : NULL};
+}
+
+static void look(const struct settings *s, const char *name, struct orphans *o)
+{
+    char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, name);
+    uint64_t waiting;
+    struct err e;
+
+    if (spool_peek(dir, &waiting, &e) < 0)
+        add(o, name, 0, e.msg);
+    else if (waiting > 0)
+        add(o, name, waiting, NULL);
+    mem_free(dir);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct orphan *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+void orphans_find(const struct settings *s, struct orphans *out)
+{
+    char *folder = mem_printf("%s/streams", s->data_dir);
+    DIR *d = opendir(folder);
+    struct dirent *entry;
+
+    *out = (struct orphans){.list = NULL};
+    while (d && (entry = readdir(d)))
+        if (entry->d_name[0] != '.' && !settings_stream(s, entry->d_name))
+            look(s, entry->d_name, out);
+    if (d)
+        closedir(d);
+    if (out->count > 1)
+        qsort(out->list, out->count, sizeof(*out->list), by_name);
+    mem_free(folder);
+}
+
+void orphans_release(struct orphans *o)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        mem_free(o->list[i].name);
+        mem_free(o->list[i].trouble);
+    }
+    MEM_CLEAR(o->list);
+    o->count = 0;
+}
+
+const struct orphan *orphans_named(const struct orphans *o, const char *name)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (strcmp(o->list[i].name, name) == 0)
+            return &o->list[i];
+    return NULL;
+}
+
+void orphan_describe(const struct orphan *o, char *out, size_t size)
+{
+    if (o->trouble)
+        snprintf(out, size, "holds what cannot be read: %s", o->trouble);
+    else
+        snprintf(out, size, "holds %" PRIu64 " record%s that nobody delivers", o->records, noun_s(o->records));
+}

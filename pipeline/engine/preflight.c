@@ -1,0 +1,209 @@
+#include "pipeline/engine/preflight.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/engine/data_dir.h"
+#include "pipeline/engine/orphans.h"
+#include "pipeline/engine/process_limits.h"
+#include "pipeline/http/server/listen.h"
+#include "pipeline/settings/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct check {
+    const struct settings *s;
+    struct cfg_errors *found;
+};
+
+static void finding(struct check *c, struct srcpos at, const struct err *e)
+{
+    char text[sizeof(e->msg) + sizeof(e->file) + 32];
+
+    cfg_error(c->found, at, "%s", err_text(e, text, sizeof(text)));
+}
+
+/* --- data_dir ------------------------------------------------------------------------------------------------------
+ */
+
+/* Cuts `path` back to the part that is there. */
+static void nearest_existing(char *path)
+{
+    while (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) < 0 && errno == ENOENT) {
+        char *slash = strrchr(path, '/');
+
+        if (!slash || slash == path) {
+            path[slash ? 1 : 0] = '\0';
+            return;
+        }
+        *slash = '\0';
+    }
+}
+
+static int check_writable(const char *data_dir, struct err *e)
+{
+    char *there = mem_strdup(data_dir);
+    struct stat st;
+    int rc = -1;
+
+    nearest_existing(there);
+    if (stat(there, &st) < 0)
+        err_errno(e, "data_dir: cannot look at %s", there);
+    else if (!S_ISDIR(st.st_mode))
+        err_set(e, ERR_CONFIG, "data_dir: %s is not a folder; choose another data_dir", there);
+    else if (faccessat(AT_FDCWD, there, W_OK | X_OK, AT_EACCESS) < 0)
+        err_errno(e, "data_dir: cannot write to %s (as user %u)", there, (unsigned)geteuid());
+    else
+        rc = 0;
+    mem_free(there);
+    return rc;
+}
+
+static int check_unlocked(const char *data_dir, struct err *e)
+{
+    int fd, rc = data_dir_lock(data_dir, true, &fd, e);
+
+    if (rc < 0 && errno == EWOULDBLOCK)
+        err_set(e, ERR_CONFIG,
+                "data_dir: %s is in use by another sluice; that is fine if it is the one you are about to stop",
+                data_dir);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static void check_data_dir(struct check *c)
+{
+    struct err e;
+
+    if (check_writable(c->s->data_dir, &e) < 0 || check_unlocked(c->s->data_dir, &e) < 0)
+        finding(c, settings_place(c->s, "data_dir", NULL), &e);
+}
+
+static void check_orphans(struct check *c)
+{
+    struct orphans found;
+    char text[512];
+
+    orphans_find(c->s, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        orphan_describe(&found.list[i], text, sizeof(text));
+        cfg_warning(c->found, settings_place(c->s, "streams", NULL),
+                    "stream `%s` is not in the configuration and %s; %s", found.list[i].name, text, ORPHAN_HINT);
+    }
+    orphans_release(&found);
+}
+
+/* --- addresses ---------------------------------------------------------------------------------------------
+ */
+
+static void check_addresses(struct check *c)
+{
+    struct admin_socket admin;
+    struct err e;
+
+    if (c->s->api_used && api_check_free(&c->s->api, &e) < 0)
+        finding(c, settings_place(c->s, "api", "listen"), &e);
+    if (!c->s->admin_listen)
+        return;
+    if (admin_listen(c->s->admin_listen, &admin, &e) < 0)
+        finding(c, settings_place(c->s, "admin", "listen"), &e);
+    else
+        close(admin.fd);
+}
+
+/* --- the process ----- */
+
+static void check_process(struct check *c)
+{
+    struct err e;
+
+    if (process_check_descriptors(c->s, false, &e) < 0)
+        finding(c, settings_place(c->s, "streams", NULL), &e);
+    if (process_check_memory(c->s, &e) < 0)
+        finding(c, settings_place(c->s, "limits", "memory"), &e);
+    if (process_check_files(c->s, &e) < 0)
+        finding(c, settings_place(c->s, "data_dir", NULL), &e);
+}
+
+/* --- streams -------------------------------------------------------------------------------------------------------
+ */
+
+/* Is there what it needs to deliver: keys, a folder that can be written to? */
+static void check_sink(struct check *c, const struct stream_settings *st, const struct settings_sink *sink)
+{
+    void *state = NULL;
+    struct err e;
+
+    if (settings_sink_open(c->s, st, sink, &state, &e) < 0) {
+        finding(c, sink->from.at, &e);
+        return;
+    }
+    if (sink->ops->check && sink->ops->check(state, &e) < 0) {
+        err_wrap(&e, "stream `%s`: %s", st->name, sink->backup ? "backup" : sink->ops->name);
+        finding(c, sink->from.at, &e);
+    }
+    sink->ops->close(&state);
+}
+
+static void check_stream(struct check *c, const struct stream_settings *st)
+{
+    const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
+
+    for (size_t i = 0; i < st->input_count; i++) {
+        const struct input_settings *in = &st->inputs[i];
+        const struct cfg_options o = {.errs = c->found, .node = in->from.node, .at = in->from.at};
+
+        if (in->ops->look)
+            in->ops->look(in->conf, c->s->base_dir, &o);
+    }
+    check_sink(c, st, &destination);
+    if (backup.ops)
+        check_sink(c, st, &backup);
+}
+
+void settings_check(const struct settings *s, struct cfg_errors *found)
+{
+    struct check c = {.s = s, .found = found};
+
+    check_process(&c);
+    check_data_dir(&c);
+    check_orphans(&c);
+    check_addresses(&c);
+    for (size_t i = 0; i < s->stream_count; i++)
+        check_stream(&c, &s->streams[i]);
+}
+
+static int describe_place(const struct settings *s, const struct stream_settings *st, const struct settings_sink *p,
+                          struct buf *out)
+{
+    void *state = NULL;
+    struct err e;
+
+    if (settings_sink_open(s, st, p, &state, &e) < 0)
+        return buf_add_str(out, p->ops->name);
+    p->ops->describe(state, out);
+    p->ops->close(&state);
+    return 0;
+}
+
+int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)
+{
+    const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
+
+    if (buf_printf(out, "%s: %s", st->name, st->api ? "api" : "") < 0)
+        return -1;
+    for (size_t i = 0; i < st->input_count; i++)
+        if (buf_printf(out, "%s%s", i || st->api ? ", " : "", st->inputs[i].ops->name) < 0)
+            return -1;
+    if (buf_add_str(out, st->memory ? " -> (in memory) -> " : " -> ") < 0 ||
+        describe_place(s, st, &destination, out) < 0)
+        return -1;
+    if (!st->backup)
+        return 0;
+    return buf_add_str(out, st->backup_all ? ", every source record also to " : ", what fails to ") < 0
+               ? -1
+               : describe_place(s, st, &backup, out);
+}

@@ -1,0 +1,19 @@
+/* preflight.h -- what running would need, looked at without starting. Nothing is created: a folder that is not there yet is fine when
+ * its nearest parent can be written to.
+ *
+ * Threads: one.
+ */
+#ifndef PIPELINE_ENGINE_PREFLIGHT_H
+#define PIPELINE_ENGINE_PREFLIGHT_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/settings/settings.h"
+
+/* What running would need, checked without starting: folders writable, keys there, addresses free. What is missing goes into
+ * `found` as mistakes, what it would stumble over but run all the same as warnings. */
+void settings_check(const struct settings *s, struct cfg_errors *found);
+
+/* "app-logs: api, tail -> s3://logs/app/": for people; no secrets. -1 when `out` is full. */
+MUST_CHECK int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);
+
+#endif

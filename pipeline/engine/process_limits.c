@@ -1,0 +1,140 @@
+#include "pipeline/engine/process_limits.h"
+
+#include "pipeline/base/limits.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static size_t core_count(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? (size_t)n : 1;
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------------- */
+
+static size_t open_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n > 3 ? n - 3 : 0; /* "." and ".." and the folder's own */
+}
+
+static size_t raised_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return SIZE_MAX;
+    if (files.rlim_cur < files.rlim_max) {
+        struct rlimit more = {.rlim_cur = files.rlim_max, .rlim_max = files.rlim_max};
+
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            files = more;
+    }
+    return files.rlim_cur < SIZE_MAX ? (size_t)files.rlim_cur : SIZE_MAX;
+}
+
+struct descriptor_needs process_descriptors(const struct settings *s, bool once)
+{
+    struct descriptor_needs n = {.limit = raised_limit(), .open = open_descriptors(), .streams = s->stream_count};
+
+    if (s->api_used && !once) {
+        n.connections = (size_t)s->api.connections;
+        n.threads = s->api.threads > 0 ? (size_t)s->api.threads : core_count();
+    }
+    for (size_t i = 0; i < s->stream_count; i++) {
+        n.inputs += s->streams[i].input_count;
+        n.deliveries += (size_t)s->streams[i].in_flight;
+    }
+    return n;
+}
+
+int process_check_descriptors(const struct settings *s, bool once, struct err *e)
+{
+    struct descriptor_needs n = process_descriptors(s, once);
+    size_t least = descriptors_least(&n);
+
+    if (n.limit >= least)
+        return 0;
+    return err_set(
+        e, ERR_LIMIT,
+        "the limit of open files is too low: it is %zu, and this configuration needs %zu; raise it (`ulimit -n`, "
+        "in a systemd unit LimitNOFILE=, in a container --ulimit nofile=), or have fewer streams and inputs",
+        n.limit, least);
+}
+
+/* --- address space ----------------------------------------------------------------------------------------------- */
+
+/* What the C library gives a thread that does not ask. */
+static uint64_t stack_bytes(void)
+{
+    struct rlimit stack;
+
+    if (getrlimit(RLIMIT_STACK, &stack) < 0 || stack.rlim_cur == RLIM_INFINITY)
+        return PROCESS_STACK_BYTES;
+    return stack.rlim_cur;
+}
+
+static uint64_t memory_needed(const struct settings *s)
+{
+    size_t loops = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : core_count();
+    uint64_t threads = PROCESS_THREADS + core_count() + loops;
+
+    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + s->memory_limit;
+}
+
+static int check_limit(int which, const char *what, const char *how, uint64_t need, struct err *e)
+{
+    struct rlimit limit;
+
+    if (getrlimit((__rlimit_resource_t)which, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+        return 0;
+    return err_set(e, ERR_LIMIT,
+                   "the limit of %s is too low: it is %" PRIu64 " MiB, and the program, the stacks of its threads and "
+                   "limits.memory need %" PRIu64 " MiB; raise it (%s), or lower limits.memory",
+                   what, (uint64_t)(limit.rlim_cur / MIB), (uint64_t)((need + MIB - 1) / MIB), how);
+}
+
+int process_check_memory(const struct settings *s, struct err *e)
+{
+    uint64_t need = memory_needed(s);
+
+    if (check_limit(RLIMIT_AS, "address space", "`ulimit -v`, in a systemd unit LimitAS=", need, e) < 0)
+        return -1;
+    return check_limit(RLIMIT_DATA, "data", "`ulimit -d`, in a systemd unit LimitDATA=", need, e);
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+/* The largest frame with its head, and room for what a round writes with it. What destinations of the kind `file` write is their own matter. */
+int process_check_files(const struct settings *s, struct err *e)
+{
+    uint64_t need = 2 * FRAME_MAX_BYTES;
+    struct rlimit limit;
+    bool disk = false;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        disk = disk || !s->streams[i].memory;
+    if (!disk || getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+        return 0;
+    return err_set(e, ERR_LIMIT,
+                   "the limit on the size of files is too low: it is %" PRIu64 " KiB, and the spool needs %" PRIu64
+                   " KiB; raise it (`ulimit -f`, in a systemd unit LimitFSIZE=)",
+                   (uint64_t)(limit.rlim_cur / KIB), (uint64_t)((need + KIB - 1) / KIB));
+}
+
+int process_check(const struct settings *s, bool once, struct err *e)
+{
+    if (process_check_descriptors(s, once, e) < 0 || process_check_memory(s, e) < 0)
+        return -1;
+    return process_check_files(s, e);
+}

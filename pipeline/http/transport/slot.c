@@ -1,0 +1,325 @@
+/* Bodies are read through a callback in both cases, memory or file, so that a 128 MiB object needs no more than curl's upload
+ * buffer. */
+#include "pipeline/http/transport/slot.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+#define PROXY_DEFAULT_PORT "1080" /* curl's */
+
+static long text_read(const char *text, uint64_t at, char *to, size_t n)
+{
+    size_t left = strlen(text) - at;
+
+    n = n < left ? n : left;
+    memcpy(to, text + at, n);
+    return (long)n;
+}
+
+static size_t on_read(char *to, size_t size, size_t count, void *arg)
+{
+    struct exchange_slot *s = arg;
+    const char *text = s->x->request->text;
+    long n = text ? text_read(text, s->sent, to, size * count)
+                  : body_read(s->x->body, s->sent, to, size * count, &s->body_error);
+
+    if (n < 0)
+        return CURL_READFUNC_ABORT;
+    s->sent += (uint64_t)n;
+    return (size_t)n;
+}
+
+/* curl rewinds when a reused connection turns out to be dead before the answer. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct exchange_slot *s = arg;
+
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    s->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static size_t on_header(char *p, size_t size, size_t count, void *arg)
+{
+    struct exchange_slot *s = arg;
+    size_t n = size * count;
+
+    if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) { /* 1xx answers come first; only the final one counts */
+        buf_clear(&s->response_headers);
+        s->head_complete = false;
+    }
+    s->head_complete = s->head_complete || p[0] == '\r' || p[0] == '\n'; /* trailers may follow the body */
+    return buf_add(&s->response_headers, p, n) < 0 ? 0 : n;
+}
+
+/* Doubled each time, as the buffer is. */
+static bool has_room(struct exchange_slot *s, size_t n)
+{
+    while (s->x->room && s->response_body.n + n > s->granted) {
+        if (!s->x->room(s->x, s->granted))
+            return false;
+        s->granted *= 2;
+    }
+    return true;
+}
+
+static size_t on_body(char *p, size_t size, size_t count, void *arg)
+{
+    struct exchange_slot *s = arg;
+    size_t n = size * count, room = s->response_body.max - s->response_body.n;
+
+    s->no_room = !has_room(s, n < room ? n : room) || buf_add(&s->response_body, p, n < room ? n : room) < 0;
+    if (s->no_room)
+        return 0;
+    if (n <= room)
+        return n;
+    s->truncated = true; /* ends the transfer: nobody reads an endless answer */
+    return 0;
+}
+
+/* "HTTP/1.1 413 ..."; 0: no status line. */
+static int status_of(struct slice line)
+{
+    int status = 0;
+
+    if (line.n < 12 || !slice_starts(line, SLICE("HTTP/1.")) || line.p[8] != ' ')
+        return 0;
+    for (size_t i = 9; i < 12; i++) {
+        if (line.p[i] < '0' || line.p[i] > '9')
+            return 0;
+        status = status * 10 + (line.p[i] - '0');
+    }
+    return status;
+}
+
+void slot_hear(struct exchange_slot *s, struct slice unread)
+{
+    int status = status_of(unread);
+
+    while (status && !(s->head_complete && status >= 200)) {
+        const char *end = memchr(unread.p, '\n', unread.n);
+        size_t n = end ? (size_t)(end - unread.p) + 1 : 0;
+
+        if (n == 0)
+            return;
+        if (status_of(unread))
+            status = status_of(unread);
+        if (on_header((char *)(uintptr_t)unread.p, 1, n, s) != n)
+            return;
+        unread = slice_of(unread.p + n, unread.n - n);
+    }
+    if (!status)
+        return;
+    s->heard = status;
+    (void)on_body((char *)(uintptr_t)unread.p, 1, unread.n, s);
+}
+
+struct exchange_slot *slot_new(void)
+{
+    struct exchange_slot *s = mem_alloc(sizeof(*s));
+
+    s->easy = curl_easy_init(); /* NULL: no memory; the exchange fails then */
+    buf_init(&s->response_headers, TRANSPORT_HEADERS_MAX);
+    return s;
+}
+
+void slot_free(struct exchange_slot *s)
+{
+    if (s->easy)
+        curl_easy_cleanup(s->easy);
+    curl_slist_free_all(s->headers);
+    buf_release(&s->response_headers);
+    buf_release(&s->response_body);
+    mem_free(s);
+}
+
+static void set_tls(CURL *c, const struct http_tls *tls)
+{
+    if (!tls)
+        return;
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
+    if (tls->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, tls->ca_file);
+    if (tls->cert_file)
+        curl_easy_setopt(c, CURLOPT_SSLCERT, tls->cert_file);
+    if (tls->key_file)
+        curl_easy_setopt(c, CURLOPT_SSLKEY, tls->key_file);
+    if (tls->key_password)
+        curl_easy_setopt(c, CURLOPT_KEYPASSWD, tls->key_password);
+}
+
+static uint64_t body_bytes(const struct http_request *rq, const struct body *body)
+{
+    return rq->text ? strlen(rq->text) : body ? body_size(body) : 0;
+}
+
+uint64_t slot_body_bytes(const struct exchange_slot *s)
+{
+    return body_bytes(s->x->request, s->x->body);
+}
+
+/* A PUT is an upload, anything else with a body a POST under its own name: both read through on_read. */
+static void set_method(CURL *c, const struct http_request *rq, const struct body *body)
+{
+    curl_off_t size = (curl_off_t)body_bytes(rq, body);
+
+    if (!rq->text && !body) {
+        curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
+    } else if (strcmp(rq->method, "PUT") == 0) {
+        curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, size);
+    } else {
+        curl_easy_setopt(c, CURLOPT_POST, 1L);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, size);
+        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
+    }
+}
+
+static bool add_header(struct exchange_slot *s, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(s->headers, line);
+
+    if (!longer)
+        return false;
+    s->headers = longer;
+    return true;
+}
+
+/* False: no memory. A request without one of them is another request. */
+static bool set_headers(struct exchange_slot *s, const struct http_request *rq)
+{
+    /* Without this curl waits a second for a "100 Continue" that many servers never send. */
+    if (!add_header(s, "Expect:"))
+        return false;
+    for (size_t i = 0; i < rq->header_count; i++)
+        if (!add_header(s, rq->headers[i]))
+            return false;
+    return curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers) == CURLE_OK;
+}
+
+static void set_options(struct exchange_slot *s, const struct http_request *rq)
+{
+    CURL *c = s->easy;
+    nsec timeout = rq->timeout ? rq->timeout : TRANSPORT_EXCHANGE_TIMEOUT;
+
+    curl_easy_reset(c);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, s);
+    curl_easy_setopt(c, CURLOPT_URL, rq->url);
+    curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L); /* it is signed as it stands, and an object's name may have `..` */
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_QUICK_EXIT,
+                     1L); /* where curl resolves a name all the same, nobody waits for its thread */
+    curl_easy_setopt(c, CURLOPT_PROXY, s->proxy.url); /* "": none, whatever the environment says */
+    curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* of the proxy's answer */
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, TRANSPORT_CONNECTION_LIFE_SECONDS);
+    curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, TRANSPORT_DNS_LIFE_SECONDS);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout / NSEC_PER_MSEC));
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, TRANSPORT_STALL_SECONDS);
+    curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, TRANSPORT_UPLOAD_BUFFER_BYTES);
+    curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(c, CURLOPT_READDATA, s);
+    curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(c, CURLOPT_SEEKDATA, s);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
+}
+
+static bool is_number(const char *host)
+{
+    unsigned char address[16];
+
+    return host[0] == '[' || inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* Names that curl knows itself, and those that it writes in another way before it looks for them. */
+static bool is_left_to_curl(const char *host)
+{
+    size_t n = strlen(host), local = strlen("localhost");
+
+    if (n >= local && strcasecmp(host + n - local, "localhost") == 0)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)host[i] >= 0x80)
+            return true;
+    return n == 0 || host[n - 1] == '.';
+}
+
+/* Whose name is to be resolved: s->host and s->port, or nobody's. */
+static void find_host(struct exchange_slot *s, const char *url)
+{
+    CURLU *u = curl_url();
+    char *host = NULL, *port = NULL;
+
+    if (u &&
+        curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME | CURLU_PATH_AS_IS) ==
+            CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && !is_number(host) && !is_left_to_curl(host)) {
+        bool has_port = curl_url_get(u, CURLUPART_PORT, &port, s->proxy.url[0] ? 0 : CURLU_DEFAULT_PORT) == CURLUE_OK;
+
+        s->host = mem_strdup(host);
+        s->port = mem_strdup(has_port ? port : PROXY_DEFAULT_PORT);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+}
+
+bool slot_set_up(struct exchange_slot *s, struct exchange *x)
+{
+    const struct http_request *rq = x->request;
+
+    s->x = x;
+    s->sent = 0;
+    s->truncated = s->head_complete = s->no_room = false;
+    s->granted = ANSWER_SMALL_MAX;
+    s->heard = 0;
+    s->error[0] = '\0';
+    s->body_error = (struct err){.code = ERR_NONE};
+    buf_init(&s->response_body, rq->response_max ? rq->response_max : TRANSPORT_RESPONSE_DEFAULT_MAX);
+    if (!s->easy)
+        return false;
+    (void)proxy_find(rq->proxy, rq->url, &s->proxy);
+    set_options(s, rq);
+    set_method(s->easy, rq, x->body);
+    set_tls(s->easy, rq->tls);
+    find_host(s, s->proxy.url[0] ? s->proxy.url : rq->url);
+    return set_headers(s, rq);
+}
+
+bool slot_set_addresses(struct exchange_slot *s, const char *addresses)
+{
+    char *entry = mem_printf("+%s:%s:%s", s->host, s->port, addresses); /* +: it grows old as others do */
+
+    s->resolved = curl_slist_append(NULL, entry);
+    mem_free(entry);
+    return s->resolved && curl_easy_setopt(s->easy, CURLOPT_RESOLVE, s->resolved) == CURLE_OK;
+}
+
+void slot_clear(struct exchange_slot *s)
+{
+    curl_slist_free_all(s->headers);
+    curl_slist_free_all(s->resolved);
+    s->headers = s->resolved = NULL;
+    MEM_CLEAR(s->host);
+    MEM_CLEAR(s->port);
+    explicit_bzero(&s->proxy, sizeof(s->proxy));
+    s->step = SLOT_IDLE;
+    s->x = NULL;
+    buf_clear(&s->response_headers);
+    buf_release(&s->response_body);
+}

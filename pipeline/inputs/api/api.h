@@ -1,0 +1,83 @@
+/* api.h -- the Firehose API over HTTP: PutRecord, PutRecordBatch, DescribeDeliveryStream, ListDeliveryStreams.
+ *
+ * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
+ * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
+ *
+ * Threads    its own (libmicrohttpd's epoll pool). api_open, api_start, api_stop, api_close: the main thread.
+ * Ownership  conf, streams and budget outlive the server.
+ */
+#ifndef PIPELINE_INPUTS_API_API_H
+#define PIPELINE_INPUTS_API_API_H
+
+#include "config/bind.h"
+#include "config/options.h"
+#include "pipeline/base/budget.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/inputs/pushback.h"
+#include "pipeline/spool/spool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct api_credential {
+    char *access_key_id, *secret_access_key;
+};
+
+struct api_conf {
+    char *listen; /* "127.0.0.1:4573" */
+    struct api_credential *credentials;
+    size_t credential_count;
+    bool auth_none;             /* `auth: none`, in words */
+    struct cfg_strings hosts;   /* names it answers to without credentials, besides its own */
+    char *region;               /* in ARNs; us-east-1 */
+    char *account;              /* twelve digits in ARNs */
+    int64_t connections;        /* at most */
+    int64_t connections_per_ip; /* 0: no limit */
+    nsec timeout;               /* a slow client is cut off */
+    int64_t threads;            /* 0: one per core */
+};
+extern const struct cfg_field api_fields[]; /* describes struct api_conf */
+
+/* What the API tells about a stream's destination in DescribeDeliveryStream. */
+struct api_stream {
+    const char *name;
+    struct spool *spool;
+    struct metrics *metrics;
+    struct pushback *pushback;
+    nsec created;
+    const char *destination;     /* s3, file, ... */
+    const char *bucket, *prefix; /* for s3; NULL otherwise */
+    uint64_t buffer_size;
+    nsec buffer_interval;
+    const char *compression;
+    uint32_t version;
+};
+
+struct api;
+
+/* Opens the socket; requests are answered with ServiceUnavailableException until api_start(). Streams in any order. */
+MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, const struct api_stream *streams, size_t count,
+                        struct budget *budget, struct err *e);
+void api_start(struct api *a);
+/* No new requests; waits a little for those that have begun, and until those that wait for a commit have been answered.
+ * Nothing is appended any more when it returns. The committer must still run. */
+void api_stop(struct api *a);
+/* Stops the server: no thread of it is left. The committer must still run. */
+void api_end(struct api *a);
+void api_close(struct api **a);
+
+/* Requests refused for memory, before it is known which stream they are for. */
+struct pushback_view api_memory_pushback(struct api *a, nsec mono_now);
+
+/* "127.0.0.1:4573", with the real port when 0 was configured. */
+const char *api_address(const struct api *a);
+
+/* Reports every mistake in the options: the loopback-only rule, keys listed twice, what is no address. Options that could not
+ * be bound may be zero. */
+void api_check_conf(const struct api_conf *conf, const struct cfg_options *o);
+/* Can its address be listened on now? For `validate`. */
+MUST_CHECK int api_check_free(const struct api_conf *conf, struct err *e);
+
+#endif

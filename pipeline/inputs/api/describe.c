@@ -1,0 +1,175 @@
+#include "pipeline/inputs/api/describe.h"
+
+#include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/inputs/api/arguments.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_DEFAULT 10
+#define LIMIT_MIN    1
+#define LIMIT_MAX    10000
+
+static int compare(const void *name, const void *stream)
+{
+    return strcmp(name, ((const struct api_stream *)stream)->name);
+}
+
+const struct api_stream *api_streams_find(const struct api_streams *streams, const char *name)
+{
+    return bsearch(name, streams->v, streams->n, sizeof(*streams->v), compare);
+}
+
+int api_streams_missing(const struct api_streams *streams, const char *name, struct api_error *e)
+{
+    return api_error_set(e, API_NOT_FOUND, "Firehose %s under account %s not found.", name, streams->account);
+}
+
+static int no_memory(struct api_error *e)
+{
+    return api_error_set(e, API_INTERNAL, "no memory for the reply");
+}
+
+/* "<key>":"<value>" */
+static int add_text(struct buf *out, const char *key, const char *value)
+{
+    if (buf_printf(out, "\"%s\":", key) < 0)
+        return -1;
+    return json_quote(slice_str(value), out);
+}
+
+/* A codec that Firehose does not know is told by its own name in capitals: SDKs let unknown values of an enum pass. */
+static int add_compression(struct buf *out, const char *codec)
+{
+    char name[32];
+    size_t n = 0;
+
+    if (!codec || strcmp(codec, "none") == 0)
+        codec = "uncompressed";
+    for (; codec[n] && n < sizeof(name) - 1; n++)
+        name[n] = codec[n] >= 'a' && codec[n] <= 'z' ? (char)(codec[n] - 'a' + 'A') : codec[n];
+    name[n] = '\0';
+    return add_text(out, "CompressionFormat", name);
+}
+
+/* The members that ExtendedS3DestinationDescription and the older S3DestinationDescription share; AWS gives both. */
+static int add_s3(struct buf *out, const char *member, const struct api_streams *streams, const struct api_stream *s)
+{
+    uint64_t mib = (s->buffer_size + MIB - 1) / MIB;
+    char arn[128];
+
+    snprintf(arn, sizeof(arn), "arn:aws:s3:::%s", s->bucket);
+    if (buf_printf(out, ",\"%s\":{\"RoleARN\":\"arn:aws:iam::%s:role/sluice\",", member, streams->account) < 0 ||
+        add_text(out, "BucketARN", arn) < 0 || buf_add_char(out, ',') < 0)
+        return -1;
+    if (s->prefix && (add_text(out, "Prefix", s->prefix) < 0 || buf_add_char(out, ',') < 0))
+        return -1;
+    if (buf_printf(out, "\"BufferingHints\":{\"SizeInMBs\":%" PRIu64 ",\"IntervalInSeconds\":%" PRId64 "},", mib,
+                   s->buffer_interval / NSEC_PER_SEC) < 0 ||
+        add_compression(out, s->compression) < 0)
+        return -1;
+    return buf_add_str(out, ",\"EncryptionConfiguration\":{\"NoEncryptionConfig\":\"NoEncryption\"}}");
+}
+
+static int add_destination(struct buf *out, const struct api_streams *streams, const struct api_stream *s)
+{
+    if (buf_add_str(out, "{\"DestinationId\":\"destinationId-000000000001\"") < 0)
+        return -1;
+    if (s->bucket && (add_s3(out, "S3DestinationDescription", streams, s) < 0 ||
+                      add_s3(out, "ExtendedS3DestinationDescription", streams, s) < 0))
+        return -1;
+    return buf_add_char(out, '}');
+}
+
+static int add_description(struct buf *out, const struct api_streams *streams, const struct api_stream *s)
+{
+    if (buf_add_str(out, "{\"DeliveryStreamDescription\":{") < 0 || add_text(out, "DeliveryStreamName", s->name) < 0 ||
+        buf_printf(out, ",\"DeliveryStreamARN\":\"arn:aws:firehose:%s:%s:deliverystream/%s\"", streams->region,
+                   streams->account, s->name) < 0)
+        return -1;
+    if (buf_printf(out,
+                   ",\"DeliveryStreamStatus\":\"ACTIVE\",\"DeliveryStreamType\":\"DirectPut\",\"VersionId\":\"%" PRIu32
+                   "\",\"CreateTimestamp\":%" PRId64 ".%03" PRId64,
+                   s->version, s->created / NSEC_PER_SEC, s->created / NSEC_PER_MSEC % 1000) < 0)
+        return -1;
+    if (buf_add_str(out, ",\"DeliveryStreamEncryptionConfiguration\":{\"Status\":\"DISABLED\"},\"Destinations\":[") <
+            0 ||
+        add_destination(out, streams, s) < 0)
+        return -1;
+    return buf_add_str(out, "],\"HasMoreDestinations\":false}}");
+}
+
+struct question {
+    struct api_text name, type;
+    struct api_number limit;
+};
+
+/* Both operations ask with a stream's name, a limit and little else. */
+static int read_question(struct slice body, const char *name_member, struct question *q, struct api_error *e)
+{
+    struct json_reader r;
+    struct json_string key;
+    bool empty;
+    int rc;
+
+    if (api_shape_open(&r, body, &empty, e) < 0)
+        return -1;
+    if (empty)
+        return 0;
+    while (json_member(&r, &key)) {
+        rc = 0;
+        if (json_string_is(key, name_member))
+            rc = api_shape_text(&r, name_member, &q->name, e);
+        else if (json_string_is(key, "DeliveryStreamType"))
+            rc = api_shape_text(&r, "DeliveryStreamType", &q->type, e);
+        else if (json_string_is(key, "Limit"))
+            rc = api_shape_number(&r, "Limit", &q->limit, e);
+        else
+            json_skip(&r);
+        if (rc < 0)
+            return -1;
+    }
+    if (api_shape_end(&r, e) < 0)
+        return -1;
+    return api_shape_check_range(&q->limit, "limit", LIMIT_MIN, LIMIT_MAX, e);
+}
+
+int api_describe(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e)
+{
+    struct question q = {0};
+    const struct api_stream *s;
+
+    if (read_question(body, "DeliveryStreamName", &q, e) < 0 || api_shape_check_stream(&q.name, e) < 0)
+        return -1;
+    s = api_streams_find(streams, q.name.s);
+    if (!s)
+        return api_streams_missing(streams, q.name.s, e);
+    return add_description(out, streams, s) < 0 ? no_memory(e) : 0;
+}
+
+int api_list(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e)
+{
+    struct question q = {0};
+    size_t at = 0, end, limit;
+
+    if (read_question(body, "ExclusiveStartDeliveryStreamName", &q, e) < 0 ||
+        (q.name.present && api_shape_check_stream(&q.name, e) < 0))
+        return -1;
+    limit = q.limit.present ? (size_t)q.limit.v : LIST_DEFAULT;
+    while (q.name.present && at < streams->n && strcmp(streams->v[at].name, q.name.s) <= 0)
+        at++;
+    if (q.type.present && strcmp(q.type.s, "DirectPut") != 0)
+        at = streams->n; /* there are no others */
+    end = streams->n - at > limit ? at + limit : streams->n;
+    if (buf_add_str(out, "{\"DeliveryStreamNames\":[") < 0)
+        return no_memory(e);
+    for (size_t i = at; i < end; i++)
+        if ((i > at && buf_add_char(out, ',') < 0) || json_quote(slice_str(streams->v[i].name), out) < 0)
+            return no_memory(e);
+    if (buf_printf(out, "],\"HasMoreDeliveryStreams\":%s}", end < streams->n ? "true" : "false") < 0)
+        return no_memory(e);
+    return 0;
+}

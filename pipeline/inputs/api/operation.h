@@ -1,0 +1,32 @@
+/* operation.h -- which of Firehose's operations a request asks for.
+ *
+ * Threads: pure functions.
+ */
+#ifndef PIPELINE_INPUTS_API_OPERATION_H
+#define PIPELINE_INPUTS_API_OPERATION_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/inputs/api/error.h"
+
+#include <stdbool.h>
+
+enum api_operation {
+    API_OP_PUT,
+    API_OP_PUT_BATCH,
+    API_OP_DESCRIBE,
+    API_OP_LIST,
+    API_OP_CONFIGURED, /* one that YAML replaces */
+};
+
+struct api_asked {
+    const char *method, *url;
+    bool has_parameters; /* the URL has a query */
+    const char *target;  /* X-Amz-Target; NULL when there is none */
+};
+
+MUST_CHECK int api_operation_find(const struct api_asked *asked, enum api_operation *op, struct api_error *e);
+
+/* The answer to an API_OP_CONFIGURED; returns -1. */
+int api_operation_refuse(const char *target, struct api_error *e);
+
+#endif

@@ -1,0 +1,497 @@
+#include "pipeline/inputs/api/request.h"
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/http/server/head.h"
+#include "pipeline/inputs/api/auth.h"
+#include "pipeline/inputs/api/body.h"
+#include "pipeline/inputs/api/operation.h"
+#include "pipeline/inputs/api/put.h"
+#include "pipeline/inputs/api/server.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define REQUEST_MAGIC 0x72657175u
+
+struct api_request {
+    unsigned magic;
+    struct api *api;
+    struct MHD_Connection *connection;
+    struct http_client *client;
+    char id[API_PUT_ID + 1];
+    enum api_operation operation;
+    bool gzip, signed_; /* Content-Encoding: gzip; must be, and claims to be, signed */
+    bool committing;    /* the spool has been asked; suspended until it has answered */
+    struct api_commit commit;
+    bool begun;      /* counted in api->begun */
+    bool answering;  /* counted in api->answering */
+    bool must_close; /* the rest of the body is not wanted */
+    bool in_chunks;  /* what follows its body is not looked at: see docs/listeners.md */
+    struct api_auth auth;
+    struct api_error error; /* API_OK while all is well */
+    struct api_body body;
+    uint64_t discarded;
+    const struct api_stream *stream; /* of a put */
+    struct api_put put;
+    struct buf reply;
+    size_t reply_held; /* taken from the budget for it */
+};
+
+/* --- what it asks for --------------------------------------------------------------------------------------------- */
+
+/* Its next step is the client's: to send the body, to read the answer. */
+static void await_client(struct api_request *rq)
+{
+    nsec now = clock_mono();
+
+    http_client_deadline(rq->client, now, now + rq->api->conf->timeout);
+}
+
+static const char *header(const struct api_request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
+}
+
+static int find_operation(struct api_request *rq, const char *url, const char *method)
+{
+    struct api_asked asked = {
+        .method = method,
+        .url = url,
+        .has_parameters = MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0,
+        .target = header(rq, "X-Amz-Target"),
+    };
+
+    return api_operation_find(&asked, &rq->operation, &rq->error);
+}
+
+static bool is_gzip(const char *encoding)
+{
+    return strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
+}
+
+static int check_encoding(struct api_request *rq)
+{
+    const char *encoding = header(rq, "Content-Encoding");
+
+    if (!encoding || strcasecmp(encoding, "identity") == 0)
+        return 0;
+    rq->gzip = is_gzip(encoding);
+    if (!rq->gzip)
+        return api_error_set(&rq->error, API_MALFORMED, "the body may be sent as it is or with Content-Encoding: gzip");
+    return 0;
+}
+
+/* --- who asks ----------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct api_auth_headers *h = cls;
+
+    (void)kind;
+    if (h->n == ARRAY_LEN(h->v))
+        return MHD_NO;
+    h->v[h->n++] = (struct sigv4_header){slice_str(name), slice_str(value)};
+    return MHD_YES;
+}
+
+static int all_headers(struct api_request *rq, struct api_auth_headers *h)
+{
+    h->n = 0;
+    if (MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, NULL, NULL) > (int)ARRAY_LEN(h->v))
+        return api_error_set(&rq->error, API_MALFORMED, "there are more than %zu headers", ARRAY_LEN(h->v));
+    MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, add_header, h);
+    return 0;
+}
+
+static const char *client_text(struct api_request *rq, char out[API_LISTEN_TEXT])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info ? api_listen_text(info->client_addr, false, out) : "unknown";
+}
+
+static void log_refused(struct api_request *rq)
+{
+    char client[API_LISTEN_TEXT];
+    uint64_t more;
+
+    if (!api_log_due(rq->api, API_EVENT_AUTH, &more))
+        return;
+    log_warn("request refused: not signed with a known key", KS("input", "api"), KS("client", client_text(rq, client)),
+             KS("code", api_error_name(rq->error.code)), KS("cause", rq->error.message),
+             KB("access_key_id", rq->auth.claim.access_key_id), KU("suppressed", more),
+             KS("hint", "compare the client's keys and clock with `api.credentials` and this machine's clock"));
+}
+
+static int check_claim(struct api_request *rq)
+{
+    const struct api_conf *conf = rq->api->conf;
+    struct api_auth_keys keys = {conf->credentials, conf->credential_count};
+    struct api_auth_headers headers;
+
+    rq->signed_ = conf->credential_count > 0;
+    if (!rq->signed_)
+        return 0;
+    if (all_headers(rq, &headers) < 0)
+        return -1;
+    if (api_auth_begin(&rq->auth, keys, &headers, clock_wall(), &rq->error) == 0)
+        return 0;
+    log_refused(rq);
+    return -1;
+}
+
+static int check_signature(struct api_request *rq)
+{
+    struct api_auth_headers headers;
+
+    if (!rq->signed_)
+        return 0;
+    if (all_headers(rq, &headers) < 0)
+        return -1;
+    if (api_auth_finish(&rq->auth, &headers, buf_slice(&rq->body.bytes), &rq->error) == 0)
+        return 0;
+    log_refused(rq);
+    return -1;
+}
+
+/* --- its beginning ------------------------------------------------------------------------------------------------ */
+
+static int shut(struct api_request *rq, const char *what)
+{
+    rq->must_close = true;
+    return api_error_set(&rq->error, API_UNAVAILABLE, "The server is %s.", what);
+}
+
+/* Those that come through are waited for when the server stops. */
+static int check_gate(struct api_request *rq)
+{
+    struct api *a = rq->api;
+    enum api_gate gate;
+
+    pthread_mutex_lock(&a->lock);
+    gate = a->gate;
+    rq->begun = gate == API_RUNNING;
+    a->begun += rq->begun;
+    pthread_mutex_unlock(&a->lock);
+    return gate == API_RUNNING ? 0 : shut(rq, gate == API_STARTING ? "starting" : "stopping");
+}
+
+/* The announced length; 0 when there is none (then it is chunked, or there is no body). */
+static uint64_t announced(const struct api_request *rq)
+{
+    const char *text = header(rq, "Content-Length");
+
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* The only reason by then why it would be unavailable. */
+static void note_memory(struct api_request *rq)
+{
+    if (rq->error.code == API_UNAVAILABLE)
+        pushback_note(&rq->api->memory, PUSHBACK_MEMORY, clock_mono());
+}
+
+static void log_foreign(struct api_request *rq)
+{
+    char client[API_LISTEN_TEXT];
+    uint64_t more;
+
+    if (api_log_due(rq->api, API_EVENT_FOREIGN, &more))
+        log_warn("request refused: it is not meant for this server", KS("input", "api"),
+                 KS("client", client_text(rq, client)), KS("cause", rq->error.message), KU("suppressed", more),
+                 KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
+}
+
+/* What follows a request whose end is in doubt is not looked at. */
+static int check_headers(struct api_request *rq, const char *method, const char *version)
+{
+    struct http_guard g = http_head_read(rq->connection, method, version);
+    const char *why;
+
+    rq->in_chunks = g.codings > 0;
+    if (!http_guard_framing(&g, version, &why)) {
+        rq->must_close = true;
+        return api_error_set(&rq->error, API_MALFORMED, "%s", why);
+    }
+    if (rq->api->conf->credential_count > 0 || http_guard_names(&g, method, &rq->api->names, &why))
+        return 0;
+    api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
+    log_foreign(rq);
+    return -1;
+}
+
+static int judge(struct api_request *rq, const char *url, const char *method, const char *version)
+{
+    if (check_headers(rq, method, version) < 0 || check_gate(rq) < 0 || find_operation(rq, url, method) < 0 ||
+        check_claim(rq) < 0 || check_encoding(rq) < 0)
+        return -1;
+    if (rq->operation == API_OP_CONFIGURED)
+        return api_operation_refuse(header(rq, "X-Amz-Target"), &rq->error);
+    if (api_body_expect(&rq->body, announced(rq), &rq->error) == 0)
+        return 0;
+    note_memory(rq);
+    return -1;
+}
+
+/* Unique over processes by the random seed, within this one by the counter. */
+static void make_id(struct api *a, char out[API_PUT_ID + 1])
+{
+    snprintf(out, API_PUT_ID + 1, "%016" PRIx64 "%016" PRIx64, a->seed,
+             atomic_fetch_add_explicit(&a->next_id, 1, memory_order_relaxed));
+}
+
+static struct api_request *begin(struct api *a, struct MHD_Connection *c, const char *url, const char *method,
+                                 const char *version)
+{
+    struct api_request *rq = mem_alloc(sizeof(*rq));
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    rq->magic = REQUEST_MAGIC;
+    rq->api = a;
+    rq->connection = c;
+    rq->client = info->socket_context;
+    make_id(a, rq->id);
+    api_body_init(&rq->body, a->budget);
+    buf_init(&rq->reply, API_REPLY_MAX);
+    await_client(rq);
+    if (judge(rq, url, method, version) < 0)
+        api_body_release(&rq->body);
+    return rq;
+}
+
+/* Refused, and there is no point in reading what follows. */
+static bool is_hopeless(const struct api_request *rq)
+{
+    return rq->error.code != API_OK &&
+           (rq->must_close || header(rq, "Expect") || announced(rq) > API_BODY_MAX_BYTES + API_DISCARD_MAX);
+}
+
+static enum MHD_Result take(struct api_request *rq, struct slice piece)
+{
+    if (rq->error.code == API_OK) {
+        if (api_body_add(&rq->body, piece, &rq->error) == 0)
+            return MHD_YES;
+        note_memory(rq);
+        api_body_release(&rq->body);
+    }
+    rq->discarded += piece.n;
+    return rq->discarded <= API_DISCARD_MAX ? MHD_YES : MHD_NO;
+}
+
+/* --- its answer --------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result answer(struct api_request *rq)
+{
+    unsigned status = api_error_status(rq->error.code);
+    struct MHD_Response *re;
+    enum MHD_Result rc = MHD_NO;
+
+    if (rq->error.code != API_OK) {
+        buf_clear(&rq->reply);
+        if (api_error_body(&rq->error, &rq->reply) < 0)
+            return MHD_NO;
+    }
+    api_body_release(&rq->body);
+    re = MHD_create_response_from_buffer(rq->reply.n, rq->reply.p, MHD_RESPMEM_PERSISTENT);
+    if (!re)
+        return MHD_NO;
+    if (MHD_add_response_header(re, "Content-Type", "application/x-amz-json-1.1") == MHD_YES &&
+        MHD_add_response_header(re, "x-amzn-RequestId", rq->id) == MHD_YES &&
+        (!(rq->must_close || rq->in_chunks) || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
+        rc = MHD_queue_response(rq->connection, status, re);
+    MHD_destroy_response(re);
+    await_client(rq);
+    return rc;
+}
+
+/* --- put ---------------------------------------------------------------------------------------------------------- */
+
+static void count_put(const struct api_request *rq)
+{
+    struct metrics *m = rq->stream->metrics;
+
+    metrics_add(m, METRIC_INCOMING_PUT_REQUESTS, 1);
+    if (rq->put.batch) {
+        metrics_add(m, METRIC_PUT_RECORD_BATCH_REQUESTS, 1);
+        metrics_add(m, METRIC_PUT_RECORD_BATCH_RECORDS, rq->put.count);
+        metrics_add(m, METRIC_PUT_RECORD_BATCH_BYTES, rq->put.bytes);
+    } else {
+        metrics_add(m, METRIC_PUT_RECORD_REQUESTS, 1);
+        metrics_add(m, METRIC_PUT_RECORD_BYTES, rq->put.bytes);
+    }
+}
+
+/* The spool has answered for all frames. Also runs on the committer thread: the answer is made on the connection's. */
+static void resume(void *ctx)
+{
+    struct api_request *rq = ctx;
+    struct api *a = rq->api;
+
+    assert(rq->magic == REQUEST_MAGIC);
+    pthread_mutex_lock(&a->lock);
+    TAILQ_REMOVE(&a->commits, &rq->commit, link);
+    pthread_mutex_unlock(&a->lock);
+    MHD_resume_connection(rq->connection); /* rq may be gone behind this */
+    pthread_mutex_lock(&a->lock);
+    a->committing--;
+    pthread_cond_broadcast(&a->quiet);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* The gate again: a body may take its time, and behind a closed gate there may be no spool any more. */
+static int enter_commit(struct api_request *rq)
+{
+    struct api *a = rq->api;
+
+    pthread_mutex_lock(&a->lock);
+    rq->committing = rq->answering = a->gate != API_STOPPED;
+    a->committing += rq->committing;
+    a->answering += rq->answering;
+    if (rq->committing) {
+        rq->commit = (struct api_commit){.since = clock_mono(), .pushback = rq->stream->pushback};
+        TAILQ_INSERT_TAIL(&a->commits, &rq->commit, link);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return rq->committing ? 0 : shut(rq, "stopping");
+}
+
+static void commit(struct api_request *rq)
+{
+    http_client_deadline(rq->client, clock_mono(), NSEC_NEVER);
+    MHD_suspend_connection(rq->connection); /* first: resume() may be called before api_put_append() returns */
+    api_put_append(&rq->put, rq->stream->spool, resume, rq);
+}
+
+static void origin_text(struct api_request *rq, char *out, size_t size)
+{
+    char client[API_LISTEN_TEXT];
+    const char *key = rq->signed_ ? rq->auth.key->access_key_id : "";
+
+    snprintf(out, size, "input=api client=%s%s%s", client_text(rq, client), *key ? " access_key_id=" : "", key);
+}
+
+/* The reply's memory is asked for while there is still time to say no. */
+static int hold_reply(struct api_request *rq)
+{
+    size_t want = 256 + (size_t)rq->put.count * API_PUT_ENTRY_MAX;
+
+    if (!budget_take(rq->api->budget, want))
+        return api_error_set(&rq->error, API_UNAVAILABLE, API_SLOW_DOWN);
+    rq->reply_held = want;
+    rq->reply.max = want;
+    return 0;
+}
+
+static int prepare_put(struct api_request *rq)
+{
+    char text[256];
+    struct api_put_origin origin = {.arrival = clock_wall(), .budget = rq->api->budget};
+    struct buf *body = &rq->body.bytes;
+    int rc;
+
+    origin_text(rq, text, sizeof(text));
+    origin.text = slice_str(text);
+    rc = api_put_parse(&rq->put, rq->operation == API_OP_PUT_BATCH, body->p, body->n, &origin, &rq->error);
+    rq->stream = rq->put.stream.present ? api_streams_find(&rq->api->streams, rq->put.stream.s) : NULL;
+    api_body_release(&rq->body);
+    if (rc == 0 && !rq->stream)
+        rc = api_streams_missing(&rq->api->streams, rq->put.stream.s, &rq->error);
+    if (rc == 0)
+        rc = hold_reply(rq);
+    if (rc < 0 && rq->stream)
+        metrics_add(rq->stream->metrics, METRIC_INPUT_ERRORS, 1);
+    if (rc < 0)
+        note_memory(rq);
+    return rc;
+}
+
+static enum MHD_Result answer_put(struct api_request *rq)
+{
+    struct api_put_sum sum = api_put_sum(&rq->put);
+
+    if (sum.refused) {
+        metrics_add(rq->stream->metrics, METRIC_THROTTLED_RECORDS, sum.refused);
+        pushback_note(rq->stream->pushback, sum.why == API_FATE_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());
+    }
+    if (api_put_reply(&rq->put, rq->id, &rq->reply, &rq->error) == 0)
+        assert(rq->reply.n <= rq->reply_held);
+    return answer(rq);
+}
+
+/* --- its body is complete ----------------------------------------------------------------------------------------- */
+
+static int finish(struct api_request *rq)
+{
+    struct buf *body = &rq->body.bytes;
+
+    if (check_signature(rq) < 0 || (rq->gzip && api_body_gunzip(&rq->body, &rq->error) < 0))
+        return -1;
+    if (rq->operation == API_OP_DESCRIBE)
+        return api_describe(&rq->api->streams, buf_slice(body), &rq->reply, &rq->error);
+    if (rq->operation == API_OP_LIST)
+        return api_list(&rq->api->streams, buf_slice(body), &rq->reply, &rq->error);
+    if (prepare_put(rq) < 0 || enter_commit(rq) < 0)
+        return -1;
+    count_put(rq);
+    commit(rq);
+    return 0;
+}
+
+enum MHD_Result api_request_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+                                   const char *version, const char *data, size_t *size, void **request)
+{
+    struct api *a = cls;
+    struct api_request *rq = *request;
+
+    assert(a->magic == API_MAGIC);
+    if (!rq) {
+        *request = rq = begin(a, c, url, method, version);
+        if (!is_hopeless(rq))
+            return MHD_YES;
+        rq->must_close = true;
+        return answer(rq);
+    }
+    assert(rq->magic == REQUEST_MAGIC);
+    if (*size) {
+        struct slice piece = slice_of(data, *size);
+
+        *size = 0;
+        return take(rq, piece);
+    }
+    if (rq->committing)
+        return answer_put(rq);
+    if (rq->error.code == API_OK && finish(rq) == 0 && rq->committing)
+        return MHD_YES;
+    return answer(rq);
+}
+
+void api_request_completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
+{
+    struct api *a = cls;
+    struct api_request *rq = *request;
+
+    (void)c;
+    (void)how;
+    if (!rq)
+        return;
+    /* Twice: a connection that waits for its next request is closed by the library as soon as it is silent this long.
+     */
+    http_client_deadline(rq->client, clock_mono(), clock_mono() + 2 * a->conf->timeout);
+    api_put_release(&rq->put);
+    api_body_release(&rq->body);
+    buf_release(&rq->reply);
+    if (rq->reply_held)
+        budget_give(a->budget, rq->reply_held);
+    pthread_mutex_lock(&a->lock);
+    a->begun -= rq->begun;
+    a->answering -= rq->answering;
+    pthread_cond_broadcast(&a->quiet);
+    pthread_mutex_unlock(&a->lock);
+    MEM_CLEAR(*request);
+}

@@ -1,0 +1,75 @@
+/* server.h -- what the server and its requests share; private to pipeline/inputs/api_*.c.
+ *
+ * Threads  the fields that change say how they are guarded; the rest is fixed before the first request.
+ */
+#ifndef PIPELINE_INPUTS_API_SERVER_H
+#define PIPELINE_INPUTS_API_SERVER_H
+
+#include "pipeline/base/budget.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/http/server/guard.h"
+#include "pipeline/http/server/listener.h"
+#include "pipeline/inputs/api/api.h"
+#include "pipeline/inputs/api/describe.h"
+#include "pipeline/inputs/api/error.h"
+#include "pipeline/inputs/api/listen.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define API_MAGIC 0x61706953u
+
+enum api_gate {
+    API_STARTING,
+    API_RUNNING,
+    API_LEAVING, /* no new requests; those that have begun may be committed */
+    API_STOPPED, /* nothing is committed any more */
+};
+
+/* Events that may come as fast as requests do; each gets its own line now and then. */
+enum api_event { API_EVENT_AUTH, API_EVENT_FOREIGN, API_EVENT_COUNT };
+
+/* A put that waits for the spool's disk. */
+struct api_commit {
+    TAILQ_ENTRY(api_commit) link;
+    nsec since; /* mono */
+    struct pushback *pushback;
+};
+
+struct api {
+    unsigned magic;
+    const struct api_conf *conf;
+    struct api_stream *sorted;
+    struct api_streams streams; /* of `sorted` */
+    struct budget *budget;
+    struct MHD_Daemon *daemon;
+    struct http_listener *listener;
+    struct pushback memory; /* of requests refused before it is known which stream they are for */
+    char address[API_LISTEN_TEXT];
+    struct address at;       /* as configured */
+    struct http_names names; /* for requests without credentials */
+
+    uint64_t seed;            /* random; makes ids differ between processes */
+    _Atomic uint64_t next_id; /* and between requests */
+
+    pthread_mutex_t lock;
+    pthread_cond_t quiet;
+    enum api_gate gate;               /* guarded by lock, as all that follows */
+    unsigned begun;                   /* requests from their headers on, until they are over */
+    unsigned committing;              /* requests that wait for the spool ... */
+    TAILQ_HEAD(, api_commit) commits; /* ... the oldest first */
+    unsigned answering;               /* those, until their answer is sent */
+    struct log_limit events[API_EVENT_COUNT];
+};
+
+/* Once a second: what has lasted for too long is noted. */
+void api_look(struct api *a, nsec mono_now);
+
+/* True when a line is due; *suppressed says how many were left out before it. */
+bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed);
+
+#endif

@@ -1,0 +1,194 @@
+/* What may lie at the beginning of a file, before its first line:
+ *
+ *   zeros        A program without O_APPEND (cmd > file) goes on at its old offset after copytruncate and leaves a hole in
+ *                front of what it writes. Nobody wrote those bytes; they are passed over. Where the file system knows of
+ *                no hole (small files, copies), they are told by their number: a block of them, or as many as had been read
+ *                before the truncation. A file of zeros only is left alone: it may be one that is filled from its
+ *                beginning. Zeros elsewhere are bytes like others.
+ *   a byte order mark    It is no part of the first line, and says what the encoding is. */
+#include "pipeline/base/limits.h"
+#include "pipeline/inputs/tail/tail.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEAD_BYTES  512  /* that are looked at for an encoding */
+#define BLOCK_BYTES 4096 /* so many zeros are no text, whoever wrote them */
+
+/* --- zeros ------------------------------------------------------------------------------------------------------- */
+
+enum search { SEARCH_FOUND, SEARCH_GOES_ON, SEARCH_END };
+
+static size_t count_zeros(const char *p, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && p[i] == '\0')
+        i++;
+    return i;
+}
+
+/* Moves f->zeros_to to the first byte that is not zero. */
+static enum search search(struct tail_file *f)
+{
+    off_t data = lseek(f->fd, (off_t)f->zeros_to, SEEK_DATA);
+    char bytes[TAIL_ZEROS_READ_BYTES];
+
+    if (data < 0 && errno == ENXIO)
+        return SEARCH_END;
+    if (data > (off_t)f->zeros_to)
+        f->zeros_to = (uint64_t)data;
+    for (size_t done = 0; done < TAIL_ZEROS_STEP_BYTES;) {
+        ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)f->zeros_to);
+        size_t zeros = n > 0 ? count_zeros(bytes, (size_t)n) : 0;
+
+        if (n <= 0)
+            return SEARCH_END;
+        f->zeros_to += zeros;
+        done += zeros;
+        if (zeros < (size_t)n)
+            return SEARCH_FOUND;
+    }
+    return SEARCH_GOES_ON;
+}
+
+static bool reads_utf16(const struct tail *t, const struct tail_file *f)
+{
+    enum tail_encoding e = tail_encoding_of(t, f);
+
+    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
+}
+
+static void pass_over(struct tail *t, struct tail_file *f, uint64_t to)
+{
+    uint64_t n = to - f->read.offset;
+
+    log_warn("zeros at the beginning of a file are left out: nobody wrote them", KS("stream", t->env.stream),
+             KS("path", f->path), KU("bytes", n),
+             KS("hint", "a program that appends (>> instead of >, O_APPEND) leaves none when its file is truncated"));
+    metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, n);
+    f->read.offset = f->read.whole.from = to;
+    f->safe = f->read;
+}
+
+/* False: they are bytes like others. */
+static bool skip_zeros(struct tail *t, struct tail_file *f, enum tail_step *step)
+{
+    uint64_t least = f->zeros_least > 0 ? f->zeros_least : BLOCK_BYTES, end;
+    enum search found;
+
+    if (f->zeros_to < f->read.offset)
+        f->zeros_to = f->read.offset;
+    found = search(f);
+    if (found == SEARCH_GOES_ON) {
+        *step = TAIL_STEP_MORE;
+        return true;
+    }
+    end = found == SEARCH_END ? f->size : f->zeros_to;
+    f->zeros_to = 0; /* what was zero may be written, the next time */
+    if (end - f->read.offset < least)
+        return false;
+    *step = TAIL_STEP_END;
+    if (found == SEARCH_END)
+        return true;
+    pass_over(t, f, reads_utf16(t, f) ? end & ~UINT64_C(1) : end); /* half of a character can be zero */
+    *step = TAIL_STEP_MORE;
+    return true;
+}
+
+/* --- encoding ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    enum tail_encoding encoding;
+    struct slice bytes;
+} marks[] = {
+    {TAIL_UTF8, {"\xef\xbb\xbf", 3}},
+    {TAIL_UTF16LE, {"\xff\xfe", 2}},
+    {TAIL_UTF16BE, {"\xfe\xff", 2}},
+};
+
+static bool may_be(const struct tail *t, enum tail_encoding e)
+{
+    return t->conf->encoding == TAIL_AUTO || t->conf->encoding == (int)e;
+}
+
+/* Index of the mark that the head has; -1: none, -2: this may become one. */
+static int find_mark(const struct tail *t, struct slice head)
+{
+    int found = -1;
+
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        if (!may_be(t, marks[i].encoding))
+            continue;
+        if (slice_starts(head, marks[i].bytes))
+            return (int)i;
+        if (slice_starts(marks[i].bytes, head))
+            found = -2;
+    }
+    return found;
+}
+
+/* Its mark begins as that of UTF-16 does, with a zero character behind it, which no text has. */
+static bool is_utf32(struct slice head)
+{
+    return slice_starts(head, slice_of("\xff\xfe\0\0", 4));
+}
+
+/* Without a mark: a file that was UTF-16 before it was truncated still is, if it has the zeros that its line ends have. */
+static enum tail_encoding guess(const struct tail_file *f, struct slice head)
+{
+    bool was = f->read.encoding == TAIL_UTF16LE || f->read.encoding == TAIL_UTF16BE;
+
+    return was && memchr(head.p, '\0', head.n) ? f->read.encoding : TAIL_UTF8;
+}
+
+enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f)
+{
+    return t->conf->encoding == TAIL_AUTO ? f->read.encoding : (enum tail_encoding)t->conf->encoding;
+}
+
+enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f)
+{
+    char head[3];
+    ssize_t n = pread(f->fd, head, sizeof(head), 0);
+    int i = n > 0 ? find_mark(t, slice_of(head, (size_t)n)) : -1;
+
+    return i >= 0 ? marks[i].encoding : TAIL_UTF8;
+}
+
+/* --- both -------------------------------------------------------------------------------------------------------- */
+
+bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step)
+{
+    char bytes[HEAD_BYTES];
+    ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)f->read.offset);
+    struct slice head = slice_of(bytes, n > 0 ? (size_t)n : 0);
+    int i;
+
+    if (n <= 0)
+        return false; /* reading says why */
+    if (bytes[0] == '\0' && skip_zeros(t, f, step))
+        return true;
+    i = f->read.offset == 0 ? find_mark(t, head) : -1;
+    if (i == -2 && !f->flush) {
+        *step = TAIL_STEP_WAIT;
+        return true;
+    }
+    if (i >= 0 && is_utf32(head)) {
+        log_warn("file is in UTF-32, which is not read: its bytes are delivered as they are",
+                 KS("stream", t->env.stream), KS("path", f->path));
+        i = -1;
+    }
+    f->read.encoding = i >= 0 ? marks[i].encoding : guess(f, head);
+    f->safe.encoding = f->read.encoding;
+    if (i < 0)
+        return false;
+    tail_place_advance(&f->read, SLICE(""), marks[i].bytes);
+    f->safe = f->read;
+    if (reads_utf16(t, f))
+        log_info("file is in UTF-16: its lines are delivered in UTF-8", KS("stream", t->env.stream),
+                 KS("path", f->path));
+    *step = TAIL_STEP_MORE;
+    return true;
+}

@@ -1,0 +1,588 @@
+/* Is a new file the copy of one that was read? logrotate's copytruncate copies app.log to app.log.1 and empties
+ * app.log. Where the rotated names are in the patterns, the copy is a file nobody has seen, and all of its lines are
+ * known but the last: those written between the last read and the truncation, which are nowhere else.
+ *
+ * So when a file is truncated or deleted, what is known of its past is kept: how far it was read, and the checksum of
+ * everything before. A new file whose bytes up to there have that checksum is its copy and is read on from there. The
+ * copy mostly comes first, while its original is whole: a new file that has the beginning of a known one, and a name
+ * like it, is held back until the original is truncated, or the two differ, or nothing happens for a while: then it is
+ * a file of its own. Nothing is skipped on a likeness: only on the checksum over all that was read, and only when the
+ * original is gone, so that two files that say the same are both delivered.
+ *
+ * A program that goes on writing between the copy's end and the truncation leaves a copy that is shorter than what was
+ * read. So the last bytes that were read of the busiest files are kept: put behind a short copy, they must give the
+ * checksum of the whole.
+ *
+ * Names narrow the search, contents decide. A name is like another when the other's stem (app of app.log) is a part of
+ * it: app.log.1, app-20261126.log, old/app.log.1. */
+#include "pipeline/inputs/tail/tail.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAST_PREFIX "tail-past/"
+#define CLOCK_SLACK (2 * NSEC_PER_SEC) /* between the clocks of a file server and ours */
+
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+/* The stems a file must have to be the original of the one with this name. */
+struct cuts {
+    uint32_t stem[TAIL_CUTS_MAX];
+    size_t count;
+};
+
+static bool is_separator(char c)
+{
+    return (unsigned char)c < 0x80 && !isalnum((unsigned char)c); /* what is no ASCII is a letter, or a part of one */
+}
+
+static bool ends_before(const char *name, size_t i)
+{
+    return name[i] == '\0' || is_separator(name[i]) ||
+           (isdigit((unsigned char)name[i]) && isalpha((unsigned char)name[i - 1]));
+}
+
+static struct cuts cuts_of(const char *path)
+{
+    const char *name = name_of(path);
+    struct cuts c = {.count = 0};
+
+    for (size_t i = 0; name[i]; i++) {
+        if (i > 0 && !is_separator(name[i - 1]))
+            continue;
+        for (size_t j = i + 1; c.count < TAIL_CUTS_MAX; j++) {
+            if (ends_before(name, j))
+                c.stem[c.count++] = crc32c(0, slice_of(name + i, j - i));
+            if (name[j] == '\0')
+                break;
+        }
+    }
+    return c;
+}
+
+static bool has_stem(const struct cuts *c, uint32_t stem)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->stem[i] == stem)
+            return true;
+    return false;
+}
+
+/* A copy's name is made of its original's, so it is no shorter. A file under the very name of another is what came
+ * after it, not its copy. */
+static bool may_be_copy(const char *path, const char *original)
+{
+    return strlen(name_of(path)) >= strlen(name_of(original)) && strcmp(path, original) != 0;
+}
+
+/* --- the last bytes that were read ------------------------------------------------------------------------------- */
+
+/* The slot of f; or else the one that was not used for the longest time. */
+static struct tail_recent *recent_of(struct tail *t, const struct tail_file *f)
+{
+    struct tail_recent *oldest = &t->recent[0];
+
+    for (size_t i = 0; i < TAIL_RECENT_MAX; i++) {
+        struct tail_recent *r = &t->recent[i];
+
+        if (r->f == f)
+            return r;
+        if (r->used < oldest->used)
+            oldest = r;
+    }
+    return oldest;
+}
+
+/* What was read, and then refused by the spool, is read again. */
+static void take_back(struct tail_recent *r, uint64_t end)
+{
+    uint64_t n = r->end - end;
+
+    r->n = r->end >= end && n <= r->n ? r->n - (size_t)n : 0;
+    r->end = end;
+}
+
+void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken)
+{
+    struct tail_recent *r = recent_of(t, f);
+    size_t n = taken.n < TAIL_RECENT_BYTES ? taken.n : TAIL_RECENT_BYTES;
+
+    if (r->f != f)
+        r->n = 0;
+    r->f = f;
+    r->used = ++t->recent_uses;
+    take_back(r, f->read.offset);
+    if (n < taken.n)
+        r->n = 0;
+    if (r->n + n > 2 * TAIL_RECENT_BYTES) { /* not with every call: what is moved is as much as came since */
+        memmove(r->bytes, r->bytes + (r->n - TAIL_RECENT_BYTES), TAIL_RECENT_BYTES);
+        r->n = TAIL_RECENT_BYTES;
+    }
+    if (r->n + n > r->room) {
+        r->room = r->n + n <= 4 * KIB ? 4 * KIB : 2 * TAIL_RECENT_BYTES;
+        r->bytes = mem_grow(r->bytes, r->room, 1);
+    }
+    memcpy(r->bytes + r->n, taken.p + (taken.n - n), n);
+    r->n += n;
+    r->end += taken.n;
+}
+
+void tail_recent_forget(struct tail *t, const struct tail_file *f)
+{
+    struct tail_recent *r = recent_of(t, f);
+
+    if (r->f == f) {
+        r->f = NULL;
+        r->n = 0;
+        r->used = 0;
+    }
+}
+
+/* Gives the bytes before the offset to the past that begins now. */
+static void take_recent(struct tail *t, const struct tail_file *f, struct tail_past *p)
+{
+    struct tail_recent *r = recent_of(t, f);
+
+    if (r->f != f)
+        return;
+    take_back(r, p->place.offset);
+    p->recent = r->bytes;
+    p->recent_n = r->n;
+    r->bytes = NULL;
+    r->room = 0;
+    tail_recent_forget(t, f);
+}
+
+/* --- the past ---------------------------------------------------------------------------------------------------- */
+
+static struct slice past_source(const struct tail_past *p, char out[POSITION_SOURCE_MAX])
+{
+    snprintf(out, POSITION_SOURCE_MAX, PAST_PREFIX "%" PRIx64 "/%" PRIx64, (uint64_t)p->noticed, p->inode);
+    return slice_str(out);
+}
+
+static void forget_past(struct tail *t, size_t i)
+{
+    char source[POSITION_SOURCE_MAX];
+
+    spool_forget(t->env.spool, past_source(&t->pasts[i], source));
+    mem_free(t->pasts[i].path);
+    mem_free(t->pasts[i].recent);
+    t->pasts[i] = t->pasts[--t->past_count];
+}
+
+static size_t oldest_past(const struct tail *t)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 1; i < t->past_count; i++)
+        if (t->pasts[i].noticed < t->pasts[oldest].noticed)
+            oldest = i;
+    return oldest;
+}
+
+/* They are many, and old ones need no more than the checksum. */
+static void drop_recent(struct tail *t)
+{
+    for (size_t i = 0; i < t->past_count; i++) {
+        if (t->pasts[i].number + TAIL_RECENT_MAX > t->past_number)
+            continue;
+        MEM_CLEAR(t->pasts[i].recent);
+        t->pasts[i].recent_n = 0;
+    }
+}
+
+static void keep_past(struct tail *t, const struct tail_past *p)
+{
+    if (t->past_count == TAIL_PASTS_MAX)
+        forget_past(t, oldest_past(t));
+    t->pasts = mem_grow(t->pasts, t->past_count + 1, sizeof(*t->pasts));
+    t->pasts[t->past_count] = *p;
+    t->pasts[t->past_count].number = ++t->past_number;
+    t->past_count++;
+    drop_recent(t);
+}
+
+static void past_add(struct tail *t, struct tail_past *p, const char *path)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {p->place, slice_str(path), SLICE("")};
+
+    p->noticed = clock_wall();
+    p->path = mem_strdup(path);
+    p->stem = tail_stem(path);
+    keep_past(t, p);
+    spool_remember(t->env.spool, past_source(p, source), tail_cursor_encode(&c, cursor));
+    tail_wake_held(t);
+}
+
+void tail_past_known(struct tail *t, const struct tail_known *k)
+{
+    struct tail_past p = {.inode = k->id.inode, .place = k->place};
+
+    if (k->place.offset > 0 && k->path[0] == '/')
+        past_add(t, &p, k->path);
+}
+
+void tail_past_keep(struct tail *t, struct tail_file *f)
+{
+    struct tail_past p = {.inode = f->id.inode, .place = f->read};
+
+    if (f->past_kept || f->read.offset == 0)
+        return;
+    f->past_kept = true;
+    take_recent(t, f, &p);
+    past_add(t, &p, f->path);
+}
+
+bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor)
+{
+    char text[POSITION_SOURCE_MAX];
+    struct tail_past p = {.noticed = 0};
+    struct tail_cursor c;
+    uint64_t noticed;
+
+    if (!slice_starts(source, SLICE(PAST_PREFIX)))
+        return false;
+    snprintf(text, sizeof(text), "%.*s", (int)source.n, source.p);
+    if (sscanf(text, PAST_PREFIX "%" SCNx64 "/%" SCNx64, &noticed, &p.inode) != 2 || !tail_cursor_parse(cursor, &c) ||
+        c.path.n == 0)
+        return true;
+    p.path = mem_strndup(c.path.p, c.path.n);
+    p.noticed = (nsec)noticed;
+    p.place = c.place;
+    p.stem = tail_stem(p.path);
+    keep_past(t, &p);
+    return true;
+}
+
+void tail_pasts_expire(struct tail *t)
+{
+    nsec now = t->past_count > 0 ? clock_wall() : 0;
+
+    for (size_t i = t->past_count; i-- > 0;)
+        if (now - t->pasts[i].noticed > TAIL_PAST_KEEP)
+            forget_past(t, i);
+}
+
+void tail_pasts_release(struct tail *t)
+{
+    for (size_t i = 0; i < TAIL_RECENT_MAX; i++)
+        MEM_CLEAR(t->recent[i].bytes);
+    for (size_t i = 0; i < t->past_count; i++) {
+        mem_free(t->pasts[i].path);
+        mem_free(t->pasts[i].recent);
+    }
+    MEM_CLEAR(t->pasts);
+    t->past_count = 0;
+}
+
+/* --- is it the copy of something that is gone? ------------------------------------------------------------------- */
+
+/* A copy may lack what was written after it was made, if that is still known, and not most of it. */
+static bool is_long_enough(const struct tail_past *p, uint64_t size)
+{
+    uint64_t end = p->place.offset;
+
+    return size >= end || (size >= end - p->recent_n && size >= end / 2 && size >= p->place.whole.from);
+}
+
+/* The copy is there before the truncation is. */
+static bool fits(const struct tail_past *p, const struct tail_file *f, const struct cuts *c)
+{
+    nsec born = f->id.born > 0 ? (nsec)f->id.born : f->modified;
+
+    return is_long_enough(p, f->size) && p->inode != f->id.inode && has_stem(c, p->stem) &&
+           may_be_copy(f->path, p->path) && born <= p->noticed + CLOCK_SLACK;
+}
+
+static bool comes_before(const struct tail_past *p, uint64_t offset, uint64_t number)
+{
+    return p->place.offset < offset || (p->place.offset == offset && p->number < number);
+}
+
+/* The one that it is being compared with, or the next one: those that were read furthest come first. */
+static const struct tail_past *next_past(const struct tail *t, const struct tail_file *f, const struct cuts *c)
+{
+    const struct tail_past *best = NULL;
+
+    for (size_t i = 0; i < t->past_count; i++) {
+        const struct tail_past *p = &t->pasts[i];
+
+        if (p->number == f->compare.number)
+            return p;
+        if (comes_before(p, f->compare.below, f->compare.below_number) && fits(p, f, c) &&
+            (!best || comes_before(best, p->place.offset, p->number)))
+            best = p;
+    }
+    return best;
+}
+
+static bool ends_alike(const struct tail_file *f, const struct tail_mark *m, uint64_t offset)
+{
+    char bytes[TAIL_MARK_BYTES];
+    ssize_t n = pread(f->fd, bytes, m->length, (off_t)(offset - m->length));
+
+    return n == (ssize_t)m->length && tail_mark_is(*m, slice_of(bytes, m->length));
+}
+
+static void pass_over(struct tail_file *f, const struct tail_past *p)
+{
+    f->compare = (struct tail_compare){.below = p->place.offset, .below_number = p->number};
+}
+
+static void go_on_from(struct tail *t, struct tail_file *f, const struct tail_past *p, const struct tail_place *place)
+{
+    log_info("file is a copy of one that was read: going on where that ended", KS("stream", t->env.stream),
+             KS("path", f->path), KS("original", p->path), KU("offset", place->offset), KU("size", f->size));
+    f->read = f->safe = *place;
+    f->fresh = false;
+    f->compare = (struct tail_compare){.below = 0};
+    tail_store_place(t, f);
+}
+
+/* The place at the end of a copy that ends earlier than what was read. */
+static struct tail_place short_place(const struct tail_file *f, const struct tail_past *p, uint64_t end, uint32_t crc)
+{
+    struct tail_place place = p->place;
+    char bytes[TAIL_MARK_BYTES];
+    size_t want = end < sizeof(bytes) ? (size_t)end : sizeof(bytes);
+    ssize_t n = pread(f->fd, bytes, want, (off_t)(end - want));
+
+    place.offset = end;
+    place.mark = tail_mark_of(slice_of(bytes, n > 0 ? (size_t)n : 0));
+    place.whole.crc = crc;
+    place.mid_line = tail_whole_lines(slice_of(bytes, n > 0 ? (size_t)n : 0), place.encoding) != (size_t)n;
+    return place;
+}
+
+/* Its bytes up to `end`, and behind them what it lacks, give `crc`. */
+static void conclude(struct tail *t, struct tail_file *f, const struct tail_past *p, uint64_t end)
+{
+    size_t lacks = (size_t)(p->place.offset - end);
+    uint32_t crc = crc32c(f->compare.crc, slice_of(p->recent + (p->recent_n - lacks), lacks));
+    struct tail_place place = p->place;
+
+    if (crc != p->place.whole.crc) {
+        pass_over(f, p);
+        return;
+    }
+    if (lacks > 0)
+        place = short_place(f, p, end, f->compare.crc);
+    go_on_from(t, f, p, &place);
+}
+
+/* A piece of the comparison. */
+static void compare(struct tail *t, struct tail_file *f, const struct tail_past *p)
+{
+    const struct tail_place *to = &p->place;
+    uint64_t end = f->size < to->offset ? f->size : to->offset;
+    char bytes[TAIL_COMPARE_READ_BYTES];
+
+    if (f->compare.number != p->number) {
+        if (end == to->offset && !ends_alike(f, &to->mark, end)) {
+            pass_over(f, p);
+            return;
+        }
+        f->compare.number = p->number;
+        f->compare.at = to->whole.from;
+        f->compare.crc = 0;
+    }
+    for (uint64_t done = 0; done < TAIL_COMPARE_BYTES && f->compare.at < end;) {
+        uint64_t left = end - f->compare.at;
+        ssize_t n = pread(f->fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)f->compare.at);
+
+        if (n <= 0) {
+            pass_over(f, p);
+            return;
+        }
+        f->compare.crc = crc32c(f->compare.crc, slice_of(bytes, (size_t)n));
+        f->compare.at += (uint64_t)n;
+        done += (uint64_t)n;
+    }
+    if (f->compare.at >= end)
+        conclude(t, f, p, end);
+}
+
+/* --- or of something that is still there? ------------------------------------------------------------------------ */
+
+static bool same_bytes(const struct tail_file *a, const struct tail_file *b, uint64_t at, size_t n)
+{
+    char x[TAIL_LIKENESS_BYTES], y[TAIL_LIKENESS_BYTES];
+
+    return pread(a->fd, x, n, (off_t)at) == (ssize_t)n && pread(b->fd, y, n, (off_t)at) == (ssize_t)n &&
+           memcmp(x, y, n) == 0;
+}
+
+/* All of f, as far as it goes, is at the beginning of a: both ends are compared. */
+static bool is_beginning_of(const struct tail_file *f, const struct tail_file *a)
+{
+    size_t n = f->size < TAIL_LIKENESS_BYTES ? (size_t)f->size : TAIL_LIKENESS_BYTES;
+
+    return f->size <= a->size && same_bytes(f, a, 0, n) && same_bytes(f, a, f->size - n, n);
+}
+
+void tail_note_head(struct tail_file *f, struct slice first)
+{
+    uint32_t crc = 0;
+    size_t done = 0;
+
+    for (size_t i = 0, n; i < TAIL_HEADS && (n = TAIL_HEAD_BYTES << i) <= first.n; i++, done = n) {
+        crc = crc32c(crc, slice_of(first.p + done, n - done));
+        f->head[i] = crc;
+        if (f->heads <= i)
+            f->heads = (unsigned)i + 1;
+    }
+}
+
+static void learn_head(struct tail_file *f)
+{
+    char bytes[TAIL_HEAD_BYTES << (TAIL_HEADS - 1)];
+    ssize_t n = f->heads < TAIL_HEADS && f->fd >= 0 ? pread(f->fd, bytes, sizeof(bytes), 0) : 0;
+
+    if (n > 0)
+        tail_note_head(f, slice_of(bytes, (size_t)n));
+}
+
+/* By what is known of both, without opening them: of `a` as it was read, whatever became of it. */
+static bool may_be_alike(const struct tail_file *f, const struct tail_file *a)
+{
+    unsigned both = f->heads < a->heads ? f->heads : a->heads;
+
+    return both == 0 || f->head[both - 1] == a->head[both - 1];
+}
+
+/* Whether it is whole is found out first; if it is not, its past tells the rest. */
+static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
+{
+    switch (tail_is_whole(t, a)) {
+    case TAIL_WHOLE:
+        break;
+    case TAIL_REWRITTEN:
+        return a->fresh ? TAIL_UNLIKE : TAIL_UNDECIDED; /* fresh: it has started over, and its past is kept */
+    case TAIL_UNKNOWN:
+        return a->gone && !t->env.once ? TAIL_UNDECIDED : TAIL_UNLIKE; /* its past is kept when it is dropped */
+    }
+    if (a->gone && !a->past_kept && a->read.offset <= f->size) {
+        if (!t->env.once && (a->in_flight > 0 || a->read.offset < a->size))
+            return TAIL_UNDECIDED;
+        tail_past_keep(t, a);
+        return TAIL_UNLIKE;
+    }
+    learn_head(a);
+    if (a->gone || tail_files_open(&t->files, f) != 0 || a->fd < 0)
+        return TAIL_UNLIKE;
+    if (is_beginning_of(f, a)) {
+        a->fleeting = true; /* it is about to be truncated */
+        return TAIL_LIKE;
+    }
+    return tail_is_whole(t, a) == TAIL_REWRITTEN ? TAIL_UNDECIDED : TAIL_UNLIKE; /* just now? */
+}
+
+/* Two new files must not wait for one another: the longer name waits. */
+static bool may_wait_for(const struct tail_file *f, const struct tail_file *a)
+{
+    return a != f && may_be_copy(f->path, a->path) &&
+           (!a->fresh || strlen(name_of(f->path)) > strlen(name_of(a->path)));
+}
+
+static bool is_near(const struct tail_file *f, const struct tail_file *a)
+{
+    size_t n = (size_t)(name_of(f->path) - f->path);
+
+    return n == (size_t)(name_of(a->path) - a->path) && memcmp(f->path, a->path, n) == 0;
+}
+
+static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint32_t stem)
+{
+    unsigned seen = 0, near = TAIL_OPEN_NEAR, far = TAIL_OPEN_FAR;
+    enum tail_likeness found = TAIL_UNLIKE;
+
+    for (struct tail_file *a = tail_files_kin(&t->files, stem); a && seen < TAIL_KIN_MAX; a = a->kin) {
+        unsigned *left;
+
+        if (a->stem != stem)
+            continue;
+        seen++;
+        if (!may_be_alike(f, a) || !may_wait_for(f, a))
+            continue;
+        left = is_near(f, a) ? &near : &far;
+        if (*left == 0)
+            continue;
+        (*left)--;
+        found = liken(t, f, a);
+        if (found != TAIL_UNLIKE)
+            break;
+    }
+    return found;
+}
+
+static enum tail_likeness liken_to_all(struct tail *t, struct tail_file *f, const struct cuts *c)
+{
+    enum tail_likeness found = TAIL_UNLIKE;
+
+    if (tail_files_open(&t->files, f) == 0)
+        learn_head(f);
+    for (size_t i = 0; i < c->count && found == TAIL_UNLIKE; i++)
+        found = liken_to_kin(t, f, c->stem[i]);
+    return found;
+}
+
+/* --- what is to be done with it ---------------------------------------------------------------------------------- */
+
+/* Until then it is held back, should it not change. */
+static nsec hold_end(const struct tail_file *f)
+{
+    return f->grown + TAIL_COPY_HOLD + (nsec)(f->size / MIB) * TAIL_COPY_HOLD_PER_MIB;
+}
+
+/* What was found out of its original may be younger than what is known of f: the copy is whole before the original is
+ * truncated, so its size is asked for once more. */
+static void ask_size(struct tail *t, struct tail_file *f)
+{
+    struct tail_stat st;
+
+    if (tail_files_open(&t->files, f) == 0 && tail_stat_fd(f->fd, &st) == 0 && st.size != f->size) {
+        f->size = st.size;
+        f->grown = t->now;
+    }
+}
+
+enum tail_step tail_judge(struct tail *t, struct tail_file *f)
+{
+    struct cuts c = cuts_of(f->path);
+    const struct tail_past *p;
+
+    if (f->compare.below == 0) { /* not in the middle of it */
+        f->compare = (struct tail_compare){.below = UINT64_MAX};
+        f->like = liken_to_all(t, f, &c);
+        ask_size(t, f);
+    }
+    p = tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
+    if (p) {
+        compare(t, f, p);
+        return TAIL_STEP_MORE;
+    }
+    f->compare.below = 0;
+    if (f->like == TAIL_UNDECIDED || (f->like == TAIL_LIKE && !t->env.once && t->now < hold_end(f))) {
+        f->due = f->like == TAIL_LIKE ? hold_end(f) : t->now;
+        return TAIL_STEP_HELD;
+    }
+    if (f->like == TAIL_LIKE && !t->env.once)
+        log_info("file begins like another one, which was not truncated: it is read as a file of its own",
+                 KS("stream", t->env.stream), KS("path", f->path));
+    f->fresh = false;
+    return TAIL_STEP_MORE;
+}

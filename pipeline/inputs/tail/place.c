@@ -1,0 +1,153 @@
+#include "pipeline/inputs/tail/place.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SOURCE_PREFIX SLICE("tail/")
+
+bool tail_id_eq(const struct tail_id *a, const struct tail_id *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->born == b->born;
+}
+
+char *tail_id_source(const struct tail_id *id, char out[POSITION_SOURCE_MAX])
+{
+    snprintf(out, POSITION_SOURCE_MAX, "tail/%" PRIx64 "/%" PRIx64 "/%" PRIx64, id->device, id->inode, id->born);
+    return out;
+}
+
+/* The strict counterpart of printf's numbers: digits only, no sign, no leading zero, no overflow. */
+static bool take_number(struct slice *in, unsigned base, uint64_t *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t v = 0;
+    size_t n = 0;
+
+    for (; n < in->n; n++) {
+        const char *d = memchr(digits, in->p[n], base);
+        uint64_t next;
+
+        if (!d)
+            break;
+        if (__builtin_mul_overflow(v, (uint64_t)base, &next) ||
+            __builtin_add_overflow(next, (uint64_t)(d - digits), &next))
+            return false;
+        v = next;
+    }
+    if (n == 0 || (n > 1 && in->p[0] == '0'))
+        return false;
+    *in = slice_of(in->p + n, in->n - n);
+    *out = v;
+    return true;
+}
+
+static bool take_char(struct slice *in, char c)
+{
+    if (in->n == 0 || in->p[0] != c)
+        return false;
+    *in = slice_of(in->p + 1, in->n - 1);
+    return true;
+}
+
+bool tail_id_parse(struct slice source, struct tail_id *id)
+{
+    if (!slice_starts(source, SOURCE_PREFIX))
+        return false;
+    source = slice_of(source.p + SOURCE_PREFIX.n, source.n - SOURCE_PREFIX.n);
+    return take_number(&source, 16, &id->device) && take_char(&source, '/') && take_number(&source, 16, &id->inode) &&
+           take_char(&source, '/') && take_number(&source, 16, &id->born) && source.n == 0;
+}
+
+struct tail_mark tail_mark_of(struct slice last_bytes)
+{
+    assert(last_bytes.n <= TAIL_MARK_BYTES);
+    return (struct tail_mark){(uint32_t)last_bytes.n, crc32c(0, last_bytes)};
+}
+
+bool tail_mark_is(struct tail_mark m, struct slice bytes)
+{
+    return bytes.n == m.length && (m.length == 0 || crc32c(0, bytes) == m.crc);
+}
+
+struct tail_mark tail_mark_after(struct slice before, struct slice more)
+{
+    size_t from_more = more.n < TAIL_MARK_BYTES ? more.n : TAIL_MARK_BYTES;
+    size_t room = TAIL_MARK_BYTES - from_more;
+    size_t from_before = before.n < room ? before.n : room;
+    uint32_t crc = crc32c(0, slice_of(before.p + (before.n - from_before), from_before));
+
+    crc = crc32c(crc, slice_of(more.p + (more.n - from_more), from_more));
+    return (struct tail_mark){(uint32_t)(from_before + from_more), crc};
+}
+
+void tail_place_advance(struct tail_place *p, struct slice before, struct slice taken)
+{
+    p->mark = tail_mark_after(before, taken);
+    p->whole.crc = crc32c(p->whole.crc, taken);
+    p->offset += taken.n;
+}
+
+struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX])
+{
+    const struct tail_place *p = &c->place;
+    int head =
+        snprintf(out, POSITION_CURSOR_MAX, "2 %" PRIu64 " %" PRIu32 " %" PRIx32 " %d %" PRIu64 " %" PRIx32 " %d ",
+                 p->offset, p->mark.length, p->mark.crc, p->mid_line, p->whole.from, p->whole.crc, (int)p->encoding);
+    size_t n = (size_t)head;
+
+    if (n + c->path.n > POSITION_CURSOR_MAX)
+        return slice_of(out, n);
+    memcpy(out + n, c->path.p, c->path.n);
+    n += c->path.n;
+    if (c->where.n == 0 || slice_eq(c->where, c->path) || n + 1 + c->where.n > POSITION_CURSOR_MAX)
+        return slice_of(out, n);
+    out[n++] = '\0';
+    memcpy(out + n, c->where.p, c->where.n);
+    return slice_of(out, n + c->where.n);
+}
+
+/* Without a NUL inside, and absolute: they are given to the system as they are. */
+static bool is_path(struct slice s)
+{
+    return s.n == 0 || (s.p[0] == '/' && !memchr(s.p, '\0', s.n));
+}
+
+static void split_paths(struct slice in, struct tail_cursor *c)
+{
+    const char *nul = in.n > 0 ? memchr(in.p, '\0', in.n) : NULL;
+    size_t n = nul ? (size_t)(nul - in.p) : in.n;
+
+    c->path = slice_of(in.p, n);
+    c->where = nul ? slice_of(nul + 1, in.n - n - 1) : slice_of(in.p, 0);
+}
+
+/* A number and the space behind it. */
+static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *out)
+{
+    return take_number(in, base, out) && *out <= max && take_char(in, ' ');
+}
+
+bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
+{
+    uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO;
+
+    if (!take_field(&in, 10, 2, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
+        !take_field(&in, 10, TAIL_MARK_BYTES, &length) || length > offset || !take_field(&in, 16, UINT32_MAX, &crc) ||
+        !take_field(&in, 10, 1, &mid))
+        return false;
+    from = offset;
+    if (version == 2 && (!take_field(&in, 10, offset, &from) || !take_field(&in, 16, UINT32_MAX, &whole) ||
+                         !take_field(&in, 10, TAIL_UTF16BE, &encoding)))
+        return false;
+    c->place = (struct tail_place){.offset = offset,
+                                   .mark = {(uint32_t)length, (uint32_t)crc},
+                                   .whole = {from, (uint32_t)whole},
+                                   .mid_line = mid == 1,
+                                   .encoding = (enum tail_encoding)encoding};
+    split_paths(in, c);
+    return is_path(c->path) && is_path(c->where);
+}

@@ -1,0 +1,22 @@
+/* reach.h -- would a tail read a file of this name, if there were one? For loops that no record should enter.
+ *
+ * The answer goes by names, links resolved, so it holds for files and folders that are not there yet.
+ *
+ * Ownership  tail_reach_free(). Threads: the main thread; makes blocking file system calls.
+ */
+#ifndef PIPELINE_INPUTS_TAIL_REACH_H
+#define PIPELINE_INPUTS_TAIL_REACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tail_reach;
+
+/* Patterns that are no good reach nothing. */
+struct tail_reach *tail_reach_new(const void *conf, const char *base_dir);
+void tail_reach_free(struct tail_reach **r);
+
+/* `path` is as true_path() gives it. *item: which of `paths` it is, from 0. */
+bool tail_reach_has(const struct tail_reach *r, const char *path, size_t *item);
+
+#endif

@@ -1,0 +1,474 @@
+/* One step: read from the file straight into a frame, cut behind the last '\n', hand the frame to the spool together
+ * with the position. What lies behind the cut is read again in the next step; nothing is kept.
+ *
+ * Each read begins up to 256 bytes before the position, by preadv into two buffers, and compares those bytes with the
+ * position's mark. So a file that was truncated and grew again past the position (copytruncate) is noticed by the very
+ * read that would have gone wrong, at the price of a checksum over 256 bytes for up to 1 MB. */
+#include "pipeline/inputs/tail/tail.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/lines.h"
+#include "pipeline/inputs/tail/utf16.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define LOG_PERIOD (60 * NSEC_PER_SEC)
+#define ZEROS_MOST 4096 /* a block */
+
+/* --- safety ------------------------------------------------------------------------------------------------------ */
+
+/* On the committer thread. */
+static void write_done(struct spool_wait *wait, bool safe)
+{
+    struct tail_write *w = CONTAINER_OF(wait, struct tail_write, wait);
+    struct tail *t = w->t;
+
+    if (!safe)
+        atomic_fetch_add(&t->refused, 1);
+    pthread_mutex_lock(&t->lock);
+    w->safe = safe;
+    w->next = t->done;
+    t->done = w;
+    if (!t->posted && !t->deaf) {
+        t->posted = true;
+        loop_post(t->env.loop, &t->post);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Writes of a file are settled in order; after the first failure the rest of what was on its way fails too. Only then
+ * the file goes back, so that nothing is read twice. */
+static void settle(struct tail *t, struct tail_write *w)
+{
+    struct tail_file *f = w->f;
+
+    f->in_flight--;
+    t->in_flight--;
+    if (!w->safe)
+        atomic_fetch_sub(&t->refused, 1);
+    if (w->safe && !f->refused)
+        f->safe = w->after;
+    else if (!w->safe)
+        f->refused = true;
+    if (f->in_flight == 0 && (f->refused || f->rewritten)) {
+        if (f->refused)
+            f->read = f->safe;
+        f->refused = f->rewritten = false;
+        tail_wake(t, f);
+        tail_wake_held(t); /* its copy may be among them */
+    }
+    w->next = t->free_writes;
+    t->free_writes = w;
+}
+
+/* On the loop thread: everything that was settled since the last time, in the order it was written. */
+static void settle_all(void *arg)
+{
+    struct tail *t = arg;
+    struct tail_write *newest, *w = NULL, *next;
+
+    pthread_mutex_lock(&t->lock);
+    newest = t->done;
+    t->done = NULL;
+    t->posted = false;
+    pthread_mutex_unlock(&t->lock);
+    for (; newest; newest = next) { /* turn the list around */
+        next = newest->next;
+        newest->next = w;
+        w = newest;
+    }
+    t->now = clock_mono();
+    for (; w; w = next) {
+        next = w->next;
+        settle(t, w);
+    }
+    tail_settled(t);
+}
+
+void tail_writes_init(struct tail *t)
+{
+    for (size_t i = 0; i < TAIL_WRITES; i++) {
+        t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t, .next = t->free_writes};
+        t->free_writes = &t->writes[i];
+    }
+    t->post = (struct loop_post){.fn = settle_all, .arg = t};
+}
+
+static bool is_utf16(enum tail_encoding e)
+{
+    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
+}
+
+/* --- the place --------------------------------------------------------------------------------------------------- */
+
+/* What was read of it is not in the file any more. What is on its way must be settled first: how far the file was read
+ * for good is all that tells its copy apart. */
+static enum tail_step start_over(struct tail *t, struct tail_file *f)
+{
+    if (f->in_flight > 0) {
+        f->rewritten = true;
+        return TAIL_STEP_END;
+    }
+    log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
+             KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
+             KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
+                        "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
+    tail_past_keep(t, f);
+    f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
+    f->zeros_to = 0;
+    f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
+    f->fresh = f->fleeting = true;
+    f->past_kept = false;
+    f->heads = 0;
+    f->compare = (struct tail_compare){.below = 0};
+    return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+/* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
+ * on an I/O error *error is set. */
+static ssize_t read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
+{
+    size_t skip = f->read.mark.length;
+    struct iovec v[2] = {{before, skip}, {to, n}};
+    ssize_t got = preadv(f->fd, v, 2, (off_t)(f->read.offset - skip));
+
+    if (got < 0) {
+        *error = errno;
+        return 0;
+    }
+    if ((size_t)got < skip || !tail_mark_is(f->read.mark, slice_of(before, skip)))
+        return -1;
+    return got - (ssize_t)skip;
+}
+
+/* A line that was delivered without its end got that end, and nothing before it: that is no record. False: read on as
+ * usual. */
+static bool swallow_newline(const struct tail *t, struct tail_file *f)
+{
+    enum tail_encoding e = tail_encoding_of(t, f);
+    char before[TAIL_MARK_BYTES], end[2];
+    ssize_t n = is_utf16(e) ? 2 : 1;
+    int error = 0;
+
+    if (!f->read.mid_line || read_at(f, before, end, (size_t)n, &error) != n)
+        return false;
+    if (n == 1 ? end[0] != '\n' : !utf16_is_newline(end, e == TAIL_UTF16BE))
+        return false;
+    tail_place_advance(&f->read, slice_of(before, f->read.mark.length), slice_of(end, (size_t)n));
+    f->read.mid_line = false;
+    return true;
+}
+
+size_t tail_whole_lines(struct slice in, enum tail_encoding e)
+{
+    const char *newline;
+
+    if (is_utf16(e))
+        return utf16_last_line(in, e == TAIL_UTF16BE);
+    newline = in.n > 0 ? memrchr(in.p, '\n', in.n) : NULL;
+    return newline ? (size_t)(newline - in.p) + 1 : 0;
+}
+
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
+{
+    struct tail_place p = {.offset = f->size, .whole.from = f->size};
+    char tail[TAIL_LAST_LINE_BYTES];
+    size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail) - f->size % 2, n;
+    ssize_t got;
+
+    if (tail_files_open(&t->files, f) != 0)
+        return p; /* unreadable for now: what is written from now on */
+    got = pread(f->fd, tail, want, (off_t)(f->size - want));
+    if (got < 0 || (size_t)got != want)
+        return p;
+    p.encoding = f->size > 0 ? tail_learn_encoding(t, f) : TAIL_AUTO;
+    n = tail_whole_lines(slice_of(tail, want),
+                         t->conf->encoding == TAIL_AUTO ? p.encoding : (enum tail_encoding)t->conf->encoding);
+    p.mid_line = n == 0 && want < f->size;
+    if (p.mid_line)
+        n = want;
+    p.offset = p.whole.from = f->size - want;
+    tail_place_advance(&p, slice_of(tail, 0), slice_of(tail, n));
+    return p;
+}
+
+/* --- one step ---------------------------------------------------------------------------------------------------- */
+
+static void note_split(struct tail *t, struct tail_file *f)
+{
+    if (f->read.mid_line)
+        return; /* the same line, cut again */
+    metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
+    if (log_due(&f->split_log, t->now, LOG_PERIOD))
+        log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
+                 KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", RECORD_MAX_BYTES),
+                 KU("more_since_last", f->split_log.suppressed));
+}
+
+void tail_store_place(struct tail *t, const struct tail_file *f)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {f->read, slice_str(f->path), slice_str(f->where)};
+
+    spool_remember(t->env.spool, slice_str(tail_id_source(&f->name, source)), tail_cursor_encode(&c, cursor));
+}
+
+static void describe(struct frame *fr, const struct tail_file *f, const struct tail_place *after)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX], origin[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {*after, slice_str(f->path), slice_str(f->where)};
+    int n = snprintf(origin, sizeof(origin), "input=tail path=%s", f->path);
+
+    frame_set_position(fr, slice_str(tail_id_source(&f->name, source)), tail_cursor_encode(&c, cursor));
+    frame_set_origin(fr, slice_of(origin, n < (int)sizeof(origin) ? (size_t)n : sizeof(origin) - 1));
+}
+
+/* True: the spool has it, and *fr is NULL. */
+static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const struct tail_place *after)
+{
+    struct tail_write *w = t->free_writes;
+    enum spool_answer answer;
+
+    t->free_writes = w->next;
+    w->f = f;
+    w->after = *after;
+    answer = spool_append(t->env.spool, fr, &w->wait);
+    t->held = 0;
+    if (answer != SPOOL_TAKEN) {
+        pushback_note(t->env.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, t->now);
+        w->next = t->free_writes;
+        t->free_writes = w;
+        return false;
+    }
+    f->in_flight++;
+    t->in_flight++;
+    return true;
+}
+
+/* Appends what `cut` says is in the frame's space. It came of the bytes `in` of the file. */
+static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before, struct slice in,
+                           struct lines_cut cut)
+{
+    struct tail_place after = f->read;
+    bool whole = cut.kind == LINES_WHOLE, fits = true;
+
+    if (whole)
+        frame_wrote_lines(*fr, cut.bytes);
+    else
+        fits = frame_wrote_record(*fr, cut.bytes);
+    assert(fits); /* the frame was made for it */
+    tail_place_advance(&after, before, in);
+    after.mid_line = !whole;
+    describe(*fr, f, &after);
+    if (f->read.offset == 0)
+        tail_note_head(f, in);
+    if (f->size - after.offset < TAIL_READ_BYTES) /* else what comes next is more recent */
+        tail_recent_note(t, f, in);               /* now: the frame is given away */
+    if (!append(t, f, fr, &after))
+        return TAIL_STEP_BLOCKED;
+    if (cut.kind == LINES_PIECE)
+        note_split(t, f);
+    f->read = after;
+    f->flush = f->flush && cut.kind != LINES_REST;
+    return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+static enum tail_step read_into(struct tail *t, struct tail_file *f, struct frame **fr, size_t want)
+{
+    char before[TAIL_MARK_BYTES];
+    size_t room;
+    char *to = frame_space(*fr, &room);
+    int error = 0;
+    ssize_t got;
+    struct lines_cut cut;
+
+    assert(room > want); /* one more for the '\n' behind a piece */
+    got = read_at(f, before, to, want, &error);
+    if (error != 0) {
+        tail_fail(t, f, "read", error);
+        return TAIL_STEP_FAILED;
+    }
+    if (got < 0)
+        return start_over(t, f);
+    cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
+    if (cut.kind == LINES_NONE) /* with flush: it shrank while we read */
+        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+    return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, cut.bytes), cut);
+}
+
+/* Opens the file and learns its size. 0, or errno. */
+static int refresh(struct tail *t, struct tail_file *f, bool *rewritten)
+{
+    struct tail_stat st;
+    int rc = tail_files_open(&t->files, f);
+
+    if (rc == 0)
+        rc = tail_stat_fd(f->fd, &st);
+    if (rc != 0)
+        return rc;
+    *rewritten = st.modified != f->modified;
+    if (st.size != f->size || *rewritten) {
+        f->grown = t->now;
+        f->flush = f->flush && t->env.once;
+    }
+    if (st.size < f->size)
+        tail_wake_held(t); /* for what may be a copy of it */
+    f->size = st.size;
+    f->modified = st.modified;
+    if (st.deleted)
+        tail_set_gone(t, f, true);
+    return 0;
+}
+
+/* Nothing new, but it was written to: is it still the same? */
+static enum tail_step verify_end(struct tail *t, struct tail_file *f, bool rewritten)
+{
+    char before[TAIL_MARK_BYTES], c;
+    int error = 0;
+
+    if (!rewritten || read_at(f, before, &c, 1, &error) >= 0)
+        return TAIL_STEP_END;
+    return start_over(t, f);
+}
+
+enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
+{
+    char before[TAIL_MARK_BYTES], c;
+    bool rewritten;
+    int error = 0;
+
+    if (f->refused || f->rewritten)
+        return TAIL_REWRITTEN;
+    if (refresh(t, f, &rewritten) != 0)
+        return TAIL_UNKNOWN;
+    if (rewritten || f->size > f->read.offset)
+        tail_wake(t, f); /* what is new to us is new to whoever reads it */
+    if (f->size >= f->read.offset && read_at(f, before, &c, 1, &error) >= 0)
+        return TAIL_WHOLE;
+    (void)start_over(t, f);
+    tail_wake(t, f);
+    return TAIL_REWRITTEN;
+}
+
+static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error)
+{
+    bool elsewhere = error == ELOOP && !t->conf->follow_symlinks;
+
+    if (error != ENOENT && error != ENOTDIR && error != ESTALE && !elsewhere) {
+        tail_fail(t, f, "open", error);
+        return TAIL_STEP_FAILED;
+    }
+    tail_look_soon(t); /* renamed or deleted: the look finds out */
+    return TAIL_STEP_END;
+}
+
+static enum tail_step read_some(struct tail *t, struct tail_file *f, uint64_t want)
+{
+    struct frame *fr = frame_new((size_t)want + 1, clock_wall(), t->env.budget);
+    enum tail_step step;
+
+    if (!fr) {
+        pushback_wait(t->env.pushback, PUSHBACK_MEMORY, &t->held, t->now);
+        return TAIL_STEP_BLOCKED;
+    }
+    step = read_into(t, f, &fr, (size_t)want);
+    frame_free(&fr);
+    return step;
+}
+
+static enum tail_step convert_into(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before,
+                                   struct slice in)
+{
+    bool last = f->flush && f->read.offset + in.n >= f->size;
+    size_t room;
+    char *to = frame_space(*fr, &room);
+    struct utf16_cut cut = utf16_lines(in, tail_encoding_of(t, f) == TAIL_UTF16BE, last, to);
+
+    assert(room > cut.out);
+    if (cut.kind == LINES_NONE)
+        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+    return take(t, f, fr, before, slice_of(in.p, cut.in), (struct lines_cut){cut.kind, cut.out});
+}
+
+static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struct frame **fr, char *raw, size_t want)
+{
+    char before[TAIL_MARK_BYTES];
+    int error = 0;
+    ssize_t got = read_at(f, before, raw, want, &error);
+
+    if (error != 0) {
+        tail_fail(t, f, "read", error);
+        return TAIL_STEP_FAILED;
+    }
+    if (got < 0)
+        return start_over(t, f);
+    return convert_into(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, (size_t)got));
+}
+
+/* What is read must be converted, so it has a place of its own. */
+static enum tail_step read_utf16(struct tail *t, struct tail_file *f, uint64_t want)
+{
+    bool fits = !t->env.budget || budget_take(t->env.budget, (size_t)want);
+    struct frame *fr = fits ? frame_new(utf16_room((size_t)want) + 1, clock_wall(), t->env.budget) : NULL;
+    enum tail_step step = TAIL_STEP_BLOCKED;
+    char *raw;
+
+    if (fr) {
+        raw = mem_alloc((size_t)want);
+        step = read_utf16_into(t, f, &fr, raw, (size_t)want);
+        mem_free(raw);
+    } else {
+        pushback_wait(t->env.pushback, PUSHBACK_MEMORY, &t->held, t->now);
+    }
+    frame_free(&fr);
+    if (fits && t->env.budget)
+        budget_give(t->env.budget, (size_t)want);
+    return step;
+}
+
+static enum tail_step read_lines(struct tail *t, struct tail_file *f)
+{
+    bool utf16 = is_utf16(tail_encoding_of(t, f));
+    enum tail_step (*read)(struct tail * t, struct tail_file * f, uint64_t want) = utf16 ? read_utf16 : read_some;
+    uint64_t left = f->size - f->read.offset, most = utf16 ? UTF16_READ_MAX : LINES_READ_MAX;
+    enum tail_step step = read(t, f, left < TAIL_READ_BYTES ? left : TAIL_READ_BYTES);
+
+    if (step == TAIL_STEP_WAIT && left > TAIL_READ_BYTES) /* a long line */
+        step = read(t, f, left < most ? left : most);
+    return step;
+}
+
+enum tail_step tail_read(struct tail *t, struct tail_file *f)
+{
+    enum tail_step step;
+    bool rewritten = false;
+    int rc;
+
+    if (f->refused || f->rewritten)
+        return TAIL_STEP_END; /* woken again once it is settled */
+    if (!t->free_writes || atomic_load(&t->refused) > 0) {
+        pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
+        return TAIL_STEP_BLOCKED;
+    }
+    rc = refresh(t, f, &rewritten);
+    if (rc != 0)
+        return open_failed(t, f, rc);
+    if (f->size < f->read.offset)
+        return start_over(t, f);
+    if (f->fresh && f->size > 0)
+        return tail_judge(t, f);
+    if (f->size == f->read.offset)
+        return verify_end(t, f, rewritten);
+    if (f->read.mark.length == 0 && tail_begin(t, f, &step))
+        return step;
+    if (f->read.encoding == TAIL_AUTO)
+        f->read.encoding = f->safe.encoding = tail_learn_encoding(t, f);
+    if (swallow_newline(t, f) && f->size == f->read.offset)
+        return TAIL_STEP_END;
+    return read_lines(t, f);
+}

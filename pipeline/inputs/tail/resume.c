@@ -1,0 +1,196 @@
+/* Stored positions that no file has claimed yet: read at the start, given to their files by the first look, and
+ * searched for when that look did not show them. */
+#include "pipeline/inputs/tail/tail.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/mem.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- patterns ---------------------------------------------------------------------------------------------------- */
+
+#define GLOB_PREFIX "tail-pattern/"
+
+/* That a pattern was walked is stored like a position: under a hash, as a pattern may be longer than a source. */
+static struct slice glob_source(const struct glob *g, char out[POSITION_SOURCE_MAX])
+{
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX];
+
+    sha256_of(slice_str(glob_text(g)), digest);
+    snprintf(out, POSITION_SOURCE_MAX, GLOB_PREFIX "%s", hex_encode(digest, sizeof(digest), hex));
+    return slice_str(out);
+}
+
+static void note_glob(struct tail *t, struct slice source)
+{
+    char own[POSITION_SOURCE_MAX];
+
+    for (size_t i = 0; i < t->pattern_count; i++)
+        if (slice_eq(source, glob_source(t->patterns[i].glob, own)))
+            t->patterns[i].known = true;
+}
+
+void tail_known_glob(struct tail *t, size_t i)
+{
+    char source[POSITION_SOURCE_MAX];
+
+    if (t->patterns[i].known)
+        return;
+    t->patterns[i].known = true;
+    spool_remember(t->env.spool, glob_source(t->patterns[i].glob, source), SLICE("1"));
+}
+
+/* --- stored positions -------------------------------------------------------------------------------------------- */
+
+static bool remember(void *ctx, struct slice source, struct slice cursor)
+{
+    struct tail *t = ctx;
+    struct tail_known k = {.claimed = false};
+    struct tail_cursor c;
+
+    if (slice_starts(source, SLICE(GLOB_PREFIX)))
+        note_glob(t, source);
+    if (tail_past_recover(t, source, cursor))
+        return true;
+    if (!tail_id_parse(source, &k.id))
+        return true;
+    if (!tail_cursor_parse(cursor, &c)) {
+        log_error("stored position cannot be read: its file is treated as new", KS("stream", t->env.stream),
+                  KB("source", source));
+        return true;
+    }
+    k.place = c.place;
+    k.path = mem_strndup(c.path.p, c.path.n);
+    k.where = c.where.n > 0 ? mem_strndup(c.where.p, c.where.n) : mem_strdup(k.path);
+    t->known = mem_grow(t->known, t->known_count + 1, sizeof(*t->known));
+    t->known[t->known_count++] = k;
+    return true;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+    const struct tail_known *x = a, *y = b;
+
+    return x->id.inode < y->id.inode ? -1 : x->id.inode > y->id.inode;
+}
+
+void tail_recover(struct tail *t)
+{
+    spool_positions(t->env.spool, remember, t);
+    if (t->known_count > 0)
+        qsort(t->known, t->known_count, sizeof(*t->known), by_inode);
+}
+
+void tail_known_release(struct tail *t)
+{
+    for (size_t i = 0; i < t->known_count; i++) {
+        mem_free(t->known[i].path);
+        mem_free(t->known[i].where);
+    }
+    MEM_CLEAR(t->known);
+    t->known_count = 0;
+}
+
+static struct tail_known *known_with_inode(const struct tail *t, uint64_t inode)
+{
+    struct tail_known key = {.id = {.inode = inode}}, *k;
+
+    if (t->known_count == 0)
+        return NULL;
+    k = bsearch(&key, t->known, t->known_count, sizeof(key), by_inode);
+    while (k && k > t->known && k[-1].id.inode == inode)
+        k--;
+    return k;
+}
+
+bool tail_known_has_inode(const struct tail *t, uint64_t inode)
+{
+    return known_with_inode(t, inode) != NULL;
+}
+
+/* A device may get another number when the system starts again; then the time of birth must tell. */
+struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id)
+{
+    struct tail_known *k = known_with_inode(t, id->inode), *end = t->known + t->known_count;
+
+    for (; k && k < end && k->id.inode == id->inode; k++) {
+        bool same = k->id.born == id->born && (k->id.device == id->device || id->born != 0);
+
+        if (same && !k->claimed) {
+            k->claimed = true;
+            return k;
+        }
+    }
+    return NULL;
+}
+
+/* --- positions whose file the walk did not show --------------------------------------------------------------------
+ */
+
+/* Searches a folder that the walk did not visit. */
+static void search_folder(struct tail *t, const struct tail_known *k)
+{
+    char dir[PATH_MAX], path[PATH_MAX];
+    struct dirent *d;
+    DIR *stream;
+
+    snprintf(dir, sizeof(dir), "%s", k->where);
+    tail_folder_of(dir);
+    stream = opendir(dir);
+    if (!stream)
+        return;
+    while (!k->claimed && (d = readdir(stream)))
+        if (d->d_ino == k->id.inode && tail_join(path, dir, d->d_name))
+            tail_find(t, AT_FDCWD, path, path, false);
+    closedir(stream);
+}
+
+static void give_up(struct tail *t, const struct tail_known *k)
+{
+    char source[POSITION_SOURCE_MAX];
+
+    log_warn("file was deleted or compressed while sluice was not running: what was written to it since is not read",
+             KS("stream", t->env.stream), KS("path", k->path), KU("offset", k->place.offset),
+             KS("hint", "keep at least one rotated file uncompressed (logrotate: delaycompress)"));
+    tail_past_known(t, k);
+    spool_forget(t->env.spool, slice_str(tail_id_source(&k->id, source)));
+}
+
+/* Only positions of this input: another one of the same stream has its own patterns. */
+void tail_known_settle(struct tail *t)
+{
+    for (size_t i = 0; i < t->known_count; i++) {
+        struct tail_known *k = &t->known[i];
+
+        if (k->claimed || k->path[0] != '/' || !tail_is_wanted(t, k->path))
+            continue;
+        search_folder(t, k);
+        if (!k->claimed && tail_device_is_there(k->where, k->id.device))
+            give_up(t, k);
+    }
+    tail_known_release(t);
+}
+
+/* False while its file system may just not be mounted: then nothing can be said about it. */
+bool tail_device_is_there(const char *where, uint64_t device)
+{
+    char path[PATH_MAX];
+    struct tail_stat st;
+
+    snprintf(path, sizeof(path), "%s", where);
+    for (char *slash; (slash = strrchr(path, '/')); *slash = '\0') {
+        slash[slash == path] = '\0';
+        if (tail_stat_at(AT_FDCWD, path, true, &st) == 0)
+            return st.id.device == device;
+        if (slash == path)
+            break;
+    }
+    return false;
+}

@@ -1,0 +1,302 @@
+/* Files that have something to read stand in one queue; a turn of the loop takes a few frames from it, one per file, so
+ * a huge file does not hold up the others, and timers run in between. A lone busy file gets every frame of every turn.
+ * When the spool (or the memory budget) is full, the queue stands still and is tried again by a timer: the files
+ * themselves are the buffer. Likewise while enough is ahead of the deliveries (pace.h), but for files that may be gone soon. */
+#include "pipeline/base/limits.h"
+#include "pipeline/inputs/tail/tail.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* --- queues ------------------------------------------------------------------------------------------------------ */
+
+static struct tail_queue *queue_of(struct tail *t, enum tail_state s)
+{
+    switch (s) {
+    case TAIL_READY:
+        return &t->ready;
+    case TAIL_UNFINISHED:
+        return &t->unfinished;
+    case TAIL_FAILED:
+        return &t->failed;
+    case TAIL_HELD:
+        return &t->held_back;
+    case TAIL_IDLE:
+        break;
+    }
+    return NULL;
+}
+
+static void set_state(struct tail *t, struct tail_file *f, enum tail_state s)
+{
+    struct tail_queue *from = queue_of(t, f->state), *to = queue_of(t, s);
+
+    if (from)
+        TAILQ_REMOVE(from, f, queue);
+    if (to)
+        TAILQ_INSERT_TAIL(to, f, queue);
+    f->state = s;
+}
+
+static void take_turn(uv_idle_t *idle);
+
+static void keep_turning(struct tail *t)
+{
+    if (!t->paused && !t->stopped && !TAILQ_EMPTY(&t->ready))
+        uv_idle_start(&t->turn, take_turn);
+}
+
+void tail_wake(struct tail *t, struct tail_file *f)
+{
+    if (f->state != TAIL_READY)
+        set_state(t, f, TAIL_READY);
+    keep_turning(t);
+}
+
+void tail_wake_held(struct tail *t)
+{
+    while (!TAILQ_EMPTY(&t->held_back))
+        tail_wake(t, TAILQ_FIRST(&t->held_back));
+}
+
+/* An unfinished line waits from the time the file last grew. The queue is in that order nearly always; a file in front
+ * that grew since is only looked at too early, and waits on. */
+static void wait_for_rest(struct tail *t, struct tail_file *f)
+{
+    f->due = f->grown + t->conf->last_line;
+    set_state(t, f, TAIL_UNFINISHED);
+}
+
+const char *tail_advice(int error)
+{
+    switch (error) {
+    case EACCES:
+    case EPERM:
+        return "give sluice's user permission to read it";
+    case EMFILE:
+        return "raise the limit of open files (ulimit -n, LimitNOFILE=)";
+    case ENFILE:
+        return "raise the system's limit of open files (sysctl fs.file-max)";
+    case ENOMEM:
+        return "the system has no memory left";
+    default:
+        return "check the disk";
+    }
+}
+
+void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error)
+{
+    unsigned doublings = f->failures < TAIL_RETRY_DOUBLING ? f->failures : TAIL_RETRY_DOUBLING;
+
+    if (f->failures++ == 0)
+        log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
+                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)), KS("hint", tail_advice(error)));
+    metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
+    tail_files_close(&t->files, f);
+    f->due = t->now + (TAIL_RETRY_FIRST << doublings);
+    set_state(t, f, t->env.once ? TAIL_IDLE : TAIL_FAILED);
+}
+
+static void recovered(struct tail *t, struct tail_file *f)
+{
+    if (f->failures == 0)
+        return;
+    f->failures = 0;
+    log_info("file can be read again", KS("stream", t->env.stream), KS("path", f->path));
+}
+
+/* --- the end of a file ------------------------------------------------------------------------------------------- */
+
+void tail_set_gone(struct tail *t, struct tail_file *f, bool gone)
+{
+    if (f->gone == gone)
+        return;
+    t->gone_count += gone ? 1 : -(size_t)1;
+    f->gone = gone;
+    if (gone)
+        tail_wake_held(t);
+}
+
+/* Ends the tracking of a file that is gone, when nothing of it is on its way any more. */
+static void drop(struct tail *t, struct tail_file *f)
+{
+    char source[POSITION_SOURCE_MAX];
+
+    if (f->in_flight > 0)
+        return; /* the next look or tick comes back to it */
+    if (f->read.offset < f->size)
+        log_warn("file is gone before it was read to its end", KS("stream", t->env.stream), KS("path", f->path),
+                 KU("offset", f->read.offset), KU("size", f->size),
+                 KS("hint", "raise max_open_files, or keep rotated files for longer"));
+    else
+        log_debug("file is gone", KS("stream", t->env.stream), KS("path", f->path));
+    tail_past_keep(t, f);
+    tail_recent_forget(t, f);
+    spool_forget(t->env.spool, slice_str(tail_id_source(&f->name, source)));
+    set_state(t, f, TAIL_IDLE);
+    tail_set_gone(t, f, false);
+    tail_files_remove(&t->files, &f);
+}
+
+/* A deleted file whose writer still has it open may grow: no event tells, so it is looked at with every tick. */
+static void visit_gone(void *ctx, struct tail_file *f)
+{
+    struct tail *t = ctx;
+
+    if (!f->gone)
+        return;
+    if (f->fd < 0 || (f->state == TAIL_IDLE && t->now - f->grown >= TAIL_LINGER && f->read.offset == f->size))
+        drop(t, f);
+    else if (f->state == TAIL_IDLE)
+        tail_wake(t, f);
+}
+
+/* --- turns ------------------------------------------------------------------------------------------------------- */
+
+static void try_again(uv_timer_t *timer)
+{
+    struct tail *t = timer->data;
+
+    t->paused = false;
+    keep_turning(t);
+}
+
+static void pause_turns(struct tail *t, uint64_t ms)
+{
+    t->paused = true;
+    uv_idle_stop(&t->turn);
+    uv_timer_start(&t->again, try_again, ms, 0);
+}
+
+static void tell_finished(struct tail *t)
+{
+    if (!t->env.once || t->told_finished || t->in_flight > 0 || !TAILQ_EMPTY(&t->ready) || !TAILQ_EMPTY(&t->held_back))
+        return;
+    t->told_finished = true;
+    if (t->env.finished)
+        t->env.finished(t->env.ctx);
+}
+
+/* False: nothing more this turn. */
+static bool serve(struct tail *t, struct tail_file *f)
+{
+    enum tail_step step = tail_read(t, f);
+
+    if (step == TAIL_STEP_BLOCKED) {
+        pause_turns(t, TAIL_AGAIN_MS);
+        return false;
+    }
+    if (step == TAIL_STEP_FAILED)
+        return true;
+    recovered(t, f);
+    if (step == TAIL_STEP_MORE)
+        set_state(t, f, TAIL_READY); /* behind the others */
+    else if (step == TAIL_STEP_WAIT)
+        wait_for_rest(t, f);
+    else if (step == TAIL_STEP_HELD)
+        set_state(t, f, TAIL_HELD);
+    else
+        set_state(t, f, TAIL_IDLE);
+    return true;
+}
+
+/* What stays where it is can wait for the deliveries (pace.h). NULL: everything does. */
+static struct tail_file *next_ready(const struct tail *t)
+{
+    struct tail_file *f = TAILQ_FIRST(&t->ready);
+
+    if (pace_waits(t->env.pace, t->now))
+        while (f && !f->fleeting && !f->gone)
+            f = TAILQ_NEXT(f, queue);
+    return f;
+}
+
+static void take_turn(uv_idle_t *idle)
+{
+    struct tail *t = idle->data;
+
+    t->now = clock_mono();
+    for (unsigned i = 0; i < TAIL_TURN_FRAMES && !TAILQ_EMPTY(&t->ready); i++) {
+        struct tail_file *f = next_ready(t);
+
+        if (!f) {
+            pause_turns(t, TAIL_PACE_MS);
+            return;
+        }
+        if (!serve(t, f))
+            return;
+    }
+    if (!TAILQ_EMPTY(&t->ready))
+        return;
+    uv_idle_stop(&t->turn);
+    t->held = 0;
+    tell_finished(t);
+}
+
+void tail_settled(struct tail *t)
+{
+    if (t->stopped)
+        return;
+    if (t->paused)
+        try_again(&t->again);
+    tell_finished(t);
+}
+
+static void wake_due(struct tail *t, struct tail_queue *q)
+{
+    struct tail_file *f, *next;
+
+    for (f = TAILQ_FIRST(q); f; f = next) {
+        next = TAILQ_NEXT(f, queue);
+        if (f->due <= t->now)
+            tail_wake(t, f);
+    }
+}
+
+static void tick(uv_timer_t *timer)
+{
+    struct tail *t = timer->data;
+    struct tail_file *f;
+
+    t->now = clock_mono();
+    while ((f = TAILQ_FIRST(&t->unfinished)) && f->due <= t->now) {
+        f->flush = true;
+        tail_wake(t, f);
+    }
+    wake_due(t, &t->failed);
+    wake_due(t, &t->held_back);
+    if (t->gone_count > 0)
+        tail_files_each(&t->files, visit_gone, t);
+    if (t->look_at <= t->now)
+        tail_look(t);
+}
+
+void tail_turns_start(struct tail *t)
+{
+    uv_loop_t *uv = loop_uv(t->env.loop);
+
+    uv_idle_init(uv, &t->turn);
+    uv_timer_init(uv, &t->again);
+    uv_timer_init(uv, &t->tick);
+    t->turn.data = t->again.data = t->tick.data = t;
+    t->open_handles = 3;
+    if (!t->env.once)
+        uv_timer_start(&t->tick, tick, TAIL_TICK_MS, TAIL_TICK_MS);
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+    struct tail *t = h->data;
+
+    pthread_mutex_lock(&t->lock);
+    if (--t->open_handles == 0)
+        pthread_cond_signal(&t->closed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void tail_turns_stop(struct tail *t)
+{
+    uv_close((uv_handle_t *)&t->turn, handle_closed);
+    uv_close((uv_handle_t *)&t->again, handle_closed);
+    uv_close((uv_handle_t *)&t->tick, handle_closed);
+}

@@ -1,0 +1,262 @@
+/* tail.h -- the tail input's own header: what its files share. Nobody else includes it.
+ *
+ *     tail.c        options, start and stop
+ *     tail/schedule.c   whose turn it is; timers; the end of a file
+ *     tail/read.c   one step of one file: read whole lines into a frame, append it, learn that it is safe
+ *     tail/begin.c  zeros and byte order marks at the beginning of a file
+ *     tail/discover.c   which files there are: walks, events, rotation, deletion
+ *     tail/resume.c  stored positions, and the files they belong to
+ *     tail/copy.c   whether a new file is the copy of one that was read
+ *     tail/patterns.c  which paths are wanted
+ *     tail/explain.c  why a pattern finds nothing
+ *     tail/files.c, tail/place.c, tail/watch.c, glob.c, lines.c: their headers say it
+ *
+ * Threads    everything in struct tail belongs to the loop thread, but what is marked `guarded by lock`.
+ * Invariant  no record bytes are held between two steps: what the spool does not take is read again later.
+ */
+#ifndef PIPELINE_INPUTS_TAIL_TAIL_H
+#define PIPELINE_INPUTS_TAIL_TAIL_H
+
+#include "pipeline/base/limits.h"
+#include "pipeline/inputs/input.h"
+#include "pipeline/inputs/loop.h"
+#include "pipeline/inputs/tail/files.h"
+#include "pipeline/inputs/tail/glob.h"
+#include "pipeline/inputs/tail/watch.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum tail_start { TAIL_START_BEGINNING, TAIL_START_END };
+
+struct tail_conf {
+    struct cfg_strings paths, exclude;
+    int start;    /* enum tail_start */
+    int encoding; /* enum tail_encoding */
+    nsec last_line, rescan;
+    int64_t max_open_files;
+    bool follow_symlinks;
+};
+
+struct tail;
+
+/* A frame on its way to safety. */
+struct tail_write {
+    struct spool_wait wait;
+    struct tail *t;
+    struct tail_file *f;
+    struct tail_place after;
+    bool safe;
+    struct tail_write *next;
+};
+
+struct tail_pattern {
+    struct glob *glob;
+    size_t item;  /* of `paths`: one with {a,b} makes several patterns */
+    bool known;   /* walked before, perhaps in another run */
+    bool matches; /* a file was found */
+};
+
+/* A pattern of paths, or, where it has no slash, of names. */
+struct tail_exclude {
+    struct glob *path;
+    char *name;
+};
+
+/* A stored position nobody has claimed yet: input of the first look at the file system. */
+struct tail_known {
+    struct tail_id id;
+    struct tail_place place;
+    char *path, *where;
+    bool claimed;
+};
+
+/* What a file held before it was truncated or deleted. */
+struct tail_past {
+    uint64_t number;
+    uint64_t inode;
+    nsec noticed; /* wall */
+    struct tail_place place;
+    char *path;
+    uint32_t stem;
+    char *recent; /* what was read last of it, up to the place; may be NULL */
+    size_t recent_n;
+};
+
+/* The last bytes that were read of a file. */
+struct tail_recent {
+    const struct tail_file *f;
+    uint64_t end, used;
+    char *bytes;
+    size_t n, room;
+};
+
+struct tail {
+    struct input_env env;
+    const struct tail_conf *conf;
+    struct tail_pattern *patterns;
+    struct tail_exclude *excludes;
+    size_t pattern_count, exclude_count;
+
+    struct tail_files files;
+    struct tail_queue ready, unfinished, failed, held_back;
+    size_t gone_count; /* files that are gone */
+    struct tail_known *known;
+    size_t known_count;
+    struct tail_past *pasts;
+    size_t past_count;
+    uint64_t past_number; /* of the last one */
+    struct tail_recent recent[TAIL_RECENT_MAX];
+    uint64_t recent_uses;
+
+    struct tail_watch *watch; /* NULL: everything is polled */
+    uv_idle_t turn;           /* active while files are ready */
+    uv_timer_t again;         /* after the spool or the budget said no */
+    uv_timer_t tick;
+    unsigned open_handles; /* of these three; guarded by lock once they are being closed */
+
+    uint64_t look;     /* number of the current or last look at the file system */
+    bool looking;      /* inside it */
+    bool fresh_glob;   /* and the pattern was never walked before, in no run */
+    bool matched;      /* and it has found a file */
+    bool polling;      /* a folder cannot be watched, so looks are frequent; said once */
+    nsec look_at;      /* mono; when the next look is due */
+    nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
+    nsec now;          /* mono; of the current callback */
+    struct log_limit folder_log;
+    bool paused;
+    nsec held; /* since when nothing goes in; 0: it does */
+    bool stopped;
+    bool told_finished;
+
+    struct tail_write writes[TAIL_WRITES], *free_writes;
+    uint32_t in_flight;
+    _Atomic uint32_t
+        refused; /* failed writes not settled yet: nothing is appended meanwhile, it could not be in order */
+
+    pthread_mutex_t lock;
+    struct tail_write *done; /* guarded by lock: settled, newest first */
+    bool posted, deaf;       /* guarded by lock; deaf: the loop is no longer told */
+    pthread_cond_t closed;   /* open_handles became 0 */
+    struct loop_post post;
+};
+
+enum tail_step {
+    TAIL_STEP_MORE,    /* read on, after the others had their turn */
+    TAIL_STEP_END,     /* at its end */
+    TAIL_STEP_WAIT,    /* at a last line without '\n' */
+    TAIL_STEP_BLOCKED, /* the spool or the budget is full, or too much is on its way: nothing was read */
+    TAIL_STEP_HELD,    /* it may be a copy: until `due`, or something becomes known */
+    TAIL_STEP_FAILED,  /* tail_fail() was called */
+};
+
+/* --- tail/schedule.c --- */
+
+/* It is worth looking into f: it becomes ready, whatever it waited for. */
+void tail_wake(struct tail *t, struct tail_file *f);
+/* f must be opened or read again later; `error` says why. Logged, counted, retried less and less often. */
+void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
+/* What held them back may be over. */
+void tail_wake_held(struct tail *t);
+/* What helps against an error of open or read. */
+const char *tail_advice(int error);
+/* No name of it is left; or one was found after all. */
+void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
+/* Writes were settled: there is room for others, or all is done. */
+void tail_settled(struct tail *t);
+void tail_turns_start(struct tail *t);
+void tail_turns_stop(struct tail *t);
+
+/* --- tail/patterns.c --- */
+
+/* On mistakes in a pattern, what was parsed stays for tail_patterns_release(). */
+MUST_CHECK int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e);
+void tail_patterns_release(struct tail *t);
+bool tail_is_excluded(const struct tail *t, const char *path); /* also when it is compressed */
+bool tail_is_compressed(const char *name);
+bool tail_is_wanted(const struct tail *t, const char *path);
+/* Every mistake in them. */
+void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o);
+/* As follow_symlinks says. -1: errno. */
+MUST_CHECK int tail_open_path(const struct tail *t, const char *path, int flags);
+/* Of the path itself, should it be a link. 0 or errno. */
+MUST_CHECK int tail_stat_path(const struct tail *t, const char *path, struct tail_stat *st);
+
+/* False when it would be too long. */
+MUST_CHECK bool tail_join(char path[PATH_MAX], const char *dir, const char *name);
+void tail_folder_of(char *path); /* cuts the name off */
+
+/* --- tail/explain.c --- */
+
+/* Why pattern i finds nothing, or not all that it seems to: in one line. False: nothing is to be said. */
+bool tail_explain(const struct tail *t, size_t i, struct err *e);
+/* For `validate`: that, and what cannot be read. */
+void tail_warn(struct tail *t, const struct cfg_options *o);
+
+/* --- tail/resume.c --- */
+
+/* Reads the stored positions; then the first tail_look() gives them to their files. */
+void tail_recover(struct tail *t);
+void tail_known_release(struct tail *t);
+bool tail_known_has_inode(const struct tail *t, uint64_t inode);
+/* The stored position of this file, once; NULL when there is none. */
+struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id);
+/* After the first look: searches for the files of the others, and forgets what is gone. */
+void tail_known_settle(struct tail *t);
+/* Pattern i was walked: what it finds from now on is new. */
+void tail_known_glob(struct tail *t, size_t i);
+/* False while a file system may just not be mounted: then nothing can be said about a file that is missing. */
+bool tail_device_is_there(const char *where, uint64_t device);
+
+/* --- tail/copy.c --- */
+
+/* What was read of this file is no more. Once for each life. */
+void tail_past_keep(struct tail *t, struct tail_file *f);
+void tail_past_known(struct tail *t, const struct tail_known *k); /* likewise, of one that was never found again */
+/* The bytes at the file's beginning: most files are told apart by these. */
+void tail_note_head(struct tail_file *f, struct slice first);
+/* `taken` is read of f, at its place. */
+void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken);
+void tail_recent_forget(struct tail *t, const struct tail_file *f);
+/* False: not the source of a past. */
+MUST_CHECK bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor);
+void tail_pasts_expire(struct tail *t);
+void tail_pasts_release(struct tail *t);
+
+/* --- tail/begin.c --- */
+
+/* Nothing was read of the file yet: passes over what is no part of its first line. False: read on. */
+MUST_CHECK bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
+enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f);
+/* What the mark at its beginning says; it is open. */
+enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f);
+
+/* --- tail/discover.c --- */
+
+/* What is at dir_fd/name now; `path` is its whole path. */
+void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, bool matched);
+/* Walks all patterns: new files, new names of known ones, files that are gone. */
+void tail_look(struct tail *t);
+/* Soon, as something changed; not at once, as changes come in bursts. */
+void tail_look_soon(struct tail *t);
+extern const struct tail_watch_events tail_scan_events;
+
+/* --- tail/read.c --- */
+
+/* In tail/copy.c: finds out whether a fresh file is a copy, and where it is read from. */
+enum tail_step tail_judge(struct tail *t, struct tail_file *f);
+
+enum tail_whole_answer { TAIL_WHOLE, TAIL_REWRITTEN, TAIL_UNKNOWN /* it cannot be opened */ };
+/* Is what was read of it still in it? If not it starts over, or will soon. */
+enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f);
+enum tail_step tail_read(struct tail *t, struct tail_file *f);
+/* Where reading begins for `start: end`: behind the last '\n'. */
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f);
+/* How many of the bytes are whole lines. */
+size_t tail_whole_lines(struct slice in, enum tail_encoding e);
+/* Makes the place where a file is read next durable without a record. */
+void tail_store_place(struct tail *t, const struct tail_file *f);
+void tail_writes_init(struct tail *t);
+
+#endif

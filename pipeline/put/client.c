@@ -1,0 +1,228 @@
+#include "pipeline/put/client.h"
+
+#include "pipeline/aws/sigv4.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/http/proxy.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TARGET       "Firehose_20150804.PutRecordBatch"
+#define CONTENT_TYPE "application/x-amz-json-1.1"
+
+struct put_client {
+    CURL *easy;
+    char *endpoint, *host; /* host as in the Host header */
+    char *region, *key, *secret, *token;
+    char error[CURL_ERROR_SIZE];
+};
+
+static char *copy(const char *s)
+{
+    return s && *s ? mem_strdup(s) : NULL;
+}
+
+/* "host:port" as the Host header has it; -1 when the URL cannot be an endpoint. */
+static int read_endpoint(struct put_client *c, struct err *e)
+{
+    char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL;
+    CURLU *u = curl_url();
+    int rc = -1;
+
+    if (curl_url_set(u, CURLUPART_URL, c->endpoint, 0) != CURLUE_OK ||
+        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK || strncmp(scheme, "http", 4) != 0 ||
+        strcmp(path, "/") != 0) {
+        err_set(e, ERR_CONFIG, "`%s` is not an endpoint; write http://HOST:PORT", c->endpoint);
+        goto out;
+    }
+    if (curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK)
+        c->host = mem_printf("%s:%s", host, port);
+    else
+        c->host = mem_strdup(host);
+    rc = 0;
+out:
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_url_cleanup(u);
+    return rc;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *ctx)
+{
+    struct buf *reply = ctx;
+
+    return buf_add(reply, p, size * n) < 0 ? 0 : size * n;
+}
+
+/* Not as libcurl reads the environment: its messages quote a password. */
+static void set_proxy(struct put_client *c)
+{
+    struct proxy p;
+
+    (void)proxy_find(NULL, c->endpoint, &p);
+    curl_easy_setopt(c->easy, CURLOPT_PROXY, p.url); /* "": none */
+    curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
+    explicit_bzero(&p, sizeof(p));
+}
+
+static void set_up(struct put_client *c)
+{
+    curl_easy_setopt(c->easy, CURLOPT_URL, c->endpoint);
+    curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
+    curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
+    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
+    set_proxy(c);
+}
+
+int put_client_open(struct put_client **out, const struct put_client_conf *conf, struct err *e)
+{
+    struct put_client *c = mem_alloc(sizeof(*c));
+
+    c->endpoint = mem_strdup(conf->endpoint);
+    c->region = mem_strdup(conf->region);
+    c->key = copy(conf->access_key_id);
+    c->secret = copy(conf->secret_access_key);
+    c->token = copy(conf->session_token);
+    c->easy = curl_easy_init();
+    if (!c->easy) {
+        err_set(e, ERR_NOMEM, "libcurl cannot be set up");
+        goto fail;
+    }
+    if (read_endpoint(c, e) < 0 || proxy_check_found(NULL, c->endpoint, e) < 0)
+        goto fail;
+    set_up(c);
+    *out = c;
+    return 0;
+fail:
+    put_client_close(&c);
+    return -1;
+}
+
+static void forget(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    mem_free(secret);
+}
+
+void put_client_close(struct put_client **cc)
+{
+    struct put_client *c = *cc;
+
+    if (!c)
+        return;
+    if (c->easy)
+        curl_easy_cleanup(c->easy);
+    forget(c->secret);
+    forget(c->token);
+    mem_free(c->key);
+    mem_free(c->region);
+    mem_free(c->host);
+    mem_free(c->endpoint);
+    MEM_CLEAR(*cc);
+}
+
+/* --- one request -------------------------------------------------------------------------------------------------- */
+
+static int add_header(struct curl_slist **list, const char *name, const char *value)
+{
+    char *line = mem_printf("%s: %s", name, value);
+    struct curl_slist *longer = curl_slist_append(*list, line);
+
+    mem_free(line);
+    if (!longer)
+        return -1;
+    *list = longer;
+    return 0;
+}
+
+static int add_authorization(const struct put_client *c, struct slice body, const char *timestamp,
+                             const struct sigv4_header *signed_headers, size_t count, struct curl_slist **list)
+{
+    struct sigv4_scope scope = {.region = slice_str(c->region), .service = SLICE("firehose")};
+    struct sigv4_request rq = {
+        .method = SLICE("POST"), .path = SLICE("/"), .headers = signed_headers, .header_count = count};
+    unsigned char hash[SHA256_BYTES];
+    char hex[SHA256_HEX];
+    struct buf value;
+    int rc = -1;
+
+    snprintf(scope.date, sizeof(scope.date), "%.8s", timestamp);
+    sha256_of(body, hash);
+    rq.payload_hash = slice_str(hex_encode(hash, sizeof(hash), hex));
+    buf_init(&value, 4 * KIB);
+    if (sigv4_authorization(&rq, timestamp, &scope, slice_str(c->key), slice_str(c->secret), &value) == 0)
+        rc = add_header(list, "Authorization", buf_cstr(&value));
+    buf_release(&value);
+    return rc;
+}
+
+static int make_headers(const struct put_client *c, struct slice body, nsec wall_now, struct curl_slist **list)
+{
+    char timestamp[17];
+    struct {
+        const char *name, *value;
+    } headers[] = {{"Host", c->host},
+                   {"Content-Type", CONTENT_TYPE},
+                   {"X-Amz-Target", TARGET},
+                   {"X-Amz-Date", timestamp},
+                   {"X-Amz-Security-Token", c->token}};
+    struct sigv4_header signed_headers[ARRAY_LEN(headers)];
+    size_t count = c->token ? ARRAY_LEN(headers) : ARRAY_LEN(headers) - 1;
+
+    sigv4_timestamp(wall_now, timestamp);
+    for (size_t i = 0; i < count; i++) {
+        signed_headers[i] = (struct sigv4_header){slice_str(headers[i].name), slice_str(headers[i].value)};
+        if (add_header(list, headers[i].name, headers[i].value) < 0)
+            return -1;
+    }
+    if (add_header(list, "Expect", "") < 0) /* the answer comes soon enough without asking first */
+        return -1;
+    return c->key ? add_authorization(c, body, timestamp, signed_headers, count, list) : 0;
+}
+
+int put_client_send(struct put_client *c, struct slice body, nsec wall_now, long *status, struct buf *reply,
+                    struct err *e)
+{
+    struct curl_slist *headers = NULL;
+    curl_off_t sent = 0;
+    CURLcode code;
+    int rc = -1;
+
+    buf_clear(reply);
+    if (make_headers(c, body, wall_now, &headers) < 0) {
+        err_set(e, ERR_NOMEM, "no memory for the request");
+        goto out;
+    }
+    c->error[0] = '\0';
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, body.p);
+    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, reply);
+    code = curl_easy_perform(c->easy);
+    if (code != CURLE_OK) {
+        err_set(e, ERR_REMOTE, "%s: %s", c->endpoint, c->error[0] ? c->error : curl_easy_strerror(code));
+        goto out;
+    }
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, status);
+    curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (*status < 400 && (uint64_t)sent < body.n) /* nobody can have taken what was not sent */
+        err_set(e, ERR_REMOTE, "%s: it answered %ld when %lld of %zu bytes were sent", c->endpoint, *status,
+                (long long)sent, body.n);
+    else
+        rc = 0;
+out:
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(headers);
+    return rc;
+}

@@ -1,0 +1,220 @@
+/* A store may answer the same page for ever. To see that without remembering all of them, one page is remembered, and
+ * after 1, 2, 4, 8 ... pages another one in its place (Brent's way to find a cycle): a circle of pages meets the one that
+ * is remembered within a few rounds. */
+#include "pipeline/redrive/bucket.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/redrive/s3_fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct walk {
+    struct redrive_bucket *r;
+    const struct redrive_visitor *v;
+    struct bucket *bucket;
+    struct s3_list_page page;
+    struct buf token; /* that asked for the page */
+    uint64_t objects, pages, empty_pages;
+    struct buf seen_token, seen_key; /* of the page that is remembered: what comes behind it, its first key */
+    uint64_t seen_until;             /* pages; then another one is remembered */
+};
+
+/* For people: keys may have any byte. */
+static char *path_of(const char *bucket, struct slice key)
+{
+    char *path = mem_printf("s3://%s/%.*s", bucket, (int)key.n, key.p);
+
+    for (char *p = path; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    return path;
+}
+
+static bool is_too_old(const struct redrive_bucket *r, const struct s3_list_object *o)
+{
+    return r->since && o->modified != NSEC_NEVER && o->modified < r->since - REDRIVE_CLOCKS_DIFFER_MAX;
+}
+
+/* Without a name: a crash leaves nothing. */
+static int open_unnamed(const char *folder, struct err *e)
+{
+    const char *set = getenv("TMPDIR");
+    char *path = mem_printf("%s/.sluice-redrive-XXXXXX", folder ? folder : set && *set ? set : "/var/tmp");
+    int fd = mkostemp(path, O_CLOEXEC);
+
+    if (fd < 0)
+        err_errno(e, "no place for its bytes: %s", path);
+    else
+        unlink(path);
+    mem_free(path);
+    return fd;
+}
+
+static int write_piece(int fd, struct slice piece, uint64_t at, struct err *e)
+{
+    while (piece.n > 0) {
+        ssize_t n = pwrite(fd, piece.p, piece.n, (off_t)at);
+
+        if (n < 0 && errno != EINTR)
+            return err_errno(e, "no place for its bytes");
+        if (n > 0) {
+            piece = slice_of(piece.p + n, piece.n - (size_t)n);
+            at += (uint64_t)n;
+        }
+    }
+    return 0;
+}
+
+/* All of an object into the file. */
+static enum bucket_outcome fetch(struct walk *w, uint64_t size, struct slice key, int fd, struct err *e)
+{
+    struct s3_piece piece = {.size = size};
+    enum bucket_outcome outcome = BUCKET_DONE;
+    struct bucket_tag tag = {.text = ""};
+    struct buf bytes;
+
+    if (size > REDRIVE_OBJECT_MAX) {
+        err_set(e, ERR_LIMIT, "it has more than %llu bytes", REDRIVE_OBJECT_MAX);
+        return BUCKET_REFUSED;
+    }
+    buf_init(&bytes, REDRIVE_FETCH);
+    do { /* also of an object whose size the listing does not tell: all of it at once */
+        piece.n = size && size - piece.from < REDRIVE_FETCH ? size - piece.from : REDRIVE_FETCH;
+        outcome = bucket_get(w->bucket, key, &piece, &tag, &bytes, e);
+        if (outcome == BUCKET_DONE && write_piece(fd, buf_slice(&bytes), piece.from, e) < 0)
+            outcome = BUCKET_REFUSED;
+        piece.from += piece.n;
+    } while (outcome == BUCKET_DONE && piece.from < size);
+    buf_release(&bytes);
+    return outcome;
+}
+
+/* 1: the walk is over, with what came of it said. */
+static int visit_object(struct walk *w, const struct s3_list_object *o, struct slice key)
+{
+    char *path = path_of(w->r->bucket, key);
+    struct err e;
+    struct redrive_file f = {.path = path,
+                             .bucket = w->r->bucket,
+                             .key = key,
+                             .named = slice_eq(key, w->r->prefix),
+                             .fd = open_unnamed(w->r->tmp_dir, &e)};
+    enum bucket_outcome outcome = f.fd < 0 ? BUCKET_REFUSED : fetch(w, o->size, key, f.fd, &e);
+    int rc = 0;
+
+    if (outcome == BUCKET_DONE) {
+        rc = w->v->object(w->v->ctx, &f);
+    } else {
+        if (outcome == BUCKET_AWAY)
+            err_wrap(&e, "stopped here");
+        w->v->unread(w->v->ctx, path, &e);
+        rc = outcome == BUCKET_AWAY;
+    }
+    if (f.fd >= 0)
+        close(f.fd);
+    mem_free(path);
+    return rc;
+}
+
+static int visit_page(struct walk *w)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < w->page.count; i++) {
+        const struct s3_list_object *o = s3_list_at(&w->page, i);
+
+        if (is_too_old(w->r, o))
+            w->r->older++;
+        else
+            rc = visit_object(w, o, s3_list_key(&w->page, i));
+    }
+    w->objects += w->page.count;
+    return rc;
+}
+
+static int copy(struct buf *to, struct slice from)
+{
+    buf_clear(to);
+    return buf_add_slice(to, from);
+}
+
+static int check_progress(struct walk *w, struct err *e)
+{
+    struct slice next = buf_slice(&w->page.next), first = {0};
+
+    if (w->page.count > 0)
+        first = s3_list_key(&w->page, 0);
+    if (w->pages > 0 && next.n > 0 && slice_eq(next, buf_slice(&w->seen_token)))
+        return err_set(e, ERR_FORMAT, "the listing goes in circles: its continuation token repeats");
+    if (w->pages > 0 && first.n > 0 && slice_eq(first, buf_slice(&w->seen_key)))
+        return err_set(e, ERR_FORMAT, "the listing goes in circles: a page comes again");
+    w->empty_pages = first.n > 0 ? 0 : w->empty_pages + 1;
+    if (w->empty_pages > REDRIVE_EMPTY_PAGES_MAX)
+        return err_set(e, ERR_FORMAT, "the listing goes on without an object; %d empty pages in a row",
+                       REDRIVE_EMPTY_PAGES_MAX);
+    if (w->pages++ < w->seen_until)
+        return 0;
+    w->seen_until = w->seen_until * 2 + 1;
+    return copy(&w->seen_token, next) < 0 || copy(&w->seen_key, first) < 0
+               ? err_set(e, ERR_NOMEM, "no memory for the listing")
+               : 0;
+}
+
+static int next_page(struct walk *w, struct err *e)
+{
+    if (bucket_list(w->bucket, w->r->prefix, buf_slice(&w->token), &w->page, e) != BUCKET_DONE ||
+        check_progress(w, e) < 0)
+        return -1;
+    return copy(&w->token, buf_slice(&w->page.next)) < 0 ? err_set(e, ERR_NOMEM, "no memory for the listing") : 0;
+}
+
+static int walk_pages(struct walk *w)
+{
+    struct err e;
+    int rc = 0;
+
+    do {
+        if (next_page(w, &e) < 0) {
+            if (w->objects)
+                err_wrap(&e, "the listing is left after %llu object%s", (unsigned long long)w->objects,
+                         noun_s(w->objects));
+            w->v->unread(w->v->ctx, w->r->address, &e);
+            return 0;
+        }
+        rc = visit_page(w);
+    } while (rc == 0 && w->token.n > 0);
+    if (rc == 0 && w->objects == 0) {
+        err_set(&e, ERR_REMOTE, "there is no object in bucket `%s` at %s whose key begins so", w->r->bucket,
+                s3_reader_endpoint(w->r->reader));
+        w->v->unread(w->v->ctx, w->r->address, &e);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+int redrive_bucket(struct redrive_bucket *r, const struct redrive_visitor *v)
+{
+    struct walk w = {.r = r, .v = v};
+    struct err e;
+    int rc = 0;
+
+    s3_list_page_init(&w.page);
+    buf_init(&w.token, REDRIVE_TOKEN_MAX);
+    buf_init(&w.seen_token, REDRIVE_TOKEN_MAX);
+    buf_init(&w.seen_key, S3_KEY_MAX);
+    if (bucket_open(&w.bucket, r->reader, &e) == 0)
+        rc = walk_pages(&w);
+    else
+        v->unread(v->ctx, r->address, &e);
+    bucket_close(&w.bucket);
+    s3_list_page_release(&w.page);
+    buf_release(&w.token);
+    buf_release(&w.seen_token);
+    buf_release(&w.seen_key);
+    return rc;
+}

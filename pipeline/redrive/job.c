@@ -1,0 +1,377 @@
+/* What the server acknowledged of an object is noted (progress_file.h, note_path.h) before the next batch goes. */
+#include "pipeline/redrive/job.h"
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/human.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/cli/cli.h"
+#include "pipeline/engine/data_dir.h"
+#include "pipeline/put/sender.h"
+#include "pipeline/redrive/bucket.h"
+#include "pipeline/redrive/bucket_options.h"
+#include "pipeline/redrive/files.h"
+#include "pipeline/redrive/line.h"
+#include "pipeline/redrive/note_path.h"
+#include "pipeline/redrive/progress_file.h"
+#include "pipeline/redrive/text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* All that is under way. */
+struct job {
+    const struct redrive_options *o;
+    struct settings *settings; /* where buckets are to be read, and there is a configuration; else NULL */
+    char *state_folder;        /* where buckets are to be read; else NULL */
+    struct put_sender sender;
+    struct buf scratch;
+    struct redrive_state *state;              /* of the object that is being read */
+    uint64_t in_batch[PUT_BATCH_MAX_RECORDS]; /* its lines in the sender's batch, ascending */
+    size_t in_batch_count;
+
+    uint64_t objects, chosen, chosen_bytes, before, left_out, others, older, unread;
+};
+
+bool redrive_is_bucket(const char *path)
+{
+    return strncmp(path, REDRIVE_BUCKET, strlen(REDRIVE_BUCKET)) == 0;
+}
+
+static void note_unread(void *ctx, const char *path, const struct err *e)
+{
+    struct job *j = ctx;
+
+    j->unread++;
+    fprintf(stderr, "sluice redrive: %s: %s\n", path, e->msg);
+}
+
+/* --- one object --------------------------------------------------------------------------------------------------- */
+
+/* The lines that are not in the batch any more were taken. */
+static int note_taken(void *ctx)
+{
+    struct job *j = ctx;
+    const struct put_batch *b = &j->sender.batch;
+    size_t left = 0;
+    struct err e;
+
+    for (size_t i = 0; i < j->in_batch_count; i++) {
+        if (left < b->count && b->tags[left] == j->in_batch[i])
+            j->in_batch[left++] = j->in_batch[i];
+        else
+            redrive_state_done(j->state, j->in_batch[i]);
+    }
+    assert(left == b->count);
+    j->in_batch_count = left;
+    if (redrive_state_save(j->state, &e) == 0)
+        return 0;
+    fprintf(stderr, "sluice redrive: %s; stopped, because a second run would not know what was put back\n", e.msg);
+    return -1;
+}
+
+static bool is_chosen(const struct redrive_options *o, const struct redrive_line *l)
+{
+    bool code_fits = o->code_count == 0;
+
+    for (size_t i = 0; i < o->code_count; i++)
+        code_fits |= slice_is(l->code, o->codes[i]);
+    return code_fits && l->ended >= o->since;
+}
+
+static int put_back(struct job *j, const struct redrive_line *l, uint64_t line)
+{
+    j->chosen++;
+    j->chosen_bytes += l->data.n;
+    if (j->o->dry_run)
+        return 0;
+    if (put_sender_add(&j->sender, l->data, line) < 0)
+        return -1;
+    j->in_batch[j->in_batch_count++] = line;
+    return 0;
+}
+
+/* -1: sending has failed. */
+static int do_line(struct job *j, const struct redrive_file *f, struct slice text, uint64_t line)
+{
+    struct redrive_line l;
+    struct err e;
+
+    if (redrive_state_is_done(j->state, line)) {
+        j->before++;
+        return 0;
+    }
+    if (redrive_line_read(text, &j->scratch, &l, &e) < 0) {
+        j->unread++;
+        fprintf(stderr, "sluice redrive: %s:%" PRIu64 ": %s\n", f->path, line, e.msg);
+        return 0;
+    }
+    if (is_chosen(j->o, &l))
+        return put_back(j, &l, line);
+    j->left_out++;
+    return 0;
+}
+
+/* -1: sending has failed. What cannot be read any more is noted. */
+static int do_lines(struct job *j, const struct redrive_file *f)
+{
+    struct redrive_text *t = redrive_text_new(f->fd);
+    struct slice text;
+    uint64_t line = 0;
+    struct err e;
+    int got, rc = 0;
+
+    while (rc == 0 && (got = redrive_text_line(t, &text, &e)) != 0) {
+        if (got < 0) {
+            note_unread(j, f->path, &e);
+            break;
+        }
+        rc = do_line(j, f, text, ++line);
+    }
+    redrive_text_free(&t);
+    return rc < 0 ? -1 : j->o->dry_run ? 0 : put_sender_flush(&j->sender);
+}
+
+/* --- before anything of it is put back ----------------------------------------------------------------------------- */
+
+/* Is its first line one of an error object? In a folder there may be other things, such as the source records of
+ * `backup: { mode: all }`. Then, of what is compressed, all of it: nothing of a damaged object is put back. -1: it cannot be read. */
+static int look_through(struct job *j, const struct redrive_file *f, bool *is_one, struct err *e)
+{
+    struct redrive_text *t = redrive_text_new(f->fd);
+    struct redrive_line l;
+    struct slice line;
+    struct err ignored;
+    int rc = redrive_text_line(t, &line, e);
+
+    *is_one = rc > 0 && redrive_line_read(line, &j->scratch, &l, &ignored) == 0;
+    while (rc > 0 && redrive_text_is_packed(t))
+        rc = redrive_text_line(t, &line, e);
+    redrive_text_free(&t);
+    return rc < 0 ? -1 : 0;
+}
+
+static int digest_of(const struct redrive_file *f, struct redrive_content *out, struct err *e)
+{
+    struct sha256 *hash = sha256_new();
+    char *piece = mem_alloc(REDRIVE_PIECE);
+    ssize_t n;
+
+    sha256_begin(hash);
+    for (out->size = 0; (n = pread(f->fd, piece, REDRIVE_PIECE, (off_t)out->size)) > 0; out->size += (uint64_t)n)
+        sha256_add(hash, slice_of(piece, (size_t)n));
+    if (n < 0)
+        err_errno(e, "cannot read it");
+    sha256_end(hash, out->sha256);
+    sha256_free(&hash);
+    mem_free(piece);
+    return n < 0 ? -1 : 0;
+}
+
+static int open_state(struct job *j, const struct redrive_file *f, struct err *e)
+{
+    struct redrive_content content;
+    char *note;
+    int rc = digest_of(f, &content, e);
+
+    if (rc < 0)
+        return -1;
+    note = f->bucket ? redrive_note_in(j->state_folder, f->bucket, f->key, j->o->stream)
+                     : redrive_note_beside(f->path, j->o->stream);
+    rc = redrive_state_open(&j->state, note, &content, !j->o->dry_run, e);
+
+    mem_free(note);
+    return rc;
+}
+
+static int do_object(void *ctx, const struct redrive_file *f)
+{
+    struct job *j = ctx;
+    uint64_t before = j->chosen;
+    bool is_one;
+    struct err e;
+    int rc;
+
+    if (look_through(j, f, &is_one, &e) < 0) {
+        note_unread(j, f->path, &e);
+        return 0;
+    }
+    if (!f->named && !is_one) {
+        j->others++;
+        return 0;
+    }
+    if (open_state(j, f, &e) < 0) {
+        note_unread(j, f->path, &e);
+        return 0;
+    }
+    j->in_batch_count = 0;
+    rc = do_lines(j, f);
+    j->objects += j->chosen > before;
+    if (j->o->dry_run && j->chosen > before)
+        printf("%s: %" PRIu64 "\n", f->path, j->chosen - before);
+    if (rc < 0)
+        fprintf(stderr, "sluice redrive: stopped in %s; run the same command again to go on from there\n", f->path);
+    redrive_state_close(&j->state);
+    return rc;
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------- */
+
+static void say_rest(uint64_t count, const char *what)
+{
+    char text[HUMAN_MAX];
+
+    if (count)
+        printf("; %s %s", human_count(count, text, sizeof(text)), what);
+}
+
+/* What was chosen but not acknowledged is not counted as put back. */
+static void say_counts(const struct job *j)
+{
+    uint64_t records = j->o->dry_run ? j->chosen : j->sender.count.records;
+    char count[HUMAN_MAX], objects[HUMAN_MAX], bytes[HUMAN_MAX];
+
+    printf("%s %s record%s (%s) of %s object%s", j->o->dry_run ? "would put back" : "put back",
+           human_count(records, count, sizeof(count)), noun_s(records),
+           human_bytes(j->o->dry_run ? j->chosen_bytes : j->sender.count.bytes, bytes, sizeof(bytes)),
+           human_count(j->objects, objects, sizeof(objects)), noun_s(j->objects));
+    say_rest(j->before, j->before == 1 ? "was put back before" : "were put back before");
+    say_rest(j->left_out, "left out by --error-code or --since");
+    say_rest(j->others, j->others == 1 ? "other file left alone" : "other files left alone");
+    say_rest(j->older, j->older == 1 ? "object is older than --since" : "objects are older than --since");
+    say_rest(j->unread, "could not be read");
+    printf("\n");
+}
+
+/* What a mistake may come from: where the bucket was looked for, and who said so. */
+static void say_used(const char *address, const struct s3_reader *r, const struct bucket_options *o)
+{
+    fprintf(stderr, "sluice redrive: %s was looked for at %s, region %s, with ", address, s3_reader_endpoint(r),
+            s3_reader_region(r));
+    if (o->section)
+        fprintf(stderr, "the options of the stream's `%s`\n", o->section);
+    else
+        fprintf(stderr, "no options of the stream, which has none for this bucket\n");
+}
+
+static int redrive_address(struct job *j, const char *address, const struct redrive_visitor *v)
+{
+    const char *at = address + strlen(REDRIVE_BUCKET), *slash = strchr(at, '/');
+    char *bucket = mem_strndup(at, slash ? (size_t)(slash - at) : strlen(at));
+    const struct bucket_question q = {j->settings, j->o->stream, bucket, j->o->s3_endpoint, j->o->s3_region};
+    struct redrive_bucket r = {
+        .address = address, .bucket = bucket, .since = j->o->since, .tmp_dir = j->o->dry_run ? NULL : j->state_folder};
+    struct s3_reader *reader = NULL;
+    struct bucket_options options;
+    uint64_t unread = j->unread;
+    struct err e;
+    int rc = 0;
+
+    bucket_options_choose(&q, &options);
+    if (s3_reader_open(&reader, &options.conf, options.place, options.base_dir, &e) < 0) {
+        note_unread(j, address, &e);
+        goto out;
+    }
+    r.prefix = slice_str(slash ? slash + 1 : "");
+    r.reader = reader;
+    rc = redrive_bucket(&r, v);
+    j->older += r.older;
+    if (j->unread > unread)
+        say_used(address, reader, &options);
+out:
+    s3_reader_free(&reader);
+    mem_free(bucket);
+    return rc;
+}
+
+static int redrive_all(struct job *j)
+{
+    const struct redrive_visitor v = {.object = do_object, .unread = note_unread, .ctx = j};
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < j->o->path_count; i++)
+        rc = redrive_is_bucket(j->o->paths[i]) ? redrive_address(j, j->o->paths[i], &v)
+                                               : redrive_files(j->o->paths[i], &v);
+    return rc;
+}
+
+static bool reads_buckets(const struct redrive_options *o)
+{
+    for (int i = 0; i < o->path_count; i++)
+        if (redrive_is_bucket(o->paths[i]))
+            return true;
+    return false;
+}
+
+/* What only buckets need. An exit code; 0 when they can be read. */
+static int prepare_buckets(struct job *j)
+{
+    const struct redrive_options *o = j->o;
+    struct err e;
+
+    if (o->config || !o->endpoint) {
+        const struct settings_use use = {.destinations = true, .stream = o->stream};
+
+        j->settings = cli_load_settings(o->config, &use);
+        if (!j->settings)
+            return CLI_USAGE;
+    }
+    if (!o->state && !j->settings)
+        return cli_usage_error(o->command, "where to note what was put back? write --state FOLDER");
+    j->state_folder = o->state ? mem_strdup(o->state) : mem_printf("%s/redrive", j->settings->data_dir);
+    if (o->dry_run || data_dir_make_folders(j->state_folder, &e) == 0)
+        return CLI_DONE;
+    fprintf(stderr, "sluice redrive: no place to note what is put back: %s; name another one with --state\n", e.msg);
+    return CLI_FAILED;
+}
+
+static int open_sender(struct job *j)
+{
+    const struct redrive_options *o = j->o;
+
+    return put_sender_open(&j->sender, &(struct put_sender_conf){.command = "redrive",
+                                                                 .verb = "put back",
+                                                                 .stream = o->stream,
+                                                                 .endpoint = o->endpoint,
+                                                                 .config = o->config,
+                                                                 .give_up = o->give_up,
+                                                                 .taken = note_taken,
+                                                                 .ctx = j});
+}
+
+static int work(struct job *j)
+{
+    int rc = redrive_all(j) < 0 || j->unread ? CLI_FAILED : CLI_DONE;
+
+    if (!j->o->dry_run)
+        progress_finish(&j->sender.progress, &j->sender.count, clock_mono());
+    say_counts(j);
+    return rc;
+}
+
+int redrive_job(const struct redrive_options *o)
+{
+    struct job *j = mem_alloc(sizeof(*j));
+    int rc;
+
+    j->o = o;
+    buf_init(&j->scratch, REDRIVE_SCRATCH_MAX);
+    rc = reads_buckets(o) ? prepare_buckets(j) : CLI_DONE;
+    if (rc == CLI_DONE && o->dry_run) {
+        rc = work(j);
+    } else if (rc == CLI_DONE) {
+        rc = open_sender(j);
+        rc = rc == CLI_DONE ? work(j) : rc;
+        put_sender_close(&j->sender);
+    }
+    settings_free(&j->settings);
+    mem_free(j->state_folder);
+    buf_release(&j->scratch);
+    mem_free(j);
+    return rc;
+}

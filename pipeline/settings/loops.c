@@ -1,0 +1,241 @@
+/* Streams are the nodes of a graph: an edge leads from a stream that writes files to one that reads them. What is read is
+ * asked by an example of what is written: the name of an object that the stream would make now. An edge is a mistake when
+ * its end leads back to its beginning. data_dir is written for every stream, so nobody may read there. */
+#include "pipeline/settings/loops.h"
+
+#include "config/node.h"
+#include "config/options.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/true_path.h"
+#include "pipeline/settings/sink.h"
+
+#include <string.h>
+
+/* An input that reads files. */
+struct reader {
+    const struct stream_settings *stream;
+    const struct input_settings *input;
+    void *reach;
+};
+
+struct edge {
+    const struct stream_settings *from;
+    struct settings_sink sink; /* of `from` */
+    const struct reader *to;
+    size_t item; /* which of its paths */
+};
+
+struct loops {
+    struct cfg_errors *errs;
+    const struct settings *s;
+    struct reader *readers;
+    size_t reader_count;
+    struct edge *edges;
+    size_t edge_count;
+};
+
+/* --- who reads -----------------------------------------------------------------------------------------------------
+ */
+
+static void open_readers(struct loops *l)
+{
+    for (size_t i = 0; i < l->s->stream_count; i++)
+        for (size_t j = 0; j < l->s->streams[i].input_count; j++) {
+            const struct input_settings *in = &l->s->streams[i].inputs[j];
+
+            if (!in->ops->reach_open)
+                continue;
+            l->readers = mem_grow(l->readers, l->reader_count + 1, sizeof(*l->readers));
+            l->readers[l->reader_count++] =
+                (struct reader){&l->s->streams[i], in, in->ops->reach_open(in->conf, l->s->base_dir)};
+        }
+}
+
+static void release(struct loops *l)
+{
+    for (size_t i = 0; i < l->reader_count; i++)
+        l->readers[i].input->ops->reach_close(&l->readers[i].reach);
+    mem_free(l->readers);
+    mem_free(l->edges);
+}
+
+/* `path` is a true_path(). */
+static bool reads(const struct reader *r, const char *path, size_t *item)
+{
+    return r->input->ops->reach_has(r->reach, path, item);
+}
+
+/* --- what is written -----------------------------------------------------------------------------------------------
+ */
+
+static void add_edges(struct loops *l, const struct stream_settings *st, const struct settings_sink *sink,
+                      const char *path)
+{
+    size_t item;
+
+    for (size_t i = 0; i < l->reader_count; i++) {
+        const struct edge *last = l->edge_count ? &l->edges[l->edge_count - 1] : NULL;
+
+        if (!reads(&l->readers[i], path, &item) || (last && last->from == st && last->to == &l->readers[i]))
+            continue;
+        l->edges = mem_grow(l->edges, l->edge_count + 1, sizeof(*l->edges));
+        l->edges[l->edge_count++] = (struct edge){st, *sink, &l->readers[i], item};
+    }
+}
+
+/* Asks with an object of now, and in a backup with an error object. */
+static void add_sink(struct loops *l, const struct stream_settings *st, const struct settings_sink *sink)
+{
+    const char *const types[] = {NULL, "processing-failed"};
+    void *state = NULL;
+    struct buf path;
+    struct err e;
+
+    if (!sink->ops || !sink->ops->local_file || !sink->from.bound || settings_sink_open(l->s, st, sink, &state, &e) < 0)
+        return;
+    buf_init(&path, LOOPS_NAME_ROOM);
+    for (size_t i = 0; i < (sink->backup ? 2 : 1); i++) {
+        const struct sink_seal_id id = {.first = 1, .last = 1, .oldest = clock_wall(), .error_type = types[i]};
+
+        buf_clear(&path);
+        if (sink->ops->local_file(state, &id, st->codec ? st->codec->extension : "", &path) == 0) {
+            char *true_name = true_path(buf_cstr(&path));
+
+            add_edges(l, st, sink, true_name);
+            mem_free(true_name);
+        }
+    }
+    buf_release(&path);
+    sink->ops->close(&state);
+}
+
+static void find_edges(struct loops *l)
+{
+    for (size_t i = 0; i < l->s->stream_count; i++) {
+        const struct stream_settings *st = &l->s->streams[i];
+        const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
+
+        add_sink(l, st, &destination);
+        add_sink(l, st, &backup);
+    }
+}
+
+/* --- what comes back -----------------------------------------------------------------------------------------------
+ */
+
+/* Does anything of stream `from` come to stream `to`? `seen` has a place for each edge. */
+static bool leads(const struct loops *l, const struct stream_settings *from, const struct stream_settings *to,
+                  bool *seen)
+{
+    if (from == to)
+        return true;
+    for (size_t i = 0; i < l->edge_count; i++) {
+        if (seen[i] || l->edges[i].from != from)
+            continue;
+        seen[i] = true;
+        if (leads(l, l->edges[i].to->stream, to, seen))
+            return true;
+    }
+    return false;
+}
+
+static void report(const struct loops *l, const struct edge *x)
+{
+    const struct settings_origin *in = &x->to->input->from;
+    const struct cfg_options reader = {.errs = l->errs, .node = in->node, .at = in->at};
+    const struct cfg_options writer = {.errs = l->errs, .node = x->sink.from.node, .at = x->sink.from.at};
+    const char *role = x->sink.backup ? "backup" : "destination";
+    struct err e;
+
+    err_set(&e, ERR_CONFIG,
+            "paths: the %s of stream `%s` (line %u) writes files that match this, so its records would come round "
+            "again and "
+            "again; write them elsewhere, or leave them out with `exclude`",
+            role, x->from->name, x->sink.from.at.line);
+    cfg_options_refuse_item(&reader, "paths", x->item, &e);
+    err_set(&e, ERR_CONFIG,
+            "path: the `%s` of stream `%s` (line %u) reads what is written here, so records would come round again and "
+            "again; write them elsewhere, or leave them out with its `exclude`",
+            x->to->input->ops->name, x->to->stream->name, in->at.line);
+    cfg_options_refuse(&writer, &e);
+}
+
+static void report_loops(const struct loops *l)
+{
+    for (size_t i = 0; i < l->edge_count; i++) {
+        bool *seen = mem_array(l->edge_count, sizeof(*seen));
+
+        if (leads(l, l->edges[i].to->stream, l->edges[i].from, seen))
+            report(l, &l->edges[i]);
+        mem_free(seen);
+    }
+}
+
+/* --- data_dir ------------------------------------------------------------------------------------------------------
+ */
+
+static void check_data_dir(const struct loops *l, const struct reader *r)
+{
+    static const char *const FILES[] = {"lock", "streams/%s/spool/00000000000000000001.seg", "streams/%s/spool/mark"};
+    const struct cfg_options reader = {.errs = l->errs, .node = r->input->from.node, .at = r->input->from.at};
+    struct srcpos place = settings_place(l->s, "data_dir", NULL);
+    struct err e;
+
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+        const char *name = strstr(FILES[i], "%s");
+        char *path = name ? mem_printf("%s/%.*s%s%s", l->s->data_dir, (int)(name - FILES[i]), FILES[i], r->stream->name,
+                                       name + 2)
+                          : mem_printf("%s/%s", l->s->data_dir, FILES[i]);
+        char *true_name = true_path(path);
+        size_t item = 0;
+        bool found = reads(r, true_name, &item);
+
+        mem_free(true_name);
+        mem_free(path);
+        if (!found)
+            continue;
+        err_set(
+            &e, ERR_CONFIG,
+            "paths: the files of data_dir match this, and every record that is read is written there: choose another "
+            "data_dir, or leave it out with `exclude`");
+        cfg_options_refuse_item(&reader, "paths", item, &e);
+        if (!cfg_errors_at(l->errs, place))
+            cfg_error(
+                l->errs, place,
+                "`data_dir`: the `%s` of stream `%s` (line %u) reads what is written here, so records would come round "
+                "again and again; choose another one",
+                r->input->ops->name, r->stream->name, r->input->from.at.line);
+        return;
+    }
+}
+
+void settings_loops(struct cfg_errors *errs, const struct settings *s)
+{
+    struct loops l = {.errs = errs, .s = s};
+
+    open_readers(&l);
+    if (l.reader_count) {
+        find_edges(&l);
+        report_loops(&l);
+    }
+    for (size_t i = 0; s->data_dir && i < l.reader_count; i++)
+        check_data_dir(&l, &l.readers[i]);
+    release(&l);
+}
+
+const struct stream_settings *settings_reader_of(const struct settings *s, const char *path)
+{
+    const struct stream_settings *found = NULL;
+    struct loops l = {.s = s};
+    char *true_name = true_path(path);
+    size_t item;
+
+    open_readers(&l);
+    for (size_t i = 0; i < l.reader_count && !found; i++)
+        if (reads(&l.readers[i], true_name, &item))
+            found = l.readers[i].stream;
+    release(&l);
+    mem_free(true_name);
+    return found;
+}

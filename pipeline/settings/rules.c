@@ -1,0 +1,166 @@
+#include "pipeline/settings/rules.h"
+
+#include "config/node.h"
+#include "config/options.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/settings/loops.h"
+#include "pipeline/settings/sink.h"
+#include "transforms/chain.h"
+
+#include <string.h>
+
+struct rules {
+    struct cfg_errors *errs;
+    const struct settings *s;
+};
+
+/* --- memory --------------------------------------------------------------------------------------------------------
+ */
+
+/* What one holder takes at most must fit, or it would wait for ever. */
+static void check_memory(const struct rules *r)
+{
+    uint64_t in = settings_intake(r->s), out = r->s->memory_limit - in;
+    uint64_t request = API_REQUEST_MEMORY;
+
+    if (r->s->memory_limit == 0) /* it has a mistake of its own */
+        return;
+    if (r->s->api_used && in < request)
+        cfg_error(r->errs, settings_place(r->s, "limits", "memory"),
+                  "`memory`: one large request to the API can take %lluMiB, and at most half of the limit is for what "
+                  "comes in: set %lluMiB or more",
+                  (unsigned long long)(request / MIB), (unsigned long long)(2 * request / MIB));
+    for (size_t i = 0; i < r->s->stream_count; i++) {
+        const struct stream_settings *st = &r->s->streams[i];
+        const struct cfg_node *size = cfg_node_get(cfg_node_get(st->node, "buffer"), "size");
+        uint64_t needed = settings_body_memory(st->buffer_size);
+
+        if (needed > out)
+            cfg_error(
+                r->errs, size ? size->at : st->at,
+                "stream `%s`: one delivery takes %lluMiB, more than limits.memory leaves for deliveries (%lluMiB)",
+                st->name, (unsigned long long)((needed + MIB - 1) / MIB), (unsigned long long)(out / MIB));
+    }
+}
+
+/* --- inputs --------------------------------------------------------------------------------------------------------
+ */
+
+static void check_inputs(const struct rules *r, const struct stream_settings *st)
+{
+    for (size_t i = 0; i < st->input_count; i++) {
+        const struct input_settings *in = &st->inputs[i];
+        const struct cfg_options o = {.errs = r->errs, .node = in->from.node, .at = in->from.at};
+
+        if (in->ops->check_conf)
+            in->ops->check_conf(in->conf, r->s->base_dir, &o);
+    }
+}
+
+/* --- destinations --------------------------------------------------------------------------------------------------
+ */
+
+/* `state`: the destination, open. */
+static void check_compression(const struct rules *r, const struct stream_settings *st, const void *state)
+{
+    const struct cfg_node *compression = cfg_node_get(st->node, "compression");
+
+    if (!compression || !st->codec || !st->codec->encoding || !st->sink->takes_encoding ||
+        st->sink->takes_encoding(state, st->codec->encoding))
+        return;
+    cfg_error(r->errs, compression->at, "`compression`: %s, the destination of this stream, cannot take `%s`",
+              st->sink->name, st->codec->name);
+}
+
+/* First all its mistakes, then whether it can be opened: what only shows there is a mistake too. */
+static void check_sink(const struct rules *r, const struct stream_settings *st, const struct settings_sink *sink)
+{
+    const struct cfg_options o = {.errs = r->errs, .node = sink->from.node, .at = sink->from.at};
+    struct sink_env env = settings_sink_env(r->s, st, sink);
+    bool named = !cfg_errors_at(r->errs, st->at);
+    size_t before = cfg_errors_count(r->errs);
+    void *state = NULL;
+    struct err e;
+
+    if (!sink->ops)
+        return;
+    if (!named)
+        env.stream = "stream"; /* what is wrong with the name has been said */
+    if (sink->ops->check_conf)
+        sink->ops->check_conf(sink->conf, &env, &o);
+    if (cfg_errors_count(r->errs) > before || !named || !sink->from.bound)
+        return;
+    if (settings_sink_open(r->s, st, sink, &state, &e) < 0) {
+        cfg_options_refuse(&o, &e);
+        return;
+    }
+    if (!sink->backup)
+        check_compression(r, st, state);
+    sink->ops->close(&state);
+}
+
+/* --- transforms ----------------------------------------------------------------------------------------------------
+ */
+
+/* The value that stands beside the transform's name or behind its main option: a script's file. */
+static struct srcpos place_of_script(const struct transform_settings *t)
+{
+    const struct cfg_node *value = NULL;
+
+    if (t->ops->scalar_option)
+        value = cfg_node_get(t->from.node, t->ops->scalar_option);
+    if (!value)
+        value = cfg_node_get(t->from.node, t->ops->name);
+    return value ? value->at : t->from.at;
+}
+
+/* Loads what it names: a script that does not load is a mistake of whoever named it. */
+static void check_transform(const struct rules *r, const struct stream_settings *st, const struct transform_settings *t)
+{
+    const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
+    const struct cfg_options o = {.errs = r->errs, .node = t->from.node, .at = place_of_script(t)};
+    void *shared = NULL;
+    struct err e;
+
+    if (!t->from.bound)
+        return;
+    if (t->ops->load(&shared, t->conf, &env, &e) < 0)
+        cfg_options_refuse(&o, &e);
+    else
+        t->ops->unload(&shared);
+}
+
+static void check_transforms(const struct rules *r, const struct stream_settings *st)
+{
+    const struct cfg_node *all = cfg_node_get(st->node, "transform");
+
+    if (st->transform_count > CHAIN_MAX)
+        cfg_error(r->errs, all->at, "`transform`: at most %d can follow one another, these are %zu", CHAIN_MAX,
+                  st->transform_count);
+    for (size_t i = 0; i < st->transform_count; i++)
+        check_transform(r, st, &st->transforms[i]);
+}
+
+void settings_rules(struct cfg_errors *errs, const struct settings *s, const struct settings_use *use)
+{
+    const struct rules r = {errs, s};
+
+    if (use->all) {
+        check_memory(&r);
+        settings_loops(errs, s);
+    }
+    for (size_t i = 0; i < s->stream_count; i++) {
+        const struct stream_settings *st = &s->streams[i];
+        const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
+        bool meant = use->all || !use->stream || strcmp(st->name, use->stream) == 0;
+
+        if (use->all)
+            check_inputs(&r, st);
+        if (meant && (use->all || use->transforms))
+            check_transforms(&r, st);
+        if (meant && (use->all || use->destinations)) {
+            check_sink(&r, st, &destination);
+            check_sink(&r, st, &backup);
+        }
+    }
+}

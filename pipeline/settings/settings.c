@@ -1,0 +1,317 @@
+#include "pipeline/settings/settings.h"
+
+#include "config/address.h"
+#include "config/node.h"
+#include "config/path.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/settings/fields.h"
+#include "pipeline/settings/hints.h"
+#include "pipeline/settings/rules.h"
+#include "pipeline/settings/stream.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const PLACES[] = {"sluice.yaml", "/etc/sluice/sluice.yaml"};
+
+/* --- the top of the file -------------------------------------------------------------------------------------------
+ */
+
+static const struct cfg_field admin_fields[] = {
+    {.name = "listen",
+     .type = CFG_STRING,
+     .offset = offsetof(struct settings, admin_listen),
+     .def = "127.0.0.1:9273",
+     .min = 1,
+     .max = 255,
+     .help = "address of /metrics, /healthz, /readyz and the console page; `none` switches it off"},
+    {.name = "hosts",
+     .type = CFG_STRINGS,
+     .offset = offsetof(struct settings, admin_hosts),
+     .help = "names in the Host header that are answered to besides localhost, addresses and, on other addresses than "
+             "loopback, "
+             "names without a dot and this machine's own; `*`: any. A web page may be given another name that leads "
+             "here (DNS "
+             "rebinding)"},
+    {.name = NULL},
+};
+
+static const struct cfg_field limits_fields[] = {
+    {.name = "memory",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct settings, memory_limit),
+     .def = "64MiB",
+     .min = 16 * MIB,
+     .max = 1024 * GIB,
+     .help =
+         "most bytes of records and bodies held in memory, all streams together; connections, codecs and streams with "
+         "`durability: memory` come on top"},
+    {.name = NULL},
+};
+
+static const struct cfg_choice levels[] = {
+    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
+
+static const struct cfg_field log_fields[] = {
+    {.name = "level",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct settings, log_level),
+     .def = "info",
+     .choices = levels,
+     .help = "how much is written to standard error"},
+    {.name = NULL},
+};
+
+static const struct cfg_field shutdown_fields[] = {
+    {.name = "grace",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct settings, shutdown_grace),
+     .def = "20s",
+     .min = 0,
+     .max = 3600 * NSEC_PER_SEC,
+     .help = "how long SIGTERM waits for deliveries; what is left stays in the spool"},
+    {.name = NULL},
+};
+
+const struct cfg_field settings_fields[] = {
+    {.name = "data_dir",
+     .type = CFG_STRING,
+     .offset = offsetof(struct settings, data_dir),
+     .def = "./sluice-data",
+     .min = 1,
+     .max = 1024,
+     .help = "folder of spools, journals and temporary files; made with mode 0700, used by one process"},
+    {.name = "api",
+     .type = CFG_BLOCK,
+     .offset = offsetof(struct settings, api),
+     .fields = api_fields,
+     .help = "the Firehose API"},
+    {.name = "admin", .type = CFG_BLOCK, .fields = admin_fields, .help = "the operators' HTTP server"},
+    {.name = "limits", .type = CFG_BLOCK, .fields = limits_fields, .help = "bounds of the whole process"},
+    {.name = "log", .type = CFG_BLOCK, .fields = log_fields, .help = "log lines"},
+    {.name = "shutdown", .type = CFG_BLOCK, .fields = shutdown_fields, .help = "how it stops"},
+    {.name = "streams",
+     .type = CFG_CUSTOM,
+     .bind = settings_streams_bind,
+     .release = settings_streams_release,
+     .required = true,
+     .syntax = "mapping of names to streams",
+     .help = "what is read, and where it goes"},
+    {.name = NULL},
+};
+
+/* --- rules between options -----------------------------------------------------------------------------------------
+ */
+
+struct srcpos settings_place(const struct settings *s, const char *section, const char *option)
+{
+    const struct cfg_node *root = cfg_tree_root(s->tree), *of = cfg_node_get(root, section);
+    const struct cfg_node *o = option ? cfg_node_get(of, option) : of;
+
+    return o ? o->at : of ? cfg_node_place(of) : root->at;
+}
+
+static void check_admin(struct cfg_errors *errs, struct settings *s)
+{
+    struct address at;
+    struct err e;
+
+    if (!s->admin_listen)
+        return;
+    if (strcmp(s->admin_listen, "none") == 0)
+        MEM_CLEAR(s->admin_listen);
+    else if (address_parse(s->admin_listen, &at, &e) < 0)
+        cfg_error(errs, settings_place(s, "admin", "listen"), "`listen` %s, or `none`", e.msg);
+}
+
+static void check_api(struct cfg_errors *errs, const struct settings *s)
+{
+    const struct cfg_node *api = cfg_node_get(cfg_tree_root(s->tree), "api");
+    const struct cfg_options o = {.errs = errs, .node = api, .at = settings_place(s, "api", NULL)};
+
+    api_check_conf(&s->api, &o);
+}
+
+/* The first input of its kind, in the order of the file. */
+static const struct stream_settings *first_with(const struct settings *s, const struct input_settings *in)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++)
+            if (s->streams[i].inputs[j].ops == in->ops)
+                return &s->streams[i].inputs[j] == in ? NULL : &s->streams[i];
+    return NULL;
+}
+
+static void check_single_inputs(struct cfg_errors *errs, const struct settings *s)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++) {
+            const struct input_settings *in = &s->streams[i].inputs[j];
+            const struct stream_settings *first = in->ops->single ? first_with(s, in) : NULL;
+
+            if (first)
+                cfg_error(errs, in->from.at, "there is only one `%s`, and stream `%s` reads it", in->ops->name,
+                          first->name);
+        }
+}
+
+/* --- paths ---------------------------------------------------------------------------------------------------------
+ */
+
+static char *absolute(const char *dir)
+{
+    char real[PATH_MAX];
+
+    return mem_strdup(realpath(dir, real) ? real : dir);
+}
+
+static void resolve_paths(struct settings *s)
+{
+    char *written = s->data_dir;
+
+    if (!written)
+        return;
+    s->data_dir = path_below(s->base_dir, written);
+    mem_free(written);
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
+
+const struct settings_use SETTINGS_ALL = {.all = true};
+
+static void demand_stream(const struct cfg_node *stream, const struct settings_use *use, struct cfg_errors *errs)
+{
+    if (use->transforms) {
+        cfg_node_demand(cfg_node_get(stream, "transform"), errs);
+        cfg_node_demand(cfg_node_get(stream, "buffer"), errs);
+    }
+    if (use->destinations) {
+        cfg_node_demand(cfg_node_get(stream, "destination"), errs);
+        cfg_node_demand(cfg_node_get(stream, "backup"), errs);
+    }
+}
+
+/* Reports the ${...} that are needed and cannot be replaced. */
+static void demand(const struct cfg_node *root, const struct settings_use *use, struct cfg_errors *errs)
+{
+    const struct cfg_node *streams = cfg_node_get(root, "streams");
+
+    if (use->all) {
+        cfg_node_demand(root, errs);
+        return;
+    }
+    cfg_node_demand(cfg_node_get(root, "data_dir"), errs);
+    if (use->api)
+        cfg_node_demand(cfg_node_get(root, "api"), errs);
+    for (size_t i = 0; streams && streams->kind == CFG_NODE_MAP && i < streams->count; i++)
+        if (!use->stream || strcmp(streams->items[i]->key->text, use->stream) == 0)
+            demand_stream(streams->items[i], use, errs);
+}
+
+/* Takes the tree over. */
+static struct settings *bind_tree(const char *name, const char *base_dir, struct cfg_tree *t,
+                                  const struct settings_use *use, struct cfg_errors *errs)
+{
+    const struct cfg_node *root = cfg_tree_root(t);
+    struct settings *s = mem_alloc(sizeof(*s));
+
+    s->tree = t;
+    s->path = mem_strdup(name);
+    s->base_dir = absolute(base_dir);
+    demand(root, use, errs);
+    cfg_errors_hints(errs, settings_hint_key);
+    cfg_bind(errs, root, settings_fields, s);
+    resolve_paths(s);
+    if (root->kind == CFG_NODE_MAP) {
+        check_admin(errs, s);
+        check_api(errs, s);
+        check_single_inputs(errs, s);
+        settings_rules(errs, s, use);
+    }
+    if (cfg_errors_count(errs))
+        settings_free(&s);
+    return s;
+}
+
+struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
+                                const struct settings_use *use, struct cfg_errors *errs)
+{
+    struct cfg_tree *t = cfg_tree_parse_lenient(name, base_dir, text, size, errs);
+
+    return t ? bind_tree(name, base_dir, t, use, errs) : NULL;
+}
+
+static const char *find_place(struct cfg_errors *errs)
+{
+    for (size_t i = 0; i < ARRAY_LEN(PLACES); i++)
+        if (access(PLACES[i], F_OK) == 0)
+            return PLACES[i];
+    cfg_error(errs, (struct srcpos){.file = NULL},
+              "no configuration: neither ./sluice.yaml nor /etc/sluice/sluice.yaml is there; name one with -c FILE");
+    return NULL;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        return mem_strdup(".");
+    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs)
+{
+    struct settings *s = NULL;
+    struct cfg_tree *t;
+    char *base_dir;
+
+    if (!path)
+        path = find_place(errs);
+    if (!path)
+        return NULL;
+    base_dir = folder_of(path);
+    t = cfg_tree_load_lenient(path, errs);
+    if (t)
+        s = bind_tree(path, base_dir, t, use, errs);
+    mem_free(base_dir);
+    return s;
+}
+
+uint64_t settings_body_memory(uint64_t bytes)
+{
+    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + STAGE_BODY_SLACK;
+}
+
+uint64_t settings_intake(const struct settings *s)
+{
+    uint64_t quarter = s->memory_limit / 4, half = s->memory_limit / 2;
+
+    if (!s->api_used || quarter >= API_REQUEST_MEMORY)
+        return quarter;
+    return half < API_REQUEST_MEMORY ? half : API_REQUEST_MEMORY;
+}
+
+const struct stream_settings *settings_stream(const struct settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->stream_count; i++)
+        if (strcmp(s->streams[i].name, name) == 0)
+            return &s->streams[i];
+    return NULL;
+}
+
+void settings_free(struct settings **s)
+{
+    if (!*s)
+        return;
+    cfg_release(settings_fields, *s);
+    mem_free((*s)->path);
+    mem_free((*s)->base_dir);
+    cfg_tree_free(&(*s)->tree);
+    MEM_CLEAR(*s);
+}

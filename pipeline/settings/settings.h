@@ -1,0 +1,128 @@
+/* settings.h -- the whole configuration, bound: what the YAML says, as the engine wants it.
+ *
+ * The only place where config/ meets the registries of inputs, sinks, formats and codecs. Reads files, starts nothing.
+ *
+ * Ownership  settings_free(). Everything is immutable after settings_load(). Threads: read by all.
+ */
+#ifndef PIPELINE_SETTINGS_SETTINGS_H
+#define PIPELINE_SETTINGS_SETTINGS_H
+
+#include "config/errors.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/inputs/api/api.h"
+#include "pipeline/inputs/input.h"
+#include "sinks/sink.h"
+#include "transforms/codecs/codec.h"
+#include "transforms/codecs/format.h"
+#include "transforms/transform.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where options stand in the file: for mistakes and warnings that are found after they were bound. */
+struct settings_origin {
+    const struct cfg_node *node; /* the options; NULL: none given */
+    struct srcpos at;            /* of the name that has them */
+    bool bound;                  /* without a mistake */
+};
+
+struct input_settings {
+    const struct input_ops *ops;
+    void *conf;
+    struct settings_origin from;
+};
+
+struct transform_settings {
+    const struct transform_ops *ops;
+    void *conf;
+    struct settings_origin from;
+};
+
+struct stream_settings {
+    char *name;
+    struct srcpos at;
+    const struct cfg_node *node; /* all of it, as it stands in the file */
+    bool api;                    /* has the input `api` */
+    struct input_settings *inputs;
+    size_t input_count;
+    bool memory; /* durability: memory */
+    uint64_t spool_limit;
+    uint64_t buffer_size;
+    nsec buffer_interval;
+    struct transform_settings *transforms; /* in the order they chain */
+    size_t transform_count;
+    const struct format_ops *format;
+    const struct codec_ops *codec;
+    int codec_level;
+    const struct sink_ops *sink;
+    void *sink_conf;
+    struct settings_origin sink_from;
+    int64_t in_flight_min, in_flight; /* deliveries at once: as few when the destination is in trouble, at most */
+    nsec retry_duration;
+    const struct sink_ops *backup; /* NULL: none */
+    void *backup_conf;
+    struct settings_origin backup_from;
+    bool backup_all; /* every source record as well */
+};
+
+struct settings {
+    struct cfg_tree *tree;
+    char *path;     /* of the YAML file, for messages */
+    char *base_dir; /* its folder: relative paths in it start there */
+    char *data_dir; /* absolute */
+    struct api_conf api;
+    bool api_used; /* some stream has the input `api` */
+    struct cfg_strings admin_hosts;
+    char *admin_listen; /* NULL: no admin server (`admin: { listen: none }`) */
+    uint64_t memory_limit;
+    enum log_level log_level;
+    nsec shutdown_grace; /* how long SIGTERM waits for open deliveries */
+    struct stream_settings *streams;
+    size_t stream_count;
+    bool spools_only; /* not in the file: nothing is read, what the spools hold is delivered (`sluice drain`) */
+};
+
+/* What a command needs of the file. The rest must be well-formed too, but its ${...} need not be there, and nothing that it
+ * names is looked at. data_dir and the names of the streams are always needed. */
+struct settings_use {
+    bool all;           /* to run it */
+    bool api;           /* the section `api` */
+    bool transforms;    /* of `stream`: their scripts are loaded */
+    bool destinations;  /* of `stream`, its backup too */
+    const char *stream; /* NULL: of all streams */
+};
+
+extern const struct settings_use SETTINGS_ALL;
+
+/* Of limits.memory, what is for records on their way in; the rest is for bodies on their way out, so that a flood of input can
+ * never starve the deliveries that would make room. A quarter; with an API, room for one large request as far as half allows. */
+uint64_t settings_intake(const struct settings *s);
+/* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */
+uint64_t settings_body_memory(uint64_t bytes);
+
+/* All mistakes at once in errs; NULL when there are any. `path` NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. */
+struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs);
+/* As settings_load() from text; `name` is what messages call it, `base_dir` where relative paths start. */
+struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
+                                const struct settings_use *use, struct cfg_errors *errs);
+void settings_free(struct settings **s);
+/* By its name; NULL: there is none. */
+const struct stream_settings *settings_stream(const struct settings *s, const char *name);
+
+/* The first stream with an input that would read a file of this name (absolute); NULL: none. */
+const struct stream_settings *settings_reader_of(const struct settings *s, const char *path);
+
+/* The place of section.option, or of what stands for it when it was left out. `option` may be NULL. */
+struct srcpos settings_place(const struct settings *s, const char *section, const char *option);
+
+/* Prints the manual of every option from the tables that parse them (Markdown). */
+void settings_reference(struct buf *out);
+
+/* A hash of everything that shapes a stream's objects (destination, format, codec, prefix): when it changes, the
+ * version in object keys goes up. No secrets in it. */
+void settings_delivery_hash(const struct stream_settings *s, unsigned char out[32]);
+
+#endif

@@ -1,0 +1,394 @@
+#include "pipeline/settings/stream.h"
+
+#include "config/text.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/settings/backup.h"
+#include "pipeline/settings/choice.h"
+#include "pipeline/settings/transform.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- inputs --------------------------------------------------------------------------------------------------------
+ */
+
+static const char API[] = "api"; /* no row of the registry: one server for all streams */
+
+static const char *input_name(size_t index)
+{
+    const struct input_ops *ops = index ? input_at(index - 1) : NULL;
+
+    return index == 0 ? API : ops ? ops->name : NULL;
+}
+
+static void add_input(struct cfg_errors *errs, struct stream_settings *st, const struct settings_choice *c,
+                      const struct input_ops *ops)
+{
+    struct srcpos before = cfg_errors_place(errs, c->name->at);
+    struct input_settings *in;
+
+    st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
+    in = &st->inputs[st->input_count++];
+    *in = (struct input_settings){
+        .ops = ops, .conf = mem_alloc(ops->conf_size), .from = {.node = c->options, .at = c->name->at}};
+    cfg_bind(errs, c->options, ops->fields, in->conf);
+    cfg_errors_place(errs, before);
+}
+
+static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
+{
+    struct settings_choice c;
+    const struct input_ops *ops;
+
+    if (settings_choice_read(errs, "inputs", node, &c) < 0)
+        return;
+    if (strcmp(c.name->text, API) == 0) {
+        settings_choice_no_options(errs, &c, ": they stand in `api` at the top of the file");
+        if (st->api)
+            cfg_error(errs, c.name->at, "the input `api` is listed twice");
+        st->api = true;
+        return;
+    }
+    ops = input_find(c.name->text);
+    if (ops)
+        add_input(errs, st, &c, ops);
+    else
+        settings_choice_unknown(errs, "input", &c, input_name);
+}
+
+static void bind_inputs(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct stream_settings *st = out;
+
+    if (!node) {
+        st->api = true;
+    } else if (node->kind != CFG_NODE_LIST) {
+        bind_input(errs, node, st);
+    } else if (node->count == 0) {
+        cfg_error(errs, node->at, "`inputs` is empty: nothing would reach this stream; left out, it is [api]");
+    } else {
+        for (size_t i = 0; i < node->count; i++)
+            bind_input(errs, node->items[i], st);
+    }
+}
+
+static void release_inputs(void *out)
+{
+    struct stream_settings *st = out;
+
+    for (size_t i = 0; i < st->input_count; i++) {
+        cfg_release(st->inputs[i].ops->fields, st->inputs[i].conf);
+        mem_free(st->inputs[i].conf);
+    }
+    MEM_CLEAR(st->inputs);
+    st->input_count = 0;
+}
+
+/* --- format, compression -------------------------------------------------------------------------------------------
+ */
+
+static const char *format_name(size_t index)
+{
+    const struct format_ops *ops = format_at(index);
+
+    return ops ? ops->name : NULL;
+}
+
+static void bind_format(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct stream_settings *st = out;
+    struct settings_choice c;
+
+    st->format = format_find("lines");
+    if (!node || settings_choice_read(errs, "format", node, &c) < 0)
+        return;
+    settings_choice_no_options(errs, &c, "");
+    st->format = format_find(c.name->text);
+    if (!st->format)
+        settings_choice_unknown(errs, "format", &c, format_name);
+}
+
+static const char *codec_name(size_t index)
+{
+    const struct codec_ops *ops = codec_at(index);
+
+    return ops ? ops->name : NULL;
+}
+
+/* The one option of a codec; its bounds are the codec's. */
+static void bind_level(struct cfg_errors *errs, const struct settings_choice *c, struct stream_settings *st)
+{
+    struct level {
+        int64_t level;
+    } chosen = {st->codec->level_default};
+    const struct cfg_field fields[] = {
+        {.name = "level",
+         .type = CFG_INT,
+         .offset = offsetof(struct level, level),
+         .min = st->codec->level_min,
+         .max = st->codec->level_max,
+         .help = "small is fast, large is dense"},
+        {.name = NULL},
+    };
+
+    if (st->codec->level_min == st->codec->level_max)
+        settings_choice_no_options(errs, c, "");
+    else
+        cfg_bind(errs, c->options, fields, &chosen);
+    st->codec_level = (int)chosen.level;
+}
+
+static void bind_compression(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct stream_settings *st = out;
+    struct settings_choice c = {.name = NULL};
+
+    st->codec = codec_find("none");
+    if (!node || settings_choice_read(errs, "compression", node, &c) < 0)
+        return;
+    st->codec = codec_find(c.name->text);
+    if (st->codec)
+        bind_level(errs, &c, st);
+    else
+        settings_choice_unknown(errs, "compression", &c, codec_name);
+}
+
+/* --- destination ---------------------------------------------------------------------------------------------------
+ */
+
+static const char *sink_name(size_t index)
+{
+    const struct sink_ops *ops = sink_at(index);
+
+    return ops ? ops->name : NULL;
+}
+
+static void bind_destination(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct stream_settings *st = out;
+    struct settings_choice c;
+    struct srcpos before;
+    size_t mistakes;
+
+    if (settings_choice_read(errs, "destination", node, &c) < 0)
+        return;
+    st->sink = sink_find(c.name->text);
+    if (!st->sink) {
+        settings_choice_unknown(errs, "destination", &c, sink_name);
+        return;
+    }
+    before = cfg_errors_place(errs, c.name->at);
+    st->sink_from = (struct settings_origin){.node = c.options, .at = c.name->at};
+    st->sink_conf = mem_alloc(st->sink->conf_size);
+    mistakes = cfg_errors_count(errs);
+    cfg_bind(errs, c.options, st->sink->fields, st->sink_conf);
+    st->sink_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(c.options);
+    cfg_errors_place(errs, before);
+}
+
+static void release_destination(void *out)
+{
+    struct stream_settings *st = out;
+
+    if (st->sink_conf)
+        cfg_release(st->sink->fields, st->sink_conf);
+    MEM_CLEAR(st->sink_conf);
+}
+
+/* --- one stream ----------------------------------------------------------------------------------------------------
+ */
+
+static const struct cfg_field spool_fields[] = {
+    {.name = "limit",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct stream_settings, spool_limit),
+     .def = "1GiB",
+     .min = 4 * MIB,
+     .max = 1024 * 1024 * GIB,
+     .help = "most bytes that wait for delivery; beyond it inputs are pushed back, nothing is dropped"},
+    {.name = NULL},
+};
+
+/* Firehose's BufferingHints, in finer steps. */
+static const struct cfg_field buffer_fields[] = {
+    {.name = "size",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct stream_settings, buffer_size),
+     .def = "1MiB",
+     .min = KIB,
+     .max = 128 * MIB,
+     .help = "a batch is delivered when it has this many bytes, before compression"},
+    {.name = "interval",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct stream_settings, buffer_interval),
+     .def = "60s",
+     .min = 0,
+     .max = 900 * NSEC_PER_SEC,
+     .help = "or when its oldest record is this old, whichever comes first"},
+    {.name = NULL},
+};
+
+static const struct cfg_choice durabilities[] = {{"disk", 0}, {"memory", 1}, {NULL, 0}};
+
+static const struct cfg_field in_flight_fields[] = {
+    {.name = "min",
+     .type = CFG_INT,
+     .offset = offsetof(struct stream_settings, in_flight_min),
+     .def = "1",
+     .min = 1,
+     .max = 64,
+     .help = "what it begins with, and falls back to, halving, when the destination fails, asks to slow down or "
+             "becomes slow"},
+    {.name = "max",
+     .type = CFG_INT,
+     .offset = offsetof(struct stream_settings, in_flight),
+     .def = "4",
+     .min = 1,
+     .max = 64,
+     .help =
+         "what it grows to, one by one, while all works; batches that wait while others get through are not counted"},
+    {.name = NULL},
+};
+
+const struct cfg_field settings_stream_fields[] = {
+    {.name = "inputs",
+     .type = CFG_CUSTOM,
+     .bind = bind_inputs,
+     .release = release_inputs,
+     .def = "[api]",
+     .syntax = "list of inputs",
+     .help = "where records come from: `api`, or the inputs described below"},
+    {.name = "durability",
+     .type = CFG_BOOL,
+     .offset = offsetof(struct stream_settings, memory),
+     .choices = durabilities,
+     .def = "disk",
+     .help = "`disk`: acknowledged records survive a crash; `memory`: faster, but when the process ends, what was not "
+             "delivered is lost, and tailed files begin again as `start` says"},
+    {.name = "spool", .type = CFG_BLOCK, .fields = spool_fields, .help = "what waits for delivery"},
+    {.name = "buffer", .type = CFG_BLOCK, .fields = buffer_fields, .help = "when a batch is due"},
+    {.name = "transform",
+     .type = CFG_CUSTOM,
+     .bind = settings_transform_bind,
+     .release = settings_transform_release,
+     .syntax = "a transform, or a list of them",
+     .help = "what happens to each record on its way; left out: nothing"},
+    {.name = "format",
+     .type = CFG_CUSTOM,
+     .bind = bind_format,
+     .def = "lines",
+     .syntax = "a format",
+     .help = "how records become the bytes of an object"},
+    {.name = "compression",
+     .type = CFG_CUSTOM,
+     .bind = bind_compression,
+     .def = "none",
+     .syntax = "a codec, or `{ codec: { level: n } }`",
+     .help = "how objects are compressed"},
+    {.name = "destination",
+     .type = CFG_CUSTOM,
+     .bind = bind_destination,
+     .release = release_destination,
+     .required = true,
+     .syntax = "exactly one destination",
+     .help = "where records go: one of the destinations of `sluice reference`"},
+    {.name = "deliveries_in_flight",
+     .type = CFG_BLOCK,
+     .fields = in_flight_fields,
+     .help = "how many deliveries of this stream may be under way at once"},
+    {.name = "retry", .type = CFG_BLOCK, .fields = settings_retry_fields, .help = "when a delivery is given up"},
+    {.name = "backup",
+     .type = CFG_BLOCK,
+     .fields = settings_backup_fields,
+     .help = "where records go that cannot be processed or delivered; left out: they wait in the spool"},
+    {.name = NULL},
+};
+
+/* Firehose's rule, less the two names that are no folder of their own. */
+static bool is_stream_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+    return n > 0 && n <= STREAM_NAME_MAX && name[n] == '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
+                        struct stream_settings *st)
+{
+    const struct cfg_node *in_flight = cfg_node_get(node, "deliveries_in_flight");
+    char shown[TEXT_SHOWN_MAX + 4];
+
+    if (!is_stream_name(node->key->text))
+        cfg_error(errs, node->key->at, "`%s` cannot name a stream: 1 to %d of a-z A-Z 0-9 _ . -",
+                  text_show(node->key->text, shown), STREAM_NAME_MAX);
+    st->name = mem_strdup(node->key->text);
+    st->at = node->key->at;
+    st->node = node;
+    cfg_bind(errs, node, settings_stream_fields, st);
+    settings_backup_finish(errs, node, st);
+    if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
+        cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
+                  (int)st->in_flight_min, (int)st->in_flight);
+    s->api_used = s->api_used || st->api;
+}
+
+/* --- all streams ---------------------------------------------------------------------------------------------------
+ */
+
+static int by_folded_name(const void *a, const void *b)
+{
+    const struct stream_settings *x = *(const struct stream_settings *const *)a;
+    const struct stream_settings *y = *(const struct stream_settings *const *)b;
+    int order = strcasecmp(x->name, y->name);
+
+    return order ? order : x->at.line < y->at.line ? -1 : 1;
+}
+
+/* Each stream has a folder, and not every file system tells `App` from `app`. */
+static void check_names_differ(struct cfg_errors *errs, const struct settings *s)
+{
+    const struct stream_settings **sorted = mem_array(s->stream_count, sizeof(const struct stream_settings *));
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        sorted[i] = &s->streams[i];
+    qsort(sorted, s->stream_count, sizeof(sorted[0]), by_folded_name);
+    for (size_t i = 1; i < s->stream_count; i++)
+        if (strcasecmp(sorted[i]->name, sorted[i - 1]->name) == 0)
+            cfg_error(errs, sorted[i]->at,
+                      "stream `%s` differs from `%s` in line %u in upper and lower case only: choose another name",
+                      sorted[i]->name, sorted[i - 1]->name, sorted[i - 1]->at.line);
+    mem_free(sorted);
+}
+
+void settings_streams_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct settings *s = out;
+
+    if (node->kind != CFG_NODE_MAP) {
+        cfg_error(errs, node->at, "`streams` wants a mapping (a name, then what the stream does), not %s",
+                  cfg_node_kind(node));
+        return;
+    }
+    if (node->count == 0)
+        cfg_error(errs, node->at, "`streams` is empty: there is nothing to do");
+    s->streams = mem_array(node->count, sizeof(*s->streams));
+    for (size_t i = 0; i < node->count; i++)
+        bind_stream(errs, node->items[i], s, &s->streams[s->stream_count++]);
+    if (s->stream_count > 1)
+        check_names_differ(errs, s);
+}
+
+void settings_streams_release(void *out)
+{
+    struct settings *s = out;
+
+    for (size_t i = 0; i < s->stream_count; i++) {
+        cfg_release(settings_stream_fields, &s->streams[i]);
+        mem_free(s->streams[i].name);
+    }
+    MEM_CLEAR(s->streams);
+    s->stream_count = 0;
+}

@@ -1,0 +1,261 @@
+/* Building. Frame, payload and table are one allocation of the size the input asked for, so adding a record is a copy
+ * and a varint. The table grows on its own; what it takes beyond the first estimate is forced on the budget, because the
+ * bytes are already there. */
+#include "pipeline/spool/format/frame.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/format/frame_build.h"
+#include "pipeline/spool/format/wire.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    VARINT_MAX = 5,
+    POSITION_BYTES_MAX = 4 + POSITION_SOURCE_MAX + POSITION_CURSOR_MAX, /* the source's length first */
+    TAG_BYTES_MAX = 1 + 4,                                              /* and the length behind it */
+    TABLE_FIRST = 64,                                                   /* bytes of table to begin with, and ... */
+    TABLE_PER_PAYLOAD = 64, /* ... one more per so many bytes of payload: right for lines of 100 bytes */
+};
+
+/* `more` bytes behind it are not zeroed. */
+static struct frame *new_frame(size_t more)
+{
+    struct frame *f = mem_grow(NULL, sizeof(*f) + more, 1);
+
+    memset(f, 0, sizeof(*f));
+    buf_init(&f->position, POSITION_BYTES_MAX);
+    buf_init(&f->origin, FRAME_ORIGIN_MAX);
+    buf_init(&f->extra, FRAME_EXTRA_MAX);
+    return f;
+}
+
+struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget)
+{
+    size_t room = bytes < FRAME_MAX_BYTES ? bytes + 1 : FRAME_MAX_BYTES;
+    size_t table_room = TABLE_FIRST + room / TABLE_PER_PAYLOAD;
+    size_t total = sizeof(struct frame) + room + table_room;
+    struct frame *f;
+
+    if (budget && !budget_take(budget, total))
+        return NULL;
+    f = new_frame(room + table_room);
+    f->header.type = FRAME_DATA;
+    f->header.arrival = arrival;
+    f->budget = budget;
+    f->budgeted = total;
+    f->room = room;
+    f->table_room = table_room;
+    f->payload = (char *)(f + 1);
+    f->table = (unsigned char *)f->payload + room;
+    return f;
+}
+
+struct frame *frame_new_control(enum frame_type type)
+{
+    struct frame *f = new_frame(0);
+
+    f->header.type = type;
+    return f;
+}
+
+static void replace(struct buf *b, struct slice s)
+{
+    int rc;
+
+    buf_clear(b);
+    rc = buf_add_slice(b, s);
+    assert(rc == 0);
+}
+
+/* Lengths and checksums. */
+static void seal_up(struct frame *f)
+{
+    struct frame_header *h = &f->header;
+
+    h->extra = (uint32_t)f->extra.n;
+    h->table = (uint32_t)f->table_bytes;
+    h->payload = (uint32_t)f->bytes;
+    h->meta_crc = crc32c(crc32c(0, buf_slice(&f->extra)), slice_of((const char *)f->table, f->table_bytes));
+    h->payload_crc = crc32c(0, slice_of(f->payload, f->bytes));
+}
+
+struct frame *frame_new_moved(const struct frame_header *h, struct slice content, uint64_t first, uint64_t end)
+{
+    struct frame_view v = {.first = h->first, .count = h->count, .arrival = h->arrival};
+    struct frame_iter from, to;
+    struct frame *f;
+
+    v.table = slice_of(content.p + h->extra, h->table);
+    v.payload = slice_of(content.p + h->extra + h->table, h->payload);
+    from = frame_records(&v);
+    frame_skip_to(&from, first);
+    to = from;
+    frame_skip_to(&to, end);
+    if (from.seq != first || to.seq != end)
+        return NULL;
+    f = new_frame(to.payload_at - from.payload_at + to.table_at - from.table_at);
+    f->header.type = FRAME_MOVED;
+    f->header.arrival = h->arrival;
+    f->header.first = first;
+    f->header.count = (uint32_t)(end - first);
+    f->bytes = to.payload_at - from.payload_at;
+    f->table_bytes = to.table_at - from.table_at;
+    f->payload = (char *)(f + 1);
+    f->table = (unsigned char *)f->payload + f->bytes;
+    memcpy(f->payload, v.payload.p + from.payload_at, f->bytes);
+    memcpy(f->table, v.table.p + from.table_at, f->table_bytes);
+    replace(&f->extra, slice_of(content.p, h->extra));
+    seal_up(f);
+    return f;
+}
+
+void frame_free(struct frame **f)
+{
+    if (!*f)
+        return;
+    if ((*f)->budget)
+        budget_give((*f)->budget, (*f)->budgeted);
+    if ((*f)->table_grown)
+        mem_free((*f)->table);
+    buf_release(&(*f)->position);
+    buf_release(&(*f)->origin);
+    buf_release(&(*f)->extra);
+    MEM_CLEAR(*f);
+}
+
+static void grow_table(struct frame *f)
+{
+    unsigned char *first = f->table_grown ? NULL : f->table;
+
+    if (f->budget) {
+        budget_force(f->budget, f->table_room);
+        f->budgeted += f->table_room;
+    }
+    f->table_room *= 2;
+    f->table = mem_grow(first ? NULL : f->table, f->table_room, 1);
+    if (first)
+        memcpy(f->table, first, f->table_bytes);
+    f->table_grown = true;
+}
+
+static inline void note_record(struct frame *f, size_t stored, bool newline_is_ours)
+{
+    size_t v = stored << 1 | (newline_is_ours ? 1U : 0U);
+    unsigned char *p;
+
+    if (f->table_room - f->table_bytes < VARINT_MAX)
+        grow_table(f);
+    p = f->table + f->table_bytes;
+    for (; v >= 0x80; v >>= 7)
+        *p++ = (unsigned char)(v | 0x80);
+    *p++ = (unsigned char)v;
+    f->table_bytes = (size_t)(p - f->table);
+    f->header.count++;
+    f->header.added += newline_is_ours;
+}
+
+char *frame_space(struct frame *f, size_t *room)
+{
+    *room = f->room - f->bytes;
+    return f->payload + f->bytes;
+}
+
+bool frame_wrote_record(struct frame *f, size_t n)
+{
+    char *p = f->payload + f->bytes;
+    bool newline_is_ours = n == 0 || p[n - 1] != '\n';
+
+    assert(n <= RECORD_MAX_BYTES && n <= f->room - f->bytes);
+    if (newline_is_ours) {
+        if (n == f->room - f->bytes)
+            return false;
+        p[n++] = '\n';
+    }
+    f->bytes += n;
+    note_record(f, n, newline_is_ours);
+    return true;
+}
+
+bool frame_add(struct frame *f, struct slice rec)
+{
+    assert(rec.n <= RECORD_MAX_BYTES);
+    if (rec.n + 1 > f->room - f->bytes)
+        return false;
+    if (rec.n)
+        memcpy(f->payload + f->bytes, rec.p, rec.n);
+    return frame_wrote_record(f, rec.n);
+}
+
+void frame_wrote_lines(struct frame *f, size_t n)
+{
+    const char *p = f->payload + f->bytes, *end = p + n;
+
+    assert(n <= f->room - f->bytes && (n == 0 || end[-1] == '\n'));
+    while (p < end) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+        note_record(f, (size_t)(newline + 1 - p), true);
+        p = newline + 1;
+    }
+    f->bytes += n;
+}
+
+void frame_set_position(struct frame *f, struct slice source, struct slice cursor)
+{
+    struct wire_out o = {.b = &f->position};
+
+    assert(source.n > 0 && source.n <= POSITION_SOURCE_MAX && cursor.n <= POSITION_CURSOR_MAX);
+    buf_clear(&f->position);
+    wire_put_bytes(&o, source);
+    wire_put_raw(&o, cursor.p, cursor.n);
+    assert(!o.failed);
+}
+
+void frame_set_origin(struct frame *f, struct slice origin)
+{
+    replace(&f->origin, slice_of(origin.p, origin.n < FRAME_ORIGIN_MAX ? origin.n : FRAME_ORIGIN_MAX));
+}
+
+uint32_t frame_count(const struct frame *f)
+{
+    return f->header.count;
+}
+
+size_t frame_bytes(const struct frame *f)
+{
+    return f->bytes;
+}
+
+static void put_tags(struct frame *f)
+{
+    struct wire_out o = {.b = &f->extra};
+    int rc = buf_reserve(&f->extra, TAG_BYTES_MAX * 2 + f->position.n + f->origin.n);
+
+    assert(rc == 0);
+    if (f->position.n) {
+        wire_put_u8(&o, FRAME_TAG_POSITION);
+        wire_put_bytes(&o, buf_slice(&f->position));
+    }
+    if (f->origin.n) {
+        wire_put_u8(&o, FRAME_TAG_ORIGIN);
+        wire_put_bytes(&o, buf_slice(&f->origin));
+    }
+    assert(!o.failed);
+}
+
+void frame_finish(struct frame *f)
+{
+    struct frame_header *h = &f->header;
+
+    assert(h->type != FRAME_DATA || h->count > 0);
+    if (h->type == FRAME_DATA)
+        h->added++;
+    if (h->type == FRAME_DATA || h->type == FRAME_POSITION) {
+        buf_clear(&f->extra);
+        put_tags(f);
+    }
+    seal_up(f);
+}

@@ -1,0 +1,83 @@
+/* frame.h -- a run of records from one source: what inputs hand to the spool and what workers read back.
+ *
+ * Records are stored in their "lines" form: the record's bytes, and a '\n' behind it unless it already ends in one. So
+ * the most common format is the payload as it stands, copied by nobody; the table says per record whether the '\n' is
+ * ours.
+ *
+ *     payload  record[\n] record[\n] ...
+ *     table    varint(stored length << 1 | newline is ours) ...
+ *
+ * A struct frame is being built (by an input); a struct frame_view is one that was read (borrowed from the read
+ * buffer).
+ *
+ * Ownership  frame_new() to frame_free(), or spool_append() takes it over.
+ * Threads    one at a time.
+ * Invariant  payload <= FRAME_MAX_BYTES; 1 <= count for a frame that is appended; every stored length >= 1.
+ */
+#ifndef PIPELINE_SPOOL_FORMAT_FRAME_H
+#define PIPELINE_SPOOL_FORMAT_FRAME_H
+
+#include "pipeline/base/budget.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct frame;
+
+/* Room for `bytes` of payload (clamped to FRAME_MAX_BYTES), taken from the budget until the frame is freed; NULL when
+ * the budget has none. `budget` may be NULL. `arrival` is wall time and is given to all records of the frame. */
+struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget);
+void frame_free(struct frame **f);
+
+/* False when the record does not fit any more: append this frame and begin another. rec.n <= RECORD_MAX_BYTES. */
+MUST_CHECK bool frame_add(struct frame *f, struct slice rec);
+
+/* Without a copy: write at frame_space() (up to *room bytes), then say what was written: */
+char *frame_space(struct frame *f, size_t *room);
+/*   one record of n bytes (n + 1 <= *room: a '\n' may have to go behind it), or */
+MUST_CHECK bool frame_wrote_record(struct frame *f, size_t n);
+/*   n bytes that are whole lines, each ending in '\n', none over RECORD_MAX_BYTES. Each line without its '\n' is a
+ * record. */
+void frame_wrote_lines(struct frame *f, size_t n);
+
+/* Which source this came from and how far it was read, made durable with the records. Copied. `cursor` replaces the one
+ * stored for `source` before. One source per frame: the last call counts. */
+void frame_set_position(struct frame *f, struct slice source, struct slice cursor);
+/* Facts about the origin for transforms and error objects: "input=tail path=/var/log/x". Copied, up to
+ * 4 KiB. */
+void frame_set_origin(struct frame *f, struct slice origin);
+
+uint32_t frame_count(const struct frame *f);
+size_t frame_bytes(const struct frame *f); /* payload so far */
+
+/* A frame as read from the spool. Everything is borrowed from the buffer it was read into. */
+struct frame_view {
+    uint64_t first; /* sequence number of the first record */
+    uint32_t count;
+    nsec arrival;
+    struct slice payload, table, origin;
+};
+
+struct frame_iter {
+    const struct frame_view *v;
+    uint64_t seq; /* of the record that frame_next() will return */
+    size_t payload_at, table_at;
+};
+
+struct frame_iter frame_records(const struct frame_view *v);
+/* The next record, as it was put (without a newline of ours). False at the end. */
+bool frame_next(struct frame_iter *it, struct slice *rec);
+/* How many bytes the records first..last have, as they were put. */
+uint64_t frame_record_bytes(const struct frame_view *v, uint64_t first, uint64_t last);
+/* Skips to `seq` (within the frame). */
+void frame_skip_to(struct frame_iter *it, uint64_t seq);
+
+/* The lines form of the records [first, last] (both within the frame): one contiguous slice. */
+struct slice frame_lines(const struct frame_view *v, uint64_t first, uint64_t last);
+
+#endif

@@ -1,0 +1,56 @@
+/* frame_build.h -- inside of a frame that is being built or waits to be written. For the spool's own files only. */
+#ifndef PIPELINE_SPOOL_FORMAT_FRAME_BUILD_H
+#define PIPELINE_SPOOL_FORMAT_FRAME_BUILD_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/spool/format/frame.h"
+#include "pipeline/spool/format/segment.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct spool_wait;
+
+/* The extra part of a data frame: u8 tag, u32 length, bytes; any number of times. Unknown tags are stepped over. */
+enum frame_tag {
+    FRAME_TAG_POSITION = 1, /* u32 length of the source, source, cursor */
+    FRAME_TAG_ORIGIN = 2,
+};
+
+struct frame {
+    struct frame *next; /* in the spool's list */
+    struct spool_wait *wait;
+    struct frame_header header; /* complete but for `synced` */
+    unsigned char encoded[FRAME_HEADER_BYTES];
+    uint64_t offset; /* where it was written */
+    char *payload;   /* one allocation with the frame, as is the table until it grows */
+    size_t bytes, room;
+    unsigned char *table;
+    size_t table_bytes, table_room;
+    bool table_grown;
+    struct buf position, origin; /* what stands behind their tags */
+    struct buf extra;
+    struct budget *budget;
+    size_t budgeted;
+};
+
+/* A frame of the spool's own: `type` and what is put into f->extra. */
+struct frame *frame_new_control(enum frame_type type);
+
+/* The records [first, end) of a frame as it was read: its header, and extra, table and payload in one piece. They keep
+ * their numbers. NULL when the table is no table. Finished. */
+struct frame *frame_new_moved(const struct frame_header *h, struct slice content, uint64_t first, uint64_t end);
+
+/* Completes extra, lengths and checksums; nothing may be added after it. On the input's thread, so that the committer
+ * has no work per byte. */
+void frame_finish(struct frame *f);
+
+/* The position in a data frame's extra. False when there is none. */
+bool frame_extra_find(struct slice extra, enum frame_tag tag, struct slice *out);
+bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor);
+
+/* One varint of a table: stored length << 1 | newline is ours. False when the table ends in the middle of one or the
+ * number is no possible length. */
+bool frame_table_next(struct slice table, size_t *at, size_t *stored, bool *newline_is_ours);
+
+#endif

@@ -1,0 +1,456 @@
+/* One round of one spool.
+ *
+ * Frames leave the pending list, are written behind what is safe, and stay in `written` until a sync has made them
+ * safe too. Only then are they applied to the state and their waits called. When anything fails the file is cut back to
+ * what is safe and the numbers go back with it: the records were never in the spool, and all that came in behind them
+ * is refused as well, so that numbers have no hole. Seals and settlements are facts and cannot be refused: they go back
+ * into the pending list and are written when the disk takes writes again. */
+#include "pipeline/base/limits.h"
+#include "pipeline/spool/format/mark.h"
+#include "pipeline/spool/spool_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+enum {
+    VECTORS_PER_FRAME = 4,
+};
+
+#define RESERVE_JOURNAL_SHARE 4
+#define FULL_ROLL_SHARE       8 /* of the limit: so much in the newest segment of a full spool may be what is settled */
+
+/* --- lists -------------------------------------------------------------------------------------------------------- */
+
+void frame_list_init(struct frame_list *l)
+{
+    l->first = NULL;
+    l->end = &l->first;
+}
+
+void frame_list_add(struct frame_list *l, struct frame *f)
+{
+    f->next = NULL;
+    *l->end = f;
+    l->end = &f->next;
+}
+
+struct frame *frame_list_take(struct frame_list *l)
+{
+    struct frame *f = l->first;
+
+    if (f)
+        l->first = f->next;
+    if (!l->first)
+        l->end = &l->first;
+    return f;
+}
+
+void frame_list_append(struct frame_list *l, struct frame_list *moved)
+{
+    if (!moved->first)
+        return;
+    *l->end = moved->first;
+    l->end = moved->end;
+    frame_list_init(moved);
+}
+
+static void answer(struct frame_list *l, bool safe)
+{
+    struct frame *f;
+
+    while ((f = frame_list_take(l))) {
+        if (f->wait)
+            f->wait->done(f->wait, safe);
+        frame_free(&f);
+    }
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static void skip_written(struct iovec **v, int *count, size_t n)
+{
+    while (*count > 0 && n >= (*v)->iov_len) {
+        n -= (*v)->iov_len;
+        (*v)++;
+        (*count)--;
+    }
+    if (n) {
+        (*v)->iov_base = (char *)(*v)->iov_base + n;
+        (*v)->iov_len -= n;
+    }
+}
+
+int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset)
+{
+    skip_written(&v, &count, 0);
+    while (count > 0) {
+        ssize_t n = ops->pwritev(fd, v, count, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return -1;
+        offset += (uint64_t)n;
+        skip_written(&v, &count, (size_t)n);
+    }
+    return 0;
+}
+
+static int add_vectors(struct frame *f, struct iovec *v)
+{
+    v[0] = (struct iovec){f->encoded, sizeof(f->encoded)};
+    v[1] = (struct iovec){f->extra.p, f->extra.n};
+    v[2] = (struct iovec){f->table, f->table_bytes};
+    v[3] = (struct iovec){f->payload, f->bytes};
+    return VECTORS_PER_FRAME;
+}
+
+static int write_error(const struct spool *s, const char *what, struct err *e)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    return err_errno(e, "%s %s/%s", what, s->dir, segment_name(spool_active(s)->number, name));
+}
+
+/* A segment takes at least one frame, and at least some times what it begins with. */
+static bool fits(const struct spool *s, const struct frame *f)
+{
+    const struct segment *seg = spool_active(s);
+    uint64_t room = s->segment_bytes > 4 * seg->begin ? s->segment_bytes : 4 * seg->begin;
+
+    return s->round.write_at == seg->begin || s->round.write_at + frame_header_total(&f->header) <= room;
+}
+
+/* As many frames as fit into this segment and into one call. */
+static int write_some(struct spool *s, struct err *e)
+{
+    struct round *r = &s->round;
+    struct segment *seg = spool_active(s);
+    struct iovec v[WRITER_VECTORS_MAX];
+    uint64_t start = r->write_at;
+    int n = 0;
+
+    while (r->todo.first && n + VECTORS_PER_FRAME <= WRITER_VECTORS_MAX && fits(s, r->todo.first)) {
+        struct frame *f = frame_list_take(&r->todo);
+
+        f->header.synced = seg->size;
+        f->offset = r->write_at;
+        frame_header_encode(&f->header, seg->number, r->write_at, f->encoded);
+        r->write_at += frame_header_total(&f->header);
+        n += add_vectors(f, v + n);
+        frame_list_add(&r->written, f);
+    }
+    if (writer_write_all(s->ops, seg->fd, v, n, start) < 0)
+        return write_error(s, "write", e);
+    return 0;
+}
+
+static int sync_active(struct spool *s, struct err *e)
+{
+    if (!s->memory && s->ops->fdatasync(spool_active(s)->fd) < 0)
+        return write_error(s, "sync", e);
+    return 0;
+}
+
+/* --- what is safe becomes visible --------------------------------------------------------------------------------- */
+
+/* Locks: held. */
+static void publish_frame(struct spool *s, const struct frame *f)
+{
+    bool was_empty = s->state.next == s->state.cut.seq, fits_state;
+
+    fits_state = spool_state_apply(&s->state, &f->header, (struct frame_place){spool_active(s)->number, f->offset},
+                                   buf_slice(&f->extra));
+    assert(fits_state);
+    if (f->header.type != FRAME_DATA)
+        return;
+    s->pending_bytes -= frame_header_total(&f->header);
+    s->round.added = true;
+    if (was_empty) {
+        s->arrival_seq = f->header.first;
+        s->arrival = f->header.arrival;
+    }
+}
+
+static void publish(struct spool *s)
+{
+    struct round *r = &s->round;
+    struct segment *seg = spool_active(s);
+
+    r->wrote |= r->written.first != NULL;
+    pthread_mutex_lock(&s->lock);
+    for (struct frame *f = r->written.first; f; f = f->next)
+        publish_frame(s, f);
+    s->disk_bytes += r->write_at - seg->size;
+    s->held_bytes += r->write_at - seg->size;
+    seg->size = r->write_at;
+    s->failing = false;
+    pthread_mutex_unlock(&s->lock);
+    s->mark_due |= r->written.first && !s->memory;
+    if (r->mark_now)
+        writer_mark(s); /* before the answers: whoever has one finds it in the mark, too */
+    answer(&r->written, true);
+}
+
+static int roll(struct spool *s, struct err *e)
+{
+    if (spool_create_segment(s, e) < 0)
+        return -1;
+    s->round.write_at = spool_active(s)->size;
+    return 0;
+}
+
+static int write_round(struct spool *s, struct err *e)
+{
+    struct round *r = &s->round;
+
+    while (r->todo.first) {
+        if (fits(s, r->todo.first)) {
+            if (write_some(s, e) < 0)
+                return -1;
+            continue;
+        }
+        if (sync_active(s, e) < 0)
+            return -1;
+        publish(s);
+        if (roll(s, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Frames that were refused would be true ones at the next start, so they must go, and what an earlier life left behind
+ * them goes along. Synced, so that they are gone before anything else is acknowledged. */
+static int cut_back(struct spool *s)
+{
+    struct segment *seg = spool_active(s);
+
+    if (s->ops->ftruncate(seg->fd, (off_t)seg->size) < 0 || (!s->memory && s->ops->fdatasync(seg->fd) < 0))
+        return -1;
+    seg->reused = 0;
+    return 0;
+}
+
+/* A failing disk is asked with whatever waits; when nothing does, with a frame that says nothing. */
+static int prepare_retry(struct spool *s, struct err *e)
+{
+    struct round *r = &s->round;
+
+    if (cut_back(s) < 0)
+        return write_error(s, "cut back", e);
+    if (!r->todo.first) {
+        struct frame *probe = frame_new_control(FRAME_PROBE);
+
+        probe->header.first = s->state.next;
+        frame_finish(probe);
+        frame_list_add(&r->todo, probe);
+    }
+    return 0;
+}
+
+void writer_write(struct spool *s)
+{
+    struct round *r = &s->round;
+    bool failing;
+
+    r->failed = r->added = r->wrote = false;
+    r->write_at = spool_active(s)->size;
+    pthread_mutex_lock(&s->lock);
+    failing = s->failing;
+    frame_list_append(&r->todo, &s->pending);
+    pthread_mutex_unlock(&s->lock);
+    r->failed = (failing && prepare_retry(s, &r->why) < 0) || write_round(s, &r->why) < 0;
+}
+
+bool writer_needs_sync(const struct spool *s)
+{
+    return !s->memory && !s->round.failed && s->round.written.first;
+}
+
+void writer_sync(struct spool *s)
+{
+    s->round.failed = sync_active(s, &s->round.why) < 0;
+}
+
+/* --- what is not -------------------------------------------------------------------------------------------------- */
+
+/* Data frames to `refused`, the rest to `kept` with the number that comes next now. */
+static void sort_out(struct frame_list *from, struct frame_list *refused, struct frame_list *kept, uint64_t next)
+{
+    struct frame *f;
+
+    while ((f = frame_list_take(from))) {
+        if (f->header.type == FRAME_DATA) {
+            frame_list_add(refused, f);
+        } else if (f->header.type == FRAME_PROBE || f->header.type == FRAME_MOVED) {
+            frame_free(&f);
+        } else {
+            f->header.first = next;
+            frame_list_add(kept, f);
+        }
+    }
+}
+
+static void tell_refused(struct spool *s)
+{
+    if (s->refused)
+        s->refused(s->ctx, &s->round.why);
+}
+
+static void undo(struct spool *s)
+{
+    struct round *r = &s->round;
+    struct frame_list refused, kept;
+    bool must_be_written;
+
+    frame_list_init(&refused);
+    frame_list_init(&kept);
+    pthread_mutex_lock(&s->lock);
+    sort_out(&r->written, &refused, &kept, s->state.next);
+    sort_out(&r->todo, &refused, &kept, s->state.next);
+    sort_out(&s->pending, &refused, &kept, s->state.next);
+    must_be_written = kept.first != NULL;
+    frame_list_append(&s->pending, &kept);
+    s->next = s->state.next;
+    s->pending_bytes = 0;
+    s->moving = false;
+    s->failing = true;
+    s->why = r->why;
+    pthread_mutex_unlock(&s->lock);
+    /* After a failed sync nobody knows what the disk has of the pages behind: they are written again, never synced
+     * again. When this fails too, the retry begins with it. */
+    if (cut_back(s) < 0)
+        err_wrap(&r->why, "cannot cut back");
+    spool_drop_spares(s); /* perhaps it is room that is missing */
+    if (must_be_written)
+        spool_use_reserve(s);
+    tell_refused(s); /* before the answers: whoever has one may ask why */
+    answer(&refused, false);
+}
+
+/* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That holds
+ * also for seals and settlements, which are many where batches are small: a part of the reserve for them, the rest for the checkpoints
+ * of the old segment and the new one. When there is no room for the new one it is tried again after the next round. */
+static void close_while_there_is_room(struct spool *s)
+{
+    const struct segment *seg = spool_active(s);
+    struct err ignored;
+
+    if (seg->size - seg->begin > spool_reserve_bytes(s) / RESERVE_JOURNAL_SHARE && roll(s, &ignored) == 0)
+        spool_reap(s, false);
+}
+
+/* Without a reserve no records are taken, but what deliveries write goes on. */
+static void keep_reserve(struct spool *s)
+{
+    struct round *r = &s->round;
+
+    if (spool_make_reserve(s, &r->why) == 0)
+        return;
+    close_while_there_is_room(s);
+    r->failed = true;
+    pthread_mutex_lock(&s->lock);
+    s->failing = true;
+    s->why = r->why;
+    pthread_mutex_unlock(&s->lock);
+    tell_refused(s);
+}
+
+/* Nothing waits to be delivered. */
+static bool is_idle(struct spool *s, bool *was_full)
+{
+    bool idle;
+
+    pthread_mutex_lock(&s->lock);
+    idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && !s->pending.first;
+    *was_full = s->was_full;
+    pthread_mutex_unlock(&s->lock);
+    return idle;
+}
+
+/* What is left of settled records is given back: an idle stream holds little disk, and a small limit cannot be full of
+ * what is long gone. Returns false when the disk refuses. */
+static bool give_back(struct spool *s, bool was_full)
+{
+    const struct segment *seg = spool_active(s);
+    uint64_t used = seg->size - seg->begin, held = seg->reused > seg->size ? seg->reused - seg->begin : used;
+    bool worth = (held > IDLE_ROLL_BYTES && held > seg->begin) || (was_full && used > 0);
+
+    spool_drop_spares(s);
+    return !worth || roll(s, &s->round.why) == 0;
+}
+
+/* A full spool takes its newest segment for an old one, so that it can go, or be emptied, like any other. */
+static bool close_when_full(struct spool *s, bool was_full)
+{
+    const struct segment *seg = spool_active(s);
+
+    return !was_full || seg->size - seg->begin <= s->limit / FULL_ROLL_SHARE || roll(s, &s->round.why) == 0;
+}
+
+static void end_moving(struct spool *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->moving = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* After a round that is safe. False when the disk refuses. */
+static bool make_room(struct spool *s)
+{
+    bool was_full, idle = is_idle(s, &was_full);
+
+    end_moving(s);
+    if (idle ? !give_back(s, was_full) : !close_when_full(s, was_full))
+        return false;
+    spool_reap(s, !idle);
+    if (!idle && spool_move(s))
+        committer_wake(s->committer, s, true);
+    return true;
+}
+
+void writer_finish(struct spool *s)
+{
+    struct round *r = &s->round;
+
+    if (!r->failed) {
+        publish(s);
+        r->failed = !make_room(s);
+    }
+    if (r->failed)
+        undo(s);
+    else
+        keep_reserve(s);
+    if (r->added && s->committed)
+        s->committed(s->ctx);
+}
+
+void writer_mark(struct spool *s)
+{
+    const struct segment *seg = spool_active(s);
+    const struct spool_state *st = &s->state; /* nobody else changes it */
+    struct spool_mark m = {.segment = seg->number,
+                           .size = seg->size,
+                           .next = st->next,
+                           .waiting = st->next - 1 - seal_result_sum(&st->settled)};
+
+    if (!s->mark_due || s->memory)
+        return;
+    memcpy(m.identity, st->identity, sizeof(m.identity));
+    mark_write(s->ops, s->dir, &m);
+    s->mark_due = false;
+}
+
+void writer_abandon(struct spool *s)
+{
+    struct frame_list left;
+
+    frame_list_init(&left);
+    pthread_mutex_lock(&s->lock);
+    frame_list_append(&left, &s->pending);
+    pthread_mutex_unlock(&s->lock);
+    answer(&left, false);
+}

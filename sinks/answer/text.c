@@ -1,0 +1,157 @@
+#include "sinks/answer/text.h"
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/json.h"
+#include "pipeline/base/utf8.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+static const char *find_word(const struct answer_word *words, char letter)
+{
+    while (words->letter && words->letter != letter)
+        words++;
+    return !words->letter ? "?" : words->text && *words->text ? words->text : words->otherwise;
+}
+
+static void expand(const char *pattern, const char *end, const struct answer_word *words, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (const char *p = pattern; p < end; p++) {
+        const char *text = *p == '%' ? find_word(words, *++p) : NULL;
+        size_t add = text ? strlen(text) : 1, room = size - 1 - n;
+
+        add = add < room ? add : room;
+        memcpy(out + n, text ? text : p, add);
+        n += add;
+    }
+    out[n] = '\0';
+}
+
+void answer_say(struct sink_verdict *v, const char *message, const char *hint, const struct answer_word *words,
+                const char *said)
+{
+    static const struct slice WANTS_THEIRS = {": %m", 4};
+    const char *end = message + strlen(message);
+    bool theirs = strlen(message) > WANTS_THEIRS.n && strcmp(end - WANTS_THEIRS.n, WANTS_THEIRS.p) == 0;
+
+    expand(message, theirs ? end - WANTS_THEIRS.n : end, words, v->message, sizeof(v->message));
+    expand(hint, hint + strlen(hint), words, v->hint, sizeof(v->hint));
+    snprintf(v->said, sizeof(v->said), "%s", theirs ? said : "");
+}
+
+void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address)
+{
+    if (strstr(why, "alert") &&
+        (strstr(why, "certificate") || strstr(why, "unknown ca") || strstr(why, "access denied")))
+        snprintf(v->hint, sizeof(v->hint),
+                 "it wants a client's certificate that it knows: set %stls.cert_file and key_file", place);
+    else if (strstr(why, "wrong version number") || strstr(why, "packet length too long") ||
+             strstr(why, "unknown protocol") || strstr(why, "http request"))
+        snprintf(v->hint, sizeof(v->hint), "does it speak TLS? If not, http:// in %s%s", place, address);
+}
+
+/* White space, controls (C0, C1), line separators, and what turns the direction of the text on a terminal. */
+static bool is_blank(uint32_t c)
+{
+    return c <= 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0x2028 || c == 0x2029 || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+static uint32_t code_point(const char *p, size_t n)
+{
+    static const unsigned char MASK[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t c = (unsigned char)p[0] & MASK[n];
+
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    return c;
+}
+
+void answer_plain(struct slice s, char *out, size_t size)
+{
+    bool blank = false;
+    size_t n = 0;
+
+    while (s.n > 0) {
+        size_t took = utf8_first(s), put = took ? took : strlen(UTF8_REPLACEMENT);
+        const char *text = took ? s.p : UTF8_REPLACEMENT;
+        bool skip = took && is_blank(code_point(s.p, took));
+
+        if (!skip && n + (blank && n > 0) + put >= size)
+            break;
+        if (!skip) {
+            if (blank && n > 0)
+                out[n++] = ' ';
+            memcpy(out + n, text, put);
+            n += put;
+        }
+        blank = skip;
+        took = took ? took : 1;
+        s = slice_of(s.p + took, s.n - took);
+    }
+    out[n] = '\0';
+}
+
+void answer_plain_json(struct slice raw, char *out, size_t size)
+{
+    struct buf text;
+
+    buf_init(&text, raw.n + 16);
+    (void)!json_unescape((struct json_string){raw, true}, &text);
+    answer_plain(buf_slice(&text), out, size);
+    buf_release(&text);
+}
+
+/* &lt; and so on; anything else stays as it stands. Returns how many characters it took, 0: no entity. */
+static size_t entity(struct slice s, char *out)
+{
+    static const struct {
+        const char *text;
+        char c;
+    } ENTITIES[] = {{"&lt;", '<'},  {"&gt;", '>'},   {"&amp;", '&'},   {"&quot;", '"'}, {"&apos;", '\''},
+                    {"&#34;", '"'}, {"&#39;", '\''}, {"&#x27;", '\''}, {"&nbsp;", ' '}};
+
+    for (size_t i = 0; i < ARRAY_LEN(ENTITIES); i++)
+        if (slice_starts(s, slice_str(ENTITIES[i].text))) {
+            *out = ENTITIES[i].c;
+            return strlen(ENTITIES[i].text);
+        }
+    return 0;
+}
+
+void answer_plain_xml(struct slice raw, char *out, size_t size)
+{
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, raw.n + 16);
+    while (raw.n > 0 && rc == 0) {
+        char c = raw.p[0];
+        size_t took = c == '&' ? entity(raw, &c) : 0;
+
+        rc = buf_add_char(&text, c);
+        took = took ? took : 1;
+        raw = slice_of(raw.p + took, raw.n - took);
+    }
+    answer_plain(buf_slice(&text), out, size);
+    buf_release(&text);
+}
+
+bool answer_is_name(const char *text)
+{
+    const char *p = text;
+
+    while (isalnum((unsigned char)*p) || (*p && strchr("._-:", *p)))
+        p++;
+    return p > text && !*p;
+}
+
+void answer_location(const struct http_response *re, char *out, size_t size)
+{
+    struct slice s = http_response_header(re, "Location");
+    const char *query = s.n > 0 ? memchr(s.p, '?', s.n) : NULL;
+
+    answer_plain(query ? slice_of(s.p, (size_t)(query - s.p)) : s, out, size);
+}

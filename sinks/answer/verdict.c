@@ -1,0 +1,57 @@
+#include "sinks/answer/verdict.h"
+
+#include "pipeline/base/limits.h"
+#include "sinks/answer/clean.h"
+#include "transforms/codecs/gunzip.h"
+#include "transforms/codecs/unzstd.h"
+
+/* As much as fits: a body of any size must not cost more. */
+static int unpack(struct slice packed, struct buf *out)
+{
+    struct err e;
+
+    if (gunzip_looks_so(packed)) {
+        struct gunzip *g = gunzip_new();
+        int rc = gunzip_all(g, packed, out, &e);
+
+        gunzip_free(&g);
+        return rc;
+    }
+    return unzstd_looks_so(packed) ? unzstd_all(packed, out, &e) : -1;
+}
+
+static struct answer_sent look_into(const struct verdict_sent *sent, struct buf *unpacked)
+{
+    struct answer_sent out = {.request = sent->request};
+
+    buf_init(unpacked, BODY_MEMORY_MAX);
+    if (sent->body) {
+        out.body = body_memory_slice(sent->body);
+        out.unseen = out.body.n < body_size(sent->body);
+    }
+    if (sent->encoding && out.body.n > 0) {
+        out.unseen = unpack(out.body, unpacked) != 0;
+        out.body = buf_slice(unpacked);
+    }
+    return out;
+}
+
+void verdict_finish(struct sink_verdict *v, const struct verdict_sent *sent)
+{
+    const struct verdict_sent nothing = {0};
+    struct answer_sent known;
+    struct buf unpacked;
+
+    known = look_into(v->said[0] ? sent : &nothing, &unpacked);
+    answer_finish(v, &known);
+    buf_release(&unpacked);
+}
+
+void verdict_clean(const char *reason, const struct verdict_sent *sent, char *out, size_t size)
+{
+    struct buf unpacked;
+    struct answer_sent known = look_into(sent, &unpacked);
+
+    answer_clean(reason, &known, out, size);
+    buf_release(&unpacked);
+}

@@ -1,0 +1,460 @@
+/* Records for an HTTP endpoint: in Firehose's own protocol, in a plain format, or as a service named by a preset wants
+ * them. */
+#include "sinks/sink.h"
+
+#include "pipeline/aws/sigv4.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/http/authorization.h"
+#include "sinks/endpoint/answer.h"
+#include "sinks/endpoint/options.h"
+#include "sinks/endpoint/preset_hints.h"
+#include "sinks/endpoint/shape.h"
+#include "sinks/seal_identity.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define SITE_PLACE "{site}"
+
+struct http_endpoint {
+    const struct http_endpoint_conf *conf;
+    const struct preset *preset;
+    enum endpoint_shape shape_kind;
+    const struct shape *shape;
+    struct shape_context body;
+    struct endpoint_url url;
+    char channel[REQUEST_ID_TEXT];          /* Splunk: the same for all requests of the stream */
+    char *authorization, *key, *source_arn; /* header values; NULL: none */
+    struct buf attributes;                  /* value of the header of Firehose */
+    struct buf query;
+    struct tls_options tls;
+};
+
+static void http_endpoint_close(void **state)
+{
+    struct http_endpoint *s = *state;
+
+    if (!s)
+        return;
+    shape_context_release(&s->body);
+    endpoint_url_release(&s->url);
+    mem_free(s->authorization);
+    mem_free(s->key);
+    mem_free(s->source_arn);
+    buf_release(&s->attributes);
+    buf_release(&s->query);
+    tls_options_release(&s->tls);
+    mem_free(s);
+    *state = NULL;
+}
+
+static bool is_set(const char *text)
+{
+    return text && *text;
+}
+
+/* --- options ---------------------------------------------------------------------------------------------------------
+ */
+
+static int open_url(struct http_endpoint *s, struct err *e)
+{
+    const struct http_endpoint_conf *c = s->conf;
+    const struct preset *p = s->preset;
+    const char *place = p->url ? strstr(p->url, SITE_PLACE) : NULL, *site = is_set(c->site) ? c->site : p->site;
+    char *made;
+    int rc;
+
+    if (is_set(c->url) && is_set(c->site))
+        return err_set(e, ERR_CONFIG, "site: url says it all; leave one of them out");
+    if (is_set(c->url))
+        return endpoint_url_parse(&s->url, "url", c->url, e);
+    if (!p->url)
+        return err_set(e, ERR_CONFIG, "url: needed%s%s", p->name && c->preset ? " for preset " : "",
+                       c->preset ? p->name : "");
+    if (place && !site)
+        return err_set(e, ERR_CONFIG, "site: needed for preset %s: %s", p->name, p->site_help);
+    for (const char *q = site; q && *q; q++)
+        if (!isalnum((unsigned char)*q) && !strchr(".-_", *q))
+            return err_set(e, ERR_CONFIG, "site: `%c` cannot stand in an address", *q);
+    made = place ? mem_printf("%.*s%s%s", (int)(place - p->url), p->url, site, place + strlen(SITE_PLACE))
+                 : mem_strdup(p->url);
+    rc = endpoint_url_parse(&s->url, "site", made, e);
+    mem_free(made);
+    return rc;
+}
+
+/* A preset's path, for addresses that name only the host. */
+static void default_path(struct http_endpoint *s)
+{
+    if (!s->preset->path || *s->url.path)
+        return;
+    mem_free(s->url.path);
+    s->url.path = mem_strdup(s->preset->path);
+}
+
+/* There is no default: what one receiver wants the next one refuses, or takes for one record. */
+static int format_needed(const struct http_endpoint_conf *c, struct err *e)
+{
+    char hint[512];
+
+    return err_set(
+        e, ERR_CONFIG, "format: needed, or a `preset`; %s",
+        preset_hint(c->url, hint, sizeof(hint))
+            ? hint
+            : "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose` for Firehose's own "
+              "requests and answers");
+}
+
+static int choose_shape(struct http_endpoint *s, struct err *e)
+{
+    const struct http_endpoint_conf *c = s->conf;
+
+    if (c->preset != PRESET_NONE && c->format != SHAPE_UNSET)
+        return err_set(e, ERR_CONFIG, "format: preset %s has its own", s->preset->name);
+    if (c->preset == PRESET_NONE && c->format == SHAPE_UNSET)
+        return format_needed(c, e);
+    s->shape_kind = c->format != SHAPE_UNSET ? (enum endpoint_shape)c->format : s->preset->shape;
+    s->shape = shape_of(s->shape_kind);
+    if (c->attributes.n > 0 && !s->shape->takes_attributes)
+        return err_set(e, ERR_CONFIG, "common_attributes: format %s has no place for them", s->shape->name);
+    return 0;
+}
+
+static int open_auth(struct http_endpoint *s, struct err *e)
+{
+    const struct http_endpoint_conf *c = s->conf;
+    const struct preset *p = s->preset;
+    bool key_authorizes = p->key_header && strcasecmp(p->key_header, "Authorization") == 0;
+
+    if (is_set(c->basic.username) + is_set(c->bearer) + (key_authorizes && is_set(c->access_key)) > 1)
+        return err_set(e, ERR_CONFIG, "auth: one of basic and bearer%s, not several",
+                       key_authorizes ? ", or access_key" : "");
+    if (is_set(c->basic.password) && !is_set(c->basic.username))
+        return err_set(e, ERR_CONFIG, "auth.basic: a password without username");
+    if (is_set(c->basic.username) &&
+        authorization_basic(c->basic.username, c->basic.password ? c->basic.password : "", &s->authorization, e) < 0)
+        return -1;
+    if (is_set(c->bearer) && authorization_token("Bearer", "auth.bearer", c->bearer, &s->authorization, e) < 0)
+        return -1;
+    if (!is_set(c->access_key))
+        return 0;
+    if (!p->key_header || (s->shape_kind != SHAPE_FIREHOSE && !key_authorizes))
+        return err_set(e, ERR_CONFIG, "access_key: there is no header for it here; use auth or headers");
+    if (key_authorizes)
+        return authorization_token("Splunk", "access_key", c->access_key, &s->authorization, e);
+    return authorization_token("", "access_key", c->access_key, &s->key, e);
+}
+
+static int add_parameter(struct buf *q, const char *name, const char *value)
+{
+    if (q->n > 0 && buf_add_char(q, '&') < 0)
+        return -1;
+    return sigv4_uri_encode(slice_str(name), false, q) < 0 || buf_add_char(q, '=') < 0
+               ? -1
+               : sigv4_uri_encode(slice_str(value), false, q);
+}
+
+/* Raw events have no members: what describes them stands in the address. */
+static int open_query(struct http_endpoint *s, struct err *e)
+{
+    const struct pairs *p = &s->conf->attributes;
+
+    if (buf_add_str(&s->query, s->url.query) < 0)
+        return err_set(e, ERR_CONFIG, "url: too long");
+    if (s->shape_kind != SHAPE_SPLUNK_RAW)
+        return 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (strcmp(p->v[i].name, "host") != 0 && strcmp(p->v[i].name, "source") != 0 &&
+            strcmp(p->v[i].name, "sourcetype") != 0 && strcmp(p->v[i].name, "index") != 0)
+            return err_set(e, ERR_CONFIG,
+                           "common_attributes: raw events have host, source, sourcetype and index, but no "
+                           "`%.40s`; preset splunk_event takes others",
+                           p->v[i].name);
+        if (add_parameter(&s->query, p->v[i].name, p->v[i].value) < 0)
+            return err_set(e, ERR_CONFIG, "common_attributes: too long");
+    }
+    return 0;
+}
+
+static int open_attributes(struct http_endpoint *s, struct err *e)
+{
+    const struct pairs *p = &s->conf->attributes;
+
+    if (s->shape_kind != SHAPE_FIREHOSE || p->n == 0)
+        return 0;
+    if (buf_add_str(&s->attributes, "{\"commonAttributes\":") < 0 || shape_add_object(p, &s->attributes) < 0 ||
+        buf_add_char(&s->attributes, '}') < 0)
+        return err_set(e, ERR_CONFIG, "common_attributes: too long");
+    return 0;
+}
+
+static void open_names(struct http_endpoint *s, const struct sink_env *env)
+{
+    /* No seal has these numbers: the first record is 1. */
+    shape_request_id(env->identity, &(struct sink_seal_id){0}, s->channel);
+    if (s->shape_kind != SHAPE_FIREHOSE)
+        return;
+    s->source_arn = is_set(s->conf->source_arn)
+                        ? mem_strdup(s->conf->source_arn)
+                        : mem_printf("arn:aws:firehose:us-east-1:000000000000:deliverystream/%s", env->stream);
+}
+
+static struct http_endpoint *new_endpoint(const struct http_endpoint_conf *conf, const struct sink_env *env)
+{
+    struct http_endpoint *s = mem_alloc(sizeof(*s));
+
+    s->conf = conf;
+    s->preset = preset_at(conf->preset);
+    tls_options_init(&s->tls, &conf->tls, env->base_dir);
+    buf_init(&s->attributes, HTTP_ATTRIBUTES_TEXT_MAX);
+    buf_init(&s->query, HTTP_ATTRIBUTES_TEXT_MAX);
+    return s;
+}
+
+static int http_endpoint_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+{
+    struct http_endpoint *s = new_endpoint(conf, env);
+
+    *state = s;
+    if (choose_shape(s, e) < 0 || open_url(s, e) < 0 || proxy_check_found(s->conf->proxy, s->url.shown, e) < 0 ||
+        endpoint_options_check_attributes(&s->conf->attributes, e) < 0 || open_auth(s, e) < 0 ||
+        endpoint_options_check_headers(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
+        open_attributes(s, e) < 0)
+        goto fail;
+    default_path(s);
+    open_names(s, env);
+    if (shape_context_init(&s->body, s->shape, env, &s->conf->attributes, e) == 0)
+        return 0;
+fail:
+    http_endpoint_close(state);
+    return -1;
+}
+
+static void http_endpoint_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    struct http_endpoint *s = new_endpoint(conf, env);
+    void *state = s;
+    struct err e;
+    bool shaped = choose_shape(s, &e) == 0;
+
+    if (!shaped)
+        cfg_options_refuse(o, &e);
+    if (open_url(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    else if (shaped && open_query(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (shaped && open_auth(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    endpoint_options_check(s->conf, s->authorization != NULL, o);
+    proxy_check_option(s->conf->proxy, o);
+    tls_options_check_all(&s->conf->tls, env->base_dir, o);
+    http_endpoint_close(&state);
+}
+
+/* --- the body --------------------------------------------------------------------------------------------------------
+ */
+
+static int http_endpoint_head(const void *state, const struct sink_seal_id *id, struct buf *out)
+{
+    const struct http_endpoint *s = state;
+
+    return s->shape->head(&s->body, id, out);
+}
+
+static int http_endpoint_record(const void *state, const struct sink_record *r, bool first, struct buf *out,
+                                struct sink_refusal *why)
+{
+    const struct http_endpoint *s = state;
+    size_t before = out->n;
+
+    if (s->shape_kind == SHAPE_SPLUNK_EVENT && (r->data.n == 0 || slice_is(r->data, "\n"))) {
+        snprintf(why->code, sizeof(why->code), "Splunk.InvalidDataFormat");
+        snprintf(why->message, sizeof(why->message), "Splunk takes no empty events");
+        return 0;
+    }
+    if (s->shape->record(&s->body, r, first, out) == 0)
+        return 1;
+    out->n = before;
+    return -1;
+}
+
+static int http_endpoint_tail(const void *state, struct buf *out)
+{
+    const struct http_endpoint *s = state;
+
+    return s->shape->tail(&s->body, out);
+}
+
+static void http_endpoint_limits(const void *state, struct sink_limits *out)
+{
+    const struct http_endpoint *s = state;
+
+    *out = (struct sink_limits){.body_bytes = s->conf->body_limit ? s->conf->body_limit : s->preset->body_limit,
+                                .records = s->shape->records_max};
+}
+
+static bool is_splunk(enum endpoint_shape shape)
+{
+    return shape == SHAPE_SPLUNK_EVENT || shape == SHAPE_SPLUNK_RAW;
+}
+
+static const char *http_endpoint_error_prefix_of(const void *state)
+{
+    const struct http_endpoint *s = state;
+
+    return is_splunk(s->shape_kind) ? "splunk-failed" : "http-endpoint-failed";
+}
+
+/* What Firehose adds to the error lines of its endpoints and of Splunk. The id is the record's place in the stream. */
+static int http_endpoint_describe_record(const void *state, const struct sink_record *r, struct buf *out)
+{
+    const struct http_endpoint *s = state;
+    unsigned char identity[SEAL_IDENTITY_BYTES];
+    char stream_id[17];
+
+    seal_identity(s->body.identity, r->epoch, identity);
+    hex_encode(identity, 8, stream_id);
+    if (is_splunk(s->shape_kind))
+        return buf_printf(out, ",\"EventId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", stream_id, r->seq, r->part);
+    return buf_printf(out, ",\"subsequenceNumber\":%" PRIu32 ",\"dataId\":\"%s-%" PRIu64 ".%" PRIu32 "\"", r->part,
+                      stream_id, r->seq, r->part);
+}
+
+static bool http_endpoint_takes_encoding(const void *state, const char *encoding)
+{
+    const struct http_endpoint *s = state;
+    char word[32];
+
+    snprintf(word, sizeof(word), " %s ", encoding);
+    return strstr(s->shape->encodings, word) != NULL;
+}
+
+/* --- asking and judging ----------------------------------------------------------------------------------------------
+ */
+
+static void header(struct http_request *rq, const char *name, const char *value)
+{
+    if (is_set(value))
+        http_request_header(rq, name, slice_str(value));
+}
+
+static void add_firehose_headers(const struct http_endpoint *s, const struct sink_seal *seal, struct http_request *rq)
+{
+    char request_id[REQUEST_ID_TEXT];
+
+    shape_request_id(s->body.identity, &seal->id, request_id);
+    header(rq, "X-Amz-Firehose-Protocol-Version", "1.0");
+    header(rq, "X-Amz-Firehose-Request-Id", request_id);
+    header(rq, "X-Amz-Firehose-Source-Arn", s->source_arn);
+    header(rq, "X-Amz-Firehose-Access-Key", s->key);
+    if (s->attributes.n > 0)
+        http_request_header(rq, "X-Amz-Firehose-Common-Attributes", buf_slice(&s->attributes));
+}
+
+static bool is_plain(enum endpoint_shape shape)
+{
+    return shape == SHAPE_LINES || shape == SHAPE_JSON_ARRAY || shape == SHAPE_RAW;
+}
+
+static void add_common_headers(const struct http_endpoint *s, struct http_request *rq)
+{
+    header(rq, "User-Agent", "sluice/" SLUICE_VERSION);
+    header(rq, "Authorization", s->authorization);
+    if (is_splunk(s->shape_kind))
+        header(rq, "X-Splunk-Request-Channel", s->channel);
+    for (size_t i = 0; i < s->conf->headers.n; i++)
+        header(rq, s->conf->headers.v[i].name, s->conf->headers.v[i].value);
+}
+
+/* Splunk: have the indexers written what the token stands for? The question goes beside the events' address. */
+static void ask_for_acknowledgement(const struct http_endpoint *s, const struct sink_seal *seal,
+                                    struct http_request *rq)
+{
+    const char *found = strstr(s->url.path, "/services/collector");
+    int before = found ? (int)(found - s->url.path) : (int)strlen(s->url.path);
+
+    rq->url = mem_printf("%s%.*s/services/collector/ack?channel=%s", s->url.shown, before, s->url.path, s->channel);
+    rq->text = mem_printf("{\"acks\":[%s]}", seal->token);
+    header(rq, "Content-Type", "application/json");
+}
+
+static int http_endpoint_request(const void *state, const struct sink_seal *seal, struct http_request *rq,
+                                 struct err *e)
+{
+    const struct http_endpoint *s = state;
+    const char *type = s->shape->content_type;
+
+    (void)e;
+    *rq = (struct http_request){.method = "POST",
+                                .tls = &s->tls.http,
+                                .proxy = s->conf->proxy,
+                                .timeout = s->conf->timeout,
+                                .response_max = (size_t)s->conf->response_max};
+    if (seal->follow_up > 0) {
+        ask_for_acknowledgement(s, seal, rq);
+    } else {
+        rq->url = mem_printf("%s%s%s%.*s", s->url.shown, *s->url.path ? s->url.path : "/", s->query.n ? "?" : "",
+                             (int)s->query.n, s->query.n ? s->query.p : "");
+        header(rq, "Content-Type",
+               is_plain(s->shape_kind) && is_set(s->conf->content_type) ? s->conf->content_type : type);
+        header(rq, "Content-Encoding", seal->encoding);
+        if (s->shape_kind == SHAPE_FIREHOSE)
+            add_firehose_headers(s, seal, rq);
+    }
+    add_common_headers(s, rq);
+    return 0;
+}
+
+static enum sink_outcome http_endpoint_judge(const void *state, const struct sink_seal *seal,
+                                             const struct http_response *re, struct sink_verdict *v)
+{
+    const struct http_endpoint *s = state;
+    char request_id[REQUEST_ID_TEXT];
+    const struct endpoint_context c = {.address = s->url.shown,
+                                       .request_id = request_id,
+                                       .shape = s->shape_kind,
+                                       .ack_timeout = s->conf->ack_timeout,
+                                       .follow_up = seal->follow_up,
+                                       .token = seal->token};
+
+    shape_request_id(s->body.identity, &seal->id, request_id);
+    return endpoint_answer_judge(&c, re, v);
+}
+
+static void http_endpoint_describe(const void *state, struct buf *out)
+{
+    const struct http_endpoint *s = state;
+
+    (void)!buf_printf(out, "%s at %s", s->conf->preset ? s->preset->name : s->shape->name, s->url.shown);
+    (void)!proxy_describe(s->conf->proxy, s->url.shown, out);
+}
+
+const struct sink_ops sink_http = {
+    .name = "http",
+    .help = "requests to an HTTP endpoint: Firehose's protocol, plain records, or a service by its preset",
+    .fields = http_endpoint_fields,
+    .conf_size = sizeof(struct http_endpoint_conf),
+    .retry_duration = 300 * NSEC_PER_SEC,
+    .error_prefix = "http-endpoint-failed",
+    .error_prefix_of = http_endpoint_error_prefix_of,
+    .metric = "http",
+    .check_conf = http_endpoint_check_conf,
+    .open = http_endpoint_open,
+    .close = http_endpoint_close,
+    .head = http_endpoint_head,
+    .record = http_endpoint_record,
+    .tail = http_endpoint_tail,
+    .content_type = "application/json",
+    .limits = http_endpoint_limits,
+    .describe_record = http_endpoint_describe_record,
+    .takes_encoding = http_endpoint_takes_encoding,
+    .request = http_endpoint_request,
+    .judge = http_endpoint_judge,
+    .describe = http_endpoint_describe,
+};

@@ -1,0 +1,155 @@
+#include "sinks/endpoint/options.h"
+
+#include "pipeline/base/limits.h"
+
+#include "sinks/endpoint/shape.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#define ATTRIBUTES_MAX      50 /* Firehose: CommonAttributes */
+#define ATTRIBUTE_NAME_MAX  256
+#define ATTRIBUTE_VALUE_MAX 1024
+
+/* clang-format off */
+#define AT(member) .offset = offsetof(struct http_endpoint_conf, member)
+
+static const struct cfg_field BASIC[] = {
+    {.name = "username", .type = CFG_STRING, AT(basic.username), .max = 1024, .help = "user"},
+    {.name = "password", .type = CFG_STRING, AT(basic.password), .max = 1024, .secret = true,
+     .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = NULL},
+};
+
+/* The rows of the inner tables count from the beginning of the whole struct: the blocks' offset is 0. */
+static const struct cfg_field AUTH[] = {
+    {.name = "basic", .type = CFG_BLOCK, .offset = 0, .fields = BASIC, .help = "user and password"},
+    {.name = "bearer", .type = CFG_STRING, AT(bearer), .max = 8192, .secret = true, .help = "token"},
+    {.name = NULL},
+};
+
+const struct cfg_field http_endpoint_fields[] = {
+    {.name = "preset", .type = CFG_ENUM, AT(preset), .def = "none", .choices = preset_choices,
+     .help = "a service whose address, header names, format and limits are known"},
+    {.name = "url", .type = CFG_STRING, AT(url), .max = ENDPOINT_URL_MAX, .secret = true,
+     .help = "http(s)://host/path to POST to; required unless the preset knows it"},
+    {.name = "site", .type = CFG_STRING, AT(site), .max = 253,
+     .help = "the part of a preset's address that differs: datadog datadoghq.com, new_relic aws-api.newrelic.com, "
+             "coralogix the team's domain, honeycomb the dataset, dynatrace the environment's host, logz_io the listener's "
+             "host, logicmonitor the account"},
+    {.name = "format", .type = CFG_ENUM, AT(format), .choices = shape_choices,
+     .help = "needed where there is no preset, which has its own. firehose: Firehose's requests and answers; the others: the "
+             "body is just records, and any 2xx is success"},
+    {.name = "access_key", .type = CFG_STRING, AT(access_key), .max = 4096, .secret = true,
+     .help = "sent as X-Amz-Firehose-Access-Key, for Splunk as the HEC token"},
+    {.name = "headers", .type = CFG_CUSTOM, AT(headers), .bind = pairs_bind, .release = pairs_release,
+     .syntax = PAIRS_SYNTAX, .help = "further headers"},
+    {.name = "common_attributes", .type = CFG_CUSTOM, AT(attributes), .bind = pairs_bind, .release = pairs_release,
+     .syntax = PAIRS_SYNTAX,
+     .help = "sent with every request: X-Amz-Firehose-Common-Attributes; host, source, sourcetype, index and fields of "
+             "Splunk's events; Loki's labels; OpenTelemetry's resource attributes"},
+    {.name = "auth", .type = CFG_BLOCK, .offset = 0, .fields = AUTH, .help = "Authorization: one of basic, bearer"},
+    {.name = "source_arn", .type = CFG_STRING, AT(source_arn), .max = 512,
+     .help = "sent as X-Amz-Firehose-Source-Arn; left out: arn:aws:firehose:us-east-1:000000000000:deliverystream/NAME"},
+    {.name = "content_type", .type = CFG_STRING, AT(content_type), .max = 255,
+     .help = "Content-Type of lines, json_array and raw; left out: text/plain, application/json, "
+             "application/octet-stream"},
+    {.name = "body_limit", .type = CFG_SIZE, AT(body_limit), .min = 64 * 1024, .max = 64 * 1024 * 1024,
+     .help = "longest request, before compression; larger buffers are sent in several; left out: the preset's, 64 MiB"},
+    {.name = "timeout", .type = CFG_DURATION, AT(timeout), .def = "3m", .min = NSEC_PER_SEC, .max = 3600 * NSEC_PER_SEC,
+     .help = "longest time for one attempt"},
+    {.name = "ack_timeout", .type = CFG_DURATION, AT(ack_timeout), .def = "180s", .min = NSEC_PER_SEC,
+     .max = 3600 * NSEC_PER_SEC,
+     .help = "how long Splunk's indexers may take to acknowledge, when the token has indexer acknowledgement"},
+    {.name = "response_max", .type = CFG_SIZE, AT(response_max), .def = "1MiB", .min = 1024, .max = 16 * 1024 * 1024,
+     .help = "longest answer that is read"},
+    PROXY_FIELD(offsetof(struct http_endpoint_conf, proxy)),
+    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https address"},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static int check_attribute(const struct pair *a, struct err *e)
+{
+    if (!*a->name || strlen(a->name) > ATTRIBUTE_NAME_MAX || strlen(a->value) > ATTRIBUTE_VALUE_MAX)
+        return err_set(e, ERR_CONFIG, "common_attributes: `%.40s`: names have 1 to %d characters, values up to %d",
+                       a->name, ATTRIBUTE_NAME_MAX, ATTRIBUTE_VALUE_MAX);
+    return 0;
+}
+
+static int check_count(const char *option, const struct pairs *p, size_t max, struct err *e)
+{
+    return p->n > max ? err_set(e, ERR_CONFIG, "%s: %zu at most, these are %zu", option, max, p->n) : 0;
+}
+
+int endpoint_options_check_attributes(const struct pairs *p, struct err *e)
+{
+    if (check_count("common_attributes", p, ATTRIBUTES_MAX, e) < 0)
+        return -1;
+    for (size_t i = 0; i < p->n; i++)
+        if (check_attribute(&p->v[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+static bool is_token(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("!#$%&'*+-.^_`|~", *p))
+            return false;
+    return *name != '\0';
+}
+
+static int check_header(const struct pair *h, bool authorized, struct err *e)
+{
+    static const char *const OURS[] = {"Host",       "Content-Length", "Content-Encoding", "Content-Type",
+                                       "Connection", "Expect",         "Transfer-Encoding"};
+
+    if (!is_token(h->name))
+        return err_set(e, ERR_CONFIG, "headers: `%.40s` is not a header's name", h->name);
+    if (strpbrk(h->value, "\r\n"))
+        return err_set(e, ERR_CONFIG, "headers: the value of %s has a line break", h->name);
+    for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
+        if (strcasecmp(h->name, OURS[i]) == 0)
+            return err_set(e, ERR_CONFIG, "headers: %s is set by the program itself%s", h->name,
+                           strcasecmp(h->name, "Content-Type") == 0 ? "; see content_type" : "");
+    if (strcasecmp(h->name, "Authorization") == 0 && authorized)
+        return err_set(e, ERR_CONFIG, "headers: Authorization is set by auth or access_key");
+    return 0;
+}
+
+static int check_text(const char *option, const char *value, struct err *e)
+{
+    return value && strpbrk(value, "\r\n") ? err_set(e, ERR_CONFIG, "%s: has a line break", option) : 0;
+}
+
+int endpoint_options_check_headers(const struct http_endpoint_conf *c, bool authorized, struct err *e)
+{
+    if (check_count("headers", &c->headers, HTTP_HEADERS_OWN_MAX, e) < 0)
+        return -1;
+    for (size_t i = 0; i < c->headers.n; i++)
+        if (check_header(&c->headers.v[i], authorized, e) < 0)
+            return -1;
+    return check_text("content_type", c->content_type, e) < 0 ? -1 : check_text("source_arn", c->source_arn, e);
+}
+
+void endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o)
+{
+    struct err e;
+
+    if (check_count("headers", &c->headers, HTTP_HEADERS_OWN_MAX, &e) < 0)
+        cfg_options_refuse(o, &e);
+    for (size_t i = 0; i < c->headers.n; i++)
+        if (check_header(&c->headers.v[i], authorized, &e) < 0)
+            cfg_options_refuse(o, &e);
+    if (check_count("common_attributes", &c->attributes, ATTRIBUTES_MAX, &e) < 0)
+        cfg_options_refuse(o, &e);
+    for (size_t i = 0; i < c->attributes.n; i++)
+        if (check_attribute(&c->attributes.v[i], &e) < 0)
+            cfg_options_refuse(o, &e);
+    if (check_text("content_type", c->content_type, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (check_text("source_arn", c->source_arn, &e) < 0)
+        cfg_options_refuse(o, &e);
+}

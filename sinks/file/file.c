@@ -1,0 +1,235 @@
+/* Objects as files: S3's key layout under a folder. */
+#include "sinks/sink.h"
+
+#include "config/path.h"
+#include "pipeline/base/digest.h"
+#include "pipeline/base/mem.h"
+#include "sinks/file/folder.h"
+#include "sinks/names/literal.h"
+#include "sinks/names/object_key.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct file_conf {
+    char *path;
+    struct object_key_conf key;
+};
+
+struct file_sink {
+    bool backup; /* not the destination */
+    struct folder *folder;
+    struct object_key *key;
+    char identity[33]; /* in hex: tells two streams in one folder apart */
+};
+
+static const struct cfg_field FIELDS[] = {
+    {.name = "path",
+     .type = CFG_STRING,
+     .offset = offsetof(struct file_conf, path),
+     .required = true,
+     .min = 1,
+     .max = 4000,
+     .help = "folder that objects are written into; made when it is not there. Times in it: see prefix"},
+    OBJECT_KEY_FIELDS(struct file_conf, key),
+    {.name = NULL},
+};
+
+static void file_close(void **state)
+{
+    struct file_sink *s = *state;
+
+    if (!s)
+        return;
+    folder_free(&s->folder);
+    object_key_free(&s->key);
+    MEM_CLEAR(s);
+    *state = NULL;
+}
+
+/* A path is one folder. What changes with time goes into the prefix: below `./out/%Y/` everything would be in a folder of
+ * that name. */
+static int check_path(const char *path, struct err *e)
+{
+    const char *expression = strstr(path, "!{");
+    struct err wrong;
+
+    if (!expression && literal_check("path", path, false, &wrong) == 0)
+        return 0;
+    return err_set(e, ERR_CONFIG,
+                   "path: a folder's name cannot hold times or other expressions; put them into `prefix`, such as "
+                   "`{ path: ./out, prefix: \"!{timestamp:yyyy/MM/dd}/\" }`%s",
+                   expression ? "" : " (a literal % is `\\%`, in double quotes `\\\\%`)");
+}
+
+/* As it is meant. */
+static char *folder_path_of(const char *base_dir, const char *path)
+{
+    char *plain = mem_strdup(path), *full;
+
+    plain[literal_unescape(plain, strlen(plain))] = '\0';
+    full = path_below(base_dir, plain);
+    mem_free(plain);
+    return full;
+}
+
+static int file_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+{
+    const struct file_conf *c = conf;
+    struct file_sink *s = mem_alloc(sizeof(*s));
+    char *path = folder_path_of(env->base_dir, c->path);
+
+    s->backup = env->backup;
+    s->folder = folder_new(path);
+    mem_free(path);
+    hex_encode(env->identity, 16, s->identity);
+    *state = s;
+    if (check_path(c->path, e) == 0 && object_key_open(&s->key, &c->key, env, e) == 0)
+        return 0;
+    file_close(state);
+    return -1;
+}
+
+static void file_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    const struct file_conf *c = conf;
+    struct err e;
+
+    if (c->path && check_path(c->path, &e) < 0)
+        cfg_options_refuse(o, &e);
+    object_key_check(&c->key, env, o);
+}
+
+static int file_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
+                            struct err *e)
+{
+    const struct file_sink *s = state;
+
+    return object_key_render(s->key, id, extension, out, e);
+}
+
+static int file_local_file(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out)
+{
+    const struct file_sink *s = state;
+    struct err e;
+
+    if (buf_printf(out, "%s/", folder_path(s->folder)) < 0)
+        return -1;
+    return object_key_render(s->key, id, extension, out, &e);
+}
+
+/* `%s` is where the options stand in the configuration. */
+static const char *hint_for(int cause)
+{
+    switch (cause) {
+    case ENOSPC:
+    case EDQUOT:
+        return "free disk space; delivery goes on by itself";
+    case EFBIG:
+        return "raise the limit on file sizes (ulimit -f, LimitFSIZE=), or lower buffer.size";
+    case EACCES:
+    case EPERM:
+        return "let this process's user write into %s.file.path";
+    case EROFS:
+        return "mount the file system writable, or correct %s.file.path";
+    case ELOOP:
+        return "a folder in %s.file.path is a link, and no link is followed there; let path name the place itself";
+    case ENOTDIR:
+    case EISDIR:
+    case ENOTEMPTY:
+    case EEXIST:
+        return "something else has a name that an object or its folder needs; move it away";
+    case ENAMETOOLONG:
+        return "shorten %s.file.prefix or the stream's name";
+    case EBUSY:
+        return "do two processes write into %s.file.path with copies of one data_dir?";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit on open files (ulimit -n, LimitNOFILE=)";
+    case EIO:
+        return "look at the kernel's log: the disk may be failing";
+    default:
+        return "";
+    }
+}
+
+static bool operator_must_act(int cause)
+{
+    return hint_for(cause)[0] != '\0';
+}
+
+static void add_hint(const struct file_sink *s, int cause, struct sink_verdict *v)
+{
+    const char *hint = hint_for(cause), *role = strstr(hint, "%s");
+    int before = role ? (int)(role - hint) : (int)strlen(hint);
+
+    snprintf(v->hint, sizeof(v->hint), "%.*s%s%s", before, hint,
+             !role       ? ""
+             : s->backup ? "backup"
+                         : "destination",
+             role ? role + 2 : "");
+}
+
+/* A seal's object, its copy in the backup and its error objects may be written to one folder at the same time. */
+static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id, char *out, size_t size)
+{
+    char part[24] = "";
+
+    if (id->window)
+        snprintf(part, sizeof(part), "-%" PRIx64, id->window);
+    snprintf(out, size, ".sluice-%s-%" PRIx64 "-%" PRIu64 "-%" PRIu64 "%s%s%s%s.tmp", s->identity, id->epoch, id->first,
+             id->last, part, s->backup ? "-backup" : "", id->error_type ? "-" : "",
+             id->error_type ? id->error_type : "");
+}
+
+static enum sink_outcome file_send(const void *state, const struct sink_seal *seal, struct sink_verdict *v)
+{
+    const struct file_sink *s = state;
+    char tmp_name[192];
+    struct err e = {0};
+    int cause;
+
+    *v = (struct sink_verdict){0};
+    tmp_name_of(s, &seal->id, tmp_name, sizeof(tmp_name));
+    if (folder_put(s->folder, seal->name, tmp_name, seal->body, &cause, &e) == 0)
+        return SINK_DELIVERED;
+    v->misconfigured = operator_must_act(cause);
+    snprintf(v->code, sizeof(v->code), "%s", strerrorname_np(cause) ? strerrorname_np(cause) : "IO");
+    snprintf(v->message, sizeof(v->message), "%s", e.msg);
+    add_hint(s, cause, v);
+    return SINK_RETRY;
+}
+
+static int file_check(const void *state, struct err *e)
+{
+    const struct file_sink *s = state;
+
+    return folder_check(s->folder, e);
+}
+
+static void file_describe(const void *state, struct buf *out)
+{
+    const struct file_sink *s = state;
+
+    (void)!buf_printf(out, "folder %s", folder_path(s->folder));
+}
+
+const struct sink_ops sink_file = {
+    .name = "file",
+    .help = "files in a folder, in S3's key layout; each appears whole",
+    .fields = FIELDS,
+    .conf_size = sizeof(struct file_conf),
+    .retry_duration = 24 * 3600 * NSEC_PER_SEC,
+    .error_prefix = "file-failed",
+    .metric = "file",
+    .check_conf = file_check_conf,
+    .open = file_open,
+    .close = file_close,
+    .name_object = file_name_object,
+    .send = file_send,
+    .local_file = file_local_file,
+    .check = file_check,
+    .describe = file_describe,
+};

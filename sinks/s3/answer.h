@@ -1,0 +1,42 @@
+/* answer.h -- what S3 and its relatives answer to a PutObject, or to a request that reads, turned into a verdict an
+ * operator can act on.
+ *
+ * One table says per error code what happened and what to do; a second one says it per status where no code is known.
+ * Nothing is ever SINK_REJECTED: like Firehose, S3 delivery is retried until its time is up, because every refusal of
+ * S3 can be mended from outside.
+ *
+ * Threads    pure functions.
+ */
+#ifndef SINKS_S3_ANSWER_H
+#define SINKS_S3_ANSWER_H
+
+#include "pipeline/http/message.h"
+#include "sinks/s3/options.h"
+#include "sinks/sink.h"
+
+/* What messages name; never NULL, never a secret. */
+struct s3_context {
+    const char *place; /* what an option's name begins with: destination.s3. in the YAML, --s3- on the command line */
+    const char *bucket, *endpoint, *region;
+    const char *access_key_id, *key_source;
+    struct slice key;
+    uint64_t size;
+    enum s3_checksum checksum; /* that the object was sent with */
+    bool payload_unsigned;     /* the signature did not cover the body */
+    const struct sink_seal *seal;
+    const char *advice; /* which options to leave out, should it be one that the store does not know */
+};
+
+enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
+
+/* The same for an object or a listing that was asked for: SINK_DELIVERED when the body is it. Where the verdict is not
+ * `misconfigured`, a later attempt may work. */
+enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct http_response *re,
+                                       struct sink_verdict *v);
+
+/* The header of a checksum, and what it says: bytes, most significant first, in base64. Not of CHECKSUM_NONE. */
+#define S3_CHECKSUM_TEXT 45 /* with NUL */
+const char *s3_checksum_header(enum s3_checksum kind);
+void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char out[S3_CHECKSUM_TEXT]);
+
+#endif

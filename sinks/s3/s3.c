@@ -1,0 +1,272 @@
+/* One object per seal: PutObject, signed with SigV4. The server checks the checksum of what it stores, so a 200 means that
+ * these bytes are there. Who could change body and checksum on the way is kept out by TLS, or by the signature where it covers the
+ * body's SHA-256, too; that sum takes a tenth of the time of a fast codec, so it is made only where it is needed. */
+#include "sinks/sink.h"
+
+#include "pipeline/aws/credentials.h"
+#include "pipeline/aws/sigv4.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/http/tls.h"
+#include "sinks/names/object_key.h"
+#include "sinks/s3/address.h"
+#include "sinks/s3/answer.h"
+#include "sinks/s3/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct s3_sink {
+    const struct s3_conf *conf;
+    bool backup; /* not the destination */
+    bool payload_signed;
+    struct s3_address address;
+    const char *endpoint_source; /* NULL: the configuration's, or AWS */
+    char region[S3_REGION_MAX];
+    struct credentials *credentials;
+    struct object_key *key;
+    struct tls_options tls;
+};
+
+static void s3_close(void **state)
+{
+    struct s3_sink *s = *state;
+
+    if (!s)
+        return;
+    s3_address_release(&s->address);
+    credentials_free(&s->credentials);
+    object_key_free(&s->key);
+    tls_options_release(&s->tls);
+    mem_free(s);
+    *state = NULL;
+}
+
+static int s3_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+{
+    struct s3_sink *s = mem_alloc(sizeof(*s));
+    char endpoint[S3_ENDPOINT_MAX];
+
+    s->conf = conf;
+    s->backup = env->backup;
+    *state = s;
+    tls_options_init(&s->tls, &s->conf->tls, env->base_dir);
+    if (s3_conf_check(s->conf, e) < 0 || credentials_new(&s->credentials, &s->conf->keys, e) < 0)
+        goto fail;
+    s3_conf_region(s->conf, s->credentials, s->region);
+    s3_conf_endpoint(s->conf, s->credentials, endpoint, &s->endpoint_source);
+    if (s3_address_init(&s->address, s->conf->bucket, endpoint, s->region, (enum s3_addressing)s->conf->addressing, e) <
+        0) {
+        s3_conf_blame(s->endpoint_source, e);
+        goto fail;
+    }
+    if (s3_conf_check_payload(s->conf, s->address.endpoint, e) < 0 ||
+        proxy_check_found(s->conf->proxy, s->address.endpoint, e) < 0 ||
+        object_key_open(&s->key, &s->conf->key, env, e) < 0)
+        goto fail;
+    s->payload_signed = s3_conf_signs_payload(s->conf, s->address.endpoint);
+    return 0;
+fail:
+    s3_close(state);
+    return -1;
+}
+
+static void s3_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
+{
+    s3_conf_check_all(conf, env, o);
+}
+
+static int s3_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
+                          struct err *e)
+{
+    const struct s3_sink *s = state;
+
+    return object_key_render(s->key, id, extension, out, e);
+}
+
+static void header(struct http_request *rq, const char *name, const char *value)
+{
+    if (value && *value)
+        http_request_header(rq, name, slice_str(value));
+}
+
+static void add_checksum(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
+{
+    char text[S3_CHECKSUM_TEXT];
+
+    if (s->conf->checksum == CHECKSUM_NONE)
+        return;
+    s3_checksum_text((enum s3_checksum)s->conf->checksum, seal, text);
+    header(rq, s3_checksum_header((enum s3_checksum)s->conf->checksum), text);
+}
+
+static void add_object_headers(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
+{
+    static const char *const SSE[] = {
+        [ENCRYPT_BUCKET_DEFAULT] = NULL, [ENCRYPT_AES256] = "AES256", [ENCRYPT_KMS] = "aws:kms"};
+
+    add_checksum(s, seal, rq);
+    header(rq, "Content-Type", seal->content_type);
+    header(rq, "Content-Encoding", s->conf->content_encoding ? seal->encoding : NULL);
+    header(rq, "x-amz-storage-class", s->conf->storage_class);
+    header(rq, "x-amz-acl", s->conf->acl);
+    header(rq, "x-amz-tagging", s->conf->tagging);
+    header(rq, "x-amz-server-side-encryption", SSE[s->conf->encryption]);
+    header(rq, "x-amz-server-side-encryption-aws-kms-key-id", s->conf->kms_key_id);
+    header(rq, "x-amz-expected-bucket-owner", s->conf->expected_bucket_owner);
+}
+
+/* Signs everything that is in the request so far, and the Host header that the transport will send. */
+static int sign(const struct s3_sink *s, struct http_request *rq, struct slice path, const char *timestamp,
+                const char *payload_hash, const struct aws_keys *keys, struct err *e)
+{
+    struct sigv4_header signed_headers[HTTP_HEADERS_MAX + 1];
+    struct sigv4_scope scope = {.region = slice_str(s->region), .service = SLICE("s3")};
+    struct sigv4_request sr = {.method = slice_str(rq->method),
+                               .path = path,
+                               .headers = signed_headers,
+                               .header_count = rq->header_count + 1,
+                               .payload_hash = slice_str(payload_hash)};
+    struct buf value;
+    int rc;
+
+    memcpy(scope.date, timestamp, 8);
+    signed_headers[rq->header_count] = (struct sigv4_header){SLICE("host"), slice_str(s->address.host)};
+    for (size_t i = 0; i < rq->header_count; i++) {
+        const char *h = rq->headers[i], *colon = strchr(h, ':');
+
+        signed_headers[i] = (struct sigv4_header){slice_of(h, (size_t)(colon - h)), slice_str(colon + 2)};
+    }
+    buf_init(&value, S3_ANSWER_MAX);
+    rc = sigv4_authorization(&sr, timestamp, &scope, slice_str(keys->access_key_id), slice_str(keys->secret_access_key),
+                             &value);
+    if (rc == 0)
+        http_request_header(rq, "Authorization", buf_slice(&value));
+    else
+        err_set(e, ERR_LIMIT, "s3: the request has too many headers to sign");
+    buf_release(&value);
+    return rc;
+}
+
+static int fill(const struct s3_sink *s, const struct sink_seal *seal, const struct aws_keys *keys, struct slice path,
+                struct http_request *rq, struct err *e)
+{
+    char timestamp[17], payload_hash[SHA256_HEX] = "UNSIGNED-PAYLOAD";
+
+    *rq = (struct http_request){.method = "PUT",
+                                .tls = &s->tls.http,
+                                .proxy = s->conf->proxy,
+                                .timeout = s->conf->timeout,
+                                .response_max = S3_ANSWER_MAX};
+    sigv4_timestamp(seal->wall_now, timestamp);
+    if (s->payload_signed)
+        hex_encode(seal->sha256, SHA256_BYTES, payload_hash);
+    rq->url = mem_printf("%s://%s%.*s", s->address.scheme, s->address.host, (int)path.n, path.p);
+    header(rq, "x-amz-date", timestamp);
+    header(rq, "x-amz-content-sha256", payload_hash);
+    header(rq, "x-amz-security-token", keys->session_token);
+    add_object_headers(s, seal, rq);
+    return sign(s, rq, path, timestamp, payload_hash, keys, e);
+}
+
+static int s3_request(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e)
+{
+    const struct s3_sink *s = state;
+    struct aws_keys keys;
+    struct buf path;
+    int rc = -1;
+
+    *rq = (struct http_request){0};
+    rc = credentials_poll(s->credentials, seal->wall_now, &keys, e);
+    if (rc != 0)
+        return rc;
+    rc = -1;
+    buf_init(&path, S3_PATH_MAX);
+    if (s3_address_path(&s->address, seal->name, &path) < 0)
+        err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
+    else
+        rc = fill(s, seal, &keys, buf_slice(&path), rq, e);
+    if (rc < 0)
+        http_request_release(rq);
+    buf_release(&path);
+    aws_keys_wipe(&keys);
+    return rc;
+}
+
+static enum sink_outcome s3_judge(const void *state, const struct sink_seal *seal, const struct http_response *re,
+                                  struct sink_verdict *v)
+{
+    const struct s3_sink *s = state;
+    struct aws_keys keys = {0};
+    char advice[256];
+    struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
+                           .bucket = s->conf->bucket,
+                           .endpoint = s->address.endpoint,
+                           .region = s->region,
+                           .access_key_id = keys.access_key_id,
+                           .key_source = keys.source,
+                           .key = seal->name,
+                           .size = body_size(seal->body),
+                           .checksum = (enum s3_checksum)s->conf->checksum,
+                           .payload_unsigned = !s->payload_signed,
+                           .seal = seal,
+                           .advice = advice};
+    enum sink_outcome outcome;
+
+    s3_conf_advice(s->conf, c.place, s->payload_signed, advice, sizeof(advice));
+    /* Only for messages; that there are none is said by the next request(). */
+    if (re->failure != HTTP_OK || re->status != 200)
+        credentials_peek(s->credentials, &keys);
+    outcome = s3_answer_judge(&c, re, v);
+    aws_keys_wipe(&keys);
+    return outcome;
+}
+
+static unsigned s3_digests_of(const void *state)
+{
+    const struct s3_sink *s = state;
+
+    return (s->payload_signed || s->conf->checksum == CHECKSUM_SHA256 ? SINK_SHA256 : 0U) |
+           (s->conf->checksum == CHECKSUM_CRC32C ? SINK_CRC32C : 0U);
+}
+
+static int s3_check(const void *state, struct err *e)
+{
+    const struct s3_sink *s = state;
+    struct aws_keys keys;
+    int rc = credentials_get(s->credentials, &keys, e);
+
+    aws_keys_wipe(&keys);
+    return rc;
+}
+
+static void s3_describe(const void *state, struct buf *out)
+{
+    const struct s3_sink *s = state;
+
+    (void)!buf_printf(out, "s3://%s/%s at %s%s%s%s%s", s->conf->bucket, s->conf->key.prefix ? s->conf->key.prefix : "",
+                      s->address.endpoint, s->endpoint_source ? " (from " : "",
+                      s->endpoint_source ? s->endpoint_source : "", s->endpoint_source ? ")" : "",
+                      s->tls.http.insecure ? " (certificate not verified)" : "");
+    (void)!proxy_describe(s->conf->proxy, s->address.endpoint, out);
+}
+
+const struct sink_ops sink_s3 = {
+    .name = "s3",
+    .help = "objects in a bucket of AWS S3 or a store that speaks its protocol",
+    .fields = s3_fields,
+    .conf_size = sizeof(struct s3_conf),
+    .digests = SINK_SHA256 | SINK_CRC32C,
+    .digests_of = s3_digests_of,
+    .retry_duration = 24 * 3600 * NSEC_PER_SEC,
+    .error_prefix = "s3-failed",
+    .metric = "s3",
+    .check_conf = s3_check_conf,
+    .open = s3_open,
+    .close = s3_close,
+    .name_object = s3_name_object,
+    .request = s3_request,
+    .judge = s3_judge,
+    .check = s3_check,
+    .describe = s3_describe,
+};

@@ -1,0 +1,519 @@
+/* The pages against a fake engine: the two functions of status.h, answered from a table. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/admin/admin.h"
+
+#include "pipeline/admin/page.h"
+#include "pipeline/base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const nsec NOW = 1795000000 * NSEC_PER_SEC;
+
+struct engine {
+    struct engine_status status;
+    struct stream_status streams[4];
+};
+
+void engine_status(struct engine *e, struct engine_status *out)
+{
+    *out = e->status;
+}
+
+void engine_stream_tallies(struct engine *e, size_t index, struct tally *counters, struct tally *drop_reasons)
+{
+    (void)e;
+    if (index == 0) {
+        tally_add(counters, SLICE("logins \"x\""), 2.5);
+        tally_add(drop_reasons, SLICE("health check"), 3);
+    }
+}
+
+bool engine_stream_status(struct engine *e, size_t index, nsec wall_now, struct stream_status *out)
+{
+    (void)wall_now;
+    if (index >= e->status.streams)
+        return false;
+    *out = e->streams[index];
+    return true;
+}
+
+static struct engine engine;
+static struct metrics counted;
+static struct buf out;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&counted, 0, sizeof(counted));
+    engine = (struct engine){.status = {.version = "9.9",
+                                        .started = NOW - 3600 * NSEC_PER_SEC,
+                                        .memory_limit = 64 * MIB,
+                                        .memory_used = 1 * MIB,
+                                        .memory_peak = 2 * MIB}};
+    buf_init(&out, MIB);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    buf_release(&out);
+    return 0;
+}
+
+static struct stream_status *add_stream(const char *name)
+{
+    struct stream_status *s = &engine.streams[engine.status.streams++];
+
+    *s = (struct stream_status){.name = name, .sink = "s3", .destination = "s3://logs/", .metrics = &counted};
+    s->books =
+        (struct spool_books){.incoming = 10, .delivered = 4, .dropped = 1, .backed_up = 2, .corrupt = 0, .spooled = 3};
+    s->books.limit = GIB;
+    return s;
+}
+
+static struct stream_status *add_failing(const char *name)
+{
+    struct stream_status *s = add_stream(name);
+
+    s->health = STREAM_RETRYING;
+    s->failing_since = NOW - 185 * NSEC_PER_SEC;
+    snprintf(s->error_code, sizeof(s->error_code), "NoSuchBucket");
+    snprintf(s->error, sizeof(s->error), "bucket `logs` does not exist");
+    snprintf(s->hint, sizeof(s->hint), "create it");
+    return s;
+}
+
+static struct stream_status *add_blocked(const char *name, const char *cause, const char *to_do)
+{
+    struct stream_status *s = add_stream(name);
+
+    s->health = STREAM_BLOCKED;
+    s->intake = (struct intake_status){.blocked = true, .lasted = 65 * NSEC_PER_SEC};
+    snprintf(s->intake.cause, sizeof(s->intake.cause), "%s", cause);
+    snprintf(s->intake.hint, sizeof(s->intake.hint), "%s", to_do);
+    return s;
+}
+
+static const char *metrics_page(void)
+{
+    buf_clear(&out);
+    assert_int_equal(admin_metrics(&engine, NOW, &out), 0);
+    return buf_cstr(&out);
+}
+
+static const char *ready_page(bool *ready)
+{
+    buf_clear(&out);
+    assert_int_equal(admin_ready(&engine, NOW, &out, ready), 0);
+    return buf_cstr(&out);
+}
+
+static const char *console_page(void)
+{
+    buf_clear(&out);
+    assert_int_equal(admin_console(&engine, NOW, &out), 0);
+    return buf_cstr(&out);
+}
+
+static void assert_has(const char *page, const char *text)
+{
+    if (!strstr(page, text))
+        fail_msg("not on the page: %s", text);
+}
+
+static void assert_lacks(const char *page, const char *text)
+{
+    if (strstr(page, text))
+        fail_msg("on the page: %s", text);
+}
+
+static void the_books_are_on_the_metrics_page_by_their_names(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_stream("app");
+    page = metrics_page();
+    assert_has(page, "\nsluice_incoming_records_total{stream=\"app\"} 10\n");
+    assert_has(page, "\nsluice_delivered_records_total{stream=\"app\"} 4\n");
+    assert_has(page, "\nsluice_dropped_records_total{stream=\"app\"} 1\n");
+    assert_has(page, "\nsluice_backed_up_records_total{stream=\"app\"} 2\n");
+    assert_has(page, "\nsluice_corrupt_records_total{stream=\"app\"} 0\n");
+    assert_has(page, "\nsluice_spooled_records{stream=\"app\"} 3\n");
+}
+
+static void every_row_of_metrics_def_is_exported(void **state)
+{
+    static const char *const NAMES[] = {
+#define M(id, name, help) name,
+#include "pipeline/base/metrics.def"
+#undef M
+    };
+    char line[200];
+
+    (void)state;
+    add_stream("app");
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        metrics_add(&counted, (enum metric)i, 1000 + i);
+    metrics_page();
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        snprintf(line, sizeof(line), "# TYPE sluice_%s counter\nsluice_%s{stream=\"app\"} %zu\n", NAMES[i], NAMES[i],
+                 1000 + i);
+        assert_has(buf_cstr(&out), line);
+    }
+}
+
+static void a_family_has_one_heading_and_all_streams(void **state)
+{
+    (void)state;
+    add_stream("a");
+    add_stream("b");
+    assert_has(metrics_page(), "# TYPE sluice_spooled_records gauge\n"
+                               "sluice_spooled_records{stream=\"a\"} 3\n"
+                               "sluice_spooled_records{stream=\"b\"} 3\n"
+                               "# HELP ");
+}
+
+/* Large counters must not go through a double. */
+static void counters_keep_all_their_digits(void **state)
+{
+    (void)state;
+    add_stream("app")->books.incoming = UINT64_MAX;
+    assert_has(metrics_page(), "sluice_incoming_records_total{stream=\"app\"} 18446744073709551615\n");
+}
+
+static void label_values_are_escaped(void **state)
+{
+    (void)state;
+    add_stream("a\\b\"c\nd");
+    assert_has(metrics_page(), "sluice_spooled_records{stream=\"a\\\\b\\\"c\\nd\"} 3\n");
+}
+
+static void freshness_carries_the_destination_and_seconds(void **state)
+{
+    (void)state;
+    add_stream("app")->freshness = 1500 * NSEC_PER_MSEC;
+    assert_has(metrics_page(), "sluice_delivery_data_freshness_seconds{stream=\"app\",destination=\"s3\"} 1.500\n");
+}
+
+static void exactly_one_health_is_1(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_failing("app");
+    page = metrics_page();
+    assert_has(page, "sluice_stream_health{stream=\"app\",health=\"ok\"} 0\n");
+    assert_has(page, "sluice_stream_health{stream=\"app\",health=\"retrying\"} 1\n");
+    assert_has(page, "sluice_stream_health{stream=\"app\",health=\"blocked\"} 0\n");
+}
+
+/* Each line is a comment, or name{labels} number; the last one ends with a newline. */
+static void every_line_of_metrics_is_well_formed(void **state)
+{
+    char *line, *rest;
+
+    (void)state;
+    add_stream("app");
+    add_failing("other");
+    metrics_page();
+    assert_int_equal(out.p[out.n - 1], '\n');
+    for (line = strtok_r(out.p, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char name[128], *space = strrchr(line, ' ');
+        double value;
+
+        if (strncmp(line, "# HELP ", 7) == 0 || strncmp(line, "# TYPE ", 7) == 0)
+            continue;
+        assert_non_null(space);
+        assert_int_equal(sscanf(line, "%127[a-z_]", name), 1);
+        assert_int_equal(sscanf(space, " %lf", &value), 1);
+    }
+}
+
+static void a_page_that_does_not_fit_is_an_answer(void **state)
+{
+    struct buf small;
+    bool ready;
+
+    (void)state;
+    add_failing("app");
+    buf_init(&small, 100);
+    assert_int_equal(admin_metrics(&engine, NOW, &small), -1);
+    buf_clear(&small);
+    assert_int_equal(admin_console(&engine, NOW, &small), -1);
+    buf_clear(&small);
+    assert_int_equal(admin_ready(&engine, NOW, &small, &ready), -1);
+    buf_release(&small);
+}
+
+static void ready_when_all_streams_are_well(void **state)
+{
+    bool ready = false;
+
+    (void)state;
+    add_stream("a");
+    add_stream("b");
+    assert_string_equal(ready_page(&ready), "ready\n");
+    assert_true(ready);
+}
+
+static void not_ready_says_what_where_since_when_and_what_to_do(void **state)
+{
+    bool ready = true;
+    const char *page;
+
+    (void)state;
+    add_stream("well");
+    add_failing("sick");
+    page = ready_page(&ready);
+    assert_false(ready);
+    assert_string_equal(page,
+                        "stream sick is retrying: delivery to s3://logs/ fails for 3 min 5 s (NoSuchBucket: bucket "
+                        "`logs` does not exist); 3 records wait in the spool, 0 B of 1.0 GiB; to do: create it\n");
+}
+
+static void a_blocked_stream_says_for_how_long_by_what_and_what_to_do(void **state)
+{
+    bool ready = true;
+
+    (void)state;
+    add_blocked("app", "spool.limit: the spool holds 1.0 GiB of 1.0 GiB", "raise spool.limit");
+    assert_string_equal(ready_page(&ready),
+                        "stream app is blocked: inputs are pushed back for 1 min 5 s (spool.limit: the spool holds "
+                        "1.0 GiB of 1.0 GiB); 3 records wait in the spool, 0 B of 1.0 GiB; to do: raise spool.limit\n");
+    assert_false(ready);
+    assert_has(console_page(), "<p>Inputs are pushed back for 1 min 5 s: spool.limit: the spool holds 1.0 GiB of 1.0 "
+                               "GiB</p><p><b>To do:</b> raise spool.limit</p>");
+}
+
+/* Both have their cause and their remedy. */
+static void a_stream_that_is_blocked_because_delivery_fails_says_both(void **state)
+{
+    struct stream_status *s = add_blocked("app", "spool.limit: full", "raise spool.limit");
+    bool ready = true;
+
+    (void)state;
+    s->failing_since = NOW - 185 * NSEC_PER_SEC;
+    snprintf(s->error_code, sizeof(s->error_code), "NoSuchBucket");
+    snprintf(s->error, sizeof(s->error), "bucket `logs` does not exist");
+    snprintf(s->hint, sizeof(s->hint), "create it");
+    assert_string_equal(ready_page(&ready),
+                        "stream app is blocked: inputs are pushed back for 1 min 5 s (spool.limit: full); delivery to "
+                        "s3://logs/ fails for 3 min 5 s (NoSuchBucket: bucket `logs` does not exist); 3 records wait "
+                        "in the spool, 0 B of 1.0 GiB; to do: create it; raise spool.limit\n");
+    assert_has(console_page(), "raise spool.limit</p><p>Delivery fails: <b>NoSuchBucket</b> for 3 min 5 s");
+}
+
+/* The destination is not to blame when the spool's own disk refuses. */
+static void a_failing_spool_disk_does_not_accuse_the_destination(void **state)
+{
+    bool ready = true;
+
+    (void)state;
+    add_blocked("app", "disk: write /data/1.seg: No space left on device", "free space");
+    assert_has(ready_page(&ready), "(disk: write /data/1.seg: No space left on device); ");
+    assert_lacks(buf_cstr(&out), "delivery to");
+}
+
+static struct stream_status *add_rejecting(const char *name, uint64_t failed, uint64_t refused, uint64_t records)
+{
+    struct stream_status *s = add_stream(name);
+
+    s->backup = "/var/backup/";
+    s->rejects = (struct rejects_view){.records = records, .rejected = {failed, refused}};
+    snprintf(s->rejects.reason, REJECTS_REASON, "%s", failed > refused ? "Code at <mask>.lua:3" : "mapping");
+    s->health = rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
+    return s;
+}
+
+static void records_that_do_not_get_through_are_a_health_of_their_own(void **state)
+{
+    bool ready = false;
+
+    (void)state;
+    add_rejecting("app", 0, 6, 7);
+    assert_string_equal(
+        ready_page(&ready),
+        "ready\nstream app is failing: 6 of the last five minutes' 7 records (86 %) were not taken by the "
+        "destination, most of them for mapping; they are in the backup /var/backup/; 3 records wait in "
+        "the spool, 0 B of 1.0 GiB; to do: read the reasons in the backup, mend the destination's "
+        "mapping or what sends the records, then sluice redrive --stream app\n");
+    assert_true(ready);
+    assert_has(metrics_page(), "sluice_stream_health{stream=\"app\",health=\"failing\"} 1\n");
+    assert_has(buf_cstr(&out), "sluice_rejected_records_ratio{stream=\"app\"} 0.857142857142857\n");
+    assert_has(console_page(), "<span class=\"badge failing\">records do not get through</span>");
+}
+
+static void a_stream_through_which_nothing_gets_is_not_ready(void **state)
+{
+    bool ready = true;
+
+    (void)state;
+    add_rejecting("app", 4, 3, 7);
+    assert_has(ready_page(&ready), "stream app is failing: 7 of the last five minutes' 7 records (100 %) failed in the "
+                                   "transform or were not taken by the destination, most of them for Code at");
+    assert_has(buf_cstr(&out), "to do: mend the script (sluice transform --stream app shows");
+    assert_false(ready);
+    assert_has(console_page(), "Code at &lt;mask&gt;.lua:3");
+}
+
+static void a_few_records_are_told_of_without_alarm(void **state)
+{
+    bool ready = false;
+
+    (void)state;
+    add_rejecting("app", 1, 0, 101);
+    assert_string_equal(ready_page(&ready), "ready\n");
+    assert_has(console_page(), "1 of the last five minutes' 101 records (0.99 %) failed in the transform");
+    assert_has(buf_cstr(&out), "<p class=\"verdict ok\">");
+}
+
+static void a_stopping_engine_is_not_ready(void **state)
+{
+    bool ready = true;
+
+    (void)state;
+    engine.status.stopping = true;
+    assert_has(ready_page(&ready), "stopping");
+    assert_false(ready);
+}
+
+static void an_error_stays_on_its_line(void **state)
+{
+    struct stream_status *s = add_failing("app");
+    bool ready;
+
+    (void)state;
+    snprintf(s->error, sizeof(s->error), "one\ntwo\x1b[31m");
+    assert_has(ready_page(&ready), "one two [31m");
+}
+
+static void whatever_comes_from_outside_is_escaped_on_the_console(void **state)
+{
+    struct stream_status *s = add_failing("<script>n</script>");
+    const char *page;
+
+    (void)state;
+    s->destination = "<script>d</script>";
+    s->inputs = "<script>i</script>";
+    snprintf(s->error, sizeof(s->error), "<script>e</script>&\"'");
+    snprintf(s->error_code, sizeof(s->error_code), "<script>c</script>");
+    snprintf(s->hint, sizeof(s->hint), "<script>h</script>");
+    engine.status.api_address = "<script>a</script>";
+    page = console_page();
+    for (const char *what = "ndiecha"; *what; what++) {
+        char raw[32], escaped[48];
+
+        snprintf(raw, sizeof(raw), "<script>%c", *what);
+        snprintf(escaped, sizeof(escaped), "&lt;script&gt;%c&lt;/script&gt;", *what);
+        assert_lacks(page, raw);
+        assert_has(page, escaped);
+    }
+    assert_has(page, "&amp;&quot;&#39;");
+}
+
+static void the_console_shows_trouble_first(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_stream("well");
+    add_failing("sick");
+    add_blocked("stuck", "spool.limit: full", "raise it");
+    page = console_page();
+    assert_true(strstr(page, "<h2>stuck") < strstr(page, "<h2>sick"));
+    assert_true(strstr(page, "<h2>sick") < strstr(page, "<h2>well"));
+    assert_has(page, "2 of 3 streams need attention: 1 blocked, 1 retrying");
+    assert_has(page, "<title>(2) sluice: trouble</title>");
+}
+
+static void the_console_leaves_no_mark_unreplaced_and_loads_nothing(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_stream("app");
+    page = console_page();
+    assert_lacks(page, "{{");
+    assert_lacks(page, "src=");
+    assert_has(page, "The stream takes records and delivers.");
+    assert_has(page, "</html>\n");
+}
+
+static void the_policy_names_the_pages_own_script_and_style_only(void **state)
+{
+    struct page p = {.out = &out};
+    const char *policy;
+
+    (void)state;
+    admin_console_policy(&p);
+    assert_int_equal(page_done(&p), 0);
+    policy = buf_cstr(&out);
+    assert_has(policy, "default-src 'none'");
+    assert_has(policy, "style-src 'sha256-");
+    assert_has(policy, "script-src 'sha256-");
+    assert_lacks(policy, "unsafe");
+}
+
+/* An inline style or handler would be dead under that policy. */
+static void the_page_needs_nothing_the_policy_forbids(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_failing("app");
+    page = console_page();
+    assert_lacks(page, " style=\"");
+    assert_lacks(page, " onclick");
+    assert_lacks(page, " onload");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static void what_scripts_count_has_families_of_its_own(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_stream("app");
+    page = metrics_page();
+    assert_has(page, "# TYPE sluice_transform_counter_total counter\n"
+                     "sluice_transform_counter_total{stream=\"app\",name=\"logins \\\"x\\\"\"} 2.5\n");
+    assert_has(page, "sluice_dropped_records_by_reason_total{stream=\"app\",reason=\"health check\"} 3\n");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        CASE(the_books_are_on_the_metrics_page_by_their_names),
+        CASE(every_row_of_metrics_def_is_exported),
+        CASE(a_family_has_one_heading_and_all_streams),
+        CASE(counters_keep_all_their_digits),
+        CASE(label_values_are_escaped),
+        CASE(what_scripts_count_has_families_of_its_own),
+        CASE(freshness_carries_the_destination_and_seconds),
+        CASE(exactly_one_health_is_1),
+        CASE(every_line_of_metrics_is_well_formed),
+        CASE(a_page_that_does_not_fit_is_an_answer),
+        CASE(ready_when_all_streams_are_well),
+        CASE(not_ready_says_what_where_since_when_and_what_to_do),
+        CASE(a_blocked_stream_says_for_how_long_by_what_and_what_to_do),
+        CASE(a_stream_that_is_blocked_because_delivery_fails_says_both),
+        CASE(records_that_do_not_get_through_are_a_health_of_their_own),
+        CASE(a_stream_through_which_nothing_gets_is_not_ready),
+        CASE(a_few_records_are_told_of_without_alarm),
+        CASE(a_failing_spool_disk_does_not_accuse_the_destination),
+        CASE(a_stopping_engine_is_not_ready),
+        CASE(an_error_stays_on_its_line),
+        CASE(whatever_comes_from_outside_is_escaped_on_the_console),
+        CASE(the_console_shows_trouble_first),
+        CASE(the_console_leaves_no_mark_unreplaced_and_loads_nothing),
+        CASE(the_policy_names_the_pages_own_script_and_style_only),
+        CASE(the_page_needs_nothing_the_policy_forbids),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

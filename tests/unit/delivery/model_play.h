@@ -1,0 +1,337 @@
+/* model_play.h -- what workers make and what the places answer, as the scene says.
+ */
+#ifndef TESTS_UNIT_DELIVERY_MODEL_PLAY_H
+#define TESTS_UNIT_DELIVERY_MODEL_PLAY_H
+
+#include "tests/unit/delivery/model_world.h"
+
+/* --- workers ---------------------------------------------------------------------------------------------------------- */
+
+static inline void add_text(struct stage_out *out, uint64_t seq, uint32_t part)
+{
+    char text[16];
+    struct err e;
+    int n = snprintf(text, sizeof(text), "%d.%d ", (int)seq, (int)part);
+
+    if (body_add(out->body, slice_of(text, (size_t)n), &e) < 0)
+        assert(!"a body in memory");
+}
+
+/* Every record there is for a body, in order. -1: the list is bad. */
+static inline void each_record(const struct stage_in *in,
+                               void (*each)(const struct stage_in *in, struct stage_out *out, uint64_t position,
+                                            uint64_t seq, uint32_t part),
+                               struct stage_out *out)
+{
+    const struct stage_records *r = &in->records;
+    const struct record_origin *origins;
+    struct frame_view v;
+    struct buf raw;
+    struct err e;
+    uint64_t at = 0, position = 0;
+
+    if (!r->list) {
+        for (; position < r->fates->count; position++)
+            each(in, out, position, r->seal->first + position, 0);
+        return;
+    }
+    buf_init(&raw, MIB);
+    while (record_list_read(r->list, &at, &raw, &v, &origins, &e) == 1)
+        for (uint32_t i = 0; i < v.count; i++)
+            each(in, out, position++, origins[i].seq, origins[i].part);
+    buf_release(&raw);
+}
+
+static inline void encode_one(const struct stage_in *in, struct stage_out *out, uint64_t position, uint64_t seq,
+                              uint32_t part)
+{
+    struct fates *f = in->records.fates;
+
+    if (fates_at(f, position) != FATE_PENDING || out->taken >= in->records.window)
+        return;
+    if (!in->records.list && (kind_of(seq) == DAMAGED || W.decayed[seq])) {
+        fates_lose(f, position);
+    } else if (in->shaper && kind_of(seq) == SHAPELESS) {
+        fates_refuse(f, position, "NoShape", SLICE("it has no shape"));
+    } else {
+        uint64_t *last = &out->id.last;
+
+        if (out->taken == 0)
+            out->id.first = position;
+        *last = position;
+        out->taken++;
+        add_text(out, seq, part);
+    }
+}
+
+static inline int trouble(const struct stage_out *out, struct err *e)
+{
+    W.encodings++;
+    if (W.scene.trouble == BODY_FAILS_ONCE && W.encodings == 1)
+        return err_set(e, ERR_IO, "the disk does not answer");
+    if (W.scene.trouble == BODY_NO_ROOM && out->taken > 1)
+        return err_set(e, ERR_NOSPACE, "the disk is full");
+    if (W.scene.trouble == BODY_LIMIT && out->taken > 1)
+        return err_set(e, ERR_LIMIT, "too large");
+    return 0;
+}
+
+static inline int world_encode(const struct stage_in *in, struct worker *w, struct stage_out *out)
+{
+    const struct seal *seal = in->records.seal;
+
+    (void)w;
+    *out = (struct stage_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
+    each_record(in, encode_one, out);
+    out->id = (struct sink_seal_id){
+        .first = seal->first,
+        .last = seal->last,
+        .window = out->taken ? stage_window(out->id.first, out->id.last, in->records.fates->count) : 0};
+    out->sizes = in->sizes && out->taken ? mem_array(out->taken, sizeof(*out->sizes)) : NULL;
+    if (trouble(out, &out->err) == 0)
+        return 0;
+    stage_out_release(out);
+    return -1;
+}
+
+static inline void error_one(const struct stage_in *in, struct stage_out *out, uint64_t position, uint64_t seq,
+                             uint32_t part)
+{
+    struct fates *f = in->records.fates;
+
+    if (fates_at(f, position) != FATE_REFUSED || out->taken >= in->records.window)
+        return;
+    if (!in->records.list && kind_of(seq) == DECAYING) {
+        W.decayed[seq] = true;
+        fates_lose(f, position);
+        return;
+    }
+    if (in->records.sources)
+        sources_note(in->records.sources, seq, SOURCE_BACKED_UP);
+    if (out->taken == 0)
+        out->id.first = position;
+    out->id.last = position;
+    out->taken++;
+    add_text(out, seq, part);
+}
+
+static inline int world_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
+                               struct stage_out *out)
+{
+    const struct fates *fates = in->records.fates;
+    const struct seal *seal = in->records.seal;
+    uint64_t window;
+
+    (void)w;
+    *out = (struct stage_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
+    each_record(in, error_one, out);
+    window =
+        out->taken == fates->refused + fates->backed_up ? 0 : stage_window(out->id.first, out->id.last, UINT64_MAX);
+    out->id =
+        (struct sink_seal_id){.first = seal->first, .last = seal->last, .window = window, .error_type = f->error_type};
+    if (trouble(out, &out->err) == 0)
+        return 0;
+    stage_out_release(out);
+    return -1;
+}
+
+static inline int world_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out)
+{
+    const struct seal *seal = in->records.seal;
+
+    (void)w;
+    *out = (struct stage_out){.body = lines, .borrowed = true, .id = {.first = seal->first, .last = seal->last}};
+    return 0;
+}
+
+static inline void fail_line(struct stage_transform *t, uint64_t seq)
+{
+    struct stage_out lines;
+
+    if (!t->failed)
+        t->failed = body_new("/nonexistent", BODY_MEMORY_MAX);
+    lines.body = t->failed;
+    add_text(&lines, seq, 0);
+    t->failed_lines++;
+    sources_note(t->sources, seq, SOURCE_BACKED_UP);
+}
+
+static inline int transform_one(struct stage_transform *t, uint64_t seq)
+{
+    enum kind kind = kind_of(seq);
+    int parts = kind == DROPPED ? 0 : kind == DOUBLED ? 2 : 1;
+
+    if (kind == DAMAGED) {
+        sources_note(t->sources, seq, SOURCE_LOST);
+        return 0;
+    }
+    if (kind == ENDLESS && !t->too_large)
+        return err_set(&t->err, ERR_LIMIT, "there is no end of it");
+    if (kind == FAILING || t->too_large) {
+        fail_line(t, seq);
+        return 0;
+    }
+    for (; parts > 0; parts--) {
+        if (record_list_add(t->list, SLICE("x"), seq, 0, &t->err) < 0)
+            return -1;
+        sources_note(t->sources, seq, SOURCE_EMITTED);
+    }
+    return 0;
+}
+
+static inline int world_transform(struct stage_transform *t, struct worker *w)
+{
+    int rc = 0;
+
+    (void)w;
+    stage_transform_release(t);
+    t->err = (struct err){.code = ERR_NONE};
+    t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
+    sources_reset(t->sources, t->seal->first, t->seal->last);
+    if (W.scene.transform_fails_once && W.transforms++ == 0)
+        rc = err_set(&t->err, ERR_IO, "the disk does not answer");
+    for (uint64_t seq = t->seal->first; rc == 0 && seq <= t->seal->last; seq++)
+        rc = transform_one(t, seq);
+    if (rc == 0 && record_list_finish(t->list, &t->err) == 0)
+        return 0;
+    stage_transform_release(t);
+    return -1;
+}
+
+/* --- the places -------------------------------------------------------------------------------------------------------- */
+
+static inline enum sink_outcome first_attempt(enum first first, struct sink_verdict *v)
+{
+    v->misconfigured = first == FIRST_IS_MISCONFIGURED;
+    return SINK_RETRY;
+}
+
+static inline struct body_seen *note_body(char target, const struct sink_seal *s)
+{
+    struct body_seen *b = &W.bodies[W.body_count++];
+    struct slice text = body_memory_slice(s->body);
+
+    MODEL_CHECK(W.body_count < BODIES_MAX && text.n < sizeof(b->text));
+    *b = (struct body_seen){.target = target, .id = s->id, .life = W.life};
+    memcpy(b->text, text.p, text.n);
+    snprintf(b->name, sizeof(b->name), "%.*s", (int)s->name.n, s->name.p ? s->name.p : "");
+    return b;
+}
+
+/* Calls for each "seq.part " of the body. */
+static inline unsigned parse(const struct body_seen *b, uint64_t seq[RECORDS_MAX * PARTS_MAX],
+                             unsigned part[RECORDS_MAX * PARTS_MAX])
+{
+    unsigned n = 0;
+    int used;
+
+    for (const char *at = b->text; *at; at += used, n++) {
+        unsigned s;
+
+        if (sscanf(at, "%u.%u %n", &s, &part[n], &used) != 2)
+            assert(!"a body of records");
+        seq[n] = s;
+    }
+    return n;
+}
+
+static inline enum sink_outcome answer_each(const struct sink_seal *s, struct sink_verdict *v, const uint64_t *seq,
+                                            const unsigned *part, unsigned n)
+{
+    bool partial = false;
+
+    for (unsigned i = 0; i < n; i++) {
+        enum kind k = kind_of(seq[i]);
+
+        v->fates->outcome[i] = SINK_DELIVERED;
+        if (k == PUT_OFF && !W.put_off[seq[i]][part[i]]) {
+            W.put_off[seq[i]][part[i]] = partial = true;
+            v->fates->outcome[i] = SINK_RETRY;
+        } else if (k == REFUSED || k == DECAYING) {
+            v->fates->refuse(v->fates, i, "400", SLICE("no such field"));
+            partial = true;
+        }
+    }
+    MODEL_CHECK(s->record_count == n);
+    return partial ? SINK_PARTIAL : SINK_DELIVERED;
+}
+
+static inline enum sink_outcome answer_all(const uint64_t *seq, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (kind_of(seq[i]) == REFUSED || kind_of(seq[i]) == DECAYING)
+            return SINK_REJECTED;
+    return SINK_DELIVERED;
+}
+
+static inline enum sink_outcome to_destination(const void *state, const struct sink_seal *s, struct sink_verdict *v)
+{
+    struct body_seen *b = note_body('d', s);
+    uint64_t seq[RECORDS_MAX * PARTS_MAX];
+    unsigned part[RECORDS_MAX * PARTS_MAX], n = parse(b, seq, part);
+    enum sink_outcome outcome;
+
+    (void)state;
+    snprintf(v->code, sizeof(v->code), "said");
+    if (W.scene.destination != FIRST_WORKS && W.attempts[0]++ == 0)
+        return first_attempt(W.scene.destination, v);
+    for (unsigned i = 0; i < n; i++)
+        if (kind_of(seq[i]) == LARGE)
+            return SINK_SPLIT;
+    outcome = v->fates ? answer_each(s, v, seq, part, n) : answer_all(seq, n);
+    for (unsigned i = 0; i < n; i++)
+        if (outcome == SINK_DELIVERED || (outcome == SINK_PARTIAL && v->fates->outcome[i] == SINK_DELIVERED))
+            W.outcome[seq[i]][part[i]].delivered++;
+    b->delivered = outcome == SINK_DELIVERED;
+    return outcome;
+}
+
+static inline enum sink_outcome to_backup(const void *state, const struct sink_seal *s, struct sink_verdict *v)
+{
+    struct body_seen *b = note_body('b', s);
+    uint64_t seq[RECORDS_MAX * PARTS_MAX];
+    unsigned part[RECORDS_MAX * PARTS_MAX], n = parse(b, seq, part);
+
+    (void)state;
+    if (W.scene.backup_first != FIRST_WORKS && W.attempts[1]++ == 0)
+        return first_attempt(W.scene.backup_first, v);
+    b->delivered = true;
+    for (unsigned i = 0; i < n; i++) {
+        if (!s->id.error_type)
+            W.source_copies[seq[i]]++;
+        else if (strcmp(s->id.error_type, "processing-failed") == 0)
+            W.failed_lines[seq[i]]++;
+        else
+            W.outcome[seq[i]][part[i]].backed_up++;
+    }
+    return SINK_DELIVERED;
+}
+
+static inline int world_name(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
+                             struct err *e)
+{
+    (void)state, (void)e;
+    return buf_printf(out, "%llu-%llu-%llx%s%s", (unsigned long long)id->first, (unsigned long long)id->last,
+                      (unsigned long long)id->window, id->error_type ? id->error_type : "", extension);
+}
+
+static inline int no_record(const void *state, const struct sink_record *r, bool first, struct buf *out,
+                            struct sink_refusal *why)
+{
+    (void)state, (void)r, (void)first, (void)out, (void)why;
+    return 0;
+}
+
+static const struct delivery_host_ops HOST = {
+    .seal = host_seal,
+    .wants_transform = host_wants_transform,
+    .transform_ended = host_transform_ended,
+    .done = host_done,
+    .turn = host_turn,
+    .encode = world_encode,
+    .errors = world_errors,
+    .lines = world_lines,
+    .transform = world_transform,
+};
+
+#endif

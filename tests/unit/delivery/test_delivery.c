@@ -1,0 +1,584 @@
+/* The failure policy, on a whole stream between fake sinks: what arrives where, what the error lines say, and that the
+ * books balance after each case. */
+#include "tests/unit/delivery/delivery_rig.h"
+
+#include "pipeline/base/base64.h"
+#include "pipeline/encode/encoder.h"
+
+#include <inttypes.h>
+
+static const char *const ABC[] = {"alpha", "beta", "gamma"};
+
+/* `"name":VALUE` of an error line, VALUE without quotes. */
+static void field_of(const char *line, const char *name, char *out, size_t size)
+{
+    char key[64];
+    const char *at, *end;
+
+    snprintf(key, sizeof(key), "\"%s\":", name);
+    at = strstr(line, key);
+    if (!at)
+        fail_msg("no %s in %s", name, line);
+    at += strlen(key);
+    end = at + strcspn(*at == '"' ? at + 1 : at, *at == '"' ? "\"" : ",}") + (*at == '"');
+    at += *at == '"';
+    snprintf(out, size, "%.*s", (int)(end - at), at);
+}
+
+static void assert_field(const char *line, const char *name, const char *want)
+{
+    char got[512];
+
+    field_of(line, name, got, sizeof(got));
+    if (strcmp(got, want) != 0)
+        fail_msg("%s is `%s`, not `%s`, in %s", name, got, want, line);
+}
+
+/* The line at *at, which is moved behind it. */
+static void assert_error_line(const char **at, unsigned attempts, const char *code, const char *message,
+                              const char *data)
+{
+    char line[1024], number[32], encoded[256] = "", ended[32];
+    size_t n = strcspn(*at, "\n");
+
+    assert_int_equal((*at)[n], '\n');
+    snprintf(line, sizeof(line), "%.*s", (int)n, *at);
+    *at += n + 1;
+    assert_int_equal(line[0], '{');
+    assert_int_equal(line[n - 1], '}');
+    snprintf(number, sizeof(number), "%u", attempts);
+    assert_field(line, "attemptsMade", number);
+    snprintf(number, sizeof(number), "%" PRId64, (int64_t)(ARRIVAL / NSEC_PER_MSEC));
+    assert_field(line, "arrivalTimestamp", number);
+    assert_field(line, "errorCode", code);
+    assert_field(line, "errorMessage", message);
+    field_of(line, "attemptEndingTimestamp", ended, sizeof(ended));
+    assert_true(strtoll(ended, NULL, 10) > 1700000000000);
+    base64_encode(slice_str(data), encoded);
+    encoded[base64_encoded_length(strlen(data))] = '\0';
+    assert_field(line, "rawData", encoded);
+}
+
+static void script(struct fake *f, const struct step *steps, size_t count)
+{
+    memcpy(f->script, steps, count * sizeof(*steps));
+    f->steps = count;
+}
+
+#define SCRIPT(fake, ...)                                                                                              \
+    script(fake, (const struct step[]){__VA_ARGS__}, sizeof((const struct step[]){__VA_ARGS__}) / sizeof(struct step))
+
+static void what_is_acknowledged_is_delivered_once(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+
+    (void)state;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 1);
+    assert_string_equal(fake_got(&r->destination, 0)->body, "alpha\nbeta\ngamma\n");
+    assert_string_equal(fake_got(&r->destination, 0)->error_type, "");
+    assert_int_equal(r->backup.attempt_count, 0);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_failed_attempt_is_made_again_with_the_same_object(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+
+    (void)state;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"}, {.outcome = SINK_RETRY, .code = "503"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 3);
+    assert_int_equal(r->destination.delivered_count, 1);
+    for (size_t i = 1; i < 3; i++) {
+        assert_string_equal(r->destination.attempts[i].name, r->destination.attempts[0].name);
+        assert_string_equal(r->destination.attempts[i].body, r->destination.attempts[0].body);
+    }
+    assert_int_equal(r->backup.attempt_count, 0);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void what_fails_longer_than_retry_duration_goes_to_the_backup(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    const struct attempt *errors;
+    const char *at;
+
+    (void)state;
+    r->conf.retry_duration = 5 * NSEC_PER_MSEC;
+    r->destination.last_for_ever = true;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_true(r->destination.attempt_count >= 2);
+    errors = fake_got(&r->backup, 0);
+    at = errors->body;
+    assert_string_equal(errors->error_type, "plain-failed");
+    assert_int_equal(errors->records, 3);
+    for (int i = 0; i < 3; i++)
+        assert_error_line(&at, (unsigned)r->destination.attempt_count, "503", "said the script", ABC[i]);
+    assert_string_equal(at, "");
+    assert_int_equal(r->backup.attempt_count, 1);
+    rig_check_books(r, 0, 3, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void after_a_batch_was_given_up_the_next_is_delivered(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    const char *const more[] = {"delta"};
+
+    (void)state;
+    r->conf.retry_duration = 0;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    rig_put(r, more, 1);
+    rig_drain(r);
+    assert_string_equal(fake_got(&r->destination, 0)->body, "delta\n");
+    assert_int_equal(r->backup.delivered_count, 1);
+    rig_check_books(r, 1, 3, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void what_is_rejected_goes_to_the_backup_at_once(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    const char *at;
+
+    (void)state;
+    SCRIPT(&r->destination, {.outcome = SINK_REJECTED, .code = "422"});
+    rig_start(r);
+    rig_put(r, ABC, 2);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 1);
+    at = fake_got(&r->backup, 0)->body;
+    assert_error_line(&at, 1, "422", "said the script", "alpha");
+    assert_error_line(&at, 1, "422", "said the script", "beta");
+    assert_string_equal(at, "");
+    rig_check_books(r, 0, 2, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void records_of_one_body_go_their_own_ways(void **state)
+{
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    const struct attempt *again;
+    const char *at;
+
+    (void)state;
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 2);
+    assert_string_equal(r->destination.attempts[0].body, "H\nalpha\nbeta\ngamma\nT\n");
+    assert_int_equal(r->destination.attempts[0].window, 0);
+    again = &r->destination.attempts[1];
+    assert_string_equal(again->body, "H\ngamma\nT\n");
+    assert_int_equal(again->window, stage_window(2, 2, 3)); /* named by its first and its last record */
+    at = fake_got(&r->backup, 0)->body;
+    assert_field(at, "fakeId", "2"); /* what the sink says of a record: it is the second one */
+    assert_error_line(&at, 2, "400", "no such field", "beta");
+    assert_string_equal(at, "");
+    rig_check_books(r, 2, 1, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+/* The destination takes others all the time, so it never fails as a whole. */
+static void a_record_that_is_put_off_again_and_again_expires(void **state)
+{
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    const char *at;
+
+    (void)state;
+    r->conf.retry_duration = 5 * NSEC_PER_MSEC;
+    r->destination.last_for_ever = true;
+    SCRIPT(&r->destination,
+           {.outcome = SINK_PARTIAL,
+            .code = "429",
+            "dd"
+            "r"},
+           {.outcome = SINK_PARTIAL, .code = "429", .fates = "r"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    at = fake_got(&r->backup, 0)->body;
+    assert_error_line(&at, (unsigned)r->destination.attempt_count, "429", "said the script", "gamma");
+    assert_string_equal(at, "");
+    rig_check_books(r, 2, 1, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_body_that_is_too_large_is_split_down_to_single_records(void **state)
+{
+    static const char *const records[] = {"1", "2", "3", "a record that is too large alone", "5"};
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    char arrived[64] = "";
+    const char *at;
+
+    (void)state;
+    r->destination.splits_above = strlen("H\n1\n2\nT\n");
+    rig_start(r);
+    rig_put(r, records, 5);
+    rig_drain(r);
+    for (size_t i = 0; i < r->destination.delivered_count; i++)
+        strncat(arrived, fake_got(&r->destination, i)->body, sizeof(arrived) - strlen(arrived) - 1);
+    for (size_t i = 0; i < 5; i++) {
+        const char *first = strstr(arrived, records[i]);
+
+        assert_true(i == 3 ? !first : first && !strstr(first + 1, records[i])); /* once each */
+    }
+    at = fake_got(&r->backup, 0)->body;
+    assert_error_line(&at, (unsigned)r->destination.attempt_count, "413", "said the script", records[3]);
+    assert_string_equal(at, "");
+    rig_check_books(r, 4, 1, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_record_that_cannot_be_shaped_goes_to_the_backup(void **state)
+{
+    static const char *const records[] = {"good", "bad one", "better", "bad too"};
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    const char *at;
+
+    (void)state;
+    rig_start(r);
+    rig_put(r, records, 4);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 1);
+    assert_string_equal(fake_got(&r->destination, 0)->body, "H\ngood\nbetter\nT\n");
+    at = fake_got(&r->backup, 0)->body;
+    assert_error_line(&at, 1, "NotAnEvent", "it is no event", "bad one");
+    assert_error_line(&at, 1, "NotAnEvent", "it is no event", "bad too");
+    assert_string_equal(at, "");
+    rig_check_books(r, 2, 2, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_batch_of_which_no_record_can_be_shaped_is_not_sent(void **state)
+{
+    static const char *const records[] = {"bad one", "bad too"};
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    const char *at;
+
+    (void)state;
+    rig_start(r);
+    rig_put(r, records, 2);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 0);
+    at = fake_got(&r->backup, 0)->body;
+    assert_error_line(&at, 0, "NotAnEvent", "it is no event", "bad one");
+    rig_check_books(r, 0, 2, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+/* What cannot go anywhere waits, and the status says why and what to do. */
+static void assert_pauses(const struct sink_ops *sink, const char *const *records, size_t count, struct step step,
+                          const char *code, uint64_t delivered)
+{
+    struct rig *r = rig_new(sink, NULL);
+    struct stream_status s;
+
+    r->conf.retry_duration = 0;
+    r->destination.last_for_ever = true;
+    SCRIPT(&r->destination, step);
+    rig_start(r);
+    rig_put(r, records, count);
+    stream_flush(r->stream);
+    rig_wait_failing(r, code, &s);
+    assert_int_equal(s.health, STREAM_RETRYING);
+    assert_true(s.failing_since > 0);
+    assert_non_null(strstr(s.error, "has no backup"));
+    assert_non_null(strstr(s.hint, "`backup`"));
+    assert_int_equal(r->destination.delivered_count, delivered ? 1 : 0);
+    rig_check_books(r, 0, 0, count);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void without_a_backup_what_is_refused_waits_in_the_spool(void **state)
+{
+    static const char *const records[] = {"good", "bad one"};
+
+    (void)state;
+    assert_pauses(&fake_plain, ABC, 3, (struct step){.outcome = SINK_REJECTED, .code = "422"}, "422", 0);
+    assert_pauses(&fake_shaped, ABC, 3, (struct step){.outcome = SINK_PARTIAL, .fates = "dxr"}, "400", 0);
+    assert_pauses(&fake_shaped, ABC, 1, (struct step){.outcome = SINK_SPLIT, .code = "413"}, "413", 0);
+    assert_pauses(&fake_shaped, records, 2, (struct step){.outcome = SINK_DELIVERED}, "NotAnEvent", 1);
+}
+
+static void without_a_backup_nothing_expires(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, NULL);
+
+    (void)state;
+    r->conf.retry_duration = 0;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"}, {.outcome = SINK_RETRY, .code = "503"},
+           {.outcome = SINK_RETRY, .code = "503"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 4);
+    assert_string_equal(fake_got(&r->destination, 0)->body, "alpha\nbeta\ngamma\n");
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static bool no_thread(struct delivery_loop *l, struct sender_job *job)
+{
+    (void)l;
+    (void)job;
+    return false;
+}
+
+static void an_attempt_that_gets_no_thread_is_made_again(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    struct stream_status s;
+
+    (void)state;
+    r->conf.retry_duration = 0;
+    r->send = no_thread;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    stream_flush(r->stream);
+    rig_wait_failing(r, "NoThread", &s);
+    assert_int_equal(r->destination.attempt_count + r->backup.attempt_count, 0);
+    rig_check_books(r, 0, 0, 3);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_wrong_configuration_does_not_send_records_to_the_backup(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    struct stream_status s;
+
+    (void)state;
+    r->conf.retry_duration = 0;
+    r->destination.last_for_ever = true;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "NoSuchBucket", .misconfigured = true});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    stream_flush(r->stream);
+    rig_wait_failing(r, "NoSuchBucket", &s);
+    assert_int_equal(r->backup.attempt_count, 0);
+    rig_check_books(r, 0, 0, 3);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+/* What comes after a wrong configuration, such as a connection that the server has closed meanwhile, has all of
+ * retry.duration before it. */
+static void assert_clock_starts_anew(const struct sink_ops *ops, struct step failure, const char *left)
+{
+    struct rig *r = rig_new(ops, &fake_plain);
+
+    r->conf.retry_duration = 20 * NSEC_PER_MSEC;
+    r->destination.retry_after = 30 * NSEC_PER_MSEC;
+    SCRIPT(&r->destination, failure, {.outcome = SINK_RETRY, .code = "401", .misconfigured = true}, failure);
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 4);
+    assert_int_equal(r->backup.attempt_count, 0);
+    assert_string_equal(fake_got(&r->destination, 0)->body, left);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_wrong_configuration_sets_the_clock_of_retry_duration_back(void **state)
+{
+    (void)state;
+    assert_clock_starts_anew(&fake_plain, (struct step){.outcome = SINK_RETRY, .code = "503"}, "alpha\nbeta\ngamma\n");
+    assert_clock_starts_anew(&fake_shaped, (struct step){.outcome = SINK_PARTIAL, .code = "429", .fates = "rrr"},
+                             "H\nalpha\nbeta\ngamma\nT\n");
+}
+
+static void a_backup_that_fails_is_tried_until_it_works(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    const char *at;
+
+    (void)state;
+    r->conf.retry_duration = 0;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"});
+    SCRIPT(&r->backup, {.outcome = SINK_RETRY, .code = "500"}, {.outcome = SINK_REJECTED, .code = "403"},
+           {.outcome = SINK_RETRY, .code = "500"});
+    rig_start(r);
+    rig_put(r, ABC, 1);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 1);
+    assert_int_equal(r->backup.attempt_count, 4);
+    for (size_t i = 1; i < 4; i++) {
+        assert_string_equal(r->backup.attempts[i].name, r->backup.attempts[0].name);
+        assert_string_equal(r->backup.attempts[i].body, r->backup.attempts[0].body);
+    }
+    at = fake_got(&r->backup, 0)->body;
+    assert_error_line(&at, 1, "503", "said the script", "alpha");
+    rig_check_books(r, 0, 1, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void with_mode_all_every_source_record_goes_to_the_backup_once(void **state)
+{
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    size_t sources = 0, errors = 0;
+
+    (void)state;
+    r->conf.backup_all = true;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"}, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    SCRIPT(&r->backup, {.outcome = SINK_RETRY, .code = "500"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    for (size_t i = 0; i < r->backup.delivered_count; i++) {
+        const struct attempt *a = fake_got(&r->backup, i);
+
+        if (a->error_type[0]) {
+            assert_non_null(strstr(a->body, "\"errorCode\":\"400\""));
+            errors++;
+        } else {
+            assert_string_equal(a->body, "alpha\nbeta\ngamma\n");
+            sources++;
+        }
+    }
+    assert_int_equal(sources, 1);
+    assert_int_equal(errors, 1);
+    rig_check_books(r, 2, 1, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void what_is_not_settled_at_a_stop_is_delivered_under_the_same_name(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    struct stream_status s;
+
+    (void)state;
+    r->destination.retry_after = 3600 * NSEC_PER_SEC;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    stream_flush(r->stream);
+    rig_wait_failing(r, "503", &s);
+    rig_check_books(r, 0, 0, 3);
+    rig_stop(r);
+    rig_start(r);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 2);
+    assert_string_equal(r->destination.attempts[1].name, r->destination.attempts[0].name);
+    assert_string_equal(r->destination.attempts[1].body, r->destination.attempts[0].body);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+/* What the disk holds while an attempt is under way: what a power cut would leave. */
+static void copy_disk(void *ctx)
+{
+    struct rig *r = ctx;
+    char command[256];
+
+    snprintf(command, sizeof(command), "rm -rf %s/cut && cp -r %s %s/cut", r->dir, r->data_dir, r->dir);
+    assert(system(command) == 0);
+}
+
+static void after_a_power_cut_every_object_has_the_name_it_had(void **state)
+{
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+
+    (void)state;
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"}, {.outcome = SINK_DELIVERED},
+           {.outcome = SINK_PARTIAL, .fates = "dxd"});
+    r->backup.during = copy_disk;
+    r->backup.ctx = r;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    rig_stop(r);
+    mem_free(r->data_dir);
+    r->data_dir = mem_printf("%s/cut", r->dir);
+    r->backup.during = NULL;
+    rig_start(r); /* the cut came before anything was settled */
+    rig_drain(r);
+    assert_int_equal(r->backup.delivered_count, 2);
+    assert_string_equal(fake_got(&r->backup, 1)->name, fake_got(&r->backup, 0)->name); /* overwritten, not doubled */
+    rig_check_books(r, 2, 1, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+/* Bytes are those of the records that arrived, without line breaks, and survive a restart as the records' count does. */
+static void bytes_are_counted_with_the_records_and_for_as_long(void **state)
+{
+    struct rig *r = rig_new(&fake_shaped, &fake_plain);
+    struct spool_books b;
+
+    (void)state;
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    for (int i = 0; i < 2; i++) {
+        spool_books(r->stream->spool, &b);
+        assert_int_equal(b.incoming_bytes, strlen("alphabetagamma"));
+        assert_int_equal(b.delivered_bytes, strlen("alphagamma"));
+        assert_int_equal(b.wire_bytes, strlen("H\nalpha\nbeta\ngamma\nT\n") + strlen("H\ngamma\nT\n"));
+        rig_check_books(r, 2, 1, 0);
+        rig_stop(r);
+        rig_start(r);
+    }
+    rig_stop(r);
+    rig_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_acknowledged_is_delivered_once),
+        cmocka_unit_test(a_failed_attempt_is_made_again_with_the_same_object),
+        cmocka_unit_test(what_fails_longer_than_retry_duration_goes_to_the_backup),
+        cmocka_unit_test(after_a_batch_was_given_up_the_next_is_delivered),
+        cmocka_unit_test(what_is_rejected_goes_to_the_backup_at_once),
+        cmocka_unit_test(records_of_one_body_go_their_own_ways),
+        cmocka_unit_test(a_record_that_is_put_off_again_and_again_expires),
+        cmocka_unit_test(a_body_that_is_too_large_is_split_down_to_single_records),
+        cmocka_unit_test(a_record_that_cannot_be_shaped_goes_to_the_backup),
+        cmocka_unit_test(a_batch_of_which_no_record_can_be_shaped_is_not_sent),
+        cmocka_unit_test(without_a_backup_what_is_refused_waits_in_the_spool),
+        cmocka_unit_test(without_a_backup_nothing_expires),
+        cmocka_unit_test(an_attempt_that_gets_no_thread_is_made_again),
+        cmocka_unit_test(a_wrong_configuration_does_not_send_records_to_the_backup),
+        cmocka_unit_test(a_wrong_configuration_sets_the_clock_of_retry_duration_back),
+        cmocka_unit_test(a_backup_that_fails_is_tried_until_it_works),
+        cmocka_unit_test(with_mode_all_every_source_record_goes_to_the_backup_once),
+        cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),
+        cmocka_unit_test(after_a_power_cut_every_object_has_the_name_it_had),
+        cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+/* Records that a transform made come back as they were added, with where they came from: few and many, empty and
+ * large, with and without a newline of their own; in memory and beyond. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/encode/record_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MANY 30000 /* 9 MB */
+
+/* The record of number i, in a buffer that the next call reuses. */
+static struct slice nth(uint64_t i)
+{
+    static char *bytes;
+    size_t n = i % 1000 == 999 ? 300 * KIB : i % 7 == 0 ? 0 : i % 60;
+
+    if (!bytes)
+        bytes = mem_alloc(RECORD_MAX_BYTES);
+    if (i == UINT64_MAX) { /* the end */
+        mem_free(bytes);
+        bytes = NULL;
+        return slice_of(NULL, 0);
+    }
+    memset(bytes, (int)('a' + i % 26), n);
+    if (n > 0 && i % 5 == 0)
+        bytes[n - 1] = '\n';
+    return slice_of(bytes, n);
+}
+
+/* Every third source record makes two. */
+static uint64_t seq_of(uint64_t i)
+{
+    return 1000 + i / 4 * 3 + (i % 4 == 3 ? 2 : i % 4);
+}
+
+static void fill(struct record_list *l, uint64_t count)
+{
+    struct err e;
+
+    for (uint64_t i = 0; i < count; i++)
+        if (record_list_add(l, nth(i), seq_of(i), (nsec)i, &e) < 0)
+            fail_msg("%s", e.msg);
+    assert_int_equal(record_list_finish(l, &e), 0);
+    assert_int_equal(record_list_count(l), count);
+}
+
+static void check_chunk(const struct frame_view *v, const struct record_origin *origins, uint64_t *next)
+{
+    struct frame_iter it = frame_records(v);
+    struct slice data;
+
+    assert_int_equal(v->first, *next);
+    for (uint64_t i = 0; frame_next(&it, &data); i++, ++*next) {
+        if (!slice_eq(data, nth(*next)))
+            fail_msg("record %d is another", (int)*next);
+        assert_int_equal(origins[i].seq, seq_of(*next));
+        assert_int_equal(origins[i].part, *next > 0 && seq_of(*next) == seq_of(*next - 1) ? 1 : 0);
+        assert_true(origins[i].arrival == (nsec)*next);
+    }
+    assert_int_equal(*next, v->first + v->count);
+}
+
+static void check(struct record_list *l, uint64_t count)
+{
+    const struct record_origin *origins;
+    uint64_t at = 0, next = 0;
+    struct frame_view v;
+    struct buf raw;
+    struct err e;
+    int got;
+
+    buf_init(&raw, FRAME_READ_MAX + 32 * MIB);
+    while ((got = record_list_read(l, &at, &raw, &v, &origins, &e)) > 0)
+        check_chunk(&v, origins, &next);
+    assert_int_equal(got, 0);
+    assert_int_equal(next, count);
+    buf_release(&raw);
+}
+
+static void what_was_added_comes_back(void **state)
+{
+    static const uint64_t counts[] = {0, 1, 2, 999, 5000};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+
+        fill(l, counts[i]);
+        check(l, counts[i]);
+        check(l, counts[i]); /* as often as one likes */
+        record_list_free(&l);
+        assert_null(l);
+    }
+}
+
+static void what_is_expected_costs_no_more_than_it_holds(void **state)
+{
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+    uint64_t bytes;
+
+    (void)state;
+    fill(l, 5000);
+    bytes = record_list_bytes(l);
+    record_list_free(&l);
+    l = record_list_new("/tmp", 5000, bytes, UINT64_MAX, BODY_MEMORY_MAX);
+    fill(l, 5000);
+    check(l, 5000);
+    if (bytes < BODY_MEMORY_MAX / 2)
+        assert_true(record_list_memory(l) < bytes + bytes / 8 + 5000 * (sizeof(struct record_origin) + 2) + 8 * KIB);
+    record_list_free(&l);
+}
+
+static void many_records_do_not_stay_in_memory(void **state)
+{
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+
+    (void)state;
+    fill(l, MANY);
+    assert_true(record_list_bytes(l) > BODY_MEMORY_MAX);
+    assert_true(record_list_memory(l) <= BODY_MEMORY_MAX + MIB);
+    check(l, MANY);
+    record_list_free(&l);
+}
+
+static void a_list_that_was_not_finished_can_be_freed(void **state)
+{
+    struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+    struct err e;
+
+    (void)state;
+    assert_int_equal(record_list_add(l, SLICE("x"), 1, 0, &e), 0);
+    record_list_free(&l);
+    record_list_free(&l);
+}
+
+static int release_bytes(void **state)
+{
+    (void)state;
+    (void)nth(UINT64_MAX);
+    return 0;
+}
+
+static void one_records_worth_needs_no_disk(void **state)
+{
+    struct record_list *l = record_list_new("/nonexistent", 0, 0, UINT64_MAX, TRANSFORM_LONE_MEMORY);
+    struct err e;
+
+    (void)state;
+    fill(l, MANY);
+    check(l, MANY);
+    assert_true(record_list_memory(l) <= TRANSFORM_LONE_MEMORY);
+    assert_int_equal(record_list_stash(l, &e), -1); /* and stays as it is when the disk is asked in vain */
+    check(l, MANY);
+    record_list_free(&l);
+    nth(UINT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_added_comes_back),
+        cmocka_unit_test(what_is_expected_costs_no_more_than_it_holds),
+        cmocka_unit_test(many_records_do_not_stay_in_memory),
+        cmocka_unit_test(a_list_that_was_not_finished_can_be_freed),
+        cmocka_unit_test(one_records_worth_needs_no_disk),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, release_bytes);
+}

@@ -1,0 +1,338 @@
+/* Bodies from a real spool: all records or a window of them, only those still pending, without damaged frames, the same
+ * bytes each time; and the lines of those that were refused. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/encode/encoder.h"
+#include "pipeline/encode/worker.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARRIVAL ((nsec)1783951509 * NSEC_PER_SEC)
+
+struct bench {
+    char dir[64];
+    struct committer *committer;
+    struct worker_pool *workers;
+    struct spool *spool;
+    struct seal seal;
+    struct fates fates;
+    struct stage_in in;
+    struct stage_out out;
+    struct stage_failure failure;
+    int rc;
+    struct worker_job job;
+    sem_t ran;
+    struct cancel cancel;
+};
+
+static void append(struct bench *b, const char *const *records, size_t count, nsec arrival)
+{
+    struct frame *f = frame_new(4096, arrival, NULL);
+
+    for (size_t i = 0; i < count; i++)
+        assert_true(frame_add(f, slice_str(records[i])));
+    assert_int_equal(spool_append(b->spool, &f, NULL), SPOOL_TAKEN);
+    committer_barrier(b->committer);
+}
+
+/* Two frames: one two three, four five. */
+static struct bench *bench_new(void)
+{
+    static const char *const records[] = {"one", "two", "three", "four", "five"};
+    struct bench *b = mem_alloc(sizeof(*b));
+    struct spool_recovery found;
+    struct spool_conf conf = {.stream = "app", .limit = 16 * MIB};
+    struct err e = {0};
+
+    snprintf(b->dir, sizeof(b->dir), "/tmp/stage-test-XXXXXX");
+    assert_non_null(mkdtemp(b->dir));
+    conf.dir = b->dir;
+    if (committer_start(&b->committer, &e) < 0 || worker_pool_start(&b->workers, 1, &b->cancel, &e) < 0 ||
+        spool_open(&b->spool, &conf, b->committer, &found, &e) < 0)
+        fail_msg("%s", e.msg);
+    b->seal = (struct seal){.start = spool_cut(b->spool), .bytes = 24, .oldest = ARRIVAL};
+    b->seal.first = b->seal.start.seq;
+    b->seal.last = b->seal.first + 4;
+    append(b, records, 3, ARRIVAL);
+    append(b, records + 3, 2, ARRIVAL + NSEC_PER_SEC);
+    fates_init(&b->fates, 5);
+    b->in = (struct stage_in){
+        .records = {.spool = b->spool, .seal = &b->seal, .fates = &b->fates, .window = UINT64_MAX},
+        .format = format_find("lines"),
+        .codec = codec_find("none"),
+        .digests = SINK_SHA256 | SINK_CRC32C,
+        .tmp_dir = b->dir,
+    };
+    sem_init(&b->ran, 0, 0);
+    return b;
+}
+
+static void bench_free(struct bench **bp)
+{
+    struct bench *b = *bp;
+    char command[128];
+
+    body_free(&b->out.body);
+    fates_release(&b->fates);
+    worker_pool_stop(&b->workers);
+    committer_stop(&b->committer);
+    spool_close(&b->spool);
+    snprintf(command, sizeof(command), "rm -rf %s", b->dir);
+    assert_int_equal(system(command), 0);
+    sem_destroy(&b->ran);
+    mem_free(b);
+    *bp = NULL;
+}
+
+static void run_stage(struct worker_job *job, struct worker *w)
+{
+    struct bench *b = CONTAINER_OF(job, struct bench, job);
+
+    b->rc = b->failure.attempts ? stage_errors(&b->in, &b->failure, w, &b->out) : stage_run(&b->in, w, &b->out);
+    sem_post(&b->ran);
+}
+
+static void run_any(struct bench *b)
+{
+    body_free(&b->out.body);
+    b->job.run = run_stage;
+    worker_submit(b->workers, &b->job);
+    sem_wait(&b->ran);
+}
+
+static void run(struct bench *b)
+{
+    run_any(b);
+    if (b->rc < 0)
+        fail_msg("%s", b->out.err.msg);
+}
+
+static void assert_body(const struct bench *b, const char *want)
+{
+    struct slice got = body_memory_slice(b->out.body);
+    unsigned char hash[SHA256_BYTES];
+
+    if (!slice_is(got, want))
+        fail_msg("got `%.*s`, want `%s`", (int)got.n, got.p, want);
+    sha256_of(got, hash);
+    assert_memory_equal(b->out.sha256, hash, SHA256_BYTES);
+    assert_int_equal(b->out.crc32c, crc32c(0, got));
+}
+
+/* Turns over a bit of `text` on the disk. */
+static void damage(const struct bench *b, const char *text)
+{
+    DIR *d = opendir(b->dir);
+    struct dirent *entry;
+    char path[512], bytes[65536], *at;
+
+    while ((entry = readdir(d)) && !strstr(entry->d_name, ".seg"))
+        ;
+    assert_non_null(entry);
+    snprintf(path, sizeof(path), "%s/%s", b->dir, entry->d_name);
+    closedir(d);
+    int fd = open(path, O_RDWR);
+    ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+
+    assert_true(n > 0);
+    at = memmem(bytes, (size_t)n, text, strlen(text));
+    assert_non_null(at);
+    *at ^= 1;
+    assert_int_equal(pwrite(fd, at, 1, at - bytes), 1);
+    close(fd);
+}
+
+static void all_records_make_one_body_the_same_each_time(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        run(b);
+        assert_body(b, "one\ntwo\nthree\nfour\nfive\n");
+        assert_int_equal(b->out.taken, 5);
+        assert_int_equal(b->out.bytes, 19); /* without the line breaks */
+        assert_int_equal(b->out.id.first, b->seal.first);
+        assert_int_equal(b->out.id.last, b->seal.last);
+        assert_int_equal(b->out.id.window, 0);
+        assert_true(b->out.id.oldest == ARRIVAL);
+        assert_null(b->out.id.error_type);
+    }
+    bench_free(&b);
+}
+
+static void a_window_takes_the_first_pending_records(void **state)
+{
+    struct bench *b = bench_new();
+    struct sink_seal_id whole;
+
+    (void)state;
+    b->in.records.window = 2;
+    run(b);
+    assert_body(b, "one\ntwo\n");
+    assert_int_equal(b->out.taken, 2);
+    assert_int_not_equal(b->out.id.window, 0);
+    whole = b->out.id;
+    for (uint64_t i = 0; i < 2; i++)
+        fates_set(&b->fates, i, FATE_DELIVERED);
+    run(b);
+    assert_body(b, "three\nfour\n"); /* across the edge of a frame */
+    assert_int_not_equal(b->out.id.window, whole.window);
+    for (uint64_t i = 2; i < 4; i++)
+        fates_set(&b->fates, i, FATE_DELIVERED);
+    run(b);
+    assert_body(b, "five\n");
+    assert_int_equal(b->out.taken, 1);
+    bench_free(&b);
+}
+
+static void only_pending_records_are_sent(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    fates_set(&b->fates, 0, FATE_DELIVERED);
+    fates_refuse(&b->fates, 2, "400", SLICE("no"));
+    fates_set(&b->fates, 4, FATE_DELIVERED);
+    run(b);
+    assert_body(b, "two\nfour\n");
+    assert_int_equal(b->out.taken, 2);
+    assert_int_equal(b->fates.pending, 2); /* encoding settles nothing */
+    bench_free(&b);
+}
+
+static void a_damaged_frame_is_left_out_and_noted(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    damage(b, "four");
+    b->in.codec = codec_find("gzip"); /* is told the size in advance, and has to begin anew */
+    b->in.level = 1;
+    run(b);
+    assert_int_equal(b->out.taken, 3);
+    assert_int_equal(b->fates.lost, 2);
+    assert_int_equal(fates_at(&b->fates, 3), FATE_LOST);
+    b->in.codec = codec_find("none");
+    run(b);
+    assert_body(b, "one\ntwo\nthree\n");
+    bench_free(&b);
+}
+
+static void refused_records_become_error_lines(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    fates_set(&b->fates, 0, FATE_DELIVERED);
+    fates_refuse(&b->fates, 1, "400", SLICE("no \"such\" field"));
+    fates_refuse(&b->fates, 4, "413", SLICE("too large"));
+    b->failure = (struct stage_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
+    run(b);
+    assert_body(b, "{\"attemptsMade\":3,\"arrivalTimestamp\":1783951509000,\"errorCode\":\"400\",\"errorMessage\":"
+                   "\"no \\\"such\\\" field\",\"attemptEndingTimestamp\":1783951569000,\"rawData\":\"dHdv\"}\n"
+                   "{\"attemptsMade\":3,\"arrivalTimestamp\":1783951510000,\"errorCode\":\"413\",\"errorMessage\":"
+                   "\"too large\",\"attemptEndingTimestamp\":1783951569000,\"rawData\":\"Zml2ZQ==\"}\n");
+    assert_int_equal(b->out.taken, 2);
+    assert_string_equal(b->out.id.error_type, "x-failed");
+    bench_free(&b);
+}
+
+/* A refused record that can no longer be read is not in the backup: the books must not say so. */
+static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    for (uint64_t i = 0; i < 5; i++)
+        fates_refuse(&b->fates, i, "400", SLICE("no"));
+    damage(b, "four");
+    b->failure = (struct stage_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
+    run(b);
+    assert_int_equal(b->out.taken, 3);
+    assert_int_equal(b->fates.refused, 3);
+    assert_int_equal(b->fates.lost, 2);
+    bench_free(&b);
+}
+
+/* A codec during whose first piece the program is told to end. */
+static struct cancel *to_ask;
+static size_t pieces;
+
+static void *ending_open(int level)
+{
+    return codec_find("none")->open(level);
+}
+
+static int ending_begin(void *ctx, uint64_t size, struct err *e)
+{
+    return codec_find("none")->begin(ctx, size, e);
+}
+
+static int ending_add(void *ctx, struct slice in, struct body *out, struct err *e)
+{
+    pieces++;
+    cancel_ask(to_ask);
+    return codec_find("none")->add(ctx, in, out, e);
+}
+
+static int ending_finish(void *ctx, struct body *out, struct err *e)
+{
+    return codec_find("none")->finish(ctx, out, e);
+}
+
+static void ending_close(void *ctx)
+{
+    codec_find("none")->close(ctx);
+}
+
+static void a_cancelled_body_is_not_made_any_further(void **state)
+{
+    static const struct codec_ops ending = {.name = "ending",
+                                            .open = ending_open,
+                                            .begin = ending_begin,
+                                            .add = ending_add,
+                                            .finish = ending_finish,
+                                            .close = ending_close};
+    struct bench *b = bench_new();
+
+    (void)state;
+    to_ask = &b->cancel;
+    pieces = 0;
+    b->in.codec = &ending;
+    run_any(b);
+    assert_int_equal(b->rc, -1);
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    assert_null(b->out.body);
+    assert_int_equal(pieces, 1); /* there is one for each frame */
+    assert_int_equal(b->fates.pending, 5);
+    run_any(b); /* and nothing begins any more */
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    assert_int_equal(pieces, 1);
+    b->failure.attempts = 1;
+    run_any(b);
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    bench_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_records_make_one_body_the_same_each_time),
+        cmocka_unit_test(a_window_takes_the_first_pending_records),
+        cmocka_unit_test(only_pending_records_are_sent),
+        cmocka_unit_test(a_damaged_frame_is_left_out_and_noted),
+        cmocka_unit_test(refused_records_become_error_lines),
+        cmocka_unit_test(a_refused_record_that_is_damaged_meanwhile_is_lost),
+        cmocka_unit_test(a_cancelled_body_is_not_made_any_further),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

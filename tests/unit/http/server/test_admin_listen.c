@@ -1,0 +1,87 @@
+#include "tests/support/cmocka.h"
+
+#include "pipeline/http/server/listen.h"
+
+#include "pipeline/base/compiler.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void port_zero_becomes_a_real_port_on_loopback(void **state)
+{
+    struct admin_socket s;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(admin_listen("127.0.0.1:0", &s, &e), 0);
+    assert_true(s.loopback);
+    assert_int_equal(strncmp(s.address, "127.0.0.1:", 10), 0);
+    assert_string_not_equal(s.address, "127.0.0.1:0");
+    close(s.fd);
+}
+
+static void all_addresses_is_not_loopback(void **state)
+{
+    struct admin_socket s;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(admin_listen("0.0.0.0:0", &s, &e), 0);
+    assert_false(s.loopback);
+    close(s.fd);
+}
+
+static void a_port_in_use_is_told_with_what_to_do(void **state)
+{
+    struct admin_socket first, second;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(admin_listen("127.0.0.1:0", &first, &e), 0);
+    assert_int_equal(admin_listen(first.address, &second, &e), -1);
+    assert_non_null(strstr(e.msg, first.address));
+    assert_non_null(strstr(e.msg, "choose another admin.listen"));
+    assert_int_equal(second.fd, -1);
+    close(first.fd);
+}
+
+static void malformed_addresses_are_refused_by_name(void **state)
+{
+    static const char *const BAD[] = {
+        "", ":", ":9273", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http x", "127.0.0.1:70000x"};
+    struct admin_socket s;
+    struct err e;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        assert_int_equal(admin_listen(BAD[i], &s, &e), -1);
+        assert_int_equal(e.code, ERR_CONFIG);
+        assert_non_null(strstr(e.msg, "admin.listen"));
+    }
+}
+
+static void an_endless_host_name_is_refused(void **state)
+{
+    char listen[400];
+    struct admin_socket s;
+    struct err e;
+
+    (void)state;
+    memset(listen, 'a', sizeof(listen));
+    memcpy(listen + sizeof(listen) - 4, ":80", 4);
+    assert_int_equal(admin_listen(listen, &s, &e), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(port_zero_becomes_a_real_port_on_loopback),
+        cmocka_unit_test(all_addresses_is_not_loopback),
+        cmocka_unit_test(a_port_in_use_is_told_with_what_to_do),
+        cmocka_unit_test(malformed_addresses_are_refused_by_name),
+        cmocka_unit_test(an_endless_host_name_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+/* What the API tells about streams. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/inputs/api/describe.h"
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct api_stream STREAMS[] = {
+    {.name = "app-logs",
+     .created = 1795361161250000000,
+     .destination = "s3",
+     .bucket = "logs",
+     .prefix = "a/\"!{timestamp:yyyy}/",
+     .buffer_size = 1500000,
+     .buffer_interval = 60 * NSEC_PER_SEC,
+     .compression = "gzip",
+     .version = 3},
+    {.name = "audit", .destination = "file", .compression = "none", .version = 1},
+    {.name = "metrics", .destination = "file", .version = 1},
+};
+static const struct api_streams ALL = {STREAMS, ARRAY_LEN(STREAMS), "us-east-1", "123456789012"};
+
+typedef int operation(const struct api_streams *, struct slice, struct buf *, struct api_error *);
+
+static void expect(operation *op, const struct api_streams *streams, const char *body, const char *want)
+{
+    struct api_error e = {0};
+    struct buf out;
+
+    buf_init(&out, 64 * KIB);
+    if (op(streams, slice_str(body), &out, &e) < 0)
+        fail_msg("%s: %s", body, e.message);
+    assert_true(json_valid(buf_slice(&out), 16));
+    if (!strstr(buf_cstr(&out), want))
+        fail_msg("%s: %s", body, buf_cstr(&out));
+    buf_release(&out);
+}
+
+static void expect_error(operation *op, const char *body, enum api_code code, const char *want)
+{
+    struct api_error e = {0};
+    struct buf out;
+
+    buf_init(&out, 64 * KIB);
+    assert_int_equal(op(&ALL, slice_str(body), &out, &e), -1);
+    if (e.code != code || !strstr(e.message, want))
+        fail_msg("%s: %s: %s", body, api_error_name(e.code), e.message);
+    buf_release(&out);
+}
+
+static void list_is_alphabetical_and_limited(void **state)
+{
+    const struct {
+        const char *body, *want;
+    } cases[] = {
+        {"", "{\"DeliveryStreamNames\":[\"app-logs\",\"audit\",\"metrics\"],\"HasMoreDeliveryStreams\":false}"},
+        {"{}", "[\"app-logs\",\"audit\",\"metrics\"]"},
+        {"{\"Limit\":2}", "[\"app-logs\",\"audit\"],\"HasMoreDeliveryStreams\":true"},
+        {"{\"Limit\":3}", "\"metrics\"],\"HasMoreDeliveryStreams\":false"},
+        {"{\"ExclusiveStartDeliveryStreamName\":\"app-logs\",\"Limit\":1}",
+         "[\"audit\"],\"HasMoreDeliveryStreams\":true"},
+        {"{\"ExclusiveStartDeliveryStreamName\":\"b\"}", "[\"metrics\"],\"HasMoreDeliveryStreams\":false"},
+        {"{\"ExclusiveStartDeliveryStreamName\":\"metrics\"}", "[],\"HasMoreDeliveryStreams\":false"},
+        {"{\"DeliveryStreamType\":\"DirectPut\"}", "[\"app-logs\","},
+        {"{\"DeliveryStreamType\":\"KinesisStreamAsSource\"}", "[],\"HasMoreDeliveryStreams\":false"},
+        {"{\"Limit\":null,\"Other\":[{}]}", "[\"app-logs\","},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect(api_list, &ALL, cases[i].body, cases[i].want);
+}
+
+static void list_shows_ten_unless_told(void **state)
+{
+    static char names[12][4];
+    struct api_stream many[12] = {0};
+    struct api_streams streams = {many, ARRAY_LEN(many), "us-east-1", "123456789012"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+        snprintf(names[i], sizeof(names[i]), "s%02zu", i);
+        many[i].name = names[i];
+    }
+    expect(api_list, &streams, "{}", "\"s09\"],\"HasMoreDeliveryStreams\":true");
+}
+
+static void list_refuses_what_aws_refuses(void **state)
+{
+    (void)state;
+    expect_error(
+        api_list, "{\"Limit\":0}", API_VALIDATION,
+        "Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1");
+    expect_error(api_list, "{\"Limit\":10001}", API_VALIDATION, "less than or equal to 10000");
+    expect_error(api_list, "{\"Limit\":1.5}", API_SERIALIZATION, "a whole number");
+    expect_error(api_list, "{\"Limit\":\"1\"}", API_SERIALIZATION, "a whole number");
+    expect_error(api_list, "{\"Limit\":99999999999999999999999999}", API_SERIALIZATION, "digits");
+    expect_error(api_list, "{\"ExclusiveStartDeliveryStreamName\":\"a b\"}", API_VALIDATION, "regular expression");
+    expect_error(api_list, "{", API_SERIALIZATION, "invalid JSON");
+}
+
+static void a_stream_is_described_with_what_sdks_require(void **state)
+{
+    const char *const parts[] = {
+        "\"DeliveryStreamName\":\"app-logs\"",
+        "\"DeliveryStreamARN\":\"arn:aws:firehose:us-east-1:123456789012:deliverystream/app-logs\"",
+        "\"DeliveryStreamStatus\":\"ACTIVE\"",
+        "\"DeliveryStreamType\":\"DirectPut\"",
+        "\"VersionId\":\"3\"",
+        "\"CreateTimestamp\":1795361161.250",
+        "\"HasMoreDestinations\":false",
+        "\"DestinationId\":\"destinationId-000000000001\"",
+        "\"ExtendedS3DestinationDescription\":{\"RoleARN\":\"arn:aws:iam::123456789012:role/sluice\"",
+        "\"BucketARN\":\"arn:aws:s3:::logs\"",
+        "\"Prefix\":\"a/\\\"!{timestamp:yyyy}/\"",
+        "\"BufferingHints\":{\"SizeInMBs\":2,\"IntervalInSeconds\":60}",
+        "\"CompressionFormat\":\"GZIP\"",
+        "\"EncryptionConfiguration\":{\"NoEncryptionConfig\":\"NoEncryption\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        expect(api_describe, &ALL, "{\"DeliveryStreamName\":\"app-logs\"}", parts[i]);
+}
+
+static void other_destinations_have_an_id_only(void **state)
+{
+    (void)state;
+    expect(api_describe, &ALL, "{\"DeliveryStreamName\":\"audit\",\"Limit\":1}",
+           "\"Destinations\":[{\"DestinationId\":\"destinationId-000000000001\"}]");
+}
+
+static void a_stream_that_is_not_there_is_not_found(void **state)
+{
+    (void)state;
+    expect_error(api_describe, "{\"DeliveryStreamName\":\"nosuch\"}", API_NOT_FOUND,
+                 "Firehose nosuch under account 123456789012 not found.");
+    expect_error(api_describe, "{}", API_VALIDATION, "Value null at 'deliveryStreamName'");
+    expect_error(api_describe, "{\"DeliveryStreamName\":\"audit\",\"Limit\":0}", API_VALIDATION, "'limit'");
+}
+
+static void an_error_body_is_json_whatever_is_in_the_text(void **state)
+{
+    struct api_error e;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    api_error_set(&e, API_NOT_FOUND, "%s", "a \"b\"\n\xff");
+    assert_int_equal(api_error_body(&e, &out), 0);
+    assert_true(json_valid(buf_slice(&out), 4));
+    assert_true(
+        slice_starts(buf_slice(&out), SLICE("{\"__type\":\"ResourceNotFoundException\",\"message\":\"a \\\"b")));
+    assert_int_equal(api_error_status(e.code), 400);
+    buf_release(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(list_is_alphabetical_and_limited),
+        cmocka_unit_test(list_shows_ten_unless_told),
+        cmocka_unit_test(list_refuses_what_aws_refuses),
+        cmocka_unit_test(a_stream_is_described_with_what_sdks_require),
+        cmocka_unit_test(other_destinations_have_an_id_only),
+        cmocka_unit_test(a_stream_that_is_not_there_is_not_found),
+        cmocka_unit_test(an_error_body_is_json_whatever_is_in_the_text),
+    };
+
+    return cmocka_run_group_tests_name("api_describe", tests, NULL, NULL);
+}

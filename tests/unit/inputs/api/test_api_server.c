@@ -1,0 +1,308 @@
+/* The way out of the real server on a real spool: what has begun, what is taken and what is refused, step by step. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/api/server.h"
+#include "pipeline/spool/format/file_ops.h"
+
+#include <arpa/inet.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BODY "{\"DeliveryStreamName\":\"app\",\"Record\":{\"Data\":\"eA==\"}}"
+
+static struct committer *committer;
+static struct spool *spool;
+static struct budget budget;
+static struct metrics metrics;
+static struct api *api;
+static struct pushback held;
+static struct file_ops disk;
+static char dir[64];
+static char region[] = "us-east-1", account[] = "000000000000", listen_on[] = "127.0.0.1:0";
+static const struct api_conf conf = {.listen = listen_on,
+                                     .region = region,
+                                     .account = account,
+                                     .connections = 16,
+                                     .timeout = 60 * NSEC_PER_SEC,
+                                     .threads = 2};
+
+/* --- a disk that does not answer ------------------------------------------------------------------------------- */
+
+static pthread_mutex_t disk_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t disk_news = PTHREAD_COND_INITIALIZER;
+static bool stuck;
+static unsigned waiting;
+
+static void disk_stuck(bool so)
+{
+    pthread_mutex_lock(&disk_lock);
+    stuck = so;
+    pthread_cond_broadcast(&disk_news);
+    pthread_mutex_unlock(&disk_lock);
+}
+
+static void disk_wait_stuck(void)
+{
+    pthread_mutex_lock(&disk_lock);
+    while (waiting == 0)
+        pthread_cond_wait(&disk_news, &disk_lock);
+    pthread_mutex_unlock(&disk_lock);
+}
+
+static int slow_sync(int fd)
+{
+    pthread_mutex_lock(&disk_lock);
+    while (stuck) {
+        waiting++;
+        pthread_cond_broadcast(&disk_news);
+        pthread_cond_wait(&disk_news, &disk_lock);
+        waiting--;
+    }
+    pthread_mutex_unlock(&disk_lock);
+    return file_ops_real.fdatasync(fd);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int setup(void **state)
+{
+    struct spool_conf sc = {.stream = "app", .limit = 16 * MIB, .files = &disk};
+    struct spool_recovery found;
+    struct err e = {.msg = ""};
+    struct api_stream stream;
+
+    (void)state;
+    log_set_level(LOG_ERROR);
+    disk = file_ops_real;
+    disk.fdatasync = slow_sync;
+    pushback_init(&held, NULL, NULL);
+    snprintf(dir, sizeof(dir), "/tmp/api-server-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    sc.dir = dir;
+    memset(&metrics, 0, sizeof(metrics));
+    budget_init(&budget, 16 * MIB);
+    if (committer_start(&committer, &e) < 0 || spool_open(&spool, &sc, committer, &found, &e) < 0)
+        fail_msg("%s", e.msg);
+    stream = (struct api_stream){.name = "app",
+                                 .spool = spool,
+                                 .metrics = &metrics,
+                                 .pushback = &held,
+                                 .destination = "file",
+                                 .compression = "none"};
+    if (api_open(&api, &conf, &stream, 1, &budget, &e) < 0)
+        fail_msg("%s", e.msg);
+    api_start(api);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (api)
+        api_stop(api);
+    api_close(&api);
+    committer_stop(&committer);
+    spool_close(&spool);
+    pushback_release(&held);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    assert_int_equal(budget.used, 0);
+    return 0;
+}
+
+static uint64_t incoming(void)
+{
+    struct spool_books b;
+
+    spool_books(spool, &b);
+    return b.incoming;
+}
+
+static int dial(void)
+{
+    const char *port = strrchr(api_address(api), ':') + 1;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((in_port_t)strtoul(port, NULL, 10))};
+    struct timeval patience = {.tv_sec = 30};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Reads until `text` has come; false: the connection has ended before. */
+static bool hears(int fd, const char *text)
+{
+    char got[4096] = "";
+    size_t n = 0;
+
+    while (!strstr(got, text)) {
+        ssize_t more = recv(fd, got + n, sizeof(got) - 1 - n, 0);
+
+        if (more <= 0)
+            return false;
+        n += (size_t)more;
+        got[n] = '\0';
+    }
+    return true;
+}
+
+/* The server has seen the headers: it says so. */
+static int begin_put(void)
+{
+    char head[512];
+    int fd = dial();
+
+    snprintf(head, sizeof(head),
+             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Firehose_20150804.PutRecord\r\nExpect: "
+             "100-continue\r\nContent-Length: %zu\r\n\r\n",
+             strlen(BODY));
+    say(fd, head);
+    assert_true(hears(fd, "100 Continue"));
+    return fd;
+}
+
+static void a_body_that_ends_behind_the_gate_is_refused_and_nothing_of_it_is_kept(void **state)
+{
+    int fd = begin_put();
+
+    (void)state;
+    say(fd, "{\"DeliveryStreamName\"");
+    api_stop(api); /* waits some seconds for it */
+    say(fd, BODY + strlen("{\"DeliveryStreamName\""));
+    assert_true(hears(fd, "The server is stopping."));
+    assert_int_equal(incoming(), 0);
+    close(fd);
+}
+
+/* Where the committer was freed before the server was stopped, this body reached it. */
+static void no_body_reaches_the_committer_once_the_server_has_ended(void **state)
+{
+    int fd = begin_put();
+
+    (void)state;
+    api_stop(api);
+    api_end(api);
+    committer_stop(&committer);
+    (void)send(fd, BODY, strlen(BODY), MSG_NOSIGNAL);
+    assert_false(hears(fd, "RecordId"));
+    assert_int_equal(incoming(), 0);
+    close(fd);
+}
+
+static void a_put_that_waits_for_the_disk_for_long_is_held_back(void **state)
+{
+    int fd;
+    nsec now = clock_mono();
+
+    (void)state;
+    disk_stuck(true);
+    fd = begin_put();
+    say(fd, BODY);
+    disk_wait_stuck();
+    api_look(api, now);
+    assert_false(pushback_view(&held, now).blocked);
+    now = clock_mono() + PUSHBACK_PATIENCE;
+    api_look(api, now);
+    assert_true(pushback_view(&held, now).blocked);
+    assert_int_equal(pushback_view(&held, now).why, PUSHBACK_DISK);
+    disk_stuck(false);
+    assert_true(hears(fd, "RecordId"));
+    api_look(api, now + 2 * PUSHBACK_PATIENCE);
+    assert_int_equal(pushback_view(&held, now).count, 1);
+    close(fd);
+}
+
+static void *stop(void *arg)
+{
+    (void)arg;
+    api_stop(api);
+    return NULL;
+}
+
+static bool is_refused_new(void)
+{
+    int fd = dial();
+    bool refused;
+
+    say(fd, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Firehose_20150804.ListDeliveryStreams\r\n"
+            "Content-Length: 2\r\n\r\n{}");
+    refused = hears(fd, "The server is stopping.");
+    close(fd);
+    return refused;
+}
+
+static void what_has_begun_when_it_stops_is_still_taken_for_a_moment(void **state)
+{
+    int fd = begin_put();
+    pthread_t stopping;
+
+    (void)state;
+    assert_int_equal(pthread_create(&stopping, NULL, stop, NULL), 0);
+    say(fd, BODY);
+    assert_true(hears(fd, "RecordId"));
+    pthread_join(stopping, NULL);
+    assert_int_equal(incoming(), 1);
+    assert_true(is_refused_new());
+    close(fd);
+}
+
+static void many_that_end_at_any_moment_are_taken_or_refused(void **state)
+{
+    int fds[12];
+    pthread_t stopping;
+    unsigned taken = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = begin_put();
+    assert_int_equal(pthread_create(&stopping, NULL, stop, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(fds) / 2; i++)
+        say(fds[i], BODY);
+    for (size_t i = 0; i < ARRAY_LEN(fds) / 2; i++)
+        taken += hears(fds[i], "RecordId");
+    pthread_join(stopping, NULL); /* has not waited for the others for ever */
+    for (size_t i = ARRAY_LEN(fds) / 2; i < ARRAY_LEN(fds); i++) {
+        say(fds[i], BODY);
+        assert_true(hears(fds[i], "The server is stopping."));
+    }
+    assert_int_equal(incoming(), taken);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_body_that_ends_behind_the_gate_is_refused_and_nothing_of_it_is_kept, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(no_body_reaches_the_committer_once_the_server_has_ended, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_for_long_is_held_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_begun_when_it_stops_is_still_taken_for_a_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_that_end_at_any_moment_are_taken_or_refused, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("api_server", tests, NULL, NULL);
+}

@@ -1,0 +1,653 @@
+#include "tests/unit/inputs/input_rig.h"
+
+#include "pipeline/inputs/tail/tail.h"
+
+#include <stdatomic.h>
+
+static struct tail_conf conf;
+static char *paths[4];
+
+static void follow(struct rig *r, const char *path)
+{
+    mem_free(paths[conf.paths.n]);
+    paths[conf.paths.n] = mem_strdup(rig_path(r, path));
+    conf.paths.v = paths;
+    conf.paths.n++;
+}
+
+static int setup(void **state)
+{
+    struct rig *r = mem_alloc(sizeof(*r));
+
+    rig_init(r, "tail");
+    conf = (struct tail_conf){.start = TAIL_START_BEGINNING,
+                              .last_line = 100 * NSEC_PER_MSEC,
+                              .rescan = NSEC_PER_SEC,
+                              .max_open_files = 64,
+                              .follow_symlinks = true};
+    r->conf = &conf;
+    follow(r, "*.log");
+    *state = r;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct rig *r = *state;
+
+    rig_release(r);
+    mem_free(r);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        MEM_CLEAR(paths[i]);
+    return 0;
+}
+
+static void lines_that_are_there_and_lines_that_come(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "one\ntwo\n");
+    rig_start(r);
+    rig_expect(r, "one|two|");
+    rig_append(r, "a.log", "three\n");
+    rig_expect(r, "three|");
+    rig_append(r, "b.log", "new file\n");
+    rig_expect(r, "new file|");
+}
+
+static void start_at_the_end_skips_what_is_there_but_not_what_comes(void **state)
+{
+    struct rig *r = *state;
+
+    conf.start = TAIL_START_END;
+    rig_append(r, "a.log", "old\nhal");
+    rig_start(r);
+    rig_append(r, "a.log", "f\nnew\n");
+    rig_expect(r, "half|new|");
+    rig_append(r, "b.log", "from its beginning\n");
+    rig_expect(r, "from its beginning|");
+}
+
+static void where_the_end_was_is_known_after_a_restart_without_a_record(void **state)
+{
+    struct rig *r = *state;
+
+    conf.start = TAIL_START_END;
+    rig_append(r, "a.log", "old\n");
+    rig_start(r);
+    rig_stop(r);
+    rig_append(r, "a.log", "while away\n");
+    rig_append(r, "b.log", "new while away\n");
+    rig_start(r);
+    rig_wait_incoming(r, 2);
+    rig_append(r, "a.log", "now\n");
+    rig_wait_incoming(r, 3);
+    assert_int_equal(rig_incoming(r), 3);
+}
+
+static void bytes_pass_as_they_are(void **state)
+{
+    static const char raw[] = "cr\r\n\rx\ry\n\0nul\0\n\xff\xfe\n\n";
+    struct rig *r = *state;
+    struct buf got;
+
+    rig_write_n(r, "a.log", raw, sizeof(raw) - 1, O_APPEND);
+    rig_start(r);
+    rig_wait_incoming(r, 5);
+    buf_init(&got, MIB);
+    rig_take(r, &got);
+    assert_true(slice_eq(buf_slice(&got), SLICE("cr\r|\rx\ry|\0nul\0|\xff\xfe||")));
+    buf_release(&got);
+}
+
+static void a_last_line_without_newline_comes_after_its_grace_time(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "one\ntw");
+    rig_start(r);
+    rig_expect(r, "one|");
+    rig_expect(r, "tw|");
+    rig_append(r, "a.log", "o\nthree\n");
+    rig_expect(r, "o|three|");
+    rig_append(r, "a.log", "four");
+    rig_expect(r, "four|");
+    rig_append(r, "a.log", "\nfive\n"); /* only the newline was missing: no empty record */
+    rig_expect(r, "five|");
+}
+
+static void positions_survive_a_restart(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "one\npartial");
+    rig_start(r);
+    rig_expect(r, "one|partial|");
+    rig_stop(r);
+    rig_append(r, "a.log", "\ntwo\n");
+    rig_append(r, "new.log", "while we were away\n");
+    rig_start(r);
+    rig_wait_incoming(r, 4);
+    rig_append(r, "a.log", "three\n");
+    rig_wait_incoming(r, 5);
+    assert_int_equal(rig_incoming(r), 5);
+}
+
+static void rotation_by_rename_loses_and_repeats_nothing(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "1\n");
+    rig_start(r);
+    rig_expect(r, "1|");
+    rig_append(r, "a.log", "2\n");
+    rig_rename(r, "a.log", "a.log.1");
+    rig_append(r, "a.log.1", "3\n");
+    rig_expect(r, "2|3|");
+    rig_append(r, "a.log", "4\n");
+    rig_expect(r, "4|");
+    rig_append(r, "a.log.1", "5\n");
+    rig_expect(r, "5|");
+}
+
+static void a_file_that_was_rotated_while_we_were_away_is_read_to_its_end(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "1\n");
+    rig_start(r);
+    rig_expect(r, "1|");
+    rig_stop(r);
+    rig_append(r, "a.log", "2\n");
+    rig_rename(r, "a.log", "a.log.1");
+    rig_append(r, "a.log", "3\n");
+    rig_start(r);
+    rig_wait_incoming(r, 3);
+    rig_append(r, "a.log", "4\n");
+    rig_wait_incoming(r, 4);
+    assert_int_equal(rig_incoming(r), 4);
+}
+
+static void copytruncate_is_noticed_also_when_the_file_is_as_long_again(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "one\ntwo\n");
+    rig_start(r);
+    rig_expect(r, "one|two|");
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    rig_append(r, "a.log", "six\n");
+    rig_expect(r, "six|");
+    rig_write_n(r, "a.log", "a longer line than before\n", 26, O_TRUNC);
+    rig_expect(r, "a longer line than before|");
+}
+
+static void the_copy_of_a_file_that_is_truncated_is_not_read_again(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "*.log.*");
+    rig_append(r, "a.log", "one\ntwo\n");
+    rig_start(r);
+    rig_expect(r, "one|two|");
+    rig_append(r, "a.log.1", "one\ntwo\nnot read before\n");
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    rig_expect(r, "not read before|");
+    rig_append(r, "a.log", "three\n");
+    rig_expect(r, "three|");
+    rig_append(r, "a.log.2", "one\ntw0\n"); /* no copy */
+    rig_expect(r, "one|tw0|");
+}
+
+static void zeros_that_a_truncation_leaves_are_left_out(void **state)
+{
+    struct rig *r = *state;
+    int fd;
+
+    rig_append(r, "a.log", "0123456789\n");
+    rig_start(r);
+    rig_expect(r, "0123456789|");
+    fd = open(rig_path(r, "a.log"), O_WRONLY);
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    assert_int_equal(pwrite(fd, "on\n", 3, 11), 3);
+    rig_expect(r, "on|");
+    close(fd);
+    assert_int_equal(metrics_get(&r->metrics, METRIC_INPUT_SKIPPED_BYTES), 11);
+}
+
+static void utf_16_becomes_utf_8(void **state)
+{
+    struct rig *r = *state;
+
+    rig_write_n(r, "a.log",
+                "\xff\xfe"
+                "a\0\n\0\x0a\x01\n",
+                9, O_APPEND);
+    rig_start(r);
+    rig_expect(r, "a|");
+    rig_write_n(r, "a.log", "\0b\0", 3, O_APPEND);
+    rig_expect(r, "\xc4\x8a|b|");
+    rig_stop(r);
+    rig_write_n(r, "a.log", "\n\0c\0\n\0", 6, O_APPEND);
+    rig_start(r);
+    rig_expect(r, "c|");
+}
+
+static void a_deleted_file_is_read_to_its_end(void **state)
+{
+    struct rig *r = *state;
+    int fd;
+
+    rig_append(r, "a.log", "1\n");
+    rig_start(r);
+    rig_expect(r, "1|");
+    fd = open(rig_path(r, "a.log"), O_WRONLY | O_APPEND);
+    assert_int_equal(unlink(rig_path(r, "a.log")), 0);
+    assert_int_equal(write(fd, "2\n", 2), 2);
+    close(fd);
+    rig_expect(r, "2|");
+    rig_append(r, "a.log", "3\n");
+    rig_expect(r, "3|");
+}
+
+static void a_symbolic_link_is_followed_when_it_is_switched(void **state)
+{
+    struct rig *r = *state;
+
+    rig_append(r, "first.txt", "1\n");
+    rig_append(r, "second.txt", "2\n");
+    assert_int_equal(symlink("first.txt", rig_path(r, "current.log")), 0);
+    rig_start(r);
+    rig_expect(r, "1|");
+    assert_int_equal(symlink("second.txt", rig_path(r, "next.tmp")), 0);
+    rig_rename(r, "next.tmp", "current.log");
+    rig_expect(r, "2|");
+    rig_append(r, "first.txt", "3\n");
+    rig_expect(r, "3|");
+    rig_append(r, "second.txt", "4\n");
+    rig_expect(r, "4|");
+}
+
+static void lines_at_the_record_limit_and_over_it(void **state)
+{
+    static const size_t lengths[] = {RECORD_MAX_BYTES - 1, RECORD_MAX_BYTES, RECORD_MAX_BYTES + 1, 2 * RECORD_MAX_BYTES,
+                                     3 * RECORD_MAX_BYTES + 5};
+    static const size_t want[] = {RECORD_MAX_BYTES - 1,
+                                  RECORD_MAX_BYTES,
+                                  RECORD_MAX_BYTES,
+                                  1,
+                                  RECORD_MAX_BYTES,
+                                  RECORD_MAX_BYTES,
+                                  RECORD_MAX_BYTES,
+                                  RECORD_MAX_BYTES,
+                                  RECORD_MAX_BYTES,
+                                  5,
+                                  3};
+    struct rig *r = *state;
+    struct buf got;
+    const char *p;
+
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        char *line = mem_alloc(lengths[i] + 1);
+
+        memset(line, 'x', lengths[i]);
+        line[lengths[i]] = '\n';
+        rig_write_n(r, "a.log", line, lengths[i] + 1, O_APPEND);
+        mem_free(line);
+    }
+    rig_append(r, "a.log", "end\n");
+    rig_start(r);
+    rig_wait_incoming(r, ARRAY_LEN(want));
+    buf_init(&got, 16 * MIB);
+    rig_take(r, &got);
+    p = got.p;
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        assert_int_equal(strcspn(p, "|"), want[i]);
+        p += want[i] + 1;
+    }
+    assert_int_equal(p - got.p, got.n);
+    assert_int_equal(metrics_get(&r->metrics, METRIC_INPUT_SPLIT_LINES), 3);
+    buf_release(&got);
+}
+
+static void more_files_than_handles(void **state)
+{
+    struct rig *r = *state;
+    char name[32];
+
+    conf.max_open_files = 3;
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "%d.log", i);
+        rig_append(r, name, "x\n");
+    }
+    rig_start(r);
+    rig_wait_incoming(r, 200);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "%d.log", i);
+        rig_append(r, name, "y\n");
+    }
+    rig_wait_incoming(r, 400);
+    assert_int_equal(rig_incoming(r), 400);
+}
+
+/* Others have taken nearly all of them: two are always there. */
+static void more_files_than_descriptors(void **state)
+{
+    struct rig *r = *state;
+    struct budget descriptors;
+    char name[32];
+
+    for (size_t limit = 0; limit < 3; limit++) {
+        budget_init(&descriptors, limit);
+        r->descriptors = &descriptors;
+        for (int i = 0; i < 50; i++) {
+            snprintf(name, sizeof(name), "%d.log", i);
+            rig_append(r, name, "x\n");
+        }
+        rig_start(r);
+        rig_wait_incoming(r, 50 * (limit + 1));
+        assert_int_equal(rig_incoming(r), 50 * (limit + 1));
+        assert_int_equal(descriptors.used, limit);
+        rig_stop(r);
+        assert_int_equal(descriptors.used, 0);
+    }
+}
+
+static void once_reads_everything_and_says_so(void **state)
+{
+    struct rig *r = *state;
+
+    conf.start = TAIL_START_END; /* does not matter with once */
+    r->once = true;
+    rig_append(r, "a.log", "one\ntwo");
+    rig_append(r, "b.log", "");
+    rig_start(r);
+    rig_wait_finished(r);
+    rig_expect(r, "one|two|");
+    rig_stop(r);
+    rig_append(r, "a.log", "\nthree");
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 3);
+}
+
+static void once_without_files_is_finished_at_once(void **state)
+{
+    struct rig *r = *state;
+
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 0);
+}
+
+static void excluded_and_compressed_files_are_left_alone(void **state)
+{
+    char *out[] = {mem_strdup("debug*"), NULL};
+    struct rig *r = *state;
+
+    follow(r, "a.*");
+    out[1] = mem_strdup(rig_path(r, "sub/*"));
+    conf.exclude = (struct cfg_strings){out, 2};
+    follow(r, "**/deep.txt");
+    assert_int_equal(mkdir(rig_path(r, "sub"), 0700) + mkdir(rig_path(r, "other"), 0700), 0);
+    rig_append(r, "debug.log", "no\n");
+    rig_append(r, "a.gz", "no\n");
+    rig_append(r, "sub/deep.txt", "no\n");
+    rig_start(r);
+    rig_append(r, "a.log", "yes\n");
+    rig_append(r, "other/deep.txt", "deep\n");
+    rig_wait_incoming(r, 2);
+    assert_int_equal(rig_incoming(r), 2);
+    rig_stop(r);
+    mem_free(out[0]);
+    mem_free(out[1]);
+}
+
+static struct file_ops disk;
+static atomic_uint refusals;
+
+static ssize_t refuse_some(int fd, const struct iovec *v, int count, off_t offset)
+{
+    unsigned left = atomic_load(&refusals);
+
+    if (left > 0) {
+        atomic_store(&refusals, left - 1);
+        errno = ENOSPC;
+        return -1;
+    }
+    return file_ops_real.pwritev(fd, v, count, offset);
+}
+
+static void what_the_disk_refused_is_read_again(void **state)
+{
+    struct rig *r = *state;
+    char text[32], want[4096] = "";
+
+    disk = file_ops_real;
+    disk.pwritev = refuse_some;
+    r->files = &disk;
+    rig_append(r, "b.log", "b1\n");
+    rig_start(r);
+    rig_expect(r, "b1|");
+    atomic_store(&refusals, 2);
+    for (int i = 0; i < 200; i++) {
+        snprintf(text, sizeof(text), "line %d\n", i);
+        rig_append(r, "a.log", text);
+        snprintf(text, sizeof(text), "line %d|", i);
+        strcat(want, text);
+    }
+    rig_expect(r, want); /* in order, none twice */
+    assert_int_equal(atomic_load(&refusals), 0);
+    rig_append(r, "b.log", "b2\n");
+    rig_expect(r, "b2|");
+}
+
+static struct rig *sealing;
+static bool sealed;
+
+static void seal_is_safe(struct spool_wait *w, bool safe)
+{
+    (void)w;
+    assert_true(safe);
+    pthread_mutex_lock(&sealing->lock);
+    sealed = true;
+    pthread_cond_signal(&sealing->news);
+    pthread_mutex_unlock(&sealing->lock);
+}
+
+static void wait_for_seal(struct rig *r)
+{
+    struct timespec until = clock_timespec(clock_mono() + RIG_PATIENCE);
+
+    pthread_mutex_lock(&r->lock);
+    while (!sealed)
+        assert_int_equal(pthread_cond_timedwait(&r->news, &r->lock, &until), 0);
+    sealed = false;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void settle_everything(struct rig *r)
+{
+    struct spool_cursor at = spool_cut(r->spool), next;
+    struct spool_wait wait = {seal_is_safe};
+    struct spool_run run;
+    struct err e;
+
+    sealing = r;
+
+    while (spool_scan(r->spool, &at, &run, &next, &e) > 0) {
+        struct seal s = {run.first, run.first + run.count - 1, run.bytes, run.arrival, at, SLICE("x")};
+        struct seal_result done = {.delivered = run.count};
+
+        spool_seal(r->spool, &s, &next, &wait);
+        wait_for_seal(r);
+        at = next;
+        spool_settle(r->spool, s.first, &done);
+    }
+}
+
+static void a_full_spool_stops_reading_until_there_is_room(void **state)
+{
+    enum { LINES = 40000 };
+    struct rig *r = *state;
+    char line[101];
+    nsec deadline = clock_mono() + RIG_PATIENCE;
+
+    r->limit = 2 * MIB;
+    memset(line, 'x', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\n';
+    for (unsigned i = 0; i < LINES; i++)
+        rig_write_n(r, "a.log", line, sizeof(line), O_APPEND);
+    rig_start(r);
+    rig_wait_incoming(r, 10000);
+    assert_true(rig_incoming(r) < LINES);
+    while (rig_incoming(r) < LINES) {
+        settle_everything(r);
+        rig_wait_news(r, deadline, "room in the spool");
+    }
+    assert_int_equal(rig_incoming(r), LINES);
+}
+
+/* --- waiting for deliveries (pace.h) ----------------------------------------------------------------------------- */
+
+#define ALWAYS_MOVES (clock_mono() + 3600 * NSEC_PER_SEC)
+
+/* Three times as much as may be ahead. */
+static unsigned write_more_than_may_be_ahead(struct rig *r, const char *name)
+{
+    uint64_t bytes = 3 * PACE_SEGMENTS * (r->limit / SEGMENTS_PER_LIMIT);
+    char lines[8192];
+
+    memset(lines, 'x', sizeof(lines));
+    for (size_t i = 127; i < sizeof(lines); i += 128)
+        lines[i] = '\n';
+    for (uint64_t done = 0; done < bytes; done += sizeof(lines))
+        rig_write_n(r, name, lines, sizeof(lines), O_APPEND);
+    return (unsigned)(bytes / 128);
+}
+
+static void pace_rig(struct rig *r, nsec moved)
+{
+    r->limit = 16 * MIB;
+    r->paced = true;
+    r->moved = moved;
+}
+
+static void wait_until_it_waits(struct rig *r)
+{
+    nsec deadline = clock_mono() + RIG_PATIENCE;
+
+    while (!pace_waits(&r->pace, clock_mono()))
+        rig_wait_news(r, deadline, "as much as may be ahead");
+}
+
+static void a_file_waits_for_deliveries_that_get_on(void **state)
+{
+    struct rig *r = *state;
+    nsec deadline = clock_mono() + RIG_PATIENCE;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    while (rig_incoming(r) < lines) {
+        wait_until_it_waits(r);
+        assert_in_range(spool_unsealed_bytes(r->spool), r->pace.ahead, r->pace.ahead + 2 * TAIL_READ_BYTES);
+        assert_true(rig_incoming(r) < lines);
+        settle_everything(r);
+        rig_wait_news(r, deadline, "more, as there is less ahead");
+        if (lines - rig_incoming(r) < lines / 4)
+            break; /* the last part is less than may be ahead */
+    }
+    rig_wait_incoming(r, lines);
+}
+
+static void deliveries_that_stand_still_are_not_waited_for(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, clock_mono() - PACE_MOVING);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    rig_wait_incoming(r, lines);
+}
+
+static void a_rotated_file_does_not_wait(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    wait_until_it_waits(r);
+    rig_rename(r, "a.log", "a.log.1");
+    rig_wait_incoming(r, lines);
+}
+
+static void a_deleted_file_does_not_wait(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    wait_until_it_waits(r);
+    assert_int_equal(unlink(rig_path(r, "a.log")), 0);
+    rig_wait_incoming(r, lines);
+}
+
+static void a_file_whose_writer_truncates_it_does_not_wait(void **state)
+{
+    struct rig *r = *state;
+    unsigned lines;
+
+    pace_rig(r, ALWAYS_MOVES);
+    rig_append(r, "a.log", "before\n");
+    rig_start(r);
+    rig_wait_incoming(r, 1);
+    assert_int_equal(truncate(rig_path(r, "a.log"), 0), 0);
+    rig_append(r, "a.log", "now\n");
+    rig_wait_incoming(r, 2);
+    lines = write_more_than_may_be_ahead(r, "a.log");
+    rig_wait_incoming(r, lines + 2);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(lines_that_are_there_and_lines_that_come),
+        T(start_at_the_end_skips_what_is_there_but_not_what_comes),
+        T(where_the_end_was_is_known_after_a_restart_without_a_record),
+        T(bytes_pass_as_they_are),
+        T(a_last_line_without_newline_comes_after_its_grace_time),
+        T(positions_survive_a_restart),
+        T(rotation_by_rename_loses_and_repeats_nothing),
+        T(a_file_that_was_rotated_while_we_were_away_is_read_to_its_end),
+        T(copytruncate_is_noticed_also_when_the_file_is_as_long_again),
+        T(the_copy_of_a_file_that_is_truncated_is_not_read_again),
+        T(zeros_that_a_truncation_leaves_are_left_out),
+        T(utf_16_becomes_utf_8),
+        T(a_deleted_file_is_read_to_its_end),
+        T(a_symbolic_link_is_followed_when_it_is_switched),
+        T(lines_at_the_record_limit_and_over_it),
+        T(more_files_than_handles),
+        T(more_files_than_descriptors),
+        T(what_the_disk_refused_is_read_again),
+        T(a_full_spool_stops_reading_until_there_is_room),
+        T(a_file_waits_for_deliveries_that_get_on),
+        T(deliveries_that_stand_still_are_not_waited_for),
+        T(a_rotated_file_does_not_wait),
+        T(a_deleted_file_does_not_wait),
+        T(a_file_whose_writer_truncates_it_does_not_wait),
+        T(once_reads_everything_and_says_so),
+        T(once_without_files_is_finished_at_once),
+        T(excluded_and_compressed_files_are_left_alone),
+    };
+
+    return cmocka_run_group_tests_name("tail", tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* Names of objects: Firehose's rules, Java's time patterns, and the same name for the same seal for ever. */
+#include "tests/support/cmocka.h"
+
+#include "sinks/names/object_key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const unsigned char IDENTITY[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const struct sink_env ENV = {.stream = "app-logs", .identity = IDENTITY, .version = 7};
+
+/* 2026-07-13T14:05:09Z */
+#define OLDEST ((nsec)1783951509 * NSEC_PER_SEC)
+
+static const struct sink_seal_id SEAL = {.first = 1000, .last = 1999, .oldest = OLDEST};
+
+static const struct sink_env BACKUP_ENV = {.stream = "app-logs", .identity = IDENTITY, .version = 7, .backup = true};
+
+static struct buf rendered_in(const struct sink_env *env, const struct object_key_conf *conf,
+                              const struct sink_seal_id *id, const char *extension)
+{
+    struct object_key *k;
+    struct err e = {0};
+    struct buf b;
+
+    buf_init(&b, OBJECT_KEY_MAX);
+    if (object_key_open(&k, conf, env, &e) < 0)
+        fail_msg("open: %s", e.msg);
+    if (object_key_render(k, id, extension, &b, &e) < 0)
+        fail_msg("render: %s", e.msg);
+    object_key_free(&k);
+    buf_cstr(&b);
+    return b;
+}
+
+static struct buf rendered(const struct object_key_conf *conf, const struct sink_seal_id *id, const char *extension)
+{
+    return rendered_in(&ENV, conf, id, extension);
+}
+
+static char *copy(const char *s)
+{
+    return (char *)(uintptr_t)s;
+}
+
+#define UUID_CHARACTERS 36
+
+/* Everything but the uuid, which is replaced by a U. */
+static void assert_name_in(const struct sink_env *env, struct object_key_conf conf, const struct sink_seal_id *id,
+                           const char *extension, const char *want)
+{
+    struct buf b = rendered_in(env, &conf, id, extension);
+    const char *at = strstr(want, "U");
+    char got[OBJECT_KEY_MAX + 1];
+    size_t before = (size_t)(at - want);
+
+    if (b.n < before + UUID_CHARACTERS)
+        fail_msg("got `%s`, want `%s`", b.p, want);
+    snprintf(got, sizeof(got), "%.*sU%s", (int)before, b.p, b.p + before + UUID_CHARACTERS);
+    if (strcmp(got, want) != 0)
+        fail_msg("got `%s` (%s), want `%s`", got, b.p, want);
+    buf_release(&b);
+}
+
+static void assert_name(struct object_key_conf conf, const char *extension, const char *want)
+{
+    assert_name_in(&ENV, conf, &SEAL, extension, want);
+}
+
+static void assert_error_name(struct object_key_conf conf, const char *want)
+{
+    struct sink_seal_id id = SEAL;
+
+    id.error_type = "http-endpoint-failed";
+    assert_name_in(&BACKUP_ENV, conf, &id, "", want);
+}
+
+static void names_are_firehoses(void **state)
+{
+    (void)state;
+    assert_name((struct object_key_conf){0}, ".gz", "2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U.gz");
+    assert_name((struct object_key_conf){.prefix = copy("")}, "", "2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U");
+    assert_name((struct object_key_conf){.prefix = copy("legacy")}, "",
+                "legacy2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U");
+    assert_name((struct object_key_conf){.prefix = copy("a/")}, "", "a/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U");
+    assert_name((struct object_key_conf){.prefix = copy("app/!{timestamp:yyyy/MM/dd/HH}/")}, ".zst",
+                "app/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U.zst");
+    assert_name((struct object_key_conf){.prefix = copy("y=!{timestamp:yyyy}/m=!{timestamp:MM}/")}, "",
+                "y=2026/m=07/app-logs-7-2026-07-13-14-05-09-U");
+    assert_name((struct object_key_conf){.prefix = copy("x/"), .extension = copy(".json.gz")}, ".gz",
+                "x/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U.json.gz");
+    assert_name((struct object_key_conf){.prefix = copy("\\%Y/50%/\\x!{timestamp:yyyy}\\{{a}}/")}, "",
+                "%Y/50%/\\x2026{{a}}/app-logs-7-2026-07-13-14-05-09-U");
+}
+
+static void error_objects_have_the_error_type_in_their_names(void **state)
+{
+    (void)state;
+    assert_error_name((struct object_key_conf){0},
+                      "http-endpoint-failed/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U");
+    assert_error_name((struct object_key_conf){.prefix = copy("a/")},
+                      "a/http-endpoint-failed/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U");
+    assert_error_name((struct object_key_conf){.prefix = copy("a/"), .error_prefix = copy("errors/")},
+                      "errors/http-endpoint-failed/2026/07/13/14/app-logs-7-2026-07-13-14-05-09-U");
+    assert_error_name((struct object_key_conf){.prefix = copy("!{timestamp:yyyy}/"),
+                                               .error_prefix = copy("e/!{firehose:error-output-type}/"
+                                                                    "!{timestamp:yyyy-MM-dd}/")},
+                      "e/http-endpoint-failed/2026-07-13/app-logs-7-2026-07-13-14-05-09-U");
+    assert_error_name(
+        (struct object_key_conf){.extension = copy(".json.gz"),
+                                 .error_prefix = copy("!{firehose:error-output-type}!{timestamp:/yyyy/}")},
+        "http-endpoint-failed/2026/app-logs-7-2026-07-13-14-05-09-U");
+}
+
+static void a_seals_objects_in_one_place_do_not_overwrite_one_another(void **state)
+{
+    const struct object_key_conf conf = {.error_prefix = copy("!{firehose:error-output-type}/")};
+    const struct object_key_conf plain = {0};
+    struct sink_seal_id failed = SEAL, unprocessed = SEAL;
+    struct buf names[5];
+
+    (void)state;
+    failed.error_type = "http-endpoint-failed";
+    unprocessed.error_type = "processing-failed";
+    names[0] = rendered(&plain, &SEAL, "");
+    names[1] = rendered_in(&BACKUP_ENV, &conf, &SEAL, "");
+    names[2] = rendered_in(&BACKUP_ENV, &conf, &failed, "");
+    names[3] = rendered_in(&BACKUP_ENV, &conf, &unprocessed, "");
+    names[4] = rendered_in(&BACKUP_ENV, &conf, &failed, "");
+    assert_string_equal(names[2].p, names[4].p); /* deterministic */
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(names[i].p + names[i].n - UUID_CHARACTERS,
+                                    names[j].p + names[j].n - UUID_CHARACTERS);
+    for (int i = 0; i < 5; i++)
+        buf_release(&names[i]);
+}
+
+static void the_time_zone_moves_prefix_and_name(void **state)
+{
+    (void)state;
+    assert_name((struct object_key_conf){.timezone = copy("Asia/Tokyo")}, "",
+                "2026/07/13/23/app-logs-7-2026-07-13-23-05-09-U");
+    assert_name((struct object_key_conf){.timezone = copy("America/New_York")}, "",
+                "2026/07/13/10/app-logs-7-2026-07-13-10-05-09-U");
+}
+
+static void the_same_seal_has_the_same_name_and_no_other_has_it(void **state)
+{
+    const struct object_key_conf conf = {.prefix = copy("!{firehose:random-string}/!{firehose:random-string}/")};
+    struct sink_seal_id other = SEAL;
+    struct buf a = rendered(&conf, &SEAL, ""), b = rendered(&conf, &SEAL, ""), c;
+
+    (void)state;
+    other.last++;
+    c = rendered(&conf, &other, "");
+    assert_string_equal(a.p, b.p);
+    assert_string_not_equal(a.p, c.p);
+    assert_int_equal(a.p[11], '/');
+    assert_int_equal(a.p[23], '/');
+    assert_memory_not_equal(a.p, a.p + 12, 11); /* another for each occurrence */
+    assert_memory_not_equal(a.p, c.p, 11);
+    buf_release(&a);
+    buf_release(&b);
+    buf_release(&c);
+}
+
+static void the_same_numbers_of_another_run_have_another_name(void **state)
+{
+    const struct object_key_conf conf = {.prefix = copy("!{firehose:random-string}/")};
+    const uint64_t epochs[] = {0, 1, 1ULL << 32, 0xfedcba9876543210, 0xfedcba9876543211};
+    char names[ARRAY_LEN(epochs)][OBJECT_KEY_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(epochs); i++) {
+        struct sink_seal_id id = SEAL;
+        struct buf b;
+
+        id.epoch = epochs[i];
+        b = rendered(&conf, &id, "");
+        snprintf(names[i], sizeof(names[i]), "%s", b.p);
+        buf_release(&b);
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(names[i], names[k]);
+            assert_memory_not_equal(names[i], names[k], 11);
+        }
+    }
+}
+
+/* Pinned: a new version of the program must not deliver the seals of the old one under other names. */
+static void names_stay_what_they_are_from_version_to_version(void **state)
+{
+    const struct object_key_conf conf = {.prefix = copy("!{firehose:random-string}/")};
+    struct buf b = rendered(&conf, &SEAL, ".gz");
+
+    (void)state;
+    assert_string_equal(b.p, "xe5o6h1uevp/app-logs-7-2026-07-13-14-05-09-08aa2a1f-2ed4-86b3-80b4-b3f46778437e.gz");
+    buf_release(&b);
+}
+
+static void mistakes_are_told_at_start(void **state)
+{
+    static char long_prefix[OBJECT_PREFIX_MAX + 2], half_long[600];
+    const struct {
+        struct object_key_conf conf;
+        const char *want;
+    } cases[] = {
+        {{.prefix = copy("a/!{timestamp:yyyy")}, "no `}`"},
+        {{.prefix = copy("a/!{yyyy}/")}, "!{namespace:value}"},
+        {{.prefix = copy("!{firehose:error-output-type}/")}, "for error_prefix only"},
+        {{.prefix = copy("!{firehose:nonsense}/")}, "not known"},
+        {{.prefix = copy("!{date:yyyy}/")}, "not known"},
+        {{.prefix = copy("!{partitionKeyFromQuery:service}/")}, "needs partition keys"},
+        {{.prefix = copy("!{partitionKeyFromLambda:service}/")}, "needs partition keys"},
+        {{.prefix = copy("!{timestamp:}/")}, "empty"},
+        {{.prefix = copy("!{timestamp:yyyy-bb}/")}, "letter `b` at character 6"},
+        {{.prefix = copy("!{timestamp:YYYY}/")}, "calendar year is `yyyy`"},
+        {{.prefix = copy("!{timestamp:ddd}/")}, "stands 3 times"},
+        {{.prefix = copy("!{timestamp:'T}/")}, "not closed"},
+        {{.prefix = copy("!{timestamp:yyyy[MM]}/")}, "reserved"},
+        {{.prefix = copy("a\n/")}, "control character"},
+        {{.prefix = copy("../x/")}, "cannot be named `..`"},
+        {{.prefix = copy("a/./")}, "cannot be named `.`"},
+        {{.prefix = copy("!{timestamp:'..'}/")}, "cannot be named `..`"},
+        {{.prefix = long_prefix}, "at most 1024"},
+        {{.prefix = half_long}, "at most 512"},
+        {{.timezone = copy("EST")}, "three-letter"},
+        {{.timezone = copy("Mars/Olympus")}, "not known here"},
+        {{.timezone = copy("../../etc/passwd")}, "not an IANA"},
+        {{.timezone = copy("America")}, "time zone `America`"},
+        {{.extension = copy("gz")}, "extension"},
+        {{.extension = copy(".GZ")}, "extension"},
+        {{.extension = copy("./../x")}, "extension"},
+    };
+
+    (void)state;
+    memset(long_prefix, 'a', sizeof(long_prefix) - 1);
+    memset(half_long, 'a', sizeof(half_long) - 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct object_key *k = NULL;
+        struct err e = {0};
+
+        if (object_key_open(&k, &cases[i].conf, &ENV, &e) == 0)
+            fail_msg("taken, but should say `%s`", cases[i].want);
+        if (!strstr(e.msg, cases[i].want))
+            fail_msg("says `%s`, should say `%s`", e.msg, cases[i].want);
+        assert_null(k);
+    }
+}
+
+static void mistakes_in_error_prefixes_are_told_at_start(void **state)
+{
+    const struct {
+        const struct sink_env *env;
+        struct object_key_conf conf;
+        const char *want;
+    } cases[] = {
+        {&BACKUP_ENV,
+         {.prefix = copy("!{timestamp:yyyy}/")},
+         "error_prefix: needed where object names have expressions"},
+        {&BACKUP_ENV, {.error_prefix = copy("e/!{timestamp:yyyy}/")}, "must be one of them"},
+        {&BACKUP_ENV, {.prefix = copy("!{firehose:error-output-type}/")}, "for error_prefix only"},
+        {&BACKUP_ENV, {.error_prefix = copy("!{firehose:error-output-typ}/")}, "error_prefix: `!{firehose:error-o"},
+        {&BACKUP_ENV, {.error_prefix = copy("!{partitionKeyFromQuery:a}/")}, "this option cannot have them"},
+        {&BACKUP_ENV, {.error_prefix = copy("../!{firehose:error-output-type}/")}, "error_prefix: a folder cannot"},
+        {&ENV, {.error_prefix = copy("errors/")}, "set it there"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct object_key *k = NULL;
+        struct err e = {0};
+
+        if (object_key_open(&k, &cases[i].conf, cases[i].env, &e) == 0)
+            fail_msg("taken, but should say `%s`", cases[i].want);
+        if (!strstr(e.msg, cases[i].want))
+            fail_msg("says `%s`, should say `%s`", e.msg, cases[i].want);
+    }
+}
+
+static void a_name_that_finds_no_room_is_an_error(void **state)
+{
+    const struct object_key_conf conf = {0};
+    struct object_key *k;
+    struct err e;
+    struct buf b;
+
+    (void)state;
+    assert_int_equal(object_key_open(&k, &conf, &ENV, &e), 0);
+    for (size_t max = 0; max < 80; max += 7) {
+        buf_init(&b, max);
+        assert_int_equal(object_key_render(k, &SEAL, ".gz", &b, &e), -1);
+        buf_release(&b);
+    }
+    object_key_free(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_firehoses),
+        cmocka_unit_test(error_objects_have_the_error_type_in_their_names),
+        cmocka_unit_test(a_seals_objects_in_one_place_do_not_overwrite_one_another),
+        cmocka_unit_test(mistakes_in_error_prefixes_are_told_at_start),
+        cmocka_unit_test(the_time_zone_moves_prefix_and_name),
+        cmocka_unit_test(the_same_seal_has_the_same_name_and_no_other_has_it),
+        cmocka_unit_test(the_same_numbers_of_another_run_have_another_name),
+        cmocka_unit_test(names_stay_what_they_are_from_version_to_version),
+        cmocka_unit_test(mistakes_are_told_at_start),
+        cmocka_unit_test(a_name_that_finds_no_room_is_an_error),
+    };
+
+    return cmocka_run_group_tests_name("object_key", tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/format/frame.h"
+#include "pipeline/spool/format/frame_build.h"
+
+#include <string.h>
+
+static struct frame_view view_of(struct frame *f)
+{
+    frame_finish(f);
+    return (struct frame_view){.first = 100,
+                               .count = frame_count(f),
+                               .payload = slice_of(f->payload, f->bytes),
+                               .table = slice_of((const char *)f->table, f->table_bytes)};
+}
+
+static void records_come_back_as_they_were_put(void **state)
+{
+    static char big[RECORD_MAX_BYTES];
+    const struct slice records[] = {
+        SLICE("plain"),    SLICE(""),          SLICE("\n"), SLICE("two\nlines"), SLICE("ends in one\n"),
+        SLICE("nul\0nul"), {big, sizeof(big)}, {big, 63},   {big, 64},           SLICE("\n\n"),
+    };
+    struct frame *f = frame_new(FRAME_MAX_BYTES, 7, NULL);
+    struct frame_view v;
+    struct frame_iter it;
+    struct slice rec;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(records); i++)
+        assert_true(frame_add(f, records[i]));
+    assert_int_equal(frame_count(f), ARRAY_LEN(records));
+    v = view_of(f);
+    it = frame_records(&v);
+    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+        assert_int_equal(it.seq, 100 + i);
+        assert_true(frame_next(&it, &rec));
+        assert_true(slice_eq(rec, records[i]));
+    }
+    assert_false(frame_next(&it, &rec));
+    frame_free(&f);
+}
+
+static void lines_are_records_without_their_newline(void **state)
+{
+    static const char text[] = "one\n\nthree\n";
+    struct frame *f = frame_new(64, 0, NULL);
+    const char *want[] = {"one", "", "three"};
+    struct frame_view v;
+    struct frame_iter it;
+    struct slice rec;
+    size_t room;
+    char *p = frame_space(f, &room);
+
+    (void)state;
+    assert_true(room >= sizeof(text));
+    memcpy(p, text, sizeof(text) - 1);
+    frame_wrote_lines(f, sizeof(text) - 1);
+    v = view_of(f);
+    it = frame_records(&v);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(frame_next(&it, &rec));
+        assert_true(slice_is(rec, want[i]));
+    }
+    assert_true(slice_is(frame_lines(&v, 100, 102), text));
+    assert_true(slice_is(frame_lines(&v, 101, 102), "\nthree\n"));
+    assert_true(slice_is(frame_lines(&v, 100, 100), "one\n"));
+    it = frame_records(&v);
+    frame_skip_to(&it, 102);
+    assert_true(frame_next(&it, &rec) && slice_is(rec, "three"));
+    frame_free(&f);
+}
+
+static void a_record_written_in_place_gets_its_newline(void **state)
+{
+    struct frame *f = frame_new(8, 0, NULL);
+    size_t room;
+    char *p = frame_space(f, &room);
+
+    (void)state;
+    assert_int_equal(room, 9);
+    memcpy(p, "abc", 3);
+    assert_true(frame_wrote_record(f, 3));
+    p = frame_space(f, &room);
+    assert_int_equal(room, 5);
+    memcpy(p, "12345", 5);
+    assert_false(frame_wrote_record(f, 5)); /* its newline has no room */
+    memcpy(p, "1234\n", 5);
+    assert_true(frame_wrote_record(f, 5)); /* it has one already */
+    assert_int_equal(frame_count(f), 2);
+    frame_space(f, &room);
+    assert_int_equal(room, 0);
+    assert_false(frame_add(f, SLICE("")));
+    frame_free(&f);
+}
+
+static void a_frame_has_room_for_the_record_it_was_made_for(void **state)
+{
+    static char big[RECORD_MAX_BYTES];
+    const size_t sizes[] = {0, 1, 127, 128, RECORD_MAX_BYTES};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct frame *f = frame_new(sizes[i], 0, NULL);
+
+        assert_true(frame_add(f, slice_of(big, sizes[i])));
+        assert_false(frame_add(f, SLICE("")));
+        frame_free(&f);
+    }
+}
+
+static void the_budget_is_asked_and_given_back(void **state)
+{
+    struct budget b;
+    struct frame *f;
+
+    (void)state;
+    budget_init(&b, 100 * KIB);
+    assert_null(frame_new(100 * KIB, 0, &b));
+    assert_int_equal(b.used, 0);
+    f = frame_new(50 * KIB, 0, &b);
+    assert_non_null(f);
+    assert_true(b.used > 50 * KIB);
+    while (frame_add(f, SLICE(""))) /* the table outgrows the estimate */
+        ;
+    assert_true(b.used > 100 * KIB);
+    frame_free(&f);
+    assert_int_equal(b.used, 0);
+}
+
+/* Any bytes for a table: nothing is read beside the payload (the sanitizer watches), and nothing runs forever. */
+static void a_damaged_table_does_no_harm(void **state)
+{
+    uint64_t seed = 5;
+    char *payload = mem_alloc(100), *table = mem_alloc(40);
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        struct frame_view v = {
+            .first = 1, .count = 30, .payload = slice_of(payload, 100), .table = slice_of(table, 40)};
+        struct frame_iter it = frame_records(&v);
+        struct slice rec;
+        size_t sum = 0;
+
+        for (int i = 0; i < 40; i++) {
+            seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+            table[i] = (char)(seed >> 56 & (round & 1 ? 0xff : 0x0f));
+        }
+        while (frame_next(&it, &rec))
+            sum += rec.n;
+        assert_true(sum <= 100 && it.seq <= 31);
+        assert_true(frame_lines(&v, 3, 29).n <= 100);
+    }
+    mem_free(payload);
+    mem_free(table);
+}
+
+static void positions_and_origins_survive_the_extra(void **state)
+{
+    struct frame *f = frame_new(8, 0, NULL);
+    struct slice position, source, cursor, origin;
+
+    (void)state;
+    frame_set_position(f, SLICE("old"), SLICE("1"));
+    frame_set_position(f, SLICE("/var/log/x"), SLICE("dev=1 at=5"));
+    frame_set_origin(f, SLICE("input=tail"));
+    assert_true(frame_add(f, SLICE("r")));
+    frame_finish(f);
+    assert_true(frame_extra_find(buf_slice(&f->extra), FRAME_TAG_POSITION, &position));
+    assert_true(frame_position_parse(position, &source, &cursor));
+    assert_true(slice_is(source, "/var/log/x"));
+    assert_true(slice_is(cursor, "dev=1 at=5"));
+    assert_true(frame_extra_find(buf_slice(&f->extra), FRAME_TAG_ORIGIN, &origin));
+    assert_true(slice_is(origin, "input=tail"));
+    for (size_t n = 0; n < f->extra.n; n++) /* cut short anywhere */
+        if (frame_extra_find(slice_of(f->extra.p, n), FRAME_TAG_POSITION, &position))
+            assert_true(position.p + position.n <= f->extra.p + n);
+    frame_free(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_come_back_as_they_were_put),
+        cmocka_unit_test(lines_are_records_without_their_newline),
+        cmocka_unit_test(a_record_written_in_place_gets_its_newline),
+        cmocka_unit_test(a_frame_has_room_for_the_record_it_was_made_for),
+        cmocka_unit_test(the_budget_is_asked_and_given_back),
+        cmocka_unit_test(a_damaged_table_does_no_harm),
+        cmocka_unit_test(positions_and_origins_survive_the_extra),
+    };
+
+    return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+/* Every codec over sizes from nothing to megabytes, fed in odd pieces, read back with the libraries that everybody else
+ * reads with. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "transforms/codecs/codec.h"
+#include "transforms/codecs/gzip_stream.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#define LARGE ((size_t)(5 * MIB + 123)) /* above what gzip collects for libdeflate */
+
+/* Looks like a log: repetitive, but no two lines alike. The same every time. */
+static char *text_of(size_t n)
+{
+    char *p = mem_alloc(n + 128);
+    uint32_t x = 12345;
+
+    for (size_t at = 0; at < n;) {
+        x = x * 1664525u + 1013904223u;
+        at += (size_t)snprintf(p + at, 100, "2026-11-22T15:26:%02uZ level=info request=%08x status=%u took=%ums\n",
+                               x % 60, x, 200 + x % 5, (x >> 8) % 1000);
+    }
+    return p;
+}
+
+static char *noise_of(size_t n)
+{
+    char *p = mem_alloc(n + 1);
+    uint32_t x = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        x = x * 1664525u + 1013904223u;
+        p[i] = (char)(x >> 24);
+    }
+    return p;
+}
+
+static struct body *encode(const struct codec_ops *c, void *ctx, struct slice in, size_t piece, uint64_t size)
+{
+    struct body *out = body_new("/tmp", BODY_MEMORY_MAX);
+    struct err e = {0};
+
+    assert_int_equal(c->begin(ctx, size, &e), 0);
+    for (size_t at = 0; at < in.n; at += piece)
+        assert_int_equal(c->add(ctx, slice_of(in.p + at, in.n - at < piece ? in.n - at : piece), out, &e), 0);
+    assert_int_equal(c->finish(ctx, out, &e), 0);
+    return out;
+}
+
+/* The body as one piece of memory; the caller frees it. */
+static struct slice flat(const struct body *b)
+{
+    char *p = mem_alloc((size_t)body_size(b) + 1);
+    size_t n = 0;
+    struct err e;
+    long got;
+
+    while ((got = body_read(b, n, p + n, (size_t)body_size(b) - n, &e)) > 0)
+        n += (size_t)got;
+    assert_int_equal(got, 0);
+    assert_int_equal(n, body_size(b));
+    return slice_of(p, n);
+}
+
+/* Exactly one gzip member, with nothing behind it. */
+static void assert_gunzips_to(struct slice packed, struct slice want)
+{
+    char *out = mem_alloc(want.n + 1);
+    z_stream z = {0};
+
+    assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)packed.p;
+    z.avail_in = (uInt)packed.n;
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)want.n + 1;
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(z.avail_in, 0);
+    assert_int_equal(z.total_out, want.n);
+    assert_true(slice_eq(slice_of(out, want.n), want));
+    inflateEnd(&z);
+    mem_free(out);
+}
+
+/* Exactly one frame with a checksum, and with its size where that was known. */
+static void assert_unzstds_to(struct slice packed, struct slice want, bool size_known)
+{
+    char *out = mem_alloc(want.n + 1);
+
+    assert_int_equal(ZSTD_findFrameCompressedSize(packed.p, packed.n), packed.n);
+    if (size_known)
+        assert_true(ZSTD_getFrameContentSize(packed.p, packed.n) == want.n);
+    assert_true(((unsigned char)packed.p[4] & 4) != 0); /* RFC 8878 section 3.1.1.1.1: Content_Checksum_flag */
+    assert_int_equal(ZSTD_decompress(out, want.n + 1, packed.p, packed.n), want.n);
+    assert_true(slice_eq(slice_of(out, want.n), want));
+    mem_free(out);
+}
+
+static void assert_decodes(const struct codec_ops *c, const struct body *b, struct slice want, bool size_known)
+{
+    struct slice packed = flat(b);
+
+    if (strcmp(c->name, "gzip") == 0)
+        assert_gunzips_to(packed, want);
+    else if (strcmp(c->name, "zstd") == 0)
+        assert_unzstds_to(packed, want, size_known);
+    else
+        assert_true(slice_eq(packed, want));
+    mem_free((void *)(uintptr_t)packed.p);
+}
+
+static void round_trips(const struct codec_ops *c, int level, struct slice all, size_t piece)
+{
+    static const size_t SIZES[] = {0, 1, 2, 100, 4095, 4096, 4097, 65535, 65536, 1000003};
+    void *ctx = c->open(level); /* one context for all, as a worker has */
+
+    for (size_t i = 0; i < ARRAY_LEN(SIZES); i++) {
+        struct slice in = slice_of(all.p, SIZES[i]);
+        struct body *b;
+
+        if (piece == 1 && in.n > 5000)
+            continue;
+        b = encode(c, ctx, in, piece, in.n);
+        assert_decodes(c, b, in, true);
+        body_free(&b);
+        b = encode(c, ctx, in, piece, CODEC_SIZE_UNKNOWN);
+        assert_decodes(c, b, in, false);
+        body_free(&b);
+    }
+    c->close(ctx);
+}
+
+static void every_codec_gives_back_what_it_was_fed_in_odd_pieces(void **state)
+{
+    static const int LEVELS[] = {0, 1, 2, 3, 4, 6, 9, 12};
+    static const size_t PIECES[] = {1, 777, 65536, 1 << 20};
+    char *text = text_of(1 << 20);
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++)
+        for (size_t l = 0; l < ARRAY_LEN(LEVELS); l++)
+            for (size_t p = 0; p < ARRAY_LEN(PIECES); p++)
+                if (LEVELS[l] >= c->level_min && LEVELS[l] <= c->level_max)
+                    round_trips(c, LEVELS[l], slice_of(text, 1 << 20), PIECES[p]);
+    mem_free(text);
+}
+
+static void large_objects_and_incompressible_ones_too(void **state)
+{
+    char *text = text_of(LARGE), *noise = noise_of(LARGE);
+    const struct slice inputs[] = {slice_of(text, LARGE), slice_of(noise, LARGE)};
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++)
+        for (size_t k = 0; k < ARRAY_LEN(inputs); k++)
+            for (int level = c->level_min; level <= 6 && level <= c->level_max; level += 5) {
+                void *ctx = c->open(level);
+                struct body *b = encode(c, ctx, inputs[k], MIB - 1, CODEC_SIZE_UNKNOWN);
+
+                assert_decodes(c, b, inputs[k], false);
+                body_free(&b);
+                c->close(ctx);
+            }
+    mem_free(text);
+    mem_free(noise);
+}
+
+static void the_same_object_gives_the_same_bytes_after_any_other(void **state)
+{
+    static const int LEVELS[] = {0, 1, 2, 3, 6};
+    char *text = text_of(300000), *noise = noise_of(300000);
+    const struct slice in = slice_of(text, 300000), other = slice_of(noise, 299999);
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++)
+        for (size_t l = 0; l < ARRAY_LEN(LEVELS); l++) {
+            if (LEVELS[l] < c->level_min || LEVELS[l] > c->level_max)
+                continue;
+            void *fresh = c->open(LEVELS[l]), *used = c->open(LEVELS[l]);
+            struct body *a = encode(c, fresh, in, 70000, in.n), *b = encode(c, used, other, 1000, other.n), *again;
+            struct slice x, y;
+
+            again = encode(c, used, in, 70000, in.n);
+            x = flat(a);
+            y = flat(again);
+            assert_true(slice_eq(x, y));
+            mem_free((void *)(uintptr_t)x.p);
+            mem_free((void *)(uintptr_t)y.p);
+            body_free(&a);
+            body_free(&b);
+            body_free(&again);
+            c->close(fresh);
+            c->close(used);
+        }
+    mem_free(text);
+    mem_free(noise);
+}
+
+static void an_object_that_was_begun_and_given_up_leaves_no_trace(void **state)
+{
+    static const int LEVELS[] = {0, 1, 6};
+    const struct slice in = SLICE("the second object\n");
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++)
+        for (size_t l = 0; l < ARRAY_LEN(LEVELS); l++) {
+            if (LEVELS[l] < c->level_min || LEVELS[l] > c->level_max)
+                continue;
+            void *ctx = c->open(LEVELS[l]);
+            struct body *lost = body_new("/tmp", BODY_MEMORY_MAX), *b;
+            struct err e;
+
+            assert_int_equal(c->begin(ctx, 1000, &e), 0);
+            assert_int_equal(c->add(ctx, SLICE("the first object, never finished"), lost, &e), 0);
+            b = encode(c, ctx, in, 5, in.n);
+            assert_decodes(c, b, in, true);
+            body_free(&lost);
+            body_free(&b);
+            c->close(ctx);
+        }
+}
+
+static void gzip_says_no_time_and_no_name(void **state)
+{
+    static const int LEVELS[] = {1, 6, 12};
+    const struct codec_ops *c = codec_find("gzip");
+
+    (void)state;
+    for (size_t l = 0; l < ARRAY_LEN(LEVELS); l++) {
+        void *ctx = c->open(LEVELS[l]);
+        struct body *b = encode(c, ctx, SLICE("x"), 1, 1);
+        struct slice p = flat(b);
+
+        assert_memory_equal(p.p, "\x1f\x8b\x08\0\0\0\0\0", 8);
+        mem_free((void *)(uintptr_t)p.p);
+        body_free(&b);
+        c->close(ctx);
+    }
+}
+
+/* What a build without ISA-L and libdeflate falls back on. */
+static void zlib_alone_does_every_level(void **state)
+{
+    char *text = text_of(200000);
+    const struct slice in = slice_of(text, 200000);
+
+    (void)state;
+    for (int level = 1; level <= 9; level++) {
+        void *ctx = gzip_zlib.open(level);
+        struct err e;
+
+        for (int round = 0; round < 2; round++) {
+            struct body *b = body_new("/tmp", BODY_MEMORY_MAX);
+            struct slice p;
+
+            gzip_zlib.begin(ctx);
+            for (size_t at = 0; at < in.n; at += 9999)
+                assert_int_equal(gzip_zlib.add(ctx, slice_of(in.p + at, in.n - at < 9999 ? in.n - at : 9999), b, &e),
+                                 0);
+            assert_int_equal(gzip_zlib.finish(ctx, b, &e), 0);
+            p = flat(b);
+            assert_gunzips_to(p, in);
+            mem_free((void *)(uintptr_t)p.p);
+            body_free(&b);
+        }
+        gzip_zlib.close(ctx);
+    }
+    mem_free(text);
+}
+
+static void an_object_of_another_size_than_announced_is_no_zstd_frame(void **state)
+{
+    const struct codec_ops *c = codec_find("zstd");
+    void *ctx = c->open(1);
+    struct body *b = body_new("/tmp", BODY_MEMORY_MAX);
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(c->begin(ctx, 10, &e), 0);
+    assert_int_equal(c->add(ctx, SLICE("12345"), b, &e), 0);
+    assert_int_equal(c->finish(ctx, b, &e), -1);
+    assert_non_null(strstr(e.msg, "zstd"));
+    body_free(&b);
+    c->close(ctx);
+}
+
+static void a_body_that_cannot_be_written_is_an_error_not_a_crash(void **state)
+{
+    char *noise = noise_of(BODY_MEMORY_MAX * 2);
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++) {
+        void *ctx = c->open(c->level_default);
+        struct body *b = body_new("/nonexistent/folder", BODY_MEMORY_MAX);
+        struct err e = {0};
+        int rc;
+
+        assert_int_equal(c->begin(ctx, BODY_MEMORY_MAX * 2, &e), 0);
+        rc = c->add(ctx, slice_of(noise, BODY_MEMORY_MAX * 2), b, &e);
+        if (rc == 0)
+            rc = c->finish(ctx, b, &e);
+        assert_int_equal(rc, -1);
+        assert_non_null(strstr(e.msg, "/nonexistent/folder"));
+        body_free(&b);
+        c->close(ctx);
+    }
+    mem_free(noise);
+}
+
+static void codecs_are_found_by_name(void **state)
+{
+    (void)state;
+    assert_string_equal(codec_find("gzip")->extension, ".gz");
+    assert_string_equal(codec_find("zstd")->encoding, "zstd");
+    assert_null(codec_find("none")->encoding);
+    assert_null(codec_find("GZIP"));
+    assert_null(codec_at(3));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_codec_gives_back_what_it_was_fed_in_odd_pieces),
+        cmocka_unit_test(large_objects_and_incompressible_ones_too),
+        cmocka_unit_test(the_same_object_gives_the_same_bytes_after_any_other),
+        cmocka_unit_test(an_object_that_was_begun_and_given_up_leaves_no_trace),
+        cmocka_unit_test(gzip_says_no_time_and_no_name),
+        cmocka_unit_test(zlib_alone_does_every_level),
+        cmocka_unit_test(an_object_of_another_size_than_announced_is_no_zstd_frame),
+        cmocka_unit_test(a_body_that_cannot_be_written_is_an_error_not_a_crash),
+        cmocka_unit_test(codecs_are_found_by_name),
+    };
+
+    return cmocka_run_group_tests_name("codec", tests, NULL, NULL);
+}

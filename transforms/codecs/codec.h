@@ -1,0 +1,43 @@
+/* codec.h -- compression: what every codec implements.
+ *
+ * A codec turns the bytes of one object into one complete member/frame that the standard tools read (zcat, zstd -d). It
+ * is fed in pieces of about 1 MiB and writes into a body. A context is reused for many objects and belongs to one
+ * worker. A codec is one file with one const struct codec_ops at its bottom and one row in codecs/registry.c.
+ *
+ * Threads    a context: one at a time. The ops: any.
+ * Invariant  the same input in the same pieces, codec and level give the same bytes, on the same kind of CPU: a
+ * redelivered object is byte-identical.
+ */
+#ifndef TRANSFORMS_CODECS_CODEC_H
+#define TRANSFORMS_CODECS_CODEC_H
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* For begin(), when nobody can know the size before the last piece. */
+#define CODEC_SIZE_UNKNOWN UINT64_MAX
+
+struct codec_ops {
+    const char *name;                        /* what users write: none, gzip, zstd */
+    const char *extension;                   /* ".gz"; "" for none */
+    const char *encoding;                    /* Content-Encoding; NULL for none */
+    int level_min, level_max, level_default; /* all 0: no levels */
+
+    /* Never fails but for memory (then ends the process). */
+    void *(*open)(int level);
+    /* Begins an object of `size` bytes in all (exact, or CODEC_SIZE_UNKNOWN; a codec may choose by it). An object that
+     * was begun and not finished is forgotten. */
+    MUST_CHECK int (*begin)(void *ctx, uint64_t size, struct err *e);
+    MUST_CHECK int (*add)(void *ctx, struct slice in, struct body *out, struct err *e);
+    MUST_CHECK int (*finish)(void *ctx, struct body *out, struct err *e);
+    void (*close)(void *ctx);
+};
+
+const struct codec_ops *codec_find(const char *name); /* NULL when there is none */
+const struct codec_ops *codec_at(size_t index);       /* the registry in order; NULL behind the last */
+
+#endif

@@ -1,0 +1,114 @@
+#include "transforms/codecs/format.h"
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
+
+/* The part of [first, last] that lies in the frame. False: nothing. */
+static bool clamp(const struct frame_view *v, uint64_t *first, uint64_t *last)
+{
+    uint64_t end = v->first + v->count;
+
+    if (*first < v->first)
+        *first = v->first;
+    if (*last >= end)
+        *last = end - 1;
+    return v->count > 0 && *first <= *last;
+}
+
+static struct frame_iter records_from(const struct frame_view *v, uint64_t first)
+{
+    struct frame_iter it = frame_records(v);
+
+    frame_skip_to(&it, first);
+    return it;
+}
+
+static struct slice end_nothing(bool is_first)
+{
+    (void)is_first;
+    return (struct slice){"", 0};
+}
+
+/* The spool keeps records in this form (see format/frame.h): nothing to do. */
+static int lines_run(const struct frame_view *v, uint64_t first, uint64_t last, bool is_first, struct buf *scratch,
+                     struct slice *out)
+{
+    (void)is_first, (void)scratch;
+    *out = clamp(v, &first, &last) ? frame_lines(v, first, last) : (struct slice){"", 0};
+    return 0;
+}
+
+static int raw_run(const struct frame_view *v, uint64_t first, uint64_t last, bool is_first, struct buf *scratch,
+                   struct slice *out)
+{
+    struct frame_iter it;
+    struct slice rec;
+
+    (void)is_first;
+    buf_clear(scratch);
+    *out = (struct slice){"", 0};
+    if (!clamp(v, &first, &last))
+        return 0;
+    if (buf_reserve(scratch, frame_lines(v, first, last).n) < 0)
+        return -1;
+    it = records_from(v, first);
+    while (it.seq <= last && frame_next(&it, &rec))
+        if (buf_add_slice(scratch, rec) < 0)
+            return -1;
+    *out = buf_slice(scratch);
+    return 0;
+}
+
+/* JSON nested deeper than our reader follows is delivered as a string: nobody's reader would take it either. */
+static int add_element(struct slice rec, struct buf *out)
+{
+    if (json_valid(rec, JSON_DEPTH_MAX))
+        return buf_add_slice(out, rec);
+    return json_quote(rec, out);
+}
+
+static int array_run(const struct frame_view *v, uint64_t first, uint64_t last, bool is_first, struct buf *scratch,
+                     struct slice *out)
+{
+    struct frame_iter it;
+    struct slice rec;
+    char before = is_first ? '[' : ',';
+
+    buf_clear(scratch);
+    *out = (struct slice){"", 0};
+    if (!clamp(v, &first, &last))
+        return 0;
+    it = records_from(v, first);
+    while (it.seq <= last && frame_next(&it, &rec)) {
+        if (buf_add_char(scratch, before) < 0 || add_element(rec, scratch) < 0)
+            return -1;
+        before = ',';
+    }
+    *out = buf_slice(scratch);
+    return 0;
+}
+
+static struct slice array_end(bool is_first)
+{
+    return is_first ? SLICE("[]") : SLICE("]");
+}
+
+static const struct format_ops FORMATS[] = {
+    {"lines", "", "application/octet-stream", true, lines_run, end_nothing},
+    {"raw", "", "application/octet-stream", false, raw_run, end_nothing},
+    {"json_array", "", "application/json", false, array_run, array_end},
+};
+
+const struct format_ops *format_at(size_t index)
+{
+    return index < ARRAY_LEN(FORMATS) ? &FORMATS[index] : NULL;
+}
+
+const struct format_ops *format_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(FORMATS); i++)
+        if (strcmp(FORMATS[i].name, name) == 0)
+            return &FORMATS[i];
+    return NULL;
+}

@@ -1,0 +1,29 @@
+/* unpack.h -- gzip or zstd undone piece by piece, or bytes that are neither passed on: as much memory for a gigabyte as for a
+ * kilobyte. Several members or frames behind one another are one text.
+ *
+ * Ownership  unpack_free(). Threads: one at a time.
+ */
+#ifndef TRANSFORMS_CODECS_UNPACK_H
+#define TRANSFORMS_CODECS_UNPACK_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
+
+#include <stdbool.h>
+
+struct unpack;
+
+/* By the first bytes, of which there should be four if there are so many. */
+struct unpack *unpack_new(struct slice beginning);
+void unpack_free(struct unpack **u);
+bool unpack_is_packed(const struct unpack *u);
+
+/* Takes from *in and appends to `out`, as far as it has room below its max. -1: damaged. Nothing taken and nothing appended: it
+ * wants more input, or more room. */
+MUST_CHECK int unpack_step(struct unpack *u, struct slice *in, struct buf *out, struct err *e);
+/* There is no more input. -1: it was cut off. */
+MUST_CHECK int unpack_end(const struct unpack *u, struct err *e);
+
+#endif

@@ -1,0 +1,52 @@
+#include "transforms/codecs/unzstd.h"
+
+#include "pipeline/base/limits.h"
+
+#include <assert.h>
+#include <zstd.h>
+
+bool unzstd_looks_so(struct slice in)
+{
+    return slice_starts(in, SLICE("\x28\xb5\x2f\xfd"));
+}
+
+/* One step into the room that `out` has. *left: 0 at the end of a frame. */
+static int step(ZSTD_DStream *z, ZSTD_inBuffer *in, struct buf *out, size_t *left, struct err *e)
+{
+    size_t room = out->max - out->n < UNZSTD_ROOM ? out->max - out->n : UNZSTD_ROOM;
+    ZSTD_outBuffer to;
+
+    if (buf_reserve(out, room) < 0)
+        return err_set(e, ERR_NOMEM, "zstd: no memory for more than %zu bytes", out->n);
+    to = (ZSTD_outBuffer){.dst = out->p + out->n, .size = room};
+    *left = ZSTD_decompressStream(z, &to, in);
+    if (ZSTD_isError(*left))
+        return err_set(e, ERR_FORMAT, "zstd: %s", ZSTD_getErrorName(*left));
+    out->n += to.pos;
+    /* With no room an end that needs none is still found; anything else does not move. */
+    if (room == 0 && *left > 0)
+        return err_set(e, ERR_LIMIT, "zstd: holds more than the limit of %zu bytes", out->max);
+    return 0;
+}
+
+int unzstd_all(struct slice in, struct buf *out, struct err *e)
+{
+    ZSTD_inBuffer from = {.src = in.p, .size = in.n};
+    ZSTD_DStream *z;
+    size_t left = 1, before;
+    int rc = 0;
+
+    if (!unzstd_looks_so(in))
+        return err_set(e, ERR_FORMAT, "zstd: does not begin with 28 b5 2f fd");
+    z = ZSTD_createDStream();
+    assert(z);
+    ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, UNZSTD_WINDOW_LOG);
+    do {
+        before = out->n;
+        rc = step(z, &from, out, &left, e);
+    } while (rc == 0 && (from.pos < from.size || (left > 0 && out->n > before)));
+    ZSTD_freeDStream(z);
+    if (rc == 0 && left > 0)
+        rc = err_set(e, ERR_FORMAT, "zstd: cut off before its end");
+    return rc;
+}

@@ -1,0 +1,81 @@
+/* call.h -- the inside of a worker: its state, and the calls into the script. For lua/vm.c and lua/call.c.
+ *
+ * Threads    as the worker.
+ */
+#ifndef TRANSFORMS_LUA_CALL_H
+#define TRANSFORMS_LUA_CALL_H
+
+#include "pipeline/base/arena.h"
+#include "transforms/lua/guard.h"
+#include "transforms/lua/meta.h"
+#include "transforms/lua/record.h"
+#include "transforms/lua/vm.h"
+
+struct lua_place {
+    const char *file; /* the script's own name for it, "mask.lua"; NULL: not known */
+    int line;
+};
+
+/* What a call gave back: pieces of `result`, or whole records that nobody changed. */
+struct lua_part {
+    struct lua_record *of; /* the record it stems from; NULL: made by the script */
+    size_t at, n;
+    bool untouched; /* of->from.data */
+};
+
+struct lua_worker {
+    struct lua_worker_options options;
+    struct lua_script *script;
+    struct lua_guard guard;
+    lua_State *L;
+    bool init, single, by_batch;
+    struct lua_arena arena;
+    struct lua_record one;
+    struct lua_meta_records records; /* `one`, or those of the batch */
+    struct transform_out *out;       /* while records go through */
+    nsec batch_left;                 /* of the batch's time */
+    bool batch_over;
+    unsigned log_lines;     /* of this batch */
+    struct lua_place where; /* of the error that ends the call */
+    /* What is said of errors at shown_place: made once for many records that fail at one place. */
+    char shown[320];
+    struct lua_place shown_place;
+
+    struct buf result, parts; /* bytes; struct lua_part one behind the other */
+    uint64_t given;           /* bytes in all parts, also those that are not in `result` */
+    /* batch(): copies of the records that came so far */
+    struct buf held, held_at; /* bytes; struct lua_held */
+    bool held_full;
+};
+
+/* A record in `held`. */
+struct lua_held {
+    size_t data, data_n, origin, origin_n;
+    uint64_t seq;
+    nsec arrival;
+    uint32_t part;
+};
+
+enum lua_call_status {
+    LUA_CALL_OK,
+    LUA_CALL_FAILED,    /* code and message say why */
+    LUA_CALL_CANCELLED, /* that is no fault of the record */
+};
+
+struct lua_call_error {
+    const char *code;
+    char message[1024];
+    size_t n;
+    const char *shown; /* as transform_out.fail has it, until the next call; NULL: the message */
+};
+
+/* Makes the state: libraries, the script's main chunk, init(). */
+MUST_CHECK int lua_call_make(struct lua_worker *w, struct err *e);
+void lua_call_unmake(struct lua_worker *w);
+
+/* Calls transform() with w->one, or batch() with w->records; leaves the parts in w->parts. */
+MUST_CHECK enum lua_call_status lua_call_record(struct lua_worker *w, nsec hard_end, struct lua_call_error *error);
+MUST_CHECK enum lua_call_status lua_call_batch(struct lua_worker *w, nsec hard_end, struct lua_call_error *error);
+void lua_call_finish(struct lua_worker *w);
+
+#endif

@@ -1,0 +1,428 @@
+#include "transforms/lua/doc.h"
+
+#include "pipeline/base/limits.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* --- the index --- */
+
+static bool grow(struct lua_arena *a, struct lua_doc_node *node)
+{
+    uint32_t room = node->room ? 2 * node->room : LUA_DOC_ROOM;
+    struct lua_doc_member *m = lua_arena_take(a, room * sizeof(*m));
+
+    if (!m)
+        return false;
+    if (node->count)
+        memcpy(m, node->members, node->count * sizeof(*m));
+    node->members = m;
+    node->room = room;
+    return true;
+}
+
+static inline struct lua_doc_member *add_member(struct lua_arena *a, struct lua_doc_node *node)
+{
+    if (node->count == node->room && !grow(a, node))
+        return NULL;
+    return &node->members[node->count++];
+}
+
+static inline uint32_t tag_of(struct slice name)
+{
+    return (uint32_t)name.n << 8 | (name.n ? (unsigned char)name.p[0] : 0);
+}
+
+/* Decodes a key that has escapes into the arena: never longer than its spelling. */
+static bool decode_name(struct lua_arena *a, struct json_string key, struct lua_doc_member *m)
+{
+    struct buf decoded = {0};
+    int rc;
+
+    buf_init(&decoded, key.raw.n);
+    rc = json_unescape(key, &decoded);
+    m->name = lua_arena_take(a, decoded.n);
+    if (rc == 0 && m->name && decoded.n)
+        memcpy((char *)(uintptr_t)m->name, decoded.p, decoded.n);
+    m->name_n = (uint32_t)decoded.n;
+    m->tag = tag_of(buf_slice(&decoded));
+    buf_release(&decoded);
+    return rc == 0 && m->name;
+}
+
+static inline bool keep_field(struct lua_arena *a, struct lua_doc_node *node, const struct json_field *f)
+{
+    struct lua_doc_member *m = add_member(a, node);
+
+    if (!m)
+        return false;
+    m->value = (struct lua_doc_value){.p = f->value.p, .n = (uint32_t)f->value.n, .type = (uint8_t)f->type};
+    m->gone = m->set = false;
+    m->source = node->is_array ? f->value.p : f->key.raw.p - 1;
+    m->value_at = (uint32_t)(f->value.p - m->source);
+    m->source_n = m->value_at + m->value.n;
+    m->name = f->key.raw.p;
+    m->name_n = (uint32_t)f->key.raw.n;
+    m->tag = node->is_array ? 0 : tag_of(f->key.raw);
+    return node->is_array || !f->key.escaped || decode_name(a, f->key, m);
+}
+
+/* Reads the members of what was entered. False: r->error, or memory is short. */
+static bool read_members(struct lua_arena *a, struct json_reader *r, struct lua_doc_node *node)
+{
+    struct json_field f = {0};
+
+    while (node->is_array ? json_item(r, &f) : json_field(r, &f))
+        if (!keep_field(a, node, &f))
+            return false;
+    node->live = node->count;
+    return !r->error;
+}
+
+static struct lua_doc_node *new_node(struct lua_arena *a, struct lua_doc_node *parent, struct slice source)
+{
+    struct lua_doc_node *node = lua_arena_take(a, sizeof(*node));
+
+    if (node)
+        *node = (struct lua_doc_node){.source = source, .parent = parent, .depth = parent ? parent->depth + 1 : 1};
+    return node;
+}
+
+struct lua_doc_node *lua_doc_open(struct lua_arena *a, struct slice text, struct lua_doc_error *error)
+{
+    struct json_reader r;
+    struct lua_doc_node *node;
+    enum json_type type;
+
+    *error = (struct lua_doc_error){0};
+    json_open(&r, text, LUA_DOC_DEPTH);
+    type = json_peek(&r);
+    node = new_node(a, NULL, slice_of(r.p, 0));
+    if (!node)
+        return NULL;
+    node->is_array = type == JSON_ARRAY;
+    if (type != JSON_OBJECT && type != JSON_ARRAY) {
+        *error = (struct lua_doc_error){.why = "the record is not a JSON object", .at = json_offset(&r)};
+        return NULL;
+    }
+    if (json_enter(&r) && read_members(a, &r, node)) {
+        node->source.n = (size_t)(r.p - node->source.p);
+        json_end(&r);
+    }
+    if (r.error)
+        *error = (struct lua_doc_error){.why = r.error, .at = json_offset(&r)};
+    return node->source.n && !r.error ? node : NULL;
+}
+
+struct lua_doc_node *lua_doc_enter(struct lua_arena *a, struct lua_doc_node *parent, struct lua_doc_value *value)
+{
+    struct json_reader r;
+    struct lua_doc_node *node;
+
+    if (value->node)
+        return value->node;
+    if (parent && parent->depth >= LUA_DOC_DEPTH)
+        return NULL;
+    node = new_node(a, parent, slice_of(value->p, value->n));
+    if (!node)
+        return NULL;
+    node->is_array = value->type == JSON_ARRAY;
+    json_open(&r, node->source, LUA_DOC_DEPTH);
+    if (!json_enter(&r) || !read_members(a, &r, node))
+        return NULL;
+    value->node = node;
+    return node;
+}
+
+/* --- looking up --- */
+
+/* Seeded by where the arena is, which whoever writes the records does not know. */
+static uint32_t hash(const struct lua_arena *a, struct slice key)
+{
+    uint64_t h = (uint64_t)(uintptr_t)a * 0x9e3779b97f4a7c15U ^ key.n;
+
+    for (size_t i = 0; i < key.n; i++)
+        h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3U ^ h >> 29;
+    return (uint32_t)(h ^ h >> 32);
+}
+
+static inline bool has_name(const struct lua_doc_member *m, struct slice key)
+{
+    return m->name_n == key.n && (key.n == 0 || memcmp(m->name, key.p, key.n) == 0);
+}
+
+/* Where `key` is in the table, or would be. */
+static uint32_t *find_slot(const struct lua_arena *a, const struct lua_doc_node *node, struct slice key)
+{
+    uint32_t mask = node->slot_count - 1, i = hash(a, key) & mask;
+
+    while (node->slots[i] && !has_name(&node->members[node->slots[i] - 1], key))
+        i = (i + 1) & mask;
+    return &node->slots[i];
+}
+
+static struct slice name_of(const struct lua_doc_member *m)
+{
+    return slice_of(m->name, m->name_n);
+}
+
+/* Of duplicates, the last one stays in the table. */
+static bool make_slots(struct lua_arena *a, struct lua_doc_node *node)
+{
+    uint32_t n = 4 * LUA_DOC_WIDE;
+
+    while (n < 4 * node->count)
+        n *= 2;
+    node->slots = lua_arena_take(a, n * sizeof(*node->slots));
+    if (!node->slots)
+        return false;
+    memset(node->slots, 0, n * sizeof(*node->slots));
+    node->slot_count = n;
+    for (uint32_t i = 0; i < node->count; i++)
+        *find_slot(a, node, name_of(&node->members[i])) = i + 1;
+    return true;
+}
+
+/* The place of the last member with this name, gone or not, plus 1; 0: none. */
+static uint32_t find_place(struct lua_arena *a, struct lua_doc_node *node, struct slice key)
+{
+    uint32_t tag = tag_of(key);
+
+    if (node->count > LUA_DOC_WIDE && (node->slots || make_slots(a, node)))
+        return *find_slot(a, node, key);
+    for (uint32_t i = node->count; i > 0; i--)
+        if (node->members[i - 1].tag == tag && has_name(&node->members[i - 1], key))
+            return i;
+    return 0;
+}
+
+struct lua_doc_member *lua_doc_find(struct lua_arena *a, struct lua_doc_node *node, struct slice key)
+{
+    uint32_t place = node->is_array ? 0 : find_place(a, node, key);
+
+    return place && !node->members[place - 1].gone ? &node->members[place - 1] : NULL;
+}
+
+struct lua_doc_member *lua_doc_at(struct lua_doc_node *array, uint64_t index)
+{
+    return array->is_array && index >= 1 && index <= array->live ? &array->members[index - 1] : NULL;
+}
+
+struct lua_doc_member *lua_doc_next(struct lua_arena *a, struct lua_doc_node *node, uint32_t *at)
+{
+    while (*at < node->count) {
+        struct lua_doc_member *m = &node->members[(*at)++];
+
+        if (!m->gone && (node->is_array || lua_doc_find(a, node, name_of(m)) == m))
+            return m;
+    }
+    return NULL;
+}
+
+/* --- changing --- */
+
+static void mark_changed(struct lua_doc_node *node)
+{
+    for (; node && !node->changed; node = node->parent)
+        node->changed = true;
+}
+
+static void set_value(struct lua_doc_node *node, struct lua_doc_member *m, struct lua_doc_value value)
+{
+    m->value = value;
+    m->value.node = NULL;
+    m->set = true;
+    m->gone = false;
+    mark_changed(node);
+}
+
+/* All but `kept` of the same name go. */
+static void remove_others(struct lua_doc_node *object, const struct lua_doc_member *kept, struct slice key)
+{
+    uint32_t tag = tag_of(key);
+
+    for (uint32_t i = 0; i < object->count; i++) {
+        struct lua_doc_member *m = &object->members[i];
+
+        if (m->tag == tag && m != kept && !m->gone && has_name(m, key)) {
+            m->gone = true;
+            object->live--;
+        }
+    }
+}
+
+static struct lua_doc_member *append(struct lua_arena *a, struct lua_doc_node *node)
+{
+    struct lua_doc_member *m = add_member(a, node);
+
+    if (!m)
+        return NULL;
+    *m = (struct lua_doc_member){.gone = true};
+    return m;
+}
+
+static struct lua_doc_member *append_named(struct lua_arena *a, struct lua_doc_node *object, struct slice key)
+{
+    char *name = lua_arena_take(a, key.n);
+    struct lua_doc_member *m = name ? append(a, object) : NULL;
+
+    if (!m)
+        return NULL;
+    if (key.n)
+        memcpy(name, key.p, key.n);
+    m->name = name;
+    m->name_n = (uint32_t)key.n;
+    m->tag = tag_of(key);
+    if (object->slots && object->count * 2 > object->slot_count)
+        object->slots = NULL; /* made anew, larger, at the next look */
+    else if (object->slots)
+        *find_slot(a, object, key) = object->count;
+    return m;
+}
+
+enum lua_doc_result lua_doc_set(struct lua_arena *a, struct lua_doc_node *object, struct slice key,
+                                struct lua_doc_value value)
+{
+    struct lua_doc_member *m = lua_doc_find(a, object, key);
+
+    if (m) {
+        if (object->live > 1)
+            remove_others(object, m, key);
+    } else {
+        m = append_named(a, object, key);
+        if (!m)
+            return LUA_DOC_NO_MEMORY;
+        object->live++;
+    }
+    set_value(object, m, value);
+    return LUA_DOC_DONE;
+}
+
+enum lua_doc_result lua_doc_set_at(struct lua_arena *a, struct lua_doc_node *array, uint64_t index,
+                                   struct lua_doc_value value)
+{
+    if (index < 1 || index > (uint64_t)array->live + 1)
+        return LUA_DOC_BAD_INDEX;
+    if (index > array->count && !append(a, array))
+        return LUA_DOC_NO_MEMORY;
+    if (index > array->live)
+        array->live++;
+    set_value(array, &array->members[index - 1], value);
+    return LUA_DOC_DONE;
+}
+
+enum lua_doc_result lua_doc_remove(struct lua_arena *a, struct lua_doc_node *object, struct slice key)
+{
+    if (!lua_doc_find(a, object, key))
+        return LUA_DOC_DONE;
+    remove_others(object, NULL, key);
+    mark_changed(object);
+    return LUA_DOC_DONE;
+}
+
+enum lua_doc_result lua_doc_remove_at(struct lua_doc_node *array, uint64_t index)
+{
+    if (index > array->live || index < 1)
+        return index == (uint64_t)array->live + 1 || index == 0 ? LUA_DOC_DONE : LUA_DOC_BAD_INDEX;
+    if (index < array->live)
+        return LUA_DOC_BAD_INDEX;
+    array->members[--array->live].gone = true;
+    mark_changed(array);
+    return LUA_DOC_DONE;
+}
+
+/* --- writing --- */
+
+/* The source is copied in runs as long as possible: [from, to) waits to be copied. */
+struct copy {
+    struct buf *out;
+    const char *from, *to;
+};
+
+/* buf_add() for pieces that mostly have room. */
+static inline int put(struct buf *out, const char *p, size_t n)
+{
+    if (n > out->cap - out->n)
+        return buf_add(out, p, n);
+    if (n)
+        memcpy(out->p + out->n, p, n);
+    out->n += n;
+    return 0;
+}
+
+static int flush(struct copy *c)
+{
+    int rc = put(c->out, c->from, (size_t)(c->to - c->from));
+
+    c->from = c->to;
+    return rc;
+}
+
+static inline int add_span(struct copy *c, const char *from, const char *to)
+{
+    if (from != c->to && flush(c) < 0)
+        return -1;
+    if (from != c->to)
+        c->from = from;
+    c->to = to;
+    return 0;
+}
+
+static bool is_changed(const struct lua_doc_member *m)
+{
+    return m->set || (m->value.node && m->value.node->changed);
+}
+
+/* A member of the source, with what stands between it and the one before (or the bracket, when it is the first). */
+static int write_kept(struct copy *c, const struct lua_doc_member *m, const char *before)
+{
+    if (add_span(c, before, m->source) < 0)
+        return -1;
+    if (!is_changed(m))
+        return add_span(c, m->source, m->source + m->source_n);
+    if (add_span(c, m->source, m->source + m->value_at) < 0 || flush(c) < 0)
+        return -1;
+    return lua_doc_write_value(&m->value, c->out);
+}
+
+static int write_added(struct copy *c, const struct lua_doc_node *node, const struct lua_doc_member *m, bool first)
+{
+    if (flush(c) < 0 || (!first && put(c->out, ",", 1) < 0))
+        return -1;
+    if (!node->is_array && (json_quote(name_of(m), c->out) < 0 || put(c->out, ":", 1) < 0))
+        return -1;
+    return lua_doc_write_value(&m->value, c->out);
+}
+
+static int write_changed(const struct lua_doc_node *node, struct buf *out)
+{
+    const char *begin = node->source.p, *end = begin + node->source.n, *behind = begin + 1;
+    struct copy c = {.out = out, .from = begin, .to = begin + 1};
+    bool first = true;
+    int rc = buf_reserve(out, node->source.n);
+
+    for (uint32_t i = 0; i < node->count && rc == 0; i++) {
+        const struct lua_doc_member *m = &node->members[i];
+
+        if (!m->gone && m->source)
+            rc = first ? write_kept(&c, m, i == 0 ? behind : m->source) : write_kept(&c, m, behind);
+        else if (!m->gone)
+            rc = write_added(&c, node, m, first);
+        if (m->source)
+            behind = m->source + m->source_n;
+        first = first && m->gone;
+    }
+    if (rc < 0 || add_span(&c, behind, end) < 0)
+        return -1;
+    return flush(&c);
+}
+
+int lua_doc_write(const struct lua_doc_node *node, struct buf *out)
+{
+    return node->changed ? write_changed(node, out) : buf_add_slice(out, node->source);
+}
+
+int lua_doc_write_value(const struct lua_doc_value *value, struct buf *out)
+{
+    return value->node ? lua_doc_write(value->node, out) : put(out, value->p, value->n);
+}

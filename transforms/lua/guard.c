@@ -1,0 +1,253 @@
+/* What one instruction of Lua can cost is bounded by the length of strings; so the hook comes every HOOK_COUNT
+ * instructions, every HOOK_COUNT_BIG while there are big strings, and at each one while there are huge ones. The allocator looks at the clock when it is asked
+ * for much, as that is when Lua copies or rehashes much, without an instruction of the script in between. */
+#include "transforms/lua/guard.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#define HOOK_COUNT     128
+#define HOOK_COUNT_BIG 4
+/* Units of work, of about a nanosecond, between two looks at the clock. */
+#define CREDIT 100000
+/* At least what Lua puts around the bytes of a string. */
+#define STRING_HEADER ((size_t)64)
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    lua_guard_look(L, 0);
+}
+
+static int hook_count(const struct lua_guard *g)
+{
+    if (g->aborted || g->huge_count)
+        return 1;
+    return g->big_count || g->big_lost ? HOOK_COUNT_BIG : HOOK_COUNT;
+}
+
+/* Setting a hook begins its count anew: only done when it changes, or what does it in a loop would outrun the hook. */
+static void set_hook(const struct lua_guard *g, lua_State *L)
+{
+    int count = hook_count(g);
+
+    if (!lua_gethook(L) || lua_gethookcount(L) != count)
+        lua_sethook(L, hook, LUA_MASKCOUNT, count);
+}
+
+/* --- memory --- */
+
+static nsec least(nsec a, nsec b)
+{
+    return a < b ? a : b;
+}
+
+/* now + limit, where a limit may be NSEC_NEVER. */
+static nsec later(nsec now, nsec limit)
+{
+    return limit > NSEC_NEVER - now ? NSEC_NEVER : now + limit;
+}
+
+/* The first look of a call starts its clock. The thread's own time is only asked for when the time on the wall is over:
+ * what is left of it then is the next end. Work that cannot be interrupted and takes `ahead` in all likelihood is not
+ * begun when it would end past twice the limit. */
+static bool is_over(struct lua_guard *g, nsec ahead)
+{
+    nsec now = clock_mono(), used;
+
+    if (cancel_is_asked(g->cancel)) {
+        g->cancelled = true;
+        return true;
+    }
+    if (!g->end) {
+        g->cpu_begin = clock_thread_cpu();
+        g->end = least(g->hard_end, later(now, g->limit));
+    }
+    if (now < g->end && ahead < g->limit)
+        return false;
+    used = clock_thread_cpu() - g->cpu_begin;
+    if (now >= g->hard_end || used >= g->limit || ahead > g->limit + (g->limit - used))
+        return true;
+    g->end = least(g->hard_end, later(now, g->limit) - used);
+    return false;
+}
+
+static void add_big(struct lua_guard *g, void *p, size_t size)
+{
+    bool huge = size >= LUA_GUARD_STRING_HUGE;
+
+    if (g->big_count < LUA_GUARD_BIG_COUNT) {
+        g->big[g->big_count++] = (struct lua_guard_big){p, huge};
+        g->huge_count += huge;
+    } else {
+        g->big_lost = true;
+    }
+    if (g->running)
+        set_hook(g, g->running);
+}
+
+static void remove_big(struct lua_guard *g, const void *p)
+{
+    for (size_t i = 0; i < g->big_count; i++)
+        if (g->big[i].p == p) {
+            g->huge_count -= g->big[i].huge;
+            g->big[i] = g->big[--g->big_count];
+            return;
+        }
+}
+
+static bool may_have(struct lua_guard *g, size_t more)
+{
+    if (more > g->memory_max - g->used) {
+        g->out_of_memory = true;
+        return false;
+    }
+    if (more < LUA_GUARD_MUCH || !g->active)
+        return true;
+    if (!g->aborted && is_over(g, 0)) {
+        g->aborted = true;
+        set_hook(g, g->running);
+    }
+    return !g->aborted;
+}
+
+void *lua_guard_memory(struct lua_guard *g, void *p, size_t old_size, size_t size)
+{
+    if (size > old_size && !may_have(g, size - old_size))
+        return NULL;
+    g->used = g->used - old_size + size;
+    if (size == 0) {
+        mem_free(p);
+        return NULL;
+    }
+    return mem_grow(p, size, 1);
+}
+
+/* lua_Alloc. For a new object, `old_size` is its kind. */
+static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
+{
+    struct lua_guard *g = ctx;
+    bool is_string = !p && old_size == LUA_TSTRING;
+    void *got;
+
+    if (!p)
+        old_size = 0;
+    if (is_string && size > LUA_GUARD_STRING_MAX + STRING_HEADER) {
+        g->out_of_memory = true;
+        return NULL;
+    }
+    if (old_size >= LUA_GUARD_STRING_BIG && g->big_count)
+        remove_big(g, p);
+    got = lua_guard_memory(g, p, old_size, size);
+    if (is_string && size >= LUA_GUARD_STRING_BIG && got)
+        add_big(g, got, size);
+    return got;
+}
+
+lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max)
+{
+    lua_State *L;
+
+    *g = (struct lua_guard){.memory_max = memory_max, .credit = CREDIT};
+    buf_init(&g->text, LUA_GUARD_STRING_MAX);
+    buf_init(&g->word, LUA_GUARD_STRING_MAX);
+    L = lua_newstate(allocate, g);
+    if (!L)
+        return NULL;
+    *(struct lua_guard **)lua_getextraspace(L) = g;
+    g->running = L;
+    set_hook(g, L);
+    return L;
+}
+
+void lua_guard_close(struct lua_guard *g, lua_State **L)
+{
+    if (*L)
+        lua_close(*L);
+    *L = NULL;
+    buf_release(&g->text);
+    buf_release(&g->word);
+}
+
+/* --- time --- */
+
+void lua_guard_begin(struct lua_guard *g, nsec limit, nsec hard_end)
+{
+    g->limit = limit;
+    g->hard_end = hard_end;
+    g->end = 0;
+    g->active = true;
+    g->out_of_memory = false;
+    set_hook(g, g->running);
+}
+
+void lua_guard_end(struct lua_guard *g)
+{
+    g->active = false;
+}
+
+void lua_guard_where(lua_State *L)
+{
+    lua_Debug d;
+
+    for (int level = 0; lua_getstack(L, level, &d); level++) {
+        lua_getinfo(L, "Sl", &d);
+        if (d.currentline > 0) {
+            lua_pushfstring(L, "%s:%d: ", d.short_src, d.currentline);
+            return;
+        }
+    }
+    lua_pushliteral(L, "");
+}
+
+NORETURN static void raise_abort(lua_State *L)
+{
+    struct lua_guard *g = lua_guard_of(L);
+
+    set_hook(g, L);
+    lua_guard_where(L);
+    if (g->cancelled)
+        lua_pushliteral(L, "the program is ending");
+    else
+        lua_pushfstring(L, "takes longer than %d ms", (int)(g->limit / NSEC_PER_MSEC));
+    lua_concat(L, 2);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
+void lua_guard_look(lua_State *L, size_t ahead)
+{
+    struct lua_guard *g = lua_guard_of(L);
+
+    g->credit = CREDIT;
+    if (!g->active)
+        return;
+    if (!g->aborted)
+        g->aborted = is_over(g, (nsec)ahead);
+    if (g->aborted)
+        raise_abort(L);
+}
+
+void lua_guard_rethrow(lua_State *L)
+{
+    if (lua_guard_of(L)->aborted)
+        raise_abort(L);
+}
+
+int lua_guard_resume(lua_State *L, lua_State *co, int nargs, int *results)
+{
+    struct lua_guard *g = lua_guard_of(L);
+    lua_State *before = g->running;
+    int status;
+
+    lua_guard_step(L, 200);
+    set_hook(g, co);
+    g->running = co;
+    status = lua_resume(co, L, nargs, results);
+    g->running = before;
+    set_hook(g, before);
+    return status;
+}

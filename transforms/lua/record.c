@@ -1,0 +1,557 @@
+/* A reference is a userdata of three words: record, node, generation. The node of the record itself is NULL until the
+ * first field is asked for: then the text is checked and indexed, once. */
+#include "transforms/lua/record.h"
+
+#include "pipeline/base/json_scan.h"
+#include "pipeline/base/limits.h"
+#include "transforms/lua/json.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#define ACCESS_COST 30
+
+struct ref {
+    struct lua_record *rec;
+    struct lua_doc_node *node; /* NULL: the record itself */
+    uint64_t generation;
+};
+
+static const char META_TAG; /* its address is the registry's key of the metatable */
+
+void lua_record_begin(struct lua_record *rec, struct lua_arena *arena, const struct transform_record *from)
+{
+    rec->from = *from;
+    rec->arena = arena;
+    rec->generation++;
+    rec->root = NULL;
+    rec->read = false;
+    rec->keys = NULL;
+    rec->key_count = 0;
+    rec->drop_reason = (struct slice){0};
+}
+
+void lua_record_end(struct lua_record *rec)
+{
+    rec->generation++;
+}
+
+/* --- references --- */
+
+static void push_ref(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
+{
+    struct ref *ref = lua_newuserdatauv(L, sizeof(*ref), 0);
+
+    ref->rec = rec;
+    ref->node = node;
+    ref->generation = rec->generation;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &META_TAG);
+    lua_setmetatable(L, -2);
+}
+
+void lua_record_push(lua_State *L, struct lua_record *rec)
+{
+    push_ref(L, rec, NULL);
+}
+
+static struct ref *find_ref(lua_State *L, int index)
+{
+    bool is;
+
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+        return NULL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &META_TAG);
+    is = lua_rawequal(L, -1, -2) != 0;
+    lua_pop(L, 2);
+    return is ? lua_touserdata(L, index) : NULL;
+}
+
+static void check_alive(lua_State *L, const struct ref *ref)
+{
+    if (ref->generation != ref->rec->generation)
+        luaL_error(L, "this record is gone: it ends with the call that got it; keep sluice.copy(...) of what you need");
+}
+
+/* The reference at 1 of a metamethod, where nothing else can be. */
+static inline struct ref *self(lua_State *L)
+{
+    struct ref *ref = lua_touserdata(L, 1);
+
+    check_alive(L, ref);
+    lua_guard_step(L, ACCESS_COST);
+    return ref;
+}
+
+/* Reads the record if nobody did. NULL: it is no JSON object or array. */
+static struct lua_doc_node *read_root(lua_State *L, struct lua_record *rec)
+{
+    if (!rec->read) {
+        lua_guard_step(L, rec->from.data.n);
+        rec->root = lua_doc_open(rec->arena, rec->from.data, &rec->error);
+        if (!rec->root && !rec->error.why)
+            luaL_error(L, "not enough memory");
+        rec->read = true;
+    }
+    return rec->root;
+}
+
+static struct lua_doc_node *root_of(lua_State *L, struct lua_record *rec)
+{
+    struct lua_doc_node *root = read_root(L, rec);
+
+    if (!root)
+        luaL_error(L, "%s (at byte %I)", rec->error.why, (LUAI_UACINT)rec->error.at);
+    return root;
+}
+
+static inline struct lua_doc_node *node_of(lua_State *L, struct ref *ref)
+{
+    if (!ref->node)
+        ref->node = root_of(L, ref->rec);
+    return ref->node;
+}
+
+static bool is_whole(const struct ref *ref)
+{
+    return !ref->node || ref->node == ref->rec->root;
+}
+
+/* Appends the bytes of the record or part. The white space around a record stays. */
+static int add_text(const struct ref *ref, struct buf *out)
+{
+    const struct lua_doc_node *node = ref->node ? ref->node : ref->rec->root;
+    struct slice all = ref->rec->from.data;
+    const char *end;
+
+    if (!is_whole(ref))
+        return lua_doc_write(node, out);
+    if (!node || !node->changed)
+        return buf_add_slice(out, all);
+    end = node->source.p + node->source.n;
+    if (buf_add(out, all.p, (size_t)(node->source.p - all.p)) < 0 || lua_doc_write(node, out) < 0)
+        return -1;
+    return buf_add(out, end, (size_t)(all.p + all.n - end));
+}
+
+static struct slice current_text(lua_State *L, const struct ref *ref)
+{
+    struct lua_doc_node *node = ref->node ? ref->node : ref->rec->root;
+    struct buf *text = &lua_guard_of(L)->text;
+
+    if (!node || !node->changed)
+        return is_whole(ref) ? ref->rec->from.data : node->source;
+    buf_clear(text);
+    if (add_text(ref, text) < 0)
+        luaL_error(L, "the record grows too large");
+    lua_guard_step(L, text->n);
+    return buf_slice(text);
+}
+
+static void push_text(lua_State *L, const struct ref *ref)
+{
+    struct slice text = current_text(L, ref);
+
+    lua_guard_step(L, text.n);
+    lua_pushlstring(L, text.p ? text.p : "", text.n);
+}
+
+/* --- reading --- */
+
+static void push_member(lua_State *L, struct lua_record *rec, struct lua_doc_node *node, struct lua_doc_member *m)
+{
+    struct slice raw = slice_of(m->value.p, m->value.n);
+    struct lua_doc_node *child;
+
+    switch ((enum json_type)m->value.type) {
+    case JSON_STRING:
+        lua_json_push_string(L, raw);
+        return;
+    case JSON_NUMBER:
+        lua_json_push_number(L, raw);
+        return;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        lua_pushboolean(L, m->value.type == JSON_TRUE);
+        return;
+    case JSON_OBJECT:
+    case JSON_ARRAY:
+        if (!m->value.node)
+            lua_guard_step(L, raw.n);
+        child = lua_doc_enter(rec->arena, node, &m->value);
+        if (!child)
+            luaL_error(L, node->depth >= LUA_DOC_DEPTH ? "nested too deeply" : "not enough memory");
+        push_ref(L, rec, child);
+        return;
+    default:
+        lua_json_push_null(L);
+    }
+}
+
+/* The member that the key at 2 means; NULL: none. */
+static struct lua_doc_member *find_member(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
+{
+    size_t n;
+    const char *key;
+
+    if (node->is_array)
+        return lua_isinteger(L, 2) ? lua_doc_at(node, (uint64_t)lua_tointeger(L, 2)) : NULL;
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return NULL;
+    key = lua_tolstring(L, 2, &n);
+    if (node->count > 16 && !node->slots)
+        lua_guard_step(L, node->count * 10);
+    return lua_doc_find(rec->arena, node, slice_of(key, n));
+}
+
+/* r.raw of what is no JSON object: its bytes. */
+static bool is_raw(lua_State *L, struct ref *ref)
+{
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+
+    if ((ref->node && ref->node != ref->rec->root) || strcmp(key, "raw") != 0)
+        return false;
+    return !read_root(L, ref->rec) || ref->rec->root->is_array;
+}
+
+static int record_index(lua_State *L)
+{
+    struct ref *ref = self(L);
+    struct lua_doc_node *node;
+    struct lua_doc_member *m;
+
+    if ((!ref->node || ref->node->is_array) && is_raw(L, ref)) {
+        push_text(L, ref);
+        return 1;
+    }
+    node = node_of(L, ref);
+    m = find_member(L, ref->rec, node);
+    if (m)
+        push_member(L, ref->rec, node, m);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int record_len(lua_State *L)
+{
+    struct ref *ref = self(L);
+
+    if (!ref->node && !read_root(L, ref->rec))
+        lua_pushinteger(L, (lua_Integer)ref->rec->from.data.n);
+    else
+        lua_pushinteger(L, node_of(L, ref)->is_array ? node_of(L, ref)->live : 0);
+    return 1;
+}
+
+/* Upvalues: the reference, the place to go on at. */
+static int record_next(lua_State *L)
+{
+    struct ref *ref = lua_touserdata(L, lua_upvalueindex(1));
+    uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(2));
+    struct lua_doc_member *m;
+
+    check_alive(L, ref);
+    lua_guard_step(L, ACCESS_COST);
+    m = lua_doc_next(ref->rec->arena, ref->node, &at);
+    if (!m)
+        return 0;
+    lua_pushinteger(L, at);
+    lua_replace(L, lua_upvalueindex(2));
+    if (ref->node->is_array)
+        lua_pushinteger(L, at);
+    else
+        lua_pushlstring(L, m->name, m->name_n);
+    push_member(L, ref->rec, ref->node, m);
+    return 2;
+}
+
+static int record_pairs(lua_State *L)
+{
+    node_of(L, self(L));
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, record_next, 2);
+    return 1;
+}
+
+static int record_tostring(lua_State *L)
+{
+    push_text(L, self(L));
+    return 1;
+}
+
+static int record_concat(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    luaL_tolstring(L, 2, NULL);
+    lua_concat(L, 2);
+    return 1;
+}
+
+static int record_eq(lua_State *L)
+{
+    struct ref *a = find_ref(L, 1), *b = find_ref(L, 2);
+
+    if (!a || !b) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    lua_pushboolean(L, a->rec == b->rec && a->generation == b->generation &&
+                           (a->node ? a->node : a->rec->root) == (b->node ? b->node : b->rec->root));
+    return 1;
+}
+
+/* --- writing --- */
+
+/* A copy of `text` that stays as long as the record. */
+static const char *keep(lua_State *L, struct lua_record *rec, struct slice text)
+{
+    char *p = lua_arena_take(rec->arena, text.n);
+
+    if (!p)
+        luaL_error(L, "not enough memory");
+    lua_guard_step(L, text.n);
+    if (text.n)
+        memcpy(p, text.p, text.n);
+    return p;
+}
+
+static struct lua_doc_value value_of_text(struct slice text)
+{
+    static const char kinds[] = "{[\"tfn";
+    static const uint8_t types[] = {JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_TRUE, JSON_FALSE, JSON_NULL};
+    const char *kind = text.n ? memchr(kinds, text.p[0], sizeof(kinds) - 1) : NULL;
+
+    return (struct lua_doc_value){
+        .p = text.p, .n = (uint32_t)text.n, .type = kind ? types[kind - kinds] : (uint8_t)JSON_NUMBER};
+}
+
+/* A record or part as a piece of JSON; what is no JSON becomes a string. */
+static void write_json(lua_State *L, struct ref *ref, struct buf *out)
+{
+    const struct lua_doc_node *node = ref->node ? ref->node : read_root(L, ref->rec);
+
+    if ((node ? lua_doc_write(node, out) : json_quote(ref->rec->from.data, out)) < 0)
+        luaL_error(L, "the record grows too large");
+}
+
+/* An untouched part of the same record needs no copy. */
+static struct lua_doc_value value_of_ref(lua_State *L, struct lua_record *rec, struct ref *from)
+{
+    struct buf *text = &lua_guard_of(L)->text;
+
+    check_alive(L, from);
+    if (from->node && !from->node->changed && from->rec == rec)
+        return value_of_text(from->node->source);
+    buf_clear(text);
+    write_json(L, from, text);
+    return value_of_text(slice_of(keep(L, rec, buf_slice(text)), text->n));
+}
+
+/* A string that needs no escapes, put between quotes. */
+static struct lua_doc_value value_of_plain(lua_State *L, struct lua_record *rec, struct slice s)
+{
+    char *p = lua_arena_take(rec->arena, s.n + 2);
+
+    if (!p)
+        luaL_error(L, "not enough memory");
+    p[0] = '"';
+    memcpy(p + 1, s.p, s.n);
+    p[s.n + 1] = '"';
+    return (struct lua_doc_value){.p = p, .n = (uint32_t)s.n + 2, .type = JSON_STRING};
+}
+
+/* The value at 3, as it will stand in the record. */
+static struct lua_doc_value value_of(lua_State *L, struct lua_record *rec)
+{
+    struct buf *text = &lua_guard_of(L)->text;
+    struct ref *from = find_ref(L, 3);
+    struct slice s;
+
+    if (from)
+        return value_of_ref(L, rec, from);
+    if (lua_type(L, 3) == LUA_TSTRING) {
+        s.p = lua_tolstring(L, 3, &s.n);
+        lua_guard_step(L, s.n);
+        if (json_scan_plain(simd_best(), s.p, s.p + s.n) == s.p + s.n)
+            return value_of_plain(L, rec, s);
+    }
+    buf_clear(text);
+    lua_json_write(L, 3, text);
+    return value_of_text(slice_of(keep(L, rec, buf_slice(text)), text->n));
+}
+
+/* Is the value at 3 what the script would read there? Then the old spelling stays: digits, escapes. */
+static bool is_same(lua_State *L, const struct lua_doc_member *m)
+{
+    struct slice raw = slice_of(m->value.p, m->value.n);
+    bool same;
+
+    if (lua_type(L, 3) == LUA_TNUMBER && m->value.type == JSON_NUMBER) {
+        lua_json_push_number(L, raw);
+        same = lua_isinteger(L, 3) == lua_isinteger(L, -1) && lua_rawequal(L, 3, -1);
+    } else if (lua_type(L, 3) == LUA_TSTRING && m->value.type == JSON_STRING) {
+        lua_json_push_string(L, raw);
+        same = lua_rawequal(L, 3, -1) != 0;
+    } else {
+        return false;
+    }
+    lua_pop(L, 1);
+    return same;
+}
+
+static enum lua_doc_result set_element(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
+{
+    uint64_t index;
+
+    if (!lua_isinteger(L, 2))
+        luaL_error(L, "an element of a JSON array is set by its number");
+    index = (uint64_t)lua_tointeger(L, 2);
+    if (lua_isnil(L, 3))
+        return lua_doc_remove_at(node, index);
+    return lua_doc_set_at(rec->arena, node, index, value_of(L, rec));
+}
+
+static enum lua_doc_result set_field(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
+{
+    struct slice key;
+
+    if (lua_type(L, 2) != LUA_TSTRING)
+        luaL_error(L, "a field of a JSON object is set by its name, a string");
+    key.p = lua_tolstring(L, 2, &key.n);
+    lua_guard_step(L, node->count);
+    if (lua_isnil(L, 3))
+        return lua_doc_remove(rec->arena, node, key);
+    return lua_doc_set(rec->arena, node, key, value_of(L, rec));
+}
+
+static int record_newindex(lua_State *L)
+{
+    struct ref *ref = self(L);
+    struct lua_doc_node *node = node_of(L, ref);
+    int type = lua_type(L, 3);
+    const struct lua_doc_member *m = NULL;
+    enum lua_doc_result result;
+
+    if (type == LUA_TNUMBER || type == LUA_TSTRING)
+        m = find_member(L, ref->rec, node);
+    if (m && is_same(L, m))
+        return 0;
+    result = node->is_array ? set_element(L, ref->rec, node) : set_field(L, ref->rec, node);
+    if (result == LUA_DOC_NO_MEMORY)
+        return luaL_error(L, "not enough memory");
+    if (result == LUA_DOC_BAD_INDEX)
+        return luaL_error(L, "a JSON array has no holes: set 1 to #a + 1, and remove the last element only (or use "
+                             "table.remove, or sluice.null)");
+    return 0;
+}
+
+/* --- for who runs the script --- */
+
+struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, bool *untouched)
+{
+    struct ref *ref = find_ref(L, index);
+    size_t before = out->n;
+
+    if (!ref)
+        return NULL;
+    check_alive(L, ref);
+    *untouched = is_whole(ref) && !(ref->rec->root && ref->rec->root->changed);
+    if (*untouched)
+        return ref->rec;
+    if (add_text(ref, out) < 0)
+        luaL_error(L, "the record grows too large");
+    lua_guard_step(L, out->n - before);
+    return ref->rec;
+}
+
+bool lua_record_write(lua_State *L, int index, struct buf *out)
+{
+    struct ref *ref = find_ref(L, index);
+    size_t before = out->n;
+
+    if (!ref)
+        return false;
+    check_alive(L, ref);
+    write_json(L, ref, out);
+    lua_guard_step(L, out->n - before);
+    return true;
+}
+
+/* --- sluice.text, sluice.array, sluice.copy, sluice.null --- */
+
+static int sluice_text(lua_State *L)
+{
+    struct ref *ref = find_ref(L, 1);
+
+    luaL_argexpected(L, ref, 1, "record");
+    check_alive(L, ref);
+    push_text(L, ref);
+    return 1;
+}
+
+static int sluice_array(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_settop(L, 0);
+        lua_newtable(L);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_json_mark_array(L, 1);
+    return 1;
+}
+
+/* A plain copy that stays: of a record, its part, or a table. */
+static int sluice_copy(lua_State *L)
+{
+    struct buf *text = &lua_guard_of(L)->text;
+    struct ref *ref = find_ref(L, 1);
+
+    luaL_checkany(L, 1);
+    if (ref) {
+        check_alive(L, ref);
+        node_of(L, ref);
+        lua_json_push(L, current_text(L, ref));
+        return 1;
+    }
+    if (lua_type(L, 1) != LUA_TTABLE) {
+        lua_settop(L, 1);
+        return 1;
+    }
+    buf_clear(text);
+    lua_json_write(L, 1, text);
+    lua_json_push(L, buf_slice(text));
+    return 1;
+}
+
+void lua_record_open(lua_State *L)
+{
+    static const luaL_Reg meta[] = {
+        {"__index", record_index},
+        {"__newindex", record_newindex},
+        {"__len", record_len},
+        {"__pairs", record_pairs},
+        {"__tostring", record_tostring},
+        {"__concat", record_concat},
+        {"__eq", record_eq},
+        {NULL, NULL},
+    };
+    static const luaL_Reg functions[] = {
+        {"text", sluice_text},
+        {"array", sluice_array},
+        {"copy", sluice_copy},
+        {NULL, NULL},
+    };
+
+    luaL_setfuncs(L, functions, 0);
+    lua_json_push_null(L);
+    lua_setfield(L, -2, "null");
+    lua_newtable(L);
+    luaL_setfuncs(L, meta, 0);
+    lua_pushliteral(L, "record");
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &META_TAG);
+}

@@ -1,0 +1,367 @@
+/* transform.c -- the transform `lua`: a script between the batcher and the destination. Its options, and hot reload.
+ *
+ * A script is checked once when the configuration is loaded; each state then runs the same text. With `watch`, begin()
+ * looks whether the files have changed: the first state that sees it loads the new text, while the others go on with the
+ * old one, and when that works, all states take it at their next batch; else the old one stays, and the reason is logged
+ * once.
+ */
+#include "config/bind.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "transforms/lua/vm.h"
+#include "transforms/transform.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+struct lua_conf {
+    char *path;
+    nsec timeout, batch_timeout;
+    uint64_t memory;
+    bool single, watch;
+    struct lua_config *config;
+};
+
+struct lua_shared {
+    char *path;
+    bool single, holds, watch;
+    struct lua_worker_options options;
+    pthread_mutex_t lock;
+    bool looking;               /* guarded by lock; a state looks at the files */
+    struct lua_script *current; /* guarded by lock */
+    struct lua_script *refused; /* guarded by lock; a changed text that does not load */
+    char refusal[700];          /* guarded by lock; why */
+    uint64_t refusals;          /* guarded by lock; how often that was */
+};
+
+struct lua_state {
+    struct lua_shared *shared;
+    struct lua_worker *worker;
+    const struct cancel *cancel;
+    uint64_t refusals; /* of these was told */
+    char told[800];    /* what is to be logged with the next records */
+    int told_level;
+};
+
+static const struct cfg_field FIELDS[] = {
+    {.name = "lua",
+     .type = CFG_STRING,
+     .offset = offsetof(struct lua_conf, path),
+     .required = true,
+     .help = "the script's file; relative to the folder of this configuration"},
+    {.name = "timeout",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct lua_conf, timeout),
+     .def = "100ms",
+     .min = NSEC_PER_MSEC,
+     .max = 60 * NSEC_PER_SEC,
+     .help = "how long the script may take for one record; then that record fails"},
+    {.name = "batch_timeout",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct lua_conf, batch_timeout),
+     .def = "30s",
+     .min = NSEC_PER_MSEC,
+     .max = 600 * NSEC_PER_SEC,
+     .help = "how long it may take for a batch; then the rest of the batch fails"},
+    {.name = "memory",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct lua_conf, memory),
+     .def = "64MiB",
+     .min = 16 * (int64_t)MIB,
+     .max = 16 * (int64_t)GIB,
+     .help = "how much memory the script may have in each of its states (one per worker, or one with `single`)"},
+    {.name = "config",
+     .type = CFG_CUSTOM,
+     .offset = offsetof(struct lua_conf, config),
+     .bind = lua_config_bind,
+     .release = lua_config_release,
+     .syntax = "a mapping",
+     .help = "values for the script: the argument of its function init()"},
+    {.name = "single",
+     .type = CFG_BOOL,
+     .offset = offsetof(struct lua_conf, single),
+     .def = "false",
+     .help = "one state for the whole stream, batches one after the other: for scripts that remember records"},
+    {.name = "watch",
+     .type = CFG_BOOL,
+     .offset = offsetof(struct lua_conf, watch),
+     .def = "false",
+     .help = "take a changed script with the next batch; one that does not load is refused and the old one stays"},
+    {.name = NULL},
+};
+
+/* --- loading --- */
+
+static char *full_path(const char *path, const struct transform_env *env)
+{
+    if (*path == '/' || !env->base_dir || !*env->base_dir)
+        return mem_strdup(path);
+    return mem_printf("%s/%s", env->base_dir, path);
+}
+
+/* Reads the script and runs it in a state of its own, which reads the files it requires. NULL: e says why. */
+static struct lua_script *load_checked(struct lua_shared *s, const char *shown, struct err *e)
+{
+    struct lua_script *script = lua_script_load(s->path, shown, e);
+    struct lua_worker *w = NULL;
+
+    if (!script)
+        return NULL;
+    if (lua_worker_open(&w, script, &s->options, false, e) < 0) {
+        lua_script_drop(&script);
+        return NULL;
+    }
+    lua_script_freeze(script);
+    s->single = s->single || lua_worker_is_single(w);
+    s->holds = lua_worker_holds(w);
+    lua_worker_close(&w);
+    return script;
+}
+
+static void unload(void **shared)
+{
+    struct lua_shared *s = *shared;
+
+    *shared = NULL;
+    if (!s)
+        return;
+    lua_script_drop(&s->current);
+    lua_script_drop(&s->refused);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s->path);
+    mem_free(s);
+}
+
+static int load(void **shared, const void *config, const struct transform_env *env, struct err *e)
+{
+    const struct lua_conf *conf = config;
+    struct lua_shared *s = mem_alloc(sizeof(*s));
+
+    s->path = full_path(conf->path, env);
+    s->single = conf->single;
+    s->watch = conf->watch;
+    s->options = (struct lua_worker_options){.stream = env->stream,
+                                             .config = conf->config,
+                                             .timeout = conf->timeout,
+                                             .batch_timeout = conf->batch_timeout,
+                                             .memory = conf->memory};
+    pthread_mutex_init(&s->lock, NULL);
+    *shared = s;
+    s->current = load_checked(s, conf->path, e);
+    if (s->current)
+        return 0;
+    unload(shared);
+    return -1;
+}
+
+static bool is_single(const void *shared)
+{
+    const struct lua_shared *s = shared;
+
+    return s->single;
+}
+
+static bool holds(const void *shared)
+{
+    const struct lua_shared *s = shared;
+
+    return s->holds;
+}
+
+/* --- a state --- */
+
+static struct lua_script *take_current(struct lua_shared *s)
+{
+    struct lua_script *script;
+
+    pthread_mutex_lock(&s->lock);
+    script = lua_script_take(s->current);
+    pthread_mutex_unlock(&s->lock);
+    return script;
+}
+
+static int open_worker(const struct lua_state *st, struct lua_worker **w, struct lua_script *script, struct err *e)
+{
+    struct lua_worker_options o = st->shared->options;
+
+    o.cancel = st->cancel;
+    return lua_worker_open(w, script, &o, true, e);
+}
+
+static int open_state(void **state, void *shared, const struct cancel *cancel, struct err *e)
+{
+    struct lua_state *st = mem_alloc(sizeof(*st));
+    struct lua_script *script = take_current(shared);
+    int rc;
+
+    st->shared = shared;
+    st->cancel = cancel;
+    rc = open_worker(st, &st->worker, script, e);
+    lua_script_drop(&script);
+    if (rc < 0) {
+        mem_free(st);
+        return -1;
+    }
+    *state = st;
+    return 0;
+}
+
+static void close_state(void **state)
+{
+    struct lua_state *st = *state;
+
+    *state = NULL;
+    if (!st)
+        return;
+    lua_worker_close(&st->worker);
+    mem_free(st);
+}
+
+/* --- hot reload --- */
+
+static void tell(struct lua_state *st, int level, const char *what, const char *why)
+{
+    st->told_level = level;
+    snprintf(st->told, sizeof(st->told), "%s%s%s", what, *why ? ": " : "", why);
+}
+
+/* What looking at the files has brought. */
+struct news {
+    struct lua_script *loaded, *refused; /* at most one of them */
+    char refusal[700];
+};
+
+/* Reads changed files and runs what is in them. What decides how batches go through (single, batch()) may not change while
+ * they do. */
+static void look(const struct lua_state *st, const struct lua_script *seen, struct news *n)
+{
+    const struct lua_shared *s = st->shared;
+    struct lua_shared fresh = {.path = s->path, .single = s->single, .options = s->options};
+    struct err e = {0};
+
+    if (!lua_script_is_stale(seen))
+        return;
+    fresh.options.cancel = st->cancel;
+    n->loaded = load_checked(&fresh, lua_script_shown(seen), &e);
+    if (n->loaded && fresh.single == s->single && fresh.holds == s->holds)
+        return;
+    if (n->loaded)
+        err_set(&e, ERR_SCRIPT, "`single` or batch() cannot change while the stream runs: restart it");
+    if (e.code == ERR_CANCELLED)
+        return;
+    err_text(&e, n->refusal, sizeof(n->refusal));
+    n->refused = n->loaded ? n->loaded : lua_script_load(s->path, lua_script_shown(seen), &e);
+    n->loaded = NULL;
+}
+
+/* Locks: s->lock held. From here on all states know. */
+static void publish(struct lua_shared *s, struct news *n)
+{
+    if (n->loaded) {
+        lua_script_drop(&s->current);
+        s->current = n->loaded;
+    }
+    if (n->loaded || n->refusal[0])
+        lua_script_drop(&s->refused);
+    if (n->refusal[0]) {
+        s->refused = n->refused;
+        snprintf(s->refusal, sizeof(s->refusal), "%s", n->refusal);
+        s->refusals++;
+    }
+}
+
+/* One state looks at the files, without the lock: a disk may not answer, and a script may take its time to load. The
+ * others go on with what there is meanwhile. */
+static void refresh(const struct lua_state *st)
+{
+    struct lua_shared *s = st->shared;
+    struct lua_script *seen;
+    struct news n = {0};
+
+    if (s->looking)
+        return;
+    s->looking = true;
+    seen = lua_script_take(s->refused ? s->refused : s->current);
+    pthread_mutex_unlock(&s->lock);
+    look(st, seen, &n);
+    lua_script_drop(&seen);
+    pthread_mutex_lock(&s->lock);
+    publish(s, &n);
+    s->looking = false;
+}
+
+/* Takes the current script when it is another one than this state's. */
+static void follow(struct lua_state *st)
+{
+    struct lua_shared *s = st->shared;
+    struct lua_script *script;
+    struct lua_worker *w = NULL;
+    struct err e = {0};
+    char why[700];
+
+    pthread_mutex_lock(&s->lock);
+    refresh(st);
+    script = lua_script_take(s->current);
+    if (s->refusals > st->refusals)
+        tell(st, LOG_WARN, "the changed script is refused, the old one stays", s->refusal);
+    st->refusals = s->refusals;
+    pthread_mutex_unlock(&s->lock);
+    if (script != lua_worker_script(st->worker)) {
+        if (open_worker(st, &w, script, &e) == 0) {
+            lua_worker_close(&st->worker);
+            st->worker = w;
+            tell(st, LOG_INFO, "the changed script is loaded", "");
+        } else if (e.code != ERR_CANCELLED) {
+            tell(st, LOG_WARN, "the changed script is refused, the old one stays", err_text(&e, why, sizeof(why)));
+        }
+    }
+    lua_script_drop(&script);
+}
+
+/* --- records --- */
+
+static int begin(void *state, struct err *e)
+{
+    struct lua_state *st = state;
+
+    if (st->shared->watch)
+        follow(st);
+    return lua_worker_begin(st->worker, e);
+}
+
+static int run(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
+               struct err *e)
+{
+    struct lua_state *st = state;
+
+    if (*st->told && out->log)
+        out->log(out, st->told_level, slice_str(st->told));
+    *st->told = '\0';
+    return lua_worker_run(st->worker, records, count, out, e);
+}
+
+static int end(void *state, struct transform_out *out, struct err *e)
+{
+    struct lua_state *st = state;
+
+    return lua_worker_end(st->worker, out, e);
+}
+
+const struct transform_ops transform_lua = {
+    .name = "lua",
+    .help = "runs a Lua script on every record",
+    .fields = FIELDS,
+    .conf_size = sizeof(struct lua_conf),
+    .scalar_option = "lua",
+    .load = load,
+    .unload = unload,
+    .is_single = is_single,
+    .holds = holds,
+    .open = open_state,
+    .close = close_state,
+    .begin = begin,
+    .run = run,
+    .end = end,
+};

@@ -1,0 +1,302 @@
+#include "transforms/lua/vm.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "transforms/lua/call.h"
+#include "transforms/transform_plain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int cancelled(struct err *e)
+{
+    return err_set(e, ERR_CANCELLED, "the program is ending");
+}
+
+/* --- fates --- */
+
+static int emit(struct lua_worker *w, const struct lua_part *part, const struct lua_record *of)
+{
+    struct slice data = part->untouched ? of->from.data : slice_of(w->result.p + part->at, part->n);
+
+    return w->out->emit(w->out, &of->from, data, of->keys, of->key_count);
+}
+
+static const struct lua_part *parts_of(const struct lua_worker *w, size_t *count)
+{
+    *count = w->parts.n / sizeof(struct lua_part);
+    return (const struct lua_part *)(const void *)w->parts.p;
+}
+
+static int fail(struct lua_worker *w, const struct lua_record *rec, const struct lua_call_error *error)
+{
+    return w->out->fail(w->out, &rec->from, error->code, slice_of(error->message, error->n),
+                        error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
+}
+
+/* A state that was aborted is lost. */
+static int renew(struct lua_worker *w, struct err *e)
+{
+    if (w->L && !w->guard.aborted)
+        return 0;
+    lua_call_unmake(w);
+    return lua_call_make(w, e);
+}
+
+/* --- time of the batch --- */
+
+static const struct lua_call_error BATCH_OVER = {.code = "Lua.FunctionTimedOut",
+                                                 .message = "the batch took longer than batch_timeout",
+                                                 .n = sizeof("the batch took longer than batch_timeout") - 1};
+
+/* --- transform() --- */
+
+static int run_one(struct lua_worker *w, nsec hard_end, struct err *e)
+{
+    struct lua_call_error error;
+    const struct lua_part *parts;
+    size_t count;
+    int rc = 0;
+
+    switch (lua_call_record(w, hard_end, &error)) {
+    case LUA_CALL_OK:
+        break;
+    case LUA_CALL_FAILED:
+        rc = fail(w, &w->one, &error);
+        return rc < 0 || !w->guard.aborted ? rc : 1;
+    case LUA_CALL_CANCELLED:
+        return cancelled(e);
+    }
+    parts = parts_of(w, &count);
+    if (count == 0)
+        w->out->drop(w->out, &w->one.from, w->one.drop_reason);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = emit(w, &parts[i], &w->one);
+    return rc;
+}
+
+static int run_records(struct lua_worker *w, const struct transform_record *records, size_t count, struct err *e)
+{
+    nsec end = clock_mono() + w->batch_left - w->out->elsewhere; /* and later by what passes elsewhere */
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (cancel_is_asked(w->options.cancel)) /* the guard looks only at calls that take a while */
+            return cancelled(e);
+        lua_record_begin(&w->one, &w->arena, &records[i]);
+        rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, end + w->out->elsewhere, e);
+        lua_record_end(&w->one);
+        lua_arena_reset(&w->arena);
+        if (rc > 0) {
+            w->batch_over = clock_mono() >= end + w->out->elsewhere;
+            rc = renew(w, e);
+        }
+    }
+    w->batch_left = end + w->out->elsewhere - clock_mono();
+    return rc;
+}
+
+/* --- batch() --- */
+
+static int hold(struct lua_worker *w, const struct transform_record *r)
+{
+    struct lua_held h = {
+        .data_n = r->data.n, .origin_n = r->origin.n, .seq = r->seq, .arrival = r->arrival, .part = r->part};
+
+    h.data = w->held.n;
+    if (buf_add_slice(&w->held, r->data) < 0)
+        return -1;
+    h.origin = w->held.n;
+    if (buf_add_slice(&w->held, r->origin) < 0)
+        return -1;
+    return buf_add(&w->held_at, &h, sizeof(h));
+}
+
+/* Records that do not fit any more are not worked on: they fail at once, and the rest is a batch all the same. */
+static int hold_records(struct lua_worker *w, const struct transform_record *records, size_t count)
+{
+    static const struct lua_call_error full = {.code = "Lua.OutOfMemory",
+                                               .message = "the batch does not fit the script's memory",
+                                               .n = sizeof("the batch does not fit the script's memory") - 1};
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        w->held_full = w->held_full || hold(w, &records[i]) < 0;
+        if (w->held_full) {
+            lua_record_begin(&w->one, &w->arena, &records[i]);
+            rc = fail(w, &w->one, &full);
+        }
+    }
+    return rc;
+}
+
+static void begin_held(struct lua_worker *w)
+{
+    const struct lua_held *h = (const struct lua_held *)(const void *)w->held_at.p;
+
+    w->records.count = w->held_at.n / sizeof(*h);
+    w->records.at = mem_array(w->records.count, sizeof(*w->records.at));
+    for (size_t i = 0; i < w->records.count; i++) {
+        struct transform_record from = {.data = slice_of(w->held.p + h[i].data, h[i].data_n),
+                                        .origin = slice_of(w->held.p + h[i].origin, h[i].origin_n),
+                                        .seq = h[i].seq,
+                                        .arrival = h[i].arrival,
+                                        .part = h[i].part};
+
+        w->records.at[i].generation = ++w->one.generation; /* never one that a dead reference has */
+        lua_record_begin(&w->records.at[i], &w->arena, &from);
+        w->one.generation = w->records.at[i].generation;
+    }
+}
+
+/* Emits what came back; a record that is not among it was dropped. What the script made itself counts as the first
+ * record's. */
+static int emit_batch(struct lua_worker *w)
+{
+    size_t count;
+    const struct lua_part *parts = parts_of(w, &count);
+    bool *seen = mem_array(w->records.count, sizeof(*seen));
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct lua_record *of = parts[i].of ? parts[i].of : &w->records.at[0];
+
+        seen[of - w->records.at] = true;
+        rc = emit(w, &parts[i], of);
+    }
+    for (size_t i = 0; i < w->records.count && rc == 0; i++)
+        if (!seen[i])
+            w->out->drop(w->out, &w->records.at[i].from, w->records.at[i].drop_reason);
+    mem_free(seen);
+    return rc;
+}
+
+static int run_batch(struct lua_worker *w, struct err *e)
+{
+    struct lua_call_error error;
+    int rc = 0;
+
+    switch (lua_call_batch(w, clock_mono() + w->batch_left, &error)) {
+    case LUA_CALL_OK:
+        return emit_batch(w);
+    case LUA_CALL_FAILED:
+        break;
+    case LUA_CALL_CANCELLED:
+        return cancelled(e);
+    }
+    for (size_t i = 0; i < w->records.count && rc == 0; i++)
+        rc = fail(w, &w->records.at[i], &error);
+    return rc;
+}
+
+static void drop_held(struct lua_worker *w)
+{
+    if (w->records.at != &w->one)
+        mem_free(w->records.at);
+    w->records = (struct lua_meta_records){&w->one, 1};
+    lua_arena_reset(&w->arena);
+    transform_plain_trim(&w->held);
+    transform_plain_trim(&w->held_at);
+    transform_plain_trim(&w->result);
+    transform_plain_trim(&w->parts);
+    buf_clear(&w->held);
+    buf_clear(&w->held_at);
+    w->held_full = false;
+}
+
+/* --- the contract --- */
+
+int lua_worker_open(struct lua_worker **out, struct lua_script *script, const struct lua_worker_options *o, bool init,
+                    struct err *e)
+{
+    struct lua_worker *w = mem_alloc(sizeof(*w));
+
+    w->options = *o;
+    w->script = lua_script_take(script);
+    w->init = init;
+    w->records = (struct lua_meta_records){&w->one, 1};
+    buf_init(&w->result, o->memory);
+    buf_init(&w->parts, o->memory);
+    buf_init(&w->held, o->memory);
+    buf_init(&w->held_at, o->memory);
+    *out = w;
+    if (lua_call_make(w, e) == 0)
+        return 0;
+    lua_worker_close(out);
+    return -1;
+}
+
+void lua_worker_close(struct lua_worker **worker)
+{
+    struct lua_worker *w = *worker;
+
+    *worker = NULL;
+    if (!w)
+        return;
+    lua_call_finish(w);
+    drop_held(w);
+    lua_call_unmake(w);
+    buf_release(&w->result);
+    buf_release(&w->parts);
+    buf_release(&w->held);
+    buf_release(&w->held_at);
+    lua_script_drop(&w->script);
+    mem_free(w);
+}
+
+bool lua_worker_is_single(const struct lua_worker *w)
+{
+    return w->single;
+}
+
+bool lua_worker_holds(const struct lua_worker *w)
+{
+    return w->by_batch;
+}
+
+const struct lua_script *lua_worker_script(const struct lua_worker *w)
+{
+    return w->script;
+}
+
+int lua_worker_begin(struct lua_worker *w, struct err *e)
+{
+    w->batch_left = w->options.batch_timeout;
+    w->batch_over = false;
+    w->log_lines = 0;
+    if (cancel_is_asked(w->options.cancel))
+        return cancelled(e);
+    if (renew(w, e) < 0)
+        return -1;
+    drop_held(w);
+    return 0;
+}
+
+int lua_worker_run(struct lua_worker *w, const struct transform_record *records, size_t count,
+                   struct transform_out *out, struct err *e)
+{
+    int rc;
+
+    w->out = out;
+    rc = w->by_batch ? hold_records(w, records, count) : run_records(w, records, count, e);
+    w->out = NULL;
+    return rc < 0 ? -1 : 0;
+}
+
+int lua_worker_end(struct lua_worker *w, struct transform_out *out, struct err *e)
+{
+    int rc;
+
+    if (!w->by_batch || w->held_at.n == 0)
+        return 0;
+    w->out = out;
+    begin_held(w);
+    rc = run_batch(w, e);
+    w->out = NULL;
+    for (size_t i = 0; i < w->records.count; i++)
+        lua_record_end(&w->records.at[i]);
+    drop_held(w);
+    if (rc < 0)
+        return -1;
+    return renew(w, e);
+}

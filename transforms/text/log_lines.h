@@ -1,0 +1,48 @@
+/* log_lines.h -- lines of web servers and of syslog, cut into their fields.
+ *
+ * Ownership  slices point into the line; a field that is not there, or is "-", has .p NULL.
+ * Threads    plain values; pure functions.
+ */
+#ifndef TRANSFORMS_TEXT_LOG_LINES_H
+#define TRANSFORMS_TEXT_LOG_LINES_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/slice.h"
+
+#include <stdbool.h>
+
+/* Common Log Format, or Combined with referrer and agent (Apache, nginx). */
+struct apache_line {
+    struct slice host, ident, user, time, method, path, protocol, request, status, bytes, referrer, agent;
+};
+
+/* `request` is the whole first line; method, path and protocol only when it has that form. */
+MUST_CHECK bool apache_parse(struct apache_line *out, struct slice line);
+
+/* RFC 5424, or RFC 3164 with its many forms (with or without <priority>). */
+struct syslog_line {
+    int priority; /* -1: none */
+    int version;  /* 0: RFC 3164 */
+    struct slice time, host, app, proc_id, msg_id, data, message;
+};
+
+MUST_CHECK bool syslog_parse(struct syslog_line *out, struct slice line);
+
+struct syslog_parameter {
+    struct slice element, name, value; /* value: as written */
+    bool escaped;                      /* \" \\ \] */
+};
+
+struct syslog_data {
+    struct slice rest, element;
+};
+
+/* Over the structured data, `[id name="value" ...][...]`, which syslog_parse() has checked. An element without
+ * parameters is given once, with an empty name. */
+void syslog_data_open(struct syslog_data *d, struct slice data);
+bool syslog_data_next(struct syslog_data *d, struct syslog_parameter *out);
+
+const char *syslog_facility(int priority);
+const char *syslog_severity(int priority);
+
+#endif

@@ -1,0 +1,164 @@
+#include "transforms/unpack/kpl.h"
+
+#include "pipeline/base/digest.h"
+
+#include <stdint.h>
+
+#define MAGIC SLICE("\xf3\x89\x9a\xc2")
+
+#define VARINT_BITS_MAX 64
+
+/* Protobuf's wire types; groups (3, 4) are long gone and refused. */
+enum wire {
+    WIRE_VARINT = 0,
+    WIRE_FIXED64 = 1,
+    WIRE_BYTES = 2,
+    WIRE_FIXED32 = 5,
+};
+
+/* Field numbers that matter here. */
+enum {
+    AGGREGATED_PARTITION_KEY = 1,
+    AGGREGATED_RECORD = 3,
+    RECORD_PARTITION_KEY_INDEX = 1,
+    RECORD_DATA = 3,
+};
+
+struct field {
+    uint64_t number;
+    enum wire wire;
+    uint64_t value;     /* WIRE_VARINT */
+    struct slice bytes; /* all others */
+};
+
+static bool take(struct slice *rest, uint64_t n, struct slice *out)
+{
+    if (n > rest->n)
+        return false;
+    *out = slice_of(rest->p, (size_t)n);
+    *rest = slice_of(rest->p + n, rest->n - (size_t)n);
+    return true;
+}
+
+static bool take_varint(struct slice *rest, uint64_t *out)
+{
+    struct slice byte;
+
+    *out = 0;
+    for (unsigned shift = 0; shift < VARINT_BITS_MAX; shift += 7) {
+        if (!take(rest, 1, &byte))
+            return false;
+        *out |= (uint64_t)((unsigned char)byte.p[0] & 0x7f) << shift;
+        if (!((unsigned char)byte.p[0] & 0x80))
+            return shift < 63 || (unsigned char)byte.p[0] <= 1;
+    }
+    return false;
+}
+
+static bool take_field(struct slice *rest, struct field *f)
+{
+    uint64_t tag, length;
+
+    if (!take_varint(rest, &tag) || tag >> 3 == 0)
+        return false;
+    f->number = tag >> 3;
+    f->wire = (enum wire)(tag & 7);
+    switch (f->wire) {
+    case WIRE_VARINT:
+        return take_varint(rest, &f->value);
+    case WIRE_FIXED64:
+        return take(rest, 8, &f->bytes);
+    case WIRE_BYTES:
+        return take_varint(rest, &length) && take(rest, length, &f->bytes);
+    case WIRE_FIXED32:
+        return take(rest, 4, &f->bytes);
+    }
+    return false;
+}
+
+/* NULL when the record is whole: it has data and names a partition key that is in the table. */
+static const char *read_record(struct slice rest, uint64_t keys, struct slice *data)
+{
+    bool has_data = false, has_key = false;
+    struct field f;
+
+    while (rest.n > 0) {
+        if (!take_field(&rest, &f))
+            return "a record is cut off or not protobuf";
+        if (f.number == RECORD_DATA && f.wire == WIRE_BYTES) {
+            *data = f.bytes;
+            has_data = true;
+        }
+        if (f.number == RECORD_PARTITION_KEY_INDEX && f.wire == WIRE_VARINT) {
+            if (f.value >= keys)
+                return "a record's partition key is not in the table";
+            has_key = true;
+        }
+    }
+    if (!has_data)
+        return "a record has no data";
+    return has_key ? NULL : "a record has no partition key";
+}
+
+/* Protobuf allows the table behind the records, so it is counted first. */
+static bool count_keys(struct slice rest, uint64_t *keys)
+{
+    struct field f;
+
+    for (*keys = 0; rest.n > 0; *keys += f.number == AGGREGATED_PARTITION_KEY && f.wire == WIRE_BYTES)
+        if (!take_field(&rest, &f))
+            return false;
+    return true;
+}
+
+static const char *check(struct slice rest)
+{
+    struct slice data;
+    struct field f;
+    uint64_t keys, records = 0;
+
+    if (!count_keys(rest, &keys))
+        return "the message is cut off or not protobuf";
+    while (rest.n > 0 && take_field(&rest, &f)) {
+        const char *why = NULL;
+
+        if (f.number != AGGREGATED_RECORD || f.wire != WIRE_BYTES)
+            continue;
+        why = read_record(f.bytes, keys, &data);
+        if (why)
+            return why;
+        records++;
+    }
+    return records ? NULL : "the message holds no records";
+}
+
+static bool digest_fits(struct slice message, const char *digest)
+{
+    unsigned char md5[MD5_BYTES];
+
+    return md5_of(message, md5) && memcmp(md5, digest, MD5_BYTES) == 0;
+}
+
+enum kpl_kind kpl_open(struct kpl_reader *r, struct slice record, const char **why)
+{
+    struct slice message;
+
+    if (!slice_starts(record, MAGIC) || record.n < MAGIC.n + MD5_BYTES)
+        return KPL_NOT;
+    message = slice_of(record.p + MAGIC.n, record.n - MAGIC.n - MD5_BYTES);
+    if (!digest_fits(message, message.p + message.n))
+        return KPL_NOT;
+    *why = check(message);
+    r->rest = message;
+    return *why ? KPL_MALFORMED : KPL_AGGREGATED;
+}
+
+bool kpl_next(struct kpl_reader *r, struct slice *data)
+{
+    struct field f;
+
+    while (r->rest.n > 0 && take_field(&r->rest, &f))
+        if (f.number == AGGREGATED_RECORD && f.wire == WIRE_BYTES)
+            return read_record(f.bytes, UINT64_MAX, data) == NULL;
+    return false;
+}
