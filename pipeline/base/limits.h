@@ -451,9 +451,9 @@
 /* --- pipeline: delivering ------------------------------------------------------------------------------------------ */
 
 /* What a connection and its buffers hold beside the body: many small bodies must not add up to much outside the budget. */
-#define SHIPMENT_EXCHANGE_MEMORY (96 * KIB)
+#define ATTEMPT_EXCHANGE_MEMORY (96 * KIB)
 /* A sink that is not ready (SINK_NOT_YET) is asked again after so long. */
-#define SHIPMENT_NOT_YET_WAIT (5 * NSEC_PER_MSEC)
+#define ATTEMPT_NOT_YET_WAIT (5 * NSEC_PER_MSEC)
 /* Object name: S3 allows 1024 bytes; the rest of SEAL_NOTE_MAX is for format and codec. */
 #define OBJECT_NAME_MAX 1536
 /* An answer up to this is part of what an exchange holds anyway, and read on the delivery thread; a larger one takes its memory

@@ -19,12 +19,12 @@ static bool on_room(struct exchange *x, size_t bytes);
 static void read_answer(struct worker_job *job, struct worker *w);
 static void encode(struct worker_job *job, struct worker *w);
 static void send_blocking(struct sender_job *job);
-static void request(struct shipment *s);
+static void request(struct attempt *s);
 
-void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *owner, struct delivery_loop *loop,
-                   struct target *target)
+void attempt_init(struct attempt *s, const struct attempt_ops *ops, void *owner, struct delivery_loop *loop,
+                  struct target *target)
 {
-    *s = (struct shipment){.ops = ops, .owner = owner, .loop = loop, .target = target};
+    *s = (struct attempt){.ops = ops, .owner = owner, .loop = loop, .target = target};
     target_slot_init(&s->slot, loop, on_due);
     loop_timer_init(&s->ask, on_ask);
     s->job.run = encode;
@@ -37,11 +37,11 @@ void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *own
     s->read_job.run = read_answer;
 }
 
-void shipment_release(struct shipment *s)
+void attempt_release(struct attempt *s)
 {
-    if (s->step == SHIPMENT_WAITING)
+    if (s->step == ATTEMPT_WAITING)
         target_waited(s->target, &s->slot);
-    if (s->step == SHIPMENT_QUEUED)
+    if (s->step == ATTEMPT_QUEUED)
         target_forget(s->target, &s->slot);
     delivery_loop_at(s->loop, &s->ask, NSEC_NEVER);
     s->loop->ops->cancel(s->loop, &s->exchange);
@@ -54,9 +54,9 @@ void shipment_release(struct shipment *s)
     http_request_release(&s->request);
 }
 
-void shipment_queue(struct shipment *s)
+void attempt_queue(struct attempt *s)
 {
-    s->step = SHIPMENT_QUEUED;
+    s->step = ATTEMPT_QUEUED;
     target_wants_attempt(s->target, &s->slot);
 }
 
@@ -70,7 +70,7 @@ static unsigned digests_of(const struct target *t)
 
 /* A destination that is stuck keeps what its attempts hold. So each may have one, and more than one only while there is
  * plenty for the others. */
-static bool may_have_more(const struct shipment *s, uint64_t bytes)
+static bool may_have_more(const struct attempt *s, uint64_t bytes)
 {
     struct delivery_loop *l = s->loop;
 
@@ -78,16 +78,16 @@ static bool may_have_more(const struct shipment *s, uint64_t bytes)
            (l->ops->has_plenty(l, bytes) && (!s->target->ops->send || l->ops->has_plenty_of_senders(l)));
 }
 
-bool shipment_start(struct target_slot *slot)
+bool attempt_start(struct target_slot *slot)
 {
-    struct shipment *s = CONTAINER_OF(slot, struct shipment, slot);
+    struct attempt *s = CONTAINER_OF(slot, struct attempt, slot);
     uint64_t bytes =
-        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + SHIPMENT_EXCHANGE_MEMORY;
+        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + ATTEMPT_EXCHANGE_MEMORY;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;
     s->budgeted = bytes;
-    s->step = SHIPMENT_ENCODING;
+    s->step = ATTEMPT_ENCODING;
     s->slot.sent = 0;
     s->out = (struct stage_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
@@ -100,7 +100,7 @@ bool shipment_start(struct target_slot *slot)
 /* Worker thread. */
 static void encode(struct worker_job *job, struct worker *w)
 {
-    struct shipment *s = CONTAINER_OF(job, struct shipment, job);
+    struct attempt *s = CONTAINER_OF(job, struct attempt, job);
 
     if (s->ops->encode(s, w) < 0)
         assert(s->out.err.code != ERR_NONE && !s->out.body);
@@ -108,9 +108,9 @@ static void encode(struct worker_job *job, struct worker *w)
 }
 
 /* What the estimate took too much goes back as soon as the real size is known. */
-static void trim_budget(struct shipment *s)
+static void trim_budget(struct attempt *s)
 {
-    uint64_t held = body_memory(s->out.body) + SHIPMENT_EXCHANGE_MEMORY;
+    uint64_t held = body_memory(s->out.body) + ATTEMPT_EXCHANGE_MEMORY;
 
     if (held < s->budgeted) {
         delivery_loop_give_memory(s->loop, s->budgeted - held);
@@ -118,7 +118,7 @@ static void trim_budget(struct shipment *s)
     }
 }
 
-static void release_body(struct shipment *s)
+static void release_body(struct attempt *s)
 {
     stage_out_release(&s->out);
     http_request_release(&s->request);
@@ -132,7 +132,7 @@ static void release_body(struct shipment *s)
 /* --- the end of an attempt -----------------------------------------------------------------------------------------
  */
 
-static bool puts_records_off(const struct shipment *s)
+static bool puts_records_off(const struct attempt *s)
 {
     for (uint64_t i = 0; s->sink_fates && i < s->sink_fates->count; i++)
         if (s->sink_fates->outcome[i] == SINK_RETRY)
@@ -140,15 +140,15 @@ static bool puts_records_off(const struct shipment *s)
     return false;
 }
 
-static enum target_news news_of(const struct shipment *s, enum sink_outcome outcome)
+static enum target_news news_of(const struct attempt *s, enum sink_outcome outcome)
 {
     if (outcome == SINK_RETRY)
         return TARGET_FAILS;
     return outcome == SINK_PARTIAL && puts_records_off(s) ? TARGET_OVERLOADED : TARGET_WORKS;
 }
 
-/* The owner may free the shipment in ended(); nothing of it is touched behind that. */
-static void end_attempt(struct shipment *s, enum sink_outcome outcome)
+/* The owner may free the attempt in ended(); nothing of it is touched behind that. */
+static void end_attempt(struct attempt *s, enum sink_outcome outcome)
 {
     enum target_news news = news_of(s, outcome);
     bool worked = outcome == SINK_DELIVERED || outcome == SINK_PARTIAL || outcome == SINK_SPLIT;
@@ -156,7 +156,7 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
     void *owner = s->owner;
 
     verdict_finish(&s->verdict, &(struct verdict_sent){&s->request, s->out.body, s->encoding});
-    s->step = SHIPMENT_IDLE;
+    s->step = ATTEMPT_IDLE;
     s->slot.failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
     s->slot.misconfigured = s->verdict.misconfigured;
     target_note_end(s->target, &s->slot, worked);
@@ -170,7 +170,7 @@ static void end_attempt(struct shipment *s, enum sink_outcome outcome)
 }
 
 /* An attempt that failed on our own side, before or instead of asking the destination. */
-static void fail_locally(struct shipment *s, const char *code, const struct err *e)
+static void fail_locally(struct attempt *s, const char *code, const struct err *e)
 {
     s->attempts++;
     s->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
@@ -179,7 +179,7 @@ static void fail_locally(struct shipment *s, const char *code, const struct err 
     end_attempt(s, SINK_RETRY);
 }
 
-nsec shipment_retry(struct shipment *s, nsec at_most)
+nsec attempt_retry(struct attempt *s, nsec at_most)
 {
     nsec wait = s->verdict.retry_after ? s->verdict.retry_after : backoff_wait(s->failures, random_bits());
 
@@ -190,23 +190,23 @@ nsec shipment_retry(struct shipment *s, nsec at_most)
     if (wait > at_most && !s->verdict.retry_after)
         wait = at_most;
     s->slot.misconfigured = s->verdict.misconfigured;
-    s->step = SHIPMENT_WAITING;
+    s->step = ATTEMPT_WAITING;
     return target_wait(s->target, &s->slot, wait, random_bits());
 }
 
 static void on_due(struct loop_timer *t)
 {
-    struct shipment *s = CONTAINER_OF(CONTAINER_OF(t, struct target_slot, retry), struct shipment, slot);
+    struct attempt *s = CONTAINER_OF(CONTAINER_OF(t, struct target_slot, retry), struct attempt, slot);
 
     target_waited(s->target, &s->slot);
-    shipment_queue(s);
+    attempt_queue(s);
     s->ops->ended(s->owner); /* the stream looks for places */
 }
 
 /* --- sending -------------------------------------------------------------------------------------------------------
  */
 
-static void make_offer(struct shipment *s)
+static void make_offer(struct attempt *s)
 {
     s->offer = (struct sink_seal){
         .id = s->out.id,
@@ -221,7 +221,7 @@ static void make_offer(struct shipment *s)
     memcpy(s->offer.sha256, s->out.sha256, sizeof(s->offer.sha256));
 }
 
-static void send_elsewhere(struct shipment *s)
+static void send_elsewhere(struct attempt *s)
 {
     struct err e;
 
@@ -232,11 +232,11 @@ static void send_elsewhere(struct shipment *s)
     fail_locally(s, "NoThread", &e);
 }
 
-static void send_now(struct shipment *s)
+static void send_now(struct attempt *s)
 {
     const struct sink_ops *sink = s->target->ops;
 
-    s->step = SHIPMENT_SENDING;
+    s->step = ATTEMPT_SENDING;
     s->slot.sent = s->loop->mono;
     s->attempts++;
     s->verdict = (struct sink_verdict){.fates = s->sink_fates};
@@ -251,7 +251,7 @@ static void send_now(struct shipment *s)
         request(s);
 }
 
-static void request(struct shipment *s)
+static void request(struct attempt *s)
 {
     struct err e;
     int rc;
@@ -260,7 +260,7 @@ static void request(struct shipment *s)
     s->offer.wall_now = s->loop->wall;
     rc = s->target->ops->request(s->target->state, &s->offer, &s->request, &e);
     if (rc == SINK_NOT_YET) {
-        delivery_loop_at(s->loop, &s->ask, s->loop->mono + SHIPMENT_NOT_YET_WAIT);
+        delivery_loop_at(s->loop, &s->ask, s->loop->mono + ATTEMPT_NOT_YET_WAIT);
         return;
     }
     if (rc < 0) {
@@ -274,7 +274,7 @@ static void request(struct shipment *s)
 }
 
 /* The destination has the body, but has not acknowledged it: the attempt goes on with a question a little later. */
-static void follow_up(struct shipment *s)
+static void follow_up(struct attempt *s)
 {
     nsec wait = s->verdict.retry_after ? s->verdict.retry_after : BACKOFF_FIRST;
 
@@ -286,11 +286,11 @@ static void follow_up(struct shipment *s)
 
 static void on_ask(struct loop_timer *t)
 {
-    request(CONTAINER_OF(t, struct shipment, ask));
+    request(CONTAINER_OF(t, struct attempt, ask));
 }
 
 /* A body that cannot be made: with fewer records it may be possible, and nobody needs to be asked. */
-static void not_encoded(struct shipment *s)
+static void not_encoded(struct attempt *s)
 {
     const struct err *e = &s->out.err;
 
@@ -307,7 +307,7 @@ static void not_encoded(struct shipment *s)
     end_attempt(s, SINK_SPLIT);
 }
 
-static void go_on(struct shipment *s)
+static void go_on(struct attempt *s)
 {
     s->no_room = false;
     if (!s->out.body) {
@@ -327,22 +327,22 @@ static void go_on(struct shipment *s)
 
 static void on_encoded(struct loop_event *ev)
 {
-    struct shipment *s = CONTAINER_OF(ev, struct shipment, encoded_event);
+    struct attempt *s = CONTAINER_OF(ev, struct attempt, encoded_event);
 
-    s->step = SHIPMENT_ENCODED;
+    s->step = ATTEMPT_ENCODED;
     if (!s->held)
         go_on(s);
 }
 
-void shipment_hold(struct shipment *s)
+void attempt_hold(struct attempt *s)
 {
     s->held = true;
 }
 
-void shipment_unhold(struct shipment *s)
+void attempt_unhold(struct attempt *s)
 {
     s->held = false;
-    if (s->step == SHIPMENT_ENCODED) /* as an event: what comes of it may be the end of the owner, who is asking */
+    if (s->step == ATTEMPT_ENCODED) /* as an event: what comes of it may be the end of the owner, who is asking */
         delivery_loop_post(s->loop, &s->encoded_event);
 }
 
@@ -350,7 +350,7 @@ void shipment_unhold(struct shipment *s)
  * limit, and the others fail and come again. */
 static bool on_room(struct exchange *x, size_t bytes)
 {
-    struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
+    struct attempt *s = CONTAINER_OF(x, struct attempt, exchange);
     bool within = s->loop->beyond != s && delivery_loop_take_memory(s->loop, bytes);
 
     if (!within && s->loop->beyond && s->loop->beyond != s)
@@ -363,7 +363,7 @@ static bool on_room(struct exchange *x, size_t bytes)
     return true;
 }
 
-static void judged(struct shipment *s, enum sink_outcome outcome)
+static void judged(struct attempt *s, enum sink_outcome outcome)
 {
     exchange_forget(&s->exchange);
     if (outcome == SINK_FOLLOW_UP)
@@ -374,7 +374,7 @@ static void judged(struct shipment *s, enum sink_outcome outcome)
 
 static void on_answer(struct exchange *x, const struct http_response *re)
 {
-    struct shipment *s = CONTAINER_OF(x, struct shipment, exchange);
+    struct attempt *s = CONTAINER_OF(x, struct attempt, exchange);
 
     if (s->offer.follow_up == 0)
         s->slot.answered = s->loop->mono;
@@ -389,7 +389,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
 /* Worker thread. Millions of bytes of JSON would hold up all other streams. */
 static void read_answer(struct worker_job *job, struct worker *w)
 {
-    struct shipment *s = CONTAINER_OF(job, struct shipment, read_job);
+    struct attempt *s = CONTAINER_OF(job, struct attempt, read_job);
 
     (void)w;
     s->sent_outcome = s->target->ops->judge(s->target->state, &s->offer, &s->answer, &s->verdict);
@@ -399,7 +399,7 @@ static void read_answer(struct worker_job *job, struct worker *w)
 /* Sender thread. */
 static void send_blocking(struct sender_job *job)
 {
-    struct shipment *s = CONTAINER_OF(job, struct shipment, send);
+    struct attempt *s = CONTAINER_OF(job, struct attempt, send);
 
     s->sent_outcome = s->target->ops->send(s->target->state, &s->offer, &s->verdict);
     delivery_loop_post(s->loop, &s->sent_event);
@@ -407,7 +407,7 @@ static void send_blocking(struct sender_job *job)
 
 static void on_sent(struct loop_event *ev)
 {
-    struct shipment *s = CONTAINER_OF(ev, struct shipment, sent_event);
+    struct attempt *s = CONTAINER_OF(ev, struct attempt, sent_event);
 
     if (s->target->ops->send)
         s->slot.answered = s->loop->mono;

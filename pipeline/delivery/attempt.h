@@ -2,10 +2,10 @@
  * attempt, without policy.
  *
  *     IDLE -> QUEUED -> ENCODING -> ENCODED -> SENDING -> judged() -> IDLE: done, or
- *                                                      -> shipment_queue(): QUEUED with another body, or
- *                                                      -> shipment_retry(): WAITING -> QUEUED
+ *                                                      -> attempt_queue(): QUEUED with another body, or
+ *                                                      -> attempt_retry(): WAITING -> QUEUED
  *
- * What an outcome means (retry, give up, split, back up) is its owner's; it is told through judged(). While a shipment
+ * What an outcome means (retry, give up, split, back up) is its owner's; it is told through judged(). While an attempt
  * waits it holds no memory: the body exists during an attempt and is made again, byte for byte the same, for the next.
  *
  * Threads    the delivery thread; encoding on a worker, blocking sends on a sender: each comes back as an event.
@@ -21,36 +21,36 @@
 #include "pipeline/encode/encoder.h"
 #include "sinks/sink.h"
 
-enum shipment_step {
-    SHIPMENT_IDLE,
-    SHIPMENT_QUEUED,   /* for a place at the target */
-    SHIPMENT_WAITING,  /* for its retry time */
-    SHIPMENT_ENCODING, /* on a worker */
-    SHIPMENT_ENCODED,  /* and held back (shipment_hold) */
-    SHIPMENT_SENDING,
+enum attempt_step {
+    ATTEMPT_IDLE,
+    ATTEMPT_QUEUED,   /* for a place at the target */
+    ATTEMPT_WAITING,  /* for its retry time */
+    ATTEMPT_ENCODING, /* on a worker */
+    ATTEMPT_ENCODED,  /* and held back (attempt_hold) */
+    ATTEMPT_SENDING,
 };
 
-struct shipment;
+struct attempt;
 
-struct shipment_ops {
+struct attempt_ops {
     /* Worker: makes out->body from what the owner has prepared. */
-    int (*encode)(struct shipment *s, struct worker *w);
+    int (*encode)(struct attempt *s, struct worker *w);
     /* Delivery thread: the body is made, s->out.id says which it is; names it. */
-    void (*encoded)(struct shipment *s);
+    void (*encoded)(struct attempt *s);
     /* Delivery thread: the attempt is over, body and place are given back after this returns. s->verdict says why. */
-    void (*judged)(struct shipment *s, enum sink_outcome outcome);
-    /* Delivery thread, the last thing after each event: the shipment may be gone. */
+    void (*judged)(struct attempt *s, enum sink_outcome outcome);
+    /* Delivery thread, the last thing after each event: the attempt may be gone. */
     void (*ended)(void *owner);
 };
 
-struct shipment {
-    const struct shipment_ops *ops;
+struct attempt {
+    const struct attempt_ops *ops;
     void *owner;
     struct delivery_loop *loop;
     struct target *target;
     struct target_slot slot;
     struct metrics *metrics; /* of the stream; NULL: its attempts are not counted */
-    enum shipment_step step;
+    enum attempt_step step;
 
     struct stage_in in;
     struct stage_out out;
@@ -79,20 +79,20 @@ struct shipment {
     char token[sizeof(((struct sink_verdict *)NULL)->token)]; /* of a follow-up */
 };
 
-void shipment_init(struct shipment *s, const struct shipment_ops *ops, void *owner, struct delivery_loop *loop,
-                   struct target *target);
-void shipment_release(struct shipment *s);
+void attempt_init(struct attempt *s, const struct attempt_ops *ops, void *owner, struct delivery_loop *loop,
+                  struct target *target);
+void attempt_release(struct attempt *s);
 
 /* Asks for an attempt. */
-void shipment_queue(struct shipment *s);
+void attempt_queue(struct attempt *s);
 /* Starts the attempt that target_next() granted. False: no memory for the body now, or no more of it for this target, while
  * another of its attempts is under way; nothing was started. */
-MUST_CHECK bool shipment_start(struct target_slot *slot);
+MUST_CHECK bool attempt_start(struct target_slot *slot);
 /* While held it is encoded, but not sent: the seal is not safe yet. */
-void shipment_hold(struct shipment *s);
-void shipment_unhold(struct shipment *s);
+void attempt_hold(struct attempt *s);
+void attempt_unhold(struct attempt *s);
 
 /* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the wait. */
-nsec shipment_retry(struct shipment *s, nsec at_most);
+nsec attempt_retry(struct attempt *s, nsec at_most);
 
 #endif

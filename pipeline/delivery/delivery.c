@@ -10,9 +10,9 @@
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static bool is_being_encoded(const struct shipment *s)
+static bool is_being_encoded(const struct attempt *s)
 {
-    return s && s->step == SHIPMENT_ENCODING;
+    return s && s->step == ATTEMPT_ENCODING;
 }
 
 struct fates *delivery_fates(struct delivery *d)

@@ -2,7 +2,7 @@
  *
  *     sealing    the seal is written into the journal; nothing is sent before it is safe there
  *     working    with a transform: its turn, its work, piece by piece (usually one piece: all of the seal)
- *     parts      up to four kinds of bodies, each on its way through a shipment of its own:
+ *     parts      up to four kinds of bodies, each on its way through an attempt of its own:
  *                  source   with `backup: all` the records as they came in, to the backup
  *                  records  what is left of them, to the destination
  *                  errors   those that the destination refused, or that could not be delivered in time, to the backup
@@ -134,7 +134,7 @@ struct delivery {
     struct sink_refusal refusal;        /* the main reason of a piece before; code "": none */
     struct fates source_fates;
     bool failed_arrived;
-    struct shipment *parts[PART_COUNT]; /* NULL: not under way */
+    struct attempt *parts[PART_COUNT]; /* NULL: not under way */
     struct buf part_names[PART_COUNT];
 
     /* Of the records; a sender's while one is under way. */

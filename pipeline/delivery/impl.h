@@ -39,7 +39,7 @@ void delivery_parts_release(struct delivery *d);
 
 /* --- delivery/report.c ---------------------------------------------------------------------------------------------- */
 
-void delivery_note_success(struct shipment *s);
-void delivery_say(struct shipment *s, enum delivery_word word, enum sink_outcome outcome, nsec wait);
+void delivery_note_success(struct attempt *s);
+void delivery_say(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait);
 
 #endif

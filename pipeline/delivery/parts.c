@@ -13,19 +13,19 @@
 
 #define PROCESSING_FAILED "processing-failed" /* the error type of records that failed in a transform */
 
-static const struct shipment_ops OPS[PART_COUNT];
+static const struct attempt_ops OPS[PART_COUNT];
 
 /* --- making bodies -------------------------------------------------------------------------------------------------- */
 
 /* Workers. */
-static int encode_records(struct shipment *s, struct worker *w)
+static int encode_records(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
 
     return d->host->ops->encode(&s->in, w, &s->out);
 }
 
-static int encode_errors(struct shipment *s, struct worker *w)
+static int encode_errors(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
     const struct stage_failure failure = {
@@ -35,7 +35,7 @@ static int encode_errors(struct shipment *s, struct worker *w)
 }
 
 /* The lines were written when the records failed. */
-static int encode_failed(struct shipment *s, struct worker *w)
+static int encode_failed(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
     int rc = d->host->ops->lines(&s->in, d->transform.failed, w, &s->out);
@@ -50,7 +50,7 @@ static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_
     return id->window == 0 && id->first == d->seal.first && id->last == d->seal.last;
 }
 
-static void name_body(struct shipment *s, enum delivery_part part)
+static void name_body(struct attempt *s, enum delivery_part part)
 {
     struct delivery *d = s->owner;
     const char *extension = part == PART_SOURCE || part == PART_RECORDS ? d->codec->extension : "";
@@ -76,7 +76,7 @@ static void refuse_in_answer(struct sink_fates *f, uint64_t index, const char *c
     fates_refuse(&d->answer, index, code, message);
 }
 
-static void let_the_sink_shape(struct delivery *d, struct shipment *s)
+static void let_the_sink_shape(struct delivery *d, struct attempt *s)
 {
     const struct target *t = s->target;
 
@@ -89,22 +89,22 @@ static void let_the_sink_shape(struct delivery *d, struct shipment *s)
     s->sink_fates = &d->sink_fates;
 }
 
-static void release(struct shipment **s)
+static void release(struct attempt **s)
 {
     if (!*s)
         return;
-    shipment_release(*s);
+    attempt_release(*s);
     MEM_CLEAR(*s);
 }
 
-static struct shipment *new_part(struct delivery *d, enum delivery_part part)
+static struct attempt *new_part(struct delivery *d, enum delivery_part part)
 {
     struct delivery_host *h = d->host;
-    struct shipment *s = mem_alloc(sizeof(*s));
+    struct attempt *s = mem_alloc(sizeof(*s));
 
     release(&d->parts[part]);
     d->parts[part] = s;
-    shipment_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
+    attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
     s->in.records = (struct stage_records){.spool = h->spool,
                                            .seal = part == PART_SOURCE ? &d->seal : &d->piece,
                                            .fates = &d->fates,
@@ -115,11 +115,11 @@ static struct shipment *new_part(struct delivery *d, enum delivery_part part)
     s->expected = s->in.records.seal->bytes;
     d->regrow[part] = false;
     if (d->sealing != SEAL_SAFE)
-        shipment_hold(s);
+        attempt_hold(s);
     return s;
 }
 
-static void take_made_records(struct delivery *d, struct shipment *s)
+static void take_made_records(struct delivery *d, struct attempt *s)
 {
     s->in.records.list = d->transform.list;
     s->in.records.sources = d->transform.list ? &d->sources : NULL;
@@ -129,7 +129,7 @@ static void take_made_records(struct delivery *d, struct shipment *s)
 
 void delivery_ship(struct delivery *d, enum delivery_part part)
 {
-    struct shipment *s = new_part(d, part);
+    struct attempt *s = new_part(d, part);
 
     s->content_type = "application/x-ndjson"; /* of error lines */
     switch (part) {
@@ -161,19 +161,19 @@ void delivery_ship(struct delivery *d, enum delivery_part part)
     case PART_COUNT:
         break;
     }
-    shipment_queue(s);
+    attempt_queue(s);
 }
 
 bool delivery_is_under_way(const struct delivery *d, enum delivery_part part)
 {
-    return d->parts[part] && d->parts[part]->step != SHIPMENT_IDLE;
+    return d->parts[part] && d->parts[part]->step != ATTEMPT_IDLE;
 }
 
 void delivery_parts_safe(struct delivery *d)
 {
     for (size_t i = 0; i < PART_COUNT; i++)
         if (d->parts[i])
-            shipment_unhold(d->parts[i]);
+            attempt_unhold(d->parts[i]);
 }
 
 void delivery_parts_release(struct delivery *d)
@@ -189,11 +189,11 @@ struct delivery_wait delivery_wait(const struct delivery *d)
     if (w.waits)
         w.own_fault = false;
     for (size_t i = 0; i < PART_COUNT; i++) {
-        const struct shipment *s = d->parts[i];
+        const struct attempt *s = d->parts[i];
 
-        if (!s || s->step == SHIPMENT_IDLE)
+        if (!s || s->step == ATTEMPT_IDLE)
             continue;
-        if (s->step != SHIPMENT_WAITING)
+        if (s->step != ATTEMPT_WAITING)
             return (struct delivery_wait){.waits = false};
         w.waits = true;
         w.own_fault = w.own_fault && target_is_its_own_fault(s->target, &s->slot);
@@ -213,11 +213,11 @@ struct delivery_trouble delivery_trouble(const struct delivery *d)
         t = (struct delivery_trouble){d->paused_since ? d->paused_since : d->refused_since, true, d->paused_code,
                                       d->paused_message, d->paused_hint};
     for (size_t i = 0; i < PART_COUNT; i++) {
-        const struct shipment *s = d->parts[i];
+        const struct attempt *s = d->parts[i];
 
         if (!s || !s->slot.stuck_since || (t.since && s->slot.stuck_since >= t.since))
             continue;
-        if (s->step == SHIPMENT_SENDING) /* the verdict belongs to whoever sends or judges */
+        if (s->step == ATTEMPT_SENDING) /* the verdict belongs to whoever sends or judges */
             t = (struct delivery_trouble){.since = s->slot.stuck_since};
         else
             t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
@@ -248,7 +248,7 @@ static void count_answer(const struct delivery *d, uint64_t taken, struct delive
 }
 
 /* Records that are put off one by one, while others of the same body get through, have a clock of their own. */
-static nsec failing_for(struct delivery *d, const struct shipment *s, enum sink_outcome outcome)
+static nsec failing_for(struct delivery *d, const struct attempt *s, enum sink_outcome outcome)
 {
     nsec failing = target_failing_for(&s->slot), partial, now = s->loop->mono;
 
@@ -260,7 +260,7 @@ static nsec failing_for(struct delivery *d, const struct shipment *s, enum sink_
     return failing > partial ? failing : partial;
 }
 
-static struct delivery_view view_of(struct delivery *d, const struct shipment *s, enum delivery_part part,
+static struct delivery_view view_of(struct delivery *d, const struct attempt *s, enum delivery_part part,
                                     enum sink_outcome outcome)
 {
     const struct fates *f = fates_of(d, part);
@@ -350,7 +350,7 @@ static void note_arrived(struct delivery *d, enum delivery_part part, uint64_t t
         for_each_taken(d, part, taken, NULL, mark_delivered);
 }
 
-static uint64_t arrived_bytes(const struct delivery *d, const struct shipment *s, const struct delivery_view *v)
+static uint64_t arrived_bytes(const struct delivery *d, const struct attempt *s, const struct delivery_view *v)
 {
     uint64_t bytes = 0;
 
@@ -361,7 +361,7 @@ static uint64_t arrived_bytes(const struct delivery *d, const struct shipment *s
     return bytes;
 }
 
-static void count(struct delivery *d, const struct shipment *s, enum delivery_part part, const struct delivery_view *v)
+static void count(struct delivery *d, const struct attempt *s, enum delivery_part part, const struct delivery_view *v)
 {
     struct metrics *m = d->host->metrics;
 
@@ -377,7 +377,7 @@ static void count(struct delivery *d, const struct shipment *s, enum delivery_pa
 }
 
 /* Without a backup a refused record has no other safe place than the spool: it is pending again, and delivery pauses. */
-static void pause(struct delivery *d, struct shipment *s)
+static void pause(struct delivery *d, struct attempt *s)
 {
     struct fates *f = delivery_fates(d);
     struct sink_verdict *v = &s->verdict;
@@ -404,7 +404,7 @@ static void refuse_the_rest(struct delivery *d, const struct sink_verdict *why)
     for_each_taken(d, PART_RECORDS, delivery_fates(d)->pending, why, mark_refused);
 }
 
-static void apply(struct delivery *d, struct shipment *s, enum delivery_part part, const struct delivery_view *v,
+static void apply(struct delivery *d, struct attempt *s, enum delivery_part part, const struct delivery_view *v,
                   const struct delivery_step *step)
 {
     if (step->body == BODY_ARRIVED)
@@ -424,16 +424,16 @@ static void apply(struct delivery *d, struct shipment *s, enum delivery_part par
     d->regrow[part] = step->regrow;
 }
 
-static void retry(struct delivery *d, struct shipment *s, enum delivery_part part, const struct delivery_step *step,
+static void retry(struct delivery *d, struct attempt *s, enum delivery_part part, const struct delivery_step *step,
                   enum sink_outcome outcome)
 {
     if (!target_is_its_own_fault(s->target, &s->slot)) /* else it is told as a batch that is stuck */
         target_note_failure(s->target, &s->verdict, s->loop->wall);
-    delivery_say(s, step->say, outcome, shipment_retry(s, step->wait_max));
+    delivery_say(s, step->say, outcome, attempt_retry(s, step->wait_max));
     delivery_transform_waits(d, part);
 }
 
-static void judged(struct shipment *s, enum delivery_part part, enum sink_outcome outcome)
+static void judged(struct attempt *s, enum delivery_part part, enum sink_outcome outcome)
 {
     struct delivery *d = s->owner;
     struct delivery_view v = view_of(d, s, part, outcome);
@@ -455,7 +455,7 @@ static void judged(struct shipment *s, enum delivery_part part, enum sink_outcom
         break;
     case NEXT_BODY:
         delivery_say(s, step.say, outcome, 0);
-        shipment_queue(s);
+        attempt_queue(s);
         break;
     case NEXT_ERRORS:
         delivery_say(s, step.say, outcome, 0);
@@ -473,47 +473,47 @@ static void judged(struct shipment *s, enum delivery_part part, enum sink_outcom
 
 /* --- the parts -------------------------------------------------------------------------------------------------------- */
 
-static void source_encoded(struct shipment *s)
+static void source_encoded(struct attempt *s)
 {
     name_body(s, PART_SOURCE);
 }
 
-static void records_encoded(struct shipment *s)
+static void records_encoded(struct attempt *s)
 {
     name_body(s, PART_RECORDS);
 }
 
-static void errors_encoded(struct shipment *s)
+static void errors_encoded(struct attempt *s)
 {
     name_body(s, PART_ERRORS);
 }
 
-static void failed_encoded(struct shipment *s)
+static void failed_encoded(struct attempt *s)
 {
     name_body(s, PART_FAILED);
 }
 
-static void source_judged(struct shipment *s, enum sink_outcome outcome)
+static void source_judged(struct attempt *s, enum sink_outcome outcome)
 {
     judged(s, PART_SOURCE, outcome);
 }
 
-static void records_judged(struct shipment *s, enum sink_outcome outcome)
+static void records_judged(struct attempt *s, enum sink_outcome outcome)
 {
     judged(s, PART_RECORDS, outcome);
 }
 
-static void errors_judged(struct shipment *s, enum sink_outcome outcome)
+static void errors_judged(struct attempt *s, enum sink_outcome outcome)
 {
     judged(s, PART_ERRORS, outcome);
 }
 
-static void failed_judged(struct shipment *s, enum sink_outcome outcome)
+static void failed_judged(struct attempt *s, enum sink_outcome outcome)
 {
     judged(s, PART_FAILED, outcome);
 }
 
-static const struct shipment_ops OPS[PART_COUNT] = {
+static const struct attempt_ops OPS[PART_COUNT] = {
     [PART_SOURCE] = {.encode = encode_records,
                      .encoded = source_encoded,
                      .judged = source_judged,

@@ -17,7 +17,7 @@ static bool failure_is_due(struct target *t, const char *code, nsec now)
     return true;
 }
 
-static void say_retry(const struct shipment *s, nsec wait)
+static void say_retry(const struct attempt *s, nsec wait)
 {
     const struct sink_verdict *v = &s->verdict;
     const struct delivery *d = s->owner;
@@ -35,7 +35,7 @@ static void say_retry(const struct shipment *s, nsec wait)
            KU("similar_before", quiet));
 }
 
-static void say_given_up(const struct shipment *s)
+static void say_given_up(const struct attempt *s)
 {
     const struct delivery *d = s->owner;
 
@@ -46,7 +46,7 @@ static void say_given_up(const struct shipment *s)
 }
 
 /* The reasons of single records may quote them, so those are in the backup only. */
-static void say_refused(const struct shipment *s, enum sink_outcome outcome)
+static void say_refused(const struct attempt *s, enum sink_outcome outcome)
 {
     struct delivery *d = s->owner;
     const struct fates *f = delivery_fates(d);
@@ -68,7 +68,7 @@ static void say_refused(const struct shipment *s, enum sink_outcome outcome)
              KU("similar_before", quiet));
 }
 
-void delivery_say(struct shipment *s, enum delivery_word word, enum sink_outcome outcome, nsec wait)
+void delivery_say(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait)
 {
     switch (word) {
     case SAY_RETRY:
@@ -86,7 +86,7 @@ void delivery_say(struct shipment *s, enum delivery_word word, enum sink_outcome
     }
 }
 
-void delivery_note_success(struct shipment *s)
+void delivery_note_success(struct attempt *s)
 {
     const struct delivery *d = s->owner;
     struct target *t = s->target;

@@ -335,7 +335,7 @@ static void start_attempts(struct stream *st, struct target *t)
     struct target_slot *s;
 
     while ((s = target_next(t))) {
-        if (!shipment_start(s)) {
+        if (!attempt_start(s)) {
             target_not_now(t, s);
             delivery_loop_await_memory(st->loop, &st->memory);
             return;

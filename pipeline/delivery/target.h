@@ -28,7 +28,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Who wants attempts at a target: what the target knows of it. Embedded in a shipment. */
+/* Who wants attempts at a target: what the target knows of it. Embedded in an attempt. */
 struct target_slot {
     struct delivery_loop *loop;
     struct target_slot *next_ready, *next_waiting, *next_under_way; /* the target's */

@@ -34,7 +34,7 @@ struct step {
     bool misconfigured;
 };
 
-struct attempt {
+struct rig_attempt {
     char name[256], body[4096], error_type[64];
     uint64_t first, last, window, records;
 };
@@ -49,9 +49,9 @@ struct fake {
     nsec retry_after;
     void (*during)(void *ctx); /* in each attempt; may be NULL */
     void *ctx;
-    struct attempt attempts[ATTEMPTS_MAX]; /* the delivered ones among them have a name; guarded by lock */
-    size_t attempt_count, delivered_count; /* guarded by lock */
-    size_t delivered[ATTEMPTS_MAX];        /* their indexes; guarded by lock */
+    struct rig_attempt attempts[ATTEMPTS_MAX]; /* the delivered ones among them have a name; guarded by lock */
+    size_t attempt_count, delivered_count;     /* guarded by lock */
+    size_t delivered[ATTEMPTS_MAX];            /* their indexes; guarded by lock */
 };
 
 static inline void fake_init(struct fake *f)
@@ -91,9 +91,9 @@ static inline void fake_describe(const void *state, struct buf *out)
 }
 
 /* Locks: lock held. */
-static inline struct attempt *fake_note(struct fake *f, const struct sink_seal *s)
+static inline struct rig_attempt *fake_note(struct fake *f, const struct sink_seal *s)
 {
-    struct attempt *a = &f->attempts[f->attempt_count++];
+    struct rig_attempt *a = &f->attempts[f->attempt_count++];
     struct err e;
     long n = body_read(s->body, 0, a->body, sizeof(a->body) - 1, &e);
 
@@ -109,7 +109,7 @@ static inline struct attempt *fake_note(struct fake *f, const struct sink_seal *
 }
 
 /* Locks: lock held. */
-static inline struct step fake_step(struct fake *f, const struct attempt *a)
+static inline struct step fake_step(struct fake *f, const struct rig_attempt *a)
 {
     if (f->splits_above && strlen(a->body) > f->splits_above)
         return (struct step){.outcome = SINK_SPLIT, .code = "413"};
@@ -218,7 +218,7 @@ static inline struct timespec wait_end(void)
     return t;
 }
 
-static inline const struct attempt *fake_got(const struct fake *f, size_t i)
+static inline const struct rig_attempt *fake_got(const struct fake *f, size_t i)
 {
     assert_in_range(i, 0, f->delivered_count - 1);
     return &f->attempts[f->delivered[i]];

@@ -336,7 +336,7 @@ static inline void start_attempts(struct target *t)
     struct target_slot *s;
 
     while ((s = target_next(t))) {
-        if (shipment_start(s))
+        if (attempt_start(s))
             continue;
         target_not_now(t, s);
         delivery_loop_await_memory(&W.loop, &W.memory);

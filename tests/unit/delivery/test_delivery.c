@@ -109,7 +109,7 @@ static void a_failed_attempt_is_made_again_with_the_same_object(void **state)
 static void what_fails_longer_than_retry_duration_goes_to_the_backup(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
-    const struct attempt *errors;
+    const struct rig_attempt *errors;
     const char *at;
 
     (void)state;
@@ -176,7 +176,7 @@ static void what_is_rejected_goes_to_the_backup_at_once(void **state)
 static void records_of_one_body_go_their_own_ways(void **state)
 {
     struct rig *r = rig_new(&fake_shaped, &fake_plain);
-    const struct attempt *again;
+    const struct rig_attempt *again;
     const char *at;
 
     (void)state;
@@ -455,7 +455,7 @@ static void with_mode_all_every_source_record_goes_to_the_backup_once(void **sta
     rig_put(r, ABC, 3);
     rig_drain(r);
     for (size_t i = 0; i < r->backup.delivered_count; i++) {
-        const struct attempt *a = fake_got(&r->backup, i);
+        const struct rig_attempt *a = fake_got(&r->backup, i);
 
         if (a->error_type[0]) {
             assert_non_null(strstr(a->body, "\"errorCode\":\"400\""));
