@@ -25,7 +25,7 @@
 
 enum sink_outcome {
     SINK_DELIVERED, /* every record acknowledged */
-    SINK_PARTIAL,   /* verdict.fates holds one outcome per record */
+    SINK_PARTIAL,   /* verdict.outcomes holds one outcome per record */
     SINK_RETRY,     /* nothing known to be acknowledged; a later attempt may work */
     SINK_REJECTED,  /* refused for good, whatever is tried: to the backup */
     SINK_SPLIT,     /* too large for the far end (413): try again in halves */
@@ -99,11 +99,11 @@ struct sink_limits {
     uint64_t records;
 };
 
-/* A fate per record, in the order of the body; filled by judge() when it answers SINK_PARTIAL. */
-struct sink_fates {
+/* An outcome per record, in the order of the body; filled by judge() when it answers SINK_PARTIAL. */
+struct sink_outcomes {
     unsigned char *outcome; /* enum sink_outcome: DELIVERED, RETRY or REJECTED */
     uint64_t count;
-    void (*refuse)(struct sink_fates *f, uint64_t index, const char *code, struct slice message); /* sets REJECTED */
+    void (*refuse)(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message); /* sets REJECTED */
 };
 
 /* What came of an attempt. Texts are for the operator: what happened, where, what to do.
@@ -113,8 +113,8 @@ struct sink_fates {
  * with what is quoted cut out into `message`, which goes to log, page and /readyz; in full into `detail`, which goes to the backup,
  * where the records are anyway. */
 struct sink_verdict {
-    struct sink_fates *fates; /* set before judge() is called when the body is made of records; else NULL */
-    nsec retry_after;         /* 0: the pipeline's own back-off */
+    struct sink_outcomes *outcomes; /* set before judge() is called when the body is made of records; else NULL */
+    nsec retry_after;               /* 0: the pipeline's own back-off */
     bool misconfigured;       /* wrong credentials, missing bucket, DNS, certificate: report loudly, retry slowly */
     char code[64];            /* NoSuchBucket; http status when the far end gave none; for error objects and metrics */
     char message[512];        /* bucket `logs` does not exist at http://127.0.0.1:8333 */

@@ -2,7 +2,7 @@
  * time, and a chain keeps nothing of it, however much it becomes in the middle.
  *
  * An item is a record on its way, at one link. It knows its source, the record that went into the chain, and which
- * partition keys the links before have set. A transform that holds records back gives their fates at the end of the
+ * partition keys the links before have set. A transform that holds records back gives their outcomes at the end of the
  * batch: their items and sources are kept until then, and found by transform_record.part, their place + 1. */
 #include "transforms/chain.h"
 
@@ -46,7 +46,7 @@ struct link {
     struct transform_out out; /* of the transform of this link */
     struct chain_state *owner;
     size_t index;
-    struct item *now;   /* the one that is in it; NULL: fates are of held ones */
+    struct item *now;   /* the one that is in it; NULL: outcomes are of held ones */
     struct item **held; /* in the arena */
     size_t held_count, held_room;
     struct transform_key *keys; /* of what it emits now */
@@ -58,7 +58,7 @@ struct chain_state {
     const struct cancel *cancel;
     void *states[CHAIN_MAX];
     struct link links[CHAIN_MAX];
-    struct transform_out *out; /* where fates go, while there is a call */
+    struct transform_out *out; /* where outcomes go, while there is a call */
     struct err *err;           /* of that call */
     struct lua_arena arena;    /* held items, their keys and sources; reasons */
     size_t memory;
@@ -206,7 +206,7 @@ static int fail_source(struct chain_state *s, struct source *source, const char 
     return again ? 0 : s->out->fail(s->out, &source->record, code, message, shown);
 }
 
-/* The source's last fate, when nothing of it is on the way any more. */
+/* The source's last outcome, when nothing of it is on the way any more. */
 static void end_source(struct chain_state *s, struct source *source)
 {
     if (source->held == 0 && !source->arrived && !source->failed)
@@ -271,7 +271,7 @@ static int count_made(struct chain_state *s, struct source *source, size_t i, si
     return fail_source(s, source, TRANSFORM_MADE_CODE, slice_str(message), slice_str(message));
 }
 
-/* --- fates --- */
+/* --- outcomes --- */
 
 static int emit(struct transform_out *o, const struct transform_record *from, struct slice data,
                 const struct transform_key *keys, size_t key_count)
@@ -388,7 +388,7 @@ int chain_begin(struct chain_state *s, struct err *e)
     return 0;
 }
 
-/* A record of the caller. What holds back gives fates when the caller's bytes are gone. */
+/* A record of the caller. What holds back gives outcomes when the caller's bytes are gone. */
 static int take_in(struct chain_state *s, const struct transform_record *record)
 {
     struct source local, *source = s->chain->holds ? lua_arena_take(&s->arena, sizeof(*source)) : &local;
@@ -413,7 +413,7 @@ int chain_run(struct chain_state *s, const struct transform_record *records, siz
 {
     int rc = 0;
 
-    if (s->chain->count == 1) /* fates go straight to the caller */
+    if (s->chain->count == 1) /* outcomes go straight to the caller */
         return s->chain->link[0].ops->run(s->states[0], records, total, out, e);
     s->out = out;
     s->err = e;
@@ -427,7 +427,7 @@ int chain_run(struct chain_state *s, const struct transform_record *records, siz
     return rc;
 }
 
-/* The items that link `i` held back have their fates. */
+/* The items that link `i` held back have their outcomes. */
 static void end_held(struct chain_state *s, size_t i)
 {
     struct link *l = &s->links[i];

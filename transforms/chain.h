@@ -1,6 +1,6 @@
 /* chain.h -- several transforms one behind the other, as one: what comes out of one goes into the next.
  *
- * Fates end where they happen and name the source: `from` in the fates that a chain gives is always the record that
+ * Outcomes end where they happen and name the source: `from` in the outcomes that a chain gives is always the record that
  * went into it, with its own data, whichever transform decided. Partition keys add up; of the same name the later one
  * counts. When one record became many on the way, each that arrives is emitted; the source is dropped when none of
  * them arrives, with the last reason, and failed once when one of them fails, even if others arrive. A source of which

@@ -1,4 +1,4 @@
-/* transform.h -- what every transform implements: records in, for each a fate out.
+/* transform.h -- what every transform implements: records in, for each an outcome out.
  *
  * The meaning is that of Firehose's Lambda contract: a record comes out changed or not (Ok), as several (one becomes
  * many), not at all (Dropped), or it fails (ProcessingFailed) and goes to the backup alone while its neighbours go on.
@@ -35,7 +35,7 @@ struct transform_key {
     struct slice name, value; /* a partition key that the transform set */
 };
 
-/* Where fates go. Implemented by who runs the transform. For each record that goes in: emit() once or more, or drop()
+/* Where outcomes go. Implemented by who runs the transform. For each record that goes in: emit() once or more, or drop()
  * or fail() once. emit() answers -1 when the body cannot take it (error kept by the implementer): stop and return -1.
  */
 struct transform_out {
@@ -82,7 +82,7 @@ struct transform_ops {
 
     /* The records of one batch come in one or more calls to run(), in order, between begin() and end(); end() may emit
      * what the transform held back within the batch. -1: the batch cannot be worked on now (err says why), it will be
-     * tried again whole. What `from` points to in a fate is valid during that fate; its
+     * tried again whole. What `from` points to in an outcome is valid during that outcome; its
      * bytes (data, origin) until the next call. It need not be the pointer that came in: seq tells which it is. */
     MUST_CHECK int (*begin)(void *state, struct err *e);
     MUST_CHECK int (*run)(void *state, const struct transform_record *records, size_t count, struct transform_out *out,

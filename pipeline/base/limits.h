@@ -518,7 +518,7 @@
 /* --- pipeline: counting and showing -------------------------------------------------------------------------------- */
 
 /* Different reasons kept per delivery; later ones are told in general words. */
-#define FATES_REASONS_MAX LIMIT(200, 4)
+#define OUTCOMES_REASONS_MAX LIMIT(200, 4)
 /* Different reasons why records did not get through that are counted apart (rejects.h); and the buckets of time they are in. */
 #define REJECTS_REASONS_MAX LIMIT(8, 2)
 #define REJECTS_BUCKET      (10 * NSEC_PER_SEC)

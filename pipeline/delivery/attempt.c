@@ -92,7 +92,7 @@ bool attempt_start(struct target_slot *slot)
     s->out = (struct stage_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
     s->in.digests = digests_of(s->target);
-    s->in.sizes = s->sink_fates != NULL;
+    s->in.sizes = s->sink_outcomes != NULL;
     s->loop->ops->work(s->loop, &s->job);
     return true;
 }
@@ -134,8 +134,8 @@ static void release_body(struct attempt *s)
 
 static bool puts_records_off(const struct attempt *s)
 {
-    for (uint64_t i = 0; s->sink_fates && i < s->sink_fates->count; i++)
-        if (s->sink_fates->outcome[i] == SINK_RETRY)
+    for (uint64_t i = 0; s->sink_outcomes && i < s->sink_outcomes->count; i++)
+        if (s->sink_outcomes->outcome[i] == SINK_RETRY)
             return true;
     return false;
 }
@@ -239,9 +239,9 @@ static void send_now(struct attempt *s)
     s->step = ATTEMPT_SENDING;
     s->slot.sent = s->loop->mono;
     s->attempts++;
-    s->verdict = (struct sink_verdict){.fates = s->sink_fates};
-    if (s->sink_fates)
-        s->sink_fates->count = s->out.taken;
+    s->verdict = (struct sink_verdict){.outcomes = s->sink_outcomes};
+    if (s->sink_outcomes)
+        s->sink_outcomes->count = s->out.taken;
     if (s->metrics)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
     greeting_ask(&s->target->greeting, s->loop);

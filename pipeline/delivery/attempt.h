@@ -57,7 +57,7 @@ struct attempt {
     uint64_t expected; /* bytes that the body may have, before compression: for the budget */
     struct slice name; /* of the object; may be empty */
     const char *content_type, *encoding;
-    struct sink_fates *sink_fates; /* for judge(); NULL: the target answers for the body as a whole */
+    struct sink_outcomes *sink_outcomes; /* for judge(); NULL: the target answers for the body as a whole */
 
     bool held;
     bool no_room;      /* the body could not be made: there was no place for it on our own disk */

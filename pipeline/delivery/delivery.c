@@ -15,10 +15,10 @@ static bool is_being_encoded(const struct attempt *s)
     return s && s->step == ATTEMPT_ENCODING;
 }
 
-struct fates *delivery_fates(struct delivery *d)
+struct outcomes *delivery_outcomes(struct delivery *d)
 {
     assert(!is_being_encoded(d->parts[PART_RECORDS]) && !is_being_encoded(d->parts[PART_ERRORS]));
-    return &d->fates;
+    return &d->outcomes;
 }
 
 /* Nothing is left to do for the records of this piece. Outcomes are asked last: while a body is made of them they are a worker's. */
@@ -27,13 +27,13 @@ static bool piece_is_done(struct delivery *d)
     if (d->work != WORK_SHIPPING || delivery_is_under_way(d, PART_RECORDS) || delivery_is_under_way(d, PART_ERRORS) ||
         delivery_is_under_way(d, PART_FAILED))
         return false;
-    return fates_are_final(delivery_fates(d)) && (!d->transform.failed || d->failed_arrived);
+    return outcomes_are_final(delivery_outcomes(d)) && (!d->transform.failed || d->failed_arrived);
 }
 
 static bool is_done(struct delivery *d)
 {
     return d->sealing == SEAL_SAFE && piece_is_done(d) && !delivery_is_under_way(d, PART_SOURCE) &&
-           fates_are_final(&d->source_fates);
+           outcomes_are_final(&d->source_outcomes);
 }
 
 void delivery_ended(void *owner)
@@ -54,8 +54,8 @@ static struct seal_result records_of(const struct delivery *d)
 
     if (!d->host->line)
         return (struct seal_result){
-            .delivered = d->fates.delivered, .backed_up = d->fates.backed_up, .corrupt = d->fates.lost};
-    n = sources_count(&d->sources);
+            .delivered = d->outcomes.delivered, .backed_up = d->outcomes.backed_up, .corrupt = d->outcomes.lost};
+    n = source_outcomes_count(&d->sources);
     return (struct seal_result){
         .delivered = n.emitted, .dropped = n.dropped, .backed_up = n.backed_up, .corrupt = n.lost};
 }
@@ -114,10 +114,10 @@ void delivery_free(struct delivery **dp)
         return;
     delivery_parts_release(d);
     delivery_transform_release(d);
-    fates_release(&d->fates);
-    fates_release(&d->source_fates);
-    fates_release(&d->answer);
-    mem_free(d->outcomes);
+    outcomes_release(&d->outcomes);
+    outcomes_release(&d->source_outcomes);
+    outcomes_release(&d->answer);
+    mem_free(d->answered);
     buf_release(&d->note_bytes);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_release(&d->part_names[i]);
@@ -138,7 +138,7 @@ static void begin(struct delivery *d)
         return;
     }
     d->work = WORK_SHIPPING;
-    fates_init(&d->fates, d->seal.last - d->seal.first + 1);
+    outcomes_init(&d->outcomes, d->seal.last - d->seal.first + 1);
     delivery_ship(d, PART_RECORDS);
 }
 

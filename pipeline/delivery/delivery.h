@@ -126,27 +126,27 @@ struct delivery {
     char too_large[256]; /* why the only record of the piece is given up */
     bool in_memory;      /* the piece is one record, and the disk has no room for what is made of it */
     uint64_t budgeted;   /* bytes taken for what the transform made */
-    struct sources sources;
+    struct source_outcomes sources;
     struct delivery_made made;
 
     uint64_t arrived_bytes, wire_bytes; /* as in seal_result */
-    struct fates fates;                 /* of the piece's records that go to the destination */
+    struct outcomes outcomes;           /* of the piece's records that go to the destination */
     struct sink_refusal refusal;        /* the main reason of a piece before; code "": none */
-    struct fates source_fates;
+    struct outcomes source_outcomes;
     bool failed_arrived;
     struct attempt *parts[PART_COUNT]; /* NULL: not under way */
     struct buf part_names[PART_COUNT];
 
     /* Of the records; a sender's while one is under way. */
-    struct sink_fates sink_fates; /* one body's answer, for judge() */
-    unsigned char *outcomes;      /* ... its array */
-    struct fates answer;          /* ... and the reasons of those it refused */
-    unsigned attempts;            /* at the destination, for error lines */
-    nsec attempts_ended;          /* ... and when (wall) the last one was over */
-    unsigned partial_answers;     /* so far */
-    nsec partial_since;           /* mono; 0: no partial answer since somebody had to mend something, if at all */
-    bool regrow[PART_COUNT];      /* bodies were cut for a record that is gone: they may become longer again */
-    bool refusal_told;            /* the log has a line on its refused records */
+    struct sink_outcomes sink_outcomes; /* one body's answer, for judge() */
+    unsigned char *answered;            /* ... its array */
+    struct outcomes answer;             /* ... and the reasons of those it refused */
+    unsigned attempts;                  /* at the destination, for error lines */
+    nsec attempts_ended;                /* ... and when (wall) the last one was over */
+    unsigned partial_answers;           /* so far */
+    nsec partial_since;                 /* mono; 0: no partial answer since somebody had to mend something, if at all */
+    bool regrow[PART_COUNT];            /* bodies were cut for a record that is gone: they may become longer again */
+    bool refusal_told;                  /* the log has a line on its refused records */
 };
 
 /* A new seal: names it and writes it to the journal; it then wants its first attempt. */

@@ -12,7 +12,7 @@
 #define DELIVERY_LOG_PERIOD (10 * NSEC_PER_SEC) /* a failure that repeats is told this often */
 
 /* The records' outcomes, on the delivery thread: never while a worker has them. */
-struct fates *delivery_fates(struct delivery *d);
+struct outcomes *delivery_outcomes(struct delivery *d);
 /* Appends the name of an object that holds the records of `id`. Never fails. */
 void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
                    const char *extension, struct buf *name);

@@ -1,7 +1,7 @@
 /* judge.h -- what the end of an attempt means, for every sink alike. A pure function: no clock, no state, nothing is done.
  *
  *   delivered  the body's records have arrived; the next body
- *   partial    each record has its own fate: delivered, again, or to the backup
+ *   partial    each record has its own outcome: delivered, again, or to the backup
  *   split      the next body holds half as many records; a single one that is too large goes to the backup
  *   rejected   to the backup at once
  *   retry      again after the back-off; when that has gone on for retry.duration, all that is left goes to the backup

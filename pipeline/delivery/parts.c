@@ -64,16 +64,16 @@ static void name_body(struct attempt *s, enum delivery_part part)
 }
 
 /* A sink that shapes its own bodies answers for each record. */
-static void refuse_in_answer(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
+static void refuse_in_answer(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message)
 {
-    struct delivery *d = CONTAINER_OF(f, struct delivery, sink_fates);
+    struct delivery *d = CONTAINER_OF(f, struct delivery, sink_outcomes);
 
     if (d->answer.count == 0)
-        fates_init(&d->answer, f->count);
-    if (f->outcome[index] == SINK_REJECTED && d->answer.of && d->answer.of[index] == FATE_REFUSED)
+        outcomes_init(&d->answer, f->count);
+    if (f->outcome[index] == SINK_REJECTED && d->answer.of && d->answer.of[index] == OUTCOME_REFUSED)
         return;
     f->outcome[index] = SINK_REJECTED;
-    fates_refuse(&d->answer, index, code, message);
+    outcomes_refuse(&d->answer, index, code, message);
 }
 
 static void let_the_sink_shape(struct delivery *d, struct attempt *s)
@@ -83,10 +83,10 @@ static void let_the_sink_shape(struct delivery *d, struct attempt *s)
     s->in.shaper = t->ops;
     s->in.sink = t->state;
     s->content_type = t->ops->content_type;
-    mem_free(d->outcomes);
-    d->outcomes = mem_array(d->fates.count, 1);
-    d->sink_fates = (struct sink_fates){.outcome = d->outcomes, .refuse = refuse_in_answer};
-    s->sink_fates = &d->sink_fates;
+    mem_free(d->answered);
+    d->answered = mem_array(d->outcomes.count, 1);
+    d->sink_outcomes = (struct sink_outcomes){.outcome = d->answered, .refuse = refuse_in_answer};
+    s->sink_outcomes = &d->sink_outcomes;
 }
 
 static void release(struct attempt **s)
@@ -107,7 +107,7 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
     s->in.records = (struct stage_records){.spool = h->spool,
                                            .seal = part == PART_SOURCE ? &d->seal : &d->piece,
-                                           .fates = &d->fates,
+                                           .outcomes = &d->outcomes,
                                            .window = UINT64_MAX};
     s->in.format = d->format;
     s->in.codec = d->codec;
@@ -134,8 +134,8 @@ void delivery_ship(struct delivery *d, enum delivery_part part)
     s->content_type = "application/x-ndjson"; /* of error lines */
     switch (part) {
     case PART_SOURCE:
-        fates_init(&d->source_fates, d->seal.last - d->seal.first + 1);
-        s->in.records.fates = &d->source_fates;
+        outcomes_init(&d->source_outcomes, d->seal.last - d->seal.first + 1);
+        s->in.records.outcomes = &d->source_outcomes;
         s->encoding = d->codec->encoding;
         s->content_type = d->format->content_type;
         break;
@@ -229,21 +229,21 @@ struct delivery_trouble delivery_trouble(const struct delivery *d)
 /* --- judging an attempt ---------------------------------------------------------------------------------------------- */
 
 /* The records that a part sends: pending ones, or refused ones. NULL: it has lines, and is one thing. */
-static struct fates *fates_of(struct delivery *d, enum delivery_part part)
+static struct outcomes *outcomes_of(struct delivery *d, enum delivery_part part)
 {
-    return part == PART_SOURCE ? &d->source_fates : part == PART_FAILED ? NULL : delivery_fates(d);
+    return part == PART_SOURCE ? &d->source_outcomes : part == PART_FAILED ? NULL : delivery_outcomes(d);
 }
 
-static enum fate fate_of(enum delivery_part part)
+static enum record_outcome outcome_of(enum delivery_part part)
 {
-    return part == PART_ERRORS ? FATE_REFUSED : FATE_PENDING;
+    return part == PART_ERRORS ? OUTCOME_REFUSED : OUTCOME_PENDING;
 }
 
 static void count_answer(const struct delivery *d, uint64_t taken, struct delivery_view *v)
 {
     for (uint64_t i = 0; i < taken; i++) {
-        v->arrived += d->outcomes[i] == SINK_DELIVERED;
-        v->refused_now += d->outcomes[i] == SINK_REJECTED;
+        v->arrived += d->answered[i] == SINK_DELIVERED;
+        v->refused_now += d->answered[i] == SINK_REJECTED;
     }
 }
 
@@ -263,7 +263,7 @@ static nsec failing_for(struct delivery *d, const struct attempt *s, enum sink_o
 static struct delivery_view view_of(struct delivery *d, const struct attempt *s, enum delivery_part part,
                                     enum sink_outcome outcome)
 {
-    const struct fates *f = fates_of(d, part);
+    const struct outcomes *f = outcomes_of(d, part);
     struct delivery_view v = {
         .outcome = outcome,
         .to_backup = part != PART_RECORDS,
@@ -288,64 +288,64 @@ static struct delivery_view view_of(struct delivery *d, const struct attempt *s,
 
 /* Calls `each` for the positions of the body's first `count` records, in order. */
 static void for_each_taken(struct delivery *d, enum delivery_part part, uint64_t count, const struct sink_verdict *why,
-                           void (*each)(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+                           void (*each)(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
                                         const struct sink_verdict *why))
 {
-    struct fates *f = fates_of(d, part);
-    uint64_t at = fates_next(f, fate_of(part), 0);
+    struct outcomes *f = outcomes_of(d, part);
+    uint64_t at = outcomes_next(f, outcome_of(part), 0);
 
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t next = fates_next(f, fate_of(part), at + 1);
+        uint64_t next = outcomes_next(f, outcome_of(part), at + 1);
 
         each(d, f, at, i, why);
         at = next;
     }
 }
 
-static void mark_delivered(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+static void mark_delivered(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
                            const struct sink_verdict *why)
 {
     (void)d, (void)index, (void)why;
-    fates_set(f, position, FATE_DELIVERED);
+    outcomes_set(f, position, OUTCOME_DELIVERED);
 }
 
-static void mark_backed_up(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+static void mark_backed_up(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
                            const struct sink_verdict *why)
 {
     (void)d, (void)index, (void)why;
-    fates_set(f, position, FATE_BACKED_UP);
+    outcomes_set(f, position, OUTCOME_BACKED_UP);
 }
 
-static void mark_refused(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+static void mark_refused(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
                          const struct sink_verdict *why)
 {
     (void)d, (void)index;
-    fates_refuse(f, position, why->code, slice_str(why->detail));
+    outcomes_refuse(f, position, why->code, slice_str(why->detail));
 }
 
-static void mark_as_answered(struct delivery *d, struct fates *f, uint64_t position, uint64_t index,
+static void mark_as_answered(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
                              const struct sink_verdict *why)
 {
     (void)why;
-    if (d->outcomes[index] == SINK_DELIVERED) {
-        fates_set(f, position, FATE_DELIVERED);
-    } else if (d->outcomes[index] == SINK_REJECTED) {
-        const struct sink_refusal *reason = fates_reason(&d->answer, index);
+    if (d->answered[index] == SINK_DELIVERED) {
+        outcomes_set(f, position, OUTCOME_DELIVERED);
+    } else if (d->answered[index] == SINK_REJECTED) {
+        const struct sink_refusal *reason = outcomes_reason(&d->answer, index);
 
-        fates_refuse(f, position, reason->code, slice_str(reason->message));
+        outcomes_refuse(f, position, reason->code, slice_str(reason->message));
     }
 }
 
 static void note_arrived(struct delivery *d, enum delivery_part part, uint64_t taken)
 {
-    struct fates *f = fates_of(d, part);
+    struct outcomes *f = outcomes_of(d, part);
 
     if (part == PART_FAILED)
         d->failed_arrived = true;
     else if (part == PART_ERRORS)
         for_each_taken(d, part, taken, NULL, mark_backed_up);
     else if (taken == f->pending)
-        fates_settle_all(f, FATE_DELIVERED);
+        outcomes_settle_all(f, OUTCOME_DELIVERED);
     else
         for_each_taken(d, part, taken, NULL, mark_delivered);
 }
@@ -357,7 +357,7 @@ static uint64_t arrived_bytes(const struct delivery *d, const struct attempt *s,
     if (v->outcome != SINK_PARTIAL)
         return s->out.bytes;
     for (uint64_t i = 0; i < s->out.taken; i++)
-        bytes += d->outcomes[i] == SINK_DELIVERED ? s->out.sizes[i] : 0;
+        bytes += d->answered[i] == SINK_DELIVERED ? s->out.sizes[i] : 0;
     return bytes;
 }
 
@@ -379,7 +379,7 @@ static void count(struct delivery *d, const struct attempt *s, enum delivery_par
 /* Without a backup a refused record has no other safe place than the spool: it is pending again, and delivery pauses. */
 static void pause(struct delivery *d, struct attempt *s)
 {
-    struct fates *f = delivery_fates(d);
+    struct outcomes *f = delivery_outcomes(d);
     struct sink_verdict *v = &s->verdict;
     char reason[SINK_SAID_MAX];
 
@@ -396,12 +396,12 @@ static void pause(struct delivery *d, struct attempt *s)
     snprintf(d->paused_code, sizeof(d->paused_code), "%s", v->code);
     snprintf(d->paused_message, sizeof(d->paused_message), "%s", v->message);
     snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", v->hint);
-    fates_reconsider_refused(f);
+    outcomes_reconsider_refused(f);
 }
 
 static void refuse_the_rest(struct delivery *d, const struct sink_verdict *why)
 {
-    for_each_taken(d, PART_RECORDS, delivery_fates(d)->pending, why, mark_refused);
+    for_each_taken(d, PART_RECORDS, delivery_outcomes(d)->pending, why, mark_refused);
 }
 
 static void apply(struct delivery *d, struct attempt *s, enum delivery_part part, const struct delivery_view *v,
@@ -414,7 +414,7 @@ static void apply(struct delivery *d, struct attempt *s, enum delivery_part part
     else if (step->body == BODY_REFUSED)
         for_each_taken(d, part, v->taken, &s->verdict, mark_refused);
     if (part == PART_RECORDS) /* the answer to another body may just be written */
-        fates_release(&d->answer);
+        outcomes_release(&d->answer);
     if (step->give_up)
         refuse_the_rest(d, &s->verdict);
     if (step->put_off)

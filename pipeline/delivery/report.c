@@ -49,7 +49,7 @@ static void say_given_up(const struct attempt *s)
 static void say_refused(const struct attempt *s, enum sink_outcome outcome)
 {
     struct delivery *d = s->owner;
-    const struct fates *f = delivery_fates(d);
+    const struct outcomes *f = delivery_outcomes(d);
     struct target *t = s->target;
     bool before_they_were_sent = outcome == SINK_DELIVERED;
     uint64_t quiet = t->refusal_log.suppressed;

@@ -431,7 +431,7 @@ static void log_failed(struct stream *st, const struct rejects_batch *b)
 
 static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
 {
-    const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : fates_main_reason(&d->fates);
+    const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : outcomes_main_reason(&d->outcomes);
     struct rejects_batch b = {.records = r->delivered + r->dropped + r->backed_up};
 
     b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up ? d->made.failed : r->backed_up;

@@ -220,13 +220,13 @@ static bool is_the_last(const struct delivery *d)
 
 static void release_piece(struct delivery *d)
 {
-    const struct sink_refusal *refusal = fates_main_reason(&d->fates);
+    const struct sink_refusal *refusal = outcomes_main_reason(&d->outcomes);
 
     if (refusal)
         d->refusal = *refusal;
     stage_transform_release(&d->transform);
     give_memory_back(d);
-    fates_release(&d->fates);
+    outcomes_release(&d->outcomes);
     d->failed_arrived = false;
 }
 
@@ -350,10 +350,10 @@ static void ship_piece(struct delivery *d)
     d->work = WORK_SHIPPING;
     if (!d->host->single || is_the_last(d))
         end_turn(d);
-    fates_init(&d->fates, record_list_count(t->list));
+    outcomes_init(&d->outcomes, record_list_count(t->list));
     if (t->failed)
         delivery_ship(d, PART_FAILED);
-    if (d->fates.count > 0)
+    if (d->outcomes.count > 0)
         delivery_ship(d, PART_RECORDS);
 }
 
@@ -379,7 +379,7 @@ void delivery_transform_init(struct delivery *d)
     d->next_piece = d->seal.first;
     d->piece_records = count_of(&d->seal);
     if (d->host->line)
-        sources_init(&d->sources, d->seal.first, count_of(&d->seal));
+        source_outcomes_init(&d->sources, d->seal.first, count_of(&d->seal));
 }
 
 void delivery_transform_release(struct delivery *d)
@@ -387,7 +387,7 @@ void delivery_transform_release(struct delivery *d)
     delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
     give_memory_back(d);
     stage_transform_release(&d->transform);
-    sources_release(&d->sources);
+    source_outcomes_release(&d->sources);
     tally_release(&d->made.counters);
     tally_release(&d->made.drop_reasons);
     tally_release(&d->made.failures);

@@ -75,15 +75,15 @@ static int format_run(struct pass *p, const struct stage_walk *k, uint64_t from,
 
 static int format_frame(struct pass *p, const struct stage_walk *k)
 {
-    const struct fates *f = p->in->records.fates;
-    uint64_t at = fates_next_pending(f, k->begin);
+    const struct outcomes *f = p->in->records.outcomes;
+    uint64_t at = outcomes_next_pending(f, k->begin);
 
     while (at < k->end && !p->full) {
-        uint64_t limit = k->end - at < p->room ? k->end : at + p->room, to = fates_run_end(f, at, limit);
+        uint64_t limit = k->end - at < p->room ? k->end : at + p->room, to = outcomes_run_end(f, at, limit);
 
         if (format_run(p, k, at, to) < 0)
             return -1;
-        at = fates_next_pending(f, to);
+        at = outcomes_next_pending(f, to);
     }
     return 0;
 }
@@ -125,7 +125,7 @@ static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t pos
         why = (struct sink_refusal){.code = "RecordTooLarge", .message = "the record is too large for a request"};
     if (rc <= 0) {
         p->w->scratch.n = before;
-        fates_refuse(p->in->records.fates, position, why.code, slice_str(why.message));
+        outcomes_refuse(p->in->records.outcomes, position, why.code, slice_str(why.message));
         return 0;
     }
     if (over_limit(p) && p->out->taken > 0) {
@@ -140,8 +140,8 @@ static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t pos
 
 static int shape_frame(struct pass *p, const struct stage_walk *k)
 {
-    const struct fates *f = p->in->records.fates;
-    uint64_t at = fates_next_pending(f, k->begin);
+    const struct outcomes *f = p->in->records.outcomes;
+    uint64_t at = outcomes_next_pending(f, k->begin);
     struct frame_iter it = frame_records(&k->v);
     struct slice data;
 
@@ -149,7 +149,7 @@ static int shape_frame(struct pass *p, const struct stage_walk *k)
         return 0;
     frame_skip_to(&it, k->base + at);
     for (; at < k->end && !p->full && frame_next(&it, &data); at++) {
-        if (fates_at(f, at) == FATE_PENDING && shape_record(p, k, at, data) < 0)
+        if (outcomes_at(f, at) == OUTCOME_PENDING && shape_record(p, k, at, data) < 0)
             return -1;
     }
     return 0;
@@ -205,18 +205,18 @@ uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count)
 /* The positions of the first and the last record that the body is to have. False: no record is left. */
 static bool range_of(const struct stage_records *r, uint64_t room, uint64_t *first, uint64_t *last)
 {
-    if (r->fates->pending == 0)
+    if (r->outcomes->pending == 0)
         return false;
-    *first = fates_next_pending(r->fates, 0);
-    *last = fates_last_pending(r->fates);
-    if (room >= r->fates->pending)
+    *first = outcomes_next_pending(r->outcomes, 0);
+    *last = outcomes_last_pending(r->outcomes);
+    if (room >= r->outcomes->pending)
         return true;
-    if (!r->fates->of) {
+    if (!r->outcomes->of) {
         *last = *first + room - 1;
         return true;
     }
     for (*last = *first; room > 1; room--)
-        *last = fates_next_pending(r->fates, *last + 1);
+        *last = outcomes_next_pending(r->outcomes, *last + 1);
     return true;
 }
 
@@ -226,7 +226,7 @@ static struct sink_seal_id id_of(const struct stage_records *r, uint64_t first, 
                                  .last = r->seal->last,
                                  .oldest = r->seal->oldest,
                                  .epoch = seal_note_epoch(r->seal->note),
-                                 .window = stage_window(first, last, r->fates->count)};
+                                 .window = stage_window(first, last, r->outcomes->count)};
 }
 
 static void pass_init(struct pass *p, const struct stage_in *in, struct worker *w, struct stage_out *out)
@@ -262,7 +262,7 @@ struct body *stage_body(const struct stage_in *in)
 
 static int encode(const struct stage_in *in, struct worker *w, bool exact, uint64_t window, struct stage_out *out)
 {
-    const struct fates *f = in->records.fates;
+    const struct outcomes *f = in->records.outcomes;
     uint64_t first = 0, last = 0;
     struct sink_seal_id expected;
     struct pass p;
@@ -301,8 +301,8 @@ static bool size_is_known(const struct stage_in *in)
 {
     const struct stage_records *r = &in->records;
 
-    return !in->shaper && in->format->exact_size && !r->list && r->fates->pending == r->fates->count &&
-           r->window >= r->fates->count;
+    return !in->shaper && in->format->exact_size && !r->list && r->outcomes->pending == r->outcomes->count &&
+           r->window >= r->outcomes->count;
 }
 
 static int digest_file(unsigned digests, struct worker *w, struct stage_out *out)

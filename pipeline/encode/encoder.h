@@ -1,6 +1,6 @@
 /* encoder.h -- turns a seal into a body: read its records, shape, compress, digest. The work of a worker.
  *
- * The result depends on the seal, its note and the fates so far, so a second attempt, also after a crash, makes the
+ * The result depends on the seal, its note and the outcomes so far, so a second attempt, also after a crash, makes the
  * same bytes. Records come from the spool, or from the list that a transform made of them. A damaged frame is left out
  * and noted: the rest is still delivered.
  *
@@ -29,9 +29,9 @@ struct stage_records {
     struct spool *spool;
     const struct seal *seal;        /* of a part of a seal's records: first and last are those of the part */
     const struct record_list *list; /* NULL: as they stand in the spool */
-    struct fates *fates;            /* losses and refusals found on the way are noted here */
+    struct outcomes *outcomes;      /* losses and refusals found on the way are noted here */
     uint64_t window;
-    struct sources *sources; /* NULL, or where error lines note that a source record is in the backup */
+    struct source_outcomes *sources; /* NULL, or where error lines note that a source record is in the backup */
 };
 
 struct stage_in {

@@ -24,7 +24,7 @@ static int flush(struct lines *l)
 
 static int add_line(struct lines *l, const struct stage_walk *k, uint64_t position, struct slice data)
 {
-    const struct sink_refusal *why = fates_reason(l->in->records.fates, position);
+    const struct sink_refusal *why = outcomes_reason(l->in->records.outcomes, position);
     struct sink_record r = stage_walk_record(k, position);
     struct error_line line = {
         .attempts = l->failure->attempts,
@@ -44,7 +44,7 @@ static int add_line(struct lines *l, const struct stage_walk *k, uint64_t positi
     if (error_line_write(&line, &l->w->scratch) < 0)
         return err_set(&l->out->err, ERR_LIMIT, "an error line does not fit");
     if (l->in->records.sources)
-        sources_note(l->in->records.sources, r.seq, SOURCE_BACKED_UP);
+        source_outcomes_note(l->in->records.sources, r.seq, SOURCE_BACKED_UP);
     l->first = l->out->taken ? l->first : position;
     l->last = position;
     l->out->taken++;
@@ -58,7 +58,7 @@ static int add_frame(struct lines *l, const struct stage_walk *k)
 
     frame_skip_to(&it, k->base + k->begin);
     for (uint64_t at = k->begin; at < k->end && l->out->taken < l->in->records.window && frame_next(&it, &data); at++) {
-        if (fates_at(l->in->records.fates, at) == FATE_REFUSED && add_line(l, k, at, data) < 0)
+        if (outcomes_at(l->in->records.outcomes, at) == OUTCOME_REFUSED && add_line(l, k, at, data) < 0)
             return -1;
     }
     return 0;
@@ -81,7 +81,7 @@ static int write_lines(struct lines *l)
 /* Everything that was ever refused is in this one body. */
 static bool is_whole(const struct stage_in *in, const struct lines *l)
 {
-    return l->out->taken == in->records.fates->refused + in->records.fates->backed_up;
+    return l->out->taken == in->records.outcomes->refused + in->records.outcomes->backed_up;
 }
 
 int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w, struct stage_out *out)

@@ -7,45 +7,45 @@
 #include <stdio.h>
 #include <string.h>
 
-void fates_init(struct fates *f, uint64_t count)
+void outcomes_init(struct outcomes *f, uint64_t count)
 {
-    *f = (struct fates){.count = count, .pending = count};
+    *f = (struct outcomes){.count = count, .pending = count};
 }
 
-void fates_release(struct fates *f)
+void outcomes_release(struct outcomes *f)
 {
     mem_free(f->of);
     mem_free(f->reason);
     mem_free(f->reasons);
-    *f = (struct fates){.count = 0};
+    *f = (struct outcomes){.count = 0};
 }
 
-enum fate fates_at(const struct fates *f, uint64_t position)
+enum record_outcome outcomes_at(const struct outcomes *f, uint64_t position)
 {
     assert(position < f->count);
-    return f->of ? (enum fate)f->of[position] : FATE_PENDING;
+    return f->of ? (enum record_outcome)f->of[position] : OUTCOME_PENDING;
 }
 
-static uint64_t *counter_of(struct fates *f, enum fate fate)
+static uint64_t *counter_of(struct outcomes *f, enum record_outcome outcome)
 {
-    switch (fate) {
-    case FATE_DELIVERED:
+    switch (outcome) {
+    case OUTCOME_DELIVERED:
         return &f->delivered;
-    case FATE_REFUSED:
+    case OUTCOME_REFUSED:
         return &f->refused;
-    case FATE_BACKED_UP:
+    case OUTCOME_BACKED_UP:
         return &f->backed_up;
-    case FATE_LOST:
+    case OUTCOME_LOST:
         return &f->lost;
-    case FATE_PENDING:
+    case OUTCOME_PENDING:
         break;
     }
     return &f->pending;
 }
 
-static void change(struct fates *f, uint64_t position, enum fate from, enum fate to)
+static void change(struct outcomes *f, uint64_t position, enum record_outcome from, enum record_outcome to)
 {
-    assert(fates_at(f, position) == from);
+    assert(outcomes_at(f, position) == from);
     if (!f->of)
         f->of = mem_array(f->count, 1);
     f->of[position] = (unsigned char)to;
@@ -53,18 +53,18 @@ static void change(struct fates *f, uint64_t position, enum fate from, enum fate
     ++*counter_of(f, to);
 }
 
-void fates_set(struct fates *f, uint64_t position, enum fate fate)
+void outcomes_set(struct outcomes *f, uint64_t position, enum record_outcome outcome)
 {
-    assert(fate == FATE_DELIVERED || fate == FATE_LOST || fate == FATE_BACKED_UP);
-    change(f, position, fate == FATE_BACKED_UP ? FATE_REFUSED : FATE_PENDING, fate);
+    assert(outcome == OUTCOME_DELIVERED || outcome == OUTCOME_LOST || outcome == OUTCOME_BACKED_UP);
+    change(f, position, outcome == OUTCOME_BACKED_UP ? OUTCOME_REFUSED : OUTCOME_PENDING, outcome);
 }
 
-void fates_lose(struct fates *f, uint64_t position)
+void outcomes_lose(struct outcomes *f, uint64_t position)
 {
-    enum fate now = fates_at(f, position);
+    enum record_outcome now = outcomes_at(f, position);
 
-    if (now == FATE_PENDING || now == FATE_REFUSED)
-        change(f, position, now, FATE_LOST);
+    if (now == OUTCOME_PENDING || now == OUTCOME_REFUSED)
+        change(f, position, now, OUTCOME_LOST);
 }
 
 static struct sink_refusal make_reason(const char *code, struct slice message)
@@ -83,47 +83,47 @@ static bool same_reason(const struct sink_refusal *a, const struct sink_refusal 
 }
 
 /* The most recent ones first: neighbours tend to fail alike. */
-static size_t find_reason(struct fates *f, const struct sink_refusal *r)
+static size_t find_reason(struct outcomes *f, const struct sink_refusal *r)
 {
     for (size_t i = f->reason_count; i > 0; i--) {
         if (same_reason(&f->reasons[i - 1], r))
             return i - 1;
     }
-    if (f->reason_count >= FATES_REASONS_MAX)
+    if (f->reason_count >= OUTCOMES_REASONS_MAX)
         return f->reason_count - 1;
     f->reasons = mem_grow(f->reasons, f->reason_count + 1, sizeof(*f->reasons));
     f->reasons[f->reason_count] =
-        f->reason_count + 1 < FATES_REASONS_MAX
+        f->reason_count + 1 < OUTCOMES_REASONS_MAX
             ? *r
             : make_reason("Refused", SLICE("refused; more different reasons than are kept for one batch"));
     return f->reason_count++;
 }
 
-void fates_refuse(struct fates *f, uint64_t position, const char *code, struct slice message)
+void outcomes_refuse(struct outcomes *f, uint64_t position, const char *code, struct slice message)
 {
     struct sink_refusal r = make_reason(code, message);
 
-    change(f, position, FATE_PENDING, FATE_REFUSED);
+    change(f, position, OUTCOME_PENDING, OUTCOME_REFUSED);
     if (!f->reason)
         f->reason = mem_array(f->count, 1);
     f->reason[position] = (unsigned char)find_reason(f, &r);
 }
 
-const struct sink_refusal *fates_reason(const struct fates *f, uint64_t position)
+const struct sink_refusal *outcomes_reason(const struct outcomes *f, uint64_t position)
 {
-    assert(fates_at(f, position) == FATE_REFUSED);
+    assert(outcomes_at(f, position) == OUTCOME_REFUSED);
     return &f->reasons[f->reason[position]];
 }
 
-const struct sink_refusal *fates_main_reason(const struct fates *f)
+const struct sink_refusal *outcomes_main_reason(const struct outcomes *f)
 {
-    uint64_t times[FATES_REASONS_MAX] = {0};
+    uint64_t times[OUTCOMES_REASONS_MAX] = {0};
     size_t most = 0;
 
     if (f->refused + f->backed_up == 0)
         return NULL;
     for (uint64_t p = 0; p < f->count; p++)
-        if (f->of[p] == FATE_REFUSED || f->of[p] == FATE_BACKED_UP)
+        if (f->of[p] == OUTCOME_REFUSED || f->of[p] == OUTCOME_BACKED_UP)
             times[f->reason[p]]++;
     for (size_t i = 1; i < f->reason_count; i++)
         if (times[i] > times[most])
@@ -131,65 +131,65 @@ const struct sink_refusal *fates_main_reason(const struct fates *f)
     return &f->reasons[most];
 }
 
-void fates_reconsider_refused(struct fates *f)
+void outcomes_reconsider_refused(struct outcomes *f)
 {
     for (uint64_t p = 0; f->refused > 0 && p < f->count; p++) {
-        if (f->of[p] != FATE_REFUSED)
+        if (f->of[p] != OUTCOME_REFUSED)
             continue;
-        f->of[p] = FATE_PENDING;
+        f->of[p] = OUTCOME_PENDING;
         f->refused--;
         f->pending++;
     }
     f->reason_count = 0;
 }
 
-bool fates_are_final(const struct fates *f)
+bool outcomes_are_final(const struct outcomes *f)
 {
     return f->pending == 0 && f->refused == 0;
 }
 
-uint64_t fates_next(const struct fates *f, enum fate fate, uint64_t from)
+uint64_t outcomes_next(const struct outcomes *f, enum record_outcome outcome, uint64_t from)
 {
     const unsigned char *p;
 
     if (!f->of)
-        return fate == FATE_PENDING && from < f->count ? from : f->count;
+        return outcome == OUTCOME_PENDING && from < f->count ? from : f->count;
     if (from >= f->count)
         return f->count;
-    p = memchr(f->of + from, fate, f->count - from);
+    p = memchr(f->of + from, outcome, f->count - from);
     return p ? (uint64_t)(p - f->of) : f->count;
 }
 
-uint64_t fates_next_pending(const struct fates *f, uint64_t from)
+uint64_t outcomes_next_pending(const struct outcomes *f, uint64_t from)
 {
-    return fates_next(f, FATE_PENDING, from);
+    return outcomes_next(f, OUTCOME_PENDING, from);
 }
-uint64_t fates_last_pending(const struct fates *f)
+uint64_t outcomes_last_pending(const struct outcomes *f)
 {
     const unsigned char *p;
 
     if (!f->of)
         return f->count ? f->count - 1 : 0;
-    p = memrchr(f->of, FATE_PENDING, f->count);
+    p = memrchr(f->of, OUTCOME_PENDING, f->count);
     return p ? (uint64_t)(p - f->of) : f->count;
 }
 
-uint64_t fates_run_end(const struct fates *f, uint64_t from, uint64_t limit)
+uint64_t outcomes_run_end(const struct outcomes *f, uint64_t from, uint64_t limit)
 {
     if (!f->of)
         return limit;
-    while (from < limit && f->of[from] == FATE_PENDING)
+    while (from < limit && f->of[from] == OUTCOME_PENDING)
         from++;
     return from;
 }
 
-void fates_settle_all(struct fates *f, enum fate fate)
+void outcomes_settle_all(struct outcomes *f, enum record_outcome outcome)
 {
-    assert(fate == FATE_DELIVERED || fate == FATE_LOST);
+    assert(outcome == OUTCOME_DELIVERED || outcome == OUTCOME_LOST);
     if (f->of) {
-        for (uint64_t p = fates_next_pending(f, 0); p < f->count; p = fates_next_pending(f, p + 1))
-            f->of[p] = (unsigned char)fate;
+        for (uint64_t p = outcomes_next_pending(f, 0); p < f->count; p = outcomes_next_pending(f, p + 1))
+            f->of[p] = (unsigned char)outcome;
     }
-    *counter_of(f, fate) += f->pending;
+    *counter_of(f, outcome) += f->pending;
     f->pending = 0;
 }

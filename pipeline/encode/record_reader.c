@@ -24,7 +24,7 @@ static uint64_t most(uint64_t a, uint64_t b)
 /* The part of the frame that belongs to the seal, as positions. */
 static void place(struct stage_walk *k)
 {
-    uint64_t first = most(k->v.first, k->base), end = least(k->v.first + k->v.count, k->base + k->in->fates->count);
+    uint64_t first = most(k->v.first, k->base), end = least(k->v.first + k->v.count, k->base + k->in->outcomes->count);
 
     k->begin = first - k->base;
     k->end = most(end, first) - k->base;
@@ -34,7 +34,7 @@ static void note_lost(struct stage_walk *k)
 {
     place(k);
     for (uint64_t p = k->begin; p < k->end; p++) {
-        fates_lose(k->in->fates, p);
+        outcomes_lose(k->in->outcomes, p);
     }
 }
 

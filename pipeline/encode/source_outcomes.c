@@ -5,24 +5,24 @@
 #include <assert.h>
 #include <string.h>
 
-void sources_init(struct sources *s, uint64_t first, uint64_t count)
+void source_outcomes_init(struct source_outcomes *s, uint64_t first, uint64_t count)
 {
-    *s = (struct sources){.first = first, .count = count, .status = mem_array(count, 1)};
+    *s = (struct source_outcomes){.first = first, .count = count, .status = mem_array(count, 1)};
 }
 
-void sources_release(struct sources *s)
+void source_outcomes_release(struct source_outcomes *s)
 {
     mem_free(s->status);
-    *s = (struct sources){.count = 0};
+    *s = (struct source_outcomes){.count = 0};
 }
 
-void sources_reset(struct sources *s, uint64_t first, uint64_t last)
+void source_outcomes_reset(struct source_outcomes *s, uint64_t first, uint64_t last)
 {
     assert(first >= s->first && last - s->first < s->count);
     memset(s->status + (first - s->first), SOURCE_DROPPED, last - first + 1);
 }
 
-void sources_note(struct sources *s, uint64_t seq, enum source_status status)
+void source_outcomes_note(struct source_outcomes *s, uint64_t seq, enum source_status status)
 {
     unsigned char *at = &s->status[seq - s->first];
 
@@ -31,7 +31,7 @@ void sources_note(struct sources *s, uint64_t seq, enum source_status status)
         *at = (unsigned char)status;
 }
 
-struct source_counts sources_count(const struct sources *s)
+struct source_counts source_outcomes_count(const struct source_outcomes *s)
 {
     uint64_t n[SOURCE_BACKED_UP + 1] = {0};
 

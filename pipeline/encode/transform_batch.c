@@ -11,7 +11,7 @@
 
 #define TOO_LARGE SLICE("the transform made a record of over 1,024,000 bytes")
 
-/* The end of the chain: where fates of records go. */
+/* The end of the chain: where outcomes of records go. */
 struct sieve {
     struct transform_out out;
     struct stage_transform *t;
@@ -70,7 +70,7 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
     if (s->failed_seq == from->seq)
         return 0; /* one line for a record, whatever became of how many parts of it */
     s->failed_seq = from->seq;
-    sources_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
+    source_outcomes_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
     return add_failed(s, from, code, message, shown);
 }
 
@@ -82,7 +82,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
     (void)keys, (void)key_count;
     if (data.n > RECORD_MAX_BYTES)
         return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
-    sources_note(s->t->sources, from->seq, SOURCE_EMITTED);
+    source_outcomes_note(s->t->sources, from->seq, SOURCE_EMITTED);
     return record_list_add(s->t->list, data, from->seq, from->arrival, &s->t->err);
 }
 
@@ -90,7 +90,7 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
 {
     if (reason.n)
         tally_add(&sieve_of(o)->t->drop_reasons, reason, 1);
-    sources_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
+    source_outcomes_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
 }
 
 static void on_count(struct transform_out *o, struct slice name, double by)
@@ -106,11 +106,11 @@ static void on_log(struct transform_out *o, int level, struct slice text)
            "transform", KS("stream", sieve_of(o)->t->stream), KB("text", text));
 }
 
-static void note_lost_frames(struct stage_transform *t, const struct fates *f)
+static void note_lost_frames(struct stage_transform *t, const struct outcomes *f)
 {
     for (uint64_t p = 0; f->lost > 0 && p < f->count; p++) {
-        if (fates_at(f, p) == FATE_LOST)
-            sources_note(t->sources, t->seal->first + p, SOURCE_LOST);
+        if (outcomes_at(f, p) == OUTCOME_LOST)
+            source_outcomes_note(t->sources, t->seal->first + p, SOURCE_LOST);
     }
 }
 
@@ -149,20 +149,20 @@ static int run_frame(struct sieve *s, struct chain_state *state, const struct st
 static int run_all(struct sieve *s, struct worker *w)
 {
     struct stage_transform *t = s->t;
-    struct fates fates;
-    struct stage_records in = {.spool = t->spool, .seal = t->seal, .fates = &fates};
+    struct outcomes outcomes;
+    struct stage_records in = {.spool = t->spool, .seal = t->seal, .outcomes = &outcomes};
     struct stage_walk k;
     struct chain_state *state = t->too_large ? NULL : transform_line_state(t->line, w, &t->err);
     int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
 
-    fates_init(&fates, t->seal->last - t->seal->first + 1);
+    outcomes_init(&outcomes, t->seal->last - t->seal->first + 1);
     stage_walk_init(&k, &in, w);
     while (got == 0 && (got = stage_walk_next(&k, &t->err)) > 0)
         got = run_frame(s, state, &k);
     if (got == 0 && state)
         got = chain_end(state, &s->out, &t->err);
-    note_lost_frames(t, &fates);
-    fates_release(&fates);
+    note_lost_frames(t, &outcomes);
+    outcomes_release(&outcomes);
     return got < 0 ? -1 : record_list_finish(t->list, &t->err);
 }
 
@@ -177,7 +177,7 @@ int stage_transform_run(struct stage_transform *t, struct worker *w)
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
                               t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
-    sources_reset(t->sources, t->seal->first, t->seal->last);
+    source_outcomes_reset(t->sources, t->seal->first, t->seal->last);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
     rc = run_all(&s, w);

@@ -42,7 +42,7 @@ struct input {
     pthread_mutex_t lock;
     pthread_cond_t closed;
     bool deaf; /* guarded by lock: the loop is no longer told */
-    bool safe; /* guarded by lock: the fate of what was in flight */
+    bool safe; /* guarded by lock: the outcome of what was in flight */
     struct loop_post post;
 };
 

@@ -161,9 +161,9 @@ static enum sink_outcome judge_items(const struct texts *t, struct sink_verdict 
     if (s.delivered.count == s.items)
         return SINK_DELIVERED;
     say_items(t, &s, v);
-    if (s.retry.count == s.items || !v->fates || v->fates->count != s.items)
+    if (s.retry.count == s.items || !v->outcomes || v->outcomes->count != s.items)
         return SINK_RETRY;
-    bulk_answer_fates(t->re->body, t->c->create, v->fates);
+    bulk_answer_outcomes(t->re->body, t->c->create, v->outcomes);
     return SINK_PARTIAL;
 }
 
@@ -201,7 +201,7 @@ enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context 
 {
     struct texts t = {.c = c, .re = re};
 
-    *v = (struct sink_verdict){.fates = v->fates};
+    *v = (struct sink_verdict){.outcomes = v->outcomes};
     if (re->failure != HTTP_OK) {
         enum sink_outcome outcome = say(&t, find_meaning(FAILURES, (int)re->failure), v);
 

@@ -17,7 +17,7 @@ struct elasticsearch_context {
     bool create;
 };
 
-/* v->fates is filled when the answer is SINK_PARTIAL; without fates a mixed answer is SINK_RETRY. */
+/* v->outcomes is filled when the answer is SINK_PARTIAL; without outcomes a mixed answer is SINK_RETRY. */
 enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context *c, const struct http_response *re,
                                              struct sink_verdict *v);
 

@@ -1,6 +1,6 @@
 /* Nearly every answer says that all is well, in the same 28 bytes per document: these are compared, not parsed.
  * Anything else, a space in the wrong place even, takes the slow way: a JSON reader, twice. The first pass believes
- * nothing and only counts; fates are written in the second, once the whole answer is known to be sound. */
+ * nothing and only counts; outcomes are written in the second, once the whole answer is known to be sound. */
 #include "sinks/elasticsearch/bulk_answer.h"
 
 #include "pipeline/base/buf.h"
@@ -269,7 +269,7 @@ static void add_text(struct buf *out, const char *before, struct json_string s, 
         out->n = n;
 }
 
-static void refuse(struct sink_fates *fates, uint64_t index, const struct item *it)
+static void refuse(struct sink_outcomes *outcomes, uint64_t index, const struct item *it)
 {
     struct buf text;
     char code[16];
@@ -279,11 +279,11 @@ static void refuse(struct sink_fates *fates, uint64_t index, const struct item *
     add_text(&text, "", it->type, it->reason.raw.p ? ": " : "");
     add_text(&text, "", it->reason, "");
     add_text(&text, " (", it->cause, ")");
-    fates->refuse(fates, index, code, buf_slice(&text));
+    outcomes->refuse(outcomes, index, code, buf_slice(&text));
     buf_release(&text);
 }
 
-void bulk_answer_fates(struct slice answer, bool create, struct sink_fates *fates)
+void bulk_answer_outcomes(struct slice answer, bool create, struct sink_outcomes *outcomes)
 {
     struct json_reader r;
     struct item it;
@@ -291,11 +291,11 @@ void bulk_answer_fates(struct slice answer, bool create, struct sink_fates *fate
     json_open(&r, answer, JSON_DEPTH_MAX);
     if (!enter_items(&r))
         return;
-    for (uint64_t i = 0; i < fates->count && json_element(&r) && read_item(&r, &it); i++) {
+    for (uint64_t i = 0; i < outcomes->count && json_element(&r) && read_item(&r, &it); i++) {
         const struct meaning *m = find_meaning(&it, create);
 
-        fates->outcome[i] = (unsigned char)m->outcome;
+        outcomes->outcome[i] = (unsigned char)m->outcome;
         if (m->outcome == SINK_REJECTED)
-            refuse(fates, i, &it);
+            refuse(outcomes, i, &it);
     }
 }

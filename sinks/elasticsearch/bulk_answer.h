@@ -35,7 +35,7 @@ struct bulk_summary {
 /* `sent` documents, as `create` or not. */
 void bulk_answer_read(struct slice answer, uint64_t sent, bool create, struct bulk_summary *s);
 
-/* The fates of an answer that bulk_answer_read() found in order. fates->count == s->items. */
-void bulk_answer_fates(struct slice answer, bool create, struct sink_fates *fates);
+/* The outcomes of an answer that bulk_answer_read() found in order. outcomes->count == s->items. */
+void bulk_answer_outcomes(struct slice answer, bool create, struct sink_outcomes *outcomes);
 
 #endif

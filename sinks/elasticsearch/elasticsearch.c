@@ -291,7 +291,7 @@ static enum sink_outcome elasticsearch_judge(const void *state, const struct sin
 {
     const struct elasticsearch_sink *s = state;
     const struct elasticsearch_context c = {.address = nodes_url(s->nodes, re->endpoint)->shown,
-                                            .sent = v->fates ? v->fates->count : seal->record_count,
+                                            .sent = v->outcomes ? v->outcomes->count : seal->record_count,
                                             .create = elasticsearch_action_creates(s->action)};
     enum sink_outcome outcome = elasticsearch_answer_judge(&c, re, v);
 

@@ -266,7 +266,7 @@ enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const 
 {
     struct texts t = {.c = c, .re = re};
 
-    *v = (struct sink_verdict){.fates = v->fates};
+    *v = (struct sink_verdict){.outcomes = v->outcomes};
     if (c->follow_up > 0) /* whatever happens: the events are there, only the acknowledgement is not */
         return judge_splunk(&t, v);
     if (re->failure != HTTP_OK) {

@@ -122,12 +122,12 @@ static enum sink_outcome ask_again(const struct splunk_context *c, const char *a
 static enum sink_outcome refuse_event(const struct splunk_context *c, const struct hec_reply *reply,
                                       struct sink_verdict *v)
 {
-    for (uint64_t i = 0; i < v->fates->count; i++)
-        v->fates->outcome[i] = SINK_RETRY;
-    v->fates->refuse(v->fates, (uint64_t)reply->event, "Splunk.InvalidDataFormat", slice_str(reply->text));
+    for (uint64_t i = 0; i < v->outcomes->count; i++)
+        v->outcomes->outcome[i] = SINK_RETRY;
+    v->outcomes->refuse(v->outcomes, (uint64_t)reply->event, "Splunk.InvalidDataFormat", slice_str(reply->text));
     snprintf(v->code, sizeof(v->code), "Splunk.InvalidDataFormat");
     snprintf(v->message, sizeof(v->message), "%s refused event %" PRId64 " of %" PRIu64, c->address, reply->event,
-             v->fates->count);
+             v->outcomes->count);
     snprintf(v->said, sizeof(v->said), "%s", reply->text);
     v->retry_after = SPLUNK_REFUSED_PAUSE;
     return SINK_PARTIAL;
@@ -187,7 +187,7 @@ bool splunk_answer_judge(const struct splunk_context *c, const struct http_respo
     }
     if (!reply.valid || reply.code < 0)
         return false;
-    if (re->status == 400 && reply.event >= 0 && v->fates && (uint64_t)reply.event < v->fates->count &&
+    if (re->status == 400 && reply.event >= 0 && v->outcomes && (uint64_t)reply.event < v->outcomes->count &&
         reply.code != 7) {
         *outcome = refuse_event(c, &reply, v);
         return true;

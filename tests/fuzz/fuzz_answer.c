@@ -77,7 +77,7 @@ static void check_verdict(const struct sink_verdict *v, const struct http_respon
     check_finished(*v, re->body);
 }
 
-static void refuse(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
+static void refuse(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message)
 {
     (void)code, (void)message;
     check(index < f->count);
@@ -88,8 +88,8 @@ static void bulk(const struct http_response *re, bool create)
 {
     const struct elasticsearch_context c = {.address = "http://es:9200", .sent = SENT, .create = create};
     unsigned char outcome[SENT];
-    struct sink_fates fates = {.outcome = outcome, .count = SENT, .refuse = refuse};
-    struct sink_verdict v = {.fates = &fates};
+    struct sink_outcomes outcomes = {.outcome = outcome, .count = SENT, .refuse = refuse};
+    struct sink_verdict v = {.outcomes = &outcomes};
     enum sink_outcome got;
 
     memset(outcome, UNTOUCHED, sizeof(outcome));
@@ -108,7 +108,7 @@ static void endpoint(const struct http_response *re, enum endpoint_shape shape, 
                                        .ack_timeout = 180 * NSEC_PER_SEC,
                                        .follow_up = follow_up,
                                        .token = "7"};
-    struct sink_verdict v = {.fates = NULL};
+    struct sink_verdict v = {.outcomes = NULL};
     enum sink_outcome got = endpoint_answer_judge(&c, re, &v);
 
     check(got != SINK_DELIVERED || (re->status >= 200 && re->status <= 299));
@@ -129,7 +129,7 @@ static void object(const struct http_response *re, bool reads)
                                  .checksum = CHECKSUM_CRC32C,
                                  .seal = &SEAL,
                                  .advice = "set destination.s3.checksum: none"};
-    struct sink_verdict v = {.fates = NULL};
+    struct sink_verdict v = {.outcomes = NULL};
     enum sink_outcome got = reads ? s3_answer_judge_read(&c, re, &v) : s3_answer_judge(&c, re, &v);
 
     check(got != SINK_DELIVERED || re->status == 200);

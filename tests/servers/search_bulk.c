@@ -77,29 +77,29 @@ static const char *admin(const char *method, const char *path, const char *body)
 
 struct outcome {
     enum sink_outcome whole;
-    struct sink_fates fates;
-    unsigned char fate[RECORDS_MAX];
+    struct sink_outcomes outcomes;
+    unsigned char outcome[RECORDS_MAX];
     char reason[RECORDS_MAX][256];
     struct sink_verdict v;
     char answer[4096];
 };
 
-static void refuse(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
+static void refuse(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message)
 {
-    struct outcome *o = CONTAINER_OF(f, struct outcome, fates);
+    struct outcome *o = CONTAINER_OF(f, struct outcome, outcomes);
 
-    o->fate[index] = SINK_REJECTED;
+    o->outcome[index] = SINK_REJECTED;
     snprintf(o->reason[index], sizeof(o->reason[index]), "%s %.*s", code, (int)message.n, message.p);
 }
 
 static void judge(struct bound_sink *b, const struct sink_seal *seal, struct http_response *re, struct outcome *o)
 {
-    o->fates = (struct sink_fates){.outcome = o->fate, .count = seal->record_count, .refuse = refuse};
-    o->v.fates = &o->fates;
-    memset(o->fate, SINK_SPLIT, sizeof(o->fate));
+    o->outcomes = (struct sink_outcomes){.outcome = o->outcome, .count = seal->record_count, .refuse = refuse};
+    o->v.outcomes = &o->outcomes;
+    memset(o->outcome, SINK_SPLIT, sizeof(o->outcome));
     o->whole = b->ops->judge(b->state, seal, re, &o->v);
     for (size_t i = 0; i < seal->record_count && o->whole != SINK_PARTIAL; i++)
-        o->fate[i] = (unsigned char)o->whole;
+        o->outcome[i] = (unsigned char)o->whole;
 }
 
 /* Delivers records, numbered from `seq` on. */
@@ -145,13 +145,13 @@ static void deliver(const char *options, uint64_t seq, const char *const *record
     mem_free(yaml);
 }
 
-static bool fates_are(const struct outcome *o, const char *want)
+static bool outcomes_are(const struct outcome *o, const char *want)
 {
     static const char LETTERS[] = {
         [SINK_DELIVERED] = 'd', [SINK_PARTIAL] = '?', [SINK_RETRY] = 'r', [SINK_REJECTED] = 'x', [SINK_SPLIT] = 's'};
 
     for (size_t i = 0; want[i]; i++)
-        if (LETTERS[o->fate[i]] != want[i])
+        if (LETTERS[o->outcome[i]] != want[i])
             return false;
     return true;
 }
@@ -177,41 +177,41 @@ static void documents_arrive_once(void)
     struct outcome o;
 
     deliver("index: plain\n", 1, LIST("{\"a\":1}", "{\"a\":\n2}\n"), &o);
-    check(fates_are(&o, "dd"), "two records are two documents", o.answer);
+    check(outcomes_are(&o, "dd"), "two records are two documents", o.answer);
     deliver("index: plain\n", 1, LIST("{\"a\":1}", "{\"a\":\n2}\n"), &o);
-    check(fates_are(&o, "dd") && count_is("plain-2026-07-13", "2"), "delivered again they are still two", o.answer);
+    check(outcomes_are(&o, "dd") && count_is("plain-2026-07-13", "2"), "delivered again they are still two", o.answer);
     deliver("index: plain\nop: create\n", 1, LIST("{\"a\":1}", "{\"a\":2}", "{\"a\":3}"), &o);
-    check(fates_are(&o, "ddd") && count_is("plain-2026-07-13", "3"),
+    check(outcomes_are(&o, "ddd") && count_is("plain-2026-07-13", "3"),
           "create: what is there already counts as delivered", o.answer);
     deliver("index: plain\nid: server\n", 1, LIST("{\"a\":1}"), &o);
-    check(fates_are(&o, "d") && count_is("plain-2026-07-13", "4"), "ids of the server's make another document",
+    check(outcomes_are(&o, "d") && count_is("plain-2026-07-13", "4"), "ids of the server's make another document",
           o.answer);
     deliver("index: named\nrotation: none\nid: \"!{record:k}\"\nrouting: \"!{record:k}\"\n", 1,
             LIST("{\"k\":\"a\\\"}}\\n\"}", "{\"k\":7}"), &o);
-    check(fates_are(&o, "dd") && count_is("named", "2"), "ids out of records", o.answer);
+    check(outcomes_are(&o, "dd") && count_is("named", "2"), "ids out of records", o.answer);
 }
 
-static void items_have_their_own_fates(void)
+static void items_have_their_own_outcomes(void)
 {
     struct outcome o;
 
     (void)admin("PUT", "/typed", "{\"mappings\":{\"properties\":{\"n\":{\"type\":\"long\"}}}}");
     deliver("index: typed\nrotation: none\n", 1, LIST("{\"n\":1}", "{\"n\":\"x\"}", "{\"n\":3}"), &o);
-    check(fates_are(&o, "dxd"), "a mapping failure does not hold up the others", o.answer);
+    check(outcomes_are(&o, "dxd"), "a mapping failure does not hold up the others", o.answer);
     check(strstr(o.reason[1], "400 ") && strstr(o.reason[1], "parsing_exception: "), "with the server's reason",
           o.reason[1]);
     (void)admin("PUT", "/strict", "{\"mappings\":{\"dynamic\":\"strict\"}}");
     deliver("index: strict\nrotation: none\n", 1, LIST("{\"n\":1}"), &o);
-    check(fates_are(&o, "x"), "a field that the mapping forbids", o.answer);
+    check(outcomes_are(&o, "x"), "a field that the mapping forbids", o.answer);
     (void)admin("PUT", "/blocked", "{\"settings\":{\"index.blocks.read_only_allow_delete\":true}}");
     deliver("index: \"!{record:i}\"\nrotation: none\n", 1, LIST("{\"i\":\"typed\"}", "{\"i\":\"blocked\"}"), &o);
-    check(fates_are(&o, "dr"), "an index of a full disk is tried again, alone", o.answer);
+    check(outcomes_are(&o, "dr"), "an index of a full disk is tried again, alone", o.answer);
     (void)admin("PUT", "/closed", "{}");
     (void)admin("POST", "/closed/_close", "");
     deliver("index: \"!{record:i}\"\nrotation: none\n", 1, LIST("{\"i\":\"typed\"}", "{\"i\":\"closed\"}"), &o);
-    check(fates_are(&o, "dr") && o.v.misconfigured && o.v.hint[0], "a closed index is told, not dropped", o.answer);
+    check(outcomes_are(&o, "dr") && o.v.misconfigured && o.v.hint[0], "a closed index is told, not dropped", o.answer);
     deliver("index: typed\nrotation: none\npipeline: nosuch\n", 1, LIST("{\"n\":1}"), &o);
-    check(fates_are(&o, "r") && o.v.misconfigured, "an ingest pipeline that is not there", o.answer);
+    check(outcomes_are(&o, "r") && o.v.misconfigured, "an ingest pipeline that is not there", o.answer);
 }
 
 static void whole_requests(void)
@@ -222,11 +222,11 @@ static void whole_requests(void)
     (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"rest.incremental_bulk\":false}}");
     (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"network.breaker.inflight_requests.limit\":\"1b\"}}");
     deliver("index: plain\n", 1, LIST("{\"a\":1}"), &o);
-    check(fates_are(&o, "r") && strncmp(o.answer, "429", 3) == 0, "429 for the whole request", o.answer);
+    check(outcomes_are(&o, "r") && strncmp(o.answer, "429", 3) == 0, "429 for the whole request", o.answer);
     (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"network.breaker.inflight_requests.limit\":null}}");
     (void)admin("PUT", "/_cluster/settings", "{\"transient\":{\"rest.incremental_bulk\":null}}");
     deliver("index: plain\nauth: { basic: { username: u, password: p } }\n", 1, LIST("{\"a\":1}"), &o);
-    check(fates_are(&o, "d"), "a password nobody asked for does no harm", o.answer);
+    check(outcomes_are(&o, "d"), "a password nobody asked for does no harm", o.answer);
 }
 
 int main(int argc, char **argv)
@@ -238,7 +238,7 @@ int main(int argc, char **argv)
     url = argv[1];
     curl_global_init(CURL_GLOBAL_DEFAULT);
     documents_arrive_once();
-    items_have_their_own_fates();
+    items_have_their_own_outcomes();
     whole_requests();
     curl_global_cleanup();
     printf("1..%d\n", number);

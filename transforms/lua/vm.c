@@ -13,7 +13,7 @@ static int cancelled(struct err *e)
     return err_set(e, ERR_CANCELLED, "the program is ending");
 }
 
-/* --- fates --- */
+/* --- outcomes --- */
 
 static int emit(struct lua_worker *w, const struct lua_part *part, const struct lua_record *of)
 {

@@ -188,7 +188,7 @@ static int refuse_json(const struct transform_record *rec, struct transform_out 
                   SLICE("deaggregate: not a row of JSON objects (an array of them is not one)"));
 }
 
-/* A packed record fails as a whole when one of its records would, or when they are too many: a record has one fate. */
+/* A packed record fails as a whole when one of its records would, or when they are too many: a record has one outcome. */
 static int unpack(const struct deaggregate *d, const struct transform_record *rec, struct kpl_reader packed,
                   struct transform_out *out)
 {

@@ -65,7 +65,7 @@ static int parse_options(int argc, char **argv, struct filter *f)
     return 0;
 }
 
-/* --- fates --- */
+/* --- outcomes --- */
 
 static void print_keys(const struct transform_record *from, const struct transform_key *keys, size_t count)
 {

@@ -1,4 +1,4 @@
-/* The longest common subsequence of fates, by the usual table: tests have tens of records. Beyond TEST_DIFF_TABLE_MAX cells
+/* The longest common subsequence of outcomes, by the usual table: tests have tens of records. Beyond TEST_DIFF_TABLE_MAX cells
  * nothing is looked for, and all is shown. */
 #include "pipeline/cli/test/diff.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct diff {
-    const struct test_fates *expected, *got;
+    const struct test_outcomes *expected, *got;
     struct buf *out;
     uint32_t *table; /* [e * width + g]: length of what is common behind e and g; NULL: too large */
     size_t width;
@@ -28,7 +28,7 @@ static void fill_table(struct diff *d)
         for (size_t g = d->got->count; g-- > 0;) {
             uint32_t *cell = &d->table[e * d->width + g], down = cell[d->width], right = cell[1];
 
-            if (test_fate_fits(&d->expected->at[e], &d->got->at[g]))
+            if (test_outcome_fits(&d->expected->at[e], &d->got->at[g]))
                 *cell = cell[d->width + 1] + 1;
             else
                 *cell = down >= right ? down : right;
@@ -36,10 +36,10 @@ static void fill_table(struct diff *d)
     }
 }
 
-/* All lines of a fate with the mark in front. */
-static void show(struct diff *d, char mark, const struct test_fate *fate)
+/* All lines of an outcome with the mark in front. */
+static void show(struct diff *d, char mark, const struct test_outcome *outcome)
 {
-    for (const char *line = fate->yaml; *line && d->rc == 0;) {
+    for (const char *line = outcome->yaml; *line && d->rc == 0;) {
         size_t n = strcspn(line, "\n");
 
         d->rc = buf_printf(d->out, "    %c %.*s\n", mark, (int)n, line);
@@ -60,7 +60,7 @@ static void point(struct diff *d, const char *a, const char *b)
         d->rc = buf_printf(d->out, "    ? %*s^\n", (int)columns, "");
 }
 
-static bool is_one_line(const struct test_fate *f)
+static bool is_one_line(const struct test_outcome *f)
 {
     const char *newline = strchr(f->yaml, '\n');
 
@@ -71,8 +71,8 @@ static bool is_one_line(const struct test_fate *f)
 static void show_hunk(struct diff *d, size_t e, size_t e_end, size_t g, size_t g_end)
 {
     while ((e < e_end || g < g_end) && d->rc == 0) {
-        const struct test_fate *want = e < e_end ? &d->expected->at[e++] : NULL;
-        const struct test_fate *came = g < g_end ? &d->got->at[g++] : NULL;
+        const struct test_outcome *want = e < e_end ? &d->expected->at[e++] : NULL;
+        const struct test_outcome *came = g < g_end ? &d->got->at[g++] : NULL;
 
         if (want)
             show(d, '-', want);
@@ -89,7 +89,7 @@ static void find_pair(const struct diff *d, size_t *e, size_t *g)
     while (d->table && *e < d->expected->count && *g < d->got->count) {
         const uint32_t *cell = &d->table[*e * d->width + *g];
 
-        if (test_fate_fits(&d->expected->at[*e], &d->got->at[*g]))
+        if (test_outcome_fits(&d->expected->at[*e], &d->got->at[*g]))
             return;
         if (cell[d->width] >= cell[1])
             ++*e;
@@ -100,7 +100,7 @@ static void find_pair(const struct diff *d, size_t *e, size_t *g)
     *g = d->got->count;
 }
 
-int cli_test_diff(const struct test_fates *expected, const struct test_fates *got, struct buf *out)
+int cli_test_diff(const struct test_outcomes *expected, const struct test_outcomes *got, struct buf *out)
 {
     struct diff d = {.expected = expected, .got = got, .out = out};
     size_t e = 0, g = 0;

@@ -11,6 +11,6 @@
 #include "pipeline/cli/test/outcome.h"
 
 /* -1: out is full. */
-MUST_CHECK int cli_test_diff(const struct test_fates *expected, const struct test_fates *got, struct buf *out);
+MUST_CHECK int cli_test_diff(const struct test_outcomes *expected, const struct test_outcomes *got, struct buf *out);
 
 #endif

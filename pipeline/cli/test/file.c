@@ -180,7 +180,7 @@ static const struct cfg_field EXPECT[] = {
 };
 
 static void expect_record(struct cfg_errors *errs, const struct cfg_node *node, const struct expect_fields *f,
-                          struct test_fates *fates)
+                          struct test_outcomes *outcomes)
 {
     size_t count = f->keys ? f->keys->count : 0, n = 0;
     struct transform_key *keys = mem_array(count, sizeof(*keys));
@@ -198,15 +198,15 @@ static void expect_record(struct cfg_errors *errs, const struct cfg_node *node, 
         size_t size;
 
         bind_base64(errs, cfg_node_get(node, "base64"), slice_str(f->base64), &data, &size);
-        test_fates_add_record(fates, slice_of(data, size), keys, n);
+        test_outcomes_add_record(outcomes, slice_of(data, size), keys, n);
     } else {
-        test_fates_add_record(fates, slice_str(f->record), keys, n);
+        test_outcomes_add_record(outcomes, slice_str(f->record), keys, n);
     }
     mem_free(data);
     mem_free(keys);
 }
 
-static void expect_map(struct cfg_errors *errs, const struct cfg_node *node, struct test_fates *fates)
+static void expect_map(struct cfg_errors *errs, const struct cfg_node *node, struct test_outcomes *outcomes)
 {
     struct expect_fields f = {0};
 
@@ -216,13 +216,13 @@ static void expect_map(struct cfg_errors *errs, const struct cfg_node *node, str
     else if (f.keys && !f.record && !f.base64)
         cfg_error(errs, f.keys->at, "only a record has `partition_keys`");
     else if (f.error)
-        test_fates_add_error(fates, slice_str(f.error));
+        test_outcomes_add_error(outcomes, slice_str(f.error));
     else if (f.dropped && !f.dropped->quoted && strcmp(f.dropped->text, "true") == 0)
-        test_fates_add_dropped(fates, (struct slice){0});
+        test_outcomes_add_dropped(outcomes, (struct slice){0});
     else if (f.dropped)
-        test_fates_add_dropped(fates, slice_str(f.dropped->text));
+        test_outcomes_add_dropped(outcomes, slice_str(f.dropped->text));
     else
-        expect_record(errs, node, &f, fates);
+        expect_record(errs, node, &f, outcomes);
     cfg_release(EXPECT, &f);
 }
 
@@ -240,7 +240,7 @@ static void bind_expect(struct cfg_errors *errs, const struct cfg_node *node, vo
         const struct cfg_node *item = node->items[i];
 
         if (item->kind == CFG_NODE_SCALAR)
-            test_fates_add_record(&c->expect, slice_str(item->text), NULL, 0);
+            test_outcomes_add_record(&c->expect, slice_str(item->text), NULL, 0);
         else if (item->kind == CFG_NODE_MAP)
             expect_map(errs, item, &c->expect);
         else
@@ -382,7 +382,7 @@ static void release_case(struct test_case *c)
     mem_free(c->name);
     mem_free(c->stream.name);
     cli_test_config_release(&c->stream);
-    test_fates_release(&c->expect);
+    test_outcomes_release(&c->expect);
 }
 
 void test_file_free(struct test_file **file)

@@ -32,7 +32,7 @@ struct test_case {
     struct srcpos expect_at; /* the key `expect`; line 0: there is none */
     struct test_input *inputs;
     size_t input_count;
-    struct test_fates expect;
+    struct test_outcomes expect;
     const struct cfg_node *config;
     struct stream_settings stream; /* its transforms and nothing else */
 };

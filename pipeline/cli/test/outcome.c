@@ -155,9 +155,9 @@ static void add_text(struct buf *out, struct slice s)
     }
 }
 
-/* --- fates --- */
+/* --- outcomes --- */
 
-void test_fates_release(struct test_fates *f)
+void test_outcomes_release(struct test_outcomes *f)
 {
     for (size_t i = 0; i < f->count; i++) {
         mem_free(f->at[i].yaml);
@@ -167,15 +167,15 @@ void test_fates_release(struct test_fates *f)
     f->count = 0;
 }
 
-static struct test_fate *add_fate(struct test_fates *f, struct buf *yaml)
+static struct test_outcome *add_outcome(struct test_outcomes *f, struct buf *yaml)
 {
-    struct test_fate *fate;
+    struct test_outcome *outcome;
 
     f->at = mem_grow(f->at, f->count + 1, sizeof(*f->at));
-    fate = &f->at[f->count++];
-    *fate = (struct test_fate){.yaml = mem_strndup(yaml->p, yaml->n)};
+    outcome = &f->at[f->count++];
+    *outcome = (struct test_outcome){.yaml = mem_strndup(yaml->p, yaml->n)};
     buf_release(yaml);
-    return fate;
+    return outcome;
 }
 
 static int by_name(const void *a, const void *b)
@@ -216,7 +216,7 @@ static void add_keys(struct buf *out, struct transform_key *keys, size_t count)
     add_str(out, " }\n");
 }
 
-void test_fates_add_record(struct test_fates *f, struct slice data, struct transform_key *keys, size_t key_count)
+void test_outcomes_add_record(struct test_outcomes *f, struct slice data, struct transform_key *keys, size_t key_count)
 {
     struct buf out;
 
@@ -228,10 +228,10 @@ void test_fates_add_record(struct test_fates *f, struct slice data, struct trans
     add_text(&out, data);
     if (key_count)
         add_keys(&out, keys, key_count);
-    add_fate(f, &out);
+    add_outcome(f, &out);
 }
 
-void test_fates_add_dropped(struct test_fates *f, struct slice reason)
+void test_outcomes_add_dropped(struct test_outcomes *f, struct slice reason)
 {
     struct buf out;
 
@@ -241,32 +241,32 @@ void test_fates_add_dropped(struct test_fates *f, struct slice reason)
         add_text(&out, reason);
     else
         add_str(&out, "true\n");
-    add_fate(f, &out);
+    add_outcome(f, &out);
 }
 
-void test_fates_add_error(struct test_fates *f, struct slice message)
+void test_outcomes_add_error(struct test_outcomes *f, struct slice message)
 {
     struct buf out;
 
     buf_init(&out, TEST_YAML_MAX);
     add_str(&out, "- error: ");
     add_text(&out, message);
-    add_fate(f, &out)->message = mem_strndup(message.p, message.n);
+    add_outcome(f, &out)->message = mem_strndup(message.p, message.n);
 }
 
-bool test_fate_fits(const struct test_fate *expected, const struct test_fate *got)
+bool test_outcome_fits(const struct test_outcome *expected, const struct test_outcome *got)
 {
     if (expected->message && got->message)
         return strstr(got->message, expected->message) != NULL;
     return strcmp(expected->yaml, got->yaml) == 0;
 }
 
-bool test_fates_fit(const struct test_fates *expected, const struct test_fates *got)
+bool test_outcomes_fit(const struct test_outcomes *expected, const struct test_outcomes *got)
 {
     if (expected->count != got->count)
         return false;
     for (size_t i = 0; i < got->count; i++)
-        if (!test_fate_fits(&expected->at[i], &got->at[i]))
+        if (!test_outcome_fits(&expected->at[i], &got->at[i]))
             return false;
     return true;
 }

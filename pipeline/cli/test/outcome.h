@@ -7,8 +7,8 @@
  *     - dropped: true                          or the reason
  *     - error: 'mask.lua:3: no amount'         expected: a part of the message
  *
- * Ownership  test_fates_release() frees everything. Threads: the main thread.
- * Invariant  equal fates have equal YAML, whichever way they were written in the file.
+ * Ownership  test_outcomes_release() frees everything. Threads: the main thread.
+ * Invariant  equal outcomes have equal YAML, whichever way they were written in the file.
  */
 #ifndef PIPELINE_CLI_TEST_OUTCOME_H
 #define PIPELINE_CLI_TEST_OUTCOME_H
@@ -19,25 +19,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct test_fate {
+struct test_outcome {
     char *yaml;    /* the element, as `--update` writes it; its lines end with a newline */
     char *message; /* of an error; else NULL */
 };
 
-struct test_fates {
-    struct test_fate *at;
+struct test_outcomes {
+    struct test_outcome *at;
     size_t count;
 };
 
-void test_fates_release(struct test_fates *f);
+void test_outcomes_release(struct test_outcomes *f);
 
 /* Sorts `keys` by name. */
-void test_fates_add_record(struct test_fates *f, struct slice data, struct transform_key *keys, size_t key_count);
-void test_fates_add_dropped(struct test_fates *f, struct slice reason); /* which may be empty */
-void test_fates_add_error(struct test_fates *f, struct slice message);
+void test_outcomes_add_record(struct test_outcomes *f, struct slice data, struct transform_key *keys, size_t key_count);
+void test_outcomes_add_dropped(struct test_outcomes *f, struct slice reason); /* which may be empty */
+void test_outcomes_add_error(struct test_outcomes *f, struct slice message);
 
 /* Is `got` what was expected? */
-bool test_fate_fits(const struct test_fate *expected, const struct test_fate *got);
-bool test_fates_fit(const struct test_fates *expected, const struct test_fates *got);
+bool test_outcome_fits(const struct test_outcome *expected, const struct test_outcome *got);
+bool test_outcomes_fit(const struct test_outcomes *expected, const struct test_outcomes *got);
 
 #endif

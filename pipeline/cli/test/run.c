@@ -8,10 +8,10 @@
 
 struct watcher {
     struct transform_out out;
-    struct test_fates *got;
+    struct test_outcomes *got;
 };
 
-static struct test_fates *got_of(struct transform_out *o)
+static struct test_outcomes *got_of(struct transform_out *o)
 {
     return CONTAINER_OF(o, struct watcher, out)->got;
 }
@@ -24,7 +24,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
     (void)from;
     if (key_count)
         memcpy(sorted, keys, key_count * sizeof(*sorted));
-    test_fates_add_record(got_of(o), data, sorted, key_count);
+    test_outcomes_add_record(got_of(o), data, sorted, key_count);
     mem_free(sorted);
     return 0;
 }
@@ -32,14 +32,14 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
 static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
     (void)from;
-    test_fates_add_dropped(got_of(o), reason);
+    test_outcomes_add_dropped(got_of(o), reason);
 }
 
 static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
                    struct slice shown)
 {
     (void)shown, (void)from, (void)code;
-    test_fates_add_error(got_of(o), message);
+    test_outcomes_add_error(got_of(o), message);
     return 0;
 }
 
@@ -70,7 +70,7 @@ static int run_batch(const struct test_case *c, struct chain_state *state, struc
     return rc;
 }
 
-int cli_test_run(const struct test_file *f, const struct test_case *c, struct test_fates *got, struct err *e)
+int cli_test_run(const struct test_file *f, const struct test_case *c, struct test_outcomes *got, struct err *e)
 {
     struct watcher w = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}, .got = got};
     struct transform_line *line = NULL;

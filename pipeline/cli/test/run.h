@@ -7,9 +7,9 @@
 
 #include "pipeline/cli/test/file.h"
 
-/* Fills `got` (zeroed; the caller's to release) with the fates in the order in which they came. -1: the transforms do
+/* Fills `got` (zeroed; the caller's to release) with the outcomes in the order in which they came. -1: the transforms do
  * not load, or the batch as a whole failed; e says where. */
-MUST_CHECK int cli_test_run(const struct test_file *f, const struct test_case *c, struct test_fates *got,
+MUST_CHECK int cli_test_run(const struct test_file *f, const struct test_case *c, struct test_outcomes *got,
                             struct err *e);
 
 #endif

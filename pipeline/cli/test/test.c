@@ -55,7 +55,7 @@ struct test_options {
 
 /* --- one test --- */
 
-static void report_failure(struct test_options *o, const struct test_case *c, const struct test_fates *got)
+static void report_failure(struct test_options *o, const struct test_case *c, const struct test_outcomes *got)
 {
     struct buf diff;
 
@@ -80,13 +80,13 @@ static void report_error(struct test_options *o, const struct test_case *c, cons
 
 /* True when what came is to be written down. */
 static bool run_case(struct test_options *o, const struct test_file *f, const struct test_case *c,
-                     struct test_fates *got)
+                     struct test_outcomes *got)
 {
     struct err e;
 
     if (cli_test_run(f, c, got, &e) < 0)
         report_error(o, c, &e);
-    else if (test_fates_fit(&c->expect, got))
+    else if (test_outcomes_fit(&c->expect, got))
         cli_test_report_add(&o->report, TEST_PASSED, c->at, c->name, "");
     else if (o->update)
         return true;
@@ -114,7 +114,7 @@ static void write_updates(struct test_options *o, const struct test_file *f, con
 static void run_cases(struct test_options *o, const struct test_file *f)
 {
     struct test_update *updates = mem_array(f->count, sizeof(*updates));
-    struct test_fates *got = mem_array(f->count, sizeof(*got));
+    struct test_outcomes *got = mem_array(f->count, sizeof(*got));
     size_t count = 0;
 
     for (size_t i = 0; i < f->count; i++)
@@ -122,7 +122,7 @@ static void run_cases(struct test_options *o, const struct test_file *f)
             updates[count++] = (struct test_update){&f->cases[i], &got[i]};
     write_updates(o, f, updates, count);
     for (size_t i = 0; i < f->count; i++)
-        test_fates_release(&got[i]);
+        test_outcomes_release(&got[i]);
     mem_free(got);
     mem_free(updates);
     cli_test_report_file(&o->report, f->path);

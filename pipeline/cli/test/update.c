@@ -99,12 +99,12 @@ static size_t end_of(const struct lines *l, size_t first, size_t column)
     return end;
 }
 
-static int add_fates(struct buf *out, const struct test_fates *fates, size_t column)
+static int add_outcomes(struct buf *out, const struct test_outcomes *outcomes, size_t column)
 {
-    int rc = fates->count ? buf_add_str(out, "expect:\n") : buf_add_str(out, "expect: []\n");
+    int rc = outcomes->count ? buf_add_str(out, "expect:\n") : buf_add_str(out, "expect: []\n");
 
-    for (size_t i = 0; i < fates->count; i++) {
-        for (const char *line = fates->at[i].yaml; *line && rc == 0;) {
+    for (size_t i = 0; i < outcomes->count; i++) {
+        for (const char *line = outcomes->at[i].yaml; *line && rc == 0;) {
             size_t n = strcspn(line, "\n") + 1;
 
             if (n > 1)
@@ -130,7 +130,7 @@ static int add_updated(const struct lines *l, const struct test_update *u, size_
     if (first < *from || line.n <= column || indent_of(line) != column)
         return err_at(e, ERR_CONFIG, at, "`expect` must begin a line of its own to be rewritten");
     if (buf_add(out, l->text.p + l->at[*from], l->at[first] + column - l->at[*from]) < 0 ||
-        add_fates(out, u->fates, column) < 0)
+        add_outcomes(out, u->outcomes, column) < 0)
         return err_set(e, ERR_LIMIT, "%s grows too large", at.file);
     *from = end_of(l, first, column);
     return 0;
@@ -177,7 +177,7 @@ static int write_text(const char *path, mode_t mode, struct slice text, struct e
     return rc;
 }
 
-static bool says(const struct test_fates *a, const struct test_fates *b)
+static bool says(const struct test_outcomes *a, const struct test_outcomes *b)
 {
     if (a->count != b->count)
         return false;
@@ -196,10 +196,10 @@ static bool reads_back(const char *path, const struct test_file *f, const struct
     size_t next = 0;
 
     for (size_t i = 0; i < f->count && same; i++) {
-        const struct test_fates *want = &f->cases[i].expect;
+        const struct test_outcomes *want = &f->cases[i].expect;
 
         if (next < count && updates[next].of == &f->cases[i])
-            want = updates[next++].fates;
+            want = updates[next++].outcomes;
         same = says(want, &now->cases[i].expect) && strcmp(f->cases[i].name, now->cases[i].name) == 0;
     }
     test_file_free(&now);

@@ -10,7 +10,7 @@
 
 struct test_update {
     const struct test_case *of;
-    const struct test_fates *fates;
+    const struct test_outcomes *outcomes;
 };
 
 /* `updates` in the order of the file. The new file takes the old one's place only when it says what it should. */

@@ -263,7 +263,7 @@ static void committed(struct spool_wait *w, bool safe)
 {
     struct api_put_frame *f = CONTAINER_OF(w, struct api_put_frame, wait);
 
-    f->fate = safe ? API_FATE_SAFE : API_FATE_FAILING;
+    f->outcome = safe ? API_OUTCOME_SAFE : API_OUTCOME_FAILING;
     let_go(f->put);
 }
 
@@ -278,7 +278,7 @@ void api_put_append(struct api_put *put, struct spool *s, void (*ready)(void *ct
         struct api_put_frame *f = &put->frames[i];
 
         f->wait.done = committed;
-        f->fate = API_FATE_TAKEN;
+        f->outcome = API_OUTCOME_TAKEN;
         if (answer == SPOOL_TAKEN) { /* behind a refusal nothing may follow, or records would change places */
             atomic_fetch_add_explicit(&put->pending, 1, memory_order_relaxed);
             answer = spool_append(s, &f->frame, &f->wait);
@@ -286,38 +286,38 @@ void api_put_append(struct api_put *put, struct spool *s, void (*ready)(void *ct
                 continue;
             atomic_fetch_sub_explicit(&put->pending, 1, memory_order_relaxed);
         }
-        f->fate = answer == SPOOL_FULL ? API_FATE_FULL : API_FATE_FAILING;
+        f->outcome = answer == SPOOL_FULL ? API_OUTCOME_FULL : API_OUTCOME_FAILING;
     }
     let_go(put);
 }
 
 struct api_put_sum api_put_sum(const struct api_put *put)
 {
-    struct api_put_sum sum = {.why = API_FATE_SAFE};
+    struct api_put_sum sum = {.why = API_OUTCOME_SAFE};
 
     for (size_t i = 0; i < put->frame_count; i++) {
         const struct api_put_frame *f = &put->frames[i];
 
-        if (f->fate == API_FATE_SAFE) {
+        if (f->outcome == API_OUTCOME_SAFE) {
             sum.safe += f->count;
             continue;
         }
         sum.refused += f->count;
-        sum.why = f->fate;
+        sum.why = f->outcome;
     }
     return sum;
 }
 
-static const char *refusal(enum api_fate fate)
+static const char *refusal(enum api_outcome outcome)
 {
-    return fate == API_FATE_FULL ? API_SLOW_DOWN : FAILING_TEXT;
+    return outcome == API_OUTCOME_FULL ? API_SLOW_DOWN : FAILING_TEXT;
 }
 
 static int add_entries(const struct api_put_frame *f, uint32_t first, const char *id, struct buf *out)
 {
     static const char DIGITS[] = "0123456789abcdef";
     char entry[API_PUT_ENTRY_MAX];
-    bool safe = f->fate == API_FATE_SAFE;
+    bool safe = f->outcome == API_OUTCOME_SAFE;
     size_t at = strlen("{\"RecordId\":\"") + API_PUT_ID; /* of the record's three digits */
     int n;
 
@@ -325,7 +325,7 @@ static int add_entries(const struct api_put_frame *f, uint32_t first, const char
         n = snprintf(entry, sizeof(entry), "{\"RecordId\":\"%.*s000\"},", API_PUT_ID, id);
     } else {
         n = snprintf(entry, sizeof(entry), "{\"ErrorCode\":\"%s\",\"ErrorMessage\":\"%s\"},",
-                     api_error_name(API_UNAVAILABLE), refusal(f->fate));
+                     api_error_name(API_UNAVAILABLE), refusal(f->outcome));
     }
     for (uint32_t i = first; i < first + f->count; i++) {
         if (safe) {

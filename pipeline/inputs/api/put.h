@@ -1,11 +1,11 @@
-/* put.h -- PutRecord and PutRecordBatch: from the request's body to frames, and from the frames' fates to the
+/* put.h -- PutRecord and PutRecordBatch: from the request's body to frames, and from the frames' outcomes to the
  * reply.
  *
  * The body is read once. Each record is base64-decoded straight into a frame; nothing is allocated per record. All
  * frames are made and checked before the first one is appended, so a request that is refused has appended nothing.
  *
  * Ownership  api_put_release() frees what the spool has not taken. The struct may not move between append and ready().
- * Threads    parse, append, reply: one at a time. In between the spool's committer thread sets the fates.
+ * Threads    parse, append, reply: one at a time. In between the spool's committer thread sets the outcomes.
  */
 #ifndef PIPELINE_INPUTS_API_PUT_H
 #define PIPELINE_INPUTS_API_PUT_H
@@ -30,12 +30,12 @@
 /* Every RecordId is this many characters of the request's id, and three of the record's place. */
 #define API_PUT_ID 32
 
-enum api_fate {
-    API_FATE_NONE, /* not appended */
-    API_FATE_TAKEN,
-    API_FATE_SAFE,
-    API_FATE_FULL,
-    API_FATE_FAILING,
+enum api_outcome {
+    API_OUTCOME_NONE, /* not appended */
+    API_OUTCOME_TAKEN,
+    API_OUTCOME_SAFE,
+    API_OUTCOME_FULL,
+    API_OUTCOME_FAILING,
 };
 
 struct api_put_frame {
@@ -43,7 +43,7 @@ struct api_put_frame {
     struct spool_wait wait;
     struct api_put *put;
     uint32_t count;
-    enum api_fate fate;
+    enum api_outcome outcome;
 };
 
 struct api_put {
@@ -72,14 +72,14 @@ MUST_CHECK int api_put_parse(struct api_put *put, bool batch, char *body, size_t
                              struct api_error *e);
 void api_put_release(struct api_put *put);
 
-/* Hands the frames to the spool in order, until it refuses one. ready(ctx) is called exactly once, when the fate of all
+/* Hands the frames to the spool in order, until it refuses one. ready(ctx) is called exactly once, when the outcome of all
  * is known: here, or on the committer thread. */
 void api_put_append(struct api_put *put, struct spool *s, void (*ready)(void *ctx), void *ctx);
 
 /* What became of the records; valid once ready. */
 struct api_put_sum {
     uint32_t safe, refused;
-    enum api_fate why; /* of those refused; API_FATE_SAFE when none was */
+    enum api_outcome why; /* of those refused; API_OUTCOME_SAFE when none was */
 };
 struct api_put_sum api_put_sum(const struct api_put *put);
 

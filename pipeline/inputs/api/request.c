@@ -417,7 +417,7 @@ static enum MHD_Result answer_put(struct api_request *rq)
 
     if (sum.refused) {
         metrics_add(rq->stream->metrics, METRIC_THROTTLED_RECORDS, sum.refused);
-        pushback_note(rq->stream->pushback, sum.why == API_FATE_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());
+        pushback_note(rq->stream->pushback, sum.why == API_OUTCOME_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());
     }
     if (api_put_reply(&rq->put, rq->id, &rq->reply, &rq->error) == 0)
         assert(rq->reply.n <= rq->reply_held);

@@ -27,10 +27,10 @@
 
 /* --- the fake sink ------------------------------------------------------------------------------------------------ */
 
-/* One answer. `fates` (for SINK_PARTIAL): a letter per record, d delivered, r again, x refused. */
+/* One answer. `outcomes` (for SINK_PARTIAL): a letter per record, d delivered, r again, x refused. */
 struct step {
     enum sink_outcome outcome;
-    const char *code, *fates;
+    const char *code, *outcomes;
     bool misconfigured;
 };
 
@@ -135,10 +135,10 @@ static inline enum sink_outcome fake_send(const void *state, const struct sink_s
     v->misconfigured = step.misconfigured;
     snprintf(v->code, sizeof(v->code), "%s", step.code ? step.code : "");
     snprintf(v->message, sizeof(v->message), "said the script");
-    for (uint64_t i = 0; step.fates && i < s->record_count; i++) {
-        v->fates->outcome[i] = step.fates[i] == 'd' ? SINK_DELIVERED : SINK_RETRY;
-        if (step.fates[i] == 'x')
-            v->fates->refuse(v->fates, i, "400", SLICE("no such field"));
+    for (uint64_t i = 0; step.outcomes && i < s->record_count; i++) {
+        v->outcomes->outcome[i] = step.outcomes[i] == 'd' ? SINK_DELIVERED : SINK_RETRY;
+        if (step.outcomes[i] == 'x')
+            v->outcomes->refuse(v->outcomes, i, "400", SLICE("no such field"));
     }
     return step.outcome;
 }

@@ -31,7 +31,7 @@ static inline void each_record(const struct stage_in *in,
     uint64_t at = 0, position = 0;
 
     if (!r->list) {
-        for (; position < r->fates->count; position++)
+        for (; position < r->outcomes->count; position++)
             each(in, out, position, r->seal->first + position, 0);
         return;
     }
@@ -45,14 +45,14 @@ static inline void each_record(const struct stage_in *in,
 static inline void encode_one(const struct stage_in *in, struct stage_out *out, uint64_t position, uint64_t seq,
                               uint32_t part)
 {
-    struct fates *f = in->records.fates;
+    struct outcomes *f = in->records.outcomes;
 
-    if (fates_at(f, position) != FATE_PENDING || out->taken >= in->records.window)
+    if (outcomes_at(f, position) != OUTCOME_PENDING || out->taken >= in->records.window)
         return;
     if (!in->records.list && (kind_of(seq) == DAMAGED || W.decayed[seq])) {
-        fates_lose(f, position);
+        outcomes_lose(f, position);
     } else if (in->shaper && kind_of(seq) == SHAPELESS) {
-        fates_refuse(f, position, "NoShape", SLICE("it has no shape"));
+        outcomes_refuse(f, position, "NoShape", SLICE("it has no shape"));
     } else {
         uint64_t *last = &out->id.last;
 
@@ -86,7 +86,7 @@ static inline int world_encode(const struct stage_in *in, struct worker *w, stru
     out->id = (struct sink_seal_id){
         .first = seal->first,
         .last = seal->last,
-        .window = out->taken ? stage_window(out->id.first, out->id.last, in->records.fates->count) : 0};
+        .window = out->taken ? stage_window(out->id.first, out->id.last, in->records.outcomes->count) : 0};
     out->sizes = in->sizes && out->taken ? mem_array(out->taken, sizeof(*out->sizes)) : NULL;
     if (trouble(out, &out->err) == 0)
         return 0;
@@ -97,17 +97,17 @@ static inline int world_encode(const struct stage_in *in, struct worker *w, stru
 static inline void error_one(const struct stage_in *in, struct stage_out *out, uint64_t position, uint64_t seq,
                              uint32_t part)
 {
-    struct fates *f = in->records.fates;
+    struct outcomes *f = in->records.outcomes;
 
-    if (fates_at(f, position) != FATE_REFUSED || out->taken >= in->records.window)
+    if (outcomes_at(f, position) != OUTCOME_REFUSED || out->taken >= in->records.window)
         return;
     if (!in->records.list && kind_of(seq) == DECAYING) {
         W.decayed[seq] = true;
-        fates_lose(f, position);
+        outcomes_lose(f, position);
         return;
     }
     if (in->records.sources)
-        sources_note(in->records.sources, seq, SOURCE_BACKED_UP);
+        source_outcomes_note(in->records.sources, seq, SOURCE_BACKED_UP);
     if (out->taken == 0)
         out->id.first = position;
     out->id.last = position;
@@ -118,15 +118,16 @@ static inline void error_one(const struct stage_in *in, struct stage_out *out, u
 static inline int world_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
                                struct stage_out *out)
 {
-    const struct fates *fates = in->records.fates;
+    const struct outcomes *outcomes = in->records.outcomes;
     const struct seal *seal = in->records.seal;
     uint64_t window;
 
     (void)w;
     *out = (struct stage_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
     each_record(in, error_one, out);
-    window =
-        out->taken == fates->refused + fates->backed_up ? 0 : stage_window(out->id.first, out->id.last, UINT64_MAX);
+    window = out->taken == outcomes->refused + outcomes->backed_up
+                 ? 0
+                 : stage_window(out->id.first, out->id.last, UINT64_MAX);
     out->id =
         (struct sink_seal_id){.first = seal->first, .last = seal->last, .window = window, .error_type = f->error_type};
     if (trouble(out, &out->err) == 0)
@@ -153,7 +154,7 @@ static inline void fail_line(struct stage_transform *t, uint64_t seq)
     lines.body = t->failed;
     add_text(&lines, seq, 0);
     t->failed_lines++;
-    sources_note(t->sources, seq, SOURCE_BACKED_UP);
+    source_outcomes_note(t->sources, seq, SOURCE_BACKED_UP);
 }
 
 static inline int transform_one(struct stage_transform *t, uint64_t seq)
@@ -162,7 +163,7 @@ static inline int transform_one(struct stage_transform *t, uint64_t seq)
     int parts = kind == DROPPED ? 0 : kind == DOUBLED ? 2 : 1;
 
     if (kind == DAMAGED) {
-        sources_note(t->sources, seq, SOURCE_LOST);
+        source_outcomes_note(t->sources, seq, SOURCE_LOST);
         return 0;
     }
     if (kind == ENDLESS && !t->too_large)
@@ -174,7 +175,7 @@ static inline int transform_one(struct stage_transform *t, uint64_t seq)
     for (; parts > 0; parts--) {
         if (record_list_add(t->list, SLICE("x"), seq, 0, &t->err) < 0)
             return -1;
-        sources_note(t->sources, seq, SOURCE_EMITTED);
+        source_outcomes_note(t->sources, seq, SOURCE_EMITTED);
     }
     return 0;
 }
@@ -187,7 +188,7 @@ static inline int world_transform(struct stage_transform *t, struct worker *w)
     stage_transform_release(t);
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
-    sources_reset(t->sources, t->seal->first, t->seal->last);
+    source_outcomes_reset(t->sources, t->seal->first, t->seal->last);
     if (W.scene.transform_fails_once && W.transforms++ == 0)
         rc = err_set(&t->err, ERR_IO, "the disk does not answer");
     for (uint64_t seq = t->seal->first; rc == 0 && seq <= t->seal->last; seq++)
@@ -243,12 +244,12 @@ static inline enum sink_outcome answer_each(const struct sink_seal *s, struct si
     for (unsigned i = 0; i < n; i++) {
         enum kind k = kind_of(seq[i]);
 
-        v->fates->outcome[i] = SINK_DELIVERED;
+        v->outcomes->outcome[i] = SINK_DELIVERED;
         if (k == PUT_OFF && !W.put_off[seq[i]][part[i]]) {
             W.put_off[seq[i]][part[i]] = partial = true;
-            v->fates->outcome[i] = SINK_RETRY;
+            v->outcomes->outcome[i] = SINK_RETRY;
         } else if (k == REFUSED || k == DECAYING) {
-            v->fates->refuse(v->fates, i, "400", SLICE("no such field"));
+            v->outcomes->refuse(v->outcomes, i, "400", SLICE("no such field"));
             partial = true;
         }
     }
@@ -278,9 +279,9 @@ static inline enum sink_outcome to_destination(const void *state, const struct s
     for (unsigned i = 0; i < n; i++)
         if (kind_of(seq[i]) == LARGE)
             return SINK_SPLIT;
-    outcome = v->fates ? answer_each(s, v, seq, part, n) : answer_all(seq, n);
+    outcome = v->outcomes ? answer_each(s, v, seq, part, n) : answer_all(seq, n);
     for (unsigned i = 0; i < n; i++)
-        if (outcome == SINK_DELIVERED || (outcome == SINK_PARTIAL && v->fates->outcome[i] == SINK_DELIVERED))
+        if (outcome == SINK_DELIVERED || (outcome == SINK_PARTIAL && v->outcomes->outcome[i] == SINK_DELIVERED))
             W.outcome[seq[i]][part[i]].delivered++;
     b->delivered = outcome == SINK_DELIVERED;
     return outcome;

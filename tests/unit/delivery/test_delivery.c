@@ -180,7 +180,7 @@ static void records_of_one_body_go_their_own_ways(void **state)
     const char *at;
 
     (void)state;
-    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .outcomes = "dxr"});
     rig_start(r);
     rig_put(r, ABC, 3);
     rig_drain(r);
@@ -213,7 +213,7 @@ static void a_record_that_is_put_off_again_and_again_expires(void **state)
             .code = "429",
             "dd"
             "r"},
-           {.outcome = SINK_PARTIAL, .code = "429", .fates = "r"});
+           {.outcome = SINK_PARTIAL, .code = "429", .outcomes = "r"});
     rig_start(r);
     rig_put(r, ABC, 3);
     rig_drain(r);
@@ -321,7 +321,7 @@ static void without_a_backup_what_is_refused_waits_in_the_spool(void **state)
 
     (void)state;
     assert_pauses(&fake_plain, ABC, 3, (struct step){.outcome = SINK_REJECTED, .code = "422"}, "422", 0);
-    assert_pauses(&fake_shaped, ABC, 3, (struct step){.outcome = SINK_PARTIAL, .fates = "dxr"}, "400", 0);
+    assert_pauses(&fake_shaped, ABC, 3, (struct step){.outcome = SINK_PARTIAL, .outcomes = "dxr"}, "400", 0);
     assert_pauses(&fake_shaped, ABC, 1, (struct step){.outcome = SINK_SPLIT, .code = "413"}, "413", 0);
     assert_pauses(&fake_shaped, records, 2, (struct step){.outcome = SINK_DELIVERED}, "NotAnEvent", 1);
 }
@@ -412,7 +412,7 @@ static void a_wrong_configuration_sets_the_clock_of_retry_duration_back(void **s
 {
     (void)state;
     assert_clock_starts_anew(&fake_plain, (struct step){.outcome = SINK_RETRY, .code = "503"}, "alpha\nbeta\ngamma\n");
-    assert_clock_starts_anew(&fake_shaped, (struct step){.outcome = SINK_PARTIAL, .code = "429", .fates = "rrr"},
+    assert_clock_starts_anew(&fake_shaped, (struct step){.outcome = SINK_PARTIAL, .code = "429", .outcomes = "rrr"},
                              "H\nalpha\nbeta\ngamma\nT\n");
 }
 
@@ -449,7 +449,7 @@ static void with_mode_all_every_source_record_goes_to_the_backup_once(void **sta
 
     (void)state;
     r->conf.backup_all = true;
-    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"}, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"}, {.outcome = SINK_PARTIAL, .outcomes = "dxr"});
     SCRIPT(&r->backup, {.outcome = SINK_RETRY, .code = "500"});
     rig_start(r);
     rig_put(r, ABC, 3);
@@ -511,8 +511,8 @@ static void after_a_power_cut_every_object_has_the_name_it_had(void **state)
     struct rig *r = rig_new(&fake_shaped, &fake_plain);
 
     (void)state;
-    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"}, {.outcome = SINK_DELIVERED},
-           {.outcome = SINK_PARTIAL, .fates = "dxd"});
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .outcomes = "dxr"}, {.outcome = SINK_DELIVERED},
+           {.outcome = SINK_PARTIAL, .outcomes = "dxd"});
     r->backup.during = copy_disk;
     r->backup.ctx = r;
     rig_start(r);
@@ -538,7 +538,7 @@ static void bytes_are_counted_with_the_records_and_for_as_long(void **state)
     struct spool_books b;
 
     (void)state;
-    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .fates = "dxr"});
+    SCRIPT(&r->destination, {.outcome = SINK_PARTIAL, .outcomes = "dxr"});
     rig_start(r);
     rig_put(r, ABC, 3);
     rig_drain(r);

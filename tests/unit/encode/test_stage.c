@@ -22,7 +22,7 @@ struct bench {
     struct worker_pool *workers;
     struct spool *spool;
     struct seal seal;
-    struct fates fates;
+    struct outcomes outcomes;
     struct stage_in in;
     struct stage_out out;
     struct stage_failure failure;
@@ -62,9 +62,9 @@ static struct bench *bench_new(void)
     b->seal.last = b->seal.first + 4;
     append(b, records, 3, ARRIVAL);
     append(b, records + 3, 2, ARRIVAL + NSEC_PER_SEC);
-    fates_init(&b->fates, 5);
+    outcomes_init(&b->outcomes, 5);
     b->in = (struct stage_in){
-        .records = {.spool = b->spool, .seal = &b->seal, .fates = &b->fates, .window = UINT64_MAX},
+        .records = {.spool = b->spool, .seal = &b->seal, .outcomes = &b->outcomes, .window = UINT64_MAX},
         .format = format_find("lines"),
         .codec = codec_find("none"),
         .digests = SINK_SHA256 | SINK_CRC32C,
@@ -80,7 +80,7 @@ static void bench_free(struct bench **bp)
     char command[128];
 
     body_free(&b->out.body);
-    fates_release(&b->fates);
+    outcomes_release(&b->outcomes);
     worker_pool_stop(&b->workers);
     committer_stop(&b->committer);
     spool_close(&b->spool);
@@ -181,12 +181,12 @@ static void a_window_takes_the_first_pending_records(void **state)
     assert_int_not_equal(b->out.id.window, 0);
     whole = b->out.id;
     for (uint64_t i = 0; i < 2; i++)
-        fates_set(&b->fates, i, FATE_DELIVERED);
+        outcomes_set(&b->outcomes, i, OUTCOME_DELIVERED);
     run(b);
     assert_body(b, "three\nfour\n"); /* across the edge of a frame */
     assert_int_not_equal(b->out.id.window, whole.window);
     for (uint64_t i = 2; i < 4; i++)
-        fates_set(&b->fates, i, FATE_DELIVERED);
+        outcomes_set(&b->outcomes, i, OUTCOME_DELIVERED);
     run(b);
     assert_body(b, "five\n");
     assert_int_equal(b->out.taken, 1);
@@ -198,13 +198,13 @@ static void only_pending_records_are_sent(void **state)
     struct bench *b = bench_new();
 
     (void)state;
-    fates_set(&b->fates, 0, FATE_DELIVERED);
-    fates_refuse(&b->fates, 2, "400", SLICE("no"));
-    fates_set(&b->fates, 4, FATE_DELIVERED);
+    outcomes_set(&b->outcomes, 0, OUTCOME_DELIVERED);
+    outcomes_refuse(&b->outcomes, 2, "400", SLICE("no"));
+    outcomes_set(&b->outcomes, 4, OUTCOME_DELIVERED);
     run(b);
     assert_body(b, "two\nfour\n");
     assert_int_equal(b->out.taken, 2);
-    assert_int_equal(b->fates.pending, 2); /* encoding settles nothing */
+    assert_int_equal(b->outcomes.pending, 2); /* encoding settles nothing */
     bench_free(&b);
 }
 
@@ -218,8 +218,8 @@ static void a_damaged_frame_is_left_out_and_noted(void **state)
     b->in.level = 1;
     run(b);
     assert_int_equal(b->out.taken, 3);
-    assert_int_equal(b->fates.lost, 2);
-    assert_int_equal(fates_at(&b->fates, 3), FATE_LOST);
+    assert_int_equal(b->outcomes.lost, 2);
+    assert_int_equal(outcomes_at(&b->outcomes, 3), OUTCOME_LOST);
     b->in.codec = codec_find("none");
     run(b);
     assert_body(b, "one\ntwo\nthree\n");
@@ -231,9 +231,9 @@ static void refused_records_become_error_lines(void **state)
     struct bench *b = bench_new();
 
     (void)state;
-    fates_set(&b->fates, 0, FATE_DELIVERED);
-    fates_refuse(&b->fates, 1, "400", SLICE("no \"such\" field"));
-    fates_refuse(&b->fates, 4, "413", SLICE("too large"));
+    outcomes_set(&b->outcomes, 0, OUTCOME_DELIVERED);
+    outcomes_refuse(&b->outcomes, 1, "400", SLICE("no \"such\" field"));
+    outcomes_refuse(&b->outcomes, 4, "413", SLICE("too large"));
     b->failure = (struct stage_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
     run(b);
     assert_body(b, "{\"attemptsMade\":3,\"arrivalTimestamp\":1783951509000,\"errorCode\":\"400\",\"errorMessage\":"
@@ -252,13 +252,13 @@ static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 5; i++)
-        fates_refuse(&b->fates, i, "400", SLICE("no"));
+        outcomes_refuse(&b->outcomes, i, "400", SLICE("no"));
     damage(b, "four");
     b->failure = (struct stage_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
     run(b);
     assert_int_equal(b->out.taken, 3);
-    assert_int_equal(b->fates.refused, 3);
-    assert_int_equal(b->fates.lost, 2);
+    assert_int_equal(b->outcomes.refused, 3);
+    assert_int_equal(b->outcomes.lost, 2);
     bench_free(&b);
 }
 
@@ -312,7 +312,7 @@ static void a_cancelled_body_is_not_made_any_further(void **state)
     assert_int_equal(b->out.err.code, ERR_CANCELLED);
     assert_null(b->out.body);
     assert_int_equal(pieces, 1); /* there is one for each frame */
-    assert_int_equal(b->fates.pending, 5);
+    assert_int_equal(b->outcomes.pending, 5);
     run_any(b); /* and nothing begins any more */
     assert_int_equal(b->out.err.code, ERR_CANCELLED);
     assert_int_equal(pieces, 1);

@@ -1,5 +1,5 @@
 /* transform_rig.h -- a transform as the daemon would have it: options as YAML, bound with its own table; what becomes
- * of a record is written down as text, one line per fate:
+ * of a record is written down as text, one line per outcome:
  *
  *   emit <data>     drop <reason>     fail <code> <message>
  */
@@ -21,7 +21,7 @@ struct transform_rig {
     const struct transform_ops *ops;
     void *conf, *shared, *state;
     struct cfg_tree *tree;
-    struct buf fates;
+    struct buf outcomes;
     size_t emits;
     size_t refuse_after; /* emit() answers -1 for good after so many; SIZE_MAX: never */
 };
@@ -33,7 +33,7 @@ static inline struct transform_rig *rig_of(struct transform_out *o)
 
 static inline void rig_line(struct transform_rig *r, const char *kind, struct slice text)
 {
-    if (buf_printf(&r->fates, "%s %.*s\n", kind, (int)text.n, text.p ? text.p : "") < 0)
+    if (buf_printf(&r->outcomes, "%s %.*s\n", kind, (int)text.n, text.p ? text.p : "") < 0)
         abort();
 }
 
@@ -60,7 +60,7 @@ static inline int rig_fail(struct transform_out *o, const struct transform_recor
                            struct slice message, struct slice shown)
 {
     (void)shown, (void)from;
-    if (buf_printf(&rig_of(o)->fates, "fail %s %.*s\n", code, (int)message.n, message.p) < 0)
+    if (buf_printf(&rig_of(o)->outcomes, "fail %s %.*s\n", code, (int)message.n, message.p) < 0)
         abort();
     return 0;
 }
@@ -92,7 +92,7 @@ static inline int rig_open(struct transform_rig *r, const char *name, const char
     r->out.emit = rig_emit;
     r->out.drop = rig_drop;
     r->out.fail = rig_fail;
-    buf_init(&r->fates, 64 * 1024 * 1024);
+    buf_init(&r->outcomes, 64 * 1024 * 1024);
     rig_bind(r, yaml);
     if (r->ops->load(&r->shared, r->conf, &ENV, e) < 0)
         return -1;
@@ -108,7 +108,7 @@ static inline void rig_close(struct transform_rig *r)
     cfg_release(r->ops->fields, r->conf);
     mem_free(r->conf);
     cfg_tree_free(&r->tree);
-    buf_release(&r->fates);
+    buf_release(&r->outcomes);
 }
 
 /* What becomes of one record; borrowed until the next call. */
@@ -117,23 +117,23 @@ static inline const char *rig_run(struct transform_rig *r, struct slice data, in
     struct transform_record rec = {.data = data, .seq = 1};
     struct err e = {0};
 
-    buf_clear(&r->fates);
+    buf_clear(&r->outcomes);
     *rc = r->ops->begin(r->state, &e);
     if (*rc == 0)
         *rc = r->ops->run(r->state, &rec, 1, &r->out, &e);
     if (*rc == 0)
         *rc = r->ops->end(r->state, &r->out, &e);
-    return buf_cstr(&r->fates);
+    return buf_cstr(&r->outcomes);
 }
 
-static inline const char *rig_fates(struct transform_rig *r, struct slice data)
+static inline const char *rig_outcomes(struct transform_rig *r, struct slice data)
 {
     int rc;
-    const char *fates = rig_run(r, data, &rc);
+    const char *outcomes = rig_run(r, data, &rc);
 
     if (rc != 0)
         abort();
-    return fates;
+    return outcomes;
 }
 
 #endif

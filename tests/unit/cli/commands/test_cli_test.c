@@ -88,7 +88,7 @@ static void tests_that_pass_are_one_line_a_file(void **state)
     assert_int_equal(told.code, CLI_DONE);
 }
 
-/* Each fate in place of each other one must be seen. */
+/* Each outcome in place of each other one must be seen. */
 static void every_wrong_expectation_fails(void **state)
 {
     static const char *const RIGHT[] = {"dropped: debug", "dropped: true", "error: no level",

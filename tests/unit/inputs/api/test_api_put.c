@@ -275,11 +275,11 @@ static void a_full_budget_pushes_back_and_is_left_as_it_was(void **state)
 /* --- replies ------------------------------------------------------------------------------------------------------ */
 
 /* Two frames, of two records and of one. */
-static void two_frames(struct api_put *put, enum api_fate first, enum api_fate second)
+static void two_frames(struct api_put *put, enum api_outcome first, enum api_outcome second)
 {
     *put = (struct api_put){.batch = true, .frame_count = 2, .count = 3};
-    put->frames[0] = (struct api_put_frame){.count = 2, .fate = first};
-    put->frames[1] = (struct api_put_frame){.count = 1, .fate = second};
+    put->frames[0] = (struct api_put_frame){.count = 2, .outcome = first};
+    put->frames[1] = (struct api_put_frame){.count = 1, .outcome = second};
 }
 
 static void a_reply_has_one_entry_per_record_in_order(void **state)
@@ -290,7 +290,7 @@ static void a_reply_has_one_entry_per_record_in_order(void **state)
 
     (void)state;
     buf_init(&out, API_PUT_REPLY_MAX);
-    two_frames(&put, API_FATE_SAFE, API_FATE_FULL);
+    two_frames(&put, API_OUTCOME_SAFE, API_OUTCOME_FULL);
     assert_int_equal(api_put_reply(&put, ID, &out, &e), 0);
     assert_string_equal(buf_cstr(&out),
                         "{\"FailedPutCount\":1,\"Encrypted\":false,\"RequestResponses\":[{\"RecordId\":\"" ID "000\"},"
@@ -307,7 +307,7 @@ static void a_record_id_is_never_given_twice(void **state)
     struct buf out;
 
     (void)state;
-    put.frames[0] = (struct api_put_frame){.count = 500, .fate = API_FATE_SAFE};
+    put.frames[0] = (struct api_put_frame){.count = 500, .outcome = API_OUTCOME_SAFE};
     buf_init(&out, API_PUT_REPLY_MAX);
     assert_int_equal(api_put_reply(&put, ID, &out, &e), 0);
     for (unsigned i = 0; i < 500; i++) {
@@ -321,15 +321,15 @@ static void a_record_id_is_never_given_twice(void **state)
 
 static void the_largest_reply_fits_its_bound(void **state)
 {
-    const enum api_fate fates[] = {API_FATE_SAFE, API_FATE_FULL, API_FATE_FAILING};
+    const enum api_outcome outcomes[] = {API_OUTCOME_SAFE, API_OUTCOME_FULL, API_OUTCOME_FAILING};
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(fates); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
         struct api_put put = {.batch = true, .frame_count = 1, .count = 500};
         struct api_error e = {0};
         struct buf out;
 
-        put.frames[0] = (struct api_put_frame){.count = 500, .fate = fates[i]};
+        put.frames[0] = (struct api_put_frame){.count = 500, .outcome = outcomes[i]};
         buf_init(&out, API_PUT_REPLY_MAX);
         assert_int_equal(api_put_reply(&put, ID, &out, &e), 0);
         assert_true(json_valid(buf_slice(&out), 8));
@@ -345,11 +345,11 @@ static void a_single_record_that_is_refused_is_an_error(void **state)
 
     (void)state;
     buf_init(&out, API_PUT_REPLY_MAX);
-    put.frames[0] = (struct api_put_frame){.count = 1, .fate = API_FATE_FULL};
+    put.frames[0] = (struct api_put_frame){.count = 1, .outcome = API_OUTCOME_FULL};
     assert_int_equal(api_put_reply(&put, ID, &out, &e), -1);
     assert_int_equal(e.code, API_UNAVAILABLE);
     assert_string_equal(e.message, "Slow down.");
-    put.frames[0].fate = API_FATE_SAFE;
+    put.frames[0].outcome = API_OUTCOME_SAFE;
     assert_int_equal(api_put_reply(&put, ID, &out, &e), 0);
     assert_string_equal(buf_cstr(&out), "{\"RecordId\":\"" ID "000\",\"Encrypted\":false}");
     buf_release(&out);
@@ -361,11 +361,11 @@ static void the_sum_tells_safe_from_refused(void **state)
     struct api_put_sum sum;
 
     (void)state;
-    two_frames(&put, API_FATE_SAFE, API_FATE_FAILING);
+    two_frames(&put, API_OUTCOME_SAFE, API_OUTCOME_FAILING);
     sum = api_put_sum(&put);
     assert_int_equal(sum.safe, 2);
     assert_int_equal(sum.refused, 1);
-    assert_int_equal(sum.why, API_FATE_FAILING);
+    assert_int_equal(sum.why, API_OUTCOME_FAILING);
 }
 
 int main(void)

@@ -289,7 +289,7 @@ static void texts_of_any_length_are_cut_between_characters(void **state)
 
     (void)state;
     for (size_t n = 0; n < sizeof(v.message); n++) {
-        v = (struct sink_verdict){.fates = NULL};
+        v = (struct sink_verdict){.outcomes = NULL};
         memset(v.message, 'm', n);
         for (size_t i = 0; i + 4 < sizeof(v.said); i += 3)
             memcpy(v.said + i, "\xe2\x82\xac", 3);

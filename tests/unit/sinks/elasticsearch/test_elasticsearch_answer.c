@@ -17,15 +17,15 @@
 #define ERR(status, type, reason)                                                                                      \
     "{\"index\":{\"_id\":\"1\",\"status\":" #status ",\"error\":{\"type\":\"" type "\",\"reason\":\"" reason "\"}}}"
 
-struct fate_rig {
-    struct sink_fates fates;
+struct outcome_rig {
+    struct sink_outcomes outcomes;
     unsigned char outcome[8];
     char code[8][16], message[8][256];
 };
 
-static void refuse(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
+static void refuse(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message)
 {
-    struct fate_rig *rig = CONTAINER_OF(f, struct fate_rig, fates);
+    struct outcome_rig *rig = CONTAINER_OF(f, struct outcome_rig, outcomes);
 
     assert_true(index < f->count);
     f->outcome[index] = SINK_REJECTED;
@@ -33,14 +33,14 @@ static void refuse(struct sink_fates *f, uint64_t index, const char *code, struc
     snprintf(rig->message[index], sizeof(rig->message[index]), "%.*s", (int)message.n, message.p);
 }
 
-static void rig_init(struct fate_rig *rig, uint64_t count)
+static void rig_init(struct outcome_rig *rig, uint64_t count)
 {
-    *rig = (struct fate_rig){.fates = {.count = count, .refuse = refuse}};
-    rig->fates.outcome = rig->outcome;
+    *rig = (struct outcome_rig){.outcomes = {.count = count, .refuse = refuse}};
+    rig->outcomes.outcome = rig->outcome;
     memset(rig->outcome, 0xee, sizeof(rig->outcome));
 }
 
-static enum sink_outcome judge(struct slice body, int status, uint64_t sent, bool create, struct fate_rig *rig,
+static enum sink_outcome judge(struct slice body, int status, uint64_t sent, bool create, struct outcome_rig *rig,
                                struct sink_verdict *v)
 {
     const struct elasticsearch_context c = {.address = "http://es:9200", .sent = sent, .create = create};
@@ -48,13 +48,13 @@ static enum sink_outcome judge(struct slice body, int status, uint64_t sent, boo
     enum sink_outcome got;
 
     rig_init(rig, sent);
-    *v = (struct sink_verdict){.fates = &rig->fates};
+    *v = (struct sink_verdict){.outcomes = &rig->outcomes};
     got = elasticsearch_answer_judge(&c, &re, v);
     answer_finish(v, &(struct answer_sent){.request = NULL});
     return got;
 }
 
-static void each_item_has_its_fate(void **state)
+static void each_item_has_its_outcome(void **state)
 {
     static const struct {
         const char *item;
@@ -90,11 +90,11 @@ static void each_item_has_its_fate(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        struct fate_rig rig;
+        struct outcome_rig rig;
         struct sink_verdict v;
         enum sink_outcome got;
 
-        /* Next to one that is refused, so that the answer is mixed whatever this one's fate. */
+        /* Next to one that is refused, so that the answer is mixed whatever this one's outcome. */
         snprintf(body, sizeof(body), MIXED("%s,%s"), CASES[i].item, ERR(400, "other", "why"));
         got = judge(slice_str(body), 200, 2, CASES[i].create, &rig, &v);
         if (got != SINK_PARTIAL || rig.outcome[0] != CASES[i].want || rig.outcome[1] != SINK_REJECTED)
@@ -114,7 +114,7 @@ static void all_well_is_delivered(void **state)
         "{\"took\":5,\"errors\":false,\"items\":[" OK1 "," OK1 "," OK1 "]}",
         " { \"items\" : [ " OK1 " , " OK1 "," OK1 " ] , \"errors\" : false } ",
     };
-    struct fate_rig rig;
+    struct outcome_rig rig;
     struct sink_verdict v;
 
     (void)state;
@@ -127,7 +127,7 @@ static void the_reason_and_its_cause_are_kept_for_the_backup(void **state)
     const char *body =
         MIXED(OK1 ",{\"index\":{\"status\":400,\"error\":{\"type\":\"mapper_parsing_exception\",\"reason\":"
                   "\"failed to \\\"parse\\\"\",\"caused_by\":{\"reason\":\"no number\"}}}}");
-    struct fate_rig rig;
+    struct outcome_rig rig;
     struct sink_verdict v;
 
     (void)state;
@@ -159,7 +159,7 @@ static void what_is_to_be_mended_is_told_in_the_servers_words(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        struct fate_rig rig;
+        struct outcome_rig rig;
         struct sink_verdict v;
 
         snprintf(body, sizeof(body), MIXED("%s,%s"),
@@ -199,7 +199,7 @@ static void answers_that_cannot_be_trusted_are_tried_again(void **state)
         "{\"items\":[" OK1 "," OK1 "],\"items\":[]}",
         "{\"items\":[" OK1 "," ERR(400, "a", "b") "],\"x\":tru}",
     };
-    struct fate_rig rig;
+    struct outcome_rig rig;
     struct sink_verdict v;
 
     (void)state;
@@ -207,12 +207,12 @@ static void answers_that_cannot_be_trusted_are_tried_again(void **state)
         if (judge(slice_str(BODIES[i]), 200, 2, false, &rig, &v) != SINK_RETRY)
             fail_msg("believed: %s", BODIES[i]);
         assert_string_equal(v.code, "InvalidAnswer");
-        assert_int_equal(rig.code[1][0], 0); /* and no fate was written */
+        assert_int_equal(rig.code[1][0], 0); /* and no outcome was written */
     }
 }
 
 /* A copy without a byte behind it, so that reading beyond is noticed. */
-static enum sink_outcome judge_exact(const char *body, size_t n, struct fate_rig *rig, struct sink_verdict *v)
+static enum sink_outcome judge_exact(const char *body, size_t n, struct outcome_rig *rig, struct sink_verdict *v)
 {
     char *copy = mem_strndup(body, n), *exact = n ? memcpy(mem_array(n, 1), copy, n) : NULL;
     enum sink_outcome got = judge(slice_of(exact, n), 200, 2, true, rig, v);
@@ -226,7 +226,7 @@ static void answers_cut_off_at_any_byte_are_tried_again(void **state)
 {
     static const char *const BODIES[] = {ITEMS(OK2 "," OK2), MIXED(OK1 "," ERR(400, "a", "b\\u0041")),
                                          MIXED(ERR(409, "version_conflict_engine_exception", "b") "," OK2)};
-    struct fate_rig rig;
+    struct outcome_rig rig;
     struct sink_verdict v;
 
     (void)state;
@@ -247,7 +247,7 @@ static void answers_with_any_byte_changed_do_no_harm(void **state)
     (void)state;
     for (size_t at = 0; at < n; at++)
         for (int c = 0; c < 256; c += 1) {
-            struct fate_rig rig;
+            struct outcome_rig rig;
             struct sink_verdict v;
             char was = copy[at];
 
@@ -270,7 +270,7 @@ static void an_answer_larger_than_sense_is_not_read(void **state)
     assert_string_equal(v.code, "InvalidAnswer");
 }
 
-static void without_fates_a_mixed_answer_is_tried_again_whole(void **state)
+static void without_outcomes_a_mixed_answer_is_tried_again_whole(void **state)
 {
     const struct elasticsearch_context c = {.address = "http://es:9200", .sent = 2};
     const struct http_response re = {.status = 200, .body = slice_str(MIXED(OK1 "," ERR(400, "a", "b")))};
@@ -362,7 +362,7 @@ static void failures_below_http_are_tried_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_item_has_its_fate),
+        cmocka_unit_test(each_item_has_its_outcome),
         cmocka_unit_test(all_well_is_delivered),
         cmocka_unit_test(the_reason_and_its_cause_are_kept_for_the_backup),
         cmocka_unit_test(what_is_to_be_mended_is_told_in_the_servers_words),
@@ -370,7 +370,7 @@ int main(void)
         cmocka_unit_test(answers_cut_off_at_any_byte_are_tried_again),
         cmocka_unit_test(answers_with_any_byte_changed_do_no_harm),
         cmocka_unit_test(an_answer_larger_than_sense_is_not_read),
-        cmocka_unit_test(without_fates_a_mixed_answer_is_tried_again_whole),
+        cmocka_unit_test(without_outcomes_a_mixed_answer_is_tried_again_whole),
         cmocka_unit_test(whole_requests_by_status),
         cmocka_unit_test(failures_below_http_are_tried_again),
     };

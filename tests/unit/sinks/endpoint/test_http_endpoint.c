@@ -513,7 +513,7 @@ static void splunk_indexers_are_asked_until_they_have_it(void **state)
     bound_sink_close(&b);
 }
 
-static void refuse(struct sink_fates *f, uint64_t index, const char *code, struct slice message)
+static void refuse(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message)
 {
     (void)code, (void)message;
     assert_true(index < f->count);
@@ -525,8 +525,8 @@ static void splunk_answers(void **state)
     struct bound_sink b = opened("preset: splunk_event\nurl: http://hec\n");
     struct sink_seal seal = seal_of(1, 3);
     unsigned char outcome[3];
-    struct sink_fates fates = {outcome, 3, refuse};
-    struct sink_verdict v = {.fates = &fates};
+    struct sink_outcomes outcomes = {outcome, 3, refuse};
+    struct sink_verdict v = {.outcomes = &outcomes};
 
     (void)state;
     assert_int_equal(

@@ -1,4 +1,4 @@
-/* lua_rig.h -- a script in a folder of its own, records through it, and the fates as text that tests compare.
+/* lua_rig.h -- a script in a folder of its own, records through it, and the outcomes as text that tests compare.
  *
  *     {"a":1}            emitted; with keys behind it: {"a":1} [service=web]
  *     -                  dropped; with a reason: - [debug]
@@ -27,7 +27,7 @@ struct rig {
     char folder[64];
     void *conf, *shared, *state;
     const struct transform_ops *ops;
-    struct buf fates, log, counts, shown; /* of what failed */
+    struct buf outcomes, log, counts, shown; /* of what failed */
     uint64_t seq;
     struct slice origin;
     struct err err;
@@ -40,12 +40,12 @@ static inline int rig_emit(struct transform_out *o, const struct transform_recor
     struct rig *rig = (struct rig *)o;
 
     (void)from;
-    assert_int_equal(buf_add_slice(&rig->fates, data), 0);
+    assert_int_equal(buf_add_slice(&rig->outcomes, data), 0);
     for (size_t i = 0; i < key_count; i++)
-        assert_int_equal(buf_printf(&rig->fates, " [%.*s=%.*s]", (int)keys[i].name.n, keys[i].name.p,
+        assert_int_equal(buf_printf(&rig->outcomes, " [%.*s=%.*s]", (int)keys[i].name.n, keys[i].name.p,
                                     (int)keys[i].value.n, keys[i].value.p),
                          0);
-    assert_int_equal(buf_add_char(&rig->fates, '\n'), 0);
+    assert_int_equal(buf_add_char(&rig->outcomes, '\n'), 0);
     return 0;
 }
 
@@ -55,9 +55,9 @@ static inline void rig_drop(struct transform_out *o, const struct transform_reco
 
     (void)from;
     if (reason.n)
-        assert_int_equal(buf_printf(&rig->fates, "- [%.*s]\n", (int)reason.n, reason.p), 0);
+        assert_int_equal(buf_printf(&rig->outcomes, "- [%.*s]\n", (int)reason.n, reason.p), 0);
     else
-        assert_int_equal(buf_add_str(&rig->fates, "-\n"), 0);
+        assert_int_equal(buf_add_str(&rig->outcomes, "-\n"), 0);
 }
 
 static inline int rig_fail(struct transform_out *o, const struct transform_record *from, const char *code,
@@ -67,7 +67,7 @@ static inline int rig_fail(struct transform_out *o, const struct transform_recor
 
     (void)from;
     assert_int_equal(buf_printf(&rig->shown, "%.*s\n", (int)shown.n, shown.p), 0);
-    assert_int_equal(buf_printf(&rig->fates, "! %s: %.*s\n", code, (int)message.n, message.p), 0);
+    assert_int_equal(buf_printf(&rig->outcomes, "! %s: %.*s\n", code, (int)message.n, message.p), 0);
     return 0;
 }
 
@@ -104,7 +104,7 @@ static inline struct rig *rig_new(const char *script)
         .emit = rig_emit, .drop = rig_drop, .fail = rig_fail, .count = rig_count, .log = rig_log};
     snprintf(rig->folder, sizeof(rig->folder), "/tmp/sluice-lua-XXXXXX");
     assert_non_null(mkdtemp(rig->folder));
-    buf_init(&rig->fates, 64 * MIB);
+    buf_init(&rig->outcomes, 64 * MIB);
     buf_init(&rig->log, MIB);
     buf_init(&rig->counts, MIB);
     buf_init(&rig->shown, MIB);
@@ -151,7 +151,7 @@ static inline void rig_open(struct rig *rig, const char *yaml)
 
 static inline void rig_begin(struct rig *rig)
 {
-    buf_clear(&rig->fates);
+    buf_clear(&rig->outcomes);
     buf_clear(&rig->shown);
     if (rig->ops->begin(rig->state, &rig->err) < 0)
         fail_msg("%s", rig->err.msg);
@@ -178,7 +178,7 @@ static inline const char *rig_end(struct rig *rig)
 {
     if (rig->ops->end(rig->state, &rig->out, &rig->err) < 0)
         fail_msg("%s", rig->err.msg);
-    return buf_cstr(&rig->fates);
+    return buf_cstr(&rig->outcomes);
 }
 
 /* One batch of one record. */
@@ -202,7 +202,7 @@ static inline void rig_free(struct rig *rig)
     if (rig->conf)
         cfg_release(rig->ops->fields, rig->conf);
     mem_free(rig->conf);
-    buf_release(&rig->fates);
+    buf_release(&rig->outcomes);
     buf_release(&rig->log);
     buf_release(&rig->counts);
     buf_release(&rig->shown);

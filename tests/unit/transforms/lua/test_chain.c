@@ -1,4 +1,4 @@
-/* Chains of scripts; fates are named by the source's data: "source -> emitted", "source -", "source !CODE". */
+/* Chains of scripts; outcomes are named by the source's data: "source -> emitted", "source -", "source !CODE". */
 #include "pipeline/base/limits.h"
 #include "tests/unit/transforms/lua/lua_rig.h"
 
@@ -11,7 +11,7 @@ struct run {
     size_t count;
     struct chain *chain;
     struct chain_state *state;
-    struct buf fates;
+    struct buf outcomes;
     struct cancel cancel;
     int emit_fails;
 };
@@ -23,14 +23,14 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
 
     if (run->emit_fails && --run->emit_fails == 0)
         return -1;
-    assert_int_equal(buf_printf(&run->fates, "%.*s@%d -> %.*s", (int)from->data.n, from->data.p, (int)from->seq,
+    assert_int_equal(buf_printf(&run->outcomes, "%.*s@%d -> %.*s", (int)from->data.n, from->data.p, (int)from->seq,
                                 (int)data.n, data.p),
                      0);
     for (size_t i = 0; i < key_count; i++)
-        assert_int_equal(buf_printf(&run->fates, " [%.*s=%.*s]", (int)keys[i].name.n, keys[i].name.p,
+        assert_int_equal(buf_printf(&run->outcomes, " [%.*s=%.*s]", (int)keys[i].name.n, keys[i].name.p,
                                     (int)keys[i].value.n, keys[i].value.p),
                          0);
-    assert_int_equal(buf_add_char(&run->fates, '\n'), 0);
+    assert_int_equal(buf_add_char(&run->outcomes, '\n'), 0);
     return 0;
 }
 
@@ -38,7 +38,7 @@ static void drop(struct transform_out *o, const struct transform_record *from, s
 {
     struct run *run = (struct run *)o;
 
-    assert_int_equal(buf_printf(&run->fates, "%.*s@%d - %.*s\n", (int)from->data.n, from->data.p, (int)from->seq,
+    assert_int_equal(buf_printf(&run->outcomes, "%.*s@%d - %.*s\n", (int)from->data.n, from->data.p, (int)from->seq,
                                 (int)reason.n, reason.p),
                      0);
 }
@@ -49,7 +49,7 @@ static int fail_one(struct transform_out *o, const struct transform_record *from
     struct run *run = (struct run *)o;
 
     (void)shown;
-    assert_int_equal(buf_printf(&run->fates, "%.*s@%d ! %s: %.*s\n", (int)from->data.n, from->data.p, (int)from->seq,
+    assert_int_equal(buf_printf(&run->outcomes, "%.*s@%d ! %s: %.*s\n", (int)from->data.n, from->data.p, (int)from->seq,
                                 code, (int)message.n, message.p),
                      0);
     return 0;
@@ -68,7 +68,7 @@ static struct run *run_new(const char *const *scripts)
     struct err e = {0};
 
     run->out = (struct transform_out){.emit = emit, .drop = drop, .fail = fail_one};
-    buf_init(&run->fates, 16 * MIB);
+    buf_init(&run->outcomes, 16 * MIB);
     for (; scripts[run->count]; run->count++) {
         struct rig *rig = rig_new(scripts[run->count]);
         char *yaml = mem_printf("lua: %s/t.lua", rig->folder);
@@ -90,7 +90,7 @@ static void run_free(struct run *run)
     chain_unload(&run->chain);
     for (size_t i = 0; i < run->count; i++)
         rig_free(run->rigs[i]);
-    buf_release(&run->fates);
+    buf_release(&run->outcomes);
     mem_free(run);
 }
 
@@ -112,11 +112,11 @@ static const char *run_batch(struct run *run, const char *const *texts, size_t c
 {
     struct err e = {0};
 
-    buf_clear(&run->fates);
+    buf_clear(&run->outcomes);
     assert_int_equal(chain_begin(run->state, &e), 0);
     run_records(run, texts, count, 1);
     assert_int_equal(chain_end(run->state, &run->out, &e), 0);
-    return buf_cstr(&run->fates);
+    return buf_cstr(&run->outcomes);
 }
 
 #define SCRIPTS(...)                                                                                                   \
@@ -136,7 +136,7 @@ static void what_comes_out_of_one_goes_into_the_next(void **state)
     run_free(run);
 }
 
-static void fates_end_where_they_happen_and_name_the_source(void **state)
+static void outcomes_end_where_they_happen_and_name_the_source(void **state)
 {
     struct run *run =
         run_new(SCRIPTS(TRANSFORM("if r.raw == 'one' then return meta.drop('first') end return r.raw .. '!'"),
@@ -190,15 +190,15 @@ static void what_is_held_back_comes_with_its_source_at_the_end(void **state)
     (void)state;
     assert_true(chain_holds(run->chain));
     for (int turn = 0; turn < 2; turn++) {
-        buf_clear(&run->fates);
+        buf_clear(&run->outcomes);
         assert_int_equal(chain_begin(run->state, &e), 0);
         run_records(run, (const char *const[]){"a", "b", "c"}, 3, 1);
         run_records(run, (const char *const[]){"d", "e"}, 2, 4);
         assert_int_equal(chain_end(run->state, &run->out, &e), 0);
-        assert_string_equal(buf_cstr(&run->fates), "a@1 - \n"
-                                                   "d@4 ! Lua.FunctionError: t.lua:1: no\n"
-                                                   "c@3 - \n"
-                                                   "b@2 -> b!?\ne@5 -> e!?\n");
+        assert_string_equal(buf_cstr(&run->outcomes), "a@1 - \n"
+                                                      "d@4 ! Lua.FunctionError: t.lua:1: no\n"
+                                                      "c@3 - \n"
+                                                      "b@2 -> b!?\ne@5 -> e!?\n");
     }
     run_free(run);
 }
@@ -271,9 +271,9 @@ static void what_records_become_in_the_middle_is_not_kept(void **state)
     (void)state;
     assert_int_equal(chain_begin(run->state, &e), 0);
     for (int i = 0; i < 300; i++) {
-        buf_clear(&run->fates);
+        buf_clear(&run->outcomes);
         run_records(run, (const char *const[]){"x"}, 1, 1);
-        assert_string_equal(buf_cstr(&run->fates), "x@1 -> 1048576\n");
+        assert_string_equal(buf_cstr(&run->outcomes), "x@1 -> 1048576\n");
         assert_true(chain_memory(run->state) < 64 * KIB);
     }
     assert_int_equal(chain_end(run->state, &run->out, &e), 0);
@@ -312,7 +312,7 @@ static void a_chain_that_is_cancelled_begins_no_other_record(void **state)
     cancel_ask(&run->cancel);
     assert_int_equal(chain_run(run->state, records, 2, &run->out, &e), -1);
     assert_int_equal(e.code, ERR_CANCELLED);
-    assert_int_equal(run->fates.n, 0);
+    assert_int_equal(run->outcomes.n, 0);
     run_free(run);
 }
 
@@ -326,7 +326,7 @@ static void a_full_body_stops_the_run(void **state)
     run->emit_fails = 2;
     assert_int_equal(chain_begin(run->state, &e), 0);
     assert_int_equal(chain_run(run->state, records, 2, &run->out, &e), -1);
-    assert_string_equal(buf_cstr(&run->fates), "x@1 -> x\n");
+    assert_string_equal(buf_cstr(&run->outcomes), "x@1 -> x\n");
     assert_string_equal(run_batch(run, (const char *const[]){"x"}, 1), "x@1 -> x\n"); /* tried again whole */
     run_free(run);
 }
@@ -357,7 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_out_of_one_goes_into_the_next),
-        cmocka_unit_test(fates_end_where_they_happen_and_name_the_source),
+        cmocka_unit_test(outcomes_end_where_they_happen_and_name_the_source),
         cmocka_unit_test(keys_add_up_and_the_later_one_counts),
         cmocka_unit_test(one_that_became_many_is_dropped_when_none_arrives),
         cmocka_unit_test(what_is_held_back_comes_with_its_source_at_the_end),

@@ -1,4 +1,4 @@
-/* Chains of every order: whatever the transforms do to a record, it has a fate, and only its own. */
+/* Chains of every order: whatever the transforms do to a record, it has an outcome, and only its own. */
 #include "tests/support/cmocka.h"
 
 #include "config/bind.h"
@@ -47,45 +47,45 @@ static const struct kind {
     {"delimiter", "{ text: ';' }"},
 };
 
-struct fate {
+struct outcome {
     unsigned emitted, dropped, failed;
 };
 
 struct run {
     struct transform_out out;
     char folder[64];
-    struct fate fates[RECORDS];
+    struct outcome outcomes[RECORDS];
     const struct transform_ops *ops[LINKS];
     void *conf[LINKS];
     struct chain *chain;
     struct chain_state *state;
 };
 
-static struct fate *fate_of(struct transform_out *o, const struct transform_record *from)
+static struct outcome *outcome_of(struct transform_out *o, const struct transform_record *from)
 {
     assert_true(from->seq < RECORDS);
-    return &((struct run *)o)->fates[from->seq];
+    return &((struct run *)o)->outcomes[from->seq];
 }
 
 static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
                    const struct transform_key *keys, size_t key_count)
 {
     (void)data, (void)keys, (void)key_count;
-    fate_of(o, from)->emitted++;
+    outcome_of(o, from)->emitted++;
     return 0;
 }
 
 static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
     (void)reason;
-    fate_of(o, from)->dropped++;
+    outcome_of(o, from)->dropped++;
 }
 
 static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
                    struct slice shown)
 {
     (void)shown, (void)code, (void)message;
-    fate_of(o, from)->failed++;
+    outcome_of(o, from)->failed++;
     return 0;
 }
 
@@ -148,7 +148,7 @@ static void run_batch(struct run *run, const char *const *texts, size_t count)
 {
     struct err e = {0};
 
-    memset(run->fates, 0, sizeof(run->fates));
+    memset(run->outcomes, 0, sizeof(run->outcomes));
     if (chain_begin(run->state, &e) < 0)
         fail_msg("%s", e.msg);
     for (size_t from = 0; from < RECORDS; from += RECORDS / 2) {
@@ -181,10 +181,10 @@ static const struct texts {
     {{"drop", "fail"}, 2},   {{"", "|", "\xf3\x89\x9a\xc2", "\x1f\x8b\x08", "{\"a\":1}", "[]"}, 6},
 };
 
-static void check_fates(const struct run *run, const char *const *texts, size_t count, const char *what)
+static void check_outcomes(const struct run *run, const char *const *texts, size_t count, const char *what)
 {
     for (size_t i = 0; i < RECORDS; i++) {
-        const struct fate *f = &run->fates[i];
+        const struct outcome *f = &run->outcomes[i];
 
         if (f->dropped > 1 || f->failed > 1 || (f->dropped && (f->emitted || f->failed)) ||
             (!f->dropped && !f->failed && !f->emitted))
@@ -204,12 +204,12 @@ static void try_chain(const char *folder, const struct kind *const *kinds, size_
     for (size_t i = 0; i < ARRAY_LEN(BATCHES); i++)
         for (int turn = 0; turn < 2; turn++) {
             run_batch(&run, BATCHES[i].at, BATCHES[i].count);
-            check_fates(&run, BATCHES[i].at, BATCHES[i].count, what);
+            check_outcomes(&run, BATCHES[i].at, BATCHES[i].count, what);
         }
     run_close(&run);
 }
 
-static void any_record_has_one_fate_in_any_chain(void **state)
+static void any_record_has_one_outcome_in_any_chain(void **state)
 {
     char folder[] = "/tmp/sluice-chain-XXXXXX", command[64];
     size_t n = ARRAY_LEN(KINDS), total = n + n * n + n * n * n;
@@ -250,7 +250,7 @@ static bool example_options(const char *test, char *options, size_t size)
     return true;
 }
 
-static void any_record_has_one_fate_in_the_examples(void **state)
+static void any_record_has_one_outcome_in_the_examples(void **state)
 {
     static const char *const texts[] = {
         "{}",
@@ -282,7 +282,7 @@ static void any_record_has_one_fate_in_the_examples(void **state)
         for (size_t count = 1; count <= 2; count++) {
             run_open(&run, "config/examples/scripts", (const struct kind *const[]){&script, &KINDS[4]}, count);
             run_batch(&run, texts, ARRAY_LEN(texts));
-            check_fates(&run, texts, ARRAY_LEN(texts), entry->d_name);
+            check_outcomes(&run, texts, ARRAY_LEN(texts), entry->d_name);
             run_close(&run);
         }
         tried++;
@@ -294,8 +294,8 @@ static void any_record_has_one_fate_in_the_examples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_record_has_one_fate_in_any_chain),
-        cmocka_unit_test(any_record_has_one_fate_in_the_examples),
+        cmocka_unit_test(any_record_has_one_outcome_in_any_chain),
+        cmocka_unit_test(any_record_has_one_outcome_in_the_examples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

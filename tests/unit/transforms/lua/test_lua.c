@@ -1,6 +1,6 @@
 #include "tests/unit/transforms/lua/lua_rig.h"
 
-static void what_comes_back_decides_the_fate(void **state)
+static void what_comes_back_decides_the_outcome(void **state)
 {
     (void)state;
     BODY("return r", "{\"a\":1}", "{\"a\":1}\n");
@@ -404,17 +404,17 @@ static void one_record_becomes_no_more_than_the_limit(void **state)
                                   TRANSFORM_RECORD_PIECES_MAX, cases[i].body);
         struct rig *rig = rig_new(script);
         const struct slice data[] = {SLICE("a"), SLICE("bad"), SLICE("c")};
-        const char *fates;
+        const char *outcomes;
 
         mem_free(script);
         rig_open(rig, "lua: t.lua, memory: 128MiB");
         rig_begin(rig);
         assert_int_equal(rig_run(rig, data, 3), 0);
-        fates = rig_end(rig);
-        if (strncmp(fates, "a\n! Lua.FunctionError: t.lua:1: what comes back is too much: one record becomes ", 77) !=
-                0 ||
-            !strstr(fates, cases[i].why) || !strstr(fates, "is the most\nc\n"))
-            fail_msg("%s: %.300s", cases[i].body, fates);
+        outcomes = rig_end(rig);
+        if (strncmp(outcomes, "a\n! Lua.FunctionError: t.lua:1: what comes back is too much: one record becomes ",
+                    77) != 0 ||
+            !strstr(outcomes, cases[i].why) || !strstr(outcomes, "is the most\nc\n"))
+            fail_msg("%s: %.300s", cases[i].body, outcomes);
         rig_free(rig);
     }
 }
@@ -472,11 +472,11 @@ static void a_cancelled_record_does_not_fail(void **state)
         if (rc == 0)
             rc = rig->ops->end(rig->state, &rig->out, &rig->err);
         if (rc == 0)
-            fail_msg("%s: %s", scripts[i], buf_cstr(&rig->fates));
+            fail_msg("%s: %s", scripts[i], buf_cstr(&rig->outcomes));
         assert_int_equal(rig->err.code, ERR_CANCELLED);
         assert_string_equal(rig->err.msg, "the program is ending");
-        assert_null(strstr(buf_cstr(&rig->fates), "!"));
-        assert_null(strstr(buf_cstr(&rig->fates), "after"));
+        assert_null(strstr(buf_cstr(&rig->outcomes), "!"));
+        assert_null(strstr(buf_cstr(&rig->outcomes), "after"));
         rig_free(rig);
     }
 }
@@ -497,7 +497,7 @@ static void nothing_begins_when_cancelled_and_finish_has_its_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_comes_back_decides_the_fate),
+        cmocka_unit_test(what_comes_back_decides_the_outcome),
         cmocka_unit_test(what_is_no_record_fails),
         cmocka_unit_test(an_error_fails_this_record_alone),
         cmocka_unit_test(errors_of_any_kind_become_text_with_a_line),

@@ -22,16 +22,16 @@ static double cpu_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* transform() runs `body` for the record "bad"; the records before and after pass. Returns the bad one's fate. */
+/* transform() runs `body` for the record "bad"; the records before and after pass. Returns the bad one's outcome. */
 static const char *hostile(const char *body, int timeout_ms)
 {
     const struct slice data[] = {SLICE("before"), SLICE("bad"), SLICE("after")};
-    static char fate[1200];
+    static char outcome[1200];
     char *script = mem_printf("function transform(r, meta)\nif r.raw ~= 'bad' then return r end\n%s\nend\n", body);
     char *yaml = mem_printf("lua: t.lua, timeout: %dms, memory: 16MiB", timeout_ms);
     struct rig *rig = rig_new(script);
     double began, took;
-    const char *fates, *end = "";
+    const char *outcomes, *end = "";
 
     mem_free(script);
     rig_open(rig, yaml);
@@ -40,22 +40,22 @@ static const char *hostile(const char *body, int timeout_ms)
     began = cpu_ms();
     assert_int_equal(rig_run(rig, data, 3), 0);
     took = cpu_ms() - began;
-    fates = rig_end(rig);
-    if (strncmp(fates, "before\n", 7) != 0 || !(end = strstr(fates + 7, "\nafter\n")) || end[7])
-        fail_msg("%s: the neighbours did not go on: %s", body, fates);
+    outcomes = rig_end(rig);
+    if (strncmp(outcomes, "before\n", 7) != 0 || !(end = strstr(outcomes + 7, "\nafter\n")) || end[7])
+        fail_msg("%s: the neighbours did not go on: %s", body, outcomes);
     if (took > 2 * timeout_ms * SLOWER + TAKEN_BY_OTHERS_MS)
         fail_msg("%s: took %.0f ms", body, took);
-    snprintf(fate, sizeof(fate), "%.*s", (int)(end - fates - 7), fates + 7);
+    snprintf(outcome, sizeof(outcome), "%.*s", (int)(end - outcomes - 7), outcomes + 7);
     rig_free(rig);
-    return fate;
+    return outcome;
 }
 
 static void times_out(const char *body)
 {
-    const char *fate = hostile(body, TIMEOUT_MS);
+    const char *outcome = hostile(body, TIMEOUT_MS);
 
-    if (!strstr(fate, "! Lua.FunctionTimedOut: ") || !strstr(fate, "takes longer than 50 ms"))
-        fail_msg("%s: %s", body, fate);
+    if (!strstr(outcome, "! Lua.FunctionTimedOut: ") || !strstr(outcome, "takes longer than 50 ms"))
+        fail_msg("%s: %s", body, outcome);
 }
 
 /* Ends by an error of its own, or in time; in any case it ends. */
@@ -67,10 +67,10 @@ static void ends(const char *body)
 /* Fails by what it does, however slow the machine is. */
 static void fails_with(const char *body, const char *part)
 {
-    const char *fate = hostile(body, 10000);
+    const char *outcome = hostile(body, 10000);
 
-    if (fate[0] != '!' || !strstr(fate, part))
-        fail_msg("%s: %s", body, fate);
+    if (outcome[0] != '!' || !strstr(outcome, part))
+        fail_msg("%s: %s", body, outcome);
 }
 
 static void endless_loops_end(void **state)
@@ -377,7 +377,7 @@ static void a_batch_has_a_time_of_its_own(void **state)
                               "  return r\n"
                               "end");
     struct slice data[100];
-    const char *fates;
+    const char *outcomes;
     double began = cpu_ms();
     size_t failed = 0;
 
@@ -389,9 +389,9 @@ static void a_batch_has_a_time_of_its_own(void **state)
     rig_begin(rig);
     assert_int_equal(rig_run(rig, data, 50), 0);
     assert_int_equal(rig_run(rig, data + 50, 50), 0);
-    fates = rig_end(rig);
+    outcomes = rig_end(rig);
     assert_true(cpu_ms() - began < 300 * SLOWER);
-    for (const char *p = fates; (p = strstr(p, "! Lua.FunctionTimedOut")); p++)
+    for (const char *p = outcomes; (p = strstr(p, "! Lua.FunctionTimedOut")); p++)
         failed++;
     assert_true(failed >= 80);
     assert_true(failed <= 99);

@@ -21,13 +21,13 @@ static struct slice kpl(char *out, struct slice records)
     return slice_of(out, n + MD5_BYTES);
 }
 
-static void assert_fates(const char *yaml, struct slice data, const char *want)
+static void assert_outcomes(const char *yaml, struct slice data, const char *want)
 {
     struct transform_rig r;
     struct err e = {0};
 
     assert_int_equal(rig_open(&r, "deaggregate", yaml, &e), 0);
-    assert_string_equal(rig_fates(&r, data), want);
+    assert_string_equal(rig_outcomes(&r, data), want);
     rig_close(&r);
 }
 
@@ -43,7 +43,7 @@ static void kpl_records_are_unpacked(void **state)
     char b[256];
 
     (void)state;
-    assert_fates("{}", kpl(b, TWO_RECORDS), "emit ab\nemit \n");
+    assert_outcomes("{}", kpl(b, TWO_RECORDS), "emit ab\nemit \n");
 }
 
 static void the_key_table_may_stand_behind_the_records(void **state)
@@ -54,7 +54,7 @@ static void the_key_table_may_stand_behind_the_records(void **state)
     (void)state;
     assert_true(md5_of(slice_of(b + 4, 10), md5));
     memcpy(b + 14, md5, MD5_BYTES);
-    assert_fates("{}", slice_of(b, 14 + MD5_BYTES), "emit z\n");
+    assert_outcomes("{}", slice_of(b, 14 + MD5_BYTES), "emit z\n");
 }
 
 static void any_flipped_bit_makes_it_a_plain_record(void **state)
@@ -68,9 +68,9 @@ static void any_flipped_bit_makes_it_a_plain_record(void **state)
     assert_int_equal(rig_open(&r, "deaggregate", "{}", &e), 0);
     for (size_t bit = 0; bit < rec.n * 8; bit++) {
         b[bit / 8] = (char)(b[bit / 8] ^ 1 << bit % 8);
-        rig_fates(&r, rec);
-        assert_memory_equal(r.fates.p, "emit ", 5);
-        assert_memory_equal(r.fates.p + 5, rec.p, 4);
+        rig_outcomes(&r, rec);
+        assert_memory_equal(r.outcomes.p, "emit ", 5);
+        assert_memory_equal(r.outcomes.p + 5, rec.p, 4);
         b[bit / 8] = (char)(b[bit / 8] ^ 1 << bit % 8);
     }
     rig_close(&r);
@@ -84,7 +84,7 @@ static void kpl_can_be_left_alone(void **state)
 
     (void)state;
     assert_int_equal(rig_open(&r, "deaggregate", "{ kpl: false }", &e), 0);
-    assert_int_equal(strncmp(rig_fates(&r, kpl(b, TWO_RECORDS)), "emit \xf3\x89", 7), 0);
+    assert_int_equal(strncmp(rig_outcomes(&r, kpl(b, TWO_RECORDS)), "emit \xf3\x89", 7), 0);
     rig_close(&r);
 }
 
@@ -111,17 +111,17 @@ static void protobuf_that_lies_about_itself_fails(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         snprintf(want, sizeof(want), "fail RecordDeAggregation.InvalidKpl deaggregate: KPL record: %s\n", cases[i].why);
-        assert_fates("{}", kpl(b, cases[i].message), want);
+        assert_outcomes("{}", kpl(b, cases[i].message), want);
     }
 }
 
 static void json_objects_in_a_row_are_split(void **state)
 {
     (void)state;
-    assert_fates("{ split: json }", SLICE("{\"a\":1}{\"b\":\"}{\"}\n\t {}"),
-                 "emit {\"a\":1}\nemit {\"b\":\"}{\"}\nemit {}\n");
-    assert_fates("{ split: json }", SLICE("{\"a\":1}\n{\"a\":2}\n"), "emit {\"a\":1}\nemit {\"a\":2}\n");
-    assert_fates("{ split: json }", SLICE(""), "emit \n");
+    assert_outcomes("{ split: json }", SLICE("{\"a\":1}{\"b\":\"}{\"}\n\t {}"),
+                    "emit {\"a\":1}\nemit {\"b\":\"}{\"}\nemit {}\n");
+    assert_outcomes("{ split: json }", SLICE("{\"a\":1}\n{\"a\":2}\n"), "emit {\"a\":1}\nemit {\"a\":2}\n");
+    assert_outcomes("{ split: json }", SLICE(""), "emit \n");
 }
 
 static void what_is_not_a_row_of_objects_fails_whole(void **state)
@@ -131,25 +131,26 @@ static void what_is_not_a_row_of_objects_fails_whole(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(WRONG); i++)
-        assert_fates("{ split: json }", slice_str(WRONG[i]),
-                     "fail RecordDeAggregation.InvalidJson deaggregate: not a row of JSON objects (an array of them is "
-                     "not one)\n");
+        assert_outcomes(
+            "{ split: json }", slice_str(WRONG[i]),
+            "fail RecordDeAggregation.InvalidJson deaggregate: not a row of JSON objects (an array of them is "
+            "not one)\n");
 }
 
 static void text_is_split_at_delimiters(void **state)
 {
     (void)state;
-    assert_fates("{ split: delimiter }", SLICE("a\n\nb\nc"), "emit a\nemit b\nemit c\n");
-    assert_fates("{ split: delimiter, delimiter: \"||\" }", SLICE("a||b|c||"), "emit a\nemit b|c\n");
-    assert_fates("{ split: delimiter }", SLICE("\n"), "emit \n\n");
+    assert_outcomes("{ split: delimiter }", SLICE("a\n\nb\nc"), "emit a\nemit b\nemit c\n");
+    assert_outcomes("{ split: delimiter, delimiter: \"||\" }", SLICE("a||b|c||"), "emit a\nemit b|c\n");
+    assert_outcomes("{ split: delimiter }", SLICE("\n"), "emit \n\n");
 }
 
 static void more_pieces_than_max_pass_whole(void **state)
 {
     (void)state;
-    assert_fates("{ split: json, max: 2 }", SLICE("{}{}"), "emit {}\nemit {}\n");
-    assert_fates("{ split: json, max: 2 }", SLICE("{}{}{}"), "emit {}{}{}\n");
-    assert_fates("{ split: delimiter, delimiter: \",\", max: 2 }", SLICE("a,b,c"), "emit a,b,c\n");
+    assert_outcomes("{ split: json, max: 2 }", SLICE("{}{}"), "emit {}\nemit {}\n");
+    assert_outcomes("{ split: json, max: 2 }", SLICE("{}{}{}"), "emit {}{}{}\n");
+    assert_outcomes("{ split: delimiter, delimiter: \",\", max: 2 }", SLICE("a,b,c"), "emit a,b,c\n");
 }
 
 static void unpacked_records_are_split_too_and_fail_together(void **state)
@@ -157,11 +158,12 @@ static void unpacked_records_are_split_too_and_fail_together(void **state)
     char b[256];
 
     (void)state;
-    assert_fates("{ split: json }", kpl(b, SLICE("\x1a\x08\x08\x00\x1a\x04{}{}\x1a\x06\x08\x00\x1a\x02{}")),
-                 "emit {}\nemit {}\nemit {}\n");
-    assert_fates("{ split: json }", kpl(b, SLICE("\x1a\x08\x08\x00\x1a\x04{}{}\x1a\x06\x08\x00\x1a\x02{x")),
-                 "fail RecordDeAggregation.InvalidJson deaggregate: not a row of JSON objects (an array of them is not "
-                 "one)\n");
+    assert_outcomes("{ split: json }", kpl(b, SLICE("\x1a\x08\x08\x00\x1a\x04{}{}\x1a\x06\x08\x00\x1a\x02{}")),
+                    "emit {}\nemit {}\nemit {}\n");
+    assert_outcomes(
+        "{ split: json }", kpl(b, SLICE("\x1a\x08\x08\x00\x1a\x04{}{}\x1a\x06\x08\x00\x1a\x02{x")),
+        "fail RecordDeAggregation.InvalidJson deaggregate: not a row of JSON objects (an array of them is not "
+        "one)\n");
 }
 
 static void a_delimiter_for_something_else_is_a_mistake(void **state)
@@ -187,7 +189,7 @@ static void too_many_packed_records_fail_before_any_is_given_out(void **state)
         memcpy(records + i * sizeof(empty), empty, sizeof(empty));
     snprintf(want, sizeof(want), "fail Transform.LimitExceeded one record becomes %zu records, and %d is the most\n",
              count, TRANSFORM_RECORD_PIECES_MAX);
-    assert_fates("{}", kpl(b, slice_of(records, n)), want);
+    assert_outcomes("{}", kpl(b, slice_of(records, n)), want);
     mem_free(records);
     mem_free(b);
 }

@@ -28,31 +28,31 @@ static void pack(struct buf *out, struct slice text)
     deflateEnd(&z);
 }
 
-static void assert_fates(const char *yaml, struct slice data, const char *want)
+static void assert_outcomes(const char *yaml, struct slice data, const char *want)
 {
     struct transform_rig r;
     struct err e = {0};
 
     assert_int_equal(rig_open(&r, "decompress", yaml, &e), 0);
-    assert_string_equal(rig_fates(&r, data), want);
+    assert_string_equal(rig_outcomes(&r, data), want);
     rig_close(&r);
 }
 
-static void assert_packed_fates(const char *yaml, const char *text, const char *want)
+static void assert_packed_outcomes(const char *yaml, const char *text, const char *want)
 {
     struct buf b;
 
     buf_init(&b, 1 << 20);
     pack(&b, slice_str(text));
-    assert_fates(yaml, buf_slice(&b), want);
+    assert_outcomes(yaml, buf_slice(&b), want);
     buf_release(&b);
 }
 
 static void gzip_becomes_what_it_holds(void **state)
 {
     (void)state;
-    assert_packed_fates("{}", "hello", "emit hello\n");
-    assert_packed_fates("{}", "", "emit \n");
+    assert_packed_outcomes("{}", "hello", "emit hello\n");
+    assert_packed_outcomes("{}", "", "emit \n");
 }
 
 static void members_in_a_row_are_one_text(void **state)
@@ -64,16 +64,16 @@ static void members_in_a_row_are_one_text(void **state)
     pack(&b, SLICE("one,"));
     pack(&b, SLICE(""));
     pack(&b, SLICE("two"));
-    assert_fates("{}", buf_slice(&b), "emit one,two\n");
+    assert_outcomes("{}", buf_slice(&b), "emit one,two\n");
     buf_release(&b);
 }
 
 static void what_is_not_gzip_fails_or_passes_as_asked(void **state)
 {
     (void)state;
-    assert_fates("{}", SLICE("plain"), "fail Decompression.InvalidData gzip: does not begin with 1f 8b 08\n");
-    assert_fates("{}", SLICE(""), "fail Decompression.InvalidData gzip: does not begin with 1f 8b 08\n");
-    assert_fates("{ not_gzip: pass }", SLICE("plain"), "emit plain\n");
+    assert_outcomes("{}", SLICE("plain"), "fail Decompression.InvalidData gzip: does not begin with 1f 8b 08\n");
+    assert_outcomes("{}", SLICE(""), "fail Decompression.InvalidData gzip: does not begin with 1f 8b 08\n");
+    assert_outcomes("{ not_gzip: pass }", SLICE("plain"), "emit plain\n");
 }
 
 static void a_stream_cut_anywhere_fails(void **state)
@@ -87,8 +87,8 @@ static void a_stream_cut_anywhere_fails(void **state)
     pack(&b, SLICE("some text that is long enough to be cut in many places"));
     assert_int_equal(rig_open(&r, "decompress", "{ not_gzip: fail }", &e), 0);
     for (size_t n = 0; n < b.n; n++)
-        assert_memory_equal(rig_fates(&r, slice_of(b.p, n)), "fail Decompression.InvalidData", 30);
-    assert_memory_equal(rig_fates(&r, buf_slice(&b)), "emit some text", 14);
+        assert_memory_equal(rig_outcomes(&r, slice_of(b.p, n)), "fail Decompression.InvalidData", 30);
+    assert_memory_equal(rig_outcomes(&r, buf_slice(&b)), "emit some text", 14);
     rig_close(&r);
     buf_release(&b);
 }
@@ -104,12 +104,12 @@ static void a_flipped_bit_anywhere_never_gives_other_text(void **state)
     pack(&b, SLICE("some text, some text"));
     assert_int_equal(rig_open(&r, "decompress", "{}", &e), 0);
     for (size_t bit = 0; bit < b.n * 8; bit++) {
-        const char *fates;
+        const char *outcomes;
 
         b.p[bit / 8] = (char)(b.p[bit / 8] ^ 1 << bit % 8);
-        fates = rig_fates(&r, buf_slice(&b));
-        if (strncmp(fates, "fail ", 5) != 0) /* header fields that mean nothing here, such as the time */
-            assert_string_equal(fates, "emit some text, some text\n");
+        outcomes = rig_outcomes(&r, buf_slice(&b));
+        if (strncmp(outcomes, "fail ", 5) != 0) /* header fields that mean nothing here, such as the time */
+            assert_string_equal(outcomes, "emit some text, some text\n");
         b.p[bit / 8] = (char)(b.p[bit / 8] ^ 1 << bit % 8);
     }
     rig_close(&r);
@@ -124,7 +124,7 @@ static void bytes_behind_the_end_fail(void **state)
     buf_init(&b, 4096);
     pack(&b, SLICE("x"));
     assert_int_equal(buf_add_str(&b, "junk"), 0);
-    assert_fates("{}", buf_slice(&b), "fail Decompression.InvalidData gzip: 4 bytes behind its end\n");
+    assert_outcomes("{}", buf_slice(&b), "fail Decompression.InvalidData gzip: 4 bytes behind its end\n");
     buf_release(&b);
 }
 
@@ -142,9 +142,9 @@ static void a_bomb_ends_at_the_limit_and_only_itself(void **state)
     pack(&bomb, slice_of(zeros, sizeof(zeros)));
     pack(&exact, slice_of(zeros, 4096));
     assert_int_equal(rig_open(&r, "decompress", "{ limit: 4KiB }", &e), 0);
-    assert_string_equal(rig_fates(&r, buf_slice(&bomb)),
+    assert_string_equal(rig_outcomes(&r, buf_slice(&bomb)),
                         "fail Decompression.LimitExceeded gzip: holds more than the limit of 4096 bytes\n");
-    assert_int_equal(strlen(rig_fates(&r, buf_slice(&exact))), 4096 + strlen("emit \n"));
+    assert_int_equal(strlen(rig_outcomes(&r, buf_slice(&exact))), 4096 + strlen("emit \n"));
     rig_close(&r);
     buf_release(&bomb);
     buf_release(&exact);
@@ -153,23 +153,24 @@ static void a_bomb_ends_at_the_limit_and_only_itself(void **state)
 static void envelopes_become_events_messages_or_stay(void **state)
 {
     (void)state;
-    assert_packed_fates("{ cloudwatch_logs: envelope }", ENVELOPE, "emit " ENVELOPE "\n");
-    assert_packed_fates("{ cloudwatch_logs: messages }", ENVELOPE, "emit first \"line\"\nemit second\nline\n");
-    assert_packed_fates("{ cloudwatch_logs: events }", ENVELOPE,
-                        "emit {\"owner\":\"123456789012\",\"logGroup\":\"g/\\u0041\",\"logStream\":\"s\",\"id\":\"1\","
-                        "\"timestamp\":1700000000000,\"message\":\"first \\\"line\\\"\"}\n"
-                        "emit {\"owner\":\"123456789012\",\"logGroup\":\"g/\\u0041\",\"logStream\":\"s\",\"id\":\"2\","
-                        "\"timestamp\":1700000000001,\"extractedFields\":{\"a\":\"1\"},"
-                        "\"message\":\"second\\nline\"}\n");
+    assert_packed_outcomes("{ cloudwatch_logs: envelope }", ENVELOPE, "emit " ENVELOPE "\n");
+    assert_packed_outcomes("{ cloudwatch_logs: messages }", ENVELOPE, "emit first \"line\"\nemit second\nline\n");
+    assert_packed_outcomes(
+        "{ cloudwatch_logs: events }", ENVELOPE,
+        "emit {\"owner\":\"123456789012\",\"logGroup\":\"g/\\u0041\",\"logStream\":\"s\",\"id\":\"1\","
+        "\"timestamp\":1700000000000,\"message\":\"first \\\"line\\\"\"}\n"
+        "emit {\"owner\":\"123456789012\",\"logGroup\":\"g/\\u0041\",\"logStream\":\"s\",\"id\":\"2\","
+        "\"timestamp\":1700000000001,\"extractedFields\":{\"a\":\"1\"},"
+        "\"message\":\"second\\nline\"}\n");
 }
 
 static void control_messages_are_dropped(void **state)
 {
     (void)state;
-    assert_packed_fates("{ cloudwatch_logs: events }", "{\"messageType\":\"CONTROL_MESSAGE\",\"logEvents\":[]}",
-                        "drop CloudWatch Logs control message\n");
-    assert_packed_fates("{ cloudwatch_logs: messages }", "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[]}",
-                        "drop CloudWatch Logs envelope without events\n");
+    assert_packed_outcomes("{ cloudwatch_logs: events }", "{\"messageType\":\"CONTROL_MESSAGE\",\"logEvents\":[]}",
+                           "drop CloudWatch Logs control message\n");
+    assert_packed_outcomes("{ cloudwatch_logs: messages }", "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[]}",
+                           "drop CloudWatch Logs envelope without events\n");
 }
 
 static void an_envelope_that_is_wrong_anywhere_fails_whole(void **state)
@@ -197,7 +198,7 @@ static void an_envelope_that_is_wrong_anywhere_fails_whole(void **state)
 
         buf_init(&b, 4096);
         pack(&b, slice_str(WRONG[i]));
-        assert_memory_equal(rig_fates(&r, buf_slice(&b)), "fail CloudWatchLogProcessing.InvalidEnvelope ", 45);
+        assert_memory_equal(rig_outcomes(&r, buf_slice(&b)), "fail CloudWatchLogProcessing.InvalidEnvelope ", 45);
         buf_release(&b);
     }
     rig_close(&r);
@@ -217,7 +218,7 @@ static void events_that_repeat_long_names_end_at_the_limit(void **state)
         assert_int_equal(buf_add_str(&text, i ? ",{\"message\":\"\"}" : "{\"message\":\"\"}"), 0);
     assert_int_equal(buf_add_str(&text, "]}"), 0);
     pack(&packed, buf_slice(&text));
-    assert_fates(
+    assert_outcomes(
         "{ cloudwatch_logs: events, limit: 64KiB }", buf_slice(&packed),
         "fail Decompression.LimitExceeded CloudWatch Logs envelope: its events outgrow `limit` when each names "
         "its origin\n");
@@ -259,7 +260,7 @@ static void an_envelope_of_too_many_events_fails_before_any_is_given_out(void **
     pack(&b, buf_slice(&text));
     snprintf(want, sizeof(want), "fail Transform.LimitExceeded one record becomes %d records, and %d is the most\n",
              TRANSFORM_RECORD_PIECES_MAX + 1, TRANSFORM_RECORD_PIECES_MAX);
-    assert_fates("{ cloudwatch_logs: messages }", buf_slice(&b), want);
+    assert_outcomes("{ cloudwatch_logs: messages }", buf_slice(&b), want);
     buf_release(&text);
     buf_release(&b);
 }
