@@ -438,15 +438,15 @@
 #define RECORD_LIST_CHUNK_RECORDS LIMIT(4096, 4)
 
 /* Encoding a body takes this much beside it. */
-#define STAGE_BODY_SLACK (64 * KIB)
+#define ENCODER_BODY_SLACK (64 * KIB)
 /* What a codec gets at once; records that a sink shaped, and error lines, are collected to so many bytes. */
-#define STAGE_CODEC_PIECE  LIMIT(256 * KIB, 512)
-#define STAGE_SHAPED_PIECE LIMIT(256 * KIB, 512)
-#define STAGE_ERRORS_PIECE LIMIT(256 * KIB, 512)
+#define ENCODER_CODEC_PIECE  LIMIT(256 * KIB, 512)
+#define ENCODER_SHAPED_PIECE LIMIT(256 * KIB, 512)
+#define ENCODER_ERRORS_PIECE LIMIT(256 * KIB, 512)
 /* What an error line says beside the record. */
-#define STAGE_ERRORS_MORE_MAX (16 * KIB)
+#define ENCODER_ERRORS_MORE_MAX (16 * KIB)
 /* An object is read back in pieces of this, for its digest. */
-#define STAGE_DIGEST_PIECE LIMIT(64 * KIB, 512)
+#define ENCODER_DIGEST_PIECE LIMIT(64 * KIB, 512)
 
 /* --- pipeline: delivering ------------------------------------------------------------------------------------------ */
 

@@ -50,7 +50,7 @@ void attempt_release(struct attempt *s)
     exchange_forget(&s->exchange);
     if (s->loop->beyond == s)
         s->loop->beyond = NULL;
-    stage_out_release(&s->out);
+    encoder_out_release(&s->out);
     http_request_release(&s->request);
 }
 
@@ -89,7 +89,7 @@ bool attempt_start(struct target_slot *slot)
     s->budgeted = bytes;
     s->step = ATTEMPT_ENCODING;
     s->slot.sent = 0;
-    s->out = (struct stage_out){.body = NULL};
+    s->out = (struct encoder_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
     s->in.digests = digests_of(s->target);
     s->in.sizes = s->sink_outcomes != NULL;
@@ -120,7 +120,7 @@ static void trim_budget(struct attempt *s)
 
 static void release_body(struct attempt *s)
 {
-    stage_out_release(&s->out);
+    encoder_out_release(&s->out);
     http_request_release(&s->request);
     exchange_forget(&s->exchange);
     delivery_loop_give_memory(s->loop, s->budgeted);

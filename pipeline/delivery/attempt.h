@@ -52,8 +52,8 @@ struct attempt {
     struct metrics *metrics; /* of the stream; NULL: its attempts are not counted */
     enum attempt_step step;
 
-    struct stage_in in;
-    struct stage_out out;
+    struct encoder_in in;
+    struct encoder_out out;
     uint64_t expected; /* bytes that the body may have, before compression: for the budget */
     struct slice name; /* of the object; may be empty */
     const char *content_type, *encoding;

@@ -52,10 +52,11 @@ struct delivery_host_ops {
     void (*turn)(struct delivery_host *h);
 
     /* The work of a worker, as in encoder.h and transform_batch.h. */
-    int (*encode)(const struct stage_in *in, struct worker *w, struct stage_out *out);
-    int (*errors)(const struct stage_in *in, const struct stage_failure *f, struct worker *w, struct stage_out *out);
-    int (*lines)(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out);
-    int (*transform)(struct stage_transform *t, struct worker *w);
+    int (*encode)(const struct encoder_in *in, struct worker *w, struct encoder_out *out);
+    int (*errors)(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
+                  struct encoder_out *out);
+    int (*lines)(const struct encoder_in *in, struct body *lines, struct worker *w, struct encoder_out *out);
+    int (*transform)(struct transform_batch *t, struct worker *w);
 };
 
 /* What a delivery needs of its stream. Everything is borrowed and outlives it. */
@@ -109,7 +110,7 @@ struct delivery {
     /* With a transform: */
     struct delivery *next_untransformed; /* the host's */
     bool has_turn;
-    struct stage_transform transform;
+    struct transform_batch transform;
     nsec transforming_since; /* mono; 0: no worker has it */
     struct worker_job transform_job;
     struct loop_event transformed_event;

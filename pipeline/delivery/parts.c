@@ -28,7 +28,7 @@ static int encode_records(struct attempt *s, struct worker *w)
 static int encode_errors(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
-    const struct stage_failure failure = {
+    const struct encoder_failure failure = {
         .error_type = target_error_prefix(d->host->destination), .attempts = d->attempts, .ended = d->attempts_ended};
 
     return d->host->ops->errors(&s->in, &failure, w, &s->out);
@@ -105,10 +105,10 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     release(&d->parts[part]);
     d->parts[part] = s;
     attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
-    s->in.records = (struct stage_records){.spool = h->spool,
-                                           .seal = part == PART_SOURCE ? &d->seal : &d->piece,
-                                           .outcomes = &d->outcomes,
-                                           .window = UINT64_MAX};
+    s->in.records = (struct encoder_records){.spool = h->spool,
+                                             .seal = part == PART_SOURCE ? &d->seal : &d->piece,
+                                             .outcomes = &d->outcomes,
+                                             .window = UINT64_MAX};
     s->in.format = d->format;
     s->in.codec = d->codec;
     s->in.level = d->level;

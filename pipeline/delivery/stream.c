@@ -482,10 +482,10 @@ static const struct delivery_host_ops HOST = {
     .transform_ended = transform_ended,
     .done = done,
     .turn = turn,
-    .encode = stage_run,
-    .errors = stage_errors,
-    .lines = stage_lines,
-    .transform = stage_transform_run,
+    .encode = encoder_run,
+    .errors = encoder_errors,
+    .lines = encoder_lines,
+    .transform = transform_batch_run,
 };
 
 /* --- seen from outside ------------------------------------------------------------------------------------------- */

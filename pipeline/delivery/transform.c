@@ -120,7 +120,7 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
     if (log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
         log_error("a batch cannot be transformed, it waits in the spool", KS("stream", d->host->conf->name),
                   KS("code", code), KS("cause", message), KS("hint", hint), KI("retry_ms", wait / NSEC_PER_MSEC));
-    stage_transform_release(&d->transform);
+    transform_batch_release(&d->transform);
     give_memory_back(d);
     d->in_memory = false;
     if (!d->host->single)
@@ -224,7 +224,7 @@ static void release_piece(struct delivery *d)
 
     if (refusal)
         d->refusal = *refusal;
-    stage_transform_release(&d->transform);
+    transform_batch_release(&d->transform);
     give_memory_back(d);
     outcomes_release(&d->outcomes);
     d->failed_arrived = false;
@@ -312,7 +312,7 @@ static void cannot_be_made(struct delivery *d)
 
 static void fails_without_backup(struct delivery *d)
 {
-    const struct stage_transform *t = &d->transform;
+    const struct transform_batch *t = &d->transform;
     bool one = t->failed_lines == 1;
     char message[400];
 
@@ -328,7 +328,7 @@ static void fails_without_backup(struct delivery *d)
 
 static void count_made(struct delivery *d)
 {
-    const struct stage_transform *t = &d->transform;
+    const struct transform_batch *t = &d->transform;
 
     d->made.records += record_list_count(t->list);
     d->made.bytes += record_list_bytes(t->list);
@@ -340,7 +340,7 @@ static void count_made(struct delivery *d)
 
 static void ship_piece(struct delivery *d)
 {
-    struct stage_transform *t = &d->transform;
+    struct transform_batch *t = &d->transform;
 
     trim_budget(d);
     count_made(d);
@@ -386,7 +386,7 @@ void delivery_transform_release(struct delivery *d)
 {
     delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
     give_memory_back(d);
-    stage_transform_release(&d->transform);
+    transform_batch_release(&d->transform);
     source_outcomes_release(&d->sources);
     tally_release(&d->made.counters);
     tally_release(&d->made.drop_reasons);

@@ -10,10 +10,10 @@
 
 /* One run over the records. */
 struct pass {
-    const struct stage_in *in;
+    const struct encoder_in *in;
     struct worker *w;
     void *codec;
-    struct stage_out *out;
+    struct encoder_out *out;
     struct sink_limits limits;
     uint64_t room;        /* records that may still go into the body */
     uint64_t first, last; /* positions of those that are in it */
@@ -26,7 +26,7 @@ struct pass {
 static int to_codec(struct pass *p, struct slice all)
 {
     while (all.n > 0) {
-        struct slice piece = slice_of(all.p, all.n < STAGE_CODEC_PIECE ? all.n : STAGE_CODEC_PIECE);
+        struct slice piece = slice_of(all.p, all.n < ENCODER_CODEC_PIECE ? all.n : ENCODER_CODEC_PIECE);
 
         if (cancel_is_asked(p->w->cancel))
             return err_set(&p->out->err, ERR_CANCELLED, "the program is ending");
@@ -63,7 +63,7 @@ static void note_size(struct pass *p, size_t bytes)
 /* --- bodies that a format makes ------------------------------------------------------------------------------------
  */
 
-static int format_run(struct pass *p, const struct stage_walk *k, uint64_t from, uint64_t to)
+static int format_run(struct pass *p, const struct record_reader *k, uint64_t from, uint64_t to)
 {
     struct slice piece;
 
@@ -73,7 +73,7 @@ static int format_run(struct pass *p, const struct stage_walk *k, uint64_t from,
     return to_codec(p, piece);
 }
 
-static int format_frame(struct pass *p, const struct stage_walk *k)
+static int format_frame(struct pass *p, const struct record_reader *k)
 {
     const struct outcomes *f = p->in->records.outcomes;
     uint64_t at = outcomes_next_pending(f, k->begin);
@@ -108,9 +108,9 @@ static bool over_limit(const struct pass *p)
 }
 
 /* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
-static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t position, struct slice data)
+static int shape_record(struct pass *p, const struct record_reader *k, uint64_t position, struct slice data)
 {
-    struct sink_record r = stage_walk_record(k, position);
+    struct sink_record r = record_reader_record(k, position);
     struct sink_refusal why = {.code = ""};
     size_t before = p->w->scratch.n;
     int rc;
@@ -135,10 +135,10 @@ static int shape_record(struct pass *p, const struct stage_walk *k, uint64_t pos
     }
     note_size(p, data.n);
     note_taken(p, position, position + 1, data.n);
-    return p->w->scratch.n >= STAGE_SHAPED_PIECE ? flush_shaped(p) : 0;
+    return p->w->scratch.n >= ENCODER_SHAPED_PIECE ? flush_shaped(p) : 0;
 }
 
-static int shape_frame(struct pass *p, const struct stage_walk *k)
+static int shape_frame(struct pass *p, const struct record_reader *k)
 {
     const struct outcomes *f = p->in->records.outcomes;
     uint64_t at = outcomes_next_pending(f, k->begin);
@@ -160,7 +160,7 @@ static int shape_frame(struct pass *p, const struct stage_walk *k)
 
 static int begin_body(struct pass *p, bool exact)
 {
-    const struct stage_in *in = p->in;
+    const struct encoder_in *in = p->in;
 
     if (in->codec->begin(p->codec, exact ? in->records.seal->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
         return -1;
@@ -172,7 +172,7 @@ static int begin_body(struct pass *p, bool exact)
 
 static int end_body(struct pass *p)
 {
-    const struct stage_in *in = p->in;
+    const struct encoder_in *in = p->in;
     struct slice end;
 
     if (!in->shaper) {
@@ -186,24 +186,24 @@ static int end_body(struct pass *p)
 
 static int add_records(struct pass *p)
 {
-    struct stage_walk k;
+    struct record_reader k;
     int got = 0;
 
-    stage_walk_init(&k, &p->in->records, p->w);
-    while (!p->full && (got = stage_walk_next(&k, &p->out->err)) > 0) {
+    record_reader_init(&k, &p->in->records, p->w);
+    while (!p->full && (got = record_reader_next(&k, &p->out->err)) > 0) {
         if ((p->in->shaper ? shape_frame(p, &k) : format_frame(p, &k)) < 0)
             return -1;
     }
     return got < 0 ? -1 : 0;
 }
 
-uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count)
+uint64_t encoder_window(uint64_t first, uint64_t last, uint64_t count)
 {
     return first == 0 && last + 1 == count ? 0 : (first + 1) << 32 | (last + 1);
 }
 
 /* The positions of the first and the last record that the body is to have. False: no record is left. */
-static bool range_of(const struct stage_records *r, uint64_t room, uint64_t *first, uint64_t *last)
+static bool range_of(const struct encoder_records *r, uint64_t room, uint64_t *first, uint64_t *last)
 {
     if (r->outcomes->pending == 0)
         return false;
@@ -220,16 +220,16 @@ static bool range_of(const struct stage_records *r, uint64_t room, uint64_t *fir
     return true;
 }
 
-static struct sink_seal_id id_of(const struct stage_records *r, uint64_t first, uint64_t last)
+static struct sink_seal_id id_of(const struct encoder_records *r, uint64_t first, uint64_t last)
 {
     return (struct sink_seal_id){.first = r->seal->first,
                                  .last = r->seal->last,
                                  .oldest = r->seal->oldest,
                                  .epoch = seal_note_epoch(r->seal->note),
-                                 .window = stage_window(first, last, r->outcomes->count)};
+                                 .window = encoder_window(first, last, r->outcomes->count)};
 }
 
-static void pass_init(struct pass *p, const struct stage_in *in, struct worker *w, struct stage_out *out)
+static void pass_init(struct pass *p, const struct encoder_in *in, struct worker *w, struct encoder_out *out)
 {
     *p = (struct pass){.in = in, .w = w, .out = out, .codec = worker_codec(w, in->codec, in->level)};
     if (in->shaper && in->shaper->limits)
@@ -240,7 +240,7 @@ static void pass_init(struct pass *p, const struct stage_in *in, struct worker *
 }
 
 /* Does the head of the body, which stands in front of all records, say who the body is? */
-static int head_differs(const struct stage_in *in, struct worker *w, const struct sink_seal_id *a,
+static int head_differs(const struct encoder_in *in, struct worker *w, const struct sink_seal_id *a,
                         const struct sink_seal_id *b, bool *differs)
 {
     size_t n;
@@ -255,12 +255,12 @@ static int head_differs(const struct stage_in *in, struct worker *w, const struc
     return 0;
 }
 
-struct body *stage_body(const struct stage_in *in)
+struct body *encoder_body(const struct encoder_in *in)
 {
     return body_new(in->tmp_dir, in->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX);
 }
 
-static int encode(const struct stage_in *in, struct worker *w, bool exact, uint64_t window, struct stage_out *out)
+static int encode(const struct encoder_in *in, struct worker *w, bool exact, uint64_t window, struct encoder_out *out)
 {
     const struct outcomes *f = in->records.outcomes;
     uint64_t first = 0, last = 0;
@@ -272,8 +272,8 @@ static int encode(const struct stage_in *in, struct worker *w, bool exact, uint6
         p.room = window;
     if (!range_of(&in->records, p.room, &first, &last))
         p.full = true;
-    stage_out_release(out);
-    *out = (struct stage_out){.body = stage_body(in), .id = id_of(&in->records, first, last)};
+    encoder_out_release(out);
+    *out = (struct encoder_out){.body = encoder_body(in), .id = id_of(&in->records, first, last)};
     expected = out->id;
     if (begin_body(&p, exact) < 0 || add_records(&p) < 0)
         return -1;
@@ -297,23 +297,23 @@ static int encode(const struct stage_in *in, struct worker *w, bool exact, uint6
 }
 
 /* All of the spool's records as they stand: then the codec can be told the size before it begins. */
-static bool size_is_known(const struct stage_in *in)
+static bool size_is_known(const struct encoder_in *in)
 {
-    const struct stage_records *r = &in->records;
+    const struct encoder_records *r = &in->records;
 
     return !in->shaper && in->format->exact_size && !r->list && r->outcomes->pending == r->outcomes->count &&
            r->window >= r->outcomes->count;
 }
 
-static int digest_file(unsigned digests, struct worker *w, struct stage_out *out)
+static int digest_file(unsigned digests, struct worker *w, struct encoder_out *out)
 {
     uint64_t at = 0;
     long n;
 
     buf_clear(&w->scratch);
-    if (buf_reserve(&w->scratch, STAGE_DIGEST_PIECE) < 0)
+    if (buf_reserve(&w->scratch, ENCODER_DIGEST_PIECE) < 0)
         return err_set(&out->err, ERR_NOMEM, "no memory to read an object back");
-    while ((n = body_read(out->body, at, w->scratch.p, STAGE_DIGEST_PIECE, &out->err)) > 0) {
+    while ((n = body_read(out->body, at, w->scratch.p, ENCODER_DIGEST_PIECE, &out->err)) > 0) {
         struct slice piece = slice_of(w->scratch.p, (size_t)n);
 
         if (digests & SINK_SHA256)
@@ -325,7 +325,7 @@ static int digest_file(unsigned digests, struct worker *w, struct stage_out *out
     return n < 0 ? -1 : 0;
 }
 
-int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
+int encoder_digest(unsigned digests, struct worker *w, struct encoder_out *out)
 {
     struct slice all = body_memory_slice(out->body);
 
@@ -348,31 +348,31 @@ int stage_digest(unsigned digests, struct worker *w, struct stage_out *out)
     return 0;
 }
 
-int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out)
+int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_out *out)
 {
-    *out = (struct stage_out){.body = NULL};
-    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || stage_digest(in->digests, w, out) < 0) {
-        stage_out_release(out);
+    *out = (struct encoder_out){.body = NULL};
+    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || encoder_digest(in->digests, w, out) < 0) {
+        encoder_out_release(out);
         return -1;
     }
     return 0;
 }
 
-int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out)
+int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker *w, struct encoder_out *out)
 {
     const struct seal *seal = in->records.seal;
 
-    *out = (struct stage_out){
+    *out = (struct encoder_out){
         .body = lines,
         .borrowed = true,
         .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = seal_note_epoch(seal->note)}};
-    if (stage_digest(in->digests, w, out) == 0)
+    if (encoder_digest(in->digests, w, out) == 0)
         return 0;
-    stage_out_release(out);
+    encoder_out_release(out);
     return -1;
 }
 
-void stage_out_release(struct stage_out *out)
+void encoder_out_release(struct encoder_out *out)
 {
     if (out->borrowed)
         out->body = NULL;

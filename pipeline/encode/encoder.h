@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* Which records: of the spool, or of the list; the first `window` that are still pending (of error lines: refused). */
-struct stage_records {
+struct encoder_records {
     struct spool *spool;
     const struct seal *seal;        /* of a part of a seal's records: first and last are those of the part */
     const struct record_list *list; /* NULL: as they stand in the spool */
@@ -34,8 +34,8 @@ struct stage_records {
     struct source_outcomes *sources; /* NULL, or where error lines note that a source record is in the backup */
 };
 
-struct stage_in {
-    struct stage_records records;
+struct encoder_in {
+    struct encoder_records records;
     const struct format_ops *format; /* makes the body, unless the sink shapes its own */
     const struct sink_ops *shaper;   /* NULL: `format` does */
     const void *sink;                /* its state */
@@ -47,7 +47,7 @@ struct stage_in {
     const char *tmp_dir;
 };
 
-struct stage_out {
+struct encoder_out {
     struct body *body; /* NULL when it failed */
     bool borrowed;     /* the body is somebody else's */
     unsigned char sha256[SHA256_BYTES];
@@ -55,34 +55,35 @@ struct stage_out {
     uint64_t taken;         /* records in the body: the first so many pending ones */
     uint64_t bytes;         /* of these records, as they came in */
     uint32_t *sizes;        /* of each of them; mem_free(); NULL: not wanted */
-    struct sink_seal_id id; /* of just these records: it follows from the first and the last of them (stage_window) */
+    struct sink_seal_id id; /* of just these records: it follows from the first and the last of them (encoder_window) */
     struct err err;
 };
 
 /* What tells the bodies of one seal apart (sink_seal_id.window), from the positions of a body's first and last record: so it is the same
  * whenever the same body is made again. 0: from the first record of all to the last. */
-uint64_t stage_window(uint64_t first, uint64_t last, uint64_t count);
+uint64_t encoder_window(uint64_t first, uint64_t last, uint64_t count);
 
 /* 0, or -1 with out->err: ERR_LIMIT the body would be too large, ERR_NOSPACE there is no room for its temporary file; with fewer records
  * both may work. */
-MUST_CHECK int stage_run(const struct stage_in *in, struct worker *w, struct stage_out *out);
+MUST_CHECK int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_out *out);
 
 /* The refused records as error lines (error_line.h), not compressed. */
-struct stage_failure {
+struct encoder_failure {
     const char *error_type; /* of sink_seal_id */
     unsigned attempts;
     nsec ended;
 };
-MUST_CHECK int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
-                            struct stage_out *out);
+MUST_CHECK int encoder_errors(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
+                              struct encoder_out *out);
 
 /* Lines that are there already; out->body is `lines` itself. */
-MUST_CHECK int stage_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out);
+MUST_CHECK int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker *w,
+                             struct encoder_out *out);
 
 /* Fills sha256 and crc32c of out->body, as `digests` asks. */
-MUST_CHECK int stage_digest(unsigned digests, struct worker *w, struct stage_out *out);
+MUST_CHECK int encoder_digest(unsigned digests, struct worker *w, struct encoder_out *out);
 /* An empty one for `in`. */
-struct body *stage_body(const struct stage_in *in);
-void stage_out_release(struct stage_out *out);
+struct body *encoder_body(const struct encoder_in *in);
+void encoder_out_release(struct encoder_out *out);
 
 #endif

@@ -6,10 +6,10 @@
 #include "pipeline/encode/seal_meta.h"
 
 struct lines {
-    const struct stage_in *in;
-    const struct stage_failure *failure;
+    const struct encoder_in *in;
+    const struct encoder_failure *failure;
     struct worker *w;
-    struct stage_out *out;
+    struct encoder_out *out;
     struct buf more;
     uint64_t first, last; /* positions of those that have a line */
 };
@@ -22,10 +22,10 @@ static int flush(struct lines *l)
     return rc;
 }
 
-static int add_line(struct lines *l, const struct stage_walk *k, uint64_t position, struct slice data)
+static int add_line(struct lines *l, const struct record_reader *k, uint64_t position, struct slice data)
 {
     const struct sink_refusal *why = outcomes_reason(l->in->records.outcomes, position);
-    struct sink_record r = stage_walk_record(k, position);
+    struct sink_record r = record_reader_record(k, position);
     struct error_line line = {
         .attempts = l->failure->attempts,
         .arrival = r.arrival,
@@ -48,10 +48,10 @@ static int add_line(struct lines *l, const struct stage_walk *k, uint64_t positi
     l->first = l->out->taken ? l->first : position;
     l->last = position;
     l->out->taken++;
-    return l->w->scratch.n >= STAGE_ERRORS_PIECE ? flush(l) : 0;
+    return l->w->scratch.n >= ENCODER_ERRORS_PIECE ? flush(l) : 0;
 }
 
-static int add_frame(struct lines *l, const struct stage_walk *k)
+static int add_frame(struct lines *l, const struct record_reader *k)
 {
     struct frame_iter it = frame_records(&k->v);
     struct slice data;
@@ -66,12 +66,12 @@ static int add_frame(struct lines *l, const struct stage_walk *k)
 
 static int write_lines(struct lines *l)
 {
-    struct stage_walk k;
+    struct record_reader k;
     int got;
 
-    stage_walk_init(&k, &l->in->records, l->w);
+    record_reader_init(&k, &l->in->records, l->w);
     do {
-        got = stage_walk_next(&k, &l->out->err);
+        got = record_reader_next(&k, &l->out->err);
         if (got > 0 && add_frame(l, &k) < 0)
             return -1;
     } while (got > 0 && l->out->taken < l->in->records.window);
@@ -79,29 +79,30 @@ static int write_lines(struct lines *l)
 }
 
 /* Everything that was ever refused is in this one body. */
-static bool is_whole(const struct stage_in *in, const struct lines *l)
+static bool is_whole(const struct encoder_in *in, const struct lines *l)
 {
     return l->out->taken == in->records.outcomes->refused + in->records.outcomes->backed_up;
 }
 
-int stage_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w, struct stage_out *out)
+int encoder_errors(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
+                   struct encoder_out *out)
 {
     struct lines l = {.in = in, .failure = f, .w = w, .out = out};
     int rc;
 
-    *out = (struct stage_out){.body = stage_body(in)};
+    *out = (struct encoder_out){.body = encoder_body(in)};
     out->id = (struct sink_seal_id){.first = in->records.seal->first,
                                     .last = in->records.seal->last,
                                     .oldest = in->records.seal->oldest,
                                     .epoch = seal_note_epoch(in->records.seal->note),
                                     .error_type = f->error_type};
-    buf_init(&l.more, STAGE_ERRORS_MORE_MAX);
+    buf_init(&l.more, ENCODER_ERRORS_MORE_MAX);
     buf_clear(&w->scratch);
-    rc = write_lines(&l) < 0 ? -1 : stage_digest(in->digests, w, out);
+    rc = write_lines(&l) < 0 ? -1 : encoder_digest(in->digests, w, out);
     if (rc == 0 && out->taken > 0 && !is_whole(in, &l))
-        out->id.window = stage_window(l.first, l.last, UINT64_MAX);
+        out->id.window = encoder_window(l.first, l.last, UINT64_MAX);
     if (rc < 0)
-        stage_out_release(out);
+        encoder_out_release(out);
     buf_release(&l.more);
     return rc;
 }

@@ -2,13 +2,13 @@
 
 #include "pipeline/encode/seal_meta.h"
 
-void stage_walk_init(struct stage_walk *k, const struct stage_records *in, struct worker *w)
+void record_reader_init(struct record_reader *k, const struct encoder_records *in, struct worker *w)
 {
-    *k = (struct stage_walk){.in = in,
-                             .w = w,
-                             .at = in->seal->start,
-                             .base = in->list ? 0 : in->seal->first,
-                             .epoch = seal_note_epoch(in->seal->note)};
+    *k = (struct record_reader){.in = in,
+                                .w = w,
+                                .at = in->seal->start,
+                                .base = in->list ? 0 : in->seal->first,
+                                .epoch = seal_note_epoch(in->seal->note)};
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -22,7 +22,7 @@ static uint64_t most(uint64_t a, uint64_t b)
 }
 
 /* The part of the frame that belongs to the seal, as positions. */
-static void place(struct stage_walk *k)
+static void place(struct record_reader *k)
 {
     uint64_t first = most(k->v.first, k->base), end = least(k->v.first + k->v.count, k->base + k->in->outcomes->count);
 
@@ -30,7 +30,7 @@ static void place(struct stage_walk *k)
     k->end = most(end, first) - k->base;
 }
 
-static void note_lost(struct stage_walk *k)
+static void note_lost(struct record_reader *k)
 {
     place(k);
     for (uint64_t p = k->begin; p < k->end; p++) {
@@ -38,7 +38,7 @@ static void note_lost(struct stage_walk *k)
     }
 }
 
-static int next_of_spool(struct stage_walk *k, struct err *e)
+static int next_of_spool(struct record_reader *k, struct err *e)
 {
     const struct seal *seal = k->in->seal;
 
@@ -56,7 +56,7 @@ static int next_of_spool(struct stage_walk *k, struct err *e)
     return 0;
 }
 
-int stage_walk_next(struct stage_walk *k, struct err *e)
+int record_reader_next(struct record_reader *k, struct err *e)
 {
     int got;
 
@@ -72,7 +72,7 @@ int stage_walk_next(struct stage_walk *k, struct err *e)
     return 1;
 }
 
-struct sink_record stage_walk_record(const struct stage_walk *k, uint64_t position)
+struct sink_record record_reader_record(const struct record_reader *k, uint64_t position)
 {
     const struct record_origin *o;
 

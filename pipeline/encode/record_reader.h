@@ -1,4 +1,4 @@
-/* record_reader.h -- the frames of a seal, or the chunks of a record list, one behind the other: what the stage's files
+/* record_reader.h -- the frames of a seal, or the chunks of a record list, one behind the other: what the encoder's files
  * read through.
  *
  * Threads: the worker that runs the job. Ownership: what a step shows is borrowed from the worker's `raw` buffer until
@@ -10,8 +10,8 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/encode/encoder.h"
 
-struct stage_walk {
-    const struct stage_records *in;
+struct record_reader {
+    const struct encoder_records *in;
     struct worker *w;
     struct spool_cursor at; /* in the spool */
     uint64_t list_at;       /* in the list */
@@ -24,12 +24,12 @@ struct stage_walk {
     uint64_t epoch;                      /* of the seal */
 };
 
-void stage_walk_init(struct stage_walk *k, const struct stage_records *in, struct worker *w);
+void record_reader_init(struct record_reader *k, const struct encoder_records *in, struct worker *w);
 /* 1: on a frame with at least one record of the seal. 0: the end. -1: the disk failed, or the work is cancelled. Damaged frames are noted as lost
  * and skipped. */
-MUST_CHECK int stage_walk_next(struct stage_walk *k, struct err *e);
+MUST_CHECK int record_reader_next(struct record_reader *k, struct err *e);
 
 /* The record at `position`, as a sink sees it, without its data. */
-struct sink_record stage_walk_record(const struct stage_walk *k, uint64_t position);
+struct sink_record record_reader_record(const struct record_reader *k, uint64_t position);
 
 #endif

@@ -14,7 +14,7 @@
 /* The end of the chain: where outcomes of records go. */
 struct sieve {
     struct transform_out out;
-    struct stage_transform *t;
+    struct transform_batch *t;
     struct buf line;
     uint64_t failed_seq; /* the last that failed; 0: none */
     /* The reason of that one, and what it was made of: as a rule many records fail for the same. */
@@ -41,7 +41,7 @@ static struct slice reason_of(struct sieve *s, const char *code, struct slice sh
 static int add_failed(struct sieve *s, const struct transform_record *from, const char *code, struct slice message,
                       struct slice shown)
 {
-    struct stage_transform *t = s->t;
+    struct transform_batch *t = s->t;
     const struct error_line line = {.attempts = 1,
                                     .arrival = from->arrival,
                                     .ended = t->now,
@@ -106,7 +106,7 @@ static void on_log(struct transform_out *o, int level, struct slice text)
            "transform", KS("stream", sieve_of(o)->t->stream), KB("text", text));
 }
 
-static void note_lost_frames(struct stage_transform *t, const struct outcomes *f)
+static void note_lost_frames(struct transform_batch *t, const struct outcomes *f)
 {
     for (uint64_t p = 0; f->lost > 0 && p < f->count; p++) {
         if (outcomes_at(f, p) == OUTCOME_LOST)
@@ -124,7 +124,7 @@ static int fail_all(struct sieve *s, const struct transform_record *records, siz
     return rc;
 }
 
-static int run_frame(struct sieve *s, struct chain_state *state, const struct stage_walk *k)
+static int run_frame(struct sieve *s, struct chain_state *state, const struct record_reader *k)
 {
     struct transform_record records[TRANSFORM_RECORDS_PER_RUN];
     struct frame_iter it = frame_records(&k->v);
@@ -148,16 +148,16 @@ static int run_frame(struct sieve *s, struct chain_state *state, const struct st
 
 static int run_all(struct sieve *s, struct worker *w)
 {
-    struct stage_transform *t = s->t;
+    struct transform_batch *t = s->t;
     struct outcomes outcomes;
-    struct stage_records in = {.spool = t->spool, .seal = t->seal, .outcomes = &outcomes};
-    struct stage_walk k;
+    struct encoder_records in = {.spool = t->spool, .seal = t->seal, .outcomes = &outcomes};
+    struct record_reader k;
     struct chain_state *state = t->too_large ? NULL : transform_line_state(t->line, w, &t->err);
     int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
 
     outcomes_init(&outcomes, t->seal->last - t->seal->first + 1);
-    stage_walk_init(&k, &in, w);
-    while (got == 0 && (got = stage_walk_next(&k, &t->err)) > 0)
+    record_reader_init(&k, &in, w);
+    while (got == 0 && (got = record_reader_next(&k, &t->err)) > 0)
         got = run_frame(s, state, &k);
     if (got == 0 && state)
         got = chain_end(state, &s->out, &t->err);
@@ -166,14 +166,14 @@ static int run_all(struct sieve *s, struct worker *w)
     return got < 0 ? -1 : record_list_finish(t->list, &t->err);
 }
 
-int stage_transform_run(struct stage_transform *t, struct worker *w)
+int transform_batch_run(struct transform_batch *t, struct worker *w)
 {
     uint64_t count = t->seal->last - t->seal->first + 1, max = 2 * t->seal->bytes;
     struct sieve s = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .count = on_count, .log = on_log},
                       .t = t};
     int rc;
 
-    stage_transform_release(t);
+    transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
                               t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
@@ -184,11 +184,11 @@ int stage_transform_run(struct stage_transform *t, struct worker *w)
     buf_release(&s.line);
     buf_release(&s.reason_shown);
     if (rc < 0)
-        stage_transform_release(t);
+        transform_batch_release(t);
     return rc;
 }
 
-void stage_transform_release(struct stage_transform *t)
+void transform_batch_release(struct transform_batch *t)
 {
     record_list_free(&t->list);
     body_free(&t->failed);

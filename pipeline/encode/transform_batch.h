@@ -18,7 +18,7 @@
 #include "pipeline/encode/worker.h"
 #include "pipeline/spool/spool.h"
 
-struct stage_transform {
+struct transform_batch {
     /* in */
     struct spool *spool;
     const struct seal *seal;         /* or a part of it: first and last count */
@@ -41,7 +41,7 @@ struct stage_transform {
 
 /* 0, or -1 with err: nothing is made, try again. ERR_LIMIT: more would come out than can be held; ERR_NOSPACE: there is no room for a
  * temporary file. With fewer records both may work. */
-MUST_CHECK int stage_transform_run(struct stage_transform *t, struct worker *w);
-void stage_transform_release(struct stage_transform *t);
+MUST_CHECK int transform_batch_run(struct transform_batch *t, struct worker *w);
+void transform_batch_release(struct transform_batch *t);
 
 #endif

@@ -285,7 +285,7 @@ struct settings *settings_load(const char *path, const struct settings_use *use,
 
 uint64_t settings_body_memory(uint64_t bytes)
 {
-    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + STAGE_BODY_SLACK;
+    return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + ENCODER_BODY_SLACK;
 }
 
 uint64_t settings_intake(const struct settings *s)

@@ -7,7 +7,7 @@
 
 /* --- workers ---------------------------------------------------------------------------------------------------------- */
 
-static inline void add_text(struct stage_out *out, uint64_t seq, uint32_t part)
+static inline void add_text(struct encoder_out *out, uint64_t seq, uint32_t part)
 {
     char text[16];
     struct err e;
@@ -18,12 +18,12 @@ static inline void add_text(struct stage_out *out, uint64_t seq, uint32_t part)
 }
 
 /* Every record there is for a body, in order. -1: the list is bad. */
-static inline void each_record(const struct stage_in *in,
-                               void (*each)(const struct stage_in *in, struct stage_out *out, uint64_t position,
+static inline void each_record(const struct encoder_in *in,
+                               void (*each)(const struct encoder_in *in, struct encoder_out *out, uint64_t position,
                                             uint64_t seq, uint32_t part),
-                               struct stage_out *out)
+                               struct encoder_out *out)
 {
-    const struct stage_records *r = &in->records;
+    const struct encoder_records *r = &in->records;
     const struct record_origin *origins;
     struct frame_view v;
     struct buf raw;
@@ -42,7 +42,7 @@ static inline void each_record(const struct stage_in *in,
     buf_release(&raw);
 }
 
-static inline void encode_one(const struct stage_in *in, struct stage_out *out, uint64_t position, uint64_t seq,
+static inline void encode_one(const struct encoder_in *in, struct encoder_out *out, uint64_t position, uint64_t seq,
                               uint32_t part)
 {
     struct outcomes *f = in->records.outcomes;
@@ -64,7 +64,7 @@ static inline void encode_one(const struct stage_in *in, struct stage_out *out, 
     }
 }
 
-static inline int trouble(const struct stage_out *out, struct err *e)
+static inline int trouble(const struct encoder_out *out, struct err *e)
 {
     W.encodings++;
     if (W.scene.trouble == BODY_FAILS_ONCE && W.encodings == 1)
@@ -76,25 +76,25 @@ static inline int trouble(const struct stage_out *out, struct err *e)
     return 0;
 }
 
-static inline int world_encode(const struct stage_in *in, struct worker *w, struct stage_out *out)
+static inline int world_encode(const struct encoder_in *in, struct worker *w, struct encoder_out *out)
 {
     const struct seal *seal = in->records.seal;
 
     (void)w;
-    *out = (struct stage_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
+    *out = (struct encoder_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
     each_record(in, encode_one, out);
     out->id = (struct sink_seal_id){
         .first = seal->first,
         .last = seal->last,
-        .window = out->taken ? stage_window(out->id.first, out->id.last, in->records.outcomes->count) : 0};
+        .window = out->taken ? encoder_window(out->id.first, out->id.last, in->records.outcomes->count) : 0};
     out->sizes = in->sizes && out->taken ? mem_array(out->taken, sizeof(*out->sizes)) : NULL;
     if (trouble(out, &out->err) == 0)
         return 0;
-    stage_out_release(out);
+    encoder_out_release(out);
     return -1;
 }
 
-static inline void error_one(const struct stage_in *in, struct stage_out *out, uint64_t position, uint64_t seq,
+static inline void error_one(const struct encoder_in *in, struct encoder_out *out, uint64_t position, uint64_t seq,
                              uint32_t part)
 {
     struct outcomes *f = in->records.outcomes;
@@ -115,39 +115,40 @@ static inline void error_one(const struct stage_in *in, struct stage_out *out, u
     add_text(out, seq, part);
 }
 
-static inline int world_errors(const struct stage_in *in, const struct stage_failure *f, struct worker *w,
-                               struct stage_out *out)
+static inline int world_errors(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
+                               struct encoder_out *out)
 {
     const struct outcomes *outcomes = in->records.outcomes;
     const struct seal *seal = in->records.seal;
     uint64_t window;
 
     (void)w;
-    *out = (struct stage_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
+    *out = (struct encoder_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
     each_record(in, error_one, out);
     window = out->taken == outcomes->refused + outcomes->backed_up
                  ? 0
-                 : stage_window(out->id.first, out->id.last, UINT64_MAX);
+                 : encoder_window(out->id.first, out->id.last, UINT64_MAX);
     out->id =
         (struct sink_seal_id){.first = seal->first, .last = seal->last, .window = window, .error_type = f->error_type};
     if (trouble(out, &out->err) == 0)
         return 0;
-    stage_out_release(out);
+    encoder_out_release(out);
     return -1;
 }
 
-static inline int world_lines(const struct stage_in *in, struct body *lines, struct worker *w, struct stage_out *out)
+static inline int world_lines(const struct encoder_in *in, struct body *lines, struct worker *w,
+                              struct encoder_out *out)
 {
     const struct seal *seal = in->records.seal;
 
     (void)w;
-    *out = (struct stage_out){.body = lines, .borrowed = true, .id = {.first = seal->first, .last = seal->last}};
+    *out = (struct encoder_out){.body = lines, .borrowed = true, .id = {.first = seal->first, .last = seal->last}};
     return 0;
 }
 
-static inline void fail_line(struct stage_transform *t, uint64_t seq)
+static inline void fail_line(struct transform_batch *t, uint64_t seq)
 {
-    struct stage_out lines;
+    struct encoder_out lines;
 
     if (!t->failed)
         t->failed = body_new("/nonexistent", BODY_MEMORY_MAX);
@@ -157,7 +158,7 @@ static inline void fail_line(struct stage_transform *t, uint64_t seq)
     source_outcomes_note(t->sources, seq, SOURCE_BACKED_UP);
 }
 
-static inline int transform_one(struct stage_transform *t, uint64_t seq)
+static inline int transform_one(struct transform_batch *t, uint64_t seq)
 {
     enum kind kind = kind_of(seq);
     int parts = kind == DROPPED ? 0 : kind == DOUBLED ? 2 : 1;
@@ -180,12 +181,12 @@ static inline int transform_one(struct stage_transform *t, uint64_t seq)
     return 0;
 }
 
-static inline int world_transform(struct stage_transform *t, struct worker *w)
+static inline int world_transform(struct transform_batch *t, struct worker *w)
 {
     int rc = 0;
 
     (void)w;
-    stage_transform_release(t);
+    transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
     source_outcomes_reset(t->sources, t->seal->first, t->seal->last);
@@ -195,7 +196,7 @@ static inline int world_transform(struct stage_transform *t, struct worker *w)
         rc = transform_one(t, seq);
     if (rc == 0 && record_list_finish(t->list, &t->err) == 0)
         return 0;
-    stage_transform_release(t);
+    transform_batch_release(t);
     return -1;
 }
 

@@ -189,7 +189,7 @@ static void records_of_one_body_go_their_own_ways(void **state)
     assert_int_equal(r->destination.attempts[0].window, 0);
     again = &r->destination.attempts[1];
     assert_string_equal(again->body, "H\ngamma\nT\n");
-    assert_int_equal(again->window, stage_window(2, 2, 3)); /* named by its first and its last record */
+    assert_int_equal(again->window, encoder_window(2, 2, 3)); /* named by its first and its last record */
     at = fake_got(&r->backup, 0)->body;
     assert_field(at, "fakeId", "2"); /* what the sink says of a record: it is the second one */
     assert_error_line(&at, 2, "400", "no such field", "beta");

@@ -23,9 +23,9 @@ struct bench {
     struct spool *spool;
     struct seal seal;
     struct outcomes outcomes;
-    struct stage_in in;
-    struct stage_out out;
-    struct stage_failure failure;
+    struct encoder_in in;
+    struct encoder_out out;
+    struct encoder_failure failure;
     int rc;
     struct worker_job job;
     sem_t ran;
@@ -63,7 +63,7 @@ static struct bench *bench_new(void)
     append(b, records, 3, ARRIVAL);
     append(b, records + 3, 2, ARRIVAL + NSEC_PER_SEC);
     outcomes_init(&b->outcomes, 5);
-    b->in = (struct stage_in){
+    b->in = (struct encoder_in){
         .records = {.spool = b->spool, .seal = &b->seal, .outcomes = &b->outcomes, .window = UINT64_MAX},
         .format = format_find("lines"),
         .codec = codec_find("none"),
@@ -91,18 +91,18 @@ static void bench_free(struct bench **bp)
     *bp = NULL;
 }
 
-static void run_stage(struct worker_job *job, struct worker *w)
+static void run_encoder(struct worker_job *job, struct worker *w)
 {
     struct bench *b = CONTAINER_OF(job, struct bench, job);
 
-    b->rc = b->failure.attempts ? stage_errors(&b->in, &b->failure, w, &b->out) : stage_run(&b->in, w, &b->out);
+    b->rc = b->failure.attempts ? encoder_errors(&b->in, &b->failure, w, &b->out) : encoder_run(&b->in, w, &b->out);
     sem_post(&b->ran);
 }
 
 static void run_any(struct bench *b)
 {
     body_free(&b->out.body);
-    b->job.run = run_stage;
+    b->job.run = run_encoder;
     worker_submit(b->workers, &b->job);
     sem_wait(&b->ran);
 }
@@ -234,7 +234,8 @@ static void refused_records_become_error_lines(void **state)
     outcomes_set(&b->outcomes, 0, OUTCOME_DELIVERED);
     outcomes_refuse(&b->outcomes, 1, "400", SLICE("no \"such\" field"));
     outcomes_refuse(&b->outcomes, 4, "413", SLICE("too large"));
-    b->failure = (struct stage_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
+    b->failure =
+        (struct encoder_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
     run(b);
     assert_body(b, "{\"attemptsMade\":3,\"arrivalTimestamp\":1783951509000,\"errorCode\":\"400\",\"errorMessage\":"
                    "\"no \\\"such\\\" field\",\"attemptEndingTimestamp\":1783951569000,\"rawData\":\"dHdv\"}\n"
@@ -254,7 +255,7 @@ static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
     for (uint64_t i = 0; i < 5; i++)
         outcomes_refuse(&b->outcomes, i, "400", SLICE("no"));
     damage(b, "four");
-    b->failure = (struct stage_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
+    b->failure = (struct encoder_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
     run(b);
     assert_int_equal(b->out.taken, 3);
     assert_int_equal(b->outcomes.refused, 3);
