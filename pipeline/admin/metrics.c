@@ -238,34 +238,35 @@ static void process(struct page *p, const struct engine_status *e)
 }
 
 /* One family of counters whose names scripts chose. */
-static void tally_rows(struct page *p, const struct snapshot *snap, const struct tally *tallies, const char *name,
-                       const char *label)
+static void named_counter_rows(struct page *p, const struct snapshot *snap, const struct named_counters *counters,
+                               const char *name, const char *label)
 {
     for (size_t i = 0; i < snap->count; i++) {
-        for (size_t r = 0; r < tallies[i].count; r++) {
+        for (size_t r = 0; r < counters[i].count; r++) {
             page_printf(p, "%s{stream=\"", name);
             page_label(p, snap->streams[i].name);
             page_printf(p, "\",%s=\"", label);
-            page_label(p, tallies[i].rows[r].name);
-            page_printf(p, "\"} %.15g\n", tallies[i].rows[r].value);
+            page_label(p, counters[i].rows[r].name);
+            page_printf(p, "\"} %.15g\n", counters[i].rows[r].value);
         }
     }
 }
 
-static void tallies(struct page *p, const struct snapshot *snap, struct engine *engine)
+static void script_counters(struct page *p, const struct snapshot *snap, struct engine *engine)
 {
-    struct tally *counters = mem_array(snap->count, sizeof(*counters)), *drops = mem_array(snap->count, sizeof(*drops));
+    struct named_counters *counters = mem_array(snap->count, sizeof(*counters)),
+                          *drops = mem_array(snap->count, sizeof(*drops));
 
     for (size_t i = 0; i < snap->count; i++)
-        engine_stream_tallies(engine, i, &counters[i], &drops[i]);
+        engine_stream_counters(engine, i, &counters[i], &drops[i]);
     family(p, "sluice_transform_counter_total", "counter", "What scripts counted with sluice.counter(name)");
-    tally_rows(p, snap, counters, "sluice_transform_counter_total", "name");
+    named_counter_rows(p, snap, counters, "sluice_transform_counter_total", "name");
     family(p, "sluice_dropped_records_by_reason_total", "counter",
            "Records that scripts dropped with meta.drop(reason)");
-    tally_rows(p, snap, drops, "sluice_dropped_records_by_reason_total", "reason");
+    named_counter_rows(p, snap, drops, "sluice_dropped_records_by_reason_total", "reason");
     for (size_t i = 0; i < snap->count; i++) {
-        tally_release(&counters[i]);
-        tally_release(&drops[i]);
+        named_counters_release(&counters[i]);
+        named_counters_release(&drops[i]);
     }
     mem_free(counters);
     mem_free(drops);
@@ -290,7 +291,7 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     snapshot_take(&snap, engine, wall_now);
     books(&p, &snap);
     counters(&p, &snap);
-    tallies(&p, &snap, engine);
+    script_counters(&p, &snap, engine);
     freshness(&p, &snap);
     gauges(&p, &snap);
     health(&p, &snap);

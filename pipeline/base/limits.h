@@ -524,8 +524,8 @@
 #define REJECTS_BUCKET      (10 * NSEC_PER_SEC)
 #define REJECTS_BUCKETS     30
 /* Counters of a stream's scripts, and bytes of a name. */
-#define TALLY_MAX      LIMIT(100, 4)
-#define TALLY_NAME_MAX 64
+#define NAMED_COUNTERS_MAX      LIMIT(100, 4)
+#define NAMED_COUNTERS_NAME_MAX 64
 
 /* Connections to the admin server, and those that wait to be accepted. */
 #define ADMIN_CONNECTIONS 64

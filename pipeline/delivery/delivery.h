@@ -86,7 +86,7 @@ enum delivery_part { PART_SOURCE, PART_RECORDS, PART_ERRORS, PART_FAILED, PART_C
 /* What a stream's transforms have made of a seal so far, for the stream's counters. */
 struct delivery_made {
     uint64_t records, bytes, failed;
-    struct tally counters, drop_reasons, failures;
+    struct named_counters counters, drop_reasons, failures;
 };
 
 struct delivery {

@@ -121,7 +121,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     st->memory.ev = &st->committed;
     st->untransformed_last = &st->untransformed;
     loop_timer_init(&st->due, on_due);
-    pthread_mutex_init(&st->tally_lock, NULL);
+    pthread_mutex_init(&st->named_counters_lock, NULL);
     rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     if (open_spool(st, env, e) < 0)
@@ -168,9 +168,9 @@ void stream_close(struct stream **stp)
     spool_close(&st->spool);
     intake_release(&st->intake);
     rejects_release(&st->rejects);
-    tally_release(&st->counters);
-    tally_release(&st->drop_reasons);
-    pthread_mutex_destroy(&st->tally_lock);
+    named_counters_release(&st->counters);
+    named_counters_release(&st->drop_reasons);
+    pthread_mutex_destroy(&st->named_counters_lock);
     mem_free(st);
     *stp = NULL;
 }
@@ -360,9 +360,9 @@ static void publish_transforming(struct stream *st)
     for (const struct delivery *d = st->open; d; d = d->next_open)
         if (d->transforming_since && (!oldest || d->transforming_since < oldest))
             oldest = d->transforming_since;
-    pthread_mutex_lock(&st->tally_lock);
+    pthread_mutex_lock(&st->named_counters_lock);
     st->transforming_since = oldest;
-    pthread_mutex_unlock(&st->tally_lock);
+    pthread_mutex_unlock(&st->named_counters_lock);
 }
 
 static void publish_stuck(struct stream *st)
@@ -379,14 +379,14 @@ static void publish_stuck(struct stream *st)
     }
     if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
         return;
-    pthread_mutex_lock(&st->tally_lock);
+    pthread_mutex_lock(&st->named_counters_lock);
     st->stuck = (struct stream_stuck){.since = worst.since, .batches = batches, .wants_mending = worst.wants_mending};
     if (worst.since) {
         snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
         snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);
         snprintf(st->stuck.hint, sizeof(st->stuck.hint), "%s", worst.hint);
     }
-    pthread_mutex_unlock(&st->tally_lock);
+    pthread_mutex_unlock(&st->named_counters_lock);
 }
 
 static void pump(struct stream *st)
@@ -408,10 +408,10 @@ static void count_transform(struct stream *st, const struct delivery_made *made)
     metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, made->records);
     metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, made->bytes);
     metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, made->failed);
-    pthread_mutex_lock(&st->tally_lock);
-    tally_merge(&st->counters, &made->counters);
-    tally_merge(&st->drop_reasons, &made->drop_reasons);
-    pthread_mutex_unlock(&st->tally_lock);
+    pthread_mutex_lock(&st->named_counters_lock);
+    named_counters_merge(&st->counters, &made->counters);
+    named_counters_merge(&st->drop_reasons, &made->drop_reasons);
+    pthread_mutex_unlock(&st->named_counters_lock);
 }
 
 /* Those that the destination refuses are told of when it does (delivery/report.c); those that fail in a script, here. */
@@ -436,7 +436,7 @@ static void note_rejects(struct stream *st, const struct delivery *d, const stru
 
     b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up ? d->made.failed : r->backed_up;
     b.rejected[REJECT_REFUSED] = r->backed_up - b.rejected[REJECT_FAILED];
-    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", tally_most(&d->made.failures));
+    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", named_counters_most(&d->made.failures));
     if (refusal)
         rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
     rejects_note(&st->rejects, &b, st->loop->mono);
@@ -499,12 +499,12 @@ static enum stream_health health_of(const struct stream_status *s)
     return rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
 }
 
-void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons)
+void stream_counters(struct stream *st, struct named_counters *counters, struct named_counters *drop_reasons)
 {
-    pthread_mutex_lock(&st->tally_lock);
-    tally_merge(counters, &st->counters);
-    tally_merge(drop_reasons, &st->drop_reasons);
-    pthread_mutex_unlock(&st->tally_lock);
+    pthread_mutex_lock(&st->named_counters_lock);
+    named_counters_merge(counters, &st->counters);
+    named_counters_merge(drop_reasons, &st->drop_reasons);
+    pthread_mutex_unlock(&st->named_counters_lock);
 }
 
 /* The destination's state; the backup's when only that one fails. */
@@ -536,7 +536,7 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
 {
     nsec lasted;
 
-    pthread_mutex_lock(&st->tally_lock);
+    pthread_mutex_lock(&st->named_counters_lock);
     lasted = st->stuck.since ? clock_mono() - st->stuck.since : 0;
     if (st->stuck.since && (st->stuck.wants_mending || lasted >= STUCK_FOR) &&
         (!out->failing_since || wall_now - out->failing_since < lasted)) {
@@ -546,7 +546,7 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
         snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
         snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);
     }
-    pthread_mutex_unlock(&st->tally_lock);
+    pthread_mutex_unlock(&st->named_counters_lock);
 }
 
 /* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
@@ -554,9 +554,9 @@ static void add_slow_transform(struct stream *st, nsec wall_now, struct stream_s
 {
     nsec lasted;
 
-    pthread_mutex_lock(&st->tally_lock);
+    pthread_mutex_lock(&st->named_counters_lock);
     lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
-    pthread_mutex_unlock(&st->tally_lock);
+    pthread_mutex_unlock(&st->named_counters_lock);
     if (lasted < TRANSFORM_LONG || out->failing_since)
         return;
     out->failing_since = wall_now - lasted;

@@ -49,11 +49,11 @@ struct stream {
     struct pace pace;                  /* what they are told */
     struct target destination, backup; /* backup.ops is NULL when there is none */
     struct metrics metrics;
-    pthread_mutex_t tally_lock;
-    struct tally counters, drop_reasons; /* of the transforms; guarded by tally_lock */
-    struct stream_stuck stuck;           /* guarded by tally_lock */
+    pthread_mutex_t named_counters_lock;
+    struct named_counters counters, drop_reasons; /* of the transforms; guarded by named_counters_lock */
+    struct stream_stuck stuck;                    /* guarded by named_counters_lock */
     nsec
-        transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by tally_lock */
+        transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by named_counters_lock */
     struct rejects rejects; /* of the last minutes */
     struct log_limit reject_log;
     uint32_t version;
@@ -99,7 +99,7 @@ void stream_flush(struct stream *st);
 bool stream_is_idle(const struct stream *st);
 
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out);
-/* Adds what the transforms counted to the caller's tallies. Any thread. */
-void stream_tallies(struct stream *st, struct tally *counters, struct tally *drop_reasons);
+/* Adds what the transforms counted to the caller's counters. Any thread. */
+void stream_counters(struct stream *st, struct named_counters *counters, struct named_counters *drop_reasons);
 
 #endif

@@ -333,9 +333,9 @@ static void count_made(struct delivery *d)
     d->made.records += record_list_count(t->list);
     d->made.bytes += record_list_bytes(t->list);
     d->made.failed += t->failed_lines;
-    tally_merge(&d->made.counters, &t->counters);
-    tally_merge(&d->made.drop_reasons, &t->drop_reasons);
-    tally_merge(&d->made.failures, &t->failures);
+    named_counters_merge(&d->made.counters, &t->counters);
+    named_counters_merge(&d->made.drop_reasons, &t->drop_reasons);
+    named_counters_merge(&d->made.failures, &t->failures);
 }
 
 static void ship_piece(struct delivery *d)
@@ -388,8 +388,8 @@ void delivery_transform_release(struct delivery *d)
     give_memory_back(d);
     transform_batch_release(&d->transform);
     source_outcomes_release(&d->sources);
-    tally_release(&d->made.counters);
-    tally_release(&d->made.drop_reasons);
-    tally_release(&d->made.failures);
+    named_counters_release(&d->made.counters);
+    named_counters_release(&d->made.drop_reasons);
+    named_counters_release(&d->made.failures);
     mem_free(d->stuck);
 }

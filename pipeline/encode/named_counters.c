@@ -5,15 +5,15 @@
 
 #include <string.h>
 
-void tally_release(struct tally *t)
+void named_counters_release(struct named_counters *t)
 {
     mem_free(t->rows);
-    *t = (struct tally){.rows = NULL};
+    *t = (struct named_counters){.rows = NULL};
 }
 
-static void clean_name(struct slice name, char out[TALLY_NAME_MAX])
+static void clean_name(struct slice name, char out[NAMED_COUNTERS_NAME_MAX])
 {
-    size_t n = name.n < TALLY_NAME_MAX - 1 ? name.n : TALLY_NAME_MAX - 1;
+    size_t n = name.n < NAMED_COUNTERS_NAME_MAX - 1 ? name.n : NAMED_COUNTERS_NAME_MAX - 1;
 
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)name.p[i];
@@ -23,7 +23,7 @@ static void clean_name(struct slice name, char out[TALLY_NAME_MAX])
     out[n] = '\0';
 }
 
-static struct tally_row *find(struct tally *t, const char *name)
+static struct named_counter *find(struct named_counters *t, const char *name)
 {
     for (size_t i = 0; i < t->count; i++) {
         if (strcmp(t->rows[i].name, name) == 0)
@@ -32,13 +32,13 @@ static struct tally_row *find(struct tally *t, const char *name)
     return NULL;
 }
 
-static struct tally_row *find_or_add(struct tally *t, const char *name)
+static struct named_counter *find_or_add(struct named_counters *t, const char *name)
 {
-    struct tally_row *row = find(t, name);
+    struct named_counter *row = find(t, name);
 
     if (row)
         return row;
-    if (t->count >= TALLY_MAX - 1) { /* the last place is for all others */
+    if (t->count >= NAMED_COUNTERS_MAX - 1) { /* the last place is for all others */
         name = "other";
         if ((row = find(t, name)))
             return row;
@@ -46,27 +46,27 @@ static struct tally_row *find_or_add(struct tally *t, const char *name)
     t->rows = mem_grow(t->rows, t->count + 1, sizeof(*t->rows));
     row = &t->rows[t->count++];
     memset(row, 0, sizeof(*row));
-    strncpy(row->name, name, TALLY_NAME_MAX - 1);
+    strncpy(row->name, name, NAMED_COUNTERS_NAME_MAX - 1);
     return row;
 }
 
-void tally_add(struct tally *t, struct slice name, double by)
+void named_counters_add(struct named_counters *t, struct slice name, double by)
 {
-    char clean[TALLY_NAME_MAX];
+    char clean[NAMED_COUNTERS_NAME_MAX];
 
     clean_name(name, clean);
     find_or_add(t, clean)->value += by;
 }
 
-void tally_merge(struct tally *into, const struct tally *from)
+void named_counters_merge(struct named_counters *into, const struct named_counters *from)
 {
     for (size_t i = 0; i < from->count; i++)
         find_or_add(into, from->rows[i].name)->value += from->rows[i].value;
 }
 
-const char *tally_most(const struct tally *t)
+const char *named_counters_most(const struct named_counters *t)
 {
-    const struct tally_row *most = t->rows;
+    const struct named_counter *most = t->rows;
 
     for (size_t i = 1; i < t->count; i++)
         if (t->rows[i].value > most->value)

@@ -58,7 +58,7 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
         t->failed_first = from->seq;
         snprintf(t->failure, sizeof(t->failure), "%.*s", (int)shown.n, shown.p);
     }
-    tally_add(&t->failures, reason_of(s, code, shown), 1);
+    named_counters_add(&t->failures, reason_of(s, code, shown), 1);
     return body_add(t->failed, buf_slice(&s->line), &t->err);
 }
 
@@ -89,13 +89,13 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
 static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
     if (reason.n)
-        tally_add(&sieve_of(o)->t->drop_reasons, reason, 1);
+        named_counters_add(&sieve_of(o)->t->drop_reasons, reason, 1);
     source_outcomes_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
 }
 
 static void on_count(struct transform_out *o, struct slice name, double by)
 {
-    tally_add(&sieve_of(o)->t->counters, name, by);
+    named_counters_add(&sieve_of(o)->t->counters, name, by);
 }
 
 static void on_log(struct transform_out *o, int level, struct slice text)
@@ -193,7 +193,7 @@ void transform_batch_release(struct transform_batch *t)
     record_list_free(&t->list);
     body_free(&t->failed);
     t->failed_lines = 0;
-    tally_release(&t->counters);
-    tally_release(&t->drop_reasons);
-    tally_release(&t->failures);
+    named_counters_release(&t->counters);
+    named_counters_release(&t->drop_reasons);
+    named_counters_release(&t->failures);
 }

@@ -33,9 +33,10 @@ struct transform_batch {
     struct record_list *list;
     struct body *failed;                 /* error lines; NULL: no record failed */
     uint64_t failed_lines, failed_first; /* how many, and the number of the first in the stream */
-    struct tally failures;               /* how many for which reason (rejects.h) */
+    struct named_counters failures;      /* how many for which reason (rejects.h) */
     char failure[256]; /* of the first that failed, without its words: "mask.lua:3: error in the script" */
-    struct tally counters, drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
+    struct named_counters counters,
+        drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
     struct err err;
 };
 

@@ -540,8 +540,9 @@ bool engine_stream_status(struct engine *en, size_t index, nsec wall_now, struct
     return true;
 }
 
-void engine_stream_tallies(struct engine *en, size_t index, struct tally *counters, struct tally *drop_reasons)
+void engine_stream_counters(struct engine *en, size_t index, struct named_counters *counters,
+                            struct named_counters *drop_reasons)
 {
     if (index < en->stream_count)
-        stream_tallies(en->streams[index], counters, drop_reasons);
+        stream_counters(en->streams[index], counters, drop_reasons);
 }

@@ -29,6 +29,7 @@ void engine_status(struct engine *e, struct engine_status *out);
 /* False behind the last stream. */
 bool engine_stream_status(struct engine *e, size_t index, nsec wall_now, struct stream_status *out);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */
-void engine_stream_tallies(struct engine *e, size_t index, struct tally *counters, struct tally *drop_reasons);
+void engine_stream_counters(struct engine *e, size_t index, struct named_counters *counters,
+                            struct named_counters *drop_reasons);
 
 #endif

@@ -21,12 +21,13 @@ void engine_status(struct engine *e, struct engine_status *out)
     *out = e->status;
 }
 
-void engine_stream_tallies(struct engine *e, size_t index, struct tally *counters, struct tally *drop_reasons)
+void engine_stream_counters(struct engine *e, size_t index, struct named_counters *counters,
+                            struct named_counters *drop_reasons)
 {
     (void)e;
     if (index == 0) {
-        tally_add(counters, SLICE("logins \"x\""), 2.5);
-        tally_add(drop_reasons, SLICE("health check"), 3);
+        named_counters_add(counters, SLICE("logins \"x\""), 2.5);
+        named_counters_add(drop_reasons, SLICE("health check"), 3);
     }
 }
 
