@@ -125,7 +125,7 @@ struct sink_verdict {
 };
 
 /* Who answers where several products and versions might. For people. */
-struct sink_greeting {
+struct sink_identity {
     char who[96];      /* OpenSearch 2.19.5; "": it does not say */
     char warning[256]; /* why it may not work well; "": it will */
     char hint[256];
@@ -179,10 +179,10 @@ struct sink_ops {
                                struct sink_verdict *v);
 
     /* HTTP-shaped, where the far end can say who it is: both. A question that goes out beside the first attempt; nothing waits for
-     * the answer. greet: 1 asked, 0 there is nothing to ask, -1 it cannot be asked. greeted: false when it is to be asked again
+     * the answer. identify: 1 asked, 0 there is nothing to ask, -1 it cannot be asked. identified: false when it is to be asked again
      * later. */
-    MUST_CHECK int (*greet)(const void *state, nsec wall_now, struct http_request *rq, struct err *e);
-    bool (*greeted)(const void *state, const struct http_response *re, struct sink_greeting *g);
+    MUST_CHECK int (*identify)(const void *state, nsec wall_now, struct http_request *rq, struct err *e);
+    bool (*identified)(const void *state, const struct http_response *re, struct sink_identity *g);
 
     /* Not HTTP-shaped: one blocking attempt. Delivered means safe at the far end (synced). */
     enum sink_outcome (*send)(const void *state, const struct sink_seal *seal, struct sink_verdict *v);

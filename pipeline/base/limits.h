@@ -272,9 +272,9 @@
 #define ELASTICSEARCH_REASON_MAX          (64 * KIB)
 #define ELASTICSEARCH_QUERY_MAX           4096
 /* What a node says of itself, objects inside one another in it, and how long it may take. */
-#define ELASTICSEARCH_GREETING_ANSWER_MAX (16 * KIB)
-#define ELASTICSEARCH_GREETING_DEPTH_MAX  16
-#define ELASTICSEARCH_GREETING_TIMEOUT    (30 * NSEC_PER_SEC)
+#define ELASTICSEARCH_IDENTIFY_ANSWER_MAX (16 * KIB)
+#define ELASTICSEARCH_IDENTIFY_DEPTH_MAX  16
+#define ELASTICSEARCH_IDENTIFY_TIMEOUT    (30 * NSEC_PER_SEC)
 /* Pieces of an index or id with fields in it. */
 #define ELASTICSEARCH_TEMPLATE_PARTS_MAX 32
 /* A node that did not answer is left alone for so long, as long as there are others. */
@@ -511,7 +511,7 @@
 /* A destination's description, for people. */
 #define TARGET_DESCRIPTION_MAX 2048
 /* A destination that did not say what it is, is asked again. */
-#define GREETING_ASK_AGAIN (60 * NSEC_PER_SEC)
+#define IDENTIFY_ASK_AGAIN (60 * NSEC_PER_SEC)
 /* A spool that cannot be read or written is tried again. */
 #define STREAM_SPOOL_RETRY (1 * NSEC_PER_SEC)
 

@@ -244,7 +244,7 @@ static void send_now(struct attempt *s)
         s->sink_outcomes->count = s->out.taken;
     if (s->metrics)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
-    greeting_ask(&s->target->greeting, s->loop);
+    identify_ask(&s->target->identify, s->loop);
     if (sink->send)
         send_elsewhere(s);
     else

@@ -9,13 +9,13 @@
 
 static void on_answer(struct exchange *x, const struct http_response *re);
 
-void greeting_init(struct greeting *g, struct target *t)
+void identify_init(struct identify *g, struct target *t)
 {
-    *g = (struct greeting){.target = t, .exchange.done = on_answer};
+    *g = (struct identify){.target = t, .exchange.done = on_answer};
     pthread_mutex_init(&g->lock, NULL);
 }
 
-void greeting_release(struct greeting *g)
+void identify_release(struct identify *g)
 {
     if (g->asking)
         g->loop->ops->cancel(g->loop, &g->exchange);
@@ -23,16 +23,16 @@ void greeting_release(struct greeting *g)
     pthread_mutex_destroy(&g->lock);
 }
 
-void greeting_ask(struct greeting *g, struct delivery_loop *l)
+void identify_ask(struct identify *g, struct delivery_loop *l)
 {
     const struct target *t = g->target;
     struct err e;
     int rc;
 
-    if (!t->ops->greet || g->asking || l->mono < g->next)
+    if (!t->ops->identify || g->asking || l->mono < g->next)
         return;
     g->loop = l;
-    rc = t->ops->greet(t->state, l->wall, &g->request, &e);
+    rc = t->ops->identify(t->state, l->wall, &g->request, &e);
     g->next = rc < 0 ? 0 : NSEC_NEVER; /* what cannot be asked fails like the attempt, which says why */
     if (rc != 1)
         return;
@@ -41,7 +41,7 @@ void greeting_ask(struct greeting *g, struct delivery_loop *l)
     l->ops->exchange(l, &g->exchange);
 }
 
-static void tell(const struct greeting *g, const struct sink_greeting *heard)
+static void tell(const struct identify *g, const struct sink_identity *heard)
 {
     const struct target *t = g->target;
 
@@ -55,15 +55,15 @@ static void tell(const struct greeting *g, const struct sink_greeting *heard)
 
 static void on_answer(struct exchange *x, const struct http_response *re)
 {
-    struct greeting *g = CONTAINER_OF(x, struct greeting, exchange);
-    struct sink_greeting heard = {.who = ""};
+    struct identify *g = CONTAINER_OF(x, struct identify, exchange);
+    struct sink_identity heard = {.who = ""};
     bool news;
 
     g->asking = false;
     if (re->failure != HTTP_OK)
         g->next = 0;
-    else if (!g->target->ops->greeted(g->target->state, re, &heard))
-        g->next = g->loop->mono + GREETING_ASK_AGAIN;
+    else if (!g->target->ops->identified(g->target->state, re, &heard))
+        g->next = g->loop->mono + IDENTIFY_ASK_AGAIN;
     pthread_mutex_lock(&g->lock);
     news = heard.who[0] && strcmp(heard.who, g->heard.who) != 0;
     if (news)
@@ -74,7 +74,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
     http_request_release(&g->request);
 }
 
-void greeting_live(struct greeting *g, struct sink_greeting *out)
+void identify_live(struct identify *g, struct sink_identity *out)
 {
     pthread_mutex_lock(&g->lock);
     *out = g->heard;

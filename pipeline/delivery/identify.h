@@ -1,11 +1,11 @@
-/* identify.h -- asks a destination who it is (sink_ops.greet), beside the first attempt; deliveries do not wait for the
+/* identify.h -- asks a destination who it is (sink_ops.identify), beside the first attempt; deliveries do not wait for the
  * answer, nor depend on it.
  *
  * It is told in the log, once for each answer that differs, and stands on the console page. When it cannot be asked, or
  * nobody answers, it is asked again with the next attempt; when somebody answers without saying who he is, because he is
  * overloaded or does not know us, a minute later.
  *
- * Threads    greeting_live(): any. The rest: the delivery thread; init and release while it does not run.
+ * Threads    identify_live(): any. The rest: the delivery thread; init and release while it does not run.
  * Ownership  embedded in a target.
  */
 #ifndef PIPELINE_DELIVERY_IDENTIFY_H
@@ -21,7 +21,7 @@
 
 struct target;
 
-struct greeting {
+struct identify {
     struct target *target;
     struct delivery_loop *loop; /* NULL until it was asked for the first time */
     struct http_request request;
@@ -29,15 +29,15 @@ struct greeting {
     bool asking;
     nsec next; /* mono; when it may be asked; NSEC_NEVER: all is known */
     pthread_mutex_t lock;
-    struct sink_greeting heard; /* guarded by lock */
+    struct sink_identity heard; /* guarded by lock */
 };
 
-void greeting_init(struct greeting *g, struct target *t);
-void greeting_release(struct greeting *g);
+void identify_init(struct identify *g, struct target *t);
+void identify_release(struct identify *g);
 
 /* An attempt begins: asks, if there is something to ask. */
-void greeting_ask(struct greeting *g, struct delivery_loop *l);
+void identify_ask(struct identify *g, struct delivery_loop *l);
 /* What was heard so far. */
-void greeting_live(struct greeting *g, struct sink_greeting *out);
+void identify_live(struct identify *g, struct sink_identity *out);
 
 #endif

@@ -511,13 +511,13 @@ void stream_counters(struct stream *st, struct named_counters *counters, struct 
 static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     struct target_live d, b, *shown = &d;
-    struct sink_greeting heard;
+    struct sink_identity heard;
 
     target_live(&st->destination, wall_now, &d);
     target_live(&st->backup, wall_now, &b);
     if (!d.failing_since && b.failing_since)
         shown = &b;
-    greeting_live(&st->destination.greeting, &heard);
+    identify_live(&st->destination.identify, &heard);
     snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
     out->in_flight = d.in_flight + b.in_flight;
     out->in_flight_limit = d.allowed;

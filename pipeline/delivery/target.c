@@ -17,7 +17,7 @@ void target_init(struct target *t, const char *stream, const char *role, unsigne
     t->live.allowed = t->places.allowed;
     t->ready_last = &t->ready;
     t->under_way_last = &t->under_way;
-    greeting_init(&t->greeting, t);
+    identify_init(&t->identify, t);
     pthread_mutex_init(&t->lock, NULL);
 }
 
@@ -38,7 +38,7 @@ int target_open(struct target *t, const struct sink_ops *ops, const void *conf, 
 
 void target_release(struct target *t)
 {
-    greeting_release(&t->greeting);
+    identify_release(&t->identify);
     if (t->state)
         t->ops->close(&t->state);
     mem_free(t->description);

@@ -63,7 +63,7 @@ struct target {
     struct target_slot *ready, **ready_last; /* those that want an attempt, oldest wish first */
     struct target_slot *waiting, *scout;     /* those that wait for their retry time; the one of them that asks early */
     struct concurrency places;
-    struct greeting greeting;
+    struct identify identify;
     unsigned active;                                 /* attempts under way */
     struct target_slot *under_way, **under_way_last; /* these, oldest first */
     nsec last_worked;                                /* mono; 0: never */

@@ -256,7 +256,7 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
 }
 
 /* GET /, which the serverless service does not have. */
-static int elasticsearch_greet(const void *state, nsec wall_now, struct http_request *rq, struct err *e)
+static int elasticsearch_identify(const void *state, nsec wall_now, struct http_request *rq, struct err *e)
 {
     const struct elasticsearch_sink *s = state;
     const struct endpoint_url *u = nodes_url(s->nodes, nodes_pick(s->nodes, 0, wall_now));
@@ -270,8 +270,8 @@ static int elasticsearch_greet(const void *state, nsec wall_now, struct http_req
     *rq = (struct http_request){.method = "GET",
                                 .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
-                                .timeout = ELASTICSEARCH_GREETING_TIMEOUT,
-                                .response_max = ELASTICSEARCH_GREETING_ANSWER_MAX};
+                                .timeout = ELASTICSEARCH_IDENTIFY_TIMEOUT,
+                                .response_max = ELASTICSEARCH_IDENTIFY_ANSWER_MAX};
     rq->url = mem_printf("%s%s", u->shown, path);
     if (elasticsearch_auth_add(s->auth, rq, &nothing, slice_str(u->host), slice_str(path), slice_of("", 0), e) == 0)
         return 1;
@@ -279,11 +279,11 @@ static int elasticsearch_greet(const void *state, nsec wall_now, struct http_req
     return -1;
 }
 
-static bool elasticsearch_greeted(const void *state, const struct http_response *re, struct sink_greeting *g)
+static bool elasticsearch_identified(const void *state, const struct http_response *re, struct sink_identity *g)
 {
     const struct elasticsearch_sink *s = state;
 
-    return search_product_greeted(re, nodes_url(s->nodes, 0)->shown, g);
+    return search_product_identified(re, nodes_url(s->nodes, 0)->shown, g);
 }
 
 static enum sink_outcome elasticsearch_judge(const void *state, const struct sink_seal *seal,
@@ -343,8 +343,8 @@ const struct sink_ops sink_elasticsearch = {
     .takes_encoding = elasticsearch_takes_encoding,
     .request = elasticsearch_request,
     .judge = elasticsearch_judge,
-    .greet = elasticsearch_greet,
-    .greeted = elasticsearch_greeted,
+    .identify = elasticsearch_identify,
+    .identified = elasticsearch_identified,
     .check = elasticsearch_check,
     .describe = elasticsearch_describe,
 };

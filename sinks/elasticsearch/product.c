@@ -63,7 +63,7 @@ static bool read_version(struct slice body, struct version *v)
     struct json_string key;
 
     *v = (struct version){.opensearch = false};
-    json_open(&r, body, ELASTICSEARCH_GREETING_DEPTH_MAX);
+    json_open(&r, body, ELASTICSEARCH_IDENTIFY_DEPTH_MAX);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
         return false;
     while (json_member(&r, &key)) {
@@ -89,7 +89,7 @@ static int major_of(const char *number)
     return major;
 }
 
-static void warn(enum search_product p, int major, const char *address, struct sink_greeting *g)
+static void warn(enum search_product p, int major, const char *address, struct sink_identity *g)
 {
     const char *is = major < SUPPORTED[p].oldest   ? "older than what sluice can talk to"
                      : major > SUPPORTED[p].newest ? "newer than what this sluice was made for"
@@ -104,7 +104,7 @@ static void warn(enum search_product p, int major, const char *address, struct s
                                          : "look for a newer sluice should documents be refused");
 }
 
-bool search_product_greeted(const struct http_response *re, const char *address, struct sink_greeting *g)
+bool search_product_identified(const struct http_response *re, const char *address, struct sink_identity *g)
 {
     enum search_product p = search_product_of(re);
     struct version v;

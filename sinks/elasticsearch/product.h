@@ -21,6 +21,6 @@ enum search_product search_product_of(const struct http_response *re);
 const char *search_product_name(enum search_product p);
 
 /* Reads an answer to GET /. False: ask again later, whoever it is does not talk to us now. */
-bool search_product_greeted(const struct http_response *re, const char *address, struct sink_greeting *g);
+bool search_product_identified(const struct http_response *re, const char *address, struct sink_identity *g);
 
 #endif

@@ -149,11 +149,11 @@ static void listing(const struct http_response *re)
     s3_list_page_release(&page);
 }
 
-static void greeting(const struct http_response *re)
+static void identify(const struct http_response *re)
 {
-    struct sink_greeting g = {.who = ""};
+    struct sink_identity g = {.who = ""};
 
-    (void)search_product_greeted(re, "http://es:9200", &g);
+    (void)search_product_identified(re, "http://es:9200", &g);
     check_text(g.who, sizeof(g.who));
     check_text(g.warning, sizeof(g.warning));
     check_text(g.hint, sizeof(g.hint));
@@ -193,7 +193,7 @@ static void read_as(char kind, const struct http_response *re)
         listing(re);
         break;
     case 'w':
-        greeting(re);
+        identify(re);
         break;
     default:
         break;

@@ -22,9 +22,9 @@ struct answer {
 static void check(const struct answer *a)
 {
     const struct http_response re = {.status = a->status, .headers = slice_str(a->headers), .body = slice_str(a->body)};
-    struct sink_greeting g = {.who = ""};
+    struct sink_identity g = {.who = ""};
 
-    assert_int_equal(search_product_greeted(&re, ADDRESS, &g), !a->again);
+    assert_int_equal(search_product_identified(&re, ADDRESS, &g), !a->again);
     assert_string_equal(g.who, a->who);
     if (a->warning) {
         assert_non_null(strstr(g.warning, a->warning));
@@ -100,9 +100,9 @@ static void every_cut_of_a_root_page_is_safe(void **state)
     (void)state;
     for (size_t n = 0; n < sizeof(PAGE) - 1; n++) {
         const struct http_response re = {.status = 200, .headers = slice_str(""), .body = slice_of(PAGE, n)};
-        struct sink_greeting g = {.who = ""};
+        struct sink_identity g = {.who = ""};
 
-        assert_true(search_product_greeted(&re, ADDRESS, &g));
+        assert_true(search_product_identified(&re, ADDRESS, &g));
         assert_string_equal(g.who, "");
     }
 }
@@ -114,10 +114,10 @@ static void a_version_that_is_too_long_or_not_clean_is_made_fit(void **state)
         .headers = slice_str(""),
         .body =
             slice_str(ES("8.0.0\\n\x1b[31m0123456789012345678901234567890123456789012345678901234567890123456789"))};
-    struct sink_greeting g = {.who = ""};
+    struct sink_identity g = {.who = ""};
 
     (void)state;
-    (void)search_product_greeted(&re, ADDRESS, &g);
+    (void)search_product_identified(&re, ADDRESS, &g);
     for (const char *p = g.who; *p; p++)
         assert_true(*p >= ' ' && *p != 0x7f);
 }

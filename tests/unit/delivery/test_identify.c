@@ -10,14 +10,14 @@ struct rig {
 
 static int asked, answer;
 
-static int greet(const void *state, nsec wall_now, struct http_request *rq, struct err *e)
+static int identify(const void *state, nsec wall_now, struct http_request *rq, struct err *e)
 {
     (void)state, (void)wall_now, (void)rq;
     asked++;
     return answer < 0 ? err_set(e, ERR_CONFIG, "no keys yet") : answer;
 }
 
-static const struct sink_ops OPS = {.name = "fake", .greet = greet};
+static const struct sink_ops OPS = {.name = "fake", .identify = identify};
 
 static void rig_open(struct rig *r, const struct sink_ops *ops, int says)
 {
@@ -43,8 +43,8 @@ static void who_has_nothing_to_ask_is_not_bothered_again(void **state)
 
     (void)state;
     rig_open(&r, &OPS, 0);
-    greeting_ask(&r.t.greeting, r.loop);
-    greeting_ask(&r.t.greeting, r.loop);
+    identify_ask(&r.t.identify, r.loop);
+    identify_ask(&r.t.identify, r.loop);
     assert_int_equal(asked, 1);
     rig_close(&r);
 }
@@ -55,8 +55,8 @@ static void what_cannot_be_asked_now_is_asked_with_the_next_attempt(void **state
 
     (void)state;
     rig_open(&r, &OPS, -1);
-    greeting_ask(&r.t.greeting, r.loop);
-    greeting_ask(&r.t.greeting, r.loop);
+    identify_ask(&r.t.identify, r.loop);
+    identify_ask(&r.t.identify, r.loop);
     assert_int_equal(asked, 2);
     rig_close(&r);
 }
@@ -64,13 +64,13 @@ static void what_cannot_be_asked_now_is_asked_with_the_next_attempt(void **state
 static void a_sink_that_greets_nobody_is_left_alone(void **state)
 {
     static const struct sink_ops mute = {.name = "mute"};
-    struct sink_greeting heard;
+    struct sink_identity heard;
     struct rig r;
 
     (void)state;
     rig_open(&r, &mute, 1);
-    greeting_ask(&r.t.greeting, r.loop);
-    greeting_live(&r.t.greeting, &heard);
+    identify_ask(&r.t.identify, r.loop);
+    identify_live(&r.t.identify, &heard);
     assert_string_equal(heard.who, "");
     rig_close(&r);
 }
