@@ -66,8 +66,8 @@ struct delivery_host {
     struct delivery_loop *loop;
     struct spool *spool; /* handed to the worker's functions */
     struct target *destination, *backup;
-    struct transform_line *line; /* NULL: no transforms; handed to transform() */
-    bool single;                 /* they take one batch after the other, in the order of the seals */
+    struct transform_instances *line; /* NULL: no transforms; handed to transform() */
+    bool single;                      /* they take one batch after the other, in the order of the seals */
     struct metrics *metrics;
     uint64_t epoch; /* of this run, for the ids of what it seals: seal_identity.h */
 };

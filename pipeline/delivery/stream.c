@@ -98,7 +98,7 @@ static int open_targets(struct stream *st, const struct stream_env *env, struct 
         !conf->sink->takes_encoding(st->destination.state, conf->codec->encoding))
         return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", conf->name,
                        st->destination.description, conf->codec->name);
-    if (transform_line_open(&st->line, conf, env->base_dir, e) < 0)
+    if (transform_instances_open(&st->line, conf, env->base_dir, e) < 0)
         return err_wrap(e, "stream `%s`: transform", conf->name);
     sink_env.backup = true;
     return conf->backup ? target_open(&st->backup, conf->backup, conf->backup_conf, &sink_env, e) : 0;
@@ -142,7 +142,7 @@ static void make_host(struct stream *st)
         .destination = &st->destination,
         .backup = st->backup.ops ? &st->backup : NULL,
         .line = st->line,
-        .single = st->line && transform_line_is_single(st->line),
+        .single = st->line && transform_instances_is_single(st->line),
         .metrics = &st->metrics,
     };
     while (st->host.epoch == 0)
@@ -162,7 +162,7 @@ void stream_close(struct stream **stp)
         delivery_free(&d);
     }
     delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
-    transform_line_close(&st->line);
+    transform_instances_close(&st->line);
     target_release(&st->destination);
     target_release(&st->backup);
     spool_close(&st->spool);

@@ -63,7 +63,7 @@ struct stream {
     struct loop_timer due;       /* the open batch's deadline */
     struct loop_event committed; /* records came in, or a flush was asked for */
     struct loop_waiter memory;
-    struct transform_line *line;                          /* NULL: no transforms */
+    struct transform_instances *line;                     /* NULL: no transforms */
     struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
     unsigned transforming;
     struct delivery *open; /* all that are not settled, in no order */

@@ -152,7 +152,7 @@ static int run_all(struct sieve *s, struct worker *w)
     struct outcomes outcomes;
     struct encoder_records in = {.spool = t->spool, .seal = t->seal, .outcomes = &outcomes};
     struct record_reader k;
-    struct chain_state *state = t->too_large ? NULL : transform_line_state(t->line, w, &t->err);
+    struct chain_state *state = t->too_large ? NULL : transform_instances_state(t->line, w, &t->err);
     int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
 
     outcomes_init(&outcomes, t->seal->last - t->seal->first + 1);

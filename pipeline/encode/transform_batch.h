@@ -24,7 +24,7 @@ struct transform_batch {
     const struct seal *seal;         /* or a part of it: first and last count */
     struct source_outcomes *sources; /* of the whole seal: what became of the part's records is noted here */
     const char *too_large;           /* NULL; or why the only record of the part fails without being tried */
-    struct transform_line *line;
+    struct transform_instances *line;
     const char *stream, *tmp_dir;
     bool in_memory; /* it is one record, and there is no room for a file */
     nsec now;       /* wall, for error lines */

@@ -2,12 +2,12 @@
 
 #include "pipeline/base/mem.h"
 
-struct transform_line {
+struct transform_instances {
     struct chain *chain;
     struct chain_state *single; /* made on first use */
 };
 
-static int load(struct transform_line *l, const struct stream_settings *conf, const char *base_dir, struct err *e)
+static int load(struct transform_instances *l, const struct stream_settings *conf, const char *base_dir, struct err *e)
 {
     const struct transform_env env = {.stream = conf->name, .base_dir = base_dir};
     struct chain_part *parts = mem_array(conf->transform_count, sizeof(*parts));
@@ -20,10 +20,10 @@ static int load(struct transform_line *l, const struct stream_settings *conf, co
     return rc;
 }
 
-int transform_line_open(struct transform_line **out, const struct stream_settings *conf, const char *base_dir,
-                        struct err *e)
+int transform_instances_open(struct transform_instances **out, const struct stream_settings *conf, const char *base_dir,
+                             struct err *e)
 {
-    struct transform_line *l;
+    struct transform_instances *l;
 
     *out = NULL;
     if (conf->transform_count == 0)
@@ -37,9 +37,9 @@ int transform_line_open(struct transform_line **out, const struct stream_setting
     return 0;
 }
 
-void transform_line_close(struct transform_line **lp)
+void transform_instances_close(struct transform_instances **lp)
 {
-    struct transform_line *l = *lp;
+    struct transform_instances *l = *lp;
 
     if (!l)
         return;
@@ -50,7 +50,7 @@ void transform_line_close(struct transform_line **lp)
     *lp = NULL;
 }
 
-bool transform_line_is_single(const struct transform_line *l)
+bool transform_instances_is_single(const struct transform_instances *l)
 {
     return chain_is_single(l->chain);
 }
@@ -64,18 +64,19 @@ static void close_kept(const void *owner, void *value)
     chain_close(&s);
 }
 
-struct chain_state *transform_line_only_state(struct transform_line *l, const struct cancel *cancel, struct err *e)
+struct chain_state *transform_instances_only_state(struct transform_instances *l, const struct cancel *cancel,
+                                                   struct err *e)
 {
     return l->single || chain_open(&l->single, l->chain, cancel, e) == 0 ? l->single : NULL;
 }
 
-struct chain_state *transform_line_state(struct transform_line *l, struct worker *w, struct err *e)
+struct chain_state *transform_instances_state(struct transform_instances *l, struct worker *w, struct err *e)
 {
     struct chain_state *s = NULL;
     void **kept;
 
     if (chain_is_single(l->chain))
-        return transform_line_only_state(l, w->cancel, e);
+        return transform_instances_only_state(l, w->cancel, e);
     kept = worker_keep(w, l, close_kept);
     if (!*kept && chain_open(&s, l->chain, w->cancel, e) == 0)
         *kept = s;

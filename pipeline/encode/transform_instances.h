@@ -15,17 +15,18 @@
 
 #include <stdbool.h>
 
-struct transform_line;
+struct transform_instances;
 
 /* Loads what the options name (scripts). *line is NULL when the stream has no transforms. */
-MUST_CHECK int transform_line_open(struct transform_line **line, const struct stream_settings *conf,
-                                   const char *base_dir, struct err *e);
-void transform_line_close(struct transform_line **line); /* after the workers have stopped */
-bool transform_line_is_single(const struct transform_line *line);
+MUST_CHECK int transform_instances_open(struct transform_instances **line, const struct stream_settings *conf,
+                                        const char *base_dir, struct err *e);
+void transform_instances_close(struct transform_instances **line); /* after the workers have stopped */
+bool transform_instances_is_single(const struct transform_instances *line);
 
 /* The state for this worker, made on first use. NULL: it could not be made. */
-struct chain_state *transform_line_state(struct transform_line *line, struct worker *w, struct err *e);
+struct chain_state *transform_instances_state(struct transform_instances *line, struct worker *w, struct err *e);
 /* The one state there is, for who has no workers. */
-struct chain_state *transform_line_only_state(struct transform_line *line, const struct cancel *cancel, struct err *e);
+struct chain_state *transform_instances_only_state(struct transform_instances *line, const struct cancel *cancel,
+                                                   struct err *e);
 
 #endif

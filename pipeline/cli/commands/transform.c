@@ -156,7 +156,7 @@ static void print_error(const struct err *e)
 
 static int run_stream(struct filter *f, const struct settings *s, const struct stream_settings *st)
 {
-    struct transform_line *line = NULL;
+    struct transform_instances *line = NULL;
     struct chain_state *state;
     struct err e;
     int rc = -1;
@@ -165,11 +165,12 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
         fprintf(stderr, "sluice transform: %s: stream `%s` has no `transform`\n", s->path, st->name);
         return CLI_USAGE;
     }
-    if (transform_line_open(&line, st, s->base_dir, &e) == 0 && (state = transform_line_only_state(line, NULL, &e)))
+    if (transform_instances_open(&line, st, s->base_dir, &e) == 0 &&
+        (state = transform_instances_only_state(line, NULL, &e)))
         rc = run_lines(f, st, state, &e);
     if (rc < 0)
         print_error(&e);
-    transform_line_close(&line);
+    transform_instances_close(&line);
     return rc < 0 || f->failed ? CLI_FAILED : CLI_DONE;
 }
 

@@ -73,15 +73,15 @@ static int run_batch(const struct test_case *c, struct chain_state *state, struc
 int cli_test_run(const struct test_file *f, const struct test_case *c, struct test_outcomes *got, struct err *e)
 {
     struct watcher w = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}, .got = got};
-    struct transform_line *line = NULL;
+    struct transform_instances *line = NULL;
     struct chain_state *state;
     int rc = -1;
 
-    if (transform_line_open(&line, &c->stream, f->base_dir, e) < 0)
+    if (transform_instances_open(&line, &c->stream, f->base_dir, e) < 0)
         return -1;
-    state = transform_line_only_state(line, NULL, e);
+    state = transform_instances_only_state(line, NULL, e);
     if (state)
         rc = run_batch(c, state, &w, e);
-    transform_line_close(&line);
+    transform_instances_close(&line);
     return rc;
 }

@@ -133,7 +133,7 @@ static void begin_life(void)
                                     .loop = &W.loop,
                                     .destination = &W.destination,
                                     .backup = s->backup == BACKUP_NONE ? NULL : &W.backup,
-                                    .line = s->transform == TRANSFORM_NONE ? NULL : (struct transform_line *)&W,
+                                    .line = s->transform == TRANSFORM_NONE ? NULL : (struct transform_instances *)&W,
                                     .single = s->transform == TRANSFORM_SINGLE,
                                     .metrics = &W.metrics};
     W.refusals_left = s->refusals;
