@@ -10,33 +10,33 @@
 #define USUAL_WEIGHT     8
 #define DEVIATION_WEIGHT 4
 
-void concurrency_init(struct concurrency *c, unsigned min, unsigned max)
+void inflight_limit_init(struct inflight_limit *c, unsigned min, unsigned max)
 {
     assert(min >= 1 && min <= max);
-    *c = (struct concurrency){.min = min, .max = max, .allowed = min};
+    *c = (struct inflight_limit){.min = min, .max = max, .allowed = min};
 }
 
-static void begin_round(struct concurrency *c)
+static void begin_round(struct inflight_limit *c)
 {
     c->worked = 0;
     c->took = 0;
 }
 
-static void halve(struct concurrency *c, nsec now)
+static void halve(struct inflight_limit *c, nsec now)
 {
     c->allowed = c->allowed / 2 > c->min ? c->allowed / 2 : c->min;
     c->lowered = now;
     begin_round(c);
 }
 
-static bool is_slow(const struct concurrency *c, nsec average)
+static bool is_slow(const struct inflight_limit *c, nsec average)
 {
     nsec over = average - c->usual;
 
     return c->usual && over > SLOW_LEAST && over > SLOW_DEVIATIONS * c->deviation;
 }
 
-static void learn(struct concurrency *c, nsec average)
+static void learn(struct inflight_limit *c, nsec average)
 {
     nsec off = average > c->usual ? average - c->usual : c->usual - average;
 
@@ -49,7 +49,7 @@ static void learn(struct concurrency *c, nsec average)
     c->usual += (average - c->usual) / USUAL_WEIGHT;
 }
 
-static void end_round(struct concurrency *c, nsec now)
+static void end_round(struct inflight_limit *c, nsec now)
 {
     nsec average = c->took / c->worked;
     bool slow = is_slow(c, average);
@@ -62,7 +62,7 @@ static void end_round(struct concurrency *c, nsec now)
         c->allowed++;
 }
 
-void concurrency_worked(struct concurrency *c, nsec began, nsec now, bool full)
+void inflight_limit_worked(struct inflight_limit *c, nsec began, nsec now, bool full)
 {
     if (!full || (c->lowered && began < c->lowered))
         return;
@@ -71,7 +71,7 @@ void concurrency_worked(struct concurrency *c, nsec began, nsec now, bool full)
         end_round(c, now);
 }
 
-void concurrency_failed(struct concurrency *c, nsec began, nsec now)
+void inflight_limit_failed(struct inflight_limit *c, nsec began, nsec now)
 {
     if (!c->lowered || began >= c->lowered)
         halve(c, now);

@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-struct concurrency {
+struct inflight_limit {
     unsigned min, max, allowed;
     unsigned worked;       /* attempts in this round */
     nsec took;             /* by them, all together */
@@ -25,11 +25,11 @@ struct concurrency {
 };
 
 /* 1 <= min <= max. Begins with min. */
-void concurrency_init(struct concurrency *c, unsigned min, unsigned max);
+void inflight_limit_init(struct inflight_limit *c, unsigned min, unsigned max);
 
 /* An attempt that began at `began` (mono) has ended now. `full`: all allowed places were taken. */
-void concurrency_worked(struct concurrency *c, nsec began, nsec now, bool full);
+void inflight_limit_worked(struct inflight_limit *c, nsec began, nsec now, bool full);
 /* It failed, or records in it were put off. */
-void concurrency_failed(struct concurrency *c, nsec began, nsec now);
+void inflight_limit_failed(struct inflight_limit *c, nsec began, nsec now);
 
 #endif

@@ -13,7 +13,7 @@
 void target_init(struct target *t, const char *stream, const char *role, unsigned min, unsigned max)
 {
     *t = (struct target){.stream = stream, .role = role};
-    concurrency_init(&t->places, min, max);
+    inflight_limit_init(&t->places, min, max);
     t->live.allowed = t->places.allowed;
     t->ready_last = &t->ready;
     t->under_way_last = &t->under_way;
@@ -197,9 +197,9 @@ void target_attempt_ended(struct target *t, const struct target_slot *s, enum ta
 
     assert(t->active > 0);
     if (s->sent && news == TARGET_WORKS)
-        concurrency_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
+        inflight_limit_worked(&t->places, s->sent, s->answered, t->active >= t->places.allowed);
     else if (s->sent && !target_is_its_own_fault(t, s))
-        concurrency_failed(&t->places, s->sent, now);
+        inflight_limit_failed(&t->places, s->sent, now);
     note_usual(t, s->loop->wall - s->begun);
     end(t, s);
     if (!s->sent || news == TARGET_FAILS)

@@ -62,7 +62,7 @@ struct target {
     char *description;
     struct target_slot *ready, **ready_last; /* those that want an attempt, oldest wish first */
     struct target_slot *waiting, *scout;     /* those that wait for their retry time; the one of them that asks early */
-    struct concurrency places;
+    struct inflight_limit places;
     struct identify identify;
     unsigned active;                                 /* attempts under way */
     struct target_slot *under_way, **under_way_last; /* these, oldest first */

@@ -5,24 +5,24 @@
 #define MS NSEC_PER_MSEC
 
 /* A round: as many attempts as are allowed, all at once, each of which takes so long. */
-static nsec round_of(struct concurrency *c, nsec now, nsec takes)
+static nsec round_of(struct inflight_limit *c, nsec now, nsec takes)
 {
     for (unsigned i = 0, n = c->allowed; i < n; i++)
-        concurrency_worked(c, now, now + takes, true);
+        inflight_limit_worked(c, now, now + takes, true);
     return now + takes;
 }
 
 static void it_begins_with_the_least_and_grows_by_one_a_round(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 2, 5);
+    inflight_limit_init(&c, 2, 5);
     assert_int_equal(c.allowed, 2);
-    concurrency_worked(&c, now, now + MS, true);
+    inflight_limit_worked(&c, now, now + MS, true);
     assert_int_equal(c.allowed, 2);
-    concurrency_worked(&c, now, now + MS, true);
+    inflight_limit_worked(&c, now, now + MS, true);
     assert_int_equal(c.allowed, 3);
     for (unsigned want = 4; want <= 5; want++) {
         now = round_of(&c, now, MS);
@@ -34,27 +34,27 @@ static void it_begins_with_the_least_and_grows_by_one_a_round(void **state)
 
 static void who_does_not_need_its_places_gets_no_more(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
 
     (void)state;
-    concurrency_init(&c, 2, 8);
+    inflight_limit_init(&c, 2, 8);
     for (nsec now = 1; now < 100; now++)
-        concurrency_worked(&c, now, now + MS, false);
+        inflight_limit_worked(&c, now, now + MS, false);
     assert_int_equal(c.allowed, 2);
 }
 
 static void a_failure_halves_it_down_to_the_least(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     const unsigned want[] = {32, 16, 8, 4, 3, 3};
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 3, 64);
+    inflight_limit_init(&c, 3, 64);
     while (c.allowed < 64)
         now = round_of(&c, now, MS);
     for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-        concurrency_failed(&c, now, now + MS);
+        inflight_limit_failed(&c, now, now + MS);
         now += MS;
         assert_int_equal(c.allowed, want[i]);
     }
@@ -62,35 +62,35 @@ static void a_failure_halves_it_down_to_the_least(void **state)
 
 static void failures_of_one_round_halve_it_once(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 1, 16);
+    inflight_limit_init(&c, 1, 16);
     while (c.allowed < 16)
         now = round_of(&c, now, MS);
     for (int i = 0; i < 16; i++)
-        concurrency_failed(&c, now, now + 10 + i);
+        inflight_limit_failed(&c, now, now + 10 + i);
     assert_int_equal(c.allowed, 8);
-    concurrency_worked(&c, now, now + 40, true); /* began before as well: says nothing */
+    inflight_limit_worked(&c, now, now + 40, true); /* began before as well: says nothing */
     assert_int_equal(c.worked, 0);
-    concurrency_failed(&c, now + 50, now + 60);
+    inflight_limit_failed(&c, now + 50, now + 60);
     assert_int_equal(c.allowed, 4);
 }
 
 static void a_failure_ends_the_round(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 1, 4);
+    inflight_limit_init(&c, 1, 4);
     now = round_of(&c, now, MS);
     now = round_of(&c, now, MS);
     assert_int_equal(c.allowed, 3);
-    concurrency_worked(&c, now, now + MS, true);
-    concurrency_worked(&c, now, now + MS, true);
-    concurrency_failed(&c, now, now + MS);
+    inflight_limit_worked(&c, now, now + MS, true);
+    inflight_limit_worked(&c, now, now + MS, true);
+    inflight_limit_failed(&c, now, now + MS);
     assert_int_equal(c.allowed, 1);
     now = round_of(&c, now + MS, MS);
     assert_int_equal(c.allowed, 2);
@@ -98,11 +98,11 @@ static void a_failure_ends_the_round(void **state)
 
 static void a_round_much_slower_than_usual_halves_it(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 1, 8);
+    inflight_limit_init(&c, 1, 8);
     for (int i = 0; i < 30; i++)
         now = round_of(&c, now, (200 + i % 3 * 20) * MS);
     assert_int_equal(c.allowed, 8);
@@ -112,11 +112,11 @@ static void a_round_much_slower_than_usual_halves_it(void **state)
 
 static void what_is_always_slow_is_not_slower_than_usual(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 1, 8);
+    inflight_limit_init(&c, 1, 8);
     for (int i = 0; i < 8; i++)
         now = round_of(&c, now, (4000 + i % 2 * 500) * MS);
     assert_int_equal(c.allowed, 8);
@@ -124,11 +124,11 @@ static void what_is_always_slow_is_not_slower_than_usual(void **state)
 
 static void noise_of_milliseconds_is_not_slow(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 1, 8);
+    inflight_limit_init(&c, 1, 8);
     for (int i = 0; i < 50; i++)
         now = round_of(&c, now, MS);
     now = round_of(&c, now, 200 * MS);
@@ -137,11 +137,11 @@ static void noise_of_milliseconds_is_not_slow(void **state)
 
 static void what_became_slower_for_good_becomes_usual(void **state)
 {
-    struct concurrency c;
+    struct inflight_limit c;
     nsec now = NSEC_PER_SEC;
 
     (void)state;
-    concurrency_init(&c, 1, 8);
+    inflight_limit_init(&c, 1, 8);
     for (int i = 0; i < 50; i++)
         now = round_of(&c, now, 100 * MS);
     for (int i = 0; i < 200; i++)
