@@ -106,7 +106,7 @@
 /* Buckets of the table of positions at first; doubles. */
 #define POSITIONS_BUCKETS_FIRST LIMIT(16, 1)
 /* What the pipeline may store with a seal (object key, codec, format). */
-#define SEAL_NOTE_MAX 2048
+#define SEAL_META_MAX 2048
 
 /* A stream's limit in so many segments, but none outside these sizes. */
 #define SEGMENTS_PER_LIMIT  8
@@ -454,7 +454,7 @@
 #define ATTEMPT_EXCHANGE_MEMORY (96 * KIB)
 /* A sink that is not ready (SINK_NOT_YET) is asked again after so long. */
 #define ATTEMPT_NOT_YET_WAIT (5 * NSEC_PER_MSEC)
-/* Object name: S3 allows 1024 bytes; the rest of SEAL_NOTE_MAX is for format and codec. */
+/* Object name: S3 allows 1024 bytes; the rest of SEAL_META_MAX is for format and codec. */
 #define OBJECT_NAME_MAX 1536
 /* An answer up to this is part of what an exchange holds anyway, and read on the delivery thread; a larger one takes its memory
  * from the budget, and is read by a worker. */

@@ -97,7 +97,7 @@ static struct delivery *delivery_make(struct delivery_host *h, const struct seal
     d->host = h;
     d->seal = *seal;
     d->epoch = h->epoch;
-    buf_init(&d->note_bytes, SEAL_NOTE_MAX);
+    buf_init(&d->note_bytes, SEAL_META_MAX);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_init(&d->part_names[i], OBJECT_NAME_MAX);
     d->sealed.done = on_seal_written;
@@ -163,7 +163,7 @@ void delivery_name(const struct delivery *d, const struct target *t, const struc
 
 static void write_note_for(struct delivery *d, const char *format, const struct codec_ops *codec, int level)
 {
-    struct seal_note note = {.format = format, .codec = codec->name, .level = level, .epoch = d->epoch};
+    struct seal_meta note = {.format = format, .codec = codec->name, .level = level, .epoch = d->epoch};
     struct sink_seal_id id = {
         .first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest, .epoch = d->epoch};
     struct buf name;
@@ -172,7 +172,7 @@ static void write_note_for(struct delivery *d, const char *format, const struct 
     delivery_name(d, d->host->destination, &id, codec->extension, &name);
     note.name = buf_slice(&name);
     buf_clear(&d->note_bytes);
-    if (seal_note_write(&note, &d->note_bytes) < 0)
+    if (seal_meta_write(&note, &d->note_bytes) < 0)
         assert(!"a note with a name of OBJECT_NAME_MAX fits");
     buf_release(&name);
 }
@@ -194,9 +194,9 @@ static bool lacks_name(const struct delivery *d)
 
 static int read_note(struct delivery *d)
 {
-    struct seal_note note;
+    struct seal_meta note;
 
-    if (seal_note_read(buf_slice(&d->note_bytes), &note) < 0)
+    if (seal_meta_read(buf_slice(&d->note_bytes), &note) < 0)
         return -1;
     d->seal.note = buf_slice(&d->note_bytes);
     d->name = note.name;

@@ -225,7 +225,7 @@ static struct sink_seal_id id_of(const struct encoder_records *r, uint64_t first
     return (struct sink_seal_id){.first = r->seal->first,
                                  .last = r->seal->last,
                                  .oldest = r->seal->oldest,
-                                 .epoch = seal_note_epoch(r->seal->note),
+                                 .epoch = seal_meta_epoch(r->seal->note),
                                  .window = encoder_window(first, last, r->outcomes->count)};
 }
 
@@ -365,7 +365,7 @@ int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker
     *out = (struct encoder_out){
         .body = lines,
         .borrowed = true,
-        .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = seal_note_epoch(seal->note)}};
+        .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = seal_meta_epoch(seal->note)}};
     if (encoder_digest(in->digests, w, out) == 0)
         return 0;
     encoder_out_release(out);

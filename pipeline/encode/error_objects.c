@@ -94,7 +94,7 @@ int encoder_errors(const struct encoder_in *in, const struct encoder_failure *f,
     out->id = (struct sink_seal_id){.first = in->records.seal->first,
                                     .last = in->records.seal->last,
                                     .oldest = in->records.seal->oldest,
-                                    .epoch = seal_note_epoch(in->records.seal->note),
+                                    .epoch = seal_meta_epoch(in->records.seal->note),
                                     .error_type = f->error_type};
     buf_init(&l.more, ENCODER_ERRORS_MORE_MAX);
     buf_clear(&w->scratch);

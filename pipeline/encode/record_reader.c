@@ -8,7 +8,7 @@ void record_reader_init(struct record_reader *k, const struct encoder_records *i
                                 .w = w,
                                 .at = in->seal->start,
                                 .base = in->list ? 0 : in->seal->first,
-                                .epoch = seal_note_epoch(in->seal->note)};
+                                .epoch = seal_meta_epoch(in->seal->note)};
 }
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -12,7 +12,7 @@ static int add_field(struct buf *out, struct slice s)
     return buf_add_slice(out, s) < 0 || buf_add_char(out, '\0') < 0 ? -1 : 0;
 }
 
-int seal_note_write(const struct seal_note *n, struct buf *out)
+int seal_meta_write(const struct seal_meta *n, struct buf *out)
 {
     char level[16], epoch[24];
 
@@ -38,7 +38,7 @@ static struct slice take_field(struct slice *rest)
     return field;
 }
 
-int seal_note_read(struct slice bytes, struct seal_note *out)
+int seal_meta_read(struct slice bytes, struct seal_meta *out)
 {
     struct slice version = take_field(&bytes), name = take_field(&bytes), format = take_field(&bytes),
                  codec = take_field(&bytes), level = take_field(&bytes);
@@ -49,7 +49,7 @@ int seal_note_read(struct slice bytes, struct seal_note *out)
         epoch = take_field(&bytes);
     if (!level.p || (!epoch.p && !slice_is(version, NOTE_WITHOUT_AN_EPOCH)))
         return -1;
-    *out = (struct seal_note){.name = name,
+    *out = (struct seal_meta){.name = name,
                               .format = format.p,
                               .codec = codec.p,
                               .level = (int)strtol(level.p, NULL, 10),
@@ -57,9 +57,9 @@ int seal_note_read(struct slice bytes, struct seal_note *out)
     return 0;
 }
 
-uint64_t seal_note_epoch(struct slice bytes)
+uint64_t seal_meta_epoch(struct slice bytes)
 {
-    struct seal_note note;
+    struct seal_meta note;
 
-    return seal_note_read(bytes, &note) == 0 ? note.epoch : 0;
+    return seal_meta_read(bytes, &note) == 0 ? note.epoch : 0;
 }

@@ -14,16 +14,16 @@
 
 #include <stdint.h>
 
-struct seal_note {
+struct seal_meta {
     struct slice name;          /* object key; empty when the sink gives none */
     const char *format, *codec; /* names in the registries */
     int level;
     uint64_t epoch; /* of the run that made the seal, as in sink_seal_id */
 };
 
-MUST_CHECK int seal_note_write(const struct seal_note *n, struct buf *out);
+MUST_CHECK int seal_meta_write(const struct seal_meta *n, struct buf *out);
 /* 0 when there is none. */
-uint64_t seal_note_epoch(struct slice bytes);
-MUST_CHECK int seal_note_read(struct slice bytes, struct seal_note *out); /* -1: not a note this program understands */
+uint64_t seal_meta_epoch(struct slice bytes);
+MUST_CHECK int seal_meta_read(struct slice bytes, struct seal_meta *out); /* -1: not a note this program understands */
 
 #endif

@@ -218,7 +218,7 @@ void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cur
 {
     struct frame *f = frame_new_control(FRAME_SEAL);
 
-    assert(seal->note.n <= SEAL_NOTE_MAX && seal->first <= seal->last && end->seq == seal->last + 1);
+    assert(seal->note.n <= SEAL_META_MAX && seal->first <= seal->last && end->seq == seal->last + 1);
     spool_state_put_seal(&f->extra, seal, end);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);

@@ -154,7 +154,7 @@ struct seal {
     uint64_t bytes;       /* their lines form */
     nsec oldest;          /* arrival of the oldest */
     struct spool_cursor start;
-    struct slice note; /* the pipeline's own: object key, codec, format; <= SEAL_NOTE_MAX */
+    struct slice note; /* the pipeline's own: object key, codec, format; <= SEAL_META_MAX */
 };
 
 /* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to `end`. The first

@@ -230,7 +230,7 @@ static struct seal get_seal(struct wire_in *in)
     s.oldest = (nsec)wire_u64(in);
     s.start = get_cursor(in);
     s.note = wire_bytes(in);
-    in->failed |= s.first == 0 || s.last < s.first || s.last == UINT64_MAX || s.note.n > SEAL_NOTE_MAX;
+    in->failed |= s.first == 0 || s.last < s.first || s.last == UINT64_MAX || s.note.n > SEAL_META_MAX;
     return s;
 }
 

@@ -5,81 +5,81 @@
 
 static void a_note_comes_back_as_it_was_written(void **state)
 {
-    const struct seal_note in = {.name = SLICE("app/2026/11/22/x y-1.gz"),
+    const struct seal_meta in = {.name = SLICE("app/2026/11/22/x y-1.gz"),
                                  .format = "lines",
                                  .codec = "gzip",
                                  .level = 6,
                                  .epoch = 0xfedcba9876543210};
-    struct seal_note out;
+    struct seal_meta out;
     struct buf b;
 
     (void)state;
-    buf_init(&b, SEAL_NOTE_MAX);
-    assert_int_equal(seal_note_write(&in, &b), 0);
-    assert_int_equal(seal_note_read(buf_slice(&b), &out), 0);
+    buf_init(&b, SEAL_META_MAX);
+    assert_int_equal(seal_meta_write(&in, &b), 0);
+    assert_int_equal(seal_meta_read(buf_slice(&b), &out), 0);
     assert_true(slice_eq(in.name, out.name));
     assert_string_equal(out.format, "lines");
     assert_string_equal(out.codec, "gzip");
     assert_int_equal(out.level, 6);
-    assert_true(out.epoch == in.epoch && seal_note_epoch(buf_slice(&b)) == in.epoch);
+    assert_true(out.epoch == in.epoch && seal_meta_epoch(buf_slice(&b)) == in.epoch);
     buf_release(&b);
 }
 
 static void a_note_of_version_0_1_0_has_no_epoch(void **state)
 {
     static const char OLD[] = "1\0app/k.gz\0lines\0gzip\0006";
-    struct seal_note out;
+    struct seal_meta out;
 
     (void)state;
-    assert_int_equal(seal_note_read(slice_of(OLD, sizeof(OLD)), &out), 0);
+    assert_int_equal(seal_meta_read(slice_of(OLD, sizeof(OLD)), &out), 0);
     assert_true(slice_is(out.name, "app/k.gz"));
     assert_int_equal(out.level, 6);
     assert_int_equal(out.epoch, 0);
-    assert_int_equal(seal_note_epoch(SLICE("no note")), 0);
+    assert_int_equal(seal_meta_epoch(SLICE("no note")), 0);
 }
 
 static void a_name_may_be_empty(void **state)
 {
-    const struct seal_note in = {.name = {NULL, 0}, .format = "raw", .codec = "none", .level = 0};
-    struct seal_note out;
+    const struct seal_meta in = {.name = {NULL, 0}, .format = "raw", .codec = "none", .level = 0};
+    struct seal_meta out;
     struct buf b;
 
     (void)state;
-    buf_init(&b, SEAL_NOTE_MAX);
-    assert_int_equal(seal_note_write(&in, &b), 0);
-    assert_int_equal(seal_note_read(buf_slice(&b), &out), 0);
+    buf_init(&b, SEAL_META_MAX);
+    assert_int_equal(seal_meta_write(&in, &b), 0);
+    assert_int_equal(seal_meta_read(buf_slice(&b), &out), 0);
     assert_int_equal(out.name.n, 0);
     buf_release(&b);
 }
 
 static void every_truncation_and_a_newer_version_are_refused(void **state)
 {
-    const struct seal_note in = {.name = SLICE("k"), .format = "lines", .codec = "zstd", .level = 1};
-    struct seal_note out;
+    const struct seal_meta in = {.name = SLICE("k"), .format = "lines", .codec = "zstd", .level = 1};
+    struct seal_meta out;
     struct buf b;
 
     (void)state;
-    buf_init(&b, SEAL_NOTE_MAX);
-    assert_int_equal(seal_note_write(&in, &b), 0);
+    buf_init(&b, SEAL_META_MAX);
+    assert_int_equal(seal_meta_write(&in, &b), 0);
     for (size_t n = 0; n < b.n; n++)
-        assert_int_equal(seal_note_read(slice_of(b.p, n), &out), -1);
+        assert_int_equal(seal_meta_read(slice_of(b.p, n), &out), -1);
     b.p[0] = '3';
-    assert_int_equal(seal_note_read(buf_slice(&b), &out), -1);
+    assert_int_equal(seal_meta_read(buf_slice(&b), &out), -1);
     buf_release(&b);
 }
 
 static void a_note_that_is_too_long_is_refused_whole(void **state)
 {
-    static char name[SEAL_NOTE_MAX];
-    const struct seal_note in = {.name = slice_of(memset(name, 'x', sizeof(name)), sizeof(name)),
+    static char name[SEAL_META_MAX];
+    const struct seal_meta in = {.name = slice_of(memset(name, 'x', sizeof(name)), sizeof(name)),
                                  .format = "lines",
                                  .codec = "none",
                                  .level = 0};
     struct buf b;
 
     (void)state;
-    buf_init(&b, SEAL_NOTE_MAX);
-    assert_int_equal(seal_note_write(&in, &b), -1);
+    buf_init(&b, SEAL_META_MAX);
+    assert_int_equal(seal_meta_write(&in, &b), -1);
     buf_release(&b);
 }
 
