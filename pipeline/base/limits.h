@@ -196,7 +196,7 @@
 /* One file of Lua, the files a script may require, and what it may take while it loads, and init(). */
 #define LUA_SCRIPT_MAX       ((size_t)1 << 20)
 #define LUA_SCRIPT_FILES_MAX 64
-#define LUA_WORKER_LOAD_TIME (5 * NSEC_PER_SEC)
+#define LUA_VM_LOAD_TIME     (5 * NSEC_PER_SEC)
 /* One Lua string, in bytes: what a single instruction (comparing, converting) may have to walk through. */
 #define LUA_GUARD_STRING_MAX (16 * MIB)
 /* Strings from this size on make the hook come more often, as single instructions take longer. */

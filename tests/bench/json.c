@@ -134,7 +134,7 @@ static int script(const struct lines *l, void *ctx)
 {
     static struct sink sink;
     static struct transform_record records[GROUP];
-    struct lua_worker *w = ctx;
+    struct lua_vm *w = ctx;
     struct err e;
 
     sink.out = (struct transform_out){.emit = emit, .drop = drop, .fail = fail};
@@ -143,8 +143,7 @@ static int script(const struct lines *l, void *ctx)
 
         for (; n < GROUP && i < l->count; n++, i++)
             records[n] = (struct transform_record){.data = l->v[i], .seq = i};
-        if (lua_worker_begin(w, &e) < 0 || lua_worker_run(w, records, n, &sink.out, &e) < 0 ||
-            lua_worker_end(w, &sink.out, &e) < 0)
+        if (lua_vm_begin(w, &e) < 0 || lua_vm_run(w, records, n, &sink.out, &e) < 0 || lua_vm_end(w, &sink.out, &e) < 0)
             return -1;
     }
     return sink.failed ? -1 : 0;
@@ -171,20 +170,20 @@ static int measure(const char *name, const struct lines *l, int (*run)(const str
 
 static int measure_script(const char *path, const struct lines *l)
 {
-    struct lua_worker_options o = {
+    struct lua_vm_options o = {
         .stream = "bench", .timeout = NSEC_PER_SEC, .batch_timeout = 60 * NSEC_PER_SEC, .memory = 64 * MIB};
-    struct lua_worker *w = NULL;
+    struct lua_vm *w = NULL;
     struct err e = {0};
     struct lua_script *s = lua_script_load(path, path, &e);
     char text[800];
     int rc;
 
-    if (!s || lua_worker_open(&w, s, &o, true, &e) < 0) {
+    if (!s || lua_vm_open(&w, s, &o, true, &e) < 0) {
         fprintf(stderr, "bench_json: %s\n", err_text(&e, text, sizeof(text)));
         return -1;
     }
     rc = measure(path, l, script, w);
-    lua_worker_close(&w);
+    lua_vm_close(&w);
     lua_script_drop(&s);
     return rc;
 }

@@ -123,19 +123,19 @@ static int fail(struct transform_out *o, const struct transform_record *from, co
     return 0;
 }
 
-static struct lua_worker *make_worker(void)
+static struct lua_vm *make_worker(void)
 {
-    struct lua_worker_options o = {
+    struct lua_vm_options o = {
         .stream = "fuzz", .timeout = 10 * NSEC_PER_SEC, .batch_timeout = 10 * NSEC_PER_SEC, .memory = 64 << 20};
     char path[] = "/tmp/sluice-fuzz-XXXXXX";
     int fd = mkstemp(path);
-    struct lua_worker *w = NULL;
+    struct lua_vm *w = NULL;
     struct lua_script *s;
     struct err e;
 
     check(fd >= 0 && write(fd, SCRIPT, sizeof(SCRIPT) - 1) == sizeof(SCRIPT) - 1 && close(fd) == 0);
     s = lua_script_load(path, "fuzz.lua", &e);
-    check(s && lua_worker_open(&w, s, &o, true, &e) == 0);
+    check(s && lua_vm_open(&w, s, &o, true, &e) == 0);
     unlink(path);
     lua_script_drop(&s);
     return w;
@@ -143,7 +143,7 @@ static struct lua_worker *make_worker(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct lua_worker *w;
+    static struct lua_vm *w;
     char *text = malloc(size ? size : 1);
     struct transform_record record = {.data = {text, size}};
     struct ref *want;
@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sink.out = (struct transform_out){.emit = emit, .drop = drop, .fail = fail};
     sink.want = want;
     sink.emitted = sink.failed = 0;
-    check(lua_worker_begin(w, &e) == 0 && lua_worker_run(w, &record, 1, &sink.out, &e) == 0);
+    check(lua_vm_begin(w, &e) == 0 && lua_vm_run(w, &record, 1, &sink.out, &e) == 0);
     check(sink.emitted == 3 || sink.failed == 1);
     if (want && (want->kind == '{' || want->kind == '[') && !has_infinity(want))
         check(sink.emitted == 3);

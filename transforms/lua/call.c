@@ -21,7 +21,7 @@ enum { STACK_HANDLER = 1, STACK_CALL };
 
 static const char FUNCTION_TAG; /* its address is the registry's key of the script's function */
 
-static struct lua_worker *worker_of(lua_State *L)
+static struct lua_vm *worker_of(lua_State *L)
 {
     return lua_guard_of(L)->context;
 }
@@ -40,7 +40,7 @@ const char *lua_lib_stream(lua_State *L)
 
 int lua_lib_open_file(lua_State *L, const char *name)
 {
-    struct lua_worker *w = worker_of(L);
+    struct lua_vm *w = worker_of(L);
     struct err e = {0};
     int fd;
 
@@ -80,7 +80,7 @@ static void push_where(lua_State *L)
     lua_pushfstring(L, "%s:%d: ", d.short_src, d.linedefined);
 }
 
-static struct lua_place place_of(const struct lua_worker *w, const lua_Debug *d, int line)
+static struct lua_place place_of(const struct lua_vm *w, const lua_Debug *d, int line)
 {
     return (struct lua_place){d->source[0] == '@' ? lua_script_file(w->script, d->source + 1) : NULL, line};
 }
@@ -89,7 +89,7 @@ static struct lua_place place_of(const struct lua_worker *w, const lua_Debug *d,
  * he likes; and load() calls its chunks as it is told. */
 static void note_where(lua_State *L)
 {
-    struct lua_worker *w = worker_of(L);
+    struct lua_vm *w = worker_of(L);
     lua_Debug d;
 
     for (int level = 0; lua_getstack(L, level, &d); level++) {
@@ -128,7 +128,7 @@ static int handle(lua_State *L)
 }
 
 /* "mask.lua:3: " and the text, or the text alone. */
-static void write_shown(struct lua_worker *w, const char *text)
+static void write_shown(struct lua_vm *w, const char *text)
 {
     if (w->where.file)
         snprintf(w->shown, sizeof(w->shown), "%s:%d: %s", w->where.file, w->where.line, text);
@@ -137,7 +137,7 @@ static void write_shown(struct lua_worker *w, const char *text)
 }
 
 /* In our words, and at a place that is no word of the script's either. */
-static const char *show_error(struct lua_worker *w, int status)
+static const char *show_error(struct lua_vm *w, int status)
 {
     bool same = w->where.file && w->where.file == w->shown_place.file && w->where.line == w->shown_place.line;
     char over[64];
@@ -167,7 +167,7 @@ static int copy_text(const char *text, char *out, size_t room)
 }
 
 /* Takes the error from the top of the stack. */
-static void take_error(struct lua_worker *w, int status, struct lua_call_error *error)
+static void take_error(struct lua_vm *w, int status, struct lua_call_error *error)
 {
     const char *text = lua_type(w->L, -1) == LUA_TSTRING ? lua_tostring(w->L, -1) : "(no message)";
     int n;
@@ -193,14 +193,14 @@ static void take_error(struct lua_worker *w, int status, struct lua_call_error *
 
 /* What filled the memory may still stand in the slots of the stack where the next call will have its variables, and
  * a collection during that call would take it for one of them: so it is collected now. */
-static void clean_up(struct lua_worker *w)
+static void clean_up(struct lua_vm *w)
 {
     w->guard.out_of_memory = false;
     lua_gc(w->L, LUA_GCCOLLECT, 0);
 }
 
 /* Calls the C function on top with the worker's guard set. */
-static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end, struct lua_call_error *error)
+static enum lua_call_status call(struct lua_vm *w, nsec limit, nsec hard_end, struct lua_call_error *error)
 {
     int status;
 
@@ -224,7 +224,7 @@ static enum lua_call_status call(struct lua_worker *w, nsec limit, nsec hard_end
 /* --- what comes back --- */
 
 /* A batch may give back what it got, and a little more of each. */
-static void check_given(lua_State *L, const struct lua_worker *w)
+static void check_given(lua_State *L, const struct lua_vm *w)
 {
     uint64_t pieces = w->parts.n / sizeof(struct lua_part) + 1, bytes = w->given;
     uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
@@ -235,7 +235,7 @@ static void check_given(lua_State *L, const struct lua_worker *w)
         luaL_error(L, "what comes back is too much: %s", why);
 }
 
-static void add_part(lua_State *L, struct lua_worker *w, struct lua_part part)
+static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
 {
     part.n = w->result.n - part.at;
     w->given += part.untouched ? part.of->from.data.n : part.n;
@@ -244,7 +244,7 @@ static void add_part(lua_State *L, struct lua_worker *w, struct lua_part part)
         luaL_error(L, "too many records come back");
 }
 
-static void add_text(lua_State *L, struct lua_worker *w, int index)
+static void add_text(lua_State *L, struct lua_vm *w, int index)
 {
     size_t n;
     const char *p = lua_tolstring(L, index, &n);
@@ -255,7 +255,7 @@ static void add_text(lua_State *L, struct lua_worker *w, int index)
 }
 
 /* One record that came back, at `index`. */
-static void add_result(lua_State *L, struct lua_worker *w, int index)
+static void add_result(lua_State *L, struct lua_vm *w, int index)
 {
     struct lua_part part = {.at = w->result.n};
 
@@ -295,7 +295,7 @@ static bool is_list(lua_State *L, int index)
 }
 
 /* Everything the call gave back, which is on top. */
-static void add_results(lua_State *L, struct lua_worker *w)
+static void add_results(lua_State *L, struct lua_vm *w)
 {
     int index = lua_gettop(L);
     lua_Integer n;
@@ -319,7 +319,7 @@ static void add_results(lua_State *L, struct lua_worker *w)
 /* Upvalues: transform, meta. */
 static int call_transform(lua_State *L)
 {
-    struct lua_worker *w = worker_of(L);
+    struct lua_vm *w = worker_of(L);
 
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_record_push(L, &w->one);
@@ -332,7 +332,7 @@ static int call_transform(lua_State *L)
 /* Upvalue: batch. */
 static int call_batch(lua_State *L)
 {
-    struct lua_worker *w = worker_of(L);
+    struct lua_vm *w = worker_of(L);
 
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_createtable(L, (int)w->records.count, 0);
@@ -349,7 +349,7 @@ static int call_batch(lua_State *L)
     return 0;
 }
 
-static enum lua_call_status call_script(struct lua_worker *w, nsec limit, nsec hard_end, struct lua_call_error *error)
+static enum lua_call_status call_script(struct lua_vm *w, nsec limit, nsec hard_end, struct lua_call_error *error)
 {
     transform_plain_trim(&w->result);
     transform_plain_trim(&w->parts);
@@ -360,12 +360,12 @@ static enum lua_call_status call_script(struct lua_worker *w, nsec limit, nsec h
     return call(w, limit, hard_end, error);
 }
 
-enum lua_call_status lua_call_record(struct lua_worker *w, nsec hard_end, struct lua_call_error *error)
+enum lua_call_status lua_call_record(struct lua_vm *w, nsec hard_end, struct lua_call_error *error)
 {
     return call_script(w, w->options.timeout, hard_end, error);
 }
 
-enum lua_call_status lua_call_batch(struct lua_worker *w, nsec hard_end, struct lua_call_error *error)
+enum lua_call_status lua_call_batch(struct lua_vm *w, nsec hard_end, struct lua_call_error *error)
 {
     return call_script(w, w->options.batch_timeout, hard_end, error);
 }
@@ -394,7 +394,7 @@ static bool push_function(lua_State *L, const char *name)
     return false;
 }
 
-static void call_init(lua_State *L, struct lua_worker *w)
+static void call_init(lua_State *L, struct lua_vm *w)
 {
     if (!w->init || !push_function(L, "init"))
         return;
@@ -403,7 +403,7 @@ static void call_init(lua_State *L, struct lua_worker *w)
 }
 
 /* Leaves the function that calls the script for records. */
-static void push_call(lua_State *L, struct lua_worker *w)
+static void push_call(lua_State *L, struct lua_vm *w)
 {
     bool transform = push_function(L, "transform");
 
@@ -430,7 +430,7 @@ static void push_call(lua_State *L, struct lua_worker *w)
 /* Runs the main chunk and init(); returns the function that calls the script. */
 static int load_script(lua_State *L)
 {
-    struct lua_worker *w = worker_of(L);
+    struct lua_vm *w = worker_of(L);
 
     lua_sandbox_open(L);
     open_sluice(L);
@@ -444,7 +444,7 @@ static int load_script(lua_State *L)
 }
 
 /* The position that a message begins with becomes the error's; the rest its text. */
-static int set_error(const struct lua_worker *w, const struct lua_call_error *error, struct err *e)
+static int set_error(const struct lua_vm *w, const struct lua_call_error *error, struct err *e)
 {
     const char *colon = strchr(error->message, ':');
     struct srcpos at = {.file = lua_script_shown(w->script)};
@@ -462,14 +462,14 @@ static void *counted_memory(void *ctx, void *p, size_t old_size, size_t size)
     return lua_guard_memory(ctx, p, old_size, size);
 }
 
-static int run_script(struct lua_worker *w, struct err *e)
+static int run_script(struct lua_vm *w, struct err *e)
 {
     struct lua_call_error error;
     int status;
 
     lua_pushcfunction(w->L, handle);
     lua_pushcfunction(w->L, load_script);
-    lua_guard_begin(&w->guard, LUA_WORKER_LOAD_TIME, NSEC_NEVER);
+    lua_guard_begin(&w->guard, LUA_VM_LOAD_TIME, NSEC_NEVER);
     status = lua_pcall(w->L, 0, 1, STACK_HANDLER);
     lua_guard_end(&w->guard);
     if (status == LUA_OK && !w->guard.aborted)
@@ -478,7 +478,7 @@ static int run_script(struct lua_worker *w, struct err *e)
     return set_error(w, &error, e);
 }
 
-int lua_call_make(struct lua_worker *w, struct err *e)
+int lua_call_make(struct lua_vm *w, struct err *e)
 {
     w->L = lua_guard_open(&w->guard, w->options.memory);
     if (!w->L)
@@ -493,7 +493,7 @@ int lua_call_make(struct lua_worker *w, struct err *e)
     return -1;
 }
 
-void lua_call_unmake(struct lua_worker *w)
+void lua_call_unmake(struct lua_vm *w)
 {
     if (w->L)
         lua_arena_release(&w->arena);
@@ -511,7 +511,7 @@ static int call_finish(lua_State *L)
 
 /* Nobody is left to hear of its errors. A program that ends has cancelled all work by now; this is short and runs all the
  * same, but in a state that was interrupted. */
-void lua_call_finish(struct lua_worker *w)
+void lua_call_finish(struct lua_vm *w)
 {
     struct lua_call_error error;
 

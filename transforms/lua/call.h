@@ -23,8 +23,8 @@ struct lua_part {
     bool untouched; /* of->from.data */
 };
 
-struct lua_worker {
-    struct lua_worker_options options;
+struct lua_vm {
+    struct lua_vm_options options;
     struct lua_script *script;
     struct lua_guard guard;
     lua_State *L;
@@ -70,12 +70,12 @@ struct lua_call_error {
 };
 
 /* Makes the state: libraries, the script's main chunk, init(). */
-MUST_CHECK int lua_call_make(struct lua_worker *w, struct err *e);
-void lua_call_unmake(struct lua_worker *w);
+MUST_CHECK int lua_call_make(struct lua_vm *w, struct err *e);
+void lua_call_unmake(struct lua_vm *w);
 
 /* Calls transform() with w->one, or batch() with w->records; leaves the parts in w->parts. */
-MUST_CHECK enum lua_call_status lua_call_record(struct lua_worker *w, nsec hard_end, struct lua_call_error *error);
-MUST_CHECK enum lua_call_status lua_call_batch(struct lua_worker *w, nsec hard_end, struct lua_call_error *error);
-void lua_call_finish(struct lua_worker *w);
+MUST_CHECK enum lua_call_status lua_call_record(struct lua_vm *w, nsec hard_end, struct lua_call_error *error);
+MUST_CHECK enum lua_call_status lua_call_batch(struct lua_vm *w, nsec hard_end, struct lua_call_error *error);
+void lua_call_finish(struct lua_vm *w);
 
 #endif

@@ -12,7 +12,7 @@
 
 static void log_text(lua_State *L, int level, const char *p, size_t n)
 {
-    struct lua_worker *w = lua_guard_of(L)->context;
+    struct lua_vm *w = lua_guard_of(L)->context;
     struct transform_out *out = lua_lib_out(L);
 
     lua_guard_step(L, 500);

@@ -27,7 +27,7 @@ struct lua_conf {
 struct lua_shared {
     char *path;
     bool single, holds, watch;
-    struct lua_worker_options options;
+    struct lua_vm_options options;
     pthread_mutex_t lock;
     bool looking;               /* guarded by lock; a state looks at the files */
     struct lua_script *current; /* guarded by lock */
@@ -38,7 +38,7 @@ struct lua_shared {
 
 struct lua_state {
     struct lua_shared *shared;
-    struct lua_worker *worker;
+    struct lua_vm *worker;
     const struct cancel *cancel;
     uint64_t refusals; /* of these was told */
     char told[800];    /* what is to be logged with the next records */
@@ -105,18 +105,18 @@ static char *full_path(const char *path, const struct transform_env *env)
 static struct lua_script *load_checked(struct lua_shared *s, const char *shown, struct err *e)
 {
     struct lua_script *script = lua_script_load(s->path, shown, e);
-    struct lua_worker *w = NULL;
+    struct lua_vm *w = NULL;
 
     if (!script)
         return NULL;
-    if (lua_worker_open(&w, script, &s->options, false, e) < 0) {
+    if (lua_vm_open(&w, script, &s->options, false, e) < 0) {
         lua_script_drop(&script);
         return NULL;
     }
     lua_script_freeze(script);
-    s->single = s->single || lua_worker_is_single(w);
-    s->holds = lua_worker_holds(w);
-    lua_worker_close(&w);
+    s->single = s->single || lua_vm_is_single(w);
+    s->holds = lua_vm_holds(w);
+    lua_vm_close(&w);
     return script;
 }
 
@@ -142,11 +142,11 @@ static int load(void **shared, const void *config, const struct transform_env *e
     s->path = full_path(conf->path, env);
     s->single = conf->single;
     s->watch = conf->watch;
-    s->options = (struct lua_worker_options){.stream = env->stream,
-                                             .config = conf->config,
-                                             .timeout = conf->timeout,
-                                             .batch_timeout = conf->batch_timeout,
-                                             .memory = conf->memory};
+    s->options = (struct lua_vm_options){.stream = env->stream,
+                                         .config = conf->config,
+                                         .timeout = conf->timeout,
+                                         .batch_timeout = conf->batch_timeout,
+                                         .memory = conf->memory};
     pthread_mutex_init(&s->lock, NULL);
     *shared = s;
     s->current = load_checked(s, conf->path, e);
@@ -182,12 +182,12 @@ static struct lua_script *take_current(struct lua_shared *s)
     return script;
 }
 
-static int open_worker(const struct lua_state *st, struct lua_worker **w, struct lua_script *script, struct err *e)
+static int open_worker(const struct lua_state *st, struct lua_vm **w, struct lua_script *script, struct err *e)
 {
-    struct lua_worker_options o = st->shared->options;
+    struct lua_vm_options o = st->shared->options;
 
     o.cancel = st->cancel;
-    return lua_worker_open(w, script, &o, true, e);
+    return lua_vm_open(w, script, &o, true, e);
 }
 
 static int open_state(void **state, void *shared, const struct cancel *cancel, struct err *e)
@@ -215,7 +215,7 @@ static void close_state(void **state)
     *state = NULL;
     if (!st)
         return;
-    lua_worker_close(&st->worker);
+    lua_vm_close(&st->worker);
     mem_free(st);
 }
 
@@ -297,7 +297,7 @@ static void follow(struct lua_state *st)
 {
     struct lua_shared *s = st->shared;
     struct lua_script *script;
-    struct lua_worker *w = NULL;
+    struct lua_vm *w = NULL;
     struct err e = {0};
     char why[700];
 
@@ -308,9 +308,9 @@ static void follow(struct lua_state *st)
         tell(st, LOG_WARN, "the changed script is refused, the old one stays", s->refusal);
     st->refusals = s->refusals;
     pthread_mutex_unlock(&s->lock);
-    if (script != lua_worker_script(st->worker)) {
+    if (script != lua_vm_script(st->worker)) {
         if (open_worker(st, &w, script, &e) == 0) {
-            lua_worker_close(&st->worker);
+            lua_vm_close(&st->worker);
             st->worker = w;
             tell(st, LOG_INFO, "the changed script is loaded", "");
         } else if (e.code != ERR_CANCELLED) {
@@ -328,7 +328,7 @@ static int begin(void *state, struct err *e)
 
     if (st->shared->watch)
         follow(st);
-    return lua_worker_begin(st->worker, e);
+    return lua_vm_begin(st->worker, e);
 }
 
 static int run(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
@@ -339,14 +339,14 @@ static int run(void *state, const struct transform_record *records, size_t count
     if (*st->told && out->log)
         out->log(out, st->told_level, slice_str(st->told));
     *st->told = '\0';
-    return lua_worker_run(st->worker, records, count, out, e);
+    return lua_vm_run(st->worker, records, count, out, e);
 }
 
 static int end(void *state, struct transform_out *out, struct err *e)
 {
     struct lua_state *st = state;
 
-    return lua_worker_end(st->worker, out, e);
+    return lua_vm_end(st->worker, out, e);
 }
 
 const struct transform_ops transform_lua = {

@@ -15,27 +15,27 @@ static int cancelled(struct err *e)
 
 /* --- outcomes --- */
 
-static int emit(struct lua_worker *w, const struct lua_part *part, const struct lua_record *of)
+static int emit(struct lua_vm *w, const struct lua_part *part, const struct lua_record *of)
 {
     struct slice data = part->untouched ? of->from.data : slice_of(w->result.p + part->at, part->n);
 
     return w->out->emit(w->out, &of->from, data, of->keys, of->key_count);
 }
 
-static const struct lua_part *parts_of(const struct lua_worker *w, size_t *count)
+static const struct lua_part *parts_of(const struct lua_vm *w, size_t *count)
 {
     *count = w->parts.n / sizeof(struct lua_part);
     return (const struct lua_part *)(const void *)w->parts.p;
 }
 
-static int fail(struct lua_worker *w, const struct lua_record *rec, const struct lua_call_error *error)
+static int fail(struct lua_vm *w, const struct lua_record *rec, const struct lua_call_error *error)
 {
     return w->out->fail(w->out, &rec->from, error->code, slice_of(error->message, error->n),
                         error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
 }
 
 /* A state that was aborted is lost. */
-static int renew(struct lua_worker *w, struct err *e)
+static int renew(struct lua_vm *w, struct err *e)
 {
     if (w->L && !w->guard.aborted)
         return 0;
@@ -51,7 +51,7 @@ static const struct lua_call_error BATCH_OVER = {.code = "Lua.FunctionTimedOut",
 
 /* --- transform() --- */
 
-static int run_one(struct lua_worker *w, nsec hard_end, struct err *e)
+static int run_one(struct lua_vm *w, nsec hard_end, struct err *e)
 {
     struct lua_call_error error;
     const struct lua_part *parts;
@@ -75,7 +75,7 @@ static int run_one(struct lua_worker *w, nsec hard_end, struct err *e)
     return rc;
 }
 
-static int run_records(struct lua_worker *w, const struct transform_record *records, size_t count, struct err *e)
+static int run_records(struct lua_vm *w, const struct transform_record *records, size_t count, struct err *e)
 {
     nsec end = clock_mono() + w->batch_left - w->out->elsewhere; /* and later by what passes elsewhere */
     int rc = 0;
@@ -98,7 +98,7 @@ static int run_records(struct lua_worker *w, const struct transform_record *reco
 
 /* --- batch() --- */
 
-static int hold(struct lua_worker *w, const struct transform_record *r)
+static int hold(struct lua_vm *w, const struct transform_record *r)
 {
     struct lua_held h = {
         .data_n = r->data.n, .origin_n = r->origin.n, .seq = r->seq, .arrival = r->arrival, .part = r->part};
@@ -113,7 +113,7 @@ static int hold(struct lua_worker *w, const struct transform_record *r)
 }
 
 /* Records that do not fit any more are not worked on: they fail at once, and the rest is a batch all the same. */
-static int hold_records(struct lua_worker *w, const struct transform_record *records, size_t count)
+static int hold_records(struct lua_vm *w, const struct transform_record *records, size_t count)
 {
     static const struct lua_call_error full = {.code = "Lua.OutOfMemory",
                                                .message = "the batch does not fit the script's memory",
@@ -130,7 +130,7 @@ static int hold_records(struct lua_worker *w, const struct transform_record *rec
     return rc;
 }
 
-static void begin_held(struct lua_worker *w)
+static void begin_held(struct lua_vm *w)
 {
     const struct lua_held *h = (const struct lua_held *)(const void *)w->held_at.p;
 
@@ -151,7 +151,7 @@ static void begin_held(struct lua_worker *w)
 
 /* Emits what came back; a record that is not among it was dropped. What the script made itself counts as the first
  * record's. */
-static int emit_batch(struct lua_worker *w)
+static int emit_batch(struct lua_vm *w)
 {
     size_t count;
     const struct lua_part *parts = parts_of(w, &count);
@@ -171,7 +171,7 @@ static int emit_batch(struct lua_worker *w)
     return rc;
 }
 
-static int run_batch(struct lua_worker *w, struct err *e)
+static int run_batch(struct lua_vm *w, struct err *e)
 {
     struct lua_call_error error;
     int rc = 0;
@@ -189,7 +189,7 @@ static int run_batch(struct lua_worker *w, struct err *e)
     return rc;
 }
 
-static void drop_held(struct lua_worker *w)
+static void drop_held(struct lua_vm *w)
 {
     if (w->records.at != &w->one)
         mem_free(w->records.at);
@@ -206,10 +206,10 @@ static void drop_held(struct lua_worker *w)
 
 /* --- the contract --- */
 
-int lua_worker_open(struct lua_worker **out, struct lua_script *script, const struct lua_worker_options *o, bool init,
-                    struct err *e)
+int lua_vm_open(struct lua_vm **out, struct lua_script *script, const struct lua_vm_options *o, bool init,
+                struct err *e)
 {
-    struct lua_worker *w = mem_alloc(sizeof(*w));
+    struct lua_vm *w = mem_alloc(sizeof(*w));
 
     w->options = *o;
     w->script = lua_script_take(script);
@@ -222,13 +222,13 @@ int lua_worker_open(struct lua_worker **out, struct lua_script *script, const st
     *out = w;
     if (lua_call_make(w, e) == 0)
         return 0;
-    lua_worker_close(out);
+    lua_vm_close(out);
     return -1;
 }
 
-void lua_worker_close(struct lua_worker **worker)
+void lua_vm_close(struct lua_vm **worker)
 {
-    struct lua_worker *w = *worker;
+    struct lua_vm *w = *worker;
 
     *worker = NULL;
     if (!w)
@@ -244,22 +244,22 @@ void lua_worker_close(struct lua_worker **worker)
     mem_free(w);
 }
 
-bool lua_worker_is_single(const struct lua_worker *w)
+bool lua_vm_is_single(const struct lua_vm *w)
 {
     return w->single;
 }
 
-bool lua_worker_holds(const struct lua_worker *w)
+bool lua_vm_holds(const struct lua_vm *w)
 {
     return w->by_batch;
 }
 
-const struct lua_script *lua_worker_script(const struct lua_worker *w)
+const struct lua_script *lua_vm_script(const struct lua_vm *w)
 {
     return w->script;
 }
 
-int lua_worker_begin(struct lua_worker *w, struct err *e)
+int lua_vm_begin(struct lua_vm *w, struct err *e)
 {
     w->batch_left = w->options.batch_timeout;
     w->batch_over = false;
@@ -272,8 +272,8 @@ int lua_worker_begin(struct lua_worker *w, struct err *e)
     return 0;
 }
 
-int lua_worker_run(struct lua_worker *w, const struct transform_record *records, size_t count,
-                   struct transform_out *out, struct err *e)
+int lua_vm_run(struct lua_vm *w, const struct transform_record *records, size_t count, struct transform_out *out,
+               struct err *e)
 {
     int rc;
 
@@ -283,7 +283,7 @@ int lua_worker_run(struct lua_worker *w, const struct transform_record *records,
     return rc < 0 ? -1 : 0;
 }
 
-int lua_worker_end(struct lua_worker *w, struct transform_out *out, struct err *e)
+int lua_vm_end(struct lua_vm *w, struct transform_out *out, struct err *e)
 {
     int rc;
 

@@ -2,7 +2,7 @@
  *
  * Not the option table and not hot reload: lua/transform.c. A worker makes its state when it is opened, and anew after an abort.
  *
- * Ownership  lua_worker_close() frees everything. The script is taken (counted).
+ * Ownership  lua_vm_close() frees everything. The script is taken (counted).
  * Threads    one at a time.
  * Invariant  L is NULL only when making it anew failed; then the next call tries again.
  */
@@ -17,9 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lua_worker;
+struct lua_vm;
 
-struct lua_worker_options {
+struct lua_vm_options {
     const char *stream;              /* borrowed, outlives the worker */
     const struct lua_config *config; /* the same */
     nsec timeout, batch_timeout;
@@ -29,21 +29,21 @@ struct lua_worker_options {
 
 /* Runs the script's main chunk and looks for its functions; init() only when `init` (a check does without). Errors of
  * the script are at its line. */
-MUST_CHECK int lua_worker_open(struct lua_worker **w, struct lua_script *script, const struct lua_worker_options *o,
-                               bool init, struct err *e);
+MUST_CHECK int lua_vm_open(struct lua_vm **w, struct lua_script *script, const struct lua_vm_options *o, bool init,
+                           struct err *e);
 /* Calls finish(), if the script has one. */
-void lua_worker_close(struct lua_worker **w);
+void lua_vm_close(struct lua_vm **w);
 
 /* Did the script set the global `single`? */
-bool lua_worker_is_single(const struct lua_worker *w);
+bool lua_vm_is_single(const struct lua_vm *w);
 /* Has it batch() instead of transform()? */
-bool lua_worker_holds(const struct lua_worker *w);
-const struct lua_script *lua_worker_script(const struct lua_worker *w);
+bool lua_vm_holds(const struct lua_vm *w);
+const struct lua_script *lua_vm_script(const struct lua_vm *w);
 
 /* As in transform_ops. */
-MUST_CHECK int lua_worker_begin(struct lua_worker *w, struct err *e);
-MUST_CHECK int lua_worker_run(struct lua_worker *w, const struct transform_record *records, size_t count,
-                              struct transform_out *out, struct err *e);
-MUST_CHECK int lua_worker_end(struct lua_worker *w, struct transform_out *out, struct err *e);
+MUST_CHECK int lua_vm_begin(struct lua_vm *w, struct err *e);
+MUST_CHECK int lua_vm_run(struct lua_vm *w, const struct transform_record *records, size_t count,
+                          struct transform_out *out, struct err *e);
+MUST_CHECK int lua_vm_end(struct lua_vm *w, struct transform_out *out, struct err *e);
 
 #endif
