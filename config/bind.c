@@ -183,20 +183,20 @@ static void report_unknown(struct cfg_errors *errs, const struct cfg_node *item,
 {
     const struct cfg_node *key = item->key;
     char shown[TEXT_SHOWN_MAX + 4], hint[HINT_MAX];
-    struct words known;
+    struct suggest known;
     struct buf meant;
 
     buf_init(&meant, sizeof(hint));
-    words_init(&known, key->text);
+    suggest_init(&known, key->text);
     for (const struct cfg_field *f = fields; f->name; f++)
-        words_add(&known, f->name);
+        suggest_add(&known, f->name);
     if (cfg_errors_hint(errs, fields, item, &meant))
         cfg_error(errs, key->at, "unknown key `%s`; %s", text_show(key->text, shown), buf_cstr(&meant));
     else if (known.count == 0)
         cfg_error(errs, key->at, "unknown key `%s`; nothing can be set here", text_show(key->text, shown));
     else
         cfg_error(errs, key->at, "unknown key `%s`; %s", text_show(key->text, shown),
-                  words_hint(&known, hint, sizeof(hint)));
+                  suggest_hint(&known, hint, sizeof(hint)));
     buf_release(&meant);
 }
 

@@ -144,18 +144,18 @@ static int find_choice(struct cfg_errors *errs, const struct cfg_field *f, const
                        const struct cfg_node *node, int *value)
 {
     char shown[QUOTE_MAX], hint[600];
-    struct words known;
+    struct suggest known;
 
-    words_init(&known, f->secret || node->secret ? "" : node->text);
+    suggest_init(&known, f->secret || node->secret ? "" : node->text);
     for (const struct cfg_choice *c = choices; c->name; c++) {
         if (strcmp(c->name, node->text) == 0) {
             *value = c->value;
             return 0;
         }
-        words_add(&known, c->name);
+        suggest_add(&known, c->name);
     }
     cfg_error(errs, node->at, "`%s` cannot be %s; %s", f->name, quote(f, node, shown),
-              words_hint(&known, hint, sizeof(hint)));
+              suggest_hint(&known, hint, sizeof(hint)));
     return -1;
 }
 

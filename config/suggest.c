@@ -7,9 +7,9 @@
 
 #define WORD_MAX 64
 
-void words_init(struct words *w, const char *wanted)
+void suggest_init(struct suggest *w, const char *wanted)
 {
-    *w = (struct words){.wanted = wanted};
+    *w = (struct suggest){.wanted = wanted};
 }
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
@@ -49,7 +49,7 @@ static unsigned distance(const char *a, size_t n, const char *b, size_t m)
     return last[m];
 }
 
-void words_add(struct words *w, const char *known)
+void suggest_add(struct suggest *w, const char *known)
 {
     size_t n = strlen(w->wanted), m = strlen(known), used = strlen(w->known);
 
@@ -66,7 +66,7 @@ void words_add(struct words *w, const char *known)
     }
 }
 
-const char *words_hint(const struct words *w, char *out, size_t size)
+const char *suggest_hint(const struct suggest *w, char *out, size_t size)
 {
     if (w->nearest)
         snprintf(out, size, "did you mean `%s`?", w->nearest);

@@ -7,17 +7,17 @@
 
 #include <stddef.h>
 
-struct words {
+struct suggest {
     const char *wanted, *nearest;
     unsigned distance; /* of `nearest` */
     size_t count;
     char known[512]; /* "a, b, c" */
 };
 
-void words_init(struct words *w, const char *wanted);
-void words_add(struct words *w, const char *known);
+void suggest_init(struct suggest *w, const char *wanted);
+void suggest_add(struct suggest *w, const char *known);
 
 /* "did you mean `bucket`?", or without a near one "known here: a, b, c". Returns out. */
-const char *words_hint(const struct words *w, char *out, size_t size);
+const char *suggest_hint(const struct suggest *w, char *out, size_t size);
 
 #endif

@@ -68,13 +68,13 @@ void settings_choice_unknown(struct cfg_errors *errs, const char *what, const st
                              settings_names *names)
 {
     char shown[TEXT_SHOWN_MAX + 4], hint[SETTINGS_HINT_MAX];
-    struct words known;
+    struct suggest known;
     struct buf meant;
 
-    words_init(&known, c->name->secret ? "" : c->name->text);
+    suggest_init(&known, c->name->secret ? "" : c->name->text);
     for (size_t i = 0; names(i); i++)
-        words_add(&known, names(i));
-    words_hint(&known, hint, sizeof(hint));
+        suggest_add(&known, names(i));
+    suggest_hint(&known, hint, sizeof(hint));
     buf_init(&meant, sizeof(hint));
     if (!c->name->secret && settings_hint_name(what, c->name->text, &meant))
         snprintf(hint, sizeof(hint), "%s", buf_cstr(&meant));

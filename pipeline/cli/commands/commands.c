@@ -44,14 +44,14 @@ static const struct cli_command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    struct words w;
+    struct suggest w;
     char hint[256];
 
-    words_init(&w, name);
+    suggest_init(&w, name);
     for (size_t i = 0; COMMANDS[i]; i++)
-        words_add(&w, COMMANDS[i]->name);
+        suggest_add(&w, COMMANDS[i]->name);
     fprintf(stderr, "sluice: unknown %s `%s`; %s\n", name[0] == '-' ? "option" : "command", name,
-            words_hint(&w, hint, sizeof(hint)));
+            suggest_hint(&w, hint, sizeof(hint)));
     return CLI_USAGE;
 }
 

@@ -89,13 +89,13 @@ static void print_orphans(const struct orphans *found)
 
 static int no_such_target(const struct drain *d, const struct settings *s)
 {
-    struct words w;
+    struct suggest w;
     char hint[600];
 
-    words_init(&w, d->to);
+    suggest_init(&w, d->to);
     for (size_t i = 0; i < s->stream_count; i++)
-        words_add(&w, s->streams[i].name);
-    fprintf(stderr, "sluice drain: %s has no stream `%s`; %s\n", s->path, d->to, words_hint(&w, hint, sizeof(hint)));
+        suggest_add(&w, s->streams[i].name);
+    fprintf(stderr, "sluice drain: %s has no stream `%s`; %s\n", s->path, d->to, suggest_hint(&w, hint, sizeof(hint)));
     return CLI_USAGE;
 }
 
@@ -131,20 +131,20 @@ static int nothing_to_drain(const struct drain *d, const struct settings *s, con
 {
     size_t count;
     char **names = spools_of(s, &count), hint[600];
-    struct words w;
+    struct suggest w;
     bool known = false;
 
-    words_init(&w, d->name);
+    suggest_init(&w, d->name);
     for (size_t i = 0; i < count; i++) {
         known |= strcmp(names[i], d->name) == 0;
         if (!settings_stream(s, names[i]))
-            words_add(&w, names[i]);
+            suggest_add(&w, names[i]);
     }
     if (known)
         fprintf(d->print ? stderr : stdout, "stream %s: nothing waits in %s\n", d->name, s->data_dir);
     else
         fprintf(stderr, "sluice drain: %s has no stream `%s`%s%s\n", s->data_dir, d->name, w.count ? "; " : "",
-                w.count ? words_hint(&w, hint, sizeof(hint)) : "");
+                w.count ? suggest_hint(&w, hint, sizeof(hint)) : "");
     if (found->count)
         fprintf(stderr, "not in %s, with records in data_dir:\n", s->path);
     print_orphans(found);

@@ -108,13 +108,13 @@ static bool find_near(const char *dir, const char *name, char near[NAME_MAX + 1]
 {
     char *names[TAIL_EXPLAIN_NAMES_MAX];
     size_t n = 0;
-    struct words w;
+    struct suggest w;
     struct dirent *d;
     DIR *stream = opendir(dir);
 
-    words_init(&w, name);
+    suggest_init(&w, name);
     while (stream && n < TAIL_EXPLAIN_NAMES_MAX && (d = readdir(stream)))
-        words_add(&w, names[n++] = mem_strdup(d->d_name));
+        suggest_add(&w, names[n++] = mem_strdup(d->d_name));
     if (stream)
         closedir(stream);
     if (w.nearest)

@@ -7,12 +7,12 @@
 static const char *hint(const char *wanted, char *out, size_t size)
 {
     static const char *const known[] = {"bucket", "prefix", "region", "endpoint", "access_key_id", "s3"};
-    struct words w;
+    struct suggest w;
 
-    words_init(&w, wanted);
+    suggest_init(&w, wanted);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        words_add(&w, known[i]);
-    return words_hint(&w, out, size);
+        suggest_add(&w, known[i]);
+    return suggest_hint(&w, out, size);
 }
 
 static void a_mistyped_word_is_recognised(void **state)
@@ -52,16 +52,16 @@ static void a_word_far_from_all_gets_the_whole_list(void **state)
 
 static void a_long_list_is_cut_not_overrun(void **state)
 {
-    struct words w;
+    struct suggest w;
     char out[600];
 
     (void)state;
-    words_init(&w, "x");
+    suggest_init(&w, "x");
     for (int i = 0; i < 1000; i++)
-        words_add(&w, "some_long_word");
+        suggest_add(&w, "some_long_word");
     assert_int_equal(w.count, 1000);
     assert_int_equal(strlen(w.known), sizeof(w.known) - 1);
-    assert_true(strlen(words_hint(&w, out, sizeof(out))) < sizeof(out));
+    assert_true(strlen(suggest_hint(&w, out, sizeof(out))) < sizeof(out));
 }
 
 int main(void)
