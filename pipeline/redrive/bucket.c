@@ -17,7 +17,7 @@
 struct walk {
     struct redrive_bucket *r;
     const struct redrive_visitor *v;
-    struct bucket *bucket;
+    struct s3_fetch *bucket;
     struct s3_list_page page;
     struct buf token; /* that asked for the page */
     uint64_t objects, pages, empty_pages;
@@ -72,25 +72,25 @@ static int write_piece(int fd, struct slice piece, uint64_t at, struct err *e)
 }
 
 /* All of an object into the file. */
-static enum bucket_outcome fetch(struct walk *w, uint64_t size, struct slice key, int fd, struct err *e)
+static enum s3_fetch_outcome fetch(struct walk *w, uint64_t size, struct slice key, int fd, struct err *e)
 {
     struct s3_piece piece = {.size = size};
-    enum bucket_outcome outcome = BUCKET_DONE;
+    enum s3_fetch_outcome outcome = S3_FETCH_DONE;
     struct bucket_tag tag = {.text = ""};
     struct buf bytes;
 
     if (size > REDRIVE_OBJECT_MAX) {
         err_set(e, ERR_LIMIT, "it has more than %llu bytes", REDRIVE_OBJECT_MAX);
-        return BUCKET_REFUSED;
+        return S3_FETCH_REFUSED;
     }
     buf_init(&bytes, REDRIVE_FETCH);
     do { /* also of an object whose size the listing does not tell: all of it at once */
         piece.n = size && size - piece.from < REDRIVE_FETCH ? size - piece.from : REDRIVE_FETCH;
-        outcome = bucket_get(w->bucket, key, &piece, &tag, &bytes, e);
-        if (outcome == BUCKET_DONE && write_piece(fd, buf_slice(&bytes), piece.from, e) < 0)
-            outcome = BUCKET_REFUSED;
+        outcome = s3_fetch_get(w->bucket, key, &piece, &tag, &bytes, e);
+        if (outcome == S3_FETCH_DONE && write_piece(fd, buf_slice(&bytes), piece.from, e) < 0)
+            outcome = S3_FETCH_REFUSED;
         piece.from += piece.n;
-    } while (outcome == BUCKET_DONE && piece.from < size);
+    } while (outcome == S3_FETCH_DONE && piece.from < size);
     buf_release(&bytes);
     return outcome;
 }
@@ -105,16 +105,16 @@ static int visit_object(struct walk *w, const struct s3_list_object *o, struct s
                              .key = key,
                              .named = slice_eq(key, w->r->prefix),
                              .fd = open_unnamed(w->r->tmp_dir, &e)};
-    enum bucket_outcome outcome = f.fd < 0 ? BUCKET_REFUSED : fetch(w, o->size, key, f.fd, &e);
+    enum s3_fetch_outcome outcome = f.fd < 0 ? S3_FETCH_REFUSED : fetch(w, o->size, key, f.fd, &e);
     int rc = 0;
 
-    if (outcome == BUCKET_DONE) {
+    if (outcome == S3_FETCH_DONE) {
         rc = w->v->object(w->v->ctx, &f);
     } else {
-        if (outcome == BUCKET_AWAY)
+        if (outcome == S3_FETCH_AWAY)
             err_wrap(&e, "stopped here");
         w->v->unread(w->v->ctx, path, &e);
-        rc = outcome == BUCKET_AWAY;
+        rc = outcome == S3_FETCH_AWAY;
     }
     if (f.fd >= 0)
         close(f.fd);
@@ -168,7 +168,7 @@ static int check_progress(struct walk *w, struct err *e)
 
 static int next_page(struct walk *w, struct err *e)
 {
-    if (bucket_list(w->bucket, w->r->prefix, buf_slice(&w->token), &w->page, e) != BUCKET_DONE ||
+    if (s3_fetch_list(w->bucket, w->r->prefix, buf_slice(&w->token), &w->page, e) != S3_FETCH_DONE ||
         check_progress(w, e) < 0)
         return -1;
     return copy(&w->token, buf_slice(&w->page.next)) < 0 ? err_set(e, ERR_NOMEM, "no memory for the listing") : 0;
@@ -207,11 +207,11 @@ int redrive_bucket(struct redrive_bucket *r, const struct redrive_visitor *v)
     buf_init(&w.token, REDRIVE_TOKEN_MAX);
     buf_init(&w.seen_token, REDRIVE_TOKEN_MAX);
     buf_init(&w.seen_key, S3_KEY_MAX);
-    if (bucket_open(&w.bucket, r->reader, &e) == 0)
+    if (s3_fetch_open(&w.bucket, r->reader, &e) == 0)
         rc = walk_pages(&w);
     else
         v->unread(v->ctx, r->address, &e);
-    bucket_close(&w.bucket);
+    s3_fetch_close(&w.bucket);
     s3_list_page_release(&w.page);
     buf_release(&w.token);
     buf_release(&w.seen_token);

@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-struct bucket {
+struct s3_fetch {
     const struct s3_reader *reader;
     struct transport *transport;
 };
@@ -28,22 +28,22 @@ struct ask {
     struct sink_verdict verdict;
 };
 
-int bucket_open(struct bucket **out, const struct s3_reader *reader, struct err *e)
+int s3_fetch_open(struct s3_fetch **out, const struct s3_reader *reader, struct err *e)
 {
-    struct bucket *b = mem_alloc(sizeof(*b));
+    struct s3_fetch *b = mem_alloc(sizeof(*b));
 
     b->reader = reader;
     if (transport_new(&b->transport, e) < 0) {
-        bucket_close(&b);
+        s3_fetch_close(&b);
         return -1;
     }
     *out = b;
     return 0;
 }
 
-void bucket_close(struct bucket **bp)
+void s3_fetch_close(struct s3_fetch **bp)
 {
-    struct bucket *b = *bp;
+    struct s3_fetch *b = *bp;
 
     if (!b)
         return;
@@ -75,7 +75,7 @@ static void on_done(struct exchange *x, const struct http_response *re)
     a->no_memory = !a->too_large && buf_add_slice(a->out, re->body) < 0;
 }
 
-static void send_once(struct bucket *b, struct ask *a, const struct http_request *rq)
+static void send_once(struct s3_fetch *b, struct ask *a, const struct http_request *rq)
 {
     a->ended = a->too_large = a->no_memory = a->whole = a->changed = false;
     a->x.request = rq;
@@ -85,7 +85,7 @@ static void send_once(struct bucket *b, struct ask *a, const struct http_request
         transport_run(b->transport, NSEC_NEVER);
 }
 
-static enum bucket_outcome say(const struct ask *a, struct err *e)
+static enum s3_fetch_outcome say(const struct ask *a, struct err *e)
 {
     const struct sink_verdict *v = &a->verdict;
 
@@ -102,8 +102,8 @@ static enum bucket_outcome say(const struct ask *a, struct err *e)
     else if (a->no_memory)
         err_set(e, ERR_NOMEM, "there is no memory for its bytes");
     else
-        return BUCKET_DONE;
-    return a->outcome != SINK_DELIVERED && !v->misconfigured ? BUCKET_AWAY : BUCKET_REFUSED;
+        return S3_FETCH_DONE;
+    return a->outcome != SINK_DELIVERED && !v->misconfigured ? S3_FETCH_AWAY : S3_FETCH_REFUSED;
 }
 
 static void pause_after(unsigned failures, nsec asked_for)
@@ -116,11 +116,11 @@ static void pause_after(unsigned failures, nsec asked_for)
 }
 
 /* What is asked for is made anew for each attempt: a signature does not last. */
-static enum bucket_outcome ask_for(struct bucket *b, struct ask *a, struct slice token, struct err *e)
+static enum s3_fetch_outcome ask_for(struct s3_fetch *b, struct ask *a, struct slice token, struct err *e)
 {
-    enum bucket_outcome outcome = BUCKET_AWAY;
+    enum s3_fetch_outcome outcome = S3_FETCH_AWAY;
 
-    for (unsigned attempt = 1; outcome == BUCKET_AWAY && attempt <= BUCKET_ATTEMPTS_MAX; attempt++) {
+    for (unsigned attempt = 1; outcome == S3_FETCH_AWAY && attempt <= BUCKET_ATTEMPTS_MAX; attempt++) {
         struct http_request rq;
         int rc;
 
@@ -129,34 +129,34 @@ static enum bucket_outcome ask_for(struct bucket *b, struct ask *a, struct slice
         rc = a->piece ? s3_reader_get(b->reader, a->key, a->piece, clock_wall(), &rq, e)
                       : s3_reader_list(b->reader, a->key, token, clock_wall(), &rq, e);
         if (rc < 0)
-            return BUCKET_REFUSED;
+            return S3_FETCH_REFUSED;
         send_once(b, a, &rq);
         http_request_release(&rq);
         outcome = say(a, e);
     }
-    if (outcome == BUCKET_AWAY)
+    if (outcome == S3_FETCH_AWAY)
         err_wrap(e, "given up after %d attempts", BUCKET_ATTEMPTS_MAX);
     return outcome;
 }
 
-enum bucket_outcome bucket_list(struct bucket *b, struct slice prefix, struct slice token, struct s3_list_page *page,
-                                struct err *e)
+enum s3_fetch_outcome s3_fetch_list(struct s3_fetch *b, struct slice prefix, struct slice token,
+                                    struct s3_list_page *page, struct err *e)
 {
     struct ask a = {.x = {.done = on_done}, .reader = b->reader, .key = prefix};
-    enum bucket_outcome outcome;
+    enum s3_fetch_outcome outcome;
     struct buf answer;
 
     buf_init(&answer, S3_LIST_ANSWER_MAX);
     a.out = &answer;
     outcome = ask_for(b, &a, token, e);
-    if (outcome == BUCKET_DONE && s3_list_read(buf_slice(&answer), prefix, page, e) < 0)
-        outcome = BUCKET_REFUSED;
+    if (outcome == S3_FETCH_DONE && s3_list_read(buf_slice(&answer), prefix, page, e) < 0)
+        outcome = S3_FETCH_REFUSED;
     buf_release(&answer);
     return outcome;
 }
 
-enum bucket_outcome bucket_get(struct bucket *b, struct slice key, const struct s3_piece *piece, struct bucket_tag *tag,
-                               struct buf *out, struct err *e)
+enum s3_fetch_outcome s3_fetch_get(struct s3_fetch *b, struct slice key, const struct s3_piece *piece,
+                                   struct bucket_tag *tag, struct buf *out, struct err *e)
 {
     const struct s3_piece tagged = {piece->from, piece->n, piece->size, tag->text};
     struct ask a = {.x = {.done = on_done}, .reader = b->reader, .key = key, .piece = &tagged, .tag = tag, .out = out};
