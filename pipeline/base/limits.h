@@ -499,8 +499,8 @@
 #define BACKOFF_MAX               (120 * NSEC_PER_SEC)
 #define BACKOFF_MISCONFIGURED_MIN (5 * NSEC_PER_SEC)
 /* Where many batches wait for one destination, one goes ahead: so long at least, so long for the next one's turn. */
-#define BACKOFF_SCOUT_MIN  (8 * NSEC_PER_SEC)
-#define BACKOFF_SCOUT_TURN (1 * NSEC_PER_SEC)
+#define BACKOFF_PROBE_MIN  (8 * NSEC_PER_SEC)
+#define BACKOFF_PROBE_TURN (1 * NSEC_PER_SEC)
 /* A batch that waits so long gives its place to another. */
 #define PLACES_FIRST_EXTRA (8 * NSEC_PER_SEC)
 /* An attempt is called one that hangs when it takes so long, and so many times as long as they usually do. */

@@ -66,7 +66,7 @@ struct delivery_loop {
     const struct delivery_loop_ops *ops;
     const char *tmp_dir; /* for bodies that outgrow memory */
     nsec mono, wall;     /* of this turn of the loop */
-    unsigned scouts;     /* targets that have one (target.h) */
+    unsigned probes;     /* targets that have one (target.h) */
     const void *beyond;  /* the one who holds memory beyond the limit; NULL: nobody */
 };
 

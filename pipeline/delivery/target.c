@@ -222,9 +222,9 @@ nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t ra
     s->next_waiting = t->waiting;
     t->waiting = s;
     note_waiting(t, 1);
-    if (!t->scout && s->failed_with_target && !s->misconfigured && !target_is_its_own_fault(t, s)) {
-        t->scout = s;
-        early = backoff_scout(++s->loop->scouts, random);
+    if (!t->probe && s->failed_with_target && !s->misconfigured && !target_is_its_own_fault(t, s)) {
+        t->probe = s;
+        early = backoff_probe(++s->loop->probes, random);
         wait = early < wait ? early : wait;
     }
     delivery_loop_at(s->loop, &s->retry, s->loop->mono + wait);
@@ -240,10 +240,10 @@ void target_waited(struct target *t, struct target_slot *s)
         p = &(*p)->next_waiting;
     *p = s->next_waiting;
     note_waiting(t, -1);
-    if (t->scout != s)
+    if (t->probe != s)
         return;
-    t->scout = NULL;
-    s->loop->scouts--;
+    t->probe = NULL;
+    s->loop->probes--;
 }
 
 void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)

@@ -1,9 +1,9 @@
 /* target.h -- one place a stream delivers to: its destination, or its backup. How many attempts at once, who waits for the
  * next one, and what was last seen of it.
  *
- * While nothing gets through, those who wait do so longer and longer, but for one, the scout, which asks every few seconds.
+ * While nothing gets through, those who wait do so longer and longer, but for one, the probe, which asks every few seconds.
  * With the first that gets through again all go at once, so an outage of any length is over when it is over. (With very many
- * targets down the scouts take turns: together they make about one attempt a second.)
+ * targets down the probes take turns: together they make about one attempt a second.)
  *
  * What fails while others get through fails for a reason of its own (a firewall that dislikes one body, a record that the
  * destination cannot read): target_is_its_own_fault(). Then the clock of retry.duration runs, whatever the reason says, and it
@@ -61,7 +61,7 @@ struct target {
     void *state;
     char *description;
     struct target_slot *ready, **ready_last; /* those that want an attempt, oldest wish first */
-    struct target_slot *waiting, *scout;     /* those that wait for their retry time; the one of them that asks early */
+    struct target_slot *waiting, *probe;     /* those that wait for their retry time; the one of them that asks early */
     struct inflight_limit places;
     struct identify identify;
     unsigned active;                                 /* attempts under way */
@@ -109,7 +109,7 @@ nsec target_failing_for(const struct target_slot *s);
 /* It has failed, and something else got through since it began to. */
 bool target_is_its_own_fault(const struct target *t, const struct target_slot *s);
 
-/* It waits; returns how long it is to be, which for a scout is less than `wait`. */
+/* It waits; returns how long it is to be, which for a probe is less than `wait`. */
 nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t random);
 /* It waits no longer. */
 void target_waited(struct target *t, struct target_slot *s);

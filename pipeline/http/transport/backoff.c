@@ -20,9 +20,9 @@ nsec backoff_wait(unsigned failures, uint32_t random)
     return with_jitter(wait, random);
 }
 
-nsec backoff_scout(unsigned scouts, uint32_t random)
+nsec backoff_probe(unsigned probes, uint32_t random)
 {
-    nsec turn = scouts * BACKOFF_SCOUT_TURN;
+    nsec turn = probes * BACKOFF_PROBE_TURN;
 
-    return with_jitter(turn > BACKOFF_SCOUT_MIN ? turn : BACKOFF_SCOUT_MIN, random);
+    return with_jitter(turn > BACKOFF_PROBE_MIN ? turn : BACKOFF_PROBE_MIN, random);
 }

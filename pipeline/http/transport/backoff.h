@@ -13,8 +13,8 @@
 /* The wait after failure number `failures` (1, 2, ...). `random` is any 32 random bits. */
 nsec backoff_wait(unsigned failures, uint32_t random);
 
-/* The wait of a delivery that asks early whether its destination is back (target.h), when `scouts` do so: 8 s, and so long
+/* The wait of a delivery that asks early whether its destination is back (target.h), when `probes` do so: 8 s, and so long
  * that all of them together ask about once a second. */
-nsec backoff_scout(unsigned scouts, uint32_t random);
+nsec backoff_probe(unsigned probes, uint32_t random);
 
 #endif

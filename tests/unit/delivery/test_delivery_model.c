@@ -172,7 +172,7 @@ static void end_life(bool crash)
     W.hungry = NULL;
     MODEL_CHECK(W.timer_count == 0);
     MODEL_CHECK(W.memory_used == 0);
-    MODEL_CHECK(W.loop.scouts == 0);
+    MODEL_CHECK(W.loop.probes == 0);
     target_release(&W.destination);
     target_release(&W.backup);
 }
@@ -417,7 +417,7 @@ static void check_rest(void)
     if (W.open)
         return;
     MODEL_CHECK(W.event_count == 0 && W.timer_count == 0 && W.job_count == 0 && W.send_count == 0);
-    MODEL_CHECK(W.memory_used == 0 && W.transforming == 0 && W.untransformed_count == 0 && W.loop.scouts == 0);
+    MODEL_CHECK(W.memory_used == 0 && W.transforming == 0 && W.untransformed_count == 0 && W.loop.probes == 0);
     MODEL_CHECK(!W.destination.waiting && !W.backup.waiting && !W.destination.ready && !W.backup.ready);
 }
 

@@ -115,9 +115,9 @@ static void one_of_those_that_wait_asks_early(void **state)
     assert_int_equal(fails(&r, 1, 10, 120 * NSEC_PER_SEC), 120 * NSEC_PER_SEC);
     target_waited(&r.t, &r.s[0]);
     assert_int_equal(fails(&r, 2, 10, 4 * NSEC_PER_SEC),
-                     4 * NSEC_PER_SEC); /* the new scout, not yet due to wait longer */
+                     4 * NSEC_PER_SEC); /* the new probe, not yet due to wait longer */
     assert_int_equal(fails(&r, 0, 10, 60 * NSEC_PER_SEC), 60 * NSEC_PER_SEC);
-    assert_int_equal(r.loop->scouts, 1);
+    assert_int_equal(r.loop->probes, 1);
     rig_close(&r);
 }
 
@@ -129,7 +129,7 @@ static void a_wrong_configuration_has_no_scout(void **state)
     rig_open(&r);
     r.s[0].misconfigured = true;
     assert_int_equal(fails(&r, 0, 10, 120 * NSEC_PER_SEC), 120 * NSEC_PER_SEC);
-    assert_int_equal(r.loop->scouts, 0);
+    assert_int_equal(r.loop->probes, 0);
     rig_close(&r);
 }
 
@@ -139,10 +139,10 @@ static void scouts_of_many_targets_take_turns(void **state)
 
     (void)state;
     rig_open(&r);
-    r.loop->scouts += 59;
+    r.loop->probes += 59;
     assert_int_equal(fails(&r, 0, 10, 120 * NSEC_PER_SEC), 60 * NSEC_PER_SEC);
     target_waited(&r.t, &r.s[0]);
-    r.loop->scouts += 1000;
+    r.loop->probes += 1000;
     assert_int_equal(fails(&r, 1, 10, 120 * NSEC_PER_SEC), 120 * NSEC_PER_SEC);
     rig_close(&r);
 }
