@@ -172,11 +172,11 @@ static struct http_client *client_of(struct MHD_Connection *c)
     return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-static void await_client(struct MHD_Connection *c, nsec patience)
+static void await_client(struct MHD_Connection *c, nsec timeout)
 {
     nsec now = clock_mono();
 
-    http_client_deadline(client_of(c), now, now + patience);
+    http_client_deadline(client_of(c), now, now + timeout);
 }
 
 /* MHD calls with the headers alone, then with pieces of the body, then once more. Answering at once ends the
@@ -198,7 +198,7 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *p
         *upload_size = 0;
         return MHD_YES;
     }
-    await_client(c, ADMIN_READ_PATIENCE);
+    await_client(c, ADMIN_READ_TIMEOUT);
     return respond(a, c, &g, method, path);
 }
 
@@ -250,7 +250,7 @@ static int start_listener(struct admin *a, struct err *e)
         .fd = a->socket.fd,
         .connections = ADMIN_CONNECTIONS,
         .make_room = true,
-        .patience = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
+        .timeout = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
         .take = take_connection,
         .ctx = a,
     };

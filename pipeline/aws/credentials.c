@@ -400,7 +400,7 @@ static int from_reading(struct credentials *c, nsec now, struct aws_keys *out, s
 {
     if (!c->reading && !within(c->asked, CREDENTIALS_BELIEVED, now) && start_reading(c, now, e) < 0)
         return -1;
-    if (c->reading && within(c->asked, CREDENTIALS_PATIENCE, now))
+    if (c->reading && within(c->asked, CREDENTIALS_TIMEOUT, now))
         return CREDENTIALS_NOT_YET;
     if (c->reading && !c->loaded)
         return err_set(e, ERR_IO, "the files with the AWS credentials cannot be read: their disk does not answer");

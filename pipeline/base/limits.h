@@ -286,10 +286,10 @@
 #define FOLDER_CREATE_TRIES 3
 
 /* A file of credentials. What it says is believed for so long: a rotated key is taken up with the next attempt. Reading that takes
- * longer than patience has hangs; what is known already serves meanwhile. */
+ * longer than timeout has hangs; what is known already serves meanwhile. */
 #define CREDENTIALS_FILE_MAX (1 * MIB)
 #define CREDENTIALS_BELIEVED (1 * NSEC_PER_SEC)
-#define CREDENTIALS_PATIENCE (2 * NSEC_PER_SEC)
+#define CREDENTIALS_TIMEOUT  (2 * NSEC_PER_SEC)
 
 /* --- inputs -------------------------------------------------------------------------------------------------------- */
 
@@ -326,7 +326,7 @@
 #define PUSHBACK_HOLD      (5 * NSEC_PER_SEC)
 #define PUSHBACK_HOLD_MOST (80 * NSEC_PER_SEC)
 #define PUSHBACK_AGAIN     (300 * NSEC_PER_SEC)
-#define PUSHBACK_PATIENCE  (5 * NSEC_PER_SEC)
+#define PUSHBACK_TIMEOUT   (5 * NSEC_PER_SEC)
 
 /* What is read of standard input at once: what a pipe holds. Milliseconds until it goes on after "full". */
 #define STDIN_READ_BYTES LIMIT(64 * KIB, 16 * KIB)
@@ -531,8 +531,8 @@
 #define ADMIN_CONNECTIONS 64
 #define ADMIN_BACKLOG     64
 /* Seconds for a whole request; and for a whole answer: a page of some MiB may go over a slow line. */
-#define ADMIN_ASK_SECONDS   10U
-#define ADMIN_READ_PATIENCE (60 * NSEC_PER_SEC)
+#define ADMIN_ASK_SECONDS  10U
+#define ADMIN_READ_TIMEOUT (60 * NSEC_PER_SEC)
 /* A thousand streams make about 5 MiB of metrics. */
 #define ADMIN_PAGE_MAX_BYTES (64 * MIB)
 /* One short piece of a page. */
@@ -573,9 +573,9 @@
 #define WAY_OUT_SAME_WISH (100 * NSEC_PER_MSEC)
 /* `run`, at its end. All is delivered, and the threads have nothing to do any more: one that hangs all the same is not waited for
  * longer. Or something is left because it hangs, most likely. And for the last lines of the log, when nobody reads them at the moment. */
-#define RUN_STOP_PATIENCE (10 * NSEC_PER_SEC)
-#define RUN_LEFT_PATIENCE (1 * NSEC_PER_SEC)
-#define RUN_LOG_PATIENCE  (500 * NSEC_PER_MSEC)
+#define RUN_STOP_TIMEOUT (10 * NSEC_PER_SEC)
+#define RUN_LEFT_TIMEOUT (1 * NSEC_PER_SEC)
+#define RUN_LOG_TIMEOUT  (500 * NSEC_PER_MSEC)
 
 /* --- pipeline: the commands ---------------------------------------------------------------------------------------- */
 

@@ -234,22 +234,22 @@ int log_start(struct err *e)
     return 0;
 }
 
-void log_stop(nsec patience)
+void log_stop(nsec timeout)
 {
     struct log_writer *w = atomic_load(&writer);
 
-    if (!w || !log_writer_stop(&w, patience))
+    if (!w || !log_writer_stop(&w, timeout))
         return;
     catch_crashes(false);
     atomic_store(&writer, NULL);
 }
 
-void log_flush(nsec patience)
+void log_flush(nsec timeout)
 {
     struct log_writer *w = atomic_load(&writer);
 
     if (w)
-        (void)log_writer_flush(w, patience);
+        (void)log_writer_flush(w, timeout);
 }
 
 uint64_t log_dropped(void)

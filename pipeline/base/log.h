@@ -42,10 +42,10 @@ struct log_kv {
 
 /* For a process that is to go on whatever becomes of its log. Lines that are not written yet when it crashes are written then. */
 MUST_CHECK int log_start(struct err *e);
-/* Waits up to `patience` until all is written. Only when no other thread logs any more. */
-void log_stop(nsec patience);
-/* Waits up to `patience`; then all is written, or will never be. */
-void log_flush(nsec patience);
+/* Waits up to `timeout` until all is written. Only when no other thread logs any more. */
+void log_stop(nsec timeout);
+/* Waits up to `timeout`; then all is written, or will never be. */
+void log_flush(nsec timeout);
 /* Lines that never reached standard error, because nobody read it or writing failed. */
 uint64_t log_dropped(void);
 /* Text that is no log line, on the same way: at most LOG_LINE_MAX bytes. */

@@ -208,9 +208,9 @@ uint64_t log_writer_dropped(struct log_writer *w)
 }
 
 /* Locks: w->lock held. */
-static bool wait_written(struct log_writer *w, nsec patience)
+static bool wait_written(struct log_writer *w, nsec timeout)
 {
-    struct timespec until = clock_timespec(clock_mono() + patience);
+    struct timespec until = clock_timespec(clock_mono() + timeout);
 
     while ((held(w) > 0 || w->writing) && !w->ended)
         if (pthread_cond_timedwait(&w->written, &w->lock, &until) != 0)
@@ -218,20 +218,20 @@ static bool wait_written(struct log_writer *w, nsec patience)
     return held(w) == 0 && !w->writing;
 }
 
-bool log_writer_flush(struct log_writer *w, nsec patience)
+bool log_writer_flush(struct log_writer *w, nsec timeout)
 {
     bool done;
 
     pthread_mutex_lock(&w->lock);
-    done = wait_written(w, patience);
+    done = wait_written(w, timeout);
     pthread_mutex_unlock(&w->lock);
     return done;
 }
 
-bool log_writer_stop(struct log_writer **wp, nsec patience)
+bool log_writer_stop(struct log_writer **wp, nsec timeout)
 {
     struct log_writer *w = *wp;
-    struct timespec until = clock_timespec(clock_mono() + patience);
+    struct timespec until = clock_timespec(clock_mono() + timeout);
     bool ended;
 
     pthread_mutex_lock(&w->lock);

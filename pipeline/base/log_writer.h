@@ -33,11 +33,11 @@ void log_writer_put(struct log_writer *w, struct slice line);
 /* How many lines were never written: the ring was full, or writing them failed. */
 uint64_t log_writer_dropped(struct log_writer *w);
 
-/* Waits until all is written, at most `patience`. True: it is. */
-bool log_writer_flush(struct log_writer *w, nsec patience);
+/* Waits until all is written, at most `timeout`. True: it is. */
+bool log_writer_flush(struct log_writer *w, nsec timeout);
 
 /* Flushes, then ends the thread. False: it hangs in a write, and everything stays as it is. */
-bool log_writer_stop(struct log_writer **w, nsec patience);
+bool log_writer_stop(struct log_writer **w, nsec timeout);
 
 /* The process crashes: writes what is in the ring, without locks, as far as that goes without waiting. */
 void log_writer_rescue(struct log_writer *w);

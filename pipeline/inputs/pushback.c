@@ -51,7 +51,7 @@ void pushback_wait(struct pushback *p, enum pushback_why why, nsec *held, nsec n
 {
     if (!*held)
         *held = now;
-    else if (now - *held >= PUSHBACK_PATIENCE)
+    else if (now - *held >= PUSHBACK_TIMEOUT)
         pushback_note(p, why, now);
 }
 

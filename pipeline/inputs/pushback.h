@@ -49,7 +49,7 @@ void pushback_release(struct pushback *p);
 void pushback_note(struct pushback *p, enum pushback_why why, nsec mono_now);
 
 /* For readers. Memory is short for a moment whenever files are read as fast as the disk allows, and so are places for
- * writes: that counts only when nothing has gone in for PUSHBACK_PATIENCE. `*held` is the reader's: since when it waits;
+ * writes: that counts only when nothing has gone in for PUSHBACK_TIMEOUT. `*held` is the reader's: since when it waits;
  * it sets it to 0 with each append. */
 void pushback_wait(struct pushback *p, enum pushback_why why, nsec *held, nsec mono_now);
 

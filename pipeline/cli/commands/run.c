@@ -216,7 +216,7 @@ static uint64_t run_until_stopped(struct run *r)
     if (r->late) {
         log_error("the time of --timeout is over before everything is read and delivered",
                   KI("timeout_s", r->timeout / NSEC_PER_SEC), KS("hint", "the next run goes on where this one ends"));
-        way_out_by(r->way_out, clock_mono() + RUN_STOP_PATIENCE, CLI_FAILED);
+        way_out_by(r->way_out, clock_mono() + RUN_STOP_TIMEOUT, CLI_FAILED);
         grace = 0;
     } else if (end == ENGINE_WOKEN) {
         log_info("stopping: inputs stop, open batches are delivered", KS("signal", way_out_take(r->way_out)),
@@ -265,8 +265,7 @@ static int run_started(struct run *r)
     warn_of_own_log(r->settings);
     left = run_until_stopped(r);
     failed = left > 0 || r->late;
-    way_out_by(r->way_out, clock_mono() + (left ? RUN_LEFT_PATIENCE : RUN_STOP_PATIENCE),
-               failed ? CLI_FAILED : CLI_DONE);
+    way_out_by(r->way_out, clock_mono() + (left ? RUN_LEFT_TIMEOUT : RUN_STOP_TIMEOUT), failed ? CLI_FAILED : CLI_DONE);
     engine_halt(r->engine);
     way_out_tell(r->way_out, NULL, NULL);
     log_left(r->engine, r->settings);
@@ -306,7 +305,7 @@ static int run_settings(struct run *r)
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_engine(r);
-    log_stop(RUN_LOG_PATIENCE);
+    log_stop(RUN_LOG_TIMEOUT);
     way_out_close(&r->way_out);
     return rc;
 }

@@ -268,7 +268,7 @@ struct http_client *http_listener_add(struct http_listener *l, int fd)
     nsec now = clock_mono();
 
     c->fd = fd;
-    http_client_deadline(c, now, now + l->conf.patience);
+    http_client_deadline(c, now, now + l->conf.timeout);
     pthread_mutex_lock(&l->lock);
     l->clients++;
     l->taken -= l->taken > 0;

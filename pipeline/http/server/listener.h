@@ -31,7 +31,7 @@ struct http_listener_conf {
     int fd;               /* listening, non-blocking */
     unsigned connections; /* open at once, at most; further ones wait in the kernel's queue ... */
     bool make_room;       /* ... or the one that has been waited for longest is shut down for them */
-    nsec patience;        /* for the first request of a connection */
+    nsec timeout;         /* for the first request of a connection */
 
     /* The server takes the connection over; false: it has closed it. */
     bool (*take)(void *ctx, int fd, const struct sockaddr *from, socklen_t n);
@@ -45,7 +45,7 @@ MUST_CHECK int http_listener_start(struct http_listener **l, const struct http_l
 void http_listener_stop(struct http_listener *l);
 void http_listener_free(struct http_listener **l); /* all clients must have been removed; stops it, too */
 
-/* A connection that was taken is open now; its first request has conf.patience from here. */
+/* A connection that was taken is open now; its first request has conf.timeout from here. */
 struct http_client *http_listener_add(struct http_listener *l, int fd);
 /* Its next step must be done by then. NSEC_NEVER: as long as it takes. */
 void http_client_deadline(struct http_client *c, nsec mono_now, nsec deadline);

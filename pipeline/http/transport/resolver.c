@@ -1,6 +1,6 @@
 /* The table has a row for each name that was ever asked: as many as the configuration has. A row waits, is asked, or has an
  * answer; threads take waiting rows, the oldest first, and end when there are none. With the resolver gone, each thread hangs
- * for as long as the C library's patience lasts, so there are at most as many as names, and never more than a fixed number. */
+ * for as long as the C library's timeout lasts, so there are at most as many as names, and never more than a fixed number. */
 #include "pipeline/http/transport/resolver.h"
 
 #include "pipeline/base/limits.h"

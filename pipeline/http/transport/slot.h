@@ -41,7 +41,7 @@ struct exchange_slot {
     char *host;                  /* whose name is to be resolved first: the proxy's, or the URL's; NULL: nobody's */
     char *port;                  /* and its port */
     struct curl_slist *resolved; /* host:port:addresses, for curl */
-    nsec patience;               /* mono; until when the name may be resolved */
+    nsec resolve_until;          /* mono; until when the name may be resolved */
     struct exchange_slot *next;  /* in one of the transport's lists */
 };
 

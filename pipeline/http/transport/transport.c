@@ -197,7 +197,7 @@ void transport_start(struct transport *t, struct exchange *x)
     if (!slot_set_up(s, x)) {
         fail_for_memory(t, s);
     } else if (s->host) {
-        s->patience = clock_mono() + CONNECT_TIMEOUT_MS * NSEC_PER_MSEC;
+        s->resolve_until = clock_mono() + CONNECT_TIMEOUT_MS * NSEC_PER_MSEC;
         put_in(&t->resolving, s, SLOT_RESOLVING);
         atomic_store(&t->names_changed, true); /* the name may be known */
     } else {
@@ -294,7 +294,7 @@ static bool go_on(struct transport *t, struct exchange_slot *s, nsec now)
     const char *text;
     enum resolver_state state = resolver_find(t->resolver, s->host, now, &text);
 
-    if (state == RESOLVER_ASKING && now < s->patience)
+    if (state == RESOLVER_ASKING && now < s->resolve_until)
         return false;
     if (state == RESOLVER_ASKING)
         fail_unresolved(t, s, "the resolver does not answer");
@@ -317,11 +317,11 @@ static nsec run_resolving(struct transport *t)
     while (*p) {
         struct exchange_slot *s = *p, *behind = s->next;
 
-        if ((changed || now >= s->patience) && go_on(t, s, now)) {
+        if ((changed || now >= s->resolve_until) && go_on(t, s, now)) {
             *p = behind;
             continue;
         }
-        next = s->patience < next ? s->patience : next;
+        next = s->resolve_until < next ? s->resolve_until : next;
         p = &s->next;
     }
     return next;
@@ -332,7 +332,7 @@ void transport_run(struct transport *t, nsec mono_until)
     CURLMsg *m;
     bool finished;
     int left, running;
-    nsec patience = run_resolving(t), wait;
+    nsec resolve_until = run_resolving(t), wait;
 
     curl_multi_perform(t->multi, &running);
     finished = finish_failed(t);
@@ -349,7 +349,7 @@ void transport_run(struct transport *t, nsec mono_until)
     }
     if (finished) /* a done() may have set a timer before mono_until, or started another */
         return;
-    mono_until = mono_until < patience ? mono_until : patience;
+    mono_until = mono_until < resolve_until ? mono_until : resolve_until;
     wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
     wait = (wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
     if (wait > 0 && curl_multi_poll(t->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)

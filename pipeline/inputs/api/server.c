@@ -59,7 +59,7 @@ static void look_at_commits(struct api *a, nsec mono_now)
 
     pthread_mutex_lock(&a->lock);
     c = TAILQ_FIRST(&a->commits);
-    for (; c && n < API_LATE_MAX && mono_now - c->since >= PUSHBACK_PATIENCE; c = TAILQ_NEXT(c, link))
+    for (; c && n < API_LATE_MAX && mono_now - c->since >= PUSHBACK_TIMEOUT; c = TAILQ_NEXT(c, link))
         late[n++] = c->pushback;
     pthread_mutex_unlock(&a->lock);
     while (n > 0)
@@ -186,7 +186,7 @@ static int start_listener(struct api *a, int fd, struct err *e)
         .name = "api",
         .fd = fd,
         .connections = (unsigned)a->conf->connections,
-        .patience = a->conf->timeout,
+        .timeout = a->conf->timeout,
         .take = take_connection,
         .tick = on_tick,
         .ctx = a,

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE (20 * NSEC_PER_SEC)
+#define TIMEOUT (20 * NSEC_PER_SEC)
 
 static size_t say(uint64_t lines, char out[LOG_LINE_MAX])
 {
@@ -48,7 +48,7 @@ static void read_until(struct stand *s, const char *last)
 
 static void take_down(struct stand *s)
 {
-    assert_true(log_writer_stop(&s->w, PATIENCE));
+    assert_true(log_writer_stop(&s->w, TIMEOUT));
     assert_null(s->w);
     close(s->ends[0]);
     close(s->ends[1]);
@@ -68,7 +68,7 @@ static void lines_come_out_in_order_and_a_flush_waits_for_them(void **state)
     stand_up(&s);
     put(&s, "one\n");
     put(&s, "two\n");
-    assert_true(log_writer_flush(s.w, PATIENCE));
+    assert_true(log_writer_flush(s.w, TIMEOUT));
     read_until(&s, "two\n");
     assert_string_equal(s.text, "one\ntwo\n");
     assert_int_equal(log_writer_dropped(s.w), 0);
@@ -127,10 +127,10 @@ static void a_burst_of_lines_outruns_nobody(void **state)
         snprintf(line, sizeof(line), "a line of the start, one of very many: %06u\n", i);
         log_writer_put(w, slice_str(line));
     }
-    assert_true(log_writer_flush(w, PATIENCE));
+    assert_true(log_writer_flush(w, TIMEOUT));
     assert_int_equal(log_writer_dropped(w), 0);
     assert_int_equal(lseek(fileno(f), 0, SEEK_CUR), (off_t)(LINES * strlen(line)));
-    assert_true(log_writer_stop(&w, PATIENCE));
+    assert_true(log_writer_stop(&w, TIMEOUT));
     fclose(f);
 }
 
@@ -157,7 +157,7 @@ static void a_reader_that_is_gone_costs_the_lines_and_nothing_else(void **state)
     close(s.ends[0]);
     for (unsigned i = 0; i < 5; i++)
         put(&s, "lost\n");
-    assert_true(log_writer_flush(s.w, PATIENCE));
+    assert_true(log_writer_flush(s.w, TIMEOUT));
     assert_int_equal(log_writer_dropped(s.w), 5);
     s.ends[0] = dup(s.ends[1]);
     take_down(&s);

@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RIG_PATIENCE (10 * NSEC_PER_SEC)
+#define RIG_TIMEOUT (10 * NSEC_PER_SEC)
 
 struct rig {
     char dir[64];
@@ -214,7 +214,7 @@ UNUSED static uint64_t rig_incoming(struct rig *r)
 
 UNUSED static void rig_wait_incoming(struct rig *r, uint64_t n)
 {
-    nsec deadline = clock_mono() + RIG_PATIENCE;
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
 
     while (rig_incoming(r) < n)
         rig_wait_news(r, deadline, "records");
@@ -222,7 +222,7 @@ UNUSED static void rig_wait_incoming(struct rig *r, uint64_t n)
 
 UNUSED static void rig_wait_finished(struct rig *r)
 {
-    nsec deadline = clock_mono() + RIG_PATIENCE;
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
     bool finished = false;
 
     while (!finished) {

@@ -158,14 +158,14 @@ static void a_reader_that_waits_for_a_moment_is_not_held_back(void **state)
 
     (void)state;
     pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S);
-    pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S + PUSHBACK_PATIENCE - 1);
+    pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S + PUSHBACK_TIMEOUT - 1);
     assert_int_equal(begun, 0);
     held = 0; /* something went in */
-    pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S + PUSHBACK_PATIENCE);
+    pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S + PUSHBACK_TIMEOUT);
     assert_int_equal(begun, 0);
-    pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S + 2 * PUSHBACK_PATIENCE);
+    pushback_wait(&p, PUSHBACK_MEMORY, &held, 10 * S + 2 * PUSHBACK_TIMEOUT);
     assert_int_equal(begun, 1);
-    assert_blocked(10 * S + 2 * PUSHBACK_PATIENCE, PUSHBACK_MEMORY);
+    assert_blocked(10 * S + 2 * PUSHBACK_TIMEOUT, PUSHBACK_MEMORY);
 }
 
 static void nobody_needs_to_want_to_know(void **state)
@@ -175,7 +175,7 @@ static void nobody_needs_to_want_to_know(void **state)
     (void)state;
     pushback_note(NULL, PUSHBACK_DISK, S);
     pushback_wait(NULL, PUSHBACK_DISK, &held, S);
-    pushback_wait(NULL, PUSHBACK_DISK, &held, S + PUSHBACK_PATIENCE);
+    pushback_wait(NULL, PUSHBACK_DISK, &held, S + PUSHBACK_TIMEOUT);
     assert_false(pushback_view(NULL, S).blocked);
 }
 

@@ -138,12 +138,12 @@ static int dial(void)
 {
     const char *port = strrchr(api_address(api), ':') + 1;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((in_port_t)strtoul(port, NULL, 10))};
-    struct timeval patience = {.tv_sec = 30};
+    struct timeval timeout = {.tv_sec = 30};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     return fd;
 }
 
@@ -224,13 +224,13 @@ static void a_put_that_waits_for_the_disk_for_long_is_held_back(void **state)
     disk_wait_stuck();
     api_look(api, now);
     assert_false(pushback_view(&held, now).blocked);
-    now = clock_mono() + PUSHBACK_PATIENCE;
+    now = clock_mono() + PUSHBACK_TIMEOUT;
     api_look(api, now);
     assert_true(pushback_view(&held, now).blocked);
     assert_int_equal(pushback_view(&held, now).why, PUSHBACK_DISK);
     disk_stuck(false);
     assert_true(hears(fd, "RecordId"));
-    api_look(api, now + 2 * PUSHBACK_PATIENCE);
+    api_look(api, now + 2 * PUSHBACK_TIMEOUT);
     assert_int_equal(pushback_view(&held, now).count, 1);
     close(fd);
 }

@@ -458,7 +458,7 @@ static void seal_is_safe(struct spool_wait *w, bool safe)
 
 static void wait_for_seal(struct rig *r)
 {
-    struct timespec until = clock_timespec(clock_mono() + RIG_PATIENCE);
+    struct timespec until = clock_timespec(clock_mono() + RIG_TIMEOUT);
 
     pthread_mutex_lock(&r->lock);
     while (!sealed)
@@ -492,7 +492,7 @@ static void a_full_spool_stops_reading_until_there_is_room(void **state)
     enum { LINES = 40000 };
     struct rig *r = *state;
     char line[101];
-    nsec deadline = clock_mono() + RIG_PATIENCE;
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
 
     r->limit = 2 * MIB;
     memset(line, 'x', sizeof(line) - 1);
@@ -536,7 +536,7 @@ static void pace_rig(struct rig *r, nsec moved)
 
 static void wait_until_it_waits(struct rig *r)
 {
-    nsec deadline = clock_mono() + RIG_PATIENCE;
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
 
     while (!pace_waits(&r->pace, clock_mono()))
         rig_wait_news(r, deadline, "as much as may be ahead");
@@ -545,7 +545,7 @@ static void wait_until_it_waits(struct rig *r)
 static void a_file_waits_for_deliveries_that_get_on(void **state)
 {
     struct rig *r = *state;
-    nsec deadline = clock_mono() + RIG_PATIENCE;
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
     unsigned lines;
 
     pace_rig(r, ALWAYS_MOVES);
