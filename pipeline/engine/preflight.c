@@ -164,7 +164,7 @@ static void check_stream(struct check *c, const struct stream_settings *st)
         check_sink(c, st, &backup);
 }
 
-void settings_check(const struct settings *s, struct cfg_errors *found)
+void preflight_check(const struct settings *s, struct cfg_errors *found)
 {
     struct check c = {.s = s, .found = found};
 
@@ -189,7 +189,7 @@ static int describe_place(const struct settings *s, const struct stream_settings
     return 0;
 }
 
-int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)
+int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)
 {
     const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
 

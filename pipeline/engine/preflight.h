@@ -11,9 +11,9 @@
 
 /* What running would need, checked without starting: folders writable, keys there, addresses free. What is missing goes into
  * `found` as mistakes, what it would stumble over but run all the same as warnings. */
-void settings_check(const struct settings *s, struct cfg_errors *found);
+void preflight_check(const struct settings *s, struct cfg_errors *found);
 
 /* "app-logs: api, tail -> s3://logs/app/": for people; no secrets. -1 when `out` is full. */
-MUST_CHECK int settings_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);
+MUST_CHECK int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);
 
 #endif

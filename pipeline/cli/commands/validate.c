@@ -42,7 +42,7 @@ static void print_stream(const struct settings *s, const struct stream_settings 
     struct buf line;
 
     buf_init(&line, 64 * KIB);
-    if (settings_describe(s, st, &line) == 0)
+    if (preflight_describe(s, st, &line) == 0)
         printf("  %.*s\n", (int)line.n, line.p);
     buf_release(&line);
 }
@@ -62,7 +62,7 @@ static int report(const struct settings *s)
     struct cfg_errors *found = cfg_errors_new();
     size_t count;
 
-    settings_check(s, found);
+    preflight_check(s, found);
     count = cfg_errors_count(found);
     print_found(found);
     if (count) {

@@ -190,7 +190,7 @@ static size_t check(const char *dir, const char *yaml, struct buf *out)
     size_t n;
 
     buf_init(out, MIB);
-    settings_check(s, found);
+    preflight_check(s, found);
     cfg_errors_print(found, out);
     n = cfg_errors_count(found);
     cfg_errors_free(&found);
@@ -313,7 +313,7 @@ static void descriptions_show_inputs_and_destination(void **state)
     struct buf out;
 
     buf_init(&out, MIB);
-    assert_int_equal(settings_describe(s, &s->streams[0], &out), 0);
+    assert_int_equal(preflight_describe(s, &s->streams[0], &out), 0);
     assert_non_null(strstr(buf_cstr(&out), "a: api, stdin -> (in memory) -> "));
     assert_non_null(strstr(buf_cstr(&out), want));
     buf_release(&out);
