@@ -16,7 +16,7 @@ static size_t list_headers(const struct http_request *rq, struct slice host, str
     return rq->header_count + 1;
 }
 
-int http_sign(struct http_request *rq, const struct http_sign *s, const struct aws_keys *keys, struct err *e)
+int aws_sign(struct http_request *rq, const struct aws_sign *s, const struct aws_keys *keys, struct err *e)
 {
     struct sigv4_header headers[HTTP_HEADERS_MAX + 1];
     struct sigv4_scope scope = {.region = slice_str(s->region), .service = slice_str(s->service)};

@@ -11,7 +11,7 @@
 #include "pipeline/base/slice.h"
 #include "pipeline/http/message.h"
 
-struct http_sign {
+struct aws_sign {
     const char *region, *service; /* es */
     struct slice host, path, query;
     const unsigned char *sha256; /* of the body */
@@ -19,7 +19,6 @@ struct http_sign {
 };
 
 /* Adds x-amz-date, x-amz-content-sha256, x-amz-security-token when there is one, and Authorization. */
-MUST_CHECK int http_sign(struct http_request *rq, const struct http_sign *s, const struct aws_keys *keys,
-                         struct err *e);
+MUST_CHECK int aws_sign(struct http_request *rq, const struct aws_sign *s, const struct aws_keys *keys, struct err *e);
 
 #endif

@@ -147,13 +147,13 @@ bool elasticsearch_auth_serverless(const struct elasticsearch_auth *a)
 int elasticsearch_auth_add(const struct elasticsearch_auth *a, struct http_request *rq, const struct sink_seal *seal,
                            struct slice host, struct slice path, struct slice query, struct err *e)
 {
-    const struct http_sign s = {.region = a->region,
-                                .service = a->service == SIGN_AOSS ? "aoss" : "es",
-                                .host = host,
-                                .path = path,
-                                .query = query,
-                                .sha256 = seal->sha256,
-                                .wall_now = seal->wall_now};
+    const struct aws_sign s = {.region = a->region,
+                               .service = a->service == SIGN_AOSS ? "aoss" : "es",
+                               .host = host,
+                               .path = path,
+                               .query = query,
+                               .sha256 = seal->sha256,
+                               .wall_now = seal->wall_now};
     struct aws_keys keys;
     int rc;
 
@@ -164,7 +164,7 @@ int elasticsearch_auth_add(const struct elasticsearch_auth *a, struct http_reque
     rc = credentials_poll(a->credentials, seal->wall_now, &keys, e);
     if (rc != 0)
         return rc;
-    rc = http_sign(rq, &s, &keys, e);
+    rc = aws_sign(rq, &s, &keys, e);
     aws_keys_wipe(&keys);
     return rc;
 }

@@ -76,20 +76,20 @@ static int fill(const struct s3_reader *r, struct slice path, struct slice query
 {
     const char *owner = r->conf.expected_bucket_owner;
     unsigned char nothing[SHA256_BYTES];
-    struct http_sign sign = {.region = r->region,
-                             .service = "s3",
-                             .host = slice_str(r->address.host),
-                             .path = path,
-                             .query = query,
-                             .sha256 = nothing,
-                             .wall_now = wall_now};
+    struct aws_sign sign = {.region = r->region,
+                            .service = "s3",
+                            .host = slice_str(r->address.host),
+                            .path = path,
+                            .query = query,
+                            .sha256 = nothing,
+                            .wall_now = wall_now};
 
     sha256_of(SLICE(""), nothing);
     rq->url = mem_printf("%s://%s%.*s%s%.*s", r->address.scheme, r->address.host, (int)path.n, path.p,
                          query.n > 0 ? "?" : "", (int)query.n, query.p);
     if (owner && *owner)
         http_request_header(rq, "x-amz-expected-bucket-owner", slice_str(owner));
-    return http_sign(rq, &sign, keys, e);
+    return aws_sign(rq, &sign, keys, e);
 }
 
 bool s3_piece_is_all(const struct s3_piece *p)
