@@ -271,7 +271,7 @@ int admin_start(struct admin **out, const char *listen, const struct cfg_strings
     a->engine = engine;
     buf_init(&a->policy, 4 * KIB);
     admin_console_policy(&policy);
-    if (admin_listen(listen, &a->socket, e) < 0)
+    if (http_listen(listen, &a->socket, e) < 0)
         goto fail;
     http_names_init(&a->names, a->socket.host, a->socket.loopback, hosts);
     a->daemon = start_daemon(a);

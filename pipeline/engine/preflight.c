@@ -106,9 +106,9 @@ static void check_addresses(struct check *c)
 
     if (c->s->api_used && api_check_free(&c->s->api, &e) < 0)
         finding(c, settings_place(c->s, "api", "listen"), &e);
-    if (!c->s->admin_listen)
+    if (!c->s->http_listen)
         return;
-    if (admin_listen(c->s->admin_listen, &admin, &e) < 0)
+    if (http_listen(c->s->http_listen, &admin, &e) < 0)
         finding(c, settings_place(c->s, "admin", "listen"), &e);
     else
         close(admin.fd);

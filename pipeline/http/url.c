@@ -43,7 +43,7 @@ static const char *take_scheme(const char **text)
 }
 
 /* The port behind the host's colon; its own port of the scheme is dropped. */
-static int check_port(struct endpoint_url *u, const char *option, char *colon, struct err *e)
+static int check_port(struct http_url *u, const char *option, char *colon, struct err *e)
 {
     char *end;
     long port = strtol(colon + 1, &end, 10);
@@ -55,7 +55,7 @@ static int check_port(struct endpoint_url *u, const char *option, char *colon, s
     return 0;
 }
 
-static int check_host(struct endpoint_url *u, const char *option, struct err *e)
+static int check_host(struct http_url *u, const char *option, struct err *e)
 {
     char *bracket = strchr(u->host, ']');
     char *colon = strchr(bracket ? bracket : u->host, ':');
@@ -74,11 +74,11 @@ static int check_host(struct endpoint_url *u, const char *option, struct err *e)
     return colon ? check_port(u, option, colon, e) : 0;
 }
 
-int endpoint_url_parse(struct endpoint_url *u, const char *option, const char *text, struct err *e)
+int http_url_parse(struct http_url *u, const char *option, const char *text, struct err *e)
 {
     size_t host, path;
 
-    *u = (struct endpoint_url){0};
+    *u = (struct http_url){0};
     if (check_characters(option, text, e) < 0)
         return -1;
     u->scheme = take_scheme(&text);
@@ -92,18 +92,18 @@ int endpoint_url_parse(struct endpoint_url *u, const char *option, const char *t
         path--;
     u->path = mem_strndup(text + host, path);
     if (check_host(u, option, e) < 0) {
-        endpoint_url_release(u);
+        http_url_release(u);
         return -1;
     }
     u->shown = mem_printf("%s://%s", u->scheme, u->host);
     return 0;
 }
 
-void endpoint_url_release(struct endpoint_url *u)
+void http_url_release(struct http_url *u)
 {
     mem_free(u->host);
     mem_free(u->path);
     mem_free(u->query);
     mem_free(u->shown);
-    *u = (struct endpoint_url){0};
+    *u = (struct http_url){0};
 }

@@ -5,7 +5,7 @@
  *
  * User and password in the address are refused: they have options of their own, which are kept secret.
  *
- * Ownership  endpoint_url_release(). Threads: immutable once parsed.
+ * Ownership  http_url_release(). Threads: immutable once parsed.
  * Invariant  `host` is what the Host header will say: lower case, without the scheme's own port. `path` has no slash at
  * its end ("" when there is none).
  */
@@ -18,7 +18,7 @@
 /* Firehose, HttpEndpointConfiguration.Url */
 #define ENDPOINT_URL_MAX 1000
 
-struct endpoint_url {
+struct http_url {
     const char *scheme;
     char *host, *path;
     char *query; /* without '?'; "" when there is none */
@@ -26,7 +26,7 @@ struct endpoint_url {
 };
 
 /* The message begins with `option`. On failure nothing stays allocated. */
-MUST_CHECK int endpoint_url_parse(struct endpoint_url *u, const char *option, const char *text, struct err *e);
-void endpoint_url_release(struct endpoint_url *u);
+MUST_CHECK int http_url_parse(struct http_url *u, const char *option, const char *text, struct err *e);
+void http_url_release(struct http_url *u);
 
 #endif

@@ -24,7 +24,7 @@ static const char *const PLACES[] = {"sluice.yaml", "/etc/sluice/sluice.yaml"};
 static const struct cfg_field admin_fields[] = {
     {.name = "listen",
      .type = CFG_STRING,
-     .offset = offsetof(struct settings, admin_listen),
+     .offset = offsetof(struct settings, http_listen),
      .def = "127.0.0.1:9273",
      .min = 1,
      .max = 255,
@@ -120,11 +120,11 @@ static void check_admin(struct cfg_errors *errs, struct settings *s)
     struct address at;
     struct err e;
 
-    if (!s->admin_listen)
+    if (!s->http_listen)
         return;
-    if (strcmp(s->admin_listen, "none") == 0)
-        MEM_CLEAR(s->admin_listen);
-    else if (address_parse(s->admin_listen, &at, &e) < 0)
+    if (strcmp(s->http_listen, "none") == 0)
+        MEM_CLEAR(s->http_listen);
+    else if (address_parse(s->http_listen, &at, &e) < 0)
         cfg_error(errs, settings_place(s, "admin", "listen"), "`listen` %s, or `none`", e.msg);
 }
 

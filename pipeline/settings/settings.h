@@ -76,7 +76,7 @@ struct settings {
     struct api_conf api;
     bool api_used; /* some stream has the input `api` */
     struct cfg_strings admin_hosts;
-    char *admin_listen; /* NULL: no admin server (`admin: { listen: none }`) */
+    char *http_listen; /* NULL: no admin server (`admin: { listen: none }`) */
     uint64_t memory_limit;
     enum log_level log_level;
     nsec shutdown_grace; /* how long SIGTERM waits for open deliveries */

@@ -234,7 +234,7 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
 {
     const struct elasticsearch_sink *s = state;
     unsigned node = nodes_pick(s->nodes, seal->id.first + seal->id.window, seal->wall_now);
-    const struct endpoint_url *u = nodes_url(s->nodes, node);
+    const struct http_url *u = nodes_url(s->nodes, node);
     char path[ENDPOINT_URL_MAX + 8];
     int rc;
 
@@ -259,7 +259,7 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
 static int elasticsearch_identify(const void *state, nsec wall_now, struct http_request *rq, struct err *e)
 {
     const struct elasticsearch_sink *s = state;
-    const struct endpoint_url *u = nodes_url(s->nodes, nodes_pick(s->nodes, 0, wall_now));
+    const struct http_url *u = nodes_url(s->nodes, nodes_pick(s->nodes, 0, wall_now));
     struct sink_seal nothing = {.wall_now = wall_now};
     char path[ENDPOINT_URL_MAX + 8];
 

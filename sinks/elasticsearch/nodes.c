@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 struct node {
-    struct endpoint_url url;
+    struct http_url url;
     _Atomic nsec down_until; /* wall; 0: it answers */
 };
 
@@ -15,25 +15,25 @@ struct nodes {
     struct node *node;
 };
 
-static int parse(struct endpoint_url *u, const char *text, struct err *e)
+static int parse(struct http_url *u, const char *text, struct err *e)
 {
-    if (endpoint_url_parse(u, "url", text, e) < 0)
+    if (http_url_parse(u, "url", text, e) < 0)
         return -1;
     if (!*u->query)
         return 0;
     err_set(e, ERR_CONFIG, "url: `%s`: an address of a cluster has no `?`", u->shown);
-    endpoint_url_release(u);
+    http_url_release(u);
     return -1;
 }
 
 void nodes_check(const struct cfg_strings *urls, const struct cfg_options *o)
 {
     for (size_t i = 0; i < urls->n; i++) {
-        struct endpoint_url u;
+        struct http_url u;
         struct err e;
 
         if (parse(&u, urls->v[i], &e) == 0)
-            endpoint_url_release(&u);
+            http_url_release(&u);
         else
             cfg_options_refuse_item(o, "url", i, &e);
     }
@@ -65,7 +65,7 @@ void nodes_free(struct nodes **np)
     if (!n)
         return;
     for (size_t i = 0; i < n->count; i++)
-        endpoint_url_release(&n->node[i].url);
+        http_url_release(&n->node[i].url);
     mem_free(n->node);
     mem_free(n);
     *np = NULL;
@@ -91,7 +91,7 @@ unsigned nodes_pick(const struct nodes *n, uint64_t seed, nsec wall_now)
     return (unsigned)best;
 }
 
-const struct endpoint_url *nodes_url(const struct nodes *n, unsigned node)
+const struct http_url *nodes_url(const struct nodes *n, unsigned node)
 {
     return &n->node[node < n->count ? node : 0].url;
 }

@@ -25,7 +25,7 @@ MUST_CHECK int nodes_open(struct nodes **n, const struct cfg_strings *urls, stru
 void nodes_free(struct nodes **n);
 
 unsigned nodes_pick(const struct nodes *n, uint64_t seed, nsec wall_now);
-const struct endpoint_url *nodes_url(const struct nodes *n, unsigned node);
+const struct http_url *nodes_url(const struct nodes *n, unsigned node);
 size_t nodes_count(const struct nodes *n);
 
 /* True when another node can be asked instead right away. */

@@ -28,7 +28,7 @@ struct http_endpoint {
     enum endpoint_shape shape_kind;
     const struct shape *shape;
     struct shape_context body;
-    struct endpoint_url url;
+    struct http_url url;
     char channel[REQUEST_ID_TEXT];          /* Splunk: the same for all requests of the stream */
     char *authorization, *key, *source_arn; /* header values; NULL: none */
     struct buf attributes;                  /* value of the header of Firehose */
@@ -43,7 +43,7 @@ static void http_endpoint_close(void **state)
     if (!s)
         return;
     shape_context_release(&s->body);
-    endpoint_url_release(&s->url);
+    http_url_release(&s->url);
     mem_free(s->authorization);
     mem_free(s->key);
     mem_free(s->source_arn);
@@ -73,7 +73,7 @@ static int open_url(struct http_endpoint *s, struct err *e)
     if (is_set(c->url) && is_set(c->site))
         return err_set(e, ERR_CONFIG, "site: url says it all; leave one of them out");
     if (is_set(c->url))
-        return endpoint_url_parse(&s->url, "url", c->url, e);
+        return http_url_parse(&s->url, "url", c->url, e);
     if (!p->url)
         return err_set(e, ERR_CONFIG, "url: needed%s%s", p->name && c->preset ? " for preset " : "",
                        c->preset ? p->name : "");
@@ -84,7 +84,7 @@ static int open_url(struct http_endpoint *s, struct err *e)
             return err_set(e, ERR_CONFIG, "site: `%c` cannot stand in an address", *q);
     made = place ? mem_printf("%.*s%s%s", (int)(place - p->url), p->url, site, place + strlen(SITE_PLACE))
                  : mem_strdup(p->url);
-    rc = endpoint_url_parse(&s->url, "site", made, e);
+    rc = http_url_parse(&s->url, "site", made, e);
     mem_free(made);
     return rc;
 }

@@ -193,7 +193,7 @@ static int deliver(const struct drain *d, const struct settings *s)
     alone.streams = &one;
     alone.stream_count = 1;
     alone.api_used = false;
-    alone.admin_listen = NULL;
+    alone.http_listen = NULL;
     alone.spools_only = true;
     rc = cli_run_once(&alone);
     if (rc == CLI_DONE)

@@ -284,7 +284,7 @@ static int run_engine(struct run *r)
 
     way_out_tell(r->way_out, tell_start, r);
     if (engine_start(&r->engine, s, r->once, &e) < 0 ||
-        (s->admin_listen && admin_start(&r->admin, s->admin_listen, &s->admin_hosts, r->engine, &e) < 0))
+        (s->http_listen && admin_start(&r->admin, s->http_listen, &s->admin_hosts, r->engine, &e) < 0))
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_started(r);

@@ -65,7 +65,7 @@ static void cannot_listen(const char *listen, struct err *e)
         err_errno(e, "admin: cannot listen on %s", listen);
 }
 
-int admin_listen(const char *listen, struct admin_socket *out, struct err *e)
+int http_listen(const char *listen, struct admin_socket *out, struct err *e)
 {
     struct addrinfo *found;
     struct address at;

@@ -18,6 +18,6 @@ struct admin_socket {
 };
 
 /* "127.0.0.1:9273", "localhost:9273", "[::1]:9273". */
-MUST_CHECK int admin_listen(const char *listen, struct admin_socket *out, struct err *e);
+MUST_CHECK int http_listen(const char *listen, struct admin_socket *out, struct err *e);
 
 #endif

@@ -51,7 +51,7 @@ static void the_least_configuration_has_all_defaults(void **state)
     assert_string_equal(s->path, "c.yaml");
     assert_string_equal(s->data_dir, "/usr/sluice-data");
     assert_string_equal(s->api.listen, "127.0.0.1:4573");
-    assert_string_equal(s->admin_listen, "127.0.0.1:9273");
+    assert_string_equal(s->http_listen, "127.0.0.1:9273");
     assert_true(s->api_used);
     assert_int_equal(s->memory_limit, 64 * MIB);
     assert_int_equal(s->log_level, LOG_INFO);
@@ -92,7 +92,7 @@ static void everything_said_is_taken(void **state)
 
     (void)state;
     assert_string_equal(s->data_dir, "/var/lib/sluice");
-    assert_null(s->admin_listen);
+    assert_null(s->http_listen);
     assert_false(s->api_used);
     assert_int_equal(s->memory_limit, 128 * MIB);
     assert_int_equal(s->log_level, LOG_DEBUG);

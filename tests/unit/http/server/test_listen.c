@@ -13,7 +13,7 @@ static void port_zero_becomes_a_real_port_on_loopback(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(admin_listen("127.0.0.1:0", &s, &e), 0);
+    assert_int_equal(http_listen("127.0.0.1:0", &s, &e), 0);
     assert_true(s.loopback);
     assert_int_equal(strncmp(s.address, "127.0.0.1:", 10), 0);
     assert_string_not_equal(s.address, "127.0.0.1:0");
@@ -26,7 +26,7 @@ static void all_addresses_is_not_loopback(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(admin_listen("0.0.0.0:0", &s, &e), 0);
+    assert_int_equal(http_listen("0.0.0.0:0", &s, &e), 0);
     assert_false(s.loopback);
     close(s.fd);
 }
@@ -37,8 +37,8 @@ static void a_port_in_use_is_told_with_what_to_do(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(admin_listen("127.0.0.1:0", &first, &e), 0);
-    assert_int_equal(admin_listen(first.address, &second, &e), -1);
+    assert_int_equal(http_listen("127.0.0.1:0", &first, &e), 0);
+    assert_int_equal(http_listen(first.address, &second, &e), -1);
     assert_non_null(strstr(e.msg, first.address));
     assert_non_null(strstr(e.msg, "choose another admin.listen"));
     assert_int_equal(second.fd, -1);
@@ -54,7 +54,7 @@ static void malformed_addresses_are_refused_by_name(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
-        assert_int_equal(admin_listen(BAD[i], &s, &e), -1);
+        assert_int_equal(http_listen(BAD[i], &s, &e), -1);
         assert_int_equal(e.code, ERR_CONFIG);
         assert_non_null(strstr(e.msg, "admin.listen"));
     }
@@ -69,7 +69,7 @@ static void an_endless_host_name_is_refused(void **state)
     (void)state;
     memset(listen, 'a', sizeof(listen));
     memcpy(listen + sizeof(listen) - 4, ":80", 4);
-    assert_int_equal(admin_listen(listen, &s, &e), -1);
+    assert_int_equal(http_listen(listen, &s, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
 }
 
