@@ -31,12 +31,12 @@ void bucket_options_choose(const struct bucket_question *q, struct bucket_option
         out->place = "destination.s3.";
         out->section = "destination";
     } else {
-        out->conf = (struct s3_conf){.bucket = q->bucket, .timeout = BUCKET_TIMEOUT, .tls = {.verify = true}};
+        out->conf = (struct s3_conf){.bucket = (char *)q->bucket, .timeout = BUCKET_TIMEOUT, .tls = {.verify = true}};
     }
     if (q->endpoint)
-        out->conf.endpoint = q->endpoint;
+        out->conf.endpoint = (char *)q->endpoint; /* only read: see the header */
     if (q->region)
-        out->conf.region = q->region;
+        out->conf.region = (char *)q->region;
     if (q->endpoint || q->region)
         out->place = "--s3-";
 }

@@ -16,12 +16,12 @@
 struct bucket_question {
     const struct settings *settings; /* NULL: there is no configuration */
     const char *stream;
-    char *bucket, *endpoint, *region; /* endpoint, region: of the command line, or NULL */
+    const char *bucket, *endpoint, *region; /* endpoint, region: of the command line, or NULL */
 };
 
 struct bucket_options {
-    struct s3_conf conf;
-    const char *place; /* for struct s3_context */
+    struct s3_conf conf; /* is only to be read: its strings are borrowed */
+    const char *place;   /* for struct s3_context */
     const char *base_dir;
     const char *section; /* "backup", "destination"; NULL: not in the configuration */
 };

@@ -22,7 +22,7 @@ struct cli_command;
 struct redrive_options {
     const struct cli_command *command; /* for messages about these options */
     const char *stream, *endpoint, *config, *state;
-    char *s3_endpoint, *s3_region;
+    const char *s3_endpoint, *s3_region;
     const char *codes[REDRIVE_CODES_MAX];
     size_t code_count;
     nsec since, give_up;

@@ -71,7 +71,7 @@ static bool wants_help(int argc, char **argv)
 
 static int print_command_help(const struct cli_command *c)
 {
-    fputs(c->help, stdout);
+    cli_print_help(c);
     return CLI_DONE;
 }
 

@@ -13,7 +13,6 @@
 #include "pipeline/spool/spool.h"
 
 #include <dirent.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,17 +24,9 @@ static const char drain_help[] =
     "\n"
     "For a stream that is not in the configuration any more and still holds records that were acknowledged: `sluice "
     "run`,\n"
-    "`validate`, `fsck` and /readyz name them. Stop `sluice run` first.\n"
-    "\n"
-    "  -t, --to STREAM     deliver them as STREAM of the configuration would: its transform, format, destination, "
-    "retries\n"
-    "                      and backup. The stream keeps its own name and spool, so batches that were begun before "
-    "keep\n"
-    "                      their object names and ids, and nothing is doubled where STREAM's destination can tell. It\n"
-    "                      may be interrupted at any time: what is left stays in the spool, the next drain goes on\n"
-    "  -p, --print         write them to standard output, one record a line; the spool keeps them\n"
-    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "\n"
+    "`validate`, `fsck` and /readyz name them. Stop `sluice run` first.\n";
+
+static const char drain_help_end[] =
     "When a stream was only renamed there is nothing to drain: stop sluice and rename its folder in data_dir/streams.\n"
     "\n"
     "exit status: 0 nothing is left (--print: all was written), 1 something is left or failed, 2 usage or "
@@ -46,34 +37,18 @@ struct drain {
     bool print;
 };
 
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, struct drain *d)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"to", required_argument, NULL, 't'},
-                                            {"print", no_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
-    int c;
-
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "c:t:p", options, NULL)) != -1) {
-        if (c == 'c')
-            d->config = optarg;
-        else if (c == 't')
-            d->to = optarg;
-        else if (c == 'p')
-            d->print = true;
-        else
-            return cli_usage_error(&cli_drain, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-    if (optind + 1 != argc)
-        return cli_usage_error(&cli_drain, "it takes the name of one stream");
-    d->name = argv[optind];
-    if (d->print == (d->to != NULL))
-        return cli_usage_error(&cli_drain, "say `--to STREAM` or `--print`");
-    return 0;
-}
+static const struct cli_option drain_options[] = {
+    {"to", 't', CLI_TEXT, "STREAM",
+     "deliver them as STREAM of the configuration would: its transform, format, destination, retries\n"
+     "and backup. The stream keeps its own name and spool, so batches that were begun before keep\n"
+     "their object names and ids, and nothing is doubled where STREAM's destination can tell. It\n"
+     "may be interrupted at any time: what is left stays in the spool, the next drain goes on",
+     .offset = offsetof(struct drain, to)},
+    {"print", 'p', CLI_FLAG, NULL, "write them to standard output, one record a line; the spool keeps them",
+     .offset = offsetof(struct drain, print)},
+    CLI_OPTION_CONFIG(struct drain, config),
+    {.name = NULL},
+};
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
 
@@ -292,10 +267,15 @@ static int drain_main(int argc, char **argv)
     struct drain d = {0};
     struct settings *s;
     bool nothing;
-    int rc = parse_options(argc, argv, &d);
+    int first, rc = cli_read_options(&cli_drain, argc, argv, &d, &first);
 
     if (rc != 0)
         return rc;
+    if (first + 1 != argc)
+        return cli_usage_error(&cli_drain, "it takes the name of one stream");
+    d.name = argv[first];
+    if (d.print == (d.to != NULL))
+        return cli_usage_error(&cli_drain, "say `--to STREAM` or `--print`");
     s = cli_load_settings(d.config,
                           &(struct settings_use){.transforms = d.to, .destinations = d.to, .stream = d.to ? d.to : ""});
     if (!s)
@@ -311,5 +291,8 @@ const struct cli_command cli_drain = {
     .name = "drain",
     .summary = "deliver or show what a stream that is configured no more still holds",
     .help = drain_help,
+    .help_end = drain_help_end,
+    .options = drain_options,
+    .column = 22,
     .run = drain_main,
 };

@@ -6,7 +6,6 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/spool/inspect.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,11 +16,9 @@ static const char fsck_help[] =
     "\n"
     "Reads every byte of the spools in data_dir and checks it. Prints per stream what waits to be delivered and each\n"
     "damaged or missing place with its file and offset, and how many records are lost by it. Changes nothing. Stop\n"
-    "`sluice run` first. Streams that hold records and are not in FILE are checked, too.\n"
-    "\n"
-    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "  -s, --stream NAME   only this stream\n"
-    "\n"
+    "`sluice run` first. Streams that hold records and are not in FILE are checked, too.\n";
+
+static const char fsck_help_end[] =
     "exit status: 0 all is well, 1 something is damaged or cannot be read, 2 usage or configuration\n";
 
 struct fsck {
@@ -30,27 +27,11 @@ struct fsck {
     bool damaged;
 };
 
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, struct fsck *f)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"stream", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
-    int c;
-
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "c:s:", options, NULL)) != -1) {
-        if (c == 'c')
-            f->config = optarg;
-        else if (c == 's')
-            f->stream = optarg;
-        else
-            return cli_usage_error(&cli_fsck, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-    if (optind < argc)
-        return cli_usage_error(&cli_fsck, "unexpected argument `%s`; write -c FILE or --stream NAME", argv[optind]);
-    return 0;
-}
+static const struct cli_option fsck_options[] = {
+    CLI_OPTION_CONFIG(struct fsck, config),
+    {"stream", 's', CLI_TEXT, "NAME", "only this stream", .offset = offsetof(struct fsck, stream)},
+    {.name = NULL},
+};
 
 /* A shared lock keeps `sluice run` out while we read. *fd is -1 when there is no data_dir yet. */
 static bool lock_data_dir(const char *data_dir, int *fd)
@@ -150,10 +131,12 @@ static int fsck_main(int argc, char **argv)
     const struct settings_use names_only = {0};
     struct fsck f = {0};
     struct settings *s;
-    int rc = parse_options(argc, argv, &f), lock = -1;
+    int lock = -1, first, rc = cli_read_options(&cli_fsck, argc, argv, &f, &first);
 
     if (rc != 0)
         return rc;
+    if (first < argc)
+        return cli_usage_error(&cli_fsck, "unexpected argument `%s`; write -c FILE or --stream NAME", argv[first]);
     s = cli_load_settings(f.config, &names_only);
     if (!s)
         return CLI_USAGE;
@@ -168,5 +151,8 @@ const struct cli_command cli_fsck = {
     .name = "fsck",
     .summary = "check the spools on disk, change nothing",
     .help = fsck_help,
+    .help_end = fsck_help_end,
+    .options = fsck_options,
+    .column = 22,
     .run = fsck_main,
 };

@@ -3,7 +3,6 @@
  *
  * A batch is sent when it is full, when the input pauses, and at the end. What the server pushes back is sent again
  * after a pause, in its order; nothing behind it is sent before. */
-#include "config/units.h"
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/plural.h"
@@ -13,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +21,9 @@ static const char put_help[] =
     "usage: sluice put --stream NAME [-c FILE | --endpoint URL] [FILE...]\n"
     "\n"
     "Sends each line of the files (of stdin when there are none, or for `-`) to a stream as one record, through the\n"
-    "Firehose API of a running sluice. Answers when all of it is on the server's disk.\n"
-    "\n"
-    "  -s, --stream NAME       the stream; it must have the input `api`\n"
-    "      --endpoint URL      such as http://127.0.0.1:4573; left out: the address in the configuration\n"
-    "  -c, --config FILE       the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "      --give-up DURATION  stop when the server has taken nothing for this long; 60s\n"
-    "\n"
+    "Firehose API of a running sluice. Answers when all of it is on the server's disk.\n";
+
+static const char put_help_end[] =
     "Requests are signed with the first of `api.credentials` in the configuration, else with AWS_ACCESS_KEY_ID,\n"
     "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) of the environment, else not at all; with --endpoint the\n"
     "environment comes first. Of the configuration only `api` is used.\n"
@@ -45,6 +39,17 @@ struct options {
     int file_count;
 };
 
+static const struct cli_option put_options[] = {
+    {"stream", 's', CLI_TEXT, "NAME", "the stream; it must have the input `api`",
+     .offset = offsetof(struct options, stream)},
+    {"endpoint", 0, CLI_TEXT, "URL", "such as http://127.0.0.1:4573; left out: the address in the configuration",
+     .offset = offsetof(struct options, endpoint)},
+    CLI_OPTION_CONFIG(struct options, config),
+    {"give-up", 0, CLI_DURATION, "DURATION", "stop when the server has taken nothing for this long; 60s",
+     .offset = offsetof(struct options, give_up)},
+    {.name = NULL},
+};
+
 /* All that is under way. */
 struct job {
     const struct options *o;
@@ -54,50 +59,6 @@ struct job {
     const char *file;  /* being read; for messages */
     uint64_t line;
 };
-
-/* --- options ------------------------------------------------------------------------------------------------------ */
-
-static int parse_duration(const char *text, nsec *out)
-{
-    struct err e;
-
-    if (units_duration(text, out, &e) == 0)
-        return 0;
-    return cli_usage_error(&cli_put, "--give-up: %s", e.msg);
-}
-
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, struct options *o)
-{
-    enum { ENDPOINT = 1, GIVE_UP };
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"stream", required_argument, NULL, 's'},
-                                            {"endpoint", required_argument, NULL, ENDPOINT},
-                                            {"give-up", required_argument, NULL, GIVE_UP},
-                                            {NULL, 0, NULL, 0}};
-    int c, rc = 0;
-
-    *o = (struct options){.give_up = 60 * NSEC_PER_SEC};
-    opterr = 0;
-    optind = 1;
-    while (rc == 0 && (c = getopt_long(argc, argv, "c:s:", options, NULL)) != -1) {
-        if (c == 'c')
-            o->config = optarg;
-        else if (c == 's')
-            o->stream = optarg;
-        else if (c == ENDPOINT)
-            o->endpoint = optarg;
-        else if (c == GIVE_UP)
-            rc = parse_duration(optarg, &o->give_up);
-        else
-            rc = cli_usage_error(&cli_put, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-    if (rc == 0 && !o->stream)
-        rc = cli_usage_error(&cli_put, "which stream? write --stream NAME");
-    o->files = argv + optind;
-    o->file_count = argc - optind;
-    return rc;
-}
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
@@ -172,12 +133,16 @@ static void say_what_is_left(const struct job *j)
 
 static int put_main(int argc, char **argv)
 {
-    struct options o;
+    struct options o = {.give_up = 60 * NSEC_PER_SEC};
     struct job j = {.o = &o};
-    int rc = parse_options(argc, argv, &o);
+    int first, rc = cli_read_options(&cli_put, argc, argv, &o, &first);
 
     if (rc != 0)
         return rc;
+    if (!o.stream)
+        return cli_usage_error(&cli_put, "which stream? write --stream NAME");
+    o.files = argv + first;
+    o.file_count = argc - first;
     rc = put_sender_open(&j.sender, &(struct put_sender_conf){.command = "put",
                                                               .verb = "put",
                                                               .stream = o.stream,
@@ -199,5 +164,8 @@ const struct cli_command cli_put = {
     .name = "put",
     .summary = "send lines of files or stdin to a stream",
     .help = put_help,
+    .help_end = put_help_end,
+    .options = put_options,
+    .column = 26,
     .run = put_main,
 };

@@ -5,7 +5,6 @@
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/redrive/job.h"
 
-#include <getopt.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,21 +17,9 @@ static const char redrive_help[] =
     "running sluice. Of a folder it reads every file in it and below, of a bucket every object whose key begins with\n"
     "PREFIX; what is no error object is left alone. Objects may be compressed with gzip or zstd, and have up to 1 "
     "GiB.\n"
-    "They stay as they are.\n"
-    "\n"
-    "  -s, --stream NAME       the stream; it must have the input `api`\n"
-    "      --dry-run           only say what would be put back\n"
-    "      --error-code CODE   only records that failed with this code; may be given several times\n"
-    "      --since TIME        only records given up since then: 2026-07-13T14:00:00Z, or 6h (ago); objects in a\n"
-    "                          bucket that were written more than an hour before are not fetched\n"
-    "      --endpoint URL      such as http://127.0.0.1:4573; left out: the address in the configuration\n"
-    "  -c, --config FILE       the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "      --give-up DURATION  stop when the server has taken nothing for this long; 60s\n"
-    "      --s3-endpoint URL   http://HOST:PORT of the store that has the bucket; left out: see below\n"
-    "      --s3-region NAME    the region of the bucket; left out: see below\n"
-    "      --state FOLDER      where to note what of a bucket was put back; left out: `redrive` in the data_dir of\n"
-    "                          the configuration\n"
-    "\n"
+    "They stay as they are.\n";
+
+static const char redrive_help_end[] =
     "What was put back is noted: beside a file, in .FILE.redriven-to-STREAM, and for a bucket in the folder of "
     "--state.\n"
     "Interrupt it and run it again as you like, no record is put back twice; two at once take turns, object by "
@@ -51,15 +38,9 @@ static const char redrive_help[] =
     "\n"
     "exit status: 0 done, 1 something could not be read or put (it says what), 2 usage or configuration\n";
 
-static int parse_give_up(const char *text, nsec *out)
+static int read_since(const char *text, void *options)
 {
-    struct err e;
-
-    return units_duration(text, out, &e) == 0 ? 0 : cli_usage_error(&cli_redrive, "--give-up: %s", e.msg);
-}
-
-static int parse_since(const char *text, nsec *out)
-{
+    struct redrive_options *o = options;
     struct tm tm = {.tm_isdst = 0};
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     bool is_time = end && !*end && tm.tm_year >= 70 && tm.tm_year < YEAR_END - 1900;
@@ -67,60 +48,49 @@ static int parse_since(const char *text, nsec *out)
     nsec ago;
 
     if (is_time) {
-        *out = (nsec)timegm(&tm) * NSEC_PER_SEC;
+        o->since = (nsec)timegm(&tm) * NSEC_PER_SEC;
         return 0;
     }
     if (end || units_duration(text, &ago, &e) < 0)
         return cli_usage_error(&cli_redrive, "--since wants a time such as 2026-07-13T14:00:00Z or 6h, not `%s`", text);
-    *out = clock_wall() - ago;
+    o->since = clock_wall() - ago;
     return 0;
 }
 
-static int add_code(struct redrive_options *o, const char *code)
+static int add_code(const char *code, void *options)
 {
+    struct redrive_options *o = options;
+
     if (o->code_count == REDRIVE_CODES_MAX)
         return cli_usage_error(&cli_redrive, "--error-code can be given %d times", REDRIVE_CODES_MAX);
     o->codes[o->code_count++] = code;
     return 0;
 }
 
-enum { ENDPOINT = 1, GIVE_UP, DRY_RUN, SINCE, ERROR_CODE, S3_ENDPOINT, S3_REGION, STATE };
+#define AT(field) .offset = offsetof(struct redrive_options, field)
 
-/* 0, or an exit code with the mistake said. */
-static int parse_option(int c, char **argv, struct redrive_options *o)
-{
-    switch (c) {
-    case 'c':
-        o->config = optarg;
-        return 0;
-    case 's':
-        o->stream = optarg;
-        return 0;
-    case ENDPOINT:
-        o->endpoint = optarg;
-        return 0;
-    case GIVE_UP:
-        return parse_give_up(optarg, &o->give_up);
-    case DRY_RUN:
-        o->dry_run = true;
-        return 0;
-    case SINCE:
-        return parse_since(optarg, &o->since);
-    case ERROR_CODE:
-        return add_code(o, optarg);
-    case S3_ENDPOINT:
-        o->s3_endpoint = optarg;
-        return 0;
-    case S3_REGION:
-        o->s3_region = optarg;
-        return 0;
-    case STATE:
-        o->state = optarg;
-        return 0;
-    default:
-        return cli_usage_error(&cli_redrive, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-}
+static const struct cli_option redrive_option_table[] = {
+    {"stream", 's', CLI_TEXT, "NAME", "the stream; it must have the input `api`", AT(stream)},
+    {"dry-run", 0, CLI_FLAG, NULL, "only say what would be put back", AT(dry_run)},
+    {"error-code", 0, CLI_CUSTOM, "CODE", "only records that failed with this code; may be given several times",
+     .read = add_code},
+    {"since", 0, CLI_CUSTOM, "TIME",
+     "only records given up since then: 2026-07-13T14:00:00Z, or 6h (ago); objects in a\n"
+     "bucket that were written more than an hour before are not fetched",
+     .read = read_since},
+    {"endpoint", 0, CLI_TEXT, "URL", "such as http://127.0.0.1:4573; left out: the address in the configuration",
+     AT(endpoint)},
+    CLI_OPTION_CONFIG(struct redrive_options, config),
+    {"give-up", 0, CLI_DURATION, "DURATION", "stop when the server has taken nothing for this long; 60s", AT(give_up)},
+    {"s3-endpoint", 0, CLI_TEXT, "URL", "http://HOST:PORT of the store that has the bucket; left out: see below",
+     AT(s3_endpoint)},
+    {"s3-region", 0, CLI_TEXT, "NAME", "the region of the bucket; left out: see below", AT(s3_region)},
+    {"state", 0, CLI_TEXT, "FOLDER",
+     "where to note what of a bucket was put back; left out: `redrive` in the data_dir of\n"
+     "the configuration",
+     AT(state)},
+    {.name = NULL},
+};
 
 static int check_options(const struct redrive_options *o)
 {
@@ -138,36 +108,15 @@ static int check_options(const struct redrive_options *o)
     return 0;
 }
 
-static int parse_options(int argc, char **argv, struct redrive_options *o)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"stream", required_argument, NULL, 's'},
-                                            {"endpoint", required_argument, NULL, ENDPOINT},
-                                            {"give-up", required_argument, NULL, GIVE_UP},
-                                            {"dry-run", no_argument, NULL, DRY_RUN},
-                                            {"since", required_argument, NULL, SINCE},
-                                            {"error-code", required_argument, NULL, ERROR_CODE},
-                                            {"s3-endpoint", required_argument, NULL, S3_ENDPOINT},
-                                            {"s3-region", required_argument, NULL, S3_REGION},
-                                            {"state", required_argument, NULL, STATE},
-                                            {NULL, 0, NULL, 0}};
-    int c, rc = 0;
-
-    *o = (struct redrive_options){.command = &cli_redrive, .give_up = 60 * NSEC_PER_SEC};
-    opterr = 0;
-    optind = 1;
-    while (rc == 0 && (c = getopt_long(argc, argv, "c:s:", options, NULL)) != -1)
-        rc = parse_option(c, argv, o);
-    o->paths = argv + optind;
-    o->path_count = argc - optind;
-    return rc ? rc : check_options(o);
-}
-
 static int redrive_main(int argc, char **argv)
 {
-    struct redrive_options o;
-    int rc = parse_options(argc, argv, &o);
+    struct redrive_options o = {.command = &cli_redrive, .give_up = 60 * NSEC_PER_SEC};
+    int first, rc = cli_read_options(&cli_redrive, argc, argv, &o, &first);
 
+    o.paths = argv + first;
+    o.path_count = argc - first;
+    if (rc == 0)
+        rc = check_options(&o);
     return rc ? rc : redrive_job(&o);
 }
 
@@ -175,5 +124,8 @@ const struct cli_command cli_redrive = {
     .name = "redrive",
     .summary = "put the records of error objects back into a stream",
     .help = redrive_help,
+    .help_end = redrive_help_end,
+    .options = redrive_option_table,
+    .column = 26,
     .run = redrive_main,
 };

@@ -9,7 +9,6 @@
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/engine/way_out.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,17 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char run_help[] =
-    "usage: sluice run [-c FILE] [--once [--timeout DURATION]]\n"
-    "\n"
-    "Takes records in, holds them safely and delivers them, as FILE says.\n"
-    "\n"
-    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "      --once          read files and standard input to their end, deliver everything, exit\n"
-    "      --timeout DURATION  with --once: stop after this long, such as 10m, whether everything is delivered or "
-    "not;\n"
-    "                      left out: a destination that takes nothing is tried without end\n"
-    "\n"
+static const char run_help[] = "usage: sluice run [-c FILE] [--once [--timeout DURATION]]\n"
+                               "\n"
+                               "Takes records in, holds them safely and delivers them, as FILE says.\n";
+
+static const char run_help_end[] =
     "SIGTERM or SIGINT: inputs stop, what is open is delivered within shutdown.grace, the rest stays safely in\n"
     "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
     "not hold it up: it is left, and the spool is as after a crash, whole.\n"
@@ -42,42 +35,26 @@ struct run_options {
     nsec timeout; /* 0: none */
 };
 
-static int parse_timeout(const char *text, nsec *out)
+static int read_timeout(const char *text, void *options)
 {
+    struct run_options *o = options;
     struct err e;
 
-    if (units_duration(text, out, &e) < 0)
+    if (units_duration(text, &o->timeout, &e) < 0)
         return cli_usage_error(&cli_run, "--timeout %s", e.msg);
-    return *out > 0 ? 0 : cli_usage_error(&cli_run, "--timeout wants more than nothing, such as 10m");
+    return o->timeout > 0 ? 0 : cli_usage_error(&cli_run, "--timeout wants more than nothing, such as 10m");
 }
 
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, struct run_options *o)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"once", no_argument, NULL, 'o'},
-                                            {"timeout", required_argument, NULL, 't'},
-                                            {NULL, 0, NULL, 0}};
-    int c, rc = 0;
-
-    opterr = 0;
-    optind = 1;
-    while (rc == 0 && (c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (c == 'c')
-            o->config = optarg;
-        else if (c == 'o')
-            o->once = true;
-        else if (c == 't')
-            rc = parse_timeout(optarg, &o->timeout);
-        else
-            rc = cli_usage_error(&cli_run, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-    if (rc == 0 && optind < argc)
-        rc = cli_usage_error(&cli_run, "unexpected argument `%s`", argv[optind]);
-    if (rc == 0 && o->timeout && !o->once)
-        rc = cli_usage_error(&cli_run, "--timeout goes with --once");
-    return rc;
-}
+static const struct cli_option run_option_table[] = {
+    CLI_OPTION_CONFIG(struct run_options, config),
+    {"once", 0, CLI_FLAG, NULL, "read files and standard input to their end, deliver everything, exit",
+     .offset = offsetof(struct run_options, once)},
+    {"timeout", 0, CLI_CUSTOM, "DURATION",
+     "with --once: stop after this long, such as 10m, whether everything is delivered or not;\n"
+     "left out: a destination that takes nothing is tried without end",
+     .read = read_timeout},
+    {.name = NULL},
+};
 
 struct run_progress {
     struct engine *engine;
@@ -329,10 +306,14 @@ static int run_main(int argc, char **argv)
 {
     struct run_options o = {.config = NULL};
     struct settings *s;
-    int rc = parse_options(argc, argv, &o);
+    int first, rc = cli_read_options(&cli_run, argc, argv, &o, &first);
 
     if (rc != 0)
         return rc;
+    if (first < argc)
+        return cli_usage_error(&cli_run, "unexpected argument `%s`", argv[first]);
+    if (o.timeout && !o.once)
+        return cli_usage_error(&cli_run, "--timeout goes with --once");
     s = cli_load_settings(o.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
@@ -351,5 +332,8 @@ const struct cli_command cli_run = {
     .name = "run",
     .summary = "take records in, hold them safely, deliver them",
     .help = run_help,
+    .help_end = run_help_end,
+    .options = run_option_table,
+    .column = 22,
     .run = run_main,
 };

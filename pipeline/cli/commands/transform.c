@@ -5,7 +5,6 @@
 #include "pipeline/put/lines.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,12 +15,9 @@ static const char transform_help[] =
     "\n"
     "Sends each line of standard input through the stream's transforms. What comes out goes to standard output, one\n"
     "record a line; what is dropped or fails is told on standard error with its line. Nothing is stored or delivered,\n"
-    "and the stream may run meanwhile: a script with a memory (`single`) has one of its own here.\n"
-    "\n"
-    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "  -s, --stream NAME   which stream; needed when there are several\n"
-    "  -k, --keys          tell the partition keys of each record on standard error\n"
-    "\n"
+    "and the stream may run meanwhile: a script with a memory (`single`) has one of its own here.\n";
+
+static const char transform_help_end[] =
     "A batch ends when it is as large as the stream's `buffer.size`, and at the end of the input.\n"
     "\n"
     "exit status: 0 done, 1 records failed, 2 usage or configuration, also a script that does not load\n";
@@ -33,36 +29,18 @@ struct filter {
     uint64_t failed;
 };
 
+static const struct cli_option transform_options[] = {
+    CLI_OPTION_CONFIG(struct filter, config),
+    {"stream", 's', CLI_TEXT, "NAME", "which stream; needed when there are several",
+     .offset = offsetof(struct filter, stream)},
+    {"keys", 'k', CLI_FLAG, NULL, "tell the partition keys of each record on standard error",
+     .offset = offsetof(struct filter, keys)},
+    {.name = NULL},
+};
+
 static struct filter *filter_of(struct transform_out *o)
 {
     return CONTAINER_OF(o, struct filter, out);
-}
-
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, struct filter *f)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"stream", required_argument, NULL, 's'},
-                                            {"keys", no_argument, NULL, 'k'},
-                                            {NULL, 0, NULL, 0}};
-    int c;
-
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "c:s:k", options, NULL)) != -1) {
-        if (c == 'c')
-            f->config = optarg;
-        else if (c == 's')
-            f->stream = optarg;
-        else if (c == 'k')
-            f->keys = true;
-        else
-            return cli_usage_error(&cli_transform, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-    if (optind < argc)
-        return cli_usage_error(&cli_transform, "unexpected argument `%s`; records come from standard input",
-                               argv[optind]);
-    return 0;
 }
 
 /* --- outcomes --- */
@@ -194,10 +172,13 @@ static int transform_main(int argc, char **argv)
     struct filter f = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}};
     const struct stream_settings *st;
     struct settings *s;
-    int rc = parse_options(argc, argv, &f);
+    int first, rc = cli_read_options(&cli_transform, argc, argv, &f, &first);
 
     if (rc != 0)
         return rc;
+    if (first < argc)
+        return cli_usage_error(&cli_transform, "unexpected argument `%s`; records come from standard input",
+                               argv[first]);
     s = cli_load_settings(f.config, &(struct settings_use){.transforms = true, .stream = f.stream});
     if (!s)
         return CLI_USAGE;
@@ -211,5 +192,8 @@ const struct cli_command cli_transform = {
     .name = "transform",
     .summary = "lines through a stream's transforms, for trying things",
     .help = transform_help,
+    .help_end = transform_help_end,
+    .options = transform_options,
+    .column = 22,
     .run = transform_main,
 };

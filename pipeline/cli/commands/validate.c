@@ -4,7 +4,6 @@
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/engine/preflight.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 static const char validate_help[] =
@@ -13,29 +12,19 @@ static const char validate_help[] =
     "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
     "folders, keys, addresses, permissions, limits of the process. What it would stumble over and run all the same is "
     "a\n"
-    "warning. Starts nothing, creates nothing, asks no destination.\n"
-    "\n"
-    "  -c, --config FILE   the configuration; left out: ./sluice.yaml, then /etc/sluice/sluice.yaml\n"
-    "\n"
+    "warning. Starts nothing, creates nothing, asks no destination.\n";
+
+static const char validate_help_end[] =
     "exit status: 0 all is well, 1 something that running needs is not there, 2 usage or mistakes\n";
 
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, const char **config)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
-    int c;
+struct validate_args {
+    const char *config;
+};
 
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (c != 'c')
-            return cli_usage_error(&cli_validate, "unknown or incomplete option `%s`", argv[optind - 1]);
-        *config = optarg;
-    }
-    if (optind < argc)
-        return cli_usage_error(&cli_validate, "unexpected argument `%s`; write -c FILE", argv[optind]);
-    return 0;
-}
+static const struct cli_option validate_options[] = {
+    CLI_OPTION_CONFIG(struct validate_args, config),
+    {.name = NULL},
+};
 
 static void print_stream(const struct settings *s, const struct stream_settings *st)
 {
@@ -78,13 +67,15 @@ static int report(const struct settings *s)
 
 static int validate_main(int argc, char **argv)
 {
-    const char *config = NULL;
+    struct validate_args args = {.config = NULL};
     struct settings *s;
-    int rc = parse_options(argc, argv, &config);
+    int first, rc = cli_read_options(&cli_validate, argc, argv, &args, &first);
 
     if (rc != 0)
         return rc;
-    s = cli_load_settings(config, &SETTINGS_ALL);
+    if (first < argc)
+        return cli_usage_error(&cli_validate, "unexpected argument `%s`; write -c FILE", argv[first]);
+    s = cli_load_settings(args.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
     rc = report(s);
@@ -96,5 +87,8 @@ const struct cli_command cli_validate = {
     .name = "validate",
     .summary = "show every mistake in the configuration, start nothing",
     .help = validate_help,
+    .help_end = validate_help_end,
+    .options = validate_options,
+    .column = 22,
     .run = validate_main,
 };

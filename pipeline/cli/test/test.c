@@ -9,7 +9,6 @@
 #include "pipeline/cli/test/run.h"
 #include "pipeline/cli/test/update.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +19,9 @@ static const char test_help[] =
     "usage: sluice test [--update] [--tap] [--junit FILE] [FILE|FOLDER ...]\n"
     "\n"
     "Runs the tests that stand beside scripts: NAME_test.yaml for NAME.lua. A folder means all *_test.yaml in and\n"
-    "below it; without an argument it is the current one. Nothing else is read or written, nothing is sent.\n"
-    "\n"
-    "      --update      write what came below `expect:` of the tests that failed; look at the changes before you\n"
-    "                    keep them\n"
-    "      --tap         print TAP version 13\n"
-    "      --junit FILE  also write JUnit's XML to FILE\n"
-    "\n"
+    "below it; without an argument it is the current one. Nothing else is read or written, nothing is sent.\n";
+
+static const char test_help_end[] =
     "A file of tests:\n"
     "\n"
     "    transform: { lua: mask.lua }      # as in a stream; left out: the script of the same name\n"
@@ -51,6 +46,16 @@ struct test_options {
     const char *junit;
     struct test_report report;
     size_t unreadable; /* files with mistakes */
+};
+
+static const struct cli_option test_option_table[] = {
+    {"update", 0, CLI_FLAG, NULL,
+     "write what came below `expect:` of the tests that failed; look at the changes before you\n"
+     "keep them",
+     .offset = offsetof(struct test_options, update)},
+    {"tap", 0, CLI_FLAG, NULL, "print TAP version 13", .offset = offsetof(struct test_options, report.tap)},
+    {"junit", 0, CLI_TEXT, "FILE", "also write JUnit's XML to FILE", .offset = offsetof(struct test_options, junit)},
+    {.name = NULL},
 };
 
 /* --- one test --- */
@@ -150,30 +155,6 @@ static void run_file(struct test_options *o, const char *path)
 
 /* --- all of them --- */
 
-/* 0, or an exit code with the mistake said. */
-static int parse_options(int argc, char **argv, struct test_options *o)
-{
-    static const struct option options[] = {{"update", no_argument, NULL, 'u'},
-                                            {"tap", no_argument, NULL, 't'},
-                                            {"junit", required_argument, NULL, 'j'},
-                                            {NULL, 0, NULL, 0}};
-    int c;
-
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (c == 'u')
-            o->update = true;
-        else if (c == 't')
-            o->report.tap = true;
-        else if (c == 'j')
-            o->junit = optarg;
-        else
-            return cli_usage_error(&cli_test, "unknown or incomplete option `%s`", argv[optind - 1]);
-    }
-    return 0;
-}
-
 static int find_files(char **args, struct test_paths *paths)
 {
     static const char *const here[] = {".", NULL};
@@ -216,10 +197,10 @@ static int test_main(int argc, char **argv)
 {
     struct test_options o = {0};
     struct test_paths paths = {0};
-    int rc = parse_options(argc, argv, &o);
+    int first, rc = cli_read_options(&cli_test, argc, argv, &o, &first);
 
     if (rc == 0)
-        rc = find_files(argv + optind, &paths);
+        rc = find_files(argv + first, &paths);
     if (rc == 0)
         rc = run_files(&o, &paths);
     cli_test_report_release(&o.report);
@@ -231,5 +212,8 @@ const struct cli_command cli_test = {
     .name = "test",
     .summary = "run the tests that stand beside scripts",
     .help = test_help,
+    .help_end = test_help_end,
+    .options = test_option_table,
+    .column = 20,
     .run = test_main,
 };
