@@ -15,6 +15,7 @@
 
 struct check {
     const struct settings *s;
+    const struct settings *running; /* NULL: nothing runs */
     struct cfg_errors *found;
 };
 
@@ -76,9 +77,10 @@ static int check_unlocked(const char *data_dir, struct err *e)
 
 static void check_data_dir(struct check *c)
 {
+    bool ours = c->running && strcmp(c->running->data_dir, c->s->data_dir) == 0;
     struct err e;
 
-    if (check_writable(c->s->data_dir, &e) < 0 || check_unlocked(c->s->data_dir, &e) < 0)
+    if (check_writable(c->s->data_dir, &e) < 0 || (!ours && check_unlocked(c->s->data_dir, &e) < 0))
         finding(c, settings_place(c->s, "data_dir", NULL), &e);
 }
 
@@ -99,14 +101,21 @@ static void check_orphans(struct check *c)
 /* --- addresses ---------------------------------------------------------------------------------------------
  */
 
+static bool is_same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
 static void check_addresses(struct check *c)
 {
+    bool api_ours = c->running && c->running->api_used && is_same(c->running->api.listen, c->s->api.listen);
+    bool admin_ours = c->running && is_same(c->running->http_listen, c->s->http_listen);
     struct admin_socket admin;
     struct err e;
 
-    if (c->s->api_used && api_check_free(&c->s->api, &e) < 0)
+    if (c->s->api_used && !api_ours && api_check_free(&c->s->api, &e) < 0)
         finding(c, settings_place(c->s, "api", "listen"), &e);
-    if (!c->s->http_listen)
+    if (!c->s->http_listen || admin_ours)
         return;
     if (http_listen(c->s->http_listen, &admin, &e) < 0)
         finding(c, settings_place(c->s, "admin", "listen"), &e);
@@ -120,7 +129,7 @@ static void check_process(struct check *c)
 {
     struct err e;
 
-    if (process_check_descriptors(c->s, false, &e) < 0)
+    if (!c->running && process_check_descriptors(c->s, false, &e) < 0)
         finding(c, settings_place(c->s, "streams", NULL), &e);
     if (process_check_memory(c->s, &e) < 0)
         finding(c, settings_place(c->s, "limits", "memory"), &e);
@@ -164,13 +173,14 @@ static void check_stream(struct check *c, const struct stream_settings *st)
         check_sink(c, st, &backup);
 }
 
-void preflight_check(const struct settings *s, struct cfg_errors *found)
+void preflight_check(const struct settings *s, const struct settings *running, struct cfg_errors *found)
 {
-    struct check c = {.s = s, .found = found};
+    struct check c = {.s = s, .running = running, .found = found};
 
     check_process(&c);
     check_data_dir(&c);
-    check_orphans(&c);
+    if (!running) /* its spools are being written */
+        check_orphans(&c);
     check_addresses(&c);
     for (size_t i = 0; i < s->stream_count; i++)
         check_stream(&c, &s->streams[i]);

@@ -179,6 +179,7 @@ int way_out_open(struct way_out **out, nsec grace, struct err *e)
         sigaddset(&w->set, SIGNALS[i]);
     pthread_sigmask(SIG_BLOCK, &w->set, &w->before);
     sigdelset(&w->set, SIGALRM); /* it is blocked for all threads, and unblocked where it is wanted */
+    sigdelset(&w->set, SIGHUP);  /* hangup.h takes it */
     if (open_descriptors(w, e) < 0) {
         release(w);
         return -1;

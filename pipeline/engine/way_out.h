@@ -1,6 +1,6 @@
 /* way_out.h -- the process leaves in time, whatever hangs.
  *
- * Takes the signals that end a program (SIGTERM, SIGINT, SIGHUP) on a thread of its own. The first is a wish: way_out_fd()
+ * Takes the signals that end a program (SIGTERM, SIGINT) on a thread of its own. The first is a wish: way_out_fd()
  * becomes readable, and the program ends in order, within the grace time. Where it does not, because a write, a script or a
  * sync hangs, and shortly after a second signal, the thread has what is left told, writes the log out and ends the process
  * itself. Nothing that was acknowledged is lost by that: the spool expects to be left at any moment.
@@ -18,7 +18,7 @@
 
 struct way_out;
 
-/* Threads that are made from now on leave these signals to it. */
+/* Threads that are made from now on leave these signals to it, and SIGHUP to hangup.h. */
 MUST_CHECK int way_out_open(struct way_out **w, nsec grace, struct err *e);
 void way_out_close(struct way_out **w);
 

@@ -6,6 +6,7 @@
 #include "pipeline/base/progress.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/engine/engine.h"
+#include "pipeline/engine/hangup.h"
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/engine/way_out.h"
 
@@ -24,6 +25,8 @@ static const char run_help_end[] =
     "SIGTERM or SIGINT: inputs stop, what is open is delivered within shutdown.grace, the rest stays safely in\n"
     "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
     "not hold it up: it is left, and the spool is as after a crash, whole.\n"
+    "SIGHUP: checks FILE as `sluice validate` does and logs what is wrong with it, or that it takes effect with a\n"
+    "restart. Everything goes on as it was started.\n"
     "\n"
     "exit status: 0 everything is delivered, 1 something is left, unread or failed (the last lines say what and "
     "where),\n"
@@ -153,6 +156,7 @@ struct run {
     nsec timeout; /* of once; 0: none */
     bool late;    /* it was over */
     struct way_out *way_out;
+    struct hangup *hangup;
     struct engine *engine;
     struct admin *admin;
 };
@@ -278,10 +282,11 @@ static int run_settings(struct run *r)
     struct err e;
 
     if (process_check(r->settings, r->once, &e) < 0 || way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 ||
-        log_start(&e) < 0)
+        log_start(&e) < 0 || hangup_start(&r->hangup, r->settings, &e) < 0)
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_engine(r);
+    hangup_stop(&r->hangup);
     log_stop(RUN_LOG_TIMEOUT);
     way_out_close(&r->way_out);
     return rc;

@@ -51,7 +51,7 @@ static int report(const struct settings *s)
     struct cfg_errors *found = cfg_errors_new();
     size_t count;
 
-    preflight_check(s, found);
+    preflight_check(s, NULL, found);
     count = cfg_errors_count(found);
     print_found(found);
     if (count) {

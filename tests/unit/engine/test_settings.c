@@ -190,7 +190,7 @@ static size_t check(const char *dir, const char *yaml, struct buf *out)
     size_t n;
 
     buf_init(out, MIB);
-    preflight_check(s, found);
+    preflight_check(s, NULL, found);
     cfg_errors_print(found, out);
     n = cfg_errors_count(found);
     cfg_errors_free(&found);
