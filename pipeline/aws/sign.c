@@ -21,13 +21,15 @@ int aws_sign(struct http_request *rq, const struct aws_sign *s, const struct aws
     struct sigv4_header headers[HTTP_HEADERS_MAX + 1];
     struct sigv4_scope scope = {.region = slice_str(s->region), .service = slice_str(s->service)};
     struct sigv4_request sr = {.method = slice_str(rq->method), .path = s->path, .query = s->query, .headers = headers};
-    char timestamp[17], payload[SHA256_HEX];
+    char timestamp[17], payload[SHA256_HEX] = "UNSIGNED-PAYLOAD";
     struct buf value;
     int rc;
 
     sigv4_timestamp(s->wall_now, timestamp);
     memcpy(scope.date, timestamp, 8);
-    sr.payload_hash = slice_str(hex_encode(s->sha256, SHA256_BYTES, payload));
+    if (s->sha256)
+        hex_encode(s->sha256, SHA256_BYTES, payload);
+    sr.payload_hash = slice_str(payload);
     http_request_header(rq, "x-amz-date", slice_str(timestamp));
     http_request_header(rq, "x-amz-content-sha256", sr.payload_hash);
     if (keys->session_token[0])

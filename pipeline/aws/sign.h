@@ -14,7 +14,7 @@
 struct aws_sign {
     const char *region, *service; /* es */
     struct slice host, path, query;
-    const unsigned char *sha256; /* of the body */
+    const unsigned char *sha256; /* of the body; NULL: the signature does not cover it (UNSIGNED-PAYLOAD) */
     nsec wall_now;
 };
 

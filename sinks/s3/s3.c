@@ -1,10 +1,10 @@
 /* One object per seal: PutObject, signed with SigV4. The server checks the checksum of what it stores, so a 200 means that
  * these bytes are there. Who could change body and checksum on the way is kept out by TLS, or by the signature where it covers the
- * body's SHA-256, too; that sum takes a tenth of the time of a fast codec, so it is made only where it is needed. */
+ * body's SHA-256, too; that sum takes a few per cent of the time of a fast codec, so it is made only where it is needed. */
 #include "sinks/sink.h"
 
 #include "pipeline/aws/credentials.h"
-#include "pipeline/aws/sigv4.h"
+#include "pipeline/aws/sign.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/tls.h"
@@ -116,76 +116,35 @@ static void add_object_headers(const struct s3_sink *s, const struct sink_seal *
     header(rq, "x-amz-expected-bucket-owner", s->conf->expected_bucket_owner);
 }
 
-/* Signs everything that is in the request so far, and the Host header that the transport will send. */
-static int sign(const struct s3_sink *s, struct http_request *rq, struct slice path, const char *timestamp,
-                const char *payload_hash, const struct aws_keys *keys, struct err *e)
+static int s3_request(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e)
 {
-    struct sigv4_header signed_headers[HTTP_HEADERS_MAX + 1];
-    struct sigv4_scope scope = {.region = slice_str(s->region), .service = SLICE("s3")};
-    struct sigv4_request sr = {.method = slice_str(rq->method),
-                               .path = path,
-                               .headers = signed_headers,
-                               .header_count = rq->header_count + 1,
-                               .payload_hash = slice_str(payload_hash)};
-    struct buf value;
+    const struct s3_sink *s = state;
+    struct aws_sign sign = {.region = s->region,
+                            .service = "s3",
+                            .host = slice_str(s->address.host),
+                            .sha256 = s->payload_signed ? seal->sha256 : NULL,
+                            .wall_now = seal->wall_now};
+    struct aws_keys keys;
+    struct buf path;
     int rc;
-
-    memcpy(scope.date, timestamp, 8);
-    signed_headers[rq->header_count] = (struct sigv4_header){SLICE("host"), slice_str(s->address.host)};
-    for (size_t i = 0; i < rq->header_count; i++) {
-        const char *h = rq->headers[i], *colon = strchr(h, ':');
-
-        signed_headers[i] = (struct sigv4_header){slice_of(h, (size_t)(colon - h)), slice_str(colon + 2)};
-    }
-    buf_init(&value, S3_ANSWER_MAX);
-    rc = sigv4_authorization(&sr, timestamp, &scope, slice_str(keys->access_key_id), slice_str(keys->secret_access_key),
-                             &value);
-    if (rc == 0)
-        http_request_header(rq, "Authorization", buf_slice(&value));
-    else
-        err_set(e, ERR_LIMIT, "s3: the request has too many headers to sign");
-    buf_release(&value);
-    return rc;
-}
-
-static int fill(const struct s3_sink *s, const struct sink_seal *seal, const struct aws_keys *keys, struct slice path,
-                struct http_request *rq, struct err *e)
-{
-    char timestamp[17], payload_hash[SHA256_HEX] = "UNSIGNED-PAYLOAD";
 
     *rq = (struct http_request){.method = "PUT",
                                 .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
                                 .response_max = S3_ANSWER_MAX};
-    sigv4_timestamp(seal->wall_now, timestamp);
-    if (s->payload_signed)
-        hex_encode(seal->sha256, SHA256_BYTES, payload_hash);
-    rq->url = mem_printf("%s://%s%.*s", s->address.scheme, s->address.host, (int)path.n, path.p);
-    header(rq, "x-amz-date", timestamp);
-    header(rq, "x-amz-content-sha256", payload_hash);
-    header(rq, "x-amz-security-token", keys->session_token);
-    add_object_headers(s, seal, rq);
-    return sign(s, rq, path, timestamp, payload_hash, keys, e);
-}
-
-static int s3_request(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e)
-{
-    const struct s3_sink *s = state;
-    struct aws_keys keys;
-    struct buf path;
-    int rc = -1;
-
-    *rq = (struct http_request){0};
     rc = credentials_poll(s->credentials, seal->wall_now, &keys, e);
     if (rc != 0)
         return rc;
-    rc = -1;
     buf_init(&path, S3_PATH_MAX);
-    if (s3_address_path(&s->address, seal->name, &path) < 0)
-        err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
-    else
-        rc = fill(s, seal, &keys, buf_slice(&path), rq, e);
+    if (s3_address_path(&s->address, seal->name, &path) < 0) {
+        rc = err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
+    } else {
+        sign.path = buf_slice(&path);
+        rq->url = mem_printf("%s://%s%.*s", s->address.scheme, s->address.host, (int)path.n, path.p);
+        add_object_headers(s, seal, rq);
+        rc = aws_sign(rq, &sign, &keys, e);
+    }
     if (rc < 0)
         http_request_release(rq);
     buf_release(&path);
