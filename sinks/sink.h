@@ -50,6 +50,7 @@ struct sink_seal_id {
     uint64_t
         window; /* 0: all of the seal's records. Otherwise the body holds some of them, because it was too large or because
                       * they went different ways; bodies of one seal that may both be accepted differ in it */
+    struct slice keys;      /* partition keys that all of its records share: key_set.h; empty: none, or several */
     const char *error_type; /* what !{firehose:error-output-type} says: an error object in the backup; NULL otherwise */
 };
 

@@ -106,7 +106,8 @@
 /* Buckets of the table of positions at first; doubles. */
 #define POSITIONS_BUCKETS_FIRST LIMIT(16, 1)
 /* What the pipeline may store with a seal (object key, codec, format). */
-#define SEAL_META_MAX 2048
+#define SEAL_META_MAX      2048
+#define SEAL_META_KEYS_MAX 512
 
 /* A stream's limit in so many segments, but none outside these sizes. */
 #define SEGMENTS_PER_LIMIT  8
@@ -436,6 +437,8 @@
  * holds all of it, and what stands beside a record is longer than a short one. */
 #define RECORD_LIST_CHUNK_BYTES   LIMIT(256 * KIB, 512)
 #define RECORD_LIST_CHUNK_RECORDS LIMIT(4096, 4)
+/* Bytes of the partition keys of one record: as many as a script may set, with their names. */
+#define KEY_SET_MAX (64 * KIB)
 
 /* Encoding a body takes this much beside it. */
 #define ENCODER_BODY_SLACK (64 * KIB)

@@ -4,6 +4,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/impl.h"
+#include "pipeline/delivery/seal_meta.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -96,7 +97,7 @@ static struct delivery *delivery_make(struct delivery_host *h, const struct seal
 
     d->host = h;
     d->seal = *seal;
-    d->epoch = h->epoch;
+    d->whole = object_source_range(h->spool, seal, h->epoch);
     buf_init(&d->note_bytes, SEAL_META_MAX);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_init(&d->part_names[i], OBJECT_NAME_MAX);
@@ -130,7 +131,7 @@ static void begin(struct delivery *d)
 {
     struct delivery_host *h = d->host;
 
-    d->piece = d->seal;
+    d->piece = d->whole;
     if (h->conf->backup_all)
         delivery_ship(d, PART_SOURCE);
     if (h->line) {
@@ -138,7 +139,7 @@ static void begin(struct delivery *d)
         return;
     }
     d->work = WORK_SHIPPING;
-    outcomes_init(&d->outcomes, d->seal.last - d->seal.first + 1);
+    outcomes_init(&d->outcomes, d->whole.count);
     delivery_ship(d, PART_RECORDS);
 }
 
@@ -163,9 +164,10 @@ void delivery_name(const struct delivery *d, const struct target *t, const struc
 
 static void write_note_for(struct delivery *d, const char *format, const struct codec_ops *codec, int level)
 {
-    struct seal_meta note = {.format = format, .codec = codec->name, .level = level, .epoch = d->epoch};
-    struct sink_seal_id id = {
-        .first = d->seal.first, .last = d->seal.last, .oldest = d->seal.oldest, .epoch = d->epoch};
+    const struct object *o = &d->whole.object;
+    struct seal_meta note = {
+        .format = format, .codec = codec->name, .level = level, .epoch = o->epoch, .keys = o->keys};
+    struct sink_seal_id id = object_id(o, 0);
     struct buf name;
 
     buf_init(&name, OBJECT_NAME_MAX);
@@ -203,7 +205,8 @@ static int read_note(struct delivery *d)
     d->format = format_find(note.format);
     d->codec = codec_find(note.codec);
     d->level = note.level;
-    d->epoch = note.epoch;
+    d->whole.object.epoch = note.epoch;
+    d->whole.object.keys = note.keys;
     return d->format && d->codec ? 0 : -1;
 }
 
@@ -227,7 +230,7 @@ struct delivery *delivery_restore(struct delivery_host *h, const struct seal *se
         /* Damaged, or written by a program that knew another codec or format: the range is kept, the rest is as configured now. */
         log_warn("a sealed batch of an earlier run has no readable note; it is delivered as configured now",
                  KS("stream", h->conf->name), KU("first", seal->first), KU("last", seal->last));
-        d->epoch = 0; /* the same at each start: the note is not written down again */
+        d->whole.object.epoch = 0; /* the same at each start: the note is not written down again */
         write_note(d);
         if (read_note(d) < 0)
             assert(!"a note that was just written can be read");

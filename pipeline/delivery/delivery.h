@@ -27,9 +27,8 @@
 #include "pipeline/delivery/target.h"
 #include "pipeline/encode/encoder.h"
 #include "pipeline/encode/named_counters.h"
+#include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
-#include "pipeline/encode/record_list.h"
-#include "pipeline/encode/seal_meta.h"
 #include "pipeline/encode/source_outcomes.h"
 #include "pipeline/encode/transform_batch.h"
 #include "pipeline/settings/settings.h"
@@ -94,19 +93,19 @@ struct delivery {
     struct delivery *next_open; /* the host's */
 
     enum delivery_seal sealing;
-    struct seal seal; /* its note points into note_bytes */
+    struct seal seal;           /* as the journal has it; its note points into note_bytes */
+    struct object_source whole; /* the same as an object */
     struct buf note_bytes;
-    struct slice name;
+    struct slice name; /* of the whole */
     const struct format_ops *format;
     const struct codec_ops *codec;
     int level;
-    uint64_t epoch; /* the run's; of a restored one that of the run that sealed it */
     struct spool_wait sealed;
     struct loop_event sealed_event;
 
     enum delivery_work work;
-    struct seal
-        piece; /* the part of the seal that is worked on: all of it, but for one that a transform cannot make at once */
+    struct object_source piece;  /* what is worked on: all of it, but for one that a transform cannot make at once */
+    struct object_source parcel; /* what the transform made of the piece */
     /* With a transform: */
     struct delivery *next_untransformed; /* the host's */
     bool has_turn;

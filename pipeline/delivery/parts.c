@@ -105,14 +105,12 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     release(&d->parts[part]);
     d->parts[part] = s;
     attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
-    s->in.records = (struct encoder_records){.spool = h->spool,
-                                             .seal = part == PART_SOURCE ? &d->seal : &d->piece,
-                                             .outcomes = &d->outcomes,
-                                             .window = UINT64_MAX};
+    s->in.records = (struct encoder_records){
+        .source = part == PART_SOURCE ? &d->whole : &d->piece, .outcomes = &d->outcomes, .window = UINT64_MAX};
     s->in.format = d->format;
     s->in.codec = d->codec;
     s->in.level = d->level;
-    s->expected = s->in.records.seal->bytes;
+    s->expected = s->in.records.source->bytes;
     d->regrow[part] = false;
     if (d->sealing != SEAL_SAFE)
         attempt_hold(s);
@@ -121,10 +119,11 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
 
 static void take_made_records(struct delivery *d, struct attempt *s)
 {
-    s->in.records.list = d->transform.list;
-    s->in.records.sources = d->transform.list ? &d->sources : NULL;
-    if (d->transform.list)
-        s->expected = record_list_bytes(d->transform.list);
+    if (!d->transform.list)
+        return;
+    s->in.records.source = &d->parcel;
+    s->in.records.sources = &d->sources;
+    s->expected = d->parcel.bytes;
 }
 
 void delivery_ship(struct delivery *d, enum delivery_part part)
@@ -134,7 +133,7 @@ void delivery_ship(struct delivery *d, enum delivery_part part)
     s->content_type = "application/x-ndjson"; /* of error lines */
     switch (part) {
     case PART_SOURCE:
-        outcomes_init(&d->source_outcomes, d->seal.last - d->seal.first + 1);
+        outcomes_init(&d->source_outcomes, d->whole.count);
         s->in.records.outcomes = &d->source_outcomes;
         s->encoding = d->codec->encoding;
         s->content_type = d->format->content_type;

@@ -31,7 +31,7 @@ static void say_retry(const struct attempt *s, nsec wait)
     LOG_AT(v->misconfigured ? LOG_ERROR : LOG_WARN, "delivery failed, will be retried", KS("stream", t->stream),
            KS("sink", t->ops->name), KS(t->role, t->description), KB("object", s->name), KU("attempt", s->attempts),
            KS("code", v->code), KS("cause", v->message), KS("hint", v->hint), KI("retry_ms", wait / NSEC_PER_MSEC),
-           KU("records", d->piece.last - d->piece.first + 1), KU("first", d->piece.first), KS("note", others),
+           KU("records", d->piece.count), KU("first", d->piece.object.first), KS("note", others),
            KU("similar_before", quiet));
 }
 
@@ -41,7 +41,7 @@ static void say_given_up(const struct attempt *s)
 
     log_warn("records cannot be delivered, they go to the backup", KS("stream", s->target->stream),
              KS("destination", s->target->description), KS("backup", d->host->backup->description),
-             KU("first", d->piece.first), KU("last", d->piece.last), KU("attempts", s->attempts),
+             KU("first", d->piece.object.first), KU("last", d->piece.object.last), KU("attempts", s->attempts),
              KS("code", s->verdict.code), KS("cause", s->verdict.message));
 }
 

@@ -16,21 +16,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static uint64_t count_of(const struct seal *s)
-{
-    return s->last - s->first + 1;
-}
-
-static void set_piece(struct delivery *d, uint64_t first, uint64_t last)
-{
-    d->piece = d->seal;
-    d->piece.first = first;
-    d->piece.last = last;
-    d->piece.bytes = d->seal.bytes / count_of(&d->seal) * count_of(&d->piece);
-    if (count_of(&d->piece) == count_of(&d->seal))
-        d->piece.bytes = d->seal.bytes;
-}
-
 static void give_memory_back(struct delivery *d)
 {
     if (d->budgeted)
@@ -63,8 +48,7 @@ bool delivery_transform(struct delivery *d)
     d->work = WORK_TRANSFORMING;
     d->transforming_since = h->loop->mono;
     d->budgeted = bytes;
-    d->transform.spool = h->spool;
-    d->transform.seal = &d->piece;
+    d->transform.source = &d->piece;
     d->transform.sources = &d->sources;
     d->transform.line = h->line;
     d->transform.stream = h->conf->name;
@@ -149,9 +133,11 @@ static bool choose_piece(struct delivery *d)
     d->too_large[0] = '\0';
     d->in_memory = false;
     if (left > 0)
-        set_piece(d, d->next_piece, d->next_piece + (left < d->piece_records ? left : d->piece_records) - 1);
+        d->piece = object_source_part(&d->whole, d->next_piece,
+                                      d->next_piece + (left < d->piece_records ? left : d->piece_records) - 1);
     else if (d->stuck_count > 0)
-        set_piece(d, d->stuck[d->stuck_at % d->stuck_count], d->stuck[d->stuck_at % d->stuck_count]);
+        d->piece = object_source_part(&d->whole, d->stuck[d->stuck_at % d->stuck_count],
+                                      d->stuck[d->stuck_at % d->stuck_count]);
     else
         return false;
     return true;
@@ -178,7 +164,7 @@ static void pause_for_stuck(struct delivery *d)
 
 static bool is_stuck_piece(const struct delivery *d)
 {
-    return d->next_piece > d->piece.first;
+    return d->next_piece > d->piece.object.first;
 }
 
 /* The piece's only record makes too much, and there is no backup. */
@@ -188,9 +174,9 @@ static void set_aside(struct delivery *d)
         d->stuck_at++;
     } else {
         d->stuck = mem_grow(d->stuck, d->stuck_count + 1, sizeof(*d->stuck));
-        d->stuck[d->stuck_count++] = d->piece.first;
+        d->stuck[d->stuck_count++] = d->piece.object.first;
         d->stuck_at = d->stuck_count; /* not again before all else is done */
-        d->next_piece = d->piece.last + 1;
+        d->next_piece = d->piece.object.last + 1;
     }
     if (only_stuck_are_left(d)) {
         pause_for_stuck(d);
@@ -208,8 +194,8 @@ static void take_in(struct delivery *d)
         d->stuck_count--;
         return;
     }
-    d->next_piece = d->piece.last + 1;
-    if (d->piece_records < count_of(&d->seal))
+    d->next_piece = d->piece.object.last + 1;
+    if (d->piece_records < d->whole.count)
         d->piece_records *= 2;
 }
 
@@ -292,13 +278,13 @@ static void cannot_be_made(struct delivery *d)
     const struct err *e = &d->transform.err;
     bool too_much = e->code == ERR_LIMIT || e->code == ERR_NOMEM, no_space = e->code == ERR_NOSPACE;
 
-    if ((too_much || no_space) && count_of(&d->piece) > 1) {
-        d->piece_records = count_of(&d->piece) / 2;
+    if ((too_much || no_space) && d->piece.count > 1) {
+        d->piece_records = d->piece.count / 2;
         (void)choose_piece(d);
         transform_now(d);
     } else if (too_much && d->host->backup) {
         log_warn("a record makes more in the transform than can be held, it goes to the backup",
-                 KS("stream", d->host->conf->name), KU("record", d->piece.first), KE("cause", e));
+                 KS("stream", d->host->conf->name), KU("record", d->piece.object.first), KE("cause", e));
         snprintf(d->too_large, sizeof(d->too_large), "%s", e->msg);
         transform_now(d);
     } else if (too_much) {
@@ -350,7 +336,8 @@ static void ship_piece(struct delivery *d)
     d->work = WORK_SHIPPING;
     if (!d->host->single || is_the_last(d))
         end_turn(d);
-    outcomes_init(&d->outcomes, record_list_count(t->list));
+    d->parcel = object_source_parcel(&d->piece, t->list);
+    outcomes_init(&d->outcomes, d->parcel.count);
     if (t->failed)
         delivery_ship(d, PART_FAILED);
     if (d->outcomes.count > 0)
@@ -377,9 +364,9 @@ void delivery_transform_init(struct delivery *d)
     d->transformed_event.fn = on_transformed;
     loop_timer_init(&d->transform_retry, on_transform_retry);
     d->next_piece = d->seal.first;
-    d->piece_records = count_of(&d->seal);
+    d->piece_records = d->whole.count;
     if (d->host->line)
-        source_outcomes_init(&d->sources, d->seal.first, count_of(&d->seal));
+        source_outcomes_init(&d->sources, d->seal.first, d->whole.count);
 }
 
 void delivery_transform_release(struct delivery *d)

@@ -2,8 +2,6 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/encode/record_reader.h"
-#include "pipeline/encode/seal_meta.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -63,17 +61,18 @@ static void note_size(struct pass *p, size_t bytes)
 /* --- bodies that a format makes ------------------------------------------------------------------------------------
  */
 
-static int format_run(struct pass *p, const struct record_reader *k, uint64_t from, uint64_t to)
+static int format_run(struct pass *p, const struct object_reader *k, uint64_t from, uint64_t to)
 {
     struct slice piece;
 
-    if (p->in->format->run(&k->v, k->base + from, k->base + to - 1, p->out->taken == 0, &p->w->scratch, &piece) < 0)
+    if (p->in->format->run(&k->chunk.v, k->base + from, k->base + to - 1, p->out->taken == 0, &p->w->scratch, &piece) <
+        0)
         return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
-    note_taken(p, from, to, frame_record_bytes(&k->v, k->base + from, k->base + to - 1));
+    note_taken(p, from, to, frame_record_bytes(&k->chunk.v, k->base + from, k->base + to - 1));
     return to_codec(p, piece);
 }
 
-static int format_frame(struct pass *p, const struct record_reader *k)
+static int format_frame(struct pass *p, const struct object_reader *k)
 {
     const struct outcomes *f = p->in->records.outcomes;
     uint64_t at = outcomes_next_pending(f, k->begin);
@@ -108,9 +107,9 @@ static bool over_limit(const struct pass *p)
 }
 
 /* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
-static int shape_record(struct pass *p, const struct record_reader *k, uint64_t position, struct slice data)
+static int shape_record(struct pass *p, const struct object_reader *k, uint64_t position, struct slice data)
 {
-    struct sink_record r = record_reader_record(k, position);
+    struct sink_record r = object_reader_record(k, position);
     struct sink_refusal why = {.code = ""};
     size_t before = p->w->scratch.n;
     int rc;
@@ -138,16 +137,16 @@ static int shape_record(struct pass *p, const struct record_reader *k, uint64_t 
     return p->w->scratch.n >= ENCODER_SHAPED_PIECE ? flush_shaped(p) : 0;
 }
 
-static int shape_frame(struct pass *p, const struct record_reader *k)
+static int shape_frame(struct pass *p, const struct object_reader *k)
 {
     const struct outcomes *f = p->in->records.outcomes;
     uint64_t at = outcomes_next_pending(f, k->begin);
-    struct frame_iter it = frame_records(&k->v);
+    struct frame_iter it;
     struct slice data;
 
     if (at >= k->end)
         return 0;
-    frame_skip_to(&it, k->base + at);
+    it = object_reader_records(k, at);
     for (; at < k->end && !p->full && frame_next(&it, &data); at++) {
         if (outcomes_at(f, at) == OUTCOME_PENDING && shape_record(p, k, at, data) < 0)
             return -1;
@@ -162,7 +161,7 @@ static int begin_body(struct pass *p, bool exact)
 {
     const struct encoder_in *in = p->in;
 
-    if (in->codec->begin(p->codec, exact ? in->records.seal->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
+    if (in->codec->begin(p->codec, exact ? in->records.source->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
         return -1;
     buf_clear(&p->w->scratch);
     if (in->shaper && in->shaper->head(in->sink, &p->out->id, &p->w->scratch) < 0)
@@ -184,16 +183,27 @@ static int end_body(struct pass *p)
     return flush_shaped(p) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
 }
 
+static int add_piece(struct pass *p, const struct object_reader *k)
+{
+    if (k->lost) {
+        outcomes_lose_run(p->in->records.outcomes, k->begin, k->end);
+        return 0;
+    }
+    return p->in->shaper ? shape_frame(p, k) : format_frame(p, k);
+}
+
 static int add_records(struct pass *p)
 {
-    struct record_reader k;
-    int got = 0;
+    struct object_reader k;
+    int got = 1;
 
-    record_reader_init(&k, &p->in->records, p->w);
-    while (!p->full && (got = record_reader_next(&k, &p->out->err)) > 0) {
-        if ((p->in->shaper ? shape_frame(p, &k) : format_frame(p, &k)) < 0)
-            return -1;
+    object_reader_open(&k, p->in->records.source, &p->w->raw, p->w->cancel);
+    while (got > 0 && !p->full) {
+        got = object_reader_next(&k, &p->out->err);
+        if (got > 0 && add_piece(p, &k) < 0)
+            got = -1;
     }
+    object_reader_close(&k);
     return got < 0 ? -1 : 0;
 }
 
@@ -222,11 +232,7 @@ static bool range_of(const struct encoder_records *r, uint64_t room, uint64_t *f
 
 static struct sink_seal_id id_of(const struct encoder_records *r, uint64_t first, uint64_t last)
 {
-    return (struct sink_seal_id){.first = r->seal->first,
-                                 .last = r->seal->last,
-                                 .oldest = r->seal->oldest,
-                                 .epoch = seal_meta_epoch(r->seal->note),
-                                 .window = encoder_window(first, last, r->outcomes->count)};
+    return object_id(&r->source->object, encoder_window(first, last, r->outcomes->count));
 }
 
 static void pass_init(struct pass *p, const struct encoder_in *in, struct worker *w, struct encoder_out *out)
@@ -296,12 +302,12 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
     return 0;
 }
 
-/* All of the spool's records as they stand: then the codec can be told the size before it begins. */
+/* All records of a range as they stand: then the codec can be told the size before it begins. */
 static bool size_is_known(const struct encoder_in *in)
 {
     const struct encoder_records *r = &in->records;
 
-    return !in->shaper && in->format->exact_size && !r->list && r->outcomes->pending == r->outcomes->count &&
+    return !in->shaper && in->format->exact_size && r->source->exact && r->outcomes->pending == r->outcomes->count &&
            r->window >= r->outcomes->count;
 }
 
@@ -360,12 +366,7 @@ int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_ou
 
 int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker *w, struct encoder_out *out)
 {
-    const struct seal *seal = in->records.seal;
-
-    *out = (struct encoder_out){
-        .body = lines,
-        .borrowed = true,
-        .id = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = seal_meta_epoch(seal->note)}};
+    *out = (struct encoder_out){.body = lines, .borrowed = true, .id = object_id(&in->records.source->object, 0)};
     if (encoder_digest(in->digests, w, out) == 0)
         return 0;
     encoder_out_release(out);

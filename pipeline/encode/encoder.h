@@ -1,8 +1,7 @@
-/* encoder.h -- turns a seal into a body: read its records, shape, compress, digest. The work of a worker.
+/* encoder.h -- turns an object into a body: read its records, shape, compress, digest. The work of a worker.
  *
- * The result depends on the seal, its note and the outcomes so far, so a second attempt, also after a crash, makes the
- * same bytes. Records come from the spool, or from the list that a transform made of them. A damaged frame is left out
- * and noted: the rest is still delivered.
+ * The result depends on the object, its format and codec and the outcomes so far, so a second attempt, also after a crash, makes the
+ * same bytes. Records come from an object_source. What is damaged is left out and noted: the rest is still delivered.
  *
  * Threads    on a worker; the structs belong to the delivery thread before and after.
  * Ownership  everything in `in` is borrowed and outlives the job; the body in `out` goes to the caller (body_free).
@@ -13,23 +12,20 @@
 #include "pipeline/base/body.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
+#include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
-#include "pipeline/encode/record_list.h"
 #include "pipeline/encode/source_outcomes.h"
 #include "pipeline/encode/worker.h"
-#include "pipeline/spool/spool.h"
 #include "sinks/sink.h"
 #include "transforms/codecs/codec.h"
 #include "transforms/codecs/format.h"
 
 #include <stdint.h>
 
-/* Which records: of the spool, or of the list; the first `window` that are still pending (of error lines: refused). */
+/* Which records: of the source, the first `window` that are still pending (of error lines: refused). */
 struct encoder_records {
-    struct spool *spool;
-    const struct seal *seal;        /* of a part of a seal's records: first and last are those of the part */
-    const struct record_list *list; /* NULL: as they stand in the spool */
-    struct outcomes *outcomes;      /* losses and refusals found on the way are noted here */
+    const struct object_source *source;
+    struct outcomes *outcomes; /* of its records; losses and refusals found on the way are noted here */
     uint64_t window;
     struct source_outcomes *sources; /* NULL, or where error lines note that a source record is in the backup */
 };

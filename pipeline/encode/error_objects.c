@@ -2,8 +2,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/encode/encoder.h"
 #include "pipeline/encode/error_line.h"
-#include "pipeline/encode/record_reader.h"
-#include "pipeline/encode/seal_meta.h"
 
 struct lines {
     const struct encoder_in *in;
@@ -22,10 +20,10 @@ static int flush(struct lines *l)
     return rc;
 }
 
-static int add_line(struct lines *l, const struct record_reader *k, uint64_t position, struct slice data)
+static int add_line(struct lines *l, const struct object_reader *k, uint64_t position, struct slice data)
 {
     const struct sink_refusal *why = outcomes_reason(l->in->records.outcomes, position);
-    struct sink_record r = record_reader_record(k, position);
+    struct sink_record r = object_reader_record(k, position);
     struct error_line line = {
         .attempts = l->failure->attempts,
         .arrival = r.arrival,
@@ -51,12 +49,16 @@ static int add_line(struct lines *l, const struct record_reader *k, uint64_t pos
     return l->w->scratch.n >= ENCODER_ERRORS_PIECE ? flush(l) : 0;
 }
 
-static int add_frame(struct lines *l, const struct record_reader *k)
+static int add_frame(struct lines *l, const struct object_reader *k)
 {
-    struct frame_iter it = frame_records(&k->v);
+    struct frame_iter it;
     struct slice data;
 
-    frame_skip_to(&it, k->base + k->begin);
+    if (k->lost) {
+        outcomes_lose_run(l->in->records.outcomes, k->begin, k->end);
+        return 0;
+    }
+    it = object_reader_records(k, k->begin);
     for (uint64_t at = k->begin; at < k->end && l->out->taken < l->in->records.window && frame_next(&it, &data); at++) {
         if (outcomes_at(l->in->records.outcomes, at) == OUTCOME_REFUSED && add_line(l, k, at, data) < 0)
             return -1;
@@ -66,15 +68,16 @@ static int add_frame(struct lines *l, const struct record_reader *k)
 
 static int write_lines(struct lines *l)
 {
-    struct record_reader k;
+    struct object_reader k;
     int got;
 
-    record_reader_init(&k, &l->in->records, l->w);
+    object_reader_open(&k, l->in->records.source, &l->w->raw, l->w->cancel);
     do {
-        got = record_reader_next(&k, &l->out->err);
+        got = object_reader_next(&k, &l->out->err);
         if (got > 0 && add_frame(l, &k) < 0)
-            return -1;
+            got = -1;
     } while (got > 0 && l->out->taken < l->in->records.window);
+    object_reader_close(&k);
     return got < 0 ? -1 : flush(l);
 }
 
@@ -91,11 +94,8 @@ int encoder_errors(const struct encoder_in *in, const struct encoder_failure *f,
     int rc;
 
     *out = (struct encoder_out){.body = encoder_body(in)};
-    out->id = (struct sink_seal_id){.first = in->records.seal->first,
-                                    .last = in->records.seal->last,
-                                    .oldest = in->records.seal->oldest,
-                                    .epoch = seal_meta_epoch(in->records.seal->note),
-                                    .error_type = f->error_type};
+    out->id = object_id(&in->records.source->object, 0);
+    out->id.error_type = f->error_type;
     buf_init(&l.more, ENCODER_ERRORS_MORE_MAX);
     buf_clear(&w->scratch);
     rc = write_lines(&l) < 0 ? -1 : encoder_digest(in->digests, w, out);

@@ -67,6 +67,12 @@ void outcomes_lose(struct outcomes *f, uint64_t position)
         change(f, position, now, OUTCOME_LOST);
 }
 
+void outcomes_lose_run(struct outcomes *f, uint64_t from, uint64_t to)
+{
+    for (; from < to; from++)
+        outcomes_lose(f, from);
+}
+
 static struct sink_refusal make_reason(const char *code, struct slice message)
 {
     struct sink_refusal r;

@@ -46,6 +46,7 @@ const struct sink_refusal *outcomes_main_reason(const struct outcomes *f);
 
 /* It cannot be read any more: what was pending or refused is lost; what was delivered stays delivered. */
 void outcomes_lose(struct outcomes *f, uint64_t position);
+void outcomes_lose_run(struct outcomes *f, uint64_t from, uint64_t to); /* from .. to - 1 */
 
 /* The refused ones are pending again. */
 void outcomes_reconsider_refused(struct outcomes *f);

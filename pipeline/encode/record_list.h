@@ -2,7 +2,7 @@
  * run again for a retry.
  *
  * Stored like the spool stores them (chunks of payload in lines form and table, see format/frame.h), so formats read
- * both alike. Numbers count from 0 in the order of addition. Lives in a body: in memory while small, in an unlinked
+ * both alike; with where each came from, and its partition keys, beside them. Numbers count from 0 in the order of addition. Lives in a body: in memory while small, in an unlinked
  * file beyond.
  *
  * Ownership  record_list_free(). Threads: one at a time.
@@ -25,30 +25,47 @@ struct record_list;
 struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max, size_t memory);
 void record_list_free(struct record_list **l);
 
-/* data.n <= RECORD_MAX_BYTES. `seq` is the source record's; several records in a row may share it. ERR_LIMIT: it is full;
- * ERR_NOSPACE: as body.h. */
-MUST_CHECK int record_list_add(struct record_list *l, struct slice data, uint64_t seq, nsec arrival, struct err *e);
+/* Where a record comes from, and what the transform says of it. */
+struct record_from {
+    uint64_t seq; /* of the source record; several records in a row may share it */
+    nsec arrival;
+    struct slice keys; /* partition keys: key_set.h; copied */
+};
+
+/* data.n <= RECORD_MAX_BYTES. ERR_LIMIT: it is full; ERR_NOSPACE: as body.h. */
+MUST_CHECK int record_list_add(struct record_list *l, struct slice data, const struct record_from *from, struct err *e);
 /* After the last one. */
 MUST_CHECK int record_list_finish(struct record_list *l, struct err *e);
 
 uint64_t record_list_count(const struct record_list *l);
 uint64_t record_list_bytes(const struct record_list *l); /* lines form */
 size_t record_list_memory(const struct record_list *l);
+/* The partition keys that all of its records share; empty when they have none, or differ. The list's. */
+struct slice record_list_keys(const struct record_list *l);
 
 /* What stands beside the records of a chunk: where each came from. */
 struct record_origin {
     uint64_t seq;
     nsec arrival;
     uint32_t part; /* 0, 1, ... for the records that one source record became */
+    uint32_t keys; /* where the chunk has its partition keys, see record_chunk_keys(); 0: none */
+};
+
+/* Some records of the list, in order; v.first is the number of the first, origins has one for each. */
+struct record_chunk {
+    struct frame_view v;
+    const struct record_origin *origins;
+    struct slice keys; /* all sets of partition keys that they have */
 };
 
 /* After finish: moves what is in memory to the file. When it fails, all is as before. */
 MUST_CHECK int record_list_stash(struct record_list *l, struct err *e);
 
-/* After finish: the chunk at *at (0 at first); moves *at behind it. v->first is the number of its first record, origins has one per
- * record. Both are borrowed from the list as long as it is not stashed, or from raw, where the chunk is read when it is in
- * the file. 1; 0 at the end; -1 on an I/O error. */
-MUST_CHECK int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw, struct frame_view *v,
-                                const struct record_origin **origins, struct err *e);
+/* After finish: the chunk at *at (0 at first); moves *at behind it. It is borrowed from the list as long as that is not stashed, or
+ * from raw, where the chunk is read when it is in the file. 1; 0 at the end; -1 on an I/O error. */
+MUST_CHECK int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw, struct record_chunk *c,
+                                struct err *e);
+/* The partition keys of the chunk's record number i. */
+struct slice record_chunk_keys(const struct record_chunk *c, uint32_t i);
 
 #endif

@@ -1,10 +1,9 @@
 #include "pipeline/encode/transform_batch.h"
 
+#include "pipeline/base/key_set.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/encode/error_line.h"
-#include "pipeline/encode/outcomes.h"
-#include "pipeline/encode/record_reader.h"
 #include "pipeline/encode/rejects.h"
 
 #include <stdio.h>
@@ -15,7 +14,7 @@
 struct sieve {
     struct transform_out out;
     struct transform_batch *t;
-    struct buf line;
+    struct buf line, keys;
     uint64_t failed_seq; /* the last that failed; 0: none */
     /* The reason of that one, and what it was made of: as a rule many records fail for the same. */
     const char *reason_code;
@@ -78,12 +77,17 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
                    const struct transform_key *keys, size_t key_count)
 {
     struct sieve *s = sieve_of(o);
+    struct record_from origin = {.seq = from->seq, .arrival = from->arrival};
 
-    (void)keys, (void)key_count;
     if (data.n > RECORD_MAX_BYTES)
         return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
     source_outcomes_note(s->t->sources, from->seq, SOURCE_EMITTED);
-    return record_list_add(s->t->list, data, from->seq, from->arrival, &s->t->err);
+    buf_clear(&s->keys);
+    for (size_t i = 0; i < key_count; i++)
+        if (key_set_add(&s->keys, keys[i].name, keys[i].value) < 0)
+            return err_set(&s->t->err, ERR_LIMIT, "the partition keys of a record do not fit");
+    origin.keys = buf_slice(&s->keys);
+    return record_list_add(s->t->list, data, &origin, &s->t->err);
 }
 
 static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
@@ -106,12 +110,10 @@ static void on_log(struct transform_out *o, int level, struct slice text)
            "transform", KS("stream", sieve_of(o)->t->stream), KB("text", text));
 }
 
-static void note_lost_frames(struct transform_batch *t, const struct outcomes *f)
+static void note_lost(struct transform_batch *t, const struct object_reader *k)
 {
-    for (uint64_t p = 0; f->lost > 0 && p < f->count; p++) {
-        if (outcomes_at(f, p) == OUTCOME_LOST)
-            source_outcomes_note(t->sources, t->seal->first + p, SOURCE_LOST);
-    }
+    for (uint64_t p = k->begin; p < k->end; p++)
+        source_outcomes_note(t->sources, k->base + p, SOURCE_LOST);
 }
 
 static int fail_all(struct sieve *s, const struct transform_record *records, size_t n)
@@ -124,21 +126,25 @@ static int fail_all(struct sieve *s, const struct transform_record *records, siz
     return rc;
 }
 
-static int run_frame(struct sieve *s, struct chain_state *state, const struct record_reader *k)
+static int run_piece(struct sieve *s, struct chain_state *state, const struct object_reader *k)
 {
     struct transform_record records[TRANSFORM_RECORDS_PER_RUN];
-    struct frame_iter it = frame_records(&k->v);
+    struct frame_iter it;
     struct slice data;
     uint64_t at = k->begin;
 
-    frame_skip_to(&it, k->base + at);
+    if (k->lost) {
+        note_lost(s->t, k);
+        return 0;
+    }
+    it = object_reader_records(k, at);
     while (at < k->end) {
         size_t n = 0;
         int rc;
 
         for (; at < k->end && n < TRANSFORM_RECORDS_PER_RUN && frame_next(&it, &data); at++)
             records[n++] = (struct transform_record){
-                .data = data, .origin = k->v.origin, .seq = k->base + at, .arrival = k->v.arrival};
+                .data = data, .origin = k->chunk.v.origin, .seq = k->base + at, .arrival = k->chunk.v.arrival};
         rc = state ? chain_run(state, records, n, &s->out, &s->t->err) : fail_all(s, records, n);
         if (rc < 0)
             return -1;
@@ -149,40 +155,39 @@ static int run_frame(struct sieve *s, struct chain_state *state, const struct re
 static int run_all(struct sieve *s, struct worker *w)
 {
     struct transform_batch *t = s->t;
-    struct outcomes outcomes;
-    struct encoder_records in = {.spool = t->spool, .seal = t->seal, .outcomes = &outcomes};
-    struct record_reader k;
+    struct object_reader k;
     struct chain_state *state = t->too_large ? NULL : transform_instances_state(t->line, w, &t->err);
     int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
 
-    outcomes_init(&outcomes, t->seal->last - t->seal->first + 1);
-    record_reader_init(&k, &in, w);
-    while (got == 0 && (got = record_reader_next(&k, &t->err)) > 0)
-        got = run_frame(s, state, &k);
+    object_reader_open(&k, t->source, &w->raw, w->cancel);
+    while (got == 0 && (got = object_reader_next(&k, &t->err)) > 0)
+        got = run_piece(s, state, &k);
+    object_reader_close(&k);
     if (got == 0 && state)
         got = chain_end(state, &s->out, &t->err);
-    note_lost_frames(t, &outcomes);
-    outcomes_release(&outcomes);
     return got < 0 ? -1 : record_list_finish(t->list, &t->err);
 }
 
 int transform_batch_run(struct transform_batch *t, struct worker *w)
 {
-    uint64_t count = t->seal->last - t->seal->first + 1, max = 2 * t->seal->bytes;
+    const struct object_source *from = t->source;
+    uint64_t max = 2 * from->bytes;
     struct sieve s = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .count = on_count, .log = on_log},
                       .t = t};
     int rc;
 
     transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new(t->tmp_dir, count, t->seal->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
+    t->list = record_list_new(t->tmp_dir, from->count, from->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
                               t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
-    source_outcomes_reset(t->sources, t->seal->first, t->seal->last);
+    source_outcomes_reset(t->sources, from->object.first, from->object.last);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
+    buf_init(&s.keys, KEY_SET_MAX);
     rc = run_all(&s, w);
     buf_release(&s.line);
     buf_release(&s.reason_shown);
+    buf_release(&s.keys);
     if (rc < 0)
         transform_batch_release(t);
     return rc;

@@ -1,4 +1,4 @@
-/* transform_batch.h -- a seal's records through the stream's transforms: the first work of a worker on a batch of such a stream.
+/* transform_batch.h -- the records of an object through the stream's transforms: the first work of a worker on a batch of such a stream.
  *
  * What comes out is kept as a record list until the seal is settled, because a transform is not run again for a retry. Records that fail are
  * written as error lines (error_line.h) at once: nothing more can happen to them.
@@ -12,18 +12,16 @@
 #include "pipeline/base/body.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/encode/named_counters.h"
-#include "pipeline/encode/record_list.h"
+#include "pipeline/encode/object_source.h"
 #include "pipeline/encode/source_outcomes.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/encode/worker.h"
-#include "pipeline/spool/spool.h"
 
 struct transform_batch {
     /* in */
-    struct spool *spool;
-    const struct seal *seal;         /* or a part of it: first and last count */
-    struct source_outcomes *sources; /* of the whole seal: what became of the part's records is noted here */
-    const char *too_large;           /* NULL; or why the only record of the part fails without being tried */
+    const struct object_source *source; /* a range, or a part of it */
+    struct source_outcomes *sources;    /* of the whole range: what became of these records is noted here */
+    const char *too_large;              /* NULL; or why the only record of the part fails without being tried */
     struct transform_instances *line;
     const char *stream, *tmp_dir;
     bool in_memory; /* it is one record, and there is no room for a file */

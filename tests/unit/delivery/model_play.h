@@ -24,21 +24,21 @@ static inline void each_record(const struct encoder_in *in,
                                struct encoder_out *out)
 {
     const struct encoder_records *r = &in->records;
-    const struct record_origin *origins;
-    struct frame_view v;
+    const struct object_source *from = r->source;
+    struct record_chunk c;
     struct buf raw;
     struct err e;
     uint64_t at = 0, position = 0;
 
-    if (!r->list) {
+    if (!from->list) {
         for (; position < r->outcomes->count; position++)
-            each(in, out, position, r->seal->first + position, 0);
+            each(in, out, position, from->object.first + position, 0);
         return;
     }
     buf_init(&raw, MIB);
-    while (record_list_read(r->list, &at, &raw, &v, &origins, &e) == 1)
-        for (uint32_t i = 0; i < v.count; i++)
-            each(in, out, position++, origins[i].seq, origins[i].part);
+    while (record_list_read(from->list, &at, &raw, &c, &e) == 1)
+        for (uint32_t i = 0; i < c.v.count; i++)
+            each(in, out, position++, c.origins[i].seq, c.origins[i].part);
     buf_release(&raw);
 }
 
@@ -49,7 +49,7 @@ static inline void encode_one(const struct encoder_in *in, struct encoder_out *o
 
     if (outcomes_at(f, position) != OUTCOME_PENDING || out->taken >= in->records.window)
         return;
-    if (!in->records.list && (kind_of(seq) == DAMAGED || W.decayed[seq])) {
+    if (!in->records.source->list && (kind_of(seq) == DAMAGED || W.decayed[seq])) {
         outcomes_lose(f, position);
     } else if (in->shaper && kind_of(seq) == SHAPELESS) {
         outcomes_refuse(f, position, "NoShape", SLICE("it has no shape"));
@@ -78,14 +78,14 @@ static inline int trouble(const struct encoder_out *out, struct err *e)
 
 static inline int world_encode(const struct encoder_in *in, struct worker *w, struct encoder_out *out)
 {
-    const struct seal *seal = in->records.seal;
+    const struct object *object = &in->records.source->object;
 
     (void)w;
     *out = (struct encoder_out){.body = body_new("/nonexistent", BODY_MEMORY_MAX)};
     each_record(in, encode_one, out);
     out->id = (struct sink_seal_id){
-        .first = seal->first,
-        .last = seal->last,
+        .first = object->first,
+        .last = object->last,
         .window = out->taken ? encoder_window(out->id.first, out->id.last, in->records.outcomes->count) : 0};
     out->sizes = in->sizes && out->taken ? mem_array(out->taken, sizeof(*out->sizes)) : NULL;
     if (trouble(out, &out->err) == 0)
@@ -101,7 +101,7 @@ static inline void error_one(const struct encoder_in *in, struct encoder_out *ou
 
     if (outcomes_at(f, position) != OUTCOME_REFUSED || out->taken >= in->records.window)
         return;
-    if (!in->records.list && kind_of(seq) == DECAYING) {
+    if (!in->records.source->list && kind_of(seq) == DECAYING) {
         W.decayed[seq] = true;
         outcomes_lose(f, position);
         return;
@@ -119,7 +119,7 @@ static inline int world_errors(const struct encoder_in *in, const struct encoder
                                struct encoder_out *out)
 {
     const struct outcomes *outcomes = in->records.outcomes;
-    const struct seal *seal = in->records.seal;
+    const struct object *object = &in->records.source->object;
     uint64_t window;
 
     (void)w;
@@ -128,8 +128,8 @@ static inline int world_errors(const struct encoder_in *in, const struct encoder
     window = out->taken == outcomes->refused + outcomes->backed_up
                  ? 0
                  : encoder_window(out->id.first, out->id.last, UINT64_MAX);
-    out->id =
-        (struct sink_seal_id){.first = seal->first, .last = seal->last, .window = window, .error_type = f->error_type};
+    out->id = (struct sink_seal_id){
+        .first = object->first, .last = object->last, .window = window, .error_type = f->error_type};
     if (trouble(out, &out->err) == 0)
         return 0;
     encoder_out_release(out);
@@ -139,10 +139,10 @@ static inline int world_errors(const struct encoder_in *in, const struct encoder
 static inline int world_lines(const struct encoder_in *in, struct body *lines, struct worker *w,
                               struct encoder_out *out)
 {
-    const struct seal *seal = in->records.seal;
+    const struct object *object = &in->records.source->object;
 
     (void)w;
-    *out = (struct encoder_out){.body = lines, .borrowed = true, .id = {.first = seal->first, .last = seal->last}};
+    *out = (struct encoder_out){.body = lines, .borrowed = true, .id = {.first = object->first, .last = object->last}};
     return 0;
 }
 
@@ -174,7 +174,7 @@ static inline int transform_one(struct transform_batch *t, uint64_t seq)
         return 0;
     }
     for (; parts > 0; parts--) {
-        if (record_list_add(t->list, SLICE("x"), seq, 0, &t->err) < 0)
+        if (record_list_add(t->list, SLICE("x"), &(struct record_from){.seq = seq}, &t->err) < 0)
             return -1;
         source_outcomes_note(t->sources, seq, SOURCE_EMITTED);
     }
@@ -183,16 +183,17 @@ static inline int transform_one(struct transform_batch *t, uint64_t seq)
 
 static inline int world_transform(struct transform_batch *t, struct worker *w)
 {
+    const struct object *from = &t->source->object;
     int rc = 0;
 
     (void)w;
     transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
-    source_outcomes_reset(t->sources, t->seal->first, t->seal->last);
+    source_outcomes_reset(t->sources, from->first, from->last);
     if (W.scene.transform_fails_once && W.transforms++ == 0)
         rc = err_set(&t->err, ERR_IO, "the disk does not answer");
-    for (uint64_t seq = t->seal->first; rc == 0 && seq <= t->seal->last; seq++)
+    for (uint64_t seq = from->first; rc == 0 && seq <= from->last; seq++)
         rc = transform_one(t, seq);
     if (rc == 0 && record_list_finish(t->list, &t->err) == 0)
         return 0;

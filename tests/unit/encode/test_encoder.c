@@ -22,6 +22,7 @@ struct bench {
     struct worker_pool *workers;
     struct spool *spool;
     struct seal seal;
+    struct object_source source;
     struct outcomes outcomes;
     struct encoder_in in;
     struct encoder_out out;
@@ -62,9 +63,10 @@ static struct bench *bench_new(void)
     b->seal.last = b->seal.first + 4;
     append(b, records, 3, ARRIVAL);
     append(b, records + 3, 2, ARRIVAL + NSEC_PER_SEC);
+    b->source = object_source_range(b->spool, &b->seal, 0);
     outcomes_init(&b->outcomes, 5);
     b->in = (struct encoder_in){
-        .records = {.spool = b->spool, .seal = &b->seal, .outcomes = &b->outcomes, .window = UINT64_MAX},
+        .records = {.source = &b->source, .outcomes = &b->outcomes, .window = UINT64_MAX},
         .format = format_find("lines"),
         .codec = codec_find("none"),
         .digests = SINK_SHA256 | SINK_CRC32C,

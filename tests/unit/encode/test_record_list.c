@@ -37,19 +37,34 @@ static uint64_t seq_of(uint64_t i)
     return 1000 + i / 4 * 3 + (i % 4 == 3 ? 2 : i % 4);
 }
 
+enum { KEYS_NONE, KEYS_FEW, KEYS_MANY } keys_are;
+
+/* Its partition keys, in a buffer that the next call reuses. */
+static struct slice keys_of(uint64_t i)
+{
+    static char bytes[32];
+
+    if (keys_are == KEYS_NONE || i % 11 == 10)
+        return slice_of(NULL, 0);
+    snprintf(bytes, sizeof(bytes), "%d", (int)(keys_are == KEYS_FEW ? i % 3 : i));
+    return slice_of(bytes, strlen(bytes));
+}
+
 static void fill(struct record_list *l, uint64_t count)
 {
     struct err e;
 
     for (uint64_t i = 0; i < count; i++)
-        if (record_list_add(l, nth(i), seq_of(i), (nsec)i, &e) < 0)
+        if (record_list_add(l, nth(i), &(struct record_from){seq_of(i), (nsec)i, keys_of(i)}, &e) < 0)
             fail_msg("%s", e.msg);
     assert_int_equal(record_list_finish(l, &e), 0);
     assert_int_equal(record_list_count(l), count);
 }
 
-static void check_chunk(const struct frame_view *v, const struct record_origin *origins, uint64_t *next)
+static void check_chunk(const struct record_chunk *c, uint64_t *next)
 {
+    const struct frame_view *v = &c->v;
+    const struct record_origin *origins = c->origins;
     struct frame_iter it = frame_records(v);
     struct slice data;
 
@@ -60,22 +75,22 @@ static void check_chunk(const struct frame_view *v, const struct record_origin *
         assert_int_equal(origins[i].seq, seq_of(*next));
         assert_int_equal(origins[i].part, *next > 0 && seq_of(*next) == seq_of(*next - 1) ? 1 : 0);
         assert_true(origins[i].arrival == (nsec)*next);
+        assert_true(slice_eq(record_chunk_keys(c, (uint32_t)i), keys_of(*next)));
     }
     assert_int_equal(*next, v->first + v->count);
 }
 
 static void check(struct record_list *l, uint64_t count)
 {
-    const struct record_origin *origins;
     uint64_t at = 0, next = 0;
-    struct frame_view v;
+    struct record_chunk c;
     struct buf raw;
     struct err e;
     int got;
 
     buf_init(&raw, FRAME_READ_MAX + 32 * MIB);
-    while ((got = record_list_read(l, &at, &raw, &v, &origins, &e)) > 0)
-        check_chunk(&v, origins, &next);
+    while ((got = record_list_read(l, &at, &raw, &c, &e)) > 0)
+        check_chunk(&c, &next);
     assert_int_equal(got, 0);
     assert_int_equal(next, count);
     buf_release(&raw);
@@ -95,6 +110,69 @@ static void what_was_added_comes_back(void **state)
         record_list_free(&l);
         assert_null(l);
     }
+}
+
+static void each_record_keeps_its_partition_keys(void **state)
+{
+    static const uint64_t counts[] = {1, 5000, MANY};
+
+    (void)state;
+    for (keys_are = KEYS_FEW; keys_are <= KEYS_MANY; keys_are++) {
+        for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+            struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+
+            fill(l, counts[i]);
+            check(l, counts[i]);
+            check(l, counts[i]);
+            record_list_free(&l);
+        }
+    }
+    keys_are = KEYS_NONE;
+}
+
+static void add_with_keys(struct record_list *l, const char *keys)
+{
+    struct err e;
+
+    assert_int_equal(record_list_add(l, SLICE("x"), &(struct record_from){.keys = slice_str(keys)}, &e), 0);
+}
+
+static void the_keys_of_the_list_are_those_that_all_share(void **state)
+{
+    static const struct {
+        const char *keys[3], *want;
+    } CASES[] = {
+        {{"k", "k", "k"}, "k"}, {{"", "", ""}, ""}, {{"k", "k", ""}, ""}, {{"", "k", "k"}, ""}, {{"k", "l", "k"}, ""}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+
+        assert_true(slice_is(record_list_keys(l), ""));
+        for (size_t k = 0; k < 3; k++)
+            add_with_keys(l, CASES[i].keys[k]);
+        assert_true(slice_is(record_list_keys(l), CASES[i].want));
+        record_list_free(&l);
+    }
+}
+
+static void partition_keys_count_for_the_bound(void **state)
+{
+    struct record_list *l = record_list_new("/tmp", 0, 0, 4 * KIB, BODY_MEMORY_MAX);
+    char keys[KIB];
+    struct err e = {.code = ERR_NONE};
+    unsigned n = 0;
+
+    (void)state;
+    memset(keys, 'k', sizeof(keys));
+    for (; n < 8; n++) {
+        keys[0] = (char)n; /* each record has its own */
+        if (record_list_add(l, SLICE("x"), &(struct record_from){.keys = slice_of(keys, sizeof(keys))}, &e) < 0)
+            break;
+    }
+    assert_int_equal(n, 3);
+    assert_int_equal(e.code, ERR_LIMIT);
+    record_list_free(&l);
 }
 
 static void what_is_expected_costs_no_more_than_it_holds(void **state)
@@ -132,7 +210,7 @@ static void a_list_that_was_not_finished_can_be_freed(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(record_list_add(l, SLICE("x"), 1, 0, &e), 0);
+    assert_int_equal(record_list_add(l, SLICE("x"), &(struct record_from){.seq = 1}, &e), 0);
     record_list_free(&l);
     record_list_free(&l);
 }
@@ -163,6 +241,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_added_comes_back),
+        cmocka_unit_test(each_record_keeps_its_partition_keys),
+        cmocka_unit_test(the_keys_of_the_list_are_those_that_all_share),
+        cmocka_unit_test(partition_keys_count_for_the_bound),
         cmocka_unit_test(what_is_expected_costs_no_more_than_it_holds),
         cmocka_unit_test(many_records_do_not_stay_in_memory),
         cmocka_unit_test(a_list_that_was_not_finished_can_be_freed),

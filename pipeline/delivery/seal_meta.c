@@ -1,10 +1,14 @@
-#include "pipeline/encode/seal_meta.h"
+#include "pipeline/delivery/seal_meta.h"
+
+#include "pipeline/base/key_set.h"
+#include "pipeline/base/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define NOTE_VERSION          "2"
+#define NOTE_WITH_KEYS        "3"
 #define NOTE_WITHOUT_AN_EPOCH "1"
 
 static int add_field(struct buf *out, struct slice s)
@@ -18,9 +22,12 @@ int seal_meta_write(const struct seal_meta *n, struct buf *out)
 
     snprintf(level, sizeof(level), "%d", n->level);
     snprintf(epoch, sizeof(epoch), "%" PRIx64, n->epoch);
-    return add_field(out, SLICE(NOTE_VERSION)) < 0 || add_field(out, n->name) < 0 ||
-                   add_field(out, slice_str(n->format)) < 0 || add_field(out, slice_str(n->codec)) < 0 ||
-                   add_field(out, slice_str(level)) < 0 || add_field(out, slice_str(epoch)) < 0
+    if (n->keys.n > SEAL_META_KEYS_MAX)
+        return -1;
+    return add_field(out, slice_str(n->keys.n > 0 ? NOTE_WITH_KEYS : NOTE_VERSION)) < 0 ||
+                   add_field(out, n->name) < 0 || add_field(out, slice_str(n->format)) < 0 ||
+                   add_field(out, slice_str(n->codec)) < 0 || add_field(out, slice_str(level)) < 0 ||
+                   add_field(out, slice_str(epoch)) < 0 || buf_add_slice(out, n->keys) < 0
                ? -1
                : 0;
 }
@@ -38,28 +45,33 @@ static struct slice take_field(struct slice *rest)
     return field;
 }
 
+static bool is_key_set(struct slice bytes)
+{
+    struct slice name, value;
+
+    if (bytes.n == 0)
+        return false;
+    while (key_set_next(&bytes, &name, &value))
+        ;
+    return bytes.n == 0;
+}
+
 int seal_meta_read(struct slice bytes, struct seal_meta *out)
 {
     struct slice version = take_field(&bytes), name = take_field(&bytes), format = take_field(&bytes),
                  codec = take_field(&bytes), level = take_field(&bytes);
-
+    bool with_keys = slice_is(version, NOTE_WITH_KEYS);
     struct slice epoch = {NULL, 0};
 
-    if (slice_is(version, NOTE_VERSION))
+    if (with_keys || slice_is(version, NOTE_VERSION))
         epoch = take_field(&bytes);
-    if (!level.p || (!epoch.p && !slice_is(version, NOTE_WITHOUT_AN_EPOCH)))
+    if (!level.p || (!epoch.p && !slice_is(version, NOTE_WITHOUT_AN_EPOCH)) || (with_keys && !is_key_set(bytes)))
         return -1;
     *out = (struct seal_meta){.name = name,
                               .format = format.p,
                               .codec = codec.p,
                               .level = (int)strtol(level.p, NULL, 10),
-                              .epoch = epoch.p ? strtoull(epoch.p, NULL, 16) : 0};
+                              .epoch = epoch.p ? strtoull(epoch.p, NULL, 16) : 0,
+                              .keys = with_keys ? bytes : slice_of(NULL, 0)};
     return 0;
-}
-
-uint64_t seal_meta_epoch(struct slice bytes)
-{
-    struct seal_meta note;
-
-    return seal_meta_read(bytes, &note) == 0 ? note.epoch : 0;
 }

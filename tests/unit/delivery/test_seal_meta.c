@@ -1,7 +1,7 @@
 #include "tests/support/cmocka.h"
 
 #include "pipeline/base/limits.h"
-#include "pipeline/encode/seal_meta.h"
+#include "pipeline/delivery/seal_meta.h"
 
 static void a_note_comes_back_as_it_was_written(void **state)
 {
@@ -21,7 +21,8 @@ static void a_note_comes_back_as_it_was_written(void **state)
     assert_string_equal(out.format, "lines");
     assert_string_equal(out.codec, "gzip");
     assert_int_equal(out.level, 6);
-    assert_true(out.epoch == in.epoch && seal_meta_epoch(buf_slice(&b)) == in.epoch);
+    assert_true(out.epoch == in.epoch);
+    assert_int_equal(out.keys.n, 0);
     buf_release(&b);
 }
 
@@ -35,7 +36,27 @@ static void a_note_of_version_0_1_0_has_no_epoch(void **state)
     assert_true(slice_is(out.name, "app/k.gz"));
     assert_int_equal(out.level, 6);
     assert_int_equal(out.epoch, 0);
-    assert_int_equal(seal_meta_epoch(SLICE("no note")), 0);
+    assert_int_equal(seal_meta_read(SLICE("no note"), &out), -1);
+}
+
+static void partition_keys_go_with_the_note(void **state)
+{
+    static char many[SEAL_META_KEYS_MAX + 1];
+    struct seal_meta in = {.name = SLICE("k"), .format = "lines", .codec = "none", .epoch = 7}, out;
+    struct buf b;
+
+    (void)state;
+    in.keys = slice_of("service\0web\0tenant\0\0", 20);
+    buf_init(&b, SEAL_META_MAX);
+    assert_int_equal(seal_meta_write(&in, &b), 0);
+    assert_int_equal(seal_meta_read(buf_slice(&b), &out), 0);
+    assert_true(slice_eq(in.keys, out.keys) && slice_eq(in.name, out.name) && out.epoch == 7);
+    for (size_t n = 0; n < b.n; n++) /* but for what holds one key less */
+        assert_int_equal(seal_meta_read(slice_of(b.p, n), &out), n == b.n - 8 ? 0 : -1);
+    buf_clear(&b);
+    in.keys = slice_of(many, sizeof(many));
+    assert_int_equal(seal_meta_write(&in, &b), -1);
+    buf_release(&b);
 }
 
 static void a_name_may_be_empty(void **state)
@@ -88,10 +109,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_note_comes_back_as_it_was_written),
         cmocka_unit_test(a_note_of_version_0_1_0_has_no_epoch),
+        cmocka_unit_test(partition_keys_go_with_the_note),
         cmocka_unit_test(a_name_may_be_empty),
         cmocka_unit_test(every_truncation_and_a_newer_version_are_refused),
         cmocka_unit_test(a_note_that_is_too_long_is_refused_whole),
     };
 
-    return cmocka_run_group_tests_name("seal_note", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("seal_meta", tests, NULL, NULL);
 }
