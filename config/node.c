@@ -2,6 +2,7 @@
 
 #include "config/tree.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -98,25 +99,11 @@ const char *cfg_node_kind(const struct cfg_node *node)
 
 static int read_file(const char *path, struct buf *content)
 {
-    int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = 1;
+    int rc, fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return -1;
-    while (got > 0 && content->n < content->max) {
-        size_t room = content->max - content->n < 65536 ? content->max - content->n : 65536;
-
-        if (buf_reserve(content, room) < 0) {
-            errno = ENOMEM;
-            goto out;
-        }
-        got = read(fd, content->p + content->n, room);
-        if (got < 0)
-            goto out;
-        content->n += (size_t)got;
-    }
-    rc = 0;
-out:
+    rc = io_read_all(fd, content);
     close(fd);
     return rc;
 }

@@ -1,5 +1,6 @@
 #include "config/replace.h"
 
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 
 #include "config/text.h"
@@ -71,7 +72,6 @@ static int read_regular(const char *path, struct buf *content)
 {
     struct stat st;
     int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang the start */
-    ssize_t got = 1;
 
     if (fd < 0)
         return -1;
@@ -81,17 +81,7 @@ static int read_regular(const char *path, struct buf *content)
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
         goto out;
     }
-    while (got > 0 && content->n < content->max) {
-        if (buf_reserve(content, content->max - content->n) < 0) {
-            errno = ENOMEM;
-            goto out;
-        }
-        got = read(fd, content->p + content->n, content->max - content->n);
-        if (got < 0)
-            goto out;
-        content->n += (size_t)got;
-    }
-    rc = 0;
+    rc = io_read_all(fd, content);
 out:
     close(fd);
     return rc;

@@ -4,6 +4,7 @@
 #include "pipeline/base/body.h"
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -89,19 +90,11 @@ static int check_size(const struct body *b, size_t more, struct err *e)
 
 static int write_all(struct body *b, struct slice s, struct err *e)
 {
-    uint64_t at = b->in_file;
+    struct iovec v = {(void *)(uintptr_t)s.p, s.n};
 
-    while (s.n > 0) {
-        ssize_t n = pwrite(b->fd, s.p, s.n, (off_t)at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return no_space(e, "write to", b->tmp_dir);
-        s = slice_of(s.p + n, s.n - (size_t)n);
-        at += (uint64_t)n;
-    }
-    b->in_file = at;
+    if (io_write_at(&io_ops_real, b->fd, &v, 1, b->in_file) < 0)
+        return no_space(e, "write to", b->tmp_dir);
+    b->in_file += s.n;
     return 0;
 }
 
@@ -190,19 +183,12 @@ struct slice body_memory_slice(const struct body *b)
 
 static int read_file(const struct body *b, uint64_t at, char *out, size_t n, struct err *e)
 {
-    while (n > 0) {
-        ssize_t got = pread(b->fd, out, n, (off_t)at);
+    size_t got;
 
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(e, "read a temporary file in %s", b->tmp_dir);
-        if (got == 0)
-            return err_set(e, ERR_IO, "a temporary file in %s is shorter than what was written to it", b->tmp_dir);
-        out += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
+    if (io_read_at(&io_ops_real, b->fd, out, n, at, &got) < 0)
+        return err_errno(e, "read a temporary file in %s", b->tmp_dir);
+    if (got < n)
+        return err_set(e, ERR_IO, "a temporary file in %s is shorter than what was written to it", b->tmp_dir);
     return 0;
 }
 

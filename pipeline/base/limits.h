@@ -40,6 +40,8 @@
 /* A program that has no memory for this much has none for anything; it has so long to say so. */
 #define BUF_SMALL_MAX (64 * KIB)
 #define MEM_SAY_IT_MS 100
+/* A file that is read as a whole is read in pieces of this. */
+#define IO_READ_BYTES LIMIT(64 * KIB, 7)
 /* First size of what doubles from there: bytes of a buffer, places of a heap. */
 #define BUF_FIRST  LIMIT(256, 8)
 #define HEAP_FIRST LIMIT(16, 1)

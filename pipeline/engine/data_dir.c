@@ -1,8 +1,9 @@
 #include "pipeline/engine/data_dir.h"
 
+#include "pipeline/base/folders.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,49 +19,10 @@ struct data_dir {
     int lock;
 };
 
-/* A name that was just made is safe when its folder is. */
-static int sync_parent(const char *path, struct err *e)
-{
-    const char *slash = strrchr(path, '/');
-    char *parent = slash && slash != path ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(slash ? "/" : ".");
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-
-    if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL)) /* some file systems have nothing to sync */
-        rc = err_errno(e, "cannot sync folder %s", parent);
-    if (fd >= 0)
-        close(fd);
-    mem_free(parent);
-    return rc;
-}
-
-static int make_dir(const char *path, struct err *e)
-{
-    if (mkdir(path, 0700) == 0)
-        return sync_parent(path, e);
-    return errno == EEXIST ? 0 : err_errno(e, "cannot create folder %s", path);
-}
-
-int data_dir_make_folders(const char *path, struct err *e)
-{
-    char *p = mem_strdup(path);
-    int rc = -1;
-
-    for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (make_dir(p, e) < 0)
-            goto out;
-        *slash = '/';
-    }
-    rc = make_dir(p, e);
-out:
-    mem_free(p);
-    return rc;
-}
-
 static int make_below(const char *path, const char *name, struct err *e)
 {
     char *dir = mem_printf("%s/%s", path, name);
-    int rc = folders_check(dir, 1, e) < 0 ? -1 : make_dir(dir, e);
+    int rc = folders_check(dir, 1, e) < 0 ? -1 : folders_make(&io_ops_real, dir, e);
 
     mem_free(dir);
     return rc < 0 ? err_wrap(e, "data_dir") : 0;
@@ -76,7 +38,7 @@ static long read_holder(int fd)
 /* Never through a link, and nothing but a file of our own: what is behind another name is not ours to write to. */
 static int open_lock(const char *file, int flags, struct err *e)
 {
-    int fd = file_open(&file_ops_real, file, flags, 0600, e);
+    int fd = io_open(&io_ops_real, file, flags, 0600, e);
     struct stat st;
 
     if (fd < 0)
@@ -182,7 +144,7 @@ static void note_place(const char *path)
 {
     char *file = mem_printf("%s/machine", path), was[160] = "", is[160];
     struct err e;
-    int fd = file_open_disposable(&file_ops_real, file, O_RDWR | O_CREAT, 0600, &e);
+    int fd = io_open_disposable(&io_ops_real, file, O_RDWR | O_CREAT, 0600, &e);
     ssize_t n = fd >= 0 ? pread(fd, was, sizeof(was) - 1, 0) : 0;
 
     was[n > 0 ? n : 0] = '\0';
@@ -203,7 +165,7 @@ int data_dir_open(struct data_dir **out, const char *path, struct err *e)
 
     d->lock = -1;
     d->tmp = mem_printf("%s/tmp", path);
-    if ((data_dir_make_folders(path, e) < 0 && err_wrap(e, "data_dir") < 0) || take_lock(d, path, e) < 0 ||
+    if ((folders_make(&io_ops_real, path, e) < 0 && err_wrap(e, "data_dir") < 0) || take_lock(d, path, e) < 0 ||
         make_below(path, "tmp", e) < 0 || make_below(path, "streams", e) < 0) {
         data_dir_close(&d);
         return -1;

@@ -29,7 +29,4 @@ const char *data_dir_tmp(const struct data_dir *d);
  * (errno is EWOULDBLOCK), or the lock is none. */
 MUST_CHECK int data_dir_lock(const char *path, bool exclusive, int *fd, struct err *e);
 
-/* Makes a folder, and those around it, for their owner only. It may be there. */
-MUST_CHECK int data_dir_make_folders(const char *path, struct err *e);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/folders.h"
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -324,7 +325,7 @@ static int prepare_buckets(struct job *j)
     if (!o->state && !j->settings)
         return cli_usage_error(o->command, "where to note what was put back? write --state FOLDER");
     j->state_folder = o->state ? mem_strdup(o->state) : mem_printf("%s/redrive", j->settings->data_dir);
-    if (o->dry_run || data_dir_make_folders(j->state_folder, &e) == 0)
+    if (o->dry_run || folders_make(&io_ops_real, j->state_folder, &e) == 0)
         return CLI_DONE;
     fprintf(stderr, "sluice redrive: no place to note what is put back: %s; name another one with --state\n", e.msg);
     return CLI_FAILED;

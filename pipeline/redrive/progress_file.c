@@ -2,9 +2,10 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,17 +49,14 @@ void redrive_state_done(struct redrive_state *s, uint64_t line)
 
 static int read_all(const char *path, struct buf *out, struct err *e)
 {
-    int fd = file_open(&file_ops_real, path, O_RDONLY, 0, e);
-    ssize_t n = 0;
+    int fd = io_open(&io_ops_real, path, O_RDONLY, 0, e);
+    int rc;
 
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
-    while (buf_reserve(out, 64 * KIB) == 0 && (n = read(fd, out->p + out->n, 64 * KIB)) > 0)
-        out->n += (size_t)n;
-    if (n != 0)
-        err_errno(e, "cannot read %s", path);
+    rc = io_read_all(fd, out) < 0 ? err_errno(e, "cannot read %s", path) : 0;
     close(fd);
-    return n == 0 ? 0 : -1;
+    return rc;
 }
 
 /* "1-500" or "503". */
@@ -187,30 +185,14 @@ static int write_synced(const char *path, struct slice text, struct err *e)
     int fd, rc = 0;
 
     unlink(path); /* of a run that was cut short */
-    fd = file_open(&file_ops_real, path, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
+    fd = io_open(&io_ops_real, path, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
     if (fd < 0)
         return -1;
-    while (rc == 0 && text.n > 0) {
-        ssize_t n = write(fd, text.p, text.n);
-
-        if (n < 0 && errno != EINTR)
-            rc = err_errno(e, "cannot write %s", path);
-        else if (n > 0)
-            text = slice_of(text.p + n, text.n - (size_t)n);
-    }
-    if (rc == 0 && fsync(fd) < 0)
+    if (io_write_all(fd, text) < 0)
+        rc = err_errno(e, "cannot write %s", path);
+    else if (fsync(fd) < 0)
         rc = err_errno(e, "cannot sync %s", path);
     close(fd);
-    return rc;
-}
-
-static int sync_folder(const char *path, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd) < 0 ? err_errno(e, "cannot sync %s", path) : 0;
-
-    if (fd >= 0)
-        close(fd);
     return rc;
 }
 
@@ -229,7 +211,7 @@ int redrive_state_save(const struct redrive_state *s, struct err *e)
     if (rc == 0 && rename(tmp, s->path) < 0)
         rc = err_errno(e, "cannot replace %s", s->path);
     if (rc == 0)
-        rc = sync_folder(s->folder, e);
+        rc = folders_sync(&io_ops_real, s->folder, e);
     buf_release(&text);
     mem_free(tmp);
     return rc;

@@ -65,7 +65,7 @@ int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
     struct walk w;
     int rc;
 
-    walk_init(&w, &file_ops_real, dir);
+    walk_init(&w, &io_ops_real, dir);
     w.damage = ignore;
     spool_state_init(&st);
     rc = walk_newest(&w, &st, e);
@@ -84,7 +84,7 @@ int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void
     int rc = -1;
 
     *out = (struct spool_report){0};
-    walk_init(&w, &file_ops_real, dir);
+    walk_init(&w, &io_ops_real, dir);
     w.damage = note_damage;
     w.ctx = &in;
     spool_state_init(&st);

@@ -4,6 +4,7 @@
  * byte is checked; what a crash cut short is cut off. Damage of what was safe is stepped over and reported, and a new
  * segment is begun, so that the state that was made the best of is written down at once. */
 #include "pipeline/base/digest.h"
+#include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/plural.h"
@@ -40,30 +41,6 @@ static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t re
 }
 
 /* --- folders ------------------------------------------------------------------------------------------------------ */
-
-/* The folder and those above it that are missing; each one safe in its parent before something is put into it. */
-static int make_folder(const struct spool *s, const char *path, struct err *e)
-{
-    const char *slash = strrchr(path, '/');
-    char *parent = slash && slash != path ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(slash ? "/" : ".");
-    int rc = mkdir(path, 0700);
-
-    if (rc < 0 && errno == ENOENT && slash && slash != path) {
-        rc = make_folder(s, parent, e);
-        if (rc == 0)
-            rc = mkdir(path, 0700);
-        else
-            errno = 0;
-    }
-    if (rc == 0)
-        rc = spool_sync_dir(s, parent, e);
-    else if (errno == EEXIST)
-        rc = 0;
-    else if (errno != 0)
-        err_errno(e, "create folder %s", path);
-    mem_free(parent);
-    return rc;
-}
 
 static int note_device(struct spool *s, struct err *e)
 {
@@ -159,7 +136,7 @@ static int copy_out(const struct log_file *f, uint64_t offset, int to)
     ssize_t n;
 
     while ((n = f->ops->pread(f->fd, chunk, sizeof(chunk), (off_t)offset)) > 0) {
-        if (write(to, chunk, (size_t)n) != n)
+        if (io_write_all(to, slice_of(chunk, (size_t)n)) < 0)
             return -1;
         offset += (uint64_t)n;
     }
@@ -177,7 +154,7 @@ static void keep_tail(struct recovery *r, uint64_t number, uint64_t offset)
     struct err ignored;
     int to = -1;
 
-    if (make_folder(r->s, folder, &ignored) == 0 && walk_open(&r->walk, number, &f, &ignored) == 0) {
+    if (folders_make(r->s->ops, folder, &ignored) == 0 && walk_open(&r->walk, number, &f, &ignored) == 0) {
         unlink(path); /* of an earlier start that did not get to its end */
         to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (to >= 0 && copy_out(&f, offset, to) < 0)
@@ -203,7 +180,7 @@ static int cut_tail(struct recovery *r, const struct walk_end *end, struct err *
     if (end->kept)
         keep_tail(r, newest->number, end->at);
     path = spool_path(s, newest->number);
-    fd = file_open(s->ops, path, O_RDWR, 0, e);
+    fd = io_open(s->ops, path, O_RDWR, 0, e);
     if (fd < 0)
         rc = -1;
     else if (s->ops->ftruncate(fd, (off_t)end->at) < 0 || s->ops->fdatasync(fd) < 0)
@@ -243,7 +220,7 @@ static int open_active(struct spool *s, struct err *e)
     char *path = spool_path(s, seg->number);
     int rc;
 
-    seg->fd = file_open(s->ops, path, O_RDWR, 0, e);
+    seg->fd = io_open(s->ops, path, O_RDWR, 0, e);
     rc = seg->fd < 0 ? -1 : 0;
     mem_free(path);
     return rc;
@@ -294,7 +271,7 @@ static int recover_disk(struct recovery *r, struct err *e)
 {
     struct spool *s = r->s;
 
-    if (walk_check_folders(s->dir, e) < 0 || make_folder(s, s->dir, e) < 0 || note_device(s, e) < 0 ||
+    if (walk_check_folders(s->dir, e) < 0 || folders_make(s->ops, s->dir, e) < 0 || note_device(s, e) < 0 ||
         remove_spares(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
         return -1;
     if (read_log(r, e) < 0)

@@ -7,11 +7,11 @@
  *
  * A crash must never bring back the segment's name for a file that has been written over. So the folder is synced between
  * the renaming and the first write; mostly that was done in passing, when another segment was made. */
+#include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -106,11 +106,11 @@ bool spool_take_spare(struct spool *s, struct spare *out, int *fd)
 
     if (s->spare_count == 0)
         return false;
-    if (!s->spares[0].named && spool_sync_dir(s, s->dir, &ignored) < 0)
+    if (!s->spares[0].named && folders_sync(s->ops, s->dir, &ignored) < 0)
         return false;
     spool_spares_are_named(s);
     *out = take_oldest(s);
-    *fd = s->memory ? out->fd : file_open(s->ops, out->path, O_RDWR, 0, &ignored);
+    *fd = s->memory ? out->fd : io_open(s->ops, out->path, O_RDWR, 0, &ignored);
     if (*fd < 0)
         drop(s, out);
     return *fd >= 0;

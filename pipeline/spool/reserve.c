@@ -30,7 +30,7 @@ static int fill(const struct spool *s, int fd, uint64_t bytes)
         struct iovec v = {(void *)(uintptr_t)zeros,
                           bytes - at < SPOOL_RESERVE_PIECE_BYTES ? bytes - at : SPOOL_RESERVE_PIECE_BYTES};
 
-        if (writer_write_all(s->ops, fd, &v, 1, at) < 0)
+        if (io_write_at(s->ops, fd, &v, 1, at) < 0)
             return -1;
     }
     return 0;
@@ -54,7 +54,7 @@ int spool_make_reserve(struct spool *s, struct err *e)
     if (s->memory || s->reserved)
         return 0;
     path = path_of(s);
-    fd = file_open_disposable(s->ops, path, O_RDWR | O_CREAT, 0600, e);
+    fd = io_open_disposable(s->ops, path, O_RDWR | O_CREAT, 0600, e);
     if (fd >= 0)
         rc = fill(s, fd, bytes) == 0 ? 0 : err_errno(e, "keep %s for deliveries", path);
     if (fd >= 0)

@@ -10,7 +10,6 @@
 #include "pipeline/spool/spool_impl.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 enum {
@@ -68,37 +67,6 @@ static void answer(struct frame_list *l, bool safe)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static void skip_written(struct iovec **v, int *count, size_t n)
-{
-    while (*count > 0 && n >= (*v)->iov_len) {
-        n -= (*v)->iov_len;
-        (*v)++;
-        (*count)--;
-    }
-    if (n) {
-        (*v)->iov_base = (char *)(*v)->iov_base + n;
-        (*v)->iov_len -= n;
-    }
-}
-
-int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset)
-{
-    skip_written(&v, &count, 0);
-    while (count > 0) {
-        ssize_t n = ops->pwritev(fd, v, count, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0)
-            errno = EIO;
-        if (n <= 0)
-            return -1;
-        offset += (uint64_t)n;
-        skip_written(&v, &count, (size_t)n);
-    }
-    return 0;
-}
-
 static int add_vectors(struct frame *f, struct iovec *v)
 {
     v[0] = (struct iovec){f->encoded, sizeof(f->encoded)};
@@ -143,7 +111,7 @@ static int write_some(struct spool *s, struct err *e)
         n += add_vectors(f, v + n);
         frame_list_add(&r->written, f);
     }
-    if (writer_write_all(s->ops, seg->fd, v, n, start) < 0)
+    if (io_write_at(s->ops, seg->fd, v, n, start) < 0)
         return write_error(s, "write", e);
     return 0;
 }

@@ -1,3 +1,4 @@
+#include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
@@ -36,19 +37,6 @@ void spool_add_segment(struct spool *s, const struct segment *seg)
     s->held_bytes += seg->size - seg->begin;
 }
 
-int spool_sync_dir(const struct spool *s, const char *path, struct err *e)
-{
-    int fd = s->ops->open(path, O_RDONLY | O_DIRECTORY, 0), rc;
-
-    if (fd < 0)
-        return err_errno(e, "open folder %s", path);
-    rc = s->ops->fsync(fd);
-    if (rc < 0)
-        err_errno(e, "sync folder %s", path);
-    close(fd);
-    return rc;
-}
-
 /* --- creating ----------------------------------------------------------------------------------------------------- */
 
 /* A spare's file, which gets its name when it is safe, or a new one. */
@@ -65,10 +53,10 @@ static int open_new(struct spool *s, struct segment *seg, struct spare *from, co
         fd = memfd_create(s->stream, MFD_CLOEXEC);
         return fd < 0 ? err_errno(e, "create a memory file for stream %s", s->stream) : fd;
     }
-    fd = file_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
+    fd = io_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
     if (fd < 0 && errno == EEXIST &&
         s->ops->unlink(path) == 0) /* made in vain before, or none of ours: numbers only grow */
-        fd = file_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
+        fd = io_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
     return fd;
 }
 
@@ -110,7 +98,7 @@ static int write_checkpoint(struct spool *s, struct segment *seg, const char *pa
     frame_header_encode(&f->header, seg->number, SEGMENT_HEADER_BYTES, f->encoded);
     v[2] = (struct iovec){f->extra.p, f->extra.n};
     seg->begin = seg->size = SEGMENT_HEADER_BYTES + frame_header_total(&f->header);
-    rc = writer_write_all(s->ops, seg->fd, v, 3, 0);
+    rc = io_write_at(s->ops, seg->fd, v, 3, 0);
     if (rc < 0)
         err_errno(e, "write %s", path);
 out:
@@ -127,7 +115,7 @@ static int make_safe(struct spool *s, int fd, const struct spare *from, const ch
         return err_errno(e, "sync %s", path);
     if (from->path && s->ops->rename(from->path, path) < 0)
         return err_errno(e, "rename %s to %s", from->path, path);
-    if (spool_sync_dir(s, s->dir, e) < 0)
+    if (folders_sync(s->ops, s->dir, e) < 0)
         return -1;
     spool_spares_are_named(s);
     return 0;
@@ -344,7 +332,7 @@ static struct segment *pick_next(const struct spool *s, uint64_t number, uint64_
 static int open_entered(struct spool *s, struct segment *seg, struct log_file *f, struct err *e)
 {
     char *path = spool_path(s, seg->number);
-    int fd = file_open(s->ops, path, O_RDONLY, 0, e), spare = -1, rc = 1;
+    int fd = io_open(s->ops, path, O_RDONLY, 0, e), spare = -1, rc = 1;
 
     if (fd < 0) {
         rc = -1;

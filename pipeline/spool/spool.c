@@ -5,7 +5,6 @@
 #include "pipeline/spool/spool_impl.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -44,7 +43,7 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->committed = conf->committed;
     s->refused = conf->refused;
     s->ctx = conf->ctx;
-    s->ops = conf->files ? conf->files : &file_ops_real;
+    s->ops = conf->files ? conf->files : &io_ops_real;
     s->committer = c;
     pthread_mutex_init(&s->lock, NULL);
     spool_state_init(&s->state);

@@ -31,7 +31,7 @@
 
 struct spool;
 struct committer;
-struct file_ops;
+struct io_ops;
 
 /* --- the committer: one thread that writes and syncs for all spools ----------------------------------------------- */
 
@@ -56,7 +56,7 @@ struct spool_conf {
     /* Called on the committer thread each time the disk has refused a round, also a retry; short. May be NULL. */
     void (*refused)(void *ctx, const struct err *why);
     void *ctx;
-    const struct file_ops *files; /* NULL: the real disk; file_ops.h */
+    const struct io_ops *files; /* NULL: the real disk */
 };
 
 /* What recovery found, for the log line of the caller. */

@@ -14,7 +14,7 @@
 #define PIPELINE_SPOOL_SPOOL_IMPL_H
 
 #include "pipeline/base/limits.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 #include "pipeline/spool/format/frame_build.h"
 #include "pipeline/spool/format/log_file.h"
 #include "pipeline/spool/format/segment.h"
@@ -72,7 +72,7 @@ struct spool {
     void (*committed)(void *ctx);
     void (*refused)(void *ctx, const struct err *why);
     void *ctx;
-    const struct file_ops *ops;
+    const struct io_ops *ops;
     struct committer *committer;
     dev_t device;
 
@@ -120,7 +120,6 @@ bool spool_set_aside(const struct spool *s, const char *name);
 /* Takes away all segments of which nothing waits, wherever they lie. `keep`: as spares, when that is of use. */
 void spool_reap(struct spool *s, bool keep);
 void spool_release_segments(struct spool *s);
-MUST_CHECK int spool_sync_dir(const struct spool *s, const char *path, struct err *e);
 
 /* --- recycle.c ------------------------------------------------------------------------------------------------------ */
 
@@ -189,8 +188,6 @@ void writer_sync(struct spool *s);
 void writer_finish(struct spool *s);  /* publishes or undoes; calls back */
 void writer_mark(struct spool *s);    /* writes the commit mark, when it is behind */
 void writer_abandon(struct spool *s); /* no more rounds will come: what waits is not safe */
-/* All of it, in spite of short writes and interruptions; changes v. */
-MUST_CHECK int writer_write_all(const struct file_ops *ops, int fd, struct iovec *v, int count, uint64_t offset);
 
 /* --- committer.c -------------------------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void walk_init(struct walk *w, const struct file_ops *ops, const char *dir)
+void walk_init(struct walk *w, const struct io_ops *ops, const char *dir)
 {
     *w = (struct walk){.ops = ops, .dir = dir};
     buf_init(&w->content, FRAME_EXTRA_MAX + FRAME_READ_MAX);
@@ -59,7 +59,7 @@ int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct 
     int rc = 0;
 
     *f = (struct log_file){.ops = w->ops, .window = (struct log_window *)&w->window, .dir = w->dir, .number = number};
-    f->fd = file_open(w->ops, path, O_RDONLY, 0, e);
+    f->fd = io_open(w->ops, path, O_RDONLY, 0, e);
     if (f->fd < 0)
         rc = -1;
     else if (fstat(f->fd, &st) < 0)

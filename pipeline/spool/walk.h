@@ -54,7 +54,7 @@ struct walk_misnamed {
 };
 
 struct walk {
-    const struct file_ops *ops;
+    const struct io_ops *ops;
     const char *dir;
     struct walk_segment *segments;
     size_t count, room;
@@ -78,7 +78,7 @@ struct walk {
     void *ctx;
 };
 
-void walk_init(struct walk *w, const struct file_ops *ops, const char *dir);
+void walk_init(struct walk *w, const struct io_ops *ops, const char *dir);
 void walk_release(struct walk *w);
 
 /* The spool's folders, from data_dir/streams down to damaged/, are folders: a link could lead anywhere. */

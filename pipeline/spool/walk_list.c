@@ -1,4 +1,5 @@
 /* Which files belong to the log, and what their heads say. */
+#include "pipeline/base/folders.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/walk.h"
 

@@ -4,6 +4,7 @@
  * per folder (normally once an hour) and not once per object. */
 #include "sinks/file/folder.h"
 
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -192,20 +193,6 @@ static int open_sub(struct folder *f, char *sub)
     return fd;
 }
 
-static int write_all(int fd, struct slice s)
-{
-    while (s.n > 0) {
-        ssize_t n = write(fd, s.p, s.n);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        s = slice_of(s.p + n, s.n - (size_t)n);
-    }
-    return 0;
-}
-
 static int write_body(int fd, const struct body *body, struct err *e)
 {
     struct slice all = body_memory_slice(body);
@@ -213,7 +200,7 @@ static int write_body(int fd, const struct body *body, struct err *e)
     uint64_t at = 0;
 
     if (all.p || body_size(body) == 0)
-        return write_all(fd, all) < 0 ? err_errno(e, "write") : 0;
+        return io_write_all(fd, all) < 0 ? err_errno(e, "write") : 0;
     while (at < body_size(body)) {
         long n = body_read(body, at, piece, sizeof(piece), e);
 
@@ -223,7 +210,7 @@ static int write_body(int fd, const struct body *body, struct err *e)
             errno = EIO;
             return err_errno(e, "the object's bytes end early");
         }
-        if (write_all(fd, slice_of(piece, (size_t)n)) < 0)
+        if (io_write_all(fd, slice_of(piece, (size_t)n)) < 0)
             return err_errno(e, "write");
         at += (uint64_t)n;
     }

@@ -1,5 +1,6 @@
 #include "transforms/lua/script.h"
 
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua/guard.h"
@@ -31,8 +32,6 @@ struct lua_script {
 
 static int read_all(int fd, struct file *f, struct err *e)
 {
-    ssize_t got;
-
     if (fstat(fd, &f->st) < 0)
         return err_errno(e, "cannot read %s", f->name);
     if (!S_ISREG(f->st.st_mode))
@@ -42,11 +41,8 @@ static int read_all(int fd, struct file *f, struct err *e)
     if (f->st.st_size == 0) /* also what a file is for a moment while an editor writes it */
         return err_set(e, ERR_CONFIG, "%s is empty", f->name);
     f->text = mem_alloc((size_t)f->st.st_size + 1);
-    while (f->n < (size_t)f->st.st_size && (got = read(fd, f->text + f->n, (size_t)f->st.st_size - f->n)) != 0) {
-        if (got < 0)
-            return err_errno(e, "cannot read %s", f->name);
-        f->n += (size_t)got;
-    }
+    if (io_read_at(&io_ops_real, fd, f->text, (size_t)f->st.st_size, 0, &f->n) < 0)
+        return err_errno(e, "cannot read %s", f->name);
     if (f->n < (size_t)f->st.st_size)
         return err_set(e, ERR_CONFIG, "%s became shorter while it was read", f->name);
     return 0;

@@ -4,31 +4,15 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
-#include <errno.h>
 #include <inttypes.h>
-
-static int io_error(const struct log_file *f, struct err *e)
-{
-    char name[SEGMENT_NAME_BYTES];
-
-    return err_errno(e, "read %s/%s", f->dir, segment_name(f->number, name));
-}
 
 /* Up to n bytes; less only at the end of the file. */
 static int read_some(const struct log_file *f, uint64_t offset, void *p, size_t n, size_t *got, struct err *e)
 {
-    *got = 0;
-    while (*got < n) {
-        ssize_t r = f->ops->pread(f->fd, (char *)p + *got, n - *got, (off_t)(offset + *got));
+    char name[SEGMENT_NAME_BYTES];
 
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return io_error(f, e);
-        if (r == 0)
-            break;
-        *got += (size_t)r;
-    }
+    if (io_read_at(f->ops, f->fd, p, n, offset, got) < 0)
+        return err_errno(e, "read %s/%s", f->dir, segment_name(f->number, name));
     return 1;
 }
 

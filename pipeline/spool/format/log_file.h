@@ -12,7 +12,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 #include "pipeline/spool/format/segment.h"
 
 #include <stddef.h>
@@ -26,7 +26,7 @@ struct log_window {
 };
 
 struct log_file {
-    const struct file_ops *ops;
+    const struct io_ops *ops;
     struct log_window *window;
     const char *dir; /* for messages */
     int fd;

@@ -25,11 +25,11 @@ static uint32_t crc_of(const unsigned char *p, size_t n)
     return crc32c(0, slice_of((const char *)p, n - CRC_BYTES));
 }
 
-static bool read_file(const struct file_ops *ops, const char *dir, const char *name, unsigned char *in, size_t n)
+static bool read_file(const struct io_ops *ops, const char *dir, const char *name, unsigned char *in, size_t n)
 {
     char *path = mem_printf("%s/%s", dir, name);
     struct err ignored;
-    int fd = file_open(ops, path, O_RDONLY, 0, &ignored);
+    int fd = io_open(ops, path, O_RDONLY, 0, &ignored);
     bool whole =
         fd >= 0 && ops->pread(fd, in, n, 0) == (ssize_t)n && wire_load_u32(in + n - CRC_BYTES) == crc_of(in, n);
 
@@ -39,12 +39,12 @@ static bool read_file(const struct file_ops *ops, const char *dir, const char *n
     return whole;
 }
 
-static void write_file(const struct file_ops *ops, const char *dir, const char *name, unsigned char *out, size_t n)
+static void write_file(const struct io_ops *ops, const char *dir, const char *name, unsigned char *out, size_t n)
 {
     char *path = mem_printf("%s/%s", dir, name);
     struct iovec v = {out, n};
     struct err ignored;
-    int fd = file_open_disposable(ops, path, O_WRONLY | O_CREAT, 0600, &ignored);
+    int fd = io_open_disposable(ops, path, O_WRONLY | O_CREAT, 0600, &ignored);
 
     wire_store_u32(out + n - CRC_BYTES, crc_of(out, n));
     if (fd >= 0) {
@@ -58,7 +58,7 @@ static void write_file(const struct file_ops *ops, const char *dir, const char *
 
 /* --- the mark ------------------------------------------------------------------------------------------------------- */
 
-bool mark_read(const struct file_ops *ops, const char *dir, struct spool_mark *m)
+bool mark_read(const struct io_ops *ops, const char *dir, struct spool_mark *m)
 {
     unsigned char in[MARK_BYTES];
 
@@ -73,7 +73,7 @@ bool mark_read(const struct file_ops *ops, const char *dir, struct spool_mark *m
     return m->next > 0 && m->next < UINT64_MAX && m->segment < UINT64_MAX && m->waiting < m->next;
 }
 
-void mark_write(const struct file_ops *ops, const char *dir, const struct spool_mark *m)
+void mark_write(const struct io_ops *ops, const char *dir, const struct spool_mark *m)
 {
     unsigned char out[MARK_BYTES] = {0};
 
@@ -89,7 +89,7 @@ void mark_write(const struct file_ops *ops, const char *dir, const struct spool_
 
 /* --- the identity --------------------------------------------------------------------------------------------------- */
 
-bool identity_read(const struct file_ops *ops, const char *dir, unsigned char out[SEGMENT_IDENTITY_BYTES])
+bool identity_read(const struct io_ops *ops, const char *dir, unsigned char out[SEGMENT_IDENTITY_BYTES])
 {
     unsigned char in[IDENTITY_BYTES];
 
@@ -99,7 +99,7 @@ bool identity_read(const struct file_ops *ops, const char *dir, unsigned char ou
     return true;
 }
 
-void identity_write(const struct file_ops *ops, const char *dir, const unsigned char identity[SEGMENT_IDENTITY_BYTES])
+void identity_write(const struct io_ops *ops, const char *dir, const unsigned char identity[SEGMENT_IDENTITY_BYTES])
 {
     unsigned char out[IDENTITY_BYTES] = {0};
 

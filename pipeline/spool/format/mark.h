@@ -16,7 +16,7 @@
 #ifndef PIPELINE_SPOOL_FORMAT_MARK_H
 #define PIPELINE_SPOOL_FORMAT_MARK_H
 
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 #include "pipeline/spool/format/segment.h"
 
 #include <stdbool.h>
@@ -30,12 +30,12 @@ struct spool_mark {
 };
 
 /* False: there is none, or none that can be read. */
-MUST_CHECK bool mark_read(const struct file_ops *ops, const char *dir, struct spool_mark *m);
+MUST_CHECK bool mark_read(const struct io_ops *ops, const char *dir, struct spool_mark *m);
 /* What fails is left as it was: an older mark is as true. */
-void mark_write(const struct file_ops *ops, const char *dir, const struct spool_mark *m);
+void mark_write(const struct io_ops *ops, const char *dir, const struct spool_mark *m);
 
 /* As above. */
-MUST_CHECK bool identity_read(const struct file_ops *ops, const char *dir, unsigned char out[SEGMENT_IDENTITY_BYTES]);
-void identity_write(const struct file_ops *ops, const char *dir, const unsigned char identity[SEGMENT_IDENTITY_BYTES]);
+MUST_CHECK bool identity_read(const struct io_ops *ops, const char *dir, unsigned char out[SEGMENT_IDENTITY_BYTES]);
+void identity_write(const struct io_ops *ops, const char *dir, const unsigned char identity[SEGMENT_IDENTITY_BYTES]);
 
 #endif

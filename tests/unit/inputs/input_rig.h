@@ -11,7 +11,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/input.h"
 #include "pipeline/inputs/loop.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +38,10 @@ struct rig {
     struct input *in;
     void *conf;
     bool once;
-    uint64_t limit;               /* of the spool */
-    const struct file_ops *files; /* its disk; NULL: the real one */
-    bool paced;                   /* it waits for deliveries, which get on: */
-    nsec moved;                   /* mono */
+    uint64_t limit;             /* of the spool */
+    const struct io_ops *files; /* its disk; NULL: the real one */
+    bool paced;                 /* it waits for deliveries, which get on: */
+    nsec moved;                 /* mono */
     struct pace pace;
 
     pthread_mutex_t lock;

@@ -6,7 +6,7 @@
 
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/committer.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 #include "pipeline/spool/spool.h"
 
 #include <dirent.h>

@@ -198,7 +198,7 @@ struct running {
     struct committer *committer;
     struct spool *spool;
     struct counter counter;
-    struct file_ops ops;
+    struct io_ops ops;
 };
 
 static int setup_running(void **state)
@@ -209,7 +209,7 @@ static int setup_running(void **state)
     atomic_store(&disk_is_full, false);
     r->x = fixture_new(false, 64 * MIB, 20 * KIB);
     close_spool(r->x);
-    r->ops = file_ops_real;
+    r->ops = io_ops_real;
     r->ops.pwritev = refuse_or_write;
     r->x->conf.files = &r->ops;
     r->counter.wait.done = count;

@@ -52,7 +52,7 @@ static int disk_syncfs(int fd)
     return 0;
 }
 
-static struct file_ops disk_ops;
+static struct io_ops disk_ops;
 
 static int setup(void **state)
 {
@@ -60,7 +60,7 @@ static int setup(void **state)
     struct err e;
 
     m->x = fixture_new(false, 64 * MIB, 1 * MIB);
-    disk_ops = file_ops_real;
+    disk_ops = io_ops_real;
     disk_ops.pwritev = disk_pwritev;
     disk_ops.fdatasync = disk_fdatasync;
     disk_ops.syncfs = disk_syncfs;

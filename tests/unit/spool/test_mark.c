@@ -398,7 +398,7 @@ static void check_mark_set_aside(struct fixture *x)
     check_inspected(x, "belongs to another stream", 0);
     check_started(x, "mark is damaged at offset 0: it belongs to another stream", 0);
     assert_memory_equal(spool_identity(x->spool), identity, sizeof(identity));
-    assert_true(mark_read(&file_ops_real, x->dir, &m));
+    assert_true(mark_read(&io_ops_real, x->dir, &m));
     assert_memory_equal(m.identity, identity, sizeof(identity));
     assert_int_equal(access(path_of(x, "damaged/mark"), F_OK), 0);
 }
@@ -472,7 +472,7 @@ static void an_identity_of_another_stream_is_outvoted(void **state)
     open_spool(x);
     assert_false(x->found.damaged);
     assert_memory_equal(spool_identity(x->spool), identity, sizeof(identity));
-    assert_true(identity_read(&file_ops_real, x->dir, noted));
+    assert_true(identity_read(&io_ops_real, x->dir, noted));
     assert_memory_equal(noted, identity, sizeof(identity));
 }
 
@@ -650,7 +650,7 @@ static void what_is_also_another_file_gives_way_to_mark_and_reserve(void **state
     open_spool(x);
     assert_int_equal(append_some(x, "r", 1, NULL), SPOOL_TAKEN);
     commit(x);
-    assert_true(mark_read(&file_ops_real, x->dir, &m));
+    assert_true(mark_read(&io_ops_real, x->dir, &m));
     assert_int_equal(access(victim, F_OK), -1);
     mem_free(victim);
 }

@@ -17,7 +17,7 @@ static int open_at_the_moment(const char *path, int flags, mode_t mode)
         moment.met++;
         commit(moment.x);
     }
-    return file_ops_real.open(path, flags, mode);
+    return io_ops_real.open(path, flags, mode);
 }
 
 static void read_one(struct fixture *x, struct spool_cursor *at, struct frame_view *v)
@@ -35,14 +35,14 @@ static void read_one(struct fixture *x, struct spool_cursor *at, struct frame_vi
 
 static void a_segment_that_is_settled_while_it_is_being_opened_is_passed_over(void **state)
 {
-    static struct file_ops ops;
+    static struct io_ops ops;
     struct fixture *x = fixture_new(false, MIB, 1024);
     struct spool_cursor at;
     struct frame_view v;
     uint64_t first;
 
     (void)state;
-    ops = file_ops_real;
+    ops = io_ops_real;
     ops.open = open_at_the_moment;
     x->conf.files = &ops;
     reopen_spool(x);

@@ -68,7 +68,7 @@ static int disk_rename(const char *from, const char *to)
     return rename(from, to);
 }
 
-static struct file_ops disk_ops;
+static struct io_ops disk_ops;
 
 static int setup_with(void **state, bool memory)
 {
@@ -76,7 +76,7 @@ static int setup_with(void **state, bool memory)
 
     disk.count = 0;
     disk.full = false;
-    disk_ops = file_ops_real;
+    disk_ops = io_ops_real;
     disk_ops.pwritev = disk_pwritev;
     disk_ops.fdatasync = disk_fdatasync;
     disk_ops.fsync = disk_fsync;

@@ -61,9 +61,9 @@ static void sweep(void)
         unlink(unlinked[--unlinked_count]);
 }
 
-static struct file_ops fast_disk(void)
+static struct io_ops fast_disk(void)
 {
-    struct file_ops ops = file_ops_real;
+    struct io_ops ops = io_ops_real;
 
     ops.fdatasync = ops.fsync = ops.syncfs = no_sync;
     return ops;
@@ -498,7 +498,7 @@ static struct run_outcome {
 } run_with(const struct run *run)
 {
     bool busy = run->busy;
-    struct file_ops plain = fast_disk(), keeping = plain;
+    struct io_ops plain = fast_disk(), keeping = plain;
     struct earlier *was = mem_alloc(sizeof(*was));
     uint64_t last_number = 1;
     struct run_outcome out = {0};

@@ -70,7 +70,7 @@ static int disk_unlink(const char *path)
     return disk.folder_fails ? -1 : unlink(path);
 }
 
-static struct file_ops disk_ops;
+static struct io_ops disk_ops;
 
 static int setup_with(void **state, uint64_t segment_bytes)
 {
@@ -79,7 +79,7 @@ static int setup_with(void **state, uint64_t segment_bytes)
     disk.room = -1;
     disk.sync_fails = disk.syncfs_fails = disk.open_fails = disk.folder_fails = disk.gives_back = false;
     disk.syncs = disk.syncfs_calls = 0;
-    disk_ops = file_ops_real;
+    disk_ops = io_ops_real;
     disk_ops.pwritev = disk_pwritev;
     disk_ops.fdatasync = disk_fdatasync;
     disk_ops.syncfs = disk_syncfs;

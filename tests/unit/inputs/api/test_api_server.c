@@ -5,7 +5,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/api/server.h"
-#include "pipeline/spool/format/file_ops.h"
+#include "pipeline/base/io.h"
 
 #include <arpa/inet.h>
 #include <ftw.h>
@@ -25,7 +25,7 @@ static struct budget budget;
 static struct metrics metrics;
 static struct api *api;
 static struct pushback held;
-static struct file_ops disk;
+static struct io_ops disk;
 static char dir[64];
 static char region[] = "us-east-1", account[] = "000000000000", listen_on[] = "127.0.0.1:0";
 static const struct api_conf conf = {.listen = listen_on,
@@ -68,7 +68,7 @@ static int slow_sync(int fd)
         waiting--;
     }
     pthread_mutex_unlock(&disk_lock);
-    return file_ops_real.fdatasync(fd);
+    return io_ops_real.fdatasync(fd);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- */
@@ -90,7 +90,7 @@ static int setup(void **state)
 
     (void)state;
     log_set_level(LOG_ERROR);
-    disk = file_ops_real;
+    disk = io_ops_real;
     disk.fdatasync = slow_sync;
     pushback_init(&held, NULL, NULL);
     snprintf(dir, sizeof(dir), "/tmp/api-server-XXXXXX");

@@ -404,7 +404,7 @@ static void excluded_and_compressed_files_are_left_alone(void **state)
     mem_free(out[1]);
 }
 
-static struct file_ops disk;
+static struct io_ops disk;
 static atomic_uint refusals;
 
 static ssize_t refuse_some(int fd, const struct iovec *v, int count, off_t offset)
@@ -416,7 +416,7 @@ static ssize_t refuse_some(int fd, const struct iovec *v, int count, off_t offse
         errno = ENOSPC;
         return -1;
     }
-    return file_ops_real.pwritev(fd, v, count, offset);
+    return io_ops_real.pwritev(fd, v, count, offset);
 }
 
 static void what_the_disk_refused_is_read_again(void **state)
@@ -424,7 +424,7 @@ static void what_the_disk_refused_is_read_again(void **state)
     struct rig *r = *state;
     char text[32], want[4096] = "";
 
-    disk = file_ops_real;
+    disk = io_ops_real;
     disk.pwritev = refuse_some;
     r->files = &disk;
     rig_append(r, "b.log", "b1\n");

@@ -1,0 +1,153 @@
+#include "pipeline/base/io.h"
+
+#include "pipeline/base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int real_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags | O_CLOEXEC, mode);
+}
+
+static int real_move(const char *from, const char *to, unsigned flags)
+{
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
+}
+
+const struct io_ops io_ops_real = {
+    .open = real_open,
+    .pread = pread,
+    .pwritev = pwritev,
+    .ftruncate = ftruncate,
+    .fdatasync = fdatasync,
+    .fsync = fsync,
+    .syncfs = syncfs,
+    .unlink = unlink,
+    .rename = rename,
+    .move = real_move,
+};
+
+/* --- opening --------------------------------------------------------------------------------------------------------- */
+
+int io_open(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+{
+    int fd = ops->open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode), failed = errno;
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        failed = ENODEV;
+    }
+    errno = failed;
+    if (failed == ELOOP || failed == ENXIO || failed == EISDIR || failed == ENODEV)
+        err_set(e, ERR_IO, "%s is not a regular file: look who put it there, and move it away", path);
+    else
+        err_errno(e, "%s %s", flags & O_CREAT ? "create" : "open", path);
+    errno = failed; /* for callers that know what to do */
+    return -1;
+}
+
+int io_open_disposable(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+{
+    int fd = io_open(ops, path, flags, mode, e);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink <= 1)
+        return fd;
+    if (fd < 0 && errno != ELOOP && errno != ENXIO && errno != ENODEV)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    if (ops->unlink(path) < 0)
+        return err_errno(e, "remove %s, which is also another file", path);
+    return io_open(ops, path, flags, mode, e);
+}
+
+/* --- reading and writing --------------------------------------------------------------------------------------------- */
+
+int io_read_all(int fd, struct buf *out)
+{
+    ssize_t got = 1;
+
+    while (got != 0 && out->n < out->max) {
+        size_t left = out->max - out->n, room = left < IO_READ_BYTES ? left : IO_READ_BYTES;
+
+        if (buf_reserve(out, room) < 0) {
+            errno = ENOMEM;
+            return -1;
+        }
+        got = read(fd, out->p + out->n, room);
+        if (got < 0 && errno != EINTR)
+            return -1;
+        out->n += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+int io_read_at(const struct io_ops *ops, int fd, void *p, size_t n, uint64_t offset, size_t *got)
+{
+    *got = 0;
+    while (*got < n) {
+        ssize_t r = ops->pread(fd, (char *)p + *got, n - *got, (off_t)(offset + *got));
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return -1;
+        if (r == 0)
+            break;
+        *got += (size_t)r;
+    }
+    return 0;
+}
+
+int io_write_all(int fd, struct slice s)
+{
+    while (s.n > 0) {
+        ssize_t n = write(fd, s.p, s.n);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        s = slice_of(s.p + n, s.n - (size_t)n);
+    }
+    return 0;
+}
+
+static void skip_written(struct iovec **v, int *count, size_t n)
+{
+    while (*count > 0 && n >= (*v)->iov_len) {
+        n -= (*v)->iov_len;
+        (*v)++;
+        (*count)--;
+    }
+    if (n) {
+        (*v)->iov_base = (char *)(*v)->iov_base + n;
+        (*v)->iov_len -= n;
+    }
+}
+
+int io_write_at(const struct io_ops *ops, int fd, struct iovec *v, int count, uint64_t offset)
+{
+    skip_written(&v, &count, 0);
+    while (count > 0) {
+        ssize_t n = ops->pwritev(fd, v, count, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return -1;
+        offset += (uint64_t)n;
+        skip_written(&v, &count, (size_t)n);
+    }
+    return 0;
+}
