@@ -116,7 +116,7 @@
 #define SEGMENT_BYTES_MOST  LIMIT(16 * MIB, 2 * MIB)
 #define SEGMENT_BYTES_LEAST LIMIT(1 * MIB, 256 * KIB)
 /* Settled segments that are kept, to be written again. */
-#define SPARES_MAX LIMIT(2, 1)
+#define RECYCLED_MAX LIMIT(2, 1)
 /* More than this of settled records is given back when a stream is idle. */
 #define IDLE_ROLL_BYTES LIMIT(1 * MIB, 16 * KIB)
 /* What is copied forward in one round (move.c): memory beside the budget, for a moment. At least one frame. */
@@ -133,7 +133,7 @@
 #define SEARCH_STEP_BYTES   LIMIT(64 * KIB, 256)
 #define RECOVERY_COPY_BYTES LIMIT(16 * KIB, 256)
 /* Pieces of one write: four of each frame. */
-#define WRITER_VECTORS_MAX LIMIT(256, 4)
+#define ROUND_VECTORS_MAX LIMIT(256, 4)
 
 /* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros of it that are
  * written at once. */

@@ -18,7 +18,7 @@ struct committer {
     pthread_cond_t wake, passed;
     /* Guarded by lock, as is the rest. Thousands of spools may wait lazily while one is urgent, so nobody walks through
      * them: the first one's second is the second of all. */
-    struct spool *urgent, *lazy, *refused;
+    LIST_HEAD(listed_spools, spool) urgent, lazy, refused;
     nsec lazy_due; /* 0: not known yet */
     bool stop;
     uint64_t barriers, barriers_passed; /* asked for; behind us */
@@ -48,30 +48,19 @@ void committer_free(struct committer **c)
 /* --- lists --------------------------------------------------------------------------------------------------------
  * Locks: c->lock held. */
 
-static void list_in(struct spool **list, struct spool *s)
-{
-    s->listed_next = *list;
-    s->listed_at = list;
-    if (*list)
-        (*list)->listed_at = &s->listed_next;
-    *list = s;
-}
-
 static void unlist(struct spool *s)
 {
-    *s->listed_at = s->listed_next;
-    if (s->listed_next)
-        s->listed_next->listed_at = s->listed_at;
-    s->listed_at = NULL;
-    s->urgent = false;
+    LIST_REMOVE(s, listed);
+    s->is_listed = s->urgent = false;
 }
 
 static void relist(struct committer *c, struct spool *s, bool urgent)
 {
-    if (s->listed_at)
+    if (s->is_listed)
         unlist(s);
     s->urgent = urgent;
-    list_in(s->retry_at ? &c->refused : urgent ? &c->urgent : &c->lazy, s);
+    s->is_listed = true;
+    LIST_INSERT_HEAD(s->retry_at ? &c->refused : urgent ? &c->urgent : &c->lazy, s, listed);
 }
 
 void committer_wake(struct committer *c, struct spool *s, bool urgent)
@@ -79,7 +68,7 @@ void committer_wake(struct committer *c, struct spool *s, bool urgent)
     bool news;
 
     pthread_mutex_lock(&c->lock);
-    news = !s->listed_at || (urgent && !s->urgent);
+    news = !s->is_listed || (urgent && !s->urgent);
     if (news) {
         relist(c, s, urgent);
         pthread_cond_signal(&c->wake);
@@ -91,68 +80,70 @@ void committer_wake(struct committer *c, struct spool *s, bool urgent)
 static nsec earliest(struct committer *c, nsec now)
 {
     nsec first = NSEC_NEVER;
+    const struct spool *s;
 
-    if (!c->lazy)
+    if (LIST_EMPTY(&c->lazy))
         c->lazy_due = 0;
     else if (!c->lazy_due)
         c->lazy_due = now + COMMITTER_LAZY_MAX;
-    if (c->urgent)
+    if (!LIST_EMPTY(&c->urgent))
         return now;
-    if (c->lazy)
+    if (!LIST_EMPTY(&c->lazy))
         first = c->lazy_due;
-    for (const struct spool *s = c->refused; s; s = s->listed_next)
+    LIST_FOREACH(s, &c->refused, listed)
         first = s->retry_at < first ? s->retry_at : first;
     return first > now ? first : now;
 }
 
-/* Moves what is due (or all) from one list to `taken`, a list by round.next. */
-static void take(struct spool **list, nsec now, bool all, struct spool **taken)
+STAILQ_HEAD(round_spools, spool);
+
+/* Moves what is due (or all) from one list to `taken`. */
+static void take(struct listed_spools *list, nsec now, bool all, struct round_spools *taken)
 {
-    struct spool *s = *list, *next;
+    struct spool *s = LIST_FIRST(list), *next;
 
     for (; s; s = next) {
-        next = s->listed_next;
+        next = LIST_NEXT(s, listed);
         if (!all && s->retry_at > now)
             continue;
         unlist(s);
-        s->round.next = *taken;
-        *taken = s;
+        STAILQ_INSERT_HEAD(taken, s, round.link);
     }
 }
 
-static struct spool *take_due(struct committer *c, nsec now, bool all)
+static void take_due(struct committer *c, nsec now, bool all, struct round_spools *taken)
 {
-    struct spool *taken = NULL;
-
+    STAILQ_INIT(taken);
     pthread_mutex_lock(&c->lock);
-    take(&c->refused, now, all, &taken);
-    take(&c->urgent, now, all, &taken);
+    take(&c->refused, now, all, taken);
+    take(&c->urgent, now, all, taken);
     if (all || (c->lazy_due && c->lazy_due <= now)) {
-        take(&c->lazy, now, all, &taken);
+        take(&c->lazy, now, all, taken);
         c->lazy_due = 0;
     }
     pthread_mutex_unlock(&c->lock);
-    return taken;
 }
 
 /* --- rounds ------------------------------------------------------------------------------------------------------- */
 
-static void sync_each(struct spool *list)
+static void sync_each(struct round_spools *list)
 {
-    for (struct spool *s = list; s; s = s->round.next)
-        if (writer_needs_sync(s))
-            writer_sync(s);
+    struct spool *s;
+
+    STAILQ_FOREACH(s, list, round.link)
+        if (round_needs_sync(s))
+            round_sync(s);
 }
 
 /* One syncfs() when it pays. When that fails, somebody's data is in trouble, perhaps not ours: ask file by file. */
-static void sync_all(struct spool *list)
+static void sync_all(struct round_spools *list)
 {
-    struct spool *one = NULL;
+    struct spool *one = NULL, *s;
     size_t dirty = 0;
     bool same_device = true;
 
-    for (struct spool *s = list; s; s = s->round.next) {
-        if (!writer_needs_sync(s))
+    STAILQ_FOREACH(s, list, round.link) {
+        if (!round_needs_sync(s))
             continue;
         same_device &= !one || one->device == s->device;
         one = s;
@@ -167,7 +158,7 @@ static void note_outcome(struct committer *c, struct spool *s, nsec now)
 {
     pthread_mutex_lock(&c->lock);
     s->retry_at = s->round.failed ? now + COMMITTER_RETRY_AFTER : 0;
-    if (s->listed_at || s->round.failed)
+    if (s->is_listed || s->round.failed)
         relist(c, s, s->urgent);
     pthread_mutex_unlock(&c->lock);
 }
@@ -177,26 +168,30 @@ static void note_outcome(struct committer *c, struct spool *s, nsec now)
 static void mark_later(struct committer *c, struct spool *s)
 {
     if (!s->round.wrote)
-        writer_mark(s);
+        round_mark(s);
     else if (s->mark_due)
         committer_wake(c, s, false);
 }
 
 static void round_of(struct committer *c, nsec now, bool all)
 {
-    struct spool *list = take_due(c, now, all), *after;
+    struct round_spools list;
+    struct spool *s;
     size_t count = 0;
 
-    for (struct spool *s = list; s; s = s->round.next)
+    take_due(c, now, all, &list);
+    STAILQ_FOREACH(s, &list, round.link)
         count++;
-    for (struct spool *s = list; s; s = s->round.next) {
+    STAILQ_FOREACH(s, &list, round.link) {
         s->round.mark_now = count <= SYNC_EACH_MAX;
-        writer_write(s);
+        round_write(s);
     }
-    sync_all(list);
-    for (struct spool *s = list; s; s = after) {
-        after = s->round.next;
-        writer_finish(s);
+    sync_all(&list);
+    while ((s = STAILQ_FIRST(&list))) { /* when it has ended, its spool may be in the next one */
+        STAILQ_REMOVE_HEAD(&list, round.link);
+        round_finish(s);
+        if (s->round.more)
+            committer_wake(c, s, true);
         mark_later(c, s);
         note_outcome(c, s, now);
     }
@@ -300,10 +295,13 @@ int committer_start(struct committer **c, struct err *e)
 static void finish(struct committer *c)
 {
     nsec now = clock_mono();
+    struct round_spools left;
+    struct spool *s;
 
     round_of(c, now, true);
-    for (struct spool *s = take_due(c, now, true); s; s = s->round.next)
-        writer_abandon(s);
+    take_due(c, now, true, &left);
+    STAILQ_FOREACH(s, &left, round.link)
+        round_abandon(s);
 }
 
 void committer_stop(struct committer **c)

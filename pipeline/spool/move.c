@@ -110,7 +110,7 @@ static int copy_frame(struct move *m, const struct frame_header *h, uint64_t off
         if (!f)
             return 0;
         m->bytes += frame_header_total(&f->header);
-        frame_list_add(&m->copies, f);
+        STAILQ_INSERT_TAIL(&m->copies, f, link);
         if (m->bytes > m->allowed)
             return 0;
     }
@@ -145,7 +145,7 @@ static void drop_copies(struct move *m)
 static void hand_over(struct move *m)
 {
     m->s->moving = true;
-    frame_list_append(&m->s->pending, &m->copies);
+    STAILQ_CONCAT(&m->s->pending, &m->copies);
 }
 
 bool spool_move(struct spool *s)
@@ -165,13 +165,13 @@ bool spool_move(struct spool *s)
         return false;
     window.p = mem_grow(NULL, window.room, 1);
     m.file.window = &window;
-    frame_list_init(&m.copies);
+    STAILQ_INIT(&m.copies);
     buf_init(&m.content, FRAME_READ_MAX + FRAME_EXTRA_MAX);
     rc = spool_enter(s, seg->number, seg->first, &m.seg, &m.file, &e);
     if (rc > 0) {
         rc = copy_segment(&m, &e);
         pthread_mutex_lock(&s->lock);
-        copied = rc > 0 && m.copies.first;
+        copied = rc > 0 && !STAILQ_EMPTY(&m.copies);
         m.seg->immovable = !copied;
         if (copied)
             hand_over(&m);

@@ -53,7 +53,7 @@ static int note_device(struct spool *s, struct err *e)
 }
 
 /* They hold nothing, and one that was being written over when the crash came must never be taken for a segment. */
-static int remove_spares(const struct spool *s, struct err *e)
+static int remove_recycled(const struct spool *s, struct err *e)
 {
     DIR *d = opendir(s->dir);
     struct dirent *entry;
@@ -61,7 +61,7 @@ static int remove_spares(const struct spool *s, struct err *e)
     if (!d)
         return err_errno(e, "open folder %s", s->dir);
     while ((entry = readdir(d)))
-        if (spare_is_name(entry->d_name)) {
+        if (recycle_is_name(entry->d_name)) {
             char *path = mem_printf("%s/%s", s->dir, entry->d_name);
 
             s->ops->unlink(path); /* when it stays: the next start finds it again */
@@ -76,7 +76,7 @@ static int remove_spares(const struct spool *s, struct err *e)
 /* Two that changed places change back in one step: a crash in between leaves each segment under one name or the other. */
 static int give_name_back(struct recovery *r, struct walk_misnamed *m, struct err *e)
 {
-    char *from = spool_path(r->s, m->file), *to = spool_path(r->s, m->number);
+    char *from = segment_path(r->s->dir, m->file), *to = segment_path(r->s->dir, m->number);
     struct walk_misnamed *other = NULL;
     int rc;
 
@@ -101,11 +101,11 @@ static int put_in_order(struct recovery *r, struct err *e)
     struct walk *w = &r->walk;
 
     if (w->foreign_mark)
-        spool_set_aside(r->s, "mark");
+        spool_quarantine(r->s, "mark");
     for (size_t i = 0; i < w->stranger_count; i++) {
         char name[SEGMENT_NAME_BYTES];
 
-        spool_set_aside(r->s, segment_name(w->strangers[i].name, name));
+        spool_quarantine(r->s, segment_name(w->strangers[i].name, name));
     }
     for (size_t i = 0; i < w->misnamed_count; i++)
         if (w->misnamed[i].file != w->misnamed[i].number && give_name_back(r, &w->misnamed[i], e) < 0)
@@ -118,7 +118,7 @@ static int put_in_order(struct recovery *r, struct err *e)
 static int remove_unused(struct recovery *r, struct err *e)
 {
     for (size_t i = 0; i < r->walk.unused_count; i++) {
-        char *path = spool_path(r->s, r->walk.unused[i]);
+        char *path = segment_path(r->s->dir, r->walk.unused[i]);
         int rc = r->s->ops->unlink(path);
 
         if (rc < 0)
@@ -179,7 +179,7 @@ static int cut_tail(struct recovery *r, const struct walk_end *end, struct err *
         return 0;
     if (end->kept)
         keep_tail(r, newest->number, end->at);
-    path = spool_path(s, newest->number);
+    path = segment_path(s->dir, newest->number);
     fd = io_open(s->ops, path, O_RDWR, 0, e);
     if (fd < 0)
         rc = -1;
@@ -217,7 +217,7 @@ static int read_log(struct recovery *r, struct err *e)
 static int open_active(struct spool *s, struct err *e)
 {
     struct segment *seg = spool_active(s);
-    char *path = spool_path(s, seg->number);
+    char *path = segment_path(s->dir, seg->number);
     int rc;
 
     seg->fd = io_open(s->ops, path, O_RDWR, 0, e);
@@ -272,7 +272,7 @@ static int recover_disk(struct recovery *r, struct err *e)
     struct spool *s = r->s;
 
     if (walk_check_folders(s->dir, e) < 0 || folders_make(s->ops, s->dir, e) < 0 || note_device(s, e) < 0 ||
-        remove_spares(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
+        remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
         return -1;
     if (read_log(r, e) < 0)
         return -1;

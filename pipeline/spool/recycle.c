@@ -25,10 +25,10 @@ static bool is_wanted(struct spool *s, uint64_t bytes)
 {
     uint64_t together = bytes;
 
-    if (s->spare_count == SPARES_MAX || bytes < s->segment_bytes / 2 || bytes > 2 * s->segment_bytes)
+    if (s->recycled_count == RECYCLED_MAX || bytes < s->segment_bytes / 2 || bytes > 2 * s->segment_bytes)
         return false;
-    for (size_t i = 0; i < s->spare_count; i++)
-        together += s->spares[i].bytes;
+    for (size_t i = 0; i < s->recycled_count; i++)
+        together += s->recycled[i].bytes;
     pthread_mutex_lock(&s->lock);
     together += s->disk_bytes;
     pthread_mutex_unlock(&s->lock);
@@ -40,75 +40,75 @@ static char *path_of(const struct spool *s, uint64_t number)
     return mem_printf("%s/%020" PRIu64 "%s", s->dir, number, SUFFIX);
 }
 
-bool spool_keep_spare(struct spool *s, uint64_t number, uint64_t bytes, int fd)
+bool recycle_keep(struct spool *s, uint64_t number, uint64_t bytes, int fd)
 {
-    struct spare spare = {.fd = fd, .bytes = bytes, .named = s->memory};
+    struct recycled file = {.fd = fd, .bytes = bytes, .named = s->memory};
 
     if (!is_wanted(s, bytes))
         return false;
     if (!s->memory) {
-        char *from = spool_path(s, number);
+        char *from = segment_path(s->dir, number);
         int rc;
 
-        spare.path = path_of(s, number);
-        rc = s->ops->rename(from, spare.path);
+        file.path = path_of(s, number);
+        rc = s->ops->rename(from, file.path);
         mem_free(from);
         if (rc < 0) {
-            mem_free(spare.path);
+            mem_free(file.path);
             return false;
         }
     }
-    s->spares[s->spare_count++] = spare;
+    s->recycled[s->recycled_count++] = file;
     return true;
 }
 
-void spare_release(struct spare *spare)
+void recycle_release(struct recycled *file)
 {
-    MEM_CLEAR(spare->path);
+    MEM_CLEAR(file->path);
 }
 
-static struct spare take_oldest(struct spool *s)
+static struct recycled take_oldest(struct spool *s)
 {
-    struct spare oldest = s->spares[0];
+    struct recycled oldest = s->recycled[0];
 
-    s->spare_count--;
-    memmove(s->spares, s->spares + 1, s->spare_count * sizeof(struct spare));
+    s->recycled_count--;
+    memmove(s->recycled, s->recycled + 1, s->recycled_count * sizeof(struct recycled));
     return oldest;
 }
 
-static void drop(struct spool *s, struct spare *spare)
+static void drop(struct spool *s, struct recycled *file)
 {
-    if (spare->fd >= 0)
-        close(spare->fd);
-    if (spare->path)
-        s->ops->unlink(spare->path); /* what stays is removed at the next start */
-    spare_release(spare);
+    if (file->fd >= 0)
+        close(file->fd);
+    if (file->path)
+        s->ops->unlink(file->path); /* what stays is removed at the next start */
+    recycle_release(file);
 }
 
-void spool_drop_spares(struct spool *s)
+void recycle_drop_all(struct spool *s)
 {
-    while (s->spare_count) {
-        struct spare spare = take_oldest(s);
+    while (s->recycled_count) {
+        struct recycled file = take_oldest(s);
 
-        drop(s, &spare);
+        drop(s, &file);
     }
 }
 
-void spool_spares_are_named(struct spool *s)
+void recycle_names_are_safe(struct spool *s)
 {
-    for (size_t i = 0; i < s->spare_count; i++)
-        s->spares[i].named = true;
+    for (size_t i = 0; i < s->recycled_count; i++)
+        s->recycled[i].named = true;
 }
 
-bool spool_take_spare(struct spool *s, struct spare *out, int *fd)
+bool recycle_take(struct spool *s, struct recycled *out, int *fd)
 {
     struct err ignored;
 
-    if (s->spare_count == 0)
+    if (s->recycled_count == 0)
         return false;
-    if (!s->spares[0].named && folders_sync(s->ops, s->dir, &ignored) < 0)
+    if (!s->recycled[0].named && folders_sync(s->ops, s->dir, &ignored) < 0)
         return false;
-    spool_spares_are_named(s);
+    recycle_names_are_safe(s);
     *out = take_oldest(s);
     *fd = s->memory ? out->fd : io_open(s->ops, out->path, O_RDWR, 0, &ignored);
     if (*fd < 0)
@@ -116,7 +116,7 @@ bool spool_take_spare(struct spool *s, struct spare *out, int *fd)
     return *fd >= 0;
 }
 
-bool spare_is_name(const char *name)
+bool recycle_is_name(const char *name)
 {
     size_t n = strlen(name), suffix = sizeof(SUFFIX) - 1;
 

@@ -19,41 +19,6 @@ enum {
 #define RESERVE_JOURNAL_SHARE 4
 #define FULL_ROLL_SHARE       8 /* of the limit: so much in the newest segment of a full spool may be what is settled */
 
-/* --- lists -------------------------------------------------------------------------------------------------------- */
-
-void frame_list_init(struct frame_list *l)
-{
-    l->first = NULL;
-    l->end = &l->first;
-}
-
-void frame_list_add(struct frame_list *l, struct frame *f)
-{
-    f->next = NULL;
-    *l->end = f;
-    l->end = &f->next;
-}
-
-struct frame *frame_list_take(struct frame_list *l)
-{
-    struct frame *f = l->first;
-
-    if (f)
-        l->first = f->next;
-    if (!l->first)
-        l->end = &l->first;
-    return f;
-}
-
-void frame_list_append(struct frame_list *l, struct frame_list *moved)
-{
-    if (!moved->first)
-        return;
-    *l->end = moved->first;
-    l->end = moved->end;
-    frame_list_init(moved);
-}
-
 static void answer(struct frame_list *l, bool safe)
 {
     struct frame *f;
@@ -97,11 +62,11 @@ static int write_some(struct spool *s, struct err *e)
 {
     struct round *r = &s->round;
     struct segment *seg = spool_active(s);
-    struct iovec v[WRITER_VECTORS_MAX];
+    struct iovec v[ROUND_VECTORS_MAX];
     uint64_t start = r->write_at;
     int n = 0;
 
-    while (r->todo.first && n + VECTORS_PER_FRAME <= WRITER_VECTORS_MAX && fits(s, r->todo.first)) {
+    while (!STAILQ_EMPTY(&r->todo) && n + VECTORS_PER_FRAME <= ROUND_VECTORS_MAX && fits(s, STAILQ_FIRST(&r->todo))) {
         struct frame *f = frame_list_take(&r->todo);
 
         f->header.synced = seg->size;
@@ -109,7 +74,7 @@ static int write_some(struct spool *s, struct err *e)
         frame_header_encode(&f->header, seg->number, r->write_at, f->encoded);
         r->write_at += frame_header_total(&f->header);
         n += add_vectors(f, v + n);
-        frame_list_add(&r->written, f);
+        STAILQ_INSERT_TAIL(&r->written, f, link);
     }
     if (io_write_at(s->ops, seg->fd, v, n, start) < 0)
         return write_error(s, "write", e);
@@ -147,19 +112,20 @@ static void publish(struct spool *s)
 {
     struct round *r = &s->round;
     struct segment *seg = spool_active(s);
+    struct frame *f;
 
-    r->wrote |= r->written.first != NULL;
+    r->wrote |= !STAILQ_EMPTY(&r->written);
     pthread_mutex_lock(&s->lock);
-    for (struct frame *f = r->written.first; f; f = f->next)
+    STAILQ_FOREACH(f, &r->written, link)
         publish_frame(s, f);
     s->disk_bytes += r->write_at - seg->size;
     s->held_bytes += r->write_at - seg->size;
     seg->size = r->write_at;
     s->failing = false;
     pthread_mutex_unlock(&s->lock);
-    s->mark_due |= r->written.first && !s->memory;
+    s->mark_due |= !STAILQ_EMPTY(&r->written) && !s->memory;
     if (r->mark_now)
-        writer_mark(s); /* before the answers: whoever has one finds it in the mark, too */
+        round_mark(s); /* before the answers: whoever has one finds it in the mark, too */
     answer(&r->written, true);
 }
 
@@ -175,8 +141,8 @@ static int write_round(struct spool *s, struct err *e)
 {
     struct round *r = &s->round;
 
-    while (r->todo.first) {
-        if (fits(s, r->todo.first)) {
+    while (!STAILQ_EMPTY(&r->todo)) {
+        if (fits(s, STAILQ_FIRST(&r->todo))) {
             if (write_some(s, e) < 0)
                 return -1;
             continue;
@@ -209,36 +175,36 @@ static int prepare_retry(struct spool *s, struct err *e)
 
     if (cut_back(s) < 0)
         return write_error(s, "cut back", e);
-    if (!r->todo.first) {
+    if (STAILQ_EMPTY(&r->todo)) {
         struct frame *probe = frame_new_control(FRAME_PROBE);
 
         probe->header.first = s->state.next;
         frame_finish(probe);
-        frame_list_add(&r->todo, probe);
+        STAILQ_INSERT_TAIL(&r->todo, probe, link);
     }
     return 0;
 }
 
-void writer_write(struct spool *s)
+void round_write(struct spool *s)
 {
     struct round *r = &s->round;
     bool failing;
 
-    r->failed = r->added = r->wrote = false;
+    r->failed = r->added = r->wrote = r->more = false;
     r->write_at = spool_active(s)->size;
     pthread_mutex_lock(&s->lock);
     failing = s->failing;
-    frame_list_append(&r->todo, &s->pending);
+    STAILQ_CONCAT(&r->todo, &s->pending);
     pthread_mutex_unlock(&s->lock);
     r->failed = (failing && prepare_retry(s, &r->why) < 0) || write_round(s, &r->why) < 0;
 }
 
-bool writer_needs_sync(const struct spool *s)
+bool round_needs_sync(const struct spool *s)
 {
-    return !s->memory && !s->round.failed && s->round.written.first;
+    return !s->memory && !s->round.failed && !STAILQ_EMPTY(&s->round.written);
 }
 
-void writer_sync(struct spool *s)
+void round_sync(struct spool *s)
 {
     s->round.failed = sync_active(s, &s->round.why) < 0;
 }
@@ -252,12 +218,12 @@ static void sort_out(struct frame_list *from, struct frame_list *refused, struct
 
     while ((f = frame_list_take(from))) {
         if (f->header.type == FRAME_DATA) {
-            frame_list_add(refused, f);
+            STAILQ_INSERT_TAIL(refused, f, link);
         } else if (f->header.type == FRAME_PROBE || f->header.type == FRAME_MOVED) {
             frame_free(&f);
         } else {
             f->header.first = next;
-            frame_list_add(kept, f);
+            STAILQ_INSERT_TAIL(kept, f, link);
         }
     }
 }
@@ -274,14 +240,14 @@ static void undo(struct spool *s)
     struct frame_list refused, kept;
     bool must_be_written;
 
-    frame_list_init(&refused);
-    frame_list_init(&kept);
+    STAILQ_INIT(&refused);
+    STAILQ_INIT(&kept);
     pthread_mutex_lock(&s->lock);
     sort_out(&r->written, &refused, &kept, s->state.next);
     sort_out(&r->todo, &refused, &kept, s->state.next);
     sort_out(&s->pending, &refused, &kept, s->state.next);
-    must_be_written = kept.first != NULL;
-    frame_list_append(&s->pending, &kept);
+    must_be_written = !STAILQ_EMPTY(&kept);
+    STAILQ_CONCAT(&s->pending, &kept);
     s->next = s->state.next;
     s->pending_bytes = 0;
     s->moving = false;
@@ -292,7 +258,7 @@ static void undo(struct spool *s)
      * again. When this fails too, the retry begins with it. */
     if (cut_back(s) < 0)
         err_wrap(&r->why, "cannot cut back");
-    spool_drop_spares(s); /* perhaps it is room that is missing */
+    recycle_drop_all(s); /* perhaps it is room that is missing */
     if (must_be_written)
         spool_use_reserve(s);
     tell_refused(s); /* before the answers: whoever has one may ask why */
@@ -333,7 +299,7 @@ static bool is_idle(struct spool *s, bool *was_full)
     bool idle;
 
     pthread_mutex_lock(&s->lock);
-    idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && !s->pending.first;
+    idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && STAILQ_EMPTY(&s->pending);
     *was_full = s->was_full;
     pthread_mutex_unlock(&s->lock);
     return idle;
@@ -347,7 +313,7 @@ static bool give_back(struct spool *s, bool was_full)
     uint64_t used = seg->size - seg->begin, held = seg->reused > seg->size ? seg->reused - seg->begin : used;
     bool worth = (held > IDLE_ROLL_BYTES && held > seg->begin) || (was_full && used > 0);
 
-    spool_drop_spares(s);
+    recycle_drop_all(s);
     return !worth || roll(s, &s->round.why) == 0;
 }
 
@@ -375,12 +341,11 @@ static bool make_room(struct spool *s)
     if (idle ? !give_back(s, was_full) : !close_when_full(s, was_full))
         return false;
     spool_reap(s, !idle);
-    if (!idle && spool_move(s))
-        committer_wake(s->committer, s, true);
+    s->round.more = !idle && spool_move(s);
     return true;
 }
 
-void writer_finish(struct spool *s)
+void round_finish(struct spool *s)
 {
     struct round *r = &s->round;
 
@@ -396,7 +361,7 @@ void writer_finish(struct spool *s)
         s->committed(s->ctx);
 }
 
-void writer_mark(struct spool *s)
+void round_mark(struct spool *s)
 {
     const struct segment *seg = spool_active(s);
     const struct spool_state *st = &s->state; /* nobody else changes it */
@@ -412,13 +377,13 @@ void writer_mark(struct spool *s)
     s->mark_due = false;
 }
 
-void writer_abandon(struct spool *s)
+void round_abandon(struct spool *s)
 {
     struct frame_list left;
 
-    frame_list_init(&left);
+    STAILQ_INIT(&left);
     pthread_mutex_lock(&s->lock);
-    frame_list_append(&left, &s->pending);
+    STAILQ_CONCAT(&left, &s->pending);
     pthread_mutex_unlock(&s->lock);
     answer(&left, false);
 }

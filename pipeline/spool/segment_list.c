@@ -11,13 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-char *spool_path(const struct spool *s, uint64_t number)
-{
-    char name[SEGMENT_NAME_BYTES];
-
-    return mem_printf("%s/%s", s->dir, segment_name(number, name));
-}
-
 struct segment *spool_active(const struct spool *s)
 {
     return s->segments[s->segment_count - 1];
@@ -39,12 +32,12 @@ void spool_add_segment(struct spool *s, const struct segment *seg)
 
 /* --- creating ----------------------------------------------------------------------------------------------------- */
 
-/* A spare's file, which gets its name when it is safe, or a new one. */
-static int open_new(struct spool *s, struct segment *seg, struct spare *from, const char *path, struct err *e)
+/* A recycled file, which gets its name when it is safe, or a new one. */
+static int open_new(struct spool *s, struct segment *seg, struct recycled *from, const char *path, struct err *e)
 {
     int fd;
 
-    if (spool_take_spare(s, from, &fd)) {
+    if (recycle_take(s, from, &fd)) {
         seg->reused = from->bytes;
         return fd;
     }
@@ -55,7 +48,7 @@ static int open_new(struct spool *s, struct segment *seg, struct spare *from, co
     }
     fd = io_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
     if (fd < 0 && errno == EEXIST &&
-        s->ops->unlink(path) == 0) /* made in vain before, or none of ours: numbers only grow */
+        s->ops->unlink(path) == 0) /* of a segment that was abandoned, or none of ours: numbers only grow */
         fd = io_open(s->ops, path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
     return fd;
 }
@@ -107,7 +100,7 @@ out:
 }
 
 /* The file first, then its name: after this a crash cannot lose the segment, so frames may rely on it. */
-static int make_safe(struct spool *s, int fd, const struct spare *from, const char *path, struct err *e)
+static int make_safe(struct spool *s, int fd, const struct recycled *from, const char *path, struct err *e)
 {
     if (s->memory)
         return 0;
@@ -117,12 +110,12 @@ static int make_safe(struct spool *s, int fd, const struct spare *from, const ch
         return err_errno(e, "rename %s to %s", from->path, path);
     if (folders_sync(s->ops, s->dir, e) < 0)
         return -1;
-    spool_spares_are_named(s);
+    recycle_names_are_safe(s);
     return 0;
 }
 
 /* Whatever name it has got. If that fails too: recovery knows a segment that nothing was written to. */
-static void remove_vain(struct spool *s, const struct spare *from, const char *path)
+static void remove_abandoned(struct spool *s, const struct recycled *from, const char *path)
 {
     if (s->memory)
         return;
@@ -156,8 +149,8 @@ int spool_create_segment(struct spool *s, struct err *e)
     uint64_t last = s->segment_count ? spool_active(s)->number : 0;
     uint64_t number = 1 + (last > s->last_number ? last : s->last_number);
     struct segment seg = {.number = number, .first = s->state.next, .fd = -1};
-    char *path = s->memory ? mem_printf("memory of stream %s", s->stream) : spool_path(s, number);
-    struct spare from = {.fd = -1};
+    char *path = s->memory ? mem_printf("memory of stream %s", s->stream) : segment_path(s->dir, number);
+    struct recycled from = {.fd = -1};
     int rc = -1;
 
     seg.fd = open_new(s, &seg, &from, path, e);
@@ -167,9 +160,9 @@ int spool_create_segment(struct spool *s, struct err *e)
         adopt(s, &seg);
     } else if (seg.fd >= 0) {
         close(seg.fd);
-        remove_vain(s, &from, path);
+        remove_abandoned(s, &from, path);
     }
-    spare_release(&from);
+    recycle_release(&from);
     mem_free(path);
     return rc;
 }
@@ -184,7 +177,7 @@ static void free_segment(struct segment *seg)
 }
 
 /* What is left of a segment that has gone from the list. */
-struct remains {
+struct unlinked {
     uint64_t number, bytes; /* the file's length */
     bool damaged, read;     /* read: somebody still does, so it must stay as it is */
     int fd;                 /* in memory mode, when nobody reads it; else -1 */
@@ -211,9 +204,9 @@ static size_t find_unneeded(const struct spool *s)
     return i;
 }
 
-/* Takes a segment out of the list of which nothing waits. Returns false when there is none; the caller does away with the
- * remains. */
-static bool drop_one(struct spool *s, struct remains *left)
+/* Takes a segment out of the list of which nothing waits. Returns false when there is none; the caller does away with what
+ * is left. */
+static bool drop_one(struct spool *s, struct unlinked *left)
 {
     struct segment *seg, *gone = NULL;
     size_t index;
@@ -230,11 +223,11 @@ static bool drop_one(struct spool *s, struct remains *left)
         s->held_bytes -= seg->size - seg->begin;
         seg->dead = true;
         gone = seg->users == 0 ? seg : NULL;
-        *left = (struct remains){.number = seg->number,
-                                 .bytes = seg->reused > seg->size ? seg->reused : seg->size,
-                                 .damaged = seg->damaged,
-                                 .read = !gone,
-                                 .fd = -1};
+        *left = (struct unlinked){.number = seg->number,
+                                  .bytes = seg->reused > seg->size ? seg->reused : seg->size,
+                                  .damaged = seg->damaged,
+                                  .read = !gone,
+                                  .fd = -1};
         if (gone && s->memory) {
             left->fd = gone->fd;
             gone->fd = -1;
@@ -258,7 +251,7 @@ static char *name_in(const char *folder, const char *name)
     return to;
 }
 
-bool spool_set_aside(const struct spool *s, const char *name)
+bool spool_quarantine(const struct spool *s, const char *name)
 {
     char *folder = mem_printf("%s/damaged", s->dir), *path = mem_printf("%s/%s", s->dir, name);
     char *to = name_in(folder, name);
@@ -271,26 +264,26 @@ bool spool_set_aside(const struct spool *s, const char *name)
 }
 
 /* A name that cannot be removed is found at the next start and removed then. */
-static void remove_remains(struct spool *s, const struct remains *left, bool aside)
+static void remove_unlinked(struct spool *s, const struct unlinked *left, bool aside)
 {
-    char *path = spool_path(s, left->number), name[SEGMENT_NAME_BYTES];
+    char *path = segment_path(s->dir, left->number), name[SEGMENT_NAME_BYTES];
 
     if (left->fd >= 0)
         close(left->fd);
-    if (!s->memory && !(aside && spool_set_aside(s, segment_name(left->number, name))))
+    if (!s->memory && !(aside && spool_quarantine(s, segment_name(left->number, name))))
         s->ops->unlink(path);
     mem_free(path);
 }
 
 void spool_reap(struct spool *s, bool keep)
 {
-    struct remains left;
+    struct unlinked left;
 
     for (unsigned aside = 0; drop_one(s, &left);) {
         bool whole = !left.damaged && !left.read;
 
-        if (!keep || !whole || !spool_keep_spare(s, left.number, left.bytes, left.fd))
-            remove_remains(s, &left, left.damaged && aside++ < DAMAGED_KEPT_MAX);
+        if (!keep || !whole || !recycle_keep(s, left.number, left.bytes, left.fd))
+            remove_unlinked(s, &left, left.damaged && aside++ < DAMAGED_KEPT_MAX);
     }
 }
 
@@ -331,8 +324,8 @@ static struct segment *pick_next(const struct spool *s, uint64_t number, uint64_
 /* Opens the file when nobody has it open. Two may do so at once; the second one's is closed again. */
 static int open_entered(struct spool *s, struct segment *seg, struct log_file *f, struct err *e)
 {
-    char *path = spool_path(s, seg->number);
-    int fd = io_open(s->ops, path, O_RDONLY, 0, e), spare = -1, rc = 1;
+    char *path = segment_path(s->dir, seg->number);
+    int fd = io_open(s->ops, path, O_RDONLY, 0, e), unused = -1, rc = 1;
 
     if (fd < 0) {
         rc = -1;
@@ -341,12 +334,12 @@ static int open_entered(struct spool *s, struct segment *seg, struct log_file *f
         if (seg->fd < 0)
             seg->fd = fd;
         else
-            spare = fd;
+            unused = fd;
         f->fd = seg->fd;
         pthread_mutex_unlock(&s->lock);
     }
-    if (spare >= 0)
-        close(spare);
+    if (unused >= 0)
+        close(unused);
     mem_free(path);
     return rc;
 }

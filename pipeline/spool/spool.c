@@ -47,9 +47,9 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->committer = c;
     pthread_mutex_init(&s->lock, NULL);
     spool_state_init(&s->state);
-    frame_list_init(&s->pending);
-    frame_list_init(&s->round.todo);
-    frame_list_init(&s->round.written);
+    STAILQ_INIT(&s->pending);
+    STAILQ_INIT(&s->round.todo);
+    STAILQ_INIT(&s->round.written);
     return s;
 }
 
@@ -76,8 +76,8 @@ void spool_close(struct spool **s)
 {
     if (!*s)
         return;
-    writer_abandon(*s);
-    spool_drop_spares(*s);
+    round_abandon(*s);
+    recycle_drop_all(*s);
     spool_release_segments(*s);
     spool_state_release(&(*s)->state);
     pthread_mutex_destroy(&(*s)->lock);
@@ -120,7 +120,7 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
         (*f)->header.first = s->next;
         s->next += (*f)->header.count;
         s->pending_bytes += bytes;
-        frame_list_add(&s->pending, *f);
+        STAILQ_INSERT_TAIL(&s->pending, *f, link);
         *f = NULL;
     }
     s->was_full |= a == SPOOL_FULL;
@@ -135,7 +135,7 @@ static void add_control(struct spool *s, struct frame *f, struct spool_wait *w)
 {
     f->wait = w;
     f->header.first = s->next;
-    frame_list_add(&s->pending, f);
+    STAILQ_INSERT_TAIL(&s->pending, f, link);
 }
 
 static void log_control(struct spool *s, struct frame *f, struct spool_wait *w)

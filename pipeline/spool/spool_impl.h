@@ -22,6 +22,7 @@
 #include "pipeline/spool/state.h"
 
 #include <pthread.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 struct segment {
@@ -37,28 +38,20 @@ struct segment {
     bool dead;       /* no longer in the list; goes with its last user; guarded by lock */
 };
 
-struct frame_list {
-    struct frame *first, **end;
-};
-
-void frame_list_init(struct frame_list *l);
-void frame_list_add(struct frame_list *l, struct frame *f);
-struct frame *frame_list_take(struct frame_list *l);                    /* NULL when empty */
-void frame_list_append(struct frame_list *l, struct frame_list *moved); /* leaves `moved` empty */
-
 /* What the committer is doing with a spool. Its thread only. */
 struct round {
     struct frame_list todo, written;
     uint64_t write_at; /* in the active segment */
     bool failed, added;
+    bool more;     /* copies wait in the pending list: another round should follow at once */
     bool wrote;    /* something became safe */
     bool mark_now; /* the mark follows at once; else the committer sees to it later */
     struct err why;
-    struct spool *next;
+    STAILQ_ENTRY(spool) link; /* the spools of one round */
 };
 
 /* A settled segment's file that waits to be written over. */
-struct spare {
+struct recycled {
     char *path; /* NULL: a memfd */
     int fd;     /* in memory mode; else -1 */
     uint64_t bytes;
@@ -95,14 +88,15 @@ struct spool {
     nsec arrival;                    /* ... this is the arrival */
 
     struct round round;
-    bool reserved;                   /* <dir>/reserve is there; the committer's thread, and recovery */
-    uint64_t last_number;            /* the next segment's is larger; the committer's thread, and recovery */
-    struct spare spares[SPARES_MAX]; /* the committer's thread only; oldest first */
-    size_t spare_count;
+    bool reserved;                          /* <dir>/reserve is there; the committer's thread, and recovery */
+    uint64_t last_number;                   /* the next segment's is larger; the committer's thread, and recovery */
+    struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
+    size_t recycled_count;
     struct log_window window; /* delivery thread: spool_scan() */
 
-    /* In one of the committer's lists, or in none; guarded by the committer's lock. */
-    struct spool *listed_next, **listed_at; /* listed_at: what points to this one; NULL when in none */
+    /* Guarded by the committer's lock. */
+    LIST_ENTRY(spool) listed;
+    bool is_listed; /* in one of the committer's lists */
     bool urgent;
     bool mark_due; /* the committer's thread only: the mark is older than the log */
     nsec retry_at; /* 0: the disk did not refuse */
@@ -110,30 +104,15 @@ struct spool {
 
 /* --- segment_list.c --------------------------------------------------------------------------------------------------- */
 
-char *spool_path(const struct spool *s, uint64_t number); /* to mem_free() */
-struct segment *spool_active(const struct spool *s);      /* committer's thread, or Locks: held */
+struct segment *spool_active(const struct spool *s); /* committer's thread, or Locks: held */
 void spool_add_segment(struct spool *s, const struct segment *seg);
 /* A new segment with a checkpoint of s->state, safe when it returns 0; the active one from then on. */
 MUST_CHECK int spool_create_segment(struct spool *s, struct err *e);
 /* A file of the folder into damaged/, where a person may look at it. False: it cannot be moved. */
-bool spool_set_aside(const struct spool *s, const char *name);
-/* Takes away all segments of which nothing waits, wherever they lie. `keep`: as spares, when that is of use. */
+bool spool_quarantine(const struct spool *s, const char *name);
+/* Takes away all segments of which nothing waits, wherever they lie. `keep`: to be recycled, when that is of use. */
 void spool_reap(struct spool *s, bool keep);
 void spool_release_segments(struct spool *s);
-
-/* --- recycle.c ------------------------------------------------------------------------------------------------------ */
-
-/* Takes over what is left of a settled segment, whose bytes the books no longer hold: its file by name, in memory
- * mode its fd. False: not wanted. */
-MUST_CHECK bool spool_keep_spare(struct spool *s, uint64_t number, uint64_t bytes, int fd);
-/* The oldest one, open for writing; to be released. False: there is none. */
-MUST_CHECK bool spool_take_spare(struct spool *s, struct spare *out, int *fd);
-void spare_release(struct spare *spare);
-void spool_drop_spares(struct spool *s);
-/* The folder was synced, and with it the names. */
-void spool_spares_are_named(struct spool *s);
-/* True for the name of a spare: of a previous run, it is worth nothing. */
-bool spare_is_name(const char *name);
 
 /* The segment of this number; without it, the one that should hold `seq`. A user until spool_leave(). 0: there is none.
  */
@@ -143,6 +122,20 @@ MUST_CHECK int spool_enter(struct spool *s, uint64_t number, uint64_t seq, struc
 MUST_CHECK int spool_enter_next(struct spool *s, uint64_t number, struct segment **seg, struct log_file *f,
                                 struct err *e);
 void spool_leave(struct spool *s, struct segment *seg);
+
+/* --- recycle.c ------------------------------------------------------------------------------------------------------ */
+
+/* Takes over what is left of a settled segment, whose bytes the books no longer hold: its file by name, in memory
+ * mode its fd. False: not wanted. */
+MUST_CHECK bool recycle_keep(struct spool *s, uint64_t number, uint64_t bytes, int fd);
+/* The oldest one, open for writing; to be released. False: there is none. */
+MUST_CHECK bool recycle_take(struct spool *s, struct recycled *out, int *fd);
+void recycle_release(struct recycled *r);
+void recycle_drop_all(struct spool *s);
+/* The folder was synced, and with it the names. */
+void recycle_names_are_safe(struct spool *s);
+/* True for the name of a file to be recycled: of a previous run, it is worth nothing. */
+bool recycle_is_name(const char *name);
 
 /* --- locate.c ----------------------------------------------------------------------------------------------------- */
 
@@ -182,12 +175,12 @@ MUST_CHECK int spool_recover(struct spool *s, struct spool_recovery *found, stru
 
 /* --- spool/round.c: in this order, on the committer's thread ----------------------------------------------------------- */
 
-void writer_write(struct spool *s);
-bool writer_needs_sync(const struct spool *s);
-void writer_sync(struct spool *s);
-void writer_finish(struct spool *s);  /* publishes or undoes; calls back */
-void writer_mark(struct spool *s);    /* writes the commit mark, when it is behind */
-void writer_abandon(struct spool *s); /* no more rounds will come: what waits is not safe */
+void round_write(struct spool *s);
+bool round_needs_sync(const struct spool *s);
+void round_sync(struct spool *s);
+void round_finish(struct spool *s);  /* publishes or undoes; calls back */
+void round_mark(struct spool *s);    /* writes the commit mark, when it is behind */
+void round_abandon(struct spool *s); /* no more rounds will come: what waits is not safe */
 
 /* --- committer.c -------------------------------------------------------------------------------------------------- */
 

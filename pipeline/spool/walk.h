@@ -33,7 +33,7 @@ struct walk_segment {
     bool head;              /* the file header is whole */
     bool whole;             /* the checkpoint is */
     bool frames;            /* there is a true frame behind the checkpoint */
-    bool overtaken;         /* was made in vain: the log went on in the segment before */
+    bool overtaken;         /* was abandoned: the log went on in the segment before */
     bool damaged;           /* found so by this walk */
     bool cut_off;           /* it was longer when it was closed */
     uint32_t format;        /* 0: not known */

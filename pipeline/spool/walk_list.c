@@ -128,7 +128,7 @@ static int list_names(struct walk *w, struct err *e)
     return errno != 0 ? -1 : 0;
 }
 
-/* Is there a true frame at or behind what `next` knew of this segment? Then `next` was made in vain. */
+/* Is there a true frame at or behind what `next` knew of this segment? Then `next` was abandoned. */
 static int find_overtaken(struct walk *w, const struct walk_segment *seg, struct walk_segment *next, struct err *e)
 {
     struct frame_header h;
@@ -145,7 +145,7 @@ static int find_overtaken(struct walk *w, const struct walk_segment *seg, struct
     return rc < 0 ? -1 : 0;
 }
 
-/* What stands behind the size that the next segment knows of was never taken, but for one that was made in vain: a
+/* What stands behind the size that the next segment knows of was never taken, but for one that was abandoned: a
  * write that was undone, or left over from the file's earlier life. */
 static int clip_to_next(struct walk *w, struct err *e)
 {

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct spool_wait;
 
@@ -18,7 +19,7 @@ enum frame_tag {
 };
 
 struct frame {
-    struct frame *next; /* in the spool's list */
+    STAILQ_ENTRY(frame) link; /* in the spool's list */
     struct spool_wait *wait;
     struct frame_header header; /* complete but for `synced` */
     unsigned char encoded[FRAME_HEADER_BYTES];
@@ -33,6 +34,18 @@ struct frame {
     struct budget *budget;
     size_t budgeted;
 };
+
+STAILQ_HEAD(frame_list, frame);
+
+/* NULL when it is empty. */
+static inline struct frame *frame_list_take(struct frame_list *l)
+{
+    struct frame *f = STAILQ_FIRST(l);
+
+    if (f)
+        STAILQ_REMOVE_HEAD(l, link);
+    return f;
+}
 
 /* A frame of the spool's own: `type` and what is put into f->extra. */
 struct frame *frame_new_control(enum frame_type type);

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 #include "pipeline/spool/format/wire.h"
 
 #include <inttypes.h>
@@ -49,6 +50,13 @@ char *segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
 {
     snprintf(out, SEGMENT_NAME_BYTES, "%020" PRIu64 ".seg", number);
     return out;
+}
+
+char *segment_path(const char *dir, uint64_t number)
+{
+    char name[SEGMENT_NAME_BYTES];
+
+    return mem_printf("%s/%s", dir, segment_name(number, name));
 }
 
 bool segment_name_parse(const char *name, uint64_t *number)

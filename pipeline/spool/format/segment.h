@@ -73,6 +73,7 @@ MUST_CHECK bool segment_header_decode(const unsigned char in[SEGMENT_HEADER_BYTE
 
 /* "00000000000000000001.seg" */
 char *segment_name(uint64_t number, char out[SEGMENT_NAME_BYTES]);
+char *segment_path(const char *dir, uint64_t number); /* to mem_free() */
 /* False when the name is not one of a segment. */
 MUST_CHECK bool segment_name_parse(const char *name, uint64_t *number);
 

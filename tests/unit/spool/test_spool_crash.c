@@ -301,7 +301,7 @@ static struct extent newest_of(struct fixture *x)
     return extent_of(spool_active(x->spool));
 }
 
-static void segment_path(char path[512], const char *dir, uint64_t number)
+static void path_of_segment(char path[512], const char *dir, uint64_t number)
 {
     snprintf(path, 512, "%s/%020llu.seg", dir, (unsigned long long)number);
 }
@@ -362,8 +362,8 @@ static void crash_at(struct fixture *x, const char *dir, const struct extent *se
     char path[512], original[512];
     struct stat st;
 
-    segment_path(path, dir, seg->number);
-    segment_path(original, x->dir, seg->number);
+    path_of_segment(path, dir, seg->number);
+    path_of_segment(original, x->dir, seg->number);
     assert_int_equal(stat(original, &st), 0);
     if (behind == BEHIND_EARLIER) {
         put_back(path, at, was, st.st_ino);
@@ -446,7 +446,7 @@ static void try_crashes(struct fixture *x, struct fixture *y, const struct model
     snprintf(aside, sizeof(aside), "%s/aside", x->root);
     copy_folder(x->dir, aside);
     for (uint64_t number = newest.number; number > before->number; number--) {
-        segment_path(path, aside, number);
+        path_of_segment(path, aside, number);
         unlink(path);
     }
     try_every_byte(x, aside, y, m, &then, before->size, was);

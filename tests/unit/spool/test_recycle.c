@@ -148,7 +148,7 @@ static size_t spares_on_disk(struct fixture *x)
 
     assert_non_null(d);
     while ((entry = readdir(d)))
-        n += spare_is_name(entry->d_name);
+        n += recycle_is_name(entry->d_name);
     closedir(d);
     return n;
 }
@@ -184,11 +184,11 @@ static void a_file_is_written_over_in_an_order_that_no_crash_can_break(void **st
         const struct call *c = &disk.calls[segment];
         size_t written;
 
-        if (c->what != 'r' || spare_is_name(c->to))
+        if (c->what != 'r' || recycle_is_name(c->to))
             continue;
         for (spare = segment - 1; disk.calls[spare].what != 'r' || disk.calls[spare].inode != c->inode; spare--)
             ;
-        assert_true(spare_is_name(disk.calls[spare].to));
+        assert_true(recycle_is_name(disk.calls[spare].to));
         for (written = spare; !is_there(spare, written, 'w', c->inode); written++)
             ;
         assert_true(is_there(spare, written, 'f', 0));          /* the old name is gone for good, then */
@@ -219,7 +219,7 @@ static void there_are_never_more_than_two(void **state)
     settle(x, unsettled, first - unsettled);
     settle(x, first, spool_cut(x->spool).seq - first);
     commit(x);
-    assert_int_equal(spares_on_disk(x), SPARES_MAX);
+    assert_int_equal(spares_on_disk(x), RECYCLED_MAX);
 }
 
 static void an_idle_stream_keeps_none(void **state)
@@ -307,7 +307,7 @@ static void memory_is_written_over_too(void **state)
     buf_release(&raw);
     settle(x, unsettled, PER_FRAME);
     commit(x);
-    assert_int_equal(x->spool->spare_count, 0);
+    assert_int_equal(x->spool->recycled_count, 0);
 }
 
 /* --- what an earlier life left --------------------------------------------------------------------------------------
