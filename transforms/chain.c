@@ -9,7 +9,6 @@
 #include "pipeline/base/arena.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/transform_made.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -99,7 +98,7 @@ void chain_unload(struct chain **chain)
     if (!c)
         return;
     for (size_t i = 0; i < c->count; i++)
-        c->link[i].ops->unload(&c->link[i].shared);
+        transform_unload(c->link[i].ops, &c->link[i].shared);
     mem_free(c);
 }
 
@@ -264,7 +263,7 @@ static int count_made(struct chain_state *s, struct source *source, size_t i, si
 
     source->made[i].pieces++;
     source->made[i].bytes += bytes;
-    if (source->too_much || !transform_made_too_much(source->made[i].pieces, source->made[i].bytes, why, sizeof(why)))
+    if (source->too_much || !transform_makes_too_much(source->made[i].pieces, source->made[i].bytes, why, sizeof(why)))
         return 0;
     source->too_much = true;
     snprintf(message, sizeof(message), "transform %zu (%s): %s", i + 1, s->chain->link[i].ops->name, why);
@@ -383,7 +382,7 @@ int chain_begin(struct chain_state *s, struct err *e)
 {
     forget(s);
     for (size_t i = 0; i < s->chain->count; i++)
-        if (s->chain->link[i].ops->begin(s->states[i], e) < 0)
+        if (transform_begin(s->chain->link[i].ops, s->states[i], e) < 0)
             return -1;
     return 0;
 }
@@ -446,11 +445,11 @@ int chain_end(struct chain_state *s, struct transform_out *out, struct err *e)
     int rc = 0;
 
     if (s->chain->count == 1)
-        return s->chain->link[0].ops->end(s->states[0], out, e);
+        return transform_end(s->chain->link[0].ops, s->states[0], out, e);
     s->out = out;
     s->err = e;
     for (size_t i = 0; i < s->chain->count && rc == 0; i++) {
-        rc = s->chain->link[i].ops->end(s->states[i], &s->links[i].out, e);
+        rc = transform_end(s->chain->link[i].ops, s->states[i], &s->links[i].out, e);
         if (rc == 0)
             end_held(s, i);
     }

@@ -4,7 +4,6 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/transform_plain.h"
 
 struct delimiter_conf {
     char *text;
@@ -97,7 +96,7 @@ static int delimiter_run(void *state, const struct transform_record *records, si
     for (size_t i = 0; i < count; i++) {
         if (delimiter_one(s, &records[i], out, e) < 0)
             return -1;
-        transform_plain_trim(&s->joined);
+        buf_trim(&s->joined, TRANSFORM_KEEP_MAX);
     }
     return 0;
 }
@@ -109,11 +108,7 @@ const struct transform_ops transform_delimiter = {
     .conf_size = sizeof(struct delimiter_conf),
     .scalar_option = "text",
     .load = delimiter_load,
-    .unload = transform_plain_unload,
-    .is_single = transform_plain_is_single,
     .open = delimiter_open,
     .close = delimiter_close,
-    .begin = transform_plain_begin,
     .run = delimiter_run,
-    .end = transform_plain_end,
 };

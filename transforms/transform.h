@@ -3,7 +3,7 @@
  * The meaning is that of Firehose's Lambda contract: a record comes out changed or not (Ok), as several (one becomes
  * many), not at all (Dropped), or it fails (ProcessingFailed) and goes to the backup alone while its neighbours go on.
  * A transform does no I/O of its own, logs nothing and moves no metrics; the stage that runs it counts. A transform is
- * one file with one const struct transform_ops at its bottom and one row in codecs/registry.c; several of them chain.
+ * one file with one const struct transform_ops at its bottom and one row in registry.c; several of them chain.
  *
  * Ownership  `shared` is made once per stream and outlives its states; records are borrowed for the call.
  * Threads    load, unload, describe: the main thread. A state: one worker at a time. `single` transforms have one
@@ -70,8 +70,8 @@ struct transform_ops {
 
     /* Reads and checks what the options name (compiles the script): errors at script:line. */
     MUST_CHECK int (*load)(void **shared, const void *conf, const struct transform_env *env, struct err *e);
-    void (*unload)(void **shared);
-    bool (*is_single)(const void *shared);
+    void (*unload)(void **shared);         /* NULL: it is one block of memory (mem.h) */
+    bool (*is_single)(const void *shared); /* NULL: never */
     /* Does it hold records back until end()? NULL: no. */
     bool (*holds)(const void *shared);
 
@@ -81,7 +81,7 @@ struct transform_ops {
     void (*close)(void **state);
 
     /* The records of one batch come in one or more calls to run(), in order, between begin() and end(); end() may emit
-     * what the transform held back within the batch. -1: the batch cannot be worked on now (err says why), it will be
+     * what the transform held back within the batch. Both may be NULL. -1: the batch cannot be worked on now (err says why), it will be
      * tried again whole. What `from` points to in an outcome is valid during that outcome; its
      * bytes (data, origin) until the next call. It need not be the pointer that came in: seq tells which it is. */
     MUST_CHECK int (*begin)(void *state, struct err *e);
@@ -89,6 +89,17 @@ struct transform_ops {
                           struct err *e);
     MUST_CHECK int (*end)(void *state, struct transform_out *out, struct err *e);
 };
+
+/* The entries that may be NULL, called or done without. */
+void transform_unload(const struct transform_ops *ops, void **shared);
+MUST_CHECK int transform_begin(const struct transform_ops *ops, void *state, struct err *e);
+MUST_CHECK int transform_end(const struct transform_ops *ops, void *state, struct transform_out *out, struct err *e);
+
+/* Is this too much for one record to become? Then `why` says how much, and what the most is, and the record fails with the
+ * code below. A transform that knows beforehand how much it will be asks before it emits anything; the chain asks once more
+ * for what several transforms make together. */
+#define TRANSFORM_MADE_CODE "Transform.LimitExceeded"
+bool transform_makes_too_much(uint64_t pieces, uint64_t bytes, char *why, size_t size);
 
 const struct transform_ops *transform_find(const char *name);
 const struct transform_ops *transform_at(size_t index);

@@ -25,6 +25,12 @@ void buf_clear(struct buf *b)
     b->n = 0;
 }
 
+void buf_trim(struct buf *b, size_t keep)
+{
+    if (b->cap > keep)
+        buf_release(b);
+}
+
 int buf_reserve(struct buf *b, size_t more)
 {
     size_t want, cap;

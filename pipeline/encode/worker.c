@@ -52,12 +52,6 @@ static struct worker_job *take_job(struct worker_pool *p)
     return job;
 }
 
-static void trim(struct buf *b)
-{
-    if (b->cap > WORKER_KEEP_MAX)
-        buf_release(b);
-}
-
 static void worker_init(struct worker *w, size_t index, const struct cancel *cancel)
 {
     buf_init(&w->raw, WORKER_RAW_MAX);
@@ -91,8 +85,8 @@ static void *worker_main(void *arg)
     pthread_setname_np(pthread_self(), "worker");
     while ((job = take_job(t->pool))) {
         job->run(job, &t->w);
-        trim(&t->w.raw);
-        trim(&t->w.scratch);
+        buf_trim(&t->w.raw, WORKER_KEEP_MAX);
+        buf_trim(&t->w.scratch, WORKER_KEEP_MAX);
     }
     return NULL;
 }

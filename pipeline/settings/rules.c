@@ -127,7 +127,7 @@ static void check_transform(const struct rules *r, const struct stream_settings 
     if (t->ops->load(&shared, t->conf, &env, &e) < 0)
         cfg_options_refuse(&o, &e);
     else
-        t->ops->unload(&shared);
+        transform_unload(t->ops, &shared);
 }
 
 static void check_transforms(const struct rules *r, const struct stream_settings *st)

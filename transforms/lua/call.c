@@ -8,8 +8,6 @@
 #include "transforms/lua/lib.h"
 #include "transforms/lua/sandbox.h"
 #include "transforms/lua/sluice.h"
-#include "transforms/transform_made.h"
-#include "transforms/transform_plain.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -214,8 +212,8 @@ static enum lua_call_status call(struct lua_vm *w, nsec limit, nsec hard_end, st
         take_error(w, status, error);
     if (w->guard.out_of_memory && !w->guard.aborted)
         clean_up(w);
-    transform_plain_trim(&w->guard.text);
-    transform_plain_trim(&w->guard.word);
+    buf_trim(&w->guard.text, TRANSFORM_KEEP_MAX);
+    buf_trim(&w->guard.word, TRANSFORM_KEEP_MAX);
     if (w->guard.cancelled)
         return LUA_CALL_CANCELLED;
     return status == LUA_OK && !w->guard.aborted ? LUA_CALL_OK : LUA_CALL_FAILED;
@@ -230,8 +228,8 @@ static void check_given(lua_State *L, const struct lua_vm *w)
     uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
     char why[128];
 
-    if (transform_made_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
-                                bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
+    if (transform_makes_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
+                                 bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
         luaL_error(L, "what comes back is too much: %s", why);
 }
 
@@ -351,8 +349,8 @@ static int call_batch(lua_State *L)
 
 static enum lua_call_status call_script(struct lua_vm *w, nsec limit, nsec hard_end, struct lua_call_error *error)
 {
-    transform_plain_trim(&w->result);
-    transform_plain_trim(&w->parts);
+    buf_trim(&w->result, TRANSFORM_KEEP_MAX);
+    buf_trim(&w->parts, TRANSFORM_KEEP_MAX);
     buf_clear(&w->result);
     buf_clear(&w->parts);
     w->given = 0;

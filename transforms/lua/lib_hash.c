@@ -9,7 +9,6 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "transforms/codecs/gunzip.h"
-#include "transforms/transform_plain.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>
@@ -134,7 +133,7 @@ static int gunzip_text(lua_State *L)
     }
     lua_guard_step(L, out->n);
     lua_lib_push(L, buf_slice(out));
-    transform_plain_trim(out);
+    buf_trim(out, TRANSFORM_KEEP_MAX);
     return 1;
 }
 

@@ -3,7 +3,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua/call.h"
-#include "transforms/transform_plain.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -195,10 +194,10 @@ static void drop_held(struct lua_vm *w)
         mem_free(w->records.at);
     w->records = (struct lua_meta_records){&w->one, 1};
     lua_arena_reset(&w->arena);
-    transform_plain_trim(&w->held);
-    transform_plain_trim(&w->held_at);
-    transform_plain_trim(&w->result);
-    transform_plain_trim(&w->parts);
+    buf_trim(&w->held, TRANSFORM_KEEP_MAX);
+    buf_trim(&w->held_at, TRANSFORM_KEEP_MAX);
+    buf_trim(&w->result, TRANSFORM_KEEP_MAX);
+    buf_trim(&w->parts, TRANSFORM_KEEP_MAX);
     buf_clear(&w->held);
     buf_clear(&w->held_at);
     w->held_full = false;

@@ -6,8 +6,6 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/transform_made.h"
-#include "transforms/transform_plain.h"
 #include "transforms/unpack/kpl.h"
 
 #include <stdio.h>
@@ -200,7 +198,7 @@ static int unpack(const struct deaggregate *d, const struct transform_record *re
     for (; kpl_next(&look, &data); total += pieces)
         if (plan_for(d, data, &pieces) == PLAN_REFUSE)
             return refuse_json(rec, out);
-    if (transform_made_too_much(total, 0, why, sizeof(why)))
+    if (transform_makes_too_much(total, 0, why, sizeof(why)))
         return refuse(out, rec, TRANSFORM_MADE_CODE, slice_str(why));
     while (kpl_next(&packed, &data))
         if (emit_data(d, rec, data, out) < 0)
@@ -244,11 +242,7 @@ const struct transform_ops transform_deaggregate = {
     .conf_size = sizeof(struct deaggregate_conf),
     .scalar_option = "split",
     .load = deaggregate_load,
-    .unload = transform_plain_unload,
-    .is_single = transform_plain_is_single,
     .open = deaggregate_open,
     .close = deaggregate_close,
-    .begin = transform_plain_begin,
     .run = deaggregate_run,
-    .end = transform_plain_end,
 };

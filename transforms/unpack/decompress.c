@@ -6,8 +6,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/gunzip.h"
-#include "transforms/transform_made.h"
-#include "transforms/transform_plain.h"
 #include "transforms/unpack/cloudwatch_logs.h"
 
 enum cloudwatch_mode {
@@ -163,7 +161,7 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
         out->drop(out, rec, SLICE("CloudWatch Logs envelope without events"));
         return 0;
     }
-    if (transform_made_too_much(envelope.event_count, 0, too_much, sizeof(too_much)))
+    if (transform_makes_too_much(envelope.event_count, 0, too_much, sizeof(too_much)))
         return refuse(out, rec, TRANSFORM_MADE_CODE, slice_str(too_much));
     if (events_bytes(d, &envelope) > d->conf->limit)
         return refuse(out, rec, "Decompression.LimitExceeded",
@@ -197,8 +195,8 @@ static int decompress_run(void *state, const struct transform_record *records, s
             return err_set(e, ERR_CANCELLED, "the program is ending");
         if (decompress_one(d, &records[i], out, e) < 0)
             return -1;
-        transform_plain_trim(&d->whole);
-        transform_plain_trim(&d->event);
+        buf_trim(&d->whole, TRANSFORM_KEEP_MAX);
+        buf_trim(&d->event, TRANSFORM_KEEP_MAX);
     }
     return 0;
 }
@@ -210,11 +208,7 @@ const struct transform_ops transform_decompress = {
     .conf_size = sizeof(struct decompress_conf),
     .scalar_option = "cloudwatch_logs",
     .load = decompress_load,
-    .unload = transform_plain_unload,
-    .is_single = transform_plain_is_single,
     .open = decompress_open,
     .close = decompress_close,
-    .begin = transform_plain_begin,
     .run = decompress_run,
-    .end = transform_plain_end,
 };

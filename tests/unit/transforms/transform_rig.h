@@ -104,7 +104,7 @@ static inline void rig_close(struct transform_rig *r)
     if (r->state)
         r->ops->close(&r->state);
     if (r->shared)
-        r->ops->unload(&r->shared);
+        transform_unload(r->ops, &r->shared);
     cfg_release(r->ops->fields, r->conf);
     mem_free(r->conf);
     cfg_tree_free(&r->tree);
@@ -118,11 +118,11 @@ static inline const char *rig_run(struct transform_rig *r, struct slice data, in
     struct err e = {0};
 
     buf_clear(&r->outcomes);
-    *rc = r->ops->begin(r->state, &e);
+    *rc = transform_begin(r->ops, r->state, &e);
     if (*rc == 0)
         *rc = r->ops->run(r->state, &rec, 1, &r->out, &e);
     if (*rc == 0)
-        *rc = r->ops->end(r->state, &r->out, &e);
+        *rc = transform_end(r->ops, r->state, &r->out, &e);
     return buf_cstr(&r->outcomes);
 }
 
