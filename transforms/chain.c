@@ -59,7 +59,7 @@ struct chain_state {
     struct link links[CHAIN_MAX];
     struct transform_out *out; /* where outcomes go, while there is a call */
     struct err *err;           /* of that call */
-    struct lua_arena arena;    /* held items, their keys and sources; reasons */
+    struct arena arena;        /* held items, their keys and sources; reasons */
     size_t memory;
 };
 
@@ -135,7 +135,7 @@ static int too_much_held(struct chain_state *s)
 
 static int keep(struct chain_state *s, struct slice from, struct slice *to)
 {
-    char *p = lua_arena_take(&s->arena, from.n);
+    char *p = arena_take(&s->arena, from.n);
 
     if (!p)
         return too_much_held(s);
@@ -147,7 +147,7 @@ static int keep(struct chain_state *s, struct slice from, struct slice *to)
 
 static int keep_keys(struct chain_state *s, struct item *item)
 {
-    struct transform_key *keys = lua_arena_take(&s->arena, item->key_count * sizeof(*keys));
+    struct transform_key *keys = arena_take(&s->arena, item->key_count * sizeof(*keys));
 
     if (!keys)
         return too_much_held(s);
@@ -162,7 +162,7 @@ static int keep_keys(struct chain_state *s, struct item *item)
 static int hold(struct link *l, const struct item *item, uint32_t *part)
 {
     struct chain_state *s = l->owner;
-    struct item *kept = lua_arena_take(&s->arena, sizeof(*kept));
+    struct item *kept = arena_take(&s->arena, sizeof(*kept));
 
     if (!kept)
         return too_much_held(s);
@@ -183,7 +183,7 @@ static void forget(struct chain_state *s)
 {
     for (size_t i = 0; i < s->chain->count; i++)
         s->links[i].held_count = 0;
-    lua_arena_reset(&s->arena);
+    arena_reset(&s->arena);
 }
 
 /* --- on the way --- */
@@ -343,7 +343,7 @@ int chain_open(struct chain_state **out, struct chain *c, const struct cancel *c
 
     s->chain = c;
     s->cancel = cancel;
-    lua_arena_init(&s->arena, bounded_memory, s);
+    arena_init(&s->arena, bounded_memory, s);
     *out = s;
     for (size_t i = 0; i < c->count; i++) {
         s->links[i] = (struct link){
@@ -369,7 +369,7 @@ void chain_close(struct chain_state **state)
         mem_free(s->links[i].held);
         mem_free(s->links[i].keys);
     }
-    lua_arena_release(&s->arena);
+    arena_release(&s->arena);
     mem_free(s);
 }
 
@@ -390,7 +390,7 @@ int chain_begin(struct chain_state *s, struct err *e)
 /* A record of the caller. What holds back gives outcomes when the caller's bytes are gone. */
 static int take_in(struct chain_state *s, const struct transform_record *record)
 {
-    struct source local, *source = s->chain->holds ? lua_arena_take(&s->arena, sizeof(*source)) : &local;
+    struct source local, *source = s->chain->holds ? arena_take(&s->arena, sizeof(*source)) : &local;
 
     if (!source)
         return too_much_held(s);
@@ -403,7 +403,7 @@ static int take_in(struct chain_state *s, const struct transform_record *record)
         return -1;
     end_source(s, source);
     if (!s->chain->holds)
-        lua_arena_reset(&s->arena); /* a reason */
+        arena_reset(&s->arena); /* a reason */
     return 0;
 }
 

@@ -2,28 +2,28 @@
 
 #include "pipeline/base/limits.h"
 
-struct lua_arena_chunk {
-    struct lua_arena_chunk *next;
+struct arena_chunk {
+    struct arena_chunk *next;
     size_t size; /* with this header */
 };
 
-_Static_assert(sizeof(struct lua_arena_chunk) % 16 == 0, "what follows a header is aligned");
+_Static_assert(sizeof(struct arena_chunk) % 16 == 0, "what follows a header is aligned");
 
-void lua_arena_init(struct lua_arena *a, void *(*memory)(void *, void *, size_t, size_t), void *ctx)
+void arena_init(struct arena *a, void *(*memory)(void *, void *, size_t, size_t), void *ctx)
 {
-    *a = (struct lua_arena){.memory = memory, .ctx = ctx};
+    *a = (struct arena){.memory = memory, .ctx = ctx};
 }
 
-static void use(struct lua_arena *a, struct lua_arena_chunk *c)
+static void use(struct arena *a, struct arena_chunk *c)
 {
     a->p = c ? (char *)(c + 1) : NULL;
     a->end = c ? (char *)c + c->size : NULL;
 }
 
-void *lua_arena_take_slow(struct lua_arena *a, size_t size)
+void *arena_take_slow(struct arena *a, size_t size)
 {
-    size_t all = sizeof(struct lua_arena_chunk) + size;
-    struct lua_arena_chunk *c;
+    size_t all = sizeof(struct arena_chunk) + size;
+    struct arena_chunk *c;
     void *p;
 
     if (all < size)
@@ -42,14 +42,14 @@ void *lua_arena_take_slow(struct lua_arena *a, size_t size)
     return p;
 }
 
-void lua_arena_reset(struct lua_arena *a)
+void arena_reset(struct arena *a)
 {
-    struct lua_arena_chunk *kept = NULL;
+    struct arena_chunk *kept = NULL;
 
     if (!a->chunks)
         return;
     while (a->chunks) {
-        struct lua_arena_chunk *c = a->chunks;
+        struct arena_chunk *c = a->chunks;
 
         a->chunks = c->next;
         if (!kept && c->size == LUA_ARENA_CHUNK)
@@ -63,10 +63,10 @@ void lua_arena_reset(struct lua_arena *a)
     use(a, kept);
 }
 
-void lua_arena_release(struct lua_arena *a)
+void arena_release(struct arena *a)
 {
     while (a->chunks) {
-        struct lua_arena_chunk *c = a->chunks;
+        struct arena_chunk *c = a->chunks;
 
         a->chunks = c->next;
         a->memory(a->ctx, c, c->size, 0);

@@ -79,7 +79,7 @@ static void *memory(void *ctx, void *p, size_t old_size, size_t size)
 
 static int field(const struct lines *l, void *ctx)
 {
-    struct lua_arena *a = ctx;
+    struct arena *a = ctx;
     struct lua_doc_error error;
     size_t found = 0;
 
@@ -87,7 +87,7 @@ static int field(const struct lines *l, void *ctx)
         struct lua_doc_node *node = lua_doc_open(a, l->v[i], &error);
 
         found += node && lua_doc_find(a, node, SLICE("level"));
-        lua_arena_reset(a);
+        arena_reset(a);
     }
     return found == l->count ? 0 : -1;
 }
@@ -191,7 +191,7 @@ static int measure_script(const char *path, const struct lines *l)
 int main(int argc, char **argv)
 {
     struct lines l = {0};
-    struct lua_arena a;
+    struct arena a;
     int rc;
 
     if (argc < 2) {
@@ -200,10 +200,10 @@ int main(int argc, char **argv)
     }
     if (read_lines(argv[1], &l) < 0)
         return 1;
-    lua_arena_init(&a, memory, NULL);
+    arena_init(&a, memory, NULL);
     rc = measure("walk", &l, walk, NULL) | measure("field", &l, field, &a);
     for (int i = 2; i < argc; i++)
         rc |= measure_script(argv[i], &l);
-    lua_arena_release(&a);
+    arena_release(&a);
     return rc < 0 ? 1 : 0;
 }

@@ -39,7 +39,7 @@ struct pair {
 };
 
 /* Every member that the document finds is the reference's, in its order. */
-static void check_members(struct lua_arena *a, struct pair p)
+static void check_members(struct arena *a, struct pair p)
 {
     uint32_t at = 0;
     size_t live = 0;
@@ -65,7 +65,7 @@ static void check_members(struct lua_arena *a, struct pair p)
 }
 
 /* One level down, into the member that `which` picks, if it is a container. */
-static struct pair descend(struct lua_arena *a, struct pair p, uint8_t which)
+static struct pair descend(struct arena *a, struct pair p, uint8_t which)
 {
     struct lua_doc_member *m;
     struct pair below;
@@ -89,8 +89,7 @@ static struct pair descend(struct lua_arena *a, struct pair p, uint8_t which)
     return below.node ? below : p;
 }
 
-static void change_object(struct lua_arena *a, struct pair p, const uint8_t *op, struct lua_doc_value v,
-                          struct ref *value)
+static void change_object(struct arena *a, struct pair p, const uint8_t *op, struct lua_doc_value v, struct ref *value)
 {
     size_t names = sizeof(NAMES) / sizeof(NAMES[0]), i = op[3] % (names + p.ref->count);
     char name[4096];
@@ -114,8 +113,7 @@ static void change_object(struct lua_arena *a, struct pair p, const uint8_t *op,
     }
 }
 
-static void change_array(struct lua_arena *a, struct pair p, const uint8_t *op, struct lua_doc_value v,
-                         struct ref *value)
+static void change_array(struct arena *a, struct pair p, const uint8_t *op, struct lua_doc_value v, struct ref *value)
 {
     size_t i = op[3] % (p.ref->count + 2);
 
@@ -130,7 +128,7 @@ static void change_array(struct lua_arena *a, struct pair p, const uint8_t *op, 
     }
 }
 
-static void change(struct lua_arena *a, struct pair root, const uint8_t *op)
+static void change(struct arena *a, struct pair root, const uint8_t *op)
 {
     const char *text = VALUES[op[4] % (sizeof(VALUES) / sizeof(VALUES[0]))];
     struct lua_doc_value v = {.p = text, .n = (uint32_t)strlen(text)};
@@ -149,13 +147,13 @@ static void change(struct lua_arena *a, struct pair root, const uint8_t *op)
 
 static void run(const uint8_t *ops, size_t count, const char *text, size_t n)
 {
-    struct lua_arena a;
+    struct arena a;
     struct lua_doc_error error;
     struct pair root;
     struct ref *again;
     struct buf out;
 
-    lua_arena_init(&a, memory, NULL);
+    arena_init(&a, memory, NULL);
     buf_init(&out, 16 << 20);
     root.ref = ref_parse(text, n, LUA_DOC_DEPTH);
     root.node = lua_doc_open(&a, slice_of(text, n), &error);
@@ -174,7 +172,7 @@ static void run(const uint8_t *ops, size_t count, const char *text, size_t n)
     }
     ref_free(root.ref);
     buf_release(&out);
-    lua_arena_release(&a);
+    arena_release(&a);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

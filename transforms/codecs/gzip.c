@@ -12,7 +12,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/codecs/gzip_stream.h"
+#include "transforms/codecs/gzip.h"
 
 #define STREAM_FAST_MAX 3 /* levels that stream in any case */
 #define ZLIB_LEVEL_MAX  9
@@ -21,9 +21,9 @@
 struct gzip {
     int level;
     const struct gzip_stream_ops *stream;
-    void *stream_ctx;         /* NULL until the first object that streams */
-    struct gzip_whole *whole; /* NULL: every object streams */
-    struct buf collected;     /* of an object for `whole` */
+    void *stream_ctx;              /* NULL until the first object that streams */
+    struct gzip_libdeflate *whole; /* NULL: every object streams */
+    struct buf collected;          /* of an object for `whole` */
     bool collecting;
 };
 
@@ -44,7 +44,7 @@ static void *gzip_open(int level)
     g->level = level;
     g->stream = stream_for(level);
     if (level > STREAM_FAST_MAX)
-        g->whole = gzip_whole_open(level);
+        g->whole = gzip_libdeflate_open(level);
     buf_init(&g->collected, CODEC_GZIP_WHOLE_MAX);
     return g;
 }
@@ -57,7 +57,7 @@ static void gzip_close(void *ctx)
         return;
     if (g->stream_ctx)
         g->stream->close(g->stream_ctx);
-    gzip_whole_close(&g->whole);
+    gzip_libdeflate_close(&g->whole);
     buf_release(&g->collected);
     mem_free(g);
 }
@@ -103,7 +103,7 @@ static int gzip_finish(void *ctx, struct body *out, struct err *e)
 
     if (!g->collecting)
         return g->stream->finish(g->stream_ctx, out, e);
-    return gzip_whole_write(g->whole, buf_slice(&g->collected), out, e);
+    return gzip_libdeflate_write(g->whole, buf_slice(&g->collected), out, e);
 }
 
 const struct codec_ops codec_gzip = {

@@ -1,4 +1,4 @@
-#include "transforms/codecs/gzip_stream.h"
+#include "transforms/codecs/gzip.h"
 
 #ifdef HAVE_LIBDEFLATE
 
@@ -7,21 +7,21 @@
 
 #include <libdeflate.h>
 
-struct gzip_whole {
+struct gzip_libdeflate {
     struct libdeflate_compressor *c;
 };
 
-struct gzip_whole *gzip_whole_open(int level)
+struct gzip_libdeflate *gzip_libdeflate_open(int level)
 {
-    struct gzip_whole *w = mem_alloc(sizeof(*w));
+    struct gzip_libdeflate *w = mem_alloc(sizeof(*w));
 
     w->c = libdeflate_alloc_compressor(level);
     if (!w->c)
-        gzip_whole_close(&w); /* no memory for its tables: the stream library needs less */
+        gzip_libdeflate_close(&w); /* no memory for its tables: the stream library needs less */
     return w;
 }
 
-void gzip_whole_close(struct gzip_whole **w)
+void gzip_libdeflate_close(struct gzip_libdeflate **w)
 {
     if (!*w)
         return;
@@ -29,7 +29,7 @@ void gzip_whole_close(struct gzip_whole **w)
     MEM_CLEAR(*w);
 }
 
-static int compress_to(struct gzip_whole *w, struct slice in, char *p, size_t room, size_t *n, struct err *e)
+static int compress_to(struct gzip_libdeflate *w, struct slice in, char *p, size_t room, size_t *n, struct err *e)
 {
     *n = libdeflate_gzip_compress(w->c, in.p, in.n, p, room);
     if (*n == 0)
@@ -38,7 +38,7 @@ static int compress_to(struct gzip_whole *w, struct slice in, char *p, size_t ro
 }
 
 /* A body asked for more room than it keeps in memory would begin its file, though the compressed bytes may well fit. */
-static int write_by_copy(struct gzip_whole *w, struct slice in, size_t room, struct body *out, struct err *e)
+static int write_by_copy(struct gzip_libdeflate *w, struct slice in, size_t room, struct body *out, struct err *e)
 {
     char *p = mem_alloc(room);
     size_t n;
@@ -50,7 +50,7 @@ static int write_by_copy(struct gzip_whole *w, struct slice in, size_t room, str
     return rc;
 }
 
-int gzip_whole_write(struct gzip_whole *w, struct slice in, struct body *out, struct err *e)
+int gzip_libdeflate_write(struct gzip_libdeflate *w, struct slice in, struct body *out, struct err *e)
 {
     size_t n, room = libdeflate_gzip_compress_bound(w->c, in.n);
     char *p;
@@ -65,18 +65,18 @@ int gzip_whole_write(struct gzip_whole *w, struct slice in, struct body *out, st
 
 #else
 
-struct gzip_whole *gzip_whole_open(int level)
+struct gzip_libdeflate *gzip_libdeflate_open(int level)
 {
     (void)level;
     return NULL;
 }
 
-void gzip_whole_close(struct gzip_whole **w)
+void gzip_libdeflate_close(struct gzip_libdeflate **w)
 {
     (void)w;
 }
 
-int gzip_whole_write(struct gzip_whole *w, struct slice in, struct body *out, struct err *e)
+int gzip_libdeflate_write(struct gzip_libdeflate *w, struct slice in, struct body *out, struct err *e)
 {
     (void)w, (void)in, (void)out;
     return err_set(e, ERR_FORMAT, "gzip: built without libdeflate");

@@ -1,4 +1,4 @@
-#include "transforms/codecs/gzip_stream.h"
+#include "transforms/codecs/gzip.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"

@@ -21,33 +21,7 @@ static const char FUNCTION_TAG; /* its address is the registry's key of the scri
 
 static struct lua_vm *worker_of(lua_State *L)
 {
-    return lua_guard_of(L)->context;
-}
-
-/* --- for the library --- */
-
-struct transform_out *lua_lib_out(lua_State *L)
-{
-    return worker_of(L)->out;
-}
-
-const char *lua_lib_stream(lua_State *L)
-{
-    return worker_of(L)->options.stream;
-}
-
-int lua_lib_open_file(lua_State *L, const char *name)
-{
-    struct lua_vm *w = worker_of(L);
-    struct err e = {0};
-    int fd;
-
-    if (w->out)
-        luaL_error(L, "files are opened only while the script loads and in init()");
-    fd = lua_script_open_file(w->script, name, &e);
-    if (fd < 0)
-        luaL_error(L, "%s", e.msg);
-    return fd;
+    return (struct lua_vm *)((char *)lua_guard_of(L) - offsetof(struct lua_vm, guard));
 }
 
 /* --- errors --- */
@@ -481,9 +455,9 @@ int lua_call_make(struct lua_vm *w, struct err *e)
     w->L = lua_guard_open(&w->guard, w->options.memory);
     if (!w->L)
         return err_set(e, ERR_NOMEM, "%s: no memory for a Lua state", lua_script_shown(w->script));
-    w->guard.context = w;
+    w->guard.context = &w->env;
     w->guard.cancel = w->options.cancel;
-    lua_arena_init(&w->arena, counted_memory, &w->guard);
+    arena_init(&w->arena, counted_memory, &w->guard);
     lua_gc(w->L, LUA_GCINC, 300, 0, 0);
     if (run_script(w, e) == 0)
         return 0;
@@ -494,7 +468,7 @@ int lua_call_make(struct lua_vm *w, struct err *e)
 void lua_call_unmake(struct lua_vm *w)
 {
     if (w->L)
-        lua_arena_release(&w->arena);
+        arena_release(&w->arena);
     lua_guard_close(&w->guard, &w->L);
 }
 

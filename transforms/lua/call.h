@@ -7,6 +7,7 @@
 
 #include "pipeline/base/arena.h"
 #include "transforms/lua/guard.h"
+#include "transforms/lua/lib.h"
 #include "transforms/lua/meta.h"
 #include "transforms/lua/record.h"
 #include "transforms/lua/vm.h"
@@ -25,17 +26,16 @@ struct lua_part {
 
 struct lua_vm {
     struct lua_vm_options options;
-    struct lua_script *script;
+    struct lua_script *script; /* counted */
+    struct lua_lib_env env;
     struct lua_guard guard;
     lua_State *L;
     bool init, single, by_batch;
-    struct lua_arena arena;
+    struct arena arena;
     struct lua_record one;
     struct lua_meta_records records; /* `one`, or those of the batch */
-    struct transform_out *out;       /* while records go through */
     nsec batch_left;                 /* of the batch's time */
     bool batch_over;
-    unsigned log_lines;     /* of this batch */
     struct lua_place where; /* of the error that ends the call */
     /* What is said of errors at shown_place: made once for many records that fail at one place. */
     char shown[320];

@@ -7,10 +7,10 @@
 
 /* --- the index --- */
 
-static bool grow(struct lua_arena *a, struct lua_doc_node *node)
+static bool grow(struct arena *a, struct lua_doc_node *node)
 {
     uint32_t room = node->room ? 2 * node->room : LUA_DOC_ROOM;
-    struct lua_doc_member *m = lua_arena_take(a, room * sizeof(*m));
+    struct lua_doc_member *m = arena_take(a, room * sizeof(*m));
 
     if (!m)
         return false;
@@ -21,7 +21,7 @@ static bool grow(struct lua_arena *a, struct lua_doc_node *node)
     return true;
 }
 
-static inline struct lua_doc_member *add_member(struct lua_arena *a, struct lua_doc_node *node)
+static inline struct lua_doc_member *add_member(struct arena *a, struct lua_doc_node *node)
 {
     if (node->count == node->room && !grow(a, node))
         return NULL;
@@ -34,14 +34,14 @@ static inline uint32_t tag_of(struct slice name)
 }
 
 /* Decodes a key that has escapes into the arena: never longer than its spelling. */
-static bool decode_name(struct lua_arena *a, struct json_string key, struct lua_doc_member *m)
+static bool decode_name(struct arena *a, struct json_string key, struct lua_doc_member *m)
 {
     struct buf decoded = {0};
     int rc;
 
     buf_init(&decoded, key.raw.n);
     rc = json_unescape(key, &decoded);
-    m->name = lua_arena_take(a, decoded.n);
+    m->name = arena_take(a, decoded.n);
     if (rc == 0 && m->name && decoded.n)
         memcpy((char *)(uintptr_t)m->name, decoded.p, decoded.n);
     m->name_n = (uint32_t)decoded.n;
@@ -50,7 +50,7 @@ static bool decode_name(struct lua_arena *a, struct json_string key, struct lua_
     return rc == 0 && m->name;
 }
 
-static inline bool keep_field(struct lua_arena *a, struct lua_doc_node *node, const struct json_field *f)
+static inline bool keep_field(struct arena *a, struct lua_doc_node *node, const struct json_field *f)
 {
     struct lua_doc_member *m = add_member(a, node);
 
@@ -68,7 +68,7 @@ static inline bool keep_field(struct lua_arena *a, struct lua_doc_node *node, co
 }
 
 /* Reads the members of what was entered. False: r->error, or memory is short. */
-static bool read_members(struct lua_arena *a, struct json_reader *r, struct lua_doc_node *node)
+static bool read_members(struct arena *a, struct json_reader *r, struct lua_doc_node *node)
 {
     struct json_field f = {0};
 
@@ -79,16 +79,16 @@ static bool read_members(struct lua_arena *a, struct json_reader *r, struct lua_
     return !r->error;
 }
 
-static struct lua_doc_node *new_node(struct lua_arena *a, struct lua_doc_node *parent, struct slice source)
+static struct lua_doc_node *new_node(struct arena *a, struct lua_doc_node *parent, struct slice source)
 {
-    struct lua_doc_node *node = lua_arena_take(a, sizeof(*node));
+    struct lua_doc_node *node = arena_take(a, sizeof(*node));
 
     if (node)
         *node = (struct lua_doc_node){.source = source, .parent = parent, .depth = parent ? parent->depth + 1 : 1};
     return node;
 }
 
-struct lua_doc_node *lua_doc_open(struct lua_arena *a, struct slice text, struct lua_doc_error *error)
+struct lua_doc_node *lua_doc_open(struct arena *a, struct slice text, struct lua_doc_error *error)
 {
     struct json_reader r;
     struct lua_doc_node *node;
@@ -114,7 +114,7 @@ struct lua_doc_node *lua_doc_open(struct lua_arena *a, struct slice text, struct
     return node->source.n && !r.error ? node : NULL;
 }
 
-struct lua_doc_node *lua_doc_enter(struct lua_arena *a, struct lua_doc_node *parent, struct lua_doc_value *value)
+struct lua_doc_node *lua_doc_enter(struct arena *a, struct lua_doc_node *parent, struct lua_doc_value *value)
 {
     struct json_reader r;
     struct lua_doc_node *node;
@@ -137,7 +137,7 @@ struct lua_doc_node *lua_doc_enter(struct lua_arena *a, struct lua_doc_node *par
 /* --- looking up --- */
 
 /* Seeded by where the arena is, which whoever writes the records does not know. */
-static uint32_t hash(const struct lua_arena *a, struct slice key)
+static uint32_t hash(const struct arena *a, struct slice key)
 {
     uint64_t h = (uint64_t)(uintptr_t)a * 0x9e3779b97f4a7c15U ^ key.n;
 
@@ -152,7 +152,7 @@ static inline bool has_name(const struct lua_doc_member *m, struct slice key)
 }
 
 /* Where `key` is in the table, or would be. */
-static uint32_t *find_slot(const struct lua_arena *a, const struct lua_doc_node *node, struct slice key)
+static uint32_t *find_slot(const struct arena *a, const struct lua_doc_node *node, struct slice key)
 {
     uint32_t mask = node->slot_count - 1, i = hash(a, key) & mask;
 
@@ -167,13 +167,13 @@ static struct slice name_of(const struct lua_doc_member *m)
 }
 
 /* Of duplicates, the last one stays in the table. */
-static bool make_slots(struct lua_arena *a, struct lua_doc_node *node)
+static bool make_slots(struct arena *a, struct lua_doc_node *node)
 {
     uint32_t n = 4 * LUA_DOC_WIDE;
 
     while (n < 4 * node->count)
         n *= 2;
-    node->slots = lua_arena_take(a, n * sizeof(*node->slots));
+    node->slots = arena_take(a, n * sizeof(*node->slots));
     if (!node->slots)
         return false;
     memset(node->slots, 0, n * sizeof(*node->slots));
@@ -184,7 +184,7 @@ static bool make_slots(struct lua_arena *a, struct lua_doc_node *node)
 }
 
 /* The place of the last member with this name, gone or not, plus 1; 0: none. */
-static uint32_t find_place(struct lua_arena *a, struct lua_doc_node *node, struct slice key)
+static uint32_t find_place(struct arena *a, struct lua_doc_node *node, struct slice key)
 {
     uint32_t tag = tag_of(key);
 
@@ -196,7 +196,7 @@ static uint32_t find_place(struct lua_arena *a, struct lua_doc_node *node, struc
     return 0;
 }
 
-struct lua_doc_member *lua_doc_find(struct lua_arena *a, struct lua_doc_node *node, struct slice key)
+struct lua_doc_member *lua_doc_find(struct arena *a, struct lua_doc_node *node, struct slice key)
 {
     uint32_t place = node->is_array ? 0 : find_place(a, node, key);
 
@@ -208,7 +208,7 @@ struct lua_doc_member *lua_doc_at(struct lua_doc_node *array, uint64_t index)
     return array->is_array && index >= 1 && index <= array->live ? &array->members[index - 1] : NULL;
 }
 
-struct lua_doc_member *lua_doc_next(struct lua_arena *a, struct lua_doc_node *node, uint32_t *at)
+struct lua_doc_member *lua_doc_next(struct arena *a, struct lua_doc_node *node, uint32_t *at)
 {
     while (*at < node->count) {
         struct lua_doc_member *m = &node->members[(*at)++];
@@ -251,7 +251,7 @@ static void remove_others(struct lua_doc_node *object, const struct lua_doc_memb
     }
 }
 
-static struct lua_doc_member *append(struct lua_arena *a, struct lua_doc_node *node)
+static struct lua_doc_member *append(struct arena *a, struct lua_doc_node *node)
 {
     struct lua_doc_member *m = add_member(a, node);
 
@@ -261,9 +261,9 @@ static struct lua_doc_member *append(struct lua_arena *a, struct lua_doc_node *n
     return m;
 }
 
-static struct lua_doc_member *append_named(struct lua_arena *a, struct lua_doc_node *object, struct slice key)
+static struct lua_doc_member *append_named(struct arena *a, struct lua_doc_node *object, struct slice key)
 {
-    char *name = lua_arena_take(a, key.n);
+    char *name = arena_take(a, key.n);
     struct lua_doc_member *m = name ? append(a, object) : NULL;
 
     if (!m)
@@ -280,7 +280,7 @@ static struct lua_doc_member *append_named(struct lua_arena *a, struct lua_doc_n
     return m;
 }
 
-enum lua_doc_result lua_doc_set(struct lua_arena *a, struct lua_doc_node *object, struct slice key,
+enum lua_doc_result lua_doc_set(struct arena *a, struct lua_doc_node *object, struct slice key,
                                 struct lua_doc_value value)
 {
     struct lua_doc_member *m = lua_doc_find(a, object, key);
@@ -298,7 +298,7 @@ enum lua_doc_result lua_doc_set(struct lua_arena *a, struct lua_doc_node *object
     return LUA_DOC_DONE;
 }
 
-enum lua_doc_result lua_doc_set_at(struct lua_arena *a, struct lua_doc_node *array, uint64_t index,
+enum lua_doc_result lua_doc_set_at(struct arena *a, struct lua_doc_node *array, uint64_t index,
                                    struct lua_doc_value value)
 {
     if (index < 1 || index > (uint64_t)array->live + 1)
@@ -311,7 +311,7 @@ enum lua_doc_result lua_doc_set_at(struct lua_arena *a, struct lua_doc_node *arr
     return LUA_DOC_DONE;
 }
 
-enum lua_doc_result lua_doc_remove(struct lua_arena *a, struct lua_doc_node *object, struct slice key)
+enum lua_doc_result lua_doc_remove(struct arena *a, struct lua_doc_node *object, struct slice key)
 {
     if (!lua_doc_find(a, object, key))
         return LUA_DOC_DONE;

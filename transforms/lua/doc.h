@@ -10,7 +10,7 @@
  *     objects      a new key goes behind the others
  *     arrays       1-based; set within 1..n+1, removed only at the end
  *
- * Ownership  nodes and values are the arena's, and the text's, until lua_arena_reset(). Threads: one at a time.
+ * Ownership  nodes and values are the arena's, and the text's, until arena_reset(). Threads: one at a time.
  * Invariant  a node is changed when anything below it is: lua_doc_write() of an unchanged node is its source.
  */
 #ifndef TRANSFORMS_LUA_DOC_H
@@ -73,21 +73,21 @@ enum lua_doc_result {
 
 /* The outermost object or array of `text`; NULL when it is none (error.why: is what), invalid, or memory is short
  * (error.why NULL). */
-struct lua_doc_node *lua_doc_open(struct lua_arena *a, struct slice text, struct lua_doc_error *error);
+struct lua_doc_node *lua_doc_open(struct arena *a, struct slice text, struct lua_doc_error *error);
 /* The object or array that a value is; NULL: memory is short, or `parent` is LUA_DOC_DEPTH deep. */
-struct lua_doc_node *lua_doc_enter(struct lua_arena *a, struct lua_doc_node *parent, struct lua_doc_value *value);
+struct lua_doc_node *lua_doc_enter(struct arena *a, struct lua_doc_node *parent, struct lua_doc_value *value);
 
-struct lua_doc_member *lua_doc_find(struct lua_arena *a, struct lua_doc_node *node, struct slice key);
+struct lua_doc_member *lua_doc_find(struct arena *a, struct lua_doc_node *node, struct slice key);
 struct lua_doc_member *lua_doc_at(struct lua_doc_node *array, uint64_t index);
 /* The next member that lua_doc_find() would find, from place *at on; NULL at the end. */
-struct lua_doc_member *lua_doc_next(struct lua_arena *a, struct lua_doc_node *node, uint32_t *at);
+struct lua_doc_member *lua_doc_next(struct arena *a, struct lua_doc_node *node, uint32_t *at);
 
 /* value->p must stay: the arena's or the source's. A node in it is not taken over. */
-MUST_CHECK enum lua_doc_result lua_doc_set(struct lua_arena *a, struct lua_doc_node *object, struct slice key,
+MUST_CHECK enum lua_doc_result lua_doc_set(struct arena *a, struct lua_doc_node *object, struct slice key,
                                            struct lua_doc_value value);
-MUST_CHECK enum lua_doc_result lua_doc_set_at(struct lua_arena *a, struct lua_doc_node *array, uint64_t index,
+MUST_CHECK enum lua_doc_result lua_doc_set_at(struct arena *a, struct lua_doc_node *array, uint64_t index,
                                               struct lua_doc_value value);
-MUST_CHECK enum lua_doc_result lua_doc_remove(struct lua_arena *a, struct lua_doc_node *object, struct slice key);
+MUST_CHECK enum lua_doc_result lua_doc_remove(struct arena *a, struct lua_doc_node *object, struct slice key);
 MUST_CHECK enum lua_doc_result lua_doc_remove_at(struct lua_doc_node *array, uint64_t index);
 
 /* Appends the node, or a value, as JSON. -1: out is full. */

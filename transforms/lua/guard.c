@@ -251,3 +251,56 @@ int lua_guard_resume(lua_State *L, lua_State *co, int nargs, int *results)
     set_hook(g, before);
     return status;
 }
+
+/* --- charging for functions of Lua --- */
+
+void lua_guard_arguments(lua_State *L)
+{
+    size_t bytes = 0;
+    int n = lua_gettop(L);
+
+    for (int i = n; i > 0; i--)
+        if (lua_type(L, i) == LUA_TSTRING)
+            bytes += lua_rawlen(L, i);
+    if (bytes > LUA_ARGUMENTS_MAX)
+        luaL_error(L, "the arguments have more than %d MiB together", (int)(LUA_ARGUMENTS_MAX >> 20));
+    lua_guard_step(L, 20 + (size_t)n + bytes);
+}
+
+static int charged(lua_State *L)
+{
+    lua_CFunction fn = lua_tocfunction(L, lua_upvalueindex(1));
+
+    lua_guard_arguments(L);
+    return fn(L);
+}
+
+/* math.random has its state there, which it would not find in a closure of ours. */
+static bool has_upvalues(lua_State *L)
+{
+    bool has = lua_getupvalue(L, -1, 1) != NULL;
+
+    if (has)
+        lua_pop(L, 1);
+    return has;
+}
+
+void lua_guard_charge_one(lua_State *L)
+{
+    lua_pushcclosure(L, charged, 1);
+}
+
+void lua_guard_charge(lua_State *L)
+{
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        if (lua_iscfunction(L, -1) && !has_upvalues(L)) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_guard_charge_one(L);
+            lua_rawset(L, -4); /* of a key that is there: allowed while walking */
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+}

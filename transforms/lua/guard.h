@@ -50,7 +50,7 @@ struct lua_guard {
     bool cancelled;              /* aborted because of `cancel` */
     bool out_of_memory;          /* the allocator had to refuse since lua_guard_begin() */
     lua_State *running;          /* the coroutine that runs, for hooks that the allocator sets */
-    void *context;               /* of who made the state: lua_state.c */
+    void *context;               /* of who made the state: struct lua_lib_env */
     struct buf text, word; /* scratch of lua/json.c: what is written, a string being decoded; bounded as strings are */
     struct lua_guard_big big[LUA_GUARD_BIG_COUNT]; /* live strings of at least LUA_GUARD_STRING_BIG */
     size_t big_count, huge_count;                  /* in it */
@@ -88,6 +88,15 @@ static inline void lua_guard_step(lua_State *L, size_t cost)
     if (g->credit < 0)
         lua_guard_look(L, cost);
 }
+
+/* Functions of Lua's own libraries cannot charge themselves. Charges for the strings that the function which runs was given;
+ * raises when they are more than one call may work on, as it cannot be interrupted, and the same long string may be given many
+ * times. */
+void lua_guard_arguments(lua_State *L);
+/* Replaces the C function on top, or each one of the table on top, by one that calls lua_guard_arguments() first; not those of
+ * the table that have upvalues of their own. */
+void lua_guard_charge_one(lua_State *L);
+void lua_guard_charge(lua_State *L);
 
 /* After lua_pcall() and the like: raises the abort again if there was one. */
 void lua_guard_rethrow(lua_State *L);

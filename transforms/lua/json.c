@@ -2,7 +2,6 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
-#include "transforms/lua/record.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>
@@ -18,7 +17,8 @@
 /* Numbers longer than this go the slow way. */
 #define NUMBER_MAX 40
 
-static const char NULL_TAG, ARRAY_TAG; /* their addresses are null, and the registry's key of arrays' metatable */
+/* Their addresses are null, the registry's key of arrays' metatable, and the key of a writer in a metatable. */
+static const char NULL_TAG, ARRAY_TAG, WRITER_TAG;
 
 /* --- null and arrays --- */
 
@@ -327,6 +327,27 @@ static void add_object(lua_State *L, struct buf *out, int table, size_t n, int d
     add(L, out, "}", 1);
 }
 
+void lua_json_set_writer(lua_State *L, const struct lua_json_writer *writer)
+{
+    lua_pushlightuserdata(L, (void *)(uintptr_t)writer);
+    lua_rawsetp(L, -2, &WRITER_TAG);
+}
+
+/* A userdata whose metatable has a writer. False: it has none. */
+static bool add_userdata(lua_State *L, struct buf *out, int index)
+{
+    const struct lua_json_writer *writer = NULL;
+
+    if (lua_type(L, index) == LUA_TUSERDATA && lua_getmetatable(L, index)) {
+        lua_rawgetp(L, -1, &WRITER_TAG);
+        writer = lua_touserdata(L, -1);
+        lua_pop(L, 2);
+    }
+    if (writer)
+        writer->write(L, index, out);
+    return writer != NULL;
+}
+
 /* What kinds of keys a table has. */
 struct keys {
     size_t all, strings;
@@ -396,7 +417,7 @@ static void add_value(lua_State *L, struct buf *out, int index, int depth)
     default:
         if (lua_json_is_null(L, index))
             add(L, out, "null", 4);
-        else if (!lua_record_write(L, index, out))
+        else if (!add_userdata(L, out, index))
             luaL_error(L, "a %s cannot be written as JSON", luaL_typename(L, index));
     }
 }

@@ -8,8 +8,8 @@
  * the way out, so the same table gives the same text
  *
  * On the way out a table without that metatable is an array when its keys are 1..n, n > 0. Mixed keys, nan, inf,
- * functions and nesting beyond LUA_JSON_DEPTH are errors. Records and their parts (lua/record.h) are written as they
- * are. No metamethods are called.
+ * functions and nesting beyond LUA_JSON_DEPTH are errors. A userdata writes itself when its metatable has a writer (records
+ * and their parts do). No metamethods are called.
  *
  * All functions may raise (longjmp), and charge the guard.
  */
@@ -38,6 +38,14 @@ void lua_json_decode(lua_State *L, struct slice text);
 void lua_json_encode(lua_State *L, int index);
 /* Appends it to `out`, which must not be lua_guard's `word`. */
 void lua_json_write(lua_State *L, int index, struct buf *out);
+
+/* How a userdata of the library is written. */
+struct lua_json_writer {
+    /* Appends the value at `index`, a piece of JSON. Raises when out is full. */
+    void (*write)(lua_State *L, int index, struct buf *out);
+};
+/* For the metatable on top; `writer` is static. */
+void lua_json_set_writer(lua_State *L, const struct lua_json_writer *writer);
 
 void lua_json_push_null(lua_State *L);
 bool lua_json_is_null(lua_State *L, int index);

@@ -3,7 +3,6 @@
  * Hashes are lower-case hex, except CRC-32C, which is an integer as everywhere: a 64-bit number would lose digits in
  * many a JSON reader. */
 #include "transforms/lua/lib.h"
-#include "transforms/lua/lib_util.h"
 
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"

@@ -5,7 +5,6 @@
  *   sluice.ip.mask(ip, prefix)        the address with the bits behind the prefix cleared
  */
 #include "transforms/lua/lib.h"
-#include "transforms/lua/lib_util.h"
 #include "transforms/text/ip.h"
 
 #include <lauxlib.h>

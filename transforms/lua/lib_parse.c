@@ -1,10 +1,10 @@
 /* sluice.parse: lines and values in usual forms to tables. What does not have the form gives nil and a message. */
 #include "pipeline/base/limits.h"
 #include "transforms/lua/lib.h"
-#include "transforms/lua/lib_util.h"
+#include "transforms/text/apache.h"
 #include "transforms/text/csv.h"
-#include "transforms/text/log_lines.h"
 #include "transforms/text/pairs.h"
+#include "transforms/text/syslog.h"
 #include "transforms/text/url.h"
 #include "transforms/text/user_agent.h"
 

@@ -7,7 +7,6 @@
  */
 #include "pipeline/base/limits.h"
 #include "transforms/lua/lib.h"
-#include "transforms/lua/lib_util.h"
 #include "transforms/text/time_text.h"
 
 #include <lauxlib.h>

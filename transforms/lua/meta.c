@@ -116,7 +116,7 @@ static void check_key_value(lua_State *L, const char *name, struct slice value)
 
 static struct slice keep(lua_State *L, struct lua_record *rec, struct slice s)
 {
-    char *p = lua_arena_take(rec->arena, s.n);
+    char *p = arena_take(rec->arena, s.n);
 
     if (!p)
         luaL_error(L, "not enough memory");
@@ -131,7 +131,7 @@ static struct transform_key *add_key(lua_State *L, struct lua_record *rec, struc
 
     check_key_name(L, name);
     if (!rec->keys)
-        rec->keys = lua_arena_take(rec->arena, LUA_RECORD_KEYS_MAX * sizeof(*rec->keys));
+        rec->keys = arena_take(rec->arena, LUA_RECORD_KEYS_MAX * sizeof(*rec->keys));
     if (!rec->keys)
         luaL_error(L, "not enough memory");
     if (rec->key_count == LUA_RECORD_KEYS_MAX)
@@ -230,7 +230,7 @@ static int meta_index(lua_State *L)
     else if (slice_is(key, "drop"))
         lua_getiuservalue(L, 1, 2);
     else if (slice_is(key, "stream"))
-        lua_pushstring(L, lua_lib_stream(L));
+        lua_pushstring(L, lua_lib_env(L)->stream);
     else if (slice_is(key, "arrival"))
         lua_pushnumber(L, (lua_Number)rec->from.arrival / 1e9);
     else if (slice_is(key, "sequence"))

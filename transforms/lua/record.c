@@ -19,7 +19,7 @@ struct ref {
 
 static const char META_TAG; /* its address is the registry's key of the metatable */
 
-void lua_record_begin(struct lua_record *rec, struct lua_arena *arena, const struct transform_record *from)
+void lua_record_begin(struct lua_record *rec, struct arena *arena, const struct transform_record *from)
 {
     rec->from = *from;
     rec->arena = arena;
@@ -306,7 +306,7 @@ static int record_eq(lua_State *L)
 /* A copy of `text` that stays as long as the record. */
 static const char *keep(lua_State *L, struct lua_record *rec, struct slice text)
 {
-    char *p = lua_arena_take(rec->arena, text.n);
+    char *p = arena_take(rec->arena, text.n);
 
     if (!p)
         luaL_error(L, "not enough memory");
@@ -351,7 +351,7 @@ static struct lua_doc_value value_of_ref(lua_State *L, struct lua_record *rec, s
 /* A string that needs no escapes, put between quotes. */
 static struct lua_doc_value value_of_plain(lua_State *L, struct lua_record *rec, struct slice s)
 {
-    char *p = lua_arena_take(rec->arena, s.n + 2);
+    char *p = arena_take(rec->arena, s.n + 2);
 
     if (!p)
         luaL_error(L, "not enough memory");
@@ -465,18 +465,18 @@ struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, boo
     return ref->rec;
 }
 
-bool lua_record_write(lua_State *L, int index, struct buf *out)
+/* As a piece of JSON; what is no JSON: as a string. */
+static void write_ref(lua_State *L, int index, struct buf *out)
 {
-    struct ref *ref = find_ref(L, index);
+    struct ref *ref = lua_touserdata(L, index);
     size_t before = out->n;
 
-    if (!ref)
-        return false;
     check_alive(L, ref);
     write_json(L, ref, out);
     lua_guard_step(L, out->n - before);
-    return true;
 }
+
+static const struct lua_json_writer WRITER = {write_ref};
 
 /* --- sluice.text, sluice.array, sluice.copy, sluice.null --- */
 
@@ -553,5 +553,6 @@ void lua_record_open(lua_State *L)
     lua_setfield(L, -2, "__name");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
+    lua_json_set_writer(L, &WRITER);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &META_TAG);
 }

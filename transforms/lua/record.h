@@ -30,7 +30,7 @@
 struct lua_record {
     struct transform_record from; /* borrowed */
     uint64_t generation;
-    struct lua_arena *arena;   /* borrowed: of everything the record's index and patches need */
+    struct arena *arena;       /* borrowed: of everything the record's index and patches need */
     struct lua_doc_node *root; /* NULL: not looked at yet, or no JSON object or array */
     bool read;                 /* looked at */
     struct lua_doc_error error;
@@ -40,7 +40,7 @@ struct lua_record {
 };
 
 /* Makes it the record `from`, and everything that scripts still have of the one before dead. */
-void lua_record_begin(struct lua_record *rec, struct lua_arena *arena, const struct transform_record *from);
+void lua_record_begin(struct lua_record *rec, struct arena *arena, const struct transform_record *from);
 void lua_record_end(struct lua_record *rec);
 
 /* Once per state: the metatables; `sluice` on top of the stack gets null, text, array and copy. */
@@ -53,9 +53,5 @@ void lua_record_push(lua_State *L, struct lua_record *rec);
  * it is whole and nobody changed it. What is no JSON is written as it is, and the white space around a record stays.
  * NULL: the value is no record. Raises for a dead one, and when out is full. */
 struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, bool *untouched);
-
-/* Appends the record or part at `index` as a piece of JSON (what is no JSON: as a string); false when it is none.
- * Raises for a dead one, and when out is full. */
-bool lua_record_write(lua_State *L, int index, struct buf *out);
 
 #endif

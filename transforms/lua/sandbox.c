@@ -11,54 +11,6 @@
 
 #define RANDOM_SEED 5
 
-/* --- charging --- */
-
-void lua_sandbox_arguments(lua_State *L)
-{
-    size_t bytes = 0;
-    int n = lua_gettop(L);
-
-    for (int i = n; i > 0; i--)
-        if (lua_type(L, i) == LUA_TSTRING)
-            bytes += lua_rawlen(L, i);
-    if (bytes > LUA_ARGUMENTS_MAX)
-        luaL_error(L, "the arguments have more than %d MiB together", (int)(LUA_ARGUMENTS_MAX >> 20));
-    lua_guard_step(L, 20 + (size_t)n + bytes);
-}
-
-static int charged(lua_State *L)
-{
-    lua_CFunction fn = lua_tocfunction(L, lua_upvalueindex(1));
-
-    lua_sandbox_arguments(L);
-    return fn(L);
-}
-
-/* math.random has its state there, which it would not find in a closure of ours. */
-static bool has_upvalues(lua_State *L)
-{
-    bool has = lua_getupvalue(L, -1, 1) != NULL;
-
-    if (has)
-        lua_pop(L, 1);
-    return has;
-}
-
-void lua_sandbox_charge(lua_State *L)
-{
-    lua_pushnil(L);
-    while (lua_next(L, -2)) {
-        if (lua_iscfunction(L, -1) && !has_upvalues(L)) {
-            lua_pushvalue(L, -2);
-            lua_insert(L, -2);
-            lua_pushcclosure(L, charged, 1);
-            lua_rawset(L, -4); /* of a key that is there: allowed while walking */
-        } else {
-            lua_pop(L, 1);
-        }
-    }
-}
-
 /* --- errors that may not be swallowed --- */
 
 static int finish_pcall(lua_State *L, int status, lua_KContext skip)
@@ -235,7 +187,7 @@ static void open_base(lua_State *L)
         lua_setfield(L, -2, changed[i].name);
     }
     lua_getfield(L, -1, "tonumber"); /* of a long string */
-    lua_pushcclosure(L, charged, 1);
+    lua_guard_charge_one(L);
     lua_setfield(L, -2, "tonumber");
     lua_pop(L, 1);
 }
@@ -266,7 +218,7 @@ static void open_math(lua_State *L)
     lua_getfield(L, -1, "randomseed");
     lua_pushinteger(L, RANDOM_SEED);
     lua_call(L, 1, 0);
-    lua_sandbox_charge(L); /* they take strings for numbers */
+    lua_guard_charge(L); /* they take strings for numbers */
     lua_setglobal(L, "math");
 }
 
@@ -274,7 +226,7 @@ static void open_utf8(lua_State *L)
 {
     lua_pushcfunction(L, luaopen_utf8);
     lua_call(L, 0, 1);
-    lua_sandbox_charge(L);
+    lua_guard_charge(L);
     lua_setglobal(L, "utf8");
 }
 

@@ -20,11 +20,4 @@ void lua_string_open(lua_State *L);
 void lua_table_open(lua_State *L);
 void lua_coroutine_open(lua_State *L);
 
-/* Replaces each function of the table on top by one that calls lua_sandbox_arguments() first; not those that have
- * upvalues of their own. */
-void lua_sandbox_charge(lua_State *L);
-/* Charges for the strings that the function which runs was given. Raises when they are more than one call may work on:
- * one of Lua's own functions cannot be interrupted, and the same long string may be given many times. */
-void lua_sandbox_arguments(lua_State *L);
-
 #endif

@@ -2,7 +2,6 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
-#include "transforms/lua/call.h"
 #include "transforms/lua/json.h"
 #include "transforms/lua/lib.h"
 
@@ -12,13 +11,13 @@
 
 static void log_text(lua_State *L, int level, const char *p, size_t n)
 {
-    struct lua_vm *w = lua_guard_of(L)->context;
-    struct transform_out *out = lua_lib_out(L);
+    struct lua_lib_env *env = lua_lib_env(L);
+    struct transform_out *out = env->out;
 
     lua_guard_step(L, 500);
-    if (!out || !out->log || w->log_lines > LUA_SLUICE_LOG_LINES)
+    if (!out || !out->log || env->log_lines > LUA_SLUICE_LOG_LINES)
         return;
-    if (w->log_lines++ == LUA_SLUICE_LOG_LINES)
+    if (env->log_lines++ == LUA_SLUICE_LOG_LINES)
         out->log(out, LOG_WARN, SLICE("the script logs too much: the rest of this batch's lines is left out"));
     else
         out->log(out, level, slice_of(p, n < LUA_SLUICE_LOG_TEXT ? n : LUA_SLUICE_LOG_TEXT));
@@ -59,7 +58,7 @@ static int print(lua_State *L)
 
 static int sluice_counter(lua_State *L)
 {
-    struct transform_out *out = lua_lib_out(L);
+    struct transform_out *out = lua_lib_env(L)->out;
     struct slice name;
     lua_Number by = luaL_optnumber(L, 2, 1);
 

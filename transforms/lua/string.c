@@ -45,7 +45,7 @@ static int with_format(lua_State *L)
     luaL_checklstring(L, 1, &n);
     if (n > LUA_FORMAT_MAX)
         return luaL_error(L, "a format may have at most %d bytes", (int)LUA_FORMAT_MAX);
-    lua_sandbox_arguments(L);
+    lua_guard_arguments(L);
     lua_guard_step(L, 100 + n * 100);
     return fn(L);
 }
@@ -314,7 +314,7 @@ void lua_string_open(lua_State *L)
     lua_call(L, 0, 1);
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
-    lua_sandbox_charge(L);
+    lua_guard_charge(L);
     luaL_setfuncs(L, own, 0);
     for (const luaL_Reg *r = formats; r->name; r++) {
         lua_getfield(L, -1, r->name);

@@ -18,7 +18,7 @@ static int emit(struct lua_vm *w, const struct lua_part *part, const struct lua_
 {
     struct slice data = part->untouched ? of->from.data : slice_of(w->result.p + part->at, part->n);
 
-    return w->out->emit(w->out, &of->from, data, of->keys, of->key_count);
+    return w->env.out->emit(w->env.out, &of->from, data, of->keys, of->key_count);
 }
 
 static const struct lua_part *parts_of(const struct lua_vm *w, size_t *count)
@@ -29,8 +29,8 @@ static const struct lua_part *parts_of(const struct lua_vm *w, size_t *count)
 
 static int fail(struct lua_vm *w, const struct lua_record *rec, const struct lua_call_error *error)
 {
-    return w->out->fail(w->out, &rec->from, error->code, slice_of(error->message, error->n),
-                        error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
+    return w->env.out->fail(w->env.out, &rec->from, error->code, slice_of(error->message, error->n),
+                            error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
 }
 
 /* A state that was aborted is lost. */
@@ -68,7 +68,7 @@ static int run_one(struct lua_vm *w, nsec hard_end, struct err *e)
     }
     parts = parts_of(w, &count);
     if (count == 0)
-        w->out->drop(w->out, &w->one.from, w->one.drop_reason);
+        w->env.out->drop(w->env.out, &w->one.from, w->one.drop_reason);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = emit(w, &parts[i], &w->one);
     return rc;
@@ -76,22 +76,22 @@ static int run_one(struct lua_vm *w, nsec hard_end, struct err *e)
 
 static int run_records(struct lua_vm *w, const struct transform_record *records, size_t count, struct err *e)
 {
-    nsec end = clock_mono() + w->batch_left - w->out->elsewhere; /* and later by what passes elsewhere */
+    nsec end = clock_mono() + w->batch_left - w->env.out->elsewhere; /* and later by what passes elsewhere */
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
         if (cancel_is_asked(w->options.cancel)) /* the guard looks only at calls that take a while */
             return cancelled(e);
         lua_record_begin(&w->one, &w->arena, &records[i]);
-        rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, end + w->out->elsewhere, e);
+        rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, end + w->env.out->elsewhere, e);
         lua_record_end(&w->one);
-        lua_arena_reset(&w->arena);
+        arena_reset(&w->arena);
         if (rc > 0) {
-            w->batch_over = clock_mono() >= end + w->out->elsewhere;
+            w->batch_over = clock_mono() >= end + w->env.out->elsewhere;
             rc = renew(w, e);
         }
     }
-    w->batch_left = end + w->out->elsewhere - clock_mono();
+    w->batch_left = end + w->env.out->elsewhere - clock_mono();
     return rc;
 }
 
@@ -165,7 +165,7 @@ static int emit_batch(struct lua_vm *w)
     }
     for (size_t i = 0; i < w->records.count && rc == 0; i++)
         if (!seen[i])
-            w->out->drop(w->out, &w->records.at[i].from, w->records.at[i].drop_reason);
+            w->env.out->drop(w->env.out, &w->records.at[i].from, w->records.at[i].drop_reason);
     mem_free(seen);
     return rc;
 }
@@ -193,7 +193,7 @@ static void drop_held(struct lua_vm *w)
     if (w->records.at != &w->one)
         mem_free(w->records.at);
     w->records = (struct lua_meta_records){&w->one, 1};
-    lua_arena_reset(&w->arena);
+    arena_reset(&w->arena);
     buf_trim(&w->held, TRANSFORM_KEEP_MAX);
     buf_trim(&w->held_at, TRANSFORM_KEEP_MAX);
     buf_trim(&w->result, TRANSFORM_KEEP_MAX);
@@ -212,6 +212,7 @@ int lua_vm_open(struct lua_vm **out, struct lua_script *script, const struct lua
 
     w->options = *o;
     w->script = lua_script_take(script);
+    w->env = (struct lua_lib_env){.stream = o->stream, .script = w->script};
     w->init = init;
     w->records = (struct lua_meta_records){&w->one, 1};
     buf_init(&w->result, o->memory);
@@ -262,7 +263,7 @@ int lua_vm_begin(struct lua_vm *w, struct err *e)
 {
     w->batch_left = w->options.batch_timeout;
     w->batch_over = false;
-    w->log_lines = 0;
+    w->env.log_lines = 0;
     if (cancel_is_asked(w->options.cancel))
         return cancelled(e);
     if (renew(w, e) < 0)
@@ -276,9 +277,9 @@ int lua_vm_run(struct lua_vm *w, const struct transform_record *records, size_t 
 {
     int rc;
 
-    w->out = out;
+    w->env.out = out;
     rc = w->by_batch ? hold_records(w, records, count) : run_records(w, records, count, e);
-    w->out = NULL;
+    w->env.out = NULL;
     return rc < 0 ? -1 : 0;
 }
 
@@ -288,10 +289,10 @@ int lua_vm_end(struct lua_vm *w, struct transform_out *out, struct err *e)
 
     if (!w->by_batch || w->held_at.n == 0)
         return 0;
-    w->out = out;
+    w->env.out = out;
     begin_held(w);
     rc = run_batch(w, e);
-    w->out = NULL;
+    w->env.out = NULL;
     for (size_t i = 0; i < w->records.count; i++)
         lua_record_end(&w->records.at[i]);
     drop_held(w);

@@ -6,7 +6,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/gunzip.h"
-#include "transforms/unpack/cloudwatch_logs.h"
+#include "transforms/unpack/cloudwatch.h"
 
 enum cloudwatch_mode {
     CLOUDWATCH_OFF,

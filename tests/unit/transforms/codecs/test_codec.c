@@ -6,7 +6,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/codec.h"
-#include "transforms/codecs/gzip_stream.h"
+#include "transforms/codecs/gzip.h"
 
 #include <stdio.h>
 #include <string.h>

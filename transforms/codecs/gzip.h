@@ -1,4 +1,4 @@
-/* gzip_stream.h -- what codecs/gzip.c needs of the libraries that write one gzip member.
+/* gzip.h -- what codecs/gzip.c needs of the libraries that write one gzip member.
  *
  * Not a codec: the levels' meaning and the choice between libraries are codecs/gzip.c's. Which libraries there are is
  * decided when the program is built (HAVE_LIBISAL, HAVE_LIBDEFLATE); zlib is always there.
@@ -6,8 +6,8 @@
  * Ownership  open() gives a context that close() frees. Threads: a context, one at a time.
  * Invariant  the header has no time and no name: the same bytes in the same pieces give the same member.
  */
-#ifndef TRANSFORMS_CODECS_GZIP_STREAM_H
-#define TRANSFORMS_CODECS_GZIP_STREAM_H
+#ifndef TRANSFORMS_CODECS_GZIP_H
+#define TRANSFORMS_CODECS_GZIP_H
 
 #include "pipeline/base/body.h"
 #include "pipeline/base/compiler.h"
@@ -30,9 +30,9 @@ extern const struct gzip_stream_ops gzip_isal; /* levels 1..3 */
 
 /* A library that wants the whole object in one piece: libdeflate, levels 1..12. open() answers NULL when the program
  * was built without it. */
-struct gzip_whole;
-struct gzip_whole *gzip_whole_open(int level);
-MUST_CHECK int gzip_whole_write(struct gzip_whole *w, struct slice in, struct body *out, struct err *e);
-void gzip_whole_close(struct gzip_whole **w);
+struct gzip_libdeflate;
+struct gzip_libdeflate *gzip_libdeflate_open(int level);
+MUST_CHECK int gzip_libdeflate_write(struct gzip_libdeflate *w, struct slice in, struct body *out, struct err *e);
+void gzip_libdeflate_close(struct gzip_libdeflate **w);
 
 #endif

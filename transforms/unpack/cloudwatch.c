@@ -1,4 +1,4 @@
-#include "transforms/unpack/cloudwatch_logs.h"
+#include "transforms/unpack/cloudwatch.h"
 
 #include "pipeline/base/limits.h"
 

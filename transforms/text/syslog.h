@@ -1,23 +1,15 @@
-/* log_lines.h -- lines of web servers and of syslog, cut into their fields.
+/* syslog.h -- a line of syslog, cut into its fields.
  *
  * Ownership  slices point into the line; a field that is not there, or is "-", has .p NULL.
  * Threads    plain values; pure functions.
  */
-#ifndef TRANSFORMS_TEXT_LOG_LINES_H
-#define TRANSFORMS_TEXT_LOG_LINES_H
+#ifndef TRANSFORMS_TEXT_SYSLOG_H
+#define TRANSFORMS_TEXT_SYSLOG_H
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
-
-/* Common Log Format, or Combined with referrer and agent (Apache, nginx). */
-struct apache_line {
-    struct slice host, ident, user, time, method, path, protocol, request, status, bytes, referrer, agent;
-};
-
-/* `request` is the whole first line; method, path and protocol only when it has that form. */
-MUST_CHECK bool apache_parse(struct apache_line *out, struct slice line);
 
 /* RFC 5424, or RFC 3164 with its many forms (with or without <priority>). */
 struct syslog_line {

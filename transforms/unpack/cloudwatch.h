@@ -1,4 +1,4 @@
-/* cloudwatch_logs.h -- what a CloudWatch Logs subscription sends: a JSON envelope around log events.
+/* cloudwatch.h -- what a CloudWatch Logs subscription sends: a JSON envelope around log events.
  *
  *   {"messageType":"DATA_MESSAGE","owner":"1234","logGroup":"g","logStream":"s","subscriptionFilters":["f"],
  *    "logEvents":[{"id":"1","timestamp":1700000000000,"message":"text"}]}
@@ -9,8 +9,8 @@
  * Ownership  slices point into the text.
  * Threads    plain values; pure functions.
  */
-#ifndef TRANSFORMS_UNPACK_CLOUDWATCH_LOGS_H
-#define TRANSFORMS_UNPACK_CLOUDWATCH_LOGS_H
+#ifndef TRANSFORMS_UNPACK_CLOUDWATCH_H
+#define TRANSFORMS_UNPACK_CLOUDWATCH_H
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"

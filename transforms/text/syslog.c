@@ -1,101 +1,12 @@
-#include "transforms/text/log_lines.h"
+/* "<priority>1 " begins a line of RFC 5424, which has a grammar: five words, structured data, the message. Everything else is
+ * RFC 3164, which wrote down what programs did: a time in one form, a host, perhaps "app[pid]:", and a message; of these only
+ * the time and the host are demanded.
+ *
+ * Structured data is checked as a whole when the line is read, by the same reader that gives it out parameter by parameter
+ * afterwards; so who reads a line that was accepted meets no error in the middle. */
+#include "transforms/text/syslog.h"
 
-static struct slice from(struct slice s, size_t n)
-{
-    return slice_of(s.p + n, s.n - n);
-}
-
-static struct slice present(struct slice s)
-{
-    return slice_is(s, "-") || s.n == 0 ? slice_of(NULL, 0) : s;
-}
-
-/* Cuts off what stands before the next space. False at the end. */
-static bool word(struct slice *rest, struct slice *out)
-{
-    const char *space;
-
-    if (rest->n == 0)
-        return false;
-    space = memchr(rest->p, ' ', rest->n);
-    *out = slice_of(rest->p, space ? (size_t)(space - rest->p) : rest->n);
-    *rest = from(*rest, out->n + (space != NULL));
-    return out->n > 0;
-}
-
-/* --- web servers ---------------------------------------------------------------------------------------------------- */
-
-/* "..." or [...], with backslashes inside quotes, and the space behind it. */
-static bool enclosed(struct slice *rest, char open, char close, struct slice *out)
-{
-    size_t n = 1;
-
-    if (rest->n < 2 || rest->p[0] != open)
-        return false;
-    while (n < rest->n && rest->p[n] != close)
-        n += rest->p[n] == '\\' && close == '"' ? 2 : 1;
-    if (n >= rest->n)
-        return false;
-    *out = slice_of(rest->p + 1, n - 1);
-    *rest = from(*rest, n + 1);
-    if (rest->n > 0 && rest->p[0] == ' ')
-        *rest = from(*rest, 1);
-    return true;
-}
-
-static bool is_number(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    return s.n > 0;
-}
-
-static void split_request(struct apache_line *l)
-{
-    struct slice rest = l->request, method, path;
-
-    if (!word(&rest, &method) || !word(&rest, &path))
-        return;
-    if (rest.n > 0 && !slice_starts(rest, SLICE("HTTP/")))
-        return;
-    l->method = method;
-    l->path = path;
-    l->protocol = present(rest);
-}
-
-static bool read_status(struct apache_line *l, struct slice *rest)
-{
-    if (!word(rest, &l->status) || !word(rest, &l->bytes))
-        return false;
-    l->status = present(l->status);
-    l->bytes = present(l->bytes);
-    return (!l->status.p || is_number(l->status)) && (!l->bytes.p || is_number(l->bytes));
-}
-
-bool apache_parse(struct apache_line *l, struct slice line)
-{
-    struct slice rest = line;
-
-    *l = (struct apache_line){0};
-    while (rest.n > 0 && (rest.p[rest.n - 1] == '\n' || rest.p[rest.n - 1] == '\r'))
-        rest.n--;
-    if (!word(&rest, &l->host) || !word(&rest, &l->ident) || !word(&rest, &l->user) ||
-        !enclosed(&rest, '[', ']', &l->time) || !enclosed(&rest, '"', '"', &l->request) || !read_status(l, &rest))
-        return false;
-    l->ident = present(l->ident);
-    l->user = present(l->user);
-    split_request(l);
-    if (rest.n == 0)
-        return true;
-    if (!enclosed(&rest, '"', '"', &l->referrer) || !enclosed(&rest, '"', '"', &l->agent))
-        return false;
-    l->referrer = present(l->referrer);
-    l->agent = present(l->agent);
-    return true; /* nginx and others append fields of their own */
-}
-
-/* --- syslog --------------------------------------------------------------------------------------------------------- */
+#include "transforms/text/words.h"
 
 static bool take_priority(struct slice *rest, int *priority)
 {
@@ -108,7 +19,7 @@ static bool take_priority(struct slice *rest, int *priority)
         *priority = *priority * 10 + (rest->p[n] - '0');
     if (n == 1 || n >= rest->n || rest->p[n] != '>' || *priority > 191)
         return false;
-    *rest = from(*rest, n + 1);
+    *rest = words_from(*rest, n + 1);
     return true;
 }
 
@@ -146,13 +57,13 @@ static bool take_data(struct slice *rest, struct slice *data)
     size_t n = 0, one;
 
     if (rest->n > 0 && rest->p[0] == '-') {
-        *rest = from(*rest, 1);
+        *rest = words_from(*rest, 1);
         return true;
     }
-    while ((one = element_length(from(*rest, n))) > 0)
+    while ((one = element_length(words_from(*rest, n))) > 0)
         n += one;
     *data = slice_of(rest->p, n);
-    *rest = from(*rest, n);
+    *rest = words_from(*rest, n);
     return n > 0 && parameters_fit(*data);
 }
 
@@ -162,16 +73,16 @@ static bool parse_5424(struct syslog_line *l, struct slice rest)
 
     l->version = 1;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (!word(&rest, words[i]))
+        if (!words_next(&rest, words[i]))
             return false;
-        *words[i] = present(*words[i]);
+        *words[i] = words_present(*words[i]);
     }
     if (!take_data(&rest, &l->data) || (rest.n > 0 && rest.p[0] != ' '))
         return false;
     if (rest.n > 0)
-        rest = from(rest, 1);
+        rest = words_from(rest, 1);
     if (slice_starts(rest, SLICE("\xef\xbb\xbf")))
-        rest = from(rest, 3);
+        rest = words_from(rest, 3);
     l->message = rest;
     return true;
 }
@@ -191,7 +102,7 @@ static bool take_bsd_time(struct slice *rest, struct slice *time)
             return false;
     }
     *time = slice_of(rest->p, sizeof(FORM) - 2);
-    *rest = from(*rest, sizeof(FORM) - 1);
+    *rest = words_from(*rest, sizeof(FORM) - 1);
     return true;
 }
 
@@ -211,14 +122,14 @@ static void take_tag(struct syslog_line *l, struct slice *rest)
     l->app = slice_of(rest->p, n);
     if (rest->p[n] == '[')
         l->proc_id = slice_of(rest->p + n + 1, close++ - n - 1);
-    *rest = from(*rest, close + 1);
+    *rest = words_from(*rest, close + 1);
     if (rest->n > 0 && rest->p[0] == ' ')
-        *rest = from(*rest, 1);
+        *rest = words_from(*rest, 1);
 }
 
 static bool parse_3164(struct syslog_line *l, struct slice rest)
 {
-    if (!take_bsd_time(&rest, &l->time) || !word(&rest, &l->host))
+    if (!take_bsd_time(&rest, &l->time) || !words_next(&rest, &l->host))
         return false;
     take_tag(l, &rest);
     l->message = rest;
@@ -235,7 +146,7 @@ bool syslog_parse(struct syslog_line *l, struct slice line)
     if (!take_priority(&rest, &l->priority))
         return false;
     if (l->priority >= 0 && slice_starts(rest, SLICE("1 ")))
-        return parse_5424(l, from(rest, 2));
+        return parse_5424(l, words_from(rest, 2));
     return parse_3164(l, rest);
 }
 
@@ -256,16 +167,16 @@ static size_t name_length(struct slice s)
 /* Enters `[id`; true when the element ends right there. */
 static bool enter(struct syslog_data *d)
 {
-    size_t n = name_length(from(d->rest, 1));
+    size_t n = name_length(words_from(d->rest, 1));
 
     d->element = slice_of(d->rest.p + 1, n);
-    d->rest = from(d->rest, n + 1);
+    d->rest = words_from(d->rest, n + 1);
     return d->rest.n > 0 && d->rest.p[0] == ']';
 }
 
 static bool parameter(struct syslog_data *d, struct syslog_parameter *out)
 {
-    struct slice rest = from(d->rest, 1); /* the space */
+    struct slice rest = words_from(d->rest, 1); /* the space */
     size_t n = name_length(rest), end = n + 2;
 
     if (n == 0 || n + 1 >= rest.n || rest.p[n] != '=' || rest.p[n + 1] != '"')
@@ -279,7 +190,7 @@ static bool parameter(struct syslog_data *d, struct syslog_parameter *out)
         return false;
     out->name = slice_of(rest.p, n);
     out->value = slice_of(rest.p + n + 2, end - n - 2);
-    d->rest = from(rest, end + 1);
+    d->rest = words_from(rest, end + 1);
     return true;
 }
 
@@ -292,7 +203,7 @@ bool syslog_data_next(struct syslog_data *d, struct syslog_parameter *out)
         if (enter(d)) {
             out->element = d->element;
             d->element = slice_of(NULL, 0);
-            d->rest = from(d->rest, 1);
+            d->rest = words_from(d->rest, 1);
             return true;
         }
     }
@@ -300,7 +211,7 @@ bool syslog_data_next(struct syslog_data *d, struct syslog_parameter *out)
     if (d->rest.n == 0 || d->rest.p[0] != ' ' || !parameter(d, out))
         return false;
     if (d->rest.n > 0 && d->rest.p[0] == ']') {
-        d->rest = from(d->rest, 1);
+        d->rest = words_from(d->rest, 1);
         d->element = slice_of(NULL, 0);
     }
     return true;
