@@ -1,25 +1,17 @@
 #include "pipeline/aws/credentials.h"
 
 #include "pipeline/aws/profile_files.h"
+#include "pipeline/base/aside_reader.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/file_stamp.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/thread.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-
-/* Enough of a file's stat to know that it changed. */
-struct stamp {
-    dev_t dev;
-    ino_t ino;
-    off_t size;
-    struct timespec mtime;
-};
 
 /* As long as they are: a token may have thousands of characters, and there may be thousands of streams without one. */
 struct kept_keys {
@@ -38,16 +30,12 @@ struct credentials {
     struct kept_keys configured;
     char *profile; /* NULL: not configured */
 
-    pthread_mutex_t lock; /* guards the rest; not held while files are read */
+    struct aside_reader reader; /* its lock guards the rest */
     bool loaded;
-    struct stamp stamps[2];   /* of the files below, when they were read */
-    struct contents contents; /* of both files */
-    bool in_config;           /* the keys come from the config file */
-    struct err why;           /* not loaded: this is why */
-
-    unsigned users; /* the owner, and a thread that reads */
-    bool reading;   /* on a thread of its own */
-    nsec asked;     /* when it was begun, by the caller's clock; 0: never */
+    struct file_stamp stamps[2]; /* of the files below, when they were read */
+    struct contents contents;    /* of both files */
+    bool in_config;              /* the keys come from the config file */
+    struct err why;              /* not loaded: this is why */
 };
 
 static const char *env_or_null(const char *name)
@@ -135,12 +123,16 @@ static int keep_configured(struct kept_keys *kept, const struct credentials_conf
     return rc;
 }
 
+static void read_aside(struct aside_reader *r);
+static void end(struct aside_reader *r);
+
+static const struct aside_reader_ops READER = {.thread = "credentials", .read = read_aside, .end = end};
+
 int credentials_new(struct credentials **out, const struct credentials_conf *conf, struct err *e)
 {
     struct credentials *c = mem_alloc(sizeof(*c));
 
-    pthread_mutex_init(&c->lock, NULL);
-    c->users = 1;
+    aside_reader_init(&c->reader, &READER);
     if (conf->profile && *conf->profile)
         c->profile = mem_strdup(conf->profile);
     if (keep_configured(&c->configured, conf, e) < 0)
@@ -156,49 +148,16 @@ fail:
     return -1;
 }
 
-/* Locks: c->lock held, and given back. */
-static void leave(struct credentials *c)
-{
-    bool last = --c->users == 0;
-
-    pthread_mutex_unlock(&c->lock);
-    if (!last)
-        return;
-    pthread_mutex_destroy(&c->lock);
-    mem_free(c->profile);
-    mem_free(c->contents.endpoint);
-    wipe_keys(&c->configured);
-    wipe_keys(&c->contents.keys);
-    mem_free(c);
-}
-
 void credentials_free(struct credentials **c)
 {
-    if (!*c)
-        return;
-    pthread_mutex_lock(&(*c)->lock);
-    leave(*c);
+    if (*c)
+        aside_reader_leave(&(*c)->reader);
     *c = NULL;
 }
 
 void aws_keys_wipe(struct aws_keys *k)
 {
     explicit_bzero(k, sizeof(*k));
-}
-
-static struct stamp stamp_of(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return (struct stamp){0};
-    return (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
-}
-
-static bool same(const struct stamp *a, const struct stamp *b)
-{
-    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
-           a->mtime.tv_nsec == b->mtime.tv_nsec;
 }
 
 static void take_over(struct contents *to, const struct aws_profile *p)
@@ -214,7 +173,7 @@ static void take_over(struct contents *to, const struct aws_profile *p)
 /* What was found in the files, or that they are as they were. */
 struct found {
     bool changed;
-    struct stamp stamps[2];
+    struct file_stamp stamps[2];
     struct aws_profile profile;
     bool in_config;
     int rc;
@@ -231,20 +190,20 @@ static int load(const char *profile, char path[2][PATH_MAX], struct found *f)
 
 /* Reads both files when they differ from `known` (NULL: they were not read yet). A stamp is taken before its file is read: a
  * change in between is then seen the next time. */
-static void read_files(const char *profile, const struct stamp *known, struct found *f)
+static void read_files(const char *profile, const struct file_stamp *known, struct found *f)
 {
     char path[2][PATH_MAX];
 
     for (enum aws_file k = AWS_FILE_CREDENTIALS; k <= AWS_FILE_CONFIG; k++) {
         file_path(k, path[k], sizeof(path[k]));
-        f->stamps[k] = stamp_of(path[k]);
+        f->stamps[k] = file_stamp_of(path[k]);
     }
-    f->changed = !known || !same(&f->stamps[0], &known[0]) || !same(&f->stamps[1], &known[1]);
+    f->changed = !known || !file_stamp_same(&f->stamps[0], &known[0]) || !file_stamp_same(&f->stamps[1], &known[1]);
     if (f->changed)
         f->rc = load(profile, path, f);
 }
 
-/* Locks: c->lock held. */
+/* Locks: c->reader.lock held. */
 static void take_found(struct credentials *c, const struct found *f)
 {
     if (!f->changed)
@@ -262,17 +221,17 @@ static void take_found(struct credentials *c, const struct found *f)
 static void look(struct credentials *c)
 {
     struct found *f = mem_alloc(sizeof(*f));
-    struct stamp known[2];
+    struct file_stamp known[2];
     bool loaded;
 
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->reader.lock);
     loaded = c->loaded;
     memcpy(known, c->stamps, sizeof(known));
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->reader.lock);
     read_files(profile_name(c), loaded ? known : NULL, f);
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->reader.lock);
     take_found(c, f);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->reader.lock);
     explicit_bzero(f, sizeof(*f));
     mem_free(f);
 }
@@ -317,7 +276,7 @@ static int set_kept(struct aws_keys *out, const struct kept_keys *k, struct err 
     return set_keys(out, k->access_key_id, k->secret_access_key, k->session_token, e);
 }
 
-/* Locks: c->lock held. */
+/* Locks: c->reader.lock held. */
 static int from_contents(const struct credentials *c, struct aws_keys *out, struct err *e)
 {
     char path[PATH_MAX];
@@ -358,51 +317,40 @@ int credentials_get(struct credentials *c, struct aws_keys *out, struct err *e)
     if (rc <= 0)
         return rc;
     look(c);
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->reader.lock);
     rc = from_contents(c, out, e);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->reader.lock);
     return rc;
 }
 
 /* --- without waiting --------------------------------------------------------------------------------------------- */
 
-static void *reader_main(void *arg)
+static void read_aside(struct aside_reader *r)
 {
-    struct credentials *c = arg;
-
-    pthread_setname_np(pthread_self(), "credentials");
-    look(c);
-    pthread_mutex_lock(&c->lock);
-    c->reading = false;
-    leave(c);
-    return NULL;
+    look(CONTAINER_OF(r, struct credentials, reader));
 }
 
-/* Locks: c->lock held. */
-static int start_reading(struct credentials *c, nsec now, struct err *e)
+static void end(struct aside_reader *r)
 {
-    if (!thread_start_detached(reader_main, c, 0))
-        return err_set(e, ERR_IO, "no thread can be started to read the AWS credentials");
-    c->users++;
-    c->reading = true;
-    c->asked = now;
-    return 0;
+    struct credentials *c = CONTAINER_OF(r, struct credentials, reader);
+
+    mem_free(c->profile);
+    mem_free(c->contents.endpoint);
+    wipe_keys(&c->configured);
+    wipe_keys(&c->contents.keys);
+    mem_free(c);
 }
 
-/* Within `span` behind `begin`? A clock that was set back is not. */
-static bool within(nsec begin, nsec span, nsec now)
-{
-    return begin != 0 && now >= begin && now - begin < span;
-}
-
-/* Locks: c->lock held. */
+/* Locks: c->reader.lock held. */
 static int from_reading(struct credentials *c, nsec now, struct aws_keys *out, struct err *e)
 {
-    if (!c->reading && !within(c->asked, CREDENTIALS_BELIEVED, now) && start_reading(c, now, e) < 0)
-        return -1;
-    if (c->reading && within(c->asked, CREDENTIALS_TIMEOUT, now))
+    enum aside_state state = aside_reader_poll(&c->reader, now);
+
+    if (state == ASIDE_NOT_YET)
         return CREDENTIALS_NOT_YET;
-    if (c->reading && !c->loaded)
+    if (state == ASIDE_NO_THREAD)
+        return err_set(e, ERR_IO, "no thread can be started to read the AWS credentials");
+    if (state == ASIDE_HANGS && !c->loaded)
         return err_set(e, ERR_IO, "the files with the AWS credentials cannot be read: their disk does not answer");
     return from_contents(c, out, e);
 }
@@ -413,9 +361,9 @@ int credentials_poll(struct credentials *c, nsec now, struct aws_keys *out, stru
 
     if (rc <= 0)
         return rc;
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->reader.lock);
     rc = from_reading(c, now, out, e);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->reader.lock);
     return rc;
 }
 
@@ -425,9 +373,9 @@ void credentials_peek(struct credentials *c, struct aws_keys *out)
     int rc = without_files(c, out, &ignored);
 
     if (rc == 1) {
-        pthread_mutex_lock(&c->lock);
+        pthread_mutex_lock(&c->reader.lock);
         rc = from_contents(c, out, &ignored);
-        pthread_mutex_unlock(&c->lock);
+        pthread_mutex_unlock(&c->reader.lock);
     }
     if (rc < 0)
         aws_keys_wipe(out);
@@ -447,10 +395,10 @@ bool credentials_region(struct credentials *c, char *out, size_t size)
         return true;
     }
     look(c);
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->reader.lock);
     if (c->loaded)
         snprintf(out, size, "%s", c->contents.region);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->reader.lock);
     return *out != '\0';
 }
 
@@ -473,10 +421,10 @@ bool credentials_s3_endpoint(struct credentials *c, char out[AWS_ENDPOINT_MAX], 
             return true;
         }
     look(c);
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->reader.lock);
     if (c->loaded && c->contents.endpoint)
         snprintf(out, AWS_ENDPOINT_MAX, "%s", c->contents.endpoint);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->reader.lock);
     if (*out == '\0')
         return false;
     *source = "endpoint_url of the AWS profile";

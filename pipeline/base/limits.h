@@ -59,6 +59,11 @@
 /* What is collected before it is written to that file. */
 #define BODY_WRITE_BUFFER_MAX LIMIT(256 * KIB, 512)
 
+/* What was read aside is believed for so long: a rotated key is taken up with the next attempt. Reading that takes longer than timeout
+ * hangs; what is known already serves meanwhile. */
+#define ASIDE_BELIEVED (1 * NSEC_PER_SEC)
+#define ASIDE_TIMEOUT  (2 * NSEC_PER_SEC)
+
 /* The longest log line, its newline counted: what a pipe takes in one piece. */
 #define LOG_LINE_MAX 4096
 /* Log lines that standard error has not taken yet; what does not fit is dropped and counted. Holds the longest line. */
@@ -288,11 +293,9 @@
 /* A name that is in the way is removed; somebody who puts it back as often as this means it. */
 #define FOLDER_CREATE_TRIES 3
 
-/* A file of credentials. What it says is believed for so long: a rotated key is taken up with the next attempt. Reading that takes
- * longer than timeout has hangs; what is known already serves meanwhile. */
+/* A file of credentials; and of certificates or a key, where a system's whole bundle of authorities has 220 KiB. */
 #define CREDENTIALS_FILE_MAX (1 * MIB)
-#define CREDENTIALS_BELIEVED (1 * NSEC_PER_SEC)
-#define CREDENTIALS_TIMEOUT  (2 * NSEC_PER_SEC)
+#define TLS_FILE_MAX         (4 * MIB)
 
 /* --- inputs -------------------------------------------------------------------------------------------------------- */
 
