@@ -42,6 +42,8 @@ void digest_init(void)
     int ok = CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free);
 
     assert(ok == 1);
+    ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    assert(ok == 1);
 }
 
 struct sha256 *sha256_new(void)
@@ -68,12 +70,16 @@ void sha256_begin(struct sha256 *s)
     int ok = EVP_DigestInit_ex2(s->ctx, s->md, NULL);
 
     assert(ok == 1);
+    ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    assert(ok == 1);
 }
 
 void sha256_add(struct sha256 *s, struct slice in)
 {
     int ok = EVP_DigestUpdate(s->ctx, in.p, in.n);
 
+    assert(ok == 1);
+    ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     assert(ok == 1);
 }
 
@@ -82,12 +88,16 @@ void sha256_end(struct sha256 *s, unsigned char out[SHA256_BYTES])
     int ok = EVP_DigestFinal_ex(s->ctx, out, NULL);
 
     assert(ok == 1);
+    ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    assert(ok == 1);
 }
 
 void sha256_of(struct slice in, unsigned char out[SHA256_BYTES])
 {
     int ok = EVP_Digest(in.p, in.n, out, NULL, EVP_sha256(), NULL);
 
+    assert(ok == 1);
+    ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     assert(ok == 1);
 }
 

@@ -17,7 +17,8 @@
 #define SHA256_HEX   65 /* with NUL */
 
 /* Before anything else uses OpenSSL, curl included: without memory it ends as the rest of the program does (mem.h). Left to itself
- * it goes on and takes locks that it could not make (3.0). */
+ * it goes on and takes locks that it could not make (3.0). And it cleans nothing up when the process ends: a thread that nobody waits for
+ * may still read a certificate. */
 void digest_init(void);
 
 struct sha256; /* reusable context */

@@ -244,7 +244,6 @@ static void send_now(struct attempt *s)
         s->sink_outcomes->count = s->out.taken;
     if (s->metrics)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
-    identify_ask(&s->target->identify, s->loop);
     if (sink->send)
         send_elsewhere(s);
     else
@@ -268,6 +267,7 @@ static void request(struct attempt *s)
         fail_locally(s, "RequestNotMade", &e);
         return;
     }
+    identify_ask(&s->target->identify, s->loop); /* what the request needed is read now: so it is for the question */
     s->exchange.request = &s->request;
     s->exchange.body = s->out.body;
     s->loop->ops->exchange(s->loop, &s->exchange);

@@ -3,6 +3,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/tls_files.h"
 
 #include <assert.h>
 #include <strings.h>
@@ -16,6 +17,7 @@ void http_request_release(struct http_request *rq)
         mem_free(rq->headers[i]);
     mem_free(rq->url);
     mem_free(rq->text);
+    http_tls_leave(rq->tls);
     *rq = (struct http_request){0};
 }
 

@@ -1,7 +1,7 @@
 /* message.h -- a request to make and the answer that came: plain values between a sink and the delivery loop.
  *
- * Ownership  the request owns its strings (http_request_release()); the body bytes are borrowed. A response is
- * borrowed.
+ * Ownership  the request owns its strings and keeps what its TLS is made with (http_request_release()); the body bytes are
+ * borrowed. A response is borrowed.
  */
 #ifndef PIPELINE_HTTP_MESSAGE_H
 #define PIPELINE_HTTP_MESSAGE_H
@@ -14,23 +14,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How to trust and to be trusted; strings borrowed from the sink's configuration, NULL when not set. */
-struct http_tls {
-    bool insecure; /* tls: { verify: false }, in words, logged at start */
-    const char *ca_file, *cert_file, *key_file, *key_password;
-};
+struct http_tls; /* how to trust and to be trusted: tls_files.h */
 
 struct http_request {
     const char *method; /* static */
     char *url;
     char *headers[HTTP_HEADERS_MAX]; /* "Name: value" */
     size_t header_count;
-    char *text;        /* to send instead of the seal's body; NULL: the body */
-    unsigned endpoint; /* which of the sink's addresses this goes to; comes back in the response */
-    const struct http_tls *tls;
-    const char *proxy;   /* the sink's option `proxy` (proxy.h), borrowed; NULL: as the environment says */
-    nsec timeout;        /* for the whole exchange once connected; 0: the loop's default */
-    size_t response_max; /* more is cut off and said in the response */
+    char *text;           /* to send instead of the seal's body; NULL: the body */
+    unsigned endpoint;    /* which of the sink's addresses this goes to; comes back in the response */
+    struct http_tls *tls; /* counted; NULL: as the system trusts */
+    const char *proxy;    /* the sink's option `proxy` (proxy.h), borrowed; NULL: as the environment says */
+    nsec timeout;         /* for the whole exchange once connected; 0: the loop's default */
+    size_t response_max;  /* more is cut off and said in the response */
 };
 
 void http_request_release(struct http_request *rq);

@@ -1,7 +1,13 @@
 #include "pipeline/http/tls.h"
 
+#include "pipeline/base/aside_reader.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/tls_files.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +37,17 @@ const struct cfg_field tls_fields[] = {
     {.name = NULL},
 };
 
+struct tls_options {
+    struct tls_paths files;
+    char *path[TLS_FILES], *key_password; /* what `files` points to */
+    atomic_uint at;                       /* the file that is being read */
+
+    struct aside_reader reader; /* its lock guards the rest */
+    struct http_tls *known;     /* NULL: not read, or it cannot be */
+    struct file_stamp stamps[TLS_FILES];
+    struct err why; /* not known: this is why */
+};
+
 static char *resolve(const char *path, const char *base_dir)
 {
     if (!path || !*path)
@@ -38,34 +55,47 @@ static char *resolve(const char *path, const char *base_dir)
     return path[0] == '/' || !base_dir ? mem_strdup(path) : mem_printf("%s/%s", base_dir, path);
 }
 
-void tls_options_init(struct tls_options *t, const struct tls_conf *conf, const char *base_dir)
+static void read_aside(struct aside_reader *r);
+static void end(struct aside_reader *r);
+
+static const struct aside_reader_ops READER = {.thread = "tls files", .read = read_aside, .end = end};
+
+struct tls_options *tls_options_new(const struct tls_conf *conf, const char *base_dir)
 {
-    *t = (struct tls_options){
-        .ca_file = resolve(conf->ca_file, base_dir),
-        .cert_file = resolve(conf->cert_file, base_dir),
-        .key_file = resolve(conf->key_file, base_dir),
-        .key_password = conf->key_password ? mem_strdup(conf->key_password) : NULL,
-    };
-    t->http = (struct http_tls){
-        .insecure = !conf->verify,
-        .ca_file = t->ca_file,
-        .cert_file = t->cert_file,
-        .key_file = t->key_file,
-        .key_password = t->key_password,
-    };
+    struct tls_options *t = mem_alloc(sizeof(*t));
+    const char *const path[TLS_FILES] = {conf->ca_file, conf->cert_file, conf->key_file};
+
+    aside_reader_init(&t->reader, &READER);
+    for (size_t i = 0; i < TLS_FILES; i++)
+        t->files.path[i] = t->path[i] = resolve(path[i], base_dir);
+    t->files.insecure = !conf->verify;
+    t->files.key_password = t->key_password = conf->key_password ? mem_strdup(conf->key_password) : NULL;
+    return t;
 }
 
-void tls_options_release(struct tls_options *t)
+static void end(struct aside_reader *r)
 {
-    mem_free(t->ca_file);
-    mem_free(t->cert_file);
-    mem_free(t->key_file);
+    struct tls_options *t = CONTAINER_OF(r, struct tls_options, reader);
+
+    http_tls_leave(t->known);
+    for (size_t i = 0; i < TLS_FILES; i++)
+        mem_free(t->path[i]);
     mem_free(t->key_password);
-    *t = (struct tls_options){0};
+    mem_free(t);
 }
 
-static int readable(const char *option, const char *path, struct err *e)
+void tls_options_free(struct tls_options **t)
 {
+    if (*t)
+        aside_reader_leave(&(*t)->reader);
+    *t = NULL;
+}
+
+/* --- are they there? --------------------------------------------------------------------------------------------- */
+
+static int readable(enum tls_file which, const struct tls_options *t, struct err *e)
+{
+    const char *option = tls_file_option(which), *path = t->path[which];
     struct stat st;
 
     if (!path)
@@ -77,25 +107,26 @@ static int readable(const char *option, const char *path, struct err *e)
 
 static int check_pair(const struct tls_options *t, struct err *e)
 {
-    if (!t->cert_file == !t->key_file)
+    if (!t->path[TLS_CERT_FILE] == !t->path[TLS_KEY_FILE])
         return 0;
     return err_set(e, ERR_CONFIG, "tls.%s: goes together with %s, which is not set",
-                   t->cert_file ? "cert_file" : "key_file", t->cert_file ? "key_file" : "cert_file");
+                   t->path[TLS_CERT_FILE] ? "cert_file" : "key_file",
+                   t->path[TLS_CERT_FILE] ? "key_file" : "cert_file");
 }
 
 static int check_ca_file(const struct tls_options *t, struct err *e)
 {
-    return readable("ca_file", t->ca_file, e);
+    return readable(TLS_CA_FILE, t, e);
 }
 
 static int check_cert_file(const struct tls_options *t, struct err *e)
 {
-    return readable("cert_file", t->cert_file, e);
+    return readable(TLS_CERT_FILE, t, e);
 }
 
 static int check_key_file(const struct tls_options *t, struct err *e)
 {
-    return readable("key_file", t->key_file, e);
+    return readable(TLS_KEY_FILE, t, e);
 }
 
 static int (*const CHECKS[])(const struct tls_options *t, struct err *e) = {check_pair, check_ca_file, check_cert_file,
@@ -111,12 +142,133 @@ int tls_options_check(const struct tls_options *t, struct err *e)
 
 void tls_options_check_all(const struct tls_conf *conf, const char *base_dir, const struct cfg_options *o)
 {
-    struct tls_options t;
+    struct tls_options *t = tls_options_new(conf, base_dir);
     struct err e;
 
-    tls_options_init(&t, conf, base_dir);
     for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
-        if (CHECKS[i](&t, &e) < 0)
+        if (CHECKS[i](t, &e) < 0)
             cfg_options_refuse(o, &e);
-    tls_options_release(&t);
+    tls_options_free(&t);
+}
+
+/* --- what they say ----------------------------------------------------------------------------------------------- */
+
+/* What was found, or that the files are as they were. */
+struct found {
+    bool changed;
+    struct file_stamp stamps[TLS_FILES];
+    struct http_tls *tls; /* NULL: they cannot be read */
+    struct err why;
+};
+
+static void take_over(struct tls_options *t, struct found *f)
+{
+    struct http_tls *old = t->known;
+
+    if (!f->changed)
+        return;
+    t->known = f->tls;
+    t->why = f->why;
+    memcpy(t->stamps, f->stamps, sizeof(t->stamps));
+    http_tls_leave(old);
+}
+
+static bool are_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+    for (size_t i = 0; i < TLS_FILES; i++)
+        if (!file_stamp_same(&a[i], &b[i]))
+            return false;
+    return true;
+}
+
+/* Reads them when they differ from what is known. */
+static void look(struct tls_options *t)
+{
+    struct found f = {.why = {.code = ERR_NONE}};
+    struct file_stamp known[TLS_FILES];
+    bool any;
+
+    pthread_mutex_lock(&t->reader.lock);
+    any = t->known != NULL;
+    memcpy(known, t->stamps, sizeof(known));
+    pthread_mutex_unlock(&t->reader.lock);
+    tls_paths_stamp(&t->files, &t->at, f.stamps);
+    f.changed = !any || !are_same(f.stamps, known);
+    if (f.changed && http_tls_read(&f.tls, &t->files, &t->at, &f.why) < 0)
+        f.tls = NULL;
+    pthread_mutex_lock(&t->reader.lock);
+    take_over(t, &f);
+    pthread_mutex_unlock(&t->reader.lock);
+}
+
+static void read_aside(struct aside_reader *r)
+{
+    look(CONTAINER_OF(r, struct tls_options, reader));
+}
+
+/* Locks: t->reader.lock held. */
+static int give_known(struct tls_options *t, struct http_request *rq, struct err *e)
+{
+    if (!t->known) {
+        *e = t->why;
+        return -1;
+    }
+    rq->tls = http_tls_keep(t->known);
+    return 0;
+}
+
+static bool is_needed(const struct http_request *rq)
+{
+    return strncasecmp(rq->url, "https://", strlen("https://")) == 0;
+}
+
+int tls_options_get(struct tls_options *t, struct http_request *rq, struct err *e)
+{
+    int rc;
+
+    if (!is_needed(rq))
+        return 0;
+    look(t);
+    pthread_mutex_lock(&t->reader.lock);
+    rc = give_known(t, rq, e);
+    pthread_mutex_unlock(&t->reader.lock);
+    return rc;
+}
+
+/* Locks: t->reader.lock held. */
+static int give_polled(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
+{
+    enum aside_state state = aside_reader_poll(&t->reader, now);
+    enum tls_file at = atomic_load(&t->at);
+
+    if (state == ASIDE_NOT_YET)
+        return TLS_NOT_YET;
+    if (state == ASIDE_NO_THREAD)
+        return err_set(e, ERR_IO, "no thread can be started to read the files of `tls`");
+    if (state == ASIDE_HANGS && !t->known)
+        return err_set(e, ERR_IO, "tls.%s: cannot read `%s`: its disk does not answer", tls_file_option(at),
+                       t->path[at] ? t->path[at] : "");
+    return give_known(t, rq, e);
+}
+
+static bool has_files(const struct tls_options *t)
+{
+    for (size_t i = 0; i < TLS_FILES; i++)
+        if (t->path[i])
+            return true;
+    return false;
+}
+
+int tls_options_poll(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
+{
+    int rc;
+
+    if (!has_files(t))
+        return tls_options_get(t, rq, e);
+    if (!is_needed(rq))
+        return 0;
+    pthread_mutex_lock(&t->reader.lock);
+    rc = give_polled(t, now, rq, e);
+    pthread_mutex_unlock(&t->reader.lock);
+    return rc;
 }

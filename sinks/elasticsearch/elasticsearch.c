@@ -43,7 +43,7 @@ struct elasticsearch_sink {
     struct elasticsearch_action *action;
     struct elasticsearch_auth *auth;
     struct buf query;
-    struct tls_options tls;
+    struct tls_options *tls;
 };
 
 /* clang-format off */
@@ -78,7 +78,7 @@ static void elasticsearch_close(void **state)
     elasticsearch_action_free(&s->action);
     elasticsearch_auth_free(&s->auth);
     buf_release(&s->query);
-    tls_options_release(&s->tls);
+    tls_options_free(&s->tls);
     mem_free(s);
     *state = NULL;
 }
@@ -110,7 +110,7 @@ static int elasticsearch_open(void **state, const void *conf, const struct sink_
 
     s->conf = conf;
     *state = s;
-    tls_options_init(&s->tls, &s->conf->tls, env->base_dir);
+    s->tls = tls_options_new(&s->conf->tls, env->base_dir);
     if (nodes_open(&s->nodes, &s->conf->url, e) == 0 && check_proxies(s, e) == 0 &&
         elasticsearch_action_open(&s->action, &s->conf->action, env->identity, e) == 0 &&
         elasticsearch_auth_open(&s->auth, &s->conf->auth, e) == 0 && make_query(s, e) == 0)
@@ -240,7 +240,6 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
 
     snprintf(path, sizeof(path), "%s/_bulk", u->path);
     *rq = (struct http_request){.method = "POST",
-                                .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
                                 .response_max = answer_max(seal->record_count),
@@ -250,6 +249,8 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
     if (seal->encoding)
         http_request_header(rq, "Content-Encoding", slice_str(seal->encoding));
     rc = elasticsearch_auth_add(s->auth, rq, seal, slice_str(u->host), slice_str(path), buf_slice(&s->query), e);
+    if (rc == 0)
+        rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
     if (rc != 0)
         http_request_release(rq);
     return rc;
@@ -268,12 +269,12 @@ static int elasticsearch_identify(const void *state, nsec wall_now, struct http_
     sha256_of(slice_of("", 0), nothing.sha256);
     snprintf(path, sizeof(path), "%s/", u->path);
     *rq = (struct http_request){.method = "GET",
-                                .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
                                 .timeout = ELASTICSEARCH_IDENTIFY_TIMEOUT,
                                 .response_max = ELASTICSEARCH_IDENTIFY_ANSWER_MAX};
     rq->url = mem_printf("%s%s", u->shown, path);
-    if (elasticsearch_auth_add(s->auth, rq, &nothing, slice_str(u->host), slice_str(path), slice_of("", 0), e) == 0)
+    if (elasticsearch_auth_add(s->auth, rq, &nothing, slice_str(u->host), slice_str(path), slice_of("", 0), e) == 0 &&
+        tls_options_poll(s->tls, wall_now, rq, e) == 0)
         return 1;
     http_request_release(rq);
     return -1;

@@ -33,7 +33,7 @@ struct http_endpoint {
     char *authorization, *key, *source_arn; /* header values; NULL: none */
     struct buf attributes;                  /* value of the header of Firehose */
     struct buf query;
-    struct tls_options tls;
+    struct tls_options *tls;
 };
 
 static void http_endpoint_close(void **state)
@@ -49,7 +49,7 @@ static void http_endpoint_close(void **state)
     mem_free(s->source_arn);
     buf_release(&s->attributes);
     buf_release(&s->query);
-    tls_options_release(&s->tls);
+    tls_options_free(&s->tls);
     mem_free(s);
     *state = NULL;
 }
@@ -211,7 +211,7 @@ static struct http_endpoint *new_endpoint(const struct http_endpoint_conf *conf,
 
     s->conf = conf;
     s->preset = preset_at(conf->preset);
-    tls_options_init(&s->tls, &conf->tls, env->base_dir);
+    s->tls = tls_options_new(&conf->tls, env->base_dir);
     buf_init(&s->attributes, HTTP_ATTRIBUTES_TEXT_MAX);
     buf_init(&s->query, HTTP_ATTRIBUTES_TEXT_MAX);
     return s;
@@ -389,10 +389,9 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
 {
     const struct http_endpoint *s = state;
     const char *type = s->shape->content_type;
+    int rc;
 
-    (void)e;
     *rq = (struct http_request){.method = "POST",
-                                .tls = &s->tls.http,
                                 .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
                                 .response_max = (size_t)s->conf->response_max};
@@ -408,7 +407,10 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
             add_firehose_headers(s, seal, rq);
     }
     add_common_headers(s, rq);
-    return 0;
+    rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
+    if (rc != 0)
+        http_request_release(rq);
+    return rc;
 }
 
 static enum sink_outcome http_endpoint_judge(const void *state, const struct sink_seal *seal,

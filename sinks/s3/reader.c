@@ -18,7 +18,7 @@ struct s3_reader {
     struct s3_address address;
     char region[S3_REGION_MAX];
     struct credentials *credentials;
-    struct tls_options tls;
+    struct tls_options *tls;
 };
 
 int s3_reader_open(struct s3_reader **out, const struct s3_conf *c, const char *place, const char *base_dir,
@@ -30,8 +30,8 @@ int s3_reader_open(struct s3_reader **out, const struct s3_conf *c, const char *
 
     r->conf = *c;
     r->place = place;
-    tls_options_init(&r->tls, &c->tls, base_dir);
-    if (s3_conf_check(c, e) < 0 || tls_options_check(&r->tls, e) < 0 ||
+    r->tls = tls_options_new(&c->tls, base_dir);
+    if (s3_conf_check(c, e) < 0 || tls_options_check(r->tls, e) < 0 ||
         credentials_new(&r->credentials, &c->keys, e) < 0)
         goto fail;
     s3_conf_region(c, r->credentials, r->region);
@@ -57,7 +57,7 @@ void s3_reader_free(struct s3_reader **rp)
         return;
     s3_address_release(&r->address);
     credentials_free(&r->credentials);
-    tls_options_release(&r->tls);
+    tls_options_free(&r->tls);
     MEM_CLEAR(*rp);
 }
 
@@ -89,7 +89,7 @@ static int fill(const struct s3_reader *r, struct slice path, struct slice query
                          query.n > 0 ? "?" : "", (int)query.n, query.p);
     if (owner && *owner)
         http_request_header(rq, "x-amz-expected-bucket-owner", slice_str(owner));
-    return aws_sign(rq, &sign, keys, e);
+    return aws_sign(rq, &sign, keys, e) < 0 ? -1 : tls_options_get(r->tls, rq, e);
 }
 
 bool s3_piece_is_all(const struct s3_piece *p)
@@ -114,8 +114,8 @@ static int ask(const struct s3_reader *r, struct slice path, struct slice query,
     struct aws_keys keys;
     int rc;
 
-    *rq = (struct http_request){
-        .method = "GET", .tls = &r->tls.http, .proxy = r->conf.proxy, .timeout = r->conf.timeout, .response_max = max};
+    *rq =
+        (struct http_request){.method = "GET", .proxy = r->conf.proxy, .timeout = r->conf.timeout, .response_max = max};
     if (piece && !s3_piece_is_all(piece))
         add_range(piece, rq);
     if (credentials_get(r->credentials, &keys, e) < 0) {

@@ -25,7 +25,7 @@ struct s3_sink {
     char region[S3_REGION_MAX];
     struct credentials *credentials;
     struct object_key *key;
-    struct tls_options tls;
+    struct tls_options *tls;
 };
 
 static void s3_close(void **state)
@@ -37,7 +37,7 @@ static void s3_close(void **state)
     s3_address_release(&s->address);
     credentials_free(&s->credentials);
     object_key_free(&s->key);
-    tls_options_release(&s->tls);
+    tls_options_free(&s->tls);
     mem_free(s);
     *state = NULL;
 }
@@ -50,7 +50,7 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
     s->conf = conf;
     s->backup = env->backup;
     *state = s;
-    tls_options_init(&s->tls, &s->conf->tls, env->base_dir);
+    s->tls = tls_options_new(&s->conf->tls, env->base_dir);
     if (s3_conf_check(s->conf, e) < 0 || credentials_new(&s->credentials, &s->conf->keys, e) < 0)
         goto fail;
     s3_conf_region(s->conf, s->credentials, s->region);
@@ -128,11 +128,8 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
     struct buf path;
     int rc;
 
-    *rq = (struct http_request){.method = "PUT",
-                                .tls = &s->tls.http,
-                                .proxy = s->conf->proxy,
-                                .timeout = s->conf->timeout,
-                                .response_max = S3_ANSWER_MAX};
+    *rq = (struct http_request){
+        .method = "PUT", .proxy = s->conf->proxy, .timeout = s->conf->timeout, .response_max = S3_ANSWER_MAX};
     rc = credentials_poll(s->credentials, seal->wall_now, &keys, e);
     if (rc != 0)
         return rc;
@@ -145,7 +142,9 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
         add_object_headers(s, seal, rq);
         rc = aws_sign(rq, &sign, &keys, e);
     }
-    if (rc < 0)
+    if (rc == 0)
+        rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
+    if (rc != 0)
         http_request_release(rq);
     buf_release(&path);
     aws_keys_wipe(&keys);
@@ -206,7 +205,7 @@ static void s3_describe(const void *state, struct buf *out)
     (void)!buf_printf(out, "s3://%s/%s at %s%s%s%s%s", s->conf->bucket, s->conf->key.prefix ? s->conf->key.prefix : "",
                       s->address.endpoint, s->endpoint_source ? " (from " : "",
                       s->endpoint_source ? s->endpoint_source : "", s->endpoint_source ? ")" : "",
-                      s->tls.http.insecure ? " (certificate not verified)" : "");
+                      !s->conf->tls.verify ? " (certificate not verified)" : "");
     (void)!proxy_describe(s->conf->proxy, s->address.endpoint, out);
 }
 

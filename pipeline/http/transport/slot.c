@@ -4,6 +4,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/tls_files.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -138,20 +139,48 @@ void slot_free(struct exchange_slot *s)
     mem_free(s);
 }
 
-static void set_tls(CURL *c, const struct http_tls *tls)
+static CURLcode on_ssl_ctx(CURL *c, void *ssl_ctx, void *arg)
+{
+    const struct http_tls *tls = arg;
+
+    (void)c;
+    return authorities_use(tls->authorities, ssl_ctx) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
+/* Not copied: the request keeps it until the exchange has ended, and curl has forgotten it then (slot_clear). */
+static bool set_blob(CURL *c, CURLoption option, const struct buf *text)
+{
+    struct curl_blob blob = {.data = text->p, .len = text->n, .flags = CURL_BLOB_NOCOPY};
+
+    return text->n == 0 || curl_easy_setopt(c, option, &blob) == CURLE_OK;
+}
+
+/* The authorities are not read by curl, which would do that for each connection; it is told their mark, so that a connection that
+ * was verified by others is not used again. An https proxy must not be verified by them: with one of these curl reads them after
+ * all. */
+static bool set_authorities(CURL *c, struct http_tls *tls, const struct proxy *proxy)
+{
+    if (!tls->authorities)
+        return true;
+    curl_easy_setopt(c, CURLOPT_CAPATH, NULL); /* the system's, which curl would ask as well */
+    if (strncmp(proxy->url, "https:", strlen("https:")) == 0)
+        return set_blob(c, CURLOPT_CAINFO_BLOB, &tls->text[TLS_CA_FILE]);
+    return set_blob(c, CURLOPT_CAINFO_BLOB, &tls->mark) &&
+           curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, tls) == CURLE_OK;
+}
+
+/* False: no memory. Without one of them it would trust others, or be somebody else. */
+static bool set_tls(CURL *c, struct http_tls *tls, const struct proxy *proxy)
 {
     if (!tls)
-        return;
+        return true;
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
-    if (tls->ca_file)
-        curl_easy_setopt(c, CURLOPT_CAINFO, tls->ca_file);
-    if (tls->cert_file)
-        curl_easy_setopt(c, CURLOPT_SSLCERT, tls->cert_file);
-    if (tls->key_file)
-        curl_easy_setopt(c, CURLOPT_SSLKEY, tls->key_file);
-    if (tls->key_password)
-        curl_easy_setopt(c, CURLOPT_KEYPASSWD, tls->key_password);
+    if (tls->key_password && curl_easy_setopt(c, CURLOPT_KEYPASSWD, tls->key_password) != CURLE_OK)
+        return false;
+    return set_authorities(c, tls, proxy) && set_blob(c, CURLOPT_SSLCERT_BLOB, &tls->text[TLS_CERT_FILE]) &&
+           set_blob(c, CURLOPT_SSLKEY_BLOB, &tls->text[TLS_KEY_FILE]);
 }
 
 static uint64_t body_bytes(const struct http_request *rq, const struct body *body)
@@ -209,7 +238,6 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     CURL *c = s->easy;
     nsec timeout = rq->timeout ? rq->timeout : TRANSPORT_EXCHANGE_TIMEOUT;
 
-    curl_easy_reset(c);
     curl_easy_setopt(c, CURLOPT_PRIVATE, s);
     curl_easy_setopt(c, CURLOPT_URL, rq->url);
     curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L); /* it is signed as it stands, and an object's name may have `..` */
@@ -296,9 +324,8 @@ bool slot_set_up(struct exchange_slot *s, struct exchange *x)
     (void)proxy_find(rq->proxy, rq->url, &s->proxy);
     set_options(s, rq);
     set_method(s->easy, rq, x->body);
-    set_tls(s->easy, rq->tls);
     find_host(s, s->proxy.url[0] ? s->proxy.url : rq->url);
-    return set_headers(s, rq);
+    return set_tls(s->easy, rq->tls, &s->proxy) && set_headers(s, rq);
 }
 
 bool slot_set_addresses(struct exchange_slot *s, const char *addresses)
@@ -318,6 +345,8 @@ void slot_clear(struct exchange_slot *s)
     MEM_CLEAR(s->host);
     MEM_CLEAR(s->port);
     explicit_bzero(&s->proxy, sizeof(s->proxy));
+    if (s->easy)
+        curl_easy_reset(s->easy);
     s->step = SLOT_IDLE;
     s->x = NULL;
     buf_clear(&s->response_headers);

@@ -3,6 +3,7 @@
 #include "tests/support/cmocka.h"
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/http/tls_files.h"
 #include "sinks/s3/reader.h"
 
 #include <string.h>
@@ -69,7 +70,9 @@ static void addresses(void **state)
                          0);
         assert_string_equal(rq.url, cases[i].get);
         assert_string_equal(rq.method, "GET");
-        assert_true(rq.response_max == 99 && rq.timeout == 7 * NSEC_PER_SEC && !rq.tls->insecure);
+        assert_true(rq.response_max == 99 && rq.timeout == 7 * NSEC_PER_SEC);
+        assert_true(!rq.tls == (strncmp(rq.url, "http://", 7) == 0));
+        assert_false(rq.tls && rq.tls->insecure);
         http_request_release(&rq);
         s3_reader_free(&r);
     }

@@ -1,0 +1,150 @@
+#include "pipeline/http/tls_files.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *tls_file_option(enum tls_file which)
+{
+    static const char *const NAMES[TLS_FILES] = {"ca_file", "cert_file", "key_file"};
+
+    return NAMES[which];
+}
+
+/* NULL: it is not read. */
+static const char *path_of(const struct tls_paths *p, enum tls_file which)
+{
+    return which == TLS_CA_FILE && p->insecure ? NULL : p->path[which];
+}
+
+static int read_all(int fd, struct buf *out, const char *option, const char *path, struct err *e)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (out->n == out->max)
+            return err_set(e, ERR_LIMIT, "tls.%s: `%s` has %llu bytes or more", option, path, TLS_FILE_MAX);
+        if (buf_reserve(out, 1) < 0)
+            return err_set(e, ERR_NOMEM, "tls.%s: there is no memory for `%s`", option, path);
+        n = read(fd, out->p + out->n, out->cap - out->n);
+        if (n < 0)
+            return err_errno(e, "tls.%s: cannot read `%s`", option, path);
+        if (n == 0)
+            return 0;
+        out->n += (size_t)n;
+    }
+}
+
+/* A pipe would be waited for: it is not even opened. */
+static int read_file(const char *option, const char *path, struct buf *out, struct err *e)
+{
+    struct stat st;
+    int fd, rc;
+
+    if (stat(path, &st) < 0)
+        return err_errno(e, "tls.%s: cannot read `%s`", option, path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_CONFIG, "tls.%s: `%s` is not a file", option, path);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, "tls.%s: cannot read `%s`", option, path);
+    buf_expect(out, (size_t)st.st_size + 1); /* no copies of a key on the way */
+    rc = read_all(fd, out, option, path, e);
+    close(fd);
+    return rc;
+}
+
+static int read_files(struct http_tls *t, const struct tls_paths *p, atomic_uint *at, struct err *e)
+{
+    for (unsigned i = 0; i < TLS_FILES; i++) {
+        if (!path_of(p, i))
+            continue;
+        atomic_store(at, i);
+        if (read_file(tls_file_option(i), path_of(p, i), &t->text[i], e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check(enum tls_file which, const struct tls_paths *p, struct http_tls *t, struct err *e)
+{
+    struct slice text = buf_slice(&t->text[which]);
+
+    switch (which) {
+    case TLS_CA_FILE:
+        return authorities_read(&t->authorities, text, e) < 0 || authorities_mark(t->authorities, &t->mark) < 0 ? -1
+                                                                                                                : 0;
+    case TLS_CERT_FILE:
+        return certificate_check(text, e);
+    default:
+        return certificate_check_key(buf_slice(&t->text[TLS_CERT_FILE]), text, p->key_password, e);
+    }
+}
+
+static int check_files(struct http_tls *t, const struct tls_paths *p, struct err *e)
+{
+    for (enum tls_file i = 0; i < TLS_FILES; i++)
+        if (path_of(p, i) && check(i, p, t, e) < 0)
+            return err_wrap(e, "tls.%s: `%s`", tls_file_option(i), p->path[i]);
+    return 0;
+}
+
+int http_tls_read(struct http_tls **out, const struct tls_paths *p, atomic_uint *at, struct err *e)
+{
+    struct http_tls *t = mem_alloc(sizeof(*t));
+
+    t->users = 1;
+    t->insecure = p->insecure;
+    t->key_password = p->key_password ? mem_strdup(p->key_password) : NULL;
+    for (size_t i = 0; i < TLS_FILES; i++)
+        buf_init(&t->text[i], TLS_FILE_MAX);
+    buf_init(&t->mark, TLS_FILE_MAX);
+    if (read_files(t, p, at, e) < 0 || check_files(t, p, e) < 0) {
+        http_tls_leave(t);
+        return -1;
+    }
+    *out = t;
+    return 0;
+}
+
+struct http_tls *http_tls_keep(struct http_tls *t)
+{
+    t->users++;
+    return t;
+}
+
+static void wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_release(b);
+}
+
+void http_tls_leave(struct http_tls *t)
+{
+    if (!t || --t->users > 0)
+        return;
+    for (size_t i = 0; i < TLS_FILES; i++)
+        wipe(&t->text[i]);
+    buf_release(&t->mark);
+    authorities_free(&t->authorities);
+    if (t->key_password)
+        explicit_bzero(t->key_password, strlen(t->key_password));
+    mem_free(t->key_password);
+    mem_free(t);
+}
+
+void tls_paths_stamp(const struct tls_paths *p, atomic_uint *at, struct file_stamp stamps[TLS_FILES])
+{
+    for (unsigned i = 0; i < TLS_FILES; i++) {
+        stamps[i] = (struct file_stamp){0};
+        if (!path_of(p, i))
+            continue;
+        atomic_store(at, i);
+        stamps[i] = file_stamp_of(path_of(p, i));
+    }
+}

@@ -1,0 +1,154 @@
+"""The files of `tls`: read again when they change, away from the thread that moves all streams, and mistakes name option and file."""
+
+import os
+import shutil
+
+from common import one_stream, stream, to_file
+from es_peer import EsPeer
+from firehose import Firehose
+from harness import wait_until
+from raw_peer import RawPeer
+from s3_peer import S3Peer
+from test_http_misbehaviour import healthy_firehose
+from test_leaving import with_a_disk_that_hangs
+from test_tls import make_certificates, run
+
+
+def put_other_authority(t, name):
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", t.path("other.key"),
+        "-out", t.path(name), "-days", "30", "-subj", "/CN=other authority")
+    return t.path(name)
+
+
+def threads(d):
+    """Their names."""
+    names = []
+    for task in os.listdir(f"/proc/{d.process.pid}/task"):
+        try:
+            with open(f"/proc/{d.process.pid}/task/{task}/comm", encoding="ascii") as f:
+                names.append(f.read().strip())
+        except OSError:
+            pass  # it has ended
+    return names
+
+
+def test_a_file_of_tls_whose_disk_hangs_holds_up_nothing(t):
+    """Neither before it was read, nor after: then what is known serves on."""
+    ca, server = make_certificates(t)
+    s3, es, http = S3Peer(tls=server), EsPeer(tls=server), RawPeer([], healthy_firehose, tls=server)
+    for peer in (s3, es, http):
+        t.on_end(peer.stop)
+    os.mkdir(t.path("dead-tls"))
+    shutil.copy(ca, t.path("dead-tls", "ca.pem"))
+    tls = {"ca_file": t.path("dead-tls", "ca.pem")}
+    there = {"s3": s3.destination(tls=tls), "es": es.destination(tls=tls),
+             "http": {"http": {"url": http.url(), "format": "firehose", "tls": tls}}}
+    streams = {name: stream(destination, interval="0s") for name, destination in there.items()}
+    d, hang = with_a_disk_that_hangs(t, {"streams": {**streams, "other": stream(to_file(t), interval="0s")}}, "/dead-tls")
+    client = Firehose(d.start().api_port)
+    hang()
+    for name in there:
+        client.put(name, b'{"one":1}')
+    for n in range(20):
+        client.put("other", b"%d" % n)
+    d.wait_delivered("other", 20)
+    for name in there:
+        line = d.wait_logged(rf"delivery failed.*stream={name} ")[0]
+        assert "tls.ca_file: cannot read `" in line and "/dead-tls/ca.pem`: its disk does not answer" in line, line
+    hang(False)
+    for name in there:
+        d.wait_delivered(name, 1)
+    hang()
+    sent = dict.fromkeys(there, 1)
+
+    def reads_hang():
+        for name in there:
+            client.put(name, b'{"two":2}')
+            sent[name] += 1
+        return threads(d).count("tls files") == len(there)
+
+    wait_until("a thread that reads for each", reads_hang, 20 * t.slow)
+    for name in there:
+        d.wait_delivered(name, sent[name])
+    d.stop()
+    s3.assert_clean()
+
+
+def test_a_certificate_file_that_becomes_a_pipe_stops_its_stream_alone(t):
+    """It says why, and goes on when the file is there again."""
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    d = t.daemon({"streams": {"app": stream(s3.destination(tls={"ca_file": ca}), interval="0s"),
+                              "other": stream(to_file(t), interval="0s")}}).start()
+    client = Firehose(d.api_port)
+    client.put("app", b"first")
+    d.wait_delivered("app", 1)
+    os.rename(ca, t.path("kept.pem"))
+    os.mkfifo(ca)
+    sent = 1
+
+    def is_said():
+        nonlocal sent
+        client.put("app", b"%d" % sent)
+        client.put("other", b"%d" % sent)
+        sent += 1
+        return d.logged(r"delivery failed.*stream=app .*tls.ca_file: `[^`]*/ca.pem` is not a file", level="error")
+
+    wait_until("why nothing is sent", is_said, 20 * t.slow)
+    d.wait_delivered("other", sent - 1)
+    os.rename(t.path("kept.pem"), ca)
+    d.wait_delivered("app", sent)
+    d.stop()
+    s3.assert_clean()
+
+
+def test_authorities_are_read_again_when_they_change(t):
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    used = put_other_authority(t, "used.pem")
+    d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": used}), interval="0s")).start()
+    Firehose(d.api_port).put("app", b"record")
+    d.wait_logged("delivery failed.*code=TLS.*certificate")
+    assert s3.requests == []
+    os.rename(ca, used)
+    d.wait_delivered("app", 1)
+    d.stop()
+    s3.assert_clean()
+
+
+def test_a_file_without_certificates_is_named(t):
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    with open(t.path("used.pem"), "w", encoding="ascii") as f:
+        f.write("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n")
+    d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": t.path("used.pem")}), interval="0s")).start()
+    Firehose(d.api_port).put("app", b"record")
+    d.wait_logged("delivery failed.*tls.ca_file: `[^`]*/used.pem`: a certificate in it cannot be read", level="error")
+    os.rename(ca, t.path("used.pem"))
+    d.wait_delivered("app", 1)
+    d.stop()
+    s3.assert_clean()
+
+
+def test_a_connection_is_not_shared_with_a_stream_that_trusts_others(t):
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=server)
+    t.on_end(s3.stop)
+    others = put_other_authority(t, "others.pem")
+    d = t.daemon({"streams": {"trusts": stream(s3.destination(tls={"ca_file": ca}), interval="0s"),
+                              "doubts": stream(s3.destination(tls={"ca_file": others}), interval="0s")}}).start()
+    client = Firehose(d.api_port)
+    client.put("trusts", b"one")
+    d.wait_delivered("trusts", 1)
+    client.put("doubts", b"secret")
+    d.wait_logged("delivery failed.*stream=doubts .*code=TLS.*certificate")
+    client.put("trusts", b"two")
+    d.wait_delivered("trusts", 2)
+    os.rename(others, t.path("kept.pem"))
+    shutil.copy(ca, others)
+    d.wait_delivered("doubts", 1)
+    d.stop()
+    s3.assert_clean()
