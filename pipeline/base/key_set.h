@@ -1,9 +1,10 @@
-/* key_set.h -- a set of named texts as one opaque run of bytes: the partition keys of a record, on their way from a transform to the
- * name of an object.
+/* key_set.h -- a set of named texts as one opaque run of bytes: the partition keys of a record, on their way from a
+ * transform to the name of an object.
  *
  *     name \0 value \0 name \0 value \0 ...     sorted by name, each name once
  *
- * So equal sets are equal bytes, and whoever only carries one needs to know nothing of this. The empty set has no bytes.
+ * So equal sets are equal bytes, and whoever only carries one needs to know nothing of this. The empty set has no
+ * bytes.
  *
  * Pure functions.
  */
@@ -16,8 +17,8 @@
 
 #include <stdbool.h>
 
-/* Puts the key in, in place of the one of this name if there is one. -1, with the set as it was: it is full, or there is a NUL in the
- * name or the value. */
+/* Puts the key in, in place of the one of this name if there is one. -1, with the set as it was: it is full, or there
+ * is a NUL in the name or the value. */
 MUST_CHECK int key_set_add(struct buf *set, struct slice name, struct slice value);
 
 /* Takes the first key off `rest` (at first: the set). False: no whole key is left. */

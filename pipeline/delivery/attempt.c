@@ -1,3 +1,12 @@
+/* An attempt crosses threads three times: a worker makes the body, the loop (or a sender) sends it, and a large answer
+ * is read by a worker again. Each comes back as an event, and between two events nobody else touches it; so it needs
+ * no lock, only its step.
+ *
+ * Memory is what attempts compete for. An attempt takes it before it is encoded, as an estimate, gives back what was
+ * too much once the body is there, and all of it when it ends; while it waits it holds none. A target that is stuck
+ * would hold what its attempts have taken, so one target gets more than one attempt only while there is plenty for the
+ * others.
+ */
 #include "pipeline/delivery/attempt.h"
 
 #include "pipeline/base/digest.h"
@@ -346,8 +355,8 @@ void attempt_unhold(struct attempt *s)
         delivery_loop_post(s->loop, &s->encoded_event);
 }
 
-/* Memory for a large answer. Two that have half of theirs must not wait for each other: so one at a time may go beyond the
- * limit, and the others fail and come again. */
+/* Memory for a large answer. Two that have half of theirs must not wait for each other: so one at a time may go beyond
+ * the limit, and the others fail and come again. */
 static bool on_room(struct exchange *x, size_t bytes)
 {
     struct attempt *s = CONTAINER_OF(x, struct attempt, exchange);

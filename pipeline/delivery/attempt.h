@@ -1,5 +1,5 @@
-/* attempt.h -- bodies on their way to one target, one at a time: encode, attempt, judge; again after a wait. The mechanics of an
- * attempt, without policy.
+/* attempt.h -- bodies on their way to one target, one at a time: encode, attempt, judge; again after a wait. The
+ * mechanics of an attempt, without policy.
  *
  *     IDLE -> QUEUED -> ENCODING -> ENCODED -> SENDING -> judged() -> IDLE: done, or
  *                                                      -> attempt_queue(): QUEUED with another body, or
@@ -85,14 +85,15 @@ void attempt_release(struct attempt *s);
 
 /* Asks for an attempt. */
 void attempt_queue(struct attempt *s);
-/* Starts the attempt that target_next() granted. False: no memory for the body now, or no more of it for this target, while
- * another of its attempts is under way; nothing was started. */
+/* Starts the attempt that target_next() granted. False: no memory for the body now, or no more of it for this target,
+ * while another of its attempts is under way; nothing was started. */
 MUST_CHECK bool attempt_start(struct target_slot *slot);
 /* While held it is encoded, but not sent: the seal is not safe yet. */
 void attempt_hold(struct attempt *s);
 void attempt_unhold(struct attempt *s);
 
-/* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the wait. */
+/* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the
+ * wait. */
 nsec attempt_retry(struct attempt *s, nsec at_most);
 
 #endif

@@ -1,3 +1,8 @@
+/* An open batch is two cursors, [start, end), and sums over what lies between. batcher_advance() moves the end over
+ * what was committed since; it stops within a frame where the size is reached. The deadline is fixed by the first
+ * record that comes in, from its age, and is kept as monotonic time: a wall clock that is set cannot hold a batch
+ * back.
+ */
 #include "pipeline/delivery/batcher.h"
 
 #include <assert.h>

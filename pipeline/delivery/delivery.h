@@ -7,15 +7,17 @@
  *                  records  what is left of them, to the destination
  *                  errors   those that the destination refused, or that could not be delivered in time, to the backup
  *                  failed   those that failed in the transform, to the backup
- *     outcomes   of each record (outcomes.h); of each source record, with a transform (source_outcomes.h)
+ *     outcomes   of each record; of each source record, with a transform (outcomes.h)
  *
- * Done is: the seal is safe, nothing is under way, and every outcome is final. That is asked at one place, after every event
- * (delivery_ended in delivery.c). What the end of an attempt means is delivery/judge.h's: what it answers is carried out here.
+ * Done is: the seal is safe, nothing is under way, and every outcome is final. That is asked at one place, after every
+ * event (ended() in delivery.c). What the end of an attempt means is delivery/judge.h's: what it answers is carried
+ * out here.
  *
- * Of what is above it a delivery knows a struct of pointers and a table of functions (delivery_host): it is tested without
- * stream, loop, network and threads.
+ * Of what is above it a delivery knows a struct of pointers and a table of functions (delivery_host): it is tested
+ * without stream, loop, network and threads.
  *
- * Threads    the delivery thread; jobs on workers. Outcomes belong to the worker while it makes a body of their records.
+ * Threads    the delivery thread; jobs on workers. Outcomes belong to the worker while it makes a body of their
+ *            records.
  * Ownership  made for its host; ends through ops->done(), which frees it.
  */
 #ifndef PIPELINE_DELIVERY_DELIVERY_H
@@ -26,10 +28,10 @@
 #include "pipeline/delivery/attempt.h"
 #include "pipeline/delivery/target.h"
 #include "pipeline/encode/encoder.h"
+#include "pipeline/encode/error_objects.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
-#include "pipeline/encode/source_outcomes.h"
 #include "pipeline/encode/transform_batch.h"
 #include "pipeline/settings/settings.h"
 #include "pipeline/spool/spool.h"
@@ -52,7 +54,7 @@ struct delivery_host_ops {
 
     /* The work of a worker, as in encoder.h and transform_batch.h. */
     int (*encode)(const struct encoder_in *in, struct worker *w, struct encoder_out *out);
-    int (*errors)(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
+    int (*errors)(const struct encoder_in *in, const struct error_objects_failure *f, struct worker *w,
                   struct encoder_out *out);
     int (*lines)(const struct encoder_in *in, struct body *lines, struct worker *w, struct encoder_out *out);
     int (*transform)(struct transform_batch *t, struct worker *w);
@@ -91,6 +93,8 @@ struct delivery_made {
 struct delivery {
     struct delivery_host *host;
     struct delivery *next_open; /* the host's */
+    void (*ended)(
+        struct delivery *d); /* after every event, the last thing that is done: the delivery may be gone behind it */
 
     enum delivery_seal sealing;
     struct seal seal;           /* as the journal has it; its note points into note_bytes */

@@ -1,9 +1,9 @@
-/* identify.h -- asks a destination who it is (sink_ops.identify), beside the first attempt; deliveries do not wait for the
- * answer, nor depend on it.
+/* identify.h -- asks a destination who it is (sink_ops.identify), beside the first attempt; deliveries do not wait for
+ * the answer, nor depend on it.
  *
- * It is told in the log, once for each answer that differs, and stands on the console page. When it cannot be asked, or
- * nobody answers, it is asked again with the next attempt; when somebody answers without saying who he is, because he is
- * overloaded or does not know us, a minute later.
+ * It is told in the log, once for each answer that differs, and stands on the console page. When it cannot be asked,
+ * or nobody answers, it is asked again with the next attempt; when somebody answers without saying who he is, because
+ * he is overloaded or does not know us, a minute later.
  *
  * Threads    identify_live(): any. The rest: the delivery thread; init and release while it does not run.
  * Ownership  embedded in a target.

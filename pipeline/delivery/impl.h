@@ -1,5 +1,13 @@
-/* impl.h -- between the files of delivery: delivery.c (a seal, its note, its end), delivery/transform.c (pieces),
- * delivery/parts.c (bodies), delivery/report.c (what is said). Nobody else includes it.
+/* impl.h -- between the files of a delivery; nobody else includes it. Each uses those below it, none those above:
+ *
+ *     delivery.c    a seal: its beginning, its end
+ *     transform.c   its pieces: what a transform makes of them
+ *     parts.c       its bodies: which records, and what comes of an attempt
+ *     note.c        names, and the note in the journal
+ *     made.c        the memory of what a transform made
+ *     report.c      what the log says
+ *
+ * What goes upwards is d->ended(), after every event.
  *
  * Threads  the delivery thread.
  */
@@ -9,27 +17,30 @@
 #include "pipeline/delivery/delivery.h"
 #include "pipeline/delivery/judge.h"
 
+#include <assert.h>
+
 #define DELIVERY_LOG_PERIOD (10 * NSEC_PER_SEC) /* a failure that repeats is told this often */
 
+static inline bool delivery_part_is_encoded(const struct delivery *d, enum delivery_part part)
+{
+    return d->parts[part] && d->parts[part]->step == ATTEMPT_ENCODING;
+}
+
 /* The records' outcomes, on the delivery thread: never while a worker has them. */
-struct outcomes *delivery_outcomes(struct delivery *d);
-/* Appends the name of an object that holds the records of `id`. Never fails. */
-void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
-                   const char *extension, struct buf *name);
+static inline struct outcomes *delivery_outcomes(struct delivery *d)
+{
+    assert(!delivery_part_is_encoded(d, PART_RECORDS) && !delivery_part_is_encoded(d, PART_ERRORS));
+    return &d->outcomes;
+}
 
-/* After every event, the last thing that is done: the delivery may be gone behind it. */
-void delivery_ended(void *owner);
-
-/* --- delivery/transform.c ---------------------------------------------------------------------------------------- */
+/* --- transform.c -------------------------------------------------------------------------------------------------- */
 
 void delivery_transform_init(struct delivery *d);
 void delivery_transform_release(struct delivery *d);
 /* The piece is done. True: there is another one, which now wants its turn. */
 bool delivery_next_piece(struct delivery *d);
-/* This part has to wait: what the transform made for it gives its memory back, when others may need it. */
-void delivery_transform_waits(struct delivery *d, enum delivery_part part);
 
-/* --- delivery/parts.c -------------------------------------------------------------------------------------------- */
+/* --- parts.c ------------------------------------------------------------------------------------------------------ */
 
 void delivery_ship(struct delivery *d, enum delivery_part part);
 /* The part is on its way, or waits for its retry. */
@@ -37,9 +48,29 @@ bool delivery_is_under_way(const struct delivery *d, enum delivery_part part);
 void delivery_parts_safe(struct delivery *d); /* the seal is safe: they may go */
 void delivery_parts_release(struct delivery *d);
 
-/* --- delivery/report.c ---------------------------------------------------------------------------------------------- */
+/* --- note.c ------------------------------------------------------------------------------------------------------- */
 
-void delivery_note_success(struct attempt *s);
-void delivery_say(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait);
+/* Appends the name of an object that holds the records of `id`. Never fails. */
+void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
+                   const char *extension, struct buf *name);
+/* Fixes everything that shapes the object, as it is configured now. */
+void delivery_note_write(struct delivery *d);
+/* As `note` says; what it does not say is as configured now. */
+void delivery_note_restore(struct delivery *d, struct slice note);
+
+/* --- made.c ------------------------------------------------------------------------------------------------------- */
+
+/* Memory for what the transform will make. False: there is none now. */
+MUST_CHECK bool delivery_made_take(struct delivery *d, uint64_t bytes);
+/* It is made: what was taken too much goes back. */
+void delivery_made_trim(struct delivery *d);
+/* This part has to wait: what the transform made for it gives its memory back, when others may need it. */
+void delivery_made_stash(struct delivery *d, enum delivery_part part);
+void delivery_made_give_back(struct delivery *d); /* all of it */
+
+/* --- report.c ----------------------------------------------------------------------------------------------------- */
+
+void delivery_report_success(struct attempt *s);
+void delivery_report(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait);
 
 #endif

@@ -1,10 +1,10 @@
-/* inflight_limit.h -- how many attempts at once a destination gets: one more after each round that worked, half as many when
- * it fails, asks to slow down or becomes slow.
+/* inflight_limit.h -- how many attempts at once a destination gets: one more after each round that worked, half as
+ * many when it fails, asks to slow down or becomes slow.
  *
- * A round is as many attempts as are allowed at once, made while all those places were taken: who never needs its places
- * gets no more of them. What was already under way when the number was halved says nothing of the smaller number, and does
- * not halve it again. Slow is what takes much longer than this destination usually does, whatever that is: a bucket on
- * another continent is not slow, a cluster that needs 5 s for what took 200 ms is.
+ * A round is as many attempts as are allowed at once, made while all those places were taken: who never needs its
+ * places gets no more of them. What was already under way when the number was halved says nothing of the smaller
+ * number, and does not halve it again. Slow is what takes much longer than this destination usually does, whatever
+ * that is: a bucket on another continent is not slow, a cluster that needs 5 s for what took 200 ms is.
  *
  * Pure: the times are arguments. Threads: those of its owner.
  * Invariant  min <= allowed <= max.

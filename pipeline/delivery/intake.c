@@ -1,3 +1,7 @@
+/* Inputs note each push-back themselves (inputs/pushback.h), on their own threads. The first note posts an event; from
+ * then on a timer looks until nobody was pushed back for a while and the reason is gone. So there are two lines in the
+ * log however many records it was.
+ */
 #include "pipeline/delivery/intake.h"
 
 #include "pipeline/base/human.h"

@@ -3,7 +3,8 @@
  * It writes one log line when the inputs begin to be pushed back and one when that is over, and puts into words for
  * /readyz and the console what is in the way and what to do about it.
  *
- * Threads    intake_disk_refused(): the committer's. intake_status(): any. Notes into `pushback`: any. The rest: init and
+ * Threads    intake_disk_refused(): the committer's. intake_status(): any. Notes into `pushback`: any. The rest: init
+ *            and
  *            release on the main thread, while the loop does not run; it works on the delivery thread.
  * Ownership  embedded in a stream; everything else is borrowed.
  */

@@ -6,8 +6,8 @@
  *   rejected   to the backup at once
  *   retry      again after the back-off; when that has gone on for retry.duration, all that is left goes to the backup
  *
- * Without a backup nothing is given up: what is refused waits until everything else of the batch is delivered, and then the delivery
- * pauses: it asks again now and then, and says why it waits.
+ * Without a backup nothing is given up: what is refused waits until everything else of the batch is delivered, and then
+ * the delivery pauses: it asks again now and then, and says why it waits.
  */
 #ifndef PIPELINE_DELIVERY_JUDGE_H
 #define PIPELINE_DELIVERY_JUDGE_H

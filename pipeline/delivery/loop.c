@@ -11,8 +11,8 @@ struct real_loop {
     struct delivery_tools tools;
     struct transport *transport;
     struct heap timers;
-    struct loop_waiter *hungry, **hungry_last; /* first come, first served */
-    bool fed;                                  /* memory was given back in this turn */
+    struct loop_waiter *waiters, **waiters_last; /* first come, first served */
+    bool memory_given;                           /* memory was given back in this turn */
 
     pthread_mutex_t lock;
     struct loop_event *first, **last; /* guarded by lock */
@@ -80,7 +80,7 @@ static void give_memory(struct delivery_loop *loop, size_t bytes)
     struct real_loop *l = real(loop);
 
     budget_give(l->tools.budget, bytes);
-    l->fed = true;
+    l->memory_given = true;
 }
 
 static void force_memory(struct delivery_loop *l, size_t bytes)
@@ -96,8 +96,8 @@ static void await_memory(struct delivery_loop *loop, struct loop_waiter *w)
         return;
     w->waiting = true;
     w->next = NULL;
-    *l->hungry_last = w;
-    l->hungry_last = &w->next;
+    *l->waiters_last = w;
+    l->waiters_last = &w->next;
 }
 
 static bool has_plenty(struct delivery_loop *l, size_t bytes)
@@ -135,7 +135,7 @@ int delivery_loop_new(struct delivery_loop **out, const struct delivery_tools *t
     l->loop = (struct delivery_loop){.ops = &OPS, .tmp_dir = tools->tmp_dir};
     l->tools = *tools;
     l->last = &l->first;
-    l->hungry_last = &l->hungry;
+    l->waiters_last = &l->waiters;
     pthread_mutex_init(&l->lock, NULL);
     if (transport_new(&l->transport, e) < 0) {
         delivery_loop_free(out);
@@ -210,16 +210,16 @@ static void run_timers(struct real_loop *l)
     }
 }
 
-/* Each waiter tries again once; who is still hungry queues up again behind the others. */
-static void feed_waiters(struct real_loop *l)
+/* Each waiter tries again once; who still finds none queues up again behind the others. */
+static void wake_waiters(struct real_loop *l)
 {
-    struct loop_waiter *w = l->hungry;
+    struct loop_waiter *w = l->waiters;
 
-    if (!l->fed)
+    if (!l->memory_given)
         return;
-    l->fed = false;
-    l->hungry = NULL;
-    l->hungry_last = &l->hungry;
+    l->memory_given = false;
+    l->waiters = NULL;
+    l->waiters_last = &l->waiters;
     while (w) {
         struct loop_waiter *next = w->next;
 
@@ -240,7 +240,7 @@ static void *loop_main(void *arg)
         read_clocks(l);
         run_events(l);
         run_timers(l);
-        feed_waiters(l);
+        wake_waiters(l);
         next = heap_first(&l->timers);
         transport_run(l->transport, next ? next->at : NSEC_NEVER);
     }

@@ -1,8 +1,8 @@
 /* loop.h -- the delivery thread: one loop around the transport, for all streams.
  *
- * Everything a stream does between "committed" and "settled" happens on this thread, so its state needs no locks. Other
- * threads hand in events; time comes from timers; the network, the workers, the senders and memory through the loop too. So whoever
- * runs on it sees the table of functions below and nothing else: a test can be the loop.
+ * Everything a stream does between "committed" and "settled" happens on this thread, so its state needs no locks.
+ * Other threads hand in events; time comes from timers; the network, the workers, the senders and memory through the
+ * loop too. So whoever runs on it sees the table of functions below and nothing else: a test can be the loop.
  *
  * Threads    delivery_loop_post(): any. start and stop: the main thread. The rest: the delivery thread.
  * Ownership  events, timers and jobs are embedded in their owners, which must live until delivery_loop_free().

@@ -1,5 +1,5 @@
-/* parts.c -- the bodies of a delivery: which records go into them, what comes of an attempt. What to do then is answered by
- * delivery_judge(), and carried out here. */
+/* parts.c -- the bodies of a delivery: which records go into them, what comes of an attempt. What to do then is
+ * answered by delivery_judge(), and carried out here. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/plural.h"
@@ -28,7 +28,7 @@ static int encode_records(struct attempt *s, struct worker *w)
 static int encode_errors(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
-    const struct encoder_failure failure = {
+    const struct error_objects_failure failure = {
         .error_type = target_error_prefix(d->host->destination), .attempts = d->attempts, .ended = d->attempts_ended};
 
     return d->host->ops->errors(&s->in, &failure, w, &s->out);
@@ -428,8 +428,8 @@ static void retry(struct delivery *d, struct attempt *s, enum delivery_part part
 {
     if (!target_is_its_own_fault(s->target, &s->slot)) /* else it is told as a batch that is stuck */
         target_note_failure(s->target, &s->verdict, s->loop->wall);
-    delivery_say(s, step->say, outcome, attempt_retry(s, step->wait_max));
-    delivery_transform_waits(d, part);
+    delivery_report(s, step->say, outcome, attempt_retry(s, step->wait_max));
+    delivery_made_stash(d, part);
 }
 
 static void judged(struct attempt *s, enum delivery_part part, enum sink_outcome outcome)
@@ -443,21 +443,21 @@ static void judged(struct attempt *s, enum delivery_part part, enum sink_outcome
     if (s->slot.sent) {
         count(d, s, part, &v);
         if (outcome == SINK_DELIVERED || (outcome == SINK_PARTIAL && v.arrived + v.refused_now == v.taken))
-            delivery_note_success(s);
+            delivery_report_success(s);
     }
     apply(d, s, part, &v, &step);
     if (part == PART_RECORDS && step.next != NEXT_PAUSE && step.next != NEXT_RETRY)
         d->refused_since = 0;
     switch (step.next) {
     case NEXT_NOTHING:
-        delivery_say(s, step.say, outcome, 0);
+        delivery_report(s, step.say, outcome, 0);
         break;
     case NEXT_BODY:
-        delivery_say(s, step.say, outcome, 0);
+        delivery_report(s, step.say, outcome, 0);
         attempt_queue(s);
         break;
     case NEXT_ERRORS:
-        delivery_say(s, step.say, outcome, 0);
+        delivery_report(s, step.say, outcome, 0);
         delivery_ship(d, PART_ERRORS);
         break;
     case NEXT_PAUSE:
@@ -471,6 +471,13 @@ static void judged(struct attempt *s, enum delivery_part part, enum sink_outcome
 }
 
 /* --- the parts -------------------------------------------------------------------------------------------------------- */
+
+static void ended(void *owner)
+{
+    struct delivery *d = owner;
+
+    d->ended(d);
+}
 
 static void source_encoded(struct attempt *s)
 {
@@ -513,20 +520,8 @@ static void failed_judged(struct attempt *s, enum sink_outcome outcome)
 }
 
 static const struct attempt_ops OPS[PART_COUNT] = {
-    [PART_SOURCE] = {.encode = encode_records,
-                     .encoded = source_encoded,
-                     .judged = source_judged,
-                     .ended = delivery_ended},
-    [PART_RECORDS] = {.encode = encode_records,
-                      .encoded = records_encoded,
-                      .judged = records_judged,
-                      .ended = delivery_ended},
-    [PART_ERRORS] = {.encode = encode_errors,
-                     .encoded = errors_encoded,
-                     .judged = errors_judged,
-                     .ended = delivery_ended},
-    [PART_FAILED] = {.encode = encode_failed,
-                     .encoded = failed_encoded,
-                     .judged = failed_judged,
-                     .ended = delivery_ended},
+    [PART_SOURCE] = {.encode = encode_records, .encoded = source_encoded, .judged = source_judged, .ended = ended},
+    [PART_RECORDS] = {.encode = encode_records, .encoded = records_encoded, .judged = records_judged, .ended = ended},
+    [PART_ERRORS] = {.encode = encode_errors, .encoded = errors_encoded, .judged = errors_judged, .ended = ended},
+    [PART_FAILED] = {.encode = encode_failed, .encoded = failed_encoded, .judged = failed_judged, .ended = ended},
 };

@@ -68,7 +68,7 @@ static void say_refused(const struct attempt *s, enum sink_outcome outcome)
              KU("similar_before", quiet));
 }
 
-void delivery_say(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait)
+void delivery_report(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait)
 {
     switch (word) {
     case SAY_RETRY:
@@ -86,7 +86,7 @@ void delivery_say(struct attempt *s, enum delivery_word word, enum sink_outcome 
     }
 }
 
-void delivery_note_success(struct attempt *s)
+void delivery_report_success(struct attempt *s)
 {
     const struct delivery *d = s->owner;
     struct target *t = s->target;

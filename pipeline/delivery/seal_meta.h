@@ -1,8 +1,9 @@
 /* seal_meta.h -- what the pipeline stores with a seal so that a redelivery, also after a restart with another
  * configuration, makes the same object: its name, format, codec and level.
  *
- * On disk (inside the spool's seal frame): "2\0<name>\0<format>\0<codec>\0<level>\0<epoch in hex>\0"; "3" in front when the object has
- * partition keys, which stand behind (key_set.h); version 0.1.0 wrote "1" and no epoch. Pure functions.
+ * On disk (inside the spool's seal frame): "2\0<name>\0<format>\0<codec>\0<level>\0<epoch in hex>\0"; "3" in front
+ * when the object has partition keys, which stand behind (key_set.h); version 0.1.0 wrote "1" and no epoch. Pure
+ * functions.
  * Ownership  a read note borrows from the bytes it was read from.
  */
 #ifndef PIPELINE_DELIVERY_SEAL_META_H

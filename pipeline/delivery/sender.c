@@ -113,8 +113,8 @@ static unsigned waiting_with_one_more(const struct sender_pool *p)
     return waiting;
 }
 
-/* Behind jobs that may hang a job would wait for ever, so it is refused where it gets no thread; but for when there are as
- * many as there may be. */
+/* Behind jobs that may hang a job would wait for ever, so it is refused where it gets no thread; but for when there
+ * are as many as there may be. */
 bool sender_submit(struct sender_pool *p, struct sender_job *job)
 {
     bool taken = true;

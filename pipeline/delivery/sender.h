@@ -1,7 +1,8 @@
 /* sender.h -- the pool for sinks that block (file, later databases): runs their send() off the delivery thread.
  *
- * Threads are made when all are busy, up to a bound, and end when idle for a while: a destination that hangs holds only the threads that
- * are stuck in it, and each stream has few sends under way; more than one only while there is plenty of threads (attempt.c).
+ * Threads are made when all are busy, up to a bound, and end when idle for a while: a destination that hangs holds
+ * only the threads that are stuck in it, and each stream has few sends under way; more than one only while there is
+ * plenty of threads (attempt.c).
  *
  * Threads    sender_submit(): the delivery thread. Jobs run on sender threads.
  * Ownership  as worker_job: embedded in its owner, in place until it ran.

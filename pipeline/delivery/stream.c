@@ -1,3 +1,9 @@
+/* Whatever happens to a stream (records were committed, a delivery ended, memory was given back, a deadline passed)
+ * ends in pump(), which looks at everything there is to do, in the order in which bytes flow: cut batches that are
+ * due, start transforms, start attempts. So no event needs to know what it makes possible, and one that is missed
+ * costs a moment, never a batch. What others show of a stream is copied out under a lock, at the end of the same
+ * function.
+ */
 #include "pipeline/delivery/stream.h"
 
 #include "pipeline/base/digest.h"
@@ -288,8 +294,8 @@ static void transform_ended(struct delivery_host *h, struct delivery *d)
     st->transforming--;
 }
 
-/* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while there is
- * plenty of memory for the others. */
+/* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while
+ * there is plenty of memory for the others. */
 static bool may_hold_more(const struct stream *st)
 {
     if (st->loop->ops->has_plenty(st->loop, 0))
@@ -483,7 +489,7 @@ static const struct delivery_host_ops HOST = {
     .done = done,
     .turn = turn,
     .encode = encoder_run,
-    .errors = encoder_errors,
+    .errors = error_objects_run,
     .lines = encoder_lines,
     .transform = transform_batch_run,
 };
@@ -530,8 +536,8 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
     memcpy(out->hint, shown->hint, sizeof(out->hint));
 }
 
-/* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that only
- * failed once will be tried again before anybody has read of it. */
+/* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that
+ * only failed once will be tried again before anybody has read of it. */
 static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     nsec lasted;

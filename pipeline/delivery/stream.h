@@ -1,8 +1,8 @@
 /* stream.h -- one delivery stream on its way out: spool -> batcher -> seals -> deliveries -> settled.
  *
  * It cuts due batches into seals while it has places, keeps the deliveries that are open, gives them their turns at
- * destination and backup, and settles them in the spool. What one delivery does is delivery.h's; what a stream's inputs do
- * is theirs.
+ * destination and backup, and settles them in the spool. What one delivery does is delivery.h's; what a stream's
+ * inputs do is theirs.
  *
  * Threads    open, close: the main thread, while the loop does not run. stream_status(), stream_flush(),
  *            stream_is_idle(): any. The rest: the delivery thread.
@@ -86,7 +86,8 @@ struct stream_env {
     void *ctx;
 };
 
-/* When it fails, *st is what there is of the stream, to be closed as any other: the committer may know its spool already. */
+/* When it fails, *st is what there is of the stream, to be closed as any other: the committer may know its spool
+ * already. */
 MUST_CHECK int stream_open(struct stream **st, const struct stream_settings *conf, const struct stream_env *env,
                            struct err *e);
 void stream_close(struct stream **st); /* after the loop, the workers, the senders and the committer have stopped */

@@ -1,3 +1,9 @@
+/* Three lists of slots: those that want an attempt, those under way, those that wait for their retry time. A slot is
+ * in at most one of them. Two clocks decide what a failure means. `last_worked` of the target against `stuck_since` of
+ * a slot says whose fault it is: a body that has been failing while others got through fails for a reason of its own.
+ * And the clock of retry.duration (move_clock) counts only time in which waiting may help, so that an outage of our
+ * own making never makes records go to the backup.
+ */
 #include "pipeline/delivery/target.h"
 
 #include "pipeline/base/buf.h"
@@ -149,9 +155,10 @@ nsec target_failing_for(const struct target_slot *s)
     return s->ran_at ? s->ran : -1;
 }
 
-/* A reason that somebody has to mend stops the clock and sets it back while nothing gets through, or the first failure of another
- * kind after a week of 401 would be the last. Once something did get through it is this body, and the clock runs; unless a new body
- * has failed in such a way since, which may be the beginning of a bad time for all: then it stands where it is. */
+/* A reason that somebody has to mend stops the clock and sets it back while nothing gets through, or the first failure
+ * of another kind after a week of 401 would be the last. Once something did get through it is this body, and the clock
+ * runs; unless a new body has failed in such a way since, which may be the beginning of a bad time for all: then it
+ * stands where it is. */
 static void move_clock(const struct target *t, struct target_slot *s, nsec now)
 {
     if (s->misconfigured && !target_is_its_own_fault(t, s)) {
@@ -182,8 +189,8 @@ void target_note_end(struct target *t, struct target_slot *s, bool worked)
     move_clock(t, s, now);
 }
 
-/* Those that have failed ever since the target worked last, as far as it was the target that failed. Others are not helped by
- * its working: a body that alone is not taken would be sent again with each that is. */
+/* Those that have failed ever since the target worked last, as far as it was the target that failed. Others are not
+ * helped by its working: a body that alone is not taken would be sent again with each that is. */
 static void release_waiting(struct target *t)
 {
     for (struct target_slot *s = t->waiting; s; s = s->next_waiting)

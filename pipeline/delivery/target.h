@@ -1,13 +1,13 @@
-/* target.h -- one place a stream delivers to: its destination, or its backup. How many attempts at once, who waits for the
- * next one, and what was last seen of it.
+/* target.h -- one place a stream delivers to: its destination, or its backup. How many attempts at once, who waits for
+ * the next one, and what was last seen of it.
  *
- * While nothing gets through, those who wait do so longer and longer, but for one, the probe, which asks every few seconds.
- * With the first that gets through again all go at once, so an outage of any length is over when it is over. (With very many
- * targets down the probes take turns: together they make about one attempt a second.)
+ * While nothing gets through, those who wait do so longer and longer, but for one, the probe, which asks every few
+ * seconds. With the first that gets through again all go at once, so an outage of any length is over when it is over.
+ * (With very many targets down the probes take turns: together they make about one attempt a second.)
  *
- * What fails while others get through fails for a reason of its own (a firewall that dislikes one body, a record that the
- * destination cannot read): target_is_its_own_fault(). Then the clock of retry.duration runs, whatever the reason says, and it
- * holds up nobody.
+ * What fails while others get through fails for a reason of its own (a firewall that dislikes one body, a record that
+ * the destination cannot read): target_is_its_own_fault(). Then the clock of retry.duration runs, whatever the reason
+ * says, and it holds up nobody.
  *
  * Threads    open, close: the main thread. target_live(): any. The rest: the delivery thread.
  * Ownership  embedded in a stream; owns the sink's state. Slots in its lists are borrowed.

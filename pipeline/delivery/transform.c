@@ -1,9 +1,10 @@
-/* transform.c -- the first part of a delivery of a stream with transforms: what they make of the batch.
+/* transform.c -- the first step of a delivery of a stream with transforms: what they make of the batch.
  *
- * Usually all of it at once. A batch that cannot be made, because more comes out of it than can be held, is worked on in pieces of half
- * as many records, each sent on its way before the next is made; down to the one record that makes too much alone. That one fails, as
- * if the transform had failed on it. Without a backup it is set aside until all others are delivered, and then waits for somebody
- * to mend the transform. Where the pieces end follows from the records alone, so they are the same after a restart.
+ * Usually all of it at once. A batch that cannot be made, because more comes out of it than can be held, is worked on
+ * in pieces of half as many records, each sent on its way before the next is made; down to the one record that makes
+ * too much alone. That one fails, as if the transform had failed on it. Without a backup it is set aside until all
+ * others are delivered, and then waits for somebody to mend the transform. Where the pieces end follows from the
+ * records alone, so they are the same after a restart.
  */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
@@ -15,13 +16,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-static void give_memory_back(struct delivery *d)
-{
-    if (d->budgeted)
-        delivery_loop_give_memory(d->host->loop, d->budgeted);
-    d->budgeted = 0;
-}
 
 static void end_turn(struct delivery *d)
 {
@@ -42,12 +36,11 @@ bool delivery_transform(struct delivery *d)
     struct delivery_host *h = d->host;
     uint64_t bytes = d->in_memory ? TRANSFORM_LONE_MEMORY + LONE_BODY_MEMORY_MAX : settings_body_memory(d->piece.bytes);
 
-    if (!delivery_loop_take_memory(h->loop, bytes))
+    if (!delivery_made_take(d, bytes))
         return false;
     d->has_turn = true;
     d->work = WORK_TRANSFORMING;
     d->transforming_since = h->loop->mono;
-    d->budgeted = bytes;
     d->transform.source = &d->piece;
     d->transform.sources = &d->sources;
     d->transform.line = h->line;
@@ -81,13 +74,13 @@ static void wait_until(struct delivery *d, nsec wait)
 /* At once, and in its turn; when there is no memory for it, a little later. */
 static void transform_now(struct delivery *d)
 {
-    give_memory_back(d);
+    delivery_made_give_back(d);
     if (!delivery_transform(d))
         wait_until(d, BACKOFF_FIRST);
 }
 
-/* The batch stays where it is, in the spool, and is tried again: nothing else would be safe. With a `single` transform it keeps its turn,
- * because no later batch may overtake it. */
+/* The batch stays where it is, in the spool, and is tried again: nothing else would be safe. With a `single` transform
+ * it keeps its turn, because no later batch may overtake it. */
 static void pause_transform(struct delivery *d, const char *code, const char *message, const char *hint)
 {
     struct target *t = d->host->destination;
@@ -105,7 +98,7 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
         log_error("a batch cannot be transformed, it waits in the spool", KS("stream", d->host->conf->name),
                   KS("code", code), KS("cause", message), KS("hint", hint), KI("retry_ms", wait / NSEC_PER_MSEC));
     transform_batch_release(&d->transform);
-    give_memory_back(d);
+    delivery_made_give_back(d);
     d->in_memory = false;
     if (!d->host->single)
         end_turn(d);
@@ -120,7 +113,7 @@ static void on_transform_retry(struct loop_timer *t)
         transform_now(d);
     else
         want_turn(d);
-    delivery_ended(d);
+    d->ended(d);
 }
 
 /* --- pieces --------------------------------------------------------------------------------------------------------- */
@@ -211,7 +204,7 @@ static void release_piece(struct delivery *d)
     if (refusal)
         d->refusal = *refusal;
     transform_batch_release(&d->transform);
-    give_memory_back(d);
+    delivery_made_give_back(d);
     outcomes_release(&d->outcomes);
     d->failed_arrived = false;
 }
@@ -235,40 +228,13 @@ bool delivery_next_piece(struct delivery *d)
 
 /* --- what came of it ------------------------------------------------------------------------------------------------ */
 
-static void trim_budget(struct delivery *d)
-{
-    uint64_t held =
-        record_list_memory(d->transform.list) + (d->transform.failed ? body_memory(d->transform.failed) : 0);
-
-    if (held < d->budgeted) {
-        delivery_loop_give_memory(d->host->loop, d->budgeted - held);
-        d->budgeted = held;
-    }
-}
-
-/* Only what this part reads: a worker may be reading the other. */
-void delivery_transform_waits(struct delivery *d, enum delivery_part part)
-{
-    struct delivery_loop *l = d->host->loop;
-    struct err e;
-    int rc;
-
-    if (!d->transform.list || part == PART_SOURCE || l->ops->has_plenty(l, 0))
-        return;
-    rc = part == PART_FAILED ? body_stash(d->transform.failed, &e) : record_list_stash(d->transform.list, &e);
-    /* A temporary file that cannot be written is no reason to lose anything: then it goes on holding its memory. */
-    if (rc < 0)
-        log_debug("what waits cannot be moved out of memory", KS("stream", d->host->conf->name), KE("cause", &e));
-    trim_budget(d);
-}
-
 /* What is made of one record needs no disk when there is memory for it. Perhaps only its delivery makes room there. */
 static void make_in_memory(struct delivery *d)
 {
     struct err e = d->transform.err;
 
     d->in_memory = true;
-    give_memory_back(d);
+    delivery_made_give_back(d);
     if (!delivery_transform(d))
         pause_transform(d, "TransformFailed", e.msg, "free space on the disk of data_dir, or raise `limits.memory`");
 }
@@ -328,7 +294,7 @@ static void ship_piece(struct delivery *d)
 {
     struct transform_batch *t = &d->transform;
 
-    trim_budget(d);
+    delivery_made_trim(d);
     count_made(d);
     take_in(d);
     d->paused_since = 0;
@@ -355,7 +321,7 @@ static void on_transformed(struct loop_event *ev)
         fails_without_backup(d);
     else
         ship_piece(d);
-    delivery_ended(d);
+    d->ended(d);
 }
 
 void delivery_transform_init(struct delivery *d)
@@ -366,15 +332,15 @@ void delivery_transform_init(struct delivery *d)
     d->next_piece = d->seal.first;
     d->piece_records = d->whole.count;
     if (d->host->line)
-        source_outcomes_init(&d->sources, d->seal.first, d->whole.count);
+        outcomes_source_init(&d->sources, d->seal.first, d->whole.count);
 }
 
 void delivery_transform_release(struct delivery *d)
 {
     delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
-    give_memory_back(d);
+    delivery_made_give_back(d);
     transform_batch_release(&d->transform);
-    source_outcomes_release(&d->sources);
+    outcomes_source_release(&d->sources);
     named_counters_release(&d->made.counters);
     named_counters_release(&d->made.drop_reasons);
     named_counters_release(&d->made.failures);

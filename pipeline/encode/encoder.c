@@ -1,3 +1,11 @@
+/* One run over the records, straight into the codec, straight into the body: formats hand over slices of the piece as
+ * it was read, so the bytes of a record are copied once, by compression. Of the records only those count that are
+ * pending; they are taken from the front, until `window` of them are in, or the destination's limit is reached.
+ *
+ * A body says at its head which records it has (an id follows from the first and the last of them), before it is known
+ * which can be read and shaped. So it is begun with what is expected; if it comes out otherwise and the head says so,
+ * it is made once more. That ends: the second time those that cannot be sent are known.
+ */
 #include "pipeline/encode/encoder.h"
 
 #include "pipeline/base/limits.h"

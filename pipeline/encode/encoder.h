@@ -1,7 +1,8 @@
 /* encoder.h -- turns an object into a body: read its records, shape, compress, digest. The work of a worker.
  *
- * The result depends on the object, its format and codec and the outcomes so far, so a second attempt, also after a crash, makes the
- * same bytes. Records come from an object_source. What is damaged is left out and noted: the rest is still delivered.
+ * The result depends on the object, its format and codec and the outcomes so far, so a second attempt, also after a
+ * crash, makes the same bytes. Records come from an object_source. What is damaged is left out and noted: the rest is
+ * still delivered.
  *
  * Threads    on a worker; the structs belong to the delivery thread before and after.
  * Ownership  everything in `in` is borrowed and outlives the job; the body in `out` goes to the caller (body_free).
@@ -14,7 +15,6 @@
 #include "pipeline/base/err.h"
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
-#include "pipeline/encode/source_outcomes.h"
 #include "pipeline/encode/worker.h"
 #include "sinks/sink.h"
 #include "transforms/codecs/codec.h"
@@ -55,22 +55,13 @@ struct encoder_out {
     struct err err;
 };
 
-/* What tells the bodies of one seal apart (sink_seal_id.window), from the positions of a body's first and last record: so it is the same
- * whenever the same body is made again. 0: from the first record of all to the last. */
+/* What tells the bodies of one seal apart (sink_seal_id.window), from the positions of a body's first and last record:
+ * so it is the same whenever the same body is made again. 0: from the first record of all to the last. */
 uint64_t encoder_window(uint64_t first, uint64_t last, uint64_t count);
 
-/* 0, or -1 with out->err: ERR_LIMIT the body would be too large, ERR_NOSPACE there is no room for its temporary file; with fewer records
- * both may work. */
+/* 0, or -1 with out->err: ERR_LIMIT the body would be too large, ERR_NOSPACE there is no room for its temporary file;
+ * with fewer records both may work. */
 MUST_CHECK int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_out *out);
-
-/* The refused records as error lines (error_line.h), not compressed. */
-struct encoder_failure {
-    const char *error_type; /* of sink_seal_id */
-    unsigned attempts;
-    nsec ended;
-};
-MUST_CHECK int encoder_errors(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
-                              struct encoder_out *out);
 
 /* Lines that are there already; out->body is `lines` itself. */
 MUST_CHECK int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker *w,

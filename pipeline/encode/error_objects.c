@@ -1,11 +1,37 @@
-/* error_objects.c -- the error object of a delivery: one line per refused record (encoder.h). */
+#include "pipeline/encode/error_objects.h"
+
+#include "pipeline/base/base64.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/encode/encoder.h"
-#include "pipeline/encode/error_line.h"
+
+static int add_data(struct slice data, struct buf *out)
+{
+    size_t n = base64_encoded_length(data.n);
+
+    if (buf_reserve(out, n + BASE64_SLACK) < 0)
+        return -1;
+    base64_encode(data, out->p + out->n);
+    out->n += n;
+    return 0;
+}
+
+int error_objects_line(const struct error_line *l, struct buf *out)
+{
+    if (buf_add_str(out, "{\"attemptsMade\":") < 0 || buf_add_int(out, l->attempts) < 0 ||
+        buf_add_str(out, ",\"arrivalTimestamp\":") < 0 || buf_add_int(out, l->arrival / NSEC_PER_MSEC) < 0 ||
+        buf_add_str(out, ",\"errorCode\":") < 0 || json_quote(l->code, out) < 0 ||
+        buf_add_str(out, ",\"errorMessage\":") < 0 || json_quote(l->message, out) < 0 ||
+        buf_add_str(out, ",\"attemptEndingTimestamp\":") < 0 || buf_add_int(out, l->ended / NSEC_PER_MSEC) < 0 ||
+        buf_add_slice(out, l->more) < 0 || buf_add_str(out, ",\"rawData\":\"") < 0 || add_data(l->data, out) < 0)
+        return -1;
+    return buf_add_str(out, "\"}\n");
+}
+
+/* --- the body ----------------------------------------------------------------------------------------------------- */
 
 struct lines {
     const struct encoder_in *in;
-    const struct encoder_failure *failure;
+    const struct error_objects_failure *failure;
     struct worker *w;
     struct encoder_out *out;
     struct buf more;
@@ -39,10 +65,10 @@ static int add_line(struct lines *l, const struct object_reader *k, uint64_t pos
         l->in->shaper->describe_record(l->in->sink, &r, &l->more) < 0)
         buf_clear(&l->more); /* a line without it is better than none */
     line.more = buf_slice(&l->more);
-    if (error_line_write(&line, &l->w->scratch) < 0)
+    if (error_objects_line(&line, &l->w->scratch) < 0)
         return err_set(&l->out->err, ERR_LIMIT, "an error line does not fit");
     if (l->in->records.sources)
-        source_outcomes_note(l->in->records.sources, r.seq, SOURCE_BACKED_UP);
+        outcomes_source_note(l->in->records.sources, r.seq, SOURCE_BACKED_UP);
     l->first = l->out->taken ? l->first : position;
     l->last = position;
     l->out->taken++;
@@ -87,8 +113,8 @@ static bool is_whole(const struct encoder_in *in, const struct lines *l)
     return l->out->taken == in->records.outcomes->refused + in->records.outcomes->backed_up;
 }
 
-int encoder_errors(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
-                   struct encoder_out *out)
+int error_objects_run(const struct encoder_in *in, const struct error_objects_failure *f, struct worker *w,
+                      struct encoder_out *out)
 {
     struct lines l = {.in = in, .failure = f, .w = w, .out = out};
     int rc;

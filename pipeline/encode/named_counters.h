@@ -1,4 +1,5 @@
-/* named_counters.h -- counters whose names scripts choose: sluice.counter(name), meta.drop(reason). Bounded, because a script may make names of data.
+/* named_counters.h -- counters whose names scripts choose: sluice.counter(name), meta.drop(reason). Bounded, because a
+ * script may make names of data.
  *
  * Ownership  embedded; named_counters_release(). Threads: one at a time; not locked.
  * Invariant  at most NAMED_COUNTERS_MAX names; what comes later is counted under "other".

@@ -1,7 +1,8 @@
-/* Both kinds are kept alike, as frames in the spool and as chunks in the list: payload in lines form, and a table (format/frame.h). So a
- * piece is a view of either, and formats work on it without a copy. Three things differ. The first piece of a range may begin before the
- * object and the last may end behind it, because batches are cut within frames. A frame has one arrival, of a chunk each record has its
- * own, with a number and keys. And a frame can be damaged; then the reader shows which records are lost, and goes on behind them. */
+/* Both kinds are kept alike, as frames in the spool and as chunks in the list: payload in lines form, and a table
+ * (format/frame.h). So a piece is a view of either, and formats work on it without a copy. Three things differ. The
+ * first piece of a range may begin before the object and the last may end behind it, because batches are cut within
+ * frames. A frame has one arrival, of a chunk each record has its own, with a number and keys. And a frame can be
+ * damaged; then the reader shows which records are lost, and goes on behind them. */
 #include "pipeline/encode/object_source.h"
 
 struct object_source_ops {

@@ -3,15 +3,16 @@
  *     range    a run of records as they stand in the spool
  *     parcel   records that are no such run any more: what a transform made of one
  *
- * The object says which records these are: its name, its ids, its note and the outcomes of its records hang on that. Who makes bodies
- * (encoder.h, error_objects.h) and who transforms reads both kinds alike, through an object_reader: from the first record to the last, in
- * pieces as they are stored, with where each record comes from. A record's position counts from 0 over the object.
+ * The object says which records these are: its name, its ids, its note and the outcomes of its records hang on that.
+ * Who makes bodies (encoder.h, error_objects.h) and who transforms reads both kinds alike, through an object_reader:
+ * from the first record to the last, in pieces as they are stored, with where each record comes from. A record's
+ * position counts from 0 over the object.
  *
  * Another kind of parcel is one more table of functions in object_source.c.
  *
  * Threads    a source: any number of readers, also at the same time. A reader: one worker.
- * Ownership  a source is a plain value, all of it borrowed. What a reader shows is borrowed from its `raw` buffer, or the parcel, until
- *            the next step.
+ * Ownership  a source is a plain value, all of it borrowed. What a reader shows is borrowed from its `raw` buffer, or
+ *            the parcel, until the next step.
  */
 #ifndef PIPELINE_ENCODE_OBJECT_SOURCE_H
 #define PIPELINE_ENCODE_OBJECT_SOURCE_H

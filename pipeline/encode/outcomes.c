@@ -1,3 +1,7 @@
+/* A batch as a rule is delivered whole, so an outcome per record would be wasted: there are counts only, until the
+ * first record goes its own way; then there is a byte for each. Reasons are few and repeat, so a record has an index
+ * into a table of them; when it is full the last place is for all others.
+ */
 #include "pipeline/encode/outcomes.h"
 
 #include "pipeline/base/limits.h"
@@ -170,6 +174,7 @@ uint64_t outcomes_next_pending(const struct outcomes *f, uint64_t from)
 {
     return outcomes_next(f, OUTCOME_PENDING, from);
 }
+
 uint64_t outcomes_last_pending(const struct outcomes *f)
 {
     const unsigned char *p;
@@ -198,4 +203,44 @@ void outcomes_settle_all(struct outcomes *f, enum record_outcome outcome)
     }
     *counter_of(f, outcome) += f->pending;
     f->pending = 0;
+}
+
+/* --- of source records ------------------------------------------------------------------------------------------- */
+
+void outcomes_source_init(struct source_outcomes *s, uint64_t first, uint64_t count)
+{
+    *s = (struct source_outcomes){.first = first, .count = count, .status = mem_array(count, 1)};
+}
+
+void outcomes_source_release(struct source_outcomes *s)
+{
+    mem_free(s->status);
+    *s = (struct source_outcomes){.count = 0};
+}
+
+void outcomes_source_reset(struct source_outcomes *s, uint64_t first, uint64_t last)
+{
+    assert(first >= s->first && last - s->first < s->count);
+    memset(s->status + (first - s->first), SOURCE_DROPPED, last - first + 1);
+}
+
+void outcomes_source_note(struct source_outcomes *s, uint64_t seq, enum source_status status)
+{
+    unsigned char *at = &s->status[seq - s->first];
+
+    assert(seq - s->first < s->count);
+    if (*at < status)
+        *at = (unsigned char)status;
+}
+
+struct source_counts outcomes_source_count(const struct source_outcomes *s)
+{
+    uint64_t n[SOURCE_BACKED_UP + 1] = {0};
+
+    for (uint64_t i = 0; i < s->count; i++)
+        n[s->status[i]]++;
+    return (struct source_counts){.dropped = n[SOURCE_DROPPED],
+                                  .emitted = n[SOURCE_EMITTED],
+                                  .lost = n[SOURCE_LOST],
+                                  .backed_up = n[SOURCE_BACKED_UP]};
 }

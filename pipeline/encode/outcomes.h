@@ -1,11 +1,13 @@
-/* outcomes.h -- what became of each record of a delivery, once they differ.
+/* outcomes.h -- what became of each record of a delivery: of those that go to the destination (struct outcomes), and
+ * with a transform of those that came in (struct source_outcomes), because the books count source records, whatever
+ * one became.
  *
  *     PENDING -> DELIVERED
  *             -> REFUSED by the destination, or given up -> BACKED_UP: its error line has arrived in the backup
  *             -> LOST to damage in the spool
  *
- * While all records share one outcome there is only a count. The array is made when the first record goes its own way. Positions count
- * from 0 over the records of the delivery.
+ * While all records share one outcome there is only a count. The array is made when the first record goes its own way.
+ * Positions count from 0 over the records of the delivery.
  *
  * Ownership  embedded in a delivery. Threads: the worker that encodes it, otherwise the delivery thread; never both.
  * Invariant  pending + delivered + refused + backed_up + lost == count.
@@ -60,5 +62,28 @@ uint64_t outcomes_last_pending(const struct outcomes *f);
 uint64_t outcomes_run_end(const struct outcomes *f, uint64_t from, uint64_t limit);
 /* Every pending record gets this outcome. Without an array this costs nothing. */
 void outcomes_settle_all(struct outcomes *f, enum record_outcome outcome);
+
+/* --- of source records ------------------------------------------------------------------------------------------- */
+
+/* In the order of precedence: a record of which one part failed is in the backup, whatever became of the other parts. */
+enum source_status { SOURCE_DROPPED, SOURCE_EMITTED, SOURCE_LOST, SOURCE_BACKED_UP };
+
+struct source_outcomes {
+    uint64_t first, count;
+    unsigned char *status; /* enum source_status per record; NULL: no transform */
+};
+
+struct source_counts {
+    uint64_t dropped, emitted, lost, backed_up;
+};
+
+/* All dropped until they are seen. */
+void outcomes_source_init(struct source_outcomes *s, uint64_t first, uint64_t count);
+void outcomes_source_release(struct source_outcomes *s);
+/* The records first..last are dropped again, until they are seen. */
+void outcomes_source_reset(struct source_outcomes *s, uint64_t first, uint64_t last);
+/* Raises the record's status; never lowers it. */
+void outcomes_source_note(struct source_outcomes *s, uint64_t seq, enum source_status status);
+struct source_counts outcomes_source_count(const struct source_outcomes *s);
 
 #endif

@@ -1,9 +1,10 @@
-/* A chunk is built where it will be read: the payload grows in the body record by record, and table, origins and partition keys, which
- * are short, are put behind it when it is full. What lies where is kept beside the body. So what fits the memory is copied once, from
- * the transform, and read in place; only what went to the file is read back into a buffer.
+/* A chunk is built where it will be read: the payload grows in the body record by record, and table, origins and
+ * partition keys, which are short, are put behind it when it is full. What lies where is kept beside the body. So what
+ * fits the memory is copied once, from the transform, and read in place; only what went to the file is read back into
+ * a buffer.
  *
- * Partition keys are few and repeat, so a chunk holds each set once, and an origin says where; that of the record before is tried
- * first, then all by their checksums. */
+ * Partition keys are few and repeat, so a chunk holds each set once, and an origin says where; that of the record
+ * before is tried first, then all by their checksums. */
 #include "pipeline/encode/record_list.h"
 
 #include "pipeline/base/body.h"
@@ -18,7 +19,8 @@
 
 _Static_assert(sizeof(struct record_origin) % ALIGNMENT == 0, "what follows the origins of a chunk is aligned, too");
 
-/* In the body: payload, table, padding, origins, sets of keys (each behind its length), padding: so the next one is aligned, too. */
+/* In the body: payload, table, padding, origins, sets of keys (each behind its length), padding: so the next one is
+ * aligned, too. */
 struct chunk {
     uint64_t at, first;
     uint32_t count, payload, table, keys; /* records; bytes */

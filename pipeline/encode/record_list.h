@@ -2,8 +2,8 @@
  * run again for a retry.
  *
  * Stored like the spool stores them (chunks of payload in lines form and table, see format/frame.h), so formats read
- * both alike; with where each came from, and its partition keys, beside them. Numbers count from 0 in the order of addition. Lives in a body: in memory while small, in an unlinked
- * file beyond.
+ * both alike; with where each came from, and its partition keys, beside them. Numbers count from 0 in the order of
+ * addition. Lives in a body: in memory while small, in an unlinked file beyond.
  *
  * Ownership  record_list_free(). Threads: one at a time.
  */
@@ -20,8 +20,8 @@
 
 struct record_list;
 
-/* `count` records of `bytes` in all is a hint for what it will come to hold; it holds `max` bytes at most, with all that stands beside
- * them, of these `memory` bytes before it needs a file. */
+/* `count` records of `bytes` in all is a hint for what it will come to hold; it holds `max` bytes at most, with all
+ * that stands beside them, of these `memory` bytes before it needs a file. */
 struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max, size_t memory);
 void record_list_free(struct record_list **l);
 
@@ -61,8 +61,8 @@ struct record_chunk {
 /* After finish: moves what is in memory to the file. When it fails, all is as before. */
 MUST_CHECK int record_list_stash(struct record_list *l, struct err *e);
 
-/* After finish: the chunk at *at (0 at first); moves *at behind it. It is borrowed from the list as long as that is not stashed, or
- * from raw, where the chunk is read when it is in the file. 1; 0 at the end; -1 on an I/O error. */
+/* After finish: the chunk at *at (0 at first); moves *at behind it. It is borrowed from the list as long as that is
+ * not stashed, or from raw, where the chunk is read when it is in the file. 1; 0 at the end; -1 on an I/O error. */
 MUST_CHECK int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw, struct record_chunk *c,
                                 struct err *e);
 /* The partition keys of the chunk's record number i. */

@@ -1,3 +1,7 @@
+/* A ring of buckets of ten seconds. A bucket whose number is too old counts as empty, so nothing has to be cleared in
+ * time: it is written over when its turn comes. A new reason takes the place of the one that was met least in the
+ * window.
+ */
 #include "pipeline/encode/rejects.h"
 
 #include "pipeline/base/compiler.h"
@@ -114,8 +118,8 @@ double rejects_share(const struct rejects_view *v)
 
 /* --- reasons ----------------------------------------------------------------------------------------------------- */
 
-/* The length of "mask.lua:3" at the beginning of "mask.lua:3: ..."; 0 when there is none. Only what can be nothing else: a
- * script may raise any text, also a record's. */
+/* The length of "mask.lua:3" at the beginning of "mask.lua:3: ..."; 0 when there is none. Only what can be nothing
+ * else: a script may raise any text, also a record's. */
 static size_t place_length(struct slice m)
 {
     static const char FILE_CHARS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";

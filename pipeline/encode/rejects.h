@@ -1,11 +1,12 @@
 /* rejects.h -- records that did not get through in the last minutes: how many of how many, and why for the most part.
  *
- * A record that fails in a transform or is refused by the destination is safe in the backup, and its stream goes on. That
- * looks like health from outside. So each batch that is settled is noted here, in a window of five minutes of ten seconds
- * each; /readyz, the console and a gauge show what is in it.
+ * A record that fails in a transform or is refused by the destination is safe in the backup, and its stream goes on.
+ * That looks like health from outside. So each batch that is settled is noted here, in a window of five minutes of ten
+ * seconds each; /readyz, the console and a gauge show what is in it.
  *
- * A reason is a code, and the place for scripts, the kind of exception for a search engine: "Lua.FunctionError at mask.lua:3",
- * "400 document_parsing_exception". It never holds what a record holds: the rest of the message is in the backup only.
+ * A reason is a code, and the place for scripts, the kind of exception for a search engine: "Lua.FunctionError at
+ * mask.lua:3", "400 document_parsing_exception". It never holds what a record holds: the rest of the message is in the
+ * backup only.
  *
  * Threads    any. Ownership: embedded in a stream. Time is an argument.
  * Invariant  a fixed size: reasons beyond REJECTS_REASONS_MAX take the place of the rarest one.

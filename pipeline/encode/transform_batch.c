@@ -1,9 +1,14 @@
+/* Records come from the source in pieces as they are stored, go through the chain some hundred at a time, and come out
+ * at the `sieve`: what is emitted into the record list, what fails into a body of error lines, and for each source
+ * record the gravest of what became of its parts. If anything stops it (no memory, no room, the program ends) all of
+ * that is thrown away, and the batch is transformed anew later.
+ */
 #include "pipeline/encode/transform_batch.h"
 
 #include "pipeline/base/key_set.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
-#include "pipeline/encode/error_line.h"
+#include "pipeline/encode/error_objects.h"
 #include "pipeline/encode/rejects.h"
 
 #include <stdio.h>
@@ -51,7 +56,7 @@ static int add_failed(struct sieve *s, const struct transform_record *from, cons
     if (!t->failed)
         t->failed = body_new(t->tmp_dir, t->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX / 4);
     buf_clear(&s->line);
-    if (error_line_write(&line, &s->line) < 0)
+    if (error_objects_line(&line, &s->line) < 0)
         return err_set(&t->err, ERR_LIMIT, "an error line does not fit");
     if (t->failed_lines++ == 0) {
         t->failed_first = from->seq;
@@ -69,7 +74,7 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
     if (s->failed_seq == from->seq)
         return 0; /* one line for a record, whatever became of how many parts of it */
     s->failed_seq = from->seq;
-    source_outcomes_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
+    outcomes_source_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
     return add_failed(s, from, code, message, shown);
 }
 
@@ -81,7 +86,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
 
     if (data.n > RECORD_MAX_BYTES)
         return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
-    source_outcomes_note(s->t->sources, from->seq, SOURCE_EMITTED);
+    outcomes_source_note(s->t->sources, from->seq, SOURCE_EMITTED);
     buf_clear(&s->keys);
     for (size_t i = 0; i < key_count; i++)
         if (key_set_add(&s->keys, keys[i].name, keys[i].value) < 0)
@@ -94,7 +99,7 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
 {
     if (reason.n)
         named_counters_add(&sieve_of(o)->t->drop_reasons, reason, 1);
-    source_outcomes_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
+    outcomes_source_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
 }
 
 static void on_count(struct transform_out *o, struct slice name, double by)
@@ -113,7 +118,7 @@ static void on_log(struct transform_out *o, int level, struct slice text)
 static void note_lost(struct transform_batch *t, const struct object_reader *k)
 {
     for (uint64_t p = k->begin; p < k->end; p++)
-        source_outcomes_note(t->sources, k->base + p, SOURCE_LOST);
+        outcomes_source_note(t->sources, k->base + p, SOURCE_LOST);
 }
 
 static int fail_all(struct sieve *s, const struct transform_record *records, size_t n)
@@ -180,7 +185,7 @@ int transform_batch_run(struct transform_batch *t, struct worker *w)
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new(t->tmp_dir, from->count, from->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
                               t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
-    source_outcomes_reset(t->sources, from->object.first, from->object.last);
+    outcomes_source_reset(t->sources, from->object.first, from->object.last);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.keys, KEY_SET_MAX);

@@ -1,7 +1,8 @@
-/* transform_batch.h -- the records of an object through the stream's transforms: the first work of a worker on a batch of such a stream.
+/* transform_batch.h -- the records of an object through the stream's transforms: the first work of a worker on a batch
+ * of such a stream.
  *
- * What comes out is kept as a record list until the seal is settled, because a transform is not run again for a retry. Records that fail are
- * written as error lines (error_line.h) at once: nothing more can happen to them.
+ * What comes out is kept as a record list until the seal is settled, because a transform is not run again for a retry.
+ * Records that fail are written as error lines (error_objects.h) at once: nothing more can happen to them.
  *
  * Threads    on a worker; the structs belong to the delivery thread before and after.
  * Ownership  list and failed of the result go to the caller.
@@ -13,7 +14,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/object_source.h"
-#include "pipeline/encode/source_outcomes.h"
+#include "pipeline/encode/outcomes.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/encode/worker.h"
 
@@ -38,8 +39,8 @@ struct transform_batch {
     struct err err;
 };
 
-/* 0, or -1 with err: nothing is made, try again. ERR_LIMIT: more would come out than can be held; ERR_NOSPACE: there is no room for a
- * temporary file. With fewer records both may work. */
+/* 0, or -1 with err: nothing is made, try again. ERR_LIMIT: more would come out than can be held; ERR_NOSPACE: there
+ * is no room for a temporary file. With fewer records both may work. */
 MUST_CHECK int transform_batch_run(struct transform_batch *t, struct worker *w);
 void transform_batch_release(struct transform_batch *t);
 

@@ -1,6 +1,8 @@
-/* transform_instances.h -- a stream's transforms and who works with them: the chain (transforms/chain.h), and a state of it for each worker.
+/* transform_instances.h -- a stream's transforms and who works with them: the chain (transforms/chain.h), and a state
+ * of it for each worker.
  *
- * Ownership  owned by the stream; each worker that runs it has a state of its own, kept by the worker. With a `single` transform in it there
+ * Ownership  owned by the stream; each worker that runs it has a state of its own, kept by the worker. With a `single`
+ *            transform in it there
  *            is one state, and the stream sends its batches through one at a time, in order.
  * Threads    open, close: the main thread. state: workers.
  */

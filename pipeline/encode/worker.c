@@ -1,3 +1,7 @@
+/* One queue, and threads that take from its front. What a thread has made once (codec contexts, a stream's Lua state)
+ * it keeps under its owner's address, so whatever job comes next finds it; buffers are kept too, unless one batch has
+ * made them unusually large.
+ */
 #include "pipeline/encode/worker.h"
 
 #include "pipeline/base/limits.h"

@@ -1,7 +1,7 @@
 /* worker.h -- the worker pool: one thread per core, each with its own buffers and codec contexts.
  *
- * A job is embedded in its owner and runs once per worker_submit(). What a worker owns is reused from job to job, so a steady stream of
- * batches allocates nothing but the bodies it makes.
+ * A job is embedded in its owner and runs once per worker_submit(). What a worker owns is reused from job to job, so a
+ * steady stream of batches allocates nothing but the bodies it makes.
  *
  * Threads    worker_submit(): any; never blocks. Jobs run on worker threads.
  * Ownership  the job stays its owner's and must stay in place until it ran.

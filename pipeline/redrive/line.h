@@ -1,4 +1,4 @@
-/* line.h -- reads a line of an error object (error_line.h, or Firehose's own): the record in it, and what a
+/* line.h -- reads a line of an error object (error_objects.h, or Firehose's own): the record in it, and what a
  * choice can be made by.
  *
  * Members may stand in any order; those it does not know are skipped. Firehose's two spellings of the error's code are

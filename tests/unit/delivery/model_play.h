@@ -107,7 +107,7 @@ static inline void error_one(const struct encoder_in *in, struct encoder_out *ou
         return;
     }
     if (in->records.sources)
-        source_outcomes_note(in->records.sources, seq, SOURCE_BACKED_UP);
+        outcomes_source_note(in->records.sources, seq, SOURCE_BACKED_UP);
     if (out->taken == 0)
         out->id.first = position;
     out->id.last = position;
@@ -115,7 +115,7 @@ static inline void error_one(const struct encoder_in *in, struct encoder_out *ou
     add_text(out, seq, part);
 }
 
-static inline int world_errors(const struct encoder_in *in, const struct encoder_failure *f, struct worker *w,
+static inline int world_errors(const struct encoder_in *in, const struct error_objects_failure *f, struct worker *w,
                                struct encoder_out *out)
 {
     const struct outcomes *outcomes = in->records.outcomes;
@@ -155,7 +155,7 @@ static inline void fail_line(struct transform_batch *t, uint64_t seq)
     lines.body = t->failed;
     add_text(&lines, seq, 0);
     t->failed_lines++;
-    source_outcomes_note(t->sources, seq, SOURCE_BACKED_UP);
+    outcomes_source_note(t->sources, seq, SOURCE_BACKED_UP);
 }
 
 static inline int transform_one(struct transform_batch *t, uint64_t seq)
@@ -164,7 +164,7 @@ static inline int transform_one(struct transform_batch *t, uint64_t seq)
     int parts = kind == DROPPED ? 0 : kind == DOUBLED ? 2 : 1;
 
     if (kind == DAMAGED) {
-        source_outcomes_note(t->sources, seq, SOURCE_LOST);
+        outcomes_source_note(t->sources, seq, SOURCE_LOST);
         return 0;
     }
     if (kind == ENDLESS && !t->too_large)
@@ -176,7 +176,7 @@ static inline int transform_one(struct transform_batch *t, uint64_t seq)
     for (; parts > 0; parts--) {
         if (record_list_add(t->list, SLICE("x"), &(struct record_from){.seq = seq}, &t->err) < 0)
             return -1;
-        source_outcomes_note(t->sources, seq, SOURCE_EMITTED);
+        outcomes_source_note(t->sources, seq, SOURCE_EMITTED);
     }
     return 0;
 }
@@ -190,7 +190,7 @@ static inline int world_transform(struct transform_batch *t, struct worker *w)
     transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
     t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
-    source_outcomes_reset(t->sources, from->first, from->last);
+    outcomes_source_reset(t->sources, from->first, from->last);
     if (W.scene.transform_fails_once && W.transforms++ == 0)
         rc = err_set(&t->err, ERR_IO, "the disk does not answer");
     for (uint64_t seq = from->first; rc == 0 && seq <= from->last; seq++)

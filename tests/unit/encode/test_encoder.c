@@ -4,6 +4,7 @@
 
 #include "pipeline/base/mem.h"
 #include "pipeline/encode/encoder.h"
+#include "pipeline/encode/error_objects.h"
 #include "pipeline/encode/worker.h"
 
 #include <dirent.h>
@@ -26,7 +27,7 @@ struct bench {
     struct outcomes outcomes;
     struct encoder_in in;
     struct encoder_out out;
-    struct encoder_failure failure;
+    struct error_objects_failure failure;
     int rc;
     struct worker_job job;
     sem_t ran;
@@ -97,7 +98,7 @@ static void run_encoder(struct worker_job *job, struct worker *w)
 {
     struct bench *b = CONTAINER_OF(job, struct bench, job);
 
-    b->rc = b->failure.attempts ? encoder_errors(&b->in, &b->failure, w, &b->out) : encoder_run(&b->in, w, &b->out);
+    b->rc = b->failure.attempts ? error_objects_run(&b->in, &b->failure, w, &b->out) : encoder_run(&b->in, w, &b->out);
     sem_post(&b->ran);
 }
 
@@ -237,7 +238,7 @@ static void refused_records_become_error_lines(void **state)
     outcomes_refuse(&b->outcomes, 1, "400", SLICE("no \"such\" field"));
     outcomes_refuse(&b->outcomes, 4, "413", SLICE("too large"));
     b->failure =
-        (struct encoder_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
+        (struct error_objects_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
     run(b);
     assert_body(b, "{\"attemptsMade\":3,\"arrivalTimestamp\":1783951509000,\"errorCode\":\"400\",\"errorMessage\":"
                    "\"no \\\"such\\\" field\",\"attemptEndingTimestamp\":1783951569000,\"rawData\":\"dHdv\"}\n"
@@ -257,7 +258,7 @@ static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
     for (uint64_t i = 0; i < 5; i++)
         outcomes_refuse(&b->outcomes, i, "400", SLICE("no"));
     damage(b, "four");
-    b->failure = (struct encoder_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
+    b->failure = (struct error_objects_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
     run(b);
     assert_int_equal(b->out.taken, 3);
     assert_int_equal(b->outcomes.refused, 3);

@@ -303,7 +303,7 @@ static void transform_and_check(bool same, const char *want, struct slice want_k
     struct err e = {0};
 
     bench_init(&b);
-    source_outcomes_init(&outcomes, b.whole.object.first, b.whole.count);
+    outcomes_source_init(&outcomes, b.whole.object.first, b.whole.count);
     assert_int_equal(worker_pool_start(&workers, 1, NULL, &e), 0);
     assert_int_equal(transform_instances_open(&job.batch.line, &conf, ".", &e), 0);
     job.batch.source = &b.whole;
@@ -320,7 +320,7 @@ static void transform_and_check(bool same, const char *want, struct slice want_k
     assert_reads(&b, &parcel, want);
     transform_batch_release(&job.batch);
     transform_instances_close(&job.batch.line);
-    source_outcomes_release(&outcomes);
+    outcomes_source_release(&outcomes);
     bench_release(&b);
 }
 

@@ -5,7 +5,7 @@
 #include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/encode/error_line.h"
+#include "pipeline/encode/error_objects.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/redrive/line.h"
 #include "pipeline/redrive/note_path.h"
@@ -50,7 +50,7 @@ static void our_own_lines_are_read_back(void **state)
     (void)state;
     buf_init(&text, MIB);
     buf_init(&scratch, MIB);
-    assert_int_equal(error_line_write(&l, &text), 0);
+    assert_int_equal(error_objects_line(&l, &text), 0);
     assert_int_equal(text.p[text.n - 1], '\n');
     assert_int_equal(redrive_line_read(slice_of(text.p, text.n - 1), &scratch, &got, &e), 0);
     assert_true(slice_eq(got.data, l.data));

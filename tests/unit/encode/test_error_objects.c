@@ -3,7 +3,7 @@
 
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/encode/error_line.h"
+#include "pipeline/encode/error_objects.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@ static void assert_line(const struct error_line *l, const char *want)
     struct buf b;
 
     buf_init(&b, MIB);
-    assert_int_equal(error_line_write(l, &b), 0);
+    assert_int_equal(error_objects_line(l, &b), 0);
     assert_string_equal(buf_cstr(&b), want);
     assert_true(json_valid(slice_of(b.p, b.n - 1), 8));
     buf_release(&b);
@@ -52,10 +52,10 @@ static void any_bytes_make_one_line_of_json(void **state)
     for (int i = 0; i < 256; i++)
         bytes[i] = (char)i;
     buf_init(&b, MIB);
-    assert_int_equal(error_line_write(&(struct error_line){.code = slice_of(bytes, 256),
-                                                           .message = slice_of(bytes, 256),
-                                                           .data = slice_of(bytes, 256)},
-                                      &b),
+    assert_int_equal(error_objects_line(&(struct error_line){.code = slice_of(bytes, 256),
+                                                             .message = slice_of(bytes, 256),
+                                                             .data = slice_of(bytes, 256)},
+                                        &b),
                      0);
     assert_ptr_equal(memchr(b.p, '\n', b.n), b.p + b.n - 1);
     assert_true(json_valid(slice_of(b.p, b.n - 1), 8));
@@ -71,7 +71,7 @@ static void a_line_that_finds_no_room_is_an_error(void **state)
         struct buf b;
 
         buf_init(&b, max);
-        assert_int_equal(error_line_write(&l, &b), -1);
+        assert_int_equal(error_objects_line(&l, &b), -1);
         buf_release(&b);
     }
 }

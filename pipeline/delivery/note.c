@@ -1,0 +1,96 @@
+/* note.c -- what an object is called, and the note that keeps it so.
+ *
+ * A name, the format, the codec and its level are fixed when a batch is sealed, and stand in the journal with the
+ * seal. So a redelivery, also after a restart with another configuration, makes the same object under the same name,
+ * and overwrites what may be there already. Bodies that hold only some of the records are named when they are made:
+ * their names follow from the object's id and the window.
+ */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/delivery/impl.h"
+#include "pipeline/delivery/seal_meta.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+/* Options that make names too long are refused at start; should one slip through, its records are delivered all the
+ * same, under a name that says where they belong. */
+void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
+                   const char *extension, struct buf *name)
+{
+    struct err e;
+
+    buf_clear(name);
+    if (!t->ops->name_object || t->ops->name_object(t->state, id, extension, name, &e) == 0)
+        return;
+    log_error("an object cannot be named as configured", KS("stream", d->host->conf->name), KE("cause", &e));
+    buf_clear(name);
+    if (buf_printf(name, "unnamed/%s-%" PRIu64 "-%" PRIu64 "-%" PRIx64 "%s", d->host->conf->name, id->first, id->last,
+                   id->window, extension) < 0)
+        assert(!"a short name fits");
+}
+
+static void write_note(struct delivery *d, const char *format, const struct codec_ops *codec, int level)
+{
+    const struct object *o = &d->whole.object;
+    struct seal_meta note = {
+        .format = format, .codec = codec->name, .level = level, .epoch = o->epoch, .keys = o->keys};
+    struct sink_seal_id id = object_id(o, 0);
+    struct buf name;
+
+    buf_init(&name, OBJECT_NAME_MAX);
+    delivery_name(d, d->host->destination, &id, codec->extension, &name);
+    note.name = buf_slice(&name);
+    buf_clear(&d->note_bytes);
+    if (seal_meta_write(&note, &d->note_bytes) < 0)
+        assert(!"a note with a name of OBJECT_NAME_MAX fits");
+    buf_release(&name);
+}
+
+static int read_note(struct delivery *d)
+{
+    struct seal_meta note;
+
+    if (seal_meta_read(buf_slice(&d->note_bytes), &note) < 0)
+        return -1;
+    d->seal.note = buf_slice(&d->note_bytes);
+    d->name = note.name;
+    d->format = format_find(note.format);
+    d->codec = codec_find(note.codec);
+    d->level = note.level;
+    d->whole.object.epoch = note.epoch;
+    d->whole.object.keys = note.keys;
+    return d->format && d->codec ? 0 : -1;
+}
+
+void delivery_note_write(struct delivery *d)
+{
+    const struct stream_settings *conf = d->host->conf;
+
+    write_note(d, conf->format->name, conf->codec, conf->codec_level);
+    if (read_note(d) < 0)
+        assert(!"a note that was just written can be read");
+}
+
+/* Sealed for a destination that has no object names, and now there is one that has: it gets one, which follows from
+ * the seal as every other. */
+static bool lacks_name(const struct delivery *d)
+{
+    return d->name.n == 0 && d->host->destination->ops->name_object;
+}
+
+void delivery_note_restore(struct delivery *d, struct slice note)
+{
+    if (buf_add_slice(&d->note_bytes, note) < 0 || read_note(d) < 0) {
+        /* Damaged, or written by a program that knew another codec or format: the range is kept, the rest is as configured now. */
+        log_warn("a sealed batch of an earlier run has no readable note; it is delivered as configured now",
+                 KS("stream", d->host->conf->name), KU("first", d->seal.first), KU("last", d->seal.last));
+        d->whole.object.epoch = 0; /* the same at each start: the note is not written down again */
+        delivery_note_write(d);
+    }
+    if (!lacks_name(d))
+        return;
+    write_note(d, d->format->name, d->codec, d->level);
+    if (read_note(d) < 0)
+        assert(!"a note that was just written can be read");
+}
