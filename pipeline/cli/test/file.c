@@ -3,7 +3,7 @@
 #include "pipeline/base/base64.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/cli/test/config.h"
+#include "pipeline/settings/transform.h"
 #include "transforms/text/time_text.h"
 
 #include <string.h>
@@ -248,6 +248,71 @@ static void bind_expect(struct cfg_errors *errs, const struct cfg_node *node, vo
     }
 }
 
+/* --- the transforms of a test ---
+ *
+ * The options of `lua` stand beside its name or below it; either way they are a mapping, of which a copy with another `config` is
+ * bound. Copies are shallow: what they share is the tree's. */
+
+static struct cfg_node *copy_with(const struct cfg_node *map, const struct cfg_node *config)
+{
+    struct cfg_node *copy = mem_alloc(sizeof(*copy));
+
+    *copy = *map;
+    copy->items = mem_array(map->count + 1, sizeof(*copy->items));
+    copy->count = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->items[i]->key->text, "config") != 0)
+            copy->items[copy->count++] = map->items[i];
+    copy->items[copy->count++] = (struct cfg_node *)config;
+    return copy;
+}
+
+static void free_copy(struct cfg_node *copy)
+{
+    mem_free(copy->items);
+    mem_free(copy);
+}
+
+static void bind_lua_with(struct cfg_errors *errs, const struct cfg_node *map, const struct cfg_node *lua,
+                          const struct cfg_node *config, struct stream_settings *st)
+{
+    struct cfg_node *options = copy_with(lua->kind == CFG_NODE_MAP ? lua : map, config), outer = *map;
+
+    if (lua->kind == CFG_NODE_MAP) {
+        outer.items = &options;
+        outer.count = 1;
+        settings_transform_bind(errs, &outer, st);
+    } else {
+        settings_transform_bind(errs, options, st);
+    }
+    free_copy(options);
+}
+
+static void bind_transform(struct cfg_errors *errs, const struct cfg_node *node, const struct cfg_node *config,
+                           struct stream_settings *st)
+{
+    const struct cfg_node *lua = cfg_node_get(node, "lua");
+
+    if (config && lua && lua->kind != CFG_NODE_LIST)
+        bind_lua_with(errs, node, lua, config, st);
+    else
+        settings_transform_bind(errs, node, st);
+}
+
+/* The transforms of `c`: its own `config` stands in place of what `transform` says for its scripts; NULL: as it says. */
+static void bind_transforms(struct cfg_errors *errs, const struct cfg_node *transform, const struct cfg_node *config,
+                            struct stream_settings *st)
+{
+    if (transform && transform->kind == CFG_NODE_LIST && transform->count == 0)
+        cfg_error(errs, transform->at, "`transform` is empty: there is nothing to test");
+    if (transform && transform->kind != CFG_NODE_LIST)
+        bind_transform(errs, transform, config, st);
+    for (size_t i = 0; transform && transform->kind == CFG_NODE_LIST && i < transform->count; i++)
+        bind_transform(errs, transform->items[i], config, st);
+    for (size_t i = 0; i < st->transform_count; i++)
+        st->transforms[i].from.node = NULL; /* the copies are gone */
+}
+
 /* --- tests --- */
 
 static const struct cfg_field CASE[] = {
@@ -277,7 +342,7 @@ static void read_case(struct cfg_errors *errs, const struct cfg_node *node, cons
         c->expect_at = expect->key->at;
     c->expect_at.file = f->path;
     c->stream.name = mem_strdup("test");
-    cli_test_config_bind(errs, f->transform, c->config ? c->config : f->config, &c->stream);
+    bind_transforms(errs, f->transform, c->config ? c->config : f->config, &c->stream);
 }
 
 static void bind_tests(struct cfg_errors *errs, const struct cfg_node *node, void *out)
@@ -381,7 +446,7 @@ static void release_case(struct test_case *c)
     mem_free(c->inputs);
     mem_free(c->name);
     mem_free(c->stream.name);
-    cli_test_config_release(&c->stream);
+    settings_transform_release(&c->stream);
     test_outcomes_release(&c->expect);
 }
 

@@ -13,6 +13,8 @@
 #ifndef PIPELINE_CLI_TEST_OUTCOME_H
 #define PIPELINE_CLI_TEST_OUTCOME_H
 
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/slice.h"
 #include "transforms/transform.h"
 
@@ -39,5 +41,10 @@ void test_outcomes_add_error(struct test_outcomes *f, struct slice message);
 /* Is `got` what was expected? */
 bool test_outcome_fits(const struct test_outcome *expected, const struct test_outcome *got);
 bool test_outcomes_fit(const struct test_outcomes *expected, const struct test_outcomes *got);
+
+/* What was expected and what came, line by line: "-" is missing, "+" came instead, "?" points at the first difference of two
+ * such lines. -1: out is full. */
+MUST_CHECK int test_outcomes_diff(const struct test_outcomes *expected, const struct test_outcomes *got,
+                                  struct buf *out);
 
 #endif

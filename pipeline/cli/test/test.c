@@ -2,16 +2,17 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/cli/cli.h"
-#include "pipeline/cli/test/diff.h"
 #include "pipeline/cli/test/file.h"
-#include "pipeline/cli/test/find.h"
 #include "pipeline/cli/test/report.h"
-#include "pipeline/cli/test/run.h"
 #include "pipeline/cli/test/update.h"
+#include "pipeline/encode/transform_instances.h"
 
+#include <errno.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 extern const struct cli_command cli_test;
 
@@ -60,12 +61,95 @@ static const struct cli_option test_option_table[] = {
 
 /* --- one test --- */
 
+struct watcher {
+    struct transform_out out;
+    struct test_outcomes *got;
+};
+
+static struct test_outcomes *got_of(struct transform_out *o)
+{
+    return CONTAINER_OF(o, struct watcher, out)->got;
+}
+
+static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
+                   const struct transform_key *keys, size_t key_count)
+{
+    struct transform_key *sorted = mem_array(key_count, sizeof(*sorted));
+
+    (void)from;
+    if (key_count)
+        memcpy(sorted, keys, key_count * sizeof(*sorted));
+    test_outcomes_add_record(got_of(o), data, sorted, key_count);
+    mem_free(sorted);
+    return 0;
+}
+
+static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
+{
+    (void)from;
+    test_outcomes_add_dropped(got_of(o), reason);
+}
+
+static int on_fail(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
+                   struct slice shown)
+{
+    (void)shown, (void)from, (void)code;
+    test_outcomes_add_error(got_of(o), message);
+    return 0;
+}
+
+/* What a script prints while it is being written is for its author. */
+static void on_log(struct transform_out *o, int level, struct slice text)
+{
+    (void)o, (void)level;
+    fprintf(stderr, "log: %.*s\n", (int)text.n, text.p);
+}
+
+static int run_batch(const struct test_case *c, struct chain_state *state, struct watcher *w, struct err *e)
+{
+    struct transform_record *records = mem_array(c->input_count, sizeof(*records));
+    int rc;
+
+    for (size_t i = 0; i < c->input_count; i++) {
+        const struct test_input *in = &c->inputs[i];
+
+        records[i] = (struct transform_record){
+            .data = slice_of(in->data, in->n), .origin = slice_str(in->origin), .seq = i + 1, .arrival = in->arrival};
+    }
+    rc = chain_begin(state, e);
+    if (rc == 0)
+        rc = chain_run(state, records, c->input_count, &w->out, e);
+    if (rc == 0)
+        rc = chain_end(state, &w->out, e);
+    mem_free(records);
+    return rc;
+}
+
+/* One test's records through its transforms as one batch, in states of its own. Fills `got` with the outcomes in the order in which they
+ * came. -1: the transforms do not load, or the batch as a whole failed; e says where. */
+static int run_transforms(const struct test_file *f, const struct test_case *c, struct test_outcomes *got,
+                          struct err *e)
+{
+    struct watcher w = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}, .got = got};
+    struct transform_instances *line = NULL;
+    struct chain_state *state;
+    int rc = -1;
+
+    if (transform_instances_open(&line, &c->stream, f->base_dir, e) < 0)
+        return -1;
+    state = transform_instances_only_state(line, NULL, e);
+    if (state)
+        rc = run_batch(c, state, &w, e);
+    transform_instances_close(&line);
+    return rc;
+}
+
 static void report_failure(struct test_options *o, const struct test_case *c, const struct test_outcomes *got)
 {
     struct buf diff;
 
     buf_init(&diff, 64 * MIB);
-    if (cli_test_diff(&c->expect, got, &diff) < 0) {
+    if (test_outcomes_diff(&c->expect, got, &diff) < 0) {
         buf_clear(&diff);
         if (buf_add_str(&diff, "    the difference is too long to show\n") < 0)
             abort();
@@ -89,7 +173,7 @@ static bool run_case(struct test_options *o, const struct test_file *f, const st
 {
     struct err e;
 
-    if (cli_test_run(f, c, got, &e) < 0)
+    if (run_transforms(f, c, got, &e) < 0)
         report_error(o, c, &e);
     else if (test_outcomes_fit(&c->expect, got))
         cli_test_report_add(&o->report, TEST_PASSED, c->at, c->name, "");
@@ -153,7 +237,82 @@ static void run_file(struct test_options *o, const char *path)
     cfg_errors_free(&errs);
 }
 
-/* --- all of them --- */
+/* --- which files --- */
+
+struct test_paths {
+    char **at;
+    size_t count;
+};
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static void add_path(struct test_paths *out, const char *path)
+{
+    if (strncmp(path, "./", 2) == 0)
+        path += 2;
+    out->at = mem_grow(out->at, out->count + 1, sizeof(*out->at));
+    out->at[out->count++] = mem_strdup(path);
+}
+
+static bool is_test(const FTSENT *f)
+{
+    size_t suffix = sizeof(TEST_FILE_SUFFIX) - 1;
+
+    return f->fts_info == FTS_F && f->fts_namelen > suffix &&
+           strcmp(f->fts_name + f->fts_namelen - suffix, TEST_FILE_SUFFIX) == 0;
+}
+
+static int walk(FTS *tree, struct test_paths *out, struct err *e)
+{
+    FTSENT *f;
+
+    while ((f = fts_read(tree))) {
+        if (f->fts_info == FTS_DNR || f->fts_info == FTS_ERR) {
+            errno = f->fts_errno;
+            return err_errno(e, "cannot read %s", f->fts_path);
+        }
+        if (f->fts_info == FTS_D && f->fts_level > 0 && f->fts_name[0] == '.')
+            fts_set(tree, f, FTS_SKIP);
+        else if (is_test(f))
+            add_path(out, f->fts_path);
+    }
+    return errno ? err_errno(e, "cannot look for tests") : 0;
+}
+
+/* Adds what `path` means, in order of name: a file as it is, a folder for all *_test.yaml in and below it. Hidden folders and
+ * symbolic links inside a folder are passed over. */
+static int find_below(const char *path, struct test_paths *out, struct err *e)
+{
+    char *copy, *roots[2] = {NULL, NULL};
+    struct stat st;
+    FTS *tree;
+    int rc;
+
+    if (stat(path, &st) < 0)
+        return err_errno(e, "cannot look at %s", path);
+    if (!S_ISDIR(st.st_mode)) {
+        add_path(out, path);
+        return 0;
+    }
+    roots[0] = copy = mem_strdup(path);
+    tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+    rc = tree ? walk(tree, out, e) : err_errno(e, "cannot read %s", path);
+    if (tree)
+        fts_close(tree);
+    mem_free(copy);
+    return rc;
+}
+
+static void free_paths(struct test_paths *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        mem_free(p->at[i]);
+    MEM_CLEAR(p->at);
+    p->count = 0;
+}
 
 static int find_files(char **args, struct test_paths *paths)
 {
@@ -164,7 +323,7 @@ static int find_files(char **args, struct test_paths *paths)
     for (; *at; at++) {
         size_t before = paths->count;
 
-        if (cli_test_find(*at, paths, &e) < 0) {
+        if (find_below(*at, paths, &e) < 0) {
             fprintf(stderr, "sluice test: %s\n", e.msg);
             return CLI_USAGE;
         }
@@ -175,6 +334,8 @@ static int find_files(char **args, struct test_paths *paths)
     }
     return 0;
 }
+
+/* --- all of them --- */
 
 static int run_files(struct test_options *o, const struct test_paths *paths)
 {
@@ -204,7 +365,7 @@ static int test_main(int argc, char **argv)
     if (rc == 0)
         rc = run_files(&o, &paths);
     cli_test_report_release(&o.report);
-    cli_test_paths_free(&paths);
+    free_paths(&paths);
     return rc;
 }
 
