@@ -4,13 +4,11 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/cli/cli.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- the connection ----------------------------------------------------------------------------------------------- */
 
@@ -76,41 +74,29 @@ static const char *choose_region(const struct settings *s, bool own_api)
     return region ? region : "us-east-1";
 }
 
-static int connect_client(const struct put_sender_conf *o, struct put_client **client)
+static int connect_client(const struct put_sender_conf *o, struct put_client **client, struct err *e)
 {
-    struct settings *s = NULL;
     struct put_client_conf conf = {.endpoint = o->endpoint};
     char *endpoint = NULL;
-    struct err e;
-    int rc = CLI_USAGE;
+    int rc;
 
-    if (!o->endpoint || o->config) {
-        s = cli_load_settings(o->config, &(struct settings_use){.api = true});
-        if (!s)
-            return CLI_USAGE;
-    }
     if (!conf.endpoint)
-        conf.endpoint = endpoint = endpoint_of(&s->api);
-    conf.region = choose_region(s, !o->endpoint);
-    choose_key(&conf, s, !o->endpoint);
-    if (conf.endpoint && put_client_open(client, &conf, &e) == 0)
-        rc = CLI_DONE;
-    else
-        fprintf(stderr, "sluice %s: %s\n", o->command,
-                conf.endpoint ? e.msg : "the configuration has no address for the API");
+        conf.endpoint = endpoint = endpoint_of(&o->settings->api);
+    conf.region = choose_region(o->settings, !o->endpoint);
+    choose_key(&conf, o->settings, !o->endpoint);
+    rc = conf.endpoint ? put_client_open(client, &conf, e)
+                       : err_set(e, ERR_CONFIG, "the configuration has no address for the API");
     mem_free(endpoint);
-    settings_free(&s);
     return rc;
 }
 
-int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf)
+int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, struct err *e)
 {
     *s = (struct put_sender){.conf = *conf};
     put_batch_init(&s->batch);
     buf_init(&s->body, PUT_BODY_MAX);
     buf_init(&s->reply, PUT_REPLY_MAX);
-    progress_init(&s->progress, conf->verb, STDERR_FILENO, clock_mono());
-    return connect_client(conf, &s->client);
+    return connect_client(conf, &s->client, e);
 }
 
 void put_sender_close(struct put_sender *s)
@@ -131,42 +117,39 @@ static void pause_for(nsec d)
     poll(NULL, 0, (int)(half + random_bits() % (half + 1)));
 }
 
-/* One attempt. What was taken is counted; *why says what was not. */
-static enum put_verdict attempt(struct put_sender *s, char *why, size_t size)
+/* One attempt. What was taken is counted; e says why the rest was not. */
+static enum put_verdict attempt(struct put_sender *s, struct err *e)
 {
     struct put_result result;
-    struct err e;
     long status;
     enum put_verdict verdict;
 
     buf_clear(&s->body);
     if (put_batch_body(&s->batch, s->conf.stream, &s->body) < 0) {
-        snprintf(why, size, "no memory for a request");
+        err_set(e, ERR_NOMEM, "no memory for a request");
         return PUT_REFUSED;
     }
-    if (put_client_send(s->client, buf_slice(&s->body), clock_wall(), &status, &s->reply, &e) < 0) {
-        snprintf(why, size, "%s", e.msg);
+    if (put_client_send(s->client, buf_slice(&s->body), clock_wall(), &status, &s->reply, e) < 0)
         return PUT_AGAIN;
-    }
     verdict = put_batch_judge(&s->batch, status, buf_slice(&s->reply), &result);
     s->count.records += result.taken;
     s->count.bytes += result.taken_bytes;
-    snprintf(why, size, "%s", result.why);
+    if (verdict != PUT_DONE)
+        err_set(e, ERR_REMOTE, "%s", result.why);
     return verdict;
 }
 
-int put_sender_flush(struct put_sender *s)
+int put_sender_flush(struct put_sender *s, struct err *e)
 {
     nsec pause = PUT_PAUSE_FIRST, since = clock_mono();
-    char why[512];
 
     while (s->batch.count) {
         uint64_t before = s->count.records;
-        enum put_verdict verdict = attempt(s, why, sizeof(why));
+        enum put_verdict verdict = attempt(s, e);
         nsec now = clock_mono();
 
-        progress_update(&s->progress, &s->count, now);
-        if (s->count.records > before && s->conf.taken && s->conf.taken(s->conf.ctx) < 0)
+        s->conf.progress(s->conf.ctx, &s->count);
+        if (s->count.records > before && s->conf.taken && s->conf.taken(s->conf.ctx, e) < 0)
             return -1;
         if (verdict == PUT_DONE)
             return 0;
@@ -174,8 +157,10 @@ int put_sender_flush(struct put_sender *s)
             since = now;
             pause = PUT_PAUSE_FIRST;
         }
-        if (verdict == PUT_REFUSED || now - since >= s->conf.give_up) {
-            fprintf(stderr, "sluice %s: %s%s\n", s->conf.command, why, verdict == PUT_AGAIN ? "; gave up" : "");
+        if (verdict == PUT_REFUSED)
+            return -1;
+        if (now - since >= s->conf.give_up) {
+            snprintf(e->msg + strlen(e->msg), sizeof(e->msg) - strlen(e->msg), "; gave up");
             return -1;
         }
         pause_for(pause);
@@ -184,11 +169,11 @@ int put_sender_flush(struct put_sender *s)
     return 0;
 }
 
-int put_sender_add(struct put_sender *s, struct slice rec, uint64_t tag)
+int put_sender_add(struct put_sender *s, struct slice rec, uint64_t tag, struct err *e)
 {
     if (put_batch_add(&s->batch, rec, tag))
         return 0;
-    if (put_sender_flush(s) < 0)
+    if (put_sender_flush(s, e) < 0)
         return -1;
-    return put_batch_add(&s->batch, rec, tag) ? 0 : -1;
+    return put_batch_add(&s->batch, rec, tag) ? 0 : err_set(e, ERR_NOMEM, "no memory for a record");
 }

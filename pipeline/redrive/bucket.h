@@ -1,7 +1,8 @@
 /* bucket.h -- the error objects in a bucket: all whose key begins with a prefix, in the order in which the store
  * lists them (AWS: that of their keys).
  *
- * A piece of one object is in memory at a time, and one page of the listing; the object is in a file without a name. A listing that breaks off, repeats itself or goes on
+ * A piece of one object is in memory at a time, and one page of the listing; the object is in a file without a name. A listing
+ * that breaks off, repeats itself or goes on
  * without ever naming an object ends the walk with a word; an object that cannot be had does not, unless the store is
  * away.
  *
@@ -13,7 +14,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/slice.h"
-#include "pipeline/redrive/visit.h"
+#include "pipeline/redrive/source.h"
 #include "sinks/s3/reader.h"
 
 #include <stdint.h>

@@ -1,42 +1,33 @@
-/* What the server acknowledged of an object is noted (progress_file.h, note_path.h) before the next batch goes. */
+/* What the server acknowledged of an object is noted (progress_file.h) before the next batch goes. */
 #include "pipeline/redrive/job.h"
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/digest.h"
-#include "pipeline/base/folders.h"
-#include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
-#include "pipeline/cli/cli.h"
-#include "pipeline/engine/data_dir.h"
 #include "pipeline/put/sender.h"
 #include "pipeline/redrive/bucket.h"
 #include "pipeline/redrive/bucket_options.h"
-#include "pipeline/redrive/files.h"
 #include "pipeline/redrive/line.h"
-#include "pipeline/redrive/note_path.h"
 #include "pipeline/redrive/progress_file.h"
+#include "pipeline/redrive/source.h"
 #include "pipeline/redrive/text.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 /* All that is under way. */
 struct job {
     const struct redrive_options *o;
-    struct settings *settings; /* where buckets are to be read, and there is a configuration; else NULL */
-    char *state_folder;        /* where buckets are to be read; else NULL */
+    struct redrive_counts *count;
     struct put_sender sender;
     struct buf scratch;
     struct redrive_state *state;              /* of the object that is being read */
     uint64_t in_batch[PUT_BATCH_MAX_RECORDS]; /* its lines in the sender's batch, ascending */
     size_t in_batch_count;
-
-    uint64_t objects, chosen, chosen_bytes, before, left_out, others, older, unread;
+    struct err failed; /* why sending ended */
 };
 
 bool redrive_is_bucket(const char *path)
@@ -44,23 +35,30 @@ bool redrive_is_bucket(const char *path)
     return strncmp(path, REDRIVE_BUCKET, strlen(REDRIVE_BUCKET)) == 0;
 }
 
+/* Takes the line over. */
+static void tell(struct job *j, char *line)
+{
+    j->o->listener->trouble(j->o->listener->ctx, line);
+    mem_free(line);
+}
+
 static void note_unread(void *ctx, const char *path, const struct err *e)
 {
     struct job *j = ctx;
 
-    j->unread++;
-    fprintf(stderr, "sluice redrive: %s: %s\n", path, e->msg);
+    j->count->unread++;
+    tell(j, mem_printf("%s: %s", path, e->msg));
 }
 
 /* --- one object --------------------------------------------------------------------------------------------------- */
 
 /* The lines that are not in the batch any more were taken. */
-static int note_taken(void *ctx)
+static int note_taken(void *ctx, struct err *e)
 {
     struct job *j = ctx;
     const struct put_batch *b = &j->sender.batch;
     size_t left = 0;
-    struct err e;
+    struct err cause;
 
     for (size_t i = 0; i < j->in_batch_count; i++) {
         if (left < b->count && b->tags[left] == j->in_batch[i])
@@ -70,10 +68,9 @@ static int note_taken(void *ctx)
     }
     assert(left == b->count);
     j->in_batch_count = left;
-    if (redrive_state_save(j->state, &e) == 0)
+    if (redrive_state_save(j->state, &cause) == 0)
         return 0;
-    fprintf(stderr, "sluice redrive: %s; stopped, because a second run would not know what was put back\n", e.msg);
-    return -1;
+    return err_set(e, cause.code, "%s; stopped, because a second run would not know what was put back", cause.msg);
 }
 
 static bool is_chosen(const struct redrive_options *o, const struct redrive_line *l)
@@ -87,11 +84,11 @@ static bool is_chosen(const struct redrive_options *o, const struct redrive_line
 
 static int put_back(struct job *j, const struct redrive_line *l, uint64_t line)
 {
-    j->chosen++;
-    j->chosen_bytes += l->data.n;
+    j->count->chosen++;
+    j->count->chosen_bytes += l->data.n;
     if (j->o->dry_run)
         return 0;
-    if (put_sender_add(&j->sender, l->data, line) < 0)
+    if (put_sender_add(&j->sender, l->data, line, &j->failed) < 0)
         return -1;
     j->in_batch[j->in_batch_count++] = line;
     return 0;
@@ -104,17 +101,17 @@ static int do_line(struct job *j, const struct redrive_file *f, struct slice tex
     struct err e;
 
     if (redrive_state_is_done(j->state, line)) {
-        j->before++;
+        j->count->before++;
         return 0;
     }
     if (redrive_line_read(text, &j->scratch, &l, &e) < 0) {
-        j->unread++;
-        fprintf(stderr, "sluice redrive: %s:%" PRIu64 ": %s\n", f->path, line, e.msg);
+        j->count->unread++;
+        tell(j, mem_printf("%s:%" PRIu64 ": %s", f->path, line, e.msg));
         return 0;
     }
     if (is_chosen(j->o, &l))
         return put_back(j, &l, line);
-    j->left_out++;
+    j->count->left_out++;
     return 0;
 }
 
@@ -135,7 +132,7 @@ static int do_lines(struct job *j, const struct redrive_file *f)
         rc = do_line(j, f, text, ++line);
     }
     redrive_text_free(&t);
-    return rc < 0 ? -1 : j->o->dry_run ? 0 : put_sender_flush(&j->sender);
+    return rc < 0 ? -1 : j->o->dry_run ? 0 : put_sender_flush(&j->sender, &j->failed);
 }
 
 /* --- before anything of it is put back ----------------------------------------------------------------------------- */
@@ -182,7 +179,7 @@ static int open_state(struct job *j, const struct redrive_file *f, struct err *e
 
     if (rc < 0)
         return -1;
-    note = f->bucket ? redrive_note_in(j->state_folder, f->bucket, f->key, j->o->stream)
+    note = f->bucket ? redrive_note_in(j->o->state_folder, f->bucket, f->key, j->o->stream)
                      : redrive_note_beside(f->path, j->o->stream);
     rc = redrive_state_open(&j->state, note, &content, !j->o->dry_run, e);
 
@@ -193,7 +190,7 @@ static int open_state(struct job *j, const struct redrive_file *f, struct err *e
 static int do_object(void *ctx, const struct redrive_file *f)
 {
     struct job *j = ctx;
-    uint64_t before = j->chosen;
+    uint64_t before = j->count->chosen;
     bool is_one;
     struct err e;
     int rc;
@@ -203,7 +200,7 @@ static int do_object(void *ctx, const struct redrive_file *f)
         return 0;
     }
     if (!f->named && !is_one) {
-        j->others++;
+        j->count->others++;
         return 0;
     }
     if (open_state(j, f, &e) < 0) {
@@ -212,64 +209,45 @@ static int do_object(void *ctx, const struct redrive_file *f)
     }
     j->in_batch_count = 0;
     rc = do_lines(j, f);
-    j->objects += j->chosen > before;
-    if (j->o->dry_run && j->chosen > before)
-        printf("%s: %" PRIu64 "\n", f->path, j->chosen - before);
-    if (rc < 0)
-        fprintf(stderr, "sluice redrive: stopped in %s; run the same command again to go on from there\n", f->path);
+    j->count->objects += j->count->chosen > before;
+    if (j->o->dry_run && j->count->chosen > before)
+        j->o->listener->object(j->o->listener->ctx, f->path, j->count->chosen - before);
+    if (rc < 0) {
+        tell(j, mem_printf("%s", j->failed.msg));
+        tell(j, mem_printf("stopped in %s; run the same command again to go on from there", f->path));
+    }
     redrive_state_close(&j->state);
     return rc;
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
-static void say_rest(uint64_t count, const char *what)
-{
-    char text[HUMAN_MAX];
-
-    if (count)
-        printf("; %s %s", human_count(count, text, sizeof(text)), what);
-}
-
-/* What was chosen but not acknowledged is not counted as put back. */
-static void say_counts(const struct job *j)
-{
-    uint64_t records = j->o->dry_run ? j->chosen : j->sender.count.records;
-    char count[HUMAN_MAX], objects[HUMAN_MAX], bytes[HUMAN_MAX];
-
-    printf("%s %s record%s (%s) of %s object%s", j->o->dry_run ? "would put back" : "put back",
-           human_count(records, count, sizeof(count)), noun_s(records),
-           human_bytes(j->o->dry_run ? j->chosen_bytes : j->sender.count.bytes, bytes, sizeof(bytes)),
-           human_count(j->objects, objects, sizeof(objects)), noun_s(j->objects));
-    say_rest(j->before, j->before == 1 ? "was put back before" : "were put back before");
-    say_rest(j->left_out, "left out by --error-code or --since");
-    say_rest(j->others, j->others == 1 ? "other file left alone" : "other files left alone");
-    say_rest(j->older, j->older == 1 ? "object is older than --since" : "objects are older than --since");
-    say_rest(j->unread, "could not be read");
-    printf("\n");
-}
-
 /* What a mistake may come from: where the bucket was looked for, and who said so. */
-static void say_used(const char *address, const struct s3_reader *r, const struct bucket_options *o)
+static void tell_used(struct job *j, const char *address, const struct s3_reader *r, const struct bucket_options *o)
 {
-    fprintf(stderr, "sluice redrive: %s was looked for at %s, region %s, with ", address, s3_reader_endpoint(r),
-            s3_reader_region(r));
+    const char *endpoint = s3_reader_endpoint(r), *region = s3_reader_region(r);
+
     if (o->section)
-        fprintf(stderr, "the options of the stream's `%s`\n", o->section);
+        tell(j, mem_printf("%s was looked for at %s, region %s, with the options of the stream's `%s`", address,
+                           endpoint, region, o->section));
     else
-        fprintf(stderr, "no options of the stream, which has none for this bucket\n");
+        tell(j, mem_printf(
+                    "%s was looked for at %s, region %s, with no options of the stream, which has none for this bucket",
+                    address, endpoint, region));
 }
 
 static int redrive_address(struct job *j, const char *address, const struct redrive_visitor *v)
 {
     const char *at = address + strlen(REDRIVE_BUCKET), *slash = strchr(at, '/');
     char *bucket = mem_strndup(at, slash ? (size_t)(slash - at) : strlen(at));
-    const struct bucket_question q = {j->settings, j->o->stream, bucket, j->o->s3_endpoint, j->o->s3_region};
-    struct redrive_bucket r = {
-        .address = address, .bucket = bucket, .since = j->o->since, .tmp_dir = j->o->dry_run ? NULL : j->state_folder};
+    const struct bucket_question q = {j->o->settings, j->o->stream, bucket, j->o->s3_endpoint, j->o->s3_region};
+    struct redrive_bucket r = {.address = address,
+                               .bucket = bucket,
+                               .since = j->o->since,
+                               .tmp_dir = j->o->dry_run ? NULL : j->o->state_folder};
     struct s3_reader *reader = NULL;
     struct bucket_options options;
-    uint64_t unread = j->unread;
+    uint64_t unread = j->count->unread;
     struct err e;
     int rc = 0;
 
@@ -281,9 +259,9 @@ static int redrive_address(struct job *j, const char *address, const struct redr
     r.prefix = slice_str(slash ? slash + 1 : "");
     r.reader = reader;
     rc = redrive_bucket(&r, v);
-    j->older += r.older;
-    if (j->unread > unread)
-        say_used(address, reader, &options);
+    j->count->older += r.older;
+    if (j->count->unread > unread)
+        tell_used(j, address, reader, &options);
 out:
     s3_reader_free(&reader);
     mem_free(bucket);
@@ -301,77 +279,44 @@ static int redrive_all(struct job *j)
     return rc;
 }
 
-static bool reads_buckets(const struct redrive_options *o)
+static void show_progress(void *ctx, const struct progress_count *taken)
 {
-    for (int i = 0; i < o->path_count; i++)
-        if (redrive_is_bucket(o->paths[i]))
-            return true;
-    return false;
+    const struct job *j = ctx;
+
+    j->o->listener->progress(j->o->listener->ctx, taken);
 }
 
-/* What only buckets need. An exit code; 0 when they can be read. */
-static int prepare_buckets(struct job *j)
-{
-    const struct redrive_options *o = j->o;
-    struct err e;
-
-    if (o->config || !o->endpoint) {
-        const struct settings_use use = {.destinations = true, .stream = o->stream};
-
-        j->settings = cli_load_settings(o->config, &use);
-        if (!j->settings)
-            return CLI_USAGE;
-    }
-    if (!o->state && !j->settings)
-        return cli_usage_error(o->command, "where to note what was put back? write --state FOLDER");
-    j->state_folder = o->state ? mem_strdup(o->state) : mem_printf("%s/redrive", j->settings->data_dir);
-    if (o->dry_run || folders_make(&io_ops_real, j->state_folder, &e) == 0)
-        return CLI_DONE;
-    fprintf(stderr, "sluice redrive: no place to note what is put back: %s; name another one with --state\n", e.msg);
-    return CLI_FAILED;
-}
-
-static int open_sender(struct job *j)
+static int open_sender(struct job *j, struct err *e)
 {
     const struct redrive_options *o = j->o;
 
-    return put_sender_open(&j->sender, &(struct put_sender_conf){.command = "redrive",
-                                                                 .verb = "put back",
-                                                                 .stream = o->stream,
-                                                                 .endpoint = o->endpoint,
-                                                                 .config = o->config,
-                                                                 .give_up = o->give_up,
-                                                                 .taken = note_taken,
-                                                                 .ctx = j});
+    return put_sender_open(&j->sender,
+                           &(struct put_sender_conf){.stream = o->stream,
+                                                     .endpoint = o->endpoint,
+                                                     .settings = o->settings,
+                                                     .give_up = o->give_up,
+                                                     .taken = note_taken,
+                                                     .progress = show_progress,
+                                                     .ctx = j},
+                           e);
 }
 
-static int work(struct job *j)
-{
-    int rc = redrive_all(j) < 0 || j->unread ? CLI_FAILED : CLI_DONE;
-
-    if (!j->o->dry_run)
-        progress_finish(&j->sender.progress, &j->sender.count, clock_mono());
-    say_counts(j);
-    return rc;
-}
-
-int redrive_job(const struct redrive_options *o)
+int redrive_job(const struct redrive_options *o, struct redrive_counts *out, struct err *e)
 {
     struct job *j = mem_alloc(sizeof(*j));
-    int rc;
+    int rc = 0;
 
+    *out = (struct redrive_counts){.stopped = false};
     j->o = o;
+    j->count = out;
     buf_init(&j->scratch, REDRIVE_SCRATCH_MAX);
-    rc = reads_buckets(o) ? prepare_buckets(j) : CLI_DONE;
-    if (rc == CLI_DONE && o->dry_run) {
-        rc = work(j);
-    } else if (rc == CLI_DONE) {
-        rc = open_sender(j);
-        rc = rc == CLI_DONE ? work(j) : rc;
+    if (!o->dry_run)
+        rc = open_sender(j, e);
+    if (rc == 0)
+        out->stopped = redrive_all(j) < 0;
+    out->put_back = j->sender.count;
+    if (!o->dry_run)
         put_sender_close(&j->sender);
-    }
-    settings_free(&j->settings);
-    mem_free(j->state_folder);
     buf_release(&j->scratch);
     mem_free(j);
     return rc;

@@ -6,10 +6,10 @@
  *     done 1-500 503 510-1000
  *     end
  *
- * Where it stands says note_path.h; each stream has its own. Replaced as a whole (written beside, synced, renamed), so
- * it is always one or the other state.
+ * It stands beside a file; for an object in a bucket, in a folder here: nothing is ever written into the bucket. Each stream has
+ * its own. Replaced as a whole (written beside, synced, renamed), so it is always one or the other state.
  *
- * Ownership  redrive_state_open() to redrive_state_close(). Threads: one.
+ * Ownership  redrive_state_open() to redrive_state_close(); paths are the caller's to free. Threads: one.
  */
 #ifndef PIPELINE_REDRIVE_PROGRESS_FILE_H
 #define PIPELINE_REDRIVE_PROGRESS_FILE_H
@@ -17,9 +17,17 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+char *redrive_note_beside(const char *object_path, const char *stream);
+
+/* FOLDER/END-HASH.redriven-to-STREAM: END are the last characters of the key, for people, HASH is the SHA-256 of bucket and
+ * key. So every key, whatever bytes it has and however long it is, has one name of its own that is a plain file's. Where the
+ * store is does not count: the same bucket may be reached by several addresses, and the note holds the content's hash. */
+char *redrive_note_in(const char *folder, const char *bucket, struct slice key, const char *stream);
 
 struct redrive_state;
 

@@ -54,6 +54,8 @@ static const struct cli_option put_options[] = {
 struct job {
     const struct options *o;
     struct put_sender sender;
+    struct progress progress;
+    struct err failed; /* why sending ended */
     uint64_t too_long; /* lines stepped over */
     bool unread;       /* a file could not be opened or read to its end */
     const char *file;  /* being read; for messages */
@@ -75,10 +77,10 @@ static int put_lines_of(struct job *j, int fd)
     do {
         got = put_lines_next(&lines, j->sender.batch.count ? PUT_IDLE_MS : -1, &line, &e);
         if (got == PUT_LINE) {
-            rc = put_sender_add(&j->sender, line, 0);
+            rc = put_sender_add(&j->sender, line, 0, &j->failed);
             j->line = rc == 0 ? lines.number : lines.number - 1; /* the last that is in a batch */
         } else if (got == PUT_LINE_IDLE) {
-            rc = put_sender_flush(&j->sender);
+            rc = put_sender_flush(&j->sender, &j->failed);
         } else if (got == PUT_LINE_LONG) {
             j->too_long++;
             fprintf(stderr, "sluice put: %s:%" PRIu64 ": a line of over %llu bytes cannot be a record; not put\n",
@@ -118,7 +120,7 @@ static int put_all(struct job *j)
     for (int i = 0; i < count; i++)
         if (put_file(j, files[i]) < 0)
             return -1;
-    return put_sender_flush(&j->sender);
+    return put_sender_flush(&j->sender, &j->failed);
 }
 
 /* What the batch still holds ends with the line j->line; a server that did not answer may have taken some of it. */
@@ -126,15 +128,51 @@ static void say_what_is_left(const struct job *j)
 {
     char put[HUMAN_MAX], left[HUMAN_MAX];
 
+    fprintf(stderr, "sluice put: %s\n", j->failed.msg);
     fprintf(stderr, "sluice put: put %s line%s; not acknowledged: %s line%s up to %s:%" PRIu64 ", and all behind\n",
             human_count(j->sender.count.records, put, sizeof(put)), noun_s(j->sender.count.records),
             human_count(j->sender.batch.count, left, sizeof(left)), noun_s(j->sender.batch.count), j->file, j->line);
+}
+
+static void show_progress(void *ctx, const struct progress_count *taken)
+{
+    struct job *j = ctx;
+
+    progress_update(&j->progress, taken, clock_mono());
+}
+
+static int run_job(struct job *j, const struct settings *s)
+{
+    const struct options *o = j->o;
+    int rc;
+
+    progress_init(&j->progress, "put", STDERR_FILENO, clock_mono());
+    if (put_sender_open(&j->sender,
+                        &(struct put_sender_conf){.stream = o->stream,
+                                                  .endpoint = o->endpoint,
+                                                  .settings = s,
+                                                  .give_up = o->give_up,
+                                                  .progress = show_progress,
+                                                  .ctx = j},
+                        &j->failed) < 0) {
+        fprintf(stderr, "sluice put: %s\n", j->failed.msg);
+        rc = CLI_USAGE;
+    } else if (put_all(j) < 0) {
+        say_what_is_left(j);
+        rc = CLI_FAILED;
+    } else {
+        progress_finish(&j->progress, &j->sender.count, clock_mono());
+        rc = j->too_long || j->unread ? CLI_FAILED : CLI_DONE;
+    }
+    put_sender_close(&j->sender);
+    return rc;
 }
 
 static int put_main(int argc, char **argv)
 {
     struct options o = {.give_up = 60 * NSEC_PER_SEC};
     struct job j = {.o = &o};
+    struct settings *s = NULL;
     int first, rc = cli_read_options(&cli_put, argc, argv, &o, &first);
 
     if (rc != 0)
@@ -143,20 +181,13 @@ static int put_main(int argc, char **argv)
         return cli_usage_error(&cli_put, "which stream? write --stream NAME");
     o.files = argv + first;
     o.file_count = argc - first;
-    rc = put_sender_open(&j.sender, &(struct put_sender_conf){.command = "put",
-                                                              .verb = "put",
-                                                              .stream = o.stream,
-                                                              .endpoint = o.endpoint,
-                                                              .config = o.config,
-                                                              .give_up = o.give_up});
-    if (rc == 0 && put_all(&j) < 0) {
-        say_what_is_left(&j);
-        rc = CLI_FAILED;
-    } else if (rc == 0) {
-        progress_finish(&j.sender.progress, &j.sender.count, clock_mono());
-        rc = j.too_long || j.unread ? CLI_FAILED : CLI_DONE;
+    if (!o.endpoint || o.config) {
+        s = cli_load_settings(o.config, &(struct settings_use){.api = true});
+        if (!s)
+            return CLI_USAGE;
     }
-    put_sender_close(&j.sender);
+    rc = run_job(&j, s);
+    settings_free(&s);
     return rc;
 }
 

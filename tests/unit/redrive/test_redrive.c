@@ -8,7 +8,6 @@
 #include "pipeline/encode/error_objects.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/redrive/line.h"
-#include "pipeline/redrive/note_path.h"
 #include "pipeline/redrive/progress_file.h"
 
 #include <fcntl.h>

@@ -1,13 +1,13 @@
-/* visit.h -- what a walk over error objects shows, wherever they are: redrive/files.h, redrive/bucket.h.
+/* source.h -- where error objects come from: what a walk over them shows, wherever they are, and the walk over files.
+ * That over a bucket is in bucket.h.
  *
  * Ownership  what a visitor is shown is borrowed for the call. Threads: one.
  */
-#ifndef PIPELINE_REDRIVE_VISIT_H
-#define PIPELINE_REDRIVE_VISIT_H
+#ifndef PIPELINE_REDRIVE_SOURCE_H
+#define PIPELINE_REDRIVE_SOURCE_H
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
-#include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
 #include <stdbool.h>
@@ -25,5 +25,9 @@ struct redrive_visitor {
     void (*unread)(void *ctx, const char *path, const struct err *e); /* cannot be read; the walk goes on */
     void *ctx;
 };
+
+/* A file, or of a folder all in it and below, in the order of their names. Hidden files (redrive's own notes, a sink's unfinished
+ * objects) are not among them. -1: the visitor ended it. */
+MUST_CHECK int redrive_files(const char *path, const struct redrive_visitor *v);
 
 #endif

@@ -1,4 +1,4 @@
-#include "pipeline/redrive/files.h"
+#include "pipeline/redrive/source.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
