@@ -2,7 +2,6 @@
  * outside is escaped. Streams in trouble come first. */
 #include "pipeline/admin/admin.h"
 #include "pipeline/admin/page.h"
-#include "pipeline/admin/process.h"
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/human.h"

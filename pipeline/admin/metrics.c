@@ -2,7 +2,6 @@
  * names mirror Firehose's CloudWatch metrics, which the help text quotes. */
 #include "pipeline/admin/admin.h"
 #include "pipeline/admin/page.h"
-#include "pipeline/admin/process.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/engine/orphans.h"

@@ -1,4 +1,4 @@
-/* page.h -- what the admin pages are made of: one snapshot of the engine, and text written into a buf.
+/* page.h -- what the admin pages are made of: one snapshot of the engine and the process, and text written into a buf.
  *
  * A page latches the first "does not fit" instead of reporting it call by call, so that rendering code reads like the
  * page it makes; page_done() tells. Whatever comes from outside goes through page_html(), page_label() or page_plain().
@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* All streams as of one moment: a metric family lists every stream before the next one begins. */
 struct snapshot {
@@ -26,6 +27,15 @@ struct snapshot {
 
 void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now);
 void snapshot_release(struct snapshot *s);
+
+/* What the kernel says about this process; zero where it does not say. */
+struct process_facts {
+    double cpu_seconds; /* user and system */
+    uint64_t resident_bytes;
+    uint64_t open_fds, max_fds;
+};
+
+void process_facts(struct process_facts *f);
 
 /* ok, failing, retrying, blocked: in metrics, texts and as classes of the console. */
 const char *stream_health_word(enum stream_health h);

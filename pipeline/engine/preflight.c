@@ -5,7 +5,7 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/http/server/listen.h"
-#include "pipeline/settings/sink.h"
+#include "pipeline/settings/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>

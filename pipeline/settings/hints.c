@@ -1,10 +1,8 @@
 #include "pipeline/settings/hints.h"
 
 #include "config/suggest.h"
-#include "pipeline/settings/backup.h"
 #include "pipeline/settings/fields.h"
 #include "pipeline/settings/settings.h"
-#include "pipeline/settings/stream.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* hints.h -- what people write who know other programs, and how the same is written here, to be pasted.
  *
- * Inside of settings*.c. Each function appends a hint and answers true, or leaves `out` alone. What may be a secret is never
+ * Inside of pipeline/settings. Each function appends a hint and answers true, or leaves `out` alone. What may be a secret is never
  * in it.
  */
 #ifndef PIPELINE_SETTINGS_HINTS_H

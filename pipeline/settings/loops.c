@@ -1,14 +1,14 @@
 /* Streams are the nodes of a graph: an edge leads from a stream that writes files to one that reads them. What is read is
  * asked by an example of what is written: the name of an object that the stream would make now. An edge is a mistake when
  * its end leads back to its beginning. data_dir is written for every stream, so nobody may read there. */
-#include "pipeline/settings/loops.h"
+#include "pipeline/settings/rules.h"
 
 #include "config/node.h"
 #include "config/options.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/true_path.h"
-#include "pipeline/settings/sink.h"
+#include "pipeline/settings/settings.h"
 
 #include <string.h>
 

@@ -3,7 +3,6 @@
 #include "config/reference.h"
 #include "pipeline/settings/fields.h"
 #include "pipeline/settings/settings.h"
-#include "pipeline/settings/stream.h"
 
 static const char EXAMPLE[] =
     "# The sluice configuration\n"

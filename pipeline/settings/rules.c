@@ -3,8 +3,7 @@
 #include "config/node.h"
 #include "config/options.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/settings/loops.h"
-#include "pipeline/settings/sink.h"
+#include "pipeline/settings/settings.h"
 #include "transforms/chain.h"
 
 #include <string.h>

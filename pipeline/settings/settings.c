@@ -1,15 +1,17 @@
 #include "pipeline/settings/settings.h"
 
 #include "config/address.h"
+#include "config/dump.h"
 #include "config/node.h"
 #include "config/path.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/settings/fields.h"
 #include "pipeline/settings/hints.h"
 #include "pipeline/settings/rules.h"
-#include "pipeline/settings/stream.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -303,6 +305,21 @@ const struct stream_settings *settings_stream(const struct settings *s, const ch
         if (strcmp(s->streams[i].name, name) == 0)
             return &s->streams[i];
     return NULL;
+}
+
+void settings_delivery_hash(const struct stream_settings *s, unsigned char out[32])
+{
+    struct buf text;
+    int rc;
+
+    /* Much larger than a file of CFG_FILE_MAX can make it. */
+    buf_init(&text, 64 * MIB);
+    rc = buf_printf(&text, "%s\n%s\n%s %d\n", s->sink->name, s->format->name, s->codec->name, s->codec_level);
+    assert(rc == 0);
+    rc = dump_fields(&text, "", s->sink->fields, s->sink_conf);
+    assert(rc == 0);
+    sha256_of(buf_slice(&text), out);
+    buf_release(&text);
 }
 
 void settings_free(struct settings **s)

@@ -10,6 +10,7 @@
 #include "config/errors.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/log.h"
 #include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/input.h"
@@ -114,6 +115,23 @@ const struct stream_settings *settings_stream(const struct settings *s, const ch
 
 /* The first stream with an input that would read a file of this name (absolute); NULL: none. */
 const struct stream_settings *settings_reader_of(const struct settings *s, const char *path);
+
+/* A place that a stream delivers to: its destination, its backup. */
+struct settings_sink {
+    const struct sink_ops *ops; /* NULL: there is none */
+    const void *conf;
+    struct settings_origin from;
+    bool backup;
+};
+
+struct settings_sink settings_destination(const struct stream_settings *st);
+struct settings_sink settings_backup(const struct stream_settings *st);
+
+/* As when running, but as nobody: no spool gives it an identity. `env` must outlive what is opened with it. */
+struct sink_env settings_sink_env(const struct settings *s, const struct stream_settings *st,
+                                  const struct settings_sink *sink);
+MUST_CHECK int settings_sink_open(const struct settings *s, const struct stream_settings *st,
+                                  const struct settings_sink *sink, void **state, struct err *e);
 
 /* The place of section.option, or of what stands for it when it was left out. `option` may be NULL. */
 struct srcpos settings_place(const struct settings *s, const char *section, const char *option);

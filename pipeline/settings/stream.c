@@ -1,10 +1,13 @@
-#include "pipeline/settings/stream.h"
-
+/* One stream of the file: its inputs, transforms, format, codec and places are names out of registries, each with options of its
+ * own (choice.h); everything else is rows of tables. */
+#include "config/errors.h"
+#include "config/node.h"
 #include "config/text.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/settings/backup.h"
 #include "pipeline/settings/choice.h"
+#include "pipeline/settings/fields.h"
+#include "pipeline/settings/settings.h"
 #include "pipeline/settings/transform.h"
 
 #include <stddef.h>
@@ -198,6 +201,122 @@ static void release_destination(void *out)
     MEM_CLEAR(st->sink_conf);
 }
 
+/* --- when a delivery is given up, and where its records go then ---------------------------------------------------- */
+
+/* `file: {...}` or `s3: {...}`: the key names the sink. */
+static void bind_backup(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct stream_settings *st = out;
+    struct srcpos before;
+    size_t mistakes = cfg_errors_count(errs);
+
+    if (!node)
+        return;
+    if (st->backup) {
+        cfg_error(errs, node->key->at, "`backup` wants one place, and `%s` is a second one", node->key->text);
+        return;
+    }
+    st->backup = sink_find(node->key->text);
+    st->backup_from = (struct settings_origin){.node = node, .at = node->key->at};
+    st->backup_conf = mem_alloc(st->backup->conf_size);
+    before = cfg_errors_place(errs, node->key->at);
+    cfg_bind(errs, node, st->backup->fields, st->backup_conf);
+    st->backup_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(node);
+    cfg_errors_place(errs, before);
+}
+
+static void release_backup(void *out)
+{
+    struct stream_settings *st = out;
+
+    if (st->backup_conf)
+        cfg_release(st->backup->fields, st->backup_conf);
+    MEM_CLEAR(st->backup_conf);
+}
+
+static const struct cfg_choice modes[] = {{"failed", 0}, {"all", 1}, {NULL, 0}};
+
+const struct cfg_field settings_backup_fields[] = {
+    {.name = "mode",
+     .type = CFG_BOOL,
+     .offset = offsetof(struct stream_settings, backup_all),
+     .choices = modes,
+     .def = "failed",
+     .help = "`failed`: records that could not be processed or delivered; `all`: every source record as well"},
+    {.name = "file",
+     .type = CFG_CUSTOM,
+     .bind = bind_backup,
+     .release = release_backup,
+     .syntax = "options of the destination `file`",
+     .help = "a folder; `path` may not be that of a destination"},
+    {.name = "s3",
+     .type = CFG_CUSTOM,
+     .bind = bind_backup,
+     .syntax = "options of the destination `s3`",
+     .help = "a bucket"},
+    {.name = NULL},
+};
+
+/* Firehose's RetryOptions, which end at two hours. */
+const struct cfg_field settings_retry_fields[] = {
+    {.name = "duration",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct stream_settings, retry_duration),
+     .min = 0,
+     .max = 7 * 24 * 3600 * NSEC_PER_SEC,
+     .help = "how long a delivery may fail before its records go to the backup (without a backup: never); left out: "
+             "24h for file "
+             "and s3, 300s for the others"},
+    {.name = NULL},
+};
+
+/* Defaults that depend on other options, and rules between them; after the stream was bound. */
+static void finish_backup(struct cfg_errors *errs, const struct cfg_node *stream, struct stream_settings *st)
+{
+    const struct cfg_node *backup = cfg_node_get(stream, "backup"), *retry = cfg_node_get(stream, "retry");
+    bool is_block = backup && (backup->kind == CFG_NODE_MAP || cfg_node_is_null(backup));
+
+    if (is_block && !backup->bad && !st->backup)
+        cfg_error(errs, backup->at, "`backup` wants a place: `file: { path: ... }` or `s3: { bucket: ... }`");
+    if ((!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")) && st->sink)
+        st->retry_duration = st->sink->retry_duration;
+}
+
+/* --- the places that a stream delivers to ------------------------------------------------------------------------- */
+
+struct settings_sink settings_destination(const struct stream_settings *st)
+{
+    return (struct settings_sink){.ops = st->sink, .conf = st->sink_conf, .from = st->sink_from};
+}
+
+struct settings_sink settings_backup(const struct stream_settings *st)
+{
+    return (struct settings_sink){.ops = st->backup, .conf = st->backup_conf, .from = st->backup_from, .backup = true};
+}
+
+struct sink_env settings_sink_env(const struct settings *s, const struct stream_settings *st,
+                                  const struct settings_sink *sink)
+{
+    static const unsigned char nobody[16];
+
+    return (struct sink_env){
+        .stream = st->name,
+        .identity = nobody,
+        .version = 1,
+        .base_dir = s->base_dir,
+        .tmp_dir = s->data_dir,
+        .backup = sink->backup,
+    };
+}
+
+int settings_sink_open(const struct settings *s, const struct stream_settings *st, const struct settings_sink *sink,
+                       void **state, struct err *e)
+{
+    const struct sink_env env = settings_sink_env(s, st, sink);
+
+    return sink->ops->open(state, sink->conf, &env, e);
+}
+
 /* --- one stream ----------------------------------------------------------------------------------------------------
  */
 
@@ -328,7 +447,7 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     st->at = node->key->at;
     st->node = node;
     cfg_bind(errs, node, settings_stream_fields, st);
-    settings_backup_finish(errs, node, st);
+    finish_backup(errs, node, st);
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
                   (int)st->in_flight_min, (int)st->in_flight);

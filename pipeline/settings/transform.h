@@ -3,7 +3,7 @@
  *     transform: { lua: mask.lua, timeout: 100ms }
  *     transform: [ decompress, { deaggregate: { split: json } }, { lua: mask.lua } ]
  *
- * Inside of settings*.c. Both functions work on a struct stream_settings.
+ * Inside of pipeline/settings. Both functions work on a struct stream_settings.
  */
 #ifndef PIPELINE_SETTINGS_TRANSFORM_H
 #define PIPELINE_SETTINGS_TRANSFORM_H
