@@ -7,51 +7,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static const char *find_word(const struct answer_word *words, char letter)
-{
-    while (words->letter && words->letter != letter)
-        words++;
-    return !words->letter ? "?" : words->text && *words->text ? words->text : words->otherwise;
-}
-
-static void expand(const char *pattern, const char *end, const struct answer_word *words, char *out, size_t size)
-{
-    size_t n = 0;
-
-    for (const char *p = pattern; p < end; p++) {
-        const char *text = *p == '%' ? find_word(words, *++p) : NULL;
-        size_t add = text ? strlen(text) : 1, room = size - 1 - n;
-
-        add = add < room ? add : room;
-        memcpy(out + n, text ? text : p, add);
-        n += add;
-    }
-    out[n] = '\0';
-}
-
-void answer_say(struct sink_verdict *v, const char *message, const char *hint, const struct answer_word *words,
-                const char *said)
-{
-    static const struct slice WANTS_THEIRS = {": %m", 4};
-    const char *end = message + strlen(message);
-    bool theirs = strlen(message) > WANTS_THEIRS.n && strcmp(end - WANTS_THEIRS.n, WANTS_THEIRS.p) == 0;
-
-    expand(message, theirs ? end - WANTS_THEIRS.n : end, words, v->message, sizeof(v->message));
-    expand(hint, hint + strlen(hint), words, v->hint, sizeof(v->hint));
-    snprintf(v->said, sizeof(v->said), "%s", theirs ? said : "");
-}
-
-void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address)
-{
-    if (strstr(why, "alert") &&
-        (strstr(why, "certificate") || strstr(why, "unknown ca") || strstr(why, "access denied")))
-        snprintf(v->hint, sizeof(v->hint),
-                 "it wants a client's certificate that it knows: set %stls.cert_file and key_file", place);
-    else if (strstr(why, "wrong version number") || strstr(why, "packet length too long") ||
-             strstr(why, "unknown protocol") || strstr(why, "http request"))
-        snprintf(v->hint, sizeof(v->hint), "does it speak TLS? If not, http:// in %s%s", place, address);
-}
-
 /* White space, controls (C0, C1), line separators, and what turns the direction of the text on a terminal. */
 static bool is_blank(uint32_t c)
 {

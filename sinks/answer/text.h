@@ -1,4 +1,4 @@
-/* text.h -- messages about what a far end answered, made from patterns in tables.
+/* text.h -- text from a far end, made fit to be shown.
  *
  * Threads    pure functions.
  */
@@ -7,21 +7,6 @@
 
 #include "pipeline/base/slice.h"
 #include "sinks/sink.h"
-
-/* What %e and the like stand for; a list ends with letter 0. An empty text is replaced by `otherwise`. */
-struct answer_word {
-    char letter;
-    const char *text, *otherwise;
-};
-
-/* Fills message and hint of the verdict. A message that ends in ": %m" wants the far end's own words behind it: they become
- * v->said, never part of the message (see sink.h). */
-void answer_say(struct sink_verdict *v, const char *message, const char *hint, const struct answer_word *words,
-                const char *said);
-
-/* TLS fails for other reasons than a certificate that is not trusted, which have other cures: `why` is what the transport says, `place`
- * what options begin with (destination.s3.), `address` the one with http:// or https://. */
-void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address);
 
 /* Text from the far end may hold anything; an operator's terminal gets printable UTF-8 on one line: each run of white space and
  * control characters is one blank, what is not UTF-8 is U+FFFD. Cut to size between characters. */

@@ -6,76 +6,58 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
+#include "sinks/answer/explain.h"
 #include "sinks/answer/text.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define TYPE_MAX sizeof(((struct bulk_kind *)NULL)->type)
 
 struct item {
     int status;
     struct json_string type, reason, cause; /* raw.p NULL: not there */
 };
 
-/* Rows are tried in order; 0 stands for any status, NULL for any type. A type that ends in '*' stands for all that
- * begin so; `reason` is a part of the server's words. */
-struct meaning {
-    int from, to;
-    const char *type, *reason;
-    enum sink_outcome outcome;
-    bool misconfigured;
-    const char *hint;
-};
-
-static const struct meaning MEANINGS[] = {
-    {200, 299, NULL, NULL, SINK_DELIVERED, false, NULL},
-    {400, 400, "index_closed_exception", NULL, SINK_RETRY, true,
-     "open the index, or correct destination.elasticsearch.index"},
-    {400, 400, "illegal_argument_exception", "pipeline with id", SINK_RETRY, true,
+/* By "status type: reason". */
+static const struct answer_row MEANINGS[] = {
+    {"400 index_closed_exception:*", ANSWER_ACT, NULL, "open the index, or correct destination.elasticsearch.index"},
+    {"400 illegal_argument_exception:*pipeline with id*", ANSWER_ACT, NULL,
      "create the ingest pipeline, or correct destination.elasticsearch.pipeline"},
-    {400, 400, "illegal_argument_exception", "only write ops with an op_type of create", SINK_RETRY, true,
+    {"400 illegal_argument_exception:*only write ops with an op_type of create*", ANSWER_ACT, NULL,
      "the index is a data stream: set destination.elasticsearch.data_stream: true"},
-    {400, 400, "illegal_argument_exception", "no write index is defined for alias", SINK_RETRY, true,
+    {"400 illegal_argument_exception:*no write index is defined for alias*", ANSWER_ACT, NULL,
      "give the alias a write index"},
-    {400, 400, "validation_exception", "maximum", SINK_RETRY, true,
+    {"400 validation_exception:*maximum*", ANSWER_ACT, NULL,
      "the cluster has as many shards as it may: delete indices, or raise cluster.max_shards_per_node"},
-    {401, 401, NULL, NULL, SINK_RETRY, true, "correct destination.elasticsearch.auth"},
-    {403, 403, "security_exception", NULL, SINK_RETRY, true,
-     "allow the user create_doc, index and auto_configure on the index"},
-    {403, 403, NULL, NULL, SINK_RETRY, true, "the index is closed to writing: lift its block"},
-    {404, 404, "index_not_found_exception", NULL, SINK_RETRY, true,
-     "create the index, or allow action.auto_create_index"},
-    {404, 404, NULL, NULL, SINK_RETRY, true, NULL},
-    {408, 408, NULL, NULL, SINK_RETRY, false, NULL},
-    {409, 409, NULL, NULL, SINK_RETRY, false, NULL}, /* `create` does not come here: see find_meaning() */
-    {429, 429, "cluster_block_exception", NULL, SINK_RETRY, true,
+    {"401 *", ANSWER_ACT, NULL, "correct destination.elasticsearch.auth"},
+    {"403 security_exception:*", ANSWER_ACT, NULL, "allow the user create_doc, index and auto_configure on the index"},
+    {"403 *", ANSWER_ACT, NULL, "the index is closed to writing: lift its block"},
+    {"404 index_not_found_exception:*", ANSWER_ACT, NULL, "create the index, or allow action.auto_create_index"},
+    {"404 *", ANSWER_ACT, NULL, ""},
+    {"408 *|409 *", ANSWER_PASSES, NULL, ""}, /* a conflict of `create` does not come here: see row_of() */
+    {"429 cluster_block_exception:*", ANSWER_ACT, NULL,
      "the disk is nearly full: give the cluster room; it lifts the block by itself"},
-    {429, 429, NULL, NULL, SINK_RETRY, false, NULL},
-    {400, 499, NULL, NULL, SINK_REJECTED, false, NULL},
-    {0, 0, NULL, NULL, SINK_RETRY, false, NULL},
+    {"429 *", ANSWER_PASSES, NULL, ""},
+    {"4*", ANSWER_REFUSED, NULL, ""},
+    {"*", ANSWER_PASSES, NULL, ""},
+    {0},
 };
 
-static bool type_is(struct json_string type, const char *want)
+static const struct answer_row *row_of(const struct item *it, bool create)
 {
-    return !want || (type.raw.p && json_string_is(type, want));
-}
+    static const struct answer_row DELIVERED = {"", ANSWER_DELIVERED, NULL, ""};
+    char type[TYPE_MAX], reason[SINK_SAID_MAX], key[16 + TYPE_MAX + SINK_SAID_MAX];
 
-static bool says(struct json_string reason, const char *part)
-{
-    return !part || (reason.raw.n > 0 && memmem(reason.raw.p, reason.raw.n, part, strlen(part)));
-}
-
-static const struct meaning *find_meaning(const struct item *it, bool create)
-{
-    static const struct meaning THERE_ALREADY = {409, 409, NULL, NULL, SINK_DELIVERED, false, NULL};
-    const struct meaning *m = MEANINGS;
-
+    if (it->status >= 200 && it->status <= 299)
+        return &DELIVERED;
     /* Only an earlier attempt can have made a document with this id. */
-    if (create && it->status == 409 && type_is(it->type, "version_conflict_engine_exception"))
-        return &THERE_ALREADY;
-    while (m->from != 0 &&
-           !(it->status >= m->from && it->status <= m->to && type_is(it->type, m->type) && says(it->reason, m->reason)))
-        m++;
-    return m;
+    if (create && it->status == 409 && it->type.raw.p && json_string_is(it->type, "version_conflict_engine_exception"))
+        return &DELIVERED;
+    answer_plain_json(it->type.raw, type, sizeof(type));
+    answer_plain_json(it->reason.raw, reason, sizeof(reason));
+    snprintf(key, sizeof(key), "%d %s: %s", it->status, type, reason);
+    return answer_find(MEANINGS, key);
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------------
@@ -181,13 +163,13 @@ static bool leave_items(struct json_reader *r)
     return json_end(r);
 }
 
-static void describe_kind(struct bulk_kind *k, const struct item *it, const struct meaning *m)
+static void describe_kind(struct bulk_kind *k, const struct item *it, const struct answer_row *row)
 {
-    if (k->count++ > 0 && (k->misconfigured || !m->misconfigured))
+    if (k->count++ > 0 && (k->misconfigured || row->means != ANSWER_ACT))
         return;
     k->status = it->status;
-    k->misconfigured = m->misconfigured;
-    k->hint = m->hint;
+    k->misconfigured = row->means == ANSWER_ACT;
+    k->hint = row->hint;
     answer_plain_json(it->type.raw, k->type, sizeof(k->type));
     if (!answer_is_name(k->type))
         snprintf(k->type, sizeof(k->type), "error");
@@ -196,14 +178,14 @@ static void describe_kind(struct bulk_kind *k, const struct item *it, const stru
 
 static void count_item(struct bulk_summary *s, const struct item *it, bool create)
 {
-    const struct meaning *m = find_meaning(it, create);
+    const struct answer_row *row = row_of(it, create);
 
     s->items++;
-    s->misconfigured |= m->misconfigured;
-    describe_kind(m->outcome == SINK_DELIVERED  ? &s->delivered
-                  : m->outcome == SINK_REJECTED ? &s->refused
-                                                : &s->retry,
-                  it, m);
+    s->misconfigured |= row->means == ANSWER_ACT;
+    describe_kind(row->means == ANSWER_DELIVERED ? &s->delivered
+                  : row->means == ANSWER_REFUSED ? &s->refused
+                                                 : &s->retry,
+                  it, row);
 }
 
 /* --- the usual answer ------------------------------------------------------------------------------------------------
@@ -292,10 +274,8 @@ void bulk_answer_outcomes(struct slice answer, bool create, struct sink_outcomes
     if (!enter_items(&r))
         return;
     for (uint64_t i = 0; i < outcomes->count && json_element(&r) && read_item(&r, &it); i++) {
-        const struct meaning *m = find_meaning(&it, create);
-
-        outcomes->outcome[i] = (unsigned char)m->outcome;
-        if (m->outcome == SINK_REJECTED)
+        outcomes->outcome[i] = (unsigned char)answer_outcome(row_of(&it, create));
+        if (outcomes->outcome[i] == SINK_REJECTED)
             refuse(outcomes, i, &it);
     }
 }

@@ -22,7 +22,7 @@ struct bulk_kind {
     bool misconfigured;
     char type[96];              /* document_parsing_exception */
     char reason[SINK_SAID_MAX]; /* the server's words, which may quote records */
-    const char *hint;           /* what to do; NULL: nothing known */
+    const char *hint;           /* what to do; NULL when there is none of this kind */
 };
 
 struct bulk_summary {

@@ -1,6 +1,7 @@
 #include "sinks/endpoint/answer.h"
 
 #include "pipeline/base/json.h"
+#include "sinks/answer/explain.h"
 #include "sinks/answer/text.h"
 #include "sinks/answer/words.h"
 #include "sinks/endpoint/splunk_answer.h"
@@ -10,101 +11,65 @@
 
 #define TEXT_MAX 200
 
+#define PLACE "destination.http."
+
 /* In message and hint: %e address, %m (at the end of a message) the far end's own words, %w why in ours, %l where it redirects to,
- * %s status. Codes are those of Firehose. */
-struct meaning {
-    int from, to; /* status, or enum http_failure */
-    enum sink_outcome outcome;
-    bool misconfigured;
-    const char *code, *message, *hint;
+ * %s status, %p what the names of options begin with, %A the option `url`.
+ *
+ * Somebody must act where it then holds for every request: credentials, rights, the address, headers and forms that options set. What
+ * may lie in the records of one request (400, 406, 409, 411, 412, 417, 422 and whatever else) or passes by itself runs against
+ * retry.duration, and the records go to the backup. */
+static const struct answer_row STATUSES[] = {
+    {"200", ANSWER_ACT, "%e answered 200, but not as Firehose's endpoints do: %w",
+     "an endpoint answers {\"requestId\": the request's, \"timestamp\": milliseconds}; for others set %pformat or "
+     "preset"},
+    {"2*", ANSWER_ACT, "%e answered %s; an endpoint of Firehose answers 200",
+     "for other endpoints set %pformat or preset"},
+    {"401", ANSWER_ACT, "%e does not accept the credentials (status %s): %m", "correct %paccess_key or auth"},
+    {"403", ANSWER_ACT, "%e forbids the request (status %s): %m",
+     "correct %paccess_key or auth, or allow them to write"},
+    {"404|405", ANSWER_ACT, "%e takes no records at this address (status %s): %m", "correct %A"},
+    {"410", ANSWER_ACT, "%e takes no records at this address any more (status %s): %m", "correct %A"},
+    {"413", ANSWER_SPLIT, "the request is larger than %e takes (status %s)", "lower %pbody_limit"},
+    {"414", ANSWER_ACT, "the address is longer than %e takes (status %s): %m", "shorten %A or common_attributes"},
+    {"415", ANSWER_ACT, "%e does not take what is sent in this form (status %s): %m",
+     "correct %pformat, content_type or preset, or the stream's compression"},
+    {"429", ANSWER_PASSES, "%e asks to slow down (status %s): %m", ""},
+    {"431", ANSWER_ACT, "the headers are larger than %e takes (status %s): %m",
+     "shorten %pheaders or common_attributes"},
+    {"451", ANSWER_ACT, "%e may not take the records, by law (status %s): %m", "ask whoever owns the endpoint"},
+    ANSWER_STATUSES,
+    {"4*", ANSWER_PASSES, "%e refused the request (status %s): %m", ""},
+    {"5*", ANSWER_PASSES, "%e failed (status %s): %m", ""},
+    {"*", ANSWER_ACT, "%e answered %s", "correct %A"},
+    {0},
 };
 
+static const struct answer_row FAILURES[] = {ANSWER_FAILURES, {0}};
+
+static const struct answer_row TOO_LARGE = {"", ANSWER_ACT, "the answer of %e is larger than an answer may be",
+                                            "correct %A, or raise response_max"};
+/* 400 where trying again is of no use. */
+static const struct answer_row FOR_GOOD = {"", ANSWER_REFUSED, "%e refused the records for good (status %s): %m", ""};
+static const struct answer_row SOME_REJECTED = {
+    "", ANSWER_REFUSED, "%e says it rejected some of the records, but not which, so all of them go to the backup: %m",
+    ""};
+
+/* Codes are those of Firehose. */
 #define DESTINATION "HttpEndpoint.DestinationException"
 #define INVALID     "HttpEndpoint.InvalidResponseFromDestination"
 
-/* `misconfigured` is what somebody has to mend and what then holds for every request: credentials, rights, the address, headers and
- * forms that options set. What may lie in the records of one request (400, 406, 409, 411, 412, 417, 422 and whatever else) or passes
- * by itself is not: it runs against retry.duration, and the records go to the backup. */
-static const struct meaning STATUSES[] = {
-    {200, 200, SINK_RETRY, true, INVALID, "%e answered 200, but not as Firehose's endpoints do: %w",
-     "an endpoint answers {\"requestId\": the request's, \"timestamp\": milliseconds}; for others set "
-     "destination.http.format or preset"},
-    {201, 299, SINK_RETRY, true, INVALID, "%e answered %s; an endpoint of Firehose answers 200",
-     "for other endpoints set destination.http.format or preset"},
-    {300, 399, SINK_RETRY, true, DESTINATION, "%e redirects to %l (status %s); redirects are not followed",
-     "correct destination.http.url"},
-    {401, 401, SINK_RETRY, true, DESTINATION, "%e does not accept the credentials (status %s): %m",
-     "correct destination.http.access_key or auth"},
-    {402, 402, SINK_RETRY, true, DESTINATION, "%e wants to be paid (status %s): %m", "ask whoever owns the account"},
-    {403, 403, SINK_RETRY, true, DESTINATION, "%e forbids the request (status %s): %m",
-     "correct destination.http.access_key or auth, or allow them to write"},
-    {404, 405, SINK_RETRY, true, DESTINATION, "%e takes no records at this address (status %s): %m",
-     "correct destination.http.url"},
-    {407, 407, SINK_RETRY, true, DESTINATION, "the proxy on the way to %e wants credentials (status %s): %m",
-     "put user and password into the proxy's address"},
-    {408, 408, SINK_RETRY, false, DESTINATION, "%e waited too long for the request (status %s)", ""},
-    {410, 410, SINK_RETRY, true, DESTINATION, "%e takes no records at this address any more (status %s): %m",
-     "correct destination.http.url"},
-    {413, 413, SINK_SPLIT, false, DESTINATION, "the request is larger than %e takes (status %s)",
-     "lower destination.http.body_limit"},
-    {414, 414, SINK_RETRY, true, DESTINATION, "the address is longer than %e takes (status %s): %m",
-     "shorten destination.http.url or common_attributes"},
-    {415, 415, SINK_RETRY, true, DESTINATION, "%e does not take what is sent in this form (status %s): %m",
-     "correct destination.http.format, content_type or preset, or the stream's compression"},
-    {421, 421, SINK_RETRY, true, DESTINATION, "%e is not who answers for this host (status %s): %m",
-     "correct destination.http.url"},
-    {426, 426, SINK_RETRY, true, DESTINATION, "%e wants another protocol (status %s): %m",
-     "https:// in destination.http.url?"},
-    {429, 429, SINK_RETRY, false, DESTINATION, "%e asks to slow down (status %s): %m", ""},
-    {431, 431, SINK_RETRY, true, DESTINATION, "the headers are larger than %e takes (status %s): %m",
-     "shorten destination.http.headers or common_attributes"},
-    {451, 451, SINK_RETRY, true, DESTINATION, "%e may not take the records, by law (status %s): %m",
-     "ask whoever owns the endpoint"},
-    {495, 496, SINK_RETRY, true, DESTINATION, "%e does not accept the client's certificate (status %s): %m",
-     "correct destination.http.tls.cert_file and key_file"},
-    {400, 499, SINK_RETRY, false, DESTINATION, "%e refused the request (status %s): %m", ""},
-    {502, 504, SINK_RETRY, false, DESTINATION, "%e is not available at the moment (status %s): %m", ""},
-    {500, 599, SINK_RETRY, false, DESTINATION, "%e failed (status %s): %m", ""},
-    {0, 999, SINK_RETRY, true, DESTINATION, "%e answered %s", "correct destination.http.url"},
+static const char *const FAILURE_CODES[] = {
+    [HTTP_DNS] = "HttpEndpoint.ConnectionFailed",
+    [HTTP_PROXY_DOWN] = "HttpEndpoint.ConnectionFailed",
+    [HTTP_PROXY_REFUSES] = "HttpEndpoint.ConnectionFailed",
+    [HTTP_CONNECT] = "HttpEndpoint.ConnectionFailed",
+    [HTTP_TLS] = "HttpEndpoint.SSLHandshakeFailure",
+    [HTTP_TIMEOUT] = "HttpEndpoint.RequestTimeout",
+    [HTTP_RESET] = "HttpEndpoint.ConnectionReset",
+    [HTTP_MALFORMED] = INVALID,
+    [HTTP_LOCAL] = "Local",
 };
-
-static const struct meaning FAILURES[] = {
-    {HTTP_DNS, HTTP_DNS, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed", "the host of %e does not resolve: %w",
-     "correct destination.http.url, or look at this machine's DNS"},
-    {HTTP_PROXY_DOWN, HTTP_PROXY_DOWN, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed",
-     "there is no way to %e through the proxy %w",
-     "is the proxy running, and reachable from here? destination.http.proxy: none goes without"},
-    {HTTP_PROXY_REFUSES, HTTP_PROXY_REFUSES, SINK_RETRY, true, "HttpEndpoint.ConnectionFailed",
-     "no way is given to %e by the proxy %w",
-     "put user and password into the proxy's URL, or ask who runs it; destination.http.proxy: none goes without"},
-    {HTTP_CONNECT, HTTP_CONNECT, SINK_RETRY, false, "HttpEndpoint.ConnectionFailed", "cannot connect to %e: %w",
-     "is the server running, and reachable from here?"},
-    {HTTP_TLS, HTTP_TLS, SINK_RETRY, true, "HttpEndpoint.SSLHandshakeFailure", "no TLS connection to %e: %w",
-     "if the server's certificate is from a private CA, name it in destination.http.tls.ca_file"},
-    {HTTP_TIMEOUT, HTTP_TIMEOUT, SINK_RETRY, false, "HttpEndpoint.RequestTimeout", "%e did not answer in time: %w",
-     "if it is slow, raise destination.http.timeout"},
-    {HTTP_RESET, HTTP_RESET, SINK_RETRY, false, "HttpEndpoint.ConnectionReset",
-     "%e closed the connection in the middle: %w", ""},
-    {HTTP_MALFORMED, HTTP_MALFORMED, SINK_RETRY, false, INVALID, "what %e answers is not HTTP: %w",
-     "http:// or https:// in destination.http.url?"},
-    {0, 999, SINK_RETRY, false, "Local", "the request's bytes cannot be read here: %w",
-     "look at disk space and the kernel's log"},
-};
-
-static const struct meaning TOO_LARGE = {0,
-                                         0,
-                                         SINK_RETRY,
-                                         true,
-                                         "HttpEndpoint.ResponseTooLarge",
-                                         "the answer of %e is larger than an answer may be",
-                                         "correct destination.http.url, or raise response_max"};
-/* 400 where trying again is of no use. */
-static const struct meaning FOR_GOOD = {
-    400, 400, SINK_REJECTED, false, DESTINATION, "%e refused the records for good (status %s): %m", ""};
-static const struct meaning SOME_REJECTED = {
-    200,   200,         SINK_REJECTED,
-    false, DESTINATION, "%e says it rejected some of the records, but not which, so all of them go to the backup: %m",
-    ""};
 
 struct texts {
     const struct endpoint_context *c;
@@ -113,10 +78,13 @@ struct texts {
     const char *why;          /* says the transport, or whoever read the answer */
 };
 
-static enum sink_outcome say(const struct texts *t, const struct meaning *m, struct sink_verdict *v)
+static enum sink_outcome explain(const struct texts *t, const struct answer_row *row, const char *code,
+                                 struct sink_verdict *v)
 {
     char status[16], location[TEXT_MAX];
     const struct answer_word words[] = {{'e', t->c->address, ""},
+                                        {'p', PLACE, ""},
+                                        {'A', PLACE "url", ""},
                                         {'w', t->why, "no reason given"},
                                         {'l', location, "an address it does not name"},
                                         {'s', status, ""},
@@ -124,28 +92,18 @@ static enum sink_outcome say(const struct texts *t, const struct meaning *m, str
 
     snprintf(status, sizeof(status), "%d", t->re->status);
     answer_location(t->re, location, sizeof(location));
-    v->misconfigured = m->misconfigured;
-    snprintf(v->code, sizeof(v->code), "%s", m->code);
-    answer_say(v, m->message, m->hint, words, t->said);
-    return m->outcome;
+    return answer_explain(row, words, code, t->said, v);
 }
 
-static const struct meaning *find_meaning(const struct meaning *rows, int value)
+static enum sink_outcome explain_status(struct texts *t, const struct answer_row *row, struct sink_verdict *v)
 {
-    while (value < rows->from || value > rows->to)
-        rows++; /* the last row takes everything */
-    return rows;
-}
-
-/* By the status; http:// to a port for https:// is answered with 400, too, and the same to every request. */
-static enum sink_outcome say_status(struct texts *t, const struct meaning *m, struct sink_verdict *v)
-{
-    static const struct meaning NO_TLS = {
-        400, 400, SINK_RETRY, true, DESTINATION, "%e wants https:// (status %s): %m", "correct destination.http.url"};
+    char status[ANSWER_STATUS_MAX];
 
     if (!t->said[0])
         answer_words(t->re, t->said, sizeof(t->said));
-    return say(t, answer_wants_tls(t->re) ? &NO_TLS : m, v);
+    if (!row || answer_wants_tls(t->re))
+        row = answer_find(STATUSES, answer_status(t->re, status));
+    return explain(t, row, t->re->status >= 200 && t->re->status <= 299 ? INVALID : DESTINATION, v);
 }
 
 /* --- Firehose --------------------------------------------------------------------------------------------------------
@@ -203,12 +161,12 @@ static enum sink_outcome judge_firehose(struct texts *t, struct sink_verdict *v)
     const char *wrong;
 
     if (t->re->body_truncated && t->re->status == 200)
-        return say(t, &TOO_LARGE, v);
+        return explain(t, &TOO_LARGE, "HttpEndpoint.ResponseTooLarge", v);
     wrong = reply_error(t);
     if (t->re->status == 200 && !wrong)
         return SINK_DELIVERED;
     t->why = wrong;
-    return say_status(t, find_meaning(STATUSES, t->re->status), v);
+    return explain_status(t, NULL, v);
 }
 
 /* --- the others ------------------------------------------------------------------------------------------------------
@@ -245,10 +203,10 @@ static enum sink_outcome judge_plain(struct texts *t, struct sink_verdict *v)
 
     if (t->re->status >= 200 && t->re->status <= 299) {
         if (t->c->shape == SHAPE_OTLP && otlp_rejected(t))
-            return say(t, &SOME_REJECTED, v);
+            return explain(t, &SOME_REJECTED, DESTINATION, v);
         return SINK_DELIVERED;
     }
-    return say_status(t, strict && t->re->status == 400 ? &FOR_GOOD : find_meaning(STATUSES, t->re->status), v);
+    return explain_status(t, strict && t->re->status == 400 ? &FOR_GOOD : NULL, v);
 }
 
 static enum sink_outcome judge_splunk(struct texts *t, struct sink_verdict *v)
@@ -258,7 +216,7 @@ static enum sink_outcome judge_splunk(struct texts *t, struct sink_verdict *v)
 
     if (splunk_answer_judge(&sc, t->re, v, &outcome))
         return outcome;
-    return say_status(t, find_meaning(STATUSES, t->re->status), v);
+    return explain_status(t, NULL, v);
 }
 
 enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const struct http_response *re,
@@ -273,9 +231,9 @@ enum sink_outcome endpoint_answer_judge(const struct endpoint_context *c, const 
         enum sink_outcome outcome;
 
         t.why = re->failure_text;
-        outcome = say(&t, find_meaning(FAILURES, (int)re->failure), v);
+        outcome = explain(&t, answer_find(FAILURES, answer_failure(re->failure)), FAILURE_CODES[re->failure], v);
         if (re->failure == HTTP_TLS)
-            answer_tls_hint(v, t.why, "destination.http.", "url");
+            answer_tls_hint(v, t.why, PLACE, "url");
         return outcome;
     }
     v->retry_after = http_retry_after(re);

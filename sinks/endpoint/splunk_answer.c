@@ -2,6 +2,7 @@
 
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
+#include "sinks/answer/explain.h"
 #include "sinks/answer/text.h"
 #include "sinks/answer/words.h"
 
@@ -133,36 +134,51 @@ static enum sink_outcome refuse_event(const struct splunk_context *c, const stru
     return SINK_PARTIAL;
 }
 
-/* The codes of HEC that somebody has to mend, and then for every request. Others lie in the events of one request, or pass by
+#define SAYS      "%e answered %s: %m"
+#define WANTS_KEY "set destination.http.access_key to the HEC token"
+
+/* The codes of HEC for which somebody must act, and then for every request. Others lie in the events of one request, or pass by
  * themselves. */
-static const struct {
-    int64_t code;
-    const char *hint;
-} HINTS[] = {
-    {1, "the token is disabled in Splunk"},
-    {2, "set destination.http.access_key to the HEC token"},
-    {3, "set destination.http.access_key to the HEC token"},
-    {4, "correct destination.http.access_key: Splunk does not know this token"},
-    {7, "the token may not write to this index: correct common_attributes.index"},
-    {10, "is there a proxy between that takes X-Splunk-Request-Channel away?"},
-    {11, "is there a proxy between that changes X-Splunk-Request-Channel?"},
-    {14, "allow indexer acknowledgement for the token, or none of it"},
-    {16, "set destination.http.access_key to the HEC token"},
+static const struct answer_row CODES[] = {
+    {"1", ANSWER_ACT, SAYS, "the token is disabled in Splunk"},
+    {"2|3|16", ANSWER_ACT, SAYS, WANTS_KEY},
+    {"4", ANSWER_ACT, SAYS, "correct destination.http.access_key: Splunk does not know this token"},
+    {"7", ANSWER_ACT, SAYS, "the token may not write to this index: correct common_attributes.index"},
+    {"10", ANSWER_ACT, SAYS, "is there a proxy between that takes X-Splunk-Request-Channel away?"},
+    {"11", ANSWER_ACT, SAYS, "is there a proxy between that changes X-Splunk-Request-Channel?"},
+    {"14", ANSWER_ACT, SAYS, "allow indexer acknowledgement for the token, or none of it"},
+    {0},
 };
 
-static const char *hint_for(int64_t code)
+static const struct answer_row STATUSES[] = {
+    {"401|403|404", ANSWER_ACT, SAYS, ""},
+    {"413", ANSWER_SPLIT, SAYS, ""},
+    {"*", ANSWER_PASSES, SAYS, ""},
+    {0},
+};
+
+static const struct answer_row NO_HEC = {"", ANSWER_ACT,
+                                         "%e answered %s, but not as Splunk's HTTP Event Collector does: %m",
+                                         "correct destination.http.url"};
+
+static enum sink_outcome explain(const struct splunk_context *c, const struct http_response *re,
+                                 const struct answer_row *row, const char *code, struct sink_verdict *v)
 {
-    for (size_t i = 0; i < ARRAY_LEN(HINTS); i++)
-        if (HINTS[i].code == code)
-            return HINTS[i].hint;
-    return NULL;
+    char status[16], said[SINK_SAID_MAX], name[32];
+    const struct answer_word words[] = {{'e', c->address, ""}, {'s', status, ""}, {0}};
+
+    snprintf(status, sizeof(status), "%d", re->status);
+    snprintf(name, sizeof(name), "Splunk.%s", code);
+    answer_words(re, said, sizeof(said));
+    return answer_explain(row, words, name, said, v);
 }
 
 bool splunk_answer_judge(const struct splunk_context *c, const struct http_response *re, struct sink_verdict *v,
                          enum sink_outcome *outcome)
 {
+    char code[24], status[ANSWER_STATUS_MAX];
+    const struct answer_row *row;
     struct hec_reply reply;
-    const char *hint;
 
     read_reply(re, c->token, &reply);
     if (c->follow_up > 0) {
@@ -171,18 +187,10 @@ bool splunk_answer_judge(const struct splunk_context *c, const struct http_respo
         return true;
     }
     if (re->status == 200) {
-        /* An answer that is no HEC reply comes from something else. */
-        bool taken = reply.valid && reply.code == 0;
-
-        *outcome = !taken ? SINK_RETRY : reply.ack_id[0] ? ask_again(c, reply.ack_id, v) : SINK_DELIVERED;
-        if (taken)
-            return true;
-        v->misconfigured = true;
-        snprintf(v->code, sizeof(v->code), "Splunk.InvalidAnswer");
-        snprintf(v->message, sizeof(v->message), "%s answered 200, but not as Splunk's HTTP Event Collector does",
-                 c->address);
-        answer_words(re, v->said, sizeof(v->said));
-        snprintf(v->hint, sizeof(v->hint), "correct destination.http.url");
+        if (!reply.valid || reply.code != 0) /* it comes from something else */
+            *outcome = explain(c, re, &NO_HEC, "InvalidAnswer", v);
+        else
+            *outcome = reply.ack_id[0] ? ask_again(c, reply.ack_id, v) : SINK_DELIVERED;
         return true;
     }
     if (!reply.valid || reply.code < 0)
@@ -192,12 +200,8 @@ bool splunk_answer_judge(const struct splunk_context *c, const struct http_respo
         *outcome = refuse_event(c, &reply, v);
         return true;
     }
-    *outcome = re->status == 413 ? SINK_SPLIT : SINK_RETRY;
-    hint = hint_for(reply.code);
-    v->misconfigured = hint || re->status == 401 || re->status == 403 || re->status == 404;
-    snprintf(v->code, sizeof(v->code), "Splunk.%" PRId64, reply.code);
-    snprintf(v->message, sizeof(v->message), "%s answered %d", c->address, re->status);
-    answer_words(re, v->said, sizeof(v->said));
-    snprintf(v->hint, sizeof(v->hint), "%s", hint ? hint : "");
+    snprintf(code, sizeof(code), "%" PRId64, reply.code);
+    row = re->status == 413 ? NULL : answer_find(CODES, code);
+    *outcome = explain(c, re, row ? row : answer_find(STATUSES, answer_status(re, status)), code, v);
     return true;
 }
