@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int check_characters(const char *option, const char *text, struct err *e)
 {
@@ -34,7 +35,7 @@ static const char *take_scheme(const char **text)
     for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++) {
         size_t n = strlen(SCHEMES[i]);
 
-        if (strncmp(*text, SCHEMES[i], n) == 0 && strncmp(*text + n, "://", 3) == 0) {
+        if (strncasecmp(*text, SCHEMES[i], n) == 0 && strncmp(*text + n, "://", 3) == 0) {
             *text += n + 3;
             return SCHEMES[i];
         }
@@ -61,7 +62,8 @@ static int check_host(struct http_url *u, const char *option, struct err *e)
     char *colon = strchr(bracket ? bracket : u->host, ':');
 
     if (strchr(u->host, '@'))
-        return err_set(e, ERR_CONFIG, "%s: user and password do not belong into the address; set auth", option);
+        return err_set(e, ERR_CONFIG, "%s: user and password do not belong into the address; set auth, or the keys",
+                       option);
     if (!*u->host || u->host == colon)
         return err_set(e, ERR_CONFIG, "%s: the address names no host", option);
     if ((u->host[0] == '[') != (bracket != NULL))

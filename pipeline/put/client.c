@@ -5,6 +5,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/proxy.h"
+#include "pipeline/http/url.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 
 struct put_client {
     CURL *easy;
-    char *endpoint, *host; /* host as in the Host header */
+    char *endpoint;
+    struct http_url url;
     char *region, *key, *secret, *token;
     char error[CURL_ERROR_SIZE];
 };
@@ -23,35 +25,6 @@ struct put_client {
 static char *copy(const char *s)
 {
     return s && *s ? mem_strdup(s) : NULL;
-}
-
-/* "host:port" as the Host header has it; -1 when the URL cannot be an endpoint. */
-static int read_endpoint(struct put_client *c, struct err *e)
-{
-    char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL;
-    CURLU *u = curl_url();
-    int rc = -1;
-
-    if (curl_url_set(u, CURLUPART_URL, c->endpoint, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK || strncmp(scheme, "http", 4) != 0 ||
-        strcmp(path, "/") != 0) {
-        err_set(e, ERR_CONFIG, "`%s` is not an endpoint; write http://HOST:PORT", c->endpoint);
-        goto out;
-    }
-    if (curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK)
-        c->host = mem_printf("%s:%s", host, port);
-    else
-        c->host = mem_strdup(host);
-    rc = 0;
-out:
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(path);
-    curl_url_cleanup(u);
-    return rc;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
@@ -98,7 +71,13 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
         err_set(e, ERR_NOMEM, "libcurl cannot be set up");
         goto fail;
     }
-    if (read_endpoint(c, e) < 0 || proxy_check_found(NULL, c->endpoint, e) < 0)
+    if (http_url_parse(&c->url, "the endpoint", c->endpoint, e) < 0)
+        goto fail;
+    if (*c->url.path || *c->url.query) {
+        err_set(e, ERR_CONFIG, "`%s` is not an endpoint; write http://HOST:PORT", c->endpoint);
+        goto fail;
+    }
+    if (proxy_check_found(NULL, c->endpoint, e) < 0)
         goto fail;
     set_up(c);
     *out = c;
@@ -127,7 +106,7 @@ void put_client_close(struct put_client **cc)
     forget(c->token);
     mem_free(c->key);
     mem_free(c->region);
-    mem_free(c->host);
+    http_url_release(&c->url);
     mem_free(c->endpoint);
     MEM_CLEAR(*cc);
 }
@@ -172,7 +151,7 @@ static int make_headers(const struct put_client *c, struct slice body, nsec wall
     char timestamp[17];
     struct {
         const char *name, *value;
-    } headers[] = {{"Host", c->host},
+    } headers[] = {{"Host", c->url.host},
                    {"Content-Type", CONTENT_TYPE},
                    {"X-Amz-Target", TARGET},
                    {"X-Amz-Date", timestamp},
