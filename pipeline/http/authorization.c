@@ -19,6 +19,10 @@ int authorization_basic(const char *username, const char *password, char **value
 {
     char *pair;
 
+    username = username ? username : "";
+    password = password ? password : "";
+    if (!*username)
+        return *password ? err_set(e, ERR_CONFIG, "auth.basic: a password without username") : 0;
     if (strpbrk(username, ":\r\n"))
         return err_set(e, ERR_CONFIG, "auth.basic.username: a user's name has no colon and no line break");
     if (strpbrk(password, "\r\n"))
@@ -36,5 +40,13 @@ int authorization_token(const char *scheme, const char *option, const char *toke
             return err_set(e, ERR_CONFIG, "%s: character %zu is white space or not ASCII", option,
                            (size_t)(p - token) + 1);
     *value = mem_printf("%s%s%s", scheme, *scheme ? " " : "", token);
+    return 0;
+}
+
+int authorization_api_key(const char *key, char **value, struct err *e)
+{
+    if (!strchr(key, ':'))
+        return authorization_token("ApiKey", "auth.api_key", key, value, e);
+    *value = encoded("ApiKey ", slice_str(key));
     return 0;
 }

@@ -67,7 +67,7 @@ static enum sink_outcome explain(const struct texts *t, const struct answer_row 
 {
     char status[16];
     const struct answer_word words[] = {{'e', t->c->address, ""},
-                                        {'P', search_product_name(search_product_of(t->re)), ""},
+                                        {'P', elasticsearch_product_name(elasticsearch_product_of(t->re)), ""},
                                         {'p', PLACE, ""},
                                         {'A', PLACE "url", ""},
                                         {'w', t->re->failure_text, "no reason given"},

@@ -1,7 +1,6 @@
 #include "sinks/elasticsearch/auth.h"
 
 #include "pipeline/aws/sign.h"
-#include "pipeline/base/base64.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/authorization.h"
 
@@ -54,21 +53,6 @@ const struct cfg_field elasticsearch_auth_fields[] = {
 };
 /* clang-format on */
 
-static int open_api_key(struct elasticsearch_auth *a, const char *key, struct err *e)
-{
-    size_t n = strlen(key);
-    char *encoded;
-    int rc;
-
-    if (!strchr(key, ':'))
-        return authorization_token("ApiKey", "auth.api_key", key, &a->authorization, e);
-    encoded = mem_alloc(base64_encoded_length(n) + 1);
-    base64_encode(slice_of(key, n), encoded);
-    rc = authorization_token("ApiKey", "auth.api_key", encoded, &a->authorization, e);
-    mem_free(encoded);
-    return rc;
-}
-
 static int open_sigv4(struct elasticsearch_auth *a, const struct elasticsearch_auth_conf *c, struct err *e)
 {
     if (credentials_new(&a->credentials, &c->sigv4.keys, e) < 0)
@@ -95,15 +79,13 @@ int elasticsearch_auth_open(struct elasticsearch_auth **out, const struct elasti
     a->service = (enum sign_service)c->sigv4.service;
     if (ways > 1)
         rc = err_set(e, ERR_CONFIG, "auth: one of basic, api_key and sigv4, not several");
-    else if (is_set(c->basic.password) && !is_set(c->basic.username))
-        rc = err_set(e, ERR_CONFIG, "auth.basic: a password without username");
     else if (!a->service && (is_set(c->sigv4.region) || is_set(k->access_key_id) || is_set(k->profile)))
         rc = err_set(e, ERR_CONFIG, "auth.sigv4.service: es or aoss?");
-    else if (is_set(c->basic.username))
-        rc = authorization_basic(c->basic.username, c->basic.password ? c->basic.password : "", &a->authorization, e);
-    else if (is_set(c->api_key))
-        rc = open_api_key(a, c->api_key, e);
-    else if (a->service)
+    else
+        rc = authorization_basic(c->basic.username, c->basic.password, &a->authorization, e);
+    if (rc == 0 && is_set(c->api_key))
+        rc = authorization_api_key(c->api_key, &a->authorization, e);
+    if (rc == 0 && a->service)
         rc = open_sigv4(a, c, e);
     if (rc < 0)
         elasticsearch_auth_free(out);

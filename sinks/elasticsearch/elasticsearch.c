@@ -284,7 +284,7 @@ static bool elasticsearch_identified(const void *state, const struct http_respon
 {
     const struct elasticsearch_sink *s = state;
 
-    return search_product_identified(re, nodes_url(s->nodes, 0)->shown, g);
+    return elasticsearch_product_identified(re, nodes_url(s->nodes, 0)->shown, g);
 }
 
 static enum sink_outcome elasticsearch_judge(const void *state, const struct sink_seal *seal,

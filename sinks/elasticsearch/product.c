@@ -10,7 +10,7 @@
 
 #define VERSION_MAX 40
 
-enum search_product search_product_of(const struct http_response *re)
+enum elasticsearch_product elasticsearch_product_of(const struct http_response *re)
 {
     struct slice realm = http_response_header(re, "WWW-Authenticate");
 
@@ -24,7 +24,7 @@ enum search_product search_product_of(const struct http_response *re)
     return re->status == 200 ? PRODUCT_OPENSEARCH : PRODUCT_UNKNOWN;
 }
 
-const char *search_product_name(enum search_product p)
+const char *elasticsearch_product_name(enum elasticsearch_product p)
 {
     static const char *const NAMES[] = {[PRODUCT_UNKNOWN] = "the server",
                                         [PRODUCT_ELASTICSEARCH] = "Elasticsearch",
@@ -89,7 +89,7 @@ static int major_of(const char *number)
     return major;
 }
 
-static void warn(enum search_product p, int major, const char *address, struct sink_identity *g)
+static void warn(enum elasticsearch_product p, int major, const char *address, struct sink_identity *g)
 {
     const char *is = major < SUPPORTED[p].oldest   ? "older than what sluice can talk to"
                      : major > SUPPORTED[p].newest ? "newer than what this sluice was made for"
@@ -104,18 +104,18 @@ static void warn(enum search_product p, int major, const char *address, struct s
                                          : "look for a newer sluice should documents be refused");
 }
 
-bool search_product_identified(const struct http_response *re, const char *address, struct sink_identity *g)
+bool elasticsearch_product_identified(const struct http_response *re, const char *address, struct sink_identity *g)
 {
-    enum search_product p = search_product_of(re);
+    enum elasticsearch_product p = elasticsearch_product_of(re);
     struct version v;
 
     if (re->status == 200 && read_version(re->body, &v)) {
         p = v.opensearch ? PRODUCT_OPENSEARCH : PRODUCT_ELASTICSEARCH;
-        snprintf(g->who, sizeof(g->who), "%s %s", search_product_name(p), v.number);
+        snprintf(g->who, sizeof(g->who), "%s %s", elasticsearch_product_name(p), v.number);
         warn(p, major_of(v.number), address, g);
         return true;
     }
     if (re->status != 200 && p != PRODUCT_UNKNOWN)
-        snprintf(g->who, sizeof(g->who), "%s", search_product_name(p));
+        snprintf(g->who, sizeof(g->who), "%s", elasticsearch_product_name(p));
     return re->status != 401 && re->status != 429 && re->status < 500;
 }

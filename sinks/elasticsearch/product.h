@@ -13,14 +13,14 @@
 
 #include <stdbool.h>
 
-enum search_product { PRODUCT_UNKNOWN, PRODUCT_ELASTICSEARCH, PRODUCT_OPENSEARCH };
+enum elasticsearch_product { PRODUCT_UNKNOWN, PRODUCT_ELASTICSEARCH, PRODUCT_OPENSEARCH };
 
 /* By the headers of an answer. */
-enum search_product search_product_of(const struct http_response *re);
+enum elasticsearch_product elasticsearch_product_of(const struct http_response *re);
 /* "the server" when it is not known. */
-const char *search_product_name(enum search_product p);
+const char *elasticsearch_product_name(enum elasticsearch_product p);
 
 /* Reads an answer to GET /. False: ask again later, whoever it is does not talk to us now. */
-bool search_product_identified(const struct http_response *re, const char *address, struct sink_identity *g);
+bool elasticsearch_product_identified(const struct http_response *re, const char *address, struct sink_identity *g);
 
 #endif

@@ -14,7 +14,7 @@
 #define SINKS_ENDPOINT_ANSWER_H
 
 #include "pipeline/http/message.h"
-#include "sinks/endpoint/presets.h"
+#include "sinks/endpoint/preset.h"
 #include "sinks/sink.h"
 
 struct endpoint_context {

@@ -10,7 +10,7 @@
 #include "pipeline/http/authorization.h"
 #include "sinks/endpoint/answer.h"
 #include "sinks/endpoint/options.h"
-#include "sinks/endpoint/preset_hints.h"
+#include "sinks/endpoint/preset.h"
 #include "sinks/endpoint/shape.h"
 #include "sinks/seal_identity.h"
 
@@ -135,10 +135,7 @@ static int open_auth(struct http_endpoint *s, struct err *e)
     if (is_set(c->basic.username) + is_set(c->bearer) + (key_authorizes && is_set(c->access_key)) > 1)
         return err_set(e, ERR_CONFIG, "auth: one of basic and bearer%s, not several",
                        key_authorizes ? ", or access_key" : "");
-    if (is_set(c->basic.password) && !is_set(c->basic.username))
-        return err_set(e, ERR_CONFIG, "auth.basic: a password without username");
-    if (is_set(c->basic.username) &&
-        authorization_basic(c->basic.username, c->basic.password ? c->basic.password : "", &s->authorization, e) < 0)
+    if (authorization_basic(c->basic.username, c->basic.password, &s->authorization, e) < 0)
         return -1;
     if (is_set(c->bearer) && authorization_token("Bearer", "auth.bearer", c->bearer, &s->authorization, e) < 0)
         return -1;

@@ -13,10 +13,10 @@
 #include "pipeline/http/tls.h"
 #include "pipeline/http/url.h"
 #include "sinks/endpoint/pairs.h"
-#include "sinks/endpoint/presets.h"
+#include "sinks/endpoint/preset.h"
 
 struct http_endpoint_conf {
-    int preset; /* row of presets.c */
+    int preset; /* row of preset.c */
     char *url, *site;
     int format; /* enum endpoint_shape */
     char *access_key;

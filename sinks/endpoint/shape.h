@@ -19,7 +19,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "sinks/endpoint/pairs.h"
-#include "sinks/endpoint/presets.h"
+#include "sinks/endpoint/preset.h"
 #include "sinks/sink.h"
 
 #include <stdbool.h>

@@ -153,7 +153,7 @@ static void identify(const struct http_response *re)
 {
     struct sink_identity g = {.who = ""};
 
-    (void)search_product_identified(re, "http://es:9200", &g);
+    (void)elasticsearch_product_identified(re, "http://es:9200", &g);
     check_text(g.who, sizeof(g.who));
     check_text(g.warning, sizeof(g.warning));
     check_text(g.hint, sizeof(g.hint));

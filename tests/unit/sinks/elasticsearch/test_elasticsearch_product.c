@@ -24,7 +24,7 @@ static void check(const struct answer *a)
     const struct http_response re = {.status = a->status, .headers = slice_str(a->headers), .body = slice_str(a->body)};
     struct sink_identity g = {.who = ""};
 
-    assert_int_equal(search_product_identified(&re, ADDRESS, &g), !a->again);
+    assert_int_equal(elasticsearch_product_identified(&re, ADDRESS, &g), !a->again);
     assert_string_equal(g.who, a->who);
     if (a->warning) {
         assert_non_null(strstr(g.warning, a->warning));
@@ -102,7 +102,7 @@ static void every_cut_of_a_root_page_is_safe(void **state)
         const struct http_response re = {.status = 200, .headers = slice_str(""), .body = slice_of(PAGE, n)};
         struct sink_identity g = {.who = ""};
 
-        assert_true(search_product_identified(&re, ADDRESS, &g));
+        assert_true(elasticsearch_product_identified(&re, ADDRESS, &g));
         assert_string_equal(g.who, "");
     }
 }
@@ -117,7 +117,7 @@ static void a_version_that_is_too_long_or_not_clean_is_made_fit(void **state)
     struct sink_identity g = {.who = ""};
 
     (void)state;
-    (void)search_product_identified(&re, ADDRESS, &g);
+    (void)elasticsearch_product_identified(&re, ADDRESS, &g);
     for (const char *p = g.who; *p; p++)
         assert_true(*p >= ' ' && *p != 0x7f);
 }

@@ -1,13 +1,14 @@
-/* presets.h -- the services that the http sink knows by name: one row each, with address, header, format and limits.
+/* preset.h -- the services that the http sink knows by name: one row each, with address, header, format and limits.
  *
  * Most take Firehose's own protocol at an address made for it, which keeps records as they are; the others have a
  * format of their own.
  */
-#ifndef SINKS_ENDPOINT_PRESETS_H
-#define SINKS_ENDPOINT_PRESETS_H
+#ifndef SINKS_ENDPOINT_PRESET_H
+#define SINKS_ENDPOINT_PRESET_H
 
 #include "config/bind.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,5 +41,9 @@ extern const struct cfg_choice preset_choices[];
 
 /* By the value of preset_choices. */
 const struct preset *preset_at(int index);
+
+/* What to write for this address, to be pasted, told by what its service is known for; false: it is of no service that is known.
+ * `url` may be NULL. */
+bool preset_hint(const char *url, char *out, size_t size);
 
 #endif

@@ -4,7 +4,7 @@
 #include "tests/unit/sinks/bound_sink.h"
 
 #include "pipeline/base/compiler.h"
-#include "sinks/endpoint/presets.h"
+#include "sinks/endpoint/preset.h"
 
 #include <string.h>
 
