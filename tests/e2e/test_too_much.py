@@ -89,7 +89,7 @@ def test_without_a_backup_its_batch_waits_and_the_next_goes_on(t):
     assert "ProcessingFailed" in line and "backup" in line and "hint=" in line, line
     Firehose(d.api_port).put("app", record(100, 1))
     wait_until("the next batch is delivered", lambda: 100 in count_copies(t), 30 * t.slow)
-    assert d.books("app").spooled == 10
+    wait_until("it is settled, the other one not", lambda: d.books("app").spooled == 10, 30 * t.slow)
     d.expect_exit = 1
     d.stop()
 

@@ -169,7 +169,7 @@ def test_what_a_script_says_of_a_record_is_in_the_backup_only(t):
     assert d.wait_delivered("app", 2).backed_up == 1
     assert "script.lua:3" in d.wait_logged("records fail in the transform")[0]
     shown = shown_everywhere(d)
-    assert "Jane" not in shown and "555" not in shown, shown
+    assert "Jane" not in shown and "555-" not in shown, shown  # numbers of the metrics may hold a 555
     d.stop()
     [line] = backups.read(t.path("backup"), "processing-failed")
     assert line["errorMessage"] == "script.lua:3: no rule for Jane Doe, 555-0100!", line
