@@ -32,7 +32,7 @@ def test_a_script_that_takes_too_long_fails_this_record_whatever_it_calls(t):
     text = "local hostile = {\n"
     text += "".join(f"  {name} = function() {body} end,\n" for name, body in HOSTILE.items())
     text += "}\nfunction transform(r)\n  local f = hostile[r.raw]\n  if f then f() end\n  return r\nend\n"
-    d = t.daemon(one_stream("app", to_file(t), transform={"lua": script(t, text), "timeout": f"{cap(t)}ms"},
+    d = t.daemon(one_stream("app", to_file(t), transform={"lua": script(t, text), "timeout": f"{cap(t)}ms", "batch_timeout": "600s"},
                             backup=backup(t))).start()
     records = [b"before", *(name.encode() for name in HOSTILE), b"after"]
     Firehose(d.api_port).put_all("app", records)
