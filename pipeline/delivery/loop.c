@@ -11,11 +11,11 @@ struct real_loop {
     struct delivery_tools tools;
     struct transport *transport;
     struct heap timers;
-    struct loop_waiter *waiters, **waiters_last; /* first come, first served */
-    bool memory_given;                           /* memory was given back in this turn */
+    STAILQ_HEAD(, loop_waiter) memory_waiters; /* first come, first served */
+    bool memory_given;                         /* in this turn */
 
     pthread_mutex_t lock;
-    struct loop_event *first, **last; /* guarded by lock */
+    STAILQ_HEAD(, loop_event) events; /* guarded by lock */
     bool stop;                        /* guarded by lock */
     pthread_t thread;
     bool started;
@@ -36,10 +36,8 @@ static void post(struct delivery_loop *loop, struct loop_event *ev)
     if (atomic_exchange(&ev->posted, true))
         return;
     pthread_mutex_lock(&l->lock);
-    was_empty = !l->first;
-    ev->next = NULL;
-    *l->last = ev;
-    l->last = &ev->next;
+    was_empty = STAILQ_EMPTY(&l->events);
+    STAILQ_INSERT_TAIL(&l->events, ev, link);
     pthread_mutex_unlock(&l->lock);
     if (was_empty)
         transport_wake(l->transport);
@@ -95,9 +93,7 @@ static void await_memory(struct delivery_loop *loop, struct loop_waiter *w)
     if (w->waiting)
         return;
     w->waiting = true;
-    w->next = NULL;
-    *l->waiters_last = w;
-    l->waiters_last = &w->next;
+    STAILQ_INSERT_TAIL(&l->memory_waiters, w, link);
 }
 
 static bool has_plenty(struct delivery_loop *l, size_t bytes)
@@ -134,8 +130,8 @@ int delivery_loop_new(struct delivery_loop **out, const struct delivery_tools *t
     *out = &l->loop;
     l->loop = (struct delivery_loop){.ops = &OPS, .tmp_dir = tools->tmp_dir};
     l->tools = *tools;
-    l->last = &l->first;
-    l->waiters_last = &l->waiters;
+    STAILQ_INIT(&l->events);
+    STAILQ_INIT(&l->memory_waiters);
     pthread_mutex_init(&l->lock, NULL);
     if (transport_new(&l->transport, e) < 0) {
         delivery_loop_free(out);
@@ -163,12 +159,9 @@ static struct loop_event *take_event(struct real_loop *l)
     struct loop_event *ev;
 
     pthread_mutex_lock(&l->lock);
-    ev = l->first;
-    if (ev) {
-        l->first = ev->next;
-        if (!l->first)
-            l->last = &l->first;
-    }
+    ev = STAILQ_FIRST(&l->events);
+    if (ev)
+        STAILQ_REMOVE_HEAD(&l->events, link);
     pthread_mutex_unlock(&l->lock);
     return ev;
 }
@@ -210,18 +203,17 @@ static void run_timers(struct real_loop *l)
     }
 }
 
-/* Each waiter tries again once; who still finds none queues up again behind the others. */
+/* Each waiter tries again once; who still gets none queues up again behind the others. */
 static void wake_waiters(struct real_loop *l)
 {
-    struct loop_waiter *w = l->waiters;
+    struct loop_waiter *w = STAILQ_FIRST(&l->memory_waiters);
 
     if (!l->memory_given)
         return;
     l->memory_given = false;
-    l->waiters = NULL;
-    l->waiters_last = &l->waiters;
+    STAILQ_INIT(&l->memory_waiters);
     while (w) {
-        struct loop_waiter *next = w->next;
+        struct loop_waiter *next = STAILQ_NEXT(w, link);
 
         w->waiting = false;
         delivery_loop_post(&l->loop, w->ev);

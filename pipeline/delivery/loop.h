@@ -22,13 +22,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 struct delivery_loop;
 
 /* Runs fn on the delivery thread. Posting one that is already under way does nothing: it will see the newer state. */
 struct loop_event {
     void (*fn)(struct loop_event *ev);
-    struct loop_event *next;
+    STAILQ_ENTRY(loop_event) link; /* the loop's */
     atomic_bool posted;
 };
 
@@ -40,7 +41,7 @@ struct loop_timer {
 /* Somebody waits for memory: `ev` is posted when some has been given back. */
 struct loop_waiter {
     struct loop_event *ev;
-    struct loop_waiter *next;
+    STAILQ_ENTRY(loop_waiter) link; /* the loop's */
     bool waiting;
 };
 

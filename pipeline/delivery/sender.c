@@ -11,7 +11,7 @@
 struct sender_pool {
     pthread_mutex_t lock;
     pthread_cond_t more, ended;
-    struct sender_job *first, **last; /* all guarded by lock */
+    STAILQ_HEAD(, sender_job) jobs; /* all guarded by lock */
     unsigned threads, idle;
     bool stopping;
 };
@@ -24,15 +24,12 @@ static struct sender_job *wait_for_job(struct sender_pool *p)
     int rc = 0;
 
     p->idle++;
-    while (!p->first && !p->stopping && rc == 0)
+    while (STAILQ_EMPTY(&p->jobs) && !p->stopping && rc == 0)
         rc = pthread_cond_timedwait(&p->more, &p->lock, &until);
     p->idle--;
-    job = p->first;
-    if (job) {
-        p->first = job->next;
-        if (!p->first)
-            p->last = &p->first;
-    }
+    job = STAILQ_FIRST(&p->jobs);
+    if (job)
+        STAILQ_REMOVE_HEAD(&p->jobs, link);
     return job;
 }
 
@@ -61,7 +58,7 @@ struct sender_pool *sender_pool_new(void)
     pthread_mutex_init(&p->lock, NULL);
     thread_cond_init(&p->more);
     pthread_cond_init(&p->ended, NULL);
-    p->last = &p->first;
+    STAILQ_INIT(&p->jobs);
     return p;
 }
 
@@ -108,7 +105,8 @@ static unsigned waiting_with_one_more(const struct sender_pool *p)
 {
     unsigned waiting = 1;
 
-    for (const struct sender_job *j = p->first; j && waiting <= SENDER_THREADS_MAX; j = j->next)
+    for (const struct sender_job *j = STAILQ_FIRST(&p->jobs); j && waiting <= SENDER_THREADS_MAX;
+         j = STAILQ_NEXT(j, link))
         waiting++;
     return waiting;
 }
@@ -123,9 +121,7 @@ bool sender_submit(struct sender_pool *p, struct sender_job *job)
     if (p->idle < waiting_with_one_more(p) && p->threads < SENDER_THREADS_MAX)
         taken = add_thread(p);
     if (taken) {
-        job->next = NULL;
-        *p->last = job;
-        p->last = &job->next;
+        STAILQ_INSERT_TAIL(&p->jobs, job, link);
         pthread_cond_signal(&p->more);
     }
     pthread_mutex_unlock(&p->lock);

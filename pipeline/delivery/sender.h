@@ -13,12 +13,13 @@
 #include "pipeline/base/compiler.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 struct sender_pool;
 
 struct sender_job {
     void (*run)(struct sender_job *job);
-    struct sender_job *next;
+    STAILQ_ENTRY(sender_job) link; /* the pool's */
 };
 
 struct sender_pool *sender_pool_new(void);

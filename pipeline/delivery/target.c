@@ -21,8 +21,8 @@ void target_init(struct target *t, const char *stream, const char *role, unsigne
     *t = (struct target){.stream = stream, .role = role};
     inflight_limit_init(&t->places, min, max);
     t->live.allowed = t->places.allowed;
-    t->ready_last = &t->ready;
-    t->under_way_last = &t->under_way;
+    TAILQ_INIT(&t->ready);
+    TAILQ_INIT(&t->under_way);
     identify_init(&t->identify, t);
     pthread_mutex_init(&t->lock, NULL);
 }
@@ -64,9 +64,7 @@ void target_slot_init(struct target_slot *s, struct delivery_loop *loop, void (*
 
 void target_wants_attempt(struct target *t, struct target_slot *s)
 {
-    s->next_ready = NULL;
-    *t->ready_last = s;
-    t->ready_last = &s->next_ready;
+    TAILQ_INSERT_TAIL(&t->ready, s, ready);
 }
 
 static void change_in_flight(struct target *t, int change)
@@ -75,28 +73,20 @@ static void change_in_flight(struct target *t, int change)
     pthread_mutex_lock(&t->lock);
     t->live.in_flight = t->active;
     t->live.allowed = t->places.allowed;
-    t->live.under_way_since = t->under_way ? t->under_way->begun : 0;
+    t->live.under_way_since = TAILQ_EMPTY(&t->under_way) ? 0 : TAILQ_FIRST(&t->under_way)->begun;
     pthread_mutex_unlock(&t->lock);
 }
 
 static void begin(struct target *t, struct target_slot *s)
 {
     s->begun = s->loop->wall;
-    s->next_under_way = NULL;
-    *t->under_way_last = s;
-    t->under_way_last = &s->next_under_way;
+    TAILQ_INSERT_TAIL(&t->under_way, s, under_way);
     change_in_flight(t, 1);
 }
 
-static void end(struct target *t, const struct target_slot *s)
+static void end(struct target *t, struct target_slot *s)
 {
-    struct target_slot **p = &t->under_way;
-
-    while (*p != s)
-        p = &(*p)->next_under_way;
-    *p = s->next_under_way;
-    if (!*p)
-        t->under_way_last = p;
+    TAILQ_REMOVE(&t->under_way, s, under_way);
     change_in_flight(t, -1);
 }
 
@@ -112,13 +102,11 @@ static void note_usual(struct target *t, nsec took)
 
 struct target_slot *target_next(struct target *t)
 {
-    struct target_slot *s = t->ready;
+    struct target_slot *s = TAILQ_FIRST(&t->ready);
 
     if (!s || t->active >= t->places.allowed)
         return NULL;
-    t->ready = s->next_ready;
-    if (!t->ready)
-        t->ready_last = &t->ready;
+    TAILQ_REMOVE(&t->ready, s, ready);
     begin(t, s);
     return s;
 }
@@ -126,23 +114,17 @@ struct target_slot *target_next(struct target *t)
 void target_not_now(struct target *t, struct target_slot *s)
 {
     end(t, s);
-    s->next_ready = t->ready;
-    t->ready = s;
-    if (!s->next_ready)
-        t->ready_last = &s->next_ready;
+    TAILQ_INSERT_HEAD(&t->ready, s, ready);
 }
 
 void target_forget(struct target *t, struct target_slot *s)
 {
-    struct target_slot **p = &t->ready;
+    const struct target_slot *in = TAILQ_FIRST(&t->ready);
 
-    while (*p && *p != s)
-        p = &(*p)->next_ready;
-    if (!*p)
-        return;
-    *p = s->next_ready;
-    if (!*p)
-        t->ready_last = p;
+    while (in && in != s)
+        in = TAILQ_NEXT(in, ready);
+    if (in)
+        TAILQ_REMOVE(&t->ready, s, ready);
 }
 
 bool target_is_its_own_fault(const struct target *t, const struct target_slot *s)
@@ -193,12 +175,14 @@ void target_note_end(struct target *t, struct target_slot *s, bool worked)
  * helped by its working: a body that alone is not taken would be sent again with each that is. */
 static void release_waiting(struct target *t)
 {
-    for (struct target_slot *s = t->waiting; s; s = s->next_waiting)
+    struct target_slot *s;
+
+    LIST_FOREACH(s, &t->waiting, waiting)
         if (s->failed_with_target && s->stuck_since >= t->last_worked)
             delivery_loop_at(s->loop, &s->retry, s->loop->mono);
 }
 
-void target_attempt_ended(struct target *t, const struct target_slot *s, enum target_news news)
+void target_attempt_ended(struct target *t, struct target_slot *s, enum target_news news)
 {
     nsec now = s->loop->mono;
 
@@ -226,8 +210,7 @@ nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t ra
 {
     nsec early;
 
-    s->next_waiting = t->waiting;
-    t->waiting = s;
+    LIST_INSERT_HEAD(&t->waiting, s, waiting);
     note_waiting(t, 1);
     if (!t->probe && s->failed_with_target && !s->misconfigured && !target_is_its_own_fault(t, s)) {
         t->probe = s;
@@ -240,12 +223,8 @@ nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t ra
 
 void target_waited(struct target *t, struct target_slot *s)
 {
-    struct target_slot **p = &t->waiting;
-
     delivery_loop_at(s->loop, &s->retry, NSEC_NEVER);
-    while (*p != s)
-        p = &(*p)->next_waiting;
-    *p = s->next_waiting;
+    LIST_REMOVE(s, waiting);
     note_waiting(t, -1);
     if (t->probe != s)
         return;

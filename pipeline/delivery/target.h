@@ -27,13 +27,15 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 /* Who wants attempts at a target: what the target knows of it. Embedded in an attempt. */
 struct target_slot {
     struct delivery_loop *loop;
-    struct target_slot *next_ready, *next_waiting, *next_under_way; /* the target's */
-    struct loop_timer retry;                                        /* while it waits */
-    nsec begun;                                                     /* wall; the attempt under way was granted */
+    TAILQ_ENTRY(target_slot) ready, under_way; /* the target's, ... */
+    LIST_ENTRY(target_slot) waiting;           /* ... and this */
+    struct loop_timer retry;                   /* while it waits */
+    nsec begun;                                /* wall; the attempt under way was granted */
 
     /* Of the last attempt. All mono. */
     nsec sent, answered;     /* sent 0: there was nothing to send */
@@ -60,13 +62,14 @@ struct target {
     const struct sink_ops *ops; /* NULL: there is none */
     void *state;
     char *description;
-    struct target_slot *ready, **ready_last; /* those that want an attempt, oldest wish first */
-    struct target_slot *waiting, *probe;     /* those that wait for their retry time; the one of them that asks early */
+    TAILQ_HEAD(target_slots, target_slot) ready; /* those that want an attempt, oldest wish first */
+    LIST_HEAD(, target_slot) waiting;            /* those that wait for their retry time */
+    struct target_slot *probe;                   /* the one of them that asks early */
     struct inflight_limit places;
     struct identify identify;
-    unsigned active;                                 /* attempts under way */
-    struct target_slot *under_way, **under_way_last; /* these, oldest first */
-    nsec last_worked;                                /* mono; 0: never */
+    unsigned active;               /* attempts under way */
+    struct target_slots under_way; /* these, oldest first */
+    nsec last_worked;              /* mono; 0: never */
     nsec last_blocked; /* mono; when a body failed for the first time, for a reason that somebody has to mend */
     struct log_limit failure_log, refusal_log;
     bool failure_told;  /* and not yet that it works again */
@@ -102,7 +105,7 @@ enum target_news {
 /* The attempt has ended: moves the slot's clocks on. Before anybody judges it. */
 void target_note_end(struct target *t, struct target_slot *s, bool worked);
 /* The place is free. When the target works again, those that wait are queued. */
-void target_attempt_ended(struct target *t, const struct target_slot *s, enum target_news news);
+void target_attempt_ended(struct target *t, struct target_slot *s, enum target_news news);
 
 /* As retry.duration counts; -1: the clock stands. */
 nsec target_failing_for(const struct target_slot *s);

@@ -33,8 +33,8 @@ struct worker_thread {
 struct worker_pool {
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct worker_job *first, **last; /* guarded by lock */
-    bool stopping;                    /* guarded by lock */
+    STAILQ_HEAD(, worker_job) jobs; /* guarded by lock */
+    bool stopping;                  /* guarded by lock */
     struct worker_thread *threads;
     size_t count;
 };
@@ -44,14 +44,11 @@ static struct worker_job *take_job(struct worker_pool *p)
     struct worker_job *job;
 
     pthread_mutex_lock(&p->lock);
-    while (!p->first && !p->stopping)
+    while (STAILQ_EMPTY(&p->jobs) && !p->stopping)
         pthread_cond_wait(&p->more, &p->lock);
-    job = p->first;
-    if (job) {
-        p->first = job->next;
-        if (!p->first)
-            p->last = &p->first;
-    }
+    job = STAILQ_FIRST(&p->jobs);
+    if (job)
+        STAILQ_REMOVE_HEAD(&p->jobs, link);
     pthread_mutex_unlock(&p->lock);
     return job;
 }
@@ -101,7 +98,7 @@ int worker_pool_start(struct worker_pool **out, size_t threads, const struct can
 
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
-    p->last = &p->first;
+    STAILQ_INIT(&p->jobs);
     p->threads = mem_array(threads, sizeof(*p->threads));
     for (; p->count < threads; p->count++) {
         struct worker_thread *t = &p->threads[p->count];
@@ -142,9 +139,7 @@ void worker_pool_stop(struct worker_pool **pp)
 void worker_submit(struct worker_pool *p, struct worker_job *job)
 {
     pthread_mutex_lock(&p->lock);
-    job->next = NULL;
-    *p->last = job;
-    p->last = &job->next;
+    STAILQ_INSERT_TAIL(&p->jobs, job, link);
     pthread_cond_signal(&p->more);
     pthread_mutex_unlock(&p->lock);
 }

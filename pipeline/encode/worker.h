@@ -17,6 +17,7 @@
 #include "transforms/codecs/codec.h"
 
 #include <stddef.h>
+#include <sys/queue.h>
 
 struct worker_pool;
 
@@ -35,7 +36,7 @@ struct worker {
 
 struct worker_job {
     void (*run)(struct worker_job *job, struct worker *w);
-    struct worker_job *next; /* the pool's */
+    STAILQ_ENTRY(worker_job) link; /* the pool's */
 };
 
 /* `cancel` (NULL: none) outlives the pool and all that its jobs leave behind. */

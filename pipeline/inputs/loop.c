@@ -17,27 +17,21 @@ struct input_loop {
     uv_async_t wake;
     pthread_t thread;
     pthread_mutex_t lock;
-    struct loop_post *first, **last; /* guarded by lock */
+    STAILQ_HEAD(posts, loop_post) posts; /* guarded by lock */
 };
 
-static struct loop_post *take_posts(struct input_loop *l)
-{
-    struct loop_post *all;
-
-    pthread_mutex_lock(&l->lock);
-    all = l->first;
-    l->first = NULL;
-    l->last = &l->first;
-    pthread_mutex_unlock(&l->lock);
-    return all;
-}
-
+/* Those that are there now: what they post themselves waits for the next turn. */
 static void run_posts(uv_async_t *wake)
 {
-    struct loop_post *p = take_posts(wake->data), *next;
+    struct posts all = STAILQ_HEAD_INITIALIZER(all);
+    struct input_loop *l = wake->data;
+    struct loop_post *p;
 
-    for (; p; p = next) {
-        next = p->next; /* before fn: it may post p again */
+    pthread_mutex_lock(&l->lock);
+    STAILQ_CONCAT(&all, &l->posts);
+    pthread_mutex_unlock(&l->lock);
+    while ((p = STAILQ_FIRST(&all))) {
+        STAILQ_REMOVE_HEAD(&all, link); /* before fn: it may post p again */
         p->fn(p->arg);
     }
 }
@@ -116,7 +110,7 @@ int loop_start(struct input_loop **out, struct err *e)
         return err_set(e, ERR_IO, "start the input loop: %s", uv_strerror(rc));
     }
     pthread_mutex_init(&l->lock, NULL);
-    l->last = &l->first;
+    STAILQ_INIT(&l->posts);
     rc = uv_async_init(&l->uv, &l->wake, run_posts);
     if (rc < 0) {
         destroy(&l);
@@ -161,10 +155,8 @@ uv_loop_t *loop_uv(struct input_loop *l)
 
 void loop_post(struct input_loop *l, struct loop_post *p)
 {
-    p->next = NULL;
     pthread_mutex_lock(&l->lock);
-    *l->last = p;
-    l->last = &p->next;
+    STAILQ_INSERT_TAIL(&l->posts, p, link);
     uv_async_send(&l->wake); /* under the lock, so that the handle cannot be closed in between */
     pthread_mutex_unlock(&l->lock);
 }

@@ -9,6 +9,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
+#include <sys/queue.h>
 #include <uv.h>
 
 struct input_loop;
@@ -25,7 +26,7 @@ void loop_call(struct input_loop *l, void (*fn)(void *arg), void *arg);
 struct loop_post {
     void (*fn)(void *arg);
     void *arg;
-    struct loop_post *next;
+    STAILQ_ENTRY(loop_post) link; /* the loop's */
 };
 void loop_post(struct input_loop *l, struct loop_post *p);
 

@@ -13,10 +13,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 struct name {
-    struct name *next, *next_waiting;
+    SLIST_ENTRY(name) link;
+    STAILQ_ENTRY(name) waiting;
     char *host;
     bool under_way;       /* waiting or asked */
     bool has, failed;     /* `addresses` is an answer; the last one was none, see `why` */
@@ -31,7 +33,8 @@ struct resolver {
     unsigned users; /* the owner and the threads; all guarded by lock */
     unsigned threads;
     bool closed;
-    struct name *names, *waiting, **waiting_last;
+    SLIST_HEAD(, name) names;
+    STAILQ_HEAD(, name) waiting;
 };
 
 struct resolver *resolver_new(const struct resolver_conf *conf)
@@ -40,7 +43,7 @@ struct resolver *resolver_new(const struct resolver_conf *conf)
 
     r->conf = *conf;
     r->users = 1;
-    r->waiting_last = &r->waiting;
+    STAILQ_INIT(&r->waiting);
     pthread_mutex_init(&r->lock, NULL);
     return r;
 }
@@ -53,10 +56,10 @@ static void leave(struct resolver *r)
     pthread_mutex_unlock(&r->lock);
     if (!last)
         return;
-    while (r->names) {
-        struct name *n = r->names;
+    while (!SLIST_EMPTY(&r->names)) {
+        struct name *n = SLIST_FIRST(&r->names);
 
-        r->names = n->next;
+        SLIST_REMOVE_HEAD(&r->names, link);
         mem_free(n->host);
         mem_free(n);
     }
@@ -77,13 +80,10 @@ void resolver_free(struct resolver **r)
 /* Locks: r->lock held. */
 static struct name *take_waiting(struct resolver *r)
 {
-    struct name *n = r->closed ? NULL : r->waiting;
+    struct name *n = r->closed ? NULL : STAILQ_FIRST(&r->waiting);
 
-    if (!n)
-        return NULL;
-    r->waiting = n->next_waiting;
-    if (!r->waiting)
-        r->waiting_last = &r->waiting;
+    if (n)
+        STAILQ_REMOVE_HEAD(&r->waiting, waiting);
     return n;
 }
 
@@ -141,24 +141,20 @@ static void ask(struct resolver *r, struct name *n, nsec now)
         return;
     }
     n->under_way = true;
-    n->next_waiting = NULL;
-    *r->waiting_last = n;
-    r->waiting_last = &n->next_waiting;
+    STAILQ_INSERT_TAIL(&r->waiting, n, waiting);
 }
 
 /* Locks: r->lock held. */
 static struct name *row(struct resolver *r, const char *host)
 {
-    struct name *n = r->names;
+    struct name *n;
 
-    while (n && strcmp(n->host, host) != 0)
-        n = n->next;
-    if (n)
+    SLIST_FOREACH(n, &r->names, link)
+    if (strcmp(n->host, host) == 0)
         return n;
     n = mem_alloc(sizeof(*n));
     n->host = mem_strdup(host);
-    n->next = r->names;
-    r->names = n;
+    SLIST_INSERT_HEAD(&r->names, n, link);
     return n;
 }
 

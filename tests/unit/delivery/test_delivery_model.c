@@ -418,7 +418,8 @@ static void check_rest(void)
         return;
     MODEL_CHECK(W.event_count == 0 && W.timer_count == 0 && W.job_count == 0 && W.send_count == 0);
     MODEL_CHECK(W.memory_used == 0 && W.transforming == 0 && W.untransformed_count == 0 && W.loop.probes == 0);
-    MODEL_CHECK(!W.destination.waiting && !W.backup.waiting && !W.destination.ready && !W.backup.ready);
+    MODEL_CHECK(LIST_EMPTY(&W.destination.waiting) && LIST_EMPTY(&W.backup.waiting));
+    MODEL_CHECK(TAILQ_EMPTY(&W.destination.ready) && TAILQ_EMPTY(&W.backup.ready));
 }
 
 static void a_next_batch_gets_through(void)
