@@ -18,7 +18,7 @@ enum { ADMIN_MAGIC = 0xad317 };
 struct admin {
     unsigned magic;
     struct engine *engine;
-    struct admin_socket socket;
+    struct http_socket socket;
     struct http_names names;
     struct MHD_Daemon *daemon;
     struct http_listener *listener;
@@ -271,9 +271,9 @@ int admin_start(struct admin **out, const char *listen, const struct cfg_strings
     a->engine = engine;
     buf_init(&a->policy, 4 * KIB);
     admin_console_policy(&policy);
-    if (http_listen(listen, &a->socket, e) < 0)
+    if (http_listen(listen, "admin", &a->socket, e) < 0)
         goto fail;
-    http_names_init(&a->names, a->socket.host, a->socket.loopback, hosts);
+    http_names_init(&a->names, a->socket.at.host, a->socket.at.loopback, hosts);
     a->daemon = start_daemon(a);
     if (!a->daemon) {
         err_errno(e, "admin: cannot start the HTTP server on %s", a->socket.address);
@@ -281,7 +281,7 @@ int admin_start(struct admin **out, const char *listen, const struct cfg_strings
     }
     if (start_listener(a, e) < 0)
         goto fail;
-    if (!a->socket.loopback)
+    if (!a->socket.at.loopback)
         log_warn("the admin pages can be read by everybody who reaches this address", KS("address", a->socket.address),
                  KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
     *out = a;

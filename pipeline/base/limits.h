@@ -300,7 +300,8 @@
 /* --- inputs -------------------------------------------------------------------------------------------------------- */
 
 /* Connections that an HTTP server accepts before it looks at the clients it has. */
-#define LISTENER_BURST LIMIT(64, 2)
+#define LISTENER_BACKLOG 1024 /* connections that wait in the kernel */
+#define LISTENER_BURST   LIMIT(64, 2)
 /* How often a listener looks, how long it waits where there is no descriptor or nobody made room yet; what was taken and not added
  * by then has come to nothing; who is waited for this long may have to make room. */
 #define LISTENER_LOOK_EVERY   (1 * NSEC_PER_SEC)
@@ -309,7 +310,6 @@
 #define LISTENER_WAITED_FOR   (1 * NSEC_PER_SEC)
 
 /* Connections that wait to be accepted. The kernel cuts it to net.core.somaxconn. */
-#define API_BACKLOG 1024
 /* Memory of a connection's headers and first bytes, what is asked first for a body without a length, and a reply. */
 #define API_CONNECTION_MEMORY (32 * KIB)
 #define API_BODY_FIRST        LIMIT(16 * KIB, 64)
@@ -537,7 +537,6 @@
 
 /* Connections to the admin server, and those that wait to be accepted. */
 #define ADMIN_CONNECTIONS 64
-#define ADMIN_BACKLOG     64
 /* Seconds for a whole request; and for a whole answer: a page of some MiB may go over a slow line. */
 #define ADMIN_ASK_SECONDS  10U
 #define ADMIN_READ_TIMEOUT (60 * NSEC_PER_SEC)

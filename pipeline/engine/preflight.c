@@ -106,21 +106,27 @@ static bool is_same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
+/* Can it be listened on now? */
+static void check_free(struct check *c, const char *server, const char *listen)
+{
+    struct http_socket s;
+    struct err e;
+
+    if (http_listen(listen, server, &s, &e) < 0)
+        finding(c, settings_place(c->s, server, "listen"), &e);
+    else
+        close(s.fd);
+}
+
 static void check_addresses(struct check *c)
 {
     bool api_ours = c->running && c->running->api_used && is_same(c->running->api.listen, c->s->api.listen);
     bool admin_ours = c->running && is_same(c->running->http_listen, c->s->http_listen);
-    struct admin_socket admin;
-    struct err e;
 
-    if (c->s->api_used && !api_ours && api_check_free(&c->s->api, &e) < 0)
-        finding(c, settings_place(c->s, "api", "listen"), &e);
-    if (!c->s->http_listen || admin_ours)
-        return;
-    if (http_listen(c->s->http_listen, &admin, &e) < 0)
-        finding(c, settings_place(c->s, "admin", "listen"), &e);
-    else
-        close(admin.fd);
+    if (c->s->api_used && !api_ours)
+        check_free(c, "api", c->s->api.listen);
+    if (c->s->http_listen && !admin_ours)
+        check_free(c, "admin", c->s->http_listen);
 }
 
 /* --- the process ----- */

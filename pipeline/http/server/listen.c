@@ -2,15 +2,33 @@
 
 #include "pipeline/base/limits.h"
 
-#include "config/address.h"
-
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+static int resolve(const struct address *at, int flags, struct addrinfo **found)
+{
+    const struct addrinfo want = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE | flags, .ai_socktype = SOCK_STREAM};
+    char port[16];
+
+    snprintf(port, sizeof(port), "%u", at->port);
+    return getaddrinfo(strcmp(at->host, "localhost") == 0 ? "127.0.0.1" : at->host, port, &want, found);
+}
+
+bool http_listen_is_numeric(const struct address *at)
+{
+    struct addrinfo *found;
+
+    if (resolve(at, AI_NUMERICHOST, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
+}
+
+/* -1 with errno. */
 static int open_socket(const struct addrinfo *ai)
 {
     int on = 1, saved;
@@ -19,8 +37,8 @@ static int open_socket(const struct addrinfo *ai)
     if (fd < 0)
         return -1;
     /* Without it a restart fails for a minute while old connections time out. */
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, ADMIN_BACKLOG) == 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
+        listen(fd, LISTENER_BACKLOG) == 0)
         return fd;
     saved = errno;
     close(fd);
@@ -29,58 +47,50 @@ static int open_socket(const struct addrinfo *ai)
 }
 
 /* The address it really has: the port may have been 0. */
-static void describe(struct admin_socket *s)
+static void describe(struct http_socket *s)
 {
-    struct sockaddr_storage a;
-    socklen_t n = sizeof(a);
-    char host[64] = "?", port[16] = "?";
+    struct sockaddr_storage sa = {0};
+    socklen_t n = sizeof(sa);
 
-    if (getsockname(s->fd, (struct sockaddr *)&a, &n) < 0)
-        return;
-    getnameinfo((const struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port),
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(s->address, sizeof(s->address), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    getsockname(s->fd, (struct sockaddr *)&sa, &n);
+    http_address_text((struct sockaddr *)&sa, true, s->address);
 }
 
-static int resolve(const struct address *at, struct addrinfo **found, struct err *e)
-{
-    const struct addrinfo want = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-    char port[16];
-    int rc;
-
-    snprintf(port, sizeof(port), "%u", at->port);
-    rc = getaddrinfo(at->host, port, &want, found);
-    return rc == 0 ? 0 : err_set(e, ERR_CONFIG, "%s", gai_strerror(rc));
-}
-
-/* Right behind open_socket(): errno tells why. */
-static void cannot_listen(const char *listen, struct err *e)
-{
-    if (errno == EADDRINUSE)
-        err_set(e, ERR_IO,
-                "admin: another program (another sluice?) listens on %s; stop it, or choose another "
-                "admin.listen",
-                listen);
-    else
-        err_errno(e, "admin: cannot listen on %s", listen);
-}
-
-int http_listen(const char *listen, struct admin_socket *out, struct err *e)
+int http_listen(const char *listen, const char *server, struct http_socket *out, struct err *e)
 {
     struct addrinfo *found;
-    struct address at;
+    int rc;
 
-    *out = (struct admin_socket){.fd = -1};
-    if (address_parse(listen, &at, e) < 0 || resolve(&at, &found, e) < 0)
-        return err_wrap(e, "admin.listen `%s`", listen);
-    out->loopback = at.loopback;
-    memcpy(out->host, at.host, sizeof(out->host));
+    *out = (struct http_socket){.fd = -1};
+    if (address_parse(listen, &out->at, e) < 0)
+        return err_wrap(e, "%s.listen `%s`", server, listen);
+    rc = resolve(&out->at, 0, &found);
+    if (rc != 0)
+        return err_set(e, ERR_CONFIG, "%s.listen `%s`: %s", server, listen, gai_strerror(rc));
     out->fd = open_socket(found);
-    if (out->fd < 0)
-        cannot_listen(listen, e);
+    if (out->fd >= 0)
+        describe(out);
+    else if (errno == EADDRINUSE)
+        err_set(e, ERR_IO, "%s: another program (another sluice?) listens on %s; stop it, or choose another %s.listen",
+                server, listen, server);
+    else
+        err_errno(e, "%s: cannot listen on %s", server, listen);
     freeaddrinfo(found);
-    if (out->fd < 0)
-        return -1;
-    describe(out);
-    return 0;
+    return out->fd < 0 ? -1 : 0;
+}
+
+const char *http_address_text(const struct sockaddr *sa, bool port, char out[HTTP_ADDRESS_TEXT])
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)sa;
+    char host[INET6_ADDRSTRLEN];
+
+    if (sa->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        snprintf(out, HTTP_ADDRESS_TEXT, port ? "%s:%u" : "%s", host, ntohs(v4->sin_port));
+    } else {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(out, HTTP_ADDRESS_TEXT, port ? "[%s]:%u" : "%s", host, ntohs(v6->sin6_port));
+    }
+    return out;
 }

@@ -77,7 +77,5 @@ const char *api_address(const struct api *a);
 /* Reports every mistake in the options: the loopback-only rule, keys listed twice, what is no address. Options that could not
  * be bound may be zero. */
 void api_check_conf(const struct api_conf *conf, const struct cfg_options *o);
-/* Can its address be listened on now? For `validate`. */
-MUST_CHECK int api_check_free(const struct api_conf *conf, struct err *e);
 
 #endif

@@ -4,10 +4,9 @@
 #include "config/errors.h"
 #include "config/node.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/inputs/api/listen.h"
+#include "pipeline/http/server/listen.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define ACCOUNT_DIGITS 12
 
@@ -167,7 +166,7 @@ static int check_listen(const struct api_conf *conf, struct err *e)
             e, ERR_CONFIG,
             "`listen`: other machines can reach this address, so requests must be signed: list `credentials`, "
             "or write `auth: none` to let anybody write, or listen on 127.0.0.1");
-    if (!api_listen_is_numeric(&at))
+    if (!http_listen_is_numeric(&at))
         return err_set(e, ERR_CONFIG, "`listen`: `%s` is not a numeric address; write one, such as 127.0.0.1", at.host);
     return 0;
 }
@@ -202,18 +201,4 @@ void api_check_conf(const struct api_conf *conf, const struct cfg_options *o)
     for (size_t i = 0; i < conf->credential_count; i++)
         if (check_credential(conf, i, &e) < 0)
             cfg_options_refuse_item(o, "credentials", i, &e);
-}
-
-int api_check_free(const struct api_conf *conf, struct err *e)
-{
-    struct address at;
-    int fd;
-
-    if (address_parse(conf->listen, &at, e) < 0)
-        return -1;
-    fd = api_listen_open(&at, e);
-    if (fd < 0)
-        return err_wrap(e, "api: listen");
-    close(fd);
-    return 0;
 }

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define LOG_EVERY (10 * NSEC_PER_SEC)
+
 #define REQUEST_MAGIC 0x72657175u
 
 struct api_request {
@@ -109,19 +111,32 @@ static int all_headers(struct api_request *rq, struct api_auth_headers *h)
     return 0;
 }
 
-static const char *client_text(struct api_request *rq, char out[API_LISTEN_TEXT])
+static const char *client_text(struct api_request *rq, char out[HTTP_ADDRESS_TEXT])
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-    return info ? api_listen_text(info->client_addr, false, out) : "unknown";
+    return info ? http_address_text(info->client_addr, false, out) : "unknown";
+}
+
+/* True when a line is due; *suppressed says how many were left out before it. */
+static bool is_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
+{
+    struct log_limit *l = &a->events[event];
+    bool due;
+
+    pthread_mutex_lock(&a->lock);
+    *suppressed = l->suppressed;
+    due = log_due(l, clock_mono(), LOG_EVERY);
+    pthread_mutex_unlock(&a->lock);
+    return due;
 }
 
 static void log_refused(struct api_request *rq)
 {
-    char client[API_LISTEN_TEXT];
+    char client[HTTP_ADDRESS_TEXT];
     uint64_t more;
 
-    if (!api_log_due(rq->api, API_EVENT_AUTH, &more))
+    if (!is_log_due(rq->api, API_EVENT_AUTH, &more))
         return;
     log_warn("request refused: not signed with a known key", KS("input", "api"), KS("client", client_text(rq, client)),
              KS("code", api_error_name(rq->error.code)), KS("cause", rq->error.message),
@@ -199,10 +214,10 @@ static void note_memory(struct api_request *rq)
 
 static void log_foreign(struct api_request *rq)
 {
-    char client[API_LISTEN_TEXT];
+    char client[HTTP_ADDRESS_TEXT];
     uint64_t more;
 
-    if (api_log_due(rq->api, API_EVENT_FOREIGN, &more))
+    if (is_log_due(rq->api, API_EVENT_FOREIGN, &more))
         log_warn("request refused: it is not meant for this server", KS("input", "api"),
                  KS("client", client_text(rq, client)), KS("cause", rq->error.message), KU("suppressed", more),
                  KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
@@ -370,7 +385,7 @@ static void commit(struct api_request *rq)
 
 static void origin_text(struct api_request *rq, char *out, size_t size)
 {
-    char client[API_LISTEN_TEXT];
+    char client[HTTP_ADDRESS_TEXT];
     const char *key = rq->signed_ ? rq->auth.key->access_key_id : "";
 
     snprintf(out, size, "input=api client=%s%s%s", client_text(rq, client), *key ? " access_key_id=" : "", key);

@@ -18,20 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOG_EVERY (10 * NSEC_PER_SEC)
-
-bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
-{
-    struct log_limit *l = &a->events[event];
-    bool due;
-
-    pthread_mutex_lock(&a->lock);
-    *suppressed = l->suppressed;
-    due = log_due(l, clock_mono(), LOG_EVERY);
-    pthread_mutex_unlock(&a->lock);
-    return due;
-}
-
 /* Any of the server's threads. */
 static void memory_began(void *ctx)
 {
@@ -170,21 +156,11 @@ static struct api *make(const struct api_conf *conf, const struct api_stream *st
     return a;
 }
 
-/* With port 0 the kernel has chosen one. */
-static void note_address(struct api *a, int fd)
-{
-    struct sockaddr_storage sa = {0};
-    socklen_t n = sizeof(sa);
-
-    getsockname(fd, (struct sockaddr *)&sa, &n);
-    api_listen_text((struct sockaddr *)&sa, true, a->address);
-}
-
-static int start_listener(struct api *a, int fd, struct err *e)
+static int start_listener(struct api *a, struct err *e)
 {
     const struct http_listener_conf conf = {
         .name = "api",
-        .fd = fd,
+        .fd = a->socket.fd,
         .connections = (unsigned)a->conf->connections,
         .timeout = a->conf->timeout,
         .take = take_connection,
@@ -192,36 +168,32 @@ static int start_listener(struct api *a, int fd, struct err *e)
         .ctx = a,
     };
 
-    return http_listener_start(&a->listener, &conf, e);
+    if (http_listener_start(&a->listener, &conf, e) < 0)
+        return -1;
+    a->socket.fd = -1; /* the listener's */
+    return 0;
 }
 
 int api_open(struct api **out, const struct api_conf *conf, const struct api_stream *streams, size_t count,
              struct budget *budget, struct err *e)
 {
     struct api *a = make(conf, streams, count, budget);
-    int fd = -1;
 
-    if (address_parse(conf->listen, &a->at, e) < 0)
+    if (http_listen(conf->listen, "api", &a->socket, e) < 0)
         goto fail;
-    http_names_init(&a->names, a->at.host, a->at.loopback, &conf->hosts);
-    fd = api_listen_open(&a->at, e);
-    if (fd < 0)
-        goto fail;
-    note_address(a, fd);
+    http_names_init(&a->names, a->socket.at.host, a->socket.at.loopback, &conf->hosts);
     a->daemon = start_daemon(a);
     if (!a->daemon) {
-        err_set(e, ERR_IO, "%s: the HTTP server did not start", conf->listen);
+        err_set(e, ERR_IO, "api: the HTTP server did not start on %s", a->socket.address);
         goto fail;
     }
-    if (start_listener(a, fd, e) < 0)
+    if (start_listener(a, e) < 0)
         goto fail;
     *out = a;
     return 0;
 fail:
-    if (fd >= 0)
-        close(fd);
     api_close(&a);
-    return err_wrap(e, "api: listen");
+    return -1;
 }
 
 void api_start(struct api *a)
@@ -276,6 +248,8 @@ void api_close(struct api **aa)
     if (!a)
         return;
     api_end(a);
+    if (a->socket.fd >= 0)
+        close(a->socket.fd);
     http_listener_free(&a->listener);
     pushback_release(&a->memory);
     pthread_cond_destroy(&a->quiet);
@@ -286,5 +260,5 @@ void api_close(struct api **aa)
 
 const char *api_address(const struct api *a)
 {
-    return a->address;
+    return a->socket.address;
 }

@@ -9,11 +9,11 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/http/server/guard.h"
+#include "pipeline/http/server/listen.h"
 #include "pipeline/http/server/listener.h"
 #include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/api/describe.h"
 #include "pipeline/inputs/api/error.h"
-#include "pipeline/inputs/api/listen.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -48,10 +48,9 @@ struct api {
     struct budget *budget;
     struct MHD_Daemon *daemon;
     struct http_listener *listener;
-    struct pushback memory; /* of requests refused before it is known which stream they are for */
-    char address[API_LISTEN_TEXT];
-    struct address at;       /* as configured */
-    struct http_names names; /* for requests without credentials */
+    struct pushback memory;    /* of requests refused before it is known which stream they are for */
+    struct http_socket socket; /* its fd is the listener's once there is one */
+    struct http_names names;   /* for requests without credentials */
 
     uint64_t seed;            /* random; makes ids differ between processes */
     _Atomic uint64_t next_id; /* and between requests */
@@ -68,8 +67,5 @@ struct api {
 
 /* Once a second: what has lasted for too long is noted. */
 void api_look(struct api *a, nsec mono_now);
-
-/* True when a line is due; *suppressed says how many were left out before it. */
-bool api_log_due(struct api *a, enum api_event event, uint64_t *suppressed);
 
 #endif

@@ -9,12 +9,12 @@
 
 static void port_zero_becomes_a_real_port_on_loopback(void **state)
 {
-    struct admin_socket s;
+    struct http_socket s;
     struct err e;
 
     (void)state;
-    assert_int_equal(http_listen("127.0.0.1:0", &s, &e), 0);
-    assert_true(s.loopback);
+    assert_int_equal(http_listen("127.0.0.1:0", "admin", &s, &e), 0);
+    assert_true(s.at.loopback);
     assert_int_equal(strncmp(s.address, "127.0.0.1:", 10), 0);
     assert_string_not_equal(s.address, "127.0.0.1:0");
     close(s.fd);
@@ -22,23 +22,23 @@ static void port_zero_becomes_a_real_port_on_loopback(void **state)
 
 static void all_addresses_is_not_loopback(void **state)
 {
-    struct admin_socket s;
+    struct http_socket s;
     struct err e;
 
     (void)state;
-    assert_int_equal(http_listen("0.0.0.0:0", &s, &e), 0);
-    assert_false(s.loopback);
+    assert_int_equal(http_listen("0.0.0.0:0", "admin", &s, &e), 0);
+    assert_false(s.at.loopback);
     close(s.fd);
 }
 
 static void a_port_in_use_is_told_with_what_to_do(void **state)
 {
-    struct admin_socket first, second;
+    struct http_socket first, second;
     struct err e;
 
     (void)state;
-    assert_int_equal(http_listen("127.0.0.1:0", &first, &e), 0);
-    assert_int_equal(http_listen(first.address, &second, &e), -1);
+    assert_int_equal(http_listen("127.0.0.1:0", "admin", &first, &e), 0);
+    assert_int_equal(http_listen(first.address, "admin", &second, &e), -1);
     assert_non_null(strstr(e.msg, first.address));
     assert_non_null(strstr(e.msg, "choose another admin.listen"));
     assert_int_equal(second.fd, -1);
@@ -49,12 +49,12 @@ static void malformed_addresses_are_refused_by_name(void **state)
 {
     static const char *const BAD[] = {
         "", ":", ":9273", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http x", "127.0.0.1:70000x"};
-    struct admin_socket s;
+    struct http_socket s;
     struct err e;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
-        assert_int_equal(http_listen(BAD[i], &s, &e), -1);
+        assert_int_equal(http_listen(BAD[i], "admin", &s, &e), -1);
         assert_int_equal(e.code, ERR_CONFIG);
         assert_non_null(strstr(e.msg, "admin.listen"));
     }
@@ -63,14 +63,31 @@ static void malformed_addresses_are_refused_by_name(void **state)
 static void an_endless_host_name_is_refused(void **state)
 {
     char listen[400];
-    struct admin_socket s;
+    struct http_socket s;
     struct err e;
 
     (void)state;
     memset(listen, 'a', sizeof(listen));
     memcpy(listen + sizeof(listen) - 4, ":80", 4);
-    assert_int_equal(http_listen(listen, &s, &e), -1);
+    assert_int_equal(http_listen(listen, "admin", &s, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
+}
+
+static void localhost_is_one_address_and_other_names_are_not_numeric(void **state)
+{
+    static const struct address NUMERIC[] = {{.host = "localhost"}, {.host = "0.0.0.0"}, {.host = "::1"}};
+    static const struct address NAME = {.host = "sluice.example"};
+    struct http_socket s;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(http_listen("localhost:0", "api", &s, &e), 0);
+    assert_int_equal(strncmp(s.address, "127.0.0.1:", 10), 0);
+    assert_true(s.at.loopback);
+    close(s.fd);
+    for (size_t i = 0; i < ARRAY_LEN(NUMERIC); i++)
+        assert_true(http_listen_is_numeric(&NUMERIC[i]));
+    assert_false(http_listen_is_numeric(&NAME));
 }
 
 int main(void)
@@ -81,6 +98,7 @@ int main(void)
         cmocka_unit_test(a_port_in_use_is_told_with_what_to_do),
         cmocka_unit_test(malformed_addresses_are_refused_by_name),
         cmocka_unit_test(an_endless_host_name_is_refused),
+        cmocka_unit_test(localhost_is_one_address_and_other_names_are_not_numeric),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

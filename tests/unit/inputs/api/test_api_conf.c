@@ -6,7 +6,7 @@
 #include "config/errors.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
-#include "pipeline/inputs/api/listen.h"
+#include "pipeline/http/server/listen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,23 +100,19 @@ static void a_host_name_is_not_looked_up(void **state)
 
 static void an_address_in_use_is_said(void **state)
 {
-    struct address at = {.host = "127.0.0.1"};
-    struct sockaddr_storage sa;
-    socklen_t n = sizeof(sa);
-    char text[API_LISTEN_TEXT], want[API_LISTEN_TEXT + 40];
+    char want[HTTP_ADDRESS_TEXT + 80];
+    struct http_socket first, second;
     struct api_conf conf;
     struct err e;
-    int fd = api_listen_open(&at, &e);
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-    conf = good(api_listen_text((struct sockaddr *)&sa, true, text));
-    snprintf(want, sizeof(want), "another program (another sluice?) listens on %s;", text);
+    assert_int_equal(http_listen("127.0.0.1:0", "api", &first, &e), 0);
+    conf = good(first.address);
+    snprintf(want, sizeof(want), "another program (another sluice?) listens on %s;", first.address);
     expect(&conf, NULL);
-    assert_int_equal(api_check_free(&conf, &e), -1);
+    assert_int_equal(http_listen(conf.listen, "api", &second, &e), -1);
     assert_non_null(strstr(e.msg, want));
-    close(fd);
+    close(first.fd);
 }
 
 static void keys_must_differ(void **state)
