@@ -2,12 +2,29 @@
  *
  * An input acknowledges to its source only what the spool has called safe (spool_wait.done with safe = true), and
  * pushes back in its own way when the spool or the budget is full, and says so (pushback.h); it never drops. It asks the spool at start where to
- * go on (spool_positions). Two streams with the same input section have two instances, each with its own spool. An
- * input is one file with one const struct input_ops at its bottom and one row in registry.c.
+ * go on (spool_positions). Two streams with the same input section have two instances, each with its own spool.
+ *
+ * How to write one: read stdin.c, the smallest. It is one file with one const struct input_ops at its bottom, and one row in
+ * registry.c. (An input of several files is a folder with a layer() line in CMakeLists.txt, as tail/.) Then
+ *
+ *   - `fields` are its options. The manual, the hints for misspelt keys and `validate` know them from there.
+ *   - open() takes what it needs or says what is missing. Memory that stays comes from env->budget.
+ *   - start() runs in the main thread: loop_call() initialises the handles on the loop, loop_group_add() notes them.
+ *   - Records go into a frame (frame.h): frame_new(), frame_add() or frame_wrote_lines(), frame_set_origin(); where a
+ *     crash should go on, frame_set_position(). Then spool_append() with a spool_wait.
+ *   - SPOOL_FULL, SPOOL_FAILING and a frame_new() without memory mean: keep the records, stop reading, try again by a timer. Say so
+ *     with pushback_note(), or pushback_wait() for memory.
+ *   - spool_wait.done comes on the committer's thread. It notes the outcome and calls loop_group_tell(), nothing else. With
+ *     safe = false the records are not in the spool: they are offered again, or read again. Only safe = true is acknowledged.
+ *   - An input that can read the same again asks pace_waits() before it reads. One that cannot takes what comes.
+ *   - With env->once it ends when there is no more and all is safe, and calls env->finished.
+ *   - stop() is loop_group_stop(); close() releases all. What was appended may become safe between the two.
+ *
+ * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
  *
  * Threads    open, start, stop, close: the main thread. What an input does between start and stop is its own affair:
- * the loop thread (loop.h) for files, sockets and timers, or the HTTP server's pool (api.h). Ownership  env and conf
- * outlive the input.
+ *            the loop thread (loop.h) for files, sockets and timers, or the HTTP server's pool (api.h).
+ * Ownership  env and conf outlive the input.
  */
 #ifndef PIPELINE_INPUTS_INPUT_H
 #define PIPELINE_INPUTS_INPUT_H

@@ -12,17 +12,17 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/input.h"
 #include "pipeline/inputs/lines.h"
-#include "pipeline/inputs/loop.h"
+#include "pipeline/inputs/loop_group.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 struct input {
     struct input_env env;
+    struct loop_group group;
     struct spool_wait wait;
     bool budgeted;
 
@@ -37,29 +37,20 @@ struct input {
     uv_poll_t poll; /* of a pipe or terminal */
     uv_idle_t turn; /* of a file */
     uv_timer_t again;
-    unsigned open_handles; /* guarded by lock once they are being closed */
-
-    pthread_mutex_t lock;
-    pthread_cond_t closed;
-    bool deaf; /* guarded by lock: the loop is no longer told */
-    bool safe; /* guarded by lock: the outcome of what was in flight */
-    struct loop_post post;
+    bool safe; /* the outcome of what was in flight: the committer's until it has told, then the loop's */
 };
 
 static void keep_reading(struct input *in);
 
 /* --- to the spool ------------------------------------------------------------------------------------------------ */
 
-/* On the committer thread. One frame at a time is in flight, so the post is free. */
+/* On the committer thread. One frame at a time is in flight. */
 static void frame_done(struct spool_wait *wait, bool safe)
 {
     struct input *in = CONTAINER_OF(wait, struct input, wait);
 
-    pthread_mutex_lock(&in->lock);
     in->safe = safe;
-    if (!in->deaf)
-        loop_post(in->env.loop, &in->post);
-    pthread_mutex_unlock(&in->lock);
+    loop_group_tell(&in->group);
 }
 
 static bool offer(struct input *in)
@@ -185,13 +176,9 @@ static void try_again(uv_timer_t *timer)
 static void settled(void *arg)
 {
     struct input *in = arg;
-    bool safe;
 
-    pthread_mutex_lock(&in->lock);
-    safe = in->safe;
-    pthread_mutex_unlock(&in->lock);
     in->in_flight = false;
-    if (safe) {
+    if (in->safe) {
         buf_clear(&in->out);
         push(in);
     } else if (!in->stopped) {
@@ -285,21 +272,13 @@ static void start_on_loop(void *arg)
     if (s->rc < 0 && !in->is_file)
         return;
     s->rc = 0;
+    if (!in->is_file)
+        loop_group_add(&in->group, (uv_handle_t *)&in->poll);
     uv_idle_init(uv, &in->turn);
+    loop_group_add(&in->group, (uv_handle_t *)&in->turn);
     uv_timer_init(uv, &in->again);
-    in->poll.data = in->turn.data = in->again.data = in;
-    in->open_handles = in->is_file ? 2 : 3;
+    loop_group_add(&in->group, (uv_handle_t *)&in->again);
     keep_reading(in);
-}
-
-static void handle_closed(uv_handle_t *h)
-{
-    struct input *in = h->data;
-
-    pthread_mutex_lock(&in->lock);
-    if (--in->open_handles == 0)
-        pthread_cond_signal(&in->closed);
-    pthread_mutex_unlock(&in->lock);
 }
 
 static void stop_on_loop(void *arg)
@@ -311,11 +290,9 @@ static void stop_on_loop(void *arg)
         log_warn("stopped in the middle of stdin: what was read and not yet taken by the spool is lost",
                  KS("stream", in->env.stream), KU("bytes", in->data.n + (in->in_flight ? 0 : in->out.n)));
     if (!in->is_file) {
-        uv_close((uv_handle_t *)&in->poll, handle_closed);
+        uv_poll_stop(&in->poll);
         fcntl(STDIN_FILENO, F_SETFL, in->flags);
     }
-    uv_close((uv_handle_t *)&in->turn, handle_closed);
-    uv_close((uv_handle_t *)&in->again, handle_closed);
 }
 
 static int stdin_start(struct input *in, struct err *e)
@@ -330,17 +307,9 @@ static int stdin_start(struct input *in, struct err *e)
     return 0;
 }
 
-/* First deaf: then the call on the loop comes after every post that was sent, and none is sent after it. */
 static void stdin_stop(struct input *in)
 {
-    pthread_mutex_lock(&in->lock);
-    in->deaf = true;
-    pthread_mutex_unlock(&in->lock);
-    loop_call(in->env.loop, stop_on_loop, in);
-    pthread_mutex_lock(&in->lock);
-    while (in->open_handles > 0)
-        pthread_cond_wait(&in->closed, &in->lock);
-    pthread_mutex_unlock(&in->lock);
+    loop_group_stop(&in->group, stop_on_loop);
 }
 
 static void stdin_close(struct input **in)
@@ -351,8 +320,7 @@ static void stdin_close(struct input **in)
         budget_give((*in)->env.budget, 2 * LINES_READ_MAX);
     buf_release(&(*in)->data);
     buf_release(&(*in)->out);
-    pthread_cond_destroy(&(*in)->closed);
-    pthread_mutex_destroy(&(*in)->lock);
+    loop_group_release(&(*in)->group);
     MEM_CLEAR(*in);
 }
 
@@ -363,11 +331,9 @@ static int stdin_open(struct input **out, const void *conf, const struct input_e
     (void)conf;
     in->env = *env;
     in->wait.done = frame_done;
-    in->post = (struct loop_post){.fn = settled, .arg = in};
     buf_init(&in->data, LINES_READ_MAX);
     buf_init(&in->out, LINES_READ_MAX);
-    pthread_mutex_init(&in->lock, NULL);
-    pthread_cond_init(&in->closed, NULL);
+    loop_group_init(&in->group, env->loop, settled, in);
     in->budgeted = !env->budget || budget_take(env->budget, 2 * LINES_READ_MAX);
     if (!in->budgeted) {
         stdin_close(&in);

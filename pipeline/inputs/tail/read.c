@@ -34,11 +34,8 @@ static void write_done(struct spool_wait *wait, bool safe)
     w->safe = safe;
     w->next = t->done;
     t->done = w;
-    if (!t->posted && !t->deaf) {
-        t->posted = true;
-        loop_post(t->env.loop, &t->post);
-    }
     pthread_mutex_unlock(&t->lock);
+    loop_group_tell(&t->group);
 }
 
 /* Writes of a file are settled in order; after the first failure the rest of what was on its way fails too. Only then
@@ -75,7 +72,6 @@ static void settle_all(void *arg)
     pthread_mutex_lock(&t->lock);
     newest = t->done;
     t->done = NULL;
-    t->posted = false;
     pthread_mutex_unlock(&t->lock);
     for (; newest; newest = next) { /* turn the list around */
         next = newest->next;
@@ -96,7 +92,7 @@ void tail_writes_init(struct tail *t)
         t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t, .next = t->free_writes};
         t->free_writes = &t->writes[i];
     }
-    t->post = (struct loop_post){.fn = settle_all, .arg = t};
+    loop_group_init(&t->group, t->env.loop, settle_all, t);
 }
 
 static bool is_utf16(enum tail_encoding e)

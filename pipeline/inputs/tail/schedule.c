@@ -276,27 +276,11 @@ void tail_turns_start(struct tail *t)
     uv_loop_t *uv = loop_uv(t->env.loop);
 
     uv_idle_init(uv, &t->turn);
+    loop_group_add(&t->group, (uv_handle_t *)&t->turn);
     uv_timer_init(uv, &t->again);
+    loop_group_add(&t->group, (uv_handle_t *)&t->again);
     uv_timer_init(uv, &t->tick);
-    t->turn.data = t->again.data = t->tick.data = t;
-    t->open_handles = 3;
+    loop_group_add(&t->group, (uv_handle_t *)&t->tick);
     if (!t->env.once)
         uv_timer_start(&t->tick, tick, TAIL_TICK_MS, TAIL_TICK_MS);
-}
-
-static void handle_closed(uv_handle_t *h)
-{
-    struct tail *t = h->data;
-
-    pthread_mutex_lock(&t->lock);
-    if (--t->open_handles == 0)
-        pthread_cond_signal(&t->closed);
-    pthread_mutex_unlock(&t->lock);
-}
-
-void tail_turns_stop(struct tail *t)
-{
-    uv_close((uv_handle_t *)&t->turn, handle_closed);
-    uv_close((uv_handle_t *)&t->again, handle_closed);
-    uv_close((uv_handle_t *)&t->tick, handle_closed);
 }

@@ -41,7 +41,6 @@ static void stop_on_loop(void *arg)
 
     t->stopped = true;
     tail_watch_close(&t->watch);
-    tail_turns_stop(t);
 }
 
 static int tail_start(struct input *in, struct err *e)
@@ -52,19 +51,9 @@ static int tail_start(struct input *in, struct err *e)
     return 0;
 }
 
-/* First deaf: then the call on the loop comes after every post that was sent, and none is sent after it. */
 static void tail_stop(struct input *in)
 {
-    struct tail *t = &in->t;
-
-    pthread_mutex_lock(&t->lock);
-    t->deaf = true;
-    pthread_mutex_unlock(&t->lock);
-    loop_call(t->env.loop, stop_on_loop, t);
-    pthread_mutex_lock(&t->lock);
-    while (t->open_handles > 0)
-        pthread_cond_wait(&t->closed, &t->lock);
-    pthread_mutex_unlock(&t->lock);
+    loop_group_stop(&in->t.group, stop_on_loop);
 }
 
 static void tail_close(struct input **in)
@@ -78,7 +67,7 @@ static void tail_close(struct input **in)
     tail_pasts_release(t);
     tail_files_release(&t->files);
     tail_patterns_release(t);
-    pthread_cond_destroy(&t->closed);
+    loop_group_release(&t->group);
     pthread_mutex_destroy(&t->lock);
     MEM_CLEAR(*in);
 }
@@ -98,7 +87,6 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     t->env = *env;
     t->conf = conf;
     pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->closed, NULL);
     TAILQ_INIT(&t->ready);
     TAILQ_INIT(&t->unfinished);
     TAILQ_INIT(&t->failed);

@@ -19,7 +19,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/input.h"
-#include "pipeline/inputs/loop.h"
+#include "pipeline/inputs/loop_group.h"
 #include "pipeline/inputs/tail/files.h"
 #include "pipeline/inputs/tail/glob.h"
 #include "pipeline/inputs/tail/watch.h"
@@ -94,6 +94,7 @@ struct tail_recent {
 
 struct tail {
     struct input_env env;
+    struct loop_group group;
     const struct tail_conf *conf;
     struct tail_pattern *patterns;
     struct tail_exclude *excludes;
@@ -114,7 +115,6 @@ struct tail {
     uv_idle_t turn;           /* active while files are ready */
     uv_timer_t again;         /* after the spool or the budget said no */
     uv_timer_t tick;
-    unsigned open_handles; /* of these three; guarded by lock once they are being closed */
 
     uint64_t look;     /* number of the current or last look at the file system */
     bool looking;      /* inside it */
@@ -137,9 +137,6 @@ struct tail {
 
     pthread_mutex_t lock;
     struct tail_write *done; /* guarded by lock: settled, newest first */
-    bool posted, deaf;       /* guarded by lock; deaf: the loop is no longer told */
-    pthread_cond_t closed;   /* open_handles became 0 */
-    struct loop_post post;
 };
 
 enum tail_step {
@@ -166,7 +163,6 @@ void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
 /* Writes were settled: there is room for others, or all is done. */
 void tail_settled(struct tail *t);
 void tail_turns_start(struct tail *t);
-void tail_turns_stop(struct tail *t);
 
 /* --- tail/patterns.c --- */
 

@@ -1,0 +1,49 @@
+/* loop_group.h -- what one input has on the loop: its handles, and the one way in which other threads reach it there. So that stopping
+ * an input, which is where the races are, is written once.
+ *
+ *     loop_group_init()    in open: news(arg) is what the input does on the loop when another thread has something for it
+ *     loop_group_add()     on the loop: a handle that has just been initialised
+ *     loop_group_tell()    from any thread, also from spool_wait.done: news(arg) runs soon, once for any number of calls
+ *     loop_group_stop()    from the main thread: when it returns, nothing of the input runs on the loop, and never will
+ *     loop_group_release() in close: when the committer has stopped, and nobody tells any more
+ *
+ * Threads    as above. Handles and news() belong to the loop's thread.
+ * Ownership  embedded in the input; the loop is borrowed.
+ */
+#ifndef PIPELINE_INPUTS_LOOP_GROUP_H
+#define PIPELINE_INPUTS_LOOP_GROUP_H
+
+#include "pipeline/inputs/loop.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum { LOOP_GROUP_HANDLES = 4 };
+
+struct loop_group {
+    struct input_loop *loop;
+    void (*news)(void *arg);
+    void *arg;
+    uv_handle_t *handles[LOOP_GROUP_HANDLES]; /* the loop's thread */
+    unsigned count;
+    struct loop_post post;
+
+    pthread_mutex_t lock;
+    pthread_cond_t closed;
+    bool posted;   /* guarded by lock, as what follows: on its way to the loop */
+    bool stopping; /* nothing is posted any more */
+    unsigned open; /* handles that are being closed */
+};
+
+void loop_group_init(struct loop_group *g, struct input_loop *loop, void (*news)(void *arg), void *arg);
+void loop_group_release(struct loop_group *g);
+
+/* h->data is `arg` from now on. At most LOOP_GROUP_HANDLES. */
+void loop_group_add(struct loop_group *g, uv_handle_t *h);
+
+void loop_group_tell(struct loop_group *g);
+
+/* Runs last(arg) on the loop, after all news that were told, closes the handles, and waits until they are closed. */
+void loop_group_stop(struct loop_group *g, void (*last)(void *arg));
+
+#endif
