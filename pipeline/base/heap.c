@@ -1,3 +1,6 @@
+/* The children of item i stand at 2i + 1 and 2i + 2 and are not due before it, so the first is always the next that
+ * is due. Each item knows its place: one whose time changes, or that is taken out, is moved from there without being
+ * searched. */
 #include "pipeline/base/heap.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* Most of JSON is text between quotes, and most of that is plain: neither a quote, a backslash, a control character
+ * nor a byte of UTF-8 beyond ASCII. How far it is plain is asked 16 or 32 bytes at a time: one signed comparison
+ * finds control characters and high bytes together, as both are less than a space. */
 #include "pipeline/base/json_scan.h"
 
 #include "pipeline/base/compiler.h"

@@ -1,3 +1,6 @@
+/* A small parser for the rule, and the two moments of a year at which it changes over. Both are moments of UTC, so a
+ * lookup is: which side of them is it on? South of the equator summer spans the turn of the year, so the second
+ * moment comes first. */
 #include "pipeline/base/posix_tz.h"
 
 #include <time.h>

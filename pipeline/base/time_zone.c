@@ -1,3 +1,7 @@
+/* A TZif file holds two tables: the moments at which the offset changed, in order, and the kinds of local time they
+ * changed to; behind them, as text, the rule for all that comes later (posix_tz.h). A lookup searches the moments by
+ * halves, and asks the rule behind the last. The file is not trusted: every count is bounded before anything is read
+ * by it. */
 #include "pipeline/base/time_zone.h"
 
 #include "pipeline/base/limits.h"

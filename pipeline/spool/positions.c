@@ -1,3 +1,5 @@
+/* Chained buckets, doubled as they fill. An entry is one allocation with room to spare behind its cursor: cursors
+ * change with every frame and are mostly as long as before, so most updates are a copy. */
 #include "pipeline/spool/positions.h"
 
 #include "pipeline/base/limits.h"

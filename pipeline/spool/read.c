@@ -1,3 +1,7 @@
+/* Two ways to read. A scan says what a batch can take and where it goes on: it reads headers only, and the table of a
+ * frame that has to be cut in two. A read brings a frame's records to a worker. Both begin at a cursor, and both
+ * answer for every number: what damage took is returned as a run of lost records, so that it is counted and the next
+ * call goes on behind it. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"

@@ -1,3 +1,10 @@
+/* The files of one log, in order. The newest is written to, the others are only read.
+ *
+ * A new segment begins with a checkpoint, and is safe, file and name, before the list knows it: so frames in it may
+ * be relied on, and older segments may go without being read. A segment goes when no record waits in it, wherever it
+ * stands in the list; the newest never. Whoever reads holds it as a user: taken out of the list meanwhile it is dead,
+ * and the last user frees it. An old segment's file is opened when somebody reads it, and only the one that was read
+ * last stays open. */
 #include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"

@@ -1,3 +1,6 @@
+/* What callers ask of a spool. Nothing here waits for a disk: records get their numbers, seals and settlements become
+ * frames, all of it is put into the pending list under the lock, and the committer is woken. What they see at once
+ * (next, cut, settled) runs ahead of `state`, which is what is safe. */
 #include "pipeline/spool/spool.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,11 @@
+/* The log is a list of facts, and each kind of frame is one: records were added, a run of them was sealed into a
+ * batch, a batch was settled, a source was read so far, records were copied forward. spool_state_apply() adds one
+ * fact to the sum.
+ *
+ * What waits to be delivered follows from three numbers and two short lists: everything between the cut and `next`,
+ * and the seals that are not settled. Seals are few and in order, so they are looked through; runs of moved records
+ * may be many and are searched by halves. A checkpoint is the whole sum in bytes: a segment begins with one, so what
+ * lies before it need not be read. */
 #include "pipeline/spool/state.h"
 
 #include "pipeline/base/limits.h"

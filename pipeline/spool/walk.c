@@ -1,3 +1,10 @@
+/* From the newest whole checkpoint on, frame by frame to the end of the log; what is not a whole frame is judged.
+ *
+ * The question is always the same: was it safe? If so records are lost, and that is damage, which is reported and
+ * stepped over. If not the log just ends there: a write that a crash cut short, or bytes of the file's earlier life.
+ * Three witnesses know what was safe: the commit mark, each frame (how much was safe before it), and the next
+ * segment's checkpoint (how long this one was). At the end the numbers are compared with what they knew: segments and
+ * records that are missing altogether are reported too. */
 #include "pipeline/spool/walk.h"
 
 #include "pipeline/base/limits.h"

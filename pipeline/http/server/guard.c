@@ -1,3 +1,7 @@
+/* The headers come one by one, as the library has read them. Lengths, codings and hosts are counted, since what
+ * stands there twice is read by two programs in two ways. Where the library takes a head apart in place, its pointers
+ * are also followed from line to line: every byte between two of them must be one that belongs there, so nothing can
+ * hide between the headers that were reported. */
 #include "pipeline/http/server/guard.h"
 
 #include <arpa/inet.h>

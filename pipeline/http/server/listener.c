@@ -1,3 +1,6 @@
+/* One thread: it waits for a connection, for somebody who wakes it (a client has gone, or it shall stop), and once a
+ * second looks at all clients. When accept() fails for want of descriptors, or all places are taken, it does not ask
+ * again at once: it leaves the listening socket out of its poll until there may be room. */
 #include "pipeline/http/server/listener.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* What the client signed is built again from what has arrived, and signed again with the key it claims; the two
+ * signatures must be equal. Only headers that are listed in the claim were signed. So those that steer the request
+ * must be among them, or anybody on the way could have changed them. */
 #include "pipeline/inputs/api/auth.h"
 
 #include "pipeline/base/digest.h"

@@ -1,3 +1,8 @@
+/* libmicrohttpd calls api_request_handle() once with the headers, once for each piece of the body, once with its end,
+ * and once more when a suspended connection was resumed; a request is a small state machine between these calls. The
+ * headers are judged at the first; the work is done at the end of the body. A put then suspends its connection: no
+ * thread waits for the disk. The committer's answer resumes it, and the answer is made on the connection's own
+ * thread. */
 #include "pipeline/inputs/api/request.h"
 
 #include "pipeline/base/compiler.h"

@@ -1,3 +1,7 @@
+/* What is known of each file, open or not. Two tables of chained buckets: by inode, which tells what a name leads to;
+ * and by the stem of the name, which finds files that may be copies of one another. Open descriptors are a list by
+ * last use: when there are as many as may be, the one that was not used for longest is closed, and opened again when
+ * it is read. */
 #include "pipeline/inputs/tail/files.h"
 
 #include "pipeline/base/digest.h"

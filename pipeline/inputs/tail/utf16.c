@@ -1,3 +1,6 @@
+/* UTF-16 in pieces as they are read: a piece may end in the middle of a character, which then waits for the next
+ * piece, unless nothing more is expected. Two halves that do not belong together are one U+FFFD each, so that no
+ * input stops the reading. */
 #include "pipeline/inputs/tail/utf16.h"
 
 #include <stdint.h>

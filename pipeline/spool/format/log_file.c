@@ -1,3 +1,7 @@
+/* Headers are read through a window: one pread brings those of many small frames. Parts (extra and table, or the
+ * whole frame) are read at once into the caller's buffer, and their checksums decide. Where no true header is, the
+ * next one is searched by its magic; a header knows its segment and offset, so one of an earlier life of the file is
+ * none. */
 #include "pipeline/spool/format/log_file.h"
 
 #include "pipeline/base/digest.h"
