@@ -14,14 +14,15 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #define LOG_EVERY (60 * NSEC_PER_SEC)
 
 struct http_client {
     int fd;
-    _Atomic nsec since, deadline;    /* of its step */
-    struct http_client *prev, *next; /* guarded by lock */
+    _Atomic nsec since, deadline; /* of its step */
+    LIST_ENTRY(http_client) link; /* guarded by lock */
 };
 
 struct http_listener {
@@ -30,9 +31,9 @@ struct http_listener {
     bool running; /* the main thread's */
     int wake;     /* eventfd: stopping, or a client has gone */
     pthread_mutex_t lock;
-    bool stopping;             /* guarded by lock */
-    struct http_client *first; /* guarded by lock */
-    unsigned clients, taken;   /* guarded by lock; taken: and not yet added */
+    bool stopping;                 /* guarded by lock */
+    LIST_HEAD(, http_client) list; /* guarded by lock */
+    unsigned clients, taken;       /* guarded by lock; taken: and not yet added */
 
     /* Its own thread's. */
     nsec next_look, accept_at, last_taken;
@@ -69,7 +70,9 @@ static void cut_off(struct http_client *c)
 /* Locks: l->lock held, which keeps the sockets open: they are closed behind http_listener_remove(). */
 static void look_at_clients(struct http_listener *l, nsec now)
 {
-    for (struct http_client *c = l->first; c; c = c->next) {
+    struct http_client *c;
+
+    LIST_FOREACH(c, &l->list, link) {
         nsec deadline = atomic_load_explicit(&c->deadline, memory_order_relaxed);
 
         if (deadline <= now)
@@ -96,10 +99,10 @@ static void look(struct http_listener *l, nsec now)
 /* Somebody waits outside: whoever has been waited for longest goes. */
 static void make_room(struct http_listener *l, nsec now)
 {
-    struct http_client *oldest = NULL;
+    struct http_client *oldest = NULL, *c;
 
     pthread_mutex_lock(&l->lock);
-    for (struct http_client *c = l->first; c; c = c->next) {
+    LIST_FOREACH(c, &l->list, link) {
         nsec since = atomic_load_explicit(&c->since, memory_order_relaxed);
 
         if (atomic_load_explicit(&c->deadline, memory_order_relaxed) == NSEC_NEVER || now - since < LISTENER_WAITED_FOR)
@@ -275,10 +278,7 @@ struct http_client *http_listener_add(struct http_listener *l, int fd)
     pthread_mutex_lock(&l->lock);
     l->clients++;
     l->taken -= l->taken > 0;
-    c->next = l->first;
-    if (c->next)
-        c->next->prev = c;
-    l->first = c;
+    LIST_INSERT_HEAD(&l->list, c, link);
     pthread_mutex_unlock(&l->lock);
     return c;
 }
@@ -295,12 +295,7 @@ void http_listener_remove(struct http_listener *l, struct http_client **cc)
 
     pthread_mutex_lock(&l->lock);
     l->clients--;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        l->first = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    LIST_REMOVE(c, link);
     pthread_mutex_unlock(&l->lock);
     wake(l);
     MEM_CLEAR(*cc);

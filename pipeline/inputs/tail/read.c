@@ -32,8 +32,7 @@ static void write_done(struct spool_wait *wait, bool safe)
         atomic_fetch_add(&t->refused, 1);
     pthread_mutex_lock(&t->lock);
     w->safe = safe;
-    w->next = t->done;
-    t->done = w;
+    STAILQ_INSERT_TAIL(&t->done, w, link);
     pthread_mutex_unlock(&t->lock);
     loop_group_tell(&t->group);
 }
@@ -59,28 +58,22 @@ static void settle(struct tail *t, struct tail_write *w)
         tail_wake(t, f);
         tail_wake_held(t); /* its copy may be among them */
     }
-    w->next = t->free_writes;
-    t->free_writes = w;
+    STAILQ_INSERT_HEAD(&t->free_writes, w, link);
 }
 
 /* On the loop thread: everything that was settled since the last time, in the order it was written. */
 static void settle_all(void *arg)
 {
     struct tail *t = arg;
-    struct tail_write *newest, *w = NULL, *next;
+    struct tail_writes done = STAILQ_HEAD_INITIALIZER(done);
+    struct tail_write *w;
 
     pthread_mutex_lock(&t->lock);
-    newest = t->done;
-    t->done = NULL;
+    STAILQ_CONCAT(&done, &t->done);
     pthread_mutex_unlock(&t->lock);
-    for (; newest; newest = next) { /* turn the list around */
-        next = newest->next;
-        newest->next = w;
-        w = newest;
-    }
     t->now = clock_mono();
-    for (; w; w = next) {
-        next = w->next;
+    while ((w = STAILQ_FIRST(&done))) {
+        STAILQ_REMOVE_HEAD(&done, link);
         settle(t, w);
     }
     tail_settled(t);
@@ -88,9 +81,11 @@ static void settle_all(void *arg)
 
 void tail_writes_init(struct tail *t)
 {
+    STAILQ_INIT(&t->free_writes);
+    STAILQ_INIT(&t->done);
     for (size_t i = 0; i < TAIL_WRITES; i++) {
-        t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t, .next = t->free_writes};
-        t->free_writes = &t->writes[i];
+        t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t};
+        STAILQ_INSERT_HEAD(&t->free_writes, &t->writes[i], link);
     }
     loop_group_init(&t->group, t->env.loop, settle_all, t);
 }
@@ -227,18 +222,17 @@ static void describe(struct frame *fr, const struct tail_file *f, const struct t
 /* True: the spool has it, and *fr is NULL. */
 static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const struct tail_place *after)
 {
-    struct tail_write *w = t->free_writes;
+    struct tail_write *w = STAILQ_FIRST(&t->free_writes);
     enum spool_answer answer;
 
-    t->free_writes = w->next;
+    STAILQ_REMOVE_HEAD(&t->free_writes, link);
     w->f = f;
     w->after = *after;
     answer = spool_append(t->env.spool, fr, &w->wait);
     t->held = 0;
     if (answer != SPOOL_TAKEN) {
         pushback_note(t->env.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, t->now);
-        w->next = t->free_writes;
-        t->free_writes = w;
+        STAILQ_INSERT_HEAD(&t->free_writes, w, link);
         return false;
     }
     f->in_flight++;
@@ -447,7 +441,7 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
 
     if (f->refused || f->rewritten)
         return TAIL_STEP_END; /* woken again once it is settled */
-    if (!t->free_writes || atomic_load(&t->refused) > 0) {
+    if (STAILQ_EMPTY(&t->free_writes) || atomic_load(&t->refused) > 0) {
         pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
         return TAIL_STEP_BLOCKED;
     }

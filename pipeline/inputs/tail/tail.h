@@ -48,7 +48,7 @@ struct tail_write {
     struct tail_file *f;
     struct tail_place after;
     bool safe;
-    struct tail_write *next;
+    STAILQ_ENTRY(tail_write) link;
 };
 
 struct tail_pattern {
@@ -130,13 +130,14 @@ struct tail {
     bool stopped;
     bool told_finished;
 
-    struct tail_write writes[TAIL_WRITES], *free_writes;
+    struct tail_write writes[TAIL_WRITES];
+    STAILQ_HEAD(tail_writes, tail_write) free_writes;
     uint32_t in_flight;
     _Atomic uint32_t
         refused; /* failed writes not settled yet: nothing is appended meanwhile, it could not be in order */
 
     pthread_mutex_t lock;
-    struct tail_write *done; /* guarded by lock: settled, newest first */
+    struct tail_writes done; /* guarded by lock: settled, in the order they were written */
 };
 
 enum tail_step {
