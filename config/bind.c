@@ -1,3 +1,6 @@
+/* A mapping is bound in two passes: over its keys, for those that no row knows, and over the rows, for values,
+ * defaults and what is missing. A row whose value has a mistake leaves its member zero, and the binding goes on:
+ * all mistakes are wanted. */
 #include "config/bind.h"
 
 #include "config/errors.h"

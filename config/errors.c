@@ -1,3 +1,5 @@
+/* Mistakes are kept in the order in which they are found and sorted by position when they are printed. The room is
+ * bounded; when it is full a warning makes room for a mistake, and further mistakes are only counted. */
 #include "config/errors.h"
 
 #include "config/text.h"

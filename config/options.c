@@ -1,3 +1,6 @@
+/* The owner of options says in words what is wrong, beginning with the option's name; the name is followed through
+ * the tree to find the place of the value. So sinks know nothing of YAML, and their mistakes still have a line and
+ * a column. */
 #include "config/options.h"
 
 #include "config/node.h"

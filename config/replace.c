@@ -1,3 +1,5 @@
+/* The text is copied up to the next `${`, then what stands for it; what was put in is not looked at again, so a
+ * value that contains `${` is just text. */
 #include "config/replace.h"
 
 #include "pipeline/base/io.h"

@@ -1,3 +1,5 @@
+/* Numbers are whole and units exact, so reading and showing are inverse: what is shown is the shortest exact form,
+ * and can be pasted back. */
 #include "config/units.h"
 
 #include <inttypes.h>

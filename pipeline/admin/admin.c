@@ -1,3 +1,6 @@
+/* libmicrohttpd speaks HTTP on one thread; connections come from our own listener (http/server/listener.h), which
+ * bounds them and their time, so that clients who only hold a connection cannot keep an operator out. Each page is
+ * rendered as a whole from one snapshot, then sent. */
 #include "pipeline/admin/admin.h"
 
 #include "pipeline/admin/page.h"

@@ -1,3 +1,5 @@
+/* What all commands share: the options of a command are read, and printed as its help, from one table;
+ * getopt_long() does the reading, so short forms, `--name=value` and abbreviations work as everywhere. */
 #include "pipeline/cli/cli.h"
 
 #include "config/units.h"

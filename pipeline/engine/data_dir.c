@@ -1,3 +1,6 @@
+/* The lock is flock's: the kernel gives it back however the process ends, so there is no stale lock to remove. The
+ * process id in the file is for people only. `machine` says where the folder was used last, so that a start on a
+ * copy of it can warn: both would deliver what both hold. */
 #include "pipeline/engine/data_dir.h"
 
 #include "pipeline/base/folders.h"

@@ -4,7 +4,7 @@
  *     data_dir/machine            where the folder was used last: a start on a copy of it says so
  *     data_dir/streams/NAME/spool one spool per stream
  *     data_dir/tmp                unlinked files of large bodies
- *     data_dir/redrive            what `sluice redrive` has put back of buckets (note_path.h); not made here
+ *     data_dir/redrive            what `sluice redrive` has put back of buckets (redrive/progress_file.h); not made here
  *
  * Threads: the main thread. Ownership: data_dir_close() gives the lock back.
  */

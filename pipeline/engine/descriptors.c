@@ -1,3 +1,6 @@
+/* First what cannot be shared: the process, its threads, streams and inputs. Of the rest deliveries are given up to
+ * a half, the admin pages up to a quarter of what is left, clients up to half of that, and tailed files what then
+ * remains. */
 #include "pipeline/engine/descriptors.h"
 
 #include "pipeline/base/limits.h"

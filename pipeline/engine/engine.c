@@ -1,3 +1,8 @@
+/* The order in which the parts begin and end, and nothing else. Begin: from the back to the front, so that whoever
+ * takes records in has somewhere to put them: committer, workers and delivery thread, then the streams with what
+ * their spools hold, then inputs and API. End: inputs first, so that nothing new comes; then deliveries, within the
+ * grace time; then the threads, each after those that use it. Nothing needs the end: a process that is killed
+ * leaves the same spool. */
 #include "pipeline/engine/engine.h"
 
 #include "pipeline/base/budget.h"

@@ -19,7 +19,7 @@
 
 struct engine;
 
-/* `once`: finite inputs are read to their end, engine_wait_finished() returns when all of it is delivered. */
+/* `once`: finite inputs are read to their end, engine_wait() returns when all of it is delivered. */
 MUST_CHECK int engine_start(struct engine **en, const struct settings *s, bool once, struct err *e);
 
 enum engine_end {

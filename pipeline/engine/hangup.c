@@ -1,3 +1,5 @@
+/* SIGHUP is blocked in all threads and read from a descriptor (signalfd), so it interrupts nobody. What the check
+ * finds is forgotten with it: settings are never exchanged while streams run. */
 #include "pipeline/engine/hangup.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,5 @@
+/* The same functions that a start uses, as far as they leave nothing behind: sinks are opened for nobody and
+ * closed, addresses are bound and released, the lock of data_dir is taken and given back. */
 #include "pipeline/engine/preflight.h"
 
 #include "pipeline/base/mem.h"

@@ -1,3 +1,6 @@
+/* Records lie end to end in one buffer, with the end of each in a table. A reply has one entry for each record, in
+ * their order: those that were taken are cut out of the buffer and the table, and what is left is the next request.
+ * A reply that does not fit the request takes nothing out. */
 #include "pipeline/put/batch.h"
 
 #include "pipeline/base/base64.h"

@@ -1,3 +1,6 @@
+/* A window that slides over the input: lines are given out where they lie, and only the beginning of an unfinished
+ * one is moved. It is larger than the longest record, so a window without a newline has a line that is too long: it
+ * is emptied, and all is passed over up to the next newline. */
 #include "pipeline/put/lines.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* One batch at a time, in order. What the server does not take stays in the batch and is sent again after a pause
+ * that doubles up to a bound; each record that is taken sets the pause and the clock of `give_up` back. So a server
+ * that is slow or overloaded is waited for, and only one that takes nothing at all ends the sending. */
 #include "pipeline/put/sender.h"
 
 #include "config/address.h"

@@ -1,3 +1,6 @@
+/* In memory there is one byte for each line: put back or not. In the file there are ranges, so that an object of a
+ * million lines that was put back in order is one word. Size and hash of the object stand before them: numbers of
+ * lines say nothing about another content. The last line shows that nothing was cut off. */
 #include "pipeline/redrive/progress_file.h"
 
 #include "pipeline/base/buf.h"

@@ -1,3 +1,5 @@
+/* Each request is one exchange of the transport, run until it has ended: nothing else is under way. What the store
+ * is to blame for is tried again after a pause that grows; what a person has to change (a key, a region) is not. */
 #include "pipeline/redrive/s3_fetch.h"
 
 #include "pipeline/base/digest.h"

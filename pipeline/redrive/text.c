@@ -1,3 +1,6 @@
+/* Pieces of the file go through the decompressor (transforms/codecs/unpack.h, which passes on what is not
+ * compressed) into a buffer that holds the longest line and a piece more. Lines are shown where they lie in it. Of
+ * a longer line the beginning is shown, and all up to its end is dropped. */
 #include "pipeline/redrive/text.h"
 
 #include "pipeline/base/buf.h"

@@ -1,3 +1,5 @@
+/* Tables of what people write who know other programs, each with what to write here. They are looked at only after
+ * something was found to be a mistake, so they can forbid nothing and let nothing pass. */
 #include "pipeline/settings/hints.h"
 
 #include "config/suggest.h"

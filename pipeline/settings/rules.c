@@ -1,3 +1,6 @@
+/* Each option by itself has been checked by its row. What is left: sums (memory), what only the owner of the
+ * options can say (an input, a sink, a script, asked by opening it for nobody), and what holds between streams. A
+ * part that has a mistake already is not asked again, so that one mistake is not told twice in other words. */
 #include "pipeline/settings/rules.h"
 
 #include "config/node.h"

@@ -1,3 +1,5 @@
+/* Text becomes a tree of nodes (config/node.h), the tree is bound to structs by tables, and what no table can say
+ * is checked last. Mistakes do not end it: all of them are collected, and only then is the result thrown away. */
 #include "pipeline/settings/settings.h"
 
 #include "config/address.h"

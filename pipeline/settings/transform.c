@@ -1,3 +1,6 @@
+/* A transform may be written in three ways: `lua: FILE` with its other options beside it, `lua: { ... }` with all
+ * options below it, or a bare name. The first is made into the second, with the value beside the name as the
+ * transform's main option, so that one table binds both. */
 #include "pipeline/settings/transform.h"
 
 #include "config/errors.h"

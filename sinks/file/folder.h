@@ -4,7 +4,7 @@
  * name is the caller's and should depend on the object alone: what a crash leaves is then removed by the next attempt.
  * The file is always a new one: links, pipes and other files that have the temporary name lose it, and are not opened.
  *
- * Ownership  folder_close(). Threads: any (one mutex around what was synced last; never held across I/O).
+ * Ownership  folder_free(). Threads: any (one mutex around what was synced last; never held across I/O).
  * Invariant  nothing is written outside the folder, whatever the object's name says and whatever links there are in it.
  */
 #ifndef SINKS_FILE_FOLDER_H

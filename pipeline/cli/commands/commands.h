@@ -1,4 +1,4 @@
-/* commands.h -- the commands of the binary: one file cli_<name>.c each, one row in commands.c. */
+/* commands.h -- the commands of the binary: one file <name>.c each, one row in commands.c. */
 #ifndef PIPELINE_CLI_COMMANDS_COMMANDS_H
 #define PIPELINE_CLI_COMMANDS_COMMANDS_H
 

@@ -1,3 +1,7 @@
+/* A file of tests is a configuration of its own: the same tables (config/bind.h) bind it, and its mistakes have
+ * file, line and column. What a test expects is brought into the form in which outcomes are compared (outcome.h)
+ * while it is read. The tree of nodes stays: the transforms of each test are bound from it, with the test's own
+ * `config`. */
 #include "pipeline/cli/test/file.h"
 
 #include "pipeline/base/base64.h"

@@ -1,3 +1,6 @@
+/* An outcome is kept as the YAML that stands for it: two outcomes are the same when their texts are, and what
+ * --update writes is what was compared. So each text must have one form only: the first of quotes, block, escapes
+ * and base64 that can hold it, and of an escape the one spelling. */
 #include "pipeline/cli/test/outcome.h"
 
 #include "pipeline/base/base64.h"

@@ -1,6 +1,6 @@
 /* model_world.h -- what is around deliveries, in one thread and without time: a loop, workers, senders, a journal, two places to deliver
- * to, and a stream that does no more than it must. Nothing happens by itself: whatever may happen next is in world_options(), and
- * world_step() lets one of it happen. So a test can go through all orders.
+ * to, and a stream that does no more than it must. Nothing happens by itself: gather() of test_delivery_model.c lists whatever may
+ * happen next, and step() lets one of it happen. So a test can go through all orders.
  *
  * A job runs when it is handed in (`late` false), or at the last moment before its end is handled: between the two nobody else may touch
  * what it works with, and then both give the same.
