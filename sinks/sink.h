@@ -84,6 +84,7 @@ struct sink_record {
     uint32_t part;
     uint64_t epoch; /* of the seal it is in */
     nsec arrival;   /* wall */
+    bool is_object; /* the data is known to be one JSON object, no deeper than JSON_DEPTH_MAX */
 };
 
 #define SINK_SAID_MAX 384 /* bytes of what a far end said, with NUL */

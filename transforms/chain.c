@@ -294,6 +294,7 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
     }
     if (l->index + 1 == s->chain->count) {
         source->arrived = true;
+        s->out->is_object = o->is_object;
         return s->out->emit(s->out, &source->record, data, all, all_count);
     }
     began = clock_mono();

@@ -51,6 +51,9 @@ struct transform_out {
     /* sluice.counter(name) and the like; both may be NULL. */
     void (*count)(struct transform_out *o, struct slice name, double by);
     void (*log)(struct transform_out *o, int level, struct slice text);
+    /* Set before each emit() by a transform that knows, and by no other: the data is one JSON object, found valid, no deeper
+     * than a reader follows (JSON_DEPTH_MAX). So that nobody behind looks through it again. */
+    bool is_object;
     /* Time that emit() has spent in transforms behind this one: not to be counted as this one's. Only grows. */
     nsec elsewhere;
 };

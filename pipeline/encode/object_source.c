@@ -172,7 +172,8 @@ struct sink_record object_reader_record(const struct object_reader *r, uint64_t 
     if (!r->chunk.origins)
         return (struct sink_record){.seq = r->base + position, .epoch = epoch, .arrival = r->chunk.v.arrival};
     o = &r->chunk.origins[index_of(r, position)];
-    return (struct sink_record){.seq = o->seq, .part = o->part, .epoch = epoch, .arrival = o->arrival};
+    return (struct sink_record){
+        .seq = o->seq, .part = o->part, .epoch = epoch, .arrival = o->arrival, .is_object = o->is_object};
 }
 
 struct slice object_reader_keys(const struct object_reader *r, uint64_t position)

@@ -15,6 +15,7 @@
 #include <assert.h>
 
 #define VARINT_MAX 5
+#define PART_MAX   0x7fffffffU /* far above TRANSFORM_RECORD_PIECES_MAX */
 #define ALIGNMENT  sizeof(uint64_t)
 
 _Static_assert(sizeof(struct record_origin) % ALIGNMENT == 0, "what follows the origins of a chunk is aligned, too");
@@ -220,9 +221,9 @@ static int add_to_chunk(struct record_list *l, struct chunk *c, struct slice dat
 {
     bool newline_is_ours = data.n == 0 || data.p[data.n - 1] != '\n';
     size_t stored = data.n + (newline_is_ours ? 1 : 0);
-    struct record_origin o = {.seq = from->seq, .arrival = from->arrival};
+    struct record_origin o = {.seq = from->seq, .arrival = from->arrival, .is_object = from->is_object};
 
-    o.part = l->count && from->seq == l->last_seq ? l->next_part : 0;
+    o.part = l->count && from->seq == l->last_seq ? l->next_part & PART_MAX : 0;
     if (intern(l, from->keys, &o.keys, e) < 0 || note_shared(l, from->keys, e) < 0)
         return -1;
     l->next_part = o.part + 1;

@@ -30,6 +30,7 @@ struct record_from {
     uint64_t seq; /* of the source record; several records in a row may share it */
     nsec arrival;
     struct slice keys; /* partition keys: key_set.h; copied */
+    bool is_object;    /* as in transform_out */
 };
 
 /* data.n <= RECORD_MAX_BYTES. ERR_LIMIT: it is full; ERR_NOSPACE: as body.h. */
@@ -47,8 +48,9 @@ struct slice record_list_keys(const struct record_list *l);
 struct record_origin {
     uint64_t seq;
     nsec arrival;
-    uint32_t part; /* 0, 1, ... for the records that one source record became */
-    uint32_t keys; /* where the chunk has its partition keys, see record_chunk_keys(); 0: none */
+    uint32_t part : 31;     /* 0, 1, ... for the records that one source record became */
+    uint32_t is_object : 1; /* as in transform_out */
+    uint32_t keys;          /* where the chunk has its partition keys, see record_chunk_keys(); 0: none */
 };
 
 /* Some records of the list, in order; v.first is the number of the first, origins has one for each. */

@@ -82,7 +82,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
                    const struct transform_key *keys, size_t key_count)
 {
     struct sieve *s = sieve_of(o);
-    struct record_from origin = {.seq = from->seq, .arrival = from->arrival};
+    struct record_from origin = {.seq = from->seq, .arrival = from->arrival, .is_object = o->is_object};
 
     if (data.n > RECORD_MAX_BYTES)
         return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);

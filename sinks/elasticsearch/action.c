@@ -277,13 +277,22 @@ static int add_plain(const struct elasticsearch_action *a, const struct sink_rec
     return 1;
 }
 
+/* What was found to be an object before is looked through only for the fields. */
+static void read_document(const struct elasticsearch_action *a, const struct sink_record *r, struct document *d)
+{
+    if (r->is_object && a->fields.count == 0)
+        d->error = NULL;
+    else
+        document_scan(&a->fields, r->data, d);
+}
+
 int elasticsearch_action_add(const struct elasticsearch_action *a, const struct sink_record *r, struct buf *out,
                              struct sink_refusal *why)
 {
     struct document d;
     int rc;
 
-    document_scan(&a->fields, r->data, &d);
+    read_document(a, r, &d);
     if (d.error)
         return refuse(why, "NotJsonObject", "the record is not a JSON object: %s at byte %zu", d.error, d.error_at);
     if (a->plain.n > 0)
@@ -317,7 +326,7 @@ int elasticsearch_action_describe(const struct elasticsearch_action *a, const st
     size_t before = out->n;
     int rc;
 
-    document_scan(&a->fields, r->data, &d);
+    read_document(a, r, &d);
     if (d.error && a->fields.count > 0)
         return 0;
     snprintf(member, sizeof(member), ",\"%sDocumentId\":", vendor);

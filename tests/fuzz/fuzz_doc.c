@@ -168,6 +168,7 @@ static void run(const uint8_t *ops, size_t count, const char *text, size_t n)
         check(lua_doc_write(root.node, &out) == 0);
         again = ref_parse(out.p, out.n, 3 * LUA_DOC_DEPTH);
         check(again && ref_equal(again, root.ref));
+        check(!lua_doc_is_object(root.node) || (root.ref->kind == '{' && json_valid(buf_slice(&out), LUA_DOC_DEPTH)));
         ref_free(again);
     }
     ref_free(root.ref);

@@ -210,7 +210,7 @@ static void check_given(lua_State *L, const struct lua_vm *w)
 static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
 {
     part.n = w->result.n - part.at;
-    w->given += part.untouched ? part.of->from.data.n : part.n;
+    w->given += part.how.untouched ? part.of->from.data.n : part.n;
     check_given(L, w);
     if (buf_add(&w->parts, &part, sizeof(part)) < 0)
         luaL_error(L, "too many records come back");
@@ -239,7 +239,7 @@ static void add_result(lua_State *L, struct lua_vm *w, int index)
         lua_json_write(L, index, &w->result);
         break;
     default:
-        part.of = lua_record_take(L, index, &w->result, &part.untouched);
+        part.of = lua_record_take(L, index, &w->result, &part.how);
         if (!part.of)
             luaL_error(L, "a %s is no record: return nil, the record, a string, a table, or a list of these",
                        luaL_typename(L, index));

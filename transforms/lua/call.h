@@ -21,7 +21,7 @@ struct lua_place {
 struct lua_part {
     struct lua_record *of; /* the record it stems from; NULL: made by the script */
     size_t at, n;
-    bool untouched; /* of->from.data */
+    struct lua_record_taken how;
 };
 
 struct lua_vm {

@@ -234,6 +234,9 @@ static void set_value(struct lua_doc_node *node, struct lua_doc_member *m, struc
     m->set = true;
     m->gone = false;
     mark_changed(node);
+    if (value.type == JSON_OBJECT || value.type == JSON_ARRAY)
+        for (; node; node = node->parent)
+            node->nests = true;
 }
 
 /* All but `kept` of the same name go. */
@@ -415,6 +418,11 @@ static int write_changed(const struct lua_doc_node *node, struct buf *out)
     if (rc < 0 || add_span(&c, behind, end) < 0)
         return -1;
     return flush(&c);
+}
+
+bool lua_doc_is_object(const struct lua_doc_node *root)
+{
+    return !root->is_array && !root->nests;
 }
 
 int lua_doc_write(const struct lua_doc_node *node, struct buf *out)

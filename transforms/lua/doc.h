@@ -49,6 +49,7 @@ struct lua_doc_member {
 
 struct lua_doc_node {
     bool is_array, changed;
+    bool nests; /* an object or array was set in it, or below: how deep it is now is not known */
     struct slice source;
     struct lua_doc_node *parent;
     struct lua_doc_member *members;
@@ -89,6 +90,10 @@ MUST_CHECK enum lua_doc_result lua_doc_set_at(struct arena *a, struct lua_doc_no
                                               struct lua_doc_value value);
 MUST_CHECK enum lua_doc_result lua_doc_remove(struct arena *a, struct lua_doc_node *object, struct slice key);
 MUST_CHECK enum lua_doc_result lua_doc_remove_at(struct lua_doc_node *array, uint64_t index);
+
+/* Is what lua_doc_write() gives for the outermost node an object, valid and no deeper than LUA_DOC_DEPTH? True without another
+ * look at the text: the source was checked when it was opened, and what was set since is valid and flat. */
+bool lua_doc_is_object(const struct lua_doc_node *root);
 
 /* Appends the node, or a value, as JSON. -1: out is full. */
 MUST_CHECK int lua_doc_write(const struct lua_doc_node *node, struct buf *out);

@@ -448,7 +448,7 @@ static int record_newindex(lua_State *L)
 
 /* --- for who runs the script --- */
 
-struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, bool *untouched)
+struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, struct lua_record_taken *how)
 {
     struct ref *ref = find_ref(L, index);
     size_t before = out->n;
@@ -456,8 +456,9 @@ struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, boo
     if (!ref)
         return NULL;
     check_alive(L, ref);
-    *untouched = is_whole(ref) && !(ref->rec->root && ref->rec->root->changed);
-    if (*untouched)
+    how->untouched = is_whole(ref) && !(ref->rec->root && ref->rec->root->changed);
+    how->is_object = is_whole(ref) && ref->rec->root && lua_doc_is_object(ref->rec->root);
+    if (how->untouched)
         return ref->rec;
     if (add_text(ref, out) < 0)
         luaL_error(L, "the record grows too large");

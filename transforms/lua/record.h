@@ -49,9 +49,14 @@ void lua_record_open(lua_State *L);
 /* Pushes the record. May raise. */
 void lua_record_push(lua_State *L, struct lua_record *rec);
 
+struct lua_record_taken {
+    bool untouched; /* all of rec->from.data */
+    bool is_object; /* as in transform_out */
+};
+
 /* What a script gave back: the record that the value at `index` is or is a part of, its bytes appended to `out` unless
  * it is whole and nobody changed it. What is no JSON is written as it is, and the white space around a record stays.
  * NULL: the value is no record. Raises for a dead one, and when out is full. */
-struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, bool *untouched);
+struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, struct lua_record_taken *how);
 
 #endif

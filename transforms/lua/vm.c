@@ -16,8 +16,9 @@ static int cancelled(struct err *e)
 
 static int emit(struct lua_vm *w, const struct lua_part *part, const struct lua_record *of)
 {
-    struct slice data = part->untouched ? of->from.data : slice_of(w->result.p + part->at, part->n);
+    struct slice data = part->how.untouched ? of->from.data : slice_of(w->result.p + part->at, part->n);
 
+    w->env.out->is_object = part->how.is_object;
     return w->env.out->emit(w->env.out, &of->from, data, of->keys, of->key_count);
 }
 

@@ -55,7 +55,7 @@ static void fill(struct record_list *l, uint64_t count)
     struct err e;
 
     for (uint64_t i = 0; i < count; i++)
-        if (record_list_add(l, nth(i), &(struct record_from){seq_of(i), (nsec)i, keys_of(i)}, &e) < 0)
+        if (record_list_add(l, nth(i), &(struct record_from){seq_of(i), (nsec)i, keys_of(i), i % 3 == 0}, &e) < 0)
             fail_msg("%s", e.msg);
     assert_int_equal(record_list_finish(l, &e), 0);
     assert_int_equal(record_list_count(l), count);
@@ -73,6 +73,7 @@ static void check_chunk(const struct record_chunk *c, uint64_t *next)
         if (!slice_eq(data, nth(*next)))
             fail_msg("record %d is another", (int)*next);
         assert_int_equal(origins[i].seq, seq_of(*next));
+        assert_int_equal(origins[i].is_object, *next % 3 == 0);
         assert_int_equal(origins[i].part, *next > 0 && seq_of(*next) == seq_of(*next - 1) ? 1 : 0);
         assert_true(origins[i].arrival == (nsec)*next);
         assert_true(slice_eq(record_chunk_keys(c, (uint32_t)i), keys_of(*next)));

@@ -240,6 +240,27 @@ static void error_lines_name_document_and_index(void **state)
     bound_sink_close(&templated);
 }
 
+/* What is said to be an object is not looked through; its fields are, when they are asked for. */
+static void what_is_known_to_be_an_object_is_taken_as_it_is(void **state)
+{
+    struct bound_sink plain = opened(FIX), templated = opened(URL "index: \"!{record:i}\"\nid: server\n");
+    struct sink_record r = {.data = SLICE("{\"i\":\"x\"}"), .seq = 7, .arrival = NOW, .is_object = true};
+    struct sink_refusal why;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 1024);
+    assert_int_equal(templated.ops->record(templated.state, &r, true, &out, &why), 1);
+    assert_non_null(strstr(buf_cstr(&out), "{\"_index\":\"x-2026-07-13\"}"));
+    r.data = SLICE("{unseen}");
+    buf_clear(&out);
+    assert_int_equal(plain.ops->record(plain.state, &r, true, &out, &why), 1);
+    assert_non_null(strstr(buf_cstr(&out), "\n{unseen}\n"));
+    buf_release(&out);
+    bound_sink_close(&plain);
+    bound_sink_close(&templated);
+}
+
 static void a_full_buffer_is_said_and_nothing_is_left(void **state)
 {
     struct bound_sink b = opened(FIX);
@@ -452,6 +473,7 @@ int main(void)
         cmocka_unit_test(derived_ids_are_stable_and_different),
         cmocka_unit_test(indices_rotate_by_arrival_in_utc),
         cmocka_unit_test(error_lines_name_document_and_index),
+        cmocka_unit_test(what_is_known_to_be_an_object_is_taken_as_it_is),
         cmocka_unit_test(a_full_buffer_is_said_and_nothing_is_left),
         cmocka_unit_test(a_bulk_request),
         cmocka_unit_test(api_keys_in_both_spellings),

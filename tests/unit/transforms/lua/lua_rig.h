@@ -13,6 +13,7 @@
 #include "config/errors.h"
 #include "config/node.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/transform.h"
@@ -28,6 +29,7 @@ struct rig {
     void *conf, *shared, *state;
     const struct transform_ops *ops;
     struct buf outcomes, log, counts, shown; /* of what failed */
+    size_t objects;                          /* records that were said to be one JSON object */
     uint64_t seq;
     struct slice origin;
     struct err err;
@@ -40,6 +42,14 @@ static inline int rig_emit(struct transform_out *o, const struct transform_recor
     struct rig *rig = (struct rig *)o;
 
     (void)from;
+    rig->objects += o->is_object;
+    if (o->is_object) { /* then nobody will look again */
+        struct json_reader r;
+
+        json_open(&r, data, JSON_DEPTH_MAX);
+        assert_int_equal(json_peek(&r), JSON_OBJECT);
+        assert_true(json_skip(&r) && json_end(&r));
+    }
     assert_int_equal(buf_add_slice(&rig->outcomes, data), 0);
     for (size_t i = 0; i < key_count; i++)
         assert_int_equal(buf_printf(&rig->outcomes, " [%.*s=%.*s]", (int)keys[i].name.n, keys[i].name.p,

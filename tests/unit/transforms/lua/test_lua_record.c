@@ -265,6 +265,44 @@ static void tables_become_json(void **state)
     BODY("return setmetatable({a = 1}, {__index = error, __pairs = error, __len = error})", "x", "{\"a\":1}\n");
 }
 
+/* The rig checks of every record that is said to be an object that it is one; here: which ones are. */
+static void what_was_read_and_stayed_flat_is_known_to_be_an_object(void **state)
+{
+    static const struct {
+        const char *body, *record;
+        bool object;
+    } cases[] = {
+        {"return r", "{\"a\":1}", false}, /* nobody has looked */
+        {"local a = r.a return r", " {\"a\":1} ", true},
+        {"r.a = 2 return r", "{\"a\":1}", true},
+        {"r.b.c = 'x' return r", "{\"b\":{}}", true},
+        {"r.a = nil return r", "{\"a\":1}", true},
+        {"return {r, r.b, tostring(r.a)}", "{\"a\":1,\"b\":{}}", true}, /* the first of three */
+        {"return r.b", "{\"b\":{}}", false},
+        {"r.a = {} return r", "{\"a\":1}", false}, /* how deep it is now is not followed */
+        {"r.b = r.b return r", "{\"b\":{}}", false},
+        {"r.b.c = r return r", "{\"b\":{}}", false},
+        {"r[1] = 2 return r", "[1]", false},
+        {"return {a = r.a}", "{\"a\":1}", false},
+        {"return '{}'", "{\"a\":1}", false},
+        {"pcall(function() return r.a end) return r", "{\"a\":1", false},
+        {"pcall(function() return r.a end) return r", "7", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *script = mem_printf("function transform(r)\n%s\nend\n", cases[i].body);
+        struct rig *rig = rig_new(script);
+
+        rig_open(rig, "lua: t.lua");
+        rig_one(rig, cases[i].record);
+        if (rig->objects != cases[i].object)
+            fail_msg("%s, of %s: %s", cases[i].body, cases[i].record, buf_cstr(&rig->outcomes));
+        rig_free(rig);
+        mem_free(script);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +323,7 @@ int main(void)
         cmocka_unit_test(wide_objects_are_found_by_hash),
         cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(tables_become_json),
+        cmocka_unit_test(what_was_read_and_stayed_flat_is_known_to_be_an_object),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
