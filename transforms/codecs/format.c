@@ -1,3 +1,5 @@
+/* The spool keeps records in lines form already (see format/frame.h), so `lines` is a slice of the frame and copies
+ * nothing. The others walk the records of the frame and write to the scratch. */
 #include "transforms/codecs/format.h"
 
 #include "pipeline/base/compiler.h"

@@ -1,3 +1,6 @@
+/* A gzip stream is one member or several behind one another; each is inflated until zlib says that it ends. Output
+ * grows by half of what is there, so a large record costs few steps. The limit is kept exactly: when `out` is full,
+ * one more byte is inflated into nowhere, and only if it exists the record is too large. */
 #include "transforms/codecs/gunzip.h"
 
 #include "pipeline/base/limits.h"

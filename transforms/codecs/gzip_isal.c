@@ -1,3 +1,5 @@
+/* ISA-L writes into the free end of the body, piece by piece, until it has taken all input and leaves room. Its
+ * stream object keeps the history itself, so what was added need not stay. */
 #include "transforms/codecs/gzip.h"
 
 #ifdef HAVE_LIBISAL

@@ -1,3 +1,6 @@
+/* libdeflate has no stream: it takes the whole object and fails when the output has too little room. So room for
+ * the worst case is asked of the body, and the object is compressed straight into it; where so much room would make
+ * the body begin its file, into a buffer that is copied. */
 #include "transforms/codecs/gzip.h"
 
 #ifdef HAVE_LIBDEFLATE

@@ -1,3 +1,5 @@
+/* zlib writes into the free end of the body, piece by piece, until it has taken all input and leaves room. Memory
+ * comes from mem.h, so it cannot fail. */
 #include "transforms/codecs/gzip.h"
 
 #include "pipeline/base/limits.h"

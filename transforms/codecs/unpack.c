@@ -1,3 +1,6 @@
+/* The first bytes say what it is: gzip, zstd, or neither. From then on each step takes some input and fills some
+ * room of the output, and remembers only whether it is inside a member or frame: the end of input is an error there
+ * and nowhere else. */
 #include "transforms/codecs/unpack.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,5 @@
+/* Frames behind one another are one text: the decoder goes on while there is input, or while it still gives output.
+ * The limit is kept exactly: with no room left the decoder is called once more, which finds an end that needs none. */
 #include "transforms/codecs/unzstd.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,5 @@
+/* The mapping `config` is copied when it is bound, as the tree of the YAML file does not live as long as the states
+ * do; each state makes its own table of it for init(). */
 #include "transforms/lua/config.h"
 
 #include "config/node.h"

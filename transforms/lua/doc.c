@@ -1,3 +1,11 @@
+/* The index of an object is an array of its members in the order of the text; each knows where its bytes are, and
+ * whether it was removed or given another value. Looking up compares a tag (the name's length and first byte)
+ * before the name; objects with many members get a hash table at the first look. Of duplicate names the last one is
+ * found, which is why the search runs backwards.
+ *
+ * Writing goes over the members in order and copies the source in runs as long as possible: what was not touched
+ * comes out byte for byte, with its white space, and only at a changed member the run ends. `changed` goes up to
+ * the root when anything is set or removed, so an unchanged subtree is one copy. */
 #include "transforms/lua/doc.h"
 
 #include "pipeline/base/limits.h"

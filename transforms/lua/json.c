@@ -1,3 +1,9 @@
+/* From JSON: text that was checked before is walked with a json_reader, and values are pushed without another
+ * check. To JSON: a table is looked through once to see what kinds of keys it has; 1 to n is an array, texts are an
+ * object, anything else is an error. The keys of an object are sorted, so that the same table gives the same bytes:
+ * a retried batch makes the same object.
+ *
+ * The text grows in a buffer of the guard, which survives an error that jumps over the C frames. */
 #include "transforms/lua/json.h"
 
 #include "pipeline/base/compiler.h"

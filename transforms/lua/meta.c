@@ -1,3 +1,6 @@
+/* `meta` and meta.partition_keys are userdata without bytes of their own: they hold the number of the record and
+ * its generation, and look the record up at each access. So one meta serves all records of a transform(), and a
+ * meta kept beyond its call finds another generation and raises. */
 #include "transforms/lua/meta.h"
 
 #include "pipeline/base/utf8.h"

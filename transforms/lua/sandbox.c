@@ -1,3 +1,5 @@
+/* The libraries of Lua are opened and then changed: what reaches outside is taken out, what could outrun the caps
+ * is replaced or charged, and what catches errors (pcall, xpcall, coroutines) raises an abort again. */
 #include "transforms/lua/sandbox.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* A script is a main file and those that require() names. The first state reads them one after the other as they
+ * are asked for; then the snapshot is frozen, and every later state gets the same text. Whether a file is another
+ * one now is told by its device, inode, size and time of the last write. */
 #include "transforms/lua/script.h"
 
 #include "pipeline/base/io.h"

@@ -1,3 +1,5 @@
+/* The functions of `sluice` that are no library of their own. What they log and count goes to the transform_out of
+ * the batch. */
 #include "transforms/lua/sluice.h"
 
 #include "pipeline/base/limits.h"

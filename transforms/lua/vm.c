@@ -1,3 +1,10 @@
+/* With transform() each record is a call of its own, and its outcome goes out at once. With batch() the records of
+ * all run() calls are copied and the script is called once, in end(): what comes back is matched with the records
+ * it stems from, and a record that is not among it was dropped.
+ *
+ * A call that runs out of time leaves a state that is lost: the record (or the batch) fails, a new state is made,
+ * and the next record goes on in it. The batch as a whole has a time, too; time that passes in transforms behind
+ * this one does not count. */
 #include "transforms/lua/vm.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* One pass from left to right. A field is either plain, up to the next separator or line end, or begins with a
+ * quote and ends at a quote that is not doubled; behind that only a separator or a line end may stand. An error
+ * ends the text. */
 #include "transforms/text/csv.h"
 
 static struct slice from(struct slice s, size_t n)

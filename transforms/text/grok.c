@@ -1,3 +1,5 @@
+/* Each %{NAME} is replaced by the group that NAME stands for, which may contain others: a recursion with a bound,
+ * so a pattern that contains itself is an error. Fields are numbered as they are met. */
 #include "transforms/text/grok.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,5 @@
+/* An address is its bytes, 4 or 16; a network is an address whose bits behind the prefix are 0. Being in it is
+ * masking and comparing. An IPv4 address inside IPv6 (::ffff:0:0/96) is in a network of IPv4. */
 #include "transforms/text/ip.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,6 @@
+/* A key ends where the text between key and value stands, a value at the separator of pairs; where that is white
+ * space, any amount of it counts as one. A value in quotes may hold both. How far unclosed quotes were followed is
+ * counted (`walked`), so that who reads a hostile line can charge for it. */
 #include "transforms/text/pairs.h"
 
 const struct pairs_style PAIRS_LOGFMT = {{"", 0}, {"=", 1}};

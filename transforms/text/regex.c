@@ -1,3 +1,7 @@
+/* PCRE2 compiles to machine code where it can. A long subject is searched in windows of positions where a match may
+ * begin; between two windows the host is told how much was done, and may jump out. Blocks carry their size in
+ * front, as the host counts what is given back. When the machine code needs more stack than there is, a larger one
+ * is made and the search repeated. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include "transforms/text/regex.h"

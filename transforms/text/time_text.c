@@ -1,3 +1,7 @@
+/* Reading fills fields (year, month, ..., or seconds since the epoch) as the pattern's letters come, and assembles
+ * them at the end: days of the calendar by arithmetic, then the offset, written in the text or the zone's at that
+ * time. Writing takes a moment apart the same way. libc's functions are not used: they know one zone and one locale
+ * for the whole process. */
 #include "transforms/text/time_text.h"
 
 #include <inttypes.h>

@@ -1,3 +1,6 @@
+/* Taken apart from the outside in, as RFC 3986 has it: the fragment behind #, the query behind ?, the scheme before
+ * :, then //authority up to the path; in the authority what stands before the last @ is user and password. Nothing
+ * is decoded here. */
 #include "transforms/text/url.h"
 
 #include "pipeline/base/digest.h"

@@ -1,3 +1,5 @@
+/* User agents name what they descend from (Edge says Chrome and Safari, too), so the first row of a table ordered
+ * from special to general wins; the version is what stands behind its mark. The same with systems. */
 #include "transforms/text/user_agent.h"
 
 #include "pipeline/base/compiler.h"

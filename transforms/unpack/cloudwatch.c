@@ -1,3 +1,6 @@
+/* The envelope is walked twice: first as a whole, where every event must be an object with a text `message`; then
+ * event by event, where nothing can fail any more. Values are kept as JSON text, so an event is put together again
+ * by copying. */
 #include "transforms/unpack/cloudwatch.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* Just enough protobuf: a message is a row of fields, each a number with a wire type and a value; unknown numbers
+ * are skipped. The message is walked once to count the keys, once to check every record against them, and then
+ * record by record for whoever reads. */
 #include "transforms/unpack/kpl.h"
 
 #include "pipeline/base/digest.h"
