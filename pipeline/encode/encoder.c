@@ -24,6 +24,8 @@ struct pass {
     uint64_t room;        /* records that may still go into the body */
     uint64_t first, last; /* positions of those that are in it */
     uint64_t shaped;      /* bytes so far, before compression */
+    struct buf *into;     /* where the sink shapes records: `straight`, or the worker's scratch */
+    struct buf straight;  /* the free end of the body itself, when the codec only copies */
     size_t sizes_room;
     bool full;
 };
@@ -98,20 +100,39 @@ static int format_frame(struct pass *p, const struct object_reader *k)
 /* --- bodies that the sink shapes -----------------------------------------------------------------------------------
  */
 
+/* What was shaped goes into the body. Afterwards the scratch is where to shape. */
 static int flush_shaped(struct pass *p)
 {
-    struct slice piece = buf_slice(&p->w->scratch);
+    struct slice piece = buf_slice(p->into);
+    int rc = p->into == &p->straight ? body_wrote(p->out->body, piece.n, &p->out->err) : to_codec(p, piece);
 
-    if (to_codec(p, piece) < 0)
-        return -1;
     p->shaped += piece.n;
-    buf_clear(&p->w->scratch);
+    p->into = &p->w->scratch;
+    buf_clear(p->into);
+    return rc;
+}
+
+/* From here on records are shaped where they will stand, when the codec only copies. */
+static int shape_straight(struct pass *p)
+{
+    size_t room;
+    char *at;
+
+    if (!p->in->codec->copies)
+        return 0;
+    if (cancel_is_asked(p->w->cancel))
+        return err_set(&p->out->err, ERR_CANCELLED, "the program is ending");
+    at = body_space(p->out->body, ENCODER_SHAPED_PIECE, &room, &p->out->err);
+    if (!at)
+        return -1;
+    p->straight = (struct buf){.p = at, .cap = room, .max = room};
+    p->into = &p->straight;
     return 0;
 }
 
 static bool over_limit(const struct pass *p)
 {
-    return p->limits.body_bytes && p->shaped + p->w->scratch.n > p->limits.body_bytes;
+    return p->limits.body_bytes && p->shaped + p->into->n > p->limits.body_bytes;
 }
 
 /* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
@@ -119,30 +140,37 @@ static int shape_record(struct pass *p, const struct object_reader *k, uint64_t 
 {
     struct sink_record r = object_reader_record(k, position);
     struct sink_refusal why = {.code = ""};
-    size_t before = p->w->scratch.n;
+    size_t before = p->into->n;
     int rc;
 
     r.data = data;
-    rc = p->in->shaper->record(p->in->sink, &r, p->out->taken == 0, &p->w->scratch, &why);
-    if (rc < 0 && before > 0) {
-        p->w->scratch.n = before;
-        return flush_shaped(p) < 0 ? -1 : shape_record(p, k, position, data);
+    rc = p->in->shaper->record(p->in->sink, &r, p->out->taken == 0, p->into, &why);
+    if (rc < 0 && (before > 0 || p->into == &p->straight)) {
+        bool straight =
+            before > 0 && p->into == &p->straight; /* else this one needs the scratch, which has more room */
+
+        p->into->n = before;
+        if (flush_shaped(p) < 0 || (straight && shape_straight(p) < 0))
+            return -1;
+        return shape_record(p, k, position, data);
     }
     if (rc < 0)
         why = (struct sink_refusal){.code = "RecordTooLarge", .message = "the record is too large for a request"};
     if (rc <= 0) {
-        p->w->scratch.n = before;
+        p->into->n = before;
         outcomes_refuse(p->in->records.outcomes, position, why.code, slice_str(why.message));
         return 0;
     }
     if (over_limit(p) && p->out->taken > 0) {
-        p->w->scratch.n = before;
+        p->into->n = before;
         p->full = true;
         return 0;
     }
     note_size(p, data.n);
     note_taken(p, position, position + 1, data.n);
-    return p->w->scratch.n >= ENCODER_SHAPED_PIECE ? flush_shaped(p) : 0;
+    if (p->into->n < ENCODER_SHAPED_PIECE)
+        return 0;
+    return flush_shaped(p) < 0 ? -1 : shape_straight(p);
 }
 
 static int shape_frame(struct pass *p, const struct object_reader *k)
@@ -171,10 +199,13 @@ static int begin_body(struct pass *p, bool exact)
 
     if (in->codec->begin(p->codec, exact ? in->records.source->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
         return -1;
-    buf_clear(&p->w->scratch);
-    if (in->shaper && in->shaper->head(in->sink, &p->out->id, &p->w->scratch) < 0)
+    p->into = &p->w->scratch;
+    buf_clear(p->into);
+    if (!in->shaper)
+        return 0;
+    if (in->shaper->head(in->sink, &p->out->id, p->into) < 0)
         return err_set(&p->out->err, ERR_LIMIT, "the head of a request does not fit");
-    return 0;
+    return in->codec->copies && (flush_shaped(p) < 0 || shape_straight(p) < 0) ? -1 : 0;
 }
 
 static int end_body(struct pass *p)
@@ -186,7 +217,9 @@ static int end_body(struct pass *p)
         end = in->format->end(p->out->taken == 0);
         return to_codec(p, end) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
     }
-    if (in->shaper->tail(in->sink, &p->w->scratch) < 0)
+    if (p->into == &p->straight && flush_shaped(p) < 0)
+        return -1;
+    if (in->shaper->tail(in->sink, p->into) < 0)
         return err_set(&p->out->err, ERR_LIMIT, "the end of a request does not fit");
     return flush_shaped(p) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
 }

@@ -26,6 +26,8 @@ struct codec_ops {
     const char *extension;                   /* ".gz"; "" for none */
     const char *encoding;                    /* Content-Encoding; NULL for none */
     int level_min, level_max, level_default; /* all 0: no levels */
+    bool
+        copies; /* the object is what was added, to the byte: who makes bytes may as well write them into the body himself */
 
     /* Never fails but for memory (then ends the process). */
     void *(*open)(int level);

@@ -36,6 +36,7 @@ const struct codec_ops codec_none = {
     .name = "none",
     .extension = "",
     .encoding = NULL,
+    .copies = true,
     .open = none_open,
     .begin = none_begin,
     .add = none_add,

@@ -2,6 +2,7 @@
  * bytes each time; and the lines of those that were refused. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/encode/encoder.h"
 #include "pipeline/encode/error_objects.h"
@@ -270,6 +271,102 @@ static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
 static struct cancel *to_ask;
 static size_t pieces;
 
+/* --- bodies that a sink shapes --- */
+
+static size_t repeats[5]; /* how often the sink writes each of the records */
+static uint64_t body_bytes;
+
+static int shape_head(const void *sink, const struct sink_seal_id *id, struct buf *out)
+{
+    (void)sink, (void)id;
+    return buf_add_char(out, '[');
+}
+
+static int shape_record(const void *sink, const struct sink_record *r, bool first, struct buf *out,
+                        struct sink_refusal *why)
+{
+    const struct bench *b = sink;
+
+    (void)first, (void)why;
+    if (slice_is(r->data, "four"))
+        return 0;
+    for (size_t i = 0; i < repeats[r->seq - b->seal.first]; i++)
+        if (buf_add_slice(out, r->data) < 0)
+            return -1;
+    return buf_add_char(out, ',') < 0 ? -1 : 1;
+}
+
+static int shape_tail(const void *sink, struct buf *out)
+{
+    (void)sink;
+    return buf_add_char(out, ']');
+}
+
+static void shape_limits(const void *sink, struct sink_limits *out)
+{
+    (void)sink;
+    out->body_bytes = body_bytes;
+}
+
+static const struct sink_ops SHAPER = {
+    .head = shape_head, .record = shape_record, .tail = shape_tail, .limits = shape_limits};
+
+static char *read_body(const struct bench *b)
+{
+    uint64_t n = body_size(b->out.body);
+    char *text = mem_alloc((size_t)n + 1);
+    struct err e;
+
+    assert_int_equal(body_read(b->out.body, 0, text, (size_t)n, &e), (long)n);
+    return text;
+}
+
+/* Shaped in the body or in front of a codec: small records, records that do not fit what is free there, and both
+ * in turn; with a bound that ends the body in the middle. */
+static void a_shaped_body_is_the_same_wherever_it_was_shaped(void **state)
+{
+    static const struct {
+        size_t repeats[5];
+        uint64_t body_bytes;
+    } cases[] = {
+        {{1, 1, 1, 1, 1}, 0},
+        {{1, ENCODER_SHAPED_PIECE, 1, 1, 2}, 0},
+        {{ENCODER_SHAPED_PIECE, 1, ENCODER_SHAPED_PIECE / 6, 1, ENCODER_SHAPED_PIECE / 4}, 0},
+        {{ENCODER_SHAPED_PIECE / 3 - 1, 1, 1, 1, 1}, 0},
+        {{1, 1, ENCODER_SHAPED_PIECE, 1, 1}, 12},
+        {{0, 0, 0, 0, 0}, 2},
+    };
+    struct codec_ops elsewhere = *codec_find("none");
+
+    (void)state;
+    elsewhere.copies = false;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct codec_ops *codecs[] = {codec_find("none"), &elsewhere};
+        char *text[2];
+        uint64_t taken[2];
+
+        memcpy(repeats, cases[i].repeats, sizeof(repeats));
+        body_bytes = cases[i].body_bytes;
+        for (size_t k = 0; k < 2; k++) {
+            struct bench *b = bench_new();
+
+            b->in.shaper = &SHAPER;
+            b->in.sink = b;
+            b->in.codec = codecs[k];
+            run(b);
+            text[k] = read_body(b);
+            taken[k] = b->out.taken;
+            bench_free(&b);
+        }
+        assert_int_equal(taken[0], taken[1]);
+        assert_true(text[0][0] == '[' && text[0][strlen(text[0]) - 1] == ']');
+        if (strcmp(text[0], text[1]) != 0)
+            fail_msg("case %zu differs", i);
+        mem_free(text[0]);
+        mem_free(text[1]);
+    }
+}
+
 static void *ending_open(int level)
 {
     return codec_find("none")->open(level);
@@ -335,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_damaged_frame_is_left_out_and_noted),
         cmocka_unit_test(refused_records_become_error_lines),
         cmocka_unit_test(a_refused_record_that_is_damaged_meanwhile_is_lost),
+        cmocka_unit_test(a_shaped_body_is_the_same_wherever_it_was_shaped),
         cmocka_unit_test(a_cancelled_body_is_not_made_any_further),
     };
 
