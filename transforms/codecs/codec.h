@@ -12,6 +12,7 @@
 #define TRANSFORMS_CODECS_CODEC_H
 
 #include "pipeline/base/body.h"
+#include "pipeline/base/buf.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
 
@@ -20,6 +21,17 @@
 
 /* For begin(), when nobody can know the size before the last piece. */
 #define CODEC_SIZE_UNKNOWN UINT64_MAX
+
+/* The way back, piece by piece, for objects that are read again: see unpack.h. Several members or frames behind one another are
+ * one text. */
+struct codec_undo {
+    bool (*looks_so)(struct slice beginning);
+    void *(*open)(void);
+    /* Takes from *in, and appends at most `room` bytes, for which `out` has memory. *inside: more must come (false at first).
+     * -1: damaged. */
+    MUST_CHECK int (*step)(void *ctx, struct slice *in, size_t room, struct buf *out, bool *inside, struct err *e);
+    void (*close)(void *ctx);
+};
 
 struct codec_ops {
     const char *name;                        /* what users write: none, gzip, zstd */
@@ -37,6 +49,8 @@ struct codec_ops {
     MUST_CHECK int (*add)(void *ctx, struct slice in, struct body *out, struct err *e);
     MUST_CHECK int (*finish)(void *ctx, struct body *out, struct err *e);
     void (*close)(void *ctx);
+
+    const struct codec_undo *undo; /* NULL: there is nothing to undo */
 };
 
 const struct codec_ops *codec_find(const char *name); /* NULL when there is none */

@@ -135,3 +135,46 @@ int gunzip_all(struct gunzip *g, struct slice in, struct buf *out, struct err *e
         return err_set(e, ERR_FORMAT, "gzip: %u bytes behind its end", g->z.avail_in);
     return 0;
 }
+
+/* --- piece by piece --- */
+
+static void *undo_open(void)
+{
+    return gunzip_new();
+}
+
+static void undo_close(void *ctx)
+{
+    struct gunzip *g = ctx;
+
+    gunzip_free(&g);
+}
+
+static int undo_step(void *ctx, struct slice *in, size_t room, struct buf *out, bool *inside, struct err *e)
+{
+    struct gunzip *g = ctx;
+    size_t n = in->n < PIECE_MAX ? in->n : PIECE_MAX;
+    int rc;
+
+    if (n == 0 && !*inside)
+        return 0;
+    if (!*inside)
+        inflateReset(&g->z);
+    *inside = true;
+    g->z.next_in = (unsigned char *)(uintptr_t)in->p;
+    g->z.avail_in = (unsigned)n;
+    g->z.next_out = (unsigned char *)out->p + out->n;
+    g->z.avail_out = (unsigned)room;
+    rc = inflate(&g->z, Z_NO_FLUSH);
+    out->n += room - g->z.avail_out;
+    n -= g->z.avail_in;
+    *in = slice_of(in->p + n, in->n - n);
+    if (rc == Z_STREAM_END)
+        *inside = false;
+    else if (rc != Z_OK && rc != Z_BUF_ERROR)
+        return err_set(e, ERR_FORMAT, "gzip: %s", g->z.msg ? g->z.msg : "damaged");
+    return 0;
+}
+
+const struct codec_undo gunzip_undo = {
+    .looks_so = gunzip_looks_so, .open = undo_open, .step = undo_step, .close = undo_close};

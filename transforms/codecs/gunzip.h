@@ -10,6 +10,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
+#include "transforms/codecs/codec.h"
 
 #include <stdbool.h>
 
@@ -24,5 +25,7 @@ bool gunzip_looks_so(struct slice in);
 /* Appends what `in` holds. -1 with ERR_FORMAT: not gzip, cut off, damaged, or bytes behind its end; with ERR_LIMIT:
  * out->max bytes were not enough. What was appended by then stays. */
 MUST_CHECK int gunzip_all(struct gunzip *g, struct slice in, struct buf *out, struct err *e);
+
+extern const struct codec_undo gunzip_undo;
 
 #endif

@@ -13,6 +13,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/gzip.h"
+#include "transforms/codecs/gunzip.h"
 
 #define STREAM_FAST_MAX 3 /* levels that stream in any case */
 #define ZLIB_LEVEL_MAX  9
@@ -118,4 +119,5 @@ const struct codec_ops codec_gzip = {
     .add = gzip_add,
     .finish = gzip_finish,
     .close = gzip_close,
+    .undo = &gunzip_undo,
 };

@@ -1,4 +1,4 @@
-/* unpack.h -- gzip or zstd undone piece by piece, or bytes that are neither passed on: as much memory for a gigabyte as for a
+/* unpack.h -- what a codec made undone piece by piece, or bytes that none made passed on: as much memory for a gigabyte as for a
  * kilobyte. Several members or frames behind one another are one text.
  *
  * Ownership  unpack_free(). Threads: one at a time.

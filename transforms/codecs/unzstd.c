@@ -31,6 +31,20 @@ static int step(ZSTD_DStream *z, ZSTD_inBuffer *in, struct buf *out, size_t *lef
     return 0;
 }
 
+static void *stream_open(void)
+{
+    ZSTD_DStream *z = ZSTD_createDStream();
+
+    assert(z);
+    ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, UNZSTD_WINDOW_LOG);
+    return z;
+}
+
+static void stream_close(void *ctx)
+{
+    ZSTD_freeDStream(ctx);
+}
+
 int unzstd_all(struct slice in, struct buf *out, struct err *e)
 {
     ZSTD_inBuffer from = {.src = in.p, .size = in.n};
@@ -40,15 +54,35 @@ int unzstd_all(struct slice in, struct buf *out, struct err *e)
 
     if (!unzstd_looks_so(in))
         return err_set(e, ERR_FORMAT, "zstd: does not begin with 28 b5 2f fd");
-    z = ZSTD_createDStream();
-    assert(z);
-    ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, UNZSTD_WINDOW_LOG);
+    z = stream_open();
     do {
         before = out->n;
         rc = step(z, &from, out, &left, e);
     } while (rc == 0 && (from.pos < from.size || (left > 0 && out->n > before)));
-    ZSTD_freeDStream(z);
+    stream_close(z);
     if (rc == 0 && left > 0)
         rc = err_set(e, ERR_FORMAT, "zstd: cut off before its end");
     return rc;
 }
+
+/* --- piece by piece --- */
+
+static int undo_step(void *ctx, struct slice *in, size_t room, struct buf *out, bool *inside, struct err *e)
+{
+    ZSTD_inBuffer from = {.src = in->p, .size = in->n};
+    ZSTD_outBuffer to = {.dst = out->p + out->n, .size = room};
+    size_t left;
+
+    if (in->n == 0 && !*inside)
+        return 0;
+    left = ZSTD_decompressStream(ctx, &to, &from);
+    if (ZSTD_isError(left))
+        return err_set(e, ERR_FORMAT, "zstd: %s", ZSTD_getErrorName(left));
+    *inside = left > 0;
+    out->n += to.pos;
+    *in = slice_of(in->p + from.pos, in->n - from.pos);
+    return 0;
+}
+
+const struct codec_undo unzstd_undo = {
+    .looks_so = unzstd_looks_so, .open = stream_open, .step = undo_step, .close = stream_close};

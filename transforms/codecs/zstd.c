@@ -6,6 +6,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/codecs/unzstd.h"
 
 #include <assert.h>
 #include <zstd.h>
@@ -147,4 +148,5 @@ const struct codec_ops codec_zstd = {
     .add = zstd_add,
     .finish = zstd_finish,
     .close = zstd_close,
+    .undo = &unzstd_undo,
 };

@@ -7,6 +7,7 @@
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/codec.h"
 #include "transforms/codecs/gzip.h"
+#include "transforms/codecs/unpack.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -317,6 +318,39 @@ static void a_body_that_cannot_be_written_is_an_error_not_a_crash(void **state)
     mem_free(noise);
 }
 
+/* What is put away must be read again by redrive, without being told which codec it was. */
+static void what_a_codec_makes_is_recognised_and_undone(void **state)
+{
+    char *text = text_of(300000);
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++) {
+        void *ctx = c->open(c->level_default);
+        struct body *out = encode(c, ctx, slice_of(text, 300000), 7919, CODEC_SIZE_UNKNOWN);
+        struct slice packed = flat(out), rest = packed;
+        struct unpack *u = unpack_new(packed);
+        struct buf back;
+        struct err e;
+        size_t before;
+
+        assert_int_equal(unpack_is_packed(u), !c->copies);
+        buf_init(&back, MIB);
+        do {
+            before = back.n;
+            assert_int_equal(unpack_step(u, &rest, &back, &e), 0);
+        } while (rest.n > 0 || back.n > before);
+        assert_int_equal(unpack_end(u, &e), 0);
+        assert_true(slice_eq(buf_slice(&back), slice_of(text, 300000)));
+        buf_release(&back);
+        unpack_free(&u);
+        mem_free((void *)(uintptr_t)packed.p);
+        body_free(&out);
+        c->close(ctx);
+    }
+    mem_free(text);
+}
+
 static void codecs_are_found_by_name(void **state)
 {
     (void)state;
@@ -338,6 +372,7 @@ int main(void)
         cmocka_unit_test(zlib_alone_does_every_level),
         cmocka_unit_test(an_object_of_another_size_than_announced_is_no_zstd_frame),
         cmocka_unit_test(a_body_that_cannot_be_written_is_an_error_not_a_crash),
+        cmocka_unit_test(what_a_codec_makes_is_recognised_and_undone),
         cmocka_unit_test(codecs_are_found_by_name),
     };
 
