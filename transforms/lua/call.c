@@ -7,7 +7,6 @@
 #include "transforms/lua/json.h"
 #include "transforms/lua/lib.h"
 #include "transforms/lua/sandbox.h"
-#include "transforms/lua/sluice.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -350,7 +349,6 @@ static void open_sluice(lua_State *L)
     lua_json_open(L);
     lua_record_open(L);
     lua_meta_open(L);
-    lua_sluice_open(L);
 #define X(name) lua_lib_##name##_open(L);
     LUA_LIBS(X)
 #undef X

@@ -27,6 +27,7 @@
     X(parse)                                                                                                           \
     X(re)                                                                                                              \
     X(redact)                                                                                                          \
+    X(sluice)                                                                                                          \
     X(time)
 
 #define X(name) void lua_lib_##name##_open(lua_State *L);

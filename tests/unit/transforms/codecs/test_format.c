@@ -168,7 +168,7 @@ static void only_lines_have_the_size_of_what_is_stored(void **state)
     assert_false(format_find("raw")->exact_size);
     assert_false(format_find("json_array")->exact_size);
     assert_null(format_find("xml"));
-    assert_null(format_at(3));
+    assert_null(format_at(SIZE_MAX));
 }
 
 int main(void)

@@ -1,7 +1,12 @@
-/* The functions of `sluice` that are no library of their own. What they log and count goes to the transform_out of
- * the batch. */
-#include "transforms/lua/sluice.h"
-
+/* The part of the table `sluice` that talks to the daemon and to JSON text: log, counter, json.
+ *
+ *     sluice.log([level,] text)     a line of the daemon's log: "error", "warn", "info" (the default) or "debug"; also print(...)
+ *     sluice.counter(name [, by])   a counter of the stream on the metrics page
+ *     sluice.json.decode(text)      tables; nil and why when the text is no JSON
+ *     sluice.json.encode(value)     text
+ *
+ * While a script loads and in init() there is no record to count or log for: both do nothing there. A state logs at
+ * most LUA_SLUICE_LOG_LINES in a batch, so that a line for every record does not fill a disk. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "transforms/lua/json.h"
@@ -97,7 +102,7 @@ static int decode(lua_State *L)
     return 1;
 }
 
-void lua_sluice_open(lua_State *L)
+void lua_lib_sluice_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"log", sluice_log}, {"counter", sluice_counter}, {NULL, NULL}};
     static const luaL_Reg json[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
