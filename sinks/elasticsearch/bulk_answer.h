@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One item of each kind speaks for its kind in messages: the first that somebody has to mend, else the first. */
+/* One item of each kind speaks for its kind in messages: the first that somebody must act upon, else the first. */
 struct bulk_kind {
     uint64_t count;
     int status;

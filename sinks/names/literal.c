@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MENDED_MAX 1024
-#define SHOWN_MAX  220
-#define PIECE_MAX  40
+#define CORRECTED_MAX 1024
+#define SHOWN_MAX     220
+#define PIECE_MAX     40
 
 struct foreign {
     struct slice text; /* as it stands there */
@@ -189,7 +189,7 @@ static struct slice add_times(const struct foreign *first, struct slice rest, st
 }
 
 /* The whole text as it should be. False: some of it cannot be written here, or it is too long to be shown. */
-static bool mend(struct slice rest, bool fields, struct buf *out)
+static bool correct(struct slice rest, bool fields, struct buf *out)
 {
     struct foreign f;
 
@@ -214,26 +214,26 @@ static bool mend(struct slice rest, bool fields, struct buf *out)
 }
 
 /* An error prefix with expressions must have this one as well. */
-static bool add_error_type(const char *option, struct buf *mended)
+static bool add_error_type(const char *option, struct buf *corrected)
 {
     static const char ERROR_TYPE[] = "!{firehose:error-output-type}";
 
-    if (strcmp(option, "error_prefix") != 0 || strstr(buf_cstr(mended), ERROR_TYPE))
+    if (strcmp(option, "error_prefix") != 0 || strstr(buf_cstr(corrected), ERROR_TYPE))
         return true;
-    return buf_add_str(mended, ERROR_TYPE) == 0 && buf_add_char(mended, '/') == 0;
+    return buf_add_str(corrected, ERROR_TYPE) == 0 && buf_add_char(corrected, '/') == 0;
 }
 
 static int refuse(const char *option, struct slice text, const struct foreign *f, bool fields, struct err *e)
 {
     char c = f->text.p[0];
-    struct buf mended;
+    struct buf corrected;
 
-    buf_init(&mended, MENDED_MAX);
-    if (mend(text, fields, &mended) && add_error_type(option, &mended))
+    buf_init(&corrected, CORRECTED_MAX);
+    if (correct(text, fields, &corrected) && add_error_type(option, &corrected))
         err_set(e, ERR_CONFIG,
                 "%s: `%.*s` is taken literally here; write `%s` (a literal %c is `\\%c`, in double quotes "
                 "`\\\\%c`)",
-                option, (int)f->text.n, f->text.p, buf_cstr(&mended), c, c, c);
+                option, (int)f->text.n, f->text.p, buf_cstr(&corrected), c, c, c);
     else
         err_set(
             e, ERR_CONFIG,
@@ -241,7 +241,7 @@ static int refuse(const char *option, struct slice text, const struct foreign *f
             "`\\%c`, in double quotes `\\\\%c`)",
             option, (int)(f->text.n < PIECE_MAX ? f->text.n : PIECE_MAX), f->text.p,
             fields ? ", fields as !{record:FIELD}" : "; fields of records cannot be used", c, c, c);
-    buf_release(&mended);
+    buf_release(&corrected);
     return -1;
 }
 

@@ -119,7 +119,7 @@ static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
             return err_set(e, ERR_CONFIG, "%s: byte %zu is a control character", x->option, i + 1);
     x->has_expressions = strstr(x->text, "!{") != NULL;
     if (literal_check(x->option, x->text, false, e) < 0) {
-        x->has_expressions = true; /* once it is mended */
+        x->has_expressions = true; /* once it is corrected */
         return -1;
     }
     while ((rc = next_piece(x->option, &rest, &p, e)) > 0) {

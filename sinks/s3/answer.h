@@ -3,7 +3,7 @@
  *
  * One table says per error code what happened and what to do; a second one says it per status where no code is known.
  * Nothing is ever SINK_REJECTED: like Firehose, S3 delivery is retried until its time is up, because every refusal of
- * S3 can be mended from outside.
+ * S3 can be corrected from outside.
  *
  * Threads    pure functions.
  */
