@@ -4,18 +4,26 @@
 
 #include <string.h>
 
-extern const struct sink_ops sink_elasticsearch, sink_file, sink_http, sink_s3;
+/* One row for each. */
+#define SINKS(X)                                                                                                       \
+    X(sink_s3)                                                                                                         \
+    X(sink_elasticsearch)                                                                                              \
+    X(sink_http)                                                                                                       \
+    X(sink_file)
 
-static const struct sink_ops *const SINKS[] = {
-    &sink_s3,
-    &sink_elasticsearch,
-    &sink_http,
-    &sink_file,
+#define X(ops) extern const struct sink_ops ops;
+SINKS(X)
+#undef X
+
+static const struct sink_ops *const ALL[] = {
+#define X(ops) &ops,
+    SINKS(X)
+#undef X
 };
 
 const struct sink_ops *sink_at(size_t index)
 {
-    return index < ARRAY_LEN(SINKS) ? SINKS[index] : NULL;
+    return index < ARRAY_LEN(ALL) ? ALL[index] : NULL;
 }
 
 /* Other names of the same. */
@@ -29,8 +37,8 @@ const struct sink_ops *sink_find(const char *name)
     for (size_t i = 0; i < ARRAY_LEN(ALIASES); i++)
         if (strcmp(ALIASES[i].name, name) == 0)
             return ALIASES[i].ops;
-    for (size_t i = 0; i < ARRAY_LEN(SINKS); i++)
-        if (strcmp(SINKS[i]->name, name) == 0)
-            return SINKS[i];
+    for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
+        if (strcmp(ALL[i]->name, name) == 0)
+            return ALL[i];
     return NULL;
 }

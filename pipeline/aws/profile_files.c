@@ -1,3 +1,4 @@
+/* Line by line: a [section] is ours when it bears the profile's name, and of a key that is given twice the first counts. */
 #include "pipeline/aws/profile_files.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* The line before each document: {"index":{"_index":"app-2026-11-22","_id":"..."}}. The id is derived from the stream's identity and
+ * the record's number, so that a document that is sent twice is there once. Where nothing of the record stands in it but time and
+ * number, the beginning of the line is made once, at open. */
 #include "sinks/elasticsearch/action.h"
 
 #include "pipeline/base/json.h"
@@ -41,17 +44,6 @@ static int check_rotation(const struct elasticsearch_action_conf *c, struct err 
     return c->data_stream && c->rotation != ROTATION_AUTO && c->rotation != ROTATION_NONE
                ? err_set(e, ERR_CONFIG, "rotation: a data stream rotates by itself")
                : 0;
-}
-
-static void take_choices(struct elasticsearch_action *a, const struct elasticsearch_action_conf *c)
-{
-    bool dated = c->data_stream || strstr(c->index, "!{timestamp:");
-
-    a->creates = c->data_stream || c->op == OP_CREATE;
-    a->rotation = c->rotation != ROTATION_AUTO ? (enum index_rotation)c->rotation
-                  : dated                      ? ROTATION_NONE
-                                               : ROTATION_DAY;
-    a->open = a->creates ? SLICE("{\"create\":{\"_index\":\"") : SLICE("{\"index\":{\"_index\":\"");
 }
 
 /* What can be wrong with the name whatever the records say. */
@@ -114,28 +106,30 @@ void elasticsearch_action_check(const struct elasticsearch_action_conf *c, const
     elasticsearch_action_free(&a);
 }
 
-static int open_plain(struct elasticsearch_action *a)
-{
-    const char *index = template_constant(a->index);
-
-    if (!index || a->id_source != ID_DERIVED || a->routing)
-        return 0;
-    return buf_add_slice(&a->plain, a->open) < 0 ? -1 : buf_add_str(&a->plain, index);
-}
-
 int elasticsearch_action_open(struct elasticsearch_action **out, const struct elasticsearch_action_conf *conf,
                               const unsigned char *identity, struct err *e)
 {
+    bool dated = conf->data_stream || strstr(conf->index, "!{timestamp:");
     struct elasticsearch_action *a = mem_alloc(sizeof(*a));
+    const char *index;
 
     *out = a;
     for (int i = 0; i < 6; i++)
         a->identity = a->identity << 8 | identity[i];
     buf_init(&a->plain, 2 * INDEX_NAME_MAX);
-    take_choices(a, conf);
-    if (check_op(conf, e) == 0 && check_rotation(conf, e) == 0 && open_index(a, conf, e) == 0 &&
-        open_id(a, conf, e) == 0 && open_routing(a, conf, e) == 0 && open_plain(a) == 0)
+    a->creates = conf->data_stream || conf->op == OP_CREATE;
+    a->open = a->creates ? SLICE("{\"create\":{\"_index\":\"") : SLICE("{\"index\":{\"_index\":\"");
+    a->rotation = conf->rotation != ROTATION_AUTO ? (enum index_rotation)conf->rotation
+                  : dated                         ? ROTATION_NONE
+                                                  : ROTATION_DAY;
+    if (check_op(conf, e) < 0 || check_rotation(conf, e) < 0 || open_index(a, conf, e) < 0 || open_id(a, conf, e) < 0 ||
+        open_routing(a, conf, e) < 0)
+        goto fail;
+    index = template_constant(a->index);
+    if (!index || a->id_source != ID_DERIVED || a->routing ||
+        (buf_add_slice(&a->plain, a->open) == 0 && buf_add_str(&a->plain, index) == 0))
         return 0;
+fail:
     elasticsearch_action_free(out);
     return -1;
 }

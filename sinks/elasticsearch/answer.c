@@ -1,3 +1,5 @@
+/* A 200 says nothing yet: each document has its own outcome (bulk_answer.c). Any other answer is for the whole request and is looked
+ * up in tables (sinks/answer/explain.h). */
 #include "sinks/elasticsearch/answer.h"
 
 #include "pipeline/base/plural.h"

@@ -1,3 +1,5 @@
+/* Values of single fields of a record, for templates. One pass over the record finds out whether it is one JSON object and keeps, for
+ * each field that some template names, where its value stands; names below the first are looked up in that value alone. */
 #include "sinks/elasticsearch/document.h"
 
 #include "pipeline/base/json.h"

@@ -96,14 +96,6 @@ static int make_query(struct elasticsearch_sink *s, struct err *e)
     return 0;
 }
 
-static int check_proxies(const struct elasticsearch_sink *s, struct err *e)
-{
-    for (unsigned i = 0; i < nodes_count(s->nodes); i++)
-        if (proxy_check_found(s->conf->proxy, nodes_url(s->nodes, i)->shown, e) < 0)
-            return -1;
-    return 0;
-}
-
 static int elasticsearch_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     struct elasticsearch_sink *s = mem_alloc(sizeof(*s));
@@ -111,10 +103,15 @@ static int elasticsearch_open(void **state, const void *conf, const struct sink_
     s->conf = conf;
     *state = s;
     s->tls = tls_options_new(&s->conf->tls, env->base_dir);
-    if (nodes_open(&s->nodes, &s->conf->url, e) == 0 && check_proxies(s, e) == 0 &&
-        elasticsearch_action_open(&s->action, &s->conf->action, env->identity, e) == 0 &&
+    if (nodes_open(&s->nodes, &s->conf->url, e) < 0)
+        goto fail;
+    for (unsigned i = 0; i < nodes_count(s->nodes); i++)
+        if (proxy_check_found(s->conf->proxy, nodes_url(s->nodes, i)->shown, e) < 0)
+            goto fail;
+    if (elasticsearch_action_open(&s->action, &s->conf->action, env->identity, e) == 0 &&
         elasticsearch_auth_open(&s->auth, &s->conf->auth, e) == 0 && make_query(s, e) == 0)
         return 0;
+fail:
     elasticsearch_close(state);
     return -1;
 }
@@ -222,19 +219,13 @@ static unsigned elasticsearch_digests_of(const void *state)
     return elasticsearch_auth_signs(s->auth) ? SINK_SHA256 : 0;
 }
 
-static size_t answer_max(uint64_t documents)
-{
-    return documents > ELASTICSEARCH_ANSWER_MAX / ELASTICSEARCH_ANSWER_PER_DOCUMENT
-               ? ELASTICSEARCH_ANSWER_MAX
-               : ELASTICSEARCH_ANSWER_BASE + documents * ELASTICSEARCH_ANSWER_PER_DOCUMENT;
-}
-
 static int elasticsearch_request(const void *state, const struct sink_seal *seal, struct http_request *rq,
                                  struct err *e)
 {
     const struct elasticsearch_sink *s = state;
     unsigned node = nodes_pick(s->nodes, seal->id.first + seal->id.window, seal->wall_now);
     const struct http_url *u = nodes_url(s->nodes, node);
+    bool many = seal->record_count > ELASTICSEARCH_ANSWER_MAX / ELASTICSEARCH_ANSWER_PER_DOCUMENT;
     char path[ENDPOINT_URL_MAX + 8];
     int rc;
 
@@ -242,7 +233,9 @@ static int elasticsearch_request(const void *state, const struct sink_seal *seal
     *rq = (struct http_request){.method = "POST",
                                 .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
-                                .response_max = answer_max(seal->record_count),
+                                .response_max = many ? ELASTICSEARCH_ANSWER_MAX
+                                                     : ELASTICSEARCH_ANSWER_BASE +
+                                                           seal->record_count * ELASTICSEARCH_ANSWER_PER_DOCUMENT,
                                 .endpoint = node};
     rq->url = mem_printf("%s%s?%.*s", u->shown, path, (int)s->query.n, s->query.p);
     http_request_header(rq, "Content-Type", SLICE("application/x-ndjson"));

@@ -1,3 +1,5 @@
+/* What rotation appends to an index's name: the hour, day, week (ISO 8601) or month of a record's arrival, in UTC. The date is computed
+ * here, since gmtime_r() for each record would cost more than the rest of its action line. */
 #include "sinks/elasticsearch/index.h"
 
 #include <stdint.h>

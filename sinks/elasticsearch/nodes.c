@@ -1,3 +1,5 @@
+/* Each request goes to a node that its seal chooses, so that all are used alike without a counter between threads. A node that failed
+ * is left alone for a while; where all have failed, the one that has been left alone longest is asked. */
 #include "sinks/elasticsearch/nodes.h"
 
 #include "pipeline/base/limits.h"

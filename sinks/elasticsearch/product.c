@@ -1,3 +1,5 @@
+/* Who answers is told by headers, which every answer has (for messages), and by `GET /` (for the log and the console). Nothing depends on
+ * it: requests are the same for all. */
 #include "sinks/elasticsearch/product.h"
 
 #include "pipeline/base/json.h"

@@ -1,3 +1,5 @@
+/* A template is cut once into parts: literal text, a field of the record, a time. Writing it for a record is then a walk over these
+ * parts; a template without fields and times is a constant. */
 #include "sinks/elasticsearch/template.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,4 @@
+/* Each format has its own idea of success (answer.h); whatever is no success is looked up in tables (sinks/answer/explain.h). */
 #include "sinks/endpoint/answer.h"
 
 #include "pipeline/base/json.h"

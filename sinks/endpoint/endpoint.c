@@ -89,15 +89,6 @@ static int open_url(struct http_endpoint *s, struct err *e)
     return rc;
 }
 
-/* A preset's path, for addresses that name only the host. */
-static void default_path(struct http_endpoint *s)
-{
-    if (!s->preset->path || *s->url.path)
-        return;
-    mem_free(s->url.path);
-    s->url.path = mem_strdup(s->preset->path);
-}
-
 /* There is no default: what one receiver wants the next one refuses, or takes for one record. */
 static int format_needed(const struct http_endpoint_conf *c, struct err *e)
 {
@@ -191,17 +182,6 @@ static int open_attributes(struct http_endpoint *s, struct err *e)
     return 0;
 }
 
-static void open_names(struct http_endpoint *s, const struct sink_env *env)
-{
-    /* No seal has these numbers: the first record is 1. */
-    shape_request_id(env->identity, &(struct sink_seal_id){0}, s->channel);
-    if (s->shape_kind != SHAPE_FIREHOSE)
-        return;
-    s->source_arn = is_set(s->conf->source_arn)
-                        ? mem_strdup(s->conf->source_arn)
-                        : mem_printf("arn:aws:firehose:us-east-1:000000000000:deliverystream/%s", env->stream);
-}
-
 static struct http_endpoint *new_endpoint(const struct http_endpoint_conf *conf, const struct sink_env *env)
 {
     struct http_endpoint *s = mem_alloc(sizeof(*s));
@@ -224,8 +204,16 @@ static int http_endpoint_open(void **state, const void *conf, const struct sink_
         endpoint_options_check_headers(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
         open_attributes(s, e) < 0)
         goto fail;
-    default_path(s);
-    open_names(s, env);
+    if (s->preset->path && !*s->url.path) {
+        mem_free(s->url.path);
+        s->url.path = mem_strdup(s->preset->path);
+    }
+    /* No seal has these numbers: the first record is 1. */
+    shape_request_id(env->identity, &(struct sink_seal_id){0}, s->channel);
+    if (s->shape_kind == SHAPE_FIREHOSE)
+        s->source_arn = is_set(s->conf->source_arn)
+                            ? mem_strdup(s->conf->source_arn)
+                            : mem_printf("arn:aws:firehose:us-east-1:000000000000:deliverystream/%s", env->stream);
     if (shape_context_init(&s->body, s->shape, env, &s->conf->attributes, e) == 0)
         return 0;
 fail:
@@ -354,21 +342,6 @@ static void add_firehose_headers(const struct http_endpoint *s, const struct sin
         http_request_header(rq, "X-Amz-Firehose-Common-Attributes", buf_slice(&s->attributes));
 }
 
-static bool is_plain(enum endpoint_shape shape)
-{
-    return shape == SHAPE_LINES || shape == SHAPE_JSON_ARRAY || shape == SHAPE_RAW;
-}
-
-static void add_common_headers(const struct http_endpoint *s, struct http_request *rq)
-{
-    header(rq, "User-Agent", "sluice/" SLUICE_VERSION);
-    header(rq, "Authorization", s->authorization);
-    if (is_splunk(s->shape_kind))
-        header(rq, "X-Splunk-Request-Channel", s->channel);
-    for (size_t i = 0; i < s->conf->headers.n; i++)
-        header(rq, s->conf->headers.v[i].name, s->conf->headers.v[i].value);
-}
-
 /* Splunk: have the indexers written what the token stands for? The question goes beside the events' address. */
 static void ask_for_acknowledgement(const struct http_endpoint *s, const struct sink_seal *seal,
                                     struct http_request *rq)
@@ -385,7 +358,7 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
                                  struct err *e)
 {
     const struct http_endpoint *s = state;
-    const char *type = s->shape->content_type;
+    bool plain = s->shape_kind == SHAPE_LINES || s->shape_kind == SHAPE_JSON_ARRAY || s->shape_kind == SHAPE_RAW;
     int rc;
 
     *rq = (struct http_request){.method = "POST",
@@ -398,12 +371,17 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
         rq->url = mem_printf("%s%s%s%.*s", s->url.shown, *s->url.path ? s->url.path : "/", s->query.n ? "?" : "",
                              (int)s->query.n, s->query.n ? s->query.p : "");
         header(rq, "Content-Type",
-               is_plain(s->shape_kind) && is_set(s->conf->content_type) ? s->conf->content_type : type);
+               plain && is_set(s->conf->content_type) ? s->conf->content_type : s->shape->content_type);
         header(rq, "Content-Encoding", seal->encoding);
         if (s->shape_kind == SHAPE_FIREHOSE)
             add_firehose_headers(s, seal, rq);
     }
-    add_common_headers(s, rq);
+    header(rq, "User-Agent", "sluice/" SLUICE_VERSION);
+    header(rq, "Authorization", s->authorization);
+    if (is_splunk(s->shape_kind))
+        header(rq, "X-Splunk-Request-Channel", s->channel);
+    for (size_t i = 0; i < s->conf->headers.n; i++)
+        header(rq, s->conf->headers.v[i].name, s->conf->headers.v[i].value);
     rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
     if (rc != 0)
         http_request_release(rq);

@@ -1,3 +1,5 @@
+/* One table at the bottom, SHAPES: per format how a body begins, how a record is added and how it ends. Ids of requests come from the
+ * seal alone: an attempt after a crash has the same one. */
 #include "sinks/endpoint/shape.h"
 
 #include "pipeline/base/base64.h"

@@ -1,3 +1,5 @@
+/* Two kinds of answers: that to events, with a code of HEC's own and perhaps an ackId, and those to the questions whether the indexers
+ * have acknowledged it. The questions go on with growing pauses until they have, or ack_timeout is over. */
 #include "sinks/endpoint/splunk_answer.h"
 
 #include "pipeline/base/json.h"

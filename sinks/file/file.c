@@ -155,11 +155,6 @@ static const char *hint_for(int cause)
     }
 }
 
-static bool operator_must_act(int cause)
-{
-    return hint_for(cause)[0] != '\0';
-}
-
 static void add_hint(const struct file_sink *s, int cause, struct sink_verdict *v)
 {
     const char *hint = hint_for(cause), *role = strstr(hint, "%s");
@@ -195,7 +190,7 @@ static enum sink_outcome file_send(const void *state, const struct sink_seal *se
     tmp_name_of(s, &seal->id, tmp_name, sizeof(tmp_name));
     if (folder_put(s->folder, seal->name, tmp_name, seal->body, &cause, &e) == 0)
         return SINK_DELIVERED;
-    v->misconfigured = operator_must_act(cause);
+    v->misconfigured = hint_for(cause)[0] != '\0';
     snprintf(v->code, sizeof(v->code), "%s", strerrorname_np(cause) ? strerrorname_np(cause) : "IO");
     snprintf(v->message, sizeof(v->message), "%s", e.msg);
     add_hint(s, cause, v);

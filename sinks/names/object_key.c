@@ -1,3 +1,6 @@
+/* A name is the prefix, in which expressions are replaced, a slash or default folders, and a tail of stream, version, time and id. All
+ * of it follows from the seal alone, so that an attempt after a crash names the same object. A prefix is walked over piece by piece
+ * (next_piece()), once to check it and then for each name. */
 #include "sinks/names/object_key.h"
 
 #include "pipeline/base/digest.h"

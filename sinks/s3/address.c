@@ -1,3 +1,5 @@
+/* Where a bucket is: below the endpoint's path, or in its host's name ("virtual hosted": http://logs.s3.example/). The endpoint may have a
+ * path of its own. What is signed is what is sent, so nothing may stand in it that curl would change on the way. */
 #include "sinks/s3/address.h"
 
 #include "pipeline/aws/sigv4.h"
@@ -29,11 +31,6 @@ static int check_region(const char *region, struct err *e)
     if (n == 0 || n > 63 || strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != n)
         return err_set(e, ERR_CONFIG, "region: `%.80s` is not a region's name, such as us-east-1", region);
     return 0;
-}
-
-static bool is_ip(const char *host)
-{
-    return host[0] == '[' || strspn(host, "0123456789.:") == strlen(host);
 }
 
 static int parse_endpoint(struct http_url *u, const char *text, const char *bucket, struct err *e)
@@ -71,37 +68,28 @@ fail:
     return -1;
 }
 
-static bool wants_virtual(const char *bucket, bool aws, enum s3_addressing addressing)
-{
-    if (addressing != S3_ADDRESSING_AUTO)
-        return addressing == S3_ADDRESSING_VIRTUAL;
-    return aws && !strchr(bucket, '.');
-}
-
 static int check_virtual(const char *host, struct err *e)
 {
-    if (is_ip(host))
+    if (host[0] == '[' || strspn(host, "0123456789.:") == strlen(host))
         return err_set(e, ERR_CONFIG, "addressing: virtual needs a host name in endpoint, and `%s` is an address",
                        host);
     return 0;
 }
 
-static char *aws_endpoint(const char *region)
-{
-    return mem_printf("https://s3.%s.amazonaws.com%s", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
-}
-
 int s3_address_init(struct s3_address *a, const char *bucket, const char *endpoint, const char *region,
                     enum s3_addressing addressing, struct err *e)
 {
-    bool aws = !endpoint || !*endpoint, virtual_hosted = wants_virtual(bucket, aws, addressing);
+    bool aws = !endpoint || !*endpoint;
+    bool virtual_hosted =
+        addressing == S3_ADDRESSING_AUTO ? aws && !strchr(bucket, '.') : addressing == S3_ADDRESSING_VIRTUAL;
     struct http_url u = {0};
     char *text;
 
     *a = (struct s3_address){0};
     if (check_bucket(bucket, e) < 0 || check_region(region, e) < 0)
         return -1;
-    text = aws ? aws_endpoint(region) : mem_strdup(endpoint);
+    text = aws ? mem_printf("https://s3.%s.amazonaws.com%s", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "")
+               : mem_strdup(endpoint);
     if (parse_endpoint(&u, text, bucket, e) < 0 || (virtual_hosted && check_virtual(u.host, e) < 0))
         goto out;
     a->scheme = u.scheme;

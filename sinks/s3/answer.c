@@ -1,3 +1,6 @@
+/* S3 says in <Code> what is wrong, and hundreds of stores imitate it, each in its way: some leave the code out, cut the text off or send
+ * HTML. So the code is looked up first, then the status (sinks/answer/explain.h); what the tables do not know is still shown
+ * in the server's own words. */
 #include "sinks/s3/answer.h"
 
 #include "pipeline/base/base64.h"

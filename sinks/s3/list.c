@@ -266,12 +266,6 @@ static void skip_comment(void *arg, const char *text)
         stop(r, unreadable(r));
 }
 
-/* What the text of an element may have wrong; anything else is wrong with the document. */
-static bool is_wrong_text(enum XML_Error error)
-{
-    return error == XML_ERROR_UNDEFINED_ENTITY || error == XML_ERROR_BAD_CHAR_REF || error == XML_ERROR_INVALID_TOKEN;
-}
-
 static int read_elements(struct reader *r, struct slice xml)
 {
     enum XML_Status status;
@@ -294,7 +288,8 @@ static int read_elements(struct reader *r, struct slice xml)
 
         if (error == XML_ERROR_NO_MEMORY)
             mem_exhausted();
-        if (!is_wrong_text(error))
+        /* What the text of an element may have wrong; anything else is wrong with the document. */
+        if (error != XML_ERROR_UNDEFINED_ENTITY && error != XML_ERROR_BAD_CHAR_REF && error != XML_ERROR_INVALID_TOKEN)
             r->element = NOT_WANTED;
         if (!r->failed)
             stop(r, unreadable(r));

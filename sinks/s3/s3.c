@@ -90,22 +90,17 @@ static void header(struct http_request *rq, const char *name, const char *value)
         http_request_header(rq, name, slice_str(value));
 }
 
-static void add_checksum(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
-{
-    char text[S3_CHECKSUM_TEXT];
-
-    if (s->conf->checksum == CHECKSUM_NONE)
-        return;
-    s3_checksum_text((enum s3_checksum)s->conf->checksum, seal, text);
-    header(rq, s3_checksum_header((enum s3_checksum)s->conf->checksum), text);
-}
-
 static void add_object_headers(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
 {
     static const char *const SSE[] = {
         [ENCRYPT_BUCKET_DEFAULT] = NULL, [ENCRYPT_AES256] = "AES256", [ENCRYPT_KMS] = "aws:kms"};
+    enum s3_checksum kind = (enum s3_checksum)s->conf->checksum;
+    char text[S3_CHECKSUM_TEXT];
 
-    add_checksum(s, seal, rq);
+    if (kind != CHECKSUM_NONE) {
+        s3_checksum_text(kind, seal, text);
+        header(rq, s3_checksum_header(kind), text);
+    }
     header(rq, "Content-Type", seal->content_type);
     header(rq, "Content-Encoding", s->conf->content_encoding ? seal->encoding : NULL);
     header(rq, "x-amz-storage-class", s->conf->storage_class);
