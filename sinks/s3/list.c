@@ -1,5 +1,5 @@
-/* A page of a listing is XML, and what it says decides what is read and, with --delete, what is deleted. So it is read strictly, by
- * expat: whatever is not well formed, is cut off or does not look like a listing is an error and never a shorter page.
+/* A page of a listing is XML, and an object that it does not name is not delivered by a redrive. So it is read strictly, by expat:
+ * whatever is not well formed, is cut off or does not look like a listing is an error and never a shorter page.
  *
  * expat calls back for each element that opens and closes. Of the flat document a few elements matter (ELEMENTS); their text is
  * collected between the two calls and used when the element closes. An element with others in it has no text of its own. Document
