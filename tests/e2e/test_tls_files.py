@@ -58,6 +58,7 @@ def test_a_file_of_tls_whose_disk_hangs_holds_up_nothing(t):
     hang(False)
     for name in there:
         d.wait_delivered(name, 1)
+    d.wait_logged("the destination answers.*stream=es .*who=.*8.19.9")  # asked beside the attempt, with the same files
     hang()
     sent = dict.fromkeys(there, 1)
 
@@ -152,3 +153,58 @@ def test_a_connection_is_not_shared_with_a_stream_that_trusts_others(t):
     d.wait_delivered("doubts", 1)
     d.stop()
     s3.assert_clean()
+
+
+def new_pair(t, ca, cert, key, password):
+    """A certificate of ours and its key, which the password opens, in these places at once."""
+    plain, request = t.path("our.plain"), t.path("our.csr")
+    run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", plain, "-out", request,
+        "-subj", "/CN=sluice")
+    run("openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", t.path("ca.key"), "-CAcreateserial", "-out", cert + ".next",
+        "-days", "30")
+    run("openssl", "pkey", "-in", plain, "-aes256", "-passout", f"pass:{password}", "-out", key + ".next")
+    os.rename(key + ".next", key)
+    os.rename(cert + ".next", cert)
+
+
+def test_a_certificate_of_ours_whose_key_has_a_password_is_renewed_without_a_restart(t):
+    ca, server = make_certificates(t)
+    s3 = S3Peer(tls=(*server, ca))
+    t.on_end(s3.stop)
+    cert, key = t.path("our.pem"), t.path("our.key")
+    new_pair(t, ca, cert, key, "secret-word")
+    tls = {"ca_file": ca, "cert_file": cert, "key_file": key, "key_password": "secret-word"}
+    d = t.daemon(one_stream("app", s3.destination(tls=tls), interval="0s")).start()
+    client = Firehose(d.api_port)
+    client.put("app", b"first")
+    d.wait_delivered("app", 1)
+    new_pair(t, ca, cert, key, "another-word")
+    sent = 1
+
+    def is_said():
+        nonlocal sent
+        client.put("app", b"%d" % sent)
+        sent += 1
+        return d.logged(r"delivery failed.*tls.key_file: `[^`]*/our.key`: there is no key in it that key_password opens")
+
+    wait_until("that the password is wrong", is_said, 20 * t.slow)
+    new_pair(t, ca, cert, key, "secret-word")
+    d.wait_delivered("app", sent)
+    assert "-word" not in d.log_text()
+    d.stop()
+    s3.assert_clean()
+
+
+def test_an_https_proxy_is_not_trusted_for_the_destination_s_authority(t):
+    ca, server = make_certificates(t)
+    s3, proxy = S3Peer(tls=server), S3Peer(tls=server)
+    for peer in (s3, proxy):
+        t.on_end(peer.stop)
+    config = one_stream("app", s3.destination(tls={"ca_file": ca}, proxy=proxy.url()), interval="0s")
+    d = t.daemon({"shutdown": {"grace": "1s"}, **config}).start()
+    Firehose(d.api_port).put("app", b"record")
+    line = d.wait_logged("delivery failed.*stream=app ")[0]
+    assert "certificate" in line and proxy.url() in line, line
+    assert s3.requests == proxy.requests == []
+    d.expect_exit = 1
+    d.stop()
