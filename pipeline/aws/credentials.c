@@ -348,7 +348,7 @@ static int from_reading(struct credentials *c, nsec now, struct aws_keys *out, s
 
     if (state == ASIDE_NOT_YET)
         return CREDENTIALS_NOT_YET;
-    if (state == ASIDE_NO_THREAD)
+    if (state == ASIDE_NO_THREAD && !c->loaded)
         return err_set(e, ERR_IO, "no thread can be started to read the AWS credentials");
     if (state == ASIDE_HANGS && !c->loaded)
         return err_set(e, ERR_IO, "the files with the AWS credentials cannot be read: their disk does not answer");

@@ -43,7 +43,7 @@ enum aside_state {
     ASIDE_READ,      /* what is known is young enough */
     ASIDE_NOT_YET,   /* it is being read: to be asked again a few milliseconds later */
     ASIDE_HANGS,     /* the disk does not answer: what was known before is all there is */
-    ASIDE_NO_THREAD, /* there is no room for another thread */
+    ASIDE_NO_THREAD, /* there is no room for another thread: what was known before is all there is */
 };
 
 void aside_reader_init(struct aside_reader *r, const struct aside_reader_ops *ops);

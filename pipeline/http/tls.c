@@ -161,16 +161,17 @@ struct found {
     struct err why;
 };
 
-static void take_over(struct tls_options *t, struct found *f)
+/* Locks: t->reader.lock held. Returns what nobody needs any more; it is large, and left without the lock. */
+static struct http_tls *take_over(struct tls_options *t, const struct found *f)
 {
     struct http_tls *old = t->known;
 
     if (!f->changed)
-        return;
+        return NULL;
     t->known = f->tls;
     t->why = f->why;
     memcpy(t->stamps, f->stamps, sizeof(t->stamps));
-    http_tls_leave(old);
+    return old;
 }
 
 static bool are_same(const struct file_stamp *a, const struct file_stamp *b)
@@ -186,6 +187,7 @@ static void look(struct tls_options *t)
 {
     struct found f = {.why = {.code = ERR_NONE}};
     struct file_stamp known[TLS_FILES];
+    struct http_tls *old;
     bool any;
 
     pthread_mutex_lock(&t->reader.lock);
@@ -197,8 +199,9 @@ static void look(struct tls_options *t)
     if (f.changed && http_tls_read(&f.tls, &t->files, &t->at, &f.why) < 0)
         f.tls = NULL;
     pthread_mutex_lock(&t->reader.lock);
-    take_over(t, &f);
+    old = take_over(t, &f);
     pthread_mutex_unlock(&t->reader.lock);
+    http_tls_leave(old);
 }
 
 static void read_aside(struct aside_reader *r)
@@ -243,7 +246,7 @@ static int give_polled(struct tls_options *t, nsec now, struct http_request *rq,
 
     if (state == ASIDE_NOT_YET)
         return TLS_NOT_YET;
-    if (state == ASIDE_NO_THREAD)
+    if (state == ASIDE_NO_THREAD && !t->known)
         return err_set(e, ERR_IO, "no thread can be started to read the files of `tls`");
     if (state == ASIDE_HANGS && !t->known)
         return err_set(e, ERR_IO, "tls.%s: cannot read `%s`: its disk does not answer", tls_file_option(at),
