@@ -11,8 +11,16 @@ void budget_init_part(struct budget *b, struct budget *whole, size_t limit)
 {
     b->whole = whole;
     b->limit = limit;
+    b->reclaim = NULL;
+    b->reclaim_ctx = NULL;
     atomic_init(&b->used, 0);
     atomic_init(&b->peak, 0);
+}
+
+void budget_reclaims(struct budget *b, void (*reclaim)(void *ctx, size_t bytes), void *ctx)
+{
+    b->reclaim = reclaim;
+    b->reclaim_ctx = ctx;
 }
 
 static void note_peak(struct budget *b, size_t now)
@@ -42,12 +50,26 @@ static void give_own(struct budget *b, size_t bytes)
     assert(before >= bytes);
 }
 
+/* What a cache cannot give back at once is over the limit for as long as it is being read. */
+static void force_whole(struct budget *b, size_t bytes)
+{
+    size_t used = atomic_load(&b->whole->used);
+
+    if (b->reclaim && (used > b->whole->limit || bytes > b->whole->limit - used))
+        b->reclaim(b->reclaim_ctx, bytes);
+    budget_force(b->whole, bytes);
+}
+
 bool budget_take(struct budget *b, size_t bytes)
 {
     if (!take_own(b, bytes))
         return false;
     if (!b->whole || budget_take(b->whole, bytes))
         return true;
+    if (b->reclaim) {
+        force_whole(b, bytes);
+        return true;
+    }
     give_own(b, bytes);
     return false;
 }
@@ -61,8 +83,9 @@ bool budget_has_plenty(const struct budget *b, size_t bytes)
 
 void budget_force(struct budget *b, size_t bytes)
 {
-    for (; b; b = b->whole)
-        note_peak(b, atomic_fetch_add(&b->used, bytes) + bytes);
+    note_peak(b, atomic_fetch_add(&b->used, bytes) + bytes);
+    if (b->whole)
+        force_whole(b, bytes);
 }
 
 void budget_give(struct budget *b, size_t bytes)

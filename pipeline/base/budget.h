@@ -7,6 +7,8 @@
  * A budget may be a part of another: what is taken from the part is taken from the whole too, so those who share the
  * part can never hold more of the whole than the part's limit, and the rest stays for the others.
  *
+ * What others leave of the whole may be used by a cache that gives it back when it is asked to (budget_reclaims).
+ *
  * Threads    any; one atomic.
  * Invariant  used <= limit, but for budget_force().
  */
@@ -20,7 +22,9 @@
 #include <stddef.h>
 
 struct budget {
-    struct budget *whole; /* this is a part of it; NULL: of none */
+    struct budget *whole;                     /* this is a part of it; NULL: of none */
+    void (*reclaim)(void *ctx, size_t bytes); /* NULL: the whole may refuse */
+    void *reclaim_ctx;
     size_t limit;
     _Atomic size_t used;
     _Atomic size_t peak;
@@ -28,6 +32,9 @@ struct budget {
 
 void budget_init(struct budget *b, size_t limit);
 void budget_init_part(struct budget *b, struct budget *whole, size_t limit); /* `whole` outlives it */
+/* Others hold of the whole what they can do without (a cache): this part is never refused for want of the whole. When the whole has
+ * too little left, `reclaim` is called, on the thread that takes, to give so much back. Before the part is used. */
+void budget_reclaims(struct budget *b, void (*reclaim)(void *ctx, size_t bytes), void *ctx);
 MUST_CHECK bool budget_take(struct budget *b, size_t bytes);
 /* Would less than half of it be in use, with so many bytes more? */
 bool budget_has_plenty(const struct budget *b, size_t bytes);

@@ -140,6 +140,13 @@
 /* Pieces of one write: four of each frame. */
 #define ROUND_VECTORS_MAX LIMIT(256, 4)
 
+/* Frames that were just written stay in memory for the delivery that takes them next (warm.h): this part of limits.memory at most.
+ * One that was not read while so many times as much came in is let go. Entries of a spool's list at first (doubles), and when it
+ * is empty. */
+#define WARM_SHARE         5
+#define WARM_STALLED       4
+#define WARM_ENTRIES_FIRST LIMIT(16, 1)
+
 /* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros of it that are
  * written at once. */
 #define SPOOL_RESERVE_BYTES       LIMIT(128 * KIB, 16 * KIB)
@@ -360,11 +367,13 @@
 /* Events of inotify that are read at once: one at least. */
 #define TAIL_WATCH_EVENT_BYTES LIMIT(64 * 1024, 512)
 
-/* A tail that may wait (pace.h) keeps a batch and so many segments ahead of deliveries, as long as one ended within this time; it
- * asks again after so many milliseconds. */
-#define PACE_SEGMENTS 2
-#define PACE_MOVING   (5 * NSEC_PER_SEC)
-#define TAIL_PACE_MS  5
+/* A tail that may wait (pace.h) keeps ahead of deliveries a batch and so many segments, or this share of what stays in memory
+ * for them, if that is less: batches in flight need the rest. As long as one ended within this time; it asks again after so many
+ * milliseconds. */
+#define PACE_SEGMENTS   2
+#define PACE_WARM_SHARE 3
+#define PACE_MOVING     (5 * NSEC_PER_SEC)
+#define TAIL_PACE_MS    5
 
 /* Milliseconds until a tail goes on after "full", between two turns, and until it looks at a folder that has just changed. */
 #define TAIL_AGAIN_MS      50

@@ -76,6 +76,7 @@ static int open_spool(struct stream *st, const struct stream_env *env, struct er
         .committed = on_committed,
         .refused = on_disk_refused,
         .ctx = st,
+        .warm = env->warm,
     };
     struct spool_recovery found = {.records = 0};
     int rc = spool_open(&st->spool, &conf, env->committer, &found, e);

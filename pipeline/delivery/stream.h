@@ -80,6 +80,7 @@ struct stream {
 struct stream_env {
     const char *data_dir, *base_dir;
     struct committer *committer;
+    struct warm_store *warm; /* spool/warm.h */
     struct delivery_loop *loop;
     /* Called on the delivery thread when a flushed stream has become idle. */
     void (*became_idle)(void *ctx);

@@ -20,20 +20,28 @@ static void rewind_range(struct object_reader *r)
     r->base = r->source->object.first;
 }
 
+static void let_go(struct object_reader *r)
+{
+    spool_let_go(r->source->spool, &r->warm, r->end - r->begin);
+}
+
 static int next_of_range(struct object_reader *r, struct err *e)
 {
     const struct object_source *s = r->source;
     int got;
 
+    let_go(r);
     if (r->at.seq > s->object.last)
         return 0;
+    if (spool_borrow(s->spool, &r->at, &r->warm, &r->chunk.v))
+        return 1;
     got = spool_read(s->spool, &r->at, r->raw, &r->chunk.v, e);
     if (got == 0)
         return err_set(e, ERR_IO, "the spool ends before record %llu of a seal", (unsigned long long)s->object.last);
     return got;
 }
 
-static const struct object_source_ops RANGE = {rewind_range, next_of_range, NULL};
+static const struct object_source_ops RANGE = {rewind_range, next_of_range, let_go};
 
 struct object_source object_source_range(struct spool *spool, const struct seal *seal, uint64_t epoch)
 {
@@ -105,7 +113,10 @@ void object_reader_open(struct object_reader *r, const struct object_source *sou
 
 void object_reader_rewind(struct object_reader *r)
 {
-    object_reader_open(r, r->source, r->raw, r->cancel);
+    const struct object_reader was = *r;
+
+    object_reader_close(r);
+    object_reader_open(r, was.source, was.raw, was.cancel);
 }
 
 void object_reader_close(struct object_reader *r)

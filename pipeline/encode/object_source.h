@@ -11,8 +11,8 @@
  * Another kind of parcel is one more table of functions in object_source.c.
  *
  * Threads    a source: any number of readers, also at the same time. A reader: one worker.
- * Ownership  a source is a plain value, all of it borrowed. What a reader shows is borrowed from its `raw` buffer, or
- *            the parcel, until the next step.
+ * Ownership  a source is a plain value, all of it borrowed. What a reader shows is borrowed from its `raw` buffer,
+ *            the spool's memory or the parcel, until the next step.
  */
 #ifndef PIPELINE_ENCODE_OBJECT_SOURCE_H
 #define PIPELINE_ENCODE_OBJECT_SOURCE_H
@@ -63,6 +63,7 @@ struct object_reader {
     struct buf *raw;
     const struct cancel *cancel;
     struct spool_cursor at; /* in the spool */
+    struct frame *warm;     /* what is shown is in the spool's memory; NULL: in `raw` */
     uint64_t list_at;       /* in the list */
 
     /* The piece under the reader: */

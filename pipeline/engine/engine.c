@@ -7,6 +7,7 @@
 
 #include "pipeline/base/budget.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/spool/warm.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/loop.h"
@@ -39,10 +40,11 @@ struct engine {
     struct cancel cancel;          /* of the workers' jobs */
 
     struct data_dir *data_dir;
-    struct orphans orphans; /* as they were at the start */
-    struct budget intake, outgo;
-    struct budget reading; /* the part of intake that tail and stdin may fill */
+    struct orphans orphans;              /* as they were at the start */
+    struct budget memory, intake, outgo; /* the whole, and what is for the way in and for the way out */
+    struct budget reading;               /* the part of intake that tail and stdin may fill */
     struct committer *committer;
+    struct warm_store *warm;
     struct worker_pool *workers;
     struct sender_pool *senders;
     struct delivery_loop *loop;
@@ -131,9 +133,13 @@ static void share_memory(struct engine *en)
 
     if (en->settings->api_used && !en->once)
         reading = intake > API_REQUEST_MEMORY + READ_LEAST ? intake - API_REQUEST_MEMORY : READ_LEAST;
-    budget_init(&en->intake, intake);
-    budget_init(&en->outgo, en->settings->memory_limit - intake);
+    budget_init(&en->memory, en->settings->memory_limit);
+    budget_init_part(&en->intake, &en->memory, intake);
+    budget_init_part(&en->outgo, &en->memory, en->settings->memory_limit - intake);
     budget_init_part(&en->reading, &en->intake, reading);
+    en->warm = warm_store_new(&en->memory, en->settings->memory_limit / WARM_SHARE);
+    budget_reclaims(&en->intake, warm_give_back, en->warm);
+    budget_reclaims(&en->outgo, warm_give_back, en->warm);
 }
 
 static int start_back(struct engine *en, struct err *e)
@@ -170,6 +176,7 @@ static int open_streams(struct engine *en, struct err *e)
         .data_dir = en->settings->data_dir,
         .base_dir = en->settings->base_dir,
         .committer = en->committer,
+        .warm = en->warm,
         .loop = en->loop,
         .became_idle = on_stream_idle,
         .ctx = en,
@@ -490,6 +497,7 @@ void engine_stop(struct engine **enp)
         stream_close(&en->streams[--en->stream_count]);
         mem_free(en->input_names[en->stream_count]);
     }
+    warm_store_free(&en->warm);
     delivery_loop_free(&en->loop);
     data_dir_close(&en->data_dir);
     orphans_release(&en->orphans);
@@ -513,9 +521,9 @@ void engine_status(struct engine *en, struct engine_status *out)
         .started = en->started,
         .stopping = atomic_load(&en->stopping),
         .streams = en->stream_count,
-        .memory_limit = en->intake.limit + en->outgo.limit,
-        .memory_used = atomic_load(&en->intake.used) + atomic_load(&en->outgo.used),
-        .memory_peak = atomic_load(&en->intake.peak) + atomic_load(&en->outgo.peak),
+        .memory_limit = en->memory.limit,
+        .memory_used = atomic_load(&en->memory.used),
+        .memory_peak = atomic_load(&en->memory.peak),
         .api_address = en->api ? api_address(en->api) : NULL,
         .orphans = &en->orphans,
     };

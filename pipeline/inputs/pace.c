@@ -4,8 +4,10 @@
 
 void pace_init(struct pace *p, struct spool *spool, uint64_t batch_bytes, nsec mono_now)
 {
+    uint64_t more = PACE_SEGMENTS * spool_segment_bytes(spool), warm = spool_warm_bytes(spool) / PACE_WARM_SHARE;
+
     p->spool = spool;
-    p->ahead = batch_bytes + PACE_SEGMENTS * spool_segment_bytes(spool);
+    p->ahead = batch_bytes + (warm > 0 && warm < more ? warm : more);
     atomic_init(&p->moved, mono_now);
 }
 

@@ -1,9 +1,9 @@
 /* pace.h -- how far an input may read ahead of the deliveries, when it can read the same again later.
  *
  * A file is as safe where it lies as in the spool. Read far ahead it is written to new blocks of the disk and read back from there;
- * read just before it is delivered it passes through a few segments that are written over and over, which stay in the page
- * cache. So while deliveries get on, such an input keeps a batch and a few segments ahead of them, and no more. While they do not,
- * it reads on, up to spool.limit: files are rotated away in the meantime.
+ * read just before it is delivered it is still in memory when its batch is made (spool/warm.h), and passes through a few segments
+ * that are written over and over. So while deliveries get on, such an input keeps a batch and a few MiB ahead of them, and no
+ * more. While they do not, it reads on, up to spool.limit: files are rotated away in the meantime.
  *
  * Not for inputs whose source forgets (the API, standard input): they take what comes.
  *

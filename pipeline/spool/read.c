@@ -34,6 +34,12 @@ static struct spool_cursor behind(const struct place *p)
                                  p->offset + frame_header_total(&p->header)};
 }
 
+static struct spool_cursor behind_frame(const struct frame *f)
+{
+    return (struct spool_cursor){f->header.first + f->header.count, f->segment,
+                                 f->offset + frame_header_total(&f->header)};
+}
+
 /* Walks the frame's table from `seq`, as far as the step may go. False when the table is not a table. */
 static bool take_part(const struct frame_header *h, struct slice table, uint64_t seq, const struct step *step)
 {
@@ -102,11 +108,35 @@ static void drop_window(struct spool *s)
     s->window = (struct log_window){0};
 }
 
+/* False: the frame is not in memory. */
+static bool scan_warm(struct spool *s, const struct spool_cursor *at, const struct step *step)
+{
+    struct frame *f = warm_pin(&s->warm, at->seq);
+    const struct frame_header *h;
+    bool true_table = true;
+
+    if (!f)
+        return false;
+    h = &f->header;
+    *step->next = behind_frame(f);
+    *step->run = (struct spool_run){at->seq, (uint32_t)(h->first + h->count - at->seq), h->payload, h->arrival};
+    if (at->seq != h->first || step->run->count > step->max_records || h->payload > step->max_bytes) {
+        true_table = take_part(h, slice_of((const char *)f->table, f->table_bytes), at->seq, step);
+        if (at->seq + step->run->count < h->first + h->count)
+            *step->next = (struct spool_cursor){at->seq + step->run->count, f->segment, f->offset};
+    }
+    assert(true_table);
+    warm_unpin(&s->warm, f, 0);
+    return true;
+}
+
 static int scan(struct spool *s, const struct spool_cursor *at, const struct step *step, struct err *e)
 {
     struct place p;
     int rc;
 
+    if (scan_warm(s, at, step))
+        return 1;
     if (!s->window.p)
         s->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW_BYTES), .room = SCAN_WINDOW_BYTES};
     rc = spool_locate(s, at, &s->window, &p, e);
@@ -161,6 +191,30 @@ static int read_place(struct spool *s, const struct place *p, struct spool_curso
     }
     spool_note_damage(s, p->segment);
     return spool_say_lost(s, h->first, h->first + h->count - 1, e);
+}
+
+bool spool_borrow(struct spool *s, struct spool_cursor *at, struct frame **f, struct frame_view *v)
+{
+    const struct frame *got = *f = warm_pin(&s->warm, at->seq);
+
+    if (!got)
+        return false;
+    *at = behind_frame(got);
+    *v = (struct frame_view){.first = got->header.first,
+                             .count = got->header.count,
+                             .arrival = got->header.arrival,
+                             .table = slice_of((const char *)got->table, got->table_bytes),
+                             .payload = slice_of(got->payload, got->bytes)};
+    if (!frame_extra_find(buf_slice(&got->extra), FRAME_TAG_ORIGIN, &v->origin))
+        v->origin = slice_of(NULL, 0);
+    return true;
+}
+
+void spool_let_go(struct spool *s, struct frame **f, uint64_t read)
+{
+    if (*f)
+        warm_unpin(&s->warm, *f, read);
+    *f = NULL;
 }
 
 int spool_read(struct spool *s, struct spool_cursor *at, struct buf *raw, struct frame_view *v, struct err *e)

@@ -108,11 +108,28 @@ static void publish_frame(struct spool *s, const struct frame *f)
     }
 }
 
+/* Answers, and hands what deliveries want next to the cache. */
+static void answer_safe(struct spool *s, struct frame_list *l, uint64_t segment, uint64_t low_water)
+{
+    struct frame *f;
+
+    warm_drop(&s->warm, low_water);
+    while ((f = frame_list_take(l))) {
+        if (f->wait)
+            f->wait->done(f->wait, true);
+        if (f->header.type == FRAME_DATA)
+            warm_add(&s->warm, f, segment);
+        else
+            frame_free(&f);
+    }
+}
+
 static void publish(struct spool *s)
 {
     struct round *r = &s->round;
     struct segment *seg = spool_active(s);
     struct frame *f;
+    uint64_t low_water;
 
     r->wrote |= !STAILQ_EMPTY(&r->written);
     pthread_mutex_lock(&s->lock);
@@ -122,11 +139,12 @@ static void publish(struct spool *s)
     s->held_bytes += r->write_at - seg->size;
     seg->size = r->write_at;
     s->failing = false;
+    low_water = spool_state_low_water(&s->state);
     pthread_mutex_unlock(&s->lock);
     s->mark_due |= !STAILQ_EMPTY(&r->written) && !s->memory;
     if (r->mark_now)
         round_mark(s); /* before the answers: whoever has one finds it in the mark, too */
-    answer(&r->written, true);
+    answer_safe(s, &r->written, seg->number, low_water);
 }
 
 static int roll(struct spool *s, struct err *e)
@@ -258,6 +276,7 @@ static void undo(struct spool *s)
      * again. When this fails too, the retry begins with it. */
     if (cut_back(s) < 0)
         err_wrap(&r->why, "cannot cut back");
+    warm_drop(&s->warm, UINT64_MAX);
     recycle_drop_all(s); /* perhaps it is room that is missing */
     if (must_be_written)
         spool_use_reserve(s);

@@ -425,12 +425,12 @@ void spool_leave(struct spool *s, struct segment *seg)
     seg->users--;
     if (seg->dead) {
         gone = seg->users == 0 ? seg : NULL;
-    } else if (seg != spool_active(s) && s->warm != seg->number) {
-        struct segment *cold = pick(s, s->warm, UINT64_MAX);
+    } else if (seg != spool_active(s) && s->kept_open != seg->number) {
+        struct segment *cold = pick(s, s->kept_open, UINT64_MAX);
 
-        if (cold->number == s->warm)
+        if (cold->number == s->kept_open)
             fd = idle_file(s, cold);
-        s->warm = seg->number;
+        s->kept_open = seg->number;
     }
     pthread_mutex_unlock(&s->lock);
     if (gone)

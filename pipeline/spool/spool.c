@@ -49,6 +49,7 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->ops = conf->files ? conf->files : &io_ops_real;
     s->committer = c;
     pthread_mutex_init(&s->lock, NULL);
+    warm_init(&s->warm, conf->warm);
     spool_state_init(&s->state);
     STAILQ_INIT(&s->pending);
     STAILQ_INIT(&s->round.todo);
@@ -80,6 +81,7 @@ void spool_close(struct spool **s)
     if (!*s)
         return;
     round_abandon(*s);
+    warm_release(&(*s)->warm);
     recycle_drop_all(*s);
     spool_release_segments(*s);
     spool_state_release(&(*s)->state);
@@ -284,6 +286,11 @@ uint64_t spool_unsealed_bytes(struct spool *s)
 uint64_t spool_segment_bytes(const struct spool *s)
 {
     return s->segment_bytes;
+}
+
+uint64_t spool_warm_bytes(const struct spool *s)
+{
+    return warm_limit(&s->warm);
 }
 
 /* --- books -------------------------------------------------------------------------------------------------------- */

@@ -32,6 +32,7 @@
 struct spool;
 struct committer;
 struct io_ops;
+struct warm_store;
 
 /* --- the committer: one thread that writes and syncs for all spools ----------------------------------------------- */
 
@@ -56,6 +57,7 @@ struct spool_conf {
     /* Called on the committer thread each time the disk has refused a round, also a retry; short. May be NULL. */
     void (*refused)(void *ctx, const struct err *why);
     void *ctx;
+    struct warm_store *warm;    /* of all spools; warm.h; NULL: what is read is read from the file */
     const struct io_ops *files; /* NULL: the real disk */
 };
 
@@ -148,6 +150,12 @@ MUST_CHECK int spool_scan_part(struct spool *s, const struct spool_cursor *at, u
 MUST_CHECK int spool_read(struct spool *s, struct spool_cursor *at, struct buf *raw, struct frame_view *v,
                           struct err *e);
 
+/* The frame at `at`, when it is still in memory since it was written: *v shows it until spool_let_go(), `at` has moved behind it.
+ * False: it must be read. */
+MUST_CHECK bool spool_borrow(struct spool *s, struct spool_cursor *at, struct frame **f, struct frame_view *v);
+/* `read` of its records were read by the delivery they belong to: when all were, it need not stay. Nothing when *f is NULL; clears it. */
+void spool_let_go(struct spool *s, struct frame **f, uint64_t read);
+
 /* A fixed delivery. The same on every attempt, and after a crash. */
 struct seal {
     uint64_t first, last; /* records, inclusive */
@@ -182,6 +190,8 @@ bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out);
  * never waits for the disk. */
 uint64_t spool_unsealed_bytes(struct spool *s);
 uint64_t spool_segment_bytes(const struct spool *s);
+/* So many bytes of all spools together may still be in memory when they are read. */
+uint64_t spool_warm_bytes(const struct spool *s);
 
 struct spool_books {
     uint64_t incoming, delivered, dropped, backed_up, corrupt; /* records since the stream was created */

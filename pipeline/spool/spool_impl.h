@@ -4,6 +4,7 @@
  * next, cut and settled are what has been asked for. They differ by the frames in the pending list and in the round.
  *
  * spool.c     what callers ask for: append, seal, settle, books
+ * warm.c      frames that were just written, in memory
  * locate.c    from a sequence number to a frame, around damage; spool/read.c: scan and read
  * segment_list.c  the list of files: opened, created, deleted; recycle.c: kept to be written over
  * move.c      old segments that hold little are emptied into the newest one
@@ -20,6 +21,7 @@
 #include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/spool.h"
 #include "pipeline/spool/state.h"
+#include "pipeline/spool/warm.h"
 
 #include <pthread.h>
 #include <sys/queue.h>
@@ -83,7 +85,7 @@ struct spool {
     bool failing, was_full;          /* guarded by lock */
     bool moving;                     /* guarded by lock: copies are in the pending list or in the round */
     struct err why;                  /* guarded by lock */
-    uint64_t warm;                   /* guarded by lock: the older segment whose file stays open */
+    uint64_t kept_open;              /* guarded by lock: the older segment whose file stays open */
     uint64_t arrival_seq;            /* guarded by lock: of this record ... */
     nsec arrival;                    /* ... this is the arrival */
 
@@ -93,6 +95,7 @@ struct spool {
     struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
     size_t recycled_count;
     struct log_window window; /* delivery thread: spool_scan() */
+    struct warm warm;
 
     /* Guarded by the committer's lock. */
     LIST_ENTRY(spool) listed;

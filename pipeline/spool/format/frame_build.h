@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 struct spool_wait;
+struct warm;
 
 /* The extra part of a data frame: u8 tag, u32 length, bytes; any number of times. Unknown tags are stepped over. */
 enum frame_tag {
@@ -33,6 +34,12 @@ struct frame {
     struct buf extra;
     struct budget *budget;
     size_t budgeted;
+
+    /* Of a frame that is kept in memory after it was written (warm.h). */
+    struct warm *warm; /* NULL: in no list */
+    TAILQ_ENTRY(frame) warm_next;
+    uint64_t segment, warm_passed;
+    uint32_t warm_unread, warm_users;
 };
 
 STAILQ_HEAD(frame_list, frame);

@@ -51,6 +51,50 @@ static void a_size_that_would_wrap_is_refused(void **state)
     assert_true(budget_take(&b, SIZE_MAX - 10));
 }
 
+struct cache {
+    struct budget *budget;
+    size_t keeps; /* cannot be given back now */
+    size_t asked;
+};
+
+static void give_back(void *ctx, size_t bytes)
+{
+    struct cache *c = ctx;
+    size_t held = c->budget->used - c->keeps;
+
+    c->asked += bytes;
+    budget_give(c->budget, bytes < held ? bytes : held);
+}
+
+static void a_cache_gives_back_what_others_want_and_cannot_refuse_them(void **state)
+{
+    struct budget whole, cache, part;
+    struct cache c = {.budget = &cache};
+
+    (void)state;
+    budget_init(&whole, 100);
+    budget_init_part(&cache, &whole, 60);
+    budget_init_part(&part, &whole, 100);
+    budget_reclaims(&part, give_back, &c);
+    assert_true(budget_take(&cache, 60));
+    assert_true(budget_take(&part, 40)); /* both fit */
+    assert_int_equal(c.asked, 0);
+    assert_true(budget_take(&part, 25));
+    assert_int_equal(cache.used, 35);
+    assert_int_equal(whole.used, 100);
+    assert_false(budget_take(&cache, 1));
+    c.keeps = 35;
+    assert_true(budget_take(&part, 35)); /* for the moment there is more than the whole */
+    assert_false(budget_take(&part, 1)); /* its own limit */
+    assert_int_equal(whole.used, 135);
+    c.keeps = 0;
+    budget_force(&part, 20);
+    assert_int_equal(cache.used, 15);
+    budget_give(&part, 120);
+    assert_int_equal(whole.used, 15);
+    assert_int_equal(c.asked, 80);
+}
+
 static void what_is_forced_counts_and_nobody_else_gets_any(void **state)
 {
     struct budget b;
@@ -125,6 +169,7 @@ int main(void)
         cmocka_unit_test(it_gives_up_to_its_limit_and_takes_back),
         cmocka_unit_test(there_is_plenty_while_less_than_half_is_used),
         cmocka_unit_test(a_size_that_would_wrap_is_refused),
+        cmocka_unit_test(a_cache_gives_back_what_others_want_and_cannot_refuse_them),
         cmocka_unit_test(what_is_forced_counts_and_nobody_else_gets_any),
         cmocka_unit_test(a_part_leaves_the_rest_of_the_whole_to_others),
         cmocka_unit_test(threads_together_never_pass_the_limit),
