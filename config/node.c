@@ -3,6 +3,7 @@
 #include "config/tree.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/io.h"
+#include "config/path.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -108,17 +109,10 @@ static int read_file(const char *path, struct buf *content)
     return rc;
 }
 
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
-}
-
 struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs)
 {
     struct cfg_tree *t = NULL;
-    char *dir = folder_of(path);
+    char *dir = path_folder(path);
     struct buf content;
 
     buf_init(&content, CFG_FILE_MAX + 1); /* one more: a larger file shows by filling it */
@@ -154,7 +148,7 @@ struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const
 
 struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs)
 {
-    char *dir = folder_of(name);
+    char *dir = path_folder(name);
     struct cfg_tree *t = cfg_tree_parse_in(name, dir, text, size, errs);
 
     mem_free(dir);

@@ -34,3 +34,10 @@ char *path_below(const char *base_dir, const char *path)
     clean(whole);
     return whole;
 }
+
+char *path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+}

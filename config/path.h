@@ -9,4 +9,7 @@
  * slash at its end, as messages show it. The caller frees it. */
 char *path_below(const char *base_dir, const char *path);
 
+/* The folder that a file of this name is in: "." when the name has none. The caller frees it. */
+char *path_folder(const char *path);
+
 #endif

@@ -137,18 +137,15 @@ int cli_usage_error(const struct cli_command *c, const char *fmt, ...)
     return CLI_USAGE;
 }
 
-static void print_mistakes(const struct cfg_errors *errs)
+void cli_print_found(const struct cfg_errors *found)
 {
-    const char *file = cfg_errors_file(errs);
-    size_t count = cfg_errors_count(errs);
     struct buf text;
 
     buf_init(&text, MIB);
-    cfg_errors_print(errs, &text);
+    cfg_errors_print(found, &text);
+    fflush(stdout);
     fputs(buf_cstr(&text), stderr);
     buf_release(&text);
-    if (file)
-        fprintf(stderr, "%s: %zu mistake%s; nothing was started\n", file, count, noun_s(count));
 }
 
 struct settings *cli_load_settings(const char *path, const struct settings_use *use)
@@ -156,8 +153,13 @@ struct settings *cli_load_settings(const char *path, const struct settings_use *
     struct cfg_errors *errs = cfg_errors_new();
     struct settings *s = settings_load(path, use, errs);
 
-    if (!s)
-        print_mistakes(errs);
+    if (!s) {
+        size_t count = cfg_errors_count(errs);
+
+        cli_print_found(errs);
+        if (cfg_errors_file(errs))
+            fprintf(stderr, "%s: %zu mistake%s; nothing was started\n", cfg_errors_file(errs), count, noun_s(count));
+    }
     cfg_errors_free(&errs);
     return s;
 }

@@ -58,6 +58,9 @@ MUST_CHECK int cli_read_options(const struct cli_command *c, int argc, char **ar
 /* "sluice put: unknown option `--x`; see `sluice put --help`" to stderr; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Mistakes and warnings to stderr, a line each; behind what stdout has so far. */
+void cli_print_found(const struct cfg_errors *found);
+
 /* Loads `path` (NULL: the default places), as far as the command uses it; prints all mistakes to stderr and returns NULL when
  * there are any. */
 struct settings *cli_load_settings(const char *path, const struct settings_use *use);

@@ -105,13 +105,6 @@ static void prepare_process(void)
     mallopt(M_TRIM_THRESHOLD, ENGINE_MALLOC_KEEPS);
 }
 
-static size_t core_count(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return n > 0 ? (size_t)n : 1;
-}
-
 static void share_descriptors(struct engine *en)
 {
     struct descriptor_needs n = process_descriptors(en->settings, en->once);
@@ -149,7 +142,7 @@ static int start_back(struct engine *en, struct err *e)
     share_memory(en);
     share_descriptors(en);
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
-        worker_pool_start(&en->workers, core_count(), &en->cancel, e) < 0)
+        worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
         return -1;
     en->senders = sender_pool_new();
     tools = (struct delivery_tools){

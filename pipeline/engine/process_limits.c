@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static size_t core_count(void)
+size_t process_cores(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -49,7 +49,7 @@ struct descriptor_needs process_descriptors(const struct settings *s, bool once)
 
     if (s->api_used && !once) {
         n.connections = (size_t)s->api.connections;
-        n.threads = s->api.threads > 0 ? (size_t)s->api.threads : core_count();
+        n.threads = s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
     }
     for (size_t i = 0; i < s->stream_count; i++) {
         n.inputs += s->streams[i].input_count;
@@ -86,8 +86,8 @@ static uint64_t stack_bytes(void)
 
 static uint64_t memory_needed(const struct settings *s)
 {
-    size_t loops = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : core_count();
-    uint64_t threads = PROCESS_THREADS + core_count() + loops;
+    size_t loops = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
+    uint64_t threads = PROCESS_THREADS + process_cores() + loops;
 
     return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + s->memory_limit;
 }

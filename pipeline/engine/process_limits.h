@@ -13,6 +13,11 @@
 #include "pipeline/engine/descriptors.h"
 #include "pipeline/settings/settings.h"
 
+#include <stddef.h>
+
+/* That are online; at least 1. */
+size_t process_cores(void);
+
 /* What these settings need; and how many descriptors there are now, of how many, with the soft limit raised to the hard one. */
 struct descriptor_needs process_descriptors(const struct settings *s, bool once);
 

@@ -260,15 +260,6 @@ static const char *find_place(struct cfg_errors *errs)
     return NULL;
 }
 
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    if (!slash)
-        return mem_strdup(".");
-    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
-}
-
 struct settings *settings_load(const char *path, const struct settings_use *use, struct cfg_errors *errs)
 {
     struct settings *s = NULL;
@@ -279,7 +270,7 @@ struct settings *settings_load(const char *path, const struct settings_use *use,
         path = find_place(errs);
     if (!path)
         return NULL;
-    base_dir = folder_of(path);
+    base_dir = path_folder(path);
     t = cfg_tree_load_lenient(path, errs);
     if (t)
         s = bind_tree(path, base_dir, t, use, errs);

@@ -36,16 +36,6 @@ static void print_stream(const struct settings *s, const struct stream_settings 
     buf_release(&line);
 }
 
-static void print_found(const struct cfg_errors *found)
-{
-    struct buf text;
-
-    buf_init(&text, MIB);
-    cfg_errors_print(found, &text);
-    fputs(buf_cstr(&text), stderr);
-    buf_release(&text);
-}
-
 static int report(const struct settings *s)
 {
     struct cfg_errors *found = cfg_errors_new();
@@ -53,7 +43,7 @@ static int report(const struct settings *s)
 
     preflight_check(s, NULL, found);
     count = cfg_errors_count(found);
-    print_found(found);
+    cli_print_found(found);
     if (count) {
         fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count, noun_s(count));
     } else {

@@ -221,16 +221,11 @@ static void run_file(struct test_options *o, const char *path)
 {
     struct cfg_errors *errs = cfg_errors_new();
     struct test_file *f = test_file_load(path, errs);
-    struct buf text;
 
     if (f) {
         run_cases(o, f);
     } else {
-        buf_init(&text, MIB);
-        cfg_errors_print(errs, &text);
-        fflush(stdout);
-        fputs(buf_cstr(&text), stderr);
-        buf_release(&text);
+        cli_print_found(errs);
         o->unreadable++;
     }
     test_file_free(&f);
