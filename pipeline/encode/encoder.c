@@ -298,7 +298,7 @@ static int head_differs(const struct encoder_in *in, struct worker *w, const str
     n = w->scratch.n;
     if (in->shaper->head(in->sink, b, &w->scratch) < 0)
         return -1;
-    *differs = w->scratch.n != 2 * n || memcmp(w->scratch.p, w->scratch.p + n, n) != 0;
+    *differs = w->scratch.n != 2 * n || (n > 0 && memcmp(w->scratch.p, w->scratch.p + n, n) != 0);
     return 0;
 }
 

@@ -275,11 +275,12 @@ static size_t pieces;
 
 static size_t repeats[5]; /* how often the sink writes each of the records */
 static uint64_t body_bytes;
+static const char *head;
 
 static int shape_head(const void *sink, const struct sink_seal_id *id, struct buf *out)
 {
     (void)sink, (void)id;
-    return buf_add_char(out, '[');
+    return buf_add_str(out, head);
 }
 
 static int shape_record(const void *sink, const struct sink_record *r, bool first, struct buf *out,
@@ -288,7 +289,7 @@ static int shape_record(const void *sink, const struct sink_record *r, bool firs
     const struct bench *b = sink;
 
     (void)first, (void)why;
-    if (slice_is(r->data, "four"))
+    if (slice_is(r->data, "five")) /* the last: so the body is not the one that was expected */
         return 0;
     for (size_t i = 0; i < repeats[r->seq - b->seal.first]; i++)
         if (buf_add_slice(out, r->data) < 0)
@@ -299,7 +300,7 @@ static int shape_record(const void *sink, const struct sink_record *r, bool firs
 static int shape_tail(const void *sink, struct buf *out)
 {
     (void)sink;
-    return buf_add_char(out, ']');
+    return *head ? buf_add_char(out, ']') : 0; /* both or none: as Firehose's format, as _bulk */
 }
 
 static void shape_limits(const void *sink, struct sink_limits *out)
@@ -328,13 +329,16 @@ static void a_shaped_body_is_the_same_wherever_it_was_shaped(void **state)
     static const struct {
         size_t repeats[5];
         uint64_t body_bytes;
+        const char *head;
     } cases[] = {
-        {{1, 1, 1, 1, 1}, 0},
-        {{1, ENCODER_SHAPED_PIECE, 1, 1, 2}, 0},
-        {{ENCODER_SHAPED_PIECE, 1, ENCODER_SHAPED_PIECE / 6, 1, ENCODER_SHAPED_PIECE / 4}, 0},
-        {{ENCODER_SHAPED_PIECE / 3 - 1, 1, 1, 1, 1}, 0},
-        {{1, 1, ENCODER_SHAPED_PIECE, 1, 1}, 12},
-        {{0, 0, 0, 0, 0}, 2},
+        {{1, 1, 1, 1, 1}, 0, "["},
+        {{1, ENCODER_SHAPED_PIECE, 1, 1, 2}, 0, "["},
+        {{ENCODER_SHAPED_PIECE, 1, ENCODER_SHAPED_PIECE / 6, 1, ENCODER_SHAPED_PIECE / 4}, 0, "["},
+        {{ENCODER_SHAPED_PIECE / 3 - 1, 1, 1, 1, 1}, 0, "["},
+        {{1, 1, ENCODER_SHAPED_PIECE, 1, 1}, 12, "["},
+        {{0, 0, 0, 0, 0}, 2, "["},
+        {{1, 1, 1, 1, 1}, 0, ""},
+        {{1, ENCODER_SHAPED_PIECE, 1, 1, 1}, 0, ""},
     };
     struct codec_ops elsewhere = *codec_find("none");
 
@@ -347,6 +351,7 @@ static void a_shaped_body_is_the_same_wherever_it_was_shaped(void **state)
 
         memcpy(repeats, cases[i].repeats, sizeof(repeats));
         body_bytes = cases[i].body_bytes;
+        head = cases[i].head;
         for (size_t k = 0; k < 2; k++) {
             struct bench *b = bench_new();
 
@@ -359,7 +364,7 @@ static void a_shaped_body_is_the_same_wherever_it_was_shaped(void **state)
             bench_free(&b);
         }
         assert_int_equal(taken[0], taken[1]);
-        assert_true(text[0][0] == '[' && text[0][strlen(text[0]) - 1] == ']');
+        assert_true(!*head || (text[0][0] == '[' && text[0][strlen(text[0]) - 1] == ']'));
         if (strcmp(text[0], text[1]) != 0)
             fail_msg("case %zu differs", i);
         mem_free(text[0]);
