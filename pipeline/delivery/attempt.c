@@ -90,8 +90,9 @@ static bool may_have_more(const struct attempt *s, uint64_t bytes)
 bool attempt_start(struct target_slot *slot)
 {
     struct attempt *s = CONTAINER_OF(slot, struct attempt, slot);
+    uint64_t format = s->in.format && !s->in.shaper && s->in.format->memory ? s->in.format->memory(s->expected) : 0;
     uint64_t bytes =
-        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + ATTEMPT_EXCHANGE_MEMORY;
+        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + ATTEMPT_EXCHANGE_MEMORY + format;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;
@@ -100,6 +101,7 @@ bool attempt_start(struct target_slot *slot)
     s->slot.sent = 0;
     s->out = (struct encoder_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
+    s->in.format_memory = format;
     s->in.digests = digests_of(s->target);
     s->in.sizes = s->sink_outcomes != NULL;
     s->loop->ops->work(s->loop, &s->job);

@@ -13,12 +13,14 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* One run over the records. */
 struct pass {
     const struct encoder_in *in;
     struct worker *w;
     void *codec;
+    void *format; /* its state; NULL: it has none, or the sink shapes the body */
     struct encoder_out *out;
     struct sink_limits limits;
     uint64_t room;        /* records that may still go into the body */
@@ -68,15 +70,14 @@ static void note_size(struct pass *p, size_t bytes)
     p->out->sizes[p->out->taken] = (uint32_t)bytes;
 }
 
-/* --- bodies that a format makes ------------------------------------------------------------------------------------
+/* --- bodies that a format makes of runs ------------------------------------------------------------------------------------
  */
 
 static int format_run(struct pass *p, const struct object_reader *k, uint64_t from, uint64_t to)
 {
     struct slice piece;
 
-    if (p->in->format->run(&k->chunk.v, k->base + from, k->base + to - 1, p->out->taken == 0, &p->w->scratch, &piece) <
-        0)
+    if (p->in->format->run(p->format, &k->chunk.v, k->base + from, k->base + to - 1, &p->w->scratch, &piece) < 0)
         return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
     note_taken(p, from, to, frame_record_bytes(&k->chunk.v, k->base + from, k->base + to - 1));
     return to_codec(p, piece);
@@ -97,8 +98,7 @@ static int format_frame(struct pass *p, const struct object_reader *k)
     return 0;
 }
 
-/* --- bodies that the sink shapes -----------------------------------------------------------------------------------
- */
+/* --- bodies that are made record by record: the sink shapes them, or a format does --- */
 
 /* What was shaped goes into the body. Afterwards the scratch is where to shape. */
 static int flush_shaped(struct pass *p)
@@ -135,6 +135,22 @@ static bool over_limit(const struct pass *p)
     return p->limits.body_bytes && p->shaped + p->into->n > p->limits.body_bytes;
 }
 
+/* As sink_ops.record(), which formats follow. */
+static int shape(struct pass *p, const struct sink_record *r, struct sink_refusal *why)
+{
+    struct format_refusal refused = {.code = ""};
+    int rc;
+
+    if (p->in->shaper)
+        return p->in->shaper->record(p->in->sink, r, p->out->taken == 0, p->into, why);
+    rc = p->in->format->add(p->format, r->data, p->into, &refused);
+    if (rc == 0) {
+        snprintf(why->code, sizeof(why->code), "%s", refused.code);
+        snprintf(why->message, sizeof(why->message), "%s", refused.message);
+    }
+    return rc;
+}
+
 /* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
 static int shape_record(struct pass *p, const struct object_reader *k, uint64_t position, struct slice data)
 {
@@ -144,7 +160,7 @@ static int shape_record(struct pass *p, const struct object_reader *k, uint64_t 
     int rc;
 
     r.data = data;
-    rc = p->in->shaper->record(p->in->sink, &r, p->out->taken == 0, p->into, &why);
+    rc = shape(p, &r, &why);
     if (rc < 0 && (before > 0 || p->into == &p->straight)) {
         bool straight =
             before > 0 && p->into == &p->straight; /* else this one needs the scratch, which has more room */
@@ -193,10 +209,25 @@ static int shape_frame(struct pass *p, const struct object_reader *k)
 /* --- the whole body ------------------------------------------------------------------------------------------------
  */
 
+static int begin_format(struct pass *p)
+{
+    const struct format_begin b = {.bytes = p->in->records.source->bytes, .memory = p->in->format_memory};
+
+    return p->in->format->begin ? p->in->format->begin(&p->format, &b, &p->out->err) : 0;
+}
+
+static void close_format(struct pass *p)
+{
+    if (p->format)
+        p->in->format->close(&p->format);
+}
+
 static int begin_body(struct pass *p, bool exact)
 {
     const struct encoder_in *in = p->in;
 
+    if (!in->shaper && begin_format(p) < 0)
+        return -1;
     if (in->codec->begin(p->codec, exact ? in->records.source->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
         return -1;
     p->into = &p->w->scratch;
@@ -211,15 +242,14 @@ static int begin_body(struct pass *p, bool exact)
 static int end_body(struct pass *p)
 {
     const struct encoder_in *in = p->in;
-    struct slice end;
 
-    if (!in->shaper) {
-        end = in->format->end(p->out->taken == 0);
-        return to_codec(p, end) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
-    }
     if (p->into == &p->straight && flush_shaped(p) < 0)
         return -1;
-    if (in->shaper->tail(in->sink, p->into) < 0)
+    if (!in->shaper && in->format->run)
+        buf_clear(p->into); /* what was in it is with the codec */
+    if (!in->shaper && in->format->finish && in->format->finish(p->format, p->into) < 0)
+        return err_set(&p->out->err, ERR_LIMIT, "the end of an object of format `%s` does not fit", in->format->name);
+    if (in->shaper && in->shaper->tail(in->sink, p->into) < 0)
         return err_set(&p->out->err, ERR_LIMIT, "the end of a request does not fit");
     return flush_shaped(p) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
 }
@@ -230,7 +260,7 @@ static int add_piece(struct pass *p, const struct object_reader *k)
         outcomes_lose_run(p->in->records.outcomes, k->begin, k->end);
         return 0;
     }
-    return p->in->shaper ? shape_frame(p, k) : format_frame(p, k);
+    return p->in->shaper || p->in->format->add ? shape_frame(p, k) : format_frame(p, k);
 }
 
 static int add_records(struct pass *p)
@@ -313,6 +343,8 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
     uint64_t first = 0, last = 0;
     struct sink_seal_id expected;
     struct pass p;
+    bool again;
+    int rc;
 
     pass_init(&p, in, w, out);
     if (window < p.room)
@@ -322,12 +354,15 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
     encoder_out_release(out);
     *out = (struct encoder_out){.body = encoder_body(in), .id = id_of(&in->records, first, last)};
     expected = out->id;
-    if (begin_body(&p, exact) < 0 || add_records(&p) < 0)
+    rc = begin_body(&p, exact) < 0 || add_records(&p) < 0 ? -1 : 0;
+    again = rc == 0 && exact && out->taken != f->count;
+    if (rc == 0 && !again)
+        rc = end_body(&p);
+    close_format(&p);
+    if (rc < 0)
         return -1;
-    if (exact && out->taken != f->count)
-        return encode(in, w, false, window, out); /* some were damaged: once more, without saying how long it will be */
-    if (end_body(&p) < 0)
-        return -1;
+    if (again) /* some were damaged: once more, without saying how long it will be */
+        return encode(in, w, false, window, out);
     if (out->taken > 0)
         out->id = id_of(&in->records, p.first, p.last);
     if (in->shaper && out->taken > 0 && out->id.window != expected.window) {

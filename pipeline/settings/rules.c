@@ -67,6 +67,12 @@ static void check_compression(const struct rules *r, const struct stream_setting
 {
     const struct cfg_node *compression = cfg_node_get(st->node, "compression");
 
+    if (compression && st->format && st->codec && !st->sink->record && !format_takes_codec(st->format, st->codec)) {
+        cfg_error(r->errs, compression->at,
+                  "`format: %s` cannot be compressed from outside: %s; leave `compression` out", st->format->name,
+                  st->format->no_codec);
+        return;
+    }
     if (!compression || !st->codec || !st->codec->encoding || !st->sink->takes_encoding ||
         st->sink->takes_encoding(state, st->codec->encoding))
         return;

@@ -5,6 +5,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 
 /* The part of [first, last] that lies in the frame. False: nothing. */
 static bool clamp(const struct frame_view *v, uint64_t *first, uint64_t *last)
@@ -26,28 +27,22 @@ static struct frame_iter records_from(const struct frame_view *v, uint64_t first
     return it;
 }
 
-static struct slice end_nothing(bool is_first)
-{
-    (void)is_first;
-    return (struct slice){"", 0};
-}
-
 /* The spool keeps records in this form (see format/frame.h): nothing to do. */
-static int lines_run(const struct frame_view *v, uint64_t first, uint64_t last, bool is_first, struct buf *scratch,
+static int lines_run(void *state, const struct frame_view *v, uint64_t first, uint64_t last, struct buf *scratch,
                      struct slice *out)
 {
-    (void)is_first, (void)scratch;
+    (void)state, (void)scratch;
     *out = clamp(v, &first, &last) ? frame_lines(v, first, last) : (struct slice){"", 0};
     return 0;
 }
 
-static int raw_run(const struct frame_view *v, uint64_t first, uint64_t last, bool is_first, struct buf *scratch,
+static int raw_run(void *state, const struct frame_view *v, uint64_t first, uint64_t last, struct buf *scratch,
                    struct slice *out)
 {
     struct frame_iter it;
     struct slice rec;
 
-    (void)is_first;
+    (void)state;
     buf_clear(scratch);
     *out = (struct slice){"", 0};
     if (!clamp(v, &first, &last))
@@ -62,6 +57,22 @@ static int raw_run(const struct frame_view *v, uint64_t first, uint64_t last, bo
     return 0;
 }
 
+struct array {
+    bool open; /* the first record is behind us */
+};
+
+static int array_begin(void **state, const struct format_begin *b, struct err *e)
+{
+    (void)b, (void)e;
+    *state = mem_alloc(sizeof(struct array));
+    return 0;
+}
+
+static void array_close(void **state)
+{
+    MEM_CLEAR(*state);
+}
+
 /* JSON nested deeper than our reader follows is delivered as a string: nobody's reader would take it either. */
 static int add_element(struct slice rec, struct buf *out)
 {
@@ -70,12 +81,12 @@ static int add_element(struct slice rec, struct buf *out)
     return json_quote(rec, out);
 }
 
-static int array_run(const struct frame_view *v, uint64_t first, uint64_t last, bool is_first, struct buf *scratch,
+static int array_run(void *state, const struct frame_view *v, uint64_t first, uint64_t last, struct buf *scratch,
                      struct slice *out)
 {
+    struct array *a = state;
     struct frame_iter it;
     struct slice rec;
-    char before = is_first ? '[' : ',';
 
     buf_clear(scratch);
     *out = (struct slice){"", 0};
@@ -83,23 +94,35 @@ static int array_run(const struct frame_view *v, uint64_t first, uint64_t last, 
         return 0;
     it = records_from(v, first);
     while (it.seq <= last && frame_next(&it, &rec)) {
-        if (buf_add_char(scratch, before) < 0 || add_element(rec, scratch) < 0)
+        if (buf_add_char(scratch, a->open ? ',' : '[') < 0 || add_element(rec, scratch) < 0)
             return -1;
-        before = ',';
+        a->open = true;
     }
     *out = buf_slice(scratch);
     return 0;
 }
 
-static struct slice array_end(bool is_first)
+static int array_finish(void *state, struct buf *out)
 {
-    return is_first ? SLICE("[]") : SLICE("]");
+    const struct array *a = state;
+
+    return buf_add_str(out, a->open ? "]" : "[]");
 }
 
 static const struct format_ops FORMATS[] = {
-    {"lines", "", "application/octet-stream", true, lines_run, end_nothing},
-    {"raw", "", "application/octet-stream", false, raw_run, end_nothing},
-    {"json_array", "", "application/json", false, array_run, array_end},
+    {.name = "lines",
+     .extension = "",
+     .content_type = "application/octet-stream",
+     .exact_size = true,
+     .run = lines_run},
+    {.name = "raw", .extension = "", .content_type = "application/octet-stream", .run = raw_run},
+    {.name = "json_array",
+     .extension = "",
+     .content_type = "application/json",
+     .begin = array_begin,
+     .close = array_close,
+     .run = array_run,
+     .finish = array_finish},
 };
 
 const struct format_ops *format_at(size_t index)
@@ -113,4 +136,9 @@ const struct format_ops *format_find(const char *name)
         if (strcmp(FORMATS[i].name, name) == 0)
             return &FORMATS[i];
     return NULL;
+}
+
+bool format_takes_codec(const struct format_ops *f, const struct codec_ops *codec)
+{
+    return !f->no_codec || !codec->encoding;
 }

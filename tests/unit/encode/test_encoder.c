@@ -428,6 +428,102 @@ static void a_cancelled_body_is_not_made_any_further(void **state)
     bench_free(&b);
 }
 
+/* --- a format with a state ---------------------------------------------------------------------------------------- */
+
+/* It has nothing to say before the end: then how many records there were, and what. */
+struct columns {
+    struct buf kept;
+    int count;
+};
+
+static int columns_open;
+
+static int columns_begin(void **state, const struct format_begin *b, struct err *e)
+{
+    struct columns *c = mem_alloc(sizeof(*c));
+
+    (void)e;
+    buf_init(&c->kept, (size_t)b->memory);
+    *state = c;
+    columns_open++;
+    return 0;
+}
+
+static void columns_close(void **state)
+{
+    struct columns *c = *state;
+
+    buf_release(&c->kept);
+    MEM_CLEAR(*state);
+    columns_open--;
+}
+
+static int columns_add(void *state, struct slice record, struct buf *out, struct format_refusal *why)
+{
+    struct columns *c = state;
+
+    (void)out;
+    if (slice_is(record, "three")) {
+        why->code = "Format.NoColumn";
+        snprintf(why->message, sizeof(why->message), "`%.*s` has no column", (int)record.n, record.p);
+        return 0;
+    }
+    assert_int_equal(buf_add_slice(&c->kept, record), 0);
+    c->count++;
+    return 1;
+}
+
+static int columns_finish(void *state, struct buf *out)
+{
+    struct columns *c = state;
+
+    return buf_printf(out, "%d:%.*s", c->count, (int)c->kept.n, c->kept.p);
+}
+
+static const struct format_ops COLUMNS = {.name = "columns",
+                                          .extension = "",
+                                          .content_type = "application/x-columns",
+                                          .no_codec = "it compresses its columns itself",
+                                          .begin = columns_begin,
+                                          .close = columns_close,
+                                          .add = columns_add,
+                                          .finish = columns_finish};
+
+static void a_format_collects_refuses_and_finishes(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    b->in.format = &COLUMNS;
+    b->in.format_memory = 64;
+    for (int i = 0; i < 2; i++) { /* the second time it is known who has no place */
+        run(b);
+        assert_body(b, "4:onetwofourfive");
+        assert_int_equal(b->out.taken, 4);
+        assert_int_equal(outcomes_at(&b->outcomes, 2), OUTCOME_REFUSED);
+        assert_string_equal(outcomes_reason(&b->outcomes, 2)->code, "Format.NoColumn");
+        assert_string_equal(outcomes_reason(&b->outcomes, 2)->message, "`three` has no column");
+        assert_int_equal(columns_open, 0);
+    }
+    b->in.records.window = 1;
+    run(b);
+    assert_body(b, "1:one");
+    bench_free(&b);
+}
+
+static void the_state_of_a_format_that_is_given_up_is_closed(void **state)
+{
+    struct bench *b = bench_new();
+
+    (void)state;
+    b->in.format = &COLUMNS;
+    b->cancel.asked = true;
+    run_any(b);
+    assert_int_equal(b->out.err.code, ERR_CANCELLED);
+    assert_int_equal(columns_open, 0);
+    bench_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +535,8 @@ int main(void)
         cmocka_unit_test(a_refused_record_that_is_damaged_meanwhile_is_lost),
         cmocka_unit_test(a_shaped_body_is_the_same_wherever_it_was_shaped),
         cmocka_unit_test(a_cancelled_body_is_not_made_any_further),
+        cmocka_unit_test(a_format_collects_refuses_and_finishes),
+        cmocka_unit_test(the_state_of_a_format_that_is_given_up_is_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

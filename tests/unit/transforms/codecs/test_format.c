@@ -35,13 +35,57 @@ static void store(struct stored *s, const struct slice *records, size_t n)
         .first = FIRST, .count = (uint32_t)n, .payload = slice_of(s->payload, at), .table = slice_of(s->table, n)};
 }
 
+/* Of the object that is being made: begun when something is the first of it. */
+static void *object;
+static const struct format_ops *its_format;
+
+static void begin(const char *format)
+{
+    struct format_begin b = {.options = NULL};
+    struct err e;
+
+    its_format = format_find(format);
+    if (its_format->begin)
+        assert_int_equal(its_format->begin(&object, &b, &e), 0);
+}
+
+static void end(void)
+{
+    if (object)
+        its_format->close(&object);
+    assert_null(object);
+}
+
 static struct slice run(const char *format, const struct frame_view *v, uint64_t first, uint64_t last, bool is_first,
                         struct buf *scratch)
 {
     struct slice out;
 
-    assert_int_equal(format_find(format)->run(v, first, last, is_first, scratch, &out), 0);
+    if (is_first) {
+        end();
+        begin(format);
+    }
+    assert_int_equal(format_find(format)->run(object, v, first, last, scratch, &out), 0);
     return out;
+}
+
+static struct slice finish(const char *format, bool is_first, struct buf *scratch)
+{
+    if (is_first) {
+        end();
+        begin(format);
+    }
+    buf_clear(scratch);
+    if (its_format->finish)
+        assert_int_equal(its_format->finish(object, scratch), 0);
+    return buf_slice(scratch);
+}
+
+static int end_object(void **state)
+{
+    (void)state;
+    end();
+    return 0;
 }
 
 static void assert_slice(struct slice got, const char *want)
@@ -67,8 +111,8 @@ static void lines_end_in_one_newline_each(void **state)
     buf_init(&scratch, 0);
     assert_slice(run("lines", &s.view, FIRST, FIRST + 2, true, &scratch), "{\"a\":1}\nplain\n\n");
     assert_slice(run("lines", &s.view, FIRST + 1, FIRST + 1, false, &scratch), "plain\n");
-    assert_slice(format_find("lines")->end(false), "");
-    assert_slice(format_find("lines")->end(true), "");
+    assert_slice(finish("lines", false, &scratch), "");
+    assert_slice(finish("lines", true, &scratch), "");
     buf_release(&scratch);
 }
 
@@ -133,7 +177,6 @@ static void an_array_holds_json_as_it_is_and_all_else_as_strings(void **state)
 
 static void an_array_goes_on_across_frames_and_is_closed_once(void **state)
 {
-    const struct format_ops *f = format_find("json_array");
     struct stored s;
     struct buf scratch;
 
@@ -142,8 +185,8 @@ static void an_array_goes_on_across_frames_and_is_closed_once(void **state)
     buf_init(&scratch, 1024);
     assert_slice(run("json_array", &s.view, FIRST, FIRST, true, &scratch), "[{\"a\":1}");
     assert_slice(run("json_array", &s.view, FIRST, FIRST, false, &scratch), ",{\"a\":1}");
-    assert_slice(f->end(false), "]");
-    assert_slice(f->end(true), "[]");
+    assert_slice(finish("json_array", false, &scratch), "]");
+    assert_slice(finish("json_array", true, &scratch), "[]");
     buf_release(&scratch);
 }
 
@@ -156,8 +199,9 @@ static void scratch_that_is_too_small_is_an_answer(void **state)
     (void)state;
     store_three(&s);
     buf_init(&scratch, 4);
-    assert_int_equal(format_find("raw")->run(&s.view, FIRST, FIRST + 2, true, &scratch, &out), -1);
-    assert_int_equal(format_find("json_array")->run(&s.view, FIRST, FIRST + 2, true, &scratch, &out), -1);
+    assert_int_equal(format_find("raw")->run(NULL, &s.view, FIRST, FIRST + 2, &scratch, &out), -1);
+    begin("json_array");
+    assert_int_equal(its_format->run(object, &s.view, FIRST, FIRST + 2, &scratch, &out), -1);
     buf_release(&scratch);
 }
 
@@ -171,17 +215,31 @@ static void only_lines_have_the_size_of_what_is_stored(void **state)
     assert_null(format_at(SIZE_MAX));
 }
 
+static void a_format_may_forbid_compression_from_outside(void **state)
+{
+    static const struct format_ops COLUMNS = {.name = "columns", .no_codec = "it compresses its columns itself"};
+
+    (void)state;
+    assert_true(format_takes_codec(&COLUMNS, codec_find("none")));
+    for (size_t i = 0; codec_at(i); i++) {
+        assert_int_equal(format_takes_codec(&COLUMNS, codec_at(i)), !codec_at(i)->encoding);
+        for (size_t k = 0; format_at(k); k++)
+            assert_true(format_takes_codec(format_at(k), codec_at(i)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_end_in_one_newline_each),
-        cmocka_unit_test(lines_are_the_frame_itself),
-        cmocka_unit_test(raw_adds_nothing),
-        cmocka_unit_test(records_outside_of_the_frame_are_not_asked_for),
-        cmocka_unit_test(an_array_holds_json_as_it_is_and_all_else_as_strings),
-        cmocka_unit_test(an_array_goes_on_across_frames_and_is_closed_once),
-        cmocka_unit_test(scratch_that_is_too_small_is_an_answer),
-        cmocka_unit_test(only_lines_have_the_size_of_what_is_stored),
+        cmocka_unit_test_teardown(lines_end_in_one_newline_each, end_object),
+        cmocka_unit_test_teardown(lines_are_the_frame_itself, end_object),
+        cmocka_unit_test_teardown(raw_adds_nothing, end_object),
+        cmocka_unit_test_teardown(records_outside_of_the_frame_are_not_asked_for, end_object),
+        cmocka_unit_test_teardown(an_array_holds_json_as_it_is_and_all_else_as_strings, end_object),
+        cmocka_unit_test_teardown(an_array_goes_on_across_frames_and_is_closed_once, end_object),
+        cmocka_unit_test_teardown(scratch_that_is_too_small_is_an_answer, end_object),
+        cmocka_unit_test_teardown(only_lines_have_the_size_of_what_is_stored, end_object),
+        cmocka_unit_test_teardown(a_format_may_forbid_compression_from_outside, end_object),
     };
 
     return cmocka_run_group_tests_name("format", tests, NULL, NULL);
