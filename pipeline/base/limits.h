@@ -115,6 +115,8 @@
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_META_MAX      2048
 #define SEAL_META_KEYS_MAX 512
+/* What a sink notes of a delivery's progress. All that is pending must fit a checkpoint (FRAME_EXTRA_MAX). */
+#define SEAL_PROGRESS_MAX LIMIT(4096, 64)
 
 /* A stream's limit in so many segments, but none outside these sizes. */
 #define SEGMENTS_PER_LIMIT  8

@@ -14,6 +14,7 @@
 
 struct spool_report {
     size_t segments, pending_seals, positions;
+    size_t in_progress;             /* of the pending seals: part of the way is behind them */
     uint64_t bytes;                 /* on disk */
     uint64_t incoming, waiting;     /* records ever, and not settled */
     uint64_t torn_bytes;            /* of a write that a crash cut short; the next start cuts them off. In a file that

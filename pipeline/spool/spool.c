@@ -233,6 +233,22 @@ void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cur
     committer_wake(s->committer, s, true);
 }
 
+void spool_progress(struct spool *s, uint64_t seal_first, struct slice progress, struct spool_wait *w)
+{
+    struct frame *f = frame_new_control(FRAME_PROGRESS);
+    const struct pending_seal *p;
+
+    assert(progress.n <= SEAL_PROGRESS_MAX);
+    spool_state_put_progress(&f->extra, seal_first, progress);
+    frame_finish(f);
+    pthread_mutex_lock(&s->lock);
+    p = spool_state_find_seal(&s->state, seal_first);
+    assert(p && !p->settling);
+    add_control(s, f, w);
+    pthread_mutex_unlock(&s->lock);
+    committer_wake(s->committer, s, w != NULL);
+}
+
 void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result *r)
 {
     struct frame *f = frame_new_control(FRAME_SETTLED);

@@ -10,7 +10,7 @@
  * off by a crash, but may be of use to a person, is kept in <dir>/damaged/.
  *
  * Ownership  spool_append() takes the frame over when it answers SPOOL_TAKEN. Waits are embedded in their callers.
- * Threads    append, books, positions: any. cut, seal, settle: the delivery thread only. read: any worker.
+ * Threads    append, books, positions: any. cut, seal, progress, settle: the delivery thread only. read: any worker.
  *            `done` callbacks run on the committer thread: they must be short and must not call back into the spool.
  * Invariant  low-water <= first of the oldest pending seal <= cut <= committed <= appended. Bytes on disk <= limit +
  * one segment of control data, one of an earlier life and the reserve (reserve.c). incoming = delivered + dropped + backed_up + corrupt + spooled, always.
@@ -163,12 +163,20 @@ struct seal {
     nsec oldest;          /* arrival of the oldest */
     struct spool_cursor start;
     struct slice note; /* the pipeline's own: object key, codec, format; <= SEAL_META_MAX */
+    /* How far an earlier run came with it, as spool_progress() was told; of a pending seal only, empty: it began anew. */
+    struct slice progress;
 };
 
 /* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to `end`. The first
  * attempt may begin after done(true); done(false) comes only when the committer stops and the disk refuses to the end. The note
  * is copied. Never SPOOL_FULL: control data goes beyond the limit. */
 void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w);
+
+/* How far the delivery of a seal is that takes several steps (an upload's id and its parts): what the sink must know to
+ * go on after a crash. Opaque, copied, <= SEAL_PROGRESS_MAX, empty: it begins anew; the last one counts, until the seal
+ * is settled. The seal must be safe. `w` as for spool_seal(): a step that cannot be taken back may follow after
+ * done(true). Never SPOOL_FULL. */
+void spool_progress(struct spool *s, uint64_t seal_first, struct slice progress, struct spool_wait *w);
 
 /* What became of a seal's records; the sum of the first four is last - first + 1. */
 struct seal_result {

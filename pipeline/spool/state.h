@@ -4,7 +4,7 @@
  * log; a checkpoint holds it whole. So what a restart finds is what was there, by construction. It knows the log's
  * frames, not its files.
  *
- * Ownership  spool_state_init() to spool_state_release(). Seals own their notes.
+ * Ownership  spool_state_init() to spool_state_release(). Seals own their notes and progress.
  * Threads    one at a time.
  * Invariant  seals are in order and do not overlap; all of them end before the cut; cut.seq <= next.
  */
@@ -23,8 +23,9 @@
 
 struct pending_seal {
     struct seal seal;
-    char *note;    /* owns seal.note */
-    bool settling; /* spool_settle() was called, the frame is not safe yet */
+    char *note;     /* owns seal.note */
+    char *progress; /* owns seal.progress; NULL: none */
+    bool settling;  /* spool_settle() was called, the frame is not safe yet */
 };
 
 /* Records that were copied forward: they are read there, not where they were first put. */
@@ -89,10 +90,13 @@ MUST_CHECK bool spool_state_waiting(const struct spool_state *st, uint64_t from,
 uint64_t spool_state_low_water(const struct spool_state *st);
 /* The pending seal that begins with this record; NULL when there is none. */
 struct pending_seal *spool_state_find_seal(const struct spool_state *st, uint64_t first);
+/* Seals of which an earlier attempt has got part of the way. */
+size_t spool_state_in_progress(const struct spool_state *st);
 uint64_t seal_result_sum(const struct seal_result *r);
 
 /* The content of control frames. */
 void spool_state_put_seal(struct buf *out, const struct seal *seal, const struct spool_cursor *end);
+void spool_state_put_progress(struct buf *out, uint64_t seal_first, struct slice progress);
 void spool_state_put_settled(struct buf *out, const struct seal *seal, const struct seal_result *r);
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version);
 

@@ -61,6 +61,9 @@ static void print_report(const struct spool_report *r)
            r->incoming);
     printf("  %zu segment%s, %" PRIu64 " bytes; %zu sealed and not settled; %zu source position%s\n", r->segments,
            noun_s(r->segments), r->bytes, r->pending_seals, r->positions, noun_s(r->positions));
+    if (r->in_progress)
+        printf("  %zu of what is sealed %s half delivered: the next start goes on where it was\n", r->in_progress,
+               is_are(r->in_progress));
     if (r->torn_bytes)
         printf("  the last %" PRIu64
                " bytes are a write that was cut short; as far as is known it was never acknowledged. "
