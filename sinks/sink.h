@@ -70,6 +70,10 @@ struct sink_seal {
      * judge() gets the answer with the same seal; until it says something else. */
     unsigned follow_up;
     const char *token; /* of the verdict before; NULL for follow_up 0 */
+    /* How far a delivery of several steps is: what was last written to verdict.progress, in this run or before a crash;
+     * empty: it begins anew. The same bytes as there, so they are read before those are written. Behind a restart the
+     * body may be another one (a script that was changed): whatever must not be mixed up says of which body it is. */
+    struct slice progress;
 };
 
 enum { SINK_NOT_YET = 1 }; /* of request(): nothing is made; to be called again a few milliseconds later */
@@ -124,6 +128,11 @@ struct sink_verdict {
     char said[SINK_SAID_MAX]; /* The specified bucket does not exist; one line of UTF-8, may be empty */
     char detail[512 + SINK_SAID_MAX];
     char token[64]; /* SINK_FOLLOW_UP: what the next request() must know */
+    /* Set before judge() or send() is called, when the body is all of its object; else NULL, and the object must go in
+     * one step. Whoever has got part of the way writes what must be known to go on (SEAL_PROGRESS_MAX bytes) and says
+     * `progressed`. With SINK_FOLLOW_UP the next step comes once that is safe in the journal. */
+    struct buf *progress;
+    bool progressed;
 };
 
 /* Who answers where several products and versions might. For people. */
@@ -186,7 +195,7 @@ struct sink_ops {
     MUST_CHECK int (*identify)(const void *state, nsec wall_now, struct http_request *rq, struct err *e);
     bool (*identified)(const void *state, const struct http_response *re, struct sink_identity *g);
 
-    /* Not HTTP-shaped: one blocking attempt. Delivered means safe at the far end (synced). */
+    /* Not HTTP-shaped: one blocking attempt, or one step of it. Delivered means safe at the far end (synced). */
     enum sink_outcome (*send)(const void *state, const struct sink_seal *seal, struct sink_verdict *v);
 
     /* Where it writes files: the path (absolute) of the one that this seal's object becomes. NULL: it writes none. */

@@ -243,22 +243,25 @@ static void send_elsewhere(struct attempt *s)
     fail_locally(s, "NoThread", &e);
 }
 
+static void ask(struct attempt *s)
+{
+    if (s->target->ops->send)
+        send_elsewhere(s);
+    else
+        request(s);
+}
+
 static void send_now(struct attempt *s)
 {
-    const struct sink_ops *sink = s->target->ops;
-
     s->step = ATTEMPT_SENDING;
     s->slot.sent = s->loop->mono;
     s->attempts++;
-    s->verdict = (struct sink_verdict){.outcomes = s->sink_outcomes};
+    s->verdict = (struct sink_verdict){.outcomes = s->sink_outcomes, .progress = s->progress};
     if (s->sink_outcomes)
         s->sink_outcomes->count = s->out.taken;
     if (s->metrics)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
-    if (sink->send)
-        send_elsewhere(s);
-    else
-        request(s);
+    ask(s);
 }
 
 static void request(struct attempt *s)
@@ -284,20 +287,28 @@ static void request(struct attempt *s)
     s->loop->ops->exchange(s->loop, &s->exchange);
 }
 
-/* The destination has the body, but has not acknowledged it: the attempt goes on with a question a little later. */
-static void follow_up(struct attempt *s)
+static struct slice progress_of(const struct attempt *s)
+{
+    return s->progress ? buf_slice(s->progress) : slice_of(NULL, 0);
+}
+
+/* The destination has the body, or a part of it, but has not acknowledged it: the attempt goes on with another
+ * question a little later. */
+void attempt_go_on(struct attempt *s)
 {
     nsec wait = s->verdict.retry_after ? s->verdict.retry_after : BACKOFF_FIRST;
 
     memcpy(s->token, s->verdict.token, sizeof(s->token));
     s->offer.token = s->token;
     s->offer.follow_up++;
+    s->offer.progress = progress_of(s);
+    s->verdict.progressed = false;
     delivery_loop_at(s->loop, &s->ask, s->loop->mono + wait);
 }
 
 static void on_ask(struct loop_timer *t)
 {
-    request(CONTAINER_OF(t, struct attempt, ask));
+    ask(CONTAINER_OF(t, struct attempt, ask));
 }
 
 /* A body that cannot be made: with fewer records it may be possible, and nobody needs to be asked. */
@@ -331,8 +342,10 @@ static void go_on(struct attempt *s)
         return;
     }
     trim_budget(s);
+    s->progress = NULL;
     s->ops->encoded(s);
     make_offer(s);
+    s->offer.progress = progress_of(s);
     send_now(s);
 }
 
@@ -376,11 +389,15 @@ static bool on_room(struct exchange *x, size_t bytes)
 
 static void judged(struct attempt *s, enum sink_outcome outcome)
 {
+    bool progressed = s->verdict.progressed && s->progress;
+
     exchange_forget(&s->exchange);
-    if (outcome == SINK_FOLLOW_UP)
-        follow_up(s);
-    else
+    if (progressed && outcome != SINK_DELIVERED)
+        s->ops->progressed(s, outcome == SINK_FOLLOW_UP);
+    if (outcome != SINK_FOLLOW_UP)
         end_attempt(s, outcome);
+    else if (!progressed)
+        attempt_go_on(s);
 }
 
 static void on_answer(struct exchange *x, const struct http_response *re)

@@ -37,6 +37,9 @@ struct attempt_ops {
     int (*encode)(struct attempt *s, struct worker *w);
     /* Delivery thread: the body is made, s->out.id says which it is; names it. */
     void (*encoded)(struct attempt *s);
+    /* Delivery thread: *s->progress is to be kept. `go_on`: attempt_go_on() once it is safe. Only where encoded() has set
+     * it; else NULL. */
+    void (*progressed)(struct attempt *s, bool go_on);
     /* Delivery thread: the attempt is over, body and place are given back after this returns. s->verdict says why. */
     void (*judged)(struct attempt *s, enum sink_outcome outcome);
     /* Delivery thread, the last thing after each event: the attempt may be gone. */
@@ -54,8 +57,9 @@ struct attempt {
 
     struct encoder_in in;
     struct encoder_out out;
-    uint64_t expected; /* bytes that the body may have, before compression: for the budget */
-    struct slice name; /* of the object; may be empty */
+    uint64_t expected;    /* bytes that the body may have, before compression: for the budget */
+    struct slice name;    /* of the object; may be empty */
+    struct buf *progress; /* set by encoded(): where the sink notes how far it is with this body; NULL: nowhere */
     const char *content_type, *encoding;
     struct sink_outcomes *sink_outcomes; /* for judge(); NULL: the target answers for the body as a whole */
 
@@ -91,6 +95,9 @@ MUST_CHECK bool attempt_start(struct target_slot *slot);
 /* While held it is encoded, but not sent: the seal is not safe yet. */
 void attempt_hold(struct attempt *s);
 void attempt_unhold(struct attempt *s);
+
+/* The next step of an attempt that has several. */
+void attempt_go_on(struct attempt *s);
 
 /* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the
  * wait. */

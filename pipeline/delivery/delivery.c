@@ -78,6 +78,22 @@ static void on_sealed(struct loop_event *ev)
     ended(d); /* nothing of it may be left to send */
 }
 
+/* Committer thread. */
+static void on_progress_written(struct spool_wait *w, bool safe)
+{
+    struct delivery *d = CONTAINER_OF(w, struct delivery, progress_written);
+
+    if (safe)
+        delivery_loop_post(d->host->loop, &d->progress_event);
+}
+
+static void on_progress(struct loop_event *ev)
+{
+    struct delivery *d = CONTAINER_OF(ev, struct delivery, progress_event);
+
+    attempt_go_on(d->parts[PART_RECORDS]);
+}
+
 static struct delivery *delivery_make(struct delivery_host *h, const struct seal *seal)
 {
     struct delivery *d = mem_alloc(sizeof(*d));
@@ -91,6 +107,12 @@ static struct delivery *delivery_make(struct delivery_host *h, const struct seal
         buf_init(&d->part_names[i], OBJECT_NAME_MAX);
     d->sealed.done = on_seal_written;
     d->sealed_event.fn = on_sealed;
+    d->progress_written.done = on_progress_written;
+    d->progress_event.fn = on_progress;
+    buf_init(&d->progress, SEAL_PROGRESS_MAX);
+    if (buf_add_slice(&d->progress, seal->progress) < 0) /* of a program that keeps more: the object begins anew */
+        buf_clear(&d->progress);
+    d->seal.progress = slice_of(NULL, 0); /* the spool's, and only until the next */
     delivery_transform_init(d);
     return d;
 }
@@ -108,6 +130,7 @@ void delivery_free(struct delivery **dp)
     outcomes_release(&d->answer);
     mem_free(d->answered);
     buf_release(&d->note_bytes);
+    buf_release(&d->progress);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_release(&d->part_names[i]);
     mem_free(d);

@@ -43,6 +43,8 @@ struct delivery_host_ops {
     /* Writes the seal into the journal and moves the cut to `end`; `w` says when it is safe. */
     void (*seal)(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end,
                  struct spool_wait *w);
+    /* Writes how far the delivery of the seal is into the journal; `w` may be NULL. */
+    void (*progress)(struct delivery_host *h, uint64_t seal_first, struct slice progress, struct spool_wait *w);
     /* It waits for a turn with the transform: delivery_transform(). */
     void (*wants_transform)(struct delivery_host *h, struct delivery *d);
     /* It needs its turn no more. */
@@ -106,6 +108,9 @@ struct delivery {
     int level;
     struct spool_wait sealed;
     struct loop_event sealed_event;
+    struct buf progress; /* of the whole, as the journal has it: the sink's */
+    struct spool_wait progress_written;
+    struct loop_event progress_event;
 
     enum delivery_work work;
     struct object_source piece;  /* what is worked on: all of it, but for one that a transform cannot make at once */

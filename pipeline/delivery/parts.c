@@ -484,9 +484,21 @@ static void source_encoded(struct attempt *s)
     name_body(s, PART_SOURCE);
 }
 
+/* The journal has one place for a seal. So only a body of all its records may take several steps. */
 static void records_encoded(struct attempt *s)
 {
+    struct delivery *d = s->owner;
+
     name_body(s, PART_RECORDS);
+    if (is_all_of_the_seal(d, &s->out.id))
+        s->progress = &d->progress;
+}
+
+static void records_progressed(struct attempt *s, bool go_on)
+{
+    struct delivery *d = s->owner;
+
+    d->host->ops->progress(d->host, d->seal.first, buf_slice(&d->progress), go_on ? &d->progress_written : NULL);
 }
 
 static void errors_encoded(struct attempt *s)
@@ -521,7 +533,11 @@ static void failed_judged(struct attempt *s, enum sink_outcome outcome)
 
 static const struct attempt_ops OPS[PART_COUNT] = {
     [PART_SOURCE] = {.encode = encode_records, .encoded = source_encoded, .judged = source_judged, .ended = ended},
-    [PART_RECORDS] = {.encode = encode_records, .encoded = records_encoded, .judged = records_judged, .ended = ended},
+    [PART_RECORDS] = {.encode = encode_records,
+                      .encoded = records_encoded,
+                      .progressed = records_progressed,
+                      .judged = records_judged,
+                      .ended = ended},
     [PART_ERRORS] = {.encode = encode_errors, .encoded = errors_encoded, .judged = errors_judged, .ended = ended},
     [PART_FAILED] = {.encode = encode_failed, .encoded = failed_encoded, .judged = failed_judged, .ended = ended},
 };

@@ -478,6 +478,11 @@ static void seal(struct delivery_host *h, const struct seal *s, const struct spo
     spool_seal(h->spool, s, end, w);
 }
 
+static void progress(struct delivery_host *h, uint64_t seal_first, struct slice bytes, struct spool_wait *w)
+{
+    spool_progress(h->spool, seal_first, bytes, w);
+}
+
 static void turn(struct delivery_host *h)
 {
     pump(stream_of(h));
@@ -485,6 +490,7 @@ static void turn(struct delivery_host *h)
 
 static const struct delivery_host_ops HOST = {
     .seal = seal,
+    .progress = progress,
     .wants_transform = wants_transform,
     .transform_ended = transform_ended,
     .done = done,

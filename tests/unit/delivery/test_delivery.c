@@ -555,6 +555,111 @@ static void bytes_are_counted_with_the_records_and_for_as_long(void **state)
     rig_free(&r);
 }
 
+/* --- several steps ------------------------------------------------------------------------------------------------ */
+
+/* What the sink saw at each step: how far it was; '-' when it may not take several. Guarded by the fake's lock. */
+static char steps_seen[64];
+static int steps_fail_at; /* the step that fails; -1: none */
+
+/* An object takes three steps. */
+static enum sink_outcome steps_send(const void *state, const struct sink_seal *s, struct sink_verdict *v)
+{
+    struct fake *f = (struct fake *)(uintptr_t)state;
+    char at = s->progress.n ? s->progress.p[0] : '0', seen[] = {v->progress ? at : '-', '\0'};
+    enum sink_outcome outcome = SINK_DELIVERED;
+
+    v->retry_after = NSEC_PER_MSEC;
+    pthread_mutex_lock(&f->lock);
+    strncat(steps_seen, seen, sizeof(steps_seen) - strlen(steps_seen) - 1);
+    if (f->splits_above && s->record_count > f->splits_above) {
+        outcome = SINK_SPLIT;
+    } else if (v->progress && steps_fail_at == at - '0') {
+        outcome = SINK_RETRY;
+        v->misconfigured = true;
+        snprintf(v->code, sizeof(v->code), "Step%c", at);
+    } else if (v->progress && at < '3') {
+        outcome = SINK_FOLLOW_UP;
+        buf_clear(v->progress);
+        assert(buf_add_char(v->progress, (char)(at + 1)) == 0);
+        v->progressed = true;
+    } else {
+        fake_note(f, s);
+        f->delivered[f->delivered_count++] = f->attempt_count - 1;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return outcome;
+}
+
+static struct sink_ops steps_ops(void)
+{
+    struct sink_ops ops = fake_plain;
+
+    ops.send = steps_send;
+    steps_seen[0] = '\0';
+    steps_fail_at = -1;
+    return ops;
+}
+
+static void a_delivery_of_several_steps_is_one_attempt(void **state)
+{
+    struct sink_ops ops = steps_ops();
+    struct rig *r = rig_new(&ops, NULL);
+
+    (void)state;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_string_equal(steps_seen, "0123");
+    assert_string_equal(fake_got(&r->destination, 0)->body, "alpha\nbeta\ngamma\n");
+    assert_int_equal(metrics_get(&r->stream->metrics, METRIC_DELIVERY_ATTEMPTS), 1);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void it_goes_on_where_it_was_after_a_restart(void **state)
+{
+    struct sink_ops ops = steps_ops();
+    struct rig *r = rig_new(&ops, NULL);
+    struct stream_status s;
+
+    (void)state;
+    steps_fail_at = 2;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    stream_flush(r->stream);
+    rig_wait_failing(r, "Step2", &s);
+    rig_stop(r);
+    assert_int_equal(strspn(steps_seen, "012"), strlen(steps_seen));
+    assert_true(strstr(steps_seen, "0123") == NULL && strncmp(steps_seen, "012", 3) == 0);
+    steps_seen[0] = '\0';
+    steps_fail_at = -1;
+    rig_start(r);
+    rig_drain(r);
+    assert_string_equal(steps_seen, "23");
+    assert_int_equal(r->destination.delivered_count, 1);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_body_of_some_records_goes_in_one_step(void **state)
+{
+    struct sink_ops ops = steps_ops();
+    struct rig *r = rig_new(&ops, NULL);
+
+    (void)state;
+    r->destination.splits_above = 2;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_int_equal(steps_seen[0], '0'); /* of all of them, which is split */
+    assert_int_equal(strspn(steps_seen + 1, "-"), strlen(steps_seen + 1));
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +683,9 @@ int main(void)
         cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),
         cmocka_unit_test(after_a_power_cut_every_object_has_the_name_it_had),
         cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),
+        cmocka_unit_test(a_delivery_of_several_steps_is_one_attempt),
+        cmocka_unit_test(it_goes_on_where_it_was_after_a_restart),
+        cmocka_unit_test(a_body_of_some_records_goes_in_one_step),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -479,7 +479,12 @@ static void settle_everything(struct rig *r)
     sealing = r;
 
     while (at.seq <= end && spool_scan(r->spool, &at, &run, &next, &e) > 0) {
-        struct seal s = {run.first, run.first + run.count - 1, run.bytes, run.arrival, at, SLICE("x")};
+        struct seal s = {.first = run.first,
+                         .last = run.first + run.count - 1,
+                         .bytes = run.bytes,
+                         .oldest = run.arrival,
+                         .start = at,
+                         .note = SLICE("x")};
         struct seal_result done = {.delivered = run.count};
 
         spool_seal(r->spool, &s, &next, &wait);
