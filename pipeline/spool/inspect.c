@@ -1,6 +1,7 @@
 #include "pipeline/spool/inspect.h"
 
 #include "pipeline/spool/spool_impl.h"
+#include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/walk.h"
 
 struct inspection {
@@ -95,7 +96,7 @@ int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void
     walk_missing(&w, &st);
     out->segments = w.count;
     out->pending_seals = st.seal_count;
-    out->in_progress = spool_state_in_progress(&st);
+    out->in_progress = seal_progress_count(&st);
     out->positions = st.positions.count;
     out->incoming = st.next - 1;
     out->waiting = st.next - 1 - seal_result_sum(&st.settled);

@@ -5,6 +5,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/spool_impl.h"
 
 #include <assert.h>
@@ -239,7 +240,7 @@ void spool_progress(struct spool *s, uint64_t seal_first, struct slice progress,
     const struct pending_seal *p;
 
     assert(progress.n <= SEAL_PROGRESS_MAX);
-    spool_state_put_progress(&f->extra, seal_first, progress);
+    seal_progress_put(&f->extra, seal_first, progress);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
     p = spool_state_find_seal(&s->state, seal_first);

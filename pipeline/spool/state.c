@@ -12,6 +12,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/format/frame_build.h"
 #include "pipeline/spool/format/wire.h"
+#include "pipeline/spool/seal_progress.h"
 
 #include <assert.h>
 #include <string.h>
@@ -59,15 +60,6 @@ static void push_seal(struct spool_state *st, const struct seal *seal)
         memcpy(p->note, seal->note.p, seal->note.n);
     p->seal.note.p = p->note;
     p->seal.progress = slice_of(NULL, 0);
-}
-
-static void set_progress(struct pending_seal *p, struct slice progress)
-{
-    mem_free(p->progress);
-    p->progress = progress.n ? mem_alloc(progress.n) : NULL;
-    if (progress.n)
-        memcpy(p->progress, progress.p, progress.n);
-    p->seal.progress = slice_of(p->progress, progress.n);
 }
 
 static void remove_seal(struct spool_state *st, struct pending_seal *p)
@@ -265,33 +257,6 @@ void spool_state_put_seal(struct buf *out, const struct seal *seal, const struct
     assert(!o.failed);
 }
 
-static void put_progress(struct wire_out *o, uint64_t seal_first, struct slice progress)
-{
-    wire_put_u64(o, seal_first);
-    wire_put_bytes(o, progress);
-}
-
-void spool_state_put_progress(struct buf *out, uint64_t seal_first, struct slice progress)
-{
-    struct wire_out o = {.b = out};
-
-    put_progress(&o, seal_first, progress);
-    assert(!o.failed);
-}
-
-/* False: there is no such seal, or the bytes are none of ours. */
-static bool take_progress(struct spool_state *st, struct wire_in *in)
-{
-    uint64_t first = wire_u64(in);
-    struct slice progress = wire_bytes(in);
-    struct pending_seal *p = spool_state_find_seal(st, first);
-
-    if (in->failed || progress.n > SEAL_PROGRESS_MAX || !p)
-        return false;
-    set_progress(p, progress);
-    return true;
-}
-
 void spool_state_put_settled(struct buf *out, const struct seal *seal, const struct seal_result *r)
 {
     struct wire_out o = {.b = out};
@@ -388,13 +353,6 @@ static bool apply_config(struct spool_state *st, struct slice extra)
     return true;
 }
 
-static bool apply_progress(struct spool_state *st, struct slice extra)
-{
-    struct wire_in in = {.rest = extra};
-
-    return take_progress(st, &in);
-}
-
 static void apply_position(struct spool_state *st, struct slice extra)
 {
     struct slice position, source, cursor;
@@ -442,7 +400,7 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         fits = apply_settled(st, extra);
         break;
     case FRAME_PROGRESS:
-        fits = apply_progress(st, extra);
+        fits = seal_progress_apply(st, extra);
         break;
     case FRAME_CONFIG:
         fits = apply_config(st, extra);
@@ -490,28 +448,6 @@ static void put_closed(struct wire_out *o, const struct closed_segment *c)
     wire_put_u64(o, c->size);
 }
 
-size_t spool_state_in_progress(const struct spool_state *st)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < st->seal_count; i++)
-        n += st->seals[i].progress != NULL;
-    return n;
-}
-
-/* Behind everything else, and only if there is any: earlier programs end before it. */
-static void put_all_progress(struct wire_out *o, const struct spool_state *st)
-{
-    size_t count = spool_state_in_progress(st);
-
-    if (count == 0)
-        return;
-    wire_put_u32(o, (uint32_t)count);
-    for (size_t i = 0; i < st->seal_count; i++)
-        if (st->seals[i].progress)
-            put_progress(o, st->seals[i].seal.first, st->seals[i].seal.progress);
-}
-
 int spool_state_encode(const struct spool_state *st, struct buf *out)
 {
     struct wire_out o = {.b = out};
@@ -538,7 +474,7 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
         put_closed(&o, &st->closed[i]);
     wire_put_u64(&o, st->record_bytes_in);
     put_bytes(&o, &st->settled);
-    put_all_progress(&o, st);
+    seal_progress_encode(st, &o);
     return o.failed ? -1 : 0;
 }
 
@@ -615,14 +551,6 @@ static bool decode_closed(struct spool_state *st, struct wire_in *in)
     return !in->failed;
 }
 
-static bool decode_progress(struct spool_state *st, struct wire_in *in)
-{
-    for (uint32_t count = in->rest.n > 0 ? wire_u32(in) : 0; count && !in->failed; count--)
-        if (!take_progress(st, in))
-            return false;
-    return !in->failed;
-}
-
 /* Version 0.1.0 wrote nothing behind the positions. What it counted is guessed at: that all line breaks were added. */
 static bool decode_rest(struct spool_state *st, struct wire_in *in)
 {
@@ -634,7 +562,7 @@ static bool decode_rest(struct spool_state *st, struct wire_in *in)
         return false;
     st->record_bytes_in = wire_u64(in);
     get_bytes(in, &st->settled);
-    return !in->failed && decode_progress(st, in);
+    return !in->failed && seal_progress_decode(st, in);
 }
 
 static bool decode_state(struct spool_state *st, struct wire_in *in)

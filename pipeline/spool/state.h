@@ -90,13 +90,10 @@ MUST_CHECK bool spool_state_waiting(const struct spool_state *st, uint64_t from,
 uint64_t spool_state_low_water(const struct spool_state *st);
 /* The pending seal that begins with this record; NULL when there is none. */
 struct pending_seal *spool_state_find_seal(const struct spool_state *st, uint64_t first);
-/* Seals of which an earlier attempt has got part of the way. */
-size_t spool_state_in_progress(const struct spool_state *st);
 uint64_t seal_result_sum(const struct seal_result *r);
 
 /* The content of control frames. */
 void spool_state_put_seal(struct buf *out, const struct seal *seal, const struct spool_cursor *end);
-void spool_state_put_progress(struct buf *out, uint64_t seal_first, struct slice progress);
 void spool_state_put_settled(struct buf *out, const struct seal *seal, const struct seal_result *r);
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version);
 

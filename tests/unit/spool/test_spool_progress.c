@@ -3,6 +3,7 @@
 #include "tests/unit/spool/spool_fixture.h"
 
 #include "pipeline/spool/inspect.h"
+#include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/state.h"
 
 static void note(struct fixture *x, uint64_t first, const char *progress, struct answer *a)
@@ -133,7 +134,7 @@ static void a_checkpoint_without_any_is_what_it_was(void **state)
     assert_int_equal(spool_state_encode(&st, &plain), 0);
     spool_state_init(&back);
     assert_true(spool_state_decode(&back, buf_slice(&plain)));
-    assert_int_equal(spool_state_in_progress(&back), 0);
+    assert_int_equal(seal_progress_count(&back), 0);
     assert_int_equal(buf_add(&plain, "\1\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0p", 17), 0); /* of a seal that is not there */
     assert_false(spool_state_decode(&back, buf_slice(&plain)));
     spool_state_release(&st);

@@ -1,0 +1,117 @@
+/* stream_status.c -- how a stream looks from outside: put together from what its parts publish under their own locks,
+ * by any thread.
+ *
+ * What an operator is shown is the worst that is known: that the destination fails, or else that single batches do not
+ * get on while others do, or else that a transform takes long. Each of them hides what is behind it, because the first
+ * is the one to look at.
+ */
+#include "pipeline/delivery/stream_status.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/delivery/stream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STUCK_FOR (10 * NSEC_PER_SEC)
+
+static enum stream_health health_of(const struct stream_status *s)
+{
+    if (s->intake.blocked)
+        return STREAM_BLOCKED;
+    if (s->failing_since)
+        return STREAM_RETRYING;
+    return rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
+}
+
+void stream_counters(struct stream *st, struct named_counters *counters, struct named_counters *drop_reasons)
+{
+    pthread_mutex_lock(&st->named_counters_lock);
+    named_counters_merge(counters, &st->counters);
+    named_counters_merge(drop_reasons, &st->drop_reasons);
+    pthread_mutex_unlock(&st->named_counters_lock);
+}
+
+/* The destination's state; the backup's when only that one fails. */
+static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    struct target_live d, b, *shown = &d;
+    struct sink_identity heard;
+
+    target_live(&st->destination, wall_now, &d);
+    target_live(&st->backup, wall_now, &b);
+    if (!d.failing_since && b.failing_since)
+        shown = &b;
+    identify_live(&st->destination.identify, &heard);
+    snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
+    out->in_flight = d.in_flight + b.in_flight;
+    out->in_flight_limit = d.allowed;
+    out->waiting_retry = d.waiting_retry + b.waiting_retry;
+    out->under_way_since = d.under_way_since ? d.under_way_since : b.under_way_since;
+    out->last_delivery = d.last_delivery;
+    out->failing_since = shown->failing_since;
+    memcpy(out->error_code, shown->error_code, sizeof(out->error_code));
+    memcpy(out->error, shown->error, sizeof(out->error));
+    memcpy(out->hint, shown->hint, sizeof(out->hint));
+}
+
+/* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that
+ * only failed once will be tried again before anybody has read of it. */
+static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+
+    pthread_mutex_lock(&st->named_counters_lock);
+    lasted = st->stuck.since ? clock_mono() - st->stuck.since : 0;
+    if (st->stuck.since && (st->stuck.wants_mending || lasted >= STUCK_FOR) &&
+        (!out->failing_since || wall_now - out->failing_since < lasted)) {
+        out->failing_since = wall_now - lasted;
+        out->stuck = out->last_delivery > out->failing_since ? st->stuck.batches : 0;
+        snprintf(out->error_code, sizeof(out->error_code), "%s", st->stuck.code);
+        snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
+        snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);
+    }
+    pthread_mutex_unlock(&st->named_counters_lock);
+}
+
+/* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
+static void add_slow_transform(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+
+    pthread_mutex_lock(&st->named_counters_lock);
+    lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
+    pthread_mutex_unlock(&st->named_counters_lock);
+    if (lasted < TRANSFORM_LONG || out->failing_since)
+        return;
+    out->failing_since = wall_now - lasted;
+    snprintf(out->error_code, sizeof(out->error_code), "SlowTransform");
+    snprintf(out->error, sizeof(out->error), "the transform has been at work on one batch for %lld s",
+             (long long)(lasted / NSEC_PER_SEC));
+    snprintf(
+        out->hint, sizeof(out->hint),
+        "a script or a pattern takes long for some records: try it with `sluice transform --stream %s`; its `timeout` "
+        "and `batch_timeout` bound it",
+        st->conf->name);
+}
+
+void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    *out = (struct stream_status){
+        .name = st->conf->name,
+        .sink = st->conf->sink->name,
+        .destination = st->destination.description,
+        .backup = st->backup.description,
+        .memory = st->conf->memory,
+        .metrics = &st->metrics,
+    };
+    spool_books(st->spool, &out->books);
+    if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
+        out->freshness = wall_now - out->books.oldest_arrival;
+    add_live(st, wall_now, out);
+    add_stuck(st, wall_now, out);
+    add_slow_transform(st, wall_now, out);
+    intake_status(&st->intake, clock_mono(), &out->intake);
+    out->rejects = rejects_view(&st->rejects, clock_mono());
+    out->health = health_of(out);
+}
