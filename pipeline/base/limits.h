@@ -143,9 +143,10 @@
 #define ROUND_VECTORS_MAX LIMIT(256, 4)
 
 /* Frames that were just written stay in memory for the delivery that takes them next (warm.h): this part of limits.memory at most.
- * One that was not read while so many times as much came in is let go. Entries of a spool's list at first (doubles), and when it
- * is empty. */
+ * One that was not read while so many times as much came in is let go, and one of records so large that few fit is not kept.
+ * Entries of a spool's list at first (doubles), and when it is empty. */
 #define WARM_SHARE         5
+#define WARM_FRAME_MAX     (FRAME_MAX_BYTES / 2)
 #define WARM_STALLED       4
 #define WARM_ENTRIES_FIRST LIMIT(16, 1)
 

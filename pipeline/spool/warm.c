@@ -128,7 +128,8 @@ static void take_out(struct frame *f)
  * for them. */
 static bool take_bytes(struct warm_store *st, struct frame *f)
 {
-    if ((st->budget.whole && !budget_has_plenty(st->budget.whole, 0)) || !budget_take(&st->budget, f->budgeted))
+    if (f->budgeted > WARM_FRAME_MAX || (st->budget.whole && !budget_has_plenty(st->budget.whole, 0)) ||
+        !budget_take(&st->budget, f->budgeted))
         return false;
     if (f->budget)
         budget_give(f->budget, f->budgeted);

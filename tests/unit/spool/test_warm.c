@@ -99,6 +99,30 @@ static void a_frame_is_found_by_each_of_its_records_and_by_no_other(void **state
     rig_end(&r);
 }
 
+static void a_frame_of_very_large_records_is_not_kept(void **state)
+{
+    struct budget whole;
+    struct warm_store *store;
+    struct warm w;
+
+    (void)state;
+    budget_init(&whole, 8 * FRAME_MAX_BYTES);
+    store = warm_store_new(&whole, 2 * FRAME_MAX_BYTES);
+    warm_init(&w, store);
+    for (int large = 0; large < 2; large++) {
+        struct frame *f = frame_new(large ? WARM_FRAME_MAX : WARM_FRAME_MAX / 2, 1, NULL);
+
+        assert_true(frame_add(f, slice_str("record")));
+        frame_finish(f);
+        f->header.first = (uint64_t)large + 1;
+        warm_add(&w, f, SEGMENT);
+    }
+    assert_true(warm_pin(&w, 2) == NULL);
+    assert_int_equal(w.live, 1);
+    warm_release(&w);
+    warm_store_free(&store);
+}
+
 static void without_a_store_nothing_is_kept(void **state)
 {
     struct warm w;
@@ -680,6 +704,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_found_by_each_of_its_records_and_by_no_other),
+        cmocka_unit_test(a_frame_of_very_large_records_is_not_kept),
         cmocka_unit_test(without_a_store_nothing_is_kept),
         cmocka_unit_test(the_bytes_of_a_frame_move_from_the_inputs_budget_to_the_stores),
         cmocka_unit_test(when_it_is_full_the_oldest_stay_and_none_comes_before_the_readers_are_at_the_gap),
