@@ -579,6 +579,8 @@
 #define PROCESS_PROGRAM_BYTES (64 * MIB)
 #define PROCESS_THREADS       12U
 #define PROCESS_STACK_BYTES   (8 * MIB)
+/* The least of a stack: Lua's own functions that call back into a script as deep as Lua lets them need half of it. */
+#define PROCESS_STACK_LEAST (1 * MIB)
 
 /* Behind the grace time, for threads to end in order. */
 #define WAY_OUT_STOP_TIME (1 * NSEC_PER_SEC)

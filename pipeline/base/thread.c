@@ -1,5 +1,6 @@
 #include "pipeline/base/thread.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -7,6 +8,8 @@ int thread_start(pthread_t *id, void *(*run)(void *), void *arg, const char *wha
 {
     int rc = pthread_create(id, NULL, run, arg);
 
+    if (rc == EAGAIN)
+        return err_set(e, ERR_LIMIT, "%s cannot be started: %s", what, THREADS_HINT);
     return rc == 0 ? 0 : err_set(e, ERR_IO, "%s cannot be started: %s", what, strerror(rc));
 }
 

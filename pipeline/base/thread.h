@@ -12,6 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Why there is no room for another thread, and what to do: pthread_create() says EAGAIN for all of it. */
+#define THREADS_HINT                                                                                                   \
+    "the limit of threads, or memory, is used up; raise it (`ulimit -u`, in a systemd unit TasksMax= and "             \
+    "LimitNPROC=, "                                                                                                    \
+    "in a container --pids-limit)"
+
 /* -1: "WHAT cannot be started", and why. */
 MUST_CHECK int thread_start(pthread_t *id, void *(*run)(void *), void *arg, const char *what, struct err *e);
 

@@ -12,6 +12,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/http/transport/backoff.h"
 #include "pipeline/settings/settings.h"
 #include "sinks/answer/verdict.h"
@@ -239,7 +240,7 @@ static void send_elsewhere(struct attempt *s)
     if (s->loop->ops->send(s->loop, &s->send))
         return;
     s->attempts--; /* counted when it began */
-    err_set(&e, ERR_IO, "no thread can be started for it: the limit of threads, or memory, is used up");
+    err_set(&e, ERR_IO, "no thread can be started for it: %s", THREADS_HINT);
     fail_locally(s, "NoThread", &e);
 }
 

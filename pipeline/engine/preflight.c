@@ -2,6 +2,7 @@
  * closed, addresses are bound and released, the lock of data_dir is taken and given back. */
 #include "pipeline/engine/preflight.h"
 
+#include "pipeline/base/folders.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
@@ -77,13 +78,37 @@ static int check_unlocked(const char *data_dir, struct err *e)
     return rc;
 }
 
+static int check_folder(const char *data_dir, const char *name, struct err *e)
+{
+    char *path = mem_printf("%s/%s", data_dir, name);
+    int rc = folders_check(path, 1, e);
+
+    mem_free(path);
+    return rc < 0 ? err_wrap(e, "data_dir") : 0;
+}
+
 static void check_data_dir(struct check *c)
 {
-    bool ours = c->running && strcmp(c->running->data_dir, c->s->data_dir) == 0;
+    const char *path = c->s->data_dir;
+    bool ours = c->running && strcmp(c->running->data_dir, path) == 0;
     struct err e;
 
-    if (check_writable(c->s->data_dir, &e) < 0 || (!ours && check_unlocked(c->s->data_dir, &e) < 0))
+    if (check_writable(path, &e) < 0 || (!ours && check_unlocked(path, &e) < 0) || check_folder(path, "tmp", &e) < 0 ||
+        check_folder(path, "streams", &e) < 0)
         finding(c, settings_place(c->s, "data_dir", NULL), &e);
+}
+
+/* The stream's own folder in data_dir, and the spool in it. */
+static void check_spool_folder(struct check *c, const struct stream_settings *st)
+{
+    char *path = mem_printf("%s/streams/%s/spool", c->s->data_dir, st->name);
+    struct err e;
+
+    if (!st->memory && folders_check(path, 2, &e) < 0) {
+        err_wrap(&e, "stream `%s`", st->name);
+        finding(c, st->at, &e);
+    }
+    mem_free(path);
 }
 
 static void check_orphans(struct check *c)
@@ -139,6 +164,8 @@ static void check_process(struct check *c)
 
     if (!c->running && process_check_descriptors(c->s, false, &e) < 0)
         finding(c, settings_place(c->s, "streams", NULL), &e);
+    if (process_check_stack(&e) < 0)
+        finding(c, settings_place(c->s, "streams", NULL), &e);
     if (process_check_memory(c->s, &e) < 0)
         finding(c, settings_place(c->s, "limits", "memory"), &e);
     if (process_check_files(c->s, &e) < 0)
@@ -169,6 +196,7 @@ static void check_stream(struct check *c, const struct stream_settings *st)
 {
     const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
 
+    check_spool_folder(c, st);
     for (size_t i = 0; i < st->input_count; i++) {
         const struct input_settings *in = &st->inputs[i];
         const struct cfg_options o = {.errs = c->found, .node = in->from.node, .at = in->from.at};

@@ -113,6 +113,18 @@ int process_check_memory(const struct settings *s, struct err *e)
     return check_limit(RLIMIT_DATA, "data", "`ulimit -d`, in a systemd unit LimitDATA=", need, e);
 }
 
+/* --- stacks ------------------------------------------------------------------------------------------------------ */
+
+int process_check_stack(struct err *e)
+{
+    if (stack_bytes() >= PROCESS_STACK_LEAST)
+        return 0;
+    return err_set(e, ERR_LIMIT,
+                   "the limit of the stack is too low: it is %" PRIu64 " KiB, and a thread needs %" PRIu64
+                   " KiB; raise it (`ulimit -s`, in a systemd unit LimitSTACK=)",
+                   (uint64_t)(stack_bytes() / KIB), (uint64_t)(PROCESS_STACK_LEAST / KIB));
+}
+
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
 /* The largest frame with its head, and room for what a round writes with it. What destinations of the kind `file` write is their own matter. */
@@ -134,7 +146,7 @@ int process_check_files(const struct settings *s, struct err *e)
 
 int process_check(const struct settings *s, bool once, struct err *e)
 {
-    if (process_check_descriptors(s, once, e) < 0 || process_check_memory(s, e) < 0)
+    if (process_check_descriptors(s, once, e) < 0 || process_check_stack(e) < 0 || process_check_memory(s, e) < 0)
         return -1;
     return process_check_files(s, e);
 }

@@ -1,7 +1,7 @@
 /* process_limits.h -- may this process have what the configuration needs of the system?
  *
- * With too few descriptors, too little address space or too short files it would start and then take nothing, deliver nothing or end in
- * the middle: so it is asked before anything is opened, by `run` and by `validate`.
+ * With too few descriptors, too little address space, small stacks or short files it would start and then take nothing, deliver nothing
+ * or end in the middle: so it is asked before anything is opened, by `run` and by `validate`.
  *
  * Threads: the main thread's, before there are others.
  */
@@ -24,8 +24,9 @@ struct descriptor_needs process_descriptors(const struct settings *s, bool once)
 /* -1: what is needed, what there is and how to raise it. */
 MUST_CHECK int process_check_descriptors(const struct settings *s, bool once, struct err *e);
 MUST_CHECK int process_check_memory(const struct settings *s, struct err *e);
+MUST_CHECK int process_check_stack(struct err *e);
 MUST_CHECK int process_check_files(const struct settings *s, struct err *e);
-/* All three; the first that is too little. */
+/* All of them; the first that is too little. */
 MUST_CHECK int process_check(const struct settings *s, bool once, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include "pipeline/inputs/loop.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -122,7 +123,8 @@ int loop_start(struct input_loop **out, struct err *e)
         uv_close((uv_handle_t *)&l->wake, NULL);
         uv_run(&l->uv, UV_RUN_DEFAULT);
         destroy(&l);
-        return err_set(e, ERR_IO, "start the input loop's thread: %s", uv_strerror(uv_translate_sys_error(rc)));
+        return err_set(e, ERR_IO, "the input loop's thread cannot be started: %s",
+                       rc == UV_EAGAIN ? THREADS_HINT : uv_strerror(rc));
     }
     *out = l;
     return 0;

@@ -201,6 +201,8 @@ bool settings_hint_name(const char *what, const char *name, struct buf *out)
 {
     const char *colon = strstr(name, "://");
 
+    if (strcmp(what, "transform") == 0 && strlen(name) > 4 && strcmp(name + strlen(name) - 4, ".lua") == 0)
+        return buf_printf(out, "write `{ lua: %s }`", name) == 0;
     if (strcmp(what, "destination") != 0)
         return add(out, name_hint(what, name));
     if (strncmp(name, "s3://", 5) == 0)

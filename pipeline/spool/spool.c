@@ -71,7 +71,7 @@ int spool_open(struct spool **s, const struct spool_conf *conf, struct committer
     }
     made->next = made->state.next;
     made->cut = made->state.cut;
-    made->settled = made->state.settled;
+    made->settled = made->settled_before = made->state.settled;
     made->settled_bytes = made->state.bytes_out;
     *s = made;
     return 0;
@@ -359,6 +359,9 @@ void spool_books(struct spool *s, struct spool_books *b)
         .dropped = s->settled.dropped,
         .backed_up = s->settled.backed_up,
         .corrupt = s->settled.corrupt,
+        .delivered_now = s->settled.delivered - s->settled_before.delivered,
+        .delivered_bytes_now = s->settled.delivered_bytes - s->settled_before.delivered_bytes,
+        .backed_up_now = s->settled.backed_up - s->settled_before.backed_up,
         .spooled = s->state.next - 1 - seal_result_sum(&s->settled),
         .incoming_bytes = s->state.record_bytes_in,
         .delivered_bytes = s->settled.delivered_bytes,

@@ -202,9 +202,10 @@ uint64_t spool_segment_bytes(const struct spool *s);
 uint64_t spool_warm_bytes(const struct spool *s);
 
 struct spool_books {
-    uint64_t incoming, delivered, dropped, backed_up, corrupt; /* records since the stream was created */
-    uint64_t incoming_bytes, delivered_bytes, wire_bytes;      /* of them, as they came in; as in seal_result */
-    uint64_t spooled;                                          /* records safe and not yet settled */
+    uint64_t incoming, delivered, dropped, backed_up, corrupt;  /* records since the stream was created */
+    uint64_t incoming_bytes, delivered_bytes, wire_bytes;       /* of them, as they came in; as in seal_result */
+    uint64_t delivered_now, delivered_bytes_now, backed_up_now; /* of these: since this process opened it */
+    uint64_t spooled;                                           /* records safe and not yet settled */
     uint64_t spooled_bytes, disk_bytes, limit;
     nsec oldest_arrival; /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
 };

@@ -75,19 +75,20 @@ struct spool {
     struct spool_state state;  /* guarded by lock; written by the committer's thread only */
     struct segment **segments; /* guarded by lock: in order, the last one is written to */
     size_t segment_count, segment_room;
-    uint64_t disk_bytes, held_bytes; /* guarded by lock; held: without what every segment begins with */
-    struct frame_list pending;       /* guarded by lock */
-    uint64_t pending_bytes;          /* guarded by lock: data frames, also those in the round */
-    uint64_t next;                   /* guarded by lock */
-    struct spool_cursor cut;         /* guarded by lock */
-    struct seal_result settled;      /* guarded by lock */
-    uint64_t settled_bytes;          /* guarded by lock */
-    bool failing, was_full;          /* guarded by lock */
-    bool moving;                     /* guarded by lock: copies are in the pending list or in the round */
-    struct err why;                  /* guarded by lock */
-    uint64_t kept_open;              /* guarded by lock: the older segment whose file stays open */
-    uint64_t arrival_seq;            /* guarded by lock: of this record ... */
-    nsec arrival;                    /* ... this is the arrival */
+    uint64_t disk_bytes, held_bytes;   /* guarded by lock; held: without what every segment begins with */
+    struct frame_list pending;         /* guarded by lock */
+    uint64_t pending_bytes;            /* guarded by lock: data frames, also those in the round */
+    uint64_t next;                     /* guarded by lock */
+    struct spool_cursor cut;           /* guarded by lock */
+    struct seal_result settled;        /* guarded by lock */
+    struct seal_result settled_before; /* by earlier processes; does not change */
+    uint64_t settled_bytes;            /* guarded by lock */
+    bool failing, was_full;            /* guarded by lock */
+    bool moving;                       /* guarded by lock: copies are in the pending list or in the round */
+    struct err why;                    /* guarded by lock */
+    uint64_t kept_open;                /* guarded by lock: the older segment whose file stays open */
+    uint64_t arrival_seq;              /* guarded by lock: of this record ... */
+    nsec arrival;                      /* ... this is the arrival */
 
     struct round round;
     bool reserved;                          /* <dir>/reserve is there; the committer's thread, and recovery */

@@ -437,6 +437,8 @@ def test_data_dir_may_be_a_link_and_no_folder_in_it(t):
         os.symlink(elsewhere, folder)
         code, said = fsck(t, d)
         assert name == "tmp" or (code == 1 and f"{folder} is a link" in said), said
+        done = subprocess.run([d.binary, "validate", "-c", d.config_path], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and f"{folder} is a link" in done.stderr, done.stderr
         d.expect_exit = 1
         d.spawn()
         d.wait_exit()

@@ -135,3 +135,13 @@ def test_too_little_address_space_is_refused_and_enough_delivers(t):
     least = refused(t, d, words, 128 * 1024, "-v")
     assert refused(t, d, words, least * 1024 - 1024, "-v") == least
     delivers(t, d, least * 1024, "-v")
+
+
+def test_too_small_a_stack_is_refused_and_enough_delivers(t):
+    if t.sanitized:
+        t.skip("a sanitizer needs larger stacks")
+    d = small(t)
+    words = ["limit of the stack", "LimitSTACK=", "ulimit -s"]
+    least = refused(t, d, words, 128, "-s")
+    assert refused(t, d, words, least - 1, "-s") == least
+    delivers(t, d, least, "-s")

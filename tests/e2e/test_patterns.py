@@ -17,7 +17,7 @@ def told(w, pattern):
 
 def test_patterns_that_find_nothing(t):
     w = Followed(t, paths=["none/*.log", "lgos/*.log", "*.typo", "a[1].log", "{a,missing}.log", "pods/*", "old*.gz", "only-folder",
-                           "fifo", "hidden.log", "app-%Y-%-m.log"],
+                           "fifo", "hidden.log", "app-%Y-%-m.log", "q"],
                  exclude=["hidden*"])
     os.mkdir(w.path("logs"))
     os.mkdir(w.path("pods"))
@@ -39,6 +39,7 @@ def test_patterns_that_find_nothing(t):
     assert "did you mean logs?" in told(w, "lgos/*.log")
     assert "is not there" in told(w, "none/*.log")
     assert "no file matches yet" in told(w, "*.typo")
+    assert "did you mean" not in told(w, "q"), told(w, "q")
     assert "write \\[ in place of [" in told(w, "a[1].log")
     assert told(w, "a.log") is None
     assert "missing.log is not there" in told(w, "missing.log")

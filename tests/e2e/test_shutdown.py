@@ -7,7 +7,7 @@ import time
 import objects
 from common import numbered_lines, one_stream, stream, tail, to_file, write_lines
 from firehose import Firehose
-from harness import free_port
+from harness import free_port, to_yaml
 from s3_peer import Fail, Hang, s3_down, S3Peer
 
 
@@ -189,3 +189,24 @@ def test_a_batch_that_the_disk_does_not_let_be_fixed_waits_for_the_next_run(t):
     d.start()
     d.stop()
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
+
+
+def said_at_the_end(t, data, **more):
+    config = t.path("once.yaml")
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(to_yaml({"admin": {"listen": "none"}, "data_dir": t.path("data"),
+                         "streams": {"app": stream(more.pop("to", to_file(t)), inputs=["stdin"], **more)}}))
+    done = subprocess.run([t.binary, "run", "--once", "-c", config], input=data, capture_output=True, cwd=t.dir,
+                          timeout=60 * t.slow, check=True)
+    return done.stderr.decode()
+
+
+def test_the_last_lines_of_once_are_about_this_run(t):
+    assert "delivered 10 records, " in said_at_the_end(t, b"one\n" * 10)
+    said = said_at_the_end(t, b"two\n" * 5)
+    assert "delivered 5 records, 15 B" in said and "stopped, everything is delivered\"" in said, said
+    refusing = {"to": {"http": {"url": f"http://127.0.0.1:{free_port()}/", "format": "lines"}}, "retry": {"duration": "0s"},
+                "backup": {"mode": "failed", "file": {"path": t.path("backup")}}}
+    said = said_at_the_end(t, b"three\n" * 3, **refusing)
+    assert "delivered 0 records" in said and "or in the backup" in said and "records_backed_up=3" in said, said
+    assert "everything is delivered\"" in said_at_the_end(t, b"four\n", **refusing | {"to": to_file(t)})

@@ -38,7 +38,7 @@ static int read_all(int fd, struct file *f, struct err *e)
     if (fstat(fd, &f->st) < 0)
         return err_errno(e, "cannot read %s", f->name);
     if (!S_ISREG(f->st.st_mode))
-        return err_set(e, ERR_CONFIG, "%s is not a regular file", f->name);
+        return err_set(e, ERR_CONFIG, "the script %s is not a regular file", f->name);
     if ((size_t)f->st.st_size > LUA_SCRIPT_MAX)
         return err_set(e, ERR_CONFIG, "%s has more than %zu bytes", f->name, LUA_SCRIPT_MAX);
     if (f->st.st_size == 0) /* also what a file is for a moment while an editor writes it */

@@ -70,12 +70,22 @@ static struct progress_count count_delivered(struct engine *en)
     struct stream_status s;
 
     for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++) {
-        c.records += s.books.delivered;
-        c.bytes += s.books.delivered_bytes;
+        c.records += s.books.delivered_now;
+        c.bytes += s.books.delivered_bytes_now;
         c.records_left += s.books.spooled;
         c.bytes_left += s.books.spooled_bytes;
     }
     return c;
+}
+
+static uint64_t count_backed_up(struct engine *en)
+{
+    struct stream_status s;
+    uint64_t n = 0;
+
+    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++)
+        n += s.books.backed_up_now;
+    return n;
 }
 
 static void show_progress(void *ctx)
@@ -238,7 +248,7 @@ static void warn_of_own_log(const struct settings *s)
 
 static int run_started(struct run *r)
 {
-    uint64_t left;
+    uint64_t left, backed_up;
     bool failed;
 
     way_out_tell(r->way_out, tell_left, r);
@@ -253,7 +263,12 @@ static int run_started(struct run *r)
     failed |= r->once && log_unread(r->engine);
     if (failed)
         return CLI_FAILED;
-    log_info("stopped, everything is delivered", KS("data_dir", r->settings->data_dir));
+    backed_up = count_backed_up(r->engine);
+    if (backed_up)
+        log_info("stopped, everything is delivered or in the backup", KU("records_backed_up", backed_up),
+                 KS("data_dir", r->settings->data_dir), KS("hint", "`sluice redrive` puts back what failed"));
+    else
+        log_info("stopped, everything is delivered", KS("data_dir", r->settings->data_dir));
     return CLI_DONE;
 }
 

@@ -114,7 +114,8 @@ static bool find_near(const char *dir, const char *name, char near[NAME_MAX + 1]
 
     suggest_init(&w, name);
     while (stream && n < TAIL_EXPLAIN_NAMES_MAX && (d = readdir(stream)))
-        suggest_add(&w, names[n++] = mem_strdup(d->d_name));
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            suggest_add(&w, names[n++] = mem_strdup(d->d_name));
     if (stream)
         closedir(stream);
     if (w.nearest)
