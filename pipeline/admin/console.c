@@ -233,10 +233,10 @@ static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
     char since[HUMAN_MAX];
 
     if (s->stuck)
-        page_printf(p, "<p>Delivery of %u batch%s fails while others get through: <b>", s->stuck,
-                    s->stuck == 1 ? "" : "es");
+        page_printf(p, "<p>Delivery of %u batch%s%s fails while others get through: <b>", s->stuck,
+                    s->stuck == 1 ? "" : "es", s->backup_fails ? " to the backup" : "");
     else
-        page_add(p, "<p>Delivery fails: <b>");
+        page_add(p, s->backup_fails ? "<p>Delivery to the backup fails: <b>" : "<p>Delivery fails: <b>");
     page_html(p, s->error_code[0] ? s->error_code : "no answer yet");
     page_add(p, "</b>");
     if (s->failing_since > 0)

@@ -30,8 +30,8 @@ static void failing_delivery(struct page *p, const struct stream_status *s, nsec
     page_add(p, "delivery ");
     if (s->stuck)
         page_printf(p, "of %u batch%s ", s->stuck, s->stuck == 1 ? "" : "es");
-    page_add(p, "to ");
-    page_plain(p, s->destination);
+    page_add(p, s->backup_fails ? "to the backup " : "to ");
+    page_plain(p, s->backup_fails ? s->backup : s->destination);
     page_add(p, " fails");
     if (s->failing_since > 0)
         page_printf(p, " for %s", human_duration(wall_now - s->failing_since, since, sizeof(since)));
@@ -66,7 +66,9 @@ static void hint(struct page *p, const struct stream_status *s)
 
     if (s->failing_since > 0) {
         page_add(p, between);
-        page_plain(p, s->hint[0] ? s->hint : "look at the destination; attempts go on by themselves");
+        page_plain(p, s->hint[0]        ? s->hint
+                      : s->backup_fails ? "look at the backup; attempts go on by themselves"
+                                        : "look at the destination; attempts go on by themselves");
         between = "; ";
     }
     if (s->intake.blocked) {

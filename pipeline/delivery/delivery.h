@@ -182,6 +182,7 @@ struct delivery_trouble {
     nsec since;                        /* mono; 0: it does */
     bool wants_mending;                /* somebody has to do something */
     const char *code, *message, *hint; /* NULL while the next attempt is under way: it is as before */
+    bool at_backup;                    /* it is the backup that does not take something of it */
 };
 struct delivery_trouble delivery_trouble(const struct delivery *d);
 

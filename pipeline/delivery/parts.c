@@ -209,8 +209,12 @@ struct delivery_trouble delivery_trouble(const struct delivery *d)
     struct delivery_trouble t = {.since = 0};
 
     if (d->paused_since || d->refused_since)
-        t = (struct delivery_trouble){d->paused_since ? d->paused_since : d->refused_since, true, d->paused_code,
-                                      d->paused_message, d->paused_hint};
+        t = (struct delivery_trouble){d->paused_since ? d->paused_since : d->refused_since,
+                                      true,
+                                      d->paused_code,
+                                      d->paused_message,
+                                      d->paused_hint,
+                                      false};
     for (size_t i = 0; i < PART_COUNT; i++) {
         const struct attempt *s = d->parts[i];
 
@@ -220,7 +224,7 @@ struct delivery_trouble delivery_trouble(const struct delivery *d)
             t = (struct delivery_trouble){.since = s->slot.stuck_since};
         else
             t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
-                                          s->verdict.message, s->verdict.hint};
+                                          s->verdict.message,  s->verdict.hint,          i != PART_RECORDS};
     }
     return t;
 }

@@ -386,7 +386,8 @@ static void publish_stuck(struct stream *st)
     if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
         return;
     pthread_mutex_lock(&st->named_counters_lock);
-    st->stuck = (struct stream_stuck){.since = worst.since, .batches = batches, .wants_mending = worst.wants_mending};
+    st->stuck = (struct stream_stuck){
+        .since = worst.since, .batches = batches, .wants_mending = worst.wants_mending, .at_backup = worst.at_backup};
     if (worst.since) {
         snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
         snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);

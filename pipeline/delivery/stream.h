@@ -36,7 +36,7 @@
 struct stream_stuck {
     nsec since;       /* mono; 0: none */
     unsigned batches; /* that do not get on */
-    bool wants_mending;
+    bool wants_mending, at_backup;
     char code[64], message[512], hint[256];
 };
 

@@ -50,6 +50,7 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
     out->under_way_since = d.under_way_since ? d.under_way_since : b.under_way_since;
     out->last_delivery = d.last_delivery;
     out->failing_since = shown->failing_since;
+    out->backup_fails = shown == &b;
     memcpy(out->error_code, shown->error_code, sizeof(out->error_code));
     memcpy(out->error, shown->error, sizeof(out->error));
     memcpy(out->hint, shown->hint, sizeof(out->hint));
@@ -67,6 +68,7 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
         (!out->failing_since || wall_now - out->failing_since < lasted)) {
         out->failing_since = wall_now - lasted;
         out->stuck = out->last_delivery > out->failing_since ? st->stuck.batches : 0;
+        out->backup_fails = st->stuck.at_backup;
         snprintf(out->error_code, sizeof(out->error_code), "%s", st->stuck.code);
         snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
         snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);

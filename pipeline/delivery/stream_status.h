@@ -45,6 +45,7 @@ struct stream_status {
     unsigned stuck;           /* batches that do not get on while others do; 0: none, or nothing gets through */
     nsec last_delivery;       /* wall; 0 when none yet */
     char destination_is[96];  /* what it has said of itself: OpenSearch 2.19.5; or "" */
+    bool backup_fails;        /* what follows is of the attempts at the backup; the destination is well */
     char error_code[64];      /* of the last failed attempt while failing; "" otherwise */
     char error[512];
     char hint[256];

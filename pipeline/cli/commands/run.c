@@ -137,7 +137,8 @@ static void log_left(struct engine *en, const struct settings *s)
         else if (st.books.spooled)
             log_warn("records are left in the spool, the next run delivers them", KS("stream", st.name),
                      KU("records", st.books.spooled), KU("bytes", st.books.spooled_bytes), KS("data_dir", s->data_dir),
-                     KS("destination", st.destination), KS("cause", st.error), KS("hint", st.hint));
+                     KS(st.backup_fails ? "backup" : "destination", st.backup_fails ? st.backup : st.destination),
+                     KS("cause", st.error), KS("hint", st.hint));
     }
 }
 

@@ -319,6 +319,24 @@ static void a_failing_spool_disk_does_not_accuse_the_destination(void **state)
     assert_lacks(buf_cstr(&out), "delivery to");
 }
 
+/* Nor is it when only the backup fails. */
+static void a_failing_backup_does_not_accuse_the_destination(void **state)
+{
+    struct stream_status *s = add_stream("app");
+    bool ready = true;
+
+    (void)state;
+    s->health = STREAM_RETRYING;
+    s->backup = "s3://spare/";
+    s->backup_fails = true;
+    s->failing_since = NOW - 185 * NSEC_PER_SEC;
+    snprintf(s->error_code, sizeof(s->error_code), "Connect");
+    assert_has(ready_page(&ready), "delivery to the backup s3://spare/ fails for 3 min 5 s (Connect: ");
+    assert_lacks(buf_cstr(&out), "s3://logs/");
+    assert_has(buf_cstr(&out), "look at the backup");
+    assert_has(console_page(), "Delivery to the backup fails: <b>Connect</b>");
+}
+
 static struct stream_status *add_rejecting(const char *name, uint64_t failed, uint64_t refused, uint64_t records)
 {
     struct stream_status *s = add_stream(name);
@@ -507,6 +525,7 @@ int main(void)
         CASE(a_stream_through_which_nothing_gets_is_not_ready),
         CASE(a_few_records_are_told_of_without_alarm),
         CASE(a_failing_spool_disk_does_not_accuse_the_destination),
+        CASE(a_failing_backup_does_not_accuse_the_destination),
         CASE(a_stopping_engine_is_not_ready),
         CASE(an_error_stays_on_its_line),
         CASE(whatever_comes_from_outside_is_escaped_on_the_console),
