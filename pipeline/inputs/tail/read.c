@@ -375,11 +375,14 @@ static enum tail_step convert_into(struct tail *t, struct tail_file *f, struct f
                                    struct slice in)
 {
     bool last = f->flush && f->read.offset + in.n >= f->size;
+    enum utf16_end end = !last ? UTF16_GOES_ON : t->env.once || f->gone ? UTF16_ENDS : UTF16_RESTS;
     size_t room;
     char *to = frame_space(*fr, &room);
-    struct utf16_cut cut = utf16_lines(in, tail_encoding_of(t, f) == TAIL_UTF16BE, last, to);
+    struct utf16_cut cut = utf16_lines(in, tail_encoding_of(t, f) == TAIL_UTF16BE, end, to);
 
     assert(room > cut.out);
+    if (cut.kind == LINES_NONE && end == UTF16_RESTS) /* half a character */
+        f->flush = false;
     if (cut.kind == LINES_NONE)
         return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
     return take(t, f, fr, before, slice_of(in.p, cut.in), (struct lines_cut){cut.kind, cut.out});

@@ -1,6 +1,6 @@
-/* UTF-16 in pieces as they are read: a piece may end in the middle of a character, which then waits for the next
- * piece, unless nothing more is expected. Two halves that do not belong together are one U+FFFD each, so that no
- * input stops the reading. */
+/* UTF-16 in pieces as they are read: a piece may end in the middle of a character, which then waits for the next piece,
+ * unless there is none. A reader that took half of one would be off by a byte from there on. Two halves that do not
+ * belong together are one U+FFFD each, so that no input stops the reading. */
 #include "pipeline/inputs/tail/utf16.h"
 
 #include <stdint.h>
@@ -36,18 +36,18 @@ size_t utf16_last_line(struct slice in, bool big_endian)
 }
 
 /* The character at p, and in *n the bytes it takes. False: it goes on behind the end. */
-static bool next_char(const char *p, size_t left, bool big_endian, bool last, uint32_t *c, size_t *n)
+static bool next_char(const char *p, size_t left, bool big_endian, enum utf16_end end, uint32_t *c, size_t *n)
 {
     uint32_t low;
 
     *n = left < 2 ? left : 2;
     *c = REPLACEMENT;
     if (left < 2)
-        return last;
+        return end == UTF16_ENDS;
     *c = unit_at(p, big_endian);
     if (*c < 0xD800 || *c > 0xDFFF)
         return true;
-    if (*c < 0xDC00 && left < 4 && !last)
+    if (*c < 0xDC00 && left < 4 && end != UTF16_ENDS)
         return false;
     low = *c < 0xDC00 && left >= 4 ? unit_at(p + 2, big_endian) : 0;
     if (low < 0xDC00 || low > 0xDFFF) {
@@ -83,13 +83,13 @@ static size_t put_char(uint32_t c, char out[4])
     return 4;
 }
 
-struct utf16_cut utf16_lines(struct slice in, bool big_endian, bool last, char *to)
+struct utf16_cut utf16_lines(struct slice in, bool big_endian, enum utf16_end end, char *to)
 {
     struct utf16_cut whole = {LINES_NONE, 0, 0};
     size_t at = 0, out = 0, n, bytes, room = utf16_room(in.n);
     uint32_t c;
 
-    while (at < in.n && next_char(in.p + at, in.n - at, big_endian, last, &c, &n)) {
+    while (at < in.n && next_char(in.p + at, in.n - at, big_endian, end, &c, &n)) {
         char utf8[4];
 
         bytes = put_char(c, utf8);
@@ -101,7 +101,7 @@ struct utf16_cut utf16_lines(struct slice in, bool big_endian, bool last, char *
         if (c == '\n')
             whole = (struct utf16_cut){LINES_WHOLE, at, out};
     }
-    if (whole.in == 0 && last && at > 0)
+    if (whole.in == 0 && end != UTF16_GOES_ON && at > 0)
         return (struct utf16_cut){LINES_REST, at, out};
     return whole;
 }

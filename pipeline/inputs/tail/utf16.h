@@ -11,6 +11,13 @@
 /* As much as may have to be looked at to find the end of a line that is no longer than a record may be. */
 #define UTF16_READ_MAX (2 * LINES_READ_MAX)
 
+/* What is known of the bytes behind the piece. */
+enum utf16_end {
+    UTF16_GOES_ON, /* they come with the next read */
+    UTF16_ENDS,    /* there will be none: what is left is a line, and half a character U+FFFD */
+    UTF16_RESTS,   /* none came for a while: what is left is a line, but half a character waits for its other half */
+};
+
 struct utf16_cut {
     enum lines_kind kind;
     size_t in;  /* bytes that were taken */
@@ -20,7 +27,7 @@ struct utf16_cut {
 /* What so many bytes can become, at most, in one go. */
 size_t utf16_room(size_t in);
 /* As lines_cut(), into `to`, which has utf16_room(in.n) bytes. */
-struct utf16_cut utf16_lines(struct slice in, bool big_endian, bool last, char *to);
+struct utf16_cut utf16_lines(struct slice in, bool big_endian, enum utf16_end end, char *to);
 
 /* Behind the last line end in `in`, which begins with a whole unit; 0: there is none. */
 size_t utf16_last_line(struct slice in, bool big_endian);

@@ -233,6 +233,23 @@ static void utf_16_becomes_utf_8(void **state)
     rig_expect(r, "c|");
 }
 
+/* A writer that pauses there, for longer than a last line waits. */
+static void half_a_character_waits_for_its_other_half(void **state)
+{
+    struct rig *r = *state;
+
+    rig_write_n(r, "a.log",
+                "\xff\xfe"
+                "a\0b",
+                5, O_APPEND);
+    rig_start(r);
+    rig_expect(r, "a|"); /* the line so far, after its time */
+    rig_write_n(r, "a.log", "\0\n\0c\0\n\0\x3d\xd8", 9, O_APPEND);
+    rig_expect(r, "b|c|");
+    rig_write_n(r, "a.log", "\0\xde\n\0d\0\n\0", 8, O_APPEND);
+    rig_expect(r, "\xf0\x9f\x98\x80|d|");
+}
+
 static void a_deleted_file_is_read_to_its_end(void **state)
 {
     struct rig *r = *state;
@@ -636,6 +653,7 @@ int main(void)
         T(the_copy_of_a_file_that_is_truncated_is_not_read_again),
         T(zeros_that_a_truncation_leaves_are_left_out),
         T(utf_16_becomes_utf_8),
+        T(half_a_character_waits_for_its_other_half),
         T(a_deleted_file_is_read_to_its_end),
         T(a_symbolic_link_is_followed_when_it_is_switched),
         T(lines_at_the_record_limit_and_over_it),
