@@ -201,13 +201,46 @@ static void cut_quotes(struct marks *m)
 /* --- what is in the body ---------------------------------------------------------------------------------------------
  */
 
+static void keep_each(const struct marks *m, struct slice text, bool *found)
+{
+    const char *p = m->s, *end = m->s + m->n;
+
+    while (text.n > 0 && (p = memmem(p, (size_t)(end - p), text.p, text.n))) {
+        memset(found + (p - m->s), 0, text.n);
+        p += text.n;
+    }
+}
+
+/* Of a body that cannot be looked into all uncommon words are cut, but for those that are surely ours: where it was sent to, and the
+ * status of the answer. */
+static void cut_unseen(const struct marks *m, const struct answer_sent *sent, bool *found)
+{
+    static const char status[] = "(status 000)";
+    bool unseen[ANSWER_SAID_MAX + 1] = {false};
+    const char *url = sent->request ? sent->request->url : NULL, *host = url ? strstr(url, "://") : NULL;
+    const char *p = m->s;
+
+    answer_match_unseen(slice_of(m->s, m->n), unseen);
+    if (host)
+        keep_each(m, slice_of(url, strcspn(host + 3, "/?") + (size_t)(host + 3 - url)), unseen);
+    while ((p = strstr(p, "(status "))) {
+        size_t at = (size_t)(p - m->s), digits = strspn(p + 8, "0123456789");
+
+        if (digits == 3 && p[8 + digits] == ')')
+            memset(unseen + at, 0, sizeof(status) - 1);
+        p += 8;
+    }
+    for (size_t i = 0; i < m->n; i++)
+        found[i] |= unseen[i];
+}
+
 static void cut_what_was_sent(struct marks *m, const struct answer_sent *sent)
 {
     bool found[ANSWER_SAID_MAX + 1] = {false};
 
     answer_match(slice_of(m->s, m->n), sent->body, found);
     if (sent->unseen)
-        answer_match_unseen(slice_of(m->s, m->n), found);
+        cut_unseen(m, sent, found);
     for (size_t i = 0; i < m->n; i++)
         if (found[i])
             mark(m, i, i + 1, CUT);

@@ -157,11 +157,16 @@ static void of_a_body_that_is_not_seen_common_words_stay(void **state)
         {"NoSuchBucket: The specified bucket does not exist", "NoSuchBucket: The specified bucket does not exist"},
         {"cannot parse Erika, 4711", "cannot parse ..., ..."},
         {"document_parsing_exception: [1:7] erikaBob", "document_parsing_exception: [...] ..."},
+        /* where it was sent to, and the status, are no record's */
+        {"http://logs.example:8080 refused it (status 413)", "http://logs.example:8080 refused it (status 413)"},
+        {"http://logs.example:8081 refused it (status Erika)", "http://.......:... refused it (status ...)"},
     };
+    static char url[] = "http://logs.example:8080/Erika?4711";
+    static const struct http_request request = {.url = url};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        const struct answer_sent sent = {.unseen = true};
+        const struct answer_sent sent = {.request = &request, .unseen = true};
         char out[256];
 
         answer_clean(CASES[i].said, &sent, out, sizeof(out));
