@@ -132,7 +132,7 @@ def main():
     p.add_argument("--build", required=True, help="build folder, with the binary `sluice` in it")
     p.add_argument("--only", help="regular expression on module:function")
     p.add_argument("--list", action="store_true")
-    p.add_argument("-j", "--jobs", type=int, default=4, help="cases wait more than they compute")
+    p.add_argument("-j", "--jobs", type=int, default=5, help="cases wait more than they compute")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--keep", action="store_true", help="keep the folders of passed cases too")
     p.add_argument("--case", help=argparse.SUPPRESS)
