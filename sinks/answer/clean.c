@@ -201,12 +201,13 @@ static void cut_quotes(struct marks *m)
 /* --- what is in the body ---------------------------------------------------------------------------------------------
  */
 
-static void keep_each(const struct marks *m, struct slice text, bool *found)
+/* Of each place where `text` stands, in an array beside the marked text. */
+static void fill_each(const struct marks *m, struct slice text, void *beside, int with)
 {
     const char *p = m->s, *end = m->s + m->n;
 
     while (text.n > 0 && (p = memmem(p, (size_t)(end - p), text.p, text.n))) {
-        memset(found + (p - m->s), 0, text.n);
+        memset((char *)beside + (p - m->s), with, text.n);
         p += text.n;
     }
 }
@@ -222,7 +223,7 @@ static void cut_unseen(const struct marks *m, const struct answer_sent *sent, bo
 
     answer_match_unseen(slice_of(m->s, m->n), unseen);
     if (host)
-        keep_each(m, slice_of(url, strcspn(host + 3, "/?") + (size_t)(host + 3 - url)), unseen);
+        fill_each(m, slice_of(url, strcspn(host + 3, "/?") + (size_t)(host + 3 - url)), unseen, false);
     while ((p = strstr(p, "(status "))) {
         size_t at = (size_t)(p - m->s), digits = strspn(p + 8, "0123456789");
 
@@ -251,14 +252,8 @@ static void cut_what_was_sent(struct marks *m, const struct answer_sent *sent)
 
 static void cut_each(struct marks *m, struct slice secret)
 {
-    const char *p = m->s, *end = m->s + m->n;
-
-    if (secret.n < SECRET_MIN)
-        return;
-    while ((p = memmem(p, (size_t)(end - p), secret.p, secret.n))) {
-        memset(m->of + (p - m->s), CUT, secret.n);
-        p += secret.n;
-    }
+    if (secret.n >= SECRET_MIN)
+        fill_each(m, secret, m->of, CUT);
 }
 
 /* user:password, and the password alone. */
