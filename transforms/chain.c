@@ -398,7 +398,8 @@ static int take_in(struct chain_state *s, const struct transform_record *record)
     memset(source, 0, offsetof(struct source, made) + s->chain->count * sizeof(source->made[0]));
     source->record = *record;
     if (s->chain->holds &&
-        (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0))
+        (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0 ||
+         keep(s, record->facts, &source->record.facts) < 0))
         return -1;
     if (pass(s, 0, source, source->record.data, NULL, 0) < 0)
         return -1;

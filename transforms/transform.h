@@ -26,6 +26,7 @@
 struct transform_record {
     struct slice data;
     struct slice origin; /* facts of the input: "input=tail path=/var/log/x" */
+    struct slice facts;  /* facts of this record: base/facts.h */
     uint64_t seq;
     nsec arrival;  /* wall */
     uint32_t part; /* in a chain: which of the records that one became before; handed back as it came */
@@ -86,7 +87,7 @@ struct transform_ops {
     /* The records of one batch come in one or more calls to run(), in order, between begin() and end(); end() may emit
      * what the transform held back within the batch. Both may be NULL. -1: the batch cannot be worked on now (err says why), it will be
      * tried again whole. What `from` points to in an outcome is valid during that outcome; its
-     * bytes (data, origin) until the next call. It need not be the pointer that came in: seq tells which it is. */
+     * bytes (data, origin, facts) until the next call. It need not be the pointer that came in: seq tells which it is. */
     MUST_CHECK int (*begin)(void *state, struct err *e);
     MUST_CHECK int (*run)(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
                           struct err *e);

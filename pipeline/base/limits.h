@@ -101,8 +101,11 @@
 
 /* Record bytes in one frame: what a worker holds at once. Larger than the largest record. */
 #define FRAME_MAX_BYTES (1 * MIB)
-/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), the rest. */
-#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 16 * KIB)
+/* Facts of one record beside its bytes (facts.h): a message's key and headers. Those of all records of a frame. */
+#define RECORD_FACTS_MAX LIMIT(8 * KIB, 256)
+#define FRAME_FACTS_MAX  LIMIT(256 * KIB, 16 * KIB)
+/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), facts, the rest. */
+#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 256 * KIB + 16 * KIB)
 /* A checkpoint holds all positions: some 100,000 of the largest. */
 #define FRAME_EXTRA_MAX LIMIT(256 * MIB, 8 * MIB)
 /* Where a frame's records come from: a path and a little; what is longer is cut. */

@@ -191,3 +191,8 @@ struct slice object_reader_keys(const struct object_reader *r, uint64_t position
 {
     return r->chunk.origins ? record_chunk_keys(&r->chunk, index_of(r, position)) : slice_of(NULL, 0);
 }
+
+struct slice object_reader_facts(const struct object_reader *r, const struct frame_iter *it)
+{
+    return r->chunk.origins ? record_chunk_facts(&r->chunk, (uint32_t)(it->seq - 1 - r->chunk.v.first)) : it->facts;
+}

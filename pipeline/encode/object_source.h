@@ -89,5 +89,7 @@ struct frame_iter object_reader_records(const struct object_reader *r, uint64_t 
 struct sink_record object_reader_record(const struct object_reader *r, uint64_t position);
 /* Its partition keys. */
 struct slice object_reader_keys(const struct object_reader *r, uint64_t position);
+/* What the input knows of the record that frame_next() returned last (facts.h). */
+struct slice object_reader_facts(const struct object_reader *r, const struct frame_iter *it);
 
 #endif

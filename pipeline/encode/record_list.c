@@ -3,8 +3,9 @@
  * fits the memory is copied once, from the transform, and read in place; only what went to the file is read back into
  * a buffer.
  *
- * Partition keys are few and repeat, so a chunk holds each set once, and an origin says where; that of the record
- * before is tried first, then all by their checksums. */
+ * What is said of a record is its partition keys and its facts. Keys are few and repeat, so a chunk holds each set once,
+ * and an origin says where; that of the record before is tried first, then all by their checksums. Facts are of one
+ * record as a rule, and those that one record became: with facts only the record before is tried. */
 #include "pipeline/encode/record_list.h"
 
 #include "pipeline/base/body.h"
@@ -17,17 +18,18 @@
 #define VARINT_MAX 5
 #define PART_MAX   0x7fffffffU /* far above TRANSFORM_RECORD_PIECES_MAX */
 #define ALIGNMENT  sizeof(uint64_t)
+#define SAID_HEAD  (2 * sizeof(uint32_t))
 
 _Static_assert(sizeof(struct record_origin) % ALIGNMENT == 0, "what follows the origins of a chunk is aligned, too");
 
-/* In the body: payload, table, padding, origins, sets of keys (each behind its length), padding: so the next one is
- * aligned, too. */
+/* In the body: payload, table, padding, origins, what is said (length of keys, length of facts, keys, facts), padding: so the
+ * next one is aligned, too. */
 struct chunk {
     uint64_t at, first;
-    uint32_t count, payload, table, keys; /* records; bytes */
+    uint32_t count, payload, table, said; /* records; bytes */
 };
 
-/* A set of keys of the open chunk. */
+/* A set of keys of the open chunk, without facts. */
 struct interned {
     uint32_t crc, at;
 };
@@ -36,7 +38,7 @@ struct record_list {
     struct body *body;
     struct chunk *chunks; /* the last is open until record_list_finish() */
     size_t chunk_count, chunk_room;
-    struct buf table, origins, keys; /* of the open chunk */
+    struct buf table, origins, said; /* of the open chunk */
     struct interned *sets;
     size_t set_count, set_room;
     struct buf shared; /* the keys of all records so far, while they are the same */
@@ -61,7 +63,7 @@ struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_
     body_expect(l->body, with_slack(bytes + count * (sizeof(struct record_origin) + 2)));
     buf_init(&l->table, RECORD_LIST_CHUNK_RECORDS * VARINT_MAX + ALIGNMENT);
     buf_init(&l->origins, RECORD_LIST_CHUNK_RECORDS * sizeof(struct record_origin));
-    buf_init(&l->keys, RECORD_LIST_CHUNK_BYTES + KEY_SET_MAX + sizeof(uint32_t) + ALIGNMENT);
+    buf_init(&l->said, RECORD_LIST_CHUNK_BYTES + KEY_SET_MAX + RECORD_FACTS_MAX + SAID_HEAD + ALIGNMENT);
     buf_init(&l->shared, KEY_SET_MAX);
     return l;
 }
@@ -76,7 +78,7 @@ void record_list_free(struct record_list **lp)
     mem_free(l->chunks);
     buf_release(&l->table);
     buf_release(&l->origins);
-    buf_release(&l->keys);
+    buf_release(&l->said);
     buf_release(&l->shared);
     mem_free(l->sets);
     mem_free(l);
@@ -120,16 +122,16 @@ static int close_chunk(struct record_list *l, struct err *e)
 
     if (table == 0)
         return 0;
-    if (buf_add(&l->table, PADDING, padding(c, table)) < 0 || buf_add(&l->keys, PADDING, to_alignment(l->keys.n)) < 0)
+    if (buf_add(&l->table, PADDING, padding(c, table)) < 0 || buf_add(&l->said, PADDING, to_alignment(l->said.n)) < 0)
         return err_set(e, ERR_NOMEM, "no memory for the records that a transform made");
     if (body_add(l->body, buf_slice(&l->table), e) < 0 || body_add(l->body, buf_slice(&l->origins), e) < 0 ||
-        body_add(l->body, buf_slice(&l->keys), e) < 0)
+        body_add(l->body, buf_slice(&l->said), e) < 0)
         return -1;
     c->table = table;
-    c->keys = (uint32_t)l->keys.n;
+    c->said = (uint32_t)l->said.n;
     buf_clear(&l->table);
     buf_clear(&l->origins);
-    buf_clear(&l->keys);
+    buf_clear(&l->said);
     l->set_count = 0;
     return 0;
 }
@@ -143,50 +145,79 @@ static int add_varint(struct buf *b, size_t v)
     return buf_add_char(b, (char)v);
 }
 
-static struct slice set_at(struct slice sets, uint32_t at)
+/* What stands at `at` (SIZE_MAX: nothing). */
+static void said_at(struct slice said, size_t at, struct slice *keys, struct slice *facts)
 {
-    uint32_t n;
+    uint32_t n[2] = {0, 0};
+    const char *p = NULL;
 
-    memcpy(&n, sets.p + at, sizeof(n));
-    return slice_of(sets.p + at + sizeof(n), n);
+    if (at != SIZE_MAX) {
+        memcpy(n, said.p + at, sizeof(n));
+        p = said.p + at + sizeof(n);
+    }
+    *keys = slice_of(p, n[0]);
+    *facts = slice_of(n[1] ? p + n[0] : NULL, n[1]);
 }
 
-static int add_set(struct record_list *l, struct slice keys, uint32_t crc, struct err *e)
+static bool is_said_at(const struct record_list *l, size_t at, const struct record_from *from)
 {
-    uint32_t n = (uint32_t)keys.n;
+    struct slice keys, facts;
 
+    said_at(buf_slice(&l->said), at, &keys, &facts);
+    return slice_eq(keys, from->keys) && slice_eq(facts, from->facts);
+}
+
+static int say(struct record_list *l, const struct record_from *from, struct err *e)
+{
+    uint32_t n[2] = {(uint32_t)from->keys.n, (uint32_t)from->facts.n};
+
+    if (buf_add(&l->said, n, sizeof(n)) < 0 || buf_add_slice(&l->said, from->keys) < 0 ||
+        buf_add_slice(&l->said, from->facts) < 0)
+        return err_set(e, ERR_NOMEM, "no memory for the partition keys and facts of a record");
+    return 0;
+}
+
+static int add_set(struct record_list *l, const struct record_from *from, uint32_t crc, struct err *e)
+{
     if (l->set_count == l->set_room) {
         l->set_room = l->set_room ? 2 * l->set_room : 8;
         l->sets = mem_grow(l->sets, l->set_room, sizeof(*l->sets));
     }
-    l->sets[l->set_count] = (struct interned){.crc = crc, .at = (uint32_t)l->keys.n};
-    if (buf_add(&l->keys, &n, sizeof(n)) < 0 || buf_add_slice(&l->keys, keys) < 0)
-        return err_set(e, ERR_NOMEM, "no memory for the partition keys that a transform made");
-    l->set_count++;
-    return 0;
+    l->sets[l->set_count++] = (struct interned){.crc = crc, .at = (uint32_t)l->said.n};
+    return say(l, from, e);
 }
 
-/* *at: where the open chunk has this set, for record_origin.keys. */
-static int intern(struct record_list *l, struct slice keys, uint32_t *at, struct err *e)
+/* Keys without facts: once for all records that have them. */
+static int intern(struct record_list *l, const struct record_from *from, uint32_t *at, struct err *e)
 {
-    const struct record_origin *last = (const void *)(l->origins.p + l->origins.n);
-    uint32_t crc;
+    uint32_t crc = crc32c(0, from->keys);
     size_t i = 0;
 
-    *at = 0;
-    if (keys.n == 0)
-        return 0;
-    if (l->origins.n > 0 && last[-1].keys && slice_eq(set_at(buf_slice(&l->keys), last[-1].keys - 1), keys)) {
-        *at = last[-1].keys;
-        return 0;
-    }
-    crc = crc32c(0, keys);
-    while (i < l->set_count && (l->sets[i].crc != crc || !slice_eq(set_at(buf_slice(&l->keys), l->sets[i].at), keys)))
+    while (i < l->set_count && (l->sets[i].crc != crc || !is_said_at(l, l->sets[i].at, from)))
         i++;
-    if (i == l->set_count && add_set(l, keys, crc, e) < 0)
+    if (i == l->set_count && add_set(l, from, crc, e) < 0)
         return -1;
     *at = l->sets[i].at + 1;
     return 0;
+}
+
+/* *at: where the open chunk has the record's keys and facts, for record_origin.said. */
+static int add_said(struct record_list *l, const struct record_from *from, uint32_t *at, struct err *e)
+{
+    const struct record_origin *end = (const void *)(l->origins.p + l->origins.n);
+    uint32_t last = l->origins.n > 0 ? end[-1].said : 0;
+
+    *at = 0;
+    if (from->keys.n == 0 && from->facts.n == 0)
+        return 0;
+    if (last && is_said_at(l, last - 1, from)) {
+        *at = last;
+        return 0;
+    }
+    if (from->facts.n == 0)
+        return intern(l, from, at, e);
+    *at = (uint32_t)l->said.n + 1;
+    return say(l, from, e);
 }
 
 static int note_shared(struct record_list *l, struct slice keys, struct err *e)
@@ -224,7 +255,7 @@ static int add_to_chunk(struct record_list *l, struct chunk *c, struct slice dat
     struct record_origin o = {.seq = from->seq, .arrival = from->arrival, .is_object = from->is_object};
 
     o.part = l->count && from->seq == l->last_seq ? l->next_part & PART_MAX : 0;
-    if (intern(l, from->keys, &o.keys, e) < 0 || note_shared(l, from->keys, e) < 0)
+    if (add_said(l, from, &o.said, e) < 0 || note_shared(l, from->keys, e) < 0)
         return -1;
     l->next_part = o.part + 1;
     l->last_seq = from->seq;
@@ -239,22 +270,22 @@ static int add_to_chunk(struct record_list *l, struct chunk *c, struct slice dat
 
 static uint64_t record_list_size(const struct record_list *l)
 {
-    return body_size(l->body) + l->table.n + l->origins.n + l->keys.n;
+    return body_size(l->body) + l->table.n + l->origins.n + l->said.n;
 }
 
 int record_list_add(struct record_list *l, struct slice data, const struct record_from *from, struct err *e)
 {
-    size_t beside = VARINT_MAX + sizeof(struct record_origin) + from->keys.n + sizeof(uint32_t);
+    size_t beside = VARINT_MAX + sizeof(struct record_origin) + from->keys.n + from->facts.n + SAID_HEAD;
     struct chunk *c;
 
-    assert(data.n <= RECORD_MAX_BYTES && from->keys.n <= KEY_SET_MAX);
+    assert(data.n <= RECORD_MAX_BYTES && from->keys.n <= KEY_SET_MAX && from->facts.n <= RECORD_FACTS_MAX);
     if (record_list_size(l) + data.n + 1 + beside > l->max)
         return err_set(e, ERR_LIMIT, "a transform makes more than %llu MiB of a batch",
                        (unsigned long long)(l->max / MIB));
     c = open_chunk(l);
     if (add_to_chunk(l, c, data, from, e) < 0)
         return -1;
-    return c->payload >= RECORD_LIST_CHUNK_BYTES || l->keys.n >= RECORD_LIST_CHUNK_BYTES ||
+    return c->payload >= RECORD_LIST_CHUNK_BYTES || l->said.n >= RECORD_LIST_CHUNK_BYTES ||
                    c->count >= RECORD_LIST_CHUNK_RECORDS
                ? close_chunk(l, e)
                : 0;
@@ -266,7 +297,7 @@ int record_list_finish(struct record_list *l, struct err *e)
 
     buf_release(&l->table);
     buf_release(&l->origins);
-    buf_release(&l->keys);
+    buf_release(&l->said);
     MEM_CLEAR(l->sets);
     l->set_count = l->set_room = 0;
     return rc;
@@ -284,7 +315,7 @@ uint64_t record_list_bytes(const struct record_list *l)
 
 size_t record_list_memory(const struct record_list *l)
 {
-    return body_memory(l->body) + l->table.cap + l->origins.cap + l->keys.cap + l->shared.cap;
+    return body_memory(l->body) + l->table.cap + l->origins.cap + l->said.cap + l->shared.cap;
 }
 
 struct slice record_list_keys(const struct record_list *l)
@@ -335,19 +366,19 @@ int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw,
                      struct err *e)
 {
     const struct chunk *c;
-    size_t origins, keys;
+    size_t origins, said;
     const char *p;
 
     if (*at >= l->chunk_count)
         return 0;
     c = &l->chunks[*at];
     origins = (size_t)c->payload + c->table + padding(c, c->table);
-    keys = origins + c->count * sizeof(struct record_origin);
-    p = chunk_bytes(l, c, keys + c->keys, raw, e);
+    said = origins + c->count * sizeof(struct record_origin);
+    p = chunk_bytes(l, c, said + c->said, raw, e);
     if (!p)
         return -1;
     out->origins = (const struct record_origin *)(const void *)(p + origins);
-    out->keys = slice_of(p + keys, c->keys);
+    out->said = slice_of(p + said, c->said);
     out->v = (struct frame_view){.first = c->first,
                                  .count = c->count,
                                  .arrival = out->origins[0].arrival,
@@ -359,5 +390,16 @@ int record_list_read(const struct record_list *l, uint64_t *at, struct buf *raw,
 
 struct slice record_chunk_keys(const struct record_chunk *c, uint32_t i)
 {
-    return c->origins[i].keys ? set_at(c->keys, c->origins[i].keys - 1) : slice_of(NULL, 0);
+    struct slice keys, facts;
+
+    said_at(c->said, (size_t)c->origins[i].said - 1, &keys, &facts);
+    return keys;
+}
+
+struct slice record_chunk_facts(const struct record_chunk *c, uint32_t i)
+{
+    struct slice keys, facts;
+
+    said_at(c->said, (size_t)c->origins[i].said - 1, &keys, &facts);
+    return facts;
 }

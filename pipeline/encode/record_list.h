@@ -29,8 +29,9 @@ void record_list_free(struct record_list **l);
 struct record_from {
     uint64_t seq; /* of the source record; several records in a row may share it */
     nsec arrival;
-    struct slice keys; /* partition keys: key_set.h; copied */
-    bool is_object;    /* as in transform_out */
+    struct slice keys;  /* partition keys: key_set.h; copied */
+    struct slice facts; /* of the source record: facts.h; copied */
+    bool is_object;     /* as in transform_out */
 };
 
 /* data.n <= RECORD_MAX_BYTES. ERR_LIMIT: it is full; ERR_NOSPACE: as body.h. */
@@ -50,14 +51,14 @@ struct record_origin {
     nsec arrival;
     uint32_t part : 31;     /* 0, 1, ... for the records that one source record became */
     uint32_t is_object : 1; /* as in transform_out */
-    uint32_t keys;          /* where the chunk has its partition keys, see record_chunk_keys(); 0: none */
+    uint32_t said; /* where the chunk has its partition keys and facts, see record_chunk_keys(); 0: it has none */
 };
 
 /* Some records of the list, in order; v.first is the number of the first, origins has one for each. */
 struct record_chunk {
     struct frame_view v;
     const struct record_origin *origins;
-    struct slice keys; /* all sets of partition keys that they have */
+    struct slice said; /* all partition keys and facts that they have */
 };
 
 /* After finish: moves what is in memory to the file. When it fails, all is as before. */
@@ -69,5 +70,7 @@ MUST_CHECK int record_list_read(const struct record_list *l, uint64_t *at, struc
                                 struct err *e);
 /* The partition keys of the chunk's record number i. */
 struct slice record_chunk_keys(const struct record_chunk *c, uint32_t i);
+/* The facts that the input knows of the record from which it was made. */
+struct slice record_chunk_facts(const struct record_chunk *c, uint32_t i);
 
 #endif

@@ -82,7 +82,8 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
                    const struct transform_key *keys, size_t key_count)
 {
     struct sieve *s = sieve_of(o);
-    struct record_from origin = {.seq = from->seq, .arrival = from->arrival, .is_object = o->is_object};
+    struct record_from origin = {
+        .seq = from->seq, .arrival = from->arrival, .facts = from->facts, .is_object = o->is_object};
 
     if (data.n > RECORD_MAX_BYTES)
         return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
@@ -148,8 +149,11 @@ static int run_piece(struct sieve *s, struct chain_state *state, const struct ob
         int rc;
 
         for (; at < k->end && n < TRANSFORM_RECORDS_PER_RUN && frame_next(&it, &data); at++)
-            records[n++] = (struct transform_record){
-                .data = data, .origin = k->chunk.v.origin, .seq = k->base + at, .arrival = k->chunk.v.arrival};
+            records[n++] = (struct transform_record){.data = data,
+                                                     .origin = k->chunk.v.origin,
+                                                     .facts = object_reader_facts(k, &it),
+                                                     .seq = k->base + at,
+                                                     .arrival = k->chunk.v.arrival};
         rc = state ? chain_run(state, records, n, &s->out, &s->t->err) : fail_all(s, records, n);
         if (rc < 0)
             return -1;

@@ -166,13 +166,18 @@ int spool_scan_part(struct spool *s, const struct spool_cursor *at, uint64_t max
     return scan(s, at, &step, e);
 }
 
+static void add_extra(struct slice extra, struct frame_view *v)
+{
+    frame_extra_find(extra, FRAME_TAG_ORIGIN, &v->origin);
+    frame_extra_find(extra, FRAME_TAG_FACTS, &v->facts);
+}
+
 static void fill_view(const struct frame_header *h, const struct buf *raw, struct frame_view *v)
 {
     v->arrival = h->arrival;
     v->table = slice_of(raw->p + h->extra, h->table);
     v->payload = slice_of(raw->p + h->extra + h->table, h->payload);
-    if (!frame_extra_find(slice_of(raw->p, h->extra), FRAME_TAG_ORIGIN, &v->origin))
-        v->origin = slice_of(NULL, 0);
+    add_extra(slice_of(raw->p, h->extra), v);
 }
 
 static int read_place(struct spool *s, const struct place *p, struct spool_cursor *at, struct buf *raw,
@@ -205,8 +210,7 @@ bool spool_borrow(struct spool *s, struct spool_cursor *at, struct frame **f, st
                              .arrival = got->header.arrival,
                              .table = slice_of((const char *)got->table, got->table_bytes),
                              .payload = slice_of(got->payload, got->bytes)};
-    if (!frame_extra_find(buf_slice(&got->extra), FRAME_TAG_ORIGIN, &v->origin))
-        v->origin = slice_of(NULL, 0);
+    add_extra(buf_slice(&got->extra), v);
     return true;
 }
 

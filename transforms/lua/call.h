@@ -50,7 +50,7 @@ struct lua_vm {
 
 /* A record in `held`. */
 struct lua_held {
-    size_t data, data_n, origin, origin_n;
+    size_t data, data_n, origin, origin_n, facts, facts_n;
     uint64_t seq;
     nsec arrival;
     uint32_t part;

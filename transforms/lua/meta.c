@@ -3,6 +3,7 @@
  * meta kept beyond its call finds another generation and raises. */
 #include "transforms/lua/meta.h"
 
+#include "pipeline/base/facts.h"
 #include "pipeline/base/utf8.h"
 #include "transforms/lua/lib.h"
 
@@ -48,9 +49,9 @@ static const char *value_end(const char *p, const char *end)
     return end;
 }
 
-void lua_meta_push_fact(lua_State *L, struct slice facts, struct slice name)
+void lua_meta_push_fact(lua_State *L, struct slice origin, struct slice name)
 {
-    const char *p = facts.p, *end = facts.p + facts.n;
+    const char *p = origin.p, *end = origin.p + origin.n;
 
     while (p < end) {
         const char *equals = memchr(p, '=', (size_t)(end - p)), *behind;
@@ -65,6 +66,18 @@ void lua_meta_push_fact(lua_State *L, struct slice facts, struct slice name)
         p = behind + 1;
     }
     lua_pushnil(L);
+}
+
+/* The origin's first: nobody who wrote a message passes for another source. */
+static void push_input_fact(lua_State *L, const struct transform_record *from, struct slice name)
+{
+    struct slice value;
+
+    lua_meta_push_fact(L, from->origin, name);
+    if (!lua_isnil(L, -1) || !facts_find(from->facts, name, &value))
+        return;
+    lua_pop(L, 1);
+    lua_pushlstring(L, value.p, value.n);
 }
 
 /* --- partition keys --- */
@@ -239,7 +252,7 @@ static int meta_index(lua_State *L)
     else if (slice_is(key, "sequence"))
         lua_pushinteger(L, (lua_Integer)rec->from.seq);
     else
-        lua_meta_push_fact(L, rec->from.origin, key);
+        push_input_fact(L, &rec->from, key);
     return 1;
 }
 

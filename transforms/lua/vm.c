@@ -107,14 +107,21 @@ static int run_records(struct lua_vm *w, const struct transform_record *records,
 
 static int hold(struct lua_vm *w, const struct transform_record *r)
 {
-    struct lua_held h = {
-        .data_n = r->data.n, .origin_n = r->origin.n, .seq = r->seq, .arrival = r->arrival, .part = r->part};
+    struct lua_held h = {.data_n = r->data.n,
+                         .origin_n = r->origin.n,
+                         .facts_n = r->facts.n,
+                         .seq = r->seq,
+                         .arrival = r->arrival,
+                         .part = r->part};
 
     h.data = w->held.n;
     if (buf_add_slice(&w->held, r->data) < 0)
         return -1;
     h.origin = w->held.n;
     if (buf_add_slice(&w->held, r->origin) < 0)
+        return -1;
+    h.facts = w->held.n;
+    if (buf_add_slice(&w->held, r->facts) < 0)
         return -1;
     return buf_add(&w->held_at, &h, sizeof(h));
 }
@@ -146,6 +153,7 @@ static void begin_held(struct lua_vm *w)
     for (size_t i = 0; i < w->records.count; i++) {
         struct transform_record from = {.data = slice_of(w->held.p + h[i].data, h[i].data_n),
                                         .origin = slice_of(w->held.p + h[i].origin, h[i].origin_n),
+                                        .facts = slice_of(w->held.p + h[i].facts, h[i].facts_n),
                                         .seq = h[i].seq,
                                         .arrival = h[i].arrival,
                                         .part = h[i].part};

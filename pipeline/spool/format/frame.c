@@ -32,6 +32,7 @@ static struct frame *new_frame(size_t more)
     memset(f, 0, sizeof(*f));
     buf_init(&f->position, POSITION_BYTES_MAX);
     buf_init(&f->origin, FRAME_ORIGIN_MAX);
+    buf_init(&f->facts, FRAME_FACTS_MAX);
     buf_init(&f->extra, FRAME_EXTRA_MAX);
     return f;
 }
@@ -74,6 +75,27 @@ static void replace(struct buf *b, struct slice s)
     assert(rc == 0);
 }
 
+static void put_tag(struct wire_out *o, enum frame_tag tag, struct slice content)
+{
+    if (content.n == 0)
+        return;
+    wire_put_u8(o, (uint8_t)tag);
+    wire_put_bytes(o, content);
+}
+
+/* Into `extra`, which is empty. */
+static void put_tags(struct frame *f, struct slice position, struct slice origin, struct slice facts)
+{
+    struct wire_out o = {.b = &f->extra};
+    int rc = buf_reserve(&f->extra, TAG_BYTES_MAX * 3 + position.n + origin.n + facts.n);
+
+    assert(rc == 0);
+    put_tag(&o, FRAME_TAG_POSITION, position);
+    put_tag(&o, FRAME_TAG_ORIGIN, origin);
+    put_tag(&o, FRAME_TAG_FACTS, facts);
+    assert(!o.failed);
+}
+
 /* Lengths and checksums. */
 static void seal_up(struct frame *f)
 {
@@ -89,11 +111,14 @@ static void seal_up(struct frame *f)
 struct frame *frame_new_moved(const struct frame_header *h, struct slice content, uint64_t first, uint64_t end)
 {
     struct frame_view v = {.first = h->first, .count = h->count, .arrival = h->arrival};
+    struct slice extra = slice_of(content.p, h->extra);
     struct frame_iter from, to;
     struct frame *f;
 
     v.table = slice_of(content.p + h->extra, h->table);
     v.payload = slice_of(content.p + h->extra + h->table, h->payload);
+    frame_extra_find(extra, FRAME_TAG_ORIGIN, &v.origin);
+    frame_extra_find(extra, FRAME_TAG_FACTS, &v.facts);
     from = frame_records(&v);
     frame_skip_to(&from, first);
     to = from;
@@ -111,8 +136,10 @@ struct frame *frame_new_moved(const struct frame_header *h, struct slice content
     f->table = (unsigned char *)f->payload + f->bytes;
     memcpy(f->payload, v.payload.p + from.payload_at, f->bytes);
     memcpy(f->table, v.table.p + from.table_at, f->table_bytes);
-    replace(&f->extra, slice_of(content.p, h->extra));
+    /* Where the source was read to is known, and counts no more. */
+    put_tags(f, slice_of(NULL, 0), v.origin, slice_of(v.facts.p + from.facts_at, to.facts_at - from.facts_at));
     seal_up(f);
+    f->finished = true;
     return f;
 }
 
@@ -126,6 +153,7 @@ void frame_free(struct frame **f)
         mem_free((*f)->table);
     buf_release(&(*f)->position);
     buf_release(&(*f)->origin);
+    buf_release(&(*f)->facts);
     buf_release(&(*f)->extra);
     MEM_CLEAR(*f);
 }
@@ -145,6 +173,14 @@ static void grow_table(struct frame *f)
     f->table_grown = true;
 }
 
+static inline unsigned char *put_varint(unsigned char *p, size_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        *p++ = (unsigned char)(v | 0x80);
+    *p++ = (unsigned char)v;
+    return p;
+}
+
 static inline void note_record(struct frame *f, size_t stored, bool newline_is_ours)
 {
     size_t v = stored << 1 | (newline_is_ours ? 1U : 0U);
@@ -152,10 +188,7 @@ static inline void note_record(struct frame *f, size_t stored, bool newline_is_o
 
     if (f->table_room - f->table_bytes < VARINT_MAX)
         grow_table(f);
-    p = f->table + f->table_bytes;
-    for (; v >= 0x80; v >>= 7)
-        *p++ = (unsigned char)(v | 0x80);
-    *p++ = (unsigned char)v;
+    p = put_varint(f->table + f->table_bytes, v);
     f->table_bytes = (size_t)(p - f->table);
     f->header.count++;
     f->header.added += newline_is_ours;
@@ -191,6 +224,39 @@ bool frame_add(struct frame *f, struct slice rec)
     if (rec.n)
         memcpy(f->payload + f->bytes, rec.p, rec.n);
     return frame_wrote_record(f, rec.n);
+}
+
+/* Room for the facts of the record that is added next, and for the places of those before it that have none. */
+static bool reserve_facts(struct frame *f, size_t n)
+{
+    size_t was = f->facts.cap;
+
+    if (buf_reserve(&f->facts, f->header.count - f->facts_count + VARINT_MAX + n) < 0)
+        return false;
+    if (f->budget && f->facts.cap > was) {
+        budget_force(f->budget, f->facts.cap - was);
+        f->budgeted += f->facts.cap - was;
+    }
+    return true;
+}
+
+bool frame_add_described(struct frame *f, struct slice rec, struct slice facts)
+{
+    unsigned char *p;
+    size_t v = facts.n, none = f->header.count - f->facts_count;
+
+    assert(facts.n <= RECORD_FACTS_MAX);
+    if (facts.n == 0)
+        return frame_add(f, rec);
+    if (!reserve_facts(f, facts.n) || !frame_add(f, rec))
+        return false;
+    p = (unsigned char *)f->facts.p + f->facts.n;
+    memset(p, 0, none);
+    p = put_varint(p + none, v);
+    memcpy(p, facts.p, facts.n);
+    f->facts.n = (size_t)((char *)p - f->facts.p) + facts.n;
+    f->facts_count = f->header.count;
+    return true;
 }
 
 void frame_wrote_lines(struct frame *f, size_t n)
@@ -233,52 +299,46 @@ size_t frame_bytes(const struct frame *f)
     return f->bytes;
 }
 
-static void put_tags(struct frame *f)
-{
-    struct wire_out o = {.b = &f->extra};
-    int rc = buf_reserve(&f->extra, TAG_BYTES_MAX * 2 + f->position.n + f->origin.n);
-
-    assert(rc == 0);
-    if (f->position.n) {
-        wire_put_u8(&o, FRAME_TAG_POSITION);
-        wire_put_bytes(&o, buf_slice(&f->position));
-    }
-    if (f->origin.n) {
-        wire_put_u8(&o, FRAME_TAG_ORIGIN);
-        wire_put_bytes(&o, buf_slice(&f->origin));
-    }
-    assert(!o.failed);
-}
-
 void frame_finish(struct frame *f)
 {
     struct frame_header *h = &f->header;
 
     assert(h->type != FRAME_DATA || h->count > 0);
+    if (f->finished)
+        return;
     if (h->type == FRAME_DATA)
         h->added++;
-    if (h->type == FRAME_DATA || h->type == FRAME_POSITION) {
-        buf_clear(&f->extra);
-        put_tags(f);
-    }
+    if (h->type == FRAME_DATA || h->type == FRAME_POSITION)
+        put_tags(f, buf_slice(&f->position), buf_slice(&f->origin), buf_slice(&f->facts));
+    buf_release(&f->facts); /* they may be long, and stand in `extra` now */
     seal_up(f);
+    f->finished = true;
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
-bool frame_table_next(struct slice table, size_t *at, size_t *stored, bool *newline_is_ours)
+static inline bool get_varint(struct slice from, size_t *at, size_t *v)
 {
-    size_t v = 0;
     unsigned shift = 0;
     unsigned char c;
 
+    *v = 0;
     do {
-        if (*at >= table.n || shift > 28)
+        if (*at >= from.n || shift > 28)
             return false;
-        c = (unsigned char)table.p[(*at)++];
-        v |= (size_t)(c & 0x7f) << shift;
+        c = (unsigned char)from.p[(*at)++];
+        *v |= (size_t)(c & 0x7f) << shift;
         shift += 7;
     } while (c & 0x80);
+    return true;
+}
+
+bool frame_table_next(struct slice table, size_t *at, size_t *stored, bool *newline_is_ours)
+{
+    size_t v;
+
+    if (!get_varint(table, at, &v))
+        return false;
     *stored = v >> 1;
     *newline_is_ours = v & 1;
     return *stored > 0 && *stored <= FRAME_MAX_BYTES;
@@ -287,6 +347,21 @@ bool frame_table_next(struct slice table, size_t *at, size_t *stored, bool *newl
 struct frame_iter frame_records(const struct frame_view *v)
 {
     return (struct frame_iter){.v = v, .seq = v->first};
+}
+
+/* What is no facts counts as none, as does all behind it. */
+static void next_facts(struct frame_iter *it)
+{
+    struct slice all = it->v->facts;
+    size_t n = 0;
+
+    it->facts = slice_of(NULL, 0);
+    if (!get_varint(all, &it->facts_at, &n) || n > all.n - it->facts_at) {
+        it->facts_at = all.n;
+    } else {
+        it->facts = slice_of(all.p + it->facts_at, n);
+        it->facts_at += n;
+    }
 }
 
 /* The next record in its lines form. */
@@ -301,6 +376,8 @@ static bool next_stored(struct frame_iter *it, struct slice *stored, bool *newli
     *stored = slice_of(v->payload.p + it->payload_at, n);
     it->payload_at += n;
     it->seq++;
+    if (v->facts.n)
+        next_facts(it);
     return true;
 }
 

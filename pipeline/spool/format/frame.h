@@ -6,13 +6,14 @@
  *
  *     payload  record[\n] record[\n] ...
  *     table    varint(stored length << 1 | newline is ours) ...
+ *     facts    varint(length) facts ...      beside them, when there are any: the first n records' (facts.h); see frame_build.h
  *
  * A struct frame is being built (by an input); a struct frame_view is one that was read (borrowed from the read
  * buffer).
  *
  * Ownership  frame_new() to frame_free(), or spool_append() takes it over.
  * Threads    one at a time.
- * Invariant  payload <= FRAME_MAX_BYTES; 1 <= count for a frame that is appended; every stored length >= 1.
+ * Invariant  payload <= FRAME_MAX_BYTES; facts <= FRAME_FACTS_MAX; 1 <= count for a frame that is appended; every stored length >= 1.
  */
 #ifndef PIPELINE_SPOOL_FORMAT_FRAME_H
 #define PIPELINE_SPOOL_FORMAT_FRAME_H
@@ -36,6 +37,9 @@ void frame_free(struct frame **f);
 
 /* False when the record does not fit any more: append this frame and begin another. rec.n <= RECORD_MAX_BYTES. */
 MUST_CHECK bool frame_add(struct frame *f, struct slice rec);
+/* The same, with facts of this record alone (base/facts.h). Copied; facts.n <= RECORD_FACTS_MAX. A frame of records
+ * without facts holds nothing for them. */
+MUST_CHECK bool frame_add_described(struct frame *f, struct slice rec, struct slice facts);
 
 /* Without a copy: write at frame_space() (up to *room bytes), then say what was written: */
 char *frame_space(struct frame *f, size_t *room);
@@ -48,7 +52,7 @@ void frame_wrote_lines(struct frame *f, size_t n);
 /* Which source this came from and how far it was read, made durable with the records. Copied. `cursor` replaces the one
  * stored for `source` before. One source per frame: the last call counts. */
 void frame_set_position(struct frame *f, struct slice source, struct slice cursor);
-/* Facts about the origin for transforms and error objects: "input=tail path=/var/log/x". Copied, up to
+/* Facts about the origin of all its records, for transforms: "input=tail path=/var/log/x". Copied, up to
  * 4 KiB. */
 void frame_set_origin(struct frame *f, struct slice origin);
 
@@ -61,12 +65,14 @@ struct frame_view {
     uint32_t count;
     nsec arrival;
     struct slice payload, table, origin;
+    struct slice facts; /* of the records, for the iterator */
 };
 
 struct frame_iter {
     const struct frame_view *v;
     uint64_t seq; /* of the record that frame_next() will return */
-    size_t payload_at, table_at;
+    size_t payload_at, table_at, facts_at;
+    struct slice facts; /* of the record that it returned last; empty: there are none */
 };
 
 struct frame_iter frame_records(const struct frame_view *v);

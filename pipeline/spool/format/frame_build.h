@@ -17,6 +17,8 @@ struct warm;
 enum frame_tag {
     FRAME_TAG_POSITION = 1, /* u32 length of the source, source, cursor */
     FRAME_TAG_ORIGIN = 2,
+    FRAME_TAG_FACTS =
+        3, /* varint length, facts (base/facts.h): of the first record, the second, ...; of those behind: none */
 };
 
 struct frame {
@@ -30,7 +32,9 @@ struct frame {
     unsigned char *table;
     size_t table_bytes, table_room;
     bool table_grown;
-    struct buf position, origin; /* what stands behind their tags */
+    struct buf position, origin, facts; /* what stands behind their tags */
+    uint32_t facts_count;               /* records that have their place in `facts` */
+    bool finished;
     struct buf extra;
     struct budget *budget;
     size_t budgeted;
@@ -62,10 +66,10 @@ struct frame *frame_new_control(enum frame_type type);
 struct frame *frame_new_moved(const struct frame_header *h, struct slice content, uint64_t first, uint64_t end);
 
 /* Completes extra, lengths and checksums; nothing may be added after it. On the input's thread, so that the committer
- * has no work per byte. */
+ * has no work per byte. Again it does nothing: a frame that was refused may be offered once more. */
 void frame_finish(struct frame *f);
 
-/* The position in a data frame's extra. False when there is none. */
+/* What stands behind the tag in a data frame's extra. False when there is none: then *out is empty. */
 bool frame_extra_find(struct slice extra, enum frame_tag tag, struct slice *out);
 bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor);
 

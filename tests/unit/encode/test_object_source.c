@@ -18,6 +18,14 @@
 
 static const char *const RECORDS[] = {"alpha", "beta", "gamma", "amber", "blue"};
 
+/* What the input knows of every second one. */
+static struct slice facts_of(uint64_t i)
+{
+    static const char *const FACTS[] = {"", "fact 1", "", "fact 3", ""};
+
+    return slice_str(FACTS[i]);
+}
+
 struct bench {
     char dir[64];
     struct committer *committer;
@@ -31,7 +39,7 @@ static void append(struct bench *b, size_t from, size_t count, nsec arrival)
     struct frame *f = frame_new(4096, arrival, NULL);
 
     for (size_t i = from; i < from + count; i++)
-        assert_true(frame_add(f, slice_str(RECORDS[i])));
+        assert_true(frame_add_described(f, slice_str(RECORDS[i]), facts_of(i)));
     assert_int_equal(spool_append(b->spool, &f, NULL), SPOOL_TAKEN);
     committer_barrier(b->committer);
 }
@@ -117,6 +125,7 @@ static void describe(struct bench *b, const struct object_source *s, struct obje
             rec = object_reader_record(r, at);
             keys = object_reader_keys(r, at);
             assert_true(frame_next(&it, &data) && rec.epoch == 77);
+            assert_true(slice_eq(object_reader_facts(r, &it), facts_of(rec.seq - b->whole.object.first)));
             assert_int_equal(buf_printf(out, "%d.%d@%d:%.*s", (int)(rec.seq - b->whole.object.first), (int)rec.part,
                                         (int)((rec.arrival - ARRIVAL) / NSEC_PER_SEC), (int)data.n, data.p),
                              0);

@@ -50,13 +50,31 @@ static struct slice keys_of(uint64_t i)
     return slice_of(bytes, strlen(bytes));
 }
 
+bool with_facts;
+
+/* What the input knows of the record from which it was made, in a buffer that the next call reuses. */
+static struct slice facts_of(uint64_t i)
+{
+    static char bytes[64];
+
+    if (!with_facts || i % 13 == 12)
+        return slice_of(NULL, 0);
+    snprintf(bytes, sizeof(bytes), "facts of %llu%.*s", (unsigned long long)seq_of(i), (int)(i % 20),
+             "....................");
+    return slice_of(bytes, strlen(bytes));
+}
+
 static void fill(struct record_list *l, uint64_t count)
 {
     struct err e;
 
-    for (uint64_t i = 0; i < count; i++)
-        if (record_list_add(l, nth(i), &(struct record_from){seq_of(i), (nsec)i, keys_of(i), i % 3 == 0}, &e) < 0)
+    for (uint64_t i = 0; i < count; i++) {
+        struct record_from from = {
+            .seq = seq_of(i), .arrival = (nsec)i, .keys = keys_of(i), .facts = facts_of(i), .is_object = i % 3 == 0};
+
+        if (record_list_add(l, nth(i), &from, &e) < 0)
             fail_msg("%s", e.msg);
+    }
     assert_int_equal(record_list_finish(l, &e), 0);
     assert_int_equal(record_list_count(l), count);
 }
@@ -77,6 +95,7 @@ static void check_chunk(const struct record_chunk *c, uint64_t *next)
         assert_int_equal(origins[i].part, *next > 0 && seq_of(*next) == seq_of(*next - 1) ? 1 : 0);
         assert_true(origins[i].arrival == (nsec)*next);
         assert_true(slice_eq(record_chunk_keys(c, (uint32_t)i), keys_of(*next)));
+        assert_true(slice_eq(record_chunk_facts(c, (uint32_t)i), facts_of(*next)));
     }
     assert_int_equal(*next, v->first + v->count);
 }
@@ -129,6 +148,25 @@ static void each_record_keeps_its_partition_keys(void **state)
         }
     }
     keys_are = KEYS_NONE;
+}
+
+static void each_record_keeps_its_facts(void **state)
+{
+    static const uint64_t counts[] = {1, 14, 5000, MANY};
+
+    (void)state;
+    with_facts = true;
+    for (keys_are = KEYS_NONE; keys_are <= KEYS_MANY; keys_are++) {
+        for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+            struct record_list *l = record_list_new("/tmp", 0, 0, UINT64_MAX, BODY_MEMORY_MAX);
+
+            fill(l, counts[i]);
+            check(l, counts[i]);
+            record_list_free(&l);
+        }
+    }
+    keys_are = KEYS_NONE;
+    with_facts = false;
 }
 
 static void add_with_keys(struct record_list *l, const char *keys)
@@ -243,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_added_comes_back),
         cmocka_unit_test(each_record_keeps_its_partition_keys),
+        cmocka_unit_test(each_record_keeps_its_facts),
         cmocka_unit_test(the_keys_of_the_list_are_those_that_all_share),
         cmocka_unit_test(partition_keys_count_for_the_bound),
         cmocka_unit_test(what_is_expected_costs_no_more_than_it_holds),

@@ -64,7 +64,7 @@ static uint64_t disk_bytes(struct work *w)
     return b.disk_bytes;
 }
 
-/* `count` records in one frame, each with its number in it. False when the spool is full. */
+/* `count` records in one frame, each with its number in it and as its fact. False when the spool is full. */
 static bool put(struct work *w, size_t count)
 {
     struct frame *f = frame_new(64 * count, w->x->now, NULL);
@@ -78,7 +78,7 @@ static bool put(struct work *w, size_t count)
     frame_set_position(f, SLICE("file"), SLICE("cursor"));
     for (size_t i = 0; i < count; i++) {
         snprintf(rec, sizeof(rec), "record %llu", (unsigned long long)(b.incoming + 1 + i));
-        assert_true(frame_add(f, slice_str(rec)));
+        assert_true(frame_add_described(f, slice_str(rec), slice_str(rec + 7)));
     }
     rc = spool_append(w->x->spool, &f, NULL);
     frame_free(&f);
@@ -148,6 +148,7 @@ static void check_readable(struct fixture *x, const struct batch *b)
 
             assert_true(frame_next(&it, &rec));
             check_record(rec, seq);
+            assert_true(slice_eq(it.facts, slice_of(rec.p + 7, rec.n - 7)));
         }
     }
     buf_release(&raw);

@@ -531,7 +531,7 @@ static void fill(struct spool_rig *r)
     spool_remember(r->x->spool, slice_str("source"), slice_str("1"));
     commit(r->x);
     assert_true(frame_add(f, slice_str("")));
-    assert_true(frame_add(f, slice_str("ends in a line break\n")));
+    assert_true(frame_add_described(f, slice_str("ends in a line break\n"), slice_str("facts")));
     frame_set_position(f, slice_str("source"), slice_str("2"));
     frame_set_origin(f, slice_str("input=test"));
     assert_int_equal(spool_append(r->x->spool, &f, NULL), SPOOL_TAKEN);
@@ -573,6 +573,8 @@ static void what_is_borrowed_is_what_the_file_says(void **state)
         assert_same_slice(a.payload, b.payload);
         assert_same_slice(a.table, b.table);
         assert_same_slice(a.origin, b.origin);
+        assert_same_slice(a.facts, b.facts);
+        assert_true((a.facts.n > 0) == (a.origin.n > 0));
         assert_memory_equal(&warm, &cold, sizeof(warm));
         spool_let_go(r.x->spool, &f, 0);
         frames++;

@@ -158,6 +158,189 @@ static void a_damaged_table_does_no_harm(void **state)
     mem_free(table);
 }
 
+/* The facts of the frame's record number i: none of every third, long ones of every fifth. */
+static struct slice facts_of(uint32_t i)
+{
+    static char bytes[RECORD_FACTS_MAX];
+
+    memset(bytes, (int)('a' + i % 26), sizeof(bytes));
+    return slice_of(bytes, i % 3 == 0 ? 0 : i % 5 == 0 ? 200 : i % 5);
+}
+
+static struct frame *described(uint32_t count)
+{
+    struct frame *f = frame_new(FRAME_MAX_BYTES, 7, NULL);
+
+    for (uint32_t i = 0; i < count; i++)
+        assert_true(frame_add_described(f, SLICE("record"), facts_of(i)));
+    return f;
+}
+
+static struct frame_view view_with_facts(struct frame *f)
+{
+    struct frame_view v = view_of(f);
+
+    frame_extra_find(buf_slice(&f->extra), FRAME_TAG_FACTS, &v.facts);
+    return v;
+}
+
+static void assert_facts(const struct frame_view *v, uint32_t from, uint32_t first_of_all)
+{
+    struct frame_iter it = frame_records(v);
+    struct slice rec;
+
+    frame_skip_to(&it, v->first + from);
+    for (uint32_t i = from; i < v->count; i++) {
+        assert_true(frame_next(&it, &rec) && slice_is(rec, "record"));
+        assert_true(slice_eq(it.facts, facts_of(first_of_all + i)));
+    }
+}
+
+static void each_record_has_its_facts(void **state)
+{
+    (void)state;
+    for (uint32_t count = 1; count < 12; count++) {
+        struct frame *f = described(count);
+        struct frame_view v = view_with_facts(f);
+
+        assert_true((v.facts.n == 0) == (count == 1)); /* the first one has none */
+        for (uint32_t from = 0; from < count; from++)
+            assert_facts(&v, from, 0);
+        frame_free(&f);
+    }
+}
+
+static void records_without_facts_cost_nothing(void **state)
+{
+    struct frame *a = frame_new(100, 0, NULL), *b = frame_new(100, 0, NULL);
+
+    (void)state;
+    assert_true(frame_add(a, SLICE("r")));
+    assert_true(frame_add_described(b, SLICE("r"), SLICE("")));
+    frame_finish(a);
+    frame_finish(b);
+    assert_int_equal(a->extra.n, 0);
+    assert_int_equal(b->extra.n, 0);
+    frame_free(&a);
+    frame_free(&b);
+}
+
+/* Any number of records without facts before it, and the facts of others: the frame says that it is full, and keeps what it has. */
+static void facts_have_an_end(void **state)
+{
+    static char bytes[RECORD_FACTS_MAX];
+    struct slice most = slice_of(bytes, sizeof(bytes));
+    struct budget budget;
+    struct frame *f;
+    struct frame_view v;
+    uint32_t count;
+
+    (void)state;
+    budget_init(&budget, 4 * MIB);
+    f = frame_new(FRAME_MAX_BYTES, 0, &budget);
+    while (frame_add_described(f, SLICE("r"), most))
+        ;
+    count = frame_count(f);
+    assert_int_equal(count, FRAME_FACTS_MAX / (RECORD_FACTS_MAX + 2));
+    assert_true(budget.used >= FRAME_MAX_BYTES + count * RECORD_FACTS_MAX);
+    v = view_with_facts(f);
+    assert_int_equal(v.facts.n, count * (RECORD_FACTS_MAX + 2));
+    frame_free(&f);
+    assert_int_equal(budget.used, 0);
+
+    f = frame_new(FRAME_MAX_BYTES, 0, &budget);
+    for (uint64_t i = 0; i < FRAME_FACTS_MAX; i++)
+        assert_true(frame_add(f, SLICE("")));
+    assert_false(frame_add_described(f, SLICE("r"), SLICE("x")));
+    assert_int_equal(frame_count(f), FRAME_FACTS_MAX);
+    frame_free(&f);
+    f = frame_new(1, 0, &budget); /* no room for the record: its facts are not in it either */
+    assert_true(frame_add_described(f, SLICE("a"), SLICE("x")));
+    assert_false(frame_add_described(f, SLICE("b"), SLICE("y")));
+    v = view_with_facts(f);
+    assert_int_equal(v.facts.n, 2);
+    frame_free(&f);
+    assert_int_equal(budget.used, 0);
+}
+
+static void a_frame_may_be_finished_again(void **state)
+{
+    struct frame *f = described(5);
+    struct frame_view v = view_with_facts(f);
+    uint32_t added = f->header.added;
+
+    (void)state;
+    v = view_with_facts(f);
+    assert_int_equal(f->header.added, added);
+    assert_facts(&v, 0, 0);
+    frame_free(&f);
+}
+
+/* As they are copied forward: any part of the frame. */
+static void a_part_of_a_frame_keeps_its_facts(void **state)
+{
+    enum { COUNT = 9 };
+
+    (void)state;
+    for (uint32_t from = 0; from < COUNT; from++) {
+        for (uint32_t end = from + 1; end <= COUNT; end++) {
+            struct frame *f = described(COUNT), *part;
+            struct frame_view v, of_part;
+            struct slice origin;
+            struct buf content;
+
+            frame_set_origin(f, SLICE("input=x"));
+            frame_set_position(f, SLICE("source"), SLICE("cursor"));
+            v = view_of(f);
+            buf_init(&content, MIB);
+            assert_int_equal(buf_add_slice(&content, buf_slice(&f->extra)), 0);
+            assert_int_equal(buf_add_slice(&content, v.table), 0);
+            assert_int_equal(buf_add_slice(&content, v.payload), 0);
+            f->header.first = 100;
+            part = frame_new_moved(&f->header, buf_slice(&content), 100 + from, 100 + end);
+            assert_non_null(part);
+            of_part = view_with_facts(part);
+            of_part.first = 100 + from;
+            assert_int_equal(of_part.count, end - from);
+            assert_facts(&of_part, 0, from);
+            assert_true(frame_extra_find(buf_slice(&part->extra), FRAME_TAG_ORIGIN, &origin));
+            assert_true(slice_is(origin, "input=x"));
+            buf_release(&content);
+            frame_free(&part);
+            frame_free(&f);
+        }
+    }
+}
+
+/* Any bytes for facts: the records are there all the same. */
+static void damaged_facts_do_no_harm(void **state)
+{
+    uint64_t seed = 7;
+    char *facts = mem_alloc(20);
+    struct frame *f = described(30);
+    struct frame_view v = view_of(f);
+
+    (void)state;
+    for (int round = 0; round < 5000; round++) {
+        struct frame_iter it;
+        struct slice rec;
+        size_t sum = 0, count = 0;
+
+        v.facts = slice_of(facts, 20);
+        it = frame_records(&v);
+        for (int i = 0; i < 20; i++) {
+            seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+            facts[i] = (char)(seed >> 56 & (round & 1 ? 0xff : 0x07));
+        }
+        for (; frame_next(&it, &rec); count++)
+            sum += it.facts.n;
+        assert_int_equal(count, 30);
+        assert_true(sum <= 20);
+    }
+    mem_free(facts);
+    frame_free(&f);
+}
+
 static void positions_and_origins_survive_the_extra(void **state)
 {
     struct frame *f = frame_new(8, 0, NULL);
@@ -191,6 +374,12 @@ int main(void)
         cmocka_unit_test(the_budget_is_asked_and_given_back),
         cmocka_unit_test(a_damaged_table_does_no_harm),
         cmocka_unit_test(positions_and_origins_survive_the_extra),
+        cmocka_unit_test(each_record_has_its_facts),
+        cmocka_unit_test(records_without_facts_cost_nothing),
+        cmocka_unit_test(facts_have_an_end),
+        cmocka_unit_test(a_frame_may_be_finished_again),
+        cmocka_unit_test(a_part_of_a_frame_keeps_its_facts),
+        cmocka_unit_test(damaged_facts_do_no_harm),
     };
 
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

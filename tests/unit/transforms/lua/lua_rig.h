@@ -31,7 +31,7 @@ struct rig {
     struct buf outcomes, log, counts, shown; /* of what failed */
     size_t objects;                          /* records that were said to be one JSON object */
     uint64_t seq;
-    struct slice origin;
+    struct slice origin, facts;
     struct err err;
     struct cancel cancel;
 };
@@ -173,13 +173,17 @@ static inline int rig_run(struct rig *rig, const struct slice *data, size_t coun
     int rc;
 
     for (size_t i = 0; i < count; i++) /* a copy whose end the sanitizer knows */
-        records[i] = (struct transform_record){.data = slice_of(mem_strndup(data[i].p, data[i].n), data[i].n),
-                                               .origin = rig->origin,
-                                               .seq = rig->seq++,
-                                               .arrival = 1700000000500 * NSEC_PER_MSEC};
+        records[i] = (struct transform_record){
+            .data = slice_of(mem_strndup(data[i].p, data[i].n), data[i].n),
+            .origin = rig->origin,
+            .facts = slice_of(mem_strndup(rig->facts.n ? rig->facts.p : "", rig->facts.n), rig->facts.n),
+            .seq = rig->seq++,
+            .arrival = 1700000000500 * NSEC_PER_MSEC};
     rc = rig->ops->run(rig->state, records, count, &rig->out, &rig->err);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         mem_free((void *)(uintptr_t)records[i].data.p);
+        mem_free((void *)(uintptr_t)records[i].facts.p);
+    }
     mem_free(records);
     return rc;
 }

@@ -100,11 +100,15 @@ static void run_records(struct run *run, const char *const *texts, size_t count,
     struct err e = {0};
 
     for (size_t i = 0; i < count; i++)
-        records[i] = (struct transform_record){
-            .data = slice_str(mem_strdup(texts[i])), .origin = SLICE("input=x"), .seq = seq + i};
+        records[i] = (struct transform_record){.data = slice_str(mem_strdup(texts[i])),
+                                               .origin = SLICE("input=x"),
+                                               .facts = slice_of(mem_strndup("\1\1\0kv", 5), 5),
+                                               .seq = seq + i};
     assert_int_equal(chain_run(run->state, records, count, &run->out, &e), 0);
-    for (size_t i = 0; i < count; i++)
-        mem_free((void *)(uintptr_t)records[i].data.p); /* borrowed for the call only */
+    for (size_t i = 0; i < count; i++) { /* borrowed for the call only */
+        mem_free((void *)(uintptr_t)records[i].data.p);
+        mem_free((void *)(uintptr_t)records[i].facts.p);
+    }
     mem_free(records);
 }
 
@@ -129,10 +133,20 @@ static const char *run_batch(struct run *run, const char *const *texts, size_t c
 static void what_comes_out_of_one_goes_into_the_next(void **state)
 {
     struct run *run = run_new(SCRIPTS(TRANSFORM("return r.raw .. 'a'"), TRANSFORM("return r.raw .. 'b'"),
-                                      TRANSFORM("return r.raw .. meta.sequence .. meta.input")));
+                                      TRANSFORM("return r.raw .. meta.sequence .. meta.input .. meta.k")));
 
     (void)state;
-    assert_string_equal(run_batch(run, (const char *const[]){"x", "y"}, 2), "x@1 -> xab1x\ny@2 -> yab2x\n");
+    assert_string_equal(run_batch(run, (const char *const[]){"x", "y"}, 2), "x@1 -> xab1xv\ny@2 -> yab2xv\n");
+    run_free(run);
+}
+
+static void facts_are_those_of_the_source_also_behind_a_batch(void **state)
+{
+    struct run *run =
+        run_new(SCRIPTS("function batch(rs, meta) return {rs[2], rs[1]} end", TRANSFORM("return r.raw .. meta.k")));
+
+    (void)state;
+    assert_string_equal(run_batch(run, (const char *const[]){"x", "y"}, 2), "y@2 -> yv\nx@1 -> xv\n");
     run_free(run);
 }
 
@@ -357,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_out_of_one_goes_into_the_next),
+        cmocka_unit_test(facts_are_those_of_the_source_also_behind_a_batch),
         cmocka_unit_test(outcomes_end_where_they_happen_and_name_the_source),
         cmocka_unit_test(keys_add_up_and_the_later_one_counts),
         cmocka_unit_test(one_that_became_many_is_dropped_when_none_arrives),

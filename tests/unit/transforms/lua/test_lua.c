@@ -1,5 +1,7 @@
 #include "tests/unit/transforms/lua/lua_rig.h"
 
+#include "pipeline/base/facts.h"
+
 static void what_comes_back_decides_the_outcome(void **state)
 {
     (void)state;
@@ -74,6 +76,42 @@ static void a_script_knows_its_records_facts(void **state)
     BODY("meta.drop('debug') return r", "x", "x\n");
     BODY("meta.stream = 'y'", "x",
          "! Lua.FunctionError: t.lua:2: meta is read only but for meta.partition_keys.NAME\n");
+}
+
+static void describe(struct rig *rig, struct buf *facts)
+{
+    buf_init(facts, RECORD_FACTS_MAX);
+    assert_int_equal(facts_add(facts, SLICE("key"), SLICE("a\0 input=b")), 0);
+    assert_int_equal(facts_add(facts, SLICE("header.trace"), SLICE("x")), 0);
+    assert_int_equal(facts_add(facts, SLICE("input"), SLICE("another")), 0);
+    assert_int_equal(facts_add(facts, SLICE("sequence"), SLICE("another")), 0);
+    rig->facts = buf_slice(facts);
+}
+
+/* By record and by batch; nobody who wrote a message passes for another source. */
+static void a_script_knows_the_facts_of_each_record(void **state)
+{
+    static const char *const SCRIPTS[] = {
+        "function transform(r, meta) return table.concat({#meta.key, meta.key, meta['header.trace'], meta.input, "
+        "meta.sequence, tostring(meta.x)}, '|') end",
+        "function batch(records, meta) local m = meta[2] return {table.concat({#m.key, m.key, m['header.trace'], "
+        "m.input, m.sequence - 1, tostring(m.x)}, '|')} end"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(SCRIPTS); i++) {
+        struct rig *rig = rig_new(SCRIPTS[i]);
+        struct slice data[] = {SLICE("one"), SLICE("two")};
+        struct buf facts;
+
+        describe(rig, &facts);
+        rig_open(rig, "lua: t.lua");
+        rig_begin(rig);
+        assert_int_equal(rig_run(rig, data, i + 1), 0);
+        rig_end(rig);
+        assert_true(slice_starts(buf_slice(&rig->outcomes), SLICE("10|a\0 input=b|x|tail|1000|nil\n")));
+        buf_release(&facts);
+        rig_free(rig);
+    }
 }
 
 static void partition_keys_are_texts_within_the_limits(void **state)
@@ -502,6 +540,7 @@ int main(void)
         cmocka_unit_test(an_error_fails_this_record_alone),
         cmocka_unit_test(errors_of_any_kind_become_text_with_a_line),
         cmocka_unit_test(a_script_knows_its_records_facts),
+        cmocka_unit_test(a_script_knows_the_facts_of_each_record),
         cmocka_unit_test(partition_keys_are_texts_within_the_limits),
         cmocka_unit_test(init_gets_the_configs_values),
         cmocka_unit_test(a_state_remembers_and_a_record_does_not_stay),
