@@ -97,6 +97,8 @@ struct sink_record {
 struct sink_refusal {
     char code[64];
     char message[512];
+    size_t
+        own; /* so many bytes of the message are the sink's words and quote nothing; what follows them was said by the far end */
 };
 
 /* What one body may hold; 0: no bound of the destination's own. */
@@ -127,6 +129,7 @@ struct sink_verdict {
     char hint[256];           /* create it, or correct destination.s3.bucket; may be empty */
     char said[SINK_SAID_MAX]; /* The specified bucket does not exist; one line of UTF-8, may be empty */
     char detail[512 + SINK_SAID_MAX];
+    size_t own;     /* so many bytes of the detail are the sink's words */
     char token[64]; /* SINK_FOLLOW_UP: what the next request() must know */
     /* Set before judge() or send() is called, when the body is all of its object; else NULL, and the object must go in
      * one step. Whoever has got part of the way writes what must be known to go on (SEAL_PROGRESS_MAX bytes) and says
@@ -170,7 +173,8 @@ struct sink_ops {
     /* Destinations that shape the body from records themselves (_bulk, Firehose's HTTP format): all three, and the
      * stream's format is not used; NULL: the stream's format makes the body. The codec compresses in both cases.
      * Workers; pure functions. head and tail: 0, or -1 when out is full. record: 1 appended; 0 it can never be sent
-     * there (why is filled, nothing appended: it goes to the backup); -1 out is full. */
+     * there (why is filled, in words of its own that quote nothing of the record; nothing appended: it goes to the backup); -1
+     * out is full. */
     MUST_CHECK int (*head)(const void *state, const struct sink_seal_id *id, struct buf *out);
     MUST_CHECK int (*record)(const void *state, const struct sink_record *r, bool first, struct buf *out,
                              struct sink_refusal *why);

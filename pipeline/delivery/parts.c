@@ -67,13 +67,16 @@ static void name_body(struct attempt *s, enum delivery_part part)
 static void refuse_in_answer(struct sink_outcomes *f, uint64_t index, const char *code, struct slice message)
 {
     struct delivery *d = CONTAINER_OF(f, struct delivery, sink_outcomes);
+    struct sink_refusal why = {.own = 0};
 
     if (d->answer.count == 0)
         outcomes_init(&d->answer, f->count);
     if (f->outcome[index] == SINK_REJECTED && d->answer.of && d->answer.of[index] == OUTCOME_REFUSED)
         return;
     f->outcome[index] = SINK_REJECTED;
-    outcomes_refuse(&d->answer, index, code, message);
+    snprintf(why.code, sizeof(why.code), "%s", code);
+    snprintf(why.message, sizeof(why.message), "%.*s", (int)message.n, message.p ? message.p : "");
+    outcomes_refuse(&d->answer, index, &why);
 }
 
 static void let_the_sink_shape(struct delivery *d, struct attempt *s)
@@ -322,8 +325,12 @@ static void mark_backed_up(struct delivery *d, struct outcomes *f, uint64_t posi
 static void mark_refused(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
                          const struct sink_verdict *why)
 {
+    struct sink_refusal refusal = {.own = why->own};
+
     (void)d, (void)index;
-    outcomes_refuse(f, position, why->code, slice_str(why->detail));
+    snprintf(refusal.code, sizeof(refusal.code), "%s", why->code);
+    snprintf(refusal.message, sizeof(refusal.message), "%.*s", (int)sizeof(refusal.message) - 1, why->detail);
+    outcomes_refuse(f, position, &refusal);
 }
 
 static void mark_as_answered(struct delivery *d, struct outcomes *f, uint64_t position, uint64_t index,
@@ -333,9 +340,7 @@ static void mark_as_answered(struct delivery *d, struct outcomes *f, uint64_t po
     if (d->answered[index] == SINK_DELIVERED) {
         outcomes_set(f, position, OUTCOME_DELIVERED);
     } else if (d->answered[index] == SINK_REJECTED) {
-        const struct sink_refusal *reason = outcomes_reason(&d->answer, index);
-
-        outcomes_refuse(f, position, reason->code, slice_str(reason->message));
+        outcomes_refuse(f, position, outcomes_reason(&d->answer, index));
     }
 }
 
@@ -386,7 +391,7 @@ static void pause(struct delivery *d, struct attempt *s)
     struct sink_verdict *v = &s->verdict;
     char reason[SINK_SAID_MAX];
 
-    verdict_clean(f->reasons[0].message, &(struct verdict_sent){&s->request, s->out.body, s->encoding}, reason,
+    verdict_clean(&f->reasons[0], &(struct verdict_sent){&s->request, s->out.body, s->encoding}, reason,
                   sizeof(reason));
     *v = (struct sink_verdict){.misconfigured = true};
     snprintf(v->code, sizeof(v->code), "%s", f->reasons[0].code);

@@ -141,8 +141,11 @@ static int shape(struct pass *p, const struct sink_record *r, struct sink_refusa
     struct format_refusal refused = {.code = ""};
     int rc;
 
-    if (p->in->shaper)
-        return p->in->shaper->record(p->in->sink, r, p->out->taken == 0, p->into, why);
+    if (p->in->shaper) {
+        rc = p->in->shaper->record(p->in->sink, r, p->out->taken == 0, p->into, why);
+        why->own = strlen(why->message);
+        return rc;
+    }
     rc = p->in->format->add(p->format, r->data, p->into, &refused);
     if (rc == 0) {
         snprintf(why->code, sizeof(why->code), "%s", refused.code);
@@ -150,6 +153,8 @@ static int shape(struct pass *p, const struct sink_record *r, struct sink_refusa
     }
     return rc;
 }
+
+#define RECORD_TOO_LARGE "the record is too large for a request"
 
 /* One record. A record that makes the body too large is taken back and waits for the next body, unless it is alone. */
 static int shape_record(struct pass *p, const struct object_reader *k, uint64_t position, struct slice data)
@@ -171,10 +176,11 @@ static int shape_record(struct pass *p, const struct object_reader *k, uint64_t 
         return shape_record(p, k, position, data);
     }
     if (rc < 0)
-        why = (struct sink_refusal){.code = "RecordTooLarge", .message = "the record is too large for a request"};
+        why = (struct sink_refusal){
+            .code = "RecordTooLarge", .message = RECORD_TOO_LARGE, .own = sizeof(RECORD_TOO_LARGE) - 1};
     if (rc <= 0) {
         p->into->n = before;
-        outcomes_refuse(p->in->records.outcomes, position, why.code, slice_str(why.message));
+        outcomes_refuse(p->in->records.outcomes, position, &why);
         return 0;
     }
     if (over_limit(p) && p->out->taken > 0) {

@@ -77,24 +77,19 @@ void outcomes_lose_run(struct outcomes *f, uint64_t from, uint64_t to)
         outcomes_lose(f, from);
 }
 
-static struct sink_refusal make_reason(const char *code, struct slice message)
-{
-    struct sink_refusal r;
-
-    snprintf(r.code, sizeof(r.code), "%s", code);
-    snprintf(r.message, sizeof(r.message), "%.*s", (int)(message.n < sizeof(r.message) ? message.n : sizeof(r.message)),
-             message.p ? message.p : "");
-    return r;
-}
-
 static bool same_reason(const struct sink_refusal *a, const struct sink_refusal *b)
 {
     return strcmp(a->code, b->code) == 0 && strcmp(a->message, b->message) == 0;
 }
 
+#define OTHER_REASON "refused; more different reasons than are kept for one batch"
+
 /* The most recent ones first: neighbours tend to fail alike. */
 static size_t find_reason(struct outcomes *f, const struct sink_refusal *r)
 {
+    static const struct sink_refusal others = {
+        .code = "Refused", .message = OTHER_REASON, .own = sizeof(OTHER_REASON) - 1};
+
     for (size_t i = f->reason_count; i > 0; i--) {
         if (same_reason(&f->reasons[i - 1], r))
             return i - 1;
@@ -102,21 +97,16 @@ static size_t find_reason(struct outcomes *f, const struct sink_refusal *r)
     if (f->reason_count >= OUTCOMES_REASONS_MAX)
         return f->reason_count - 1;
     f->reasons = mem_grow(f->reasons, f->reason_count + 1, sizeof(*f->reasons));
-    f->reasons[f->reason_count] =
-        f->reason_count + 1 < OUTCOMES_REASONS_MAX
-            ? *r
-            : make_reason("Refused", SLICE("refused; more different reasons than are kept for one batch"));
+    f->reasons[f->reason_count] = f->reason_count + 1 < OUTCOMES_REASONS_MAX ? *r : others;
     return f->reason_count++;
 }
 
-void outcomes_refuse(struct outcomes *f, uint64_t position, const char *code, struct slice message)
+void outcomes_refuse(struct outcomes *f, uint64_t position, const struct sink_refusal *why)
 {
-    struct sink_refusal r = make_reason(code, message);
-
     change(f, position, OUTCOME_PENDING, OUTCOME_REFUSED);
     if (!f->reason)
         f->reason = mem_array(f->count, 1);
-    f->reason[position] = (unsigned char)find_reason(f, &r);
+    f->reason[position] = (unsigned char)find_reason(f, why);
 }
 
 const struct sink_refusal *outcomes_reason(const struct outcomes *f, uint64_t position)

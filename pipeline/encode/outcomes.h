@@ -40,7 +40,7 @@ bool outcomes_are_final(const struct outcomes *f);
 enum record_outcome outcomes_at(const struct outcomes *f, uint64_t position);
 /* A pending one: DELIVERED or LOST; a refused one: BACKED_UP. */
 void outcomes_set(struct outcomes *f, uint64_t position, enum record_outcome outcome);
-void outcomes_refuse(struct outcomes *f, uint64_t position, const char *code, struct slice message);
+void outcomes_refuse(struct outcomes *f, uint64_t position, const struct sink_refusal *why);
 const struct sink_refusal *outcomes_reason(const struct outcomes *f, uint64_t position); /* of a refused one */
 
 /* The reason most of the refused ones share, in the backup or not; NULL when none was refused. */

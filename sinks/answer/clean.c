@@ -201,47 +201,13 @@ static void cut_quotes(struct marks *m)
 /* --- what is in the body ---------------------------------------------------------------------------------------------
  */
 
-/* Of each place where `text` stands, in an array beside the marked text. */
-static void fill_each(const struct marks *m, struct slice text, void *beside, int with)
-{
-    const char *p = m->s, *end = m->s + m->n;
-
-    while (text.n > 0 && (p = memmem(p, (size_t)(end - p), text.p, text.n))) {
-        memset((char *)beside + (p - m->s), with, text.n);
-        p += text.n;
-    }
-}
-
-/* Of a body that cannot be looked into all uncommon words are cut, but for those that are surely ours: where it was sent to, and the
- * status of the answer. */
-static void cut_unseen(const struct marks *m, const struct answer_sent *sent, bool *found)
-{
-    static const char status[] = "(status 000)";
-    bool unseen[ANSWER_SAID_MAX + 1] = {false};
-    const char *url = sent->request ? sent->request->url : NULL, *host = url ? strstr(url, "://") : NULL;
-    const char *p = m->s;
-
-    answer_match_unseen(slice_of(m->s, m->n), unseen);
-    if (host)
-        fill_each(m, slice_of(url, strcspn(host + 3, "/?") + (size_t)(host + 3 - url)), unseen, false);
-    while ((p = strstr(p, "(status "))) {
-        size_t at = (size_t)(p - m->s), digits = strspn(p + 8, "0123456789");
-
-        if (digits == 3 && p[8 + digits] == ')')
-            memset(unseen + at, 0, sizeof(status) - 1);
-        p += 8;
-    }
-    for (size_t i = 0; i < m->n; i++)
-        found[i] |= unseen[i];
-}
-
 static void cut_what_was_sent(struct marks *m, const struct answer_sent *sent)
 {
     bool found[ANSWER_SAID_MAX + 1] = {false};
 
     answer_match(slice_of(m->s, m->n), sent->body, found);
     if (sent->unseen)
-        cut_unseen(m, sent, found);
+        answer_match_unseen(slice_of(m->s, m->n), found);
     for (size_t i = 0; i < m->n; i++)
         if (found[i])
             mark(m, i, i + 1, CUT);
@@ -252,8 +218,14 @@ static void cut_what_was_sent(struct marks *m, const struct answer_sent *sent)
 
 static void cut_each(struct marks *m, struct slice secret)
 {
-    if (secret.n >= SECRET_MIN)
-        fill_each(m, secret, m->of, CUT);
+    const char *p = m->s, *end = m->s + m->n;
+
+    if (secret.n < SECRET_MIN)
+        return;
+    while ((p = memmem(p, (size_t)(end - p), secret.p, secret.n))) {
+        memset(m->of + (p - m->s), CUT, secret.n);
+        p += secret.n;
+    }
 }
 
 /* user:password, and the password alone. */
@@ -359,6 +331,7 @@ void answer_finish(struct sink_verdict *v, const struct answer_sent *sent)
     size_t n = strlen(v->message);
 
     answer_hide_secrets(v->said, sent);
+    v->own = n;
     snprintf(v->detail, sizeof(v->detail), "%s%s%s", v->message, v->said[0] ? ": " : "", v->said);
     if (!v->said[0])
         return;

@@ -47,11 +47,13 @@ void verdict_finish(struct sink_verdict *v, const struct verdict_sent *sent)
     buf_release(&unpacked);
 }
 
-void verdict_clean(const char *reason, const struct verdict_sent *sent, char *out, size_t size)
+void verdict_clean(const struct sink_refusal *why, const struct verdict_sent *sent, char *out, size_t size)
 {
+    size_t n = why->own < size ? why->own : size - 1;
     struct buf unpacked;
     struct answer_sent known = look_into(sent, &unpacked);
 
-    answer_clean(reason, &known, out, size);
+    memcpy(out, why->message, n);
+    answer_clean(why->message + why->own, &known, out + n, size - n);
     buf_release(&unpacked);
 }

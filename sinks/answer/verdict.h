@@ -19,7 +19,7 @@ struct verdict_sent {
 /* Puts its texts together. Once for each judge() or send(), before anybody reads them. */
 void verdict_finish(struct sink_verdict *v, const struct verdict_sent *sent);
 
-/* The reason of a single record, for people: cut to size. */
-void verdict_clean(const char *reason, const struct verdict_sent *sent, char *out, size_t size);
+/* Why a single record was refused, for people: cut to size. */
+void verdict_clean(const struct sink_refusal *why, const struct verdict_sent *sent, char *out, size_t size);
 
 #endif

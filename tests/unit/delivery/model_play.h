@@ -52,7 +52,7 @@ static inline void encode_one(const struct encoder_in *in, struct encoder_out *o
     if (!in->records.source->list && (kind_of(seq) == DAMAGED || W.decayed[seq])) {
         outcomes_lose(f, position);
     } else if (in->shaper && kind_of(seq) == SHAPELESS) {
-        outcomes_refuse(f, position, "NoShape", SLICE("it has no shape"));
+        outcomes_refuse(f, position, &(struct sink_refusal){.code = "NoShape", .message = "it has no shape"});
     } else {
         uint64_t *last = &out->id.last;
 

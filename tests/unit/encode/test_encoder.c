@@ -203,7 +203,7 @@ static void only_pending_records_are_sent(void **state)
 
     (void)state;
     outcomes_set(&b->outcomes, 0, OUTCOME_DELIVERED);
-    outcomes_refuse(&b->outcomes, 2, "400", SLICE("no"));
+    outcomes_refuse(&b->outcomes, 2, &(struct sink_refusal){.code = "400", .message = "no"});
     outcomes_set(&b->outcomes, 4, OUTCOME_DELIVERED);
     run(b);
     assert_body(b, "two\nfour\n");
@@ -236,8 +236,8 @@ static void refused_records_become_error_lines(void **state)
 
     (void)state;
     outcomes_set(&b->outcomes, 0, OUTCOME_DELIVERED);
-    outcomes_refuse(&b->outcomes, 1, "400", SLICE("no \"such\" field"));
-    outcomes_refuse(&b->outcomes, 4, "413", SLICE("too large"));
+    outcomes_refuse(&b->outcomes, 1, &(struct sink_refusal){.code = "400", .message = "no \"such\" field"});
+    outcomes_refuse(&b->outcomes, 4, &(struct sink_refusal){.code = "413", .message = "too large"});
     b->failure =
         (struct error_objects_failure){.error_type = "x-failed", .attempts = 3, .ended = ARRIVAL + 60 * NSEC_PER_SEC};
     run(b);
@@ -257,7 +257,7 @@ static void a_refused_record_that_is_damaged_meanwhile_is_lost(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 5; i++)
-        outcomes_refuse(&b->outcomes, i, "400", SLICE("no"));
+        outcomes_refuse(&b->outcomes, i, &(struct sink_refusal){.code = "400", .message = "no"});
     damage(b, "four");
     b->failure = (struct error_objects_failure){.error_type = "x-failed", .attempts = 1, .ended = ARRIVAL};
     run(b);

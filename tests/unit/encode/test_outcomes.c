@@ -32,7 +32,7 @@ static void runs_of_pending_records_are_found_between_the_others(void **state)
     (void)state;
     outcomes_init(&f, 6);
     outcomes_set(&f, 0, OUTCOME_DELIVERED);
-    outcomes_refuse(&f, 3, "400", SLICE("no"));
+    outcomes_refuse(&f, 3, &(struct sink_refusal){.code = "400", .message = "no"});
     outcomes_set(&f, 5, OUTCOME_LOST);
     check(&f);
     assert_int_equal(outcomes_next_pending(&f, 0), 1);
@@ -55,9 +55,9 @@ static void equal_reasons_are_kept_once_and_told_per_record(void **state)
 
     (void)state;
     outcomes_init(&f, 4);
-    outcomes_refuse(&f, 0, "400", SLICE("mapping"));
-    outcomes_refuse(&f, 1, "403", SLICE("blocked"));
-    outcomes_refuse(&f, 2, "400", SLICE("mapping"));
+    outcomes_refuse(&f, 0, &(struct sink_refusal){.code = "400", .message = "mapping"});
+    outcomes_refuse(&f, 1, &(struct sink_refusal){.code = "403", .message = "blocked"});
+    outcomes_refuse(&f, 2, &(struct sink_refusal){.code = "400", .message = "mapping"});
     assert_int_equal(f.reason_count, 2);
     assert_string_equal(outcomes_reason(&f, 2)->message, "mapping");
     assert_string_equal(outcomes_reason(&f, 1)->code, "403");
@@ -68,13 +68,13 @@ static void equal_reasons_are_kept_once_and_told_per_record(void **state)
 static void more_different_reasons_than_are_kept_are_told_in_general_words(void **state)
 {
     struct outcomes f;
-    char text[32];
+    struct sink_refusal why = {.code = "400"};
 
     (void)state;
     outcomes_init(&f, 1000);
     for (uint64_t i = 0; i < 1000; i++) {
-        snprintf(text, sizeof(text), "reason %d", (int)i);
-        outcomes_refuse(&f, i, "400", slice_str(text));
+        snprintf(why.message, sizeof(why.message), "reason %d", (int)i);
+        outcomes_refuse(&f, i, &why);
     }
     assert_int_equal(f.reason_count, OUTCOMES_REASONS_MAX);
     assert_string_equal(outcomes_reason(&f, 0)->message, "reason 0");
@@ -90,7 +90,7 @@ static void what_cannot_be_read_is_lost_unless_it_was_delivered(void **state)
     (void)state;
     outcomes_init(&f, 3);
     outcomes_set(&f, 0, OUTCOME_DELIVERED);
-    outcomes_refuse(&f, 1, "400", SLICE("no"));
+    outcomes_refuse(&f, 1, &(struct sink_refusal){.code = "400", .message = "no"});
     for (uint64_t i = 0; i < 3; i++)
         outcomes_lose(&f, i);
     outcomes_lose(&f, 1); /* and stays so */
@@ -108,10 +108,10 @@ static void the_main_reason_is_that_of_most(void **state)
     (void)state;
     outcomes_init(&f, 6);
     assert_null(outcomes_main_reason(&f));
-    outcomes_refuse(&f, 0, "400", SLICE("a"));
+    outcomes_refuse(&f, 0, &(struct sink_refusal){.code = "400", .message = "a"});
     assert_string_equal(outcomes_main_reason(&f)->message, "a");
-    outcomes_refuse(&f, 2, "400", SLICE("b"));
-    outcomes_refuse(&f, 3, "400", SLICE("b"));
+    outcomes_refuse(&f, 2, &(struct sink_refusal){.code = "400", .message = "b"});
+    outcomes_refuse(&f, 3, &(struct sink_refusal){.code = "400", .message = "b"});
     outcomes_set(&f, 4, OUTCOME_DELIVERED);
     assert_string_equal(outcomes_main_reason(&f)->message, "b");
     outcomes_lose(&f, 2);

@@ -6,6 +6,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/mem.h"
 #include "sinks/answer/clean.h"
+#include "sinks/answer/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -157,16 +158,11 @@ static void of_a_body_that_is_not_seen_common_words_stay(void **state)
         {"NoSuchBucket: The specified bucket does not exist", "NoSuchBucket: The specified bucket does not exist"},
         {"cannot parse Erika, 4711", "cannot parse ..., ..."},
         {"document_parsing_exception: [1:7] erikaBob", "document_parsing_exception: [...] ..."},
-        /* where it was sent to, and the status, are no record's */
-        {"http://logs.example:8080 refused it (status 413)", "http://logs.example:8080 refused it (status 413)"},
-        {"http://logs.example:8081 refused it (status Erika)", "http://.......:... refused it (status ...)"},
     };
-    static char url[] = "http://logs.example:8080/Erika?4711";
-    static const struct http_request request = {.url = url};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        const struct answer_sent sent = {.request = &request, .unseen = true};
+        const struct answer_sent sent = {.unseen = true};
         char out[256];
 
         answer_clean(CASES[i].said, &sent, out, sizeof(out));
@@ -287,6 +283,32 @@ static void the_backup_gets_the_quotes_and_people_do_not(void **state)
     assert_string_equal(v.message, "http://h refused it (status 400): value '...' is no number");
 }
 
+/* Whatever the record has in it, the words of the sink stay; all that was said is compared with it. */
+static void of_why_a_record_was_refused_the_sinks_own_words_stay(void **state)
+{
+    static const char record[] = "larger than http://h:20042 takes (status 413), says Erika";
+    struct sink_refusal why = {.message = "larger than http://h:20042 takes (status 413): no Erika"};
+    const size_t whole = strlen(why.message), own = strlen("larger than http://h:20042 takes (status 413)");
+    struct body *body = body_new("/nowhere", 4096);
+    char out[128];
+    struct err e;
+
+    (void)state;
+    assert_int_equal(body_add(body, slice_str(record), &e), 0);
+    why.own = own;
+    verdict_clean(&why, &(struct verdict_sent){.body = body}, out, sizeof(out));
+    assert_string_equal(out, "larger than http://h:20042 takes (status 413): no ...");
+    why.own = whole;
+    verdict_clean(&why, &(struct verdict_sent){.body = body}, out, sizeof(out));
+    assert_string_equal(out, why.message);
+    for (size_t size = 1; size <= sizeof(out); size++) {
+        why.own = size % (whole + 1);
+        verdict_clean(&why, &(struct verdict_sent){.body = body}, out, size);
+        assert_true(strlen(out) < size);
+    }
+    body_free(&body);
+}
+
 static void texts_of_any_length_are_cut_between_characters(void **state)
 {
     struct sink_verdict v;
@@ -316,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_shared_piece_is_found_wherever_it_stands),
         cmocka_unit_test(credentials_are_cut_out_for_everybody),
         cmocka_unit_test(the_backup_gets_the_quotes_and_people_do_not),
+        cmocka_unit_test(of_why_a_record_was_refused_the_sinks_own_words_stay),
         cmocka_unit_test(texts_of_any_length_are_cut_between_characters),
     };
 

@@ -26,7 +26,7 @@ static struct bound_sink opened(const char *yaml)
 static void body_of(struct bound_sink *b, struct slice data, uint64_t seq, uint32_t part, char *out, size_t size)
 {
     const struct sink_record r = {.data = data, .seq = seq, .part = part, .arrival = NOW};
-    struct sink_refusal why = {{0}, {0}};
+    struct sink_refusal why = {.own = 0};
     struct buf body;
     int rc;
 
