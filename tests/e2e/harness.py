@@ -297,6 +297,11 @@ class Daemon:
 
     # --- books --------------------------------------------------------------------------------------------------
 
+    def retry_waits(self, stream):
+        """Seconds that the daemon means to wait after each failed attempt it has logged of this stream, in order."""
+        lines = self.logged(rf"delivery failed.*stream={re.escape(stream)} ")
+        return [int(re.search(r" retry_ms=(\d+)", line).group(1)) / 1000 for line in lines]
+
     def books(self, stream):
         return Books(self.metrics(), stream)
 

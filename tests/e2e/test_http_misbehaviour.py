@@ -21,7 +21,8 @@ from raw_peer import RawPeer, answer
 from test_tls import make_certificates, run
 
 # Large enough for a request to be in the middle of something; a line break at its end would get no second one.
-RECORD = os.urandom(149_999) + b"."
+# At its end, plain and as base64 has it (at a place that three divides), what our own messages say too: they must not lose it.
+RECORD = os.urandom(148_998) + base64.b64decode("413413127403") + b" refused: larger than http://127.0.0.1 takes (status 413)."
 
 
 class Row:
@@ -186,6 +187,7 @@ NOT_HTTP = r"127\.0\.0\.1.*HTTP"
 TIMEOUT = r"did not answer in time|timed out"
 NOT_AS_FIREHOSE = r"InvalidResponseFromDestination.*200, but not as"
 SHORT = {"timeout": "2s"}
+LONGEST_WAIT = 5750  # ms before a second attempt: what an operator has to mend waits 5 s, give or take 15 %
 
 ROWS = {
     # the connection
@@ -297,7 +299,7 @@ def check_rows(t, rows, peers, destination):
         if rows[name].behaviour is None:
             peers[name].cure()
     for s in names:
-        d.wait_delivered(s, 1, timeout=40)
+        d.wait_delivered(s, 1, timeout=60)
     scrape = d.metrics()
     for s, name in names.items():
         wrong += check_attempts(scrape, s, name, rows[name], peers[name])
@@ -310,16 +312,22 @@ def check_rows(t, rows, peers, destination):
 def check_line(d, s, name, row, slow):
     if not row.pattern:
         return []
-    line = wait_until(f"a line for {name!r}", lambda: d.logged(rf"delivery failed.*stream={s} "), 15 * slow)[0]
-    return [] if re.search(row.pattern, line) else [f"{name}: {row.pattern!r} is not in {line}"]
+    line = wait_until(f"a line for {name!r}", lambda: d.logged(rf"delivery failed.*stream={s} "), 60 * slow)[0]
+    out = [] if re.search(row.pattern, line) else [f"{name}: {row.pattern!r} is not in {line}"]
+    wait = int(re.search(r" retry_ms=(\d+)", line).group(1))
+    if not row.gap and wait > LONGEST_WAIT:
+        out.append(f"{name}: tried again only after {wait} ms")
+    return out
 
 
 def check_attempts(scrape, s, name, row, peer):
     out = []
     attempts = int(scrape.get("sluice_delivery_attempts_total", stream=s))
     failures = int(scrape.get("sluice_delivery_failures_total", stream=s))
-    # what was refused as a connection may have been refused more than once before the cure
-    if attempts != row.attempts and not (row.behaviour is None and attempts >= 2):
+    # What was refused as a connection may have been refused more than once before the cure; with a short timeout a slow machine
+    # may be late more than once.
+    more = row.behaviour is None or "timeout" in row.options
+    if attempts != row.attempts and not (more and attempts > row.attempts):
         out.append(f"{name}: {attempts} attempts, {row.attempts} expected")
     if failures != attempts - 1:
         out.append(f"{name}: {failures} failures of {attempts} attempts")
@@ -328,8 +336,6 @@ def check_attempts(scrape, s, name, row, peer):
     gap = peer.accepted[-1] - peer.accepted[0]
     if row.gap and gap < row.gap:
         out.append(f"{name}: tried again after {gap:.1f} s, {row.gap} s at least were asked for")
-    if not row.gap and row.attempts == 2 and len(peer.accepted) == 2 and gap > 12:
-        out.append(f"{name}: tried again only after {gap:.1f} s")
     return out
 
 
@@ -365,7 +371,7 @@ def test_stores_that_misbehave(t):
 
 
 for case in (test_http_endpoints_that_misbehave, test_stores_that_misbehave):
-    case.timeout = 180
+    case.timeout = 240
 
 
 # --- TLS ---------------------------------------------------------------------------------------------------------

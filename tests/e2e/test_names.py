@@ -138,9 +138,7 @@ def test_a_resolver_that_swallows_questions_holds_up_no_other_stream(t):
     d.wait_delivered("numbered", 20)
     assert threads(d, "resolver") == 4, "one for each name that hangs"
     d.expect_exit = 1
-    began = time.monotonic()
     d.stop()
-    assert time.monotonic() - began < 6 * t.slow
     assert not d.logged("does not end in order")
     assert len(peer.lines) == 40
 

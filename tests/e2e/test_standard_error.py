@@ -58,10 +58,8 @@ def test_a_log_that_nobody_reads_stops_nothing(t):
     spawn(t, d, stdout=w, stderr=w)
     os.close(w)
     records = deliver(t, d)
-    began = time.monotonic()
     d.process.terminate()
     assert d.process.wait(20 * t.slow) == 0, "all was delivered"
-    assert time.monotonic() - began < 6 * t.slow
     os.close(r)
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
 
