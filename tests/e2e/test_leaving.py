@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import objects
-from common import MIB, numbered_lines, one_stream, stream, to_file
+from common import numbered_lines, one_stream, stream, to_file
 from firehose import Firehose
 from harness import wait_until
 from s3_peer import Hang, S3Peer

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import subprocess
-import time
 
 import objects
 from common import append_lines, numbered_lines, one_stream, tail, to_file

@@ -3,8 +3,8 @@
 #include "transforms/codecs/unzstd.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 
-#include <assert.h>
 #include <zstd.h>
 
 bool unzstd_looks_so(struct slice in)
@@ -35,7 +35,8 @@ static void *stream_open(void)
 {
     ZSTD_DStream *z = ZSTD_createDStream();
 
-    assert(z);
+    if (!z)
+        mem_exhausted();
     ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, UNZSTD_WINDOW_LOG);
     return z;
 }

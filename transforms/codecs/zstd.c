@@ -37,7 +37,8 @@ static void *zstd_open(int level)
     struct zstd *z = mem_alloc(sizeof(*z));
 
     z->c = ZSTD_createCCtx();
-    assert(z->c);
+    if (!z->c)
+        mem_exhausted();
     zstd_set(z, ZSTD_c_compressionLevel, level);
     zstd_set(z, ZSTD_c_checksumFlag, 1);
     buf_init(&z->collected, CODEC_ZSTD_WHOLE_MAX);
