@@ -4,17 +4,22 @@
  * begin with & * or !. Depth is bounded, so recursion is. */
 #include "config/node.h"
 
+#include "config/path.h"
 #include "config/replace.h"
 #include "config/syntax.h"
 #include "config/text.h"
 #include "config/tree.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 struct parse {
@@ -357,5 +362,65 @@ struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, 
     }
     if (!t->root)
         cfg_tree_free(&t);
+    return t;
+}
+
+/* --- from a file ---------------------------------------------------------------------------------------------------
+ */
+
+static int read_file(const char *path, struct buf *content)
+{
+    int rc, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    rc = io_read_all(fd, content);
+    close(fd);
+    return rc;
+}
+
+struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs)
+{
+    struct cfg_tree *t = NULL;
+    char *dir = path_folder(path);
+    struct buf content;
+
+    buf_init(&content, CFG_FILE_MAX + 1); /* one more: a larger file shows by filling it */
+    if (read_file(path, &content) < 0)
+        cfg_error(errs, (struct srcpos){.file = path}, "cannot read the file: %s", strerror(errno));
+    else
+        t = cfg_tree_parse_lenient(path, dir, content.p, content.n, errs);
+    buf_release(&content);
+    mem_free(dir);
+    return t;
+}
+
+/* --- with everything in it resolved --------------------------------------------------------------------------------
+ */
+
+static struct cfg_tree *demand_all(struct cfg_tree *t, struct cfg_errors *errs)
+{
+    if (t)
+        cfg_node_demand(t->root, errs);
+    return t;
+}
+
+struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs)
+{
+    return demand_all(cfg_tree_load_lenient(path, errs), errs);
+}
+
+struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const char *text, size_t size,
+                                   struct cfg_errors *errs)
+{
+    return demand_all(cfg_tree_parse_lenient(name, base_dir, text, size, errs), errs);
+}
+
+struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs)
+{
+    char *dir = path_folder(name);
+    struct cfg_tree *t = cfg_tree_parse_in(name, dir, text, size, errs);
+
+    mem_free(dir);
     return t;
 }

@@ -1,4 +1,4 @@
-/* tree.h -- inside of the tree of nodes: shared by node.c, which holds it, and parse.c, which builds it. */
+/* tree.h -- inside of the tree of nodes: of node.c, which holds it, and parse.c, which builds it. */
 #ifndef CONFIG_TREE_H
 #define CONFIG_TREE_H
 
