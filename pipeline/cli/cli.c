@@ -2,6 +2,7 @@
  * getopt_long() does the reading, so short forms, `--name=value` and abbreviations work as everywhere. */
 #include "pipeline/cli/cli.h"
 
+#include "config/suggest.h"
 #include "config/units.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
@@ -162,4 +163,17 @@ struct settings *cli_load_settings(const char *path, const struct settings_use *
     }
     cfg_errors_free(&errs);
     return s;
+}
+
+int cli_no_stream(const struct cli_command *c, const struct settings *s, const char *name)
+{
+    struct suggest w;
+    char hint[600];
+
+    suggest_init(&w, name);
+    for (size_t i = 0; i < s->stream_count; i++)
+        suggest_add(&w, s->streams[i].name);
+    fprintf(stderr, "sluice %s: %s has no stream `%s`; %s\n", c->name, s->path, name,
+            suggest_hint(&w, hint, sizeof(hint)));
+    return CLI_USAGE;
 }

@@ -65,4 +65,7 @@ void cli_print_found(const struct cfg_errors *found);
  * there are any. */
 struct settings *cli_load_settings(const char *path, const struct settings_use *use);
 
+/* "sluice fsck: sluice.yaml has no stream `ap`; did you mean `app`?" to stderr; returns CLI_USAGE. */
+int cli_no_stream(const struct cli_command *c, const struct settings *s, const char *name);
+
 #endif

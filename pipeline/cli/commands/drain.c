@@ -62,18 +62,6 @@ static void print_orphans(const struct orphans *found)
     }
 }
 
-static int no_such_target(const struct drain *d, const struct settings *s)
-{
-    struct suggest w;
-    char hint[600];
-
-    suggest_init(&w, d->to);
-    for (size_t i = 0; i < s->stream_count; i++)
-        suggest_add(&w, s->streams[i].name);
-    fprintf(stderr, "sluice drain: %s has no stream `%s`; %s\n", s->path, d->to, suggest_hint(&w, hint, sizeof(hint)));
-    return CLI_USAGE;
-}
-
 /* The names of the folders in data_dir/streams. To be freed with free_names(). */
 static char **spools_of(const struct settings *s, size_t *count)
 {
@@ -140,7 +128,7 @@ static int check_name(const struct drain *d, const struct settings *s, bool *not
         return CLI_USAGE;
     }
     if (d->to && !settings_stream(s, d->to))
-        return no_such_target(d, s);
+        return cli_no_stream(&cli_drain, s, d->to);
     orphans_find(s, &found);
     if (!orphans_named(&found, d->name)) {
         rc = nothing_to_drain(d, s, &found);

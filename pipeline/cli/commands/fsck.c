@@ -122,10 +122,8 @@ static int check_streams(struct fsck *f, const struct settings *s)
         checked++;
     }
     checked += check_orphans(f, s);
-    if (checked == 0 && f->stream) {
-        fprintf(stderr, "sluice fsck: %s has no stream `%s`\n", s->path, f->stream);
-        return CLI_USAGE;
-    }
+    if (checked == 0 && f->stream)
+        return cli_no_stream(&cli_fsck, s, f->stream);
     return f->damaged ? CLI_FAILED : CLI_DONE;
 }
 

@@ -160,7 +160,7 @@ static const struct stream_settings *find_stream(const struct settings *s, const
     if (st)
         return st;
     if (name)
-        fprintf(stderr, "sluice transform: %s has no stream `%s`\n", s->path, name);
+        (void)cli_no_stream(&cli_transform, s, name);
     else
         fprintf(stderr, "sluice transform: %s has %zu streams; say which with --stream NAME\n", s->path,
                 s->stream_count);

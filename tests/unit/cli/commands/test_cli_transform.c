@@ -111,7 +111,10 @@ static void what_cannot_begin_is_named(void **state)
     assert_has(told.err, "stream `plain` has no `transform`");
     transform("nobody", NULL, "x\n");
     assert_int_equal(told.code, CLI_USAGE);
-    assert_has(told.err, "has no stream `nobody`");
+    assert_has(told.err, "has no stream `nobody`; known here: ");
+    transform("plian", NULL, "x\n");
+    assert_int_equal(told.code, CLI_USAGE);
+    assert_has(told.err, "has no stream `plian`; did you mean `plain`?");
     SLUICE("transform", "-c", conf);
     assert_int_equal(told.code, CLI_USAGE);
     assert_has(told.err, "has 2 streams; say which with --stream NAME");
