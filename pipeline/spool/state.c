@@ -33,6 +33,7 @@ void spool_state_release(struct spool_state *st)
     MEM_CLEAR(st->moved);
     MEM_CLEAR(st->closed);
     positions_release(&st->positions);
+    ids_release(&st->ids);
     *st = (struct spool_state){0};
 }
 
@@ -353,12 +354,13 @@ static bool apply_config(struct spool_state *st, struct slice extra)
     return true;
 }
 
-static void apply_position(struct spool_state *st, struct slice extra)
+static void apply_source(struct spool_state *st, const struct frame_header *h, struct slice extra)
 {
     struct slice position, source, cursor;
 
     if (frame_extra_find(extra, FRAME_TAG_POSITION, &position) && frame_position_parse(position, &source, &cursor))
         positions_set(&st->positions, source, cursor);
+    ids_apply(&st->ids, extra, h->arrival);
 }
 
 static void apply_data(struct spool_state *st, const struct frame_header *h, struct slice extra)
@@ -366,7 +368,7 @@ static void apply_data(struct spool_state *st, const struct frame_header *h, str
     st->next = h->first + h->count;
     st->bytes_in += h->payload;
     st->record_bytes_in += h->payload - (h->added ? h->added - 1 : h->count);
-    apply_position(st, extra);
+    apply_source(st, h, extra);
 }
 
 static bool apply_moved(struct spool_state *st, const struct frame_header *h, struct frame_place at)
@@ -409,7 +411,7 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         positions_forget(&st->positions, extra);
         break;
     case FRAME_POSITION:
-        apply_position(st, extra);
+        apply_source(st, h, extra);
         break;
     case FRAME_CHECKPOINT:
     case FRAME_PROBE:
@@ -474,7 +476,11 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
         put_closed(&o, &st->closed[i]);
     wire_put_u64(&o, st->record_bytes_in);
     put_bytes(&o, &st->settled);
+    if (st->ids.count > 0 && seal_progress_count(st) == 0)
+        wire_put_u32(&o, 0); /* something follows */
     seal_progress_encode(st, &o);
+    if (st->ids.count > 0)
+        ids_encode(&st->ids, &o);
     return o.failed ? -1 : 0;
 }
 
@@ -562,7 +568,7 @@ static bool decode_rest(struct spool_state *st, struct wire_in *in)
         return false;
     st->record_bytes_in = wire_u64(in);
     get_bytes(in, &st->settled);
-    return !in->failed && seal_progress_decode(st, in);
+    return !in->failed && seal_progress_decode(st, in) && (in->rest.n == 0 || ids_decode(&st->ids, in));
 }
 
 static bool decode_state(struct spool_state *st, struct wire_in *in)

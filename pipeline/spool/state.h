@@ -1,4 +1,4 @@
-/* state.h -- what a spool's log adds up to: next number, cut, pending seals, books, positions, configuration version.
+/* state.h -- what a spool's log adds up to: next number, cut, pending seals, books, positions, ids, configuration version.
  *
  * The committer and recovery build it by the same function, spool_state_apply(), frame by frame in the order of the
  * log; a checkpoint holds it whole. So what a restart finds is what was there, by construction. It knows the log's
@@ -14,6 +14,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/spool/format/segment.h"
+#include "pipeline/spool/ids.h"
 #include "pipeline/spool/positions.h"
 #include "pipeline/spool/spool.h"
 
@@ -59,6 +60,7 @@ struct spool_state {
     unsigned char config_hash[32];
     uint32_t config_version;
     struct positions positions;
+    struct ids ids;
 };
 
 void spool_state_init(struct spool_state *st);
