@@ -130,7 +130,7 @@ static void overview(struct page *p, const struct snapshot *snap)
 static const char *health_words(const struct stream_status *s)
 {
     if (s->health == STREAM_BLOCKED)
-        return "blocked: inputs pushed back";
+        return s->intake.blocked ? "blocked: inputs pushed back" : "blocked: an input waits for a disk";
     if (s->health == STREAM_RETRYING)
         return "retrying";
     if (s->health == STREAM_FAILING)
@@ -256,6 +256,14 @@ static void blocked(struct page *p, const struct intake_status *in)
     hint(p, in->hint);
 }
 
+static void waiting(struct page *p, const struct waiting_input *in)
+{
+    page_add(p, "<p>An input waits for a disk. ");
+    page_html(p, in->cause);
+    page_add(p, "</p>");
+    hint(p, in->hint);
+}
+
 static void rejected(struct page *p, const struct stream_status *s)
 {
     page_add(p, "<p>");
@@ -273,6 +281,8 @@ static void trouble(struct page *p, const struct stream_status *s, nsec wall_now
     page_printf(p, "<div class=\"trouble %s\">", s->health == STREAM_OK ? "failing" : stream_health_word(s->health));
     if (s->intake.blocked)
         blocked(p, &s->intake);
+    if (s->waiting.lasted > 0)
+        waiting(p, &s->waiting);
     if (s->failing_since > 0) {
         cause(p, s, wall_now);
         if (s->hint[0])

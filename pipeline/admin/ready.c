@@ -51,6 +51,10 @@ static void what(struct page *p, const struct stream_status *s, nsec wall_now)
         page_plain(p, s->intake.cause);
         page_add(p, "); ");
     }
+    if (s->waiting.lasted > 0) {
+        page_plain(p, s->waiting.cause);
+        page_add(p, "; ");
+    }
     if (s->failing_since > 0)
         failing_delivery(p, s, wall_now);
     if (rejects_share(&s->rejects) > 0) {
@@ -74,6 +78,11 @@ static void hint(struct page *p, const struct stream_status *s)
     if (s->intake.blocked) {
         page_add(p, between);
         page_plain(p, s->intake.hint);
+        between = "; ";
+    }
+    if (s->waiting.lasted > 0) {
+        page_add(p, between);
+        page_plain(p, s->waiting.hint);
         between = "; ";
     }
     if (rejects_share(&s->rejects) > 0) {

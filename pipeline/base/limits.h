@@ -93,6 +93,10 @@
 #define CFG_ERRORS_MAX 100
 /* The names of the files that a destination would write, to see whether a stream reads them. */
 #define LOOPS_NAME_ROOM (16 * KIB)
+/* For the same, how long the disk of one input, and those of all, are waited for; and of each after that. */
+#define LOOPS_WAIT       (2 * NSEC_PER_SEC)
+#define LOOPS_WAIT_ALL   (4 * NSEC_PER_SEC)
+#define LOOPS_WAIT_LEAST (20 * NSEC_PER_MSEC)
 /* Bytes of one ${file:...}, and of all that is put in for ${...}. */
 #define REPLACE_FILE_MAX  (64 * KIB)
 #define REPLACE_TOTAL_MAX (4 * MIB)
@@ -353,6 +357,12 @@
 #define PUSHBACK_AGAIN     (300 * NSEC_PER_SEC)
 #define PUSHBACK_TIMEOUT   (5 * NSEC_PER_SEC)
 
+/* Threads on which inputs read files: with more streams some share one. Each has this stack. A thread that has been at one file for this
+ * long waits for a disk that does not answer. */
+#define INPUT_LOOPS_MAX        LIMIT(64, 2)
+#define INPUT_LOOP_STACK_BYTES (1 * MIB)
+#define INPUT_STANDS_LONG      (5 * NSEC_PER_SEC)
+
 /* What is read of standard input at once: what a pipe holds. Milliseconds until it goes on after "full". */
 #define STDIN_READ_BYTES LIMIT(64 * KIB, 16 * KIB)
 #define STDIN_AGAIN_MS   50
@@ -568,15 +578,20 @@
 
 /* --- pipeline: the process ----------------------------------------------------------------------------------------- */
 
-/* Milliseconds between two looks of the engine; what malloc keeps (the largest glibc takes). */
-#define ENGINE_TICK_MS      200
-#define ENGINE_MALLOC_KEEPS (32 * (int)MIB)
+/* Milliseconds between two looks of the engine: when somebody watches or it ends, and else; how long an input is at one file before the
+ * start does not wait for it any more; how long what is there waits for inputs to stop before it is delivered; what malloc keeps (the largest glibc takes). */
+#define ENGINE_TICK_MS          200
+#define ENGINE_WATCH_MS         1000
+#define ENGINE_START_WAIT       (1 * NSEC_PER_SEC)
+#define ENGINE_INPUTS_STOP_TIME (500 * NSEC_PER_MSEC)
+#define ENGINE_MALLOC_KEEPS     (32 * (int)MIB)
 /* Descriptors that are kept from the inputs: for locks, event loops, pipes to wake them (a walk through folders has one open for each
- * level); per thread; per stream, for the segment that is written, its spare, a checkpoint's new one; per delivery, for a connection
+ * level); per thread of the API; per thread on which inputs read, for events and two pipes; per stream, for the segment that is written, its spare, a checkpoint's new one; per delivery, for a connection
  * and what its resolver is woken by, a segment, a temporary body; for the admin server. And the fewest that a tail (a file and a
  * folder at a time) and the admin server can do with. */
-#define DESCRIPTORS_ENGINE       24
+#define DESCRIPTORS_ENGINE       20
 #define DESCRIPTORS_PER_THREAD   3
+#define DESCRIPTORS_PER_LOOP     4
 #define DESCRIPTORS_PER_STREAM   3
 #define DESCRIPTORS_PER_DELIVERY 5
 #define DESCRIPTORS_ADMIN        16

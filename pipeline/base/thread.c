@@ -1,6 +1,9 @@
 #include "pipeline/base/thread.h"
 
+#include "pipeline/base/mem.h"
+
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -36,4 +39,78 @@ void thread_cond_init(pthread_cond_t *c)
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_cond_init(c, &mono);
     pthread_condattr_destroy(&mono);
+}
+
+/* --- calls that may never return --------------------------------------------------------------------------------- */
+
+struct attempt {
+    void (*fn)(void *arg), (*gone)(void *arg);
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool done, left; /* guarded by lock: fn has returned; nobody waits for it any more */
+};
+
+static void attempt_free(struct attempt *a)
+{
+    pthread_cond_destroy(&a->ended);
+    pthread_mutex_destroy(&a->lock);
+    mem_free(a);
+}
+
+static void *attempt_main(void *arg)
+{
+    struct attempt *a = arg;
+    bool left;
+
+    a->fn(a->arg);
+    pthread_mutex_lock(&a->lock);
+    a->done = true;
+    left = a->left;
+    pthread_cond_signal(&a->ended);
+    pthread_mutex_unlock(&a->lock);
+    if (left) {
+        a->gone(a->arg);
+        attempt_free(a);
+    }
+    return NULL;
+}
+
+/* Signals belong to others, also when they come to know of them only later. */
+static bool start_attempt(struct attempt *a)
+{
+    sigset_t all, old;
+    bool made;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    made = thread_start_detached(attempt_main, a, 0);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return made;
+}
+
+bool thread_try(void (*fn)(void *arg), void (*gone)(void *arg), void *arg, nsec wait)
+{
+    struct attempt *a = mem_alloc(sizeof(*a));
+    struct timespec until = clock_timespec(clock_mono() + wait);
+    bool done;
+    int rc = 0;
+
+    *a = (struct attempt){.fn = fn, .gone = gone, .arg = arg};
+    pthread_mutex_init(&a->lock, NULL);
+    thread_cond_init(&a->ended);
+    if (!start_attempt(a)) {
+        fn(arg);
+        attempt_free(a);
+        return true;
+    }
+    pthread_mutex_lock(&a->lock);
+    while (!a->done && rc == 0)
+        rc = pthread_cond_timedwait(&a->ended, &a->lock, &until);
+    done = a->done;
+    a->left = !done;
+    pthread_mutex_unlock(&a->lock);
+    if (done)
+        attempt_free(a);
+    return done;
 }

@@ -5,6 +5,7 @@
 #ifndef PIPELINE_BASE_THREAD_H
 #define PIPELINE_BASE_THREAD_H
 
+#include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
@@ -23,6 +24,11 @@ MUST_CHECK int thread_start(pthread_t *id, void *(*run)(void *), void *arg, cons
 
 /* One that nobody waits for. stack_bytes 0: as much as usual. False: there is no room for another. */
 MUST_CHECK bool thread_start_detached(void *(*run)(void *), void *arg, size_t stack_bytes);
+
+/* Runs fn(arg) on a thread of its own, or here when there is no room for one, and waits for it at most `wait`: it makes calls that may
+ * never return. True: it has ended, and all that it did is seen. False: it goes on by itself; arg belongs to it, and gone(arg) is
+ * called there should it end after all. */
+MUST_CHECK bool thread_try(void (*fn)(void *arg), void (*gone)(void *arg), void *arg, nsec wait);
 
 /* Its time limits are clock_mono()'s: pthread_cond_timedwait() with clock_timespec(). */
 void thread_cond_init(pthread_cond_t *c);

@@ -12,17 +12,24 @@
 #include "pipeline/encode/rejects.h"
 #include "pipeline/spool/spool.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 enum stream_health {
     STREAM_OK,
     STREAM_FAILING,  /* it takes records and delivers, but not all: `rejects` says which do not get through */
     STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
-    STREAM_BLOCKED,  /* inputs were pushed back in the last seconds: `intake` says why */
+    STREAM_BLOCKED, /* inputs were pushed back in the last seconds: `intake` says why; or one waits for a disk: `waiting` */
 };
 
 /* From this share of the last minutes' records on. */
 #define STREAM_FAILING_SHARE 0.01
+
+/* An input that waits for a file on a disk that does not answer. */
+struct waiting_input {
+    nsec lasted; /* 0: there is none */
+    char cause[PATH_MAX / 4], hint[256];
+};
 
 struct stream_status {
     const char *name;
@@ -33,6 +40,7 @@ struct stream_status {
     bool memory;             /* durability: memory */
     enum stream_health health;
     struct intake_status intake;
+    struct waiting_input waiting; /* the engine's to fill in */
     struct rejects_view rejects;
     struct spool_books books;
     const struct metrics *metrics;

@@ -17,8 +17,8 @@ static size_t without(size_t all, size_t part)
 
 static size_t fixed(const struct descriptor_needs *n)
 {
-    return n->open + DESCRIPTORS_ENGINE + DESCRIPTORS_PER_THREAD * n->threads + DESCRIPTORS_PER_STREAM * n->streams +
-           n->inputs;
+    return n->open + DESCRIPTORS_ENGINE + DESCRIPTORS_PER_THREAD * n->threads + DESCRIPTORS_PER_LOOP * n->loops +
+           DESCRIPTORS_PER_STREAM * n->streams + n->inputs;
 }
 
 size_t descriptors_least(const struct descriptor_needs *n)

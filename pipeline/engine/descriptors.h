@@ -14,6 +14,7 @@ struct descriptor_needs {
     size_t limit;       /* RLIMIT_NOFILE */
     size_t open;        /* already, by those who were there before */
     size_t threads;     /* loops of the API's server */
+    size_t loops;       /* on which inputs read */
     size_t streams;     /* each has its segments */
     size_t inputs;      /* each may watch folders */
     size_t deliveries;  /* that may be under way at once, over all streams */

@@ -15,8 +15,8 @@
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
+#include "pipeline/engine/stream_inputs.h"
 #include "pipeline/inputs/api/api.h"
-#include "pipeline/inputs/loop.h"
 
 #include <malloc.h>
 #include <poll.h>
@@ -24,12 +24,6 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-struct engine_input {
-    const struct input_ops *ops;
-    struct input *in;
-    struct input_env env;
-};
 
 struct engine {
     const struct settings *settings;
@@ -52,9 +46,8 @@ struct engine {
     char **input_names; /* per stream, for people */
     size_t stream_count;
 
-    struct input_loop *input_loop;
-    struct engine_input *inputs;
-    size_t input_count, started_inputs;
+    struct loop_set loops;
+    struct stream_inputs *inputs; /* per stream */
     struct api *api;
     struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
     struct budget descriptors; /* for tailed files; one counts as one */
@@ -176,6 +169,7 @@ static int open_streams(struct engine *en, struct err *e)
     };
 
     en->streams = mem_array(en->settings->stream_count, sizeof(*en->streams));
+    en->inputs = mem_array(en->settings->stream_count, sizeof(*en->inputs));
     en->input_names = mem_array(en->settings->stream_count, sizeof(*en->input_names));
     while (en->stream_count < en->settings->stream_count) {
         size_t i = en->stream_count++; /* one that does not open is closed with the others */
@@ -190,68 +184,43 @@ static int open_streams(struct engine *en, struct err *e)
     return delivery_loop_start(en->loop, e);
 }
 
-static size_t count_inputs(const struct settings *s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s->stream_count; i++)
-        n += s->streams[i].input_count;
-    return n;
-}
-
-static int open_input(struct engine *en, struct stream *st, const struct input_settings *is, struct err *e)
-{
-    struct engine_input *in = &en->inputs[en->input_count];
-
-    in->ops = is->ops;
-    in->env = (struct input_env){
-        .stream = st->conf->name,
-        .spool = st->spool,
-        .budget = &en->reading,
-        .descriptors = &en->descriptors,
-        .metrics = &st->metrics,
-        .pushback = &st->intake.pushback,
-        .pace = &st->pace,
-        .loop = en->input_loop,
-        .base_dir = en->settings->base_dir,
-        .once = en->once,
-        .finished = on_input_finished,
-        .ctx = en,
-    };
-    if (is->ops->open(&in->in, is->conf, &in->env, e) < 0)
-        return err_wrap(e, "stream `%s`: input %s", st->conf->name, is->ops->name);
-    en->input_count++;
-    if (is->ops->finite)
-        atomic_fetch_add(&en->unfinished, 1);
-    return 0;
-}
-
 static int open_inputs(struct engine *en, struct err *e)
 {
-    en->inputs = mem_array(count_inputs(en->settings), sizeof(*en->inputs));
-    if (loop_start(&en->input_loop, e) < 0)
-        return -1;
     for (size_t i = 0; i < en->stream_count; i++) {
-        const struct stream_settings *s = &en->settings->streams[i];
+        struct stream *st = en->streams[i];
+        const struct input_env env = {
+            .stream = st->conf->name,
+            .spool = st->spool,
+            .budget = &en->reading,
+            .descriptors = &en->descriptors,
+            .metrics = &st->metrics,
+            .pushback = &st->intake.pushback,
+            .pace = &st->pace,
+            .base_dir = en->settings->base_dir,
+            .once = en->once,
+            .finished = on_input_finished,
+            .ctx = en,
+        };
 
-        for (size_t j = 0; j < s->input_count; j++) {
-            if (open_input(en, en->streams[i], &s->inputs[j], e) < 0)
-                return -1;
-        }
+        if (stream_inputs_open(&en->inputs[i], st->conf, &env, &en->loops, e) < 0)
+            return -1;
+        atomic_fetch_add(&en->unfinished, en->inputs[i].finite);
     }
     return 0;
 }
 
+/* All are ready before the first one works, and the last one works before any is waited for: one that a disk keeps holds up nobody. */
 static int start_inputs(struct engine *en, struct err *e)
 {
     if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
         return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
-    for (; en->started_inputs < en->input_count; en->started_inputs++) {
-        struct engine_input *in = &en->inputs[en->started_inputs];
-
-        if (in->ops->start(in->in, e) < 0)
-            return err_wrap(e, "stream `%s`: input %s", in->env.stream, in->ops->name);
-    }
+    for (size_t i = 0; i < en->stream_count; i++)
+        if (stream_inputs_start(&en->inputs[i], e) < 0)
+            return -1;
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_inputs_go(&en->inputs[i]);
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_inputs_await_begin(&en->inputs[i]);
     return 0;
 }
 
@@ -324,6 +293,7 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
     struct engine *en = mem_alloc(sizeof(*en));
 
     prepare_process();
+    loop_set_init(&en->loops);
     en->settings = s;
     en->once = once;
     en->started = clock_wall();
@@ -373,15 +343,21 @@ static bool all_idle(const struct engine *en)
     return true;
 }
 
-/* How long to wait at once, in milliseconds; -1: as long as it takes. */
+/* How long to wait at once, in milliseconds. */
 static int wait_ms(nsec until, bool ticks)
 {
     nsec left;
 
     if (until == NSEC_NEVER)
-        return ticks ? ENGINE_TICK_MS : -1;
+        return ticks ? ENGINE_TICK_MS : ENGINE_WATCH_MS;
     left = (until - clock_mono()) / NSEC_PER_MSEC + 1;
     return left < 0 ? 0 : left < ENGINE_TICK_MS ? (int)left : ENGINE_TICK_MS;
+}
+
+static void watch_inputs(struct engine *en)
+{
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_inputs_watch(&en->inputs[i], clock_mono());
 }
 
 enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx)
@@ -391,6 +367,7 @@ enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*t
     for (;;) {
         if (wait_a_little(en, wake_fd, wait_ms(until, tick)))
             return ENGINE_WOKEN;
+        watch_inputs(en);
         if (tick)
             tick(ctx);
         if (until != NSEC_NEVER && clock_mono() >= until)
@@ -414,13 +391,25 @@ const char *engine_waits_for(const struct engine *en)
 static void stop_inputs(struct engine *en)
 {
     waits_for(en, "inputs");
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_inputs_stop(&en->inputs[i]);
     if (en->api)
         api_stop(en->api);
-    while (en->started_inputs) {
-        struct engine_input *in = &en->inputs[--en->started_inputs];
+}
 
-        in->ops->stop(in->in);
-    }
+/* True: all have stopped, by `until`. */
+static bool inputs_stopped(struct engine *en, nsec until)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < en->stream_count; i++)
+        all &= stream_inputs_stopped(&en->inputs[i], until);
+    return all;
+}
+
+bool engine_waits_for_inputs(struct engine *en)
+{
+    return !inputs_stopped(en, 0);
 }
 
 static uint64_t records_left(struct engine *en)
@@ -436,18 +425,27 @@ static uint64_t records_left(struct engine *en)
     return left;
 }
 
+/* What inputs that stop late had still appended is delivered, too. */
 uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
 {
-    nsec begin = clock_mono(), left;
+    nsec end = clock_mono() + grace;
+    bool stopped;
 
     atomic_store(&en->stopping, true);
     stop_inputs(en);
+    stopped = inputs_stopped(en, clock_mono() + ENGINE_INPUTS_STOP_TIME);
     waits_for(en, "what came in to be written to the spool");
     flush_all(en);
-    waits_for(en, "deliveries");
-    while (!all_idle(en) && (left = begin + grace - clock_mono()) > 0) {
-        if (wait_a_little(en, wake_fd, (int)(left / NSEC_PER_MSEC) + 1))
+    waits_for(en, stopped ? "deliveries" : "inputs, and deliveries");
+    while ((!stopped || !all_idle(en)) && clock_mono() < end) {
+        if (wait_a_little(en, wake_fd, wait_ms(end, true)))
             break;
+        watch_inputs(en);
+        if (stopped || !inputs_stopped(en, 0))
+            continue;
+        stopped = true;
+        flush_all(en);
+        waits_for(en, "deliveries");
     }
     return records_left(en);
 }
@@ -456,6 +454,7 @@ uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
 void engine_halt(struct engine *en)
 {
     stop_inputs(en);
+    (void)inputs_stopped(en, NSEC_NEVER);
     waits_for(en, "requests of the API");
     if (en->api)
         api_end(en->api);
@@ -479,13 +478,10 @@ void engine_stop(struct engine **enp)
     if (!en)
         return;
     engine_halt(en);
-    while (en->input_count) {
-        struct engine_input *in = &en->inputs[--en->input_count];
-
-        in->ops->close(&in->in);
-    }
+    for (size_t i = 0; i < en->stream_count; i++)
+        stream_inputs_close(&en->inputs[i]);
     api_close(&en->api);
-    loop_stop(&en->input_loop);
+    loop_set_release(&en->loops);
     while (en->stream_count) {
         stream_close(&en->streams[--en->stream_count]);
         mem_free(en->input_names[en->stream_count]);
@@ -536,12 +532,20 @@ static void add_api_memory(struct engine *en, size_t index, struct stream_status
     out->health = STREAM_BLOCKED;
 }
 
+void engine_inputs_waiting(struct engine *en, size_t index, nsec least, struct waiting_input *out)
+{
+    stream_inputs_waiting(&en->inputs[index], clock_mono(), least, out);
+}
+
 bool engine_stream_status(struct engine *en, size_t index, nsec wall_now, struct stream_status *out)
 {
     if (index >= en->stream_count)
         return false;
     stream_status(en->streams[index], wall_now, out);
     add_api_memory(en, index, out);
+    stream_inputs_waiting(&en->inputs[index], clock_mono(), INPUT_STANDS_LONG, &out->waiting);
+    if (out->waiting.lasted)
+        out->health = STREAM_BLOCKED;
     out->inputs = en->input_names[index];
     return true;
 }

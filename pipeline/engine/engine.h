@@ -36,6 +36,9 @@ enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*t
  * signal). Returns the number of records that are left in spools (0: everything is delivered). */
 uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd);
 
+/* After the drain: an input has not stopped, as a disk keeps it (engine_inputs_waiting()). */
+bool engine_waits_for_inputs(struct engine *en);
+
 /* Ends all threads; what it is asked about itself it still answers. A thread that hangs holds it up. */
 void engine_halt(struct engine *en);
 /* Halts it, if that was not done before, and frees it. */

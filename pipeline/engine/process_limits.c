@@ -43,9 +43,19 @@ static size_t raised_limit(void)
     return files.rlim_cur < SIZE_MAX ? (size_t)files.rlim_cur : SIZE_MAX;
 }
 
+static size_t input_loops(const struct settings *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        n += s->streams[i].input_count > 0;
+    return n < INPUT_LOOPS_MAX ? n : INPUT_LOOPS_MAX;
+}
+
 struct descriptor_needs process_descriptors(const struct settings *s, bool once)
 {
-    struct descriptor_needs n = {.limit = raised_limit(), .open = open_descriptors(), .streams = s->stream_count};
+    struct descriptor_needs n = {
+        .limit = raised_limit(), .open = open_descriptors(), .streams = s->stream_count, .loops = input_loops(s)};
 
     if (s->api_used && !once) {
         n.connections = (size_t)s->api.connections;
@@ -89,7 +99,7 @@ static uint64_t memory_needed(const struct settings *s)
     size_t loops = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
     uint64_t threads = PROCESS_THREADS + process_cores() + loops;
 
-    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + s->memory_limit;
+    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + input_loops(s) * INPUT_LOOP_STACK_BYTES + s->memory_limit;
 }
 
 static int check_limit(int which, const char *what, const char *how, uint64_t need, struct err *e)

@@ -26,6 +26,8 @@ struct engine_status {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+/* The file that the stream's inputs have been at for `least` or longer; lasted is 0 when there is none. */
+void engine_inputs_waiting(struct engine *e, size_t index, nsec least, struct waiting_input *out);
 /* False behind the last stream. */
 bool engine_stream_status(struct engine *e, size_t index, nsec wall_now, struct stream_status *out);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */

@@ -9,7 +9,9 @@
  *
  *   - `fields` are its options. The manual, the hints for misspelt keys and `validate` know them from there.
  *   - open() takes what it needs or says what is missing. Memory that stays comes from env->budget.
- *   - start() runs in the main thread: loop_call() initialises the handles on the loop, loop_group_add() notes them.
+ *   - start() runs in the main thread, on a loop that is held mostly: loop_call() initialises the handles, loop_group_add()
+ *     notes them. What may wait for a disk is posted, so that it holds up nobody's start.
+ *   - Around what may wait for a disk: loop_works() before, loop_rests() behind. So whoever asks hears which file it waits for.
  *   - Records go into a frame (frame.h): frame_new(), frame_add() or frame_wrote_lines(), frame_set_origin(); where a
  *     crash should go on, frame_set_position(). What is known of one record alone goes with it: frame_add_message().
  *     Then spool_append() with a spool_wait.
@@ -21,7 +23,8 @@
  *     safe = false the records are not in the spool: they are offered again, or read again. Only safe = true is acknowledged.
  *   - An input that can read the same again asks pace_waits() before it reads. One that cannot takes what comes.
  *   - With env->once it ends when there is no more and all is safe, and calls env->finished.
- *   - stop() is loop_group_stop(); close() releases all. What was appended may become safe between the two.
+ *   - stop() is loop_group_stop(), stopped() is loop_group_left(); close() releases all. What was appended may become safe
+ *     before that.
  *
  * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
  *
@@ -54,9 +57,9 @@ struct input_env {
     struct metrics *metrics;    /* of the stream */
     struct pushback *pushback;  /* noted whenever something cannot be taken now; may be NULL */
     const struct pace *pace;    /* for inputs that can read the same again; NULL: never wait */
-    struct input_loop *loop;
-    const char *base_dir; /* folder of the YAML file: relative paths start there */
-    bool once;            /* run --once: read what is there to its end, then call finished */
+    struct input_loop *loop;    /* the stream's (loop_set.h) */
+    const char *base_dir;       /* folder of the YAML file: relative paths start there */
+    bool once;                  /* run --once: read what is there to its end, then call finished */
     /* once: everything there was has been read and is safe. From any thread, at most once per input. May be NULL. */
     void (*finished)(void *ctx);
     void *ctx;
@@ -72,16 +75,18 @@ struct input_ops {
 
     MUST_CHECK int (*open)(struct input **in, const void *conf, const struct input_env *env, struct err *e);
     MUST_CHECK int (*start)(struct input *in, struct err *e);
-    /* After it returns nothing more is appended; what was appended may still be on its way to safety. */
+    /* Asks it to stop, and does not wait: a disk may keep its thread. Again: nothing. */
     void (*stop)(struct input *in);
-    void (*close)(struct input **in); /* after the committer has stopped: no more `done` calls */
+    /* After a stop. True: nothing more is appended; what was appended may still be on its way to safety. False: not by `until` (mono). */
+    MUST_CHECK bool (*stopped)(struct input *in, nsec until);
+    void (*close)(struct input **in); /* it has stopped, and after it the committer: no more `done` calls */
 
     /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. May
      * be NULL. */
     void (*check_conf)(const void *conf, const char *base_dir, const struct cfg_options *o);
     /* For inputs that read files: would it read a local file of this name (as true_path() gives it), if there were one? *item is which of its
      * `paths`. All three, or NULL. */
-    void *(*reach_open)(const void *conf, const char *base_dir);
+    void *(*reach_open)(const void *conf, const char *base_dir, nsec wait); /* for its disks, at most */
     bool (*reach_has)(const void *reach, const char *path, size_t *item);
     void (*reach_close)(void **reach);
     /* For `validate`: warns of what it would stumble over now (files that cannot be read). May be NULL. */

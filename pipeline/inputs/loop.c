@@ -1,8 +1,12 @@
 /* One thread in uv_run(). Other threads reach it through a list of posts and an async handle that wakes it; a call is a
  * post whose caller waits. Posts run in the order they were posted, so a call also waits for everything posted before
- * it: inputs rely on that when they stop. */
+ * it: inputs rely on that when they stop.
+ *
+ * The thread is made at once, so that a missing one is an error of the start, and waits at a gate until loop_go(). Behind the gate no
+ * input can hang yet, so what is made there needs no thread that answers. */
 #include "pipeline/inputs/loop.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
 
@@ -10,7 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 struct input_loop {
@@ -18,7 +22,12 @@ struct input_loop {
     uv_async_t wake;
     pthread_t thread;
     pthread_mutex_t lock;
-    STAILQ_HEAD(posts, loop_post) posts; /* guarded by lock */
+    pthread_cond_t moved;
+    struct loop_post first; /* behind all that was posted while it was held */
+    bool goes, begun;       /* guarded by lock, as what follows */
+    STAILQ_HEAD(posts, loop_post) posts;
+    bool works;
+    struct loop_work work; /* when it works */
 };
 
 /* Those that are there now: what they post themselves waits for the next turn. */
@@ -41,6 +50,10 @@ static void *run(void *arg)
 {
     struct input_loop *l = arg;
 
+    pthread_mutex_lock(&l->lock);
+    while (!l->goes)
+        pthread_cond_wait(&l->moved, &l->lock);
+    pthread_mutex_unlock(&l->lock);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     return NULL;
 }
@@ -48,16 +61,30 @@ static void *run(void *arg)
 /* Signals belong to the main thread. */
 static int start_thread(struct input_loop *l)
 {
+    pthread_attr_t attr;
     sigset_t all, old;
     int rc;
 
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, INPUT_LOOP_STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&l->thread, NULL, run, l);
+    rc = pthread_create(&l->thread, &attr, run, l);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
     if (rc == 0)
         pthread_setname_np(l->thread, "inputs");
     return rc;
+}
+
+static void note_begun(void *arg)
+{
+    struct input_loop *l = arg;
+
+    pthread_mutex_lock(&l->lock);
+    l->begun = true;
+    pthread_cond_broadcast(&l->moved);
+    pthread_mutex_unlock(&l->lock);
 }
 
 static void destroy(struct input_loop **l)
@@ -66,6 +93,7 @@ static void destroy(struct input_loop **l)
 
     assert(rc == 0); /* an input left a handle open */
     (void)rc;
+    pthread_cond_destroy(&(*l)->moved);
     pthread_mutex_destroy(&(*l)->lock);
     MEM_CLEAR(*l);
 }
@@ -111,6 +139,8 @@ int loop_start(struct input_loop **out, struct err *e)
         return err_set(e, ERR_IO, "start the input loop: %s", uv_strerror(rc));
     }
     pthread_mutex_init(&l->lock, NULL);
+    thread_cond_init(&l->moved);
+    l->first = (struct loop_post){.fn = note_begun, .arg = l};
     STAILQ_INIT(&l->posts);
     rc = uv_async_init(&l->uv, &l->wake, run_posts);
     if (rc < 0) {
@@ -130,6 +160,32 @@ int loop_start(struct input_loop **out, struct err *e)
     return 0;
 }
 
+void loop_go(struct input_loop *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (!l->goes) {
+        l->goes = true;
+        STAILQ_INSERT_TAIL(&l->posts, &l->first, link);
+        uv_async_send(&l->wake);
+        pthread_cond_broadcast(&l->moved);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool loop_begun(struct input_loop *l, nsec until)
+{
+    struct timespec time = clock_timespec(until);
+    bool begun;
+    int rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    while (!l->begun && rc == 0)
+        rc = pthread_cond_timedwait(&l->moved, &l->lock, &time);
+    begun = l->begun;
+    pthread_mutex_unlock(&l->lock);
+    return begun;
+}
+
 static void close_wake(void *arg)
 {
     struct input_loop *l = arg;
@@ -145,6 +201,7 @@ void loop_stop(struct input_loop **l)
      * would touch the handle after it was closed. */
     struct loop_post stop = {.fn = close_wake, .arg = *l};
 
+    loop_go(*l);
     loop_post(*l, &stop);
     pthread_join((*l)->thread, NULL);
     destroy(l);
@@ -186,7 +243,15 @@ static void run_call(void *arg)
 void loop_call(struct input_loop *l, void (*fn)(void *arg), void *arg)
 {
     struct call c = {.fn = fn, .arg = arg};
+    bool held;
 
+    pthread_mutex_lock(&l->lock);
+    held = !l->goes;
+    pthread_mutex_unlock(&l->lock);
+    if (held) {
+        fn(arg);
+        return;
+    }
     assert(!pthread_equal(pthread_self(), l->thread));
     pthread_mutex_init(&c.lock, NULL);
     pthread_cond_init(&c.ended, NULL);
@@ -198,4 +263,48 @@ void loop_call(struct input_loop *l, void (*fn)(void *arg), void *arg)
     pthread_mutex_unlock(&c.lock);
     pthread_mutex_destroy(&c.lock);
     pthread_cond_destroy(&c.ended);
+}
+
+/* --- what it is at ----------------------------------------------------------------------------------------------- */
+
+static void copy_text(char *to, size_t room, const char *from)
+{
+    size_t n = strlen(from);
+
+    n = n < room ? n : room - 1;
+    memcpy(to, from, n);
+    to[n] = '\0';
+}
+
+void loop_works(struct input_loop *l, const char *stream, const char *input, const char *doing, const char *path)
+{
+    nsec now = clock_mono();
+
+    pthread_mutex_lock(&l->lock);
+    l->works = true;
+    l->work.since = now;
+    copy_text(l->work.stream, sizeof(l->work.stream), stream);
+    copy_text(l->work.input, sizeof(l->work.input), input);
+    copy_text(l->work.doing, sizeof(l->work.doing), doing);
+    copy_text(l->work.path, sizeof(l->work.path), path);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void loop_rests(struct input_loop *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->works = false;
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool loop_stands(struct input_loop *l, nsec mono_now, nsec least, struct loop_work *w)
+{
+    bool stands;
+
+    pthread_mutex_lock(&l->lock);
+    stands = l->works && mono_now - l->work.since >= least;
+    if (stands)
+        *w = l->work;
+    pthread_mutex_unlock(&l->lock);
+    return stands;
 }

@@ -206,7 +206,9 @@ static bool read_some(struct input *in)
         stop_reading(in); /* goes on when the other buffer is free */
         return false;
     }
+    loop_works(in->env.loop, in->env.stream, "stdin", "read", "standard input");
     n = read(STDIN_FILENO, in->data.p + in->data.n, want);
+    loop_rests(in->env.loop);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (n > 0) {
@@ -312,6 +314,11 @@ static void stdin_stop(struct input *in)
     loop_group_stop(&in->group, stop_on_loop);
 }
 
+static bool stdin_left(struct input *in, nsec until)
+{
+    return loop_group_left(&in->group, until);
+}
+
 static void stdin_close(struct input **in)
 {
     if (!*in)
@@ -357,5 +364,6 @@ const struct input_ops stdin_ops = {
     .open = stdin_open,
     .start = stdin_start,
     .stop = stdin_stop,
+    .stopped = stdin_left,
     .close = stdin_close,
 };

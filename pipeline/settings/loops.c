@@ -38,8 +38,18 @@ struct loops {
 /* --- who reads -----------------------------------------------------------------------------------------------------
  */
 
+/* Disks that do not answer must not add up: one may take some time, all together not much more. */
+static nsec wait_for(nsec begin)
+{
+    nsec left = begin + LOOPS_WAIT_ALL - clock_mono();
+
+    return left > LOOPS_WAIT ? LOOPS_WAIT : left < LOOPS_WAIT_LEAST ? LOOPS_WAIT_LEAST : left;
+}
+
 static void open_readers(struct loops *l)
 {
+    nsec begin = clock_mono();
+
     for (size_t i = 0; i < l->s->stream_count; i++)
         for (size_t j = 0; j < l->s->streams[i].input_count; j++) {
             const struct input_settings *in = &l->s->streams[i].inputs[j];
@@ -48,7 +58,7 @@ static void open_readers(struct loops *l)
                 continue;
             l->readers = mem_grow(l->readers, l->reader_count + 1, sizeof(*l->readers));
             l->readers[l->reader_count++] =
-                (struct reader){&l->s->streams[i], in, in->ops->reach_open(in->conf, l->s->base_dir)};
+                (struct reader){&l->s->streams[i], in, in->ops->reach_open(in->conf, l->s->base_dir, wait_for(begin))};
         }
 }
 

@@ -123,12 +123,15 @@ static void add_cause(struct stream_status *st, nsec wall_now)
              "a longer shutdown.grace gives them time, if it is not the destination that hangs");
 }
 
-static void log_left(struct engine *en, const struct settings *s)
+/* True: there are some. */
+static bool log_left(struct engine *en, const struct settings *s)
 {
     struct stream_status st;
     nsec now = clock_wall();
+    bool any = false;
 
     for (size_t i = 0; engine_stream_status(en, i, now, &st); i++) {
+        any |= st.books.spooled > 0;
         add_cause(&st, now);
         if (st.books.spooled && st.memory)
             log_error("records in memory are lost with this process", KS("stream", st.name),
@@ -139,6 +142,19 @@ static void log_left(struct engine *en, const struct settings *s)
                      KU("records", st.books.spooled), KU("bytes", st.books.spooled_bytes), KS("data_dir", s->data_dir),
                      KS(st.backup_fails ? "backup" : "destination", st.backup_fails ? st.backup : st.destination),
                      KS("cause", st.error), KS("hint", st.hint));
+    }
+    return any;
+}
+
+static void log_waiting_inputs(struct engine *en)
+{
+    struct stream_status st;
+    struct waiting_input w;
+
+    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &st); i++) {
+        engine_inputs_waiting(en, i, 0, &w);
+        if (w.lasted)
+            log_error("an input does not stop", KS("stream", st.name), KS("cause", w.cause), KS("hint", w.hint));
     }
 }
 
@@ -180,6 +196,7 @@ static void tell_left(void *ctx)
     log_error("it does not end in order within the time, so it is left as it is",
               KS("waits_for", engine_waits_for(r->engine)),
               KS("hint", "look at the disk or the script it waits for; what was acknowledged is safe"));
+    log_waiting_inputs(r->engine);
     log_left(r->engine, r->settings);
 }
 
@@ -250,17 +267,19 @@ static void warn_of_own_log(const struct settings *s)
 static int run_started(struct run *r)
 {
     uint64_t left, backed_up;
-    bool failed;
+    bool failed, hangs;
 
     way_out_tell(r->way_out, tell_left, r);
     log_started(r->engine, r->admin);
     warn_of_own_log(r->settings);
     left = run_until_stopped(r);
-    failed = left > 0 || r->late;
-    way_out_by(r->way_out, clock_mono() + (left ? RUN_LEFT_TIMEOUT : RUN_STOP_TIMEOUT), failed ? CLI_FAILED : CLI_DONE);
+    hangs = engine_waits_for_inputs(r->engine);
+    way_out_by(r->way_out, clock_mono() + (left || hangs ? RUN_LEFT_TIMEOUT : RUN_STOP_TIMEOUT),
+               left || hangs || r->late ? CLI_FAILED : CLI_DONE);
     engine_halt(r->engine);
     way_out_tell(r->way_out, NULL, NULL);
-    log_left(r->engine, r->settings);
+    failed = r->late;
+    failed |= log_left(r->engine, r->settings);
     failed |= r->once && log_unread(r->engine);
     if (failed)
         return CLI_FAILED;
@@ -281,10 +300,13 @@ static int run_engine(struct run *r)
 
     way_out_tell(r->way_out, tell_start, r);
     if (engine_start(&r->engine, s, r->once, &e) < 0 ||
-        (s->http_listen && admin_start(&r->admin, s->http_listen, &s->admin_hosts, r->engine, &e) < 0))
+        (s->http_listen && admin_start(&r->admin, s->http_listen, &s->admin_hosts, r->engine, &e) < 0)) {
         log_error("cannot start", KE("cause", &e));
-    else
+        way_out_by(r->way_out, clock_mono() + RUN_STOP_TIMEOUT,
+                   CLI_FAILED); /* what has begun ends in time, or is left */
+    } else {
         rc = run_started(r);
+    }
     way_out_tell(r->way_out, NULL, NULL);
     admin_stop(&r->admin);
     engine_stop(&r->engine);

@@ -522,7 +522,9 @@ static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint
         if (*left == 0)
             continue;
         (*left)--;
+        tail_works(t, "read", a->where);
         found = liken(t, f, a);
+        tail_works(t, "read", f->where);
         if (found != TAIL_UNLIKE)
             break;
     }

@@ -107,6 +107,7 @@ void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, b
     struct tail_stat st;
     bool link;
 
+    tail_works(t, "look at", path);
     if ((dir_fd == AT_FDCWD ? tail_stat_path(t, path, &st) : tail_stat_at(dir_fd, name, false, &st)) != 0)
         return; /* gone again */
     link = st.link;
@@ -133,6 +134,11 @@ void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, b
 
 /* --- a look ------------------------------------------------------------------------------------------------------ */
 
+static void on_next(void *ctx, const char *path)
+{
+    tail_works(ctx, "look into", path);
+}
+
 static void on_folder(void *ctx, int dir_fd, const char *dir)
 {
     (void)dir_fd;
@@ -150,8 +156,10 @@ static void on_entry(void *ctx, const struct glob_entry *en)
     if (!tail_join(path, en->dir, en->name))
         return;
     matched = en->matched && !tail_is_excluded(t, path);
-    if (matched || tail_files_has_inode(&t->files, en->inode) || tail_known_has_inode(t, en->inode))
-        tail_find(t, en->dir_fd, en->name, path, matched);
+    if (!matched && !tail_files_has_inode(&t->files, en->inode) && !tail_known_has_inode(t, en->inode))
+        return;
+    tail_find(t, en->dir_fd, en->name, path, matched);
+    on_next(t, en->dir); /* it is listed further */
 }
 
 static void on_unreadable(void *ctx, const char *dir, int error)
@@ -196,6 +204,7 @@ static void look_for(void *ctx, struct tail_file *f)
 
     if (f->seen == t->look || f->gone)
         return;
+    tail_works(t, "look at", f->where);
     if (f->fd >= 0) {
         ask_handle(t, f);
         return;
@@ -224,6 +233,7 @@ static void tell_matches(struct tail *t, struct tail_pattern *p, size_t i)
 {
     struct err why;
 
+    tail_works(t, "look into", glob_text(p->glob));
     if (t->look == 1 && tail_explain(t, i, &why))
         log_warn(t->matched ? "pattern does not find everything" : "pattern finds no file", KS("stream", t->env.stream),
                  KS("path", glob_text(p->glob)), KE("cause", &why));
@@ -234,7 +244,7 @@ static void tell_matches(struct tail *t, struct tail_pattern *p, size_t i)
 
 void tail_look(struct tail *t)
 {
-    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, !t->conf->follow_symlinks, t};
+    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, !t->conf->follow_symlinks, t, on_next};
     nsec took, period = t->polling ? TAIL_POLL_PERIOD : t->conf->rescan;
 
     t->look++;
@@ -255,6 +265,7 @@ void tail_look(struct tail *t)
     if (t->look_at < t->look_earlier)
         t->look_at = t->look_earlier;
     tail_files_each(&t->files, look_for, t); /* may ask for another look */
+    tail_rests(t);
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
@@ -267,6 +278,7 @@ static void on_appeared(void *ctx, const char *dir, const char *name)
     t->now = clock_mono();
     if (tail_join(path, dir, name))
         tail_find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
+    tail_rests(t);
 }
 
 static void on_changed(void *ctx, const char *dir, const char *name)
@@ -277,13 +289,17 @@ static void on_changed(void *ctx, const char *dir, const char *name)
     char path[PATH_MAX];
 
     t->now = clock_mono();
-    if (!tail_join(path, dir, name) || tail_stat_path(t, path, &st) != 0)
+    if (!tail_join(path, dir, name))
         return;
-    f = tail_files_find(&t->files, &st.id);
-    if (f)
-        tail_wake(t, f);
-    else
-        tail_find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
+    tail_works(t, "look at", path);
+    if (tail_stat_path(t, path, &st) == 0) {
+        f = tail_files_find(&t->files, &st.id);
+        if (f)
+            tail_wake(t, f);
+        else
+            tail_find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
+    }
+    tail_rests(t);
 }
 
 static void on_look(void *ctx)

@@ -96,7 +96,7 @@ static void count_entry(void *ctx, const struct glob_entry *en)
 
 static void count(struct census *c, const struct glob *g)
 {
-    const struct glob_visitor v = {count_folder, count_entry, count_unreadable, !c->t->conf->follow_symlinks, c};
+    const struct glob_visitor v = {count_folder, count_entry, count_unreadable, !c->t->conf->follow_symlinks, c, NULL};
 
     glob_walk(g, &v);
 }
@@ -293,7 +293,8 @@ static void look_at_unreadable(void *ctx, const char *dir, int error)
 void tail_warn(struct tail *t, const struct cfg_options *o)
 {
     struct look l = {.t = t, .o = o};
-    const struct glob_visitor v = {look_at_folder, look_at_entry, look_at_unreadable, !t->conf->follow_symlinks, &l};
+    const struct glob_visitor v = {
+        look_at_folder, look_at_entry, look_at_unreadable, !t->conf->follow_symlinks, &l, NULL};
 
     for (size_t i = 0; i < t->pattern_count; i++) {
         struct err e;

@@ -432,15 +432,24 @@ static int open_folder(const struct walk *w, const char *dir)
     return glob_open(inside, glob_written_out(w->g, inside), flags); /* the folder itself may be written out, too */
 }
 
+static void say_next(const struct walk *w, const char *path)
+{
+    if (w->v->next)
+        w->v->next(w->v->ctx, path);
+}
+
 /* Lists the folder we are in. `p`: what its entries must match, NULL for all that are not hidden. `descends`: matches
  * are folders to go on in, otherwise they are the result. */
 static void list(struct walk *w, const struct part *p, bool descends, size_t i)
 {
     const char *dir = w->length > 0 ? w->path : "/";
-    int fd = open_folder(w, dir);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *d;
+    DIR *stream;
+    int fd;
 
+    say_next(w, dir);
+    fd = open_folder(w, dir);
+    stream = fd >= 0 ? fdopendir(fd) : NULL;
     if (!stream) {
         if (errno != ENOENT && errno != ENOTDIR && !(w->v->no_links && errno == ELOOP))
             w->v->unreadable(w->v->ctx, dir, errno);
@@ -462,6 +471,7 @@ static void walk_last_literal(struct walk *w, const struct part *p)
 
     if (!enter(w, p->text))
         return;
+    say_next(w, w->path);
     if (stat(w->path, &st) == 0 && S_ISDIR(st.st_mode)) {
         list(w, NULL, false, 0);
         leave(w, length);

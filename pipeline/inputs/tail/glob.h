@@ -56,6 +56,8 @@ struct glob_visitor {
     /* Follow no symbolic link but those in the part that the pattern writes out. */
     bool no_links;
     void *ctx;
+    /* What is opened, listed or looked at next: a disk may not answer. May be NULL. */
+    void (*next)(void *ctx, const char *path);
 };
 
 void glob_walk(const struct glob *g, const struct glob_visitor *v);

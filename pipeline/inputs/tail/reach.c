@@ -5,7 +5,9 @@
 #include "pipeline/inputs/tail/reach.h"
 
 #include "config/path.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/base/true_path.h"
 #include "pipeline/inputs/tail/tail.h"
 
@@ -18,19 +20,19 @@ struct way_in {
 
 struct tail_reach {
     struct tail tail; /* only its patterns */
-    bool good;
+    bool good, no_links;
     struct way_in *ways;
     size_t count;
 };
 
-static void add_way(struct tail_reach *r, size_t pattern, const char *name)
+static void add_way(struct tail_reach *r, size_t pattern, const char *name, char *true_name)
 {
     struct way_in *w;
 
     r->ways = mem_grow(r->ways, r->count + 1, sizeof(*r->ways));
     w = &r->ways[r->count++];
     *w = (struct way_in){
-        .pattern = pattern, .name = mem_strdup(strcmp(name, "/") == 0 ? "" : name), .true_name = true_path(name)};
+        .pattern = pattern, .name = mem_strdup(strcmp(name, "/") == 0 ? "" : name), .true_name = true_name};
     if (strcmp(w->true_name, "/") == 0)
         w->true_name[0] = '\0';
 }
@@ -55,7 +57,7 @@ static void add_parent(struct tail_reach *r, size_t pattern, const char *head)
     char *parent = mem_strdup(head);
 
     tail_folder_of(parent);
-    add_way(r, pattern, parent);
+    add_way(r, pattern, parent, true_path(parent));
     mem_free(parent);
 }
 
@@ -92,7 +94,7 @@ static void on_folder(void *ctx, int dir_fd, const char *dir)
     (void)dir_fd;
     expected = mem_printf("%s%s", first->true_name, dir + strlen(first->name));
     if (strcmp(expected, true_name) != 0)
-        add_way(w->r, w->pattern, dir);
+        add_way(w->r, w->pattern, dir, true_path(dir));
     mem_free(true_name);
     mem_free(expected);
 }
@@ -112,14 +114,16 @@ static const struct glob *glob_of(const struct tail_reach *r, size_t pattern)
     return r->tail.patterns[pattern].glob;
 }
 
-static void find_ways(struct tail_reach *r)
+/* On a thread of its own, which a disk may keep: it knows nothing but r. */
+static void find_ways(void *arg)
 {
+    struct tail_reach *r = arg;
     size_t count = r->tail.pattern_count;
 
     for (size_t i = 0; i < count; i++) {
         char *head = head_of(glob_text(glob_of(r, i)));
 
-        add_way(r, i, head);
+        add_way(r, i, head, true_path(head));
         mem_free(head);
     }
     for (size_t i = 0; i < count; i++)
@@ -127,26 +131,62 @@ static void find_ways(struct tail_reach *r)
             add_parent(r, i, r->ways[i].name);
     for (size_t i = 0; i < count; i++) {
         struct walk w = {r, i};
-        const struct glob_visitor v = {.folder = on_folder,
-                                       .entry = on_entry,
-                                       .unreadable = on_unreadable,
-                                       .no_links = !r->tail.conf->follow_symlinks,
-                                       .ctx = &w};
+        const struct glob_visitor v = {
+            .folder = on_folder, .entry = on_entry, .unreadable = on_unreadable, .no_links = r->no_links, .ctx = &w};
 
         if (enters_links(glob_text(glob_of(r, i))))
             glob_walk(glob_of(r, i), &v);
     }
 }
 
-struct tail_reach *tail_reach_new(const void *conf, const char *base_dir)
+static struct tail_reach *parse(const struct tail_conf *conf, const char *base_dir)
 {
     struct tail_reach *r = mem_alloc(sizeof(*r));
     struct err e;
 
     r->tail.conf = conf;
+    r->no_links = !conf->follow_symlinks;
     r->good = tail_patterns_parse(&r->tail, base_dir, &e) == 0;
-    if (r->good)
-        find_ways(r);
+    r->tail.conf = NULL; /* it need not outlive this */
+    return r;
+}
+
+static void free_late(void *arg)
+{
+    struct tail_reach *r = arg;
+
+    tail_reach_free(&r);
+}
+
+/* As they are written, which needs no disk. */
+static void take_as_written(struct tail_reach *r)
+{
+    for (size_t i = 0; i < r->tail.pattern_count; i++) {
+        char *head = head_of(glob_text(glob_of(r, i)));
+
+        add_way(r, i, head, mem_strdup(head));
+        if (!strpbrk(glob_text(glob_of(r, i)), "*?[\\")) {
+            tail_folder_of(head);
+            add_way(r, i, head, mem_strdup(head));
+        }
+        mem_free(head);
+    }
+}
+
+struct tail_reach *tail_reach_new(const void *conf, const char *base_dir, nsec wait)
+{
+    struct tail_reach *r = parse(conf, base_dir);
+
+    if (!r->good || thread_try(find_ways, free_late, r, wait))
+        return r;
+    r = parse(conf, base_dir);
+    if (r->good) {
+        log_warn("a folder does not answer, so where its links lead is not known", KS("path", glob_text(glob_of(r, 0))),
+                 KS("hint",
+                    "look at the disk, or at the server that it is mounted from; that a stream does not read what is "
+                    "written here is checked by names only"));
+        take_as_written(r);
+    }
     return r;
 }
 

@@ -2,18 +2,20 @@
  *
  * The answer goes by names, links resolved, so it holds for files and folders that are not there yet.
  *
- * Ownership  tail_reach_free(). Threads: the main thread; makes blocking file system calls.
+ * Ownership  tail_reach_free(). Threads: the main thread; blocking calls are made on another (thread_try()).
  */
 #ifndef PIPELINE_INPUTS_TAIL_REACH_H
 #define PIPELINE_INPUTS_TAIL_REACH_H
+
+#include "pipeline/base/clock.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct tail_reach;
 
-/* Patterns that are no good reach nothing. */
-struct tail_reach *tail_reach_new(const void *conf, const char *base_dir);
+/* Patterns that are no good reach nothing. A disk that does not answer is waited for at most `wait`; then links are not known. */
+struct tail_reach *tail_reach_new(const void *conf, const char *base_dir, nsec wait);
 void tail_reach_free(struct tail_reach **r);
 
 /* `path` is as true_path() gives it. *item: which of `paths` it is, from 0. */

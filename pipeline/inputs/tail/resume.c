@@ -143,6 +143,7 @@ static void search_folder(struct tail *t, const struct tail_known *k)
 
     snprintf(dir, sizeof(dir), "%s", k->where);
     tail_folder_of(dir);
+    tail_works(t, "look into", dir);
     stream = opendir(dir);
     if (!stream)
         return;
@@ -172,6 +173,7 @@ void tail_known_settle(struct tail *t)
         if (k->claimed || k->path[0] != '/' || !tail_is_wanted(t, k->path))
             continue;
         search_folder(t, k);
+        tail_works(t, "look at", k->where);
         if (!k->claimed && tail_device_is_there(k->where, k->id.device))
             give_up(t, k);
     }

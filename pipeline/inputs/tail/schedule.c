@@ -180,8 +180,11 @@ static void tell_finished(struct tail *t)
 /* False: nothing more this turn. */
 static bool serve(struct tail *t, struct tail_file *f)
 {
-    enum tail_step step = tail_read(t, f);
+    enum tail_step step;
 
+    tail_works(t, "read", f->where);
+    step = tail_read(t, f);
+    tail_rests(t);
     if (step == TAIL_STEP_BLOCKED) {
         pause_turns(t, TAIL_AGAIN_MS);
         return false;

@@ -10,6 +10,16 @@ struct input {
     struct tail t;
 };
 
+void tail_works(struct tail *t, const char *doing, const char *path)
+{
+    loop_works(t->env.loop, t->env.stream, "tail", doing, path);
+}
+
+void tail_rests(struct tail *t)
+{
+    loop_rests(t->env.loop);
+}
+
 static void open_watch(struct tail *t)
 {
     struct tail_watch_events on = tail_scan_events;
@@ -23,6 +33,7 @@ static void open_watch(struct tail *t)
              KE("cause", &e), KS("hint", "raise the sysctl fs.inotify.max_user_instances, or the limit of open files"));
 }
 
+/* Nothing in it waits for a disk. */
 static void start_on_loop(void *arg)
 {
     struct tail *t = arg;
@@ -31,6 +42,13 @@ static void start_on_loop(void *arg)
     if (!t->env.once)
         open_watch(t);
     tail_turns_start(t);
+}
+
+static void begin(void *arg)
+{
+    struct tail *t = arg;
+
+    t->now = clock_mono();
     tail_look(t);
     tail_settled(t); /* with nothing to read all is done */
 }
@@ -48,12 +66,19 @@ static int tail_start(struct input *in, struct err *e)
     (void)e;
     tail_recover(&in->t);
     loop_call(in->t.env.loop, start_on_loop, &in->t);
+    in->t.begin = (struct loop_post){.fn = begin, .arg = &in->t};
+    loop_post(in->t.env.loop, &in->t.begin);
     return 0;
 }
 
 static void tail_stop(struct input *in)
 {
     loop_group_stop(&in->t.group, stop_on_loop);
+}
+
+static bool tail_left(struct input *in, nsec until)
+{
+    return loop_group_left(&in->t.group, until);
 }
 
 static void tail_close(struct input **in)
@@ -120,9 +145,9 @@ static void tail_look_around(const void *conf, const char *base_dir, const struc
     mem_free(t);
 }
 
-static void *tail_reach_open(const void *conf, const char *base_dir)
+static void *tail_reach_open(const void *conf, const char *base_dir, nsec wait)
 {
-    return tail_reach_new(conf, base_dir);
+    return tail_reach_new(conf, base_dir, wait);
 }
 
 static bool tail_reaches(const void *reach, const char *path, size_t *item)
@@ -222,6 +247,7 @@ const struct input_ops tail_ops = {
     .open = tail_open,
     .start = tail_start,
     .stop = tail_stop,
+    .stopped = tail_left,
     .close = tail_close,
     .check_conf = tail_check_conf,
     .reach_open = tail_reach_open,

@@ -95,6 +95,7 @@ struct tail_recent {
 struct tail {
     struct input_env env;
     struct loop_group group;
+    struct loop_post begin; /* the first look */
     const struct tail_conf *conf;
     struct tail_pattern *patterns;
     struct tail_exclude *excludes;
@@ -139,6 +140,10 @@ struct tail {
     pthread_mutex_t lock;
     struct tail_writes done; /* guarded by lock: settled, in the order they were written */
 };
+
+/* Around what may wait for a disk (loop.h). Between tail_works() and tail_rests() the last one said counts. */
+void tail_works(struct tail *t, const char *doing, const char *path);
+void tail_rests(struct tail *t);
 
 enum tail_step {
     TAIL_STEP_MORE,    /* read on, after the others had their turn */

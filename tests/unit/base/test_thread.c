@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <stdbool.h>
 
 static void *post(void *arg)
 {
@@ -42,11 +43,60 @@ static void a_limit_that_is_over_ends_the_wait(void **state)
     pthread_cond_destroy(&c);
 }
 
+struct slow {
+    sem_t go, freed;
+    bool ran;
+};
+
+static void run_slow(void *arg)
+{
+    struct slow *s = arg;
+
+    sem_wait(&s->go);
+    s->ran = true;
+}
+
+static void slow_gone(void *arg)
+{
+    struct slow *s = arg;
+
+    sem_post(&s->freed);
+}
+
+static void what_ends_in_time_was_tried(void **state)
+{
+    struct slow s = {.ran = false};
+
+    (void)state;
+    sem_init(&s.go, 0, 1);
+    sem_init(&s.freed, 0, 0);
+    assert_true(thread_try(run_slow, slow_gone, &s, 3600 * NSEC_PER_SEC));
+    assert_true(s.ran);
+    assert_int_equal(sem_trywait(&s.freed), -1);
+    sem_destroy(&s.go);
+    sem_destroy(&s.freed);
+}
+
+static void what_does_not_end_is_left_and_frees_its_own_at_the_end(void **state)
+{
+    struct slow s = {.ran = false};
+
+    (void)state;
+    sem_init(&s.go, 0, 0);
+    sem_init(&s.freed, 0, 0);
+    assert_false(thread_try(run_slow, slow_gone, &s, 1));
+    sem_post(&s.go);
+    assert_int_equal(sem_wait(&s.freed), 0);
+    assert_true(s.ran);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_runs_whether_anybody_waits_for_it_or_not),
         cmocka_unit_test(a_limit_that_is_over_ends_the_wait),
+        cmocka_unit_test(what_ends_in_time_was_tried),
+        cmocka_unit_test(what_does_not_end_is_left_and_frees_its_own_at_the_end),
     };
 
     return cmocka_run_group_tests_name("thread", tests, NULL, NULL);

@@ -166,6 +166,8 @@ static void rig_start(struct rig *r)
 
     if (r->ops->open(&r->in, r->conf, &env, &e) < 0 || r->ops->start(r->in, &e) < 0)
         fail_msg("%s", e.msg);
+    loop_go(r->loop);
+    assert_true(loop_begun(r->loop, NSEC_NEVER));
 }
 
 static void rig_stop(struct rig *r)
@@ -173,6 +175,7 @@ static void rig_stop(struct rig *r)
     if (!r->in)
         return;
     r->ops->stop(r->in);
+    assert_true(r->ops->stopped(r->in, NSEC_NEVER));
     committer_stop(&r->committer);
     r->ops->close(&r->in);
     loop_stop(&r->loop);

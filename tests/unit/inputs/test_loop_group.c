@@ -3,6 +3,7 @@
 
 #include "pipeline/inputs/loop_group.h"
 
+#include <semaphore.h>
 #include <stdatomic.h>
 
 struct thing {
@@ -61,6 +62,7 @@ static struct input_loop *start(struct thing *t)
     struct err e;
 
     assert_int_equal(loop_start(&l, &e), 0);
+    loop_go(l);
     loop_group_init(&t->group, l, on_news, t);
     return l;
 }
@@ -78,6 +80,7 @@ static void what_is_told_several_times_arrives_once(void **state)
     loop_call(l, nothing, NULL);
     assert_int_equal(atomic_load(&t.news), 2);
     loop_group_stop(&t.group, note_last);
+    assert_true(loop_group_left(&t.group, NSEC_NEVER));
     loop_group_release(&t.group);
     loop_stop(&l);
 }
@@ -92,6 +95,7 @@ static void nothing_runs_after_the_stop(void **state)
     loop_call(l, start_handles, &t);
     loop_group_tell(&t.group);
     loop_group_stop(&t.group, note_last);
+    assert_true(loop_group_left(&t.group, NSEC_NEVER));
     assert_true(t.last);
     seen = atomic_load(&t.news);
     assert_true(seen >= 1); /* what was told before came before */
@@ -110,9 +114,39 @@ static void a_group_without_handles_stops_too(void **state)
 
     (void)state;
     loop_group_stop(&t.group, note_last);
+    assert_true(loop_group_left(&t.group, NSEC_NEVER));
     assert_true(t.last);
     loop_group_release(&t.group);
     loop_stop(&l);
+}
+
+static void hold(void *arg)
+{
+    sem_wait(arg);
+}
+
+static void a_thread_that_a_disk_keeps_is_not_waited_for_longer_than_asked(void **state)
+{
+    struct thing t = {.last = false};
+    struct input_loop *l = start(&t);
+    struct loop_post post;
+    sem_t answers;
+
+    (void)state;
+    sem_init(&answers, 0, 0);
+    post = (struct loop_post){.fn = hold, .arg = &answers};
+    loop_call(l, start_handles, &t);
+    loop_post(l, &post);
+    loop_group_stop(&t.group, note_last);
+    assert_false(loop_group_left(&t.group, 0));
+    loop_group_stop(&t.group, note_last); /* again: nothing */
+    assert_false(loop_group_left(&t.group, clock_mono() + NSEC_PER_MSEC));
+    sem_post(&answers);
+    assert_true(loop_group_left(&t.group, NSEC_NEVER));
+    assert_true(t.last);
+    loop_group_release(&t.group);
+    loop_stop(&l);
+    sem_destroy(&answers);
 }
 
 int main(void)
@@ -121,6 +155,7 @@ int main(void)
         cmocka_unit_test(what_is_told_several_times_arrives_once),
         cmocka_unit_test(nothing_runs_after_the_stop),
         cmocka_unit_test(a_group_without_handles_stops_too),
+        cmocka_unit_test(a_thread_that_a_disk_keeps_is_not_waited_for_longer_than_asked),
     };
 
     return cmocka_run_group_tests_name("loop_group", tests, NULL, NULL);

@@ -258,7 +258,7 @@ static bool no_links;
 static void walk(const char *pattern, const char *want)
 {
     struct found f = {.n = 0};
-    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, no_links, &f};
+    const struct glob_visitor v = {on_folder, on_entry, on_unreadable, no_links, &f, NULL};
     struct glob *g = NULL;
     char all[1024] = "";
     struct err e;
