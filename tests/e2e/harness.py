@@ -10,6 +10,7 @@ the case ends. Python's standard library only.
         d.assert_books("app")
 """
 
+import fcntl
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -36,27 +38,42 @@ class Skip(Exception):
 
 
 class Ports:
-    """Loopback ports below the kernel's ephemeral range, so that no outgoing connection takes one meanwhile. A port is
-    given out once, and the runner gives each case a share of its own: a daemon that still tries to reach a peer that
-    is down must not meet the peer of another case there.
+    """Loopback ports below the kernel's ephemeral range, so that no outgoing connection takes one meanwhile. Each process has a
+    share of its own, which a locked file marks as taken until the process ends, also beside other runs on the machine: a
+    daemon that still tries to reach a peer that is down must not meet the peer of another case there.
 
     Some servers (SeaweedFS) also use the ports right behind theirs and 10000 above: `family` is how many. Those above are
     below the ephemeral range as well, and nobody else's."""
 
-    FIRST, COUNT, SHARE = 20000, 10000, 200
-    FAMILIES = 2700
+    FIRST, SHARES, SHARE = 22800, 36, 200
+    FAMILIES, FAMILIES_COUNT = 20000, 2700
 
     def __init__(self):
-        self._next = random.randrange(self.COUNT)
+        self._lock = None
+        self._begin, self._next = 0, random.SystemRandom().randrange(self.FAMILIES_COUNT)
 
-    def of_case(self, number):
-        self._next = number * self.SHARE % self.COUNT
+    def _claim(self):
+        first = random.SystemRandom().randrange(self.SHARES)
+        folder = os.path.join(tempfile.gettempdir(), f"sluice-test-ports-{os.getuid()}")
+        os.makedirs(folder, exist_ok=True)
+        for i in range(self.SHARES):
+            share = (first + i) % self.SHARES
+            lock = open(os.path.join(folder, str(share)), "w", encoding="ascii")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                continue
+            self._lock, self._begin = lock, self.FIRST + share * self.SHARE
+            return
+        raise RuntimeError("no free share of ports")
 
     def take(self, family=1):
-        if family > 1:
-            self._next %= self.FAMILIES
-        for _ in range(self.COUNT):
-            port, self._next = self.FIRST + self._next, (self._next + family) % self.COUNT
+        if self._lock is None:
+            self._claim()
+        first, count = (self.FAMILIES, self.FAMILIES_COUNT) if family > 1 else (self._begin, self.SHARE)
+        for _ in range(count):
+            port, self._next = first + self._next % count, self._next + family
             with socket.socket() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:

@@ -24,7 +24,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from harness import Case, Skip, ports  # noqa: E402
+from harness import Case, Skip  # noqa: E402
 
 EXIT_OK, EXIT_FAILED, EXIT_SKIPPED = 0, 1, 77
 MODULES = ("tail_cases", "api_wire")
@@ -71,11 +71,11 @@ class Result:
         self.case, self.code, self.text, self.folder, self.seconds = case, code, text, folder, seconds
 
 
-def run_child(number, case, timeout, args):
+def run_child(case, timeout, args):
     folder = tempfile.mkdtemp(prefix="sluice-e2e-")
     out_path = os.path.join(folder, "case.out")
     command = [sys.executable, os.path.abspath(__file__), "--build", args.build, "--seed", str(args.seed),
-               "--case", case, "--number", str(number), "--dir", folder]
+               "--case", case, "--dir", folder]
     began = time.monotonic()
     with open(out_path, "wb") as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
@@ -118,7 +118,7 @@ def run_all(args):
     slow = 4 if Case(args.build, "/").sanitized else 1
     counts = {EXIT_OK: 0, EXIT_FAILED: 0, EXIT_SKIPPED: 0}
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        futures = [pool.submit(run_child, n, case, timeout * slow, args) for n, (case, timeout) in enumerate(todo)]
+        futures = [pool.submit(run_child, case, timeout * slow, args) for case, timeout in todo]
         for number, future in enumerate(concurrent.futures.as_completed(futures), 1):
             r = future.result()
             counts[r.code if r.code in counts else EXIT_FAILED] += 1
@@ -136,11 +136,9 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--keep", action="store_true", help="keep the folders of passed cases too")
     p.add_argument("--case", help=argparse.SUPPRESS)
-    p.add_argument("--number", type=int, default=0, help=argparse.SUPPRESS)
     p.add_argument("--dir", help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.case:
-        ports.of_case(args.number)
         return run_here(args.case, args.build, args.dir, args.seed)
     if args.list:
         print("\n".join(case for case, _ in cases(args.only)))
