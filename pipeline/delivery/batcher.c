@@ -15,12 +15,12 @@ static void open_next(struct batcher *b, struct spool_cursor at)
     b->full = false;
 }
 
-void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool *spool)
+void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader)
 {
     assert(limits->size > 0 && limits->records > 0 && limits->interval >= 0);
     b->limits = *limits;
-    b->spool = spool;
-    open_next(b, spool_cut(spool));
+    b->reader = reader;
+    open_next(b, spool_cut(reader));
 }
 
 /* The interval less the age it has already, which a wall clock that was set may make anything at all. */
@@ -55,7 +55,7 @@ int batcher_advance(struct batcher *b, nsec wall_now, nsec mono_now, struct err 
     while (!b->full) {
         struct spool_run run;
         struct spool_cursor next;
-        int rc = spool_scan_part(b->spool, &b->end, b->limits.size - b->bytes, b->limits.records - b->count,
+        int rc = spool_scan_part(b->reader, &b->end, b->limits.size - b->bytes, b->limits.records - b->count,
                                  b->count == 0, &run, &next, e);
 
         if (rc == 0)
@@ -89,6 +89,6 @@ bool batcher_take(struct batcher *b, struct seal *out, struct spool_cursor *end)
                          .start = b->start,
                          .note = slice_of(NULL, 0)};
     *end = b->end;
-    open_next(b, b->end);
+    open_next(b, spool_skip(b->reader, b->end));
     return true;
 }

@@ -24,7 +24,7 @@ struct batch_limits {
 
 struct batcher {
     struct batch_limits limits;
-    struct spool *spool;
+    struct spool_reader *reader;
     struct spool_cursor start, end; /* the open batch: [start, end) */
     uint64_t count, bytes;          /* of records that can be read */
     uint64_t corrupt;               /* records in the batch that damage took; it may hold nothing else */
@@ -33,8 +33,8 @@ struct batcher {
     bool full;                      /* the next record does not fit, or the size is reached */
 };
 
-/* Starts at the spool's cut. */
-void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool *spool);
+/* Starts at the reader's cut. */
+void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader);
 
 /* Takes in what has been committed since, until the open batch is full. Call after a commit and after batcher_take().
  */

@@ -22,7 +22,7 @@ static void tell_limit(const struct intake *in, struct intake_status *out)
     char held[HUMAN_MAX], limit[HUMAN_MAX];
     struct spool_books b;
 
-    spool_books(in->spool, &b);
+    spool_books(spool_reader(in->spool, 0), &b);
     snprintf(out->cause, sizeof(out->cause), "spool.limit: the spool holds %s of %s",
              human_bytes(b.disk_bytes, held, sizeof(held)), human_bytes(b.limit, limit, sizeof(limit)));
     snprintf(out->hint, sizeof(out->hint),
@@ -117,7 +117,7 @@ static bool is_still_in_the_way(const struct intake *in, enum pushback_why why)
         return spool_failing(in->spool, &disk);
     if (why != PUSHBACK_LIMIT)
         return false;
-    spool_books(in->spool, &b);
+    spool_books(spool_reader(in->spool, 0), &b);
     room = b.limit / 8 < FRAME_MAX_BYTES ? b.limit / 8 : FRAME_MAX_BYTES;
     return b.disk_bytes + room > b.limit;
 }

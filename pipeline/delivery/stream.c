@@ -56,6 +56,18 @@ static void log_recovery(const struct stream *st, const struct spool_recovery *r
                  KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
 }
 
+/* What waits for a destination that is configured no more fills the spool for as long as it is there. */
+static void log_gone(const struct stream *st)
+{
+    struct spool_gone gone;
+
+    for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
+        if (gone.waiting)
+            log_warn("the spool keeps records for a destination that is not in the configuration",
+                     KS("stream", st->conf->name), KS("destination", gone.name), KU("records", gone.waiting),
+                     KS("hint", "configure it again to have them delivered"));
+}
+
 /* Committer thread. */
 static void on_disk_refused(void *ctx, const struct err *why)
 {
@@ -67,6 +79,7 @@ static void on_disk_refused(void *ctx, const struct err *why)
 static int open_spool(struct stream *st, const struct stream_env *env, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
+    const struct spool_reader_conf reader = {.name = ""};
     struct spool_conf conf = {
         .stream = st->conf->name,
         .dir = dir,
@@ -75,6 +88,8 @@ static int open_spool(struct stream *st, const struct stream_env *env, struct er
         .committed = on_committed,
         .refused = on_disk_refused,
         .ctx = st,
+        .readers = &reader,
+        .reader_count = 1,
         .warm = env->warm,
     };
     struct spool_recovery found = {.records = 0};
@@ -82,9 +97,12 @@ static int open_spool(struct stream *st, const struct stream_env *env, struct er
 
     mem_free(dir);
     st->intake.spool = st->spool;
-    if (rc == 0)
-        log_recovery(st, &found);
-    return rc;
+    if (rc < 0)
+        return -1;
+    st->reader = spool_reader(st->spool, 0);
+    log_recovery(st, &found);
+    log_gone(st);
+    return 0;
 }
 
 static int open_targets(struct stream *st, const struct stream_env *env, struct err *e)
@@ -195,9 +213,9 @@ void stream_start(struct stream *st)
     struct seal pending;
 
     make_host(st);
-    for (size_t i = 0; spool_pending_seal(st->spool, i, &pending); i++)
+    for (size_t i = 0; spool_pending_seal(st->reader, i, &pending); i++)
         add_open(st, delivery_restore(&st->host, &pending));
-    batcher_init(&st->batcher, &limits, st->spool);
+    batcher_init(&st->batcher, &limits, st->reader);
     delivery_loop_post(st->loop, &st->committed);
 }
 
@@ -462,7 +480,7 @@ static void done(struct delivery_host *h, struct delivery *d)
         log_error("records were lost to damage in the spool", KS("stream", st->conf->name), KU("records", r.corrupt),
                   KU("first", d->seal.first), KU("last", d->seal.last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
-    spool_settle(st->spool, d->seal.first, &r);
+    spool_settle(st->reader, d->seal.first, &r);
     pace_moved(&st->pace, st->loop->mono);
     note_rejects(st, d, &r);
     count_transform(st, &d->made);
@@ -475,12 +493,12 @@ static void done(struct delivery_host *h, struct delivery *d)
 
 static void seal(struct delivery_host *h, const struct seal *s, const struct spool_cursor *end, struct spool_wait *w)
 {
-    spool_seal(h->spool, s, end, w);
+    spool_seal(stream_of(h)->reader, s, end, w);
 }
 
 static void progress(struct delivery_host *h, uint64_t seal_first, struct slice bytes, struct spool_wait *w)
 {
-    spool_progress(h->spool, seal_first, bytes, w);
+    spool_progress(stream_of(h)->reader, seal_first, bytes, w);
 }
 
 static void turn(struct delivery_host *h)

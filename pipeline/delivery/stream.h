@@ -44,6 +44,7 @@ struct stream {
     const struct stream_settings *conf;
     struct delivery_loop *loop;
     struct spool *spool;
+    struct spool_reader *reader;       /* the destination's */
     struct delivery_host host;         /* what its deliveries see of it */
     struct intake intake;              /* what the inputs tell */
     struct pace pace;                  /* what they are told */

@@ -107,7 +107,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
         .memory = st->conf->memory,
         .metrics = &st->metrics,
     };
-    spool_books(st->spool, &out->books);
+    spool_books(st->reader, &out->books);
     if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
         out->freshness = wall_now - out->books.oldest_arrival;
     add_live(st, wall_now, out);

@@ -419,7 +419,7 @@ static uint64_t records_left(struct engine *en)
     for (size_t i = 0; i < en->stream_count; i++) {
         struct spool_books b;
 
-        spool_books(en->streams[i]->spool, &b);
+        spool_books(en->streams[i]->reader, &b);
         left += b.spooled;
     }
     return left;

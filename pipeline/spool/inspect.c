@@ -4,6 +4,8 @@
 #include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/walk.h"
 
+#include <string.h>
+
 struct inspection {
     struct spool_report *out;
     void (*damage)(void *ctx, const struct spool_damage *d);
@@ -70,10 +72,27 @@ int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
     w.damage = ignore;
     spool_state_init(&st);
     rc = walk_newest(&w, &st, e);
-    *waiting = rc == 0 ? st.next - 1 - seal_result_sum(&st.settled) : 0;
+    *waiting = rc == 0 ? spool_state_waiting_count(&st) : 0;
     spool_state_release(&st);
     walk_release(&w);
     return rc;
+}
+
+static void report_reader(const struct reader_state *r, uint64_t next, struct spool_report *out)
+{
+    struct spool_reader_report *to = &out->readers[out->reader_count++];
+
+    *to = (struct spool_reader_report){.gone = reader_state_is_gone(r),
+                                       .incoming = reader_state_incoming(r, next),
+                                       .waiting = reader_state_waiting(r, next),
+                                       .delivered = r->settled.delivered,
+                                       .dropped = r->settled.dropped,
+                                       .backed_up = r->settled.backed_up,
+                                       .corrupt = r->settled.corrupt,
+                                       .pending_seals = r->seal_count};
+    memcpy(to->name, r->name, sizeof(to->name));
+    out->pending_seals += r->seal_count;
+    out->in_progress += seal_progress_count(r);
 }
 
 int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void *ctx, const struct spool_damage *d),
@@ -95,11 +114,11 @@ int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void
         goto out;
     walk_missing(&w, &st);
     out->segments = w.count;
-    out->pending_seals = st.seal_count;
-    out->in_progress = seal_progress_count(&st);
+    for (size_t i = 0; i < st.reader_count; i++)
+        report_reader(st.readers[i], st.next, out);
     out->positions = st.positions.count;
     out->incoming = st.next - 1;
-    out->waiting = st.next - 1 - seal_result_sum(&st.settled);
+    out->waiting = spool_state_waiting_count(&st);
     rc = 0;
 out:
     spool_state_release(&st);

@@ -8,15 +8,27 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct spool_reader_report {
+    char name[SPOOL_READER_NAME_MAX + 1];
+    bool gone; /* what comes is not for it any more */
+    uint64_t incoming, waiting;
+    uint64_t delivered, dropped, backed_up, corrupt;
+    size_t pending_seals;
+};
+
 struct spool_report {
     size_t segments, pending_seals, positions;
-    size_t in_progress;             /* of the pending seals: part of the way is behind them */
-    uint64_t bytes;                 /* on disk */
-    uint64_t incoming, waiting;     /* records ever, and not settled */
+    size_t in_progress;         /* of the pending seals: part of the way is behind them */
+    uint64_t bytes;             /* on disk */
+    uint64_t incoming, waiting; /* records ever, and not settled by all readers */
+    struct spool_reader_report readers[SPOOL_READERS_MAX];
+    size_t reader_count;
     uint64_t torn_bytes;            /* of a write that a crash cut short; the next start cuts them off. In a file that
                                        had an earlier life: as far as they can be told from what that one left */
     uint64_t damages, lost_records; /* what was said by `damage`, and the records in it */
@@ -33,7 +45,7 @@ struct spool_damage {
 MUST_CHECK int spool_inspect(const char *dir, struct spool_report *out,
                              void (*damage)(void *ctx, const struct spool_damage *d), void *ctx, struct err *e);
 
-/* How many records wait, by the newest segment's state: reads little, and does not look for damage. */
+/* How many records wait for a reader, by the newest segment's state: reads little, and does not look for damage. */
 MUST_CHECK int spool_peek(const char *dir, uint64_t *waiting, struct err *e);
 
 #endif

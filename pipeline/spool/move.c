@@ -30,7 +30,25 @@ struct move {
 
 /* --- which one ---------------------------------------------------------------------------------------------------- */
 
-/* Locks: held. No more than this waits in it: that of all seals that reach into it, and what was copied to it. */
+/* That of all seals that reach into it, and what is in no seal of one that is gone. */
+static uint64_t most_that_waits_for(const struct reader_state *r, const struct segment *seg)
+{
+    const struct hole *end = reader_state_is_gone(r) ? &r->holes[r->hole_count - 1] : NULL;
+    uint64_t bytes = 0, sealed = r->bytes_out;
+
+    for (size_t i = 0; i < r->seal_count; i++) {
+        const struct seal *seal = &r->seals[i].seal;
+
+        sealed += seal->bytes;
+        if (seal->first < seg->end && seal->last >= seg->first)
+            bytes += seal->bytes;
+    }
+    if (end && r->cut.seq < seg->end && end->first > seg->first && end->bytes_first > sealed)
+        bytes += end->bytes_first - sealed;
+    return bytes;
+}
+
+/* Locks: held. No more than this waits in it: that of all readers, and what was copied to it. */
 static uint64_t most_that_waits(const struct spool *s, const struct segment *seg)
 {
     const struct spool_state *st = &s->state;
@@ -38,12 +56,8 @@ static uint64_t most_that_waits(const struct spool *s, const struct segment *seg
 
     for (size_t i = 0; i < st->moved_count; i++)
         bytes += st->moved[i].segment == seg->number ? st->moved[i].bytes : 0;
-    for (size_t i = 0; i < st->seal_count; i++) {
-        const struct seal *seal = &st->seals[i].seal;
-
-        if (seal->first < seg->end && seal->last >= seg->first)
-            bytes += seal->bytes;
-    }
+    for (size_t i = 0; i < st->reader_count; i++)
+        bytes += most_that_waits_for(st->readers[i], seg);
     return bytes;
 }
 
@@ -56,7 +70,8 @@ static uint64_t little_of(const struct spool *s, const struct segment *seg)
 /* Locks: held. Of what waits in it everything is sealed, and it is little. */
 static bool is_worth_it(const struct spool *s, const struct segment *seg)
 {
-    return !seg->immovable && seg->end <= s->state.cut.seq && most_that_waits(s, seg) <= little_of(s, seg);
+    return !seg->immovable && seg->end <= spool_state_least_cut(&s->state) &&
+           most_that_waits(s, seg) <= little_of(s, seg);
 }
 
 /* Locks: held. */

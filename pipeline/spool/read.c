@@ -102,10 +102,10 @@ static int scan_place(struct spool *s, const struct place *p, uint64_t seq, cons
 }
 
 /* A scan that has reached the end has used up its window: what comes next is not in it. */
-static void drop_window(struct spool *s)
+static void drop_window(struct spool_reader *r)
 {
-    mem_free(s->window.p);
-    s->window = (struct log_window){0};
+    mem_free(r->window.p);
+    r->window = (struct log_window){0};
 }
 
 /* False: the frame is not in memory. */
@@ -130,40 +130,64 @@ static bool scan_warm(struct spool *s, const struct spool_cursor *at, const stru
     return true;
 }
 
-static int scan(struct spool *s, const struct spool_cursor *at, const struct step *step, struct err *e)
+static int scan_file(struct spool_reader *r, const struct spool_cursor *at, const struct step *step, struct err *e)
 {
+    struct spool *s = r->spool;
     struct place p;
     int rc;
 
-    if (scan_warm(s, at, step))
-        return 1;
-    if (!s->window.p)
-        s->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW_BYTES), .room = SCAN_WINDOW_BYTES};
-    rc = spool_locate(s, at, &s->window, &p, e);
+    if (!r->window.p)
+        r->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW_BYTES), .room = SCAN_WINDOW_BYTES};
+    rc = spool_locate(s, at, &r->window, &p, e);
     if (rc > 0) {
         rc = scan_place(s, &p, at->seq, step, e);
         spool_leave(s, p.segment);
         return rc;
     }
     if (rc == 0)
-        drop_window(s);
+        drop_window(r);
     return rc < 0 && e->code == ERR_FORMAT ? report_lost(&p, at->seq, step) : rc;
 }
 
-int spool_scan(struct spool *s, const struct spool_cursor *at, struct spool_run *run, struct spool_cursor *next,
+/* How many records from `seq` on are for the reader, as far as is known. A frame is for it or not: readers come and go when
+ * a spool is opened. */
+static uint64_t for_reader(const struct spool_reader *r, uint64_t seq)
+{
+    for (size_t i = 0; i < r->hole_count; i++)
+        if (r->holes[i].end > seq)
+            return r->holes[i].first > seq ? r->holes[i].first - seq : 0;
+    return UINT64_MAX;
+}
+
+static int scan(struct spool_reader *r, const struct spool_cursor *at, const struct step *step, struct err *e)
+{
+    uint64_t most = for_reader(r, at->seq);
+    int rc;
+
+    if (most == 0)
+        return 0;
+    rc = scan_warm(r->spool, at, step) ? 1 : scan_file(r, at, step, e);
+    if (rc < 0 && e->code == ERR_FORMAT && step->run->count > most) { /* what damage took reaches beyond */
+        step->run->count = (uint32_t)most;
+        *step->next = (struct spool_cursor){.seq = at->seq + most};
+    }
+    return rc;
+}
+
+int spool_scan(struct spool_reader *r, const struct spool_cursor *at, struct spool_run *run, struct spool_cursor *next,
                struct err *e)
 {
     struct step step = {UINT64_MAX, UINT64_MAX, true, run, next};
 
-    return scan(s, at, &step, e);
+    return scan(r, at, &step, e);
 }
 
-int spool_scan_part(struct spool *s, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
+int spool_scan_part(struct spool_reader *r, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
                     bool at_least_one, struct spool_run *run, struct spool_cursor *next, struct err *e)
 {
     struct step step = {max_bytes, max_records, at_least_one, run, next};
 
-    return scan(s, at, &step, e);
+    return scan(r, at, &step, e);
 }
 
 static void add_extra(struct slice extra, struct frame_view *v)

@@ -332,8 +332,8 @@ int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e)
     spool_reap(s, false);
     if (spool_make_reserve(s, &ignored) < 0)
         s->reserved = false; /* a full disk keeps nobody from starting: the first round asks again */
-    found->records = s->state.next - 1 - seal_result_sum(&s->state.settled);
+    found->records = spool_state_waiting_count(&s->state);
     found->segments = s->segment_count;
-    found->pending_seals = s->state.seal_count;
+    found->pending_seals = spool_state_seal_count(&s->state);
     return 0;
 }

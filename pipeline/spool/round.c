@@ -90,21 +90,11 @@ static int sync_active(struct spool *s, struct err *e)
 
 /* --- what is safe becomes visible --------------------------------------------------------------------------------- */
 
-/* They are the oldest: frames become safe in their order. Locks: held. */
-static void drop_pending_ids(struct spool *s, const struct frame *f)
-{
-    struct frame_ids ids;
-
-    if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
-        return;
-    for (size_t i = 0; i < ids.count; i++)
-        id_list_drop_oldest(&s->pending_ids);
-}
-
 /* Locks: held. */
 static void publish_frame(struct spool *s, const struct frame *f)
 {
-    bool was_empty = s->state.next == s->state.cut.seq, fits_state;
+    uint64_t next = s->state.next;
+    bool fits_state;
 
     fits_state = spool_state_apply(&s->state, &f->header, (struct frame_place){spool_active(s)->number, f->offset},
                                    buf_slice(&f->extra));
@@ -112,11 +102,14 @@ static void publish_frame(struct spool *s, const struct frame *f)
     if (f->header.type != FRAME_DATA)
         return;
     s->pending_bytes -= frame_header_total(&f->header);
-    drop_pending_ids(s, f);
     s->round.added = true;
-    if (was_empty) {
-        s->arrival_seq = f->header.first;
-        s->arrival = f->header.arrival;
+    for (size_t i = 0; i < s->reader_count; i++) {
+        struct spool_reader *r = &s->readers[i];
+
+        if (r->state->cut.seq != next)
+            continue;
+        r->arrival_seq = f->header.first;
+        r->arrival = f->header.arrival;
     }
 }
 
@@ -280,7 +273,6 @@ static void undo(struct spool *s)
     STAILQ_CONCAT(&s->pending, &kept);
     s->next = s->state.next;
     s->pending_bytes = 0;
-    id_list_release(&s->pending_ids);
     s->moving = false;
     s->failing = true;
     s->why = r->why;
@@ -397,10 +389,8 @@ void round_mark(struct spool *s)
 {
     const struct segment *seg = spool_active(s);
     const struct spool_state *st = &s->state; /* nobody else changes it */
-    struct spool_mark m = {.segment = seg->number,
-                           .size = seg->size,
-                           .next = st->next,
-                           .waiting = st->next - 1 - seal_result_sum(&st->settled)};
+    struct spool_mark m = {
+        .segment = seg->number, .size = seg->size, .next = st->next, .waiting = spool_state_waiting_count(st)};
 
     if (!s->mark_due || s->memory)
         return;
@@ -416,7 +406,6 @@ void round_abandon(struct spool *s)
     STAILQ_INIT(&left);
     pthread_mutex_lock(&s->lock);
     STAILQ_CONCAT(&left, &s->pending);
-    id_list_release(&s->pending_ids);
     pthread_mutex_unlock(&s->lock);
     answer(&left, false);
 }

@@ -5,7 +5,6 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/spool_impl.h"
 
 #include <assert.h>
@@ -64,15 +63,11 @@ int spool_open(struct spool **s, const struct spool_conf *conf, struct committer
     struct spool *made = new_spool(conf, c);
 
     *found = (struct spool_recovery){0};
-    if (spool_recover(made, found, e) < 0) {
+    if (spool_recover(made, found, e) < 0 || readers_open(made, conf, e) < 0) {
         err_wrap(e, "spool of stream %s", conf->stream);
         spool_close(&made);
         return -1;
     }
-    made->next = made->state.next;
-    made->cut = made->state.cut;
-    made->settled = made->settled_before = made->state.settled;
-    made->settled_bytes = made->state.bytes_out;
     *s = made;
     return 0;
 }
@@ -85,10 +80,9 @@ void spool_close(struct spool **s)
     warm_release(&(*s)->warm);
     recycle_drop_all(*s);
     spool_release_segments(*s);
+    readers_close(*s);
     spool_state_release(&(*s)->state);
-    id_list_release(&(*s)->pending_ids);
     pthread_mutex_destroy(&(*s)->lock);
-    mem_free((*s)->window.p);
     mem_free((*s)->stream);
     mem_free((*s)->dir);
     MEM_CLEAR(*s);
@@ -111,20 +105,6 @@ static enum spool_answer admit(struct spool *s, uint64_t bytes)
     return SPOOL_TAKEN;
 }
 
-/* Locks: held. */
-static void add_pending_ids(struct spool *s, const struct frame *f)
-{
-    struct frame_ids ids;
-
-    if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
-        return;
-    for (size_t i = 0; i < ids.count; i++) {
-        struct id_key key = frame_ids_at(&ids, i);
-
-        id_list_add(&s->pending_ids, &key, 0);
-    }
-}
-
 enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w)
 {
     enum spool_answer a;
@@ -141,7 +121,6 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
         (*f)->header.first = s->next;
         s->next += (*f)->header.count;
         s->pending_bytes += bytes;
-        add_pending_ids(s, *f);
         STAILQ_INSERT_TAIL(&s->pending, *f, link);
         *f = NULL;
     }
@@ -160,7 +139,7 @@ static void add_control(struct spool *s, struct frame *f, struct spool_wait *w)
     STAILQ_INSERT_TAIL(&s->pending, f, link);
 }
 
-static void log_control(struct spool *s, struct frame *f, struct spool_wait *w)
+void spool_log_control(struct spool *s, struct frame *f, struct spool_wait *w)
 {
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
@@ -183,7 +162,7 @@ uint32_t spool_config_version(struct spool *s, const unsigned char hash[32])
         return version;
     f = frame_new_control(FRAME_CONFIG);
     spool_state_put_config(&f->extra, hash, version);
-    log_control(s, f, NULL);
+    spool_log_control(s, f, NULL);
     return version;
 }
 
@@ -203,7 +182,7 @@ void spool_remember(struct spool *s, struct slice source, struct slice cursor)
     struct frame *f = frame_new_control(FRAME_POSITION);
 
     frame_set_position(f, source, cursor);
-    log_control(s, f, NULL);
+    spool_log_control(s, f, NULL);
     committer_wake(s->committer, s, true); /* not lazily: what comes from the source next counts from here */
 }
 
@@ -213,39 +192,7 @@ void spool_forget(struct spool *s, struct slice source)
     int rc = buf_add_slice(&f->extra, source);
 
     assert(rc == 0);
-    log_control(s, f, NULL);
-}
-
-enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id)
-{
-    struct id_key key = frame_id_key(source, id);
-    enum spool_id seen = SPOOL_ID_NEW;
-
-    pthread_mutex_lock(&s->lock);
-    if (ids_has(&s->state.ids, source, &key))
-        seen = SPOOL_ID_SAFE;
-    else if (id_list_has(&s->pending_ids, &key))
-        seen = SPOOL_ID_PENDING;
-    pthread_mutex_unlock(&s->lock);
-    return seen;
-}
-
-void spool_forget_ids(struct spool *s, struct slice source, const struct slice *ids, size_t count, struct spool_wait *w)
-{
-    struct frame *f = frame_new_control(FRAME_POSITION);
-    struct wire_out o = {.b = &f->extra};
-
-    assert(count <= FRAME_IDS_MAX);
-    frame_ids_put_forget(&o, source, ids, count);
-    assert(!o.failed);
-    log_control(s, f, w);
-}
-
-void spool_id_books(struct spool *s, struct spool_id_books *b)
-{
-    pthread_mutex_lock(&s->lock);
-    *b = (struct spool_id_books){.remembered = ids_count(&s->state.ids), .outdated = s->state.ids.outdated};
-    pthread_mutex_unlock(&s->lock);
+    spool_log_control(s, f, NULL);
 }
 
 bool spool_failing(struct spool *s, struct err *why)
@@ -262,90 +209,110 @@ bool spool_failing(struct spool *s, struct err *why)
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
 
-struct spool_cursor spool_cut(const struct spool *s)
+struct spool_cursor spool_cut(const struct spool_reader *r)
 {
-    return s->cut;
+    return r->cut;
 }
 
-void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w)
+struct spool_cursor spool_skip(const struct spool_reader *r, struct spool_cursor at)
+{
+    return reader_state_skip(r->holes, r->hole_count, at);
+}
+
+void spool_seal(struct spool_reader *r, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w)
 {
     struct frame *f = frame_new_control(FRAME_SEAL);
+    struct spool *s = r->spool;
 
     assert(seal->note.n <= SEAL_META_MAX && seal->first <= seal->last && end->seq == seal->last + 1);
-    spool_state_put_seal(&f->extra, seal, end);
+    spool_state_put_seal(&f->extra, r->state->name, seal, end);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
-    assert(seal->first == s->cut.seq && seal->last < s->state.next);
-    s->cut = *end;
+    assert(seal->first == r->cut.seq && seal->last < s->state.next);
+    r->cut = spool_skip(r, *end);
     add_control(s, f, w);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, true);
 }
 
-void spool_progress(struct spool *s, uint64_t seal_first, struct slice progress, struct spool_wait *w)
+void spool_progress(struct spool_reader *r, uint64_t seal_first, struct slice progress, struct spool_wait *w)
 {
     struct frame *f = frame_new_control(FRAME_PROGRESS);
+    struct spool *s = r->spool;
     const struct pending_seal *p;
 
     assert(progress.n <= SEAL_PROGRESS_MAX);
-    seal_progress_put(&f->extra, seal_first, progress);
+    spool_state_put_progress(&f->extra, r->state->name, seal_first, progress);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
-    p = spool_state_find_seal(&s->state, seal_first);
+    p = reader_state_find(r->state, seal_first);
     assert(p && !p->settling);
     add_control(s, f, w);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, w != NULL);
 }
 
-void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result *r)
+void spool_settle(struct spool_reader *r, uint64_t seal_first, const struct seal_result *result)
 {
     struct frame *f = frame_new_control(FRAME_SETTLED);
+    struct spool *s = r->spool;
     struct pending_seal *p;
 
     pthread_mutex_lock(&s->lock);
-    p = spool_state_find_seal(&s->state, seal_first);
-    assert(p && !p->settling && seal_result_sum(r) == p->seal.last - p->seal.first + 1);
+    p = reader_state_find(r->state, seal_first);
+    assert(p && !p->settling && seal_result_sum(result) == p->seal.last - p->seal.first + 1);
     p->settling = true;
-    spool_state_put_settled(&f->extra, &p->seal, r);
+    spool_state_put_settled(&f->extra, r->state->name, &p->seal, result);
     frame_finish(f);
-    s->settled.delivered += r->delivered;
-    s->settled.dropped += r->dropped;
-    s->settled.backed_up += r->backed_up;
-    s->settled.corrupt += r->corrupt;
-    s->settled.delivered_bytes += r->delivered_bytes;
-    s->settled.wire_bytes += r->wire_bytes;
-    s->settled_bytes += p->seal.bytes;
-    if (seal_result_sum(&s->settled) ==
-        s->state.next - 1) /* what damage took had bytes, too, and is in no seal's count */
-        s->settled_bytes = s->state.bytes_in;
+    seal_result_add(&r->settled, result);
     add_control(s, f, NULL);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, false);
 }
 
-bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out)
+bool spool_pending_seal(const struct spool_reader *r, size_t index, struct seal *out)
 {
-    if (index >= s->state.seal_count)
+    if (index >= r->state->seal_count)
         return false;
-    *out = s->state.seals[index].seal;
+    *out = r->state->seals[index].seal;
     return true;
+}
+
+bool spool_waiting(struct spool *s, uint64_t from, uint64_t *first, uint64_t *end)
+{
+    bool found;
+
+    pthread_mutex_lock(&s->lock);
+    found = spool_state_unsettled(&s->state, from, first, end);
+    pthread_mutex_unlock(&s->lock);
+    return found;
 }
 
 /* --- how far ahead ------------------------------------------------------------------------------------------------ */
 
+/* Locks: held. */
+static uint64_t unsealed_bytes_of(const struct spool_reader *r)
+{
+    const struct spool *s = r->spool;
+    uint64_t taken = r->state->bytes_out;
+
+    for (size_t i = 0; i < r->state->seal_count; i++)
+        taken += r->state->seals[i].seal.bytes;
+    return reader_state_waiting_bytes(r->state, s->state.bytes_in + s->pending_bytes, taken);
+}
+
 uint64_t spool_unsealed_bytes(struct spool *s)
 {
-    uint64_t in, taken;
+    uint64_t least = s->reader_count ? UINT64_MAX : 0;
 
     pthread_mutex_lock(&s->lock);
-    in = s->state.bytes_in + s->pending_bytes;
-    taken = s->settled_bytes;
-    for (size_t i = 0; i < s->state.seal_count; i++)
-        if (!s->state.seals[i].settling)
-            taken += s->state.seals[i].seal.bytes;
+    for (size_t i = 0; i < s->reader_count; i++) {
+        uint64_t bytes = unsealed_bytes_of(&s->readers[i]);
+
+        least = bytes < least ? bytes : least;
+    }
     pthread_mutex_unlock(&s->lock);
-    return in > taken ? in - taken : 0;
+    return least;
 }
 
 uint64_t spool_segment_bytes(const struct spool *s)
@@ -360,14 +327,25 @@ uint64_t spool_warm_bytes(const struct spool *s)
 
 /* --- books -------------------------------------------------------------------------------------------------------- */
 
+/* Locks: held. Lines form of what is not settled; in no seal's bytes is what damage took. */
+static uint64_t spooled_bytes_of(const struct spool_reader *r)
+{
+    uint64_t out = r->state->bytes_out;
+
+    for (size_t i = 0; i < r->state->seal_count; i++)
+        if (r->state->seals[i].settling)
+            out += r->state->seals[i].seal.bytes;
+    return reader_state_waiting_bytes(r->state, r->spool->state.bytes_in, out);
+}
+
 /* Locks: held. The oldest arrival in the seals that are not settled; false when there is none. */
-static bool oldest_sealed(const struct spool *s, nsec *oldest)
+static bool oldest_sealed(const struct spool_reader *r, nsec *oldest)
 {
     bool found = false;
 
     *oldest = NSEC_NEVER;
-    for (size_t i = 0; i < s->state.seal_count; i++) {
-        const struct pending_seal *p = &s->state.seals[i];
+    for (size_t i = 0; i < r->state->seal_count; i++) {
+        const struct pending_seal *p = &r->state->seals[i];
 
         if (p->settling)
             continue;
@@ -378,10 +356,11 @@ static bool oldest_sealed(const struct spool *s, nsec *oldest)
 }
 
 /* The arrival of the frame at the cut, from its header on disk when the committer has not seen it pass. */
-static nsec arrival_at(struct spool *s, const struct spool_cursor *at)
+static nsec arrival_at(struct spool_reader *r, const struct spool_cursor *at)
 {
     unsigned char ahead[FRAME_HEADER_BYTES];
     struct log_window w = {.p = ahead, .room = sizeof(ahead)};
+    struct spool *s = r->spool;
     struct place p;
     struct err e;
 
@@ -389,43 +368,44 @@ static nsec arrival_at(struct spool *s, const struct spool_cursor *at)
         return NSEC_NEVER;
     spool_leave(s, p.segment);
     pthread_mutex_lock(&s->lock);
-    s->arrival_seq = at->seq;
-    s->arrival = p.header.arrival;
+    r->arrival_seq = at->seq;
+    r->arrival = p.header.arrival;
     pthread_mutex_unlock(&s->lock);
     return p.header.arrival;
 }
 
-void spool_books(struct spool *s, struct spool_books *b)
+void spool_books(struct spool_reader *r, struct spool_books *b)
 {
+    struct spool *s = r->spool;
     struct spool_cursor cut;
     bool ask;
 
     pthread_mutex_lock(&s->lock);
     *b = (struct spool_books){
-        .incoming = s->state.next - 1,
-        .delivered = s->settled.delivered,
-        .dropped = s->settled.dropped,
-        .backed_up = s->settled.backed_up,
-        .corrupt = s->settled.corrupt,
-        .delivered_now = s->settled.delivered - s->settled_before.delivered,
-        .delivered_bytes_now = s->settled.delivered_bytes - s->settled_before.delivered_bytes,
-        .backed_up_now = s->settled.backed_up - s->settled_before.backed_up,
-        .spooled = s->state.next - 1 - seal_result_sum(&s->settled),
+        .incoming = reader_state_incoming(r->state, s->state.next),
+        .delivered = r->settled.delivered,
+        .dropped = r->settled.dropped,
+        .backed_up = r->settled.backed_up,
+        .corrupt = r->settled.corrupt,
+        .delivered_now = r->settled.delivered - r->settled_before.delivered,
+        .delivered_bytes_now = r->settled.delivered_bytes - r->settled_before.delivered_bytes,
+        .backed_up_now = r->settled.backed_up - r->settled_before.backed_up,
         .incoming_bytes = s->state.record_bytes_in,
-        .delivered_bytes = s->settled.delivered_bytes,
-        .wire_bytes = s->settled.wire_bytes,
+        .delivered_bytes = r->settled.delivered_bytes,
+        .wire_bytes = r->settled.wire_bytes,
         .disk_bytes = s->disk_bytes,
         .limit = s->limit,
     };
-    if (b->spooled && s->state.bytes_in > s->settled_bytes)
-        b->spooled_bytes = s->state.bytes_in - s->settled_bytes;
-    cut = s->state.cut;
-    ask = !oldest_sealed(s, &b->oldest_arrival) && cut.seq < s->state.next;
-    if (ask && s->arrival_seq == cut.seq) {
-        b->oldest_arrival = s->arrival;
+    b->spooled = b->incoming - seal_result_sum(&r->settled);
+    if (b->spooled)
+        b->spooled_bytes = spooled_bytes_of(r);
+    cut = r->state->cut;
+    ask = !oldest_sealed(r, &b->oldest_arrival) && cut.seq < s->state.next;
+    if (ask && r->arrival_seq == cut.seq) {
+        b->oldest_arrival = r->arrival;
         ask = false;
     }
     pthread_mutex_unlock(&s->lock);
     if (ask)
-        b->oldest_arrival = arrival_at(s, &cut);
+        b->oldest_arrival = arrival_at(r, &cut);
 }

@@ -5,15 +5,20 @@
  * read of the newest segment. It does not decide when a batch is due (batcher.h) and knows nothing of
  * sinks.
  *
+ * A reader is who must have every record: a destination of the stream. Each has its own cut, seals, settlement, low-water
+ * mark and books, as if the log were its own; they share the records, which go from the disk when all readers have
+ * settled them. A stream with one destination has one reader, without a name.
+ *
  * Files: <dir>/<number, 20 digits>.seg, format in segment.h; .spare: up to two settled ones, to be written over while
  * the stream is busy. In memory mode the same in memfds. What was damaged or cut
  * off by a crash, but may be of use to a person, is kept in <dir>/damaged/.
  *
  * Ownership  spool_append() takes the frame over when it answers SPOOL_TAKEN. Waits are embedded in their callers.
- * Threads    append, books, positions: any. cut, seal, progress, settle: the delivery thread only. read: any worker.
+ * Threads    append, books, positions: any. cut, scan, seal, progress, settle: the delivery thread only. read: any worker.
  *            `done` callbacks run on the committer thread: they must be short and must not call back into the spool.
- * Invariant  low-water <= first of the oldest pending seal <= cut <= committed <= appended. Bytes on disk <= limit +
- * one segment of control data, one of an earlier life and the reserve (reserve.c). incoming = delivered + dropped + backed_up + corrupt + spooled, always.
+ * Invariant  of each reader: low-water <= first of its oldest pending seal <= cut <= committed <= appended, and incoming =
+ * delivered + dropped + backed_up + corrupt + spooled, always. Bytes on disk <= limit + one segment of control data, one of
+ * an earlier life and the reserve (reserve.c).
  */
 #ifndef PIPELINE_SPOOL_SPOOL_H
 #define PIPELINE_SPOOL_SPOOL_H
@@ -30,6 +35,7 @@
 #include <stdint.h>
 
 struct spool;
+struct spool_reader;
 struct committer;
 struct io_ops;
 struct warm_store;
@@ -46,6 +52,12 @@ void committer_stop(struct committer **c);
 /* --- open ----------------------------------------------------------------------------------------------------------
  */
 
+/* One of the stream's destinations, as the configuration has it. */
+struct spool_reader_conf {
+    const char *name; /* "": the reader of a stream that has one; else up to SPOOL_READER_NAME_MAX bytes, each once */
+    const char *formerly; /* when the log does not know `name`: it goes on under it what this one was; NULL: none */
+};
+
 struct spool_conf {
     const char *stream;     /* for messages */
     const char *dir;        /* of this stream; created 0700 when missing */
@@ -57,13 +69,17 @@ struct spool_conf {
     /* Called on the committer thread each time the disk has refused a round, also a retry; short. May be NULL. */
     void (*refused)(void *ctx, const struct err *why);
     void *ctx;
+    /* The readers there are from now on: see there. 0 of them: those that the log knows, as they are; of a new spool, the
+     * one without a name. */
+    const struct spool_reader_conf *readers;
+    size_t reader_count;        /* <= SPOOL_READERS_MAX */
     struct warm_store *warm;    /* of all spools; warm.h; NULL: what is read is read from the file */
     const struct io_ops *files; /* NULL: the real disk */
 };
 
 /* What recovery found, for the log line of the caller. */
 struct spool_recovery {
-    uint64_t records;         /* waiting to be delivered */
+    uint64_t records;         /* waiting to be delivered, to any reader */
     uint64_t torn_bytes;      /* cut from the end: a write that was never acknowledged (inspect.h) */
     uint64_t corrupt_records; /* in damaged frames of the newest segment; older ones are checked when they are read */
     size_t segments, pending_seals;
@@ -109,28 +125,43 @@ void spool_remember(struct spool *s, struct slice source, struct slice cursor);
 /* The source is gone for good (file deleted and read to its end): drop its position at the next commit. */
 void spool_forget(struct spool *s, struct slice source);
 
-/* Was a message of this id (frame_add_message()) taken before? Within the bounds that its source was given; SPOOL_ID_PENDING:
- * it was appended, and may become safe or not. Any thread. */
-enum spool_id {
-    SPOOL_ID_NEW,
-    SPOOL_ID_PENDING,
-    SPOOL_ID_SAFE,
-};
-enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id);
-/* The source will not hand them out again, or means another message with them (an MQTT packet identifier that is free
- * again). Without ids: all of the source's. At most FRAME_IDS_MAX. `w` may be NULL: with the next commit that somebody waits for, or
- * within a second. Never SPOOL_FULL. */
-void spool_forget_ids(struct spool *s, struct slice source, const struct slice *ids, size_t count,
-                      struct spool_wait *w);
-
-struct spool_id_books {
-    uint64_t remembered; /* safe */
-    uint64_t outdated;   /* forgotten because of the bounds, since this process opened the spool */
-};
-void spool_id_books(struct spool *s, struct spool_id_books *b);
-
 /* Why the disk refuses, while spool_append() answers SPOOL_FAILING; false when all is well. */
 bool spool_failing(struct spool *s, struct err *why);
+
+/* --- readers ---------------------------------------------------------------------------------------------------------
+ *
+ * spool_open() compares those that are configured with those in the log.
+ *
+ * - A new one begins where the reader that is furthest behind has all from there on still to get: with what is to be
+ *   delivered anyway, as far back as nothing is missing in it. (Who adds a destination while another one is down, or replaces
+ *   one by another, wants what was acknowledged and is nowhere yet; what all others have settled is gone from the disk, wholly
+ *   or in part.) The readers of a new spool begin with the first record.
+ * - One that is configured no more is gone: what comes from then on is not for it, and what waited for it when it went is
+ *   kept, also on disk and within the limit, until it is configured again or spool_drop_reader() is called. Whoever opens
+ *   the spool names it (spool_gone()), or else nobody knows why the disk fills.
+ * - One that comes back goes on with what waited for it, then as a new one would, but never before where it was.
+ */
+
+/* In the order of the configuration, or of the log; NULL behind the last. Lives as long as the spool. */
+struct spool_reader *spool_reader(struct spool *s, size_t index);
+/* Borrowed. */
+const char *spool_reader_name(const struct spool_reader *r);
+
+struct spool_gone {
+    char name[SPOOL_READER_NAME_MAX + 1];
+    uint64_t waiting; /* records; 0: it is remembered, and costs nothing */
+    size_t pending_seals;
+};
+
+/* Readers that are gone: index 0, 1, ... until false. Any thread. */
+MUST_CHECK bool spool_gone(struct spool *s, size_t index, struct spool_gone *out);
+/* Forgets one that is gone, with its books: what waits for it and for nobody else is delivered to nobody. Safe with the
+ * next commit; until then spool_gone() has it. */
+void spool_drop_reader(struct spool *s, const char *name);
+
+/* The first records at or behind `from` that some reader, also one that is gone, has not settled: [*first, *end). False:
+ * there are none. For who shows or saves what is left. */
+MUST_CHECK bool spool_waiting(struct spool *s, uint64_t from, uint64_t *first, uint64_t *end);
 
 /* --- out -----------------------------------------------------------------------------------------------------------
  */
@@ -142,8 +173,11 @@ struct spool_cursor {
     uint64_t offset;  /* of the frame that holds it */
 };
 
-/* Where the last seal ended: the first record that belongs to no seal. */
-struct spool_cursor spool_cut(const struct spool *s);
+/* Where the last seal ended: the first record that belongs to no seal of this reader. */
+struct spool_cursor spool_cut(const struct spool_reader *r);
+/* Where a seal begins that follows one that ends at `at`: mostly there; behind what is not for this reader, because it came
+ * while it was gone. A seal never spans such records. */
+struct spool_cursor spool_skip(const struct spool_reader *r, struct spool_cursor at);
 
 /* What lies from `at` to the end of its frame. `bytes` counts the lines form. */
 struct spool_run {
@@ -153,16 +187,17 @@ struct spool_run {
     nsec arrival;
 };
 
-/* 1: *run is filled and *next is behind it. 0: nothing committed there yet. -1: damaged (ERR_FORMAT): the caller may go
+/* 1: *run is filled and *next is behind it. 0: nothing committed there yet, or nothing for this reader: spool_skip(). -1: damaged (ERR_FORMAT): the caller may go
  * on at *next, and run tells how many records are lost; or the disk failed (ERR_IO). Delivery thread; reads frame
  * headers through a small window that is kept until the end is reached. */
-MUST_CHECK int spool_scan(struct spool *s, const struct spool_cursor *at, struct spool_run *run,
+MUST_CHECK int spool_scan(struct spool_reader *r, const struct spool_cursor *at, struct spool_run *run,
                           struct spool_cursor *next, struct err *e);
 
 /* As spool_scan(), but only as many records as fit into max_bytes and max_records (at least one when the run is not
  * empty and `at_least_one`): for the frame that straddles a batch's edge. run->count may come back 0. */
-MUST_CHECK int spool_scan_part(struct spool *s, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
-                               bool at_least_one, struct spool_run *run, struct spool_cursor *next, struct err *e);
+MUST_CHECK int spool_scan_part(struct spool_reader *r, const struct spool_cursor *at, uint64_t max_bytes,
+                               uint64_t max_records, bool at_least_one, struct spool_run *run,
+                               struct spool_cursor *next, struct err *e);
 
 /* Reads the frame at `at` into `raw` (whose maximum is FRAME_READ_MAX or more) and moves `at` behind it; checks its
  * CRC. 1, 0 and -1 as spool_scan(); on ERR_FORMAT `at` has moved on and v->first, v->count say what is lost. Records
@@ -173,7 +208,7 @@ MUST_CHECK int spool_read(struct spool *s, struct spool_cursor *at, struct buf *
 /* The frame at `at`, when it is still in memory since it was written: *v shows it until spool_let_go(), `at` has moved behind it.
  * False: it must be read. */
 MUST_CHECK bool spool_borrow(struct spool *s, struct spool_cursor *at, struct frame **f, struct frame_view *v);
-/* `read` of its records were read by the delivery they belong to: when all were, it need not stay. Nothing when *f is NULL; clears it. */
+/* `read` of its records were read by the delivery they belong to: when all were, for each reader, it need not stay. Nothing when *f is NULL; clears it. */
 void spool_let_go(struct spool *s, struct frame **f, uint64_t read);
 
 /* A fixed delivery. The same on every attempt, and after a crash. */
@@ -187,16 +222,16 @@ struct seal {
     struct slice progress;
 };
 
-/* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to `end`. The first
+/* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to spool_skip(end). The first
  * attempt may begin after done(true); done(false) comes only when the committer stops and the disk refuses to the end. The note
  * is copied. Never SPOOL_FULL: control data goes beyond the limit. */
-void spool_seal(struct spool *s, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w);
+void spool_seal(struct spool_reader *r, const struct seal *seal, const struct spool_cursor *end, struct spool_wait *w);
 
 /* How far the delivery of a seal is that takes several steps (an upload's id and its parts): what the sink must know to
  * go on after a crash. Opaque, copied, <= SEAL_PROGRESS_MAX, empty: it begins anew; the last one counts, until the seal
  * is settled. The seal must be safe. `w` as for spool_seal(): a step that cannot be taken back may follow after
  * done(true). Never SPOOL_FULL. */
-void spool_progress(struct spool *s, uint64_t seal_first, struct slice progress, struct spool_wait *w);
+void spool_progress(struct spool_reader *r, uint64_t seal_first, struct slice progress, struct spool_wait *w);
 
 /* What became of a seal's records; the sum of the first four is last - first + 1. */
 struct seal_result {
@@ -206,29 +241,34 @@ struct seal_result {
 };
 
 /* The destination has acknowledged (or the backup has). Written lazily: a crash may forget it, and then the same seal
- * is delivered again. Moves the low-water mark and deletes segments when it can. */
-void spool_settle(struct spool *s, uint64_t seal_first, const struct seal_result *r);
+ * is delivered again. Moves the low-water mark and deletes segments when all readers have settled what is in them. */
+void spool_settle(struct spool_reader *r, uint64_t seal_first, const struct seal_result *result);
 
 /* Seals that a previous run left unsettled, oldest first; call with index 0, 1, ... right after open until false. The
  * note is borrowed from the spool until the seal is settled. An empty note means that damage took the seal away but not
  * its records: deliver them under a new one. */
-bool spool_pending_seal(const struct spool *s, size_t index, struct seal *out);
+bool spool_pending_seal(const struct spool_reader *r, size_t index, struct seal *out);
 
-/* Bytes (lines form) of the records that were appended and are in no seal yet: what deliveries have still to take. Any thread;
- * never waits for the disk. */
+/* Bytes (lines form) of the records that were appended and are in no seal yet: what deliveries have still to take. Of the
+ * reader that is furthest ahead: one that stands still holds nobody up before the limit does. Any thread; never waits for
+ * the disk. */
 uint64_t spool_unsealed_bytes(struct spool *s);
 uint64_t spool_segment_bytes(const struct spool *s);
 /* So many bytes of all spools together may still be in memory when they are read. */
 uint64_t spool_warm_bytes(const struct spool *s);
 
+/* Of one reader. */
 struct spool_books {
-    uint64_t incoming, delivered, dropped, backed_up, corrupt;  /* records since the stream was created */
-    uint64_t incoming_bytes, delivered_bytes, wire_bytes;       /* of them, as they came in; as in seal_result */
+    uint64_t incoming;                               /* records that are for it, since it is one */
+    uint64_t delivered, dropped, backed_up, corrupt; /* of these */
+    uint64_t incoming_bytes;                         /* of all records since the stream was created, as they came in */
+    uint64_t delivered_bytes, wire_bytes;            /* as in seal_result */
     uint64_t delivered_now, delivered_bytes_now, backed_up_now; /* of these: since this process opened it */
     uint64_t spooled;                                           /* records safe and not yet settled */
-    uint64_t spooled_bytes, disk_bytes, limit;
-    nsec oldest_arrival; /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
+    uint64_t spooled_bytes;
+    uint64_t disk_bytes, limit; /* of the stream */
+    nsec oldest_arrival;        /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
 };
-void spool_books(struct spool *s, struct spool_books *b);
+void spool_books(struct spool_reader *r, struct spool_books *b);
 
 #endif

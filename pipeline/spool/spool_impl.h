@@ -1,13 +1,13 @@
 /* spool_impl.h -- inside of struct spool. For the spool's own files only.
  *
  * Two views of the same log: `state` is what is safe (changed by the committer alone, when a round has been synced);
- * next, cut and settled are what has been asked for. They differ by the frames in the pending list and in the round.
+ * next, and each reader's cut and settled, are what has been asked for. They differ by the frames in the pending list and in the round.
  *
  * spool.c     what callers ask for: append, seal, settle, books
+ * readers.c   who reads: the configured ones against those in the log
  * warm.c      frames that were just written, in memory
  * locate.c    from a sequence number to a frame, around damage; spool/read.c: scan and read
  * segment_list.c  the list of files: opened, created, deleted; recycle.c: kept to be written over
- * ids.c       messages that were taken
  * move.c      old segments that hold little are emptied into the newest one
  * spool/round.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
  * recovery.c  open
@@ -61,6 +61,20 @@ struct recycled {
     bool named; /* its name is safe: a crash does not bring back the segment's */
 };
 
+/* What has been asked for, beside what is safe. */
+struct spool_reader {
+    struct spool *spool;
+    struct reader_state *state;        /* guarded by lock; its address does not change */
+    struct spool_cursor cut;           /* guarded by lock; the delivery thread's, which is the only one to change it */
+    struct seal_result settled;        /* guarded by lock */
+    struct seal_result settled_before; /* by earlier processes; does not change */
+    uint64_t arrival_seq;              /* guarded by lock: of this record ... */
+    nsec arrival;                      /* ... this is the arrival */
+    struct hole *holes;                /* what is not for it, as known at the start; does not change */
+    size_t hole_count;
+    struct log_window window; /* delivery thread: spool_scan() */
+};
+
 struct spool {
     char *stream, *dir;
     bool memory;
@@ -76,28 +90,23 @@ struct spool {
     struct spool_state state;  /* guarded by lock; written by the committer's thread only */
     struct segment **segments; /* guarded by lock: in order, the last one is written to */
     size_t segment_count, segment_room;
-    uint64_t disk_bytes, held_bytes;   /* guarded by lock; held: without what every segment begins with */
-    struct frame_list pending;         /* guarded by lock */
-    struct id_list pending_ids;        /* guarded by lock: of data frames, also those in the round, in their order */
-    uint64_t pending_bytes;            /* guarded by lock: data frames, also those in the round */
-    uint64_t next;                     /* guarded by lock */
-    struct spool_cursor cut;           /* guarded by lock */
-    struct seal_result settled;        /* guarded by lock */
-    struct seal_result settled_before; /* by earlier processes; does not change */
-    uint64_t settled_bytes;            /* guarded by lock */
-    bool failing, was_full;            /* guarded by lock */
-    bool moving;                       /* guarded by lock: copies are in the pending list or in the round */
-    struct err why;                    /* guarded by lock */
-    uint64_t kept_open;                /* guarded by lock: the older segment whose file stays open */
-    uint64_t arrival_seq;              /* guarded by lock: of this record ... */
-    nsec arrival;                      /* ... this is the arrival */
+    uint64_t disk_bytes, held_bytes; /* guarded by lock; held: without what every segment begins with */
+    struct frame_list pending;       /* guarded by lock */
+    uint64_t pending_bytes;          /* guarded by lock: data frames, also those in the round */
+    uint64_t next;                   /* guarded by lock */
+    bool failing, was_full;          /* guarded by lock */
+    bool moving;                     /* guarded by lock: copies are in the pending list or in the round */
+    struct err why;                  /* guarded by lock */
+    uint64_t kept_open;              /* guarded by lock: the older segment whose file stays open */
+
+    struct spool_reader *readers; /* the list does not change while it is open */
+    size_t reader_count;
 
     struct round round;
     bool reserved;                          /* <dir>/reserve is there; the committer's thread, and recovery */
     uint64_t last_number;                   /* the next segment's is larger; the committer's thread, and recovery */
     struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
     size_t recycled_count;
-    struct log_window window; /* delivery thread: spool_scan() */
     struct warm warm;
 
     /* Guarded by the committer's lock. */
@@ -128,6 +137,17 @@ MUST_CHECK int spool_enter(struct spool *s, uint64_t number, uint64_t seq, struc
 MUST_CHECK int spool_enter_next(struct spool *s, uint64_t number, struct segment **seg, struct log_file *f,
                                 struct err *e);
 void spool_leave(struct spool *s, struct segment *seg);
+
+/* --- readers.c ---------------------------------------------------------------------------------------------------- */
+
+/* Brings the readers of a log that was just recovered up to date with the configuration: state, and frames that say so. */
+MUST_CHECK int readers_open(struct spool *s, const struct spool_conf *conf, struct err *e);
+void readers_close(struct spool *s);
+
+/* --- spool.c ------------------------------------------------------------------------------------------------------ */
+
+/* Into the log, behind what is pending. Takes the frame over. */
+void spool_log_control(struct spool *s, struct frame *f, struct spool_wait *w);
 
 /* --- recycle.c ------------------------------------------------------------------------------------------------------ */
 

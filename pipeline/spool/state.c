@@ -1,11 +1,11 @@
 /* The log is a list of facts, and each kind of frame is one: records were added, a run of them was sealed into a
- * batch, a batch was settled, a source was read so far, records were copied forward. spool_state_apply() adds one
- * fact to the sum.
+ * batch, a batch was settled, a source was read so far, records were copied forward, a reader begins. spool_state_apply()
+ * adds one fact to the sum. What is a reader's says whose it is: its name stands at the end of the frame; nothing stands
+ * there for the reader without a name.
  *
- * What waits to be delivered follows from three numbers and two short lists: everything between the cut and `next`,
- * and the seals that are not settled. Seals are few and in order, so they are looked through; runs of moved records
- * may be many and are searched by halves. A checkpoint is the whole sum in bytes: a segment begins with one, so what
- * lies before it need not be read. */
+ * What waits to be delivered follows, for each reader, from its cut, its seals that are not settled and `next`
+ * (reader_state.h); a record waits while it waits for one of them. Runs of moved records may be many and are searched by
+ * halves. A checkpoint is the whole sum in bytes: a segment begins with one, so what lies before it need not be read. */
 #include "pipeline/spool/state.h"
 
 #include "pipeline/base/limits.h"
@@ -19,80 +19,127 @@
 
 void spool_state_init(struct spool_state *st)
 {
-    *st = (struct spool_state){.next = 1, .cut = {.seq = 1}};
+    *st = (struct spool_state){.next = 1};
     positions_init(&st->positions);
+    st->readers[st->reader_count++] = reader_state_new("", (struct spool_cursor){.seq = 1}, 0);
 }
 
 void spool_state_release(struct spool_state *st)
 {
-    for (size_t i = 0; i < st->seal_count; i++) {
-        mem_free(st->seals[i].note);
-        mem_free(st->seals[i].progress);
-    }
-    MEM_CLEAR(st->seals);
+    while (st->reader_count)
+        reader_state_free(&st->readers[--st->reader_count]);
     MEM_CLEAR(st->moved);
     MEM_CLEAR(st->closed);
     positions_release(&st->positions);
-    ids_release(&st->ids);
     *st = (struct spool_state){0};
 }
 
-/* --- seals -------------------------------------------------------------------------------------------------------- */
-
-struct pending_seal *spool_state_find_seal(const struct spool_state *st, uint64_t first)
+void spool_state_begin(struct spool_state *st, uint64_t next)
 {
-    for (size_t i = 0; i < st->seal_count; i++)
-        if (st->seals[i].seal.first == first)
-            return &st->seals[i];
+    struct reader_state *r = st->readers[0];
+
+    st->next = next;
+    r->cut = (struct spool_cursor){.seq = next};
+    r->settled.delivered = next - 1;
+}
+
+/* --- readers ------------------------------------------------------------------------------------------------------ */
+
+struct reader_state *spool_state_reader(const struct spool_state *st, const char *name)
+{
+    for (size_t i = 0; i < st->reader_count; i++)
+        if (strcmp(st->readers[i]->name, name) == 0)
+            return st->readers[i];
     return NULL;
 }
 
-static void push_seal(struct spool_state *st, const struct seal *seal)
+struct reader_state *spool_state_add_reader(struct spool_state *st, const char *name, struct spool_cursor at,
+                                            uint64_t bytes)
 {
-    struct pending_seal *p;
-
-    if (st->seal_count == st->seal_room) {
-        st->seal_room = st->seal_room ? 2 * st->seal_room : 8;
-        st->seals = mem_grow(st->seals, st->seal_room, sizeof(*st->seals));
-    }
-    p = &st->seals[st->seal_count++];
-    *p = (struct pending_seal){.seal = *seal, .note = mem_alloc(seal->note.n)};
-    if (seal->note.n)
-        memcpy(p->note, seal->note.p, seal->note.n);
-    p->seal.note.p = p->note;
-    p->seal.progress = slice_of(NULL, 0);
+    if (st->reader_count == SPOOL_READERS_MAX)
+        return NULL;
+    return st->readers[st->reader_count++] = reader_state_new(name, at, bytes);
 }
 
-static void remove_seal(struct spool_state *st, struct pending_seal *p)
+struct spool_cursor spool_state_beginning(const struct spool_state *st, uint64_t *bytes)
 {
-    size_t behind = (size_t)(st->seals + st->seal_count - (p + 1));
+    struct spool_cursor least = {.seq = st->next};
 
-    mem_free(p->note);
-    mem_free(p->progress);
-    memmove(p, p + 1, behind * sizeof(*p));
-    st->seal_count--;
+    *bytes = st->bytes_in;
+    for (size_t i = 0; i < st->reader_count; i++) {
+        struct spool_cursor at;
+        uint64_t before;
+
+        if (reader_state_tail(st->readers[i], st->next, st->bytes_in, &at, &before) < least.seq) {
+            least = at;
+            *bytes = before;
+        }
+    }
+    return least;
 }
 
 uint64_t spool_state_low_water(const struct spool_state *st)
 {
-    return st->seal_count ? st->seals[0].seal.first : st->cut.seq;
+    uint64_t least = st->next;
+
+    for (size_t i = 0; i < st->reader_count; i++) {
+        uint64_t seq = reader_state_low_water(st->readers[i], st->next);
+
+        least = seq < least ? seq : least;
+    }
+    return least;
 }
 
-/* The first records at or behind `seq` that are not settled: [*first, *end). */
-static bool unsettled_from(const struct spool_state *st, uint64_t seq, uint64_t *first, uint64_t *end)
+uint64_t spool_state_least_cut(const struct spool_state *st)
 {
-    for (size_t i = 0; i < st->seal_count; i++) {
-        const struct seal *s = &st->seals[i].seal;
+    uint64_t least = st->next;
 
-        if (s->last < seq)
-            continue;
-        *first = s->first > seq ? s->first : seq;
-        *end = s->last + 1;
-        return true;
+    for (size_t i = 0; i < st->reader_count; i++) {
+        const struct reader_state *r = st->readers[i];
+
+        if (!reader_state_is_gone(r) && r->cut.seq < least)
+            least = r->cut.seq;
     }
-    *first = st->cut.seq > seq ? st->cut.seq : seq;
-    *end = st->next;
-    return *first < *end;
+    return least;
+}
+
+size_t spool_state_seal_count(const struct spool_state *st)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < st->reader_count; i++)
+        count += st->readers[i]->seal_count;
+    return count;
+}
+
+/* Of all readers' runs the one that begins first, and of those that begin there the longest. */
+bool spool_state_unsettled(const struct spool_state *st, uint64_t seq, uint64_t *first, uint64_t *end)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < st->reader_count; i++) {
+        uint64_t a, b;
+
+        if (!reader_state_unsettled(st->readers[i], st->next, seq, &a, &b))
+            continue;
+        if (!found || a < *first || (a == *first && b > *end)) {
+            *first = a;
+            *end = b;
+        }
+        found = true;
+    }
+    return found;
+}
+
+uint64_t spool_state_waiting_count(const struct spool_state *st)
+{
+    uint64_t count = 0, first, end;
+
+    if (st->reader_count == 1)
+        return reader_state_waiting(st->readers[0], st->next);
+    for (uint64_t seq = 1; spool_state_unsettled(st, seq, &first, &end); seq = end)
+        count += end - first;
+    return count;
 }
 
 /* --- moved records ------------------------------------------------------------------------------------------------ */
@@ -114,7 +161,7 @@ const struct moved_run *spool_state_moved_from(const struct spool_state *st, uin
 
 bool spool_state_waiting(const struct spool_state *st, uint64_t from, uint64_t end, uint64_t *first, uint64_t *upto)
 {
-    while (unsettled_from(st, from, first, upto) && *first < end) {
+    while (spool_state_unsettled(st, from, first, upto) && *first < end) {
         const struct moved_run *m = spool_state_moved_from(st, *first);
 
         if (m && m->first <= *first) {
@@ -128,7 +175,7 @@ bool spool_state_waiting(const struct spool_state *st, uint64_t from, uint64_t e
     return false;
 }
 
-static void push_moved(struct spool_state *st, size_t index, const struct moved_run *m)
+void spool_state_push_moved(struct spool_state *st, size_t index, const struct moved_run *m)
 {
     if (st->moved_count == st->moved_room) {
         st->moved_room = st->moved_room ? 2 * st->moved_room : 8;
@@ -140,7 +187,8 @@ static void push_moved(struct spool_state *st, size_t index, const struct moved_
     st->moved_count++;
 }
 
-/* The newest copy counts. Copies are cut along seals, so one that overlaps with an earlier one replaces it whole. */
+/* The newest copy counts. Only what has no copy is copied, and a copy as a whole, so one that overlaps with an earlier one
+ * replaces it whole. */
 static void add_moved(struct spool_state *st, const struct moved_run *m)
 {
     const struct moved_run *there = spool_state_moved_from(st, m->first);
@@ -151,7 +199,7 @@ static void add_moved(struct spool_state *st, const struct moved_run *m)
     if (end > index)
         memmove(st->moved + index, st->moved + end, (st->moved_count - end) * sizeof(*m));
     st->moved_count -= end - index;
-    push_moved(st, index, m);
+    spool_state_push_moved(st, index, m);
 }
 
 /* Forgets copies of which nothing waits any more. */
@@ -162,147 +210,56 @@ static void prune_moved(struct spool_state *st)
     for (size_t i = 0; i < st->moved_count; i++) {
         uint64_t first, end;
 
-        if (unsettled_from(st, st->moved[i].first, &first, &end) && first < st->moved[i].end)
+        if (spool_state_unsettled(st, st->moved[i].first, &first, &end) && first < st->moved[i].end)
             st->moved[kept++] = st->moved[i];
     }
     st->moved_count = kept;
 }
 
-uint64_t seal_result_sum(const struct seal_result *r)
-{
-    return r->delivered + r->dropped + r->backed_up + r->corrupt;
-}
-
-/* --- contents ----------------------------------------------------------------------------------------------------- */
-
-static void put_cursor(struct wire_out *o, const struct spool_cursor *c)
-{
-    wire_put_u64(o, c->seq);
-    wire_put_u64(o, c->segment);
-    wire_put_u64(o, c->offset);
-}
-
-static struct spool_cursor get_cursor(struct wire_in *in)
-{
-    struct spool_cursor c;
-
-    c.seq = wire_u64(in);
-    c.segment = wire_u64(in);
-    c.offset = wire_u64(in);
-    return c;
-}
-
-static void put_result(struct wire_out *o, const struct seal_result *r)
-{
-    wire_put_u64(o, r->delivered);
-    wire_put_u64(o, r->dropped);
-    wire_put_u64(o, r->backed_up);
-    wire_put_u64(o, r->corrupt);
-}
-
-/* What version 0.1.0 did not write, behind all that it did. */
-static void put_bytes(struct wire_out *o, const struct seal_result *r)
-{
-    wire_put_u64(o, r->delivered_bytes);
-    wire_put_u64(o, r->wire_bytes);
-}
-
-static void get_bytes(struct wire_in *in, struct seal_result *r)
-{
-    r->delivered_bytes = wire_u64(in);
-    r->wire_bytes = wire_u64(in);
-}
-
-static struct seal_result get_result(struct wire_in *in)
-{
-    struct seal_result r = {0};
-
-    r.delivered = wire_u64(in);
-    r.dropped = wire_u64(in);
-    r.backed_up = wire_u64(in);
-    r.corrupt = wire_u64(in);
-    return r;
-}
-
-static void put_seal(struct wire_out *o, const struct seal *s)
-{
-    wire_put_u64(o, s->first);
-    wire_put_u64(o, s->last);
-    wire_put_u64(o, s->bytes);
-    wire_put_u64(o, (uint64_t)s->oldest);
-    put_cursor(o, &s->start);
-    wire_put_bytes(o, s->note);
-}
-
-static struct seal get_seal(struct wire_in *in)
-{
-    struct seal s;
-
-    s.first = wire_u64(in);
-    s.last = wire_u64(in);
-    s.bytes = wire_u64(in);
-    s.oldest = (nsec)wire_u64(in);
-    s.start = get_cursor(in);
-    s.note = wire_bytes(in);
-    s.progress = slice_of(NULL, 0);
-    in->failed |= s.first == 0 || s.last < s.first || s.last == UINT64_MAX || s.note.n > SEAL_META_MAX;
-    return s;
-}
-
-void spool_state_put_seal(struct buf *out, const struct seal *seal, const struct spool_cursor *end)
-{
-    struct wire_out o = {.b = out};
-
-    put_seal(&o, seal);
-    put_cursor(&o, end);
-    assert(!o.failed);
-}
-
-void spool_state_put_settled(struct buf *out, const struct seal *seal, const struct seal_result *r)
-{
-    struct wire_out o = {.b = out};
-
-    wire_put_u64(&o, seal->first);
-    wire_put_u64(&o, seal->last);
-    wire_put_u64(&o, seal->bytes);
-    put_result(&o, r);
-    put_bytes(&o, r);
-    assert(!o.failed);
-}
-
-void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version)
-{
-    struct wire_out o = {.b = out};
-
-    wire_put_raw(&o, hash, 32);
-    wire_put_u32(&o, version);
-    assert(!o.failed);
-}
-
 /* --- frame by frame ----------------------------------------------------------------------------------------------- */
 
-/* Cuts at `end`; the records up to it that no seal is known for become one, without a note. */
-static void cut_at(struct spool_state *st, uint64_t first, const struct spool_cursor *end)
+/* Whose frame it is: what stands behind all else. */
+static void get_reader(struct wire_in *in, char name[SPOOL_READER_NAME_MAX + 1])
 {
-    if (first > st->cut.seq) {
-        struct seal lost = {.first = st->cut.seq, .last = first - 1, .oldest = NSEC_NEVER, .start = st->cut};
+    name[0] = 0;
+    if (in->rest.n)
+        wire_reader_name(in, name);
+}
 
-        push_seal(st, &lost);
-    }
-    st->cut = *end;
+/* Whose frame it is that says something of the records from `first` on. That it began may be lost: then it did where it
+ * would now, or there. NULL: there is no room for another one. */
+static struct reader_state *reader_of(struct spool_state *st, const char *name, uint64_t first)
+{
+    struct reader_state *r = spool_state_reader(st, name);
+    struct spool_cursor at;
+    uint64_t bytes;
+
+    if (r)
+        return r;
+    at = spool_state_beginning(st, &bytes);
+    if (first < at.seq)
+        at = (struct spool_cursor){.seq = first};
+    return spool_state_add_reader(st, name, at, bytes);
 }
 
 static bool apply_seal(struct spool_state *st, struct slice extra)
 {
     struct wire_in in = {.rest = extra};
-    struct seal seal = get_seal(&in);
-    struct spool_cursor end = get_cursor(&in);
-    bool fits = seal.first == st->cut.seq;
+    struct seal seal = wire_seal(&in);
+    struct spool_cursor end = wire_cursor(&in);
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
+    bool known, fits;
 
-    if (in.failed || seal.first < st->cut.seq || end.seq != seal.last + 1 || end.seq > st->next)
+    get_reader(&in, name);
+    if (in.failed || end.seq != seal.last + 1 || end.seq > st->next)
         return false;
-    cut_at(st, seal.first, &end);
-    push_seal(st, &seal);
+    known = spool_state_reader(st, name);
+    r = reader_of(st, name, seal.first);
+    fits = r && known && seal.first == r->cut.seq;
+    if (!r || !reader_state_cut(r, seal.first, &end))
+        return false;
+    reader_state_push(r, &seal);
     return fits;
 }
 
@@ -310,32 +267,113 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
 {
     struct wire_in in = {.rest = extra};
     uint64_t first = wire_u64(&in), last = wire_u64(&in), bytes = wire_u64(&in);
-    struct seal_result r = get_result(&in);
-    struct pending_seal *p = spool_state_find_seal(st, first);
-    bool fits = p && p->seal.last == last;
+    struct seal_result result = {0};
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
+    struct pending_seal *p;
+    bool fits;
 
-    if (in.rest.n > 0)
-        get_bytes(&in, &r);
-    if (in.failed || last < first || last >= st->next || seal_result_sum(&r) != last - first + 1)
+    wire_result(&in, &result);
+    if (in.rest.n > 0) /* version 0.1.0 did not write it */
+        wire_result_bytes(&in, &result);
+    get_reader(&in, name);
+    if (in.failed || !first || last < first || last >= st->next || seal_result_sum(&result) != last - first + 1)
         return false;
-    if (!fits && first < st->cut.seq)
+    r = reader_of(st, name, first);
+    p = r ? reader_state_find(r, first) : NULL;
+    fits = p && p->seal.last == last;
+    if (!r || (!fits && !reader_state_cut(r, first, &(struct spool_cursor){.seq = last + 1}))) /* its seal is lost */
         return false;
-    if (!fits) /* its seal is lost */
-        cut_at(st, first, &(struct spool_cursor){.seq = last + 1});
-    else
-        remove_seal(st, p);
+    if (fits)
+        reader_state_remove(r, p);
     prune_moved(st);
-    st->settled.delivered += r.delivered;
-    st->settled.dropped += r.dropped;
-    st->settled.backed_up += r.backed_up;
-    st->settled.corrupt += r.corrupt;
-    st->settled.delivered_bytes += r.delivered_bytes;
-    st->settled.wire_bytes += r.wire_bytes;
-    st->bytes_out += bytes;
+    seal_result_add(&r->settled, &result);
+    r->bytes_out += bytes;
     /* What damage took with it was never counted by anybody: level the two when nothing is left. */
-    if (spool_state_low_water(st) == st->next)
-        st->bytes_out = st->bytes_in;
+    if (reader_state_low_water(r, st->next) == st->next)
+        r->bytes_out += reader_state_waiting_bytes(r, st->bytes_in, r->bytes_out);
     return fits;
+}
+
+static bool apply_progress(struct spool_state *st, struct slice extra)
+{
+    struct wire_in in = {.rest = extra};
+    struct seal_progress p = seal_progress_get(&in);
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
+
+    get_reader(&in, name);
+    r = in.failed ? NULL : spool_state_reader(st, name);
+    return r && seal_progress_set(r, &p);
+}
+
+static bool begin_reader(struct spool_state *st, const char *name, struct wire_in *in)
+{
+    struct spool_cursor at = wire_cursor(in);
+    uint64_t bytes = wire_u64(in);
+    struct reader_state *r = spool_state_reader(st, name);
+
+    if (in->failed || !at.seq || at.seq > st->next)
+        return false;
+    if (!r)
+        return spool_state_add_reader(st, name, at, bytes);
+    reader_state_return(r, &at, bytes);
+    return true;
+}
+
+static bool rename_reader(struct spool_state *st, const char *name, struct wire_in *in)
+{
+    struct reader_state *r = spool_state_reader(st, name);
+    char to[SPOOL_READER_NAME_MAX + 1];
+
+    wire_reader_name(in, to);
+    if (in->failed)
+        return false;
+    if (spool_state_reader(st, to)) /* it has its new name already, or else there are both now */
+        return !r;
+    if (r)
+        memcpy(r->name, to, sizeof(r->name));
+    return r;
+}
+
+static bool drop_reader(struct spool_state *st, const char *name)
+{
+    for (size_t i = 0; i < st->reader_count && st->reader_count > 1; i++) {
+        if (strcmp(st->readers[i]->name, name) != 0)
+            continue;
+        reader_state_free(&st->readers[i]);
+        st->reader_count--;
+        memmove(st->readers + i, st->readers + i + 1, (st->reader_count - i) * sizeof(st->readers[0]));
+        prune_moved(st);
+    }
+    return !spool_state_reader(st, name);
+}
+
+/* Those that are changed by spool_open() are changed before the frame is in the log: a second time it changes nothing. */
+static bool apply_reader(struct spool_state *st, struct slice extra)
+{
+    struct wire_in in = {.rest = extra};
+    enum reader_news news = wire_u8(&in);
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
+
+    wire_reader_name(&in, name);
+    if (in.failed)
+        return false;
+    switch (news) {
+    case READER_BEGINS:
+        return begin_reader(st, name, &in);
+    case READER_LEAVES:
+        r = spool_state_reader(st, name);
+        if (r)
+            reader_state_leave(r, st->next, st->bytes_in);
+        return r;
+    case READER_RENAMED:
+        return rename_reader(st, name, &in);
+    case READER_DROPPED:
+        return drop_reader(st, name);
+    }
+    return false;
 }
 
 static bool apply_config(struct spool_state *st, struct slice extra)
@@ -354,13 +392,12 @@ static bool apply_config(struct spool_state *st, struct slice extra)
     return true;
 }
 
-static void apply_source(struct spool_state *st, const struct frame_header *h, struct slice extra)
+static void apply_position(struct spool_state *st, struct slice extra)
 {
     struct slice position, source, cursor;
 
     if (frame_extra_find(extra, FRAME_TAG_POSITION, &position) && frame_position_parse(position, &source, &cursor))
         positions_set(&st->positions, source, cursor);
-    ids_apply(&st->ids, extra, h->arrival);
 }
 
 static void apply_data(struct spool_state *st, const struct frame_header *h, struct slice extra)
@@ -368,7 +405,7 @@ static void apply_data(struct spool_state *st, const struct frame_header *h, str
     st->next = h->first + h->count;
     st->bytes_in += h->payload;
     st->record_bytes_in += h->payload - (h->added ? h->added - 1 : h->count);
-    apply_source(st, h, extra);
+    apply_position(st, extra);
 }
 
 static bool apply_moved(struct spool_state *st, const struct frame_header *h, struct frame_place at)
@@ -402,7 +439,10 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         fits = apply_settled(st, extra);
         break;
     case FRAME_PROGRESS:
-        fits = seal_progress_apply(st, extra);
+        fits = apply_progress(st, extra);
+        break;
+    case FRAME_READER:
+        fits = apply_reader(st, extra);
         break;
     case FRAME_CONFIG:
         fits = apply_config(st, extra);
@@ -411,7 +451,7 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         positions_forget(&st->positions, extra);
         break;
     case FRAME_POSITION:
-        apply_source(st, h, extra);
+        apply_position(st, extra);
         break;
     case FRAME_CHECKPOINT:
     case FRAME_PROBE:
@@ -420,181 +460,4 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         break;
     }
     return in_order && fits;
-}
-
-/* --- checkpoints -------------------------------------------------------------------------------------------------- */
-
-static bool put_position(void *ctx, struct slice source, struct slice cursor)
-{
-    struct wire_out *o = ctx;
-
-    wire_put_bytes(o, source);
-    wire_put_bytes(o, cursor);
-    return !o->failed;
-}
-
-static void put_moved(struct wire_out *o, const struct moved_run *m)
-{
-    wire_put_u64(o, m->first);
-    wire_put_u64(o, m->end);
-    wire_put_u64(o, m->segment);
-    wire_put_u64(o, m->offset);
-    wire_put_u64(o, m->bytes);
-}
-
-static void put_closed(struct wire_out *o, const struct closed_segment *c)
-{
-    wire_put_u64(o, c->number);
-    wire_put_u64(o, c->first);
-    wire_put_u64(o, c->end);
-    wire_put_u64(o, c->size);
-}
-
-int spool_state_encode(const struct spool_state *st, struct buf *out)
-{
-    struct wire_out o = {.b = out};
-
-    wire_put_raw(&o, st->identity, sizeof(st->identity));
-    wire_put_u64(&o, st->next);
-    put_cursor(&o, &st->cut);
-    put_result(&o, &st->settled);
-    wire_put_u64(&o, st->bytes_in);
-    wire_put_u64(&o, st->bytes_out);
-    wire_put_u8(&o, st->config_known);
-    wire_put_raw(&o, st->config_hash, sizeof(st->config_hash));
-    wire_put_u32(&o, st->config_version);
-    wire_put_u32(&o, (uint32_t)st->seal_count);
-    for (size_t i = 0; i < st->seal_count; i++)
-        put_seal(&o, &st->seals[i].seal);
-    wire_put_u32(&o, (uint32_t)st->positions.count);
-    positions_each(&st->positions, put_position, &o);
-    wire_put_u32(&o, (uint32_t)st->moved_count);
-    for (size_t i = 0; i < st->moved_count; i++)
-        put_moved(&o, &st->moved[i]);
-    wire_put_u32(&o, (uint32_t)st->closed_count);
-    for (size_t i = 0; i < st->closed_count; i++)
-        put_closed(&o, &st->closed[i]);
-    wire_put_u64(&o, st->record_bytes_in);
-    put_bytes(&o, &st->settled);
-    if (st->ids.count > 0 && seal_progress_count(st) == 0)
-        wire_put_u32(&o, 0); /* something follows */
-    seal_progress_encode(st, &o);
-    if (st->ids.count > 0)
-        ids_encode(&st->ids, &o);
-    return o.failed ? -1 : 0;
-}
-
-static bool decode_seals(struct spool_state *st, struct wire_in *in)
-{
-    uint32_t count = wire_u32(in);
-    uint64_t last = 0;
-
-    for (; count && !in->failed; count--) {
-        struct seal seal = get_seal(in);
-
-        if (in->failed || seal.first <= last || seal.last >= st->cut.seq)
-            return false;
-        push_seal(st, &seal);
-        last = seal.last;
-    }
-    return !in->failed;
-}
-
-static bool decode_positions(struct spool_state *st, struct wire_in *in)
-{
-    uint32_t count = wire_u32(in);
-
-    for (; count && !in->failed; count--) {
-        struct slice source = wire_bytes(in), cursor = wire_bytes(in);
-
-        if (in->failed || !source.n)
-            return false;
-        positions_set(&st->positions, source, cursor);
-    }
-    return !in->failed;
-}
-
-static bool decode_moved(struct spool_state *st, struct wire_in *in)
-{
-    uint32_t count = wire_u32(in);
-    uint64_t end = 0;
-
-    for (; count && !in->failed; count--) {
-        struct moved_run m;
-
-        m.first = wire_u64(in);
-        m.end = wire_u64(in);
-        m.segment = wire_u64(in);
-        m.offset = wire_u64(in);
-        m.bytes = wire_u64(in);
-        if (in->failed || m.first < end || m.end <= m.first || m.end > st->next)
-            return false;
-        push_moved(st, st->moved_count, &m);
-        end = m.end;
-    }
-    return !in->failed;
-}
-
-static bool decode_closed(struct spool_state *st, struct wire_in *in)
-{
-    uint32_t count = wire_u32(in);
-    uint64_t number = 0;
-
-    if (in->failed || count > in->rest.n / (4 * sizeof(uint64_t)))
-        return false;
-    st->closed = count ? mem_array(count, sizeof(*st->closed)) : NULL;
-    for (; count && !in->failed; count--) {
-        struct closed_segment *c = &st->closed[st->closed_count++];
-
-        c->number = wire_u64(in);
-        c->first = wire_u64(in);
-        c->end = wire_u64(in);
-        c->size = wire_u64(in);
-        if (c->number <= number || c->first > c->end || c->end > st->next)
-            return false;
-        number = c->number;
-    }
-    return !in->failed;
-}
-
-/* Version 0.1.0 wrote nothing behind the positions. What it counted is guessed at: that all line breaks were added. */
-static bool decode_rest(struct spool_state *st, struct wire_in *in)
-{
-    if (in->rest.n == 0) {
-        st->record_bytes_in = st->bytes_in > st->next - 1 ? st->bytes_in - (st->next - 1) : 0;
-        return true;
-    }
-    if (!decode_moved(st, in) || !decode_closed(st, in))
-        return false;
-    st->record_bytes_in = wire_u64(in);
-    get_bytes(in, &st->settled);
-    return !in->failed && seal_progress_decode(st, in) && (in->rest.n == 0 || ids_decode(&st->ids, in));
-}
-
-static bool decode_state(struct spool_state *st, struct wire_in *in)
-{
-    wire_raw(in, st->identity, sizeof(st->identity));
-    st->next = wire_u64(in);
-    st->cut = get_cursor(in);
-    st->settled = get_result(in);
-    st->bytes_in = wire_u64(in);
-    st->bytes_out = wire_u64(in);
-    st->config_known = wire_u8(in);
-    wire_raw(in, st->config_hash, sizeof(st->config_hash));
-    st->config_version = wire_u32(in);
-    return !in->failed && st->next > 0 && st->cut.seq > 0 && st->cut.seq <= st->next && decode_seals(st, in) &&
-           decode_positions(st, in) && decode_rest(st, in) && in->rest.n == 0;
-}
-
-bool spool_state_decode(struct spool_state *st, struct slice in)
-{
-    struct wire_in w = {.rest = in};
-
-    spool_state_release(st);
-    spool_state_init(st);
-    if (decode_state(st, &w))
-        return true;
-    spool_state_release(st);
-    spool_state_init(st);
-    return false;
 }

@@ -1,12 +1,13 @@
-/* state.h -- what a spool's log adds up to: next number, cut, pending seals, books, positions, ids, configuration version.
+/* state.h -- what a spool's log adds up to: next number, positions, configuration version; of each reader the cut, the pending
+ * seals and the books (reader_state.h).
  *
  * The committer and recovery build it by the same function, spool_state_apply(), frame by frame in the order of the
  * log; a checkpoint holds it whole. So what a restart finds is what was there, by construction. It knows the log's
  * frames, not its files.
  *
- * Ownership  spool_state_init() to spool_state_release(). Seals own their notes and progress.
+ * Ownership  spool_state_init() to spool_state_release().
  * Threads    one at a time.
- * Invariant  seals are in order and do not overlap; all of them end before the cut; cut.seq <= next.
+ * Invariant  there is a reader; each has its name alone. A reader's address is the same until it is dropped.
  */
 #ifndef PIPELINE_SPOOL_STATE_H
 #define PIPELINE_SPOOL_STATE_H
@@ -14,20 +15,13 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/spool/format/segment.h"
-#include "pipeline/spool/ids.h"
 #include "pipeline/spool/positions.h"
+#include "pipeline/spool/reader_state.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct pending_seal {
-    struct seal seal;
-    char *note;     /* owns seal.note */
-    char *progress; /* owns seal.progress; NULL: none */
-    bool settling;  /* spool_settle() was called, the frame is not safe yet */
-};
 
 /* Records that were copied forward: they are read there, not where they were first put. */
 struct moved_run {
@@ -46,24 +40,24 @@ struct closed_segment {
 struct spool_state {
     unsigned char identity[SEGMENT_IDENTITY_BYTES];
     uint64_t next; /* number of the next record; the first ever is 1 */
-    struct spool_cursor cut;
-    struct pending_seal *seals;
-    size_t seal_count, seal_room;
-    struct moved_run *moved; /* in order; each holds a record of a pending seal */
+    struct reader_state *readers[SPOOL_READERS_MAX];
+    size_t reader_count;
+    struct moved_run *moved; /* in order; each holds a record that waits */
     size_t moved_count, moved_room;
     struct closed_segment *closed; /* in order: those there were when the checkpoint was made, and only there */
     size_t closed_count;
-    struct seal_result settled;   /* since the stream was created */
-    uint64_t bytes_in, bytes_out; /* lines form of all committed and all settled records */
-    uint64_t record_bytes_in;     /* of all committed records, as they came in */
+    uint64_t bytes_in;        /* lines form of all committed records */
+    uint64_t record_bytes_in; /* of all committed records, as they came in */
     bool config_known;
     unsigned char config_hash[32];
     uint32_t config_version;
     struct positions positions;
-    struct ids ids;
 };
 
+/* Of a new log: one reader, without a name. */
 void spool_state_init(struct spool_state *st);
+/* The log goes on with this record; what came before is taken for delivered. Of one that spool_state_init() made. */
+void spool_state_begin(struct spool_state *st, uint64_t next);
 void spool_state_release(struct spool_state *st);
 
 /* A checkpoint's content. -1: more than the buffer holds. */
@@ -81,22 +75,48 @@ struct frame_place {
  */
 bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct frame_place at, struct slice extra);
 
+void spool_state_push_moved(struct spool_state *st, size_t index, const struct moved_run *m);
 /* The first moved run that ends behind `seq`; NULL when there is none. */
 const struct moved_run *spool_state_moved_from(const struct spool_state *st, uint64_t seq);
-/* The first record in [from, end) that is neither settled nor moved, and in *upto how far the like goes on. False when
+/* The first record in [from, end) that waits for a reader and is not moved, and in *upto how far the like goes on. False when
  * there is none. */
 MUST_CHECK bool spool_state_waiting(const struct spool_state *st, uint64_t from, uint64_t end, uint64_t *first,
                                     uint64_t *upto);
+/* The first records at or behind `seq` that wait for a reader, moved or not: [*first, *end). */
+MUST_CHECK bool spool_state_unsettled(const struct spool_state *st, uint64_t seq, uint64_t *first, uint64_t *end);
+/* How many wait for a reader. */
+uint64_t spool_state_waiting_count(const struct spool_state *st);
 
-/* Every record below it is settled. */
+/* Every record below it is settled by all. */
 uint64_t spool_state_low_water(const struct spool_state *st);
-/* The pending seal that begins with this record; NULL when there is none. */
-struct pending_seal *spool_state_find_seal(const struct spool_state *st, uint64_t first);
-uint64_t seal_result_sum(const struct seal_result *r);
+/* The least cut of those that are not gone: what waits below it does so in a seal, or for nobody who would cut it soon. */
+uint64_t spool_state_least_cut(const struct spool_state *st);
+/* NULL: not known. */
+struct reader_state *spool_state_reader(const struct spool_state *st, const char *name);
+/* NULL: there is no room for another one. */
+struct reader_state *spool_state_add_reader(struct spool_state *st, const char *name, struct spool_cursor begin,
+                                            uint64_t bytes_before);
+/* Where a new reader begins (spool.h), and in *bytes the log's bytes before it. */
+struct spool_cursor spool_state_beginning(const struct spool_state *st, uint64_t *bytes);
+/* Pending seals of all readers. */
+size_t spool_state_seal_count(const struct spool_state *st);
 
 /* The content of control frames. */
-void spool_state_put_seal(struct buf *out, const struct seal *seal, const struct spool_cursor *end);
-void spool_state_put_settled(struct buf *out, const struct seal *seal, const struct seal_result *r);
+void spool_state_put_seal(struct buf *out, const char *reader, const struct seal *seal, const struct spool_cursor *end);
+void spool_state_put_settled(struct buf *out, const char *reader, const struct seal *seal, const struct seal_result *r);
+void spool_state_put_progress(struct buf *out, const char *reader, uint64_t seal_first, struct slice progress);
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version);
+/* What a FRAME_READER says. */
+enum reader_news {
+    READER_BEGINS = 1, /* or comes back */
+    READER_LEAVES,
+    READER_RENAMED,
+    READER_DROPPED,
+};
+
+void spool_state_put_begins(struct buf *out, const char *reader, const struct spool_cursor *at, uint64_t bytes_before);
+void spool_state_put_leaves(struct buf *out, const char *reader);
+void spool_state_put_renamed(struct buf *out, const char *reader, const char *to);
+void spool_state_put_dropped(struct buf *out, const char *reader);
 
 #endif

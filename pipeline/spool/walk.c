@@ -103,9 +103,7 @@ int walk_decode_checkpoint(struct walk *w, const struct walk_segment *seg, struc
 static void begin_with_mark(const struct walk *w, struct spool_state *st)
 {
     memcpy(st->identity, w->mark.identity, sizeof(st->identity));
-    st->next = w->mark.next - w->mark.waiting;
-    st->cut = (struct spool_cursor){.seq = st->next};
-    st->settled.delivered = st->next - 1;
+    spool_state_begin(st, w->mark.next - w->mark.waiting);
 }
 
 /* No checkpoint is left. The oldest record there is was not settled, or else it might be gone: better to deliver it
@@ -121,9 +119,7 @@ static void begin_with_oldest(struct walk *w, struct spool_state *st)
     for (size_t i = w->count; i > 0; i--)
         if (w->segments[i - 1].head)
             memcpy(st->identity, w->segments[i - 1].identity, sizeof(st->identity));
-    st->next = w->segments[0].first ? w->segments[0].first : 1;
-    st->cut = (struct spool_cursor){.seq = st->next};
-    st->settled.delivered = st->next - 1;
+    spool_state_begin(st, w->segments[0].first ? w->segments[0].first : 1);
 }
 
 /* 1: *st is this segment's checkpoint. What is not whole is reported. */

@@ -46,7 +46,7 @@ void warm_store_free(struct warm_store **st)
 
 void warm_init(struct warm *w, struct warm_store *st)
 {
-    *w = (struct warm){.store = st};
+    *w = (struct warm){.store = st, .readers = 1};
 }
 
 /* --- a spool's list -----------------------------------------------------------------------------------------------
@@ -137,6 +137,18 @@ static bool take_bytes(struct warm_store *st, struct frame *f)
     return true;
 }
 
+/* Of this spool's frames those that are at its front and that one of several readers has read: the others are behind, and will
+ * read them from the file. False: there is none. */
+static bool drop_read_by_one(struct warm *w)
+{
+    struct frame *f = w->readers > 1 && w->live ? w->entries[w->begin].frame : NULL;
+
+    if (!f || f->warm_unread > (uint64_t)(w->readers - 1) * f->header.count)
+        return false;
+    take_out(f);
+    return true;
+}
+
 static void drop_stalled(struct warm_store *st)
 {
     struct frame *f;
@@ -154,11 +166,12 @@ void warm_add(struct warm *w, struct frame *f, uint64_t segment)
         pthread_mutex_lock(&st->lock);
         st->passed += f->budgeted;
         drop_stalled(st);
-        taken = w->gap == 0 && take_bytes(st, f);
+        while (w->gap == 0 && !(taken = take_bytes(st, f)) && f->budgeted <= WARM_FRAME_MAX && drop_read_by_one(w))
+            ;
         if (taken) {
             f->warm = w;
             f->warm_passed = st->passed;
-            f->warm_unread = f->header.count;
+            f->warm_unread = (uint64_t)f->header.count * w->readers;
             f->segment = segment;
             put_in(w, f);
         } else if (w->gap == 0) {
@@ -232,7 +245,7 @@ struct frame *warm_pin(struct warm *w, uint64_t seq)
 void warm_unpin(struct warm *w, struct frame *f, uint64_t read)
 {
     pthread_mutex_lock(&w->store->lock);
-    f->warm_unread -= read < f->warm_unread ? (uint32_t)read : f->warm_unread;
+    f->warm_unread -= read < f->warm_unread ? read : f->warm_unread;
     f->warm_users--;
     if (f->warm && f->warm_unread == 0) {
         take_out(f);

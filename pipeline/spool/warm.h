@@ -8,7 +8,8 @@
  * One store for all spools, with a limit; in it a list for each spool, in the order of the records' numbers. When the store
  * is full, what is there stays and what comes is not taken in: the oldest is read next. A spool of which a frame was not
  * taken in has the others read from the file anyway, so none is taken in until its readers are at that frame. What nobody
- * has read while several times the limit went past belongs to a destination that is stalled: it makes room.
+ * has read while several times the limit went past belongs to a destination that is stalled: it makes room. Of several
+ * readers the fastest counts: when the store is full, what one of them has read goes before something new is not taken in.
  *
  * Ownership  warm_add() takes the frame over. A frame that is pinned stays until it is unpinned, whatever happens to the list.
  * Threads    add, drop: the committer. pin, unpin, give_back: any. One short lock of the store.
@@ -39,6 +40,7 @@ struct warm {
     struct warm_entry *entries;
     size_t begin, end, room, live; /* entries [begin, end) are in use, `live` of them have a frame */
     uint64_t gap;                  /* the first record that was not taken in; 0: none */
+    uint32_t readers;              /* that will read it; a frame stays for all of them */
 };
 
 void warm_init(struct warm *w, struct warm_store *st);
@@ -52,7 +54,7 @@ void warm_drop(struct warm *w, uint64_t below);
 
 /* The frame that holds this record, to be read until warm_unpin(); NULL when it is not here. */
 struct frame *warm_pin(struct warm *w, uint64_t seq);
-/* `read`: how many of its records were read by the delivery they belong to. With the last of them the frame goes. */
+/* `read`: how many of its records were read by the delivery they belong to. When all readers have read all, the frame goes. */
 void warm_unpin(struct warm *w, struct frame *f, uint64_t read);
 
 #endif

@@ -201,14 +201,12 @@ static int print_range(struct printing *p, struct spool_cursor at, uint64_t end,
 
 static int print_all(struct printing *p, struct err *e)
 {
-    struct spool_books b;
-    struct seal seal;
+    uint64_t first, end;
 
-    for (size_t i = 0; spool_pending_seal(p->spool, i, &seal); i++)
-        if (print_range(p, seal.start, seal.last + 1, e) < 0)
+    for (uint64_t seq = 1; spool_waiting(p->spool, seq, &first, &end); seq = end)
+        if (print_range(p, (struct spool_cursor){.seq = first}, end, e) < 0)
             return -1;
-    spool_books(p->spool, &b);
-    return print_range(p, spool_cut(p->spool), b.incoming + 1, e);
+    return 0;
 }
 
 static int print_spool(const struct drain *d, const struct settings *s, struct err *e)

@@ -55,12 +55,22 @@ static void print_damage(void *ctx, const struct spool_damage *d)
     putchar('\n');
 }
 
+static void print_reader(const struct spool_reader_report *r)
+{
+    printf("  destination %s%s: %" PRIu64 " record%s waiting of %" PRIu64 ", %zu sealed and not settled; %" PRIu64
+           " delivered, %" PRIu64 " dropped, %" PRIu64 " backed up, %" PRIu64 " lost\n",
+           r->name[0] ? r->name : "(without a name)", r->gone ? " (not configured when last run)" : "", r->waiting,
+           noun_s(r->waiting), r->incoming, r->pending_seals, r->delivered, r->dropped, r->backed_up, r->corrupt);
+}
+
 static void print_report(const struct spool_report *r)
 {
     printf("  %" PRIu64 " record%s waiting of %" PRIu64 " ever taken in\n", r->waiting, noun_s(r->waiting),
            r->incoming);
     printf("  %zu segment%s, %" PRIu64 " bytes; %zu sealed and not settled; %zu source position%s\n", r->segments,
            noun_s(r->segments), r->bytes, r->pending_seals, r->positions, noun_s(r->positions));
+    for (size_t i = 0; r->reader_count > 1 && i < r->reader_count; i++)
+        print_reader(&r->readers[i]);
     if (r->in_progress)
         printf("  %zu of what is sealed %s half delivered: the next start goes on where it was\n", r->in_progress,
                is_are(r->in_progress));

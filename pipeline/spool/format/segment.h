@@ -20,6 +20,8 @@
  *  - A file may have had an earlier life under a smaller number (recycle.c); `reused` is how long it was then, 0 when it
  *    is new. Up to there, what stands behind the last frame is left over from that life. It is never taken for a frame:
  *    the header's CRC covers the number, and two numbers that differ in no more than 32 adjacent bits never share a CRC.
+ *  - Of a stream with several readers (spool.h) all share the records; seals, settlements and progress end with the name
+ *    of the reader whose they are. Nothing stands there for the reader without a name, the only one of most streams.
  *  - Frames with records that wait while all around them is settled may be copied forward (move.c). Such a frame keeps
  *    its records' old numbers, so the chain of numbers runs past it.
  *  - `synced` is how much of the segment was safe before this frame was written. Whatever is bad below the `synced` of
@@ -55,9 +57,10 @@ enum frame_type {
     FRAME_CONFIG,
     FRAME_FORGET,
     FRAME_PROBE,    /* says nothing; shows that the disk takes writes again */
-    FRAME_POSITION, /* what becomes known of a source without records: its position, ids to be forgotten */
+    FRAME_POSITION, /* of a source without records */
     FRAME_MOVED,    /* records from an older segment, under their old numbers */
     FRAME_PROGRESS, /* how far the delivery of a seal is; the last one of a seal counts */
+    FRAME_READER,   /* a reader begins, comes back, leaves, has another name, or is forgotten (state.h) */
     FRAME_TYPE_END,
 };
 

@@ -44,7 +44,7 @@ static struct batcher new_batcher(struct fixture *x, uint64_t size, uint64_t rec
     struct batch_limits limits = {.size = size, .records = records, .interval = interval};
     struct batcher b;
 
-    batcher_init(&b, &limits, x->spool);
+    batcher_init(&b, &limits, spool_reader(x->spool, 0));
     batcher_check(&b);
     return b;
 }
@@ -273,14 +273,14 @@ static void lost_records_are_part_of_the_batch_and_are_due_like_others(void **st
 {
     struct fixture *x = *state;
     struct batcher b = new_batcher(x, 1 * MIB, UINT64_MAX, EVERY);
-    struct spool_cursor at = spool_cut(x->spool);
+    struct spool_cursor at = spool_cut(spool_reader(x->spool, 0));
     size_t lengths[] = {10, 10, 10};
     struct spool_run run;
     uint64_t bytes;
     struct err e;
 
     put(x, WALL, lengths, 3);
-    assert_int_equal(spool_scan(x->spool, &at, &run, &at, &e), 1);
+    assert_int_equal(spool_scan(spool_reader(x->spool, 0), &at, &run, &at, &e), 1);
     put_one(x, WALL, 10);
     reopen_spool(x);
     /* `at` is behind the first frame: 3 records take 64 + 3 + 30 bytes. */

@@ -60,7 +60,7 @@ static struct bench *bench_new(void)
     if (committer_start(&b->committer, &e) < 0 || worker_pool_start(&b->workers, 1, &b->cancel, &e) < 0 ||
         spool_open(&b->spool, &conf, b->committer, &found, &e) < 0)
         fail_msg("%s", e.msg);
-    b->seal = (struct seal){.start = spool_cut(b->spool), .bytes = 24, .oldest = ARRIVAL};
+    b->seal = (struct seal){.start = spool_cut(spool_reader(b->spool, 0)), .bytes = 24, .oldest = ARRIVAL};
     b->seal.first = b->seal.start.seq;
     b->seal.last = b->seal.first + 4;
     append(b, records, 3, ARRIVAL);

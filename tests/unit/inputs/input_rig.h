@@ -149,7 +149,7 @@ static void rig_start(struct rig *r)
         loop_start(&r->loop, &e) < 0)
         fail_msg("%s", e.msg);
     if (r->at.seq == 0)
-        r->at = spool_cut(r->spool);
+        r->at = spool_cut(spool_reader(r->spool, 0));
     if (r->paced)
         pace_init(&r->pace, r->spool, 0, r->moved);
     struct input_env env = {.stream = "test",
@@ -203,7 +203,7 @@ UNUSED static uint64_t rig_incoming_bytes(struct rig *r)
 {
     struct spool_books b;
 
-    spool_books(r->spool, &b);
+    spool_books(spool_reader(r->spool, 0), &b);
     return b.incoming_bytes;
 }
 
@@ -211,7 +211,7 @@ UNUSED static uint64_t rig_incoming(struct rig *r)
 {
     struct spool_books b;
 
-    spool_books(r->spool, &b);
+    spool_books(spool_reader(r->spool, 0), &b);
     return b.incoming;
 }
 

@@ -181,16 +181,16 @@ static inline enum spool_answer append_some(struct fixture *x, const char *prefi
     return rc;
 }
 
-/* Seals up to `end` (0: all that is committed) and returns the seal's first record; 0 when there is nothing. */
-static inline uint64_t seal_up_to(struct fixture *x, uint64_t end, const char *note, struct answer *a)
+/* Seals for the reader up to `end` (0: all that is committed, and is for it) and returns the seal's first record; 0 when there is nothing. */
+static inline uint64_t seal_for(struct spool_reader *r, uint64_t end, const char *note, struct answer *a)
 {
-    struct spool_cursor start = spool_cut(x->spool), at = start;
+    struct spool_cursor start = spool_cut(r), at = start;
     struct seal seal = {.first = at.seq, .start = at, .oldest = NSEC_NEVER, .note = slice_str(note)};
     struct err e;
 
     while (end == 0 || at.seq < end) {
         struct spool_run run;
-        int rc = spool_scan_part(x->spool, &at, UINT64_MAX, end ? end - at.seq : UINT64_MAX, true, &run, &at, &e);
+        int rc = spool_scan_part(r, &at, UINT64_MAX, end ? end - at.seq : UINT64_MAX, true, &run, &at, &e);
 
         if (rc == 0)
             break;
@@ -203,13 +203,18 @@ static inline uint64_t seal_up_to(struct fixture *x, uint64_t end, const char *n
     seal.last = at.seq - 1;
     if (a)
         a->wait.done = note_answer;
-    spool_seal(x->spool, &seal, &at, a ? &a->wait : NULL);
+    spool_seal(r, &seal, &at, a ? &a->wait : NULL);
     return seal.first;
+}
+
+static inline uint64_t seal_up_to(struct fixture *x, uint64_t end, const char *note, struct answer *a)
+{
+    return seal_for(spool_reader(x->spool, 0), end, note, a);
 }
 
 static inline void settle(struct fixture *x, uint64_t first, uint64_t count)
 {
-    spool_settle(x->spool, first, &(struct seal_result){.delivered = count});
+    spool_settle(spool_reader(x->spool, 0), first, &(struct seal_result){.delivered = count});
 }
 
 /* The books balance, and what is spooled is what is there. */
@@ -217,9 +222,9 @@ static inline void spool_check(struct fixture *x)
 {
     struct spool_books b;
 
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.incoming, b.delivered + b.dropped + b.backed_up + b.corrupt + b.spooled);
-    assert_true(spool_cut(x->spool).seq <= b.incoming + 1);
+    assert_true(spool_cut(spool_reader(x->spool, 0)).seq <= b.incoming + 1);
     assert_true((b.oldest_arrival == NSEC_NEVER) == (b.spooled == 0));
     assert_true((b.spooled_bytes == 0) == (b.spooled == 0));
 }

@@ -73,7 +73,7 @@ static void *watch(void *arg)
     while (!atomic_load(&g.stop)) {
         struct spool_books b;
 
-        spool_books(g.spool, &b);
+        spool_books(spool_reader(g.spool, 0), &b);
         if (b.incoming != b.delivered + b.spooled)
             abort();
         sched_yield();
@@ -104,21 +104,21 @@ static uint64_t read_seal(const struct seal *seal, struct buf *raw)
 static uint64_t deliver_some(struct buf *raw)
 {
     struct seal_wait sealed = {.wait.done = note_seal};
-    struct spool_cursor start = spool_cut(g.spool), end = start;
+    struct spool_cursor start = spool_cut(spool_reader(g.spool, 0)), end = start;
     struct seal seal = {.first = start.seq, .start = start, .oldest = 1};
     struct spool_run run;
     struct err e;
 
-    for (int i = 0; i < 20 && spool_scan(g.spool, &end, &run, &end, &e) == 1; i++)
+    for (int i = 0; i < 20 && spool_scan(spool_reader(g.spool, 0), &end, &run, &end, &e) == 1; i++)
         seal.bytes += run.bytes;
     seal.last = end.seq - 1;
     if (end.seq == start.seq)
         return 0;
     assert_int_equal(read_seal(&seal, raw), end.seq - start.seq);
-    spool_seal(g.spool, &seal, &end, &sealed.wait);
+    spool_seal(spool_reader(g.spool, 0), &seal, &end, &sealed.wait);
     while (!atomic_load(&sealed.safe))
         sched_yield();
-    spool_settle(g.spool, seal.first, &(struct seal_result){.delivered = end.seq - start.seq});
+    spool_settle(spool_reader(g.spool, 0), seal.first, &(struct seal_result){.delivered = end.seq - start.seq});
     return end.seq - start.seq;
 }
 
@@ -252,7 +252,7 @@ static void a_barrier_returns_when_what_came_before_is_answered(void **state)
         committer_barrier(r->committer);
         assert_int_equal(atomic_load(&r->counter.safe), i);
     }
-    spool_books(r->spool, &b);
+    spool_books(spool_reader(r->spool, 0), &b);
     assert_int_equal(b.incoming, 100);
 }
 
@@ -298,13 +298,13 @@ static void a_disk_that_refuses_for_a_while_costs_only_what_was_refused(void **s
         assert_true(spool_failing(r->spool, &why) == (round % 2 == 0));
     }
     assert_true(r->counter.refused > 0);
-    spool_books(r->spool, &b);
+    spool_books(spool_reader(r->spool, 0), &b);
     assert_int_equal(b.incoming, r->counter.safe);
     atomic_store(&disk_is_full, false);
     committer_barrier(r->committer);
     assert_int_equal(append_one(r), SPOOL_TAKEN);
     committer_barrier(r->committer);
-    spool_books(r->spool, &b);
+    spool_books(spool_reader(r->spool, 0), &b);
     assert_int_equal(b.incoming, r->counter.safe);
 }
 

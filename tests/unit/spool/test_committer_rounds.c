@@ -103,14 +103,14 @@ static nsec fill(struct many *m)
         assert_int_equal(append_one(m->spools[i]), SPOOL_TAKEN);
     commit(m->x);
     for (int i = 0; i < SPOOLS; i++) {
-        struct spool_cursor start = spool_cut(m->spools[i]), end;
+        struct spool_cursor start = spool_cut(spool_reader(m->spools[i], 0)), end;
         struct seal seal = {.first = 1, .last = 1, .start = start};
         struct spool_run run;
         struct err e;
 
-        assert_int_equal(spool_scan(m->spools[i], &start, &run, &end, &e), 1);
+        assert_int_equal(spool_scan(spool_reader(m->spools[i], 0), &start, &run, &end, &e), 1);
         seal.bytes = run.bytes;
-        spool_seal(m->spools[i], &seal, &end, NULL);
+        spool_seal(spool_reader(m->spools[i], 0), &seal, &end, NULL);
     }
     commit(m->x);
     return m->x->now;
@@ -118,7 +118,7 @@ static nsec fill(struct many *m)
 
 static void settle_one(struct spool *s)
 {
-    spool_settle(s, 1, &(struct seal_result){.delivered = 1});
+    spool_settle(spool_reader(s, 0), 1, &(struct seal_result){.delivered = 1});
 }
 
 static void settlements_of_many_streams_are_made_safe_together_within_a_second(void **state)

@@ -85,7 +85,7 @@ static void check_inspected(struct fixture *x, const char *what, uint64_t lost)
 /* Reads from the cut on. Every number is either read or lost. */
 static void check_read(struct fixture *x, uint64_t lost_wanted)
 {
-    struct spool_cursor at = spool_cut(x->spool);
+    struct spool_cursor at = spool_cut(spool_reader(x->spool, 0));
     uint64_t seen = 0, lost = 0;
     struct frame_view v;
     struct buf raw;
@@ -114,19 +114,20 @@ static void check_started(struct fixture *x, const char *what, uint64_t lost)
     assert_true(x->found.damaged);
     if (!strstr(x->found.damage.msg, what))
         fail_msg("said: %s", x->found.damage.msg);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.incoming, FRAMES * PER_FRAME);
     check_read(x, lost);
     assert_int_equal(append_some(x, "more ", 1, NULL), SPOOL_TAKEN);
     commit(x);
     first = seal_up_to(x, 0, "", NULL);
     commit(x);
-    spool_settle(x->spool, first, &(struct seal_result){.corrupt = lost, .delivered = FRAMES * PER_FRAME + 1 - lost});
+    spool_settle(spool_reader(x->spool, 0), first,
+                 &(struct seal_result){.corrupt = lost, .delivered = FRAMES * PER_FRAME + 1 - lost});
     commit(x);
     spool_check(x);
     reopen_spool(x);
     assert_false(x->found.damaged);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.corrupt, lost);
     assert_int_equal(b.incoming, FRAMES * PER_FRAME + 1);
 }
@@ -175,7 +176,7 @@ static void without_a_mark_it_is_cut_off_and_a_copy_kept(void **state)
     open_spool(x);
     assert_false(x->found.damaged);
     assert_true(x->found.torn_bytes > 0);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.incoming, (FRAMES - 1) * PER_FRAME);
     assert_true(is_kept(x));
 }
@@ -201,7 +202,7 @@ static void an_end_that_is_gone_is_said_at_every_byte(void **state)
         open_spool(y);
         assert_true(y->found.damaged);
         assert_int_equal(y->found.corrupt_records, r.lost_records);
-        spool_books(y->spool, &b);
+        spool_books(spool_reader(y->spool, 0), &b);
         assert_int_equal(b.incoming, FRAMES * PER_FRAME);
         check_read(y, r.lost_records);
         close_spool(y);
@@ -706,14 +707,14 @@ static void what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment(void *
     open_spool(x);
     assert_false(x->found.damaged);
     assert_int_equal(spool_identity(x->spool)[0], 7);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.spooled, 1);
     assert_int_equal(newest(x), 2);
     assert_int_equal(append_some(x, "record ", 1, NULL), SPOOL_TAKEN);
     commit(x);
     reopen_spool(x);
     assert_false(x->found.damaged);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.spooled, 2);
 }
 

@@ -217,7 +217,7 @@ static void there_are_never_more_than_two(void **state)
     commit(x);
     assert_int_equal(append_some(x, "r", PER_FRAME, NULL), SPOOL_TAKEN);
     settle(x, unsettled, first - unsettled);
-    settle(x, first, spool_cut(x->spool).seq - first);
+    settle(x, first, spool_cut(spool_reader(x->spool, 0)).seq - first);
     commit(x);
     assert_int_equal(spares_on_disk(x), RECYCLED_MAX);
 }
@@ -227,7 +227,7 @@ static void an_idle_stream_keeps_none(void **state)
     struct fixture *x = *state;
     uint64_t unsettled = pass_until_spare(x);
 
-    settle(x, unsettled, spool_cut(x->spool).seq - unsettled);
+    settle(x, unsettled, spool_cut(spool_reader(x->spool, 0)).seq - unsettled);
     commit(x);
     assert_int_equal(spares_on_disk(x), 0);
 }
@@ -375,8 +375,8 @@ static void it_is_neither_damage_nor_torn(void **state)
     open_spool(y);
     assert_false(y->found.damaged);
     assert_int_equal(y->found.torn_bytes, 0);
-    spool_books(x->spool, &want);
-    spool_books(y->spool, &got);
+    spool_books(spool_reader(x->spool, 0), &want);
+    spool_books(spool_reader(y->spool, 0), &got);
     assert_int_equal(got.incoming, want.incoming);
     fixture_free(y);
 }
@@ -436,7 +436,7 @@ static void any_flipped_bit_in_such_a_file_is_said_or_costs_nothing(void **state
     unsigned unsaid = 0;
 
     pass_until_reused(x);
-    spool_books(x->spool, &had);
+    spool_books(spool_reader(x->spool, 0), &had);
     seg = spool_active(x->spool);
     y = crashed(x);
     for (off_t at = 0; at < (off_t)seg->reused; at++) {
@@ -445,7 +445,7 @@ static void any_flipped_bit_in_such_a_file_is_said_or_costs_nothing(void **state
         copy_folder(x->dir, y->dir);
         flip(y->dir, seg->number, at);
         open_spool(y);
-        spool_books(y->spool, &b);
+        spool_books(spool_reader(y->spool, 0), &b);
         assert_true(b.incoming + PER_FRAME >= had.incoming && b.incoming <= had.incoming);
         /* Where the last frame begins, one that is not known for a frame looks like what the earlier life left. */
         unsaid += !y->found.damaged && !y->found.torn_bytes;

@@ -60,7 +60,7 @@ static uint64_t disk_bytes(struct work *w)
     struct spool_books b;
 
     spool_check(w->x);
-    spool_books(w->x->spool, &b);
+    spool_books(spool_reader(w->x->spool, 0), &b);
     return b.disk_bytes;
 }
 
@@ -73,12 +73,12 @@ static bool put(struct work *w, size_t count)
     char rec[64];
 
     commit(w->x);
-    spool_books(w->x->spool, &b);
+    spool_books(spool_reader(w->x->spool, 0), &b);
     frame_set_origin(f, SLICE("the origin"));
     frame_set_position(f, SLICE("file"), SLICE("cursor"));
     for (size_t i = 0; i < count; i++) {
         snprintf(rec, sizeof(rec), "record %llu", (unsigned long long)(b.incoming + 1 + i));
-        assert_true(frame_add_message(f, &(struct frame_message){.data = slice_str(rec), .facts = slice_str(rec + 7)}));
+        assert_true(frame_add_described(f, slice_str(rec), slice_str(rec + 7)));
     }
     rc = spool_append(w->x->spool, &f, NULL);
     frame_free(&f);
@@ -91,11 +91,11 @@ static bool put(struct work *w, size_t count)
 static size_t seal(struct work *w, uint64_t count)
 {
     struct batch *b = &w->batches[w->count];
-    uint64_t cut = spool_cut(w->x->spool).seq;
+    uint64_t cut = spool_cut(spool_reader(w->x->spool, 0)).seq;
 
     assert_true(w->count < BATCHES_MAX);
     b->first = seal_up_to(w->x, count ? cut + count : 0, "note", NULL);
-    b->last = spool_cut(w->x->spool).seq - 1;
+    b->last = spool_cut(spool_reader(w->x->spool, 0)).seq - 1;
     b->settled = false;
     assert_true(b->first > 0);
     commit(w->x);
@@ -130,7 +130,7 @@ static void check_readable(struct fixture *x, const struct batch *b)
     struct err e;
 
     for (size_t i = 0; s.first != b->first; i++)
-        assert_true(spool_pending_seal(x->spool, i, &s));
+        assert_true(spool_pending_seal(spool_reader(x->spool, 0), i, &s));
     assert_int_equal(s.last, b->last);
     buf_init(&raw, FRAME_READ_MAX);
     for (at = s.start; at.seq <= s.last;) {
@@ -184,7 +184,7 @@ static void check_all(struct work *w, struct fixture *y)
             check_readable(y, &w->batches[i]);
         pending++;
     }
-    spool_books(w->x->spool, &b);
+    spool_books(spool_reader(w->x->spool, 0), &b);
     if (y) {
         assert_int_equal(y->found.pending_seals, pending);
         assert_int_equal(r.waiting, b.spooled);
@@ -274,7 +274,7 @@ static void a_full_spool_takes_again_what_a_stuck_batch_does_not_need(void **sta
     while (put(w, 20)) /* nothing is settled until it is full */
         taken++;
     assert_true(taken > 50);
-    while (spool_cut(w->x->spool).seq <= 20 * taken)
+    while (spool_cut(spool_reader(w->x->spool, 0)).seq <= 20 * taken)
         deliver(w, seal(w, 20));
     let_pass(w, 100);
     check_all(w, y);
@@ -337,7 +337,7 @@ static void any_order_leaves_what_waits_and_nothing_else(void **state)
     for (size_t i = 0; i < w->count; i++)
         if (!w->batches[i].settled)
             deliver(w, i);
-    if (spool_cut(w->x->spool).seq < w->x->spool->next)
+    if (spool_cut(spool_reader(w->x->spool, 0)).seq < w->x->spool->next)
         deliver(w, seal(w, 0));
     assert_true(disk_bytes(w) < 4 * SEGMENT);
     open_spool(y);

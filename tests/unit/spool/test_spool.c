@@ -26,7 +26,7 @@ static void what_went_in_comes_out(void **state)
     const char *records[] = {"one", "", "three\n", "four"};
     const char *more[] = {"five"};
     struct answer a = {0}, b = {0};
-    struct spool_cursor at = spool_cut(x->spool);
+    struct spool_cursor at = spool_cut(spool_reader(x->spool, 0));
     struct spool_run run;
     struct frame_view v;
     struct frame_iter it;
@@ -37,22 +37,22 @@ static void what_went_in_comes_out(void **state)
     buf_init(&raw, FRAME_READ_MAX);
     assert_int_equal(append(x, records, 4, 1000, &a), SPOOL_TAKEN);
     assert_int_equal(append(x, more, 1, 2000, &b), SPOOL_TAKEN);
-    assert_int_equal(spool_scan(x->spool, &at, &run, &at, &e), 0);
+    assert_int_equal(spool_scan(spool_reader(x->spool, 0), &at, &run, &at, &e), 0);
     assert_int_equal(a.calls, 0);
     commit(x);
     spool_check(x);
     assert_true(a.calls == 1 && a.safe && b.calls == 1 && b.safe);
 
-    assert_int_equal(spool_scan(x->spool, &at, &run, &at, &e), 1);
+    assert_int_equal(spool_scan(spool_reader(x->spool, 0), &at, &run, &at, &e), 1);
     assert_int_equal(run.first, 1);
     assert_int_equal(run.count, 4);
     assert_int_equal(run.bytes, 4 + 1 + 6 + 5);
     assert_int_equal(run.arrival, 1000);
-    assert_int_equal(spool_scan(x->spool, &at, &run, &at, &e), 1);
+    assert_int_equal(spool_scan(spool_reader(x->spool, 0), &at, &run, &at, &e), 1);
     assert_int_equal(run.first, 5);
-    assert_int_equal(spool_scan(x->spool, &at, &run, &at, &e), 0);
+    assert_int_equal(spool_scan(spool_reader(x->spool, 0), &at, &run, &at, &e), 0);
 
-    at = spool_cut(x->spool);
+    at = spool_cut(spool_reader(x->spool, 0));
     assert_int_equal(spool_read(x->spool, &at, &raw, &v, &e), 1);
     it = frame_records(&v);
     for (size_t i = 0; i < 4; i++) {
@@ -80,10 +80,10 @@ static void a_seal_and_its_settlement_move_the_books(void **state)
     commit(x);
     assert_true(a.calls == 1 && a.safe);
     spool_check(x);
-    spool_settle(x->spool, first, &(struct seal_result){.delivered = 7, .dropped = 1, .backed_up = 2});
+    spool_settle(spool_reader(x->spool, 0), first, &(struct seal_result){.delivered = 7, .dropped = 1, .backed_up = 2});
     commit(x);
     spool_check(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.delivered, 7);
     assert_int_equal(b.dropped, 1);
     assert_int_equal(b.backed_up, 2);
@@ -99,7 +99,7 @@ static void deliver_all(struct fixture *x)
     first = seal_up_to(x, 0, "", NULL);
     if (!first)
         return;
-    end = spool_cut(x->spool).seq;
+    end = spool_cut(spool_reader(x->spool, 0)).seq;
     commit(x);
     settle(x, first, end - first);
     commit(x);
@@ -119,7 +119,7 @@ static void the_limit_is_exact_and_counts_what_is_not_written_yet(void **state)
     assert_int_equal(taken, 1000 / 68);
     commit(x);
     assert_int_equal(append_some(x, "r", 1, NULL), SPOOL_FULL);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.spooled, taken);
     assert_int_equal(b.limit, 1000);
     fixture_free(x);
@@ -173,17 +173,17 @@ static void segments_go_when_their_records_are_settled_even_out_of_order(void **
         firsts[i] = seal_up_to(x, 0, "n", NULL);
         commit(x);
     }
-    spool_books(x->spool, &full);
+    spool_books(spool_reader(x->spool, 0), &full);
     for (int i = 9; i > 0; i--)
         settle(x, firsts[i], 50);
     commit(x);
     spool_check(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_true(b.disk_bytes < full.disk_bytes / 2); /* the oldest waits, and holds nobody else */
     settle(x, firsts[0], 50);
     commit(x);
     spool_check(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_true(b.disk_bytes < 4000);
     reopen_spool(x);
     assert_int_equal(x->found.records, 0);
@@ -203,10 +203,10 @@ static void an_idle_stream_gives_its_disk_back(void **state)
         assert_int_equal(spool_append(x->spool, &f, NULL), SPOOL_TAKEN);
     }
     commit(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_true(b.disk_bytes > 3 * MIB);
     deliver_all(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_true(b.disk_bytes < 4 * KIB);
 }
 
@@ -294,19 +294,19 @@ static void the_oldest_arrival_is_that_of_the_oldest_record_not_settled(void **s
         assert_int_equal(append(x, r, 1, at, NULL), SPOOL_TAKEN);
     commit(x);
     for (int i = 0; i < 2; i++) {
-        spool_books(x->spool, &b);
+        spool_books(spool_reader(x->spool, 0), &b);
         assert_int_equal(b.oldest_arrival, 10);
         reopen_spool(x);
     }
     seal_up_to(x, 3, "", NULL);
     commit(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.oldest_arrival, 10);
     settle(x, 1, 2);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.oldest_arrival, 12);
     deliver_all(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.oldest_arrival, NSEC_NEVER);
 }
 
@@ -328,14 +328,15 @@ static void a_scan_takes_what_fits_and_no_more(void **state)
     assert_int_equal(append(x, records, 4, 1, NULL), SPOOL_TAKEN);
     commit(x);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct spool_cursor at = spool_cut(x->spool), next;
+        struct spool_cursor at = spool_cut(spool_reader(x->spool, 0)), next;
         struct spool_run run;
         struct err e;
 
         if (cases[i].skip)
-            assert_int_equal(spool_scan_part(x->spool, &at, 99, cases[i].skip, true, &run, &at, &e), 1);
-        assert_int_equal(spool_scan_part(x->spool, &at, cases[i].max_bytes, cases[i].max_records, cases[i].at_least_one,
-                                         &run, &next, &e),
+            assert_int_equal(spool_scan_part(spool_reader(x->spool, 0), &at, 99, cases[i].skip, true, &run, &at, &e),
+                             1);
+        assert_int_equal(spool_scan_part(spool_reader(x->spool, 0), &at, cases[i].max_bytes, cases[i].max_records,
+                                         cases[i].at_least_one, &run, &next, &e),
                          1);
         if (run.count != cases[i].count || run.bytes != cases[i].bytes || next.seq != at.seq + run.count)
             fail_msg("case %zu: %u records of %llu bytes", i, run.count, (unsigned long long)run.bytes);

@@ -109,7 +109,7 @@ static void put_frame(struct fixture *x, struct model *m)
 
 static void put_seal(struct fixture *x, struct model *m)
 {
-    uint64_t cut = spool_cut(x->spool).seq;
+    uint64_t cut = spool_cut(spool_reader(x->spool, 0)).seq;
     struct model_seal *ms = &m->seals[m->seal_count];
 
     if (cut >= m->safe_before)
@@ -117,7 +117,7 @@ static void put_seal(struct fixture *x, struct model *m)
     *ms = (struct model_seal){.first = cut};
     snprintf(ms->note, sizeof(ms->note), "note %llu", (unsigned long long)cut);
     assert_int_equal(seal_up_to(x, cut + 1 + any((unsigned)(m->safe_before - cut)), ms->note, NULL), cut);
-    ms->last = spool_cut(x->spool).seq - 1;
+    ms->last = spool_cut(spool_reader(x->spool, 0)).seq - 1;
     m->seal_count++;
 }
 
@@ -206,7 +206,7 @@ static void check_positions(struct fixture *y, const struct model *m, uint64_t n
 
 static bool find_pending(struct fixture *y, uint64_t first, struct seal *out)
 {
-    for (size_t i = 0; spool_pending_seal(y->spool, i, out); i++)
+    for (size_t i = 0; spool_pending_seal(spool_reader(y->spool, 0), i, out); i++)
         if (out->first == first)
             return true;
     return false;
@@ -220,7 +220,7 @@ static void check_seals(struct fixture *y, const struct model *m)
     for (size_t i = 0; i < m->seal_count; i++) {
         const struct model_seal *ms = &m->seals[i];
         struct seal seal;
-        bool known = ms->first < spool_cut(y->spool).seq;
+        bool known = ms->first < spool_cut(spool_reader(y->spool, 0)).seq;
         bool pending = find_pending(y, ms->first, &seal);
 
         assert_true(known || !ms->safe_before);
@@ -239,10 +239,10 @@ static void check_seals(struct fixture *y, const struct model *m)
             check_records(y, seal.start, seal.last + 1);
         }
     }
-    spool_books(y->spool, &b);
+    spool_books(spool_reader(y->spool, 0), &b);
     assert_int_equal(b.delivered, settled);
     assert_true(settled >= least);
-    assert_int_equal(spool_cut(y->spool).seq, cut);
+    assert_int_equal(spool_cut(spool_reader(y->spool, 0)).seq, cut);
 }
 
 static void check_goes_on(struct fixture *y, uint64_t next)
@@ -253,7 +253,7 @@ static void check_goes_on(struct fixture *y, uint64_t next)
     assert_int_equal(append_some(y, "r", 1, &a), SPOOL_TAKEN);
     commit(y);
     assert_true(a.calls == 1 && a.safe);
-    spool_books(y->spool, &b);
+    spool_books(spool_reader(y->spool, 0), &b);
     assert_int_equal(b.incoming, next);
 }
 
@@ -265,11 +265,11 @@ static void check_state(struct fixture *y, const struct model *m)
     spool_check(y);
     if (y->found.damaged)
         fail_msg("a crash was taken for damage: %s", y->found.damage.msg);
-    spool_books(y->spool, &b);
+    spool_books(spool_reader(y->spool, 0), &b);
     assert_true(b.incoming + 1 >= m->safe_before && b.incoming + 1 <= m->next);
     check_seals(y, m);
     check_positions(y, m, b.incoming + 1);
-    check_records(y, spool_cut(y->spool), b.incoming + 1);
+    check_records(y, spool_cut(spool_reader(y->spool, 0)), b.incoming + 1);
     check_goes_on(y, b.incoming + 1);
     close_spool(y);
 }

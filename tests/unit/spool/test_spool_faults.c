@@ -115,7 +115,7 @@ static uint64_t incoming(struct fixture *x)
     struct spool_books b;
 
     spool_check(x);
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     return b.incoming;
 }
 
@@ -201,7 +201,7 @@ static void a_failed_sync_is_a_refusal_and_the_settlement_is_kept(void **state)
     commit(x);
     assert_true(b.safe);
     reopen_spool(x);
-    spool_books(x->spool, &books);
+    spool_books(spool_reader(x->spool, 0), &books);
     assert_int_equal(books.delivered, 3);
     assert_int_equal(books.spooled, 1);
 }
@@ -326,7 +326,7 @@ static void many_dirty_spools_share_one_sync(void **state)
 /* The records that can still be read, from the first pending seal on; every number is either read or told as lost. */
 static uint64_t read_all(struct fixture *x, uint64_t *lost)
 {
-    struct spool_cursor at = spool_cut(x->spool);
+    struct spool_cursor at = spool_cut(spool_reader(x->spool, 0));
     struct frame_view v;
     struct seal seal;
     struct buf raw;
@@ -334,7 +334,7 @@ static uint64_t read_all(struct fixture *x, uint64_t *lost)
     int rc;
     struct err e;
 
-    if (spool_pending_seal(x->spool, 0, &seal))
+    if (spool_pending_seal(spool_reader(x->spool, 0), 0, &seal))
         at = seal.start;
     buf_init(&raw, FRAME_READ_MAX);
     *lost = 0;
@@ -362,13 +362,13 @@ static uint64_t read_all(struct fixture *x, uint64_t *lost)
 /* As read_all(), but by scanning. */
 static uint64_t scan_all(struct fixture *x)
 {
-    struct spool_cursor at = spool_cut(x->spool);
+    struct spool_cursor at = spool_cut(spool_reader(x->spool, 0));
     uint64_t first = at.seq;
     struct spool_run run;
     struct err e;
     int rc;
 
-    while ((rc = spool_scan(x->spool, &at, &run, &at, &e)) != 0) {
+    while ((rc = spool_scan(spool_reader(x->spool, 0), &at, &run, &at, &e)) != 0) {
         assert_true(rc > 0 || e.code == ERR_FORMAT);
         assert_true(run.count > 0 && at.seq == run.first + run.count);
     }

@@ -9,7 +9,7 @@
 static void note(struct fixture *x, uint64_t first, const char *progress, struct answer *a)
 {
     a->wait.done = note_answer;
-    spool_progress(x->spool, first, slice_str(progress), &a->wait);
+    spool_progress(spool_reader(x->spool, 0), first, slice_str(progress), &a->wait);
     commit(x);
     assert_int_equal(a->calls, 1);
     assert_true(a->safe);
@@ -18,7 +18,7 @@ static void note(struct fixture *x, uint64_t first, const char *progress, struct
 
 static void settle_and_commit(struct fixture *x, uint64_t first, uint64_t count)
 {
-    spool_settle(x->spool, first, &(struct seal_result){.delivered = count});
+    spool_settle(spool_reader(x->spool, 0), first, &(struct seal_result){.delivered = count});
     commit(x);
 }
 
@@ -26,7 +26,7 @@ static void assert_pending(struct fixture *x, size_t index, uint64_t first, cons
 {
     struct seal s;
 
-    assert_true(spool_pending_seal(x->spool, index, &s));
+    assert_true(spool_pending_seal(spool_reader(x->spool, 0), index, &s));
     assert_int_equal(s.first, first);
     assert_true(slice_is(s.note, "note"));
     assert_true(slice_is(s.progress, progress));
@@ -95,7 +95,7 @@ static void it_goes_with_the_settlement(void **state)
     assert_pending(x, 0, two, "b");
     settle_and_commit(x, two, 2);
     reopen_spool(x);
-    assert_false(spool_pending_seal(x->spool, 0, &s));
+    assert_false(spool_pending_seal(spool_reader(x->spool, 0), 0, &s));
     assert_int_equal(in_progress(x), 0);
     fixture_free(x);
 }
@@ -134,7 +134,7 @@ static void a_checkpoint_without_any_is_what_it_was(void **state)
     assert_int_equal(spool_state_encode(&st, &plain), 0);
     spool_state_init(&back);
     assert_true(spool_state_decode(&back, buf_slice(&plain)));
-    assert_int_equal(seal_progress_count(&back), 0);
+    assert_int_equal(seal_progress_count(back.readers[0]), 0);
     assert_int_equal(buf_add(&plain, "\1\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0p", 17), 0); /* of a seal that is not there */
     assert_false(spool_state_decode(&back, buf_slice(&plain)));
     spool_state_release(&st);

@@ -531,8 +531,7 @@ static void fill(struct spool_rig *r)
     spool_remember(r->x->spool, slice_str("source"), slice_str("1"));
     commit(r->x);
     assert_true(frame_add(f, slice_str("")));
-    assert_true(frame_add_message(
-        f, &(struct frame_message){.data = slice_str("ends in a line break\n"), .facts = slice_str("facts")}));
+    assert_true(frame_add_described(f, slice_str("ends in a line break\n"), slice_str("facts")));
     frame_set_position(f, slice_str("source"), slice_str("2"));
     frame_set_origin(f, slice_str("input=test"));
     assert_int_equal(spool_append(r->x->spool, &f, NULL), SPOOL_TAKEN);
@@ -561,7 +560,7 @@ static void what_is_borrowed_is_what_the_file_says(void **state)
     (void)state;
     fill(&r);
     buf_init(&raw, FRAME_READ_MAX);
-    warm = cold = spool_cut(r.x->spool);
+    warm = cold = spool_cut(spool_reader(r.x->spool, 0));
     while (warm.seq <= FILLED) {
         struct frame_view a, b;
         struct frame *f;
@@ -602,8 +601,8 @@ static size_t scan_all(struct spool_rig *r, const struct spool_cursor *at, struc
         for (uint64_t bytes = 0; bytes < 40; bytes++)
             for (uint64_t records = 1; records < 7; records++)
                 for (int at_least = 0; at_least < 2; at_least++, n++)
-                    out[n].rc =
-                        spool_scan_part(r->x->spool, &at[seq], bytes, records, at_least, &out[n].run, &out[n].next, &e);
+                    out[n].rc = spool_scan_part(spool_reader(r->x->spool, 0), &at[seq], bytes, records, at_least,
+                                                &out[n].run, &out[n].next, &e);
     return n;
 }
 
@@ -618,11 +617,12 @@ static void a_scan_says_the_same_with_and_without_the_file(void **state)
 
     (void)state;
     fill(&r);
-    at[1] = spool_cut(r.x->spool);
+    at[1] = spool_cut(spool_reader(r.x->spool, 0));
     for (uint64_t seq = 1; seq < FILLED; seq++) {
         struct spool_run run;
 
-        assert_int_equal(spool_scan_part(r.x->spool, &at[seq], UINT64_MAX, 1, true, &run, &next, &e), 1);
+        assert_int_equal(spool_scan_part(spool_reader(r.x->spool, 0), &at[seq], UINT64_MAX, 1, true, &run, &next, &e),
+                         1);
         at[seq + 1] = next;
     }
     preads = 0;
@@ -673,7 +673,7 @@ static void a_disk_that_refuses_leaves_nothing_in_memory_and_the_file_is_read(vo
     (void)state;
     fill(&r);
     buf_init(&raw, FRAME_READ_MAX);
-    at = spool_cut(r.x->spool);
+    at = spool_cut(spool_reader(r.x->spool, 0));
     disk_refuses = true;
     assert_int_equal(append_some(r.x, "d", 1, NULL), SPOOL_TAKEN);
     commit(r.x);

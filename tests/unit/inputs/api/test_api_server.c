@@ -130,7 +130,7 @@ static uint64_t incoming(void)
 {
     struct spool_books b;
 
-    spool_books(spool, &b);
+    spool_books(spool_reader(spool, 0), &b);
     return b.incoming;
 }
 

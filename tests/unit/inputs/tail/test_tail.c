@@ -488,14 +488,14 @@ static void wait_for_seal(struct rig *r)
 static void settle_everything(struct rig *r)
 {
     uint64_t end = rig_incoming(r);
-    struct spool_cursor at = spool_cut(r->spool), next;
+    struct spool_cursor at = spool_cut(spool_reader(r->spool, 0)), next;
     struct spool_wait wait = {seal_is_safe};
     struct spool_run run;
     struct err e;
 
     sealing = r;
 
-    while (at.seq <= end && spool_scan(r->spool, &at, &run, &next, &e) > 0) {
+    while (at.seq <= end && spool_scan(spool_reader(r->spool, 0), &at, &run, &next, &e) > 0) {
         struct seal s = {.first = run.first,
                          .last = run.first + run.count - 1,
                          .bytes = run.bytes,
@@ -504,10 +504,10 @@ static void settle_everything(struct rig *r)
                          .note = SLICE("x")};
         struct seal_result done = {.delivered = run.count};
 
-        spool_seal(r->spool, &s, &next, &wait);
+        spool_seal(spool_reader(r->spool, 0), &s, &next, &wait);
         wait_for_seal(r);
         at = next;
-        spool_settle(r->spool, s.first, &done);
+        spool_settle(spool_reader(r->spool, 0), s.first, &done);
     }
 }
 

@@ -1,0 +1,568 @@
+/* Several readers of one spool, against a model that knows of each record and each reader whether it waits.
+ *
+ * All short orders of work, and long random ones: records come, a reader seals or settles, a round is made, the process
+ * ends without one and starts again, also with other readers than before. After each step: books, cuts, seals, those that
+ * are gone, what can be read; after a round also which segments are left, and what fsck says. */
+#include "tests/unit/spool/spool_fixture.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/spool/inspect.h"
+#include "pipeline/spool/spool_impl.h"
+
+enum { NAMES = 3, RECORDS_MAX = 6000, SEALS_MAX = 2000, SEGMENT = 1500, LIMIT_BYTES = 24 * SEGMENT };
+
+static const char *const NAME[NAMES] = {"", "beta", "gamma"};
+
+enum fate { NOT_FOR_IT, WAITS, SEALED, SETTLED };
+
+struct model_seal {
+    uint64_t first, last;
+    bool settled;
+};
+
+struct model_reader {
+    bool known, gone;
+    uint64_t gone_at;
+    unsigned char fate[RECORDS_MAX]; /* by number */
+    struct model_seal seals[SEALS_MAX];
+    size_t seal_count;
+    struct seal_result sums;
+};
+
+struct model {
+    uint64_t next;
+    struct model_reader readers[NAMES];
+};
+
+struct rig {
+    struct fixture *x, *y; /* y: a copy for who only looks */
+    struct model now, safe;
+    unsigned configured; /* bits */
+    uint64_t seed;
+    bool thorough; /* fsck, too */
+    struct spool_reader_conf conf[NAMES];
+};
+
+static unsigned any(struct rig *t, unsigned below)
+{
+    t->seed = t->seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned)(t->seed >> 33) % below;
+}
+
+/* --- the model ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t model_cut(const struct model *m, int who)
+{
+    const struct model_reader *r = &m->readers[who];
+
+    for (uint64_t n = 1; n < m->next; n++)
+        if (r->fate[n] == WAITS)
+            return n;
+    return m->next;
+}
+
+static uint64_t count_of(const struct model *m, int who, enum fate a, enum fate b)
+{
+    uint64_t count = 0;
+
+    for (uint64_t n = 1; n < m->next; n++)
+        count += m->readers[who].fate[n] == a || m->readers[who].fate[n] == b;
+    return count;
+}
+
+static bool waits_for_any(const struct model *m, uint64_t n)
+{
+    for (int i = 0; i < NAMES; i++)
+        if (m->readers[i].known && (m->readers[i].fate[n] == WAITS || m->readers[i].fate[n] == SEALED))
+            return true;
+    return false;
+}
+
+static uint64_t model_beginning(const struct model *m)
+{
+    uint64_t least = m->next;
+
+    for (int i = 0; i < NAMES; i++) {
+        const struct model_reader *r = &m->readers[i];
+        uint64_t n = m->next;
+
+        if (!r->known || r->gone)
+            continue;
+        while (n > 1 && (r->fate[n - 1] == WAITS || r->fate[n - 1] == SEALED))
+            n--;
+        least = n < least ? n : least;
+    }
+    return least;
+}
+
+static void model_begin(struct model *m, int who)
+{
+    struct model_reader *r = &m->readers[who];
+    uint64_t from = model_beginning(m);
+
+    if (r->known && !r->gone)
+        return;
+    if (r->known && from < r->gone_at)
+        from = r->gone_at;
+    if (!r->known)
+        *r = (struct model_reader){.known = true};
+    r->gone = false;
+    for (uint64_t n = from; n < m->next; n++)
+        r->fate[n] = WAITS;
+}
+
+static void model_end(struct model *m, int who)
+{
+    struct model_reader *r = &m->readers[who];
+
+    if (!r->known || r->gone)
+        return;
+    r->gone = true;
+    r->gone_at = m->next;
+    r->known = count_of(m, who, WAITS, SEALED) + count_of(m, who, SETTLED, SETTLED) > 0;
+}
+
+/* --- work ----------------------------------------------------------------------------------------------------------- */
+
+static struct spool_reader *handle(struct rig *t, int who)
+{
+    size_t index = 0;
+
+    for (int i = 0; i < who; i++)
+        index += t->configured >> i & 1;
+    return t->configured >> who & 1 ? spool_reader(t->x->spool, index) : NULL;
+}
+
+static void start(struct rig *t, unsigned configured)
+{
+    t->configured = configured;
+    t->x->conf.readers = t->conf;
+    t->x->conf.reader_count = 0;
+    for (int i = 0; i < NAMES; i++)
+        if (configured >> i & 1)
+            t->conf[t->x->conf.reader_count++] = (struct spool_reader_conf){.name = NAME[i]};
+    open_spool(t->x);
+    if (t->x->found.damaged)
+        fail_msg("%s", t->x->found.damage.msg);
+    t->now = t->safe;
+    for (int i = 0; i < NAMES; i++)
+        if (configured >> i & 1)
+            model_begin(&t->now, i);
+    for (int i = NAMES - 1; i >= 0; i--)
+        if (!(configured >> i & 1))
+            model_end(&t->now, i);
+}
+
+static void crash(struct rig *t, unsigned configured)
+{
+    close_spool(t->x);
+    start(t, configured);
+}
+
+static void put(struct rig *t, size_t count)
+{
+    struct frame *f = frame_new(64 * count, (nsec)t->now.next, NULL);
+    enum spool_answer rc;
+    char rec[32];
+
+    assert_true(t->now.next + count < RECORDS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(rec, sizeof(rec), "record %llu", (unsigned long long)t->now.next + i);
+        assert_true(frame_add(f, slice_str(rec)));
+    }
+    rc = spool_append(t->x->spool, &f, NULL);
+    assert_true(rc == SPOOL_TAKEN || rc == SPOOL_FULL);
+    frame_free(&f);
+    for (; rc == SPOOL_TAKEN && count; count--, t->now.next++)
+        for (int i = 0; i < NAMES; i++) {
+            struct model_reader *r = &t->now.readers[i];
+
+            r->fate[t->now.next] = r->known && !r->gone ? WAITS : NOT_FOR_IT;
+        }
+}
+
+static void seal(struct rig *t, int who, uint64_t count)
+{
+    struct model_reader *r = &t->now.readers[who];
+    uint64_t cut = model_cut(&t->now, who), last;
+
+    if (!handle(t, who) || cut >= t->safe.next)
+        return;
+    assert_true(r->seal_count < SEALS_MAX);
+    assert_int_equal(seal_for(handle(t, who), cut + count, "note", NULL), cut);
+    for (last = cut; last < cut + count && last < t->safe.next && r->fate[last] == WAITS; last++)
+        r->fate[last] = SEALED;
+    r->seals[r->seal_count++] = (struct model_seal){cut, last - 1, false};
+}
+
+static void settle_seal(struct rig *t, int who, size_t index)
+{
+    struct model_reader *r = &t->now.readers[who];
+    struct model_seal *s = &r->seals[index];
+    uint64_t left = s->last - s->first + 1;
+    struct seal_result result = {.corrupt = any(t, 2)};
+
+    result.dropped = left > 2;
+    result.backed_up = left > 3;
+    result.delivered = left - result.corrupt - result.dropped - result.backed_up;
+    spool_settle(handle(t, who), s->first, &result);
+    seal_result_add(&r->sums, &result);
+    for (uint64_t n = s->first; n <= s->last; n++)
+        r->fate[n] = SETTLED;
+    s->settled = true;
+}
+
+/* The oldest seal that is safe, or the newest, or any. */
+static void settle_one(struct rig *t, int who, char which)
+{
+    struct model_reader *r = &t->now.readers[who];
+    size_t can[SEALS_MAX], count = 0;
+
+    if (!handle(t, who))
+        return;
+    for (size_t i = 0; i < r->seal_count; i++)
+        if (!r->seals[i].settled && i < t->safe.readers[who].seal_count)
+            can[count++] = i;
+    if (count)
+        settle_seal(t, who, can[which == 'o' ? 0 : which == 'n' ? count - 1 : any(t, (unsigned)count)]);
+}
+
+static void round_is_made(struct rig *t)
+{
+    commit(t->x);
+    t->safe = t->now;
+}
+
+/* --- holding it against the model ------------------------------------------------------------------------------------ */
+
+static void check_reader(struct rig *t, int who)
+{
+    const struct model_reader *r = &t->now.readers[who];
+    struct spool_reader *h = handle(t, who);
+    struct spool_books b;
+    struct seal s;
+    size_t pending = 0;
+
+    spool_books(h, &b);
+    assert_string_equal(spool_reader_name(h), NAME[who]);
+    assert_int_equal(b.delivered, r->sums.delivered);
+    assert_int_equal(b.dropped, r->sums.dropped);
+    assert_int_equal(b.backed_up, r->sums.backed_up);
+    assert_int_equal(b.corrupt, r->sums.corrupt);
+    assert_int_equal(b.incoming, b.delivered + b.dropped + b.backed_up + b.corrupt + b.spooled);
+    if (t->now.next == t->safe.next) {
+        assert_int_equal(b.spooled, count_of(&t->now, who, WAITS, SEALED));
+        assert_true((b.spooled_bytes == 0) == (b.spooled == 0));
+        assert_true((b.oldest_arrival == NSEC_NEVER) == (b.spooled == 0));
+    }
+    if (model_cut(&t->now, who) < t->safe.next)
+        assert_int_equal(spool_cut(h).seq, model_cut(&t->now, who));
+    for (size_t i = 0; i < t->safe.readers[who].seal_count; i++) {
+        if (t->safe.readers[who].seals[i].settled)
+            continue;
+        assert_true(spool_pending_seal(h, pending++, &s));
+        assert_int_equal(s.first, r->seals[i].first);
+        assert_int_equal(s.last, r->seals[i].last);
+    }
+    assert_false(spool_pending_seal(h, pending, &s));
+}
+
+static void check_gone(struct rig *t)
+{
+    struct spool_gone gone;
+    size_t count = 0, want = 0;
+
+    while (spool_gone(t->x->spool, count, &gone)) {
+        int who = 0;
+
+        while (strcmp(NAME[who], gone.name) != 0)
+            assert_true(++who < NAMES);
+        assert_true(t->safe.readers[who].gone || t->now.readers[who].gone);
+        assert_int_equal(gone.waiting, count_of(&t->safe, who, WAITS, SEALED));
+        count++;
+    }
+    for (int i = 0; i < NAMES; i++)
+        want += t->now.readers[i].known && t->now.readers[i].gone;
+    assert_int_equal(count, want);
+}
+
+static void check_record(struct rig *t, uint64_t n, struct buf *raw)
+{
+    struct spool_cursor at = {.seq = n};
+    struct frame_view v;
+    struct frame_iter it;
+    struct slice rec;
+    struct err e;
+    char want[32];
+
+    if (spool_read(t->x->spool, &at, raw, &v, &e) != 1)
+        fail_msg("record %llu: %s", (unsigned long long)n, e.msg);
+    it = frame_records(&v);
+    frame_skip_to(&it, n);
+    assert_true(frame_next(&it, &rec));
+    snprintf(want, sizeof(want), "record %llu", (unsigned long long)n);
+    assert_true(slice_is(rec, want));
+}
+
+/* What is safe and waits is there, and nothing else is said to wait. */
+static void check_waiting(struct rig *t)
+{
+    uint64_t first = 0, end = 0;
+    struct buf raw;
+
+    buf_init(&raw, FRAME_READ_MAX);
+    for (uint64_t n = 1; n < t->safe.next; n++) {
+        if (n >= end && !spool_waiting(t->x->spool, n, &first, &end))
+            first = end = UINT64_MAX;
+        assert_int_equal(n >= first, waits_for_any(&t->safe, n));
+        if (n >= first)
+            check_record(t, n, &raw);
+    }
+    buf_release(&raw);
+}
+
+/* None but the newest is there for nothing. */
+static void check_segments(struct rig *t)
+{
+    const struct spool *s = t->x->spool;
+
+    for (size_t i = 0; i + 1 < s->segment_count; i++) {
+        const struct segment *seg = s->segments[i];
+        bool needed = false;
+
+        for (size_t k = 0; k < s->state.moved_count; k++)
+            needed |= s->state.moved[k].segment == seg->number;
+        for (uint64_t n = seg->first; n < seg->end && !needed; n++)
+            needed = waits_for_any(&t->now, n);
+        if (!needed)
+            fail_msg("segment %llu holds nothing", (unsigned long long)seg->number);
+    }
+}
+
+static void no_damage(void *ctx, const struct spool_damage *d)
+{
+    (void)ctx;
+    fail_msg("%s at %llu: %s", d->file, (unsigned long long)d->offset, d->what);
+}
+
+static void check_fsck(struct rig *t)
+{
+    struct spool_report report;
+    uint64_t waiting = 0, peeked;
+    struct err e;
+
+    copy_folder(t->x->dir, t->y->dir);
+    assert_int_equal(spool_inspect(t->y->dir, &report, no_damage, NULL, &e), 0);
+    for (uint64_t n = 1; n < t->now.next; n++)
+        waiting += waits_for_any(&t->now, n);
+    assert_int_equal(report.waiting, waiting);
+    assert_int_equal(spool_peek(t->y->dir, &peeked, &e), 0);
+    assert_int_equal(peeked, waiting);
+    for (size_t i = 0; i < report.reader_count; i++) {
+        const struct spool_reader_report *r = &report.readers[i];
+        int who = 0;
+
+        while (strcmp(NAME[who], r->name) != 0)
+            assert_true(++who < NAMES);
+        assert_int_equal(r->gone, t->now.readers[who].gone);
+        assert_int_equal(r->delivered, t->now.readers[who].sums.delivered);
+        assert_int_equal(r->waiting, count_of(&t->now, who, WAITS, SEALED));
+    }
+}
+
+static void check(struct rig *t, bool after_round)
+{
+    for (int i = 0; i < NAMES; i++)
+        if (t->configured >> i & 1)
+            check_reader(t, i);
+    if (!after_round)
+        return;
+    check_gone(t);
+    check_waiting(t);
+    check_segments(t);
+    if (t->thorough)
+        check_fsck(t);
+}
+
+/* --- a rig ---------------------------------------------------------------------------------------------------------- */
+
+static int no_sync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+static struct io_ops fast;
+
+static struct rig *rig_new(unsigned configured, uint64_t segment, uint64_t limit)
+{
+    struct rig *t = mem_alloc(sizeof(*t));
+
+    fast = io_ops_real;
+    fast.fdatasync = fast.fsync = fast.syncfs = no_sync;
+    t->seed = 1;
+    t->x = fixture_new(false, limit, segment);
+    t->y = fixture_new(false, limit, segment);
+    close_spool(t->x);
+    close_spool(t->y);
+    t->x->conf.files = &fast;
+    t->safe = (struct model){.next = 1, .readers = {{.known = true}}};
+    start(t, configured);
+    return t;
+}
+
+static void empty(struct rig *t, unsigned configured)
+{
+    close_spool(t->x);
+    remove_tree(t->x->dir);
+    t->safe = (struct model){.next = 1, .readers = {{.known = true}}};
+    start(t, configured);
+}
+
+static void rig_free(struct rig *t)
+{
+    open_spool(t->y);
+    fixture_free(t->y);
+    fixture_free(t->x);
+    mem_free(t);
+}
+
+/* --- all short orders ------------------------------------------------------------------------------------------------ */
+
+/* p: records come. 0-2 seals, o/n with a reader: settles its oldest or newest. c: a round. x: a crash. */
+static void step(struct rig *t, const char *what)
+{
+    switch (what[0]) {
+    case 'p':
+        put(t, 2);
+        break;
+    case 's':
+        seal(t, what[1] - '0', 3);
+        break;
+    case 'o':
+    case 'n':
+        settle_one(t, what[1] - '0', what[0]);
+        break;
+    case 'c':
+        round_is_made(t);
+        break;
+    case 'x':
+        crash(t, t->configured);
+        break;
+    }
+    check(t, what[0] == 'c');
+}
+
+static void all_orders(unsigned readers, const char *const *steps, unsigned depth, const char *begin)
+{
+    unsigned count = 0;
+    uint64_t orders = 1;
+    struct rig *t = rig_new((1U << readers) - 1, 256, 64 * KIB);
+
+    while (steps[count])
+        count++;
+    for (unsigned i = 0; i < depth; i++)
+        orders *= count;
+    for (uint64_t order = 0; order < orders; order++) {
+        uint64_t left = order;
+
+        if (order)
+            empty(t, (1U << readers) - 1);
+        for (const char *p = begin; *p; p++)
+            step(t, (char[]){*p, 0});
+        for (unsigned i = 0; i < depth; i++, left /= count)
+            step(t, steps[left % count]);
+        step(t, "c");
+        step(t, "x");
+        step(t, "c");
+    }
+    rig_free(t);
+}
+
+static void one_reader_in_all_orders(void **state)
+{
+    static const char *const STEPS[] = {"p", "s0", "n0", "c", "x", NULL};
+
+    (void)state;
+    all_orders(1, STEPS, LIMIT(5, 5), "pcpc");
+}
+
+static void two_readers_in_all_orders(void **state)
+{
+    static const char *const STEPS[] = {"s0", "s1", "n0", "o1", "c", "x", NULL};
+
+    (void)state;
+    all_orders(2, STEPS, 4, "pcpcpc");
+}
+
+static void three_readers_in_all_orders(void **state)
+{
+    static const char *const STEPS[] = {"s0", "s1", "s2", "o0", "o1", "o2", "c", NULL};
+
+    (void)state;
+    all_orders(3, STEPS, 4, "pcpc");
+}
+
+/* --- long random ones ------------------------------------------------------------------------------------------------ */
+
+static void work(struct rig *t, unsigned readers, bool change, unsigned steps)
+{
+    for (unsigned i = 0; i < steps; i++) {
+        unsigned what = any(t, 100);
+        int who = (int)any(t, readers);
+        bool made = false;
+
+        if (what < 25) {
+            put(t, 1 + any(t, 6));
+        } else if (what < 45) {
+            seal(t, who, 1 + any(t, 12));
+        } else if (what < 70) {
+            settle_one(t, who, 'a');
+        } else if (what < 96) {
+            round_is_made(t);
+            made = true;
+        } else {
+            unsigned configured = change ? 1 + any(t, (1U << readers) - 1) : t->configured;
+
+            crash(t, configured);
+        }
+        check(t, made);
+    }
+}
+
+static void random_work(unsigned readers, bool change)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct rig *t = rig_new((1U << readers) - 1, SEGMENT, LIMIT_BYTES);
+
+        t->seed = 1000 * seed + readers;
+        t->thorough = seed == 1;
+        work(t, readers, change, 800);
+        rig_free(t);
+    }
+}
+
+static void readers_come_and_go_in_random_work(void **state)
+{
+    (void)state;
+    random_work(3, true);
+    random_work(2, true);
+}
+
+static void random_work_with_the_same_readers(void **state)
+{
+    (void)state;
+    for (unsigned readers = 1; readers <= NAMES; readers++)
+        random_work(readers, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_reader_in_all_orders),           cmocka_unit_test(two_readers_in_all_orders),
+        cmocka_unit_test(three_readers_in_all_orders),        cmocka_unit_test(random_work_with_the_same_readers),
+        cmocka_unit_test(readers_come_and_go_in_random_work),
+    };
+
+    return cmocka_run_group_tests_name("readers", tests, NULL, NULL);
+}
