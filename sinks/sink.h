@@ -18,6 +18,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/http/message.h"
 
 #include <stdbool.h>
@@ -54,6 +55,11 @@ struct sink_seal_id {
     const char *error_type; /* what !{firehose:error-output-type} says: an error object in the backup; NULL otherwise */
 };
 
+/* What the step that completes a body must know of one of its ranges: an ETag, perhaps a checksum. */
+struct sink_tag {
+    char text[SINK_TAG_MAX];
+};
+
 struct sink_seal {
     struct sink_seal_id id;
     struct slice name;       /* what name() answered when it was sealed: the object key; or empty */
@@ -70,10 +76,17 @@ struct sink_seal {
      * judge() gets the answer with the same seal; until it says something else. */
     unsigned follow_up;
     const char *token; /* of the verdict before; NULL for follow_up 0 */
-    /* How far a delivery of several steps is: what was last written to verdict.progress, in this run or before a crash;
-     * empty: it begins anew. The same bytes as there, so they are read before those are written. Behind a restart the
-     * body may be another one (a script that was changed): whatever must not be mixed up says of which body it is. */
-    struct slice progress;
+
+    /* Of sink_ops.steps, else all empty; README.md, "Several steps". What is here was written by judge() or send(), in this run or
+     * before a crash, for the very same bytes under the same name. */
+    struct slice progress; /* what was last written to verdict.progress; empty: it begins anew */
+    uint32_t
+        range; /* 0: a step of the whole. Else this request sends bytes of the body, and is number `range` of them: */
+    uint64_t range_from;         /* ... from here */
+    uint64_t range_bytes;        /* ... so many; body digests are then those of the range */
+    const struct sink_tag *tags; /* range 0, all ranges are there: what was said of each, in order; else NULL */
+    uint32_t tag_count;
+    bool undo; /* there is no body: what `progress` tells of is to be removed, nobody will complete it */
 };
 
 enum { SINK_NOT_YET = 1 }; /* of request(): nothing is made; to be called again a few milliseconds later */
@@ -131,11 +144,15 @@ struct sink_verdict {
     char detail[512 + SINK_SAID_MAX];
     size_t own;     /* so many bytes of the detail are the sink's words */
     char token[64]; /* SINK_FOLLOW_UP: what the next request() must know */
-    /* Set before judge() or send() is called, when the body is all of its object; else NULL, and the object must go in
-     * one step. Whoever has got part of the way writes what must be known to go on (SEAL_PROGRESS_MAX bytes) and says
-     * `progressed`. With SINK_FOLLOW_UP the next step comes once that is safe in the journal. */
+    /* Of sink_ops.steps; set before judge() or send() is called for a step of the whole, empty; NULL: there is no place for it, and
+     * the body must go in one step. Who has got part of the way writes what must be known to go on (SINK_PROGRESS_MAX bytes) and
+     * says `progressed`; it replaces what was there. With SINK_FOLLOW_UP the next step comes once that is safe in the journal. */
     struct buf *progress;
     bool progressed;
+    uint64_t
+        range_bytes; /* with `progressed`: from now on the body goes in ranges of this; more, where SINK_RANGES_MAX asks for it */
+    struct sink_tag tag; /* SINK_DELIVERED of a range: what the last step must know of it */
+    bool begin_anew;     /* what `progress` tells of is gone; with SINK_RETRY */
 };
 
 /* Who answers where several products and versions might. For people. */
@@ -152,6 +169,7 @@ struct sink_ops {
     size_t conf_size;                          /* of the struct that `fields` describes */
     unsigned digests;                          /* SINK_SHA256 | SINK_CRC32C: which digests of the body it needs */
     unsigned (*digests_of)(const void *state); /* the same where it depends on options; NULL: digests */
+    bool steps;                                /* a body may go in several steps: README.md, "Several steps" */
     nsec retry_duration;                       /* default of retry.duration */
     const char *error_prefix; /* "http-endpoint-failed"; what !{firehose:error-output-type} says for its failures */
     const char *(*error_prefix_of)(const void *state); /* the same where it depends on options; NULL: error_prefix */

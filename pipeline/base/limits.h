@@ -122,8 +122,17 @@
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_META_MAX      2048
 #define SEAL_META_KEYS_MAX 512
-/* What a sink notes of a delivery's progress. All that is pending must fit a checkpoint (FRAME_EXTRA_MAX). */
-#define SEAL_PROGRESS_MAX LIMIT(4096, 64)
+/* What is noted of a delivery's progress: of all its bodies. All that is pending must fit a checkpoint (FRAME_EXTRA_MAX). */
+#define SEAL_PROGRESS_MAX (SEAL_BODIES_MAX * BODY_PROGRESS_MAX + 16)
+/* Bodies of one seal that have gone part of their way: one of each kind that is under way, and those that came to nothing. */
+#define SEAL_BODIES_MAX LIMIT(6, 4)
+/* Of one of them: its name, the sink's note (an upload's id), and a tag for each range that is there. */
+#define BODY_PROGRESS_MAX (OBJECT_NAME_MAX + SINK_PROGRESS_MAX + SINK_RANGES_MAX * (SINK_TAG_MAX + 4) + 128)
+#define SINK_PROGRESS_MAX LIMIT(1024, 64)
+#define SINK_TAG_MAX      64
+#define SINK_RANGES_MAX   LIMIT(32, 4)
+/* So often it is tried to remove what came to nothing: an outage must not keep in the spool what is safe in the backup. */
+#define UNDO_TRIES_MAX 4
 
 /* Readers that a spool knows, those that are gone among them; and their names. */
 #define SPOOL_READERS_MAX     LIMIT(16, 4)

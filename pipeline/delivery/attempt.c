@@ -1,6 +1,7 @@
-/* An attempt crosses threads three times: a worker makes the body, the loop (or a sender) sends it, and a large answer
- * is read by a worker again. Each comes back as an event, and between two events nobody else touches it; so it needs
- * no lock, only its step.
+/* A worker makes the body and hands it back by an event; between two events nobody else touches an attempt, so it needs no
+ * lock, only its step. Then send_next() looks at what may go now, after each answer again: the ranges that are not there
+ * yet, or, when none is missing, the one step that follows. What fails decides how the attempt ends, once what else is
+ * under way has ended; a range that failed is left to the next attempt, which sends what is missing then.
  *
  * Memory is what attempts compete for. An attempt takes it before it is encoded, as an estimate, gives back what was
  * too much once the body is there, and all of it when it ends; while it waits it holds none. A target that is stuck
@@ -21,43 +22,40 @@
 #include <stdio.h>
 
 static void on_due(struct loop_timer *t);
-static void on_ask(struct loop_timer *t);
+static void on_next_step(struct loop_timer *t);
 static void on_encoded(struct loop_event *ev);
-static void on_sent(struct loop_event *ev);
-static void on_answer(struct exchange *x, const struct http_response *re);
-static bool on_room(struct exchange *x, size_t bytes);
-static void read_answer(struct worker_job *job, struct worker *w);
+static void on_kept(struct loop_event *ev);
 static void encode(struct worker_job *job, struct worker *w);
-static void send_blocking(struct sender_job *job);
-static void request(struct attempt *s);
+
+static bool end_request(struct attempt *s, struct request *r);
+
+static const struct request_ops REQUEST_OPS;
 
 void attempt_init(struct attempt *s, const struct attempt_ops *ops, void *owner, struct delivery_loop *loop,
                   struct target *target)
 {
     *s = (struct attempt){.ops = ops, .owner = owner, .loop = loop, .target = target};
     target_slot_init(&s->slot, loop, on_due);
-    loop_timer_init(&s->ask, on_ask);
+    loop_timer_init(&s->next_step, on_next_step);
+    LIST_INIT(&s->requests);
     s->job.run = encode;
     s->encoded_event.fn = on_encoded;
-    s->send.run = send_blocking;
-    s->sent_event.fn = on_sent;
-    s->exchange.done = on_answer;
-    s->exchange.room = on_room;
-    s->exchange.keeps = true;
-    s->read_job.run = read_answer;
+    s->kept_event.fn = on_kept;
 }
 
 void attempt_release(struct attempt *s)
 {
+    struct request *r;
+
     if (s->step == ATTEMPT_WAITING)
         target_waited(s->target, &s->slot);
     if (s->step == ATTEMPT_QUEUED)
         target_forget(s->target, &s->slot);
-    delivery_loop_at(s->loop, &s->ask, NSEC_NEVER);
-    s->loop->ops->cancel(s->loop, &s->exchange);
+    delivery_loop_at(s->loop, &s->next_step, NSEC_NEVER);
+    while ((r = LIST_FIRST(&s->requests)))
+        (void)end_request(s, r);
     if (s->budgeted)
         delivery_loop_give_memory(s->loop, s->budgeted);
-    exchange_forget(&s->exchange);
     if (s->loop->beyond == s)
         s->loop->beyond = NULL;
     encoder_out_release(&s->out);
@@ -72,11 +70,6 @@ void attempt_queue(struct attempt *s)
 
 /* --- encoding ------------------------------------------------------------------------------------------------------
  */
-
-static unsigned digests_of(const struct target *t)
-{
-    return t->ops->digests_of ? t->ops->digests_of(t->state) : t->ops->digests;
-}
 
 /* A destination that is stuck keeps what its attempts hold. So each may have one, and more than one only while there is
  * plenty for the others. */
@@ -100,10 +93,11 @@ bool attempt_start(struct target_slot *slot)
     s->budgeted = bytes;
     s->step = ATTEMPT_ENCODING;
     s->slot.sent = 0;
+    s->progress = NULL;
     s->out = (struct encoder_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
     s->in.format_memory = format;
-    s->in.digests = digests_of(s->target);
+    s->in.digests = request_digests(s->target) | (s->target->ops->steps ? SINK_CRC32C : 0);
     s->in.sizes = s->sink_outcomes != NULL;
     s->loop->ops->work(s->loop, &s->job);
     return true;
@@ -134,7 +128,6 @@ static void release_body(struct attempt *s)
 {
     encoder_out_release(&s->out);
     http_request_release(&s->request);
-    exchange_forget(&s->exchange);
     delivery_loop_give_memory(s->loop, s->budgeted);
     s->budgeted = 0;
     if (s->loop->beyond == s)
@@ -167,7 +160,6 @@ static void end_attempt(struct attempt *s, enum sink_outcome outcome)
     void (*ended)(void *) = s->ops->ended;
     void *owner = s->owner;
 
-    verdict_finish(&s->verdict, &(struct verdict_sent){&s->request, s->out.body, s->encoding});
     s->step = ATTEMPT_IDLE;
     s->slot.failed_with_target = outcome == SINK_RETRY && !s->verdict.retry_after;
     s->slot.misconfigured = s->verdict.misconfigured;
@@ -179,16 +171,6 @@ static void end_attempt(struct attempt *s, enum sink_outcome outcome)
     release_body(s);
     target_attempt_ended(s->target, &s->slot, news);
     ended(owner);
-}
-
-/* An attempt that failed on our own side, before or instead of asking the destination. */
-static void fail_locally(struct attempt *s, const char *code, const struct err *e)
-{
-    s->attempts++;
-    s->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
-    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", code);
-    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
-    end_attempt(s, SINK_RETRY);
 }
 
 nsec attempt_retry(struct attempt *s, nsec at_most)
@@ -218,38 +200,118 @@ static void on_due(struct loop_timer *t)
 /* --- sending -------------------------------------------------------------------------------------------------------
  */
 
-static void make_offer(struct attempt *s)
+static uint64_t range_bit(uint32_t range)
 {
-    s->offer = (struct sink_seal){
+    return range ? (uint64_t)1 << (range - 1) : 0;
+}
+
+static struct sink_seal seal_of(const struct attempt *s, uint32_t range)
+{
+    const struct unfinished_body *p = s->progress;
+    struct sink_seal seal = {
         .id = s->out.id,
         .name = s->name,
         .body = s->out.body,
         .encoding = s->encoding,
         .content_type = s->content_type,
-        .crc32c = s->out.crc32c,
         .record_count = s->out.taken,
-        .wall_now = s->loop->wall,
+        .follow_up = s->follow_up,
+        .token = s->follow_up > 0 ? s->token : NULL,
+        .range = range,
+        .undo = s->undo,
     };
-    memcpy(s->offer.sha256, s->out.sha256, sizeof(s->offer.sha256));
+
+    if (range == 0) {
+        seal.crc32c = s->out.digests.crc32c;
+        memcpy(seal.sha256, s->out.digests.sha256, sizeof(seal.sha256));
+    }
+    if (p)
+        seal.progress = buf_slice(&p->progress);
+    if (range)
+        unfinished_locate(p, &seal);
+    else if (p && p->range_count > 0 && !s->undo) {
+        seal.tags = p->tags;
+        seal.tag_count = p->range_count;
+    }
+    return seal;
 }
 
-static void send_elsewhere(struct attempt *s)
+static void begin_request(struct attempt *s, uint32_t range)
 {
-    struct err e;
+    struct sink_seal seal = seal_of(s, range);
+    struct request *r = request_start(&REQUEST_OPS, s, s->loop, s->target, &seal, range ? NULL : s->sink_outcomes,
+                                      s->progress && !range && !s->undo);
 
-    if (s->loop->ops->send(s->loop, &s->send))
+    LIST_INSERT_HEAD(&s->requests, r, link);
+    s->request_count++;
+    s->ranges_under_way |= range_bit(range);
+}
+
+/* A request beside the first: while there is plenty for others, and nobody waits for the place. */
+static bool take_another_place(struct attempt *s)
+{
+    struct delivery_loop *l = s->loop;
+
+    if (!l->ops->has_plenty(l, ATTEMPT_EXCHANGE_MEMORY) ||
+        (s->target->ops->send && !l->ops->has_plenty_of_senders(l)) || !target_take_place(s->target))
+        return false;
+    if (delivery_loop_take_memory(l, ATTEMPT_EXCHANGE_MEMORY))
+        return true;
+    target_give_place(s->target);
+    return false;
+}
+
+/* Whichever ends first of several: the last has the attempt's own place. True: a place is free now. */
+static bool end_request(struct attempt *s, struct request *r)
+{
+    bool gives = --s->request_count > 0;
+
+    LIST_REMOVE(r, link);
+    if (gives) {
+        delivery_loop_give_memory(s->loop, ATTEMPT_EXCHANGE_MEMORY);
+        target_give_place(s->target);
+    }
+    s->ranges_under_way &= ~range_bit(r->seal.range);
+    request_free(&r);
+    return gives;
+}
+
+static void send_ranges(struct attempt *s, uint32_t range)
+{
+    for (; range && !s->range_failed_last; range = unfinished_missing(s->progress, range)) {
+        if ((s->ranges_under_way | s->ranges_failed) & range_bit(range))
+            continue;
+        if (s->request_count > 0 && !take_another_place(s))
+            return;
+        begin_request(s, range);
+    }
+}
+
+/* What may go now. */
+static void send_next(struct attempt *s)
+{
+    uint32_t missing = s->progress && !s->undo ? unfinished_missing(s->progress, 0) : 0;
+
+    if (s->pausing || s->keeping || s->begins_anew || (s->decided && s->outcome != SINK_RETRY))
         return;
-    s->attempts--; /* counted when it began */
-    err_set(&e, ERR_IO, "no thread can be started for it: %s", THREADS_HINT);
-    fail_locally(s, "NoThread", &e);
+    if (missing)
+        send_ranges(s, missing);
+    else if (s->request_count == 0 && !s->decided)
+        begin_request(s, 0);
 }
 
-static void ask(struct attempt *s)
+/* After each answer, and whatever else it may have waited for. */
+static void go_on(struct attempt *s)
 {
-    if (s->target->ops->send)
-        send_elsewhere(s);
-    else
-        request(s);
+    send_next(s);
+    if (s->request_count > 0 || s->pausing || s->keeping)
+        return;
+    assert(s->decided);
+    if (s->begins_anew && s->progress && !s->undo) {
+        unfinished_begin_anew(s->progress);
+        s->ops->progressed(s);
+    }
+    end_attempt(s, s->outcome);
 }
 
 static void send_now(struct attempt *s)
@@ -257,125 +319,125 @@ static void send_now(struct attempt *s)
     s->step = ATTEMPT_SENDING;
     s->slot.sent = s->loop->mono;
     s->attempts++;
-    s->verdict = (struct sink_verdict){.outcomes = s->sink_outcomes, .progress = s->progress};
     if (s->sink_outcomes)
         s->sink_outcomes->count = s->out.taken;
     if (s->metrics)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
-    ask(s);
+    s->answers = s->follow_up = 0;
+    s->ranges_failed = 0;
+    s->range_failed_last = s->decided = s->begins_anew = false;
+    go_on(s);
 }
 
-static void request(struct attempt *s)
+static void on_next_step(struct loop_timer *t)
 {
-    struct err e;
-    int rc;
+    struct attempt *s = CONTAINER_OF(t, struct attempt, next_step);
 
-    http_request_release(&s->request);
-    s->offer.wall_now = s->loop->wall;
-    rc = s->target->ops->request(s->target->state, &s->offer, &s->request, &e);
-    if (rc == SINK_NOT_YET) {
-        delivery_loop_at(s->loop, &s->ask, s->loop->mono + ATTEMPT_NOT_YET_WAIT);
-        return;
-    }
-    if (rc < 0) {
-        s->attempts--; /* counted when it began */
-        fail_locally(s, "RequestNotMade", &e);
-        return;
-    }
-    identify_ask(&s->target->identify, s->loop); /* what the request needed is read now: so it is for the question */
-    s->exchange.request = &s->request;
-    s->exchange.body = s->out.body;
-    s->loop->ops->exchange(s->loop, &s->exchange);
+    s->pausing = false;
+    go_on(s);
 }
 
-static struct slice progress_of(const struct attempt *s)
+static void on_kept(struct loop_event *ev)
 {
-    return s->progress ? buf_slice(s->progress) : slice_of(NULL, 0);
+    struct attempt *s = CONTAINER_OF(ev, struct attempt, kept_event);
+
+    if (!s->kept) /* another range came meanwhile, and is not safe yet */
+        return;
+    s->keeping = false;
+    go_on(s);
 }
 
-/* The destination has the body, or a part of it, but has not acknowledged it: the attempt goes on with another
- * question a little later. */
+/* As an event: what comes of it may be the end of the owner, who is asking. */
 void attempt_go_on(struct attempt *s)
 {
-    nsec wait = s->verdict.retry_after ? s->verdict.retry_after : BACKOFF_FIRST;
-
-    memcpy(s->token, s->verdict.token, sizeof(s->token));
-    s->offer.token = s->token;
-    s->offer.follow_up++;
-    s->offer.progress = progress_of(s);
-    s->verdict.progressed = false;
-    delivery_loop_at(s->loop, &s->ask, s->loop->mono + wait);
+    s->kept = s->keeping;
+    if (s->keeping)
+        delivery_loop_post(s->loop, &s->kept_event);
 }
 
-static void on_ask(struct loop_timer *t)
-{
-    ask(CONTAINER_OF(t, struct attempt, ask));
-}
+/* --- answers --------------------------------------------------------------------------------------------------------
+ */
 
-/* A body that cannot be made: with fewer records it may be possible, and nobody needs to be asked. */
-static void not_encoded(struct attempt *s)
+/* How the attempt is to end. What is final counts more than what may work later. */
+static void decide(struct attempt *s, struct request *r, enum sink_outcome outcome)
 {
-    const struct err *e = &s->out.err;
-
-    s->no_room = e->code == ERR_NOSPACE;
-    if (e->code != ERR_LIMIT && e->code != ERR_NOSPACE) {
-        fail_locally(s, "EncodingFailed", e);
+    s->begins_anew = s->begins_anew || r->verdict.begin_anew;
+    if (s->decided && (s->outcome != SINK_RETRY || outcome == SINK_RETRY))
         return;
+    s->decided = true;
+    s->outcome = outcome;
+    verdict_finish(&r->verdict, &(struct verdict_sent){&r->http, s->out.body, s->encoding});
+    s->verdict = r->verdict;
+    s->verdict.progress = NULL;
+    http_request_release(&s->request);
+    s->request = r->http;
+    r->http = (struct http_request){.method = NULL};
+}
+
+static void keep(struct attempt *s)
+{
+    s->keeping = true;
+    s->kept = false;
+    s->ops->progressed(s);
+}
+
+static void judge_range(struct attempt *s, struct request *r, enum sink_outcome outcome)
+{
+    s->range_failed_last = outcome != SINK_DELIVERED;
+    if (outcome == SINK_DELIVERED) {
+        r->verdict.tag.text[sizeof(r->verdict.tag.text) - 1] = '\0';
+        unfinished_range_is_there(s->progress, r->seal.range, &r->verdict.tag);
+        keep(s);
+    } else {
+        s->ranges_failed |= range_bit(r->seal.range);
+        decide(s, r, outcome == SINK_FOLLOW_UP || outcome == SINK_PARTIAL ? SINK_RETRY : outcome);
     }
-    s->verdict = (struct sink_verdict){.misconfigured = true};
-    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", s->no_room ? "NoSpace" : "BodyTooLarge");
-    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
-    if (s->no_room)
-        snprintf(s->verdict.hint, sizeof(s->verdict.hint), "free space on the disk of data_dir");
-    end_attempt(s, SINK_SPLIT);
 }
 
-static void go_on(struct attempt *s)
+/* With SINK_FOLLOW_UP the destination has the body, or a part of it, but has not acknowledged it: the attempt goes on with
+ * another question a little later. */
+static void judge_whole(struct attempt *s, struct request *r, enum sink_outcome outcome)
 {
-    s->no_room = false;
-    if (!s->out.body) {
-        not_encoded(s);
-        return;
+    bool progressed = r->verdict.progressed && r->verdict.progress && outcome != SINK_DELIVERED;
+    nsec wait = r->verdict.retry_after;
+
+    if (progressed)
+        unfinished_progress(s->progress, buf_slice(&r->progress), r->verdict.range_bytes);
+    if (outcome != SINK_FOLLOW_UP) {
+        decide(s, r, outcome);
+    } else {
+        memcpy(s->token, r->verdict.token, sizeof(s->token));
+        s->follow_up++;
+        if (!wait && !progressed)
+            wait = BACKOFF_FIRST;
+        s->pausing = wait > 0;
+        if (wait > 0)
+            delivery_loop_at(s->loop, &s->next_step, s->loop->mono + wait);
     }
-    if (s->out.taken == 0) { /* nothing is left to send: all damaged, or refused before they went */
-        s->verdict = (struct sink_verdict){.code = ""};
-        end_attempt(s, SINK_DELIVERED);
-        return;
-    }
-    trim_budget(s);
-    s->progress = NULL;
-    s->ops->encoded(s);
-    make_offer(s);
-    s->offer.progress = progress_of(s);
-    send_now(s);
+    if (progressed)
+        keep(s);
 }
 
-static void on_encoded(struct loop_event *ev)
+static void on_request_ended(struct request *r, enum sink_outcome outcome, bool asked)
 {
-    struct attempt *s = CONTAINER_OF(ev, struct attempt, encoded_event);
+    struct attempt *s = r->owner;
 
-    s->step = ATTEMPT_ENCODED;
-    if (!s->held)
-        go_on(s);
-}
-
-void attempt_hold(struct attempt *s)
-{
-    s->held = true;
-}
-
-void attempt_unhold(struct attempt *s)
-{
-    s->held = false;
-    if (s->step == ATTEMPT_ENCODED) /* as an event: what comes of it may be the end of the owner, who is asking */
-        delivery_loop_post(s->loop, &s->encoded_event);
+    if (asked && (s->target->ops->send || s->answers++ == 0))
+        s->slot.answered = s->loop->mono;
+    if (r->seal.range)
+        judge_range(s, r, outcome);
+    else
+        judge_whole(s, r, outcome);
+    if (end_request(s, r))
+        s->ops->ended(s->owner); /* somebody may wait for it; this attempt goes on */
+    go_on(s);
 }
 
 /* Memory for a large answer. Two that have half of theirs must not wait for each other: so one at a time may go beyond
  * the limit, and the others fail and come again. */
-static bool on_room(struct exchange *x, size_t bytes)
+static bool on_room(struct request *r, size_t bytes)
 {
-    struct attempt *s = CONTAINER_OF(x, struct attempt, exchange);
+    struct attempt *s = r->owner;
     bool within = s->loop->beyond != s && delivery_loop_take_memory(s->loop, bytes);
 
     if (!within && s->loop->beyond && s->loop->beyond != s)
@@ -388,57 +450,64 @@ static bool on_room(struct exchange *x, size_t bytes)
     return true;
 }
 
-static void judged(struct attempt *s, enum sink_outcome outcome)
-{
-    bool progressed = s->verdict.progressed && s->progress;
+static const struct request_ops REQUEST_OPS = {.ended = on_request_ended, .room = on_room};
 
-    exchange_forget(&s->exchange);
-    if (progressed && outcome != SINK_DELIVERED)
-        s->ops->progressed(s, outcome == SINK_FOLLOW_UP);
-    if (outcome != SINK_FOLLOW_UP)
-        end_attempt(s, outcome);
-    else if (!progressed)
-        attempt_go_on(s);
+/* --- a body that is made --------------------------------------------------------------------------------------------
+ */
+
+/* A body that cannot be made: with fewer records it may be possible, and nobody needs to be asked. */
+static void not_encoded(struct attempt *s)
+{
+    const struct err *e = &s->out.err;
+    bool is_smaller_better = e->code == ERR_LIMIT || e->code == ERR_NOSPACE;
+    const char *code = e->code == ERR_NOSPACE ? "NoSpace" : e->code == ERR_LIMIT ? "BodyTooLarge" : "EncodingFailed";
+
+    s->no_room = e->code == ERR_NOSPACE;
+    s->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
+    snprintf(s->verdict.code, sizeof(s->verdict.code), "%s", code);
+    snprintf(s->verdict.message, sizeof(s->verdict.message), "%s", e->msg);
+    if (s->no_room)
+        snprintf(s->verdict.hint, sizeof(s->verdict.hint), "free space on the disk of data_dir");
+    if (!is_smaller_better)
+        s->attempts++;
+    verdict_finish(&s->verdict, &(struct verdict_sent){NULL, NULL, NULL});
+    end_attempt(s, is_smaller_better ? SINK_SPLIT : SINK_RETRY);
 }
 
-static void on_answer(struct exchange *x, const struct http_response *re)
+static void begin(struct attempt *s)
 {
-    struct attempt *s = CONTAINER_OF(x, struct attempt, exchange);
-
-    if (s->offer.follow_up == 0)
-        s->slot.answered = s->loop->mono;
-    if (re->failure == HTTP_OK && re->body.n > ANSWER_SMALL_MAX) {
-        s->answer = *re;
-        s->loop->ops->work(s->loop, &s->read_job);
+    s->no_room = false;
+    if (!s->out.body) {
+        not_encoded(s);
         return;
     }
-    judged(s, s->target->ops->judge(s->target->state, &s->offer, re, &s->verdict));
+    if (s->out.taken == 0) { /* nothing is left to send: all damaged, or refused before they went */
+        s->verdict = (struct sink_verdict){.code = ""};
+        end_attempt(s, SINK_DELIVERED);
+        return;
+    }
+    trim_budget(s);
+    s->ops->encoded(s);
+    send_now(s);
 }
 
-/* Worker thread. Millions of bytes of JSON would hold up all other streams. */
-static void read_answer(struct worker_job *job, struct worker *w)
+static void on_encoded(struct loop_event *ev)
 {
-    struct attempt *s = CONTAINER_OF(job, struct attempt, read_job);
+    struct attempt *s = CONTAINER_OF(ev, struct attempt, encoded_event);
 
-    (void)w;
-    s->sent_outcome = s->target->ops->judge(s->target->state, &s->offer, &s->answer, &s->verdict);
-    delivery_loop_post(s->loop, &s->sent_event);
+    s->step = ATTEMPT_ENCODED;
+    if (!s->held)
+        begin(s);
 }
 
-/* Sender thread. */
-static void send_blocking(struct sender_job *job)
+void attempt_hold(struct attempt *s)
 {
-    struct attempt *s = CONTAINER_OF(job, struct attempt, send);
-
-    s->sent_outcome = s->target->ops->send(s->target->state, &s->offer, &s->verdict);
-    delivery_loop_post(s->loop, &s->sent_event);
+    s->held = true;
 }
 
-static void on_sent(struct loop_event *ev)
+void attempt_unhold(struct attempt *s)
 {
-    struct attempt *s = CONTAINER_OF(ev, struct attempt, sent_event);
-
-    if (s->target->ops->send)
-        s->slot.answered = s->loop->mono;
-    judged(s, s->sent_outcome);
+    s->held = false;
+    if (s->step == ATTEMPT_ENCODED) /* as an event: what comes of it may be the end of the owner, who is asking */
+        delivery_loop_post(s->loop, &s->encoded_event);
 }

@@ -8,7 +8,11 @@
  * What an outcome means (retry, give up, split, back up) is its owner's; it is told through judged(). While an attempt
  * waits it holds no memory: the body exists during an attempt and is made again, byte for byte the same, for the next.
  *
- * Threads    the delivery thread; encoding on a worker, blocking sends on a sender: each comes back as an event.
+ * Usually the body goes in one request (request.h). With sink_ops.steps it may take several, one after the other, and some
+ * of them may send ranges of the body, several at once as far as the target has places. What is there already is not
+ * sent again by the next attempt, nor after a restart (unfinished.h).
+ *
+ * Threads    the delivery thread; encoding on a worker: it comes back as an event.
  * Ownership  made and freed by its owner; not freed between ENCODING and the end of the attempt, while the loop runs.
  */
 #ifndef PIPELINE_DELIVERY_ATTEMPT_H
@@ -17,7 +21,9 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/delivery/loop.h"
+#include "pipeline/delivery/request.h"
 #include "pipeline/delivery/target.h"
+#include "pipeline/delivery/unfinished.h"
 #include "pipeline/encode/encoder.h"
 #include "sinks/sink.h"
 
@@ -37,9 +43,9 @@ struct attempt_ops {
     int (*encode)(struct attempt *s, struct worker *w);
     /* Delivery thread: the body is made, s->out.id says which it is; names it. */
     void (*encoded)(struct attempt *s);
-    /* Delivery thread: *s->progress is to be kept. `go_on`: attempt_go_on() once it is safe. Only where encoded() has set
+    /* Delivery thread: *s->progress has changed; attempt_go_on() when that is safe in the journal. Only where encoded() has set
      * it; else NULL. */
-    void (*progressed)(struct attempt *s, bool go_on);
+    void (*progressed)(struct attempt *s);
     /* Delivery thread: the attempt is over, body and place are given back after this returns. s->verdict says why. */
     void (*judged)(struct attempt *s, enum sink_outcome outcome);
     /* Delivery thread, the last thing after each event: the attempt may be gone. */
@@ -57,12 +63,13 @@ struct attempt {
 
     struct encoder_in in;
     struct encoder_out out;
-    uint64_t expected;    /* bytes that the body may have, before compression: for the budget */
-    struct slice name;    /* of the object; may be empty */
-    struct buf *progress; /* set by encoded(): where the sink notes how far it is with this body; NULL: nowhere */
+    uint64_t expected;                /* bytes that the body may have, before compression: for the budget */
+    struct slice name;                /* of the object; may be empty */
+    struct unfinished_body *progress; /* set by encoded(): how far this body is; NULL: it goes in one step */
     const char *content_type, *encoding;
     struct sink_outcomes *sink_outcomes; /* for judge(); NULL: the target answers for the body as a whole */
 
+    bool undo; /* the body is none: what an earlier one left at the target is to be removed (sink_seal.undo) */
     bool held;
     bool no_room;      /* the body could not be made: there was no place for it on our own disk */
     unsigned attempts; /* made so far, in this run */
@@ -70,17 +77,23 @@ struct attempt {
     uint64_t budgeted; /* bytes taken for the body and a large answer */
     struct worker_job job;
     struct loop_event encoded_event;
-    struct sink_seal offer;
-    struct http_request request;
-    struct exchange exchange;
-    struct loop_timer ask; /* the next question of a follow-up */
-    struct sender_job send;
-    struct loop_event sent_event; /* the outcome of send(), or of a large answer, is known */
-    enum sink_outcome sent_outcome;
-    struct worker_job read_job;  /* reads a large answer ... */
-    struct http_response answer; /* ... which the exchange keeps meanwhile */
+
+    /* While it is sent: */
+    LIST_HEAD(, request) requests; /* under way; the first has the attempt's own place, each other one a place more */
+    unsigned request_count, answers;
+    uint64_t ranges_under_way, ranges_failed; /* bits, as unfinished_body.there */
+    bool range_failed_last;                   /* no other begins until one is taken */
+    unsigned follow_up;
+    char token[sizeof(((struct sink_verdict *)NULL)->token)]; /* of the step before */
+    struct loop_timer next_step;
+    struct loop_event kept_event;
+    bool pausing, keeping; /* before the next step: for that timer; until the progress is safe, ... */
+    bool kept;             /* ... which it is now, unless more has come since */
+    bool decided;          /* how it ends: */
+    bool begins_anew;
+    enum sink_outcome outcome;
     struct sink_verdict verdict;
-    char token[sizeof(((struct sink_verdict *)NULL)->token)]; /* of a follow-up */
+    struct http_request request; /* ... whose answer this was */
 };
 
 void attempt_init(struct attempt *s, const struct attempt_ops *ops, void *owner, struct delivery_loop *loop,
@@ -96,7 +109,7 @@ MUST_CHECK bool attempt_start(struct target_slot *slot);
 void attempt_hold(struct attempt *s);
 void attempt_unhold(struct attempt *s);
 
-/* The next step of an attempt that has several. */
+/* What it has got so far is safe. Nothing, when it does not wait for that. */
 void attempt_go_on(struct attempt *s);
 
 /* From judged(): another attempt after the back-off, or `at_most`, or what the destination asked for. Returns the

@@ -18,7 +18,7 @@ static bool piece_is_done(struct delivery *d)
     return outcomes_are_final(delivery_outcomes(d)) && (!d->transform.failed || d->failed_arrived);
 }
 
-static bool is_done(struct delivery *d)
+static bool records_are_done(struct delivery *d)
 {
     return d->sealing == SEAL_SAFE && piece_is_done(d) && !delivery_is_under_way(d, PART_SOURCE) &&
            outcomes_are_final(&d->source_outcomes);
@@ -28,10 +28,15 @@ static bool is_done(struct delivery *d)
 static void ended(struct delivery *d)
 {
     struct delivery_host *h = d->host;
+    bool done;
 
     if (piece_is_done(d))
         (void)delivery_next_piece(d);
-    if (is_done(d))
+    done = records_are_done(d);
+    if (done) /* what an earlier run had begun, and nobody has come to in this one */
+        unfinished_abandon_all(&d->unfinished);
+    delivery_clear(d);
+    if (done && delivery_is_cleared(d))
         h->ops->done(h, d);
     h->ops->turn(h);
 }
@@ -78,22 +83,6 @@ static void on_sealed(struct loop_event *ev)
     ended(d); /* nothing of it may be left to send */
 }
 
-/* Committer thread. */
-static void on_progress_written(struct spool_wait *w, bool safe)
-{
-    struct delivery *d = CONTAINER_OF(w, struct delivery, progress_written);
-
-    if (safe)
-        delivery_loop_post(d->host->loop, &d->progress_event);
-}
-
-static void on_progress(struct loop_event *ev)
-{
-    struct delivery *d = CONTAINER_OF(ev, struct delivery, progress_event);
-
-    attempt_go_on(d->parts[PART_RECORDS]);
-}
-
 static struct delivery *delivery_make(struct delivery_host *h, const struct seal *seal)
 {
     struct delivery *d = mem_alloc(sizeof(*d));
@@ -107,11 +96,7 @@ static struct delivery *delivery_make(struct delivery_host *h, const struct seal
         buf_init(&d->part_names[i], OBJECT_NAME_MAX);
     d->sealed.done = on_seal_written;
     d->sealed_event.fn = on_sealed;
-    d->progress_written.done = on_progress_written;
-    d->progress_event.fn = on_progress;
-    buf_init(&d->progress, SEAL_PROGRESS_MAX);
-    if (buf_add_slice(&d->progress, seal->progress) < 0) /* of a program that keeps more: the object begins anew */
-        buf_clear(&d->progress);
+    delivery_progress_init(d, seal->progress);
     d->seal.progress = slice_of(NULL, 0); /* the spool's, and only until the next */
     delivery_transform_init(d);
     return d;
@@ -130,7 +115,7 @@ void delivery_free(struct delivery **dp)
     outcomes_release(&d->answer);
     mem_free(d->answered);
     buf_release(&d->note_bytes);
-    buf_release(&d->progress);
+    unfinished_release(&d->unfinished);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_release(&d->part_names[i]);
     mem_free(d);

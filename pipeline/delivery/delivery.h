@@ -8,8 +8,10 @@
  *                  errors   those that the destination refused, or that could not be delivered in time, to the backup
  *                  failed   those that failed in the transform, to the backup
  *     outcomes   of each record; of each source record, with a transform (outcomes.h)
+ *     unfinished bodies that have gone part of their way, as the journal keeps them; those that nobody will complete are removed
+ *                from the target before the end (undo.c)
  *
- * Done is: the seal is safe, nothing is under way, and every outcome is final. That is asked at one place, after every
+ * Done is: the seal is safe, nothing is under way or unfinished, and every outcome is final. That is asked at one place, after every
  * event (ended() in delivery.c). What the end of an attempt means is delivery/judge.h's: what it answers is carried
  * out here.
  *
@@ -27,6 +29,7 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/delivery/attempt.h"
 #include "pipeline/delivery/target.h"
+#include "pipeline/delivery/unfinished.h"
 #include "pipeline/encode/encoder.h"
 #include "pipeline/encode/error_objects.h"
 #include "pipeline/encode/named_counters.h"
@@ -84,7 +87,8 @@ enum delivery_work {
     WORK_SHIPPING,     /* the records of the piece are there */
 };
 
-enum delivery_part { PART_SOURCE, PART_RECORDS, PART_ERRORS, PART_FAILED, PART_COUNT };
+/* The first four stand in the journal (unfinished_key.kind); PART_UNDO is no body: it removes what one has left. */
+enum delivery_part { PART_SOURCE, PART_RECORDS, PART_ERRORS, PART_FAILED, PART_UNDO, PART_COUNT };
 
 /* What a stream's transforms have made of a seal so far, for the stream's counters. */
 struct delivery_made {
@@ -108,7 +112,9 @@ struct delivery {
     int level;
     struct spool_wait sealed;
     struct loop_event sealed_event;
-    struct buf progress; /* of the whole, as the journal has it: the sink's */
+    struct unfinished unfinished;
+    struct unfinished_body *undoing;                /* PART_UNDO's */
+    bool progress_is_written, progress_has_changed; /* a note is on its way into the journal; what it says is old */
     struct spool_wait progress_written;
     struct loop_event progress_event;
 

@@ -3,6 +3,7 @@
  *     delivery.c    a seal: its beginning, its end
  *     transform.c   its pieces: what a transform makes of them
  *     parts.c       its bodies: which records, and what comes of an attempt
+ *     undo.c        how far they are, in the journal; removes what nobody will complete
  *     note.c        names, and the note in the journal
  *     made.c        the memory of what a transform made
  *     report.c      what the log says
@@ -47,6 +48,24 @@ void delivery_ship(struct delivery *d, enum delivery_part part);
 bool delivery_is_under_way(const struct delivery *d, enum delivery_part part);
 void delivery_parts_safe(struct delivery *d); /* the seal is safe: they may go */
 void delivery_parts_release(struct delivery *d);
+
+void delivery_part_release(struct attempt **s);
+/* What !{firehose:error-output-type} says of such a body; NULL: it is none of error lines. */
+const char *delivery_error_type(const struct delivery *d, enum delivery_part part);
+
+/* --- undo.c ------------------------------------------------------------------------------------------------------- */
+
+void delivery_progress_init(struct delivery *d, struct slice journaled);
+/* The body of the attempt is made: how far it is. */
+void delivery_progress_meet(struct attempt *s, enum delivery_part part);
+/* The attempt is judged: it has arrived, or comes again as it is, or not. */
+void delivery_progress_judged(struct attempt *s, bool arrived, bool again);
+/* Into the journal. */
+void delivery_progress_keep(struct delivery *d);
+/* Begins to remove what nobody will complete. */
+void delivery_clear(struct delivery *d);
+/* Nothing is unfinished, and the journal knows. */
+bool delivery_is_cleared(const struct delivery *d);
 
 /* --- note.c ------------------------------------------------------------------------------------------------------- */
 

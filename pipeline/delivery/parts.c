@@ -29,7 +29,7 @@ static int encode_errors(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
     const struct error_objects_failure failure = {
-        .error_type = target_error_prefix(d->host->destination), .attempts = d->attempts, .ended = d->attempts_ended};
+        .error_type = delivery_error_type(d, PART_ERRORS), .attempts = d->attempts, .ended = d->attempts_ended};
 
     return d->host->ops->errors(&s->in, &failure, w, &s->out);
 }
@@ -41,8 +41,15 @@ static int encode_failed(struct attempt *s, struct worker *w)
     int rc = d->host->ops->lines(&s->in, d->transform.failed, w, &s->out);
 
     s->out.taken = d->transform.failed_lines;
-    s->out.id.error_type = PROCESSING_FAILED;
+    s->out.id.error_type = delivery_error_type(d, PART_FAILED);
     return rc;
+}
+
+const char *delivery_error_type(const struct delivery *d, enum delivery_part part)
+{
+    return part == PART_ERRORS   ? target_error_prefix(d->host->destination)
+           : part == PART_FAILED ? PROCESSING_FAILED
+                                 : NULL;
 }
 
 static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_id *id)
@@ -50,6 +57,7 @@ static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_
     return id->window == 0 && id->first == d->seal.first && id->last == d->seal.last;
 }
 
+/* Names it, and looks up how far it is. */
 static void name_body(struct attempt *s, enum delivery_part part)
 {
     struct delivery *d = s->owner;
@@ -57,10 +65,11 @@ static void name_body(struct attempt *s, enum delivery_part part)
 
     if (part == PART_RECORDS && is_all_of_the_seal(d, &s->out.id)) {
         s->name = d->name;
-        return;
+    } else {
+        delivery_name(d, s->target, &s->out.id, extension, &d->part_names[part]);
+        s->name = buf_slice(&d->part_names[part]);
     }
-    delivery_name(d, s->target, &s->out.id, extension, &d->part_names[part]);
-    s->name = buf_slice(&d->part_names[part]);
+    delivery_progress_meet(s, part);
 }
 
 /* A sink that shapes its own bodies answers for each record. */
@@ -92,7 +101,7 @@ static void let_the_sink_shape(struct delivery *d, struct attempt *s)
     s->sink_outcomes = &d->sink_outcomes;
 }
 
-static void release(struct attempt **s)
+void delivery_part_release(struct attempt **s)
 {
     if (!*s)
         return;
@@ -105,7 +114,7 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     struct delivery_host *h = d->host;
     struct attempt *s = mem_alloc(sizeof(*s));
 
-    release(&d->parts[part]);
+    delivery_part_release(&d->parts[part]);
     d->parts[part] = s;
     attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
     s->in.records = (struct encoder_records){
@@ -160,6 +169,7 @@ void delivery_ship(struct delivery *d, enum delivery_part part)
     case PART_FAILED:
         s->expected = 0; /* the lines are there */
         break;
+    case PART_UNDO:
     case PART_COUNT:
         break;
     }
@@ -181,7 +191,7 @@ void delivery_parts_safe(struct delivery *d)
 void delivery_parts_release(struct delivery *d)
 {
     for (size_t i = 0; i < PART_COUNT; i++)
-        release(&d->parts[i]);
+        delivery_part_release(&d->parts[i]);
 }
 
 struct delivery_wait delivery_wait(const struct delivery *d)
@@ -227,7 +237,7 @@ struct delivery_trouble delivery_trouble(const struct delivery *d)
             t = (struct delivery_trouble){.since = s->slot.stuck_since};
         else
             t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
-                                          s->verdict.message,  s->verdict.hint,          i != PART_RECORDS};
+                                          s->verdict.message,  s->verdict.hint,          s->target == d->host->backup};
     }
     return t;
 }
@@ -457,6 +467,7 @@ static void judged(struct attempt *s, enum delivery_part part, enum sink_outcome
     apply(d, s, part, &v, &step);
     if (part == PART_RECORDS && step.next != NEXT_PAUSE && step.next != NEXT_RETRY)
         d->refused_since = 0;
+    delivery_progress_judged(s, outcome == SINK_DELIVERED, step.next == NEXT_RETRY || step.next == NEXT_PAUSE);
     switch (step.next) {
     case NEXT_NOTHING:
         delivery_report(s, step.say, outcome, 0);
@@ -488,26 +499,19 @@ static void ended(void *owner)
     d->ended(d);
 }
 
+static void progressed(struct attempt *s)
+{
+    delivery_progress_keep(s->owner);
+}
+
 static void source_encoded(struct attempt *s)
 {
     name_body(s, PART_SOURCE);
 }
 
-/* The journal has one place for a seal. So only a body of all its records may take several steps. */
 static void records_encoded(struct attempt *s)
 {
-    struct delivery *d = s->owner;
-
     name_body(s, PART_RECORDS);
-    if (is_all_of_the_seal(d, &s->out.id))
-        s->progress = &d->progress;
-}
-
-static void records_progressed(struct attempt *s, bool go_on)
-{
-    struct delivery *d = s->owner;
-
-    d->host->ops->progress(d->host, d->seal.first, buf_slice(&d->progress), go_on ? &d->progress_written : NULL);
 }
 
 static void errors_encoded(struct attempt *s)
@@ -540,13 +544,14 @@ static void failed_judged(struct attempt *s, enum sink_outcome outcome)
     judged(s, PART_FAILED, outcome);
 }
 
+#define PART_OPS(make, what)                                                                                           \
+    {                                                                                                                  \
+        .encode = (make), .encoded = what##_encoded, .progressed = progressed, .judged = what##_judged, .ended = ended \
+    }
+
 static const struct attempt_ops OPS[PART_COUNT] = {
-    [PART_SOURCE] = {.encode = encode_records, .encoded = source_encoded, .judged = source_judged, .ended = ended},
-    [PART_RECORDS] = {.encode = encode_records,
-                      .encoded = records_encoded,
-                      .progressed = records_progressed,
-                      .judged = records_judged,
-                      .ended = ended},
-    [PART_ERRORS] = {.encode = encode_errors, .encoded = errors_encoded, .judged = errors_judged, .ended = ended},
-    [PART_FAILED] = {.encode = encode_failed, .encoded = failed_encoded, .judged = failed_judged, .ended = ended},
+    [PART_SOURCE] = PART_OPS(encode_records, source),
+    [PART_RECORDS] = PART_OPS(encode_records, records),
+    [PART_ERRORS] = PART_OPS(encode_errors, errors),
+    [PART_FAILED] = PART_OPS(encode_failed, failed),
 };

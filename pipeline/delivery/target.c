@@ -111,6 +111,20 @@ struct target_slot *target_next(struct target *t)
     return s;
 }
 
+bool target_take_place(struct target *t)
+{
+    if (!TAILQ_EMPTY(&t->ready) || t->active >= t->places.allowed)
+        return false;
+    change_in_flight(t, 1);
+    return true;
+}
+
+void target_give_place(struct target *t)
+{
+    assert(t->active > 1);
+    change_in_flight(t, -1);
+}
+
 void target_not_now(struct target *t, struct target_slot *s)
 {
     end(t, s);

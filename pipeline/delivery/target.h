@@ -96,6 +96,10 @@ void target_not_now(struct target *t, struct target_slot *s);
 /* It wants no attempt any more. */
 void target_forget(struct target *t, struct target_slot *s);
 
+/* A place more for an attempt that sends several requests at once. False: there is none, or somebody waits for it. */
+MUST_CHECK bool target_take_place(struct target *t);
+void target_give_place(struct target *t);
+
 /* What the end of an attempt says of the target as a whole. */
 enum target_news {
     TARGET_WORKS,

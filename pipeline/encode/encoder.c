@@ -393,53 +393,61 @@ static bool size_is_known(const struct encoder_in *in)
            r->window >= r->outcomes->count;
 }
 
-static int digest_file(unsigned digests, struct worker *w, struct encoder_out *out)
+static void digest_piece(unsigned digests, struct slice piece, struct worker *w, struct body_digests *out)
 {
-    uint64_t at = 0;
-    long n;
-
-    buf_clear(&w->scratch);
-    if (buf_reserve(&w->scratch, ENCODER_DIGEST_PIECE) < 0)
-        return err_set(&out->err, ERR_NOMEM, "no memory to read an object back");
-    while ((n = body_read(out->body, at, w->scratch.p, ENCODER_DIGEST_PIECE, &out->err)) > 0) {
-        struct slice piece = slice_of(w->scratch.p, (size_t)n);
-
-        if (digests & SINK_SHA256)
-            sha256_add(w->sha256, piece);
-        if (digests & SINK_CRC32C)
-            out->crc32c = crc32c(out->crc32c, piece);
-        at += (uint64_t)n;
-    }
-    return n < 0 ? -1 : 0;
+    if (digests & SINK_SHA256)
+        sha256_add(w->sha256, piece);
+    if (digests & SINK_CRC32C)
+        out->crc32c = crc32c(out->crc32c, piece);
 }
 
-int encoder_digest(unsigned digests, struct worker *w, struct encoder_out *out)
+static int digest_file(unsigned digests, const struct body *b, uint64_t at, uint64_t end, struct worker *w,
+                       struct body_digests *out, struct err *e)
 {
-    struct slice all = body_memory_slice(out->body);
+    buf_clear(&w->scratch);
+    if (buf_reserve(&w->scratch, ENCODER_DIGEST_PIECE) < 0)
+        return err_set(e, ERR_NOMEM, "no memory to read an object back");
+    while (at < end) {
+        size_t want = end - at < ENCODER_DIGEST_PIECE ? (size_t)(end - at) : ENCODER_DIGEST_PIECE;
+        long n = body_read(b, at, w->scratch.p, want, e);
 
-    out->crc32c = 0;
+        if (n < 0)
+            return -1;
+        digest_piece(digests, slice_of(w->scratch.p, (size_t)n), w, out);
+        at += (uint64_t)n;
+    }
+    return 0;
+}
+
+int encoder_digest(unsigned digests, const struct body *b, uint64_t from, uint64_t bytes, struct worker *w,
+                   struct body_digests *out, struct err *e)
+{
+    struct slice all = body_memory_slice(b);
+
+    assert(from <= body_size(b) && bytes <= body_size(b) - from);
+    *out = (struct body_digests){.crc32c = 0};
     if (!digests)
         return 0;
     if (digests & SINK_SHA256)
         sha256_begin(w->sha256);
-    if (!all.p && body_size(out->body) > 0) {
-        if (digest_file(digests, w, out) < 0)
-            return -1;
-    } else {
-        if (digests & SINK_SHA256)
-            sha256_add(w->sha256, all);
-        if (digests & SINK_CRC32C)
-            out->crc32c = crc32c(0, all);
-    }
+    if (all.p)
+        digest_piece(digests, slice_of(all.p + from, (size_t)bytes), w, out);
+    else if (digest_file(digests, b, from, from + bytes, w, out, e) < 0)
+        return -1;
     if (digests & SINK_SHA256)
         sha256_end(w->sha256, out->sha256);
     return 0;
 }
 
+int encoder_digest_body(unsigned digests, struct worker *w, struct encoder_out *out)
+{
+    return encoder_digest(digests, out->body, 0, body_size(out->body), w, &out->digests, &out->err);
+}
+
 int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_out *out)
 {
     *out = (struct encoder_out){.body = NULL};
-    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || encoder_digest(in->digests, w, out) < 0) {
+    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || encoder_digest_body(in->digests, w, out) < 0) {
         encoder_out_release(out);
         return -1;
     }
@@ -449,7 +457,7 @@ int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_ou
 int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker *w, struct encoder_out *out)
 {
     *out = (struct encoder_out){.body = lines, .borrowed = true, .id = object_id(&in->records.source->object, 0)};
-    if (encoder_digest(in->digests, w, out) == 0)
+    if (encoder_digest_body(in->digests, w, out) == 0)
         return 0;
     encoder_out_release(out);
     return -1;

@@ -44,11 +44,16 @@ struct encoder_in {
     const char *tmp_dir;
 };
 
+/* Those that were asked for. */
+struct body_digests {
+    unsigned char sha256[SHA256_BYTES];
+    uint32_t crc32c;
+};
+
 struct encoder_out {
     struct body *body; /* NULL when it failed */
     bool borrowed;     /* the body is somebody else's */
-    unsigned char sha256[SHA256_BYTES];
-    uint32_t crc32c;
+    struct body_digests digests;
     uint64_t taken;         /* records in the body: the first so many pending ones */
     uint64_t bytes;         /* of these records, as they came in */
     uint32_t *sizes;        /* of each of them; mem_free(); NULL: not wanted */
@@ -68,8 +73,11 @@ MUST_CHECK int encoder_run(const struct encoder_in *in, struct worker *w, struct
 MUST_CHECK int encoder_lines(const struct encoder_in *in, struct body *lines, struct worker *w,
                              struct encoder_out *out);
 
-/* Fills sha256 and crc32c of out->body, as `digests` asks. */
-MUST_CHECK int encoder_digest(unsigned digests, struct worker *w, struct encoder_out *out);
+/* Of a range of the body, what `digests` asks for. */
+MUST_CHECK int encoder_digest(unsigned digests, const struct body *b, uint64_t from, uint64_t bytes, struct worker *w,
+                              struct body_digests *out, struct err *e);
+/* Of all of out->body. */
+MUST_CHECK int encoder_digest_body(unsigned digests, struct worker *w, struct encoder_out *out);
 /* An empty one for `in`. */
 struct body *encoder_body(const struct encoder_in *in);
 void encoder_out_release(struct encoder_out *out);

@@ -124,7 +124,7 @@ int error_objects_run(const struct encoder_in *in, const struct error_objects_fa
     out->id.error_type = f->error_type;
     buf_init(&l.more, ENCODER_ERRORS_MORE_MAX);
     buf_clear(&w->scratch);
-    rc = write_lines(&l) < 0 ? -1 : encoder_digest(in->digests, w, out);
+    rc = write_lines(&l) < 0 ? -1 : encoder_digest_body(in->digests, w, out);
     if (rc == 0 && out->taken > 0 && !is_whole(in, &l))
         out->id.window = encoder_window(l.first, l.last, UINT64_MAX);
     if (rc < 0)

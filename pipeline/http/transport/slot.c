@@ -12,22 +12,21 @@
 
 #define PROXY_DEFAULT_PORT "1080" /* curl's */
 
-static long text_read(const char *text, uint64_t at, char *to, size_t n)
-{
-    size_t left = strlen(text) - at;
-
-    n = n < left ? n : left;
-    memcpy(to, text + at, n);
-    return (long)n;
-}
-
 static size_t on_read(char *to, size_t size, size_t count, void *arg)
 {
     struct exchange_slot *s = arg;
-    const char *text = s->x->request->text;
-    long n = text ? text_read(text, s->sent, to, size * count)
-                  : body_read(s->x->body, s->sent, to, size * count, &s->body_error);
+    const struct exchange *x = s->x;
+    const char *text = x->request->text;
+    uint64_t left = slot_body_bytes(s) - s->sent;
+    size_t most = left < size * count ? (size_t)left : size * count;
+    long n;
 
+    if (text) {
+        memcpy(to, text + s->sent, most);
+        n = (long)most;
+    } else {
+        n = body_read(x->body, x->from + s->sent, to, most, &s->body_error);
+    }
     if (n < 0)
         return CURL_READFUNC_ABORT;
     s->sent += (uint64_t)n;
@@ -183,22 +182,23 @@ static bool set_tls(CURL *c, struct http_tls *tls, const struct proxy *proxy)
            set_blob(c, CURLOPT_SSLKEY_BLOB, &tls->text[TLS_KEY_FILE]);
 }
 
-static uint64_t body_bytes(const struct http_request *rq, const struct body *body)
-{
-    return rq->text ? strlen(rq->text) : body ? body_size(body) : 0;
-}
-
 uint64_t slot_body_bytes(const struct exchange_slot *s)
 {
-    return body_bytes(s->x->request, s->x->body);
+    const struct exchange *x = s->x;
+
+    if (x->request->text)
+        return strlen(x->request->text);
+    return x->bytes ? x->bytes : x->body ? body_size(x->body) : 0;
 }
 
 /* A PUT is an upload, anything else with a body a POST under its own name: both read through on_read. */
-static void set_method(CURL *c, const struct http_request *rq, const struct body *body)
+static void set_method(const struct exchange_slot *s)
 {
-    curl_off_t size = (curl_off_t)body_bytes(rq, body);
+    const struct http_request *rq = s->x->request;
+    curl_off_t size = (curl_off_t)slot_body_bytes(s);
+    CURL *c = s->easy;
 
-    if (!rq->text && !body) {
+    if (!rq->text && !s->x->body) {
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
     } else if (strcmp(rq->method, "PUT") == 0) {
@@ -323,7 +323,7 @@ bool slot_set_up(struct exchange_slot *s, struct exchange *x)
         return false;
     (void)proxy_find(rq->proxy, rq->url, &s->proxy);
     set_options(s, rq);
-    set_method(s->easy, rq, x->body);
+    set_method(s);
     find_host(s, s->proxy.url[0] ? s->proxy.url : rq->url);
     return set_tls(s->easy, rq->tls, &s->proxy) && set_headers(s, rq);
 }

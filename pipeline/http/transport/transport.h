@@ -25,6 +25,7 @@ struct transport;
 struct exchange {
     const struct http_request *request;
     const struct body *body; /* NULL: none */
+    uint64_t from, bytes;    /* of the body: what is sent; bytes 0: all of it */
     /* Called from transport_run(); `re` is borrowed for the call. The exchange is free for use again when it is called.
      */
     void (*done)(struct exchange *x, const struct http_response *re);

@@ -5,6 +5,8 @@
 
 #include "tests/unit/delivery/model_world.h"
 
+#include <inttypes.h>
+
 /* --- workers ---------------------------------------------------------------------------------------------------------- */
 
 static inline void add_text(struct encoder_out *out, uint64_t seq, uint32_t part)
@@ -267,6 +269,34 @@ static inline enum sink_outcome answer_all(const uint64_t *seq, unsigned n)
     return SINK_DELIVERED;
 }
 
+/* A whole body of a store. A name that is there already is written over: that is no second delivery. */
+static inline enum sink_outcome take_body(const char *text, const char *name)
+{
+    struct body_seen *b = &W.bodies[W.body_count++], *before = NULL;
+    uint64_t seq[RECORDS_MAX * PARTS_MAX];
+    unsigned part[RECORDS_MAX * PARTS_MAX], n;
+    enum sink_outcome outcome;
+
+    MODEL_CHECK(W.body_count < BODIES_MAX);
+    *b = (struct body_seen){.target = 'd', .life = W.life};
+    memcpy(b->text, text, strlen(text));
+    memcpy(b->name, name, strlen(name));
+    for (unsigned i = 0; i + 1 < W.body_count; i++)
+        if (W.bodies[i].delivered && W.bodies[i].life == W.life && strcmp(W.bodies[i].name, name) == 0)
+            before = &W.bodies[i];
+    MODEL_CHECK(sscanf(name, "%" SCNu64 "-%" SCNu64 "-%" SCNx64, &b->id.first, &b->id.last, &b->id.window) == 3);
+    n = parse(b, seq, part);
+    for (unsigned i = 0; i < n; i++)
+        if (kind_of(seq[i]) == LARGE)
+            return SINK_SPLIT;
+    outcome = answer_all(seq, n);
+    MODEL_CHECK(!before || strcmp(before->text, text) == 0);
+    for (unsigned i = 0; i < n && outcome == SINK_DELIVERED; i++)
+        W.outcome[seq[i]][part[i]].delivered = 1;
+    b->delivered = outcome == SINK_DELIVERED && !before;
+    return outcome;
+}
+
 static inline enum sink_outcome to_destination(const void *state, const struct sink_seal *s, struct sink_verdict *v)
 {
     struct body_seen *b = note_body('d', s);
@@ -327,6 +357,7 @@ static inline int no_record(const void *state, const struct sink_record *r, bool
 
 static const struct delivery_host_ops HOST = {
     .seal = host_seal,
+    .progress = host_progress,
     .wants_transform = host_wants_transform,
     .transform_ended = host_transform_ended,
     .done = host_done,

@@ -24,6 +24,8 @@
 #define SEALS_MAX   3
 #define WAITING_MAX 32
 #define BODIES_MAX  64
+#define UPLOADS_MAX 16
+#define RANGES_MAX  8
 
 /* What is in store for a record. */
 enum kind {
@@ -45,6 +47,20 @@ enum backup_mode { BACKUP_NONE, BACKUP_FAILED, BACKUP_ALL };
 enum transform_mode { TRANSFORM_NONE, TRANSFORM_ANY, TRANSFORM_SINGLE };
 /* How the first attempt at a place ends, and the first work of a worker. */
 enum first { FIRST_WORKS, FIRST_FAILS, FIRST_IS_MISCONFIGURED, FIRST_GIVES_UP };
+/* The destination takes bodies in several steps (model_store.h), and once ... */
+enum store_failure {
+    STORE_NONE, /* it takes them in one */
+    STORE_WORKS,
+    STORE_FAILS_TO_BEGIN,
+    STORE_FAILS_AT_RANGE_1,
+    STORE_FAILS_AT_RANGE_2,
+    STORE_FORGETS,
+    STORE_REFUSES_RANGE_2,
+    STORE_FAILS_TO_END,
+    STORE_FAILS_TO_REMOVE,
+    STORE_NEVER_REMOVES,
+    STORE_COUNT,
+};
 enum body_trouble { BODY_FINE, BODY_FAILS_ONCE, BODY_NO_ROOM /* for two records */, BODY_LIMIT };
 
 struct scene {
@@ -55,6 +71,8 @@ struct scene {
     bool shaped; /* the destination answers for each record */
     bool late;
     enum first destination, backup_first;
+    enum store_failure store;
+    bool one_place; /* at the destination; else there are two */
     enum body_trouble trouble;
     bool transform_fails_once;
     unsigned refusals; /* times that there is no memory */
@@ -73,17 +91,42 @@ struct body_seen {
     bool delivered;
 };
 
+enum upload_state { UPLOAD_OPEN, UPLOAD_COMPLETED, UPLOAD_REMOVED };
+
+struct upload {
+    enum upload_state state;
+    char name[128], text[RANGES_MAX][8];
+    unsigned version[RANGES_MAX], ranges;
+    bool journaled;
+};
+
+struct answer_to {
+    struct exchange *x;
+    int status;
+    char body[32];
+};
+
 struct journal_entry {
     struct seal seal;
-    char note[256];
-    size_t note_size;
-    struct spool_wait *wait;
+    char note[256], progress[512], next_progress[512];
+    size_t note_size, progress_size, next_progress_size;
+    struct spool_wait *wait, *progress_wait; /* the latter NULL: there is nothing to write */
     bool written, settled;
     unsigned life; /* in which it was settled */
     struct seal_result result;
 };
 
-enum step_kind { STEP_EVENT, STEP_JOB, STEP_SEND, STEP_SEAL, STEP_TIMER, STEP_MEMORY, STEP_END };
+enum step_kind {
+    STEP_EVENT,
+    STEP_JOB,
+    STEP_SEND,
+    STEP_SEAL,
+    STEP_TIMER,
+    STEP_MEMORY,
+    STEP_ANSWER,
+    STEP_PROGRESS,
+    STEP_END
+};
 
 struct option {
     enum step_kind kind;
@@ -116,6 +159,11 @@ struct world {
     unsigned untransformed_count, transforming;
     unsigned attempts[2], encodings, transforms;
     bool put_off[SEALS_MAX * RECORDS_MAX + 1][PARTS_MAX], decayed[SEALS_MAX * RECORDS_MAX + 1];
+
+    struct answer_to answers[WAITING_MAX];
+    struct upload uploads[UPLOADS_MAX];
+    unsigned answer_count, upload_count;
+    bool store_failed;
 
     struct outcome outcome[SEALS_MAX * RECORDS_MAX + 1][PARTS_MAX];
     unsigned failed_lines[SEALS_MAX * RECORDS_MAX + 1], source_copies[SEALS_MAX * RECORDS_MAX + 1];
@@ -202,7 +250,12 @@ static inline bool loop_send(struct delivery_loop *l, struct sender_job *job)
 
 static inline void loop_cancel(struct delivery_loop *l, struct exchange *x)
 {
-    (void)l, (void)x;
+    (void)l;
+    for (unsigned i = 0; i < W.answer_count; i++)
+        if (W.answers[i].x == x) {
+            TAKE_AT(W.answers, W.answer_count, i);
+            return;
+        }
 }
 
 static inline bool loop_take_memory(struct delivery_loop *l, size_t bytes)
@@ -242,11 +295,14 @@ static inline bool loop_has_senders(struct delivery_loop *l)
     return true;
 }
 
+static inline void loop_exchange(struct delivery_loop *l, struct exchange *x); /* model_store.h */
+
 static const struct delivery_loop_ops LOOP = {
     .post = loop_post,
     .at = loop_at,
     .work = loop_work,
     .send = loop_send,
+    .exchange = loop_exchange,
     .cancel = loop_cancel,
     .take_memory = loop_take_memory,
     .give_memory = loop_give_memory,
@@ -277,6 +333,35 @@ static inline void host_seal(struct delivery_host *h, const struct seal *seal, c
     memcpy(e->note, seal->note.p, seal->note.n);
 }
 
+/* One at a time. */
+static inline void host_progress(struct delivery_host *h, uint64_t seal_first, struct slice progress,
+                                 struct spool_wait *w)
+{
+    struct journal_entry *e = entry_of(seal_first);
+
+    (void)h;
+    MODEL_CHECK(e && e->written && !e->settled && !e->progress_wait && progress.n <= sizeof(e->progress));
+    e->progress_wait = w;
+    e->next_progress_size = progress.n;
+    if (progress.n > 0)
+        memcpy(e->next_progress, progress.p, progress.n);
+}
+
+static inline void write_progress(struct journal_entry *e)
+{
+    struct spool_wait *w = e->progress_wait;
+    struct unfinished u = {.count = 0};
+
+    e->progress_wait = NULL;
+    e->progress_size = e->next_progress_size;
+    memcpy(e->progress, e->next_progress, e->progress_size);
+    MODEL_CHECK(unfinished_read(&u, slice_of(e->progress, e->progress_size)));
+    for (size_t i = 0; i < u.count; i++)
+        W.uploads[atoi(buf_cstr(&u.bodies[i]->progress)) - 1].journaled = true;
+    unfinished_release(&u);
+    w->done(w, true);
+}
+
 static inline void host_wants_transform(struct delivery_host *h, struct delivery *d)
 {
     (void)h;
@@ -298,6 +383,14 @@ static inline bool is_in(const void *p, const struct delivery *d)
         if (d->parts[i] && (const char *)p >= (const char *)d->parts[i] &&
             (const char *)p < (const char *)(d->parts[i] + 1))
             return true;
+    for (unsigned i = 0; i < PART_COUNT; i++) {
+        const struct request *r;
+
+        if (d->parts[i])
+            LIST_FOREACH(r, &d->parts[i]->requests, link)
+                if ((const char *)p >= (const char *)r && (const char *)p < (const char *)(r + 1))
+                    return true;
+    }
     return false;
 }
 
@@ -312,6 +405,8 @@ static inline void check_nothing_under_way(const struct delivery *d)
         MODEL_CHECK(!is_in(W.sends[i], d));
     for (unsigned i = 0; i < W.timer_count; i++)
         MODEL_CHECK(!is_in(W.timers[i], d));
+    for (unsigned i = 0; i < W.answer_count; i++)
+        MODEL_CHECK(!is_in(W.answers[i].x, d));
 }
 
 static inline void host_done(struct delivery_host *h, struct delivery *d)
@@ -320,7 +415,7 @@ static inline void host_done(struct delivery_host *h, struct delivery *d)
     struct delivery **p = &W.open;
 
     (void)h;
-    MODEL_CHECK(e && e->written && !e->settled);
+    MODEL_CHECK(e && e->written && !e->settled && !e->progress_wait);
     check_nothing_under_way(d);
     e->settled = true;
     e->life = W.life;

@@ -595,6 +595,7 @@ static struct sink_ops steps_ops(void)
     struct sink_ops ops = fake_plain;
 
     ops.send = steps_send;
+    ops.steps = true;
     steps_seen[0] = '\0';
     steps_fail_at = -1;
     return ops;
@@ -643,7 +644,7 @@ static void it_goes_on_where_it_was_after_a_restart(void **state)
     rig_free(&r);
 }
 
-static void a_body_of_some_records_goes_in_one_step(void **state)
+static void each_body_of_a_seal_has_its_own_steps(void **state)
 {
     struct sink_ops ops = steps_ops();
     struct rig *r = rig_new(&ops, NULL);
@@ -653,11 +654,108 @@ static void a_body_of_some_records_goes_in_one_step(void **state)
     rig_start(r);
     rig_put(r, ABC, 3);
     rig_drain(r);
-    assert_int_equal(steps_seen[0], '0'); /* of all of them, which is split */
-    assert_int_equal(strspn(steps_seen + 1, "-"), strlen(steps_seen + 1));
+    assert_string_equal(steps_seen, "0012301230123"); /* of all of them, which is split; of each of them */
+    assert_int_equal(r->destination.delivered_count, 3);
     rig_check_books(r, 3, 0, 0);
     rig_stop(r);
     rig_free(&r);
+}
+
+/* --- ranges: a sink that blocks ------------------------------------------------------------------------------------ */
+
+/* Guarded by the fake's lock. */
+static struct {
+    char body[64];
+    unsigned begun, removed, sent, range_fails, at_once, at_once_most;
+    bool refuses;
+} upload;
+
+static enum sink_outcome ranges_send(const void *state, const struct sink_seal *s, struct sink_verdict *v)
+{
+    struct fake *f = (struct fake *)(uintptr_t)state;
+    enum sink_outcome outcome = SINK_DELIVERED;
+    struct err e;
+
+    v->retry_after = NSEC_PER_MSEC;
+    pthread_mutex_lock(&f->lock);
+    if (s->undo) {
+        assert(slice_is(s->progress, "upload 1"));
+        upload.removed++;
+    } else if (s->range > 0) {
+        if (++upload.at_once > upload.at_once_most)
+            upload.at_once_most = upload.at_once;
+        while (upload.at_once_most < 2) /* another one comes: there is a place for it */
+            pthread_cond_wait(&f->changed, &f->lock);
+        pthread_cond_broadcast(&f->changed);
+        upload.at_once--;
+        upload.sent++;
+        if (s->range == upload.range_fails) {
+            upload.range_fails = 0;
+            outcome = SINK_RETRY;
+            snprintf(v->code, sizeof(v->code), "Slow");
+        } else {
+            assert(body_read(s->body, s->range_from, upload.body + s->range_from, s->range_bytes, &e) ==
+                   (long)s->range_bytes);
+            snprintf(v->tag.text, sizeof(v->tag.text), "tag %u", s->range);
+        }
+    } else if (s->progress.n == 0) {
+        upload.begun++;
+        assert(buf_add_str(v->progress, "upload 1") == 0);
+        v->progressed = true;
+        v->range_bytes = 6;
+        outcome = SINK_FOLLOW_UP;
+    } else {
+        assert(s->tag_count == 3 && strcmp(s->tags[0].text, "tag 1") == 0 && strcmp(s->tags[2].text, "tag 3") == 0);
+        fake_note(f, s);
+        outcome = upload.refuses ? SINK_REJECTED : SINK_DELIVERED;
+        if (!upload.refuses)
+            f->delivered[f->delivered_count++] = f->attempt_count - 1;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return outcome;
+}
+
+static void play_ranges(unsigned range_fails, bool refuses)
+{
+    struct sink_ops ops = steps_ops();
+    struct rig *r;
+
+    ops.send = ranges_send;
+    memset(&upload, 0, sizeof(upload));
+    upload.range_fails = range_fails;
+    upload.refuses = refuses;
+    r = rig_new(&ops, refuses ? &fake_plain : NULL);
+    r->conf.in_flight = r->conf.in_flight_min = 2;
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    rig_drain(r);
+    assert_string_equal(upload.body, "alpha\nbeta\ngamma\n");
+    assert_int_equal(upload.begun, 1);
+    assert_int_equal(upload.sent, range_fails ? 4 : 3); /* what was there is not sent again */
+    assert_int_equal(upload.at_once_most, 2);
+    assert_int_equal(upload.removed, refuses);
+    rig_check_books(r, refuses ? 0 : 3, refuses ? 3 : 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_body_goes_in_ranges_several_at_once(void **state)
+{
+    (void)state;
+    play_ranges(0, false);
+}
+
+static void a_range_that_fails_is_sent_again_alone(void **state)
+{
+    (void)state;
+    for (unsigned range = 1; range <= 3; range++)
+        play_ranges(range, false);
+}
+
+static void what_is_given_up_is_removed_from_the_destination(void **state)
+{
+    (void)state;
+    play_ranges(0, true);
 }
 
 int main(void)
@@ -685,7 +783,10 @@ int main(void)
         cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),
         cmocka_unit_test(a_delivery_of_several_steps_is_one_attempt),
         cmocka_unit_test(it_goes_on_where_it_was_after_a_restart),
-        cmocka_unit_test(a_body_of_some_records_goes_in_one_step),
+        cmocka_unit_test(each_body_of_a_seal_has_its_own_steps),
+        cmocka_unit_test(a_body_goes_in_ranges_several_at_once),
+        cmocka_unit_test(a_range_that_fails_is_sent_again_alone),
+        cmocka_unit_test(what_is_given_up_is_removed_from_the_destination),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

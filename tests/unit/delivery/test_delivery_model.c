@@ -4,7 +4,7 @@
  *
  * An order is a sequence of choices. The test plays the same scene again and again, each time with the next sequence, until there is none
  * left (as an odometer counts). No thread, no sleep. */
-#include "tests/unit/delivery/model_play.h"
+#include "tests/unit/delivery/model_store.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -60,11 +60,11 @@ static void tell_where(void)
     fprintf(stderr,
             "scene: %u seals of %u, kinds %d %d %d / %d %d %d, backup %d, transform %d, shaped %d, late %d, "
             "destination %d, backup "
-            "first %d, trouble %d, transform fails %d, refusals %u, life %d; order %llu:",
+            "first %d, store %d, trouble %d, transform fails %d, refusals %u, life %d; order %llu:",
             s->seals, s->records, (int)s->kind[0][0], (int)s->kind[0][1], (int)s->kind[0][2], (int)s->kind[1][0],
             (int)s->kind[1][1], (int)s->kind[1][2], (int)s->backup, (int)s->transform, s->shaped, s->late,
-            (int)s->destination, (int)s->backup_first, (int)s->trouble, s->transform_fails_once, s->refusals,
-            (int)s->life, orders);
+            (int)s->destination, (int)s->backup_first, (int)s->store, (int)s->trouble, s->transform_fails_once,
+            s->refusals, (int)s->life, orders);
     FOR_EACH(i, choices.at)
     fprintf(stderr, " %u/%u", choices.taken[i], choices.options[i]);
     fprintf(stderr, "\n");
@@ -111,15 +111,23 @@ static void begin_life(void)
     const struct scene *s = &W.scene;
 
     W.life++;
-    W.loop = (struct delivery_loop){.ops = &LOOP, .mono = W.loop.mono + NSEC_PER_SEC, .wall = 1};
+    W.loop =
+        (struct delivery_loop){.ops = &LOOP, .tmp_dir = "/nonexistent", .mono = W.loop.mono + NSEC_PER_SEC, .wall = 1};
     W.destination_ops = (struct sink_ops){.name = "fake",
                                           .fields = NONE,
                                           .error_prefix = "fake-failed",
                                           .send = to_destination,
                                           .name_object = s->shaped ? NULL : world_name,
                                           .record = s->shaped ? no_record : NULL};
+    if (s->store != STORE_NONE) {
+        W.destination_ops.send = NULL;
+        W.destination_ops.request = store_request;
+        W.destination_ops.judge = store_judge;
+        W.destination_ops.steps = true;
+        W.destination_ops.digests = s->late ? SINK_CRC32C : 0;
+    }
     W.backup_ops = (struct sink_ops){.name = "fake", .fields = NONE, .send = to_backup, .name_object = world_name};
-    target_init(&W.destination, "app", "destination", 2, 2);
+    target_init(&W.destination, "app", "destination", s->one_place ? 1 : 2, s->one_place ? 1 : 2);
     target_init(&W.backup, "app", "backup", 2, 2);
     W.destination.ops = &W.destination_ops;
     W.backup.ops = &W.backup_ops;
@@ -162,6 +170,12 @@ static void end_life(bool crash)
         W.journal[i].written = true;
         W.journal[i].wait->done(W.journal[i].wait, true);
     }
+    FOR_EACH(i, W.journal_count)
+    {
+        if (!crash && W.journal[i].progress_wait)
+            write_progress(&W.journal[i]);
+        W.journal[i].progress_wait = NULL;
+    }
     while (W.open) {
         struct delivery *d = W.open;
 
@@ -170,7 +184,7 @@ static void end_life(bool crash)
     }
     W.event_count = W.job_count = W.send_count = W.untransformed_count = W.transforming = 0;
     W.hungry = NULL;
-    MODEL_CHECK(W.timer_count == 0);
+    MODEL_CHECK(W.timer_count == 0 && W.answer_count == 0);
     MODEL_CHECK(W.memory_used == 0);
     MODEL_CHECK(W.loop.probes == 0);
     target_release(&W.destination);
@@ -185,6 +199,7 @@ static void live_again(void)
         struct journal_entry *e = &W.journal[i];
 
         e->seal.note = slice_of(e->note, e->note_size);
+        e->seal.progress = slice_of(e->progress, e->progress_size);
         if (e->settled)
             continue;
         if (e->written)
@@ -210,6 +225,11 @@ static unsigned gather(struct option out[], bool timers, bool may_end)
     FOR_EACH(i, W.journal_count)
     if (W.journal[i].wait && !W.journal[i].written)
         out[n++] = (struct option){STEP_SEAL, i};
+    FOR_EACH(i, W.answer_count)
+    out[n++] = (struct option){STEP_ANSWER, i};
+    FOR_EACH(i, W.journal_count)
+    if (W.journal[i].progress_wait)
+        out[n++] = (struct option){STEP_PROGRESS, i};
     if (W.hungry)
         out[n++] = (struct option){STEP_MEMORY, 0};
     FOR_EACH(i, timers ? W.timer_count : 0)
@@ -255,6 +275,13 @@ static void step(struct option o)
     case STEP_SEAL:
         W.journal[o.at].written = true;
         W.journal[o.at].wait->done(W.journal[o.at].wait, true);
+        handle(W.event_count - 1);
+        break;
+    case STEP_ANSWER:
+        store_answers(o.at);
+        break;
+    case STEP_PROGRESS:
+        write_progress(&W.journal[o.at]);
         handle(W.event_count - 1);
         break;
     case STEP_MEMORY:
@@ -466,6 +493,8 @@ static void play(const struct scene *scene)
     }
     check_rest();
     check_identities();
+    if (!W.open)
+        check_uploads(ended);
     a_next_batch_gets_through();
     check_rest();
     end_life(false);
@@ -612,6 +641,54 @@ static void two_batches_beside_one_another(void **state)
     }
 }
 
+/* A body in several steps: all orders of the answers, and each step fails once. */
+static void one_record_in_several_steps(void **state)
+{
+    static const enum kind KINDS[] = {PLAIN, REFUSED, LARGE, DAMAGED, DECAYING};
+    struct scene s = {.seals = 1, .records = 1};
+
+    (void)state;
+    FOR_EACH(k, ARRAY_LEN(KINDS))
+    FOR_EACH(first, 2)
+    for (s.store = STORE_WORKS; s.store < STORE_COUNT; s.store++) {
+        s.kind[0][0] = KINDS[k];
+        s.destination = first ? FIRST_GIVES_UP : FIRST_WORKS;
+        s.backup = first || (k + s.store) % 3 ? BACKUP_FAILED : BACKUP_NONE;
+        s.late = (k + first + s.store) % 3 == 0;
+        play_all_orders(&s);
+    }
+}
+
+static void one_record_in_several_steps_and_an_end_at_any_moment(void **state)
+{
+    static const enum kind KINDS[] = {PLAIN, LARGE};
+    struct scene s = {.seals = 1, .records = 1, .backup = BACKUP_FAILED};
+
+    (void)state;
+    FOR_EACH(k, ARRAY_LEN(KINDS))
+    for (s.store = STORE_WORKS; s.store < STORE_COUNT; s.store++)
+        for (s.life = LIFE_STOP; s.life <= LIFE_CRASH; s.life++) {
+            s.kind[0][0] = KINDS[k];
+            s.one_place = (k + s.store) % 2;
+            play_all_orders(&s);
+        }
+}
+
+static void two_records_in_several_steps(void **state)
+{
+    static const enum kind KINDS[] = {PLAIN, LARGE, DAMAGED};
+    struct scene s = {.seals = 1, .records = 2, .backup = BACKUP_FAILED, .store = STORE_WORKS, .one_place = true};
+
+    (void)state;
+    FOR_EACH(a, ARRAY_LEN(KINDS))
+    FOR_EACH(b, ARRAY_LEN(KINDS))
+    {
+        s.kind[0][0] = KINDS[a];
+        s.kind[0][1] = KINDS[b];
+        play_all_orders(&s);
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -650,6 +727,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_records_of_all_kinds, quietly, tell_count),
         cmocka_unit_test_setup_teardown(three_records_of_the_kinds_that_matter_to_one_another, quietly, tell_count),
         cmocka_unit_test_setup_teardown(two_batches_beside_one_another, quietly, tell_count),
+        cmocka_unit_test_setup_teardown(one_record_in_several_steps, quietly, tell_count),
+        cmocka_unit_test_setup_teardown(one_record_in_several_steps_and_an_end_at_any_moment, quietly, tell_count),
+        cmocka_unit_test_setup_teardown(two_records_in_several_steps, quietly, tell_count),
     };
 
     return cmocka_run_group_tests_name("delivery_model", tests, begin, NULL);

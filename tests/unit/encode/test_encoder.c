@@ -126,8 +126,8 @@ static void assert_body(const struct bench *b, const char *want)
     if (!slice_is(got, want))
         fail_msg("got `%.*s`, want `%s`", (int)got.n, got.p, want);
     sha256_of(got, hash);
-    assert_memory_equal(b->out.sha256, hash, SHA256_BYTES);
-    assert_int_equal(b->out.crc32c, crc32c(0, got));
+    assert_memory_equal(b->out.digests.sha256, hash, SHA256_BYTES);
+    assert_int_equal(b->out.digests.crc32c, crc32c(0, got));
 }
 
 /* Turns over a bit of `text` on the disk. */
