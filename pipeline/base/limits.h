@@ -108,8 +108,9 @@
 /* Facts of one record beside its bytes (facts.h): a message's key and headers. Those of all records of a frame. */
 #define RECORD_FACTS_MAX LIMIT(8 * KIB, 256)
 #define FRAME_FACTS_MAX  LIMIT(256 * KIB, 16 * KIB)
-/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), facts, the rest. */
-#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 256 * KIB + 16 * KIB)
+/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), facts, ids, the
+ * rest. */
+#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 256 * KIB + 64 * KIB + 16 * KIB)
 /* A checkpoint holds all positions: some 100,000 of the largest. */
 #define FRAME_EXTRA_MAX LIMIT(256 * MIB, 8 * MIB)
 /* Where a frame's records come from: a path and a little; what is longer is cut. */
@@ -119,6 +120,11 @@
 #define POSITION_CURSOR_MAX 1024
 /* Buckets of the table of positions at first; doubles. */
 #define POSITIONS_BUCKETS_FIRST LIMIT(16, 1)
+/* Ids of messages that were taken (spool/ids.h): of one frame; of a source, unless the input says otherwise, and at most; sources. */
+#define FRAME_IDS_MAX          LIMIT(4096, 8)
+#define IDS_PER_SOURCE_DEFAULT LIMIT(10000U, 16U)
+#define IDS_PER_SOURCE_MAX     LIMIT(131072U, 64U)
+#define IDS_SOURCES_MAX        LIMIT(16, 3)
 /* What the pipeline may store with a seal (object key, codec, format). */
 #define SEAL_META_MAX      2048
 #define SEAL_META_KEYS_MAX 512

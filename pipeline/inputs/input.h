@@ -13,8 +13,10 @@
  *     notes them. What may wait for a disk is posted, so that it holds up nobody's start.
  *   - Around what may wait for a disk: loop_works() before, loop_rests() behind. So whoever asks hears which file it waits for.
  *   - Records go into a frame (frame.h): frame_new(), frame_add() or frame_wrote_lines(), frame_set_origin(); where a
- *     crash should go on, frame_set_position(). What is known of one record alone goes with it: frame_add_described().
+ *     crash should go on, frame_set_position(). What is known of one record alone goes with it: frame_add_message().
  *     Then spool_append() with a spool_wait.
+ *   - A source that can be read again has a position. One that hands messages out until they are acknowledged hands them out once
+ *     more when the acknowledgement is lost: it has ids, frame_set_id_source() and frame_message.id, and asks spool_id_seen() first.
  *   - SPOOL_FULL, SPOOL_FAILING and a frame_new() without memory mean: keep the records, stop reading, try again by a timer. Say so
  *     with pushback_note(), or pushback_wait() for memory.
  *   - spool_wait.done comes on the committer's thread. It notes the outcome and calls loop_group_tell(), nothing else. With

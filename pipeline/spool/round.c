@@ -90,6 +90,17 @@ static int sync_active(struct spool *s, struct err *e)
 
 /* --- what is safe becomes visible --------------------------------------------------------------------------------- */
 
+/* They are the oldest: frames become safe in their order. Locks: held. */
+static void drop_pending_ids(struct spool *s, const struct frame *f)
+{
+    struct frame_ids ids;
+
+    if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
+        return;
+    for (size_t i = 0; i < ids.count; i++)
+        id_list_drop_oldest(&s->pending_ids);
+}
+
 /* Locks: held. */
 static void publish_frame(struct spool *s, const struct frame *f)
 {
@@ -102,6 +113,7 @@ static void publish_frame(struct spool *s, const struct frame *f)
     if (f->header.type != FRAME_DATA)
         return;
     s->pending_bytes -= frame_header_total(&f->header);
+    drop_pending_ids(s, f);
     s->round.added = true;
     for (size_t i = 0; i < s->reader_count; i++) {
         struct spool_reader *r = &s->readers[i];
@@ -273,6 +285,7 @@ static void undo(struct spool *s)
     STAILQ_CONCAT(&s->pending, &kept);
     s->next = s->state.next;
     s->pending_bytes = 0;
+    id_list_release(&s->pending_ids);
     s->moving = false;
     s->failing = true;
     s->why = r->why;
@@ -406,6 +419,7 @@ void round_abandon(struct spool *s)
     STAILQ_INIT(&left);
     pthread_mutex_lock(&s->lock);
     STAILQ_CONCAT(&left, &s->pending);
+    id_list_release(&s->pending_ids);
     pthread_mutex_unlock(&s->lock);
     answer(&left, false);
 }

@@ -82,6 +82,7 @@ void spool_close(struct spool **s)
     spool_release_segments(*s);
     readers_close(*s);
     spool_state_release(&(*s)->state);
+    id_list_release(&(*s)->pending_ids);
     pthread_mutex_destroy(&(*s)->lock);
     mem_free((*s)->stream);
     mem_free((*s)->dir);
@@ -105,6 +106,20 @@ static enum spool_answer admit(struct spool *s, uint64_t bytes)
     return SPOOL_TAKEN;
 }
 
+/* Locks: held. */
+static void add_pending_ids(struct spool *s, const struct frame *f)
+{
+    struct frame_ids ids;
+
+    if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
+        return;
+    for (size_t i = 0; i < ids.count; i++) {
+        struct id_key key = frame_ids_at(&ids, i);
+
+        id_list_add(&s->pending_ids, &key, 0);
+    }
+}
+
 enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w)
 {
     enum spool_answer a;
@@ -121,6 +136,7 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
         (*f)->header.first = s->next;
         s->next += (*f)->header.count;
         s->pending_bytes += bytes;
+        add_pending_ids(s, *f);
         STAILQ_INSERT_TAIL(&s->pending, *f, link);
         *f = NULL;
     }
@@ -193,6 +209,38 @@ void spool_forget(struct spool *s, struct slice source)
 
     assert(rc == 0);
     spool_log_control(s, f, NULL);
+}
+
+enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id)
+{
+    struct id_key key = frame_id_key(source, id);
+    enum spool_id seen = SPOOL_ID_NEW;
+
+    pthread_mutex_lock(&s->lock);
+    if (ids_has(&s->state.ids, source, &key))
+        seen = SPOOL_ID_SAFE;
+    else if (id_list_has(&s->pending_ids, &key))
+        seen = SPOOL_ID_PENDING;
+    pthread_mutex_unlock(&s->lock);
+    return seen;
+}
+
+void spool_forget_ids(struct spool *s, struct slice source, const struct slice *ids, size_t count, struct spool_wait *w)
+{
+    struct frame *f = frame_new_control(FRAME_POSITION);
+    struct wire_out o = {.b = &f->extra};
+
+    assert(count <= FRAME_IDS_MAX);
+    frame_ids_put_forget(&o, source, ids, count);
+    assert(!o.failed);
+    log_control(s, f, w);
+}
+
+void spool_id_books(struct spool *s, struct spool_id_books *b)
+{
+    pthread_mutex_lock(&s->lock);
+    *b = (struct spool_id_books){.remembered = ids_count(&s->state.ids), .outdated = s->state.ids.outdated};
+    pthread_mutex_unlock(&s->lock);
 }
 
 bool spool_failing(struct spool *s, struct err *why)

@@ -125,6 +125,26 @@ void spool_remember(struct spool *s, struct slice source, struct slice cursor);
 /* The source is gone for good (file deleted and read to its end): drop its position at the next commit. */
 void spool_forget(struct spool *s, struct slice source);
 
+/* Was a message of this id (frame_add_message()) taken before? Within the bounds that its source was given; SPOOL_ID_PENDING:
+ * it was appended, and may become safe or not. Any thread. */
+enum spool_id {
+    SPOOL_ID_NEW,
+    SPOOL_ID_PENDING,
+    SPOOL_ID_SAFE,
+};
+enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id);
+/* The source will not hand them out again, or means another message with them (an MQTT packet identifier that is free
+ * again). Without ids: all of the source's. At most FRAME_IDS_MAX. `w` may be NULL: with the next commit that somebody waits for, or
+ * within a second. Never SPOOL_FULL. */
+void spool_forget_ids(struct spool *s, struct slice source, const struct slice *ids, size_t count,
+                      struct spool_wait *w);
+
+struct spool_id_books {
+    uint64_t remembered; /* safe */
+    uint64_t outdated;   /* forgotten because of the bounds, since this process opened the spool */
+};
+void spool_id_books(struct spool *s, struct spool_id_books *b);
+
 /* Why the disk refuses, while spool_append() answers SPOOL_FAILING; false when all is well. */
 bool spool_failing(struct spool *s, struct err *why);
 

@@ -8,6 +8,7 @@
  * warm.c      frames that were just written, in memory
  * locate.c    from a sequence number to a frame, around damage; spool/read.c: scan and read
  * segment_list.c  the list of files: opened, created, deleted; recycle.c: kept to be written over
+ * ids.c       messages that were taken
  * move.c      old segments that hold little are emptied into the newest one
  * spool/round.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
  * recovery.c  open
@@ -92,6 +93,7 @@ struct spool {
     size_t segment_count, segment_room;
     uint64_t disk_bytes, held_bytes; /* guarded by lock; held: without what every segment begins with */
     struct frame_list pending;       /* guarded by lock */
+    struct id_list pending_ids;      /* guarded by lock: of data frames, also those in the round, in their order */
     uint64_t pending_bytes;          /* guarded by lock: data frames, also those in the round */
     uint64_t next;                   /* guarded by lock */
     bool failing, was_full;          /* guarded by lock */

@@ -31,6 +31,7 @@ void spool_state_release(struct spool_state *st)
     MEM_CLEAR(st->moved);
     MEM_CLEAR(st->closed);
     positions_release(&st->positions);
+    ids_release(&st->ids);
     *st = (struct spool_state){0};
 }
 
@@ -392,12 +393,13 @@ static bool apply_config(struct spool_state *st, struct slice extra)
     return true;
 }
 
-static void apply_position(struct spool_state *st, struct slice extra)
+static void apply_source(struct spool_state *st, const struct frame_header *h, struct slice extra)
 {
     struct slice position, source, cursor;
 
     if (frame_extra_find(extra, FRAME_TAG_POSITION, &position) && frame_position_parse(position, &source, &cursor))
         positions_set(&st->positions, source, cursor);
+    ids_apply(&st->ids, extra, h->arrival);
 }
 
 static void apply_data(struct spool_state *st, const struct frame_header *h, struct slice extra)
@@ -405,7 +407,7 @@ static void apply_data(struct spool_state *st, const struct frame_header *h, str
     st->next = h->first + h->count;
     st->bytes_in += h->payload;
     st->record_bytes_in += h->payload - (h->added ? h->added - 1 : h->count);
-    apply_position(st, extra);
+    apply_source(st, h, extra);
 }
 
 static bool apply_moved(struct spool_state *st, const struct frame_header *h, struct frame_place at)
@@ -451,7 +453,7 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         positions_forget(&st->positions, extra);
         break;
     case FRAME_POSITION:
-        apply_position(st, extra);
+        apply_source(st, h, extra);
         break;
     case FRAME_CHECKPOINT:
     case FRAME_PROBE:

@@ -1,4 +1,4 @@
-/* state.h -- what a spool's log adds up to: next number, positions, configuration version; of each reader the cut, the pending
+/* state.h -- what a spool's log adds up to: next number, positions, ids, configuration version; of each reader the cut, the pending
  * seals and the books (reader_state.h).
  *
  * The committer and recovery build it by the same function, spool_state_apply(), frame by frame in the order of the
@@ -15,6 +15,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/spool/format/segment.h"
+#include "pipeline/spool/ids.h"
 #include "pipeline/spool/positions.h"
 #include "pipeline/spool/reader_state.h"
 #include "pipeline/spool/spool.h"
@@ -52,6 +53,7 @@ struct spool_state {
     unsigned char config_hash[32];
     uint32_t config_version;
     struct positions positions;
+    struct ids ids;
 };
 
 /* Of a new log: one reader, without a name. */

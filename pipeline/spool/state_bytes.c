@@ -154,11 +154,12 @@ static void encode_readers(const struct spool_state *st, struct wire_out *o)
 }
 
 /* The order has grown: what version 0.1.0 wrote comes first, of a stream with one reader; the rest stands behind it, and
- * progress and readers only when there is some. */
+ * progress, readers and ids only when there are some of them or of what comes behind them. */
 int spool_state_encode(const struct spool_state *st, struct buf *out)
 {
     const struct reader_state none = {.cut = {.seq = st->next}}, *r = spool_state_reader(st, "");
     struct wire_out o = {.b = out};
+    bool more = !is_the_only_one(st) || st->ids.count > 0;
 
     r = r ? r : &none;
     wire_put_raw(&o, st->identity, sizeof(st->identity));
@@ -181,10 +182,12 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
         put_closed(&o, &st->closed[i]);
     wire_put_u64(&o, st->record_bytes_in);
     wire_put_result_bytes(&o, &r->settled);
-    if (seal_progress_count(r) || !is_the_only_one(st))
+    if (seal_progress_count(r) || more)
         seal_progress_encode(r, &o);
-    if (!is_the_only_one(st))
+    if (more)
         encode_readers(st, &o);
+    if (st->ids.count > 0)
+        ids_encode(&st->ids, &o);
     return o.failed ? -1 : 0;
 }
 
@@ -290,7 +293,9 @@ static bool decode_rest(struct spool_state *st, struct wire_in *in)
     wire_result_bytes(in, &r->settled);
     if (in->failed || (in->rest.n && !seal_progress_decode(r, in)))
         return false;
-    return in->rest.n == 0 || decode_readers(st, in);
+    if (in->rest.n > 0 && !decode_readers(st, in))
+        return false;
+    return in->rest.n == 0 || ids_decode(&st->ids, in);
 }
 
 static bool decode_state(struct spool_state *st, struct wire_in *in)

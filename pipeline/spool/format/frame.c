@@ -20,6 +20,7 @@ enum {
     VARINT_MAX = 5,
     POSITION_BYTES_MAX = 4 + POSITION_SOURCE_MAX + POSITION_CURSOR_MAX, /* the source's length first */
     TAG_BYTES_MAX = 1 + 4,                                              /* and the length behind it */
+    IDS_HEAD_BYTES = 3 * 4,                                             /* and the source */
     TABLE_FIRST = 64,                                                   /* bytes of table to begin with, and ... */
     TABLE_PER_PAYLOAD = 64, /* ... one more per so many bytes of payload: right for lines of 100 bytes */
 };
@@ -33,6 +34,7 @@ static struct frame *new_frame(size_t more)
     buf_init(&f->position, POSITION_BYTES_MAX);
     buf_init(&f->origin, FRAME_ORIGIN_MAX);
     buf_init(&f->facts, FRAME_FACTS_MAX);
+    buf_init(&f->ids, 0);
     buf_init(&f->extra, FRAME_EXTRA_MAX);
     return f;
 }
@@ -83,16 +85,21 @@ static void put_tag(struct wire_out *o, enum frame_tag tag, struct slice content
     wire_put_bytes(o, content);
 }
 
-/* Into `extra`, which is empty. */
-static void put_tags(struct frame *f, struct slice position, struct slice origin, struct slice facts)
+/* Behind what is in `extra`. What is empty is not there. */
+struct tags {
+    struct slice position, origin, facts, ids;
+};
+
+static void put_tags(struct frame *f, const struct tags *t)
 {
     struct wire_out o = {.b = &f->extra};
-    int rc = buf_reserve(&f->extra, TAG_BYTES_MAX * 3 + position.n + origin.n + facts.n);
+    int rc = buf_reserve(&f->extra, TAG_BYTES_MAX * 4 + t->position.n + t->origin.n + t->facts.n + t->ids.n);
 
     assert(rc == 0);
-    put_tag(&o, FRAME_TAG_POSITION, position);
-    put_tag(&o, FRAME_TAG_ORIGIN, origin);
-    put_tag(&o, FRAME_TAG_FACTS, facts);
+    put_tag(&o, FRAME_TAG_POSITION, t->position);
+    put_tag(&o, FRAME_TAG_ORIGIN, t->origin);
+    put_tag(&o, FRAME_TAG_FACTS, t->facts);
+    put_tag(&o, FRAME_TAG_IDS, t->ids);
     assert(!o.failed);
 }
 
@@ -136,8 +143,9 @@ struct frame *frame_new_moved(const struct frame_header *h, struct slice content
     f->table = (unsigned char *)f->payload + f->bytes;
     memcpy(f->payload, v.payload.p + from.payload_at, f->bytes);
     memcpy(f->table, v.table.p + from.table_at, f->table_bytes);
-    /* Where the source was read to is known, and counts no more. */
-    put_tags(f, slice_of(NULL, 0), v.origin, slice_of(v.facts.p + from.facts_at, to.facts_at - from.facts_at));
+    /* Where the source was read to, and its ids, are known: they are in the state. */
+    put_tags(f, &(struct tags){.origin = v.origin,
+                               .facts = slice_of(v.facts.p + from.facts_at, to.facts_at - from.facts_at)});
     seal_up(f);
     f->finished = true;
     return f;
@@ -154,6 +162,7 @@ void frame_free(struct frame **f)
     buf_release(&(*f)->position);
     buf_release(&(*f)->origin);
     buf_release(&(*f)->facts);
+    buf_release(&(*f)->ids);
     buf_release(&(*f)->extra);
     MEM_CLEAR(*f);
 }
@@ -226,36 +235,63 @@ bool frame_add(struct frame *f, struct slice rec)
     return frame_wrote_record(f, rec.n);
 }
 
-/* Room for the facts of the record that is added next, and for the places of those before it that have none. */
-static bool reserve_facts(struct frame *f, size_t n)
+/* Room for n bytes more beside the record that is added next. */
+static bool reserve(struct frame *f, struct buf *b, size_t n)
 {
-    size_t was = f->facts.cap;
+    size_t was = b->cap;
 
-    if (buf_reserve(&f->facts, f->header.count - f->facts_count + VARINT_MAX + n) < 0)
+    if (buf_reserve(b, n) < 0)
         return false;
-    if (f->budget && f->facts.cap > was) {
-        budget_force(f->budget, f->facts.cap - was);
-        f->budgeted += f->facts.cap - was;
+    if (f->budget && b->cap > was) {
+        budget_force(f->budget, b->cap - was);
+        f->budgeted += b->cap - was;
     }
     return true;
 }
 
-bool frame_add_described(struct frame *f, struct slice rec, struct slice facts)
+static void add_facts(struct frame *f, struct slice facts, size_t without)
 {
-    unsigned char *p;
-    size_t v = facts.n, none = f->header.count - f->facts_count;
+    unsigned char *p = (unsigned char *)f->facts.p + f->facts.n;
 
-    assert(facts.n <= RECORD_FACTS_MAX);
-    if (facts.n == 0)
-        return frame_add(f, rec);
-    if (!reserve_facts(f, facts.n) || !frame_add(f, rec))
-        return false;
-    p = (unsigned char *)f->facts.p + f->facts.n;
-    memset(p, 0, none);
-    p = put_varint(p + none, v);
+    memset(p, 0, without);
+    p = put_varint(p + without, facts.n);
     memcpy(p, facts.p, facts.n);
     f->facts.n = (size_t)((char *)p - f->facts.p) + facts.n;
     f->facts_count = f->header.count;
+}
+
+static void put_id(struct wire_out *o, struct id_key key)
+{
+    wire_put_raw(o, key.bytes, sizeof(key.bytes));
+}
+
+static void put_ids_head(struct wire_out *o, struct slice source, struct id_bounds bounds)
+{
+    wire_put_bytes(o, source);
+    wire_put_u32(o, bounds.count);
+    wire_put_u32(o, bounds.seconds);
+}
+
+static void add_id(struct frame *f, struct slice id)
+{
+    struct wire_in in = {.rest = buf_slice(&f->ids)};
+    struct wire_out o = {.b = &f->ids};
+
+    put_id(&o, frame_id_key(wire_bytes(&in), id));
+}
+
+bool frame_add_message(struct frame *f, const struct frame_message *m)
+{
+    size_t without = f->header.count - f->facts_count;
+
+    assert(m->facts.n <= RECORD_FACTS_MAX && (m->id.n == 0 || f->ids.n > 0));
+    if ((m->facts.n && !reserve(f, &f->facts, without + VARINT_MAX + m->facts.n)) ||
+        (m->id.n && !reserve(f, &f->ids, sizeof(struct id_key))) || !frame_add(f, m->data))
+        return false;
+    if (m->facts.n)
+        add_facts(f, m->facts, without);
+    if (m->id.n)
+        add_id(f, m->id);
     return true;
 }
 
@@ -284,6 +320,17 @@ void frame_set_position(struct frame *f, struct slice source, struct slice curso
     assert(!o.failed);
 }
 
+void frame_set_id_source(struct frame *f, struct slice source, struct id_bounds bounds)
+{
+    struct wire_out o = {.b = &f->ids};
+
+    assert(f->header.count == 0 && source.n > 0 && source.n <= POSITION_SOURCE_MAX);
+    buf_release(&f->ids);
+    buf_init(&f->ids, IDS_HEAD_BYTES + source.n + FRAME_IDS_MAX * sizeof(struct id_key));
+    put_ids_head(&o, source, bounds);
+    assert(!o.failed);
+}
+
 void frame_set_origin(struct frame *f, struct slice origin)
 {
     replace(&f->origin, slice_of(origin.p, origin.n < FRAME_ORIGIN_MAX ? origin.n : FRAME_ORIGIN_MAX));
@@ -309,8 +356,12 @@ void frame_finish(struct frame *f)
     if (h->type == FRAME_DATA)
         h->added++;
     if (h->type == FRAME_DATA || h->type == FRAME_POSITION)
-        put_tags(f, buf_slice(&f->position), buf_slice(&f->origin), buf_slice(&f->facts));
+        put_tags(f, &(struct tags){.position = buf_slice(&f->position),
+                                   .origin = buf_slice(&f->origin),
+                                   .facts = buf_slice(&f->facts),
+                                   .ids = buf_slice(&f->ids)});
     buf_release(&f->facts); /* they may be long, and stand in `extra` now */
+    buf_release(&f->ids);
     seal_up(f);
     f->finished = true;
 }
@@ -447,4 +498,54 @@ bool frame_position_parse(struct slice position, struct slice *source, struct sl
     *source = wire_bytes(&in);
     *cursor = in.rest;
     return !in.failed && source->n > 0 && source->n <= POSITION_SOURCE_MAX && cursor->n <= POSITION_CURSOR_MAX;
+}
+
+/* --- ids ------------------------------------------------------------------------------------------------------------ */
+
+/* An id may be long, and source and id must not run into each other: so it is the hash of a name and of a hash. */
+struct id_key frame_id_key(struct slice source, struct slice id)
+{
+    unsigned char bytes[SHA256_BYTES + POSITION_SOURCE_MAX], hash[SHA256_BYTES];
+    struct id_key key;
+
+    assert(source.n <= POSITION_SOURCE_MAX);
+    sha256_of(id, bytes);
+    memcpy(bytes + SHA256_BYTES, source.p, source.n);
+    sha256_of(slice_of((const char *)bytes, SHA256_BYTES + source.n), hash);
+    memcpy(key.bytes, hash, sizeof(key.bytes));
+    return key;
+}
+
+void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct slice *ids, size_t count)
+{
+    wire_put_u8(o, FRAME_TAG_FORGET_IDS);
+    wire_put_u32(o, (uint32_t)(IDS_HEAD_BYTES + source.n + count * sizeof(struct id_key)));
+    put_ids_head(o, source, (struct id_bounds){0, 0});
+    for (size_t i = 0; i < count; i++)
+        put_id(o, frame_id_key(source, ids[i]));
+}
+
+bool frame_ids_find(struct slice extra, enum frame_tag tag, struct frame_ids *out)
+{
+    struct slice content;
+    struct wire_in in;
+
+    if (!frame_extra_find(extra, tag, &content))
+        return false;
+    in = (struct wire_in){.rest = content};
+    out->source = wire_bytes(&in);
+    out->bounds.count = wire_u32(&in);
+    out->bounds.seconds = wire_u32(&in);
+    out->keys = in.rest;
+    out->count = in.rest.n / sizeof(struct id_key);
+    return !in.failed && out->source.n > 0 && out->source.n <= POSITION_SOURCE_MAX &&
+           in.rest.n % sizeof(struct id_key) == 0;
+}
+
+struct id_key frame_ids_at(const struct frame_ids *ids, size_t i)
+{
+    struct id_key key;
+
+    memcpy(key.bytes, ids->keys.p + i * sizeof(key.bytes), sizeof(key.bytes));
+    return key;
 }

@@ -37,9 +37,24 @@ void frame_free(struct frame **f);
 
 /* False when the record does not fit any more: append this frame and begin another. rec.n <= RECORD_MAX_BYTES. */
 MUST_CHECK bool frame_add(struct frame *f, struct slice rec);
-/* The same, with facts of this record alone (base/facts.h). Copied; facts.n <= RECORD_FACTS_MAX. A frame of records
- * without facts holds nothing for them. */
-MUST_CHECK bool frame_add_described(struct frame *f, struct slice rec, struct slice facts);
+/* The same for a record of which more is known than its bytes. A frame of records of which nothing is known holds nothing
+ * for it. All is copied. */
+struct frame_message {
+    struct slice data;
+    struct slice facts; /* of this record alone (base/facts.h), <= RECORD_FACTS_MAX; may be empty */
+    /* By which the source knows it, when it hands it out again; may be empty. Remembered if and only if the frame becomes safe
+     * (spool_id_seen()); after frame_set_id_source() only. Of several records that are one message the last one has it. */
+    struct slice id;
+};
+MUST_CHECK bool frame_add_message(struct frame *f, const struct frame_message *m);
+
+/* How long the ids of a source are remembered: so many (0: as many as may be), for so many seconds (0: for ever). What is
+ * beyond either goes, the oldest first. */
+struct id_bounds {
+    uint32_t count, seconds;
+};
+/* Where the ids of its records are from, for all records of the frame; before the first one. source.n <= POSITION_SOURCE_MAX. */
+void frame_set_id_source(struct frame *f, struct slice source, struct id_bounds bounds);
 
 /* Without a copy: write at frame_space() (up to *room bytes), then say what was written: */
 char *frame_space(struct frame *f, size_t *room);

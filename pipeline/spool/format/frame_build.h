@@ -5,6 +5,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/spool/format/frame.h"
 #include "pipeline/spool/format/segment.h"
+#include "pipeline/spool/format/wire.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,8 @@ enum frame_tag {
     FRAME_TAG_ORIGIN = 2,
     FRAME_TAG_FACTS =
         3, /* varint length, facts (base/facts.h): of the first record, the second, ...; of those behind: none */
+    FRAME_TAG_IDS = 4,        /* struct frame_ids */
+    FRAME_TAG_FORGET_IDS = 5, /* the same; no ids: all of the source's */
 };
 
 struct frame {
@@ -32,8 +35,8 @@ struct frame {
     unsigned char *table;
     size_t table_bytes, table_room;
     bool table_grown;
-    struct buf position, origin, facts; /* what stands behind their tags */
-    uint32_t facts_count;               /* records that have their place in `facts` */
+    struct buf position, origin, facts, ids; /* what stands behind their tags */
+    uint32_t facts_count;                    /* records that have their place in `facts` */
     bool finished;
     struct buf extra;
     struct budget *budget;
@@ -48,6 +51,19 @@ struct frame {
 };
 
 STAILQ_HEAD(frame_list, frame);
+
+/* What is kept of an id (spool/ids.h). */
+struct id_key {
+    unsigned char bytes[16];
+};
+
+/* u32 length of the source, source, bounds (u32 count, u32 seconds), keys of ids. */
+struct frame_ids {
+    struct slice source;
+    struct id_bounds bounds;
+    struct slice keys;
+    size_t count;
+};
 
 /* NULL when it is empty. */
 static inline struct frame *frame_list_take(struct frame_list *l)
@@ -73,6 +89,13 @@ void frame_finish(struct frame *f);
 /* What stands behind the tag in a data frame's extra. False when there is none: then *out is empty. */
 bool frame_extra_find(struct slice extra, enum frame_tag tag, struct slice *out);
 bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor);
+
+struct id_key frame_id_key(struct slice source, struct slice id);
+/* The tag, and behind it what is to be forgotten. */
+void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct slice *ids, size_t count);
+/* False: there are none behind the tag, or they are none of ours. */
+bool frame_ids_find(struct slice extra, enum frame_tag tag, struct frame_ids *out);
+struct id_key frame_ids_at(const struct frame_ids *ids, size_t i);
 
 /* One varint of a table: stored length << 1 | newline is ours. False when the table ends in the middle of one or the
  * number is no possible length. */

@@ -57,7 +57,7 @@ enum frame_type {
     FRAME_CONFIG,
     FRAME_FORGET,
     FRAME_PROBE,    /* says nothing; shows that the disk takes writes again */
-    FRAME_POSITION, /* of a source without records */
+    FRAME_POSITION, /* what becomes known of a source without records: its position, ids to be forgotten */
     FRAME_MOVED,    /* records from an older segment, under their old numbers */
     FRAME_PROGRESS, /* how far the delivery of a seal is; the last one of a seal counts */
     FRAME_READER,   /* a reader begins, comes back, leaves, has another name, or is forgotten (state.h) */

@@ -39,7 +39,7 @@ static void append(struct bench *b, size_t from, size_t count, nsec arrival)
     struct frame *f = frame_new(4096, arrival, NULL);
 
     for (size_t i = from; i < from + count; i++)
-        assert_true(frame_add_described(f, slice_str(RECORDS[i]), facts_of(i)));
+        assert_true(frame_add_message(f, &(struct frame_message){.data = slice_str(RECORDS[i]), .facts = facts_of(i)}));
     assert_int_equal(spool_append(b->spool, &f, NULL), SPOOL_TAKEN);
     committer_barrier(b->committer);
 }

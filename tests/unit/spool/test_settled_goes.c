@@ -78,7 +78,7 @@ static bool put(struct work *w, size_t count)
     frame_set_position(f, SLICE("file"), SLICE("cursor"));
     for (size_t i = 0; i < count; i++) {
         snprintf(rec, sizeof(rec), "record %llu", (unsigned long long)(b.incoming + 1 + i));
-        assert_true(frame_add_described(f, slice_str(rec), slice_str(rec + 7)));
+        assert_true(frame_add_message(f, &(struct frame_message){.data = slice_str(rec), .facts = slice_str(rec + 7)}));
     }
     rc = spool_append(w->x->spool, &f, NULL);
     frame_free(&f);

@@ -531,7 +531,8 @@ static void fill(struct spool_rig *r)
     spool_remember(r->x->spool, slice_str("source"), slice_str("1"));
     commit(r->x);
     assert_true(frame_add(f, slice_str("")));
-    assert_true(frame_add_described(f, slice_str("ends in a line break\n"), slice_str("facts")));
+    assert_true(frame_add_message(
+        f, &(struct frame_message){.data = slice_str("ends in a line break\n"), .facts = slice_str("facts")}));
     frame_set_position(f, slice_str("source"), slice_str("2"));
     frame_set_origin(f, slice_str("input=test"));
     assert_int_equal(spool_append(r->x->spool, &f, NULL), SPOOL_TAKEN);

@@ -172,7 +172,7 @@ static struct frame *described(uint32_t count)
     struct frame *f = frame_new(FRAME_MAX_BYTES, 7, NULL);
 
     for (uint32_t i = 0; i < count; i++)
-        assert_true(frame_add_described(f, SLICE("record"), facts_of(i)));
+        assert_true(frame_add_message(f, &(struct frame_message){.data = SLICE("record"), .facts = facts_of(i)}));
     return f;
 }
 
@@ -216,7 +216,7 @@ static void records_without_facts_cost_nothing(void **state)
 
     (void)state;
     assert_true(frame_add(a, SLICE("r")));
-    assert_true(frame_add_described(b, SLICE("r"), SLICE("")));
+    assert_true(frame_add_message(b, &(struct frame_message){.data = SLICE("r"), .facts = SLICE("")}));
     frame_finish(a);
     frame_finish(b);
     assert_int_equal(a->extra.n, 0);
@@ -238,7 +238,7 @@ static void facts_have_an_end(void **state)
     (void)state;
     budget_init(&budget, 4 * MIB);
     f = frame_new(FRAME_MAX_BYTES, 0, &budget);
-    while (frame_add_described(f, SLICE("r"), most))
+    while (frame_add_message(f, &(struct frame_message){.data = SLICE("r"), .facts = most}))
         ;
     count = frame_count(f);
     assert_int_equal(count, FRAME_FACTS_MAX / (RECORD_FACTS_MAX + 2));
@@ -251,12 +251,12 @@ static void facts_have_an_end(void **state)
     f = frame_new(FRAME_MAX_BYTES, 0, &budget);
     for (uint64_t i = 0; i < FRAME_FACTS_MAX; i++)
         assert_true(frame_add(f, SLICE("")));
-    assert_false(frame_add_described(f, SLICE("r"), SLICE("x")));
+    assert_false(frame_add_message(f, &(struct frame_message){.data = SLICE("r"), .facts = SLICE("x")}));
     assert_int_equal(frame_count(f), FRAME_FACTS_MAX);
     frame_free(&f);
     f = frame_new(1, 0, &budget); /* no room for the record: its facts are not in it either */
-    assert_true(frame_add_described(f, SLICE("a"), SLICE("x")));
-    assert_false(frame_add_described(f, SLICE("b"), SLICE("y")));
+    assert_true(frame_add_message(f, &(struct frame_message){.data = SLICE("a"), .facts = SLICE("x")}));
+    assert_false(frame_add_message(f, &(struct frame_message){.data = SLICE("b"), .facts = SLICE("y")}));
     v = view_with_facts(f);
     assert_int_equal(v.facts.n, 2);
     frame_free(&f);
