@@ -379,6 +379,16 @@
 /* What is read of standard input at once: what a pipe holds. Milliseconds until it goes on after "full". */
 #define STDIN_READ_BYTES LIMIT(64 * KIB, 16 * KIB)
 #define STDIN_AGAIN_MS   50
+/* The stack of an input's own thread, for the libraries that it calls; and it is named in the log when it does not end so long after it
+ * was asked to. */
+#define INPUT_THREAD_STACK_BYTES (1 * MIB)
+#define INPUT_THREAD_LATE        (3 * NSEC_PER_SEC)
+/* Messages of a queue or broker that are taken and not acknowledged (window.h), unless the input says otherwise; frames of them on their
+ * way to the spool, and bytes of one. */
+#define WINDOW_RECORDS_DEFAULT LIMIT(10000U, 50U)
+#define WINDOW_BYTES_DEFAULT   LIMIT(4 * MIB, 64 * KIB)
+#define WINDOW_FRAMES          LIMIT(8, 2)
+#define WINDOW_FRAME_BYTES     LIMIT(256 * KIB, 1 * KIB)
 
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */

@@ -94,12 +94,27 @@ static uint64_t stack_bytes(void)
     return stack.rlim_cur;
 }
 
+/* Of the inputs' own. */
+static uint64_t input_threads(const struct settings *s)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t j = 0; j < s->streams[i].input_count; j++) {
+            const struct input_settings *in = &s->streams[i].inputs[j];
+
+            n += in->ops->threads ? in->ops->threads(in->conf) : 0;
+        }
+    return n;
+}
+
 static uint64_t memory_needed(const struct settings *s)
 {
     size_t loops = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
     uint64_t threads = PROCESS_THREADS + process_cores() + loops;
 
-    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + input_loops(s) * INPUT_LOOP_STACK_BYTES + s->memory_limit;
+    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + input_loops(s) * INPUT_LOOP_STACK_BYTES +
+           input_threads(s) * INPUT_THREAD_STACK_BYTES + s->memory_limit;
 }
 
 static int check_limit(int which, const char *what, const char *how, uint64_t need, struct err *e)

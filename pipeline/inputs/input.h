@@ -26,6 +26,11 @@
  *   - stop() is loop_group_stop(), stopped() is loop_group_left(); close() releases all. What was appended may become safe
  *     before that.
  *
+ * A queue, a broker or a stream that waits for acknowledgements, or is read by positions, need not keep these books itself: window.h
+ * takes messages in, bounds what has no answer yet, makes frames, drops what is known, pushes back, and says up to which message all is
+ * safe. A library that blocks runs on a thread of the input's own: input_thread.h, its number in `threads`; then stop() is
+ * input_thread_stop(), stopped() is input_thread_ended().
+ *
  * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
  *
  * Threads    open, start, stop, close: the main thread. What an input does between start and stop is its own affair:
@@ -72,6 +77,8 @@ struct input_ops {
     size_t conf_size;
     bool finite; /* ends by itself with --once */
     bool single; /* there is one source in all, read once: one stream may have it */
+    /* How many threads of its own an instance has at most (input_thread.h). NULL: none. */
+    unsigned (*threads)(const void *conf);
 
     MUST_CHECK int (*open)(struct input **in, const void *conf, const struct input_env *env, struct err *e);
     MUST_CHECK int (*start)(struct input *in, struct err *e);

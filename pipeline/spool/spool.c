@@ -233,7 +233,7 @@ void spool_forget_ids(struct spool *s, struct slice source, const struct slice *
     assert(count <= FRAME_IDS_MAX);
     frame_ids_put_forget(&o, source, ids, count);
     assert(!o.failed);
-    log_control(s, f, w);
+    spool_log_control(s, f, w);
 }
 
 void spool_id_books(struct spool *s, struct spool_id_books *b)

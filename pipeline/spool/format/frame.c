@@ -525,6 +525,22 @@ void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct 
         put_id(o, frame_id_key(source, ids[i]));
 }
 
+bool frame_has_id(const struct frame *f, struct slice id)
+{
+    struct wire_in in = {.rest = buf_slice(&f->ids)};
+    struct id_key key;
+    bool found = false;
+
+    if (f->ids.n == 0)
+        return false;
+    key = frame_id_key(wire_bytes(&in), id);
+    wire_u32(&in); /* bounds */
+    wire_u32(&in);
+    for (size_t at = 0; at < in.rest.n && !found; at += sizeof(key))
+        found = memcmp(in.rest.p + at, &key, sizeof(key)) == 0;
+    return found;
+}
+
 bool frame_ids_find(struct slice extra, enum frame_tag tag, struct frame_ids *out)
 {
     struct slice content;

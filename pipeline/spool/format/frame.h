@@ -71,6 +71,9 @@ void frame_set_position(struct frame *f, struct slice source, struct slice curso
  * 4 KiB. */
 void frame_set_origin(struct frame *f, struct slice origin);
 
+/* Is this the id of one of its records? Looks through all of them. */
+bool frame_has_id(const struct frame *f, struct slice id);
+
 uint32_t frame_count(const struct frame *f);
 size_t frame_bytes(const struct frame *f); /* payload so far */
 

@@ -116,10 +116,10 @@ static void checkpoints_hold_the_ids(void **state)
         commit(x);
         first = seal_up_to(x, 0, "n", NULL);
         commit(x);
-        settle(x, first, spool_cut(x->spool).seq - first);
+        settle(x, first, spool_cut(spool_reader(x->spool, 0)).seq - first);
         commit(x);
     }
-    spool_books(x->spool, &b);
+    spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.spooled, 0);
     assert_seen(x, 0, 5, SPOOL_ID_SAFE);
     reopen_spool(x);
@@ -127,6 +127,39 @@ static void checkpoints_hold_the_ids(void **state)
     reopen_spool(x);
     assert_seen(x, 0, 5, SPOOL_ID_SAFE);
     assert_int_equal(books(x).remembered, 5);
+}
+
+/* They stand behind what a checkpoint says of readers, and of how far their deliveries are. */
+static void checkpoints_hold_the_ids_beside_all_else(void **state)
+{
+    static const struct spool_reader_conf READERS[] = {{.name = "a"}, {.name = "b"}};
+    struct fixture *x = *state;
+
+    put(x, 0, 5);
+    assert_int_equal(append_some(x, "r", 5, NULL), SPOOL_TAKEN);
+    commit(x);
+    for (int with = 0; with < 4; with++) {
+        close_spool(x);
+        x->conf.readers = with & 1 ? READERS : NULL;
+        x->conf.reader_count = with & 1 ? 2 : 0;
+        open_spool(x);
+        if (with & 2 && spool_cut(spool_reader(x->spool, 0)).seq <= 10) {
+            uint64_t first = seal_up_to(x, 0, "n", NULL);
+
+            commit(x);
+            spool_progress(spool_reader(x->spool, 0), first, SLICE("half of it"), NULL);
+            commit(x);
+        }
+        for (int i = 0; i < 10; i++) { /* some segments */
+            assert_int_equal(append_some(x, "fills", 40, NULL), SPOOL_TAKEN);
+            commit(x);
+        }
+        assert_seen(x, 0, 5, SPOOL_ID_SAFE);
+        reopen_spool(x);
+        assert_seen(x, 0, 5, SPOOL_ID_SAFE);
+        assert_int_equal(books(x).remembered, 5);
+        assert_false(x->found.damaged);
+    }
 }
 
 static void what_the_disk_refuses_is_not_remembered(void **state)
@@ -181,7 +214,7 @@ static void a_crash_takes_records_and_ids_together(void **state)
         snprintf(path, sizeof(path), "%s/mark", copy.dir);
         unlink(path);
         open_spool(&copy);
-        spool_books(copy.spool, &b);
+        spool_books(spool_reader(copy.spool, 0), &b);
         assert_true(b.incoming <= 4);
         assert_seen(&copy, 0, (int)b.incoming, SPOOL_ID_SAFE);
         assert_seen(&copy, (int)b.incoming, 4, SPOOL_ID_NEW);
@@ -364,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SPOOL(an_id_is_pending_then_safe_and_stays_so),
         WITH_SPOOL(checkpoints_hold_the_ids),
+        WITH_SPOOL(checkpoints_hold_the_ids_beside_all_else),
         WITH_SPOOL(what_the_disk_refuses_is_not_remembered),
         WITH_SPOOL(a_crash_takes_records_and_ids_together),
         WITH_SPOOL(the_oldest_go_when_there_are_too_many),

@@ -1,0 +1,185 @@
+#include "pipeline/inputs/input_thread.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct input_thread {
+    struct input_thread_conf conf;
+    pthread_t id;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool woken, stopping, ended; /* guarded by lock */
+    nsec asked;                  /* mono; guarded by lock */
+    bool named;                  /* as one that does not end; the main thread's */
+    bool joined;                 /* the main thread's */
+};
+
+static void *run(void *arg)
+{
+    struct input_thread *t = arg;
+    char name[16];
+
+    snprintf(name, sizeof(name), "in %s", t->conf.input);
+    pthread_setname_np(pthread_self(), name);
+    t->conf.run(t, t->conf.arg);
+    pthread_mutex_lock(&t->lock);
+    t->ended = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+static int start(struct input_thread *t, struct err *e)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    int rc;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, INPUT_THREAD_STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&t->id, &attr, run, t);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    return rc == 0 ? 0
+                   : err_set(e, rc == EAGAIN ? ERR_LIMIT : ERR_IO, "the thread of input %s cannot be started: %s",
+                             t->conf.input, rc == EAGAIN ? THREADS_HINT : strerror(rc));
+}
+
+static void release(struct input_thread *t)
+{
+    pthread_cond_destroy(&t->changed);
+    pthread_mutex_destroy(&t->lock);
+    mem_free(t);
+}
+
+int input_thread_start(struct input_thread **out, const struct input_thread_conf *conf, struct err *e)
+{
+    struct input_thread *t = mem_alloc(sizeof(*t));
+
+    t->conf = *conf;
+    pthread_mutex_init(&t->lock, NULL);
+    thread_cond_init(&t->changed);
+    if (start(t, e) < 0) {
+        release(t);
+        return -1;
+    }
+    *out = t;
+    return 0;
+}
+
+bool input_thread_ends(struct input_thread *t)
+{
+    bool ends;
+
+    pthread_mutex_lock(&t->lock);
+    ends = t->stopping;
+    pthread_mutex_unlock(&t->lock);
+    return ends;
+}
+
+/* Locks: held. False: it is later than `until`. */
+static bool wait_for_change(struct input_thread *t, nsec until)
+{
+    struct timespec ts;
+
+    if (until == NSEC_NEVER) {
+        pthread_cond_wait(&t->changed, &t->lock);
+        return true;
+    }
+    ts = clock_timespec(until);
+    return pthread_cond_timedwait(&t->changed, &t->lock, &ts) != ETIMEDOUT;
+}
+
+void input_thread_wait(struct input_thread *t, nsec until)
+{
+    pthread_mutex_lock(&t->lock);
+    while (!t->woken && !t->stopping)
+        if (!wait_for_change(t, until))
+            break;
+    t->woken = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void input_thread_wake(struct input_thread *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->woken = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void input_thread_stop(struct input_thread *t)
+{
+    bool first;
+
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    first = !t->stopping;
+    if (first)
+        t->asked = clock_mono();
+    t->stopping = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    if (first && t->conf.interrupt)
+        t->conf.interrupt(t->conf.arg);
+}
+
+static void name_it(struct input_thread *t, nsec waited)
+{
+    if (t->named || waited < INPUT_THREAD_LATE)
+        return;
+    t->named = true;
+    log_warn("an input's thread does not end: its library has not come back from a call", KS("stream", t->conf.stream),
+             KS("input", t->conf.input), KU("waited_ms", (uint64_t)(waited / NSEC_PER_MSEC)),
+             KS("hint", "look at the far end, and at the network to it; the process leaves without it when the grace "
+                        "time is over, and what was not acknowledged comes again"));
+}
+
+bool input_thread_ended(struct input_thread *t, nsec until)
+{
+    nsec asked;
+    bool ended;
+
+    if (!t || t->joined)
+        return true;
+    pthread_mutex_lock(&t->lock);
+    assert(t->stopping);
+    asked = t->asked;
+    while (!t->ended) {
+        nsec late = asked + INPUT_THREAD_LATE, next = t->named || until < late ? until : late;
+
+        if (wait_for_change(t, next))
+            continue;
+        name_it(t, clock_mono() - asked);
+        if (next == until)
+            break;
+    }
+    ended = t->ended;
+    pthread_mutex_unlock(&t->lock);
+    if (ended) {
+        pthread_join(t->id, NULL);
+        t->joined = true;
+    }
+    return ended;
+}
+
+void input_thread_free(struct input_thread **t)
+{
+    if (!*t)
+        return;
+    assert((*t)->joined);
+    release(*t);
+    *t = NULL;
+}

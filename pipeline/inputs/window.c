@@ -1,0 +1,286 @@
+/* Frames become safe in the order in which they were appended, or are refused together with all behind them. So a ring of what is on
+ * its way, looked at from its front, is all the book there is to keep.
+ *
+ * One race matters. A frame that is appended just when the one before it is refused could become safe alone, with a position
+ * behind a gap. So a frame is appended under the window's lock, and only when nothing was refused: the spool refuses everything
+ * until it has called `done` for all that it has refused, and `done` takes the lock. */
+#include "pipeline/inputs/window.h"
+
+#include <assert.h>
+
+void window_init(struct window *w, const struct window_conf *conf)
+{
+    *w = (struct window){.conf = *conf};
+    w->conf.records = conf->records ? conf->records : WINDOW_RECORDS_DEFAULT;
+    w->conf.bytes = conf->bytes ? conf->bytes : WINDOW_BYTES_DEFAULT;
+    pthread_mutex_init(&w->lock, NULL);
+}
+
+void window_release(struct window *w)
+{
+    frame_free(&w->open);
+    pthread_mutex_destroy(&w->lock);
+}
+
+static struct window_frame *nth(struct window *w, unsigned i)
+{
+    return &w->frames[(w->first + i) % WINDOW_FRAMES];
+}
+
+static bool is_broken(struct window *w)
+{
+    bool broken;
+
+    pthread_mutex_lock(&w->lock);
+    broken = w->broken;
+    pthread_mutex_unlock(&w->lock);
+    return broken;
+}
+
+/* Those that nobody wants to hear of stand in front. Locks: held. */
+static void pop_dropped(struct window *w)
+{
+    while (w->count > 0 && nth(w, 0)->done && nth(w, 0)->dropped) {
+        w->first = (w->first + 1) % WINDOW_FRAMES;
+        w->count--;
+    }
+}
+
+/* --- to the spool ------------------------------------------------------------------------------------------------ */
+
+/* On the committer's thread. */
+static void frame_done(struct spool_wait *wait, bool safe)
+{
+    struct window_frame *f = CONTAINER_OF(wait, struct window_frame, wait);
+    struct window *w = f->owner;
+
+    pthread_mutex_lock(&w->lock);
+    f->done = true;
+    f->safe = safe;
+    w->broken |= !safe && !f->dropped;
+    w->conf.news(w->conf.ctx); /* under the lock: behind it the window may be gone */
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Locks: held. False: the frame is still here. */
+static bool append(struct window *w, nsec mono_now)
+{
+    struct window_frame *f = nth(w, w->count);
+    enum spool_answer answer;
+
+    if (w->broken)
+        return false;
+    if (w->count == WINDOW_FRAMES) {
+        pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
+        return false;
+    }
+    *f = (struct window_frame){.wait.done = frame_done, .owner = w, .sum = w->open_sum};
+    answer = spool_append(w->conf.spool, &w->open, &f->wait);
+    if (answer != SPOOL_TAKEN) {
+        pushback_note(w->conf.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, mono_now);
+        return false;
+    }
+    w->count++;
+    return true;
+}
+
+static bool offer(struct window *w, nsec mono_now)
+{
+    bool taken;
+
+    w->due = true; /* what was offered takes no more */
+    pthread_mutex_lock(&w->lock);
+    taken = append(w, mono_now);
+    pthread_mutex_unlock(&w->lock);
+    if (taken) {
+        w->open_sum = (struct window_sum){0};
+        w->due = false;
+        w->held = 0;
+    }
+    return taken;
+}
+
+void window_flush(struct window *w, nsec mono_now)
+{
+    bool alone;
+
+    if (!w->open)
+        return;
+    pthread_mutex_lock(&w->lock);
+    alone = w->count == 0;
+    pthread_mutex_unlock(&w->lock);
+    if (w->due || alone)
+        offer(w, mono_now);
+}
+
+/* --- from the source ---------------------------------------------------------------------------------------------- */
+
+static size_t size_of(const struct frame_message *m)
+{
+    return m->data.n + m->facts.n + m->id.n;
+}
+
+static bool fits(const struct window *w, const struct frame_message *m)
+{
+    return w->records == 0 || (w->records < w->conf.records && w->bytes + size_of(m) <= w->conf.bytes);
+}
+
+bool window_has_room(const struct window *w)
+{
+    return !(w->open && w->due) && w->records < w->conf.records && w->bytes < w->conf.bytes;
+}
+
+static bool begin_frame(struct window *w, const struct frame_message *m, nsec wall_now, nsec mono_now)
+{
+    size_t bytes = m->data.n > WINDOW_FRAME_BYTES ? m->data.n : WINDOW_FRAME_BYTES;
+
+    w->open = frame_new(bytes, wall_now, w->conf.budget);
+    if (!w->open) {
+        pushback_wait(w->conf.pushback, PUSHBACK_MEMORY, &w->held, mono_now);
+        return false;
+    }
+    if (w->conf.origin.n)
+        frame_set_origin(w->open, w->conf.origin);
+    if (w->conf.id_source.n)
+        frame_set_id_source(w->open, w->conf.id_source, w->conf.ids);
+    return true;
+}
+
+/* Into the open frame, or a new one. */
+static bool add(struct window *w, const struct frame_message *m, nsec wall_now, nsec mono_now)
+{
+    bool added;
+
+    if (w->open && w->due && !offer(w, mono_now))
+        return false;
+    if (w->open && frame_add_message(w->open, m))
+        return true;
+    if ((w->open && !offer(w, mono_now)) || !begin_frame(w, m, wall_now, mono_now))
+        return false;
+    added = frame_add_message(w->open, m);
+    assert(added); /* the frame was made for it */
+    return true;
+}
+
+/* The message is in the open frame, on its way or safe already. It needs no place of its own: its number is reported with what it waits
+ * for, or at once. */
+static enum window_answer join(struct window *w, enum spool_id seen, uint64_t number)
+{
+    struct window_frame *last;
+    bool joined = true;
+
+    if (w->open) {
+        w->open_sum.last = number;
+    } else {
+        pthread_mutex_lock(&w->lock);
+        pop_dropped(w);
+        last = w->count ? nth(w, w->count - 1) : NULL;
+        if (last && last->dropped)
+            *last = (struct window_frame){last->wait, w, {number, 0, 0}, last->done, last->safe, false};
+        else if (last)
+            last->sum.last = number;
+        joined = last != NULL;
+        pthread_mutex_unlock(&w->lock);
+    }
+    if (!joined && seen == SPOOL_ID_PENDING)
+        return WINDOW_FULL; /* somebody else has it */
+    w->duplicates++;
+    if (!joined) {
+        w->any_known = true;
+        w->known = number;
+        w->conf.news(w->conf.ctx);
+    }
+    return WINDOW_TAKEN;
+}
+
+static enum spool_id seen_of(const struct window *w, struct slice id)
+{
+    if (id.n == 0)
+        return SPOOL_ID_NEW;
+    if (w->open && frame_has_id(w->open, id))
+        return SPOOL_ID_PENDING;
+    return spool_id_seen(w->conf.spool, w->conf.id_source, id);
+}
+
+enum window_answer window_put(struct window *w, const struct frame_message *m, uint64_t number, nsec wall_now,
+                              nsec mono_now)
+{
+    enum spool_id seen;
+
+    if (is_broken(w))
+        return WINDOW_BROKEN;
+    seen = seen_of(w, m->id);
+    if (seen != SPOOL_ID_NEW)
+        return join(w, seen, number);
+    if (!fits(w, m)) {
+        pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
+        return WINDOW_FULL;
+    }
+    if (!add(w, m, wall_now, mono_now))
+        return is_broken(w) ? WINDOW_BROKEN : WINDOW_FULL;
+    w->open_sum.last = number;
+    w->open_sum.records++;
+    w->open_sum.bytes += size_of(m);
+    w->records++;
+    w->bytes += size_of(m);
+    return WINDOW_TAKEN;
+}
+
+void window_set_position(struct window *w, struct slice source, struct slice cursor)
+{
+    if (w->open && !w->due)
+        frame_set_position(w->open, source, cursor);
+}
+
+/* --- what became of it -------------------------------------------------------------------------------------------- */
+
+/* Locks: held. */
+static void take_safe(struct window *w, struct window_news *n)
+{
+    pop_dropped(w);
+    for (; w->count > 0 && nth(w, 0)->done && nth(w, 0)->safe; w->first = (w->first + 1) % WINDOW_FRAMES, w->count--) {
+        const struct window_frame *f = nth(w, 0);
+
+        n->safe = true;
+        n->upto = f->sum.last;
+        w->records -= f->sum.records;
+        w->bytes -= f->sum.bytes;
+    }
+}
+
+struct window_news window_look(struct window *w, nsec mono_now)
+{
+    struct window_news n = {.safe = false};
+
+    if (w->any_known) { /* nothing was on its way then: what is, is behind it */
+        n = (struct window_news){.safe = true, .upto = w->known};
+        w->any_known = false;
+    }
+    pthread_mutex_lock(&w->lock);
+    take_safe(w, &n);
+    n.refused = w->broken;
+    pthread_mutex_unlock(&w->lock);
+    if (!n.refused)
+        window_flush(w, mono_now);
+    return n;
+}
+
+void window_reset(struct window *w)
+{
+    frame_free(&w->open);
+    w->open_sum = (struct window_sum){0};
+    w->due = w->any_known = false;
+    w->records = 0;
+    w->bytes = 0;
+    pthread_mutex_lock(&w->lock);
+    w->broken = false;
+    for (unsigned i = 0; i < w->count; i++)
+        nth(w, i)->dropped = true;
+    pop_dropped(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool window_is_idle(const struct window *w)
+{
+    return !w->open && w->count == 0 && !w->any_known;
+}
