@@ -1,6 +1,7 @@
 #include "pipeline/base/certificates.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <openssl/err.h>
@@ -9,12 +10,14 @@
 #include <openssl/x509.h>
 
 #include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct authorities {
-    X509_STORE *store; /* counted by OpenSSL */
-    X509 *first;
-    char digest[SHA256_HEX]; /* of the text */
+    atomic_uint users;
+    X509_STORE *store; /* counted by OpenSSL; has each once */
+    struct buf mark;
 };
 
 static BIO *reading(struct slice text)
@@ -33,8 +36,35 @@ static int refuse(struct err *e, const char *what)
 
 /* --- authorities ------------------------------------------------------------------------------------------------- */
 
+struct authorities *authorities_new(void)
+{
+    struct authorities *a = mem_alloc(sizeof(*a));
+
+    a->users = 1;
+    a->store = X509_STORE_new(); /* NULL: no memory; nothing can be added then */
+    buf_init(&a->mark, TLS_FILE_MAX);
+    return a;
+}
+
+struct authorities *authorities_keep(struct authorities *a)
+{
+    a->users++;
+    return a;
+}
+
+void authorities_leave(struct authorities *a)
+{
+    if (!a || --a->users > 0)
+        return;
+    X509_STORE_free(a->store);
+    buf_release(&a->mark);
+    mem_free(a);
+}
+
 static int add_all(struct authorities *a, STACK_OF(X509_INFO) * items, struct err *e)
 {
+    int added = 0;
+
     for (int i = 0; i < sk_X509_INFO_num(items); i++) {
         X509 *x = sk_X509_INFO_value(items, i)->x509;
 
@@ -42,60 +72,101 @@ static int add_all(struct authorities *a, STACK_OF(X509_INFO) * items, struct er
             continue;
         if (X509_STORE_add_cert(a->store, x) != 1)
             return refuse(e, "a certificate cannot be taken");
-        if (!a->first && X509_up_ref(x) == 1)
-            a->first = x;
+        added++;
     }
-    return a->first ? 0 : refuse(e, "there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)");
+    return added ? 0 : refuse(e, "there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)");
 }
 
-int authorities_read(struct authorities **out, struct slice pem, struct err *e)
+int authorities_add(struct authorities *a, struct slice pem, struct err *e)
 {
-    struct authorities *a = mem_alloc(sizeof(*a));
     BIO *bio = reading(pem);
     STACK_OF(X509_INFO) *items = bio ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
-    unsigned char sum[SHA256_BYTES];
     int rc;
 
-    a->store = X509_STORE_new();
-    if (!items || !a->store)
-        rc = refuse(e, "a certificate in it cannot be read");
-    else
-        rc = add_all(a, items, e);
+    rc = items && a->store ? add_all(a, items, e) : refuse(e, "a certificate in it cannot be read");
     sk_X509_INFO_pop_free(items, X509_INFO_free);
     BIO_free(bio);
-    if (rc < 0) {
-        authorities_free(&a);
-        return -1;
-    }
-    /* As libcurl has it: an authority in between is trusted as it stands. */
-    X509_STORE_set_flags(a->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
-    sha256_of(pem, sum);
-    hex_encode(sum, sizeof(sum), a->digest);
-    *out = a;
-    return 0;
+    return rc;
 }
 
-void authorities_free(struct authorities **a)
+/* One of them, and what stands for it. */
+struct one {
+    unsigned char digest[SHA256_BYTES];
+    X509 *x;
+};
+
+static int compare(const void *a, const void *b)
 {
-    if (!*a)
-        return;
-    X509_STORE_free((*a)->store);
-    X509_free((*a)->first);
-    MEM_CLEAR(*a);
+    return memcmp(((const struct one *)a)->digest, ((const struct one *)b)->digest, SHA256_BYTES);
 }
 
-int authorities_mark(const struct authorities *a, struct buf *out)
+/* Borrowed from the store, in the order of their digests. Returns how many; 0: none, or no memory. */
+static size_t sorted(const struct authorities *a, struct one **out)
+{
+    STACK_OF(X509_OBJECT) *all = a->store ? X509_STORE_get0_objects(a->store) : NULL;
+    int count = all ? sk_X509_OBJECT_num(all) : 0;
+    size_t n = 0;
+
+    *out = count > 0 ? mem_array((size_t)count, sizeof(**out)) : NULL;
+    for (int i = 0; i < count; i++) {
+        struct one *o = &(*out)[n];
+
+        o->x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+        n += o->x && X509_digest(o->x, EVP_sha256(), o->digest, NULL) == 1;
+    }
+    if (n > 0)
+        qsort(*out, n, sizeof(**out), compare);
+    return n;
+}
+
+static void name_all(const struct one *all, size_t n, char name[SHA256_HEX])
+{
+    struct sha256 *sum = sha256_new();
+    unsigned char digest[SHA256_BYTES];
+
+    sha256_begin(sum);
+    for (size_t i = 0; i < n; i++)
+        sha256_add(sum, slice_of((const char *)all[i].digest, sizeof(all[i].digest)));
+    sha256_end(sum, digest);
+    sha256_free(&sum);
+    hex_encode(digest, sizeof(digest), name);
+}
+
+/* PEM may have any line before a certificate. */
+static int make_mark(struct authorities *a, const X509 *x, const char *name)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *text = NULL;
     long n = 0;
     int rc;
 
-    if (bio && PEM_write_bio_X509(bio, a->first) == 1)
+    if (bio && PEM_write_bio_X509(bio, x) == 1)
         n = BIO_get_mem_data(bio, &text);
-    rc = n > 0 && buf_printf(out, "%s\n", a->digest) == 0 ? buf_add(out, text, (size_t)n) : -1;
+    rc = n > 0 && buf_printf(&a->mark, "%s\n", name) == 0 ? buf_add(&a->mark, text, (size_t)n) : -1;
     BIO_free(bio);
     return rc;
+}
+
+int authorities_end(struct authorities *a, struct err *e)
+{
+    struct one *all;
+    size_t n = sorted(a, &all);
+    char name[SHA256_HEX];
+    int rc = -1;
+
+    if (n > 0) {
+        /* As libcurl has it: an authority in between is trusted as it stands. */
+        X509_STORE_set_flags(a->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+        name_all(all, n, name);
+        rc = make_mark(a, all[0].x, name);
+    }
+    mem_free(all);
+    return rc < 0 ? refuse(e, "there are no certificates that can be taken") : 0;
+}
+
+struct slice authorities_mark(const struct authorities *a)
+{
+    return buf_slice(&a->mark);
 }
 
 /* Beside the store of the SSL_CTX itself, which libcurl fills in its own time. */
@@ -103,6 +174,16 @@ bool authorities_use(const struct authorities *a, void *ssl_ctx)
 {
     return SSL_CTX_set1_verify_cert_store(ssl_ctx, a->store) == 1 &&
            SSL_CTX_set1_chain_cert_store(ssl_ctx, a->store) == 1;
+}
+
+const char *authorities_usual_file(void)
+{
+    return X509_get_default_cert_file();
+}
+
+const char *authorities_usual_folder(void)
+{
+    return X509_get_default_cert_dir();
 }
 
 /* --- our own ----------------------------------------------------------------------------------------------------- */

@@ -1,11 +1,12 @@
 /* certificates.h -- authorities, certificates and keys as PEM files have them: read once, away from where connections are made.
  *
- * A system's bundle has some 140 authorities, and reading them takes 50 ms: too long for a thread that moves all streams, and for each
+ * A system's bundle has some 140 authorities, and reading them takes 40 ms: too long for a thread that moves all streams, and for each
  * connection anew.
  *
  * Messages are what is wrong with the text, to be put behind the file's name. They quote nothing of it.
  *
- * Ownership  authorities_free(); who verifies by them meanwhile keeps them. Threads: any; authorities do not change.
+ * Ownership  authorities are counted: authorities_keep() and authorities_leave() each; who verifies by them meanwhile keeps them.
+ * Threads    any. Authorities are gathered by one thread, and do not change any more behind authorities_end().
  */
 #ifndef PIPELINE_BASE_CERTIFICATES_H
 #define PIPELINE_BASE_CERTIFICATES_H
@@ -18,16 +19,25 @@
 
 struct authorities; /* whom to trust */
 
-MUST_CHECK int authorities_read(struct authorities **a, struct slice pem, struct err *e);
-void authorities_free(struct authorities **a);
+struct authorities *authorities_new(void);
+/* Those of one file. -1: there is none in it, or one that cannot be read; those before it may have been taken. */
+MUST_CHECK int authorities_add(struct authorities *a, struct slice pem, struct err *e);
+/* That was all. -1: no memory, or nothing was added. */
+MUST_CHECK int authorities_end(struct authorities *a, struct err *e);
+struct authorities *authorities_keep(struct authorities *a);
+void authorities_leave(struct authorities *a); /* NULL: nobody's */
 
-/* The first of them as PEM, behind a line that has the digest of all: short, and different for different authorities. -1: out is
- * full. */
-MUST_CHECK int authorities_mark(const struct authorities *a, struct buf *out);
+/* One of them as PEM, behind a line that stands for all of them. Short, the same for the same authorities in any order, and different
+ * for different ones. */
+struct slice authorities_mark(const struct authorities *a);
 
 /* `ssl_ctx` is OpenSSL's SSL_CTX of a connection to come: the far end is verified by these and no others, and a certificate of ours
  * is sent with those of them that it is from. False: no memory. */
 MUST_CHECK bool authorities_use(const struct authorities *a, void *ssl_ctx);
+
+/* Where OpenSSL would look for the system's. */
+const char *authorities_usual_file(void);
+const char *authorities_usual_folder(void);
 
 /* -1 unless the text has a certificate. */
 MUST_CHECK int certificate_check(struct slice pem, struct err *e);

@@ -332,6 +332,9 @@
 /* A file of credentials; and of certificates or a key, where a system's whole bundle of authorities has 220 KiB. */
 #define CREDENTIALS_FILE_MAX (1 * MIB)
 #define TLS_FILE_MAX         (4 * MIB)
+/* The system's authorities: a file and some folders, and how many files of a folder are looked at. */
+#define TRUST_PLACES_MAX       8
+#define TRUST_FOLDER_FILES_MAX 4096
 
 /* --- inputs -------------------------------------------------------------------------------------------------------- */
 

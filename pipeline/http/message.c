@@ -1,5 +1,6 @@
 #include "pipeline/http/message.h"
 
+#include "pipeline/base/certificates.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -18,6 +19,7 @@ void http_request_release(struct http_request *rq)
     mem_free(rq->url);
     mem_free(rq->text);
     http_tls_leave(rq->tls);
+    authorities_leave(rq->system);
     *rq = (struct http_request){0};
 }
 

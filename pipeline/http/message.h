@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct http_tls; /* how to trust and to be trusted: tls_files.h */
+struct http_tls;    /* how to trust and to be trusted: tls_files.h */
+struct authorities; /* whom to trust: base/certificates.h */
 
 struct http_request {
     const char *method; /* static */
@@ -23,10 +24,12 @@ struct http_request {
     size_t header_count;
     char *text;           /* to send instead of the seal's body; NULL: the body */
     unsigned endpoint;    /* which of the sink's addresses this goes to; comes back in the response */
-    struct http_tls *tls; /* counted; NULL: as the system trusts */
-    const char *proxy;    /* the sink's option `proxy` (proxy.h), borrowed; NULL: as the environment says */
-    nsec timeout;         /* for the whole exchange once connected; 0: the loop's default */
-    size_t response_max;  /* more is cut off and said in the response */
+    struct http_tls *tls; /* counted; NULL: no options of `tls` */
+    /* The system's, for a destination whose `tls` names none, and for a proxy. Counted; NULL: none is asked whether to trust. */
+    struct authorities *system;
+    const char *proxy;   /* the sink's option `proxy` (proxy.h), borrowed; NULL: as the environment says */
+    nsec timeout;        /* for the whole exchange once connected; 0: the loop's default */
+    size_t response_max; /* more is cut off and said in the response */
 };
 
 void http_request_release(struct http_request *rq);

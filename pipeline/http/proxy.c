@@ -335,6 +335,11 @@ static const char *without_user(const char *value)
     return at ? at + 1 : value + scheme_part(value).n;
 }
 
+bool proxy_is_https(const struct proxy *p)
+{
+    return strncasecmp(p->url, "https:", strlen("https:")) == 0;
+}
+
 int proxy_check_found(const char *option, const char *url, struct err *e)
 {
     const char *from = "", *value;

@@ -44,6 +44,9 @@ void proxy_check_option(const char *option, const struct cfg_options *o);
 /* What a request to `url` goes through. False: nothing; *out is empty then. */
 bool proxy_find(const char *option, const char *url, struct proxy *out);
 
+/* It is spoken to over TLS. */
+bool proxy_is_https(const struct proxy *p);
+
 /* -1 when the environment names something for a request to `url` that is no proxy's URL, with its variable and without its
  * password. Nobody means to go without a proxy by that. */
 MUST_CHECK int proxy_check_found(const char *option, const char *url, struct err *e);

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/aside_reader.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/proxy.h"
 #include "pipeline/http/tls_files.h"
 
 #include <pthread.h>
@@ -41,6 +42,7 @@ struct tls_options {
     struct tls_paths files;
     char *path[TLS_FILES], *key_password; /* what `files` points to */
     atomic_uint at;                       /* the file that is being read */
+    struct system_trust *system;
 
     struct aside_reader reader; /* its lock guards the rest */
     struct http_tls *known;     /* NULL: not read, or it cannot be */
@@ -66,6 +68,7 @@ struct tls_options *tls_options_new(const struct tls_conf *conf, const char *bas
     const char *const path[TLS_FILES] = {conf->ca_file, conf->cert_file, conf->key_file};
 
     aside_reader_init(&t->reader, &READER);
+    t->system = system_trust_keep();
     for (size_t i = 0; i < TLS_FILES; i++)
         t->files.path[i] = t->path[i] = resolve(path[i], base_dir);
     t->files.insecure = !conf->verify;
@@ -78,6 +81,7 @@ static void end(struct aside_reader *r)
     struct tls_options *t = CONTAINER_OF(r, struct tls_options, reader);
 
     http_tls_leave(t->known);
+    system_trust_leave(&t->system);
     for (size_t i = 0; i < TLS_FILES; i++)
         mem_free(t->path[i]);
     mem_free(t->key_password);
@@ -101,8 +105,8 @@ static int readable(enum tls_file which, const struct tls_options *t, struct err
     if (!path)
         return 0;
     if (access(path, R_OK) < 0 || stat(path, &st) < 0)
-        return err_errno(e, "tls.%s: cannot read `%s`", option, path);
-    return S_ISREG(st.st_mode) ? 0 : err_set(e, ERR_CONFIG, "tls.%s: `%s` is not a file", option, path);
+        return err_errno(e, "%s: cannot read `%s`", option, path);
+    return S_ISREG(st.st_mode) ? 0 : err_set(e, ERR_CONFIG, "%s: `%s` is not a file", option, path);
 }
 
 static int check_pair(const struct tls_options *t, struct err *e)
@@ -220,22 +224,59 @@ static int give_known(struct tls_options *t, struct http_request *rq, struct err
     return 0;
 }
 
-static bool is_needed(const struct http_request *rq)
+static bool is_https(const char *url)
 {
-    return strncasecmp(rq->url, "https://", strlen("https://")) == 0;
+    return strncasecmp(url, "https:", strlen("https:")) == 0;
 }
 
-int tls_options_get(struct tls_options *t, struct http_request *rq, struct err *e)
+/* Whose files a request waits for. */
+struct need {
+    bool own, system;
+};
+
+static struct need need_of(const struct tls_options *t, const struct http_request *rq)
+{
+    bool own = is_https(rq->url);
+    struct proxy proxy;
+    bool through = proxy_find(rq->proxy, rq->url, &proxy) && proxy_is_https(&proxy);
+
+    explicit_bzero(&proxy, sizeof(proxy));
+    return (struct need){own, through || (own && !t->files.insecure && !t->path[TLS_CA_FILE])};
+}
+
+/* All or nothing: a request that has to wait comes again. */
+static int given(int rc, struct http_request *rq)
+{
+    if (rc == 0)
+        return 0;
+    http_tls_leave(rq->tls);
+    authorities_leave(rq->system);
+    rq->tls = NULL;
+    rq->system = NULL;
+    return rc;
+}
+
+static int get_own(struct tls_options *t, struct http_request *rq, struct err *e)
 {
     int rc;
 
-    if (!is_needed(rq))
-        return 0;
     look(t);
     pthread_mutex_lock(&t->reader.lock);
     rc = give_known(t, rq, e);
     pthread_mutex_unlock(&t->reader.lock);
     return rc;
+}
+
+int tls_options_get(struct tls_options *t, struct http_request *rq, struct err *e)
+{
+    struct need need = need_of(t, rq);
+    int rc = 0;
+
+    if (need.own)
+        rc = get_own(t, rq, e);
+    if (rc == 0 && need.system)
+        rc = system_trust_get(t->system, &rq->system, e);
+    return given(rc, rq);
 }
 
 /* Locks: t->reader.lock held. */
@@ -249,7 +290,7 @@ static int give_polled(struct tls_options *t, nsec now, struct http_request *rq,
     if (state == ASIDE_NO_THREAD && !t->known)
         return err_set(e, ERR_IO, "no thread can be started to read the files of `tls`");
     if (state == ASIDE_HANGS && !t->known)
-        return err_set(e, ERR_IO, "tls.%s: cannot read `%s`: its disk does not answer", tls_file_option(at),
+        return err_set(e, ERR_IO, "%s: cannot read `%s`: its disk does not answer", tls_file_option(at),
                        t->path[at] ? t->path[at] : "");
     return give_known(t, rq, e);
 }
@@ -262,16 +303,26 @@ static bool has_files(const struct tls_options *t)
     return false;
 }
 
-int tls_options_poll(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
+static int poll_own(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
 {
     int rc;
 
-    if (!has_files(t))
-        return tls_options_get(t, rq, e);
-    if (!is_needed(rq))
-        return 0;
+    if (!has_files(t)) /* nothing to wait for */
+        return get_own(t, rq, e);
     pthread_mutex_lock(&t->reader.lock);
     rc = give_polled(t, now, rq, e);
     pthread_mutex_unlock(&t->reader.lock);
     return rc;
+}
+
+int tls_options_poll(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
+{
+    struct need need = need_of(t, rq);
+    int rc = 0;
+
+    if (need.own)
+        rc = poll_own(t, now, rq, e);
+    if (rc == 0 && need.system)
+        rc = system_trust_poll(t->system, now, &rq->system, e);
+    return given(rc, rq);
 }

@@ -2,15 +2,13 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/trust/pem_file.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 const char *tls_file_option(enum tls_file which)
 {
-    static const char *const NAMES[TLS_FILES] = {"ca_file", "cert_file", "key_file"};
+    static const char *const NAMES[TLS_FILES] = {"tls.ca_file", "tls.cert_file", "tls.key_file"};
 
     return NAMES[which];
 }
@@ -21,53 +19,22 @@ static const char *path_of(const struct tls_paths *p, enum tls_file which)
     return which == TLS_CA_FILE && p->insecure ? NULL : p->path[which];
 }
 
-static int read_all(int fd, struct buf *out, const char *option, const char *path, struct err *e)
-{
-    for (;;) {
-        ssize_t n;
-
-        if (out->n == out->max)
-            return err_set(e, ERR_LIMIT, "tls.%s: `%s` has %llu bytes or more", option, path, TLS_FILE_MAX);
-        if (buf_reserve(out, 1) < 0)
-            return err_set(e, ERR_NOMEM, "tls.%s: there is no memory for `%s`", option, path);
-        n = read(fd, out->p + out->n, out->cap - out->n);
-        if (n < 0)
-            return err_errno(e, "tls.%s: cannot read `%s`", option, path);
-        if (n == 0)
-            return 0;
-        out->n += (size_t)n;
-    }
-}
-
-/* A pipe would be waited for: it is not even opened. */
-static int read_file(const char *option, const char *path, struct buf *out, struct err *e)
-{
-    struct stat st;
-    int fd, rc;
-
-    if (stat(path, &st) < 0)
-        return err_errno(e, "tls.%s: cannot read `%s`", option, path);
-    if (!S_ISREG(st.st_mode))
-        return err_set(e, ERR_CONFIG, "tls.%s: `%s` is not a file", option, path);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(e, "tls.%s: cannot read `%s`", option, path);
-    buf_expect(out, (size_t)st.st_size + 1); /* no copies of a key on the way */
-    rc = read_all(fd, out, option, path, e);
-    close(fd);
-    return rc;
-}
-
 static int read_files(struct http_tls *t, const struct tls_paths *p, atomic_uint *at, struct err *e)
 {
     for (unsigned i = 0; i < TLS_FILES; i++) {
         if (!path_of(p, i))
             continue;
         atomic_store(at, i);
-        if (read_file(tls_file_option(i), path_of(p, i), &t->text[i], e) < 0)
+        if (pem_file_read(tls_file_option(i), path_of(p, i), &t->text[i], e) < 0)
             return -1;
     }
     return 0;
+}
+
+static int read_authorities(struct http_tls *t, struct slice text, struct err *e)
+{
+    t->authorities = authorities_new();
+    return authorities_add(t->authorities, text, e) < 0 ? -1 : authorities_end(t->authorities, e);
 }
 
 static int check(enum tls_file which, const struct tls_paths *p, struct http_tls *t, struct err *e)
@@ -76,8 +43,7 @@ static int check(enum tls_file which, const struct tls_paths *p, struct http_tls
 
     switch (which) {
     case TLS_CA_FILE:
-        return authorities_read(&t->authorities, text, e) < 0 || authorities_mark(t->authorities, &t->mark) < 0 ? -1
-                                                                                                                : 0;
+        return read_authorities(t, text, e);
     case TLS_CERT_FILE:
         return certificate_check(text, e);
     default:
@@ -89,7 +55,7 @@ static int check_files(struct http_tls *t, const struct tls_paths *p, struct err
 {
     for (enum tls_file i = 0; i < TLS_FILES; i++)
         if (path_of(p, i) && check(i, p, t, e) < 0)
-            return err_wrap(e, "tls.%s: `%s`", tls_file_option(i), p->path[i]);
+            return err_wrap(e, "%s: `%s`", tls_file_option(i), p->path[i]);
     return 0;
 }
 
@@ -102,11 +68,11 @@ int http_tls_read(struct http_tls **out, const struct tls_paths *p, atomic_uint 
     t->key_password = p->key_password ? mem_strdup(p->key_password) : NULL;
     for (size_t i = 0; i < TLS_FILES; i++)
         buf_init(&t->text[i], TLS_FILE_MAX);
-    buf_init(&t->mark, TLS_FILE_MAX);
     if (read_files(t, p, at, e) < 0 || check_files(t, p, e) < 0) {
         http_tls_leave(t);
         return -1;
     }
+    buf_release(&t->text[TLS_CA_FILE]); /* the authorities are all that is used of it */
     *out = t;
     return 0;
 }
@@ -130,8 +96,7 @@ void http_tls_leave(struct http_tls *t)
         return;
     for (size_t i = 0; i < TLS_FILES; i++)
         wipe(&t->text[i]);
-    buf_release(&t->mark);
-    authorities_free(&t->authorities);
+    authorities_leave(t->authorities);
     if (t->key_password)
         explicit_bzero(t->key_password, strlen(t->key_password));
     mem_free(t->key_password);

@@ -19,15 +19,14 @@
 
 enum tls_file { TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE, TLS_FILES };
 
-/* ca_file: as the option is called. */
+/* "tls.ca_file": as the option is called. */
 const char *tls_file_option(enum tls_file which);
 
 struct http_tls {
     atomic_uint users;
     bool insecure;                   /* tls: { verify: false }, in words, logged at start */
-    struct buf text[TLS_FILES];      /* PEM; empty: not set */
-    struct authorities *authorities; /* of text[TLS_CA_FILE]; NULL: the system's */
-    struct buf mark;                 /* authorities_mark() */
+    struct authorities *authorities; /* of TLS_CA_FILE; NULL: not set, the system's are meant */
+    struct buf text[TLS_FILES];      /* PEM of the others; empty: not set */
     char *key_password;              /* NULL: none */
 };
 

@@ -4,12 +4,15 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/trust/curl_trust.h"
 #include "pipeline/http/proxy.h"
+#include "pipeline/http/trust/system_trust.h"
 #include "pipeline/http/url.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define TARGET       "Firehose_20150804.PutRecordBatch"
 #define CONTENT_TYPE "application/x-amz-json-1.1"
@@ -19,6 +22,8 @@ struct put_client {
     char *endpoint;
     struct http_url url;
     char *region, *key, *secret, *token;
+    struct authorities *system; /* NULL: nobody is to be verified */
+    struct curl_trust trust;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -35,14 +40,41 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 }
 
 /* Not as libcurl reads the environment: its messages quote a password. */
-static void set_proxy(struct put_client *c)
+static void set_proxy(struct put_client *c, const struct proxy *p)
+{
+    curl_easy_setopt(c->easy, CURLOPT_PROXY, p->url); /* "": none */
+    curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
+}
+
+static bool is_https(const char *url)
+{
+    return strncasecmp(url, "https:", strlen("https:")) == 0;
+}
+
+static int read_trust(struct put_client *c, struct err *e)
+{
+    struct system_trust *t = system_trust_keep();
+    int rc = system_trust_get(t, &c->system, e);
+
+    system_trust_leave(&t);
+    return rc;
+}
+
+/* The proxy and the server are verified as the daemon verifies them. */
+static int set_way(struct put_client *c, struct err *e)
 {
     struct proxy p;
+    int rc = 0;
 
     (void)proxy_find(NULL, c->endpoint, &p);
-    curl_easy_setopt(c->easy, CURLOPT_PROXY, p.url); /* "": none */
-    curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
+    if (is_https(c->endpoint) || proxy_is_https(&p))
+        rc = read_trust(c, e);
+    set_proxy(c, &p);
+    c->trust = (struct curl_trust){.destination = c->system, .proxy = proxy_is_https(&p) ? c->system : NULL};
     explicit_bzero(&p, sizeof(p));
+    if (rc == 0 && !curl_trust_set(c->easy, &c->trust))
+        rc = err_set(e, ERR_NOMEM, "libcurl cannot be set up");
+    return rc;
 }
 
 static void set_up(struct put_client *c)
@@ -54,7 +86,6 @@ static void set_up(struct put_client *c)
     curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
     curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
-    set_proxy(c);
 }
 
 int put_client_open(struct put_client **out, const struct put_client_conf *conf, struct err *e)
@@ -80,6 +111,8 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     if (proxy_check_found(NULL, c->endpoint, e) < 0)
         goto fail;
     set_up(c);
+    if (set_way(c, e) < 0)
+        goto fail;
     *out = c;
     return 0;
 fail:
@@ -102,6 +135,7 @@ void put_client_close(struct put_client **cc)
         return;
     if (c->easy)
         curl_easy_cleanup(c->easy);
+    authorities_leave(c->system);
     forget(c->secret);
     forget(c->token);
     mem_free(c->key);

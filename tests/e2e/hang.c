@@ -1,6 +1,7 @@
 /* hang.c -- loaded into the daemon in front of the C library (LD_PRELOAD): a network disk whose server is dead. While the file
  * $TEST_HANG_FILE exists, opening, syncing and looking at what lies below a folder that $TEST_HANG_FOLDER names (as part of its
- * path) does not return. With $TEST_HANG_CALLS, a list of names, these calls do not and no others do: "preadv,statx". */
+ * path; several with colons between) does not return. With $TEST_HANG_CALLS, a list of names, these calls do not and no others do:
+ * "preadv,statx". */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -19,21 +20,32 @@ static int is_meant(const char *call)
     size_t n = strlen(call);
 
     if (!calls)
-        return strcmp(call, "open") == 0 || strcmp(call, "stat") == 0 || strcmp(call, "fsync") == 0 ||
-               strcmp(call, "fdatasync") == 0;
+        calls = "open,fopen,opendir,stat,fsync,fdatasync";
     for (at = calls; (at = strstr(at, call)); at += n)
         if ((at == calls || at[-1] == ',') && (at[n] == ',' || at[n] == '\0'))
             return 1;
     return 0;
 }
 
+static int is_below(const char *path)
+{
+    const char *folders = getenv("TEST_HANG_FOLDER");
+    char copy[4096], *rest = copy, *folder;
+
+    snprintf(copy, sizeof(copy), "%s", folders ? folders : "");
+    while ((folder = strsep(&rest, ":")))
+        if (path && *folder && strstr(path, folder))
+            return 1;
+    return 0;
+}
+
 static void hang_if_below(const char *call, const char *path)
 {
-    const char *folder = getenv("TEST_HANG_FOLDER"), *while_there = getenv("TEST_HANG_FILE");
+    const char *while_there = getenv("TEST_HANG_FILE");
 
     if (!is_meant(call))
         return;
-    while (folder && while_there && path && strstr(path, folder) && access(while_there, F_OK) == 0)
+    while (while_there && is_below(path) && access(while_there, F_OK) == 0)
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
@@ -87,6 +99,29 @@ int stat(const char *restrict path, struct stat *restrict st)
     *(void **)&real = dlsym(RTLD_NEXT, "stat");
     hang_if_below("stat", path);
     return real(path, st);
+}
+
+FILE *fopen(const char *restrict path, const char *restrict mode)
+{
+    FILE *(*real)(const char *, const char *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "fopen");
+    hang_if_below("fopen", path);
+    return real(path, mode);
+}
+
+FILE *fopen64(const char *restrict path, const char *restrict mode)
+{
+    return fopen(path, mode);
+}
+
+DIR *opendir(const char *path)
+{
+    DIR *(*real)(const char *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "opendir");
+    hang_if_below("opendir", path);
+    return real(path);
 }
 
 /* --- what a reader of files calls besides ----------------------------------------------------------------------------- */

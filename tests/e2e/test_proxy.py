@@ -4,6 +4,7 @@ are what fails."""
 import base64
 import select
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -15,10 +16,11 @@ from test_tls import make_certificates
 
 
 class Proxy:
-    """Sends everything to one address, whatever is asked for. `says`: an answer instead, after reading the head."""
+    """Sends everything to one address, whatever is asked for. `says`: an answer instead, after reading the head. `tls`: its
+    certificate and key, when it speaks https itself."""
 
-    def __init__(self, t, to, says=None):
-        self.to, self.says, self.heads = to, says, []
+    def __init__(self, t, to, says=None, tls=None):
+        self.to, self.says, self.tls, self.heads = to, says, tls, []
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.port = free_port()
@@ -28,7 +30,7 @@ class Proxy:
         t.on_end(self.listener.close)
 
     def url(self, user=""):
-        return f"http://{user}127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{user}127.0.0.1:{self.port}"
 
     def _accept(self):
         while True:
@@ -40,6 +42,10 @@ class Proxy:
 
     def _serve(self, sock):
         try:
+            if self.tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*self.tls)
+                sock = context.wrap_socket(sock, server_side=True)
             head = b""
             while b"\r\n\r\n" not in head:
                 more = sock.recv(65536)

@@ -14,14 +14,14 @@ def run(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def make_certificates(t, address="127.0.0.1"):
-    """An authority, and a server's certificate from it: (authority, (certificate, key))."""
+def make_certificates(t, address="127.0.0.1", name=""):
+    """An authority, and a server's certificate from it: (authority, (certificate, key)). `name`: to have several."""
     if not shutil.which("openssl"):
         t.skip("the openssl tool is not installed")
-    ca, ca_key = t.path("ca.pem"), t.path("ca.key")
-    cert, key, request, extensions = (t.path(n) for n in ("server.pem", "server.key", "server.csr", "server.ext"))
+    ca, ca_key = t.path(name + "ca.pem"), t.path(name + "ca.key")
+    cert, key, request, extensions = (t.path(name + n) for n in ("server.pem", "server.key", "server.csr", "server.ext"))
     ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    run("openssl", "req", "-x509", *ec, "-keyout", ca_key, "-out", ca, "-days", "30", "-subj", "/CN=test authority")
+    run("openssl", "req", "-x509", *ec, "-keyout", ca_key, "-out", ca, "-days", "30", "-subj", f"/CN={name}test authority")
     run("openssl", "req", *ec, "-keyout", key, "-out", request, "-subj", "/CN=store")
     with open(extensions, "w", encoding="ascii") as f:
         f.write(f"subjectAltName=IP:{address}\n")
@@ -30,10 +30,16 @@ def make_certificates(t, address="127.0.0.1"):
     return ca, (cert, key)
 
 
-def test_an_own_authority_is_trusted_when_it_is_named(t):
+def tls_store(t):
+    """A store, and the authority that its certificate is from."""
     ca, server = make_certificates(t)
     s3 = S3Peer(tls=server)
     t.on_end(s3.stop)
+    return ca, s3
+
+
+def test_an_own_authority_is_trusted_when_it_is_named(t):
+    ca, s3 = tls_store(t)
     d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": ca}))).start()
     Firehose(d.api_port).put_all("app", [b"over", b"TLS"])
     d.wait_delivered("app", 2)
@@ -73,9 +79,7 @@ def test_a_certificate_for_another_name_is_reported_in_words(t):
 
 
 def test_verification_can_be_switched_off_and_that_is_said_at_start(t):
-    _, server = make_certificates(t)
-    s3 = S3Peer(tls=server)
-    t.on_end(s3.stop)
+    _, s3 = tls_store(t)
     d = t.daemon(one_stream("app", s3.destination(tls={"verify": False}))).start()
     Firehose(d.api_port).put("app", b"trusting")
     d.wait_delivered("app", 1)

@@ -1,17 +1,18 @@
 """The files of `tls`: read again when they change, away from the thread that moves all streams, and mistakes name option and file."""
 
 import os
+import re
 import shutil
 
 from common import one_stream, stream, to_file
 from es_peer import EsPeer
 from firehose import Firehose
 from harness import wait_until
-from raw_peer import RawPeer
+from raw_peer import RawPeer, answer
 from s3_peer import S3Peer
-from test_http_misbehaviour import healthy_firehose
+from test_http_misbehaviour import firehose_reply
 from test_leaving import with_a_disk_that_hangs
-from test_tls import make_certificates, run
+from test_tls import make_certificates, run, tls_store
 
 
 def put_other_authority(t, name):
@@ -32,19 +33,43 @@ def threads(d):
     return names
 
 
-def test_a_file_of_tls_whose_disk_hangs_holds_up_nothing(t):
-    """Neither before it was read, nor after: then what is known serves on."""
-    ca, server = make_certificates(t)
-    s3, es, http = S3Peer(tls=server), EsPeer(tls=server), RawPeer([], healthy_firehose, tls=server)
+def app_to(t, s3, **tls):
+    """A daemon whose stream `app` goes there, and its client."""
+    d = t.daemon(one_stream("app", s3.destination(tls=tls), interval="0s")).start()
+    return d, Firehose(d.api_port)
+
+
+def put_until_said(t, d, client, what, pattern, *streams, **kw):
+    """Puts records into each of the streams until the log says so. Returns how many."""
+    sent = 0
+
+    def is_said():
+        nonlocal sent
+        for name in streams:
+            client.put(name, b'{"n":%d}' % sent)
+        sent += 1
+        return d.logged(pattern, **kw)
+
+    wait_until(what, is_said, 20 * t.slow)
+    return sent
+
+
+def answers_once(connection):
+    """As an endpoint of Firehose that wants another connection each time."""
+    return answer(b"200 OK", firehose_reply(connection), b"Content-Type: application/json", b"Connection: close")
+
+
+def check_files_that_hang(t, server, reader, says, env=None, **tls):
+    """Files for TLS below the folder `dead-tls` hang before they were read, and after: then what is known serves on. `reader`: the
+    thread that reads them, and how many there are; `says`: what the log says."""
+    s3, es, http = S3Peer(tls=server), EsPeer(tls=server), RawPeer([], answers_once, tls=server)
     for peer in (s3, es, http):
         t.on_end(peer.stop)
-    os.mkdir(t.path("dead-tls"))
-    shutil.copy(ca, t.path("dead-tls", "ca.pem"))
-    tls = {"ca_file": t.path("dead-tls", "ca.pem")}
     there = {"s3": s3.destination(tls=tls), "es": es.destination(tls=tls),
              "http": {"http": {"url": http.url(), "format": "firehose", "tls": tls}}}
     streams = {name: stream(destination, interval="0s") for name, destination in there.items()}
     d, hang = with_a_disk_that_hangs(t, {"streams": {**streams, "other": stream(to_file(t), interval="0s")}}, "/dead-tls")
+    d.env.update(env or {})
     client = Firehose(d.start().api_port)
     hang()
     for name in there:
@@ -54,7 +79,9 @@ def test_a_file_of_tls_whose_disk_hangs_holds_up_nothing(t):
     d.wait_delivered("other", 20)
     for name in there:
         line = d.wait_logged(rf"delivery failed.*stream={name} ")[0]
-        assert "tls.ca_file: cannot read `" in line and "/dead-tls/ca.pem`: its disk does not answer" in line, line
+        assert says in line and "/dead-tls/ca.pem`: its disk does not answer" in line, line
+        wait_until(f"/readyz names {name}", lambda n=name: re.search(rf"stream {n} .*{re.escape(says)}", d.http("/readyz")[1]),
+                   20 * t.slow)
     hang(False)
     for name in there:
         d.wait_delivered(name, 1)
@@ -66,20 +93,29 @@ def test_a_file_of_tls_whose_disk_hangs_holds_up_nothing(t):
         for name in there:
             client.put(name, b'{"two":2}')
             sent[name] += 1
-        return threads(d).count("tls files") == len(there)
+        return threads(d).count(reader[0]) == reader[1]
 
     wait_until("a thread that reads for each", reads_hang, 20 * t.slow)
     for name in there:
         d.wait_delivered(name, sent[name])
+    connections = len(http.accepted)
+    client.put("http", b"one more")
+    d.wait_delivered("http", sent["http"] + 1)
+    assert len(http.accepted) > connections, "no new connection was made while the files hang"
     d.stop()
     s3.assert_clean()
 
 
+def test_a_file_of_tls_whose_disk_hangs_holds_up_nothing(t):
+    ca, server = make_certificates(t)
+    os.mkdir(t.path("dead-tls"))
+    shutil.copy(ca, t.path("dead-tls", "ca.pem"))
+    check_files_that_hang(t, server, ("tls files", 3), "tls.ca_file: cannot read `", ca_file=t.path("dead-tls", "ca.pem"))
+
+
 def test_a_certificate_file_that_becomes_a_pipe_stops_its_stream_alone(t):
     """It says why, and goes on when the file is there again."""
-    ca, server = make_certificates(t)
-    s3 = S3Peer(tls=server)
-    t.on_end(s3.stop)
+    ca, s3 = tls_store(t)
     d = t.daemon({"streams": {"app": stream(s3.destination(tls={"ca_file": ca}), interval="0s"),
                               "other": stream(to_file(t), interval="0s")}}).start()
     client = Firehose(d.api_port)
@@ -87,30 +123,20 @@ def test_a_certificate_file_that_becomes_a_pipe_stops_its_stream_alone(t):
     d.wait_delivered("app", 1)
     os.rename(ca, t.path("kept.pem"))
     os.mkfifo(ca)
-    sent = 1
-
-    def is_said():
-        nonlocal sent
-        client.put("app", b"%d" % sent)
-        client.put("other", b"%d" % sent)
-        sent += 1
-        return d.logged(r"delivery failed.*stream=app .*tls.ca_file: `[^`]*/ca.pem` is not a file", level="error")
-
-    wait_until("why nothing is sent", is_said, 20 * t.slow)
-    d.wait_delivered("other", sent - 1)
+    sent = put_until_said(t, d, client, "why nothing is sent", r"delivery failed.*stream=app .*tls.ca_file: `[^`]*/ca.pem` is not a file",
+                          "app", "other", level="error")
+    d.wait_delivered("other", sent)
     os.rename(t.path("kept.pem"), ca)
-    d.wait_delivered("app", sent)
+    d.wait_delivered("app", sent + 1)
     d.stop()
     s3.assert_clean()
 
 
 def test_authorities_are_read_again_when_they_change(t):
-    ca, server = make_certificates(t)
-    s3 = S3Peer(tls=server)
-    t.on_end(s3.stop)
+    ca, s3 = tls_store(t)
     used = put_other_authority(t, "used.pem")
-    d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": used}), interval="0s")).start()
-    Firehose(d.api_port).put("app", b"record")
+    d, client = app_to(t, s3, ca_file=used)
+    client.put("app", b"record")
     d.wait_logged("delivery failed.*code=TLS.*certificate")
     assert s3.requests == []
     os.rename(ca, used)
@@ -120,13 +146,11 @@ def test_authorities_are_read_again_when_they_change(t):
 
 
 def test_a_file_without_certificates_is_named(t):
-    ca, server = make_certificates(t)
-    s3 = S3Peer(tls=server)
-    t.on_end(s3.stop)
+    ca, s3 = tls_store(t)
     with open(t.path("used.pem"), "w", encoding="ascii") as f:
         f.write("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n")
-    d = t.daemon(one_stream("app", s3.destination(tls={"ca_file": t.path("used.pem")}), interval="0s")).start()
-    Firehose(d.api_port).put("app", b"record")
+    d, client = app_to(t, s3, ca_file=t.path("used.pem"))
+    client.put("app", b"record")
     d.wait_logged("delivery failed.*tls.ca_file: `[^`]*/used.pem`: a certificate in it cannot be read", level="error")
     os.rename(ca, t.path("used.pem"))
     d.wait_delivered("app", 1)
@@ -135,9 +159,7 @@ def test_a_file_without_certificates_is_named(t):
 
 
 def test_a_connection_is_not_shared_with_a_stream_that_trusts_others(t):
-    ca, server = make_certificates(t)
-    s3 = S3Peer(tls=server)
-    t.on_end(s3.stop)
+    ca, s3 = tls_store(t)
     others = put_other_authority(t, "others.pem")
     d = t.daemon({"streams": {"trusts": stream(s3.destination(tls={"ca_file": ca}), interval="0s"),
                               "doubts": stream(s3.destination(tls={"ca_file": others}), interval="0s")}}).start()
@@ -173,23 +195,14 @@ def test_a_certificate_of_ours_whose_key_has_a_password_is_renewed_without_a_res
     t.on_end(s3.stop)
     cert, key = t.path("our.pem"), t.path("our.key")
     new_pair(t, ca, cert, key, "secret-word")
-    tls = {"ca_file": ca, "cert_file": cert, "key_file": key, "key_password": "secret-word"}
-    d = t.daemon(one_stream("app", s3.destination(tls=tls), interval="0s")).start()
-    client = Firehose(d.api_port)
+    d, client = app_to(t, s3, ca_file=ca, cert_file=cert, key_file=key, key_password="secret-word")
     client.put("app", b"first")
     d.wait_delivered("app", 1)
     new_pair(t, ca, cert, key, "another-word")
-    sent = 1
-
-    def is_said():
-        nonlocal sent
-        client.put("app", b"%d" % sent)
-        sent += 1
-        return d.logged(r"delivery failed.*tls.key_file: `[^`]*/our.key`: there is no key in it that key_password opens")
-
-    wait_until("that the password is wrong", is_said, 20 * t.slow)
+    sent = put_until_said(t, d, client, "that the password is wrong",
+                          r"delivery failed.*tls.key_file: `[^`]*/our.key`: there is no key in it that key_password opens", "app")
     new_pair(t, ca, cert, key, "secret-word")
-    d.wait_delivered("app", sent)
+    d.wait_delivered("app", sent + 1)
     assert "-word" not in d.log_text()
     d.stop()
     s3.assert_clean()

@@ -118,7 +118,8 @@ else
 fi
 case_of "every include is from a library that CMakeLists.txt allows, and there is no circle" arrows
 case_of "libyaml is known in config only" system_header 'yaml\.h' '^config/'
-case_of "libcurl is known in the transport and in put only" system_header 'curl/' '^pipeline/(http/transport|put)/'
+case_of "libcurl is known in the transport, in put, and where trust is made only" \
+    system_header 'curl/' '^pipeline/(http/(transport|trust)|put)/'
 case_of "Lua is known in transforms/lua only" system_header 'lua|lauxlib' '^transforms/lua/'
 case_of "compressors are known in codecs only, and zlib where requests are unpacked" system_header 'libdeflate|zstd|isa-l|zlib' \
     '^transforms/codecs/|^pipeline/base/crc32c\.c:|^pipeline/inputs/api/'

@@ -138,14 +138,6 @@ void slot_free(struct exchange_slot *s)
     mem_free(s);
 }
 
-static CURLcode on_ssl_ctx(CURL *c, void *ssl_ctx, void *arg)
-{
-    const struct http_tls *tls = arg;
-
-    (void)c;
-    return authorities_use(tls->authorities, ssl_ctx) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-}
-
 /* Not copied: the request keeps it until the exchange has ended, and curl has forgotten it then (slot_clear). */
 static bool set_blob(CURL *c, CURLoption option, const struct buf *text)
 {
@@ -154,31 +146,28 @@ static bool set_blob(CURL *c, CURLoption option, const struct buf *text)
     return text->n == 0 || curl_easy_setopt(c, option, &blob) == CURLE_OK;
 }
 
-/* The authorities are not read by curl, which would do that for each connection; it is told their mark, so that a connection that
- * was verified by others is not used again. An https proxy must not be verified by them: with one of these curl reads them after
- * all. */
-static bool set_authorities(CURL *c, struct http_tls *tls, const struct proxy *proxy)
+/* Whom it trusts. An https proxy is verified by the system's alone. */
+static bool set_trust(struct exchange_slot *s, const struct http_request *rq)
 {
-    if (!tls->authorities)
-        return true;
-    curl_easy_setopt(c, CURLOPT_CAPATH, NULL); /* the system's, which curl would ask as well */
-    if (strncmp(proxy->url, "https:", strlen("https:")) == 0)
-        return set_blob(c, CURLOPT_CAINFO_BLOB, &tls->text[TLS_CA_FILE]);
-    return set_blob(c, CURLOPT_CAINFO_BLOB, &tls->mark) &&
-           curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, tls) == CURLE_OK;
+    bool insecure = rq->tls && rq->tls->insecure;
+
+    s->trust = (struct curl_trust){.destination = insecure                          ? NULL
+                                                  : rq->tls && rq->tls->authorities ? rq->tls->authorities
+                                                                                    : rq->system,
+                                   .proxy = proxy_is_https(&s->proxy) ? rq->system : NULL};
+    curl_easy_setopt(s->easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+    curl_easy_setopt(s->easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
+    return curl_trust_set(s->easy, &s->trust);
 }
 
-/* False: no memory. Without one of them it would trust others, or be somebody else. */
-static bool set_tls(CURL *c, struct http_tls *tls, const struct proxy *proxy)
+/* False: no memory. Without one of them it would be somebody else. */
+static bool set_identity(CURL *c, struct http_tls *tls)
 {
     if (!tls)
         return true;
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
     if (tls->key_password && curl_easy_setopt(c, CURLOPT_KEYPASSWD, tls->key_password) != CURLE_OK)
         return false;
-    return set_authorities(c, tls, proxy) && set_blob(c, CURLOPT_SSLCERT_BLOB, &tls->text[TLS_CERT_FILE]) &&
+    return set_blob(c, CURLOPT_SSLCERT_BLOB, &tls->text[TLS_CERT_FILE]) &&
            set_blob(c, CURLOPT_SSLKEY_BLOB, &tls->text[TLS_KEY_FILE]);
 }
 
@@ -325,7 +314,7 @@ bool slot_set_up(struct exchange_slot *s, struct exchange *x)
     set_options(s, rq);
     set_method(s);
     find_host(s, s->proxy.url[0] ? s->proxy.url : rq->url);
-    return set_tls(s->easy, rq->tls, &s->proxy) && set_headers(s, rq);
+    return set_trust(s, rq) && set_identity(s->easy, rq->tls) && set_headers(s, rq);
 }
 
 bool slot_set_addresses(struct exchange_slot *s, const char *addresses)

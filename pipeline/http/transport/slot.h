@@ -7,6 +7,7 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/http/trust/curl_trust.h"
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/transport/transport.h"
 
@@ -38,6 +39,7 @@ struct exchange_slot {
     enum http_failure failure; /* of SLOT_FAILED */
     char error[CURL_ERROR_SIZE];
     struct proxy proxy;          /* empty: none */
+    struct curl_trust trust;     /* of the request */
     char *host;                  /* whose name is to be resolved first: the proxy's, or the URL's; NULL: nobody's */
     char *port;                  /* and its port */
     struct curl_slist *resolved; /* host:port:addresses, for curl */

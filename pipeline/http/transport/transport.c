@@ -6,9 +6,11 @@
 #include "pipeline/http/transport/transport.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/transport/resolver.h"
 #include "pipeline/http/transport/slot.h"
+#include "pipeline/http/trust/system_trust.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -34,6 +36,7 @@ struct transport {
     struct exchange_slot *failed;    /* reported by the next transport_run() */
     struct exchange_slot *resolving; /* in no order */
     struct resolver *resolver;
+    struct system_trust *trust; /* for its news */
     atomic_bool names_changed;
     struct last_words heard[TRANSPORT_LAST_WORDS_KEPT]; /* the latest, in turn */
     unsigned heard_next;
@@ -126,6 +129,7 @@ int transport_new(struct transport **out, struct err *e)
     }
     names.ctx = t;
     t->resolver = resolver_new(&names);
+    t->trust = system_trust_keep();
     *out = t;
     if (curl_multi_wakeup(t->multi) ==
         CURLM_OK) /* it has no descriptors for it otherwise, and nobody could wake it later */
@@ -148,6 +152,7 @@ void transport_free(struct transport **tp)
     }
     resolver_free(&t->resolver); /* its threads call nobody any more */
     curl_multi_cleanup(t->multi);
+    system_trust_leave(&t->trust);
     mem_free(t);
     *tp = NULL;
 }
@@ -188,11 +193,30 @@ static void hand_to_curl(struct transport *t, struct exchange_slot *s)
         fail_for_memory(t, s);
 }
 
+static void tell_trust(struct transport *t)
+{
+    struct err why;
+
+    switch (system_trust_news(t->trust, &why)) {
+    case TRUST_NO_NEWS:
+        break;
+    case TRUST_STALE:
+        log_warn("the system's certificate authorities cannot be read again; those that were read before serve on",
+                 KE("cause", &why));
+        break;
+    case TRUST_FRESH:
+        log_info("the system's certificate authorities can be read again", KS("hint", "nothing else is to be done"));
+        break;
+    }
+}
+
 void transport_start(struct transport *t, struct exchange *x)
 {
     struct exchange_slot *s = slot_take(t);
 
     assert(!x->slot);
+    if (x->request->system)
+        tell_trust(t);
     x->slot = s;
     if (!slot_set_up(s, x)) {
         fail_for_memory(t, s);

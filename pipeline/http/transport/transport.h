@@ -1,5 +1,5 @@
-/* transport.h -- the one libcurl multi handle: sends requests, brings back what came of them. The only user of libcurl
- * in the daemon.
+/* transport.h -- the one libcurl multi handle: sends requests, brings back what came of them. The only one in
+ * the daemon who connects with libcurl.
  *
  * It knows HTTP and nothing else: no retries, no policy. Redirects are not followed: a destination that moves is a
  * thing to tell the operator.

@@ -16,19 +16,6 @@ static char dir[] = "/tmp/sluice-tls-XXXXXX";
 static const char *const FILES[] = {"ca.pem",    "ca.key", "cert.pem", "cert.key", "other.pem",
                                     "other.key", "next",   "pipe",     "text"};
 
-static int make_folder(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(dir);
-}
-
 static const char *path(const char *name)
 {
     static char text[4][64];
@@ -37,6 +24,21 @@ static const char *path(const char *name)
     next = (next + 1) % ARRAY_LEN(text);
     snprintf(text[next], sizeof(text[next]), "%s/%s", dir, name);
     return text[next];
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    setenv("SSL_CERT_FILE", path("other.pem"), 1);
+    setenv("SSL_CERT_DIR", dir, 1);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(dir);
 }
 
 static int clean(void **state)
@@ -90,19 +92,61 @@ static int polled(struct tls_options *t, nsec now, struct http_request *rq, stru
 
 #define T (1000 * NSEC_PER_SEC)
 
-static void without_files_nothing_is_waited_for(void **state)
+static void without_files_the_system_s_authorities_serve(void **state)
 {
     struct tls_options *t = options(NULL, NULL, NULL, NULL);
-    struct http_request rq = request("https://store");
-    struct err e;
+    struct http_request rq = request("https://store"), same = request("https://store");
+    struct err e = {.msg = ""};
 
     (void)state;
-    assert_int_equal(tls_options_poll(t, T, &rq, &e), 0);
+    assert_int_equal(polled(t, T, &rq, &e), 0);
     assert_non_null(rq.tls);
     assert_false(rq.tls->insecure);
     assert_null(rq.tls->authorities);
+    assert_non_null(rq.system);
+    assert_int_equal(tls_options_get(t, &same, &e), 0);
+    assert_ptr_equal(same.system, rq.system);
     http_request_release(&rq);
+    http_request_release(&same);
     tls_options_free(&t);
+}
+
+/* Destination, proxy, options: whose authorities are needed. */
+static void authorities_are_read_for_those_who_are_verified_by_them(void **state)
+{
+    static const struct {
+        const char *url, *proxy, *ca;
+        bool verify, tls, own, system;
+    } cases[] = {
+        {"http://store", "none", NULL, true, false, false, false},
+        {"http://store", "http://proxy", "ca.pem", true, false, false, false},
+        {"http://store", "HTTPS://proxy", "ca.pem", true, false, false, true},
+        {"https://store", "none", NULL, true, true, false, true},
+        {"https://store", "none", NULL, false, true, false, false},
+        {"https://store", "none", "ca.pem", true, true, true, false},
+        {"https://store", "https://proxy", "ca.pem", true, true, true, true},
+        {"https://store", "https://proxy", NULL, false, true, false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct tls_conf conf = {.verify = cases[i].verify, .ca_file = (char *)(uintptr_t)cases[i].ca};
+        struct tls_options *t = tls_options_new(&conf, dir);
+        struct http_request waited = request(cases[i].url), rq = request(cases[i].url);
+        struct err e = {.msg = ""};
+
+        waited.proxy = rq.proxy = cases[i].proxy;
+        assert_int_equal(polled(t, T, &rq, &e), 0);
+        assert_int_equal(rq.tls != NULL, cases[i].tls);
+        assert_int_equal(rq.tls && rq.tls->authorities, cases[i].own);
+        assert_int_equal(rq.system != NULL, cases[i].system);
+        assert_int_equal(tls_options_get(t, &waited, &e), 0);
+        assert_ptr_equal(waited.tls, rq.tls);
+        assert_ptr_equal(waited.system, rq.system);
+        http_request_release(&waited);
+        http_request_release(&rq);
+        tls_options_free(&t);
+    }
 }
 
 static void a_request_without_tls_does_not_need_them(void **state)
@@ -192,8 +236,7 @@ static void what_changes_is_read_again_and_requests_keep_theirs(void **state)
     two = request("https://store");
     assert_int_equal(polled(t, T + 20 * NSEC_PER_SEC, &two, &e), 0);
     assert_ptr_not_equal(two.tls, one.tls);
-    assert_string_not_equal(buf_cstr(&two.tls->mark), buf_cstr(&one.tls->mark));
-    assert_non_null(strstr(buf_cstr(&two.tls->mark), "-----BEGIN CERTIFICATE-----"));
+    assert_false(slice_eq(authorities_mark(two.tls->authorities), authorities_mark(one.tls->authorities)));
 
     unlink(path("ca.pem"));
     assert_int_equal(polled(t, T + 30 * NSEC_PER_SEC, &three, &e), -1);
@@ -214,7 +257,8 @@ static void what_changes_is_read_again_and_requests_keep_theirs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(without_files_nothing_is_waited_for),
+        TEST(without_files_the_system_s_authorities_serve),
+        TEST(authorities_are_read_for_those_who_are_verified_by_them),
         TEST(a_request_without_tls_does_not_need_them),
         TEST(who_trusts_anybody_needs_no_authorities),
         TEST(mistakes_name_option_and_file),

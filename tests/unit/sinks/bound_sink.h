@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const unsigned char BOUND_IDENTITY[16] = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
                                                  0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f};
@@ -51,6 +52,17 @@ static void bound_sink_close(struct bound_sink *b)
     cfg_release(b->ops->fields, b->conf);
     mem_free(b->conf);
     cfg_tree_free(&b->tree);
+}
+
+/* Waits for what is read elsewhere. */
+static inline int bound_sink_request(const struct bound_sink *b, const struct sink_seal *seal, struct http_request *rq,
+                                     struct err *e)
+{
+    int rc;
+
+    while ((rc = b->ops->request(b->state, seal, rq, e)) == SINK_NOT_YET)
+        usleep(1000);
+    return rc;
 }
 
 /* What a request says in a header; "": it has none of that name. */

@@ -291,7 +291,7 @@ static struct http_request request(const struct bound_sink *b, uint64_t first, c
     struct err e = {0};
 
     sha256_of(SLICE("hello\n"), seal.sha256);
-    if (b->ops->request(b->state, &seal, &rq, &e) < 0)
+    if (bound_sink_request(b, &seal, &rq, &e) < 0)
         fail_msg("%s", e.msg);
     return rq;
 }

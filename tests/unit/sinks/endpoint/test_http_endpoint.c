@@ -42,7 +42,7 @@ static struct http_request request(const struct bound_sink *b, const struct sink
     struct http_request rq;
     struct err e = {0};
 
-    if (b->ops->request(b->state, seal, &rq, &e) < 0)
+    if (bound_sink_request(b, seal, &rq, &e) < 0)
         fail_msg("%s", e.msg);
     return rq;
 }

@@ -46,7 +46,7 @@ static void each_asks_where_its_service_listens(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
-        const struct sink_seal seal = {.id = {.first = 1, .last = 2}};
+        const struct sink_seal seal = {.id = {.first = 1, .last = 2}, .wall_now = 1000 * NSEC_PER_SEC};
         struct sink_limits limits;
         struct http_request rq;
         struct bound_sink b;
@@ -55,7 +55,7 @@ static void each_asks_where_its_service_listens(void **state)
 
         snprintf(yaml, sizeof(yaml), "preset: %s\n%s\n%s", ROWS[i].preset, ROWS[i].options,
                  ROWS[i].key ? "access_key: K\n" : "");
-        if (bound_sink_open(&b, "http", yaml, "/", &e) < 0 || b.ops->request(b.state, &seal, &rq, &e) < 0)
+        if (bound_sink_open(&b, "http", yaml, "/", &e) < 0 || bound_sink_request(&b, &seal, &rq, &e) < 0)
             fail_msg("%s: %s", ROWS[i].preset, e.msg);
         assert_string_equal(rq.url, ROWS[i].url);
         for (size_t k = 0; k < rq.header_count; k++)

@@ -55,7 +55,7 @@ static struct http_request request(const struct bound_sink *b, const char *key, 
 
     sha256_of(SLICE("hello\n"), seal.sha256);
     seal.crc32c = crc32c(0, SLICE("hello\n"));
-    if (b->ops->request(b->state, &seal, &rq, &e) < 0)
+    if (bound_sink_request(b, &seal, &rq, &e) < 0)
         fail_msg("%s", e.msg);
     return rq;
 }
@@ -313,7 +313,7 @@ static void without_keys_the_message_lists_every_place(void **state)
     assert_int_equal(b.ops->check(b.state, &e), -1);
     assert_non_null(strstr(e.msg, "AWS_WEB_IDENTITY_TOKEN_FILE is set, but not followed"));
     unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
-    assert_int_equal(b.ops->request(b.state, &seal, &rq, &e), -1);
+    assert_int_equal(bound_sink_request(&b, &seal, &rq, &e), -1);
     http_request_release(&rq);
     bound_sink_close(&b);
 }
