@@ -416,12 +416,12 @@
 #define TAIL_WATCH_EVENT_BYTES LIMIT(64 * 1024, 512)
 
 /* A tail that may wait (pace.h) keeps ahead of deliveries a batch and so many segments, or this share of what stays in memory
- * for them, if that is less: batches in flight need the rest. As long as one ended within this time; it asks again after so many
- * milliseconds. */
-#define PACE_SEGMENTS   2
-#define PACE_WARM_SHARE 3
-#define PACE_MOVING     (5 * NSEC_PER_SEC)
-#define TAIL_PACE_MS    5
+ * for them, if that is less: batches in flight need the rest. As long as one ended within this time; whether one did is asked
+ * every so many milliseconds. */
+#define PACE_SEGMENTS     2
+#define PACE_WARM_SHARE   3
+#define PACE_MOVING       (5 * NSEC_PER_SEC)
+#define TAIL_PACE_LOOK_MS 1000
 
 /* Milliseconds until a tail goes on after "full", between two turns, and until it looks at a folder that has just changed. */
 #define TAIL_AGAIN_MS      50
@@ -631,6 +631,9 @@
 #define PROCESS_STACK_BYTES   (8 * MIB)
 /* The least of a stack: Lua's own functions that call back into a script as deep as Lua lets them need half of it. */
 #define PROCESS_STACK_LEAST (1 * MIB)
+
+/* `validate` and SIGHUP: when looking at the files of one input takes longer, it is said. */
+#define PREFLIGHT_LOOK_LONG (3 * NSEC_PER_SEC)
 
 /* Behind the grace time, for threads to end in order. */
 #define WAY_OUT_STOP_TIME (1 * NSEC_PER_SEC)

@@ -189,6 +189,8 @@ void stream_close(struct stream **stp)
     transform_instances_close(&st->line);
     target_release(&st->destination);
     target_release(&st->backup);
+    if (st->pace.spool)
+        pace_release(&st->pace);
     spool_close(&st->spool);
     intake_release(&st->intake);
     rejects_release(&st->rejects);
@@ -426,6 +428,7 @@ static void pump(struct stream *st)
     if (st->line)
         publish_transforming(st);
     publish(st, flush);
+    pace_look(&st->pace, st->loop->mono);
 }
 
 static void count_transform(struct stream *st, const struct delivery_made *made)

@@ -3,7 +3,10 @@
 #include "pipeline/engine/preflight.h"
 
 #include "pipeline/base/folders.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
@@ -12,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -192,18 +196,63 @@ static void check_sink(struct check *c, const struct stream_settings *st, const 
     sink->ops->close(&state);
 }
 
+/* --- what inputs would stumble over -------------------------------------------------------------------------------- */
+
+/* Looking at files can take for ever, when their disk does not answer. Then it is said what is waited for. */
+struct looking {
+    const char *stream, *input;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool done; /* guarded by lock */
+};
+
+static void *say_when_it_takes_long(void *arg)
+{
+    struct looking *l = arg;
+    struct timespec until = clock_timespec(clock_mono() + PREFLIGHT_LOOK_LONG);
+    int rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    while (!l->done && rc == 0)
+        rc = pthread_cond_timedwait(&l->ended, &l->lock, &until);
+    if (!l->done)
+        log_warn("still looking at the files of an input", KS("stream", l->stream), KS("input", l->input),
+                 KS("hint",
+                    "there are very many of them, or their disk does not answer: look at it, or at the server that "
+                    "it is mounted from; the stream would wait for it, the others would not"));
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+static void look(struct check *c, const struct stream_settings *st, const struct input_settings *in)
+{
+    const struct cfg_options o = {.errs = c->found, .node = in->from.node, .at = in->from.at};
+    struct looking l = {.stream = st->name, .input = in->ops->name, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t thread;
+    bool watched;
+    struct err e;
+
+    thread_cond_init(&l.ended);
+    watched = thread_start(&thread, say_when_it_takes_long, &l, "a thread", &e) == 0; /* else nobody says it */
+    in->ops->look(in->conf, c->s->base_dir, &o);
+    pthread_mutex_lock(&l.lock);
+    l.done = true;
+    pthread_cond_signal(&l.ended);
+    pthread_mutex_unlock(&l.lock);
+    if (watched)
+        pthread_join(thread, NULL);
+    pthread_cond_destroy(&l.ended);
+    pthread_mutex_destroy(&l.lock);
+}
+
 static void check_stream(struct check *c, const struct stream_settings *st)
 {
     const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
 
     check_spool_folder(c, st);
-    for (size_t i = 0; i < st->input_count; i++) {
-        const struct input_settings *in = &st->inputs[i];
-        const struct cfg_options o = {.errs = c->found, .node = in->from.node, .at = in->from.at};
-
-        if (in->ops->look)
-            in->ops->look(in->conf, c->s->base_dir, &o);
-    }
+    for (size_t i = 0; i < st->input_count; i++)
+        if (st->inputs[i].ops->look)
+            look(c, st, &st->inputs[i]);
     check_sink(c, st, &destination);
     if (backup.ops)
         check_sink(c, st, &backup);

@@ -1,3 +1,5 @@
+/* Nothing here waits for the loop's thread without a limit, because a disk may keep it: starting happens on a held loop, stopping is
+ * asked for and waited for apart, and what the thread is at is read from its note (inputs/loop.h). */
 #include "pipeline/engine/stream_inputs.h"
 
 #include "pipeline/base/limits.h"

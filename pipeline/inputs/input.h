@@ -21,7 +21,8 @@
  *     with pushback_note(), or pushback_wait() for memory.
  *   - spool_wait.done comes on the committer's thread. It notes the outcome and calls loop_group_tell(), nothing else. With
  *     safe = false the records are not in the spool: they are offered again, or read again. Only safe = true is acknowledged.
- *   - An input that can read the same again asks pace_waits() before it reads. One that cannot takes what comes.
+ *   - An input that can read the same again asks pace_waits() before it reads, and joins the pace (pace.h) to be woken. One that cannot
+ *     takes what comes.
  *   - With env->once it ends when there is no more and all is safe, and calls env->finished.
  *   - stop() is loop_group_stop(), stopped() is loop_group_left(); close() releases all. What was appended may become safe
  *     before that.
@@ -61,7 +62,7 @@ struct input_env {
     struct budget *descriptors; /* for files held open, each counts 1; NULL: no limit */
     struct metrics *metrics;    /* of the stream */
     struct pushback *pushback;  /* noted whenever something cannot be taken now; may be NULL */
-    const struct pace *pace;    /* for inputs that can read the same again; NULL: never wait */
+    struct pace *pace;          /* for inputs that can read the same again; NULL: never wait */
     struct input_loop *loop;    /* the stream's (loop_set.h) */
     const char *base_dir;       /* folder of the YAML file: relative paths start there */
     bool once;                  /* run --once: read what is there to its end, then call finished */

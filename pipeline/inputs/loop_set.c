@@ -1,3 +1,5 @@
+/* A place that nobody uses is taken first. When there is none, the place with the fewest users, and among those that a disk keeps only when
+ * all are kept. A loop that was given back by its last user is stopped outside the lock: its thread must run to its end. */
 #include "pipeline/inputs/loop_set.h"
 
 static bool is_kept(const struct loop_place *p, nsec mono_now)

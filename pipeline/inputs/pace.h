@@ -5,9 +5,12 @@
  * that are written over and over. So while deliveries get on, such an input keeps a batch and a few MiB ahead of them, and no
  * more. While they do not, it reads on, up to spool.limit: files are rotated away in the meantime.
  *
+ * Who waits is woken when a batch was cut: on the delivery thread, by a word to the input's own (`go_on`). Only the clock wakes nobody: that
+ * deliveries stand still is found by looking again from time to time.
+ *
  * Not for inputs whose source forgets (the API, standard input): they take what comes.
  *
- * Threads    pace_moved(): the delivery thread. pace_waits(): any. Ownership: embedded in its owner; the spool is borrowed.
+ * Threads    pace_moved(), pace_look(): the delivery thread. The rest: any. Ownership: embedded in its owner; the spool is borrowed.
  */
 #ifndef PIPELINE_INPUTS_PACE_H
 #define PIPELINE_INPUTS_PACE_H
@@ -15,23 +18,43 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/spool/spool.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
+
+struct pace_waiter {
+    void (*go_on)(void *arg); /* must not wait; it may come without need */
+    void *arg;
+    LIST_ENTRY(pace_waiter) link; /* the pace's */
+};
 
 struct pace {
     struct spool *spool;
     uint64_t ahead;      /* bytes that may wait to become part of a batch */
     _Atomic(nsec) moved; /* mono; when a batch was last settled */
+    atomic_bool wanted;  /* somebody waits */
+    pthread_mutex_t lock;
+    LIST_HEAD(, pace_waiter) waiters; /* guarded by lock: who may wait */
 };
 
 /* The beginning counts as a move: the first batch has had no time yet. */
 void pace_init(struct pace *p, struct spool *spool, uint64_t batch_bytes, nsec mono_now);
+void pace_release(struct pace *p); /* all have left */
+
+/* An input, before it waits for the first time, and when it will not any more. `p` may be NULL. */
+void pace_join(struct pace *p, struct pace_waiter *w);
+void pace_leave(struct pace *p, struct pace_waiter *w);
 
 /* A batch was settled. */
 void pace_moved(struct pace *p, nsec mono_now);
 
-/* True: leave it where it is for now, and ask again in some milliseconds. `p` may be NULL: never. */
-bool pace_waits(const struct pace *p, nsec mono_now);
+/* Perhaps a batch was cut: whoever waits for that is woken. */
+void pace_look(struct pace *p, nsec mono_now);
+
+/* True: leave it where it is for now; go_on() comes when there is room, and should nothing move, ask again some time later. `p` may be
+ * NULL: never. */
+bool pace_waits(struct pace *p, nsec mono_now);
 
 #endif

@@ -1,3 +1,6 @@
+/* For each reason the time of its last note is kept, nothing else. All that is asked follows from these times: a block is over when the
+ * newest of them is older than the hold, and its reason is the first one, in the order of the enum, that is not. So a note costs a
+ * lock and a store, however many clients are turned away at once. */
 #include "pipeline/inputs/pushback.h"
 
 #include "pipeline/base/limits.h"

@@ -2,7 +2,9 @@
 and nothing else; what waits for which file is said; and the process leaves in time."""
 
 import os
+import re
 import signal
+import subprocess
 
 import objects
 from common import append_lines, one_stream, stream, tail, to_file, write_lines
@@ -179,3 +181,20 @@ def test_standard_input_from_a_dead_disk_holds_up_only_its_stream(t):
     assert line["stream"] == "dead" and line["input"] == "stdin", line
     leaves_in_time(t, d)
     hang(False)
+
+
+def test_validate_says_what_it_waits_for(t):
+    d, hang = two_streams(t)
+    hang()
+    with open(t.path("validate.log"), "wb") as log:
+        validate = subprocess.Popen([d.binary, "validate", "-c", d.config_path], env={**os.environ, **d.env},
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    t.on_end(validate.kill)
+
+    def said():
+        with open(t.path("validate.log"), encoding="utf-8") as f:
+            return re.search(r"still looking at the files of an input.*stream=dead input=tail", f.read())
+    wait_until("it is said", said, 60 * t.slow)
+    assert validate.poll() is None
+    hang(False)
+    assert validate.wait(60 * t.slow) == 0

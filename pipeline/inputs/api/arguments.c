@@ -1,3 +1,5 @@
+/* A request is read once, member by member, with a reader that does not look back. So what a member may be is checked when it comes, by its
+ * function here; what must not be missing, when all have come. The texts are those of AWS, because programs look into them. */
 #include "pipeline/inputs/api/arguments.h"
 
 #include "pipeline/base/limits.h"

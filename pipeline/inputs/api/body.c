@@ -1,3 +1,6 @@
+/* The budget is asked before the memory, so what is held never exceeds what was taken. A body whose length is known takes all at once;
+ * one of unknown length, and one that is unpacked, doubles. While a body is unpacked both forms are held, each within the
+ * limit, and the packed one is given back at the end. */
 #include "pipeline/inputs/api/body.h"
 
 #include "pipeline/base/limits.h"

@@ -93,6 +93,8 @@ static void sighted(struct tail *t, struct tail_file *f, const struct tail_stat 
         f->missing = 0;
         tail_set_gone(t, f, false);
         tail_file_moved(f, where);
+        if (f->fleeting)
+            tail_hurry(t);
     }
     if (st->size != f->size || st->modified != f->modified || f->state == TAIL_FAILED)
         tail_wake(t, f);

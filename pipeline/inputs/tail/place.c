@@ -1,3 +1,7 @@
+/* The fingerprint of the last 256 bytes must move on with each read, but only the new bytes are at hand, and what was read before them
+ * to check the place. Both together are enough: the new mark is made of the end of the one and the end of the other. A cursor is
+ * text, so that a stored position can be read by people; it is parsed strictly, because a number that is wrong by one
+ * would deliver a line twice. "2 " is its second version; the first had no checksum over the whole, and is still read. */
 #include "pipeline/inputs/tail/place.h"
 
 #include "pipeline/base/digest.h"

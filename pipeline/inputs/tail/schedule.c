@@ -113,8 +113,10 @@ void tail_set_gone(struct tail *t, struct tail_file *f, bool gone)
         return;
     t->gone_count += gone ? 1 : -(size_t)1;
     f->gone = gone;
-    if (gone)
-        tail_wake_held(t);
+    if (!gone)
+        return;
+    tail_wake_held(t);
+    tail_hurry(t);
 }
 
 /* Ends the tracking of a file that is gone, when nothing of it is on its way any more. */
@@ -157,7 +159,7 @@ static void try_again(uv_timer_t *timer)
 {
     struct tail *t = timer->data;
 
-    t->paused = false;
+    t->paused = t->paced = false;
     keep_turning(t);
 }
 
@@ -166,6 +168,12 @@ static void pause_turns(struct tail *t, uint64_t ms)
     t->paused = true;
     uv_idle_stop(&t->turn);
     uv_timer_start(&t->again, try_again, ms, 0);
+}
+
+void tail_hurry(struct tail *t)
+{
+    if (t->paced)
+        try_again(&t->again);
 }
 
 static void tell_finished(struct tail *t)
@@ -223,7 +231,8 @@ static void take_turn(uv_idle_t *idle)
         struct tail_file *f = next_ready(t);
 
         if (!f) {
-            pause_turns(t, TAIL_PACE_MS);
+            t->paced = true;
+            pause_turns(t, TAIL_PACE_LOOK_MS);
             return;
         }
         if (!serve(t, f))

@@ -61,6 +61,14 @@ static void stop_on_loop(void *arg)
     tail_watch_close(&t->watch);
 }
 
+/* Delivery thread. */
+static void go_on(void *arg)
+{
+    struct tail *t = arg;
+
+    loop_group_tell(&t->group);
+}
+
 static int tail_start(struct input *in, struct err *e)
 {
     (void)e;
@@ -88,6 +96,8 @@ static void tail_close(struct input **in)
     if (!*in)
         return;
     t = &(*in)->t;
+    if (t->pace.go_on)
+        pace_leave(t->env.pace, &t->pace);
     tail_known_release(t);
     tail_pasts_release(t);
     tail_files_release(&t->files);
@@ -124,6 +134,8 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
         tail_close(&in);
         return -1;
     }
+    t->pace = (struct pace_waiter){.go_on = go_on, .arg = t};
+    pace_join(env->pace, &t->pace);
     *out = in;
     return 0;
 }

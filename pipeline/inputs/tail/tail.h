@@ -95,7 +95,8 @@ struct tail_recent {
 struct tail {
     struct input_env env;
     struct loop_group group;
-    struct loop_post begin; /* the first look */
+    struct loop_post begin;  /* the first look */
+    struct pace_waiter pace; /* in env.pace */
     const struct tail_conf *conf;
     struct tail_pattern *patterns;
     struct tail_exclude *excludes;
@@ -126,8 +127,8 @@ struct tail {
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
     nsec now;          /* mono; of the current callback */
     struct log_limit folder_log;
-    bool paused;
-    nsec held; /* since when nothing goes in; 0: it does */
+    bool paused, paced; /* no turns for now; because enough is ahead of the deliveries */
+    nsec held;          /* since when nothing goes in; 0: it does */
     bool stopped;
     bool told_finished;
 
@@ -160,6 +161,8 @@ enum tail_step {
 void tail_wake(struct tail *t, struct tail_file *f);
 /* f must be opened or read again later; `error` says why. Logged, counted, retried less and less often. */
 void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
+/* A file that will be gone, or is, does not wait for the deliveries. */
+void tail_hurry(struct tail *t);
 /* What held them back may be over. */
 void tail_wake_held(struct tail *t);
 /* What helps against an error of open or read. */

@@ -1,3 +1,7 @@
+/* The kernel names a watch by a number, and each number's folder is found in a table. The number belongs to the folder, not to its path:
+ * one that was moved is watched on under a path that is wrong, so its watch is taken off, and the look that follows finds the
+ * folder under its new path. Between two reports the descriptor is not polled for some milliseconds (the header says why): a
+ * timer turns the polling on again. */
 #include "pipeline/inputs/tail/watch.h"
 
 #include "pipeline/base/limits.h"

@@ -178,6 +178,8 @@ static void rig_stop(struct rig *r)
     assert_true(r->ops->stopped(r->in, NSEC_NEVER));
     committer_stop(&r->committer);
     r->ops->close(&r->in);
+    if (r->paced)
+        pace_release(&r->pace);
     loop_stop(&r->loop);
     spool_close(&r->spool);
     assert_int_equal(r->budget.used, 0);

@@ -580,8 +580,36 @@ static void a_file_waits_for_deliveries_that_get_on(void **state)
         assert_true(rig_incoming(r) < lines);
         committer_barrier(r->committer);
         settle_everything(r);
+        pace_look(&r->pace, clock_mono());
     }
     rig_wait_incoming(r, lines);
+}
+
+static void count_wake(void *arg)
+{
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+static void who_waits_is_woken_once_when_a_batch_was_cut(void **state)
+{
+    struct rig *r = *state;
+    atomic_uint woken = 0;
+    struct pace_waiter w = {.go_on = count_wake, .arg = &woken};
+
+    pace_rig(r, ALWAYS_MOVES);
+    write_more_than_may_be_ahead(r, "a.log");
+    rig_start(r);
+    pace_join(&r->pace, &w);
+    pace_look(&r->pace, clock_mono());
+    wait_until_it_waits(r);
+    pace_look(&r->pace, clock_mono()); /* nothing was cut */
+    assert_int_equal(atomic_load(&woken), 0);
+    committer_barrier(r->committer);
+    settle_everything(r);
+    assert_false(pace_waits(&r->pace, clock_mono()));
+    pace_look(&r->pace, clock_mono());
+    assert_int_equal(atomic_load(&woken), 1);
+    pace_leave(&r->pace, &w);
 }
 
 static void deliveries_that_stand_still_are_not_waited_for(void **state)
@@ -662,6 +690,7 @@ int main(void)
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(a_file_waits_for_deliveries_that_get_on),
+        T(who_waits_is_woken_once_when_a_batch_was_cut),
         T(deliveries_that_stand_still_are_not_waited_for),
         T(a_rotated_file_does_not_wait),
         T(a_deleted_file_does_not_wait),
