@@ -84,7 +84,8 @@ static bool may_have_more(const struct attempt *s, uint64_t bytes)
 bool attempt_start(struct target_slot *slot)
 {
     struct attempt *s = CONTAINER_OF(slot, struct attempt, slot);
-    uint64_t format = s->in.format && !s->in.shaper && s->in.format->memory ? s->in.format->memory(s->expected) : 0;
+    uint64_t format =
+        s->in.format && !s->in.shaper ? format_memory(s->in.format, s->in.format_options, s->expected) : 0;
     uint64_t bytes =
         (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + ATTEMPT_EXCHANGE_MEMORY + format;
 

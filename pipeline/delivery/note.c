@@ -56,6 +56,8 @@ static int read_note(struct delivery *d)
     d->seal.note = buf_slice(&d->note_bytes);
     d->name = note.name;
     d->format = format_find(note.format);
+    if (d->format && d->format != d->host->conf->format && d->format->fields)
+        d->format = d->host->conf->format; /* its options are known no more; the object's name stays */
     d->codec = codec_find(note.codec);
     d->level = note.level;
     d->whole.object.epoch = note.epoch;

@@ -120,6 +120,7 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     s->in.records = (struct encoder_records){
         .source = part == PART_SOURCE ? &d->whole : &d->piece, .outcomes = &d->outcomes, .window = UINT64_MAX};
     s->in.format = d->format;
+    s->in.format_options = h->conf->format_conf;
     s->in.codec = d->codec;
     s->in.level = d->level;
     s->expected = s->in.records.source->bytes;

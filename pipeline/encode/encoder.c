@@ -217,7 +217,8 @@ static int shape_frame(struct pass *p, const struct object_reader *k)
 
 static int begin_format(struct pass *p)
 {
-    const struct format_begin b = {.bytes = p->in->records.source->bytes, .memory = p->in->format_memory};
+    const struct format_begin b = {
+        .options = p->in->format_options, .bytes = p->in->records.source->bytes, .memory = p->in->format_memory};
 
     return p->in->format->begin ? p->in->format->begin(&p->format, &b, &p->out->err) : 0;
 }

@@ -33,9 +33,10 @@ struct encoder_records {
 struct encoder_in {
     struct encoder_records records;
     const struct format_ops *format; /* makes the body, unless the sink shapes its own */
-    uint64_t format_memory;          /* what it may hold beside the body */
-    const struct sink_ops *shaper;   /* NULL: `format` does */
-    const void *sink;                /* its state */
+    const void *format_options;
+    uint64_t format_memory;        /* what it may hold beside the body */
+    const struct sink_ops *shaper; /* NULL: `format` does */
+    const void *sink;              /* its state */
     const struct codec_ops *codec;
     int level;
     unsigned digests; /* SINK_SHA256 | SINK_CRC32C */

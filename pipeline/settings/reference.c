@@ -111,6 +111,9 @@ static int add_formats(struct buf *out)
     for (size_t i = 0; (ops = format_at(i)); i++)
         if (buf_printf(out, "| `%s` | %s |\n", ops->name, ops->content_type) < 0)
             return -1;
+    for (size_t i = 0; (ops = format_at(i)); i++)
+        if (ops->fields && add_section(out, ops->name, "Its options:", ops->fields) < 0)
+            return -1;
     return 0;
 }
 

@@ -19,6 +19,15 @@ struct rules {
 /* --- memory --------------------------------------------------------------------------------------------------------
  */
 
+/* Options that have a mistake are not asked. */
+static uint64_t format_memory_of(const struct stream_settings *st, uint64_t bytes)
+{
+    bool used = st->format && !(st->sink && st->sink->record);
+
+    return used && (!st->format->fields || st->format_from.bound) ? format_memory(st->format, st->format_conf, bytes)
+                                                                  : 0;
+}
+
 /* What one holder takes at most must fit, or it would wait for ever. */
 static void check_memory(const struct rules *r)
 {
@@ -35,7 +44,7 @@ static void check_memory(const struct rules *r)
     for (size_t i = 0; i < r->s->stream_count; i++) {
         const struct stream_settings *st = &r->s->streams[i];
         const struct cfg_node *size = cfg_node_get(cfg_node_get(st->node, "buffer"), "size");
-        uint64_t needed = settings_body_memory(st->buffer_size);
+        uint64_t needed = settings_body_memory(st->buffer_size) + format_memory_of(st, st->buffer_size);
 
         if (needed > out)
             cfg_error(
@@ -59,6 +68,24 @@ static void check_inputs(const struct rules *r, const struct stream_settings *st
     }
 }
 
+/* --- formats -------------------------------------------------------------------------------------------------------
+ */
+
+static void check_format(const struct rules *r, const struct stream_settings *st)
+{
+    const struct cfg_options o = {.errs = r->errs, .node = st->format_from.node, .at = st->format_from.at};
+    const struct cfg_node *compression = cfg_node_get(st->node, "compression");
+
+    if (!st->format)
+        return;
+    if (st->format->check_conf)
+        st->format->check_conf(st->format_conf, &o);
+    if (compression && st->codec && st->sink && !st->sink->record && !format_takes_codec(st->format, st->codec))
+        cfg_error(r->errs, compression->at,
+                  "`format: %s` cannot be compressed from outside: %s; leave `compression` out", st->format->name,
+                  st->format->no_codec);
+}
+
 /* --- destinations --------------------------------------------------------------------------------------------------
  */
 
@@ -67,12 +94,6 @@ static void check_compression(const struct rules *r, const struct stream_setting
 {
     const struct cfg_node *compression = cfg_node_get(st->node, "compression");
 
-    if (compression && st->format && st->codec && !st->sink->record && !format_takes_codec(st->format, st->codec)) {
-        cfg_error(r->errs, compression->at,
-                  "`format: %s` cannot be compressed from outside: %s; leave `compression` out", st->format->name,
-                  st->format->no_codec);
-        return;
-    }
     if (!compression || !st->codec || !st->codec->encoding || !st->sink->takes_encoding ||
         st->sink->takes_encoding(state, st->codec->encoding))
         return;
@@ -167,6 +188,7 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
         if (meant && (use->all || use->transforms))
             check_transforms(&r, st);
         if (meant && (use->all || use->destinations)) {
+            check_format(&r, st);
             check_sink(&r, st, &destination);
             check_sink(&r, st, &backup);
         }

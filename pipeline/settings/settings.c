@@ -311,6 +311,10 @@ void settings_delivery_hash(const struct stream_settings *s, unsigned char out[3
     assert(rc == 0);
     rc = dump_fields(&text, "", s->sink->fields, s->sink_conf);
     assert(rc == 0);
+    if (s->format->fields) {
+        rc = dump_fields(&text, "format.", s->format->fields, s->format_conf);
+        assert(rc == 0);
+    }
     sha256_of(buf_slice(&text), out);
     buf_release(&text);
 }

@@ -56,6 +56,8 @@ struct stream_settings {
     struct transform_settings *transforms; /* in the order they chain */
     size_t transform_count;
     const struct format_ops *format;
+    void *format_conf; /* NULL: the format has no options */
+    struct settings_origin format_from;
     const struct codec_ops *codec;
     int codec_level;
     const struct sink_ops *sink;

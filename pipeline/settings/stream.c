@@ -104,14 +104,36 @@ static void bind_format(struct cfg_errors *errs, const struct cfg_node *node, vo
 {
     struct stream_settings *st = out;
     struct settings_choice c;
+    struct srcpos before;
+    size_t mistakes = cfg_errors_count(errs);
 
     st->format = format_find("lines");
     if (!node || settings_choice_read(errs, "format", node, &c) < 0)
         return;
-    settings_choice_no_options(errs, &c, "");
     st->format = format_find(c.name->text);
-    if (!st->format)
+    if (!st->format) {
         settings_choice_unknown(errs, "format", &c, format_name);
+        return;
+    }
+    if (!st->format->fields) {
+        settings_choice_no_options(errs, &c, "");
+        return;
+    }
+    before = cfg_errors_place(errs, c.name->at);
+    st->format_from = (struct settings_origin){.node = c.options, .at = c.name->at};
+    st->format_conf = mem_alloc(st->format->conf_size);
+    cfg_bind(errs, c.options, st->format->fields, st->format_conf);
+    st->format_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(c.options);
+    cfg_errors_place(errs, before);
+}
+
+static void release_format(void *out)
+{
+    struct stream_settings *st = out;
+
+    if (st->format_conf)
+        cfg_release(st->format->fields, st->format_conf);
+    MEM_CLEAR(st->format_conf);
 }
 
 static const char *codec_name(size_t index)
@@ -398,6 +420,7 @@ const struct cfg_field settings_stream_fields[] = {
     {.name = "format",
      .type = CFG_CUSTOM,
      .bind = bind_format,
+     .release = release_format,
      .def = "lines",
      .syntax = "a format",
      .help = "how records become the bytes of an object"},

@@ -109,33 +109,34 @@ static int array_finish(void *state, struct buf *out)
     return buf_add_str(out, a->open ? "]" : "[]");
 }
 
-static const struct format_ops FORMATS[] = {
-    {.name = "lines",
-     .extension = "",
-     .content_type = "application/octet-stream",
-     .exact_size = true,
-     .run = lines_run},
-    {.name = "raw", .extension = "", .content_type = "application/octet-stream", .run = raw_run},
-    {.name = "json_array",
-     .extension = "",
-     .content_type = "application/json",
-     .begin = array_begin,
-     .close = array_close,
-     .run = array_run,
-     .finish = array_finish},
+const struct format_ops format_lines = {
+    .name = "lines",
+    .extension = "",
+    .content_type = "application/octet-stream",
+    .exact_size = true,
+    .run = lines_run,
 };
 
-const struct format_ops *format_at(size_t index)
-{
-    return index < ARRAY_LEN(FORMATS) ? &FORMATS[index] : NULL;
-}
+const struct format_ops format_raw = {
+    .name = "raw",
+    .extension = "",
+    .content_type = "application/octet-stream",
+    .run = raw_run,
+};
 
-const struct format_ops *format_find(const char *name)
+const struct format_ops format_json_array = {
+    .name = "json_array",
+    .extension = "",
+    .content_type = "application/json",
+    .begin = array_begin,
+    .close = array_close,
+    .run = array_run,
+    .finish = array_finish,
+};
+
+uint64_t format_memory(const struct format_ops *f, const void *options, uint64_t bytes)
 {
-    for (size_t i = 0; i < ARRAY_LEN(FORMATS); i++)
-        if (strcmp(FORMATS[i].name, name) == 0)
-            return &FORMATS[i];
-    return NULL;
+    return f->memory ? f->memory(options, bytes) : 0;
 }
 
 bool format_takes_codec(const struct format_ops *f, const struct codec_ops *codec)

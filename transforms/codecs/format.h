@@ -1,4 +1,4 @@
-/* format.h -- how records become the bytes of an object: lines, raw, json_array. One row per format in format.c.
+/* format.h -- how records become the bytes of an object: lines, raw, json_array. One row per format in formats.c.
  *
  * lines       each record, ending in exactly one '\n' of its own (a record that already ends in one gets no second)
  * raw         the records' bytes, one behind the other, nothing added
@@ -19,6 +19,8 @@
 #ifndef TRANSFORMS_CODECS_FORMAT_H
 #define TRANSFORMS_CODECS_FORMAT_H
 
+#include "config/bind.h"
+#include "config/options.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
@@ -29,7 +31,7 @@
 #include <stdint.h>
 
 struct format_begin {
-    const void *options; /* the stream's for this format, its schema among them; NULL: it has none */
+    const void *options; /* as `fields` has bound them, a schema among them; NULL: the format has none */
     uint64_t bytes;      /* of the records' lines form, about */
     uint64_t memory;     /* what the state may hold: it is taken from the budget as memory() says */
 };
@@ -47,8 +49,14 @@ struct format_ops {
     bool exact_size;      /* an object has exactly the bytes of its records' lines form */
     const char *no_codec; /* why no codec may compress the object: "it compresses its columns itself"; NULL: any may */
 
-    /* How many bytes an object of about so many needs beside its body. NULL: none worth counting. */
-    uint64_t (*memory)(uint64_t bytes);
+    /* `format: NAME`, or `format: { NAME: { ... } }` with these options; NULL: it has none. */
+    const struct cfg_field *fields;
+    size_t conf_size; /* of the struct that `fields` describes; the options outlive every state */
+    /* Reports what no field can say alone: config/options.h, also when some could not be bound and are zero. NULL: nothing. */
+    void (*check_conf)(const void *options, const struct cfg_options *o);
+
+    /* How many bytes an object of about so many needs beside its body; from the budget. NULL: none worth counting. */
+    uint64_t (*memory)(const void *options, uint64_t bytes);
     /* NULL: there is no state. -1: err. */
     MUST_CHECK int (*begin)(void **state, const struct format_begin *b, struct err *e);
     void (*close)(void **state);
@@ -69,6 +77,8 @@ struct format_ops {
 const struct format_ops *format_find(const char *name);
 const struct format_ops *format_at(size_t index);
 
+/* What memory() says. */
+uint64_t format_memory(const struct format_ops *f, const void *options, uint64_t bytes);
 /* May the codec compress its objects? */
 bool format_takes_codec(const struct format_ops *f, const struct codec_ops *codec);
 

@@ -434,6 +434,7 @@ static void a_cancelled_body_is_not_made_any_further(void **state)
 struct columns {
     struct buf kept;
     int count;
+    const char *between; /* its option */
 };
 
 static int columns_open;
@@ -443,6 +444,7 @@ static int columns_begin(void **state, const struct format_begin *b, struct err 
     struct columns *c = mem_alloc(sizeof(*c));
 
     (void)e;
+    c->between = b->options;
     buf_init(&c->kept, (size_t)b->memory);
     *state = c;
     columns_open++;
@@ -477,7 +479,7 @@ static int columns_finish(void *state, struct buf *out)
 {
     struct columns *c = state;
 
-    return buf_printf(out, "%d:%.*s", c->count, (int)c->kept.n, c->kept.p);
+    return buf_printf(out, "%d%s%.*s", c->count, c->between, (int)c->kept.n, c->kept.p);
 }
 
 static const struct format_ops COLUMNS = {.name = "columns",
@@ -495,10 +497,11 @@ static void a_format_collects_refuses_and_finishes(void **state)
 
     (void)state;
     b->in.format = &COLUMNS;
+    b->in.format_options = " of ";
     b->in.format_memory = 64;
     for (int i = 0; i < 2; i++) { /* the second time it is known who has no place */
         run(b);
-        assert_body(b, "4:onetwofourfive");
+        assert_body(b, "4 of onetwofourfive");
         assert_int_equal(b->out.taken, 4);
         assert_int_equal(outcomes_at(&b->outcomes, 2), OUTCOME_REFUSED);
         assert_string_equal(outcomes_reason(&b->outcomes, 2)->code, "Format.NoColumn");
@@ -507,7 +510,7 @@ static void a_format_collects_refuses_and_finishes(void **state)
     }
     b->in.records.window = 1;
     run(b);
-    assert_body(b, "1:one");
+    assert_body(b, "1 of one");
     bench_free(&b);
 }
 
