@@ -89,6 +89,11 @@ static double last_delivery(const struct stream_status *s)
     return seconds(s->last_delivery);
 }
 
+static double partitions(const struct stream_status *s)
+{
+    return (double)s->partitions;
+}
+
 struct gauge_row {
     const char *name, *help;
     double (*value)(const struct stream_status *s);
@@ -103,6 +108,9 @@ static const struct gauge_row GAUGES[] = {
      "Of the last five minutes' records, the share that failed in the transform or that the destination refused: they "
      "are in the backup",
      rejected_ratio},
+    {"sluice_partition_count",
+     "PartitionCount: different sets of partition keys in the last batch that was settled; 4096: that many or more",
+     partitions},
     {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
     {"sluice_delivery_failing_since_timestamp_seconds",
      "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},

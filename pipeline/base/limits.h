@@ -489,6 +489,8 @@
 /* What a transform may make of a batch: twice what went in, or this if it is more. A batch that makes more is worked on in halves,
  * down to the record that makes so much alone, which fails. */
 #define TRANSFORM_MADE_MAX LIMIT(64 * MIB, 2 * MIB)
+/* Different sets of partition keys in a batch that are counted. */
+#define PARTITIONS_COUNTED_MAX LIMIT(4096, 64)
 /* What a transform made of a single record lies in memory when the disk has no room for it: as much as one transform makes of a record,
  * and what stands beside it. */
 #define TRANSFORM_LONE_MEMORY (40 * MIB)

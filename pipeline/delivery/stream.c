@@ -439,6 +439,7 @@ static void count_transform(struct stream *st, const struct delivery_made *made)
     pthread_mutex_lock(&st->named_counters_lock);
     named_counters_merge(&st->counters, &made->counters);
     named_counters_merge(&st->drop_reasons, &made->drop_reasons);
+    st->partitions = made->partitions;
     pthread_mutex_unlock(&st->named_counters_lock);
 }
 

@@ -52,6 +52,7 @@ struct stream {
     struct metrics metrics;
     pthread_mutex_t named_counters_lock;
     struct named_counters counters, drop_reasons; /* of the transforms; guarded by named_counters_lock */
+    uint64_t partitions;                          /* of the last batch; guarded by named_counters_lock */
     struct stream_stuck stuck;                    /* guarded by named_counters_lock */
     nsec
         transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by named_counters_lock */

@@ -77,11 +77,12 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
 }
 
 /* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
-static void add_slow_transform(struct stream *st, nsec wall_now, struct stream_status *out)
+static void add_transform(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     nsec lasted;
 
     pthread_mutex_lock(&st->named_counters_lock);
+    out->partitions = st->partitions;
     lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
     pthread_mutex_unlock(&st->named_counters_lock);
     if (lasted < TRANSFORM_LONG || out->failing_since)
@@ -112,7 +113,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
         out->freshness = wall_now - out->books.oldest_arrival;
     add_live(st, wall_now, out);
     add_stuck(st, wall_now, out);
-    add_slow_transform(st, wall_now, out);
+    add_transform(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &out->intake);
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);

@@ -93,6 +93,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
         if (key_set_add(&s->keys, keys[i].name, keys[i].value) < 0)
             return err_set(&s->t->err, ERR_LIMIT, "the partition keys of a record do not fit");
     origin.keys = buf_slice(&s->keys);
+    partitions_note(&s->t->partitions, origin.keys);
     return record_list_add(s->t->list, data, &origin, &s->t->err);
 }
 
@@ -210,4 +211,5 @@ void transform_batch_release(struct transform_batch *t)
     named_counters_release(&t->counters);
     named_counters_release(&t->drop_reasons);
     named_counters_release(&t->failures);
+    partitions_release(&t->partitions);
 }

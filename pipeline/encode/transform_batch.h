@@ -15,6 +15,7 @@
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
+#include "pipeline/encode/partitions.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/encode/worker.h"
 
@@ -35,7 +36,8 @@ struct transform_batch {
     struct named_counters failures;      /* how many for which reason (rejects.h) */
     char failure[256]; /* of the first that failed, without its words: "mask.lua:3: error in the script" */
     struct named_counters counters,
-        drop_reasons; /* what the scripts counted; for the stream when the seal is settled */
+        drop_reasons;             /* what the scripts counted; for the stream when the seal is settled */
+    struct partitions partitions; /* of what came out */
     struct err err;
 };
 

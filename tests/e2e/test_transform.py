@@ -97,6 +97,16 @@ def test_the_books_of_transformed_records_survive_a_restart(t):
     d.stop()
 
 
+def test_the_partitions_of_the_last_batch_are_counted(t):
+    keyed = script(t, "function transform(r, meta) meta.partition_keys.tenant = tostring(r.n % 7) return r end")
+    d = t.daemon(transformed(t, {"lua": keyed}, interval="0s")).start()
+    assert d.metrics().get("sluice_partition_count", stream="app") == 0
+    put_numbers(d, range(70))  # one request: one batch
+    d.wait_delivered("app", 70)
+    wait_until("they are counted", lambda: d.metrics().get("sluice_partition_count", stream="app") == 7, 30 * t.slow)
+    d.stop()
+
+
 def test_two_scripts_work_as_a_chain(t):
     first = script(t, "function transform(r) r.first = true; if r.n % 3 == 0 then return nil end return r end", "a.lua")
     second = script(t, """\
