@@ -676,14 +676,13 @@ static void write_frame(int fd, struct frame *f, uint64_t first, off_t *at)
     frame_free(&f);
 }
 
-static void what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment(void **state)
+/* A spool as version 0.1.0 left it, with one record. */
+static void write_0_1_0(struct fixture *x)
 {
-    struct fixture *x = *state;
     struct segment_header h = {.format = 1, .number = 1, .first = 1};
     unsigned char head[SEGMENT_HEADER_BYTES];
     struct frame *checkpoint = frame_new_control(FRAME_CHECKPOINT), *data = frame_new(64, 1, NULL);
     struct spool_state st;
-    struct spool_books b;
     off_t at = 0;
     int fd;
 
@@ -703,7 +702,14 @@ static void what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment(void *
     write_frame(fd, data, 1, &at);
     close(fd);
     spool_state_release(&st);
+}
 
+static void what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment(void **state)
+{
+    struct fixture *x = *state;
+    struct spool_books b;
+
+    write_0_1_0(x);
     open_spool(x);
     assert_false(x->found.damaged);
     assert_int_equal(spool_identity(x->spool)[0], 7);
@@ -716,6 +722,37 @@ static void what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment(void *
     assert_false(x->found.damaged);
     spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.spooled, 2);
+}
+
+static void what_version_0_1_0_wrote_may_have_two_readers_from_now_on(void **state)
+{
+    static const struct spool_reader_conf TWO[] = {{.name = "s3", .formerly = ""}, {.name = "es"}};
+    struct fixture *x = *state;
+    struct spool_books b;
+
+    write_0_1_0(x);
+    x->conf.readers = TWO;
+    x->conf.reader_count = 2;
+    for (int again = 0; again < 3; again++) {
+        if (again)
+            reopen_spool(x);
+        else
+            open_spool(x);
+        assert_false(x->found.damaged);
+        for (size_t i = 0; i < 2; i++) {
+            spool_books(spool_reader(x->spool, i), &b);
+            assert_int_equal(b.incoming, 1 + again);
+            assert_int_equal(b.spooled, i && again ? again : 1 + again);
+        }
+        assert_int_equal(append_some(x, "record ", 1, NULL), SPOOL_TAKEN);
+        commit(x);
+        if (again)
+            continue;
+        assert_int_equal(seal_for(spool_reader(x->spool, 1), 2, "note", NULL), 1);
+        commit(x);
+        spool_settle(spool_reader(x->spool, 1), 1, &(struct seal_result){.delivered = 1});
+        commit(x);
+    }
 }
 
 int main(void)
@@ -749,6 +786,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_that_is_a_link_is_refused_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_also_another_file_gives_way_to_mark_and_reserve, setup, teardown),
         cmocka_unit_test_setup_teardown(what_version_0_1_0_wrote_is_read_and_goes_on_in_a_new_segment, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_version_0_1_0_wrote_may_have_two_readers_from_now_on, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("mark", tests, NULL, NULL);

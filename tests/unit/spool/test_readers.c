@@ -556,12 +556,368 @@ static void random_work_with_the_same_readers(void **state)
         random_work(readers, false);
 }
 
+/* --- one thing at a time --------------------------------------------------------------------------------------------- */
+
+static void readers_are(struct fixture *x, const char *a, const char *b)
+{
+    static struct spool_reader_conf conf[2];
+
+    conf[0] = (struct spool_reader_conf){.name = a};
+    conf[1] = (struct spool_reader_conf){.name = b};
+    x->conf.readers = conf;
+    x->conf.reader_count = b ? 2 : 1;
+}
+
+static struct fixture *two_readers(bool memory, uint64_t limit, uint64_t segment)
+{
+    struct fixture *x = fixture_new(memory, limit, segment);
+
+    readers_are(x, "a", "b");
+    reopen_spool(x);
+    return x;
+}
+
+static void put_some(struct fixture *x, size_t count)
+{
+    assert_int_equal(append_some(x, "record ", count, NULL), SPOOL_TAKEN);
+    commit(x);
+}
+
+static struct spool_books books_of(struct fixture *x, size_t reader)
+{
+    struct spool_books b;
+
+    spool_books(spool_reader(x->spool, reader), &b);
+    assert_int_equal(b.incoming, b.delivered + b.dropped + b.backed_up + b.corrupt + b.spooled);
+    return b;
+}
+
+/* All that is there, as one batch. */
+static void deliver_all(struct fixture *x, size_t reader)
+{
+    struct spool_reader *r = spool_reader(x->spool, reader);
+    uint64_t first = seal_for(r, 0, "note", NULL);
+
+    assert_true(first > 0);
+    commit(x);
+    spool_settle(r, first, &(struct seal_result){.delivered = spool_cut(r).seq - first});
+    commit(x);
+}
+
+static void a_new_name_takes_over_what_was_there(void **state)
+{
+    static const struct spool_reader_conf NOW[] = {{.name = "s3", .formerly = ""}, {.name = "es", .formerly = ""}};
+    struct fixture *x = fixture_new(false, MIB, 0);
+    struct seal s;
+
+    (void)state;
+    put_some(x, 10);
+    assert_int_equal(seal_up_to(x, 4, "first", NULL), 1);
+    assert_int_equal(seal_up_to(x, 7, "second", NULL), 4);
+    commit(x);
+    settle(x, 1, 3);
+    commit(x);
+    x->conf.readers = NOW;
+    x->conf.reader_count = 2;
+    for (int again = 0; again < 3; again++) { /* without a round, with one, and from what that wrote */
+        struct spool_gone gone;
+
+        reopen_spool(x);
+        assert_false(x->found.damaged);
+        assert_string_equal(spool_reader_name(spool_reader(x->spool, 0)), "s3");
+        assert_int_equal(books_of(x, 0).delivered, 3);
+        assert_int_equal(books_of(x, 0).spooled, 7);
+        assert_true(spool_pending_seal(spool_reader(x->spool, 0), 0, &s));
+        assert_int_equal(s.first, 4);
+        /* what was delivered is none of its business, what waits is */
+        assert_int_equal(books_of(x, 1).incoming, 7);
+        assert_int_equal(spool_cut(spool_reader(x->spool, 1)).seq, 4);
+        assert_null(spool_reader(x->spool, 2));
+        assert_false(spool_gone(x->spool, 0, &gone));
+        if (again)
+            commit(x);
+    }
+    fixture_free(x);
+}
+
+static void what_is_gone_is_kept_until_it_is_dropped(void **state)
+{
+    struct fixture *x = two_readers(false, 64 * KIB, 1000);
+    struct spool_gone gone;
+    uint64_t held;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        put_some(x, 20);
+    deliver_all(x, 0);
+    held = books_of(x, 0).disk_bytes;
+    readers_are(x, "a", NULL);
+    reopen_spool(x);
+    commit(x);
+    for (int i = 0; i < 20; i++) {
+        put_some(x, 20);
+        deliver_all(x, 0);
+    }
+    assert_true(spool_gone(x->spool, 0, &gone));
+    assert_string_equal(gone.name, "b");
+    assert_int_equal(gone.waiting, 400);
+    assert_false(spool_gone(x->spool, 1, &gone));
+    assert_in_range(books_of(x, 0).disk_bytes, held, held + 5000); /* nothing more was kept for it */
+
+    spool_drop_reader(x->spool, "b");
+    commit(x);
+    assert_false(spool_gone(x->spool, 0, &gone));
+    put_some(x, 1); /* a round */
+    assert_true(books_of(x, 0).disk_bytes < held / 2);
+    reopen_spool(x);
+    assert_false(spool_gone(x->spool, 0, &gone));
+    assert_int_equal(x->found.records, 1);
+    fixture_free(x);
+}
+
+static void who_comes_back_has_what_waited_and_what_comes(void **state)
+{
+    struct fixture *x = two_readers(false, MIB, 0);
+    struct spool_reader *b;
+    uint64_t first;
+
+    (void)state;
+    put_some(x, 10);
+    deliver_all(x, 0);
+    readers_are(x, "a", NULL);
+    reopen_spool(x);
+    put_some(x, 10); /* 11-20 */
+    deliver_all(x, 0);
+    put_some(x, 10); /* 21-30: waits for a when b comes back */
+    readers_are(x, "a", "b");
+    reopen_spool(x);
+    put_some(x, 10);
+    b = spool_reader(x->spool, 1);
+    assert_int_equal(books_of(x, 1).incoming, 30);
+    first = seal_for(b, 0, "old", NULL);
+    assert_int_equal(first, 1);
+    assert_int_equal(spool_cut(b).seq, 21);
+    commit(x);
+    assert_int_equal(seal_for(b, 0, "new", NULL), 21);
+    assert_int_equal(spool_cut(b).seq, 41);
+    commit(x);
+    reopen_spool(x);
+    assert_int_equal(x->found.pending_seals, 2);
+    assert_int_equal(books_of(x, 1).spooled, 30);
+    fixture_free(x);
+}
+
+static void more_than_there_is_room_for_is_refused_in_words(void **state)
+{
+    struct fixture *x = fixture_new(false, MIB, 0);
+    struct spool_reader_conf conf;
+    char name[16];
+    struct err e;
+
+    (void)state;
+    for (unsigned i = 0; i <= SPOOL_READERS_MAX; i++) {
+        snprintf(name, sizeof(name), "r%u", i);
+        conf = (struct spool_reader_conf){.name = name};
+        x->conf.readers = &conf;
+        x->conf.reader_count = 1;
+        close_spool(x);
+        x->committer = committer_new();
+        if (i == SPOOL_READERS_MAX) {
+            assert_int_equal(spool_open(&x->spool, &x->conf, x->committer, &x->found, &e), -1);
+            assert_non_null(strstr(e.msg, "destinations"));
+            committer_free(&x->committer);
+            break;
+        }
+        assert_int_equal(spool_open(&x->spool, &x->conf, x->committer, &x->found, &e), 0);
+        put_some(x, 1);
+    }
+    /* One that has all is forgotten to make room. */
+    x->conf.reader_count = 0;
+    open_spool(x);
+    deliver_all(x, 0);
+    close_spool(x);
+    x->conf.reader_count = 1;
+    open_spool(x);
+    assert_string_equal(spool_reader_name(spool_reader(x->spool, 0)), name);
+    fixture_free(x);
+}
+
+/* The last byte of the first frame of this kind. */
+static void damage_frame(struct fixture *x, enum frame_type type)
+{
+    char path[256], name[SEGMENT_NAME_BYTES];
+    struct log_window w = {.p = mem_alloc(4096), .room = 4096};
+    struct log_file f = {.ops = &io_ops_real, .window = &w, .dir = x->dir, .number = 1, .end = UINT64_MAX};
+    uint64_t at = SEGMENT_HEADER_BYTES;
+    struct frame_header h;
+    unsigned char byte;
+    struct stat st;
+    struct err e;
+
+    snprintf(path, sizeof(path), "%s/%s", x->dir, segment_name(1, name));
+    f.fd = open(path, O_RDWR);
+    assert_true(f.fd >= 0 && fstat(f.fd, &st) == 0);
+    f.end = (uint64_t)st.st_size;
+    for (;;) {
+        assert_int_equal(log_file_frame(&f, at, &h, &e), 1);
+        at += frame_header_total(&h);
+        if (h.type == type)
+            break;
+    }
+    assert_int_equal(pread(f.fd, &byte, 1, (off_t)at - 1), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(f.fd, &byte, 1, (off_t)at - 1), 1);
+    close(f.fd);
+    mem_free(w.p);
+}
+
+static void damage_is_counted_by_each_reader(void **state)
+{
+    struct fixture *x = two_readers(false, MIB, 0);
+
+    (void)state;
+    put_some(x, 10);
+    put_some(x, 5);
+    close_spool(x);
+    damage_frame(x, FRAME_DATA);
+    open_spool(x);
+    assert_true(x->found.damaged);
+    assert_int_equal(x->found.corrupt_records, 10);
+    for (size_t i = 0; i < 2; i++) {
+        struct spool_reader *r = spool_reader(x->spool, i);
+
+        assert_int_equal(books_of(x, i).spooled, 15);
+        assert_int_equal(seal_for(r, 0, "note", NULL), 1);
+        commit(x);
+        spool_settle(r, 1, &(struct seal_result){.delivered = 5, .corrupt = 10});
+        assert_int_equal(books_of(x, i).corrupt, 10);
+        assert_int_equal(books_of(x, 1 - i).corrupt, i ? 10 : 0);
+        commit(x);
+    }
+    reopen_spool(x);
+    assert_int_equal(books_of(x, 0).corrupt, 10);
+    assert_int_equal(books_of(x, 1).corrupt, 10);
+    assert_int_equal(x->found.records, 0);
+    fixture_free(x);
+}
+
+static void note_damage(void *ctx, const struct spool_damage *d)
+{
+    (void)d;
+    ++*(unsigned *)ctx;
+}
+
+static void that_a_reader_began_is_known_from_what_it_sealed(void **state)
+{
+    struct fixture *x = fixture_new(false, MIB, 0);
+    struct spool_report report;
+    struct spool_gone gone;
+    unsigned damages = 0;
+    struct err e;
+
+    (void)state;
+    put_some(x, 10);
+    readers_are(x, "", "b");
+    reopen_spool(x);
+    commit(x);
+    deliver_all(x, 0);
+    assert_int_equal(seal_for(spool_reader(x->spool, 1), 4, "note", NULL), 1);
+    commit(x);
+    spool_settle(spool_reader(x->spool, 1), 1, &(struct seal_result){.delivered = 3});
+    commit(x);
+    close_spool(x);
+    damage_frame(x, FRAME_READER);
+    open_spool(x);
+    assert_true(x->found.damaged);
+    assert_int_equal(books_of(x, 0).delivered, 10);
+    assert_int_equal(books_of(x, 1).spooled, 7);
+    assert_int_equal(spool_cut(spool_reader(x->spool, 1)).seq, 4);
+    assert_false(spool_gone(x->spool, 0, &gone));
+    commit(x);
+    reopen_spool(x);
+    assert_false(x->found.damaged); /* it is in the new checkpoint */
+    assert_int_equal(books_of(x, 1).spooled, 7);
+    assert_int_equal(spool_inspect(x->dir, &report, note_damage, &damages, &e), 0);
+    assert_int_equal(damages, 2); /* in the old segment: the frame, and the seal that does not follow */
+    assert_int_equal(report.reader_count, 2);
+    fixture_free(x);
+}
+
+/* Some batches of one reader cannot be delivered, all others are: the spool holds little. */
+static void what_is_stuck_for_one_is_copied_forward(void **state)
+{
+    enum { ROUNDS = 600, EACH = 12 };
+    struct fixture *x = two_readers(false, 20 * 2000, 2000);
+    uint64_t stuck = 0, most = 0;
+    struct seal s;
+
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct spool_reader *b = spool_reader(x->spool, 1);
+
+        put_some(x, 20);
+        if (i % EACH == 0) {
+            assert_true(seal_for(b, spool_cut(b).seq + 2, "stuck", NULL) > 0);
+            commit(x);
+            stuck += 2;
+        }
+        deliver_all(x, 0);
+        deliver_all(x, 1);
+        most = x->spool->held_bytes > most ? x->spool->held_bytes : most;
+    }
+    assert_true(x->spool->state.moved_count > 0);
+    assert_true(most <= 20 * 2000);
+    assert_int_equal(books_of(x, 0).spooled, 0);
+    assert_int_equal(books_of(x, 1).spooled, stuck);
+    reopen_spool(x);
+    assert_int_equal(x->found.pending_seals, stuck / 2);
+    for (size_t i = 0; spool_pending_seal(spool_reader(x->spool, 1), i, &s); i++)
+        spool_settle(spool_reader(x->spool, 1), s.first, &(struct seal_result){.delivered = 2});
+    commit(x);
+    assert_int_equal(books_of(x, 1).spooled, 0);
+    assert_int_equal(x->spool->segment_count, 1);
+    fixture_free(x);
+}
+
+/* It takes nothing at all: the other goes on until the limit, which holds. */
+static void a_reader_that_stands_still_fills_the_spool_to_its_limit(void **state)
+{
+    struct fixture *x = two_readers(*state != NULL, 20 * 2000, 2000);
+    unsigned taken = 0;
+
+    while (append_some(x, "record ", 20, NULL) == SPOOL_TAKEN) {
+        commit(x);
+        deliver_all(x, 0);
+        assert_int_equal(spool_unsealed_bytes(x->spool), 0); /* of who is ahead */
+        taken++;
+    }
+    assert_in_range(taken, 40, 400);
+    assert_in_range(x->spool->held_bytes, 15 * 2000, 20 * 2000 + 2000);
+    assert_int_equal(books_of(x, 0).spooled, 0);
+    assert_int_equal(books_of(x, 1).spooled, 20 * taken);
+    deliver_all(x, 1);
+    put_some(x, 20);
+    assert_true(books_of(x, 0).disk_bytes < 4 * 2000);
+    fixture_free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_reader_in_all_orders),           cmocka_unit_test(two_readers_in_all_orders),
-        cmocka_unit_test(three_readers_in_all_orders),        cmocka_unit_test(random_work_with_the_same_readers),
+        cmocka_unit_test(one_reader_in_all_orders),
+        cmocka_unit_test(two_readers_in_all_orders),
+        cmocka_unit_test(three_readers_in_all_orders),
+        cmocka_unit_test(random_work_with_the_same_readers),
         cmocka_unit_test(readers_come_and_go_in_random_work),
+        cmocka_unit_test(a_new_name_takes_over_what_was_there),
+        cmocka_unit_test(what_is_gone_is_kept_until_it_is_dropped),
+        cmocka_unit_test(who_comes_back_has_what_waited_and_what_comes),
+        cmocka_unit_test(more_than_there_is_room_for_is_refused_in_words),
+        cmocka_unit_test(damage_is_counted_by_each_reader),
+        cmocka_unit_test(that_a_reader_began_is_known_from_what_it_sealed),
+        cmocka_unit_test(what_is_stuck_for_one_is_copied_forward),
+        cmocka_unit_test(a_reader_that_stands_still_fills_the_spool_to_its_limit),
+        cmocka_unit_test_prestate(a_reader_that_stands_still_fills_the_spool_to_its_limit, (void *)NAME),
     };
 
     return cmocka_run_group_tests_name("readers", tests, NULL, NULL);

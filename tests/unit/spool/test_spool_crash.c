@@ -13,7 +13,7 @@
 #include "pipeline/spool/format/segment.h"
 #include "pipeline/spool/spool_impl.h"
 
-enum { STEPS = 4, WARM_UP = 10, FRAMES_MAX = 4000, SEALS_MAX = 2000, SOURCES = 3, UNLINKED_MAX = 200 };
+enum { READERS_MAX = 3, STEPS = 4, WARM_UP = 10, FRAMES_MAX = 4000, SEALS_MAX = 2000, SOURCES = 3, UNLINKED_MAX = 200 };
 
 struct model_frame {
     uint64_t first, end;
@@ -21,6 +21,7 @@ struct model_frame {
 };
 
 struct model_seal {
+    size_t reader;
     uint64_t first, last;
     char note[32];
     bool settled;      /* spool_settle() was called */
@@ -34,7 +35,10 @@ struct model {
     size_t frame_count;
     struct model_seal seals[SEALS_MAX];
     size_t seal_count;
+    size_t readers;
 };
+
+static const struct spool_reader_conf READERS[READERS_MAX] = {{.name = ""}, {.name = "second"}, {.name = "third"}};
 
 /* --- a disk that is fast, and keeps deleted files for a while, as a crash may ---------------------------------------
  */
@@ -109,16 +113,25 @@ static void put_frame(struct fixture *x, struct model *m)
 
 static void put_seal(struct fixture *x, struct model *m)
 {
-    uint64_t cut = spool_cut(spool_reader(x->spool, 0)).seq;
     struct model_seal *ms = &m->seals[m->seal_count];
+    size_t reader = any((unsigned)m->readers);
+    struct spool_reader *r = spool_reader(x->spool, reader);
+    uint64_t cut = spool_cut(r).seq;
 
     if (cut >= m->safe_before)
         return;
-    *ms = (struct model_seal){.first = cut};
+    *ms = (struct model_seal){.reader = reader, .first = cut};
     snprintf(ms->note, sizeof(ms->note), "note %llu", (unsigned long long)cut);
-    assert_int_equal(seal_up_to(x, cut + 1 + any((unsigned)(m->safe_before - cut)), ms->note, NULL), cut);
-    ms->last = spool_cut(spool_reader(x->spool, 0)).seq - 1;
+    assert_int_equal(seal_for(r, cut + 1 + any((unsigned)(m->safe_before - cut)), ms->note, NULL), cut);
+    ms->last = spool_cut(r).seq - 1;
     m->seal_count++;
+}
+
+static void settle_seal(struct fixture *x, struct model_seal *ms)
+{
+    ms->settled = true;
+    spool_settle(spool_reader(x->spool, ms->reader), ms->first,
+                 &(struct seal_result){.delivered = ms->last - ms->first + 1});
 }
 
 static void settle_any(struct fixture *x, struct model *m)
@@ -127,8 +140,7 @@ static void settle_any(struct fixture *x, struct model *m)
 
     if (!ms || ms->settled || !ms->safe_before)
         return;
-    ms->settled = true;
-    settle(x, ms->first, ms->last - ms->first + 1);
+    settle_seal(x, ms);
 }
 
 /* All but the newest seal, so that segments pass and the stream is never idle; and but every `stuck`-th of the old ones. */
@@ -139,8 +151,7 @@ static void settle_old_ones(struct fixture *x, struct model *m, size_t stuck)
 
         if (ms->settled || !ms->safe_before || (stuck && i % stuck == 0 && i + 5 * stuck > m->seal_count))
             continue;
-        ms->settled = true;
-        settle(x, ms->first, ms->last - ms->first + 1);
+        settle_seal(x, ms);
     }
 }
 
@@ -204,25 +215,28 @@ static void check_positions(struct fixture *y, const struct model *m, uint64_t n
     assert_memory_equal(&got, &want, sizeof(got));
 }
 
-static bool find_pending(struct fixture *y, uint64_t first, struct seal *out)
+static bool find_pending(struct fixture *y, size_t reader, uint64_t first, struct seal *out)
 {
-    for (size_t i = 0; spool_pending_seal(spool_reader(y->spool, 0), i, out); i++)
+    for (size_t i = 0; spool_pending_seal(spool_reader(y->spool, reader), i, out); i++)
         if (out->first == first)
             return true;
     return false;
 }
 
-static void check_seals(struct fixture *y, const struct model *m)
+static void check_seals(struct fixture *y, const struct model *m, size_t reader)
 {
     uint64_t settled = 0, least = 0, cut = 1;
+    struct spool_reader *r = spool_reader(y->spool, reader);
     struct spool_books b;
 
     for (size_t i = 0; i < m->seal_count; i++) {
         const struct model_seal *ms = &m->seals[i];
         struct seal seal;
-        bool known = ms->first < spool_cut(spool_reader(y->spool, 0)).seq;
-        bool pending = find_pending(y, ms->first, &seal);
+        bool known = ms->first < spool_cut(r).seq;
+        bool pending = find_pending(y, reader, ms->first, &seal);
 
+        if (ms->reader != reader)
+            continue;
         assert_true(known || !ms->safe_before);
         assert_false(pending && ms->settled_safe);
         assert_true(!known || pending || ms->settled);
@@ -239,10 +253,12 @@ static void check_seals(struct fixture *y, const struct model *m)
             check_records(y, seal.start, seal.last + 1);
         }
     }
-    spool_books(spool_reader(y->spool, 0), &b);
+    spool_books(r, &b);
     assert_int_equal(b.delivered, settled);
+    assert_int_equal(b.incoming, b.delivered + b.spooled);
     assert_true(settled >= least);
-    assert_int_equal(spool_cut(spool_reader(y->spool, 0)).seq, cut);
+    assert_int_equal(spool_cut(r).seq, cut);
+    check_records(y, spool_cut(r), b.incoming + 1);
 }
 
 static void check_goes_on(struct fixture *y, uint64_t next)
@@ -267,9 +283,9 @@ static void check_state(struct fixture *y, const struct model *m)
         fail_msg("a crash was taken for damage: %s", y->found.damage.msg);
     spool_books(spool_reader(y->spool, 0), &b);
     assert_true(b.incoming + 1 >= m->safe_before && b.incoming + 1 <= m->next);
-    check_seals(y, m);
+    for (size_t i = 0; i < m->readers; i++)
+        check_seals(y, m, i);
     check_positions(y, m, b.incoming + 1);
-    check_records(y, spool_cut(spool_reader(y->spool, 0)), b.incoming + 1);
     check_goes_on(y, b.incoming + 1);
     close_spool(y);
 }
@@ -491,6 +507,7 @@ struct run {
     uint64_t seed, segment_bytes, limit;
     bool busy;    /* segments pass quickly, so that most of them are made from earlier ones */
     size_t stuck; /* some batches wait for long: every so many */
+    size_t readers;
 };
 
 static struct run_outcome {
@@ -510,6 +527,9 @@ static struct run_outcome {
     y = fixture_new(false, 64 * MIB, run->segment_bytes); /* a crash may bring back more than the limit */
     close_spool(x);
     close_spool(y);
+    m->readers = run->readers ? run->readers : 1;
+    x->conf.readers = y->conf.readers = READERS;
+    x->conf.reader_count = y->conf.reader_count = m->readers;
     y->conf.files = &plain;
     keeping.unlink = unlink_later;
     x->conf.files = &keeping;
@@ -573,6 +593,20 @@ static void a_crash_loses_nothing_and_doubles_nothing_where_records_are_copied(v
         run_with(&(struct run){.seed = 4, .segment_bytes = 1500, .limit = 9000, .busy = true, .stuck = 7}).moved > 0);
 }
 
+static void a_crash_loses_nothing_and_doubles_nothing_with_two_readers(void **state)
+{
+    (void)state;
+    run_with(&(struct run){.seed = 5, .segment_bytes = 600, .limit = 64 * MIB, .readers = 2});
+    run_with(&(struct run){.seed = 6, .segment_bytes = 1200, .limit = 64 * MIB, .busy = true, .readers = 2});
+}
+
+static void a_crash_loses_nothing_and_doubles_nothing_with_three_readers(void **state)
+{
+    (void)state;
+    run_with(&(struct run){.seed = 7, .segment_bytes = 1 * MIB, .limit = 64 * MIB, .readers = 3});
+    run_with(&(struct run){.seed = 8, .segment_bytes = 1500, .limit = 9000, .busy = true, .stuck = 7, .readers = 3});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +614,8 @@ int main(void)
         cmocka_unit_test(a_crash_loses_nothing_and_doubles_nothing_over_many_segments),
         cmocka_unit_test(a_crash_loses_nothing_and_doubles_nothing_where_files_are_written_over),
         cmocka_unit_test(a_crash_loses_nothing_and_doubles_nothing_where_records_are_copied),
+        cmocka_unit_test(a_crash_loses_nothing_and_doubles_nothing_with_two_readers),
+        cmocka_unit_test(a_crash_loses_nothing_and_doubles_nothing_with_three_readers),
     };
 
     return cmocka_run_group_tests_name("spool_crash", tests, NULL, NULL);

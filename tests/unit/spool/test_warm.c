@@ -197,6 +197,51 @@ static void a_frame_that_two_batches_share_goes_when_both_have_read_their_part_i
     }
 }
 
+static void a_frame_stays_until_each_reader_has_read_it(void **state)
+{
+    struct rig r;
+    uint64_t a;
+
+    (void)state;
+    rig_begin(&r, 4);
+    r.warm.readers = 2;
+    a = add(&r, &r.warm);
+    read_records(&r.warm, a, RECORDS);
+    assert_true(has(&r.warm, a));
+    read_records(&r.warm, a, 1);
+    assert_true(has(&r.warm, a));
+    read_records(&r.warm, a, RECORDS - 1);
+    assert_false(has(&r.warm, a));
+    rig_end(&r);
+}
+
+/* The slow one reads from the file what gave way; the fast one never does. */
+static void what_one_reader_has_read_gives_way_to_what_is_new(void **state)
+{
+    struct rig r;
+    uint64_t first;
+
+    (void)state;
+    rig_begin(&r, 4);
+    r.warm.readers = 2;
+    first = add(&r, &r.warm);
+    for (int i = 0; i < 3; i++)
+        add(&r, &r.warm);
+    for (int i = 0; i < 2; i++)
+        read_records(&r.warm, first + (uint64_t)i * RECORDS, RECORDS);
+    add(&r, &r.warm);
+    assert_false(has(&r.warm, first));
+    assert_true(has(&r.warm, first + RECORDS));
+    assert_true(has(&r.warm, first + 4 * RECORDS));
+    add(&r, &r.warm);
+    assert_false(has(&r.warm, first + RECORDS));
+    assert_true(has(&r.warm, first + 5 * RECORDS));
+    add(&r, &r.warm); /* nobody has read the oldest */
+    assert_true(has(&r.warm, first + 2 * RECORDS));
+    assert_false(has(&r.warm, first + 6 * RECORDS));
+    rig_end(&r);
+}
+
 static void both_may_have_it_at_once(void **state)
 {
     struct rig r;
@@ -713,6 +758,8 @@ int main(void)
         cmocka_unit_test(the_bytes_of_a_frame_move_from_the_inputs_budget_to_the_stores),
         cmocka_unit_test(when_it_is_full_the_oldest_stay_and_none_comes_before_the_readers_are_at_the_gap),
         cmocka_unit_test(a_frame_that_two_batches_share_goes_when_both_have_read_their_part_in_any_order),
+        cmocka_unit_test(a_frame_stays_until_each_reader_has_read_it),
+        cmocka_unit_test(what_one_reader_has_read_gives_way_to_what_is_new),
         cmocka_unit_test(both_may_have_it_at_once),
         cmocka_unit_test(what_is_pinned_outlives_the_list_but_not_its_place_in_the_budget),
         cmocka_unit_test(what_is_settled_goes_and_no_more),
