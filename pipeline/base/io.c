@@ -33,12 +33,13 @@ const struct io_ops io_ops_real = {
 
 /* --- opening --------------------------------------------------------------------------------------------------------- */
 
-int io_open(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+/* *st is what was opened. */
+static int open_regular(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct stat *st,
+                        struct err *e)
 {
     int fd = ops->open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode), failed = errno;
-    struct stat st;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode))
         return fd;
     if (fd >= 0) {
         close(fd);
@@ -53,12 +54,19 @@ int io_open(const struct io_ops *ops, const char *path, int flags, mode_t mode, 
     return -1;
 }
 
-int io_open_disposable(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+int io_open(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
 {
-    int fd = io_open(ops, path, flags, mode, e);
     struct stat st;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink <= 1)
+    return open_regular(ops, path, flags, mode, &st, e);
+}
+
+int io_open_disposable(const struct io_ops *ops, const char *path, int flags, mode_t mode, struct err *e)
+{
+    struct stat st;
+    int fd = open_regular(ops, path, flags, mode, &st, e);
+
+    if (fd >= 0 && st.st_nlink <= 1)
         return fd;
     if (fd < 0 && errno != ELOOP && errno != ENXIO && errno != ENODEV)
         return fd;

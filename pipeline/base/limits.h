@@ -531,6 +531,9 @@
 #define TRANSPORT_RESPONSE_DEFAULT_MAX (64 * KIB)
 /* curl's buffer for what is sent: the least it takes is 16 KiB. */
 #define TRANSPORT_UPLOAD_BUFFER_BYTES LIMIT(64L * 1024, 16L * 1024)
+/* What a larger body has as long as all of them have no more beyond the usual size than this. curl takes at most 2 MiB. */
+#define TRANSPORT_UPLOAD_BUFFER_MAX    LIMIT(256 * KIB, 32 * KIB)
+#define TRANSPORT_UPLOAD_BUFFERS_BYTES LIMIT(1 * MIB, 24 * KIB)
 /* Connections that are kept for another exchange. */
 #define TRANSPORT_IDLE_SLOTS_MAX LIMIT(16, 1)
 #define TRANSPORT_POLL_FAILED_MS 100

@@ -245,7 +245,7 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout / NSEC_PER_MSEC));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, TRANSPORT_STALL_SECONDS);
-    curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, TRANSPORT_UPLOAD_BUFFER_BYTES);
+    curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, TRANSPORT_UPLOAD_BUFFER_BYTES + (long)s->more_buffer);
     curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(c, CURLOPT_READDATA, s);
     curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
@@ -296,12 +296,22 @@ static void find_host(struct exchange_slot *s, const char *url)
     curl_url_cleanup(u);
 }
 
-bool slot_set_up(struct exchange_slot *s, struct exchange *x)
+/* Each fill of the buffer costs a send and two polls: beyond the usual size. */
+static size_t more_buffer(uint64_t body, size_t spare)
+{
+    uint64_t most = body < TRANSPORT_UPLOAD_BUFFER_MAX ? body : TRANSPORT_UPLOAD_BUFFER_MAX;
+    size_t more = most > TRANSPORT_UPLOAD_BUFFER_BYTES ? (size_t)most - TRANSPORT_UPLOAD_BUFFER_BYTES : 0;
+
+    return more < spare ? more : spare;
+}
+
+bool slot_set_up(struct exchange_slot *s, struct exchange *x, size_t spare)
 {
     const struct http_request *rq = x->request;
 
     s->x = x;
     s->sent = 0;
+    s->more_buffer = more_buffer(slot_body_bytes(s), spare);
     s->truncated = s->head_complete = s->no_room = false;
     s->granted = ANSWER_SMALL_MAX;
     s->heard = 0;
@@ -334,8 +344,11 @@ void slot_clear(struct exchange_slot *s)
     MEM_CLEAR(s->host);
     MEM_CLEAR(s->port);
     explicit_bzero(&s->proxy, sizeof(s->proxy));
-    if (s->easy)
+    if (s->easy) {
         curl_easy_reset(s->easy);
+        curl_easy_setopt(s->easy, CURLOPT_UPLOAD_BUFFERSIZE, TRANSPORT_UPLOAD_BUFFER_BYTES); /* gives the buffer back */
+    }
+    s->more_buffer = 0;
     s->step = SLOT_IDLE;
     s->x = NULL;
     buf_clear(&s->response_headers);

@@ -31,9 +31,10 @@ struct exchange_slot {
     struct buf response_headers, response_body;
     bool head_complete; /* the empty line behind the final answer's headers has come */
     bool truncated;
-    int heard;      /* the status of an answer that curl did not read (slot_hear); 0: none */
-    bool no_room;   /* there was no memory for the rest of the answer */
-    size_t granted; /* bytes that the answer may have, as far as memory goes */
+    int heard;          /* the status of an answer that curl did not read (slot_hear); 0: none */
+    bool no_room;       /* there was no memory for the rest of the answer */
+    size_t granted;     /* bytes that the answer may have, as far as memory goes */
+    size_t more_buffer; /* bytes of curl's buffer for the body beyond the usual size */
     uint64_t sent;
     struct err body_error;
     enum http_failure failure; /* of SLOT_FAILED */
@@ -54,8 +55,8 @@ void slot_free(struct exchange_slot *s);
 /* What lay unread in the connection when it broke under the request's body: takes it for the answer, if it is the head of one. */
 void slot_hear(struct exchange_slot *s, struct slice unread);
 
-/* Makes it this exchange's. False: no memory, it cannot be sent. */
-MUST_CHECK bool slot_set_up(struct exchange_slot *s, struct exchange *x);
+/* Makes it this exchange's. Its s->more_buffer is at most `spare` until slot_clear(). False: no memory, it cannot be sent. */
+MUST_CHECK bool slot_set_up(struct exchange_slot *s, struct exchange *x, size_t spare);
 /* What s->host resolved to. False: no memory. */
 MUST_CHECK bool slot_set_addresses(struct exchange_slot *s, const char *addresses);
 /* Back to one that is nobody's, for the next exchange. */

@@ -10,6 +10,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/http/transport/resolver.h"
 #include "pipeline/http/transport/slot.h"
+#include "pipeline/http/transport/waker.h"
 #include "pipeline/http/trust/system_trust.h"
 
 #include <arpa/inet.h>
@@ -31,6 +32,8 @@ struct last_words {
 
 struct transport {
     CURLM *multi;
+    struct waker waker;
+    size_t buffers_left; /* bytes that upload buffers may have beyond the usual size */
     struct exchange_slot *idle;
     size_t idle_count;
     struct exchange_slot *failed;    /* reported by the next transport_run() */
@@ -55,6 +58,7 @@ static struct exchange_slot *slot_take(struct transport *t)
 
 static void slot_give(struct transport *t, struct exchange_slot *s)
 {
+    t->buffers_left += s->more_buffer;
     slot_clear(s);
     if (!s->easy || t->idle_count >= TRANSPORT_IDLE_SLOTS_MAX) {
         slot_free(s);
@@ -130,12 +134,12 @@ int transport_new(struct transport **out, struct err *e)
     names.ctx = t;
     t->resolver = resolver_new(&names);
     t->trust = system_trust_keep();
+    t->buffers_left = TRANSPORT_UPLOAD_BUFFERS_BYTES;
     *out = t;
-    if (curl_multi_wakeup(t->multi) ==
-        CURLM_OK) /* it has no descriptors for it otherwise, and nobody could wake it later */
+    if (waker_open(&t->waker, e) == 0)
         return 0;
     transport_free(out);
-    return err_set(e, ERR_IO, "libcurl gets no descriptors: too many files are open");
+    return -1;
 }
 
 void transport_free(struct transport **tp)
@@ -152,6 +156,7 @@ void transport_free(struct transport **tp)
     }
     resolver_free(&t->resolver); /* its threads call nobody any more */
     curl_multi_cleanup(t->multi);
+    waker_close(&t->waker);
     system_trust_leave(&t->trust);
     mem_free(t);
     *tp = NULL;
@@ -213,12 +218,15 @@ static void tell_trust(struct transport *t)
 void transport_start(struct transport *t, struct exchange *x)
 {
     struct exchange_slot *s = slot_take(t);
+    bool ready;
 
     assert(!x->slot);
     if (x->request->system)
         tell_trust(t);
     x->slot = s;
-    if (!slot_set_up(s, x)) {
+    ready = slot_set_up(s, x, t->buffers_left);
+    t->buffers_left -= s->more_buffer;
+    if (!ready) {
         fail_for_memory(t, s);
     } else if (s->host) {
         s->resolve_until = clock_mono() + CONNECT_TIMEOUT_MS * NSEC_PER_MSEC;
@@ -351,15 +359,25 @@ static nsec run_resolving(struct transport *t)
     return next;
 }
 
-void transport_run(struct transport *t, nsec mono_until)
+/* For the network, a wake or until then. */
+static void wait_for_news(struct transport *t, nsec mono_until)
 {
-    CURLMsg *m;
-    bool finished;
-    int left, running;
-    nsec resolve_until = run_resolving(t), wait;
+    struct curl_waitfd wake = {.fd = t->waker.fd, .events = CURL_WAIT_POLLIN};
+    nsec wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
 
-    curl_multi_perform(t->multi, &running);
-    finished = finish_failed(t);
+    wait = (wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+    if (wait > 0 && waker_may_sleep(&t->waker) && curl_multi_poll(t->multi, &wake, 1, (int)wait, NULL) != CURLM_OK)
+        poll(NULL, 0, TRANSPORT_POLL_FAILED_MS); /* no memory for it: not in circles, either */
+    waker_is_awake(&t->waker, wake.revents != 0);
+}
+
+/* False: nothing has ended. */
+static bool finish_ended(struct transport *t)
+{
+    bool any = finish_failed(t);
+    CURLMsg *m;
+    int left;
+
     while ((m = curl_multi_info_read(t->multi, &left))) {
         struct exchange_slot *s;
         CURLcode code = m->data.result;
@@ -369,18 +387,24 @@ void transport_run(struct transport *t, nsec mono_until)
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&s);
         curl_multi_remove_handle(t->multi, s->easy);
         finish(t, s, code);
-        finished = true;
+        any = true;
     }
-    if (finished) /* a done() may have set a timer before mono_until, or started another */
-        return;
-    mono_until = mono_until < resolve_until ? mono_until : resolve_until;
-    wait = mono_until == NSEC_NEVER ? 60 * NSEC_PER_SEC : mono_until - clock_mono();
-    wait = (wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
-    if (wait > 0 && curl_multi_poll(t->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)
-        poll(NULL, 0, TRANSPORT_POLL_FAILED_MS); /* no memory for it: not in circles, either */
+    return any;
+}
+
+void transport_run(struct transport *t, nsec mono_until)
+{
+    nsec resolve_until = run_resolving(t);
+    int running;
+
+    curl_multi_perform(t->multi, &running);
+    if (finish_ended(t)) /* a done() may have set a timer before mono_until, or started another */
+        waker_is_awake(&t->waker, false);
+    else
+        wait_for_news(t, mono_until < resolve_until ? mono_until : resolve_until);
 }
 
 void transport_wake(struct transport *t)
 {
-    curl_multi_wakeup(t->multi);
+    waker_wake(&t->waker);
 }
