@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HINT_MAX 600
-
 static void *member_of(void *out, const struct cfg_field *f)
 {
     return (char *)out + f->offset;
@@ -85,8 +83,8 @@ static void report_kind(struct cfg_errors *errs, const struct cfg_field *f, cons
     struct buf hint;
     bool hinted;
 
-    buf_init(&hint, HINT_MAX);
-    hinted = f->type == CFG_BLOCK && cfg_errors_hint(errs, f->fields, node, &hint);
+    buf_init(&hint, CFG_HINT_MAX);
+    hinted = f->type == CFG_BLOCK && cfg_errors_hints(errs)->key(f->fields, node, &hint);
     if (hinted)
         cfg_error(errs, node->at, "`%s` wants %s: %s", f->name, wanted(f), buf_cstr(&hint));
     buf_release(&hint);
@@ -185,7 +183,7 @@ static const struct cfg_field *find_field(const struct cfg_field *fields, const 
 static void report_unknown(struct cfg_errors *errs, const struct cfg_node *item, const struct cfg_field *fields)
 {
     const struct cfg_node *key = item->key;
-    char shown[TEXT_SHOWN_MAX + 4], hint[HINT_MAX];
+    char shown[TEXT_SHOWN_MAX + 4], hint[CFG_HINT_MAX];
     struct suggest known;
     struct buf meant;
 
@@ -193,7 +191,7 @@ static void report_unknown(struct cfg_errors *errs, const struct cfg_node *item,
     suggest_init(&known, key->text);
     for (const struct cfg_field *f = fields; f->name; f++)
         suggest_add(&known, f->name);
-    if (cfg_errors_hint(errs, fields, item, &meant))
+    if (cfg_errors_hints(errs)->key(fields, item, &meant))
         cfg_error(errs, key->at, "unknown key `%s`; %s", text_show(key->text, shown), buf_cstr(&meant));
     else if (known.count == 0)
         cfg_error(errs, key->at, "unknown key `%s`; nothing can be set here", text_show(key->text, shown));

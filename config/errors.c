@@ -26,7 +26,7 @@ struct cfg_errors {
     size_t kept_count;
     size_t count[2]; /* mistakes, warnings */
     struct srcpos place;
-    cfg_hint *hint;
+    const struct cfg_hints *hints;
 };
 
 static void release(struct mistake *m)
@@ -136,15 +136,34 @@ struct srcpos cfg_errors_here(const struct cfg_errors *errs)
     return errs->place;
 }
 
-void cfg_errors_hints(struct cfg_errors *errs, cfg_hint *hint)
+static bool no_key(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out)
 {
-    errs->hint = hint;
+    (void)fields, (void)item, (void)out;
+    return false;
 }
 
-bool cfg_errors_hint(const struct cfg_errors *errs, const struct cfg_field *fields, const struct cfg_node *item,
-                     struct buf *out)
+static bool no_name(const char *what, const char *name, struct buf *out)
 {
-    return errs->hint && errs->hint(fields, item, out);
+    (void)what, (void)name, (void)out;
+    return false;
+}
+
+static bool no_node(const char *what, const struct cfg_node *node, struct buf *out)
+{
+    (void)what, (void)node, (void)out;
+    return false;
+}
+
+void cfg_errors_set_hints(struct cfg_errors *errs, const struct cfg_hints *hints)
+{
+    errs->hints = hints;
+}
+
+const struct cfg_hints *cfg_errors_hints(const struct cfg_errors *errs)
+{
+    static const struct cfg_hints none = {.key = no_key, .name = no_name, .mapping = no_node, .list = no_node};
+
+    return errs->hints ? errs->hints : &none;
 }
 
 static int by_position(const void *a, const void *b)

@@ -33,14 +33,27 @@ const char *cfg_errors_file(const struct cfg_errors *errs);
 struct srcpos cfg_errors_place(struct cfg_errors *errs, struct srcpos place);
 struct srcpos cfg_errors_here(const struct cfg_errors *errs);
 
-/* Who knows what an unknown key may have meant, or a single value where a mapping belongs: appends it to `out` and answers
- * true. `fields` describe the mapping that has `item`, or that should stand in its place. Asked before the nearest known key is named; NULL: nobody. */
+/* Who knows what may have been meant. Each appends a hint of at most CFG_HINT_MAX bytes to `out` and answers true, or leaves it
+ * alone. What may be a secret is never in a hint. */
 struct cfg_field;
 struct cfg_node;
-typedef bool cfg_hint(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out);
-void cfg_errors_hints(struct cfg_errors *errs, cfg_hint *hint);
-bool cfg_errors_hint(const struct cfg_errors *errs, const struct cfg_field *fields, const struct cfg_node *item,
-                     struct buf *out);
+struct cfg_hints {
+    /* An unknown key, or a single value where a mapping belongs; asked before the nearest known key is named. `fields` describe
+     * the mapping that has `item`, or that should stand in its place. */
+    bool (*key)(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out);
+    /* A name that no registry knows. `what`: "destination", "inputs", ... */
+    bool (*name)(const char *what, const char *name, struct buf *out);
+    /* A mapping that should name one thing and has several keys, or `type: NAME`. */
+    bool (*mapping)(const char *what, const struct cfg_node *map, struct buf *out);
+    /* A list where one thing belongs. */
+    bool (*list)(const char *what, const struct cfg_node *list, struct buf *out);
+};
+
+#define CFG_HINT_MAX 600
+
+/* Those whom everybody may ask who reports a mistake; before the first one is set, nobody knows anything. */
+void cfg_errors_set_hints(struct cfg_errors *errs, const struct cfg_hints *hints);
+const struct cfg_hints *cfg_errors_hints(const struct cfg_errors *errs);
 
 /* "file:line:column: what is wrong" lines, sorted by position. */
 void cfg_errors_print(const struct cfg_errors *errs, struct buf *out);

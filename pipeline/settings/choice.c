@@ -3,7 +3,6 @@
 #include "config/suggest.h"
 #include "config/text.h"
 #include "pipeline/base/buf.h"
-#include "pipeline/settings/hints.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +20,8 @@ static void report_keys(struct cfg_errors *errs, const char *what, const struct 
     struct buf hint;
     bool hinted;
 
-    buf_init(&hint, SETTINGS_HINT_MAX);
-    hinted = settings_hint_mapping(what, map, &hint);
+    buf_init(&hint, CFG_HINT_MAX);
+    hinted = cfg_errors_hints(errs)->mapping(what, map, &hint);
     if (hinted && is_type(map))
         cfg_error(errs, map->at, "`%s` names what it is by its key; %s", what, buf_cstr(&hint));
     else
@@ -36,8 +35,8 @@ static void report_list(struct cfg_errors *errs, const char *what, const struct 
     struct buf hint;
     bool hinted;
 
-    buf_init(&hint, SETTINGS_HINT_MAX);
-    hinted = settings_hint_list(what, list, &hint);
+    buf_init(&hint, CFG_HINT_MAX);
+    hinted = cfg_errors_hints(errs)->list(what, list, &hint);
     cfg_error(errs, list->at, "`%s` wants one name, alone or with options (`name: { ... }`), not a list%s%s", what,
               hinted ? ": " : "", hinted ? buf_cstr(&hint) : "");
     buf_release(&hint);
@@ -67,7 +66,7 @@ int settings_choice_read(struct cfg_errors *errs, const char *what, const struct
 void settings_choice_unknown(struct cfg_errors *errs, const char *what, const struct settings_choice *c,
                              settings_names *names)
 {
-    char shown[TEXT_SHOWN_MAX + 4], hint[SETTINGS_HINT_MAX];
+    char shown[TEXT_SHOWN_MAX + 4], hint[CFG_HINT_MAX];
     struct suggest known;
     struct buf meant;
 
@@ -76,7 +75,7 @@ void settings_choice_unknown(struct cfg_errors *errs, const char *what, const st
         suggest_add(&known, names(i));
     suggest_hint(&known, hint, sizeof(hint));
     buf_init(&meant, sizeof(hint));
-    if (!c->name->secret && settings_hint_name(what, c->name->text, &meant))
+    if (!c->name->secret && cfg_errors_hints(errs)->name(what, c->name->text, &meant))
         snprintf(hint, sizeof(hint), "%s", buf_cstr(&meant));
     buf_release(&meant);
     if (c->name->secret)

@@ -2,6 +2,8 @@
  * something was found to be a mistake, so they can forbid nothing and let nothing pass. */
 #include "pipeline/settings/hints.h"
 
+#include "config/bind.h"
+#include "config/node.h"
 #include "config/suggest.h"
 #include "pipeline/settings/fields.h"
 #include "pipeline/settings/settings.h"
@@ -197,7 +199,7 @@ static const char *name_hint(const char *what, const char *name)
     return strcmp(what, "compression") == 0 ? look_up(TABLE(COMPRESSIONS), name) : NULL;
 }
 
-bool settings_hint_name(const char *what, const char *name, struct buf *out)
+static bool hint_name(const char *what, const char *name, struct buf *out)
 {
     const char *colon = strstr(name, "://");
 
@@ -316,7 +318,7 @@ static bool hint_server(const struct cfg_field *fields, const struct cfg_node *i
                                                 "give each others, such as `inputs: [stdin]`");
 }
 
-bool settings_hint_key(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out)
+static bool hint_key(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out)
 {
     const char *key = item->key->text;
 
@@ -439,7 +441,7 @@ static bool hint_two(const struct cfg_node *map, const struct sink_ops *first, s
     return false;
 }
 
-bool settings_hint_list(const char *what, const struct cfg_node *list, struct buf *out)
+static bool hint_list(const char *what, const struct cfg_node *list, struct buf *out)
 {
     if (strcmp(what, "destination") != 0)
         return false;
@@ -448,7 +450,7 @@ bool settings_hint_list(const char *what, const struct cfg_node *list, struct bu
     return add(out, look_up(TABLE(STREAM_KEYS), "destinations"));
 }
 
-bool settings_hint_mapping(const char *what, const struct cfg_node *map, struct buf *out)
+static bool hint_mapping(const char *what, const struct cfg_node *map, struct buf *out)
 {
     const struct cfg_node *type = find_type(map);
     const struct sink_ops *first = NULL;
@@ -461,3 +463,6 @@ bool settings_hint_mapping(const char *what, const struct cfg_node *map, struct 
         first = sink_find(map->items[i]->key->text);
     return first && (hint_two(map, first, out) || hint_indent(map, first, out));
 }
+
+const struct cfg_hints settings_hints = {
+    .key = hint_key, .name = hint_name, .mapping = hint_mapping, .list = hint_list};

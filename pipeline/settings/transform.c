@@ -7,7 +7,6 @@
 #include "config/node.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/settings/choice.h"
-#include "pipeline/settings/hints.h"
 #include "pipeline/settings/settings.h"
 
 #include <string.h>
@@ -73,8 +72,8 @@ static const struct cfg_node *find_named(struct cfg_errors *errs, const struct c
         cfg_error(errs, node->at, "`transform` wants a transform here, such as `lua: FILE`");
         return NULL;
     }
-    buf_init(&hint, SETTINGS_HINT_MAX);
-    hinted = settings_hint_mapping("transform", node, &hint);
+    buf_init(&hint, CFG_HINT_MAX);
+    hinted = cfg_errors_hints(errs)->mapping("transform", node, &hint);
     if (hinted)
         cfg_error(errs, node->at, "`transform` names what it is by its key; %s", buf_cstr(&hint));
     buf_release(&hint);
