@@ -1,13 +1,16 @@
-/* What may lie at the beginning of a file, before its first line:
+/* Where reading begins. What may lie at the beginning of a file, before its first line:
  *
  *   zeros        A program without O_APPEND (cmd > file) goes on at its old offset after copytruncate and leaves a hole in
  *                front of what it writes. Nobody wrote those bytes; they are passed over. Where the file system knows of
  *                no hole (small files, copies), they are told by their number: a block of them, or as many as had been read
  *                before the truncation. A file of zeros only is left alone: it may be one that is filled from its
  *                beginning. Zeros elsewhere are bytes like others.
- *   a byte order mark    It is no part of the first line, and says what the encoding is. */
+ *   a byte order mark    It is no part of the first line, and says what the encoding is.
+ *
+ * A file that is read from its end on begins behind its last '\n'. */
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail/tail.h"
+#include "pipeline/inputs/tail/utf16.h"
 
 #include <errno.h>
 #include <string.h>
@@ -53,11 +56,14 @@ static enum search search(struct tail_file *f)
     return SEARCH_GOES_ON;
 }
 
+bool tail_is_utf16(enum tail_encoding e)
+{
+    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
+}
+
 static bool reads_utf16(const struct tail *t, const struct tail_file *f)
 {
-    enum tail_encoding e = tail_encoding_of(t, f);
-
-    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
+    return tail_is_utf16(tail_encoding_of(t, f));
 }
 
 static void pass_over(struct tail *t, struct tail_file *f, uint64_t to)
@@ -155,6 +161,41 @@ enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_f
     int i = n > 0 ? find_mark(t, slice_of(head, (size_t)n)) : -1;
 
     return i >= 0 ? marks[i].encoding : TAIL_UTF8;
+}
+
+/* --- at the end -------------------------------------------------------------------------------------------------- */
+
+size_t tail_whole_lines(struct slice in, enum tail_encoding e)
+{
+    const char *newline;
+
+    if (tail_is_utf16(e))
+        return utf16_last_line(in, e == TAIL_UTF16BE);
+    newline = in.n > 0 ? memrchr(in.p, '\n', in.n) : NULL;
+    return newline ? (size_t)(newline - in.p) + 1 : 0;
+}
+
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
+{
+    struct tail_place p = {.offset = f->size, .whole.from = f->size};
+    char tail[TAIL_LAST_LINE_BYTES];
+    size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail) - f->size % 2, n;
+    ssize_t got;
+
+    if (tail_files_open(&t->files, f) != 0)
+        return p; /* unreadable for now: what is written from now on */
+    got = pread(f->fd, tail, want, (off_t)(f->size - want));
+    if (got < 0 || (size_t)got != want)
+        return p;
+    p.encoding = f->size > 0 ? tail_learn_encoding(t, f) : TAIL_AUTO;
+    n = tail_whole_lines(slice_of(tail, want),
+                         t->conf->encoding == TAIL_AUTO ? p.encoding : (enum tail_encoding)t->conf->encoding);
+    p.mid_line = n == 0 && want < f->size;
+    if (p.mid_line)
+        n = want;
+    p.offset = p.whole.from = f->size - want;
+    tail_place_advance(&p, slice_of(tail, 0), slice_of(tail, n));
+    return p;
 }
 
 /* --- both -------------------------------------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ static void sighted(struct tail *t, struct tail_file *f, const struct tail_stat 
 }
 
 /* What is at dir_fd/name now; `path` is its whole path. */
-void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, bool matched)
+static void find(struct tail *t, int dir_fd, const char *name, const char *path, bool matched)
 {
     char target[PATH_MAX];
     const char *where = path;
@@ -160,7 +160,7 @@ static void on_entry(void *ctx, const struct glob_entry *en)
     matched = en->matched && !tail_is_excluded(t, path);
     if (!matched && !tail_files_has_inode(&t->files, en->inode) && !tail_known_has_inode(t, en->inode))
         return;
-    tail_find(t, en->dir_fd, en->name, path, matched);
+    find(t, en->dir_fd, en->name, path, matched);
     on_next(t, en->dir); /* it is listed further */
 }
 
@@ -224,12 +224,6 @@ static void look_for(void *ctx, struct tail_file *f)
     }
 }
 
-void tail_look_soon(struct tail *t)
-{
-    if (t->look_at > t->look_earlier)
-        t->look_at = t->look_earlier;
-}
-
 /* A pattern that finds nothing is no mistake, but it mostly is one. */
 static void tell_matches(struct tail *t, struct tail_pattern *p, size_t i)
 {
@@ -260,7 +254,7 @@ void tail_look(struct tail *t)
         tell_matches(t, &t->patterns[i], i);
     }
     t->looking = false;
-    tail_known_settle(t);
+    tail_known_settle(t, find);
     took = clock_mono() - t->now;
     t->look_earlier = t->now + (took * LOOK_SHARE > TAIL_LOOK_GAP ? took * LOOK_SHARE : TAIL_LOOK_GAP);
     t->look_at = t->now + (period < t->conf->rescan ? period : t->conf->rescan);
@@ -279,7 +273,7 @@ static void on_appeared(void *ctx, const char *dir, const char *name)
 
     t->now = clock_mono();
     if (tail_join(path, dir, name))
-        tail_find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
+        find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
     tail_rests(t);
 }
 
@@ -299,7 +293,7 @@ static void on_changed(void *ctx, const char *dir, const char *name)
         if (f)
             tail_wake(t, f);
         else
-            tail_find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
+            find(t, AT_FDCWD, path, path, tail_is_wanted(t, path));
     }
     tail_rests(t);
 }

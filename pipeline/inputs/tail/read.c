@@ -1,9 +1,6 @@
 /* One step: read from the file straight into a frame, cut behind the last '\n', hand the frame to the spool together
  * with the position. What lies behind the cut is read again in the next step; nothing is kept.
- *
- * Each read begins up to 256 bytes before the position, by preadv into two buffers, and compares those bytes with the
- * position's mark. So a file that was truncated and grew again past the position (copytruncate) is noticed by the very
- * read that would have gone wrong, at the price of a checksum over 256 bytes for up to 1 MB. */
+ * Whether the file is still the one that was read is found out by the same call (verify.c). */
 #include "pipeline/inputs/tail/tail.h"
 
 #include "pipeline/base/limits.h"
@@ -14,11 +11,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #define LOG_PERIOD (60 * NSEC_PER_SEC)
-#define ZEROS_MOST 4096 /* a block */
 
 /* --- safety ------------------------------------------------------------------------------------------------------ */
 
@@ -62,21 +56,18 @@ static void settle(struct tail *t, struct tail_write *w)
 }
 
 /* On the loop thread: everything that was settled since the last time, in the order it was written. */
-static void settle_all(void *arg)
+void tail_writes_settle(struct tail *t)
 {
-    struct tail *t = arg;
     struct tail_writes done = STAILQ_HEAD_INITIALIZER(done);
     struct tail_write *w;
 
     pthread_mutex_lock(&t->lock);
     STAILQ_CONCAT(&done, &t->done);
     pthread_mutex_unlock(&t->lock);
-    t->now = clock_mono();
     while ((w = STAILQ_FIRST(&done))) {
         STAILQ_REMOVE_HEAD(&done, link);
         settle(t, w);
     }
-    tail_settled(t);
 }
 
 void tail_writes_init(struct tail *t)
@@ -87,54 +78,6 @@ void tail_writes_init(struct tail *t)
         t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t};
         STAILQ_INSERT_HEAD(&t->free_writes, &t->writes[i], link);
     }
-    loop_group_init(&t->group, t->env.loop, settle_all, t);
-}
-
-static bool is_utf16(enum tail_encoding e)
-{
-    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
-}
-
-/* --- the place --------------------------------------------------------------------------------------------------- */
-
-/* What was read of it is not in the file any more. What is on its way must be settled first: how far the file was read
- * for good is all that tells its copy apart. */
-static enum tail_step start_over(struct tail *t, struct tail_file *f)
-{
-    if (f->in_flight > 0) {
-        f->rewritten = true;
-        return TAIL_STEP_END;
-    }
-    log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
-             KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
-             KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
-                        "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
-    tail_past_keep(t, f);
-    f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
-    f->zeros_to = 0;
-    f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
-    f->fresh = f->fleeting = true;
-    f->past_kept = false;
-    f->heads = 0;
-    f->compare = (struct tail_compare){.below = 0};
-    return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
-}
-
-/* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
- * on an I/O error *error is set. */
-static ssize_t read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
-{
-    size_t skip = f->read.mark.length;
-    struct iovec v[2] = {{before, skip}, {to, n}};
-    ssize_t got = preadv(f->fd, v, 2, (off_t)(f->read.offset - skip));
-
-    if (got < 0) {
-        *error = errno;
-        return 0;
-    }
-    if ((size_t)got < skip || !tail_mark_is(f->read.mark, slice_of(before, skip)))
-        return -1;
-    return got - (ssize_t)skip;
 }
 
 /* A line that was delivered without its end got that end, and nothing before it: that is no record. False: read on as
@@ -143,49 +86,16 @@ static bool swallow_newline(const struct tail *t, struct tail_file *f)
 {
     enum tail_encoding e = tail_encoding_of(t, f);
     char before[TAIL_MARK_BYTES], end[2];
-    ssize_t n = is_utf16(e) ? 2 : 1;
+    ssize_t n = tail_is_utf16(e) ? 2 : 1;
     int error = 0;
 
-    if (!f->read.mid_line || read_at(f, before, end, (size_t)n, &error) != n)
+    if (!f->read.mid_line || tail_read_at(f, before, end, (size_t)n, &error) != n)
         return false;
     if (n == 1 ? end[0] != '\n' : !utf16_is_newline(end, e == TAIL_UTF16BE))
         return false;
     tail_place_advance(&f->read, slice_of(before, f->read.mark.length), slice_of(end, (size_t)n));
     f->read.mid_line = false;
     return true;
-}
-
-size_t tail_whole_lines(struct slice in, enum tail_encoding e)
-{
-    const char *newline;
-
-    if (is_utf16(e))
-        return utf16_last_line(in, e == TAIL_UTF16BE);
-    newline = in.n > 0 ? memrchr(in.p, '\n', in.n) : NULL;
-    return newline ? (size_t)(newline - in.p) + 1 : 0;
-}
-
-struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
-{
-    struct tail_place p = {.offset = f->size, .whole.from = f->size};
-    char tail[TAIL_LAST_LINE_BYTES];
-    size_t want = f->size < sizeof(tail) ? (size_t)f->size : sizeof(tail) - f->size % 2, n;
-    ssize_t got;
-
-    if (tail_files_open(&t->files, f) != 0)
-        return p; /* unreadable for now: what is written from now on */
-    got = pread(f->fd, tail, want, (off_t)(f->size - want));
-    if (got < 0 || (size_t)got != want)
-        return p;
-    p.encoding = f->size > 0 ? tail_learn_encoding(t, f) : TAIL_AUTO;
-    n = tail_whole_lines(slice_of(tail, want),
-                         t->conf->encoding == TAIL_AUTO ? p.encoding : (enum tail_encoding)t->conf->encoding);
-    p.mid_line = n == 0 && want < f->size;
-    if (p.mid_line)
-        n = want;
-    p.offset = p.whole.from = f->size - want;
-    tail_place_advance(&p, slice_of(tail, 0), slice_of(tail, n));
-    return p;
 }
 
 /* --- one step ---------------------------------------------------------------------------------------------------- */
@@ -199,14 +109,6 @@ static void note_split(struct tail *t, struct tail_file *f)
         log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
                  KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", RECORD_MAX_BYTES),
                  KU("more_since_last", f->split_log.suppressed));
-}
-
-void tail_store_place(struct tail *t, const struct tail_file *f)
-{
-    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
-    struct tail_cursor c = {f->read, slice_str(f->path), slice_str(f->where)};
-
-    spool_remember(t->env.spool, slice_str(tail_id_source(&f->name, source)), tail_cursor_encode(&c, cursor));
 }
 
 static void describe(struct frame *fr, const struct tail_file *f, const struct tail_place *after)
@@ -278,71 +180,17 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
     struct lines_cut cut;
 
     assert(room > want); /* one more for the '\n' behind a piece */
-    got = read_at(f, before, to, want, &error);
+    got = tail_read_at(f, before, to, want, &error);
     if (error != 0) {
         tail_fail(t, f, "read", error);
         return TAIL_STEP_FAILED;
     }
     if (got < 0)
-        return start_over(t, f);
+        return tail_start_over(t, f);
     cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
     if (cut.kind == LINES_NONE) /* with flush: it shrank while we read */
         return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
     return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, cut.bytes), cut);
-}
-
-/* Opens the file and learns its size. 0, or errno. */
-static int refresh(struct tail *t, struct tail_file *f, bool *rewritten)
-{
-    struct tail_stat st;
-    int rc = tail_files_open(&t->files, f);
-
-    if (rc == 0)
-        rc = tail_stat_fd(f->fd, &st);
-    if (rc != 0)
-        return rc;
-    *rewritten = st.modified != f->modified;
-    if (st.size != f->size || *rewritten) {
-        f->grown = t->now;
-        f->flush = f->flush && t->env.once;
-    }
-    if (st.size < f->size)
-        tail_wake_held(t); /* for what may be a copy of it */
-    f->size = st.size;
-    f->modified = st.modified;
-    if (st.deleted)
-        tail_set_gone(t, f, true);
-    return 0;
-}
-
-/* Nothing new, but it was written to: is it still the same? */
-static enum tail_step verify_end(struct tail *t, struct tail_file *f, bool rewritten)
-{
-    char before[TAIL_MARK_BYTES], c;
-    int error = 0;
-
-    if (!rewritten || read_at(f, before, &c, 1, &error) >= 0)
-        return TAIL_STEP_END;
-    return start_over(t, f);
-}
-
-enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
-{
-    char before[TAIL_MARK_BYTES], c;
-    bool rewritten;
-    int error = 0;
-
-    if (f->refused || f->rewritten)
-        return TAIL_REWRITTEN;
-    if (refresh(t, f, &rewritten) != 0)
-        return TAIL_UNKNOWN;
-    if (rewritten || f->size > f->read.offset)
-        tail_wake(t, f); /* what is new to us is new to whoever reads it */
-    if (f->size >= f->read.offset && read_at(f, before, &c, 1, &error) >= 0)
-        return TAIL_WHOLE;
-    (void)start_over(t, f);
-    tail_wake(t, f);
-    return TAIL_REWRITTEN;
 }
 
 static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error)
@@ -392,14 +240,14 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
 {
     char before[TAIL_MARK_BYTES];
     int error = 0;
-    ssize_t got = read_at(f, before, raw, want, &error);
+    ssize_t got = tail_read_at(f, before, raw, want, &error);
 
     if (error != 0) {
         tail_fail(t, f, "read", error);
         return TAIL_STEP_FAILED;
     }
     if (got < 0)
-        return start_over(t, f);
+        return tail_start_over(t, f);
     return convert_into(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, (size_t)got));
 }
 
@@ -426,7 +274,7 @@ static enum tail_step read_utf16(struct tail *t, struct tail_file *f, uint64_t w
 
 static enum tail_step read_lines(struct tail *t, struct tail_file *f)
 {
-    bool utf16 = is_utf16(tail_encoding_of(t, f));
+    bool utf16 = tail_is_utf16(tail_encoding_of(t, f));
     enum tail_step (*read)(struct tail * t, struct tail_file * f, uint64_t want) = utf16 ? read_utf16 : read_some;
     uint64_t left = f->size - f->read.offset, most = utf16 ? UTF16_READ_MAX : LINES_READ_MAX;
     enum tail_step step = read(t, f, left < TAIL_READ_BYTES ? left : TAIL_READ_BYTES);
@@ -448,15 +296,15 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
         pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
         return TAIL_STEP_BLOCKED;
     }
-    rc = refresh(t, f, &rewritten);
+    rc = tail_refresh(t, f, &rewritten);
     if (rc != 0)
         return open_failed(t, f, rc);
     if (f->size < f->read.offset)
-        return start_over(t, f);
+        return tail_start_over(t, f);
     if (f->fresh && f->size > 0)
         return tail_judge(t, f);
     if (f->size == f->read.offset)
-        return verify_end(t, f, rewritten);
+        return tail_verify_end(t, f, rewritten);
     if (f->read.mark.length == 0 && tail_begin(t, f, &step))
         return step;
     if (f->read.encoding == TAIL_AUTO)

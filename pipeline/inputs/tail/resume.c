@@ -88,6 +88,14 @@ void tail_recover(struct tail *t)
         qsort(t->known, t->known_count, sizeof(*t->known), by_inode);
 }
 
+void tail_store_place(struct tail *t, const struct tail_file *f)
+{
+    char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX];
+    struct tail_cursor c = {f->read, slice_str(f->path), slice_str(f->where)};
+
+    spool_remember(t->env.spool, slice_str(tail_id_source(&f->name, source)), tail_cursor_encode(&c, cursor));
+}
+
 void tail_known_release(struct tail *t)
 {
     for (size_t i = 0; i < t->known_count; i++) {
@@ -135,7 +143,7 @@ struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id)
  */
 
 /* Searches a folder that the walk did not visit. */
-static void search_folder(struct tail *t, const struct tail_known *k)
+static void search_folder(struct tail *t, const struct tail_known *k, tail_find_fn find)
 {
     char dir[PATH_MAX], path[PATH_MAX];
     struct dirent *d;
@@ -149,7 +157,7 @@ static void search_folder(struct tail *t, const struct tail_known *k)
         return;
     while (!k->claimed && (d = readdir(stream)))
         if (d->d_ino == k->id.inode && tail_join(path, dir, d->d_name))
-            tail_find(t, AT_FDCWD, path, path, false);
+            find(t, AT_FDCWD, path, path, false);
     closedir(stream);
 }
 
@@ -165,14 +173,14 @@ static void give_up(struct tail *t, const struct tail_known *k)
 }
 
 /* Only positions of this input: another one of the same stream has its own patterns. */
-void tail_known_settle(struct tail *t)
+void tail_known_settle(struct tail *t, tail_find_fn find)
 {
     for (size_t i = 0; i < t->known_count; i++) {
         struct tail_known *k = &t->known[i];
 
         if (k->claimed || k->path[0] != '/' || !tail_is_wanted(t, k->path))
             continue;
-        search_folder(t, k);
+        search_folder(t, k, find);
         tail_works(t, "look at", k->where);
         if (!k->claimed && tail_device_is_there(k->where, k->id.device))
             give_up(t, k);

@@ -5,96 +5,12 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail/tail.h"
 
-#include <errno.h>
-#include <string.h>
-
-/* --- queues ------------------------------------------------------------------------------------------------------ */
-
-static struct tail_queue *queue_of(struct tail *t, enum tail_state s)
-{
-    switch (s) {
-    case TAIL_READY:
-        return &t->ready;
-    case TAIL_UNFINISHED:
-        return &t->unfinished;
-    case TAIL_FAILED:
-        return &t->failed;
-    case TAIL_HELD:
-        return &t->held_back;
-    case TAIL_IDLE:
-        break;
-    }
-    return NULL;
-}
-
-static void set_state(struct tail *t, struct tail_file *f, enum tail_state s)
-{
-    struct tail_queue *from = queue_of(t, f->state), *to = queue_of(t, s);
-
-    if (from)
-        TAILQ_REMOVE(from, f, queue);
-    if (to)
-        TAILQ_INSERT_TAIL(to, f, queue);
-    f->state = s;
-}
-
-static void take_turn(uv_idle_t *idle);
-
-static void keep_turning(struct tail *t)
-{
-    if (!t->paused && !t->stopped && !TAILQ_EMPTY(&t->ready))
-        uv_idle_start(&t->turn, take_turn);
-}
-
-void tail_wake(struct tail *t, struct tail_file *f)
-{
-    if (f->state != TAIL_READY)
-        set_state(t, f, TAIL_READY);
-    keep_turning(t);
-}
-
-void tail_wake_held(struct tail *t)
-{
-    while (!TAILQ_EMPTY(&t->held_back))
-        tail_wake(t, TAILQ_FIRST(&t->held_back));
-}
-
 /* An unfinished line waits from the time the file last grew. The queue is in that order nearly always; a file in front
  * that grew since is only looked at too early, and waits on. */
 static void wait_for_rest(struct tail *t, struct tail_file *f)
 {
     f->due = f->grown + t->conf->last_line;
-    set_state(t, f, TAIL_UNFINISHED);
-}
-
-const char *tail_advice(int error)
-{
-    switch (error) {
-    case EACCES:
-    case EPERM:
-        return "give sluice's user permission to read it";
-    case EMFILE:
-        return "raise the limit of open files (ulimit -n, LimitNOFILE=)";
-    case ENFILE:
-        return "raise the system's limit of open files (sysctl fs.file-max)";
-    case ENOMEM:
-        return "the system has no memory left";
-    default:
-        return "check the disk";
-    }
-}
-
-void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error)
-{
-    unsigned doublings = f->failures < TAIL_RETRY_DOUBLING ? f->failures : TAIL_RETRY_DOUBLING;
-
-    if (f->failures++ == 0)
-        log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
-                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)), KS("hint", tail_advice(error)));
-    metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
-    tail_files_close(&t->files, f);
-    f->due = t->now + (TAIL_RETRY_FIRST << doublings);
-    set_state(t, f, t->env.once ? TAIL_IDLE : TAIL_FAILED);
+    tail_set_state(t, f, TAIL_UNFINISHED);
 }
 
 static void recovered(struct tail *t, struct tail_file *f)
@@ -106,18 +22,6 @@ static void recovered(struct tail *t, struct tail_file *f)
 }
 
 /* --- the end of a file ------------------------------------------------------------------------------------------- */
-
-void tail_set_gone(struct tail *t, struct tail_file *f, bool gone)
-{
-    if (f->gone == gone)
-        return;
-    t->gone_count += gone ? 1 : -(size_t)1;
-    f->gone = gone;
-    if (!gone)
-        return;
-    tail_wake_held(t);
-    tail_hurry(t);
-}
 
 /* Ends the tracking of a file that is gone, when nothing of it is on its way any more. */
 static void drop(struct tail *t, struct tail_file *f)
@@ -135,7 +39,7 @@ static void drop(struct tail *t, struct tail_file *f)
     tail_past_keep(t, f);
     tail_recent_forget(t, f);
     spool_forget(t->env.spool, slice_str(tail_id_source(&f->name, source)));
-    set_state(t, f, TAIL_IDLE);
+    tail_set_state(t, f, TAIL_IDLE);
     tail_set_gone(t, f, false);
     tail_files_remove(&t->files, &f);
 }
@@ -157,10 +61,7 @@ static void visit_gone(void *ctx, struct tail_file *f)
 
 static void try_again(uv_timer_t *timer)
 {
-    struct tail *t = timer->data;
-
-    t->paused = t->paced = false;
-    keep_turning(t);
+    tail_turn_on(timer->data);
 }
 
 static void pause_turns(struct tail *t, uint64_t ms)
@@ -168,12 +69,6 @@ static void pause_turns(struct tail *t, uint64_t ms)
     t->paused = true;
     uv_idle_stop(&t->turn);
     uv_timer_start(&t->again, try_again, ms, 0);
-}
-
-void tail_hurry(struct tail *t)
-{
-    if (t->paced)
-        try_again(&t->again);
 }
 
 static void tell_finished(struct tail *t)
@@ -201,13 +96,13 @@ static bool serve(struct tail *t, struct tail_file *f)
         return true;
     recovered(t, f);
     if (step == TAIL_STEP_MORE)
-        set_state(t, f, TAIL_READY); /* behind the others */
+        tail_set_state(t, f, TAIL_READY); /* behind the others */
     else if (step == TAIL_STEP_WAIT)
         wait_for_rest(t, f);
     else if (step == TAIL_STEP_HELD)
-        set_state(t, f, TAIL_HELD);
+        tail_set_state(t, f, TAIL_HELD);
     else
-        set_state(t, f, TAIL_IDLE);
+        tail_set_state(t, f, TAIL_IDLE);
     return true;
 }
 
@@ -245,12 +140,21 @@ static void take_turn(uv_idle_t *idle)
     tell_finished(t);
 }
 
+void tail_news(void *arg)
+{
+    struct tail *t = arg;
+
+    t->now = clock_mono();
+    tail_writes_settle(t);
+    tail_settled(t);
+}
+
 void tail_settled(struct tail *t)
 {
     if (t->stopped)
         return;
     if (t->paused)
-        try_again(&t->again);
+        tail_turn_on(t);
     tell_finished(t);
 }
 
@@ -287,6 +191,7 @@ void tail_turns_start(struct tail *t)
 {
     uv_loop_t *uv = loop_uv(t->env.loop);
 
+    t->take_turn = take_turn;
     uv_idle_init(uv, &t->turn);
     loop_group_add(&t->group, (uv_handle_t *)&t->turn);
     uv_timer_init(uv, &t->again);

@@ -10,16 +10,6 @@ struct input {
     struct tail t;
 };
 
-void tail_works(struct tail *t, const char *doing, const char *path)
-{
-    loop_works(t->env.loop, t->env.stream, "tail", doing, path);
-}
-
-void tail_rests(struct tail *t)
-{
-    loop_rests(t->env.loop);
-}
-
 static void open_watch(struct tail *t)
 {
     struct tail_watch_events on = tail_scan_events;
@@ -130,6 +120,7 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     t->files.open_path = open_path;
     t->files.ctx = t;
     tail_writes_init(t);
+    loop_group_init(&t->group, env->loop, tail_news, t);
     if (tail_patterns_parse(t, env->base_dir, e) < 0) {
         tail_close(&in);
         return -1;

@@ -1,15 +1,20 @@
 /* tail.h -- the tail input's own header: what its files share. Nobody else includes it.
  *
  *     tail.c        options, start and stop
- *     tail/schedule.c   whose turn it is; timers; the end of a file
- *     tail/read.c   one step of one file: read whole lines into a frame, append it, learn that it is safe
- *     tail/begin.c  zeros and byte order marks at the beginning of a file
- *     tail/discover.c   which files there are: walks, events, rotation, deletion
- *     tail/resume.c  stored positions, and the files they belong to
- *     tail/copy.c   whether a new file is the copy of one that was read
- *     tail/patterns.c  which paths are wanted
- *     tail/explain.c  why a pattern finds nothing
- *     tail/files.c, tail/place.c, tail/watch.c, glob.c, lines.c: their headers say it
+ *     schedule.c    whose turn it is; timers; the end of a file
+ *     discover.c    which files there are: walks, events, rotation, deletion
+ *     explain.c     why a pattern finds nothing
+ *     read.c        one step of one file: read whole lines into a frame, append it, learn that it is safe
+ *     copy.c        whether a new file is the copy of one that was read
+ *     resume.c      stored positions, and the files they belong to
+ *     begin.c       where reading begins: zeros and byte order marks, or the end
+ *     verify.c      whether a file is still the one that was read
+ *     past.c        what is known of files that are no more
+ *     queues.c      what each file waits for, and what wakes it
+ *     patterns.c    which paths are wanted
+ *     files.c, place.c, watch.c, glob.c, utf16.c, and reach.c, which only tail.c calls: their headers say it
+ *
+ * Each calls only what stands below it here.
  *
  * Threads    everything in struct tail belongs to the loop thread, but what is marked `guarded by lock`.
  * Invariant  no record bytes are held between two steps: what the spool does not take is read again later.
@@ -115,6 +120,7 @@ struct tail {
 
     struct tail_watch *watch; /* NULL: everything is polled */
     uv_idle_t turn;           /* active while files are ready */
+    uv_idle_cb take_turn;     /* ... and what it does */
     uv_timer_t again;         /* after the spool or the budget said no */
     uv_timer_t tick;
 
@@ -143,8 +149,15 @@ struct tail {
 };
 
 /* Around what may wait for a disk (loop.h). Between tail_works() and tail_rests() the last one said counts. */
-void tail_works(struct tail *t, const char *doing, const char *path);
-void tail_rests(struct tail *t);
+static inline void tail_works(struct tail *t, const char *doing, const char *path)
+{
+    loop_works(t->env.loop, t->env.stream, "tail", doing, path);
+}
+
+static inline void tail_rests(struct tail *t)
+{
+    loop_rests(t->env.loop);
+}
 
 enum tail_step {
     TAIL_STEP_MORE,    /* read on, after the others had their turn */
@@ -155,25 +168,124 @@ enum tail_step {
     TAIL_STEP_FAILED,  /* tail_fail() was called */
 };
 
-/* --- tail/schedule.c --- */
+/* --- schedule.c --- */
 
-/* It is worth looking into f: it becomes ready, whatever it waited for. */
-void tail_wake(struct tail *t, struct tail_file *f);
-/* f must be opened or read again later; `error` says why. Logged, counted, retried less and less often. */
-void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
-/* A file that will be gone, or is, does not wait for the deliveries. */
-void tail_hurry(struct tail *t);
-/* What held them back may be over. */
-void tail_wake_held(struct tail *t);
-/* What helps against an error of open or read. */
-const char *tail_advice(int error);
-/* No name of it is left; or one was found after all. */
-void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
-/* Writes were settled: there is room for others, or all is done. */
+/* On the loop: writes were settled, or the deliveries have moved. */
+void tail_news(void *arg);
+/* There is room for others, or all is done. */
 void tail_settled(struct tail *t);
 void tail_turns_start(struct tail *t);
 
-/* --- tail/patterns.c --- */
+/* --- discover.c --- */
+
+/* Walks all patterns: new files, new names of known ones, files that are gone. */
+void tail_look(struct tail *t);
+extern const struct tail_watch_events tail_scan_events;
+
+/* --- explain.c --- */
+
+/* Why pattern i finds nothing, or not all that it seems to: in one line. False: nothing is to be said. */
+bool tail_explain(const struct tail *t, size_t i, struct err *e);
+/* For `validate`: that, and what cannot be read. */
+void tail_warn(struct tail *t, const struct cfg_options *o);
+
+/* --- read.c --- */
+
+enum tail_step tail_read(struct tail *t, struct tail_file *f);
+void tail_writes_init(struct tail *t);
+/* Everything that was settled since the last time, in the order it was written. */
+void tail_writes_settle(struct tail *t);
+
+/* --- copy.c --- */
+
+/* Finds out whether a fresh file is a copy, and where it is read from. */
+enum tail_step tail_judge(struct tail *t, struct tail_file *f);
+/* The bytes at the file's beginning: most files are told apart by these. */
+void tail_note_head(struct tail_file *f, struct slice first);
+
+/* --- resume.c --- */
+
+/* What is at dir_fd/name now; `path` is its whole path. */
+typedef void (*tail_find_fn)(struct tail *t, int dir_fd, const char *name, const char *path, bool matched);
+
+/* Reads the stored positions; then the first tail_look() gives them to their files. */
+void tail_recover(struct tail *t);
+/* Makes the place where a file is read next durable without a record. */
+void tail_store_place(struct tail *t, const struct tail_file *f);
+void tail_known_release(struct tail *t);
+bool tail_known_has_inode(const struct tail *t, uint64_t inode);
+/* The stored position of this file, once; NULL when there is none. */
+struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id);
+/* After the first look: searches for the files of the others, and forgets what is gone. */
+void tail_known_settle(struct tail *t, tail_find_fn find);
+/* Pattern i was walked: what it finds from now on is new. */
+void tail_known_glob(struct tail *t, size_t i);
+/* False while a file system may just not be mounted: then nothing can be said about a file that is missing. */
+bool tail_device_is_there(const char *where, uint64_t device);
+
+/* --- begin.c --- */
+
+/* Nothing was read of the file yet: passes over what is no part of its first line. False: read on. */
+MUST_CHECK bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
+bool tail_is_utf16(enum tail_encoding e);
+enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f);
+/* What the mark at its beginning says; it is open. */
+enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f);
+/* Where reading begins for `start: end`: behind the last '\n'. */
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f);
+/* How many of the bytes are whole lines. */
+size_t tail_whole_lines(struct slice in, enum tail_encoding e);
+
+/* --- verify.c --- */
+
+/* What was read of it is not in the file any more: it is read from its start. */
+enum tail_step tail_start_over(struct tail *t, struct tail_file *f);
+/* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
+ * on an I/O error *error is set. */
+ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error);
+/* Opens the file and learns its size. 0, or errno. */
+MUST_CHECK int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten);
+/* Nothing new, but it was written to: is it still the same? */
+enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritten);
+
+enum tail_whole_answer { TAIL_WHOLE, TAIL_REWRITTEN, TAIL_UNKNOWN /* it cannot be opened */ };
+/* Is what was read of it still in it? If not it starts over, or will soon. */
+enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f);
+
+/* --- past.c --- */
+
+/* What was read of this file is no more. Once for each life. */
+void tail_past_keep(struct tail *t, struct tail_file *f);
+void tail_past_known(struct tail *t, const struct tail_known *k); /* likewise, of one that was never found again */
+/* `taken` is read of f, at its place. */
+void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken);
+void tail_recent_forget(struct tail *t, const struct tail_file *f);
+/* False: not the source of a past. */
+MUST_CHECK bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor);
+void tail_pasts_expire(struct tail *t);
+void tail_pasts_release(struct tail *t);
+
+/* --- queues.c --- */
+
+void tail_set_state(struct tail *t, struct tail_file *f, enum tail_state s);
+/* It is worth looking into f: it becomes ready, whatever it waited for. */
+void tail_wake(struct tail *t, struct tail_file *f);
+/* What held them back may be over. */
+void tail_wake_held(struct tail *t);
+/* Turns are taken again, if files are ready. */
+void tail_turn_on(struct tail *t);
+/* A file that will be gone, or is, does not wait for the deliveries. */
+void tail_hurry(struct tail *t);
+/* No name of it is left; or one was found after all. */
+void tail_set_gone(struct tail *t, struct tail_file *f, bool gone);
+/* Something changed: a look soon; not at once, as changes come in bursts. */
+void tail_look_soon(struct tail *t);
+/* f must be opened or read again later; `error` says why. Logged, counted, retried less and less often. */
+void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error);
+/* What helps against an error of open or read. */
+const char *tail_advice(int error);
+
+/* --- patterns.c --- */
 
 /* On mistakes in a pattern, what was parsed stays for tail_patterns_release(). */
 MUST_CHECK int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e);
@@ -191,77 +303,5 @@ MUST_CHECK int tail_stat_path(const struct tail *t, const char *path, struct tai
 /* False when it would be too long. */
 MUST_CHECK bool tail_join(char path[PATH_MAX], const char *dir, const char *name);
 void tail_folder_of(char *path); /* cuts the name off */
-
-/* --- tail/explain.c --- */
-
-/* Why pattern i finds nothing, or not all that it seems to: in one line. False: nothing is to be said. */
-bool tail_explain(const struct tail *t, size_t i, struct err *e);
-/* For `validate`: that, and what cannot be read. */
-void tail_warn(struct tail *t, const struct cfg_options *o);
-
-/* --- tail/resume.c --- */
-
-/* Reads the stored positions; then the first tail_look() gives them to their files. */
-void tail_recover(struct tail *t);
-void tail_known_release(struct tail *t);
-bool tail_known_has_inode(const struct tail *t, uint64_t inode);
-/* The stored position of this file, once; NULL when there is none. */
-struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id);
-/* After the first look: searches for the files of the others, and forgets what is gone. */
-void tail_known_settle(struct tail *t);
-/* Pattern i was walked: what it finds from now on is new. */
-void tail_known_glob(struct tail *t, size_t i);
-/* False while a file system may just not be mounted: then nothing can be said about a file that is missing. */
-bool tail_device_is_there(const char *where, uint64_t device);
-
-/* --- tail/copy.c --- */
-
-/* What was read of this file is no more. Once for each life. */
-void tail_past_keep(struct tail *t, struct tail_file *f);
-void tail_past_known(struct tail *t, const struct tail_known *k); /* likewise, of one that was never found again */
-/* The bytes at the file's beginning: most files are told apart by these. */
-void tail_note_head(struct tail_file *f, struct slice first);
-/* `taken` is read of f, at its place. */
-void tail_recent_note(struct tail *t, const struct tail_file *f, struct slice taken);
-void tail_recent_forget(struct tail *t, const struct tail_file *f);
-/* False: not the source of a past. */
-MUST_CHECK bool tail_past_recover(struct tail *t, struct slice source, struct slice cursor);
-void tail_pasts_expire(struct tail *t);
-void tail_pasts_release(struct tail *t);
-
-/* --- tail/begin.c --- */
-
-/* Nothing was read of the file yet: passes over what is no part of its first line. False: read on. */
-MUST_CHECK bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
-enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f);
-/* What the mark at its beginning says; it is open. */
-enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f);
-
-/* --- tail/discover.c --- */
-
-/* What is at dir_fd/name now; `path` is its whole path. */
-void tail_find(struct tail *t, int dir_fd, const char *name, const char *path, bool matched);
-/* Walks all patterns: new files, new names of known ones, files that are gone. */
-void tail_look(struct tail *t);
-/* Soon, as something changed; not at once, as changes come in bursts. */
-void tail_look_soon(struct tail *t);
-extern const struct tail_watch_events tail_scan_events;
-
-/* --- tail/read.c --- */
-
-/* In tail/copy.c: finds out whether a fresh file is a copy, and where it is read from. */
-enum tail_step tail_judge(struct tail *t, struct tail_file *f);
-
-enum tail_whole_answer { TAIL_WHOLE, TAIL_REWRITTEN, TAIL_UNKNOWN /* it cannot be opened */ };
-/* Is what was read of it still in it? If not it starts over, or will soon. */
-enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f);
-enum tail_step tail_read(struct tail *t, struct tail_file *f);
-/* Where reading begins for `start: end`: behind the last '\n'. */
-struct tail_place tail_place_end(struct tail *t, struct tail_file *f);
-/* How many of the bytes are whole lines. */
-size_t tail_whole_lines(struct slice in, enum tail_encoding e);
-/* Makes the place where a file is read next durable without a record. */
-void tail_store_place(struct tail *t, const struct tail_file *f);
-void tail_writes_init(struct tail *t);
 
 #endif

@@ -1,0 +1,106 @@
+/* Is a file still the one that was read, up to the place where it is read next? Each read begins up to 256 bytes before the place, by
+ * preadv into two buffers, and compares those bytes with the place's mark. So a file that was truncated and grew again past the
+ * place (copytruncate) is noticed by the very read that would have gone wrong, at the price of a checksum over 256 bytes
+ * for up to 1 MB. What is found out about a copy's original goes the same way. */
+#include "pipeline/base/limits.h"
+#include "pipeline/inputs/tail/tail.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define ZEROS_MOST 4096 /* a block */
+
+/* What was read of it is not in the file any more. What is on its way must be settled first: how far the file was read
+ * for good is all that tells its copy apart. */
+enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
+{
+    if (f->in_flight > 0) {
+        f->rewritten = true;
+        return TAIL_STEP_END;
+    }
+    log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
+             KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
+             KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
+                        "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
+    tail_past_keep(t, f);
+    f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
+    f->zeros_to = 0;
+    f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
+    f->fresh = f->fleeting = true;
+    f->past_kept = false;
+    f->heads = 0;
+    f->compare = (struct tail_compare){.below = 0};
+    return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+/* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
+ * on an I/O error *error is set. */
+ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
+{
+    size_t skip = f->read.mark.length;
+    struct iovec v[2] = {{before, skip}, {to, n}};
+    ssize_t got = preadv(f->fd, v, 2, (off_t)(f->read.offset - skip));
+
+    if (got < 0) {
+        *error = errno;
+        return 0;
+    }
+    if ((size_t)got < skip || !tail_mark_is(f->read.mark, slice_of(before, skip)))
+        return -1;
+    return got - (ssize_t)skip;
+}
+
+/* Opens the file and learns its size. 0, or errno. */
+int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten)
+{
+    struct tail_stat st;
+    int rc = tail_files_open(&t->files, f);
+
+    if (rc == 0)
+        rc = tail_stat_fd(f->fd, &st);
+    if (rc != 0)
+        return rc;
+    *rewritten = st.modified != f->modified;
+    if (st.size != f->size || *rewritten) {
+        f->grown = t->now;
+        f->flush = f->flush && t->env.once;
+    }
+    if (st.size < f->size)
+        tail_wake_held(t); /* for what may be a copy of it */
+    f->size = st.size;
+    f->modified = st.modified;
+    if (st.deleted)
+        tail_set_gone(t, f, true);
+    return 0;
+}
+
+/* Nothing new, but it was written to: is it still the same? */
+enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritten)
+{
+    char before[TAIL_MARK_BYTES], c;
+    int error = 0;
+
+    if (!rewritten || tail_read_at(f, before, &c, 1, &error) >= 0)
+        return TAIL_STEP_END;
+    return tail_start_over(t, f);
+}
+
+enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
+{
+    char before[TAIL_MARK_BYTES], c;
+    bool rewritten;
+    int error = 0;
+
+    if (f->refused || f->rewritten)
+        return TAIL_REWRITTEN;
+    if (tail_refresh(t, f, &rewritten) != 0)
+        return TAIL_UNKNOWN;
+    if (rewritten || f->size > f->read.offset)
+        tail_wake(t, f); /* what is new to us is new to whoever reads it */
+    if (f->size >= f->read.offset && tail_read_at(f, before, &c, 1, &error) >= 0)
+        return TAIL_WHOLE;
+    (void)tail_start_over(t, f);
+    tail_wake(t, f);
+    return TAIL_REWRITTEN;
+}
