@@ -1,15 +1,12 @@
-/* libmicrohttpd speaks HTTP on one thread; connections come from our own listener (http/server/listener.h), which
- * bounds them and their time, so that clients who only hold a connection cannot keep an operator out. Each page is
- * rendered as a whole from one snapshot, then sent. */
+/* The server has one thread (http/server/server.h); it bounds connections and their time, so that clients who only hold a
+ * connection cannot keep an operator out. Each page is rendered as a whole from one snapshot, then sent. */
 #include "pipeline/admin/admin.h"
 
 #include "pipeline/admin/page.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/http/server/head.h"
-#include "pipeline/http/server/listen.h"
-#include "pipeline/http/server/listener.h"
+#include "pipeline/http/server/server.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -21,10 +18,8 @@ enum { ADMIN_MAGIC = 0xad317 };
 struct admin {
     unsigned magic;
     struct engine *engine;
-    struct http_socket socket;
+    struct http_server *server;
     struct http_names names;
-    struct MHD_Daemon *daemon;
-    struct http_listener *listener;
     struct buf policy; /* Content-Security-Policy of the console */
 };
 
@@ -158,109 +153,67 @@ static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const 
 }
 
 /* What follows a request whose end is in doubt is not looked at: the connection is closed. */
-static enum MHD_Result refuse_framing(struct MHD_Connection *c, const char *why)
+static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const char *why)
 {
-    struct reply re = {.status = MHD_HTTP_BAD_REQUEST, .type = PLAIN, .policy = NOTHING, .close = true};
+    struct reply re = {.status = status, .type = PLAIN, .policy = NOTHING, .close = true};
     enum MHD_Result rc;
 
     buf_init(&re.body, KIB);
-    say(&re, MHD_HTTP_BAD_REQUEST, why);
-    rc = send_reply(c, &re);
+    say(&re, status, why);
+    rc = send_reply(x->connection, &re);
     buf_release(&re.body);
     return rc;
 }
 
-static struct http_client *client_of(struct MHD_Connection *c)
+static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *asked)
 {
-    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    http_exchange_await(x, ADMIN_READ_TIMEOUT);
+    return respond(x->ctx, x->connection, &x->guard, asked->method, asked->url);
 }
 
-static void await_client(struct MHD_Connection *c, nsec timeout)
+/* Answering at once ends the connection: right for whoever wants to send something, wrong for a monitor that comes again
+ * in ten seconds. */
+static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked *asked)
 {
-    nsec now = clock_mono();
-
-    http_client_deadline(client_of(c), now, now + timeout);
-}
-
-/* MHD calls with the headers alone, then with pieces of the body, then once more. Answering at once ends the
- * connection: right for whoever wants to send something, wrong for a monitor that comes again in ten seconds. */
-static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *path, const char *method,
-                              const char *version, const char *upload, size_t *upload_size, void **request)
-{
-    struct admin *a = cls;
-    bool first = *request == NULL;
-    struct http_guard g = http_head_read(c, method, version);
-    const char *why;
+    const struct admin *a = x->ctx;
 
     assert(a->magic == ADMIN_MAGIC);
-    (void)upload;
-    *request = a;
-    if (first && !http_guard_framing(&g, version, &why))
-        return refuse_framing(c, why);
-    if ((first && is_read(method)) || *upload_size > 0) {
-        *upload_size = 0;
-        return MHD_YES;
-    }
-    await_client(c, ADMIN_READ_TIMEOUT);
-    return respond(a, c, &g, method, path);
+    return is_read(asked->method) ? MHD_YES : answer(x, asked);
 }
 
-/* The next request may come when it likes, within what the library waits for silent clients, but must then be quick. */
-static void completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
+static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked *asked, struct slice piece)
 {
-    (void)cls;
-    (void)how;
-    *request = NULL;
-    await_client(c, 2 * ADMIN_ASK_SECONDS * NSEC_PER_SEC);
+    return piece.n > 0 ? MHD_YES : answer(x, asked);
 }
 
-static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
-                               enum MHD_ConnectionNotificationCode what)
+static const struct http_route_ops ROUTE = {.begin = on_begin, .more = on_more, .refuse = on_refuse};
+
+/* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. The next request of a
+ * connection may come when it likes, within what the library waits for silent clients, but must then be quick. */
+static int start_server(struct admin *a, const char *listen, const struct cfg_strings *hosts, struct err *e)
 {
-    struct admin *a = cls;
-
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context =
-            http_listener_add(a->listener, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-    } else {
-        struct http_client *client = *context; /* the socket is closed behind this call */
-
-        http_listener_remove(a->listener, &client);
-    }
-}
-
-/* The listener's thread. The library closes what it does not take. */
-static bool take_connection(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
-{
-    struct admin *a = ctx;
-
-    return MHD_add_connection(a->daemon, fd, from, n) == MHD_YES;
-}
-
-static struct MHD_Daemon *start_daemon(struct admin *a)
-{
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0, NULL, NULL,
-                            answer, a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(2 * ADMIN_CONNECTIONS),
-                            MHD_OPTION_CONNECTION_TIMEOUT, ADMIN_ASK_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, completed, a,
-                            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, a, MHD_OPTION_END);
-}
-
-/* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. */
-static int start_listener(struct admin *a, struct err *e)
-{
-    const struct http_listener_conf conf = {
+    const struct http_server_conf conf = {
         .name = "admin",
-        .fd = a->socket.fd,
+        .listen = listen,
+        .threads = 1,
         .connections = ADMIN_CONNECTIONS,
         .make_room = true,
-        .timeout = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
-        .take = take_connection,
-        .ctx = a,
+        .first = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
+        .next = 2 * ADMIN_ASK_SECONDS * NSEC_PER_SEC,
+        .silent = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
     };
+    const struct http_route_conf route = {.owner = "admin", .path = "/", .ops = &ROUTE, .ctx = a};
+    const struct http_socket *at;
 
-    if (http_listener_start(&a->listener, &conf, e) < 0)
+    if (http_server_open(&a->server, &conf, e) < 0)
         return -1;
-    a->socket.fd = -1; /* the listener's */
+    at = http_server_socket(a->server);
+    http_names_init(&a->names, at->at.host, at->at.loopback, hosts);
+    if (http_server_route(a->server, &route, NULL, e) < 0 || http_server_start(a->server, e) < 0)
+        return -1;
+    if (!at->at.loopback)
+        log_warn("the admin pages can be read by everybody who reaches this address", KS("address", at->address),
+                 KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
     return 0;
 }
 
@@ -274,42 +227,24 @@ int admin_start(struct admin **out, const char *listen, const struct cfg_strings
     a->engine = engine;
     buf_init(&a->policy, 4 * KIB);
     admin_console_policy(&policy);
-    if (http_listen(listen, "admin", &a->socket, e) < 0)
-        goto fail;
-    http_names_init(&a->names, a->socket.at.host, a->socket.at.loopback, hosts);
-    a->daemon = start_daemon(a);
-    if (!a->daemon) {
-        err_errno(e, "admin: cannot start the HTTP server on %s", a->socket.address);
-        goto fail;
+    if (start_server(a, listen, hosts, e) < 0) {
+        admin_stop(&a);
+        return -1;
     }
-    if (start_listener(a, e) < 0)
-        goto fail;
-    if (!a->socket.at.loopback)
-        log_warn("the admin pages can be read by everybody who reaches this address", KS("address", a->socket.address),
-                 KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
     *out = a;
     return 0;
-fail:
-    admin_stop(&a);
-    return -1;
 }
 
 void admin_stop(struct admin **a)
 {
     if (!*a)
         return;
-    if ((*a)->listener)
-        http_listener_stop((*a)->listener);
-    if ((*a)->daemon)
-        MHD_stop_daemon((*a)->daemon); /* closes all connections */
-    http_listener_free(&(*a)->listener);
-    if ((*a)->socket.fd >= 0)
-        close((*a)->socket.fd);
+    http_server_close(&(*a)->server); /* closes all connections */
     buf_release(&(*a)->policy);
     MEM_CLEAR(*a);
 }
 
 const char *admin_address(const struct admin *a)
 {
-    return a->socket.address;
+    return http_server_socket(a->server)->address;
 }

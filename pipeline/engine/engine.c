@@ -16,6 +16,7 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/engine/stream_inputs.h"
+#include "pipeline/http/server/server.h"
 #include "pipeline/inputs/api/api.h"
 
 #include <malloc.h>
@@ -48,6 +49,7 @@ struct engine {
 
     struct loop_set loops;
     struct stream_inputs *inputs; /* per stream */
+    struct http_servers servers;
     struct api *api;
     struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
     struct budget descriptors; /* for tailed files; one counts as one */
@@ -196,6 +198,7 @@ static int open_inputs(struct engine *en, struct err *e)
             .metrics = &st->metrics,
             .pushback = &st->intake.pushback,
             .pace = &st->pace,
+            .servers = &en->servers,
             .base_dir = en->settings->base_dir,
             .once = en->once,
             .finished = on_input_finished,
@@ -253,7 +256,7 @@ static int open_api(struct engine *en, struct err *e)
         if (en->settings->streams[i].api)
             en->api_streams[n++] = api_stream_of(en->streams[i]);
     }
-    if (api_open(&en->api, &en->api_conf, en->api_streams, n, &en->intake, e) < 0)
+    if (api_open(&en->api, &en->api_conf, &en->servers, en->api_streams, n, &en->intake, e) < 0)
         return -1;
     api_start(en->api);
     return 0;
@@ -283,7 +286,8 @@ static int start_all(struct engine *en, struct err *e)
     if (start_back(en, e) < 0)
         return -1;
     warn_of_orphans(en);
-    if (open_streams(en, e) < 0 || open_inputs(en, e) < 0 || open_api(en, e) < 0)
+    if (open_streams(en, e) < 0 || open_inputs(en, e) < 0 || open_api(en, e) < 0 ||
+        http_servers_start(&en->servers, e) < 0)
         return -1;
     return start_inputs(en, e);
 }
@@ -458,6 +462,7 @@ void engine_halt(struct engine *en)
     waits_for(en, "requests of the API");
     if (en->api)
         api_end(en->api);
+    http_servers_stop(&en->servers);
     waits_for(en, "the delivery thread");
     if (en->loop)
         delivery_loop_stop(en->loop);
@@ -481,6 +486,7 @@ void engine_stop(struct engine **enp)
     for (size_t i = 0; i < en->stream_count; i++)
         stream_inputs_close(&en->inputs[i]);
     api_close(&en->api);
+    http_servers_close(&en->servers);
     loop_set_release(&en->loops);
     while (en->stream_count) {
         stream_close(&en->streams[--en->stream_count]);

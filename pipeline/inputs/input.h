@@ -32,6 +32,9 @@
  * safe. A library that blocks runs on a thread of the input's own: input_thread.h, its number in `threads`; then stop() is
  * input_thread_stop(), stopped() is input_thread_ended().
  *
+ * An input to which messages are pushed has a path on a server: http/server/server.h, with env->servers. It answers when the spool has
+ * called the records safe; stop() is http_route_shut(), stopped() is http_route_idle().
+ *
  * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
  *
  * Threads    open, start, stop, close: the main thread. What an input does between start and stop is its own affair:
@@ -54,6 +57,7 @@
 
 struct input;
 struct input_loop;
+struct http_servers;
 
 struct input_env {
     const char *stream;
@@ -63,9 +67,11 @@ struct input_env {
     struct metrics *metrics;    /* of the stream */
     struct pushback *pushback;  /* noted whenever something cannot be taken now; may be NULL */
     struct pace *pace;          /* for inputs that can read the same again; NULL: never wait */
-    struct input_loop *loop;    /* the stream's (loop_set.h) */
-    const char *base_dir;       /* folder of the YAML file: relative paths start there */
-    bool once;                  /* run --once: read what is there to its end, then call finished */
+    /* For an input to which messages are pushed: in open, a route on a server (http/server/server.h). They run before start() is called. */
+    struct http_servers *servers;
+    struct input_loop *loop; /* the stream's (loop_set.h) */
+    const char *base_dir;    /* folder of the YAML file: relative paths start there */
+    bool once;               /* run --once: read what is there to its end, then call finished */
     /* once: everything there was has been read and is safe. From any thread, at most once per input. May be NULL. */
     void (*finished)(void *ctx);
     void *ctx;

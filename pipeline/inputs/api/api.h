@@ -3,8 +3,8 @@
  * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
  * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
  *
- * Threads    its own (libmicrohttpd's epoll pool). api_open, api_start, api_stop, api_close: the main thread.
- * Ownership  conf, streams and budget outlive the server.
+ * Threads    its server's (libmicrohttpd's epoll pool). api_open, api_start, api_stop, api_close: the main thread.
+ * Ownership  conf, streams and budget outlive it; the server is closed behind it.
  */
 #ifndef PIPELINE_INPUTS_API_API_H
 #define PIPELINE_INPUTS_API_API_H
@@ -56,17 +56,19 @@ struct api_stream {
 };
 
 struct api;
+struct http_servers;
 
-/* Opens the socket; requests are answered with ServiceUnavailableException until api_start(). Streams in any order. */
-MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, const struct api_stream *streams, size_t count,
-                        struct budget *budget, struct err *e);
+/* Opens the socket, or takes its place on the server that is there; requests are answered with ServiceUnavailableException until
+ * api_start(). Streams in any order. */
+MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, struct http_servers *servers,
+                        const struct api_stream *streams, size_t count, struct budget *budget, struct err *e);
 void api_start(struct api *a);
 /* No new requests; waits a little for those that have begun, and until those that wait for a commit have been answered.
  * Nothing is appended any more when it returns. The committer must still run. */
 void api_stop(struct api *a);
-/* Stops the server: no thread of it is left. The committer must still run. */
+/* Nothing of it waits for the spool any more: its server can be stopped. The committer must still run. */
 void api_end(struct api *a);
-void api_close(struct api **a);
+void api_close(struct api **a); /* its server has stopped */
 
 /* Requests refused for memory, before it is known which stream they are for. */
 struct pushback_view api_memory_pushback(struct api *a, nsec mono_now);

@@ -1,4 +1,4 @@
-/* libmicrohttpd calls api_request_handle() once with the headers, once for each piece of the body, once with its end,
+/* The server calls on_begin() with the headers, and on_more() for each piece of the body, with its end,
  * and once more when a suspended connection was resumed; a request is a small state machine between these calls. The
  * headers are judged at the first; the work is done at the end of the body. A put then suspends its connection: no
  * thread waits for the disk. The committer's answer resumes it, and the answer is made on the connection's own
@@ -8,7 +8,6 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/http/server/head.h"
 #include "pipeline/inputs/api/auth.h"
 #include "pipeline/inputs/api/body.h"
 #include "pipeline/inputs/api/operation.h"
@@ -29,8 +28,8 @@
 struct api_request {
     unsigned magic;
     struct api *api;
+    struct http_exchange *exchange;
     struct MHD_Connection *connection;
-    struct http_client *client;
     char id[API_PUT_ID + 1];
     enum api_operation operation;
     bool gzip, signed_; /* Content-Encoding: gzip; must be, and claims to be, signed */
@@ -55,9 +54,7 @@ struct api_request {
 /* Its next step is the client's: to send the body, to read the answer. */
 static void await_client(struct api_request *rq)
 {
-    nsec now = clock_mono();
-
-    http_client_deadline(rq->client, now, now + rq->api->conf->timeout);
+    http_exchange_await(rq->exchange, rq->api->conf->timeout);
 }
 
 static const char *header(const struct api_request *rq, const char *name)
@@ -116,13 +113,6 @@ static int all_headers(struct api_request *rq, struct api_auth_headers *h)
     return 0;
 }
 
-static const char *client_text(struct api_request *rq, char out[HTTP_ADDRESS_TEXT])
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-    return info ? http_address_text(info->client_addr, false, out) : "unknown";
-}
-
 /* True when a line is due; *suppressed says how many were left out before it. */
 static bool is_log_due(struct api *a, enum api_event event, uint64_t *suppressed)
 {
@@ -143,9 +133,9 @@ static void log_refused(struct api_request *rq)
 
     if (!is_log_due(rq->api, API_EVENT_AUTH, &more))
         return;
-    log_warn("request refused: not signed with a known key", KS("input", "api"), KS("client", client_text(rq, client)),
-             KS("code", api_error_name(rq->error.code)), KS("cause", rq->error.message),
-             KB("access_key_id", rq->auth.claim.access_key_id), KU("suppressed", more),
+    log_warn("request refused: not signed with a known key", KS("input", "api"),
+             KS("client", http_exchange_client(rq->exchange, client)), KS("code", api_error_name(rq->error.code)),
+             KS("cause", rq->error.message), KB("access_key_id", rq->auth.claim.access_key_id), KU("suppressed", more),
              KS("hint", "compare the client's keys and clock with `api.credentials` and this machine's clock"));
 }
 
@@ -224,31 +214,25 @@ static void log_foreign(struct api_request *rq)
 
     if (is_log_due(rq->api, API_EVENT_FOREIGN, &more))
         log_warn("request refused: it is not meant for this server", KS("input", "api"),
-                 KS("client", client_text(rq, client)), KS("cause", rq->error.message), KU("suppressed", more),
+                 KS("client", http_exchange_client(rq->exchange, client)), KS("cause", rq->error.message),
+                 KU("suppressed", more),
                  KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
 }
 
-/* What follows a request whose end is in doubt is not looked at. */
-static int check_headers(struct api_request *rq, const char *method, const char *version)
+static int check_names(struct api_request *rq, const char *method)
 {
-    struct http_guard g = http_head_read(rq->connection, method, version);
     const char *why;
 
-    rq->in_chunks = g.codings > 0;
-    if (!http_guard_framing(&g, version, &why)) {
-        rq->must_close = true;
-        return api_error_set(&rq->error, API_MALFORMED, "%s", why);
-    }
-    if (rq->api->conf->credential_count > 0 || http_guard_names(&g, method, &rq->api->names, &why))
+    if (rq->api->conf->credential_count > 0 || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
         return 0;
     api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
     log_foreign(rq);
     return -1;
 }
 
-static int judge(struct api_request *rq, const char *url, const char *method, const char *version)
+static int judge(struct api_request *rq, const struct http_asked *asked)
 {
-    if (check_headers(rq, method, version) < 0 || check_gate(rq) < 0 || find_operation(rq, url, method) < 0 ||
+    if (check_names(rq, asked->method) < 0 || check_gate(rq) < 0 || find_operation(rq, asked->url, asked->method) < 0 ||
         check_claim(rq) < 0 || check_encoding(rq) < 0)
         return -1;
     if (rq->operation == API_OP_CONFIGURED)
@@ -266,22 +250,19 @@ static void make_id(struct api *a, char out[API_PUT_ID + 1])
              atomic_fetch_add_explicit(&a->next_id, 1, memory_order_relaxed));
 }
 
-static struct api_request *begin(struct api *a, struct MHD_Connection *c, const char *url, const char *method,
-                                 const char *version)
+static struct api_request *new_request(struct http_exchange *x)
 {
     struct api_request *rq = mem_alloc(sizeof(*rq));
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
     rq->magic = REQUEST_MAGIC;
-    rq->api = a;
-    rq->connection = c;
-    rq->client = info->socket_context;
-    make_id(a, rq->id);
-    api_body_init(&rq->body, a->budget);
+    rq->api = x->ctx;
+    rq->exchange = x;
+    rq->connection = x->connection;
+    rq->in_chunks = x->guard.codings > 0;
+    make_id(rq->api, rq->id);
+    api_body_init(&rq->body, rq->api->budget);
     buf_init(&rq->reply, API_REPLY_MAX);
-    await_client(rq);
-    if (judge(rq, url, method, version) < 0)
-        api_body_release(&rq->body);
+    x->own = rq;
     return rq;
 }
 
@@ -383,7 +364,7 @@ static int enter_commit(struct api_request *rq)
 
 static void commit(struct api_request *rq)
 {
-    http_client_deadline(rq->client, clock_mono(), NSEC_NEVER);
+    http_exchange_await(rq->exchange, NSEC_NEVER);
     MHD_suspend_connection(rq->connection); /* first: resume() may be called before api_put_append() returns */
     api_put_append(&rq->put, rq->stream->spool, resume, rq);
 }
@@ -393,7 +374,8 @@ static void origin_text(struct api_request *rq, char *out, size_t size)
     char client[HTTP_ADDRESS_TEXT];
     const char *key = rq->signed_ ? rq->auth.key->access_key_id : "";
 
-    snprintf(out, size, "input=api client=%s%s%s", client_text(rq, client), *key ? " access_key_id=" : "", key);
+    snprintf(out, size, "input=api client=%s%s%s", http_exchange_client(rq->exchange, client),
+             *key ? " access_key_id=" : "", key);
 }
 
 /* The reply's memory is asked for while there is still time to say no. */
@@ -463,27 +445,37 @@ static int finish(struct api_request *rq)
     return 0;
 }
 
-enum MHD_Result api_request_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
-                                   const char *version, const char *data, size_t *size, void **request)
+static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked *asked)
 {
-    struct api *a = cls;
-    struct api_request *rq = *request;
+    struct api_request *rq = new_request(x);
 
-    assert(a->magic == API_MAGIC);
-    if (!rq) {
-        *request = rq = begin(a, c, url, method, version);
-        if (!is_hopeless(rq))
-            return MHD_YES;
-        rq->must_close = true;
-        return answer(rq);
-    }
+    assert(rq->api->magic == API_MAGIC);
+    if (judge(rq, asked) < 0)
+        api_body_release(&rq->body);
+    if (!is_hopeless(rq))
+        return MHD_YES;
+    rq->must_close = true;
+    return answer(rq);
+}
+
+/* What follows a request whose end is in doubt is not looked at. */
+static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const char *why)
+{
+    struct api_request *rq = new_request(x);
+
+    rq->must_close = true;
+    api_error_set(&rq->error, status == MHD_HTTP_BAD_REQUEST ? API_MALFORMED : API_UNAVAILABLE, "%s", why);
+    return answer(rq);
+}
+
+static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked *asked, struct slice piece)
+{
+    struct api_request *rq = x->own;
+
+    (void)asked;
     assert(rq->magic == REQUEST_MAGIC);
-    if (*size) {
-        struct slice piece = slice_of(data, *size);
-
-        *size = 0;
+    if (piece.n)
         return take(rq, piece);
-    }
     if (rq->committing)
         return answer_put(rq);
     if (rq->error.code == API_OK && finish(rq) == 0 && rq->committing)
@@ -491,18 +483,11 @@ enum MHD_Result api_request_handle(void *cls, struct MHD_Connection *c, const ch
     return answer(rq);
 }
 
-void api_request_completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
+static void on_over(struct http_exchange *x)
 {
-    struct api *a = cls;
-    struct api_request *rq = *request;
+    struct api_request *rq = x->own;
+    struct api *a = rq->api;
 
-    (void)c;
-    (void)how;
-    if (!rq)
-        return;
-    /* Twice: a connection that waits for its next request is closed by the library as soon as it is silent this long.
-     */
-    http_client_deadline(rq->client, clock_mono(), clock_mono() + 2 * a->conf->timeout);
     api_put_release(&rq->put);
     api_body_release(&rq->body);
     buf_release(&rq->reply);
@@ -513,5 +498,13 @@ void api_request_completed(void *cls, struct MHD_Connection *c, void **request, 
     a->answering -= rq->answering;
     pthread_cond_broadcast(&a->quiet);
     pthread_mutex_unlock(&a->lock);
-    MEM_CLEAR(*request);
+    mem_free(rq);
 }
+
+static void on_tick(void *ctx, nsec mono_now)
+{
+    api_look(ctx, mono_now);
+}
+
+const struct http_route_ops api_request_ops = {
+    .begin = on_begin, .more = on_more, .refuse = on_refuse, .over = on_over, .tick = on_tick};

@@ -1,4 +1,4 @@
-/* The HTTP server around the requests: socket, thread pool, connections, start and stop.
+/* What is around the requests: the route on a server (http/server/server.h), the gate, start and stop.
  *
  * A connection's memory in libmicrohttpd is one pool, half of which is its read buffer; that decides how much one
  * recv() takes in. The library zeroes the pool after each request, which for small requests costs more than large ones
@@ -58,48 +58,9 @@ void api_look(struct api *a, nsec mono_now)
     look_at_commits(a, mono_now);
 }
 
-static void on_tick(void *ctx, nsec mono_now)
-{
-    api_look(ctx, mono_now);
-}
-
 struct pushback_view api_memory_pushback(struct api *a, nsec mono_now)
 {
     return pushback_view(&a->memory, mono_now);
-}
-
-static void library_says(void *cls, const char *fmt, va_list ap)
-{
-    char text[256];
-
-    (void)cls;
-    vsnprintf(text, sizeof(text), fmt, ap);
-    text[strcspn(text, "\n")] = '\0';
-    log_debug("http server", KS("input", "api"), KS("cause", text));
-}
-
-static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
-                               enum MHD_ConnectionNotificationCode what)
-{
-    struct api *a = cls;
-
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-        *context = http_listener_add(a->listener, info->connect_fd);
-    } else {
-        struct http_client *client = *context; /* the socket is closed behind this call */
-
-        http_listener_remove(a->listener, &client);
-    }
-}
-
-/* The listener's thread. The library closes what it does not take. */
-static bool take_connection(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
-{
-    struct api *a = ctx;
-
-    return MHD_add_connection(a->daemon, fd, from, n) == MHD_YES;
 }
 
 static unsigned thread_count(const struct api_conf *conf)
@@ -109,24 +70,6 @@ static unsigned thread_count(const struct api_conf *conf)
     if (conf->threads > 0)
         return (unsigned)conf->threads;
     return cores > 0 ? (unsigned)cores : 1;
-}
-
-/* The listener bounds the connections; the library, which divides its bound among the threads, only must not be in the way. */
-static struct MHD_Daemon *start_daemon(struct api *a)
-{
-    const struct api_conf *conf = a->conf;
-    unsigned threads = thread_count(conf), connections = (unsigned)conf->connections;
-    unsigned seconds = (unsigned)((conf->timeout + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
-
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
-                                MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-                            0, NULL, NULL, api_request_handle, a, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL,
-                            MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
-                            connections * threads + threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                            (unsigned)conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, seconds,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY,
-                            MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, a, MHD_OPTION_NOTIFY_CONNECTION,
-                            connection_changed, a, MHD_OPTION_END);
 }
 
 static int by_name(const void *a, const void *b)
@@ -156,44 +99,42 @@ static struct api *make(const struct api_conf *conf, const struct api_stream *st
     return a;
 }
 
-static int start_listener(struct api *a, struct err *e)
+/* The library ends a connection that waits for its next request as soon as it is silent for `timeout`; ours is the bound behind it. */
+static int open_route(struct api *a, struct http_servers *servers, struct err *e)
 {
-    const struct http_listener_conf conf = {
+    const struct http_server_conf conf = {
         .name = "api",
-        .fd = a->socket.fd,
+        .listen = a->conf->listen,
+        .threads = thread_count(a->conf),
         .connections = (unsigned)a->conf->connections,
-        .timeout = a->conf->timeout,
-        .take = take_connection,
-        .tick = on_tick,
-        .ctx = a,
+        .connections_per_ip = (unsigned)a->conf->connections_per_ip,
+        .suspends = true,
+        .memory = API_CONNECTION_MEMORY,
+        .first = a->conf->timeout,
+        .request = a->conf->timeout,
+        .next = 2 * a->conf->timeout,
+        .silent = a->conf->timeout,
     };
+    const struct http_route_conf route = {.owner = "api", .path = "/", .ops = &api_request_ops, .ctx = a};
 
-    if (http_listener_start(&a->listener, &conf, e) < 0)
+    if (http_servers_at(servers, &conf, &a->server, e) < 0)
         return -1;
-    a->socket.fd = -1; /* the listener's */
-    return 0;
+    a->socket = http_server_socket(a->server);
+    http_names_init(&a->names, a->socket->at.host, a->socket->at.loopback, &a->conf->hosts);
+    return http_server_route(a->server, &route, NULL, e);
 }
 
-int api_open(struct api **out, const struct api_conf *conf, const struct api_stream *streams, size_t count,
-             struct budget *budget, struct err *e)
+int api_open(struct api **out, const struct api_conf *conf, struct http_servers *servers,
+             const struct api_stream *streams, size_t count, struct budget *budget, struct err *e)
 {
     struct api *a = make(conf, streams, count, budget);
 
-    if (http_listen(conf->listen, "api", &a->socket, e) < 0)
-        goto fail;
-    http_names_init(&a->names, a->socket.at.host, a->socket.at.loopback, &conf->hosts);
-    a->daemon = start_daemon(a);
-    if (!a->daemon) {
-        err_set(e, ERR_IO, "api: the HTTP server did not start on %s", a->socket.address);
-        goto fail;
+    if (open_route(a, servers, e) < 0) {
+        api_close(&a);
+        return -1;
     }
-    if (start_listener(a, e) < 0)
-        goto fail;
     *out = a;
     return 0;
-fail:
-    api_close(&a);
-    return -1;
 }
 
 void api_start(struct api *a)
@@ -234,11 +175,6 @@ void api_end(struct api *a)
     while (a->committing)
         pthread_cond_wait(&a->quiet, &a->lock);
     pthread_mutex_unlock(&a->lock);
-    if (a->listener)
-        http_listener_stop(a->listener);
-    if (a->daemon)
-        MHD_stop_daemon(a->daemon); /* closes all connections */
-    a->daemon = NULL;
 }
 
 void api_close(struct api **aa)
@@ -248,9 +184,6 @@ void api_close(struct api **aa)
     if (!a)
         return;
     api_end(a);
-    if (a->socket.fd >= 0)
-        close(a->socket.fd);
-    http_listener_free(&a->listener);
     pushback_release(&a->memory);
     pthread_cond_destroy(&a->quiet);
     pthread_mutex_destroy(&a->lock);
@@ -260,5 +193,5 @@ void api_close(struct api **aa)
 
 const char *api_address(const struct api *a)
 {
-    return a->socket.address;
+    return a->socket->address;
 }

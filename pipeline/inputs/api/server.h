@@ -8,9 +8,7 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
-#include "pipeline/http/server/guard.h"
-#include "pipeline/http/server/listen.h"
-#include "pipeline/http/server/listener.h"
+#include "pipeline/http/server/server.h"
 #include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/api/describe.h"
 #include "pipeline/inputs/api/error.h"
@@ -46,11 +44,10 @@ struct api {
     struct api_stream *sorted;
     struct api_streams streams; /* of `sorted` */
     struct budget *budget;
-    struct MHD_Daemon *daemon;
-    struct http_listener *listener;
-    struct pushback memory;    /* of requests refused before it is known which stream they are for */
-    struct http_socket socket; /* its fd is the listener's once there is one */
-    struct http_names names;   /* for requests without credentials */
+    struct http_server *server; /* it has a route on it */
+    const struct http_socket *socket;
+    struct pushback memory;  /* of requests refused before it is known which stream they are for */
+    struct http_names names; /* for requests without credentials */
 
     uint64_t seed;            /* random; makes ids differ between processes */
     _Atomic uint64_t next_id; /* and between requests */

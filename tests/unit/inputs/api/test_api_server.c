@@ -24,6 +24,7 @@ static struct spool *spool;
 static struct budget budget;
 static struct metrics metrics;
 static struct api *api;
+static struct http_servers servers;
 static struct pushback held;
 static struct io_ops disk;
 static char dir[64];
@@ -106,18 +107,26 @@ static int setup(void **state)
                                  .pushback = &held,
                                  .destination = "file",
                                  .compression = "none"};
-    if (api_open(&api, &conf, &stream, 1, &budget, &e) < 0)
+    if (api_open(&api, &conf, &servers, &stream, 1, &budget, &e) < 0 || http_servers_start(&servers, &e) < 0)
         fail_msg("%s", e.msg);
     api_start(api);
     return 0;
+}
+
+static void stop_all(void)
+{
+    api_stop(api);
+    api_end(api);
+    http_servers_stop(&servers);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     if (api)
-        api_stop(api);
+        stop_all();
     api_close(&api);
+    http_servers_close(&servers);
     committer_stop(&committer);
     spool_close(&spool);
     pushback_release(&held);

@@ -1,0 +1,404 @@
+/* libmicrohttpd speaks HTTP; connections come from our own listener, which bounds them and their time. A request is given to
+ * its owner when its head has been looked through: until then nobody knows where it ends. So an owner cannot forget to ask. */
+#include "pipeline/http/server/server.h"
+
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
+#include "pipeline/http/server/head.h"
+#include "pipeline/http/server/listener.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SERVER_MAGIC = 0x48747053, EXCHANGE_MAGIC = 0x48747058 };
+
+struct http_route {
+    struct http_route_conf conf;
+    size_t n;    /* of the path */
+    bool prefix; /* it ends with a slash */
+    pthread_mutex_t lock;
+    pthread_cond_t quiet;
+    atomic_bool shut;
+    atomic_uint begun; /* requests, until they are over */
+};
+
+struct http_server {
+    unsigned magic;
+    struct http_server_conf conf;
+    struct http_socket socket; /* its fd is the listener's once there is one */
+    struct MHD_Daemon *daemon;
+    struct http_listener *listener;
+    struct http_route *routes[HTTP_ROUTES_MAX];
+    size_t route_count;
+};
+
+struct exchange {
+    unsigned magic;
+    struct http_exchange x;
+};
+
+/* --- routes ------------------------------------------------------------------------------------------------------- */
+
+static bool fits(const struct http_route *r, const char *method, const char *url)
+{
+    if (r->conf.method && strcmp(r->conf.method, method) != 0)
+        return false;
+    return r->prefix ? strncmp(url, r->conf.path, r->n) == 0 : strcmp(url, r->conf.path) == 0;
+}
+
+static struct http_route *find(const struct http_server *s, const char *method, const char *url)
+{
+    struct http_route *best = NULL;
+
+    for (size_t i = 0; i < s->route_count; i++) {
+        struct http_route *r = s->routes[i];
+
+        if (fits(r, method, url) && (!best || r->n > best->n || (r->n == best->n && r->conf.method)))
+            best = r;
+    }
+    return best;
+}
+
+static bool is_same(const struct http_route_conf *a, const struct http_route_conf *b)
+{
+    return strcmp(a->path, b->path) == 0 &&
+           (a->method == b->method || (a->method && b->method && strcmp(a->method, b->method) == 0));
+}
+
+int http_server_route(struct http_server *s, const struct http_route_conf *conf, struct http_route **out, struct err *e)
+{
+    struct http_route *r;
+
+    assert(!s->daemon && conf->path[0] == '/' && conf->ops->begin && conf->ops->more && conf->ops->refuse);
+    for (size_t i = 0; i < s->route_count; i++)
+        if (is_same(&s->routes[i]->conf, conf))
+            return err_set(e, ERR_CONFIG, "%s: the path %s on %s is already that of %s; choose another path or listen",
+                           conf->owner, conf->path, s->socket.address, s->routes[i]->conf.owner);
+    if (s->route_count == HTTP_ROUTES_MAX)
+        return err_set(e, ERR_CONFIG, "%s: there are %d paths on %s already; choose another listen", conf->owner,
+                       HTTP_ROUTES_MAX, s->socket.address);
+    r = mem_alloc(sizeof(*r));
+    r->conf = *conf;
+    r->n = strlen(conf->path);
+    r->prefix = conf->path[r->n - 1] == '/';
+    pthread_mutex_init(&r->lock, NULL);
+    thread_cond_init(&r->quiet);
+    s->routes[s->route_count++] = r;
+    if (out)
+        *out = r;
+    return 0;
+}
+
+void http_route_shut(struct http_route *r)
+{
+    atomic_store(&r->shut, true);
+}
+
+bool http_route_idle(struct http_route *r, nsec until)
+{
+    struct timespec end = clock_timespec(until == NSEC_NEVER ? clock_mono() + 3600 * NSEC_PER_SEC : until);
+    int rc = 0;
+
+    assert(atomic_load(&r->shut));
+    pthread_mutex_lock(&r->lock);
+    while (atomic_load(&r->begun) > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&r->quiet, &r->lock, &end);
+    pthread_mutex_unlock(&r->lock);
+    return atomic_load(&r->begun) == 0;
+}
+
+/* Whoever waits has shut it before, so the lock is taken only when somebody may wait. */
+static void leave(struct http_route *r)
+{
+    if (atomic_fetch_sub(&r->begun, 1) > 1 || !atomic_load(&r->shut))
+        return;
+    pthread_mutex_lock(&r->lock);
+    pthread_cond_broadcast(&r->quiet);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* --- requests ----------------------------------------------------------------------------------------------------- */
+
+void http_exchange_await(struct http_exchange *x, nsec timeout)
+{
+    nsec now = clock_mono();
+
+    http_client_deadline(x->client, now, timeout == NSEC_NEVER ? NSEC_NEVER : now + timeout);
+}
+
+const char *http_exchange_client(const struct http_exchange *x, char out[HTTP_ADDRESS_TEXT])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info ? http_address_text(info->client_addr, false, out) : "unknown";
+}
+
+static enum MHD_Result not_found(struct MHD_Connection *c)
+{
+    static char text[] = "nothing is here\n";
+    struct MHD_Response *re = MHD_create_response_from_buffer(sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result rc;
+
+    if (!re)
+        return MHD_NO;
+    MHD_add_response_header(re, "Content-Type", "text/plain; charset=utf-8");
+    MHD_add_response_header(re, "Connection", "close");
+    rc = MHD_queue_response(c, MHD_HTTP_NOT_FOUND, re);
+    MHD_destroy_response(re);
+    return rc;
+}
+
+static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const char *why)
+{
+    x->refused = true;
+    return x->route->conf.ops->refuse(x, status, why);
+}
+
+static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, const struct http_asked *asked)
+{
+    const char *why;
+
+    x->client = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    if (s->conf.request)
+        http_exchange_await(x, s->conf.request);
+    x->guard = http_head_read(x->connection, asked->method, asked->version);
+    if (!http_guard_framing(&x->guard, asked->version, &why))
+        return refuse(x, MHD_HTTP_BAD_REQUEST, why);
+    if (atomic_load(&x->route->shut))
+        return refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The server is stopping.");
+    return x->route->conf.ops->begin(x, asked);
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+                              const char *version, const char *data, size_t *size, void **request)
+{
+    const struct http_asked asked = {method, url, version};
+    struct http_server *s = cls;
+    struct exchange *ex = *request;
+    struct slice piece = slice_of(data, *size);
+    struct http_route *r;
+
+    assert(s->magic == SERVER_MAGIC);
+    if (!ex) {
+        r = find(s, method, url);
+        if (!r)
+            return not_found(c);
+        atomic_fetch_add(&r->begun, 1);
+        *request = ex = mem_alloc(sizeof(*ex));
+        ex->magic = EXCHANGE_MAGIC;
+        ex->x = (struct http_exchange){.connection = c, .ctx = r->conf.ctx, .route = r};
+        return begin(s, &ex->x, &asked);
+    }
+    assert(ex->magic == EXCHANGE_MAGIC && !ex->x.refused);
+    *size = 0;
+    return ex->x.route->conf.ops->more(&ex->x, &asked, piece);
+}
+
+static void completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
+{
+    const struct http_server *s = cls;
+    struct exchange *ex = *request;
+
+    (void)c;
+    (void)how;
+    if (!ex)
+        return;
+    http_exchange_await(&ex->x, s->conf.next);
+    if (ex->x.route->conf.ops->over)
+        ex->x.route->conf.ops->over(&ex->x);
+    leave(ex->x.route);
+    mem_free(ex);
+    *request = NULL;
+}
+
+/* --- connections -------------------------------------------------------------------------------------------------- */
+
+static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *s = cls;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context =
+            http_listener_add(s->listener, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    } else {
+        struct http_client *client = *context; /* the socket is closed behind this call */
+
+        http_listener_remove(s->listener, &client);
+    }
+}
+
+/* The listener's thread. The library closes what it does not take. */
+static bool take_connection(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
+{
+    struct http_server *s = ctx;
+
+    return MHD_add_connection(s->daemon, fd, from, n) == MHD_YES;
+}
+
+static void on_tick(void *ctx, nsec mono_now)
+{
+    const struct http_server *s = ctx;
+
+    for (size_t i = 0; i < s->route_count; i++)
+        if (s->routes[i]->conf.ops->tick)
+            s->routes[i]->conf.ops->tick(s->routes[i]->conf.ctx, mono_now);
+}
+
+static void library_says(void *cls, const char *fmt, va_list ap)
+{
+    const struct http_server *s = cls;
+    char text[256];
+
+    vsnprintf(text, sizeof(text), fmt, ap);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("http server", KS("listener", s->conf.name), KS("cause", text));
+}
+
+/* --- start and stop ----------------------------------------------------------------------------------------------- */
+
+int http_server_open(struct http_server **out, const struct http_server_conf *conf, struct err *e)
+{
+    struct http_server *s = mem_alloc(sizeof(*s));
+
+    s->magic = SERVER_MAGIC;
+    s->conf = *conf;
+    if (http_listen(conf->listen, conf->name, &s->socket, e) < 0) {
+        mem_free(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+/* The listener bounds the connections; the library, which divides its bound among the threads, only must not be in the way. */
+static struct MHD_Daemon *start_daemon(struct http_server *s)
+{
+    const struct http_server_conf *conf = &s->conf;
+    unsigned seconds = (unsigned)((conf->silent + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
+    struct MHD_OptionItem memory[] = {{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)conf->memory, NULL},
+                                      {MHD_OPTION_END, 0, NULL}};
+
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                                (conf->suspends ? MHD_ALLOW_SUSPEND_RESUME : 0),
+                            0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, library_says, s,
+                            MHD_OPTION_THREAD_POOL_SIZE, conf->threads > 1 ? conf->threads : 0,
+                            MHD_OPTION_CONNECTION_LIMIT, conf->connections * (conf->threads + 1) + conf->threads,
+                            MHD_OPTION_PER_IP_CONNECTION_LIMIT, conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
+                            seconds, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+                            connection_changed, s, conf->memory ? MHD_OPTION_ARRAY : MHD_OPTION_END, memory,
+                            MHD_OPTION_END);
+}
+
+int http_server_start(struct http_server *s, struct err *e)
+{
+    const struct http_listener_conf listener = {
+        .name = s->conf.name,
+        .fd = s->socket.fd,
+        .connections = s->conf.connections,
+        .make_room = s->conf.make_room,
+        .timeout = s->conf.first,
+        .take = take_connection,
+        .tick = on_tick,
+        .ctx = s,
+    };
+
+    s->daemon = start_daemon(s);
+    if (!s->daemon)
+        return err_set(e, ERR_IO, "%s: the HTTP server did not start on %s", s->conf.name, s->socket.address);
+    if (http_listener_start(&s->listener, &listener, e) < 0)
+        return -1;
+    s->socket.fd = -1; /* the listener's */
+    return 0;
+}
+
+void http_server_stop(struct http_server *s)
+{
+    if (!s)
+        return;
+    if (s->listener)
+        http_listener_stop(s->listener);
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon); /* closes all connections */
+    s->daemon = NULL;
+}
+
+void http_server_close(struct http_server **ss)
+{
+    struct http_server *s = *ss;
+
+    if (!s)
+        return;
+    http_server_stop(s);
+    if (s->socket.fd >= 0)
+        close(s->socket.fd);
+    http_listener_free(&s->listener);
+    while (s->route_count) {
+        struct http_route *r = s->routes[--s->route_count];
+
+        pthread_cond_destroy(&r->quiet);
+        pthread_mutex_destroy(&r->lock);
+        mem_free(r);
+    }
+    MEM_CLEAR(*ss);
+}
+
+const struct http_socket *http_server_socket(const struct http_server *s)
+{
+    return &s->socket;
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------- */
+
+static bool listens_at(const struct http_server *s, const struct address *at)
+{
+    return at->port != 0 && s->socket.at.port == at->port && strcmp(s->socket.at.host, at->host) == 0;
+}
+
+int http_servers_at(struct http_servers *all, const struct http_server_conf *conf, struct http_server **s,
+                    struct err *e)
+{
+    struct address at;
+
+    if (address_parse(conf->listen, &at, e) < 0)
+        return err_wrap(e, "%s.listen `%s`", conf->name, conf->listen);
+    for (size_t i = 0; i < all->count; i++) {
+        if (listens_at(all->at[i], &at)) {
+            *s = all->at[i];
+            return 0;
+        }
+    }
+    if (all->count == HTTP_SERVERS_MAX)
+        return err_set(e, ERR_CONFIG, "%s.listen `%s`: there are %d listen addresses already", conf->name, conf->listen,
+                       HTTP_SERVERS_MAX);
+    if (http_server_open(s, conf, e) < 0)
+        return -1;
+    all->at[all->count++] = *s;
+    return 0;
+}
+
+int http_servers_start(struct http_servers *all, struct err *e)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (!all->at[i]->daemon && http_server_start(all->at[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+void http_servers_stop(struct http_servers *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        http_server_stop(all->at[i]);
+}
+
+void http_servers_close(struct http_servers *all)
+{
+    while (all->count)
+        http_server_close(&all->at[--all->count]);
+}
