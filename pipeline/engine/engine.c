@@ -16,6 +16,7 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/engine/stream_inputs.h"
+#include "pipeline/http/agent/agent.h"
 #include "pipeline/http/server/server.h"
 #include "pipeline/inputs/api/api.h"
 
@@ -50,6 +51,7 @@ struct engine {
     struct loop_set loops;
     struct stream_inputs *inputs; /* per stream */
     struct http_servers servers;
+    struct http_agent *agent; /* for requests of inputs */
     struct api *api;
     struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
     struct budget descriptors; /* for tailed files; one counts as one */
@@ -136,6 +138,7 @@ static int start_back(struct engine *en, struct err *e)
 
     share_memory(en);
     share_descriptors(en);
+    en->agent = http_agent_new(&en->intake);
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
         worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
         return -1;
@@ -199,6 +202,7 @@ static int open_inputs(struct engine *en, struct err *e)
             .pushback = &st->intake.pushback,
             .pace = &st->pace,
             .servers = &en->servers,
+            .agent = en->agent,
             .base_dir = en->settings->base_dir,
             .once = en->once,
             .finished = on_input_finished,
@@ -487,6 +491,7 @@ void engine_stop(struct engine **enp)
         stream_inputs_close(&en->inputs[i]);
     api_close(&en->api);
     http_servers_close(&en->servers);
+    http_agent_free(&en->agent);
     loop_set_release(&en->loops);
     while (en->stream_count) {
         stream_close(&en->streams[--en->stream_count]);

@@ -35,6 +35,10 @@
  * An input to which messages are pushed has a path on a server: http/server/server.h, with env->servers. It answers when the spool has
  * called the records safe; stop() is http_route_shut(), stopped() is http_route_idle().
  *
+ * One that makes HTTP requests has env->agent (http/agent/agent.h), by a call from its thread or with an answer that comes to its loop. The
+ * requests it makes itself, as a sink does: TLS (http/tls.h), proxy, time limits, AWS's signature (aws/sign.h) with credentials that may
+ * say "not yet" (aws/credentials.h).
+ *
  * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
  *
  * Threads    open, start, stop, close: the main thread. What an input does between start and stop is its own affair:
@@ -58,6 +62,7 @@
 struct input;
 struct input_loop;
 struct http_servers;
+struct http_agent;
 
 struct input_env {
     const char *stream;
@@ -69,6 +74,8 @@ struct input_env {
     struct pace *pace;          /* for inputs that can read the same again; NULL: never wait */
     /* For an input to which messages are pushed: in open, a route on a server (http/server/server.h). They run before start() is called. */
     struct http_servers *servers;
+    /* For an input that makes HTTP requests: http_agent_use() in open (http/agent/agent.h). */
+    struct http_agent *agent;
     struct input_loop *loop; /* the stream's (loop_set.h) */
     const char *base_dir;    /* folder of the YAML file: relative paths start there */
     bool once;               /* run --once: read what is there to its end, then call finished */
