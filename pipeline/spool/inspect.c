@@ -89,8 +89,12 @@ static void report_reader(const struct reader_state *r, uint64_t next, struct sp
                                        .dropped = r->settled.dropped,
                                        .backed_up = r->settled.backed_up,
                                        .corrupt = r->settled.corrupt,
-                                       .pending_seals = r->seal_count};
+                                       .pending_seals = r->seal_count,
+                                       .parcels = r->parcels.count,
+                                       .staged = r->parcels.records};
     memcpy(to->name, r->name, sizeof(to->name));
+    for (size_t i = 0; i < r->parcels.count; i++)
+        to->sealed_parcels += r->parcels.list[i].parcel.sealed;
     out->pending_seals += r->seal_count;
     out->in_progress += seal_progress_count(r);
 }

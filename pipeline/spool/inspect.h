@@ -20,6 +20,8 @@ struct spool_reader_report {
     uint64_t incoming, waiting;
     uint64_t delivered, dropped, backed_up, corrupt;
     size_t pending_seals;
+    size_t parcels, sealed_parcels; /* staged.h */
+    uint64_t staged;                /* records in them, of those that wait */
 };
 
 struct spool_report {

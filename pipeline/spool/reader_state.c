@@ -25,6 +25,7 @@ void reader_state_free(struct reader_state **r)
         reader_state_remove(*r, &(*r)->seals[(*r)->seal_count - 1]);
     mem_free((*r)->seals);
     mem_free((*r)->holes);
+    parcels_release(&(*r)->parcels);
     MEM_CLEAR(*r);
 }
 
@@ -361,7 +362,7 @@ bool reader_state_decode_seals(struct reader_state *r, struct wire_in *in)
     return !in->failed;
 }
 
-void reader_state_encode_holes(const struct reader_state *r, struct wire_out *o)
+void reader_state_encode_rest(const struct reader_state *r, struct wire_out *o)
 {
     wire_put_u64(o, r->passed);
     wire_put_u32(o, (uint32_t)r->hole_count);
@@ -371,9 +372,10 @@ void reader_state_encode_holes(const struct reader_state *r, struct wire_out *o)
         wire_put_u64(o, r->holes[i].bytes_first);
         wire_put_u64(o, r->holes[i].bytes_end);
     }
+    parcels_encode(&r->parcels, o);
 }
 
-bool reader_state_decode_holes(struct reader_state *r, uint64_t next, struct wire_in *in)
+bool reader_state_decode_rest(struct reader_state *r, uint64_t next, struct wire_in *in)
 {
     uint64_t from = r->cut.seq;
 
@@ -390,7 +392,8 @@ bool reader_state_decode_holes(struct reader_state *r, uint64_t next, struct wir
         push_hole(r, &h);
         from = h.end;
     }
-    return !in->failed && r->passed < r->cut.seq && seal_result_sum(&r->settled) <= reader_state_incoming(r, next);
+    return parcels_decode(&r->parcels, in) && r->passed < r->cut.seq &&
+           seal_result_sum(&r->settled) + r->parcels.records <= reader_state_incoming(r, next);
 }
 
 void reader_state_encode(const struct reader_state *r, struct wire_out *o)
@@ -400,7 +403,7 @@ void reader_state_encode(const struct reader_state *r, struct wire_out *o)
     wire_put_result_bytes(o, &r->settled);
     wire_put_u64(o, r->bytes_out);
     reader_state_encode_seals(r, o);
-    reader_state_encode_holes(r, o);
+    reader_state_encode_rest(r, o);
 }
 
 bool reader_state_decode(struct reader_state *r, uint64_t next, struct wire_in *in)
@@ -410,5 +413,5 @@ bool reader_state_decode(struct reader_state *r, uint64_t next, struct wire_in *
     wire_result_bytes(in, &r->settled);
     r->bytes_out = wire_u64(in);
     return !in->failed && r->cut.seq > 0 && r->cut.seq <= next && reader_state_decode_seals(r, in) &&
-           reader_state_decode_holes(r, next, in);
+           reader_state_decode_rest(r, next, in);
 }

@@ -5,6 +5,8 @@
  *        settled     seal     settled     seal     cut         hole            next
  *     |-----------|========|-----------|========|===========|         |=========|        ===  waits
  *
+ * What is staged waits, too, but not here: in parcels.
+ *
  * An open hole is the last one and ends where nobody knows yet: the reader is gone.
  *
  * Threads, ownership as state.h, which it is a part of. It owns the notes and the progress of its seals.
@@ -17,6 +19,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/spool/format/wire.h"
+#include "pipeline/spool/parcels.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>
@@ -45,6 +48,7 @@ struct reader_state {
     size_t seal_count, seal_room;
     struct hole *holes;
     size_t hole_count, hole_room;
+    struct parcels parcels;     /* records before the cut that wait elsewhere */
     uint64_t passed;            /* records before the cut that were not for it */
     struct seal_result settled; /* since it is a reader */
     uint64_t bytes_out;         /* lines form of all records before the cut that do not wait for it */
@@ -58,11 +62,11 @@ void reader_state_free(struct reader_state **r);
 bool reader_state_is_gone(const struct reader_state *r);
 /* Records that were, or would have been, for it. */
 uint64_t reader_state_incoming(const struct reader_state *r, uint64_t next);
-/* Not settled. */
+/* Not settled: in the log, or staged. */
 uint64_t reader_state_waiting(const struct reader_state *r, uint64_t next);
-/* Lines form of what is not settled, when `bytes_out` of what came before the cut does not wait. */
+/* Lines form of what waits in the log, when `bytes_out` of what came before the cut does not wait. */
 uint64_t reader_state_waiting_bytes(const struct reader_state *r, uint64_t bytes_in, uint64_t bytes_out);
-/* Every record below it is settled, or not for this reader. */
+/* Every record below it is settled, staged, or not for this reader. */
 uint64_t reader_state_low_water(const struct reader_state *r, uint64_t next);
 /* The first records at or behind `seq` that wait: [*first, *end). False when there are none. */
 bool reader_state_unsettled(const struct reader_state *r, uint64_t next, uint64_t seq, uint64_t *first, uint64_t *end);
@@ -109,7 +113,8 @@ void reader_state_encode(const struct reader_state *r, struct wire_out *o);
 MUST_CHECK bool reader_state_decode(struct reader_state *r, uint64_t next, struct wire_in *in);
 void reader_state_encode_seals(const struct reader_state *r, struct wire_out *o);
 MUST_CHECK bool reader_state_decode_seals(struct reader_state *r, struct wire_in *in);
-void reader_state_encode_holes(const struct reader_state *r, struct wire_out *o);
-MUST_CHECK bool reader_state_decode_holes(struct reader_state *r, uint64_t next, struct wire_in *in);
+/* What the middle of a checkpoint has no place for: holes and parcels. */
+void reader_state_encode_rest(const struct reader_state *r, struct wire_out *o);
+MUST_CHECK bool reader_state_decode_rest(struct reader_state *r, uint64_t next, struct wire_in *in);
 
 #endif

@@ -148,6 +148,7 @@ static void open_reader(struct spool *s, struct reader_state *state)
         .settled_before = state->settled,
         .holes = mem_array(state->hole_count, sizeof(*r->holes)),
         .hole_count = state->hole_count,
+        .last_parcel = state->parcels.next,
     };
     for (size_t i = 0; i < state->hole_count; i++)
         r->holes[i] = state->holes[i];

@@ -335,5 +335,7 @@ int spool_recover(struct spool *s, struct spool_recovery *found, struct err *e)
     found->records = spool_state_waiting_count(&s->state);
     found->segments = s->segment_count;
     found->pending_seals = spool_state_seal_count(&s->state);
+    for (size_t i = 0; i < s->state.reader_count; i++)
+        found->parcels += s->state.readers[i]->parcels.count;
     return 0;
 }

@@ -101,7 +101,7 @@ static enum spool_answer admit(struct spool *s, uint64_t bytes)
 {
     if (s->failing)
         return SPOOL_FAILING;
-    if (s->held_bytes + s->pending_bytes + bytes > s->limit)
+    if (s->held_bytes + s->pending_bytes + spool_state_staged_bytes(&s->state) + bytes > s->limit)
         return SPOOL_FULL;
     return SPOOL_TAKEN;
 }
@@ -148,7 +148,7 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
 }
 
 /* Locks: held. Takes the frame over. */
-static void add_control(struct spool *s, struct frame *f, struct spool_wait *w)
+void spool_add_control(struct spool *s, struct frame *f, struct spool_wait *w)
 {
     f->wait = w;
     f->header.first = s->next;
@@ -159,7 +159,7 @@ void spool_log_control(struct spool *s, struct frame *f, struct spool_wait *w)
 {
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
-    add_control(s, f, w);
+    spool_add_control(s, f, w);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, w != NULL);
 }
@@ -278,7 +278,7 @@ void spool_seal(struct spool_reader *r, const struct seal *seal, const struct sp
     pthread_mutex_lock(&s->lock);
     assert(seal->first == r->cut.seq && seal->last < s->state.next);
     r->cut = spool_skip(r, *end);
-    add_control(s, f, w);
+    spool_add_control(s, f, w);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, true);
 }
@@ -295,7 +295,7 @@ void spool_progress(struct spool_reader *r, uint64_t seal_first, struct slice pr
     pthread_mutex_lock(&s->lock);
     p = reader_state_find(r->state, seal_first);
     assert(p && !p->settling);
-    add_control(s, f, w);
+    spool_add_control(s, f, w);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, w != NULL);
 }
@@ -313,7 +313,7 @@ void spool_settle(struct spool_reader *r, uint64_t seal_first, const struct seal
     spool_state_put_settled(&f->extra, r->state->name, &p->seal, result);
     frame_finish(f);
     seal_result_add(&r->settled, result);
-    add_control(s, f, NULL);
+    spool_add_control(s, f, NULL);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, false);
 }
@@ -375,23 +375,26 @@ uint64_t spool_warm_bytes(const struct spool *s)
 
 /* --- books -------------------------------------------------------------------------------------------------------- */
 
-/* Locks: held. Lines form of what is not settled; in no seal's bytes is what damage took. */
+/* Locks: held. Of what is not settled, lines form in the log and length of parcels; in no seal's bytes is what damage took. */
 static uint64_t spooled_bytes_of(const struct spool_reader *r)
 {
-    uint64_t out = r->state->bytes_out;
+    const struct parcels *p = &r->state->parcels;
+    uint64_t out = r->state->bytes_out, staged = 0;
 
     for (size_t i = 0; i < r->state->seal_count; i++)
         if (r->state->seals[i].settling)
             out += r->state->seals[i].seal.bytes;
-    return reader_state_waiting_bytes(r->state, r->spool->state.bytes_in, out);
+    for (size_t i = 0; i < p->count; i++)
+        if (!p->list[i].settling)
+            staged += p->list[i].parcel.bytes;
+    return staged + reader_state_waiting_bytes(r->state, r->spool->state.bytes_in, out);
 }
 
-/* Locks: held. The oldest arrival in the seals that are not settled; false when there is none. */
+/* Locks: held. The oldest arrival in seals and parcels that are not settled; false when there is none. */
 static bool oldest_sealed(const struct spool_reader *r, nsec *oldest)
 {
-    bool found = false;
+    bool found = parcels_oldest(&r->state->parcels, oldest);
 
-    *oldest = NSEC_NEVER;
     for (size_t i = 0; i < r->state->seal_count; i++) {
         const struct pending_seal *p = &r->state->seals[i];
 
@@ -441,7 +444,7 @@ void spool_books(struct spool_reader *r, struct spool_books *b)
         .incoming_bytes = s->state.record_bytes_in,
         .delivered_bytes = r->settled.delivered_bytes,
         .wire_bytes = r->settled.wire_bytes,
-        .disk_bytes = s->disk_bytes,
+        .disk_bytes = s->disk_bytes + spool_state_staged_bytes(&s->state),
         .limit = s->limit,
     };
     b->spooled = b->incoming - seal_result_sum(&r->settled);

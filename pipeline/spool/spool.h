@@ -7,7 +7,8 @@
  *
  * A reader is who must have every record: a destination of the stream. Each has its own cut, seals, settlement, low-water
  * mark and books, as if the log were its own; they share the records, which go from the disk when all readers have
- * settled them. A stream with one destination has one reader, without a name.
+ * settled them. A stream with one destination has one reader, without a name. What of a reader's records lies in files beside
+ * the log, because one batch feeds many objects, is staged.h's.
  *
  * Files: <dir>/<number, 20 digits>.seg, format in segment.h; .spare: up to two settled ones, to be written over while
  * the stream is busy. In memory mode the same in memfds. What was damaged or cut
@@ -62,7 +63,7 @@ struct spool_conf {
     const char *stream;     /* for messages */
     const char *dir;        /* of this stream; created 0700 when missing */
     bool memory;            /* durability: memory */
-    uint64_t limit;         /* bytes of frames held */
+    uint64_t limit;         /* bytes of frames held, and of parcels */
     uint64_t segment_bytes; /* 0: chosen from the limit */
     /* Called on the committer thread after each commit that added records; short. May be NULL. */
     void (*committed)(void *ctx);
@@ -83,6 +84,7 @@ struct spool_recovery {
     uint64_t torn_bytes;      /* cut from the end: a write that was never acknowledged (inspect.h) */
     uint64_t corrupt_records; /* in damaged frames of the newest segment; older ones are checked when they are read */
     size_t segments, pending_seals;
+    size_t parcels;    /* of all readers (staged.h); their records are among those that wait */
     bool damaged;      /* something that was safe is not what it should be: */
     struct err damage; /* the first of it, in words, when `damaged` */
 };
@@ -284,7 +286,7 @@ struct spool_books {
     uint64_t incoming_bytes;                         /* of all records since the stream was created, as they came in */
     uint64_t delivered_bytes, wire_bytes;            /* as in seal_result */
     uint64_t delivered_now, delivered_bytes_now, backed_up_now; /* of these: since this process opened it */
-    uint64_t spooled;                                           /* records safe and not yet settled */
+    uint64_t spooled; /* records safe and not yet settled, in the log or staged */
     uint64_t spooled_bytes;
     uint64_t disk_bytes, limit; /* of the stream */
     nsec oldest_arrival;        /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */

@@ -4,6 +4,7 @@
  * next, and each reader's cut and settled, are what has been asked for. They differ by the frames in the pending list and in the round.
  *
  * spool.c     what callers ask for: append, seal, settle, books
+ * staged.c    what callers say of parcels
  * readers.c   who reads: the configured ones against those in the log
  * warm.c      frames that were just written, in memory
  * locate.c    from a sequence number to a frame, around damage; spool/read.c: scan and read
@@ -73,6 +74,7 @@ struct spool_reader {
     nsec arrival;                      /* ... this is the arrival */
     struct hole *holes;                /* what is not for it, as known at the start; does not change */
     size_t hole_count;
+    uint64_t last_parcel;     /* the delivery thread's: number of the last one that was given out */
     struct log_window window; /* delivery thread: spool_scan() */
 };
 
@@ -148,7 +150,9 @@ void readers_close(struct spool *s);
 
 /* --- spool.c ------------------------------------------------------------------------------------------------------ */
 
-/* Into the log, behind what is pending. Takes the frame over. */
+/* Behind what is pending. Takes the frame over. Locks: held. The committer is to be woken. */
+void spool_add_control(struct spool *s, struct frame *f, struct spool_wait *w);
+/* The same with all around it. */
 void spool_log_control(struct spool *s, struct frame *f, struct spool_wait *w);
 
 /* --- recycle.c ------------------------------------------------------------------------------------------------------ */

@@ -4,8 +4,8 @@
  * there for the reader without a name.
  *
  * What waits to be delivered follows, for each reader, from its cut, its seals that are not settled and `next`
- * (reader_state.h); a record waits while it waits for one of them. Runs of moved records may be many and are searched by
- * halves. A checkpoint is the whole sum in bytes: a segment begins with one, so what lies before it need not be read. */
+ * (reader_state.h); a record waits while it waits for one of them. A checkpoint is the whole sum in bytes: a segment begins
+ * with one, so what lies before it need not be read. */
 #include "pipeline/spool/state.h"
 
 #include "pipeline/base/limits.h"
@@ -113,6 +113,15 @@ size_t spool_state_seal_count(const struct spool_state *st)
     return count;
 }
 
+uint64_t spool_state_staged_bytes(const struct spool_state *st)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < st->reader_count; i++)
+        bytes += st->readers[i]->parcels.bytes;
+    return bytes;
+}
+
 /* Of all readers' runs the one that begins first, and of those that begin there the longest. */
 bool spool_state_unsettled(const struct spool_state *st, uint64_t seq, uint64_t *first, uint64_t *end)
 {
@@ -140,81 +149,9 @@ uint64_t spool_state_waiting_count(const struct spool_state *st)
         return reader_state_waiting(st->readers[0], st->next);
     for (uint64_t seq = 1; spool_state_unsettled(st, seq, &first, &end); seq = end)
         count += end - first;
-    return count;
-}
-
-/* --- moved records ------------------------------------------------------------------------------------------------ */
-
-const struct moved_run *spool_state_moved_from(const struct spool_state *st, uint64_t seq)
-{
-    size_t low = 0, high = st->moved_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (st->moved[middle].end > seq)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low < st->moved_count ? &st->moved[low] : NULL;
-}
-
-bool spool_state_waiting(const struct spool_state *st, uint64_t from, uint64_t end, uint64_t *first, uint64_t *upto)
-{
-    while (spool_state_unsettled(st, from, first, upto) && *first < end) {
-        const struct moved_run *m = spool_state_moved_from(st, *first);
-
-        if (m && m->first <= *first) {
-            from = m->end;
-            continue;
-        }
-        *upto = *upto < end ? *upto : end;
-        *upto = m && m->first < *upto ? m->first : *upto;
-        return true;
-    }
-    return false;
-}
-
-void spool_state_push_moved(struct spool_state *st, size_t index, const struct moved_run *m)
-{
-    if (st->moved_count == st->moved_room) {
-        st->moved_room = st->moved_room ? 2 * st->moved_room : 8;
-        st->moved = mem_grow(st->moved, st->moved_room, sizeof(*st->moved));
-    }
-    if (index < st->moved_count)
-        memmove(st->moved + index + 1, st->moved + index, (st->moved_count - index) * sizeof(*m));
-    st->moved[index] = *m;
-    st->moved_count++;
-}
-
-/* The newest copy counts. Only what has no copy is copied, and a copy as a whole, so one that overlaps with an earlier one
- * replaces it whole. */
-static void add_moved(struct spool_state *st, const struct moved_run *m)
-{
-    const struct moved_run *there = spool_state_moved_from(st, m->first);
-    size_t index = there ? (size_t)(there - st->moved) : st->moved_count, end = index;
-
-    while (end < st->moved_count && st->moved[end].first < m->end)
-        end++;
-    if (end > index)
-        memmove(st->moved + index, st->moved + end, (st->moved_count - end) * sizeof(*m));
-    st->moved_count -= end - index;
-    spool_state_push_moved(st, index, m);
-}
-
-/* Forgets copies of which nothing waits any more. */
-static void prune_moved(struct spool_state *st)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < st->moved_count; i++) {
-        uint64_t first, end;
-
-        if (spool_state_unsettled(st, st->moved[i].first, &first, &end) && first < st->moved[i].end)
-            st->moved[kept++] = st->moved[i];
-    }
-    st->moved_count = kept;
+    for (size_t i = 0; i < st->reader_count; i++)
+        count += st->readers[i]->parcels.records;
+    return count < st->next ? count : st->next - 1; /* which records are staged by two readers nobody knows */
 }
 
 /* --- frame by frame ----------------------------------------------------------------------------------------------- */
@@ -264,6 +201,16 @@ static bool apply_seal(struct spool_state *st, struct slice extra)
     return fits;
 }
 
+/* So many bytes of the reader's wait in the log no more. */
+static void take_out(struct spool_state *st, struct reader_state *r, uint64_t bytes)
+{
+    spool_state_prune_moved(st);
+    r->bytes_out += bytes;
+    /* What damage took with it was never counted by anybody: level the two when nothing is left. */
+    if (reader_state_low_water(r, st->next) == st->next)
+        r->bytes_out += reader_state_waiting_bytes(r, st->bytes_in, r->bytes_out);
+}
+
 static bool apply_settled(struct spool_state *st, struct slice extra)
 {
     struct wire_in in = {.rest = extra};
@@ -287,13 +234,116 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
         return false;
     if (fits)
         reader_state_remove(r, p);
-    prune_moved(st);
     seal_result_add(&r->settled, &result);
-    r->bytes_out += bytes;
-    /* What damage took with it was never counted by anybody: level the two when nothing is left. */
-    if (reader_state_low_water(r, st->next) == st->next)
-        r->bytes_out += reader_state_waiting_bytes(r, st->bytes_in, r->bytes_out);
+    take_out(st, r, bytes);
     return fits;
+}
+
+/* Whether the parts are all of the piece, and all parcels can take theirs; else nothing of the frame is believed. */
+static bool parts_fit(const struct reader_state *r, struct wire_in in, uint32_t count, uint64_t records)
+{
+    for (; count && !in.failed; count--) {
+        struct staged_part part = parcels_get_part(&in);
+
+        if (in.failed || part.records > records || (r && !parcels_can_add(&r->parcels, &part)))
+            return false;
+        records -= part.records;
+    }
+    return !in.failed && records == 0;
+}
+
+static bool apply_staged(struct spool_state *st, struct slice extra)
+{
+    struct wire_in in = {.rest = extra}, parts;
+    uint64_t first = wire_u64(&in), last = wire_u64(&in), bytes = wire_u64(&in), records;
+    struct spool_cursor end = wire_cursor(&in);
+    struct seal_result ended;
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
+    uint32_t count;
+    bool fits;
+
+    wire_result(&in, &ended);
+    wire_result_bytes(&in, &ended);
+    count = wire_u32(&in);
+    parts = in;
+    for (uint32_t i = 0; i < count && !in.failed; i++)
+        parcels_get_part(&in);
+    get_reader(&in, name);
+    if (in.failed || !first || last < first || end.seq != last + 1 || end.seq > st->next)
+        return false;
+    r = spool_state_reader(st, name);
+    fits = r && r->cut.seq == first;
+    records = last - first + 1;
+    if (seal_result_sum(&ended) > records || !parts_fit(r, parts, count, records - seal_result_sum(&ended)))
+        return false;
+    r = reader_of(st, name, first);
+    if (!r || !reader_state_cut(r, first, &end))
+        return false;
+    while (count--) {
+        struct staged_part part = parcels_get_part(&parts);
+
+        fits &= part.note.n || parcels_find(&r->parcels, part.parcel);
+        parcels_add(&r->parcels, &part, first, last);
+    }
+    seal_result_add(&r->settled, &ended);
+    take_out(st, r, bytes);
+    return fits;
+}
+
+static bool settle_parcel(struct reader_state *r, struct pending_parcel *p, struct wire_in *in)
+{
+    uint64_t records = p->parcel.records;
+    struct seal_result result;
+    bool fits;
+
+    wire_result(in, &result);
+    wire_result_bytes(in, &result);
+    if (in->failed)
+        return false;
+    fits = seal_result_sum(&result) == records;
+    if (!fits) /* a piece of it is lost, and its records wait once more */
+        result = (struct seal_result){.delivered = records};
+    seal_result_add(&r->settled, &result);
+    parcels_remove(&r->parcels, p);
+    return fits;
+}
+
+/* The reader's name stands behind what it says; until that is read nothing is changed. */
+static bool apply_parcel(struct spool_state *st, struct slice extra)
+{
+    struct wire_in in = {.rest = extra}, what;
+    enum parcel_news news = wire_u8(&in);
+    uint64_t number = wire_u64(&in);
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
+    struct pending_parcel *p;
+    struct slice bytes = slice_of(NULL, 0);
+    struct seal_result ignored;
+
+    what = in;
+    if (news == PARCEL_SETTLED) {
+        wire_result(&in, &ignored);
+        wire_result_bytes(&in, &ignored);
+    } else {
+        bytes = wire_bytes(&in);
+    }
+    get_reader(&in, name);
+    r = in.failed ? NULL : spool_state_reader(st, name);
+    p = r ? parcels_find(&r->parcels, number) : NULL;
+    if (!p || bytes.n > (news == PARCEL_SEALED ? SEAL_META_MAX : SEAL_PROGRESS_MAX))
+        return false;
+    switch (news) {
+    case PARCEL_SEALED:
+        parcels_seal(p, bytes);
+        return true;
+    case PARCEL_PROGRESS:
+        parcels_set_progress(p, bytes);
+        return true;
+    case PARCEL_SETTLED:
+        return settle_parcel(r, p, &what);
+    }
+    return false;
 }
 
 static bool apply_progress(struct spool_state *st, struct slice extra)
@@ -345,7 +395,7 @@ static bool drop_reader(struct spool_state *st, const char *name)
         reader_state_free(&st->readers[i]);
         st->reader_count--;
         memmove(st->readers + i, st->readers + i + 1, (st->reader_count - i) * sizeof(st->readers[0]));
-        prune_moved(st);
+        spool_state_prune_moved(st);
     }
     return !spool_state_reader(st, name);
 }
@@ -416,8 +466,8 @@ static bool apply_moved(struct spool_state *st, const struct frame_header *h, st
 
     if (m.end > st->next)
         return false;
-    add_moved(st, &m);
-    prune_moved(st);
+    spool_state_add_moved(st, &m);
+    spool_state_prune_moved(st);
     return true;
 }
 
@@ -445,6 +495,12 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         break;
     case FRAME_READER:
         fits = apply_reader(st, extra);
+        break;
+    case FRAME_STAGED:
+        fits = apply_staged(st, extra);
+        break;
+    case FRAME_PARCEL:
+        fits = apply_parcel(st, extra);
         break;
     case FRAME_CONFIG:
         fits = apply_config(st, extra);

@@ -78,6 +78,10 @@ struct frame_place {
 bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct frame_place at, struct slice extra);
 
 void spool_state_push_moved(struct spool_state *st, size_t index, const struct moved_run *m);
+/* A copy that is safe; it replaces those of the same records. */
+void spool_state_add_moved(struct spool_state *st, const struct moved_run *m);
+/* Forgets copies of which nothing waits any more. */
+void spool_state_prune_moved(struct spool_state *st);
 /* The first moved run that ends behind `seq`; NULL when there is none. */
 const struct moved_run *spool_state_moved_from(const struct spool_state *st, uint64_t seq);
 /* The first record in [from, end) that waits for a reader and is not moved, and in *upto how far the like goes on. False when
@@ -86,7 +90,7 @@ MUST_CHECK bool spool_state_waiting(const struct spool_state *st, uint64_t from,
                                     uint64_t *upto);
 /* The first records at or behind `seq` that wait for a reader, moved or not: [*first, *end). */
 MUST_CHECK bool spool_state_unsettled(const struct spool_state *st, uint64_t seq, uint64_t *first, uint64_t *end);
-/* How many wait for a reader. */
+/* How many wait for a reader, in the log or staged. */
 uint64_t spool_state_waiting_count(const struct spool_state *st);
 
 /* Every record below it is settled by all. */
@@ -100,13 +104,26 @@ struct reader_state *spool_state_add_reader(struct spool_state *st, const char *
                                             uint64_t bytes_before);
 /* Where a new reader begins (spool.h), and in *bytes the log's bytes before it. */
 struct spool_cursor spool_state_beginning(const struct spool_state *st, uint64_t *bytes);
-/* Pending seals of all readers. */
+/* Pending seals of all readers; bytes of their parcels. */
 size_t spool_state_seal_count(const struct spool_state *st);
+uint64_t spool_state_staged_bytes(const struct spool_state *st);
 
 /* The content of control frames. */
 void spool_state_put_seal(struct buf *out, const char *reader, const struct seal *seal, const struct spool_cursor *end);
 void spool_state_put_settled(struct buf *out, const char *reader, const struct seal *seal, const struct seal_result *r);
 void spool_state_put_progress(struct buf *out, const char *reader, uint64_t seal_first, struct slice progress);
+void spool_state_put_staged(struct buf *out, const char *reader, const struct staged_piece *p,
+                            const struct spool_cursor *end);
+/* What a FRAME_PARCEL says. */
+enum parcel_news {
+    PARCEL_SEALED = 1,
+    PARCEL_PROGRESS,
+    PARCEL_SETTLED,
+};
+
+void spool_state_put_parcel_sealed(struct buf *out, const char *reader, uint64_t parcel, struct slice note);
+void spool_state_put_parcel_progress(struct buf *out, const char *reader, uint64_t parcel, struct slice progress);
+void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_t parcel, const struct seal_result *r);
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version);
 /* What a FRAME_READER says. */
 enum reader_news {

@@ -51,6 +51,61 @@ void spool_state_put_progress(struct buf *out, const char *reader, uint64_t seal
     assert(!o.failed);
 }
 
+void spool_state_put_staged(struct buf *out, const char *reader, const struct staged_piece *p,
+                            const struct spool_cursor *end)
+{
+    struct wire_out o = {.b = out};
+
+    wire_put_u64(&o, p->first);
+    wire_put_u64(&o, p->last);
+    wire_put_u64(&o, p->bytes);
+    wire_put_cursor(&o, end);
+    wire_put_result(&o, &p->ended);
+    wire_put_result_bytes(&o, &p->ended);
+    wire_put_u32(&o, (uint32_t)p->count);
+    for (size_t i = 0; i < p->count; i++)
+        parcels_put_part(&o, &p->parts[i]);
+    put_reader(&o, reader);
+    assert(!o.failed);
+}
+
+static struct wire_out put_parcel(struct buf *out, enum parcel_news news, uint64_t parcel)
+{
+    struct wire_out o = {.b = out};
+
+    wire_put_u8(&o, (uint8_t)news);
+    wire_put_u64(&o, parcel);
+    return o;
+}
+
+void spool_state_put_parcel_sealed(struct buf *out, const char *reader, uint64_t parcel, struct slice note)
+{
+    struct wire_out o = put_parcel(out, PARCEL_SEALED, parcel);
+
+    wire_put_bytes(&o, note);
+    put_reader(&o, reader);
+    assert(!o.failed);
+}
+
+void spool_state_put_parcel_progress(struct buf *out, const char *reader, uint64_t parcel, struct slice progress)
+{
+    struct wire_out o = put_parcel(out, PARCEL_PROGRESS, parcel);
+
+    wire_put_bytes(&o, progress);
+    put_reader(&o, reader);
+    assert(!o.failed);
+}
+
+void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_t parcel, const struct seal_result *r)
+{
+    struct wire_out o = put_parcel(out, PARCEL_SETTLED, parcel);
+
+    wire_put_result(&o, r);
+    wire_put_result_bytes(&o, r);
+    put_reader(&o, reader);
+    assert(!o.failed);
+}
+
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version)
 {
     struct wire_out o = {.b = out};
@@ -133,10 +188,10 @@ static bool is_the_only_one(const struct spool_state *st)
 {
     const struct reader_state *r = st->readers[0];
 
-    return st->reader_count == 1 && !r->name[0] && !r->passed && !r->hole_count;
+    return st->reader_count == 1 && !r->name[0] && !r->passed && !r->hole_count && !r->parcels.next;
 }
 
-/* All readers but what stands in the middle; the one without a name has its holes here. */
+/* All readers but what stands in the middle, for the one without a name. */
 static void encode_readers(const struct spool_state *st, struct wire_out *o)
 {
     wire_put_u32(o, (uint32_t)st->reader_count);
@@ -145,7 +200,7 @@ static void encode_readers(const struct spool_state *st, struct wire_out *o)
 
         wire_put_bytes(o, slice_str(r->name));
         if (!r->name[0]) {
-            reader_state_encode_holes(r, o);
+            reader_state_encode_rest(r, o);
             continue;
         }
         reader_state_encode(r, o);
@@ -260,7 +315,7 @@ static bool decode_reader(struct spool_state *st, struct reader_state **unnamed,
     if (!name[0]) {
         *unnamed = NULL;
         st->readers[st->reader_count++] = r;
-        return reader_state_decode_holes(r, st->next, in);
+        return reader_state_decode_rest(r, st->next, in);
     }
     r = spool_state_add_reader(st, name, (struct spool_cursor){.seq = 1}, 0);
     return reader_state_decode(r, st->next, in) && seal_progress_decode(r, in);

@@ -69,8 +69,15 @@ static void print_report(const struct spool_report *r)
            r->incoming);
     printf("  %zu segment%s, %" PRIu64 " bytes; %zu sealed and not settled; %zu source position%s\n", r->segments,
            noun_s(r->segments), r->bytes, r->pending_seals, r->positions, noun_s(r->positions));
-    for (size_t i = 0; r->reader_count > 1 && i < r->reader_count; i++)
-        print_reader(&r->readers[i]);
+    for (size_t i = 0; i < r->reader_count; i++) {
+        const struct spool_reader_report *reader = &r->readers[i];
+
+        if (r->reader_count > 1)
+            print_reader(reader);
+        if (reader->parcels)
+            printf("  %" PRIu64 " of them staged in %zu parcel%s, %zu sealed\n", reader->staged, reader->parcels,
+                   noun_s(reader->parcels), reader->sealed_parcels);
+    }
     if (r->in_progress)
         printf("  %zu of what is sealed %s half delivered: the next start goes on where it was\n", r->in_progress,
                is_are(r->in_progress));

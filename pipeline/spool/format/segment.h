@@ -61,6 +61,8 @@ enum frame_type {
     FRAME_MOVED,    /* records from an older segment, under their old numbers */
     FRAME_PROGRESS, /* how far the delivery of a seal is; the last one of a seal counts */
     FRAME_READER,   /* a reader begins, comes back, leaves, has another name, or is forgotten (state.h) */
+    FRAME_STAGED,   /* records that a reader has put into parcels (staged.h) */
+    FRAME_PARCEL,   /* a parcel is sealed, how far its delivery is, or it is settled */
     FRAME_TYPE_END,
 };
 
