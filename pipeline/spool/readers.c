@@ -12,7 +12,7 @@
 
 /* --- the log follows the configuration ---------------------------------------------------------------------------- */
 
-/* Takes the frame over. */
+/* Takes the frame over. The committer hears of it when all is done: until then nobody else knows the spool. */
 static void change(struct spool *s, struct frame *f)
 {
     bool fits;
@@ -20,7 +20,8 @@ static void change(struct spool *s, struct frame *f)
     f->header.first = s->state.next;
     fits = spool_state_apply(&s->state, &f->header, (struct frame_place){0, 0}, buf_slice(&f->extra));
     assert(fits);
-    spool_log_control(s, f, NULL);
+    frame_finish(f);
+    spool_add_control(s, f, NULL);
 }
 
 static struct frame *news(void)
@@ -36,15 +37,24 @@ static bool is_configured(const struct spool_conf *conf, const char *name)
     return false;
 }
 
-/* A reader whose name is not known may be one that had another. */
-static void rename_reader(struct spool *s, const struct spool_conf *conf, const struct spool_reader_conf *r)
+/* A reader whose name is not known may be one that had another. It is one of them at most: the first that says so. */
+static bool is_renamed(const struct spool *s, const struct spool_conf *conf, size_t index)
 {
-    struct frame *f;
+    const struct spool_reader_conf *r = &conf->readers[index];
 
     if (!r->formerly || spool_state_reader(&s->state, r->name) || !spool_state_reader(&s->state, r->formerly) ||
         is_configured(conf, r->formerly))
-        return;
-    f = news();
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (conf->readers[i].formerly && strcmp(conf->readers[i].formerly, r->formerly) == 0 && is_renamed(s, conf, i))
+            return false;
+    return true;
+}
+
+static void rename_reader(struct spool *s, const struct spool_reader_conf *r)
+{
+    struct frame *f = news();
+
     spool_state_put_renamed(&f->extra, r->formerly, r->name);
     change(s, f);
 }
@@ -82,15 +92,23 @@ static bool is_forgettable(const struct spool *s, const struct spool_conf *conf,
     return !is_configured(conf, r->name) && reader_state_waiting(r, s->state.next) == 0;
 }
 
+static bool is_taken_over(const struct spool *s, const struct spool_conf *conf, const struct reader_state *r)
+{
+    for (size_t i = 0; i < conf->reader_count; i++)
+        if (is_renamed(s, conf, i) && strcmp(conf->readers[i].formerly, r->name) == 0)
+            return true;
+    return false;
+}
+
 /* How many must be forgotten, so that all have room. -1: more than can be. */
 static int count_surplus(const struct spool *s, const struct spool_conf *conf, size_t *surplus, struct err *e)
 {
     size_t wanted = s->state.reader_count, forgettable = 0;
 
     for (size_t i = 0; i < conf->reader_count; i++)
-        wanted += !spool_state_reader(&s->state, conf->readers[i].name);
+        wanted += !spool_state_reader(&s->state, conf->readers[i].name) && !is_renamed(s, conf, i);
     for (size_t i = 0; i < s->state.reader_count; i++)
-        forgettable += is_forgettable(s, conf, s->state.readers[i]);
+        forgettable += is_forgettable(s, conf, s->state.readers[i]) && !is_taken_over(s, conf, s->state.readers[i]);
     *surplus = wanted > SPOOL_READERS_MAX ? wanted - SPOOL_READERS_MAX : 0;
     if (*surplus <= forgettable)
         return 0;
@@ -121,7 +139,8 @@ static int follow(struct spool *s, const struct spool_conf *conf, struct err *e)
     if (count_surplus(s, conf, &surplus, e) < 0) /* before anything is changed */
         return -1;
     for (size_t i = 0; i < conf->reader_count; i++)
-        rename_reader(s, conf, &conf->readers[i]);
+        if (is_renamed(s, conf, i))
+            rename_reader(s, &conf->readers[i]);
     forget(s, conf, surplus);
     for (size_t i = 0; i < conf->reader_count; i++)
         begin_reader(s, conf->readers[i].name);
@@ -167,6 +186,8 @@ int readers_open(struct spool *s, const struct spool_conf *conf, struct err *e)
         if (!reader_state_is_gone(s->state.readers[i]))
             open_reader(s, s->state.readers[i]);
     s->warm.readers = (uint32_t)s->reader_count;
+    if (!STAILQ_EMPTY(&s->pending))
+        committer_wake(s->committer, s, false);
     return 0;
 }
 

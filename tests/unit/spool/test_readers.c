@@ -731,6 +731,13 @@ static void more_than_there_is_room_for_is_refused_in_words(void **state)
         assert_int_equal(spool_open(&x->spool, &x->conf, x->committer, &x->found, &e), 0);
         put_some(x, 1);
     }
+    /* Another name needs no room. */
+    x->conf.readers = &(struct spool_reader_conf){.name = "other", .formerly = "r0"};
+    open_spool(x);
+    assert_string_equal(spool_reader_name(spool_reader(x->spool, 0)), "other");
+    assert_int_equal(books_of(x, 0).incoming, SPOOL_READERS_MAX); /* nobody has settled anything */
+    close_spool(x);
+    x->conf.readers = &conf;
     /* One that has all is forgotten to make room. */
     x->conf.reader_count = 0;
     open_spool(x);
