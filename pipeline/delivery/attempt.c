@@ -28,6 +28,7 @@ static void on_kept(struct loop_event *ev);
 static void encode(struct worker_job *job, struct worker *w);
 
 static bool end_request(struct attempt *s, struct request *r);
+static void release_body(struct attempt *s);
 
 static const struct request_ops REQUEST_OPS;
 
@@ -81,9 +82,9 @@ static bool may_have_more(const struct attempt *s, uint64_t bytes)
            (l->ops->has_plenty(l, bytes) && (!s->target->ops->send || l->ops->has_plenty_of_senders(l)));
 }
 
-bool attempt_start(struct target_slot *slot)
+/* Memory for the body, and all that does not depend on its records. */
+static bool prepare(struct attempt *s)
 {
-    struct attempt *s = CONTAINER_OF(slot, struct attempt, slot);
     uint64_t format =
         s->in.format && !s->in.shaper ? format_memory(s->in.format, s->in.format_options, s->expected) : 0;
     uint64_t bytes =
@@ -100,8 +101,41 @@ bool attempt_start(struct target_slot *slot)
     s->in.format_memory = format;
     s->in.digests = request_digests(s->target) | (s->target->ops->steps ? SINK_CRC32C : 0);
     s->in.sizes = s->sink_outcomes != NULL;
+    return true;
+}
+
+bool attempt_start(struct target_slot *slot)
+{
+    struct attempt *s = CONTAINER_OF(slot, struct attempt, slot);
+
+    if (!prepare(s))
+        return false;
     s->loop->ops->work(s->loop, &s->job);
     return true;
+}
+
+/* While the target is well: a place that is held as long as a script runs must not be what a retry waits for. */
+bool attempt_start_with(struct attempt *s)
+{
+    if (!LIST_EMPTY(&s->target->waiting) || !target_take_place(s->target))
+        return false;
+    if (prepare(s))
+        return true;
+    target_give_place(s->target);
+    return false;
+}
+
+void attempt_not_made(struct attempt *s)
+{
+    s->step = ATTEMPT_IDLE;
+    release_body(s);
+    target_give_place(s->target);
+}
+
+void attempt_make(struct attempt *s, struct worker *w)
+{
+    if (s->ops->encode(s, w) < 0)
+        assert(s->out.err.code != ERR_NONE && !s->out.body);
 }
 
 /* Worker thread. */
@@ -109,8 +143,14 @@ static void encode(struct worker_job *job, struct worker *w)
 {
     struct attempt *s = CONTAINER_OF(job, struct attempt, job);
 
-    if (s->ops->encode(s, w) < 0)
-        assert(s->out.err.code != ERR_NONE && !s->out.body);
+    attempt_make(s, w);
+    delivery_loop_post(s->loop, &s->encoded_event);
+}
+
+/* As an event, as if its own job had ended. */
+void attempt_made(struct attempt *s)
+{
+    target_begin(s->target, &s->slot);
     delivery_loop_post(s->loop, &s->encoded_event);
 }
 

@@ -105,6 +105,12 @@ void attempt_queue(struct attempt *s);
 /* Starts the attempt that target_next() granted. False: no memory for the body now, or no more of it for this target,
  * while another of its attempts is under way; nothing was started. */
 MUST_CHECK bool attempt_start(struct target_slot *slot);
+/* The first attempt, where another job of a worker ends with its body: what attempt_start() does, but the job. False: no place
+ * or no memory. The job calls attempt_make() (worker), and its end either of the two behind it. */
+MUST_CHECK bool attempt_start_with(struct attempt *s);
+void attempt_make(struct attempt *s, struct worker *w);
+void attempt_made(struct attempt *s);
+void attempt_not_made(struct attempt *s); /* place and memory are given back; it is IDLE */
 /* While held it is encoded, but not sent: the seal is not safe yet. */
 void attempt_hold(struct attempt *s);
 void attempt_unhold(struct attempt *s);

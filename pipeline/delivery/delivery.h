@@ -1,7 +1,8 @@
 /* delivery.h -- a seal on its way, until every record of it is delivered, dropped or in the backup.
  *
  *     sealing    the seal is written into the journal; nothing is sent before it is safe there
- *     working    with a transform: its turn, its work, piece by piece (usually one piece: all of the seal)
+ *     working    with a transform: its turn, its work, piece by piece (usually one piece: all of the seal); the job that does it
+ *                makes the body of the records as well, when there is a place and memory for it
  *     parts      up to four kinds of bodies, each on its way through an attempt of its own:
  *                  source   with `backup: all` the records as they came in, to the backup
  *                  records  what is left of them, to the destination
@@ -124,6 +125,7 @@ struct delivery {
     /* With a transform: */
     struct delivery *next_untransformed; /* the host's */
     bool has_turn;
+    bool makes_body, has_made_body; /* the same job is to make the body; it did */
     struct transform_batch transform;
     nsec transforming_since; /* mono; 0: no worker has it */
     struct worker_job transform_job;

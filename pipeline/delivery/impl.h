@@ -44,6 +44,11 @@ bool delivery_next_piece(struct delivery *d);
 /* --- parts.c ------------------------------------------------------------------------------------------------------ */
 
 void delivery_ship(struct delivery *d, enum delivery_part part);
+/* The body of the records is made by the job that transforms them, as its last work, if there is a place at the destination and memory
+ * now. False: there is not; it is shipped when they are there. */
+MUST_CHECK bool delivery_ship_with(struct delivery *d);
+void delivery_encode(struct delivery *d, struct worker *w); /* worker: d->parcel and d->outcomes are there */
+void delivery_encoded(struct delivery *d);                  /* that job has ended */
 /* The part is on its way, or waits for its retry. */
 bool delivery_is_under_way(const struct delivery *d, enum delivery_part part);
 void delivery_parts_safe(struct delivery *d); /* the seal is safe: they may go */

@@ -88,16 +88,27 @@ static void refuse_in_answer(struct sink_outcomes *f, uint64_t index, const char
     outcomes_refuse(&d->answer, index, &why);
 }
 
-static void let_the_sink_shape(struct delivery *d, struct attempt *s)
+/* For the answer to a body of any of its records. */
+static void expect_outcomes(struct delivery *d)
 {
-    const struct target *t = s->target;
-
-    s->in.shaper = t->ops;
-    s->in.sink = t->state;
-    s->content_type = t->ops->content_type;
     mem_free(d->answered);
     d->answered = mem_array(d->outcomes.count, 1);
     d->sink_outcomes = (struct sink_outcomes){.outcome = d->answered, .refuse = refuse_in_answer};
+}
+
+/* All that does not depend on what the records are. */
+static void prepare_records(struct delivery *d, struct attempt *s)
+{
+    const struct target *t = s->target;
+
+    s->encoding = d->codec->encoding;
+    s->content_type = d->format->content_type;
+    s->metrics = d->host->metrics;
+    if (!t->ops->record)
+        return;
+    s->in.shaper = t->ops;
+    s->in.sink = t->state;
+    s->content_type = t->ops->content_type;
     s->sink_outcomes = &d->sink_outcomes;
 }
 
@@ -139,6 +150,29 @@ static void take_made_records(struct delivery *d, struct attempt *s)
     s->expected = d->parcel.bytes;
 }
 
+bool delivery_ship_with(struct delivery *d)
+{
+    struct attempt *s = new_part(d, PART_RECORDS);
+
+    prepare_records(d, s);
+    return attempt_start_with(s);
+}
+
+void delivery_encode(struct delivery *d, struct worker *w)
+{
+    struct attempt *s = d->parts[PART_RECORDS];
+
+    take_made_records(d, s);
+    attempt_make(s, w);
+}
+
+void delivery_encoded(struct delivery *d)
+{
+    if (d->host->destination->ops->record)
+        expect_outcomes(d);
+    attempt_made(d->parts[PART_RECORDS]);
+}
+
 void delivery_ship(struct delivery *d, enum delivery_part part)
 {
     struct attempt *s = new_part(d, part);
@@ -152,12 +186,10 @@ void delivery_ship(struct delivery *d, enum delivery_part part)
         s->content_type = d->format->content_type;
         break;
     case PART_RECORDS:
-        s->encoding = d->codec->encoding;
-        s->content_type = d->format->content_type;
-        s->metrics = d->host->metrics;
+        prepare_records(d, s);
         take_made_records(d, s);
         if (s->target->ops->record)
-            let_the_sink_shape(d, s);
+            expect_outcomes(d);
         break;
     case PART_ERRORS:
         take_made_records(d, s);

@@ -121,8 +121,15 @@ bool target_take_place(struct target *t)
 
 void target_give_place(struct target *t)
 {
-    assert(t->active > 1);
+    assert(t->active > 0);
     change_in_flight(t, -1);
+}
+
+void target_begin(struct target *t, struct target_slot *s)
+{
+    assert(t->active > 0);
+    t->active--;
+    begin(t, s);
 }
 
 void target_not_now(struct target *t, struct target_slot *s)

@@ -96,9 +96,12 @@ void target_not_now(struct target *t, struct target_slot *s);
 /* It wants no attempt any more. */
 void target_forget(struct target *t, struct target_slot *s);
 
-/* A place more for an attempt that sends several requests at once. False: there is none, or somebody waits for it. */
+/* A place for one who does not wait in the list: for another request of an attempt, or for an attempt that begins later. False: there
+ * is none, or somebody waits for it. */
 MUST_CHECK bool target_take_place(struct target *t);
 void target_give_place(struct target *t);
+/* The attempt begins, with a place that was taken. */
+void target_begin(struct target *t, struct target_slot *s);
 
 /* What the end of an attempt says of the target as a whole. */
 enum target_news {

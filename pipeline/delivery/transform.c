@@ -49,17 +49,34 @@ bool delivery_transform(struct delivery *d)
     d->transform.now = h->loop->wall;
     d->transform.in_memory = d->in_memory;
     d->transform.too_large = d->too_large[0] ? d->too_large : NULL;
+    d->makes_body = delivery_ship_with(d);
+    d->has_made_body = false;
     h->loop->ops->work(h->loop, &d->transform_job);
     return true;
 }
 
-/* Worker. */
+/* Memory for the body was taken by the size of what went in. */
+static bool makes_one_body(const struct delivery *d)
+{
+    return d->makes_body && d->outcomes.count > 0 && d->parcel.bytes <= d->piece.bytes &&
+           (d->transform.failed_lines == 0 || d->host->backup);
+}
+
+/* Worker. What was just made is encoded while it is in the worker's cache, and nobody waits in between. */
 static void transform(struct worker_job *job, struct worker *w)
 {
     struct delivery *d = CONTAINER_OF(job, struct delivery, transform_job);
 
-    if (d->host->ops->transform(&d->transform, w) < 0)
+    if (d->host->ops->transform(&d->transform, w) < 0) {
         assert(d->transform.err.code != ERR_NONE && !d->transform.list);
+    } else {
+        d->parcel = object_source_parcel(&d->piece, d->transform.list);
+        outcomes_release(&d->outcomes);
+        outcomes_init(&d->outcomes, d->parcel.count);
+        d->has_made_body = makes_one_body(d);
+        if (d->has_made_body)
+            delivery_encode(d, w);
+    }
     delivery_loop_post(d->host->loop, &d->transformed_event);
 }
 
@@ -304,11 +321,11 @@ static void ship_piece(struct delivery *d)
     d->work = WORK_SHIPPING;
     if (!d->host->single || is_the_last(d))
         end_turn(d);
-    d->parcel = object_source_parcel(&d->piece, t->list);
-    outcomes_init(&d->outcomes, d->parcel.count);
     if (t->failed)
         delivery_ship(d, PART_FAILED);
-    if (d->outcomes.count > 0)
+    if (d->has_made_body)
+        delivery_encoded(d);
+    else if (d->outcomes.count > 0)
         delivery_ship(d, PART_RECORDS);
 }
 
@@ -317,6 +334,8 @@ static void on_transformed(struct loop_event *ev)
     struct delivery *d = CONTAINER_OF(ev, struct delivery, transformed_event);
 
     d->transforming_since = 0;
+    if (d->makes_body && !d->has_made_body)
+        attempt_not_made(d->parts[PART_RECORDS]);
     if (!d->transform.list)
         cannot_be_made(d);
     else if (d->transform.failed_lines > 0 && !d->host->backup)
