@@ -1,3 +1,6 @@
+/* Keys are looked for in the order of the header, at each request anew: the environment and a stamp of the files are cheap to ask, and keys
+ * may be rotated at any time. The files are read by an aside_reader, since a disk may hang; what was read before serves on while they
+ * cannot be read. Keys are checked before they are used: a line break in one would break a header. */
 #include "pipeline/aws/credentials.h"
 
 #include "pipeline/aws/profile_files.h"

@@ -1,3 +1,5 @@
+/* Bytes are taken from the end of the newest chunk; what does not fit begins another one. A reset keeps one chunk of the usual size, so that
+ * record after record is worked through without a call to the allocator. */
 #include "pipeline/base/arena.h"
 
 #include "pipeline/base/limits.h"

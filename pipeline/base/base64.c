@@ -1,3 +1,5 @@
+/* Four characters become 24 bits by a table. The vector kernel (base64_kernel.h) takes what it can from the front; the rest is done here,
+ * and so is the end, where padding may stand and unused bits must be zero. */
 #include "pipeline/base/base64.h"
 
 #include "pipeline/base/base64_kernel.h"

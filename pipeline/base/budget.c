@@ -1,3 +1,6 @@
+/* Taking is one compare-and-swap on the budget and one on the whole it is part of. Between the two the budget alone has the bytes, so a
+ * failure gives them back there, and the whole never has more than it may, but for what is forced or held by a cache that is just giving it
+ * back. */
 #include "pipeline/base/budget.h"
 
 #include <assert.h>

@@ -1,3 +1,5 @@
+/* What OpenSSL reads from text is kept in a store that connections share by counting it. The same authorities make
+ * the same mark (a digest of all of them), by which curl can tell whether a connection it has was verified by those that are wanted now. */
 #include "pipeline/base/certificates.h"
 
 #include "pipeline/base/digest.h"

@@ -1,3 +1,5 @@
+/* The path is walked name by name from the root: what has been walked is true, so a `..` may simply take its last name away. A link is
+ * replaced by where it leads, walked in the same way, up to a number of links. */
 #include "pipeline/base/true_path.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* As TCP finds out what a network bears (additive increase, multiplicative decrease): one place more for each round that worked, half of
+ * the places when one fails. What is usual, and how much it varies, are two weighted averages over rounds, taken also of slow ones: a
+ * destination that has become slow for good is usual after a while, and may have more places again. */
 #include "pipeline/delivery/inflight_limit.h"
 
 #include <assert.h>

@@ -1,3 +1,6 @@
+/* First, what became of the body: it arrived, it is refused, it waits. Then, from what is left, what comes next: first
+ * what is still open (the next body, or the same again), then what was refused (to the backup, or a pause where there is none). Last, what is
+ * said of it. */
 #include "pipeline/delivery/judge.h"
 
 #include <assert.h>

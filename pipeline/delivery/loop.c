@@ -1,3 +1,8 @@
+/* One turn: what others posted, then the timers that are due, then those who wait for memory, if some was given back; then the transport
+ * runs and waits until the network moves, somebody posts, or the next timer is due. The clocks are read once a turn, so all that happens
+ * in it happens at one time. Nothing in a turn may block: what has to goes to a worker or a sender, and comes back as an event.
+ *
+ * An event is posted once however often it happens before it has run: events say that there is news, and not how much. */
 #include "pipeline/delivery/loop.h"
 
 #include "pipeline/base/mem.h"

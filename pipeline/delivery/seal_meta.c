@@ -1,3 +1,5 @@
+/* Fields that end in a NUL byte, a version in front. A newer version only adds fields behind, so each is read by the one function, and what is
+ * missing is what an older version did not know. */
 #include "pipeline/delivery/seal_meta.h"
 
 #include "pipeline/base/key_set.h"

@@ -1,3 +1,5 @@
+/* Jobs wait in one queue, and any thread may be stuck in one for ever. So a job is taken only when a thread is idle for it or can be
+ * made: behind jobs that hang it would wait as long as they do. Only when there are as many threads as there may be does it wait. */
 #include "pipeline/delivery/sender.h"
 
 #include "pipeline/base/clock.h"

@@ -1,3 +1,5 @@
+/* A line is put together in the worker's scratch and moved into the body as it is full, so a body of any number of lines takes as much memory
+ * as one. Records are read again from the object they belong to. */
 #include "pipeline/encode/error_objects.h"
 
 #include "pipeline/base/base64.h"

@@ -1,3 +1,5 @@
+/* For each limit of the system: what the configuration needs at the least, what there is, and a message with both and with how to raise
+ * it. Soft limits are raised to the hard ones first, where that costs nothing. */
 #include "pipeline/engine/process_limits.h"
 
 #include "pipeline/base/limits.h"

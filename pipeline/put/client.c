@@ -1,3 +1,5 @@
+/* One easy handle that is kept, so its connection is. The body is in memory, so it is signed at once. What was not sent whole is no success,
+ * whatever was answered. */
 #include "pipeline/put/client.h"
 
 #include "pipeline/aws/sigv4.h"
