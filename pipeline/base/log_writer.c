@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOMENT (20 * NSEC_PER_MSEC)
+/* Longer than a busy machine keeps a thread that is ready waiting; spent once, when a descriptor begins to hang. */
+#define MOMENT (100 * NSEC_PER_MSEC)
 
 struct log_writer {
     int fd;
