@@ -93,7 +93,7 @@
 #define CFG_ERRORS_MAX 100
 /* The names of the files that a destination would write, to see whether a stream reads them. */
 #define LOOPS_NAME_ROOM (16 * KIB)
-/* For the same, how long the disk of one input, and those of all, are waited for; and of each after that. */
+/* For the same, how long the disk of one input or destination, and those of all, are waited for; and of each after that. */
 #define LOOPS_WAIT       (2 * NSEC_PER_SEC)
 #define LOOPS_WAIT_ALL   (4 * NSEC_PER_SEC)
 #define LOOPS_WAIT_LEAST (20 * NSEC_PER_MSEC)

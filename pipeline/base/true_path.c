@@ -4,6 +4,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -71,5 +72,39 @@ char *true_path(const char *path)
         out = deeper;
     }
     mem_free(copy);
+    return out;
+}
+
+struct question {
+    char *path, *answer;
+};
+
+static void answer(void *arg)
+{
+    struct question *q = arg;
+
+    q->answer = true_path(q->path);
+}
+
+static void question_free(void *arg)
+{
+    struct question *q = arg;
+
+    mem_free(q->path);
+    mem_free(q->answer);
+    mem_free(q);
+}
+
+char *true_path_within(const char *path, nsec wait)
+{
+    struct question *q = mem_alloc(sizeof(*q));
+    char *out;
+
+    q->path = mem_strdup(path);
+    if (!thread_try(answer, question_free, q, wait))
+        return NULL;
+    out = q->answer;
+    q->answer = NULL;
+    question_free(q);
     return out;
 }

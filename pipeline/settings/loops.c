@@ -6,6 +6,7 @@
 #include "config/node.h"
 #include "config/options.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/true_path.h"
 #include "pipeline/settings/settings.h"
@@ -29,27 +30,41 @@ struct edge {
 struct loops {
     struct cfg_errors *errs;
     const struct settings *s;
+    nsec began; /* mono */
     struct reader *readers;
     size_t reader_count;
     struct edge *edges;
     size_t edge_count;
 };
 
-/* --- who reads -----------------------------------------------------------------------------------------------------
- */
-
 /* Disks that do not answer must not add up: one may take some time, all together not much more. */
-static nsec wait_for(nsec begin)
+static nsec time_left(const struct loops *l)
 {
-    nsec left = begin + LOOPS_WAIT_ALL - clock_mono();
+    nsec left = l->began + LOOPS_WAIT_ALL - clock_mono();
 
     return left > LOOPS_WAIT ? LOOPS_WAIT : left < LOOPS_WAIT_LEAST ? LOOPS_WAIT_LEAST : left;
 }
 
+/* As it is written, where its disk does not answer. */
+static char *true_name_of(const struct loops *l, const char *path)
+{
+    char *name = true_path_within(path, time_left(l));
+
+    if (name)
+        return name;
+    log_warn(
+        "a folder does not answer, so where its links lead is not known", KS("path", path),
+        KS("hint",
+           "look at the disk, or at the server that it is mounted from; that no stream reads what is written there "
+           "is checked by names only"));
+    return mem_strdup(path);
+}
+
+/* --- who reads -----------------------------------------------------------------------------------------------------
+ */
+
 static void open_readers(struct loops *l)
 {
-    nsec begin = clock_mono();
-
     for (size_t i = 0; i < l->s->stream_count; i++)
         for (size_t j = 0; j < l->s->streams[i].input_count; j++) {
             const struct input_settings *in = &l->s->streams[i].inputs[j];
@@ -58,7 +73,7 @@ static void open_readers(struct loops *l)
                 continue;
             l->readers = mem_grow(l->readers, l->reader_count + 1, sizeof(*l->readers));
             l->readers[l->reader_count++] =
-                (struct reader){&l->s->streams[i], in, in->ops->reach_open(in->conf, l->s->base_dir, wait_for(begin))};
+                (struct reader){&l->s->streams[i], in, in->ops->reach_open(in->conf, l->s->base_dir, time_left(l))};
         }
 }
 
@@ -110,7 +125,7 @@ static void add_sink(struct loops *l, const struct stream_settings *st, const st
 
         buf_clear(&path);
         if (sink->ops->local_file(state, &id, st->codec ? st->codec->extension : "", &path) == 0) {
-            char *true_name = true_path(buf_cstr(&path));
+            char *true_name = true_name_of(l, buf_cstr(&path));
 
             add_edges(l, st, sink, true_name);
             mem_free(true_name);
@@ -222,7 +237,7 @@ static void check_data_dir(const struct loops *l, const struct reader *r)
 
 void settings_loops(struct cfg_errors *errs, const struct settings *s)
 {
-    struct loops l = {.errs = errs, .s = s};
+    struct loops l = {.errs = errs, .s = s, .began = clock_mono()};
 
     open_readers(&l);
     if (l.reader_count) {
@@ -237,8 +252,8 @@ void settings_loops(struct cfg_errors *errs, const struct settings *s)
 const struct stream_settings *settings_reader_of(const struct settings *s, const char *path)
 {
     const struct stream_settings *found = NULL;
-    struct loops l = {.s = s};
-    char *true_name = true_path(path);
+    struct loops l = {.s = s, .began = clock_mono()};
+    char *true_name = true_name_of(&l, path);
     size_t item;
 
     open_readers(&l);

@@ -198,3 +198,17 @@ def test_validate_says_what_it_waits_for(t):
     assert validate.poll() is None
     hang(False)
     assert validate.wait(60 * t.slow) == 0
+
+
+def test_a_destination_on_a_dead_disk_holds_up_nobodys_start(t):
+    os.makedirs(t.path("logs"))
+    write_lines(t.path("logs", "a.log"), [b"one"])
+    d, hang = with_a_disk_that_hangs(t, {"shutdown": {"grace": "1s"}, "streams": {
+        "dead": stream(to_file(t, "dead-disk"), interval="0s"),
+        "alive": stream(to_file(t), inputs=["api", tail(t.path("logs", "*.log"))], interval="0s")}}, "/dead-disk")
+    d.env["TEST_HANG_CALLS"] = EVERYTHING
+    hang()
+    d.start()
+    d.wait_delivered("alive", 1, 60 * t.slow)
+    assert d.logged("where its links lead is not known.*dead-disk", "warn"), d.log_text()
+    d.stop()
