@@ -77,6 +77,20 @@ bool budget_take(struct budget *b, size_t bytes)
     return false;
 }
 
+bool budget_take_alone(struct budget *b, size_t bytes)
+{
+    size_t nobody = 0;
+
+    if (budget_take(b, bytes))
+        return true;
+    if (!atomic_compare_exchange_strong(&b->used, &nobody, bytes))
+        return false;
+    note_peak(b, bytes);
+    if (b->whole)
+        force_whole(b, bytes);
+    return true;
+}
+
 bool budget_has_plenty(const struct budget *b, size_t bytes)
 {
     size_t used = atomic_load(&b->used);

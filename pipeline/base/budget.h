@@ -10,7 +10,7 @@
  * What others leave of the whole may be used by a cache that gives it back when it is asked to (budget_reclaims).
  *
  * Threads    any; one atomic.
- * Invariant  used <= limit, but for budget_force().
+ * Invariant  used <= limit, but for budget_force() and budget_take_alone().
  */
 #ifndef PIPELINE_BASE_BUDGET_H
 #define PIPELINE_BASE_BUDGET_H
@@ -36,6 +36,8 @@ void budget_init_part(struct budget *b, struct budget *whole, size_t limit); /* 
  * too little left, `reclaim` is called, on the thread that takes, to give so much back. Before the part is used. */
 void budget_reclaims(struct budget *b, void (*reclaim)(void *ctx, size_t bytes), void *ctx);
 MUST_CHECK bool budget_take(struct budget *b, size_t bytes);
+/* As budget_take(), and beyond the limit where nobody else holds any of it: for what must not be cut and may be larger than the limit. */
+MUST_CHECK bool budget_take_alone(struct budget *b, size_t bytes);
 /* Would less than half of it be in use, with so many bytes more? */
 bool budget_has_plenty(const struct budget *b, size_t bytes);
 void budget_force(struct budget *b, size_t bytes); /* for the one holder that must go on, e.g. a single large body */

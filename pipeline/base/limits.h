@@ -21,10 +21,19 @@
 #define LIMIT(normal, tight) (normal)
 #endif
 
-/* --- what Firehose takes ------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------- */
+
+/* The largest record there is, wherever it comes from: what Kinesis and managed Kafka hand over. Every part of the way from
+ * spool_append() to a sink's body takes one. */
+#define RECORD_MAX_BYTES LIMIT(10 * MIB, 1536 * KIB)
 
 /* API reference, PutRecord: 1000 KiB before base64. */
-#define RECORD_MAX_BYTES 1024000ULL
+#define API_RECORD_MAX 1024000ULL
+/* Files, standard input and `put`: a line has no more than what the API takes, so `redrive` can put back all that came in as lines. */
+#define LINE_MAX_BYTES API_RECORD_MAX
+
+/* --- what Firehose takes ------------------------------------------------------------------------------------------- */
+
 /* PutRecordBatch: records per call, and decoded bytes per call. */
 #define PUT_BATCH_MAX_RECORDS 500
 #define PUT_BATCH_MAX_BYTES   (4 * MIB)
@@ -54,8 +63,10 @@
 /* ... and this is the most that one may hold there. A batch has 128 MiB at most (buffer.size), error lines are base64, JSON of
  * other bytes may be several times as long. */
 #define BODY_BYTES_MAX LIMIT(1 * GIB, 256 * MIB)
-/* A body of a single record that has no room in a file: the largest record, six times as long in JSON, and what stands around it. */
-#define LONE_BODY_MEMORY_MAX (8 * MIB)
+/* A body of a single record that has no room in a file: the largest that the API takes, six times as long in JSON, and what stands
+ * around it. One of a larger record gets more while there is plenty: the record in base64, and what stands around it. */
+#define LONE_BODY_MEMORY_MAX    (8 * MIB)
+#define LONE_BODY_MEMORY_FOR(n) (2 * (n) + 2 * MIB)
 /* What is collected before it is written to that file. */
 #define BODY_WRITE_BUFFER_MAX LIMIT(256 * KIB, 512)
 
@@ -103,14 +114,18 @@
 
 /* --- spool --------------------------------------------------------------------------------------------------------- */
 
-/* Record bytes in one frame: what a worker holds at once. Larger than the largest record. */
-#define FRAME_MAX_BYTES (1 * MIB)
+/* Record bytes in one frame: what a worker holds at once. Larger than a line, or what the API takes. A record that is larger has
+ * a frame of its own, with its line break. */
+#define FRAME_MAX_BYTES  (1 * MIB)
+#define FRAME_LONE_BYTES (RECORD_MAX_BYTES + 1)
+/* Header, origin, position, facts and id of a record that is alone in its frame. */
+#define FRAME_BESIDE_RECORD (32 * KIB)
 /* Facts of one record beside its bytes (facts.h): a message's key and headers. Those of all records of a frame. */
 #define RECORD_FACTS_MAX LIMIT(8 * KIB, 256)
 #define FRAME_FACTS_MAX  LIMIT(256 * KIB, 16 * KIB)
 /* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), facts, ids, the
  * rest. */
-#define FRAME_READ_MAX (2 * FRAME_MAX_BYTES + 256 * KIB + 64 * KIB + 16 * KIB)
+#define FRAME_READ_MAX (FRAME_LONE_BYTES + 2 * FRAME_MAX_BYTES + 256 * KIB + 64 * KIB + 16 * KIB)
 /* A checkpoint holds all positions: some 100,000 of the largest. */
 #define FRAME_EXTRA_MAX LIMIT(256 * MIB, 8 * MIB)
 /* Where a frame's records come from: a path and a little; what is longer is cut. */
@@ -481,10 +496,11 @@
  * others get through, and no memory: a range in the spool, a seal in the journal, what was last seen (some KiB). */
 #define OPEN_DELIVERIES_MAX LIMIT(128, 24)
 
-/* What a worker holds. A frame: payload, its table (up to five bytes for a record of one byte), and what stands around them. */
-#define WORKER_RAW_MAX (FRAME_MAX_BYTES * 6 + 64 * KIB)
+/* What a worker holds at most. A frame: payload, its table (up to five bytes for a record of one byte), and what stands around them;
+ * or a chunk that a transform made, whose last record may be of any size. */
+#define WORKER_RAW_MAX (FRAME_LONE_BYTES + FRAME_MAX_BYTES * 6 + 64 * KIB)
 /* JSON strings of control characters grow six-fold. */
-#define WORKER_SCRATCH_MAX (FRAME_MAX_BYTES * 8 + 64 * KIB)
+#define WORKER_SCRATCH_MAX (RECORD_MAX_BYTES * 7 + FRAME_MAX_BYTES * 8)
 /* What it keeps between jobs; a batch of unusual records must not pin its buffers for good. */
 #define WORKER_KEEP_MAX LIMIT(2 * MIB, 4 * KIB)
 
@@ -496,9 +512,10 @@
 /* What a transform made of a single record lies in memory when the disk has no room for it: as much as one transform makes of a record,
  * and what stands beside it. */
 #define TRANSFORM_LONE_MEMORY (40 * MIB)
-/* Records that go through a chain of transforms in one call, and an error line. */
+/* Records that go through a chain of transforms in one call, and an error line: the largest record in base64, and what stands around
+ * it. */
 #define TRANSFORM_RECORDS_PER_RUN LIMIT(256, 2)
-#define TRANSFORM_LINE_MAX_BYTES  (4 * MIB)
+#define TRANSFORM_LINE_MAX_BYTES  (RECORD_MAX_BYTES / 3 * 4 + 2 * MIB)
 /* What transforms made is kept in chunks. One is closed when its payload is this large, or it holds so many records: who reads it
  * holds all of it, and what stands beside a record is longer than a short one. */
 #define RECORD_LIST_CHUNK_BYTES   LIMIT(256 * KIB, 512)
@@ -679,9 +696,9 @@
 /* It is read in pieces of this size, and asked of a bucket for so much at once. */
 #define REDRIVE_PIECE LIMIT(256 * KIB, 16 * KIB)
 #define REDRIVE_FETCH LIMIT(8 * MIB, 1 * MIB)
-/* A line of more is none: a record in base64 with what stands around it is much shorter. A decoded record and its error code. */
-#define REDRIVE_LINE_MAX    (4 * MIB)
-#define REDRIVE_SCRATCH_MAX (4 * MIB)
+/* A line of more is none: the largest record in base64 with what stands around it is shorter. A decoded record and its error code. */
+#define REDRIVE_LINE_MAX    (RECORD_MAX_BYTES / 3 * 4 + 2 * MIB)
+#define REDRIVE_SCRATCH_MAX (RECORD_MAX_BYTES + 3 * MIB)
 /* Folders below each other; JSON in a line inside one another; --error-code, how often. */
 #define REDRIVE_FOLDERS_MAX 64
 #define REDRIVE_LINE_DEPTH  16

@@ -82,13 +82,22 @@ static bool may_have_more(const struct attempt *s, uint64_t bytes)
            (l->ops->has_plenty(l, bytes) && (!s->target->ops->send || l->ops->has_plenty_of_senders(l)));
 }
 
+/* For a body that is one of these records, and has no room on the disk. Where the large ones would need more than there is
+ * they wait for the disk, but the others never do. */
+static uint64_t lone_body_memory(const struct attempt *s)
+{
+    uint64_t bytes = LONE_BODY_MEMORY_FOR(s->expected < RECORD_MAX_BYTES ? s->expected : RECORD_MAX_BYTES);
+
+    return bytes > LONE_BODY_MEMORY_MAX && s->loop->ops->has_plenty(s->loop, bytes) ? bytes : LONE_BODY_MEMORY_MAX;
+}
+
 /* Memory for the body, and all that does not depend on its records. */
 static bool prepare(struct attempt *s)
 {
     uint64_t format =
         s->in.format && !s->in.shaper ? format_memory(s->in.format, s->in.format_options, s->expected) : 0;
-    uint64_t bytes =
-        (s->in.in_memory ? LONE_BODY_MEMORY_MAX : settings_body_memory(s->expected)) + ATTEMPT_EXCHANGE_MEMORY + format;
+    uint64_t body = s->in.in_memory ? lone_body_memory(s) : settings_body_memory(s->expected);
+    uint64_t bytes = body + ATTEMPT_EXCHANGE_MEMORY + format;
 
     if (!may_have_more(s, bytes) || !delivery_loop_take_memory(s->loop, bytes))
         return false;
@@ -99,6 +108,7 @@ static bool prepare(struct attempt *s)
     s->out = (struct encoder_out){.body = NULL};
     s->in.tmp_dir = s->loop->tmp_dir;
     s->in.format_memory = format;
+    s->in.memory = body;
     s->in.digests = request_digests(s->target) | (s->target->ops->steps ? SINK_CRC32C : 0);
     s->in.sizes = s->sink_outcomes != NULL;
     return true;

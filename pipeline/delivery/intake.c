@@ -118,7 +118,7 @@ static bool is_still_in_the_way(const struct intake *in, enum pushback_why why)
     if (why != PUSHBACK_LIMIT)
         return false;
     spool_books(spool_reader(in->spool, 0), &b);
-    room = b.limit / 8 < FRAME_MAX_BYTES ? b.limit / 8 : FRAME_MAX_BYTES;
+    room = b.limit / 8 < FRAME_MAX_BYTES ? b.limit / 8 : FRAME_MAX_BYTES; /* who has a larger one asks again */
     return b.disk_bytes + room > b.limit;
 }
 

@@ -341,7 +341,7 @@ static int head_differs(const struct encoder_in *in, struct worker *w, const str
 
 struct body *encoder_body(const struct encoder_in *in)
 {
-    return body_new(in->tmp_dir, in->in_memory ? LONE_BODY_MEMORY_MAX : BODY_MEMORY_MAX);
+    return body_new(in->tmp_dir, in->in_memory ? in->memory : BODY_MEMORY_MAX);
 }
 
 static int encode(const struct encoder_in *in, struct worker *w, bool exact, uint64_t window, struct encoder_out *out)

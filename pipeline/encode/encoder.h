@@ -41,7 +41,8 @@ struct encoder_in {
     int level;
     unsigned digests; /* SINK_SHA256 | SINK_CRC32C */
     bool sizes;       /* out->sizes is wanted */
-    bool in_memory;   /* the body is one record, and there is no room for a file */
+    bool in_memory;   /* the body is one record, and there is no room for a file: */
+    uint64_t memory;  /* so much it may hold without one */
     const char *tmp_dir;
 };
 

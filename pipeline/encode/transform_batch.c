@@ -13,8 +13,6 @@
 
 #include <stdio.h>
 
-#define TOO_LARGE SLICE("the transform made a record of over 1,024,000 bytes")
-
 /* The end of the chain: where outcomes of records go. */
 struct sieve {
     struct transform_out out;
@@ -78,6 +76,14 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
     return add_failed(s, from, code, message, shown);
 }
 
+static int fail_too_large(struct transform_out *o, const struct transform_record *from)
+{
+    char why[80];
+
+    snprintf(why, sizeof(why), "the transform made a record of over %llu bytes", RECORD_MAX_BYTES);
+    return on_fail(o, from, "Transform.RecordTooLarge", slice_str(why), slice_str(why));
+}
+
 static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
                    const struct transform_key *keys, size_t key_count)
 {
@@ -86,7 +92,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
         .seq = from->seq, .arrival = from->arrival, .facts = from->facts, .is_object = o->is_object};
 
     if (data.n > RECORD_MAX_BYTES)
-        return on_fail(o, from, "Transform.RecordTooLarge", TOO_LARGE, TOO_LARGE);
+        return fail_too_large(o, from);
     outcomes_source_note(s->t->sources, from->seq, SOURCE_EMITTED);
     buf_clear(&s->keys);
     for (size_t i = 0; i < key_count; i++)

@@ -14,7 +14,8 @@
  *   - Around what may wait for a disk: loop_works() before, loop_rests() behind. So whoever asks hears which file it waits for.
  *   - Records go into a frame (frame.h): frame_new(), frame_add() or frame_wrote_lines(), frame_set_origin(); where a
  *     crash should go on, frame_set_position(). What is known of one record alone goes with it: frame_add_message().
- *     Then spool_append() with a spool_wait.
+ *     Then spool_append() with a spool_wait. A record that does not fit into FRAME_MAX_BYTES has a frame of its own,
+ *     frame_new_lone(), up to RECORD_MAX_BYTES; for such a frame the spool may answer SPOOL_TOO_LARGE, which stays so.
  *   - A source that can be read again has a position. One that hands messages out until they are acknowledged hands them out once
  *     more when the acknowledgement is lost: it has ids, frame_set_id_source() and frame_message.id, and asks spool_id_seen() first.
  *   - SPOOL_FULL, SPOOL_FAILING and a frame_new() without memory mean: keep the records, stop reading, try again by a timer. Say so

@@ -1,7 +1,7 @@
 /* lines.h -- where records end in bytes that were read from a file or a pipe. Pure; no I/O.
  *
  * A record is a line without its '\n'; every other byte, also '\r' and NUL, belongs to it. A line over
- * RECORD_MAX_BYTES is cut into pieces of that size; a last line without '\n' is a record once nothing more is expected.
+ * LINE_MAX_BYTES is cut into pieces of that size; a last line without '\n' is a record once nothing more is expected.
  * Only the last '\n' of what was read is looked for, so the cost does not depend on how many lines there are.
  */
 #ifndef PIPELINE_INPUTS_LINES_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 /* The most that may be looked at in one go: then no whole line in it can be over the record limit. */
-#define LINES_READ_MAX (RECORD_MAX_BYTES + 1)
+#define LINES_READ_MAX (LINE_MAX_BYTES + 1)
 
 enum lines_kind {
     LINES_NONE,  /* the line is not complete yet: read on later */

@@ -94,7 +94,7 @@ static void note_split(struct input *in)
         return; /* the same line, cut again */
     metrics_add(in->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
     log_warn("line is longer than a record may be: split into several records", KS("stream", in->env.stream),
-             KS("input", "stdin"), KU("record_max_bytes", RECORD_MAX_BYTES));
+             KS("input", "stdin"), KU("record_max_bytes", LINE_MAX_BYTES));
 }
 
 /* A byte order mark is no part of the first line. False: it may come yet. */

@@ -132,9 +132,10 @@ bool window_has_room(const struct window *w)
 
 static bool begin_frame(struct window *w, const struct frame_message *m, nsec wall_now, nsec mono_now)
 {
-    size_t bytes = m->data.n > WINDOW_FRAME_BYTES ? m->data.n : WINDOW_FRAME_BYTES;
-
-    w->open = frame_new(bytes, wall_now, w->conf.budget);
+    if (m->data.n + 1 > FRAME_MAX_BYTES)
+        w->open = frame_new_lone(m->data.n, wall_now, w->conf.budget);
+    else
+        w->open = frame_new(m->data.n > WINDOW_FRAME_BYTES ? m->data.n : WINDOW_FRAME_BYTES, wall_now, w->conf.budget);
     if (!w->open) {
         pushback_wait(w->conf.pushback, PUSHBACK_MEMORY, &w->held, mono_now);
         return false;
@@ -209,6 +210,8 @@ enum window_answer window_put(struct window *w, const struct frame_message *m, u
 
     if (is_broken(w))
         return WINDOW_BROKEN;
+    if (!spool_holds(w->conf.spool, m->data.n))
+        return WINDOW_TOO_LARGE;
     seen = seen_of(w, m->id);
     if (seen != SPOOL_ID_NEW)
         return join(w, seen, number);

@@ -94,6 +94,9 @@ enum window_answer {
     WINDOW_TAKEN,  /* its number will be reported */
     WINDOW_FULL,   /* not taken: stop reading, offer it again when window_has_room() */
     WINDOW_BROKEN, /* not taken: see window_look() */
+    /* Not taken, and never will be: spool.limit, or the limit on the size of files, is smaller than the message. The input says so
+     * and puts it where its source has a place for such. */
+    WINDOW_TOO_LARGE,
 };
 
 /* m->data.n <= RECORD_MAX_BYTES, m->facts.n <= RECORD_FACTS_MAX. `number`: what may be acknowledged when this record is safe, and all before it;

@@ -25,7 +25,7 @@ void put_batch_release(struct put_batch *b)
 
 bool put_batch_add(struct put_batch *b, struct slice rec, uint64_t tag)
 {
-    assert(rec.n <= RECORD_MAX_BYTES);
+    assert(rec.n <= API_RECORD_MAX);
     if (b->count == PUT_BATCH_MAX_RECORDS || buf_add_slice(&b->data, rec) < 0)
         return false;
     b->tags[b->count] = tag;

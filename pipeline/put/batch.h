@@ -27,7 +27,7 @@ struct put_batch {
 void put_batch_init(struct put_batch *b);
 void put_batch_release(struct put_batch *b);
 
-/* False when it does not fit any more: send the batch first. rec.n <= RECORD_MAX_BYTES. */
+/* False when it does not fit any more: send the batch first. rec.n <= API_RECORD_MAX. */
 MUST_CHECK bool put_batch_add(struct put_batch *b, struct slice rec, uint64_t tag);
 
 /* The JSON to send. -1: no memory. */

@@ -43,14 +43,14 @@ static bool cut(struct put_lines *l, struct slice *line, bool *too_long)
     char *from = l->p + l->begin, *newline = memchr(from, '\n', l->end - l->begin);
     size_t n = newline ? (size_t)(newline - from) : l->end - l->begin;
 
-    if (!newline && n > RECORD_MAX_BYTES) {
+    if (!newline && n > LINE_MAX_BYTES) {
         l->skipping = true;
         l->begin = l->end;
     }
     if (!newline && (!l->ended || (n == 0 && !l->skipping)))
         return false;
     *line = slice_of(from, n);
-    *too_long = l->skipping || n > RECORD_MAX_BYTES;
+    *too_long = l->skipping || n > LINE_MAX_BYTES;
     l->skipping = false;
     if (l->begin < l->end)
         l->begin += n + (newline ? 1 : 0);

@@ -1,6 +1,6 @@
 /* lines.h -- the lines of a file or a pipe, one after the other, without their newline.
  *
- * A line over RECORD_MAX_BYTES is stepped over and reported: half a line would be a record that nobody wrote.
+ * A line over LINE_MAX_BYTES is stepped over and reported: half a line would be a record that nobody wrote.
  *
  * Ownership  the file descriptor stays the caller's; a line is borrowed until the next call. Threads: one.
  */

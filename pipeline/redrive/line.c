@@ -59,9 +59,12 @@ static int decode(const struct found *f, struct buf *scratch, struct redrive_lin
     n = f->data.escaped ? -1 : base64_decode(f->data.raw, scratch->p + code);
     if (n < 0)
         return err_set(e, ERR_FORMAT, "rawData is not base64");
-    if ((uint64_t)n > RECORD_MAX_BYTES)
-        return err_set(e, ERR_FORMAT, "rawData has %ld bytes, a record may have %llu", n,
-                       (unsigned long long)RECORD_MAX_BYTES);
+    if ((uint64_t)n > API_RECORD_MAX)
+        return err_set(
+            e, ERR_FORMAT,
+            "rawData has %ld bytes, and the API takes no record of over %llu: it can be put back only by what "
+            "it came from",
+            n, API_RECORD_MAX);
     scratch->n += (size_t)n;
     out->code = slice_of(scratch->p, code);
     out->data = slice_of(scratch->p + code, (size_t)n);

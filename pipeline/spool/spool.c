@@ -34,6 +34,12 @@ static uint64_t segment_bytes_for(const struct spool_conf *conf)
     return n > SEGMENT_BYTES_LEAST || n == file_bytes_most() ? n : SEGMENT_BYTES_LEAST;
 }
 
+/* A frame that is larger than a segment has one of its own. */
+static uint64_t lone_bytes_for(const struct spool_conf *conf)
+{
+    return conf->memory || conf->limit < file_bytes_most() ? conf->limit : file_bytes_most();
+}
+
 static struct spool *new_spool(const struct spool_conf *conf, struct committer *c)
 {
     struct spool *s = mem_alloc(sizeof(*s));
@@ -43,6 +49,7 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->memory = conf->memory;
     s->limit = conf->limit;
     s->segment_bytes = segment_bytes_for(conf);
+    s->lone_bytes = lone_bytes_for(conf);
     s->committed = conf->committed;
     s->refused = conf->refused;
     s->ctx = conf->ctx;
@@ -96,9 +103,18 @@ const unsigned char *spool_identity(const struct spool *s)
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
 
-/* Locks: held. */
-static enum spool_answer admit(struct spool *s, uint64_t bytes)
+bool spool_holds(const struct spool *s, size_t record)
 {
+    return record <= FRAME_MAX_BYTES || record + FRAME_BESIDE_RECORD <= s->lone_bytes;
+}
+
+/* Locks: held. */
+static enum spool_answer admit(const struct spool *s, const struct frame *f)
+{
+    uint64_t bytes = frame_header_total(&f->header);
+
+    if (!spool_holds(s, f->bytes))
+        return SPOOL_TOO_LARGE;
     if (s->failing)
         return SPOOL_FAILING;
     if (s->held_bytes + s->pending_bytes + spool_state_staged_bytes(&s->state) + bytes > s->limit)
@@ -129,7 +145,7 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
     frame_finish(*f);
     bytes = frame_header_total(&(*f)->header);
     pthread_mutex_lock(&s->lock);
-    a = admit(s, bytes);
+    a = admit(s, *f);
     wake = a == SPOOL_TAKEN || (a == SPOOL_FULL && !s->was_full); /* full: perhaps of what is settled */
     if (a == SPOOL_TAKEN) {
         (*f)->wait = w;

@@ -108,6 +108,9 @@ enum spool_answer {
     SPOOL_TAKEN,   /* the spool owns the frame; `done` will be called */
     SPOOL_FULL,    /* the limit is reached: push back, try later */
     SPOOL_FAILING, /* the disk refuses (full, I/O error), it is being retried: push back, try later */
+    /* A lone frame (frame.h) that has no room here however empty the spool is: spool.limit, or the limit on the size of files, is
+     * smaller. No other frame gets this answer. */
+    SPOOL_TOO_LARGE,
 };
 
 /* safe = true: on disk (or in the memfd). false: it could not be written and is not in the spool. */
@@ -115,7 +118,9 @@ struct spool_wait {
     void (*done)(struct spool_wait *w, bool safe);
 };
 
-/* Never blocks on I/O. `w` may be NULL. */
+/* Has it room for a record of so many bytes when it is empty? Otherwise spool_append() answers SPOOL_TOO_LARGE. Any thread. */
+bool spool_holds(const struct spool *s, size_t record);
+/* Never blocks on I/O. `w` may be NULL. A frame that is not taken may be offered again as it is. */
 MUST_CHECK enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w);
 
 /* The last durable position of each source, in no order; `each` returns false to stop; it may call the spool. For an

@@ -82,6 +82,7 @@ struct spool {
     char *stream, *dir;
     bool memory;
     uint64_t limit, segment_bytes;
+    uint64_t lone_bytes; /* the largest lone frame, all of it */
     void (*committed)(void *ctx);
     void (*refused)(void *ctx, const struct err *why);
     void *ctx;

@@ -96,7 +96,7 @@ static int field(const struct lines *l, void *ctx)
 
 struct sink {
     struct transform_out out;
-    char copy[2 * RECORD_MAX_BYTES];
+    char copy[2 * API_RECORD_MAX];
     size_t failed;
 };
 

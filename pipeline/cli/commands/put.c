@@ -84,7 +84,7 @@ static int put_lines_of(struct job *j, int fd)
         } else if (got == PUT_LINE_LONG) {
             j->too_long++;
             fprintf(stderr, "sluice put: %s:%" PRIu64 ": a line of over %llu bytes cannot be a record; not put\n",
-                    j->file, lines.number, RECORD_MAX_BYTES);
+                    j->file, lines.number, LINE_MAX_BYTES);
         } else if (got == PUT_LINE_FAILED) {
             j->unread = true;
             fprintf(stderr, "sluice put: %s: %s\n", j->file, e.msg);

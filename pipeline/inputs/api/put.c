@@ -102,7 +102,7 @@ static int check_size(const struct parse *p, long n)
 
     if (n < 0)
         return api_error_set(p->e, API_SERIALIZATION, "%s is not base64", data_path(p, where, sizeof(where)));
-    if ((uint64_t)n > RECORD_MAX_BYTES) {
+    if ((uint64_t)n > API_RECORD_MAX) {
         snprintf(value, sizeof(value), "'(%ld bytes)'", n);
         return api_shape_broken(value, data_path(p, where, sizeof(where)),
                                 "Member must have length less than or equal to 1024000", p->e);

@@ -107,7 +107,7 @@ static void note_split(struct tail *t, struct tail_file *f)
     metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
     if (log_due(&f->split_log, t->now, LOG_PERIOD))
         log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
-                 KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", RECORD_MAX_BYTES),
+                 KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", LINE_MAX_BYTES),
                  KU("more_since_last", f->split_log.suppressed));
 }
 

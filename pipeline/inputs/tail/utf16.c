@@ -93,7 +93,7 @@ struct utf16_cut utf16_lines(struct slice in, bool big_endian, enum utf16_end en
         char utf8[4];
 
         bytes = put_char(c, utf8);
-        if (out + bytes > room || (c != '\n' && out - whole.out + bytes > RECORD_MAX_BYTES))
+        if (out + bytes > room || (c != '\n' && out - whole.out + bytes > LINE_MAX_BYTES))
             return whole.in > 0 ? whole : (struct utf16_cut){LINES_PIECE, at, out};
         memcpy(to + out, utf8, bytes);
         out += bytes;

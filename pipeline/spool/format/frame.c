@@ -39,14 +39,13 @@ static struct frame *new_frame(size_t more)
     return f;
 }
 
-struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget)
+static struct frame *new_data(size_t room, size_t table_room, nsec arrival, struct budget *budget,
+                              bool (*take)(struct budget *b, size_t bytes))
 {
-    size_t room = bytes < FRAME_MAX_BYTES ? bytes + 1 : FRAME_MAX_BYTES;
-    size_t table_room = TABLE_FIRST + room / TABLE_PER_PAYLOAD;
     size_t total = sizeof(struct frame) + room + table_room;
     struct frame *f;
 
-    if (budget && !budget_take(budget, total))
+    if (budget && !take(budget, total))
         return NULL;
     f = new_frame(room + table_room);
     f->header.type = FRAME_DATA;
@@ -58,6 +57,19 @@ struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget)
     f->payload = (char *)(f + 1);
     f->table = (unsigned char *)f->payload + room;
     return f;
+}
+
+struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget)
+{
+    size_t room = bytes < FRAME_MAX_BYTES ? bytes + 1 : FRAME_MAX_BYTES;
+
+    return new_data(room, TABLE_FIRST + room / TABLE_PER_PAYLOAD, arrival, budget, budget_take);
+}
+
+struct frame *frame_new_lone(size_t n, nsec arrival, struct budget *budget)
+{
+    assert(n <= RECORD_MAX_BYTES);
+    return new_data(n + 1, TABLE_FIRST, arrival, budget, budget_take_alone);
 }
 
 struct frame *frame_new_control(enum frame_type type)
@@ -222,6 +234,8 @@ bool frame_wrote_record(struct frame *f, size_t n)
     }
     f->bytes += n;
     note_record(f, n, newline_is_ours);
+    if (f->room > FRAME_MAX_BYTES) /* it is alone, also where it left room */
+        f->room = f->bytes;
     return true;
 }
 
@@ -299,7 +313,7 @@ void frame_wrote_lines(struct frame *f, size_t n)
 {
     const char *p = f->payload + f->bytes, *end = p + n;
 
-    assert(n <= f->room - f->bytes && (n == 0 || end[-1] == '\n'));
+    assert(f->room <= FRAME_MAX_BYTES && n <= f->room - f->bytes && (n == 0 || end[-1] == '\n'));
     while (p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
 
@@ -392,7 +406,7 @@ bool frame_table_next(struct slice table, size_t *at, size_t *stored, bool *newl
         return false;
     *stored = v >> 1;
     *newline_is_ours = v & 1;
-    return *stored > 0 && *stored <= FRAME_MAX_BYTES;
+    return *stored > 0 && *stored <= FRAME_LONE_BYTES;
 }
 
 struct frame_iter frame_records(const struct frame_view *v)

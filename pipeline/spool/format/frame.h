@@ -8,12 +8,17 @@
  *     table    varint(stored length << 1 | newline is ours) ...
  *     facts    varint(length) facts ...      beside them, when there are any: the first n records' (facts.h); see frame_build.h
  *
+ * A record that is larger than such a frame has one of its own, as long as it needs. It is not cut into frames that
+ * continue one another: whoever wants a record needs it in one piece anyway (a script, a codec, a request), and so it has one
+ * number, one checksum and one place, is whole or lost, and all that reads, copies and repairs frames knows one kind of them.
+ *
  * A struct frame is being built (by an input); a struct frame_view is one that was read (borrowed from the read
  * buffer).
  *
  * Ownership  frame_new() to frame_free(), or spool_append() takes it over.
  * Threads    one at a time.
- * Invariant  payload <= FRAME_MAX_BYTES; facts <= FRAME_FACTS_MAX; 1 <= count for a frame that is appended; every stored length >= 1.
+ * Invariant  payload <= FRAME_MAX_BYTES, or count == 1 and payload <= FRAME_LONE_BYTES; facts <= FRAME_FACTS_MAX; 1 <= count
+ *            for a frame that is appended; every stored length >= 1.
  */
 #ifndef PIPELINE_SPOOL_FORMAT_FRAME_H
 #define PIPELINE_SPOOL_FORMAT_FRAME_H
@@ -33,6 +38,9 @@ struct frame;
 /* Room for `bytes` of payload (clamped to FRAME_MAX_BYTES), taken from the budget until the frame is freed; NULL when
  * the budget has none. `budget` may be NULL. `arrival` is wall time and is given to all records of the frame. */
 struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget);
+/* Room for one record of n bytes (n <= RECORD_MAX_BYTES), and no other: what a record that does not fit into FRAME_MAX_BYTES
+ * with its '\n' needs. Where nobody else holds any of the budget it is given, whatever the limit is: so NULL is always "later". */
+struct frame *frame_new_lone(size_t n, nsec arrival, struct budget *budget);
 void frame_free(struct frame **f);
 
 /* False when the record does not fit any more: append this frame and begin another. rec.n <= RECORD_MAX_BYTES. */
@@ -60,8 +68,7 @@ void frame_set_id_source(struct frame *f, struct slice source, struct id_bounds 
 char *frame_space(struct frame *f, size_t *room);
 /*   one record of n bytes (n + 1 <= *room: a '\n' may have to go behind it), or */
 MUST_CHECK bool frame_wrote_record(struct frame *f, size_t n);
-/*   n bytes that are whole lines, each ending in '\n', none over RECORD_MAX_BYTES. Each line without its '\n' is a
- * record. */
+/*   n bytes that are whole lines, each ending in '\n'. Each line without its '\n' is a record. Not in a lone frame. */
 void frame_wrote_lines(struct frame *f, size_t n);
 
 /* Which source this came from and how far it was read, made durable with the records. Copied. `cursor` replaces the one

@@ -13,8 +13,9 @@
  *
  *  - The first frame of a segment is a checkpoint: the whole state (state.h). So a state is known from the newest
  *    segment alone, and older ones can go as soon as their records are settled.
- *  - Data frames carry records (frame.h). For all others `first` is the next sequence number at that place, and `extra`
- *    is their content. One chain of numbers runs through all frames: a jump means that frames are missing.
+ *  - Data frames carry records (frame.h): up to FRAME_MAX_BYTES of them, or a single one of any size. For all others `first`
+ *    is the next sequence number at that place, and `extra` is their content. One chain of numbers runs through all
+ *    frames: a jump means that frames are missing.
  *  - The header's CRC is separate, so that a damaged payload can be stepped over. It covers the frame's own place: a
  *    copy of a frame inside a record (somebody ships our files) is not taken for one when damage is searched through.
  *  - A file may have had an earlier life under a smaller number (recycle.c); `reused` is how long it was then, 0 when it
@@ -28,7 +29,8 @@
  *    a good frame behind it was once safe, so it is damage; what is bad above is a write that the crash cut short,
  *    unless the commit mark knows better (mark.h).
  *
- * Format 1, of version 0.1.0, knows no moved frames, no commit mark, and its checkpoints name no segments. It is read.
+ * Format 1, of version 0.1.0, knows no moved frames, no commit mark, and its checkpoints name no segments. Format 2 knows no
+ * data frames over FRAME_MAX_BYTES: who reads no more than that would take one for damage. Both are read.
  */
 #ifndef PIPELINE_SPOOL_FORMAT_SEGMENT_H
 #define PIPELINE_SPOOL_FORMAT_SEGMENT_H
@@ -42,7 +44,7 @@
 #include <stdint.h>
 
 enum {
-    SEGMENT_FORMAT = 2,
+    SEGMENT_FORMAT = 3,
     SEGMENT_HEADER_BYTES = 64,
     SEGMENT_IDENTITY_BYTES = 16,
     SEGMENT_NAME_BYTES = 32,

@@ -163,6 +163,28 @@ static void threads_together_never_pass_the_limit(void **state)
     assert_true(b.peak <= 14);
 }
 
+static void what_is_alone_may_be_larger_than_the_limit(void **state)
+{
+    struct budget whole, part;
+
+    (void)state;
+    budget_init(&whole, 100);
+    budget_init_part(&part, &whole, 50);
+    assert_true(budget_take_alone(&part, 50)); /* within the limit: beside others */
+    assert_false(budget_take_alone(&part, 1));
+    budget_give(&part, 49);
+    assert_true(budget_take_alone(&part, 49));
+    budget_give(&part, 50);
+    assert_true(budget_take(&whole, 90)); /* others of the whole are no reason to wait */
+    assert_true(budget_take_alone(&part, 200));
+    assert_true(part.used == 200 && whole.used == 290 && whole.peak == 290);
+    assert_false(budget_take_alone(&part, 200));
+    assert_false(budget_take(&whole, 1));
+    budget_give(&part, 200);
+    budget_give(&whole, 90);
+    assert_true(part.used == 0 && whole.used == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_cache_gives_back_what_others_want_and_cannot_refuse_them),
         cmocka_unit_test(what_is_forced_counts_and_nobody_else_gets_any),
         cmocka_unit_test(a_part_leaves_the_rest_of_the_whole_to_others),
+        cmocka_unit_test(what_is_alone_may_be_larger_than_the_limit),
         cmocka_unit_test(threads_together_never_pass_the_limit),
     };
 

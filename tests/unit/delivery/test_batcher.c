@@ -294,6 +294,34 @@ static void lost_records_are_part_of_the_batch_and_are_due_like_others(void **st
     assert_int_equal(bytes, 10);
 }
 
+/* Nothing goes with a record that is larger than a batch, and it waits for nothing. */
+static void a_record_larger_than_a_batch_is_one_alone(void **state)
+{
+    struct fixture *x = *state;
+    struct batcher b = new_batcher(x, 1 * MIB, 500, EVERY);
+    char *large = mem_alloc(RECORD_MAX_BYTES);
+    uint64_t bytes;
+
+    put_one(x, WALL, 100);
+    for (int i = 0; i < 2; i++) {
+        struct frame *f = frame_new_lone(RECORD_MAX_BYTES, WALL, NULL);
+
+        assert_true(frame_add(f, slice_of(large, RECORD_MAX_BYTES)));
+        assert_int_equal(spool_append(x->spool, &f, NULL), SPOOL_TAKEN);
+    }
+    put_one(x, WALL, 100);
+    for (int i = 0; i < 3; i++) {
+        advance(&b, WALL, MONO);
+        assert_true(batcher_due(&b, MONO));
+        assert_int_equal(take(&b, &bytes), 1);
+        assert_int_equal(bytes, i == 0 ? 100 : RECORD_MAX_BYTES + 1);
+    }
+    advance(&b, WALL, MONO);
+    assert_false(batcher_due(&b, MONO));
+    assert_int_equal(take(&b, &bytes), 1);
+    mem_free(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_an_interval_everything_is_due_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_keeps_the_age, setup, teardown),
         cmocka_unit_test_setup_teardown(it_starts_behind_what_is_sealed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_record_larger_than_a_batch_is_one_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_records_are_part_of_the_batch_and_are_due_like_others, setup, teardown),
     };
 

@@ -39,15 +39,15 @@ static void the_record_limit_at_its_edges(void **state)
 
     (void)state;
     memset(p, 'x', LINES_READ_MAX);
-    cut = lines_cut(slice_of(p, RECORD_MAX_BYTES), false);
+    cut = lines_cut(slice_of(p, LINE_MAX_BYTES), false);
     assert_int_equal(cut.kind, LINES_NONE); /* its newline may come next */
-    cut = lines_cut(slice_of(p, RECORD_MAX_BYTES), true);
+    cut = lines_cut(slice_of(p, LINE_MAX_BYTES), true);
     assert_int_equal(cut.kind, LINES_REST);
-    assert_int_equal(cut.bytes, RECORD_MAX_BYTES);
+    assert_int_equal(cut.bytes, LINE_MAX_BYTES);
     cut = lines_cut(slice_of(p, LINES_READ_MAX), false);
     assert_int_equal(cut.kind, LINES_PIECE);
-    assert_int_equal(cut.bytes, RECORD_MAX_BYTES);
-    p[RECORD_MAX_BYTES] = '\n';
+    assert_int_equal(cut.bytes, LINE_MAX_BYTES);
+    p[LINE_MAX_BYTES] = '\n';
     cut = lines_cut(slice_of(p, LINES_READ_MAX), false);
     assert_int_equal(cut.kind, LINES_WHOLE);
     assert_int_equal(cut.bytes, LINES_READ_MAX);

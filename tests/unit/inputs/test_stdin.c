@@ -128,7 +128,7 @@ static void nothing_at_all_is_finished_too(void **state)
 
 static void much_data_keeps_its_order_and_long_lines_are_split(void **state)
 {
-    enum { LINES = 200000, LONG = 3 * RECORD_MAX_BYTES };
+    enum { LINES = 200000, LONG = 3 * LINE_MAX_BYTES };
     struct world *w = *state;
     char *big = mem_alloc(LONG + 1), text[32];
     struct buf sent, got;

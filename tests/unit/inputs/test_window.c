@@ -153,7 +153,7 @@ static void there_is_only_so_much_without_an_answer(void **state)
 /* Frames that are full go at once, as many as may be on their way. */
 static void large_messages_make_many_frames(void **state)
 {
-    static char big[RECORD_MAX_BYTES];
+    static char big[API_RECORD_MAX];
     const struct frame_message m = {.data = {big, sizeof(big)}};
     struct bench b;
     uint64_t i = 0;
@@ -170,6 +170,40 @@ static void large_messages_make_many_frames(void **state)
         window_look(&b.w, b.x->now);
     }
     assert_int_equal(incoming(&b), i);
+    end(&b);
+}
+
+static void the_largest_messages_go_one_by_one(void **state)
+{
+    static char big[RECORD_MAX_BYTES];
+    const struct frame_message m = {.data = {big, sizeof(big)}, .id = SLICE("large")};
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    b.budget.limit = 4 * MIB; /* less than one of them */
+    assert_int_equal(put(&b, "a", 1), WINDOW_TAKEN);
+    assert_int_equal(window_put(&b.w, &m, 2, b.x->now, b.x->now), WINDOW_FULL); /* only alone */
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 1);
+    assert_int_equal(window_put(&b.w, &m, 2, b.x->now, b.x->now), WINDOW_TAKEN);
+    assert_int_equal(put(&b, "b", 3), WINDOW_FULL);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 2);
+    assert_int_equal(window_put(&b.w, &m, 3, b.x->now, b.x->now), WINDOW_TAKEN); /* known */
+    assert_int_equal(put(&b, "b", 4), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    window_look(&b.w, b.x->now);
+    assert_true(window_is_idle(&b.w));
+    assert_int_equal(incoming(&b), 3);
+    end(&b);
+
+    begin_with(&b, RECORD_MAX_BYTES, 0, 0, false);
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TOO_LARGE);
+    assert_int_equal(put(&b, "", 1), WINDOW_TAKEN);
     end(&b);
 }
 
@@ -353,6 +387,7 @@ int main(void)
         cmocka_unit_test(what_is_safe_is_reported_once_and_in_order),
         cmocka_unit_test(there_is_only_so_much_without_an_answer),
         cmocka_unit_test(large_messages_make_many_frames),
+        cmocka_unit_test(the_largest_messages_go_one_by_one),
         cmocka_unit_test(a_message_that_is_known_is_not_taken_again),
         cmocka_unit_test(what_is_refused_is_handed_out_again),
         cmocka_unit_test(a_session_that_is_over_reports_nothing),

@@ -41,7 +41,7 @@ static void a_body_holds_all_records_in_order(void **state)
 static void a_batch_is_full_at_500_records_or_4_mib(void **state)
 {
     struct put_batch b;
-    char *large = mem_alloc(RECORD_MAX_BYTES);
+    char *large = mem_alloc(API_RECORD_MAX);
 
     (void)state;
     put_batch_init(&b);
@@ -51,8 +51,8 @@ static void a_batch_is_full_at_500_records_or_4_mib(void **state)
     put_batch_release(&b);
     put_batch_init(&b);
     for (int i = 0; i < 4; i++)
-        assert_true(put_batch_add(&b, slice_of(large, RECORD_MAX_BYTES), 0));
-    assert_true(put_batch_add(&b, slice_of(large, PUT_BATCH_MAX_BYTES - 4 * RECORD_MAX_BYTES), 0));
+        assert_true(put_batch_add(&b, slice_of(large, API_RECORD_MAX), 0));
+    assert_true(put_batch_add(&b, slice_of(large, PUT_BATCH_MAX_BYTES - 4 * API_RECORD_MAX), 0));
     assert_false(put_batch_add(&b, SLICE("x"), 0));
     put_batch_release(&b);
     mem_free(large);

@@ -75,11 +75,11 @@ static void a_line_too_long_is_stepped_over_and_said(void **state)
         const char *after;
         bool more;
     } cases[] = {
-        {RECORD_MAX_BYTES, PUT_LINE, "\nlast", true},
-        {RECORD_MAX_BYTES + 1, PUT_LINE_LONG, "\nlast", true},
+        {LINE_MAX_BYTES, PUT_LINE, "\nlast", true},
+        {LINE_MAX_BYTES + 1, PUT_LINE_LONG, "\nlast", true},
         {3 * MIB, PUT_LINE_LONG, "\nlast", true},
         {9 * MIB + 1, PUT_LINE_LONG, "\nlast", true},
-        {RECORD_MAX_BYTES + 1, PUT_LINE_LONG, "", false},
+        {LINE_MAX_BYTES + 1, PUT_LINE_LONG, "", false},
         {2 * MIB, PUT_LINE_LONG, "", false},
         {4 * MIB, PUT_LINE_LONG, "", false},
     };

@@ -612,7 +612,7 @@ static void a_missing_segment_is_told_as_lost_records(void **state)
 static void a_newer_format_is_refused_in_words(void **state)
 {
     struct fixture *x = *state;
-    struct segment_header h = {.format = 3, .number = 1, .first = 1};
+    struct segment_header h = {.format = SEGMENT_FORMAT + 1, .number = 1, .first = 1};
     unsigned char head[SEGMENT_HEADER_BYTES];
     char path[512];
     struct spool *s = NULL;
@@ -626,7 +626,7 @@ static void a_newer_format_is_refused_in_words(void **state)
     assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
     close(fd);
     assert_int_equal(spool_open(&s, &x->conf, NULL, &x->found, &e), -1);
-    assert_non_null(strstr(e.msg, "was written by a newer sluice (format 3); this one reads format 2"));
+    assert_non_null(strstr(e.msg, "was written by a newer sluice (format 4); this one reads format 3"));
     assert_int_equal(unlink(path), 0);
     open_spool(x);
 }

@@ -289,17 +289,17 @@ static void a_symbolic_link_is_followed_when_it_is_switched(void **state)
 
 static void lines_at_the_record_limit_and_over_it(void **state)
 {
-    static const size_t lengths[] = {RECORD_MAX_BYTES - 1, RECORD_MAX_BYTES, RECORD_MAX_BYTES + 1, 2 * RECORD_MAX_BYTES,
-                                     3 * RECORD_MAX_BYTES + 5};
-    static const size_t want[] = {RECORD_MAX_BYTES - 1,
-                                  RECORD_MAX_BYTES,
-                                  RECORD_MAX_BYTES,
+    static const size_t lengths[] = {LINE_MAX_BYTES - 1, LINE_MAX_BYTES, LINE_MAX_BYTES + 1, 2 * LINE_MAX_BYTES,
+                                     3 * LINE_MAX_BYTES + 5};
+    static const size_t want[] = {LINE_MAX_BYTES - 1,
+                                  LINE_MAX_BYTES,
+                                  LINE_MAX_BYTES,
                                   1,
-                                  RECORD_MAX_BYTES,
-                                  RECORD_MAX_BYTES,
-                                  RECORD_MAX_BYTES,
-                                  RECORD_MAX_BYTES,
-                                  RECORD_MAX_BYTES,
+                                  LINE_MAX_BYTES,
+                                  LINE_MAX_BYTES,
+                                  LINE_MAX_BYTES,
+                                  LINE_MAX_BYTES,
+                                  LINE_MAX_BYTES,
                                   5,
                                   3};
     struct rig *r = *state;

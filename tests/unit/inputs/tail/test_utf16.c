@@ -70,7 +70,7 @@ static void the_limit_counts_bytes_of_utf8(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        size_t most = RECORD_MAX_BYTES / cases[i].each, n = most + 2;
+        size_t most = LINE_MAX_BYTES / cases[i].each, n = most + 2;
         char *in = units(n, cases[i].unit), *to = mem_alloc(utf16_room(2 * n));
         struct utf16_cut cut = utf16_lines(slice_of(in, 2 * n), false, UTF16_GOES_ON, to);
 

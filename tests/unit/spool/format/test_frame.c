@@ -19,7 +19,7 @@ static struct frame_view view_of(struct frame *f)
 
 static void records_come_back_as_they_were_put(void **state)
 {
-    static char big[RECORD_MAX_BYTES];
+    static char big[API_RECORD_MAX];
     const struct slice records[] = {
         SLICE("plain"),    SLICE(""),          SLICE("\n"), SLICE("two\nlines"), SLICE("ends in one\n"),
         SLICE("nul\0nul"), {big, sizeof(big)}, {big, 63},   {big, 64},           SLICE("\n\n"),
@@ -100,11 +100,12 @@ static void a_record_written_in_place_gets_its_newline(void **state)
 static void a_frame_has_room_for_the_record_it_was_made_for(void **state)
 {
     static char big[RECORD_MAX_BYTES];
-    const size_t sizes[] = {0, 1, 127, 128, RECORD_MAX_BYTES};
+    const size_t sizes[] = {0, 1, 127, 128, API_RECORD_MAX, FRAME_MAX_BYTES - 1, FRAME_MAX_BYTES, RECORD_MAX_BYTES};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        struct frame *f = frame_new(sizes[i], 0, NULL);
+        bool large = sizes[i] + 1 > FRAME_MAX_BYTES;
+        struct frame *f = large ? frame_new_lone(sizes[i], 0, NULL) : frame_new(sizes[i], 0, NULL);
 
         assert_true(frame_add(f, slice_of(big, sizes[i])));
         assert_false(frame_add(f, SLICE("")));
