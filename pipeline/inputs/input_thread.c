@@ -70,12 +70,12 @@ int input_thread_start(struct input_thread **out, const struct input_thread_conf
     t->conf = *conf;
     pthread_mutex_init(&t->lock, NULL);
     thread_cond_init(&t->changed);
-    if (start(t, e) < 0) {
-        release(t);
-        return -1;
-    }
-    *out = t;
-    return 0;
+    *out = t; /* run() may need it at once */
+    if (start(t, e) == 0)
+        return 0;
+    release(t);
+    *out = NULL;
+    return -1;
 }
 
 bool input_thread_ends(struct input_thread *t)

@@ -41,6 +41,7 @@ struct input_thread_conf {
     void *arg;
 };
 
+/* *t is there before run() begins. */
 MUST_CHECK int input_thread_start(struct input_thread **t, const struct input_thread_conf *conf, struct err *e);
 
 bool input_thread_ends(struct input_thread *t);

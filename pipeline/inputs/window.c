@@ -176,10 +176,12 @@ static enum window_answer join(struct window *w, enum spool_id seen, uint64_t nu
         pthread_mutex_lock(&w->lock);
         pop_dropped(w);
         last = w->count ? nth(w, w->count - 1) : NULL;
-        if (last && last->dropped)
-            *last = (struct window_frame){last->wait, w, {number, 0, 0}, last->done, last->safe, false};
-        else if (last)
+        if (last && last->dropped) /* of the session before: what counts of it now is only when it is safe */
+            last->sum = (struct window_sum){0};
+        if (last) {
             last->sum.last = number;
+            last->dropped = false;
+        }
         joined = last != NULL;
         pthread_mutex_unlock(&w->lock);
     }

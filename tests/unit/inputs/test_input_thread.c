@@ -129,7 +129,8 @@ struct reader {
     struct input_thread *thread;
     struct window window;
     uint64_t next, acknowledged; /* the thread's */
-    unsigned begun_anew;
+    unsigned begun_anew, turns;
+    bool breaks_off;
     atomic_bool all;
 };
 
@@ -160,16 +161,22 @@ static void read_source(struct input_thread *t, void *arg)
     struct reader *r = arg;
     char text[32];
 
-    r->thread = t;
+    assert_ptr_equal(r->thread, t);
     while (!input_thread_ends(t) && r->acknowledged < MESSAGES) {
         bool goes_on = true;
 
         hear(r);
+        if (r->breaks_off &&
+            ++r->turns % 5 == 0) { /* a session ends, whatever is on its way, and what it brought comes again */
+            window_reset(&r->window);
+            r->next = r->acknowledged + 1;
+        }
         for (int i = 0; i < 7 && goes_on && r->next <= MESSAGES; i++) {
             struct frame_message m = {.data = slice_str(text)};
 
             snprintf(text, sizeof(text), "%llu", (unsigned long long)r->next);
             m.data = slice_str(text);
+            m.id = r->breaks_off ? m.data : slice_of(NULL, 0);
             goes_on = window_put(&r->window, &m, r->next, clock_wall(), clock_mono()) == WINDOW_TAKEN;
             r->next += goes_on;
         }
@@ -190,38 +197,41 @@ static int refuses_now_and_then(int fd)
 }
 
 /* In order, each once, also when the disk refuses in the middle. */
-static void a_window_read_by_a_thread_loses_nothing(void **state)
+static void read_by_a_thread(bool breaks_off)
 {
     struct io_ops ops = io_ops_real;
-    struct reader r = {.next = 1};
+    struct reader r = {.next = 1, .breaks_off = breaks_off};
     struct spool_recovery found;
     struct committer *c;
     struct spool *s;
     char dir[] = "/tmp/window-test-XXXXXX", command[64];
     struct spool_conf conf = {.stream = "s", .dir = dir, .limit = 64 * MIB, .files = &ops};
-    struct input_thread *t;
     struct spool_cursor at;
     struct frame_view v;
     struct buf raw;
     struct err e;
     uint64_t want = 1;
 
-    (void)state;
     log_set_level(LOG_ERROR);
+    atomic_store(&syncs, 0);
     ops.fdatasync = refuses_now_and_then;
     assert_non_null(mkdtemp(dir));
     if (committer_start(&c, &e) < 0 || spool_open(&s, &conf, c, &found, &e) < 0)
         fail_msg("%s", e.msg);
-    window_init(&r.window, &(struct window_conf){.spool = s, .records = 100, .news = on_news, .ctx = &r});
+    window_init(&r.window, &(struct window_conf){.spool = s,
+                                                 .id_source = breaks_off ? slice_str("source") : slice_str(""),
+                                                 .records = 100,
+                                                 .news = on_news,
+                                                 .ctx = &r});
     assert_int_equal(
         input_thread_start(
-            &t, &(struct input_thread_conf){.stream = "s", .input = "test", .run = read_source, .arg = &r}, &e),
+            &r.thread, &(struct input_thread_conf){.stream = "s", .input = "test", .run = read_source, .arg = &r}, &e),
         0);
     while (!atomic_load(&r.all))
         usleep(1000);
-    input_thread_stop(t);
-    assert_true(input_thread_ended(t, NSEC_NEVER));
-    input_thread_free(&t);
+    input_thread_stop(r.thread);
+    assert_true(input_thread_ended(r.thread, NSEC_NEVER));
+    input_thread_free(&r.thread);
     assert_int_equal(r.acknowledged, MESSAGES);
     assert_true(window_is_idle(&r.window));
     committer_stop(&c);
@@ -244,6 +254,18 @@ static void a_window_read_by_a_thread_loses_nothing(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void a_window_read_by_a_thread_loses_nothing(void **state)
+{
+    (void)state;
+    read_by_a_thread(false);
+}
+
+static void nor_when_sessions_end_in_the_middle(void **state)
+{
+    (void)state;
+    read_by_a_thread(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +273,7 @@ int main(void)
         cmocka_unit_test(one_in_a_call_is_interrupted),
         cmocka_unit_test(one_that_hangs_is_not_waited_for_longer_than_allowed),
         cmocka_unit_test(a_window_read_by_a_thread_loses_nothing),
+        cmocka_unit_test(nor_when_sessions_end_in_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
