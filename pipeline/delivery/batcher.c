@@ -15,12 +15,13 @@ static void open_next(struct batcher *b, struct spool_cursor at)
     b->full = false;
 }
 
-void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader)
+void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader,
+                  struct spool_cursor at)
 {
     assert(limits->size > 0 && limits->records > 0 && limits->interval >= 0);
     b->limits = *limits;
     b->reader = reader;
-    open_next(b, spool_cut(reader));
+    open_next(b, at);
 }
 
 /* The interval less the age it has already, which a wall clock that was set may make anything at all. */

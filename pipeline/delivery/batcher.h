@@ -33,8 +33,9 @@ struct batcher {
     bool full;                      /* the next record does not fit, or the size is reached */
 };
 
-/* Starts at the reader's cut. */
-void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader);
+/* The first batch begins at `at`: where the last seal ended. */
+void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader,
+                  struct spool_cursor at);
 
 /* Takes in what has been committed since, until the open batch is full. Call after a commit and after batcher_take().
  */

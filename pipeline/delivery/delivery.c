@@ -64,8 +64,8 @@ struct seal_result delivery_result(const struct delivery *d)
 
 /* --- its life ------------------------------------------------------------------------------------------------------ */
 
-/* Committer thread. The spool keeps a seal until it could be written. It gives up only when the program ends and the
- * disk still refuses: the loop has ended then, nothing was sent, and the records wait for the next run. */
+/* Any thread. A seal that the journal refuses is not there, and none behind it will be (seal_journal.h): nothing was sent, and the
+ * records wait for the next run. The spool refuses one only when the program ends and the disk still does not take it. */
 static void on_seal_written(struct spool_wait *w, bool safe)
 {
     struct delivery *d = CONTAINER_OF(w, struct delivery, sealed);
@@ -97,7 +97,7 @@ static struct delivery *delivery_make(struct delivery_host *h, const struct seal
     d->sealed.done = on_seal_written;
     d->sealed_event.fn = on_sealed;
     delivery_progress_init(d, seal->progress);
-    d->seal.progress = slice_of(NULL, 0); /* the spool's, and only until the next */
+    d->seal.progress = slice_of(NULL, 0); /* the journal's, and only until the next */
     delivery_transform_init(d);
     return d;
 }

@@ -100,6 +100,8 @@ static int open_spool(struct stream *st, const struct stream_env *env, struct er
     if (rc < 0)
         return -1;
     st->reader = spool_reader(st->spool, 0);
+    spool_journal_init(&st->spool_journal, st->reader);
+    st->journal = env->journal ? env->journal : &st->spool_journal.journal;
     log_recovery(st, &found);
     log_gone(st);
     return 0;
@@ -215,9 +217,9 @@ void stream_start(struct stream *st)
     struct seal pending;
 
     make_host(st);
-    for (size_t i = 0; spool_pending_seal(st->reader, i, &pending); i++)
+    for (size_t i = 0; st->journal->ops->pending(st->journal, i, &pending); i++)
         add_open(st, delivery_restore(&st->host, &pending));
-    batcher_init(&st->batcher, &limits, st->reader);
+    batcher_init(&st->batcher, &limits, st->reader, st->journal->ops->cut(st->journal));
     delivery_loop_post(st->loop, &st->committed);
 }
 
@@ -484,7 +486,7 @@ static void done(struct delivery_host *h, struct delivery *d)
         log_error("records were lost to damage in the spool", KS("stream", st->conf->name), KU("records", r.corrupt),
                   KU("first", d->seal.first), KU("last", d->seal.last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
-    spool_settle(st->reader, d->seal.first, &r);
+    st->journal->ops->settle(st->journal, d->seal.first, &r);
     pace_moved(&st->pace, st->loop->mono);
     note_rejects(st, d, &r);
     count_transform(st, &d->made);
@@ -497,12 +499,16 @@ static void done(struct delivery_host *h, struct delivery *d)
 
 static void seal(struct delivery_host *h, const struct seal *s, const struct spool_cursor *end, struct spool_wait *w)
 {
-    spool_seal(stream_of(h)->reader, s, end, w);
+    struct seal_journal *j = stream_of(h)->journal;
+
+    j->ops->seal(j, s, end, w);
 }
 
 static void progress(struct delivery_host *h, uint64_t seal_first, struct slice bytes, struct spool_wait *w)
 {
-    spool_progress(stream_of(h)->reader, seal_first, bytes, w);
+    struct seal_journal *j = stream_of(h)->journal;
+
+    j->ops->progress(j, seal_first, bytes, w);
 }
 
 static void turn(struct delivery_host *h)

@@ -26,6 +26,7 @@
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/inputs/pace.h"
 #include "pipeline/settings/settings.h"
+#include "pipeline/spool/seal_journal.h"
 #include "pipeline/spool/spool.h"
 
 #include <pthread.h>
@@ -44,7 +45,9 @@ struct stream {
     const struct stream_settings *conf;
     struct delivery_loop *loop;
     struct spool *spool;
-    struct spool_reader *reader;       /* the destination's */
+    struct spool_reader *reader; /* the destination's */
+    struct spool_journal spool_journal;
+    struct seal_journal *journal;      /* the destination's; the spool's own, where nobody gave another */
     struct delivery_host host;         /* what its deliveries see of it */
     struct intake intake;              /* what the inputs tell */
     struct pace pace;                  /* what they are told */
@@ -82,7 +85,8 @@ struct stream {
 struct stream_env {
     const char *data_dir, *base_dir;
     struct committer *committer;
-    struct warm_store *warm; /* spool/warm.h */
+    struct warm_store *warm;      /* spool/warm.h */
+    struct seal_journal *journal; /* of the destination; NULL: it is in the spool */
     struct delivery_loop *loop;
     /* Called on the delivery thread when a flushed stream has become idle. */
     void (*became_idle)(void *ctx);

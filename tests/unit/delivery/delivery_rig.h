@@ -237,6 +237,7 @@ struct rig {
     struct delivery_loop *loop;
     struct delivery_loop_ops ops; /* the loop's, where `send` is the test's */
     bool (*send)(struct delivery_loop *l, struct sender_job *job);
+    struct seal_journal *journal; /* NULL: the spool's */
     struct stream *stream;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -306,6 +307,7 @@ static inline void rig_start(struct rig *r)
         r->loop->ops = &r->ops;
     }
     env.committer = r->committer;
+    env.journal = r->journal;
     env.loop = r->loop;
     if (stream_open(&r->stream, &r->conf, &env, &e) < 0)
         fail_msg("%s", e.msg);

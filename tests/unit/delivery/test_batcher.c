@@ -44,7 +44,7 @@ static struct batcher new_batcher(struct fixture *x, uint64_t size, uint64_t rec
     struct batch_limits limits = {.size = size, .records = records, .interval = interval};
     struct batcher b;
 
-    batcher_init(&b, &limits, spool_reader(x->spool, 0));
+    batcher_init(&b, &limits, spool_reader(x->spool, 0), spool_cut(spool_reader(x->spool, 0)));
     batcher_check(&b);
     return b;
 }
