@@ -322,6 +322,48 @@ static void a_record_larger_than_a_batch_is_one_alone(void **state)
     mem_free(large);
 }
 
+/* The batch ends where what waited for it does, and the next begins where it came back. */
+static void what_came_while_the_reader_was_gone_is_in_no_batch(void **state)
+{
+    static const struct spool_reader_conf BOTH[] = {{.name = "a"}, {.name = "b"}};
+    struct fixture *x = *state;
+    size_t lengths[] = {10, 10, 10};
+    struct seal seal;
+    struct spool_cursor end;
+    struct batcher b;
+
+    x->conf.readers = BOTH;
+    x->conf.reader_count = 2;
+    reopen_spool(x);
+    put(x, WALL, lengths, 3);
+    x->conf.readers = BOTH + 1;
+    x->conf.reader_count = 1;
+    reopen_spool(x);
+    put(x, WALL, lengths, 2);
+    assert_int_equal(seal_up_to(x, 0, "note", NULL), 1);
+    commit(x);
+    settle(x, 1, 5);
+    commit(x);
+    x->conf.readers = BOTH;
+    x->conf.reader_count = 2;
+    reopen_spool(x);
+    put_one(x, WALL, 10);
+
+    b = new_batcher(x, 1 * MIB, UINT64_MAX, EVERY);
+    advance(&b, WALL, MONO);
+    assert_int_equal(b.count, 3);
+    assert_false(batcher_due(&b, MONO));
+    assert_true(batcher_take(&b, &seal, &end));
+    assert_true(seal.first == 1 && seal.last == 3);
+    spool_seal(spool_reader(x->spool, 0), &seal, &end, NULL);
+    advance(&b, WALL, MONO);
+    assert_true(batcher_take(&b, &seal, &end));
+    assert_true(seal.first == 6 && seal.last == 6);
+    spool_seal(spool_reader(x->spool, 0), &seal, &end, NULL);
+    commit(x);
+    assert_int_equal(spool_cut(spool_reader(x->spool, 0)).seq, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_starts_behind_what_is_sealed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_larger_than_a_batch_is_one_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_records_are_part_of_the_batch_and_are_due_like_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_came_while_the_reader_was_gone_is_in_no_batch, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("batcher", tests, NULL, NULL);

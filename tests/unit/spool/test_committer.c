@@ -7,7 +7,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum { APPENDERS = 3, FRAMES = 300 };
+enum { APPENDERS = 3, FRAMES = 300, READERS_MAX = 2, SPOOLS = 40 };
+
+static const struct spool_reader_conf READERS[READERS_MAX] = {{.name = "first"}, {.name = "second"}};
 
 struct seal_wait {
     struct spool_wait wait;
@@ -101,32 +103,41 @@ static uint64_t read_seal(const struct seal *seal, struct buf *raw)
 }
 
 /* Reads, seals and settles a run of frames. Returns how many records. */
-static uint64_t deliver_some(struct buf *raw)
+static uint64_t deliver_some(struct spool_reader *r, struct buf *raw)
 {
     struct seal_wait sealed = {.wait.done = note_seal};
-    struct spool_cursor start = spool_cut(spool_reader(g.spool, 0)), end = start;
+    struct spool_cursor start = spool_cut(r), end = start;
     struct seal seal = {.first = start.seq, .start = start, .oldest = 1};
     struct spool_run run;
     struct err e;
 
-    for (int i = 0; i < 20 && spool_scan(spool_reader(g.spool, 0), &end, &run, &end, &e) == 1; i++)
+    for (int i = 0; i < 20 && spool_scan(r, &end, &run, &end, &e) == 1; i++)
         seal.bytes += run.bytes;
     seal.last = end.seq - 1;
     if (end.seq == start.seq)
         return 0;
     assert_int_equal(read_seal(&seal, raw), end.seq - start.seq);
-    spool_seal(spool_reader(g.spool, 0), &seal, &end, &sealed.wait);
+    spool_seal(r, &seal, &end, &sealed.wait);
     while (!atomic_load(&sealed.safe))
         sched_yield();
-    spool_settle(spool_reader(g.spool, 0), seal.first, &(struct seal_result){.delivered = end.seq - start.seq});
+    spool_settle(r, seal.first, &(struct seal_result){.delivered = end.seq - start.seq});
     return end.seq - start.seq;
 }
 
-static void run_with(bool memory)
+static bool all_is_delivered(const uint64_t *delivered, size_t readers)
+{
+    bool all = atomic_load(&g.counter.safe) == APPENDERS * FRAMES;
+
+    for (size_t i = 0; i < readers; i++)
+        all &= delivered[i] == atomic_load(&g.appended);
+    return all;
+}
+
+static void run_with(bool memory, size_t readers)
 {
     struct fixture *x = fixture_new(memory, 200 * KIB, 20 * KIB);
     pthread_t appenders[APPENDERS], watcher;
-    uint64_t delivered = 0;
+    uint64_t delivered[READERS_MAX] = {0};
     struct committer *c;
     struct buf raw;
     struct err e;
@@ -139,15 +150,22 @@ static void run_with(bool memory)
     atomic_store(&g.commits, 0);
     g.counter.wait.done = count;
     x->conf.committed = note_commit;
+    x->conf.readers = READERS;
+    x->conf.reader_count = readers > 1 ? readers : 0;
     assert_int_equal(committer_start(&c, &e), 0);
     assert_int_equal(spool_open(&g.spool, &x->conf, c, &x->found, &e), 0);
     for (int i = 0; i < APPENDERS; i++)
         assert_int_equal(pthread_create(&appenders[i], NULL, append_frames, NULL), 0);
     assert_int_equal(pthread_create(&watcher, NULL, watch, NULL), 0);
-    while (atomic_load(&g.counter.safe) < APPENDERS * FRAMES || delivered < atomic_load(&g.appended)) {
-        uint64_t some = deliver_some(&raw);
+    while (!all_is_delivered(delivered, readers)) {
+        uint64_t some = 0;
 
-        delivered += some;
+        for (size_t i = 0; i < readers; i++) {
+            uint64_t taken = deliver_some(spool_reader(g.spool, i), &raw);
+
+            delivered[i] += taken;
+            some += taken;
+        }
         if (!some)
             sched_yield();
     }
@@ -157,7 +175,6 @@ static void run_with(bool memory)
     pthread_join(watcher, NULL);
     committer_stop(&c);
     assert_int_equal(g.counter.refused, 0);
-    assert_int_equal(delivered, g.appended);
     assert_true(g.commits > 0);
     spool_close(&g.spool);
     buf_release(&raw);
@@ -170,13 +187,47 @@ static void run_with(bool memory)
 static void threads_append_deliver_and_watch_at_once(void **state)
 {
     (void)state;
-    run_with(false);
+    run_with(false, 1);
 }
 
 static void threads_append_deliver_and_watch_at_once_in_memory(void **state)
 {
     (void)state;
-    run_with(true);
+    run_with(true, 1);
+}
+
+static void each_of_two_readers_has_all(void **state)
+{
+    (void)state;
+    run_with(false, 2);
+}
+
+/* The committer is at work meanwhile: with what the spools before have to say. */
+static void readers_begin_while_it_runs(void **state)
+{
+    struct fixture *x = fixture_new(true, MIB, 0);
+    struct spool *spools[SPOOLS];
+    struct committer *c;
+    struct err e;
+
+    (void)state;
+    close_spool(x);
+    x->conf.readers = READERS;
+    x->conf.reader_count = 2;
+    assert_int_equal(committer_start(&c, &e), 0);
+    for (int i = 0; i < SPOOLS; i++) {
+        struct spool_books b;
+
+        assert_int_equal(spool_open(&spools[i], &x->conf, c, &x->found, &e), 0);
+        spool_remember(spools[i], SLICE("source"), SLICE("cursor")); /* wakes it */
+        spool_books(spool_reader(spools[i], 1), &b);
+        assert_int_equal(b.incoming, 0);
+    }
+    committer_stop(&c);
+    for (int i = 0; i < SPOOLS; i++)
+        spool_close(&spools[i]);
+    open_spool(x);
+    fixture_free(x);
 }
 
 /* --- barriers, and a disk that refuses for a while ------------------------------------------------------------------
@@ -313,6 +364,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_append_deliver_and_watch_at_once),
         cmocka_unit_test(threads_append_deliver_and_watch_at_once_in_memory),
+        cmocka_unit_test(each_of_two_readers_has_all),
+        cmocka_unit_test(readers_begin_while_it_runs),
         cmocka_unit_test_setup_teardown(a_barrier_returns_when_what_came_before_is_answered, setup_running,
                                         teardown_running),
         cmocka_unit_test_setup_teardown(barriers_of_several_threads_all_end, setup_running, teardown_running),
