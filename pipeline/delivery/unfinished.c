@@ -1,3 +1,7 @@
+/* A short list, looked through. An entry is what one body has got so far; who comes with a body gets the entry of just this body, and
+ * whatever else was begun of the same records is out of date from then on. In the journal stands the whole list, written anew
+ * with each step: it is small, and so nothing has to be put together after a crash.
+ */
 #include "pipeline/delivery/unfinished.h"
 
 #include "pipeline/base/mem.h"

@@ -1,3 +1,4 @@
+/* A table of hashes, open addressing, doubled when it is half full. */
 #include "pipeline/encode/partitions.h"
 
 #include "pipeline/base/limits.h"

@@ -9,9 +9,9 @@
  * that follows: the choice depends on the object alone, so a redelivered object is byte-identical. */
 #include "transforms/codecs/codec.h"
 
-#include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/codecs/collected.h"
 #include "transforms/codecs/gzip.h"
 #include "transforms/codecs/gunzip.h"
 
@@ -24,8 +24,8 @@ struct gzip {
     const struct gzip_stream_ops *stream;
     void *stream_ctx;              /* NULL until the first object that streams */
     struct gzip_libdeflate *whole; /* NULL: every object streams */
-    struct buf collected;          /* of an object for `whole` */
-    bool collecting;
+    struct collected collected;    /* for `whole` */
+    bool streams;                  /* this object does */
 };
 
 static const struct gzip_stream_ops *stream_for(int level)
@@ -46,7 +46,7 @@ static void *gzip_open(int level)
     g->stream = stream_for(level);
     if (level > STREAM_FAST_MAX)
         g->whole = gzip_libdeflate_open(level);
-    buf_init(&g->collected, CODEC_GZIP_WHOLE_MAX);
+    collected_init(&g->collected, CODEC_GZIP_WHOLE_MAX);
     return g;
 }
 
@@ -59,15 +59,8 @@ static void gzip_close(void *ctx)
     if (g->stream_ctx)
         g->stream->close(g->stream_ctx);
     gzip_libdeflate_close(&g->whole);
-    buf_release(&g->collected);
+    collected_release(&g->collected);
     mem_free(g);
-}
-
-static void stream_begin(struct gzip *g)
-{
-    if (!g->stream_ctx)
-        g->stream_ctx = g->stream->open(g->level > ZLIB_LEVEL_MAX ? ZLIB_LEVEL_MAX : g->level);
-    g->stream->begin(g->stream_ctx);
 }
 
 static int gzip_begin(void *ctx, uint64_t size, struct err *e)
@@ -75,36 +68,43 @@ static int gzip_begin(void *ctx, uint64_t size, struct err *e)
     struct gzip *g = ctx;
 
     (void)e;
-    buf_clear(&g->collected);
-    g->collecting = g->whole && (size <= CODEC_GZIP_WHOLE_MAX || size == CODEC_SIZE_UNKNOWN);
-    if (!g->collecting)
-        stream_begin(g);
+    collected_begin(&g->collected, size);
+    g->streams = false;
     return 0;
+}
+
+static void stream_begin(struct gzip *g)
+{
+    if (!g->stream_ctx)
+        g->stream_ctx = g->stream->open(g->level > ZLIB_LEVEL_MAX ? ZLIB_LEVEL_MAX : g->level);
+    if (!g->streams)
+        g->stream->begin(g->stream_ctx);
+    g->streams = true;
+}
+
+static int stream(void *ctx, struct slice in, struct body *out, struct err *e)
+{
+    struct gzip *g = ctx;
+
+    stream_begin(g);
+    return g->stream->add(g->stream_ctx, in, out, e);
 }
 
 static int gzip_add(void *ctx, struct slice in, struct body *out, struct err *e)
 {
     struct gzip *g = ctx;
 
-    if (g->collecting && buf_add_slice(&g->collected, in) == 0)
-        return 0;
-    if (g->collecting) {
-        g->collecting = false;
-        stream_begin(g);
-        if (g->stream->add(g->stream_ctx, buf_slice(&g->collected), out, e) < 0)
-            return -1;
-        buf_release(&g->collected);
-    }
-    return g->stream->add(g->stream_ctx, in, out, e);
+    return g->whole ? collected_add(&g->collected, in, stream, g, out, e) : stream(g, in, out, e);
 }
 
 static int gzip_finish(void *ctx, struct body *out, struct err *e)
 {
     struct gzip *g = ctx;
 
-    if (!g->collecting)
-        return g->stream->finish(g->stream_ctx, out, e);
-    return gzip_libdeflate_write(g->whole, buf_slice(&g->collected), out, e);
+    if (g->whole && g->collected.whole)
+        return gzip_libdeflate_write(g->whole, buf_slice(&g->collected.bytes), out, e);
+    stream_begin(g); /* an object without a byte */
+    return g->stream->finish(g->stream_ctx, out, e);
 }
 
 const struct codec_ops codec_gzip = {

@@ -6,6 +6,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/codecs/collected.h"
 #include "transforms/codecs/unzstd.h"
 
 #include <assert.h>
@@ -20,9 +21,8 @@
 struct zstd {
     ZSTD_CCtx *c;
     uint64_t size; /* as announced */
-    bool collecting;
-    struct buf collected;  /* of an object that goes in one piece */
-    struct buf compressed; /* what became of it */
+    struct collected collected;
+    struct buf compressed; /* what became of an object in one piece */
 };
 
 static void zstd_set(struct zstd *z, ZSTD_cParameter parameter, int value)
@@ -41,7 +41,7 @@ static void *zstd_open(int level)
         mem_exhausted();
     zstd_set(z, ZSTD_c_compressionLevel, level);
     zstd_set(z, ZSTD_c_checksumFlag, 1);
-    buf_init(&z->collected, CODEC_ZSTD_WHOLE_MAX);
+    collected_init(&z->collected, CODEC_ZSTD_WHOLE_MAX);
     buf_init(&z->compressed, ZSTD_COMPRESSBOUND(CODEC_ZSTD_WHOLE_MAX));
     return z;
 }
@@ -53,7 +53,7 @@ static void zstd_close(void *ctx)
     if (!z)
         return;
     ZSTD_freeCCtx(z->c);
-    buf_release(&z->collected);
+    collected_release(&z->collected);
     buf_release(&z->compressed);
     mem_free(z);
 }
@@ -69,8 +69,7 @@ static int zstd_begin(void *ctx, uint64_t size, struct err *e)
     size_t rc = ZSTD_CCtx_reset(z->c, ZSTD_reset_session_only);
 
     z->size = size;
-    z->collecting = size <= CODEC_ZSTD_WHOLE_MAX || size == CODEC_SIZE_UNKNOWN;
-    buf_clear(&z->collected);
+    collected_begin(&z->collected, size);
     /* The size goes into the frame's header, so a reader can allocate once; and zstd picks its tables by it. */
     if (!ZSTD_isError(rc))
         rc = ZSTD_CCtx_setPledgedSrcSize(z->c, size == CODEC_SIZE_UNKNOWN ? ZSTD_CONTENTSIZE_UNKNOWN : size);
@@ -100,24 +99,21 @@ static int run(struct zstd *z, struct slice in, ZSTD_EndDirective directive, str
     return 0;
 }
 
+static int stream(void *ctx, struct slice in, struct body *out, struct err *e)
+{
+    return run(ctx, in, ZSTD_e_continue, out, e);
+}
+
 static int zstd_add(void *ctx, struct slice in, struct body *out, struct err *e)
 {
     struct zstd *z = ctx;
 
-    if (z->collecting && buf_add_slice(&z->collected, in) == 0)
-        return 0;
-    if (z->collecting) {
-        z->collecting = false;
-        if (run(z, buf_slice(&z->collected), ZSTD_e_continue, out, e) < 0)
-            return -1;
-        buf_release(&z->collected);
-    }
-    return run(z, in, ZSTD_e_continue, out, e);
+    return collected_add(&z->collected, in, stream, z, out, e);
 }
 
 static int compress_whole(struct zstd *z, struct body *out, struct err *e)
 {
-    const struct buf *in = &z->collected;
+    const struct buf *in = &z->collected.bytes;
     size_t n;
 
     if (z->size != CODEC_SIZE_UNKNOWN && z->size != in->n)
@@ -134,7 +130,7 @@ static int zstd_finish(void *ctx, struct body *out, struct err *e)
 {
     struct zstd *z = ctx;
 
-    return z->collecting ? compress_whole(z, out, e) : run(z, (struct slice){NULL, 0}, ZSTD_e_end, out, e);
+    return z->collected.whole ? compress_whole(z, out, e) : run(z, (struct slice){NULL, 0}, ZSTD_e_end, out, e);
 }
 
 const struct codec_ops codec_zstd = {
