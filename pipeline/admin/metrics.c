@@ -209,7 +209,7 @@ static void orphaned(struct page *p, const struct orphans *o)
     family(p, NAME, "gauge",
            "Records in data_dir of streams that are not in the configuration, as found at the start: nobody delivers "
            "them");
-    for (size_t i = 0; o && i < o->count; i++) {
+    for (size_t i = 0; i < o->count; i++) {
         page_printf(p, "%s{stream=\"", NAME);
         page_label(p, o->list[i].name);
         page_printf(p, "\"} %llu\n", (unsigned long long)o->list[i].records);
@@ -259,13 +259,13 @@ static void named_counter_rows(struct page *p, const struct snapshot *snap, cons
     }
 }
 
-static void script_counters(struct page *p, const struct snapshot *snap, struct engine *engine)
+static void script_counters(struct page *p, const struct snapshot *snap)
 {
     struct named_counters *counters = mem_array(snap->count, sizeof(*counters)),
                           *drops = mem_array(snap->count, sizeof(*drops));
 
     for (size_t i = 0; i < snap->count; i++)
-        engine_stream_counters(engine, i, &counters[i], &drops[i]);
+        engine_stream_counters(&snap->view, i, &counters[i], &drops[i]);
     family(p, "sluice_transform_counter_total", "counter", "What scripts counted with sluice.counter(name)");
     named_counter_rows(p, snap, counters, "sluice_transform_counter_total", "name");
     family(p, "sluice_dropped_records_by_reason_total", "counter",
@@ -298,11 +298,11 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     snapshot_take(&snap, engine, wall_now);
     books(&p, &snap);
     counters(&p, &snap);
-    script_counters(&p, &snap, engine);
+    script_counters(&p, &snap);
     freshness(&p, &snap);
     gauges(&p, &snap);
     health(&p, &snap);
-    orphaned(&p, snap.engine.orphans);
+    orphaned(&p, &snap.view.orphans);
     memory(&p, &snap.engine);
     build(&p, &snap.engine);
     process(&p, &snap.engine);

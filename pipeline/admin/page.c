@@ -18,13 +18,15 @@ void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
 {
     *s = (struct snapshot){.wall_now = wall_now};
     engine_status(engine, &s->engine);
-    s->streams = mem_array(s->engine.streams + 1, sizeof(s->streams[0]));
-    while (s->count < s->engine.streams && engine_stream_status(engine, s->count, wall_now, &s->streams[s->count]))
-        s->count++;
+    engine_view_take(engine, &s->view);
+    s->streams = mem_array(s->view.count, sizeof(s->streams[0]));
+    for (; s->count < s->view.count; s->count++)
+        (void)engine_stream_status(&s->view, s->count, wall_now, &s->streams[s->count]);
 }
 
 void snapshot_release(struct snapshot *s)
 {
+    engine_view_release(&s->view);
     MEM_CLEAR(s->streams);
     s->count = 0;
 }

@@ -3,7 +3,7 @@
  * A page latches the first "does not fit" instead of reporting it call by call, so that rendering code reads like the
  * page it makes; page_done() tells. Whatever comes from outside goes through page_html(), page_label() or page_plain().
  *
- * Ownership  a snapshot's strings belong to the engine; snapshot_release() frees the rest. Threads: any.
+ * Ownership  a snapshot holds the streams it shows (engine/status.h) until snapshot_release(). Threads: any.
  */
 #ifndef PIPELINE_ADMIN_PAGE_H
 #define PIPELINE_ADMIN_PAGE_H
@@ -21,6 +21,7 @@
 struct snapshot {
     nsec wall_now;
     struct engine_status engine;
+    struct engine_view view;
     struct stream_status *streams;
     size_t count;
 };

@@ -139,8 +139,8 @@ int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *rea
     for (size_t i = 0; i < snap.count; i++)
         if (snap.streams[i].health != STREAM_OK)
             stream_line(&p, &snap.streams[i], wall_now);
-    for (size_t i = 0; snap.engine.orphans && i < snap.engine.orphans->count; i++)
-        orphan_line(&p, &snap.engine.orphans->list[i]);
+    for (size_t i = 0; i < snap.view.orphans.count; i++)
+        orphan_line(&p, &snap.view.orphans.list[i]);
     snapshot_release(&snap);
     return page_done(&p);
 }

@@ -55,6 +55,10 @@ void attempt_release(struct attempt *s)
     delivery_loop_at(s->loop, &s->next_step, NSEC_NEVER);
     while ((r = LIST_FIRST(&s->requests)))
         (void)end_request(s, r);
+    if (s->step >= ATTEMPT_ENCODING)
+        target_gave_up(s->target, &s->slot);
+    delivery_loop_forget(s->loop, &s->encoded_event);
+    delivery_loop_forget(s->loop, &s->kept_event);
     if (s->budgeted)
         delivery_loop_give_memory(s->loop, s->budgeted);
     if (s->loop->beyond == s)
@@ -103,6 +107,7 @@ static bool prepare(struct attempt *s)
         return false;
     s->budgeted = bytes;
     s->step = ATTEMPT_ENCODING;
+    s->away = true;
     s->slot.sent = 0;
     s->progress = NULL;
     s->out = (struct encoder_out){.body = NULL};
@@ -343,7 +348,7 @@ static void send_next(struct attempt *s)
 {
     uint32_t missing = s->progress && !s->undo ? unfinished_missing(s->progress, 0) : 0;
 
-    if (s->pausing || s->keeping || s->begins_anew || (s->decided && s->outcome != SINK_RETRY))
+    if (s->held || s->pausing || s->keeping || s->begins_anew || (s->decided && s->outcome != SINK_RETRY))
         return;
     if (missing)
         send_ranges(s, missing);
@@ -355,8 +360,11 @@ static void send_next(struct attempt *s)
 static void go_on(struct attempt *s)
 {
     send_next(s);
-    if (s->request_count > 0 || s->pausing || s->keeping)
+    if (s->request_count > 0 || s->pausing || s->keeping || (s->held && !s->decided)) {
+        if (s->held)
+            s->ops->ended(s->owner); /* who has given it up asks again */
         return;
+    }
     assert(s->decided);
     if (s->begins_anew && s->progress && !s->undo) {
         unfinished_begin_anew(s->progress);
@@ -479,7 +487,7 @@ static void on_request_ended(struct request *r, enum sink_outcome outcome, bool 
         judge_range(s, r, outcome);
     else
         judge_whole(s, r, outcome);
-    if (end_request(s, r))
+    if (end_request(s, r) && !s->held)
         s->ops->ended(s->owner); /* somebody may wait for it; this attempt goes on */
     go_on(s);
 }
@@ -546,9 +554,23 @@ static void on_encoded(struct loop_event *ev)
 {
     struct attempt *s = CONTAINER_OF(ev, struct attempt, encoded_event);
 
+    s->away = false;
     s->step = ATTEMPT_ENCODED;
-    if (!s->held)
+    if (s->held)
+        s->ops->ended(s->owner);
+    else
         begin(s);
+}
+
+bool attempt_give_up(struct attempt *s)
+{
+    const struct request *r;
+
+    s->held = true;
+    LIST_FOREACH(r, &s->requests, link)
+        if (r->away)
+            return false;
+    return !s->away && !(s->decided && s->keeping); /* what was decided counts */
 }
 
 void attempt_hold(struct attempt *s)

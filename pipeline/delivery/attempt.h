@@ -13,7 +13,7 @@
  * sent again by the next attempt, nor after a restart (unfinished.h).
  *
  * Threads    the delivery thread; encoding on a worker: it comes back as an event.
- * Ownership  made and freed by its owner; not freed between ENCODING and the end of the attempt, while the loop runs.
+ * Ownership  made and freed by its owner; while the threads run, not before attempt_give_up() has said that it may be.
  */
 #ifndef PIPELINE_DELIVERY_ATTEMPT_H
 #define PIPELINE_DELIVERY_ATTEMPT_H
@@ -31,7 +31,7 @@ enum attempt_step {
     ATTEMPT_IDLE,
     ATTEMPT_QUEUED,   /* for a place at the target */
     ATTEMPT_WAITING,  /* for its retry time */
-    ATTEMPT_ENCODING, /* on a worker */
+    ATTEMPT_ENCODING, /* on a worker; from here on it has a place at the target */
     ATTEMPT_ENCODED,  /* and held back (attempt_hold) */
     ATTEMPT_SENDING,
 };
@@ -69,8 +69,9 @@ struct attempt {
     const char *content_type, *encoding;
     struct sink_outcomes *sink_outcomes; /* for judge(); NULL: the target answers for the body as a whole */
 
-    bool undo; /* the body is none: what an earlier one left at the target is to be removed (sink_seal.undo) */
-    bool held;
+    bool undo;         /* the body is none: what an earlier one left at the target is to be removed (sink_seal.undo) */
+    bool away;         /* a worker makes its body */
+    bool held;         /* it begins nothing more: until the seal is safe, or for good */
     bool no_room;      /* the body could not be made: there was no place for it on our own disk */
     unsigned attempts; /* made so far, in this run */
     unsigned failures; /* in a row: what the back-off counts */
@@ -114,6 +115,10 @@ void attempt_not_made(struct attempt *s); /* place and memory are given back; it
 /* While held it is encoded, but not sent: the seal is not safe yet. */
 void attempt_hold(struct attempt *s);
 void attempt_unhold(struct attempt *s);
+
+/* It begins nothing more. True: it may be released, which cancels what is under way on the loop. False: a worker or a sender has something
+ * of it; when that has come back ended() is called, and it is to be asked again. */
+MUST_CHECK bool attempt_give_up(struct attempt *s);
 
 /* What it has got so far is safe. Nothing, when it does not wait for that. */
 void attempt_go_on(struct attempt *s);

@@ -108,6 +108,8 @@ void delivery_free(struct delivery **dp)
 
     if (!d)
         return;
+    delivery_loop_forget(d->host->loop, &d->sealed_event);
+    delivery_loop_forget(d->host->loop, &d->progress_event);
     delivery_parts_release(d);
     delivery_transform_release(d);
     outcomes_release(&d->outcomes);
@@ -147,6 +149,14 @@ struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, 
     begin(d);
     h->ops->seal(h, &d->seal, end, &d->sealed);
     return d;
+}
+
+bool delivery_give_up(struct delivery *d)
+{
+    bool parts = delivery_parts_give_up(d);
+
+    delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
+    return parts && d->transforming_since == 0 && d->sealing == SEAL_SAFE && !d->progress_is_written;
 }
 
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)

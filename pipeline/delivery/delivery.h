@@ -170,7 +170,12 @@ struct delivery {
 struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
 /* A seal that an earlier run left unsettled. */
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal);
+/* No worker, sender or committer has anything of it, or the threads have stopped. */
 void delivery_free(struct delivery **d);
+
+/* The stream ends, and it stays in the spool: nothing new is begun, what waits or can be cancelled is. False: a worker, a sender
+ * or the journal has something of it; when that has come back, which ends in ops->turn(), it is to be asked again. */
+MUST_CHECK bool delivery_give_up(struct delivery *d);
 
 /* Its turn with the transform has come. False: no memory for it now; nothing was started. */
 MUST_CHECK bool delivery_transform(struct delivery *d);

@@ -158,9 +158,14 @@ void intake_init(struct intake *in, const char *stream, const char *data_dir, st
     pushback_init(&in->pushback, on_note, in);
 }
 
-void intake_release(struct intake *in)
+void intake_end(struct intake *in)
 {
     delivery_loop_at(in->loop, &in->look, NSEC_NEVER);
+    delivery_loop_forget(in->loop, &in->began);
+}
+
+void intake_release(struct intake *in)
+{
     pushback_release(&in->pushback);
     pthread_mutex_destroy(&in->lock);
 }

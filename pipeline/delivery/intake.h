@@ -3,9 +3,8 @@
  * It writes one log line when the inputs begin to be pushed back and one when that is over, and puts into words for
  * /readyz and the console what is in the way and what to do about it.
  *
- * Threads    intake_disk_refused(): the committer's. intake_status(): any. Notes into `pushback`: any. The rest: init
- *            and
- *            release on the main thread, while the loop does not run; it works on the delivery thread.
+ * Threads    intake_disk_refused(): the committer's. intake_status(): any. Notes into `pushback`: any. intake_end(): the
+ *            delivery thread. Init, and release behind the end: any.
  * Ownership  embedded in a stream; everything else is borrowed.
  */
 #ifndef PIPELINE_DELIVERY_INTAKE_H
@@ -38,6 +37,7 @@ struct intake_status {
 };
 
 void intake_init(struct intake *in, const char *stream, const char *data_dir, struct delivery_loop *loop);
+void intake_end(struct intake *in); /* nobody notes any more: takes it off the loop */
 void intake_release(struct intake *in);
 
 void intake_disk_refused(struct intake *in, const struct err *why);

@@ -8,6 +8,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stddef.h>
 
@@ -46,6 +47,18 @@ static void post(struct delivery_loop *loop, struct loop_event *ev)
     pthread_mutex_unlock(&l->lock);
     if (was_empty)
         transport_wake(l->transport);
+}
+
+static void forget(struct delivery_loop *loop, struct loop_event *ev)
+{
+    struct real_loop *l = real(loop);
+
+    if (!atomic_load(&ev->posted))
+        return;
+    pthread_mutex_lock(&l->lock);
+    STAILQ_REMOVE(&l->events, ev, loop_event, link);
+    pthread_mutex_unlock(&l->lock);
+    atomic_store(&ev->posted, false);
 }
 
 static void at(struct delivery_loop *l, struct loop_timer *t, nsec mono)
@@ -101,6 +114,13 @@ static void await_memory(struct delivery_loop *loop, struct loop_waiter *w)
     STAILQ_INSERT_TAIL(&l->memory_waiters, w, link);
 }
 
+static void await_no_memory(struct delivery_loop *loop, struct loop_waiter *w)
+{
+    if (w->waiting)
+        STAILQ_REMOVE(&real(loop)->memory_waiters, w, loop_waiter, link);
+    w->waiting = false;
+}
+
 static bool has_plenty(struct delivery_loop *l, size_t bytes)
 {
     return budget_has_plenty(real(l)->tools.budget, bytes);
@@ -113,6 +133,7 @@ static bool has_plenty_of_senders(struct delivery_loop *l)
 
 static const struct delivery_loop_ops OPS = {
     .post = post,
+    .forget = forget,
     .at = at,
     .work = work,
     .send = send,
@@ -122,6 +143,7 @@ static const struct delivery_loop_ops OPS = {
     .give_memory = give_memory,
     .force_memory = force_memory,
     .await_memory = await_memory,
+    .await_no_memory = await_no_memory,
     .has_plenty = has_plenty,
     .has_plenty_of_senders = has_plenty_of_senders,
 };
@@ -267,4 +289,44 @@ void delivery_loop_stop(struct delivery_loop *loop)
     transport_wake(l->transport);
     pthread_join(l->thread, NULL);
     l->started = false;
+}
+
+struct call {
+    struct loop_event ev;
+    void (*fn)(void *arg);
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool done; /* guarded by lock */
+};
+
+static void run_call(struct loop_event *ev)
+{
+    struct call *c = CONTAINER_OF(ev, struct call, ev);
+
+    c->fn(c->arg);
+    pthread_mutex_lock(&c->lock);
+    c->done = true;
+    pthread_cond_signal(&c->ended); /* under the lock: who waits frees it all as soon as it has seen `done` */
+    pthread_mutex_unlock(&c->lock);
+}
+
+void delivery_loop_call(struct delivery_loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct call c = {.ev.fn = run_call, .fn = fn, .arg = arg};
+
+    if (!real(loop)->started) {
+        fn(arg);
+        return;
+    }
+    assert(!pthread_equal(pthread_self(), real(loop)->thread));
+    pthread_mutex_init(&c.lock, NULL);
+    pthread_cond_init(&c.ended, NULL);
+    delivery_loop_post(loop, &c.ev);
+    pthread_mutex_lock(&c.lock);
+    while (!c.done)
+        pthread_cond_wait(&c.ended, &c.lock);
+    pthread_mutex_unlock(&c.lock);
+    pthread_cond_destroy(&c.ended);
+    pthread_mutex_destroy(&c.lock);
 }

@@ -4,8 +4,10 @@
  * Other threads hand in events; time comes from timers; the network, the workers, the senders and memory through the
  * loop too. So whoever runs on it sees the table of functions below and nothing else: a test can be the loop.
  *
- * Threads    delivery_loop_post(): any. start and stop: the main thread. The rest: the delivery thread.
- * Ownership  events, timers and jobs are embedded in their owners, which must live until delivery_loop_free().
+ * Threads    delivery_loop_post(), delivery_loop_call(): any. start and stop: the main thread. The rest: the delivery
+ *            thread.
+ * Ownership  events, timers, waiters and jobs are embedded in their owners. An owner that ends while the loop runs takes them off
+ *            it first: delivery_loop_forget(), delivery_loop_at(NSEC_NEVER), delivery_loop_await_no_memory(), cancel().
  */
 #ifndef PIPELINE_DELIVERY_LOOP_H
 #define PIPELINE_DELIVERY_LOOP_H
@@ -47,6 +49,7 @@ struct loop_waiter {
 
 struct delivery_loop_ops {
     void (*post)(struct delivery_loop *l, struct loop_event *ev);
+    void (*forget)(struct delivery_loop *l, struct loop_event *ev);
     void (*at)(struct delivery_loop *l, struct loop_timer *t, nsec mono);
 
     /* Each comes back through what the job or the exchange says. */
@@ -59,6 +62,7 @@ struct delivery_loop_ops {
     void (*give_memory)(struct delivery_loop *l, size_t bytes);
     void (*force_memory)(struct delivery_loop *l, size_t bytes); /* beyond the limit: for one who must go on */
     void (*await_memory)(struct delivery_loop *l, struct loop_waiter *w);
+    void (*await_no_memory)(struct delivery_loop *l, struct loop_waiter *w);
     bool (*has_plenty)(struct delivery_loop *l, size_t bytes);
     bool (*has_plenty_of_senders)(struct delivery_loop *l);
 };
@@ -87,12 +91,21 @@ MUST_CHECK int delivery_loop_start(struct delivery_loop *l, struct err *e);
  * run. */
 void delivery_loop_stop(struct delivery_loop *l);
 void delivery_loop_free(struct delivery_loop **l); /* when nobody posts any more */
+/* Runs fn(arg) on the delivery thread and returns when it has returned; while that thread does not run, at once. Not on the delivery
+ * thread; the loop may not be started or stopped meanwhile. */
+void delivery_loop_call(struct delivery_loop *l, void (*fn)(void *arg), void *arg);
 
 /* --- any --------------------------------------------------------------------------------------------------------- */
 
 static inline void delivery_loop_post(struct delivery_loop *l, struct loop_event *ev)
 {
     l->ops->post(l, ev);
+}
+
+/* It does not run any more. Nobody else may post it meanwhile. */
+static inline void delivery_loop_forget(struct delivery_loop *l, struct loop_event *ev)
+{
+    l->ops->forget(l, ev);
 }
 
 static inline void loop_timer_init(struct loop_timer *t, void (*fn)(struct loop_timer *))
@@ -120,6 +133,11 @@ static inline void delivery_loop_give_memory(struct delivery_loop *l, size_t byt
 static inline void delivery_loop_await_memory(struct delivery_loop *l, struct loop_waiter *w)
 {
     l->ops->await_memory(l, w);
+}
+
+static inline void delivery_loop_await_no_memory(struct delivery_loop *l, struct loop_waiter *w)
+{
+    l->ops->await_no_memory(l, w);
 }
 
 #endif

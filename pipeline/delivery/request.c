@@ -27,6 +27,7 @@ static void on_judged(struct loop_event *ev)
 {
     struct request *r = CONTAINER_OF(ev, struct request, judged_event);
 
+    r->away = false;
     if (r->failed) {
         r->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
         snprintf(r->verdict.code, sizeof(r->verdict.code), "%s", r->failed);
@@ -46,7 +47,8 @@ static void ask(struct request *r)
 
     r->seal.wall_now = l->wall;
     if (t->ops->send) {
-        if (l->ops->send(l, &r->send))
+        r->away = l->ops->send(l, &r->send);
+        if (r->away)
             return;
         err_set(&r->err, ERR_IO, "no thread can be started for it: %s", THREADS_HINT);
         fail(r, "NoThread");
@@ -85,6 +87,7 @@ static void on_digested(struct loop_event *ev)
 {
     struct request *r = CONTAINER_OF(ev, struct request, digested_event);
 
+    r->away = false;
     if (r->failed) {
         fail(r, r->failed);
         return;
@@ -114,6 +117,7 @@ static void on_answer(struct exchange *x, const struct http_response *re)
 
     if (re->failure == HTTP_OK && re->body.n > ANSWER_SMALL_MAX) {
         r->answer = *re;
+        r->away = true;
         r->loop->ops->work(r->loop, &r->read_job);
         return;
     }
@@ -169,7 +173,8 @@ struct request *request_start(const struct request_ops *ops, void *owner, struct
     buf_init(&r->progress, SINK_PROGRESS_MAX);
     r->verdict = (struct sink_verdict){.outcomes = outcomes, .progress = may_progress ? &r->progress : NULL};
     r->digests = seal->range ? request_digests(target) : 0;
-    if (r->digests)
+    r->away = r->digests != 0;
+    if (r->away)
         loop->ops->work(loop, &r->digest_job);
     else
         ask(r);
@@ -181,6 +186,8 @@ void request_free(struct request **rp)
     struct request *r = *rp;
 
     delivery_loop_at(r->loop, &r->again, NSEC_NEVER);
+    delivery_loop_forget(r->loop, &r->digested_event);
+    delivery_loop_forget(r->loop, &r->judged_event);
     r->loop->ops->cancel(r->loop, &r->exchange);
     exchange_forget(&r->exchange);
     http_request_release(&r->http);

@@ -2,7 +2,7 @@
  * blocks. What takes long is a worker's: the digests of a range of the body, and a large answer.
  *
  * Threads    the delivery thread; what others do comes back as an event.
- * Ownership  made and freed by its owner: by request_free() from ended(), or when the loop has stopped. What is borrowed in `seal` stays in
+ * Ownership  made and freed by its owner: by request_free() from ended(), while it is not `away`, or when the threads have stopped. What is borrowed in `seal` stays in
  *            place, and as it is, until then.
  */
 #ifndef PIPELINE_DELIVERY_REQUEST_H
@@ -45,6 +45,7 @@ struct request {
     struct worker_job digest_job, read_job;
     struct sender_job send;
     struct loop_event digested_event, judged_event;
+    bool away; /* a worker or a sender has it */
     struct body_digests digested;
     struct err err; /* of what failed on our side */
     const char *failed;

@@ -175,12 +175,11 @@ static void make_host(struct stream *st)
         random_bytes(&st->host.epoch, sizeof(st->host.epoch));
 }
 
-void stream_close(struct stream **stp)
+/* All that is the delivery thread's. */
+static void let_go(void *arg)
 {
-    struct stream *st = *stp;
+    struct stream *st = arg;
 
-    if (!st)
-        return;
     while (st->open) {
         struct delivery *d = st->open;
 
@@ -188,9 +187,30 @@ void stream_close(struct stream **stp)
         delivery_free(&d);
     }
     delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
+    delivery_loop_await_no_memory(st->loop, &st->memory);
+    delivery_loop_forget(st->loop, &st->committed);
+    intake_end(&st->intake);
     transform_instances_close(&st->line);
     target_release(&st->destination);
     target_release(&st->backup);
+    st->life = LIFE_LEFT;
+}
+
+void stream_leave(struct stream *st)
+{
+    if (st->spool)
+        spool_retire(st->spool);
+    delivery_loop_call(st->loop, let_go, st);
+}
+
+void stream_close(struct stream **stp)
+{
+    struct stream *st = *stp;
+
+    if (!st)
+        return;
+    if (st->life != LIFE_LEFT)
+        let_go(st);
     if (st->pace.spool)
         pace_release(&st->pace);
     spool_close(&st->spool);
@@ -210,8 +230,9 @@ static void add_open(struct stream *st, struct delivery *d)
     st->open_count++;
 }
 
-void stream_start(struct stream *st)
+static void start(void *arg)
 {
+    struct stream *st = arg;
     struct batch_limits limits = {
         .size = st->conf->buffer_size, .records = UINT64_MAX, .interval = st->conf->buffer_interval};
     struct seal pending;
@@ -220,7 +241,44 @@ void stream_start(struct stream *st)
     for (size_t i = 0; st->journal->ops->pending(st->journal, i, &pending); i++)
         add_open(st, delivery_restore(&st->host, &pending));
     batcher_init(&st->batcher, &limits, st->reader, st->journal->ops->cut(st->journal));
+    st->life = LIFE_RUNNING;
     delivery_loop_post(st->loop, &st->committed);
+}
+
+void stream_start(struct stream *st)
+{
+    delivery_loop_call(st->loop, start, st);
+}
+
+static void give_up(struct stream *st)
+{
+    bool all = true;
+
+    for (struct delivery *d = st->open; d; d = d->next_open)
+        all = delivery_give_up(d) && all;
+    st->untransformed = NULL;
+    st->untransformed_last = &st->untransformed;
+    delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
+    if (all && !atomic_exchange(&st->given_up, true))
+        st->became_idle(st->ctx);
+}
+
+static void begin_to_give_up(void *arg)
+{
+    struct stream *st = arg;
+
+    st->life = LIFE_GIVING_UP;
+    give_up(st);
+}
+
+void stream_give_up(struct stream *st)
+{
+    delivery_loop_call(st->loop, begin_to_give_up, st);
+}
+
+bool stream_has_given_up(const struct stream *st)
+{
+    return atomic_load(&st->given_up);
 }
 
 void stream_flush(struct stream *st)
@@ -422,6 +480,11 @@ static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
 
+    if (st->life != LIFE_RUNNING) {
+        if (st->life == LIFE_GIVING_UP)
+            give_up(st);
+        return;
+    }
     cut_due_batches(st);
     start_transforms(st);
     start_attempts(st, &st->destination);

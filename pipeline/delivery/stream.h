@@ -4,8 +4,16 @@
  * destination and backup, and settles them in the spool. What one delivery does is delivery.h's; what a stream's
  * inputs do is theirs.
  *
- * Threads    open, close: the main thread, while the loop does not run. stream_status(), stream_flush(),
- *            stream_is_idle(): any. The rest: the delivery thread.
+ * Its life, while all the other streams go on:
+ *
+ *     stream_open()      its spool is read, its destinations are opened. Nothing moves yet
+ *     stream_start()     it delivers
+ *     stream_give_up()   it begins nothing more, and gives up what waits; that stays in the spool
+ *     stream_leave()     once it has given up: committer and loop forget it
+ *     stream_close()     behind that, or when all threads have stopped
+ *
+ * Threads    open, start, give_up, leave, close: one of those who change streams, not the delivery thread. stream_status(),
+ *            stream_counters(), stream_flush(), stream_is_idle(), stream_has_given_up(): any. The rest: the delivery thread.
  * Ownership  owns its spool, targets and deliveries; settings and loop are borrowed.
  * Invariant  open deliveries: places.h.
  */
@@ -41,7 +49,11 @@ struct stream_stuck {
     char code[64], message[512], hint[256];
 };
 
+enum stream_life { LIFE_OPENED, LIFE_RUNNING, LIFE_GIVING_UP, LIFE_LEFT };
+
 struct stream {
+    enum stream_life life; /* the delivery thread's, once it is started */
+    atomic_bool given_up;
     const struct stream_settings *conf;
     struct delivery_loop *loop;
     struct spool *spool;
@@ -88,19 +100,23 @@ struct stream_env {
     struct warm_store *warm;      /* spool/warm.h */
     struct seal_journal *journal; /* of the destination; NULL: it is in the spool */
     struct delivery_loop *loop;
-    /* Called on the delivery thread when a flushed stream has become idle. */
+    /* Called on the delivery thread when a flushed stream has become idle, and when it has given up. */
     void (*became_idle)(void *ctx);
     void *ctx;
 };
 
-/* When it fails, *st is what there is of the stream, to be closed as any other: the committer may know its spool
- * already. */
+/* When it fails, *st is what there is of the stream, to be left and closed as any other: the committer may know its spool already. */
 MUST_CHECK int stream_open(struct stream **st, const struct stream_settings *conf, const struct stream_env *env,
                            struct err *e);
-void stream_close(struct stream **st); /* after the loop, the workers, the senders and the committer have stopped */
-
-/* Takes up what the last run left behind. Before the loop starts. */
+/* Takes up what the last run left behind. */
 void stream_start(struct stream *st);
+/* Its inputs have stopped, and what came in is safe. What a worker or a sender has of it must come back; requests that are under way are
+ * cancelled. A stream that was not started has nothing to give up, and has. */
+void stream_give_up(struct stream *st);
+bool stream_has_given_up(const struct stream *st);
+/* Writes what its spool has still to write. Nobody else uses the stream any more. */
+void stream_leave(struct stream *st);
+void stream_close(struct stream **st);
 /* From now on open batches are due at once: shutdown, --once. What was committed before is part of the flush. */
 void stream_flush(struct stream *st);
 /* Everything that was committed before the last flush is delivered. */

@@ -1,6 +1,6 @@
 /* stream_status.h -- a picture of one running stream, as status.h hands it out.
  *
- * Ownership  the strings live as long as the engine; the snapshot is the caller's. Threads: any.
+ * Ownership  the strings live as long as the stream; the snapshot is the caller's. Threads: any.
  */
 #ifndef PIPELINE_DELIVERY_STREAM_STATUS_H
 #define PIPELINE_DELIVERY_STREAM_STATUS_H

@@ -192,6 +192,12 @@ void target_note_end(struct target *t, struct target_slot *s, bool worked)
     move_clock(t, s, now);
 }
 
+void target_gave_up(struct target *t, struct target_slot *s)
+{
+    assert(t->active > 0);
+    end(t, s);
+}
+
 /* Those that have failed ever since the target worked last, as far as it was the target that failed. Others are not
  * helped by its working: a body that alone is not taken would be sent again with each that is. */
 static void release_waiting(struct target *t)

@@ -93,6 +93,8 @@ void target_wants_attempt(struct target *t, struct target_slot *s);
 struct target_slot *target_next(struct target *t);
 /* Puts it back to the front: it could not be started. */
 void target_not_now(struct target *t, struct target_slot *s);
+/* The attempt under way has no end: nothing is learnt of it, and its place is free. */
+void target_gave_up(struct target *t, struct target_slot *s);
 /* It wants no attempt any more. */
 void target_forget(struct target *t, struct target_slot *s);
 

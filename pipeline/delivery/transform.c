@@ -359,6 +359,7 @@ void delivery_transform_init(struct delivery *d)
 void delivery_transform_release(struct delivery *d)
 {
     delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
+    delivery_loop_forget(d->host->loop, &d->transformed_event);
     delivery_made_give_back(d);
     transform_batch_release(&d->transform);
     outcomes_source_release(&d->sources);

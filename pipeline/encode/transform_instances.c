@@ -2,9 +2,14 @@
 
 #include "pipeline/base/mem.h"
 
+#include <pthread.h>
+
 struct transform_instances {
     struct chain *chain;
     struct chain_state *single; /* made on first use */
+    pthread_mutex_t lock;
+    struct chain_state **states; /* guarded by lock: by the number of the worker, made on first use */
+    size_t count;                /* guarded by lock */
 };
 
 static int load(struct transform_instances *l, const struct stream_settings *conf, const char *base_dir, struct err *e)
@@ -33,6 +38,7 @@ int transform_instances_open(struct transform_instances **out, const struct stre
         mem_free(l);
         return -1;
     }
+    pthread_mutex_init(&l->lock, NULL);
     *out = l;
     return 0;
 }
@@ -45,6 +51,11 @@ void transform_instances_close(struct transform_instances **lp)
         return;
     if (l->single)
         chain_close(&l->single);
+    for (size_t i = 0; i < l->count; i++)
+        if (l->states[i])
+            chain_close(&l->states[i]);
+    mem_free(l->states);
+    pthread_mutex_destroy(&l->lock);
     chain_unload(&l->chain);
     mem_free(l);
     *lp = NULL;
@@ -55,30 +66,45 @@ bool transform_instances_is_single(const struct transform_instances *l)
     return chain_is_single(l->chain);
 }
 
-/* The worker closes what it keeps when it ends. */
-static void close_kept(const void *owner, void *value)
-{
-    struct chain_state *s = value;
-
-    (void)owner;
-    chain_close(&s);
-}
-
 struct chain_state *transform_instances_only_state(struct transform_instances *l, const struct cancel *cancel,
                                                    struct err *e)
 {
     return l->single || chain_open(&l->single, l->chain, cancel, e) == 0 ? l->single : NULL;
 }
 
+static struct chain_state *state_of(struct transform_instances *l, size_t worker)
+{
+    struct chain_state *s;
+
+    pthread_mutex_lock(&l->lock);
+    s = worker < l->count ? l->states[worker] : NULL;
+    pthread_mutex_unlock(&l->lock);
+    return s;
+}
+
+static void keep(struct transform_instances *l, size_t worker, struct chain_state *s)
+{
+    pthread_mutex_lock(&l->lock);
+    if (worker >= l->count) {
+        l->states = mem_grow(l->states, worker + 1, sizeof(*l->states));
+        while (l->count <= worker)
+            l->states[l->count++] = NULL;
+    }
+    l->states[worker] = s;
+    pthread_mutex_unlock(&l->lock);
+}
+
 struct chain_state *transform_instances_state(struct transform_instances *l, struct worker *w, struct err *e)
 {
-    struct chain_state *s = NULL;
-    void **kept;
+    struct chain_state *s;
 
     if (chain_is_single(l->chain))
         return transform_instances_only_state(l, w->cancel, e);
-    kept = worker_keep(w, l, close_kept);
-    if (!*kept && chain_open(&s, l->chain, w->cancel, e) == 0)
-        *kept = s;
-    return *kept;
+    s = state_of(l, w->index);
+    if (s)
+        return s;
+    if (chain_open(&s, l->chain, w->cancel, e) < 0)
+        return NULL;
+    keep(l, w->index, s);
+    return s;
 }

@@ -1,10 +1,9 @@
 /* transform_instances.h -- a stream's transforms and who works with them: the chain (transforms/chain.h), and a state
  * of it for each worker.
  *
- * Ownership  owned by the stream; each worker that runs it has a state of its own, kept by the worker. With a `single`
- *            transform in it there
- *            is one state, and the stream sends its batches through one at a time, in order.
- * Threads    open, close: the main thread. state: workers.
+ * Ownership  owned by the stream, with the states: no worker keeps anything of it. With a `single` transform in it there is one
+ *            state, and the stream sends its batches through one at a time, in order.
+ * Threads    open, close: any, while no worker works with it. state: workers.
  */
 #ifndef PIPELINE_ENCODE_TRANSFORM_INSTANCES_H
 #define PIPELINE_ENCODE_TRANSFORM_INSTANCES_H
@@ -22,7 +21,7 @@ struct transform_instances;
 /* Loads what the options name (scripts). *line is NULL when the stream has no transforms. */
 MUST_CHECK int transform_instances_open(struct transform_instances **line, const struct stream_settings *conf,
                                         const char *base_dir, struct err *e);
-void transform_instances_close(struct transform_instances **line); /* after the workers have stopped */
+void transform_instances_close(struct transform_instances **line); /* no worker works with it any more */
 bool transform_instances_is_single(const struct transform_instances *line);
 
 /* The state for this worker, made on first use. NULL: it could not be made. */

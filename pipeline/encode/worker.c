@@ -1,7 +1,5 @@
-/* One queue, and threads that take from its front. What a thread has made once (codec contexts, a stream's Lua state)
- * it keeps under its owner's address, so whatever job comes next finds it; buffers are kept too, unless one batch has
- * made them unusually large.
- */
+/* One queue, and threads that take from its front. A thread keeps the codec contexts it has made, so whatever job comes next finds
+ * them; buffers are kept too, unless one batch has made them unusually large. */
 #include "pipeline/encode/worker.h"
 
 #include "pipeline/base/limits.h"
@@ -16,12 +14,6 @@ struct worker_codec {
     const struct codec_ops *ops;
     int level;
     void *ctx;
-};
-
-struct worker_kept {
-    const void *owner;
-    void **value; /* on its own, so that its address stays when the table grows */
-    void (*release)(const void *owner, void *value);
 };
 
 struct worker_thread {
@@ -67,12 +59,6 @@ static void worker_release(struct worker *w)
     for (size_t i = 0; i < w->codec_count; i++)
         w->codecs[i].ops->close(w->codecs[i].ctx);
     mem_free(w->codecs);
-    for (size_t i = 0; i < w->kept_count; i++) {
-        if (*w->kept[i].value)
-            w->kept[i].release(w->kept[i].owner, *w->kept[i].value);
-        mem_free(w->kept[i].value);
-    }
-    mem_free(w->kept);
     sha256_free(&w->sha256);
     buf_release(&w->raw);
     buf_release(&w->scratch);
@@ -153,15 +139,4 @@ void *worker_codec(struct worker *w, const struct codec_ops *ops, int level)
     w->codecs = mem_grow(w->codecs, w->codec_count + 1, sizeof(*w->codecs));
     w->codecs[w->codec_count] = (struct worker_codec){ops, level, ops->open(level)};
     return w->codecs[w->codec_count++].ctx;
-}
-
-void **worker_keep(struct worker *w, const void *owner, void (*release)(const void *owner, void *value))
-{
-    for (size_t i = 0; i < w->kept_count; i++) {
-        if (w->kept[i].owner == owner)
-            return w->kept[i].value;
-    }
-    w->kept = mem_grow(w->kept, w->kept_count + 1, sizeof(*w->kept));
-    w->kept[w->kept_count] = (struct worker_kept){owner, mem_alloc(sizeof(void *)), release};
-    return w->kept[w->kept_count++].value;
 }

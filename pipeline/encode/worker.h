@@ -28,8 +28,6 @@ struct worker {
     struct sha256 *sha256;
     struct worker_codec *codecs;
     size_t codec_count;
-    struct worker_kept *kept;
-    size_t kept_count;
     size_t index;                /* 0 .. pool size - 1 */
     const struct cancel *cancel; /* jobs look at it between two pieces of their work, and end with ERR_CANCELLED */
 };
@@ -47,8 +45,5 @@ void worker_submit(struct worker_pool *p, struct worker_job *job);
 
 /* This worker's context for a codec and level, made on first use. Owned by the worker. */
 void *worker_codec(struct worker *w, const struct codec_ops *ops, int level);
-
-/* A place for what `owner` keeps with this worker; NULL at first. `release` gets it when the worker ends. */
-void **worker_keep(struct worker *w, const void *owner, void (*release)(const void *owner, void *value));
 
 #endif

@@ -21,6 +21,13 @@ static size_t fixed(const struct descriptor_needs *n)
            DESCRIPTORS_PER_STREAM * n->streams + n->inputs;
 }
 
+size_t descriptors_of_stream(size_t inputs)
+{
+    size_t loop = inputs > 0 ? DESCRIPTORS_PER_LOOP : 0;
+
+    return DESCRIPTORS_PER_STREAM + DESCRIPTORS_PER_DELIVERY + loop + inputs;
+}
+
 size_t descriptors_least(const struct descriptor_needs *n)
 {
     return fixed(n) + DESCRIPTORS_PER_DELIVERY * n->streams + DESCRIPTORS_PER_INPUT * n->inputs +

@@ -30,6 +30,9 @@ struct descriptor_shares {
  * input reads, the API and the admin pages serve one client. */
 size_t descriptors_least(const struct descriptor_needs *n);
 
+/* What a stream is given of its own, besides what its tailed files take: for its spool, one delivery at a time, its inputs. */
+size_t descriptors_of_stream(size_t inputs);
+
 struct descriptor_shares descriptors_share(const struct descriptor_needs *n);
 
 #endif

@@ -5,88 +5,34 @@
  * leaves the same spool. */
 #include "pipeline/engine/engine.h"
 
-#include "pipeline/base/budget.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/spool/warm.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/delivery/loop.h"
-#include "pipeline/delivery/stream.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/engine/data_dir.h"
-#include "pipeline/engine/orphans.h"
+#include "pipeline/engine/impl.h"
 #include "pipeline/engine/process_limits.h"
-#include "pipeline/engine/stream_inputs.h"
-#include "pipeline/http/agent/agent.h"
-#include "pipeline/http/server/server.h"
-#include "pipeline/inputs/api/api.h"
 
 #include <malloc.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct engine {
-    const struct settings *settings;
-    bool once;
-    nsec started; /* wall */
-    atomic_bool stopping;
-    const char *_Atomic waits_for; /* static text */
-    struct cancel cancel;          /* of the workers' jobs */
-
-    struct data_dir *data_dir;
-    struct orphans orphans;              /* as they were at the start */
-    struct budget memory, intake, outgo; /* the whole, and what is for the way in and for the way out */
-    struct budget reading;               /* the part of intake that tail and stdin may fill */
-    struct committer *committer;
-    struct warm_store *warm;
-    struct worker_pool *workers;
-    struct sender_pool *senders;
-    struct delivery_loop *loop;
-    struct stream **streams;
-    char **input_names; /* per stream, for people */
-    size_t stream_count;
-
-    struct loop_set loops;
-    struct stream_inputs *inputs; /* per stream */
-    struct http_servers servers;
-    struct http_agent *agent; /* for requests of inputs */
-    struct api *api;
-    struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
-    struct budget descriptors; /* for tailed files; one counts as one */
-    struct api_stream *api_streams;
-
-    atomic_size_t unfinished; /* once: inputs that still read */
-    int news;                 /* eventfd: an input finished, a stream became idle */
-};
-
-static void tell(struct engine *en)
+void engine_tell(struct engine *en)
 {
     uint64_t one = 1;
     ssize_t done = write(en->news, &one, sizeof(one));
 
     (void)done; /* a full counter says the same */
+    pthread_mutex_lock(&en->lock);
+    pthread_cond_broadcast(&en->changed);
+    pthread_mutex_unlock(&en->lock);
 }
 
 static void waits_for(struct engine *en, const char *what)
 {
     atomic_store(&en->waits_for, what);
-}
-
-/* Delivery thread. */
-static void on_stream_idle(void *ctx)
-{
-    tell(ctx);
-}
-
-/* Any thread. */
-static void on_input_finished(void *ctx)
-{
-    struct engine *en = ctx;
-
-    if (atomic_fetch_sub(&en->unfinished, 1) == 1)
-        tell(en);
 }
 
 /* --- start ---------------------------------------------------------------------------------------------------------
@@ -107,8 +53,12 @@ static void share_descriptors(struct engine *en)
     struct descriptor_needs n = process_descriptors(en->settings, en->once);
     struct descriptor_shares shares = descriptors_share(&n);
 
+    size_t streams = 0;
+
+    for (size_t i = 0; i < en->settings->stream_count; i++)
+        streams += descriptors_of_stream(en->settings->streams[i].input_count);
     en->api_conf = en->settings->api;
-    budget_init(&en->descriptors, shares.tail);
+    budget_init(&en->descriptors, shares.tail < SIZE_MAX - streams ? shares.tail + streams : SIZE_MAX);
     if (shares.connections == n.connections)
         return;
     en->api_conf.connections = (int64_t)shares.connections;
@@ -145,125 +95,12 @@ static int start_back(struct engine *en, struct err *e)
     en->senders = sender_pool_new();
     tools = (struct delivery_tools){
         .workers = en->workers, .senders = en->senders, .budget = &en->outgo, .tmp_dir = data_dir_tmp(en->data_dir)};
-    return delivery_loop_new(&en->loop, &tools, e);
-}
-
-static char *input_names_of(const struct stream_settings *s)
-{
-    char *names = mem_strdup(s->api ? "api" : "");
-
-    for (size_t i = 0; i < s->input_count; i++) {
-        char *longer = mem_printf("%s%s%s", names, *names ? ", " : "", s->inputs[i].ops->name);
-
-        mem_free(names);
-        names = longer;
-    }
-    return names;
-}
-
-static int open_streams(struct engine *en, struct err *e)
-{
-    struct stream_env env = {
-        .data_dir = en->settings->data_dir,
-        .base_dir = en->settings->base_dir,
-        .committer = en->committer,
-        .warm = en->warm,
-        .loop = en->loop,
-        .became_idle = on_stream_idle,
-        .ctx = en,
-    };
-
-    en->streams = mem_array(en->settings->stream_count, sizeof(*en->streams));
-    en->inputs = mem_array(en->settings->stream_count, sizeof(*en->inputs));
-    en->input_names = mem_array(en->settings->stream_count, sizeof(*en->input_names));
-    while (en->stream_count < en->settings->stream_count) {
-        size_t i = en->stream_count++; /* one that does not open is closed with the others */
-        const struct stream_settings *s = &en->settings->streams[i];
-
-        if (stream_open(&en->streams[i], s, &env, e) < 0)
-            return -1;
-        en->input_names[i] = input_names_of(s);
-    }
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_start(en->streams[i]);
-    return delivery_loop_start(en->loop, e);
-}
-
-static int open_inputs(struct engine *en, struct err *e)
-{
-    for (size_t i = 0; i < en->stream_count; i++) {
-        struct stream *st = en->streams[i];
-        const struct input_env env = {
-            .stream = st->conf->name,
-            .spool = st->spool,
-            .budget = &en->reading,
-            .descriptors = &en->descriptors,
-            .metrics = &st->metrics,
-            .pushback = &st->intake.pushback,
-            .pace = &st->pace,
-            .servers = &en->servers,
-            .agent = en->agent,
-            .base_dir = en->settings->base_dir,
-            .once = en->once,
-            .finished = on_input_finished,
-            .ctx = en,
-        };
-
-        if (stream_inputs_open(&en->inputs[i], st->conf, &env, &en->loops, e) < 0)
-            return -1;
-        atomic_fetch_add(&en->unfinished, en->inputs[i].finite);
-    }
-    return 0;
-}
-
-/* All are ready before the first one works, and the last one works before any is waited for: one that a disk keeps holds up nobody. */
-static int start_inputs(struct engine *en, struct err *e)
-{
-    if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
-        return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
-    for (size_t i = 0; i < en->stream_count; i++)
-        if (stream_inputs_start(&en->inputs[i], e) < 0)
-            return -1;
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_inputs_go(&en->inputs[i]);
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_inputs_await_begin(&en->inputs[i]);
-    return 0;
-}
-
-static struct api_stream api_stream_of(struct stream *st)
-{
-    return (struct api_stream){
-        .name = st->conf->name,
-        .spool = st->spool,
-        .metrics = &st->metrics,
-        .pushback = &st->intake.pushback,
-        .created = st->created,
-        .destination = st->conf->sink->name,
-        .bucket = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "bucket"),
-        .prefix = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "prefix"),
-        .buffer_size = st->conf->buffer_size,
-        .buffer_interval = st->conf->buffer_interval,
-        .compression = st->conf->codec->name,
-        .version = st->version,
-    };
+    return delivery_loop_new(&en->loop, &tools, e) < 0 ? -1 : delivery_loop_start(en->loop, e);
 }
 
 static int open_api(struct engine *en, struct err *e)
 {
-    size_t n = 0;
-
-    if (!en->settings->api_used || en->once)
-        return 0;
-    en->api_streams = mem_array(en->stream_count, sizeof(*en->api_streams));
-    for (size_t i = 0; i < en->stream_count; i++) {
-        if (en->settings->streams[i].api)
-            en->api_streams[n++] = api_stream_of(en->streams[i]);
-    }
-    if (api_open(&en->api, &en->api_conf, &en->servers, en->api_streams, n, &en->intake, e) < 0)
-        return -1;
-    api_start(en->api);
-    return 0;
+    return en->settings->api_used && !en->once ? api_open(&en->api, &en->api_conf, &en->servers, &en->intake, e) : 0;
 }
 
 /* Streams that were renamed or taken out of the configuration, with records on board: once, at the start. */
@@ -282,6 +119,33 @@ static void warn_of_orphans(struct engine *en)
     }
 }
 
+/* All are ready before the first one works: a program that cannot start has taken and delivered nothing. And the last input works before
+ * any is waited for: one that a disk keeps holds up nobody. */
+static int start_streams(struct engine *en, struct err *e)
+{
+    struct engine_stream *es;
+
+    for (size_t i = 0; i < en->settings->stream_count; i++)
+        if (engine_add(en, &en->settings->streams[i], &es, e) < 0)
+            return -1;
+    if (open_api(en, e) < 0 || http_servers_start(&en->servers, e) < 0)
+        return -1;
+    if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
+        return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
+    TAILQ_FOREACH(es, &en->streams, link) /* nobody else knows them yet */
+        if (stream_inputs_start(&es->inputs, e) < 0)
+            return -1;
+    TAILQ_FOREACH(es, &en->streams, link)
+        engine_start_stream(en, es);
+    if (en->api)
+        api_start(en->api);
+    TAILQ_FOREACH(es, &en->streams, link)
+        stream_inputs_go(&es->inputs);
+    TAILQ_FOREACH(es, &en->streams, link)
+        stream_inputs_await_begin(&es->inputs);
+    return 0;
+}
+
 static int start_all(struct engine *en, struct err *e)
 {
     en->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -290,10 +154,7 @@ static int start_all(struct engine *en, struct err *e)
     if (start_back(en, e) < 0)
         return -1;
     warn_of_orphans(en);
-    if (open_streams(en, e) < 0 || open_inputs(en, e) < 0 || open_api(en, e) < 0 ||
-        http_servers_start(&en->servers, e) < 0)
-        return -1;
-    return start_inputs(en, e);
+    return start_streams(en, e);
 }
 
 int engine_start(struct engine **out, const struct settings *s, bool once, struct err *e)
@@ -306,6 +167,9 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
     en->once = once;
     en->started = clock_wall();
     en->news = -1;
+    pthread_mutex_init(&en->lock, NULL);
+    thread_cond_init(&en->changed);
+    TAILQ_INIT(&en->streams);
     waits_for(en, "the start");
     if (start_all(en, e) < 0) {
         engine_stop(&en);
@@ -334,21 +198,28 @@ static bool wait_a_little(struct engine *en, int wake_fd, int wait_ms)
     return fds[1].revents != 0;
 }
 
-/* Everything that was appended before is due at once. */
 static void flush_all(struct engine *en)
 {
+    struct engine_stream *es;
+
     committer_barrier(en->committer);
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_flush(en->streams[i]);
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        if (es->state == STATE_OPEN)
+            stream_flush(es->stream);
+    pthread_mutex_unlock(&en->lock);
 }
 
-static bool all_idle(const struct engine *en)
+static bool all_idle(struct engine *en)
 {
-    for (size_t i = 0; i < en->stream_count; i++) {
-        if (!stream_is_idle(en->streams[i]))
-            return false;
-    }
-    return true;
+    const struct engine_stream *es;
+    bool idle = true;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        idle = idle && (!engine_sees(es) || es->gives_up || stream_is_idle(es->stream));
+    pthread_mutex_unlock(&en->lock);
+    return idle;
 }
 
 /* How long to wait at once, in milliseconds. */
@@ -362,10 +233,16 @@ static int wait_ms(nsec until, bool ticks)
     return left < 0 ? 0 : left < ENGINE_TICK_MS ? (int)left : ENGINE_TICK_MS;
 }
 
+/* Those that somebody changes are his. */
 static void watch_inputs(struct engine *en)
 {
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_inputs_watch(&en->inputs[i], clock_mono());
+    struct engine_stream *es;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        if (es->state == STATE_OPEN || es->state == STATE_DRAINED)
+            stream_inputs_watch(&es->inputs, clock_mono());
+    pthread_mutex_unlock(&en->lock);
 }
 
 enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx)
@@ -396,11 +273,16 @@ const char *engine_waits_for(const struct engine *en)
     return atomic_load(&en->waits_for);
 }
 
-static void stop_inputs(struct engine *en)
+/* As engine_drain_stream(), for all at once: the API as a whole, one barrier, one time for all deliveries. */
+static void stop_intake(struct engine *en)
 {
+    struct engine_stream *es;
+
+    waits_for(en, "streams that are being opened or removed");
+    engine_end_changes(en);
     waits_for(en, "inputs");
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_inputs_stop(&en->inputs[i]);
+    TAILQ_FOREACH(es, &en->streams, link) /* nobody changes it any more */
+        stream_inputs_stop(&es->inputs);
     if (en->api)
         api_stop(en->api);
 }
@@ -408,10 +290,11 @@ static void stop_inputs(struct engine *en)
 /* True: all have stopped, by `until`. */
 static bool inputs_stopped(struct engine *en, nsec until)
 {
+    struct engine_stream *es;
     bool all = true;
 
-    for (size_t i = 0; i < en->stream_count; i++)
-        all &= stream_inputs_stopped(&en->inputs[i], until);
+    TAILQ_FOREACH(es, &en->streams, link)
+        all &= stream_inputs_stopped(&es->inputs, until);
     return all;
 }
 
@@ -422,14 +305,11 @@ bool engine_waits_for_inputs(struct engine *en)
 
 static uint64_t records_left(struct engine *en)
 {
+    struct engine_stream *es;
     uint64_t left = 0;
 
-    for (size_t i = 0; i < en->stream_count; i++) {
-        struct spool_books b;
-
-        spool_books(en->streams[i]->reader, &b);
-        left += b.spooled;
-    }
+    TAILQ_FOREACH(es, &en->streams, link)
+        left += engine_records_of(es);
     return left;
 }
 
@@ -439,8 +319,7 @@ uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
     nsec end = clock_mono() + grace;
     bool stopped;
 
-    atomic_store(&en->stopping, true);
-    stop_inputs(en);
+    stop_intake(en);
     stopped = inputs_stopped(en, clock_mono() + ENGINE_INPUTS_STOP_TIME);
     waits_for(en, "what came in to be written to the spool");
     flush_all(en);
@@ -461,7 +340,7 @@ uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
 /* The loop first: what the workers and senders give up now is no news for it any more. */
 void engine_halt(struct engine *en)
 {
-    stop_inputs(en);
+    stop_intake(en);
     (void)inputs_stopped(en, NSEC_NEVER);
     waits_for(en, "requests of the API");
     if (en->api)
@@ -483,30 +362,30 @@ void engine_halt(struct engine *en)
 void engine_stop(struct engine **enp)
 {
     struct engine *en = *enp;
+    struct engine_stream *es;
 
     if (!en)
         return;
     engine_halt(en);
-    for (size_t i = 0; i < en->stream_count; i++)
-        stream_inputs_close(&en->inputs[i]);
+    TAILQ_FOREACH(es, &en->streams, link)
+        stream_inputs_close(&es->inputs);
     api_close(&en->api);
     http_servers_close(&en->servers);
     http_agent_free(&en->agent);
     loop_set_release(&en->loops);
-    while (en->stream_count) {
-        stream_close(&en->streams[--en->stream_count]);
-        mem_free(en->input_names[en->stream_count]);
+    while ((es = TAILQ_FIRST(&en->streams))) {
+        TAILQ_REMOVE(&en->streams, es, link);
+        engine_close_stream(en, es);
+        mem_free(es);
     }
     warm_store_free(&en->warm);
     delivery_loop_free(&en->loop);
     data_dir_close(&en->data_dir);
     orphans_release(&en->orphans);
-    mem_free(en->streams);
-    mem_free(en->input_names);
-    mem_free(en->inputs);
-    mem_free(en->api_streams);
     if (en->news >= 0)
         close(en->news);
+    pthread_cond_destroy(&en->changed);
+    pthread_mutex_destroy(&en->lock);
     mem_free(en);
     *enp = NULL;
 }
@@ -514,56 +393,28 @@ void engine_stop(struct engine **enp)
 /* --- seen from outside ---------------------------------------------------------------------------------------------
  */
 
+static size_t stream_count(struct engine *en)
+{
+    const struct engine_stream *es;
+    size_t n = 0;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        n += engine_sees(es);
+    pthread_mutex_unlock(&en->lock);
+    return n;
+}
+
 void engine_status(struct engine *en, struct engine_status *out)
 {
     *out = (struct engine_status){
         .version = SLUICE_VERSION,
         .started = en->started,
         .stopping = atomic_load(&en->stopping),
-        .streams = en->stream_count,
+        .streams = stream_count(en),
         .memory_limit = en->memory.limit,
         .memory_used = atomic_load(&en->memory.used),
         .memory_peak = atomic_load(&en->memory.peak),
         .api_address = en->api ? api_address(en->api) : NULL,
-        .orphans = &en->orphans,
     };
-}
-
-/* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
-static void add_api_memory(struct engine *en, size_t index, struct stream_status *out)
-{
-    struct pushback_view v;
-
-    if (!en->api || !en->settings->streams[index].api || out->intake.blocked)
-        return;
-    v = api_memory_pushback(en->api, clock_mono());
-    if (!v.blocked)
-        return;
-    intake_status_memory(&v, &out->intake);
-    out->health = STREAM_BLOCKED;
-}
-
-void engine_inputs_waiting(struct engine *en, size_t index, nsec least, struct waiting_input *out)
-{
-    stream_inputs_waiting(&en->inputs[index], clock_mono(), least, out);
-}
-
-bool engine_stream_status(struct engine *en, size_t index, nsec wall_now, struct stream_status *out)
-{
-    if (index >= en->stream_count)
-        return false;
-    stream_status(en->streams[index], wall_now, out);
-    add_api_memory(en, index, out);
-    stream_inputs_waiting(&en->inputs[index], clock_mono(), INPUT_STANDS_LONG, &out->waiting);
-    if (out->waiting.lasted)
-        out->health = STREAM_BLOCKED;
-    out->inputs = en->input_names[index];
-    return true;
-}
-
-void engine_stream_counters(struct engine *en, size_t index, struct named_counters *counters,
-                            struct named_counters *drop_reasons)
-{
-    if (index < en->stream_count)
-        stream_counters(en->streams[index], counters, drop_reasons);
 }

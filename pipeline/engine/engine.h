@@ -1,11 +1,13 @@
 /* engine.h -- the running program: wires settings into streams, starts threads in order, drains and stops them in
- * reverse.
+ * reverse; and opens, drains and removes single streams while the others run.
  *
  * The only place where all layers meet. Order of start: data_dir lock, spools, committer, workers, delivery, inputs,
  * api. Stop is the reverse: inputs stop, what they appended becomes safe, deliveries drain within the grace time, the
  * rest stays in the spool.
  *
- * Threads    engine_start() to engine_stop(): the main thread. engine_status() (status.h): any.
+ * Threads    engine_start() to engine_stop(): the main thread. A stream is opened, drained and removed from any thread, one at a time
+ *            has each stream; that of the main thread that ends the program ends what waits there. status.h: any.
+ * Who holds pointers into a stream, and until when, is a rule of its own: impl.h.
  */
 #ifndef PIPELINE_ENGINE_ENGINE_H
 #define PIPELINE_ENGINE_ENGINE_H
@@ -43,6 +45,29 @@ bool engine_waits_for_inputs(struct engine *en);
 void engine_halt(struct engine *en);
 /* Halts it, if that was not done before, and frees it. */
 void engine_stop(struct engine **en);
+
+/* --- single streams ------------------------------------------------------------------------------------------------
+ *
+ *     engine_open_stream() --> open --engine_drain_stream()--> drained --engine_remove_stream()--> gone
+ *                               └--------------------------------------engine_remove_stream()------┘
+ *
+ * Each returns -1 with the reason, and what was there before goes on as it was, but for what is said below; also when the program is
+ * stopping, or somebody else is at this stream. `limit` is how long is waited at most, besides for the disk of data_dir.
+ */
+
+/* Opens and starts it. `conf` is borrowed until it was removed, or the engine stopped; its data_dir, base_dir and `api` are those of the
+ * settings of the start. What a removed stream of this name has left in data_dir is delivered. */
+MUST_CHECK int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e);
+
+/* Its inputs end, the API answers for it as for one that is being deleted, and what is in its spool is delivered. *left: records that were
+ * not, because they could not within the limit. They are named in the log, stay in the spool, and are tried as before. May be called
+ * again. */
+MUST_CHECK int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_t *left, struct err *e);
+
+/* As engine_drain_stream(), but nothing is waited for that is not under way on a thread. What is left stays in data_dir, and is named in
+ * the log and on /readyz. -1 also where it would be lost (durability: memory), and where a write to a destination or a transform does not
+ * end in time; it takes nothing in any more then, and with the second delivers nothing. May be called again. */
+MUST_CHECK int engine_remove_stream(struct engine *en, const char *name, nsec limit, struct err *e);
 
 /* What the calls above are waiting for at the moment, for people: "the writes to files". Any thread. */
 const char *engine_waits_for(const struct engine *en);

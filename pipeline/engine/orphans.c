@@ -41,6 +41,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+static void sort(struct orphans *o)
+{
+    if (o->count > 1)
+        qsort(o->list, o->count, sizeof(*o->list), by_name);
+}
+
 void orphans_find(const struct settings *s, struct orphans *out)
 {
     char *folder = mem_printf("%s/streams", s->data_dir);
@@ -53,17 +59,46 @@ void orphans_find(const struct settings *s, struct orphans *out)
             look(s, entry->d_name, out);
     if (d)
         closedir(d);
-    if (out->count > 1)
-        qsort(out->list, out->count, sizeof(*out->list), by_name);
+    sort(out);
     mem_free(folder);
+}
+
+void orphans_add(struct orphans *o, const char *name, uint64_t records)
+{
+    orphans_remove(o, name);
+    add(o, name, records, NULL);
+    sort(o);
+}
+
+static void release_one(struct orphan *o)
+{
+    mem_free(o->name);
+    mem_free(o->trouble);
+}
+
+void orphans_remove(struct orphans *o, const char *name)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        if (strcmp(o->list[i].name, name) != 0)
+            continue;
+        release_one(&o->list[i]);
+        o->count--;
+        memmove(&o->list[i], &o->list[i + 1], (o->count - i) * sizeof(*o->list));
+        return;
+    }
+}
+
+void orphans_copy(const struct orphans *o, struct orphans *out)
+{
+    *out = (struct orphans){.list = NULL};
+    for (size_t i = 0; i < o->count; i++)
+        add(out, o->list[i].name, o->list[i].records, o->list[i].trouble);
 }
 
 void orphans_release(struct orphans *o)
 {
-    for (size_t i = 0; i < o->count; i++) {
-        mem_free(o->list[i].name);
-        mem_free(o->list[i].trouble);
-    }
+    for (size_t i = 0; i < o->count; i++)
+        release_one(&o->list[i]);
     MEM_CLEAR(o->list);
     o->count = 0;
 }

@@ -25,6 +25,10 @@ struct orphans {
 
 /* Reads little: of each folder the heads of its segments and the newest one. A data_dir that is not there has none. */
 void orphans_find(const struct settings *s, struct orphans *out);
+/* One that was removed while the program runs; or opened again. */
+void orphans_add(struct orphans *o, const char *name, uint64_t records);
+void orphans_remove(struct orphans *o, const char *name);
+void orphans_copy(const struct orphans *o, struct orphans *out);
 void orphans_release(struct orphans *o);
 const struct orphan *orphans_named(const struct orphans *o, const char *name); /* NULL: there is none */
 

@@ -1,7 +1,10 @@
 /* status.h -- a picture of the running engine, for /metrics, /healthz, /readyz, the console page and the last line at
  * exit.
  *
- * Ownership  the strings live as long as the engine; the snapshot is the caller's. Threads: any.
+ * Streams come and go. Who looks at them takes a view first: the streams that are there then stay, with all that is told of them, until he
+ * gives it back. Soon: whoever removes a stream waits for that.
+ *
+ * Ownership  the strings live as long as the view; the pictures are the caller's. Threads: any, also while others hang.
  */
 #ifndef PIPELINE_ENGINE_STATUS_H
 #define PIPELINE_ENGINE_STATUS_H
@@ -9,11 +12,13 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/delivery/stream_status.h"
 #include "pipeline/encode/named_counters.h"
+#include "pipeline/engine/orphans.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct engine;
+struct engine_stream;
 
 struct engine_status {
     const char *version;
@@ -22,16 +27,24 @@ struct engine_status {
     size_t streams;
     size_t memory_limit, memory_used, memory_peak; /* of the budgets */
     const char *api_address;                       /* NULL when there is none */
-    const struct orphans *orphans;                 /* as they were at the start; NULL: none */
+};
+
+struct engine_view {
+    struct engine *engine;
+    struct engine_stream **streams; /* in the order of the configuration; those opened later behind them */
+    size_t count;
+    struct orphans orphans; /* a copy: those of the start, and those that were removed since */
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+void engine_view_take(struct engine *e, struct engine_view *out);
+void engine_view_release(struct engine_view *v);
 /* The file that the stream's inputs have been at for `least` or longer; lasted is 0 when there is none. */
-void engine_inputs_waiting(struct engine *e, size_t index, nsec least, struct waiting_input *out);
+void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out);
 /* False behind the last stream. */
-bool engine_stream_status(struct engine *e, size_t index, nsec wall_now, struct stream_status *out);
+bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */
-void engine_stream_counters(struct engine *e, size_t index, struct named_counters *counters,
+void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
                             struct named_counters *drop_reasons);
 
 #endif

@@ -19,7 +19,8 @@ struct committer {
     /* Guarded by lock, as is the rest. Thousands of spools may wait lazily while one is urgent, so nobody walks through
      * them: the first one's second is the second of all. */
     LIST_HEAD(listed_spools, spool) urgent, lazy, refused;
-    nsec lazy_due; /* 0: not known yet */
+    STAILQ_HEAD(, spool) leaving; /* to be retired */
+    nsec lazy_due;                /* 0: not known yet */
     bool stop;
     uint64_t barriers, barriers_passed; /* asked for; behind us */
     pthread_t thread;
@@ -32,6 +33,7 @@ struct committer *committer_new(void)
     pthread_mutex_init(&c->lock, NULL);
     thread_cond_init(&c->wake);
     pthread_cond_init(&c->passed, NULL);
+    STAILQ_INIT(&c->leaving);
     return c;
 }
 
@@ -173,28 +175,89 @@ static void mark_later(struct committer *c, struct spool *s)
         committer_wake(c, s, false);
 }
 
-static void round_of(struct committer *c, nsec now, bool all)
+static void round_with(struct committer *c, nsec now, struct round_spools *list)
 {
-    struct round_spools list;
     struct spool *s;
     size_t count = 0;
 
-    take_due(c, now, all, &list);
-    STAILQ_FOREACH(s, &list, round.link)
+    STAILQ_FOREACH(s, list, round.link)
         count++;
-    STAILQ_FOREACH(s, &list, round.link) {
+    STAILQ_FOREACH(s, list, round.link) {
         s->round.mark_now = count <= SYNC_EACH_MAX;
         round_write(s);
     }
-    sync_all(&list);
-    while ((s = STAILQ_FIRST(&list))) { /* when it has ended, its spool may be in the next one */
-        STAILQ_REMOVE_HEAD(&list, round.link);
+    sync_all(list);
+    while ((s = STAILQ_FIRST(list))) { /* when it has ended, its spool may be in the next one */
+        STAILQ_REMOVE_HEAD(list, round.link);
         round_finish(s);
         if (s->round.more)
             committer_wake(c, s, true);
         mark_later(c, s);
         note_outcome(c, s, now);
     }
+}
+
+static void round_of(struct committer *c, nsec now, bool all)
+{
+    struct round_spools list;
+
+    take_due(c, now, all, &list);
+    round_with(c, now, &list);
+}
+
+/* False: nothing waited to be written. */
+static bool take_off(struct committer *c, struct spool *s)
+{
+    bool listed;
+
+    pthread_mutex_lock(&c->lock);
+    listed = s->is_listed;
+    if (listed)
+        unlist(s);
+    pthread_mutex_unlock(&c->lock);
+    return listed;
+}
+
+/* One more round, which may list it again: to give back room, to be marked, because the disk refuses. None of these is worth waiting for. */
+static void retire(struct committer *c, struct spool *s, nsec now)
+{
+    struct round_spools alone = STAILQ_HEAD_INITIALIZER(alone);
+
+    if (take_off(c, s)) {
+        STAILQ_INSERT_HEAD(&alone, s, round.link);
+        round_with(c, now, &alone);
+        (void)take_off(c, s);
+    }
+    round_mark(s);
+    round_abandon(s);
+}
+
+static void retire_leaving(struct committer *c)
+{
+    struct spool *s;
+
+    pthread_mutex_lock(&c->lock);
+    while ((s = STAILQ_FIRST(&c->leaving))) {
+        STAILQ_REMOVE_HEAD(&c->leaving, leaving);
+        pthread_mutex_unlock(&c->lock);
+        retire(c, s, clock_mono());
+        pthread_mutex_lock(&c->lock);
+        s->retired = true;
+        pthread_cond_broadcast(&c->passed);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void spool_retire(struct spool *s)
+{
+    struct committer *c = s->committer;
+
+    pthread_mutex_lock(&c->lock);
+    STAILQ_INSERT_TAIL(&c->leaving, s, leaving);
+    pthread_cond_signal(&c->wake);
+    while (!s->retired)
+        pthread_cond_wait(&c->passed, &c->lock);
+    pthread_mutex_unlock(&c->lock);
 }
 
 nsec committer_round(struct committer *c, nsec now)
@@ -214,7 +277,7 @@ static void wait_for_work(struct committer *c)
     struct timespec at;
 
     pthread_mutex_lock(&c->lock);
-    due = c->barriers > c->barriers_passed ? now : earliest(c, now);
+    due = c->barriers > c->barriers_passed || !STAILQ_EMPTY(&c->leaving) ? now : earliest(c, now);
     at = clock_timespec(due);
     if (!c->stop && due == NSEC_NEVER)
         pthread_cond_wait(&c->wake, &c->lock);
@@ -262,6 +325,7 @@ static void *run(void *arg)
         round_of(c, clock_mono(), asked > passed);
         if (asked > passed)
             pass_barriers(c, passed = asked);
+        retire_leaving(c);
         wait_for_work(c);
     }
     return NULL;

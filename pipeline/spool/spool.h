@@ -91,7 +91,10 @@ struct spool_recovery {
 
 int spool_open(struct spool **s, const struct spool_conf *conf, struct committer *c, struct spool_recovery *found,
                struct err *e);
-/* After committer_stop(). A spool in memory loses what it holds: spool_books() before tells how much. */
+/* While others go on: what waits to be written of this spool is written now, if the disk lets it, and the committer forgets it. Waits for
+ * that. Nobody else calls the spool from here on, but for spool_books(); what could not be written answers its waits with false. */
+void spool_retire(struct spool *s);
+/* After committer_stop() or spool_retire(). A spool in memory loses what it holds: spool_books() before tells how much. */
 void spool_close(struct spool **s);
 
 /* 16 random bytes made when the stream's spool was first created: the stream's identity in object keys and ids. */

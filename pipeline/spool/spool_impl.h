@@ -116,6 +116,8 @@ struct spool {
 
     /* Guarded by the committer's lock. */
     LIST_ENTRY(spool) listed;
+    STAILQ_ENTRY(spool) leaving;
+    bool retired;
     bool is_listed; /* in one of the committer's lists */
     bool urgent;
     bool mark_due; /* the committer's thread only: the mark is older than the log */

@@ -66,25 +66,31 @@ struct run_progress {
 
 static struct progress_count count_delivered(struct engine *en)
 {
+    struct engine_view v;
     struct progress_count c = {.left_known = true};
     struct stream_status s;
 
-    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++) {
+    engine_view_take(en, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
         c.records += s.books.delivered_now;
         c.bytes += s.books.delivered_bytes_now;
         c.records_left += s.books.spooled;
         c.bytes_left += s.books.spooled_bytes;
     }
+    engine_view_release(&v);
     return c;
 }
 
 static uint64_t count_backed_up(struct engine *en)
 {
+    struct engine_view v;
     struct stream_status s;
     uint64_t n = 0;
 
-    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++)
+    engine_view_take(en, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++)
         n += s.books.backed_up_now;
+    engine_view_release(&v);
     return n;
 }
 
@@ -98,13 +104,16 @@ static void show_progress(void *ctx)
 
 static void log_started(struct engine *en, const struct admin *admin)
 {
+    struct engine_view v;
     struct engine_status es;
     struct stream_status s;
 
     engine_status(en, &es);
-    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &s); i++)
+    engine_view_take(en, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++)
         log_info("stream", KS("stream", s.name), KS("inputs", s.inputs), KS("destination", s.destination),
                  KU("waiting_records", s.books.spooled));
+    engine_view_release(&v);
     log_info("running", KS("version", es.version), KU("streams", es.streams),
              KS("api", es.api_address ? es.api_address : "none"), KS("admin", admin ? admin_address(admin) : "none"));
 }
@@ -126,11 +135,13 @@ static void add_cause(struct stream_status *st, nsec wall_now)
 /* True: there are some. */
 static bool log_left(struct engine *en, const struct settings *s)
 {
+    struct engine_view v;
     struct stream_status st;
     nsec now = clock_wall();
     bool any = false;
 
-    for (size_t i = 0; engine_stream_status(en, i, now, &st); i++) {
+    engine_view_take(en, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, now, &st); i++) {
         any |= st.books.spooled > 0;
         add_cause(&st, now);
         if (st.books.spooled && st.memory)
@@ -143,29 +154,35 @@ static bool log_left(struct engine *en, const struct settings *s)
                      KS(st.backup_fails ? "backup" : "destination", st.backup_fails ? st.backup : st.destination),
                      KS("cause", st.error), KS("hint", st.hint));
     }
+    engine_view_release(&v);
     return any;
 }
 
 static void log_waiting_inputs(struct engine *en)
 {
+    struct engine_view v;
     struct stream_status st;
     struct waiting_input w;
 
-    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &st); i++) {
-        engine_inputs_waiting(en, i, 0, &w);
+    engine_view_take(en, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &st); i++) {
+        engine_inputs_waiting(&v, i, 0, &w);
         if (w.lasted)
             log_error("an input does not stop", KS("stream", st.name), KS("cause", w.cause), KS("hint", w.hint));
     }
+    engine_view_release(&v);
 }
 
 /* With --once everything there is should have been read. The inputs have named each file and folder that could not be. True:
  * there were such. */
 static bool log_unread(struct engine *en)
 {
+    struct engine_view v;
     struct stream_status st;
     bool any = false;
 
-    for (size_t i = 0; engine_stream_status(en, i, clock_wall(), &st); i++) {
+    engine_view_take(en, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &st); i++) {
         uint64_t errors = metrics_get(st.metrics, METRIC_INPUT_ERRORS);
 
         if (errors == 0)
@@ -174,6 +191,7 @@ static bool log_unread(struct engine *en)
         log_error("not everything could be read", KS("stream", st.name), KU("files_or_folders", errors),
                   KS("hint", "the warnings above name each; what was read is delivered, and the next run reads on"));
     }
+    engine_view_release(&v);
     return any;
 }
 

@@ -3,8 +3,9 @@
  * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
  * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
  *
- * Threads    its server's (libmicrohttpd's epoll pool). api_open, api_start, api_stop, api_close: the main thread.
- * Ownership  conf, streams and budget outlive it; the server is closed behind it.
+ * Threads    its server's (libmicrohttpd's epoll pool). Streams come and go from any thread. The rest: the main thread.
+ * Ownership  conf and budget outlive it; the server is closed behind it. What a stream points to stays until it was removed, or the API
+ *            closed.
  */
 #ifndef PIPELINE_INPUTS_API_API_H
 #define PIPELINE_INPUTS_API_API_H
@@ -53,15 +54,25 @@ struct api_stream {
     nsec buffer_interval;
     const char *compression;
     uint32_t version;
+    bool deleting; /* it takes no records any more */
 };
 
 struct api;
 struct http_servers;
 
 /* Opens the socket, or takes its place on the server that is there; requests are answered with ServiceUnavailableException until
- * api_start(). Streams in any order. */
+ * api_start(). */
 MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, struct http_servers *servers,
-                        const struct api_stream *streams, size_t count, struct budget *budget, struct err *e);
+                        struct budget *budget, struct err *e);
+
+/* A name that is not there. It takes records from now on. */
+void api_add_stream(struct api *a, const struct api_stream *stream);
+/* Puts are answered with ServiceUnavailableException, and its state is DELETING. Waits until those that had begun are answered, at most
+ * until `mono`. True: nothing is appended to its spool any more. Also for a name that is not there. */
+MUST_CHECK bool api_close_stream(struct api *a, const char *name, nsec mono);
+/* Closes it, and waits as long as that takes; then ResourceNotFoundException. */
+void api_remove_stream(struct api *a, const char *name);
+
 void api_start(struct api *a);
 /* No new requests; waits a little for those that have begun, and until those that wait for a commit have been answered.
  * Nothing is appended any more when it returns. The committer must still run. */

@@ -15,12 +15,14 @@
 
 static int compare(const void *name, const void *stream)
 {
-    return strcmp(name, ((const struct api_stream *)stream)->name);
+    return strcmp(name, (*(struct api_stream *const *)stream)->name);
 }
 
 const struct api_stream *api_streams_find(const struct api_streams *streams, const char *name)
 {
-    return bsearch(name, streams->v, streams->n, sizeof(*streams->v), compare);
+    struct api_stream **found = streams->n ? bsearch(name, streams->v, streams->n, sizeof(*streams->v), compare) : NULL;
+
+    return found ? *found : NULL;
 }
 
 int api_streams_missing(const struct api_streams *streams, const char *name, struct api_error *e)
@@ -91,9 +93,10 @@ static int add_description(struct buf *out, const struct api_streams *streams, c
                    streams->account, s->name) < 0)
         return -1;
     if (buf_printf(out,
-                   ",\"DeliveryStreamStatus\":\"ACTIVE\",\"DeliveryStreamType\":\"DirectPut\",\"VersionId\":\"%" PRIu32
+                   ",\"DeliveryStreamStatus\":\"%s\",\"DeliveryStreamType\":\"DirectPut\",\"VersionId\":\"%" PRIu32
                    "\",\"CreateTimestamp\":%" PRId64 ".%03" PRId64,
-                   s->version, s->created / NSEC_PER_SEC, s->created / NSEC_PER_MSEC % 1000) < 0)
+                   s->deleting ? "DELETING" : "ACTIVE", s->version, s->created / NSEC_PER_SEC,
+                   s->created / NSEC_PER_MSEC % 1000) < 0)
         return -1;
     if (buf_add_str(out, ",\"DeliveryStreamEncryptionConfiguration\":{\"Status\":\"DISABLED\"},\"Destinations\":[") <
             0 ||
@@ -159,7 +162,7 @@ int api_list(const struct api_streams *streams, struct slice body, struct buf *o
         (q.name.present && api_shape_check_stream(&q.name, e) < 0))
         return -1;
     limit = q.limit.present ? (size_t)q.limit.v : LIST_DEFAULT;
-    while (q.name.present && at < streams->n && strcmp(streams->v[at].name, q.name.s) <= 0)
+    while (q.name.present && at < streams->n && strcmp(streams->v[at]->name, q.name.s) <= 0)
         at++;
     if (q.type.present && strcmp(q.type.s, "DirectPut") != 0)
         at = streams->n; /* there are no others */
@@ -167,7 +170,7 @@ int api_list(const struct api_streams *streams, struct slice body, struct buf *o
     if (buf_add_str(out, "{\"DeliveryStreamNames\":[") < 0)
         return no_memory(e);
     for (size_t i = at; i < end; i++)
-        if ((i > at && buf_add_char(out, ',') < 0) || json_quote(slice_str(streams->v[i].name), out) < 0)
+        if ((i > at && buf_add_char(out, ',') < 0) || json_quote(slice_str(streams->v[i]->name), out) < 0)
             return no_memory(e);
     if (buf_printf(out, "],\"HasMoreDeliveryStreams\":%s}", end < streams->n ? "true" : "false") < 0)
         return no_memory(e);

@@ -1,7 +1,6 @@
 /* describe.h -- what the API tells about its streams: DescribeDeliveryStream and ListDeliveryStreams.
  *
- * Pure: from the request's body and the streams to the reply's body. Streams are configured in YAML, so nothing here
- * changes anything.
+ * Pure: from the request's body and the streams to the reply's body.
  */
 #ifndef PIPELINE_INPUTS_API_DESCRIBE_H
 #define PIPELINE_INPUTS_API_DESCRIBE_H
@@ -16,7 +15,7 @@
 
 /* Sorted by name, which is the order ListDeliveryStreams answers in. */
 struct api_streams {
-    const struct api_stream *v;
+    struct api_stream **v;
     size_t n;
     const char *region, *account; /* in ARNs */
 };

@@ -43,7 +43,7 @@ struct api_request {
     struct api_error error; /* API_OK while all is well */
     struct api_body body;
     uint64_t discarded;
-    const struct api_stream *stream; /* of a put */
+    const struct api_stream *stream; /* of a put, while it uses it */
     struct api_put put;
     struct buf reply;
     size_t reply_held; /* taken from the budget for it */
@@ -287,12 +287,21 @@ static enum MHD_Result take(struct api_request *rq, struct slice piece)
 
 /* --- its answer --------------------------------------------------------------------------------------------------- */
 
+static void give_back_stream(struct api_request *rq)
+{
+    if (rq->stream)
+        api_table_give_back(&rq->api->streams, rq->stream);
+    rq->stream = NULL;
+}
+
+/* A client may take its time to read it: nobody waits for that. */
 static enum MHD_Result answer(struct api_request *rq)
 {
     unsigned status = api_error_status(rq->error.code);
     struct MHD_Response *re;
     enum MHD_Result rc = MHD_NO;
 
+    give_back_stream(rq);
     if (rq->error.code != API_OK) {
         buf_clear(&rq->reply);
         if (api_error_body(&rq->error, &rq->reply) < 0)
@@ -395,15 +404,19 @@ static int prepare_put(struct api_request *rq)
     char text[256];
     struct api_put_origin origin = {.arrival = clock_wall(), .budget = rq->api->budget};
     struct buf *body = &rq->body.bytes;
+    struct api_error missing;
     int rc;
 
     origin_text(rq, text, sizeof(text));
     origin.text = slice_str(text);
     rc = api_put_parse(&rq->put, rq->operation == API_OP_PUT_BATCH, body->p, body->n, &origin, &rq->error);
-    rq->stream = rq->put.stream.present ? api_streams_find(&rq->api->streams, rq->put.stream.s) : NULL;
+    if (rq->put.stream.present)
+        rq->stream = api_table_use(&rq->api->streams, rq->put.stream.s, &missing);
     api_body_release(&rq->body);
-    if (rc == 0 && !rq->stream)
-        rc = api_streams_missing(&rq->api->streams, rq->put.stream.s, &rq->error);
+    if (rc == 0 && !rq->stream) {
+        rq->error = missing;
+        return -1;
+    }
     if (rc == 0)
         rc = hold_reply(rq);
     if (rc < 0 && rq->stream)
@@ -435,9 +448,9 @@ static int finish(struct api_request *rq)
     if (check_signature(rq) < 0 || (rq->gzip && api_body_gunzip(&rq->body, &rq->error) < 0))
         return -1;
     if (rq->operation == API_OP_DESCRIBE)
-        return api_describe(&rq->api->streams, buf_slice(body), &rq->reply, &rq->error);
+        return api_table_ask(&rq->api->streams, api_describe, buf_slice(body), &rq->reply, &rq->error);
     if (rq->operation == API_OP_LIST)
-        return api_list(&rq->api->streams, buf_slice(body), &rq->reply, &rq->error);
+        return api_table_ask(&rq->api->streams, api_list, buf_slice(body), &rq->reply, &rq->error);
     if (prepare_put(rq) < 0 || enter_commit(rq) < 0)
         return -1;
     count_put(rq);
@@ -488,6 +501,7 @@ static void on_over(struct http_exchange *x)
     struct api_request *rq = x->own;
     struct api *a = rq->api;
 
+    give_back_stream(rq);
     api_put_release(&rq->put);
     api_body_release(&rq->body);
     buf_release(&rq->reply);

@@ -36,20 +36,18 @@ static void look_at_memory(struct api *a, nsec mono_now)
                  KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
 }
 
-/* Clients whose records wait for a disk that does not answer are held back, though nobody has told them so. */
+/* Clients whose records wait for a disk that does not answer are held back, though nobody has told them so. Under the lock, because a
+ * stream stays for as long as its puts are listed, and no longer. */
 static void look_at_commits(struct api *a, nsec mono_now)
 {
-    struct pushback *late[API_LATE_MAX];
     const struct api_commit *c;
     size_t n = 0;
 
     pthread_mutex_lock(&a->lock);
     c = TAILQ_FIRST(&a->commits);
-    for (; c && n < API_LATE_MAX && mono_now - c->since >= PUSHBACK_TIMEOUT; c = TAILQ_NEXT(c, link))
-        late[n++] = c->pushback;
+    for (; c && n < API_LATE_MAX && mono_now - c->since >= PUSHBACK_TIMEOUT; c = TAILQ_NEXT(c, link), n++)
+        pushback_note(c->pushback, PUSHBACK_DISK, mono_now);
     pthread_mutex_unlock(&a->lock);
-    while (n > 0)
-        pushback_note(late[--n], PUSHBACK_DISK, mono_now);
 }
 
 void api_look(struct api *a, nsec mono_now)
@@ -72,25 +70,14 @@ static unsigned thread_count(const struct api_conf *conf)
     return cores > 0 ? (unsigned)cores : 1;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct api_stream *)a)->name, ((const struct api_stream *)b)->name);
-}
-
-static struct api *make(const struct api_conf *conf, const struct api_stream *streams, size_t count,
-                        struct budget *budget)
+static struct api *make(const struct api_conf *conf, struct budget *budget)
 {
     struct api *a = mem_alloc(sizeof(*a));
 
     a->magic = API_MAGIC;
     a->conf = conf;
     a->budget = budget;
-    a->sorted = mem_array(count, sizeof(*a->sorted));
-    if (count) {
-        memcpy(a->sorted, streams, count * sizeof(*streams));
-        qsort(a->sorted, count, sizeof(*a->sorted), by_name);
-    }
-    a->streams = (struct api_streams){a->sorted, count, conf->region, conf->account};
+    api_table_init(&a->streams, conf->region, conf->account);
     random_bytes(&a->seed, sizeof(a->seed));
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->quiet, NULL);
@@ -124,10 +111,10 @@ static int open_route(struct api *a, struct http_servers *servers, struct err *e
     return http_server_route(a->server, &route, NULL, e);
 }
 
-int api_open(struct api **out, const struct api_conf *conf, struct http_servers *servers,
-             const struct api_stream *streams, size_t count, struct budget *budget, struct err *e)
+int api_open(struct api **out, const struct api_conf *conf, struct http_servers *servers, struct budget *budget,
+             struct err *e)
 {
-    struct api *a = make(conf, streams, count, budget);
+    struct api *a = make(conf, budget);
 
     if (open_route(a, servers, e) < 0) {
         api_close(&a);
@@ -135,6 +122,21 @@ int api_open(struct api **out, const struct api_conf *conf, struct http_servers 
     }
     *out = a;
     return 0;
+}
+
+void api_add_stream(struct api *a, const struct api_stream *stream)
+{
+    api_table_add(&a->streams, stream);
+}
+
+bool api_close_stream(struct api *a, const char *name, nsec mono)
+{
+    return api_table_close(&a->streams, name, mono);
+}
+
+void api_remove_stream(struct api *a, const char *name)
+{
+    api_table_remove(&a->streams, name);
 }
 
 void api_start(struct api *a)
@@ -187,7 +189,7 @@ void api_close(struct api **aa)
     pushback_release(&a->memory);
     pthread_cond_destroy(&a->quiet);
     pthread_mutex_destroy(&a->lock);
-    mem_free(a->sorted);
+    api_table_release(&a->streams);
     MEM_CLEAR(*aa);
 }
 

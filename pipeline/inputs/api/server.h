@@ -10,7 +10,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/http/server/server.h"
 #include "pipeline/inputs/api/api.h"
-#include "pipeline/inputs/api/describe.h"
+#include "pipeline/inputs/api/streams.h"
 #include "pipeline/inputs/api/error.h"
 
 #include <microhttpd.h>
@@ -41,8 +41,7 @@ struct api_commit {
 struct api {
     unsigned magic;
     const struct api_conf *conf;
-    struct api_stream *sorted;
-    struct api_streams streams; /* of `sorted` */
+    struct api_table streams;
     struct budget *budget;
     struct http_server *server; /* it has a route on it */
     const struct http_socket *socket;

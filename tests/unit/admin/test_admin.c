@@ -1,4 +1,4 @@
-/* The pages against a fake engine: the two functions of status.h, answered from a table. */
+/* The pages against a fake engine: the functions of status.h, answered from a table. */
 #include "tests/support/cmocka.h"
 
 #include "pipeline/admin/admin.h"
@@ -13,6 +13,7 @@ static const nsec NOW = 1795000000 * NSEC_PER_SEC;
 
 struct engine {
     struct engine_status status;
+    struct orphans orphans;
     struct stream_status streams[4];
 };
 
@@ -21,22 +22,33 @@ void engine_status(struct engine *e, struct engine_status *out)
     *out = e->status;
 }
 
-void engine_stream_counters(struct engine *e, size_t index, struct named_counters *counters,
+void engine_view_take(struct engine *e, struct engine_view *out)
+{
+    *out = (struct engine_view){.engine = e, .count = e->status.streams};
+    orphans_copy(&e->orphans, &out->orphans);
+}
+
+void engine_view_release(struct engine_view *v)
+{
+    orphans_release(&v->orphans);
+}
+
+void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
                             struct named_counters *drop_reasons)
 {
-    (void)e;
+    (void)v;
     if (index == 0) {
         named_counters_add(counters, SLICE("logins \"x\""), 2.5);
         named_counters_add(drop_reasons, SLICE("health check"), 3);
     }
 }
 
-bool engine_stream_status(struct engine *e, size_t index, nsec wall_now, struct stream_status *out)
+bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out)
 {
     (void)wall_now;
-    if (index >= e->status.streams)
+    if (index >= v->count)
         return false;
-    *out = e->streams[index];
+    *out = v->engine->streams[index];
     return true;
 }
 

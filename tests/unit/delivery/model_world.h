@@ -206,6 +206,18 @@ static inline void loop_post(struct delivery_loop *l, struct loop_event *ev)
     W.events[W.event_count++] = ev;
 }
 
+static inline void loop_forget(struct delivery_loop *l, struct loop_event *ev)
+{
+    unsigned i = 0;
+
+    (void)l;
+    while (i < W.event_count && W.events[i] != ev)
+        i++;
+    if (i < W.event_count)
+        TAKE_AT(W.events, W.event_count, i);
+    atomic_store(&ev->posted, false);
+}
+
 static inline void loop_at(struct delivery_loop *l, struct loop_timer *t, nsec mono)
 {
     unsigned i = 0;
@@ -299,6 +311,7 @@ static inline void loop_exchange(struct delivery_loop *l, struct exchange *x); /
 
 static const struct delivery_loop_ops LOOP = {
     .post = loop_post,
+    .forget = loop_forget,
     .at = loop_at,
     .work = loop_work,
     .send = loop_send,

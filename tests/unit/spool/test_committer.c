@@ -359,6 +359,85 @@ static void a_disk_that_refuses_for_a_while_costs_only_what_was_refused(void **s
     assert_int_equal(b.incoming, r->counter.safe);
 }
 
+/* --- a spool that leaves while the thread runs ----------------------------------------------------------------------- */
+
+static void *append_till_told(void *arg)
+{
+    struct running *r = arg;
+
+    while (!atomic_load(&g.stop)) {
+        (void)append_one(r);
+        sched_yield();
+    }
+    return NULL;
+}
+
+/* Lazily written settlements too: the next life begins where this one has ended. */
+static void a_spool_that_leaves_is_whole_and_others_go_on(void **state)
+{
+    struct running *r = *state;
+    struct fixture *other = fixture_new(false, 64 * MIB, 20 * KIB);
+    struct buf raw;
+    pthread_t thread;
+    struct err e;
+
+    close_spool(other);
+    buf_init(&raw, FRAME_READ_MAX);
+    atomic_store(&g.stop, false);
+    assert_int_equal(pthread_create(&thread, NULL, append_till_told, r), 0);
+    for (int i = 0; i < 100; i++) {
+        struct frame *f = frame_new(64, 1, NULL);
+
+        assert_int_equal(spool_open(&g.spool, &other->conf, r->committer, &other->found, &e), 0);
+        assert_int_equal(other->found.records, i > 0);
+        assert_int_equal(other->found.pending_seals, 0);
+        if (i > 0)
+            assert_int_equal(deliver_some(&raw), 1);
+        assert_true(frame_add(f, SLICE("a record")));
+        assert_int_equal(spool_append(g.spool, &f, NULL), SPOOL_TAKEN);
+        spool_retire(g.spool);
+        spool_close(&g.spool);
+    }
+    atomic_store(&g.stop, true);
+    pthread_join(thread, NULL);
+    committer_barrier(r->committer);
+    assert_int_equal(atomic_load(&r->counter.refused), 0);
+    buf_release(&raw);
+    open_spool(other);
+    fixture_free(other);
+}
+
+static void a_spool_that_leaves_a_full_disk_answers_for_all_and_keeps_what_was_safe(void **state)
+{
+    struct running *r = *state;
+    struct seal_wait sealed = {.wait.done = note_seal};
+    struct spool_cursor start, end;
+    struct seal seal = {.oldest = 1};
+    struct spool_run run;
+    struct err e;
+    int taken;
+
+    assert_int_equal(append_one(r), SPOOL_TAKEN);
+    committer_barrier(r->committer);
+    atomic_store(&disk_is_full, true);
+    start = end = seal.start = spool_cut(spool_reader(r->spool, 0));
+    assert_int_equal(spool_scan(spool_reader(r->spool, 0), &end, &run, &end, &e), 1);
+    seal.first = seal.last = start.seq;
+    seal.bytes = run.bytes;
+    taken = append_one(r) == SPOOL_TAKEN;
+    spool_seal(spool_reader(r->spool, 0), &seal, &end, &sealed.wait);
+    taken += append_one(r) == SPOOL_TAKEN; /* if the disk has not refused before */
+    spool_retire(r->spool);
+    assert_int_equal(atomic_load(&r->counter.safe), 1);
+    assert_int_equal(atomic_load(&r->counter.refused), taken);
+    assert_false(atomic_load(&sealed.safe));
+    spool_close(&r->spool);
+    atomic_store(&disk_is_full, false);
+    assert_int_equal(spool_open(&r->spool, &r->x->conf, r->committer, &r->x->found, &e), 0);
+    assert_int_equal(r->x->found.records, 1);
+    assert_int_equal(r->x->found.pending_seals, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +450,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(barriers_of_several_threads_all_end, setup_running, teardown_running),
         cmocka_unit_test_setup_teardown(a_disk_that_refuses_for_a_while_costs_only_what_was_refused, setup_running,
                                         teardown_running),
+        cmocka_unit_test_setup_teardown(a_spool_that_leaves_is_whole_and_others_go_on, setup_running, teardown_running),
+        cmocka_unit_test_setup_teardown(a_spool_that_leaves_a_full_disk_answers_for_all_and_keeps_what_was_safe,
+                                        setup_running, teardown_running),
     };
 
     return cmocka_run_group_tests_name("committer", tests, NULL, NULL);

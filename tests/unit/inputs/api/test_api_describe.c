@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct api_stream STREAMS[] = {
+static struct api_stream STREAMS[] = {
     {.name = "app-logs",
      .created = 1795361161250000000,
      .destination = "s3",
@@ -21,9 +21,10 @@ static const struct api_stream STREAMS[] = {
      .compression = "gzip",
      .version = 3},
     {.name = "audit", .destination = "file", .compression = "none", .version = 1},
-    {.name = "metrics", .destination = "file", .version = 1},
+    {.name = "metrics", .destination = "file", .version = 1, .deleting = true},
 };
-static const struct api_streams ALL = {STREAMS, ARRAY_LEN(STREAMS), "us-east-1", "123456789012"};
+static struct api_stream *SORTED[] = {&STREAMS[0], &STREAMS[1], &STREAMS[2]};
+static const struct api_streams ALL = {SORTED, ARRAY_LEN(SORTED), "us-east-1", "123456789012"};
 
 typedef int operation(const struct api_streams *, struct slice, struct buf *, struct api_error *);
 
@@ -79,13 +80,14 @@ static void list_is_alphabetical_and_limited(void **state)
 static void list_shows_ten_unless_told(void **state)
 {
     static char names[12][4];
-    struct api_stream many[12] = {0};
-    struct api_streams streams = {many, ARRAY_LEN(many), "us-east-1", "123456789012"};
+    struct api_stream many[12] = {0}, *sorted[12];
+    struct api_streams streams = {sorted, ARRAY_LEN(many), "us-east-1", "123456789012"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(many); i++) {
         snprintf(names[i], sizeof(names[i]), "s%02zu", i);
         many[i].name = names[i];
+        sorted[i] = &many[i];
     }
     expect(api_list, &streams, "{}", "\"s09\"],\"HasMoreDeliveryStreams\":true");
 }

@@ -82,12 +82,23 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+static void add_stream(void)
+{
+    struct api_stream stream = {.name = "app",
+                                .spool = spool,
+                                .metrics = &metrics,
+                                .pushback = &held,
+                                .destination = "file",
+                                .compression = "none"};
+
+    api_add_stream(api, &stream);
+}
+
 static int setup(void **state)
 {
     struct spool_conf sc = {.stream = "app", .limit = 16 * MIB, .files = &disk};
     struct spool_recovery found;
     struct err e = {.msg = ""};
-    struct api_stream stream;
 
     (void)state;
     log_set_level(LOG_ERROR);
@@ -101,14 +112,9 @@ static int setup(void **state)
     budget_init(&budget, 16 * MIB);
     if (committer_start(&committer, &e) < 0 || spool_open(&spool, &sc, committer, &found, &e) < 0)
         fail_msg("%s", e.msg);
-    stream = (struct api_stream){.name = "app",
-                                 .spool = spool,
-                                 .metrics = &metrics,
-                                 .pushback = &held,
-                                 .destination = "file",
-                                 .compression = "none"};
-    if (api_open(&api, &conf, &servers, &stream, 1, &budget, &e) < 0 || http_servers_start(&servers, &e) < 0)
+    if (api_open(&api, &conf, &servers, &budget, &e) < 0 || http_servers_start(&servers, &e) < 0)
         fail_msg("%s", e.msg);
+    add_stream();
     api_start(api);
     return 0;
 }
@@ -302,6 +308,64 @@ static void many_that_end_at_any_moment_are_taken_or_refused(void **state)
         close(fds[i]);
 }
 
+/* --- a stream that goes --------------------------------------------------------------------------------------------- */
+
+static void put_and_expect(const char *want)
+{
+    int fd = begin_put();
+
+    say(fd, BODY);
+    if (!hears(fd, want))
+        fail_msg("no answer with %s", want);
+    close(fd);
+}
+
+static void a_stream_that_is_closed_keeps_its_clients_waiting_and_is_not_found_once_it_is_gone(void **state)
+{
+    (void)state;
+    put_and_expect("RecordId");
+    assert_true(api_close_stream(api, "app", NSEC_NEVER));
+    put_and_expect("ServiceUnavailableException");
+    assert_true(api_close_stream(api, "app", NSEC_NEVER));
+    assert_true(api_close_stream(api, "nosuch", NSEC_NEVER));
+    api_remove_stream(api, "app");
+    put_and_expect("ResourceNotFoundException");
+    api_remove_stream(api, "app");
+    assert_true(api_close_stream(api, "app", NSEC_NEVER));
+    assert_int_equal(incoming(), 1);
+    assert_false(api_memory_pushback(api, clock_mono()).blocked); /* memory was not the reason */
+    add_stream();
+    put_and_expect("RecordId");
+    assert_int_equal(incoming(), 2);
+}
+
+static void *remove_app(void *arg)
+{
+    (void)arg;
+    api_remove_stream(api, "app");
+    return NULL;
+}
+
+static void a_put_that_waits_for_the_disk_keeps_its_stream(void **state)
+{
+    pthread_t removing;
+    int fd;
+
+    (void)state;
+    disk_stuck(true);
+    fd = begin_put();
+    say(fd, BODY);
+    disk_wait_stuck();
+    assert_false(api_close_stream(api, "app", clock_mono()));
+    assert_int_equal(pthread_create(&removing, NULL, remove_app, NULL), 0);
+    api_look(api, clock_mono() + PUSHBACK_TIMEOUT); /* its pushback is there */
+    disk_stuck(false);
+    assert_true(hears(fd, "RecordId")); /* and its client is answered */
+    pthread_join(removing, NULL);
+    put_and_expect("ResourceNotFoundException");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +374,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_body_reaches_the_committer_once_the_server_has_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_for_long_is_held_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_begun_when_it_stops_is_still_taken_for_a_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_stream_that_is_closed_keeps_its_clients_waiting_and_is_not_found_once_it_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_keeps_its_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(many_that_end_at_any_moment_are_taken_or_refused, setup, teardown),
     };
 

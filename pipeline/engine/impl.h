@@ -1,0 +1,113 @@
+/* impl.h -- between the files of the engine; nobody else includes it.
+ *
+ *     engine.c    the whole: the order in which its parts begin and end
+ *     streams.c   one stream: how it comes, how it goes, who looks at it
+ *
+ * The rule for streams: they stand in one list, under one lock, and never move. Two kinds of people deal with them.
+ *
+ *   - Who changes a stream (engine_open_stream() and its like) claims it by its state: one at a time has it. He puts it on the list and
+ *     takes it off.
+ *   - Who only looks (pages, metrics, the last lines) takes a view: it counts as a user of each stream that is there. A stream is
+ *     hidden first, then its remover waits until it has no users, then it is closed, and only then taken off the list:
+ *     until then its name is taken, because its folder in data_dir is.
+ *
+ * All others have no list: what the delivery loop, the committer and the input loop hold of a stream hangs on the stream itself and is taken
+ * off by stream_leave() and an input's stop(); the API has a table of its own, with the same rule (inputs/api/streams.h).
+ *
+ * Locks      `lock` is held for moments: never while a disk, a thread or a lock of somebody else is waited for.
+ */
+#ifndef PIPELINE_ENGINE_IMPL_H
+#define PIPELINE_ENGINE_IMPL_H
+
+#include "pipeline/base/budget.h"
+#include "pipeline/base/cancel.h"
+#include "pipeline/delivery/loop.h"
+#include "pipeline/delivery/stream.h"
+#include "pipeline/engine/engine.h"
+#include "pipeline/engine/orphans.h"
+#include "pipeline/engine/stream_inputs.h"
+#include "pipeline/http/agent/agent.h"
+#include "pipeline/http/server/server.h"
+#include "pipeline/inputs/api/api.h"
+#include "pipeline/inputs/loop_set.h"
+#include "pipeline/spool/warm.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+enum engine_stream_state {
+    STATE_OPENING,  /* its name is taken, and nobody sees it */
+    STATE_OPEN,     /* it takes records, and delivers */
+    STATE_DRAINING, /* somebody stops its inputs and waits for its deliveries */
+    STATE_DRAINED,  /* nothing comes in any more; deliveries go on */
+    STATE_LEAVING,  /* somebody removes it */
+    STATE_CLOSING,  /* nobody sees it any more; its name is taken until it is closed */
+};
+
+struct engine_stream {
+    TAILQ_ENTRY(engine_stream) link; /* guarded by the engine's lock, as are the two below */
+    enum engine_stream_state state;
+    unsigned users;
+    const struct stream_settings *conf;
+    struct stream *stream;
+    char *input_names; /* for people */
+    struct stream_inputs inputs;
+    struct engine *engine;
+    atomic_size_t unfinished; /* of its inputs, with once: those that still read */
+    size_t descriptors;       /* taken for it */
+    bool gives_up;            /* somebody wanted to remove it, and something of it did not end */
+};
+
+struct engine {
+    const struct settings *settings;
+    bool once;
+    nsec started; /* wall */
+    atomic_bool stopping;
+    const char *_Atomic waits_for; /* static text */
+    struct cancel cancel;          /* of the workers' jobs */
+
+    struct data_dir *data_dir;
+    struct budget memory, intake, outgo; /* the whole, and what is for the way in and for the way out */
+    struct budget reading;               /* the part of intake that tail and stdin may fill */
+    struct committer *committer;
+    struct warm_store *warm;
+    struct worker_pool *workers;
+    struct sender_pool *senders;
+    struct delivery_loop *loop;
+    struct loop_set loops;
+    struct http_servers servers;
+    struct http_agent *agent; /* for requests of inputs */
+    struct api *api;
+    struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
+    struct budget descriptors; /* for streams and tailed files; one counts as one */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a stream is idle, has given up, has a user less; the end has come; a change has ended */
+    TAILQ_HEAD(, engine_stream) streams; /* guarded by lock, as is what follows: in the order of the configuration */
+    unsigned changes;                    /* that somebody is about to make */
+    struct orphans orphans;
+
+    atomic_size_t unfinished; /* once: inputs that still read */
+    int news;                 /* eventfd: an input finished, a stream became idle */
+};
+
+/* Something that is waited for has come. */
+void engine_tell(struct engine *en);
+
+/* A stream with its inputs, open; nothing moves yet. -1: there is none. */
+MUST_CHECK int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **es,
+                          struct err *e);
+/* It delivers, takes records from the API, and is seen. */
+void engine_start_stream(struct engine *en, struct engine_stream *es);
+
+uint64_t engine_records_of(const struct engine_stream *es); /* that wait in its spool */
+/* Others may look at it. Locks: held. */
+bool engine_sees(const struct engine_stream *es);
+/* It was left, or all threads have stopped; to be taken off the list and freed. */
+void engine_close_stream(struct engine *en, struct engine_stream *es);
+
+/* No more changes begin, and those under way have ended: their waits end at once. */
+void engine_end_changes(struct engine *en);
+
+#endif

@@ -1,0 +1,546 @@
+/* One stream, from its opening to its end. The start of the program opens each of its streams with the functions of this file, and its end
+ * drains them; while it runs, single streams come and go by the same steps:
+ *
+ *     open     name and descriptors are taken, the spool is read, destinations and inputs are opened; then the inputs start, and the
+ *              deliveries. Until they do nothing has moved, so whatever fails before is taken back without a trace.
+ *     drain    the API turns its puts away, inputs stop, what they appended becomes safe. Then open batches are due
+ *              at once, and deliveries are waited for. What they cannot get rid of stays in the spool.
+ *     remove   as drain, without waiting for the deliveries: they are given up. Workers and senders bring back what they have; where one
+ *              does not, the stream stays, and may be removed later. Behind that nothing can fail: API, views, committer and loop
+ *              forget the stream one after the other, and it is freed.
+ */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/engine/descriptors.h"
+#include "pipeline/engine/impl.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* --- changes --------------------------------------------------------------------------------------------------------- */
+
+static int begin_change(struct engine *en, struct err *e)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&en->lock);
+    stopping = atomic_load(&en->stopping);
+    en->changes += !stopping;
+    pthread_mutex_unlock(&en->lock);
+    return stopping ? err_set(e, ERR_CANCELLED, "sluice is stopping") : 0;
+}
+
+static void end_change(struct engine *en)
+{
+    pthread_mutex_lock(&en->lock);
+    en->changes--;
+    pthread_cond_broadcast(&en->changed);
+    pthread_mutex_unlock(&en->lock);
+}
+
+void engine_end_changes(struct engine *en)
+{
+    pthread_mutex_lock(&en->lock);
+    atomic_store(&en->stopping, true);
+    pthread_cond_broadcast(&en->changed);
+    while (en->changes > 0)
+        pthread_cond_wait(&en->changed, &en->lock);
+    pthread_mutex_unlock(&en->lock);
+}
+
+/* Locks: held. */
+static struct engine_stream *find(struct engine *en, const char *name)
+{
+    struct engine_stream *es;
+
+    TAILQ_FOREACH(es, &en->streams, link)
+        if (strcmp(es->conf->name, name) == 0)
+            return es;
+    return NULL;
+}
+
+/* One that is open or drained; it is the caller's until he sets its state again. NULL: there is none, or somebody else has it. */
+static struct engine_stream *claim(struct engine *en, const char *name, enum engine_stream_state state, struct err *e)
+{
+    struct engine_stream *es;
+
+    pthread_mutex_lock(&en->lock);
+    es = find(en, name);
+    if (!es) {
+        err_set(e, ERR_CONFIG, "there is no stream `%s`", name);
+    } else if (es->state != STATE_OPEN && es->state != STATE_DRAINED) {
+        err_set(e, ERR_LIMIT, "stream `%s` is just being %s", name,
+                es->state == STATE_OPENING    ? "opened"
+                : es->state == STATE_DRAINING ? "drained"
+                                              : "removed");
+        es = NULL;
+    } else {
+        es->state = state;
+    }
+    pthread_mutex_unlock(&en->lock);
+    return es;
+}
+
+static void set_state(struct engine *en, struct engine_stream *es, enum engine_stream_state state)
+{
+    pthread_mutex_lock(&en->lock);
+    es->state = state;
+    pthread_mutex_unlock(&en->lock);
+}
+
+/* Waits until it is so, until `mono` or the end of the program. */
+static bool await(struct engine *en, const struct stream *st, bool (*is)(const struct stream *st), nsec mono)
+{
+    struct timespec until = clock_timespec(mono);
+    int rc = 0;
+
+    pthread_mutex_lock(&en->lock);
+    while (!is(st) && !atomic_load(&en->stopping) && rc == 0)
+        rc = pthread_cond_timedwait(&en->changed, &en->lock, &until);
+    pthread_mutex_unlock(&en->lock);
+    return is(st);
+}
+
+/* --- it comes -------------------------------------------------------------------------------------------------------- */
+
+/* Delivery thread. */
+static void on_stream_news(void *ctx)
+{
+    engine_tell(ctx);
+}
+
+/* Any thread. */
+static void on_input_finished(void *ctx)
+{
+    struct engine_stream *es = ctx;
+
+    atomic_fetch_sub(&es->unfinished, 1);
+    if (atomic_fetch_sub(&es->engine->unfinished, 1) == 1)
+        engine_tell(es->engine);
+}
+
+/* Those that have not finished never will: they have stopped. */
+static void finish_inputs(struct engine_stream *es)
+{
+    size_t n = atomic_exchange(&es->unfinished, 0);
+
+    if (n > 0 && atomic_fetch_sub(&es->engine->unfinished, n) == n)
+        engine_tell(es->engine);
+}
+
+static char *input_names_of(const struct stream_settings *s)
+{
+    char *names = mem_strdup(s->api ? "api" : "");
+
+    for (size_t i = 0; i < s->input_count; i++) {
+        char *longer = mem_printf("%s%s%s", names, *names ? ", " : "", s->inputs[i].ops->name);
+
+        mem_free(names);
+        names = longer;
+    }
+    return names;
+}
+
+/* The name is taken from here on. NULL: it is taken. */
+static struct engine_stream *enlist(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    struct engine_stream *es = NULL;
+
+    pthread_mutex_lock(&en->lock);
+    if (find(en, conf->name)) {
+        err_set(e, ERR_CONFIG, "there is a stream `%s` already", conf->name);
+    } else {
+        es = mem_alloc(sizeof(*es));
+        es->conf = conf;
+        es->engine = en;
+        TAILQ_INSERT_TAIL(&en->streams, es, link);
+    }
+    pthread_mutex_unlock(&en->lock);
+    return es;
+}
+
+/* From here on nobody looks at it. */
+static void hide(struct engine *en, struct engine_stream *es)
+{
+    pthread_mutex_lock(&en->lock);
+    es->state = STATE_CLOSING;
+    while (es->users > 0)
+        pthread_cond_wait(&en->changed, &en->lock);
+    pthread_mutex_unlock(&en->lock);
+}
+
+/* Its name is free, and with it its folder in data_dir. */
+static void unlist(struct engine *en, struct engine_stream *es)
+{
+    pthread_mutex_lock(&en->lock);
+    TAILQ_REMOVE(&en->streams, es, link);
+    pthread_mutex_unlock(&en->lock);
+}
+
+static int take_descriptors(struct engine *en, struct engine_stream *es, struct err *e)
+{
+    size_t n = descriptors_of_stream(es->conf->input_count);
+
+    if (!budget_take(&en->descriptors, n))
+        return err_set(e, ERR_LIMIT,
+                       "stream `%s` needs %zu open files, and so many are not left; raise the limit (`ulimit -n`, in a "
+                       "systemd unit LimitNOFILE=, in a container --ulimit nofile=) and start again",
+                       es->conf->name, n);
+    es->descriptors = n;
+    return 0;
+}
+
+static int open_deliveries(struct engine *en, struct engine_stream *es, struct err *e)
+{
+    struct stream_env env = {
+        .data_dir = en->settings->data_dir,
+        .base_dir = en->settings->base_dir,
+        .committer = en->committer,
+        .warm = en->warm,
+        .loop = en->loop,
+        .became_idle = on_stream_news,
+        .ctx = en,
+    };
+
+    return stream_open(&es->stream, es->conf, &env, e);
+}
+
+static int open_inputs(struct engine *en, struct engine_stream *es, struct err *e)
+{
+    struct stream *st = es->stream;
+    const struct input_env env = {
+        .stream = es->conf->name,
+        .spool = st->spool,
+        .budget = &en->reading,
+        .descriptors = &en->descriptors,
+        .metrics = &st->metrics,
+        .pushback = &st->intake.pushback,
+        .pace = &st->pace,
+        .servers = &en->servers,
+        .agent = en->agent,
+        .base_dir = en->settings->base_dir,
+        .once = en->once,
+        .finished = on_input_finished,
+        .ctx = es,
+    };
+
+    if (stream_inputs_open(&es->inputs, es->conf, &env, &en->loops, e) < 0)
+        return -1;
+    atomic_store(&es->unfinished, es->inputs.finite);
+    atomic_fetch_add(&en->unfinished, es->inputs.finite);
+    return 0;
+}
+
+/* Nothing of it was started, or its deliveries have given up. */
+static void take_away(struct engine *en, struct engine_stream *es)
+{
+    if (en->api)
+        api_remove_stream(en->api, es->conf->name);
+    hide(en, es);
+    stream_inputs_close(&es->inputs);
+    if (es->stream)
+        stream_leave(es->stream);
+    engine_close_stream(en, es);
+    unlist(en, es);
+    mem_free(es);
+}
+
+/* What could not be opened, or started, goes as it came: none of it has worked. */
+static void take_back(struct engine *en, struct engine_stream *es)
+{
+    stream_inputs_stop(&es->inputs);
+    while (!stream_inputs_stopped(&es->inputs, NSEC_NEVER))
+        ;
+    finish_inputs(es);
+    committer_barrier(en->committer);
+    take_away(en, es);
+}
+
+int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **out, struct err *e)
+{
+    struct engine_stream *es = enlist(en, conf, e);
+
+    if (!es)
+        return -1;
+    es->input_names = input_names_of(conf);
+    if (take_descriptors(en, es, e) < 0 || open_deliveries(en, es, e) < 0 || open_inputs(en, es, e) < 0) {
+        take_back(en, es);
+        return -1;
+    }
+    *out = es;
+    return 0;
+}
+
+static struct api_stream api_stream_of(struct stream *st)
+{
+    return (struct api_stream){
+        .name = st->conf->name,
+        .spool = st->spool,
+        .metrics = &st->metrics,
+        .pushback = &st->intake.pushback,
+        .created = st->created,
+        .destination = st->conf->sink->name,
+        .bucket = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "bucket"),
+        .prefix = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "prefix"),
+        .buffer_size = st->conf->buffer_size,
+        .buffer_interval = st->conf->buffer_interval,
+        .compression = st->conf->codec->name,
+        .version = st->version,
+    };
+}
+
+void engine_start_stream(struct engine *en, struct engine_stream *es)
+{
+    stream_start(es->stream);
+    if (en->api && es->conf->api) {
+        struct api_stream as = api_stream_of(es->stream);
+
+        api_add_stream(en->api, &as);
+    }
+    pthread_mutex_lock(&en->lock);
+    orphans_remove(&en->orphans, es->conf->name);
+    es->state = STATE_OPEN;
+    pthread_mutex_unlock(&en->lock);
+}
+
+static int open_stream(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    struct engine_stream *es;
+
+    if (conf->api && !en->api && !en->once)
+        return err_set(e, ERR_CONFIG, "stream `%s` has the input `api`, and no stream had it at the start: start again",
+                       conf->name);
+    if (engine_add(en, conf, &es, e) < 0)
+        return -1;
+    if (stream_inputs_start(&es->inputs, e) < 0) {
+        take_back(en, es);
+        return -1;
+    }
+    stream_inputs_go(&es->inputs);
+    stream_inputs_await_begin(&es->inputs);
+    engine_start_stream(en, es);
+    return 0;
+}
+
+int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    int rc;
+
+    if (begin_change(en, e) < 0)
+        return -1;
+    rc = open_stream(en, conf, e);
+    end_change(en);
+    return rc;
+}
+
+/* --- it goes --------------------------------------------------------------------------------------------------------- */
+
+void engine_close_stream(struct engine *en, struct engine_stream *es)
+{
+    stream_inputs_close(&es->inputs);
+    stream_close(&es->stream);
+    if (es->descriptors)
+        budget_give(&en->descriptors, es->descriptors);
+    mem_free(es->input_names);
+}
+
+/* What is still on its way in, because a disk does not answer. */
+struct late {
+    bool inputs, puts;
+};
+
+/* Nothing comes in any more, and what came is safe; but for what is late. */
+static struct late end_intake(struct engine *en, struct engine_stream *es, nsec mono)
+{
+    nsec soon = clock_mono() + ENGINE_INPUTS_STOP_TIME;
+    struct late late;
+
+    stream_inputs_stop(&es->inputs);
+    late.puts = en->api && !api_close_stream(en->api, es->conf->name, mono);
+    late.inputs = !stream_inputs_stopped(&es->inputs, soon < mono ? soon : mono);
+    if (!late.inputs)
+        finish_inputs(es);
+    committer_barrier(en->committer);
+    return late;
+}
+
+uint64_t engine_records_of(const struct engine_stream *es)
+{
+    struct spool_books b;
+
+    spool_books(es->stream->reader, &b);
+    return b.spooled;
+}
+
+/* The deliveries go on behind it with what is left. */
+static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec mono)
+{
+    struct late late = end_intake(en, es, mono);
+    struct spool_books b;
+    bool idle;
+
+    stream_flush(es->stream);
+    idle = await(en, es->stream, stream_is_idle, mono);
+    spool_books(es->stream->reader, &b);
+    if (late.inputs || late.puts)
+        log_warn("the stream is drained, but a disk keeps some of what comes in", KS("stream", es->conf->name),
+                 KS("waits_for", late.inputs ? "an input" : "puts"),
+                 KS("hint", "look at the disk; then drain it again"));
+    if (!idle || b.spooled > 0)
+        log_warn("the stream is drained, but not all of it could be delivered in time: the rest stays in the spool",
+                 KS("stream", es->conf->name), KU("records", b.spooled), KU("bytes", b.spooled_bytes),
+                 KS("data_dir", en->settings->data_dir),
+                 KS("hint", "/readyz and the warnings before say why the destination does not take it"));
+    return b.spooled;
+}
+
+int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_t *left, struct err *e)
+{
+    struct engine_stream *es;
+
+    if (begin_change(en, e) < 0)
+        return -1;
+    es = claim(en, name, STATE_DRAINING, e);
+    if (es) {
+        *left = drain_stream(en, es, clock_mono() + limit);
+        set_state(en, es, STATE_DRAINED);
+    }
+    end_change(en);
+    return es ? 0 : -1;
+}
+
+static int remove_stream(struct engine *en, struct engine_stream *es, nsec mono, struct err *e)
+{
+    const char *name = es->conf->name;
+    struct late late = end_intake(en, es, mono);
+    uint64_t left;
+
+    if (late.inputs)
+        return err_set(e, ERR_LIMIT, "stream `%s`: an input does not stop, because a disk keeps it", name);
+    if (late.puts)
+        return err_set(e, ERR_LIMIT, "stream `%s`: puts still wait for the disk of %s", name, en->settings->data_dir);
+    left = engine_records_of(es);
+    if (left > 0 && es->conf->memory)
+        return err_set(e, ERR_LIMIT,
+                       "stream `%s` keeps %" PRIu64 " record%s in memory, which would be lost: drain it for longer",
+                       name, left, noun_s(left));
+    es->gives_up = true;
+    stream_give_up(es->stream);
+    if (!await(en, es->stream, stream_has_given_up, mono))
+        return err_set(e, ERR_LIMIT,
+                       "stream `%s`: a write to its destination or to its spool, or a transform does not end; it "
+                       "delivers nothing any "
+                       "more, and can be removed when that has ended",
+                       name);
+    left = engine_records_of(es);
+    if (left > 0) {
+        log_warn("the stream is removed, and records of it stay in the spool", KS("stream", name), KU("records", left),
+                 KS("data_dir", en->settings->data_dir), KS("hint", ORPHAN_HINT));
+        pthread_mutex_lock(&en->lock);
+        orphans_add(&en->orphans, name, left);
+        pthread_mutex_unlock(&en->lock);
+    }
+    take_away(en, es);
+    return 0;
+}
+
+int engine_remove_stream(struct engine *en, const char *name, nsec limit, struct err *e)
+{
+    struct engine_stream *es;
+    int rc = -1;
+
+    if (begin_change(en, e) < 0)
+        return -1;
+    es = claim(en, name, STATE_LEAVING, e);
+    if (es) {
+        rc = remove_stream(en, es, clock_mono() + limit, e);
+        if (rc < 0)
+            set_state(en, es, STATE_DRAINED);
+    }
+    end_change(en);
+    return rc;
+}
+
+bool engine_sees(const struct engine_stream *es)
+{
+    return es->state != STATE_OPENING && es->state != STATE_CLOSING;
+}
+
+/* --- who looks at them ----------------------------------------------------------------------------------------------- */
+
+void engine_view_take(struct engine *en, struct engine_view *out)
+{
+    struct engine_stream *es;
+    size_t n = 0;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        n += engine_sees(es);
+    *out = (struct engine_view){.engine = en, .streams = mem_array(n, sizeof(struct engine_stream *))};
+    TAILQ_FOREACH(es, &en->streams, link) {
+        if (!engine_sees(es))
+            continue;
+        es->users++;
+        out->streams[out->count++] = es;
+    }
+    orphans_copy(&en->orphans, &out->orphans);
+    pthread_mutex_unlock(&en->lock);
+}
+
+void engine_view_release(struct engine_view *v)
+{
+    struct engine *en = v->engine;
+
+    pthread_mutex_lock(&en->lock);
+    while (v->count > 0)
+        v->streams[--v->count]->users--;
+    pthread_cond_broadcast(&en->changed);
+    pthread_mutex_unlock(&en->lock);
+    mem_free(v->streams);
+    orphans_release(&v->orphans);
+}
+
+/* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
+static void add_api_memory(const struct engine *en, const struct engine_stream *es, struct stream_status *out)
+{
+    struct pushback_view v;
+
+    if (!en->api || !es->conf->api || out->intake.blocked)
+        return;
+    v = api_memory_pushback(en->api, clock_mono());
+    if (!v.blocked)
+        return;
+    intake_status_memory(&v, &out->intake);
+    out->health = STREAM_BLOCKED;
+}
+
+void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out)
+{
+    stream_inputs_waiting(&v->streams[index]->inputs, clock_mono(), least, out);
+}
+
+bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out)
+{
+    const struct engine_stream *es;
+
+    if (index >= v->count)
+        return false;
+    es = v->streams[index];
+    stream_status(es->stream, wall_now, out);
+    add_api_memory(v->engine, es, out);
+    stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &out->waiting);
+    if (out->waiting.lasted)
+        out->health = STREAM_BLOCKED;
+    out->inputs = es->input_names;
+    return true;
+}
+
+void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
+                            struct named_counters *drop_reasons)
+{
+    if (index < v->count)
+        stream_counters(v->streams[index]->stream, counters, drop_reasons);
+}

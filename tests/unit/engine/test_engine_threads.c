@@ -1,0 +1,264 @@
+/* Streams come and go on some threads while others put records through the API and look at what is there: no record that was
+ * acknowledged is lost or doubled, nobody sees a stream that is gone. ThreadSanitizer watches. */
+#include "tests/unit/engine/engine_rig.h"
+
+#include "pipeline/base/base64.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum { LANES = 3, CHANGERS = 2, PUTTERS = 2, STEPS = 200 };
+
+static struct rig rig;
+static struct lane lanes[LANES];
+static atomic_uint changing, next_record;
+static in_port_t port;
+
+static unsigned choose(unsigned *seed, unsigned n)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    return (*seed >> 16) % n;
+}
+
+static void *change(void *arg)
+{
+    unsigned seed = *(unsigned *)arg;
+    struct err e;
+    uint64_t left;
+
+    for (unsigned i = 0; i < STEPS; i++) {
+        struct lane *l = &lanes[choose(&seed, LANES)];
+
+        switch (choose(&seed, 4)) {
+        case 0:
+            (void)!engine_drain_stream(rig.engine, l->name, choose(&seed, 3) * NSEC_PER_MSEC, &left, &e);
+            break;
+        case 1:
+            (void)!engine_remove_stream(rig.engine, l->name, LONG_ENOUGH, &e);
+            break;
+        case 2:
+            peer_is(l->peer, choose(&seed, 2) ? TAKES : REFUSES);
+            break;
+        default:
+            (void)!engine_open_stream(rig.engine, &l->conf, &e);
+        }
+    }
+    atomic_fetch_sub(&changing, 1);
+    return NULL;
+}
+
+static int dial(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    assert(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+    return fd;
+}
+
+/* What the API answers, to the end of the connection. */
+static void ask(const char *operation, const char *body, char *answer, size_t size)
+{
+    char head[256];
+    size_t n = 0;
+    ssize_t more;
+    int fd = dial();
+
+    snprintf(head, sizeof(head),
+             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Firehose_20150804.%s\r\nConnection: "
+             "close\r\nContent-Length: %zu\r\n\r\n",
+             operation, strlen(body));
+    assert(send(fd, head, strlen(head), MSG_NOSIGNAL) == (ssize_t)strlen(head));
+    assert(send(fd, body, strlen(body), MSG_NOSIGNAL) == (ssize_t)strlen(body));
+    while ((more = recv(fd, answer + n, size - 1 - n, 0)) > 0)
+        n += (size_t)more;
+    answer[n] = '\0';
+    close(fd);
+}
+
+static void put_one(struct lane *l, unsigned number)
+{
+    char text[16], encoded[32] = "", body[128], answer[4096];
+
+    snprintf(text, sizeof(text), "%u", number);
+    base64_encode(slice_str(text), encoded);
+    snprintf(body, sizeof(body), "{\"DeliveryStreamName\":\"%s\",\"Record\":{\"Data\":\"%s\"}}", l->name, encoded);
+    ask("PutRecord", body, answer, sizeof(answer));
+    if (strstr(answer, "RecordId"))
+        l->source.safe[number] = true; /* each number is one thread's */
+    else
+        assert(strstr(answer, "ResourceNotFoundException") || strstr(answer, "is being deleted"));
+}
+
+static void *put(void *arg)
+{
+    unsigned seed = *(unsigned *)arg;
+
+    while (atomic_load(&changing) > 0) {
+        unsigned number = atomic_fetch_add(&next_record, 1);
+        struct lane *l = &lanes[choose(&seed, LANES)];
+
+        if (number < RECORDS_MAX)
+            put_one(l, number);
+    }
+    return NULL;
+}
+
+static void *look(void *arg)
+{
+    size_t *seen = arg;
+
+    while (atomic_load(&changing) > 0) {
+        struct engine_status es;
+        struct engine_view v;
+        struct stream_status s;
+        char answer[8192];
+
+        engine_status(rig.engine, &es);
+        engine_view_take(rig.engine, &v);
+        for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
+            struct named_counters counters = {0}, drops = {0};
+
+            engine_stream_counters(&v, i, &counters, &drops);
+            named_counters_release(&counters);
+            named_counters_release(&drops);
+            *seen += strlen(s.name) + strlen(s.destination) + strlen(s.inputs) +
+                     (size_t)metrics_get(s.metrics, METRIC_DELIVERY_ATTEMPTS);
+        }
+        engine_view_release(&v);
+        ask("ListDeliveryStreams", "{}", answer, sizeof(answer));
+        assert(strstr(answer, "\"first\""));
+        ask("DescribeDeliveryStream", "{\"DeliveryStreamName\":\"lane-1\"}", answer, sizeof(answer));
+        assert(strstr(answer, "ACTIVE") || strstr(answer, "DELETING") || strstr(answer, "ResourceNotFoundException"));
+    }
+    return NULL;
+}
+
+static void find_port(void)
+{
+    struct engine_status es;
+
+    engine_status(rig.engine, &es);
+    port = (in_port_t)strtoul(strrchr(es.api_address, ':') + 1, NULL, 10);
+}
+
+static void streams_come_and_go_under_those_who_use_them(void **state)
+{
+    unsigned seeds[CHANGERS + PUTTERS];
+    pthread_t threads[CHANGERS + PUTTERS + 1];
+    size_t seen = 0;
+
+    (void)state;
+    rig_init(&rig);
+    find_port();
+    for (unsigned i = 0; i < LANES; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "lane-%u", i);
+        lane_init(&lanes[i], name);
+        lanes[i].conf.api = true;
+        rig_open(&rig, &lanes[i]);
+    }
+    atomic_store(&changing, CHANGERS);
+    atomic_store(&next_record, 1);
+    for (unsigned i = 0; i < CHANGERS + PUTTERS; i++) {
+        seeds[i] = i * 104729 + 17;
+        assert_int_equal(pthread_create(&threads[i], NULL, i < CHANGERS ? change : put, &seeds[i]), 0);
+    }
+    assert_int_equal(pthread_create(&threads[CHANGERS + PUTTERS], NULL, look, &seen), 0);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < LANES; i++) {
+        struct stream_status s;
+
+        peer_is(lanes[i].peer, TAKES);
+        if (!rig_status(&rig, lanes[i].name, &s))
+            rig_open(&rig, &lanes[i]);
+        assert_int_equal(rig_drain(&rig, lanes[i].name, LONG_ENOUGH), 0);
+        lane_check(&lanes[i]);
+    }
+    rig_free(&rig);
+}
+
+/* Until the end of the program comes: every call then says so, and none is waited for. Where it gives deliveries no time, what was
+ * just being sent may arrive again; nothing else may. */
+static void *change_until_the_end(void *arg)
+{
+    unsigned seed = *(unsigned *)arg;
+    struct err e = {.code = ERR_NONE};
+    uint64_t left;
+
+    while (e.code != ERR_CANCELLED) {
+        struct lane *l = &lanes[choose(&seed, LANES)];
+
+        if (engine_open_stream(rig.engine, &l->conf, &e) < 0 &&
+            engine_drain_stream(rig.engine, l->name, LONG_ENOUGH, &left, &e) == 0)
+            (void)!engine_remove_stream(rig.engine, l->name, LONG_ENOUGH, &e);
+        for (unsigned i = 0; i < 20; i++) {
+            unsigned number = atomic_fetch_add(&next_record, 1);
+
+            if (number < RECORDS_MAX)
+                (void)source_put(&l->source, number);
+        }
+    }
+    return NULL;
+}
+
+static void end_in_the_middle(nsec grace)
+{
+    unsigned seeds[CHANGERS];
+    pthread_t threads[CHANGERS];
+
+    rig_init(&rig);
+    for (unsigned i = 0; i < LANES; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "lane-%u", i);
+        lane_init(&lanes[i], name);
+    }
+    atomic_store(&next_record, 1);
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned i = 0; i < CHANGERS; i++) {
+            seeds[i] = round * 7919 + i * 104729 + 17;
+            assert_int_equal(pthread_create(&threads[i], NULL, change_until_the_end, &seeds[i]), 0);
+        }
+        while (atomic_load(&next_record) < 400 * (round + 1))
+            usleep(1000);
+        (void)engine_drain(rig.engine, grace, -1);
+        for (unsigned i = 0; i < CHANGERS; i++)
+            pthread_join(threads[i], NULL);
+        engine_stop(&rig.engine);
+        rig_start(&rig);
+    }
+    for (unsigned i = 0; i < LANES; i++) {
+        rig_open(&rig, &lanes[i]);
+        assert_int_equal(rig_drain(&rig, lanes[i].name, LONG_ENOUGH), 0);
+        lane_check_at_most(&lanes[i], grace > 0 ? 1 : 20);
+    }
+    rig_free(&rig);
+}
+
+static void the_program_ends_in_the_middle_of_any_change(void **state)
+{
+    (void)state;
+    end_in_the_middle(LONG_ENOUGH);
+}
+
+static void the_program_ends_at_once_in_the_middle_of_any_change(void **state)
+{
+    (void)state;
+    end_in_the_middle(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_come_and_go_under_those_who_use_them),
+        cmocka_unit_test(the_program_ends_in_the_middle_of_any_change),
+        cmocka_unit_test(the_program_ends_at_once_in_the_middle_of_any_change),
+    };
+
+    return cmocka_run_group_tests_name("engine_threads", tests, NULL, NULL);
+}
