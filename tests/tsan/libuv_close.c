@@ -1,5 +1,5 @@
 /* ThreadSanitizer watches who uses a descriptor's number, and must see it closed to know that the next one of the same number is another.
- * libuv closes those of its loops by a system call of its own, unseen; so the next accept() or epoll_create() of any thread that gets
+ * libuv closes those of its loops by a system call of its own, unseen; so whatever accepts or opens next on any thread and gets
  * the number looks like a race with the loop that is gone. Linked in where libuv is, in builds for it only. */
 const char *__tsan_default_suppressions(void);
 
