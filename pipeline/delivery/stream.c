@@ -11,10 +11,12 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/places.h"
+#include "pipeline/delivery/stream_spool.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
 #define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
@@ -43,97 +45,22 @@ static void on_committed(void *ctx)
 /* --- open and close ------------------------------------------------------------------------------------------------
  */
 
-static void log_recovery(const struct stream *st, const struct spool_recovery *r)
+static void make_host(struct stream *st)
 {
-    if (r->damaged)
-        log_error(
-            r->corrupt_records ? "the spool is damaged, some records are lost" : "the spool is damaged",
-            KS("stream", st->conf->name), KU("records", r->corrupt_records), KE("cause", &r->damage),
-            KS("hint",
-               "the damaged parts are kept in the spool's folder `damaged`; look for disk errors in the kernel's log"));
-    if (r->records || r->torn_bytes || r->pending_seals)
-        log_info("the spool holds records of an earlier run", KS("stream", st->conf->name), KU("records", r->records),
-                 KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
-}
-
-/* What waits for a destination that is configured no more fills the spool for as long as it is there. */
-static void log_gone(const struct stream *st)
-{
-    struct spool_gone gone;
-
-    for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
-        if (gone.waiting)
-            log_warn("the spool keeps records for a destination that is not in the configuration",
-                     KS("stream", st->conf->name), KS("destination", gone.name), KU("records", gone.waiting),
-                     KS("hint", "configure it again to have them delivered"));
-}
-
-/* Committer thread. */
-static void on_disk_refused(void *ctx, const struct err *why)
-{
-    struct stream *st = ctx;
-
-    intake_disk_refused(&st->intake, why);
-}
-
-static int open_spool(struct stream *st, const struct stream_env *env, struct err *e)
-{
-    char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
-    const struct spool_reader_conf reader = {.name = ""};
-    struct spool_conf conf = {
-        .stream = st->conf->name,
-        .dir = dir,
-        .memory = st->conf->memory,
-        .limit = st->conf->spool_limit,
-        .committed = on_committed,
-        .refused = on_disk_refused,
-        .ctx = st,
-        .readers = &reader,
-        .reader_count = 1,
-        .warm = env->warm,
+    st->host = (struct delivery_host){
+        .ops = &HOST,
+        .loop = st->loop,
+        .spool = st->spool,
+        .metrics = &st->metrics,
     };
-    struct spool_recovery found = {.records = 0};
-    int rc = spool_open(&st->spool, &conf, env->committer, &found, e);
-
-    mem_free(dir);
-    st->intake.spool = st->spool;
-    if (rc < 0)
-        return -1;
-    st->reader = spool_reader(st->spool, 0);
-    spool_journal_init(&st->spool_journal, st->reader);
-    st->journal = env->journal ? env->journal : &st->spool_journal.journal;
-    log_recovery(st, &found);
-    log_gone(st);
-    return 0;
-}
-
-static int open_targets(struct stream *st, const struct stream_env *env, struct err *e)
-{
-    const struct stream_settings *conf = st->conf;
-    struct sink_env sink_env = {
-        .stream = conf->name,
-        .identity = spool_identity(st->spool),
-        .version = st->version,
-        .base_dir = env->base_dir,
-        .tmp_dir = st->loop->tmp_dir,
-    };
-
-    if (target_open(&st->destination, conf->sink, conf->sink_conf, &sink_env, e) < 0)
-        return -1;
-    if (conf->codec->encoding && conf->sink->takes_encoding &&
-        !conf->sink->takes_encoding(st->destination.state, conf->codec->encoding))
-        return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", conf->name,
-                       st->destination.description, conf->codec->name);
-    if (transform_instances_open(&st->line, conf, env->base_dir, e) < 0)
-        return err_wrap(e, "stream `%s`: transform", conf->name);
-    sink_env.backup = true;
-    return conf->backup ? target_open(&st->backup, conf->backup, conf->backup_conf, &sink_env, e) : 0;
+    while (st->host.epoch == 0)
+        random_bytes(&st->host.epoch, sizeof(st->host.epoch));
 }
 
 int stream_open(struct stream **out, const struct stream_settings *conf, const struct stream_env *env, struct err *e)
 {
     struct stream *st = mem_alloc(sizeof(*st));
-    unsigned char hash[32];
+    struct generation *first;
 
     *out = st;
     st->conf = conf;
@@ -141,38 +68,22 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     st->became_idle = env->became_idle;
     st->ctx = env->ctx;
     st->created = clock_wall();
-    target_init(&st->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
-    target_init(&st->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
     st->committed.fn = on_committed_event;
     st->memory.ev = &st->committed;
-    st->untransformed_last = &st->untransformed;
     loop_timer_init(&st->due, on_due);
     pthread_mutex_init(&st->named_counters_lock, NULL);
+    generations_init(&st->generations);
     rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
-    if (open_spool(st, env, e) < 0)
+    if (stream_open_spool(st, env, on_committed, e) < 0)
         return -1;
     pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
-    settings_delivery_hash(conf, hash);
-    st->version = spool_config_version(st->spool, hash);
-    return open_targets(st, env, e);
-}
-
-static void make_host(struct stream *st)
-{
-    st->host = (struct delivery_host){
-        .ops = &HOST,
-        .conf = st->conf,
-        .loop = st->loop,
-        .spool = st->spool,
-        .destination = &st->destination,
-        .backup = st->backup.ops ? &st->backup : NULL,
-        .line = st->line,
-        .single = st->line && transform_instances_is_single(st->line),
-        .metrics = &st->metrics,
-    };
-    while (st->host.epoch == 0)
-        random_bytes(&st->host.epoch, sizeof(st->host.epoch));
+    make_host(st);
+    first = generation_open(&st->generations, conf, &st->host, env->base_dir, e);
+    if (!first)
+        return -1;
+    generations_add(&st->generations, first);
+    return 0;
 }
 
 /* All that is the delivery thread's. */
@@ -190,9 +101,7 @@ static void let_go(void *arg)
     delivery_loop_await_no_memory(st->loop, &st->memory);
     delivery_loop_forget(st->loop, &st->committed);
     intake_end(&st->intake);
-    transform_instances_close(&st->line);
-    target_release(&st->destination);
-    target_release(&st->backup);
+    generations_close(&st->generations);
     st->life = LIFE_LEFT;
 }
 
@@ -218,6 +127,7 @@ void stream_close(struct stream **stp)
     rejects_release(&st->rejects);
     named_counters_release(&st->counters);
     named_counters_release(&st->drop_reasons);
+    generations_release(&st->generations);
     pthread_mutex_destroy(&st->named_counters_lock);
     mem_free(st);
     *stp = NULL;
@@ -228,19 +138,26 @@ static void add_open(struct stream *st, struct delivery *d)
     d->next_open = st->open;
     st->open = d;
     st->open_count++;
+    generation_of(d->host)->open++;
+}
+
+/* The open batch begins anew with it: it is a range of the spool and nothing else. */
+static void begin_batches(struct stream *st)
+{
+    const struct stream_settings *conf = st->generations.newest->conf;
+    struct batch_limits limits = {.size = conf->buffer_size, .records = UINT64_MAX, .interval = conf->buffer_interval};
+
+    batcher_init(&st->batcher, &limits, st->reader, st->journal->ops->cut(st->journal));
 }
 
 static void start(void *arg)
 {
     struct stream *st = arg;
-    struct batch_limits limits = {
-        .size = st->conf->buffer_size, .records = UINT64_MAX, .interval = st->conf->buffer_interval};
     struct seal pending;
 
-    make_host(st);
     for (size_t i = 0; st->journal->ops->pending(st->journal, i, &pending); i++)
-        add_open(st, delivery_restore(&st->host, &pending));
-    batcher_init(&st->batcher, &limits, st->reader, st->journal->ops->cut(st->journal));
+        add_open(st, delivery_restore(&st->generations.newest->host, &pending));
+    begin_batches(st);
     st->life = LIFE_RUNNING;
     delivery_loop_post(st->loop, &st->committed);
 }
@@ -250,14 +167,48 @@ void stream_start(struct stream *st)
     delivery_loop_call(st->loop, start, st);
 }
 
+struct replacing {
+    struct stream *stream;
+    struct generation *by;
+};
+
+static void replace(void *arg)
+{
+    const struct replacing *r = arg;
+    struct stream *st = r->stream;
+
+    generations_add(&st->generations, r->by);
+    if (st->life == LIFE_RUNNING) {
+        begin_batches(st);
+        pump(st);
+    }
+}
+
+int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, const char *base_dir, struct err *e)
+{
+    struct replacing r = {.stream = st, .by = generation_open(&st->generations, conf, &st->host, base_dir, e)};
+
+    if (!r.by)
+        return -1;
+    delivery_loop_call(st->loop, replace, &r);
+    return 0;
+}
+
+bool stream_uses(struct stream *st, const struct stream_settings *conf)
+{
+    return st->conf == conf || generations_use(&st->generations, conf);
+}
+
 static void give_up(struct stream *st)
 {
     bool all = true;
 
     for (struct delivery *d = st->open; d; d = d->next_open)
         all = delivery_give_up(d) && all;
-    st->untransformed = NULL;
-    st->untransformed_last = &st->untransformed;
+    for (struct generation *g = st->generations.newest; g; g = g->older) {
+        g->untransformed = NULL;
+        g->untransformed_last = &g->untransformed;
+    }
     delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
     if (all && !atomic_exchange(&st->given_up, true))
         st->became_idle(st->ctx);
@@ -309,15 +260,21 @@ static void spool_failed(struct stream *st, const struct err *e)
     delivery_loop_at(st->loop, &st->due, now + STREAM_SPOOL_RETRY);
 }
 
+/* What an older generation does not get rid of holds up nothing that goes elsewhere. */
 static bool has_place(const struct stream *st)
 {
-    struct places p = {.max = (unsigned)st->conf->in_flight, .open = st->open_count};
+    const struct generation *g = st->generations.newest;
+    struct places p = {.max = (unsigned)g->conf->in_flight, .open = g->open};
 
+    if (st->open_count - g->open >= OPEN_DELIVERIES_MAX)
+        return false;
     if (p.open < p.max)
         return true;
     for (const struct delivery *d = st->open; d; d = d->next_open) {
         struct delivery_wait w = delivery_wait(d);
 
+        if (d->host != &g->host)
+            continue;
         if (w.waits && w.own_fault) {
             p.own_fault++;
         } else if (w.waits) {
@@ -346,32 +303,30 @@ static void cut_due_batches(struct stream *st)
             delivery_loop_at(l, &st->due, st->batcher.deadline);
             return;
         }
-        add_open(st, delivery_new(&st->host, &next, &end));
+        add_open(st, delivery_new(&st->generations.newest->host, &next, &end));
     }
     delivery_loop_at(l, &st->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
 }
 
 static struct stream *stream_of(struct delivery_host *h)
 {
-    return CONTAINER_OF(h, struct stream, host);
+    return CONTAINER_OF(generation_of(h)->of, struct stream, generations);
 }
 
 static void wants_transform(struct delivery_host *h, struct delivery *d)
 {
-    struct stream *st = stream_of(h);
+    struct generation *g = generation_of(h);
 
     d->next_untransformed = NULL;
-    *st->untransformed_last = d;
-    st->untransformed_last = &d->next_untransformed;
+    *g->untransformed_last = d;
+    g->untransformed_last = &d->next_untransformed;
 }
 
 static void transform_ended(struct delivery_host *h, struct delivery *d)
 {
-    struct stream *st = stream_of(h);
-
     (void)d;
-    assert(st->transforming > 0);
-    st->transforming--;
+    assert(generation_of(h)->transforming > 0);
+    generation_of(h)->transforming--;
 }
 
 /* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while
@@ -398,21 +353,21 @@ static bool holds_too_much(const struct stream *st)
 }
 
 /* A `single` transform sees one batch at a time, in the order of the seals. */
-static void start_transforms(struct stream *st)
+static void start_transforms(struct stream *st, struct generation *g)
 {
-    unsigned max = st->host.single ? 1 : (unsigned)st->conf->in_flight;
+    unsigned max = g->host.single ? 1 : (unsigned)g->conf->in_flight;
 
-    while (st->untransformed && st->transforming < max && !holds_too_much(st)) {
-        struct delivery *d = st->untransformed;
+    while (g->untransformed && g->transforming < max && !holds_too_much(st)) {
+        struct delivery *d = g->untransformed;
 
         if (!may_hold_more(st) || !delivery_transform(d)) {
             delivery_loop_await_memory(st->loop, &st->memory);
             return;
         }
-        st->untransformed = d->next_untransformed;
-        if (!st->untransformed)
-            st->untransformed_last = &st->untransformed;
-        st->transforming++;
+        g->untransformed = d->next_untransformed;
+        if (!g->untransformed)
+            g->untransformed_last = &g->untransformed;
+        g->transforming++;
     }
 }
 
@@ -479,6 +434,7 @@ static void publish_stuck(struct stream *st)
 static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
+    bool transforms = false;
 
     if (st->life != LIFE_RUNNING) {
         if (st->life == LIFE_GIVING_UP)
@@ -486,12 +442,16 @@ static void pump(struct stream *st)
         return;
     }
     cut_due_batches(st);
-    start_transforms(st);
-    start_attempts(st, &st->destination);
-    start_attempts(st, &st->backup);
+    for (struct generation *g = st->generations.newest; g; g = g->older) {
+        start_transforms(st, g);
+        start_attempts(st, &g->destination);
+        start_attempts(st, &g->backup);
+        transforms = transforms || g->line;
+    }
     publish_stuck(st);
-    if (st->line)
+    if (transforms)
         publish_transforming(st);
+    generations_close_settled(&st->generations);
     publish(st, flush);
     pace_look(&st->pace, st->loop->mono);
 }
@@ -509,7 +469,7 @@ static void count_transform(struct stream *st, const struct delivery_made *made)
 }
 
 /* Those that the destination refuses are told of when it does (delivery/report.c); those that fail in a script, here. */
-static void log_failed(struct stream *st, const struct rejects_batch *b)
+static void log_failed(struct stream *st, const struct delivery *d, const struct rejects_batch *b)
 {
     uint64_t quiet = st->reject_log.suppressed;
 
@@ -517,8 +477,8 @@ static void log_failed(struct stream *st, const struct rejects_batch *b)
         return;
     st->reject_log.suppressed = 0;
     log_warn("records fail in the transform, they are in the backup with their reasons", KS("stream", st->conf->name),
-             KS("backup", st->backup.description), KU("failed", b->rejected[REJECT_FAILED]), KU("records", b->records),
-             KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
+             KS("backup", d->host->backup->description), KU("failed", b->rejected[REJECT_FAILED]),
+             KU("records", b->records), KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
              KS("hint", "mend the script (`sluice transform --stream NAME` shows what it makes of a line), then "
                         "`sluice redrive`"));
 }
@@ -535,7 +495,7 @@ static void note_rejects(struct stream *st, const struct delivery *d, const stru
         rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
     rejects_note(&st->rejects, &b, st->loop->mono);
     if (b.rejected[REJECT_FAILED] > 0)
-        log_failed(st, &b);
+        log_failed(st, d, &b);
 }
 
 /* Settled, and freed. */
@@ -557,6 +517,7 @@ static void done(struct delivery_host *h, struct delivery *d)
         p = &(*p)->next_open;
     *p = d->next_open;
     st->open_count--;
+    generation_of(h)->open--;
     delivery_free(&d);
 }
 

@@ -25,13 +25,12 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/delivery/batcher.h"
 #include "pipeline/delivery/delivery.h"
+#include "pipeline/delivery/generation.h"
 #include "pipeline/delivery/intake.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/delivery/stream_status.h"
-#include "pipeline/delivery/target.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/rejects.h"
-#include "pipeline/encode/transform_instances.h"
 #include "pipeline/inputs/pace.h"
 #include "pipeline/settings/settings.h"
 #include "pipeline/spool/seal_journal.h"
@@ -54,16 +53,16 @@ enum stream_life { LIFE_OPENED, LIFE_RUNNING, LIFE_GIVING_UP, LIFE_LEFT };
 struct stream {
     enum stream_life life; /* the delivery thread's, once it is started */
     atomic_bool given_up;
-    const struct stream_settings *conf;
+    const struct stream_settings *conf; /* as it was opened: name, spool, inputs; the rest is the generations' */
     struct delivery_loop *loop;
     struct spool *spool;
     struct spool_reader *reader; /* the destination's */
     struct spool_journal spool_journal;
-    struct seal_journal *journal;      /* the destination's; the spool's own, where nobody gave another */
-    struct delivery_host host;         /* what its deliveries see of it */
-    struct intake intake;              /* what the inputs tell */
-    struct pace pace;                  /* what they are told */
-    struct target destination, backup; /* backup.ops is NULL when there is none */
+    struct seal_journal *journal; /* the destination's; the spool's own, where nobody gave another */
+    struct intake intake;         /* what the inputs tell */
+    struct pace pace;             /* what they are told */
+    struct delivery_host host;    /* what all generations have in common */
+    struct generations generations;
     struct metrics metrics;
     pthread_mutex_t named_counters_lock;
     struct named_counters counters, drop_reasons; /* of the transforms; guarded by named_counters_lock */
@@ -73,16 +72,12 @@ struct stream {
         transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by named_counters_lock */
     struct rejects rejects; /* of the last minutes */
     struct log_limit reject_log;
-    uint32_t version;
     nsec created;
 
     struct batcher batcher;
     struct loop_timer due;       /* the open batch's deadline */
     struct loop_event committed; /* records came in, or a flush was asked for */
     struct loop_waiter memory;
-    struct transform_instances *line;                     /* NULL: no transforms */
-    struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
-    unsigned transforming;
     struct delivery *open; /* all that are not settled, in no order */
     unsigned open_count;
     struct log_limit spool_log;
@@ -117,6 +112,14 @@ bool stream_has_given_up(const struct stream *st);
 /* Writes what its spool has still to write. Nobody else uses the stream any more. */
 void stream_leave(struct stream *st);
 void stream_close(struct stream **st);
+/* What is sealed from now on goes where `conf`, of the same name, says: destination, backup, transforms, format, buffer, retries. What was
+ * sealed before is delivered as it was begun. Spool and inputs stay as they are. -1: it cannot be opened, and nothing has changed.
+ * All that was asked of the spool before is safe (committer_barrier()). */
+MUST_CHECK int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, const char *base_dir,
+                                    struct err *e);
+/* Some of it still uses these settings. Any thread. */
+bool stream_uses(struct stream *st, const struct stream_settings *conf);
+
 /* From now on open batches are due at once: shutdown, --once. What was committed before is part of the flush. */
 void stream_flush(struct stream *st);
 /* Everything that was committed before the last flush is delivered. */

@@ -32,28 +32,56 @@ void stream_counters(struct stream *st, struct named_counters *counters, struct 
     pthread_mutex_unlock(&st->named_counters_lock);
 }
 
-/* The destination's state; the backup's when only that one fails. */
+static nsec earlier(nsec a, nsec b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
+static void add_counts(const struct target_live *d, const struct target_live *b, struct stream_status *out)
+{
+    out->in_flight += d->in_flight + b->in_flight;
+    out->waiting_retry += d->waiting_retry + b->waiting_retry;
+    out->under_way_since = earlier(d->under_way_since ? d->under_way_since : b->under_way_since, out->under_way_since);
+    out->last_delivery = d->last_delivery > out->last_delivery ? d->last_delivery : out->last_delivery;
+}
+
+/* What fails: the destination before the backup, a newer generation before an older one. */
+static void show_failure(const struct target_live *l, bool backup, struct stream_status *out)
+{
+    if (!l->failing_since || (out->failing_since && (backup || !out->backup_fails)))
+        return;
+    out->failing_since = l->failing_since;
+    out->backup_fails = backup;
+    memcpy(out->error_code, l->error_code, sizeof(out->error_code));
+    memcpy(out->error, l->error, sizeof(out->error));
+    memcpy(out->hint, l->hint, sizeof(out->hint));
+}
+
+/* Of all generations: they are one stream. What it is called is the newest one's. */
 static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
 {
-    struct target_live d, b, *shown = &d;
+    struct generation *g;
     struct sink_identity heard;
 
-    target_live(&st->destination, wall_now, &d);
-    target_live(&st->backup, wall_now, &b);
-    if (!d.failing_since && b.failing_since)
-        shown = &b;
-    identify_live(&st->destination.identify, &heard);
+    pthread_mutex_lock(&st->generations.lock);
+    g = st->generations.newest;
+    out->sink = g->conf->sink->name;
+    out->destination = g->destination_text;
+    out->backup = g->backup_text;
+    identify_live(&g->destination.identify, &heard);
     snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
-    out->in_flight = d.in_flight + b.in_flight;
-    out->in_flight_limit = d.allowed;
-    out->waiting_retry = d.waiting_retry + b.waiting_retry;
-    out->under_way_since = d.under_way_since ? d.under_way_since : b.under_way_since;
-    out->last_delivery = d.last_delivery;
-    out->failing_since = shown->failing_since;
-    out->backup_fails = shown == &b;
-    memcpy(out->error_code, shown->error_code, sizeof(out->error_code));
-    memcpy(out->error, shown->error, sizeof(out->error));
-    memcpy(out->hint, shown->hint, sizeof(out->hint));
+    for (; g; g = g->older) {
+        struct target_live d, b;
+
+        target_live(&g->destination, wall_now, &d);
+        target_live(&g->backup, wall_now, &b);
+        if (g == st->generations.newest)
+            out->in_flight_limit = d.allowed;
+        add_counts(&d, &b, out);
+        show_failure(&d, false, out);
+        show_failure(&b, true, out);
+    }
+    pthread_mutex_unlock(&st->generations.lock);
 }
 
 /* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that
@@ -102,9 +130,6 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     *out = (struct stream_status){
         .name = st->conf->name,
-        .sink = st->conf->sink->name,
-        .destination = st->destination.description,
-        .backup = st->backup.description,
         .memory = st->conf->memory,
         .metrics = &st->metrics,
     };

@@ -59,6 +59,12 @@ void engine_stop(struct engine **en);
  * settings of the start. What a removed stream of this name has left in data_dir is delivered. */
 MUST_CHECK int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e);
 
+/* The stream `conf->name` delivers from now on as `conf` says: destination, backup, transforms, format, buffer, retries; what was sealed
+ * before is delivered as it was begun. Its spool and its inputs stay those it was opened with. `conf` is borrowed, like that it was
+ * opened with, until engine_uses() says no. */
+MUST_CHECK int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, struct err *e);
+bool engine_uses(struct engine *en, const struct stream_settings *conf);
+
 /* Its inputs end, the API answers for it as for one that is being deleted, and what is in its spool is delivered. *left: records that were
  * not, because they could not within the limit. They are named in the log, stay in the spool, and are tried as before. May be called
  * again. */

@@ -41,6 +41,7 @@ enum engine_stream_state {
     STATE_OPEN,     /* it takes records, and delivers */
     STATE_DRAINING, /* somebody stops its inputs and waits for its deliveries */
     STATE_DRAINED,  /* nothing comes in any more; deliveries go on */
+    STATE_CHANGING, /* somebody replaces its sinks; then it is what it was before */
     STATE_LEAVING,  /* somebody removes it */
     STATE_CLOSING,  /* nobody sees it any more; its name is taken until it is closed */
 };

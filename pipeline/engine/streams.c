@@ -63,7 +63,8 @@ static struct engine_stream *find(struct engine *en, const char *name)
 }
 
 /* One that is open or drained; it is the caller's until he sets its state again. NULL: there is none, or somebody else has it. */
-static struct engine_stream *claim(struct engine *en, const char *name, enum engine_stream_state state, struct err *e)
+static struct engine_stream *claim(struct engine *en, const char *name, enum engine_stream_state state,
+                                   enum engine_stream_state *before, struct err *e)
 {
     struct engine_stream *es;
 
@@ -75,9 +76,11 @@ static struct engine_stream *claim(struct engine *en, const char *name, enum eng
         err_set(e, ERR_LIMIT, "stream `%s` is just being %s", name,
                 es->state == STATE_OPENING    ? "opened"
                 : es->state == STATE_DRAINING ? "drained"
+                : es->state == STATE_CHANGING ? "changed"
                                               : "removed");
         es = NULL;
     } else {
+        *before = es->state;
         es->state = state;
     }
     pthread_mutex_unlock(&en->lock);
@@ -274,21 +277,25 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
     return 0;
 }
 
+/* Nobody replaces its sinks meanwhile. */
 static struct api_stream api_stream_of(struct stream *st)
 {
+    const struct generation *g = st->generations.newest;
+    const struct stream_settings *conf = g->conf;
+
     return (struct api_stream){
         .name = st->conf->name,
         .spool = st->spool,
         .metrics = &st->metrics,
         .pushback = &st->intake.pushback,
         .created = st->created,
-        .destination = st->conf->sink->name,
-        .bucket = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "bucket"),
-        .prefix = cfg_text(st->conf->sink->fields, st->conf->sink_conf, "prefix"),
-        .buffer_size = st->conf->buffer_size,
-        .buffer_interval = st->conf->buffer_interval,
-        .compression = st->conf->codec->name,
-        .version = st->version,
+        .destination = conf->sink->name,
+        .bucket = cfg_text(conf->sink->fields, conf->sink_conf, "bucket"),
+        .prefix = cfg_text(conf->sink->fields, conf->sink_conf, "prefix"),
+        .buffer_size = conf->buffer_size,
+        .buffer_interval = conf->buffer_interval,
+        .compression = conf->codec->name,
+        .version = g->version,
     };
 }
 
@@ -334,6 +341,43 @@ int engine_open_stream(struct engine *en, const struct stream_settings *conf, st
     rc = open_stream(en, conf, e);
     end_change(en);
     return rc;
+}
+
+/* --- it changes ------------------------------------------------------------------------------------------------------ */
+
+int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    enum engine_stream_state before;
+    struct engine_stream *es;
+    int rc = -1;
+
+    if (begin_change(en, e) < 0)
+        return -1;
+    es = claim(en, conf->name, STATE_CHANGING, &before, e);
+    if (es) {
+        committer_barrier(en->committer); /* the version of what was before is safe */
+        rc = stream_replace_sinks(es->stream, conf, en->settings->base_dir, e);
+        if (rc == 0 && en->api && es->conf->api) {
+            struct api_stream as = api_stream_of(es->stream);
+
+            api_change_stream(en->api, &as);
+        }
+        set_state(en, es, before);
+    }
+    end_change(en);
+    return rc;
+}
+
+bool engine_uses(struct engine *en, const struct stream_settings *conf)
+{
+    struct engine_stream *es;
+    bool uses = false;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        uses = uses || (engine_sees(es) ? stream_uses(es->stream, conf) : es->conf == conf);
+    pthread_mutex_unlock(&en->lock);
+    return uses;
 }
 
 /* --- it goes --------------------------------------------------------------------------------------------------------- */
@@ -399,11 +443,12 @@ static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec m
 
 int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_t *left, struct err *e)
 {
+    enum engine_stream_state before;
     struct engine_stream *es;
 
     if (begin_change(en, e) < 0)
         return -1;
-    es = claim(en, name, STATE_DRAINING, e);
+    es = claim(en, name, STATE_DRAINING, &before, e);
     if (es) {
         *left = drain_stream(en, es, clock_mono() + limit);
         set_state(en, es, STATE_DRAINED);
@@ -449,12 +494,13 @@ static int remove_stream(struct engine *en, struct engine_stream *es, nsec mono,
 
 int engine_remove_stream(struct engine *en, const char *name, nsec limit, struct err *e)
 {
+    enum engine_stream_state before;
     struct engine_stream *es;
     int rc = -1;
 
     if (begin_change(en, e) < 0)
         return -1;
-    es = claim(en, name, STATE_LEAVING, e);
+    es = claim(en, name, STATE_LEAVING, &before, e);
     if (es) {
         rc = remove_stream(en, es, clock_mono() + limit, e);
         if (rc < 0)

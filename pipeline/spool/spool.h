@@ -101,7 +101,7 @@ void spool_close(struct spool **s);
 const unsigned char *spool_identity(const struct spool *s);
 
 /* The version in object keys: 1 at first, one more each time `hash` (of the delivery configuration) differs from the
- * last run's. Call once after open, before any seal. */
+ * last one's. After open, before any seal; and again when what was asked before is safe (committer_barrier()). */
 uint32_t spool_config_version(struct spool *s, const unsigned char hash[32]);
 
 /* --- in ------------------------------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, struct http
 
 /* A name that is not there. It takes records from now on. */
 void api_add_stream(struct api *a, const struct api_stream *stream);
+/* What is told of it is this from now on; what it appends to stays. A name that is not there: nothing. */
+void api_change_stream(struct api *a, const struct api_stream *stream);
 /* Puts are answered with ServiceUnavailableException, and its state is DELETING. Waits until those that had begun are answered, at most
  * until `mono`. True: nothing is appended to its spool any more. Also for a name that is not there. */
 MUST_CHECK bool api_close_stream(struct api *a, const char *name, nsec mono);

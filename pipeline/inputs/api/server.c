@@ -129,6 +129,11 @@ void api_add_stream(struct api *a, const struct api_stream *stream)
     api_table_add(&a->streams, stream);
 }
 
+void api_change_stream(struct api *a, const struct api_stream *stream)
+{
+    api_table_change(&a->streams, stream);
+}
+
 bool api_close_stream(struct api *a, const char *name, nsec mono)
 {
     return api_table_close(&a->streams, name, mono);

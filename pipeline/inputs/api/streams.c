@@ -50,6 +50,26 @@ void api_table_add(struct api_table *t, const struct api_stream *stream)
     pthread_mutex_unlock(&t->lock);
 }
 
+void api_table_change(struct api_table *t, const struct api_stream *stream)
+{
+    const struct api_stream *found;
+
+    pthread_mutex_lock(&t->lock);
+    found = api_streams_find(&t->streams, stream->name);
+    if (found) {
+        struct api_stream *s = &served_of(found)->stream;
+
+        s->destination = stream->destination;
+        s->bucket = stream->bucket;
+        s->prefix = stream->prefix;
+        s->buffer_size = stream->buffer_size;
+        s->buffer_interval = stream->buffer_interval;
+        s->compression = stream->compression;
+        s->version = stream->version;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
 /* Locks: held. */
 static struct served *close_locked(struct api_table *t, const char *name, nsec mono)
 {

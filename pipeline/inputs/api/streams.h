@@ -29,6 +29,8 @@ void api_table_release(struct api_table *t);
 
 /* A name that is not in it. Copied; takes records from now on. */
 void api_table_add(struct api_table *t, const struct api_stream *stream);
+/* What is told of it changes, and nothing that its users need. */
+void api_table_change(struct api_table *t, const struct api_stream *stream);
 /* No records for it are taken any more. Waits until nobody uses it, at most until `mono`. False: somebody still does. A name that is not
  * there has no users. */
 MUST_CHECK bool api_table_close(struct api_table *t, const char *name, nsec mono);

@@ -286,9 +286,10 @@ static const struct input_ops source_input = {
 struct lane {
     char name[32];
     struct peer *peer, peer_of_its_own;
+    struct peer *next_peer, next_peer_of_its_own; /* where it goes with next_conf */
     struct source source, *source_conf;
     struct input_settings input;
-    struct stream_settings conf;
+    struct stream_settings conf, next_conf;
 };
 
 UNUSED static void lane_init(struct lane *l, const char *name)
@@ -296,6 +297,8 @@ UNUSED static void lane_init(struct lane *l, const char *name)
     memset(l, 0, sizeof(*l));
     snprintf(l->name, sizeof(l->name), "%s", name);
     peer_init(&l->peer_of_its_own);
+    peer_init(&l->next_peer_of_its_own);
+    l->next_peer = &l->next_peer_of_its_own;
     source_init(&l->source);
     l->peer = &l->peer_of_its_own;
     l->source_conf = &l->source;
@@ -315,12 +318,15 @@ UNUSED static void lane_init(struct lane *l, const char *name)
         .in_flight = 2,
         .retry_duration = 3600 * NSEC_PER_SEC,
     };
+    l->next_conf = l->conf;
+    l->next_conf.sink_conf = &l->next_peer;
+    l->next_conf.buffer_size = 60;
 }
 
 static void lane_check_at_most(const struct lane *l, unsigned most)
 {
     for (unsigned i = 0; i < RECORDS_MAX; i++) {
-        unsigned arrived = l->peer_of_its_own.arrived[i];
+        unsigned arrived = l->peer_of_its_own.arrived[i] + l->next_peer_of_its_own.arrived[i];
 
         if (l->source.safe[i] ? arrived < 1 || arrived > most : arrived > 0)
             fail_msg("%s: record %u was %ssafe, and has arrived %u times", l->name, i, l->source.safe[i] ? "" : "not ",

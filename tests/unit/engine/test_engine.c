@@ -251,6 +251,120 @@ static void requests_under_way_are_cancelled(void **state)
     close(fd);
 }
 
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static void replace(struct lane *l, const struct stream_settings *by)
+{
+    struct err e = {.msg = ""};
+
+    (void)l;
+    if (engine_replace_sinks(rig.engine, by, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static unsigned arrived(const struct peer *p)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < RECORDS_MAX; i++)
+        n += p->arrived[i];
+    return n;
+}
+
+static void what_is_sealed_goes_where_it_was_to_go_and_the_rest_to_the_new_place(void **state)
+{
+    struct stream_status s;
+    uint64_t left;
+
+    (void)state;
+    peer_is(a.peer, REFUSES);
+    rig_open(&rig, &a);
+    put(&a, 1, 200);
+    peer_wait_sends(a.peer, 1);
+    replace(&a, &a.next_conf);
+    assert_true(engine_uses(rig.engine, &a.conf)); /* the inputs do, and what was sealed */
+    assert_true(engine_uses(rig.engine, &a.next_conf));
+    put(&a, 201, 200);
+    left = rig_drain(&rig, "a", 200 * NSEC_PER_MSEC);
+    assert_in_range(left, 1, 399); /* the old place still refuses, and holds up nobody */
+    assert_int_equal(arrived(a.peer), 0);
+    assert_true(rig_status(&rig, "a", &s));
+    assert_int_equal(s.books.delivered + s.books.spooled, 400);
+    assert_true(s.failing_since > 0);
+    assert_int_equal(a.peer->closed, 0);
+    peer_is(a.peer, TAKES);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    assert_true(arrived(a.peer) > 0 && arrived(a.next_peer) > 0);
+    lane_check(&a);
+    assert_true(rig_status(&rig, "a", &s)); /* when it has settled the last, it is closed */
+    assert_int_equal(s.failing_since, 0);
+    assert_int_equal(a.peer->closed, 1);
+    rig_remove(&rig, "a");
+    assert_int_equal(a.next_peer->opened, a.next_peer->closed);
+    assert_false(engine_uses(rig.engine, &a.conf));
+    assert_false(engine_uses(rig.engine, &a.next_conf));
+}
+
+static void a_place_that_cannot_be_opened_changes_nothing(void **state)
+{
+    struct err e;
+
+    (void)state;
+    rig_open(&rig, &a);
+    a.next_peer->opens_not = true;
+    assert_int_equal(engine_replace_sinks(rig.engine, &a.next_conf, &e), -1);
+    assert_non_null(strstr(e.msg, "the peer does not open"));
+    assert_false(engine_uses(rig.engine, &a.next_conf));
+    assert_int_equal(engine_replace_sinks(rig.engine, &b.conf, &e), -1);
+    assert_string_equal(e.msg, "there is no stream `b`");
+    put(&a, 1, 100);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    assert_int_equal(arrived(a.peer), 100);
+    lane_check(&a);
+}
+
+/* What was begun is taken up after a restart by what is configured then. */
+static void old_seals_meet_the_new_place_after_a_restart(void **state)
+{
+    (void)state;
+    peer_is(a.peer, REFUSES);
+    rig_open(&rig, &a);
+    put(&a, 1, 200);
+    peer_wait_sends(a.peer, 1);
+    replace(&a, &a.next_conf);
+    rig_remove(&rig, "a");
+    a.next_conf.inputs = a.conf.inputs;
+    a.conf = a.next_conf;
+    rig_open(&rig, &a);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    assert_int_equal(arrived(a.peer), 0);
+    lane_check(&a);
+}
+
+static void hundreds_of_generations_leave_nothing_behind(void **state)
+{
+    struct stream_status s;
+    size_t fds = 0;
+
+    (void)state;
+    rig_open(&rig, &a);
+    for (unsigned i = 0; i < 300; i++) {
+        peer_is(a.peer, i % 5 == 1 ? REFUSES : TAKES);
+        put(&a, 1 + 10 * i, 10);
+        replace(&a, i % 2 ? &a.conf : &a.next_conf);
+        fds = i == 10 ? entries_of("/proc/self/fd") : fds;
+    }
+    peer_is(a.peer, TAKES);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    assert_true(rig_status(&rig, "a", &s));
+    assert_int_equal(s.books.delivered, 3000);
+    lane_check(&a);
+    assert_int_equal(a.peer->opened + a.next_peer->opened, a.peer->closed + a.next_peer->closed + 1);
+    assert_in_range(entries_of("/proc/self/fd"), 0, fds + 1);
+    rig_remove(&rig, "a");
+    assert_int_equal(a.peer->opened + a.next_peer->opened, a.peer->closed + a.next_peer->closed);
+}
+
 static void the_last_stream_may_go_and_another_come(void **state)
 {
     struct engine_view v;
@@ -442,7 +556,7 @@ static void one_step(struct model *m)
     struct err e;
     uint64_t left;
 
-    switch (choose(m, 8)) {
+    switch (choose(m, 9)) {
     case 0:
         if (engine_open_stream(rig.engine, &l->conf, &e) == 0) {
             assert_false(m->open[i]);
@@ -469,7 +583,11 @@ static void one_step(struct model *m)
         }
         break;
     case 3:
-        peer_is(l->peer, choose(m, 2) ? TAKES : REFUSES);
+        peer_is(choose(m, 2) ? l->peer : l->next_peer, choose(m, 2) ? TAKES : REFUSES);
+        break;
+    case 4:
+        assert_int_equal(engine_replace_sinks(rig.engine, choose(m, 2) ? &l->conf : &l->next_conf, &e),
+                         m->open[i] ? 0 : -1);
         break;
     default:
         for (n = choose(m, 40); n > 0 && m->next[i] < RECORDS_MAX; n--) {
@@ -500,6 +618,7 @@ static void play(struct model *m, unsigned seed, unsigned steps)
         struct stream_status s;
 
         peer_is(m->lanes[i].peer, TAKES);
+        peer_is(m->lanes[i].next_peer, TAKES);
         if (!m->open[i])
             rig_open(&rig, &m->lanes[i]);
         assert_int_equal(rig_drain(&rig, m->lanes[i].name, LONG_ENOUGH), 0);
@@ -534,6 +653,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_is_not_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(scripts_go_with_their_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_under_way_are_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_sealed_goes_where_it_was_to_go_and_the_rest_to_the_new_place, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_place_that_cannot_be_opened_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_seals_meet_the_new_place_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(hundreds_of_generations_leave_nothing_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_stream_may_go_and_another_come, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_opened_leaves_nothing_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_calls_are_refused_in_words, setup, teardown),

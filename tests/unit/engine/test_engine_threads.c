@@ -30,7 +30,7 @@ static void *change(void *arg)
     for (unsigned i = 0; i < STEPS; i++) {
         struct lane *l = &lanes[choose(&seed, LANES)];
 
-        switch (choose(&seed, 4)) {
+        switch (choose(&seed, 5)) {
         case 0:
             (void)!engine_drain_stream(rig.engine, l->name, choose(&seed, 3) * NSEC_PER_MSEC, &left, &e);
             break;
@@ -38,7 +38,10 @@ static void *change(void *arg)
             (void)!engine_remove_stream(rig.engine, l->name, LONG_ENOUGH, &e);
             break;
         case 2:
-            peer_is(l->peer, choose(&seed, 2) ? TAKES : REFUSES);
+            peer_is(choose(&seed, 2) ? l->peer : l->next_peer, choose(&seed, 2) ? TAKES : REFUSES);
+            break;
+        case 3:
+            (void)!engine_replace_sinks(rig.engine, choose(&seed, 2) ? &l->conf : &l->next_conf, &e);
             break;
         default:
             (void)!engine_open_stream(rig.engine, &l->conf, &e);
@@ -158,7 +161,7 @@ static void streams_come_and_go_under_those_who_use_them(void **state)
 
         snprintf(name, sizeof(name), "lane-%u", i);
         lane_init(&lanes[i], name);
-        lanes[i].conf.api = true;
+        lanes[i].conf.api = lanes[i].next_conf.api = true;
         rig_open(&rig, &lanes[i]);
     }
     atomic_store(&changing, CHANGERS);
@@ -174,6 +177,7 @@ static void streams_come_and_go_under_those_who_use_them(void **state)
         struct stream_status s;
 
         peer_is(lanes[i].peer, TAKES);
+        peer_is(lanes[i].next_peer, TAKES);
         if (!rig_status(&rig, lanes[i].name, &s))
             rig_open(&rig, &lanes[i]);
         assert_int_equal(rig_drain(&rig, lanes[i].name, LONG_ENOUGH), 0);

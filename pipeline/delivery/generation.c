@@ -1,0 +1,146 @@
+#include "pipeline/delivery/generation.h"
+
+#include "pipeline/base/mem.h"
+
+#include <string.h>
+
+static int open_all(struct generation *g, const char *base_dir, struct err *e)
+{
+    const struct stream_settings *conf = g->conf;
+    struct sink_env env = {
+        .stream = conf->name,
+        .identity = spool_identity(g->host.spool),
+        .version = g->version,
+        .base_dir = base_dir,
+        .tmp_dir = g->host.loop->tmp_dir,
+    };
+
+    if (target_open(&g->destination, conf->sink, conf->sink_conf, &env, e) < 0)
+        return -1;
+    if (conf->codec->encoding && conf->sink->takes_encoding &&
+        !conf->sink->takes_encoding(g->destination.state, conf->codec->encoding))
+        return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", conf->name,
+                       g->destination.description, conf->codec->name);
+    if (transform_instances_open(&g->line, conf, base_dir, e) < 0)
+        return err_wrap(e, "stream `%s`: transform", conf->name);
+    env.backup = true;
+    return conf->backup ? target_open(&g->backup, conf->backup, conf->backup_conf, &env, e) : 0;
+}
+
+static void close_one(struct generation *g)
+{
+    transform_instances_close(&g->line);
+    target_release(&g->destination);
+    target_release(&g->backup);
+    mem_free(g);
+}
+
+/* A page may show it without a lock when the generation is gone. */
+static const char *keep_text(struct generations *all, const char *text)
+{
+    struct kept_text *k = all->texts;
+
+    while (k && strcmp(k->text, text) != 0)
+        k = k->next;
+    if (!k) {
+        k = mem_alloc(sizeof(*k));
+        k->text = mem_strdup(text);
+        k->next = all->texts;
+        all->texts = k;
+    }
+    return k->text;
+}
+
+struct generation *generation_open(struct generations *all, const struct stream_settings *conf,
+                                   const struct delivery_host *host, const char *base_dir, struct err *e)
+{
+    struct generation *g = mem_alloc(sizeof(*g));
+    unsigned char hash[32];
+
+    settings_delivery_hash(conf, hash);
+    g->of = all;
+    g->conf = conf;
+    g->version = spool_config_version(host->spool, hash);
+    g->host = *host;
+    g->untransformed_last = &g->untransformed;
+    target_init(&g->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    target_init(&g->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    if (open_all(g, base_dir, e) < 0) {
+        close_one(g);
+        return NULL;
+    }
+    g->destination_text = keep_text(all, g->destination.description);
+    g->backup_text = g->backup.ops ? keep_text(all, g->backup.description) : NULL;
+    g->host.conf = conf;
+    g->host.destination = &g->destination;
+    g->host.backup = g->backup.ops ? &g->backup : NULL;
+    g->host.line = g->line;
+    g->host.single = g->line && transform_instances_is_single(g->line);
+    return g;
+}
+
+/* --- those of a stream ----------------------------------------------------------------------------------------------- */
+
+void generations_init(struct generations *all)
+{
+    *all = (struct generations){.newest = NULL};
+    pthread_mutex_init(&all->lock, NULL);
+}
+
+static void close_at(struct generations *all, struct generation **at)
+{
+    struct generation *g = *at;
+
+    pthread_mutex_lock(&all->lock);
+    *at = g->older;
+    pthread_mutex_unlock(&all->lock);
+    close_one(g);
+}
+
+void generations_close(struct generations *all)
+{
+    while (all->newest)
+        close_at(all, &all->newest);
+}
+
+void generations_release(struct generations *all)
+{
+    while (all->texts) {
+        struct kept_text *k = all->texts;
+
+        all->texts = k->next;
+        mem_free(k->text);
+        mem_free(k);
+    }
+    pthread_mutex_destroy(&all->lock);
+}
+
+void generations_add(struct generations *all, struct generation *g)
+{
+    pthread_mutex_lock(&all->lock);
+    g->older = all->newest;
+    all->newest = g;
+    pthread_mutex_unlock(&all->lock);
+}
+
+void generations_close_settled(struct generations *all)
+{
+    struct generation **at = &all->newest->older;
+
+    while (*at)
+        if ((*at)->open == 0)
+            close_at(all, at);
+        else
+            at = &(*at)->older;
+}
+
+bool generations_use(struct generations *all, const struct stream_settings *conf)
+{
+    bool used = false;
+
+    pthread_mutex_lock(&all->lock);
+    for (const struct generation *g = all->newest; g; g = g->older)
+        used = used || g->conf == conf;
+    pthread_mutex_unlock(&all->lock);
+    return used;
+}

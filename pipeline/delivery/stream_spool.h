@@ -1,0 +1,15 @@
+/* stream_spool.h -- a stream's spool: opened, and what an earlier run has left in it is said.
+ *
+ * Threads    as stream_open(); `committed` is called on the committer's, with the stream.
+ */
+#ifndef PIPELINE_DELIVERY_STREAM_SPOOL_H
+#define PIPELINE_DELIVERY_STREAM_SPOOL_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/delivery/stream.h"
+
+MUST_CHECK int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx),
+                                 struct err *e);
+
+#endif
