@@ -151,9 +151,24 @@ struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, 
     return d;
 }
 
+static bool give_up_parts(struct delivery *d)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        if (!d->parts[i])
+            continue;
+        if (attempt_give_up(d->parts[i]))
+            delivery_part_release(&d->parts[i]);
+        else
+            all = false;
+    }
+    return all;
+}
+
 bool delivery_give_up(struct delivery *d)
 {
-    bool parts = delivery_parts_give_up(d);
+    bool parts = give_up_parts(d);
 
     delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
     return parts && d->transforming_since == 0 && d->sealing == SEAL_SAFE && !d->progress_is_written;

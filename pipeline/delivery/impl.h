@@ -51,8 +51,7 @@ void delivery_encode(struct delivery *d, struct worker *w); /* worker: d->parcel
 void delivery_encoded(struct delivery *d);                  /* that job has ended */
 /* The part is on its way, or waits for its retry. */
 bool delivery_is_under_way(const struct delivery *d, enum delivery_part part);
-void delivery_parts_safe(struct delivery *d);    /* the seal is safe: they may go */
-bool delivery_parts_give_up(struct delivery *d); /* as delivery_give_up() */
+void delivery_parts_safe(struct delivery *d); /* the seal is safe: they may go */
 void delivery_parts_release(struct delivery *d);
 
 void delivery_part_release(struct attempt **s);

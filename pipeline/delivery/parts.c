@@ -221,21 +221,6 @@ void delivery_parts_safe(struct delivery *d)
             attempt_unhold(d->parts[i]);
 }
 
-bool delivery_parts_give_up(struct delivery *d)
-{
-    bool all = true;
-
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        if (!d->parts[i])
-            continue;
-        if (attempt_give_up(d->parts[i]))
-            delivery_part_release(&d->parts[i]);
-        else
-            all = false;
-    }
-    return all;
-}
-
 void delivery_parts_release(struct delivery *d)
 {
     for (size_t i = 0; i < PART_COUNT; i++)
