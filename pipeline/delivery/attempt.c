@@ -55,7 +55,9 @@ void attempt_release(struct attempt *s)
     delivery_loop_at(s->loop, &s->next_step, NSEC_NEVER);
     while ((r = LIST_FIRST(&s->requests)))
         (void)end_request(s, r);
-    if (s->step >= ATTEMPT_ENCODING)
+    if (s->lent)
+        target_give_place(s->target);
+    else if (s->step >= ATTEMPT_ENCODING)
         target_gave_up(s->target, &s->slot);
     delivery_loop_forget(s->loop, &s->encoded_event);
     delivery_loop_forget(s->loop, &s->kept_event);
@@ -134,15 +136,16 @@ bool attempt_start_with(struct attempt *s)
 {
     if (!LIST_EMPTY(&s->target->waiting) || !target_take_place(s->target))
         return false;
-    if (prepare(s))
-        return true;
-    target_give_place(s->target);
-    return false;
+    s->lent = prepare(s);
+    if (!s->lent)
+        target_give_place(s->target);
+    return s->lent;
 }
 
 void attempt_not_made(struct attempt *s)
 {
     s->step = ATTEMPT_IDLE;
+    s->away = s->lent = false;
     release_body(s);
     target_give_place(s->target);
 }
@@ -165,6 +168,7 @@ static void encode(struct worker_job *job, struct worker *w)
 /* As an event, as if its own job had ended. */
 void attempt_made(struct attempt *s)
 {
+    s->lent = false;
     target_begin(s->target, &s->slot);
     delivery_loop_post(s->loop, &s->encoded_event);
 }

@@ -71,6 +71,7 @@ struct attempt {
 
     bool undo;         /* the body is none: what an earlier one left at the target is to be removed (sink_seal.undo) */
     bool away;         /* a worker makes its body */
+    bool lent;         /* that is another job's work so far: its place is no attempt under way yet */
     bool held;         /* it begins nothing more: until the seal is safe, or for good */
     bool no_room;      /* the body could not be made: there was no place for it on our own disk */
     unsigned attempts; /* made so far, in this run */
