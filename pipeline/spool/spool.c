@@ -163,23 +163,6 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
     return a;
 }
 
-/* Locks: held. Takes the frame over. */
-void spool_add_control(struct spool *s, struct frame *f, struct spool_wait *w)
-{
-    f->wait = w;
-    f->header.first = s->next;
-    STAILQ_INSERT_TAIL(&s->pending, f, link);
-}
-
-void spool_log_control(struct spool *s, struct frame *f, struct spool_wait *w)
-{
-    frame_finish(f);
-    pthread_mutex_lock(&s->lock);
-    spool_add_control(s, f, w);
-    pthread_mutex_unlock(&s->lock);
-    committer_wake(s->committer, s, w != NULL);
-}
-
 uint32_t spool_config_version(struct spool *s, const unsigned char hash[32])
 {
     bool known;
