@@ -58,7 +58,7 @@ void delivery_part_release(struct attempt **s);
 /* What !{firehose:error-output-type} says of such a body; NULL: it is none of error lines. */
 const char *delivery_error_type(const struct delivery *d, enum delivery_part part);
 
-/* --- undo.c ------------------------------------------------------------------------------------------------------- */
+/* --- progress.c --------------------------------------------------------------------------------------------------- */
 
 void delivery_progress_init(struct delivery *d, struct slice journaled);
 /* The body of the attempt is made: how far it is. */
@@ -67,6 +67,8 @@ void delivery_progress_meet(struct attempt *s, enum delivery_part part);
 void delivery_progress_judged(struct attempt *s, bool arrived, bool again);
 /* Into the journal. */
 void delivery_progress_keep(struct delivery *d);
+/* --- undo.c ------------------------------------------------------------------------------------------------------- */
+
 /* Begins to remove what nobody will complete. */
 void delivery_clear(struct delivery *d);
 /* Nothing is unfinished, and the journal knows. */
