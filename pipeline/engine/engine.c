@@ -19,17 +19,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-void engine_tell(struct engine *en)
-{
-    uint64_t one = 1;
-    ssize_t done = write(en->news, &one, sizeof(one));
-
-    (void)done; /* a full counter says the same */
-    pthread_mutex_lock(&en->lock);
-    pthread_cond_broadcast(&en->changed);
-    pthread_mutex_unlock(&en->lock);
-}
-
 static void waits_for(struct engine *en, const char *what)
 {
     atomic_store(&en->waits_for, what);

@@ -1,7 +1,8 @@
 /* impl.h -- between the files of the engine; nobody else includes it.
  *
  *     engine.c    the whole: the order in which its parts begin and end
- *     streams.c   one stream: how it comes, how it goes, who looks at it
+ *     streams.c   one stream: how it comes, how it goes
+ *     views.c     who looks at them
  *
  * The rule for streams: they stand in one list, under one lock, and never move. Two kinds of people deal with them.
  *
@@ -92,9 +93,6 @@ struct engine {
     atomic_size_t unfinished; /* once: inputs that still read */
     int news;                 /* eventfd: an input finished, a stream became idle */
 };
-
-/* Something that is waited for has come. */
-void engine_tell(struct engine *en);
 
 /* A stream with its inputs, open; nothing moves yet. -1: there is none. */
 MUST_CHECK int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **es,

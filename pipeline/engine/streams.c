@@ -19,6 +19,19 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Something that is waited for has come. */
+static void tell(struct engine *en)
+{
+    uint64_t one = 1;
+    ssize_t done = write(en->news, &one, sizeof(one));
+
+    (void)done; /* a full counter says the same */
+    pthread_mutex_lock(&en->lock);
+    pthread_cond_broadcast(&en->changed);
+    pthread_mutex_unlock(&en->lock);
+}
 
 /* --- changes --------------------------------------------------------------------------------------------------------- */
 
@@ -112,7 +125,7 @@ static bool await(struct engine *en, const struct stream *st, bool (*is)(const s
 /* Delivery thread. */
 static void on_stream_news(void *ctx)
 {
-    engine_tell(ctx);
+    tell(ctx);
 }
 
 /* Any thread. */
@@ -122,7 +135,7 @@ static void on_input_finished(void *ctx)
 
     atomic_fetch_sub(&es->unfinished, 1);
     if (atomic_fetch_sub(&es->engine->unfinished, 1) == 1)
-        engine_tell(es->engine);
+        tell(es->engine);
 }
 
 /* Those that have not finished never will: they have stopped. */
@@ -131,7 +144,7 @@ static void finish_inputs(struct engine_stream *es)
     size_t n = atomic_exchange(&es->unfinished, 0);
 
     if (n > 0 && atomic_fetch_sub(&es->engine->unfinished, n) == n)
-        engine_tell(es->engine);
+        tell(es->engine);
 }
 
 static char *input_names_of(const struct stream_settings *s)
@@ -508,85 +521,4 @@ int engine_remove_stream(struct engine *en, const char *name, nsec limit, struct
     }
     end_change(en);
     return rc;
-}
-
-bool engine_sees(const struct engine_stream *es)
-{
-    return es->state != STATE_OPENING && es->state != STATE_CLOSING;
-}
-
-/* --- who looks at them ----------------------------------------------------------------------------------------------- */
-
-void engine_view_take(struct engine *en, struct engine_view *out)
-{
-    struct engine_stream *es;
-    size_t n = 0;
-
-    pthread_mutex_lock(&en->lock);
-    TAILQ_FOREACH(es, &en->streams, link)
-        n += engine_sees(es);
-    *out = (struct engine_view){.engine = en, .streams = mem_array(n, sizeof(struct engine_stream *))};
-    TAILQ_FOREACH(es, &en->streams, link) {
-        if (!engine_sees(es))
-            continue;
-        es->users++;
-        out->streams[out->count++] = es;
-    }
-    orphans_copy(&en->orphans, &out->orphans);
-    pthread_mutex_unlock(&en->lock);
-}
-
-void engine_view_release(struct engine_view *v)
-{
-    struct engine *en = v->engine;
-
-    pthread_mutex_lock(&en->lock);
-    while (v->count > 0)
-        v->streams[--v->count]->users--;
-    pthread_cond_broadcast(&en->changed);
-    pthread_mutex_unlock(&en->lock);
-    mem_free(v->streams);
-    orphans_release(&v->orphans);
-}
-
-/* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
-static void add_api_memory(const struct engine *en, const struct engine_stream *es, struct stream_status *out)
-{
-    struct pushback_view v;
-
-    if (!en->api || !es->conf->api || out->intake.blocked)
-        return;
-    v = api_memory_pushback(en->api, clock_mono());
-    if (!v.blocked)
-        return;
-    intake_status_memory(&v, &out->intake);
-    out->health = STREAM_BLOCKED;
-}
-
-void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out)
-{
-    stream_inputs_waiting(&v->streams[index]->inputs, clock_mono(), least, out);
-}
-
-bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out)
-{
-    const struct engine_stream *es;
-
-    if (index >= v->count)
-        return false;
-    es = v->streams[index];
-    stream_status(es->stream, wall_now, out);
-    add_api_memory(v->engine, es, out);
-    stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &out->waiting);
-    if (out->waiting.lasted)
-        out->health = STREAM_BLOCKED;
-    out->inputs = es->input_names;
-    return true;
-}
-
-void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
-                            struct named_counters *drop_reasons)
-{
-    if (index < v->count)
-        stream_counters(v->streams[index]->stream, counters, drop_reasons);
 }

@@ -1,0 +1,85 @@
+/* Who only looks at the streams: pages, metrics, the last lines. A view counts as a user of each stream that can be seen when it is taken, so
+ * none of them is closed before it is released; the list may change meanwhile. */
+#include "pipeline/base/clock.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/engine/impl.h"
+
+bool engine_sees(const struct engine_stream *es)
+{
+    return es->state != STATE_OPENING && es->state != STATE_CLOSING;
+}
+
+void engine_view_take(struct engine *en, struct engine_view *out)
+{
+    struct engine_stream *es;
+    size_t n = 0;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        n += engine_sees(es);
+    *out = (struct engine_view){.engine = en, .streams = mem_array(n, sizeof(struct engine_stream *))};
+    TAILQ_FOREACH(es, &en->streams, link) {
+        if (!engine_sees(es))
+            continue;
+        es->users++;
+        out->streams[out->count++] = es;
+    }
+    orphans_copy(&en->orphans, &out->orphans);
+    pthread_mutex_unlock(&en->lock);
+}
+
+void engine_view_release(struct engine_view *v)
+{
+    struct engine *en = v->engine;
+
+    pthread_mutex_lock(&en->lock);
+    while (v->count > 0)
+        v->streams[--v->count]->users--;
+    pthread_cond_broadcast(&en->changed);
+    pthread_mutex_unlock(&en->lock);
+    mem_free(v->streams);
+    orphans_release(&v->orphans);
+}
+
+/* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
+static void add_api_memory(const struct engine *en, const struct engine_stream *es, struct stream_status *out)
+{
+    struct pushback_view v;
+
+    if (!en->api || !es->conf->api || out->intake.blocked)
+        return;
+    v = api_memory_pushback(en->api, clock_mono());
+    if (!v.blocked)
+        return;
+    intake_status_memory(&v, &out->intake);
+    out->health = STREAM_BLOCKED;
+}
+
+void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out)
+{
+    stream_inputs_waiting(&v->streams[index]->inputs, clock_mono(), least, out);
+}
+
+bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out)
+{
+    const struct engine_stream *es;
+
+    if (index >= v->count)
+        return false;
+    es = v->streams[index];
+    stream_status(es->stream, wall_now, out);
+    add_api_memory(v->engine, es, out);
+    stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &out->waiting);
+    if (out->waiting.lasted)
+        out->health = STREAM_BLOCKED;
+    out->inputs = es->input_names;
+    return true;
+}
+
+void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
+                            struct named_counters *drop_reasons)
+{
+    if (index < v->count)
+        stream_counters(v->streams[index]->stream, counters, drop_reasons);
+}
