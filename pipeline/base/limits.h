@@ -520,6 +520,9 @@
  * holds all of it, and what stands beside a record is longer than a short one. */
 #define RECORD_LIST_CHUNK_BYTES   LIMIT(256 * KIB, 512)
 #define RECORD_LIST_CHUNK_RECORDS LIMIT(4096, 4)
+/* A block of a parcel's file: its payload, and its records. One is read at once. */
+#define PARCEL_BLOCK_BYTES   LIMIT(256 * KIB, 512)
+#define PARCEL_BLOCK_RECORDS LIMIT(4096, 4)
 /* Bytes of the partition keys of one record: as many as a script may set, with their names. */
 #define KEY_SET_MAX (64 * KIB)
 

@@ -1,5 +1,5 @@
-/* Both kinds are kept alike, as frames in the spool and as chunks in the list: payload in lines form, and a table
- * (format/frame.h). So a piece is a view of either, and formats work on it without a copy. Three things differ. The
+/* All kinds are kept alike, as frames in the spool, as chunks in the list, as blocks in a file: payload in lines form, and a table
+ * (format/frame.h). So a piece is a view of any of them, and formats work on it without a copy. Three things differ. The
  * first piece of a range may begin before the object and the last may end behind it, because batches are cut within
  * frames. A frame has one arrival, of a chunk each record has its own, with a number and keys. And a frame can be
  * damaged; then the reader shows which records are lost, and goes on behind them. */
@@ -94,6 +94,30 @@ struct object_source object_source_parcel(const struct object_source *from, cons
 
     s.object.keys = record_list_keys(list);
     return s;
+}
+
+static void rewind_staged(struct object_reader *r)
+{
+    r->staged = (struct parcel_place){0, 0};
+}
+
+static int next_of_staged(struct object_reader *r, struct err *e)
+{
+    return parcel_file_read(r->source->file, &r->staged, r->raw, &r->chunk, e);
+}
+
+static const struct object_source_ops STAGED = {rewind_staged, next_of_staged, NULL};
+
+struct object_source object_source_staged(const struct object *object, const struct parcel_file *file)
+{
+    return (struct object_source){
+        .ops = &STAGED,
+        .object = *object,
+        .count = parcel_file_count(file),
+        .bytes = parcel_file_bytes(file),
+        .exact = true,
+        .file = file,
+    };
 }
 
 struct sink_seal_id object_id(const struct object *o, uint64_t window)

@@ -1,7 +1,7 @@
 /* object_source.h -- what a delivery delivers: an object, and where its records lie.
  *
  *     range    a run of records as they stand in the spool
- *     parcel   records that are no such run any more: what a transform made of one
+ *     parcel   records that are no such run any more: what a transform made of one, or what was staged of several (parcel_file.h)
  *
  * The object says which records these are: its name, its ids, its note and the outcomes of its records hang on that.
  * Who makes bodies (encoder.h, error_objects.h) and who transforms reads both kinds alike, through an object_reader:
@@ -20,6 +20,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/cancel.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/encode/parcel_file.h"
 #include "pipeline/encode/record_list.h"
 #include "pipeline/spool/spool.h"
 #include "sinks/sink.h"
@@ -48,7 +49,8 @@ struct object_source {
 
     struct spool *spool; /* of a range: */
     struct spool_cursor start;
-    const struct record_list *list; /* of a parcel */
+    const struct record_list *list; /* of a parcel, this */
+    const struct parcel_file *file; /* or this */
 };
 
 /* The records of the seal, as they came in. */
@@ -57,14 +59,17 @@ struct object_source object_source_range(struct spool *spool, const struct seal 
 struct object_source object_source_part(const struct object_source *range, uint64_t first, uint64_t last);
 /* The records of the list, which were made of `from`. */
 struct object_source object_source_parcel(const struct object_source *from, const struct record_list *list);
+/* The records that are flushed to the file. `object`: what they are together, with the key they share. */
+struct object_source object_source_staged(const struct object *object, const struct parcel_file *file);
 
 struct object_reader {
     const struct object_source *source;
     struct buf *raw;
     const struct cancel *cancel;
-    struct spool_cursor at; /* in the spool */
-    struct frame *warm;     /* what is shown is in the spool's memory; NULL: in `raw` */
-    uint64_t list_at;       /* in the list */
+    struct spool_cursor at;     /* in the spool */
+    struct frame *warm;         /* what is shown is in the spool's memory; NULL: in `raw` */
+    uint64_t list_at;           /* in the list */
+    struct parcel_place staged; /* in the file */
 
     /* The piece under the reader: */
     struct record_chunk chunk; /* its records; origins: of a parcel's */

@@ -1,0 +1,325 @@
+/* Records are collected into a block in memory, and a full block is written behind the last one in one go: so what a crash leaves
+ * unfinished is always behind the length that the journal knows. Nothing in front of it is ever written again.
+ *
+ * When a file is opened again, its headers are walked from the beginning: they say how many records there are, and that it ends with a whole
+ * block. Contents are checked when they are read. */
+#include "pipeline/encode/parcel_file.h"
+
+#include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/format/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAGIC        0x42504c53U /* "SLPB" */
+#define HEADER_BYTES ((size_t)40)
+#define ORIGIN_BYTES ((size_t)20)
+#define IS_OBJECT    0x80000000U
+#define VARINT_MAX   ((size_t)5)
+#define ALIGNMENT    sizeof(uint64_t)
+
+/* What a block may have; a header that says more is damaged. */
+#define PAYLOAD_MAX (PARCEL_BLOCK_BYTES + RECORD_MAX_BYTES + 1)
+#define TABLE_MAX   (PARCEL_BLOCK_RECORDS * VARINT_MAX)
+#define ORIGINS_MAX (PARCEL_BLOCK_RECORDS * ORIGIN_BYTES)
+
+struct parcel_file {
+    const struct io_ops *ops;
+    int fd;
+    char *path;
+    uint64_t length, count, bytes;      /* of what is flushed */
+    struct buf payload, table, origins; /* of the open block */
+    uint32_t open;                      /* its records */
+};
+
+struct block {
+    uint32_t payload, table, count, crc;
+    uint64_t first;
+};
+
+static size_t block_content(const struct block *b)
+{
+    return b->payload + b->table + b->count * ORIGIN_BYTES;
+}
+
+/* --- headers --------------------------------------------------------------------------------------------------------- */
+
+static uint32_t header_crc(const unsigned char header[HEADER_BYTES], uint64_t at)
+{
+    unsigned char place[8];
+
+    wire_store_u64(place, at);
+    return crc32c(crc32c(0, slice_of((char *)place, sizeof(place))), slice_of((const char *)header, HEADER_BYTES - 4));
+}
+
+static void encode_header(const struct block *b, uint64_t at, unsigned char out[HEADER_BYTES])
+{
+    memset(out, 0, HEADER_BYTES);
+    wire_store_u32(out, MAGIC);
+    wire_store_u32(out + 4, b->payload);
+    wire_store_u32(out + 8, b->table);
+    wire_store_u32(out + 12, b->count);
+    wire_store_u64(out + 16, b->first);
+    wire_store_u32(out + 28, b->crc);
+    wire_store_u32(out + 36, header_crc(out, at));
+}
+
+static bool decode_header(const unsigned char in[HEADER_BYTES], uint64_t at, struct block *b)
+{
+    *b = (struct block){.payload = wire_load_u32(in + 4),
+                        .table = wire_load_u32(in + 8),
+                        .count = wire_load_u32(in + 12),
+                        .first = wire_load_u64(in + 16),
+                        .crc = wire_load_u32(in + 28)};
+    return wire_load_u32(in) == MAGIC && wire_load_u32(in + 36) == header_crc(in, at) && b->count > 0 &&
+           b->count <= PARCEL_BLOCK_RECORDS && b->payload <= PAYLOAD_MAX && b->table <= TABLE_MAX;
+}
+
+/* The header at `at`. -1 with ERR_FORMAT: there is none, or its block ends behind the file. */
+static int read_header(const struct parcel_file *f, uint64_t at, struct block *b, struct err *e)
+{
+    unsigned char header[HEADER_BYTES];
+    size_t got;
+
+    if (io_read_at(f->ops, f->fd, header, sizeof(header), at, &got) < 0)
+        return err_errno(e, "read %s", f->path);
+    if (got < sizeof(header) || !decode_header(header, at, b) || block_content(b) > f->length - at - HEADER_BYTES)
+        return err_set(e, ERR_FORMAT, "%s is damaged at byte %llu", f->path, (unsigned long long)at);
+    return 0;
+}
+
+/* --- opening --------------------------------------------------------------------------------------------------------- */
+
+static int walk_blocks(struct parcel_file *f, struct err *e)
+{
+    struct block b;
+
+    for (uint64_t at = 0; at < f->length; at += HEADER_BYTES + block_content(&b)) {
+        if (f->length - at < HEADER_BYTES)
+            return err_set(e, ERR_FORMAT, "%s does not end with a whole block", f->path);
+        if (read_header(f, at, &b, e) < 0)
+            return -1;
+        if (b.first != f->count)
+            return err_set(e, ERR_FORMAT, "%s lacks records from %llu on", f->path, (unsigned long long)f->count);
+        f->count += b.count;
+        f->bytes += b.payload;
+    }
+    return 0;
+}
+
+/* A file that is too short has lost what the journal was told is safe. */
+static int cut_to_length(struct parcel_file *f, struct err *e)
+{
+    off_t size = lseek(f->fd, 0, SEEK_END);
+
+    if (size < 0)
+        return err_errno(e, "read %s", f->path);
+    if ((uint64_t)size < f->length)
+        return err_set(e, ERR_FORMAT, "%s has %lld bytes where %llu were safe", f->path, (long long)size,
+                       (unsigned long long)f->length);
+    if ((uint64_t)size > f->length && f->ops->ftruncate(f->fd, (off_t)f->length) < 0)
+        return err_errno(e, "cut %s", f->path);
+    return 0;
+}
+
+int parcel_file_open(struct parcel_file **out, const struct io_ops *ops, const char *path, uint64_t length,
+                     struct err *e)
+{
+    struct parcel_file *f = mem_alloc(sizeof(*f));
+
+    f->ops = ops ? ops : &io_ops_real;
+    f->path = mem_strdup(path);
+    f->length = length;
+    buf_init(&f->payload, PAYLOAD_MAX);
+    buf_init(&f->table, TABLE_MAX);
+    buf_init(&f->origins, ORIGINS_MAX);
+    f->fd = length > 0 ? io_open(f->ops, path, O_RDWR | O_CLOEXEC, 0, e)
+                       : io_open_disposable(f->ops, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600, e);
+    if (f->fd < 0 || cut_to_length(f, e) < 0 || walk_blocks(f, e) < 0) {
+        parcel_file_close(&f);
+        return -1;
+    }
+    *out = f;
+    return 0;
+}
+
+void parcel_file_close(struct parcel_file **fp)
+{
+    struct parcel_file *f = *fp;
+
+    if (!f)
+        return;
+    if (f->fd >= 0)
+        close(f->fd);
+    buf_release(&f->payload);
+    buf_release(&f->table);
+    buf_release(&f->origins);
+    mem_free(f->path);
+    mem_free(f);
+    *fp = NULL;
+}
+
+/* --- appending ------------------------------------------------------------------------------------------------------- */
+
+static void empty_block(struct parcel_file *f)
+{
+    buf_clear(&f->payload);
+    buf_clear(&f->table);
+    buf_clear(&f->origins);
+    f->open = 0;
+}
+
+static void put_payload(struct buf *b, struct slice data, bool newline_is_ours)
+{
+    if (data.n > 0)
+        memcpy(b->p + b->n, data.p, data.n);
+    b->n += data.n;
+    if (newline_is_ours)
+        b->p[b->n++] = '\n';
+}
+
+static void put_varint(struct buf *b, size_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        b->p[b->n++] = (char)(v | 0x80);
+    b->p[b->n++] = (char)v;
+}
+
+static void put_origin(struct buf *b, const struct record_origin *o)
+{
+    unsigned char *p = (unsigned char *)b->p + b->n;
+
+    wire_store_u64(p, o->seq);
+    wire_store_u64(p + 8, (uint64_t)o->arrival);
+    wire_store_u32(p + 16, o->part | (o->is_object ? IS_OBJECT : 0));
+    b->n += ORIGIN_BYTES;
+}
+
+int parcel_file_add(struct parcel_file *f, struct slice data, const struct record_origin *from, struct err *e)
+{
+    bool newline_is_ours = data.n == 0 || data.p[data.n - 1] != '\n';
+    size_t stored = data.n + (newline_is_ours ? 1 : 0);
+
+    assert(data.n <= RECORD_MAX_BYTES);
+    if (buf_reserve(&f->payload, stored) < 0 || buf_reserve(&f->table, VARINT_MAX) < 0 ||
+        buf_reserve(&f->origins, ORIGIN_BYTES) < 0)
+        return err_set(e, ERR_NOMEM, "no memory for the records of a parcel");
+    put_payload(&f->payload, data, newline_is_ours);
+    put_varint(&f->table, stored << 1 | (newline_is_ours ? 1 : 0));
+    put_origin(&f->origins, from);
+    f->open++;
+    return f->payload.n >= PARCEL_BLOCK_BYTES || f->open >= PARCEL_BLOCK_RECORDS ? parcel_file_flush(f, e) : 0;
+}
+
+int parcel_file_flush(struct parcel_file *f, struct err *e)
+{
+    struct block b = {
+        .payload = (uint32_t)f->payload.n, .table = (uint32_t)f->table.n, .count = f->open, .first = f->count};
+    unsigned char header[HEADER_BYTES];
+    struct iovec v[] = {
+        {header, sizeof(header)}, {f->payload.p, f->payload.n}, {f->table.p, f->table.n}, {f->origins.p, f->origins.n}};
+
+    if (f->open == 0)
+        return 0;
+    b.crc = crc32c(crc32c(crc32c(0, buf_slice(&f->payload)), buf_slice(&f->table)), buf_slice(&f->origins));
+    encode_header(&b, f->length, header);
+    if (io_write_at(f->ops, f->fd, v, 4, f->length) < 0)
+        return err_errno(e, "write %s", f->path);
+    f->length += HEADER_BYTES + block_content(&b);
+    f->count += b.count;
+    f->bytes += b.payload;
+    empty_block(f);
+    return 0;
+}
+
+int parcel_file_sync(struct parcel_file *f, struct err *e)
+{
+    return f->ops->fdatasync(f->fd) < 0 ? err_errno(e, "sync %s", f->path) : 0;
+}
+
+int parcel_file_give_up(struct parcel_file *f, uint64_t length, struct err *e)
+{
+    assert(length <= f->length);
+    empty_block(f);
+    f->length = length;
+    f->count = f->bytes = 0;
+    return cut_to_length(f, e) < 0 ? -1 : walk_blocks(f, e);
+}
+
+uint64_t parcel_file_length(const struct parcel_file *f)
+{
+    return f->length;
+}
+
+uint64_t parcel_file_count(const struct parcel_file *f)
+{
+    return f->count;
+}
+
+uint64_t parcel_file_bytes(const struct parcel_file *f)
+{
+    return f->bytes;
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------------- */
+
+/* As they stand in the file, into an array. */
+static void get_origins(const unsigned char *p, uint32_t count, struct record_origin *out)
+{
+    for (uint32_t i = 0; i < count; i++, p += ORIGIN_BYTES) {
+        uint32_t part = wire_load_u32(p + 16);
+
+        out[i] = (struct record_origin){.seq = wire_load_u64(p),
+                                        .arrival = (nsec)wire_load_u64(p + 8),
+                                        .part = part & ~IS_OBJECT,
+                                        .is_object = (part & IS_OBJECT) != 0};
+    }
+}
+
+/* From the place to the end: with a damaged header nobody knows where the next block is. */
+static int lose_the_rest(const struct parcel_file *f, struct parcel_place *p, struct record_chunk *c)
+{
+    c->v = (struct frame_view){.first = p->next, .count = (uint32_t)(f->count - p->next)};
+    *p = (struct parcel_place){.at = f->length, .next = f->count};
+    return -1;
+}
+
+int parcel_file_read(const struct parcel_file *f, struct parcel_place *p, struct buf *raw, struct record_chunk *c,
+                     struct err *e)
+{
+    size_t content, origins, got;
+    struct block b;
+
+    if (p->at >= f->length)
+        return 0;
+    if (read_header(f, p->at, &b, e) < 0)
+        return e->code == ERR_FORMAT ? lose_the_rest(f, p, c) : -1;
+    if (b.first != p->next) {
+        err_set(e, ERR_FORMAT, "%s lacks records from %llu on", f->path, (unsigned long long)p->next);
+        return lose_the_rest(f, p, c);
+    }
+    content = block_content(&b);
+    origins = (content + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    buf_clear(raw);
+    if (buf_reserve(raw, origins + b.count * sizeof(struct record_origin)) < 0)
+        return err_set(e, ERR_NOMEM, "no memory to read %s", f->path);
+    if (io_read_at(f->ops, f->fd, raw->p, content, p->at + HEADER_BYTES, &got) < 0)
+        return err_errno(e, "read %s", f->path);
+    p->at += HEADER_BYTES + content;
+    p->next += b.count;
+    c->v = (struct frame_view){.first = b.first, .count = b.count};
+    if (got < content || crc32c(0, slice_of(raw->p, content)) != b.crc)
+        return err_set(e, ERR_FORMAT, "%s is damaged: %u records are lost", f->path, b.count);
+    c->origins = (const struct record_origin *)(const void *)(raw->p + origins);
+    c->said = slice_of(NULL, 0);
+    get_origins((const unsigned char *)raw->p + b.payload + b.table, b.count, (void *)(raw->p + origins));
+    c->v.arrival = c->origins[0].arrival;
+    c->v.payload = slice_of(raw->p, b.payload);
+    c->v.table = slice_of(raw->p + b.payload, b.table);
+    return 1;
+}

@@ -1,0 +1,449 @@
+/* The file of a parcel: what was flushed is read as it was added, however it was cut into blocks, after a crash, on a disk that fails, and
+ * beside damage; and a delivery reads it like what a transform made. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/encode/object_source.h"
+#include "pipeline/encode/parcel_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RECORDS = 300 };
+
+struct bench {
+    char dir[64], path[96];
+    struct parcel_file *f;
+    struct buf raw;
+    struct err e;
+};
+
+static int set_up(void **state)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+
+    strcpy(b->dir, "/tmp/parcel-test-XXXXXX");
+    assert_non_null(mkdtemp(b->dir));
+    snprintf(b->path, sizeof(b->path), "%s/7", b->dir);
+    buf_init(&b->raw, WORKER_RAW_MAX);
+    *state = b;
+    return 0;
+}
+
+static int take_down(void **state)
+{
+    struct bench *b = *state;
+
+    parcel_file_close(&b->f);
+    buf_release(&b->raw);
+    unlink(b->path);
+    assert_int_equal(rmdir(b->dir), 0);
+    mem_free(b);
+    return 0;
+}
+
+/* Of any length, also none, with and without a line break of its own. */
+static struct slice record_at(uint64_t i, char out[64])
+{
+    int n = i % 7 == 0
+                ? 0
+                : snprintf(out, 64, "record %llu of %.*s", (unsigned long long)i, (int)(i % 20), "many words and more");
+
+    if (i % 5 == 0)
+        out[n++] = '\n';
+    return slice_of(out, (size_t)n);
+}
+
+/* Two records in three come from the source record before theirs. */
+static struct record_origin origin_at(uint64_t i)
+{
+    return (struct record_origin){
+        .seq = 1000 + i / 3, .part = (uint32_t)(i % 3), .arrival = (nsec)(5000 + i), .is_object = i % 2};
+}
+
+static int add(struct bench *b, uint64_t i)
+{
+    struct record_origin from = origin_at(i);
+    char text[64];
+
+    return parcel_file_add(b->f, record_at(i, text), &from, &b->e);
+}
+
+static void add_run(struct bench *b, uint64_t from, uint64_t to)
+{
+    for (; from < to; from++)
+        assert_int_equal(add(b, from), 0);
+}
+
+static void flush(struct bench *b)
+{
+    if (parcel_file_flush(b->f, &b->e) < 0)
+        fail_msg("%s", b->e.msg);
+}
+
+static void open_file(struct bench *b, uint64_t length)
+{
+    parcel_file_close(&b->f);
+    if (parcel_file_open(&b->f, NULL, b->path, length, &b->e) < 0)
+        fail_msg("%s", b->e.msg);
+}
+
+static void check_record(const struct object_reader *r, uint64_t i, struct slice data)
+{
+    struct sink_record got = object_reader_record(r, i);
+    struct record_origin want = origin_at(i);
+    char text[64];
+
+    assert_true(slice_eq(data, record_at(i, text)));
+    assert_int_equal(got.seq, want.seq);
+    assert_int_equal(got.part, want.part);
+    assert_int_equal(got.arrival, want.arrival);
+    assert_int_equal(got.is_object, want.is_object);
+    assert_int_equal(object_reader_keys(r, i).n, 0);
+}
+
+/* All of them, but for those that are said to be lost; how many these are. */
+static uint64_t check_all(struct bench *b, uint64_t count)
+{
+    const struct object o = {.first = 1000, .last = 1000 + count / 3, .epoch = 9};
+    struct object_source s = object_source_staged(&o, b->f);
+    uint64_t at = 0, lost = 0;
+    struct object_reader r;
+    int got;
+
+    assert_int_equal(s.count, count);
+    object_reader_open(&r, &s, &b->raw, NULL);
+    while ((got = object_reader_next(&r, &b->e)) > 0) {
+        struct frame_iter it = object_reader_records(&r, r.begin);
+        struct slice data;
+
+        assert_int_equal(r.begin, at);
+        lost += r.lost ? r.end - r.begin : 0;
+        for (; at < r.end && !r.lost; at++) {
+            assert_true(frame_next(&it, &data));
+            check_record(&r, at, data);
+        }
+        at = r.end;
+    }
+    object_reader_close(&r);
+    assert_int_equal(got, 0);
+    assert_int_equal(at, count);
+    return lost;
+}
+
+static void what_is_flushed_is_read_however_it_is_cut_into_blocks(void **state)
+{
+    struct bench *b = *state;
+
+    for (uint64_t every = 1; every <= RECORDS; every = every * 3 + 1) {
+        open_file(b, 0);
+        assert_int_equal(check_all(b, 0), 0);
+        for (uint64_t i = 0; i < RECORDS; i++) {
+            add_run(b, i, i + 1);
+            if (i % every == 0)
+                flush(b);
+        }
+        flush(b);
+        flush(b); /* nothing more */
+        assert_int_equal(parcel_file_sync(b->f, &b->e), 0);
+        assert_int_equal(check_all(b, RECORDS), 0);
+    }
+}
+
+static void readers_do_not_disturb_one_another(void **state)
+{
+    struct bench *b = *state;
+    const struct object o = {.first = 1000, .last = 1100};
+    struct object_source s;
+    struct object_reader one, other;
+    struct buf raw;
+    int got;
+
+    buf_init(&raw, WORKER_RAW_MAX);
+    open_file(b, 0);
+    for (uint64_t i = 0; i < RECORDS; i += 10) {
+        add_run(b, i, i + 10);
+        flush(b);
+    }
+    s = object_source_staged(&o, b->f);
+    object_reader_open(&one, &s, &b->raw, NULL);
+    object_reader_open(&other, &s, &raw, NULL);
+    while ((got = object_reader_next(&one, &b->e)) > 0) {
+        assert_int_equal(object_reader_next(&other, &b->e), 1);
+        assert_int_equal(one.begin, other.begin);
+    }
+    assert_int_equal(got, 0);
+    object_reader_rewind(&one);
+    assert_int_equal(object_reader_next(&one, &b->e), 1);
+    assert_int_equal(one.begin, 0);
+    object_reader_close(&one);
+    object_reader_close(&other);
+    buf_release(&raw);
+}
+
+/* At each length that the journal may know, with anything behind it. */
+static void behind_the_length_in_the_journal_nothing_counts(void **state)
+{
+    struct bench *b = *state;
+    uint64_t lengths[4] = {0}, counts[4] = {0};
+
+    open_file(b, 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        add_run(b, i * 10, i * 10 + 10);
+        flush(b);
+        lengths[i + 1] = parcel_file_length(b->f);
+        counts[i + 1] = parcel_file_count(b->f);
+    }
+    for (int i = 3; i >= 0; i--) {
+        int fd = open(b->path, O_WRONLY | O_APPEND);
+
+        assert_int_equal(write(fd, "half a block", 12), 12);
+        close(fd);
+        open_file(b, lengths[i]);
+        assert_int_equal(parcel_file_count(b->f), counts[i]);
+        assert_int_equal(check_all(b, counts[i]), 0);
+        add_run(b, counts[i], counts[i] + 25); /* and it goes on */
+        flush(b);
+        assert_int_equal(check_all(b, counts[i] + 25), 0);
+        open_file(b, parcel_file_length(b->f));
+        assert_int_equal(check_all(b, counts[i] + 25), 0);
+    }
+}
+
+static void a_file_that_is_shorter_or_not_there_is_damaged(void **state)
+{
+    struct bench *b = *state;
+    uint64_t length;
+
+    open_file(b, 0);
+    add_run(b, 0, 20);
+    flush(b);
+    length = parcel_file_length(b->f);
+    parcel_file_close(&b->f);
+    for (uint64_t n = 0; n < length; n++) {
+        assert_int_equal(truncate(b->path, (off_t)n), 0);
+        assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length, &b->e), -1);
+        assert_int_equal(b->e.code, ERR_FORMAT);
+        assert_null(b->f);
+    }
+    unlink(b->path);
+    assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length, &b->e), -1);
+    open_file(b, 0);
+    add_run(b, 0, 20);
+    flush(b);
+    parcel_file_close(&b->f);
+    for (uint64_t n = 1; n < length; n++) { /* the journal's length is none of a block's end */
+        assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length - n, &b->e), -1);
+        assert_int_equal(b->e.code, ERR_FORMAT);
+        open_file(b, 0);
+        add_run(b, 0, 20);
+        flush(b);
+        parcel_file_close(&b->f);
+    }
+}
+
+/* Each byte in turn: nothing else is read in its place, all others are read, and never is something made up. */
+static void damage_costs_the_records_of_its_block_or_those_behind_it(void **state)
+{
+    struct bench *b = *state;
+    uint64_t length, starts[4] = {0};
+    int fd;
+
+    open_file(b, 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        add_run(b, i * 10, i * 10 + 10);
+        flush(b);
+        starts[i + 1] = parcel_file_length(b->f);
+    }
+    length = starts[3];
+    fd = open(b->path, O_RDWR);
+    assert_true(fd >= 0);
+    for (uint64_t at = 0; at < length; at++) {
+        uint64_t block = at >= starts[2] ? 2 : at >= starts[1] ? 1 : 0, lost;
+        char was, is;
+
+        assert_int_equal(pread(fd, &was, 1, (off_t)at), 1);
+        is = (char)(was ^ 0x10);
+        assert_int_equal(pwrite(fd, &is, 1, (off_t)at), 1);
+        lost = check_all(b, 30);
+        assert_int_equal(lost, at < starts[block] + 40 ? 30 - block * 10 : 10);
+        assert_int_equal(pwrite(fd, &was, 1, (off_t)at), 1);
+    }
+    close(fd);
+    assert_int_equal(check_all(b, 30), 0);
+}
+
+static void a_piece_that_is_given_up_is_not_there(void **state)
+{
+    struct bench *b = *state;
+    uint64_t length;
+
+    open_file(b, 0);
+    add_run(b, 0, 11);
+    flush(b);
+    length = parcel_file_length(b->f);
+    add_run(b, 100, 120);
+    flush(b);
+    add_run(b, 120, 121); /* not flushed */
+    assert_int_equal(parcel_file_give_up(b->f, length, &b->e), 0);
+    assert_int_equal(check_all(b, 11), 0);
+    add_run(b, 11, 30);
+    flush(b);
+    assert_int_equal(check_all(b, 30), 0);
+    assert_int_equal(parcel_file_give_up(b->f, 0, &b->e), 0);
+    assert_int_equal(check_all(b, 0), 0);
+}
+
+/* --- a disk that fails ------------------------------------------------------------------------------------------- */
+
+static int calls_left, kind;
+
+static ssize_t failing_pwritev(int fd, const struct iovec *v, int count, off_t offset)
+{
+    struct iovec half = {v->iov_base, v->iov_len / 2};
+
+    if (kind != 0 || calls_left-- != 0)
+        return io_ops_real.pwritev(fd, v, count, offset);
+    if (half.iov_len > 0) /* a part of it arrives, as on a disk that becomes full */
+        (void)!io_ops_real.pwritev(fd, &half, 1, offset);
+    errno = ENOSPC;
+    return -1;
+}
+
+static ssize_t failing_pread(int fd, void *p, size_t n, off_t offset)
+{
+    if (kind == 1 && calls_left-- == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return io_ops_real.pread(fd, p, n, offset);
+}
+
+static int failing_fdatasync(int fd)
+{
+    if (kind == 2 && calls_left-- == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return io_ops_real.fdatasync(fd);
+}
+
+static int stage(struct bench *b, uint64_t from, uint64_t to)
+{
+    for (; from < to; from++)
+        if (add(b, from) < 0)
+            return -1;
+    return parcel_file_flush(b->f, &b->e) < 0 ? -1 : parcel_file_sync(b->f, &b->e);
+}
+
+/* Whichever write or sync fails: the piece is given up and comes again. */
+static void a_disk_that_fails_leaves_what_was_there(void **state)
+{
+    struct bench *b = *state;
+    struct io_ops ops = io_ops_real;
+
+    ops.pwritev = failing_pwritev;
+    ops.fdatasync = failing_fdatasync;
+    for (kind = 0; kind <= 2; kind += 2)
+        for (int n = 0; n < 4; n++) {
+            unsigned failures = 0;
+
+            parcel_file_close(&b->f);
+            assert_int_equal(parcel_file_open(&b->f, &ops, b->path, 0, &b->e), 0);
+            calls_left = n;
+            for (uint64_t i = 0; i < 3; i++) {
+                uint64_t length = parcel_file_length(b->f);
+
+                while (stage(b, i * 3, i * 3 + 3) < 0) {
+                    failures++;
+                    assert_int_equal(parcel_file_give_up(b->f, length, &b->e), 0);
+                }
+            }
+            assert_int_equal(failures, n < 3);
+            assert_int_equal(check_all(b, 9), 0);
+        }
+}
+
+static void a_read_that_fails_is_an_error_and_no_damage(void **state)
+{
+    struct bench *b = *state;
+    const struct object o = {.first = 1000, .last = 1010};
+    struct io_ops ops = io_ops_real;
+    struct object_source s;
+    struct object_reader r;
+
+    ops.pread = failing_pread;
+    kind = 1;
+    calls_left = 1000;
+    assert_int_equal(parcel_file_open(&b->f, &ops, b->path, 0, &b->e), 0);
+    add_run(b, 0, 3);
+    flush(b);
+    s = object_source_staged(&o, b->f);
+    for (int n = 0; n < 2; n++) {
+        calls_left = n;
+        object_reader_open(&r, &s, &b->raw, NULL);
+        assert_int_equal(object_reader_next(&r, &b->e), -1);
+        assert_int_equal(b->e.code, ERR_IO);
+        object_reader_close(&r);
+    }
+    assert_int_equal(check_all(b, 3), 0);
+}
+
+static void a_record_of_any_size_goes_through(void **state)
+{
+    struct bench *b = *state;
+    const struct record_origin from = {.seq = 1};
+    const struct object o = {.first = 1, .last = 3};
+    struct object_source s;
+    struct object_reader r;
+    char *large = malloc(RECORD_MAX_BYTES);
+
+    assert_non_null(large);
+    memset(large, 'x', RECORD_MAX_BYTES);
+    open_file(b, 0);
+    assert_int_equal(parcel_file_add(b->f, SLICE("small"), &from, &b->e), 0);
+    assert_int_equal(parcel_file_add(b->f, slice_of(large, RECORD_MAX_BYTES), &from, &b->e), 0);
+    assert_int_equal(parcel_file_add(b->f, slice_of(NULL, 0), &from, &b->e), 0);
+    flush(b);
+    s = object_source_staged(&o, b->f);
+    assert_int_equal(s.bytes, 6 + RECORD_MAX_BYTES + 1 + 1);
+    object_reader_open(&r, &s, &b->raw, NULL);
+    for (uint64_t at = 0; at < 3;) {
+        struct frame_iter it;
+        struct slice data;
+
+        if (object_reader_next(&r, &b->e) != 1)
+            fail_msg("%s", b->e.msg);
+        assert_false(r.lost);
+        it = object_reader_records(&r, at);
+        for (; at < r.end; at++) {
+            assert_true(frame_next(&it, &data));
+            assert_int_equal(data.n, at == 0 ? 5 : at == 1 ? RECORD_MAX_BYTES : 0);
+        }
+    }
+    assert_int_equal(object_reader_next(&r, &b->e), 0);
+    object_reader_close(&r);
+    free(large);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_flushed_is_read_however_it_is_cut_into_blocks, set_up, take_down),
+        cmocka_unit_test_setup_teardown(readers_do_not_disturb_one_another, set_up, take_down),
+        cmocka_unit_test_setup_teardown(behind_the_length_in_the_journal_nothing_counts, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_shorter_or_not_there_is_damaged, set_up, take_down),
+        cmocka_unit_test_setup_teardown(damage_costs_the_records_of_its_block_or_those_behind_it, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_piece_that_is_given_up_is_not_there, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_disk_that_fails_leaves_what_was_there, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_read_that_fails_is_an_error_and_no_damage, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_record_of_any_size_goes_through, set_up, take_down),
+    };
+
+    return cmocka_run_group_tests_name("parcel_file", tests, NULL, NULL);
+}
