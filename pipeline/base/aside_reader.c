@@ -1,3 +1,5 @@
+/* Two users share a reader: its owner, and the thread while there is one. Whoever leaves last frees it, so an owner can go while the thread
+ * hangs in a read that may never end. A thread is made for each reading, and only one: while it hangs nobody starts another. */
 #include "pipeline/base/aside_reader.h"
 
 #include "pipeline/base/limits.h"

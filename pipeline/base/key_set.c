@@ -1,3 +1,5 @@
+/* Names and values, each with a NUL behind it, in the order of the names: so equal sets are equal bytes, which can be compared, hashed and
+ * written as they are. Sets are small, so a name is looked for from the front. */
 #include "pipeline/base/key_set.h"
 
 #include <string.h>

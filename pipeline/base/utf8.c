@@ -1,3 +1,5 @@
+/* The first byte says how long a character is, and the second one rules out what is encoded too long, surrogates and what lies beyond U+10FFFF
+ * (Unicode, table 3-7); those behind it need no more than to be continuations. */
 #include "pipeline/base/utf8.h"
 
 static bool is_continuation(unsigned char c)

@@ -1,3 +1,5 @@
+/* Names come from scripts, so they are made fit for a label, and their number is bounded: when all places but one are taken, the last one
+ * is for all others together. */
 #include "pipeline/encode/named_counters.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* What a script is (its text, compiled, checked) is loaded once for a stream; what it does has a state for each worker, made when that worker
+ * first gets a batch of the stream. A chain that must see every record in order has one state, and whoever runs it sees to it that
+ * only one worker does. */
 #include "pipeline/encode/transform_instances.h"
 
 #include "pipeline/base/mem.h"

@@ -1,3 +1,5 @@
+/* Each folder in data_dir/streams whose name is in no configuration is looked into without changing it. One that cannot be read counts as well:
+ * nobody knows that nothing waits in it. */
 #include "pipeline/engine/orphans.h"
 
 #include "pipeline/base/mem.h"

@@ -1,3 +1,5 @@
+/* All files are read before any is looked at, because a key and its certificate are replaced one after the other: the shorter the time between
+ * the two readings, the rarer they do not fit. Where they do not, the next reading finds what is true then. */
 #include "pipeline/http/tls_files.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,6 @@
+/* The thread asks whether it is to end, and may wait for somebody to wake it; both go through one lock and one condition, so no wake-up is
+ * lost between the question and the wait. One that hangs in its library cannot be ended: it is waited for within a limit, named,
+ * and left behind with what it needs. */
 #include "pipeline/inputs/input_thread.h"
 
 #include "pipeline/base/limits.h"

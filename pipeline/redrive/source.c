@@ -1,3 +1,5 @@
+/* Folders are walked in the order of their names, so a second run meets files as the first one did. What cannot be read is said and stepped over:
+ * one bad file is no reason to leave the others where they are. */
 #include "pipeline/redrive/source.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,5 @@
+/* What a server says becomes one line that may stand in a log and on a page: each run of white space and of what a terminal would obey is one
+ * blank, what is not UTF-8 is marked, and it is cut between characters. */
 #include "sinks/answer/text.h"
 
 #include "pipeline/base/buf.h"

@@ -1,3 +1,5 @@
+/* Two small files that end with a checksum, written over in place and not synced by themselves. One that is torn or old is as good as
+ * none: a mark only says what was safe at some time, and more may be safe by now. */
 #include "pipeline/spool/format/mark.h"
 
 #include "pipeline/base/digest.h"
