@@ -73,7 +73,7 @@
 /* What was read aside is believed for so long: a rotated key is taken up with the next attempt. Reading that takes longer than timeout
  * hangs; what is known already serves meanwhile. */
 #define ASIDE_BELIEVED (1 * NSEC_PER_SEC)
-#define ASIDE_TIMEOUT  (2 * NSEC_PER_SEC)
+#define ASIDE_TIMEOUT  (5 * NSEC_PER_SEC)
 
 /* The longest log line, its newline counted: what a pipe takes in one piece. */
 #define LOG_LINE_MAX 4096
