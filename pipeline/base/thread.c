@@ -16,6 +16,23 @@ int thread_start(pthread_t *id, void *(*run)(void *), void *arg, const char *wha
     return rc == 0 ? 0 : err_set(e, ERR_IO, "%s cannot be started: %s", what, strerror(rc));
 }
 
+int thread_create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    int rc;
+
+    pthread_attr_init(&attr);
+    if (stack_bytes)
+        pthread_attr_setstacksize(&attr, stack_bytes);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(id, &attr, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
 bool thread_start_detached(void *(*run)(void *), void *arg, size_t stack_bytes)
 {
     pthread_attr_t attr;

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,17 +42,8 @@ static void *run(void *arg)
 
 static int start(struct input_thread *t, struct err *e)
 {
-    pthread_attr_t attr;
-    sigset_t all, old;
-    int rc;
+    int rc = thread_create_quiet(&t->id, run, t, INPUT_THREAD_STACK_BYTES);
 
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, INPUT_THREAD_STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&t->id, &attr, run, t);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
     return rc == 0 ? 0
                    : err_set(e, rc == EAGAIN ? ERR_LIMIT : ERR_IO, "the thread of input %s cannot be started: %s",
                              t->conf.input, rc == EAGAIN ? THREADS_HINT : strerror(rc));

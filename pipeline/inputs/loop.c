@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,17 +60,8 @@ static void *run(void *arg)
 /* Signals belong to the main thread. */
 static int start_thread(struct input_loop *l)
 {
-    pthread_attr_t attr;
-    sigset_t all, old;
-    int rc;
+    int rc = thread_create_quiet(&l->thread, run, l, INPUT_LOOP_STACK_BYTES);
 
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, INPUT_LOOP_STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&l->thread, &attr, run, l);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
     if (rc == 0)
         pthread_setname_np(l->thread, "inputs");
     return rc;
