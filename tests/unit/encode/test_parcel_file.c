@@ -80,6 +80,21 @@ static void add_run(struct bench *b, uint64_t from, uint64_t to)
         assert_int_equal(add(b, from), 0);
 }
 
+/* Where each block begins, and with which record; the last one is the end. */
+struct blocks {
+    uint64_t at[RECORDS + 1], first[RECORDS + 1];
+    uint64_t n;
+};
+
+static void note_block(struct bench *b, struct blocks *of)
+{
+    if (parcel_file_length(b->f) == of->at[of->n])
+        return;
+    of->n++;
+    of->at[of->n] = parcel_file_length(b->f);
+    of->first[of->n] = parcel_file_count(b->f);
+}
+
 static void flush(struct bench *b)
 {
     if (parcel_file_flush(b->f, &b->e) < 0)
@@ -91,6 +106,28 @@ static void open_file(struct bench *b, uint64_t length)
     parcel_file_close(&b->f);
     if (parcel_file_open(&b->f, NULL, b->path, length, &b->e) < 0)
         fail_msg("%s", b->e.msg);
+}
+
+/* A new file of `count` records, flushed after each `run` of them and wherever a block is full. */
+static void write_file(struct bench *b, uint64_t count, uint64_t run, struct blocks *of)
+{
+    *of = (struct blocks){0};
+    open_file(b, 0);
+    for (uint64_t i = 0; i < count; i++) {
+        add_run(b, i, i + 1);
+        note_block(b, of);
+        if ((i + 1) % run == 0 || i + 1 == count)
+            flush(b);
+        note_block(b, of);
+    }
+}
+
+static bool is_block_end(const struct blocks *of, uint64_t length)
+{
+    for (uint64_t i = 1; i <= of->n; i++)
+        if (of->at[i] == length)
+            return true;
+    return false;
 }
 
 static void check_record(const struct object_reader *r, uint64_t i, struct slice data)
@@ -218,11 +255,10 @@ static void behind_the_length_in_the_journal_nothing_counts(void **state)
 static void a_file_that_is_shorter_or_not_there_is_damaged(void **state)
 {
     struct bench *b = *state;
+    struct blocks of;
     uint64_t length;
 
-    open_file(b, 0);
-    add_run(b, 0, 20);
-    flush(b);
+    write_file(b, 20, 20, &of);
     length = parcel_file_length(b->f);
     parcel_file_close(&b->f);
     for (uint64_t n = 0; n < length; n++) {
@@ -233,17 +269,13 @@ static void a_file_that_is_shorter_or_not_there_is_damaged(void **state)
     }
     unlink(b->path);
     assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length, &b->e), -1);
-    open_file(b, 0);
-    add_run(b, 0, 20);
-    flush(b);
-    parcel_file_close(&b->f);
     for (uint64_t n = 1; n < length; n++) { /* the journal's length is none of a block's end */
-        assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length - n, &b->e), -1);
-        assert_int_equal(b->e.code, ERR_FORMAT);
-        open_file(b, 0);
-        add_run(b, 0, 20);
-        flush(b);
+        write_file(b, 20, 20, &of);
+        if (is_block_end(&of, n))
+            continue;
         parcel_file_close(&b->f);
+        assert_int_equal(parcel_file_open(&b->f, NULL, b->path, n, &b->e), -1);
+        assert_int_equal(b->e.code, ERR_FORMAT);
     }
 }
 
@@ -251,29 +283,24 @@ static void a_file_that_is_shorter_or_not_there_is_damaged(void **state)
 static void damage_costs_the_records_of_its_block_or_those_behind_it(void **state)
 {
     struct bench *b = *state;
-    uint64_t length, starts[4] = {0};
+    struct blocks of;
     int fd;
 
-    open_file(b, 0);
-    for (uint64_t i = 0; i < 3; i++) {
-        add_run(b, i * 10, i * 10 + 10);
-        flush(b);
-        starts[i + 1] = parcel_file_length(b->f);
-    }
-    length = starts[3];
+    write_file(b, 30, 10, &of);
+    assert_true(of.n >= 3);
     fd = open(b->path, O_RDWR);
     assert_true(fd >= 0);
-    for (uint64_t at = 0; at < length; at++) {
-        uint64_t block = at >= starts[2] ? 2 : at >= starts[1] ? 1 : 0, lost;
-        char was, is;
+    for (uint64_t i = 0; i < of.n; i++)
+        for (uint64_t at = of.at[i]; at < of.at[i + 1]; at++) {
+            bool in_header = at < of.at[i] + 40;
+            char was, is;
 
-        assert_int_equal(pread(fd, &was, 1, (off_t)at), 1);
-        is = (char)(was ^ 0x10);
-        assert_int_equal(pwrite(fd, &is, 1, (off_t)at), 1);
-        lost = check_all(b, 30);
-        assert_int_equal(lost, at < starts[block] + 40 ? 30 - block * 10 : 10);
-        assert_int_equal(pwrite(fd, &was, 1, (off_t)at), 1);
-    }
+            assert_int_equal(pread(fd, &was, 1, (off_t)at), 1);
+            is = (char)(was ^ 0x10);
+            assert_int_equal(pwrite(fd, &is, 1, (off_t)at), 1);
+            assert_int_equal(check_all(b, 30), (in_header ? 30 : of.first[i + 1]) - of.first[i]);
+            assert_int_equal(pwrite(fd, &was, 1, (off_t)at), 1);
+        }
     close(fd);
     assert_int_equal(check_all(b, 30), 0);
 }
