@@ -109,14 +109,12 @@ static int check_expression(const struct prefix *x, bool for_errors, const struc
                    (int)p->literal.n, p->literal.p, for_errors ? " and !{firehose:error-output-type}" : "");
 }
 
-static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
+static int check_text(struct prefix *x, bool for_errors, struct err *e)
 {
     struct slice rest = slice_str(x->text);
     struct piece p;
     int rc;
 
-    if (rest.n > OBJECT_PREFIX_MAX)
-        return err_set(e, ERR_CONFIG, "%s: %zu bytes, at most %d are allowed", x->option, rest.n, OBJECT_PREFIX_MAX);
     for (size_t i = 0; i < rest.n; i++)
         if ((unsigned char)rest.p[i] < 0x20 || rest.p[i] == 0x7f)
             return err_set(e, ERR_CONFIG, "%s: byte %zu is a control character", x->option, i + 1);
@@ -131,6 +129,22 @@ static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
         x->has_error_type |= p.expression && is_error_type(&p);
     }
     return rc;
+}
+
+static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
+{
+    size_t n = strlen(x->text);
+
+    if (n > OBJECT_PREFIX_MAX)
+        return err_set(e, ERR_CONFIG, "%s: %zu bytes, at most %d are allowed", x->option, n, OBJECT_PREFIX_MAX);
+    return check_text(x, for_errors, e);
+}
+
+int object_key_check_text(const char *option, const char *text, struct err *e)
+{
+    struct prefix x = {.option = option, .text = (char *)text};
+
+    return check_text(&x, false, e);
 }
 
 /* Firehose's rules. Where no error object will ever be written, an error prefix is a mistake: it would do nothing. */
@@ -371,16 +385,24 @@ static int add_expression(const struct object_key *k, const struct sink_seal_id 
     return add_random_string(k, id, ++*occurrence, out);
 }
 
-static int add_prefix(const struct object_key *k, const struct sink_seal_id *id, struct buf *out, struct err *e)
+int object_key_render_text(const struct object_key *k, const struct sink_seal_id *id, const char *text, struct buf *out)
 {
-    const struct prefix *x = prefix_for(k, id);
-    struct slice rest = slice_str(x->text);
+    struct slice rest = slice_str(text);
     uint32_t occurrence = 0;
     struct piece p;
-    int rc, full = 0;
+    struct err e;
+    int full = 0;
 
-    while (full == 0 && (rc = next_piece(x->option, &rest, &p, e)) > 0)
+    while (full == 0 && next_piece("", &rest, &p, &e) > 0)
         full = p.expression ? add_expression(k, id, &p, &occurrence, out) : literal_add(p.literal, out);
+    return full;
+}
+
+static int add_prefix(const struct object_key *k, const struct sink_seal_id *id, struct buf *out)
+{
+    const struct prefix *x = prefix_for(k, id);
+    int full = object_key_render_text(k, id, x->text, out);
+
     if (full == 0 && id->error_type && !x->has_error_type)
         full = buf_add_str(out, id->error_type) < 0 || buf_add_char(out, '/') < 0 ? -1 : 0;
     if (full == 0 && !x->has_expressions)
@@ -399,7 +421,7 @@ int object_key_render(const struct object_key *k, const struct sink_seal_id *id,
 {
     size_t from = out->n;
 
-    if (add_prefix(k, id, out, e) < 0)
+    if (add_prefix(k, id, out) < 0)
         return err_set(e, ERR_LIMIT, "object name: no room for the prefix");
     if (out->n - from > OBJECT_PREFIX_EVALUATED_MAX)
         return err_set(e, ERR_LIMIT, "%s: evaluated it has %zu bytes, at most %d are allowed",

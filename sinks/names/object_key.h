@@ -78,4 +78,10 @@ void object_key_free(struct object_key **k);
 MUST_CHECK int object_key_render(const struct object_key *k, const struct sink_seal_id *id, const char *extension,
                                  struct buf *out, struct err *e);
 
+/* Texts beside the name that may hold the same expressions (a tag, metadata): -1 with a mistake that begins with `option`. */
+MUST_CHECK int object_key_check_text(const char *option, const char *text, struct err *e);
+/* Appends such a text with its expressions replaced; it was checked. -1: out is full. */
+MUST_CHECK int object_key_render_text(const struct object_key *k, const struct sink_seal_id *id, const char *text,
+                                      struct buf *out);
+
 #endif

@@ -295,6 +295,31 @@ static void a_name_that_finds_no_room_is_an_error(void **state)
     object_key_free(&k);
 }
 
+static void other_texts_have_the_same_expressions(void **state)
+{
+    struct object_key_conf conf = {.timezone = copy("UTC")};
+    struct object_key *k;
+    struct err e = {0};
+    struct buf b;
+
+    (void)state;
+    assert_int_equal(object_key_open(&k, &conf, &ENV, &e), 0);
+    buf_init(&b, 64);
+    assert_int_equal(object_key_render_text(k, &SEAL, "at !{timestamp:HH:mm}, 9 \\% \\{", &b), 0);
+    assert_string_equal(buf_cstr(&b), "at 14:05, 9 % {");
+    buf_release(&b);
+    buf_init(&b, 4);
+    assert_int_equal(object_key_render_text(k, &SEAL, "five.", &b), -1);
+    buf_release(&b);
+    object_key_free(&k);
+    assert_int_equal(object_key_check_text("tagging", "!{timestamp:yyyy}-!{firehose:random-string}", &e), 0);
+    assert_int_equal(object_key_check_text("tagging", "", &e), 0);
+    assert_int_equal(object_key_check_text("tagging", "a!{nothing}", &e), -1);
+    assert_non_null(strstr(e.msg, "tagging: `!{nothing}` is not of the form"));
+    assert_int_equal(object_key_check_text("tagging", "a\n", &e), -1);
+    assert_int_equal(object_key_check_text("tagging", "!{firehose:error-output-type}", &e), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +333,7 @@ int main(void)
         cmocka_unit_test(names_stay_what_they_are_from_version_to_version),
         cmocka_unit_test(mistakes_are_told_at_start),
         cmocka_unit_test(a_name_that_finds_no_room_is_an_error),
+        cmocka_unit_test(other_texts_have_the_same_expressions),
     };
 
     return cmocka_run_group_tests_name("object_key", tests, NULL, NULL);
