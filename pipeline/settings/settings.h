@@ -55,6 +55,9 @@ struct stream_settings {
     nsec buffer_interval;
     struct transform_settings *transforms; /* in the order they chain */
     size_t transform_count;
+    bool
+        partitioned; /* its records have keys that say which object they are for: they are staged, each with its key's others */
+    uint32_t max_partitions; /* objects that gather records at once, one for each key */
     const struct format_ops *format;
     void *format_conf; /* NULL: the format has no options */
     struct settings_origin format_from;
