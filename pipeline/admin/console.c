@@ -5,7 +5,6 @@
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/human.h"
-#include "pipeline/base/plural.h"
 
 #include <inttypes.h>
 #include <stdio.h>

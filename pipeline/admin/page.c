@@ -3,7 +3,6 @@
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
 
 #include <assert.h>
 #include <dirent.h>

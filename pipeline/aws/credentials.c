@@ -6,7 +6,7 @@
 #include "pipeline/aws/profile_files.h"
 #include "pipeline/base/aside_reader.h"
 #include "pipeline/base/compiler.h"
-#include "pipeline/base/file_stamp.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 

@@ -49,16 +49,6 @@ static bool within(nsec begin, nsec span, nsec now)
     return begin != 0 && now >= begin && now - begin < span;
 }
 
-/* Locks: r->lock held. */
-static bool start(struct aside_reader *r)
-{
-    if (!thread_start_detached(reader_main, r, 0))
-        return false;
-    r->users++;
-    r->step = ASIDE_READING;
-    return true;
-}
-
 /* What ended in time is believed from when it is seen, not from when it began: a slow disk would otherwise be read again and again,
  * and never be done. */
 enum aside_state aside_reader_poll(struct aside_reader *r, nsec now)
@@ -70,8 +60,10 @@ enum aside_state aside_reader_poll(struct aside_reader *r, nsec now)
     if (r->step == ASIDE_IDLE) {
         if (within(r->since, ASIDE_BELIEVED, now))
             return ASIDE_READ;
-        if (!start(r))
+        if (!thread_start_detached(reader_main, r, 0))
             return ASIDE_NO_THREAD;
+        r->users++;
+        r->step = ASIDE_READING;
         r->since = now;
     }
     return within(r->since, ASIDE_TIMEOUT, now) ? ASIDE_NOT_YET : ASIDE_HANGS;

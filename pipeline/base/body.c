@@ -181,17 +181,6 @@ struct slice body_memory_slice(const struct body *b)
     return b->fd < 0 ? buf_slice(&b->tail) : (struct slice){NULL, 0};
 }
 
-static int read_file(const struct body *b, uint64_t at, char *out, size_t n, struct err *e)
-{
-    size_t got;
-
-    if (io_read_at(&io_ops_real, b->fd, out, n, at, &got) < 0)
-        return err_errno(e, "read a temporary file in %s", b->tmp_dir);
-    if (got < n)
-        return err_set(e, ERR_IO, "a temporary file in %s is shorter than what was written to it", b->tmp_dir);
-    return 0;
-}
-
 static size_t at_most(uint64_t have, size_t n)
 {
     return have < n ? (size_t)have : n;
@@ -199,18 +188,19 @@ static size_t at_most(uint64_t have, size_t n)
 
 long body_read(const struct body *b, uint64_t at, char *out, size_t n, struct err *e)
 {
-    size_t done = 0, more;
+    size_t done = 0, got;
 
     if (at >= body_size(b))
         return 0;
     n = at_most(body_size(b) - at, n);
     if (at < b->in_file) {
         done = at_most(b->in_file - at, n);
-        if (read_file(b, at, out, done, e) < 0)
-            return -1;
+        if (io_read_at(&io_ops_real, b->fd, out, done, at, &got) < 0)
+            return err_errno(e, "read a temporary file in %s", b->tmp_dir);
+        if (got < done)
+            return err_set(e, ERR_IO, "a temporary file in %s is shorter than what was written to it", b->tmp_dir);
     }
-    more = n - done;
-    if (more > 0)
-        memcpy(out + done, b->tail.p + (at + done - b->in_file), more);
+    if (done < n)
+        memcpy(out + done, b->tail.p + (at + done - b->in_file), n - done);
     return (long)n;
 }

@@ -67,16 +67,6 @@ static void take_out(struct heap *h, struct heap_item *i)
     sift_down(h, last);
 }
 
-static void put_in(struct heap *h, struct heap_item *i)
-{
-    if (h->count == h->cap) {
-        h->cap = h->cap ? h->cap * 2 : HEAP_FIRST;
-        h->items = mem_grow(h->items, h->cap, sizeof(struct heap_item *));
-    }
-    place(h, h->count++, i);
-    sift_up(h, i);
-}
-
 void heap_set(struct heap *h, struct heap_item *i, nsec at)
 {
     bool in = i->index != HEAP_OUT;
@@ -90,7 +80,12 @@ void heap_set(struct heap *h, struct heap_item *i, nsec at)
         sift_up(h, i);
         sift_down(h, i);
     } else {
-        put_in(h, i);
+        if (h->count == h->cap) {
+            h->cap = h->cap ? h->cap * 2 : HEAP_FIRST;
+            h->items = mem_grow(h->items, h->cap, sizeof(struct heap_item *));
+        }
+        place(h, h->count++, i);
+        sift_up(h, i);
     }
 }
 

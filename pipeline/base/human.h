@@ -19,4 +19,20 @@ char *human_duration(nsec d, char *out,
                      size_t size); /* "450 ms", "1.5 s", "12 s", "3 min 5 s", "2 h 4 min", "5 d 3 h" */
 char *human_share(double share, char *out, size_t size); /* "86 %", "0.02 %", "less than 0.01 %" */
 
+/* "1 record is lost", "2 records are lost": "%zu record%s %s lost", n, noun_s(n), is_are(n). */
+static inline const char *noun_s(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static inline const char *verb_s(uint64_t n)
+{
+    return n == 1 ? "s" : "";
+}
+
+static inline const char *is_are(uint64_t n)
+{
+    return n == 1 ? "is" : "are";
+}
+
 #endif

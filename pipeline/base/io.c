@@ -1,10 +1,12 @@
 #include "pipeline/base/io.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,4 +160,92 @@ int io_write_at(const struct io_ops *ops, int fd, struct iovec *v, int count, ui
         skip_written(&v, &count, (size_t)n);
     }
     return 0;
+}
+
+/* --- folders --------------------------------------------------------------------------------------------------------- */
+
+int io_sync_folder(const struct io_ops *ops, const char *path, struct err *e)
+{
+    int fd = ops->open(path, O_RDONLY | O_DIRECTORY, 0), rc = 0;
+
+    if (fd < 0)
+        return err_errno(e, "cannot open folder %s", path);
+    if (ops->fsync(fd) < 0 && errno != EINVAL)
+        rc = err_errno(e, "cannot sync folder %s", path);
+    close(fd);
+    return rc;
+}
+
+/* The folder itself first: most often it is there, and what is above it may not be ours to look at. */
+int io_make_folder(const struct io_ops *ops, const char *path, struct err *e)
+{
+    char *name = mem_strdup(path), *slash, *parent;
+    size_t n = strlen(name);
+    int rc;
+
+    while (n > 1 && name[n - 1] == '/') /* a/b/ lies in a, not in a/b */
+        name[--n] = '\0';
+    slash = strrchr(name, '/');
+    parent = slash && slash != name ? mem_strndup(name, (size_t)(slash - name)) : mem_strdup(slash ? "/" : ".");
+    rc = mkdir(name, 0700);
+    if (rc < 0 && errno == ENOENT && slash) {
+        if (io_make_folder(ops, parent, e) < 0)
+            goto out;
+        rc = mkdir(name, 0700);
+    }
+    if (rc == 0)
+        rc = io_sync_folder(ops, parent, e);
+    else
+        rc = errno == EEXIST ? 0 : err_errno(e, "cannot create folder %s", path);
+out:
+    mem_free(parent);
+    mem_free(name);
+    return rc;
+}
+
+static int folder_check(const char *path, struct err *e)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0 || S_ISDIR(st.st_mode))
+        return 0; /* what else is wrong with it is found by whoever opens it */
+    if (S_ISLNK(st.st_mode))
+        return err_set(
+            e, ERR_IO,
+            "%s is a link: only data_dir itself may be one, no folder in it; put a folder in its place, or mount "
+            "the other disk there",
+            path);
+    return err_set(e, ERR_IO, "%s is not a folder: look who put it there, and move it away", path);
+}
+
+int io_check_folders(const char *path, unsigned levels, struct err *e)
+{
+    char *p = mem_strdup(path), *slash = p;
+    int rc = 0;
+
+    while (rc == 0 && levels-- > 0 && slash) {
+        rc = folder_check(p, e);
+        slash = strrchr(p, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    mem_free(p);
+    return rc;
+}
+
+/* --- stamps ---------------------------------------------------------------------------------------------------------- */
+
+struct file_stamp file_stamp_of(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return (struct file_stamp){0};
+    return (struct file_stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+}
+
+bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
+           a->mtime.tv_nsec == b->mtime.tv_nsec;
 }

@@ -1,7 +1,7 @@
 /* io.h -- opening, reading and writing files, in spite of short counts and interruptions.
  *
  * What can fail because of a disk is called through a table (struct io_ops), so that a test can be the disk that fails. The spool's
- * files go through it; whoever has no such tests passes io_ops_real. Folders: folders.h.
+ * files go through it; whoever has no such tests passes io_ops_real.
  *
  * Threads    any.
  */
@@ -13,9 +13,11 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 /* As the system calls of the same names: -1 and errno. */
 struct io_ops {
@@ -50,5 +52,31 @@ MUST_CHECK int io_read_at(const struct io_ops *ops, int fd, void *p, size_t n, u
 MUST_CHECK int io_write_all(int fd, struct slice s);
 /* All of it from `offset` on; changes v. -1 with errno. */
 MUST_CHECK int io_write_at(const struct io_ops *ops, int fd, struct iovec *v, int count, uint64_t offset);
+
+/* Folders of our own. A new name is safe when the folder it is in has been synced. So each folder that is made is synced into its
+ * parent before anything is put into it. */
+
+/* The folder and those above it that are missing, for their owner only (0700). */
+MUST_CHECK int io_make_folder(const struct io_ops *ops, const char *path, struct err *e);
+
+/* The names in it are safe when this returns 0. A file system that knows nothing to sync in a folder is content. */
+MUST_CHECK int io_sync_folder(const struct io_ops *ops, const char *path, struct err *e);
+
+/* A folder is one of our own, and so are those above it, `levels` in all: none of them a link. What is not there is no mistake. -1: said in
+ * *e. */
+MUST_CHECK int io_check_folders(const char *path, unsigned levels, struct err *e);
+
+/* Enough of a file's stat to know that it was changed or replaced. To be taken before the file is read: a change in between is then
+ * seen the next time. */
+struct file_stamp {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    struct timespec mtime;
+};
+
+/* All zero for a file that is not there. */
+struct file_stamp file_stamp_of(const char *path);
+bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
 
 #endif

@@ -28,14 +28,9 @@ void json_open(struct json_reader *r, struct slice text, unsigned max_depth)
     r->error = NULL;
 }
 
-static inline bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 static const char *pass_spaces(const char *p, const char *end)
 {
-    while (p < end && is_space(*p))
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
@@ -62,6 +57,19 @@ static inline char next(struct json_reader *r)
 static bool fail_expected(struct json_reader *r, const char *at, const char *why)
 {
     return fail(r, at, at == r->end ? "unexpected end" : why);
+}
+
+/* The same two for who returns a place. */
+static const char *stop(struct json_reader *r, const char *at, const char *why)
+{
+    fail(r, at, why);
+    return NULL;
+}
+
+static const char *stop_expected(struct json_reader *r, const char *at, const char *why)
+{
+    fail_expected(r, at, why);
+    return NULL;
 }
 
 static inline bool in_object(const struct json_reader *r)
@@ -133,18 +141,12 @@ static const char *pass_special(struct json_reader *r, const char *p, struct jso
     if (*p == '\\') {
         s->escaped = true;
         n = escape_length(p, r->end);
-        if (n == 0)
-            fail(r, p, "invalid escape in a string");
-        return n ? p + n : NULL;
+        return n ? p + n : stop(r, p, "invalid escape in a string");
     }
-    if ((unsigned char)*p < ' ') {
-        fail(r, p, "control character in a string");
-        return NULL;
-    }
+    if ((unsigned char)*p < ' ')
+        return stop(r, p, "control character in a string");
     n = utf8_run(slice_of(p, (size_t)(r->end - p)));
-    if (n == 0)
-        fail(r, p, "invalid UTF-8 in a string");
-    return n ? p + n : NULL;
+    return n ? p + n : stop(r, p, "invalid UTF-8 in a string");
 }
 
 /* The string begins at `begin`, behind its quote; up to p it is known to be plain. */
@@ -154,10 +156,8 @@ static const char *read_long_string(struct json_reader *r, const char *begin, co
 
     for (;;) {
         p = json_scan_plain(simd, p, r->end);
-        if (p == r->end) {
-            fail(r, p, "unterminated string");
-            return NULL;
-        }
+        if (p == r->end)
+            return stop(r, p, "unterminated string");
         if (*p == '"')
             break;
         p = pass_special(r, p, s);
@@ -203,18 +203,14 @@ bool json_string(struct json_reader *r, struct json_string *s)
 static ALWAYS_INLINE const char *read_key(struct json_reader *r, const char *p, struct json_string *key)
 {
     p = pass_space(p, r->end);
-    if (char_at(p, r->end) != '"') {
-        fail_expected(r, p, "expected a member's name in quotes");
-        return NULL;
-    }
+    if (char_at(p, r->end) != '"')
+        return stop_expected(r, p, "expected a member's name in quotes");
     p = read_string(r, p + 1, key);
     if (!p)
         return NULL;
     p = pass_space(p, r->end);
-    if (char_at(p, r->end) != ':') {
-        fail_expected(r, p, "expected ':'");
-        return NULL;
-    }
+    if (char_at(p, r->end) != ':')
+        return stop_expected(r, p, "expected ':'");
     return p + 1;
 }
 
@@ -267,56 +263,39 @@ static inline bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static const char *digits(const char *p, const char *end)
-{
-    while (p < end && is_digit(*p))
-        p++;
-    return p;
-}
-
-static inline bool is_at(const char *p, const char *end, char c)
-{
-    return p < end && *p == c;
-}
-
 /* Goes behind the digits at *p; there must be one at least. */
 static bool some_digits(const char **p, const char *end)
 {
     const char *begin = *p;
 
-    *p = digits(begin, end);
+    while (*p < end && is_digit(**p))
+        (*p)++;
     return *p > begin;
-}
-
-static const char *fail_number(struct json_reader *r, const char *p, const char *why)
-{
-    fail(r, p, why);
-    return NULL;
 }
 
 static const char *read_number(struct json_reader *r, const char *p)
 {
     const char *end = r->end;
 
-    if (is_at(p, end, '-'))
+    if (char_at(p, end) == '-')
         p++;
-    if (is_at(p, end, '0'))
+    if (char_at(p, end) == '0')
         p++;
     else if (!some_digits(&p, end))
-        return fail_number(r, p, "expected a digit");
-    if (p < end && is_digit(*p))
-        return fail_number(r, p, "a number may not begin with 0");
-    if (is_at(p, end, '.')) {
+        return stop(r, p, "expected a digit");
+    if (is_digit(char_at(p, end)))
+        return stop(r, p, "a number may not begin with 0");
+    if (char_at(p, end) == '.') {
         p++;
         if (!some_digits(&p, end))
-            return fail_number(r, p, "expected a digit after '.'");
+            return stop(r, p, "expected a digit after '.'");
     }
-    if (is_at(p, end, 'e') || is_at(p, end, 'E')) {
+    if (char_at(p, end) == 'e' || char_at(p, end) == 'E') {
         p++;
-        if (is_at(p, end, '+') || is_at(p, end, '-'))
+        if (char_at(p, end) == '+' || char_at(p, end) == '-')
             p++;
         if (!some_digits(&p, end))
-            return fail_number(r, p, "expected a digit in the exponent");
+            return stop(r, p, "expected a digit in the exponent");
     }
     return p;
 }
@@ -340,10 +319,8 @@ bool json_number(struct json_reader *r, struct slice *number)
 
 static inline const char *read_literal(struct json_reader *r, const char *p, const char *text, size_t n)
 {
-    if ((size_t)(r->end - p) < n || memcmp(p, text, n) != 0) {
-        fail_expected(r, p, "expected a value");
-        return NULL;
-    }
+    if ((size_t)(r->end - p) < n || memcmp(p, text, n) != 0)
+        return stop_expected(r, p, "expected a value");
     return p + n;
 }
 
@@ -413,18 +390,15 @@ static ALWAYS_INLINE const char *read_scalar(struct json_reader *r, const char *
         *type = JSON_NUMBER;
         if (p < r->end && (*p == '-' || is_digit(*p)))
             return read_number(r, p);
-        fail_expected(r, p, "expected a value");
-        return NULL;
+        return stop_expected(r, p, "expected a value");
     }
 }
 
 /* Enters the container at p. */
 static const char *push(struct json_reader *r, const char *p)
 {
-    if (r->depth == r->max_depth) {
-        fail(r, p, "nested too deeply");
-        return NULL;
-    }
+    if (r->depth == r->max_depth)
+        return stop(r, p, "nested too deeply");
     r->depth++;
     set_kind(r, *p == '{');
     return p + 1;
@@ -448,18 +422,15 @@ static const char *find_next(struct json_reader *r, const char *p, unsigned floo
             p++;
             continue;
         }
-        if (!first && c != ',') {
-            fail_expected(r, p, object ? "expected ',' or '}'" : "expected ',' or ']'");
-            return NULL;
-        }
+        if (!first && c != ',')
+            return stop_expected(r, p, object ? "expected ',' or '}'" : "expected ',' or ']'");
         p += !first;
         if (object)
             return read_key(r, p, &key);
         p = pass_space(p, r->end);
         if (char_at(p, r->end) != ']')
             return p;
-        fail(r, p, "expected a value after ','");
-        return NULL;
+        return stop(r, p, "expected a value after ','");
     }
     *done = true;
     return p;

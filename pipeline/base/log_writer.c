@@ -171,19 +171,13 @@ static bool fits(const struct log_writer *w, size_t n)
     return n <= LOG_RING_BYTES - held(w);
 }
 
-/* Locks: w->lock held. */
-static void wait_a_moment(struct log_writer *w, size_t n)
+void log_writer_put(struct log_writer *w, struct slice line)
 {
     struct timespec until = clock_timespec(clock_mono() + MOMENT);
 
-    while (!fits(w, n) && !w->hangs && !w->ended)
-        w->hangs = pthread_cond_timedwait(&w->written, &w->lock, &until) != 0;
-}
-
-void log_writer_put(struct log_writer *w, struct slice line)
-{
     pthread_mutex_lock(&w->lock);
-    wait_a_moment(w, line.n);
+    while (!fits(w, line.n) && !w->hangs && !w->ended)
+        w->hangs = pthread_cond_timedwait(&w->written, &w->lock, &until) != 0;
     if (!fits(w, line.n)) {
         w->dropped++;
     } else {
@@ -208,23 +202,16 @@ uint64_t log_writer_dropped(struct log_writer *w)
     return n;
 }
 
-/* Locks: w->lock held. */
-static bool wait_written(struct log_writer *w, nsec timeout)
-{
-    struct timespec until = clock_timespec(clock_mono() + timeout);
-
-    while ((held(w) > 0 || w->writing) && !w->ended)
-        if (pthread_cond_timedwait(&w->written, &w->lock, &until) != 0)
-            break;
-    return held(w) == 0 && !w->writing;
-}
-
 bool log_writer_flush(struct log_writer *w, nsec timeout)
 {
+    struct timespec until = clock_timespec(clock_mono() + timeout);
     bool done;
 
     pthread_mutex_lock(&w->lock);
-    done = wait_written(w, timeout);
+    while ((held(w) > 0 || w->writing) && !w->ended)
+        if (pthread_cond_timedwait(&w->written, &w->lock, &until) != 0)
+            break;
+    done = held(w) == 0 && !w->writing;
     pthread_mutex_unlock(&w->lock);
     return done;
 }

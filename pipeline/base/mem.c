@@ -24,11 +24,7 @@ void mem_exhausted(void)
 
 void *mem_alloc(size_t size)
 {
-    void *p = calloc(1, size ? size : 1);
-
-    if (!p)
-        mem_exhausted();
-    return p;
+    return mem_array(1, size);
 }
 
 void *mem_array(size_t count, size_t size)

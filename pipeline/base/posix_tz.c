@@ -115,22 +115,16 @@ static bool leap(int year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-static int days_in(int month, int year)
-{
-    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-    return DAYS[month - 1] + (month == 2 && leap(year));
-}
-
 /* The day of the month on which the week rule falls. */
 static int weekday_rule(const struct posix_tz_change *ch, int year)
 {
+    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     struct tm first = {.tm_year = year - 1900, .tm_mon = ch->month - 1, .tm_mday = 1};
     int day;
 
     timegm(&first); /* fills in tm_wday */
     day = 1 + (ch->day - first.tm_wday + 7) % 7 + 7 * (ch->week - 1);
-    while (day > days_in(ch->month, year))
+    while (day > DAYS[ch->month - 1] + (ch->month == 2 && leap(year)))
         day -= 7;
     return day;
 }

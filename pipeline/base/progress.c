@@ -3,7 +3,6 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/human.h"
 #include "pipeline/base/log.h"
-#include "pipeline/base/plural.h"
 
 #include <stdio.h>
 #include <string.h>

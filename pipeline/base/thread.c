@@ -35,17 +35,12 @@ int thread_create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t s
 
 bool thread_start_detached(void *(*run)(void *), void *arg, size_t stack_bytes)
 {
-    pthread_attr_t attr;
     pthread_t id;
-    bool made;
 
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (stack_bytes)
-        pthread_attr_setstacksize(&attr, stack_bytes);
-    made = pthread_create(&id, &attr, run, arg) == 0;
-    pthread_attr_destroy(&attr);
-    return made;
+    if (thread_create_quiet(&id, run, arg, stack_bytes) != 0)
+        return false;
+    pthread_detach(id);
+    return true;
 }
 
 void thread_cond_init(pthread_cond_t *c)
@@ -93,19 +88,6 @@ static void *attempt_main(void *arg)
     return NULL;
 }
 
-/* Signals belong to others, also when they come to know of them only later. */
-static bool start_attempt(struct attempt *a)
-{
-    sigset_t all, old;
-    bool made;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    made = thread_start_detached(attempt_main, a, 0);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return made;
-}
-
 bool thread_try(void (*fn)(void *arg), void (*gone)(void *arg), void *arg, nsec wait)
 {
     struct attempt *a = mem_alloc(sizeof(*a));
@@ -116,7 +98,7 @@ bool thread_try(void (*fn)(void *arg), void (*gone)(void *arg), void *arg, nsec 
     *a = (struct attempt){.fn = fn, .gone = gone, .arg = arg};
     pthread_mutex_init(&a->lock, NULL);
     thread_cond_init(&a->ended);
-    if (!start_attempt(a)) {
+    if (!thread_start_detached(attempt_main, a, 0)) {
         fn(arg);
         attempt_free(a);
         return true;

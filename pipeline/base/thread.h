@@ -25,7 +25,7 @@ MUST_CHECK int thread_start(pthread_t *id, void *(*run)(void *), void *arg, cons
 /* pthread_create() for a thread that leaves all signals to others; stack_bytes 0: as much as usual. 0, or an errno. */
 MUST_CHECK int thread_create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes);
 
-/* One that nobody waits for. stack_bytes 0: as much as usual. False: there is no room for another. */
+/* Likewise, and nobody waits for it. False: there is no room for another. */
 MUST_CHECK bool thread_start_detached(void *(*run)(void *), void *arg, size_t stack_bytes);
 
 /* Runs fn(arg) on a thread of its own, or here when there is no room for one, and waits for it at most `wait`: it makes calls that may

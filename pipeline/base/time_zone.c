@@ -225,26 +225,18 @@ const char *time_zone_name(const struct time_zone *z)
     return z->name;
 }
 
-/* The number of transitions at or before the time. */
-static size_t transitions_until(const struct time_zone *z, int64_t t)
+void time_zone_at(const struct time_zone *z, int64_t unix_seconds, struct time_zone_local *out)
 {
-    size_t lo = 0, hi = z->transition_count;
+    size_t n = 0, hi = z->transition_count; /* n becomes the number of transitions at or before the time */
 
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
+    while (n < hi) {
+        size_t mid = n + (hi - n) / 2;
 
-        if (z->transitions[mid].at <= t)
-            lo = mid + 1;
+        if (z->transitions[mid].at <= unix_seconds)
+            n = mid + 1;
         else
             hi = mid;
     }
-    return lo;
-}
-
-void time_zone_at(const struct time_zone *z, int64_t unix_seconds, struct time_zone_local *out)
-{
-    size_t n = transitions_until(z, unix_seconds);
-
     if (n == z->transition_count && z->has_rule)
         *out = *posix_tz_at(&z->rule, unix_seconds);
     else

@@ -17,44 +17,35 @@ static char *join(const char *folder, const char *name)
     return mem_printf("%s%s%s", folder, strcmp(folder, "/") == 0 ? "" : "/", name);
 }
 
-static bool is_step(const char *name)
+/* Walks on from `folder`, which is true and is taken, by the names of `rest`, which is cut up. */
+static char *walk(char *folder, char *rest, unsigned links)
 {
-    return *name == '\0' || strcmp(name, ".") == 0;
-}
+    for (const char *name; (name = strsep(&rest, "/"));) {
+        char *path, target[PATH_MAX];
+        ssize_t n;
 
-static char *parent_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
+        if (*name == '\0' || strcmp(name, ".") == 0)
+            continue;
+        if (strcmp(name, "..") == 0) {
+            char *slash = strrchr(folder, '/');
 
-    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
-}
-
-/* `folder` is true, `name` its entry. */
-static char *resolve(const char *folder, const char *name, unsigned links)
-{
-    char target[PATH_MAX], *path, *whole, *out;
-    ssize_t n;
-
-    if (is_step(name))
-        return mem_strdup(folder);
-    if (strcmp(name, "..") == 0)
-        return parent_of(folder);
-    path = join(folder, name);
-    n = links < TRUE_PATH_LINKS_MAX ? readlink(path, target, sizeof(target) - 1) : -1;
-    if (n <= 0)
-        return path; /* no link, or not there */
-    target[n] = '\0';
-    whole = target[0] == '/' ? mem_strdup(target) : join(folder, target);
-    mem_free(path);
-    out = mem_strdup("/");
-    for (char *rest = whole, *next; (next = strsep(&rest, "/"));) {
-        char *deeper = resolve(out, next, links + 1);
-
-        mem_free(out);
-        out = deeper;
+            slash[slash == folder] = '\0';
+            continue;
+        }
+        path = join(folder, name);
+        n = links < TRUE_PATH_LINKS_MAX ? readlink(path, target, sizeof(target) - 1) : -1;
+        if (n <= 0) { /* no link, or not there */
+            mem_free(folder);
+            folder = path;
+            continue;
+        }
+        target[n] = '\0';
+        mem_free(path);
+        if (target[0] == '/')
+            folder[1] = '\0';
+        folder = walk(folder, target, links + 1);
     }
-    mem_free(whole);
-    return out;
+    return folder;
 }
 
 char *true_path(const char *path)
@@ -64,13 +55,7 @@ char *true_path(const char *path)
     if (realpath(path, real))
         return mem_strdup(real);
     copy = mem_strdup(path);
-    out = mem_strdup("/");
-    for (char *rest = copy, *next; (next = strsep(&rest, "/"));) {
-        char *deeper = resolve(out, next, 0);
-
-        mem_free(out);
-        out = deeper;
-    }
+    out = walk(mem_strdup("/"), copy, 0);
     mem_free(copy);
     return out;
 }

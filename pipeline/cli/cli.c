@@ -6,7 +6,7 @@
 #include "config/units.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 
 #include <assert.h>
 #include <getopt.h>

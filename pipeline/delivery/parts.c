@@ -2,7 +2,7 @@
  * answered by delivery_judge(), and carried out here. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/delivery/impl.h"
 #include "sinks/answer/verdict.h"
 

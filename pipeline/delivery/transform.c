@@ -9,7 +9,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/delivery/impl.h"
 #include "pipeline/http/transport/backoff.h"
 

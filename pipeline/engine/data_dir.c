@@ -3,10 +3,9 @@
  * copy of it can warn: both would deliver what both hold. */
 #include "pipeline/engine/data_dir.h"
 
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +24,7 @@ struct data_dir {
 static int make_below(const char *path, const char *name, struct err *e)
 {
     char *dir = mem_printf("%s/%s", path, name);
-    int rc = folders_check(dir, 1, e) < 0 ? -1 : folders_make(&io_ops_real, dir, e);
+    int rc = io_check_folders(dir, 1, e) < 0 ? -1 : io_make_folder(&io_ops_real, dir, e);
 
     mem_free(dir);
     return rc < 0 ? err_wrap(e, "data_dir") : 0;
@@ -168,7 +167,7 @@ int data_dir_open(struct data_dir **out, const char *path, struct err *e)
 
     d->lock = -1;
     d->tmp = mem_printf("%s/tmp", path);
-    if ((folders_make(&io_ops_real, path, e) < 0 && err_wrap(e, "data_dir") < 0) || take_lock(d, path, e) < 0 ||
+    if ((io_make_folder(&io_ops_real, path, e) < 0 && err_wrap(e, "data_dir") < 0) || take_lock(d, path, e) < 0 ||
         make_below(path, "tmp", e) < 0 || make_below(path, "streams", e) < 0) {
         data_dir_close(&d);
         return -1;

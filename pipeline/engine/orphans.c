@@ -3,7 +3,7 @@
 #include "pipeline/engine/orphans.h"
 
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/spool/inspect.h"
 
 #include <dirent.h>

@@ -2,7 +2,7 @@
  * closed, addresses are bound and released, the lock of data_dir is taken and given back. */
 #include "pipeline/engine/preflight.h"
 
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
@@ -85,7 +85,7 @@ static int check_unlocked(const char *data_dir, struct err *e)
 static int check_folder(const char *data_dir, const char *name, struct err *e)
 {
     char *path = mem_printf("%s/%s", data_dir, name);
-    int rc = folders_check(path, 1, e);
+    int rc = io_check_folders(path, 1, e);
 
     mem_free(path);
     return rc < 0 ? err_wrap(e, "data_dir") : 0;
@@ -108,7 +108,7 @@ static void check_spool_folder(struct check *c, const struct stream_settings *st
     char *path = mem_printf("%s/streams/%s/spool", c->s->data_dir, st->name);
     struct err e;
 
-    if (!st->memory && folders_check(path, 2, &e) < 0) {
+    if (!st->memory && io_check_folders(path, 2, &e) < 0) {
         err_wrap(&e, "stream `%s`", st->name);
         finding(c, st->at, &e);
     }

@@ -12,7 +12,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/engine/descriptors.h"
 #include "pipeline/engine/impl.h"
 

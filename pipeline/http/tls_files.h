@@ -12,7 +12,7 @@
 #include "pipeline/base/certificates.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
-#include "pipeline/base/file_stamp.h"
+#include "pipeline/base/io.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

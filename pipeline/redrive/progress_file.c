@@ -5,10 +5,9 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/digest.h"
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -262,7 +261,7 @@ int redrive_state_save(const struct redrive_state *s, struct err *e)
     if (rc == 0 && rename(tmp, s->path) < 0)
         rc = err_errno(e, "cannot replace %s", s->path);
     if (rc == 0)
-        rc = folders_sync(&io_ops_real, s->folder, e);
+        rc = io_sync_folder(&io_ops_real, s->folder, e);
     buf_release(&text);
     mem_free(tmp);
     return rc;

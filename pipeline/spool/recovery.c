@@ -4,10 +4,10 @@
  * byte is checked; what a crash cut short is cut off. Damage of what was safe is stepped over and reported, and a new
  * segment is begun, so that the state that was made the best of is written down at once. */
 #include "pipeline/base/digest.h"
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/spool/inspect.h"
 #include "pipeline/spool/spool_impl.h"
 #include "pipeline/spool/walk.h"
@@ -154,7 +154,7 @@ static void keep_tail(struct recovery *r, uint64_t number, uint64_t offset)
     struct err ignored;
     int to = -1;
 
-    if (folders_make(r->s->ops, folder, &ignored) == 0 && walk_open(&r->walk, number, &f, &ignored) == 0) {
+    if (io_make_folder(r->s->ops, folder, &ignored) == 0 && walk_open(&r->walk, number, &f, &ignored) == 0) {
         unlink(path); /* of an earlier start that did not get to its end */
         to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (to >= 0 && copy_out(&f, offset, to) < 0)
@@ -271,7 +271,7 @@ static int recover_disk(struct recovery *r, struct err *e)
 {
     struct spool *s = r->s;
 
-    if (walk_check_folders(s->dir, e) < 0 || folders_make(s->ops, s->dir, e) < 0 || note_device(s, e) < 0 ||
+    if (walk_check_folders(s->dir, e) < 0 || io_make_folder(s->ops, s->dir, e) < 0 || note_device(s, e) < 0 ||
         remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
         return -1;
     if (read_log(r, e) < 0)

@@ -7,7 +7,7 @@
  *
  * A crash must never bring back the segment's name for a file that has been written over. So the folder is synced between
  * the renaming and the first write; mostly that was done in passing, when another segment was made. */
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
@@ -106,7 +106,7 @@ bool recycle_take(struct spool *s, struct recycled *out, int *fd)
 
     if (s->recycled_count == 0)
         return false;
-    if (!s->recycled[0].named && folders_sync(s->ops, s->dir, &ignored) < 0)
+    if (!s->recycled[0].named && io_sync_folder(s->ops, s->dir, &ignored) < 0)
         return false;
     recycle_names_are_safe(s);
     *out = take_oldest(s);

@@ -5,7 +5,7 @@
  * stands in the list; the newest never. Whoever reads holds it as a user: taken out of the list meanwhile it is dead,
  * and the last user frees it. An old segment's file is opened when somebody reads it, and only the one that was read
  * last stays open. */
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/spool_impl.h"
@@ -115,7 +115,7 @@ static int make_safe(struct spool *s, int fd, const struct recycled *from, const
         return err_errno(e, "sync %s", path);
     if (from->path && s->ops->rename(from->path, path) < 0)
         return err_errno(e, "rename %s to %s", from->path, path);
-    if (folders_sync(s->ops, s->dir, e) < 0)
+    if (io_sync_folder(s->ops, s->dir, e) < 0)
         return -1;
     recycle_names_are_safe(s);
     return 0;

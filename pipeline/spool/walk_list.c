@@ -1,5 +1,5 @@
 /* Which files belong to the log, and what their heads say. */
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/walk.h"
 
@@ -379,7 +379,7 @@ int walk_check_folders(const char *dir, struct err *e)
 {
     enum { FOLDERS = 3 }; /* streams/NAME/spool */
     char *damaged = mem_printf("%s/damaged", dir);
-    int rc = folders_check(damaged, 1 + FOLDERS, e);
+    int rc = io_check_folders(damaged, 1 + FOLDERS, e);
 
     mem_free(damaged);
     return rc;

@@ -2,7 +2,7 @@
  * up in tables (sinks/answer/explain.h). */
 #include "sinks/elasticsearch/answer.h"
 
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "sinks/answer/explain.h"
 #include "sinks/answer/text.h"
 #include "sinks/answer/words.h"

@@ -15,7 +15,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 
 #include <expat.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "config/suggest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"

@@ -1,6 +1,6 @@
 /* fsck.c -- `sluice fsck`: what the spools on disk hold, and what of it is damaged. Changes nothing. */
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"

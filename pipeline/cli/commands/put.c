@@ -5,7 +5,6 @@
  * after a pause, in its order; nothing behind it is sent before. */
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/base/plural.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/put/lines.h"
 #include "pipeline/put/sender.h"

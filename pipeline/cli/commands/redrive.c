@@ -1,11 +1,10 @@
 /* redrive.c -- `sluice redrive`: puts the records of error objects back, through the Firehose API of a running
  * sluice. Reads its options, prints what redrive/job.c finds, and what came of it. */
 #include "config/units.h"
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/redrive/job.h"
 
@@ -191,7 +190,7 @@ static int choose_state(const struct args *a, const struct settings *s, char **f
     if (!a->state && !s)
         return cli_usage_error(&cli_redrive, "where to note what was put back? write --state FOLDER");
     *folder = a->state ? mem_strdup(a->state) : mem_printf("%s/redrive", s->data_dir);
-    if (a->job.dry_run || folders_make(&io_ops_real, *folder, &e) == 0)
+    if (a->job.dry_run || io_make_folder(&io_ops_real, *folder, &e) == 0)
         return CLI_DONE;
     fprintf(stderr, "sluice redrive: no place to note what is put back: %s; name another one with --state\n", e.msg);
     return CLI_FAILED;

@@ -1,6 +1,6 @@
 /* validate.c -- `sluice validate`: every mistake in the configuration, then what running would need. */
 #include "pipeline/base/limits.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/engine/preflight.h"
 

@@ -1,7 +1,7 @@
 #include "pipeline/cli/test/report.h"
 
 #include "pipeline/base/mem.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/base/utf8.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "pipeline/http/trust/system_trust.h"
 
 #include "pipeline/base/aside_reader.h"
-#include "pipeline/base/file_stamp.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/trust/pem_file.h"

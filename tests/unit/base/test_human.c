@@ -2,6 +2,8 @@
 
 #include "pipeline/base/human.h"
 
+#include <stdio.h>
+
 #include "pipeline/base/compiler.h"
 
 static void counts_are_grouped_by_three(void **state)
@@ -86,6 +88,22 @@ static void the_largest_values_fit_and_a_short_buffer_is_never_overrun(void **st
     assert_string_equal(human_duration(INT64_MAX, out, sizeof(out)), "106");
 }
 
+static const char *sentence(unsigned n)
+{
+    static char out[64];
+
+    snprintf(out, sizeof(out), "%u record%s %s lost, %u fail%s", n, noun_s(n), is_are(n), n, verb_s(n));
+    return out;
+}
+
+static void nouns_and_verbs_follow_the_number(void **state)
+{
+    (void)state;
+    assert_string_equal(sentence(0), "0 records are lost, 0 fail");
+    assert_string_equal(sentence(1), "1 record is lost, 1 fails");
+    assert_string_equal(sentence(2), "2 records are lost, 2 fail");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -94,6 +112,7 @@ int main(void)
         cmocka_unit_test(durations_show_two_units_at_most),
         cmocka_unit_test(a_share_is_all_or_none_only_when_it_is),
         cmocka_unit_test(the_largest_values_fit_and_a_short_buffer_is_never_overrun),
+        cmocka_unit_test(nouns_and_verbs_follow_the_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 #include "tests/support/cmocka.h"
 
 /* Reads and writes that come short, are interrupted or fail; folders that are made and synced. */
-#include "pipeline/base/folders.h"
 #include "pipeline/base/io.h"
 
 #include <errno.h>
@@ -179,22 +178,22 @@ static void each_folder_that_is_made_is_synced_into_its_parent(void **state)
     snprintf(path, sizeof(path), "%s/a/b", top);
     synced = 0;
     for (int again = 0; again < 2; again++)
-        assert_int_equal(folders_make(&counting, path, &e), 0);
+        assert_int_equal(io_make_folder(&counting, path, &e), 0);
     assert_int_equal(synced, 2);
     rmdir(path);
     snprintf(path, sizeof(path), "%s/a//b//", top);
     last_synced[0] = '\0';
-    assert_int_equal(folders_make(&counting, path, &e), 0);
+    assert_int_equal(io_make_folder(&counting, path, &e), 0);
     assert_true(strcmp(last_synced, "a") == 0 || strcmp(last_synced, "a/") == 0);
     snprintf(path, sizeof(path), "%s/a/b", top);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
     rmdir(path);
     sync_fails_with = EINVAL; /* nothing to sync there */
-    assert_int_equal(folders_make(&counting, path, &e), 0);
+    assert_int_equal(io_make_folder(&counting, path, &e), 0);
     rmdir(path);
     sync_fails_with = EIO;
-    assert_int_equal(folders_make(&counting, path, &e), -1);
+    assert_int_equal(io_make_folder(&counting, path, &e), -1);
     assert_non_null(strstr(e.msg, "/a: "));
     sync_fails_with = 0;
     rmdir(path);
@@ -211,7 +210,7 @@ static void a_file_in_the_way_of_a_folder_is_named(void **state)
 
     (void)state;
     snprintf(path, sizeof(path), "%s/below/it", name);
-    assert_int_equal(folders_make(&io_ops_real, path, &e), -1);
+    assert_int_equal(io_make_folder(&io_ops_real, path, &e), -1);
     assert_non_null(strstr(e.msg, path));
     close(fd);
     unlink(name);

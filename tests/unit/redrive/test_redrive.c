@@ -2,7 +2,7 @@
  * and one stream only, and is never half a note. */
 #include "tests/support/cmocka.h"
 
-#include "pipeline/base/folders.h"
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/encode/error_objects.h"
@@ -273,11 +273,11 @@ static void the_folder_for_notes_is_for_its_owner_only(void **state)
 
     (void)state;
     for (int again = 0; again < 2; again++)
-        assert_int_equal(folders_make(&io_ops_real, deep, &e), 0);
+        assert_int_equal(io_make_folder(&io_ops_real, deep, &e), 0);
     assert_int_equal(stat(deep, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
     fclose(fopen(file, "w"));
-    assert_int_equal(folders_make(&io_ops_real, below, &e), -1);
+    assert_int_equal(io_make_folder(&io_ops_real, below, &e), -1);
     assert_non_null(strstr(e.msg, below));
     mem_free(deep);
     mem_free(file);
