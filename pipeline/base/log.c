@@ -126,17 +126,6 @@ void log_set_level(enum log_level max)
     atomic_store(&level_max, (int)max);
 }
 
-bool log_level_parse(const char *name, enum log_level *out)
-{
-    for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *out = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static void build(struct line *l, enum log_level level, const char *msg, const struct log_kv *kvs)
 {
     char ts[32];

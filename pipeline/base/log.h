@@ -52,7 +52,6 @@ uint64_t log_dropped(void);
 void log_plain(const char *text);
 
 void log_set_level(enum log_level max);
-bool log_level_parse(const char *name, enum log_level *out);
 
 /* `kvs` ends with a LOG_KV_END element. */
 void log_emit(enum log_level level, const char *msg, const struct log_kv *kvs);

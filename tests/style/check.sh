@@ -122,7 +122,7 @@ case_of "libcurl is known in the transport, in put, and where trust is made only
     system_header 'curl/' '^pipeline/(http/(transport|trust)|put)/'
 case_of "Lua is known in transforms/lua only" system_header 'lua|lauxlib' '^transforms/lua/'
 case_of "compressors are known in codecs only, and zlib where requests are unpacked" system_header 'libdeflate|zstd|isa-l|zlib' \
-    '^transforms/codecs/|^pipeline/base/crc32c\.c:|^pipeline/inputs/api/'
+    '^transforms/codecs/|^pipeline/base/digest\.c:|^pipeline/inputs/api/'
 case_of "expat is known in the listings of S3 only" system_header 'expat\.h' '^sinks/s3/list\.c:'
 case_of "libuv is known in inputs only" system_header 'uv\.h' '^pipeline/inputs/'
 case_of "libmicrohttpd is known in the two servers only" system_header 'microhttpd\.h' '^pipeline/(inputs/api|admin|http/server)/'
