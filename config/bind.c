@@ -172,7 +172,7 @@ static void bind_default(struct cfg_errors *errs, const struct cfg_field *f, voi
 /* --- a table --------------------------------------------------------------------------------------------------------
  */
 
-static const struct cfg_field *find_field(const struct cfg_field *fields, const char *name)
+const struct cfg_field *cfg_find(const struct cfg_field *fields, const char *name)
 {
     for (const struct cfg_field *f = fields; f->name; f++)
         if (strcmp(f->name, name) == 0)
@@ -232,7 +232,7 @@ void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct
             cfg_error(errs, node->at, "a mapping (`key: value` lines) belongs here, not %s", cfg_node_kind(node));
     } else {
         for (size_t i = 0; node && i < node->count; i++)
-            if (!find_field(fields, node->items[i]->key->text))
+            if (!cfg_find(fields, node->items[i]->key->text))
                 report_unknown(errs, node->items[i], fields);
         for (const struct cfg_field *f = fields; f->name; f++)
             bind_field(errs, f, cfg_node_get(node, f->name), out);
@@ -242,7 +242,7 @@ void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct
 
 const char *cfg_text(const struct cfg_field *fields, const void *conf, const char *name)
 {
-    const struct cfg_field *f = find_field(fields, name);
+    const struct cfg_field *f = cfg_find(fields, name);
 
     if (!f || f->type != CFG_STRING || f->secret)
         return NULL;

@@ -1,8 +1,10 @@
+/* A choice is read in two steps, the name and then its options, so that each registry can say in between which names it knows. */
 #include "pipeline/settings/choice.h"
 
 #include "config/suggest.h"
 #include "config/text.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,52 +17,36 @@ static bool is_type(const struct cfg_node *map)
     return strcmp(key, "type") == 0 || strcmp(key, "kind") == 0;
 }
 
-static void report_keys(struct cfg_errors *errs, const char *what, const struct cfg_node *map)
-{
-    struct buf hint;
-    bool hinted;
-
-    buf_init(&hint, CFG_HINT_MAX);
-    hinted = cfg_errors_hints(errs)->mapping(what, map, &hint);
-    if (hinted && is_type(map))
-        cfg_error(errs, map->at, "`%s` names what it is by its key; %s", what, buf_cstr(&hint));
-    else
-        cfg_error(errs, map->at, "`%s` wants exactly one key here, not %zu%s%s", what, map->count, hinted ? ": " : "",
-                  hinted ? buf_cstr(&hint) : "");
-    buf_release(&hint);
-}
-
-static void report_list(struct cfg_errors *errs, const char *what, const struct cfg_node *list)
-{
-    struct buf hint;
-    bool hinted;
-
-    buf_init(&hint, CFG_HINT_MAX);
-    hinted = cfg_errors_hints(errs)->list(what, list, &hint);
-    cfg_error(errs, list->at, "`%s` wants one name, alone or with options (`name: { ... }`), not a list%s%s", what,
-              hinted ? ": " : "", hinted ? buf_cstr(&hint) : "");
-    buf_release(&hint);
-}
-
 int settings_choice_read(struct cfg_errors *errs, const char *what, const struct cfg_node *node,
                          struct settings_choice *out)
 {
+    struct buf hint;
+    bool hinted;
+
     *out = (struct settings_choice){.name = node};
     if (node->bad)
         return -1; /* reported where it was read */
     if (node->kind == CFG_NODE_SCALAR)
         return 0;
+    if (node->kind == CFG_NODE_MAP && node->count == 1 && !is_type(node)) {
+        *out = (struct settings_choice){.name = node->items[0]->key, .options = node->items[0]};
+        return 0;
+    }
+    buf_init(&hint, CFG_HINT_MAX);
     if (node->kind == CFG_NODE_LIST) {
-        report_list(errs, what, node);
-        return -1;
+        hinted = cfg_errors_hints(errs)->list(what, node, &hint);
+        cfg_error(errs, node->at, "`%s` wants one name, alone or with options (`name: { ... }`), not a list%s%s", what,
+                  hinted ? ": " : "", hinted ? buf_cstr(&hint) : "");
+    } else {
+        hinted = cfg_errors_hints(errs)->mapping(what, node, &hint);
+        if (hinted && is_type(node))
+            cfg_error(errs, node->at, "`%s` names what it is by its key; %s", what, buf_cstr(&hint));
+        else
+            cfg_error(errs, node->at, "`%s` wants exactly one key here, not %zu%s%s", what, node->count,
+                      hinted ? ": " : "", hinted ? buf_cstr(&hint) : "");
     }
-    if (node->count != 1 || is_type(node)) {
-        report_keys(errs, what, node);
-        return -1;
-    }
-    out->name = node->items[0]->key;
-    out->options = node->items[0];
-    return 0;
+    buf_release(&hint);
+    return -1;
 }
 
 void settings_choice_unknown(struct cfg_errors *errs, const char *what, const struct settings_choice *c,
@@ -90,4 +76,24 @@ void settings_choice_no_options(struct cfg_errors *errs, const struct settings_c
 
     if (o && !o->bad && !cfg_node_is_null(o) && !(o->kind == CFG_NODE_MAP && o->count == 0))
         cfg_error(errs, o->at, "`%s` has no options here%s", c->name->text, instead);
+}
+
+void *settings_options_bind(struct cfg_errors *errs, const struct cfg_node *options, struct srcpos at,
+                            const struct cfg_field *fields, size_t size, struct settings_origin *from)
+{
+    struct srcpos before = cfg_errors_place(errs, at);
+    size_t mistakes = cfg_errors_count(errs);
+    void *conf = mem_alloc(size);
+
+    cfg_bind(errs, options, fields, conf);
+    *from = (struct settings_origin){
+        .node = options, .at = at, .bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(options)};
+    cfg_errors_place(errs, before);
+    return conf;
+}
+
+void settings_options_free(const struct cfg_field *fields, void **conf)
+{
+    cfg_release(fields, *conf);
+    MEM_CLEAR(*conf);
 }

@@ -8,6 +8,7 @@
 #include "config/errors.h"
 #include "config/node.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/settings/settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,11 @@ MUST_CHECK int settings_choice_read(struct cfg_errors *errs, const char *what, c
 /* "unknown input `tial`; did you mean `tail`?" */
 void settings_choice_unknown(struct cfg_errors *errs, const char *what, const struct settings_choice *c,
                              settings_names *names);
+
+/* Binds options (NULL: none given) that belong to the name at `at`: the struct of `size` bytes that `fields` describe. */
+void *settings_options_bind(struct cfg_errors *errs, const struct cfg_node *options, struct srcpos at,
+                            const struct cfg_field *fields, size_t size, struct settings_origin *from);
+void settings_options_free(const struct cfg_field *fields, void **conf);
 
 /* Reports options where none are possible. */
 void settings_choice_no_options(struct cfg_errors *errs, const struct settings_choice *c, const char *instead);

@@ -1,11 +1,14 @@
-/* fields.h -- the tables of options: parsing, the manual and the hints for mistakes use the same rows.
+/* fields.h -- what the files of pipeline/settings share: the tables of options (parsing, the manual and the hints for mistakes
+ * use the same rows), what binds the parts that no row can, and what is asked when all is bound.
  *
- * Inside of pipeline/settings: everybody else uses settings.h.
+ * Inside of pipeline/settings; everybody else uses settings.h. (`sluice test` binds transforms, as a stream does.)
  */
 #ifndef PIPELINE_SETTINGS_FIELDS_H
 #define PIPELINE_SETTINGS_FIELDS_H
 
 #include "config/bind.h"
+#include "config/errors.h"
+#include "pipeline/settings/settings.h"
 
 /* The top of the file: describes struct settings. */
 extern const struct cfg_field settings_fields[];
@@ -16,5 +19,25 @@ extern const struct cfg_field settings_stream_fields[], settings_retry_fields[],
 /* CFG_CUSTOM of `streams`; `out` is the struct settings, whose path is set. */
 void settings_streams_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
 void settings_streams_release(void *out);
+
+/* CFG_CUSTOM of `transform`: one transform, or a list of them that chain; `out` is a struct stream_settings.
+ *
+ *     transform: { lua: mask.lua, timeout: 100ms }
+ *     transform: [ decompress, { deaggregate: { split: json } }, { lua: mask.lua } ]
+ */
+void settings_transform_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
+void settings_transform_release(void *out);
+
+/* What people write who know other programs, and how the same is written here, to be pasted. Whoever reports a mistake asks for
+ * them through cfg_errors_hints(), so that what binds options need not know those of all others. */
+extern const struct cfg_hints settings_hints;
+
+/* Reports mistakes that only show when all of the file is bound: what sinks, inputs and scripts find in their options, and rules
+ * between options that stand far apart; of the parts in `use`. Some options may be zero, because they could not be bound. */
+void settings_rules(struct cfg_errors *errs, const struct settings *s, const struct settings_use *use);
+
+/* Reports each place of a loop: what is read, and what is written. A stream may read what another one writes, as long as nothing
+ * of it comes back. */
+void settings_loops(struct cfg_errors *errs, const struct settings *s);
 
 #endif

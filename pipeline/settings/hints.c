@@ -1,6 +1,5 @@
 /* Tables of what people write who know other programs, each with what to write here. They are looked at only after
  * something was found to be a mistake, so they can forbid nothing and let nothing pass. */
-#include "pipeline/settings/hints.h"
 
 #include "config/bind.h"
 #include "config/node.h"
@@ -162,7 +161,7 @@ static const struct synonym TAIL_KEYS[] = {
     {" from_beginning read_from_head start_position start_at read_from ", "write `start: beginning`"},
 };
 
-#define TABLE(t) (t), sizeof(t) / sizeof((t)[0])
+#define TABLE(t) (t), ARRAY_LEN(t)
 
 /* `word` in any case, with `-` for `_`. */
 static const char *look_up(const struct synonym *table, size_t count, const char *word)
@@ -219,14 +218,6 @@ static bool hint_name(const char *what, const char *name, struct buf *out)
 /* --- keys ----------------------------------------------------------------------------------------------------------
  */
 
-static bool is_option(const struct cfg_field *fields, const char *name)
-{
-    for (const struct cfg_field *f = fields; f->name; f++)
-        if (strcmp(f->name, name) == 0)
-            return true;
-    return false;
-}
-
 static bool describes_a_sink(const struct cfg_field *fields)
 {
     for (size_t i = 0; sink_at(i); i++)
@@ -258,17 +249,16 @@ static bool names_option(const char *hint, const struct cfg_field *fields)
     if (strncmp(hint, "write `", 7) != 0)
         return true;
     snprintf(option, sizeof(option), "%.*s", (int)strcspn(hint + 7, ":"), hint + 7);
-    return is_option(fields, option);
+    return cfg_find(fields, option);
 }
 
 static bool hint_sink_key(const struct cfg_field *fields, const char *key, struct buf *out)
 {
-    const struct synonym *rest = SINK_KEYS, *end = SINK_KEYS + sizeof(SINK_KEYS) / sizeof(SINK_KEYS[0]);
 
-    if (is_option(settings_stream_fields, key))
+    if (cfg_find(settings_stream_fields, key))
         return add(out, "it belongs to the stream, beside `destination`");
-    for (; rest < end; rest++) {
-        const char *hint = look_up(rest, 1, key);
+    for (size_t i = 0; i < ARRAY_LEN(SINK_KEYS); i++) {
+        const char *hint = look_up(&SINK_KEYS[i], 1, key);
 
         if (hint && names_option(hint, fields))
             return add(out, hint);
@@ -286,20 +276,11 @@ static bool hint_backup(const struct cfg_node *item, struct buf *out)
     return strchr("./", item->text[0]) && buf_printf(out, "write `backup: { file: { path: %s } }`", item->text) == 0;
 }
 
-static const struct cfg_field *section(const char *name)
-{
-    const struct cfg_field *f = settings_fields;
-
-    while (strcmp(f->name, name) != 0)
-        f++;
-    return f->fields;
-}
-
 static bool is_off(const struct cfg_node *value)
 {
     static const char *const WORDS[] = {"none", "off", "no", "false", "disabled"};
 
-    for (size_t i = 0; value->kind == CFG_NODE_SCALAR && i < sizeof(WORDS) / sizeof(WORDS[0]); i++)
+    for (size_t i = 0; value->kind == CFG_NODE_SCALAR && i < ARRAY_LEN(WORDS); i++)
         if (strcasecmp(WORDS[i], value->text) == 0)
             return true;
     return false;
@@ -312,10 +293,11 @@ static bool hint_server(const struct cfg_field *fields, const struct cfg_node *i
 
     if (!as_key && !is_off(item))
         return false;
-    if (fields == section("admin"))
+    if (fields == cfg_find(settings_fields, "admin")->fields)
         return add(out, "to switch it off, write `admin: { listen: none }`");
-    return fields == section("api") && add(out, "to switch it off, leave `api` out of the `inputs` of all streams, and "
-                                                "give each others, such as `inputs: [stdin]`");
+    return fields == cfg_find(settings_fields, "api")->fields &&
+           add(out, "to switch it off, leave `api` out of the `inputs` of all streams, and "
+                    "give each others, such as `inputs: [stdin]`");
 }
 
 static bool hint_key(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out)
@@ -326,7 +308,7 @@ static bool hint_key(const struct cfg_field *fields, const struct cfg_node *item
         return true;
     if (fields == settings_backup_fields)
         return hint_backup(item, out);
-    if (fields == settings_fields && is_option(settings_stream_fields, key))
+    if (fields == settings_fields && cfg_find(settings_stream_fields, key))
         return buf_printf(out, "it belongs to a stream: `streams: { NAME: { %s: ... } }`", key) == 0;
     if (fields == settings_fields)
         return add(out, look_up(TABLE(TOP_KEYS), key));
@@ -344,7 +326,7 @@ static bool may_be_secret(const char *key)
 {
     static const char *const WORDS[] = {"pass", "secret", "token", "key", "bearer", "url", "auth"};
 
-    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
         if (strcasestr(key, WORDS[i]))
             return true;
     return false;
@@ -363,25 +345,22 @@ static int add_scalar(const struct cfg_node *value, struct buf *out)
     return buf_printf(out, quotes ? "\"%s\"" : "%s", value->text);
 }
 
-static int add_list(const struct cfg_node *list, struct buf *out)
-{
-    if (buf_add_char(out, '[') < 0)
-        return -1;
-    for (size_t i = 0; i < list->count; i++)
-        if (buf_add_str(out, i ? ", " : "") < 0 ||
-            (can_be_shown(list->items[i]) ? add_scalar(list->items[i], out) : buf_add_str(out, "...")) < 0)
-            return -1;
-    return buf_add_char(out, ']');
-}
-
 /* `key: value`, where the value can be shown. */
 static int add_pair(const struct cfg_node *item, struct buf *out)
 {
+    bool secret = may_be_secret(item->key->text);
+
     if (buf_printf(out, "%s: ", item->key->text) < 0)
         return -1;
-    if (!may_be_secret(item->key->text) && item->kind == CFG_NODE_LIST)
-        return add_list(item, out);
-    return !may_be_secret(item->key->text) && can_be_shown(item) ? add_scalar(item, out) : buf_add_str(out, "...");
+    if (secret || item->kind != CFG_NODE_LIST)
+        return !secret && can_be_shown(item) ? add_scalar(item, out) : buf_add_str(out, "...");
+    if (buf_add_char(out, '[') < 0)
+        return -1;
+    for (size_t i = 0; i < item->count; i++)
+        if (buf_add_str(out, i ? ", " : "") < 0 ||
+            (can_be_shown(item->items[i]) ? add_scalar(item->items[i], out) : buf_add_str(out, "...")) < 0)
+            return -1;
+    return buf_add_char(out, ']');
 }
 
 /* `destination: { s3: { bucket: logs } }` of `{ type: s3, bucket: logs }`. */
@@ -402,7 +381,7 @@ static const struct cfg_node *find_type(const struct cfg_node *map)
 {
     static const char *const KEYS[] = {"type", "kind", "plugin", "name", "provider", "codec"};
 
-    for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
         const struct cfg_node *value = cfg_node_get(map, KEYS[i]);
 
         if (value && value->kind == CFG_NODE_SCALAR && !value->secret && *value->text)
@@ -417,9 +396,9 @@ static bool hint_indent(const struct cfg_node *map, const struct sink_ops *sink,
     for (size_t i = 0; i < map->count; i++) {
         const char *key = map->items[i]->key->text;
 
-        if (is_option(sink->fields, key))
+        if (cfg_find(sink->fields, key))
             return buf_printf(out, "indent `%s` further: it is an option of `%s`", key, sink->name) == 0;
-        if (!sink_find(key) && is_option(settings_stream_fields, key))
+        if (!sink_find(key) && cfg_find(settings_stream_fields, key))
             return buf_printf(out, "`%s` belongs to the stream, beside `destination`", key) == 0;
     }
     return false;

@@ -1,7 +1,7 @@
 /* Streams are the nodes of a graph: an edge leads from a stream that writes files to one that reads them. What is read is
  * asked by an example of what is written: the name of an object that the stream would make now. An edge is a mistake when
  * its end leads back to its beginning. data_dir is written for every stream, so nobody may read there. */
-#include "pipeline/settings/rules.h"
+#include "pipeline/settings/fields.h"
 
 #include "config/node.h"
 #include "config/options.h"
@@ -85,12 +85,6 @@ static void release(struct loops *l)
     mem_free(l->edges);
 }
 
-/* `path` is a true_path(). */
-static bool reads(const struct reader *r, const char *path, size_t *item)
-{
-    return r->input->ops->reach_has(r->reach, path, item);
-}
-
 /* --- what is written -----------------------------------------------------------------------------------------------
  */
 
@@ -102,7 +96,8 @@ static void add_edges(struct loops *l, const struct stream_settings *st, const s
     for (size_t i = 0; i < l->reader_count; i++) {
         const struct edge *last = l->edge_count ? &l->edges[l->edge_count - 1] : NULL;
 
-        if (!reads(&l->readers[i], path, &item) || (last && last->from == st && last->to == &l->readers[i]))
+        if (!l->readers[i].input->ops->reach_has(l->readers[i].reach, path, &item) ||
+            (last && last->from == st && last->to == &l->readers[i]))
             continue;
         l->edges = mem_grow(l->edges, l->edge_count + 1, sizeof(*l->edges));
         l->edges[l->edge_count++] = (struct edge){st, *sink, &l->readers[i], item};
@@ -133,17 +128,6 @@ static void add_sink(struct loops *l, const struct stream_settings *st, const st
     }
     buf_release(&path);
     sink->ops->close(&state);
-}
-
-static void find_edges(struct loops *l)
-{
-    for (size_t i = 0; i < l->s->stream_count; i++) {
-        const struct stream_settings *st = &l->s->streams[i];
-        const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
-
-        add_sink(l, st, &destination);
-        add_sink(l, st, &backup);
-    }
 }
 
 /* --- what comes back -----------------------------------------------------------------------------------------------
@@ -186,17 +170,6 @@ static void report(const struct loops *l, const struct edge *x)
     cfg_options_refuse(&writer, &e);
 }
 
-static void report_loops(const struct loops *l)
-{
-    for (size_t i = 0; i < l->edge_count; i++) {
-        bool *seen = mem_array(l->edge_count, sizeof(*seen));
-
-        if (leads(l, l->edges[i].to->stream, l->edges[i].from, seen))
-            report(l, &l->edges[i]);
-        mem_free(seen);
-    }
-}
-
 /* --- data_dir ------------------------------------------------------------------------------------------------------
  */
 
@@ -207,14 +180,14 @@ static void check_data_dir(const struct loops *l, const struct reader *r)
     struct srcpos place = settings_place(l->s, "data_dir", NULL);
     struct err e;
 
-    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(FILES); i++) {
         const char *name = strstr(FILES[i], "%s");
         char *path = name ? mem_printf("%s/%.*s%s%s", l->s->data_dir, (int)(name - FILES[i]), FILES[i], r->stream->name,
                                        name + 2)
                           : mem_printf("%s/%s", l->s->data_dir, FILES[i]);
         char *true_name = true_path(path);
         size_t item = 0;
-        bool found = reads(r, true_name, &item);
+        bool found = r->input->ops->reach_has(r->reach, true_name, &item);
 
         mem_free(true_name);
         mem_free(path);
@@ -240,10 +213,21 @@ void settings_loops(struct cfg_errors *errs, const struct settings *s)
     struct loops l = {.errs = errs, .s = s, .began = clock_mono()};
 
     open_readers(&l);
-    if (l.reader_count) {
-        find_edges(&l);
-        report_loops(&l);
+    for (size_t i = 0; l.reader_count && i < s->stream_count; i++) {
+        const struct settings_sink destination = settings_destination(&s->streams[i]);
+        const struct settings_sink backup = settings_backup(&s->streams[i]);
+
+        add_sink(&l, &s->streams[i], &destination);
+        add_sink(&l, &s->streams[i], &backup);
     }
+    for (size_t i = 0; i < l.edge_count; i++) {
+        bool *seen = mem_array(l.edge_count, sizeof(*seen));
+
+        if (leads(&l, l.edges[i].to->stream, l.edges[i].from, seen))
+            report(&l, &l.edges[i]);
+        mem_free(seen);
+    }
+
     for (size_t i = 0; s->data_dir && i < l.reader_count; i++)
         check_data_dir(&l, &l.readers[i]);
     release(&l);
@@ -258,7 +242,7 @@ const struct stream_settings *settings_reader_of(const struct settings *s, const
 
     open_readers(&l);
     for (size_t i = 0; i < l.reader_count && !found; i++)
-        if (reads(&l.readers[i], true_name, &item))
+        if (l.readers[i].input->ops->reach_has(l.readers[i].reach, true_name, &item))
             found = l.readers[i].stream;
     release(&l);
     mem_free(true_name);

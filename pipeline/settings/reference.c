@@ -79,98 +79,54 @@ static const char COMMON[] =
     "- **Plain YAML**: one UTF-8 document of at most 10MB and 32 levels. Tags (`!`), anchors (`&`), aliases (`*`) and\n"
     "  merge keys (`<<`) are refused, unknown and duplicate keys too. Quote values that begin with such a character.\n";
 
-/* One input or destination. */
+/* One input, format or destination. */
 static int add_section(struct buf *out, const char *name, const char *help, const struct cfg_field *fields)
 {
     if (buf_printf(out, "\n### `%s`\n\n%s\n", name, help) < 0)
         return -1;
-    if (!fields[0].name)
-        return 0;
-    return buf_add_char(out, '\n') < 0 ? -1 : reference_fields(out, "", fields);
+    return fields[0].name && (buf_add_char(out, '\n') < 0 || reference_fields(out, "", fields) < 0) ? -1 : 0;
 }
 
-static int add_inputs(struct buf *out)
+static int add_codec(struct buf *out, const struct codec_ops *ops)
 {
-    const struct input_ops *ops;
-
-    if (buf_add_str(out, "\n## Inputs\n\n`api` is the Firehose API; it has no options here, but the section `api` "
-                         "above.\n") < 0)
+    if (buf_printf(out, "| `%s` | %s | ", ops->name, *ops->extension ? ops->extension : "nothing") < 0)
         return -1;
-    for (size_t i = 0; (ops = input_at(i)); i++)
-        if (add_section(out, ops->name, ops->help, ops->fields) < 0)
-            return -1;
-    return 0;
-}
-
-static int add_formats(struct buf *out)
-{
-    const struct format_ops *ops;
-
-    if (buf_add_str(out, "\n## Formats\n\n| format | content type |\n|---|---|\n") < 0)
-        return -1;
-    for (size_t i = 0; (ops = format_at(i)); i++)
-        if (buf_printf(out, "| `%s` | %s |\n", ops->name, ops->content_type) < 0)
-            return -1;
-    for (size_t i = 0; (ops = format_at(i)); i++)
-        if (ops->fields && add_section(out, ops->name, "Its options:", ops->fields) < 0)
-            return -1;
-    return 0;
-}
-
-static int add_codecs(struct buf *out)
-{
-    const struct codec_ops *ops;
-
-    if (buf_add_str(out,
-                    "\n## Compression\n\n| codec | ends names in | levels | default level |\n|---|---|---|---|\n") < 0)
-        return -1;
-    for (size_t i = 0; (ops = codec_at(i)); i++) {
-        bool levels = ops->level_min != ops->level_max;
-
-        if (buf_printf(out, "| `%s` | %s | ", ops->name, *ops->extension ? ops->extension : "nothing") < 0 ||
-            (levels ? buf_printf(out, "%d to %d | %d |\n", ops->level_min, ops->level_max, ops->level_default)
-                    : buf_add_str(out, "none | |\n")) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int add_sinks(struct buf *out)
-{
-    const struct sink_ops *ops;
-
-    if (buf_add_str(out, "\n## Destinations\n") < 0)
-        return -1;
-    for (size_t i = 0; (ops = sink_at(i)); i++)
-        if (add_section(out, ops->name, ops->help, ops->fields) < 0)
-            return -1;
-    return 0;
-}
-
-static int add_tables(struct buf *out)
-{
-    if (buf_add_str(out, "\n## The top of the file\n\n") < 0 || reference_fields(out, "", settings_fields) < 0)
-        return -1;
-    if (buf_add_str(out, "\n## A stream\n\nBelow `streams`, by its name: 1 to 64 of `a-z A-Z 0-9 _ . -`.\n\n") < 0)
-        return -1;
-    return reference_fields(out, "", settings_stream_fields);
+    if (ops->level_min == ops->level_max)
+        return buf_add_str(out, "none | |\n");
+    return buf_printf(out, "%d to %d | %d |\n", ops->level_min, ops->level_max, ops->level_default);
 }
 
 void settings_reference(struct buf *out)
 {
-    int rc = buf_add_str(out, EXAMPLE);
+    const struct input_ops *input;
+    const struct format_ops *format;
+    const struct codec_ops *codec;
+    const struct sink_ops *sink;
+    bool full; /* a manual that outgrows its buffer ends early */
 
-    if (rc == 0)
-        rc = buf_add_str(out, COMMON);
-    if (rc == 0)
-        rc = add_tables(out);
-    if (rc == 0)
-        rc = add_inputs(out);
-    if (rc == 0)
-        rc = add_formats(out);
-    if (rc == 0)
-        rc = add_codecs(out);
-    if (rc == 0)
-        rc = add_sinks(out);
-    (void)rc; /* a manual that outgrows its buffer ends early */
+    full = buf_add_str(out, EXAMPLE) < 0 || buf_add_str(out, COMMON) < 0 ||
+           buf_add_str(out, "\n## The top of the file\n\n") < 0 || reference_fields(out, "", settings_fields) < 0 ||
+           buf_add_str(out, "\n## A stream\n\nBelow `streams`, by its name: 1 to 64 of `a-z A-Z 0-9 _ . -`.\n\n") < 0 ||
+           reference_fields(out, "", settings_stream_fields) < 0;
+
+    full = full ||
+           buf_add_str(out, "\n## Inputs\n\n`api` is the Firehose API; it has no options here, but the section `api` "
+                            "above.\n") < 0;
+    for (size_t i = 0; !full && (input = input_at(i)); i++)
+        full = add_section(out, input->name, input->help, input->fields) < 0;
+
+    full = full || buf_add_str(out, "\n## Formats\n\n| format | content type |\n|---|---|\n") < 0;
+    for (size_t i = 0; !full && (format = format_at(i)); i++)
+        full = buf_printf(out, "| `%s` | %s |\n", format->name, format->content_type) < 0;
+    for (size_t i = 0; !full && (format = format_at(i)); i++)
+        full = format->fields && add_section(out, format->name, "Its options:", format->fields) < 0;
+
+    full = full || buf_add_str(out, "\n## Compression\n\n| codec | ends names in | levels | default level |\n"
+                                    "|---|---|---|---|\n") < 0;
+    for (size_t i = 0; !full && (codec = codec_at(i)); i++)
+        full = add_codec(out, codec) < 0;
+
+    full = full || buf_add_str(out, "\n## Destinations\n") < 0;
+    for (size_t i = 0; !full && (sink = sink_at(i)); i++)
+        full = add_section(out, sink->name, sink->help, sink->fields) < 0;
 }

@@ -1,7 +1,7 @@
 /* Each option by itself has been checked by its row. What is left: sums (memory), what only the owner of the
  * options can say (an input, a sink, a script, asked by opening it for nobody), and what holds between streams. A
  * part that has a mistake already is not asked again, so that one mistake is not told twice in other words. */
-#include "pipeline/settings/rules.h"
+#include "pipeline/settings/fields.h"
 
 #include "config/node.h"
 #include "config/options.h"
@@ -51,20 +51,6 @@ static void check_memory(const struct rules *r)
                 r->errs, size ? size->at : st->at,
                 "stream `%s`: one delivery takes %lluMiB, more than limits.memory leaves for deliveries (%lluMiB)",
                 st->name, (unsigned long long)((needed + MIB - 1) / MIB), (unsigned long long)(out / MIB));
-    }
-}
-
-/* --- inputs --------------------------------------------------------------------------------------------------------
- */
-
-static void check_inputs(const struct rules *r, const struct stream_settings *st)
-{
-    for (size_t i = 0; i < st->input_count; i++) {
-        const struct input_settings *in = &st->inputs[i];
-        const struct cfg_options o = {.errs = r->errs, .node = in->from.node, .at = in->from.at};
-
-        if (in->ops->check_conf)
-            in->ops->check_conf(in->conf, r->s->base_dir, &o);
     }
 }
 
@@ -143,31 +129,28 @@ static struct srcpos place_of_script(const struct transform_settings *t)
     return value ? value->at : t->from.at;
 }
 
-/* Loads what it names: a script that does not load is a mistake of whoever named it. */
-static void check_transform(const struct rules *r, const struct stream_settings *st, const struct transform_settings *t)
-{
-    const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
-    const struct cfg_options o = {.errs = r->errs, .node = t->from.node, .at = place_of_script(t)};
-    void *shared = NULL;
-    struct err e;
-
-    if (!t->from.bound)
-        return;
-    if (t->ops->load(&shared, t->conf, &env, &e) < 0)
-        cfg_options_refuse(&o, &e);
-    else
-        transform_unload(t->ops, &shared);
-}
-
 static void check_transforms(const struct rules *r, const struct stream_settings *st)
 {
+    const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
     const struct cfg_node *all = cfg_node_get(st->node, "transform");
 
     if (st->transform_count > CHAIN_MAX)
         cfg_error(r->errs, all->at, "`transform`: at most %d can follow one another, these are %zu", CHAIN_MAX,
                   st->transform_count);
-    for (size_t i = 0; i < st->transform_count; i++)
-        check_transform(r, st, &st->transforms[i]);
+    for (size_t i = 0; i < st->transform_count; i++) {
+        const struct transform_settings *t = &st->transforms[i];
+        const struct cfg_options o = {.errs = r->errs, .node = t->from.node, .at = place_of_script(t)};
+        void *shared = NULL;
+        struct err e;
+
+        if (!t->from.bound)
+            continue;
+        /* Loads what it names: a script that does not load is a mistake of whoever named it. */
+        if (t->ops->load(&shared, t->conf, &env, &e) < 0)
+            cfg_options_refuse(&o, &e);
+        else
+            transform_unload(t->ops, &shared);
+    }
 }
 
 void settings_rules(struct cfg_errors *errs, const struct settings *s, const struct settings_use *use)
@@ -183,8 +166,14 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
         const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
         bool meant = use->all || !use->stream || strcmp(st->name, use->stream) == 0;
 
-        if (use->all)
-            check_inputs(&r, st);
+        for (size_t j = 0; use->all && j < st->input_count; j++) {
+            const struct input_settings *in = &st->inputs[j];
+            const struct cfg_options o = {.errs = errs, .node = in->from.node, .at = in->from.at};
+
+            if (in->ops->check_conf)
+                in->ops->check_conf(in->conf, s->base_dir, &o);
+        }
+
         if (meant && (use->all || use->transforms))
             check_transforms(&r, st);
         if (meant && (use->all || use->destinations)) {

@@ -8,7 +8,6 @@
 #include "pipeline/settings/choice.h"
 #include "pipeline/settings/fields.h"
 #include "pipeline/settings/settings.h"
-#include "pipeline/settings/transform.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -27,24 +26,11 @@ static const char *input_name(size_t index)
     return index == 0 ? API : ops ? ops->name : NULL;
 }
 
-static void add_input(struct cfg_errors *errs, struct stream_settings *st, const struct settings_choice *c,
-                      const struct input_ops *ops)
-{
-    struct srcpos before = cfg_errors_place(errs, c->name->at);
-    struct input_settings *in;
-
-    st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
-    in = &st->inputs[st->input_count++];
-    *in = (struct input_settings){
-        .ops = ops, .conf = mem_alloc(ops->conf_size), .from = {.node = c->options, .at = c->name->at}};
-    cfg_bind(errs, c->options, ops->fields, in->conf);
-    cfg_errors_place(errs, before);
-}
-
 static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
 {
     struct settings_choice c;
     const struct input_ops *ops;
+    struct input_settings *in;
 
     if (settings_choice_read(errs, "inputs", node, &c) < 0)
         return;
@@ -56,10 +42,14 @@ static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, str
         return;
     }
     ops = input_find(c.name->text);
-    if (ops)
-        add_input(errs, st, &c, ops);
-    else
+    if (!ops) {
         settings_choice_unknown(errs, "input", &c, input_name);
+        return;
+    }
+    st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
+    in = &st->inputs[st->input_count++];
+    in->ops = ops;
+    in->conf = settings_options_bind(errs, c.options, c.name->at, ops->fields, ops->conf_size, &in->from);
 }
 
 static void bind_inputs(struct cfg_errors *errs, const struct cfg_node *node, void *out)
@@ -82,10 +72,8 @@ static void release_inputs(void *out)
 {
     struct stream_settings *st = out;
 
-    for (size_t i = 0; i < st->input_count; i++) {
-        cfg_release(st->inputs[i].ops->fields, st->inputs[i].conf);
-        mem_free(st->inputs[i].conf);
-    }
+    for (size_t i = 0; i < st->input_count; i++)
+        settings_options_free(st->inputs[i].ops->fields, &st->inputs[i].conf);
     MEM_CLEAR(st->inputs);
     st->input_count = 0;
 }
@@ -104,27 +92,18 @@ static void bind_format(struct cfg_errors *errs, const struct cfg_node *node, vo
 {
     struct stream_settings *st = out;
     struct settings_choice c;
-    struct srcpos before;
-    size_t mistakes = cfg_errors_count(errs);
 
     st->format = format_find("lines");
     if (!node || settings_choice_read(errs, "format", node, &c) < 0)
         return;
     st->format = format_find(c.name->text);
-    if (!st->format) {
+    if (!st->format)
         settings_choice_unknown(errs, "format", &c, format_name);
-        return;
-    }
-    if (!st->format->fields) {
+    else if (!st->format->fields)
         settings_choice_no_options(errs, &c, "");
-        return;
-    }
-    before = cfg_errors_place(errs, c.name->at);
-    st->format_from = (struct settings_origin){.node = c.options, .at = c.name->at};
-    st->format_conf = mem_alloc(st->format->conf_size);
-    cfg_bind(errs, c.options, st->format->fields, st->format_conf);
-    st->format_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(c.options);
-    cfg_errors_place(errs, before);
+    else
+        st->format_conf = settings_options_bind(errs, c.options, c.name->at, st->format->fields, st->format->conf_size,
+                                                &st->format_from);
 }
 
 static void release_format(void *out)
@@ -132,8 +111,7 @@ static void release_format(void *out)
     struct stream_settings *st = out;
 
     if (st->format_conf)
-        cfg_release(st->format->fields, st->format_conf);
-    MEM_CLEAR(st->format_conf);
+        settings_options_free(st->format->fields, &st->format_conf);
 }
 
 static const char *codec_name(size_t index)
@@ -195,23 +173,15 @@ static void bind_destination(struct cfg_errors *errs, const struct cfg_node *nod
 {
     struct stream_settings *st = out;
     struct settings_choice c;
-    struct srcpos before;
-    size_t mistakes;
 
     if (settings_choice_read(errs, "destination", node, &c) < 0)
         return;
     st->sink = sink_find(c.name->text);
-    if (!st->sink) {
+    if (st->sink)
+        st->sink_conf =
+            settings_options_bind(errs, c.options, c.name->at, st->sink->fields, st->sink->conf_size, &st->sink_from);
+    else
         settings_choice_unknown(errs, "destination", &c, sink_name);
-        return;
-    }
-    before = cfg_errors_place(errs, c.name->at);
-    st->sink_from = (struct settings_origin){.node = c.options, .at = c.name->at};
-    st->sink_conf = mem_alloc(st->sink->conf_size);
-    mistakes = cfg_errors_count(errs);
-    cfg_bind(errs, c.options, st->sink->fields, st->sink_conf);
-    st->sink_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(c.options);
-    cfg_errors_place(errs, before);
 }
 
 static void release_destination(void *out)
@@ -219,8 +189,7 @@ static void release_destination(void *out)
     struct stream_settings *st = out;
 
     if (st->sink_conf)
-        cfg_release(st->sink->fields, st->sink_conf);
-    MEM_CLEAR(st->sink_conf);
+        settings_options_free(st->sink->fields, &st->sink_conf);
 }
 
 /* --- when a delivery is given up, and where its records go then ---------------------------------------------------- */
@@ -229,8 +198,6 @@ static void release_destination(void *out)
 static void bind_backup(struct cfg_errors *errs, const struct cfg_node *node, void *out)
 {
     struct stream_settings *st = out;
-    struct srcpos before;
-    size_t mistakes = cfg_errors_count(errs);
 
     if (!node)
         return;
@@ -239,12 +206,8 @@ static void bind_backup(struct cfg_errors *errs, const struct cfg_node *node, vo
         return;
     }
     st->backup = sink_find(node->key->text);
-    st->backup_from = (struct settings_origin){.node = node, .at = node->key->at};
-    st->backup_conf = mem_alloc(st->backup->conf_size);
-    before = cfg_errors_place(errs, node->key->at);
-    cfg_bind(errs, node, st->backup->fields, st->backup_conf);
-    st->backup_from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(node);
-    cfg_errors_place(errs, before);
+    st->backup_conf =
+        settings_options_bind(errs, node, node->key->at, st->backup->fields, st->backup->conf_size, &st->backup_from);
 }
 
 static void release_backup(void *out)
@@ -252,8 +215,7 @@ static void release_backup(void *out)
     struct stream_settings *st = out;
 
     if (st->backup_conf)
-        cfg_release(st->backup->fields, st->backup_conf);
-    MEM_CLEAR(st->backup_conf);
+        settings_options_free(st->backup->fields, &st->backup_conf);
 }
 
 static const struct cfg_choice modes[] = {{"failed", 0}, {"all", 1}, {NULL, 0}};
@@ -291,18 +253,6 @@ const struct cfg_field settings_retry_fields[] = {
              "and s3, 300s for the others"},
     {.name = NULL},
 };
-
-/* Defaults that depend on other options, and rules between them; after the stream was bound. */
-static void finish_backup(struct cfg_errors *errs, const struct cfg_node *stream, struct stream_settings *st)
-{
-    const struct cfg_node *backup = cfg_node_get(stream, "backup"), *retry = cfg_node_get(stream, "retry");
-    bool is_block = backup && (backup->kind == CFG_NODE_MAP || cfg_node_is_null(backup));
-
-    if (is_block && !backup->bad && !st->backup)
-        cfg_error(errs, backup->at, "`backup` wants a place: `file: { path: ... }` or `s3: { bucket: ... }`");
-    if ((!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")) && st->sink)
-        st->retry_duration = st->sink->retry_duration;
-}
 
 /* --- the places that a stream delivers to ------------------------------------------------------------------------- */
 
@@ -461,6 +411,7 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
                         struct stream_settings *st)
 {
     const struct cfg_node *in_flight = cfg_node_get(node, "deliveries_in_flight");
+    const struct cfg_node *backup = cfg_node_get(node, "backup"), *retry = cfg_node_get(node, "retry");
     char shown[TEXT_SHOWN_MAX + 4];
 
     if (!is_stream_name(node->key->text))
@@ -470,7 +421,11 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     st->at = node->key->at;
     st->node = node;
     cfg_bind(errs, node, settings_stream_fields, st);
-    finish_backup(errs, node, st);
+    if (backup && (backup->kind == CFG_NODE_MAP || cfg_node_is_null(backup)) && !backup->bad && !st->backup)
+        cfg_error(errs, backup->at, "`backup` wants a place: `file: { path: ... }` or `s3: { bucket: ... }`");
+    if (st->sink && (!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")))
+        st->retry_duration = st->sink->retry_duration;
+
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
                   (int)st->in_flight_min, (int)st->in_flight);

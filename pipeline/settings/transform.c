@@ -1,7 +1,7 @@
 /* A transform may be written in three ways: `lua: FILE` with its other options beside it, `lua: { ... }` with all
  * options below it, or a bare name. The first is made into the second, with the value beside the name as the
  * transform's main option, so that one table binds both. */
-#include "pipeline/settings/transform.h"
+#include "pipeline/settings/fields.h"
 
 #include "config/errors.h"
 #include "config/node.h"
@@ -18,28 +18,17 @@ static const char *transform_name(size_t index)
     return ops ? ops->name : NULL;
 }
 
-static struct transform_settings *add_transform(struct stream_settings *st, const struct transform_ops *ops,
-                                                struct settings_origin shown)
+/* `shown` is where the options stand in the file; NULL: nowhere. */
+static void bind_options(struct cfg_errors *errs, const struct cfg_node *options, const struct transform_ops *ops,
+                         const struct cfg_node *shown, struct srcpos at, struct stream_settings *st)
 {
     struct transform_settings *t;
 
     st->transforms = mem_grow(st->transforms, st->transform_count + 1, sizeof(*st->transforms));
     t = &st->transforms[st->transform_count++];
-    *t = (struct transform_settings){.ops = ops, .conf = mem_alloc(ops->conf_size), .from = shown};
-    return t;
-}
-
-/* `shown` is where the options stand in the file. */
-static void bind_options(struct cfg_errors *errs, const struct cfg_node *options, const struct transform_ops *ops,
-                         struct settings_origin shown, struct stream_settings *st)
-{
-    struct transform_settings *t = add_transform(st, ops, shown);
-    struct srcpos before = cfg_errors_place(errs, shown.at);
-    size_t mistakes = cfg_errors_count(errs);
-
-    cfg_bind(errs, options, ops->fields, t->conf);
-    t->from.bound = cfg_errors_count(errs) == mistakes && cfg_node_is_whole(options);
-    cfg_errors_place(errs, before);
+    t->ops = ops;
+    t->conf = settings_options_bind(errs, options, at, ops->fields, ops->conf_size, &t->from);
+    t->from.node = shown;
 }
 
 /* `{ lua: mask.lua, timeout: 100ms }`: the value beside the transform's name stands for its main option, the others are options too. */
@@ -53,34 +42,30 @@ static void bind_inline(struct cfg_errors *errs, const struct cfg_node *node, co
     map.items = mem_array(node->count, sizeof(*map.items));
     for (size_t i = 0; i < node->count; i++)
         map.items[i] = node->items[i] == named ? &value : node->items[i];
-    bind_options(errs, &map, ops, (struct settings_origin){.node = node, .at = named->key->at}, st);
+    bind_options(errs, &map, ops, node, named->key->at, st);
     mem_free(map.items);
 }
 
 /* The first key that names a transform; NULL when none does (reported). */
 static const struct cfg_node *find_named(struct cfg_errors *errs, const struct cfg_node *node)
 {
-    struct settings_choice c;
     struct buf hint;
-    bool hinted;
 
-    for (size_t i = 0; i < node->count; i++) {
+    for (size_t i = 0; i < node->count; i++)
         if (transform_find(node->items[i]->key->text))
             return node->items[i];
-    }
+
     if (node->count == 0) {
         cfg_error(errs, node->at, "`transform` wants a transform here, such as `lua: FILE`");
         return NULL;
     }
     buf_init(&hint, CFG_HINT_MAX);
-    hinted = cfg_errors_hints(errs)->mapping("transform", node, &hint);
-    if (hinted)
+    if (cfg_errors_hints(errs)->mapping("transform", node, &hint))
         cfg_error(errs, node->at, "`transform` names what it is by its key; %s", buf_cstr(&hint));
+    else
+        settings_choice_unknown(errs, "transform", &(struct settings_choice){.name = node->items[0]->key},
+                                transform_name);
     buf_release(&hint);
-    if (hinted)
-        return NULL;
-    c = (struct settings_choice){.name = node->items[0]->key};
-    settings_choice_unknown(errs, "transform", &c, transform_name);
     return NULL;
 }
 
@@ -98,8 +83,7 @@ static void bind_map(struct cfg_errors *errs, const struct cfg_node *node, struc
         cfg_error(errs, node->items[node->items[0] == named ? 1 : 0]->key->at,
                   "`%s` has its options below it; further transforms are further elements of a list", ops->name);
     else
-        bind_options(errs, cfg_node_is_null(named) ? NULL : named, ops,
-                     (struct settings_origin){.node = named, .at = named->key->at}, st);
+        bind_options(errs, cfg_node_is_null(named) ? NULL : named, ops, named, named->key->at, st);
 }
 
 static void bind_one(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
@@ -113,11 +97,9 @@ static void bind_one(struct cfg_errors *errs, const struct cfg_node *node, struc
     } else if (node->kind == CFG_NODE_LIST) {
         cfg_error(errs, node->at, "`transform` wants one list of transforms, not lists within it");
     } else if ((ops = transform_find(node->text))) {
-        bind_options(errs, NULL, ops, (struct settings_origin){.at = node->at}, st);
+        bind_options(errs, NULL, ops, NULL, node->at, st);
     } else {
-        struct settings_choice c = {.name = node};
-
-        settings_choice_unknown(errs, "transform", &c, transform_name);
+        settings_choice_unknown(errs, "transform", &(struct settings_choice){.name = node}, transform_name);
     }
 }
 
@@ -125,24 +107,19 @@ void settings_transform_bind(struct cfg_errors *errs, const struct cfg_node *nod
 {
     struct stream_settings *st = out;
 
-    if (!node)
-        return;
-    if (node->kind != CFG_NODE_LIST) {
+    if (node && node->kind != CFG_NODE_LIST)
         bind_one(errs, node, st);
-        return;
-    }
-    for (size_t i = 0; i < node->count; i++)
-        bind_one(errs, node->items[i], st);
+    else
+        for (size_t i = 0; node && i < node->count; i++)
+            bind_one(errs, node->items[i], st);
 }
 
 void settings_transform_release(void *out)
 {
     struct stream_settings *st = out;
 
-    for (size_t i = 0; i < st->transform_count; i++) {
-        cfg_release(st->transforms[i].ops->fields, st->transforms[i].conf);
-        mem_free(st->transforms[i].conf);
-    }
+    for (size_t i = 0; i < st->transform_count; i++)
+        settings_options_free(st->transforms[i].ops->fields, &st->transforms[i].conf);
     MEM_CLEAR(st->transforms);
     st->transform_count = 0;
 }

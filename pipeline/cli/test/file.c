@@ -7,7 +7,7 @@
 #include "pipeline/base/base64.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/settings/transform.h"
+#include "pipeline/settings/fields.h"
 #include "transforms/text/time_text.h"
 
 #include <string.h>
