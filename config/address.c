@@ -18,21 +18,10 @@ static bool is_loopback(const char *host)
     return strcmp(host, "localhost") == 0;
 }
 
-static int parse_port(const char *text, unsigned *out)
-{
-    size_t n = strspn(text, "0123456789");
-    unsigned long port = n && n <= 5 ? strtoul(text, NULL, 10) : PORT_MAX + 1UL;
-
-    if (text[n] || port > PORT_MAX)
-        return -1;
-    *out = (unsigned)port;
-    return 0;
-}
-
 int address_parse(const char *text, struct address *out, struct err *e)
 {
-    const char *colon = strrchr(text, ':'), *host = text;
-    size_t n = colon ? (size_t)(colon - text) : 0;
+    const char *colon = strrchr(text, ':'), *host = text, *port = colon ? colon + 1 : "";
+    size_t n = colon ? (size_t)(colon - text) : 0, digits = strspn(port, "0123456789");
 
     *out = (struct address){.port = 0};
     if (n >= 2 && host[0] == '[' && host[n - 1] == ']') {
@@ -43,7 +32,8 @@ int address_parse(const char *text, struct address *out, struct err *e)
     }
     if (n == 0 || n >= sizeof(out->host) || memchr(host, ' ', n))
         return err_set(e, ERR_CONFIG, "wants host:port, such as 127.0.0.1:4573");
-    if (parse_port(colon + 1, &out->port) < 0)
+    out->port = digits && digits <= 5 && !port[digits] ? (unsigned)strtoul(port, NULL, 10) : PORT_MAX + 1;
+    if (out->port > PORT_MAX)
         return err_set(e, ERR_CONFIG, "wants a port from 0 to 65535 behind the last `:`");
     memcpy(out->host, host, n);
     out->loopback = is_loopback(out->host);

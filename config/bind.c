@@ -81,16 +81,11 @@ static void report_kind(struct cfg_errors *errs, const struct cfg_field *f, cons
         f->type == CFG_BLOCK && node->kind == CFG_NODE_SCALAR ? meant_by(f->fields, node) : NULL;
     char shown[TEXT_SHOWN_MAX + 4];
     struct buf hint;
-    bool hinted;
 
     buf_init(&hint, CFG_HINT_MAX);
-    hinted = f->type == CFG_BLOCK && cfg_errors_hints(errs)->key(f->fields, node, &hint);
-    if (hinted)
+    if (f->type == CFG_BLOCK && cfg_errors_hints(errs)->key(f->fields, node, &hint)) {
         cfg_error(errs, node->at, "`%s` wants %s: %s", f->name, wanted(f), buf_cstr(&hint));
-    buf_release(&hint);
-    if (hinted)
-        return;
-    if (meant) {
+    } else if (meant) {
         bool quotes = node->quoted || strchr(node->text, ':');
 
         snprintf(shown, sizeof(shown), "...");
@@ -98,9 +93,10 @@ static void report_kind(struct cfg_errors *errs, const struct cfg_field *f, cons
             text_show(node->text, shown);
         cfg_error(errs, node->at, "`%s` wants %s: write `%s: { %s: %s%s%s }`", f->name, wanted(f), f->name, meant->name,
                   quotes ? "\"" : "", shown, quotes ? "\"" : "");
-        return;
+    } else {
+        cfg_error(errs, node->at, "`%s` wants %s, not %s", f->name, wanted(f), cfg_node_kind(node));
     }
-    cfg_error(errs, node->at, "`%s` wants %s, not %s", f->name, wanted(f), cfg_node_kind(node));
+    buf_release(&hint);
 }
 
 static void bind_strings(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node,
@@ -151,24 +147,6 @@ static void bind_value(struct cfg_errors *errs, const struct cfg_field *f, const
         report_kind(errs, f, node);
 }
 
-/* The default goes the way of a user's value, so it needs no code of its own. */
-static void bind_default(struct cfg_errors *errs, const struct cfg_field *f, void *out)
-{
-    size_t before = cfg_errors_count(errs);
-    char *text;
-
-    if (f->type == CFG_BLOCK) {
-        cfg_bind(errs, NULL, f->fields, member_of(out, f));
-    } else if (f->type == CFG_CUSTOM) {
-        f->bind(errs, NULL, member_of(out, f));
-    } else if (f->def) {
-        text = mem_strdup(f->def);
-        bind_value(errs, f, &(struct cfg_node){.kind = CFG_NODE_SCALAR, .text = text}, out);
-        mem_free(text);
-        assert(cfg_errors_count(errs) == before); /* a default that its own row refuses */
-    }
-}
-
 /* --- a table --------------------------------------------------------------------------------------------------------
  */
 
@@ -201,26 +179,32 @@ static void report_unknown(struct cfg_errors *errs, const struct cfg_node *item,
     buf_release(&meant);
 }
 
-/* The manual has room for all of a help text, a message for what the option is. */
-static int first_sentence(const char *help)
-{
-    const char *end = strstr(help, ". ");
-
-    return (int)(end ? (size_t)(end - help) : strlen(help));
-}
-
 static void bind_field(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, void *out)
 {
+    size_t before = cfg_errors_count(errs);
+
     if (node && node->bad)
         return;
-    if (node && !cfg_node_is_null(node))
+    if (node && !cfg_node_is_null(node)) {
         bind_value(errs, f, node, out);
-    else if (f->required)
+    } else if (f->required) {
+        const char *end =
+            strstr(f->help, ". "); /* the manual has room for all of it, a message for what the option is */
+
         cfg_error(errs, node ? cfg_node_place(node) : cfg_errors_here(errs), "%s `%s`: %.*s",
                   node ? "nothing stands behind the required key" : "missing required key", f->name,
-                  first_sentence(f->help), f->help);
-    else
-        bind_default(errs, f, out);
+                  (int)(end ? (size_t)(end - f->help) : strlen(f->help)), f->help);
+    } else if (f->type == CFG_BLOCK) {
+        cfg_bind(errs, NULL, f->fields, member_of(out, f));
+    } else if (f->type == CFG_CUSTOM) {
+        f->bind(errs, NULL, member_of(out, f));
+    } else if (f->def) { /* goes the way of a user's value, so it needs no code of its own */
+        char *text = mem_strdup(f->def);
+
+        bind_value(errs, f, &(struct cfg_node){.kind = CFG_NODE_SCALAR, .text = text}, out);
+        mem_free(text);
+        assert(cfg_errors_count(errs) == before); /* a default that its own row refuses */
+    }
 }
 
 void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct cfg_field *fields, void *out)

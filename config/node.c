@@ -1,17 +1,16 @@
 #include "config/node.h"
 
-#include "config/tree.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>
 
-void tree_node_free(struct cfg_node *node)
+void cfg_node_free(struct cfg_node *node)
 {
     if (!node)
         return;
     for (size_t i = 0; i < node->count; i++)
-        tree_node_free(node->items[i]);
-    tree_node_free(node->key);
+        cfg_node_free(node->items[i]);
+    cfg_node_free(node->key);
     mem_free(node->items);
     mem_free(node->unresolved);
     mem_free(node->text);
@@ -22,7 +21,7 @@ void cfg_tree_free(struct cfg_tree **t)
 {
     if (!*t)
         return;
-    tree_node_free((*t)->root);
+    cfg_node_free((*t)->root);
     mem_free((*t)->name);
     MEM_CLEAR(*t);
 }

@@ -32,16 +32,17 @@ struct cfg_node {
     size_t count;
 };
 
-struct cfg_tree;
+struct cfg_tree {
+    char *name; /* what messages call the file; every node's at.file points to it */
+    struct cfg_node *root;
+};
 
 /* Parses and interpolates. Mistakes go into errs; NULL when there is nothing to bind (then errs is not empty). `name`
  * is what messages call the file; copied. ${file:..} starts in the file's folder. */
 struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs);
-/* As cfg_tree_parse(), with the folder in words. */
-struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const char *text, size_t size,
-                                   struct cfg_errors *errs);
+
 struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs);
-/* The same for who needs a part of the file only: a ${...} that cannot be replaced is a mistake when it is demanded. Until
+/* The same for who needs a part of the file only (`base_dir`: where ${file:..} starts): a ${...} that cannot be replaced is a mistake when it is demanded. Until
  * then its value is bad. */
 struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, const char *text, size_t size,
                                         struct cfg_errors *errs);
@@ -49,6 +50,7 @@ struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs
 /* Reports what could not be replaced in `node` and below; NULL: nothing. */
 void cfg_node_demand(const struct cfg_node *node, struct cfg_errors *errs);
 void cfg_tree_free(struct cfg_tree **t);
+void cfg_node_free(struct cfg_node *node); /* all below it, and its key; NULL: nothing */
 const struct cfg_node *cfg_tree_root(const struct cfg_tree *t);
 
 /* The value of a mapping's key; NULL when absent, or when `map` is NULL or no mapping. */

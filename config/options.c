@@ -107,18 +107,13 @@ static bool is_consequence(const struct cfg_options *o, const char *msg)
     return false;
 }
 
-static struct srcpos place_of(const struct cfg_options *o, const struct cfg_node *value)
-{
-    if (!value)
-        return o->at;
-    return value->kind == CFG_NODE_SCALAR && !cfg_node_is_null(value) ? value->at : cfg_node_place(value);
-}
-
 static void say(const struct cfg_options *o, const struct cfg_node *value, const struct err *e, bool warning)
 {
     char text[sizeof(e->msg) + sizeof(e->file) + 32];
-    struct srcpos at = place_of(o, value);
+    struct srcpos at = o->at;
 
+    if (value)
+        at = value->kind == CFG_NODE_SCALAR && !cfg_node_is_null(value) ? value->at : cfg_node_place(value);
     err_text(e, text, sizeof(text));
     if (value && value->secret)
         hide(text, sizeof(text), value->text);

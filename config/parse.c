@@ -8,7 +8,6 @@
 #include "config/replace.h"
 #include "config/syntax.h"
 #include "config/text.h"
-#include "config/tree.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
@@ -58,24 +57,11 @@ static void refuse_properties(struct parse *p, struct cfg_node *node, bool ancho
     node->bad = node->bad || anchor || tag;
 }
 
-static int replace_text(struct parse *p, struct cfg_node *node, struct slice raw)
-{
-    struct buf out;
-    struct err e;
-    int rc;
-
-    buf_init(&out, CFG_FILE_MAX + REPLACE_TOTAL_MAX);
-    rc = replace_in(&p->replace, raw, &out, &node->secret, &e);
-    if (rc < 0)
-        node->unresolved = mem_strdup(e.msg);
-    node->text = mem_strndup(out.p ? out.p : "", rc < 0 ? 0 : out.n);
-    buf_release(&out);
-    return rc;
-}
-
 static void fill_scalar(struct parse *p, struct cfg_node *node, const yaml_event_t *ev, bool is_key)
 {
     struct slice raw = slice_of((const char *)ev->data.scalar.value, ev->data.scalar.length);
+    struct buf replaced;
+    struct err e;
 
     node->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     refuse_properties(p, node, ev->data.scalar.anchor, ev->data.scalar.tag);
@@ -84,43 +70,44 @@ static void fill_scalar(struct parse *p, struct cfg_node *node, const yaml_event
         node->bad = true;
         raw.n = 0;
     }
-    if (is_key || node->bad || !memmem(raw.p, raw.n, "${", 2)) /* what every value of most files is */
+    if (is_key || node->bad || !memmem(raw.p, raw.n, "${", 2)) { /* what every value of most files is */
         node->text = mem_strndup(raw.p, raw.n);
-    else if (replace_text(p, node, raw) < 0)
-        node->bad = true;
+        return;
+    }
+    buf_init(&replaced, CFG_FILE_MAX + REPLACE_TOTAL_MAX);
+    node->bad = replace_in(&p->replace, raw, &replaced, &node->secret, &e) < 0;
+    if (node->bad)
+        node->unresolved = mem_strdup(e.msg);
+    node->text = mem_strndup(replaced.p ? replaced.p : "", node->bad ? 0 : replaced.n);
+    buf_release(&replaced);
 }
 
 static struct cfg_node *read_node(struct parse *p, yaml_event_t *ev, unsigned depth, bool is_key);
 
-/* Appends a child; *room counts what items can hold. */
-static void add_item(struct cfg_node *node, struct cfg_node *item, size_t *room)
+static void add_item(struct cfg_node *node, struct cfg_node *item)
 {
-    if (node->count == *room) {
-        *room = *room ? *room * 2 : 8;
-        node->items = mem_grow(node->items, *room, sizeof(struct cfg_node *));
-    }
+    if (node->count % 8 == 0 && (node->count & (node->count - 1)) == 0) /* full: 0, 8, 16, 32 ... */
+        node->items = mem_grow(node->items, node->count ? node->count * 2 : 8, sizeof(struct cfg_node *));
     node->items[node->count++] = item;
 }
 
-static int read_list(struct parse *p, struct cfg_node *node, unsigned depth)
+static int read_list(struct parse *p, struct cfg_node *list, unsigned depth)
 {
-    size_t room = 0;
     yaml_event_t ev;
 
-    for (;;) {
+    while (next_event(p, &ev) == 0) {
         struct cfg_node *item;
 
-        if (next_event(p, &ev) < 0)
-            return -1;
-        if (ev.type == YAML_SEQUENCE_END_EVENT)
-            break;
+        if (ev.type == YAML_SEQUENCE_END_EVENT) {
+            yaml_event_delete(&ev);
+            return 0;
+        }
         item = read_node(p, &ev, depth + 1, false);
         if (!item)
             return -1;
-        add_item(node, item, &room);
+        add_item(list, item);
     }
-    yaml_event_delete(&ev);
-    return 0;
+    return -1;
 }
 
 /* Reports a key that no mapping may have. */
@@ -137,25 +124,6 @@ static bool is_good_key(struct parse *p, const struct cfg_node *key)
     else
         return true;
     return false;
-}
-
-static int read_pair(struct parse *p, struct cfg_node *map, yaml_event_t *key_event, unsigned depth, size_t *room)
-{
-    struct cfg_node *key = read_node(p, key_event, depth + 1, true), *value;
-    yaml_event_t ev;
-
-    if (!key)
-        return -1;
-    if (next_event(p, &ev) < 0 || !(value = read_node(p, &ev, depth + 1, false))) {
-        tree_node_free(key);
-        return -1;
-    }
-    value->key = key;
-    if (is_good_key(p, key))
-        add_item(map, value, room);
-    else
-        tree_node_free(value);
-    return 0;
 }
 
 static int by_key(const void *a, const void *b)
@@ -192,7 +160,7 @@ static void drop_duplicates(struct parse *p, struct cfg_node *map)
     }
     for (size_t i = 0; i < map->count; i++) {
         if (map->items[i]->key->bad)
-            tree_node_free(map->items[i]);
+            cfg_node_free(map->items[i]);
         else
             map->items[kept++] = map->items[i];
     }
@@ -202,21 +170,29 @@ static void drop_duplicates(struct parse *p, struct cfg_node *map)
 
 static int read_map(struct parse *p, struct cfg_node *map, unsigned depth)
 {
-    size_t room = 0;
     yaml_event_t ev;
 
-    for (;;) {
-        if (next_event(p, &ev) < 0)
+    while (next_event(p, &ev) == 0) {
+        struct cfg_node *key, *value;
+
+        if (ev.type == YAML_MAPPING_END_EVENT) {
+            yaml_event_delete(&ev);
+            if (map->count > 1)
+                drop_duplicates(p, map);
+            return 0;
+        }
+        key = read_node(p, &ev, depth + 1, true);
+        if (!key || next_event(p, &ev) < 0 || !(value = read_node(p, &ev, depth + 1, false))) {
+            cfg_node_free(key);
             return -1;
-        if (ev.type == YAML_MAPPING_END_EVENT)
-            break;
-        if (read_pair(p, map, &ev, depth, &room) < 0)
-            return -1;
+        }
+        value->key = key;
+        if (is_good_key(p, key))
+            add_item(map, value);
+        else
+            cfg_node_free(value);
     }
-    yaml_event_delete(&ev);
-    if (map->count > 1)
-        drop_duplicates(p, map);
-    return 0;
+    return -1;
 }
 
 /* Fills `node` from an event; reads on to the end of a list or mapping. */
@@ -258,7 +234,7 @@ static struct cfg_node *read_node(struct parse *p, yaml_event_t *ev, unsigned de
         node = mem_alloc(sizeof(*node));
         node->at = at;
         if (fill_node(p, node, ev, depth, is_key) < 0) {
-            tree_node_free(node);
+            cfg_node_free(node);
             node = NULL;
         }
     }
@@ -298,25 +274,6 @@ static bool is_text(struct parse *p)
 }
 
 /* Behind the first document there must be nothing. */
-static int read_end(struct parse *p)
-{
-    yaml_event_t ev;
-    bool more;
-
-    if (next_event(p, &ev) < 0)
-        return -1;
-    assert(ev.type == YAML_DOCUMENT_END_EVENT);
-    yaml_event_delete(&ev);
-    if (next_event(p, &ev) < 0)
-        return -1;
-    more = ev.type != YAML_STREAM_END_EVENT;
-    if (more)
-        cfg_error(p->errs, place_of(p, ev.start_mark),
-                  "a second document begins here (`---`): a file holds one configuration");
-    yaml_event_delete(&ev);
-    return 0;
-}
-
 static struct cfg_node *read_document(struct parse *p)
 {
     struct cfg_node *root = NULL;
@@ -335,14 +292,20 @@ static struct cfg_node *read_document(struct parse *p)
         cfg_error(p->errs, (struct srcpos){p->name, 1, 1}, "the file is empty: it holds no configuration");
         return NULL;
     }
+    if (next_event(p, &ev) < 0 || !(root = read_node(p, &ev, 0, false)) || next_event(p, &ev) < 0)
+        goto fail;
+    assert(ev.type == YAML_DOCUMENT_END_EVENT);
+    yaml_event_delete(&ev);
     if (next_event(p, &ev) < 0)
-        return NULL;
-    root = read_node(p, &ev, 0, false);
-    if (root && read_end(p) < 0) {
-        tree_node_free(root);
-        root = NULL;
-    }
+        goto fail;
+    if (ev.type != YAML_STREAM_END_EVENT)
+        cfg_error(p->errs, place_of(p, ev.start_mark),
+                  "a second document begins here (`---`): a file holds one configuration");
+    yaml_event_delete(&ev);
     return root;
+fail:
+    cfg_node_free(root);
+    return NULL;
 }
 
 struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, const char *text, size_t size,
@@ -368,28 +331,21 @@ struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, 
 /* --- from a file ---------------------------------------------------------------------------------------------------
  */
 
-static int read_file(const char *path, struct buf *content)
-{
-    int rc, fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -1;
-    rc = io_read_all(fd, content);
-    close(fd);
-    return rc;
-}
-
 struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs)
 {
     struct cfg_tree *t = NULL;
     char *dir = path_folder(path);
     struct buf content;
+    int fd;
 
     buf_init(&content, CFG_FILE_MAX + 1); /* one more: a larger file shows by filling it */
-    if (read_file(path, &content) < 0)
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || io_read_all(fd, &content) < 0)
         cfg_error(errs, (struct srcpos){.file = path}, "cannot read the file: %s", strerror(errno));
     else
         t = cfg_tree_parse_lenient(path, dir, content.p, content.n, errs);
+    if (fd >= 0)
+        close(fd);
     buf_release(&content);
     mem_free(dir);
     return t;
@@ -398,29 +354,20 @@ struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs
 /* --- with everything in it resolved --------------------------------------------------------------------------------
  */
 
-static struct cfg_tree *demand_all(struct cfg_tree *t, struct cfg_errors *errs)
-{
-    if (t)
-        cfg_node_demand(t->root, errs);
-    return t;
-}
-
 struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs)
 {
-    return demand_all(cfg_tree_load_lenient(path, errs), errs);
-}
+    struct cfg_tree *t = cfg_tree_load_lenient(path, errs);
 
-struct cfg_tree *cfg_tree_parse_in(const char *name, const char *base_dir, const char *text, size_t size,
-                                   struct cfg_errors *errs)
-{
-    return demand_all(cfg_tree_parse_lenient(name, base_dir, text, size, errs), errs);
+    cfg_node_demand(t ? t->root : NULL, errs);
+    return t;
 }
 
 struct cfg_tree *cfg_tree_parse(const char *name, const char *text, size_t size, struct cfg_errors *errs)
 {
     char *dir = path_folder(name);
-    struct cfg_tree *t = cfg_tree_parse_in(name, dir, text, size, errs);
+    struct cfg_tree *t = cfg_tree_parse_lenient(name, dir, text, size, errs);
 
+    cfg_node_demand(t ? t->root : NULL, errs);
     mem_free(dir);
     return t;
 }

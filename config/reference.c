@@ -1,35 +1,14 @@
+/* A table of options as text: the manual, which its rows say, and what a bound struct holds, to see that it changed. */
 #include "config/reference.h"
 
 #include "config/scalar.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CELL_MAX   4096
 #define PREFIX_MAX 128
-
-static const char *type_text(const struct cfg_field *f)
-{
-    static const char *const words[] = {[CFG_STRING] = "text",
-                                        [CFG_BOOL] = "`true` or `false`",
-                                        [CFG_INT] = "number",
-                                        [CFG_SIZE] = "size",
-                                        [CFG_DURATION] = "duration",
-                                        [CFG_ENUM] = "",
-                                        [CFG_BLOCK] = "",
-                                        [CFG_CUSTOM] = "",
-                                        [CFG_STRINGS] = "list of texts"};
-
-    return words[f->type];
-}
-
-static int add_choices(struct buf *cell, const struct cfg_choice *choices)
-{
-    for (const struct cfg_choice *c = choices; c->name; c++)
-        if (buf_printf(cell, "%s`%s`", c == choices ? "" : ", ", c->name) < 0)
-            return -1;
-    return 0;
-}
 
 /* ", 1KiB to 128MiB". The ranges of lengths matter only where they forbid something unexpected. */
 static int add_range(struct buf *cell, const struct cfg_field *f)
@@ -52,13 +31,18 @@ static int add_range(struct buf *cell, const struct cfg_field *f)
 
 static int value_cell(struct buf *cell, const struct cfg_field *f)
 {
+    static const char *const types[] = {
+        [CFG_STRING] = "text", [CFG_BOOL] = "`true` or `false`", [CFG_INT] = "number",
+        [CFG_SIZE] = "size",   [CFG_DURATION] = "duration",      [CFG_STRINGS] = "list of texts"};
+
     if (f->type == CFG_CUSTOM)
         return buf_add_str(cell, f->syntax ? f->syntax : "");
-    if (f->choices)
-        return add_choices(cell, f->choices);
-    if (buf_add_str(cell, type_text(f)) < 0)
-        return -1;
-    return add_range(cell, f);
+    if (!f->choices)
+        return buf_add_str(cell, types[f->type]) < 0 ? -1 : add_range(cell, f);
+    for (const struct cfg_choice *c = f->choices; c->name; c++)
+        if (buf_printf(cell, "%s`%s`", c == f->choices ? "" : ", ", c->name) < 0)
+            return -1;
+    return 0;
 }
 
 /* `|` would end the cell. */
@@ -76,16 +60,12 @@ static int add_row(struct buf *out, const char *prefix, const struct cfg_field *
     int rc = -1;
 
     buf_init(&cell, CELL_MAX);
-    if (value_cell(&cell, f) < 0)
-        goto done;
-    if (buf_printf(out, "| `%s%s` | ", prefix, f->name) < 0 || add_escaped(out, buf_slice(&cell)) < 0)
-        goto done;
-    if (f->required ? buf_add_str(out, " | **required** | ") : buf_printf(out, f->def ? " | `%s` | " : " | | ", f->def))
-        goto done;
-    if (add_escaped(out, slice_str(f->help)) < 0)
-        goto done;
-    rc = buf_add_str(out, f->secret ? " (secret: never shown) |\n" : " |\n");
-done:
+    if (value_cell(&cell, f) == 0 && buf_printf(out, "| `%s%s` | ", prefix, f->name) == 0 &&
+        add_escaped(out, buf_slice(&cell)) == 0 &&
+        (f->required ? buf_add_str(out, " | **required** | ")
+                     : buf_printf(out, f->def ? " | `%s` | " : " | | ", f->def)) == 0 &&
+        add_escaped(out, slice_str(f->help)) == 0)
+        rc = buf_add_str(out, f->secret ? " (secret: never shown) |\n" : " |\n");
     buf_release(&cell);
     return rc;
 }
@@ -95,13 +75,8 @@ static int add_rows(struct buf *out, const char *prefix, const struct cfg_field 
     for (const struct cfg_field *f = fields; f->name; f++) {
         char inner[PREFIX_MAX];
 
-        if (f->type != CFG_BLOCK) {
-            if (add_row(out, prefix, f) < 0)
-                return -1;
-            continue;
-        }
         snprintf(inner, sizeof(inner), "%s%s.", prefix, f->name);
-        if (add_rows(out, inner, f->fields) < 0)
+        if (f->type == CFG_BLOCK ? add_rows(out, inner, f->fields) < 0 : add_row(out, prefix, f) < 0)
             return -1;
     }
     return 0;
@@ -114,4 +89,58 @@ int reference_fields(struct buf *out, const char *prefix, const struct cfg_field
     if (buf_add_str(out, "| option | value | default | what it is |\n|---|---|---|---|\n") < 0)
         return -1;
     return add_rows(out, prefix, fields);
+}
+
+/* --- what a struct holds ------------------------------------------------------------------------------------------- */
+
+/* With its length in front, so that no value can look like two lines. */
+static int add_text(struct buf *out, const char *text)
+{
+    return text ? buf_printf(out, "%zu:%s\n", slice_str(text).n, text) : buf_add_str(out, "-\n");
+}
+
+static int add_value(struct buf *out, enum cfg_type type, const void *member)
+{
+    const struct cfg_strings *list = member;
+
+    switch (type) {
+    case CFG_STRING:
+        return add_text(out, *(char *const *)member);
+    case CFG_BOOL:
+        return buf_printf(out, "%d\n", *(const bool *)member);
+    case CFG_INT:
+    case CFG_DURATION:
+        return buf_printf(out, "%" PRId64 "\n", *(const int64_t *)member);
+    case CFG_SIZE:
+        return buf_printf(out, "%" PRIu64 "\n", *(const uint64_t *)member);
+    case CFG_ENUM:
+        return buf_printf(out, "%d\n", *(const int *)member);
+    case CFG_STRINGS:
+        if (buf_printf(out, "%zu\n", list->n) < 0)
+            return -1;
+        for (size_t i = 0; i < list->n; i++)
+            if (add_text(out, list->v[i]) < 0)
+                return -1;
+        return 0;
+    case CFG_BLOCK:
+    case CFG_CUSTOM:
+        break;
+    }
+    return 0;
+}
+
+int dump_fields(struct buf *out, const char *prefix, const struct cfg_field *fields, const void *conf)
+{
+    for (const struct cfg_field *f = fields; f->name; f++) {
+        const void *member = (const char *)conf + f->offset;
+        char inner[PREFIX_MAX];
+
+        if (f->secret || f->type == CFG_CUSTOM)
+            continue;
+        snprintf(inner, sizeof(inner), "%s%s.", prefix, f->name);
+        if (f->type == CFG_BLOCK ? dump_fields(out, inner, f->fields, member) < 0
+                                 : buf_printf(out, "%s%s=", prefix, f->name) < 0 || add_value(out, f->type, member) < 0)
+            return -1;
+    }
+    return 0;
 }

@@ -89,47 +89,35 @@ out:
     return rc;
 }
 
-static struct slice without_line_break(struct slice s)
-{
-    if (s.n && s.p[s.n - 1] == '\n')
-        s.n--;
-    if (s.n && s.p[s.n - 1] == '\r')
-        s.n--;
-    return s;
-}
-
-static int put_file(struct replace *r, const char *path, struct buf *out, struct err *e)
-{
-    struct buf content;
-    int rc = -1;
-
-    buf_init(&content, REPLACE_FILE_MAX + 1);
-    if (read_regular(path, &content) < 0) {
-        err_errno(e, "${file:...}: cannot read %s", path);
-        e->code = ERR_CONFIG;
-    } else if (content.n > REPLACE_FILE_MAX) {
-        err_set(e, ERR_CONFIG, "${file:...}: %s is larger than 64KiB", path);
-    } else if (text_first_bad(buf_slice(&content)) < content.n) {
-        err_set(e, ERR_CONFIG, "${file:...}: %s holds bytes that are not UTF-8 text", path);
-    } else {
-        rc = put(r, without_line_break(buf_slice(&content)), out, e);
-    }
-    buf_release(&content);
-    return rc;
-}
-
 static int replace_file(struct replace *r, struct slice path, struct buf *out, struct err *e)
 {
-    char full[PATH_MAX];
     bool absolute = path.n && path.p[0] == '/';
-    int n;
+    char full[PATH_MAX];
+    struct buf content;
+    struct slice text;
+    int n, rc = -1;
 
     if (path.n == 0)
         return err_set(e, ERR_CONFIG, "${file:...} wants the path of a file; %s", FORMS);
     n = snprintf(full, sizeof(full), "%s%s%.*s", absolute ? "" : r->base_dir, absolute ? "" : "/", (int)path.n, path.p);
     if (n < 0 || (size_t)n >= sizeof(full))
         return err_set(e, ERR_CONFIG, "${file:...}: the path is too long");
-    return put_file(r, full, out, e);
+    buf_init(&content, REPLACE_FILE_MAX + 1);
+    if (read_regular(full, &content) < 0) {
+        err_errno(e, "${file:...}: cannot read %s", full);
+        e->code = ERR_CONFIG;
+    } else if (content.n > REPLACE_FILE_MAX) {
+        err_set(e, ERR_CONFIG, "${file:...}: %s is larger than 64KiB", full);
+    } else if (text_first_bad(buf_slice(&content)) < content.n) {
+        err_set(e, ERR_CONFIG, "${file:...}: %s holds bytes that are not UTF-8 text", full);
+    } else {
+        text = buf_slice(&content); /* without one line break */
+        text.n -= text.n && text.p[text.n - 1] == '\n';
+        text.n -= text.n && text.p[text.n - 1] == '\r';
+        rc = put(r, text, out, e);
+    }
+    buf_release(&content);
+    return rc;
 }
 
 /* `inner` is what stands between ${ and }. */

@@ -1,3 +1,4 @@
+/* Each type reads its text, then holds it against the row's range; what is wrong is said with the value, unless that is secret. */
 #include "config/scalar.h"
 
 #include "config/suggest.h"
@@ -101,38 +102,20 @@ static void bind_int(struct cfg_errors *errs, const struct cfg_field *f, const s
         *member = value;
 }
 
-/* What units.h said about it. */
-static void report_unit(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node,
-                        const struct err *e)
+/* A SIZE or a DURATION: both are 64 bits, and units.h gives no more than INT64_MAX. */
+static void bind_units(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, int64_t *member)
 {
     char shown[QUOTE_MAX];
-
-    if (e->code == ERR_LIMIT)
-        cfg_error(errs, node->at, "`%s` %s", f->name, e->msg);
-    else
-        cfg_error(errs, node->at, "`%s` %s; not %s", f->name, e->msg, quote(f, node, shown));
-}
-
-static void bind_size(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, uint64_t *member)
-{
-    uint64_t value = 0;
+    uint64_t size = 0;
+    nsec duration = 0;
     struct err e;
+    int rc = f->type == CFG_SIZE ? units_size(node->text, &size, &e) : units_duration(node->text, &duration, &e);
+    int64_t value = f->type == CFG_SIZE ? (int64_t)size : duration;
 
-    if (units_size(node->text, &value, &e) < 0)
-        report_unit(errs, f, node, &e);
-    else if (!in_range(f, (int64_t)value)) /* units_size() gives no more than INT64_MAX */
-        report_range(errs, f, node);
-    else
-        *member = value;
-}
-
-static void bind_duration(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, nsec *member)
-{
-    nsec value = 0;
-    struct err e;
-
-    if (units_duration(node->text, &value, &e) < 0)
-        report_unit(errs, f, node, &e);
+    if (rc < 0 && e.code == ERR_LIMIT)
+        cfg_error(errs, node->at, "`%s` %s", f->name, e.msg);
+    else if (rc < 0)
+        cfg_error(errs, node->at, "`%s` %s; not %s", f->name, e.msg, quote(f, node, shown));
     else if (!in_range(f, value))
         report_range(errs, f, node);
     else
@@ -140,14 +123,13 @@ static void bind_duration(struct cfg_errors *errs, const struct cfg_field *f, co
 }
 
 /* -1 when it is none of them (reported). */
-static int find_choice(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_choice *choices,
-                       const struct cfg_node *node, int *value)
+static int find_choice(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, int *value)
 {
     char shown[QUOTE_MAX], hint[600];
     struct suggest known;
 
     suggest_init(&known, f->secret || node->secret ? "" : node->text);
-    for (const struct cfg_choice *c = choices; c->name; c++) {
+    for (const struct cfg_choice *c = f->choices; c->name; c++) {
         if (strcmp(c->name, node->text) == 0) {
             *value = c->value;
             return 0;
@@ -161,21 +143,13 @@ static int find_choice(struct cfg_errors *errs, const struct cfg_field *f, const
 
 static void bind_bool(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, bool *member)
 {
-    static const struct cfg_choice words[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
     char shown[QUOTE_MAX];
-    int value = 0;
+    int value = strcmp(node->text, "true") == 0;
 
-    if (f->choices) {
-        if (find_choice(errs, f, f->choices, node, &value) == 0)
-            *member = value != 0;
-        return;
-    }
-    for (const struct cfg_choice *c = words; c->name; c++)
-        if (strcmp(c->name, node->text) == 0) {
-            *member = c->value != 0;
-            return;
-        }
-    cfg_error(errs, node->at, "`%s` wants true or false, not %s", f->name, quote(f, node, shown));
+    if (f->choices ? find_choice(errs, f, node, &value) == 0 : value || strcmp(node->text, "false") == 0)
+        *member = value != 0;
+    else if (!f->choices)
+        cfg_error(errs, node->at, "`%s` wants true or false, not %s", f->name, quote(f, node, shown));
 }
 
 void scalar_bind(struct cfg_errors *errs, const struct cfg_field *f, const struct cfg_node *node, void *member)
@@ -191,18 +165,12 @@ void scalar_bind(struct cfg_errors *errs, const struct cfg_field *f, const struc
         bind_int(errs, f, node, member);
         break;
     case CFG_SIZE:
-        bind_size(errs, f, node, member);
-        break;
     case CFG_DURATION:
-        bind_duration(errs, f, node, member);
+        bind_units(errs, f, node, member);
         break;
-    case CFG_ENUM: {
-        int value;
-
-        if (find_choice(errs, f, f->choices, node, &value) == 0)
-            *(int *)member = value;
+    case CFG_ENUM:
+        (void)find_choice(errs, f, node, member);
         break;
-    }
     case CFG_STRINGS:
     case CFG_BLOCK:
     case CFG_CUSTOM:

@@ -12,13 +12,6 @@ void suggest_init(struct suggest *w, const char *wanted)
     *w = (struct suggest){.wanted = wanted};
 }
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-    unsigned m = a < b ? a : b;
-
-    return m < c ? m : c;
-}
-
 static unsigned lower(char c)
 {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c == '-' ? '_' : c);
@@ -38,9 +31,14 @@ static unsigned distance(const char *a, size_t n, const char *b, size_t m)
         for (size_t j = 1; j <= m; j++) {
             unsigned differs = lower(a[i - 1]) != lower(b[j - 1]);
 
-            row[j] = least(last[j] + 1, row[j - 1] + 1, last[j - 1] + differs);
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
-                row[j] = least(row[j], before[j - 2] + 1, row[j]);
+            row[j] = last[j - 1] + differs;
+            if (row[j] > last[j] + 1)
+                row[j] = last[j] + 1;
+            if (row[j] > row[j - 1] + 1)
+                row[j] = row[j - 1] + 1;
+            if (i > 1 && j > 1 && row[j] > before[j - 2] + 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]))
+                row[j] = before[j - 2] + 1;
         }
         before = last;
         last = row;

@@ -1,3 +1,5 @@
+/* libyaml says where it stopped, in the words of a grammar. The two causes that its words never name, a tab and ${...} without
+ * quotes, are looked for in the text; then a table says the rest as a person would. */
 #include "config/syntax.h"
 
 #include "config/text.h"
@@ -45,14 +47,6 @@ static const struct saying SAYINGS[] = {
     {"did not find expected whitespace or line break", false,
      "tags (`!`) are not supported: quote the value if it begins with `!`"},
 };
-
-static const struct saying *find_saying(const char *problem)
-{
-    for (size_t i = 0; i < sizeof(SAYINGS) / sizeof(SAYINGS[0]); i++)
-        if (strcmp(SAYINGS[i].problem, problem) == 0)
-            return &SAYINGS[i];
-    return NULL;
-}
 
 /* A tab is the cause when it stands at the mark, or in the white space that begins the mark's line. */
 static bool tab_before(struct slice text, yaml_mark_t mark, unsigned *column)
@@ -112,8 +106,9 @@ static bool report_unquoted(struct cfg_errors *errs, const char *name, struct sl
 void syntax_report(struct cfg_errors *errs, const char *name, struct slice text, const yaml_parser_t *y)
 {
     const char *problem = y->problem ? y->problem : "unreadable";
-    const struct saying *saying = find_saying(problem);
-    yaml_mark_t mark = saying && saying->at_context && y->context ? y->context_mark : y->problem_mark;
+    const struct saying *saying = NULL;
+    yaml_mark_t mark = y->problem_mark;
+
     struct srcpos at = {name, (unsigned)y->problem_mark.line + 1, 0};
 
     if (tab_before(text, y->problem_mark, &at.column)) {
@@ -122,6 +117,11 @@ void syntax_report(struct cfg_errors *errs, const char *name, struct slice text,
     }
     if (report_unquoted(errs, name, text, y->problem_mark))
         return;
+    for (size_t i = 0; i < ARRAY_LEN(SAYINGS) && !saying; i++)
+        if (strcmp(SAYINGS[i].problem, problem) == 0)
+            saying = &SAYINGS[i];
+    if (saying && saying->at_context && y->context)
+        mark = y->context_mark;
     at.line = (unsigned)mark.line + 1;
     at.column = (unsigned)mark.column + 1;
     if (saying)

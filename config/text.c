@@ -2,19 +2,15 @@
 
 #include "pipeline/base/utf8.h"
 
-static bool is_control(unsigned char c)
-{
-    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F;
-}
-
 size_t text_first_bad(struct slice s)
 {
     size_t i = 0;
 
     while (i < s.n) {
         size_t len = utf8_first(slice_of(s.p + i, s.n - i));
+        unsigned char c = (unsigned char)s.p[i];
 
-        if (len == 0 || is_control((unsigned char)s.p[i]))
+        if (len == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F)
             break;
         i += len;
     }

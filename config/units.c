@@ -29,48 +29,30 @@ static const char DURATION_FORMS[] = "a duration: a whole number with ms, s, m, 
 
 enum scan { SCAN_OK, SCAN_MALFORMED, SCAN_TOO_LARGE };
 
-/* Digits, then perhaps spaces; *rest is what follows. */
-static enum scan scan_number(const char *text, uint64_t *value, const char **rest)
+/* Digits, perhaps spaces, a unit. `bare`: the factor of a number without one; 0: it needs one, unless it is 0. */
+static enum scan scan_units(const char *text, const struct unit *units, size_t count, uint64_t bare, uint64_t *out)
 {
+    uint64_t value = 0, factor = bare;
     const char *p = text;
-    bool large = false;
+    bool large = false, known = false;
 
-    *value = 0;
     for (; *p >= '0' && *p <= '9'; p++) {
         uint64_t digit = (uint64_t)(*p - '0');
 
-        large = large || *value > (UINT64_MAX - digit) / 10;
-        *value = *value * 10 + digit;
+        large = large || value > (UINT64_MAX - digit) / 10;
+        value = value * 10 + digit;
     }
     if (p == text)
         return SCAN_MALFORMED;
-    *rest = p + strspn(p, " ");
-    return large ? SCAN_TOO_LARGE : SCAN_OK;
-}
-
-static const struct unit *find_unit(const struct unit *units, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(units[i].name, name) == 0)
-            return &units[i];
-    return NULL;
-}
-
-/* `bare`: the factor of a number without a unit; 0: it needs one, unless it is 0. */
-static enum scan scan_units(const char *text, const struct unit *units, size_t count, uint64_t bare, uint64_t *out)
-{
-    const struct unit *unit;
-    const char *rest;
-    uint64_t value, factor;
-    enum scan rc = scan_number(text, &value, &rest);
-
-    if (rc == SCAN_MALFORMED)
-        return rc;
-    unit = find_unit(units, count, rest);
-    if (!unit && (*rest || (bare == 0 && value != 0)))
+    p += strspn(p, " ");
+    for (size_t i = 0; i < count && !known; i++)
+        if (strcmp(units[i].name, p) == 0) {
+            factor = units[i].factor;
+            known = true;
+        }
+    if (!known && (*p || (bare == 0 && value != 0)))
         return SCAN_MALFORMED;
-    factor = unit ? unit->factor : bare;
-    if (rc == SCAN_TOO_LARGE || (factor && value > INT64_MAX / factor))
+    if (large || (factor && value > INT64_MAX / factor))
         return SCAN_TOO_LARGE;
     *out = value * factor;
     return SCAN_OK;

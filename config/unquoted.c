@@ -98,7 +98,7 @@ static bool may_be_secret(struct slice key, struct slice value)
     char name[64];
 
     snprintf(name, sizeof(name), "%.*s", (int)key.n, key.p ? key.p : "");
-    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
         if (strcasestr(name, WORDS[i]))
             return true;
     for (const char *p = host ? host + 3 : NULL; p && p + 1 < value.p + value.n; p++)
@@ -107,22 +107,16 @@ static bool may_be_secret(struct slice key, struct slice value)
     return false;
 }
 
-static int add_in_quotes(struct buf *out, struct slice value)
-{
-    char quote = memchr(value.p, '"', value.n) || memchr(value.p, '\\', value.n) ? '\'' : '"';
-
-    return buf_add_char(out, quote) < 0 || buf_add_slice(out, value) < 0 ? -1 : buf_add_char(out, quote);
-}
-
 static int add_value(struct line *l, struct slice value, bool quoted)
 {
     bool replaced = memmem(value.p, value.n, "${", 2) || memmem(value.p, value.n, "!{", 2);
+    char quote = memchr(value.p, '"', value.n) || memchr(value.p, '\\', value.n) ? '\'' : '"';
 
-    if (replaced && !quoted)
-        return add_in_quotes(l->out, value);
     if (!replaced && may_be_secret(l->key, value))
         return buf_add_str(l->out, "...");
-    return buf_add_slice(l->out, value);
+    if (!replaced || quoted)
+        return buf_add_slice(l->out, value);
+    return buf_add_char(l->out, quote) < 0 || buf_add_slice(l->out, value) < 0 ? -1 : buf_add_char(l->out, quote);
 }
 
 static int add_key_or_value(struct line *l)

@@ -33,32 +33,23 @@ bool put_batch_add(struct put_batch *b, struct slice rec, uint64_t tag)
     return true;
 }
 
-static struct slice record(const struct put_batch *b, size_t i)
-{
-    size_t begin = i ? b->ends[i - 1] : 0;
-
-    return slice_of(b->data.p + begin, b->ends[i] - begin);
-}
-
-static int add_record(struct slice rec, bool first, struct buf *out)
-{
-    size_t n = base64_encoded_length(rec.n);
-
-    if (buf_add_str(out, first ? "{\"Data\":\"" : ",{\"Data\":\"") < 0 || buf_reserve(out, n) < 0)
-        return -1;
-    base64_encode(rec, out->p + out->n);
-    out->n += n;
-    return buf_add_str(out, "\"}");
-}
-
 int put_batch_body(const struct put_batch *b, const char *stream, struct buf *out)
 {
     if (buf_add_str(out, "{\"DeliveryStreamName\":") < 0 || json_quote(slice_str(stream), out) < 0 ||
         buf_add_str(out, ",\"Records\":[") < 0)
         return -1;
-    for (size_t i = 0; i < b->count; i++)
-        if (add_record(record(b, i), i == 0, out) < 0)
+    for (size_t i = 0; i < b->count; i++) {
+        size_t begin = i ? b->ends[i - 1] : 0;
+        struct slice rec = slice_of(b->data.p + begin, b->ends[i] - begin);
+        size_t n = base64_encoded_length(rec.n);
+
+        if (buf_add_str(out, i ? ",{\"Data\":\"" : "{\"Data\":\"") < 0 || buf_reserve(out, n) < 0)
             return -1;
+        base64_encode(rec, out->p + out->n);
+        out->n += n;
+        if (buf_add_str(out, "\"}") < 0)
+            return -1;
+    }
     return buf_add_str(out, "]}");
 }
 
@@ -130,14 +121,6 @@ static enum put_verdict judge_error(long status, struct slice reply, struct put_
     return later ? PUT_AGAIN : PUT_REFUSED;
 }
 
-/* Keeps record `from` as the one at `to` (to <= from); *bytes is the end of those kept so far. */
-static void keep(struct put_batch *b, size_t to, struct slice rec, size_t *bytes)
-{
-    memmove(b->data.p + *bytes, rec.p, rec.n);
-    *bytes += rec.n;
-    b->ends[to] = *bytes;
-}
-
 /* The entries stand in the order of the records. `failed` has one flag for each. */
 static bool read_entries(struct json_reader *r, size_t count, bool *failed, struct put_result *result)
 {
@@ -181,15 +164,18 @@ static void take_out(struct put_batch *b, const bool *failed, struct put_result 
     size_t kept = 0, bytes = 0, begin = 0;
 
     for (size_t i = 0; i < b->count; i++) {
-        struct slice rec = slice_of(b->data.p + begin, b->ends[i] - begin);
+        size_t n = b->ends[i] - begin;
 
-        begin = b->ends[i];
         if (failed[i]) {
+            memmove(b->data.p + bytes, b->data.p + begin, n);
+            begin = b->ends[i]; /* before it may be written over */
+            bytes += n;
             b->tags[kept] = b->tags[i];
-            keep(b, kept++, rec, &bytes);
+            b->ends[kept++] = bytes;
         } else {
+            begin = b->ends[i];
             result->taken++;
-            result->taken_bytes += rec.n;
+            result->taken_bytes += n;
         }
     }
     b->count = kept;

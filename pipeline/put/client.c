@@ -41,27 +41,6 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     return buf_add(reply, p, size * n) < 0 ? 0 : size * n;
 }
 
-/* Not as libcurl reads the environment: its messages quote a password. */
-static void set_proxy(struct put_client *c, const struct proxy *p)
-{
-    curl_easy_setopt(c->easy, CURLOPT_PROXY, p->url); /* "": none */
-    curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
-}
-
-static bool is_https(const char *url)
-{
-    return strncasecmp(url, "https:", strlen("https:")) == 0;
-}
-
-static int read_trust(struct put_client *c, struct err *e)
-{
-    struct system_trust *t = system_trust_keep();
-    int rc = system_trust_get(t, &c->system, e);
-
-    system_trust_leave(&t);
-    return rc;
-}
-
 /* The proxy and the server are verified as the daemon verifies them. */
 static int set_way(struct put_client *c, struct err *e)
 {
@@ -69,25 +48,20 @@ static int set_way(struct put_client *c, struct err *e)
     int rc = 0;
 
     (void)proxy_find(NULL, c->endpoint, &p);
-    if (is_https(c->endpoint) || proxy_is_https(&p))
-        rc = read_trust(c, e);
-    set_proxy(c, &p);
+    if (strncasecmp(c->endpoint, "https:", strlen("https:")) == 0 || proxy_is_https(&p)) {
+        struct system_trust *t = system_trust_keep();
+
+        rc = system_trust_get(t, &c->system, e);
+        system_trust_leave(&t);
+    }
+    /* Not as libcurl reads the environment: its messages quote a password. */
+    curl_easy_setopt(c->easy, CURLOPT_PROXY, p.url); /* "": none */
+    curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
     c->trust = (struct curl_trust){.destination = c->system, .proxy = proxy_is_https(&p) ? c->system : NULL};
     explicit_bzero(&p, sizeof(p));
     if (rc == 0 && !curl_trust_set(c->easy, &c->trust))
         rc = err_set(e, ERR_NOMEM, "libcurl cannot be set up");
     return rc;
-}
-
-static void set_up(struct put_client *c)
-{
-    curl_easy_setopt(c->easy, CURLOPT_URL, c->endpoint);
-    curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
-    curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
-    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
-    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
 }
 
 int put_client_open(struct put_client **out, const struct put_client_conf *conf, struct err *e)
@@ -112,7 +86,13 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     }
     if (proxy_check_found(NULL, c->endpoint, e) < 0)
         goto fail;
-    set_up(c);
+    curl_easy_setopt(c->easy, CURLOPT_URL, c->endpoint);
+    curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
+    curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
+    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
     if (set_way(c, e) < 0)
         goto fail;
     *out = c;

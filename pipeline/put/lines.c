@@ -58,21 +58,15 @@ static bool cut(struct put_lines *l, struct slice *line, bool *too_long)
     return true;
 }
 
-static bool is_idle(const struct put_lines *l, int idle_ms)
-{
-    struct pollfd p = {.fd = l->fd, .events = POLLIN};
-
-    return idle_ms >= 0 && poll(&p, 1, idle_ms) == 0;
-}
-
 enum put_line put_lines_next(struct put_lines *l, int idle_ms, struct slice *line, struct err *e)
 {
+    struct pollfd p = {.fd = l->fd, .events = POLLIN};
     bool too_long;
 
     while (!cut(l, line, &too_long)) {
         if (l->ended)
             return PUT_LINE_END;
-        if (is_idle(l, idle_ms))
+        if (idle_ms >= 0 && poll(&p, 1, idle_ms) == 0)
             return PUT_LINE_IDLE;
         if (fill(l, e) < 0)
             return PUT_LINE_FAILED;

@@ -56,16 +56,6 @@ static bool key_from_file(struct put_client_conf *conf, const struct settings *s
     return true;
 }
 
-/* The file knows the keys of its own API. Those of a server that was named on the command line (AWS, say) are what the
- * shell has. */
-static void choose_key(struct put_client_conf *conf, const struct settings *s, bool own_api)
-{
-    bool found = own_api ? key_from_file(conf, s) || key_from_environment(conf)
-                         : key_from_environment(conf) || key_from_file(conf, s);
-
-    (void)found; /* without a key requests are not signed */
-}
-
 static const char *choose_region(const struct settings *s, bool own_api)
 {
     const char *region = environment("AWS_REGION");
@@ -77,29 +67,30 @@ static const char *choose_region(const struct settings *s, bool own_api)
     return region ? region : "us-east-1";
 }
 
-static int connect_client(const struct put_sender_conf *o, struct put_client **client, struct err *e)
+int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, struct err *e)
 {
-    struct put_client_conf conf = {.endpoint = o->endpoint};
+    struct put_client_conf to = {.endpoint = conf->endpoint};
+    const struct settings *file = conf->settings;
+    bool own_api = !conf->endpoint, found;
     char *endpoint = NULL;
     int rc;
 
-    if (!conf.endpoint)
-        conf.endpoint = endpoint = endpoint_of(&o->settings->api);
-    conf.region = choose_region(o->settings, !o->endpoint);
-    choose_key(&conf, o->settings, !o->endpoint);
-    rc = conf.endpoint ? put_client_open(client, &conf, e)
-                       : err_set(e, ERR_CONFIG, "the configuration has no address for the API");
-    mem_free(endpoint);
-    return rc;
-}
-
-int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, struct err *e)
-{
     *s = (struct put_sender){.conf = *conf};
     put_batch_init(&s->batch);
     buf_init(&s->body, PUT_BODY_MAX);
     buf_init(&s->reply, PUT_REPLY_MAX);
-    return connect_client(conf, &s->client, e);
+    if (own_api)
+        to.endpoint = endpoint = endpoint_of(&file->api);
+    to.region = choose_region(file, own_api);
+    /* The file knows the keys of its own API. Those of a server that was named on the command line (AWS, say) are what the shell
+     * has. */
+    found = own_api ? key_from_file(&to, file) || key_from_environment(&to)
+                    : key_from_environment(&to) || key_from_file(&to, file);
+    (void)found; /* without a key requests are not signed */
+    rc = to.endpoint ? put_client_open(&s->client, &to, e)
+                     : err_set(e, ERR_CONFIG, "the configuration has no address for the API");
+    mem_free(endpoint);
+    return rc;
 }
 
 void put_sender_close(struct put_sender *s)
@@ -111,14 +102,6 @@ void put_sender_close(struct put_sender *s)
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
-
-/* Between half of it and all of it, so that many senders do not come back together. */
-static void pause_for(nsec d)
-{
-    uint32_t half = (uint32_t)(d / NSEC_PER_MSEC / 2);
-
-    poll(NULL, 0, (int)(half + random_bits() % (half + 1)));
-}
 
 /* One attempt. What was taken is counted; e says why the rest was not. */
 static enum put_verdict attempt(struct put_sender *s, struct err *e)
@@ -145,6 +128,7 @@ static enum put_verdict attempt(struct put_sender *s, struct err *e)
 int put_sender_flush(struct put_sender *s, struct err *e)
 {
     nsec pause = PUT_PAUSE_FIRST, since = clock_mono();
+    uint32_t half;
 
     while (s->batch.count) {
         uint64_t before = s->count.records;
@@ -166,7 +150,10 @@ int put_sender_flush(struct put_sender *s, struct err *e)
             snprintf(e->msg + strlen(e->msg), sizeof(e->msg) - strlen(e->msg), "; gave up");
             return -1;
         }
-        pause_for(pause);
+        /* Between half of it and all of it, so that many senders do not come back together. */
+        half = (uint32_t)(pause / NSEC_PER_MSEC / 2);
+        poll(NULL, 0, (int)(half + random_bits() % (half + 1)));
+
         pause = pause * 2 > PUT_PAUSE_MAX ? PUT_PAUSE_MAX : pause * 2;
     }
     return 0;

@@ -23,9 +23,8 @@ struct put_sender_conf {
     const char *endpoint;            /* NULL: that of the settings */
     const struct settings *settings; /* their section `api`; NULL: there are none, and `endpoint` is set */
     nsec give_up;                    /* when the server has taken nothing for this long */
-    int (*taken)(void *ctx,
-                 struct err *e); /* after each answer that took records; the others are still in the batch. -1
-                                             * ends the sending. May be NULL */
+    /* After each answer that took records; the others are still in the batch. -1 ends the sending. May be NULL. */
+    int (*taken)(void *ctx, struct err *e);
     void (*progress)(void *ctx, const struct progress_count *taken); /* after each answer */
     void *ctx;
 };

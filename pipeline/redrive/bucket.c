@@ -3,12 +3,12 @@
  * is remembered within a few rounds. */
 #include "pipeline/redrive/bucket.h"
 
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
 #include "pipeline/redrive/s3_fetch.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,11 +36,6 @@ static char *path_of(const char *bucket, struct slice key)
     return path;
 }
 
-static bool is_too_old(const struct redrive_bucket *r, const struct s3_list_object *o)
-{
-    return r->since && o->modified != NSEC_NEVER && o->modified < r->since - REDRIVE_CLOCKS_DIFFER_MAX;
-}
-
 /* Without a name: a crash leaves nothing. */
 static int open_unnamed(const char *folder, struct err *e)
 {
@@ -54,21 +49,6 @@ static int open_unnamed(const char *folder, struct err *e)
         unlink(path);
     mem_free(path);
     return fd;
-}
-
-static int write_piece(int fd, struct slice piece, uint64_t at, struct err *e)
-{
-    while (piece.n > 0) {
-        ssize_t n = pwrite(fd, piece.p, piece.n, (off_t)at);
-
-        if (n < 0 && errno != EINTR)
-            return err_errno(e, "no place for its bytes");
-        if (n > 0) {
-            piece = slice_of(piece.p + n, piece.n - (size_t)n);
-            at += (uint64_t)n;
-        }
-    }
-    return 0;
 }
 
 /* All of an object into the file. */
@@ -87,8 +67,11 @@ static enum s3_fetch_outcome fetch(struct walk *w, uint64_t size, struct slice k
     do { /* also of an object whose size the listing does not tell: all of it at once */
         piece.n = size && size - piece.from < REDRIVE_FETCH ? size - piece.from : REDRIVE_FETCH;
         outcome = s3_fetch_get(w->bucket, key, &piece, &tag, &bytes, e);
-        if (outcome == S3_FETCH_DONE && write_piece(fd, buf_slice(&bytes), piece.from, e) < 0)
+        if (outcome == S3_FETCH_DONE && io_write_all(fd, buf_slice(&bytes)) < 0) {
+            err_errno(e, "no place for its bytes");
             outcome = S3_FETCH_REFUSED;
+        }
+
         piece.from += piece.n;
     } while (outcome == S3_FETCH_DONE && piece.from < size);
     buf_release(&bytes);
@@ -122,22 +105,6 @@ static int visit_object(struct walk *w, const struct s3_list_object *o, struct s
     return rc;
 }
 
-static int visit_page(struct walk *w)
-{
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < w->page.count; i++) {
-        const struct s3_list_object *o = s3_list_at(&w->page, i);
-
-        if (is_too_old(w->r, o))
-            w->r->older++;
-        else
-            rc = visit_object(w, o, s3_list_key(&w->page, i));
-    }
-    w->objects += w->page.count;
-    return rc;
-}
-
 static int copy(struct buf *to, struct slice from)
 {
     buf_clear(to);
@@ -166,35 +133,41 @@ static int check_progress(struct walk *w, struct err *e)
                : 0;
 }
 
-static int next_page(struct walk *w, struct err *e)
-{
-    if (s3_fetch_list(w->bucket, w->r->prefix, buf_slice(&w->token), &w->page, e) != S3_FETCH_DONE ||
-        check_progress(w, e) < 0)
-        return -1;
-    return copy(&w->token, buf_slice(&w->page.next)) < 0 ? err_set(e, ERR_NOMEM, "no memory for the listing") : 0;
-}
-
 static int walk_pages(struct walk *w)
 {
+    struct redrive_bucket *r = w->r;
     struct err e;
     int rc = 0;
 
     do {
-        if (next_page(w, &e) < 0) {
-            if (w->objects)
-                err_wrap(&e, "the listing is left after %llu object%s", (unsigned long long)w->objects,
-                         noun_s(w->objects));
-            w->v->unread(w->v->ctx, w->r->address, &e);
-            return 0;
+        if (s3_fetch_list(w->bucket, r->prefix, buf_slice(&w->token), &w->page, &e) != S3_FETCH_DONE ||
+            check_progress(w, &e) < 0)
+            goto fail;
+        if (copy(&w->token, buf_slice(&w->page.next)) < 0) {
+            err_set(&e, ERR_NOMEM, "no memory for the listing");
+            goto fail;
         }
-        rc = visit_page(w);
+        for (size_t i = 0; rc == 0 && i < w->page.count; i++) {
+            const struct s3_list_object *o = s3_list_at(&w->page, i);
+
+            if (r->since && o->modified != NSEC_NEVER && o->modified < r->since - REDRIVE_CLOCKS_DIFFER_MAX)
+                r->older++;
+            else
+                rc = visit_object(w, o, s3_list_key(&w->page, i));
+        }
+        w->objects += w->page.count;
     } while (rc == 0 && w->token.n > 0);
     if (rc == 0 && w->objects == 0) {
-        err_set(&e, ERR_REMOTE, "there is no object in bucket `%s` at %s whose key begins so", w->r->bucket,
-                s3_reader_endpoint(w->r->reader));
-        w->v->unread(w->v->ctx, w->r->address, &e);
+        err_set(&e, ERR_REMOTE, "there is no object in bucket `%s` at %s whose key begins so", r->bucket,
+                s3_reader_endpoint(r->reader));
+        w->v->unread(w->v->ctx, r->address, &e);
     }
     return rc < 0 ? -1 : 0;
+fail:
+    if (w->objects)
+        err_wrap(&e, "the listing is left after %llu object%s", (unsigned long long)w->objects, noun_s(w->objects));
+    w->v->unread(w->v->ctx, r->address, &e);
+    return 0;
 }
 
 int redrive_bucket(struct redrive_bucket *r, const struct redrive_visitor *v)

@@ -82,18 +82,6 @@ static bool is_chosen(const struct redrive_options *o, const struct redrive_line
     return code_fits && l->ended >= o->since;
 }
 
-static int put_back(struct job *j, const struct redrive_line *l, uint64_t line)
-{
-    j->count->chosen++;
-    j->count->chosen_bytes += l->data.n;
-    if (j->o->dry_run)
-        return 0;
-    if (put_sender_add(&j->sender, l->data, line, &j->failed) < 0)
-        return -1;
-    j->in_batch[j->in_batch_count++] = line;
-    return 0;
-}
-
 /* -1: sending has failed. */
 static int do_line(struct job *j, const struct redrive_file *f, struct slice text, uint64_t line)
 {
@@ -109,9 +97,17 @@ static int do_line(struct job *j, const struct redrive_file *f, struct slice tex
         tell(j, mem_printf("%s:%" PRIu64 ": %s", f->path, line, e.msg));
         return 0;
     }
-    if (is_chosen(j->o, &l))
-        return put_back(j, &l, line);
-    j->count->left_out++;
+    if (!is_chosen(j->o, &l)) {
+        j->count->left_out++;
+        return 0;
+    }
+    j->count->chosen++;
+    j->count->chosen_bytes += l.data.n;
+    if (j->o->dry_run)
+        return 0;
+    if (put_sender_add(&j->sender, l.data, line, &j->failed) < 0)
+        return -1;
+    j->in_batch[j->in_batch_count++] = line;
     return 0;
 }
 
@@ -195,18 +191,16 @@ static int do_object(void *ctx, const struct redrive_file *f)
     struct err e;
     int rc;
 
-    if (look_through(j, f, &is_one, &e) < 0) {
-        note_unread(j, f->path, &e);
-        return 0;
-    }
-    if (!f->named && !is_one) {
+    rc = look_through(j, f, &is_one, &e);
+    if (rc == 0 && !f->named && !is_one) {
         j->count->others++;
         return 0;
     }
-    if (open_state(j, f, &e) < 0) {
+    if (rc < 0 || open_state(j, f, &e) < 0) {
         note_unread(j, f->path, &e);
         return 0;
     }
+
     j->in_batch_count = 0;
     rc = do_lines(j, f);
     j->count->objects += j->count->chosen > before;
@@ -221,20 +215,6 @@ static int do_object(void *ctx, const struct redrive_file *f)
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
-
-/* What a mistake may come from: where the bucket was looked for, and who said so. */
-static void tell_used(struct job *j, const char *address, const struct s3_reader *r, const struct bucket_options *o)
-{
-    const char *endpoint = s3_reader_endpoint(r), *region = s3_reader_region(r);
-
-    if (o->section)
-        tell(j, mem_printf("%s was looked for at %s, region %s, with the options of the stream's `%s`", address,
-                           endpoint, region, o->section));
-    else
-        tell(j, mem_printf(
-                    "%s was looked for at %s, region %s, with no options of the stream, which has none for this bucket",
-                    address, endpoint, region));
-}
 
 static int redrive_address(struct job *j, const char *address, const struct redrive_visitor *v)
 {
@@ -260,8 +240,14 @@ static int redrive_address(struct job *j, const char *address, const struct redr
     r.reader = reader;
     rc = redrive_bucket(&r, v);
     j->count->older += r.older;
-    if (j->count->unread > unread)
-        tell_used(j, address, reader, &options);
+    if (j->count->unread > unread) /* a mistake may come from where the bucket was looked for, and who said so */
+        tell(j, mem_printf("%s was looked for at %s, region %s, with %s%s%s", address, s3_reader_endpoint(reader),
+                           s3_reader_region(reader),
+                           options.section ? "the options of the stream's `"
+                                           : "no options of the stream, which has none for this "
+                                             "bucket",
+                           options.section ? options.section : "", options.section ? "`" : ""));
+
 out:
     s3_reader_free(&reader);
     mem_free(bucket);
@@ -286,24 +272,16 @@ static void show_progress(void *ctx, const struct progress_count *taken)
     j->o->listener->progress(j->o->listener->ctx, taken);
 }
 
-static int open_sender(struct job *j, struct err *e)
-{
-    const struct redrive_options *o = j->o;
-
-    return put_sender_open(&j->sender,
-                           &(struct put_sender_conf){.stream = o->stream,
-                                                     .endpoint = o->endpoint,
-                                                     .settings = o->settings,
-                                                     .give_up = o->give_up,
-                                                     .taken = note_taken,
-                                                     .progress = show_progress,
-                                                     .ctx = j},
-                           e);
-}
-
 int redrive_job(const struct redrive_options *o, struct redrive_counts *out, struct err *e)
 {
     struct job *j = mem_alloc(sizeof(*j));
+    const struct put_sender_conf to = {.stream = o->stream,
+                                       .endpoint = o->endpoint,
+                                       .settings = o->settings,
+                                       .give_up = o->give_up,
+                                       .taken = note_taken,
+                                       .progress = show_progress,
+                                       .ctx = j};
     int rc = 0;
 
     *out = (struct redrive_counts){.stopped = false};
@@ -311,7 +289,7 @@ int redrive_job(const struct redrive_options *o, struct redrive_counts *out, str
     j->count = out;
     buf_init(&j->scratch, REDRIVE_SCRATCH_MAX);
     if (!o->dry_run)
-        rc = open_sender(j, e);
+        rc = put_sender_open(&j->sender, &to, e);
     if (rc == 0)
         out->stopped = redrive_all(j) < 0;
     out->put_back = j->sender.count;

@@ -27,25 +27,6 @@ static bool read_milliseconds(struct json_reader *r, nsec *out)
     return true;
 }
 
-static bool is_code(struct json_string key)
-{
-    return json_string_is(key, "errorCode") || json_string_is(key, "ErrorCode") || json_string_is(key, "lastErrorCode");
-}
-
-static void read_member(struct json_reader *r, struct json_string key, struct found *f)
-{
-    if (json_string_is(key, "rawData"))
-        f->has_data = json_string(r, &f->data);
-    else if (is_code(key) && json_peek(r) == JSON_STRING)
-        f->has_code = json_string(r, &f->code);
-    else if (json_string_is(key, "attemptEndingTimestamp") && json_peek(r) == JSON_NUMBER)
-        (void)!read_milliseconds(r, &f->ended);
-    else {
-        f->has_attempts |= json_string_is(key, "attemptsMade");
-        json_skip(r);
-    }
-}
-
 static int decode(const struct found *f, struct buf *scratch, struct redrive_line *out, struct err *e)
 {
     size_t code;
@@ -79,10 +60,22 @@ int redrive_line_read(struct slice line, struct buf *scratch, struct redrive_lin
     struct json_reader r;
 
     json_open(&r, line, REDRIVE_LINE_DEPTH);
-    if (json_enter(&r)) {
-        while (json_member(&r, &key))
-            read_member(&r, key, &f);
-    }
+    if (json_enter(&r))
+        while (json_member(&r, &key)) {
+            bool code = json_string_is(key, "errorCode") || json_string_is(key, "ErrorCode") ||
+                        json_string_is(key, "lastErrorCode");
+
+            f.has_attempts |= json_string_is(key, "attemptsMade");
+            if (json_string_is(key, "rawData"))
+                f.has_data = json_string(&r, &f.data);
+            else if (code && json_peek(&r) == JSON_STRING)
+                f.has_code = json_string(&r, &f.code);
+            else if (json_string_is(key, "attemptEndingTimestamp") && json_peek(&r) == JSON_NUMBER)
+                (void)!read_milliseconds(&r, &f.ended);
+            else
+                json_skip(&r);
+        }
+
     if (!json_end(&r))
         return err_set(e, ERR_FORMAT, "not JSON: %s at byte %zu", r.error ? r.error : "something behind its end",
                        json_offset(&r) + 1);

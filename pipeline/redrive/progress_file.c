@@ -39,11 +39,6 @@ char *redrive_note_beside(const char *object_path, const char *stream)
     return mem_printf("%.*s.%s.redriven-to-%s", (int)(name - object_path), object_path, name, stream);
 }
 
-static bool is_plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.", c));
-}
-
 /* The last characters of the key's last part, those that are special replaced, and never a dot in front. */
 static void end_of_key(struct slice key, char out[END_MAX + 1])
 {
@@ -51,8 +46,13 @@ static void end_of_key(struct slice key, char out[END_MAX + 1])
 
     while (from > 0 && key.n - from < END_MAX && key.p[from - 1] != '/')
         from--;
-    for (size_t i = from; i < key.n; i++)
-        out[n++] = (char)(is_plain(key.p[i]) ? key.p[i] : '_');
+    for (size_t i = from; i < key.n; i++) {
+        char c = key.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+        out[n++] = (char)(plain || (c && strchr("-_.", c)) ? c : '_');
+    }
+
     if (n == 0)
         out[n++] = '_';
     if (out[0] == '.')
@@ -109,28 +109,21 @@ static int read_all(const char *path, struct buf *out, struct err *e)
     return rc;
 }
 
-/* "1-500" or "503". */
-static bool read_range(struct redrive_state *s, char *word)
-{
-    char *rest;
-    uint64_t first = strtoull(word, &rest, 10), last = first;
-
-    if (*rest == '-')
-        last = strtoull(rest + 1, &rest, 10);
-    if (*rest || first == 0 || last < first || last > REDRIVE_STATE_LINES_MAX)
-        return false;
-    for (uint64_t i = first; i <= last; i++)
-        redrive_state_done(s, i);
-    return true;
-}
-
+/* "1-500 503 510-1000" */
 static bool read_ranges(struct redrive_state *s, char *text)
 {
-    char *keep;
+    char *keep, *rest;
 
-    for (char *w = strtok_r(text, " ", &keep); w; w = strtok_r(NULL, " ", &keep))
-        if (!read_range(s, w))
+    for (char *w = strtok_r(text, " ", &keep); w; w = strtok_r(NULL, " ", &keep)) {
+        uint64_t first = strtoull(w, &rest, 10), last = first;
+
+        if (*rest == '-')
+            last = strtoull(rest + 1, &rest, 10);
+        if (*rest || first == 0 || last < first || last > REDRIVE_STATE_LINES_MAX)
             return false;
+        for (uint64_t i = first; i <= last; i++)
+            redrive_state_done(s, i);
+    }
     return true;
 }
 

@@ -53,15 +53,10 @@ void s3_fetch_close(struct s3_fetch **bp)
     MEM_CLEAR(*bp);
 }
 
-static void keep_tag(struct bucket_tag *to, struct slice tag)
-{
-    if (tag.n < sizeof(to->text))
-        snprintf(to->text, sizeof(to->text), "%.*s", (int)tag.n, tag.p ? tag.p : "");
-}
-
 static void on_done(struct exchange *x, const struct http_response *re)
 {
     struct ask *a = CONTAINER_OF(x, struct ask, x);
+    struct slice tag = http_response_header(re, "ETag");
 
     a->ended = true;
     a->outcome = s3_reader_judge(a->reader, a->key, re, &a->verdict);
@@ -71,20 +66,11 @@ static void on_done(struct exchange *x, const struct http_response *re)
     a->whole = a->piece && !s3_piece_is_all(a->piece) && re->status == 200;
     a->too_large = re->body_truncated;
     a->changed = a->piece && a->piece->size > 0 && !a->too_large && re->body.n != a->piece->n;
-    if (a->tag && !a->tag->text[0])
-        keep_tag(a->tag, http_response_header(re, "ETag"));
+    if (a->tag && !a->tag->text[0] && tag.n < sizeof(a->tag->text))
+        snprintf(a->tag->text, sizeof(a->tag->text), "%.*s", (int)tag.n, tag.p ? tag.p : "");
+
     buf_expect(a->out, re->body.n);
     a->no_memory = !a->too_large && buf_add_slice(a->out, re->body) < 0;
-}
-
-static void send_once(struct s3_fetch *b, struct ask *a, const struct http_request *rq)
-{
-    a->ended = a->too_large = a->no_memory = a->whole = a->changed = false;
-    a->x.request = rq;
-    buf_clear(a->out);
-    transport_start(b->transport, &a->x);
-    while (!a->ended)
-        transport_run(b->transport, NSEC_NEVER);
 }
 
 static enum s3_fetch_outcome say(const struct ask *a, struct err *e)
@@ -108,15 +94,6 @@ static enum s3_fetch_outcome say(const struct ask *a, struct err *e)
     return a->outcome != SINK_DELIVERED && !v->misconfigured ? S3_FETCH_AWAY : S3_FETCH_REFUSED;
 }
 
-static void pause_after(unsigned failures, nsec asked_for)
-{
-    nsec wait = backoff_wait(failures, random_bits());
-
-    if (asked_for > BUCKET_RETRY_AFTER_MAX)
-        asked_for = BUCKET_RETRY_AFTER_MAX;
-    poll(NULL, 0, (int)((wait > asked_for ? wait : asked_for) / NSEC_PER_MSEC));
-}
-
 /* What is asked for is made anew for each attempt: a signature does not last. */
 static enum s3_fetch_outcome ask_for(struct s3_fetch *b, struct ask *a, struct slice token, struct err *e)
 {
@@ -126,13 +103,25 @@ static enum s3_fetch_outcome ask_for(struct s3_fetch *b, struct ask *a, struct s
         struct http_request rq;
         int rc;
 
-        if (attempt > 1)
-            pause_after(attempt - 1, a->verdict.retry_after);
+        if (attempt > 1) {
+            nsec wait = backoff_wait(attempt - 1, random_bits()), asked_for = a->verdict.retry_after;
+
+            if (asked_for > BUCKET_RETRY_AFTER_MAX)
+                asked_for = BUCKET_RETRY_AFTER_MAX;
+            poll(NULL, 0, (int)((wait > asked_for ? wait : asked_for) / NSEC_PER_MSEC));
+        }
+
         rc = a->piece ? s3_reader_get(b->reader, a->key, a->piece, clock_wall(), &rq, e)
                       : s3_reader_list(b->reader, a->key, token, clock_wall(), &rq, e);
         if (rc < 0)
             return S3_FETCH_REFUSED;
-        send_once(b, a, &rq);
+        a->ended = a->too_large = a->no_memory = a->whole = a->changed = false;
+        a->x.request = &rq;
+        buf_clear(a->out);
+        transport_start(b->transport, &a->x);
+        while (!a->ended)
+            transport_run(b->transport, NSEC_NEVER);
+
         http_request_release(&rq);
         outcome = say(a, e);
     }

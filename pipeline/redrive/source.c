@@ -12,31 +12,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_file(const char *path, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* what was a file a moment ago may be a pipe now */
-    struct stat st;
-
-    if (fd < 0)
-        return err_errno(e, "cannot open it");
-    if (fstat(fd, &st) == 0 && st.st_size <= (off_t)REDRIVE_OBJECT_MAX)
-        return fd;
-    err_set(e, ERR_LIMIT, "it has more than %llu bytes", REDRIVE_OBJECT_MAX);
-    close(fd);
-    return -1;
-}
-
 static int visit_file(const char *path, bool named, const struct redrive_visitor *v)
 {
+    struct redrive_file f = {.path = path, .named = named};
+    struct stat st;
     struct err e;
-    struct redrive_file f = {.path = path, .named = named, .fd = open_file(path, &e)};
-    int rc;
+    int rc = 0;
 
+    f.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* what was a file a moment ago may be a pipe now */
     if (f.fd < 0) {
+        err_errno(&e, "cannot open it");
         v->unread(v->ctx, path, &e);
         return 0;
     }
-    rc = v->object(v->ctx, &f);
+    if (fstat(f.fd, &st) == 0 && st.st_size <= (off_t)REDRIVE_OBJECT_MAX) {
+        rc = v->object(v->ctx, &f);
+    } else {
+        err_set(&e, ERR_LIMIT, "it has more than %llu bytes", REDRIVE_OBJECT_MAX);
+        v->unread(v->ctx, path, &e);
+    }
     close(f.fd);
     return rc;
 }

@@ -49,30 +49,30 @@ bool redrive_text_is_packed(const struct redrive_text *t)
     return t->unpack && unpack_is_packed(t->unpack);
 }
 
-static int read_piece(struct redrive_text *t, struct err *e)
-{
-    ssize_t n = pread(t->fd, t->piece, REDRIVE_PIECE, (off_t)t->at);
-
-    if (n < 0)
-        return err_errno(e, "cannot read it");
-    t->at += (uint64_t)n;
-    t->ended = n == 0;
-    t->rest = slice_of(t->piece, (size_t)n);
-    if (!t->unpack)
-        t->unpack = unpack_new(t->rest);
-    return 0;
-}
-
 /* More of the text. 1: there is more, 0: that was all, -1. */
 static int read_on(struct redrive_text *t, struct err *e)
 {
-    size_t before = t->text.n;
+    size_t before;
 
+    t->text.n -= t->shown; /* what was shown goes, and the rest moves to the beginning */
+    if (t->shown > 0 && t->text.n > 0)
+        memmove(t->text.p, t->text.p + t->shown, t->text.n);
+    t->shown = 0;
+    before = t->text.n;
     for (;;) {
         size_t left = t->rest.n;
 
-        if (left == 0 && !t->ended && read_piece(t, e) < 0)
-            return -1;
+        if (left == 0 && !t->ended) {
+            ssize_t n = pread(t->fd, t->piece, REDRIVE_PIECE, (off_t)t->at);
+
+            if (n < 0)
+                return err_errno(e, "cannot read it");
+            t->at += (uint64_t)n;
+            t->ended = n == 0;
+            t->rest = slice_of(t->piece, (size_t)n);
+            if (!t->unpack)
+                t->unpack = unpack_new(t->rest);
+        }
         if (unpack_step(t->unpack, &t->rest, &t->text, e) < 0)
             return -1;
         if (t->text.n > before)
@@ -80,15 +80,6 @@ static int read_on(struct redrive_text *t, struct err *e)
         if (t->ended && t->rest.n == left)
             return unpack_end(t->unpack, e);
     }
-}
-
-/* What was shown goes, and the rest moves to the beginning. */
-static void drop_shown(struct redrive_text *t)
-{
-    t->text.n -= t->shown;
-    if (t->shown > 0 && t->text.n > 0)
-        memmove(t->text.p, t->text.p + t->shown, t->text.n);
-    t->shown = 0;
 }
 
 /* 1: a whole line, or the beginning of one that is too long; 0: there is none as yet. */
@@ -111,7 +102,7 @@ int redrive_text_line(struct redrive_text *t, struct slice *line, struct err *e)
     int rc;
 
     while (!find_line(t, line)) {
-        drop_shown(t);
+
         rc = read_on(t, e);
         if (rc < 0)
             return -1;

@@ -1,8 +1,8 @@
 /* The tables of what stands at the top of the file, and what is asked of the whole. load.c reads the file by them. */
 #include "pipeline/settings/settings.h"
 
-#include "config/dump.h"
 #include "config/node.h"
+#include "config/reference.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"

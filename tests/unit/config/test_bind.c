@@ -2,7 +2,6 @@
 #include "tests/support/cmocka.h"
 
 #include "config/bind.h"
-#include "config/dump.h"
 #include "config/errors.h"
 #include "config/node.h"
 #include "config/reference.h"
