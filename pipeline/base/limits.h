@@ -319,6 +319,10 @@
 #define S3_ANSWER_MAX (16 * KIB)
 #define S3_PATH_MAX   ((size_t)4096)
 #define S3_TARGET_MAX (64 * KIB)
+/* Metadata of an object, names; what the text of a tag or of metadata comes to at most (its expressions replaced), and all tags. */
+#define S3_METADATA_MAX 16
+#define S3_LABEL_MAX    (64 * KIB)
+#define S3_LABELS_MAX   (64 * KIB)
 /* A page of a listing. 1000 keys are the most that S3 answers; each of 1024 bytes and escaped, with what stands around them. */
 #define S3_LIST_ANSWER_MAX  (8 * MIB)
 #define S3_LIST_OBJECTS_MAX (16 * MIB)

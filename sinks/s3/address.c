@@ -24,11 +24,16 @@ static int check_bucket(const char *bucket, struct err *e)
     return 0;
 }
 
+bool s3_address_is_region(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n > 0 && n <= 63 && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == n;
+}
+
 static int check_region(const char *region, struct err *e)
 {
-    size_t n = strlen(region);
-
-    if (n == 0 || n > 63 || strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != n)
+    if (!s3_address_is_region(region))
         return err_set(e, ERR_CONFIG, "region: `%.80s` is not a region's name, such as us-east-1", region);
     return 0;
 }
@@ -76,45 +81,93 @@ static int check_virtual(const char *host, struct err *e)
     return 0;
 }
 
-int s3_address_init(struct s3_address *a, const char *bucket, const char *endpoint, const char *region,
-                    enum s3_addressing addressing, struct err *e)
+/* A partition is what its regions' names begin with. */
+static const struct partition {
+    const char *regions, *domain;
+} PARTITIONS[] = {
+    {"cn-", "amazonaws.com.cn"}, {"us-isob-", "sc2s.sgov.gov"}, {"us-isof-", "csp.hci.ic.gov"},
+    {"us-iso-", "c2s.ic.gov"},   {"eusc-", "amazonaws.eu"},     {"eu-isoe-", "cloud.adc-e.uk"},
+    {"", "amazonaws.com"},
+};
+
+static const char *domain_of(const char *region)
 {
-    bool aws = !endpoint || !*endpoint;
-    bool virtual_hosted =
-        addressing == S3_ADDRESSING_AUTO ? aws && !strchr(bucket, '.') : addressing == S3_ADDRESSING_VIRTUAL;
+    const struct partition *p = PARTITIONS;
+
+    while (strncmp(region, p->regions, strlen(p->regions)) != 0)
+        p++;
+    return p->domain;
+}
+
+static char *aws_endpoint(const struct s3_where *w)
+{
+    if (w->accelerate)
+        return mem_printf("https://s3-accelerate%s.amazonaws.com", w->dual_stack ? ".dualstack" : "");
+    return mem_printf("https://s3%s%s.%s.%s", w->fips ? "-fips" : "", w->dual_stack ? ".dualstack" : "", w->region,
+                      domain_of(w->region));
+}
+
+static bool is_aws(const struct s3_where *w)
+{
+    return !w->endpoint || !*w->endpoint;
+}
+
+static int check_variants(const struct s3_where *w, struct err *e)
+{
+    const char *variant = w->accelerate ? "accelerate" : w->fips ? "fips" : w->dual_stack ? "dual_stack" : NULL;
+
+    if (variant && !is_aws(w))
+        return err_set(e, ERR_CONFIG, "%s: chooses among AWS's own endpoints, and `endpoint` is another", variant);
+    if (w->accelerate && w->fips)
+        return err_set(e, ERR_CONFIG, "accelerate: there is no FIPS endpoint for transfer acceleration");
+    if (w->accelerate && w->bucket && (strchr(w->bucket, '.') || w->addressing == S3_ADDRESSING_PATH))
+        return err_set(
+            e, ERR_CONFIG,
+            "accelerate: the bucket's name becomes a part of the host's, so it has no dots, and addressing is "
+            "not `path`");
+    if ((w->accelerate || w->fips) && w->region && strcmp(domain_of(w->region), "amazonaws.com") != 0 &&
+        (w->accelerate || strncmp(w->region, "cn-", 3) == 0))
+        return err_set(e, ERR_CONFIG, "%s: there is no such endpoint for region `%s`", variant, w->region);
+    return 0;
+}
+
+int s3_address_init(struct s3_address *a, const struct s3_where *w, struct err *e)
+{
+    bool virtual_hosted = w->addressing == S3_ADDRESSING_AUTO ? is_aws(w) && !strchr(w->bucket, '.')
+                                                              : w->addressing == S3_ADDRESSING_VIRTUAL;
     struct http_url u = {0};
     char *text;
 
     *a = (struct s3_address){0};
-    if (check_bucket(bucket, e) < 0 || check_region(region, e) < 0)
+    if (check_bucket(w->bucket, e) < 0 || check_region(w->region, e) < 0 || check_variants(w, e) < 0)
         return -1;
-    text = aws ? mem_printf("https://s3.%s.amazonaws.com%s", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "")
-               : mem_strdup(endpoint);
-    if (parse_endpoint(&u, text, bucket, e) < 0 || (virtual_hosted && check_virtual(u.host, e) < 0))
+    text = is_aws(w) ? aws_endpoint(w) : mem_strdup(w->endpoint);
+    if (parse_endpoint(&u, text, w->bucket, e) < 0 || (virtual_hosted && check_virtual(u.host, e) < 0))
         goto out;
     a->scheme = u.scheme;
     a->endpoint = mem_printf("%s%s", u.shown, u.path);
-    a->host = virtual_hosted ? mem_printf("%s.%s", bucket, u.host) : mem_strdup(u.host);
-    a->folder = virtual_hosted ? mem_strdup(u.path) : mem_printf("%s/%s", u.path, bucket);
+    a->host = virtual_hosted ? mem_printf("%s.%s", w->bucket, u.host) : mem_strdup(u.host);
+    a->folder = virtual_hosted ? mem_strdup(u.path) : mem_printf("%s/%s", u.path, w->bucket);
 out:
     mem_free(text);
     http_url_release(&u);
     return a->host ? 0 : -1;
 }
 
-void s3_address_check(const char *bucket, const char *endpoint, const char *region, enum s3_addressing addressing,
-                      const struct cfg_options *o)
+void s3_address_check(const struct s3_where *w, const struct cfg_options *o)
 {
     struct http_url u = {0};
     struct err e;
 
-    if (bucket && check_bucket(bucket, &e) < 0)
+    if (w->bucket && check_bucket(w->bucket, &e) < 0)
         cfg_options_refuse(o, &e);
-    if (region && *region && check_region(region, &e) < 0)
+    if (w->region && *w->region && check_region(w->region, &e) < 0)
         cfg_options_refuse(o, &e);
-    if (endpoint && *endpoint && parse_endpoint(&u, endpoint, bucket ? bucket : "", &e) < 0)
+    if (!is_aws(w) && parse_endpoint(&u, w->endpoint, w->bucket ? w->bucket : "", &e) < 0)
         cfg_options_refuse(o, &e);
-    if (u.host && addressing == S3_ADDRESSING_VIRTUAL && check_virtual(u.host, &e) < 0)
+    if (u.host && w->addressing == S3_ADDRESSING_VIRTUAL && check_virtual(u.host, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (check_variants(w, &e) < 0)
         cfg_options_refuse(o, &e);
     http_url_release(&u);
 }

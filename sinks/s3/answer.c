@@ -8,6 +8,7 @@
 #include "sinks/answer/explain.h"
 #include "sinks/answer/text.h"
 #include "sinks/answer/words.h"
+#include "sinks/s3/headers.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,8 +22,9 @@
  * else to try where the signature does not cover the body, %t the clock's error, %l where it redirects to, %c code, %s status,
  * %p what the names of options begin with (destination.s3.), %A the option `endpoint`. */
 
-#define READ_RIGHTS "allow it s3:ListBucket and s3:GetObject on `%b`, or use other keys (these come from %f)"
-#define OTHER_KEYS  "use other keys; these come from %f"
+#define READ_RIGHTS  "allow it s3:ListBucket and s3:GetObject on `%b`, or use other keys (these come from %f)"
+#define FOREIGN_HINT "remove it, choose another %pprefix, or set %poverwrite: true"
+#define OTHER_KEYS   "use other keys; these come from %f"
 
 /* By the code in <Code>. What may lie in one object, or passes by itself, is nothing that somebody must act upon. */
 static const struct answer_row CODES[] = {
@@ -69,8 +71,13 @@ static const struct answer_row CODES[] = {
     {"XMinioInvalidObjectName|InvalidURI", ANSWER_PASSES, "%e takes no object of this name: `%k`", "correct %pprefix"},
     {"InvalidStorageClass", ANSWER_ACT, "%e does not know this storage class: %m", "correct %pstorage_class"},
     {"InvalidTag", ANSWER_ACT, "%e does not accept the tags: %m", "correct %ptagging"},
+    {"MetadataTooLarge", ANSWER_PASSES, "the metadata of `%k` is larger than %e takes: %m", "shorten %pmetadata"},
     {"InvalidEncryptionAlgorithmError", ANSWER_ACT, "%e does not accept the encryption: %m",
      "correct %pserver_side_encryption"},
+    {"ObjectLockConfigurationNotFoundError|InvalidBucketObjectLockConfiguration|InvalidRetentionPeriod", ANSWER_ACT,
+     "bucket `%b` at %e locks no objects (%c): %m", "switch Object Lock on for the bucket, or leave out %pobject_lock"},
+    {"PreconditionFailed", ANSWER_PASSES, "an object `%k` is at %e already: %m", FOREIGN_HINT},
+    {"ConditionalRequestConflict", ANSWER_PASSES, "somebody else writes `%k` at %e at the same time: %m", ""},
     {"KMS*|kms*", ANSWER_ACT, "%e cannot use the KMS key (%c): %m",
      "correct %pkms_key_id, or allow access key `%a` to use the key"},
     {"AccessControlListNotSupported", ANSWER_ACT, "bucket `%b` at %e takes no ACLs", "leave out %pacl"},
@@ -175,6 +182,31 @@ static const struct answer_row READ_FAILURES[] = {
 static const struct answer_row CORRUPTED = {"", ANSWER_PASSES, "%e stored other bytes than were sent",
                                             "look for a proxy that changes request bodies"};
 
+/* What was learnt; the next attempt knows it. */
+static const struct answer_row FOLLOWS = {
+    "", ANSWER_PASSES, "bucket `%b` is in region `%R`, not in `%r`; from now on requests are made for `%R`",
+    "set %pregion: %R"};
+static const struct answer_row CORRECTS = {
+    "", ANSWER_PASSES,
+    "this machine's clock and that of %e differ by %t; from now on requests are signed with the time there",
+    "set the clock here or there, e.g. with NTP"};
+static const struct answer_row DROPS = {
+    "", ANSWER_PASSES,
+    "%e does not take x-amz-checksum headers (%c); from now on objects go with Content-MD5 instead: %m",
+    "set %pchecksum: md5, and it is not tried with the next start"};
+
+/* To who looks at the object that is in the way. */
+static const struct answer_row FOREIGN = {"", ANSWER_PASSES, "an object `%k` that is not this one is at %e already",
+                                          FOREIGN_HINT};
+static const struct answer_row LOOK_STATUSES[] = {
+    {"403", ANSWER_ACT,
+     "an object `%k` is at %e already, and access key `%a` may not look whether it is this one, after an answer was "
+     "lost",
+     "allow it s3:GetObject on `%b`"},
+    {"404", ANSWER_PASSES, "an object `%k` was in the way at %e, and is gone now", ""},
+    {0},
+};
+
 /* What was found in the answer, for the texts. */
 struct found {
     const struct s3_context *c;
@@ -251,6 +283,12 @@ static const struct answer_row *row_of(const struct found *f, const struct http_
     const struct answer_row *row = reading ? answer_find(READ_CODES, f->code) : NULL;
     char status[ANSWER_STATUS_MAX];
 
+    if (f->c->follows_region)
+        return &FOLLOWS;
+    if (f->c->corrects_clock)
+        return &CORRECTS;
+    if (f->c->drops_checksum)
+        return &DROPS;
     if (!reading && lacks_checksum(f))
         return &NO_CHECKSUM;
     if (!reading && wants_payload_signed(f))
@@ -366,6 +404,59 @@ enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_
     find(&f, re);
     row = re->status == 200 && other_checksum(c, re) ? &CORRUPTED : row_of(&f, re, false);
     return explain_answer(&f, re, row, v);
+}
+
+/* Stores name the region in the words of an error, in a header, or in both. */
+static bool is_about_region(const struct found *f)
+{
+    return (f->status == 301 || f->status == 307 || f->status == 400) &&
+           (!f->code[0] || strcmp(f->code, "AuthorizationHeaderMalformed") == 0 ||
+            strcmp(f->code, "PermanentRedirect") == 0 || strcmp(f->code, "TemporaryRedirect") == 0 ||
+            strcmp(f->code, "IllegalLocationConstraintException") == 0);
+}
+
+void s3_answer_lesson(const struct s3_context *c, const struct http_response *re, struct s3_lesson *out)
+{
+    struct found f = {.c = c};
+
+    *out = (struct s3_lesson){.region = ""};
+    if (re->failure != HTTP_OK || re->status < 300)
+        return;
+    find(&f, re);
+    if (is_about_region(&f) && strcmp(f.region, c->region) != 0)
+        snprintf(out->region, sizeof(out->region), "%s", f.region);
+    out->clock = strcmp(f.code, "RequestTimeTooSkewed") == 0 && f.skew_known;
+    out->clock_error = -f.skew;
+    out->no_checksum = lacks_checksum(&f);
+}
+
+static bool is_ours(const struct s3_context *c, const struct http_response *re)
+{
+    char mark[S3_MARK_MAX], size[24];
+
+    s3_own_mark(c->seal, mark);
+    snprintf(size, sizeof(size), "%" PRIu64, c->size);
+    return slice_is(http_response_header(re, S3_OWN_MARK), mark) &&
+           slice_is(http_response_header(re, "Content-Length"), size);
+}
+
+enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re,
+                                       struct sink_verdict *v)
+{
+    struct found f = {.c = c};
+    const struct answer_row *row;
+    char status[ANSWER_STATUS_MAX];
+
+    *v = (struct sink_verdict){.progress = v->progress};
+    if (re->failure != HTTP_OK)
+        return explain_failure(&f, re, false, v);
+    if (re->status == 200 && is_ours(c, re))
+        return SINK_DELIVERED;
+    find(&f, re);
+    row = re->status == 200 ? &FOREIGN : answer_find(LOOK_STATUSES, answer_status(re, status));
+    if (re->status == 200)
+        snprintf(f.code, sizeof(f.code), "PreconditionFailed");
+    return explain_answer(&f, re, row ? row : row_of(&f, re, true), v);
 }
 
 enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct http_response *re,

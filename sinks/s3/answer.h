@@ -25,9 +25,25 @@ struct s3_context {
     bool payload_unsigned;     /* the signature did not cover the body */
     const struct sink_seal *seal;
     const char *advice; /* which options to leave out, should it be one that the store does not know */
+    /* What the answer has taught, so that the next request is made otherwise (learnt.h): */
+    bool follows_region, corrects_clock, drops_checksum;
 };
 
+/* What an answer may teach. */
+struct s3_lesson {
+    char region[S3_REGION_MAX]; /* "": none. The bucket's, which is not the one that the request was for */
+    bool clock;                 /* it says that the clocks differ: */
+    nsec clock_error;           /* theirs minus ours */
+    bool no_checksum;           /* it does not know the checksum */
+};
+
+void s3_answer_lesson(const struct s3_context *c, const struct http_response *re, struct s3_lesson *out);
+
 enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
+
+/* An object of this name is there already: the answer to a HEAD for it, as a verdict on ours. SINK_DELIVERED: it is ours. */
+enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re,
+                                       struct sink_verdict *v);
 
 /* The same for an object or a listing that was asked for: SINK_DELIVERED when the body is it. Where the verdict is not
  * `misconfigured`, a later attempt may work. */

@@ -13,24 +13,42 @@
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/tls.h"
 #include "sinks/names/object_key.h"
+#include "sinks/s3/address.h"
+#include "sinks/s3/labels.h"
+#include "sinks/s3/learnt.h"
 
 #include <stdbool.h>
 
-#define S3_REGION_MAX   64 /* with NUL */
 #define S3_ENDPOINT_MAX 1024
 
 enum s3_checksum { CHECKSUM_NONE, CHECKSUM_CRC32C, CHECKSUM_SHA256 };
-enum s3_encryption { ENCRYPT_BUCKET_DEFAULT, ENCRYPT_AES256, ENCRYPT_KMS };
+enum s3_encryption { ENCRYPT_BUCKET_DEFAULT, ENCRYPT_AES256, ENCRYPT_KMS, ENCRYPT_KMS_DSSE };
+enum s3_bucket_key { BUCKET_KEY_DEFAULT, BUCKET_KEY_ON, BUCKET_KEY_OFF };
+enum s3_lock_mode { LOCK_NONE, LOCK_GOVERNANCE, LOCK_COMPLIANCE };
 enum s3_payload_hash { PAYLOAD_HASH_AUTO, PAYLOAD_HASH_SIGNED, PAYLOAD_HASH_UNSIGNED };
+
+/* WORM: nobody can delete or overwrite an object before its time. */
+struct s3_lock {
+    int mode; /* enum s3_lock_mode */
+    nsec retain;
+    bool legal_hold;
+};
 
 struct s3_conf {
     char *bucket, *region, *endpoint;
     int addressing; /* enum s3_addressing */
+    bool dual_stack, fips, accelerate;
     struct credentials_conf keys;
     struct object_key_conf key;
-    char *storage_class, *acl, *tagging, *expected_bucket_owner;
+    char *storage_class, *acl, *expected_bucket_owner, *content_type;
+    struct s3_labels tagging, metadata, kms_context;
     int encryption; /* enum s3_encryption */
     char *kms_key_id;
+    int bucket_key; /* enum s3_bucket_key */
+    char *customer_key;
+    bool customer_key_over_http;
+    struct s3_lock lock;
+    bool requester_pays, overwrite;
     int checksum;     /* enum s3_checksum */
     int payload_hash; /* enum s3_payload_hash */
     bool content_encoding;
@@ -52,12 +70,15 @@ void s3_conf_region(const struct s3_conf *c, struct credentials *keys, char out[
 void s3_conf_endpoint(const struct s3_conf *c, struct credentials *keys, char out[S3_ENDPOINT_MAX],
                       const char **source);
 
+/* Where that is. */
+struct s3_where s3_conf_where(const struct s3_conf *c, const char *endpoint, const char *region);
+
 /* Whether the signature covers the body through its SHA-256, towards this endpoint (scheme://...). Where it does not, TLS keeps
  * others from changing it on the way, and the checksum header shows what the store received. */
 bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint);
 
-/* ERR_CONFIG where nothing at all would show that a body was changed on the way. */
-MUST_CHECK int s3_conf_check_payload(const struct s3_conf *c, const char *endpoint, struct err *e);
+/* ERR_CONFIG where nothing at all would show that a body was changed on the way, or everybody on it would see a key. */
+MUST_CHECK int s3_conf_check_way(const struct s3_conf *c, const char *endpoint, struct err *e);
 
 /* A mistake in an endpoint that was found elsewhere is said with its source. */
 void s3_conf_blame(const char *source, struct err *e);

@@ -6,6 +6,7 @@
 #include "pipeline/base/mem.h"
 #include "sinks/s3/address.h"
 #include "sinks/s3/answer.h"
+#include "sinks/s3/headers.h"
 #include "sinks/s3/list.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@ struct s3_reader {
     struct s3_address address;
     char region[S3_REGION_MAX];
     struct credentials *credentials;
+    struct s3_customer_key customer_key;
     struct tls_options *tls;
 };
 
@@ -26,21 +28,23 @@ int s3_reader_open(struct s3_reader **out, const struct s3_conf *c, const char *
 {
     struct s3_reader *r = mem_alloc(sizeof(*r));
     char endpoint[S3_ENDPOINT_MAX];
+    struct s3_where where;
     const char *source;
 
     r->conf = *c;
     r->place = place;
     r->tls = tls_options_new(&c->tls, base_dir);
-    if (s3_conf_check(c, e) < 0 || tls_options_check(r->tls, e) < 0 ||
-        credentials_new(&r->credentials, &c->keys, e) < 0)
+    if (s3_conf_check(c, e) < 0 || s3_customer_key_read(&r->customer_key, c, e) < 0 ||
+        tls_options_check(r->tls, e) < 0 || credentials_new(&r->credentials, &c->keys, e) < 0)
         goto fail;
     s3_conf_region(c, r->credentials, r->region);
     s3_conf_endpoint(c, r->credentials, endpoint, &source);
-    if (s3_address_init(&r->address, c->bucket, endpoint, r->region, (enum s3_addressing)c->addressing, e) < 0) {
+    where = s3_conf_where(c, endpoint, r->region);
+    if (s3_address_init(&r->address, &where, e) < 0) {
         s3_conf_blame(source, e);
         goto fail;
     }
-    if (proxy_check_found(c->proxy, r->address.endpoint, e) < 0)
+    if (s3_conf_check_way(c, r->address.endpoint, e) < 0 || proxy_check_found(c->proxy, r->address.endpoint, e) < 0)
         goto fail;
     *out = r;
     return 0;
@@ -57,6 +61,7 @@ void s3_reader_free(struct s3_reader **rp)
         return;
     s3_address_release(&r->address);
     credentials_free(&r->credentials);
+    s3_customer_key_wipe(&r->customer_key);
     tls_options_free(&r->tls);
     MEM_CLEAR(*rp);
 }
@@ -74,7 +79,6 @@ const char *s3_reader_region(const struct s3_reader *r)
 static int fill(const struct s3_reader *r, struct slice path, struct slice query, nsec wall_now,
                 const struct aws_keys *keys, struct http_request *rq, struct err *e)
 {
-    const char *owner = r->conf.expected_bucket_owner;
     unsigned char nothing[SHA256_BYTES];
     struct aws_sign sign = {.region = r->region,
                             .service = "s3",
@@ -87,8 +91,7 @@ static int fill(const struct s3_reader *r, struct slice path, struct slice query
     sha256_of(SLICE(""), nothing);
     rq->url = mem_printf("%s://%s%.*s%s%.*s", r->address.scheme, r->address.host, (int)path.n, path.p,
                          query.n > 0 ? "?" : "", (int)query.n, query.p);
-    if (owner && *owner)
-        http_request_header(rq, "x-amz-expected-bucket-owner", slice_str(owner));
+    s3_headers_access(&r->conf, query.n == 0 ? &r->customer_key : NULL, rq); /* a listing has no bytes */
     return aws_sign(rq, &sign, keys, e) < 0 ? -1 : tls_options_get(r->tls, rq, e);
 }
 

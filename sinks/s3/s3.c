@@ -1,6 +1,8 @@
 /* One object per seal: PutObject, signed with SigV4. The server checks the checksum of what it stores, so a 200 means that
  * these bytes are there. Who could change body and checksum on the way is kept out by TLS, or by the signature where it covers the
- * body's SHA-256, too; that sum takes a few per cent of the time of a fast codec, so it is made only where it is needed. */
+ * body's SHA-256, too; that sum takes a few per cent of the time of a fast codec, so it is made only where it is needed.
+ *
+ * With `overwrite: false` a 412 may mean that the object is there because an answer was lost: then a HEAD looks whether it is ours. */
 #include "sinks/sink.h"
 
 #include "pipeline/aws/credentials.h"
@@ -11,18 +13,26 @@
 #include "sinks/names/object_key.h"
 #include "sinks/s3/address.h"
 #include "sinks/s3/answer.h"
+#include "sinks/s3/headers.h"
+#include "sinks/s3/learnt.h"
 #include "sinks/s3/options.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* The token of a step that looks at the object that is in the way. */
+#define LOOK "look"
+
 struct s3_sink {
     const struct s3_conf *conf;
     bool backup; /* not the destination */
     bool payload_signed;
-    struct s3_address address;
+    struct s3_place home;
+    struct s3_learnt *learnt;
     const char *endpoint_source; /* NULL: the configuration's, or AWS */
-    char region[S3_REGION_MAX];
+    char endpoint[S3_ENDPOINT_MAX];
+    char *kms_context;
+    struct s3_customer_key customer_key;
     struct credentials *credentials;
     struct object_key *key;
     struct tls_options *tls;
@@ -34,10 +44,13 @@ static void s3_close(void **state)
 
     if (!s)
         return;
-    s3_address_release(&s->address);
+    s3_learnt_free(&s->learnt);
+    s3_address_release(&s->home.address);
     credentials_free(&s->credentials);
     object_key_free(&s->key);
     tls_options_free(&s->tls);
+    s3_customer_key_wipe(&s->customer_key);
+    mem_free(s->kms_context);
     mem_free(s);
     *state = NULL;
 }
@@ -45,26 +58,29 @@ static void s3_close(void **state)
 static int s3_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     struct s3_sink *s = mem_alloc(sizeof(*s));
-    char endpoint[S3_ENDPOINT_MAX];
+    struct s3_where where;
 
     s->conf = conf;
     s->backup = env->backup;
     *state = s;
     s->tls = tls_options_new(&s->conf->tls, env->base_dir);
-    if (s3_conf_check(s->conf, e) < 0 || credentials_new(&s->credentials, &s->conf->keys, e) < 0)
+    if (s3_conf_check(s->conf, e) < 0 || s3_customer_key_read(&s->customer_key, s->conf, e) < 0 ||
+        credentials_new(&s->credentials, &s->conf->keys, e) < 0)
         goto fail;
-    s3_conf_region(s->conf, s->credentials, s->region);
-    s3_conf_endpoint(s->conf, s->credentials, endpoint, &s->endpoint_source);
-    if (s3_address_init(&s->address, s->conf->bucket, endpoint, s->region, (enum s3_addressing)s->conf->addressing, e) <
-        0) {
+    s3_conf_region(s->conf, s->credentials, s->home.region);
+    s3_conf_endpoint(s->conf, s->credentials, s->endpoint, &s->endpoint_source);
+    where = s3_conf_where(s->conf, s->endpoint, s->home.region);
+    if (s3_address_init(&s->home.address, &where, e) < 0) {
         s3_conf_blame(s->endpoint_source, e);
         goto fail;
     }
-    if (s3_conf_check_payload(s->conf, s->address.endpoint, e) < 0 ||
-        proxy_check_found(s->conf->proxy, s->address.endpoint, e) < 0 ||
+    if (s3_conf_check_way(s->conf, s->home.address.endpoint, e) < 0 ||
+        proxy_check_found(s->conf->proxy, s->home.address.endpoint, e) < 0 ||
         object_key_open(&s->key, &s->conf->key, env, e) < 0)
         goto fail;
-    s->payload_signed = s3_conf_signs_payload(s->conf, s->address.endpoint);
+    s->payload_signed = s3_conf_signs_payload(s->conf, s->home.address.endpoint);
+    s->kms_context = s3_context_text(&s->conf->kms_context);
+    s->learnt = s3_learnt_new(&where, &s->home);
     return 0;
 fail:
     s3_close(state);
@@ -84,58 +100,65 @@ static int s3_name_object(const void *state, const struct sink_seal_id *id, cons
     return object_key_render(s->key, id, extension, out, e);
 }
 
-static void header(struct http_request *rq, const char *name, const char *value)
+static bool is_look(const struct sink_seal *seal)
 {
-    if (value && *value)
-        http_request_header(rq, name, slice_str(value));
+    return seal->follow_up > 0 && seal->token && strcmp(seal->token, LOOK) == 0;
 }
 
-static void add_object_headers(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq)
+static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq, struct err *e)
 {
-    static const char *const SSE[] = {
-        [ENCRYPT_BUCKET_DEFAULT] = NULL, [ENCRYPT_AES256] = "AES256", [ENCRYPT_KMS] = "aws:kms"};
     enum s3_checksum kind = (enum s3_checksum)s->conf->checksum;
     char text[S3_CHECKSUM_TEXT];
 
+    s3_headers_access(s->conf, &s->customer_key, rq);
+    if (is_look(seal))
+        return 0;
     if (kind != CHECKSUM_NONE) {
         s3_checksum_text(kind, seal, text);
-        header(rq, s3_checksum_header(kind), text);
+        http_request_header(rq, s3_checksum_header(kind), slice_str(text));
     }
-    header(rq, "Content-Type", seal->content_type);
-    header(rq, "Content-Encoding", s->conf->content_encoding ? seal->encoding : NULL);
-    header(rq, "x-amz-storage-class", s->conf->storage_class);
-    header(rq, "x-amz-acl", s->conf->acl);
-    header(rq, "x-amz-tagging", s->conf->tagging);
-    header(rq, "x-amz-server-side-encryption", SSE[s->conf->encryption]);
-    header(rq, "x-amz-server-side-encryption-aws-kms-key-id", s->conf->kms_key_id);
-    header(rq, "x-amz-expected-bucket-owner", s->conf->expected_bucket_owner);
+    if (!s->conf->overwrite)
+        http_request_header(rq, "If-None-Match", SLICE("*"));
+    return s3_headers_object(s->conf, s->key, s->kms_context, seal, rq, e);
 }
 
 static int s3_request(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e)
 {
+    static const unsigned char NOTHING[] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+                                            0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+                                            0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
     const struct s3_sink *s = state;
-    struct aws_sign sign = {.region = s->region,
-                            .service = "s3",
-                            .host = slice_str(s->address.host),
-                            .sha256 = s->payload_signed ? seal->sha256 : NULL,
-                            .wall_now = seal->wall_now};
+    struct aws_sign sign = {.service = "s3"};
+    struct s3_manner manner;
     struct aws_keys keys;
     struct buf path;
     int rc;
 
-    *rq = (struct http_request){
-        .method = "PUT", .proxy = s->conf->proxy, .timeout = s->conf->timeout, .response_max = S3_ANSWER_MAX};
+    s3_learnt_now(s->learnt, &manner);
+    *rq = (struct http_request){.method = is_look(seal) ? "HEAD" : "PUT",
+                                .proxy = s->conf->proxy,
+                                .timeout = s->conf->timeout,
+                                .endpoint = manner.number,
+                                .response_max = S3_ANSWER_MAX};
     rc = credentials_poll(s->credentials, seal->wall_now, &keys, e);
     if (rc != 0)
         return rc;
+    if (is_look(seal))
+        rq->text = mem_strdup("");
     buf_init(&path, S3_PATH_MAX);
-    if (s3_address_path(&s->address, seal->name, &path) < 0) {
+    if (s3_address_path(&manner.place->address, seal->name, &path) < 0) {
         rc = err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
     } else {
+        sign.region = manner.place->region;
+        sign.host = slice_str(manner.place->address.host);
         sign.path = buf_slice(&path);
-        rq->url = mem_printf("%s://%s%.*s", s->address.scheme, s->address.host, (int)path.n, path.p);
-        add_object_headers(s, seal, rq);
-        rc = aws_sign(rq, &sign, &keys, e);
+        sign.sha256 = is_look(seal) ? NOTHING : s->payload_signed ? seal->sha256 : NULL;
+        sign.wall_now = seal->wall_now + manner.clock_error;
+        rq->url =
+            mem_printf("%s://%s%.*s", manner.place->address.scheme, manner.place->address.host, (int)path.n, path.p);
+        rc = add_headers(s, seal, rq, e);
+        if (rc == 0)
+            rc = aws_sign(rq, &sign, &keys, e);
     }
     if (rc == 0)
         rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
@@ -146,16 +169,29 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
     return rc;
 }
 
+/* What the next request does otherwise. */
+static void learn(const struct s3_sink *s, const struct http_response *re, struct s3_context *c)
+{
+    struct s3_lesson lesson;
+
+    s3_answer_lesson(c, re, &lesson);
+    if (lesson.region[0])
+        c->follows_region = s3_learnt_region(s->learnt, re->endpoint, lesson.region);
+    if (lesson.clock)
+        c->corrects_clock = s3_learnt_clock(s->learnt, re->endpoint, lesson.clock_error);
+}
+
 static enum sink_outcome s3_judge(const void *state, const struct sink_seal *seal, const struct http_response *re,
                                   struct sink_verdict *v)
 {
     const struct s3_sink *s = state;
+    const struct s3_place *place = s3_learnt_place(s->learnt, re->endpoint);
     struct aws_keys keys = {0};
     char advice[256];
     struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
                            .bucket = s->conf->bucket,
-                           .endpoint = s->address.endpoint,
-                           .region = s->region,
+                           .endpoint = place->address.endpoint,
+                           .region = place->region,
                            .access_key_id = keys.access_key_id,
                            .key_source = keys.source,
                            .key = seal->name,
@@ -170,8 +206,14 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     /* Only for messages; that there are none is said by the next request(). */
     if (re->failure != HTTP_OK || re->status != 200)
         credentials_peek(s->credentials, &keys);
-    outcome = s3_answer_judge(&c, re, v);
+    learn(s, re, &c);
+    outcome = is_look(seal) ? s3_answer_judge_look(&c, re, v) : s3_answer_judge(&c, re, v);
     aws_keys_wipe(&keys);
+    if (outcome == SINK_RETRY && re->status == 412 && !s->conf->overwrite && !is_look(seal)) {
+        snprintf(v->token, sizeof(v->token), LOOK);
+        v->retry_after = NSEC_PER_MSEC;
+        return SINK_FOLLOW_UP;
+    }
     return outcome;
 }
 
@@ -180,7 +222,7 @@ static unsigned s3_digests_of(const void *state)
     const struct s3_sink *s = state;
 
     return (s->payload_signed || s->conf->checksum == CHECKSUM_SHA256 ? SINK_SHA256 : 0U) |
-           (s->conf->checksum == CHECKSUM_CRC32C ? SINK_CRC32C : 0U);
+           (s->conf->checksum == CHECKSUM_CRC32C || !s->conf->overwrite ? SINK_CRC32C : 0U);
 }
 
 static int s3_check(const void *state, struct err *e)
@@ -198,10 +240,10 @@ static void s3_describe(const void *state, struct buf *out)
     const struct s3_sink *s = state;
 
     (void)!buf_printf(out, "s3://%s/%s at %s%s%s%s%s", s->conf->bucket, s->conf->key.prefix ? s->conf->key.prefix : "",
-                      s->address.endpoint, s->endpoint_source ? " (from " : "",
+                      s->home.address.endpoint, s->endpoint_source ? " (from " : "",
                       s->endpoint_source ? s->endpoint_source : "", s->endpoint_source ? ")" : "",
                       !s->conf->tls.verify ? " (certificate not verified)" : "");
-    (void)!proxy_describe(s->conf->proxy, s->address.endpoint, out);
+    (void)!proxy_describe(s->conf->proxy, s->home.address.endpoint, out);
 }
 
 const struct sink_ops sink_s3 = {

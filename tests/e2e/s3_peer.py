@@ -6,6 +6,8 @@
     s3.by_key = lambda key, attempt: ...           # a Behaviour for this attempt at this key, or None
     s3.reads = lambda key, query, attempt: ...     # the same for reading: key None is a listing with this query
     s3.page_size = 2                               # keys in a page of a listing
+    s3.clock = 3600                                # seconds that its clock is ahead
+    s3.teaches = True                              # being told the region, or the time, is no fault of the client
     s3.stop(); s3.start()                          # down; back on the same port with the same objects
 
 What it saw: `requests` (every PUT, in order), `read` (the key of every GET, None for a listing), `objects` {key: bytes}, `bad` (what a real store would have refused),
@@ -35,6 +37,9 @@ class Behaviour:
     reads = True  # the body is read first
 
     def act(self, exchange):
+        if exchange.handler.headers.get("If-None-Match") == "*" and exchange.key in exchange.peer.snapshot():
+            exchange.answer(412, error_xml("PreconditionFailed", "it is there", exchange.path))
+            return
         exchange.store()
         exchange.answer(200, headers={"ETag": exchange.etag()})
 
@@ -112,10 +117,10 @@ class Garbage(Behaviour):
         exchange.raw(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
 
 
-def error_xml(code, message, resource):
+def error_xml(code, message, resource, more=""):
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{message}</Message><Resource>{resource}</Resource>"
+        f"<Error><Code>{code}</Code><Message>{message}</Message>{more}<Resource>{resource}</Resource>"
         "<RequestId>4442587FB7D0A2F9</RequestId></Error>"
     ).encode()
 
@@ -208,18 +213,48 @@ class _Handler(Handler):
         try:
             self._check("PUT", body)
         except sigv4.Mismatch as e:
-            peer.bad.append(f"{e.code}: {e} ({self.path})")
-            exchange.answer(400 if "Digest" in e.code or "Mismatch" in e.code else 403, error_xml(e.code, e, self.path))
+            self._refuse(exchange, e)
             return
         if peer.bucket != self._bucket():
             exchange.answer(404, error_xml("NoSuchBucket", "The specified bucket does not exist", self.path))
             return
         behaviour.act(exchange)
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + self.server.peer.clock)
+
+    def _refuse(self, exchange, e):
+        """What a store says to a request that is not as it should be."""
+        peer = self.server.peer
+        if not (peer.teaches and e.code in ("AuthorizationHeaderMalformed", "RequestTimeTooSkewed")):
+            peer.bad.append(f"{e.code}: {e} ({self.path})")
+        bad_request = "Digest" in e.code or "Mismatch" in e.code or e.code == "AuthorizationHeaderMalformed"
+        exchange.answer(400 if bad_request else 403,
+                        error_xml(e.code, e, self.path, f"<Region>{peer.region}</Region>"))
+
     def do_HEAD(self):
-        found = self._bucket() == self.server.peer.bucket
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Length", "0")
+        peer, key = self.server.peer, self._key()
+        if self._bucket() != peer.bucket or (key and key not in peer.snapshot()):
+            self._head(404)
+        elif not key:
+            self._head(200)
+        else:
+            peer.looked.append(key)
+            try:
+                self._check("HEAD", b"")
+            except sigv4.Mismatch as e:
+                peer.bad.append(f"{e.code}: {e} ({self.path})")
+                self._head(403)
+                return
+            sent = peer.requests_of(key)[0].headers if peer.requests_of(key) else {}
+            self._head(200, len(peer.snapshot()[key]),
+                       {k: v for k, v in sent.items() if k.lower().startswith("x-amz-meta-")})
+
+    def _head(self, status, size=0, headers=None):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(size))
         self.end_headers()
 
     def do_GET(self):
@@ -251,10 +286,10 @@ class _Handler(Handler):
         headers = {k.lower(): v for k, v in self.headers.items()}
         path, _, query = self.path.partition("?")
         peer = self.server.peer
-        sigv4.verify(method, path, query, headers, body, peer.secrets, peer.region, "s3")
+        sigv4.verify(method, path, query, headers, body, peer.secrets, peer.region, "s3", time.time() + peer.clock)
         if "x-amz-content-sha256" not in headers:
             raise sigv4.Mismatch("MissingSecurityHeader", "no x-amz-content-sha256")
-        if method == "GET":
+        if method in ("GET", "HEAD"):
             return
         checksums = {k: base64.b64decode(v) for k, v in headers.items() if k.startswith("x-amz-checksum-")}
         ours = {"x-amz-checksum-crc32c": struct.pack(">I", crc32c(body)),
@@ -291,6 +326,7 @@ class S3Peer(HttpPeer):
         self.objects, self.requests = {}, []
         self.bad, self.conflicts = [], []
         self.without_checksum = 0
+        self.clock, self.teaches, self.looked = 0, False, []
         self.always = self.by_key = self.reads = None
         self.read, self.refused_reads, self.page_size = [], [], 1000
         self.modified = {}

@@ -60,11 +60,6 @@ FAULTS = {
     "bad-key-id": (Fail(403, "InvalidAccessKeyId"), r"InvalidAccessKeyId.*access_key_id"),
     "skewed": (Fail(403, "RequestTimeTooSkewed"), r"RequestTimeTooSkewed.*clock"),
     "no-bucket": (Fail(404, "NoSuchBucket"), r"NoSuchBucket.*bucket.*logs"),
-    "wrong-region": (
-        Fail(400, "AuthorizationHeaderMalformed", body=(
-            b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message>"
-            b"<Region>eu-central-1</Region></Error>")),
-        r"AuthorizationHeaderMalformed.*eu-central-1"),
     "redirect": (
         Fail(301, "PermanentRedirect", body=(
             b"<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message>"

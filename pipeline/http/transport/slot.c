@@ -180,14 +180,16 @@ uint64_t slot_body_bytes(const struct exchange_slot *s)
     return x->bytes ? x->bytes : x->body ? body_size(x->body) : 0;
 }
 
-/* A PUT is an upload, anything else with a body a POST under its own name: both read through on_read. */
+/* A PUT is an upload, anything else with a body a POST under its own name: both read through on_read. HEAD has no body on either way. */
 static void set_method(const struct exchange_slot *s)
 {
     const struct http_request *rq = s->x->request;
     curl_off_t size = (curl_off_t)slot_body_bytes(s);
     CURL *c = s->easy;
 
-    if (!rq->text && !s->x->body) {
+    if (strcmp(rq->method, "HEAD") == 0) {
+        curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+    } else if (!rq->text && !s->x->body) {
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
     } else if (strcmp(rq->method, "PUT") == 0) {

@@ -269,9 +269,353 @@ static void the_endpoint_comes_from_the_environment_when_none_is_configured(void
     clean_environment(NULL);
 }
 
+static void aws_endpoints_of_every_kind(void **state)
+{
+    static const struct {
+        const char *yaml, *url;
+    } CASES[] = {
+        {"region: us-gov-west-1\n", "https://logs.s3.us-gov-west-1.amazonaws.com/k"},
+        {"region: cn-northwest-1\n", "https://logs.s3.cn-northwest-1.amazonaws.com.cn/k"},
+        {"region: us-iso-east-1\n", "https://logs.s3.us-iso-east-1.c2s.ic.gov/k"},
+        {"region: us-isob-east-1\n", "https://logs.s3.us-isob-east-1.sc2s.sgov.gov/k"},
+        {"region: eusc-de-east-1\n", "https://logs.s3.eusc-de-east-1.amazonaws.eu/k"},
+        {"region: eu-west-1\ndual_stack: true\n", "https://logs.s3.dualstack.eu-west-1.amazonaws.com/k"},
+        {"region: cn-north-1\ndual_stack: true\n", "https://logs.s3.dualstack.cn-north-1.amazonaws.com.cn/k"},
+        {"region: us-west-2\nfips: true\n", "https://logs.s3-fips.us-west-2.amazonaws.com/k"},
+        {"region: us-gov-east-1\nfips: true\ndual_stack: true\n",
+         "https://logs.s3-fips.dualstack.us-gov-east-1.amazonaws.com/k"},
+        {"accelerate: true\n", "https://logs.s3-accelerate.amazonaws.com/k"},
+        {"accelerate: true\ndual_stack: true\n", "https://logs.s3-accelerate.dualstack.amazonaws.com/k"},
+    };
+    char yaml[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        snprintf(yaml, sizeof(yaml), "bucket: logs\n%s" KEYS, CASES[i].yaml);
+        assert_url(yaml, "k", CASES[i].url);
+    }
+    refused("bucket: b\nendpoint: http://h:1\nfips: true\n" KEYS, "fips: chooses among AWS's own endpoints");
+    refused("bucket: b\nendpoint: http://h:1\ndual_stack: true\n" KEYS, "dual_stack: chooses among AWS's own");
+    refused("bucket: b\nfips: true\naccelerate: true\n" KEYS, "accelerate: there is no FIPS endpoint");
+    refused("bucket: b.c\naccelerate: true\n" KEYS, "accelerate: the bucket's name");
+    refused("bucket: b\naddressing: path\naccelerate: true\n" KEYS, "accelerate: the bucket's name");
+    refused("bucket: b\nregion: cn-north-1\nfips: true\n" KEYS, "fips: there is no such endpoint for region");
+    refused("bucket: b\nregion: cn-north-1\naccelerate: true\n" KEYS, "accelerate: there is no such endpoint");
+}
+
+/* Every byte that some signer has been wrong about; each goes over the wire as it is signed. */
+static void awkward_keys_go_as_they_are_signed(void **state)
+{
+    static const struct {
+        const char *key, *url;
+    } CASES[] = {
+        {" a ", "http://h:1/logs/%20a%20"},
+        {"a+b=c%d:e!f", "http://h:1/logs/a%2Bb%3Dc%25d%3Ae%21f"},
+        {"/lead//double/", "http://h:1/logs//lead//double/"},
+        {"a/../b/./c", "http://h:1/logs/a/../b/./c"},
+        {"~-._*'()", "http://h:1/logs/~-._%2A%27%28%29"},
+        {"\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80", "http://h:1/logs/%C3%A9%E6%97%A5%F0%9F%98%80"},
+        {"a?b#c&d", "http://h:1/logs/a%3Fb%23c%26d"},
+        {"%2F%41", "http://h:1/logs/%252F%2541"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+        assert_url("bucket: logs\nendpoint: http://h:1\n" KEYS, CASES[i].key, CASES[i].url);
+}
+
+/* The headers of a request for `extra` options, but those that each has; "" or "Name: value\n" lines. */
+static void assert_headers(const char *extra, const char *want)
+{
+    static const char *const USUAL[] = {"x-amz-date", "x-amz-content-sha256", "x-amz-checksum-crc32c", "Authorization",
+                                        "Content-Type"};
+    char yaml[2048];
+    struct bound_sink b;
+    struct http_request rq;
+    struct buf got;
+
+    snprintf(yaml, sizeof(yaml), "bucket: logs\n%s" KEYS, extra);
+    b = opened(yaml);
+    rq = request(&b, "k", NULL);
+    buf_init(&got, 4096);
+    for (size_t i = 0; i < rq.header_count; i++) {
+        bool usual = false;
+
+        for (size_t k = 0; k < ARRAY_LEN(USUAL); k++)
+            usual = usual || strncmp(rq.headers[i], USUAL[k], strlen(USUAL[k])) == 0;
+        if (!usual && buf_printf(&got, "%s\n", rq.headers[i]) < 0)
+            fail();
+    }
+    assert_string_equal(buf_cstr(&got), want);
+    buf_release(&got);
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+static void each_option_is_its_header(void **state)
+{
+    (void)state;
+    assert_headers("", "");
+    assert_headers("storage_class: GLACIER_IR\n", "x-amz-storage-class: GLACIER_IR\n");
+    assert_headers("acl: bucket-owner-full-control\n", "x-amz-acl: bucket-owner-full-control\n");
+    assert_headers("server_side_encryption: AES256\n", "x-amz-server-side-encryption: AES256\n");
+    assert_headers("server_side_encryption: aws:kms\nkms_key_id: alias/k\nbucket_key: true\n"
+                   "kms_context: { team: logs, \"a\\\"b\": c }\n",
+                   "x-amz-server-side-encryption: aws:kms\n"
+                   "x-amz-server-side-encryption-aws-kms-key-id: alias/k\n"
+                   "x-amz-server-side-encryption-context: eyJ0ZWFtIjoibG9ncyIsImFcImIiOiJjIn0=\n"
+                   "x-amz-server-side-encryption-bucket-key-enabled: true\n");
+    assert_headers("server_side_encryption: aws:kms:dsse\n", "x-amz-server-side-encryption: aws:kms:dsse\n");
+    assert_headers("customer_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+                   "x-amz-server-side-encryption-customer-algorithm: AES256\n"
+                   "x-amz-server-side-encryption-customer-key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+                   "x-amz-server-side-encryption-customer-key-MD5: tP/LI3N87DFaSk0aoqYgzg==\n");
+    assert_headers("requester_pays: true\n", "x-amz-request-payer: requester\n");
+    assert_headers("expected_bucket_owner: \"123456789012\"\n", "x-amz-expected-bucket-owner: 123456789012\n");
+    assert_headers("object_lock: { mode: compliance, retain: 365d, legal_hold: true }\n",
+                   "x-amz-object-lock-mode: COMPLIANCE\n"
+                   "x-amz-object-lock-retain-until-date: 2027-07-13T14:05:09Z\n"
+                   "x-amz-object-lock-legal-hold: ON\n");
+    assert_headers("object_lock: { legal_hold: true }\n", "x-amz-object-lock-legal-hold: ON\n");
+    assert_headers("overwrite: false\n", "If-None-Match: *\nx-amz-meta-sluice-crc32c: 353dd8be\n");
+    assert_headers("tagging: { team: \"logs & more\", day: \"!{timestamp:yyyy-MM-dd}\" }\n",
+                   "x-amz-tagging: team=logs%20_%20more&day=1970-01-01\n");
+    assert_headers("tagging: \"a=b%20c&d=e+f&g\"\n", "x-amz-tagging: a=b%20c&d=e%20f&g=\n");
+    assert_headers("metadata: { day: \"!{timestamp:yyyy/MM}\", who: \" \xc3\xbc \", none: \"\" }\n",
+                   "x-amz-meta-day: 1970/01\nx-amz-meta-who: =?UTF-8?B?w7w=?=\n");
+}
+
+static void the_content_type_is_the_operators(void **state)
+{
+    struct bound_sink b = opened("bucket: logs\ncontent_type: text/plain; charset=utf-8\n" KEYS);
+    struct http_request rq = request(&b, "k", NULL);
+
+    (void)state;
+    assert_string_equal(request_header(&rq, "Content-Type"), "text/plain; charset=utf-8");
+    http_request_release(&rq);
+    bound_sink_close(&b);
+}
+
+/* What one attempt says to an answer, step by step. */
+struct play {
+    struct bound_sink b;
+    struct sink_seal seal;
+    struct http_request rq;
+    struct sink_verdict v;
+    char token[64];
+};
+
+static void play_ask(struct play *p)
+{
+    struct err e = {0};
+
+    http_request_release(&p->rq);
+    if (bound_sink_request(&p->b, &p->seal, &p->rq, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static struct play play_begin(const char *extra)
+{
+    struct play p = {.seal = {.name = SLICE("k"), .crc32c = 0x353dd8be, .wall_now = NOW}};
+    char yaml[512];
+    struct err e = {0};
+    struct body *body = body_new("/tmp", BODY_MEMORY_MAX);
+
+    assert_int_equal(body_add(body, SLICE("hello\n"), &e), 0);
+    p.seal.body = body;
+    snprintf(yaml, sizeof(yaml), "bucket: logs\n%s" KEYS, extra);
+    p.b = opened(yaml);
+    play_ask(&p);
+    return p;
+}
+
+static enum sink_outcome play_answer(struct play *p, int status, const char *headers, const char *body)
+{
+    const struct http_response re = {.status = status,
+                                     .headers = slice_str(headers),
+                                     .body = slice_str(body),
+                                     .endpoint = p->rq.endpoint,
+                                     .wall_now = NOW};
+    enum sink_outcome outcome;
+
+    p->v = (struct sink_verdict){0};
+    outcome = p->b.ops->judge(p->b.state, &p->seal, &re, &p->v);
+    p->seal.follow_up = outcome == SINK_FOLLOW_UP ? p->seal.follow_up + 1 : 0;
+    memcpy(p->token, p->v.token, sizeof(p->token));
+    p->seal.token = outcome == SINK_FOLLOW_UP ? p->token : NULL;
+    return outcome;
+}
+
+static void play_end(struct play *p)
+{
+    struct body *body = (struct body *)(uintptr_t)p->seal.body;
+
+    http_request_release(&p->rq);
+    bound_sink_close(&p->b);
+    body_free(&body);
+}
+
+#define ERROR(code, more) "<Error><Code>" code "</Code><Message>m</Message>" more "</Error>"
+
+static void an_object_in_the_way_is_looked_at(void **state)
+{
+    static const struct {
+        int status;
+        const char *headers;
+        enum sink_outcome outcome;
+        const char *message;
+        bool misconfigured;
+    } CASES[] = {
+        {200, "Content-Length: 6\r\nx-amz-meta-sluice-crc32c: 353dd8be\r\n", SINK_DELIVERED, "", false},
+        {200, "Content-Length: 7\r\nx-amz-meta-sluice-crc32c: 353dd8be\r\n", SINK_RETRY, "that is not this one", false},
+        {200, "Content-Length: 6\r\nx-amz-meta-sluice-crc32c: 353dd8bf\r\n", SINK_RETRY, "that is not this one", false},
+        {200, "Content-Length: 6\r\n", SINK_RETRY, "that is not this one", false},
+        {404, "", SINK_RETRY, "gone now", false},
+        {403, "", SINK_RETRY, "may not look", true},
+        {503, "", SINK_RETRY, "not available", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p = play_begin("overwrite: false\nendpoint: http://h:1\n");
+
+        assert_int_equal(play_answer(&p, 412, "", ERROR("PreconditionFailed", "")), SINK_FOLLOW_UP);
+        play_ask(&p);
+        assert_string_equal(p.rq.method, "HEAD");
+        assert_string_equal(p.rq.text, "");
+        assert_string_equal(request_header(&p.rq, "If-None-Match"), "");
+        assert_string_equal(request_header(&p.rq, "x-amz-checksum-crc32c"), "");
+        assert_string_equal(request_header(&p.rq, "x-amz-content-sha256"),
+                            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_int_equal(play_answer(&p, CASES[i].status, CASES[i].headers, ""), CASES[i].outcome);
+        if (!strstr(p.v.message, CASES[i].message) || p.v.misconfigured != CASES[i].misconfigured)
+            fail_msg("%zu: `%s`", i, p.v.message);
+        play_end(&p);
+    }
+}
+
+static void without_the_option_412_is_an_answer_as_any(void **state)
+{
+    struct play p = play_begin("endpoint: http://h:1\n");
+
+    (void)state;
+    assert_int_equal(play_answer(&p, 412, "", ERROR("PreconditionFailed", "")), SINK_RETRY);
+    play_end(&p);
+}
+
+static void the_region_of_the_bucket_is_followed_once(void **state)
+{
+    struct play p = play_begin("");
+
+    (void)state;
+    assert_int_equal(play_answer(&p, 301, "x-amz-bucket-region: eu-west-1\r\n", ERROR("PermanentRedirect", "")),
+                     SINK_RETRY);
+    assert_non_null(strstr(p.v.message, "`logs` is in region `eu-west-1`, not in `us-east-1`"));
+    assert_string_equal(p.v.hint, "set destination.s3.region: eu-west-1");
+    assert_false(p.v.misconfigured);
+    /* Another body's answer, sent before that was known. */
+    assert_int_equal(play_answer(&p, 301, "x-amz-bucket-region: eu-west-1\r\n", ""), SINK_RETRY);
+    assert_false(p.v.misconfigured);
+    play_ask(&p);
+    assert_string_equal(p.rq.url, "https://logs.s3.eu-west-1.amazonaws.com/k");
+    assert_non_null(strstr(request_header(&p.rq, "Authorization"), "/20260713/eu-west-1/s3/"));
+    /* That was wrong as well: back for good. */
+    assert_int_equal(play_answer(&p, 400, "", ERROR("AuthorizationHeaderMalformed", "<Region>us-west-2</Region>")),
+                     SINK_RETRY);
+    assert_true(p.v.misconfigured);
+    play_ask(&p);
+    assert_string_equal(p.rq.url, "https://logs.s3.us-east-1.amazonaws.com/k");
+    assert_int_equal(play_answer(&p, 301, "x-amz-bucket-region: eu-west-1\r\n", ERROR("PermanentRedirect", "")),
+                     SINK_RETRY);
+    assert_true(p.v.misconfigured);
+    play_ask(&p);
+    assert_string_equal(p.rq.url, "https://logs.s3.us-east-1.amazonaws.com/k");
+    play_end(&p);
+}
+
+static void at_an_endpoint_of_ones_own_the_region_is_only_signed(void **state)
+{
+    struct play p = play_begin("endpoint: http://h:1\n");
+
+    (void)state;
+    assert_int_equal(play_answer(&p, 400, "", ERROR("AuthorizationHeaderMalformed", "<Region>eu-1</Region>")),
+                     SINK_RETRY);
+    play_ask(&p);
+    assert_string_equal(p.rq.url, "http://h:1/logs/k");
+    assert_non_null(strstr(request_header(&p.rq, "Authorization"), "/20260713/eu-1/s3/"));
+    play_end(&p);
+}
+
+static void what_is_no_other_region_is_not_followed(void **state)
+{
+    static const char *const BODIES[] = {ERROR("AuthorizationHeaderMalformed", ""),
+                                         ERROR("AuthorizationHeaderMalformed", "<Region>us-east-1</Region>"),
+                                         ERROR("AuthorizationHeaderMalformed", "<Region>e.u/x</Region>"),
+                                         ERROR("InvalidArgument", "<Region>eu-west-1</Region>")};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(BODIES); i++) {
+        struct play p = play_begin("");
+
+        assert_int_equal(play_answer(&p, 400, "", BODIES[i]), SINK_RETRY);
+        assert_true(p.v.misconfigured);
+        play_ask(&p);
+        assert_string_equal(p.rq.url, "https://logs.s3.us-east-1.amazonaws.com/k");
+        play_end(&p);
+    }
+}
+
+/* The store's clock is an hour ahead. */
+#define AN_HOUR_LATER "Date: Mon, 13 Jul 2026 15:05:09 GMT\r\n"
+
+static void the_clock_of_the_store_is_learnt(void **state)
+{
+    struct play p = play_begin("endpoint: http://h:1\n");
+
+    (void)state;
+    assert_int_equal(play_answer(&p, 403, AN_HOUR_LATER, ERROR("RequestTimeTooSkewed", "")), SINK_RETRY);
+    assert_non_null(strstr(p.v.message, "differ by 3600 s (ours is behind); from now on"));
+    assert_false(p.v.misconfigured);
+    /* Another body's answer, sent before that was known. */
+    assert_int_equal(play_answer(&p, 403, AN_HOUR_LATER, ERROR("RequestTimeTooSkewed", "")), SINK_RETRY);
+    assert_false(p.v.misconfigured);
+    play_ask(&p);
+    assert_string_equal(request_header(&p.rq, "x-amz-date"), "20260713T150509Z");
+    /* It says what it said, and its date is the one that was signed: nothing to be learnt. */
+    assert_int_equal(play_answer(&p, 403, AN_HOUR_LATER, ERROR("RequestTimeTooSkewed", "")), SINK_RETRY);
+    assert_true(p.v.misconfigured);
+    /* Our own was set right meanwhile. */
+    assert_int_equal(play_answer(&p, 403, "Date: Mon, 13 Jul 2026 14:05:09 GMT\r\n", ERROR("RequestTimeTooSkewed", "")),
+                     SINK_RETRY);
+    play_ask(&p);
+    assert_string_equal(request_header(&p.rq, "x-amz-date"), "20260713T140509Z");
+    assert_int_equal(play_answer(&p, 403, "", ERROR("RequestTimeTooSkewed", "")), SINK_RETRY);
+    assert_true(p.v.misconfigured);
+    play_end(&p);
+}
+
 static void mistakes_in_options(void **state)
 {
     (void)state;
+    refused("bucket: b\nkms_context: { a: b }\n" KEYS, "kms_context: needs");
+    refused("bucket: b\nbucket_key: true\nserver_side_encryption: AES256\n" KEYS, "bucket_key: needs");
+    refused("bucket: b\ncustomer_key: AAAA\n" KEYS, "customer_key: it is not the base64 of 32 bytes");
+    refused("bucket: b\nendpoint: http://h:1\ncustomer_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n" KEYS,
+            "customer_key: goes with each request, so it needs https");
+    refused(
+        "bucket: b\nserver_side_encryption: AES256\ncustomer_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n" KEYS,
+        "customer_key: goes without");
+    refused("bucket: b\nobject_lock: { mode: governance }\n" KEYS, "object_lock: `mode`");
+    refused("bucket: b\nobject_lock: { retain: 1d }\n" KEYS, "object_lock: `mode`");
+    refused("bucket: b\nchecksum: none\nobject_lock: { legal_hold: true }\n" KEYS, "object_lock: S3 wants a checksum");
+    refused("bucket: b\nmetadata: { Day: x }\n" KEYS, "metadata: `Day`: a name has lower-case");
+    refused("bucket: b\nmetadata: { sluice-x: x }\n" KEYS, "the program's own");
+    refused("bucket: b\nmetadata: { x: \"!{nothing:at}\" }\n" KEYS, "metadata: `x`: `!{nothing:at}` is not known");
+    refused("bucket: b\ntagging: { \"a&b\": x }\n" KEYS, "tagging: `a&b`");
+    refused("bucket: b\ntagging: { a: \"%Y\" }\n" KEYS, "tagging: `a`");
+    refused("bucket: b\ntagging: { a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1 }\n" KEYS,
+            "11 tags");
+    refused("bucket: b\ncontent_type: \"a\\tb\"\n" KEYS, "content_type: character 2");
     refused("bucket: logs/app\n" KEYS, "go into prefix");
     refused("bucket: \"..\"\n" KEYS, "bucket");
     refused("bucket: b\nendpoint: localhost:8333\n" KEYS, "http://");
@@ -328,7 +672,7 @@ static void description_and_secrets(void **state)
     b.ops->describe(b.state, &text);
     assert_string_equal(buf_cstr(&text), "s3://logs/app/ at http://h:1");
     for (const struct cfg_field *f = b.ops->fields; f->name; f++)
-        if (strstr(f->name, "secret") || strstr(f->name, "token"))
+        if (strstr(f->name, "secret") || strstr(f->name, "token") || strcmp(f->name, "customer_key") == 0)
             assert_true(f->secret);
     buf_release(&text);
     bound_sink_close(&b);
@@ -345,6 +689,16 @@ int main(void)
         cmocka_unit_test(the_payload_is_signed_where_nothing_else_protects_it),
         cmocka_unit_test(a_put_whose_payload_is_not_signed),
         cmocka_unit_test(the_endpoint_comes_from_the_environment_when_none_is_configured),
+        cmocka_unit_test(aws_endpoints_of_every_kind),
+        cmocka_unit_test(awkward_keys_go_as_they_are_signed),
+        cmocka_unit_test(each_option_is_its_header),
+        cmocka_unit_test(the_content_type_is_the_operators),
+        cmocka_unit_test(an_object_in_the_way_is_looked_at),
+        cmocka_unit_test(without_the_option_412_is_an_answer_as_any),
+        cmocka_unit_test(the_region_of_the_bucket_is_followed_once),
+        cmocka_unit_test(at_an_endpoint_of_ones_own_the_region_is_only_signed),
+        cmocka_unit_test(what_is_no_other_region_is_not_followed),
+        cmocka_unit_test(the_clock_of_the_store_is_learnt),
         cmocka_unit_test(mistakes_in_options),
         cmocka_unit_test(without_keys_the_message_lists_every_place),
         cmocka_unit_test(description_and_secrets),
