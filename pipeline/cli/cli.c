@@ -97,8 +97,13 @@ static int store(const struct cli_command *c, const struct cli_option *o, const 
         *(bool *)(void *)field = true;
         return 0;
     case CLI_DURATION:
-        return units_duration(text, (nsec *)(void *)field, &e) == 0 ? 0
-                                                                    : cli_usage_error(c, "--%s: %s", o->name, e.msg);
+    case CLI_TIMEOUT:
+        if (units_duration(text, (nsec *)(void *)field, &e) < 0)
+            return cli_usage_error(c, "--%s: %s", o->name, e.msg);
+        if (o->kind == CLI_TIMEOUT && *(nsec *)(void *)field == 0)
+            return cli_usage_error(c, "--%s wants more than nothing, such as 10m", o->name);
+        return 0;
+
     case CLI_CUSTOM:
         break;
     }

@@ -19,6 +19,7 @@ enum cli_kind {
     CLI_TEXT,     /* const char *; borrowed from argv */
     CLI_FLAG,     /* bool; takes no value */
     CLI_DURATION, /* nsec: 250ms, 10m */
+    CLI_TIMEOUT,  /* likewise, and more than nothing */
     CLI_CUSTOM,   /* `read` takes the value itself */
 };
 

@@ -115,6 +115,20 @@ def test_drain_that_is_killed_goes_on(t):
     drained(t, d, s3, records)
 
 
+def test_drain_ends_with_its_timeout_when_the_destination_takes_nothing(t):
+    s3, d, records = left_behind(t, sealed=True)
+    code, out, err = sluice(t, d, "drain", "old", "--to", "new", "--timeout", "2s")
+    assert code == 1 and "the time of --timeout is over" in err, (code, out, err)
+    assert "stream=old" in err and f"records={len(records)}" in err and "nothing is left" not in out, (code, out, err)
+    for args in (("--to", "new", "--timeout", "0s"), ("--to", "new", "--timeout", "soon"), ("--print", "--timeout", "2s")):
+        code, out, err = sluice(t, d, "drain", "old", *args)
+        assert code == 2 and "--timeout" in err, (args, code, out, err)
+    s3.start()
+    drained(t, d, s3, records)  # the next one goes on; with time enough the option changes nothing
+    code, out, err = sluice(t, d, "drain", "old", "--to", "new", "--timeout", "10m")
+    assert code == 0 and "nothing waits" in out, (code, out, err)
+
+
 def test_drain_prints_what_it_holds_and_keeps_it(t):
     s3, d, records = left_behind(t, sealed=True)
     for _ in range(2):

@@ -34,14 +34,6 @@ static void print_help(FILE *to)
     fputs(TAIL, to);
 }
 
-static const struct cli_command *find(const char *name)
-{
-    for (size_t i = 0; COMMANDS[i]; i++)
-        if (strcmp(COMMANDS[i]->name, name) == 0)
-            return COMMANDS[i];
-    return NULL;
-}
-
 static int unknown(const char *name)
 {
     struct suggest w;
@@ -60,54 +52,31 @@ static bool is_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
-/* Everything behind `--` belongs to the command. */
-static bool wants_help(int argc, char **argv)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (is_help(argv[i]))
-            return true;
-    return false;
-}
-
-static int print_command_help(const struct cli_command *c)
-{
-    cli_print_help(c);
-    return CLI_DONE;
-}
-
-/* `sluice help` and `sluice help NAME`. */
-static int help_on(const char *name)
-{
-    const struct cli_command *c = name ? find(name) : NULL;
-
-    if (name && !c)
-        return unknown(name);
-    if (c)
-        return print_command_help(c);
-    print_help(stdout);
-    return CLI_DONE;
-}
-
 static int dispatch(int argc, char **argv)
 {
-    const struct cli_command *c;
+    const struct cli_command *c = NULL;
+    bool help = argc > 1 && (is_help(argv[1]) || strcmp(argv[1], "help") == 0);
+    const char *name = help ? argv[2] : argc > 1 ? argv[1] : NULL;
 
-    if (argc < 2) {
-        print_help(stderr);
-        return CLI_USAGE;
+    if (!name) { /* `sluice`, `sluice help` */
+        print_help(help ? stdout : stderr);
+        return help ? CLI_DONE : CLI_USAGE;
     }
-    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0)
-        return help_on(argv[2]);
     if (strcmp(argv[1], "--version") == 0) {
         puts("sluice " SLUICE_VERSION);
         return CLI_DONE;
     }
-    c = find(argv[1]);
+    for (size_t i = 0; COMMANDS[i] && !c; i++)
+        if (strcmp(COMMANDS[i]->name, name) == 0)
+            c = COMMANDS[i];
     if (!c)
-        return unknown(argv[1]);
-    if (wants_help(argc - 1, argv + 1))
-        return print_command_help(c);
-    return c->run(argc - 1, argv + 1);
+        return unknown(name);
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) /* behind `--` everything belongs to the command */
+        help |= is_help(argv[i]);
+    if (!help)
+        return c->run(argc - 1, argv + 1);
+    cli_print_help(c);
+    return CLI_DONE;
 }
 
 int cli_main(int argc, char **argv)

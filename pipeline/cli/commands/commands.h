@@ -9,7 +9,7 @@ extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli
 
 int cli_main(int argc, char **argv);
 
-/* As `sluice run --once` with these settings. */
-int cli_run_once(const struct settings *s);
+/* As `sluice run --once` with these settings; timeout 0: none. */
+int cli_run_once(const struct settings *s, nsec timeout);
 
 #endif

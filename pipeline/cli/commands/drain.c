@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 static const char drain_help[] =
-    "usage: sluice drain NAME --to STREAM [-c FILE]\n"
+    "usage: sluice drain NAME --to STREAM [--timeout DURATION] [-c FILE]\n"
     "       sluice drain NAME --print [-c FILE]\n"
     "\n"
     "For a stream that is not in the configuration any more and still holds records that were acknowledged: `sluice "
@@ -35,6 +35,7 @@ static const char drain_help_end[] =
 struct drain {
     const char *config, *name, *to;
     bool print;
+    nsec timeout; /* 0: none */
 };
 
 static const struct cli_option drain_options[] = {
@@ -46,62 +47,35 @@ static const struct cli_option drain_options[] = {
      .offset = offsetof(struct drain, to)},
     {"print", 'p', CLI_FLAG, NULL, "write them to standard output, one record a line; the spool keeps them",
      .offset = offsetof(struct drain, print)},
+    {"timeout", 0, CLI_TIMEOUT, "DURATION",
+     "with --to: stop after this long, such as 10m, whether everything is delivered or not; left\n"
+     "out: a destination that takes nothing is tried without end",
+     .offset = offsetof(struct drain, timeout)},
     CLI_OPTION_CONFIG(struct drain, config),
     {.name = NULL},
 };
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
 
-static void print_orphans(const struct orphans *found)
+static int is_shown(const struct dirent *entry)
 {
-    char text[512];
-
-    for (size_t i = 0; i < found->count; i++) {
-        orphan_describe(&found->list[i], text, sizeof(text));
-        fprintf(stderr, "  %s %s\n", found->list[i].name, text);
-    }
-}
-
-/* The names of the folders in data_dir/streams. To be freed with free_names(). */
-static char **spools_of(const struct settings *s, size_t *count)
-{
-    char *folder = mem_printf("%s/streams", s->data_dir), **names = NULL;
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-
-    *count = 0;
-    while (dir && (entry = readdir(dir))) {
-        if (entry->d_name[0] == '.')
-            continue;
-        names = mem_grow(names, *count + 1, sizeof(*names));
-        names[(*count)++] = mem_strdup(entry->d_name);
-    }
-    if (dir)
-        closedir(dir);
-    mem_free(folder);
-    return names;
-}
-
-static void free_names(char **names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        mem_free(names[i]);
-    mem_free(names);
+    return entry->d_name[0] != '.';
 }
 
 /* Nothing waits under this name: a stream that has delivered everything, or none at all. */
 static int nothing_to_drain(const struct drain *d, const struct settings *s, const struct orphans *found)
 {
-    size_t count;
-    char **names = spools_of(s, &count), hint[600];
+    char *folder = mem_printf("%s/streams", s->data_dir), hint[600], text[512];
+    struct dirent **spools = NULL;
+    int count = scandir(folder, &spools, is_shown, alphasort);
     struct suggest w;
     bool known = false;
 
     suggest_init(&w, d->name);
-    for (size_t i = 0; i < count; i++) {
-        known |= strcmp(names[i], d->name) == 0;
-        if (!settings_stream(s, names[i]))
-            suggest_add(&w, names[i]);
+    for (int i = 0; i < count; i++) {
+        known |= strcmp(spools[i]->d_name, d->name) == 0;
+        if (!settings_stream(s, spools[i]->d_name))
+            suggest_add(&w, spools[i]->d_name);
     }
     if (known)
         fprintf(d->print ? stderr : stdout, "stream %s: nothing waits in %s\n", d->name, s->data_dir);
@@ -110,8 +84,14 @@ static int nothing_to_drain(const struct drain *d, const struct settings *s, con
                 w.count ? suggest_hint(&w, hint, sizeof(hint)) : "");
     if (found->count)
         fprintf(stderr, "not in %s, with records in data_dir:\n", s->path);
-    print_orphans(found);
-    free_names(names, count);
+    for (size_t i = 0; i < found->count; i++) {
+        orphan_describe(&found->list[i], text, sizeof(text));
+        fprintf(stderr, "  %s %s\n", found->list[i].name, text);
+    }
+    for (int i = 0; i < count; i++)
+        mem_free(spools[i]);
+    mem_free(spools);
+    mem_free(folder);
     return known ? CLI_DONE : CLI_USAGE;
 }
 
@@ -158,7 +138,7 @@ static int deliver(const struct drain *d, const struct settings *s)
     alone.api_used = false;
     alone.http_listen = NULL;
     alone.spools_only = true;
-    rc = cli_run_once(&alone);
+    rc = cli_run_once(&alone, d->timeout);
     if (rc == CLI_DONE)
         printf("stream %s: nothing is left of it; %s/streams/%s can be removed\n", d->name, s->data_dir, d->name);
     mem_free(one.name);
@@ -199,16 +179,6 @@ static int print_range(struct printing *p, struct spool_cursor at, uint64_t end,
     return 0;
 }
 
-static int print_all(struct printing *p, struct err *e)
-{
-    uint64_t first, end;
-
-    for (uint64_t seq = 1; spool_waiting(p->spool, seq, &first, &end); seq = end)
-        if (print_range(p, (struct spool_cursor){.seq = first}, end, e) < 0)
-            return -1;
-    return 0;
-}
-
 static int print_spool(const struct drain *d, const struct settings *s, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, d->name);
@@ -216,11 +186,15 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
     struct committer *committer = NULL;
     struct spool_recovery found;
     struct printing p = {.spool = NULL};
+    uint64_t first, end;
     int rc = -1;
 
     buf_init(&p.raw, FRAME_READ_MAX);
     if (committer_start(&committer, e) == 0 && spool_open(&p.spool, &conf, committer, &found, e) == 0)
-        rc = print_all(&p, e);
+        rc = 0;
+    for (uint64_t seq = 1; rc == 0 && spool_waiting(p.spool, seq, &first, &end); seq = end)
+        rc = print_range(&p, (struct spool_cursor){.seq = first}, end, e);
+
     committer_stop(&committer);
     spool_close(&p.spool);
     buf_release(&p.raw);
@@ -262,6 +236,9 @@ static int drain_main(int argc, char **argv)
     d.name = argv[first];
     if (d.print == (d.to != NULL))
         return cli_usage_error(&cli_drain, "say `--to STREAM` or `--print`");
+    if (d.timeout && !d.to)
+        return cli_usage_error(&cli_drain, "--timeout goes with --to");
+
     s = cli_load_settings(d.config,
                           &(struct settings_use){.transforms = d.to, .destinations = d.to, .stream = d.to ? d.to : ""});
     if (!s)

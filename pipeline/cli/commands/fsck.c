@@ -33,17 +33,6 @@ static const struct cli_option fsck_options[] = {
     {.name = NULL},
 };
 
-/* A shared lock keeps `sluice run` out while we read. *fd is -1 when there is no data_dir yet. */
-static bool lock_data_dir(const char *data_dir, int *fd)
-{
-    struct err e;
-    int rc = data_dir_lock(data_dir, false, fd, &e);
-
-    if (rc < 0)
-        fprintf(stderr, "sluice fsck: %s\n", e.msg);
-    return rc == 0;
-}
-
 static void print_damage(void *ctx, const struct spool_damage *d)
 {
     struct fsck *f = ctx;
@@ -107,12 +96,18 @@ static void check_stream(struct fsck *f, const struct settings *s, const char *n
     mem_free(dir);
 }
 
-/* Those with records that are not in the configuration. How many. */
-static size_t check_orphans(struct fsck *f, const struct settings *s)
+/* Those of the configuration, then those that hold records and are not in it. */
+static int check_streams(struct fsck *f, const struct settings *s)
 {
     struct orphans found;
     size_t checked = 0;
 
+    for (size_t i = 0; i < s->stream_count; i++) {
+        if (f->stream && strcmp(f->stream, s->streams[i].name) != 0)
+            continue;
+        check_stream(f, s, s->streams[i].name);
+        checked++;
+    }
     orphans_find(s, &found);
     for (size_t i = 0; i < found.count; i++) {
         char text[512];
@@ -125,20 +120,6 @@ static size_t check_orphans(struct fsck *f, const struct settings *s)
         checked++;
     }
     orphans_release(&found);
-    return checked;
-}
-
-static int check_streams(struct fsck *f, const struct settings *s)
-{
-    size_t checked = 0;
-
-    for (size_t i = 0; i < s->stream_count; i++) {
-        if (f->stream && strcmp(f->stream, s->streams[i].name) != 0)
-            continue;
-        check_stream(f, s, s->streams[i].name);
-        checked++;
-    }
-    checked += check_orphans(f, s);
     if (checked == 0 && f->stream)
         return cli_no_stream(&cli_fsck, s, f->stream);
     return f->damaged ? CLI_FAILED : CLI_DONE;
@@ -149,6 +130,7 @@ static int fsck_main(int argc, char **argv)
     const struct settings_use names_only = {0};
     struct fsck f = {0};
     struct settings *s;
+    struct err e;
     int lock = -1, first, rc = cli_read_options(&cli_fsck, argc, argv, &f, &first);
 
     if (rc != 0)
@@ -158,7 +140,13 @@ static int fsck_main(int argc, char **argv)
     s = cli_load_settings(f.config, &names_only);
     if (!s)
         return CLI_USAGE;
-    rc = lock_data_dir(s->data_dir, &lock) ? check_streams(&f, s) : CLI_FAILED;
+    /* A shared lock keeps `sluice run` out while we read. -1: there is no data_dir yet. */
+    if (data_dir_lock(s->data_dir, false, &lock, &e) == 0) {
+        rc = check_streams(&f, s);
+    } else {
+        fprintf(stderr, "sluice fsck: %s\n", e.msg);
+        rc = CLI_FAILED;
+    }
     if (lock >= 0)
         close(lock);
     settings_free(&s);

@@ -174,14 +174,6 @@ static void print_counts(const struct redrive_counts *c, bool dry_run)
 
 /* --- the run ------------------------------------------------------------------------------------------------------ */
 
-static bool reads_buckets(const struct redrive_options *o)
-{
-    for (int i = 0; i < o->path_count; i++)
-        if (redrive_is_bucket(o->paths[i]))
-            return true;
-    return false;
-}
-
 /* The folder for the notes about what of a bucket was put back. An exit code; *folder is the caller's to free. */
 static int choose_state(const struct args *a, const struct settings *s, char **folder)
 {
@@ -219,7 +211,7 @@ static int redrive_main(int argc, char **argv)
         .trouble = print_trouble, .object = print_object, .progress = show_progress, .ctx = &a};
     struct settings *s = NULL;
     char *folder = NULL;
-    bool buckets;
+    bool buckets = false;
     int first, rc = cli_read_options(&cli_redrive, argc, argv, &a, &first);
 
     a.job.paths = argv + first;
@@ -228,7 +220,9 @@ static int redrive_main(int argc, char **argv)
         rc = check_options(&a);
     if (rc != 0)
         return rc;
-    buckets = reads_buckets(&a.job);
+    for (int i = 0; i < a.job.path_count; i++)
+        buckets |= redrive_is_bucket(a.job.paths[i]);
+
     if ((buckets || !a.job.dry_run) && (a.config || !a.job.endpoint)) {
         s = cli_load_settings(
             a.config, &(struct settings_use){.api = !a.job.dry_run, .destinations = buckets, .stream = a.job.stream});

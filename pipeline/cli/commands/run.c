@@ -1,5 +1,4 @@
 /* run.c -- `sluice run`: start, wait for a signal (or for --once to be done), drain, stop, say how it ended. */
-#include "config/units.h"
 #include "pipeline/admin/admin.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
@@ -38,24 +37,14 @@ struct run_options {
     nsec timeout; /* 0: none */
 };
 
-static int read_timeout(const char *text, void *options)
-{
-    struct run_options *o = options;
-    struct err e;
-
-    if (units_duration(text, &o->timeout, &e) < 0)
-        return cli_usage_error(&cli_run, "--timeout %s", e.msg);
-    return o->timeout > 0 ? 0 : cli_usage_error(&cli_run, "--timeout wants more than nothing, such as 10m");
-}
-
 static const struct cli_option run_option_table[] = {
     CLI_OPTION_CONFIG(struct run_options, config),
     {"once", 0, CLI_FLAG, NULL, "read files and standard input to their end, deliver everything, exit",
      .offset = offsetof(struct run_options, once)},
-    {"timeout", 0, CLI_CUSTOM, "DURATION",
+    {"timeout", 0, CLI_TIMEOUT, "DURATION",
      "with --once: stop after this long, such as 10m, whether everything is delivered or not;\n"
      "left out: a destination that takes nothing is tried without end",
-     .read = read_timeout},
+     .offset = offsetof(struct run_options, timeout)},
     {.name = NULL},
 };
 
@@ -118,20 +107,6 @@ static void log_started(struct engine *en, const struct admin *admin)
              KS("api", es.api_address ? es.api_address : "none"), KS("admin", admin ? admin_address(admin) : "none"));
 }
 
-/* Why something is left: the last failure; or it was on its way. */
-static void add_cause(struct stream_status *st, nsec wall_now)
-{
-    if (st->error[0])
-        return;
-    if (st->under_way_since)
-        snprintf(st->error, sizeof(st->error), "an attempt has been under way for %lld s",
-                 (long long)((wall_now - st->under_way_since) / NSEC_PER_SEC));
-    else
-        snprintf(st->error, sizeof(st->error), "they were not on their way yet");
-    snprintf(st->hint, sizeof(st->hint),
-             "a longer shutdown.grace gives them time, if it is not the destination that hangs");
-}
-
 /* True: there are some. */
 static bool log_left(struct engine *en, const struct settings *s)
 {
@@ -143,7 +118,15 @@ static bool log_left(struct engine *en, const struct settings *s)
     engine_view_take(en, &v);
     for (size_t i = 0; engine_stream_status(&v, i, now, &st); i++) {
         any |= st.books.spooled > 0;
-        add_cause(&st, now);
+        if (!st.error[0]) { /* no attempt has failed */
+            if (st.under_way_since)
+                snprintf(st.error, sizeof(st.error), "an attempt has been under way for %lld s",
+                         (long long)((now - st.under_way_since) / NSEC_PER_SEC));
+            else
+                snprintf(st.error, sizeof(st.error), "they were not on their way yet");
+            snprintf(st.hint, sizeof(st.hint),
+                     "a longer shutdown.grace gives them time, if it is not the destination that hangs");
+        }
         if (st.books.spooled && st.memory)
             log_error("records in memory are lost with this process", KS("stream", st.name),
                       KU("records", st.books.spooled), KS("cause", st.error),
@@ -320,8 +303,8 @@ static int run_engine(struct run *r)
     if (engine_start(&r->engine, s, r->once, &e) < 0 ||
         (s->http_listen && admin_start(&r->admin, s->http_listen, &s->admin_hosts, r->engine, &e) < 0)) {
         log_error("cannot start", KE("cause", &e));
-        way_out_by(r->way_out, clock_mono() + RUN_STOP_TIMEOUT,
-                   CLI_FAILED); /* what has begun ends in time, or is left */
+        /* What has begun ends in time, or is left. */
+        way_out_by(r->way_out, clock_mono() + RUN_STOP_TIMEOUT, CLI_FAILED);
     } else {
         rc = run_started(r);
     }
@@ -332,26 +315,27 @@ static int run_engine(struct run *r)
 }
 
 /* What the process may have, before it takes any of it; then the signals: all threads leave them to one. */
-static int run_settings(struct run *r)
+static int run_settings(const struct settings *s, bool once, nsec timeout)
 {
+    struct run r = {.settings = s, .once = once, .timeout = timeout};
     int rc = CLI_FAILED;
     struct err e;
 
-    if (process_check(r->settings, r->once, &e) < 0 || way_out_open(&r->way_out, r->settings->shutdown_grace, &e) < 0 ||
-        log_start(&e) < 0 || hangup_start(&r->hangup, r->settings, &e) < 0)
+    log_set_level(s->log_level);
+    if (process_check(s, once, &e) < 0 || way_out_open(&r.way_out, s->shutdown_grace, &e) < 0 || log_start(&e) < 0 ||
+        hangup_start(&r.hangup, s, &e) < 0)
         log_error("cannot start", KE("cause", &e));
     else
-        rc = run_engine(r);
-    hangup_stop(&r->hangup);
+        rc = run_engine(&r);
+    hangup_stop(&r.hangup);
     log_stop(RUN_LOG_TIMEOUT);
-    way_out_close(&r->way_out);
+    way_out_close(&r.way_out);
     return rc;
 }
 
-int cli_run_once(const struct settings *s)
+int cli_run_once(const struct settings *s, nsec timeout)
 {
-    log_set_level(s->log_level);
-    return run_settings(&(struct run){.settings = s, .once = true});
+    return run_settings(s, true, timeout);
 }
 
 static bool reads_to_an_end(const struct settings *s)
@@ -378,13 +362,11 @@ static int run_main(int argc, char **argv)
     s = cli_load_settings(o.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
-    if (o.once && !reads_to_an_end(s)) {
+    if (o.once && !reads_to_an_end(s))
         rc = cli_usage_error(&cli_run, "%s: --once needs a stream with an input that ends (tail, stdin)", s->path);
-        settings_free(&s);
-        return rc;
-    }
-    log_set_level(s->log_level);
-    rc = run_settings(&(struct run){.settings = s, .once = o.once, .timeout = o.timeout});
+    else
+        rc = run_settings(s, o.once, o.timeout);
+
     settings_free(&s);
     return rc;
 }

@@ -45,21 +45,17 @@ static struct filter *filter_of(struct transform_out *o)
 
 /* --- outcomes --- */
 
-static void print_keys(const struct transform_record *from, const struct transform_key *keys, size_t count)
-{
-    fprintf(stderr, "line %" PRIu64 ": keys:", from->seq);
-    for (size_t i = 0; i < count; i++)
-        fprintf(stderr, " %.*s=%.*s", (int)keys[i].name.n, keys[i].name.p, (int)keys[i].value.n, keys[i].value.p);
-    fputc('\n', stderr);
-}
-
 static int on_emit(struct transform_out *o, const struct transform_record *from, struct slice data,
                    const struct transform_key *keys, size_t key_count)
 {
     fwrite(data.p, 1, data.n, stdout);
     putchar('\n');
-    if (filter_of(o)->keys && key_count)
-        print_keys(from, keys, key_count);
+    if (!filter_of(o)->keys || key_count == 0)
+        return 0;
+    fprintf(stderr, "line %" PRIu64 ": keys:", from->seq);
+    for (size_t i = 0; i < key_count; i++)
+        fprintf(stderr, " %.*s=%.*s", (int)keys[i].name.n, keys[i].name.p, (int)keys[i].value.n, keys[i].value.p);
+    fputc('\n', stderr);
     return 0;
 }
 
@@ -86,19 +82,6 @@ static void on_log(struct transform_out *o, int level, struct slice text)
 
 /* --- records --- */
 
-static int next_batch(struct filter *f, struct chain_state *state, uint64_t *bytes, struct err *e)
-{
-    *bytes = 0;
-    return chain_end(state, &f->out, e) < 0 ? -1 : chain_begin(state, e);
-}
-
-static int run_line(struct filter *f, struct chain_state *state, uint64_t number, struct slice line, struct err *e)
-{
-    struct transform_record r = {.data = line, .origin = SLICE("input=stdin"), .seq = number, .arrival = clock_wall()};
-
-    return chain_run(state, &r, 1, &f->out, e);
-}
-
 static int run_lines(struct filter *f, const struct stream_settings *st, struct chain_state *state, struct err *e)
 {
     struct put_lines lines;
@@ -115,21 +98,19 @@ static int run_lines(struct filter *f, const struct stream_settings *st, struct 
             f->failed++;
             fprintf(stderr, "line %" PRIu64 ": failed: over 1,024,000 bytes\n", lines.number);
         } else {
-            rc = run_line(f, state, lines.number, line, e);
+            struct transform_record r = {
+                .data = line, .origin = SLICE("input=stdin"), .seq = lines.number, .arrival = clock_wall()};
+
+            rc = chain_run(state, &r, 1, &f->out, e);
             bytes += line.n;
-            if (rc == 0 && bytes >= st->buffer_size)
-                rc = next_batch(f, state, &bytes, e);
+            if (rc == 0 && bytes >= st->buffer_size) {
+                bytes = 0;
+                rc = chain_end(state, &f->out, e) < 0 ? -1 : chain_begin(state, e);
+            }
         }
     }
     put_lines_release(&lines);
     return rc < 0 ? -1 : chain_end(state, &f->out, e);
-}
-
-static void print_error(const struct err *e)
-{
-    char text[sizeof(e->msg) + sizeof(e->file) + 32];
-
-    fprintf(stderr, "sluice transform: %s\n", err_text(e, text, sizeof(text)));
 }
 
 static int run_stream(struct filter *f, const struct settings *s, const struct stream_settings *st)
@@ -137,6 +118,7 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
     struct transform_instances *line = NULL;
     struct chain_state *state;
     struct err e;
+    char text[sizeof(e.msg) + sizeof(e.file) + 32];
     int rc = -1;
 
     if (st->transform_count == 0) {
@@ -147,7 +129,8 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
         (state = transform_instances_only_state(line, NULL, &e)))
         rc = run_lines(f, st, state, &e);
     if (rc < 0)
-        print_error(&e);
+        fprintf(stderr, "sluice transform: %s\n", err_text(&e, text, sizeof(text)));
+
     transform_instances_close(&line);
     return rc < 0 || f->failed ? CLI_FAILED : CLI_DONE;
 }

@@ -26,16 +26,6 @@ static const struct cli_option validate_options[] = {
     {.name = NULL},
 };
 
-static void print_stream(const struct settings *s, const struct stream_settings *st)
-{
-    struct buf line;
-
-    buf_init(&line, 64 * KIB);
-    if (preflight_describe(s, st, &line) == 0)
-        printf("  %.*s\n", (int)line.n, line.p);
-    buf_release(&line);
-}
-
 static int report(const struct settings *s)
 {
     struct cfg_errors *found = cfg_errors_new();
@@ -48,8 +38,14 @@ static int report(const struct settings *s)
         fprintf(stderr, "%s: no mistakes, but %zu thing%s would keep it from running\n", s->path, count, noun_s(count));
     } else {
         printf("%s: ok, %zu stream%s\n", s->path, s->stream_count, noun_s(s->stream_count));
-        for (size_t i = 0; i < s->stream_count; i++)
-            print_stream(s, &s->streams[i]);
+        for (size_t i = 0; i < s->stream_count; i++) {
+            struct buf line;
+
+            buf_init(&line, 64 * KIB);
+            if (preflight_describe(s, &s->streams[i], &line) == 0)
+                printf("  %.*s\n", (int)line.n, line.p);
+            buf_release(&line);
+        }
     }
     cfg_errors_free(&found);
     return count ? CLI_FAILED : CLI_DONE;

@@ -4,6 +4,7 @@
  * `config`. */
 #include "pipeline/cli/test/file.h"
 
+#include "config/path.h"
 #include "pipeline/base/base64.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -90,20 +91,11 @@ static char *facts_text(struct cfg_errors *errs, const struct cfg_node *facts)
     return text;
 }
 
-static void read_arrival(struct cfg_errors *errs, const struct cfg_node *node, const char *text, nsec *arrival)
-{
-    int64_t ms;
-    struct err e;
-
-    if (time_text_parse_rfc3339(slice_str(text), NULL, &ms, &e) < 0)
-        cfg_error(errs, cfg_node_get(node, "arrival")->at, "`arrival`: %s; write 2025-06-01T12:00:00Z", e.msg);
-    else
-        *arrival = ms * NSEC_PER_MSEC;
-}
-
 static void read_input_map(struct cfg_errors *errs, const struct cfg_node *node, struct test_input *in)
 {
     struct input_fields f = {0};
+    int64_t ms;
+    struct err e;
 
     cfg_bind(errs, node, INPUT, &f);
     if (f.base64 && f.data)
@@ -112,8 +104,11 @@ static void read_input_map(struct cfg_errors *errs, const struct cfg_node *node,
         bind_base64(errs, cfg_node_get(node, "base64"), slice_str(f.base64), &in->data, &in->n);
     else
         set_data(in, f.data ? f.data : "");
-    if (f.arrival)
-        read_arrival(errs, node, f.arrival, &in->arrival);
+    if (f.arrival && time_text_parse_rfc3339(slice_str(f.arrival), NULL, &ms, &e) < 0)
+        cfg_error(errs, cfg_node_get(node, "arrival")->at, "`arrival`: %s; write 2025-06-01T12:00:00Z", e.msg);
+    else if (f.arrival)
+        in->arrival = ms * NSEC_PER_MSEC;
+
     in->origin = facts_text(errs, f.facts);
     cfg_release(INPUT, &f);
 }
@@ -257,50 +252,26 @@ static void bind_expect(struct cfg_errors *errs, const struct cfg_node *node, vo
  * The options of `lua` stand beside its name or below it; either way they are a mapping, of which a copy with another `config` is
  * bound. Copies are shallow: what they share is the tree's. */
 
-static struct cfg_node *copy_with(const struct cfg_node *map, const struct cfg_node *config)
-{
-    struct cfg_node *copy = mem_alloc(sizeof(*copy));
-
-    *copy = *map;
-    copy->items = mem_array(map->count + 1, sizeof(*copy->items));
-    copy->count = 0;
-    for (size_t i = 0; i < map->count; i++)
-        if (strcmp(map->items[i]->key->text, "config") != 0)
-            copy->items[copy->count++] = map->items[i];
-    copy->items[copy->count++] = (struct cfg_node *)config;
-    return copy;
-}
-
-static void free_copy(struct cfg_node *copy)
-{
-    mem_free(copy->items);
-    mem_free(copy);
-}
-
-static void bind_lua_with(struct cfg_errors *errs, const struct cfg_node *map, const struct cfg_node *lua,
-                          const struct cfg_node *config, struct stream_settings *st)
-{
-    struct cfg_node *options = copy_with(lua->kind == CFG_NODE_MAP ? lua : map, config), outer = *map;
-
-    if (lua->kind == CFG_NODE_MAP) {
-        outer.items = &options;
-        outer.count = 1;
-        settings_transform_bind(errs, &outer, st);
-    } else {
-        settings_transform_bind(errs, options, st);
-    }
-    free_copy(options);
-}
-
 static void bind_transform(struct cfg_errors *errs, const struct cfg_node *node, const struct cfg_node *config,
                            struct stream_settings *st)
 {
-    const struct cfg_node *lua = cfg_node_get(node, "lua");
+    const struct cfg_node *lua = cfg_node_get(node, "lua"), *map = lua && lua->kind == CFG_NODE_MAP ? lua : node;
+    struct cfg_node options = *map, outer = *node, *only = &options;
 
-    if (config && lua && lua->kind != CFG_NODE_LIST)
-        bind_lua_with(errs, node, lua, config, st);
-    else
+    if (!config || !lua || lua->kind == CFG_NODE_LIST) {
         settings_transform_bind(errs, node, st);
+        return;
+    }
+    options.items = mem_array(map->count + 1, sizeof(*options.items));
+    options.count = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->items[i]->key->text, "config") != 0)
+            options.items[options.count++] = map->items[i];
+    options.items[options.count++] = (struct cfg_node *)config;
+    outer.items = &only;
+    outer.count = 1;
+    settings_transform_bind(errs, map == lua ? &outer : &options, st);
+    mem_free(options.items);
 }
 
 /* The transforms of `c`: its own `config` stands in place of what `transform` says for its scripts; NULL: as it says. */
@@ -427,31 +398,17 @@ static void read_file(struct test_file *f, struct cfg_errors *errs)
 
 struct test_file *test_file_load(const char *path, struct cfg_errors *errs)
 {
-    const char *slash = strrchr(path, '/');
     struct test_file *f = mem_alloc(sizeof(*f));
     size_t before = cfg_errors_count(errs);
 
     f->path = mem_strdup(path);
-    f->base_dir = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+    f->base_dir = path_folder(path);
     f->tree = cfg_tree_load(path, errs);
     if (f->tree)
         read_file(f, errs);
     if (cfg_errors_count(errs) > before)
         test_file_free(&f);
     return f;
-}
-
-static void release_case(struct test_case *c)
-{
-    for (size_t i = 0; i < c->input_count; i++) {
-        mem_free(c->inputs[i].data);
-        mem_free(c->inputs[i].origin);
-    }
-    mem_free(c->inputs);
-    mem_free(c->name);
-    mem_free(c->stream.name);
-    settings_transform_release(&c->stream);
-    test_outcomes_release(&c->expect);
 }
 
 void test_file_free(struct test_file **file)
@@ -461,13 +418,23 @@ void test_file_free(struct test_file **file)
     *file = NULL;
     if (!f)
         return;
-    for (size_t i = 0; i < f->count; i++)
-        release_case(&f->cases[i]);
+    for (size_t i = 0; i < f->count; i++) {
+        struct test_case *c = &f->cases[i];
+
+        for (size_t j = 0; j < c->input_count; j++) {
+            mem_free(c->inputs[j].data);
+            mem_free(c->inputs[j].origin);
+        }
+        mem_free(c->inputs);
+        mem_free(c->name);
+        mem_free(c->stream.name);
+        settings_transform_release(&c->stream);
+        test_outcomes_release(&c->expect);
+    }
     mem_free(f->cases);
-    if (f->tree)
-        cfg_tree_free(&f->tree);
-    if (f->fallback)
-        cfg_tree_free(&f->fallback);
+    cfg_tree_free(&f->tree);
+    cfg_tree_free(&f->fallback);
+
     mem_free(f->path);
     mem_free(f->base_dir);
     mem_free(f);

@@ -35,12 +35,6 @@ static bool is_odd(struct slice s, size_t n)
            memcmp(s.p, "\xef\xbf\xbf", 3) == 0;
 }
 
-/* A block keeps its lines as they are when neither its first nor its last could be taken for indentation. */
-static bool fits_block(struct slice s)
-{
-    return !strchr(" \t\n", s.p[0]) && s.p[s.n - 1] != '\n';
-}
-
 static enum style style_of(struct slice s)
 {
     bool control = false, lines = false;
@@ -55,7 +49,8 @@ static enum style style_of(struct slice s)
         control = control || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
         rest = slice_of(rest.p + n, rest.n - n);
     }
-    if (control || (lines && !fits_block(s)))
+    /* A block keeps its lines as they are when neither its first nor its last could be taken for indentation. */
+    if (control || (lines && (strchr(" \t\n", s.p[0]) || s.p[s.n - 1] == '\n')))
         return STYLE_DOUBLE;
     return lines ? STYLE_BLOCK : STYLE_SINGLE;
 }
@@ -128,21 +123,11 @@ static void add_block(struct buf *out, struct slice s)
     add_str(out, "\n");
 }
 
-static void add_base64(struct buf *out, struct slice s)
-{
-    size_t n = base64_encoded_length(s.n);
-
-    add_str(out, "'");
-    if (buf_reserve(out, n) < 0)
-        abort();
-    base64_encode(s, out->p + out->n);
-    out->n += n;
-    add_str(out, "'\n");
-}
-
 /* The rest of the line, and more lines where it needs them. */
 static void add_text(struct buf *out, struct slice s)
 {
+    size_t n = base64_encoded_length(s.n);
+
     switch (style_of(s)) {
     case STYLE_SINGLE:
         add_single(out, s);
@@ -154,7 +139,12 @@ static void add_text(struct buf *out, struct slice s)
         add_double(out, s);
         break;
     case STYLE_BASE64:
-        add_base64(out, s);
+        add_str(out, "'");
+        if (buf_reserve(out, n) < 0)
+            abort();
+        base64_encode(s, out->p + out->n);
+        out->n += n;
+        add_str(out, "'\n");
         break;
     }
 }
@@ -206,20 +196,6 @@ static void add_name(struct buf *out, struct slice name)
     out->n--; /* the newline */
 }
 
-static void add_keys(struct buf *out, struct transform_key *keys, size_t count)
-{
-    qsort(keys, count, sizeof(*keys), by_name);
-    add_str(out, "  partition_keys: {");
-    for (size_t i = 0; i < count; i++) {
-        add_str(out, i ? ", " : " ");
-        add_name(out, keys[i].name);
-        add_str(out, ": ");
-        add_single(out, keys[i].value);
-        out->n--;
-    }
-    add_str(out, " }\n");
-}
-
 void test_outcomes_add_record(struct test_outcomes *f, struct slice data, struct transform_key *keys, size_t key_count)
 {
     struct buf out;
@@ -230,8 +206,18 @@ void test_outcomes_add_record(struct test_outcomes *f, struct slice data, struct
     else
         add_str(&out, key_count ? "- record: " : "- ");
     add_text(&out, data);
-    if (key_count)
-        add_keys(&out, keys, key_count);
+    if (key_count) {
+        qsort(keys, key_count, sizeof(*keys), by_name);
+        add_str(&out, "  partition_keys: {");
+        for (size_t i = 0; i < key_count; i++) {
+            add_str(&out, i ? ", " : " ");
+            add_name(&out, keys[i].name);
+            add_str(&out, ": ");
+            add_single(&out, keys[i].value);
+            out.n--; /* the newline */
+        }
+        add_str(&out, " }\n");
+    }
     add_outcome(f, &out);
 }
 
@@ -258,7 +244,7 @@ void test_outcomes_add_error(struct test_outcomes *f, struct slice message)
     add_outcome(f, &out)->message = mem_strndup(message.p, message.n);
 }
 
-bool test_outcome_fits(const struct test_outcome *expected, const struct test_outcome *got)
+static bool fits(const struct test_outcome *expected, const struct test_outcome *got)
 {
     if (expected->message && got->message)
         return strstr(got->message, expected->message) != NULL;
@@ -270,7 +256,7 @@ bool test_outcomes_fit(const struct test_outcomes *expected, const struct test_o
     if (expected->count != got->count)
         return false;
     for (size_t i = 0; i < got->count; i++)
-        if (!test_outcome_fits(&expected->at[i], &got->at[i]))
+        if (!fits(&expected->at[i], &got->at[i]))
             return false;
     return true;
 }
@@ -300,7 +286,7 @@ static void fill_table(struct diff *d)
         for (size_t g = d->got->count; g-- > 0;) {
             uint32_t *cell = &d->table[e * d->width + g], down = cell[d->width], right = cell[1];
 
-            if (test_outcome_fits(&d->expected->at[e], &d->got->at[g]))
+            if (fits(&d->expected->at[e], &d->got->at[g]))
                 *cell = cell[d->width + 1] + 1;
             else
                 *cell = down >= right ? down : right;
@@ -361,7 +347,7 @@ static void find_pair(const struct diff *d, size_t *e, size_t *g)
     while (d->table && *e < d->expected->count && *g < d->got->count) {
         const uint32_t *cell = &d->table[*e * d->width + *g];
 
-        if (test_outcome_fits(&d->expected->at[*e], &d->got->at[*g]))
+        if (fits(&d->expected->at[*e], &d->got->at[*g]))
             return;
         if (cell[d->width] >= cell[1])
             ++*e;

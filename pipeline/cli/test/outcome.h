@@ -39,7 +39,6 @@ void test_outcomes_add_dropped(struct test_outcomes *f, struct slice reason); /*
 void test_outcomes_add_error(struct test_outcomes *f, struct slice message);
 
 /* Is `got` what was expected? */
-bool test_outcome_fits(const struct test_outcome *expected, const struct test_outcome *got);
 bool test_outcomes_fit(const struct test_outcomes *expected, const struct test_outcomes *got);
 
 /* What was expected and what came, line by line: "-" is missing, "+" came instead, "?" points at the first difference of two

@@ -24,35 +24,20 @@ static void print_lines(const char *indent, const char *text)
     }
 }
 
-/* `#` begins a directive, and a backslash quotes. */
-static void print_tap_name(const struct test_result *t)
+static void print_tap(const struct test_report *r, const struct test_result *t)
 {
-    printf("%s: ", t->file);
+    printf("%s %zu - %s: ", t->end == TEST_FAILED ? "not ok" : "ok", r->count, t->file);
     for (const char *c = t->name; *c; c++) {
-        if (*c == '#' || *c == '\\')
+        if (*c == '#' || *c == '\\') /* `#` begins a directive, and a backslash quotes */
             putchar('\\');
         putchar(*c == '\n' ? ' ' : *c);
     }
     putchar('\n');
-}
-
-static void print_tap(const struct test_report *r, const struct test_result *t)
-{
-    printf("%s %zu - ", t->end == TEST_FAILED ? "not ok" : "ok", r->count);
-    print_tap_name(t);
     if (t->end != TEST_FAILED)
         return;
     printf("  ---\n  at: '%s:%u'\n  diff: |\n", t->file, t->line);
     print_lines("    ", t->detail);
     puts("  ...");
-}
-
-static void print_plain(const struct test_result *t)
-{
-    if (t->end == TEST_PASSED)
-        return;
-    printf("%s %s:%u: %s\n", t->end == TEST_FAILED ? "FAIL" : "new ", t->file, t->line, t->name);
-    print_lines("", t->detail);
 }
 
 void cli_test_report_add(struct test_report *r, enum test_end end, struct srcpos at, const char *name,
@@ -68,10 +53,12 @@ void cli_test_report_add(struct test_report *r, enum test_end end, struct srcpos
                               .detail = mem_strdup(detail),
                               .line = at.line};
     r->ends[end]++;
-    if (r->tap)
+    if (r->tap) {
         print_tap(r, t);
-    else
-        print_plain(t);
+    } else if (end != TEST_PASSED) {
+        printf("%s %s:%u: %s\n", end == TEST_FAILED ? "FAIL" : "new ", t->file, t->line, t->name);
+        print_lines("", t->detail);
+    }
 }
 
 void cli_test_report_file(struct test_report *r, const char *file)
@@ -113,7 +100,7 @@ static void put_xml(FILE *f, const char *text)
         size_t n = utf8_first(s);
         const char *entity = NULL;
 
-        for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
+        for (size_t i = 0; i < ARRAY_LEN(entities); i++)
             if (s.p[0] == entities[i].c)
                 entity = entities[i].name;
         if (entity)

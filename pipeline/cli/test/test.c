@@ -105,41 +105,30 @@ static void on_log(struct transform_out *o, int level, struct slice text)
     fprintf(stderr, "log: %.*s\n", (int)text.n, text.p);
 }
 
-static int run_batch(const struct test_case *c, struct chain_state *state, struct watcher *w, struct err *e)
-{
-    struct transform_record *records = mem_array(c->input_count, sizeof(*records));
-    int rc;
-
-    for (size_t i = 0; i < c->input_count; i++) {
-        const struct test_input *in = &c->inputs[i];
-
-        records[i] = (struct transform_record){
-            .data = slice_of(in->data, in->n), .origin = slice_str(in->origin), .seq = i + 1, .arrival = in->arrival};
-    }
-    rc = chain_begin(state, e);
-    if (rc == 0)
-        rc = chain_run(state, records, c->input_count, &w->out, e);
-    if (rc == 0)
-        rc = chain_end(state, &w->out, e);
-    mem_free(records);
-    return rc;
-}
-
 /* One test's records through its transforms as one batch, in states of its own. Fills `got` with the outcomes in the order in which they
  * came. -1: the transforms do not load, or the batch as a whole failed; e says where. */
 static int run_transforms(const struct test_file *f, const struct test_case *c, struct test_outcomes *got,
                           struct err *e)
 {
     struct watcher w = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}, .got = got};
+    struct transform_record *records;
     struct transform_instances *line = NULL;
     struct chain_state *state;
     int rc = -1;
 
     if (transform_instances_open(&line, &c->stream, f->base_dir, e) < 0)
         return -1;
+    records = mem_array(c->input_count, sizeof(*records));
+    for (size_t i = 0; i < c->input_count; i++) {
+        const struct test_input *in = &c->inputs[i];
+
+        records[i] = (struct transform_record){
+            .data = slice_of(in->data, in->n), .origin = slice_str(in->origin), .seq = i + 1, .arrival = in->arrival};
+    }
     state = transform_instances_only_state(line, NULL, e);
-    if (state)
-        rc = run_batch(c, state, &w, e);
+    if (state && chain_begin(state, e) == 0 && chain_run(state, records, c->input_count, &w.out, e) == 0)
+        rc = chain_end(state, &w.out, e);
+    mem_free(records);
     transform_instances_close(&line);
     return rc;
 }
@@ -186,30 +175,25 @@ static bool run_case(struct test_options *o, const struct test_file *f, const st
 
 /* --- one file --- */
 
-static void write_updates(struct test_options *o, const struct test_file *f, const struct test_update *updates,
-                          size_t count)
+static void run_cases(struct test_options *o, const struct test_file *f)
 {
+    struct test_update *updates = mem_array(f->count, sizeof(*updates));
+    struct test_outcomes *got = mem_array(f->count, sizeof(*got));
+    size_t count = 0;
     struct err e;
-    bool written = count > 0 && cli_test_update(f, updates, count, &e) == 0;
+    bool written;
 
+    for (size_t i = 0; i < f->count; i++)
+        if (run_case(o, f, &f->cases[i], &got[i]))
+            updates[count++] = (struct test_update){&f->cases[i], &got[i]};
+    written = count > 0 && cli_test_update(f, updates, count, &e) == 0;
     for (size_t i = 0; i < count; i++) {
         if (written)
             cli_test_report_add(&o->report, TEST_UPDATED, updates[i].of->at, updates[i].of->name, "");
         else
             report_error(o, updates[i].of, &e);
     }
-}
 
-static void run_cases(struct test_options *o, const struct test_file *f)
-{
-    struct test_update *updates = mem_array(f->count, sizeof(*updates));
-    struct test_outcomes *got = mem_array(f->count, sizeof(*got));
-    size_t count = 0;
-
-    for (size_t i = 0; i < f->count; i++)
-        if (run_case(o, f, &f->cases[i], &got[i]))
-            updates[count++] = (struct test_update){&f->cases[i], &got[i]};
-    write_updates(o, f, updates, count);
     for (size_t i = 0; i < f->count; i++)
         test_outcomes_release(&got[i]);
     mem_free(got);
@@ -252,16 +236,9 @@ static void add_path(struct test_paths *out, const char *path)
     out->at[out->count++] = mem_strdup(path);
 }
 
-static bool is_test(const FTSENT *f)
-{
-    size_t suffix = sizeof(TEST_FILE_SUFFIX) - 1;
-
-    return f->fts_info == FTS_F && f->fts_namelen > suffix &&
-           strcmp(f->fts_name + f->fts_namelen - suffix, TEST_FILE_SUFFIX) == 0;
-}
-
 static int walk(FTS *tree, struct test_paths *out, struct err *e)
 {
+    const size_t suffix = sizeof(TEST_FILE_SUFFIX) - 1;
     FTSENT *f;
 
     while ((f = fts_read(tree))) {
@@ -271,7 +248,8 @@ static int walk(FTS *tree, struct test_paths *out, struct err *e)
         }
         if (f->fts_info == FTS_D && f->fts_level > 0 && f->fts_name[0] == '.')
             fts_set(tree, f, FTS_SKIP);
-        else if (is_test(f))
+        else if (f->fts_info == FTS_F && f->fts_namelen > suffix &&
+                 strcmp(f->fts_name + f->fts_namelen - suffix, TEST_FILE_SUFFIX) == 0)
             add_path(out, f->fts_path);
     }
     return errno ? err_errno(e, "cannot look for tests") : 0;
@@ -301,14 +279,6 @@ static int find_below(const char *path, struct test_paths *out, struct err *e)
     return rc;
 }
 
-static void free_paths(struct test_paths *p)
-{
-    for (size_t i = 0; i < p->count; i++)
-        mem_free(p->at[i]);
-    MEM_CLEAR(p->at);
-    p->count = 0;
-}
-
 static int find_files(char **args, struct test_paths *paths)
 {
     static const char *const here[] = {".", NULL};
@@ -332,35 +302,30 @@ static int find_files(char **args, struct test_paths *paths)
 
 /* --- all of them --- */
 
-static int run_files(struct test_options *o, const struct test_paths *paths)
-{
-    int rc;
-    struct err e;
-
-    cli_test_report_begin(&o->report);
-    for (size_t i = 0; i < paths->count; i++)
-        run_file(o, paths->at[i]);
-    cli_test_report_end(&o->report, paths->count);
-    rc = o->unreadable ? CLI_USAGE : o->report.ends[TEST_FAILED] ? CLI_FAILED : CLI_DONE;
-    if (o->junit && cli_test_report_junit(&o->report, o->junit, &e) < 0) {
-        fprintf(stderr, "sluice test: --junit: %s\n", e.msg);
-        rc = rc == CLI_DONE ? CLI_FAILED : rc;
-    }
-    return rc;
-}
-
 static int test_main(int argc, char **argv)
 {
     struct test_options o = {0};
     struct test_paths paths = {0};
+    struct err e;
     int first, rc = cli_read_options(&cli_test, argc, argv, &o, &first);
 
     if (rc == 0)
         rc = find_files(argv + first, &paths);
-    if (rc == 0)
-        rc = run_files(&o, &paths);
+    if (rc == 0) {
+        cli_test_report_begin(&o.report);
+        for (size_t i = 0; i < paths.count; i++)
+            run_file(&o, paths.at[i]);
+        cli_test_report_end(&o.report, paths.count);
+        rc = o.unreadable ? CLI_USAGE : o.report.ends[TEST_FAILED] ? CLI_FAILED : CLI_DONE;
+        if (o.junit && cli_test_report_junit(&o.report, o.junit, &e) < 0) {
+            fprintf(stderr, "sluice test: --junit: %s\n", e.msg);
+            rc = rc == CLI_DONE ? CLI_FAILED : rc;
+        }
+    }
     cli_test_report_release(&o.report);
-    free_paths(&paths);
+    for (size_t i = 0; i < paths.count; i++)
+        mem_free(paths.at[i]);
+    mem_free(paths.at);
     return rc;
 }
 

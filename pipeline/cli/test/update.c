@@ -4,6 +4,7 @@
  * understood here spoils nothing. */
 #include "pipeline/cli/test/update.h"
 
+#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -19,29 +20,6 @@ struct lines {
     size_t *at; /* where each begins; at[count] is the end */
     size_t count;
 };
-
-static int read_text(const char *path, struct buf *out, struct err *e)
-{
-    FILE *f = fopen(path, "re");
-    size_t n = 1;
-    int rc = 0;
-
-    if (!f)
-        return err_errno(e, "cannot read %s", path);
-    while (rc == 0 && n > 0) {
-        rc = buf_reserve(out, 64 * KIB);
-        if (rc < 0)
-            break;
-        n = fread(out->p + out->n, 1, 64 * KIB, f);
-        out->n += n;
-    }
-    if (rc < 0)
-        err_set(e, ERR_LIMIT, "%s is too large", path);
-    else if (ferror(f))
-        rc = err_errno(e, "cannot read %s", path);
-    fclose(f);
-    return rc;
-}
 
 static void find_lines(struct lines *l)
 {
@@ -141,10 +119,15 @@ static int make_text(const struct test_file *f, const struct test_update *update
 {
     struct lines l = {0};
     size_t from = 0;
-    int rc;
+    int rc = 0, fd = open(f->path, O_RDONLY | O_CLOEXEC);
 
     buf_init(&l.text, TEST_TEXT_MAX);
-    rc = read_text(f->path, &l.text, e);
+    if (fd < 0 || io_read_all(fd, &l.text) < 0)
+        rc = err_errno(e, "cannot read %s", f->path);
+    else if (l.text.n == TEST_TEXT_MAX)
+        rc = err_set(e, ERR_LIMIT, "%s is too large", f->path);
+    if (fd >= 0)
+        close(fd);
     if (rc == 0)
         find_lines(&l);
     for (size_t i = 0; i < count && rc == 0; i++)
@@ -153,27 +136,6 @@ static int make_text(const struct test_file *f, const struct test_update *update
         rc = err_set(e, ERR_LIMIT, "%s grows too large", f->path);
     mem_free(l.at);
     buf_release(&l.text);
-    return rc;
-}
-
-static int write_text(const char *path, mode_t mode, struct slice text, struct err *e)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode), rc = 0;
-    size_t done = 0;
-
-    if (fd < 0)
-        return err_errno(e, "cannot write %s", path);
-    while (rc == 0 && done < text.n) {
-        ssize_t n = write(fd, text.p + done, text.n - done);
-
-        if (n < 0)
-            rc = err_errno(e, "cannot write %s", path);
-        else
-            done += (size_t)n;
-    }
-    if (rc == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
-        rc = err_errno(e, "cannot write %s", path);
-    close(fd);
     return rc;
 }
 
@@ -218,7 +180,13 @@ int cli_test_update(const struct test_file *f, const struct test_update *updates
     buf_init(&text, TEST_TEXT_MAX);
     rc = stat(f->path, &st) < 0 ? err_errno(e, "cannot look at %s", f->path) : make_text(f, updates, count, &text, e);
     if (rc == 0) {
-        rc = write_text(fresh, st.st_mode & 0777, buf_slice(&text), e);
+        mode_t mode = st.st_mode & 0777;
+        int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+        if (fd < 0 || io_write_all(fd, buf_slice(&text)) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0)
+            rc = err_errno(e, "cannot write %s", fresh);
+        if (fd >= 0)
+            close(fd);
         if (rc == 0 && !reads_back(fresh, f, updates, count))
             rc = err_set(e, ERR_CONFIG, "%s: `expect` is written in a form that cannot be rewritten; it is left alone",
                          f->path);
