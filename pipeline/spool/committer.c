@@ -1,8 +1,6 @@
 /* One thread for all spools, so that many streams do not mean many syncs: everything that came in while the last sync
  * ran goes into the next one (group commit). With a handful of files each is synced; with more, one syncfs() costs less
  * than all of them. */
-#include "pipeline/spool/committer.h"
-
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"

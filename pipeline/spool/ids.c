@@ -209,11 +209,6 @@ static void set_bounds(struct id_source *s, struct id_bounds b)
         s->bounds.count = IDS_PER_SOURCE_MAX;
 }
 
-static uint32_t to_seconds(nsec wall)
-{
-    return wall < 0 ? 0 : wall / NSEC_PER_SEC < UINT32_MAX ? (uint32_t)(wall / NSEC_PER_SEC) : UINT32_MAX;
-}
-
 /* One that is known already is new again. */
 static void remember(struct ids *m, const struct frame_ids *brought, uint32_t now)
 {
@@ -256,10 +251,11 @@ static void forget(struct ids *m, const struct frame_ids *named)
 
 void ids_apply(struct ids *m, struct slice extra, nsec arrival)
 {
+    nsec seconds = arrival < 0 ? 0 : arrival / NSEC_PER_SEC;
     struct frame_ids said;
 
     if (frame_ids_find(extra, FRAME_TAG_IDS, &said))
-        remember(m, &said, to_seconds(arrival));
+        remember(m, &said, seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX);
     if (frame_ids_find(extra, FRAME_TAG_FORGET_IDS, &said))
         forget(m, &said);
 }

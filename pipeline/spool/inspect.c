@@ -1,7 +1,6 @@
 #include "pipeline/spool/inspect.h"
 
 #include "pipeline/spool/spool_impl.h"
-#include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/walk.h"
 
 #include <string.h>

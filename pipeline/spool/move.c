@@ -67,21 +67,18 @@ static uint64_t little_of(const struct spool *s, const struct segment *seg)
     return (seg->size - seg->begin) / (s->was_full ? FULL_SHARE : LITTLE_SHARE);
 }
 
-/* Locks: held. Of what waits in it everything is sealed, and it is little. */
-static bool is_worth_it(const struct spool *s, const struct segment *seg)
-{
-    return !seg->immovable && seg->end <= spool_state_least_cut(&s->state) &&
-           most_that_waits(s, seg) <= little_of(s, seg);
-}
-
-/* Locks: held. */
+/* Locks: held. One of which everything that waits in it is sealed, and is little. */
 static struct segment *choose(const struct spool *s)
 {
     if (s->failing || s->moving || s->held_bytes + s->pending_bytes < s->limit / PRESSURE_SHARE)
         return NULL;
-    for (size_t i = 0; i + 1 < s->segment_count; i++)
-        if (is_worth_it(s, s->segments[i]))
-            return s->segments[i];
+    for (size_t i = 0; i + 1 < s->segment_count; i++) {
+        struct segment *seg = s->segments[i];
+
+        if (!seg->immovable && seg->end <= spool_state_least_cut(&s->state) &&
+            most_that_waits(s, seg) <= little_of(s, seg))
+            return seg;
+    }
     return NULL;
 }
 
@@ -148,26 +145,12 @@ static int copy_segment(struct move *m, struct err *e)
     return rc;
 }
 
-static void drop_copies(struct move *m)
-{
-    struct frame *f;
-
-    while ((f = frame_list_take(&m->copies)))
-        frame_free(&f);
-}
-
-/* Locks: held. Control data: it goes beyond the limit, for as long as the segment is still there. */
-static void hand_over(struct move *m)
-{
-    m->s->moving = true;
-    STAILQ_CONCAT(&m->s->pending, &m->copies);
-}
-
 bool spool_move(struct spool *s)
 {
     struct log_window window = {.room = MOVE_WINDOW_BYTES};
     struct move m = {.s = s};
     struct segment *seg;
+    struct frame *f;
     bool copied = false;
     struct err e;
     int rc;
@@ -188,12 +171,14 @@ bool spool_move(struct spool *s)
         pthread_mutex_lock(&s->lock);
         copied = rc > 0 && !STAILQ_EMPTY(&m.copies);
         m.seg->immovable = !copied;
-        if (copied)
-            hand_over(&m);
+        s->moving |= copied;
+        if (copied) /* control data: it goes beyond the limit, for as long as the segment is still there */
+            STAILQ_CONCAT(&s->pending, &m.copies);
         pthread_mutex_unlock(&s->lock);
         spool_leave(s, m.seg);
     }
-    drop_copies(&m);
+    while ((f = frame_list_take(&m.copies)))
+        frame_free(&f);
     buf_release(&m.content);
     mem_free(window.p);
     return copied;

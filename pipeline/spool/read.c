@@ -89,29 +89,10 @@ static int scan_table(struct spool *s, const struct place *p, uint64_t seq, cons
     return 1;
 }
 
-static int scan_place(struct spool *s, const struct place *p, uint64_t seq, const struct step *step, struct err *e)
-{
-    const struct frame_header *h = &p->header;
-    uint64_t count = h->first + h->count - seq;
-
-    *step->next = behind(p);
-    *step->run = (struct spool_run){.first = seq, .count = (uint32_t)count, .bytes = h->payload, .arrival = h->arrival};
-    if (seq == h->first && count <= step->max_records && h->payload <= step->max_bytes)
-        return 1;
-    return scan_table(s, p, seq, step, e);
-}
-
-/* A scan that has reached the end has used up its window: what comes next is not in it. */
-static void drop_window(struct spool_reader *r)
-{
-    mem_free(r->window.p);
-    r->window = (struct log_window){0};
-}
-
 /* False: the frame is not in memory. */
-static bool scan_warm(struct spool *s, const struct spool_cursor *at, const struct step *step)
+static bool scan_warm(struct spool *s, uint64_t seq, const struct step *step)
 {
-    struct frame *f = warm_pin(&s->warm, at->seq);
+    struct frame *f = warm_pin(&s->warm, seq);
     const struct frame_header *h;
     bool true_table = true;
 
@@ -119,11 +100,11 @@ static bool scan_warm(struct spool *s, const struct spool_cursor *at, const stru
         return false;
     h = &f->header;
     *step->next = behind_frame(f);
-    *step->run = (struct spool_run){at->seq, (uint32_t)(h->first + h->count - at->seq), h->payload, h->arrival};
-    if (at->seq != h->first || step->run->count > step->max_records || h->payload > step->max_bytes) {
-        true_table = take_part(h, slice_of((const char *)f->table, f->table_bytes), at->seq, step);
-        if (at->seq + step->run->count < h->first + h->count)
-            *step->next = (struct spool_cursor){at->seq + step->run->count, f->segment, f->offset};
+    *step->run = (struct spool_run){seq, (uint32_t)(h->first + h->count - seq), h->payload, h->arrival};
+    if (seq != h->first || step->run->count > step->max_records || h->payload > step->max_bytes) {
+        true_table = take_part(h, slice_of((const char *)f->table, f->table_bytes), seq, step);
+        if (seq + step->run->count < h->first + h->count)
+            *step->next = (struct spool_cursor){seq + step->run->count, f->segment, f->offset};
     }
     assert(true_table);
     warm_unpin(&s->warm, f, 0);
@@ -134,19 +115,26 @@ static int scan_file(struct spool_reader *r, const struct spool_cursor *at, cons
 {
     struct spool *s = r->spool;
     struct place p;
+    const struct frame_header *h = &p.header;
+    uint64_t seq = at->seq, count; /* `at` may be what step->next points to */
     int rc;
 
     if (!r->window.p)
         r->window = (struct log_window){.p = mem_alloc(SCAN_WINDOW_BYTES), .room = SCAN_WINDOW_BYTES};
     rc = spool_locate(s, at, &r->window, &p, e);
-    if (rc > 0) {
-        rc = scan_place(s, &p, at->seq, step, e);
-        spool_leave(s, p.segment);
-        return rc;
+    if (rc == 0) { /* the end is reached and the window used up: what comes next is not in it */
+        mem_free(r->window.p);
+        r->window = (struct log_window){0};
     }
-    if (rc == 0)
-        drop_window(r);
-    return rc < 0 && e->code == ERR_FORMAT ? report_lost(&p, at->seq, step) : rc;
+    if (rc <= 0)
+        return rc < 0 && e->code == ERR_FORMAT ? report_lost(&p, seq, step) : rc;
+    count = h->first + h->count - seq;
+    *step->next = behind(&p);
+    *step->run = (struct spool_run){seq, (uint32_t)count, h->payload, h->arrival};
+    if (seq != h->first || count > step->max_records || h->payload > step->max_bytes)
+        rc = scan_table(s, &p, seq, step, e);
+    spool_leave(s, p.segment);
+    return rc;
 }
 
 /* How many records from `seq` on are for the reader, as far as is known. A frame is for it or not: readers come and go when
@@ -159,17 +147,19 @@ static uint64_t for_reader(const struct spool_reader *r, uint64_t seq)
     return UINT64_MAX;
 }
 
-static int scan(struct spool_reader *r, const struct spool_cursor *at, const struct step *step, struct err *e)
+int spool_scan_part(struct spool_reader *r, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
+                    bool at_least_one, struct spool_run *run, struct spool_cursor *next, struct err *e)
 {
-    uint64_t most = for_reader(r, at->seq);
+    struct step step = {max_bytes, max_records, at_least_one, run, next};
+    uint64_t seq = at->seq, most = for_reader(r, seq);
     int rc;
 
     if (most == 0)
         return 0;
-    rc = scan_warm(r->spool, at, step) ? 1 : scan_file(r, at, step, e);
-    if (rc < 0 && e->code == ERR_FORMAT && step->run->count > most) { /* what damage took reaches beyond */
-        step->run->count = (uint32_t)most;
-        *step->next = (struct spool_cursor){.seq = at->seq + most};
+    rc = scan_warm(r->spool, seq, &step) ? 1 : scan_file(r, at, &step, e);
+    if (rc < 0 && e->code == ERR_FORMAT && run->count > most) { /* what damage took reaches beyond */
+        run->count = (uint32_t)most;
+        *next = (struct spool_cursor){.seq = seq + most};
     }
     return rc;
 }
@@ -177,31 +167,13 @@ static int scan(struct spool_reader *r, const struct spool_cursor *at, const str
 int spool_scan(struct spool_reader *r, const struct spool_cursor *at, struct spool_run *run, struct spool_cursor *next,
                struct err *e)
 {
-    struct step step = {UINT64_MAX, UINT64_MAX, true, run, next};
-
-    return scan(r, at, &step, e);
-}
-
-int spool_scan_part(struct spool_reader *r, const struct spool_cursor *at, uint64_t max_bytes, uint64_t max_records,
-                    bool at_least_one, struct spool_run *run, struct spool_cursor *next, struct err *e)
-{
-    struct step step = {max_bytes, max_records, at_least_one, run, next};
-
-    return scan(r, at, &step, e);
+    return spool_scan_part(r, at, UINT64_MAX, UINT64_MAX, true, run, next, e);
 }
 
 static void add_extra(struct slice extra, struct frame_view *v)
 {
     frame_extra_find(extra, FRAME_TAG_ORIGIN, &v->origin);
     frame_extra_find(extra, FRAME_TAG_FACTS, &v->facts);
-}
-
-static void fill_view(const struct frame_header *h, const struct buf *raw, struct frame_view *v)
-{
-    v->arrival = h->arrival;
-    v->table = slice_of(raw->p + h->extra, h->table);
-    v->payload = slice_of(raw->p + h->extra + h->table, h->payload);
-    add_extra(slice_of(raw->p, h->extra), v);
 }
 
 static int read_place(struct spool *s, const struct place *p, struct spool_cursor *at, struct buf *raw,
@@ -215,7 +187,9 @@ static int read_place(struct spool *s, const struct place *p, struct spool_curso
     *v = (struct frame_view){.first = h->first, .count = h->count, .arrival = h->arrival};
     *at = behind(p);
     if (rc > 0) {
-        fill_view(h, raw, v);
+        v->table = slice_of(raw->p + h->extra, h->table);
+        v->payload = slice_of(raw->p + h->extra + h->table, h->payload);
+        add_extra(slice_of(raw->p, h->extra), v);
         return 1;
     }
     spool_note_damage(s, p->segment);

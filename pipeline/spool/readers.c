@@ -24,9 +24,12 @@ static void change(struct spool *s, struct frame *f)
     spool_add_control(s, f, NULL);
 }
 
-static struct frame *news(void)
+static void say(struct spool *s, enum reader_news news, const char *name)
 {
-    return frame_new_control(FRAME_READER);
+    struct frame *f = frame_new_control(FRAME_READER);
+
+    spool_state_put_news(&f->extra, news, name);
+    change(s, f);
 }
 
 static bool is_configured(const struct spool_conf *conf, const char *name)
@@ -51,14 +54,6 @@ static bool is_renamed(const struct spool *s, const struct spool_conf *conf, siz
     return true;
 }
 
-static void rename_reader(struct spool *s, const struct spool_reader_conf *r)
-{
-    struct frame *f = news();
-
-    spool_state_put_renamed(&f->extra, r->formerly, r->name);
-    change(s, f);
-}
-
 static void begin_reader(struct spool *s, const char *name)
 {
     const struct reader_state *known = spool_state_reader(&s->state, name);
@@ -68,21 +63,9 @@ static void begin_reader(struct spool *s, const char *name)
 
     if (known && !reader_state_is_gone(known))
         return;
-    f = news();
+    f = frame_new_control(FRAME_READER);
     at = spool_state_beginning(&s->state, &bytes);
     spool_state_put_begins(&f->extra, name, &at, bytes);
-    change(s, f);
-}
-
-/* One for which nothing ever came, as the first one of a new log that has others, is not remembered. */
-static void end_reader(struct spool *s, const struct reader_state *r)
-{
-    struct frame *f = news();
-
-    if (reader_state_incoming(r, s->state.next) == 0)
-        spool_state_put_dropped(&f->extra, r->name);
-    else
-        spool_state_put_leaves(&f->extra, r->name);
     change(s, f);
 }
 
@@ -117,38 +100,37 @@ static int count_surplus(const struct spool *s, const struct spool_conf *conf, s
                    s->dir, wanted - forgettable, SPOOL_READERS_MAX);
 }
 
-static void forget(struct spool *s, const struct spool_conf *conf, size_t surplus)
-{
-    for (size_t i = s->state.reader_count; i > 0 && surplus; i--) {
-        const struct reader_state *r = s->state.readers[i - 1];
-        struct frame *f;
-
-        if (!is_forgettable(s, conf, r))
-            continue;
-        f = news();
-        spool_state_put_dropped(&f->extra, r->name);
-        change(s, f);
-        surplus--;
-    }
-}
-
 static int follow(struct spool *s, const struct spool_conf *conf, struct err *e)
 {
     size_t surplus;
 
     if (count_surplus(s, conf, &surplus, e) < 0) /* before anything is changed */
         return -1;
-    for (size_t i = 0; i < conf->reader_count; i++)
-        if (is_renamed(s, conf, i))
-            rename_reader(s, &conf->readers[i]);
-    forget(s, conf, surplus);
+    for (size_t i = 0; i < conf->reader_count; i++) {
+        struct frame *f;
+
+        if (!is_renamed(s, conf, i))
+            continue;
+        f = frame_new_control(FRAME_READER);
+        spool_state_put_renamed(&f->extra, conf->readers[i].formerly, conf->readers[i].name);
+        change(s, f);
+    }
+    for (size_t i = s->state.reader_count; i > 0 && surplus; i--) {
+        const struct reader_state *r = s->state.readers[i - 1];
+
+        if (!is_forgettable(s, conf, r))
+            continue;
+        say(s, READER_DROPPED, r->name);
+        surplus--;
+    }
     for (size_t i = 0; i < conf->reader_count; i++)
         begin_reader(s, conf->readers[i].name);
     for (size_t i = s->state.reader_count; i > 0; i--) {
         const struct reader_state *r = s->state.readers[i - 1];
 
+        /* One for which nothing ever came, as the first one of a new log that has others, is not remembered. */
         if (!reader_state_is_gone(r) && !is_configured(conf, r->name))
-            end_reader(s, r);
+            say(s, reader_state_incoming(r, s->state.next) ? READER_LEAVES : READER_DROPPED, r->name);
     }
     return 0;
 }
@@ -233,10 +215,10 @@ bool spool_gone(struct spool *s, size_t index, struct spool_gone *out)
 
 void spool_drop_reader(struct spool *s, const char *name)
 {
-    struct frame *f = news();
+    struct frame *f = frame_new_control(FRAME_READER);
     const struct reader_state *r;
 
-    spool_state_put_dropped(&f->extra, name);
+    spool_state_put_news(&f->extra, READER_DROPPED, name);
     pthread_mutex_lock(&s->lock);
     r = spool_state_reader(&s->state, name);
     assert(r && reader_state_is_gone(r));

@@ -40,18 +40,6 @@ static void note_damage(void *ctx, uint64_t number, uint64_t offset, uint64_t re
     r->found->damaged = true;
 }
 
-/* --- folders ------------------------------------------------------------------------------------------------------ */
-
-static int note_device(struct spool *s, struct err *e)
-{
-    struct stat st;
-
-    if (stat(s->dir, &st) < 0)
-        return err_errno(e, "stat %s", s->dir);
-    s->device = st.st_dev;
-    return 0;
-}
-
 /* They hold nothing, and one that was being written over when the crash came must never be taken for a segment. */
 static int remove_recycled(const struct spool *s, struct err *e)
 {
@@ -214,27 +202,12 @@ static int read_log(struct recovery *r, struct err *e)
     return 0;
 }
 
-static int open_active(struct spool *s, struct err *e)
-{
-    struct segment *seg = spool_active(s);
-    char *path = segment_path(s->dir, seg->number);
-    int rc;
-
-    seg->fd = io_open(s->ops, path, O_RDWR, 0, e);
-    rc = seg->fd < 0 ? -1 : 0;
-    mem_free(path);
-    return rc;
-}
-
-static bool needs_new_segment(const struct recovery *r)
-{
-    return r->found->damaged || r->walk.segments[r->walk.count - 1].format != SEGMENT_FORMAT;
-}
-
 /* The state goes on in the newest segment, or, when it had to be made the best of, in a new one. */
 static int go_on(struct recovery *r, struct err *e)
 {
+    const struct walk_segment *newest = r->walk.count ? &r->walk.segments[r->walk.count - 1] : NULL;
     struct spool *s = r->s;
+    char *path;
 
     for (size_t i = 0; i < r->walk.count; i++) {
         const struct walk_segment *w = &r->walk.segments[i];
@@ -250,33 +223,34 @@ static int go_on(struct recovery *r, struct err *e)
         spool_add_segment(s, &seg);
     }
     s->last_number = r->walk.marked ? r->walk.mark.segment : 0;
-    if (r->walk.count == 0 || needs_new_segment(r)) {
+    if (!newest || r->found->damaged || newest->format != SEGMENT_FORMAT) {
         if (spool_create_segment(s, e) == 0)
             return 0;
-        if (r->walk.count == 0 || spool_active(s)->begin <= SEGMENT_HEADER_BYTES)
+        if (!newest || spool_active(s)->begin <= SEGMENT_HEADER_BYTES)
             return -1;
+        /* A full disk: it goes on in the old one, and the next start makes the best of it again. */
     }
-    return open_active(s,
-                       e); /* a full disk: it goes on in the old one, and the next start makes the best of it again */
-}
-
-static bool has_identity(const struct spool_state *st)
-{
-    static const unsigned char none[SEGMENT_IDENTITY_BYTES];
-
-    return memcmp(st->identity, none, sizeof(none)) != 0;
+    path = segment_path(s->dir, spool_active(s)->number);
+    spool_active(s)->fd = io_open(s->ops, path, O_RDWR, 0, e);
+    mem_free(path);
+    return spool_active(s)->fd < 0 ? -1 : 0;
 }
 
 static int recover_disk(struct recovery *r, struct err *e)
 {
+    static const unsigned char none[SEGMENT_IDENTITY_BYTES];
     struct spool *s = r->s;
+    struct stat st;
 
-    if (walk_check_folders(s->dir, e) < 0 || io_make_folder(s->ops, s->dir, e) < 0 || note_device(s, e) < 0 ||
-        remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0)
+    if (walk_check_folders(s->dir, e) < 0 || io_make_folder(s->ops, s->dir, e) < 0)
         return -1;
-    if (read_log(r, e) < 0)
+    if (stat(s->dir, &st) < 0)
+        return err_errno(e, "stat %s", s->dir);
+    s->device = st.st_dev;
+    if (remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0 ||
+        read_log(r, e) < 0)
         return -1;
-    if (!has_identity(&s->state))
+    if (memcmp(s->state.identity, none, sizeof(none)) == 0)
         random_bytes(s->state.identity, sizeof(s->state.identity));
     if (!r->walk.has_noted || memcmp(r->walk.noted, s->state.identity, sizeof(r->walk.noted)) != 0)
         identity_write(s->ops, s->dir, s->state.identity);
@@ -285,29 +259,22 @@ static int recover_disk(struct recovery *r, struct err *e)
 
 static void ignore_damage(void *ctx, const struct spool_damage *d)
 {
-    (void)ctx;
-    (void)d;
+    (void)ctx, (void)d;
 }
 
 /* A stream that was on disk before may have left records there, and they were acknowledged. */
-static int refuse_leftovers(const struct spool *s, struct err *e)
+static int recover_memory(struct spool *s, struct err *e)
 {
     struct spool_report left;
 
     if (spool_inspect(s->dir, &left, ignore_damage, NULL, e) < 0)
         return -1;
-    if (left.waiting == 0)
-        return 0;
-    return err_set(e, ERR_CONFIG,
-                   "%s holds %" PRIu64 " record%s that `durability: memory` would leave behind; run with `durability: "
-                   "disk` until all is delivered, or remove the folder",
-                   s->dir, left.waiting, noun_s(left.waiting));
-}
-
-static int recover_memory(struct spool *s, struct err *e)
-{
-    if (refuse_leftovers(s, e) < 0)
-        return -1;
+    if (left.waiting > 0)
+        return err_set(e, ERR_CONFIG,
+                       "%s holds %" PRIu64
+                       " record%s that `durability: memory` would leave behind; run with `durability: "
+                       "disk` until all is delivered, or remove the folder",
+                       s->dir, left.waiting, noun_s(left.waiting));
     random_bytes(s->state.identity, sizeof(s->state.identity));
     return spool_create_segment(s, e);
 }

@@ -35,11 +35,6 @@ static bool is_wanted(struct spool *s, uint64_t bytes)
     return together <= s->limit;
 }
 
-static char *path_of(const struct spool *s, uint64_t number)
-{
-    return mem_printf("%s/%020" PRIu64 "%s", s->dir, number, SUFFIX);
-}
-
 bool recycle_keep(struct spool *s, uint64_t number, uint64_t bytes, int fd)
 {
     struct recycled file = {.fd = fd, .bytes = bytes, .named = s->memory};
@@ -50,7 +45,7 @@ bool recycle_keep(struct spool *s, uint64_t number, uint64_t bytes, int fd)
         char *from = segment_path(s->dir, number);
         int rc;
 
-        file.path = path_of(s, number);
+        file.path = mem_printf("%s/%020" PRIu64 "%s", s->dir, number, SUFFIX);
         rc = s->ops->rename(from, file.path);
         mem_free(from);
         if (rc < 0) {

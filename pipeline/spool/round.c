@@ -32,15 +32,6 @@ static void answer(struct frame_list *l, bool safe)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static int add_vectors(struct frame *f, struct iovec *v)
-{
-    v[0] = (struct iovec){f->encoded, sizeof(f->encoded)};
-    v[1] = (struct iovec){f->extra.p, f->extra.n};
-    v[2] = (struct iovec){f->table, f->table_bytes};
-    v[3] = (struct iovec){f->payload, f->bytes};
-    return VECTORS_PER_FRAME;
-}
-
 static int write_error(const struct spool *s, const char *what, struct err *e)
 {
     char name[SEGMENT_NAME_BYTES];
@@ -73,7 +64,10 @@ static int write_some(struct spool *s, struct err *e)
         f->offset = r->write_at;
         frame_header_encode(&f->header, seg->number, r->write_at, f->encoded);
         r->write_at += frame_header_total(&f->header);
-        n += add_vectors(f, v + n);
+        v[n++] = (struct iovec){f->encoded, sizeof(f->encoded)};
+        v[n++] = (struct iovec){f->extra.p, f->extra.n};
+        v[n++] = (struct iovec){f->table, f->table_bytes};
+        v[n++] = (struct iovec){f->payload, f->bytes};
         STAILQ_INSERT_TAIL(&r->written, f, link);
     }
     if (io_write_at(s->ops, seg->fd, v, n, start) < 0)
@@ -90,21 +84,11 @@ static int sync_active(struct spool *s, struct err *e)
 
 /* --- what is safe becomes visible --------------------------------------------------------------------------------- */
 
-/* They are the oldest: frames become safe in their order. Locks: held. */
-static void drop_pending_ids(struct spool *s, const struct frame *f)
-{
-    struct frame_ids ids;
-
-    if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
-        return;
-    for (size_t i = 0; i < ids.count; i++)
-        id_list_drop_oldest(&s->pending_ids);
-}
-
 /* Locks: held. */
 static void publish_frame(struct spool *s, const struct frame *f)
 {
     uint64_t next = s->state.next;
+    struct frame_ids ids;
     bool fits_state;
 
     fits_state = spool_state_apply(&s->state, &f->header, (struct frame_place){spool_active(s)->number, f->offset},
@@ -113,7 +97,9 @@ static void publish_frame(struct spool *s, const struct frame *f)
     if (f->header.type != FRAME_DATA)
         return;
     s->pending_bytes -= frame_header_total(&f->header);
-    drop_pending_ids(s, f);
+    if (frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
+        for (size_t i = 0; i < ids.count; i++)
+            id_list_drop_oldest(&s->pending_ids); /* frames become safe in their order */
     s->round.added = true;
     for (size_t i = 0; i < s->reader_count; i++) {
         struct spool_reader *r = &s->readers[i];
@@ -122,22 +108,6 @@ static void publish_frame(struct spool *s, const struct frame *f)
             continue;
         r->arrival_seq = f->header.first;
         r->arrival = f->header.arrival;
-    }
-}
-
-/* Answers, and hands what deliveries want next to the cache. */
-static void answer_safe(struct spool *s, struct frame_list *l, uint64_t segment, uint64_t low_water)
-{
-    struct frame *f;
-
-    warm_drop(&s->warm, low_water);
-    while ((f = frame_list_take(l))) {
-        if (f->wait)
-            f->wait->done(f->wait, true);
-        if (f->header.type == FRAME_DATA)
-            warm_add(&s->warm, f, segment);
-        else
-            frame_free(&f);
     }
 }
 
@@ -161,7 +131,15 @@ static void publish(struct spool *s)
     s->mark_due |= !STAILQ_EMPTY(&r->written) && !s->memory;
     if (r->mark_now)
         round_mark(s); /* before the answers: whoever has one finds it in the mark, too */
-    answer_safe(s, &r->written, seg->number, low_water);
+    warm_drop(&s->warm, low_water);
+    while ((f = frame_list_take(&r->written))) {
+        if (f->wait)
+            f->wait->done(f->wait, true);
+        if (f->header.type == FRAME_DATA)
+            warm_add(&s->warm, f, seg->number); /* deliveries want it next */
+        else
+            frame_free(&f);
+    }
 }
 
 static int roll(struct spool *s, struct err *e)
@@ -302,26 +280,20 @@ static void undo(struct spool *s)
     answer(&refused, false);
 }
 
-/* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That holds
- * also for seals and settlements, which are many where batches are small: a part of the reserve for them, the rest for the checkpoints
- * of the old segment and the new one. When there is no room for the new one it is tried again after the next round. */
-static void close_while_there_is_room(struct spool *s)
-{
-    const struct segment *seg = spool_active(s);
-    struct err ignored;
-
-    if (seg->size - seg->begin > spool_reserve_bytes(s) / RESERVE_JOURNAL_SHARE && roll(s, &ignored) == 0)
-        spool_reap(s, false);
-}
-
 /* Without a reserve no records are taken, but what deliveries write goes on. */
 static void keep_reserve(struct spool *s)
 {
+    const struct segment *seg = spool_active(s);
     struct round *r = &s->round;
+    struct err ignored;
 
     if (spool_make_reserve(s, &r->why) == 0)
         return;
-    close_while_there_is_room(s);
+    /* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That
+     * holds also for seals and settlements, which are many where batches are small: a part of the reserve for them, the rest for the
+     * checkpoints of the old segment and the new one. When there is no room for the new one it is tried again after the next round. */
+    if (seg->size - seg->begin > spool_reserve_bytes(s) / RESERVE_JOURNAL_SHARE && roll(s, &ignored) == 0)
+        spool_reap(s, false);
     r->failed = true;
     pthread_mutex_lock(&s->lock);
     s->failing = true;
@@ -330,52 +302,30 @@ static void keep_reserve(struct spool *s)
     tell_refused(s);
 }
 
-/* Nothing waits to be delivered. */
-static bool is_idle(struct spool *s, bool *was_full)
-{
-    bool idle;
-
-    pthread_mutex_lock(&s->lock);
-    idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && STAILQ_EMPTY(&s->pending);
-    *was_full = s->was_full;
-    pthread_mutex_unlock(&s->lock);
-    return idle;
-}
-
-/* What is left of settled records is given back: an idle stream holds little disk, and a small limit cannot be full of
- * what is long gone. Returns false when the disk refuses. */
-static bool give_back(struct spool *s, bool was_full)
-{
-    const struct segment *seg = spool_active(s);
-    uint64_t used = seg->size - seg->begin, held = seg->reused > seg->size ? seg->reused - seg->begin : used;
-    bool worth = (held > IDLE_ROLL_BYTES && held > seg->begin) || (was_full && used > 0);
-
-    recycle_drop_all(s);
-    return !worth || roll(s, &s->round.why) == 0;
-}
-
-/* A full spool takes its newest segment for an old one, so that it can go, or be emptied, like any other. */
-static bool close_when_full(struct spool *s, bool was_full)
-{
-    const struct segment *seg = spool_active(s);
-
-    return !was_full || seg->size - seg->begin <= s->limit / FULL_ROLL_SHARE || roll(s, &s->round.why) == 0;
-}
-
-static void end_moving(struct spool *s)
-{
-    pthread_mutex_lock(&s->lock);
-    s->moving = false;
-    pthread_mutex_unlock(&s->lock);
-}
-
 /* After a round that is safe. False when the disk refuses. */
 static bool make_room(struct spool *s)
 {
-    bool was_full, idle = is_idle(s, &was_full);
+    const struct segment *seg = spool_active(s);
+    uint64_t used = seg->size - seg->begin;
+    bool idle, was_full, worth;
 
-    end_moving(s);
-    if (idle ? !give_back(s, was_full) : !close_when_full(s, was_full))
+    pthread_mutex_lock(&s->lock);
+    idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && STAILQ_EMPTY(&s->pending);
+    was_full = s->was_full;
+    s->moving = false;
+    pthread_mutex_unlock(&s->lock);
+    if (idle) {
+        /* Nothing waits to be delivered, and what is left of settled records is given back: an idle stream holds little disk, and a
+         * small limit cannot be full of what is long gone. */
+        uint64_t held = seg->reused > seg->size ? seg->reused - seg->begin : used;
+
+        recycle_drop_all(s);
+        worth = (held > IDLE_ROLL_BYTES && held > seg->begin) || (was_full && used > 0);
+    } else {
+        /* A full spool takes its newest segment for an old one, so that it can go, or be emptied, like any other. */
+        worth = was_full && used > s->limit / FULL_ROLL_SHARE;
+    }
+    if (worth && roll(s, &s->round.why) < 0)
         return false;
     spool_reap(s, !idle);
     s->round.more = !idle && spool_move(s);

@@ -121,16 +121,6 @@ static int make_safe(struct spool *s, int fd, const struct recycled *from, const
     return 0;
 }
 
-/* Whatever name it has got. If that fails too: recovery knows a segment that nothing was written to. */
-static void remove_abandoned(struct spool *s, const struct recycled *from, const char *path)
-{
-    if (s->memory)
-        return;
-    s->ops->unlink(path);
-    if (from->path)
-        s->ops->unlink(from->path);
-}
-
 /* The new one takes over: the one before is read from now on, and its file is closed until somebody does. */
 static void adopt(struct spool *s, const struct segment *seg)
 {
@@ -167,7 +157,11 @@ int spool_create_segment(struct spool *s, struct err *e)
         adopt(s, &seg);
     } else if (seg.fd >= 0) {
         close(seg.fd);
-        remove_abandoned(s, &from, path);
+        /* Whatever name it has got. If that fails too: recovery knows a segment that nothing was written to. */
+        if (!s->memory)
+            s->ops->unlink(path);
+        if (from.path)
+            s->ops->unlink(from.path);
     }
     recycle_release(&from);
     mem_free(path);
@@ -201,27 +195,18 @@ static bool is_needed(const struct spool *s, const struct segment *seg)
     return spool_state_waiting(&s->state, seg->first, seg->end, &first, &upto);
 }
 
-/* Locks: held. The first one that is not needed; the newest always is: it is where the log goes on. */
-static size_t find_unneeded(const struct spool *s)
-{
-    size_t i = 0;
-
-    while (i + 1 < s->segment_count && is_needed(s, s->segments[i]))
-        i++;
-    return i;
-}
-
 /* Takes a segment out of the list of which nothing waits. Returns false when there is none; the caller does away with what
  * is left. */
 static bool drop_one(struct spool *s, struct unlinked *left)
 {
     struct segment *seg, *gone = NULL;
-    size_t index;
+    size_t index = 0;
     bool drop;
 
     pthread_mutex_lock(&s->lock);
-    index = find_unneeded(s);
-    drop = index + 1 < s->segment_count;
+    while (index + 1 < s->segment_count && is_needed(s, s->segments[index]))
+        index++;
+    drop = index + 1 < s->segment_count; /* the newest is always needed: it is where the log goes on */
     if (drop) {
         seg = s->segments[index];
         s->segment_count--;
@@ -246,24 +231,17 @@ static bool drop_one(struct spool *s, struct unlinked *left)
     return drop;
 }
 
-/* Where nothing is yet. To mem_free(). */
-static char *name_in(const char *folder, const char *name)
+bool spool_quarantine(const struct spool *s, const char *name)
 {
+    char *folder = mem_printf("%s/damaged", s->dir), *path = mem_printf("%s/%s", s->dir, name);
     char *to = mem_printf("%s/%s", folder, name);
+    bool done;
 
     for (unsigned n = 2; access(to, F_OK) == 0; n++) {
         mem_free(to);
         to = mem_printf("%s/%s.%u", folder, name, n);
     }
-    return to;
-}
-
-bool spool_quarantine(const struct spool *s, const char *name)
-{
-    char *folder = mem_printf("%s/damaged", s->dir), *path = mem_printf("%s/%s", s->dir, name);
-    char *to = name_in(folder, name);
-    bool done = (mkdir(folder, 0700) == 0 || errno == EEXIST) && s->ops->rename(path, to) == 0;
-
+    done = (mkdir(folder, 0700) == 0 || errno == EEXIST) && s->ops->rename(path, to) == 0;
     mem_free(to);
     mem_free(path);
     mem_free(folder);
@@ -319,9 +297,8 @@ static struct segment *pick(const struct spool *s, uint64_t number, uint64_t seq
 }
 
 /* Locks: held. */
-static struct segment *pick_next(const struct spool *s, uint64_t number, uint64_t seq)
+static struct segment *pick_next(const struct spool *s, uint64_t number)
 {
-    (void)seq;
     for (size_t i = 0; i < s->segment_count; i++)
         if (s->segments[i]->number > number)
             return s->segments[i];
@@ -351,44 +328,33 @@ static int open_entered(struct spool *s, struct segment *seg, struct log_file *f
     return rc;
 }
 
-static bool has_gone(struct spool *s, const struct segment *seg)
-{
-    bool dead;
-
-    pthread_mutex_lock(&s->lock);
-    dead = seg->dead;
-    pthread_mutex_unlock(&s->lock);
-    return dead;
-}
-
-/* Locks: held. */
-static void note_user(struct spool *s, struct segment *seg, struct log_file *f)
-{
-    seg->users++;
-    *f = (struct log_file){
-        .ops = s->ops, .window = f->window, .dir = s->dir, .fd = seg->fd, .number = seg->number, .end = seg->size};
-}
-
-typedef struct segment *pick_segment(const struct spool *s, uint64_t number, uint64_t seq);
-
 /* A cursor may stand at the end of a segment whose last record is settled just now: its file may be gone before it is
  * open. Then the segment has left the list, and another one is picked. */
-static int enter(struct spool *s, pick_segment *pick_one, uint64_t number, uint64_t seq, struct segment **seg,
-                 struct log_file *f, struct err *e)
+static int enter(struct spool *s, bool next, uint64_t number, uint64_t seq, struct segment **seg, struct log_file *f,
+                 struct err *e)
 {
     for (;;) {
         bool gone;
 
         pthread_mutex_lock(&s->lock);
-        *seg = pick_one(s, number, seq);
-        if (*seg)
-            note_user(s, *seg, f);
+        *seg = next ? pick_next(s, number) : pick(s, number, seq);
+        if (*seg) {
+            (*seg)->users++;
+            *f = (struct log_file){.ops = s->ops,
+                                   .window = f->window,
+                                   .dir = s->dir,
+                                   .fd = (*seg)->fd,
+                                   .number = (*seg)->number,
+                                   .end = (*seg)->size};
+        }
         pthread_mutex_unlock(&s->lock);
         if (!*seg)
             return 0;
         if (f->fd >= 0 || open_entered(s, *seg, f, e) > 0)
             return 1;
-        gone = has_gone(s, *seg);
+        pthread_mutex_lock(&s->lock);
+        gone = (*seg)->dead;
+        pthread_mutex_unlock(&s->lock);
         spool_leave(s, *seg);
         if (!gone)
             return -1;
@@ -397,25 +363,15 @@ static int enter(struct spool *s, pick_segment *pick_one, uint64_t number, uint6
 
 int spool_enter(struct spool *s, uint64_t number, uint64_t seq, struct segment **seg, struct log_file *f, struct err *e)
 {
-    return enter(s, pick, number, seq, seg, f, e);
+    return enter(s, false, number, seq, seg, f, e);
 }
 
 int spool_enter_next(struct spool *s, uint64_t number, struct segment **seg, struct log_file *f, struct err *e)
 {
-    return enter(s, pick_next, number, 0, seg, f, e);
+    return enter(s, true, number, 0, seg, f, e);
 }
 
-/* Locks: held. The file to close when nobody reads `seg`: all but the active and the one that was read last. */
-static int idle_file(struct spool *s, struct segment *seg)
-{
-    int fd = seg->fd;
-
-    if (s->memory || seg->dead || seg->users > 0 || seg == spool_active(s))
-        return -1;
-    seg->fd = -1;
-    return fd;
-}
-
+/* The files of all but the active one and the one that was read last are closed when nobody reads them. */
 void spool_leave(struct spool *s, struct segment *seg)
 {
     struct segment *gone = NULL;
@@ -428,8 +384,10 @@ void spool_leave(struct spool *s, struct segment *seg)
     } else if (seg != spool_active(s) && s->kept_open != seg->number) {
         struct segment *cold = pick(s, s->kept_open, UINT64_MAX);
 
-        if (cold->number == s->kept_open)
-            fd = idle_file(s, cold);
+        if (cold->number == s->kept_open && !s->memory && cold->users == 0 && cold != spool_active(s)) {
+            fd = cold->fd;
+            cold->fd = -1;
+        }
         s->kept_open = seg->number;
     }
     pthread_mutex_unlock(&s->lock);

@@ -34,12 +34,6 @@ static uint64_t segment_bytes_for(const struct spool_conf *conf)
     return n > SEGMENT_BYTES_LEAST || n == file_bytes_most() ? n : SEGMENT_BYTES_LEAST;
 }
 
-/* A frame that is larger than a segment has one of its own. */
-static uint64_t lone_bytes_for(const struct spool_conf *conf)
-{
-    return conf->memory || conf->limit < file_bytes_most() ? conf->limit : file_bytes_most();
-}
-
 static struct spool *new_spool(const struct spool_conf *conf, struct committer *c)
 {
     struct spool *s = mem_alloc(sizeof(*s));
@@ -49,7 +43,8 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->memory = conf->memory;
     s->limit = conf->limit;
     s->segment_bytes = segment_bytes_for(conf);
-    s->lone_bytes = lone_bytes_for(conf);
+    /* A frame that is larger than a segment has one of its own. */
+    s->lone_bytes = conf->memory || conf->limit < file_bytes_most() ? conf->limit : file_bytes_most();
     s->committed = conf->committed;
     s->refused = conf->refused;
     s->ctx = conf->ctx;
@@ -99,6 +94,25 @@ void spool_close(struct spool **s)
 const unsigned char *spool_identity(const struct spool *s)
 {
     return s->state.identity;
+}
+
+/* --- frames without records ---------------------------------------------------------------------------------------
+ * Seals, settlements, positions and the like. They go beyond the limit, or a full spool could never become empty. */
+
+void spool_add_control(struct spool *s, struct frame *f, struct spool_wait *w)
+{
+    f->wait = w;
+    f->header.first = s->next;
+    STAILQ_INSERT_TAIL(&s->pending, f, link);
+}
+
+void spool_log_control(struct spool *s, struct frame *f, struct spool_wait *w)
+{
+    frame_finish(f);
+    pthread_mutex_lock(&s->lock);
+    spool_add_control(s, f, w);
+    pthread_mutex_unlock(&s->lock);
+    committer_wake(s->committer, s, w != NULL);
 }
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
@@ -337,25 +351,18 @@ bool spool_waiting(struct spool *s, uint64_t from, uint64_t *first, uint64_t *en
 
 /* --- how far ahead ------------------------------------------------------------------------------------------------ */
 
-/* Locks: held. */
-static uint64_t unsealed_bytes_of(const struct spool_reader *r)
-{
-    const struct spool *s = r->spool;
-    uint64_t taken = r->state->bytes_out;
-
-    for (size_t i = 0; i < r->state->seal_count; i++)
-        taken += r->state->seals[i].seal.bytes;
-    return reader_state_waiting_bytes(r->state, s->state.bytes_in + s->pending_bytes, taken);
-}
-
 uint64_t spool_unsealed_bytes(struct spool *s)
 {
     uint64_t least = s->reader_count ? UINT64_MAX : 0;
 
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->reader_count; i++) {
-        uint64_t bytes = unsealed_bytes_of(&s->readers[i]);
+        const struct reader_state *r = s->readers[i].state;
+        uint64_t bytes, taken = r->bytes_out;
 
+        for (size_t k = 0; k < r->seal_count; k++)
+            taken += r->seals[k].seal.bytes;
+        bytes = reader_state_waiting_bytes(r, s->state.bytes_in + s->pending_bytes, taken);
         least = bytes < least ? bytes : least;
     }
     pthread_mutex_unlock(&s->lock);

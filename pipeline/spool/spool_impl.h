@@ -3,7 +3,7 @@
  * Two views of the same log: `state` is what is safe (changed by the committer alone, when a round has been synced);
  * next, and each reader's cut and settled, are what has been asked for. They differ by the frames in the pending list and in the round.
  *
- * spool.c     what callers ask for: append, seal, settle, books
+ * spool.c     what callers ask for: append, seal, settle, books; frames without records
  * staged.c    what callers say of parcels
  * readers.c   who reads: the configured ones against those in the log
  * warm.c      frames that were just written, in memory
@@ -151,7 +151,7 @@ void spool_leave(struct spool *s, struct segment *seg);
 MUST_CHECK int readers_open(struct spool *s, const struct spool_conf *conf, struct err *e);
 void readers_close(struct spool *s);
 
-/* --- control.c ---------------------------------------------------------------------------------------------------- */
+/* --- spool.c ------------------------------------------------------------------------------------------------------ */
 
 /* Behind what is pending. Takes the frame over. Locks: held. The committer is to be woken. */
 void spool_add_control(struct spool *s, struct frame *f, struct spool_wait *w);
@@ -221,5 +221,13 @@ void round_abandon(struct spool *s); /* no more rounds will come: what waits is 
 
 /* Something is pending; not urgent: with the next round, or within a second. Locks: none held. */
 void committer_wake(struct committer *c, struct spool *s, bool urgent);
+
+/* Rounds by hand: the committer without its thread, for tests that decide when time passes. Everybody else:
+ * committer_start() in spool.h. */
+struct committer *committer_new(void);
+void committer_free(struct committer **c);
+/* Writes, syncs and publishes what is due at `now` (mono). Returns when the next thing is due: NSEC_NEVER when nothing
+ * waits. */
+nsec committer_round(struct committer *c, nsec now);
 
 #endif

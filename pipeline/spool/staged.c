@@ -54,7 +54,7 @@ void staged_seal(struct spool_reader *r, uint64_t parcel, struct slice note, str
     struct spool *s = r->spool;
 
     assert(note.n <= SEAL_META_MAX);
-    spool_state_put_parcel_sealed(&f->extra, r->state->name, parcel, note);
+    spool_state_put_parcel(&f->extra, r->state->name, PARCEL_SEALED, parcel, note);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
     assert(!find(r, parcel)->parcel.sealed);
@@ -69,7 +69,7 @@ void staged_progress(struct spool_reader *r, uint64_t parcel, struct slice progr
     struct spool *s = r->spool;
 
     assert(progress.n <= SEAL_PROGRESS_MAX);
-    spool_state_put_parcel_progress(&f->extra, r->state->name, parcel, progress);
+    spool_state_put_parcel(&f->extra, r->state->name, PARCEL_PROGRESS, parcel, progress);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
     assert(find(r, parcel)->parcel.sealed);

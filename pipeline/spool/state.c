@@ -12,7 +12,6 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/format/frame_build.h"
 #include "pipeline/spool/format/wire.h"
-#include "pipeline/spool/seal_progress.h"
 
 #include <assert.h>
 #include <string.h>

@@ -121,8 +121,9 @@ enum parcel_news {
     PARCEL_SETTLED,
 };
 
-void spool_state_put_parcel_sealed(struct buf *out, const char *reader, uint64_t parcel, struct slice note);
-void spool_state_put_parcel_progress(struct buf *out, const char *reader, uint64_t parcel, struct slice progress);
+/* `said`: the note of one that is sealed, or the progress. */
+void spool_state_put_parcel(struct buf *out, const char *reader, enum parcel_news news, uint64_t parcel,
+                            struct slice said);
 void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_t parcel, const struct seal_result *r);
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version);
 /* What a FRAME_READER says. */
@@ -134,8 +135,8 @@ enum reader_news {
 };
 
 void spool_state_put_begins(struct buf *out, const char *reader, const struct spool_cursor *at, uint64_t bytes_before);
-void spool_state_put_leaves(struct buf *out, const char *reader);
 void spool_state_put_renamed(struct buf *out, const char *reader, const char *to);
-void spool_state_put_dropped(struct buf *out, const char *reader);
+void spool_state_put_news(struct buf *out, enum reader_news news,
+                          const char *reader); /* that it leaves, or is dropped */
 
 #endif

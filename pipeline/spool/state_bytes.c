@@ -5,7 +5,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/format/wire.h"
-#include "pipeline/spool/seal_progress.h"
 
 #include <assert.h>
 #include <string.h>
@@ -78,20 +77,12 @@ static struct wire_out put_parcel(struct buf *out, enum parcel_news news, uint64
     return o;
 }
 
-void spool_state_put_parcel_sealed(struct buf *out, const char *reader, uint64_t parcel, struct slice note)
+void spool_state_put_parcel(struct buf *out, const char *reader, enum parcel_news news, uint64_t parcel,
+                            struct slice said)
 {
-    struct wire_out o = put_parcel(out, PARCEL_SEALED, parcel);
+    struct wire_out o = put_parcel(out, news, parcel);
 
-    wire_put_bytes(&o, note);
-    put_reader(&o, reader);
-    assert(!o.failed);
-}
-
-void spool_state_put_parcel_progress(struct buf *out, const char *reader, uint64_t parcel, struct slice progress)
-{
-    struct wire_out o = put_parcel(out, PARCEL_PROGRESS, parcel);
-
-    wire_put_bytes(&o, progress);
+    wire_put_bytes(&o, said);
     put_reader(&o, reader);
     assert(!o.failed);
 }
@@ -133,13 +124,6 @@ void spool_state_put_begins(struct buf *out, const char *reader, const struct sp
     assert(!o.failed);
 }
 
-void spool_state_put_leaves(struct buf *out, const char *reader)
-{
-    struct wire_out o = put_news(out, READER_LEAVES, reader);
-
-    assert(!o.failed);
-}
-
 void spool_state_put_renamed(struct buf *out, const char *reader, const char *to)
 {
     struct wire_out o = put_news(out, READER_RENAMED, reader);
@@ -148,9 +132,9 @@ void spool_state_put_renamed(struct buf *out, const char *reader, const char *to
     assert(!o.failed);
 }
 
-void spool_state_put_dropped(struct buf *out, const char *reader)
+void spool_state_put_news(struct buf *out, enum reader_news news, const char *reader)
 {
-    struct wire_out o = put_news(out, READER_DROPPED, reader);
+    struct wire_out o = put_news(out, news, reader);
 
     assert(!o.failed);
 }
@@ -164,31 +148,6 @@ static bool put_position(void *ctx, struct slice source, struct slice cursor)
     wire_put_bytes(o, source);
     wire_put_bytes(o, cursor);
     return !o->failed;
-}
-
-static void put_moved(struct wire_out *o, const struct moved_run *m)
-{
-    wire_put_u64(o, m->first);
-    wire_put_u64(o, m->end);
-    wire_put_u64(o, m->segment);
-    wire_put_u64(o, m->offset);
-    wire_put_u64(o, m->bytes);
-}
-
-static void put_closed(struct wire_out *o, const struct closed_segment *c)
-{
-    wire_put_u64(o, c->number);
-    wire_put_u64(o, c->first);
-    wire_put_u64(o, c->end);
-    wire_put_u64(o, c->size);
-}
-
-/* The usual one, which has its places in the middle of the checkpoint. */
-static bool is_the_only_one(const struct spool_state *st)
-{
-    const struct reader_state *r = st->readers[0];
-
-    return st->reader_count == 1 && !r->name[0] && !r->passed && !r->hole_count && !r->parcels.next;
 }
 
 /* All readers but what stands in the middle, for the one without a name. */
@@ -214,7 +173,8 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
 {
     const struct reader_state none = {.cut = {.seq = st->next}}, *r = spool_state_reader(st, "");
     struct wire_out o = {.b = out};
-    bool more = !is_the_only_one(st) || st->ids.count > 0;
+    bool alone = st->reader_count == 1 && r && !r->passed && !r->hole_count && !r->parcels.next; /* as usual */
+    bool more = !alone || st->ids.count > 0;
 
     r = r ? r : &none;
     wire_put_raw(&o, st->identity, sizeof(st->identity));
@@ -230,11 +190,20 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
     wire_put_u32(&o, (uint32_t)st->positions.count);
     positions_each(&st->positions, put_position, &o);
     wire_put_u32(&o, (uint32_t)st->moved_count);
-    for (size_t i = 0; i < st->moved_count; i++)
-        put_moved(&o, &st->moved[i]);
+    for (size_t i = 0; i < st->moved_count; i++) {
+        wire_put_u64(&o, st->moved[i].first);
+        wire_put_u64(&o, st->moved[i].end);
+        wire_put_u64(&o, st->moved[i].segment);
+        wire_put_u64(&o, st->moved[i].offset);
+        wire_put_u64(&o, st->moved[i].bytes);
+    }
     wire_put_u32(&o, (uint32_t)st->closed_count);
-    for (size_t i = 0; i < st->closed_count; i++)
-        put_closed(&o, &st->closed[i]);
+    for (size_t i = 0; i < st->closed_count; i++) {
+        wire_put_u64(&o, st->closed[i].number);
+        wire_put_u64(&o, st->closed[i].first);
+        wire_put_u64(&o, st->closed[i].end);
+        wire_put_u64(&o, st->closed[i].size);
+    }
     wire_put_u64(&o, st->record_bytes_in);
     wire_put_result_bytes(&o, &r->settled);
     if (seal_progress_count(r) || more)

@@ -51,20 +51,17 @@ char *walk_file_name(uint64_t number, char out[SEGMENT_NAME_BYTES])
     return out;
 }
 
-static uint64_t file_of(const struct walk *w, uint64_t number)
-{
-    for (size_t i = 0; i < w->misnamed_count; i++)
-        if (w->misnamed[i].number == number)
-            return w->misnamed[i].file;
-    return number;
-}
-
 int walk_open(const struct walk *w, uint64_t number, struct log_file *f, struct err *e)
 {
-    char name[SEGMENT_NAME_BYTES], *path = mem_printf("%s/%s", w->dir, segment_name(file_of(w, number), name));
+    uint64_t file = number;
     struct stat st;
+    char *path;
     int rc = 0;
 
+    for (size_t i = 0; i < w->misnamed_count; i++)
+        if (w->misnamed[i].number == number)
+            file = w->misnamed[i].file;
+    path = segment_path(w->dir, file);
     *f = (struct log_file){.ops = w->ops, .window = (struct log_window *)&w->window, .dir = w->dir, .number = number};
     f->fd = io_open(w->ops, path, O_RDONLY, 0, e);
     if (f->fd < 0)
@@ -185,23 +182,16 @@ struct stroll {
     uint64_t torn_end; /* of what is certainly of this file's present life */
 };
 
-static bool mark_knows(const struct stroll *t)
-{
-    const struct walk *w = t->w;
-
-    return w->marked &&
-           (w->mark.segment > t->seg->number || (w->mark.segment == t->seg->number && w->mark.size > t->at));
-}
-
 /* Did the mark, or a frame behind t->at, know that t->at was safe? */
 static int was_safe(struct stroll *t, struct err *e)
 {
+    const struct spool_mark *mark = t->w->marked ? &t->w->mark : NULL;
     struct frame_header h;
     uint64_t offset = t->at + 1;
     int rc;
 
     t->kept = false;
-    if (mark_knows(t))
+    if (mark && (mark->segment > t->seg->number || (mark->segment == t->seg->number && mark->size > t->at)))
         return 1;
     rc = log_file_remnant(&t->file, t->at, e);
     if (rc < 0)
@@ -292,26 +282,11 @@ static int apply(struct stroll *t, const struct frame_header *h, struct err *e)
     return rc < 0 ? -1 : 1;
 }
 
-/* Others know that records stood here. */
-static void report_end(struct stroll *t)
-{
-    report(t->w, t->seg, t->file.end, t->seg->end - t->st->next, "its end is missing");
-    t->seg->cut_off = false;
-}
-
-static struct walk_end end_of(const struct stroll *t)
-{
-    uint64_t torn_end = t->torn_end > t->at ? t->torn_end : t->at;
-
-    if (t->file.end > t->seg->reused)
-        torn_end = t->file.end;
-    return (struct walk_end){.at = t->at, .torn = torn_end - t->at, .kept = t->kept};
-}
-
 int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, struct walk_end *end, struct err *e)
 {
     struct stroll t = {.w = w, .seg = &w->segments[index], .st = st, .all = all, .newest = index + 1 == w->count};
     struct frame_header h;
+    uint64_t torn_end;
     int rc = 1;
 
     if (walk_open(w, t.seg->number, &t.file, e) < 0)
@@ -324,9 +299,12 @@ int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, 
     }
     close(t.file.fd);
     w->window.n = 0;
-    if (rc >= 0 && all && !t.newest && st->next < t.seg->end)
-        report_end(&t);
-    *end = end_of(&t);
+    if (rc >= 0 && all && !t.newest && st->next < t.seg->end) { /* others know that records stood here */
+        report(w, t.seg, t.file.end, t.seg->end - st->next, "its end is missing");
+        t.seg->cut_off = false;
+    }
+    torn_end = t.file.end > t.seg->reused ? t.file.end : t.torn_end > t.at ? t.torn_end : t.at;
+    *end = (struct walk_end){.at = t.at, .torn = torn_end - t.at, .kept = t.kept};
     return rc < 0 ? -1 : 0;
 }
 
@@ -384,13 +362,6 @@ static void report_missing_segments(struct walk *w, const struct spool_state *st
             w->damage(w->ctx, st->moved[i].segment, 0, st->moved[i].end - st->moved[i].first, "the file is missing");
 }
 
-static void report_cut_off(struct walk *w)
-{
-    for (size_t i = 0; i < w->count; i++)
-        if (w->segments[i].cut_off)
-            report(w, &w->segments[i], w->segments[i].file, 0, "its end is missing");
-}
-
 /* What the mark knows to be safe and the log does not hold. */
 static void report_missing_end(struct walk *w, struct spool_state *st)
 {
@@ -415,7 +386,9 @@ void walk_missing(struct walk *w, struct spool_state *st)
     for (size_t i = 0; i < w->misnamed_count; i++)
         w->damage(w->ctx, w->misnamed[i].name, 0, 0, "it has the name of another segment, and gets its own back");
     report_missing_segments(w, st);
-    report_cut_off(w);
+    for (size_t i = 0; i < w->count; i++)
+        if (w->segments[i].cut_off)
+            report(w, &w->segments[i], w->segments[i].file, 0, "its end is missing");
     if (w->marked)
         report_missing_end(w, st);
 }

@@ -10,18 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static int check_head(const struct walk *w, const struct segment_header *h, uint64_t number, struct err *e)
-{
-    char name[SEGMENT_NAME_BYTES];
-
-    segment_name(number, name);
-    if (h->format > SEGMENT_FORMAT)
-        return err_set(e, ERR_FORMAT,
-                       "%s/%s was written by a newer sluice (format %" PRIu32 "); this one reads format %d", w->dir,
-                       name, h->format, SEGMENT_FORMAT);
-    return 0;
-}
-
 /* The number of the first record behind the checkpoint, and whether any frame is there. */
 static int find_first(const struct log_file *f, struct walk_segment *seg, struct err *e)
 {
@@ -61,6 +49,7 @@ static int load_checkpoint(struct walk *w, const struct log_file *f, struct walk
 
 static int load_segment(struct walk *w, struct walk_segment *seg, struct err *e)
 {
+    char name[SEGMENT_NAME_BYTES];
     struct segment_header head;
     struct log_file f;
     int rc;
@@ -71,7 +60,10 @@ static int load_segment(struct walk *w, struct walk_segment *seg, struct err *e)
     seg->begin = SEGMENT_HEADER_BYTES;
     rc = log_file_header(&f, &head, e);
     if (rc > 0) {
-        rc = check_head(w, &head, seg->number, e);
+        if (head.format > SEGMENT_FORMAT)
+            rc = err_set(e, ERR_FORMAT,
+                         "%s/%s was written by a newer sluice (format %" PRIu32 "); this one reads format %d", w->dir,
+                         segment_name(seg->number, name), head.format, SEGMENT_FORMAT);
         seg->head = true;
         seg->first = head.first;
         seg->format = head.format;
@@ -97,29 +89,24 @@ static int by_number(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static void add_name(struct walk *w, const char *name)
-{
-    uint64_t number;
-
-    if (!segment_name_parse(name, &number))
-        return;
-    if (w->count == w->room) {
-        w->room = w->room ? 2 * w->room : 16;
-        w->segments = mem_grow(w->segments, w->room, sizeof(*w->segments));
-    }
-    w->segments[w->count++] = (struct walk_segment){.number = number};
-}
-
 static int list_names(struct walk *w, struct err *e)
 {
     DIR *d = opendir(w->dir);
     struct dirent *entry;
+    uint64_t number;
 
     if (!d)
         return errno == ENOENT ? 0 : err_errno(e, "open folder %s", w->dir);
     errno = 0;
-    while ((entry = readdir(d)))
-        add_name(w, entry->d_name);
+    while ((entry = readdir(d))) {
+        if (!segment_name_parse(entry->d_name, &number))
+            continue;
+        if (w->count == w->room) {
+            w->room = w->room ? 2 * w->room : 16;
+            w->segments = mem_grow(w->segments, w->room, sizeof(*w->segments));
+        }
+        w->segments[w->count++] = (struct walk_segment){.number = number};
+    }
     if (errno != 0)
         err_errno(e, "read folder %s", w->dir);
     closedir(d);

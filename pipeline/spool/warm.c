@@ -92,17 +92,6 @@ static void put_in(struct warm *w, struct frame *f)
     TAILQ_INSERT_TAIL(&w->store->oldest, f, warm_next);
 }
 
-/* It is empty. */
-static void reset(struct warm *w)
-{
-    w->begin = w->end = 0;
-    if (w->room > WARM_ENTRIES_FIRST) {
-        mem_free(w->entries);
-        w->entries = NULL;
-        w->room = 0;
-    }
-}
-
 /* Out of all lists; freed, at once or by its last user. Its bytes are given back now: whoever wants them must not wait. */
 static void take_out(struct frame *f)
 {
@@ -114,8 +103,13 @@ static void take_out(struct frame *f)
     w->live--;
     while (w->begin < w->end && !w->entries[w->begin].frame)
         w->begin++;
-    if (w->begin == w->end)
-        reset(w);
+    if (w->begin == w->end) {
+        w->begin = w->end = 0;
+        if (w->room > WARM_ENTRIES_FIRST) {
+            MEM_CLEAR(w->entries);
+            w->room = 0;
+        }
+    }
     TAILQ_REMOVE(&w->store->oldest, f, warm_next);
     budget_give(f->budget, f->budgeted);
     f->budget = NULL;
@@ -149,23 +143,17 @@ static bool drop_read_by_one(struct warm *w)
     return true;
 }
 
-static void drop_stalled(struct warm_store *st)
-{
-    struct frame *f;
-
-    while ((f = TAILQ_FIRST(&st->oldest)) && st->passed - f->warm_passed > WARM_STALLED * st->budget.limit)
-        take_out(f);
-}
-
 void warm_add(struct warm *w, struct frame *f, uint64_t segment)
 {
     struct warm_store *st = w->store;
+    struct frame *old;
     bool taken = false;
 
     if (st) {
         pthread_mutex_lock(&st->lock);
         st->passed += f->budgeted;
-        drop_stalled(st);
+        while ((old = TAILQ_FIRST(&st->oldest)) && st->passed - old->warm_passed > WARM_STALLED * st->budget.limit)
+            take_out(old); /* its destination is stalled */
         while (w->gap == 0 && !(taken = take_bytes(st, f)) && f->budgeted <= WARM_FRAME_MAX && drop_read_by_one(w))
             ;
         if (taken) {
@@ -215,8 +203,7 @@ size_t warm_limit(const struct warm *w)
 void warm_release(struct warm *w)
 {
     warm_drop(w, UINT64_MAX);
-    mem_free(w->entries);
-    w->entries = NULL;
+    MEM_CLEAR(w->entries);
 }
 
 /* --- readers ------------------------------------------------------------------------------------------------------ */

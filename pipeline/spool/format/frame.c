@@ -80,15 +80,6 @@ struct frame *frame_new_control(enum frame_type type)
     return f;
 }
 
-static void replace(struct buf *b, struct slice s)
-{
-    int rc;
-
-    buf_clear(b);
-    rc = buf_add_slice(b, s);
-    assert(rc == 0);
-}
-
 static void put_tag(struct wire_out *o, enum frame_tag tag, struct slice content)
 {
     if (content.n == 0)
@@ -286,14 +277,6 @@ static void put_ids_head(struct wire_out *o, struct slice source, struct id_boun
     wire_put_u32(o, bounds.seconds);
 }
 
-static void add_id(struct frame *f, struct slice id)
-{
-    struct wire_in in = {.rest = buf_slice(&f->ids)};
-    struct wire_out o = {.b = &f->ids};
-
-    put_id(&o, frame_id_key(wire_bytes(&in), id));
-}
-
 bool frame_add_message(struct frame *f, const struct frame_message *m)
 {
     size_t without = f->header.count - f->facts_count;
@@ -304,8 +287,12 @@ bool frame_add_message(struct frame *f, const struct frame_message *m)
         return false;
     if (m->facts.n)
         add_facts(f, m->facts, without);
-    if (m->id.n)
-        add_id(f, m->id);
+    if (m->id.n) {
+        struct wire_in in = {.rest = buf_slice(&f->ids)}; /* begins with the source */
+        struct wire_out o = {.b = &f->ids};
+
+        put_id(&o, frame_id_key(wire_bytes(&in), m->id));
+    }
     return true;
 }
 
@@ -347,7 +334,11 @@ void frame_set_id_source(struct frame *f, struct slice source, struct id_bounds 
 
 void frame_set_origin(struct frame *f, struct slice origin)
 {
-    replace(&f->origin, slice_of(origin.p, origin.n < FRAME_ORIGIN_MAX ? origin.n : FRAME_ORIGIN_MAX));
+    int rc;
+
+    buf_clear(&f->origin);
+    rc = buf_add(&f->origin, origin.p, origin.n < FRAME_ORIGIN_MAX ? origin.n : FRAME_ORIGIN_MAX);
+    assert(rc == 0);
 }
 
 uint32_t frame_count(const struct frame *f)

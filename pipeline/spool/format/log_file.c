@@ -20,17 +20,6 @@ static int read_some(const struct log_file *f, uint64_t offset, void *p, size_t 
     return 1;
 }
 
-static int fill_window(const struct log_file *f, uint64_t offset, struct err *e)
-{
-    struct log_window *w = f->window;
-    uint64_t left = f->end - offset;
-
-    w->number = f->number;
-    w->offset = offset;
-    w->n = 0;
-    return read_some(f, offset, w->p, left < w->room ? (size_t)left : w->room, &w->n, e);
-}
-
 /* Borrowed from the window until the next call. */
 static int peek(const struct log_file *f, uint64_t offset, size_t n, const unsigned char **p, struct err *e)
 {
@@ -38,9 +27,13 @@ static int peek(const struct log_file *f, uint64_t offset, size_t n, const unsig
 
     if (offset > f->end || n > f->end - offset)
         return 0;
-    if (w->number != f->number || offset < w->offset || offset + n > w->offset + w->n)
-        if (fill_window(f, offset, e) < 0)
+    if (w->number != f->number || offset < w->offset || offset + n > w->offset + w->n) {
+        uint64_t left = f->end - offset;
+
+        *w = (struct log_window){.p = w->p, .room = w->room, .number = f->number, .offset = offset};
+        if (read_some(f, offset, w->p, left < w->room ? (size_t)left : w->room, &w->n, e) < 0)
             return -1;
+    }
     *p = w->p + (offset - w->offset);
     return offset + n <= w->offset + w->n;
 }

@@ -108,20 +108,17 @@ bool frame_type_has_records(enum frame_type type)
     return type == FRAME_DATA || type == FRAME_MOVED;
 }
 
-/* Many records, or a single large one. */
-static bool payload_is_sane(const struct frame_header *h)
-{
-    return h->payload <= FRAME_MAX_BYTES || (h->count == 1 && h->payload <= FRAME_LONE_BYTES);
-}
-
 static bool lengths_are_sane(const struct frame_header *h)
 {
     if (h->extra > FRAME_EXTRA_MAX)
         return false;
     if (!frame_type_has_records(h->type))
         return h->type > 0 && h->type < FRAME_TYPE_END && !h->count && !h->table && !h->payload;
-    return h->count > 0 && h->count <= h->payload && payload_is_sane(h) && h->table >= h->count &&
-           h->table <= 5 * (uint64_t)h->count && h->first > 0 && h->first < UINT64_MAX - h->count;
+    if (h->payload > FRAME_MAX_BYTES &&
+        (h->count != 1 || h->payload > FRAME_LONE_BYTES)) /* many records, or a large one */
+        return false;
+    return h->count > 0 && h->count <= h->payload && h->table >= h->count && h->table <= 5 * (uint64_t)h->count &&
+           h->first > 0 && h->first < UINT64_MAX - h->count;
 }
 
 bool frame_header_decode(const unsigned char in[FRAME_HEADER_BYTES], uint64_t number, uint64_t offset,

@@ -5,7 +5,7 @@
 #include "tests/support/cmocka.h"
 
 #include "pipeline/base/mem.h"
-#include "pipeline/spool/committer.h"
+#include "pipeline/spool/spool_impl.h"
 #include "pipeline/base/io.h"
 #include "pipeline/spool/spool.h"
 

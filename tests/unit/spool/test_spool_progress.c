@@ -3,7 +3,6 @@
 #include "tests/unit/spool/spool_fixture.h"
 
 #include "pipeline/spool/inspect.h"
-#include "pipeline/spool/seal_progress.h"
 #include "pipeline/spool/state.h"
 
 static void note(struct fixture *x, uint64_t first, const char *progress, struct answer *a)
