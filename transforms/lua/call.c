@@ -1,5 +1,6 @@
-/* Every call into a script is one C function under lua_pcall() that does all that may raise: making the arguments,
- * calling, and turning what came back into bytes. What is left to do then cannot fail in Lua any more. */
+/* Every call into a script is made by a C function under lua_pcall() that does all that may raise: making the arguments,
+ * calling, and turning what came back into bytes (lua/vm.c). Here is what stands around that: which error it was, in
+ * which words, and where; how a state is made, and how it ends. */
 #include "transforms/lua/call.h"
 
 #include "pipeline/base/limits.h"
@@ -17,11 +18,6 @@
 enum { STACK_HANDLER = 1, STACK_CALL };
 
 static const char FUNCTION_TAG; /* its address is the registry's key of the script's function */
-
-static struct lua_vm *worker_of(lua_State *L)
-{
-    return (struct lua_vm *)((char *)lua_guard_of(L) - offsetof(struct lua_vm, guard));
-}
 
 /* --- errors --- */
 
@@ -60,7 +56,7 @@ static struct lua_place place_of(const struct lua_vm *w, const lua_Debug *d, int
  * he likes; and load() calls its chunks as it is told. */
 static void note_where(lua_State *L)
 {
-    struct lua_vm *w = worker_of(L);
+    struct lua_vm *w = lua_vm_of(L);
     lua_Debug d;
 
     for (int level = 0; lua_getstack(L, level, &d); level++) {
@@ -170,13 +166,12 @@ static void clean_up(struct lua_vm *w)
     lua_gc(w->L, LUA_GCCOLLECT, 0);
 }
 
-/* Calls the C function on top with the worker's guard set. */
-static enum lua_call_status call(struct lua_vm *w, nsec limit, nsec hard_end, struct lua_call_error *error)
+/* Calls the C function on top, which begins the worker's guard. */
+static enum lua_call_status call(struct lua_vm *w, struct lua_call_error *error)
 {
     int status;
 
     w->where.file = NULL;
-    lua_guard_begin(&w->guard, limit, hard_end);
     status = lua_pcall(w->L, 0, 0, STACK_HANDLER);
     lua_guard_end(&w->guard);
     if (status == LUA_OK && w->guard.aborted)
@@ -192,153 +187,10 @@ static enum lua_call_status call(struct lua_vm *w, nsec limit, nsec hard_end, st
     return status == LUA_OK && !w->guard.aborted ? LUA_CALL_OK : LUA_CALL_FAILED;
 }
 
-/* --- what comes back --- */
-
-/* A batch may give back what it got, and a little more of each. */
-static void check_given(lua_State *L, const struct lua_vm *w)
+enum lua_call_status lua_call_script(struct lua_vm *w, struct lua_call_error *error)
 {
-    uint64_t pieces = w->parts.n / sizeof(struct lua_part) + 1, bytes = w->given;
-    uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
-    char why[128];
-
-    if (transform_makes_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
-                                 bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
-        luaL_error(L, "what comes back is too much: %s", why);
-}
-
-static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
-{
-    part.n = w->result.n - part.at;
-    w->given += part.how.untouched ? part.of->from.data.n : part.n;
-    check_given(L, w);
-    if (buf_add(&w->parts, &part, sizeof(part)) < 0)
-        luaL_error(L, "too many records come back");
-}
-
-static void add_text(lua_State *L, struct lua_vm *w, int index)
-{
-    size_t n;
-    const char *p = lua_tolstring(L, index, &n);
-
-    lua_guard_step(L, n);
-    if (buf_add(&w->result, p, n) < 0)
-        luaL_error(L, "what comes back grows too large");
-}
-
-/* One record that came back, at `index`. */
-static void add_result(lua_State *L, struct lua_vm *w, int index)
-{
-    struct lua_part part = {.at = w->result.n};
-
-    switch (lua_type(L, index)) {
-    case LUA_TSTRING:
-        add_text(L, w, index);
-        break;
-    case LUA_TTABLE:
-        lua_json_write(L, index, &w->result);
-        break;
-    default:
-        part.of = lua_record_take(L, index, &w->result, &part.how);
-        if (!part.of)
-            luaL_error(L, "a %s is no record: return nil, the record, a string, a table, or a list of these",
-                       luaL_typename(L, index));
-    }
-    add_part(L, w, part);
-}
-
-/* A table is a list of records when it has a first element and is not marked as a JSON array; an empty one is an empty
- * list. */
-static bool is_list(lua_State *L, int index)
-{
-    bool list;
-
-    if (lua_type(L, index) != LUA_TTABLE || lua_json_is_array(L, index))
-        return false;
-    list = lua_rawgeti(L, index, 1) != LUA_TNIL;
-    lua_pop(L, 1);
-    if (list)
-        return true;
-    lua_pushnil(L);
-    if (!lua_next(L, index))
-        return true;
-    lua_pop(L, 2);
-    return false;
-}
-
-/* Everything the call gave back, which is on top. */
-static void add_results(lua_State *L, struct lua_vm *w)
-{
-    int index = lua_gettop(L);
-    lua_Integer n;
-
-    if (!lua_toboolean(L, index))
-        return;
-    if (!is_list(L, index)) {
-        add_result(L, w, index);
-        return;
-    }
-    n = (lua_Integer)lua_rawlen(L, index);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_guard_step(L, 50);
-        lua_rawgeti(L, index, i);
-        if (lua_toboolean(L, -1))
-            add_result(L, w, index + 1);
-        lua_settop(L, index);
-    }
-}
-
-/* Upvalues: transform, meta. */
-static int call_transform(lua_State *L)
-{
-    struct lua_vm *w = worker_of(L);
-
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_record_push(L, &w->one);
-    lua_pushvalue(L, lua_upvalueindex(2));
-    lua_call(L, 2, 1);
-    add_results(L, w);
-    return 0;
-}
-
-/* Upvalue: batch. */
-static int call_batch(lua_State *L)
-{
-    struct lua_vm *w = worker_of(L);
-
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_createtable(L, (int)w->records.count, 0);
-    for (size_t i = 0; i < w->records.count; i++) {
-        lua_guard_step(L, 50);
-        lua_record_push(L, &w->records.at[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_meta_push_batch(L, &w->records);
-    lua_call(L, 2, 1);
-    if (lua_toboolean(L, -1) && !is_list(L, lua_gettop(L)))
-        luaL_error(L, "batch() returns a list of records, or nil");
-    add_results(L, w);
-    return 0;
-}
-
-static enum lua_call_status call_script(struct lua_vm *w, nsec limit, nsec hard_end, struct lua_call_error *error)
-{
-    buf_trim(&w->result, TRANSFORM_KEEP_MAX);
-    buf_trim(&w->parts, TRANSFORM_KEEP_MAX);
-    buf_clear(&w->result);
-    buf_clear(&w->parts);
-    w->given = 0;
     lua_pushvalue(w->L, STACK_CALL);
-    return call(w, limit, hard_end, error);
-}
-
-enum lua_call_status lua_call_record(struct lua_vm *w, nsec hard_end, struct lua_call_error *error)
-{
-    return call_script(w, w->options.timeout, hard_end, error);
-}
-
-enum lua_call_status lua_call_batch(struct lua_vm *w, nsec hard_end, struct lua_call_error *error)
-{
-    return call_script(w, w->options.batch_timeout, hard_end, error);
+    return call(w, error);
 }
 
 /* --- making a state --- */
@@ -391,16 +243,16 @@ static void push_call(lua_State *L, struct lua_vm *w)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &FUNCTION_TAG);
     if (transform) {
         lua_meta_push(L, &w->records);
-        lua_pushcclosure(L, call_transform, 2);
+        lua_pushcclosure(L, lua_vm_call_transform, 2);
     } else {
-        lua_pushcclosure(L, call_batch, 1);
+        lua_pushcclosure(L, lua_vm_call_batch, 1);
     }
 }
 
 /* Runs the main chunk and init(); returns the function that calls the script. */
 static int load_script(lua_State *L)
 {
-    struct lua_vm *w = worker_of(L);
+    struct lua_vm *w = lua_vm_of(L);
 
     lua_sandbox_open(L);
     open_sluice(L);
@@ -474,6 +326,9 @@ void lua_call_unmake(struct lua_vm *w)
 
 static int call_finish(lua_State *L)
 {
+    struct lua_vm *w = lua_vm_of(L);
+
+    lua_guard_begin(&w->guard, w->options.timeout, NSEC_NEVER);
     if (push_function(L, "finish"))
         lua_call(L, 0, 0);
     return 0;
@@ -489,6 +344,6 @@ void lua_call_finish(struct lua_vm *w)
         return;
     w->guard.cancel = NULL;
     lua_pushcfunction(w->L, call_finish);
-    if (call(w, w->options.timeout, NSEC_NEVER, &error) != LUA_CALL_OK)
+    if (call(w, &error) != LUA_CALL_OK)
         return;
 }

@@ -1,4 +1,5 @@
-/* call.h -- the inside of a worker: its state, and the calls into the script. For lua/vm.c and lua/call.c.
+/* call.h -- the inside of a worker: its state, how it is made, and the protected calls into the script. For lua/vm.c and
+ * lua/call.c.
  *
  * Threads    as the worker.
  */
@@ -24,6 +25,14 @@ struct lua_part {
     struct lua_record_taken how;
 };
 
+/* The records that transform() is called with, one after the other. */
+struct lua_run {
+    const struct transform_record *records;
+    size_t at, count; /* `at`: the one under way, or the next */
+    nsec end;         /* mono; of the batch's time, without what passes elsewhere */
+    int rc;           /* -1: where outcomes go takes no more */
+};
+
 struct lua_vm {
     struct lua_vm_options options;
     struct lua_script *script; /* counted */
@@ -32,6 +41,7 @@ struct lua_vm {
     lua_State *L;
     bool init, single, by_batch;
     struct arena arena;
+    struct lua_run run;
     struct lua_record one;
     struct lua_meta_records records; /* `one`, or those of the batch */
     nsec batch_left;                 /* of the batch's time */
@@ -69,13 +79,20 @@ struct lua_call_error {
     const char *shown; /* as transform_out.fail has it, until the next call; NULL: the message */
 };
 
+static inline struct lua_vm *lua_vm_of(lua_State *L)
+{
+    return (struct lua_vm *)((char *)lua_guard_of(L) - offsetof(struct lua_vm, guard));
+}
+
 /* Makes the state: libraries, the script's main chunk, init(). */
 MUST_CHECK int lua_call_make(struct lua_vm *w, struct err *e);
 void lua_call_unmake(struct lua_vm *w);
 
-/* Calls transform() with w->one, or batch() with w->records; leaves the parts in w->parts. */
-MUST_CHECK enum lua_call_status lua_call_record(struct lua_vm *w, nsec hard_end, struct lua_call_error *error);
-MUST_CHECK enum lua_call_status lua_call_batch(struct lua_vm *w, nsec hard_end, struct lua_call_error *error);
+/* What a state calls for its records; each begins with lua_guard_begin(). For lua/vm.c: */
+int lua_vm_call_transform(lua_State *L); /* upvalues: transform, meta */
+int lua_vm_call_batch(lua_State *L);     /* upvalue: batch */
+/* Calls the one that the script needs, protected. */
+MUST_CHECK enum lua_call_status lua_call_script(struct lua_vm *w, struct lua_call_error *error);
 void lua_call_finish(struct lua_vm *w);
 
 #endif

@@ -30,10 +30,11 @@ static int hook_count(const struct lua_guard *g)
 }
 
 /* Setting a hook begins its count anew: only done when it changes, or what does it in a loop would outrun the hook. */
-static void set_hook(const struct lua_guard *g, lua_State *L)
+static void set_hook(struct lua_guard *g, lua_State *L)
 {
     int count = hook_count(g);
 
+    g->unusual = g->unusual || count != HOOK_COUNT;
     if (!lua_gethook(L) || lua_gethookcount(L) != count)
         lua_sethook(L, hook, LUA_MASKCOUNT, count);
 }
@@ -51,9 +52,9 @@ static nsec later(nsec now, nsec limit)
     return limit > NSEC_NEVER - now ? NSEC_NEVER : now + limit;
 }
 
-/* The first look of a call starts its clock. The thread's own time is only asked for when the time on the wall is over:
- * what is left of it then is the next end. Work that cannot be interrupted and takes `ahead` in all likelihood is not
- * begun when it would end past twice the limit. */
+/* The first look of a call starts its clock. The thread's own time costs a system call: it is not asked for before the second look,
+ * which short calls do not live to see, and then again only when the time on the wall is over: what is left of it then is the next
+ * end. Work that cannot be interrupted and takes `ahead` in all likelihood is not begun when it would end past twice the limit. */
 static bool is_over(struct lua_guard *g, nsec ahead)
 {
     nsec now = clock_mono(), used;
@@ -62,13 +63,13 @@ static bool is_over(struct lua_guard *g, nsec ahead)
         g->cancelled = true;
         return true;
     }
-    if (!g->end) {
+    if (g->cpu_begin < 0 && (g->end || ahead > CREDIT))
         g->cpu_begin = clock_thread_cpu();
+    if (!g->end)
         g->end = least(g->hard_end, later(now, g->limit));
-    }
     if (now < g->end && ahead < g->limit)
         return false;
-    used = clock_thread_cpu() - g->cpu_begin;
+    used = g->cpu_begin < 0 ? 0 : clock_thread_cpu() - g->cpu_begin;
     if (now >= g->hard_end || used >= g->limit || ahead > g->limit + (g->limit - used))
         return true;
     g->end = least(g->hard_end, later(now, g->limit) - used);
@@ -179,9 +180,13 @@ void lua_guard_begin(struct lua_guard *g, nsec limit, nsec hard_end)
     g->limit = limit;
     g->hard_end = hard_end;
     g->end = 0;
+    g->cpu_begin = -1;
     g->active = true;
     g->out_of_memory = false;
-    set_hook(g, g->running);
+    if (g->unusual || hook_count(g) != HOOK_COUNT) {
+        g->unusual = false;
+        set_hook(g, g->running);
+    }
 }
 
 void lua_guard_end(struct lua_guard *g)

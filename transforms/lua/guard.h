@@ -43,11 +43,12 @@ struct lua_guard {
     int64_t credit;              /* units until the clock is looked at again */
     nsec limit, hard_end;        /* how long the call may take; mono time at which it ends in any case */
     nsec end;                    /* mono; 0: the clock was not looked at in this call yet */
-    nsec cpu_begin;              /* of the thread, at that first look */
+    nsec cpu_begin;              /* of the thread, soon after that first look; -1: not asked for yet */
     bool active;                 /* between begin and end */
     const struct cancel *cancel; /* NULL: none; asked for is as past the end */
     bool aborted;                /* past the end: the state is lost */
     bool cancelled;              /* aborted because of `cancel` */
+    bool unusual;                /* the hook was set to come more often than it does as a rule */
     bool out_of_memory;          /* the allocator had to refuse since lua_guard_begin() */
     lua_State *running;          /* the coroutine that runs, for hooks that the allocator sets */
     void *context;               /* of who made the state: struct lua_lib_env */
@@ -69,7 +70,7 @@ static inline struct lua_guard *lua_guard_of(lua_State *L)
 
 /* From here until lua_guard_end() code may run: for `limit` of this thread's time (so a busy machine does not make a
  * script fail), and not beyond `hard_end` (mono; NSEC_NEVER: no such end).
- * The clock of the limit starts at the first look at it, a few microseconds of work later: a short call costs none. */
+ * The clock of the limit starts at the first look at it, some microseconds of work later: a short call costs none. */
 void lua_guard_begin(struct lua_guard *g, nsec limit, nsec hard_end);
 void lua_guard_end(struct lua_guard *g);
 

@@ -38,20 +38,26 @@ void lua_record_end(struct lua_record *rec)
 
 /* --- references --- */
 
-static void push_ref(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
+/* `metatable`: the index of that of references, an upvalue of each metamethod. */
+static void push_ref(lua_State *L, struct lua_record *rec, struct lua_doc_node *node, int metatable)
 {
     struct ref *ref = lua_newuserdatauv(L, sizeof(*ref), 0);
 
     ref->rec = rec;
     ref->node = node;
     ref->generation = rec->generation;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &META_TAG);
+    lua_pushvalue(L, metatable);
     lua_setmetatable(L, -2);
 }
 
-void lua_record_push(lua_State *L, struct lua_record *rec)
+void lua_record_push_metatable(lua_State *L)
 {
-    push_ref(L, rec, NULL);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &META_TAG);
+}
+
+void lua_record_push(lua_State *L, struct lua_record *rec, int metatable)
+{
+    push_ref(L, rec, NULL, metatable);
 }
 
 static struct ref *find_ref(lua_State *L, int index)
@@ -60,7 +66,7 @@ static struct ref *find_ref(lua_State *L, int index)
 
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
         return NULL;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &META_TAG);
+    lua_record_push_metatable(L);
     is = lua_rawequal(L, -1, -2) != 0;
     lua_pop(L, 2);
     return is ? lua_touserdata(L, index) : NULL;
@@ -157,6 +163,7 @@ static void push_text(lua_State *L, const struct ref *ref)
 
 /* --- reading --- */
 
+/* For metamethods only: they have the metatable as an upvalue. */
 static void push_member(lua_State *L, struct lua_record *rec, struct lua_doc_node *node, struct lua_doc_member *m)
 {
     struct slice raw = slice_of(m->value.p, m->value.n);
@@ -180,7 +187,7 @@ static void push_member(lua_State *L, struct lua_record *rec, struct lua_doc_nod
         child = lua_doc_enter(rec->arena, node, &m->value);
         if (!child)
             luaL_error(L, node->depth >= LUA_DOC_DEPTH ? "nested too deeply" : "not enough memory");
-        push_ref(L, rec, child);
+        push_ref(L, rec, child, lua_upvalueindex(1));
         return;
     default:
         lua_json_push_null(L);
@@ -243,11 +250,11 @@ static int record_len(lua_State *L)
     return 1;
 }
 
-/* Upvalues: the reference, the place to go on at. */
+/* Upvalues: the metatable, the reference, the place to go on at. */
 static int record_next(lua_State *L)
 {
-    struct ref *ref = lua_touserdata(L, lua_upvalueindex(1));
-    uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(2));
+    struct ref *ref = lua_touserdata(L, lua_upvalueindex(2));
+    uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(3));
     struct lua_doc_member *m;
 
     check_alive(L, ref);
@@ -256,7 +263,7 @@ static int record_next(lua_State *L)
     if (!m)
         return 0;
     lua_pushinteger(L, at);
-    lua_replace(L, lua_upvalueindex(2));
+    lua_replace(L, lua_upvalueindex(3));
     if (ref->node->is_array)
         lua_pushinteger(L, at);
     else
@@ -268,9 +275,10 @@ static int record_next(lua_State *L)
 static int record_pairs(lua_State *L)
 {
     node_of(L, self(L));
+    lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, 1);
     lua_pushinteger(L, 0);
-    lua_pushcclosure(L, record_next, 2);
+    lua_pushcclosure(L, record_next, 3);
     return 1;
 }
 
@@ -448,6 +456,20 @@ static int record_newindex(lua_State *L)
 
 /* --- for who runs the script --- */
 
+struct lua_record_taken lua_record_write(lua_State *L, struct lua_record *rec, struct buf *out)
+{
+    const struct lua_doc_node *root = rec->root;
+    const struct ref whole = {.rec = rec};
+    size_t before = out->n;
+
+    if (!root || !root->changed)
+        return (struct lua_record_taken){.untouched = true, .is_object = root && lua_doc_is_object(root)};
+    if (add_text(&whole, out) < 0)
+        luaL_error(L, "the record grows too large");
+    lua_guard_step(L, out->n - before);
+    return (struct lua_record_taken){.is_object = lua_doc_is_object(root)};
+}
+
 struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, struct lua_record_taken *how)
 {
     struct ref *ref = find_ref(L, index);
@@ -456,10 +478,11 @@ struct lua_record *lua_record_take(lua_State *L, int index, struct buf *out, str
     if (!ref)
         return NULL;
     check_alive(L, ref);
-    how->untouched = is_whole(ref) && !(ref->rec->root && ref->rec->root->changed);
-    how->is_object = is_whole(ref) && ref->rec->root && lua_doc_is_object(ref->rec->root);
-    if (how->untouched)
+    if (is_whole(ref)) {
+        *how = lua_record_write(L, ref->rec, out);
         return ref->rec;
+    }
+    *how = (struct lua_record_taken){.untouched = false};
     if (add_text(ref, out) < 0)
         luaL_error(L, "the record grows too large");
     lua_guard_step(L, out->n - before);
@@ -549,7 +572,8 @@ void lua_record_open(lua_State *L)
     lua_json_push_null(L);
     lua_setfield(L, -2, "null");
     lua_newtable(L);
-    luaL_setfuncs(L, meta, 0);
+    lua_pushvalue(L, -1);
+    luaL_setfuncs(L, meta, 1);
     lua_pushliteral(L, "record");
     lua_setfield(L, -2, "__name");
     lua_pushboolean(L, 0);

@@ -46,14 +46,18 @@ void lua_record_end(struct lua_record *rec);
 /* Once per state: the metatables; `sluice` on top of the stack gets null, text, array and copy. */
 void lua_record_open(lua_State *L);
 
-/* Pushes the record. May raise. */
-void lua_record_push(lua_State *L, struct lua_record *rec);
+/* The metatable of records, for lua_record_push(). */
+void lua_record_push_metatable(lua_State *L);
+/* Pushes the record; their metatable is at this index. May raise. */
+void lua_record_push(lua_State *L, struct lua_record *rec, int metatable);
 
 struct lua_record_taken {
     bool untouched; /* all of rec->from.data */
     bool is_object; /* as in transform_out */
 };
 
+/* The record's bytes, appended to `out` unless nobody changed them. Raises when out is full. */
+struct lua_record_taken lua_record_write(lua_State *L, struct lua_record *rec, struct buf *out);
 /* What a script gave back: the record that the value at `index` is or is a part of, its bytes appended to `out` unless
  * it is whole and nobody changed it. What is no JSON is written as it is, and the white space around a record stays.
  * NULL: the value is no record. Raises for a dead one, and when out is full. */

@@ -10,13 +10,127 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua/call.h"
+#include "transforms/lua/json.h"
 
+#include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
 
 static int cancelled(struct err *e)
 {
     return err_set(e, ERR_CANCELLED, "the program is ending");
+}
+
+/* --- what comes back --- */
+
+static void forget_results(struct lua_vm *w)
+{
+    buf_trim(&w->result, TRANSFORM_KEEP_MAX);
+    buf_trim(&w->parts, TRANSFORM_KEEP_MAX);
+    buf_clear(&w->result);
+    buf_clear(&w->parts);
+    w->given = 0;
+}
+
+/* A batch may give back what it got, and a little more of each. */
+static void check_given(lua_State *L, const struct lua_vm *w)
+{
+    uint64_t pieces = w->parts.n / sizeof(struct lua_part) + 1, bytes = w->given;
+    uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
+    char why[128];
+
+    if (transform_makes_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
+                                 bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
+        luaL_error(L, "what comes back is too much: %s", why);
+}
+
+static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
+{
+    part.n = w->result.n - part.at;
+    w->given += part.how.untouched ? part.of->from.data.n : part.n;
+    check_given(L, w);
+    if (buf_add(&w->parts, &part, sizeof(part)) < 0)
+        luaL_error(L, "too many records come back");
+}
+
+static void add_record(lua_State *L, struct lua_vm *w, struct lua_record *rec)
+{
+    struct lua_part part = {.of = rec, .at = w->result.n};
+
+    part.how = lua_record_write(L, rec, &w->result);
+    add_part(L, w, part);
+}
+
+static void add_text(lua_State *L, struct lua_vm *w, int index)
+{
+    size_t n;
+    const char *p = lua_tolstring(L, index, &n);
+
+    lua_guard_step(L, n);
+    if (buf_add(&w->result, p, n) < 0)
+        luaL_error(L, "what comes back grows too large");
+}
+
+/* One record that came back, at `index`. */
+static void add_result(lua_State *L, struct lua_vm *w, int index)
+{
+    struct lua_part part = {.at = w->result.n};
+
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        add_text(L, w, index);
+        break;
+    case LUA_TTABLE:
+        lua_json_write(L, index, &w->result);
+        break;
+    default:
+        part.of = lua_record_take(L, index, &w->result, &part.how);
+        if (!part.of)
+            luaL_error(L, "a %s is no record: return nil, the record, a string, a table, or a list of these",
+                       luaL_typename(L, index));
+    }
+    add_part(L, w, part);
+}
+
+/* A table is a list of records when it has a first element and is not marked as a JSON array; an empty one is an empty
+ * list. */
+static bool is_list(lua_State *L, int index)
+{
+    bool list;
+
+    if (lua_type(L, index) != LUA_TTABLE || lua_json_is_array(L, index))
+        return false;
+    list = lua_rawgeti(L, index, 1) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (list)
+        return true;
+    lua_pushnil(L);
+    if (!lua_next(L, index))
+        return true;
+    lua_pop(L, 2);
+    return false;
+}
+
+/* Everything the call gave back, which is on top. */
+static void add_results(lua_State *L, struct lua_vm *w)
+{
+    int index = lua_gettop(L);
+    lua_Integer n;
+
+    if (!lua_toboolean(L, index))
+        return;
+    if (!is_list(L, index)) {
+        add_result(L, w, index);
+        return;
+    }
+    n = (lua_Integer)lua_rawlen(L, index);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_guard_step(L, 50);
+        lua_rawgeti(L, index, i);
+        if (lua_toboolean(L, -1))
+            add_result(L, w, index + 1);
+        lua_settop(L, index);
+    }
 }
 
 /* --- outcomes --- */
@@ -58,22 +172,28 @@ static const struct lua_call_error BATCH_OVER = {.code = "Lua.FunctionTimedOut",
 
 /* --- transform() --- */
 
-static int run_one(struct lua_vm *w, nsec hard_end, struct err *e)
+/* Calls it with w->one, and says what became of it: what it gave back is known as a whole before any of it goes out. On
+ * the stack, for all records: transform, meta, the metatable of records. */
+static int call_with_one(lua_State *L, struct lua_vm *w)
 {
-    struct lua_call_error error;
+    enum { TRANSFORM = 1, META, METATABLE, RECORD, RESULT };
     const struct lua_part *parts;
     size_t count;
     int rc = 0;
 
-    switch (lua_call_record(w, hard_end, &error)) {
-    case LUA_CALL_OK:
-        break;
-    case LUA_CALL_FAILED:
-        rc = fail(w, &w->one, &error);
-        return rc < 0 || !w->guard.aborted ? rc : 1;
-    case LUA_CALL_CANCELLED:
-        return cancelled(e);
-    }
+    lua_record_push(L, &w->one, METATABLE);
+    lua_pushvalue(L, TRANSFORM);
+    lua_pushvalue(L, RECORD);
+    lua_pushvalue(L, META);
+    lua_call(L, 2, 1);
+    forget_results(w);
+    if (lua_touserdata(L, RESULT) == lua_touserdata(L, RECORD)) /* as most do; then it is no list, nor another record */
+        add_record(L, w, &w->one);
+    else
+        add_results(L, w);
+    lua_settop(L, METATABLE);
+    lua_guard_rethrow(L);
+    lua_guard_end(&w->guard);
     parts = parts_of(w, &count);
     if (count == 0)
         w->env.out->drop(w->env.out, &w->one.from, w->one.drop_reason);
@@ -82,21 +202,67 @@ static int run_one(struct lua_vm *w, nsec hard_end, struct err *e)
     return rc;
 }
 
+static void end_record(struct lua_vm *w)
+{
+    lua_record_end(&w->one);
+    arena_reset(&w->arena);
+    w->run.at++;
+}
+
+/* Entering Lua protected costs more than a short script: so it is done once for many records, until one fails. */
+int lua_vm_call_transform(lua_State *L)
+{
+    struct lua_vm *w = lua_vm_of(L);
+    struct lua_run *run = &w->run;
+
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_record_push_metatable(L);
+    while (run->at < run->count && run->rc == 0 && !w->guard.out_of_memory && !cancel_is_asked(w->options.cancel)) {
+        lua_record_begin(&w->one, &w->arena, &run->records[run->at]);
+        lua_guard_begin(&w->guard, w->options.timeout, run->end + w->env.out->elsewhere);
+        run->rc = call_with_one(L, w);
+        end_record(w);
+    }
+    return 0;
+}
+
+/* The record under way failed; a state that was interrupted is made anew. */
+static int fail_one(struct lua_vm *w, const struct lua_call_error *error, struct err *e)
+{
+    int rc = fail(w, &w->one, error);
+
+    end_record(w);
+    if (rc < 0 || !w->guard.aborted)
+        return rc;
+    w->batch_over = clock_mono() >= w->run.end + w->env.out->elsewhere;
+    return renew(w, e);
+}
+
 static int run_records(struct lua_vm *w, const struct transform_record *records, size_t count, struct err *e)
 {
     nsec end = clock_mono() + w->batch_left - w->env.out->elsewhere; /* and later by what passes elsewhere */
+    struct lua_call_error error;
     int rc = 0;
 
-    for (size_t i = 0; i < count && rc == 0; i++) {
+    w->run = (struct lua_run){.records = records, .count = count, .end = end};
+    while (w->run.at < count && rc == 0) {
         if (cancel_is_asked(w->options.cancel)) /* the guard looks only at calls that take a while */
             return cancelled(e);
-        lua_record_begin(&w->one, &w->arena, &records[i]);
-        rc = w->batch_over ? fail(w, &w->one, &BATCH_OVER) : run_one(w, end + w->env.out->elsewhere, e);
-        lua_record_end(&w->one);
-        arena_reset(&w->arena);
-        if (rc > 0) {
-            w->batch_over = clock_mono() >= end + w->env.out->elsewhere;
-            rc = renew(w, e);
+        if (w->batch_over) {
+            lua_record_begin(&w->one, &w->arena, &records[w->run.at]);
+            rc = fail_one(w, &BATCH_OVER, e);
+            continue;
+        }
+        switch (lua_call_script(w, &error)) {
+        case LUA_CALL_OK:
+            rc = w->run.rc;
+            break;
+        case LUA_CALL_FAILED:
+            rc = fail_one(w, &error, e);
+            break;
+        case LUA_CALL_CANCELLED:
+            return cancelled(e);
         }
     }
     w->batch_left = end + w->env.out->elsewhere - clock_mono();
@@ -142,6 +308,29 @@ static int hold_records(struct lua_vm *w, const struct transform_record *records
         }
     }
     return rc;
+}
+
+/* Upvalue: batch. */
+int lua_vm_call_batch(lua_State *L)
+{
+    struct lua_vm *w = lua_vm_of(L);
+
+    lua_guard_begin(&w->guard, w->options.batch_timeout, w->run.end);
+    forget_results(w);
+    lua_record_push_metatable(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_createtable(L, (int)w->records.count, 0);
+    for (size_t i = 0; i < w->records.count; i++) {
+        lua_guard_step(L, 50);
+        lua_record_push(L, &w->records.at[i], 1);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_meta_push_batch(L, &w->records);
+    lua_call(L, 2, 1);
+    if (lua_toboolean(L, -1) && !is_list(L, lua_gettop(L)))
+        luaL_error(L, "batch() returns a list of records, or nil");
+    add_results(L, w);
+    return 0;
 }
 
 static void begin_held(struct lua_vm *w)
@@ -191,7 +380,8 @@ static int run_batch(struct lua_vm *w, struct err *e)
     struct lua_call_error error;
     int rc = 0;
 
-    switch (lua_call_batch(w, clock_mono() + w->batch_left, &error)) {
+    w->run = (struct lua_run){.end = clock_mono() + w->batch_left};
+    switch (lua_call_script(w, &error)) {
     case LUA_CALL_OK:
         return emit_batch(w);
     case LUA_CALL_FAILED:
