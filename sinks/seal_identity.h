@@ -7,11 +7,16 @@
 #ifndef SINKS_SEAL_IDENTITY_H
 #define SINKS_SEAL_IDENTITY_H
 
+#include "pipeline/base/slice.h"
+
 #include <stdint.h>
 
 enum { SEAL_IDENTITY_BYTES = 16 };
 
 void seal_identity(const unsigned char stream[SEAL_IDENTITY_BYTES], uint64_t epoch,
                    unsigned char out[SEAL_IDENTITY_BYTES]);
+/* Of an object: several may hold records of the same range, each of other partition keys. */
+void seal_identity_with_keys(const unsigned char stream[SEAL_IDENTITY_BYTES], uint64_t epoch, struct slice keys,
+                             unsigned char out[SEAL_IDENTITY_BYTES]);
 
 #endif

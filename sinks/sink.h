@@ -51,7 +51,9 @@ struct sink_seal_id {
     uint64_t
         window; /* 0: all of the seal's records. Otherwise the body holds some of them, because it was too large or because
                       * they went different ways; bodies of one seal that may both be accepted differ in it */
-    struct slice keys;      /* partition keys that all of its records share: key_set.h; empty: none, or several */
+    struct slice
+        keys; /* partition keys that all of its records share: key_set.h; empty: none, or several. With the record's
+                             * time (partition_key.h) where !{timestamp:...} is that, not `oldest` */
     const char *error_type; /* what !{firehose:error-output-type} says: an error object in the backup; NULL otherwise */
 };
 
@@ -99,9 +101,10 @@ struct sink_record {
     struct slice data;
     uint64_t seq;
     uint32_t part;
-    uint64_t epoch; /* of the seal it is in */
-    nsec arrival;   /* wall */
-    bool is_object; /* the data is known to be one JSON object, no deeper than JSON_DEPTH_MAX */
+    uint64_t epoch;    /* of the seal it is in */
+    nsec arrival;      /* wall */
+    struct slice keys; /* its partition keys: key_set.h */
+    bool is_object;    /* the data is known to be one JSON object, no deeper than JSON_DEPTH_MAX */
 };
 
 #define SINK_SAID_MAX 384 /* bytes of what a far end said, with NUL */
@@ -155,6 +158,12 @@ struct sink_verdict {
     bool begin_anew;     /* what `progress` tells of is gone; with SINK_RETRY */
 };
 
+/* An option that may hold !{...}: what is filled in is a partition key or a time of the object, or of each record. */
+struct sink_template {
+    const char *option, *text; /* as in the file; text NULL: left out */
+    bool timed;                /* a time is put in as well without !{timestamp:...}: default folders, a rotation */
+};
+
 /* Who answers where several products and versions might. For people. */
 struct sink_identity {
     char who[96];      /* OpenSearch 2.19.5; "": it does not say */
@@ -178,6 +187,11 @@ struct sink_ops {
     /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. NULL:
      * what open() says is all there is. */
     void (*check_conf)(const void *conf, const struct sink_env *env, const struct cfg_options *o);
+
+    /* Its options with !{...}, by number; false behind the last. Of some the option may be unbound: NULL. NULL: it has none. All
+     * records of one body have the same keys (sink_seal_id.keys), unless keys_of_records: then each has its own (sink_record.keys). */
+    bool (*template_at)(const void *conf, size_t index, struct sink_template *out);
+    bool keys_of_records;
 
     /* `conf` outlives the state. Checks what can be checked without the far end; *e begins with the option it is about. */
     MUST_CHECK int (*open)(void **state, const void *conf, const struct sink_env *env, struct err *e);

@@ -25,6 +25,16 @@ bool key_set_next(struct slice *rest, struct slice *name, struct slice *value)
     return true;
 }
 
+bool key_set_find(struct slice set, struct slice wanted, struct slice *value)
+{
+    struct slice name;
+
+    while (key_set_next(&set, &name, value))
+        if (slice_eq(name, wanted))
+            return true;
+    return false;
+}
+
 static int compare(struct slice a, struct slice b)
 {
     int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);

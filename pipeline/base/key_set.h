@@ -23,5 +23,7 @@ MUST_CHECK int key_set_add(struct buf *set, struct slice name, struct slice valu
 
 /* Takes the first key off `rest` (at first: the set). False: no whole key is left. */
 bool key_set_next(struct slice *rest, struct slice *name, struct slice *value);
+/* The value of the key of this name; false: there is none. */
+bool key_set_find(struct slice set, struct slice name, struct slice *value);
 
 #endif

@@ -527,6 +527,8 @@
 /* A block of a parcel's file: its payload, and its records. One is read at once. */
 #define PARCEL_BLOCK_BYTES   LIMIT(256 * KIB, 512)
 #define PARCEL_BLOCK_RECORDS LIMIT(4096, 4)
+/* Most that a stream's max_partitions can be. */
+#define PARTITIONS_OPEN_MAX 20000
 /* Bytes of the partition keys of one record: as many as a script may set, with their names. */
 #define KEY_SET_MAX (64 * KIB)
 

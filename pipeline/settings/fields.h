@@ -28,6 +28,11 @@ void settings_streams_release(void *out);
 void settings_transform_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
 void settings_transform_release(void *out);
 
+/* Which partition keys a stream has and needs, after it was bound: what follows from its options, and what its places ask for that no
+ * option gives. */
+void settings_partition(struct stream_settings *st);
+void settings_partition_check(struct cfg_errors *errs, const struct stream_settings *st);
+
 /* What people write who know other programs, and how the same is written here, to be pasted. Whoever reports a mistake asks for
  * them through cfg_errors_hints(), so that what binds options need not know those of all others. */
 extern const struct cfg_hints settings_hints;

@@ -179,6 +179,7 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
         if (meant && (use->all || use->destinations)) {
             check_format(&r, st);
             check_sink(&r, st, &destination);
+            settings_partition_check(errs, st);
             check_sink(&r, st, &backup);
         }
     }

@@ -55,9 +55,8 @@ struct stream_settings {
     nsec buffer_interval;
     struct transform_settings *transforms; /* in the order they chain */
     size_t transform_count;
-    bool
-        partitioned; /* its records have keys that say which object they are for: they are staged, each with its key's others */
-    uint32_t max_partitions; /* objects that gather records at once, one for each key */
+    bool partitioned;       /* the records of an object share their partition keys: its place is made of them */
+    int64_t max_partitions; /* objects that may be gathered at once, each for other keys */
     const struct format_ops *format;
     void *format_conf; /* NULL: the format has no options */
     struct settings_origin format_from;

@@ -367,6 +367,15 @@ const struct cfg_field settings_stream_fields[] = {
      .release = settings_transform_release,
      .syntax = "a transform, or a list of them",
      .help = "what happens to each record on its way; left out: nothing"},
+    {.name = "max_partitions",
+     .type = CFG_INT,
+     .offset = offsetof(struct stream_settings, max_partitions),
+     .def = "500",
+     .min = 1,
+     .max = PARTITIONS_OPEN_MAX,
+     .help = "where the destination's place has partition keys: for how many sets of them objects may be gathered at "
+             "once; beyond "
+             "it the oldest object is delivered early"},
     {.name = "format",
      .type = CFG_CUSTOM,
      .bind = bind_format,
@@ -425,7 +434,7 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
         cfg_error(errs, backup->at, "`backup` wants a place: `file: { path: ... }` or `s3: { bucket: ... }`");
     if (st->sink && (!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")))
         st->retry_duration = st->sink->retry_duration;
-
+    settings_partition(st);
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
                   (int)st->in_flight_min, (int)st->in_flight);

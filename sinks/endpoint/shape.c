@@ -21,7 +21,7 @@ void shape_request_id(const unsigned char identity[16], const struct sink_seal_i
     const uint64_t numbers[] = {id->first, id->last, id->window};
     char hex[33];
 
-    seal_identity(identity, id->epoch, in);
+    seal_identity_with_keys(identity, id->epoch, id->keys, in);
     memcpy(in + 16, "http", 4);
     for (size_t i = 0; i < sizeof(numbers); i++)
         in[20 + i] = (unsigned char)(numbers[i / 8] >> (56 - i % 8 * 8));

@@ -102,6 +102,11 @@ static void file_check_conf(const void *conf, const struct sink_env *env, const 
     object_key_check(&c->key, env, o);
 }
 
+static bool file_template_at(const void *conf, size_t index, struct sink_template *out)
+{
+    return object_key_template(&((const struct file_conf *)conf)->key, index, out);
+}
+
 static int file_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
                             struct err *e)
 {
@@ -220,6 +225,7 @@ const struct sink_ops sink_file = {
     .error_prefix = "file-failed",
     .metric = "file",
     .check_conf = file_check_conf,
+    .template_at = file_template_at,
     .open = file_open,
     .close = file_close,
     .name_object = file_name_object,

@@ -1,12 +1,14 @@
 /* A name is the prefix, in which expressions are replaced, a slash or default folders, and a tail of stream, version, time and id. All
  * of it follows from the seal alone, so that an attempt after a crash names the same object. A prefix is walked over piece by piece
- * (next_piece()), once to check it and then for each name. */
+ * (pieces.h), once to check it and then for each name. */
 #include "sinks/names/object_key.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/key_set.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/time_zone.h"
 #include "sinks/names/literal.h"
+#include "sinks/names/pieces.h"
 #include "sinks/names/time_pattern.h"
 #include "sinks/seal_identity.h"
 
@@ -48,68 +50,33 @@ static const struct prefix *prefix_for(const struct object_key *k, const struct 
     return id->error_type && k->errors.text ? &k->errors : &k->objects;
 }
 
-/* A piece of a prefix: literal text, or what stands between "!{" and "}". */
-struct piece {
-    bool expression;
-    struct slice space, value; /* !{space:value} */
-    struct slice literal;
-};
-
-/* Cuts the next piece off *rest. 1: there is one, 0: the end, -1: a mistake in an expression. */
-static int next_piece(const char *option, struct slice *rest, struct piece *out, struct err *e)
-{
-    const char *open, *close, *colon;
-
-    *out = (struct piece){0};
-    if (rest->n == 0)
-        return 0;
-    open = memmem(rest->p, rest->n, "!{", 2);
-    if (open != rest->p) {
-        out->literal = slice_of(rest->p, open ? (size_t)(open - rest->p) : rest->n);
-        *rest = slice_of(rest->p + out->literal.n, rest->n - out->literal.n);
-        return 1;
-    }
-    close = memchr(rest->p, '}', rest->n);
-    if (!close)
-        return err_set(e, ERR_CONFIG, "%s: `!{` begins an expression, and this one has no `}`: `%.*s`", option,
-                       (int)rest->n, rest->p);
-    out->expression = true;
-    out->literal = slice_of(rest->p, (size_t)(close - rest->p) + 1);
-    colon = memchr(open + 2, ':', (size_t)(close - open) - 2);
-    if (!colon)
-        return err_set(e, ERR_CONFIG, "%s: `%.*s` is not of the form !{namespace:value}", option, (int)out->literal.n,
-                       out->literal.p);
-    out->space = slice_of(open + 2, (size_t)(colon - open) - 2);
-    out->value = slice_of(colon + 1, (size_t)(close - colon) - 1);
-    *rest = slice_of(close + 1, rest->n - out->literal.n);
-    return 1;
-}
-
 static bool is_error_type(const struct piece *p)
 {
     return slice_is(p->space, "firehose") && slice_is(p->value, "error-output-type");
 }
 
-static int check_expression(const struct prefix *x, bool for_errors, const struct piece *p, struct err *e)
+static int check_expression(const struct prefix *x, bool for_errors, bool keys, const struct piece *p, struct err *e)
 {
     if (slice_is(p->space, "timestamp")) {
         if (time_pattern_check(p->value, e) < 0)
-            return err_wrap(e, "%s: `%.*s`", x->option, (int)p->literal.n, p->literal.p);
+            return err_wrap(e, "%s: `%.*s`", x->option, (int)p->text.n, p->text.p);
         return 0;
     }
     if ((slice_is(p->space, "firehose") && slice_is(p->value, "random-string")) || (for_errors && is_error_type(p)))
         return 0;
     if (is_error_type(p))
         return err_set(e, ERR_CONFIG, "%s: `!{firehose:error-output-type}` is for error_prefix only", x->option);
-    if (slice_is(p->space, "partitionKeyFromQuery") || slice_is(p->space, "partitionKeyFromLambda"))
-        return err_set(e, ERR_CONFIG, "%s: `%.*s` needs partition keys, and this %s", x->option, (int)p->literal.n,
-                       p->literal.p, for_errors ? "option cannot have them" : "stream has none");
+    if (piece_key(p) != KEY_NONE && keys)
+        return piece_check_key(x->option, p, e);
+    if (piece_key(p) != KEY_NONE)
+        return err_set(e, ERR_CONFIG, "%s: `%.*s`: what goes to a backup has no partition keys", x->option,
+                       (int)p->text.n, p->text.p);
     return err_set(e, ERR_CONFIG,
                    "%s: `%.*s` is not known; there are !{timestamp:PATTERN}, !{firehose:random-string}%s", x->option,
-                   (int)p->literal.n, p->literal.p, for_errors ? " and !{firehose:error-output-type}" : "");
+                   (int)p->text.n, p->text.p, for_errors ? " and !{firehose:error-output-type}" : "");
 }
 
-static int check_text(struct prefix *x, bool for_errors, struct err *e)
+static int check_text(struct prefix *x, bool for_errors, bool keys, struct err *e)
 {
     struct slice rest = slice_str(x->text);
     struct piece p;
@@ -123,28 +90,28 @@ static int check_text(struct prefix *x, bool for_errors, struct err *e)
         x->has_expressions = true; /* once it is corrected */
         return -1;
     }
-    while ((rc = next_piece(x->option, &rest, &p, e)) > 0) {
-        if (p.expression && check_expression(x, for_errors, &p, e) < 0)
+    while ((rc = piece_next(x->option, &rest, &p, e)) > 0) {
+        if (p.expression && check_expression(x, for_errors, keys, &p, e) < 0)
             return -1;
         x->has_error_type |= p.expression && is_error_type(&p);
     }
     return rc;
 }
 
-static int check_prefix(struct prefix *x, bool for_errors, struct err *e)
+static int check_prefix(struct prefix *x, bool for_errors, bool keys, struct err *e)
 {
     size_t n = strlen(x->text);
 
     if (n > OBJECT_PREFIX_MAX)
         return err_set(e, ERR_CONFIG, "%s: %zu bytes, at most %d are allowed", x->option, n, OBJECT_PREFIX_MAX);
-    return check_text(x, for_errors, e);
+    return check_text(x, for_errors, keys, e);
 }
 
 int object_key_check_text(const char *option, const char *text, struct err *e)
 {
     struct prefix x = {.option = option, .text = (char *)text};
 
-    return check_text(&x, false, e);
+    return check_text(&x, false, true, e);
 }
 
 /* Firehose's rules. Where no error object will ever be written, an error prefix is a mistake: it would do nothing. */
@@ -160,7 +127,7 @@ static int check_error_prefix(struct object_key *k, struct err *e)
     }
     if (!k->backup)
         return err_set(e, ERR_CONFIG, "error_prefix: error objects go to the stream's `backup`: set it there");
-    if (check_prefix(&k->errors, true, e) < 0)
+    if (check_prefix(&k->errors, true, false, e) < 0)
         return -1;
     if (k->errors.has_expressions && !k->errors.has_error_type)
         return err_set(e, ERR_CONFIG,
@@ -200,18 +167,36 @@ static int check_folders(const char *option, struct slice key, struct err *e)
     return 0;
 }
 
+/* A set with a short value for each key of the prefix. */
+static int add_sample_keys(const struct prefix *x, struct buf *keys, struct err *e)
+{
+    struct slice rest = slice_str(x->text);
+    struct piece p;
+    int rc;
+
+    while ((rc = piece_next(x->option, &rest, &p, e)) > 0)
+        if (piece_key(&p) != KEY_NONE && key_set_add(keys, p.value, SLICE("x")) < 0)
+            return err_set(e, ERR_CONFIG, "%s: too many partition keys", x->option);
+    return rc;
+}
+
 static int check_longest(const struct object_key *k, const char *error_type, struct err *e)
 {
-    const struct sink_seal_id id = {
+    struct sink_seal_id id = {
         .first = UINT64_MAX - 1, .last = UINT64_MAX, .oldest = LONGEST_MOMENT, .error_type = error_type};
-    struct buf b;
+    struct buf b, keys;
     int rc;
 
     buf_init(&b, 2 * OBJECT_KEY_MAX);
-    rc = object_key_render(k, &id, "", &b, e);
+    buf_init(&keys, 2 * OBJECT_PREFIX_MAX);
+    rc = add_sample_keys(prefix_for(k, &id), &keys, e);
+    id.keys = buf_slice(&keys);
+    if (rc == 0)
+        rc = object_key_render(k, &id, "", &b, e);
     if (rc == 0)
         rc = check_folders(prefix_for(k, &id)->option, buf_slice(&b), e);
     buf_release(&b);
+    buf_release(&keys);
     return rc;
 }
 
@@ -239,7 +224,7 @@ struct opening {
 
 static int open_prefix(struct opening *o, struct err *e)
 {
-    return check_prefix(&o->key->objects, false, e);
+    return check_prefix(&o->key->objects, false, !o->key->backup, e);
 }
 
 static int open_error_prefix(struct opening *o, struct err *e)
@@ -309,6 +294,13 @@ fail:
     return -1;
 }
 
+bool object_key_template(const struct object_key_conf *conf, size_t index, struct sink_template *out)
+{
+    *out = (struct sink_template){
+        .option = "prefix", .text = conf->prefix, .timed = !conf->prefix || !strstr(conf->prefix, "!{")};
+    return index == 0;
+}
+
 void object_key_free(struct object_key **k)
 {
     if (!*k)
@@ -329,7 +321,7 @@ static void seal_digest(const struct object_key *k, const struct sink_seal_id *i
     unsigned char in[IDENTITY_BYTES + 8 + 8 + 4 + 1 + 8 + 1 + ERROR_TYPE_MAX], *p = in + IDENTITY_BYTES;
     size_t type = id->error_type ? strnlen(id->error_type, ERROR_TYPE_MAX) : 0;
 
-    seal_identity(k->identity, id->epoch, in);
+    seal_identity_with_keys(k->identity, id->epoch, id->keys, in);
     for (int shift = 56; shift >= 0; shift -= 8, p++) {
         p[0] = (unsigned char)(id->first >> shift);
         p[8] = (unsigned char)(id->last >> shift);
@@ -375,11 +367,21 @@ static int add_uuid(const struct object_key *k, const struct sink_seal_id *id, s
     return buf_printf(out, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
+/* What !{timestamp:...} is about: the records' own time where they have one. */
+static nsec moment_of(const struct sink_seal_id *id)
+{
+    int64_t seconds;
+
+    return partition_time(id->keys, &seconds) ? seconds * NSEC_PER_SEC : id->oldest;
+}
+
 static int add_expression(const struct object_key *k, const struct sink_seal_id *id, const struct piece *p,
                           uint32_t *occurrence, struct buf *out)
 {
     if (slice_is(p->space, "timestamp"))
-        return time_pattern_render(p->value, id->oldest, k->zone, out);
+        return time_pattern_render(p->value, moment_of(id), k->zone, out);
+    if (piece_key(p) != KEY_NONE)
+        return piece_add_key(p, id->keys, PARTITION_FOLDER, out);
     if (is_error_type(p))
         return buf_add_str(out, id->error_type);
     return add_random_string(k, id, ++*occurrence, out);
@@ -393,8 +395,8 @@ int object_key_render_text(const struct object_key *k, const struct sink_seal_id
     struct err e;
     int full = 0;
 
-    while (full == 0 && next_piece("", &rest, &p, &e) > 0)
-        full = p.expression ? add_expression(k, id, &p, &occurrence, out) : literal_add(p.literal, out);
+    while (full == 0 && piece_next("", &rest, &p, &e) > 0)
+        full = p.expression ? add_expression(k, id, &p, &occurrence, out) : literal_add(p.text, out);
     return full;
 }
 
@@ -406,7 +408,7 @@ static int add_prefix(const struct object_key *k, const struct sink_seal_id *id,
     if (full == 0 && id->error_type && !x->has_error_type)
         full = buf_add_str(out, id->error_type) < 0 || buf_add_char(out, '/') < 0 ? -1 : 0;
     if (full == 0 && !x->has_expressions)
-        full = time_pattern_render(SLICE(DEFAULT_FOLDERS), id->oldest, k->zone, out);
+        full = time_pattern_render(SLICE(DEFAULT_FOLDERS), moment_of(id), k->zone, out);
     return full;
 }
 
@@ -422,7 +424,7 @@ int object_key_render(const struct object_key *k, const struct sink_seal_id *id,
     size_t from = out->n;
 
     if (add_prefix(k, id, out) < 0)
-        return err_set(e, ERR_LIMIT, "object name: no room for the prefix");
+        return err_set(e, ERR_LIMIT, "object name: no room for the prefix, or a partition key of it is not there");
     if (out->n - from > OBJECT_PREFIX_EVALUATED_MAX)
         return err_set(e, ERR_LIMIT, "%s: evaluated it has %zu bytes, at most %d are allowed",
                        prefix_for(k, id)->option, out->n - from, OBJECT_PREFIX_EVALUATED_MAX);

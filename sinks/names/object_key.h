@@ -2,13 +2,14 @@
  *
  *     <evaluated prefix><stream>-<version>-<yyyy-MM-dd-HH-mm-ss>-<uuid><extension>
  *
- * Time is the arrival of the oldest record; uuid and random strings are derived from the stream's identity and the
+ * Time is the arrival of the oldest record, in !{timestamp:...} the records' own where they have one; uuid and random strings are derived from the stream's identity and the
  * seal's records. So the same seal has the same name on every attempt and after a crash, and a redelivery overwrites.
  *
  *   no prefix                        yyyy/MM/dd/HH/
  *   prefix without expressions       yyyy/MM/dd/HH/ is appended, as it is: `logs` becomes `logs2026/...`
  *   !{timestamp:PATTERN}             see time_pattern.h
  *   !{firehose:random-string}        11 characters, another for each occurrence
+ *   !{partitionKeyFromQuery:NAME}    the value of a partition key, as a part of a folder's name: pieces.h, partition_key.h
  *
  * `\%` and `\{` stand for % and {; what other programs write for times (%Y) is a mistake, see literal.h.
  *
@@ -73,6 +74,9 @@ void object_key_check(const struct object_key_conf *conf, const struct sink_env 
 MUST_CHECK int object_key_open(struct object_key **k, const struct object_key_conf *conf, const struct sink_env *env,
                                struct err *e);
 void object_key_free(struct object_key **k);
+
+/* For sink_ops.template_at. */
+bool object_key_template(const struct object_key_conf *conf, size_t index, struct sink_template *out);
 
 /* Appends the name. `extension`: what format and codec say, "" for none. */
 MUST_CHECK int object_key_render(const struct object_key *k, const struct sink_seal_id *id, const char *extension,

@@ -92,6 +92,11 @@ static void s3_check_conf(const void *conf, const struct sink_env *env, const st
     s3_conf_check_all(conf, env, o);
 }
 
+static bool s3_template_at(const void *conf, size_t index, struct sink_template *out)
+{
+    return object_key_template(&((const struct s3_conf *)conf)->key, index, out);
+}
+
 static int s3_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
                           struct err *e)
 {
@@ -257,6 +262,7 @@ const struct sink_ops sink_s3 = {
     .error_prefix = "s3-failed",
     .metric = "s3",
     .check_conf = s3_check_conf,
+    .template_at = s3_template_at,
     .open = s3_open,
     .close = s3_close,
     .name_object = s3_name_object,

@@ -198,6 +198,90 @@ static void names_stay_what_they_are_from_version_to_version(void **state)
     buf_release(&b);
 }
 
+/* --- partition keys --- */
+
+/* As in key_set.h. */
+#define KEYS(text) ((struct slice){(text), sizeof(text) - 1})
+
+static struct sink_seal_id seal_with(struct slice keys)
+{
+    struct sink_seal_id id = SEAL;
+
+    id.keys = keys;
+    return id;
+}
+
+static void partition_keys_are_parts_of_names(void **state)
+{
+    const struct {
+        const char *prefix;
+        struct slice keys;
+        const char *want;
+    } cases[] = {
+        /* Firehose's documented examples. */
+        {"customer_id=!{partitionKeyFromQuery:customer_id}/device=!{partitionKeyFromQuery:device}/"
+         "year=!{partitionKeyFromQuery:year}/month=!{partitionKeyFromQuery:month}/day=!{partitionKeyFromQuery:day}/"
+         "hour=!{partitionKeyFromQuery:hour}/",
+         KEYS("customer_id\0001234567890\0day\00027\0device\0mobile\0hour\00020\0month\00008\0year\0002019\0"),
+         "customer_id=1234567890/device=mobile/year=2019/month=08/day=27/hour=20/"},
+        {"customer_id=!{partitionKeyFromQuery:customer_id}/my-prefix/!{firehose:random-string}/",
+         KEYS("customer_id\0001\0"), "customer_id=1/my-prefix/"},
+        {"!{partitionKeyFromLambda:a}/!{partitionKeyFromLua:a}/!{timestamp:yyyy/MM/dd}/", KEYS("a\0x\0"),
+         "x/x/2026/07/13/"},
+        /* Not out of the folder. */
+        {"t=!{partitionKeyFromLua:t}/", KEYS("t\0../../etc\0"), "t=..%2F..%2Fetc/app-logs-7-"},
+        {"t=!{partitionKeyFromLua:t}/", KEYS("t\0a%2Fb\0"), "t=a%252Fb/app-logs-7-"},
+        {"t=!{partitionKeyFromLua:t}/", KEYS("t\0!{timestamp:yyyy}\0"), "t=!{timestamp:yyyy}/app-logs-7-"},
+        {"t=!{partitionKeyFromLua:t}/", KEYS("t\0\xc3\xa4 b=c\0"), "t=\xc3\xa4 b=c/app-logs-7-"},
+        /* The record's own time: 2024-02-29T23:00:00Z. */
+        {"!{timestamp:yyyy/MM/dd/HH}/", KEYS("!timestamp\0001709247600\0"),
+         "2024/02/29/23/app-logs-7-2026-07-13-14-05-09-"},
+        {"", KEYS("!timestamp\0001709247600\0"), "2024/02/29/23/app-logs-7-2026-07-13-14-05-09-"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct object_key_conf conf = {.prefix = copy(cases[i].prefix)};
+        const struct sink_seal_id id = seal_with(cases[i].keys);
+        struct buf b = rendered(&conf, &id, ".gz");
+
+        if (strncmp(b.p, cases[i].want, strlen(cases[i].want)) != 0)
+            fail_msg("got `%s`, want `%s`", b.p, cases[i].want);
+        buf_release(&b);
+    }
+}
+
+static void objects_of_one_range_differ_by_their_keys(void **state)
+{
+    const struct object_key_conf conf = {.prefix = copy("same/!{firehose:random-string}/")};
+    const struct sink_seal_id ids[] = {SEAL, seal_with(KEYS("a\0001\0")), seal_with(KEYS("a\0002\0"))};
+    struct buf names[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        names[i] = rendered(&conf, &ids[i], "");
+    assert_string_not_equal(names[0].p, names[1].p);
+    assert_string_not_equal(names[1].p, names[2].p);
+    for (int i = 0; i < 3; i++)
+        buf_release(&names[i]);
+}
+
+static void a_missing_key_is_an_error(void **state)
+{
+    const struct object_key_conf conf = {.prefix = copy("!{partitionKeyFromLua:a}/")};
+    struct object_key *k;
+    struct err e = {0};
+    struct buf b;
+
+    (void)state;
+    assert_int_equal(object_key_open(&k, &conf, &ENV, &e), 0);
+    buf_init(&b, OBJECT_KEY_MAX);
+    assert_int_equal(object_key_render(k, &SEAL, "", &b, &e), -1);
+    assert_non_null(strstr(e.msg, "a partition key of it is not there"));
+    buf_release(&b);
+    object_key_free(&k);
+}
+
 static void mistakes_are_told_at_start(void **state)
 {
     static char long_prefix[OBJECT_PREFIX_MAX + 2], half_long[600];
@@ -210,8 +294,8 @@ static void mistakes_are_told_at_start(void **state)
         {{.prefix = copy("!{firehose:error-output-type}/")}, "for error_prefix only"},
         {{.prefix = copy("!{firehose:nonsense}/")}, "not known"},
         {{.prefix = copy("!{date:yyyy}/")}, "not known"},
-        {{.prefix = copy("!{partitionKeyFromQuery:service}/")}, "needs partition keys"},
-        {{.prefix = copy("!{partitionKeyFromLambda:service}/")}, "needs partition keys"},
+        {{.prefix = copy("!{partitionKeyFromQuery:}/")}, "name has 1 to 128 characters"},
+        {{.prefix = copy("!{partitionKeyFromLambda:a/b}/")}, "name has letters, digits"},
         {{.prefix = copy("!{timestamp:}/")}, "empty"},
         {{.prefix = copy("!{timestamp:yyyy-bb}/")}, "letter `b` at character 6"},
         {{.prefix = copy("!{timestamp:YYYY}/")}, "calendar year is `yyyy`"},
@@ -261,7 +345,8 @@ static void mistakes_in_error_prefixes_are_told_at_start(void **state)
         {&BACKUP_ENV, {.error_prefix = copy("e/!{timestamp:yyyy}/")}, "must be one of them"},
         {&BACKUP_ENV, {.prefix = copy("!{firehose:error-output-type}/")}, "for error_prefix only"},
         {&BACKUP_ENV, {.error_prefix = copy("!{firehose:error-output-typ}/")}, "error_prefix: `!{firehose:error-o"},
-        {&BACKUP_ENV, {.error_prefix = copy("!{partitionKeyFromQuery:a}/")}, "this option cannot have them"},
+        {&BACKUP_ENV, {.error_prefix = copy("!{partitionKeyFromQuery:a}/")}, "has no partition keys"},
+        {&BACKUP_ENV, {.prefix = copy("!{partitionKeyFromLua:a}/")}, "has no partition keys"},
         {&BACKUP_ENV, {.error_prefix = copy("../!{firehose:error-output-type}/")}, "error_prefix: a folder cannot"},
         {&ENV, {.error_prefix = copy("errors/")}, "set it there"},
     };
@@ -331,6 +416,9 @@ int main(void)
         cmocka_unit_test(the_same_seal_has_the_same_name_and_no_other_has_it),
         cmocka_unit_test(the_same_numbers_of_another_run_have_another_name),
         cmocka_unit_test(names_stay_what_they_are_from_version_to_version),
+        cmocka_unit_test(partition_keys_are_parts_of_names),
+        cmocka_unit_test(objects_of_one_range_differ_by_their_keys),
+        cmocka_unit_test(a_missing_key_is_an_error),
         cmocka_unit_test(mistakes_are_told_at_start),
         cmocka_unit_test(a_name_that_finds_no_room_is_an_error),
         cmocka_unit_test(other_texts_have_the_same_expressions),

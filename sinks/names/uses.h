@@ -1,0 +1,29 @@
+/* uses.h -- what the options of a destination that may hold !{...} use of a record: which partition keys, and its time.
+ *
+ * From the options alone: nothing is opened, so it can be asked where secrets are not there. A text with a mistake is read as far
+ * as the mistake, which its sink reports.
+ *
+ * Ownership  slices point into the options. Pure functions.
+ */
+#ifndef SINKS_NAMES_USES_H
+#define SINKS_NAMES_USES_H
+
+#include "sinks/names/pieces.h"
+#include "sinks/sink.h"
+
+struct key_use {
+    enum key_source source;
+    struct slice name;
+    const char *option; /* that uses it first */
+};
+
+struct key_uses {
+    struct key_use key[PARTITION_KEYS_MAX];
+    size_t count;
+    bool too_many; /* more than fit */
+    bool time;     /* some text has a !{timestamp:...} */
+};
+
+void key_uses_of(const struct sink_ops *ops, const void *conf, struct key_uses *out);
+
+#endif
