@@ -23,15 +23,6 @@
 
 enum search { SEARCH_FOUND, SEARCH_GOES_ON, SEARCH_END };
 
-static size_t count_zeros(const char *p, size_t n)
-{
-    size_t i = 0;
-
-    while (i < n && p[i] == '\0')
-        i++;
-    return i;
-}
-
 /* Moves f->zeros_to to the first byte that is not zero. */
 static enum search search(struct tail_file *f)
 {
@@ -44,10 +35,12 @@ static enum search search(struct tail_file *f)
         f->zeros_to = (uint64_t)data;
     for (size_t done = 0; done < TAIL_ZEROS_STEP_BYTES;) {
         ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)f->zeros_to);
-        size_t zeros = n > 0 ? count_zeros(bytes, (size_t)n) : 0;
+        size_t zeros = 0;
 
         if (n <= 0)
             return SEARCH_END;
+        while (zeros < (size_t)n && bytes[zeros] == '\0')
+            zeros++;
         f->zeros_to += zeros;
         done += zeros;
         if (zeros < (size_t)n)
@@ -64,18 +57,6 @@ bool tail_is_utf16(enum tail_encoding e)
 static bool reads_utf16(const struct tail *t, const struct tail_file *f)
 {
     return tail_is_utf16(tail_encoding_of(t, f));
-}
-
-static void pass_over(struct tail *t, struct tail_file *f, uint64_t to)
-{
-    uint64_t n = to - f->read.offset;
-
-    log_warn("zeros at the beginning of a file are left out: nobody wrote them", KS("stream", t->env.stream),
-             KS("path", f->path), KU("bytes", n),
-             KS("hint", "a program that appends (>> instead of >, O_APPEND) leaves none when its file is truncated"));
-    metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, n);
-    f->read.offset = f->read.whole.from = to;
-    f->safe = f->read;
 }
 
 /* False: they are bytes like others. */
@@ -98,7 +79,14 @@ static bool skip_zeros(struct tail *t, struct tail_file *f, enum tail_step *step
     *step = TAIL_STEP_END;
     if (found == SEARCH_END)
         return true;
-    pass_over(t, f, reads_utf16(t, f) ? end & ~UINT64_C(1) : end); /* half of a character can be zero */
+    if (reads_utf16(t, f))
+        end &= ~UINT64_C(1); /* half of a character can be zero */
+    log_warn("zeros at the beginning of a file are left out: nobody wrote them", KS("stream", t->env.stream),
+             KS("path", f->path), KU("bytes", end - f->read.offset),
+             KS("hint", "a program that appends (>> instead of >, O_APPEND) leaves none when its file is truncated"));
+    metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, end - f->read.offset);
+    f->read.offset = f->read.whole.from = end;
+    f->safe = f->read;
     *step = TAIL_STEP_MORE;
     return true;
 }
@@ -114,18 +102,13 @@ static const struct {
     {TAIL_UTF16BE, {"\xfe\xff", 2}},
 };
 
-static bool may_be(const struct tail *t, enum tail_encoding e)
-{
-    return t->conf->encoding == TAIL_AUTO || t->conf->encoding == (int)e;
-}
-
 /* Index of the mark that the head has; -1: none, -2: this may become one. */
 static int find_mark(const struct tail *t, struct slice head)
 {
     int found = -1;
 
     for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-        if (!may_be(t, marks[i].encoding))
+        if (t->conf->encoding != TAIL_AUTO && t->conf->encoding != (int)marks[i].encoding)
             continue;
         if (slice_starts(head, marks[i].bytes))
             return (int)i;
@@ -133,20 +116,6 @@ static int find_mark(const struct tail *t, struct slice head)
             found = -2;
     }
     return found;
-}
-
-/* Its mark begins as that of UTF-16 does, with a zero character behind it, which no text has. */
-static bool is_utf32(struct slice head)
-{
-    return slice_starts(head, slice_of("\xff\xfe\0\0", 4));
-}
-
-/* Without a mark: a file that was UTF-16 before it was truncated still is, if it has the zeros that its line ends have. */
-static enum tail_encoding guess(const struct tail_file *f, struct slice head)
-{
-    bool was = f->read.encoding == TAIL_UTF16LE || f->read.encoding == TAIL_UTF16BE;
-
-    return was && memchr(head.p, '\0', head.n) ? f->read.encoding : TAIL_UTF8;
 }
 
 enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f)
@@ -216,12 +185,16 @@ bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step)
         *step = TAIL_STEP_WAIT;
         return true;
     }
-    if (i >= 0 && is_utf32(head)) {
+    if (i >= 0 && slice_starts(head, slice_of("\xff\xfe\0\0", 4))) { /* as UTF-16's, but no text begins with a zero */
         log_warn("file is in UTF-32, which is not read: its bytes are delivered as they are",
                  KS("stream", t->env.stream), KS("path", f->path));
         i = -1;
     }
-    f->read.encoding = i >= 0 ? marks[i].encoding : guess(f, head);
+    if (i >= 0)
+        f->read.encoding = marks[i].encoding;
+    /* What was UTF-16 before it was truncated still is, if it has the zeros that its line ends have. */
+    else if (!tail_is_utf16(f->read.encoding) || !memchr(head.p, '\0', head.n))
+        f->read.encoding = TAIL_UTF8;
     f->safe.encoding = f->read.encoding;
     if (i < 0)
         return false;

@@ -85,20 +85,16 @@ static bool may_be_copy(const char *path, const char *original)
 
 /* --- is it the copy of something that is gone? ------------------------------------------------------------------- */
 
-/* A copy may lack what was written after it was made, if that is still known, and not most of it. */
-static bool is_long_enough(const struct tail_past *p, uint64_t size)
-{
-    uint64_t end = p->place.offset;
-
-    return size >= end || (size >= end - p->recent_n && size >= end / 2 && size >= p->place.whole.from);
-}
-
-/* The copy is there before the truncation is. */
+/* The copy is there before the truncation is. It may lack what was written after it was made, if that is still known, and not most of
+ * it. */
 static bool fits(const struct tail_past *p, const struct tail_file *f, const struct cuts *c)
 {
     nsec born = f->id.born > 0 ? (nsec)f->id.born : f->modified;
+    uint64_t end = p->place.offset, least = end - p->recent_n;
 
-    return is_long_enough(p, f->size) && p->inode != f->id.inode && has_stem(c, p->stem) &&
+    least = least > end / 2 ? least : end / 2;
+    least = least > p->place.whole.from ? least : p->place.whole.from;
+    return (f->size >= end || f->size >= least) && p->inode != f->id.inode && has_stem(c, p->stem) &&
            may_be_copy(f->path, p->path) && born <= p->noticed + CLOCK_SLACK;
 }
 
@@ -137,16 +133,6 @@ static void pass_over(struct tail_file *f, const struct tail_past *p)
     f->compare = (struct tail_compare){.below = p->place.offset, .below_number = p->number};
 }
 
-static void go_on_from(struct tail *t, struct tail_file *f, const struct tail_past *p, const struct tail_place *place)
-{
-    log_info("file is a copy of one that was read: going on where that ended", KS("stream", t->env.stream),
-             KS("path", f->path), KS("original", p->path), KU("offset", place->offset), KU("size", f->size));
-    f->read = f->safe = *place;
-    f->fresh = false;
-    f->compare = (struct tail_compare){.below = 0};
-    tail_store_place(t, f);
-}
-
 /* The place at the end of a copy that ends earlier than what was read. */
 static struct tail_place short_place(const struct tail_file *f, const struct tail_past *p, uint64_t end, uint32_t crc)
 {
@@ -175,7 +161,12 @@ static void conclude(struct tail *t, struct tail_file *f, const struct tail_past
     }
     if (lacks > 0)
         place = short_place(f, p, end, f->compare.crc);
-    go_on_from(t, f, p, &place);
+    log_info("file is a copy of one that was read: going on where that ended", KS("stream", t->env.stream),
+             KS("path", f->path), KS("original", p->path), KU("offset", place.offset), KU("size", f->size));
+    f->read = f->safe = place;
+    f->fresh = false;
+    f->compare = (struct tail_compare){.below = 0};
+    tail_store_place(t, f);
 }
 
 /* A piece of the comparison. */
@@ -250,14 +241,6 @@ static void learn_head(struct tail_file *f)
         tail_note_head(f, slice_of(bytes, (size_t)n));
 }
 
-/* By what is known of both, without opening them: of `a` as it was read, whatever became of it. */
-static bool may_be_alike(const struct tail_file *f, const struct tail_file *a)
-{
-    unsigned both = f->heads < a->heads ? f->heads : a->heads;
-
-    return both == 0 || f->head[both - 1] == a->head[both - 1];
-}
-
 /* Whether it is whole is found out first; if it is not, its past tells the rest. */
 static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
 {
@@ -305,12 +288,13 @@ static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint
     enum tail_likeness found = TAIL_UNLIKE;
 
     for (struct tail_file *a = tail_files_kin(&t->files, stem); a && seen < TAIL_KIN_MAX; a = a->kin) {
-        unsigned *left;
+        unsigned *left, both = f->heads < a->heads ? f->heads : a->heads;
 
         if (a->stem != stem)
             continue;
         seen++;
-        if (!may_be_alike(f, a) || !may_wait_for(f, a))
+        /* By what is known of both, without opening them: of `a` as it was read, whatever became of it. */
+        if ((both > 0 && f->head[both - 1] != a->head[both - 1]) || !may_wait_for(f, a))
             continue;
         left = is_near(f, a) ? &near : &far;
         if (*left == 0)
@@ -325,17 +309,6 @@ static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint
     return found;
 }
 
-static enum tail_likeness liken_to_all(struct tail *t, struct tail_file *f, const struct cuts *c)
-{
-    enum tail_likeness found = TAIL_UNLIKE;
-
-    if (tail_files_open(&t->files, f) == 0)
-        learn_head(f);
-    for (size_t i = 0; i < c->count && found == TAIL_UNLIKE; i++)
-        found = liken_to_kin(t, f, c->stem[i]);
-    return found;
-}
-
 /* --- what is to be done with it ---------------------------------------------------------------------------------- */
 
 /* Until then it is held back, should it not change. */
@@ -344,27 +317,25 @@ static nsec hold_end(const struct tail_file *f)
     return f->grown + TAIL_COPY_HOLD + (nsec)(f->size / MIB) * TAIL_COPY_HOLD_PER_MIB;
 }
 
-/* What was found out of its original may be younger than what is known of f: the copy is whole before the original is
- * truncated, so its size is asked for once more. */
-static void ask_size(struct tail *t, struct tail_file *f)
-{
-    struct tail_stat st;
-
-    if (tail_files_open(&t->files, f) == 0 && tail_stat_fd(f->fd, &st) == 0 && st.size != f->size) {
-        f->size = st.size;
-        f->grown = t->now;
-    }
-}
-
 enum tail_step tail_judge(struct tail *t, struct tail_file *f)
 {
     struct cuts c = cuts_of(f->path);
     const struct tail_past *p;
+    struct tail_stat st;
 
     if (f->compare.below == 0) { /* not in the middle of it */
         f->compare = (struct tail_compare){.below = UINT64_MAX};
-        f->like = liken_to_all(t, f, &c);
-        ask_size(t, f);
+        f->like = TAIL_UNLIKE;
+        if (tail_files_open(&t->files, f) == 0)
+            learn_head(f);
+        for (size_t i = 0; i < c.count && f->like == TAIL_UNLIKE; i++)
+            f->like = liken_to_kin(t, f, c.stem[i]);
+        /* What was found out of its original may be younger than what is known of f: the copy is whole before the original is
+         * truncated, so its size is asked for once more. */
+        if (tail_files_open(&t->files, f) == 0 && tail_stat_fd(f->fd, &st) == 0 && st.size != f->size) {
+            f->size = st.size;
+            f->grown = t->now;
+        }
     }
     p = tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
     if (p) {

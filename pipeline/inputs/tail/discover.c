@@ -28,36 +28,17 @@
 
 /* --- watching ---------------------------------------------------------------------------------------------------- */
 
-static void poll_instead(struct tail *t, const char *dir, int error)
+static void watch_folder(struct tail *t, const char *dir)
 {
-    if (t->polling)
+    if (!t->watch || tail_watch_add(t->watch, dir) || t->polling)
         return;
     t->polling = true;
     log_warn("folder cannot be watched: looking for changes every second", KS("stream", t->env.stream), KS("path", dir),
-             KS("cause", strerror(error)),
-             KS("hint", error == ENOSPC ? "raise the sysctl fs.inotify.max_user_watches" : "nothing is lost by it"));
-}
-
-static void watch_folder(struct tail *t, const char *dir)
-{
-    if (t->watch && !tail_watch_add(t->watch, dir))
-        poll_instead(t, dir, errno);
+             KS("cause", strerror(errno)),
+             KS("hint", errno == ENOSPC ? "raise the sysctl fs.inotify.max_user_watches" : "nothing is lost by it"));
 }
 
 /* --- one file ---------------------------------------------------------------------------------------------------- */
-
-/* `start` is for what is there when a pattern is looked at for the first time ever. Where reading begins is stored at
- * once: otherwise a crash before the first line would make a file new again, at another end. */
-static void begin_new(struct tail *t, struct tail_file *f)
-{
-    if (t->looking && t->fresh_glob && t->conf->start == TAIL_START_END && !t->env.once) {
-        f->read = tail_place_end(t, f);
-        tail_store_place(t, f);
-    }
-    f->safe = f->read;
-    f->fresh = f->read.offset == 0;
-    log_info("new file", KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset));
-}
 
 static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, const char *path, const char *where,
                                   bool matched)
@@ -79,7 +60,15 @@ static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, co
         log_info("file goes on where it was", KS("stream", t->env.stream), KS("path", f->path),
                  KU("offset", f->read.offset));
     } else {
-        begin_new(t, f);
+        /* `start` is for what is there when a pattern is looked at for the first time ever. Where reading begins is stored at
+         * once: otherwise a crash before the first line would make a file new again, at another end. */
+        if (t->looking && t->fresh_glob && t->conf->start == TAIL_START_END && !t->env.once) {
+            f->read = tail_place_end(t, f);
+            tail_store_place(t, f);
+        }
+        f->safe = f->read;
+        f->fresh = f->read.offset == 0;
+        log_info("new file", KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset));
     }
     tail_wake(t, f);
     return f;

@@ -53,20 +53,6 @@ static void follow(const char *link, char out[PATH_MAX])
     }
 }
 
-static void count_folder(void *ctx, int dir_fd, const char *dir)
-{
-    (void)ctx;
-    (void)dir_fd;
-    (void)dir;
-}
-
-static void count_unreadable(void *ctx, const char *dir, int error)
-{
-    (void)ctx; /* said elsewhere */
-    (void)dir;
-    (void)error;
-}
-
 static void count_entry(void *ctx, const struct glob_entry *en)
 {
     struct census *c = ctx;
@@ -96,7 +82,7 @@ static void count_entry(void *ctx, const struct glob_entry *en)
 
 static void count(struct census *c, const struct glob *g)
 {
-    const struct glob_visitor v = {count_folder, count_entry, count_unreadable, !c->t->conf->follow_symlinks, c, NULL};
+    const struct glob_visitor v = {.entry = count_entry, .no_links = !c->t->conf->follow_symlinks, .ctx = c};
 
     glob_walk(g, &v);
 }
@@ -260,13 +246,6 @@ static void warn(struct look *l, const struct err *e)
         cfg_options_warn_item(l->o, "paths", l->pattern, &more);
 }
 
-static void look_at_folder(void *ctx, int dir_fd, const char *dir)
-{
-    (void)ctx;
-    (void)dir_fd;
-    (void)dir;
-}
-
 static void look_at_entry(void *ctx, const struct glob_entry *en)
 {
     struct look *l = ctx;
@@ -294,7 +273,7 @@ void tail_warn(struct tail *t, const struct cfg_options *o)
 {
     struct look l = {.t = t, .o = o};
     const struct glob_visitor v = {
-        look_at_folder, look_at_entry, look_at_unreadable, !t->conf->follow_symlinks, &l, NULL};
+        .entry = look_at_entry, .unreadable = look_at_unreadable, .no_links = !t->conf->follow_symlinks, .ctx = &l};
 
     for (size_t i = 0; i < t->pattern_count; i++) {
         struct err e;

@@ -133,18 +133,6 @@ static void link_file(struct tail_files *fs, struct tail_file *f)
     *k = f;
 }
 
-static void unlink_file(struct tail_files *fs, struct tail_file *f)
-{
-    struct tail_file **b = &fs->buckets[bucket_of(fs, f->id.inode)], **k = kin_of(fs, f->stem);
-
-    while (*b != f)
-        b = &(*b)->next;
-    *b = f->next;
-    while (*k != f)
-        k = &(*k)->kin;
-    *k = f->kin;
-}
-
 static void grow(struct tail_files *fs)
 {
     struct tail_file **old = fs->buckets;
@@ -182,7 +170,14 @@ struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id
 
 void tail_files_remove(struct tail_files *fs, struct tail_file **f)
 {
-    unlink_file(fs, *f);
+    struct tail_file **b = &fs->buckets[bucket_of(fs, (*f)->id.inode)], **k = kin_of(fs, (*f)->stem);
+
+    while (*b != *f)
+        b = &(*b)->next;
+    *b = (*f)->next;
+    while (*k != *f)
+        k = &(*k)->kin;
+    *k = (*f)->kin;
     fs->count--;
     free_file(fs, f);
 }

@@ -34,15 +34,10 @@ struct glob {
     size_t count;
 };
 
-static bool has_wildcard(const char *s)
-{
-    return strpbrk(s, "*?[\\") != NULL;
-}
-
 static void add_part(struct glob *g, const char *p, size_t n)
 {
     char *text = mem_strndup(p, n);
-    enum part_kind kind = strcmp(text, "**") == 0 ? PART_ANY_DEPTH : has_wildcard(text) ? PART_WILD : PART_LITERAL;
+    enum part_kind kind = strcmp(text, "**") == 0 ? PART_ANY_DEPTH : strpbrk(text, "*?[\\") ? PART_WILD : PART_LITERAL;
     bool doubled = kind == PART_ANY_DEPTH && g->count > 0 && g->parts[g->count - 1].kind == PART_ANY_DEPTH;
 
     if (doubled || strcmp(text, ".") == 0) {
@@ -412,7 +407,8 @@ static void visit(struct walk *w, const struct part *p, bool descends, size_t i,
     if (!descends) {
         struct glob_entry en = {fd, w->length > 0 ? w->path : "/", d->d_name, d->d_ino, d->d_type, matches};
 
-        w->v->entry(w->v->ctx, &en);
+        if (w->v->entry)
+            w->v->entry(w->v->ctx, &en);
     } else if (matches && is_folder(fd, d, !any_depth && !w->v->no_links)) {
         walk_into(w, d->d_name, any_depth ? i : i + 1);
     }
@@ -451,13 +447,14 @@ static void list(struct walk *w, const struct part *p, bool descends, size_t i)
     fd = open_folder(w, dir);
     stream = fd >= 0 ? fdopendir(fd) : NULL;
     if (!stream) {
-        if (errno != ENOENT && errno != ENOTDIR && !(w->v->no_links && errno == ELOOP))
+        if (errno != ENOENT && errno != ENOTDIR && !(w->v->no_links && errno == ELOOP) && w->v->unreadable)
             w->v->unreadable(w->v->ctx, dir, errno);
         if (fd >= 0)
             close(fd);
         return;
     }
-    w->v->folder(w->v->ctx, fd, dir);
+    if (w->v->folder)
+        w->v->folder(w->v->ctx, fd, dir);
     while ((d = readdir(stream)))
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             visit(w, p, descends, i, fd, d);

@@ -46,6 +46,7 @@ struct glob_entry {
     bool matched;       /* by name; it may still be a folder or a device */
 };
 
+/* Each may be NULL. */
 struct glob_visitor {
     /* A folder in which matches can appear, before its entries. May come more than once. */
     void (*folder)(void *ctx, int dir_fd, const char *dir);
@@ -56,7 +57,7 @@ struct glob_visitor {
     /* Follow no symbolic link but those in the part that the pattern writes out. */
     bool no_links;
     void *ctx;
-    /* What is opened, listed or looked at next: a disk may not answer. May be NULL. */
+    /* What is opened, listed or looked at next: a disk may not answer. */
     void (*next)(void *ctx, const char *path);
 };
 

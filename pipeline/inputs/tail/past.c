@@ -109,36 +109,25 @@ static void forget_past(struct tail *t, size_t i)
     t->pasts[i] = t->pasts[--t->past_count];
 }
 
-static size_t oldest_past(const struct tail *t)
+static void keep_past(struct tail *t, const struct tail_past *p)
 {
     size_t oldest = 0;
 
     for (size_t i = 1; i < t->past_count; i++)
         if (t->pasts[i].noticed < t->pasts[oldest].noticed)
             oldest = i;
-    return oldest;
-}
-
-/* They are many, and old ones need no more than the checksum. */
-static void drop_recent(struct tail *t)
-{
-    for (size_t i = 0; i < t->past_count; i++) {
+    if (t->past_count == TAIL_PASTS_MAX)
+        forget_past(t, oldest);
+    t->pasts = mem_grow(t->pasts, t->past_count + 1, sizeof(*t->pasts));
+    t->pasts[t->past_count] = *p;
+    t->pasts[t->past_count].number = ++t->past_number;
+    t->past_count++;
+    for (size_t i = 0; i < t->past_count; i++) { /* they are many, and old ones need no more than the checksum */
         if (t->pasts[i].number + TAIL_RECENT_MAX > t->past_number)
             continue;
         MEM_CLEAR(t->pasts[i].recent);
         t->pasts[i].recent_n = 0;
     }
-}
-
-static void keep_past(struct tail *t, const struct tail_past *p)
-{
-    if (t->past_count == TAIL_PASTS_MAX)
-        forget_past(t, oldest_past(t));
-    t->pasts = mem_grow(t->pasts, t->past_count + 1, sizeof(*t->pasts));
-    t->pasts[t->past_count] = *p;
-    t->pasts[t->past_count].number = ++t->past_number;
-    t->past_count++;
-    drop_recent(t);
 }
 
 static void past_add(struct tail *t, struct tail_past *p, const char *path)

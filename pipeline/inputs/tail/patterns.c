@@ -17,7 +17,6 @@ bool tail_join(char path[PATH_MAX], const char *dir, const char *name)
     return n > 0 && n < PATH_MAX;
 }
 
-/* Cuts the name off. */
 void tail_folder_of(char *path)
 {
     char *slash = strrchr(path, '/');
@@ -27,12 +26,6 @@ void tail_folder_of(char *path)
 
 /* --- patterns ---------------------------------------------------------------------------------------------------- */
 
-static void add_pattern(struct tail *t, struct glob *g, size_t item)
-{
-    t->patterns = mem_grow(t->patterns, t->pattern_count + 1, sizeof(*t->patterns));
-    t->patterns[t->pattern_count++] = (struct tail_pattern){.glob = g, .item = item};
-}
-
 static int add_paths(struct tail *t, const char *base_dir, size_t item, struct err *e)
 {
     struct glob_texts l;
@@ -41,8 +34,10 @@ static int add_paths(struct tail *t, const char *base_dir, size_t item, struct e
 
     for (size_t i = 0; i < l.n && rc == 0; i++) {
         rc = glob_parse(&g, base_dir, l.v[i], e);
-        if (rc == 0)
-            add_pattern(t, g, item);
+        if (rc < 0)
+            break;
+        t->patterns = mem_grow(t->patterns, t->pattern_count + 1, sizeof(*t->patterns));
+        t->patterns[t->pattern_count++] = (struct tail_pattern){.glob = g, .item = item};
     }
     glob_texts_free(&l);
     return rc;

@@ -120,15 +120,6 @@ static bool is_path(struct slice s)
     return s.n == 0 || (s.p[0] == '/' && !memchr(s.p, '\0', s.n));
 }
 
-static void split_paths(struct slice in, struct tail_cursor *c)
-{
-    const char *nul = in.n > 0 ? memchr(in.p, '\0', in.n) : NULL;
-    size_t n = nul ? (size_t)(nul - in.p) : in.n;
-
-    c->path = slice_of(in.p, n);
-    c->where = nul ? slice_of(nul + 1, in.n - n - 1) : slice_of(in.p, 0);
-}
-
 /* A number and the space behind it. */
 static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *out)
 {
@@ -138,6 +129,7 @@ static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *
 bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
 {
     uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO;
+    const char *nul;
 
     if (!take_field(&in, 10, 2, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
         !take_field(&in, 10, TAIL_MARK_BYTES, &length) || length > offset || !take_field(&in, 16, UINT32_MAX, &crc) ||
@@ -152,6 +144,8 @@ bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
                                    .whole = {from, (uint32_t)whole},
                                    .mid_line = mid == 1,
                                    .encoding = (enum tail_encoding)encoding};
-    split_paths(in, c);
+    nul = in.n > 0 ? memchr(in.p, '\0', in.n) : NULL;
+    c->path = slice_of(in.p, nul ? (size_t)(nul - in.p) : in.n);
+    c->where = slice_of(in.p + c->path.n + (nul != NULL), in.n - c->path.n - (nul != NULL));
     return is_path(c->path) && is_path(c->where);
 }

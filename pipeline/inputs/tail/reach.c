@@ -51,16 +51,6 @@ static char *head_of(const char *pattern)
     return head;
 }
 
-/* Without wildcards a pattern names a file, or a folder whose files are meant. */
-static void add_parent(struct tail_reach *r, size_t pattern, const char *head)
-{
-    char *parent = mem_strdup(head);
-
-    tail_folder_of(parent);
-    add_way(r, pattern, parent, true_path(parent));
-    mem_free(parent);
-}
-
 /* Can it enter a link behind its first way in? By a folder with a wildcard other than `**`, or by a name behind a wildcard,
  * which may be that of a link to a folder also when it is the last one. */
 static bool enters_links(const char *pattern)
@@ -99,40 +89,42 @@ static void on_folder(void *ctx, int dir_fd, const char *dir)
     mem_free(expected);
 }
 
-static void on_entry(void *ctx, const struct glob_entry *en)
-{
-    (void)ctx, (void)en;
-}
-
-static void on_unreadable(void *ctx, const char *dir, int error)
-{
-    (void)ctx, (void)dir, (void)error;
-}
-
 static const struct glob *glob_of(const struct tail_reach *r, size_t pattern)
 {
     return r->tail.patterns[pattern].glob;
+}
+
+/* The first way in of each pattern, and behind all of these: without wildcards a pattern names a file, or a folder whose files are
+ * meant. */
+static void add_written(struct tail_reach *r, char *(*true_name)(const char *path))
+{
+    for (size_t i = 0; i < r->tail.pattern_count; i++) {
+        char *head = head_of(glob_text(glob_of(r, i)));
+
+        add_way(r, i, head, true_name(head));
+        mem_free(head);
+    }
+    for (size_t i = 0; i < r->tail.pattern_count; i++) {
+        char *parent;
+
+        if (strpbrk(glob_text(glob_of(r, i)), "*?[\\"))
+            continue;
+        parent = mem_strdup(r->ways[i].name);
+        tail_folder_of(parent);
+        add_way(r, i, parent, true_name(parent));
+        mem_free(parent);
+    }
 }
 
 /* On a thread of its own, which a disk may keep: it knows nothing but r. */
 static void find_ways(void *arg)
 {
     struct tail_reach *r = arg;
-    size_t count = r->tail.pattern_count;
 
-    for (size_t i = 0; i < count; i++) {
-        char *head = head_of(glob_text(glob_of(r, i)));
-
-        add_way(r, i, head, true_path(head));
-        mem_free(head);
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!strpbrk(glob_text(glob_of(r, i)), "*?[\\"))
-            add_parent(r, i, r->ways[i].name);
-    for (size_t i = 0; i < count; i++) {
+    add_written(r, true_path);
+    for (size_t i = 0; i < r->tail.pattern_count; i++) {
         struct walk w = {r, i};
-        const struct glob_visitor v = {
-            .folder = on_folder, .entry = on_entry, .unreadable = on_unreadable, .no_links = r->no_links, .ctx = &w};
+        const struct glob_visitor v = {.folder = on_folder, .no_links = r->no_links, .ctx = &w};
 
         if (enters_links(glob_text(glob_of(r, i))))
             glob_walk(glob_of(r, i), &v);
@@ -153,27 +145,10 @@ static struct tail_reach *parse(const struct tail_conf *conf, const char *base_d
 
 static void free_late(void *arg)
 {
-    struct tail_reach *r = arg;
-
-    tail_reach_free(&r);
+    tail_reach_close(&arg);
 }
 
-/* As they are written, which needs no disk. */
-static void take_as_written(struct tail_reach *r)
-{
-    for (size_t i = 0; i < r->tail.pattern_count; i++) {
-        char *head = head_of(glob_text(glob_of(r, i)));
-
-        add_way(r, i, head, mem_strdup(head));
-        if (!strpbrk(glob_text(glob_of(r, i)), "*?[\\")) {
-            tail_folder_of(head);
-            add_way(r, i, head, mem_strdup(head));
-        }
-        mem_free(head);
-    }
-}
-
-struct tail_reach *tail_reach_new(const void *conf, const char *base_dir, nsec wait)
+void *tail_reach_open(const void *conf, const char *base_dir, nsec wait)
 {
     struct tail_reach *r = parse(conf, base_dir);
 
@@ -185,14 +160,14 @@ struct tail_reach *tail_reach_new(const void *conf, const char *base_dir, nsec w
                  KS("hint",
                     "look at the disk, or at the server that it is mounted from; that a stream does not read what is "
                     "written here is checked by names only"));
-        take_as_written(r);
+        add_written(r, mem_strdup); /* which needs no disk */
     }
     return r;
 }
 
-void tail_reach_free(struct tail_reach **rp)
+void tail_reach_close(void **reach)
 {
-    struct tail_reach *r = *rp;
+    struct tail_reach *r = *reach;
 
     if (!r)
         return;
@@ -202,7 +177,7 @@ void tail_reach_free(struct tail_reach **rp)
     }
     mem_free(r->ways);
     tail_patterns_release(&r->tail);
-    MEM_CLEAR(*rp);
+    MEM_CLEAR(*reach);
 }
 
 static bool reaches(const struct tail_reach *r, const struct way_in *w, const char *path)
@@ -219,8 +194,10 @@ static bool reaches(const struct tail_reach *r, const struct way_in *w, const ch
     return yes;
 }
 
-bool tail_reach_has(const struct tail_reach *r, const char *path, size_t *item)
+bool tail_reach_has(const void *reach, const char *path, size_t *item)
 {
+    const struct tail_reach *r = reach;
+
     for (size_t i = 0; r->good && i < r->count; i++)
         if (reaches(r, &r->ways[i], path)) {
             *item = r->tail.patterns[r->ways[i].pattern].item;

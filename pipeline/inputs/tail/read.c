@@ -55,7 +55,6 @@ static void settle(struct tail *t, struct tail_write *w)
     STAILQ_INSERT_HEAD(&t->free_writes, w, link);
 }
 
-/* On the loop thread: everything that was settled since the last time, in the order it was written. */
 void tail_writes_settle(struct tail *t)
 {
     struct tail_writes done = STAILQ_HEAD_INITIALIZER(done);
@@ -219,28 +218,15 @@ static enum tail_step read_some(struct tail *t, struct tail_file *f, uint64_t wa
     return step;
 }
 
-static enum tail_step convert_into(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before,
-                                   struct slice in)
-{
-    bool last = f->flush && f->read.offset + in.n >= f->size;
-    enum utf16_end end = !last ? UTF16_GOES_ON : t->env.once || f->gone ? UTF16_ENDS : UTF16_RESTS;
-    size_t room;
-    char *to = frame_space(*fr, &room);
-    struct utf16_cut cut = utf16_lines(in, tail_encoding_of(t, f) == TAIL_UTF16BE, end, to);
-
-    assert(room > cut.out);
-    if (cut.kind == LINES_NONE && end == UTF16_RESTS) /* half a character */
-        f->flush = false;
-    if (cut.kind == LINES_NONE)
-        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
-    return take(t, f, fr, before, slice_of(in.p, cut.in), (struct lines_cut){cut.kind, cut.out});
-}
-
 static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struct frame **fr, char *raw, size_t want)
 {
-    char before[TAIL_MARK_BYTES];
+    char before[TAIL_MARK_BYTES], *to;
     int error = 0;
     ssize_t got = tail_read_at(f, before, raw, want, &error);
+    struct utf16_cut cut;
+    enum utf16_end end;
+    size_t room;
+    bool last;
 
     if (error != 0) {
         tail_fail(t, f, "read", error);
@@ -248,7 +234,17 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
     }
     if (got < 0)
         return tail_start_over(t, f);
-    return convert_into(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, (size_t)got));
+    last = f->flush && f->read.offset + (uint64_t)got >= f->size;
+    end = !last ? UTF16_GOES_ON : t->env.once || f->gone ? UTF16_ENDS : UTF16_RESTS;
+    to = frame_space(*fr, &room);
+    cut = utf16_lines(slice_of(raw, (size_t)got), tail_encoding_of(t, f) == TAIL_UTF16BE, end, to);
+    assert(room > cut.out);
+    if (cut.kind == LINES_NONE && end == UTF16_RESTS) /* half a character */
+        f->flush = false;
+    if (cut.kind == LINES_NONE)
+        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+    return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, cut.in),
+                (struct lines_cut){cut.kind, cut.out});
 }
 
 /* What is read must be converted, so it has a place of its own. */

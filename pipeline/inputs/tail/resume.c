@@ -28,15 +28,6 @@ static struct slice glob_source(const struct glob *g, char out[POSITION_SOURCE_M
     return slice_str(out);
 }
 
-static void note_glob(struct tail *t, struct slice source)
-{
-    char own[POSITION_SOURCE_MAX];
-
-    for (size_t i = 0; i < t->pattern_count; i++)
-        if (slice_eq(source, glob_source(t->patterns[i].glob, own)))
-            t->patterns[i].known = true;
-}
-
 void tail_known_glob(struct tail *t, size_t i)
 {
     char source[POSITION_SOURCE_MAX];
@@ -53,13 +44,13 @@ static bool remember(void *ctx, struct slice source, struct slice cursor)
 {
     struct tail *t = ctx;
     struct tail_known k = {.claimed = false};
+    char own[POSITION_SOURCE_MAX];
     struct tail_cursor c;
 
-    if (slice_starts(source, SLICE(GLOB_PREFIX)))
-        note_glob(t, source);
-    if (tail_past_recover(t, source, cursor))
-        return true;
-    if (!tail_id_parse(source, &k.id))
+    for (size_t i = 0; i < t->pattern_count && slice_starts(source, SLICE(GLOB_PREFIX)); i++)
+        if (slice_eq(source, glob_source(t->patterns[i].glob, own)))
+            t->patterns[i].known = true;
+    if (tail_past_recover(t, source, cursor) || !tail_id_parse(source, &k.id))
         return true;
     if (!tail_cursor_parse(cursor, &c)) {
         log_error("stored position cannot be read: its file is treated as new", KS("stream", t->env.stream),
@@ -188,7 +179,6 @@ void tail_known_settle(struct tail *t, tail_find_fn find)
     tail_known_release(t);
 }
 
-/* False while its file system may just not be mounted: then nothing can be said about it. */
 bool tail_device_is_there(const char *where, uint64_t device)
 {
     char path[PATH_MAX];

@@ -5,22 +5,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail/tail.h"
 
-/* An unfinished line waits from the time the file last grew. The queue is in that order nearly always; a file in front
- * that grew since is only looked at too early, and waits on. */
-static void wait_for_rest(struct tail *t, struct tail_file *f)
-{
-    f->due = f->grown + t->conf->last_line;
-    tail_set_state(t, f, TAIL_UNFINISHED);
-}
-
-static void recovered(struct tail *t, struct tail_file *f)
-{
-    if (f->failures == 0)
-        return;
-    f->failures = 0;
-    log_info("file can be read again", KS("stream", t->env.stream), KS("path", f->path));
-}
-
 /* --- the end of a file ------------------------------------------------------------------------------------------- */
 
 /* Ends the tracking of a file that is gone, when nothing of it is on its way any more. */
@@ -94,15 +78,25 @@ static bool serve(struct tail *t, struct tail_file *f)
     }
     if (step == TAIL_STEP_FAILED)
         return true;
-    recovered(t, f);
-    if (step == TAIL_STEP_MORE)
+    if (f->failures > 0)
+        log_info("file can be read again", KS("stream", t->env.stream), KS("path", f->path));
+    f->failures = 0;
+    switch (step) {
+    case TAIL_STEP_MORE:
         tail_set_state(t, f, TAIL_READY); /* behind the others */
-    else if (step == TAIL_STEP_WAIT)
-        wait_for_rest(t, f);
-    else if (step == TAIL_STEP_HELD)
+        break;
+    case TAIL_STEP_WAIT:
+        /* An unfinished line waits from the time the file last grew. The queue is in that order nearly always; a file in front
+         * that grew since is only looked at too early, and waits on. */
+        f->due = f->grown + t->conf->last_line;
+        tail_set_state(t, f, TAIL_UNFINISHED);
+        break;
+    case TAIL_STEP_HELD:
         tail_set_state(t, f, TAIL_HELD);
-    else
+        break;
+    default:
         tail_set_state(t, f, TAIL_IDLE);
+    }
     return true;
 }
 

@@ -10,27 +10,21 @@ struct input {
     struct tail t;
 };
 
-static void open_watch(struct tail *t)
-{
-    struct tail_watch_events on = tail_scan_events;
-    struct err e;
-
-    on.ctx = t;
-    if (tail_watch_open(&t->watch, loop_uv(t->env.loop), &on, &e) == 0)
-        return;
-    t->polling = true;
-    log_warn("folders cannot be watched: looking for changes every second", KS("stream", t->env.stream),
-             KE("cause", &e), KS("hint", "raise the sysctl fs.inotify.max_user_instances, or the limit of open files"));
-}
-
 /* Nothing in it waits for a disk. */
 static void start_on_loop(void *arg)
 {
     struct tail *t = arg;
+    struct tail_watch_events on = tail_scan_events;
+    struct err e;
 
     t->now = clock_mono();
-    if (!t->env.once)
-        open_watch(t);
+    on.ctx = t;
+    if (!t->env.once && tail_watch_open(&t->watch, loop_uv(t->env.loop), &on, &e) < 0) {
+        t->polling = true;
+        log_warn("folders cannot be watched: looking for changes every second", KS("stream", t->env.stream),
+                 KE("cause", &e),
+                 KS("hint", "raise the sysctl fs.inotify.max_user_instances, or the limit of open files"));
+    }
     tail_turns_start(t);
 }
 
@@ -148,24 +142,6 @@ static void tail_look_around(const void *conf, const char *base_dir, const struc
     mem_free(t);
 }
 
-static void *tail_reach_open(const void *conf, const char *base_dir, nsec wait)
-{
-    return tail_reach_new(conf, base_dir, wait);
-}
-
-static bool tail_reaches(const void *reach, const char *path, size_t *item)
-{
-    return tail_reach_has(reach, path, item);
-}
-
-static void tail_reach_close(void **reach)
-{
-    struct tail_reach *r = *reach;
-
-    tail_reach_free(&r);
-    *reach = NULL;
-}
-
 static const struct cfg_choice starts[] = {{"beginning", TAIL_START_BEGINNING}, {"end", TAIL_START_END}, {NULL, 0}};
 
 static const struct cfg_choice encodings[] = {
@@ -254,7 +230,7 @@ const struct input_ops tail_ops = {
     .close = tail_close,
     .check_conf = tail_check_conf,
     .reach_open = tail_reach_open,
-    .reach_has = tail_reaches,
+    .reach_has = tail_reach_has,
     .reach_close = tail_reach_close,
     .look = tail_look_around,
 };

@@ -3,6 +3,8 @@
  * belong together are one U+FFFD each, so that no input stops the reading. */
 #include "pipeline/inputs/tail/utf16.h"
 
+#include "pipeline/base/utf8.h"
+
 #include <stdint.h>
 
 #define REPLACEMENT 0xFFFD
@@ -59,30 +61,6 @@ static bool next_char(const char *p, size_t left, bool big_endian, enum utf16_en
     return true;
 }
 
-static size_t put_char(uint32_t c, char out[4])
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xC0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 63));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 63));
-        out[2] = (char)(0x80 | (c & 63));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 63));
-    out[2] = (char)(0x80 | (c >> 6 & 63));
-    out[3] = (char)(0x80 | (c & 63));
-    return 4;
-}
-
 struct utf16_cut utf16_lines(struct slice in, bool big_endian, enum utf16_end end, char *to)
 {
     struct utf16_cut whole = {LINES_NONE, 0, 0};
@@ -90,9 +68,9 @@ struct utf16_cut utf16_lines(struct slice in, bool big_endian, enum utf16_end en
     uint32_t c;
 
     while (at < in.n && next_char(in.p + at, in.n - at, big_endian, end, &c, &n)) {
-        char utf8[4];
+        char utf8[UTF8_MAX];
 
-        bytes = put_char(c, utf8);
+        bytes = utf8_put(c, utf8);
         if (out + bytes > room || (c != '\n' && out - whole.out + bytes > LINE_MAX_BYTES))
             return whole.in > 0 ? whole : (struct utf16_cut){LINES_PIECE, at, out};
         memcpy(to + out, utf8, bytes);

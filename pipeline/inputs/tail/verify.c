@@ -34,8 +34,6 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
     return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
-/* Reads the mark's bytes and, into `to`, what follows. -1: the file is not what it was. Else the bytes read into `to`;
- * on an I/O error *error is set. */
 ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
 {
     size_t skip = f->read.mark.length;
@@ -51,7 +49,6 @@ ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], ch
     return got - (ssize_t)skip;
 }
 
-/* Opens the file and learns its size. 0, or errno. */
 int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten)
 {
     struct tail_stat st;
@@ -75,7 +72,6 @@ int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten)
     return 0;
 }
 
-/* Nothing new, but it was written to: is it still the same? */
 enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritten)
 {
     char before[TAIL_MARK_BYTES], c;

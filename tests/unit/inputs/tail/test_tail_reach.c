@@ -56,7 +56,7 @@ static bool reached(const char *pattern, const char *exclude, const char *path)
 {
     char *patterns[] = {(char *)pattern}, *excludes[] = {(char *)exclude};
     struct tail_conf conf = {.paths = {patterns, 1}, .exclude = {excludes, exclude ? 1 : 0}, .follow_symlinks = true};
-    struct tail_reach *r = tail_reach_new(&conf, dir, 60 * NSEC_PER_SEC);
+    void *r = tail_reach_open(&conf, dir, 60 * NSEC_PER_SEC);
     char *written = mem_printf("%s/%s", dir, path), *full = true_path(written);
     size_t item = 7;
     bool yes = tail_reach_has(r, full, &item);
@@ -65,7 +65,7 @@ static bool reached(const char *pattern, const char *exclude, const char *path)
         assert_int_equal(item, 0);
     mem_free(full);
     mem_free(written);
-    tail_reach_free(&r);
+    tail_reach_close(&r);
     return yes;
 }
 
