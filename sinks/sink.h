@@ -220,7 +220,8 @@ struct sink_ops {
     bool (*takes_encoding)(const void *state, const char *encoding);
 
     /* HTTP-shaped: both. Otherwise both NULL. The delivery loop sends seal->body as the request's body. Neither waits for
-     * anything; request() may say SINK_NOT_YET while what it needs is being read elsewhere (keys, certificates). */
+     * anything; request() may say SINK_NOT_YET while what it needs is being read elsewhere (keys, certificates). When it fails the
+     * message says what is wrong, and behind the last "; " what to do: the log shows them as cause and hint. */
     MUST_CHECK int (*request)(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e);
     enum sink_outcome (*judge)(const void *state, const struct sink_seal *seal, const struct http_response *re,
                                struct sink_verdict *v);

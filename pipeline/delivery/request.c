@@ -26,11 +26,17 @@ static void fail(struct request *r, const char *code)
 static void on_judged(struct loop_event *ev)
 {
     struct request *r = CONTAINER_OF(ev, struct request, judged_event);
+    char *hint;
 
     r->away = false;
     if (r->failed) {
         r->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
         snprintf(r->verdict.code, sizeof(r->verdict.code), "%s", r->failed);
+        hint = strrchr(r->err.msg, ';');
+        if (hint && hint[1] == ' ') {
+            *hint = '\0';
+            snprintf(r->verdict.hint, sizeof(r->verdict.hint), "%s", hint + 2);
+        }
         snprintf(r->verdict.message, sizeof(r->verdict.message), "%s", r->err.msg);
         r->outcome = SINK_RETRY;
     }
@@ -50,7 +56,7 @@ static void ask(struct request *r)
         r->away = l->ops->send(l, &r->send);
         if (r->away)
             return;
-        err_set(&r->err, ERR_IO, "no thread can be started for it: %s", THREADS_HINT);
+        err_set(&r->err, ERR_IO, "no thread can be started for it: " THREADS_HINT);
         fail(r, "NoThread");
         return;
     }

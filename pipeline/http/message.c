@@ -1,3 +1,4 @@
+/* Of what came, only what HTTP itself says of it; times are cut to what can be counted in nanoseconds. */
 #include "pipeline/http/message.h"
 
 #include "pipeline/base/certificates.h"
@@ -50,12 +51,6 @@ struct slice http_response_header(const struct http_response *re, const char *na
     return (struct slice){NULL, 0};
 }
 
-/* Nanoseconds since 1970 end in 2262, dates in headers do not: what is outside is the nearest that can be said. */
-static nsec in_range(time_t s)
-{
-    return s < 0 ? 0 : s > DATE_MAX ? DATE_MAX : (nsec)s;
-}
-
 /* RFC 9110 section 5.6.7: the form to send, and the two old ones that must be understood. */
 bool http_date(struct slice text, nsec *wall)
 {
@@ -72,7 +67,9 @@ bool http_date(struct slice text, nsec *wall)
         const char *end = strptime(copy, FORMS[i], &tm);
 
         if (end && *end == '\0') {
-            *wall = in_range(timegm(&tm)) * NSEC_PER_SEC;
+            time_t s = timegm(&tm); /* nanoseconds since 1970 end in 2262, dates in headers do not */
+
+            *wall = (s < 0 ? 0 : s > DATE_MAX ? DATE_MAX : (nsec)s) * NSEC_PER_SEC;
             return true;
         }
     }

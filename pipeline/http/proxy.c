@@ -114,18 +114,13 @@ static bool is_user(struct slice s)
     return true;
 }
 
-static bool is_host(const struct parts *u)
-{
-    return u->bracketed ? is_v6(u->host) : is_name(u->host);
-}
-
 static bool is_proxy(const struct parts *u)
 {
     bool known = u->scheme.n == 0;
 
     for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++)
         known = known || is_word(u->scheme, SCHEMES[i]);
-    return known && is_port(u->port) && is_user(u->user) && is_host(u);
+    return known && is_port(u->port) && is_user(u->user) && (u->bracketed ? is_v6(u->host) : is_name(u->host));
 }
 
 int proxy_check(const char *option, struct err *e)
@@ -170,15 +165,6 @@ static struct address address_of(struct slice host)
     return a;
 }
 
-static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
-{
-    unsigned rest = bits % 8;
-
-    if (memcmp(a, b, bits / 8) != 0)
-        return false;
-    return rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0;
-}
-
 /* "10.0.0.0/8", "::1", "[fd00::]/8" */
 static bool in_network(const struct address *host, struct slice entry)
 {
@@ -194,7 +180,9 @@ static bool in_network(const struct address *host, struct slice entry)
         return false;
     all = a.family == AF_INET ? 32 : 128;
     bits = slash ? (unsigned)strtoul(slash + 1, NULL, 10) : all;
-    return bits <= all && same_bits(a.bytes, host->bytes, bits);
+    if (bits > all || memcmp(a.bytes, host->bytes, bits / 8) != 0)
+        return false;
+    return bits % 8 == 0 || (a.bytes[bits / 8] ^ host->bytes[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
 /* "example.org", ".example.org": itself and what is below it. */
@@ -319,44 +307,30 @@ bool proxy_find(const char *option, const char *url, struct proxy *out)
     return value && take(value, from, &target, out);
 }
 
-/* Whatever may be a user or a password stands before the last @, and behind the scheme. */
-static struct slice scheme_part(const char *value)
+int proxy_check_found(const char *option, const char *url, struct err *e)
 {
-    const char *rest = strstr(value, "://");
-    size_t letters = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    const char *from = "", *value, *at, *rest;
+    struct parts target;
+    struct proxy p;
+    size_t scheme;
 
-    return rest == value + letters ? slice_of(value, letters + 3) : slice_of(value, 0);
-}
-
-static const char *without_user(const char *value)
-{
-    const char *at = strrchr(value, '@');
-
-    return at ? at + 1 : value + scheme_part(value).n;
+    value = split(url, &target) ? said(option, &target, &from) : NULL;
+    if (!value || take(value, from, &target, &p))
+        return 0;
+    /* Whatever may be a user or a password stands before the last @, and behind the scheme. */
+    at = strrchr(value, '@');
+    rest = strstr(value, "://");
+    scheme = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    scheme = rest == value + scheme ? scheme + 3 : 0;
+    return err_set(e, ERR_CONFIG,
+                   "%s: `%.*s%.100s` is no proxy's URL; write one as http://proxy:3128 (http, https, socks4a, socks5h; "
+                   "in user and password %%40 for @, %%2F for /), unset it, or set the option `proxy` to `none`",
+                   from, scheme < 32 ? (int)scheme : 32, value, at ? at + 1 : value + scheme);
 }
 
 bool proxy_is_https(const struct proxy *p)
 {
     return strncasecmp(p->url, "https:", strlen("https:")) == 0;
-}
-
-int proxy_check_found(const char *option, const char *url, struct err *e)
-{
-    const char *from = "", *value;
-    struct parts target;
-    struct slice scheme;
-    struct proxy p;
-
-    value = split(url, &target) ? said(option, &target, &from) : NULL;
-    if (!value || take(value, from, &target, &p))
-        return 0;
-    scheme = scheme_part(value);
-    return err_set(e, ERR_CONFIG,
-                   "%s: `%.*s%.100s` is no proxy's URL; write one as http://proxy:3128 (http, https, socks4a, socks5h; "
-                   "in user and password %%40 for @, %%2F for /), "
-                   "unset it, or set "
-                   "the option `proxy` to `none`",
-                   from, scheme.n < 32 ? (int)scheme.n : 32, scheme.p, without_user(value));
 }
 
 int proxy_describe(const char *option, const char *url, struct buf *out)

@@ -1,7 +1,10 @@
+/* The files are read on a thread of their own for who may not wait, and again when their stamps change. What was read is one value
+ * (tls_files.h) that requests keep; while a disk hangs, the one that is known serves on. */
 #include "pipeline/http/tls.h"
 
 #include "pipeline/base/aside_reader.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/tls_files.h"
 
@@ -97,49 +100,29 @@ void tls_options_free(struct tls_options **t)
 
 /* --- are they there? --------------------------------------------------------------------------------------------- */
 
-static int readable(enum tls_file which, const struct tls_options *t, struct err *e)
+/* Number 0: do the options go together? Then a file each. */
+static int check(const struct tls_options *t, size_t number, struct err *e)
 {
-    const char *option = tls_file_option(which), *path = t->path[which];
+    const char *cert = t->path[TLS_CERT_FILE], *path;
     struct stat st;
 
-    if (!path)
-        return 0;
-    if (access(path, R_OK) < 0 || stat(path, &st) < 0)
-        return err_errno(e, "%s: cannot read `%s`", option, path);
-    return S_ISREG(st.st_mode) ? 0 : err_set(e, ERR_CONFIG, "%s: `%s` is not a file", option, path);
+    if (number == 0)
+        return !cert == !t->path[TLS_KEY_FILE]
+                   ? 0
+                   : err_set(e, ERR_CONFIG, "tls.%s: goes together with %s, which is not set",
+                             cert ? "cert_file" : "key_file", cert ? "key_file" : "cert_file");
+    path = t->path[number - 1];
+    if (path && (access(path, R_OK) < 0 || stat(path, &st) < 0))
+        return err_errno(e, "%s: cannot read `%s`", tls_file_option((enum tls_file)(number - 1)), path);
+    if (path && !S_ISREG(st.st_mode))
+        return err_set(e, ERR_CONFIG, "%s: `%s` is not a file", tls_file_option((enum tls_file)(number - 1)), path);
+    return 0;
 }
-
-static int check_pair(const struct tls_options *t, struct err *e)
-{
-    if (!t->path[TLS_CERT_FILE] == !t->path[TLS_KEY_FILE])
-        return 0;
-    return err_set(e, ERR_CONFIG, "tls.%s: goes together with %s, which is not set",
-                   t->path[TLS_CERT_FILE] ? "cert_file" : "key_file",
-                   t->path[TLS_CERT_FILE] ? "key_file" : "cert_file");
-}
-
-static int check_ca_file(const struct tls_options *t, struct err *e)
-{
-    return readable(TLS_CA_FILE, t, e);
-}
-
-static int check_cert_file(const struct tls_options *t, struct err *e)
-{
-    return readable(TLS_CERT_FILE, t, e);
-}
-
-static int check_key_file(const struct tls_options *t, struct err *e)
-{
-    return readable(TLS_KEY_FILE, t, e);
-}
-
-static int (*const CHECKS[])(const struct tls_options *t, struct err *e) = {check_pair, check_ca_file, check_cert_file,
-                                                                            check_key_file};
 
 int tls_options_check(const struct tls_options *t, struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
-        if (CHECKS[i](t, e) < 0)
+    for (size_t i = 0; i <= TLS_FILES; i++)
+        if (check(t, i, e) < 0)
             return -1;
     return 0;
 }
@@ -149,61 +132,37 @@ void tls_options_check_all(const struct tls_conf *conf, const char *base_dir, co
     struct tls_options *t = tls_options_new(conf, base_dir);
     struct err e;
 
-    for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
-        if (CHECKS[i](t, &e) < 0)
+    for (size_t i = 0; i <= TLS_FILES; i++)
+        if (check(t, i, &e) < 0)
             cfg_options_refuse(o, &e);
     tls_options_free(&t);
 }
 
 /* --- what they say ----------------------------------------------------------------------------------------------- */
 
-/* What was found, or that the files are as they were. */
-struct found {
-    bool changed;
-    struct file_stamp stamps[TLS_FILES];
-    struct http_tls *tls; /* NULL: they cannot be read */
-    struct err why;
-};
-
-/* Locks: t->reader.lock held. Returns what nobody needs any more; it is large, and left without the lock. */
-static struct http_tls *take_over(struct tls_options *t, const struct found *f)
-{
-    struct http_tls *old = t->known;
-
-    if (!f->changed)
-        return NULL;
-    t->known = f->tls;
-    t->why = f->why;
-    memcpy(t->stamps, f->stamps, sizeof(t->stamps));
-    return old;
-}
-
-static bool are_same(const struct file_stamp *a, const struct file_stamp *b)
-{
-    for (size_t i = 0; i < TLS_FILES; i++)
-        if (!file_stamp_same(&a[i], &b[i]))
-            return false;
-    return true;
-}
-
 /* Reads them when they differ from what is known. */
 static void look(struct tls_options *t)
 {
-    struct found f = {.why = {.code = ERR_NONE}};
-    struct file_stamp known[TLS_FILES];
-    struct http_tls *old;
-    bool any;
+    struct http_tls *tls = NULL, *old = NULL;
+    struct file_stamp stamps[TLS_FILES];
+    struct err why = {.code = ERR_NONE};
+    bool same;
 
+    tls_paths_stamp(&t->files, &t->at, stamps);
     pthread_mutex_lock(&t->reader.lock);
-    any = t->known != NULL;
-    memcpy(known, t->stamps, sizeof(known));
+    same = t->known != NULL;
+    for (size_t i = 0; same && i < TLS_FILES; i++)
+        same = file_stamp_same(&stamps[i], &t->stamps[i]);
     pthread_mutex_unlock(&t->reader.lock);
-    tls_paths_stamp(&t->files, &t->at, f.stamps);
-    f.changed = !any || !are_same(f.stamps, known);
-    if (f.changed && http_tls_read(&f.tls, &t->files, &t->at, &f.why) < 0)
-        f.tls = NULL;
+    if (same)
+        return;
+    if (http_tls_read(&tls, &t->files, &t->at, &why) < 0)
+        tls = NULL;
     pthread_mutex_lock(&t->reader.lock);
-    old = take_over(t, &f);
+    old = t->known; /* large: left without the lock */
+    t->known = tls;
+    t->why = why;
+    memcpy(t->stamps, stamps, sizeof(t->stamps));
     pthread_mutex_unlock(&t->reader.lock);
     http_tls_leave(old);
 }
@@ -288,40 +247,28 @@ static int give_polled(struct tls_options *t, nsec now, struct http_request *rq,
     if (state == ASIDE_NOT_YET)
         return TLS_NOT_YET;
     if (state == ASIDE_NO_THREAD && !t->known)
-        return err_set(e, ERR_IO, "no thread can be started to read the files of `tls`");
+        return err_set(e, ERR_IO, "no thread can be started to read the files of `tls`: " THREADS_HINT);
     if (state == ASIDE_HANGS && !t->known)
-        return err_set(e, ERR_IO, "%s: cannot read `%s`: its disk does not answer", tls_file_option(at),
-                       t->path[at] ? t->path[at] : "");
+        return err_set(
+            e, ERR_IO,
+            "%s: cannot read `%s`: its disk does not answer; look at that disk, or name another file in `%s`",
+            tls_file_option(at), t->path[at] ? t->path[at] : "", tls_file_option(at));
     return give_known(t, rq, e);
-}
-
-static bool has_files(const struct tls_options *t)
-{
-    for (size_t i = 0; i < TLS_FILES; i++)
-        if (t->path[i])
-            return true;
-    return false;
-}
-
-static int poll_own(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
-{
-    int rc;
-
-    if (!has_files(t)) /* nothing to wait for */
-        return get_own(t, rq, e);
-    pthread_mutex_lock(&t->reader.lock);
-    rc = give_polled(t, now, rq, e);
-    pthread_mutex_unlock(&t->reader.lock);
-    return rc;
 }
 
 int tls_options_poll(struct tls_options *t, nsec now, struct http_request *rq, struct err *e)
 {
     struct need need = need_of(t, rq);
+    bool files = t->path[TLS_CA_FILE] || t->path[TLS_CERT_FILE] || t->path[TLS_KEY_FILE];
     int rc = 0;
 
-    if (need.own)
-        rc = poll_own(t, now, rq, e);
+    if (need.own && !files) { /* nothing to wait for */
+        rc = get_own(t, rq, e);
+    } else if (need.own) {
+        pthread_mutex_lock(&t->reader.lock);
+        rc = give_polled(t, now, rq, e);
+        pthread_mutex_unlock(&t->reader.lock);
+    }
     if (rc == 0 && need.system)
         rc = system_trust_poll(t->system, now, &rq->system, e);
     return given(rc, rq);

@@ -21,31 +21,14 @@ static const char *path_of(const struct tls_paths *p, enum tls_file which)
     return which == TLS_CA_FILE && p->insecure ? NULL : p->path[which];
 }
 
-static int read_files(struct http_tls *t, const struct tls_paths *p, atomic_uint *at, struct err *e)
-{
-    for (unsigned i = 0; i < TLS_FILES; i++) {
-        if (!path_of(p, i))
-            continue;
-        atomic_store(at, i);
-        if (pem_file_read(tls_file_option(i), path_of(p, i), &t->text[i], e) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int read_authorities(struct http_tls *t, struct slice text, struct err *e)
-{
-    t->authorities = authorities_new();
-    return authorities_add(t->authorities, text, e) < 0 ? -1 : authorities_end(t->authorities, e);
-}
-
 static int check(enum tls_file which, const struct tls_paths *p, struct http_tls *t, struct err *e)
 {
     struct slice text = buf_slice(&t->text[which]);
 
     switch (which) {
     case TLS_CA_FILE:
-        return read_authorities(t, text, e);
+        t->authorities = authorities_new();
+        return authorities_add(t->authorities, text, e) < 0 ? -1 : authorities_end(t->authorities, e);
     case TLS_CERT_FILE:
         return certificate_check(text, e);
     default:
@@ -53,27 +36,30 @@ static int check(enum tls_file which, const struct tls_paths *p, struct http_tls
     }
 }
 
-static int check_files(struct http_tls *t, const struct tls_paths *p, struct err *e)
-{
-    for (enum tls_file i = 0; i < TLS_FILES; i++)
-        if (path_of(p, i) && check(i, p, t, e) < 0)
-            return err_wrap(e, "%s: `%s`", tls_file_option(i), p->path[i]);
-    return 0;
-}
-
 int http_tls_read(struct http_tls **out, const struct tls_paths *p, atomic_uint *at, struct err *e)
 {
     struct http_tls *t = mem_alloc(sizeof(*t));
+    int rc = 0;
 
     t->users = 1;
     t->insecure = p->insecure;
     t->key_password = p->key_password ? mem_strdup(p->key_password) : NULL;
     for (size_t i = 0; i < TLS_FILES; i++)
         buf_init(&t->text[i], TLS_FILE_MAX);
-    if (read_files(t, p, at, e) < 0 || check_files(t, p, e) < 0) {
+    for (unsigned i = 0; i < TLS_FILES && rc == 0; i++) {
+        if (!path_of(p, i))
+            continue;
+        atomic_store(at, i);
+        rc = pem_file_read(tls_file_option(i), path_of(p, i), &t->text[i], e);
+    }
+    for (enum tls_file i = 0; i < TLS_FILES && rc == 0; i++)
+        if (path_of(p, i) && check(i, p, t, e) < 0)
+            rc = err_wrap(e, "%s: `%s`", tls_file_option(i), p->path[i]);
+    if (rc < 0) {
         http_tls_leave(t);
         return -1;
     }
+
     buf_release(&t->text[TLS_CA_FILE]); /* the authorities are all that is used of it */
     *out = t;
     return 0;
@@ -85,19 +71,16 @@ struct http_tls *http_tls_keep(struct http_tls *t)
     return t;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->cap);
-    buf_release(b);
-}
-
 void http_tls_leave(struct http_tls *t)
 {
     if (!t || --t->users > 0)
         return;
-    for (size_t i = 0; i < TLS_FILES; i++)
-        wipe(&t->text[i]);
+    for (size_t i = 0; i < TLS_FILES; i++) {
+        if (t->text[i].p)
+            explicit_bzero(t->text[i].p, t->text[i].cap);
+        buf_release(&t->text[i]);
+    }
+
     authorities_leave(t->authorities);
     if (t->key_password)
         explicit_bzero(t->key_password, strlen(t->key_password));

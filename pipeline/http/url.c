@@ -1,3 +1,5 @@
+/* The host is checked character by character, because it goes into a header and into names that a resolver is asked for; path and
+ * query are taken as they stand, once it is sure that they can stand in a request's first line. */
 #include "pipeline/http/url.h"
 
 #include "pipeline/base/mem.h"
@@ -28,38 +30,11 @@ static int check_characters(const char *option, const char *text, struct err *e)
     return 0;
 }
 
-static const char *take_scheme(const char **text)
-{
-    static const char *const SCHEMES[] = {"https", "http"};
-
-    for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++) {
-        size_t n = strlen(SCHEMES[i]);
-
-        if (strncasecmp(*text, SCHEMES[i], n) == 0 && strncmp(*text + n, "://", 3) == 0) {
-            *text += n + 3;
-            return SCHEMES[i];
-        }
-    }
-    return NULL;
-}
-
-/* The port behind the host's colon; its own port of the scheme is dropped. */
-static int check_port(struct http_url *u, const char *option, char *colon, struct err *e)
-{
-    char *end;
-    long port = strtol(colon + 1, &end, 10);
-
-    if (!isdigit((unsigned char)colon[1]) || *end || port < 1 || port > 65535)
-        return err_set(e, ERR_CONFIG, "%s: `%s` is not a port (1 to 65535)", option, colon + 1);
-    if (port == (strcmp(u->scheme, "https") == 0 ? 443 : 80))
-        *colon = '\0';
-    return 0;
-}
-
 static int check_host(struct http_url *u, const char *option, struct err *e)
 {
     char *bracket = strchr(u->host, ']');
-    char *colon = strchr(bracket ? bracket : u->host, ':');
+    char *colon = strchr(bracket ? bracket : u->host, ':'), *end;
+    long port;
 
     if (strchr(u->host, '@'))
         return err_set(e, ERR_CONFIG, "%s: user and password do not belong into the address; set auth, or the keys",
@@ -73,7 +48,14 @@ static int check_host(struct http_url *u, const char *option, struct err *e)
             return err_set(e, ERR_CONFIG, "%s: a host name has no `%c`", option, *p);
         *p = (char)tolower((unsigned char)*p);
     }
-    return colon ? check_port(u, option, colon, e) : 0;
+    if (!colon)
+        return 0;
+    port = strtol(colon + 1, &end, 10);
+    if (!isdigit((unsigned char)colon[1]) || *end || port < 1 || port > 65535)
+        return err_set(e, ERR_CONFIG, "%s: `%s` is not a port (1 to 65535)", option, colon + 1);
+    if (port == (strcmp(u->scheme, "https") == 0 ? 443 : 80)) /* the scheme's own is dropped */
+        *colon = '\0';
+    return 0;
 }
 
 int http_url_parse(struct http_url *u, const char *option, const char *text, struct err *e)
@@ -83,9 +65,10 @@ int http_url_parse(struct http_url *u, const char *option, const char *text, str
     *u = (struct http_url){0};
     if (check_characters(option, text, e) < 0)
         return -1;
-    u->scheme = take_scheme(&text);
+    u->scheme = strncasecmp(text, "https://", 8) == 0 ? "https" : strncasecmp(text, "http://", 7) == 0 ? "http" : NULL;
     if (!u->scheme)
         return err_set(e, ERR_CONFIG, "%s: an address begins with http:// or https://", option);
+    text += strlen(u->scheme) + 3;
     host = strcspn(text, "/?");
     path = strcspn(text + host, "?");
     u->host = mem_strndup(text, host);

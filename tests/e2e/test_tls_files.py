@@ -80,6 +80,7 @@ def check_files_that_hang(t, server, reader, says, env=None, **tls):
     for name in there:
         line = d.wait_logged(rf"delivery failed.*stream={name} ")[0]
         assert says in line and "/dead-tls/ca.pem`: its disk does not answer" in line, line
+        assert re.search(r'hint="look at that disk, or name another file in `tls[.]ca_file`"', line), line
         wait_until(f"/readyz names {name}", lambda n=name: re.search(rf"stream {n} .*{re.escape(says)}", d.http("/readyz")[1]),
                    20 * t.slow)
     hang(False)

@@ -59,25 +59,15 @@ static bool on_room(struct exchange *x, size_t bytes)
     return true;
 }
 
-static void begin(struct http_agent *a, struct http_ask *ask)
-{
-    ask->exchange = (struct exchange){.request = ask->request, .body = ask->body, .done = on_done, .room = on_room};
-    transport_start(a->transport, &ask->exchange);
-}
-
-static void break_off(struct http_agent *a, struct http_ask *ask, bool under_way)
-{
-    if (under_way)
-        transport_cancel(a->transport, &ask->exchange);
-    finish(ask, NULL);
-}
-
-static struct http_ask *next_news(struct http_agent *a, bool *cancelled, bool *under_way)
+/* False: it shall stop. *ask is NULL when there is nothing new. */
+static bool next_news(struct http_agent *a, struct http_ask **out, bool *cancelled, bool *under_way)
 {
     struct http_ask *ask;
+    bool stopping;
 
     pthread_mutex_lock(&a->lock);
-    ask = TAILQ_FIRST(&a->news);
+    stopping = a->stopping;
+    *out = ask = TAILQ_FIRST(&a->news);
     if (ask) {
         TAILQ_REMOVE(&a->news, ask, link);
         ask->listed = false;
@@ -86,17 +76,7 @@ static struct http_ask *next_news(struct http_agent *a, bool *cancelled, bool *u
         ask->step = HTTP_ASK_UNDER_WAY;
     }
     pthread_mutex_unlock(&a->lock);
-    return ask;
-}
-
-static bool is_stopping(struct http_agent *a)
-{
-    bool stopping;
-
-    pthread_mutex_lock(&a->lock);
-    stopping = a->stopping;
-    pthread_mutex_unlock(&a->lock);
-    return stopping;
+    return !stopping;
 }
 
 static void *run(void *arg)
@@ -106,14 +86,19 @@ static void *run(void *arg)
     struct http_ask *ask;
 
     pthread_setname_np(pthread_self(), "http agent");
-    while (!is_stopping(a)) {
-        while ((ask = next_news(a, &cancelled, &under_way))) {
-            if (cancelled)
-                break_off(a, ask, under_way);
-            else
-                begin(a, ask);
+    while (next_news(a, &ask, &cancelled,
+                     &under_way)) { /* it stops when nothing is under way, so nothing is left behind */
+        if (!ask) {
+            transport_run(a->transport, NSEC_NEVER);
+        } else if (!cancelled) {
+            ask->exchange =
+                (struct exchange){.request = ask->request, .body = ask->body, .done = on_done, .room = on_room};
+            transport_start(a->transport, &ask->exchange);
+        } else {
+            if (under_way)
+                transport_cancel(a->transport, &ask->exchange);
+            finish(ask, NULL);
         }
-        transport_run(a->transport, NSEC_NEVER);
     }
     return NULL;
 }
@@ -130,26 +115,18 @@ struct http_agent *http_agent_new(struct budget *budget)
     return a;
 }
 
-/* Signals belong to others. */
-static int start_thread(struct http_agent *a, struct err *e)
-{
-    sigset_t all, old;
-    int rc;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = thread_start(&a->thread, run, a, "the thread for HTTP requests of inputs", e);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc;
-}
-
 int http_agent_use(struct http_agent *a, struct err *e)
 {
+    sigset_t all, old;
+
     if (a->running)
         return 0;
     if (!a->transport && transport_new(&a->transport, e) < 0)
         return -1;
-    a->running = start_thread(a, e) == 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to others */
+    a->running = thread_start(&a->thread, run, a, "the thread for HTTP requests of inputs", e) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return a->running ? 0 : -1;
 }
 
@@ -229,30 +206,27 @@ void http_call_release(struct http_call *c)
     pthread_mutex_destroy(&c->lock);
 }
 
-static void keep_answer(struct http_call *c, const struct http_response *re)
-{
-    c->re = *re;
-    snprintf(c->failure_text, sizeof(c->failure_text), "%s", re->failure_text ? re->failure_text : "");
-    buf_clear(&c->headers);
-    buf_clear(&c->body);
-    c->truncated = re->body_truncated || buf_add_slice(&c->body, re->body) < 0;
-    if (buf_add_slice(&c->headers, re->headers) < 0)
-        buf_clear(&c->headers);
-    c->failure = re->failure;
-    c->status = re->status;
-    c->re.failure_text = c->failure_text;
-    c->re.headers = buf_slice(&c->headers);
-    c->re.body = buf_slice(&c->body);
-    c->re.body_truncated = c->truncated;
-}
-
 /* On the agent's thread. */
 static void call_done(struct http_ask *ask, const struct http_response *re)
 {
     struct http_call *c = CONTAINER_OF(ask, struct http_call, ask);
 
-    if (re)
-        keep_answer(c, re);
+    if (re) {
+        c->re = *re;
+        snprintf(c->failure_text, sizeof(c->failure_text), "%s", re->failure_text ? re->failure_text : "");
+        buf_clear(&c->headers);
+        buf_clear(&c->body);
+        c->truncated = re->body_truncated || buf_add_slice(&c->body, re->body) < 0;
+        if (buf_add_slice(&c->headers, re->headers) < 0)
+            buf_clear(&c->headers);
+        c->failure = re->failure;
+        c->status = re->status;
+        c->re.failure_text = c->failure_text;
+        c->re.headers = buf_slice(&c->headers);
+        c->re.body = buf_slice(&c->body);
+        c->re.body_truncated = c->truncated;
+    }
+
     pthread_mutex_lock(&c->lock);
     c->cancelled |= !re;
     c->over = true;

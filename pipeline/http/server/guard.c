@@ -36,43 +36,10 @@ static bool begins_with(const char *s, const char *beginning)
     return strncasecmp(s, beginning, strlen(beginning)) == 0;
 }
 
-static bool is_length(const char *s)
-{
-    size_t n = strspn(s, "0123456789");
-
-    return n > 0 && n <= LENGTH_DIGITS_MAX && s[n] == '\0';
-}
-
 static void broken(struct http_guard *g, const char *why)
 {
     if (!g->broken)
         g->broken = why;
-}
-
-static void note_length(struct http_guard *g, const char *value)
-{
-    if (++g->lengths > 1)
-        broken(g, "there is more than one Content-Length");
-    if (!is_length(value))
-        broken(g, "Content-Length is not a number");
-}
-
-static void note_coding(struct http_guard *g, const char *value)
-{
-    if (++g->codings > 1)
-        broken(g, "there is more than one Transfer-Encoding");
-    if (strcasecmp(value, "chunked") != 0)
-        broken(g,
-               "a body may be sent with Content-Length or with Transfer-Encoding: chunked, and with no other coding");
-}
-
-static void note_host(struct http_guard *g, const char *value)
-{
-    if (++g->hosts > 1)
-        broken(g, "there is more than one Host");
-    if (!*value || strlen(value) > HOST_MAX || strpbrk(value, " \t,/@\\?#"))
-        broken(g, "Host is no name and no address");
-    g->host = value;
 }
 
 /* --- lines ------------------------------------------------------------------------------------------------------- */
@@ -111,12 +78,6 @@ static void follow(struct http_guard *g, const char *name, const char *value)
         lose_track(g);
 }
 
-/* Behind the last line there is an empty one and nothing else. */
-static bool is_followed_to_the_end(const struct http_guard *g)
-{
-    return !g->line || g->line + LINE_END == g->end;
-}
-
 /* --- headers ----------------------------------------------------------------------------------------------------- */
 
 void http_guard_header(struct http_guard *g, const char *name, const char *value)
@@ -125,20 +86,34 @@ void http_guard_header(struct http_guard *g, const char *name, const char *value
         follow(g, name, value);
     if (!is_token(name) || has_controls(value))
         broken(g, "a header has a name or a value with characters that may not be in it");
-    if (strcasecmp(name, "Content-Length") == 0)
-        note_length(g, value);
-    else if (strcasecmp(name, "Transfer-Encoding") == 0)
-        note_coding(g, value);
-    else if (strcasecmp(name, "Host") == 0)
-        note_host(g, value);
-    else if (strcasecmp(name, "Origin") == 0)
+    if (strcasecmp(name, "Content-Length") == 0) {
+        size_t n = strspn(value, "0123456789");
+
+        if (++g->lengths > 1)
+            broken(g, "there is more than one Content-Length");
+        if (n == 0 || n > LENGTH_DIGITS_MAX || value[n])
+            broken(g, "Content-Length is not a number");
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        if (++g->codings > 1)
+            broken(g, "there is more than one Transfer-Encoding");
+        if (strcasecmp(value, "chunked") != 0)
+            broken(g, "a body may be sent with Content-Length or with Transfer-Encoding: chunked, and with no other "
+                      "coding");
+    } else if (strcasecmp(name, "Host") == 0) {
+        if (++g->hosts > 1)
+            broken(g, "there is more than one Host");
+        if (!*value || strlen(value) > HOST_MAX || strpbrk(value, " \t,/@\\?#"))
+            broken(g, "Host is no name and no address");
+        g->host = value;
+    } else if (strcasecmp(name, "Origin") == 0) {
         g->origin = value;
-    else if (strcasecmp(name, "Sec-Fetch-Site") == 0)
+    } else if (strcasecmp(name, "Sec-Fetch-Site") == 0) {
         g->site = value;
-    else if (strcasecmp(name, "Sec-Fetch-Mode") == 0)
+    } else if (strcasecmp(name, "Sec-Fetch-Mode") == 0) {
         g->mode = value;
-    else if (begins_with(name, "Content-Length") || begins_with(name, "Transfer-Encoding"))
+    } else if (begins_with(name, "Content-Length") || begins_with(name, "Transfer-Encoding")) {
         broken(g, "a header is continued on a second line"); /* the library appends that to the name */
+    }
 }
 
 bool http_guard_framing(const struct http_guard *g, const char *version, const char **why)
@@ -147,7 +122,7 @@ bool http_guard_framing(const struct http_guard *g, const char *version, const c
 
     if (g->broken)
         *why = g->broken;
-    else if (!is_followed_to_the_end(g))
+    else if (g->line && g->line + LINE_END != g->end) /* behind the last line there is an empty one and nothing else */
         *why = "a line of the head has no name";
     else if (g->lengths > 0 && g->codings > 0)
         *why = "Content-Length and Transfer-Encoding contradict one another";
@@ -169,16 +144,10 @@ void http_names_init(struct http_names *n, const char *listen_host, bool loopbac
         n->machine[0] = '\0';
 }
 
-/* "", ":" or ":4573". */
-static bool is_port_part(const char *s)
-{
-    return *s == '\0' || (*s == ':' && s[1 + strspn(s + 1, "0123456789")] == '\0');
-}
-
 /* "[::1]:4573" -> "::1", "localhost.:80" -> "localhost". False: too long, no host at all, or no port behind it. */
 static bool host_part(const char *host, char out[HOST_MAX + 1], bool *bracketed)
 {
-    const char *from = host, *end = host + strcspn(host, ":");
+    const char *from = host, *end = host + strcspn(host, ":"), *port;
 
     *bracketed = *host == '[';
     if (*bracketed) {
@@ -187,8 +156,10 @@ static bool host_part(const char *host, char out[HOST_MAX + 1], bool *bracketed)
         if (!end)
             return false;
     }
-    if (!is_port_part(end + *bracketed))
+    port = end + *bracketed; /* "", ":" or ":4573" */
+    if (*port && (*port != ':' || port[1 + strspn(port + 1, "0123456789")]))
         return false;
+
     if (!*bracketed && end > from + 1 && end[-1] == '.')
         end--;
     if (end == from || (size_t)(end - from) > HOST_MAX)
@@ -261,14 +232,12 @@ static bool is_same_origin(const char *origin, const char *host)
     return rest && host && strcasecmp(rest, host) == 0;
 }
 
-/* A link on another page may lead here: it only shows the page to whoever follows it. */
-static bool is_navigation(const struct http_guard *g, const char *method)
-{
-    return g->mode && strcmp(g->mode, "navigate") == 0 && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
-}
-
 bool http_guard_names(const struct http_guard *g, const char *method, const struct http_names *n, const char **why)
 {
+    /* A link on another page may lead here: it only shows the page to whoever follows it. */
+    bool navigates =
+        g->mode && strcmp(g->mode, "navigate") == 0 && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+
     if (g->host && !is_ours(g->host, n)) /* without one it is HTTP/1.0, which no browser speaks */
         *why = n->loopback
                    ? "this server answers to localhost only; the name in Host is another, and can be allowed with "
@@ -276,8 +245,7 @@ bool http_guard_names(const struct http_guard *g, const char *method, const stru
                    : "this server does not answer to the name in Host; it can be allowed with the option `hosts`";
     else if (g->origin && !is_same_origin(g->origin, g->host))
         *why = "a page of another site may not ask this server";
-    else if (g->site && strcmp(g->site, "same-origin") != 0 && strcmp(g->site, "none") != 0 &&
-             !is_navigation(g, method))
+    else if (g->site && strcmp(g->site, "same-origin") != 0 && strcmp(g->site, "none") != 0 && !navigates)
         *why = "a page of another site may not ask this server";
     else
         return true;

@@ -46,18 +46,10 @@ static int open_socket(const struct addrinfo *ai)
     return -1;
 }
 
-/* The address it really has: the port may have been 0. */
-static void describe(struct http_socket *s)
+int http_listen(const char *listen, const char *server, struct http_socket *out, struct err *e)
 {
     struct sockaddr_storage sa = {0};
     socklen_t n = sizeof(sa);
-
-    getsockname(s->fd, (struct sockaddr *)&sa, &n);
-    http_address_text((struct sockaddr *)&sa, true, s->address);
-}
-
-int http_listen(const char *listen, const char *server, struct http_socket *out, struct err *e)
-{
     struct addrinfo *found;
     int rc;
 
@@ -68,13 +60,15 @@ int http_listen(const char *listen, const char *server, struct http_socket *out,
     if (rc != 0)
         return err_set(e, ERR_CONFIG, "%s.listen `%s`: %s", server, listen, gai_strerror(rc));
     out->fd = open_socket(found);
-    if (out->fd >= 0)
-        describe(out);
-    else if (errno == EADDRINUSE)
+    if (out->fd >= 0) { /* the port may have been 0 */
+        getsockname(out->fd, (struct sockaddr *)&sa, &n);
+        http_address_text((struct sockaddr *)&sa, true, out->address);
+    } else if (errno == EADDRINUSE) {
         err_set(e, ERR_IO, "%s: another program (another sluice?) listens on %s; stop it, or choose another %s.listen",
                 server, listen, server);
-    else
+    } else {
         err_errno(e, "%s: cannot listen on %s", server, listen);
+    }
     freeaddrinfo(found);
     return out->fd < 0 ? -1 : 0;
 }

@@ -50,47 +50,33 @@ static void wake(struct http_listener *l)
 
 /* --- clients that take too long ---------------------------------------------------------------------------------- */
 
-/* The library watches edges: an end of the stream that came together with the last bytes is one edge with them, and it
- * would not look again. Shutting down a side that the client has already closed changes nothing but makes a new edge.
- */
-static void point_at_end(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-
-    if (poll(&p, 1, 0) == 1 && (p.revents & POLLRDHUP))
-        shutdown(fd, SHUT_RD);
-}
-
 static void cut_off(struct http_client *c)
 {
     shutdown(c->fd, SHUT_RDWR);
     atomic_store_explicit(&c->deadline, NSEC_NEVER, memory_order_relaxed);
 }
 
-/* Locks: l->lock held, which keeps the sockets open: they are closed behind http_listener_remove(). */
-static void look_at_clients(struct http_listener *l, nsec now)
+static void look(struct http_listener *l, nsec now)
 {
     struct http_client *c;
 
-    LIST_FOREACH(c, &l->list, link) {
-        nsec deadline = atomic_load_explicit(&c->deadline, memory_order_relaxed);
-
-        if (deadline <= now)
-            cut_off(c);
-        else if (deadline != NSEC_NEVER)
-            point_at_end(c->fd);
-    }
-    if (l->taken > 0 && now - l->last_taken > LISTENER_ADDED_WITHIN)
-        l->taken = 0;
-}
-
-static void look(struct http_listener *l, nsec now)
-{
     if (now < l->next_look)
         return;
     l->next_look = now + LISTENER_LOOK_EVERY;
-    pthread_mutex_lock(&l->lock);
-    look_at_clients(l, now);
+    pthread_mutex_lock(&l->lock); /* keeps the sockets open: they are closed behind http_listener_remove() */
+    LIST_FOREACH(c, &l->list, link) {
+        nsec deadline = atomic_load_explicit(&c->deadline, memory_order_relaxed);
+        struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+        /* The library watches edges: an end of the stream that came together with the last bytes is one edge with them, and it
+         * would not look again. Shutting down a side that the client has already closed changes nothing but makes a new edge. */
+        if (deadline <= now)
+            cut_off(c);
+        else if (deadline != NSEC_NEVER && poll(&p, 1, 0) == 1 && (p.revents & POLLRDHUP))
+            shutdown(c->fd, SHUT_RD);
+    }
+    if (l->taken > 0 && now - l->last_taken > LISTENER_ADDED_WITHIN)
+        l->taken = 0;
     pthread_mutex_unlock(&l->lock);
     if (l->conf.tick)
         l->conf.tick(l->conf.ctx, now);
@@ -145,36 +131,29 @@ static void change_taken(struct http_listener *l, int change)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* False: nothing more for now. */
-static bool accept_one(struct http_listener *l, nsec now)
-{
-    struct sockaddr_storage from;
-    socklen_t n = sizeof(from);
-    int fd = accept4(l->conf.fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
-        return true;
-    if (fd < 0 && errno != EAGAIN)
-        wait_a_little(l, errno, now);
-    if (fd < 0)
-        return false;
-    l->last_taken = now;
-    change_taken(l, 1);
-    if (!l->conf.take(l->conf.ctx, fd, (struct sockaddr *)&from, n))
-        change_taken(l, -1);
-    return true;
-}
-
 static void accept_some(struct http_listener *l, nsec now)
 {
     for (unsigned i = 0; i < LISTENER_BURST; i++) {
+        struct sockaddr_storage from;
+        socklen_t n = sizeof(from);
+        int fd;
+
         if (is_full(l)) {
             if (l->conf.make_room)
                 make_room(l, now);
             return;
         }
-        if (!accept_one(l, now))
+        fd = accept4(l->conf.fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
+            continue;
+        if (fd < 0 && errno != EAGAIN)
+            wait_a_little(l, errno, now);
+        if (fd < 0)
             return;
+        l->last_taken = now;
+        change_taken(l, 1);
+        if (!l->conf.take(l->conf.ctx, fd, (struct sockaddr *)&from, n))
+            change_taken(l, -1);
     }
 }
 

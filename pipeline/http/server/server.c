@@ -5,7 +5,6 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
-#include "pipeline/http/server/head.h"
 #include "pipeline/http/server/listener.h"
 
 #include <assert.h>
@@ -15,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LAX_VERSION "0.9.75" /* of libmicrohttpd: read_head() */
 
 enum { SERVER_MAGIC = 0x48747053, EXCHANGE_MAGIC = 0x48747058 };
 
@@ -45,13 +46,6 @@ struct exchange {
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
 
-static bool fits(const struct http_route *r, const char *method, const char *url)
-{
-    if (r->conf.method && strcmp(r->conf.method, method) != 0)
-        return false;
-    return r->prefix ? strncmp(url, r->conf.path, r->n) == 0 : strcmp(url, r->conf.path) == 0;
-}
-
 static struct http_route *find(const struct http_server *s, const char *method, const char *url)
 {
     struct http_route *best = NULL;
@@ -59,7 +53,11 @@ static struct http_route *find(const struct http_server *s, const char *method, 
     for (size_t i = 0; i < s->route_count; i++) {
         struct http_route *r = s->routes[i];
 
-        if (fits(r, method, url) && (!best || r->n > best->n || (r->n == best->n && r->conf.method)))
+        if (r->conf.method && strcmp(r->conf.method, method) != 0)
+            continue;
+        if (r->prefix ? strncmp(url, r->conf.path, r->n) != 0 : strcmp(url, r->conf.path) != 0)
+            continue;
+        if (!best || r->n > best->n || (r->n == best->n && r->conf.method))
             best = r;
     }
     return best;
@@ -154,10 +152,28 @@ static enum MHD_Result not_found(struct MHD_Connection *c)
     return rc;
 }
 
-static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const char *why)
+static enum MHD_Result add_to_guard(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    x->refused = true;
-    return x->route->conf.ops->refuse(x, status, why);
+    (void)kind;
+    http_guard_header(cls, name, value ? value : "");
+    return MHD_YES;
+}
+
+/* libmicrohttpd 0.9.75 (Debian 12, Ubuntu 22.04) takes a header line with an empty name, or one that begins with a NUL, for the end
+ * of the head: what stands behind it would run as a request of its own. It also cuts a value at a NUL and joins continued lines. None
+ * of this is seen in the headers that it reports. But it leaves the head in one buffer, where it puts NULs over the ends of lines and
+ * the colons, and reports pointers into it: so the guard can follow them from line to line and find each byte that was passed over.
+ * Later versions are strict by themselves, and may lay things out otherwise.
+ * `method` and `version` are the very pointers that the library gave to the handler. */
+static struct http_guard read_head(struct MHD_Connection *c, const char *method, const char *version)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    struct http_guard g = {0};
+
+    if (info && strcmp(MHD_get_version(), LAX_VERSION) == 0)
+        http_guard_lines(&g, version, method + info->header_size);
+    MHD_get_connection_values(c, MHD_HEADER_KIND, add_to_guard, &g);
+    return g;
 }
 
 static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, const struct http_asked *asked)
@@ -167,11 +183,13 @@ static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, con
     x->client = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     if (s->conf.request)
         http_exchange_await(x, s->conf.request);
-    x->guard = http_head_read(x->connection, asked->method, asked->version);
+    x->guard = read_head(x->connection, asked->method, asked->version);
+    x->refused = true;
     if (!http_guard_framing(&x->guard, asked->version, &why))
-        return refuse(x, MHD_HTTP_BAD_REQUEST, why);
+        return x->route->conf.ops->refuse(x, MHD_HTTP_BAD_REQUEST, why);
     if (atomic_load(&x->route->shut))
-        return refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The server is stopping.");
+        return x->route->conf.ops->refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The server is stopping.");
+    x->refused = false;
     return x->route->conf.ops->begin(x, asked);
 }
 
@@ -356,11 +374,6 @@ const struct http_socket *http_server_socket(const struct http_server *s)
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
-static bool listens_at(const struct http_server *s, const struct address *at)
-{
-    return at->port != 0 && s->socket.at.port == at->port && strcmp(s->socket.at.host, at->host) == 0;
-}
-
 int http_servers_at(struct http_servers *all, const struct http_server_conf *conf, struct http_server **s,
                     struct err *e)
 {
@@ -369,7 +382,9 @@ int http_servers_at(struct http_servers *all, const struct http_server_conf *con
     if (address_parse(conf->listen, &at, e) < 0)
         return err_wrap(e, "%s.listen `%s`", conf->name, conf->listen);
     for (size_t i = 0; i < all->count; i++) {
-        if (listens_at(all->at[i], &at)) {
+        const struct address *there = &all->at[i]->socket.at;
+
+        if (at.port != 0 && there->port == at.port && strcmp(there->host, at.host) == 0) {
             *s = all->at[i];
             return 0;
         }

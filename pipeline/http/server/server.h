@@ -84,8 +84,8 @@ struct http_route_ops {
 struct http_route_conf {
     const char *owner;  /* for messages: api, sns */
     const char *method; /* NULL: any */
-    const char *
-        path; /* "/sns/app": this path; with a slash at its end, all that begin with it: "/" is whatever nobody else has */
+    /* "/sns/app": this path; with a slash at its end, all that begin with it: "/" is whatever nobody else has. */
+    const char *path;
     const struct http_route_ops *ops;
     void *ctx;
 };

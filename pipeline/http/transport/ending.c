@@ -53,22 +53,11 @@ struct ending {
     uint64_t body, sent; /* bytes of the request's body, and how many of them went out */
 };
 
-/* Time-outs share a code in curl, also those while connecting; the times tell them apart. On a connection that was used
- * before, nothing was connected, but sending began. */
-static bool was_connected(CURL *c)
-{
-    curl_off_t connected = 0, sending = 0;
-
-    curl_easy_getinfo(c, CURLINFO_CONNECT_TIME_T, &connected);
-    curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &sending);
-    return connected > 0 || sending > 0;
-}
-
 /* What was read for curl may still lie in its buffer; what it counts has been given to the system. */
 static struct ending ending_of(const struct exchange_slot *s, CURLcode code)
 {
     struct ending end = {.code = code, .body = slot_body_bytes(s)};
-    curl_off_t sent = 0;
+    curl_off_t sent = 0, connected = 0, sending = 0;
     long status = 0, tunnel = 0;
 
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -76,7 +65,12 @@ static struct ending ending_of(const struct exchange_slot *s, CURLcode code)
     curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     end.status = s->heard ? s->heard : (int)status;
     end.tunnel = (int)tunnel;
-    end.connected = was_connected(s->easy);
+    /* Time-outs share a code in curl, also those while connecting; the times tell them apart. On a connection that was used before,
+     * nothing was connected, but sending began. */
+    curl_easy_getinfo(s->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(s->easy, CURLINFO_PRETRANSFER_TIME_T, &sending);
+    end.connected = connected > 0 || sending > 0;
+
     end.sent = s->sent < (uint64_t)sent ? s->sent : (uint64_t)sent;
     return end;
 }
@@ -84,12 +78,6 @@ static struct ending ending_of(const struct exchange_slot *s, CURLcode code)
 static bool is_refusal(const struct exchange_slot *s, const struct ending *end)
 {
     return s->head_complete && end->status >= 400;
-}
-
-/* Is the connection's end the answer's end as well? */
-static bool lost_connection(CURLcode code)
-{
-    return failure_of(code) == HTTP_RESET;
 }
 
 /* A server may answer before it has read all: to refuse a body that is too large, or a client it does not know. That is an
@@ -104,7 +92,8 @@ static enum http_failure judge_direct(const struct exchange_slot *s, const struc
         return HTTP_LOCAL;
     if (end->code == CURLE_OK && !s->head_complete)
         return HTTP_MALFORMED;
-    if (is_refusal(s, end) && lost_connection(end->code))
+    if (is_refusal(s, end) &&
+        failure_of(end->code) == HTTP_RESET) /* the connection's end is the answer's end as well */
         return HTTP_OK;
     if (end->code != CURLE_OK && !(end->code == CURLE_WRITE_ERROR && s->truncated))
         return end->code == CURLE_OPERATION_TIMEDOUT && !end->connected ? HTTP_CONNECT : failure_of(end->code);

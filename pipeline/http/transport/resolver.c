@@ -78,16 +78,6 @@ void resolver_free(struct resolver **r)
 }
 
 /* Locks: r->lock held. */
-static struct name *take_waiting(struct resolver *r)
-{
-    struct name *n = r->closed ? NULL : STAILQ_FIRST(&r->waiting);
-
-    if (n)
-        STAILQ_REMOVE_HEAD(&r->waiting, waiting);
-    return n;
-}
-
-/* Locks: r->lock held. */
 static void answer(struct name *n, int rc, const char *text, nsec now)
 {
     n->under_way = false;
@@ -107,10 +97,11 @@ static void *resolver_main(void *arg)
 
     pthread_setname_np(pthread_self(), "resolver");
     pthread_mutex_lock(&r->lock);
-    while ((n = take_waiting(r))) {
+    while (!r->closed && (n = STAILQ_FIRST(&r->waiting))) {
         char text[RESOLVER_TEXT_MAX] = "";
         int rc;
 
+        STAILQ_REMOVE_HEAD(&r->waiting, waiting);
         pthread_mutex_unlock(&r->lock);
         rc = r->conf.look_up(n->host, text, sizeof(text)); /* the name lives as long as the resolver has users */
         pthread_mutex_lock(&r->lock);
@@ -123,20 +114,14 @@ static void *resolver_main(void *arg)
     return NULL;
 }
 
-/* Locks: r->lock held. */
-static bool add_thread(struct resolver *r)
-{
-    if (!thread_start_detached(resolver_main, r, RESOLVER_STACK_BYTES))
-        return false;
-    r->threads++;
-    r->users++;
-    return true;
-}
-
 /* Locks: r->lock held. A thread that cannot be made is no loss while there is another: the name waits for it. */
 static void ask(struct resolver *r, struct name *n, nsec now)
 {
-    if (r->threads < RESOLVER_THREADS_MAX && !add_thread(r) && r->threads == 0) {
+    bool started = r->threads < RESOLVER_THREADS_MAX && thread_start_detached(resolver_main, r, RESOLVER_STACK_BYTES);
+
+    r->threads += started;
+    r->users += started;
+    if (r->threads == 0) {
         answer(n, -1, "no thread can be started to resolve it", now);
         return;
     }
@@ -158,19 +143,16 @@ static struct name *row(struct resolver *r, const char *host)
     return n;
 }
 
-static bool is_fresh(const struct name *n, nsec now)
-{
-    return (n->has || n->failed) && now - n->since < (n->failed ? RESOLVER_FAILED_TIME : RESOLVER_BELIEVED_TIME);
-}
-
 enum resolver_state resolver_find(struct resolver *r, const char *host, nsec mono_now, const char **text)
 {
     enum resolver_state state = RESOLVER_ASKING;
     struct name *n;
+    bool fresh;
 
     pthread_mutex_lock(&r->lock);
     n = row(r, host);
-    if (!n->under_way && !is_fresh(n, mono_now))
+    fresh = (n->has || n->failed) && mono_now - n->since < (n->failed ? RESOLVER_FAILED_TIME : RESOLVER_BELIEVED_TIME);
+    if (!n->under_way && !fresh)
         ask(r, n, mono_now);
     if (n->has && mono_now - n->answered < RESOLVER_SERVES_TIME)
         state = RESOLVER_KNOWN;

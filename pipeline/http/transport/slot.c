@@ -298,22 +298,18 @@ static void find_host(struct exchange_slot *s, const char *url)
     curl_url_cleanup(u);
 }
 
-/* Each fill of the buffer costs a send and two polls: beyond the usual size. */
-static size_t more_buffer(uint64_t body, size_t spare)
-{
-    uint64_t most = body < TRANSPORT_UPLOAD_BUFFER_MAX ? body : TRANSPORT_UPLOAD_BUFFER_MAX;
-    size_t more = most > TRANSPORT_UPLOAD_BUFFER_BYTES ? (size_t)most - TRANSPORT_UPLOAD_BUFFER_BYTES : 0;
-
-    return more < spare ? more : spare;
-}
-
 bool slot_set_up(struct exchange_slot *s, struct exchange *x, size_t spare)
 {
     const struct http_request *rq = x->request;
+    uint64_t most;
 
     s->x = x;
     s->sent = 0;
-    s->more_buffer = more_buffer(slot_body_bytes(s), spare);
+    most = slot_body_bytes(s) < TRANSPORT_UPLOAD_BUFFER_MAX ? slot_body_bytes(s) : TRANSPORT_UPLOAD_BUFFER_MAX;
+    /* Each fill of the buffer costs a send and two polls: beyond the usual size. */
+    s->more_buffer = most > TRANSPORT_UPLOAD_BUFFER_BYTES ? (size_t)most - TRANSPORT_UPLOAD_BUFFER_BYTES : 0;
+    s->more_buffer = s->more_buffer < spare ? s->more_buffer : spare;
+
     s->truncated = s->head_complete = s->no_room = false;
     s->granted = ANSWER_SMALL_MAX;
     s->heard = 0;

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 enum slot_step {
     SLOT_IDLE,
@@ -39,13 +40,13 @@ struct exchange_slot {
     struct err body_error;
     enum http_failure failure; /* of SLOT_FAILED */
     char error[CURL_ERROR_SIZE];
-    struct proxy proxy;          /* empty: none */
-    struct curl_trust trust;     /* of the request */
-    char *host;                  /* whose name is to be resolved first: the proxy's, or the URL's; NULL: nobody's */
-    char *port;                  /* and its port */
-    struct curl_slist *resolved; /* host:port:addresses, for curl */
-    nsec resolve_until;          /* mono; until when the name may be resolved */
-    struct exchange_slot *next;  /* in one of the transport's lists */
+    struct proxy proxy;             /* empty: none */
+    struct curl_trust trust;        /* of the request */
+    char *host;                     /* whose name is to be resolved first: the proxy's, or the URL's; NULL: nobody's */
+    char *port;                     /* and its port */
+    struct curl_slist *resolved;    /* host:port:addresses, for curl */
+    nsec resolve_until;             /* mono; until when the name may be resolved */
+    LIST_ENTRY(exchange_slot) link; /* in one of the transport's lists */
 };
 
 /* Never NULL; without `easy` when there is no memory for it. */

@@ -34,27 +34,17 @@ struct transport {
     CURLM *multi;
     struct waker waker;
     size_t buffers_left; /* bytes that upload buffers may have beyond the usual size */
-    struct exchange_slot *idle;
+    LIST_HEAD(, exchange_slot) idle;
     size_t idle_count;
-    struct exchange_slot *failed;    /* reported by the next transport_run() */
-    struct exchange_slot *resolving; /* in no order */
+    LIST_HEAD(, exchange_slot) failed;    /* reported by the next transport_run() */
+    LIST_HEAD(, exchange_slot) resolving; /* in no order */
+
     struct resolver *resolver;
     struct system_trust *trust; /* for its news */
     atomic_bool names_changed;
     struct last_words heard[TRANSPORT_LAST_WORDS_KEPT]; /* the latest, in turn */
     unsigned heard_next;
 };
-
-static struct exchange_slot *slot_take(struct transport *t)
-{
-    struct exchange_slot *s = t->idle;
-
-    if (!s)
-        return slot_new();
-    t->idle = s->next;
-    t->idle_count--;
-    return s;
-}
 
 static void slot_give(struct transport *t, struct exchange_slot *s)
 {
@@ -64,8 +54,7 @@ static void slot_give(struct transport *t, struct exchange_slot *s)
         slot_free(s);
         return;
     }
-    s->next = t->idle;
-    t->idle = s;
+    LIST_INSERT_HEAD(&t->idle, s, link);
     t->idle_count++;
 }
 
@@ -148,10 +137,10 @@ void transport_free(struct transport **tp)
 
     if (!t)
         return;
-    while (t->idle) {
-        struct exchange_slot *s = t->idle;
+    while (!LIST_EMPTY(&t->idle)) {
+        struct exchange_slot *s = LIST_FIRST(&t->idle);
 
-        t->idle = s->next;
+        LIST_REMOVE(s, link);
         slot_free(s);
     }
     resolver_free(&t->resolver); /* its threads call nobody any more */
@@ -162,24 +151,11 @@ void transport_free(struct transport **tp)
     *tp = NULL;
 }
 
-static void put_in(struct exchange_slot **list, struct exchange_slot *s, enum slot_step step)
-{
-    s->step = step;
-    s->next = *list;
-    *list = s;
-}
-
-static void take_out(struct exchange_slot **list, const struct exchange_slot *s)
-{
-    while (*list != s)
-        list = &(*list)->next;
-    *list = s->next;
-}
-
 static void fail(struct transport *t, struct exchange_slot *s, enum http_failure failure)
 {
     s->failure = failure;
-    put_in(&t->failed, s, SLOT_FAILED);
+    s->step = SLOT_FAILED;
+    LIST_INSERT_HEAD(&t->failed, s, link);
 }
 
 static void fail_for_memory(struct transport *t, struct exchange_slot *s)
@@ -217,10 +193,17 @@ static void tell_trust(struct transport *t)
 
 void transport_start(struct transport *t, struct exchange *x)
 {
-    struct exchange_slot *s = slot_take(t);
+    struct exchange_slot *s = LIST_FIRST(&t->idle);
     bool ready;
 
     assert(!x->slot);
+    if (s) {
+        LIST_REMOVE(s, link);
+        t->idle_count--;
+    } else {
+        s = slot_new();
+    }
+
     if (x->request->system)
         tell_trust(t);
     x->slot = s;
@@ -230,7 +213,8 @@ void transport_start(struct transport *t, struct exchange *x)
         fail_for_memory(t, s);
     } else if (s->host) {
         s->resolve_until = clock_mono() + CONNECT_TIMEOUT_MS * NSEC_PER_MSEC;
-        put_in(&t->resolving, s, SLOT_RESOLVING);
+        s->step = SLOT_RESOLVING;
+        LIST_INSERT_HEAD(&t->resolving, s, link);
         atomic_store(&t->names_changed, true); /* the name may be known */
     } else {
         hand_to_curl(t, s);
@@ -246,7 +230,8 @@ void transport_cancel(struct transport *t, struct exchange *x)
     if (s->step == SLOT_RUNNING)
         curl_multi_remove_handle(t->multi, s->easy);
     else
-        take_out(s->step == SLOT_FAILED ? &t->failed : &t->resolving, s);
+        LIST_REMOVE(s, link);
+
     x->slot = NULL;
     slot_give(t, s);
 }
@@ -290,27 +275,6 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
     slot_give(t, s);
 }
 
-/* done() may start others and cancel those that have failed: the list is begun anew each time. */
-static bool finish_failed(struct transport *t)
-{
-    bool any = t->failed != NULL;
-
-    while (t->failed) {
-        struct exchange_slot *s = t->failed;
-        struct exchange *x = s->x;
-        struct http_response re = {.failure = s->failure,
-                                   .failure_text = s->error,
-                                   .endpoint = x->request->endpoint,
-                                   .wall_now = clock_wall()};
-
-        t->failed = s->next;
-        x->slot = NULL;
-        x->done(x, &re);
-        slot_give(t, s);
-    }
-    return any;
-}
-
 static void fail_unresolved(struct transport *t, struct exchange_slot *s, const char *why)
 {
     bool proxy = s->proxy.url[0] != '\0';
@@ -328,6 +292,8 @@ static bool go_on(struct transport *t, struct exchange_slot *s, nsec now)
 
     if (state == RESOLVER_ASKING && now < s->resolve_until)
         return false;
+    LIST_REMOVE(s, link);
+
     if (state == RESOLVER_ASKING)
         fail_unresolved(t, s, "the resolver does not answer");
     else if (state == RESOLVER_FAILED)
@@ -343,18 +309,13 @@ static bool go_on(struct transport *t, struct exchange_slot *s, nsec now)
 static nsec run_resolving(struct transport *t)
 {
     bool changed = atomic_exchange(&t->names_changed, false);
-    struct exchange_slot **p = &t->resolving;
+    struct exchange_slot *s, *behind;
     nsec now = clock_mono(), next = NSEC_NEVER;
 
-    while (*p) {
-        struct exchange_slot *s = *p, *behind = s->next;
-
-        if ((changed || now >= s->resolve_until) && go_on(t, s, now)) {
-            *p = behind;
-            continue;
-        }
-        next = s->resolve_until < next ? s->resolve_until : next;
-        p = &s->next;
+    for (s = LIST_FIRST(&t->resolving); s; s = behind) {
+        behind = LIST_NEXT(s, link);
+        if (!((changed || now >= s->resolve_until) && go_on(t, s, now)))
+            next = s->resolve_until < next ? s->resolve_until : next;
     }
     return next;
 }
@@ -374,9 +335,24 @@ static void wait_for_news(struct transport *t, nsec mono_until)
 /* False: nothing has ended. */
 static bool finish_ended(struct transport *t)
 {
-    bool any = finish_failed(t);
+    bool any = !LIST_EMPTY(&t->failed);
     CURLMsg *m;
     int left;
+
+    while (
+        !LIST_EMPTY(&t->failed)) { /* done() may start others and cancel those that have failed: begun anew each time */
+        struct exchange_slot *s = LIST_FIRST(&t->failed);
+        struct exchange *x = s->x;
+        struct http_response re = {.failure = s->failure,
+                                   .failure_text = s->error,
+                                   .endpoint = x->request->endpoint,
+                                   .wall_now = clock_wall()};
+
+        LIST_REMOVE(s, link);
+        x->slot = NULL;
+        x->done(x, &re);
+        slot_give(t, s);
+    }
 
     while ((m = curl_multi_info_read(t->multi, &left))) {
         struct exchange_slot *s;

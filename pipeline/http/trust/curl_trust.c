@@ -35,7 +35,7 @@ bool curl_trust_set(CURL *c, struct curl_trust *t)
 {
     static const CURLoption OWN[] = {CURLOPT_CAINFO, CURLOPT_CAPATH, CURLOPT_PROXY_CAINFO, CURLOPT_PROXY_CAPATH};
 
-    for (size_t i = 0; i < sizeof(OWN) / sizeof(OWN[0]); i++) /* the system's, which curl would read */
+    for (size_t i = 0; i < ARRAY_LEN(OWN); i++) /* the system's, which curl would read */
         curl_easy_setopt(c, OWN[i], NULL);
     curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
     curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, t);

@@ -7,6 +7,7 @@
 #include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/http/trust/pem_file.h"
 
 #include <curl/curl.h>
@@ -34,8 +35,8 @@ struct system_trust {
     struct authorities *known;  /* NULL: not read, or they cannot be */
     struct file_stamp stamps[TRUST_PLACES_MAX];
     struct err why; /* nothing is known, or it is stale: this is why */
-    bool stale,
-        told; /* something is known, but cannot be read again: as it is, and as system_trust_news() said it last */
+    /* Something is known, but cannot be read again: as it is, and as system_trust_news() said it last. */
+    bool stale, told;
 };
 
 /* --- where ------------------------------------------------------------------------------------------------------- */
@@ -159,30 +160,16 @@ struct gathered {
     struct buf text; /* of the file, not of a folder's files */
 };
 
-static bool is_there_already(const struct gathered *g, struct slice text)
-{
-    text = slice_trim(text);
-    return text.n > 0 && g->text.n > 0 && memmem(g->text.p, g->text.n, text.p, text.n);
-}
-
 static int read_text(struct gathered *g, const struct place *p, struct buf *text, struct err *e)
 {
+    struct slice trimmed;
+
     if (pem_file_read(p->who, p->path, text, e) < 0)
         return -1;
-    if (text != &g->text && is_there_already(g, buf_slice(text)))
-        return 0;
+    trimmed = slice_trim(buf_slice(text));
+    if (text != &g->text && trimmed.n > 0 && g->text.n > 0 && memmem(g->text.p, g->text.n, trimmed.p, trimmed.n))
+        return 0; /* it is there already */
     return authorities_add(g->a, buf_slice(text), e) < 0 ? err_wrap(e, "%s: `%s`", p->who, p->path) : 0;
-}
-
-static int read_file_of_folder(struct gathered *g, const struct place *p, struct err *e)
-{
-    struct buf text;
-    int rc;
-
-    buf_init(&text, TLS_FILE_MAX);
-    rc = read_text(g, p, &text, e);
-    buf_release(&text);
-    return rc;
 }
 
 /* 5ed36f99.0 */
@@ -196,44 +183,33 @@ static bool is_named_by_hash(const char *name)
     return number > 0 && name[hash + 1 + number] == '\0';
 }
 
-/* One that cannot be read is left out: those who have it for their authority are told that it is not known. Returns how many were. */
-static size_t read_files_of(struct gathered *g, const struct place *p, DIR *d)
+/* A file that cannot be read is left out: those who have it for their authority are told that it is not known. */
+static int read_folder(struct gathered *g, const struct place *p, struct err *e)
 {
+    DIR *d = opendir(p->path);
     const struct dirent *entry;
     size_t seen = 0, taken = 0;
 
+    if (!d)
+        return err_errno(e, "%s: cannot read `%s`", p->who, p->path);
     while (seen < TRUST_FOLDER_FILES_MAX && (entry = readdir(d))) {
         struct place file = *p;
         struct err ignored;
+        struct buf text;
 
         if (!is_named_by_hash(entry->d_name))
             continue;
         seen++;
         file.path = mem_printf("%s/%s", p->path, entry->d_name);
-        taken += read_file_of_folder(g, &file, &ignored) == 0;
+        buf_init(&text, TLS_FILE_MAX);
+        taken += read_text(g, &file, &text, &ignored) == 0;
+        buf_release(&text);
         mem_free(file.path);
     }
-    return taken;
-}
-
-static int read_folder(struct gathered *g, const struct place *p, struct err *e)
-{
-    DIR *d = opendir(p->path);
-    size_t taken;
-
-    if (!d)
-        return err_errno(e, "%s: cannot read `%s`", p->who, p->path);
-    taken = read_files_of(g, p, d);
     closedir(d);
     return taken ? 0
                  : err_set(e, ERR_CONFIG, "%s: `%s` has no certificate in a file named by hash (`openssl rehash`)",
                            p->who, p->path);
-}
-
-/* A folder that gives nothing, and a file that nobody named and that is not there, matter only if there is nothing else. */
-static bool may_be_missing(const struct place *p)
-{
-    return p->folder || (!p->named && access(p->path, F_OK) < 0 && errno == ENOENT);
 }
 
 static int say_nothing_found(const struct system_trust *t, struct err *e)
@@ -250,30 +226,26 @@ static int say_nothing_found(const struct system_trust *t, struct err *e)
                    n ? text : "nothing");
 }
 
-static int read_places(struct system_trust *t, struct gathered *g, struct err *e)
-{
-    size_t read = 0;
-
-    for (size_t i = 0; i < t->count; i++) {
-        const struct place *p = &t->places[i];
-
-        atomic_store(&t->at, i);
-        if ((p->folder ? read_folder(g, p, e) : read_text(g, p, &g->text, e)) == 0)
-            read++;
-        else if (!may_be_missing(p))
-            return -1;
-    }
-    return read ? authorities_end(g->a, e) : say_nothing_found(t, e);
-}
-
 /* NULL: they cannot be read. */
 static struct authorities *read_all(struct system_trust *t, struct err *e)
 {
     struct gathered g = {.a = authorities_new()};
-    int rc;
+    size_t read = 0;
+    int rc = 0;
 
     buf_init(&g.text, TLS_FILE_MAX);
-    rc = read_places(t, &g, e);
+    for (size_t i = 0; i < t->count && rc == 0; i++) {
+        const struct place *p = &t->places[i];
+
+        atomic_store(&t->at, i);
+        if ((p->folder ? read_folder(&g, p, e) : read_text(&g, p, &g.text, e)) == 0)
+            read++;
+        /* A folder that gives nothing, and a file that nobody named and that is not there, matter only if there is nothing else. */
+        else if (!p->folder && (p->named || access(p->path, F_OK) == 0 || errno != ENOENT))
+            rc = -1;
+    }
+    if (rc == 0)
+        rc = read ? authorities_end(g.a, e) : say_nothing_found(t, e);
     buf_release(&g.text);
     if (rc == 0)
         return g.a;
@@ -282,14 +254,6 @@ static struct authorities *read_all(struct system_trust *t, struct err *e)
 }
 
 /* --- what is known ----------------------------------------------------------------------------------------------- */
-
-static void take_stamps(struct system_trust *t, struct file_stamp stamps[TRUST_PLACES_MAX])
-{
-    for (size_t i = 0; i < t->count; i++) {
-        atomic_store(&t->at, i);
-        stamps[i] = file_stamp_of(t->places[i].path);
-    }
-}
 
 /* Locks: t->reader.lock held. */
 static bool is_known(const struct system_trust *t, const struct file_stamp stamps[TRUST_PLACES_MAX])
@@ -300,22 +264,6 @@ static bool is_known(const struct system_trust *t, const struct file_stamp stamp
     return t->known != NULL;
 }
 
-/* Locks: t->reader.lock held. Takes `a` over, or why there is none; returns what nobody needs any more. */
-static struct authorities *take_over(struct system_trust *t, struct authorities *a, const struct file_stamp *stamps,
-                                     const struct err *why)
-{
-    struct authorities *old = t->known;
-
-    if (a) {
-        t->known = a;
-        memcpy(t->stamps, stamps, sizeof(t->stamps));
-        return old;
-    }
-    t->why = *why;
-    t->stale = old != NULL;
-    return NULL;
-}
-
 /* Reads them when they differ from what is known. */
 static void look(struct system_trust *t)
 {
@@ -324,16 +272,27 @@ static void look(struct system_trust *t)
     struct err why = {.code = ERR_NONE};
     bool known;
 
-    take_stamps(t, stamps);
+    for (size_t i = 0; i < t->count; i++) {
+        atomic_store(&t->at, i);
+        stamps[i] = file_stamp_of(t->places[i].path);
+    }
     pthread_mutex_lock(&t->reader.lock);
     known = is_known(t, stamps);
+    if (known)
+        t->stale = false;
     pthread_mutex_unlock(&t->reader.lock);
-    if (!known)
-        a = read_all(t, &why);
+    if (known)
+        return;
+    a = read_all(t, &why);
     pthread_mutex_lock(&t->reader.lock);
-    if (!known)
-        old = take_over(t, a, stamps, &why);
-    t->stale = t->stale && !known && !a;
+    if (a) {
+        old = t->known; /* left without the lock */
+        t->known = a;
+        memcpy(t->stamps, stamps, sizeof(t->stamps));
+    } else {
+        t->why = why;
+    }
+    t->stale = !a && t->known;
     pthread_mutex_unlock(&t->reader.lock);
     authorities_leave(old);
 }
@@ -366,26 +325,24 @@ int system_trust_get(struct system_trust *t, struct authorities **a, struct err 
 }
 
 /* Locks: t->reader.lock held. */
-static void note_hanging(struct system_trust *t)
+static int give_polled(struct system_trust *t, nsec now, struct authorities **a, struct err *e)
 {
     const struct place *p = &t->places[atomic_load(&t->at)];
 
-    err_set(&t->why, ERR_IO, "%s: cannot read `%s`: its disk does not answer", p->who, p->path);
-    t->stale = t->known != NULL;
-}
-
-/* Locks: t->reader.lock held. */
-static int give_polled(struct system_trust *t, nsec now, struct authorities **a, struct err *e)
-{
     switch (aside_reader_poll(&t->reader, now)) {
     case ASIDE_NOT_YET:
         return SYSTEM_TRUST_NOT_YET;
     case ASIDE_HANGS:
-        note_hanging(t);
+        err_set(
+            &t->why, ERR_IO,
+            "%s: cannot read `%s`: its disk does not answer; look at that disk, or name another file in `tls.ca_file`",
+            p->who, p->path);
+        t->stale = t->known != NULL;
         break;
     case ASIDE_NO_THREAD:
         if (!t->known)
-            return err_set(e, ERR_IO, "no thread can be started to read the system's certificate authorities");
+            return err_set(e, ERR_IO,
+                           "no thread can be started to read the system's certificate authorities: " THREADS_HINT);
         break;
     case ASIDE_READ:
         break;
