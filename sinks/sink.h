@@ -62,14 +62,23 @@ struct sink_tag {
     char text[SINK_TAG_MAX];
 };
 
+enum { SINK_SHA256 = 1, SINK_CRC32C = 2, SINK_CRC64NVME = 4, SINK_MD5 = 8 };
+
+struct sink_digests {
+    unsigned
+        made; /* SINK_SHA256 | ...: which of them are there. With digests_of() it may be another set than is asked for now */
+    unsigned char sha256[32], md5[16];
+    uint32_t crc32c;
+    uint64_t crc64nvme;
+};
+
 struct sink_seal {
     struct sink_seal_id id;
     struct slice name;       /* what name() answered when it was sealed: the object key; or empty */
     const struct body *body; /* encoded and compressed, ready for the wire */
     const char *encoding;    /* "gzip", "zstd", or NULL */
     const char *content_type;
-    unsigned char sha256[32]; /* of the body, when ops.digests has SINK_SHA256 */
-    uint32_t crc32c;          /* of the body, when ops.digests has SINK_CRC32C */
+    struct sink_digests digest; /* of the body: those that ops.digests asks for */
     uint64_t record_count;
     nsec wall_now; /* for signatures */
 
@@ -92,8 +101,6 @@ struct sink_seal {
 };
 
 enum { SINK_NOT_YET = 1 }; /* of request(): nothing is made; to be called again a few milliseconds later */
-
-enum { SINK_SHA256 = 1, SINK_CRC32C = 2 };
 
 /* A record as a sink that shapes its own body sees it. `part` counts the records that a transform made of one: (seq,
  * part, epoch) is unique in a stream and all copies of its data_dir, and the same on every attempt. */
@@ -176,7 +183,7 @@ struct sink_ops {
     const char *help;                          /* one line for the manual */
     const struct cfg_field *fields;            /* options; ends with a NULL name */
     size_t conf_size;                          /* of the struct that `fields` describes */
-    unsigned digests;                          /* SINK_SHA256 | SINK_CRC32C: which digests of the body it needs */
+    unsigned digests;                          /* SINK_SHA256 | ...: which digests of the body it needs */
     unsigned (*digests_of)(const void *state); /* the same where it depends on options; NULL: digests */
     bool steps;                                /* a body may go in several steps: README.md, "Several steps" */
     nsec retry_duration;                       /* default of retry.duration */

@@ -281,10 +281,8 @@ static struct sink_seal seal_of(const struct attempt *s, uint32_t range)
         .undo = s->undo,
     };
 
-    if (range == 0) {
-        seal.crc32c = s->out.digests.crc32c;
-        memcpy(seal.sha256, s->out.digests.sha256, sizeof(seal.sha256));
-    }
+    if (range == 0)
+        seal.digest = s->out.digests;
     if (p)
         seal.progress = buf_slice(&p->progress);
     if (range)

@@ -98,8 +98,7 @@ static void on_digested(struct loop_event *ev)
         fail(r, r->failed);
         return;
     }
-    memcpy(r->seal.sha256, r->digested.sha256, sizeof(r->seal.sha256));
-    r->seal.crc32c = r->digested.crc32c;
+    r->seal.digest = r->digested;
     ask(r);
 }
 

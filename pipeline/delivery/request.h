@@ -46,7 +46,7 @@ struct request {
     struct sender_job send;
     struct loop_event digested_event, judged_event;
     bool away; /* a worker or a sender has it */
-    struct body_digests digested;
+    struct sink_digests digested;
     struct err err; /* of what failed on our side */
     const char *failed;
     struct http_response answer; /* a large one; the exchange keeps what it shows */

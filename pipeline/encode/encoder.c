@@ -394,16 +394,20 @@ static bool size_is_known(const struct encoder_in *in)
            r->window >= r->outcomes->count;
 }
 
-static void digest_piece(unsigned digests, struct slice piece, struct worker *w, struct body_digests *out)
+static void digest_piece(unsigned digests, struct slice piece, struct worker *w, struct sink_digests *out)
 {
     if (digests & SINK_SHA256)
         sha256_add(w->sha256, piece);
     if (digests & SINK_CRC32C)
         out->crc32c = crc32c(out->crc32c, piece);
+    if (digests & SINK_CRC64NVME)
+        out->crc64nvme = crc64nvme(out->crc64nvme, piece);
+    if (digests & SINK_MD5)
+        md5_add(w->md5, piece);
 }
 
 static int digest_file(unsigned digests, const struct body *b, uint64_t at, uint64_t end, struct worker *w,
-                       struct body_digests *out, struct err *e)
+                       struct sink_digests *out, struct err *e)
 {
     buf_clear(&w->scratch);
     if (buf_reserve(&w->scratch, ENCODER_DIGEST_PIECE) < 0)
@@ -421,22 +425,26 @@ static int digest_file(unsigned digests, const struct body *b, uint64_t at, uint
 }
 
 int encoder_digest(unsigned digests, const struct body *b, uint64_t from, uint64_t bytes, struct worker *w,
-                   struct body_digests *out, struct err *e)
+                   struct sink_digests *out, struct err *e)
 {
     struct slice all = body_memory_slice(b);
 
     assert(from <= body_size(b) && bytes <= body_size(b) - from);
-    *out = (struct body_digests){.crc32c = 0};
+    *out = (struct sink_digests){.made = digests};
     if (!digests)
         return 0;
     if (digests & SINK_SHA256)
         sha256_begin(w->sha256);
+    if (digests & SINK_MD5)
+        md5_begin(w->md5);
     if (all.p)
         digest_piece(digests, slice_of(all.p + from, (size_t)bytes), w, out);
     else if (digest_file(digests, b, from, from + bytes, w, out, e) < 0)
         return -1;
     if (digests & SINK_SHA256)
         sha256_end(w->sha256, out->sha256);
+    if (digests & SINK_MD5)
+        md5_end(w->md5, out->md5);
     return 0;
 }
 

@@ -39,23 +39,17 @@ struct encoder_in {
     const void *sink;              /* its state */
     const struct codec_ops *codec;
     int level;
-    unsigned digests; /* SINK_SHA256 | SINK_CRC32C */
+    unsigned digests; /* SINK_SHA256 | ... */
     bool sizes;       /* out->sizes is wanted */
     bool in_memory;   /* the body is one record, and there is no room for a file: */
     uint64_t memory;  /* so much it may hold without one */
     const char *tmp_dir;
 };
 
-/* Those that were asked for. */
-struct body_digests {
-    unsigned char sha256[SHA256_BYTES];
-    uint32_t crc32c;
-};
-
 struct encoder_out {
     struct body *body; /* NULL when it failed */
     bool borrowed;     /* the body is somebody else's */
-    struct body_digests digests;
+    struct sink_digests digests;
     uint64_t taken;         /* records in the body: the first so many pending ones */
     uint64_t bytes;         /* of these records, as they came in */
     uint32_t *sizes;        /* of each of them; mem_free(); NULL: not wanted */
@@ -77,7 +71,7 @@ MUST_CHECK int encoder_lines(const struct encoder_in *in, struct body *lines, st
 
 /* Of a range of the body, what `digests` asks for. */
 MUST_CHECK int encoder_digest(unsigned digests, const struct body *b, uint64_t from, uint64_t bytes, struct worker *w,
-                              struct body_digests *out, struct err *e);
+                              struct sink_digests *out, struct err *e);
 /* Of all of out->body. */
 MUST_CHECK int encoder_digest_body(unsigned digests, struct worker *w, struct encoder_out *out);
 /* An empty one for `in`. */

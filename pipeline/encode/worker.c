@@ -50,6 +50,7 @@ static void worker_init(struct worker *w, size_t index, const struct cancel *can
     buf_init(&w->raw, WORKER_RAW_MAX);
     buf_init(&w->scratch, WORKER_SCRATCH_MAX);
     w->sha256 = sha256_new();
+    w->md5 = md5_new();
     w->index = index;
     w->cancel = cancel;
 }
@@ -60,6 +61,7 @@ static void worker_release(struct worker *w)
         w->codecs[i].ops->close(w->codecs[i].ctx);
     mem_free(w->codecs);
     sha256_free(&w->sha256);
+    md5_free(&w->md5);
     buf_release(&w->raw);
     buf_release(&w->scratch);
 }

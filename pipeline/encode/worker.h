@@ -26,6 +26,7 @@ struct worker {
     struct buf raw;     /* the frame that is being read */
     struct buf scratch; /* its records, formatted */
     struct sha256 *sha256;
+    struct md5 *md5; /* NULL: the system forbids it, and no sink asks for it */
     struct worker_codec *codecs;
     size_t codec_count;
     size_t index;                /* 0 .. pool size - 1 */

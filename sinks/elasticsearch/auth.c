@@ -134,7 +134,7 @@ int elasticsearch_auth_add(const struct elasticsearch_auth *a, struct http_reque
                                .host = host,
                                .path = path,
                                .query = query,
-                               .sha256 = seal->sha256,
+                               .sha256 = seal->digest.sha256,
                                .wall_now = seal->wall_now};
     struct aws_keys keys;
     int rc;

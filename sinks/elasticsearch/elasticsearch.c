@@ -259,7 +259,7 @@ static int elasticsearch_identify(const void *state, nsec wall_now, struct http_
 
     if (elasticsearch_auth_serverless(s->auth))
         return 0;
-    sha256_of(slice_of("", 0), nothing.sha256);
+    sha256_of(slice_of("", 0), nothing.digest.sha256);
     snprintf(path, sizeof(path), "%s/", u->path);
     *rq = (struct http_request){.method = "GET",
                                 .proxy = s->conf->proxy,

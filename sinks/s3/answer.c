@@ -361,19 +361,38 @@ static enum sink_outcome explain_answer(struct found *f, const struct http_respo
     return explain(f, row, code[0] ? code : status, v);
 }
 
+static const struct {
+    const char *header;
+    unsigned digest;
+} CHECKSUMS[] = {[CHECKSUM_NONE] = {NULL, 0},
+                 [CHECKSUM_CRC32C] = {"x-amz-checksum-crc32c", SINK_CRC32C},
+                 [CHECKSUM_CRC64NVME] = {"x-amz-checksum-crc64nvme", SINK_CRC64NVME},
+                 [CHECKSUM_SHA256] = {"x-amz-checksum-sha256", SINK_SHA256},
+                 [CHECKSUM_MD5] = {"Content-MD5", SINK_MD5}};
+
+unsigned s3_checksum_digest(enum s3_checksum kind)
+{
+    return CHECKSUMS[kind].digest;
+}
+
 const char *s3_checksum_header(enum s3_checksum kind)
 {
-    return kind == CHECKSUM_SHA256 ? "x-amz-checksum-sha256" : "x-amz-checksum-crc32c";
+    return CHECKSUMS[kind].header;
 }
 
 void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char out[S3_CHECKSUM_TEXT])
 {
-    uint32_t crc = seal->crc32c;
-    const unsigned char be[4] = {(unsigned char)(crc >> 24), (unsigned char)(crc >> 16), (unsigned char)(crc >> 8),
-                                 (unsigned char)crc};
-    struct slice bytes = kind == CHECKSUM_SHA256 ? slice_of((const char *)seal->sha256, sizeof(seal->sha256))
-                                                 : slice_of((const char *)be, sizeof(be));
+    const struct sink_digests *d = &seal->digest;
+    uint64_t crc = kind == CHECKSUM_CRC32C ? (uint64_t)d->crc32c << 32 : d->crc64nvme;
+    char be[8];
+    struct slice bytes = slice_of(be, kind == CHECKSUM_CRC32C ? 4 : 8);
 
+    for (int i = 0; i < 8; i++)
+        be[i] = (char)(crc >> (56 - 8 * i));
+    if (kind == CHECKSUM_SHA256)
+        bytes = slice_of((const char *)d->sha256, sizeof(d->sha256));
+    else if (kind == CHECKSUM_MD5)
+        bytes = slice_of((const char *)d->md5, sizeof(d->md5));
     base64_encode(bytes, out);
     out[base64_encoded_length(bytes.n)] = '\0';
 }
@@ -427,7 +446,9 @@ void s3_answer_lesson(const struct s3_context *c, const struct http_response *re
         snprintf(out->region, sizeof(out->region), "%s", f.region);
     out->clock = strcmp(f.code, "RequestTimeTooSkewed") == 0 && f.skew_known;
     out->clock_error = -f.skew;
-    out->no_checksum = lacks_checksum(&f);
+    /* Some only say that they lack something: it can be nothing else. */
+    out->no_checksum = lacks_checksum(&f) ||
+                       (!c->others && (strcmp(f.code, "NotImplemented") == 0 || (f.status == 501 && !f.code[0])));
 }
 
 static bool is_ours(const struct s3_context *c, const struct http_response *re)

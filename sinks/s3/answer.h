@@ -24,6 +24,7 @@ struct s3_context {
     enum s3_checksum checksum; /* that the object was sent with */
     bool payload_unsigned;     /* the signature did not cover the body */
     const struct sink_seal *seal;
+    bool others;        /* `advice` names options to leave out */
     const char *advice; /* which options to leave out, should it be one that the store does not know */
     /* What the answer has taught, so that the next request is made otherwise (learnt.h): */
     bool follows_region, corrects_clock, drops_checksum;
@@ -50,7 +51,9 @@ enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct 
 enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct http_response *re,
                                        struct sink_verdict *v);
 
-/* The header of a checksum, and what it says: bytes, most significant first, in base64. Not of CHECKSUM_NONE. */
+/* The header of a checksum, and what it says: bytes, most significant first, in base64; and which digest it is (SINK_CRC32C). Neither of
+ * CHECKSUM_NONE nor of CHECKSUM_AUTO. */
+unsigned s3_checksum_digest(enum s3_checksum kind);
 #define S3_CHECKSUM_TEXT 45 /* with NUL */
 const char *s3_checksum_header(enum s3_checksum kind);
 void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char out[S3_CHECKSUM_TEXT]);

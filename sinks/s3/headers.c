@@ -111,5 +111,5 @@ int s3_headers_object(const struct s3_conf *c, const struct object_key *names, c
 
 void s3_own_mark(const struct sink_seal *seal, char out[S3_MARK_MAX])
 {
-    snprintf(out, S3_MARK_MAX, "%08" PRIx32, seal->crc32c);
+    snprintf(out, S3_MARK_MAX, "%08" PRIx32, seal->digest.crc32c);
 }

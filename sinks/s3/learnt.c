@@ -26,6 +26,14 @@ struct s3_learnt {
     bool no_checksums;
 };
 
+/* The bits of a manner's number. */
+enum { AWAY = 1, NO_CHECKSUMS = 2, CLOCK_SHIFT = 2 };
+
+bool s3_manner_no_checksums(unsigned number)
+{
+    return number & NO_CHECKSUMS;
+}
+
 struct s3_learnt *s3_learnt_new(const struct s3_where *where, const struct s3_place *home)
 {
     struct s3_learnt *l = mem_alloc(sizeof(*l));
@@ -54,14 +62,15 @@ void s3_learnt_now(struct s3_learnt *l, struct s3_manner *out)
     *out = (struct s3_manner){.place = away ? &l->followed : l->home,
                               .clock_error = l->clock_error,
                               .no_checksums = l->no_checksums,
-                              .number = l->clock_number << 1 | away};
+                              .number = l->clock_number << CLOCK_SHIFT | (l->no_checksums ? NO_CHECKSUMS : 0U) |
+                                        (away ? AWAY : 0U)};
     pthread_mutex_unlock(&l->lock);
 }
 
 /* The followed place is made before the first request is sent there, and never changes. */
 const struct s3_place *s3_learnt_place(struct s3_learnt *l, unsigned number)
 {
-    return number & 1 ? &l->followed : l->home;
+    return number & AWAY ? &l->followed : l->home;
 }
 
 static bool follow(struct s3_learnt *l, const char *region)
@@ -79,7 +88,7 @@ static bool follow(struct s3_learnt *l, const char *region)
 
 bool s3_learnt_region(struct s3_learnt *l, unsigned number, const char *region)
 {
-    bool otherwise = false, away = number & 1;
+    bool otherwise = false, away = number & AWAY;
 
     pthread_mutex_lock(&l->lock);
     if (away) {
@@ -98,7 +107,7 @@ bool s3_learnt_clock(struct s3_learnt *l, unsigned number, nsec clock_error)
     bool otherwise;
 
     pthread_mutex_lock(&l->lock);
-    otherwise = number >> 1 != l->clock_number; /* another request has corrected it meanwhile */
+    otherwise = number >> CLOCK_SHIFT != l->clock_number; /* another request has corrected it meanwhile */
     if (!otherwise && llabs(clock_error - l->clock_error) >= CLOCK_DIFFERENCE_LEAST) {
         l->clock_error = clock_error;
         l->clock_number++;

@@ -30,6 +30,9 @@ struct s3_manner {
     unsigned number;
 };
 
+/* Of the manner's number. */
+bool s3_manner_no_checksums(unsigned number);
+
 struct s3_learnt;
 
 /* `where`: of the configured place; with another region it is the followed one. Borrowed, and so is `home`. */

@@ -1,5 +1,6 @@
 #include "sinks/s3/options.h"
 
+#include "pipeline/base/digest.h"
 #include "sinks/s3/address.h"
 #include "sinks/s3/headers.h"
 
@@ -38,9 +39,12 @@ static const struct cfg_choice LOCK_MODES[] = {
 };
 
 static const struct cfg_choice CHECKSUMS[] = {
+    {"auto", CHECKSUM_AUTO},
     {"none", CHECKSUM_NONE},
     {"crc32c", CHECKSUM_CRC32C},
+    {"crc64nvme", CHECKSUM_CRC64NVME},
     {"sha256", CHECKSUM_SHA256},
+    {"md5", CHECKSUM_MD5},
     {NULL, 0},
 };
 
@@ -106,11 +110,12 @@ const struct cfg_field s3_fields[] = {
              "${env:NAME} or ${file:PATH}"},
     {.name = "customer_key_over_http", .type = CFG_BOOL, AT(customer_key_over_http), .def = "false",
      .help = "send customer_key over http:// as well, where everybody on the way can read it"},
-    {.name = "checksum", .type = CFG_ENUM, AT(checksum), .def = "crc32c", .choices = CHECKSUMS,
-     .help = "x-amz-checksum-... of every object, which the server compares and keeps; none for stores that do not know it"},
+    {.name = "checksum", .type = CFG_ENUM, AT(checksum), .def = "auto", .choices = CHECKSUMS,
+     .help = "x-amz-checksum-... of every object, which the server compares and keeps; md5: Content-MD5, which old stores know; auto: "
+             "crc32c, and md5 once the store has said that it does not know that"},
     {.name = "payload_hash", .type = CFG_ENUM, AT(payload_hash), .def = "auto", .choices = PAYLOAD_HASHES,
      .help = "signed: the signature covers each object's SHA-256; unsigned: it says UNSIGNED-PAYLOAD, which saves the CPU time of "
-             "that; auto: unsigned over https with the checksum crc32c, signed otherwise"},
+             "that; auto: unsigned over https with the checksum crc32c or crc64nvme, signed otherwise"},
     {.name = "acl", .type = CFG_STRING, AT(acl), .help = "canned ACL, such as bucket-owner-full-control"},
     {.name = "tagging", .type = CFG_CUSTOM, AT(tagging), .bind = s3_tags_bind, .release = s3_labels_release,
      .syntax = S3_TAGS_SYNTAX,
@@ -210,6 +215,20 @@ static int check_content_type(const struct s3_conf *c, struct err *e)
     return check_header("content_type", c->content_type, ' ', e);
 }
 
+static bool has_md5(void)
+{
+    unsigned char sum[MD5_BYTES];
+
+    return md5_of(SLICE(""), sum);
+}
+
+static int check_checksum(const struct s3_conf *c, struct err *e)
+{
+    if (c->checksum == CHECKSUM_MD5 && !has_md5())
+        return err_set(e, ERR_CONFIG, "checksum: this system forbids MD5");
+    return 0;
+}
+
 static int check_lock(const struct s3_conf *c, struct err *e)
 {
     const struct s3_lock *l = &c->lock;
@@ -224,7 +243,7 @@ static int check_lock(const struct s3_conf *c, struct err *e)
 /* Each looks at one option. */
 static int (*const CHECKS[])(const struct s3_conf *c, struct err *e) = {
     check_storage_class, check_kms_key_id, check_kms_context,  check_bucket_key, check_customer_key,
-    check_acl,           check_owner,      check_content_type, check_lock};
+    check_acl,           check_owner,      check_content_type, check_checksum,   check_lock};
 
 /* Each looks at one of several names with texts. */
 static const struct {
@@ -346,12 +365,19 @@ static bool is_https(const char *endpoint)
     return strncasecmp(endpoint, "https://", 8) == 0;
 }
 
-bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint)
+enum s3_checksum s3_conf_checksum(const struct s3_conf *c, bool lacking)
+{
+    if (c->checksum != CHECKSUM_AUTO)
+        return (enum s3_checksum)c->checksum;
+    return !lacking ? CHECKSUM_CRC32C : has_md5() ? CHECKSUM_MD5 : CHECKSUM_NONE;
+}
+
+bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint, enum s3_checksum kind)
 {
     if (c->payload_hash != PAYLOAD_HASH_AUTO)
         return c->payload_hash == PAYLOAD_HASH_SIGNED;
     /* With `sha256` the sum is there anyway; and a server that is not verified may be somebody in between. */
-    return !is_https(endpoint) || !c->tls.verify || c->checksum != CHECKSUM_CRC32C;
+    return !is_https(endpoint) || !c->tls.verify || (kind != CHECKSUM_CRC32C && kind != CHECKSUM_CRC64NVME);
 }
 
 int s3_conf_check_way(const struct s3_conf *c, const char *endpoint, struct err *e)
@@ -379,7 +405,7 @@ void s3_conf_blame(const char *source, struct err *e)
     snprintf(e->msg, sizeof(e->msg), "endpoint: %s: %.400s", source, rest);
 }
 
-void s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_signed, char *out, size_t size)
+bool s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_signed, char *out, size_t size)
 {
     const struct {
         const char *name;
@@ -397,6 +423,7 @@ void s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_sig
                    {"requester_pays", c->requester_pays},
                    {"overwrite", !c->overwrite},
                    {"expected_bucket_owner", is_set(c->expected_bucket_owner)}};
+    bool others = false;
     const char *checksum = c->checksum != CHECKSUM_NONE ? "checksum: none" : "";
     const char *hash = payload_signed ? "" : "payload_hash: signed";
     const char *before = *checksum || *hash ? ", or leave out " : "leave out ";
@@ -408,5 +435,7 @@ void s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_sig
             continue;
         n += snprintf(out + n, size - (size_t)n, "%s%s", before, options[i].name);
         before = ", ";
+        others = true;
     }
+    return others;
 }

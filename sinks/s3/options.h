@@ -21,7 +21,14 @@
 
 #define S3_ENDPOINT_MAX 1024
 
-enum s3_checksum { CHECKSUM_NONE, CHECKSUM_CRC32C, CHECKSUM_SHA256 };
+enum s3_checksum {
+    CHECKSUM_AUTO, /* CRC32C, unless the store has said that it does not know it */
+    CHECKSUM_NONE,
+    CHECKSUM_CRC32C,
+    CHECKSUM_CRC64NVME,
+    CHECKSUM_SHA256,
+    CHECKSUM_MD5,
+};
 enum s3_encryption { ENCRYPT_BUCKET_DEFAULT, ENCRYPT_AES256, ENCRYPT_KMS, ENCRYPT_KMS_DSSE };
 enum s3_bucket_key { BUCKET_KEY_DEFAULT, BUCKET_KEY_ON, BUCKET_KEY_OFF };
 enum s3_lock_mode { LOCK_NONE, LOCK_GOVERNANCE, LOCK_COMPLIANCE };
@@ -73,9 +80,12 @@ void s3_conf_endpoint(const struct s3_conf *c, struct credentials *keys, char ou
 /* Where that is. */
 struct s3_where s3_conf_where(const struct s3_conf *c, const char *endpoint, const char *region);
 
-/* Whether the signature covers the body through its SHA-256, towards this endpoint (scheme://...). Where it does not, TLS keeps
+/* The checksum of an object, not CHECKSUM_AUTO. `lacking`: the store does not know x-amz-checksum. */
+enum s3_checksum s3_conf_checksum(const struct s3_conf *c, bool lacking);
+
+/* Whether the signature covers the body through its SHA-256, towards this endpoint (scheme://...), beside this checksum. Where it does not, TLS keeps
  * others from changing it on the way, and the checksum header shows what the store received. */
-bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint);
+bool s3_conf_signs_payload(const struct s3_conf *c, const char *endpoint, enum s3_checksum kind);
 
 /* ERR_CONFIG where nothing at all would show that a body was changed on the way, or everybody on it would see a key. */
 MUST_CHECK int s3_conf_check_way(const struct s3_conf *c, const char *endpoint, struct err *e);
@@ -84,7 +94,7 @@ MUST_CHECK int s3_conf_check_way(const struct s3_conf *c, const char *endpoint, 
 void s3_conf_blame(const char *source, struct err *e);
 
 /* What of a request a store may lack, and how to leave it out, as advice: "set destination.s3.checksum: none, or leave out acl".
- * `place` is what the names begin with. "" when there is nothing of the kind. */
-void s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_signed, char *out, size_t size);
+ * `place` is what the names begin with. "" when there is nothing of the kind. True: it names options to leave out. */
+bool s3_conf_advice(const struct s3_conf *c, const char *place, bool payload_signed, char *out, size_t size);
 
 #endif

@@ -26,7 +26,6 @@
 struct s3_sink {
     const struct s3_conf *conf;
     bool backup; /* not the destination */
-    bool payload_signed;
     struct s3_place home;
     struct s3_learnt *learnt;
     const char *endpoint_source; /* NULL: the configuration's, or AWS */
@@ -78,7 +77,6 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
         proxy_check_found(s->conf->proxy, s->home.address.endpoint, e) < 0 ||
         object_key_open(&s->key, &s->conf->key, env, e) < 0)
         goto fail;
-    s->payload_signed = s3_conf_signs_payload(s->conf, s->home.address.endpoint);
     s->kms_context = s3_context_text(&s->conf->kms_context);
     s->learnt = s3_learnt_new(&where, &s->home);
     return 0;
@@ -110,9 +108,24 @@ static bool is_look(const struct sink_seal *seal)
     return seal->follow_up > 0 && seal->token && strcmp(seal->token, LOOK) == 0;
 }
 
-static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, struct http_request *rq, struct err *e)
+/* Of the body, as it was made: what the store has taught since counts for the next one. */
+static enum s3_checksum checksum_of(const struct s3_sink *s, const struct sink_seal *seal, bool lacking)
 {
-    enum s3_checksum kind = (enum s3_checksum)s->conf->checksum;
+    enum s3_checksum kind = s3_conf_checksum(s->conf, lacking);
+
+    if (kind == CHECKSUM_NONE || (seal->digest.made & s3_checksum_digest(kind)))
+        return kind;
+    return seal->digest.made & SINK_CRC32C && !lacking ? CHECKSUM_CRC32C : CHECKSUM_NONE;
+}
+
+static bool signs_payload(const struct s3_sink *s, const struct sink_seal *seal, enum s3_checksum kind)
+{
+    return (seal->digest.made & SINK_SHA256) && s3_conf_signs_payload(s->conf, s->home.address.endpoint, kind);
+}
+
+static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, enum s3_checksum kind,
+                       struct http_request *rq, struct err *e)
+{
     char text[S3_CHECKSUM_TEXT];
 
     s3_headers_access(s->conf, &s->customer_key, rq);
@@ -134,12 +147,14 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
                                             0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
     const struct s3_sink *s = state;
     struct aws_sign sign = {.service = "s3"};
+    enum s3_checksum kind;
     struct s3_manner manner;
     struct aws_keys keys;
     struct buf path;
     int rc;
 
     s3_learnt_now(s->learnt, &manner);
+    kind = checksum_of(s, seal, manner.no_checksums);
     *rq = (struct http_request){.method = is_look(seal) ? "HEAD" : "PUT",
                                 .proxy = s->conf->proxy,
                                 .timeout = s->conf->timeout,
@@ -157,11 +172,11 @@ static int s3_request(const void *state, const struct sink_seal *seal, struct ht
         sign.region = manner.place->region;
         sign.host = slice_str(manner.place->address.host);
         sign.path = buf_slice(&path);
-        sign.sha256 = is_look(seal) ? NOTHING : s->payload_signed ? seal->sha256 : NULL;
+        sign.sha256 = is_look(seal) ? NOTHING : signs_payload(s, seal, kind) ? seal->digest.sha256 : NULL;
         sign.wall_now = seal->wall_now + manner.clock_error;
         rq->url =
             mem_printf("%s://%s%.*s", manner.place->address.scheme, manner.place->address.host, (int)path.n, path.p);
-        rc = add_headers(s, seal, rq, e);
+        rc = add_headers(s, seal, kind, rq, e);
         if (rc == 0)
             rc = aws_sign(rq, &sign, &keys, e);
     }
@@ -182,6 +197,10 @@ static void learn(const struct s3_sink *s, const struct http_response *re, struc
     s3_answer_lesson(c, re, &lesson);
     if (lesson.region[0])
         c->follows_region = s3_learnt_region(s->learnt, re->endpoint, lesson.region);
+    if (lesson.no_checksum && s->conf->checksum == CHECKSUM_AUTO && !s3_manner_no_checksums(re->endpoint)) {
+        s3_learnt_no_checksums(s->learnt);
+        c->drops_checksum = true;
+    }
     if (lesson.clock)
         c->corrects_clock = s3_learnt_clock(s->learnt, re->endpoint, lesson.clock_error);
 }
@@ -191,6 +210,7 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
 {
     const struct s3_sink *s = state;
     const struct s3_place *place = s3_learnt_place(s->learnt, re->endpoint);
+    enum s3_checksum kind = checksum_of(s, seal, s3_manner_no_checksums(re->endpoint));
     struct aws_keys keys = {0};
     char advice[256];
     struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
@@ -201,13 +221,13 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
                            .key_source = keys.source,
                            .key = seal->name,
                            .size = body_size(seal->body),
-                           .checksum = (enum s3_checksum)s->conf->checksum,
-                           .payload_unsigned = !s->payload_signed,
+                           .checksum = kind,
+                           .payload_unsigned = !signs_payload(s, seal, kind),
                            .seal = seal,
                            .advice = advice};
     enum sink_outcome outcome;
 
-    s3_conf_advice(s->conf, c.place, s->payload_signed, advice, sizeof(advice));
+    c.others = s3_conf_advice(s->conf, c.place, !c.payload_unsigned, advice, sizeof(advice));
     /* Only for messages; that there are none is said by the next request(). */
     if (re->failure != HTTP_OK || re->status != 200)
         credentials_peek(s->credentials, &keys);
@@ -222,12 +242,17 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     return outcome;
 }
 
+/* Where a 412 may be an answer that was lost, our mark has the CRC-32C, too. */
 static unsigned s3_digests_of(const void *state)
 {
     const struct s3_sink *s = state;
+    struct s3_manner manner;
+    enum s3_checksum kind;
 
-    return (s->payload_signed || s->conf->checksum == CHECKSUM_SHA256 ? SINK_SHA256 : 0U) |
-           (s->conf->checksum == CHECKSUM_CRC32C || !s->conf->overwrite ? SINK_CRC32C : 0U);
+    s3_learnt_now(s->learnt, &manner);
+    kind = s3_conf_checksum(s->conf, manner.no_checksums);
+    return (s3_conf_signs_payload(s->conf, s->home.address.endpoint, kind) ? SINK_SHA256 : 0U) |
+           s3_checksum_digest(kind) | (!s->conf->overwrite ? SINK_CRC32C : 0U);
 }
 
 static int s3_check(const void *state, struct err *e)
@@ -256,7 +281,7 @@ const struct sink_ops sink_s3 = {
     .help = "objects in a bucket of AWS S3 or a store that speaks its protocol",
     .fields = s3_fields,
     .conf_size = sizeof(struct s3_conf),
-    .digests = SINK_SHA256 | SINK_CRC32C,
+    .digests = SINK_SHA256 | SINK_CRC32C | SINK_CRC64NVME | SINK_MD5,
     .digests_of = s3_digests_of,
     .retry_duration = 24 * 3600 * NSEC_PER_SEC,
     .error_prefix = "s3-failed",

@@ -1,19 +1,27 @@
-"""CRC-32C (Castagnoli) of bytes: libisal when it can be loaded, a table otherwise (slow, but the same)."""
+"""CRC-32C (Castagnoli) of bytes: libisal when it can be loaded, a table otherwise (slow, but the same). And CRC-64/NVME."""
 
 import ctypes
 
 
-def _table():
+def _table(polynomial):
     out = []
     for byte in range(256):
         crc = byte
         for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+            crc = (crc >> 1) ^ (polynomial if crc & 1 else 0)
         out.append(crc)
     return out
 
 
-_TABLE = _table()
+_TABLE = _table(0x82F63B78)
+_TABLE_64 = _table(0x9A6C9329AC4BC9B5)
+
+
+def crc64nvme(data):
+    crc = (1 << 64) - 1
+    for byte in data:
+        crc = _TABLE_64[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ ((1 << 64) - 1)
 
 
 def crc32c_table(data):

@@ -7,6 +7,7 @@
     s3.reads = lambda key, query, attempt: ...     # the same for reading: key None is a listing with this query
     s3.page_size = 2                               # keys in a page of a listing
     s3.clock = 3600                                # seconds that its clock is ahead
+    s3.old = True                                  # it knows no x-amz-checksum
     s3.teaches = True                              # being told the region, or the time, is no fault of the client
     s3.stop(); s3.start()                          # down; back on the same port with the same objects
 
@@ -24,7 +25,7 @@ import urllib.parse
 import zlib
 
 import sigv4
-from crc32c import crc32c
+from crc32c import crc32c, crc64nvme
 from http_peer import Handler, HttpPeer
 
 ACCESS_KEY = "TESTACCESSKEY0000001"
@@ -228,7 +229,9 @@ class _Handler(Handler):
         peer = self.server.peer
         if not (peer.teaches and e.code in ("AuthorizationHeaderMalformed", "RequestTimeTooSkewed")):
             peer.bad.append(f"{e.code}: {e} ({self.path})")
-        bad_request = "Digest" in e.code or "Mismatch" in e.code or e.code == "AuthorizationHeaderMalformed"
+        if peer.old and e.code == "InvalidArgument":
+            peer.bad.pop()
+        bad_request = "Argument" in e.code or "Digest" in e.code or "Mismatch" in e.code or e.code == "AuthorizationHeaderMalformed"
         exchange.answer(400 if bad_request else 403,
                         error_xml(e.code, e, self.path, f"<Region>{peer.region}</Region>"))
 
@@ -294,10 +297,17 @@ class _Handler(Handler):
         checksums = {k: base64.b64decode(v) for k, v in headers.items() if k.startswith("x-amz-checksum-")}
         ours = {"x-amz-checksum-crc32c": struct.pack(">I", crc32c(body)),
                 "x-amz-checksum-sha256": hashlib.sha256(body).digest()}
+        if "content-md5" in headers:
+            checksums["content-md5"] = base64.b64decode(headers["content-md5"])
+            ours["content-md5"] = hashlib.md5(body).digest()
+        if "x-amz-checksum-crc64nvme" in checksums:
+            ours["x-amz-checksum-crc64nvme"] = struct.pack(">Q", crc64nvme(body))
         if not checksums:
             peer.without_checksum += 1
         elif not checksums.items() <= ours.items():
             raise sigv4.Mismatch("BadDigest", f"{list(checksums)} is not that of the body")
+        if peer.old and any(name.startswith("x-amz-checksum-") for name in checksums):
+            raise sigv4.Mismatch("InvalidArgument", f"Unsupported header '{next(iter(checksums))}'")
 
     def _split(self):
         path = urllib.parse.unquote(self.path.partition("?")[0])
@@ -326,7 +336,7 @@ class S3Peer(HttpPeer):
         self.objects, self.requests = {}, []
         self.bad, self.conflicts = [], []
         self.without_checksum = 0
-        self.clock, self.teaches, self.looked = 0, False, []
+        self.clock, self.teaches, self.old, self.looked = 0, False, False, []
         self.always = self.by_key = self.reads = None
         self.read, self.refused_reads, self.page_size = [], [], 1000
         self.modified = {}

@@ -149,3 +149,19 @@ def test_a_region_that_is_wrong_as_well_is_said_once_more_and_left(t):
     s3.assert_clean()
     scopes = [r.headers["Authorization"].split("/")[2] for r in s3.requests]
     assert scopes == ["us-east-1", "eu-west-9", "us-east-1"], scopes
+
+
+def test_an_old_store_gets_content_md5_from_then_on_and_the_log_says_it_once(t):
+    s3 = S3Peer()
+    t.on_end(s3.stop)
+    s3.old = True
+    d = t.daemon(one_stream("app", s3.destination(), interval="0s")).start()
+    for n in range(3):
+        Firehose(d.api_port).put("app", b"%d" % n)
+        d.wait_delivered("app", n + 1)
+    d.stop()
+    line, = d.logged("delivery failed")
+    assert "from now on objects go with Content-MD5" in line and "set destination.s3.checksum: md5" in line, line
+    s3.assert_clean()
+    sent = ["Content-MD5" in r.headers for r in s3.requests]
+    assert sent == [False, True, True, True], sent

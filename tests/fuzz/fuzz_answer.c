@@ -118,7 +118,7 @@ static void endpoint(const struct http_response *re, enum endpoint_shape shape, 
 
 static void object(const struct http_response *re, bool reads)
 {
-    static const struct sink_seal SEAL = {.crc32c = 7};
+    static const struct sink_seal SEAL = {.digest = {.made = SINK_CRC32C, .crc32c = 7}};
     const struct s3_context c = {.place = "destination.s3.",
                                  .bucket = "logs",
                                  .endpoint = "http://s3",
@@ -130,10 +130,16 @@ static void object(const struct http_response *re, bool reads)
                                  .seal = &SEAL,
                                  .advice = "set destination.s3.checksum: none"};
     struct sink_verdict v = {.outcomes = NULL};
+    struct s3_lesson lesson;
     enum sink_outcome got = reads ? s3_answer_judge_read(&c, re, &v) : s3_answer_judge(&c, re, &v);
 
     check(got != SINK_DELIVERED || re->status == 200);
     check(got != SINK_REJECTED);
+    check_verdict(&v, re);
+    s3_answer_lesson(&c, re, &lesson);
+    check(memchr(lesson.region, '\0', sizeof(lesson.region)) != NULL);
+    got = s3_answer_judge_look(&c, re, &v);
+    check(got == SINK_RETRY || (got == SINK_DELIVERED && re->status == 200));
     check_verdict(&v, re);
 }
 

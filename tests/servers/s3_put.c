@@ -137,12 +137,15 @@ static enum sink_outcome attempt(const struct attempt *a, struct sink_verdict *v
     seal.name = slice_str(a->key);
     seal.body = body;
     seal.wall_now = clock_wall() + a->clock_error;
-    seal.crc32c = crc32c(0, a->content) ^ (a->corrupt_crc ? 1 : 0);
-    sha256_of(a->content, seal.sha256);
-    seal.sha256[0] = (unsigned char)(seal.sha256[0] ^ (a->corrupt_hash ? 1 : 0));
+    seal.digest.crc32c = crc32c(0, a->content) ^ (a->corrupt_crc ? 1 : 0);
+    sha256_of(a->content, seal.digest.sha256);
+    seal.digest.sha256[0] = (unsigned char)(seal.digest.sha256[0] ^ (a->corrupt_hash ? 1 : 0));
+    seal.digest.crc64nvme = crc64nvme(0, a->content);
     *v = (struct sink_verdict){0};
+    if (!md5_of(a->content, seal.digest.md5))
+        return SINK_RETRY;
     if (body_add(body, a->content, &e) < 0 || bound_sink_open(&b, "s3", yaml, "/tmp", &e) < 0 ||
-        b.ops->request(b.state, &seal, &rq, &e) < 0) {
+        !(seal.digest.made = b.ops->digests_of(b.state)) || b.ops->request(b.state, &seal, &rq, &e) < 0) {
         snprintf(v->message, sizeof(v->message), "%s", e.msg);
     } else {
         put(&rq, a->content, &re, &headers, &body_text);

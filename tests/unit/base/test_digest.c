@@ -122,6 +122,38 @@ static void crc32c_chains_at_every_cut(void **state)
     }
 }
 
+static void crc64nvme_of_the_catalogue_chains_at_every_cut(void **state)
+{
+    struct slice text = SLICE("123456789");
+
+    (void)state;
+    assert_true(crc64nvme(0, SLICE("")) == 0);
+    assert_true(crc64nvme(0, text) == 0xae8b14860a799888);
+    for (size_t cut = 0; cut <= text.n; cut++)
+        assert_true(crc64nvme(crc64nvme(0, slice_of(text.p, cut)), slice_of(text.p + cut, text.n - cut)) ==
+                    0xae8b14860a799888);
+}
+
+static void md5_in_pieces_is_that_of_the_whole(void **state)
+{
+    unsigned char whole[MD5_BYTES], pieces[MD5_BYTES];
+    struct md5 *m = md5_new();
+
+    (void)state;
+    assert_non_null(m);
+    assert_true(md5_of(SLICE("message digest"), whole));
+    for (int round = 0; round < 2; round++) {
+        md5_begin(m);
+        md5_add(m, SLICE("message"));
+        md5_add(m, SLICE(""));
+        md5_add(m, SLICE(" digest"));
+        md5_end(m, pieces);
+        assert_memory_equal(pieces, whole, MD5_BYTES);
+    }
+    md5_free(&m);
+    md5_free(&m);
+}
+
 static void constant_time_comparison_sees_each_byte(void **state)
 {
     char a[40] = {0}, b[40] = {0};
@@ -175,6 +207,8 @@ int main(void)
         cmocka_unit_test(md5_of_the_rfcs_texts),
         cmocka_unit_test(crc32c_of_the_rfcs_patterns),
         cmocka_unit_test(crc32c_chains_at_every_cut),
+        cmocka_unit_test(crc64nvme_of_the_catalogue_chains_at_every_cut),
+        cmocka_unit_test(md5_in_pieces_is_that_of_the_whole),
         cmocka_unit_test(constant_time_comparison_sees_each_byte),
         cmocka_unit_test(random_bytes_fill_all_they_are_given_and_no_more),
         cmocka_unit_test(hex_digits_have_their_values_and_nothing_else_has),

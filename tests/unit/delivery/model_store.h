@@ -47,7 +47,7 @@ static inline int store_request(const void *state, const struct sink_seal *s, st
         MODEL_CHECK(s->range == 0 && s->progress.n > 0);
         rq->url = mem_printf("undo %u %.*s", upload_in(s), (int)s->name.n, s->name.p);
     } else if (s->range > 0) {
-        rq->url = mem_printf("range %u %u %u", upload_in(s), s->range, s->crc32c);
+        rq->url = mem_printf("range %u %u %u", upload_in(s), s->range, s->digest.crc32c);
     } else if (s->progress.n > 0) {
         struct buf tags;
 

@@ -290,7 +290,7 @@ static struct http_request request(const struct bound_sink *b, uint64_t first, c
     struct http_request rq;
     struct err e = {0};
 
-    sha256_of(SLICE("hello\n"), seal.sha256);
+    sha256_of(SLICE("hello\n"), seal.digest.sha256);
     if (bound_sink_request(b, &seal, &rq, &e) < 0)
         fail_msg("%s", e.msg);
     return rq;

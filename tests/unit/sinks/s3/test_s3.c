@@ -53,8 +53,11 @@ static struct http_request request(const struct bound_sink *b, const char *key, 
     struct http_request rq;
     struct err e = {0};
 
-    sha256_of(SLICE("hello\n"), seal.sha256);
-    seal.crc32c = crc32c(0, SLICE("hello\n"));
+    sha256_of(SLICE("hello\n"), seal.digest.sha256);
+    seal.digest.crc32c = crc32c(0, SLICE("hello\n"));
+    seal.digest.crc64nvme = crc64nvme(0, SLICE("hello\n"));
+    assert_true(md5_of(SLICE("hello\n"), seal.digest.md5));
+    seal.digest.made = b->ops->digests_of(b->state);
     if (bound_sink_request(b, &seal, &rq, &e) < 0)
         fail_msg("%s", e.msg);
     return rq;
@@ -160,6 +163,9 @@ static void the_checksum_is_chosen_or_left_out(void **state)
     } CASES[] = {
         {"", "x-amz-checksum-crc32c", "NT3Yvg==", SINK_SHA256 | SINK_CRC32C},
         {"checksum: crc32c\n", "x-amz-checksum-crc32c", "NT3Yvg==", SINK_SHA256 | SINK_CRC32C},
+        {"checksum: auto\n", "x-amz-checksum-crc32c", "NT3Yvg==", SINK_SHA256 | SINK_CRC32C},
+        {"checksum: crc64nvme\n", "x-amz-checksum-crc64nvme", "akP7S61aVgc=", SINK_SHA256 | SINK_CRC64NVME},
+        {"checksum: md5\n", "Content-MD5", "sZRqySSS0jR8YjW00mERhA==", SINK_SHA256 | SINK_MD5},
         {"checksum: sha256\n", "x-amz-checksum-sha256", "WJG1tSLV3whtD/CxEPvZ0hu0/HFjrzTQgoai6Eb2vgM=", SINK_SHA256},
         {"checksum: none\n", NULL, NULL, SINK_SHA256},
     };
@@ -201,6 +207,8 @@ static void the_payload_is_signed_where_nothing_else_protects_it(void **state)
         {"endpoint: HTTPS://h:1\n", UNSIGNED, SINK_CRC32C},
         {"endpoint: https://h:1\npayload_hash: signed\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
         {"endpoint: https://h:1\nchecksum: none\n", SIGNED, SINK_SHA256},
+        {"endpoint: https://h:1\nchecksum: md5\n", SIGNED, SINK_SHA256 | SINK_MD5},
+        {"endpoint: https://h:1\nchecksum: crc64nvme\n", UNSIGNED, SINK_CRC64NVME},
         {"endpoint: https://h:1\nchecksum: sha256\n", SIGNED, SINK_SHA256},
         {"endpoint: https://h:1\ntls: { verify: false }\n", SIGNED, SINK_SHA256 | SINK_CRC32C},
         {"endpoint: https://h:1\ntls: { verify: false }\npayload_hash: unsigned\n", UNSIGNED, SINK_CRC32C},
@@ -416,12 +424,15 @@ static void play_ask(struct play *p)
 
 static struct play play_begin(const char *extra)
 {
-    struct play p = {.seal = {.name = SLICE("k"), .crc32c = 0x353dd8be, .wall_now = NOW}};
+    struct play p = {.seal = {.name = SLICE("k"),
+                              .digest = {.made = SINK_CRC32C | SINK_SHA256, .crc32c = 0x353dd8be},
+                              .wall_now = NOW}};
     char yaml[512];
     struct err e = {0};
     struct body *body = body_new("/tmp", BODY_MEMORY_MAX);
 
     assert_int_equal(body_add(body, SLICE("hello\n"), &e), 0);
+    assert_true(md5_of(SLICE("hello\n"), p.seal.digest.md5));
     p.seal.body = body;
     snprintf(yaml, sizeof(yaml), "bucket: logs\n%s" KEYS, extra);
     p.b = opened(yaml);
@@ -565,6 +576,60 @@ static void what_is_no_other_region_is_not_followed(void **state)
     }
 }
 
+/* An old store says it in many ways; what was made for CRC-32C goes without a checksum then, and the next body has the other. */
+static void a_store_that_lacks_checksums_is_learnt(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool learnt;
+    } CASES[] = {
+        {400,
+         "<Error><Code>InvalidArgument</Code><Message>Unsupported header 'x-amz-checksum-crc32c'</Message></Error>",
+         true},
+        {501, ERROR("NotImplemented", ""), true},
+        {501, "", true},
+        {400, ERROR("InvalidArgument", ""), false},
+        {400, ERROR("BadDigest", ""), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p = play_begin("endpoint: http://h:1\n");
+
+        assert_int_equal(p.b.ops->digests_of(p.b.state), SINK_SHA256 | SINK_CRC32C);
+        assert_int_equal(play_answer(&p, CASES[i].status, "", CASES[i].body), SINK_RETRY);
+        if (strstr(p.v.message, "from now on objects go with Content-MD5") ? !CASES[i].learnt : CASES[i].learnt)
+            fail_msg("%zu: %s", i, p.v.message);
+        assert_int_equal(p.b.ops->digests_of(p.b.state), SINK_SHA256 | (CASES[i].learnt ? SINK_MD5 : SINK_CRC32C));
+        play_ask(&p);
+        assert_string_equal(request_header(&p.rq, "x-amz-checksum-crc32c"), CASES[i].learnt ? "" : "NT3Yvg==");
+        p.seal.digest.made = p.b.ops->digests_of(p.b.state);
+        play_ask(&p);
+        assert_string_equal(request_header(&p.rq, "Content-MD5"), CASES[i].learnt ? "sZRqySSS0jR8YjW00mERhA==" : "");
+        /* It lacks something else as well. */
+        assert_int_equal(play_answer(&p, 501, "", ERROR("NotImplemented", "")), SINK_RETRY);
+        if (CASES[i].learnt)
+            assert_true(p.v.misconfigured);
+        play_end(&p);
+    }
+}
+
+static void what_was_chosen_is_not_changed(void **state)
+{
+    struct play p = play_begin("endpoint: http://h:1\nchecksum: crc32c\n");
+
+    (void)state;
+    assert_int_equal(play_answer(&p, 501, "", ERROR("NotImplemented", "")), SINK_RETRY);
+    assert_true(p.v.misconfigured);
+    assert_string_equal(p.v.hint, "set destination.s3.checksum: none");
+    play_end(&p);
+    p = play_begin("endpoint: http://h:1\nacl: private\n"); /* it may be that */
+    assert_int_equal(play_answer(&p, 501, "", ERROR("NotImplemented", "")), SINK_RETRY);
+    assert_true(p.v.misconfigured);
+    play_end(&p);
+}
+
 /* The store's clock is an hour ahead. */
 #define AN_HOUR_LATER "Date: Mon, 13 Jul 2026 15:05:09 GMT\r\n"
 
@@ -699,6 +764,8 @@ int main(void)
         cmocka_unit_test(at_an_endpoint_of_ones_own_the_region_is_only_signed),
         cmocka_unit_test(what_is_no_other_region_is_not_followed),
         cmocka_unit_test(the_clock_of_the_store_is_learnt),
+        cmocka_unit_test(a_store_that_lacks_checksums_is_learnt),
+        cmocka_unit_test(what_was_chosen_is_not_changed),
         cmocka_unit_test(mistakes_in_options),
         cmocka_unit_test(without_keys_the_message_lists_every_place),
         cmocka_unit_test(description_and_secrets),

@@ -12,7 +12,7 @@
 /* 2026-11-22T15:26:00Z */
 #define NOW ((nsec)1795361160 * NSEC_PER_SEC)
 
-static const struct sink_seal SEAL = {.crc32c = 0x353dd8be};
+static const struct sink_seal SEAL = {.digest = {.made = SINK_CRC32C, .crc32c = 0x353dd8be}};
 
 static const struct s3_context CONTEXT = {.place = "destination.s3.",
                                           .bucket = "logs",
