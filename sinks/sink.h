@@ -250,6 +250,10 @@ struct sink_ops {
      */
     MUST_CHECK int (*check)(const void *state, struct err *e);
 
+    /* Where the keys come from that it signs with: "the environment"; for `validate`. May read files, asks nobody. "": there are
+     * none. NULL: it never signs. */
+    void (*keys_from)(const void *state, char *out, size_t size);
+
     /* "s3://logs/app/ at http://127.0.0.1:8333": for people; no secrets. */
     void (*describe)(const void *state, struct buf *out);
 };

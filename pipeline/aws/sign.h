@@ -5,7 +5,7 @@
 #ifndef PIPELINE_AWS_SIGN_H
 #define PIPELINE_AWS_SIGN_H
 
-#include "pipeline/aws/credentials.h"
+#include "pipeline/aws/keys.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"

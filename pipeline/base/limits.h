@@ -350,7 +350,27 @@
 
 /* A file of credentials; and of certificates or a key, where a system's whole bundle of authorities has 220 KiB. */
 #define CREDENTIALS_FILE_MAX (1 * MIB)
-#define TLS_FILE_MAX         (4 * MIB)
+/* A setting of a profile; profiles that lead to one another, and roles that are assumed one after the other. */
+#define PROFILE_VALUE_MAX     (16 * KIB)
+#define CREDENTIALS_ROLES_MAX 5
+/* An answer with keys in it, elements or members inside one another; a token's file; a form for STS; an address; an instance's token. */
+#define AWS_ANSWER_MAX         (64 * KIB)
+#define AWS_ANSWER_DEPTH_MAX   16
+#define AWS_TOKEN_MAX          (32 * KIB)
+#define AWS_FORM_MAX           (128 * KIB)
+#define AWS_URL_MAX            2048
+#define AWS_INSTANCE_TOKEN_MAX 1024
+/* How long those are waited for who have keys. */
+#define AWS_STS_TIMEOUT       (10 * NSEC_PER_SEC)
+#define AWS_CONTAINER_TIMEOUT (5 * NSEC_PER_SEC)
+#define AWS_INSTANCE_TIMEOUT  (2 * NSEC_PER_SEC)
+#define AWS_PROCESS_TIMEOUT   (60 * NSEC_PER_SEC)
+#define AWS_PROCESS_TICK_MS   20
+/* Keys are renewed so long before they expire, or when a third of their time is left if that is later. When they are refused as expired
+ * all the same, they are asked for again at once, but not more often than this. */
+#define CREDENTIALS_RENEW_BEFORE  (300 * NSEC_PER_SEC)
+#define CREDENTIALS_REFUSED_AGAIN (60 * NSEC_PER_SEC)
+#define TLS_FILE_MAX              (4 * MIB)
 /* The system's authorities: a file and some folders, and how many files of a folder are looked at. */
 #define TRUST_PLACES_MAX       8
 #define TRUST_FOLDER_FILES_MAX 4096

@@ -274,14 +274,17 @@ void preflight_check(const struct settings *s, const struct settings *running, s
 static int describe_place(const struct settings *s, const struct stream_settings *st, const struct settings_sink *p,
                           struct buf *out)
 {
+    char keys[256] = "";
     void *state = NULL;
     struct err e;
 
     if (settings_sink_open(s, st, p, &state, &e) < 0)
         return buf_add_str(out, p->ops->name);
     p->ops->describe(state, out);
+    if (p->ops->keys_from)
+        p->ops->keys_from(state, keys, sizeof(keys));
     p->ops->close(&state);
-    return 0;
+    return *keys ? buf_printf(out, ", keys of %s", keys) : 0;
 }
 
 int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)

@@ -38,7 +38,7 @@
  *
  * One that makes HTTP requests has env->agent (http/agent/agent.h), by a call from its thread or with an answer that comes to its loop. The
  * requests it makes itself, as a sink does: TLS (http/tls.h), proxy, time limits, AWS's signature (aws/sign.h) with credentials that may
- * say "not yet" (aws/credentials.h).
+ * say "not yet" (aws/credentials/credentials.h).
  *
  * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
  *

@@ -3,7 +3,7 @@
  *
  *   1. the stream's `backup: { s3: ... }`, when it is that bucket
  *   2. the stream's `destination: { s3: ... }`, when it is that bucket
- *   3. none: AWS, and the keys that AWS's tools find (pipeline/aws/credentials.h)
+ *   3. none: AWS, and the keys that AWS's tools find (pipeline/aws/credentials/credentials.h)
  *
  * Ownership  what the options point to is borrowed from the settings and the arguments. Pure.
  */

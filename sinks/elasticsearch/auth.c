@@ -34,12 +34,13 @@ static const struct cfg_field SIGV4[] = {
     {.name = "region", .type = CFG_STRING, AT(sigv4.region), .max = REGION_MAX - 1,
      .help = "region of the domain; left out: AWS_REGION, AWS_DEFAULT_REGION, the profile's"},
     {.name = "access_key_id", .type = CFG_STRING, AT(sigv4.keys.access_key_id),
-     .help = "left out: the environment, then the profile in ~/.aws"},
+     .help = "left out: as `credentials` says"},
     {.name = "secret_access_key", .type = CFG_STRING, AT(sigv4.keys.secret_access_key), .secret = true,
      .help = "best as ${env:NAME} or ${file:PATH}"},
     {.name = "session_token", .type = CFG_STRING, AT(sigv4.keys.session_token), .secret = true,
      .help = "of temporary keys"},
     {.name = "profile", .type = CFG_STRING, AT(sigv4.keys.profile), .help = "profile in ~/.aws to take the keys from"},
+    CREDENTIALS_FIELD(offsetof(struct elasticsearch_auth_conf, sigv4.keys.ways)),
     {.name = NULL},
 };
 
@@ -79,7 +80,9 @@ int elasticsearch_auth_open(struct elasticsearch_auth **out, const struct elasti
     a->service = (enum sign_service)c->sigv4.service;
     if (ways > 1)
         rc = err_set(e, ERR_CONFIG, "auth: one of basic, api_key and sigv4, not several");
-    else if (!a->service && (is_set(c->sigv4.region) || is_set(k->access_key_id) || is_set(k->profile)))
+    else if (!a->service &&
+             (is_set(c->sigv4.region) || is_set(k->access_key_id) || is_set(k->profile) || is_set(k->ways.role_arn) ||
+              is_set(k->ways.profile) || k->ways.source || k->ways.process.n))
         rc = err_set(e, ERR_CONFIG, "auth.sigv4.service: es or aoss?");
     else
         rc = authorization_basic(c->basic.username, c->basic.password, &a->authorization, e);
@@ -106,14 +109,14 @@ void elasticsearch_auth_free(struct elasticsearch_auth **ap)
 
 int elasticsearch_auth_check(const struct elasticsearch_auth *a, struct err *e)
 {
-    struct aws_keys keys;
-    int rc;
+    return a->service ? credentials_check(a->credentials, e) : 0;
+}
 
-    if (!a->service)
-        return 0;
-    rc = credentials_get(a->credentials, &keys, e);
-    aws_keys_wipe(&keys);
-    return rc;
+void elasticsearch_auth_keys_from(const struct elasticsearch_auth *a, char *out, size_t size)
+{
+    *out = '\0';
+    if (a->service)
+        credentials_describe(a->credentials, out, size);
 }
 
 bool elasticsearch_auth_signs(const struct elasticsearch_auth *a)

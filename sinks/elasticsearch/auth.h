@@ -6,7 +6,7 @@
 #define SINKS_ELASTICSEARCH_AUTH_H
 
 #include "config/bind.h"
-#include "pipeline/aws/credentials.h"
+#include "pipeline/aws/credentials/credentials.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "sinks/sink.h"
@@ -35,6 +35,8 @@ MUST_CHECK int elasticsearch_auth_open(struct elasticsearch_auth **a, const stru
                                        struct err *e);
 void elasticsearch_auth_free(struct elasticsearch_auth **a);
 MUST_CHECK int elasticsearch_auth_check(const struct elasticsearch_auth *a, struct err *e);
+/* sink_ops.keys_from */
+void elasticsearch_auth_keys_from(const struct elasticsearch_auth *a, char *out, size_t size);
 
 bool elasticsearch_auth_signs(const struct elasticsearch_auth *a);
 bool elasticsearch_auth_serverless(const struct elasticsearch_auth *a); /* Amazon OpenSearch Serverless */

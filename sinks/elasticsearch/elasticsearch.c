@@ -303,6 +303,13 @@ static int elasticsearch_check(const void *state, struct err *e)
     return elasticsearch_auth_check(s->auth, e);
 }
 
+static void elasticsearch_keys_from(const void *state, char *out, size_t size)
+{
+    const struct elasticsearch_sink *s = state;
+
+    elasticsearch_auth_keys_from(s->auth, out, size);
+}
+
 static void elasticsearch_describe(const void *state, struct buf *out)
 {
     const struct elasticsearch_sink *s = state;
@@ -340,5 +347,6 @@ const struct sink_ops sink_elasticsearch = {
     .identify = elasticsearch_identify,
     .identified = elasticsearch_identified,
     .check = elasticsearch_check,
+    .keys_from = elasticsearch_keys_from,
     .describe = elasticsearch_describe,
 };

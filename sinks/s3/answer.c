@@ -375,6 +375,11 @@ unsigned s3_checksum_digest(enum s3_checksum kind)
     return CHECKSUMS[kind].digest;
 }
 
+bool s3_answer_keys_expired(const struct sink_verdict *v)
+{
+    return strcmp(v->code, "ExpiredToken") == 0 || strcmp(v->code, "TokenRefreshRequired") == 0;
+}
+
 const char *s3_checksum_header(enum s3_checksum kind)
 {
     return CHECKSUMS[kind].header;

@@ -55,6 +55,9 @@ enum sink_outcome s3_answer_judge_read(const struct s3_context *c, const struct 
  * CHECKSUM_NONE nor of CHECKSUM_AUTO. */
 unsigned s3_checksum_digest(enum s3_checksum kind);
 #define S3_CHECKSUM_TEXT 45 /* with NUL */
+/* Other keys may be all it takes. */
+bool s3_answer_keys_expired(const struct sink_verdict *v);
+
 const char *s3_checksum_header(enum s3_checksum kind);
 void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char out[S3_CHECKSUM_TEXT]);
 

@@ -7,7 +7,7 @@
 #define SINKS_S3_OPTIONS_H
 
 #include "config/bind.h"
-#include "pipeline/aws/credentials.h"
+#include "pipeline/aws/credentials/credentials.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/http/proxy.h"

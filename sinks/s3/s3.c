@@ -5,7 +5,7 @@
  * With `overwrite: false` a 412 may mean that the object is there because an answer was lost: then a HEAD looks whether it is ours. */
 #include "sinks/sink.h"
 
-#include "pipeline/aws/credentials.h"
+#include "pipeline/aws/credentials/credentials.h"
 #include "pipeline/aws/sign.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -22,6 +22,8 @@
 
 /* The token of a step that looks at the object that is in the way. */
 #define LOOK "look"
+/* The next request waits for the keys anyway. */
+#define KEYS_RENEWED_RETRY (10 * NSEC_PER_MSEC)
 
 struct s3_sink {
     const struct s3_conf *conf;
@@ -233,6 +235,12 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
         credentials_peek(s->credentials, &keys);
     learn(s, re, &c);
     outcome = is_look(seal) ? s3_answer_judge_look(&c, re, v) : s3_answer_judge(&c, re, v);
+    if (outcome == SINK_RETRY && s3_answer_keys_expired(v) &&
+        credentials_refused(s->credentials, seal->wall_now, re->wall_now)) {
+        v->misconfigured = false;
+        v->retry_after = KEYS_RENEWED_RETRY;
+        snprintf(v->hint, sizeof(v->hint), "others are asked for now");
+    }
     aws_keys_wipe(&keys);
     if (outcome == SINK_RETRY && re->status == 412 && !s->conf->overwrite && !is_look(seal)) {
         snprintf(v->token, sizeof(v->token), LOOK);
@@ -258,11 +266,7 @@ static unsigned s3_digests_of(const void *state)
 static int s3_check(const void *state, struct err *e)
 {
     const struct s3_sink *s = state;
-    struct aws_keys keys;
-    int rc = credentials_get(s->credentials, &keys, e);
-
-    aws_keys_wipe(&keys);
-    return rc;
+    return credentials_check(s->credentials, e);
 }
 
 static void s3_describe(const void *state, struct buf *out)
@@ -274,6 +278,13 @@ static void s3_describe(const void *state, struct buf *out)
                       s->endpoint_source ? s->endpoint_source : "", s->endpoint_source ? ")" : "",
                       !s->conf->tls.verify ? " (certificate not verified)" : "");
     (void)!proxy_describe(s->conf->proxy, s->home.address.endpoint, out);
+}
+
+static void s3_keys_from(const void *state, char *out, size_t size)
+{
+    const struct s3_sink *s = state;
+
+    credentials_describe(s->credentials, out, size);
 }
 
 const struct sink_ops sink_s3 = {
@@ -294,5 +305,6 @@ const struct sink_ops sink_s3 = {
     .request = s3_request,
     .judge = s3_judge,
     .check = s3_check,
+    .keys_from = s3_keys_from,
     .describe = s3_describe,
 };

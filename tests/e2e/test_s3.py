@@ -296,11 +296,11 @@ def test_the_endpoint_of_awss_tools_is_followed_and_told(t):
 def test_without_keys_it_is_said_where_they_were_looked_for_and_where_not(t):
     d = t.daemon(one_stream("app", {"s3": {"bucket": "logs", "endpoint": "http://127.0.0.1:1"}}))
     env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    env |= {"HOME": t.path("home"), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"}
+    env |= {"HOME": t.path("home"), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run([t.binary, "validate", "-c", d.config_path], capture_output=True, text=True, env=env,
                           timeout=60 * t.slow, check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    for words in ("AWS_ACCESS_KEY_ID in the environment", t.path("home"), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is set, but "
-                  "not followed", "keys of a role (instance, container, web identity) are not looked for"):
+    for words in ("AWS_ACCESS_KEY_ID and AWS_WEB_IDENTITY_TOKEN_FILE in the environment", t.path("home"),
+                  "AWS_CONTAINER_CREDENTIALS_*", "the instance's metadata is not asked: AWS_EC2_METADATA_DISABLED is set"):
         assert words in said, said

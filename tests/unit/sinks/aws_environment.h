@@ -16,10 +16,21 @@ static void aws_environment_clear(void)
                                         "AWS_DEFAULT_REGION",
                                         "AWS_ENDPOINT_URL",
                                         "AWS_ENDPOINT_URL_S3",
-                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
+                                        "AWS_ENDPOINT_URL_STS",
+                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                                        "AWS_WEB_IDENTITY_TOKEN_FILE",
+                                        "AWS_ROLE_ARN",
+                                        "AWS_ROLE_SESSION_NAME",
+                                        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                                        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                                        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                                        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+                                        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                                        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"};
 
     for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
         unsetenv(NAMES[i]);
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1); /* the tests may run on an instance */
 }
 
 #endif

@@ -717,10 +717,10 @@ static void without_keys_the_message_lists_every_place(void **state)
     assert_non_null(strstr(e.msg, "AWS_ACCESS_KEY_ID"));
     assert_non_null(strstr(e.msg, "/nonexistent/credentials"));
     assert_non_null(strstr(e.msg, "/nonexistent/config"));
-    assert_non_null(strstr(e.msg, "keys of a role (instance, container, web identity) are not looked for"));
+    assert_non_null(strstr(e.msg, "the instance's metadata is not asked: AWS_EC2_METADATA_DISABLED is set"));
     setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token", 1);
     assert_int_equal(b.ops->check(b.state, &e), -1);
-    assert_non_null(strstr(e.msg, "AWS_WEB_IDENTITY_TOKEN_FILE is set, but not followed"));
+    assert_non_null(strstr(e.msg, "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"));
     unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
     assert_int_equal(bound_sink_request(&b, &seal, &rq, &e), -1);
     http_request_release(&rq);

@@ -2,8 +2,8 @@
 #include "tests/support/cmocka.h"
 #include "tests/unit/sinks/aws_environment.h"
 
-#include "pipeline/aws/credentials.h"
-#include "pipeline/aws/profile_files.h"
+#include "pipeline/aws/credentials/credentials.h"
+#include "pipeline/aws/credentials/profile_files.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/mem.h"
 
@@ -92,7 +92,8 @@ static void assert_none(struct credentials *c, const char *want)
 static void the_configuration_comes_first_then_environment_then_files(void **state)
 {
     char id[] = "CONF", secret[] = "conf-secret", token[] = "conf-token";
-    const struct credentials_conf nothing = {0}, all = {id, secret, token, NULL};
+    const struct credentials_conf nothing = {0},
+                                  all = {.access_key_id = id, .secret_access_key = secret, .session_token = token};
     struct credentials *configured = made(&all), *c = made(&nothing);
 
     (void)state;
@@ -190,10 +191,10 @@ static void what_cannot_be_used_is_said(void **state)
     (void)state;
     assert_none(c, credentials_path);
     assert_none(c, config_path);
-    write_file(config_path, "[default]\nrole_arn = arn:x\nsource_profile = y\n");
-    assert_none(c, "`role_arn`, which is not supported");
+    write_file(config_path, "[default]\nsso_session = y\n");
+    assert_none(c, "`sso_session`, which is not supported");
     write_file(config_path, "[default]\nregion = x\n");
-    assert_none(c, "has no keys");
+    assert_none(c, "but has no keys");
     write_file(credentials_path, "[default]\naws_access_key_id=A\n");
     assert_none(c, "without secret_access_key");
     setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
@@ -243,8 +244,9 @@ static void odd_files(void **state)
         struct aws_profile p = {0};
 
         aws_profile_parse(&p, AWS_FILE_CREDENTIALS, slice_str(cases[i].text), "default");
-        if (strcmp(p.access_key_id, cases[i].id) != 0)
-            fail_msg("`%s` gives `%s`", cases[i].text, p.access_key_id);
+        if (strcmp(p.values[PROFILE_ACCESS_KEY_ID] ? p.values[PROFILE_ACCESS_KEY_ID] : "", cases[i].id) != 0)
+            fail_msg("`%s` gives `%s`", cases[i].text, p.values[PROFILE_ACCESS_KEY_ID]);
+        aws_profile_release(&p);
     }
 }
 

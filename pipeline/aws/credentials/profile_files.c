@@ -1,5 +1,5 @@
 /* Line by line: a [section] is ours when it bears the profile's name, and of a key that is given twice the first counts. */
-#include "pipeline/aws/profile_files.h"
+#include "pipeline/aws/credentials/profile_files.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -33,32 +33,46 @@ static bool is_section(struct slice line, enum aws_file kind, const char *name)
     return slice_is(title, name);
 }
 
-static void keep(char *out, size_t size, struct slice value)
+static const char *const NAMES[PROFILE_SETTINGS] = {
+    [PROFILE_ACCESS_KEY_ID] = "aws_access_key_id",
+    [PROFILE_SECRET_ACCESS_KEY] = "aws_secret_access_key",
+    [PROFILE_SESSION_TOKEN] = "aws_session_token",
+    [PROFILE_REGION] = "region",
+    [PROFILE_ENDPOINT_URL] = "endpoint_url",
+    [PROFILE_ROLE_ARN] = "role_arn",
+    [PROFILE_SOURCE_PROFILE] = "source_profile",
+    [PROFILE_CREDENTIAL_SOURCE] = "credential_source",
+    [PROFILE_EXTERNAL_ID] = "external_id",
+    [PROFILE_ROLE_SESSION_NAME] = "role_session_name",
+    [PROFILE_DURATION_SECONDS] = "duration_seconds",
+    [PROFILE_WEB_IDENTITY_TOKEN_FILE] = "web_identity_token_file",
+    [PROFILE_CREDENTIAL_PROCESS] = "credential_process",
+};
+
+static void setting(struct aws_profile *out, enum aws_file kind, struct slice key, struct slice value)
 {
-    if (*out == '\0' && value.n < size)
-        snprintf(out, size, "%.*s", (int)value.n, value.p);
+    static const char *const UNSUPPORTED[] = {"sso_session", "sso_start_url", "login_session", "mfa_serial"};
+
+    if (slice_is(key, "ignore_configured_endpoint_urls"))
+        out->ignores_endpoint_urls |= value.n == 4 && strncasecmp(value.p, "true", 4) == 0;
+    for (size_t i = 0; i < PROFILE_SETTINGS; i++)
+        if (slice_is(key, NAMES[i]) && !out->values[i] && value.n > 0 && value.n < PROFILE_VALUE_MAX) {
+            out->values[i] = mem_strndup(value.p, value.n);
+            out->file_of[i] = kind;
+        }
+    for (size_t i = 0; i < ARRAY_LEN(UNSUPPORTED); i++)
+        if (slice_is(key, UNSUPPORTED[i]) && !out->unsupported[0])
+            snprintf(out->unsupported, sizeof(out->unsupported), "%s", UNSUPPORTED[i]);
 }
 
-static void setting(struct aws_profile *out, struct slice key, struct slice value)
+void aws_profile_release(struct aws_profile *p)
 {
-    static const char *const UNSUPPORTED[] = {"credential_process", "credential_source", "role_arn",     "sso_session",
-                                              "sso_start_url",      "source_profile",    "login_session"};
-
-    if (slice_is(key, "aws_access_key_id"))
-        keep(out->access_key_id, sizeof(out->access_key_id), value);
-    else if (slice_is(key, "aws_secret_access_key"))
-        keep(out->secret_access_key, sizeof(out->secret_access_key), value);
-    else if (slice_is(key, "aws_session_token"))
-        keep(out->session_token, sizeof(out->session_token), value);
-    else if (slice_is(key, "region"))
-        keep(out->region, sizeof(out->region), value);
-    else if (slice_is(key, "endpoint_url"))
-        keep(out->endpoint_url, sizeof(out->endpoint_url), value);
-    else if (slice_is(key, "ignore_configured_endpoint_urls"))
-        out->ignores_endpoint_urls |= value.n == 4 && strncasecmp(value.p, "true", 4) == 0;
-    for (size_t i = 0; i < ARRAY_LEN(UNSUPPORTED); i++)
-        if (slice_is(key, UNSUPPORTED[i]))
-            keep(out->unsupported, sizeof(out->unsupported), key);
+    for (size_t i = 0; i < PROFILE_SETTINGS; i++) {
+        if (p->values[i])
+            explicit_bzero(p->values[i], strlen(p->values[i]));
+        mem_free(p->values[i]);
+    }
+    *p = (struct aws_profile){.found = false};
 }
 
 void aws_profile_parse(struct aws_profile *out, enum aws_file kind, struct slice text, const char *name)
@@ -80,7 +94,7 @@ void aws_profile_parse(struct aws_profile *out, enum aws_file kind, struct slice
         }
         eq = memchr(s.p, '=', s.n);
         if (ours && eq && !indented)
-            setting(out, slice_trim(slice_of(s.p, (size_t)(eq - s.p))),
+            setting(out, kind, slice_trim(slice_of(s.p, (size_t)(eq - s.p))),
                     slice_trim(slice_of(eq + 1, s.n - (size_t)(eq - s.p) - 1)));
     }
 }
