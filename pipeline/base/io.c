@@ -1,3 +1,5 @@
+/* What lies where one of our own files should be is not trusted: it is opened without following a link or waiting for a pipe, and looked
+ * at when it is open, so that nobody can change it in between. Counts that are short and calls that a signal interrupted go on. */
 #include "pipeline/base/io.h"
 
 #include "pipeline/base/limits.h"

@@ -1,3 +1,5 @@
+/* A call that may never return (on a network disk whose server is gone) is made on a thread of its own. The thread and the one that waits
+ * for it share a struct, which is freed by the last one to leave it. */
 #include "pipeline/base/thread.h"
 
 #include "pipeline/base/mem.h"

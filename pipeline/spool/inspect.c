@@ -1,3 +1,5 @@
+/* The same walk as a start makes (walk.h), with nothing behind it that changes a file: `fsck` walks all segments and every byte of them,
+ * a peek only what the state needs. */
 #include "pipeline/spool/inspect.h"
 
 #include "pipeline/spool/spool_impl.h"
@@ -47,30 +49,19 @@ static void ignore(void *ctx, uint64_t number, uint64_t offset, uint64_t records
     (void)ctx, (void)number, (void)offset, (void)records, (void)what;
 }
 
-static int walk_newest(struct walk *w, struct spool_state *st, struct err *e)
-{
-    struct walk_end end;
-    size_t from;
-
-    if (walk_list(w, e) < 0 || walk_start(w, st, &from, e) < 0)
-        return -1;
-    for (size_t i = from; i < w->count; i++)
-        if (walk_frames(w, i, false, st, &end, e) < 0)
-            return -1;
-    walk_missing(w, st);
-    return 0;
-}
-
 int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
 {
     struct spool_state st;
+    struct walk_end end;
     struct walk w;
     int rc;
 
     walk_init(&w, &io_ops_real, dir);
     w.damage = ignore;
     spool_state_init(&st);
-    rc = walk_newest(&w, &st, e);
+    rc = walk_list(&w, e) < 0 || walk_log(&w, &st, &end, e) < 0 ? -1 : 0;
+    if (rc == 0)
+        walk_missing(&w, &st);
     *waiting = rc == 0 ? spool_state_waiting_count(&st) : 0;
     spool_state_release(&st);
     walk_release(&w);

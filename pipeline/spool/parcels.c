@@ -1,3 +1,5 @@
+/* Parcels stand in an array in the order of their numbers and are found by halving: new ones come at its end, and any of them may go. Of
+ * a note and of progress the parcel shows what its entry owns. */
 #include "pipeline/spool/parcels.h"
 
 #include "pipeline/base/limits.h"

@@ -183,25 +183,6 @@ static int cut_tail(struct recovery *r, const struct walk_end *end, struct err *
 
 /* --- together ----------------------------------------------------------------------------------------------------- */
 
-static int read_log(struct recovery *r, struct err *e)
-{
-    struct walk *w = &r->walk;
-    size_t from;
-
-    if (walk_start(w, &r->s->state, &from, e) < 0)
-        return -1;
-    for (size_t i = from; i < w->count; i++) {
-        struct walk_end end;
-
-        if (walk_frames(w, i, false, &r->s->state, &end, e) < 0)
-            return -1;
-        if (i + 1 == w->count && cut_tail(r, &end, e) < 0)
-            return -1;
-    }
-    walk_missing(w, &r->s->state);
-    return 0;
-}
-
 /* The state goes on in the newest segment, or, when it had to be made the best of, in a new one. */
 static int go_on(struct recovery *r, struct err *e)
 {
@@ -240,6 +221,7 @@ static int recover_disk(struct recovery *r, struct err *e)
 {
     static const unsigned char none[SEGMENT_IDENTITY_BYTES];
     struct spool *s = r->s;
+    struct walk_end end;
     struct stat st;
 
     if (walk_check_folders(s->dir, e) < 0 || io_make_folder(s->ops, s->dir, e) < 0)
@@ -248,8 +230,9 @@ static int recover_disk(struct recovery *r, struct err *e)
         return err_errno(e, "stat %s", s->dir);
     s->device = st.st_dev;
     if (remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0 ||
-        read_log(r, e) < 0)
+        walk_log(&r->walk, &s->state, &end, e) < 0 || (r->walk.count > 0 && cut_tail(r, &end, e) < 0))
         return -1;
+    walk_missing(&r->walk, &s->state);
     if (memcmp(s->state.identity, none, sizeof(none)) == 0)
         random_bytes(s->state.identity, sizeof(s->state.identity));
     if (!r->walk.has_noted || memcmp(r->walk.noted, s->state.identity, sizeof(r->walk.noted)) != 0)

@@ -180,40 +180,22 @@ static bool apply_staged(struct spool_state *st, struct slice extra)
     return fits;
 }
 
-static bool settle_parcel(struct reader_state *r, struct pending_parcel *p, struct wire_in *in)
-{
-    uint64_t records = p->parcel.records;
-    struct seal_result result;
-    bool fits;
-
-    wire_result(in, &result);
-    wire_result_bytes(in, &result);
-    if (in->failed)
-        return false;
-    fits = seal_result_sum(&result) == records;
-    if (!fits) /* a piece of it is lost, and its records wait once more */
-        result = (struct seal_result){.delivered = records};
-    seal_result_add(&r->settled, &result);
-    parcels_remove(&r->parcels, p);
-    return fits;
-}
-
 /* The reader's name stands behind what it says; until that is read nothing is changed. */
 static bool apply_parcel(struct spool_state *st, struct slice extra)
 {
-    struct wire_in in = {.rest = extra}, what;
+    struct wire_in in = {.rest = extra};
     enum parcel_news news = wire_u8(&in);
     uint64_t number = wire_u64(&in);
     char name[SPOOL_READER_NAME_MAX + 1];
     struct reader_state *r;
     struct pending_parcel *p;
     struct slice bytes = slice_of(NULL, 0);
-    struct seal_result ignored;
+    struct seal_result result;
+    bool fits;
 
-    what = in;
     if (news == PARCEL_SETTLED) {
-        wire_result(&in, &ignored);
-        wire_result_bytes(&in, &ignored);
+        wire_result(&in, &result);
+        wire_result_bytes(&in, &result);
     } else {
         bytes = wire_bytes(&in);
     }
@@ -230,7 +212,12 @@ static bool apply_parcel(struct spool_state *st, struct slice extra)
         parcels_set_progress(p, bytes);
         return true;
     case PARCEL_SETTLED:
-        return settle_parcel(r, p, &what);
+        fits = seal_result_sum(&result) == p->parcel.records;
+        if (!fits) /* a piece of it is lost, and its records wait once more */
+            result = (struct seal_result){.delivered = p->parcel.records};
+        seal_result_add(&r->settled, &result);
+        parcels_remove(&r->parcels, p);
+        return fits;
     }
     return false;
 }
@@ -341,37 +328,27 @@ static void apply_source(struct spool_state *st, const struct frame_header *h, s
     ids_apply(&st->ids, extra, h->arrival);
 }
 
-static void apply_data(struct spool_state *st, const struct frame_header *h, struct slice extra)
-{
-    st->next = h->first + h->count;
-    st->bytes_in += h->payload;
-    st->record_bytes_in += h->payload - (h->added ? h->added - 1 : h->count);
-    apply_source(st, h, extra);
-}
-
-static bool apply_moved(struct spool_state *st, const struct frame_header *h, struct frame_place at)
-{
-    struct moved_run m = {h->first, h->first + h->count, at.segment, at.offset, frame_header_total(h)};
-
-    if (m.end > st->next)
-        return false;
-    spool_state_add_moved(st, &m);
-    spool_state_prune_moved(st);
-    return true;
-}
-
 bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct frame_place at, struct slice extra)
 {
     bool in_order = h->first == st->next, fits = true;
+    struct moved_run moved = {h->first, h->first + h->count, at.segment, at.offset, frame_header_total(h)};
 
-    if (h->type == FRAME_MOVED)
-        return apply_moved(st, h, at);
+    if (h->type == FRAME_MOVED) {
+        if (moved.end > st->next)
+            return false;
+        spool_state_add_moved(st, &moved);
+        spool_state_prune_moved(st);
+        return true;
+    }
     if (h->first < st->next)
         return false;
     st->next = h->first;
     switch (h->type) {
     case FRAME_DATA:
-        apply_data(st, h, extra);
+        st->next = h->first + h->count;
+        st->bytes_in += h->payload;
+        st->record_bytes_in += h->payload - (h->added ? h->added - 1 : h->count);
+        apply_source(st, h, extra);
         break;
     case FRAME_SEAL:
         fits = apply_seal(st, extra);

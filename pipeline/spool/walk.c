@@ -308,6 +308,19 @@ int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, 
     return rc < 0 ? -1 : 0;
 }
 
+int walk_log(struct walk *w, struct spool_state *st, struct walk_end *end, struct err *e)
+{
+    size_t from;
+
+    *end = (struct walk_end){.at = 0};
+    if (walk_start(w, st, &from, e) < 0)
+        return -1;
+    for (size_t i = from; i < w->count; i++)
+        if (walk_frames(w, i, false, st, end, e) < 0)
+            return -1;
+    return 0;
+}
+
 /* --- what is not there -------------------------------------------------------------------------------------------- */
 
 /* The segment in which the record should be, and in *upto where that one ends; NULL when there is none. */

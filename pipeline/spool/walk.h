@@ -107,6 +107,9 @@ struct walk_end {
 MUST_CHECK int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, struct walk_end *end,
                            struct err *e);
 
+/* walk_start(), and the frames of all segments from there on. Of an empty list *end says nothing. */
+MUST_CHECK int walk_log(struct walk *w, struct spool_state *st, struct walk_end *end, struct err *e);
+
 /* After all frames: segments, or ends of segments, that hold what was acknowledged and not settled, and are not there. The
  * numbers of what is lost at the end are not given out again: st->next goes on behind them. */
 void walk_missing(struct walk *w, struct spool_state *st);

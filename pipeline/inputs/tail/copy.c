@@ -287,7 +287,8 @@ static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint
     unsigned seen = 0, near = TAIL_OPEN_NEAR, far = TAIL_OPEN_FAR;
     enum tail_likeness found = TAIL_UNLIKE;
 
-    for (struct tail_file *a = tail_files_kin(&t->files, stem); a && seen < TAIL_KIN_MAX; a = a->kin) {
+    for (struct tail_file *a = LIST_FIRST(tail_files_kin(&t->files, stem)); a && seen < TAIL_KIN_MAX;
+         a = LIST_NEXT(a, kin)) {
         unsigned *left, both = f->heads < a->heads ? f->heads : a->heads;
 
         if (a->stem != stem)

@@ -54,56 +54,50 @@ int tail_stat_fd(int fd, struct tail_stat *st)
 
 /* --- the table: chained buckets by inode ------------------------------------------------------------------------- */
 
-static size_t bucket_of(const struct tail_files *fs, uint64_t inode)
+static struct tail_bucket *bucket_of(const struct tail_files *fs, uint64_t inode)
 {
-    return (size_t)(inode * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (fs->bucket_count - 1);
+    return &fs->buckets[(size_t)(inode * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (fs->bucket_count - 1)];
 }
 
 void tail_files_init(struct tail_files *fs, size_t open_max, struct budget *descriptors)
 {
     *fs = (struct tail_files){.bucket_count = TAIL_BUCKETS_FIRST, .open_max = open_max, .descriptors = descriptors};
-    fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
-    fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_file *));
+    fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_bucket));
+    fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_bucket));
     TAILQ_INIT(&fs->open);
-}
-
-static void free_file(struct tail_files *fs, struct tail_file **f)
-{
-    tail_files_close(fs, *f);
-    mem_free((*f)->path);
-    mem_free((*f)->where);
-    MEM_CLEAR(*f);
 }
 
 void tail_files_release(struct tail_files *fs)
 {
-    for (size_t i = 0; i < fs->bucket_count; i++) {
-        for (struct tail_file *f = fs->buckets[i], *next; f; f = next) {
-            next = f->next;
-            free_file(fs, &f);
+    for (size_t i = 0; i < fs->bucket_count; i++)
+        while (!LIST_EMPTY(&fs->buckets[i])) {
+            struct tail_file *f = LIST_FIRST(&fs->buckets[i]);
+
+            tail_files_remove(fs, &f);
         }
-    }
     MEM_CLEAR(fs->buckets);
     MEM_CLEAR(fs->kin);
-    fs->bucket_count = fs->count = 0;
+    fs->bucket_count = 0;
 }
 
 struct tail_file *tail_files_find(const struct tail_files *fs, const struct tail_id *id)
 {
-    struct tail_file *f = fs->buckets[bucket_of(fs, id->inode)];
+    struct tail_file *f;
 
-    while (f && !tail_id_eq(&f->id, id))
-        f = f->next;
+    LIST_FOREACH(f, bucket_of(fs, id->inode), by_inode)
+        if (tail_id_eq(&f->id, id))
+            break;
     return f;
 }
 
 bool tail_files_has_inode(const struct tail_files *fs, uint64_t inode)
 {
-    const struct tail_file *f = fs->buckets[bucket_of(fs, inode)];
+    const struct tail_file *f;
 
-    while (f && f->id.inode != inode)
-        f = f->next;
-    return f != NULL;
+    LIST_FOREACH(f, bucket_of(fs, inode), by_inode)
+        if (f->id.inode == inode)
+            return true;
+    return false;
 }
 
 uint32_t tail_stem(const char *path)
@@ -113,43 +107,33 @@ uint32_t tail_stem(const char *path)
     return crc32c(0, slice_of(name, dot && dot > name ? (size_t)(dot - name) : strlen(name)));
 }
 
-static struct tail_file **kin_of(const struct tail_files *fs, uint32_t stem)
+struct tail_bucket *tail_files_kin(const struct tail_files *fs, uint32_t stem)
 {
     return &fs->kin[stem & (fs->bucket_count - 1)];
 }
 
-struct tail_file *tail_files_kin(const struct tail_files *fs, uint32_t stem)
-{
-    return *kin_of(fs, stem);
-}
-
 static void link_file(struct tail_files *fs, struct tail_file *f)
 {
-    struct tail_file **b = &fs->buckets[bucket_of(fs, f->id.inode)], **k = kin_of(fs, f->stem);
-
-    f->next = *b;
-    *b = f;
-    f->kin = *k;
-    *k = f;
+    LIST_INSERT_HEAD(bucket_of(fs, f->id.inode), f, by_inode);
+    LIST_INSERT_HEAD(tail_files_kin(fs, f->stem), f, kin);
 }
 
 static void grow(struct tail_files *fs)
 {
-    struct tail_file **old = fs->buckets;
+    struct tail_bucket *old = fs->buckets;
     size_t old_count = fs->bucket_count;
 
     fs->bucket_count *= 2;
-    fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_file *));
+    fs->buckets = mem_array(fs->bucket_count, sizeof(struct tail_bucket));
     mem_free(fs->kin);
-    fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_file *));
-    for (size_t i = 0; i < old_count; i++) {
-        while (old[i]) {
-            struct tail_file *f = old[i];
+    fs->kin = mem_array(fs->bucket_count, sizeof(struct tail_bucket));
+    for (size_t i = 0; i < old_count; i++)
+        while (!LIST_EMPTY(&old[i])) {
+            struct tail_file *f = LIST_FIRST(&old[i]);
 
-            old[i] = f->next;
+            LIST_REMOVE(f, by_inode);
             link_file(fs, f);
         }
-    }
     mem_free(old);
 }
 
@@ -170,16 +154,13 @@ struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id
 
 void tail_files_remove(struct tail_files *fs, struct tail_file **f)
 {
-    struct tail_file **b = &fs->buckets[bucket_of(fs, (*f)->id.inode)], **k = kin_of(fs, (*f)->stem);
-
-    while (*b != *f)
-        b = &(*b)->next;
-    *b = (*f)->next;
-    while (*k != *f)
-        k = &(*k)->kin;
-    *k = (*f)->kin;
+    LIST_REMOVE(*f, by_inode);
+    LIST_REMOVE(*f, kin);
     fs->count--;
-    free_file(fs, f);
+    tail_files_close(fs, *f);
+    mem_free((*f)->path);
+    mem_free((*f)->where);
+    MEM_CLEAR(*f);
 }
 
 void tail_file_moved(struct tail_file *f, const char *where)
@@ -193,12 +174,11 @@ void tail_file_moved(struct tail_file *f, const char *where)
 
 void tail_files_each(struct tail_files *fs, void (*fn)(void *ctx, struct tail_file *f), void *ctx)
 {
-    for (size_t i = 0; i < fs->bucket_count; i++) {
-        for (struct tail_file *f = fs->buckets[i], *next; f; f = next) {
-            next = f->next;
+    for (size_t i = 0; i < fs->bucket_count; i++)
+        for (struct tail_file *f = LIST_FIRST(&fs->buckets[i]), *next; f; f = next) {
+            next = LIST_NEXT(f, by_inode);
             fn(ctx, f);
         }
-    }
 }
 
 /* --- handles ----------------------------------------------------------------------------------------------------- */

@@ -94,16 +94,16 @@ struct tail_file {
 
     TAILQ_ENTRY(tail_file) queue; /* of its state */
     TAILQ_ENTRY(tail_file) handle;
-    struct tail_file *next;    /* in its bucket */
-    unsigned heads;            /* so many of these are known: */
-    uint32_t head[TAIL_HEADS]; /* the CRC of the first 64, 128, 256, ... bytes */
-    struct tail_file *kin;     /* in its bucket by stem */
-    uint32_t stem;             /* of its path */
+    LIST_ENTRY(tail_file) by_inode, kin; /* in its buckets */
+    unsigned heads;                      /* so many of these are known: */
+    uint32_t head[TAIL_HEADS];           /* the CRC of the first 64, 128, 256, ... bytes */
+    uint32_t stem;                       /* of its path */
 };
 TAILQ_HEAD(tail_queue, tail_file);
+LIST_HEAD(tail_bucket, tail_file);
 
 struct tail_files {
-    struct tail_file **buckets, **kin; /* by inode, and by stem */
+    struct tail_bucket *buckets, *kin; /* by inode, and by stem */
     size_t bucket_count, count;
     struct tail_queue open; /* least recently used first */
     size_t open_count, open_max;
@@ -121,8 +121,8 @@ bool tail_files_has_inode(const struct tail_files *fs, uint64_t inode);
 
 /* A hash of the path's name without its extension: app of /var/log/app.log. */
 uint32_t tail_stem(const char *path);
-/* The first of a list, by `kin`, in which every file with this stem is. */
-struct tail_file *tail_files_kin(const struct tail_files *fs, uint32_t stem);
+/* A list, by `kin`, in which every file with this stem is. */
+struct tail_bucket *tail_files_kin(const struct tail_files *fs, uint32_t stem);
 
 /* Paths are copied. The caller sets read and safe. */
 struct tail_file *tail_files_add(struct tail_files *fs, const struct tail_id *id, const char *path, const char *where);

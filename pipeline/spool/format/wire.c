@@ -1,3 +1,4 @@
+/* Integers are made little-endian and copied, so that alignment plays no part. On most processors both together are one move. */
 #include "pipeline/spool/format/wire.h"
 
 #include <endian.h>
