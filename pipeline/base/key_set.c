@@ -35,13 +35,6 @@ bool key_set_find(struct slice set, struct slice wanted, struct slice *value)
     return false;
 }
 
-static int compare(struct slice a, struct slice b)
-{
-    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return order ? order : a.n < b.n ? -1 : a.n > b.n;
-}
-
 static bool has_nul(struct slice s)
 {
     return s.n > 0 && memchr(s.p, '\0', s.n);
@@ -53,8 +46,10 @@ static void find(const struct buf *set, struct slice wanted, size_t *at, size_t 
     struct slice rest = buf_slice(set), name, value;
 
     for (*at = *end = 0; key_set_next(&rest, &name, &value); *at = *end) {
-        int order = compare(name, wanted);
+        int order = memcmp(name.p, wanted.p, name.n < wanted.n ? name.n : wanted.n);
 
+        if (order == 0)
+            order = name.n < wanted.n ? -1 : name.n > wanted.n;
         if (order > 0)
             return;
         *end = set->n - rest.n;

@@ -49,15 +49,6 @@ static size_t copy_lines(const struct log_writer *w, size_t from, char out[LOG_L
     return end ? (size_t)(end - out) + 1 : n;
 }
 
-static uint64_t count_lines(const char *p, size_t n)
-{
-    uint64_t lines = 0;
-
-    for (size_t i = 0; i < n; i++)
-        lines += p[i] == '\n';
-    return lines;
-}
-
 static bool wait_for_room(int fd, int ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -69,19 +60,23 @@ static bool wait_for_room(int fd, int ms)
  * but these lines. */
 static uint64_t write_lines(int fd, const char *p, size_t n)
 {
+    uint64_t lost = 0;
+
     while (n > 0) {
         ssize_t done = write(fd, p, n);
 
         if (done < 0 && errno == EAGAIN)
             (void)wait_for_room(fd, LOG_FULL_WAIT_MS);
         else if (done < 0 && errno != EINTR)
-            return count_lines(p, n);
+            break;
         if (done > 0) {
             p += done;
             n -= (size_t)done;
         }
     }
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        lost += p[i] == '\n';
+    return lost;
 }
 
 /* What is to be written next: lines of the ring, or, when there are none, how many were dropped. Returns its length; *from_ring is

@@ -91,26 +91,20 @@ static void put(int fd, const char *text)
     (void)written;
 }
 
-/* A line that wraps cannot be rewritten in place. */
-static int columns(int fd)
-{
-    struct winsize w;
-
-    if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 1)
-        return w.ws_col - 1;
-    return 79;
-}
-
 void progress_update(struct progress *p, const struct progress_count *c, nsec now)
 {
     char text[PROGRESS_LINE_MAX], line[PROGRESS_LINE_MAX + 16];
+    int columns = 79; /* a line that wraps cannot be rewritten in place */
+    struct winsize w;
 
     if (!p->terminal || now - p->drawn < REDRAW)
         return;
     p->drawn = now;
     measure(p, c->bytes, now);
     progress_text(p, c, text, sizeof(text));
-    snprintf(line, sizeof(line), "\r\033[K%.*s\r", columns(p->fd), text);
+    if (ioctl(p->fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 1)
+        columns = w.ws_col - 1;
+    snprintf(line, sizeof(line), "\r\033[K%.*s\r", columns, text);
     put(p->fd, line);
 }
 

@@ -9,16 +9,19 @@
 #include <string.h>
 #include <time.h>
 
-int thread_start(pthread_t *id, void *(*run)(void *), void *arg, const char *what, struct err *e)
+static int explain(int rc, const char *what, struct err *e)
 {
-    int rc = pthread_create(id, NULL, run, arg);
-
     if (rc == EAGAIN)
         return err_set(e, ERR_LIMIT, "%s cannot be started: %s", what, THREADS_HINT);
     return rc == 0 ? 0 : err_set(e, ERR_IO, "%s cannot be started: %s", what, strerror(rc));
 }
 
-int thread_create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes)
+int thread_start(pthread_t *id, void *(*run)(void *), void *arg, const char *what, struct err *e)
+{
+    return explain(pthread_create(id, NULL, run, arg), what, e);
+}
+
+static int create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes)
 {
     pthread_attr_t attr;
     sigset_t all, old;
@@ -35,11 +38,17 @@ int thread_create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t s
     return rc;
 }
 
+int thread_start_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes, const char *what,
+                       struct err *e)
+{
+    return explain(create_quiet(id, run, arg, stack_bytes), what, e);
+}
+
 bool thread_start_detached(void *(*run)(void *), void *arg, size_t stack_bytes)
 {
     pthread_t id;
 
-    if (thread_create_quiet(&id, run, arg, stack_bytes) != 0)
+    if (create_quiet(&id, run, arg, stack_bytes) != 0)
         return false;
     pthread_detach(id);
     return true;

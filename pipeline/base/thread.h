@@ -22,8 +22,9 @@
 /* -1: "WHAT cannot be started", and why. */
 MUST_CHECK int thread_start(pthread_t *id, void *(*run)(void *), void *arg, const char *what, struct err *e);
 
-/* pthread_create() for a thread that leaves all signals to others; stack_bytes 0: as much as usual. 0, or an errno. */
-MUST_CHECK int thread_create_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes);
+/* Likewise, for a thread that leaves all signals to others; stack_bytes 0: as much as usual. */
+MUST_CHECK int thread_start_quiet(pthread_t *id, void *(*run)(void *), void *arg, size_t stack_bytes, const char *what,
+                                  struct err *e);
 
 /* Likewise, and nobody waits for it. False: there is no room for another. */
 MUST_CHECK bool thread_start_detached(void *(*run)(void *), void *arg, size_t stack_bytes);

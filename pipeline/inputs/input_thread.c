@@ -40,15 +40,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-static int start(struct input_thread *t, struct err *e)
-{
-    int rc = thread_create_quiet(&t->id, run, t, INPUT_THREAD_STACK_BYTES);
-
-    return rc == 0 ? 0
-                   : err_set(e, rc == EAGAIN ? ERR_LIMIT : ERR_IO, "the thread of input %s cannot be started: %s",
-                             t->conf.input, rc == EAGAIN ? THREADS_HINT : strerror(rc));
-}
-
 static void release(struct input_thread *t)
 {
     pthread_cond_destroy(&t->changed);
@@ -59,12 +50,14 @@ static void release(struct input_thread *t)
 int input_thread_start(struct input_thread **out, const struct input_thread_conf *conf, struct err *e)
 {
     struct input_thread *t = mem_alloc(sizeof(*t));
+    char what[64];
 
     t->conf = *conf;
     pthread_mutex_init(&t->lock, NULL);
     thread_cond_init(&t->changed);
     *out = t; /* run() may need it at once */
-    if (start(t, e) == 0)
+    snprintf(what, sizeof(what), "the thread of input %s", conf->input);
+    if (thread_start_quiet(&t->id, run, t, INPUT_THREAD_STACK_BYTES, what, e) == 0)
         return 0;
     release(t);
     *out = NULL;

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,16 +58,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Signals belong to the main thread. */
-static int start_thread(struct input_loop *l)
-{
-    int rc = thread_create_quiet(&l->thread, run, l, INPUT_LOOP_STACK_BYTES);
-
-    if (rc == 0)
-        pthread_setname_np(l->thread, "inputs");
-    return rc;
-}
-
 static void note_begun(void *arg)
 {
     struct input_loop *l = arg;
@@ -105,15 +96,6 @@ static void *grow_bytes(void *p, size_t n)
     return mem_grow(p, n, 1);
 }
 
-/* libuv calls abort() without a word when it cannot grow its table of descriptors. All that it allocates is small. */
-static void say_when_memory_is_out(void)
-{
-    int rc = uv_replace_allocator(mem_alloc, grow_bytes, mem_array, mem_free);
-
-    assert(rc == 0); /* none of them is NULL */
-    (void)rc;
-}
-
 int loop_start(struct input_loop **out, struct err *e)
 {
     struct input_loop *l;
@@ -121,7 +103,10 @@ int loop_start(struct input_loop **out, struct err *e)
 
     if (try_pipe(e) < 0)
         return -1;
-    say_when_memory_is_out(); /* before anything else of libuv */
+    /* Before anything else of libuv, which calls abort() without a word when it cannot grow its table of descriptors. All that it
+     * allocates is small. */
+    rc = uv_replace_allocator(mem_alloc, grow_bytes, mem_array, mem_free);
+    assert(rc == 0); /* none of them is NULL */
     l = mem_alloc(sizeof(*l));
     rc = uv_loop_init(&l->uv);
     if (rc < 0) {
@@ -138,14 +123,13 @@ int loop_start(struct input_loop **out, struct err *e)
         return err_set(e, ERR_IO, "start the input loop: %s", uv_strerror(rc));
     }
     l->wake.data = l;
-    rc = start_thread(l);
-    if (rc != 0) {
+    if (thread_start_quiet(&l->thread, run, l, INPUT_LOOP_STACK_BYTES, "the input loop's thread", e) < 0) {
         uv_close((uv_handle_t *)&l->wake, NULL);
         uv_run(&l->uv, UV_RUN_DEFAULT);
         destroy(&l);
-        return err_set(e, ERR_IO, "the input loop's thread cannot be started: %s",
-                       rc == UV_EAGAIN ? THREADS_HINT : uv_strerror(rc));
+        return -1;
     }
+    pthread_setname_np(l->thread, "inputs");
     *out = l;
     return 0;
 }
@@ -214,9 +198,7 @@ struct call {
     struct loop_post post;
     void (*fn)(void *arg);
     void *arg;
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool done; /* guarded by lock */
+    sem_t ended;
 };
 
 static void run_call(void *arg)
@@ -224,10 +206,7 @@ static void run_call(void *arg)
     struct call *c = arg;
 
     c->fn(c->arg);
-    pthread_mutex_lock(&c->lock);
-    c->done = true;
-    pthread_cond_signal(&c->ended);
-    pthread_mutex_unlock(&c->lock);
+    sem_post(&c->ended);
 }
 
 void loop_call(struct input_loop *l, void (*fn)(void *arg), void *arg)
@@ -243,16 +222,12 @@ void loop_call(struct input_loop *l, void (*fn)(void *arg), void *arg)
         return;
     }
     assert(!pthread_equal(pthread_self(), l->thread));
-    pthread_mutex_init(&c.lock, NULL);
-    pthread_cond_init(&c.ended, NULL);
+    sem_init(&c.ended, 0, 0);
     c.post = (struct loop_post){.fn = run_call, .arg = &c};
     loop_post(l, &c.post);
-    pthread_mutex_lock(&c.lock);
-    while (!c.done)
-        pthread_cond_wait(&c.ended, &c.lock);
-    pthread_mutex_unlock(&c.lock);
-    pthread_mutex_destroy(&c.lock);
-    pthread_cond_destroy(&c.ended);
+    while (sem_wait(&c.ended) < 0)
+        continue; /* a signal */
+    sem_destroy(&c.ended);
 }
 
 /* --- what it is at ----------------------------------------------------------------------------------------------- */

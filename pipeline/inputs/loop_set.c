@@ -2,13 +2,6 @@
  * all are kept. A loop that was given back by its last user is stopped outside the lock: its thread must run to its end. */
 #include "pipeline/inputs/loop_set.h"
 
-static bool is_kept(const struct loop_place *p, nsec mono_now)
-{
-    struct loop_work w;
-
-    return loop_stands(p->loop, mono_now, INPUT_STANDS_LONG, &w);
-}
-
 static struct loop_place *free_place(struct loop_set *s)
 {
     for (size_t i = 0; i < INPUT_LOOPS_MAX; i++)
@@ -24,7 +17,8 @@ static struct loop_place *least_used(struct loop_set *s, nsec mono_now)
 
     for (size_t i = 0; i < INPUT_LOOPS_MAX; i++) {
         struct loop_place *p = &s->places[i];
-        bool kept = is_kept(p, mono_now);
+        struct loop_work at;
+        bool kept = loop_stands(p->loop, mono_now, INPUT_STANDS_LONG, &at);
 
         if (best && (kept != best_kept ? kept : p->users >= best->users))
             continue;

@@ -120,11 +120,6 @@ static size_t size_of(const struct frame_message *m)
     return m->data.n + m->facts.n + m->id.n;
 }
 
-static bool fits(const struct window *w, const struct frame_message *m)
-{
-    return w->records == 0 || (w->records < w->conf.records && w->bytes + size_of(m) <= w->conf.bytes);
-}
-
 bool window_has_room(const struct window *w)
 {
     return !(w->open && w->due) && w->records < w->conf.records && w->bytes < w->conf.bytes;
@@ -217,7 +212,7 @@ enum window_answer window_put(struct window *w, const struct frame_message *m, u
     seen = seen_of(w, m->id);
     if (seen != SPOOL_ID_NEW)
         return join(w, seen, number);
-    if (!fits(w, m)) {
+    if (w->records > 0 && (w->records >= w->conf.records || w->bytes + size_of(m) > w->conf.bytes)) {
         pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
         return WINDOW_FULL;
     }

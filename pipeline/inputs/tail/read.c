@@ -99,17 +99,6 @@ static bool swallow_newline(const struct tail *t, struct tail_file *f)
 
 /* --- one step ---------------------------------------------------------------------------------------------------- */
 
-static void note_split(struct tail *t, struct tail_file *f)
-{
-    if (f->read.mid_line)
-        return; /* the same line, cut again */
-    metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
-    if (log_due(&f->split_log, t->now, LOG_PERIOD))
-        log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
-                 KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", LINE_MAX_BYTES),
-                 KU("more_since_last", f->split_log.suppressed));
-}
-
 static void describe(struct frame *fr, const struct tail_file *f, const struct tail_place *after)
 {
     char source[POSITION_SOURCE_MAX], cursor[POSITION_CURSOR_MAX], origin[POSITION_CURSOR_MAX];
@@ -162,8 +151,13 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
         tail_recent_note(t, f, in);               /* now: the frame is given away */
     if (!append(t, f, fr, &after))
         return TAIL_STEP_BLOCKED;
-    if (cut.kind == LINES_PIECE)
-        note_split(t, f);
+    if (cut.kind == LINES_PIECE && !f->read.mid_line) { /* else the same line, cut again */
+        metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
+        if (log_due(&f->split_log, t->now, LOG_PERIOD))
+            log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
+                     KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", LINE_MAX_BYTES),
+                     KU("more_since_last", f->split_log.suppressed));
+    }
     f->read = after;
     f->flush = f->flush && cut.kind != LINES_REST;
     return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;

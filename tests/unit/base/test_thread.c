@@ -29,6 +29,18 @@ static void a_thread_runs_whether_anybody_waits_for_it_or_not(void **state)
     sem_destroy(&ran);
 }
 
+static void what_has_no_room_for_its_stack_says_what_to_raise(void **state)
+{
+    pthread_t id;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(thread_start_quiet(&id, post, NULL, (size_t)1 << 47, "a thread", &e), -1);
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_string_equal(e.msg, "a thread cannot be started: " THREADS_HINT);
+    assert_false(thread_start_detached(post, NULL, (size_t)1 << 47));
+}
+
 static void a_limit_that_is_over_ends_the_wait(void **state)
 {
     struct timespec until = clock_timespec(clock_mono() - 1);
@@ -94,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_runs_whether_anybody_waits_for_it_or_not),
+        cmocka_unit_test(what_has_no_room_for_its_stack_says_what_to_raise),
         cmocka_unit_test(a_limit_that_is_over_ends_the_wait),
         cmocka_unit_test(what_ends_in_time_was_tried),
         cmocka_unit_test(what_does_not_end_is_left_and_frees_its_own_at_the_end),
