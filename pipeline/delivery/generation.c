@@ -23,15 +23,21 @@ static int open_all(struct generation *g, const char *base_dir, struct err *e)
                        g->destination.description, conf->codec->name);
     if (transform_instances_open(&g->line, conf, base_dir, e) < 0)
         return err_wrap(e, "stream `%s`: transform", conf->name);
+    if (!conf->backup)
+        return 0;
+    g->backup = mem_alloc(sizeof(*g->backup));
+    target_init(g->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
     env.backup = true;
-    return conf->backup ? target_open(&g->backup, conf->backup, conf->backup_conf, &env, e) : 0;
+    return target_open(g->backup, conf->backup, conf->backup_conf, &env, e);
 }
 
 static void close_one(struct generation *g)
 {
     transform_instances_close(&g->line);
     target_release(&g->destination);
-    target_release(&g->backup);
+    if (g->backup)
+        target_release(g->backup);
+    mem_free(g->backup);
     mem_free(g);
 }
 
@@ -64,16 +70,15 @@ struct generation *generation_open(struct generations *all, const struct stream_
     g->host = *host;
     g->untransformed_last = &g->untransformed;
     target_init(&g->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
-    target_init(&g->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
     if (open_all(g, base_dir, e) < 0) {
         close_one(g);
         return NULL;
     }
     g->destination_text = keep_text(all, g->destination.description);
-    g->backup_text = g->backup.ops ? keep_text(all, g->backup.description) : NULL;
+    g->backup_text = g->backup ? keep_text(all, g->backup->description) : NULL;
     g->host.conf = conf;
     g->host.destination = &g->destination;
-    g->host.backup = g->backup.ops ? &g->backup : NULL;
+    g->host.backup = g->backup;
     g->host.line = g->line;
     g->host.single = g->line && transform_instances_is_single(g->line);
     return g;

@@ -29,8 +29,8 @@ struct generation {
     struct generation *older; /* newest first */
     struct generations *of;
     const struct stream_settings *conf;
-    struct delivery_host host;         /* what its deliveries see of it */
-    struct target destination, backup; /* backup.ops is NULL when there is none */
+    struct delivery_host host;          /* what its deliveries see of it */
+    struct target destination, *backup; /* backup: NULL when there is none */
     const char *destination_text,
         *backup_text;                 /* for people, as long as there are generations; the latter NULL: there is none */
     struct transform_instances *line; /* NULL: no transforms */

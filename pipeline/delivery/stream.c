@@ -445,7 +445,8 @@ static void pump(struct stream *st)
     for (struct generation *g = st->generations.newest; g; g = g->older) {
         start_transforms(st, g);
         start_attempts(st, &g->destination);
-        start_attempts(st, &g->backup);
+        if (g->backup)
+            start_attempts(st, g->backup);
         transforms = transforms || g->line;
     }
     publish_stuck(st);

@@ -71,10 +71,11 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
     identify_live(&g->destination.identify, &heard);
     snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
     for (; g; g = g->older) {
-        struct target_live d, b;
+        struct target_live d, b = {.in_flight = 0};
 
         target_live(&g->destination, wall_now, &d);
-        target_live(&g->backup, wall_now, &b);
+        if (g->backup)
+            target_live(g->backup, wall_now, &b);
         if (g == st->generations.newest)
             out->in_flight_limit = d.allowed;
         add_counts(&d, &b, out);

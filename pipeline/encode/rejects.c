@@ -6,9 +6,15 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
+
+struct rejects_reasons {
+    char text[REJECTS_REASONS_MAX][REJECTS_REASON];
+    uint64_t times[REJECTS_BUCKETS][REJECTS_REASONS_MAX]; /* as the bucket of the same index */
+};
 
 void rejects_init(struct rejects *r)
 {
@@ -20,6 +26,7 @@ void rejects_init(struct rejects *r)
 
 void rejects_release(struct rejects *r)
 {
+    MEM_CLEAR(r->reasons);
     pthread_mutex_destroy(&r->lock);
 }
 
@@ -30,14 +37,18 @@ static bool is_live(const struct rejects_bucket *b, nsec now)
     return now / REJECTS_BUCKET - b->number < REJECTS_BUCKETS;
 }
 
-static struct rejects_bucket *bucket_of(struct rejects *r, nsec now)
+/* The index of the bucket that `now` is in, emptied when it was an older one's. */
+static size_t bucket_at(struct rejects *r, nsec now)
 {
     int64_t number = now / REJECTS_BUCKET;
-    struct rejects_bucket *b = &r->buckets[number % REJECTS_BUCKETS];
+    size_t i = (size_t)(number % REJECTS_BUCKETS);
 
-    if (b->number != number)
-        *b = (struct rejects_bucket){.number = number};
-    return b;
+    if (r->buckets[i].number == number)
+        return i;
+    r->buckets[i] = (struct rejects_bucket){.number = number};
+    if (r->reasons)
+        memset(r->reasons->times[i], 0, sizeof(r->reasons->times[i]));
+    return i;
 }
 
 static uint64_t times(const struct rejects *r, size_t reason, nsec now)
@@ -46,7 +57,7 @@ static uint64_t times(const struct rejects *r, size_t reason, nsec now)
 
     for (size_t i = 0; i < REJECTS_BUCKETS; i++)
         if (is_live(&r->buckets[i], now))
-            n += r->buckets[i].by_reason[reason];
+            n += r->reasons->times[i][reason];
     return n;
 }
 
@@ -55,30 +66,37 @@ static size_t place_of(struct rejects *r, const char *reason, nsec now)
 {
     size_t rarest = 0;
 
+    if (!r->reasons)
+        r->reasons = mem_alloc(sizeof(*r->reasons));
     for (size_t i = 0; i < REJECTS_REASONS_MAX; i++) {
-        if (strcmp(r->reasons[i], reason) == 0)
+        if (strcmp(r->reasons->text[i], reason) == 0)
             return i;
         if (times(r, i, now) < times(r, rarest, now))
             rarest = i;
     }
-    snprintf(r->reasons[rarest], REJECTS_REASON, "%s", reason);
+    snprintf(r->reasons->text[rarest], REJECTS_REASON, "%s", reason);
     for (size_t i = 0; i < REJECTS_BUCKETS; i++)
-        r->buckets[i].by_reason[rarest] = 0;
+        r->reasons->times[i][rarest] = 0;
     return rarest;
 }
 
 void rejects_note(struct rejects *r, const struct rejects_batch *batch, nsec now)
 {
     struct rejects_bucket *b;
+    size_t at;
 
     pthread_mutex_lock(&r->lock);
-    b = bucket_of(r, now);
+    at = bucket_at(r, now);
+    b = &r->buckets[at];
     b->records += batch->records;
     for (size_t k = 0; k < ARRAY_LEN(batch->rejected); k++) {
+        size_t place;
+
         if (batch->rejected[k] == 0)
             continue;
         b->rejected[k] += batch->rejected[k];
-        b->by_reason[place_of(r, batch->reason[k], now)] += batch->rejected[k];
+        place = place_of(r, batch->reason[k], now);
+        r->reasons->times[at][place] += batch->rejected[k];
     }
     pthread_mutex_unlock(&r->lock);
 }
@@ -97,13 +115,13 @@ struct rejects_view rejects_view(struct rejects *r, nsec now)
         for (size_t k = 0; k < ARRAY_LEN(v.rejected); k++)
             v.rejected[k] += b->rejected[k];
     }
-    for (size_t i = 0; i < REJECTS_REASONS_MAX; i++) {
+    for (size_t i = 0; r->reasons && i < REJECTS_REASONS_MAX; i++) {
         uint64_t n = times(r, i, now);
 
         if (n <= v.reason_count)
             continue;
         v.reason_count = n;
-        memcpy(v.reason, r->reasons[i], sizeof(v.reason));
+        memcpy(v.reason, r->reasons->text[i], sizeof(v.reason));
     }
     pthread_mutex_unlock(&r->lock);
     return v;

@@ -30,13 +30,14 @@ enum reject { REJECT_FAILED /* in a transform */, REJECT_REFUSED /* by the desti
 struct rejects_bucket {
     int64_t number;                /* of ten seconds since boot */
     uint64_t records, rejected[2]; /* by enum reject */
-    uint64_t by_reason[REJECTS_REASONS_MAX];
 };
+
+struct rejects_reasons;
 
 struct rejects {
     pthread_mutex_t lock;
-    struct rejects_bucket buckets[REJECTS_BUCKETS]; /* guarded by lock */
-    char reasons[REJECTS_REASONS_MAX][REJECTS_REASON];
+    struct rejects_bucket buckets[REJECTS_BUCKETS]; /* guarded by lock, as is the rest */
+    struct rejects_reasons *reasons;                /* NULL until the first one: most streams have none */
 };
 
 /* A batch whose records have all come to their end. */
