@@ -237,7 +237,11 @@ static int recover_disk(struct recovery *r, struct err *e)
         random_bytes(s->state.identity, sizeof(s->state.identity));
     if (!r->walk.has_noted || memcmp(r->walk.noted, s->state.identity, sizeof(r->walk.noted)) != 0)
         identity_write(s->ops, s->dir, s->state.identity);
-    return go_on(r, e);
+    if (go_on(r, e) < 0)
+        return -1;
+    s->mark_due = r->walk.count == 0; /* all there is was synced just now; later marks find their file */
+    round_mark(s);
+    return 0;
 }
 
 static void ignore_damage(void *ctx, const struct spool_damage *d)
