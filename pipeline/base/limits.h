@@ -118,6 +118,8 @@
  * a frame of its own, with its line break. */
 #define FRAME_MAX_BYTES  (1 * MIB)
 #define FRAME_LONE_BYTES (RECORD_MAX_BYTES + 1)
+/* The longest that is kept in lines form: a line that says why such a record failed is longer than the record. */
+#define STORED_MAX_BYTES (PARCEL_RECORD_MAX_BYTES + 1)
 /* Header, origin, position, facts and id of a record that is alone in its frame. */
 #define FRAME_BESIDE_RECORD (32 * KIB)
 /* Facts of one record beside its bytes (facts.h): a message's key and headers. Those of all records of a frame. */
@@ -141,7 +143,7 @@
 #define IDS_PER_SOURCE_MAX     LIMIT(131072U, 64U)
 #define IDS_SOURCES_MAX        LIMIT(16, 3)
 /* What the pipeline may store with a seal (object key, codec, format). */
-#define SEAL_META_MAX      2048
+#define SEAL_META_MAX      2560
 #define SEAL_META_KEYS_MAX 512
 /* What is noted of a delivery's progress: of all its bodies. All that is pending must fit a checkpoint (FRAME_EXTRA_MAX). */
 #define SEAL_PROGRESS_MAX (SEAL_BODIES_MAX * BODY_PROGRESS_MAX + 16)
@@ -549,6 +551,20 @@
 #define PARCEL_BLOCK_RECORDS LIMIT(4096, 4)
 /* Most that a stream's max_partitions can be. */
 #define PARTITIONS_OPEN_MAX 20000
+/* A record in it: of what a transform made, or a line that says why one failed. */
+#define PARCEL_RECORD_MAX_BYTES TRANSFORM_LINE_MAX_BYTES
+/* Staging (encode/stage.h): a piece that is staged at once, and how long one gathers at most; what it may hold in memory of its parcels' blocks;
+ * their files that stay open between two pieces; parcels that one piece may go to; and parcels of a stream that are not settled, above
+ * which no further piece is staged: all of them stand in each checkpoint (FRAME_EXTRA_MAX). */
+#define STAGE_PIECE_BYTES   LIMIT(1 * MIB, 8 * KIB)
+#define STAGE_PIECE_AGE_MAX (2 * NSEC_PER_SEC)
+#define STAGE_BUFFERED_MAX  LIMIT(4 * MIB, 4 * KIB)
+#define STAGE_FILES_MAX     LIMIT(64, 2)
+#define STAGE_PARTS_MAX     LIMIT(16384, 32)
+#define STAGE_PARCELS_MAX   LIMIT(65536, 1024)
+/* Open parcels of a stream that does not say how many it may have (`max_partitions`). */
+#define STAGE_PARTITIONS_DEFAULT 500U
+#define STAGE_BUCKETS_FIRST      LIMIT(64, 1)
 /* Bytes of the partition keys of one record: as many as a script may set, with their names. */
 #define KEY_SET_MAX (64 * KIB)
 

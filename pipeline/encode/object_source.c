@@ -98,25 +98,32 @@ struct object_source object_source_parcel(const struct object_source *from, cons
 
 static void rewind_staged(struct object_reader *r)
 {
+    r->file = parcel_file_at(NULL, r->source->path, &r->source->mark);
     r->staged = (struct parcel_place){0, 0};
 }
 
 static int next_of_staged(struct object_reader *r, struct err *e)
 {
-    return parcel_file_read(r->source->file, &r->staged, r->raw, &r->chunk, e);
+    return parcel_file_read(r->file, &r->staged, r->raw, &r->chunk, e);
 }
 
-static const struct object_source_ops STAGED = {rewind_staged, next_of_staged, NULL};
+static void close_staged(struct object_reader *r)
+{
+    parcel_file_close(&r->file);
+}
 
-struct object_source object_source_staged(const struct object *object, const struct parcel_file *file)
+static const struct object_source_ops STAGED = {rewind_staged, next_of_staged, close_staged};
+
+struct object_source object_source_staged(const struct object *object, const char *path, const struct parcel_mark *mark)
 {
     return (struct object_source){
         .ops = &STAGED,
         .object = *object,
-        .count = parcel_file_count(file),
-        .bytes = parcel_file_bytes(file),
+        .count = mark->count,
+        .bytes = mark->bytes,
         .exact = true,
-        .file = file,
+        .path = path,
+        .mark = *mark,
     };
 }
 
@@ -209,6 +216,11 @@ struct sink_record object_reader_record(const struct object_reader *r, uint64_t 
     o = &r->chunk.origins[index_of(r, position)];
     return (struct sink_record){
         .seq = o->seq, .part = o->part, .epoch = epoch, .arrival = o->arrival, .is_object = o->is_object};
+}
+
+bool object_reader_is_counted(const struct object_reader *r, uint64_t position)
+{
+    return r->chunk.origins && r->chunk.origins[index_of(r, position)].is_counted;
 }
 
 struct slice object_reader_keys(const struct object_reader *r, uint64_t position)

@@ -50,7 +50,8 @@ struct object_source {
     struct spool *spool; /* of a range: */
     struct spool_cursor start;
     const struct record_list *list; /* of a parcel, this */
-    const struct parcel_file *file; /* or this */
+    const char *path;               /* or the file there, ... */
+    struct parcel_mark mark;        /* ... up to here */
 };
 
 /* The records of the seal, as they came in. */
@@ -59,8 +60,10 @@ struct object_source object_source_range(struct spool *spool, const struct seal 
 struct object_source object_source_part(const struct object_source *range, uint64_t first, uint64_t last);
 /* The records of the list, which were made of `from`. */
 struct object_source object_source_parcel(const struct object_source *from, const struct record_list *list);
-/* The records that are flushed to the file. `object`: what they are together, with the key they share. */
-struct object_source object_source_staged(const struct object *object, const struct parcel_file *file);
+/* The records in the file of a parcel, up to the mark. `object`: what they are together, with the key they share. Each reader opens
+ * the file for itself. */
+struct object_source object_source_staged(const struct object *object, const char *path,
+                                          const struct parcel_mark *mark);
 
 struct object_reader {
     const struct object_source *source;
@@ -69,7 +72,8 @@ struct object_reader {
     struct spool_cursor at;     /* in the spool */
     struct frame *warm;         /* what is shown is in the spool's memory; NULL: in `raw` */
     uint64_t list_at;           /* in the list */
-    struct parcel_place staged; /* in the file */
+    struct parcel_file *file;   /* of staged records */
+    struct parcel_place staged; /* in it */
 
     /* The piece under the reader: */
     struct record_chunk chunk; /* its records; origins: of a parcel's */
@@ -92,6 +96,8 @@ void object_reader_close(struct object_reader *r);
 struct frame_iter object_reader_records(const struct object_reader *r, uint64_t position);
 /* The record at `position`, as a sink sees it, without its data. */
 struct sink_record object_reader_record(const struct object_reader *r, uint64_t position);
+/* The books of its source record follow it: of a staged one (stage.h). */
+bool object_reader_is_counted(const struct object_reader *r, uint64_t position);
 /* Its partition keys. */
 struct slice object_reader_keys(const struct object_reader *r, uint64_t position);
 /* What the input knows of the record that frame_next() returned last (facts.h). */

@@ -20,11 +20,12 @@
 #define HEADER_BYTES ((size_t)40)
 #define ORIGIN_BYTES ((size_t)20)
 #define IS_OBJECT    0x80000000U
+#define IS_COUNTED   0x40000000U
 #define VARINT_MAX   ((size_t)5)
 #define ALIGNMENT    sizeof(uint64_t)
 
 /* What a block may have; a header that says more is damaged. */
-#define PAYLOAD_MAX (PARCEL_BLOCK_BYTES + RECORD_MAX_BYTES + 1)
+#define PAYLOAD_MAX (PARCEL_BLOCK_BYTES + PARCEL_RECORD_MAX_BYTES + 1)
 #define TABLE_MAX   (PARCEL_BLOCK_RECORDS * VARINT_MAX)
 #define ORIGINS_MAX (PARCEL_BLOCK_RECORDS * ORIGIN_BYTES)
 
@@ -32,7 +33,7 @@ struct parcel_file {
     const struct io_ops *ops;
     int fd;
     char *path;
-    uint64_t length, count, bytes;      /* of what is flushed */
+    struct parcel_mark mark;            /* of what is flushed */
     struct buf payload, table, origins; /* of the open block */
     uint32_t open;                      /* its records */
 };
@@ -88,64 +89,33 @@ static int read_header(const struct parcel_file *f, uint64_t at, struct block *b
 
     if (io_read_at(f->ops, f->fd, header, sizeof(header), at, &got) < 0)
         return err_errno(e, "read %s", f->path);
-    if (got < sizeof(header) || !decode_header(header, at, b) || block_content(b) > f->length - at - HEADER_BYTES)
+    if (got < sizeof(header) || !decode_header(header, at, b) || block_content(b) > f->mark.length - at - HEADER_BYTES)
         return err_set(e, ERR_FORMAT, "%s is damaged at byte %llu", f->path, (unsigned long long)at);
     return 0;
 }
 
 /* --- opening --------------------------------------------------------------------------------------------------------- */
 
-static int walk_blocks(struct parcel_file *f, struct err *e)
-{
-    struct block b;
-
-    for (uint64_t at = 0; at < f->length; at += HEADER_BYTES + block_content(&b)) {
-        if (f->length - at < HEADER_BYTES)
-            return err_set(e, ERR_FORMAT, "%s does not end with a whole block", f->path);
-        if (read_header(f, at, &b, e) < 0)
-            return -1;
-        if (b.first != f->count)
-            return err_set(e, ERR_FORMAT, "%s lacks records from %llu on", f->path, (unsigned long long)f->count);
-        f->count += b.count;
-        f->bytes += b.payload;
-    }
-    return 0;
-}
-
-/* A file that is too short has lost what the journal was told is safe. */
-static int cut_to_length(struct parcel_file *f, struct err *e)
-{
-    off_t size = lseek(f->fd, 0, SEEK_END);
-
-    if (size < 0)
-        return err_errno(e, "read %s", f->path);
-    if ((uint64_t)size < f->length)
-        return err_set(e, ERR_FORMAT, "%s has %lld bytes where %llu were safe", f->path, (long long)size,
-                       (unsigned long long)f->length);
-    if ((uint64_t)size > f->length && f->ops->ftruncate(f->fd, (off_t)f->length) < 0)
-        return err_errno(e, "cut %s", f->path);
-    return 0;
-}
-
-int parcel_file_open(struct parcel_file **out, const struct io_ops *ops, const char *path, uint64_t length,
-                     struct err *e)
+struct parcel_file *parcel_file_at(const struct io_ops *ops, const char *path, const struct parcel_mark *mark)
 {
     struct parcel_file *f = mem_alloc(sizeof(*f));
 
     f->ops = ops ? ops : &io_ops_real;
     f->path = mem_strdup(path);
-    f->length = length;
+    f->mark = *mark;
+    f->fd = -1;
     buf_init(&f->payload, PAYLOAD_MAX);
     buf_init(&f->table, TABLE_MAX);
     buf_init(&f->origins, ORIGINS_MAX);
-    f->fd = length > 0 ? io_open(f->ops, path, O_RDWR | O_CLOEXEC, 0, e)
-                       : io_open_disposable(f->ops, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600, e);
-    if (f->fd < 0 || cut_to_length(f, e) < 0 || walk_blocks(f, e) < 0) {
-        parcel_file_close(&f);
-        return -1;
-    }
-    *out = f;
-    return 0;
+    return f;
+}
+
+static void empty_block(struct parcel_file *f)
+{
+    buf_release(&f->payload);
+    buf_release(&f->table);
+    buf_release(&f->origins);
+    f->open = 0;
 }
 
 void parcel_file_close(struct parcel_file **fp)
@@ -156,23 +126,108 @@ void parcel_file_close(struct parcel_file **fp)
         return;
     if (f->fd >= 0)
         close(f->fd);
-    buf_release(&f->payload);
-    buf_release(&f->table);
-    buf_release(&f->origins);
+    empty_block(f);
     mem_free(f->path);
     mem_free(f);
     *fp = NULL;
 }
 
-/* --- appending ------------------------------------------------------------------------------------------------------- */
-
-static void empty_block(struct parcel_file *f)
+static int open_old(struct parcel_file *f, int flags, struct err *e)
 {
-    buf_clear(&f->payload);
-    buf_clear(&f->table);
-    buf_clear(&f->origins);
-    f->open = 0;
+    f->fd = io_open(f->ops, f->path, flags | O_CLOEXEC, 0, e);
+    if (f->fd < 0)
+        return errno == ENOENT ? err_set(e, ERR_FORMAT, "%s is not there", f->path) : -1;
+    return 0;
 }
+
+/* Behind its length nothing is staged. `size`: of the file, which is no less. */
+static int cut(struct parcel_file *f, uint64_t size, struct err *e)
+{
+    if (size > f->mark.length && f->ops->ftruncate(f->fd, (off_t)f->mark.length) < 0)
+        return err_errno(e, "cut %s", f->path);
+    return 0;
+}
+
+/* A file that is too short has lost what the journal was told is safe. */
+static int is_too_short(const struct parcel_file *f, uint64_t size, struct err *e)
+{
+    return err_set(e, ERR_FORMAT, "%s has %llu bytes where %llu were safe", f->path, (unsigned long long)size,
+                   (unsigned long long)f->mark.length);
+}
+
+static int size_of(const struct parcel_file *f, uint64_t *size, struct err *e)
+{
+    off_t end = lseek(f->fd, 0, SEEK_END);
+
+    *size = (uint64_t)end;
+    return end < 0 ? err_errno(e, "read %s", f->path) : 0;
+}
+
+static int open_to_write(struct parcel_file *f, struct err *e)
+{
+    uint64_t size;
+
+    if (f->fd >= 0)
+        return 0;
+    if (f->mark.length == 0) {
+        f->fd = io_open_disposable(f->ops, f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600, e);
+        if (f->fd < 0)
+            return -1;
+    } else if (open_old(f, O_RDWR, e) < 0) {
+        return -1;
+    }
+    if (size_of(f, &size, e) < 0)
+        return -1;
+    return size < f->mark.length ? is_too_short(f, size, e) : cut(f, size, e);
+}
+
+/* Up to f->mark.length; counts what it comes by. */
+static int walk_blocks(struct parcel_file *f, struct parcel_mark *passed, struct err *e)
+{
+    struct block b;
+
+    while (passed->length < f->mark.length) {
+        if (f->mark.length - passed->length < HEADER_BYTES)
+            return err_set(e, ERR_FORMAT, "%s does not end with a whole block", f->path);
+        if (read_header(f, passed->length, &b, e) < 0)
+            return -1;
+        if (b.first != passed->count)
+            return err_set(e, ERR_FORMAT, "%s lacks records from %llu on", f->path, (unsigned long long)passed->count);
+        passed->count += b.count;
+        passed->bytes += b.payload;
+        passed->length += HEADER_BYTES + block_content(&b);
+    }
+    return 0;
+}
+
+/* With a file that is too short the walk goes as far as its blocks do. */
+static int cut_and_walk(struct parcel_file *f, struct parcel_mark *passed, struct err *e)
+{
+    struct err ignored;
+    uint64_t size;
+
+    if (size_of(f, &size, e) < 0)
+        return -1;
+    if (size >= f->mark.length)
+        return cut(f, size, e) < 0 ? -1 : walk_blocks(f, passed, e);
+    (void)is_too_short(f, size, e);
+    f->mark.length = size;
+    return walk_blocks(f, passed, &ignored) < 0 && ignored.code != ERR_FORMAT ? (*e = ignored, -1) : -1;
+}
+
+int parcel_file_look(const struct io_ops *ops, const char *path, uint64_t length, struct parcel_mark *mark,
+                     struct err *e)
+{
+    struct parcel_file *f = parcel_file_at(ops, path, &(struct parcel_mark){.length = length});
+    int rc;
+
+    *mark = (struct parcel_mark){0};
+    rc = open_old(f, O_RDWR, e) < 0 ? -1 : cut_and_walk(f, mark, e);
+    parcel_file_close(&f);
+    return rc;
+}
+
+/* --- appending ------------------------------------------------------------------------------------------------------- */
 
 static void put_payload(struct buf *b, struct slice data, bool newline_is_ours)
 {
@@ -196,7 +251,7 @@ static void put_origin(struct buf *b, const struct record_origin *o)
 
     wire_store_u64(p, o->seq);
     wire_store_u64(p + 8, (uint64_t)o->arrival);
-    wire_store_u32(p + 16, o->part | (o->is_object ? IS_OBJECT : 0));
+    wire_store_u32(p + 16, o->part | (o->is_object ? IS_OBJECT : 0) | (o->is_counted ? IS_COUNTED : 0));
     b->n += ORIGIN_BYTES;
 }
 
@@ -205,7 +260,7 @@ int parcel_file_add(struct parcel_file *f, struct slice data, const struct recor
     bool newline_is_ours = data.n == 0 || data.p[data.n - 1] != '\n';
     size_t stored = data.n + (newline_is_ours ? 1 : 0);
 
-    assert(data.n <= RECORD_MAX_BYTES);
+    assert(data.n <= PARCEL_RECORD_MAX_BYTES);
     if (buf_reserve(&f->payload, stored) < 0 || buf_reserve(&f->table, VARINT_MAX) < 0 ||
         buf_reserve(&f->origins, ORIGIN_BYTES) < 0)
         return err_set(e, ERR_NOMEM, "no memory for the records of a parcel");
@@ -219,51 +274,41 @@ int parcel_file_add(struct parcel_file *f, struct slice data, const struct recor
 int parcel_file_flush(struct parcel_file *f, struct err *e)
 {
     struct block b = {
-        .payload = (uint32_t)f->payload.n, .table = (uint32_t)f->table.n, .count = f->open, .first = f->count};
+        .payload = (uint32_t)f->payload.n, .table = (uint32_t)f->table.n, .count = f->open, .first = f->mark.count};
     unsigned char header[HEADER_BYTES];
     struct iovec v[] = {
         {header, sizeof(header)}, {f->payload.p, f->payload.n}, {f->table.p, f->table.n}, {f->origins.p, f->origins.n}};
 
     if (f->open == 0)
         return 0;
+    if (open_to_write(f, e) < 0)
+        return -1;
     b.crc = crc32c(crc32c(crc32c(0, buf_slice(&f->payload)), buf_slice(&f->table)), buf_slice(&f->origins));
-    encode_header(&b, f->length, header);
-    if (io_write_at(f->ops, f->fd, v, 4, f->length) < 0)
+    encode_header(&b, f->mark.length, header);
+    if (io_write_at(f->ops, f->fd, v, 4, f->mark.length) < 0)
         return err_errno(e, "write %s", f->path);
-    f->length += HEADER_BYTES + block_content(&b);
-    f->count += b.count;
-    f->bytes += b.payload;
+    f->mark.length += HEADER_BYTES + block_content(&b);
+    f->mark.count += b.count;
+    f->mark.bytes += b.payload;
     empty_block(f);
     return 0;
 }
 
 int parcel_file_sync(struct parcel_file *f, struct err *e)
 {
+    if (open_to_write(f, e) < 0)
+        return -1;
     return f->ops->fdatasync(f->fd) < 0 ? err_errno(e, "sync %s", f->path) : 0;
 }
 
-int parcel_file_give_up(struct parcel_file *f, uint64_t length, struct err *e)
+struct parcel_mark parcel_file_mark(const struct parcel_file *f)
 {
-    assert(length <= f->length);
-    empty_block(f);
-    f->length = length;
-    f->count = f->bytes = 0;
-    return cut_to_length(f, e) < 0 ? -1 : walk_blocks(f, e);
+    return f->mark;
 }
 
-uint64_t parcel_file_length(const struct parcel_file *f)
+bool parcel_file_is_open(const struct parcel_file *f)
 {
-    return f->length;
-}
-
-uint64_t parcel_file_count(const struct parcel_file *f)
-{
-    return f->count;
-}
-
-uint64_t parcel_file_bytes(const struct parcel_file *f)
-{
-    return f->bytes;
+    return f->fd >= 0;
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------------- */
@@ -276,7 +321,8 @@ static void get_origins(const unsigned char *p, uint32_t count, struct record_or
 
         out[i] = (struct record_origin){.seq = wire_load_u64(p),
                                         .arrival = (nsec)wire_load_u64(p + 8),
-                                        .part = part & ~IS_OBJECT,
+                                        .part = part & ~(IS_OBJECT | IS_COUNTED),
+                                        .is_counted = (part & IS_COUNTED) != 0,
                                         .is_object = (part & IS_OBJECT) != 0};
     }
 }
@@ -284,19 +330,21 @@ static void get_origins(const unsigned char *p, uint32_t count, struct record_or
 /* From the place to the end: with a damaged header nobody knows where the next block is. */
 static int lose_the_rest(const struct parcel_file *f, struct parcel_place *p, struct record_chunk *c)
 {
-    c->v = (struct frame_view){.first = p->next, .count = (uint32_t)(f->count - p->next)};
-    *p = (struct parcel_place){.at = f->length, .next = f->count};
+    c->v = (struct frame_view){.first = p->next, .count = (uint32_t)(f->mark.count - p->next)};
+    *p = (struct parcel_place){.at = f->mark.length, .next = f->mark.count};
     return -1;
 }
 
-int parcel_file_read(const struct parcel_file *f, struct parcel_place *p, struct buf *raw, struct record_chunk *c,
+int parcel_file_read(struct parcel_file *f, struct parcel_place *p, struct buf *raw, struct record_chunk *c,
                      struct err *e)
 {
     size_t content, origins, got;
     struct block b;
 
-    if (p->at >= f->length)
+    if (p->at >= f->mark.length)
         return 0;
+    if (f->fd < 0 && open_old(f, O_RDONLY, e) < 0)
+        return e->code == ERR_FORMAT ? lose_the_rest(f, p, c) : -1;
     if (read_header(f, p->at, &b, e) < 0)
         return e->code == ERR_FORMAT ? lose_the_rest(f, p, c) : -1;
     if (b.first != p->next) {

@@ -16,7 +16,7 @@
 #include <assert.h>
 
 #define VARINT_MAX 5
-#define PART_MAX   0x7fffffffU /* far above TRANSFORM_RECORD_PIECES_MAX */
+#define PART_MAX   0x3fffffffU /* far above TRANSFORM_RECORD_PIECES_MAX */
 #define ALIGNMENT  sizeof(uint64_t)
 #define SAID_HEAD  (2 * sizeof(uint32_t))
 

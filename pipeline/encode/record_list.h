@@ -49,8 +49,9 @@ struct slice record_list_keys(const struct record_list *l);
 struct record_origin {
     uint64_t seq;
     nsec arrival;
-    uint32_t part : 31;     /* 0, 1, ... for the records that one source record became */
-    uint32_t is_object : 1; /* as in transform_out */
+    uint32_t part : 30;      /* 0, 1, ... for the records that one source record became */
+    uint32_t is_counted : 1; /* of a staged one: the books of the source record follow it (stage.h) */
+    uint32_t is_object : 1;  /* as in transform_out */
     uint32_t said; /* where the chunk has its partition keys and facts, see record_chunk_keys(); 0: it has none */
 };
 

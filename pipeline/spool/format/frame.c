@@ -397,7 +397,7 @@ bool frame_table_next(struct slice table, size_t *at, size_t *stored, bool *newl
         return false;
     *stored = v >> 1;
     *newline_is_ours = v & 1;
-    return *stored > 0 && *stored <= FRAME_LONE_BYTES;
+    return *stored > 0 && *stored <= STORED_MAX_BYTES;
 }
 
 struct frame_iter frame_records(const struct frame_view *v)

@@ -62,8 +62,11 @@ static struct slice record_at(uint64_t i, char out[64])
 /* Two records in three come from the source record before theirs. */
 static struct record_origin origin_at(uint64_t i)
 {
-    return (struct record_origin){
-        .seq = 1000 + i / 3, .part = (uint32_t)(i % 3), .arrival = (nsec)(5000 + i), .is_object = i % 2};
+    return (struct record_origin){.seq = 1000 + i / 3,
+                                  .part = (uint32_t)(i % 3) & 3,
+                                  .arrival = (nsec)(5000 + i),
+                                  .is_counted = i % 3 == 0,
+                                  .is_object = i % 2};
 }
 
 static int add(struct bench *b, uint64_t i)
@@ -88,11 +91,11 @@ struct blocks {
 
 static void note_block(struct bench *b, struct blocks *of)
 {
-    if (parcel_file_length(b->f) == of->at[of->n])
+    if (parcel_file_mark(b->f).length == of->at[of->n])
         return;
     of->n++;
-    of->at[of->n] = parcel_file_length(b->f);
-    of->first[of->n] = parcel_file_count(b->f);
+    of->at[of->n] = parcel_file_mark(b->f).length;
+    of->first[of->n] = parcel_file_mark(b->f).count;
 }
 
 static void flush(struct bench *b)
@@ -101,11 +104,21 @@ static void flush(struct bench *b)
         fail_msg("%s", b->e.msg);
 }
 
-static void open_file(struct bench *b, uint64_t length)
+static void go_on_from(struct bench *b, const struct io_ops *ops, const struct parcel_mark *mark)
 {
     parcel_file_close(&b->f);
-    if (parcel_file_open(&b->f, NULL, b->path, length, &b->e) < 0)
+    b->f = parcel_file_at(ops, b->path, mark);
+}
+
+/* As a start does. */
+static void open_file(struct bench *b, uint64_t length)
+{
+    struct parcel_mark mark = {0};
+
+    if (length > 0 && parcel_file_look(NULL, b->path, length, &mark, &b->e) < 0)
         fail_msg("%s", b->e.msg);
+    assert_int_equal(mark.length, length);
+    go_on_from(b, NULL, &mark);
 }
 
 /* A new file of `count` records, flushed after each `run` of them and wherever a block is full. */
@@ -141,6 +154,7 @@ static void check_record(const struct object_reader *r, uint64_t i, struct slice
     assert_int_equal(got.part, want.part);
     assert_int_equal(got.arrival, want.arrival);
     assert_int_equal(got.is_object, want.is_object);
+    assert_int_equal(object_reader_is_counted(r, i), want.is_counted);
     assert_int_equal(object_reader_keys(r, i).n, 0);
 }
 
@@ -148,7 +162,8 @@ static void check_record(const struct object_reader *r, uint64_t i, struct slice
 static uint64_t check_all(struct bench *b, uint64_t count)
 {
     const struct object o = {.first = 1000, .last = 1000 + count / 3, .epoch = 9};
-    struct object_source s = object_source_staged(&o, b->f);
+    struct parcel_mark mark = parcel_file_mark(b->f);
+    struct object_source s = object_source_staged(&o, b->path, &mark);
     uint64_t at = 0, lost = 0;
     struct object_reader r;
     int got;
@@ -198,6 +213,7 @@ static void readers_do_not_disturb_one_another(void **state)
     const struct object o = {.first = 1000, .last = 1100};
     struct object_source s;
     struct object_reader one, other;
+    struct parcel_mark mark;
     struct buf raw;
     int got;
 
@@ -207,7 +223,8 @@ static void readers_do_not_disturb_one_another(void **state)
         add_run(b, i, i + 10);
         flush(b);
     }
-    s = object_source_staged(&o, b->f);
+    mark = parcel_file_mark(b->f);
+    s = object_source_staged(&o, b->path, &mark);
     object_reader_open(&one, &s, &b->raw, NULL);
     object_reader_open(&other, &s, &raw, NULL);
     while ((got = object_reader_next(&one, &b->e)) > 0) {
@@ -233,8 +250,8 @@ static void behind_the_length_in_the_journal_nothing_counts(void **state)
     for (uint64_t i = 0; i < 3; i++) {
         add_run(b, i * 10, i * 10 + 10);
         flush(b);
-        lengths[i + 1] = parcel_file_length(b->f);
-        counts[i + 1] = parcel_file_count(b->f);
+        lengths[i + 1] = parcel_file_mark(b->f).length;
+        counts[i + 1] = parcel_file_mark(b->f).count;
     }
     for (int i = 3; i >= 0; i--) {
         int fd = open(b->path, O_WRONLY | O_APPEND);
@@ -242,40 +259,60 @@ static void behind_the_length_in_the_journal_nothing_counts(void **state)
         assert_int_equal(write(fd, "half a block", 12), 12);
         close(fd);
         open_file(b, lengths[i]);
-        assert_int_equal(parcel_file_count(b->f), counts[i]);
+        assert_int_equal(parcel_file_mark(b->f).count, counts[i]);
         assert_int_equal(check_all(b, counts[i]), 0);
         add_run(b, counts[i], counts[i] + 25); /* and it goes on */
         flush(b);
         assert_int_equal(check_all(b, counts[i] + 25), 0);
-        open_file(b, parcel_file_length(b->f));
+        open_file(b, parcel_file_mark(b->f).length);
         assert_int_equal(check_all(b, counts[i] + 25), 0);
     }
 }
 
+static int look(struct bench *b, uint64_t length, struct parcel_mark *good)
+{
+    int rc = parcel_file_look(NULL, b->path, length, good, &b->e);
+
+    if (rc < 0)
+        assert_int_equal(b->e.code, ERR_FORMAT);
+    return rc;
+}
+
+/* What is in front of the damage can still be read. */
 static void a_file_that_is_shorter_or_not_there_is_damaged(void **state)
 {
     struct bench *b = *state;
+    struct parcel_mark good;
     struct blocks of;
     uint64_t length;
 
-    write_file(b, 20, 20, &of);
-    length = parcel_file_length(b->f);
-    parcel_file_close(&b->f);
-    for (uint64_t n = 0; n < length; n++) {
+    write_file(b, 20, 10, &of);
+    length = parcel_file_mark(b->f).length;
+    for (uint64_t n = length - 1; n > 0; n--) {
+        uint64_t whole = 0;
+
+        while (of.at[whole + 1] <= n)
+            whole++;
         assert_int_equal(truncate(b->path, (off_t)n), 0);
-        assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length, &b->e), -1);
-        assert_int_equal(b->e.code, ERR_FORMAT);
-        assert_null(b->f);
+        assert_int_equal(look(b, length, &good), -1);
+        assert_int_equal(good.length, of.at[whole]);
+        assert_int_equal(good.count, of.first[whole]);
+        go_on_from(b, NULL, &good);
+        assert_int_equal(check_all(b, good.count), 0);
     }
+    go_on_from(b, NULL, &(struct parcel_mark){.length = length, .count = 20});
+    assert_int_equal(add(b, 20), 0);
+    assert_int_equal(parcel_file_flush(b->f, &b->e), -1); /* nobody appends behind what is missing */
+    assert_int_equal(b->e.code, ERR_FORMAT);
     unlink(b->path);
-    assert_int_equal(parcel_file_open(&b->f, NULL, b->path, length, &b->e), -1);
+    assert_int_equal(look(b, length, &good), -1);
+    assert_int_equal(good.count, 0);
+    go_on_from(b, NULL, &(struct parcel_mark){.length = length, .count = 20});
+    assert_int_equal(check_all(b, 20), 20);
     for (uint64_t n = 1; n < length; n++) { /* the journal's length is none of a block's end */
         write_file(b, 20, 20, &of);
-        if (is_block_end(&of, n))
-            continue;
-        parcel_file_close(&b->f);
-        assert_int_equal(parcel_file_open(&b->f, NULL, b->path, n, &b->e), -1);
-        assert_int_equal(b->e.code, ERR_FORMAT);
+        if (!is_block_end(&of, n))
+            assert_int_equal(look(b, n, &good), -1);
     }
 }
 
@@ -308,22 +345,38 @@ static void damage_costs_the_records_of_its_block_or_those_behind_it(void **stat
 static void a_piece_that_is_given_up_is_not_there(void **state)
 {
     struct bench *b = *state;
-    uint64_t length;
+    struct parcel_mark mark;
 
     open_file(b, 0);
     add_run(b, 0, 11);
     flush(b);
-    length = parcel_file_length(b->f);
+    mark = parcel_file_mark(b->f);
     add_run(b, 100, 120);
     flush(b);
     add_run(b, 120, 121); /* not flushed */
-    assert_int_equal(parcel_file_give_up(b->f, length, &b->e), 0);
+    go_on_from(b, NULL, &mark);
     assert_int_equal(check_all(b, 11), 0);
     add_run(b, 11, 30);
     flush(b);
     assert_int_equal(check_all(b, 30), 0);
-    assert_int_equal(parcel_file_give_up(b->f, 0, &b->e), 0);
-    assert_int_equal(check_all(b, 0), 0);
+    go_on_from(b, NULL, &(struct parcel_mark){0});
+    add_run(b, 0, 7);
+    flush(b);
+    open_file(b, parcel_file_mark(b->f).length);
+    assert_int_equal(check_all(b, 7), 0);
+}
+
+static void a_descriptor_is_there_when_it_is_needed(void **state)
+{
+    struct bench *b = *state;
+
+    open_file(b, 0);
+    assert_int_equal(add(b, 0), 0);
+    assert_false(parcel_file_is_open(b->f));
+    flush(b);
+    assert_true(parcel_file_is_open(b->f));
+    open_file(b, parcel_file_mark(b->f).length);
+    assert_false(parcel_file_is_open(b->f));
 }
 
 /* --- a disk that fails ------------------------------------------------------------------------------------------- */
@@ -380,15 +433,14 @@ static void a_disk_that_fails_leaves_what_was_there(void **state)
         for (int n = 0; n < 4; n++) {
             unsigned failures = 0;
 
-            parcel_file_close(&b->f);
-            assert_int_equal(parcel_file_open(&b->f, &ops, b->path, 0, &b->e), 0);
+            go_on_from(b, &ops, &(struct parcel_mark){0});
             calls_left = n;
             for (uint64_t i = 0; i < 3; i++) {
-                uint64_t length = parcel_file_length(b->f);
+                struct parcel_mark mark = parcel_file_mark(b->f);
 
                 while (stage(b, i * 3, i * 3 + 3) < 0) {
                     failures++;
-                    assert_int_equal(parcel_file_give_up(b->f, length, &b->e), 0);
+                    go_on_from(b, &ops, &mark);
                 }
             }
             assert_int_equal(failures, n < 3);
@@ -399,24 +451,20 @@ static void a_disk_that_fails_leaves_what_was_there(void **state)
 static void a_read_that_fails_is_an_error_and_no_damage(void **state)
 {
     struct bench *b = *state;
-    const struct object o = {.first = 1000, .last = 1010};
     struct io_ops ops = io_ops_real;
-    struct object_source s;
-    struct object_reader r;
+    struct record_chunk c;
 
     ops.pread = failing_pread;
     kind = 1;
-    calls_left = 1000;
-    assert_int_equal(parcel_file_open(&b->f, &ops, b->path, 0, &b->e), 0);
+    go_on_from(b, &ops, &(struct parcel_mark){0});
     add_run(b, 0, 3);
     flush(b);
-    s = object_source_staged(&o, b->f);
     for (int n = 0; n < 2; n++) {
+        struct parcel_place p = {0, 0};
+
         calls_left = n;
-        object_reader_open(&r, &s, &b->raw, NULL);
-        assert_int_equal(object_reader_next(&r, &b->e), -1);
+        assert_int_equal(parcel_file_read(b->f, &p, &b->raw, &c, &b->e), -1);
         assert_int_equal(b->e.code, ERR_IO);
-        object_reader_close(&r);
     }
     assert_int_equal(check_all(b, 3), 0);
 }
@@ -428,17 +476,19 @@ static void a_record_of_any_size_goes_through(void **state)
     const struct object o = {.first = 1, .last = 3};
     struct object_source s;
     struct object_reader r;
-    char *large = malloc(RECORD_MAX_BYTES);
+    struct parcel_mark mark;
+    char *large = malloc(PARCEL_RECORD_MAX_BYTES);
 
     assert_non_null(large);
-    memset(large, 'x', RECORD_MAX_BYTES);
+    memset(large, 'x', PARCEL_RECORD_MAX_BYTES);
     open_file(b, 0);
     assert_int_equal(parcel_file_add(b->f, SLICE("small"), &from, &b->e), 0);
-    assert_int_equal(parcel_file_add(b->f, slice_of(large, RECORD_MAX_BYTES), &from, &b->e), 0);
+    assert_int_equal(parcel_file_add(b->f, slice_of(large, PARCEL_RECORD_MAX_BYTES), &from, &b->e), 0);
     assert_int_equal(parcel_file_add(b->f, slice_of(NULL, 0), &from, &b->e), 0);
     flush(b);
-    s = object_source_staged(&o, b->f);
-    assert_int_equal(s.bytes, 6 + RECORD_MAX_BYTES + 1 + 1);
+    mark = parcel_file_mark(b->f);
+    s = object_source_staged(&o, b->path, &mark);
+    assert_int_equal(s.bytes, 6 + PARCEL_RECORD_MAX_BYTES + 1 + 1);
     object_reader_open(&r, &s, &b->raw, NULL);
     for (uint64_t at = 0; at < 3;) {
         struct frame_iter it;
@@ -450,7 +500,7 @@ static void a_record_of_any_size_goes_through(void **state)
         it = object_reader_records(&r, at);
         for (; at < r.end; at++) {
             assert_true(frame_next(&it, &data));
-            assert_int_equal(data.n, at == 0 ? 5 : at == 1 ? RECORD_MAX_BYTES : 0);
+            assert_int_equal(data.n, at == 0 ? 5 : at == 1 ? PARCEL_RECORD_MAX_BYTES : 0);
         }
     }
     assert_int_equal(object_reader_next(&r, &b->e), 0);
@@ -467,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_is_shorter_or_not_there_is_damaged, set_up, take_down),
         cmocka_unit_test_setup_teardown(damage_costs_the_records_of_its_block_or_those_behind_it, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_piece_that_is_given_up_is_not_there, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_descriptor_is_there_when_it_is_needed, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_disk_that_fails_leaves_what_was_there, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_read_that_fails_is_an_error_and_no_damage, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_record_of_any_size_goes_through, set_up, take_down),

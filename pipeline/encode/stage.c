@@ -1,0 +1,595 @@
+/* The parcel of a key is found in a table. A piece collects what it adds in the blocks of the parcels' files, in memory; when that is
+ * enough, and at the end, each block is written behind the last one of its file. Before the piece is written into the journal all files are
+ * synced: a handful one by one, more of them by one syncfs().
+ *
+ * Until the journal has the piece, nothing of it counts. `mark` is how long a file is as far as the journal goes, `written` how far the piece has
+ * come: to undo it, `written` goes back to the mark and new parcels are forgotten. What lies behind a mark is cut off when the file is
+ * opened the next time. */
+#include "pipeline/encode/stage.h"
+
+#include "pipeline/base/folders.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/spool/format/wire.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_NAME  "%020" PRIu64 ".parcel"
+#define NOTE_BYTES ((size_t)5) /* kind, version */
+/* Beside a record in a block: its length, and where it is from. */
+#define BESIDE_RECORD 24
+
+struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader)
+{
+    struct stage *s = mem_alloc(sizeof(*s));
+
+    s->files = files ? files : &io_ops_real;
+    s->dir = mem_strdup(dir);
+    s->in_memory = in_memory;
+    s->reader = reader;
+    s->buckets = STAGE_BUCKETS_FIRST;
+    s->table = mem_array(s->buckets, sizeof(*s->table));
+    TAILQ_INIT(&s->closed);
+    TAILQ_INIT(&s->files_open);
+    buf_init(&s->notes, STAGE_PARTS_MAX * (SEAL_META_KEYS_MAX + NOTE_BYTES));
+    return s;
+}
+
+void stage_parcel_free(struct stage_parcel **pp)
+{
+    struct stage_parcel *p = *pp;
+
+    if (!p)
+        return;
+    assert(!p->file);
+    mem_free((void *)(uintptr_t)p->keys.p);
+    mem_free(p->path);
+    mem_free(p);
+    *pp = NULL;
+}
+
+/* --- files ---------------------------------------------------------------------------------------------------------- */
+
+static void close_file(struct stage *s, struct stage_parcel *p)
+{
+    if (p->is_open) {
+        TAILQ_REMOVE(&s->files_open, p, open);
+        s->files_open_count--;
+    }
+    p->is_open = false;
+    parcel_file_close(&p->file);
+}
+
+static struct parcel_file *file_of(struct stage *s, struct stage_parcel *p)
+{
+    if (!p->file)
+        p->file = parcel_file_at(s->files, p->path, &p->written);
+    return p->file;
+}
+
+static int flush(struct stage_parcel *p, struct err *e)
+{
+    if (parcel_file_flush(p->file, e) < 0)
+        return -1;
+    p->written = parcel_file_mark(p->file);
+    return 0;
+}
+
+/* Its file was used just now. Of those that are open, the one that was not used for longest is closed. */
+static int note_use(struct stage *s, struct stage_parcel *p, struct err *e)
+{
+    if (!parcel_file_is_open(p->file))
+        return 0;
+    if (p->is_open) {
+        TAILQ_REMOVE(&s->files_open, p, open);
+        s->files_open_count--;
+    }
+    p->is_open = true;
+    TAILQ_INSERT_TAIL(&s->files_open, p, open);
+    s->files_open_count++;
+    while (s->files_open_count > STAGE_FILES_MAX) {
+        struct stage_parcel *oldest = TAILQ_FIRST(&s->files_open);
+
+        if (flush(oldest, e) < 0)
+            return -1;
+        close_file(s, oldest);
+    }
+    return 0;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------ */
+
+/* FNV-1a */
+static struct stage_parcel **bucket(struct stage *s, enum stage_kind kind, struct slice keys)
+{
+    uint64_t h = 14695981039346656037ULL ^ (unsigned)kind;
+
+    for (size_t i = 0; i < keys.n; i++)
+        h = (h ^ (unsigned char)keys.p[i]) * 1099511628211ULL;
+    return &s->table[(h ^ h >> 32) & (s->buckets - 1)];
+}
+
+static struct stage_parcel *find(struct stage *s, enum stage_kind kind, struct slice keys)
+{
+    struct stage_parcel *p = *bucket(s, kind, keys);
+
+    while (p && (p->kind != kind || !slice_eq(p->keys, keys)))
+        p = p->next_of_key;
+    return p;
+}
+
+static void grow(struct stage *s)
+{
+    struct stage_parcel **old = s->table;
+    size_t count = s->buckets;
+
+    s->buckets *= 2;
+    s->table = mem_array(s->buckets, sizeof(*s->table));
+    for (size_t i = 0; i < count; i++)
+        while (old[i]) {
+            struct stage_parcel *p = old[i], **to;
+
+            old[i] = p->next_of_key;
+            to = bucket(s, p->kind, p->keys);
+            p->next_of_key = *to;
+            *to = p;
+        }
+    mem_free(old);
+}
+
+size_t stage_open_count(const struct stage *s)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < STAGE_KINDS; k++)
+        n += s->open[k];
+    return n;
+}
+
+/* The interval less the age it has already, which a wall clock that was set may make anything at all. */
+static nsec deadline_for(const struct stage *s, nsec oldest, nsec wall, nsec mono)
+{
+    nsec age = wall > oldest ? wall - oldest : 0;
+
+    return mono + (age < s->rules.interval ? s->rules.interval - age : 0);
+}
+
+static void put_in(struct stage *s, struct stage_parcel *p, nsec due)
+{
+    struct stage_parcel **at;
+
+    if (stage_open_count(s) >= s->buckets)
+        grow(s);
+    at = bucket(s, p->kind, p->keys);
+    p->next_of_key = *at;
+    *at = p;
+    s->open[p->kind]++;
+    heap_set(&s->due, &p->due, due);
+}
+
+static void take_out(struct stage *s, struct stage_parcel *p)
+{
+    struct stage_parcel **at = bucket(s, p->kind, p->keys);
+
+    while (*at != p)
+        at = &(*at)->next_of_key;
+    *at = p->next_of_key;
+    s->open[p->kind]--;
+    heap_set(&s->due, &p->due, NSEC_NEVER);
+}
+
+static void close_parcel(struct stage *s, struct stage_parcel *p)
+{
+    take_out(s, p);
+    p->is_closed = true;
+    TAILQ_INSERT_TAIL(&s->closed, p, line);
+    if (!p->is_touched)
+        close_file(s, p);
+}
+
+static struct stage_parcel *first_due(const struct stage *s)
+{
+    struct heap_item *i = heap_first(&s->due);
+
+    return i ? CONTAINER_OF(i, struct stage_parcel, due) : NULL;
+}
+
+/* --- parcels -------------------------------------------------------------------------------------------------------- */
+
+static struct stage_parcel *new_parcel(const struct stage *s, uint64_t number, enum stage_kind kind, struct slice keys)
+{
+    struct stage_parcel *p = mem_alloc(sizeof(*p));
+
+    p->known = (struct parcel){.number = number, .oldest = NSEC_NEVER};
+    p->kind = kind;
+    p->keys = slice_of(keys.n ? mem_strndup(keys.p, keys.n) : NULL, keys.n);
+    p->path = mem_printf("%s/" FILE_NAME, s->dir, number);
+    heap_item_init(&p->due);
+    return p;
+}
+
+static void close_early(struct stage *s)
+{
+    while (s->open[STAGE_RECORDS] > 0 && s->open[STAGE_RECORDS] >= s->rules.max_partitions) {
+        struct stage_parcel *p = first_due(s);
+
+        s->exceeded += p->kind == STAGE_RECORDS;
+        close_parcel(s, p);
+    }
+}
+
+static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, struct slice keys, nsec arrival,
+                                         struct err *e)
+{
+    struct stage_parcel *p;
+
+    if (!s->dir_is_made && folders_make(s->files, s->dir, e) < 0)
+        return NULL;
+    s->dir_is_made = true;
+    if (kind == STAGE_RECORDS)
+        close_early(s);
+    p = new_parcel(s, staged_new_parcel(s->reader), kind, keys);
+    p->version = s->rules.version;
+    p->owner = s->rules.owner;
+    p->is_new = true;
+    put_in(s, p, deadline_for(s, arrival, s->wall, s->mono));
+    return p;
+}
+
+/* --- a piece -------------------------------------------------------------------------------------------------------- */
+
+void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t first, uint64_t last, nsec wall, nsec mono)
+{
+    s->rules = *rules;
+    s->first = first;
+    s->last = last;
+    s->wall = wall;
+    s->mono = mono;
+    s->touched_count = s->part_count = 0;
+    s->buffered = 0;
+}
+
+static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
+{
+    if (p->is_touched)
+        return 0;
+    if (s->touched_count == s->touched_room) {
+        s->touched_room = s->touched_room ? 2 * s->touched_room : 64;
+        s->touched = mem_grow(s->touched, s->touched_room, sizeof(*s->touched));
+    }
+    s->touched[s->touched_count++] = p;
+    p->is_touched = true;
+    p->counted = 0;
+    p->oldest = NSEC_NEVER;
+    if (s->touched_count > STAGE_PARTS_MAX)
+        return err_set(e, ERR_LIMIT, "its records have more than %llu different keys",
+                       (unsigned long long)STAGE_PARTS_MAX);
+    return 0;
+}
+
+/* A file that damage took is not appended to. */
+static int failed(struct stage *s, struct stage_parcel *p, const struct err *e)
+{
+    if (e->code == ERR_FORMAT && !p->is_closed && !p->is_new)
+        close_parcel(s, p);
+    return -1;
+}
+
+static int flush_all(struct stage *s, struct err *e)
+{
+    s->buffered = 0;
+    for (size_t i = 0; i < s->touched_count; i++) {
+        struct stage_parcel *p = s->touched[i];
+
+        if (p->file && (flush(p, e) < 0 || note_use(s, p, e) < 0))
+            return failed(s, p, e);
+    }
+    return 0;
+}
+
+int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
+              const struct record_origin *from, struct err *e)
+{
+    size_t stored = data.n + (data.n == 0 || data.p[data.n - 1] != '\n' ? 1 : 0);
+    struct stage_parcel *p = find(s, kind, keys);
+
+    assert(keys.n <= SEAL_META_KEYS_MAX);
+    if (p && p->count > 0 && p->size + stored > s->rules.size) {
+        close_parcel(s, p);
+        p = NULL;
+    }
+    if (!p && !(p = begin_parcel(s, kind, keys, from->arrival, e)))
+        return -1;
+    if (touch(s, p, e) < 0)
+        return -1;
+    if (parcel_file_add(file_of(s, p), data, from, e) < 0)
+        return failed(s, p, e);
+    p->written = parcel_file_mark(p->file);
+    p->size += stored;
+    p->count++;
+    p->counted += from->is_counted;
+    p->oldest = from->arrival < p->oldest ? from->arrival : p->oldest;
+    if (note_use(s, p, e) < 0)
+        return -1;
+    s->buffered += stored + BESIDE_RECORD;
+    return s->buffered < STAGE_BUFFERED_MAX ? 0 : flush_all(s, e);
+}
+
+static int sync_each(struct stage *s, struct err *e)
+{
+    bool any_new = false;
+
+    for (size_t i = 0; i < s->touched_count; i++) {
+        struct stage_parcel *p = s->touched[i];
+
+        if (parcel_file_sync(file_of(s, p), e) < 0 || note_use(s, p, e) < 0)
+            return failed(s, p, e);
+        any_new = any_new || p->is_new;
+    }
+    return any_new ? folders_sync(s->files, s->dir, e) : 0;
+}
+
+/* When syncfs() fails somebody's data is in trouble, perhaps not ours: then it is asked file by file. */
+static int sync_all(struct stage *s, struct err *e)
+{
+    int fd, rc;
+
+    if (s->in_memory || s->touched_count == 0)
+        return 0;
+    if (s->touched_count <= SYNC_EACH_MAX)
+        return sync_each(s, e);
+    fd = s->files->open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return err_errno(e, "open folder %s", s->dir);
+    rc = s->files->syncfs(fd);
+    close(fd);
+    return rc < 0 ? sync_each(s, e) : 0;
+}
+
+void stage_note(const struct stage_parcel *p, struct slice rest, struct buf *out)
+{
+    unsigned char head[NOTE_BYTES] = {(unsigned char)p->kind};
+
+    wire_store_u32(head + 1, p->version);
+    if (buf_add(out, (const char *)head, sizeof(head)) < 0 || buf_add_slice(out, rest) < 0)
+        assert(!"a note fits");
+}
+
+struct slice stage_note_rest(struct slice note)
+{
+    return note.n < NOTE_BYTES ? slice_of(NULL, 0) : slice_of(note.p + NOTE_BYTES, note.n - NOTE_BYTES);
+}
+
+static void make_parts(struct stage *s)
+{
+    size_t at = 0;
+
+    s->parts = mem_grow(s->parts, s->touched_count ? s->touched_count : 1, sizeof(*s->parts));
+    buf_clear(&s->notes);
+    for (size_t i = 0; i < s->touched_count; i++)
+        if (s->touched[i]->is_new)
+            stage_note(s->touched[i], s->touched[i]->keys, &s->notes);
+    for (size_t i = 0; i < s->touched_count; i++) {
+        const struct stage_parcel *p = s->touched[i];
+        size_t note = p->is_new ? NOTE_BYTES + p->keys.n : 0;
+
+        s->parts[i] = (struct staged_part){.parcel = p->known.number,
+                                           .bytes = p->written.length,
+                                           .records = p->counted,
+                                           .oldest = p->oldest,
+                                           .note = slice_of(note ? s->notes.p + at : NULL, note)};
+        at += note;
+    }
+    s->part_count = s->touched_count;
+}
+
+int stage_finish(struct stage *s, struct err *e)
+{
+    if (flush_all(s, e) < 0 || sync_all(s, e) < 0)
+        return -1;
+    make_parts(s);
+    return 0;
+}
+
+/* As the journal does (spool/parcels.c): of a parcel the names of its bodies hang on this, also after a restart. */
+static void note_part(struct stage *s, struct stage_parcel *p)
+{
+    struct parcel *k = &p->known;
+
+    k->first = p->is_new ? s->first : k->first;
+    k->last = s->last;
+    k->bytes = p->written.length;
+    k->records += p->counted;
+    if (p->oldest < k->oldest) {
+        k->oldest = p->oldest;
+        if (!p->is_closed)
+            heap_set(&s->due, &p->due, deadline_for(s, k->oldest, s->wall, s->mono));
+    }
+}
+
+void stage_took(struct stage *s)
+{
+    for (size_t i = 0; i < s->touched_count; i++) {
+        struct stage_parcel *p = s->touched[i];
+
+        note_part(s, p);
+        p->mark = p->written;
+        p->is_new = p->is_touched = false;
+        if (p->is_closed || !p->is_open)
+            close_file(s, p);
+    }
+    s->touched_count = s->part_count = 0;
+}
+
+/* The journal never heard of it, and its number may come again. */
+static void forget(struct stage *s, struct stage_parcel *p)
+{
+    if (p->is_closed)
+        TAILQ_REMOVE(&s->closed, p, line);
+    else
+        take_out(s, p);
+    (void)s->files->unlink(p->path); /* else it gives way to the next one of its name, or to a start */
+    stage_parcel_free(&p);
+}
+
+void stage_undo(struct stage *s)
+{
+    for (size_t i = 0; i < s->touched_count; i++) {
+        struct stage_parcel *p = s->touched[i];
+
+        close_file(s, p);
+        p->written = p->mark;
+        p->size = p->mark.bytes;
+        p->count = p->mark.count;
+        p->is_touched = false;
+        if (p->is_new)
+            forget(s, p);
+    }
+    s->touched_count = s->part_count = 0;
+}
+
+/* --- those that are closed ------------------------------------------------------------------------------------------- */
+
+void stage_close_due(struct stage *s, nsec mono, bool all)
+{
+    struct stage_parcel *p;
+
+    while ((p = first_due(s)) && (all || p->due.at <= mono))
+        close_parcel(s, p);
+}
+
+nsec stage_deadline(const struct stage *s)
+{
+    const struct stage_parcel *p = first_due(s);
+
+    return p ? p->due.at : NSEC_NEVER;
+}
+
+struct stage_parcel *stage_peek(const struct stage *s)
+{
+    return TAILQ_FIRST(&s->closed);
+}
+
+struct stage_parcel *stage_next(struct stage *s)
+{
+    struct stage_parcel *p = stage_peek(s);
+
+    if (p)
+        TAILQ_REMOVE(&s->closed, p, line);
+    return p;
+}
+
+int stage_parcel_remove(const struct stage *s, const struct stage_parcel *p, struct err *e)
+{
+    return s->files->unlink(p->path) < 0 && errno != ENOENT ? err_errno(e, "remove %s", p->path) : 0;
+}
+
+/* --- after a start --------------------------------------------------------------------------------------------------- */
+
+/* Of one whose note damage took nothing is known: it is delivered without keys. */
+static struct stage_parcel *known_parcel(const struct stage *s, const struct parcel *known)
+{
+    const unsigned char *head = (const unsigned char *)known->note.p;
+    bool noted = known->note.n >= NOTE_BYTES && head[0] < STAGE_KINDS;
+    struct slice keys = noted && !known->sealed ? stage_note_rest(known->note) : slice_of(NULL, 0);
+    struct stage_parcel *p = new_parcel(s, known->number, noted ? (enum stage_kind)head[0] : STAGE_RECORDS, keys);
+
+    p->known = *known;
+    p->known.note = p->known.progress = slice_of(NULL, 0);
+    p->version = noted ? wire_load_u32(head + 1) : 0;
+    return p;
+}
+
+int stage_adopt(struct stage *s, const struct parcel *known, bool open, nsec wall, nsec mono, struct stage_parcel **out,
+                struct err *e)
+{
+    struct stage_parcel *p = known_parcel(s, known);
+    int rc = parcel_file_look(s->files, p->path, known->bytes, &p->mark, e);
+
+    *out = NULL;
+    if (rc < 0 && e->code != ERR_FORMAT) {
+        stage_parcel_free(&p);
+        return -1;
+    }
+    p->written = p->mark;
+    p->size = p->mark.bytes;
+    p->count = p->mark.count;
+    if (rc == 0 && open && !known->sealed && !find(s, p->kind, p->keys)) {
+        put_in(s, p, deadline_for(s, known->oldest, wall, mono));
+        return 0;
+    }
+    p->is_closed = true;
+    *out = p;
+    return rc;
+}
+
+static bool is_known(const char *name, const uint64_t *numbers, size_t count)
+{
+    char *end;
+    uint64_t number = strtoull(name, &end, 10);
+
+    if (strcmp(end, ".parcel") != 0)
+        return false;
+    for (size_t low = 0; count > 0;) {
+        size_t half = count / 2;
+
+        if (numbers[low + half] == number)
+            return true;
+        if (numbers[low + half] < number) {
+            low += half + 1;
+            count -= half + 1;
+        } else {
+            count = half;
+        }
+    }
+    return false;
+}
+
+int stage_clear(struct stage *s, const uint64_t *numbers, size_t count, struct err *e)
+{
+    DIR *d = opendir(s->dir);
+    const struct dirent *entry;
+    int cleared = 0;
+
+    if (!d)
+        return errno == ENOENT ? 0 : err_errno(e, "look into %s", s->dir);
+    while ((entry = readdir(d))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            is_known(entry->d_name, numbers, count))
+            continue;
+        cleared += unlinkat(dirfd(d), entry->d_name, 0) == 0;
+    }
+    closedir(d);
+    return cleared;
+}
+
+void stage_free(struct stage **sp)
+{
+    struct stage *s = *sp;
+    struct stage_parcel *p;
+
+    if (!s)
+        return;
+    stage_undo(s);
+    stage_close_due(s, 0, true);
+    while ((p = stage_next(s))) {
+        close_file(s, p);
+        stage_parcel_free(&p);
+    }
+    heap_release(&s->due);
+    buf_release(&s->notes);
+    mem_free(s->parts);
+    mem_free(s->touched);
+    mem_free(s->table);
+    mem_free(s->dir);
+    mem_free(s);
+    *sp = NULL;
+}

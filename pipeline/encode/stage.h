@@ -1,0 +1,137 @@
+/* stage.h -- the parcels of a partitioned stream that are not sealed: each record is put into the one of its key, piece by piece.
+ *
+ *     stage_begin()     a piece of the log: the records first..last
+ *     stage_add()       any number of times; what is full, or one too many, is closed, and its key gets another parcel
+ *     stage_finish()    all of it is in the files, and safe; which part went where is in s->parts
+ *     stage_took()      the parts are in the journal (spool/staged.h), or on their way into it
+ *     stage_undo()      instead of that, at any time behind stage_begin(): the piece was not staged. A crash does the same
+ *
+ * A parcel is open until it is as large as an object is to be, until its time has come (the stream's interval, counted from the arrival of
+ * its oldest record), or until there are more keys than there may be: then the one whose time comes first is closed early. Closed parcels are
+ * taken by stage_next(), in the order in which they were closed: of one key they come in the order of their records.
+ *
+ * There are three kinds: records for the destination, one parcel for each set of keys; the lines of records that failed in the
+ * transform; and with `backup: all` the source records as they came. The last two are for the backup, and there is one of each.
+ *
+ * In memory is what the piece puts into the open blocks of its files, up to STAGE_BUFFERED_MAX; and for each open parcel a struct and
+ * its keys. Of the files STAGE_FILES_MAX stay open between two pieces.
+ *
+ * Ownership  a parcel that stage_next() hands out is the caller's: stage_parcel_free(). The others are the stage's.
+ * Threads    one at a time: a worker while it stages a piece, else the delivery thread.
+ * Invariant  between two pieces each parcel is as the journal knows it, or is not in the journal and will not be.
+ */
+#ifndef PIPELINE_ENCODE_STAGE_H
+#define PIPELINE_ENCODE_STAGE_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/base/heap.h"
+#include "pipeline/encode/parcel_file.h"
+#include "pipeline/spool/staged.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+enum stage_kind { STAGE_RECORDS, STAGE_FAILED, STAGE_SOURCES, STAGE_KINDS }; /* the numbers stand in notes on disk */
+
+struct stage_parcel {
+    struct parcel known;     /* as the journal has it; no note, no progress */
+    struct parcel_mark mark; /* ... and how far its file belongs to that */
+    enum stage_kind kind;
+    struct slice keys; /* key_set.h; its own */
+    char *path;
+    uint32_t version; /* of the configuration that its first record was staged under */
+    void *owner;      /* as stage_rules */
+
+    /* The stage's: */
+    struct heap_item due;             /* mono; while it is open */
+    struct stage_parcel *next_of_key; /* in a bucket of the table */
+    TAILQ_ENTRY(stage_parcel) line;   /* of the closed ones */
+    TAILQ_ENTRY(stage_parcel) open;   /* of those with an open file */
+    struct parcel_file *file;
+    bool is_closed, is_open, is_new, is_touched;
+    struct parcel_mark written; /* with what the piece has put in so far and was flushed */
+    uint64_t size, count;       /* with all that it has put in: bytes of lines form, records */
+    uint64_t counted;           /* of the piece, in its books */
+    nsec oldest;                /* of the piece */
+};
+
+TAILQ_HEAD(stage_parcels, stage_parcel);
+
+/* What may change between two pieces. */
+struct stage_rules {
+    uint64_t size;         /* of an object, bytes of lines form */
+    nsec interval;         /* from the arrival of its oldest record */
+    size_t max_partitions; /* open parcels of records */
+    uint32_t version;
+    void *owner; /* for new parcels: whoever will deliver them */
+};
+
+struct stage {
+    const struct io_ops *files;
+    char *dir;
+    bool dir_is_made;
+    bool in_memory; /* durability: memory: nothing is synced */
+    struct spool_reader *reader;
+    struct stage_rules rules;
+    struct stage_parcel **table;
+    size_t buckets;
+    size_t open[STAGE_KINDS]; /* open parcels */
+    struct heap due;
+    struct stage_parcels closed, files_open;
+    size_t files_open_count;
+    uint64_t exceeded; /* parcels that were closed early, because of max_partitions */
+
+    /* The piece: */
+    uint64_t first, last;
+    nsec wall, mono;
+    struct stage_parcel **touched;
+    size_t touched_count, touched_room;
+    uint64_t buffered;
+    struct staged_part *parts; /* one for each that was touched, behind stage_finish() */
+    size_t part_count;
+    struct buf notes; /* of the parts */
+};
+
+/* What is noted of a parcel in the journal: its kind and version; behind them its keys, or, once it is sealed, what the delivery notes. */
+void stage_note(const struct stage_parcel *p, struct slice rest, struct buf *out);
+struct slice stage_note_rest(struct slice note);
+
+/* `dir`: where the files are; made when the first one is. NULL `files`: the real disk. */
+struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader);
+/* The files stay. */
+void stage_free(struct stage **s);
+
+/* A parcel of an earlier run, which is open again if `open`; else it is the caller's, in *out. -1: its file cannot be read, or
+ * ERR_FORMAT: some of it is lost, which is said in *e; then the mark says what is left, and it is not open. */
+MUST_CHECK int stage_adopt(struct stage *s, const struct parcel *known, bool open, nsec wall, nsec mono,
+                           struct stage_parcel **out, struct err *e);
+/* Whatever lies in the folder and is no parcel of these goes. Before the first piece. How many; -1: it cannot be looked at. */
+MUST_CHECK int stage_clear(struct stage *s, const uint64_t *numbers, size_t count, struct err *e);
+
+void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t first, uint64_t last, nsec wall, nsec mono);
+/* `from->is_counted`: the books of the source record follow it. ERR_FORMAT: damage took the file of a parcel, which is closed with what is left. */
+MUST_CHECK int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
+                         const struct record_origin *from, struct err *e);
+/* ERR_LIMIT: the piece went to more parcels than can be written down at once; with fewer records it may work. */
+MUST_CHECK int stage_finish(struct stage *s, struct err *e);
+void stage_took(struct stage *s);
+void stage_undo(struct stage *s);
+
+/* Those whose time has come are closed; with `all`, each. */
+void stage_close_due(struct stage *s, nsec mono, bool all);
+/* When the next one is due; NSEC_NEVER: none is open. */
+nsec stage_deadline(const struct stage *s);
+/* The first of those that are closed; `peek` leaves it there. NULL: there is none. */
+struct stage_parcel *stage_peek(const struct stage *s);
+struct stage_parcel *stage_next(struct stage *s);
+size_t stage_open_count(const struct stage *s);
+
+void stage_parcel_free(struct stage_parcel **p);
+/* Its file goes. What is not there is no mistake. Any thread. */
+MUST_CHECK int stage_parcel_remove(const struct stage *s, const struct stage_parcel *p, struct err *e);
+
+#endif
