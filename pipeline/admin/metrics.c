@@ -94,6 +94,11 @@ static double partitions(const struct stream_status *s)
     return (double)s->partitions;
 }
 
+static double partitions_limit(const struct stream_status *s)
+{
+    return (double)s->partitions_limit;
+}
+
 struct gauge_row {
     const char *name, *help;
     double (*value)(const struct stream_status *s);
@@ -109,8 +114,12 @@ static const struct gauge_row GAUGES[] = {
      "are in the backup",
      rejected_ratio},
     {"sluice_partition_count",
-     "PartitionCount: different sets of partition keys in the last batch that was settled; 4096: that many or more",
+     "PartitionCount: objects that gather records, each for a set of partition keys; of a stream that is not "
+     "partitioned, "
+     "different sets in the last batch that was settled (4096: that many or more)",
      partitions},
+    {"sluice_active_partitions_limit", "ActivePartitionsLimit: max_partitions; 0: the stream is not partitioned",
+     partitions_limit},
     {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
     {"sluice_delivery_failing_since_timestamp_seconds",
      "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},

@@ -556,12 +556,13 @@
 /* Staging (encode/stage.h): a piece that is staged at once, and how long one gathers at most; what it may hold in memory of its parcels' blocks;
  * their files that stay open between two pieces; parcels that one piece may go to; and parcels of a stream that are not settled, above
  * which no further piece is staged: all of them stand in each checkpoint (FRAME_EXTRA_MAX). */
-#define STAGE_PIECE_BYTES   LIMIT(1 * MIB, 8 * KIB)
-#define STAGE_PIECE_AGE_MAX (2 * NSEC_PER_SEC)
-#define STAGE_BUFFERED_MAX  LIMIT(4 * MIB, 4 * KIB)
-#define STAGE_FILES_MAX     LIMIT(64, 2)
-#define STAGE_PARTS_MAX     LIMIT(16384, 32)
-#define STAGE_PARCELS_MAX   LIMIT(65536, 1024)
+#define STAGE_PIECE_BYTES    LIMIT(1 * MIB, 8 * KIB)
+#define STAGE_PIECE_AGE_PART 8 /* of the stream's buffer.interval */
+#define STAGE_PIECE_AGE_MAX  (2 * NSEC_PER_SEC)
+#define STAGE_BUFFERED_MAX   LIMIT(4 * MIB, 4 * KIB)
+#define STAGE_FILES_MAX      LIMIT(64, 2)
+#define STAGE_PARTS_MAX      LIMIT(16384, 32)
+#define STAGE_PARCELS_MAX    LIMIT(65536, 1024)
 /* Open parcels of a stream that does not say how many it may have (`max_partitions`). */
 #define STAGE_PARTITIONS_DEFAULT 500U
 #define STAGE_BUCKETS_FIRST      LIMIT(64, 1)

@@ -41,10 +41,44 @@ static void ended(struct delivery *d)
     h->ops->turn(h);
 }
 
+/* When all is final. */
+static enum record_outcome final_outcome(const struct outcomes *f, uint64_t position)
+{
+    if (f->of)
+        return outcomes_at(f, position);
+    return f->delivered ? OUTCOME_DELIVERED : f->backed_up ? OUTCOME_BACKED_UP : OUTCOME_LOST; /* they share it */
+}
+
+/* Each source record is in the books with one of a parcel's records, which may be fewer than there are. */
+static struct seal_result records_of_parcel(const struct delivery *d)
+{
+    const struct stage_parcel *p = d->parcel_of;
+    const struct outcomes *f = p->kind == STAGE_RECORDS ? &d->outcomes : &d->source_outcomes;
+    struct seal_result r = {.delivered = f->delivered, .backed_up = f->backed_up};
+
+    if (p->kind == STAGE_SOURCES) /* these are copies */
+        return (struct seal_result){0};
+    if (d->counted.bits)
+        r = (struct seal_result){0};
+    for (uint64_t i = 0; i < d->counted.count; i++)
+        if (outcomes_counted_has(&d->counted, i)) {
+            r.delivered += final_outcome(f, i) == OUTCOME_DELIVERED;
+            r.backed_up += final_outcome(f, i) == OUTCOME_BACKED_UP;
+        }
+    r.corrupt = p->known.records - r.delivered - r.backed_up;
+    if (p->kind == STAGE_FAILED) /* their place is the backup */
+        r = (struct seal_result){.backed_up = r.delivered, .corrupt = r.corrupt};
+    return r;
+}
+
 static struct seal_result records_of(const struct delivery *d)
 {
     struct source_counts n;
 
+    if (d->is_piece) /* it is in the journal */
+        return (struct seal_result){0};
+    if (d->parcel_of)
+        return records_of_parcel(d);
     if (!d->host->line)
         return (struct seal_result){
             .delivered = d->outcomes.delivered, .backed_up = d->outcomes.backed_up, .corrupt = d->outcomes.lost};
@@ -83,14 +117,42 @@ static void on_sealed(struct loop_event *ev)
     ended(d); /* nothing of it may be left to send */
 }
 
-static struct delivery *delivery_make(struct delivery_host *h, const struct seal *seal)
+/* Parcels of different keys may have the same range of records. So that their ids differ all the same, the parcel's number is in the epoch. */
+static uint64_t epoch_of_parcel(uint64_t epoch, uint64_t number)
+{
+    uint64_t x = epoch ^ (number * 0x9e3779b97f4a7c15ULL);
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+    x ^= x >> 31;
+    return x ? x : 1;
+}
+
+static struct object_source source_of(const struct delivery_host *h, const struct seal *seal,
+                                      const struct stage_parcel *p)
+{
+    struct object o;
+
+    if (!p)
+        return object_source_range(h->spool, seal, h->epoch);
+    o = (struct object){.first = seal->first,
+                        .last = seal->last,
+                        .oldest = seal->oldest,
+                        .epoch = epoch_of_parcel(h->epoch, p->known.number),
+                        .keys = p->keys};
+    return object_source_staged(&o, p->path, &p->mark);
+}
+
+/* Of which parcel; NULL: of none. */
+static struct delivery *delivery_make(struct delivery_host *h, const struct seal *seal, struct stage_parcel *p)
 {
     struct delivery *d = mem_alloc(sizeof(*d));
 
     d->host = h;
     d->ended = ended;
     d->seal = *seal;
-    d->whole = object_source_range(h->spool, seal, h->epoch);
+    d->parcel_of = p;
+    d->whole = source_of(h, seal, p);
     buf_init(&d->note_bytes, SEAL_META_MAX);
     for (size_t i = 0; i < PART_COUNT; i++)
         buf_init(&d->part_names[i], OBJECT_NAME_MAX);
@@ -115,6 +177,7 @@ void delivery_free(struct delivery **dp)
     outcomes_release(&d->outcomes);
     outcomes_release(&d->source_outcomes);
     outcomes_release(&d->answer);
+    outcomes_counted_release(&d->counted);
     mem_free(d->answered);
     buf_release(&d->note_bytes);
     unfinished_release(&d->unfinished);
@@ -130,10 +193,14 @@ static void begin(struct delivery *d)
     struct delivery_host *h = d->host;
 
     d->piece = d->whole;
-    if (h->conf->backup_all)
+    if (h->conf->backup_all && !d->is_piece)
         delivery_ship(d, PART_SOURCE);
     if (h->line) {
         h->ops->wants_transform(h, d);
+        return;
+    }
+    if (d->is_piece) {
+        delivery_stage(d);
         return;
     }
     d->work = WORK_SHIPPING;
@@ -143,7 +210,7 @@ static void begin(struct delivery *d)
 
 struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end)
 {
-    struct delivery *d = delivery_make(h, seal);
+    struct delivery *d = delivery_make(h, seal, NULL);
 
     delivery_note_write(d);
     begin(d);
@@ -176,10 +243,71 @@ bool delivery_give_up(struct delivery *d)
 
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)
 {
-    struct delivery *d = delivery_make(h, seal);
+    struct delivery *d = delivery_make(h, seal, NULL);
 
     delivery_note_restore(d, seal->note);
     d->sealing = SEAL_SAFE;
     begin(d);
+    return d;
+}
+
+/* --- pieces and parcels ---------------------------------------------------------------------------------------------- */
+
+struct delivery *delivery_new_piece(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end)
+{
+    struct delivery *d = delivery_make(h, seal, NULL);
+
+    d->is_piece = true;
+    d->end = *end;
+    d->sealing = SEAL_SAFE; /* there is none to wait for */
+    begin(d);
+    return d;
+}
+
+static struct delivery *make_of_parcel(struct delivery_host *h, struct stage_parcel *p, struct slice progress)
+{
+    const struct parcel *k = &p->known;
+    const struct seal seal = {
+        .first = k->first, .last = k->last, .bytes = p->mark.bytes, .oldest = k->oldest, .progress = progress};
+    struct delivery *d = delivery_make(h, &seal, p);
+
+    if (p->mark.count != k->records || p->mark.length != k->bytes)
+        outcomes_counted_init(&d->counted, p->mark.count);
+    return d;
+}
+
+static void begin_parcel(struct delivery *d)
+{
+    bool for_backup = d->parcel_of->kind != STAGE_RECORDS;
+
+    d->piece = d->whole;
+    d->work = WORK_SHIPPING;
+    outcomes_init(&d->outcomes, for_backup ? 0 : d->whole.count);
+    delivery_ship(d, for_backup ? PART_SOURCE : PART_RECORDS);
+}
+
+struct delivery *delivery_new_parcel(struct delivery_host *h, struct stage_parcel *p)
+{
+    struct delivery *d = make_of_parcel(h, p, slice_of(NULL, 0));
+    struct buf note;
+
+    delivery_note_write(d);
+    begin_parcel(d);
+    buf_init(&note, SEAL_META_MAX);
+    stage_note(p, d->seal.note, &note);
+    h->ops->seal_parcel(h, p, buf_slice(&note), &d->sealed);
+    buf_release(&note);
+    return d;
+}
+
+struct delivery *delivery_restore_parcel(struct delivery_host *h, struct stage_parcel *p, struct slice note,
+                                         struct slice progress)
+{
+    struct delivery *d = make_of_parcel(h, p, progress);
+
+    d->whole.object.epoch = epoch_of_parcel(0, p->known.number);
+    delivery_note_restore(d, stage_note_rest(note));
+    d->sealing = SEAL_SAFE;
+    begin_parcel(d);
     return d;
 }

@@ -12,6 +12,12 @@
  *     unfinished bodies that have gone part of their way, as the journal keeps them; those that nobody will complete are removed
  *                from the target before the end (undo.c)
  *
+ * Where one batch feeds many objects (stage.h) there are two more kinds of deliveries:
+ *
+ *     piece      a batch that is not sent: what the transform makes of it is staged, and with that it is done. It has no seal
+ *     parcel     records that were staged: not transformed again. Lines of those that failed in the transform, and source records, are
+ *                parcels of their own, and go to the backup the way of `source`
+ *
  * Done is: the seal is safe, nothing is under way or unfinished, and every outcome is final. That is asked at one place, after every
  * event (ended() in delivery.c). What the end of an attempt means is delivery/judge.h's: what it answers is carried
  * out here.
@@ -36,6 +42,7 @@
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
+#include "pipeline/encode/stage.h"
 #include "pipeline/encode/transform_batch.h"
 #include "pipeline/settings/settings.h"
 #include "pipeline/spool/spool.h"
@@ -49,6 +56,12 @@ struct delivery_host_ops {
                  struct spool_wait *w);
     /* Writes how far the delivery of the seal is into the journal; `w` may be NULL. */
     void (*progress)(struct delivery_host *h, uint64_t seal_first, struct slice progress, struct spool_wait *w);
+    /* The same of a parcel. The first attempt is made when `w` says that it is safe. */
+    void (*seal_parcel)(struct delivery_host *h, struct stage_parcel *p, struct slice note, struct spool_wait *w);
+    void (*progress_parcel)(struct delivery_host *h, struct stage_parcel *p, struct slice progress,
+                            struct spool_wait *w);
+    /* What was made of d->piece is to be staged: delivery_staged() when the journal has it, or delivery_not_staged(). */
+    void (*stage)(struct delivery_host *h, struct delivery *d);
     /* It waits for a turn with the transform: delivery_transform(). */
     void (*wants_transform)(struct delivery_host *h, struct delivery *d);
     /* It needs its turn no more. */
@@ -85,6 +98,7 @@ enum delivery_work {
     WORK_TURN,         /* waits for its turn with the transform */
     WORK_TRANSFORMING, /* a worker has it */
     WORK_PAUSED,       /* the transform could not be made; waits to try again */
+    WORK_STAGING,      /* of a piece: its records go into their parcels */
     WORK_SHIPPING,     /* the records of the piece are there */
 };
 
@@ -102,6 +116,12 @@ struct delivery {
     struct delivery *next_open; /* the host's */
     void (*ended)(
         struct delivery *d); /* after every event, the last thing that is done: the delivery may be gone behind it */
+
+    bool is_piece;                  /* it is staged, and has no seal */
+    struct spool_cursor end;        /* of a piece */
+    uint64_t staged_bytes;          /* of a piece that is staged in several: so far */
+    struct stage_parcel *parcel_of; /* the parcel that is delivered; NULL: a range of the log. The host's */
+    struct counted_records counted; /* of a parcel's records, those in the books; without bits: each */
 
     enum delivery_seal sealing;
     struct seal seal;           /* as the journal has it; its note points into note_bytes */
@@ -170,6 +190,17 @@ struct delivery {
 struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
 /* A seal that an earlier run left unsettled. */
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal);
+/* What is made of the batch, up to `end`, is staged. */
+struct delivery *delivery_new_piece(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
+/* Of d->piece: the journal has it. */
+void delivery_staged(struct delivery *d);
+/* It is as it was, and tried again. ERR_LIMIT: it goes to more parcels than can be written down at once. */
+void delivery_not_staged(struct delivery *d, const struct err *e);
+/* A parcel that is closed, with at least one record; it outlives the delivery. One that is for the backup needs one. */
+struct delivery *delivery_new_parcel(struct delivery_host *h, struct stage_parcel *p);
+/* One that an earlier run sealed; note and progress as the journal has them. */
+struct delivery *delivery_restore_parcel(struct delivery_host *h, struct stage_parcel *p, struct slice note,
+                                         struct slice progress);
 /* No worker, sender or committer has anything of it, or the threads have stopped. */
 void delivery_free(struct delivery **d);
 

@@ -133,7 +133,7 @@ void generations_close_settled(struct generations *all)
     struct generation **at = &all->newest->older;
 
     while (*at)
-        if ((*at)->open == 0)
+        if ((*at)->open == 0 && (*at)->staged == 0)
             close_at(all, at);
         else
             at = &(*at)->older;

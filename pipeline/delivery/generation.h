@@ -36,6 +36,7 @@ struct generation {
     struct transform_instances *line; /* NULL: no transforms */
     uint32_t version;                 /* spool_config_version() */
     unsigned open;                    /* seals that are not settled */
+    size_t staged; /* the piece under way and parcels that are its own (staging.h), and not settled, sealed or not */
     struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
     unsigned transforming;
 };

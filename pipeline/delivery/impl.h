@@ -27,6 +27,17 @@ static inline bool delivery_part_is_encoded(const struct delivery *d, enum deliv
     return d->parts[part] && d->parts[part]->step == ATTEMPT_ENCODING;
 }
 
+/* What was staged was transformed before. */
+static inline bool delivery_transforms(const struct delivery *d)
+{
+    return d->host->line && !d->parcel_of;
+}
+
+static inline bool delivery_is_of_failed(const struct delivery *d)
+{
+    return d->parcel_of && d->parcel_of->kind == STAGE_FAILED;
+}
+
 /* The records' outcomes, on the delivery thread: never while a worker has them. */
 static inline struct outcomes *delivery_outcomes(struct delivery *d)
 {
@@ -38,6 +49,7 @@ static inline struct outcomes *delivery_outcomes(struct delivery *d)
 
 void delivery_transform_init(struct delivery *d);
 void delivery_transform_release(struct delivery *d);
+void delivery_stage(struct delivery *d); /* a piece without a transform */
 /* The piece is done. True: there is another one, which now wants its turn. */
 bool delivery_next_piece(struct delivery *d);
 

@@ -30,6 +30,12 @@ void delivery_name(const struct delivery *d, const struct target *t, const struc
         assert(!"a short name fits");
 }
 
+/* Its bodies are named when they are made. */
+static bool is_for_backup(const struct delivery *d)
+{
+    return d->parcel_of && d->parcel_of->kind != STAGE_RECORDS;
+}
+
 static void write_note(struct delivery *d, const char *format, const struct codec_ops *codec, int level)
 {
     const struct object *o = &d->whole.object;
@@ -39,7 +45,8 @@ static void write_note(struct delivery *d, const char *format, const struct code
     struct buf name;
 
     buf_init(&name, OBJECT_NAME_MAX);
-    delivery_name(d, d->host->destination, &id, codec->extension, &name);
+    if (!is_for_backup(d))
+        delivery_name(d, d->host->destination, &id, codec->extension, &name);
     note.name = buf_slice(&name);
     buf_clear(&d->note_bytes);
     if (seal_meta_write(&note, &d->note_bytes) < 0)
@@ -56,7 +63,7 @@ static int read_note(struct delivery *d)
     d->seal.note = buf_slice(&d->note_bytes);
     d->name = note.name;
     d->format = format_find(note.format);
-    if (d->format && d->format != d->host->conf->format && d->format->fields)
+    if (d->format && d->format != d->host->conf->format && d->format->fields && !delivery_is_of_failed(d))
         d->format = d->host->conf->format; /* its options are known no more; the object's name stays */
     d->codec = codec_find(note.codec);
     d->level = note.level;
@@ -69,7 +76,10 @@ void delivery_note_write(struct delivery *d)
 {
     const struct stream_settings *conf = d->host->conf;
 
-    write_note(d, conf->format->name, conf->codec, conf->codec_level);
+    if (delivery_is_of_failed(d)) /* lines that are there already */
+        write_note(d, "lines", codec_find("none"), 0);
+    else
+        write_note(d, conf->format->name, conf->codec, conf->codec_level);
     if (read_note(d) < 0)
         assert(!"a note that was just written can be read");
 }
@@ -78,7 +88,7 @@ void delivery_note_write(struct delivery *d)
  * the seal as every other. */
 static bool lacks_name(const struct delivery *d)
 {
-    return d->name.n == 0 && d->host->destination->ops->name_object;
+    return d->name.n == 0 && d->host->destination->ops->name_object && !is_for_backup(d);
 }
 
 void delivery_note_restore(struct delivery *d, struct slice note)
@@ -87,7 +97,8 @@ void delivery_note_restore(struct delivery *d, struct slice note)
         /* Damaged, or written by a program that knew another codec or format: the range is kept, the rest is as configured now. */
         log_warn("a sealed batch of an earlier run has no readable note; it is delivered as configured now",
                  KS("stream", d->host->conf->name), KU("first", d->seal.first), KU("last", d->seal.last));
-        d->whole.object.epoch = 0; /* the same at each start: the note is not written down again */
+        if (!d->parcel_of)
+            d->whole.object.epoch = 0; /* the same at each start: the note is not written down again */
         delivery_note_write(d);
     }
     if (!lacks_name(d))

@@ -25,6 +25,15 @@ static int encode_records(struct attempt *s, struct worker *w)
     return d->host->ops->encode(&s->in, w, &s->out);
 }
 
+/* Or the lines of a parcel of records that failed. */
+static int encode_source(struct attempt *s, struct worker *w)
+{
+    int rc = encode_records(s, w);
+
+    s->out.id.error_type = delivery_error_type(s->owner, PART_SOURCE);
+    return rc;
+}
+
 static int encode_errors(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
@@ -47,9 +56,9 @@ static int encode_failed(struct attempt *s, struct worker *w)
 
 const char *delivery_error_type(const struct delivery *d, enum delivery_part part)
 {
-    return part == PART_ERRORS   ? target_error_prefix(d->host->destination)
-           : part == PART_FAILED ? PROCESSING_FAILED
-                                 : NULL;
+    if (part == PART_ERRORS)
+        return target_error_prefix(d->host->destination);
+    return part == PART_FAILED || (part == PART_SOURCE && delivery_is_of_failed(d)) ? PROCESSING_FAILED : NULL;
 }
 
 static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_id *id)
@@ -130,8 +139,10 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
     s->in.records = (struct encoder_records){
         .source = part == PART_SOURCE ? &d->whole : &d->piece, .outcomes = &d->outcomes, .window = UINT64_MAX};
+    if (d->counted.bits)
+        s->in.records.counted = &d->counted;
     s->in.format = d->format;
-    s->in.format_options = h->conf->format_conf;
+    s->in.format_options = d->format == h->conf->format ? h->conf->format_conf : NULL;
     s->in.codec = d->codec;
     s->in.level = d->level;
     s->expected = s->in.records.source->bytes;
@@ -183,7 +194,8 @@ void delivery_ship(struct delivery *d, enum delivery_part part)
         outcomes_init(&d->source_outcomes, d->whole.count);
         s->in.records.outcomes = &d->source_outcomes;
         s->encoding = d->codec->encoding;
-        s->content_type = d->format->content_type;
+        if (!delivery_is_of_failed(d))
+            s->content_type = d->format->content_type;
         break;
     case PART_RECORDS:
         prepare_records(d, s);
@@ -245,7 +257,7 @@ struct delivery_wait delivery_wait(const struct delivery *d)
         if (!w.since || (s->slot.stuck_since && s->slot.stuck_since < w.since))
             w.since = s->slot.stuck_since;
     }
-    if (d->work == WORK_TURN || d->work == WORK_TRANSFORMING)
+    if (d->work == WORK_TURN || d->work == WORK_TRANSFORMING || d->work == WORK_STAGING)
         w.waits = false;
     return w;
 }
@@ -422,7 +434,7 @@ static void count(struct delivery *d, const struct attempt *s, enum delivery_par
         metrics_add(m, METRIC_DELIVERED_OBJECTS, 1);
         d->wire_bytes += body_size(s->out.body);
         d->arrived_bytes += arrived_bytes(d, s, v);
-    } else if (part != PART_SOURCE) {
+    } else if (part != PART_SOURCE || delivery_is_of_failed(d)) {
         metrics_add(m, METRIC_BACKED_UP_OBJECTS, 1);
     }
 }
@@ -583,7 +595,7 @@ static void failed_judged(struct attempt *s, enum sink_outcome outcome)
     }
 
 static const struct attempt_ops OPS[PART_COUNT] = {
-    [PART_SOURCE] = PART_OPS(encode_records, source),
+    [PART_SOURCE] = PART_OPS(encode_source, source),
     [PART_RECORDS] = PART_OPS(encode_records, records),
     [PART_ERRORS] = PART_OPS(encode_errors, errors),
     [PART_FAILED] = PART_OPS(encode_failed, failed),

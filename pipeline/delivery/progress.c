@@ -17,7 +17,10 @@ void delivery_progress_keep(struct delivery *d)
     buf_init(&note, SEAL_PROGRESS_MAX);
     unfinished_write(&d->unfinished, &note);
     d->progress_is_written = true;
-    d->host->ops->progress(d->host, d->seal.first, buf_slice(&note), &d->progress_written);
+    if (d->parcel_of)
+        d->host->ops->progress_parcel(d->host, d->parcel_of, buf_slice(&note), &d->progress_written);
+    else
+        d->host->ops->progress(d->host, d->seal.first, buf_slice(&note), &d->progress_written);
     buf_release(&note);
 }
 

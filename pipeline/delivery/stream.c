@@ -57,6 +57,21 @@ static void make_host(struct stream *st)
         random_bytes(&st->host.epoch, sizeof(st->host.epoch));
 }
 
+static int open_staging(struct stream *st, const struct stream_env *env, struct err *e)
+{
+    char *dir = mem_printf("%s/streams/%s/staging", env->data_dir, st->conf->name);
+    const struct staging_env staging = {.stream = st->conf->name,
+                                        .dir = dir,
+                                        .memory = st->conf->memory,
+                                        .loop = st->loop,
+                                        .reader = st->reader,
+                                        .turn = &st->committed};
+    int rc = staging_open(&st->staging, &staging, &st->generations.newest->host, e);
+
+    mem_free(dir);
+    return rc;
+}
+
 int stream_open(struct stream **out, const struct stream_settings *conf, const struct stream_env *env, struct err *e)
 {
     struct stream *st = mem_alloc(sizeof(*st));
@@ -75,6 +90,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     generations_init(&st->generations);
     rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
+    staging_init(&st->staging);
     if (stream_open_spool(st, env, on_committed, e) < 0)
         return -1;
     pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
@@ -83,7 +99,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     if (!first)
         return -1;
     generations_add(&st->generations, first);
-    return 0;
+    return open_staging(st, env, e);
 }
 
 /* All that is the delivery thread's. */
@@ -94,9 +110,13 @@ static void let_go(void *arg)
     while (st->open) {
         struct delivery *d = st->open;
 
+        struct stage_parcel *parcel = d->parcel_of;
+
         st->open = d->next_open;
         delivery_free(&d);
+        stage_parcel_free(&parcel);
     }
+    staging_close(&st->staging);
     delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
     delivery_loop_await_no_memory(st->loop, &st->memory);
     delivery_loop_forget(st->loop, &st->committed);
@@ -137,8 +157,27 @@ static void add_open(struct stream *st, struct delivery *d)
 {
     d->next_open = st->open;
     st->open = d;
+    if (d->is_piece) {
+        generation_of(d->host)->staged++;
+        return;
+    }
     st->open_count++;
     generation_of(d->host)->open++;
+}
+
+static void remove_open(struct stream *st, struct delivery *d)
+{
+    struct delivery **p = &st->open;
+
+    while (*p != d)
+        p = &(*p)->next_open;
+    *p = d->next_open;
+    if (d->is_piece) {
+        generation_of(d->host)->staged--;
+        return;
+    }
+    st->open_count--;
+    generation_of(d->host)->open--;
 }
 
 /* The open batch begins anew with it: it is a range of the spool and nothing else. */
@@ -147,6 +186,12 @@ static void begin_batches(struct stream *st)
     const struct stream_settings *conf = st->generations.newest->conf;
     struct batch_limits limits = {.size = conf->buffer_size, .records = UINT64_MAX, .interval = conf->buffer_interval};
 
+    if (conf->partitioned) { /* these are the parcels'; a piece waits for a part of that */
+        limits.size = STAGE_PIECE_BYTES;
+        limits.interval /= STAGE_PIECE_AGE_PART;
+        if (limits.interval > STAGE_PIECE_AGE_MAX)
+            limits.interval = STAGE_PIECE_AGE_MAX;
+    }
     batcher_init(&st->batcher, &limits, st->reader, st->journal->ops->cut(st->journal));
 }
 
@@ -154,9 +199,12 @@ static void start(void *arg)
 {
     struct stream *st = arg;
     struct seal pending;
+    struct delivery *d;
 
     for (size_t i = 0; st->journal->ops->pending(st->journal, i, &pending); i++)
         add_open(st, delivery_restore(&st->generations.newest->host, &pending));
+    while ((d = staging_restore(&st->staging, &st->generations.newest->host)))
+        add_open(st, d);
     begin_batches(st);
     st->life = LIFE_RUNNING;
     delivery_loop_post(st->loop, &st->committed);
@@ -178,10 +226,12 @@ static void replace(void *arg)
     struct stream *st = r->stream;
 
     generations_add(&st->generations, r->by);
-    if (st->life == LIFE_RUNNING) {
+    if (st->life != LIFE_RUNNING)
+        return;
+    st->begins_anew = st->staging.step != STAGING_IDLE; /* the cut is where that piece begins */
+    if (!st->begins_anew)
         begin_batches(st);
-        pump(st);
-    }
+    pump(st);
 }
 
 int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, const char *base_dir, struct err *e)
@@ -205,6 +255,7 @@ static void give_up(struct stream *st)
 
     for (struct delivery *d = st->open; d; d = d->next_open)
         all = delivery_give_up(d) && all;
+    all = all && !staging_is_away(&st->staging);
     for (struct generation *g = st->generations.newest; g; g = g->older) {
         g->untransformed = NULL;
         g->untransformed_last = &g->untransformed;
@@ -261,9 +312,8 @@ static void spool_failed(struct stream *st, const struct err *e)
 }
 
 /* What an older generation does not get rid of holds up nothing that goes elsewhere. */
-static bool has_place(const struct stream *st)
+static bool has_place(const struct stream *st, const struct generation *g)
 {
-    const struct generation *g = st->generations.newest;
     struct places p = {.max = (unsigned)g->conf->in_flight, .open = g->open};
 
     if (st->open_count - g->open >= OPEN_DELIVERIES_MAX)
@@ -273,7 +323,7 @@ static bool has_place(const struct stream *st)
     for (const struct delivery *d = st->open; d; d = d->next_open) {
         struct delivery_wait w = delivery_wait(d);
 
-        if (d->host != &g->host)
+        if (d->host != &g->host || d->is_piece)
             continue;
         if (w.waits && w.own_fault) {
             p.own_fault++;
@@ -286,12 +336,35 @@ static bool has_place(const struct stream *st)
     return places_are_free(&p);
 }
 
+/* May the next batch be cut? Of a partitioned stream it is a piece. The one before is the last one's that settings were replaced after,
+ * perhaps, and the cut is behind it only when it is staged. */
+static bool takes_batches(const struct stream *st)
+{
+    const struct generation *g = st->generations.newest;
+
+    if (g->conf->partitioned)
+        return staging_takes(&st->staging);
+    return st->staging.step == STAGING_IDLE && has_place(st, g);
+}
+
+static void begin_batch(struct stream *st, const struct seal *next, const struct spool_cursor *end)
+{
+    struct delivery_host *h = &st->generations.newest->host;
+
+    if (!h->conf->partitioned) {
+        add_open(st, delivery_new(h, next, end));
+        return;
+    }
+    staging_cut(&st->staging);
+    add_open(st, delivery_new_piece(h, next, end));
+}
+
 static void cut_due_batches(struct stream *st)
 {
     struct delivery_loop *l = st->loop;
     struct err e;
 
-    while (has_place(st)) {
+    while (takes_batches(st)) {
         struct seal next;
         struct spool_cursor end;
 
@@ -303,9 +376,26 @@ static void cut_due_batches(struct stream *st)
             delivery_loop_at(l, &st->due, st->batcher.deadline);
             return;
         }
-        add_open(st, delivery_new(&st->generations.newest->host, &next, &end));
+        begin_batch(st, &next, &end);
     }
     delivery_loop_at(l, &st->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
+}
+
+/* What is closed, as far as there are places. At the end all is, once the last piece is staged. */
+static void deliver_parcels(struct stream *st, bool flush)
+{
+    struct delivery_host *newest = &st->generations.newest->host, *h;
+    bool all = flush && st->staging.step == STAGING_IDLE && st->batcher.deadline == NSEC_NEVER;
+
+    if (staging_is_empty(&st->staging))
+        return;
+    staging_turn(&st->staging, newest, all);
+    while ((h = staging_next_host(&st->staging, newest)) && has_place(st, generation_of(h))) {
+        struct stage_parcel *p = staging_next(&st->staging, h);
+
+        if (p)
+            add_open(st, delivery_new_parcel(h, p));
+    }
 }
 
 static struct stream *stream_of(struct delivery_host *h)
@@ -387,7 +477,7 @@ static void start_attempts(struct stream *st, struct target *t)
 /* `flush` was read before the spool was looked at: what was committed before that flush has been seen. */
 static void publish(struct stream *st, unsigned flush)
 {
-    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER;
+    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER && staging_is_empty(&st->staging);
 
     if (idle && atomic_exchange(&st->idle, flush) != flush)
         st->became_idle(st->ctx);
@@ -408,8 +498,8 @@ static void publish_transforming(struct stream *st)
 
 static void publish_stuck(struct stream *st)
 {
-    struct delivery_trouble worst = {.since = 0};
-    unsigned batches = 0;
+    struct delivery_trouble worst = staging_trouble(&st->staging);
+    unsigned batches = worst.since != 0;
 
     for (const struct delivery *d = st->open; d; d = d->next_open) {
         struct delivery_trouble t = delivery_trouble(d);
@@ -431,6 +521,17 @@ static void publish_stuck(struct stream *st)
     pthread_mutex_unlock(&st->named_counters_lock);
 }
 
+static void publish_partitions(struct stream *st)
+{
+    const struct stream_settings *conf = st->generations.newest->conf;
+
+    pthread_mutex_lock(&st->named_counters_lock);
+    if (staging_has_parcels(&st->staging))
+        st->partitions = staging_partitions(&st->staging);
+    st->partitions_limit = staging_limit(conf);
+    pthread_mutex_unlock(&st->named_counters_lock);
+}
+
 static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
@@ -442,6 +543,7 @@ static void pump(struct stream *st)
         return;
     }
     cut_due_batches(st);
+    deliver_parcels(st, flush != 0);
     for (struct generation *g = st->generations.newest; g; g = g->older) {
         start_transforms(st, g);
         start_attempts(st, &g->destination);
@@ -452,6 +554,8 @@ static void pump(struct stream *st)
     publish_stuck(st);
     if (transforms)
         publish_transforming(st);
+    if (st->generations.newest->conf->partitioned)
+        publish_partitions(st);
     generations_close_settled(&st->generations);
     publish(st, flush);
     pace_look(&st->pace, st->loop->mono);
@@ -465,7 +569,8 @@ static void count_transform(struct stream *st, const struct delivery_made *made)
     pthread_mutex_lock(&st->named_counters_lock);
     named_counters_merge(&st->counters, &made->counters);
     named_counters_merge(&st->drop_reasons, &made->drop_reasons);
-    st->partitions = made->partitions;
+    if (!st->partitions_limit)
+        st->partitions = made->partitions;
     pthread_mutex_unlock(&st->named_counters_lock);
 }
 
@@ -489,8 +594,12 @@ static void note_rejects(struct stream *st, const struct delivery *d, const stru
     const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : outcomes_main_reason(&d->outcomes);
     struct rejects_batch b = {.records = r->delivered + r->dropped + r->backed_up};
 
-    b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up ? d->made.failed : r->backed_up;
-    b.rejected[REJECT_REFUSED] = r->backed_up - b.rejected[REJECT_FAILED];
+    if (d->is_piece) /* the others are counted when they are delivered */
+        b.records = d->made.failed;
+    b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up || d->is_piece ? d->made.failed : r->backed_up;
+    if (d->parcel_of && d->parcel_of->kind == STAGE_FAILED) /* they were, when they were staged */
+        return;
+    b.rejected[REJECT_REFUSED] = d->is_piece ? 0 : r->backed_up - b.rejected[REJECT_FAILED];
     snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", named_counters_most(&d->made.failures));
     if (refusal)
         rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
@@ -504,22 +613,26 @@ static void done(struct delivery_host *h, struct delivery *d)
 {
     struct stream *st = stream_of(h);
     struct seal_result r = delivery_result(d);
-    struct delivery **p = &st->open;
 
     if (r.corrupt)
         log_error("records were lost to damage in the spool", KS("stream", st->conf->name), KU("records", r.corrupt),
                   KU("first", d->seal.first), KU("last", d->seal.last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
-    st->journal->ops->settle(st->journal, d->seal.first, &r);
+    if (d->is_piece)
+        staging_done(&st->staging);
+    else if (d->parcel_of)
+        staging_settle(&st->staging, d->parcel_of, &r);
+    else
+        st->journal->ops->settle(st->journal, d->seal.first, &r);
     pace_moved(&st->pace, st->loop->mono);
     note_rejects(st, d, &r);
     count_transform(st, &d->made);
-    while (*p != d)
-        p = &(*p)->next_open;
-    *p = d->next_open;
-    st->open_count--;
-    generation_of(h)->open--;
+    remove_open(st, d);
     delivery_free(&d);
+    if (st->begins_anew && st->staging.step == STAGING_IDLE) {
+        st->begins_anew = false;
+        begin_batches(st);
+    }
 }
 
 static void seal(struct delivery_host *h, const struct seal *s, const struct spool_cursor *end, struct spool_wait *w)
@@ -536,6 +649,25 @@ static void progress(struct delivery_host *h, uint64_t seal_first, struct slice 
     j->ops->progress(j, seal_first, bytes, w);
 }
 
+static void seal_parcel(struct delivery_host *h, struct stage_parcel *p, struct slice note, struct spool_wait *w)
+{
+    staged_seal(stream_of(h)->reader, p->known.number, note, w);
+}
+
+static void progress_parcel(struct delivery_host *h, struct stage_parcel *p, struct slice bytes, struct spool_wait *w)
+{
+    staged_progress(stream_of(h)->reader, p->known.number, bytes, w);
+}
+
+/* A stream that gives up begins nothing more: the piece is as it was. */
+static void stage(struct delivery_host *h, struct delivery *d)
+{
+    struct stream *st = stream_of(h);
+
+    if (st->life == LIFE_RUNNING)
+        staging_stage(&st->staging, d);
+}
+
 static void turn(struct delivery_host *h)
 {
     pump(stream_of(h));
@@ -544,6 +676,9 @@ static void turn(struct delivery_host *h)
 static const struct delivery_host_ops HOST = {
     .seal = seal,
     .progress = progress,
+    .seal_parcel = seal_parcel,
+    .progress_parcel = progress_parcel,
+    .stage = stage,
     .wants_transform = wants_transform,
     .transform_ended = transform_ended,
     .done = done,

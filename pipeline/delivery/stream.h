@@ -28,6 +28,7 @@
 #include "pipeline/delivery/generation.h"
 #include "pipeline/delivery/intake.h"
 #include "pipeline/delivery/loop.h"
+#include "pipeline/delivery/staging.h"
 #include "pipeline/delivery/stream_status.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/rejects.h"
@@ -66,8 +67,10 @@ struct stream {
     struct metrics metrics;
     pthread_mutex_t named_counters_lock;
     struct named_counters counters, drop_reasons; /* of the transforms; guarded by named_counters_lock */
-    uint64_t partitions;                          /* of the last batch; guarded by named_counters_lock */
-    struct stream_stuck stuck;                    /* guarded by named_counters_lock */
+    /* Of the last batch; of a partitioned stream the objects that gather records, and how many they may be. Guarded by
+     * named_counters_lock */
+    uint64_t partitions, partitions_limit;
+    struct stream_stuck stuck; /* guarded by named_counters_lock */
     nsec
         transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by named_counters_lock */
     struct rejects rejects; /* of the last minutes */
@@ -78,8 +81,10 @@ struct stream {
     struct loop_timer due;       /* the open batch's deadline */
     struct loop_event committed; /* records came in, or a flush was asked for */
     struct loop_waiter memory;
-    struct delivery *open; /* all that are not settled, in no order */
-    unsigned open_count;
+    struct delivery *open; /* all that are not settled, in no order; and the piece that is to be staged */
+    unsigned open_count;   /* without that one */
+    struct staging staging;
+    bool begins_anew; /* behind the piece under way batches are cut by other settings */
     struct log_limit spool_log;
 
     /* Each flush has a number (0: none yet). From the first on open batches are due at once; `idle` is the last flush

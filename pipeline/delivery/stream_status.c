@@ -112,6 +112,7 @@ static void add_transform(struct stream *st, nsec wall_now, struct stream_status
 
     pthread_mutex_lock(&st->named_counters_lock);
     out->partitions = st->partitions;
+    out->partitions_limit = st->partitions_limit;
     lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
     pthread_mutex_unlock(&st->named_counters_lock);
     if (lasted < TRANSFORM_LONG || out->failing_since)

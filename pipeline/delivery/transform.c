@@ -49,7 +49,8 @@ bool delivery_transform(struct delivery *d)
     d->transform.now = h->loop->wall;
     d->transform.in_memory = d->in_memory;
     d->transform.too_large = d->too_large[0] ? d->too_large : NULL;
-    d->makes_body = delivery_ship_with(d);
+    d->transform.keys_max = d->is_piece ? SEAL_META_KEYS_MAX : KEY_SET_MAX;
+    d->makes_body = !d->is_piece && delivery_ship_with(d);
     d->has_made_body = false;
     h->loop->ops->work(h->loop, &d->transform_job);
     return true;
@@ -112,8 +113,10 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
     snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", hint);
     target_note_failure(t, &v, d->host->loop->wall);
     if (log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
-        log_error("a batch cannot be transformed, it waits in the spool", KS("stream", d->host->conf->name),
-                  KS("code", code), KS("cause", message), KS("hint", hint), KI("retry_ms", wait / NSEC_PER_MSEC));
+        log_error(d->work == WORK_STAGING ? "a batch cannot be staged, it waits in the spool"
+                                          : "a batch cannot be transformed, it waits in the spool",
+                  KS("stream", d->host->conf->name), KS("code", code), KS("cause", message), KS("hint", hint),
+                  KI("retry_ms", wait / NSEC_PER_MSEC));
     transform_batch_release(&d->transform);
     delivery_made_give_back(d);
     d->in_memory = false;
@@ -126,7 +129,9 @@ static void on_transform_retry(struct loop_timer *t)
 {
     struct delivery *d = CONTAINER_OF(t, struct delivery, transform_retry);
 
-    if (d->has_turn)
+    if (!delivery_transforms(d))
+        delivery_stage(d);
+    else if (d->has_turn)
         transform_now(d);
     else
         want_turn(d);
@@ -228,7 +233,7 @@ static void release_piece(struct delivery *d)
 
 bool delivery_next_piece(struct delivery *d)
 {
-    if (!d->host->line || is_the_last(d))
+    if (!delivery_transforms(d) || is_the_last(d))
         return false;
     release_piece(d);
     if (only_stuck_are_left(d)) {
@@ -270,6 +275,8 @@ static void cannot_be_made(struct delivery *d)
                  KS("stream", d->host->conf->name), KU("record", d->piece.object.first), KE("cause", e));
         snprintf(d->too_large, sizeof(d->too_large), "%s", e->msg);
         transform_now(d);
+    } else if (too_much && d->is_piece) { /* no later record of its key may overtake it */
+        pause_transform(d, "ProcessingFailed", e->msg, "mend the transform, or give the stream a `backup`");
     } else if (too_much) {
         set_aside(d);
     } else if (no_space && !d->in_memory) {
@@ -329,6 +336,46 @@ static void ship_piece(struct delivery *d)
         delivery_ship(d, PART_RECORDS);
 }
 
+/* --- staging ---------------------------------------------------------------------------------------------------------- */
+
+void delivery_stage(struct delivery *d)
+{
+    if (d->transform.list)
+        delivery_made_trim(d);
+    d->work = WORK_STAGING;
+    d->host->ops->stage(d->host, d);
+}
+
+void delivery_staged(struct delivery *d)
+{
+    if (d->transform.list)
+        count_made(d);
+    d->staged_bytes += d->piece.bytes;
+    take_in(d);
+    d->paused_since = 0;
+    d->transform_failures = 0;
+    outcomes_release(&d->outcomes); /* nothing of it is left to do */
+    d->failed_arrived = true;
+    d->work = WORK_SHIPPING;
+    if (!d->host->single || is_the_last(d))
+        end_turn(d);
+    d->ended(d);
+}
+
+void delivery_not_staged(struct delivery *d, const struct err *e)
+{
+    bool too_much = e->code == ERR_LIMIT && d->transform.list;
+
+    d->transform.err = *e;
+    if (too_much)
+        cannot_be_made(d);
+    else
+        pause_transform(d, "StagingFailed", e->msg,
+                        e->code == ERR_CANCELLED ? ""
+                                                 : "see to the disk of data_dir: its room, its rights, its health");
+    d->ended(d);
+}
+
 static void on_transformed(struct loop_event *ev)
 {
     struct delivery *d = CONTAINER_OF(ev, struct delivery, transformed_event);
@@ -340,6 +387,8 @@ static void on_transformed(struct loop_event *ev)
         cannot_be_made(d);
     else if (d->transform.failed_lines > 0 && !d->host->backup)
         fails_without_backup(d);
+    else if (d->is_piece)
+        delivery_stage(d);
     else
         ship_piece(d);
     d->ended(d);
@@ -352,7 +401,7 @@ void delivery_transform_init(struct delivery *d)
     loop_timer_init(&d->transform_retry, on_transform_retry);
     d->next_piece = d->seal.first;
     d->piece_records = d->whole.count;
-    if (d->host->line)
+    if (delivery_transforms(d))
         outcomes_source_init(&d->sources, d->seal.first, d->whole.count);
 }
 

@@ -261,12 +261,20 @@ static int end_body(struct pass *p)
     return flush_shaped(p) < 0 ? -1 : in->codec->finish(p->codec, p->out->body, &p->out->err);
 }
 
+void encoder_note_counted(const struct encoder_in *in, const struct object_reader *k)
+{
+    for (uint64_t at = k->begin; in->records.counted && at < k->end; at++)
+        if (object_reader_is_counted(k, at))
+            outcomes_counted_note(in->records.counted, at);
+}
+
 static int add_piece(struct pass *p, const struct object_reader *k)
 {
     if (k->lost) {
         outcomes_lose_run(p->in->records.outcomes, k->begin, k->end);
         return 0;
     }
+    encoder_note_counted(p->in, k);
     return p->in->shaper || p->in->format->add ? shape_frame(p, k) : format_frame(p, k);
 }
 

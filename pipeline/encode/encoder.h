@@ -28,6 +28,7 @@ struct encoder_records {
     struct outcomes *outcomes; /* of its records; losses and refusals found on the way are noted here */
     uint64_t window;
     struct source_outcomes *sources; /* NULL, or where error lines note that a source record is in the backup */
+    struct counted_records *counted; /* NULL, or where it is noted which records the books count */
 };
 
 struct encoder_in {
@@ -60,6 +61,9 @@ struct encoder_out {
 /* What tells the bodies of one seal apart (sink_seal_id.window), from the positions of a body's first and last record:
  * so it is the same whenever the same body is made again. 0: from the first record of all to the last. */
 uint64_t encoder_window(uint64_t first, uint64_t last, uint64_t count);
+
+/* Notes the piece under the reader there, if that is wanted. */
+void encoder_note_counted(const struct encoder_in *in, const struct object_reader *k);
 
 /* 0, or -1 with out->err: ERR_LIMIT the body would be too large, ERR_NOSPACE there is no room for its temporary file;
  * with fewer records both may work. */

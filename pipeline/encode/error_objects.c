@@ -86,6 +86,7 @@ static int add_frame(struct lines *l, const struct object_reader *k)
         outcomes_lose_run(l->in->records.outcomes, k->begin, k->end);
         return 0;
     }
+    encoder_note_counted(l->in, k);
     it = object_reader_records(k, k->begin);
     for (uint64_t at = k->begin; at < k->end && l->out->taken < l->in->records.window && frame_next(&it, &data); at++) {
         if (outcomes_at(l->in->records.outcomes, at) == OUTCOME_REFUSED && add_line(l, k, at, data) < 0)

@@ -195,6 +195,28 @@ void outcomes_settle_all(struct outcomes *f, enum record_outcome outcome)
     f->pending = 0;
 }
 
+void outcomes_counted_init(struct counted_records *c, uint64_t count)
+{
+    *c = (struct counted_records){.count = count, .bits = mem_array((size_t)(count + 7) / 8, 1)};
+}
+
+void outcomes_counted_release(struct counted_records *c)
+{
+    mem_free(c->bits);
+    *c = (struct counted_records){.count = 0};
+}
+
+void outcomes_counted_note(struct counted_records *c, uint64_t position)
+{
+    assert(position < c->count);
+    c->bits[position / 8] |= (unsigned char)(1U << position % 8);
+}
+
+bool outcomes_counted_has(const struct counted_records *c, uint64_t position)
+{
+    return !c->bits || (c->bits[position / 8] & 1U << position % 8) != 0;
+}
+
 /* --- of source records ------------------------------------------------------------------------------------------- */
 
 void outcomes_source_init(struct source_outcomes *s, uint64_t first, uint64_t count)

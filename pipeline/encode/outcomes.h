@@ -63,6 +63,17 @@ uint64_t outcomes_run_end(const struct outcomes *f, uint64_t from, uint64_t limi
 /* Every pending record gets this outcome. Without an array this costs nothing. */
 void outcomes_settle_all(struct outcomes *f, enum record_outcome outcome);
 
+/* Of a parcel's records: with which of them the books of a source record go (stage.h). A worker notes them as they are read. */
+struct counted_records {
+    uint64_t count;
+    unsigned char *bits; /* NULL: with each */
+};
+
+void outcomes_counted_init(struct counted_records *c, uint64_t count); /* none so far */
+void outcomes_counted_release(struct counted_records *c);
+void outcomes_counted_note(struct counted_records *c, uint64_t position);
+bool outcomes_counted_has(const struct counted_records *c, uint64_t position);
+
 /* --- of source records ------------------------------------------------------------------------------------------- */
 
 /* In the order of precedence: a record of which one part failed is in the backup, whatever became of the other parts. */

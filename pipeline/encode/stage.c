@@ -508,8 +508,8 @@ static struct stage_parcel *known_parcel(const struct stage *s, const struct par
     return p;
 }
 
-int stage_adopt(struct stage *s, const struct parcel *known, bool open, nsec wall, nsec mono, struct stage_parcel **out,
-                struct err *e)
+int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct parcel *known, nsec wall, nsec mono,
+                struct stage_parcel **out, struct err *e)
 {
     struct stage_parcel *p = known_parcel(s, known);
     int rc = parcel_file_look(s->files, p->path, known->bytes, &p->mark, e);
@@ -519,15 +519,20 @@ int stage_adopt(struct stage *s, const struct parcel *known, bool open, nsec wal
         stage_parcel_free(&p);
         return -1;
     }
+    s->rules = *rules;
     p->written = p->mark;
     p->size = p->mark.bytes;
     p->count = p->mark.count;
-    if (rc == 0 && open && !known->sealed && !find(s, p->kind, p->keys)) {
-        put_in(s, p, deadline_for(s, known->oldest, wall, mono));
-        return 0;
+    if (known->sealed) {
+        p->is_closed = true;
+        *out = p;
+        return rc;
     }
-    p->is_closed = true;
-    *out = p;
+    if (find(s, p->kind, p->keys)) /* damage took the note of both */
+        close_parcel(s, find(s, p->kind, p->keys));
+    put_in(s, p, deadline_for(s, known->oldest, wall, mono));
+    if (rc < 0 || p->version != rules->version)
+        close_parcel(s, p);
     return rc;
 }
 

@@ -44,7 +44,12 @@ struct stage_parcel {
     struct slice keys; /* key_set.h; its own */
     char *path;
     uint32_t version; /* of the configuration that its first record was staged under */
-    void *owner;      /* as stage_rules */
+    void *owner;      /* as stage_rules; NULL: an earlier run's */
+
+    /* Of whoever delivers it: */
+    void *home;
+    struct spool_wait settled;
+    bool keeps_file; /* the journal did not take it that it is settled */
 
     /* The stage's: */
     struct heap_item due;             /* mono; while it is open */
@@ -105,10 +110,11 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
 /* The files stay. */
 void stage_free(struct stage **s);
 
-/* A parcel of an earlier run, which is open again if `open`; else it is the caller's, in *out. -1: its file cannot be read, or
- * ERR_FORMAT: some of it is lost, which is said in *e; then the mark says what is left, and it is not open. */
-MUST_CHECK int stage_adopt(struct stage *s, const struct parcel *known, bool open, nsec wall, nsec mono,
-                           struct stage_parcel **out, struct err *e);
+/* A parcel of an earlier run. One that was sealed is the caller's, in *out; another one goes on if it is of this version, else it is closed.
+ * -1: its file cannot be read, and nothing was done; but with ERR_FORMAT only some of it is lost: the mark says what is left, and it is
+ * closed. */
+MUST_CHECK int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct parcel *known, nsec wall,
+                           nsec mono, struct stage_parcel **out, struct err *e);
 /* Whatever lies in the folder and is no parcel of these goes. Before the first piece. How many; -1: it cannot be looked at. */
 MUST_CHECK int stage_clear(struct stage *s, const uint64_t *numbers, size_t count, struct err *e);
 

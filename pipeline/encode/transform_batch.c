@@ -76,6 +76,13 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
     return add_failed(s, from, code, message, shown);
 }
 
+static int fail_for_keys(struct transform_out *o, const struct transform_record *from)
+{
+    static const char WHY[] = "the record's partition keys have more bytes than an object's may have";
+
+    return on_fail(o, from, "DynamicPartitioning.KeysTooLarge", SLICE(WHY), SLICE(WHY));
+}
+
 static int fail_too_large(struct transform_out *o, const struct transform_record *from)
 {
     char why[80];
@@ -93,11 +100,13 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
 
     if (data.n > RECORD_MAX_BYTES)
         return fail_too_large(o, from);
-    outcomes_source_note(s->t->sources, from->seq, SOURCE_EMITTED);
     buf_clear(&s->keys);
     for (size_t i = 0; i < key_count; i++)
         if (key_set_add(&s->keys, keys[i].name, keys[i].value) < 0)
             return err_set(&s->t->err, ERR_LIMIT, "the partition keys of a record do not fit");
+    if (s->t->keys_max && s->keys.n > s->t->keys_max)
+        return fail_for_keys(o, from);
+    outcomes_source_note(s->t->sources, from->seq, SOURCE_EMITTED);
     origin.keys = buf_slice(&s->keys);
     partitions_note(&s->t->partitions, origin.keys);
     return record_list_add(s->t->list, data, &origin, &s->t->err);

@@ -26,8 +26,9 @@ struct transform_batch {
     const char *too_large;              /* NULL; or why the only record of the part fails without being tried */
     struct transform_instances *line;
     const char *stream, *tmp_dir;
-    bool in_memory; /* it is one record, and there is no room for a file */
-    nsec now;       /* wall, for error lines */
+    bool in_memory;  /* it is one record, and there is no room for a file */
+    nsec now;        /* wall, for error lines */
+    size_t keys_max; /* bytes of the partition keys that a record may have; 0: KEY_SET_MAX */
 
     /* out */
     struct record_list *list;

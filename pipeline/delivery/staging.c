@@ -1,0 +1,476 @@
+/* The way of a piece is a circle of events: cut, transformed, staged by a worker, in the journal, done. A parcel's is a line: closed, sealed,
+ * delivered, settled, and then its file goes. Between the two are the open parcels, which are the worker's while it has a piece: so none is
+ * sealed in that time. It is short, because a transform is not part of it. */
+#include "pipeline/delivery/staging.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/base/plural.h"
+#include "pipeline/delivery/generation.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct restored_parcel {
+    struct stage_parcel *parcel;
+    char *note, *progress;
+    size_t note_bytes, progress_bytes;
+};
+
+static void stage_on_worker(struct worker_job *job, struct worker *w);
+static void on_worked(struct loop_event *ev);
+static void on_in_journal(struct spool_wait *w, bool safe);
+static void on_journaled(struct loop_event *ev);
+static void on_due(struct loop_timer *t);
+static void on_has_settled(struct loop_event *ev);
+static void remove_on_worker(struct worker_job *job, struct worker *w);
+static void on_removed(struct loop_event *ev);
+
+void staging_init(struct staging *s)
+{
+    *s = (struct staging){.step = STAGING_IDLE};
+    s->job.run = stage_on_worker;
+    s->worked.fn = on_worked;
+    s->in_journal.done = on_in_journal;
+    s->journaled.fn = on_journaled;
+    s->has_settled.fn = on_has_settled;
+    s->removal.run = remove_on_worker;
+    s->removed.fn = on_removed;
+    loop_timer_init(&s->due, on_due);
+    TAILQ_INIT(&s->held);
+    TAILQ_INIT(&s->settled);
+    TAILQ_INIT(&s->going);
+    pthread_mutex_init(&s->lock, NULL);
+}
+
+/* --- what an earlier run left ---------------------------------------------------------------------------------------- */
+
+static size_t most_partitions(const struct stream_settings *conf)
+{
+    return conf->max_partitions ? conf->max_partitions : STAGE_PARTITIONS_DEFAULT;
+}
+
+static struct stage_rules rules_of(struct delivery_host *h)
+{
+    const struct stream_settings *conf = h->conf;
+
+    return (struct stage_rules){
+        .size = conf->buffer_size,
+        .interval = conf->buffer_interval,
+        .max_partitions = most_partitions(conf),
+        .version = generation_of(h)->version,
+        .owner = h,
+    };
+}
+
+static void keep_restored(struct staging *s, struct stage_parcel *p, const struct parcel *known)
+{
+    struct restored_parcel *r;
+
+    s->restored = mem_grow(s->restored, s->restored_count + 1, sizeof(*s->restored));
+    r = &s->restored[s->restored_count++];
+    *r = (struct restored_parcel){.parcel = p, .note_bytes = known->note.n, .progress_bytes = known->progress.n};
+    r->note = known->note.n ? mem_strndup(known->note.p, known->note.n) : NULL;
+    r->progress = known->progress.n ? mem_strndup(known->progress.p, known->progress.n) : NULL;
+}
+
+static int adopt(struct staging *s, const struct stage_rules *rules, const struct parcel *known, struct err *e)
+{
+    struct stage_parcel *p;
+
+    if (stage_adopt(s->stage, rules, known, clock_wall(), clock_mono(), &p, e) < 0) {
+        if (e->code != ERR_FORMAT)
+            return -1;
+        log_error("staged records are lost: the file they were in is damaged", KS("stream", s->env.stream),
+                  KE("cause", e), KU("records", known->records), KU("first", known->first), KU("last", known->last),
+                  KS("hint",
+                     "what can be read of it is delivered, the rest is counted as corrupt; look for disk errors "
+                     "in the kernel's log, and leave the files in data_dir alone"));
+    }
+    if (p)
+        keep_restored(s, p, known);
+    s->parcels++;
+    return 0;
+}
+
+int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e)
+{
+    struct stage_rules rules = rules_of(h);
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+    struct parcel known;
+    int cleared = -1;
+
+    s->env = *env;
+    s->stage = stage_new(NULL, env->dir, env->memory, env->reader);
+    rules.owner = NULL;
+    for (; staged_parcel(env->reader, count, &known); count++) {
+        numbers = mem_grow(numbers, count + 1, sizeof(*numbers));
+        numbers[count] = known.number;
+        if (adopt(s, &rules, &known, e) < 0)
+            goto out;
+    }
+    cleared = stage_clear(s->stage, numbers, count, e);
+    if (count > 0)
+        log_info("records of an earlier run are staged", KS("stream", env->stream), KU("parcels", count),
+                 KU("sealed", s->restored_count));
+out:
+    mem_free(numbers);
+    return cleared < 0 ? err_wrap(e, "stream `%s`: staged records", env->stream) : 0;
+}
+
+static void free_all(struct stage_parcels *list)
+{
+    struct stage_parcel *p;
+
+    while ((p = TAILQ_FIRST(list))) {
+        TAILQ_REMOVE(list, p, line);
+        stage_parcel_free(&p);
+    }
+}
+
+static void free_restored(struct staging *s)
+{
+    for (size_t i = 0; i < s->restored_count; i++) {
+        stage_parcel_free(&s->restored[i].parcel);
+        mem_free(s->restored[i].note);
+        mem_free(s->restored[i].progress);
+    }
+    MEM_CLEAR(s->restored);
+    s->restored_count = 0;
+}
+
+static void remove_files(const struct staging *s, const struct stage_parcels *list)
+{
+    struct stage_parcel *p;
+    struct err e;
+
+    TAILQ_FOREACH(p, list, line)
+        if (!p->keeps_file && stage_parcel_remove(s->stage, p, &e) < 0)
+            log_warn("the file of a delivered parcel cannot be removed, the next start does it",
+                     KS("stream", s->env.stream), KE("cause", &e));
+}
+
+void staging_close(struct staging *s)
+{
+    if (s->stage) {
+        delivery_loop_at(s->env.loop, &s->due, NSEC_NEVER);
+        delivery_loop_forget(s->env.loop, &s->worked);
+        delivery_loop_forget(s->env.loop, &s->journaled);
+        delivery_loop_forget(s->env.loop, &s->has_settled);
+        delivery_loop_forget(s->env.loop, &s->removed);
+        remove_files(s, &s->settled);
+    }
+    free_restored(s);
+    free_all(&s->held);
+    free_all(&s->settled);
+    free_all(&s->going);
+    stage_free(&s->stage);
+    pthread_mutex_destroy(&s->lock);
+}
+
+static void turn(struct staging *s)
+{
+    delivery_loop_post(s->env.loop, s->env.turn);
+}
+
+/* --- pieces ---------------------------------------------------------------------------------------------------------- */
+
+bool staging_takes(const struct staging *s)
+{
+    return s->step == STAGING_IDLE && s->parcels < STAGE_PARCELS_MAX;
+}
+
+void staging_cut(struct staging *s)
+{
+    assert(s->step == STAGING_IDLE);
+    s->step = STAGING_PIECE;
+}
+
+/* Worker. */
+static void stage_on_worker(struct worker_job *job, struct worker *w)
+{
+    struct staging *s = CONTAINER_OF(job, struct staging, job);
+
+    if (stage_piece_run(&s->work, w) < 0)
+        assert(s->work.err.code != ERR_NONE);
+    delivery_loop_post(s->env.loop, &s->worked);
+}
+
+void staging_stage(struct staging *s, struct delivery *piece)
+{
+    struct delivery_host *h = piece->host;
+
+    s->piece = piece;
+    s->step = STAGING_WORK;
+    s->work = (struct stage_piece){
+        .stage = s->stage,
+        .rules = rules_of(h),
+        .source = &piece->piece,
+        .made = piece->transform.list ? &piece->transform : NULL,
+        .sources = h->conf->backup_all,
+        .wall = s->env.loop->wall,
+        .mono = s->env.loop->mono,
+    };
+    s->env.loop->ops->work(s->env.loop, &s->job);
+}
+
+/* A generation stays as long as there is a parcel of it. */
+static void count_new(struct staging *s)
+{
+    for (size_t i = 0; i < s->stage->touched_count; i++) {
+        const struct stage_parcel *p = s->stage->touched[i];
+
+        s->parcels += p->is_new;
+        if (p->is_new && p->owner)
+            generation_of(p->owner)->staged++;
+    }
+}
+
+static void write_down(struct staging *s)
+{
+    const struct delivery *d = s->piece;
+    const struct object *o = &d->piece.object;
+    bool is_last = o->last == d->seal.last;
+    struct spool_cursor end = is_last ? d->end : (struct spool_cursor){.seq = o->last + 1};
+    struct staged_piece piece = {
+        .first = o->first,
+        .last = o->last,
+        .bytes = is_last ? d->seal.bytes - d->staged_bytes : d->piece.bytes,
+        .parts = s->stage->parts,
+        .count = s->stage->part_count,
+        .ended = s->work.ended,
+    };
+
+    if (s->work.ended.corrupt)
+        log_error("records were lost to damage in the spool", KS("stream", s->env.stream),
+                  KU("records", s->work.ended.corrupt), KU("first", o->first), KU("last", o->last),
+                  KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
+    s->step = STAGING_JOURNAL;
+    staged_add(s->env.reader, &piece, &end, &s->in_journal);
+    count_new(s);
+    stage_took(s->stage);
+    metrics_add(d->host->metrics, METRIC_PARTITION_COUNT_EXCEEDED, s->stage->exceeded - s->exceeded);
+    s->exceeded = s->stage->exceeded;
+}
+
+static void on_worked(struct loop_event *ev)
+{
+    struct staging *s = CONTAINER_OF(ev, struct staging, worked);
+
+    if (s->work.err.code == ERR_NONE) {
+        write_down(s);
+        return;
+    }
+    s->step = STAGING_PIECE;
+    delivery_not_staged(s->piece, &s->work.err);
+}
+
+/* Committer. What it refuses for good stays as it is until the stream is closed, and the next start finds the cut before it. */
+static void on_in_journal(struct spool_wait *w, bool safe)
+{
+    struct staging *s = CONTAINER_OF(w, struct staging, in_journal);
+
+    if (safe)
+        delivery_loop_post(s->env.loop, &s->journaled);
+}
+
+static void on_journaled(struct loop_event *ev)
+{
+    struct staging *s = CONTAINER_OF(ev, struct staging, journaled);
+
+    s->step = STAGING_PIECE;
+    delivery_staged(s->piece);
+}
+
+void staging_done(struct staging *s)
+{
+    s->piece = NULL;
+    s->step = STAGING_IDLE;
+}
+
+/* --- parcels --------------------------------------------------------------------------------------------------------- */
+
+bool staging_has_parcels(const struct staging *s)
+{
+    return s->step == STAGING_IDLE || s->step == STAGING_PIECE;
+}
+
+static void on_due(struct loop_timer *t)
+{
+    turn(CONTAINER_OF(t, struct staging, due));
+}
+
+void staging_turn(struct staging *s, const struct delivery_host *newest, bool all)
+{
+    nsec next = NSEC_NEVER;
+
+    if (staging_has_parcels(s)) {
+        bool others = s->step == STAGING_IDLE && s->stage->rules.owner && s->stage->rules.owner != newest;
+
+        stage_close_due(s->stage, s->env.loop->mono, all || others || !newest->conf->partitioned);
+        next = stage_deadline(s->stage);
+    }
+    delivery_loop_at(s->env.loop, &s->due, next);
+}
+
+struct delivery_host *staging_next_host(struct staging *s, struct delivery_host *newest)
+{
+    struct stage_parcel *p = staging_has_parcels(s) ? stage_peek(s->stage) : NULL;
+
+    return !p ? NULL : p->owner ? p->owner : newest;
+}
+
+static void hold(struct staging *s, struct stage_parcel *p)
+{
+    TAILQ_INSERT_TAIL(&s->held, p, line);
+    if (s->held_since)
+        return;
+    s->held_since = s->env.loop->mono;
+    snprintf(s->held_message, sizeof(s->held_message),
+             "%" PRIu64 " record%s failed in the transform, and the stream has no backup any more", p->known.records,
+             noun_s(p->known.records));
+    log_error("records that failed in the transform wait for a backup", KS("stream", s->env.stream),
+              KU("records", p->known.records), KU("first", p->known.first), KU("last", p->known.last),
+              KS("hint", "give the stream a `backup`"));
+}
+
+static bool is_for_backup(const struct stage_parcel *p)
+{
+    return p->kind != STAGE_RECORDS;
+}
+
+struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h)
+{
+    struct stage_parcel *p = stage_next(s->stage);
+    struct seal_result all = {.corrupt = p->known.records};
+
+    if (p->mark.count > 0 && (h->backup || !is_for_backup(p)))
+        return p;
+    if (p->mark.count > 0 && p->kind == STAGE_FAILED) {
+        hold(s, p);
+        return NULL;
+    }
+    if (p->kind == STAGE_SOURCES) /* copies that nobody wants any more */
+        all = (struct seal_result){0};
+    staging_settle(s, p, &all);
+    return NULL;
+}
+
+struct delivery *staging_restore(struct staging *s, struct delivery_host *h)
+{
+    for (size_t index = 0; index < s->restored_count; index++) {
+        struct restored_parcel *r = &s->restored[index];
+        struct stage_parcel *p = r->parcel;
+        struct seal_result all = {.corrupt = p ? p->known.records : 0};
+
+        if (!p)
+            continue;
+        r->parcel = NULL;
+        if (p->mark.count > 0 && (h->backup || !is_for_backup(p)))
+            return delivery_restore_parcel(h, p, slice_of(r->note, r->note_bytes),
+                                           slice_of(r->progress, r->progress_bytes));
+        if (p->mark.count > 0 && p->kind == STAGE_FAILED)
+            hold(s, p);
+        else
+            staging_settle(s, p, p->kind == STAGE_SOURCES ? &(struct seal_result){0} : &all);
+    }
+    free_restored(s);
+    return NULL;
+}
+
+/* Committer. */
+static void on_settled(struct spool_wait *w, bool safe)
+{
+    struct stage_parcel *p = CONTAINER_OF(w, struct stage_parcel, settled);
+    struct staging *s = p->home;
+
+    p->keeps_file = !safe;
+    pthread_mutex_lock(&s->lock);
+    TAILQ_INSERT_TAIL(&s->settled, p, line);
+    pthread_mutex_unlock(&s->lock);
+    delivery_loop_post(s->env.loop, &s->has_settled);
+}
+
+void staging_settle(struct staging *s, struct stage_parcel *p, const struct seal_result *r)
+{
+    if (p->owner)
+        generation_of(p->owner)->staged--;
+    s->parcels--;
+    p->home = s;
+    p->settled.done = on_settled;
+    staged_settle(s->env.reader, p->known.number, r, &p->settled);
+}
+
+/* --- files of what is settled ---------------------------------------------------------------------------------------- */
+
+static void on_has_settled(struct loop_event *ev)
+{
+    struct staging *s = CONTAINER_OF(ev, struct staging, has_settled);
+
+    if (s->removes)
+        return;
+    pthread_mutex_lock(&s->lock);
+    TAILQ_CONCAT(&s->going, &s->settled, line);
+    pthread_mutex_unlock(&s->lock);
+    if (TAILQ_EMPTY(&s->going))
+        return;
+    s->removes = true;
+    s->env.loop->ops->work(s->env.loop, &s->removal);
+}
+
+/* Worker. */
+static void remove_on_worker(struct worker_job *job, struct worker *w)
+{
+    struct staging *s = CONTAINER_OF(job, struct staging, removal);
+
+    (void)w;
+    remove_files(s, &s->going);
+    delivery_loop_post(s->env.loop, &s->removed);
+}
+
+static void on_removed(struct loop_event *ev)
+{
+    struct staging *s = CONTAINER_OF(ev, struct staging, removed);
+
+    free_all(&s->going);
+    s->removes = false;
+    on_has_settled(&s->has_settled);
+    turn(s);
+}
+
+/* --- what others ask ------------------------------------------------------------------------------------------------- */
+
+bool staging_is_empty(const struct staging *s)
+{
+    return s->step == STAGING_IDLE && s->parcels == 0;
+}
+
+bool staging_is_away(const struct staging *s)
+{
+    return s->removes || s->step == STAGING_WORK || s->step == STAGING_JOURNAL;
+}
+
+size_t staging_partitions(const struct staging *s)
+{
+    return s->stage->open[STAGE_RECORDS];
+}
+
+size_t staging_limit(const struct stream_settings *conf)
+{
+    return conf->partitioned ? most_partitions(conf) : 0;
+}
+
+struct delivery_trouble staging_trouble(const struct staging *s)
+{
+    return (struct delivery_trouble){.since = s->held_since,
+                                     .wants_mending = true,
+                                     .code = "ProcessingFailed",
+                                     .message = s->held_message,
+                                     .hint = "give the stream a `backup`",
+                                     .at_backup = false};
+}

@@ -1,0 +1,110 @@
+/* staging.h -- a partitioned stream between its spool and its deliveries: pieces are staged, one after the other, and what was staged is
+ * delivered parcel by parcel (encode/stage.h).
+ *
+ *     IDLE       no piece is under way. Parcels that are closed may be sealed: staging_next()
+ *     PIECE      the stream has cut one, which is transformed. As before
+ *     WORK       a worker puts what was made of it into the parcels, which are the worker's for so long
+ *     JOURNAL    it is written down where its records are. When that is safe the piece is done: IDLE, or PIECE for the rest of it
+ *
+ * Each piece begins where the last one ended, and none is cut before that: so the records of a key stay in order. What fails on the way is
+ * tried again from the transform on, and until the journal has it nothing of it is anywhere but in the spool.
+ *
+ * Parcels are sealed in the order in which they were closed. One is a delivery from then on; once that is settled, and the journal has it,
+ * its file is removed. A run that ends leaves parcels behind, open and closed ones; the next one goes on with them, also when the stream is
+ * not partitioned any more.
+ *
+ * Threads    open: before the loop has the stream. The rest: the delivery thread.
+ * Ownership  embedded in its stream; owns the stage and the parcels, also those that are being delivered.
+ */
+#ifndef PIPELINE_DELIVERY_STAGING_H
+#define PIPELINE_DELIVERY_STAGING_H
+
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/delivery/delivery.h"
+#include "pipeline/delivery/loop.h"
+#include "pipeline/encode/stage.h"
+#include "pipeline/encode/stage_piece.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum staging_step { STAGING_IDLE, STAGING_PIECE, STAGING_WORK, STAGING_JOURNAL };
+
+struct staging_env {
+    const char *stream, *dir;
+    bool memory; /* durability: memory */
+    struct delivery_loop *loop;
+    struct spool_reader *reader;
+    struct loop_event *turn; /* posted when there may be something to do */
+};
+
+struct staging {
+    struct staging_env env;
+    struct stage *stage; /* NULL: it was never opened */
+    enum staging_step step;
+    struct delivery *piece; /* that is staged, in WORK and JOURNAL */
+    struct stage_piece work;
+    struct worker_job job;
+    struct loop_event worked;
+    struct spool_wait in_journal;
+    struct loop_event journaled;
+    struct loop_timer due; /* the first open parcel's time */
+    uint64_t exceeded;     /* of the stage, as far as it is in the metrics */
+    size_t parcels;        /* that are not settled */
+
+    struct restored_parcel *restored; /* sealed by an earlier run */
+    size_t restored_count;
+    struct stage_parcels held; /* for the backup, and there is none */
+    nsec held_since;           /* mono */
+    char held_message[160];
+
+    pthread_mutex_t lock;
+    struct stage_parcels settled; /* guarded by lock; and as the journal has it */
+    struct loop_event has_settled;
+    struct stage_parcels going; /* a worker removes their files */
+    struct worker_job removal;
+    struct loop_event removed;
+    bool removes;
+};
+
+/* Before everything else. */
+void staging_init(struct staging *s);
+/* Finds what an earlier run left. -1: it cannot be read. `h`: who delivers from now on. */
+MUST_CHECK int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e);
+/* Nobody else has anything of it any more. */
+void staging_close(struct staging *s);
+
+/* A piece may be cut. */
+bool staging_takes(const struct staging *s);
+void staging_cut(struct staging *s);
+/* delivery_host_ops.stage */
+void staging_stage(struct staging *s, struct delivery *piece);
+/* It is done, and will be freed. */
+void staging_done(struct staging *s);
+
+/* Closes parcels that are due, or those of other owners than `newest`; with `all`, each; and waits for the next that will be. */
+void staging_turn(struct staging *s, const struct delivery_host *newest, bool all);
+/* Who delivers the next parcel, if there is one that may be sealed now; NULL: none. Then the parcel, which is the caller's until it is settled; NULL:
+ * there was nothing left to deliver of it. */
+struct delivery_host *staging_next_host(struct staging *s, struct delivery_host *newest);
+struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h);
+/* The next delivery of what an earlier run sealed, until NULL. */
+struct delivery *staging_restore(struct staging *s, struct delivery_host *h);
+
+void staging_settle(struct staging *s, struct stage_parcel *p, const struct seal_result *r);
+
+/* Nothing is staged that was not delivered. */
+bool staging_is_empty(const struct staging *s);
+/* A worker or the journal has something of it, which comes back as a turn. */
+bool staging_is_away(const struct staging *s);
+/* Of a partitioned stream: the objects that gather records. Not while they are a worker's. */
+bool staging_has_parcels(const struct staging *s);
+size_t staging_partitions(const struct staging *s);
+/* How many these may be; 0: the stream is not partitioned. */
+size_t staging_limit(const struct stream_settings *conf);
+/* Why some of it does not get on. */
+struct delivery_trouble staging_trouble(const struct staging *s);
+
+#endif

@@ -1,0 +1,185 @@
+/* First the records for the destination, in their order; then the lines of those that failed; then the source records. */
+#include "pipeline/encode/stage_piece.h"
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NO_KEYS slice_of(NULL, 0)
+
+/* --- what the transform made ------------------------------------------------------------------------------------------ */
+
+/* Is it the first that the source record became, of one of which no part failed? */
+static bool is_counted(const struct stage_piece *p, uint64_t seq, unsigned char *counted)
+{
+    const struct source_outcomes *s = p->made->sources;
+    uint64_t i = seq - p->source->object.first;
+    unsigned char bit = (unsigned char)(1U << i % 8);
+
+    if (s->status[seq - s->first] != SOURCE_EMITTED || counted[i / 8] & bit)
+        return false;
+    counted[i / 8] |= bit;
+    return true;
+}
+
+static int add_chunk(struct stage_piece *p, const struct record_chunk *c, unsigned char *counted)
+{
+    struct frame_iter it = frame_records(&c->v);
+    struct slice data;
+
+    for (uint32_t i = 0; i < c->v.count && frame_next(&it, &data); i++) {
+        struct record_origin from = c->origins[i];
+
+        from.is_counted = is_counted(p, from.seq, counted);
+        if (stage_add(p->stage, STAGE_RECORDS, record_chunk_keys(c, i), data, &from, &p->err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_made(struct stage_piece *p, struct worker *w)
+{
+    unsigned char *counted = mem_array((size_t)(p->source->count + 7) / 8, 1);
+    struct record_chunk c;
+    uint64_t at = 0;
+    int got;
+
+    while ((got = record_list_read(p->made->list, &at, &w->raw, &c, &p->err)) > 0)
+        if (cancel_is_asked(w->cancel))
+            got = err_set(&p->err, ERR_CANCELLED, "the program is ending");
+        else if (add_chunk(p, &c, counted) < 0)
+            got = -1;
+        else
+            continue;
+    mem_free(counted);
+    return got;
+}
+
+/* A line says itself which record it is of. As a rule each is of another one; of one whose parts fail at different places of the chain there
+ * may be several, so as many are counted as there are records. */
+static int add_line(struct stage_piece *p, struct slice line)
+{
+    const struct record_origin from = {
+        .seq = p->source->object.first, .arrival = p->source->object.oldest, .is_counted = p->failed > 0};
+
+    p->failed -= from.is_counted;
+
+    return stage_add(p->stage, STAGE_FAILED, NO_KEYS, line, &from, &p->err);
+}
+
+/* The whole lines in `b`; what is left moves to its beginning. */
+static int take_lines(struct stage_piece *p, struct buf *b)
+{
+    size_t at = 0;
+    const char *end;
+
+    while ((end = memchr(b->p + at, '\n', b->n - at))) {
+        size_t n = (size_t)(end - b->p) - at;
+
+        if (add_line(p, slice_of(b->p + at, n)) < 0)
+            return -1;
+        at += n + 1;
+    }
+    memmove(b->p, b->p + at, b->n - at);
+    b->n -= at;
+    return 0;
+}
+
+static int add_failed(struct stage_piece *p, struct worker *w)
+{
+    struct buf *b = &w->scratch;
+    uint64_t at = 0;
+    long got;
+
+    buf_clear(b);
+    do {
+        if (buf_reserve(b, ENCODER_ERRORS_PIECE) < 0)
+            return err_set(&p->err, ERR_LIMIT, "an error line does not fit");
+        got = body_read(p->made->failed, at, b->p + b->n, ENCODER_ERRORS_PIECE, &p->err);
+        if (got < 0)
+            return -1;
+        at += (uint64_t)got;
+        b->n += (size_t)got;
+        if (got > 0 && take_lines(p, b) < 0)
+            return -1;
+    } while (got > 0);
+    assert(b->n == 0);
+    return 0;
+}
+
+static void count_ended(struct stage_piece *p)
+{
+    const struct source_outcomes *s = p->made->sources;
+
+    for (uint64_t seq = p->source->object.first; seq <= p->source->object.last; seq++) {
+        p->ended.dropped += s->status[seq - s->first] == SOURCE_DROPPED;
+        p->ended.corrupt += s->status[seq - s->first] == SOURCE_LOST;
+        p->failed += s->status[seq - s->first] == SOURCE_BACKED_UP;
+    }
+}
+
+/* --- source records --------------------------------------------------------------------------------------------------- */
+
+static int add_piece(struct stage_piece *p, const struct object_reader *k)
+{
+    struct frame_iter it = object_reader_records(k, k->begin);
+    struct slice data;
+
+    for (uint64_t at = k->begin; at < k->end && frame_next(&it, &data); at++) {
+        struct record_origin from = {.seq = k->base + at, .arrival = k->chunk.v.arrival, .is_counted = !p->made};
+
+        if (!p->made && stage_add(p->stage, STAGE_RECORDS, NO_KEYS, data, &from, &p->err) < 0)
+            return -1;
+        from.is_counted = false;
+        if (p->sources && stage_add(p->stage, STAGE_SOURCES, NO_KEYS, data, &from, &p->err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* As records for the destination, where there is no transform; as source records; or both. */
+static int add_sources(struct stage_piece *p, struct worker *w)
+{
+    struct object_reader k;
+    int got;
+
+    object_reader_open(&k, p->source, &w->raw, w->cancel);
+    while ((got = object_reader_next(&k, &p->err)) > 0) {
+        if (k.lost)
+            p->ended.corrupt += p->made ? 0 : k.end - k.begin;
+        else if (add_piece(p, &k) < 0)
+            got = -1;
+        if (got < 0)
+            break;
+    }
+    object_reader_close(&k);
+    return got;
+}
+
+static int add_all(struct stage_piece *p, struct worker *w)
+{
+    if (p->made)
+        count_ended(p);
+    if (p->made && add_made(p, w) < 0)
+        return -1;
+    if (p->made && p->made->failed && add_failed(p, w) < 0)
+        return -1;
+    return !p->made || p->sources ? add_sources(p, w) : 0;
+}
+
+int stage_piece_run(struct stage_piece *p, struct worker *w)
+{
+    const struct object *o = &p->source->object;
+
+    p->ended = (struct seal_result){0};
+    p->failed = 0;
+    p->err = (struct err){.code = ERR_NONE};
+    stage_begin(p->stage, &p->rules, o->first, o->last, p->wall, p->mono);
+    if (add_all(p, w) == 0 && stage_finish(p->stage, &p->err) == 0)
+        return 0;
+    stage_undo(p->stage);
+    return -1;
+}

@@ -1,0 +1,598 @@
+/* A partitioned stream between sinks that keep what they get: whatever was put in, in whichever order things happened, over however many runs,
+ * each record is in one object of its own key, in order, or in the backup, or dropped; and the books say so. */
+#include "tests/unit/delivery/delivery_rig.h"
+
+#include "pipeline/base/key_set.h"
+#include "transforms/transform.h"
+
+#include <dirent.h>
+
+/* --- a sink that keeps all ----------------------------------------------------------------------------------------- */
+
+enum { OBJECTS_MAX = 8000, NUMBERS_MAX = 4000 };
+
+struct object_kept {
+    char name[160], key[16];
+    bool error, source;
+    char *body;
+    unsigned puts;
+};
+
+struct store {
+    pthread_mutex_t lock;
+    struct object_kept objects[OBJECTS_MAX]; /* in the order in which they came first */
+    size_t count;
+    unsigned refuse_every, asked; /* 0: never */
+};
+
+static int store_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
+{
+    (void)env, (void)e;
+    *state = *(struct store *const *)conf;
+    return 0;
+}
+
+static void key_of(const struct sink_seal_id *id, char *out, size_t size)
+{
+    struct slice rest = id->keys, name, value;
+
+    out[0] = '\0';
+    if (key_set_next(&rest, &name, &value))
+        snprintf(out, size, "%.*s", (int)value.n, value.p);
+}
+
+static int store_name(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
+                      struct err *e)
+{
+    char key[16];
+
+    (void)state, (void)extension;
+    key_of(id, key, sizeof(key));
+    return buf_printf(out, "%s/%llx-%llx-%llx-%llx%s", key, (unsigned long long)id->epoch,
+                      (unsigned long long)id->first, (unsigned long long)id->last, (unsigned long long)id->window,
+                      id->error_type ? "-error" : "") < 0
+               ? err_set(e, ERR_LIMIT, "no room")
+               : 0;
+}
+
+static enum sink_outcome store_send(const void *state, const struct sink_seal *s, struct sink_verdict *v)
+{
+    struct store *st = (struct store *)(uintptr_t)state;
+    size_t n = (size_t)body_size(s->body), i = 0;
+    char *body = mem_alloc(n + 1), name[160];
+    struct err e;
+
+    assert(body_read(s->body, 0, body, n, &e) == (long)n || n == 0);
+    snprintf(name, sizeof(name), "%.*s", (int)s->name.n, s->name.p);
+    v->retry_after = NSEC_PER_MSEC;
+    snprintf(v->code, sizeof(v->code), "Busy");
+    pthread_mutex_lock(&st->lock);
+    if (st->refuse_every && ++st->asked % st->refuse_every == 0) {
+        pthread_mutex_unlock(&st->lock);
+        mem_free(body);
+        return SINK_RETRY;
+    }
+    while (i < st->count && strcmp(st->objects[i].name, name) != 0)
+        i++;
+    assert(i < OBJECTS_MAX);
+    if (i == st->count) {
+        st->count++;
+        snprintf(st->objects[i].name, sizeof(st->objects[i].name), "%s", name);
+        key_of(&s->id, st->objects[i].key, sizeof(st->objects[i].key));
+        st->objects[i].error = s->id.error_type != NULL;
+    } else {
+        /* What comes again is the same; but an error line says when. */
+        assert(st->objects[i].error || strcmp(st->objects[i].body, body) == 0);
+        mem_free(st->objects[i].body);
+    }
+    st->objects[i].puts++;
+    st->objects[i].body = body;
+    pthread_mutex_unlock(&st->lock);
+    return SINK_DELIVERED;
+}
+
+static void store_describe(const void *state, struct buf *out)
+{
+    (void)state;
+    (void)!buf_add_str(out, "a store");
+}
+
+static const struct sink_ops STORE = {
+    .name = "store",
+    .fields = fake_fields,
+    .conf_size = sizeof(struct store *),
+    .error_prefix = "store-failed",
+    .metric = "store",
+    .open = store_open,
+    .close = fake_close,
+    .name_object = store_name,
+    .send = store_send,
+    .describe = store_describe,
+};
+
+/* --- a transform that sets keys -------------------------------------------------------------------------------------- */
+
+/* `ab 17` becomes `a 17` and `b 17`, each with the key that is its letter; `- 17` is dropped, `! 17` fails; what has no letter has no key. */
+static int keys_run(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
+                    struct err *e)
+{
+    (void)state, (void)e;
+    for (size_t i = 0; i < count; i++) {
+        const struct transform_record *r = &records[i];
+        const char *number = memchr(r->data.p, ' ', r->data.n);
+        size_t letters = (size_t)(number - r->data.p);
+
+        if (r->data.p[0] == '-') {
+            out->drop(out, r, SLICE("told so"));
+        } else if (r->data.p[0] == '!') {
+            if ((out->fail)(out, r, "Test.Failed", r->data, SLICE("told so")) < 0)
+                return -1;
+        } else {
+            for (size_t k = 0; k < letters || k == 0; k++) {
+                struct transform_key key = {SLICE("k"), slice_of(r->data.p + k, 1)};
+                char made[64];
+                int n = snprintf(made, sizeof(made), "%.*s%.*s", letters ? 1 : 0, key.value.p,
+                                 (int)(r->data.n - letters), number);
+
+                if (out->emit(out, r, slice_of(made, (size_t)n), &key, letters ? 1 : 0) < 0)
+                    return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+static int keys_load(void **shared, const void *conf, const struct transform_env *env, struct err *e)
+{
+    (void)conf, (void)env, (void)e;
+    *shared = mem_alloc(1);
+    return 0;
+}
+
+static int keys_open(void **state, void *shared, const struct cancel *cancel, struct err *e)
+{
+    (void)shared, (void)cancel, (void)e;
+    *state = mem_alloc(1);
+    return 0;
+}
+
+static void keys_close(void **state)
+{
+    mem_free(*state);
+    *state = NULL;
+}
+
+static const struct transform_ops KEYS = {
+    .name = "keys", .fields = fake_fields, .load = keys_load, .open = keys_open, .close = keys_close, .run = keys_run};
+
+/* --- the bench ------------------------------------------------------------------------------------------------------- */
+
+struct bench {
+    struct rig *r;
+    struct store *destination, *backup;
+    struct transform_settings transform;
+    struct stream_settings replaced[4];
+    uint64_t random;
+    struct {
+        char letters[4];
+    } put[NUMBERS_MAX];
+    unsigned numbers;
+    bool mixes;     /* it is not always partitioned: objects may have records of several keys */
+    bool overtakes; /* deliveries may end in another order than they began in */
+};
+
+static unsigned pick(struct bench *b, unsigned n)
+{
+    b->random = b->random * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned)(b->random >> 33) % n;
+}
+
+static struct store *new_store(void)
+{
+    struct store *s = mem_alloc(sizeof(*s));
+
+    pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+static void free_store(struct store *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        mem_free(s->objects[i].body);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
+
+static struct bench *bench_new(uint64_t seed)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+
+    b->r = rig_new(&STORE, &STORE);
+    b->destination = new_store();
+    b->backup = new_store();
+    b->r->conf.sink_conf = &b->destination;
+    b->r->conf.backup_conf = &b->backup;
+    b->transform = (struct transform_settings){.ops = &KEYS};
+    b->r->conf.transforms = &b->transform;
+    b->r->conf.transform_count = 1;
+    b->r->conf.partitioned = true;
+    b->r->conf.buffer_interval = INT64_MAX / 2; /* whatever the clock says */
+    b->random = seed * 7919 + 17;
+    return b;
+}
+
+static void bench_free(struct bench *b)
+{
+    rig_free(&b->r);
+    free_store(b->destination);
+    free_store(b->backup);
+    mem_free(b);
+}
+
+static void put(struct bench *b, const char *letters)
+{
+    char text[32];
+    const char *records[] = {text};
+
+    assert_in_range(b->numbers, 0, NUMBERS_MAX - 1);
+    snprintf(b->put[b->numbers].letters, sizeof(b->put[0].letters), "%s", letters);
+    snprintf(text, sizeof(text), "%s %u", letters, b->numbers++);
+    rig_put(b->r, records, 1);
+}
+
+/* --- what must be ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t count_put(const struct bench *b, const char *first)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < b->numbers; i++)
+        n += b->put[i].letters[0] && strchr(first, b->put[i].letters[0]) != NULL;
+    return n;
+}
+
+/* How often the line `letter number` is there; and that of each letter numbers only grow. */
+static void check_objects(struct bench *b)
+{
+    static unsigned char seen[256][NUMBERS_MAX];
+    long last[256];
+
+    memset(seen, 0, sizeof(seen));
+    for (size_t i = 0; i < 256; i++)
+        last[i] = -1;
+    for (size_t i = 0; i < b->destination->count; i++) {
+        const struct object_kept *o = &b->destination->objects[i];
+        struct slice rest = slice_str(o->body), line;
+
+        for (size_t c = 0; b->overtakes && c < 256; c++)
+            last[c] = -1;
+        while (slice_take_line(&rest, &line)) {
+            unsigned char letter = line.p[0] == ' ' ? 0 : (unsigned char)line.p[0];
+            long number = strtol(strchr(line.p, ' '), NULL, 10);
+
+            if (!b->mixes && (letter ? o->key[0] != (char)letter : o->key[0] != '\0'))
+                fail_msg("%.*s is in the object of key %s", (int)line.n, line.p, o->key);
+            assert_in_range(number, 0, b->numbers - 1);
+            if (number < last[letter])
+                fail_msg("%.*s is behind %ld", (int)line.n, line.p, last[letter]);
+            last[letter] = number;
+            seen[letter][number]++;
+        }
+    }
+    for (unsigned i = 0; i < b->numbers; i++) {
+        const char *l = b->put[i].letters;
+        unsigned found = 0;
+
+        for (size_t c = 0; c < 256; c++)
+            found += seen[c][i];
+        if (l[0] == '-' || l[0] == '!') {
+            assert_int_equal(found, 0);
+            continue;
+        }
+        if (found != (l[0] ? strlen(l) : 1))
+            fail_msg("record %u (%s) was delivered %u times", i, l, found);
+        for (const char *c = l; *c; c++)
+            assert_true(seen[(unsigned char)*c][i] >= 1);
+    }
+}
+
+static void check_backup(struct bench *b)
+{
+    static unsigned char failed[NUMBERS_MAX], source[NUMBERS_MAX];
+
+    memset(failed, 0, sizeof(failed));
+    memset(source, 0, sizeof(source));
+    for (size_t i = 0; i < b->backup->count; i++) {
+        const struct object_kept *o = &b->backup->objects[i];
+        struct slice rest = slice_str(o->body), line;
+
+        while (slice_take_line(&rest, &line)) {
+            const char *said = o->error ? strstr(line.p, "\"errorMessage\":\"! ") : line.p;
+            const char *digits = strpbrk(said, " ");
+
+            (o->error ? failed : source)[strtol(digits, NULL, 10)]++;
+        }
+    }
+    for (unsigned i = 0; i < b->numbers; i++) {
+        if (failed[i] != (b->put[i].letters[0] == '!'))
+            fail_msg("record %u (%s): %u lines in the backup", i, b->put[i].letters, failed[i]);
+        assert_true(source[i] <= 1);
+    }
+}
+
+static void check_balance(struct rig *r)
+{
+    struct spool_books k;
+
+    spool_books(spool_reader(r->stream->spool, 0), &k);
+    assert_int_equal(k.incoming, k.delivered + k.dropped + k.backed_up + k.corrupt + k.spooled);
+    assert_int_equal(k.corrupt, 0);
+}
+
+static void check_books(struct bench *b)
+{
+    struct spool_books k;
+
+    check_balance(b->r);
+    spool_books(spool_reader(b->r->stream->spool, 0), &k);
+    assert_int_equal(k.incoming, b->numbers);
+    assert_int_equal(k.spooled, 0);
+    assert_int_equal(k.dropped, count_put(b, "-"));
+    assert_int_equal(k.backed_up, count_put(b, "!"));
+}
+
+/* The files that are there. */
+static unsigned staged_files(const struct bench *b, char path[256])
+{
+    char dir[160];
+    DIR *d;
+    const struct dirent *entry;
+    unsigned n = 0;
+
+    snprintf(dir, sizeof(dir), "%s/streams/app/staging", b->r->data_dir);
+    d = opendir(dir);
+    while (d && (entry = readdir(d)))
+        if (entry->d_name[0] != '.') {
+            n++;
+            snprintf(path, 256, "%s/%s", dir, entry->d_name);
+        }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* --- the cases ------------------------------------------------------------------------------------------------------- */
+
+static void each_key_has_an_object_of_its_own(void **state)
+{
+    struct bench *b = bench_new(1);
+    char path[256];
+
+    (void)state;
+    rig_start(b->r);
+    for (int i = 0; i < 5; i++) {
+        put(b, "a");
+        put(b, "b");
+        put(b, "ab");
+        put(b, "aa");
+        put(b, "");
+        put(b, "-");
+        put(b, "!");
+    }
+    rig_drain(b->r);
+    check_objects(b);
+    check_backup(b);
+    check_books(b);
+    assert_int_equal(b->destination->count, 3);
+    assert_int_equal(b->backup->count, 1);
+    assert_string_equal(b->backup->objects[0].error ? "error" : "", "error");
+    rig_stop(b->r);
+    assert_int_equal(staged_files(b, path), 0);
+    bench_free(b);
+}
+
+/* All of them gather in one object that is delivered by the second run. */
+static void a_restart_goes_on_with_open_parcels(void **state)
+{
+    struct bench *b = bench_new(2);
+    struct spool_books k;
+    char path[256];
+
+    (void)state;
+    for (int run = 0; run < 3; run++) {
+        time_t end = time(NULL) + WAIT_S;
+
+        rig_start(b->r);
+        stream_flush(b->r->stream); /* pieces do not wait */
+        for (int i = 0; i < 5; i++)
+            put(b, "a");
+        do {
+            usleep(1000);
+            spool_books(spool_reader(b->r->stream->spool, 0), &k);
+            assert_true(time(NULL) < end);
+        } while (k.delivered < (uint64_t)(run + 1) * 5);
+        rig_stop(b->r);
+    }
+    assert_int_equal(staged_files(b, path), 0);
+    bench_free(b);
+}
+
+static void more_keys_than_there_may_be_are_delivered_early(void **state)
+{
+    struct bench *b = bench_new(3);
+
+    (void)state;
+    b->r->conf.max_partitions = 3;
+    rig_start(b->r);
+    for (int i = 0; i < 40; i++) {
+        char letters[2] = {(char)('a' + i % 8), '\0'};
+
+        put(b, letters);
+    }
+    rig_drain(b->r);
+    check_objects(b);
+    check_books(b);
+    assert_true(metrics_get(&b->r->stream->metrics, METRIC_PARTITION_COUNT_EXCEEDED) > 0);
+    assert_true(b->destination->count > 8);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
+/* Whatever damage took is in the books as corrupt, the rest is delivered. */
+static void a_parcel_whose_file_is_gone_is_corrupt(void **state)
+{
+    struct bench *b = bench_new(4);
+    struct spool_books k;
+    char path[256];
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    rig_start(b->r);
+    for (int i = 0; i < 4; i++)
+        put(b, "a");
+    put(b, "b");
+    stream_flush(b->r->stream);
+    pthread_mutex_lock(&b->destination->lock); /* nothing is delivered meanwhile */
+    while (staged_files(b, path) < 2 && time(NULL) < end)
+        usleep(1000);
+    do {
+        struct parcel p;
+
+        usleep(1000);
+        assert_true(time(NULL) < end);
+        if (staged_parcel(b->r->stream->reader, 1, &p))
+            break;
+    } while (true);
+    b->destination->refuse_every = 1;
+    pthread_mutex_unlock(&b->destination->lock);
+    rig_stop(b->r);
+    snprintf(path, sizeof(path), "%s/streams/app/staging/00000000000000000001.parcel", b->r->data_dir);
+    if (b->destination->count > 0 || unlink(path) < 0) { /* it came before that */
+        bench_free(b);
+        skip();
+    }
+    b->destination->refuse_every = 0;
+    rig_start(b->r);
+    rig_drain(b->r);
+    spool_books(spool_reader(b->r->stream->spool, 0), &k);
+    assert_int_equal(k.corrupt, 4);
+    assert_int_equal(k.delivered, 1);
+    assert_int_equal(k.spooled, 0);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
+/* --- anything -------------------------------------------------------------------------------------------------------- */
+
+static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "!", "a", "a", "b"};
+
+static void configure(struct bench *b, struct stream_settings *conf)
+{
+    static const uint64_t sizes[] = {1, 30, 200, MIB};
+    static const nsec intervals[] = {0, 5 * NSEC_PER_MSEC, INT64_MAX / 2};
+    static const uint32_t most[] = {1, 2, 3, 500};
+
+    conf->buffer_size = sizes[pick(b, 4)];
+    conf->buffer_interval = intervals[pick(b, 3)];
+    conf->max_partitions = most[pick(b, 4)];
+    conf->backup_all = pick(b, 3) == 0;
+    conf->in_flight = 1;
+}
+
+/* What a crash may leave behind what the journal knows. */
+static void litter(struct bench *b)
+{
+    char path[256], command[400];
+
+    if (staged_files(b, path) == 0)
+        return;
+    snprintf(command, sizeof(command),
+             "cd %s/streams/app/staging && for f in *; do printf 'half a block' >> $f; done; "
+             "echo x > 00000000000000999999.parcel; echo y > else",
+             b->r->data_dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void one_run(struct bench *b)
+{
+    unsigned steps = pick(b, 40), replaced = 0;
+
+    configure(b, &b->r->conf);
+    b->r->conf.partitioned = !b->mixes || pick(b, 3) != 0;
+    b->destination->refuse_every = pick(b, 3) ? 0 : 2 + pick(b, 3);
+    b->backup->refuse_every = pick(b, 3) ? 0 : 2;
+    b->overtakes = b->overtakes || b->destination->refuse_every;
+    rig_start(b->r);
+    while (steps--)
+        switch (pick(b, 12)) {
+        case 0:
+            usleep(pick(b, 4000));
+            break;
+        case 1:
+            check_balance(b->r);
+            break;
+        case 2: {
+            struct stream_settings *conf = &b->replaced[replaced];
+            struct err e;
+
+            if (replaced == 4)
+                break;
+            replaced++;
+            *conf = b->r->conf;
+            configure(b, conf);
+            conf->partitioned = !b->mixes || pick(b, 3) != 0;
+            b->overtakes = true;
+            committer_barrier(b->r->committer);
+            if (stream_replace_sinks(b->r->stream, conf, b->r->dir, &e) < 0)
+                fail_msg("%s", e.msg);
+            break;
+        }
+        default:
+            put(b, LETTERS[pick(b, sizeof(LETTERS) / sizeof(LETTERS[0]))]);
+        }
+    if (pick(b, 4) == 0) {
+        rig_drain(b->r);
+        check_books(b);
+    }
+    check_balance(b->r);
+    rig_stop(b->r);
+    if (pick(b, 2))
+        litter(b);
+}
+
+static void whatever_happens_each_record_is_once_where_it_belongs(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        struct bench *b = bench_new(seed);
+        char path[256];
+
+        b->mixes = b->overtakes = seed % 3 == 0;
+        for (unsigned runs = 1 + pick(b, 6); runs; runs--)
+            one_run(b);
+        b->r->conf.partitioned = !b->mixes || pick(b, 2);
+        b->destination->refuse_every = b->backup->refuse_every = 0;
+        rig_start(b->r);
+        rig_drain(b->r);
+        check_books(b);
+        rig_stop(b->r);
+        check_objects(b);
+        check_backup(b);
+        if (staged_files(b, path) != 0)
+            fail_msg("seed %llu: %s is left", (unsigned long long)seed, path);
+        bench_free(b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_key_has_an_object_of_its_own),
+        cmocka_unit_test(a_restart_goes_on_with_open_parcels),
+        cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
+        cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
+        cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
+    };
+
+    return cmocka_run_group_tests_name("staging", tests, NULL, NULL);
+}
