@@ -143,8 +143,8 @@
 #define IDS_PER_SOURCE_MAX     LIMIT(131072U, 64U)
 #define IDS_SOURCES_MAX        LIMIT(16, 3)
 /* What the pipeline may store with a seal (object key, codec, format). */
-#define SEAL_META_MAX      2560
-#define SEAL_META_KEYS_MAX 512
+#define SEAL_META_MAX      4096
+#define SEAL_META_KEYS_MAX 2048
 /* What is noted of a delivery's progress: of all its bodies. All that is pending must fit a checkpoint (FRAME_EXTRA_MAX). */
 #define SEAL_PROGRESS_MAX (SEAL_BODIES_MAX * BODY_PROGRESS_MAX + 16)
 /* Bodies of one seal that have gone part of their way: one of each kind that is under way, and those that came to nothing. */
@@ -562,10 +562,8 @@
 #define STAGE_BUFFERED_MAX   LIMIT(4 * MIB, 4 * KIB)
 #define STAGE_FILES_MAX      LIMIT(64, 2)
 #define STAGE_PARTS_MAX      LIMIT(16384, 32)
-#define STAGE_PARCELS_MAX    LIMIT(65536, 1024)
-/* Open parcels of a stream that does not say how many it may have (`max_partitions`). */
-#define STAGE_PARTITIONS_DEFAULT 500U
-#define STAGE_BUCKETS_FIRST      LIMIT(64, 1)
+#define STAGE_PARCELS_MAX    LIMIT(49152, 1024)
+#define STAGE_BUCKETS_FIRST  LIMIT(64, 1)
 /* Bytes of the partition keys of one record: as many as a script may set, with their names. */
 #define KEY_SET_MAX (64 * KIB)
 

@@ -7,7 +7,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/metrics.h"
-#include "pipeline/base/plural.h"
+#include "pipeline/base/human.h"
 #include "pipeline/delivery/generation.h"
 
 #include <assert.h>
@@ -49,9 +49,12 @@ void staging_init(struct staging *s)
 
 /* --- what an earlier run left ---------------------------------------------------------------------------------------- */
 
+/* The build `tight` has room for fewer than may be configured. */
 static size_t most_partitions(const struct stream_settings *conf)
 {
-    return conf->max_partitions ? conf->max_partitions : STAGE_PARTITIONS_DEFAULT;
+    size_t most = (size_t)conf->max_partitions;
+
+    return most < STAGE_PARCELS_MAX / 2 ? most : STAGE_PARCELS_MAX / 2; /* as many again may wait for their delivery */
 }
 
 static struct stage_rules rules_of(struct delivery_host *h)

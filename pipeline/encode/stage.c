@@ -7,7 +7,6 @@
  * opened the next time. */
 #include "pipeline/encode/stage.h"
 
-#include "pipeline/base/folders.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/spool/format/wire.h"
@@ -231,7 +230,7 @@ static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, 
 {
     struct stage_parcel *p;
 
-    if (!s->dir_is_made && folders_make(s->files, s->dir, e) < 0)
+    if (!s->dir_is_made && io_make_folder(s->files, s->dir, e) < 0)
         return NULL;
     s->dir_is_made = true;
     if (kind == STAGE_RECORDS)
@@ -334,7 +333,7 @@ static int sync_each(struct stage *s, struct err *e)
             return failed(s, p, e);
         any_new = any_new || p->is_new;
     }
-    return any_new ? folders_sync(s->files, s->dir, e) : 0;
+    return any_new ? io_sync_folder(s->files, s->dir, e) : 0;
 }
 
 /* When syncfs() fails somebody's data is in trouble, perhaps not ours: then it is asked file by file. */

@@ -216,6 +216,7 @@ static struct bench *bench_new(uint64_t seed)
     b->r->conf.transforms = &b->transform;
     b->r->conf.transform_count = 1;
     b->r->conf.partitioned = true;
+    b->r->conf.max_partitions = 500;
     b->r->conf.buffer_interval = INT64_MAX / 2; /* whatever the clock says */
     b->random = seed * 7919 + 17;
     return b;
@@ -490,7 +491,7 @@ static void configure(struct bench *b, struct stream_settings *conf)
 {
     static const uint64_t sizes[] = {1, 30, 200, MIB};
     static const nsec intervals[] = {0, 5 * NSEC_PER_MSEC, INT64_MAX / 2};
-    static const uint32_t most[] = {1, 2, 3, 500};
+    static const int64_t most[] = {1, 2, 3, 500};
 
     conf->buffer_size = sizes[pick(b, 4)];
     conf->buffer_interval = intervals[pick(b, 3)];
