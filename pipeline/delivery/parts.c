@@ -21,16 +21,10 @@ static const struct attempt_ops OPS[PART_COUNT];
 static int encode_records(struct attempt *s, struct worker *w)
 {
     const struct delivery *d = s->owner;
+    int rc = d->host->ops->encode(&s->in, w, &s->out);
 
-    return d->host->ops->encode(&s->in, w, &s->out);
-}
-
-/* Or the lines of a parcel of records that failed. */
-static int encode_source(struct attempt *s, struct worker *w)
-{
-    int rc = encode_records(s, w);
-
-    s->out.id.error_type = delivery_error_type(s->owner, PART_SOURCE);
+    if (delivery_is_of_failed(d)) /* their lines are the records */
+        s->out.id.error_type = PROCESSING_FAILED;
     return rc;
 }
 
@@ -137,10 +131,10 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     delivery_part_release(&d->parts[part]);
     d->parts[part] = s;
     attempt_init(s, &OPS[part], d, h->loop, part == PART_RECORDS ? h->destination : h->backup);
-    s->in.records = (struct encoder_records){
-        .source = part == PART_SOURCE ? &d->whole : &d->piece, .outcomes = &d->outcomes, .window = UINT64_MAX};
-    if (d->counted.bits)
-        s->in.records.counted = &d->counted;
+    s->in.records = (struct encoder_records){.source = part == PART_SOURCE ? &d->whole : &d->piece,
+                                             .outcomes = &d->outcomes,
+                                             .window = UINT64_MAX,
+                                             .counted = d->counted.bits ? &d->counted : NULL};
     s->in.format = d->format;
     s->in.format_options = d->format == h->conf->format ? h->conf->format_conf : NULL;
     s->in.codec = d->codec;
@@ -595,7 +589,7 @@ static void failed_judged(struct attempt *s, enum sink_outcome outcome)
     }
 
 static const struct attempt_ops OPS[PART_COUNT] = {
-    [PART_SOURCE] = PART_OPS(encode_source, source),
+    [PART_SOURCE] = PART_OPS(encode_records, source),
     [PART_RECORDS] = PART_OPS(encode_records, records),
     [PART_ERRORS] = PART_OPS(encode_errors, errors),
     [PART_FAILED] = PART_OPS(encode_failed, failed),

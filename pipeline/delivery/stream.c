@@ -11,6 +11,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/places.h"
+#include "pipeline/delivery/stream_publish.h"
 #include "pipeline/delivery/stream_spool.h"
 
 #include <assert.h>
@@ -18,8 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SPOOL_LOG_PERIOD  (30 * NSEC_PER_SEC)
-#define REJECT_LOG_PERIOD (30 * NSEC_PER_SEC)
+#define SPOOL_LOG_PERIOD (30 * NSEC_PER_SEC)
 
 static const struct delivery_host_ops HOST;
 static void pump(struct stream *st);
@@ -483,55 +483,6 @@ static void publish(struct stream *st, unsigned flush)
         st->became_idle(st->ctx);
 }
 
-/* For who asks from outside: deliveries are this thread's. */
-static void publish_transforming(struct stream *st)
-{
-    nsec oldest = 0;
-
-    for (const struct delivery *d = st->open; d; d = d->next_open)
-        if (d->transforming_since && (!oldest || d->transforming_since < oldest))
-            oldest = d->transforming_since;
-    pthread_mutex_lock(&st->named_counters_lock);
-    st->transforming_since = oldest;
-    pthread_mutex_unlock(&st->named_counters_lock);
-}
-
-static void publish_stuck(struct stream *st)
-{
-    struct delivery_trouble worst = staging_trouble(&st->staging);
-    unsigned batches = worst.since != 0;
-
-    for (const struct delivery *d = st->open; d; d = d->next_open) {
-        struct delivery_trouble t = delivery_trouble(d);
-
-        batches += t.since != 0;
-        if (t.since && (!worst.since || t.since < worst.since))
-            worst = t;
-    }
-    if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
-        return;
-    pthread_mutex_lock(&st->named_counters_lock);
-    st->stuck = (struct stream_stuck){
-        .since = worst.since, .batches = batches, .wants_mending = worst.wants_mending, .at_backup = worst.at_backup};
-    if (worst.since) {
-        snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
-        snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);
-        snprintf(st->stuck.hint, sizeof(st->stuck.hint), "%s", worst.hint);
-    }
-    pthread_mutex_unlock(&st->named_counters_lock);
-}
-
-static void publish_partitions(struct stream *st)
-{
-    const struct stream_settings *conf = st->generations.newest->conf;
-
-    pthread_mutex_lock(&st->named_counters_lock);
-    if (staging_has_parcels(&st->staging))
-        st->partitions = staging_partitions(&st->staging);
-    st->partitions_limit = staging_limit(conf);
-    pthread_mutex_unlock(&st->named_counters_lock);
-}
-
 static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
@@ -551,61 +502,10 @@ static void pump(struct stream *st)
             start_attempts(st, g->backup);
         transforms = transforms || g->line;
     }
-    publish_stuck(st);
-    if (transforms)
-        publish_transforming(st);
-    if (st->generations.newest->conf->partitioned)
-        publish_partitions(st);
+    stream_publish(st, transforms);
     generations_close_settled(&st->generations);
     publish(st, flush);
     pace_look(&st->pace, st->loop->mono);
-}
-
-static void count_transform(struct stream *st, const struct delivery_made *made)
-{
-    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, made->records);
-    metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, made->bytes);
-    metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, made->failed);
-    pthread_mutex_lock(&st->named_counters_lock);
-    named_counters_merge(&st->counters, &made->counters);
-    named_counters_merge(&st->drop_reasons, &made->drop_reasons);
-    if (!st->partitions_limit)
-        st->partitions = made->partitions;
-    pthread_mutex_unlock(&st->named_counters_lock);
-}
-
-/* Those that the destination refuses are told of when it does (delivery/report.c); those that fail in a script, here. */
-static void log_failed(struct stream *st, const struct delivery *d, const struct rejects_batch *b)
-{
-    uint64_t quiet = st->reject_log.suppressed;
-
-    if (!log_due(&st->reject_log, st->loop->mono, REJECT_LOG_PERIOD))
-        return;
-    st->reject_log.suppressed = 0;
-    log_warn("records fail in the transform, they are in the backup with their reasons", KS("stream", st->conf->name),
-             KS("backup", d->host->backup->description), KU("failed", b->rejected[REJECT_FAILED]),
-             KU("records", b->records), KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
-             KS("hint", "mend the script (`sluice transform --stream NAME` shows what it makes of a line), then "
-                        "`sluice redrive`"));
-}
-
-static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
-{
-    const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : outcomes_main_reason(&d->outcomes);
-    struct rejects_batch b = {.records = r->delivered + r->dropped + r->backed_up};
-
-    if (d->is_piece) /* the others are counted when they are delivered */
-        b.records = d->made.failed;
-    b.rejected[REJECT_FAILED] = d->made.failed < r->backed_up || d->is_piece ? d->made.failed : r->backed_up;
-    if (d->parcel_of && d->parcel_of->kind == STAGE_FAILED) /* they were, when they were staged */
-        return;
-    b.rejected[REJECT_REFUSED] = d->is_piece ? 0 : r->backed_up - b.rejected[REJECT_FAILED];
-    snprintf(b.reason[REJECT_FAILED], REJECTS_REASON, "%s", named_counters_most(&d->made.failures));
-    if (refusal)
-        rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
-    rejects_note(&st->rejects, &b, st->loop->mono);
-    if (b.rejected[REJECT_FAILED] > 0)
-        log_failed(st, d, &b);
 }
 
 /* Settled, and freed. */
@@ -625,8 +525,7 @@ static void done(struct delivery_host *h, struct delivery *d)
     else
         st->journal->ops->settle(st->journal, d->seal.first, &r);
     pace_moved(&st->pace, st->loop->mono);
-    note_rejects(st, d, &r);
-    count_transform(st, &d->made);
+    stream_note_ended(st, d, &r);
     remove_open(st, d);
     delivery_free(&d);
     if (st->begins_anew && st->staging.step == STAGING_IDLE) {

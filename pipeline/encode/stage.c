@@ -453,6 +453,7 @@ void stage_undo(struct stage *s)
             forget(s, p);
     }
     s->touched_count = s->part_count = 0;
+    s->dir_is_made = false; /* somebody may have removed it */
 }
 
 /* --- those that are closed ------------------------------------------------------------------------------------------- */

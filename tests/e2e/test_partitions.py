@@ -1,0 +1,286 @@
+"""Streams whose objects have partition keys: each record once, in its own prefix, in order; across crashes, outages, full folders and other
+settings."""
+
+import json
+import os
+import re
+import subprocess
+
+import backups
+import objects
+from common import one_stream
+from firehose import Firehose
+from harness import wait_until
+from s3_peer import Fail, S3Peer
+
+SCRIPT = """\
+function transform(r, meta)
+  if r.fate == "drop" then return nil end
+  if r.fate == "fail" then error("this one is of the kind that fails") end
+  meta.partition_keys.k = r.k
+  return r
+end
+"""
+PREFIX = "k=!{partitionKeyFromLua:k}/"
+ERRORS = "errors/!{firehose:error-output-type}/"
+
+
+def script(t, text=SCRIPT):
+    with open(t.path("keys.lua"), "w", encoding="utf-8") as f:
+        f.write(text)
+    return t.path("keys.lua")
+
+
+def folder(t, prefix=PREFIX):
+    return {"file": {"path": t.path("out"), "prefix": prefix}}
+
+
+def backup(t, mode="failed"):
+    return {"mode": mode, "file": {"path": t.path("backup")}}
+
+
+def s3(t):
+    peer = S3Peer()
+    t.on_end(peer.stop)
+    return peer
+
+
+def partitioned(t, destination, **more):
+    return one_stream("app", destination, transform={"lua": script(t)}, **{"interval": "900s", **more})
+
+
+def records(numbers, keys, fate=lambda n: "keep"):
+    return [json.dumps({"n": n, "k": f"key{n % keys}", "fate": fate(n)}).encode() for n in numbers]
+
+
+def check(found, put, prefix=True):
+    """Each record that is kept is there once, in the prefix of its key, and in its object behind those that came before it."""
+    got = []
+    for key, data in found.items():
+        last = -1
+        for line in objects.unpack(data).splitlines():
+            r = json.loads(line)
+            assert not prefix or key.startswith(f"k={r['k']}/"), f"{line} is in {key}"
+            assert r["n"] > last, f"{line} is behind {last} in {key}"
+            last = r["n"]
+            got.append(line)
+    objects.assert_exactly_once(got, [r for r in put if b'"keep"' in r])
+
+
+def staged(d):
+    """Objects that gather records."""
+    return d.metrics().get("sluice_partition_count", stream="app")
+
+
+def parcels(d):
+    at = os.path.join(d.data_dir, "streams", "app", "staging")
+    return sorted(os.path.join(at, n) for n in os.listdir(at)) if os.path.isdir(at) else []
+
+
+def test_each_record_is_in_the_prefix_of_its_key(t):
+    d = t.daemon(partitioned(t, folder(t), size="8KiB", compression="gzip")).start()
+    put = records(range(4000), 7)
+    Firehose(d.api_port).put_all("app", put)
+    d.stop()
+    found = objects.read_dir(t.path("out"))
+    check(found, put)
+    assert len(found) >= 7 * 2, "each key has objects of its own size"
+    assert not parcels(d), "what is delivered is removed"
+    d.start()
+    d.wait_delivered("app", 4000)
+    d.stop()
+
+
+def test_a_key_is_delivered_at_its_own_age(t):
+    d = t.daemon(partitioned(t, folder(t), interval="1s")).start()
+    put = records(range(30), 3)
+    Firehose(d.api_port).put_all("app", put)
+    d.wait_delivered("app", 30)
+    check(objects.read_dir(t.path("out")), put)
+    assert d.metrics().get("sluice_active_partitions_limit", stream="app") == 500
+    wait_until("no object gathers records", lambda: staged(d) == 0, 20 * t.slow)
+    d.stop()
+
+
+def test_open_objects_outlive_a_crash(t):
+    d = t.daemon(partitioned(t, folder(t))).start()
+    put = records(range(100), 5)
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("they are staged", lambda: staged(d) == 5, 30 * t.slow)
+    d.kill9()
+    assert len(parcels(d)) == 5
+    with open(parcels(d)[0], "ab") as f:
+        f.write(b"half a block")
+    with open(parcels(d)[0] + ".other", "wb") as f:
+        f.write(b"nobody knows it")
+    d.start()
+    assert d.books("app").spooled == 100
+    more = records(range(100, 200), 5)
+    Firehose(d.api_port).put_all("app", more)
+    d.stop()
+    found = objects.read_dir(t.path("out"))
+    check(found, put + more)
+    assert len(found) == 5, "they went on where they were"
+    assert not parcels(d)
+
+
+def test_twelve_kills_lose_nothing_and_double_nothing(t):
+    peer = s3(t)
+    config = partitioned(t, peer.destination(prefix=PREFIX), size="4KiB", interval="1s", backup=backup(t), max_partitions=20)
+    d = t.daemon(config).start()
+    put = []
+    for kill in range(12):
+        for _ in range(t.random.randrange(1, 6)):
+            batch = records(range(len(put), len(put) + t.random.randrange(1, 150)), 30,
+                            lambda n: {0: "drop", 1: "fail"}.get(n % 11, "keep"))
+            Firehose(d.api_port).put_all("app", batch)
+            put += batch
+        done = d.books("app").delivered + t.random.randrange(0, 60)
+        if kill % 3 == 0:  # in the midst of it
+            wait_until("some are delivered", lambda: d.books("app").delivered >= min(done, len(put) * 9 // 11 - 40),
+                       60 * t.slow)
+        d.assert_books("app")
+        d.kill9()
+        d.start()
+    d.stop()
+    peer.assert_clean()
+    check(peer.snapshot(), put)
+    failed = backups.data(t.path("backup"), "processing-failed")
+    objects.assert_exactly_once(failed, [r for r in put if b'"fail"' in r])
+    d.start()
+    books = d.wait_delivered("app", sum(b'"keep"' in r for r in put))
+    assert books.backed_up == len(failed) and books.corrupt == 0, books
+    d.stop()
+
+
+def test_run_once_delivers_all(t):
+    config = partitioned(t, folder(t), inputs=["stdin"])
+    put = records(range(500), 6)
+    d = t.daemon(config)
+    d.spawn("--once", stdin=subprocess.PIPE)
+    d.process.stdin.write(b"\n".join(put) + b"\n")
+    d.process.stdin.close()
+    d.wait_exit(60)
+    found = objects.read_dir(t.path("out"))
+    check(found, put)
+    assert len(found) == 6
+
+
+def test_failed_and_source_records_have_their_way(t):
+    d = t.daemon(partitioned(t, folder(t), backup=backup(t, "all"), size="4KiB")).start()
+    put = records(range(900), 4, lambda n: ("keep", "drop", "fail")[n % 3])
+    Firehose(d.api_port).put_all("app", put)
+    d.stop()
+    check(objects.read_dir(t.path("out")), put)
+    failed = backups.read(t.path("backup"), "processing-failed")
+    objects.assert_exactly_once([line["data"] for line in failed], [r for r in put if b'"fail"' in r])
+    kept = {k: v for k, v in objects.read_dir(t.path("backup")).items() if not k.startswith("processing-failed")}
+    objects.assert_exactly_once(objects.lines(kept), put)
+    d.start()
+    books = d.wait_delivered("app", 300)
+    assert (books.dropped, books.backed_up, books.corrupt) == (300, 300, 0), books
+    d.stop()
+
+
+def test_a_destination_that_is_down_holds_what_is_staged(t):
+    peer = s3(t)
+    peer.always = Fail(503, "SlowDown")
+    d = t.daemon(partitioned(t, peer.destination(prefix=PREFIX), size="2KiB")).start()
+    put = records(range(1500), 5)
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("attempts fail", lambda: d.metrics().get("sluice_delivery_failures_total", stream="app") > 3, 30 * t.slow)
+    assert d.books("app").spooled == 1500
+    d.kill9()
+    d.start()
+    assert d.books("app").spooled == 1500
+    peer.always = None
+    d.stop(60)
+    peer.assert_clean()
+    check(peer.snapshot(), put)
+
+
+def test_more_partitions_than_there_may_be_are_delivered_early(t):
+    d = t.daemon(partitioned(t, folder(t), max_partitions=5)).start()
+    put = records(range(600), 20)
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("some were closed early",
+               lambda: d.metrics().get("sluice_partition_count_exceeded_total", stream="app") > 0, 30 * t.slow)
+    assert staged(d) <= 5
+    d.stop()
+    check(objects.read_dir(t.path("out")), put)
+
+
+def test_records_that_cannot_be_staged_wait_in_the_spool(t):
+    d = t.daemon(partitioned(t, folder(t))).start()
+    at = os.path.join(d.data_dir, "streams", "app", "staging")
+    with open(at, "wb") as f:
+        f.write(b"a file is where the folder should be")
+    put = records(range(200), 3)
+    Firehose(d.api_port).put_all("app", put)
+    d.wait_logged("cannot be staged", level="error")
+    wait_until("the stream says why", lambda: "Not a directory" in d.http("/readyz")[1], 30 * t.slow)
+    assert d.books("app").spooled == 200
+    os.unlink(at)
+    wait_until("they are staged", lambda: staged(d) == 3, 60 * t.slow)
+    d.stop()
+    check(objects.read_dir(t.path("out")), put)
+
+
+def test_what_damage_took_is_corrupt_and_the_rest_is_delivered(t):
+    d = t.daemon(partitioned(t, folder(t))).start()
+    put = records(range(90), 3)
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("they are staged", lambda: staged(d) == 3, 30 * t.slow)
+    d.kill9()
+    gone, cut, _ = parcels(d)
+    os.unlink(gone)
+    os.truncate(cut, os.path.getsize(cut) - 1)
+    d.start()
+    assert len(d.wait_logged("staged records are lost", level="error")) == 2
+    d.stop()
+    d.start()
+    books = d.books("app")
+    books.assert_balanced()
+    assert books.spooled == 0 and books.corrupt + books.delivered == 90 and 30 < books.corrupt <= 60, books
+    d.stop()
+
+
+def test_settings_without_keys_deliver_what_was_staged_and_those_with_keys_go_on(t):
+    d = t.daemon(partitioned(t, folder(t))).start()
+    put = []
+    for run in range(4):
+        batch = records(range(run * 100, run * 100 + 100), 4)
+        Firehose(d.api_port).put_all("app", batch)
+        put += batch
+        wait_until("they are staged", lambda: run % 2 or staged(d) == 4, 30 * t.slow)
+        d.kill9()
+        d.configure(partitioned(t, folder(t, PREFIX if run % 2 else "flat/")))
+        d.start()
+    d.stop()
+    check(objects.read_dir(t.path("out")), put, prefix=False)
+    d.start()
+    d.wait_delivered("app", 400)
+    d.stop()
+
+
+def test_many_partitions_take_little_memory(t):
+    if t.sanitized:
+        t.skip("the sanitizers' memory is not the subject")
+    d = t.daemon(partitioned(t, folder(t), max_partitions=1000)).start()
+    put = records(range(20000), 500)
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("all are staged", lambda: staged(d) == 500, 60)
+    assert d.peak_rss() < 64 << 20, d.peak_rss()
+    d.stop()
+    check(objects.read_dir(t.path("out")), put)
+
+
+def test_fsck_tells_of_parcels(t):
+    d = t.daemon(partitioned(t, folder(t))).start()
+    Firehose(d.api_port).put_all("app", records(range(20), 4))
+    wait_until("they are staged", lambda: staged(d) == 4, 30 * t.slow)
+    d.kill9()
+    out = subprocess.run([t.binary, "fsck", "-c", d.config_path], stdout=subprocess.PIPE, check=False, text=True).stdout
+    assert re.search(r"20 of them staged in 4 parcels", out), out
+    d.start()
+    d.stop()
