@@ -58,7 +58,7 @@ static char *decoded(const char *p, size_t n)
         int high = p[i] == '%' && n - i > 2 ? hex_digit(p[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(p[i + 2]) : -1;
 
-        *to++ = low >= 0 ? (char)(high << 4 | low) : (char)(p[i] == '+' ? ' ' : p[i]);
+        *to++ = (char)(low >= 0 ? high << 4 | low : p[i] == '+' ? ' ' : p[i]);
         i += low >= 0 ? 2 : 0;
     }
     *to = '\0';
