@@ -126,32 +126,6 @@ static bool is_read(const char *method)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-static void decide(struct admin *a, const struct http_guard *g, const char *method, const char *path, struct reply *re)
-{
-    const char *why;
-
-    re->close = g->codings > 0; /* in chunks: what follows its body is not looked at, see docs/listeners.md */
-    if (!is_read(method))
-        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here");
-    else if (!http_guard_names(g, method, &a->names, &why))
-        say(re, MHD_HTTP_FORBIDDEN, why);
-    else
-        show(a, path, re);
-}
-
-static enum MHD_Result respond(struct admin *a, struct MHD_Connection *c, const struct http_guard *g,
-                               const char *method, const char *path)
-{
-    struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
-    enum MHD_Result rc;
-
-    buf_init(&re.body, ADMIN_PAGE_MAX_BYTES);
-    decide(a, g, method, path, &re);
-    rc = send_reply(c, &re);
-    buf_release(&re.body);
-    return rc;
-}
-
 /* What follows a request whose end is in doubt is not looked at: the connection is closed. */
 static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const char *why)
 {
@@ -167,8 +141,23 @@ static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const
 
 static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *asked)
 {
+    struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
+    struct admin *a = x->ctx;
+    enum MHD_Result rc;
+    const char *why;
+
     http_exchange_await(x, ADMIN_READ_TIMEOUT);
-    return respond(x->ctx, x->connection, &x->guard, asked->method, asked->url);
+    buf_init(&re.body, ADMIN_PAGE_MAX_BYTES);
+    re.close = x->guard.codings > 0; /* in chunks: what follows its body is not looked at, see docs/listeners.md */
+    if (!is_read(asked->method))
+        say(&re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here");
+    else if (!http_guard_names(&x->guard, asked->method, &a->names, &why))
+        say(&re, MHD_HTTP_FORBIDDEN, why);
+    else
+        show(a, asked->url, &re);
+    rc = send_reply(x->connection, &re);
+    buf_release(&re.body);
+    return rc;
 }
 
 /* Answering at once ends the connection: right for whoever wants to send something, wrong for a monitor that comes again

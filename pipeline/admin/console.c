@@ -50,7 +50,7 @@ static void title(struct page *p, const struct snapshot *snap)
         page_add(p, "sluice");
 }
 
-static void verdict_bad(struct page *p, const struct snapshot *snap, const struct totals *t)
+static void verdict(struct page *p, const struct snapshot *snap, const struct totals *t)
 {
     const struct {
         size_t count;
@@ -59,6 +59,16 @@ static void verdict_bad(struct page *p, const struct snapshot *snap, const struc
     size_t bad = in_trouble(t);
     const char *between = "";
 
+    if (snap->engine.stopping) {
+        page_add(p, "<p class=\"verdict warn\">Stopping: inputs are closed, what is left is being delivered.</p>\n");
+        return;
+    }
+    if (bad == 0) {
+        page_printf(p, "<p class=\"verdict ok\">%s</p>\n",
+                    snap->count == 1 ? "The stream takes records and delivers."
+                                     : "All streams take records and deliver.");
+        return;
+    }
     page_printf(p, "<p class=\"verdict %s\">%zu of %zu stream%s need%s attention:", t->blocked > 0 ? "blocked" : "warn",
                 bad, snap->count, noun_s(snap->count), verb_s(bad));
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -68,18 +78,6 @@ static void verdict_bad(struct page *p, const struct snapshot *snap, const struc
         between = ",";
     }
     page_add(p, "</p>\n");
-}
-
-static void verdict(struct page *p, const struct snapshot *snap, const struct totals *t)
-{
-    if (snap->engine.stopping)
-        page_add(p, "<p class=\"verdict warn\">Stopping: inputs are closed, what is left is being delivered.</p>\n");
-    else if (in_trouble(t) > 0)
-        verdict_bad(p, snap, t);
-    else
-        page_printf(p, "<p class=\"verdict ok\">%s</p>\n",
-                    snap->count == 1 ? "The stream takes records and delivers."
-                                     : "All streams take records and deliver.");
 }
 
 static void total(struct page *p, const char *name, const char *value, const char *small)
@@ -245,62 +243,39 @@ static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
     page_add(p, "</p>");
 }
 
-static void blocked(struct page *p, const struct intake_status *in)
-{
-    char lasted[HUMAN_MAX];
-
-    page_printf(p, "<p>Inputs are pushed back for %s: ", human_duration(in->lasted, lasted, sizeof(lasted)));
-    page_html(p, in->cause);
-    page_add(p, "</p>");
-    hint(p, in->hint);
-}
-
-static void waiting(struct page *p, const struct waiting_input *in)
-{
-    page_add(p, "<p>An input waits for a disk. ");
-    page_html(p, in->cause);
-    page_add(p, "</p>");
-    hint(p, in->hint);
-}
-
-static void rejected(struct page *p, const struct stream_status *s)
-{
-    page_add(p, "<p>");
-    page_rejects(p, s, page_html);
-    page_add(p, "</p><p><b>To do:</b> ");
-    page_rejects_hint(p, s, page_html);
-    page_add(p, "</p>");
-}
-
 /* A few records that do not get through are told of, but make no trouble of the stream. */
 static void trouble(struct page *p, const struct stream_status *s, nsec wall_now)
 {
+    char lasted[HUMAN_MAX];
+
     if (s->health == STREAM_OK && rejects_share(&s->rejects) == 0)
         return;
     page_printf(p, "<div class=\"trouble %s\">", s->health == STREAM_OK ? "failing" : stream_health_word(s->health));
-    if (s->intake.blocked)
-        blocked(p, &s->intake);
-    if (s->waiting.lasted > 0)
-        waiting(p, &s->waiting);
+    if (s->intake.blocked) {
+        page_printf(p, "<p>Inputs are pushed back for %s: ", human_duration(s->intake.lasted, lasted, sizeof(lasted)));
+        page_html(p, s->intake.cause);
+        page_add(p, "</p>");
+        hint(p, s->intake.hint);
+    }
+    if (s->waiting.lasted > 0) {
+        page_add(p, "<p>An input waits for a disk. ");
+        page_html(p, s->waiting.cause);
+        page_add(p, "</p>");
+        hint(p, s->waiting.hint);
+    }
     if (s->failing_since > 0) {
         cause(p, s, wall_now);
         if (s->hint[0])
             hint(p, s->hint);
     }
-    if (rejects_share(&s->rejects) > 0)
-        rejected(p, s);
+    if (rejects_share(&s->rejects) > 0) {
+        page_add(p, "<p>");
+        page_rejects(p, s, page_html);
+        page_add(p, "</p><p><b>To do:</b> ");
+        page_rejects_hint(p, s, page_html);
+        page_add(p, "</p>");
+    }
     page_add(p, "</div>\n");
-}
-
-static void stream(struct page *p, const struct stream_status *s, nsec wall_now)
-{
-    page_add(p, "<article>\n");
-    heading(p, s);
-    numbers(p, s);
-    spool_bar(p, &s->books);
-    facts(p, s, wall_now);
-    trouble(p, s, wall_now);
-    page_add(p, "</article>\n");
 }
 
 static void streams(struct page *p, const struct snapshot *snap)
@@ -308,9 +283,19 @@ static void streams(struct page *p, const struct snapshot *snap)
     static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_FAILING, STREAM_OK};
 
     for (size_t k = 0; k < ARRAY_LEN(ORDER); k++)
-        for (size_t i = 0; i < snap->count; i++)
-            if (snap->streams[i].health == ORDER[k])
-                stream(p, &snap->streams[i], snap->wall_now);
+        for (size_t i = 0; i < snap->count; i++) {
+            const struct stream_status *s = &snap->streams[i];
+
+            if (s->health != ORDER[k])
+                continue;
+            page_add(p, "<article>\n");
+            heading(p, s);
+            numbers(p, s);
+            spool_bar(p, &s->books);
+            facts(p, s, snap->wall_now);
+            trouble(p, s, snap->wall_now);
+            page_add(p, "</article>\n");
+        }
 }
 
 /* --- the page ------------------------------------------------------------------------------------------------------
@@ -325,31 +310,24 @@ static const struct {
     {"{{streams}}", streams},
 };
 
-/* Each mark stands once, in this order: copy up to it, replace it, go on behind it. */
-static void render(struct page *p, const struct snapshot *snap)
-{
-    const char *rest = admin_console_template;
-
-    for (size_t i = 0; i < ARRAY_LEN(MARKS); i++) {
-        const char *at = strstr(rest, MARKS[i].mark);
-
-        if (!at)
-            continue;
-        if (buf_add(p->out, rest, (size_t)(at - rest)) < 0)
-            p->overflow = true;
-        MARKS[i].render(p, snap);
-        rest = at + strlen(MARKS[i].mark);
-    }
-    page_add(p, rest);
-}
-
 int admin_console(struct engine *engine, nsec wall_now, struct buf *out)
 {
+    const char *rest = admin_console_template;
     struct page p = {.out = out};
     struct snapshot snap;
 
     snapshot_take(&snap, engine, wall_now);
-    render(&p, &snap);
+    for (size_t i = 0; i < ARRAY_LEN(MARKS); i++) { /* each stands once, in this order */
+        const char *at = strstr(rest, MARKS[i].mark);
+
+        if (!at)
+            continue;
+        if (buf_add(out, rest, (size_t)(at - rest)) < 0)
+            p.overflow = true;
+        MARKS[i].render(&p, &snap);
+        rest = at + strlen(MARKS[i].mark);
+    }
+    page_add(&p, rest);
     snapshot_release(&snap);
     return page_done(&p);
 }

@@ -234,17 +234,20 @@ static void one(struct page *p, const char *name, const char *type, const char *
     page_printf(p, "%s %.15g\n", name, value);
 }
 
-static void memory(struct page *p, const struct engine_status *e)
-{
-    one(p, "sluice_memory_budget_used_bytes", "gauge", "Memory held by record data now", (double)e->memory_used);
-    one(p, "sluice_memory_budget_peak_bytes", "gauge", "The most memory record data has held", (double)e->memory_peak);
-    one(p, "sluice_memory_budget_limit_bytes", "gauge", "limits.memory", (double)e->memory_limit);
-}
-
 static void process(struct page *p, const struct engine_status *e)
 {
     struct process_facts f;
 
+    one(p, "sluice_memory_budget_used_bytes", "gauge", "Memory held by record data now", (double)e->memory_used);
+    one(p, "sluice_memory_budget_peak_bytes", "gauge", "The most memory record data has held", (double)e->memory_peak);
+    one(p, "sluice_memory_budget_limit_bytes", "gauge", "limits.memory", (double)e->memory_limit);
+    family(p, "sluice_build_info", "gauge", "Always 1; the version is in the label");
+    page_add(p, "sluice_build_info{version=\"");
+    page_label(p, e->version);
+    page_add(p, "\"} 1\n");
+    one(p, "sluice_stopping", "gauge", "1 while it drains before it ends", e->stopping);
+    one(p, "sluice_log_lines_dropped_total", "counter", "Log lines that standard error did not take",
+        (double)log_dropped());
     process_facts(&f);
     one(p, "process_start_time_seconds", "gauge", "When the process started, since the epoch", seconds(e->started));
     one(p, "process_cpu_seconds_total", "counter", "User and system CPU time", f.cpu_seconds);
@@ -288,17 +291,6 @@ static void script_counters(struct page *p, const struct snapshot *snap)
     mem_free(drops);
 }
 
-static void build(struct page *p, const struct engine_status *e)
-{
-    family(p, "sluice_build_info", "gauge", "Always 1; the version is in the label");
-    page_add(p, "sluice_build_info{version=\"");
-    page_label(p, e->version);
-    page_add(p, "\"} 1\n");
-    one(p, "sluice_stopping", "gauge", "1 while it drains before it ends", e->stopping);
-    one(p, "sluice_log_lines_dropped_total", "counter", "Log lines that standard error did not take",
-        (double)log_dropped());
-}
-
 int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
 {
     struct page p = {.out = out};
@@ -312,8 +304,7 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     gauges(&p, &snap);
     health(&p, &snap);
     orphaned(&p, &snap.view.orphans);
-    memory(&p, &snap.engine);
-    build(&p, &snap.engine);
+
     process(&p, &snap.engine);
     snapshot_release(&snap);
     return page_done(&p);

@@ -1,3 +1,5 @@
+/* Text is added piece by piece; what does not fit is remembered, and said once at the end. Escaping goes from one character that needs
+ * it to the next. */
 #include "pipeline/admin/page.h"
 
 #include "pipeline/base/human.h"
@@ -40,55 +42,30 @@ const char *stream_health_word(enum stream_health h)
 
 /* --- the process ----------------------------------------------------------------------------------------------------- */
 
-static double cpu_seconds(void)
-{
-    struct rusage u;
-
-    if (getrusage(RUSAGE_SELF, &u) < 0)
-        return 0;
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static uint64_t resident_bytes(void)
-{
-    uint64_t total, pages = 0;
-    long page_size = sysconf(_SC_PAGESIZE);
-    FILE *f = fopen("/proc/self/statm", "re");
-
-    if (!f)
-        return 0;
-    if (fscanf(f, "%" SCNu64 " %" SCNu64, &total, &pages) != 2)
-        pages = 0;
-    fclose(f);
-    return page_size > 0 ? pages * (uint64_t)page_size : 0;
-}
-
-static uint64_t open_fds(void)
-{
-    uint64_t entries = 0;
-    DIR *d = opendir("/proc/self/fd");
-
-    if (!d)
-        return 0;
-    while (readdir(d))
-        entries++;
-    closedir(d);
-    return entries > 3 ? entries - 3 : 0; /* ".", ".." and the one that reads them */
-}
-
-static uint64_t max_fds(void)
-{
-    struct rlimit r;
-
-    return getrlimit(RLIMIT_NOFILE, &r) == 0 ? (uint64_t)r.rlim_cur : 0;
-}
-
 void process_facts(struct process_facts *f)
 {
-    f->cpu_seconds = cpu_seconds();
-    f->resident_bytes = resident_bytes();
-    f->open_fds = open_fds();
-    f->max_fds = max_fds();
+    uint64_t total, pages = 0, entries = 0;
+    long page_size = sysconf(_SC_PAGESIZE);
+    FILE *statm = fopen("/proc/self/statm", "re");
+    DIR *fds = opendir("/proc/self/fd");
+    struct rlimit r;
+    struct rusage u;
+
+    *f = (struct process_facts){0};
+    if (getrusage(RUSAGE_SELF, &u) == 0)
+        f->cpu_seconds =
+            (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    if (statm && fscanf(statm, "%" SCNu64 " %" SCNu64, &total, &pages) == 2 && page_size > 0)
+        f->resident_bytes = pages * (uint64_t)page_size;
+    if (statm)
+        fclose(statm);
+    while (fds && readdir(fds))
+        entries++;
+    if (fds)
+        closedir(fds);
+    f->open_fds = entries > 3 ? entries - 3 : 0; /* ".", ".." and the one that reads them */
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0)
+        f->max_fds = (uint64_t)r.rlim_cur;
 }
 
 /* --- text ----------------------------------------------------------------------------------------------------------- */

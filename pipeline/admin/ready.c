@@ -5,24 +5,6 @@
 #include "pipeline/base/human.h"
 #include "pipeline/engine/orphans.h"
 
-static void waiting_records(struct page *p, const struct stream_status *s)
-{
-    char records[HUMAN_MAX], held[HUMAN_MAX], limit[HUMAN_MAX];
-
-    page_printf(p, "%s record%s in the spool, %s of %s", human_count(s->books.spooled, records, sizeof(records)),
-                s->books.spooled == 1 ? " waits" : "s wait", human_bytes(s->books.disk_bytes, held, sizeof(held)),
-                human_bytes(s->books.limit, limit, sizeof(limit)));
-}
-
-static void cause(struct page *p, const struct stream_status *s)
-{
-    if (s->error_code[0]) {
-        page_plain(p, s->error_code);
-        page_add(p, ": ");
-    }
-    page_plain(p, s->error[0] ? s->error : "no answer yet");
-}
-
 static void failing_delivery(struct page *p, const struct stream_status *s, nsec wall_now)
 {
     char since[HUMAN_MAX];
@@ -38,13 +20,17 @@ static void failing_delivery(struct page *p, const struct stream_status *s, nsec
     if (s->stuck)
         page_add(p, " while others get through");
     page_add(p, " (");
-    cause(p, s);
+    if (s->error_code[0]) {
+        page_plain(p, s->error_code);
+        page_add(p, ": ");
+    }
+    page_plain(p, s->error[0] ? s->error : "no answer yet");
     page_add(p, "); ");
 }
 
 static void what(struct page *p, const struct stream_status *s, nsec wall_now)
 {
-    char lasted[HUMAN_MAX];
+    char lasted[HUMAN_MAX], records[HUMAN_MAX], held[HUMAN_MAX], limit[HUMAN_MAX];
 
     if (s->intake.blocked) {
         page_printf(p, "inputs are pushed back for %s (", human_duration(s->intake.lasted, lasted, sizeof(lasted)));
@@ -61,7 +47,9 @@ static void what(struct page *p, const struct stream_status *s, nsec wall_now)
         page_rejects(p, s, page_plain);
         page_add(p, "; ");
     }
-    waiting_records(p, s);
+    page_printf(p, "%s record%s in the spool, %s of %s", human_count(s->books.spooled, records, sizeof(records)),
+                s->books.spooled == 1 ? " waits" : "s wait", human_bytes(s->books.disk_bytes, held, sizeof(held)),
+                human_bytes(s->books.limit, limit, sizeof(limit)));
 }
 
 static void hint(struct page *p, const struct stream_status *s)
@@ -92,33 +80,11 @@ static void hint(struct page *p, const struct stream_status *s)
     page_add(p, "\n");
 }
 
-static void stream_line(struct page *p, const struct stream_status *s, nsec wall_now)
-{
-    page_add(p, "stream ");
-    page_plain(p, s->name);
-    page_printf(p, " is %s: ", stream_health_word(s->health));
-    what(p, s, wall_now);
-    hint(p, s);
-}
-
 /* A stream some of whose records do not get through takes records and delivers; one of which nothing gets through does
  * not. */
 static bool is_ready(const struct stream_status *s)
 {
     return s->health == STREAM_OK || (s->health == STREAM_FAILING && rejects_share(&s->rejects) < 1);
-}
-
-/* Said, and no reason not to be ready: the streams there are work, and no restart would change it. */
-static void orphan_line(struct page *p, const struct orphan *o)
-{
-    char text[512];
-
-    orphan_describe(o, text, sizeof(text));
-    page_add(p, "stream ");
-    page_plain(p, o->name);
-    page_add(p, " is not in the configuration and ");
-    page_plain(p, text);
-    page_printf(p, "; to do: %s\n", ORPHAN_HINT);
 }
 
 int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready)
@@ -136,11 +102,29 @@ int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *rea
         *ready = *ready && is_ready(&snap.streams[i]);
     if (*ready)
         page_add(&p, "ready\n");
-    for (size_t i = 0; i < snap.count; i++)
-        if (snap.streams[i].health != STREAM_OK)
-            stream_line(&p, &snap.streams[i], wall_now);
-    for (size_t i = 0; i < snap.view.orphans.count; i++)
-        orphan_line(&p, &snap.view.orphans.list[i]);
+    for (size_t i = 0; i < snap.count; i++) {
+        const struct stream_status *s = &snap.streams[i];
+
+        if (s->health == STREAM_OK)
+            continue;
+        page_add(&p, "stream ");
+        page_plain(&p, s->name);
+        page_printf(&p, " is %s: ", stream_health_word(s->health));
+        what(&p, s, wall_now);
+        hint(&p, s);
+    }
+    /* Said, and no reason not to be ready: the streams there are work, and no restart would change it. */
+    for (size_t i = 0; i < snap.view.orphans.count; i++) {
+        char text[512];
+
+        orphan_describe(&snap.view.orphans.list[i], text, sizeof(text));
+        page_add(&p, "stream ");
+        page_plain(&p, snap.view.orphans.list[i].name);
+        page_add(&p, " is not in the configuration and ");
+        page_plain(&p, text);
+        page_printf(&p, "; to do: %s\n", ORPHAN_HINT);
+    }
+
     snapshot_release(&snap);
     return page_done(&p);
 }

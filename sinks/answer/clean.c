@@ -33,13 +33,6 @@ struct marks {
     unsigned char of[ANSWER_SAID_MAX]; /* enum mark */
 };
 
-static void marks_init(struct marks *m, const char *said)
-{
-    m->s = said;
-    m->quote = m->n = strnlen(said, ANSWER_SAID_MAX);
-    memset(m->of, STAYS, sizeof(m->of));
-}
-
 static void mark(struct marks *m, size_t from, size_t to, enum mark as)
 {
     for (size_t i = from; i < to && i < m->n; i++)
@@ -47,23 +40,16 @@ static void mark(struct marks *m, size_t from, size_t to, enum mark as)
             m->of[i] = (unsigned char)as;
 }
 
-/* The length of the character at i; *cut: a part of it is marked. */
-static size_t next_character(const struct marks *m, size_t i, bool *cut)
-{
-    size_t n = utf8_first(slice_of(m->s + i, m->n - i));
-
-    n = n ? n : 1;
-    *cut = memchr(m->of + i, CUT, n) != NULL;
-    return n;
-}
-
+/* Character by character: one of which a part is marked is cut out. */
 static void write_out(const struct marks *m, char *out, size_t size)
 {
     bool cut, was_cut = false;
     size_t n = 0, took;
 
     for (size_t i = 0; i < m->n; i += took, was_cut = cut) {
-        took = next_character(m, i, &cut);
+        took = utf8_first(slice_of(m->s + i, m->n - i));
+        took = took ? took : 1;
+        cut = memchr(m->of + i, CUT, took) != NULL;
         if (cut && was_cut)
             continue;
         if (n + (cut ? strlen(DOTS) : took) >= size)
@@ -275,19 +261,6 @@ static void cut_value(struct marks *m, struct slice value)
     cut_decoded(m, rest);
 }
 
-/* Values of a query are options of the user's: as likely a key as not. */
-static void cut_query(struct marks *m, const char *url)
-{
-    const char *p = url ? strchr(url, '?') : NULL;
-
-    while (p && (p = strchr(p, '='))) {
-        size_t n = strcspn(++p, "&#");
-
-        if (n >= QUERY_MIN)
-            cut_each(m, slice_of(p, n));
-    }
-}
-
 static void cut_secrets(struct marks *m, const struct http_request *rq)
 {
     for (size_t i = 0; rq && i < rq->header_count; i++) {
@@ -296,8 +269,13 @@ static void cut_secrets(struct marks *m, const struct http_request *rq)
         if (colon && is_secret_header(slice_of(rq->headers[i], (size_t)(colon - rq->headers[i]))))
             cut_value(m, slice_trim(slice_str(colon + 1)));
     }
-    if (rq)
-        cut_query(m, rq->url);
+    /* Values of a query are options of the user's: as likely a key as not. */
+    for (const char *p = rq && rq->url ? strchr(rq->url, '?') : NULL; p && (p = strchr(p, '='));) {
+        size_t n = strcspn(++p, "&#");
+
+        if (n >= QUERY_MIN)
+            cut_each(m, slice_of(p, n));
+    }
 }
 
 /* --- all together ----------------------------------------------------------------------------------------------------
@@ -305,9 +283,9 @@ static void cut_secrets(struct marks *m, const struct http_request *rq)
 
 void answer_clean(const char *said, const struct answer_sent *sent, char *out, size_t size)
 {
-    struct marks m;
+    size_t n = strnlen(said, ANSWER_SAID_MAX);
+    struct marks m = {.s = said, .n = n, .quote = n};
 
-    marks_init(&m, said);
     cut_quotes(&m);
     cut_what_was_sent(&m, sent);
     cut_secrets(&m, sent->request);
@@ -317,10 +295,10 @@ void answer_clean(const char *said, const struct answer_sent *sent, char *out, s
 void answer_hide_secrets(char *text, const struct answer_sent *sent)
 {
     char copy[ANSWER_SAID_MAX];
-    struct marks m;
+    struct marks m = {.s = copy};
 
     snprintf(copy, sizeof(copy), "%s", text);
-    marks_init(&m, copy);
+    m.n = m.quote = strlen(copy);
     cut_secrets(&m, sent->request);
     write_out(&m, text, strlen(text) + 1);
 }

@@ -64,24 +64,16 @@ static bool fits(const char *pattern, const char *end, const char *text)
     return !*text;
 }
 
-static bool key_is(const char *key, const char *text)
-{
-    for (;;) {
-        const char *end = strchrnul(key, '|');
-
-        if (fits(key, end, text))
-            return true;
-        if (!*end)
-            return false;
-        key = end + 1;
-    }
-}
-
 const struct answer_row *answer_find(const struct answer_row *rows, const char *key)
 {
     for (; rows->key; rows++)
-        if (key_is(rows->key, key))
-            return rows;
+        for (const char *pattern = rows->key, *end;; pattern = end + 1) {
+            end = strchrnul(pattern, '|');
+            if (fits(pattern, end, key))
+                return rows;
+            if (!*end)
+                break;
+        }
     return NULL;
 }
 

@@ -245,11 +245,6 @@ static void view_put(struct view *v, char c)
     memmove(v->text, v->text + WINDOW - v->n, v->n);
 }
 
-static void view_close(struct view *v)
-{
-    view_look(v, v->n);
-}
-
 /* --- JSON ------------------------------------------------------------------------------------------------------------
  */
 
@@ -364,10 +359,20 @@ struct views {
     struct base64_view base64;
 };
 
-static void look_through(struct views *v, struct slice body)
+void answer_match(struct slice text, struct slice body, bool *found)
 {
-    bool escapes = memchr(body.p, '\\', body.n) != NULL;
+    bool pieces[ANSWER_SAID_MAX + 1] = {false};
+    struct views *v;
+    bool escapes;
 
+    if (text.n == 0 || body.n == 0)
+        return;
+    escapes = memchr(body.p, '\\', body.n) != NULL;
+    v = mem_alloc(sizeof(*v));
+    v->search.text = text;
+    v->search.found = found;
+    v->search.found_pieces = pieces;
+    add_text(&v->search);
     view_open(&v->text, &v->search);
     view_open(&v->json.view, &v->search);
     view_open(&v->base64.text, &v->search);
@@ -379,25 +384,11 @@ static void look_through(struct views *v, struct slice body)
         base64_put(&v->base64, body.p[i]);
     }
     base64_end_run(&v->base64);
-    view_close(&v->text);
-    view_close(&v->json.view);
-    view_close(&v->base64.text);
-    view_close(&v->base64.json.view);
-}
+    view_look(&v->text, v->text.n);
+    view_look(&v->json.view, v->json.view.n);
+    view_look(&v->base64.text, v->base64.text.n);
+    view_look(&v->base64.json.view, v->base64.json.view.n);
 
-void answer_match(struct slice text, struct slice body, bool *found)
-{
-    bool pieces[ANSWER_SAID_MAX + 1] = {false};
-    struct views *v;
-
-    if (text.n == 0 || body.n == 0)
-        return;
-    v = mem_alloc(sizeof(*v));
-    v->search.text = text;
-    v->search.found = found;
-    v->search.found_pieces = pieces;
-    add_text(&v->search);
-    look_through(v, body);
     mem_free(v);
     for (size_t i = 0, end; i < text.n; i = end + 1) {
         end = i;

@@ -1,3 +1,4 @@
+/* A body is looked into only when something was said that may quote it; unpacked, if need be, as far as there is room. */
 #include "sinks/answer/verdict.h"
 
 #include "pipeline/base/limits.h"
@@ -5,32 +6,23 @@
 #include "transforms/codecs/gunzip.h"
 #include "transforms/codecs/unzstd.h"
 
-/* As much as fits: a body of any size must not cost more. */
-static int unpack(struct slice packed, struct buf *out)
-{
-    struct err e;
-
-    if (gunzip_looks_so(packed)) {
-        struct gunzip *g = gunzip_new();
-        int rc = gunzip_all(g, packed, out, &e);
-
-        gunzip_free(&g);
-        return rc;
-    }
-    return unzstd_looks_so(packed) ? unzstd_all(packed, out, &e) : -1;
-}
-
 static struct answer_sent look_into(const struct verdict_sent *sent, struct buf *unpacked)
 {
     struct answer_sent out = {.request = sent->request};
+    struct err e;
 
     buf_init(unpacked, BODY_MEMORY_MAX);
     if (sent->body) {
         out.body = body_memory_slice(sent->body);
         out.unseen = out.body.n < body_size(sent->body);
     }
-    if (sent->encoding && out.body.n > 0) {
-        out.unseen = unpack(out.body, unpacked) != 0;
+    if (sent->encoding && out.body.n > 0) { /* as much as fits: a body of any size must not cost more */
+        struct gunzip *g = gunzip_looks_so(out.body) ? gunzip_new() : NULL;
+
+        out.unseen = g                           ? gunzip_all(g, out.body, unpacked, &e) != 0
+                     : unzstd_looks_so(out.body) ? unzstd_all(out.body, unpacked, &e) != 0
+                                                 : true;
+        gunzip_free(&g);
         out.body = buf_slice(unpacked);
     }
     return out;

@@ -127,18 +127,12 @@ static enum sink_outcome judge_items(const struct texts *t, struct sink_verdict 
     return SINK_PARTIAL;
 }
 
-static const struct answer_row *row_of(const struct texts *t)
-{
-    const struct answer_row *row = t->re->status == 400 ? answer_find(REFUSALS, t->said) : NULL;
-    char status[ANSWER_STATUS_MAX];
-
-    return row ? row : answer_find(STATUSES, answer_status(t->re, status));
-}
-
 enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context *c, const struct http_response *re,
                                              struct sink_verdict *v)
 {
     struct texts t = {.c = c, .re = re};
+    const struct answer_row *row;
+    char status[ANSWER_STATUS_MAX];
 
     *v = (struct sink_verdict){.outcomes = v->outcomes};
     if (re->failure != HTTP_OK) {
@@ -155,7 +149,8 @@ enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context 
         return judge_items(&t, v);
     answer_words(re, t.said, sizeof(t.said));
     answer_location(re, t.location, sizeof(t.location));
-    return explain(&t, row_of(&t), NULL, v);
+    row = re->status == 400 ? answer_find(REFUSALS, t.said) : NULL;
+    return explain(&t, row ? row : answer_find(STATUSES, answer_status(re, status)), NULL, v);
 }
 
 bool elasticsearch_answer_node_failed(const struct http_response *re)

@@ -1,3 +1,4 @@
+/* One of several ways, which is decided when it is opened: a header that is always the same, or AWS's signature of each request. */
 #include "sinks/elasticsearch/auth.h"
 
 #include "pipeline/aws/sign.h"

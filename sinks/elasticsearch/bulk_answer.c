@@ -176,18 +176,6 @@ static void describe_kind(struct bulk_kind *k, const struct item *it, const stru
     answer_plain_json(it->reason.raw, k->reason, sizeof(k->reason));
 }
 
-static void count_item(struct bulk_summary *s, const struct item *it, bool create)
-{
-    const struct answer_row *row = row_of(it, create);
-
-    s->items++;
-    s->misconfigured |= row->means == ANSWER_ACT;
-    describe_kind(row->means == ANSWER_DELIVERED ? &s->delivered
-                  : row->means == ANSWER_REFUSED ? &s->refused
-                                                 : &s->retry,
-                  it, row);
-}
-
 /* --- the usual answer ------------------------------------------------------------------------------------------------
  */
 
@@ -217,6 +205,7 @@ static bool all_well(struct slice answer, uint64_t sent)
 
 void bulk_answer_read(struct slice answer, uint64_t sent, bool create, struct bulk_summary *s)
 {
+    const struct answer_row *row;
     struct json_reader r;
     struct item it;
 
@@ -235,7 +224,13 @@ void bulk_answer_read(struct slice answer, uint64_t sent, bool create, struct bu
             s->broken = r.error ? "it is not JSON" : "an item has no status";
             return;
         }
-        count_item(s, &it, create);
+        row = row_of(&it, create);
+        s->items++;
+        s->misconfigured |= row->means == ANSWER_ACT;
+        describe_kind(row->means == ANSWER_DELIVERED ? &s->delivered
+                      : row->means == ANSWER_REFUSED ? &s->refused
+                                                     : &s->retry,
+                      &it, row);
     }
     if (r.error || !leave_items(&r))
         s->broken = "it is not JSON, or breaks off";

@@ -8,10 +8,19 @@
 
 #include <string.h>
 
-static int split(struct document_path *p, struct err *e)
+int document_field(struct document_fields *f, struct slice path, struct err *e)
 {
-    const char *from = p->text, *dot;
+    struct document_path *p = &f->path[f->count];
+    const char *from, *dot;
 
+    for (size_t i = 0; i < f->count; i++)
+        if (slice_is(path, f->path[i].text))
+            return (int)i;
+    if (f->count == DOCUMENT_FIELDS_MAX)
+        return err_set(e, ERR_CONFIG, "more than %d different fields", DOCUMENT_FIELDS_MAX);
+    p->text = mem_strndup(path.p, path.n);
+    f->count++;
+    from = p->text;
     do {
         dot = strchrnul(from, '.');
         if (dot == from)
@@ -21,19 +30,7 @@ static int split(struct document_path *p, struct err *e)
         p->names[p->depth++] = mem_strndup(from, (size_t)(dot - from));
         from = dot + 1;
     } while (*dot);
-    return 0;
-}
-
-int document_field(struct document_fields *f, struct slice path, struct err *e)
-{
-    for (size_t i = 0; i < f->count; i++)
-        if (slice_is(path, f->path[i].text))
-            return (int)i;
-    if (f->count == DOCUMENT_FIELDS_MAX)
-        return err_set(e, ERR_CONFIG, "more than %d different fields", DOCUMENT_FIELDS_MAX);
-    f->path[f->count].text = mem_strndup(path.p, path.n);
-    f->count++;
-    return split(&f->path[f->count - 1], e) < 0 ? -1 : (int)f->count - 1;
+    return (int)f->count - 1;
 }
 
 void document_fields_release(struct document_fields *f)
@@ -67,13 +64,6 @@ static struct slice descend(const struct document_path *p, size_t depth, struct 
     return raw;
 }
 
-static void take(const struct document_fields *f, struct document *d, struct json_string key, struct slice value)
-{
-    for (size_t i = 0; i < f->count; i++)
-        if (!d->value[i].p && json_string_is(key, f->path[i].names[0]))
-            d->value[i] = descend(&f->path[i], 1, value);
-}
-
 void document_scan(const struct document_fields *f, struct slice record, struct document *d)
 {
     struct json_reader r;
@@ -92,7 +82,9 @@ void document_scan(const struct document_fields *f, struct slice record, struct 
         (void)json_skip(&r);
     else if (json_enter(&r))
         while (json_member(&r, &key) && json_value(&r, &value))
-            take(f, d, key, value);
+            for (size_t i = 0; i < f->count; i++)
+                if (!d->value[i].p && json_string_is(key, f->path[i].names[0]))
+                    d->value[i] = descend(&f->path[i], 1, value);
     if (!json_end(&r)) {
         d->error = r.error ? r.error : "something follows the object";
         d->error_at = json_offset(&r);

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VERSION_MAX 40
@@ -82,39 +83,24 @@ static const struct {
     int oldest, newest;
 } SUPPORTED[] = {[PRODUCT_ELASTICSEARCH] = {7, 9}, [PRODUCT_OPENSEARCH] = {1, 3}};
 
-static int major_of(const char *number)
-{
-    int major = 0;
-
-    for (const char *p = number; isdigit((unsigned char)*p) && major < 1000; p++)
-        major = major * 10 + (*p - '0');
-    return major;
-}
-
-static void warn(enum elasticsearch_product p, int major, const char *address, struct sink_identity *g)
-{
-    const char *is = major < SUPPORTED[p].oldest   ? "older than what sluice can talk to"
-                     : major > SUPPORTED[p].newest ? "newer than what this sluice was made for"
-                                                   : NULL;
-
-    if (!is)
-        return;
-    snprintf(g->warning, sizeof(g->warning), "%s at %s is %s (%d to %d)", g->who, address, is, SUPPORTED[p].oldest,
-             SUPPORTED[p].newest);
-    snprintf(g->hint, sizeof(g->hint), "%s",
-             major < SUPPORTED[p].oldest ? "upgrade the cluster"
-                                         : "look for a newer sluice should documents be refused");
-}
-
 bool elasticsearch_product_identified(const struct http_response *re, const char *address, struct sink_identity *g)
 {
     enum elasticsearch_product p = elasticsearch_product_of(re);
     struct version v;
+    bool older, newer;
 
     if (re->status == 200 && read_version(re->body, &v)) {
         p = v.opensearch ? PRODUCT_OPENSEARCH : PRODUCT_ELASTICSEARCH;
         snprintf(g->who, sizeof(g->who), "%s %s", elasticsearch_product_name(p), v.number);
-        warn(p, major_of(v.number), address, g);
+        older = strtol(v.number, NULL, 10) < SUPPORTED[p].oldest;
+        newer = strtol(v.number, NULL, 10) > SUPPORTED[p].newest;
+        if (older || newer) {
+            snprintf(g->warning, sizeof(g->warning), "%s at %s is %s (%d to %d)", g->who, address,
+                     older ? "older than what sluice can talk to" : "newer than what this sluice was made for",
+                     SUPPORTED[p].oldest, SUPPORTED[p].newest);
+            snprintf(g->hint, sizeof(g->hint), "%s",
+                     older ? "upgrade the cluster" : "look for a newer sluice should documents be refused");
+        }
         return true;
     }
     if (re->status != 200 && p != PRODUCT_UNKNOWN)

@@ -49,31 +49,27 @@ static int add_expression(struct template *t, const char *option, struct slice i
     return 0;
 }
 
-/* In place: what gets shorter is the template's own copy. */
-static void add_literal(struct template *t, char *from, size_t n)
-{
-    size_t kept = literal_unescape(from, n);
-
-    if (from[n] == '\0') /* also for who takes all of the text, when there is nothing else in it */
-        from[kept] = '\0';
-    t->part[t->count++] = (struct part){.kind = PART_LITERAL, .text = {from, kept}};
-}
-
 static int parse(struct template *t, const char *option, struct document_fields *fields, struct err *e)
 {
     char *from = t->text;
 
     while (*from) {
         char *open = strstr(from, "!{"), *close;
+        bool end = !open;
 
         if (t->count + 2 > ELASTICSEARCH_TEMPLATE_PARTS_MAX)
             return err_set(e, ERR_CONFIG, "%s: more than %d parts", option, ELASTICSEARCH_TEMPLATE_PARTS_MAX);
         if (!open)
             open = from + strlen(from);
-        if (open > from)
-            add_literal(t, from, (size_t)(open - from));
-        if (!*open)
-            return 0;
+        if (open > from) { /* in place: what gets shorter is the template's own copy */
+            size_t kept = literal_unescape(from, (size_t)(open - from));
+
+            if (end) /* also for who takes all of the text, when there is nothing else in it */
+                from[kept] = '\0';
+            t->part[t->count++] = (struct part){.kind = PART_LITERAL, .text = {from, kept}};
+            if (end)
+                return 0;
+        }
         close = strchr(open, '}');
         if (!close)
             return err_set(e, ERR_CONFIG, "%s: `!{` without `}`", option);
@@ -120,26 +116,18 @@ struct slice template_literal_start(const struct template *t)
     return t->count > 0 && t->part[0].kind == PART_LITERAL ? t->part[0].text : (struct slice){"", 0};
 }
 
-static bool render_part(const struct template *t, const struct part *p, const struct document *d, nsec arrival,
-                        struct buf *out)
-{
-    size_t before = out->n;
-
-    switch (p->kind) {
-    case PART_LITERAL:
-        return buf_add_slice(out, p->text) == 0;
-    case PART_TIMESTAMP:
-        return time_pattern_render(p->text, arrival, t->utc, out) == 0;
-    default:
-        return document_text(d->value[p->field], out) && out->n > before;
-    }
-}
-
 const char *template_render(const struct template *t, const struct document_fields *fields, const struct document *d,
                             nsec arrival, struct buf *out)
 {
-    for (size_t i = 0; i < t->count; i++)
-        if (!render_part(t, &t->part[i], d, arrival, out))
-            return t->part[i].kind == PART_FIELD ? fields->path[t->part[i].field].text : "timestamp";
+    for (size_t i = 0; i < t->count; i++) {
+        const struct part *p = &t->part[i];
+        size_t before = out->n;
+        bool fits = p->kind == PART_LITERAL     ? buf_add_slice(out, p->text) == 0
+                    : p->kind == PART_TIMESTAMP ? time_pattern_render(p->text, arrival, t->utc, out) == 0
+                                                : document_text(d->value[p->field], out) && out->n > before;
+
+        if (!fits)
+            return p->kind == PART_FIELD ? fields->path[p->field].text : "timestamp";
+    }
     return NULL;
 }

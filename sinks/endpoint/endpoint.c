@@ -89,27 +89,20 @@ static int open_url(struct http_endpoint *s, struct err *e)
     return rc;
 }
 
-/* There is no default: what one receiver wants the next one refuses, or takes for one record. */
-static int format_needed(const struct http_endpoint_conf *c, struct err *e)
-{
-    char hint[512];
-
-    return err_set(
-        e, ERR_CONFIG, "format: needed, or a `preset`; %s",
-        preset_hint(c->url, hint, sizeof(hint))
-            ? hint
-            : "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose` for Firehose's own "
-              "requests and answers");
-}
-
 static int choose_shape(struct http_endpoint *s, struct err *e)
 {
     const struct http_endpoint_conf *c = s->conf;
+    char hint[512];
 
     if (c->preset != PRESET_NONE && c->format != SHAPE_UNSET)
         return err_set(e, ERR_CONFIG, "format: preset %s has its own", s->preset->name);
+    /* There is no default: what one receiver wants the next one refuses, or takes for one record. */
     if (c->preset == PRESET_NONE && c->format == SHAPE_UNSET)
-        return format_needed(c, e);
+        return err_set(e, ERR_CONFIG, "format: needed, or a `preset`; %s",
+                       preset_hint(c->url, hint, sizeof(hint))
+                           ? hint
+                           : "write `format: lines` for a line per record, `json_array`, `raw`, or `firehose` for "
+                             "Firehose's own requests and answers");
     s->shape_kind = c->format != SHAPE_UNSET ? (enum endpoint_shape)c->format : s->preset->shape;
     s->shape = shape_of(s->shape_kind);
     if (c->attributes.n > 0 && !s->shape->takes_attributes)
@@ -139,15 +132,6 @@ static int open_auth(struct http_endpoint *s, struct err *e)
     return authorization_token("", "access_key", c->access_key, &s->key, e);
 }
 
-static int add_parameter(struct buf *q, const char *name, const char *value)
-{
-    if (q->n > 0 && buf_add_char(q, '&') < 0)
-        return -1;
-    return sigv4_uri_encode(slice_str(name), false, q) < 0 || buf_add_char(q, '=') < 0
-               ? -1
-               : sigv4_uri_encode(slice_str(value), false, q);
-}
-
 /* Raw events have no members: what describes them stands in the address. */
 static int open_query(struct http_endpoint *s, struct err *e)
 {
@@ -164,7 +148,9 @@ static int open_query(struct http_endpoint *s, struct err *e)
                            "common_attributes: raw events have host, source, sourcetype and index, but no "
                            "`%.40s`; preset splunk_event takes others",
                            p->v[i].name);
-        if (add_parameter(&s->query, p->v[i].name, p->v[i].value) < 0)
+        if ((s->query.n > 0 && buf_add_char(&s->query, '&') < 0) ||
+            sigv4_uri_encode(slice_str(p->v[i].name), false, &s->query) < 0 || buf_add_char(&s->query, '=') < 0 ||
+            sigv4_uri_encode(slice_str(p->v[i].value), false, &s->query) < 0)
             return err_set(e, ERR_CONFIG, "common_attributes: too long");
     }
     return 0;
@@ -200,9 +186,8 @@ static int http_endpoint_open(void **state, const void *conf, const struct sink_
 
     *state = s;
     if (choose_shape(s, e) < 0 || open_url(s, e) < 0 || proxy_check_found(s->conf->proxy, s->url.shown, e) < 0 ||
-        endpoint_options_check_attributes(&s->conf->attributes, e) < 0 || open_auth(s, e) < 0 ||
-        endpoint_options_check_headers(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
-        open_attributes(s, e) < 0)
+        open_auth(s, e) < 0 || endpoint_options_check(s->conf, s->authorization != NULL, e) < 0 ||
+        open_query(s, e) < 0 || open_attributes(s, e) < 0)
         goto fail;
     if (s->preset->path && !*s->url.path) {
         mem_free(s->url.path);
@@ -236,7 +221,7 @@ static void http_endpoint_check_conf(const void *conf, const struct sink_env *en
         cfg_options_refuse(o, &e);
     if (shaped && open_auth(s, &e) < 0)
         cfg_options_refuse(o, &e);
-    endpoint_options_check(s->conf, s->authorization != NULL, o);
+    endpoint_options_check_all(s->conf, s->authorization != NULL, o);
     proxy_check_option(s->conf->proxy, o);
     tls_options_check_all(&s->conf->tls, env->base_dir, o);
     http_endpoint_close(&state);

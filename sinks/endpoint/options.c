@@ -70,29 +70,6 @@ const struct cfg_field http_endpoint_fields[] = {
 };
 /* clang-format on */
 
-static int check_attribute(const struct pair *a, struct err *e)
-{
-    if (!*a->name || strlen(a->name) > ATTRIBUTE_NAME_MAX || strlen(a->value) > ATTRIBUTE_VALUE_MAX)
-        return err_set(e, ERR_CONFIG, "common_attributes: `%.40s`: names have 1 to %d characters, values up to %d",
-                       a->name, ATTRIBUTE_NAME_MAX, ATTRIBUTE_VALUE_MAX);
-    return 0;
-}
-
-static int check_count(const char *option, const struct pairs *p, size_t max, struct err *e)
-{
-    return p->n > max ? err_set(e, ERR_CONFIG, "%s: %zu at most, these are %zu", option, max, p->n) : 0;
-}
-
-int endpoint_options_check_attributes(const struct pairs *p, struct err *e)
-{
-    if (check_count("common_attributes", p, ATTRIBUTES_MAX, e) < 0)
-        return -1;
-    for (size_t i = 0; i < p->n; i++)
-        if (check_attribute(&p->v[i], e) < 0)
-            return -1;
-    return 0;
-}
-
 static bool is_token(const char *name)
 {
     for (const char *p = name; *p; p++)
@@ -119,37 +96,61 @@ static int check_header(const struct pair *h, bool authorized, struct err *e)
     return 0;
 }
 
-static int check_text(const char *option, const char *value, struct err *e)
+enum { CHECK_CONTENT_TYPE, CHECK_SOURCE_ARN, CHECK_HEADERS, CHECK_ATTRIBUTES, CHECK_EACH };
+
+/* What is checked has numbers: four things, then each header, then each attribute. 1: there is nothing with this number. */
+static int check(const struct http_endpoint_conf *c, bool authorized, size_t number, struct err *e)
 {
-    return value && strpbrk(value, "\r\n") ? err_set(e, ERR_CONFIG, "%s: has a line break", option) : 0;
+    const struct pairs *headers = &c->headers, *attributes = &c->attributes;
+    const struct pair *a;
+
+    switch (number) {
+    case CHECK_CONTENT_TYPE:
+        return c->content_type && strpbrk(c->content_type, "\r\n")
+                   ? err_set(e, ERR_CONFIG, "content_type: has a line break")
+                   : 0;
+    case CHECK_SOURCE_ARN:
+        return c->source_arn && strpbrk(c->source_arn, "\r\n") ? err_set(e, ERR_CONFIG, "source_arn: has a line break")
+                                                               : 0;
+    case CHECK_HEADERS:
+        return headers->n > HTTP_HEADERS_OWN_MAX
+                   ? err_set(e, ERR_CONFIG, "headers: %d at most, these are %zu", (int)HTTP_HEADERS_OWN_MAX, headers->n)
+                   : 0;
+    case CHECK_ATTRIBUTES:
+        return attributes->n > ATTRIBUTES_MAX ? err_set(e, ERR_CONFIG, "common_attributes: %d at most, these are %zu",
+                                                        ATTRIBUTES_MAX, attributes->n)
+                                              : 0;
+    }
+    number -= CHECK_EACH;
+    if (number < headers->n)
+        return check_header(&headers->v[number], authorized, e);
+    number -= headers->n;
+    if (number >= attributes->n)
+        return 1;
+    a = &attributes->v[number];
+    if (*a->name && strlen(a->name) <= ATTRIBUTE_NAME_MAX && strlen(a->value) <= ATTRIBUTE_VALUE_MAX)
+        return 0;
+    return err_set(e, ERR_CONFIG, "common_attributes: `%.40s`: names have 1 to %d characters, values up to %d", a->name,
+                   ATTRIBUTE_NAME_MAX, ATTRIBUTE_VALUE_MAX);
 }
 
-int endpoint_options_check_headers(const struct http_endpoint_conf *c, bool authorized, struct err *e)
+int endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, struct err *e)
 {
-    if (check_count("headers", &c->headers, HTTP_HEADERS_OWN_MAX, e) < 0)
-        return -1;
-    for (size_t i = 0; i < c->headers.n; i++)
-        if (check_header(&c->headers.v[i], authorized, e) < 0)
-            return -1;
-    return check_text("content_type", c->content_type, e) < 0 ? -1 : check_text("source_arn", c->source_arn, e);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0; i++)
+        rc = check(c, authorized, i, e);
+    return rc < 0 ? -1 : 0;
 }
 
-void endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o)
+void endpoint_options_check_all(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o)
 {
     struct err e;
+    int rc = 0;
 
-    if (check_count("headers", &c->headers, HTTP_HEADERS_OWN_MAX, &e) < 0)
-        cfg_options_refuse(o, &e);
-    for (size_t i = 0; i < c->headers.n; i++)
-        if (check_header(&c->headers.v[i], authorized, &e) < 0)
+    for (size_t i = 0; rc <= 0; i++) {
+        rc = check(c, authorized, i, &e);
+        if (rc < 0)
             cfg_options_refuse(o, &e);
-    if (check_count("common_attributes", &c->attributes, ATTRIBUTES_MAX, &e) < 0)
-        cfg_options_refuse(o, &e);
-    for (size_t i = 0; i < c->attributes.n; i++)
-        if (check_attribute(&c->attributes.v[i], &e) < 0)
-            cfg_options_refuse(o, &e);
-    if (check_text("content_type", c->content_type, &e) < 0)
-        cfg_options_refuse(o, &e);
-    if (check_text("source_arn", c->source_arn, &e) < 0)
-        cfg_options_refuse(o, &e);
+    }
 }

@@ -35,10 +35,9 @@ struct http_endpoint_conf {
 
 extern const struct cfg_field http_endpoint_fields[];
 
-MUST_CHECK int endpoint_options_check_attributes(const struct pairs *p, struct err *e);
-/* All that becomes a header's value as it is. `authorized`: the sink sets Authorization itself. */
-MUST_CHECK int endpoint_options_check_headers(const struct http_endpoint_conf *c, bool authorized, struct err *e);
+/* Attributes, and all that becomes a header's value as it is. `authorized`: the sink sets Authorization itself. */
+MUST_CHECK int endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, struct err *e);
 /* The same, every mistake at its place. */
-void endpoint_options_check(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o);
+void endpoint_options_check_all(const struct http_endpoint_conf *c, bool authorized, const struct cfg_options *o);
 
 #endif

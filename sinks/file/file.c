@@ -64,26 +64,18 @@ static int check_path(const char *path, struct err *e)
                    expression ? "" : " (a literal % is `\\%`, in double quotes `\\\\%`)");
 }
 
-/* As it is meant. */
-static char *folder_path_of(const char *base_dir, const char *path)
-{
-    char *plain = mem_strdup(path), *full;
-
-    plain[literal_unescape(plain, strlen(plain))] = '\0';
-    full = path_below(base_dir, plain);
-    mem_free(plain);
-    return full;
-}
-
 static int file_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     const struct file_conf *c = conf;
     struct file_sink *s = mem_alloc(sizeof(*s));
-    char *path = folder_path_of(env->base_dir, c->path);
+    char *plain = mem_strdup(c->path), *path; /* as it is meant */
 
+    plain[literal_unescape(plain, strlen(plain))] = '\0';
+    path = path_below(env->base_dir, plain);
     s->backup = env->backup;
     s->folder = folder_new(path);
     mem_free(path);
+    mem_free(plain);
     hex_encode(env->identity, 16, s->identity);
     *state = s;
     if (check_path(c->path, e) == 0 && object_key_open(&s->key, &c->key, env, e) == 0)
@@ -160,18 +152,6 @@ static const char *hint_for(int cause)
     }
 }
 
-static void add_hint(const struct file_sink *s, int cause, struct sink_verdict *v)
-{
-    const char *hint = hint_for(cause), *role = strstr(hint, "%s");
-    int before = role ? (int)(role - hint) : (int)strlen(hint);
-
-    snprintf(v->hint, sizeof(v->hint), "%.*s%s%s", before, hint,
-             !role       ? ""
-             : s->backup ? "backup"
-                         : "destination",
-             role ? role + 2 : "");
-}
-
 /* A seal's object, its copy in the backup and its error objects may be written to one folder at the same time. */
 static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id, char *out, size_t size)
 {
@@ -187,6 +167,7 @@ static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id
 static enum sink_outcome file_send(const void *state, const struct sink_seal *seal, struct sink_verdict *v)
 {
     const struct file_sink *s = state;
+    const char *hint, *role;
     char tmp_name[192];
     struct err e = {0};
     int cause;
@@ -195,10 +176,18 @@ static enum sink_outcome file_send(const void *state, const struct sink_seal *se
     tmp_name_of(s, &seal->id, tmp_name, sizeof(tmp_name));
     if (folder_put(s->folder, seal->name, tmp_name, seal->body, &cause, &e) == 0)
         return SINK_DELIVERED;
-    v->misconfigured = hint_for(cause)[0] != '\0';
+    hint = hint_for(cause);
+    role = strstr(hint, "%s");
+    v->misconfigured = *hint != '\0';
+
     snprintf(v->code, sizeof(v->code), "%s", strerrorname_np(cause) ? strerrorname_np(cause) : "IO");
     snprintf(v->message, sizeof(v->message), "%s", e.msg);
-    add_hint(s, cause, v);
+    snprintf(v->hint, sizeof(v->hint), "%.*s%s%s", (int)(role ? (size_t)(role - hint) : strlen(hint)), hint,
+             !role       ? ""
+             : s->backup ? "backup"
+                         : "destination",
+             role ? role + 2 : "");
+
     return SINK_RETRY;
 }
 

@@ -48,86 +48,41 @@ const char *folder_path(const struct folder *f)
     return f->path;
 }
 
-static bool is_synced(struct folder *f, const char *sub)
+/* The folder and what is above it (`outer`) are where the operator says, through links or not. Below it no link is followed: whoever
+ * can make one there would choose where objects go. */
+static int open_dir(int at, const char *name, bool outer)
 {
-    bool same;
-
-    pthread_mutex_lock(&f->lock);
-    same = f->synced && strcmp(f->synced, sub) == 0;
-    pthread_mutex_unlock(&f->lock);
-    return same;
-}
-
-static void set_synced(struct folder *f, const char *sub)
-{
-    pthread_mutex_lock(&f->lock);
-    mem_free(f->synced);
-    f->synced = mem_strdup(sub);
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* The folder and what is above it are where the operator says, through links or not. */
-static int open_dir(int at, const char *name)
-{
-    return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static bool is_link(int at, const char *name)
-{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (outer ? 0 : O_NOFOLLOW));
     struct stat st;
 
-    return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
-}
-
-/* Below it no link is followed: whoever can make one there would choose where objects go. */
-static int open_dir_below(int at, const char *name)
-{
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd < 0 && errno == ENOTDIR)
-        errno = is_link(at, name) ? ELOOP : ENOTDIR;
+    if (fd < 0 && errno == ENOTDIR && !outer)
+        errno = fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
     return fd;
 }
 
-static int duplicate(int fd)
+/* The folder `path` below `at`, step by step. `makes`: each folder is made if it is not there, and the one it is in synced. -1 with
+ * errno. `path` is changed and restored. */
+static int descend(int at, char *path, bool outer, bool makes)
 {
-    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
-
-typedef int open_fn(int at, const char *name);
-
-/* Makes the folder if it is not there, syncs the one it is in, and opens it. */
-static int enter(int parent, const char *name, open_fn *open)
-{
-    if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-        return -1;
-    if (fsync(parent) < 0)
-        return -1;
-    return open(parent, name);
-}
-
-/* The folder `path` below `at`, made and synced step by step. -1 with errno. `path` is changed and restored. */
-static int descend(int at, char *path, open_fn *open)
-{
-    int fd = duplicate(at);
+    int fd = fcntl(at, F_DUPFD_CLOEXEC, 0);
 
     while (fd >= 0 && *path) {
         size_t n = strcspn(path, "/");
         char after = path[n];
-        int next = fd;
 
         path[n] = '\0';
         if (n > 0) {
-            int saved;
+            int next = -1, saved;
 
-            next = enter(fd, path, open);
+            if (!makes || ((mkdirat(fd, path, 0755) == 0 || errno == EEXIST) && fsync(fd) == 0))
+                next = open_dir(fd, path, outer);
             saved = errno;
             close(fd);
             errno = saved;
+            fd = next;
         }
         path[n] = after;
         path += after ? n + 1 : n;
-        fd = next;
     }
     return fd;
 }
@@ -135,41 +90,18 @@ static int descend(int at, char *path, open_fn *open)
 /* The root itself; made with its parents when it is not there. */
 static int open_root(const struct folder *f)
 {
-    int fd = open_dir(AT_FDCWD, f->path), top;
+    int fd = open_dir(AT_FDCWD, f->path, true), top;
     char *copy;
 
     if (fd >= 0 || errno != ENOENT)
         return fd;
-    top = open_dir(AT_FDCWD, f->path[0] == '/' ? "/" : ".");
+    top = open_dir(AT_FDCWD, f->path[0] == '/' ? "/" : ".", true);
     if (top < 0)
         return -1;
     copy = mem_strdup(f->path);
-    fd = descend(top, copy, open_dir);
+    fd = descend(top, copy, true, true);
     mem_free(copy);
     close(top);
-    return fd;
-}
-
-/* The folder used last, every step of it made and synced by then; opened step by step all the same, as a link may have taken the
- * place of any. */
-static int open_again(int root, char *sub)
-{
-    int fd = duplicate(root);
-
-    while (fd >= 0 && *sub) {
-        size_t n = strcspn(sub, "/");
-        char after = sub[n];
-
-        sub[n] = '\0';
-        if (n > 0) {
-            int next = open_dir_below(fd, sub);
-
-            close(fd);
-            fd = next;
-        }
-        sub[n] = after;
-        sub += after ? n + 1 : n;
-    }
     return fd;
 }
 
@@ -177,16 +109,29 @@ static int open_again(int root, char *sub)
 static int open_sub(struct folder *f, char *sub)
 {
     int root = open_root(f), fd = -1, saved;
+    bool synced;
 
     if (root < 0)
         return -1;
-    if (is_synced(f, sub))
-        fd = open_again(root, sub);
+    pthread_mutex_lock(&f->lock);
+    synced = f->synced && strcmp(f->synced, sub) == 0;
+    pthread_mutex_unlock(&f->lock);
+    /* Every step of the folder used last was made and synced by then; opened step by step all the same, as a link may have taken the
+     * place of any. */
+    if (synced)
+        fd = descend(root, sub, false, false);
     if (fd < 0) {
-        fd = descend(root, sub, open_dir_below);
-        if (fd >= 0)
-            set_synced(f, sub);
+        fd = descend(root, sub, false, true);
+        saved = errno;
+        if (fd >= 0) {
+            pthread_mutex_lock(&f->lock);
+            mem_free(f->synced);
+            f->synced = mem_strdup(sub);
+            pthread_mutex_unlock(&f->lock);
+        }
+        errno = saved;
     }
+
     saved = errno;
     close(root);
     errno = saved;
@@ -334,7 +279,7 @@ static int open_nearest(const char *path)
     char *part = mem_strdup(path), *slash;
     int fd;
 
-    while ((fd = open_dir(AT_FDCWD, part)) < 0 && errno == ENOENT && (slash = strrchr(part, '/')))
+    while ((fd = open_dir(AT_FDCWD, part, true)) < 0 && errno == ENOENT && (slash = strrchr(part, '/')))
         slash[slash == part ? 1 : 0] = '\0';
     mem_free(part);
     return fd;

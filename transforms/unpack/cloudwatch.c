@@ -5,44 +5,39 @@
 
 #include "pipeline/base/limits.h"
 
-static bool is_string(struct slice raw)
-{
-    return raw.n >= 2 && raw.p[0] == '"';
-}
+struct member {
+    const char *name;
+    struct slice *value; /* JSON as written */
+};
 
-static struct json_string string_of(struct slice raw)
+/* The object that the reader stands before: the members that are asked for, up to one without a name. The others are skipped. */
+static bool read_object(struct json_reader *r, const struct member *members)
 {
-    struct slice inside = slice_of(raw.p + 1, raw.n - 2);
+    struct json_string key;
 
-    return (struct json_string){inside, memchr(inside.p, '\\', inside.n) != NULL};
-}
+    if (!json_enter(r))
+        return false;
+    while (json_member(r, &key)) {
+        const struct member *m = members;
 
-/* Where a member of this name goes; NULL: nobody asks for it. */
-static struct slice *event_place(struct cloudwatch_event *event, struct json_string key)
-{
-    if (json_string_is(key, "id"))
-        return &event->id;
-    if (json_string_is(key, "timestamp"))
-        return &event->timestamp;
-    if (json_string_is(key, "message"))
-        return &event->message;
-    return json_string_is(key, "extractedFields") ? &event->extracted : NULL;
+        while (m->name && !json_string_is(key, m->name))
+            m++;
+        if (m->name ? !json_value(r, m->value) : !json_skip(r))
+            return false;
+    }
+    return !r->error;
 }
 
 static bool read_event(struct json_reader *r, struct cloudwatch_event *out)
 {
-    struct json_string key;
+    const struct member members[] = {{"id", &out->id},
+                                     {"timestamp", &out->timestamp},
+                                     {"message", &out->message},
+                                     {"extractedFields", &out->extracted},
+                                     {NULL, NULL}};
 
     *out = (struct cloudwatch_event){0};
-    if (json_peek(r) != JSON_OBJECT || !json_enter(r))
-        return false;
-    while (json_member(r, &key)) {
-        struct slice *place = event_place(out, key);
-
-        if (place ? !json_value(r, place) : !json_skip(r))
-            return false;
-    }
-    return !r->error && is_string(out->message);
+    return json_peek(r) == JSON_OBJECT && read_object(r, members) && out->message.n >= 2 && out->message.p[0] == '"';
 }
 
 void cloudwatch_events_open(struct cloudwatch_events *it, const struct cloudwatch_envelope *from)
@@ -71,61 +66,34 @@ static int count_events(struct cloudwatch_envelope *env, struct err *e)
     return 0;
 }
 
-struct members {
-    struct slice type, events;
-};
-
-static struct slice *envelope_place(struct cloudwatch_envelope *env, struct members *m, struct json_string key)
-{
-    if (json_string_is(key, "messageType"))
-        return &m->type;
-    if (json_string_is(key, "logEvents"))
-        return &m->events;
-    if (json_string_is(key, "owner"))
-        return &env->owner;
-    if (json_string_is(key, "logGroup"))
-        return &env->log_group;
-    return json_string_is(key, "logStream") ? &env->log_stream : NULL;
-}
-
-static bool read_members(struct slice text, struct cloudwatch_envelope *env, struct members *m, struct json_reader *r)
-{
-    struct json_string key;
-
-    json_open(r, text, CLOUDWATCH_LOGS_DEPTH_MAX);
-    if (!json_enter(r))
-        return false;
-    while (json_member(r, &key)) {
-        struct slice *place = envelope_place(env, m, key);
-
-        if (place ? !json_value(r, place) : !json_skip(r))
-            return false;
-    }
-    return json_end(r);
-}
-
 int cloudwatch_read(struct slice text, struct cloudwatch_envelope *out, struct err *e)
 {
-    struct members m = {{0}, {0}};
+    struct slice type = {0}, events = {0};
+    const struct member members[] = {{"messageType", &type},          {"logEvents", &events},
+                                     {"owner", &out->owner},          {"logGroup", &out->log_group},
+                                     {"logStream", &out->log_stream}, {NULL, NULL}};
     struct json_reader r;
 
     *out = (struct cloudwatch_envelope){0};
-    if (!read_members(text, out, &m, &r))
+    json_open(&r, text, CLOUDWATCH_LOGS_DEPTH_MAX);
+    if (!read_object(&r, members) || !json_end(&r))
         return err_set(e, ERR_FORMAT, "CloudWatch Logs envelope: byte %zu: %s", json_offset(&r),
                        r.error ? r.error : "more behind the object");
-    if (slice_is(m.type, "\"CONTROL_MESSAGE\"")) {
+    if (slice_is(type, "\"CONTROL_MESSAGE\"")) {
         out->is_control = true;
         return 0;
     }
-    if (!slice_is(m.type, "\"DATA_MESSAGE\""))
+    if (!slice_is(type, "\"DATA_MESSAGE\""))
         return err_set(e, ERR_FORMAT, "CloudWatch Logs envelope: `messageType` is not DATA_MESSAGE or CONTROL_MESSAGE");
-    out->events = m.events;
+    out->events = events;
     return count_events(out, e);
 }
 
 int cloudwatch_message(const struct cloudwatch_event *event, struct buf *out)
 {
-    return json_unescape(string_of(event->message), out);
+    struct slice inside = slice_of(event->message.p + 1, event->message.n - 2);
+
+    return json_unescape((struct json_string){inside, memchr(inside.p, '\\', inside.n) != NULL}, out);
 }
 
 int cloudwatch_event_object(const struct cloudwatch_envelope *from, const struct cloudwatch_event *event,

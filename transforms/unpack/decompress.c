@@ -109,23 +109,6 @@ static int refuse(struct transform_out *out, const struct transform_record *rec,
     return out->fail(out, rec, code, why, why);
 }
 
-static int event_data(struct decompress *d, const struct cloudwatch_envelope *envelope,
-                      const struct cloudwatch_event *event)
-{
-    buf_clear(&d->event);
-    if (d->conf->cloudwatch == CLOUDWATCH_MESSAGES)
-        return cloudwatch_message(event, &d->event);
-    return cloudwatch_event_object(envelope, event, &d->event);
-}
-
-/* What splitting can give at most: long names times many events must not be a bomb either. */
-static size_t events_bytes(const struct decompress *d, const struct cloudwatch_envelope *envelope)
-{
-    size_t names = envelope->owner.n + envelope->log_group.n + envelope->log_stream.n;
-
-    return d->whole.n + (d->conf->cloudwatch == CLOUDWATCH_EVENTS ? names * envelope->event_count : 0);
-}
-
 static int emit_events(struct decompress *d, const struct transform_record *rec,
                        const struct cloudwatch_envelope *envelope, struct transform_out *out, struct err *e)
 {
@@ -134,7 +117,9 @@ static int emit_events(struct decompress *d, const struct transform_record *rec,
 
     cloudwatch_events_open(&events, envelope);
     while (cloudwatch_event_next(&events, &event)) {
-        if (event_data(d, envelope, &event) < 0)
+        buf_clear(&d->event);
+        if ((d->conf->cloudwatch == CLOUDWATCH_MESSAGES ? cloudwatch_message(&event, &d->event)
+                                                        : cloudwatch_event_object(envelope, &event, &d->event)) < 0)
             return err_set(e, ERR_NOMEM, "decompress: no memory for an event");
         if (out->emit(out, rec, buf_slice(&d->event), NULL, 0) < 0)
             return -1;
@@ -147,6 +132,7 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
 {
     struct cloudwatch_envelope envelope;
     char too_much[128];
+    size_t bytes;
     struct err why = {0};
 
     if (cloudwatch_read(buf_slice(&d->whole), &envelope, &why) < 0)
@@ -163,7 +149,11 @@ static int cloudwatch(struct decompress *d, const struct transform_record *rec, 
     }
     if (transform_makes_too_much(envelope.event_count, 0, too_much, sizeof(too_much)))
         return refuse(out, rec, TRANSFORM_MADE_CODE, slice_str(too_much));
-    if (events_bytes(d, &envelope) > d->conf->limit)
+    /* What splitting can give at most: long names times many events must not be a bomb either. */
+    bytes = d->whole.n;
+    if (d->conf->cloudwatch == CLOUDWATCH_EVENTS)
+        bytes += (envelope.owner.n + envelope.log_group.n + envelope.log_stream.n) * envelope.event_count;
+    if (bytes > d->conf->limit)
         return refuse(out, rec, "Decompression.LimitExceeded",
                       SLICE("CloudWatch Logs envelope: its events outgrow `limit` when each names its origin"));
     return emit_events(d, rec, &envelope, out, e);

@@ -103,25 +103,16 @@ static const char *read_record(struct slice rest, uint64_t keys, struct slice *d
     return has_key ? NULL : "a record has no partition key";
 }
 
-/* Protobuf allows the table behind the records, so it is counted first. */
-static bool count_keys(struct slice rest, uint64_t *keys)
-{
-    struct field f;
-
-    for (*keys = 0; rest.n > 0; *keys += f.number == AGGREGATED_PARTITION_KEY && f.wire == WIRE_BYTES)
-        if (!take_field(&rest, &f))
-            return false;
-    return true;
-}
-
 static const char *check(struct slice rest)
 {
-    struct slice data;
+    struct slice data, look = rest;
     struct field f;
-    uint64_t keys, records = 0;
+    uint64_t keys = 0, records = 0;
 
-    if (!count_keys(rest, &keys))
-        return "the message is cut off or not protobuf";
+    for (; look.n > 0;
+         keys += f.number == AGGREGATED_PARTITION_KEY && f.wire == WIRE_BYTES) /* the table may stand behind */
+        if (!take_field(&look, &f))
+            return "the message is cut off or not protobuf";
     while (rest.n > 0 && take_field(&rest, &f)) {
         const char *why = NULL;
 
@@ -135,21 +126,15 @@ static const char *check(struct slice rest)
     return records ? NULL : "the message holds no records";
 }
 
-static bool digest_fits(struct slice message, const char *digest)
-{
-    unsigned char md5[MD5_BYTES];
-
-    return md5_of(message, md5) && memcmp(md5, digest, MD5_BYTES) == 0;
-}
-
 enum kpl_kind kpl_open(struct kpl_reader *r, struct slice record, const char **why)
 {
+    unsigned char md5[MD5_BYTES];
     struct slice message;
 
     if (!slice_starts(record, MAGIC) || record.n < MAGIC.n + MD5_BYTES)
         return KPL_NOT;
     message = slice_of(record.p + MAGIC.n, record.n - MAGIC.n - MD5_BYTES);
-    if (!digest_fits(message, message.p + message.n))
+    if (!md5_of(message, md5) || memcmp(md5, message.p + message.n, MD5_BYTES) != 0)
         return KPL_NOT;
     *why = check(message);
     r->rest = message;
