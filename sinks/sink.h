@@ -19,6 +19,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/partition_key.h"
 #include "pipeline/http/message.h"
 
 #include <stdbool.h>
@@ -168,7 +169,11 @@ struct sink_verdict {
 /* An option that may hold !{...}: what is filled in is a partition key or a time of the object, or of each record. */
 struct sink_template {
     const char *option, *text; /* as in the file; text NULL: left out */
-    bool timed;                /* a time is put in as well without !{timestamp:...}: default folders, a rotation */
+    const char
+        *implied; /* pattern of a time that is put in without !{timestamp:...}: default folders, a rotation; or NULL */
+    const char *timezone; /* of its times; NULL: UTC */
+    size_t max; /* bytes that it may have when it is filled in; 0: no bound that holds for each record alone */
+    enum partition_form form; /* how values are put in */
 };
 
 /* Who answers where several products and versions might. For people. */

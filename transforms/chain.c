@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One more, for what settings put behind those of the file. */
+#define LINKS_MAX (CHAIN_MAX + 1)
+
 struct chain {
     size_t count;
     bool single, holds;
@@ -21,7 +24,7 @@ struct chain {
         const struct transform_ops *ops;
         void *shared;
         bool holds;
-    } link[CHAIN_MAX];
+    } link[LINKS_MAX];
 };
 
 struct source {
@@ -32,7 +35,7 @@ struct source {
     struct {
         uint64_t bytes;
         size_t pieces;
-    } made[CHAIN_MAX]; /* what it became behind each link */
+    } made[LINKS_MAX]; /* what it became behind each link */
 };
 
 struct item {
@@ -55,8 +58,8 @@ struct link {
 struct chain_state {
     struct chain *chain;
     const struct cancel *cancel;
-    void *states[CHAIN_MAX];
-    struct link links[CHAIN_MAX];
+    void *states[LINKS_MAX];
+    struct link links[LINKS_MAX];
     struct transform_out *out; /* where outcomes go, while there is a call */
     struct err *err;           /* of that call */
     struct arena arena;        /* held items, their keys and sources; reasons */
@@ -70,7 +73,7 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
 {
     struct chain *c;
 
-    if (count > CHAIN_MAX)
+    if (count > LINKS_MAX)
         return err_set(e, ERR_CONFIG, "at most %d transforms can follow one another", CHAIN_MAX);
     c = mem_alloc(sizeof(*c));
     *out = c;
@@ -214,7 +217,7 @@ static void end_source(struct chain_state *s, struct source *source)
 
 /* A record into link `i`; everything that becomes of it goes through to the end, or to where it is held back. */
 static int pass(struct chain_state *s, size_t i, struct source *source, struct slice data,
-                const struct transform_key *keys, size_t key_count)
+                const struct transform_key *keys, size_t key_count, bool is_object)
 {
     struct link *l = &s->links[i];
     struct item item = {.source = source, .keys = keys, .key_count = key_count};
@@ -222,6 +225,9 @@ static int pass(struct chain_state *s, size_t i, struct source *source, struct s
     int rc;
 
     record.data = data;
+    record.keys = keys;
+    record.key_count = key_count;
+    record.is_object = is_object;
     if (s->chain->link[i].holds) {
         if (hold(l, &item, &record.part) < 0)
             return -1;
@@ -288,7 +294,10 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
         return -1;
     if (source->too_much) /* what comes behind is worked on no further */
         return 0;
-    if (key_count > 0) {
+    if (s->chain->link[l->index].ops->all_keys) {
+        all = keys;
+        all_count = key_count;
+    } else if (key_count > 0) {
         add_keys(l, item, keys, key_count, &all_count);
         all = l->keys;
     }
@@ -298,7 +307,7 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
         return s->out->emit(s->out, &source->record, data, all, all_count);
     }
     began = clock_mono();
-    rc = pass(s, l->index + 1, source, data, all, all_count);
+    rc = pass(s, l->index + 1, source, data, all, all_count, o->is_object);
     o->elsewhere += clock_mono() - began;
     return rc;
 }
@@ -401,7 +410,7 @@ static int take_in(struct chain_state *s, const struct transform_record *record)
         (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0 ||
          keep(s, record->facts, &source->record.facts) < 0))
         return -1;
-    if (pass(s, 0, source, source->record.data, NULL, 0) < 0)
+    if (pass(s, 0, source, source->record.data, NULL, 0, false) < 0)
         return -1;
     end_source(s, source);
     if (!s->chain->holds)

@@ -23,6 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct transform_key {
+    struct slice name, value; /* a partition key that a transform set */
+};
+
 struct transform_record {
     struct slice data;
     struct slice origin; /* facts of the input: "input=tail path=/var/log/x" */
@@ -30,10 +34,10 @@ struct transform_record {
     uint64_t seq;
     nsec arrival;  /* wall */
     uint32_t part; /* in a chain: which of the records that one became before; handed back as it came */
-};
-
-struct transform_key {
-    struct slice name, value; /* a partition key that the transform set */
+    /* In a chain: partition keys that the transforms before have set, and whether the data is known to be one JSON object. */
+    const struct transform_key *keys;
+    size_t key_count;
+    bool is_object;
 };
 
 /* Where outcomes go. Implemented by who runs the transform. For each record that goes in: emit() once or more, or drop()
@@ -76,6 +80,7 @@ struct transform_ops {
     MUST_CHECK int (*load)(void **shared, const void *conf, const struct transform_env *env, struct err *e);
     void (*unload)(void **shared);         /* NULL: it is one block of memory (mem.h) */
     bool (*is_single)(const void *shared); /* NULL: never */
+    bool all_keys; /* what it emits with a record are all its partition keys: those of before are gone */
     /* Does it hold records back until end()? NULL: no. */
     bool (*holds)(const void *shared);
 

@@ -549,6 +549,10 @@
 /* A block of a parcel's file: its payload, and its records. One is read at once. */
 #define PARCEL_BLOCK_BYTES   LIMIT(256 * KIB, 512)
 #define PARCEL_BLOCK_RECORDS LIMIT(4096, 4)
+/* A query for a partition key (transforms/partition/query.h): steps that one may take, and the shortest record that must be within
+ * them, or the query is refused. */
+#define QUERY_WORK_MAX   (1ULL << 30)
+#define QUERY_RECORD_MIN 256
 /* Most that a stream's max_partitions can be. */
 #define PARTITIONS_OPEN_MAX 20000
 /* A record in it: of what a transform made, or a line that says why one failed. */

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIME_NAME SLICE("!timestamp")
-
 #define TEXT_OF(number)    TEXT_OF_IT(number)
 #define TEXT_OF_IT(number) #number
 
@@ -82,7 +80,7 @@ int partition_time_add(struct buf *set, int64_t unix_seconds)
     char text[24];
 
     snprintf(text, sizeof(text), "%" PRId64, unix_seconds);
-    return key_set_add(set, TIME_NAME, slice_str(text));
+    return key_set_add(set, SLICE(PARTITION_TIME_NAME), slice_str(text));
 }
 
 bool partition_time(struct slice set, int64_t *unix_seconds)
@@ -90,7 +88,7 @@ bool partition_time(struct slice set, int64_t *unix_seconds)
     struct slice value;
     char text[24];
 
-    if (!key_set_find(set, TIME_NAME, &value) || value.n >= sizeof(text))
+    if (!key_set_find(set, SLICE(PARTITION_TIME_NAME), &value) || value.n >= sizeof(text))
         return false;
     memcpy(text, value.p, value.n);
     text[value.n] = '\0';

@@ -28,9 +28,13 @@ void settings_streams_release(void *out);
 void settings_transform_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
 void settings_transform_release(void *out);
 
-/* Which partition keys a stream has and needs, after it was bound: what follows from its options, and what its places ask for that no
- * option gives. */
+/* CFG_CUSTOM of `partition_keys`; and the block `time`: describe struct stream_settings. */
+void settings_queries_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
+void settings_queries_release(void *out);
+extern const struct cfg_field settings_time_fields[];
+/* After the stream was bound: where places use partition keys or the record's time, what finds them becomes its last transform. */
 void settings_partition(struct stream_settings *st);
+/* What places ask for that nothing gives, and what is given that no place asks for. */
 void settings_partition_check(struct cfg_errors *errs, const struct stream_settings *st);
 
 /* What people write who know other programs, and how the same is written here, to be pasted. Whoever reports a mistake asks for

@@ -133,10 +133,10 @@ static void check_transforms(const struct rules *r, const struct stream_settings
 {
     const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
     const struct cfg_node *all = cfg_node_get(st->node, "transform");
+    size_t count = st->transform_count - st->keyed;
 
-    if (st->transform_count > CHAIN_MAX)
-        cfg_error(r->errs, all->at, "`transform`: at most %d can follow one another, these are %zu", CHAIN_MAX,
-                  st->transform_count);
+    if (count > CHAIN_MAX)
+        cfg_error(r->errs, all->at, "`transform`: at most %d can follow one another, these are %zu", CHAIN_MAX, count);
     for (size_t i = 0; i < st->transform_count; i++) {
         const struct transform_settings *t = &st->transforms[i];
         const struct cfg_options o = {.errs = r->errs, .node = t->from.node, .at = place_of_script(t)};
@@ -178,8 +178,8 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
             check_transforms(&r, st);
         if (meant && (use->all || use->destinations)) {
             check_format(&r, st);
-            check_sink(&r, st, &destination);
             settings_partition_check(errs, st);
+            check_sink(&r, st, &destination);
             check_sink(&r, st, &backup);
         }
     }

@@ -42,6 +42,12 @@ struct transform_settings {
     struct settings_origin from;
 };
 
+struct partition_query {
+    char *name, *query;
+    char *default_value; /* NULL: none */
+    struct srcpos at;
+};
+
 struct stream_settings {
     char *name;
     struct srcpos at;
@@ -55,6 +61,11 @@ struct stream_settings {
     nsec buffer_interval;
     struct transform_settings *transforms; /* in the order they chain */
     size_t transform_count;
+    struct partition_query *queries; /* partition_keys, in the order of the file */
+    size_t query_count;
+    char *time_field, *time_format; /* `time`; field NULL: left out */
+    bool time_must;                 /* a record without one fails */
+    bool keyed; /* the last of the transforms is transform_partition: places use partition keys, or the record's time */
     bool partitioned;       /* the records of an object share their partition keys: its place is made of them */
     int64_t max_partitions; /* objects that may be gathered at once, each for other keys */
     const struct format_ops *format;

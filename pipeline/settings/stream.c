@@ -367,6 +367,21 @@ const struct cfg_field settings_stream_fields[] = {
      .release = settings_transform_release,
      .syntax = "a transform, or a list of them",
      .help = "what happens to each record on its way; left out: nothing"},
+    {.name = "partition_keys",
+     .type = CFG_CUSTOM,
+     .bind = settings_queries_bind,
+     .release = settings_queries_release,
+     .syntax = "mapping of names to queries",
+     .help = "for !{partitionKeyFromQuery:NAME} in the destination's place: a path such as .customer.id or a query of "
+             "jq 1.6, asked "
+             "of each record behind the transforms; `NAME: { query: QUERY, default: TEXT }` where a record may lack "
+             "it, otherwise it "
+             "goes to the backup"},
+    {.name = "time",
+     .type = CFG_BLOCK,
+     .fields = settings_time_fields,
+     .help = "the time that !{timestamp:...} and default folders follow; left out: the arrival of an object's oldest "
+             "record"},
     {.name = "max_partitions",
      .type = CFG_INT,
      .offset = offsetof(struct stream_settings, max_partitions),

@@ -296,8 +296,14 @@ fail:
 
 bool object_key_template(const struct object_key_conf *conf, size_t index, struct sink_template *out)
 {
-    *out = (struct sink_template){
-        .option = "prefix", .text = conf->prefix, .timed = !conf->prefix || !strstr(conf->prefix, "!{")};
+    bool plain = !conf->prefix || !strstr(conf->prefix, "!{");
+
+    *out = (struct sink_template){.option = "prefix",
+                                  .text = conf->prefix,
+                                  .implied = plain ? DEFAULT_FOLDERS : NULL,
+                                  .timezone = conf->timezone,
+                                  .max = OBJECT_PREFIX_EVALUATED_MAX,
+                                  .form = PARTITION_FOLDER};
     return index == 0;
 }
 

@@ -296,6 +296,25 @@ int time_pattern_check(struct slice pattern, struct err *e)
     return 0;
 }
 
+enum time_unit time_pattern_unit(struct slice pattern, bool *offset)
+{
+    static const char *const UNITS[] = {"yuG", "MLQq", "dDE", "aHkKh", "m", "s", "SAnN"};
+    enum time_unit finest = TIME_YEAR;
+
+    for (size_t at = 0; at < pattern.n;) {
+        char c = pattern.p[at];
+
+        for (size_t unit = finest; unit < ARRAY_LEN(UNITS); unit++)
+            if (c && strchr(UNITS[unit], c))
+                finest = (enum time_unit)unit;
+        *offset = *offset || (c && strchr("XxZz", c));
+        at = c == '\'' ? quoted_end(pattern, at) : at + 1;
+        if (at == 0) /* no end: a mistake that is told elsewhere */
+            break;
+    }
+    return finest;
+}
+
 static struct moment moment_of(nsec wall, const struct time_zone *zone)
 {
     struct moment m = {.zone_name = time_zone_name(zone)};

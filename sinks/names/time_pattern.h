@@ -17,11 +17,17 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/partition_key.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/base/time_zone.h"
 
+#include <stdbool.h>
+
 /* -1 with what is wrong and at which character (from 1). */
 MUST_CHECK int time_pattern_check(struct slice pattern, struct err *e);
+
+/* The finest that a text by this pattern shows; *offset is set when it shows the offset from UTC. */
+enum time_unit time_pattern_unit(struct slice pattern, bool *offset);
 
 /* Appends `wall` as clocks in the zone show it. The pattern was checked. -1: out is full. */
 MUST_CHECK int time_pattern_render(struct slice pattern, nsec wall, const struct time_zone *zone, struct buf *out);

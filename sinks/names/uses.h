@@ -15,13 +15,21 @@ struct key_use {
     enum key_source source;
     struct slice name;
     const char *option; /* that uses it first */
+    size_t bounded;     /* how often it stands in the text with a bound */
 };
 
 struct key_uses {
     struct key_use key[PARTITION_KEYS_MAX];
     size_t count;
     bool too_many; /* more than fit */
-    bool time;     /* some text has a !{timestamp:...} */
+    /* Of the text with a bound (none: room 0): what it leaves for values, and how they are put in. */
+    size_t room;
+    enum partition_form form;
+    /* Of the times, if there are any: the finest that they show, whether with the offset, in which zone. */
+    const char *timed; /* an option that has one; NULL: none has */
+    enum time_unit unit;
+    bool offset;
+    const char *timezone;
 };
 
 void key_uses_of(const struct sink_ops *ops, const void *conf, struct key_uses *out);

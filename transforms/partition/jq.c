@@ -1,0 +1,221 @@
+/* Each query becomes one output of the program: an array with what it gives, or an object when it fails, so that one that fails takes
+ * no other with it. In front stand definitions that guard functions of jq 1.6 against values on which they end the process. */
+#include "transforms/partition/jq.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#ifdef HAVE_LIBJQ
+
+#include <jq.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct jq_program {
+    jq_state *jq;
+    const struct query *const *query; /* of the caller */
+    size_t count;
+    uint64_t record_max;
+    struct buf said; /* by libjq, while a program is made */
+    struct buf texts;
+};
+
+/* gmtime of a number without a year in four digits is an error inside of strftime, which takes it for an array. */
+static const char GUARDS[] =
+    "def _time: if type == \"number\" then if . >= -62135596800 and . <= 253402300799 then . else error(\"no time\") "
+    "end else . end;"
+    "def _strftime(f): strftime(f); def strftime(f): _time | _strftime(f);"
+    "def _gmtime: gmtime; def gmtime: _time | _gmtime;"
+    "def todateiso8601: strftime(\"%Y-%m-%dT%H:%M:%SZ\"); def todate: todateiso8601;";
+
+static void on_message(void *ctx, jv message)
+{
+    struct buf *said = ctx;
+
+    if (jv_get_kind(message) == JV_KIND_STRING && said->n == 0)
+        (void)!buf_add_str(said, jv_string_value(message));
+    jv_free(message);
+}
+
+/* "jq: error: syntax error, unexpected ... at <top-level>, line 1:" without what says nothing. */
+static int say_mistake(const struct buf *said, const char *query, struct err *e)
+{
+    struct slice s = buf_slice(said);
+    const char *end;
+
+    if (slice_starts(s, SLICE("jq: error: ")))
+        s = slice_of(s.p + 11, s.n - 11);
+    end = s.n ? memmem(s.p, s.n, " at <top-level>", 15) : NULL;
+    if (!end && s.n)
+        end = memchr(s.p, '\n', s.n);
+    if (end)
+        s.n = (size_t)(end - s.p);
+    end = s.n ? memmem(s.p, s.n, " (Unix shell", 12) : NULL;
+    if (end)
+        s.n = (size_t)(end - s.p);
+    return err_set(e, ERR_CONFIG, "`%s` is no query of jq 1.6: %.*s", query, (int)s.n, s.p);
+}
+
+/* A program of the queries from `from` to before `to`. */
+static int compile(struct jq_program *j, size_t from, size_t to)
+{
+    struct buf text;
+    int rc = 0, outputs = 0;
+
+    buf_init(&text, sizeof(GUARDS) + (to - from) * (QUERY_TEXT_MAX + 64) + 64);
+    rc = buf_add_str(&text, GUARDS);
+    for (size_t i = from; i < to && rc == 0; i++)
+        if (!j->query[i]->plain)
+            rc = buf_printf(&text, "%s(try [(%s\n)] catch {})", outputs++ ? "," : "", j->query[i]->text);
+    if (rc == 0) {
+        buf_clear(&j->said);
+        j->jq = jq_init();
+        jq_set_error_cb(j->jq, on_message, &j->said);
+        rc = jq_compile(j->jq, buf_cstr(&text)) ? 0 : -1;
+    }
+    buf_release(&text);
+    return rc;
+}
+
+int jq_program_new(struct jq_program **out, const struct query *const *q, size_t count, struct err *e)
+{
+    struct jq_program *j = mem_alloc(sizeof(*j));
+
+    j->query = q;
+    j->count = count;
+    j->record_max = RECORD_MAX_BYTES;
+    buf_init(&j->said, 4096);
+    buf_init(&j->texts, SIZE_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (!q[i]->plain && q[i]->record_max < j->record_max)
+            j->record_max = q[i]->record_max;
+    *out = j;
+    if (compile(j, 0, count) == 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        jq_teardown(&j->jq);
+        if (!q[i]->plain && compile(j, i, i + 1) < 0) {
+            say_mistake(&j->said, q[i]->text, e);
+            break;
+        }
+    }
+    jq_program_free(out);
+    return -1;
+}
+
+void jq_program_free(struct jq_program **jp)
+{
+    struct jq_program *j = *jp;
+
+    if (!j)
+        return;
+    if (j->jq)
+        jq_teardown(&j->jq);
+    buf_release(&j->said);
+    buf_release(&j->texts);
+    MEM_CLEAR(j);
+    *jp = NULL;
+}
+
+/* Texts move while they are gathered: offsets until the end. */
+static struct jq_answer text_of(struct jq_program *j, jv value)
+{
+    struct jq_answer a = {.answer = QUERY_TEXT};
+    size_t before = j->texts.n;
+    jv text;
+
+    switch (jv_get_kind(value)) {
+    case JV_KIND_NULL:
+        a.answer = QUERY_MISSING;
+        break;
+    case JV_KIND_ARRAY:
+    case JV_KIND_OBJECT:
+        a = (struct jq_answer){.answer = QUERY_FAILED, .why = "it is an object or an array"};
+        break;
+    case JV_KIND_NUMBER:
+        if (isnan(jv_number_value(value))) {
+            a.answer = QUERY_MISSING;
+            break;
+        } /* fall through */
+    default:
+        text = jv_get_kind(value) == JV_KIND_STRING ? jv_copy(value) : jv_dump_string(jv_copy(value), 0);
+        if (buf_add(&j->texts, jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text))) < 0)
+            a = (struct jq_answer){.answer = QUERY_FAILED, .why = "it is too long"};
+        jv_free(text);
+        break;
+    }
+    a.text = slice_of(NULL, j->texts.n - before);
+    jv_free(value);
+    return a;
+}
+
+static struct jq_answer answer_of(struct jq_program *j, jv output)
+{
+    struct jq_answer a = {.answer = QUERY_FAILED, .why = "the query fails on this record"};
+
+    if (jv_get_kind(output) == JV_KIND_ARRAY && jv_array_length(jv_copy(output)) == 0)
+        a.answer = QUERY_MISSING;
+    else if (jv_get_kind(output) == JV_KIND_ARRAY)
+        a = text_of(j, jv_array_get(jv_copy(output), 0));
+    jv_free(output);
+    return a;
+}
+
+static void fail_all(const struct jq_program *j, const char *why, struct jq_answer *answers)
+{
+    for (size_t i = 0; i < j->count; i++)
+        if (!j->query[i]->plain)
+            answers[i] = (struct jq_answer){.answer = QUERY_FAILED, .why = why};
+}
+
+void jq_program_run(struct jq_program *j, struct slice record, struct jq_answer *answers)
+{
+    size_t at = 0;
+    jv input;
+
+    if (record.n > j->record_max) {
+        fail_all(j, "the record is too long for such a query", answers);
+        return;
+    }
+    input = jv_parse_sized(record.p, (int)record.n);
+    if (!jv_is_valid(input)) {
+        jv_free(input);
+        fail_all(j, "jq cannot read the record: it is nested too deep, or has half a surrogate pair", answers);
+        return;
+    }
+    buf_clear(&j->texts);
+    jq_start(j->jq, input, 0);
+    for (size_t i = 0; i < j->count; i++)
+        if (!j->query[i]->plain)
+            answers[i] = answer_of(j, jq_next(j->jq));
+    jv_free(jq_next(j->jq)); /* there is none: the stack is given back */
+    for (size_t i = 0; i < j->count; i++) {
+        if (j->query[i]->plain)
+            continue;
+        answers[i].text.p = j->texts.n ? j->texts.p + at : NULL;
+        at += answers[i].text.n;
+    }
+    buf_trim(&j->texts, WORKER_KEEP_MAX);
+}
+
+#else
+
+int jq_program_new(struct jq_program **j, const struct query *const *q, size_t count, struct err *e)
+{
+    (void)q, (void)count;
+    *j = NULL;
+    return err_set(e, ERR_CONFIG, "this program was built without libjq");
+}
+
+void jq_program_free(struct jq_program **j)
+{
+    *j = NULL;
+}
+
+void jq_program_run(struct jq_program *j, struct slice record, struct jq_answer *answers)
+{
+    (void)j, (void)record, (void)answers;
+}
+
+#endif
