@@ -44,7 +44,7 @@ struct pending_parcel *parcels_find(const struct parcels *p, uint64_t number)
     return at < p->count && p->list[at].parcel.number == number ? &p->list[at] : NULL;
 }
 
-static void copy(char **own, struct slice *shown, struct slice from)
+void parcels_copy(char **own, struct slice *shown, struct slice from)
 {
     mem_free(*own);
     *own = from.n ? mem_alloc(from.n) : NULL;
@@ -84,7 +84,7 @@ void parcels_add(struct parcels *p, const struct staged_part *part, uint64_t fir
         to->parcel.first = first;
     }
     if (part->note.n)
-        copy(&to->note, &to->parcel.note, part->note);
+        parcels_copy(&to->note, &to->parcel.note, part->note);
     p->bytes += part->bytes - to->parcel.bytes;
     p->records += part->records;
     to->parcel.bytes = part->bytes;
@@ -96,12 +96,12 @@ void parcels_add(struct parcels *p, const struct staged_part *part, uint64_t fir
 void parcels_seal(struct pending_parcel *p, struct slice note)
 {
     p->parcel.sealed = true;
-    copy(&p->note, &p->parcel.note, note);
+    parcels_copy(&p->note, &p->parcel.note, note);
 }
 
 void parcels_set_progress(struct pending_parcel *p, struct slice progress)
 {
-    copy(&p->progress, &p->parcel.progress, progress);
+    parcels_copy(&p->progress, &p->parcel.progress, progress);
 }
 
 void parcels_remove(struct parcels *p, struct pending_parcel *one)

@@ -27,6 +27,9 @@ struct parcels {
     uint64_t bytes, records; /* of all */
 };
 
+/* Replaces what an entry owns, and shows, by a copy of `from`; nothing is NULL. */
+void parcels_copy(char **own, struct slice *shown, struct slice from);
+
 void parcels_release(struct parcels *p);
 struct pending_parcel *parcels_find(const struct parcels *p, uint64_t number);
 

@@ -143,10 +143,8 @@ void reader_state_push(struct reader_state *r, const struct seal *seal)
         r->seals = mem_grow(r->seals, r->seal_room, sizeof(*r->seals));
     }
     p = &r->seals[r->seal_count++];
-    *p = (struct pending_seal){.seal = *seal, .note = mem_alloc(seal->note.n)};
-    if (seal->note.n)
-        memcpy(p->note, seal->note.p, seal->note.n);
-    p->seal.note.p = p->note;
+    *p = (struct pending_seal){.seal = *seal};
+    parcels_copy(&p->note, &p->seal.note, seal->note);
     p->seal.progress = slice_of(NULL, 0);
 }
 
@@ -363,11 +361,7 @@ bool seal_progress_set(struct reader_state *r, const struct seal_progress *p)
 
     if (!seal)
         return false;
-    mem_free(seal->progress);
-    seal->progress = p->bytes.n ? mem_alloc(p->bytes.n) : NULL;
-    if (p->bytes.n)
-        memcpy(seal->progress, p->bytes.p, p->bytes.n);
-    seal->seal.progress = slice_of(seal->progress, p->bytes.n);
+    parcels_copy(&seal->progress, &seal->seal.progress, p->bytes);
     return true;
 }
 

@@ -50,8 +50,7 @@ void committer_barrier(struct committer *c);
 /* Writes and syncs what is pending, then ends the thread. All spools must outlive it. */
 void committer_stop(struct committer **c);
 
-/* --- open ----------------------------------------------------------------------------------------------------------
- */
+/* --- open --------------------------------------------------------------------------------------------------------- */
 
 /* One of the stream's destinations, as the configuration has it. */
 struct spool_reader_conf {
@@ -104,8 +103,7 @@ const unsigned char *spool_identity(const struct spool *s);
  * last one's. After open, before any seal; and again when what was asked before is safe (committer_barrier()). */
 uint32_t spool_config_version(struct spool *s, const unsigned char hash[32]);
 
-/* --- in ------------------------------------------------------------------------------------------------------------
- */
+/* --- in ----------------------------------------------------------------------------------------------------------- */
 
 enum spool_answer {
     SPOOL_TAKEN,   /* the spool owns the frame; `done` will be called */
@@ -193,8 +191,7 @@ void spool_drop_reader(struct spool *s, const char *name);
  * there are none. For who shows or saves what is left. */
 MUST_CHECK bool spool_waiting(struct spool *s, uint64_t from, uint64_t *first, uint64_t *end);
 
-/* --- out -----------------------------------------------------------------------------------------------------------
- */
+/* --- out ---------------------------------------------------------------------------------------------------------- */
 
 /* A place between two records. Plain value; opaque but for seq. With segment and offset 0 it is searched for. */
 struct spool_cursor {

@@ -328,18 +328,24 @@ static void apply_source(struct spool_state *st, const struct frame_header *h, s
     ids_apply(&st->ids, extra, h->arrival);
 }
 
+/* It keeps its records' old numbers, so the chain of numbers runs past it. */
+static bool apply_moved(struct spool_state *st, const struct frame_header *h, struct frame_place at)
+{
+    struct moved_run m = {h->first, h->first + h->count, at.segment, at.offset, frame_header_total(h)};
+
+    if (m.end > st->next)
+        return false;
+    spool_state_add_moved(st, &m);
+    spool_state_prune_moved(st);
+    return true;
+}
+
 bool spool_state_apply(struct spool_state *st, const struct frame_header *h, struct frame_place at, struct slice extra)
 {
     bool in_order = h->first == st->next, fits = true;
-    struct moved_run moved = {h->first, h->first + h->count, at.segment, at.offset, frame_header_total(h)};
 
-    if (h->type == FRAME_MOVED) {
-        if (moved.end > st->next)
-            return false;
-        spool_state_add_moved(st, &moved);
-        spool_state_prune_moved(st);
-        return true;
-    }
+    if (h->type == FRAME_MOVED)
+        return apply_moved(st, h, at);
     if (h->first < st->next)
         return false;
     st->next = h->first;

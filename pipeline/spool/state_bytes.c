@@ -11,11 +11,12 @@
 
 /* --- control frames ----------------------------------------------------------------------------------------------------- */
 
-/* Behind all else. */
-static void put_reader(struct wire_out *o, const char *name)
+/* Whose it is stands behind all else. */
+static void end_with(struct wire_out *o, const char *reader)
 {
-    if (name[0])
-        wire_put_bytes(o, slice_str(name));
+    if (reader[0])
+        wire_put_bytes(o, slice_str(reader));
+    assert(!o->failed);
 }
 
 void spool_state_put_seal(struct buf *out, const char *reader, const struct seal *seal, const struct spool_cursor *end)
@@ -24,8 +25,7 @@ void spool_state_put_seal(struct buf *out, const char *reader, const struct seal
 
     wire_put_seal(&o, seal);
     wire_put_cursor(&o, end);
-    put_reader(&o, reader);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 void spool_state_put_settled(struct buf *out, const char *reader, const struct seal *seal, const struct seal_result *r)
@@ -37,8 +37,7 @@ void spool_state_put_settled(struct buf *out, const char *reader, const struct s
     wire_put_u64(&o, seal->bytes);
     wire_put_result(&o, r);
     wire_put_result_bytes(&o, r);
-    put_reader(&o, reader);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 void spool_state_put_progress(struct buf *out, const char *reader, uint64_t seal_first, struct slice progress)
@@ -46,8 +45,7 @@ void spool_state_put_progress(struct buf *out, const char *reader, uint64_t seal
     struct wire_out o = {.b = out};
 
     seal_progress_put(&o, seal_first, progress);
-    put_reader(&o, reader);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 void spool_state_put_staged(struct buf *out, const char *reader, const struct staged_piece *p,
@@ -64,8 +62,7 @@ void spool_state_put_staged(struct buf *out, const char *reader, const struct st
     wire_put_u32(&o, (uint32_t)p->count);
     for (size_t i = 0; i < p->count; i++)
         parcels_put_part(&o, &p->parts[i]);
-    put_reader(&o, reader);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 static struct wire_out put_parcel(struct buf *out, enum parcel_news news, uint64_t parcel)
@@ -83,8 +80,7 @@ void spool_state_put_parcel(struct buf *out, const char *reader, enum parcel_new
     struct wire_out o = put_parcel(out, news, parcel);
 
     wire_put_bytes(&o, said);
-    put_reader(&o, reader);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_t parcel, const struct seal_result *r)
@@ -93,8 +89,7 @@ void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_
 
     wire_put_result(&o, r);
     wire_put_result_bytes(&o, r);
-    put_reader(&o, reader);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version)
