@@ -289,7 +289,9 @@
 #define LUA_ARENA_CHUNK  LIMIT(16 * KIB, 64)
 #define LUA_SCRATCH_KEEP LIMIT(64 * KIB, 64)
 /* Patterns that are remembered; a script that makes more of them makes them anew. */
-#define LUA_RE_CACHE_MAX LIMIT(100, 2)
+#define LUA_POOL_BYTES     LIMIT(256 * KIB, 2 * KIB)
+#define LUA_POOL_PIECE_MAX 128
+#define LUA_RE_CACHE_MAX   LIMIT(100, 2)
 /* Log lines of a script that wait to be written, bytes of each (longer ones are cut), bytes of a counter's name. */
 #define LUA_SLUICE_LOG_LINES 100
 #define LUA_SLUICE_LOG_TEXT  1000

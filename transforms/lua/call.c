@@ -309,8 +309,10 @@ int lua_call_make(struct lua_vm *w, struct err *e)
     w->guard.cancel = w->options.cancel;
     arena_init(&w->arena, counted_memory, &w->guard);
     lua_gc(w->L, LUA_GCINC, 300, 0, 0);
-    if (run_script(w, e) == 0)
+    if (run_script(w, e) == 0) {
+        lua_guard_start_pool(&w->guard);
         return 0;
+    }
     lua_call_unmake(w);
     return -1;
 }

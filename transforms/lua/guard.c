@@ -1,6 +1,9 @@
 /* What one instruction of Lua can cost is bounded by the length of strings; so the hook comes every HOOK_COUNT
  * instructions, every HOOK_COUNT_BIG while there are big strings, and at each one while there are huge ones. The allocator looks at the clock when it is asked
- * for much, as that is when Lua copies or rehashes much, without an instruction of the script in between. */
+ * for much, as that is when Lua copies or rehashes much, without an instruction of the script in between.
+ *
+ * What a script makes for one record is small and soon garbage: pieces of up to LUA_POOL_PIECE_MAX bytes come from a pool, a stack of
+ * free ones for each size, which costs a few instructions where malloc() costs a hundred. When it is used up, malloc() has the rest. */
 #include "transforms/lua/guard.h"
 
 #include "pipeline/base/limits.h"
@@ -115,16 +118,76 @@ static bool may_have(struct lua_guard *g, size_t more)
     return !g->aborted;
 }
 
+/* --- the pool --- */
+
+void lua_guard_start_pool(struct lua_guard *g)
+{
+    g->pool.p = mem_grow(NULL, LUA_POOL_BYTES, 1);
+}
+
+static bool is_pooled(const struct lua_guard_pool *pool, const void *p)
+{
+    return pool->p && (uintptr_t)p - (uintptr_t)pool->p < LUA_POOL_BYTES;
+}
+
+static size_t units_of(size_t size)
+{
+    return (size + 15) / 16;
+}
+
+/* NULL: it is too large, or nothing is left. */
+static void *take_pooled(struct lua_guard_pool *pool, size_t size)
+{
+    size_t units = units_of(size);
+    void *p;
+
+    if (!pool->p || size > LUA_POOL_PIECE_MAX)
+        return NULL;
+    p = pool->free[units];
+    if (p) {
+        memcpy(&pool->free[units], p, sizeof(p));
+        return p;
+    }
+    if (16 * units > LUA_POOL_BYTES - pool->used)
+        return NULL;
+    pool->used += 16 * units;
+    return pool->p + pool->used - 16 * units;
+}
+
+static void give_pooled(struct lua_guard_pool *pool, void *p, size_t size)
+{
+    memcpy(p, &pool->free[units_of(size)], sizeof(p));
+    pool->free[units_of(size)] = p;
+}
+
+/* As realloc(), from the pool where that can be. */
+static void *resize(struct lua_guard *g, void *p, size_t old_size, size_t size)
+{
+    void *got;
+
+    if (!p) {
+        got = take_pooled(&g->pool, size);
+        return got ? got : mem_grow(NULL, size, 1);
+    }
+    if (!is_pooled(&g->pool, p)) {
+        if (size > 0)
+            return mem_grow(p, size, 1);
+        mem_free(p);
+        return NULL;
+    }
+    got = size > 0 ? resize(g, NULL, 0, size) : NULL;
+    if (got)
+        memcpy(got, p, size < old_size ? size : old_size);
+    give_pooled(&g->pool, p, old_size);
+    return got;
+}
+
 void *lua_guard_memory(struct lua_guard *g, void *p, size_t old_size, size_t size)
 {
     if (size > old_size && !may_have(g, size - old_size))
         return NULL;
     g->used = g->used - old_size + size;
-    if (size == 0) {
-        mem_free(p);
-        return NULL;
-    }
-    return mem_grow(p, size, 1);
+    return resize(g, p, old_size, size);
 }
 
 /* lua_Alloc. For a new object, `old_size` is its kind. */
@@ -169,6 +232,7 @@ void lua_guard_close(struct lua_guard *g, lua_State **L)
     if (*L)
         lua_close(*L);
     *L = NULL;
+    MEM_CLEAR(g->pool.p);
     buf_release(&g->text);
     buf_release(&g->word);
 }

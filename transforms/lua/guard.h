@@ -38,6 +38,14 @@ struct lua_guard_big {
     bool huge;
 };
 
+/* Memory for small objects of a state: see guard.c. */
+struct lua_guard_pool {
+    char *p; /* LUA_POOL_BYTES; NULL: not started */
+    size_t used;
+    void *free[LUA_POOL_PIECE_MAX / 16 +
+               1]; /* by size: the newest piece that was given back, in which the one before stands */
+};
+
 struct lua_guard {
     size_t used, memory_max;
     int64_t credit;              /* units until the clock is looked at again */
@@ -56,11 +64,15 @@ struct lua_guard {
     struct lua_guard_big big[LUA_GUARD_BIG_COUNT]; /* live strings of at least LUA_GUARD_STRING_BIG */
     size_t big_count, huge_count;                  /* in it */
     bool big_lost;                                 /* there were more than fit: some may always be left */
+    struct lua_guard_pool pool;
 };
 
 /* A new state under the caps, without libraries. NULL when even that does not fit. */
 lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max);
 void lua_guard_close(struct lua_guard *g, lua_State **L);
+
+/* From now on small objects come from the pool: when what stays for the state's whole life has been made. */
+void lua_guard_start_pool(struct lua_guard *g);
 
 /* The guard of a state or of any of its coroutines. */
 static inline struct lua_guard *lua_guard_of(lua_State *L)
