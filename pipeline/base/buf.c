@@ -67,29 +67,9 @@ void buf_expect(struct buf *b, size_t n)
     b->cap = b->p ? n : 0;
 }
 
-int buf_add(struct buf *b, const void *p, size_t n)
-{
-    if (buf_reserve(b, n) < 0)
-        return -1;
-    if (n)
-        memcpy(b->p + b->n, p, n);
-    b->n += n;
-    return 0;
-}
-
-int buf_add_slice(struct buf *b, struct slice s)
-{
-    return buf_add(b, s.p, s.n);
-}
-
 int buf_add_str(struct buf *b, const char *s)
 {
     return buf_add(b, s, strlen(s));
-}
-
-int buf_add_char(struct buf *b, char c)
-{
-    return buf_add(b, &c, 1);
 }
 
 int buf_add_int(struct buf *b, int64_t v)

@@ -33,10 +33,28 @@ MUST_CHECK int buf_reserve(struct buf *b, size_t more);
  * the room that doubling would leave unused. */
 void buf_expect(struct buf *b, size_t n);
 
-MUST_CHECK int buf_add(struct buf *b, const void *p, size_t n);
-MUST_CHECK int buf_add_slice(struct buf *b, struct slice s);
+/* Most times there is room. */
+MUST_CHECK static inline int buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n > b->cap - b->n && buf_reserve(b, n) < 0)
+        return -1;
+    if (n)
+        memcpy(b->p + b->n, p, n);
+    b->n += n;
+    return 0;
+}
+
+MUST_CHECK static inline int buf_add_slice(struct buf *b, struct slice s)
+{
+    return buf_add(b, s.p, s.n);
+}
+
+MUST_CHECK static inline int buf_add_char(struct buf *b, char c)
+{
+    return buf_add(b, &c, 1);
+}
+
 MUST_CHECK int buf_add_str(struct buf *b, const char *s);
-MUST_CHECK int buf_add_char(struct buf *b, char c);
 MUST_CHECK int buf_add_int(struct buf *b, int64_t v); /* in decimal: much cheaper than buf_printf() */
 MUST_CHECK int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -36,6 +36,9 @@ struct interned {
 
 struct record_list {
     struct body *body;
+    char *
+        at; /* behind the records in the body: so many bytes were written since body_space(), so many are left of what it gave */
+    size_t wrote, room;
     struct chunk *chunks; /* the last is open until record_list_finish() */
     size_t chunk_count, chunk_room;
     struct buf table, origins, said; /* of the open chunk */
@@ -115,6 +118,14 @@ static size_t padding(const struct chunk *c, size_t table)
     return to_alignment(c->payload + table);
 }
 
+static int say_wrote(struct record_list *l, struct err *e)
+{
+    size_t n = l->wrote;
+
+    l->wrote = l->room = 0;
+    return n > 0 ? body_wrote(l->body, n, e) : 0;
+}
+
 static int close_chunk(struct record_list *l, struct err *e)
 {
     struct chunk *c = l->chunk_count > 0 ? &l->chunks[l->chunk_count - 1] : NULL;
@@ -122,6 +133,8 @@ static int close_chunk(struct record_list *l, struct err *e)
 
     if (table == 0)
         return 0;
+    if (say_wrote(l, e) < 0)
+        return -1;
     if (buf_add(&l->table, PADDING, padding(c, table)) < 0 || buf_add(&l->said, PADDING, to_alignment(l->said.n)) < 0)
         return err_set(e, ERR_NOMEM, "no memory for the records that a transform made");
     if (body_add(l->body, buf_slice(&l->table), e) < 0 || body_add(l->body, buf_slice(&l->origins), e) < 0 ||
@@ -231,17 +244,22 @@ static int note_shared(struct record_list *l, struct slice keys, struct err *e)
 /* The record with a newline behind it. */
 static int add_payload(struct record_list *l, struct chunk *c, struct slice data, bool newline_is_ours, struct err *e)
 {
-    size_t stored = data.n + (newline_is_ours ? 1 : 0), room;
-    char *p = body_space(l->body, stored, &room, e);
+    size_t stored = data.n + (newline_is_ours ? 1 : 0);
 
-    if (!p)
-        return -1;
+    if (stored > l->room) {
+        if (say_wrote(l, e) < 0)
+            return -1;
+        l->at = body_space(l->body, stored, &l->room, e);
+        if (!l->at)
+            return -1;
+    }
     if (data.n > 0)
-        memcpy(p, data.p, data.n);
+        memcpy(l->at, data.p, data.n);
     if (newline_is_ours)
-        p[data.n] = '\n';
-    if (body_wrote(l->body, stored, e) < 0)
-        return -1;
+        l->at[data.n] = '\n';
+    l->at += stored;
+    l->room -= stored;
+    l->wrote += stored;
     c->payload += (uint32_t)stored;
     l->bytes += stored;
     return 0;
@@ -270,7 +288,7 @@ static int add_to_chunk(struct record_list *l, struct chunk *c, struct slice dat
 
 static uint64_t record_list_size(const struct record_list *l)
 {
-    return body_size(l->body) + l->table.n + l->origins.n + l->said.n;
+    return body_size(l->body) + l->wrote + l->table.n + l->origins.n + l->said.n;
 }
 
 int record_list_add(struct record_list *l, struct slice data, const struct record_from *from, struct err *e)
