@@ -344,88 +344,66 @@ enum lua_doc_result lua_doc_remove_at(struct lua_doc_node *array, uint64_t index
 
 /* --- writing --- */
 
-/* The source is copied in runs as long as possible: [from, to) waits to be copied. */
-struct copy {
-    struct buf *out;
-    const char *from, *to;
-};
-
-/* buf_add() for pieces that mostly have room. */
-static inline int put(struct buf *out, const char *p, size_t n)
-{
-    if (n > out->cap - out->n)
-        return buf_add(out, p, n);
-    if (n)
-        memcpy(out->p + out->n, p, n);
-    out->n += n;
-    return 0;
-}
-
-static int flush(struct copy *c)
-{
-    int rc = put(c->out, c->from, (size_t)(c->to - c->from));
-
-    c->from = c->to;
-    return rc;
-}
-
-static inline int add_span(struct copy *c, const char *from, const char *to)
-{
-    if (from != c->to && flush(c) < 0)
-        return -1;
-    if (from != c->to)
-        c->from = from;
-    c->to = to;
-    return 0;
-}
-
 static bool is_changed(const struct lua_doc_member *m)
 {
     return m->set || (m->value.node && m->value.node->changed);
 }
 
-/* A member of the source, with what stands between it and the one before (or the bracket, when it is the first). */
-static int write_kept(struct copy *c, const struct lua_doc_member *m, const char *before)
+static int copy(struct buf *out, const char *from, const char *to)
 {
-    if (add_span(c, before, m->source) < 0)
-        return -1;
-    if (!is_changed(m))
-        return add_span(c, m->source, m->source + m->source_n);
-    if (add_span(c, m->source, m->source + m->value_at) < 0 || flush(c) < 0)
-        return -1;
-    return lua_doc_write_value(&m->value, c->out);
+    return buf_add(out, from, (size_t)(to - from));
 }
 
-static int write_added(struct copy *c, const struct lua_doc_node *node, const struct lua_doc_member *m, bool first)
+static int write_added(const struct lua_doc_node *node, const struct lua_doc_member *m, bool first, struct buf *out)
 {
-    if (flush(c) < 0 || (!first && put(c->out, ",", 1) < 0))
+    if (!first && buf_add_char(out, ',') < 0)
         return -1;
-    if (!node->is_array && (json_quote(name_of(m), c->out) < 0 || put(c->out, ":", 1) < 0))
+    if (!node->is_array && (json_quote(name_of(m), out) < 0 || buf_add_char(out, ':') < 0))
         return -1;
-    return lua_doc_write_value(&m->value, c->out);
+    return lua_doc_write_value(&m->value, out);
 }
 
+/* The source is copied in runs as long as possible: [from, to) waits to be copied. `behind` is the end of the member before, also of
+ * one that is gone: what stands between two members goes with the second one; of the first that is kept, only what stands before it
+ * at the beginning. */
 static int write_changed(const struct lua_doc_node *node, struct buf *out)
 {
-    const char *begin = node->source.p, *end = begin + node->source.n, *behind = begin + 1;
-    struct copy c = {.out = out, .from = begin, .to = begin + 1};
+    const char *from = node->source.p, *to = from + 1, *behind = to, *end = from + node->source.n;
     bool first = true;
-    int rc = buf_reserve(out, node->source.n);
 
-    for (uint32_t i = 0; i < node->count && rc == 0; i++) {
+    if (buf_reserve(out, node->source.n) < 0)
+        return -1;
+    for (uint32_t i = 0; i < node->count; i++) {
         const struct lua_doc_member *m = &node->members[i];
+        const char *before = behind;
 
-        if (!m->gone && m->source)
-            rc = first ? write_kept(&c, m, i == 0 ? behind : m->source) : write_kept(&c, m, behind);
-        else if (!m->gone)
-            rc = write_added(&c, node, m, first);
         if (m->source)
             behind = m->source + m->source_n;
-        first = first && m->gone;
+        if (m->gone)
+            continue;
+        if (!m->source) {
+            if (copy(out, from, to) < 0 || write_added(node, m, first, out) < 0)
+                return -1;
+            from = behind;
+        } else if (before != to) {
+            if (copy(out, from, to) < 0)
+                return -1;
+            from = first ? m->source : before;
+        }
+        to = behind;
+        if (m->source && is_changed(m)) {
+            if (copy(out, from, m->source + m->value_at) < 0 || lua_doc_write_value(&m->value, out) < 0)
+                return -1;
+            from = behind;
+        }
+        first = false;
     }
-    if (rc < 0 || add_span(&c, behind, end) < 0)
-        return -1;
-    return flush(&c);
+    if (to != behind) {
+        if (copy(out, from, to) < 0)
+            return -1;
+        from = behind;
+    }
+    return copy(out, from, end);
 }
 
 bool lua_doc_is_object(const struct lua_doc_node *root)
@@ -440,5 +418,5 @@ int lua_doc_write(const struct lua_doc_node *node, struct buf *out)
 
 int lua_doc_write_value(const struct lua_doc_value *value, struct buf *out)
 {
-    return value->node ? lua_doc_write(value->node, out) : put(out, value->p, value->n);
+    return value->node ? lua_doc_write(value->node, out) : buf_add(out, value->p, value->n);
 }

@@ -165,6 +165,8 @@ static void *resize(struct lua_guard *g, void *p, size_t old_size, size_t size)
 {
     void *got;
 
+    if (!p && size == 0)
+        return NULL;
     if (!p) {
         got = take_pooled(&g->pool, size);
         return got ? got : mem_grow(NULL, size, 1);

@@ -194,44 +194,33 @@ static void push_member(lua_State *L, struct lua_record *rec, struct lua_doc_nod
     }
 }
 
-/* The member that the key at 2 means; NULL: none. */
-static struct lua_doc_member *find_member(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
+static struct lua_doc_member *find_field(lua_State *L, struct lua_record *rec, struct lua_doc_node *object,
+                                         struct slice key)
 {
-    size_t n;
-    const char *key;
-
-    if (node->is_array)
-        return lua_isinteger(L, 2) ? lua_doc_at(node, (uint64_t)lua_tointeger(L, 2)) : NULL;
-    if (lua_type(L, 2) != LUA_TSTRING)
-        return NULL;
-    key = lua_tolstring(L, 2, &n);
-    if (node->count > 16 && !node->slots)
-        lua_guard_step(L, node->count * 10);
-    return lua_doc_find(rec->arena, node, slice_of(key, n));
-}
-
-/* r.raw of what is no JSON object: its bytes. */
-static bool is_raw(lua_State *L, struct ref *ref)
-{
-    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-
-    if ((ref->node && ref->node != ref->rec->root) || strcmp(key, "raw") != 0)
-        return false;
-    return !read_root(L, ref->rec) || ref->rec->root->is_array;
+    if (object->count > LUA_DOC_WIDE && !object->slots)
+        lua_guard_step(L, object->count * 10);
+    return lua_doc_find(rec->arena, object, key);
 }
 
 static int record_index(lua_State *L)
 {
     struct ref *ref = self(L);
-    struct lua_doc_node *node;
-    struct lua_doc_member *m;
+    struct lua_doc_node *node = ref->node ? ref->node : read_root(L, ref->rec);
+    struct lua_doc_member *m = NULL;
+    struct slice key = {0};
 
-    if ((!ref->node || ref->node->is_array) && is_raw(L, ref)) {
+    if (lua_type(L, 2) == LUA_TSTRING)
+        key.p = lua_tolstring(L, 2, &key.n);
+    if ((!node || (node->is_array && is_whole(ref))) &&
+        slice_is(key, "raw")) { /* the bytes of what is no JSON object */
         push_text(L, ref);
         return 1;
     }
     node = node_of(L, ref);
-    m = find_member(L, ref->rec, node);
+    if (!node->is_array && key.p)
+        m = find_field(L, ref->rec, node, key);
+    else if (node->is_array && lua_isinteger(L, 2))
+        m = lua_doc_at(node, (uint64_t)lua_tointeger(L, 2));
     if (m)
         push_member(L, ref->rec, node, m);
     else
@@ -373,17 +362,19 @@ static struct lua_doc_value value_of_plain(lua_State *L, struct lua_record *rec,
 static struct lua_doc_value value_of(lua_State *L, struct lua_record *rec)
 {
     struct buf *text = &lua_guard_of(L)->text;
-    struct ref *from = find_ref(L, 3);
+    struct ref *from = NULL;
     struct slice s;
 
-    if (from)
-        return value_of_ref(L, rec, from);
     if (lua_type(L, 3) == LUA_TSTRING) {
         s.p = lua_tolstring(L, 3, &s.n);
         lua_guard_step(L, s.n);
         if (json_scan_plain(simd_best(), s.p, s.p + s.n) == s.p + s.n)
             return value_of_plain(L, rec, s);
+    } else {
+        from = find_ref(L, 3);
     }
+    if (from)
+        return value_of_ref(L, rec, from);
     buf_clear(text);
     lua_json_write(L, 3, text);
     return value_of_text(slice_of(keep(L, rec, buf_slice(text)), text->n));
@@ -410,6 +401,7 @@ static bool is_same(lua_State *L, const struct lua_doc_member *m)
 
 static enum lua_doc_result set_element(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
 {
+    const struct lua_doc_member *m;
     uint64_t index;
 
     if (!lua_isinteger(L, 2))
@@ -417,11 +409,13 @@ static enum lua_doc_result set_element(lua_State *L, struct lua_record *rec, str
     index = (uint64_t)lua_tointeger(L, 2);
     if (lua_isnil(L, 3))
         return lua_doc_remove_at(node, index);
-    return lua_doc_set_at(rec->arena, node, index, value_of(L, rec));
+    m = lua_doc_at(node, index);
+    return m && is_same(L, m) ? LUA_DOC_DONE : lua_doc_set_at(rec->arena, node, index, value_of(L, rec));
 }
 
 static enum lua_doc_result set_field(lua_State *L, struct lua_record *rec, struct lua_doc_node *node)
 {
+    const struct lua_doc_member *m;
     struct slice key;
 
     if (lua_type(L, 2) != LUA_TSTRING)
@@ -430,22 +424,16 @@ static enum lua_doc_result set_field(lua_State *L, struct lua_record *rec, struc
     lua_guard_step(L, node->count);
     if (lua_isnil(L, 3))
         return lua_doc_remove(rec->arena, node, key);
-    return lua_doc_set(rec->arena, node, key, value_of(L, rec));
+    m = find_field(L, rec, node, key);
+    return m && is_same(L, m) ? LUA_DOC_DONE : lua_doc_set(rec->arena, node, key, value_of(L, rec));
 }
 
 static int record_newindex(lua_State *L)
 {
     struct ref *ref = self(L);
     struct lua_doc_node *node = node_of(L, ref);
-    int type = lua_type(L, 3);
-    const struct lua_doc_member *m = NULL;
-    enum lua_doc_result result;
+    enum lua_doc_result result = node->is_array ? set_element(L, ref->rec, node) : set_field(L, ref->rec, node);
 
-    if (type == LUA_TNUMBER || type == LUA_TSTRING)
-        m = find_member(L, ref->rec, node);
-    if (m && is_same(L, m))
-        return 0;
-    result = node->is_array ? set_element(L, ref->rec, node) : set_field(L, ref->rec, node);
     if (result == LUA_DOC_NO_MEMORY)
         return luaL_error(L, "not enough memory");
     if (result == LUA_DOC_BAD_INDEX)
