@@ -566,7 +566,7 @@
 #define STAGE_PIECE_AGE_PART 8 /* of the stream's buffer.interval */
 #define STAGE_PIECE_AGE_MAX  (2 * NSEC_PER_SEC)
 #define STAGE_BUFFERED_MAX   LIMIT(4 * MIB, 4 * KIB)
-#define STAGE_FILES_MAX      LIMIT(64, 2)
+#define STAGE_FILES_MAX      LIMIT(32, 2)
 #define STAGE_PARTS_MAX      LIMIT(16384, 32)
 #define STAGE_PARCELS_MAX    LIMIT(49152, 1024)
 #define STAGE_BUCKETS_FIRST  LIMIT(64, 1)
@@ -686,7 +686,7 @@
 #define ENGINE_INPUTS_STOP_TIME (500 * NSEC_PER_MSEC)
 #define ENGINE_MALLOC_KEEPS     (32 * (int)MIB)
 /* Descriptors that are kept from the inputs: for locks, event loops, pipes to wake them (a walk through folders has one open for each
- * level); per thread of the API; per thread on which inputs read, for events and two pipes; per stream, for the segment that is written, its spare, a checkpoint's new one; per delivery, for a connection
+ * level); per thread of the API; per thread on which inputs read, for events and two pipes; per stream, for the segment that is written, its spare, a checkpoint's new one; for the files of its parcels, where it is partitioned; per delivery, for a connection
  * and what its resolver is woken by, a segment, a temporary body; for the admin server. And the fewest that a tail (a file and a
  * folder at a time) and the admin server can do with. */
 #define DESCRIPTORS_ENGINE       20
@@ -695,6 +695,7 @@
 #define DESCRIPTORS_PER_STREAM   3
 #define DESCRIPTORS_PER_DELIVERY 5
 #define DESCRIPTORS_ADMIN        16
+#define DESCRIPTORS_PER_STAGE    (STAGE_FILES_MAX + 2)
 #define DESCRIPTORS_PER_INPUT    2
 #define DESCRIPTORS_ADMIN_LEAST  2
 

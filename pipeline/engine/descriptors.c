@@ -18,14 +18,14 @@ static size_t without(size_t all, size_t part)
 static size_t fixed(const struct descriptor_needs *n)
 {
     return n->open + DESCRIPTORS_ENGINE + DESCRIPTORS_PER_THREAD * n->threads + DESCRIPTORS_PER_LOOP * n->loops +
-           DESCRIPTORS_PER_STREAM * n->streams + n->inputs;
+           DESCRIPTORS_PER_STREAM * n->streams + n->inputs + DESCRIPTORS_PER_STAGE * n->partitioned;
 }
 
-size_t descriptors_of_stream(size_t inputs)
+size_t descriptors_of_stream(size_t inputs, bool partitioned)
 {
-    size_t loop = inputs > 0 ? DESCRIPTORS_PER_LOOP : 0;
+    size_t loop = inputs > 0 ? DESCRIPTORS_PER_LOOP : 0, stage = partitioned ? DESCRIPTORS_PER_STAGE : 0;
 
-    return DESCRIPTORS_PER_STREAM + DESCRIPTORS_PER_DELIVERY + loop + inputs;
+    return DESCRIPTORS_PER_STREAM + DESCRIPTORS_PER_DELIVERY + loop + inputs + stage;
 }
 
 size_t descriptors_least(const struct descriptor_needs *n)

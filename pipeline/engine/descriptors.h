@@ -8,6 +8,7 @@
 #ifndef PIPELINE_ENGINE_DESCRIPTORS_H
 #define PIPELINE_ENGINE_DESCRIPTORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct descriptor_needs {
@@ -17,6 +18,7 @@ struct descriptor_needs {
     size_t loops;       /* on which inputs read */
     size_t streams;     /* each has its segments */
     size_t inputs;      /* each may watch folders */
+    size_t partitioned; /* streams that keep files of their parcels open (encode/stage.h) */
     size_t deliveries;  /* that may be under way at once, over all streams */
     size_t connections; /* of clients, at most; 0: no API */
 };
@@ -31,7 +33,7 @@ struct descriptor_shares {
 size_t descriptors_least(const struct descriptor_needs *n);
 
 /* What a stream is given of its own, besides what its tailed files take: for its spool, one delivery at a time, its inputs. */
-size_t descriptors_of_stream(size_t inputs);
+size_t descriptors_of_stream(size_t inputs, bool partitioned);
 
 struct descriptor_shares descriptors_share(const struct descriptor_needs *n);
 

@@ -45,7 +45,7 @@ static void share_descriptors(struct engine *en)
     size_t streams = 0;
 
     for (size_t i = 0; i < en->settings->stream_count; i++)
-        streams += descriptors_of_stream(en->settings->streams[i].input_count);
+        streams += descriptors_of_stream(en->settings->streams[i].input_count, en->settings->streams[i].partitioned);
     en->api_conf = en->settings->api;
     budget_init(&en->descriptors, shares.tail < SIZE_MAX - streams ? shares.tail + streams : SIZE_MAX);
     if (shares.connections == n.connections)

@@ -66,6 +66,7 @@ struct descriptor_needs process_descriptors(const struct settings *s, bool once)
     for (size_t i = 0; i < s->stream_count; i++) {
         n.inputs += s->streams[i].input_count;
         n.deliveries += (size_t)s->streams[i].in_flight;
+        n.partitioned += s->streams[i].partitioned;
     }
     return n;
 }

@@ -198,7 +198,7 @@ static void unlist(struct engine *en, struct engine_stream *es)
 
 static int take_descriptors(struct engine *en, struct engine_stream *es, struct err *e)
 {
-    size_t n = descriptors_of_stream(es->conf->input_count);
+    size_t n = descriptors_of_stream(es->conf->input_count, es->conf->partitioned);
 
     if (!budget_take(&en->descriptors, n))
         return err_set(e, ERR_LIMIT,

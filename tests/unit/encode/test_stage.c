@@ -1,0 +1,407 @@
+/* The stage against a model of the journal: whichever call to the disk fails, and wherever a crash comes between two steps, each record of the
+ * pieces that the journal knows is once in a parcel of its key, in order. */
+#include "tests/support/cmocka.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/encode/object_source.h"
+#include "pipeline/encode/stage.h"
+#include "pipeline/spool/spool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PARCELS_MAX = 400, RECORDS_MAX = 2000, KEYS = 6 };
+
+/* What the journal knows of a parcel. */
+struct journaled {
+    struct parcel parcel;
+    char note[64];
+    bool taken; /* closed, and read back */
+};
+
+struct bench {
+    char dir[64], *folder;
+    struct committer *committer;
+    struct spool *spool;
+    struct stage *stage;
+    struct stage_rules rules;
+    struct journaled parcels[PARCELS_MAX];
+    size_t count;
+    uint64_t next; /* the first record that the journal does not know */
+    uint64_t random;
+    struct err e;
+};
+
+static unsigned pick(struct bench *b, unsigned n)
+{
+    b->random = b->random * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned)(b->random >> 33) % n;
+}
+
+/* --- a disk that fails ------------------------------------------------------------------------------------------- */
+
+static int calls_left = -1; /* the call that fails; -1: none */
+
+static bool fails(void)
+{
+    if (calls_left < 0 || calls_left-- != 0)
+        return false;
+    errno = ENOSPC;
+    return true;
+}
+
+static int failing_open(const char *path, int flags, mode_t mode)
+{
+    return fails() ? -1 : io_ops_real.open(path, flags, mode);
+}
+
+static ssize_t failing_pwritev(int fd, const struct iovec *v, int count, off_t offset)
+{
+    struct iovec half = {v->iov_base, v->iov_len / 2};
+
+    if (!fails())
+        return io_ops_real.pwritev(fd, v, count, offset);
+    if (half.iov_len > 0)
+        (void)!io_ops_real.pwritev(fd, &half, 1, offset);
+    errno = ENOSPC;
+    return -1;
+}
+
+static int failing_ftruncate(int fd, off_t size)
+{
+    return fails() ? -1 : io_ops_real.ftruncate(fd, size);
+}
+
+static int failing_fdatasync(int fd)
+{
+    return fails() ? -1 : 0;
+}
+
+static int failing_fsync(int fd)
+{
+    return fails() ? -1 : io_ops_real.fsync(fd);
+}
+
+static int failing_syncfs(int fd)
+{
+    (void)fd;
+    return fails() ? -1 : 0;
+}
+
+static struct io_ops files;
+
+/* --- the bench ------------------------------------------------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+    struct bench *b = mem_alloc(sizeof(*b));
+    struct spool_conf conf = {.stream = "app", .limit = 64 * MIB};
+    struct spool_recovery found;
+
+    files = io_ops_real;
+    files.open = failing_open;
+    files.pwritev = failing_pwritev;
+    files.ftruncate = failing_ftruncate;
+    files.fdatasync = failing_fdatasync;
+    files.fsync = failing_fsync;
+    files.syncfs = failing_syncfs;
+    strcpy(b->dir, "/tmp/stage-test-XXXXXX");
+    assert_non_null(mkdtemp(b->dir));
+    b->folder = mem_printf("%s/staging", b->dir);
+    conf.dir = b->dir;
+    assert_int_equal(committer_start(&b->committer, &b->e), 0);
+    assert_int_equal(spool_open(&b->spool, &conf, b->committer, &found, &b->e), 0);
+    b->stage = stage_new(&files, b->folder, false, spool_reader(b->spool, 0));
+    b->next = 1;
+    *state = b;
+    return 0;
+}
+
+static int take_down(void **state)
+{
+    struct bench *b = *state;
+    char command[96];
+
+    stage_free(&b->stage);
+    committer_stop(&b->committer);
+    spool_close(&b->spool);
+    snprintf(command, sizeof(command), "rm -rf %s", b->dir);
+    assert_int_equal(system(command), 0);
+    mem_free(b->folder);
+    mem_free(b);
+    return 0;
+}
+
+static char key_of(uint64_t seq)
+{
+    return (char)('a' + seq * 7 % KEYS);
+}
+
+static struct slice text_of(uint64_t seq, char out[80])
+{
+    int n = snprintf(out, 80, "%c %llu %.*s", key_of(seq), (unsigned long long)seq, (int)(seq % 40),
+                     "and words behind it, more or fewer of them");
+
+    return slice_of(out, (size_t)n);
+}
+
+static void make_rules(struct bench *b)
+{
+    static const uint64_t sizes[] = {1, 100, 1000, MIB};
+
+    b->rules = (struct stage_rules){
+        .size = sizes[pick(b, 4)], .interval = 1000, .max_partitions = 1 + pick(b, KEYS + 1), .version = 1};
+}
+
+/* --- steps ----------------------------------------------------------------------------------------------------------- */
+
+static int add_piece(struct bench *b, uint64_t last)
+{
+    stage_begin(b->stage, &b->rules, b->next, last, 5000, 5000);
+    for (uint64_t seq = b->next; seq <= last; seq++) {
+        struct record_origin from = {.seq = seq, .arrival = (nsec)(4000 + seq), .is_counted = true};
+        char key[8], text[80];
+
+        snprintf(key, sizeof(key), "k%c%c", '\0', key_of(seq));
+        if (stage_add(b->stage, STAGE_RECORDS, slice_of(key, 4), text_of(seq, text), &from, &b->e) < 0)
+            return -1;
+    }
+    return stage_finish(b->stage, &b->e);
+}
+
+/* As spool/parcels.c. */
+static void note_part(struct bench *b, const struct staged_part *p, uint64_t last)
+{
+    struct journaled *j = b->parcels;
+
+    while (j < b->parcels + b->count && j->parcel.number != p->parcel)
+        j++;
+    if (j == b->parcels + b->count) {
+        assert_in_range(b->count++, 0, PARCELS_MAX - 1);
+        *j = (struct journaled){.parcel = {.number = p->parcel, .first = b->next, .oldest = NSEC_NEVER}};
+        memcpy(j->note, p->note.p, p->note.n);
+        j->parcel.note = slice_of(j->note, p->note.n);
+    }
+    assert_false(j->taken);
+    j->parcel.bytes = p->bytes;
+    j->parcel.records += p->records;
+    j->parcel.last = last;
+    j->parcel.oldest = p->oldest < j->parcel.oldest ? p->oldest : j->parcel.oldest;
+}
+
+static void write_down(struct bench *b, uint64_t last)
+{
+    uint64_t records = 0;
+
+    for (size_t i = 0; i < b->stage->part_count; i++) {
+        note_part(b, &b->stage->parts[i], last);
+        records += b->stage->parts[i].records;
+    }
+    assert_int_equal(records, last - b->next + 1);
+    b->next = last + 1;
+}
+
+static void crash(struct bench *b)
+{
+    uint64_t numbers[PARCELS_MAX];
+    size_t count = 0;
+
+    stage_free(&b->stage);
+    b->stage = stage_new(&files, b->folder, false, spool_reader(b->spool, 0));
+    for (size_t i = 0; i < b->count; i++) {
+        struct stage_parcel *out;
+
+        if (b->parcels[i].taken)
+            continue;
+        numbers[count++] = b->parcels[i].parcel.number;
+        assert_int_equal(stage_adopt(b->stage, &b->rules, &b->parcels[i].parcel, 5000, 5000, &out, &b->e), 0);
+        assert_null(out);
+    }
+    assert_true(stage_clear(b->stage, numbers, count, &b->e) >= 0);
+}
+
+/* --- what must be ---------------------------------------------------------------------------------------------------- */
+
+struct seen {
+    uint64_t last[KEYS]; /* of each key */
+    uint64_t count;
+};
+
+static void check_parcel(const struct stage_parcel *p, struct seen *seen)
+{
+    struct object_source s =
+        object_source_staged(&(struct object){.first = p->known.first, .last = p->known.last}, p->path, &p->mark);
+    struct object_reader r;
+    struct err e;
+    struct buf raw;
+    uint64_t records = 0;
+
+    buf_init(&raw, WORKER_RAW_MAX);
+    object_reader_open(&r, &s, &raw, NULL);
+    while (object_reader_next(&r, &e) > 0) {
+        struct frame_iter it = object_reader_records(&r, r.begin);
+        struct slice data;
+
+        assert_false(r.lost);
+        for (uint64_t at = r.begin; at < r.end && frame_next(&it, &data); at++) {
+            uint64_t seq = object_reader_record(&r, at).seq;
+            char text[80];
+            int key = key_of(seq) - 'a';
+
+            assert_true(slice_eq(data, text_of(seq, text)));
+            assert_int_equal(p->keys.p[2], key_of(seq));
+            assert_in_range(seq, p->known.first, p->known.last);
+            assert_true(seq > seen->last[key]);
+            seen->last[key] = seq;
+            records++;
+        }
+    }
+    object_reader_close(&r);
+    buf_release(&raw);
+    assert_int_equal(records, p->known.records);
+    seen->count += records;
+}
+
+static void take_closed(struct bench *b, struct seen *seen)
+{
+    struct stage_parcel *p;
+
+    while ((p = stage_next(b->stage))) {
+        struct journaled *j = b->parcels;
+
+        while (j->parcel.number != p->known.number)
+            j++;
+        assert_int_equal(p->known.bytes, j->parcel.bytes);
+        assert_int_equal(p->known.records, j->parcel.records);
+        assert_int_equal(p->known.first, j->parcel.first);
+        assert_int_equal(p->known.last, j->parcel.last);
+        assert_int_equal(p->known.oldest, j->parcel.oldest);
+        check_parcel(p, seen);
+        j->taken = true;
+        assert_int_equal(stage_parcel_remove(b->stage, p, &b->e), 0);
+        stage_parcel_free(&p);
+    }
+    assert_true(b->stage->open[STAGE_RECORDS] <= b->rules.max_partitions);
+    assert_true(b->stage->files_open_count <= STAGE_FILES_MAX);
+}
+
+/* --- the cases ------------------------------------------------------------------------------------------------------- */
+
+static void one_piece(struct bench *b, struct seen *seen)
+{
+    uint64_t last = b->next + pick(b, 40);
+
+    calls_left = pick(b, 2) ? (int)pick(b, 30) : -1;
+    while (add_piece(b, last) < 0) { /* as often as it takes */
+        assert_int_equal(b->e.code, ERR_IO);
+        stage_undo(b->stage);
+        calls_left = pick(b, 3) ? -1 : (int)pick(b, 10);
+    }
+    calls_left = -1;
+    switch (pick(b, 6)) {
+    case 0: /* before the journal knows */
+        crash(b);
+        return;
+    case 1: /* just behind that */
+        write_down(b, last);
+        crash(b);
+        break;
+    case 2: /* given up */
+        stage_undo(b->stage);
+        return;
+    default:
+        write_down(b, last);
+        stage_took(b->stage);
+    }
+    if (pick(b, 3) == 0)
+        stage_close_due(b->stage, 5000 + pick(b, 1000), false);
+    if (pick(b, 2))
+        take_closed(b, seen);
+}
+
+static void whatever_fails_each_record_is_once_in_its_key(void **state)
+{
+    struct bench *b = *state;
+    struct seen seen = {.count = 0};
+
+    b->random = 4711;
+    for (int round = 0; round < 12; round++) {
+        make_rules(b);
+        while (b->next < (uint64_t)(round + 1) * 100 && b->count < PARCELS_MAX - 60)
+            one_piece(b, &seen);
+    }
+    stage_close_due(b->stage, 0, true);
+    take_closed(b, &seen);
+    assert_int_equal(seen.count, b->next - 1);
+    assert_true(b->next > 300);
+}
+
+static void the_one_whose_time_comes_first_is_closed_early(void **state)
+{
+    struct bench *b = *state;
+    struct stage_parcel *p;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 3};
+    assert_int_equal(add_piece(b, 4), 0); /* four keys */
+    stage_took(b->stage);
+    assert_int_equal(b->stage->exceeded, 1);
+    assert_int_equal(stage_open_count(b->stage), 3);
+    p = stage_next(b->stage);
+    assert_int_equal(p->keys.p[2], key_of(1));
+    assert_null(stage_peek(b->stage));
+    stage_parcel_free(&p);
+}
+
+static void an_object_has_its_size_and_its_age(void **state)
+{
+    struct bench *b = *state;
+
+    b->rules = (struct stage_rules){.size = 60, .interval = 1000, .max_partitions = 500};
+    assert_int_equal(stage_deadline(b->stage), NSEC_NEVER);
+    assert_int_equal(add_piece(b, 2 * KEYS), 0);
+    stage_took(b->stage);
+    b->next = 2 * KEYS + 1;
+    for (const struct stage_parcel *p = stage_peek(b->stage); p; p = TAILQ_NEXT(p, line))
+        assert_true(p->mark.bytes <= 60 || p->mark.count == 1);
+    assert_true(stage_deadline(b->stage) >= 4000 + 1000 && stage_deadline(b->stage) <= 4000 + 1000 + 2 * KEYS);
+    stage_close_due(b->stage, 4999, false);
+    assert_int_equal(stage_open_count(b->stage), KEYS);
+    stage_close_due(b->stage, 4000 + 1000 + 2 * KEYS, false);
+    assert_int_equal(stage_open_count(b->stage), 0);
+}
+
+static void more_keys_than_can_be_written_down_are_too_many(void **state)
+{
+    struct bench *b = *state;
+    const struct record_origin from = {.seq = 1, .is_counted = true};
+    int rc = 0;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = SIZE_MAX};
+    stage_begin(b->stage, &b->rules, 1, 1, 0, 0);
+    for (uint64_t i = 0; i <= STAGE_PARTS_MAX && rc == 0; i++) {
+        char key[32];
+        int n = snprintf(key, sizeof(key), "k%c%llu", '\0', (unsigned long long)i);
+
+        rc = stage_add(b->stage, STAGE_RECORDS, slice_of(key, (size_t)n + 1), SLICE("x"), &from, &b->e);
+    }
+    assert_int_equal(rc, -1);
+    assert_int_equal(b->e.code, ERR_LIMIT);
+    stage_undo(b->stage);
+    assert_int_equal(stage_open_count(b->stage), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(whatever_fails_each_record_is_once_in_its_key, set_up, take_down),
+        cmocka_unit_test_setup_teardown(the_one_whose_time_comes_first_is_closed_early, set_up, take_down),
+        cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
+        cmocka_unit_test_setup_teardown(more_keys_than_can_be_written_down_are_too_many, set_up, take_down),
+    };
+
+    return cmocka_run_group_tests_name("stage", tests, NULL, NULL);
+}
