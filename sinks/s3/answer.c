@@ -389,7 +389,7 @@ void s3_checksum_text(enum s3_checksum kind, const struct sink_seal *seal, char 
 {
     const struct sink_digests *d = &seal->digest;
     uint64_t crc = kind == CHECKSUM_CRC32C ? (uint64_t)d->crc32c << 32 : d->crc64nvme;
-    char be[8];
+    char be[8] = {0};
     struct slice bytes = slice_of(be, kind == CHECKSUM_CRC32C ? 4 : 8);
 
     for (int i = 0; i < 8; i++)
