@@ -109,7 +109,7 @@ int staging_open(struct staging *s, const struct staging_env *env, struct delive
     int cleared = -1;
 
     s->env = *env;
-    s->stage = stage_new(NULL, env->dir, env->memory, env->reader);
+    s->stage = stage_new(env->files, env->dir, env->memory, env->reader);
     rules.owner = NULL;
     for (; staged_parcel(env->reader, count, &known); count++) {
         numbers = mem_grow(numbers, count + 1, sizeof(*numbers));
@@ -158,16 +158,26 @@ static void remove_files(const struct staging *s, const struct stage_parcels *li
                      KS("stream", s->env.stream), KE("cause", &e));
 }
 
+void staging_give_up(struct staging *s)
+{
+    s->leaves = true;
+}
+
+void staging_let_go(struct staging *s)
+{
+    if (!s->stage)
+        return;
+    delivery_loop_at(s->env.loop, &s->due, NSEC_NEVER);
+    delivery_loop_forget(s->env.loop, &s->worked);
+    delivery_loop_forget(s->env.loop, &s->journaled);
+    delivery_loop_forget(s->env.loop, &s->has_settled);
+    delivery_loop_forget(s->env.loop, &s->removed);
+}
+
 void staging_close(struct staging *s)
 {
-    if (s->stage) {
-        delivery_loop_at(s->env.loop, &s->due, NSEC_NEVER);
-        delivery_loop_forget(s->env.loop, &s->worked);
-        delivery_loop_forget(s->env.loop, &s->journaled);
-        delivery_loop_forget(s->env.loop, &s->has_settled);
-        delivery_loop_forget(s->env.loop, &s->removed);
+    if (s->stage)
         remove_files(s, &s->settled);
-    }
     free_restored(s);
     free_all(&s->held);
     free_all(&s->settled);
@@ -415,7 +425,7 @@ static void on_has_settled(struct loop_event *ev)
 {
     struct staging *s = CONTAINER_OF(ev, struct staging, has_settled);
 
-    if (s->removes)
+    if (s->removes || s->leaves)
         return;
     pthread_mutex_lock(&s->lock);
     TAILQ_CONCAT(&s->going, &s->settled, line);

@@ -13,7 +13,7 @@
  * its file is removed. A run that ends leaves parcels behind, open and closed ones; the next one goes on with them, also when the stream is
  * not partitioned any more.
  *
- * Threads    open: before the loop has the stream. The rest: the delivery thread.
+ * Threads    open, close: before the loop has the stream, and when it has it no more. The rest: the delivery thread.
  * Ownership  embedded in its stream; owns the stage and the parcels, also those that are being delivered.
  */
 #ifndef PIPELINE_DELIVERY_STAGING_H
@@ -34,7 +34,8 @@ enum staging_step { STAGING_IDLE, STAGING_PIECE, STAGING_WORK, STAGING_JOURNAL }
 
 struct staging_env {
     const char *stream, *dir;
-    bool memory; /* durability: memory */
+    bool memory;                /* durability: memory */
+    const struct io_ops *files; /* NULL: the real disk */
     struct delivery_loop *loop;
     struct spool_reader *reader;
     struct loop_event *turn; /* posted when there may be something to do */
@@ -67,13 +68,17 @@ struct staging {
     struct worker_job removal;
     struct loop_event removed;
     bool removes;
+    bool leaves;
 };
 
 /* Before everything else. */
 void staging_init(struct staging *s);
 /* Finds what an earlier run left. -1: it cannot be read. `h`: who delivers from now on. */
 MUST_CHECK int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e);
-/* Nobody else has anything of it any more. */
+/* The stream leaves: no worker is given anything any more. Then, once nothing is away, the loop forgets it; and behind that, when the
+ * spool has answered all that it was asked, and not on the delivery thread, it ends. */
+void staging_give_up(struct staging *s);
+void staging_let_go(struct staging *s);
 void staging_close(struct staging *s);
 
 /* A piece may be cut. */

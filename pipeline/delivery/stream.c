@@ -63,6 +63,7 @@ static int open_staging(struct stream *st, const struct stream_env *env, struct 
     const struct staging_env staging = {.stream = st->conf->name,
                                         .dir = dir,
                                         .memory = st->conf->memory,
+                                        .files = env->files,
                                         .loop = st->loop,
                                         .reader = st->reader,
                                         .turn = &st->committed};
@@ -116,7 +117,7 @@ static void let_go(void *arg)
         delivery_free(&d);
         stage_parcel_free(&parcel);
     }
-    staging_close(&st->staging);
+    staging_let_go(&st->staging);
     delivery_loop_at(st->loop, &st->due, NSEC_NEVER);
     delivery_loop_await_no_memory(st->loop, &st->memory);
     delivery_loop_forget(st->loop, &st->committed);
@@ -143,6 +144,7 @@ void stream_close(struct stream **stp)
     if (st->pace.spool)
         pace_release(&st->pace);
     spool_close(&st->spool);
+    staging_close(&st->staging);
     intake_release(&st->intake);
     rejects_release(&st->rejects);
     named_counters_release(&st->counters);
@@ -270,6 +272,7 @@ static void begin_to_give_up(void *arg)
     struct stream *st = arg;
 
     st->life = LIFE_GIVING_UP;
+    staging_give_up(&st->staging);
     give_up(st);
 }
 

@@ -100,6 +100,7 @@ struct stream_env {
     struct warm_store *warm;      /* spool/warm.h */
     struct seal_journal *journal; /* of the destination; NULL: it is in the spool */
     struct delivery_loop *loop;
+    const struct io_ops *files; /* of what is staged; NULL: the real disk */
     /* Called on the delivery thread when a flushed stream has become idle, and when it has given up. */
     void (*became_idle)(void *ctx);
     void *ctx;

@@ -45,15 +45,15 @@ static int add_made(struct stage_piece *p, struct worker *w)
     unsigned char *counted = mem_array((size_t)(p->source->count + 7) / 8, 1);
     struct record_chunk c;
     uint64_t at = 0;
-    int got;
+    int got = 1;
 
-    while ((got = record_list_read(p->made->list, &at, &w->raw, &c, &p->err)) > 0)
-        if (cancel_is_asked(w->cancel))
+    while (got > 0) {
+        got = record_list_read(p->made->list, &at, &w->raw, &c, &p->err);
+        if (got > 0 && cancel_is_asked(w->cancel))
             got = err_set(&p->err, ERR_CANCELLED, "the program is ending");
-        else if (add_chunk(p, &c, counted) < 0)
+        if (got > 0 && add_chunk(p, &c, counted) < 0)
             got = -1;
-        else
-            continue;
+    }
     mem_free(counted);
     return got;
 }
@@ -144,16 +144,15 @@ static int add_piece(struct stage_piece *p, const struct object_reader *k)
 static int add_sources(struct stage_piece *p, struct worker *w)
 {
     struct object_reader k;
-    int got;
+    int got = 1;
 
     object_reader_open(&k, p->source, &w->raw, w->cancel);
-    while ((got = object_reader_next(&k, &p->err)) > 0) {
-        if (k.lost)
+    while (got > 0) {
+        got = object_reader_next(&k, &p->err);
+        if (got > 0 && k.lost)
             p->ended.corrupt += p->made ? 0 : k.end - k.begin;
-        else if (add_piece(p, &k) < 0)
+        else if (got > 0 && add_piece(p, &k) < 0)
             got = -1;
-        if (got < 0)
-            break;
     }
     object_reader_close(&k);
     return got;

@@ -238,6 +238,7 @@ struct rig {
     struct delivery_loop_ops ops; /* the loop's, where `send` is the test's */
     bool (*send)(struct delivery_loop *l, struct sender_job *job);
     struct seal_journal *journal; /* NULL: the spool's */
+    const struct io_ops *files;   /* of what is staged; NULL: the real disk */
     struct stream *stream;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -308,6 +309,7 @@ static inline void rig_start(struct rig *r)
     }
     env.committer = r->committer;
     env.journal = r->journal;
+    env.files = r->files;
     env.loop = r->loop;
     if (stream_open(&r->stream, &r->conf, &env, &e) < 0)
         fail_msg("%s", e.msg);

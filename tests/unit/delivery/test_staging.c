@@ -6,6 +6,8 @@
 #include "transforms/transform.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
 
 /* --- a sink that keeps all ----------------------------------------------------------------------------------------- */
 
@@ -165,6 +167,36 @@ static void keys_close(void **state)
 static const struct transform_ops KEYS = {
     .name = "keys", .fields = fake_fields, .load = keys_load, .open = keys_open, .close = keys_close, .run = keys_run};
 
+/* --- a disk that fails ----------------------------------------------------------------------------------------------- */
+
+static atomic_int calls_left; /* the call that fails; below 0: none */
+
+static bool fails(void)
+{
+    if (atomic_load(&calls_left) < 0 || atomic_fetch_sub(&calls_left, 1) != 0)
+        return false;
+    errno = ENOSPC;
+    return true;
+}
+
+static int failing_open(const char *path, int flags, mode_t mode)
+{
+    return fails() ? -1 : io_ops_real.open(path, flags, mode);
+}
+
+static ssize_t failing_pwritev(int fd, const struct iovec *v, int count, off_t offset)
+{
+    return fails() ? -1 : io_ops_real.pwritev(fd, v, count, offset);
+}
+
+static int failing_fdatasync(int fd)
+{
+    (void)fd;
+    return fails() ? -1 : 0;
+}
+
+static struct io_ops files;
+
 /* --- the bench ------------------------------------------------------------------------------------------------------- */
 
 struct bench {
@@ -207,6 +239,11 @@ static struct bench *bench_new(uint64_t seed)
 {
     struct bench *b = mem_alloc(sizeof(*b));
 
+    files = io_ops_real;
+    files.open = failing_open;
+    files.pwritev = failing_pwritev;
+    files.fdatasync = failing_fdatasync;
+    atomic_store(&calls_left, -1);
     b->r = rig_new(&STORE, &STORE);
     b->destination = new_store();
     b->backup = new_store();
@@ -215,6 +252,7 @@ static struct bench *bench_new(uint64_t seed)
     b->transform = (struct transform_settings){.ops = &KEYS};
     b->r->conf.transforms = &b->transform;
     b->r->conf.transform_count = 1;
+    b->r->files = &files;
     b->r->conf.partitioned = true;
     b->r->conf.max_partitions = 500;
     b->r->conf.buffer_interval = INT64_MAX / 2; /* whatever the clock says */
@@ -514,6 +552,21 @@ static void litter(struct bench *b)
     assert_int_equal(system(command), 0);
 }
 
+/* While the others go on. */
+static void leave(struct rig *r)
+{
+    time_t end = time(NULL) + WAIT_S;
+
+    committer_barrier(r->committer);
+    stream_give_up(r->stream);
+    while (!stream_has_given_up(r->stream)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    stream_leave(r->stream);
+    stream_close(&r->stream);
+}
+
 static void one_run(struct bench *b)
 {
     unsigned steps = pick(b, 40), replaced = 0;
@@ -523,6 +576,7 @@ static void one_run(struct bench *b)
     b->destination->refuse_every = pick(b, 3) ? 0 : 2 + pick(b, 3);
     b->backup->refuse_every = pick(b, 3) ? 0 : 2;
     b->overtakes = b->overtakes || b->destination->refuse_every;
+    atomic_store(&calls_left, -1); /* a start that cannot read its files is refused */
     rig_start(b->r);
     while (steps--)
         switch (pick(b, 12)) {
@@ -531,6 +585,8 @@ static void one_run(struct bench *b)
             break;
         case 1:
             check_balance(b->r);
+            if (pick(b, 4) == 0)
+                atomic_store(&calls_left, (int)pick(b, 12));
             break;
         case 2: {
             struct stream_settings *conf = &b->replaced[replaced];
@@ -556,6 +612,8 @@ static void one_run(struct bench *b)
         check_books(b);
     }
     check_balance(b->r);
+    if (pick(b, 2))
+        leave(b->r);
     rig_stop(b->r);
     if (pick(b, 2))
         litter(b);
@@ -573,6 +631,7 @@ static void whatever_happens_each_record_is_once_where_it_belongs(void **state)
             one_run(b);
         b->r->conf.partitioned = !b->mixes || pick(b, 2);
         b->destination->refuse_every = b->backup->refuse_every = 0;
+        atomic_store(&calls_left, -1);
         rig_start(b->r);
         rig_drain(b->r);
         check_books(b);

@@ -299,7 +299,7 @@ static void take_closed(struct bench *b, struct seen *seen)
 
 static void one_piece(struct bench *b, struct seen *seen)
 {
-    uint64_t last = b->next + pick(b, 40);
+    uint64_t last = b->next + pick(b, 30);
 
     calls_left = pick(b, 2) ? (int)pick(b, 30) : -1;
     while (add_piece(b, last) < 0) { /* as often as it takes */
