@@ -98,7 +98,8 @@ struct sink_seal {
     uint64_t range_bytes;        /* ... so many; body digests are then those of the range */
     const struct sink_tag *tags; /* range 0, all ranges are there: what was said of each, in order; else NULL */
     uint32_t tag_count;
-    bool undo; /* there is no body: what `progress` tells of is to be removed, nobody will complete it */
+    bool one_step; /* there is no place for progress: it must go in one step */
+    bool undo;     /* there is no body: what `progress` tells of is to be removed, nobody will complete it */
 };
 
 enum { SINK_NOT_YET = 1 }; /* of request(): nothing is made; to be called again a few milliseconds later */

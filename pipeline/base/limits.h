@@ -152,7 +152,7 @@
 /* Of one of them: its name, the sink's note (an upload's id), and a tag for each range that is there. */
 #define BODY_PROGRESS_MAX (OBJECT_NAME_MAX + SINK_PROGRESS_MAX + SINK_RANGES_MAX * (SINK_TAG_MAX + 4) + 128)
 #define SINK_PROGRESS_MAX LIMIT(1024, 64)
-#define SINK_TAG_MAX      64
+#define SINK_TAG_MAX      128
 #define SINK_RANGES_MAX   LIMIT(32, 4)
 /* So often it is tried to remove what came to nothing: an outage must not keep in the spool what is safe in the backup. */
 #define UNDO_TRIES_MAX 4

@@ -278,6 +278,7 @@ static struct sink_seal seal_of(const struct attempt *s, uint32_t range)
         .follow_up = s->follow_up,
         .token = s->follow_up > 0 ? s->token : NULL,
         .range = range,
+        .one_step = !p,
         .undo = s->undo,
     };
 

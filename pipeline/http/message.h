@@ -22,7 +22,10 @@ struct http_request {
     char *url;
     char *headers[HTTP_HEADERS_MAX]; /* "Name: value" */
     size_t header_count;
-    char *text;           /* to send instead of the seal's body; NULL: the body */
+    char *text; /* to send instead of the seal's body; NULL: the body */
+    bool bare;  /* it carries neither */
+    bool once;  /* it goes on a connection of its own: on one that was used before curl may send it twice by itself */
+    bool late_answer;     /* the far end may be silent for as long as `timeout` before it has answered */
     unsigned endpoint;    /* which of the sink's addresses this goes to; comes back in the response */
     struct http_tls *tls; /* counted; NULL: no options of `tls` */
     /* The system's, for a destination whose `tls` names none, and for a proxy. Counted; NULL: none is asked whether to trust. */

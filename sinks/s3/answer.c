@@ -77,6 +77,9 @@ static const struct answer_row CODES[] = {
     {"ObjectLockConfigurationNotFoundError|InvalidBucketObjectLockConfiguration|InvalidRetentionPeriod", ANSWER_ACT,
      "bucket `%b` at %e locks no objects (%c): %m", "switch Object Lock on for the bucket, or leave out %pobject_lock"},
     {"PreconditionFailed", ANSWER_PASSES, "an object `%k` is at %e already: %m", FOREIGN_HINT},
+    {"NoSuchUpload", ANSWER_PASSES, "%e does not know the upload of `%k` any more; it begins anew", ""},
+    {"InvalidPart*|EntityTooSmall", ANSWER_PASSES, "%e does not accept the parts of `%k` (%c): %m",
+     "raise %pmultipart.part_size, or %pmultipart.threshold"},
     {"ConditionalRequestConflict", ANSWER_PASSES, "somebody else writes `%k` at %e at the same time: %m", ""},
     {"KMS*|kms*", ANSWER_ACT, "%e cannot use the KMS key (%c): %m",
      "correct %pkms_key_id, or allow access key `%a` to use the key"},
@@ -420,7 +423,7 @@ enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_
     const struct answer_row *row;
     struct found f = {.c = c};
 
-    *v = (struct sink_verdict){0};
+    *v = (struct sink_verdict){.progress = v->progress};
     if (re->failure != HTTP_OK)
         return explain_failure(&f, re, false, v);
     if (re->status == 200 && http_response_header(re, "ETag").n > 0 && !other_checksum(c, re))
@@ -464,6 +467,26 @@ static bool is_ours(const struct s3_context *c, const struct http_response *re)
     snprintf(size, sizeof(size), "%" PRIu64, c->size);
     return slice_is(http_response_header(re, S3_OWN_MARK), mark) &&
            slice_is(http_response_header(re, "Content-Length"), size);
+}
+
+enum sink_outcome s3_answer_explain(const struct s3_context *c, const struct http_response *re, enum s3_oddity oddity,
+                                    struct sink_verdict *v)
+{
+    static const struct answer_row ODDITIES[] = {
+        [S3_ODD_UPLOAD] = {"", ANSWER_ACT, "%e began no multipart upload that can be gone on with (status %s)",
+                           "correct %pendpoint, or raise %pmultipart.threshold: it may not know multipart uploads"},
+        [S3_ODD_PART] = {"", ANSWER_ACT, "%e answered to a part without an ETag, or with a strange one (status %s)",
+                         "raise %pmultipart.threshold: it may not know multipart uploads"},
+        [S3_ODD_END] = {"", ANSWER_PASSES, "%e did not say to its end whether the upload of `%k` is complete", ""}};
+    struct found f = {.c = c};
+    const struct answer_row *row;
+
+    *v = (struct sink_verdict){.progress = v->progress};
+    if (re->failure != HTTP_OK)
+        return explain_failure(&f, re, false, v);
+    find(&f, re);
+    row = oddity == S3_ODD_NOTHING || f.code[0] ? row_of(&f, re, false) : &ODDITIES[oddity];
+    return explain_answer(&f, re, row, v);
 }
 
 enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re,

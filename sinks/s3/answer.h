@@ -42,6 +42,11 @@ void s3_answer_lesson(const struct s3_context *c, const struct http_response *re
 
 enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
 
+/* The words for an answer that is no success. `oddity`: what is odd about one that says it is. */
+enum s3_oddity { S3_ODD_NOTHING, S3_ODD_UPLOAD, S3_ODD_PART, S3_ODD_END };
+enum sink_outcome s3_answer_explain(const struct s3_context *c, const struct http_response *re, enum s3_oddity oddity,
+                                    struct sink_verdict *v);
+
 /* An object of this name is there already: the answer to a HEAD for it, as a verdict on ours. SINK_DELIVERED: it is ours. */
 enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re,
                                        struct sink_verdict *v);

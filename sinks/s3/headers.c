@@ -89,10 +89,10 @@ static void add_lock(const struct s3_lock *l, nsec now, struct http_request *rq)
     header(rq, "x-amz-object-lock-legal-hold", l->legal_hold ? "ON" : NULL);
 }
 
-int s3_headers_object(const struct s3_conf *c, const struct object_key *names, const char *context,
+int s3_headers_object(const struct s3_conf *c, const struct object_key *names, const char *context, bool mark,
                       const struct sink_seal *seal, struct http_request *rq, struct err *e)
 {
-    char mark[S3_MARK_MAX];
+    char text[S3_MARK_MAX];
 
     header(rq, "Content-Type", c->content_type && *c->content_type ? c->content_type : seal->content_type);
     header(rq, "Content-Encoding", c->content_encoding ? seal->encoding : NULL);
@@ -102,9 +102,9 @@ int s3_headers_object(const struct s3_conf *c, const struct object_key *names, c
     add_lock(&c->lock, seal->wall_now, rq);
     if (s3_tags_add(&c->tagging, names, &seal->id, rq) < 0 || s3_metadata_add(&c->metadata, names, &seal->id, rq) < 0)
         return err_set(e, ERR_LIMIT, "s3: tagging or metadata are longer than %llu bytes", S3_LABELS_MAX);
-    if (!c->overwrite) {
-        s3_own_mark(seal, mark);
-        header(rq, S3_OWN_MARK, mark);
+    if (mark) {
+        s3_own_mark(seal, text);
+        header(rq, S3_OWN_MARK, text);
     }
     return 0;
 }

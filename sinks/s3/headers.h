@@ -25,9 +25,10 @@ void s3_customer_key_wipe(struct s3_customer_key *k);
  * them. */
 void s3_headers_access(const struct s3_conf *c, const struct s3_customer_key *key, struct http_request *rq);
 
-/* What an object is made with. `context`: kms_context as its header wants it, or NULL. -1: the labels are too long. */
+/* What an object is made with. `context`: kms_context as its header wants it, or NULL. `mark`: that it is ours. -1: the labels are too
+ * long. */
 MUST_CHECK int s3_headers_object(const struct s3_conf *c, const struct object_key *names, const char *context,
-                                 const struct sink_seal *seal, struct http_request *rq, struct err *e);
+                                 bool mark, const struct sink_seal *seal, struct http_request *rq, struct err *e);
 
 /* Metadata by which an object is known to be ours: the CRC-32C of its bytes. */
 #define S3_OWN_MARK "x-amz-meta-sluice-crc32c"

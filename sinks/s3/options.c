@@ -1,6 +1,7 @@
 #include "sinks/s3/options.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
 #include "sinks/s3/address.h"
 #include "sinks/s3/headers.h"
 
@@ -68,6 +69,16 @@ static const struct cfg_field LOCK_FIELDS[] = {
     {.name = NULL},
 };
 
+#define PARTS_AT(member) .offset = offsetof(struct s3_parts, member)
+
+static const struct cfg_field PARTS_FIELDS[] = {
+    {.name = "threshold", .type = CFG_SIZE, PARTS_AT(threshold), .def = "64MiB", .min = 5 * MIB, .max = 5 * GIB,
+     .help = "an object of so many bytes or more goes up in parts"},
+    {.name = "part_size", .type = CFG_SIZE, PARTS_AT(part_size), .def = "16MiB", .min = 5 * MIB, .max = 5 * GIB,
+     .help = "of each part but the last; more where an object would have more than 32 parts"},
+    {.name = NULL},
+};
+
 #define AT(member) .offset = offsetof(struct s3_conf, member)
 
 const struct cfg_field s3_fields[] = {
@@ -128,6 +139,9 @@ const struct cfg_field s3_fields[] = {
      .help = "Content-Type of every object; left out: the format's"},
     {.name = "object_lock", .type = CFG_BLOCK, AT(lock), .fields = LOCK_FIELDS,
      .help = "objects that cannot be deleted or overwritten before their time; the bucket must have Object Lock switched on"},
+    {.name = "multipart", .type = CFG_BLOCK, AT(multipart), .fields = PARTS_FIELDS,
+     .help = "multipart upload of large objects: parts go at once as far as limits.deliveries lets them, and a restart goes on with "
+             "the same upload"},
     {.name = "requester_pays", .type = CFG_BOOL, AT(requester_pays), .def = "false",
      .help = "say x-amz-request-payer: requester, for a bucket whose owner wants those who use it to pay"},
     {.name = "overwrite", .type = CFG_BOOL, AT(overwrite), .def = "true",

@@ -41,6 +41,11 @@ struct s3_lock {
     bool legal_hold;
 };
 
+/* When an object goes up in parts. */
+struct s3_parts {
+    uint64_t threshold, part_size;
+};
+
 struct s3_conf {
     char *bucket, *region, *endpoint;
     int addressing; /* enum s3_addressing */
@@ -55,6 +60,7 @@ struct s3_conf {
     char *customer_key;
     bool customer_key_over_http;
     struct s3_lock lock;
+    struct s3_parts multipart;
     bool requester_pays, overwrite;
     int checksum;     /* enum s3_checksum */
     int payload_hash; /* enum s3_payload_hash */

@@ -2,11 +2,14 @@
  * these bytes are there. Who could change body and checksum on the way is kept out by TLS, or by the signature where it covers the
  * body's SHA-256, too; that sum takes a few per cent of the time of a fast codec, so it is made only where it is needed.
  *
- * With `overwrite: false` a 412 may mean that the object is there because an answer was lost: then a HEAD looks whether it is ours. */
+ * With `overwrite: false` a 412 may mean that the object is there because an answer was lost: then a HEAD looks whether it is ours.
+ *
+ * What is large goes in several steps (multipart.h): step_of() says from the seal which one this is. */
 #include "sinks/sink.h"
 
 #include "pipeline/aws/credentials/credentials.h"
 #include "pipeline/aws/sign.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/tls.h"
@@ -15,13 +18,12 @@
 #include "sinks/s3/answer.h"
 #include "sinks/s3/headers.h"
 #include "sinks/s3/learnt.h"
+#include "sinks/s3/multipart.h"
 #include "sinks/s3/options.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The token of a step that looks at the object that is in the way. */
-#define LOOK "look"
 /* The next request waits for the keys anyway. */
 #define KEYS_RENEWED_RETRY (10 * NSEC_PER_MSEC)
 
@@ -94,7 +96,20 @@ static void s3_check_conf(const void *conf, const struct sink_env *env, const st
 
 static bool s3_template_at(const void *conf, size_t index, struct sink_template *out)
 {
-    return object_key_template(&((const struct s3_conf *)conf)->key, index, out);
+    const struct s3_conf *c = conf;
+    const struct s3_labels *l = &c->tagging;
+
+    if (object_key_template(&c->key, index, out))
+        return true;
+    *out = (struct sink_template){.option = "tagging"};
+    index--;
+    if (index >= l->n) {
+        index -= l->n;
+        l = &c->metadata;
+        out->option = "metadata";
+    }
+    out->text = index < l->n ? l->v[index].text : NULL;
+    return index < l->n;
 }
 
 static int s3_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
@@ -105,16 +120,48 @@ static int s3_name_object(const void *state, const struct sink_seal_id *id, cons
     return object_key_render(s->key, id, extension, out, e);
 }
 
-static bool is_look(const struct sink_seal *seal)
+/* The tokens of steps that come by themselves after another one. */
+#define LOOK   "look"
+#define CREATE "create"
+
+static bool follows(const struct sink_seal *seal, const char *token)
 {
-    return seal->follow_up > 0 && seal->token && strcmp(seal->token, LOOK) == 0;
+    return seal->follow_up > 0 && seal->token && strcmp(seal->token, token) == 0;
 }
 
-/* Of the body, as it was made: what the store has taught since counts for the next one. */
+static enum s3_step step_of(const struct s3_sink *s, const struct sink_seal *seal)
+{
+    if (seal->undo)
+        return S3_ABORT;
+    if (seal->range)
+        return S3_PART;
+    if (follows(seal, LOOK))
+        return S3_LOOK;
+    if (seal->progress.n > 0)
+        return S3_COMPLETE;
+    if (seal->one_step || body_size(seal->body) < s->conf->multipart.threshold)
+        return S3_PUT;
+    return follows(seal, CREATE) ? S3_CREATE : S3_LIST;
+}
+
+static bool carries_body(enum s3_step step)
+{
+    return step == S3_PUT || step == S3_PART;
+}
+
+static bool has_checksum(enum s3_step step)
+{
+    return carries_body(step) || step == S3_CREATE || step == S3_COMPLETE;
+}
+
+/* Of the body, as it was made: what the store has taught since counts for the next one. An upload ends as it began. */
 static enum s3_checksum checksum_of(const struct s3_sink *s, const struct sink_seal *seal, bool lacking)
 {
     enum s3_checksum kind = s3_conf_checksum(s->conf, lacking);
+    struct s3_upload upload;
 
+    if (s3_upload_read(seal->progress, &upload))
+        return upload.kind;
     if (kind == CHECKSUM_NONE || (seal->digest.made & s3_checksum_digest(kind)))
         return kind;
     return seal->digest.made & SINK_CRC32C && !lacking ? CHECKSUM_CRC32C : CHECKSUM_NONE;
@@ -125,86 +172,282 @@ static bool signs_payload(const struct s3_sink *s, const struct sink_seal *seal,
     return (seal->digest.made & SINK_SHA256) && s3_conf_signs_payload(s->conf, s->home.address.endpoint, kind);
 }
 
-static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, enum s3_checksum kind,
-                       struct http_request *rq, struct err *e)
+/* Each part has its own, and so has the whole where S3 puts it together from those: CRCs can be, SHA-256 cannot. */
+static void add_checksum(const struct sink_seal *seal, enum s3_step step, enum s3_checksum kind,
+                         struct http_request *rq)
 {
+    bool whole = kind == CHECKSUM_CRC32C || kind == CHECKSUM_CRC64NVME;
     char text[S3_CHECKSUM_TEXT];
 
-    s3_headers_access(s->conf, &s->customer_key, rq);
-    if (is_look(seal))
-        return 0;
-    if (kind != CHECKSUM_NONE) {
+    if ((seal->digest.made & s3_checksum_digest(kind)) && (carries_body(step) || (step == S3_COMPLETE && whole))) {
         s3_checksum_text(kind, seal, text);
         http_request_header(rq, s3_checksum_header(kind), slice_str(text));
     }
-    if (!s->conf->overwrite)
+    if (step == S3_CREATE && s3_checksum_algorithm(kind))
+        http_request_header(rq, "x-amz-checksum-algorithm", slice_str(s3_checksum_algorithm(kind)));
+    if ((step == S3_CREATE || step == S3_COMPLETE) && s3_checksum_algorithm(kind))
+        http_request_header(rq, "x-amz-checksum-type", whole ? SLICE("FULL_OBJECT") : SLICE("COMPOSITE"));
+}
+
+static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step, enum s3_checksum kind,
+                       struct http_request *rq, struct err *e)
+{
+    bool keyless = step == S3_LIST || step == S3_ABORT;
+
+    s3_headers_access(s->conf, keyless ? NULL : &s->customer_key, rq);
+    add_checksum(seal, step, kind, rq);
+    if (!s->conf->overwrite && (step == S3_PUT || step == S3_COMPLETE))
         http_request_header(rq, "If-None-Match", SLICE("*"));
-    return s3_headers_object(s->conf, s->key, s->kms_context, seal, rq, e);
+    if (step == S3_COMPLETE)
+        http_request_header(rq, "Content-Type", SLICE("application/xml"));
+    if (step != S3_PUT && step != S3_CREATE)
+        return 0;
+    return s3_headers_object(s->conf, s->key, s->kms_context, step == S3_CREATE || !s->conf->overwrite, seal, rq, e);
+}
+
+/* What goes beside the address: method, and a text where it is not the body. */
+static int begin_request(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step,
+                         const struct s3_upload *upload, struct http_request *rq, struct err *e)
+{
+    static const char *const METHODS[] = {
+        [S3_PUT] = "PUT",       [S3_LIST] = "GET",  [S3_CREATE] = "POST", [S3_PART] = "PUT",
+        [S3_COMPLETE] = "POST", [S3_LOOK] = "HEAD", [S3_ABORT] = "DELETE"};
+
+    *rq = (struct http_request){.method = METHODS[step],
+                                .proxy = s->conf->proxy,
+                                .timeout = s->conf->timeout,
+                                .bare = step == S3_LIST || step == S3_LOOK || step == S3_ABORT,
+                                .once = step == S3_CREATE, /* a second upload would stay for good */
+                                .late_answer = step == S3_COMPLETE,
+                                .response_max = S3_ANSWER_MAX};
+    if (step == S3_CREATE)
+        rq->text = mem_strdup("");
+    if (step == S3_COMPLETE)
+        rq->text = s3_complete_text(upload, seal);
+    return step == S3_COMPLETE && !rq->text ? err_set(e, ERR_FORMAT, "s3: what is known of the parts is damaged") : 0;
+}
+
+/* The address, as it goes over the wire and into the signature; in *path and *query. */
+static int add_address(const struct s3_place *place, const struct sink_seal *seal, enum s3_step step,
+                       const struct s3_upload *upload, struct buf *path, struct buf *query, struct http_request *rq,
+                       struct err *e)
+{
+    bool of_bucket = step == S3_LIST;
+
+    if (s3_address_path(&place->address, of_bucket ? SLICE("") : seal->name, path) < 0 ||
+        s3_step_query(step, upload, seal, query) < 0)
+        return err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
+    rq->url = mem_printf("%s://%s%.*s%s%.*s", place->address.scheme, place->address.host, (int)path->n, path->p,
+                         query->n > 0 ? "?" : "", (int)query->n, query->p);
+    return 0;
+}
+
+static int make_request(const struct s3_sink *s, const struct sink_seal *seal, const struct aws_keys *keys,
+                        struct http_request *rq, struct err *e)
+{
+    enum s3_step step = step_of(s, seal);
+    unsigned char sum[SHA256_BYTES];
+    struct s3_upload upload = {.kind = CHECKSUM_NONE};
+    struct aws_sign sign = {.service = "s3"};
+    struct s3_manner manner;
+    enum s3_checksum kind;
+    struct buf path, query;
+    int rc;
+
+    if ((step == S3_PART || step == S3_COMPLETE || step == S3_ABORT) && !s3_upload_read(seal->progress, &upload))
+        return err_set(e, ERR_FORMAT, "s3: what is known of an upload is damaged");
+    s3_learnt_now(s->learnt, &manner);
+    kind = checksum_of(s, seal, manner.no_checksums);
+    buf_init(&path, S3_PATH_MAX);
+    buf_init(&query, S3_PATH_MAX);
+    rc = begin_request(s, seal, step, &upload, rq, e);
+    rq->endpoint = manner.number;
+    if (rc == 0)
+        rc = add_address(manner.place, seal, step, &upload, &path, &query, rq, e);
+    if (rc == 0)
+        rc = add_headers(s, seal, step, kind, rq, e);
+    if (rc == 0) {
+        sign.region = manner.place->region;
+        sign.host = slice_str(manner.place->address.host);
+        sign.path = buf_slice(&path);
+        sign.query = buf_slice(&query);
+        sign.wall_now = seal->wall_now + manner.clock_error;
+        sign.sha256 = sum;
+        if (!carries_body(step))
+            sha256_of(rq->text ? slice_str(rq->text) : SLICE(""), sum);
+        else
+            sign.sha256 = signs_payload(s, seal, kind) ? seal->digest.sha256 : NULL;
+        rc = aws_sign(rq, &sign, keys, e);
+    }
+    buf_release(&path);
+    buf_release(&query);
+    return rc;
 }
 
 static int s3_request(const void *state, const struct sink_seal *seal, struct http_request *rq, struct err *e)
 {
-    static const unsigned char NOTHING[] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
-                                            0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
-                                            0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
     const struct s3_sink *s = state;
-    struct aws_sign sign = {.service = "s3"};
-    enum s3_checksum kind;
-    struct s3_manner manner;
     struct aws_keys keys;
-    struct buf path;
     int rc;
 
-    s3_learnt_now(s->learnt, &manner);
-    kind = checksum_of(s, seal, manner.no_checksums);
-    *rq = (struct http_request){.method = is_look(seal) ? "HEAD" : "PUT",
-                                .proxy = s->conf->proxy,
-                                .timeout = s->conf->timeout,
-                                .endpoint = manner.number,
-                                .response_max = S3_ANSWER_MAX};
+    *rq = (struct http_request){.method = NULL};
     rc = credentials_poll(s->credentials, seal->wall_now, &keys, e);
     if (rc != 0)
         return rc;
-    if (is_look(seal))
-        rq->text = mem_strdup("");
-    buf_init(&path, S3_PATH_MAX);
-    if (s3_address_path(&manner.place->address, seal->name, &path) < 0) {
-        rc = err_set(e, ERR_LIMIT, "s3: the object's name has more than %zu bytes when encoded", S3_PATH_MAX);
-    } else {
-        sign.region = manner.place->region;
-        sign.host = slice_str(manner.place->address.host);
-        sign.path = buf_slice(&path);
-        sign.sha256 = is_look(seal) ? NOTHING : signs_payload(s, seal, kind) ? seal->digest.sha256 : NULL;
-        sign.wall_now = seal->wall_now + manner.clock_error;
-        rq->url =
-            mem_printf("%s://%s%.*s", manner.place->address.scheme, manner.place->address.host, (int)path.n, path.p);
-        rc = add_headers(s, seal, kind, rq, e);
-        if (rc == 0)
-            rc = aws_sign(rq, &sign, &keys, e);
-    }
+    rc = make_request(s, seal, &keys, rq, e);
     if (rc == 0)
         rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
     if (rc != 0)
         http_request_release(rq);
-    buf_release(&path);
     aws_keys_wipe(&keys);
     return rc;
 }
 
 /* What the next request does otherwise. */
-static void learn(const struct s3_sink *s, const struct http_response *re, struct s3_context *c)
+static void learn(const struct s3_sink *s, enum s3_step step, const struct http_response *re, struct s3_context *c)
 {
     struct s3_lesson lesson;
 
     s3_answer_lesson(c, re, &lesson);
     if (lesson.region[0])
         c->follows_region = s3_learnt_region(s->learnt, re->endpoint, lesson.region);
-    if (lesson.no_checksum && s->conf->checksum == CHECKSUM_AUTO && !s3_manner_no_checksums(re->endpoint)) {
+    if (lesson.no_checksum && has_checksum(step) && s->conf->checksum == CHECKSUM_AUTO &&
+        !s3_manner_no_checksums(re->endpoint)) {
         s3_learnt_no_checksums(s->learnt);
         c->drops_checksum = true;
     }
     if (lesson.clock)
         c->corrects_clock = s3_learnt_clock(s->learnt, re->endpoint, lesson.clock_error);
+}
+
+/* The same attempt goes on at once. */
+static enum sink_outcome go_on(const char *token, struct sink_verdict *v)
+{
+    *v = (struct sink_verdict){.progress = v->progress, .retry_after = NSEC_PER_MSEC};
+    snprintf(v->token, sizeof(v->token), "%s", token);
+    return SINK_FOLLOW_UP;
+}
+
+/* The upload has an id: from now on the body goes in parts. */
+static enum sink_outcome begun(const struct s3_sink *s, const struct s3_upload *u, struct sink_verdict *v)
+{
+    struct buf *progress = v->progress;
+
+    *v = (struct sink_verdict){.progress = progress,
+                               .progressed = s3_upload_write(u, progress) == 0,
+                               .range_bytes = s->conf->multipart.part_size};
+    return SINK_FOLLOW_UP;
+}
+
+/* Who may not list uploads, or does not know what that is, says so at the next step if it matters. */
+static enum sink_outcome judge_list(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
+                                    struct sink_verdict *v)
+{
+    bool learnt = c->follows_region || c->corrects_clock;
+    struct s3_upload u = {.kind = c->checksum};
+    enum sink_outcome outcome;
+    struct buf id;
+
+    if (re->failure != HTTP_OK || learnt || re->status == 429 || (re->status >= 500 && re->status != 501))
+        return s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+    buf_init(&id, S3_UPLOAD_ID_MAX);
+    if (re->status == 200 && s3_upload_found(re->body, c->key, c->checksum, &id)) {
+        u.id = buf_slice(&id);
+        outcome = begun(s, &u, v);
+    } else {
+        outcome = go_on(CREATE, v);
+    }
+    buf_release(&id);
+    return outcome;
+}
+
+static enum sink_outcome judge_create(const struct s3_sink *s, const struct s3_context *c,
+                                      const struct http_response *re, struct sink_verdict *v)
+{
+    struct s3_upload u = {.kind = c->checksum};
+    enum sink_outcome outcome;
+    struct buf id;
+
+    buf_init(&id, S3_UPLOAD_ID_MAX);
+    if (re->failure == HTTP_OK && re->status == 200 && s3_upload_begun(re->body, &id)) {
+        u.id = buf_slice(&id);
+        outcome = begun(s, &u, v);
+    } else {
+        outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_UPLOAD : S3_ODD_NOTHING, v);
+    }
+    buf_release(&id);
+    return outcome;
+}
+
+/* Where the options ask for another checksum by now, the parts may be refused for it: then it begins anew. */
+static enum sink_outcome judge_part(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
+                                    struct sink_verdict *v)
+{
+    enum s3_checksum now = s3_conf_checksum(s->conf, s3_manner_no_checksums(re->endpoint));
+    enum sink_outcome outcome = s3_answer_judge(c, re, v);
+
+    if (outcome == SINK_DELIVERED && !s3_part_tag(c->checksum, c->seal, re, &v->tag))
+        return s3_answer_explain(c, re, S3_ODD_PART, v);
+    v->begin_anew =
+        outcome == SINK_RETRY && re->failure == HTTP_OK && (strcmp(v->code, "NoSuchUpload") == 0 || now != c->checksum);
+    return outcome;
+}
+
+static enum sink_outcome judge_complete(const struct s3_context *c, const struct http_response *re,
+                                        struct sink_verdict *v)
+{
+    enum sink_outcome outcome;
+
+    if (re->failure == HTTP_OK && s3_is_completed(re))
+        return SINK_DELIVERED;
+    outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_END : S3_ODD_NOTHING, v);
+    if (strcmp(v->code, "NoSuchUpload") == 0 || (re->failure == HTTP_OK && re->status == 412))
+        return go_on(LOOK, v);
+    v->begin_anew = strncmp(v->code, "InvalidPart", 11) == 0;
+    return outcome;
+}
+
+/* After a 412, or where the upload is gone: it may be complete, and only the answer was lost. */
+static enum sink_outcome judge_look(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v)
+{
+    enum sink_outcome outcome = s3_answer_judge_look(c, re, v);
+
+    v->begin_anew = c->seal->progress.n > 0 && outcome == SINK_RETRY && re->failure == HTTP_OK && re->status == 404;
+    return outcome;
+}
+
+static enum sink_outcome judge_abort(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v)
+{
+    bool gone = re->failure == HTTP_OK && (re->status == 204 || re->status == 200);
+
+    if (!gone)
+        (void)s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+    return gone || strcmp(v->code, "NoSuchUpload") == 0 ? SINK_DELIVERED : SINK_RETRY;
+}
+
+static enum sink_outcome judge_step(const struct s3_sink *s, enum s3_step step, const struct s3_context *c,
+                                    const struct http_response *re, struct sink_verdict *v)
+{
+    enum sink_outcome outcome;
+
+    switch (step) {
+    case S3_LIST:
+        return judge_list(s, c, re, v);
+    case S3_CREATE:
+        return judge_create(s, c, re, v);
+    case S3_PART:
+        return judge_part(s, c, re, v);
+    case S3_COMPLETE:
+        return judge_complete(c, re, v);
+    case S3_LOOK:
+        return judge_look(c, re, v);
+    case S3_ABORT:
+        return judge_abort(c, re, v);
+    case S3_PUT:
+        break;
+    }
+    outcome = s3_answer_judge(c, re, v);
+    return outcome == SINK_RETRY && re->status == 412 && !s->conf->overwrite ? go_on(LOOK, v) : outcome;
 }
 
 static enum sink_outcome s3_judge(const void *state, const struct sink_seal *seal, const struct http_response *re,
@@ -213,6 +456,7 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     const struct s3_sink *s = state;
     const struct s3_place *place = s3_learnt_place(s->learnt, re->endpoint);
     enum s3_checksum kind = checksum_of(s, seal, s3_manner_no_checksums(re->endpoint));
+    enum s3_step step = step_of(s, seal);
     struct aws_keys keys = {0};
     char advice[256];
     struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",
@@ -222,7 +466,7 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
                            .access_key_id = keys.access_key_id,
                            .key_source = keys.source,
                            .key = seal->name,
-                           .size = body_size(seal->body),
+                           .size = seal->range ? seal->range_bytes : body_size(seal->body),
                            .checksum = kind,
                            .payload_unsigned = !signs_payload(s, seal, kind),
                            .seal = seal,
@@ -233,8 +477,8 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     /* Only for messages; that there are none is said by the next request(). */
     if (re->failure != HTTP_OK || re->status != 200)
         credentials_peek(s->credentials, &keys);
-    learn(s, re, &c);
-    outcome = is_look(seal) ? s3_answer_judge_look(&c, re, v) : s3_answer_judge(&c, re, v);
+    learn(s, step, re, &c);
+    outcome = judge_step(s, step, &c, re, v);
     if (outcome == SINK_RETRY && s3_answer_keys_expired(v) &&
         credentials_refused(s->credentials, seal->wall_now, re->wall_now)) {
         v->misconfigured = false;
@@ -242,11 +486,6 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
         snprintf(v->hint, sizeof(v->hint), "others are asked for now");
     }
     aws_keys_wipe(&keys);
-    if (outcome == SINK_RETRY && re->status == 412 && !s->conf->overwrite && !is_look(seal)) {
-        snprintf(v->token, sizeof(v->token), LOOK);
-        v->retry_after = NSEC_PER_MSEC;
-        return SINK_FOLLOW_UP;
-    }
     return outcome;
 }
 
@@ -294,6 +533,7 @@ const struct sink_ops sink_s3 = {
     .conf_size = sizeof(struct s3_conf),
     .digests = SINK_SHA256 | SINK_CRC32C | SINK_CRC64NVME | SINK_MD5,
     .digests_of = s3_digests_of,
+    .steps = true,
     .retry_duration = 24 * 3600 * NSEC_PER_SEC,
     .error_prefix = "s3-failed",
     .metric = "s3",

@@ -9,7 +9,11 @@
     s3.clock = 3600                                # seconds that its clock is ahead
     s3.old = True                                  # it knows no x-amz-checksum
     s3.teaches = True                              # being told the region, or the time, is no fault of the client
+    s3.steps = lambda step, key, attempt: ...      # the same for a step of a multipart upload: "create", "complete", "list", "abort",
+                                                   # or ("part", number)
     s3.stop(); s3.start()                          # down; back on the same port with the same objects
+
+A multipart upload: `uploads` {id: Upload} are those that nobody has ended; `done` [(step, key)] are all steps that were answered.
 
 What it saw: `requests` (every PUT, in order), `read` (the key of every GET, None for a listing), `objects` {key: bytes}, `bad` (what a real store would have refused),
 `conflicts` (the same key with other bytes: never allowed). assert_clean() checks the last two.
@@ -198,10 +202,87 @@ class Request:
         self.key, self.at, self.size, self.headers = key, at, size, headers
 
 
+class Upload:
+    """One that was begun: its key, its headers, its parts {number: bytes}."""
+
+    def __init__(self, key, headers):
+        self.key, self.headers, self.parts = key, headers, {}
+
+
+class Step(Behaviour):
+    """What a healthy store does at a step of a multipart upload."""
+
+    def act(self, exchange):
+        status, body, headers = exchange.peer.take_step(exchange)
+        exchange.answer(status, body, headers)
+
+
+class Lost(Step):
+    """The step is done, and its answer is lost."""
+
+    def act(self, exchange):
+        exchange.peer.take_step(exchange)
+        exchange.reset()
+
+
+class LateError(Step):
+    """200 and white space, and then an error: how S3 says that a CompleteMultipartUpload failed."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def act(self, exchange):
+        exchange.answer(200, b"   \n  " + error_xml(self.code, "late", exchange.path))
+
+
+class WhiteSpace(Step):
+    """200 at once, white space, and then how it went."""
+
+    def act(self, exchange):
+        status, body, headers = exchange.peer.take_step(exchange)
+        exchange.answer(status, b" " * 3000 + body, headers)
+
+
 class _Handler(Handler):
+    def _step(self, method):
+        """The step that a request is of a multipart upload; None: of none."""
+        query = dict(urllib.parse.parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
+        if method == "PUT" and "partNumber" in query:
+            return ("part", int(query["partNumber"])), query
+        if "uploads" in query:
+            return ("create" if method == "POST" else "list"), query
+        if "uploadId" in query:
+            return ("complete" if method == "POST" else "abort"), query
+        return None, query
+
+    def _multipart(self, method):
+        peer, key = self.server.peer, self._key()
+        step, query = self._step(method)
+        body = self.read_body() if method in ("PUT", "POST") else b""
+        if body is None:
+            return
+        behaviour = peer.next_step(step, query.get("prefix", "") if step == "list" else key)
+        exchange = Exchange(peer, self, key, body)
+        exchange.step, exchange.query = step, query
+        try:
+            self._check(method, body)
+        except sigv4.Mismatch as e:
+            self._refuse(exchange, e)
+            return
+        behaviour.act(exchange)
+
+    def do_POST(self):
+        self._multipart("POST")
+
+    def do_DELETE(self):
+        self._multipart("DELETE")
+
     def do_PUT(self):
         peer = self.server.peer
         key = self._key()
+        if self._step("PUT")[0]:
+            self._multipart("PUT")
+            return
         behaviour = peer.next_behaviour(key)
         peer.note(Request(key, time.monotonic(), int(self.headers.get("Content-Length", 0)), dict(self.headers)))
         if not behaviour.reads:
@@ -249,7 +330,7 @@ class _Handler(Handler):
                 peer.bad.append(f"{e.code}: {e} ({self.path})")
                 self._head(403)
                 return
-            sent = peer.requests_of(key)[0].headers if peer.requests_of(key) else {}
+            sent = peer.headers_of.get(key) or (peer.requests_of(key)[0].headers if peer.requests_of(key) else {})
             self._head(200, len(peer.snapshot()[key]),
                        {k: v for k, v in sent.items() if k.lower().startswith("x-amz-meta-")})
 
@@ -261,6 +342,9 @@ class _Handler(Handler):
         self.end_headers()
 
     def do_GET(self):
+        if self._step("GET")[0]:
+            self._multipart("GET")
+            return
         peer, key = self.server.peer, self._key() or None
         query = dict(urllib.parse.parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
         behaviour = peer.next_read(key, query)
@@ -292,9 +376,12 @@ class _Handler(Handler):
         sigv4.verify(method, path, query, headers, body, peer.secrets, peer.region, "s3", time.time() + peer.clock)
         if "x-amz-content-sha256" not in headers:
             raise sigv4.Mismatch("MissingSecurityHeader", "no x-amz-content-sha256")
-        if method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD", "DELETE") or (method == "POST" and "uploads" in query):
             return
-        checksums = {k: base64.b64decode(v) for k, v in headers.items() if k.startswith("x-amz-checksum-")}
+        checksums = {k: base64.b64decode(v) for k, v in headers.items()
+                     if k.startswith("x-amz-checksum-") and k not in ("x-amz-checksum-algorithm", "x-amz-checksum-type")}
+        if method == "POST":  # those of the object that is completed
+            return
         ours = {"x-amz-checksum-crc32c": struct.pack(">I", crc32c(body)),
                 "x-amz-checksum-sha256": hashlib.sha256(body).digest()}
         if "content-md5" in headers:
@@ -340,6 +427,7 @@ class S3Peer(HttpPeer):
         self.always = self.by_key = self.reads = None
         self.read, self.refused_reads, self.page_size = [], [], 1000
         self.modified = {}
+        self.uploads, self.done, self.headers_of, self.steps = {}, [], {}, None
         self._attempts = {}
         super().__init__(_Handler, tls)
 
@@ -354,6 +442,55 @@ class S3Peer(HttpPeer):
             if self._plan:
                 return self._plan.pop(0)
             return self.always or Ok()
+
+    def next_step(self, step, key):
+        with self._lock:
+            self._attempts[step, key] = self._attempts.get((step, key), 0) + 1
+            special = self.steps(step, key, self._attempts[step, key]) if self.steps else None
+            return special or Step()
+
+    def take_step(self, exchange):
+        """(status, body, headers)"""
+        step, key, query = exchange.step, exchange.key, exchange.query
+        with self._lock:
+            self.done.append((step if isinstance(step, str) else "%s-%d" % step, query.get("prefix", key)))
+            upload = self.uploads.get(query.get("uploadId"))
+            if step == "list":
+                found = "".join(f"<Upload><Key>{html.escape(u.key)}</Key><UploadId>{html.escape(i)}</UploadId></Upload>"
+                                for i, u in self.uploads.items() if u.key.startswith(query["prefix"]))
+                return 200, f"<ListMultipartUploadsResult>{found}</ListMultipartUploadsResult>".encode(), {}
+            if step == "create":
+                name = "up+load/%d==" % len(self.done)
+                self.uploads[name] = Upload(key, dict(exchange.handler.headers))
+                return 200, f"<R><Bucket>b</Bucket><UploadId>{name}</UploadId></R>".encode(), {}
+            if upload is None or upload.key != key:
+                return 404, error_xml("NoSuchUpload", "it is not there", exchange.path), {}
+            if step == "abort":
+                del self.uploads[query["uploadId"]]
+                return 204, b"", {}
+            if step != "complete":
+                upload.parts[step[1]] = exchange.body
+                return 200, b"", {"ETag": exchange.etag()}
+            return self._complete(exchange, upload)
+
+    def _complete(self, exchange, upload):
+        named = re.findall(r"<PartNumber>(\d+)</PartNumber><ETag>&quot;(\w+)&quot;</ETag>", exchange.body.decode())
+        there = [(str(n), f"{zlib.crc32(p):08x}") for n, p in sorted(upload.parts.items())]
+        if named != there or any(len(p) < 5 << 20 for n, p in upload.parts.items() if n < len(there)):
+            self.bad.append(f"the parts are not those that are there: {named}, {there}")
+            return 400, error_xml("InvalidPart", "not the parts", exchange.path), {}
+        body = b"".join(p for _, p in sorted(upload.parts.items()))
+        said = exchange.handler.headers.get("x-amz-checksum-crc32c")
+        if said and base64.b64decode(said) != struct.pack(">I", crc32c(body)):
+            self.bad.append("the checksum of the whole is another")
+            return 400, error_xml("BadDigest", "not the checksum", exchange.path), {}
+        if exchange.handler.headers.get("If-None-Match") == "*" and upload.key in self.objects:
+            return 412, error_xml("PreconditionFailed", "it is there", exchange.path), {}
+        if self.objects.setdefault(upload.key, body) != body:
+            self.conflicts.append(upload.key)
+        self.headers_of[upload.key] = upload.headers
+        del self.uploads[exchange.query["uploadId"]]
+        return 200, b"<CompleteMultipartUploadResult><ETag>&quot;x-2&quot;</ETag></CompleteMultipartUploadResult>", {}
 
     def next_read(self, key, query):
         with self._lock:

@@ -4,6 +4,7 @@ Each tests/servers/s3_*.sh gives one store; every scenario runs against every st
 """
 
 import base64
+import html
 import os
 import re
 import subprocess
@@ -88,7 +89,7 @@ class Store:
             pairs = {"list-type": "2", "prefix": prefix, **({"continuation-token": token} if token else {})}
             text, _ = self.request("GET", bucket or self.env["S3_BUCKET"], urllib.parse.urlencode(sorted(pairs.items())))
             text = text.decode()
-            found += [urllib.parse.unquote(k) for k in re.findall(r"<Key>([^<]+)</Key>", text)]
+            found += [urllib.parse.unquote(html.unescape(k)) for k in re.findall(r"<Key>([^<]+)</Key>", text)]
             token = re.search(r"<NextContinuationToken>([^<]+)<", text)
             if not token:
                 return found
@@ -215,6 +216,70 @@ def redrive_puts_back_what_a_backup_in_the_store_holds(t, store):
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records + [k.encode() for k in strange])
 
 
+# Options that every store here takes, and what it then says of the object; None: anything.
+OPTIONS = {
+    "class": ({"storage_class": "STANDARD_IA"}, {}),
+    "encryption": ({"server_side_encryption": "AES256"}, {}),
+    "tags": ({"tagging": {"team": "logs & more", "day": "!{timestamp:yyyy}"}}, {}),
+    "metadata": ({"metadata": {"who": "me", "year": "!{timestamp:yyyy}"}}, {"x-amz-meta-who": "me"}),
+    "type": ({"content_type": "text/x-logs"}, {"Content-Type": "text/x-logs"}),
+    "payer": ({"requester_pays": True}, {}),
+    "new": ({"overwrite": False}, {"x-amz-meta-sluice-crc32c": None}),
+    "acl": ({"acl": "private"}, {}),
+    "crc64nvme": ({"checksum": "crc64nvme"}, {}),
+    "sha256": ({"checksum": "sha256"}, {}),
+    "md5": ({"checksum": "md5"}, {}),
+    "none": ({"checksum": "none"}, {}),
+    "bytes": ({"prefix": "bytes/ a+b=c:d!e'(f)*/Zo\u00eb \u65e5/~$&@,;/"}, {}),
+}
+
+
+def what_the_options_say_is_stored(t, store):
+    d = t.daemon({"streams": {name: stream(store.destination(**{"prefix": name + "/", **options}), interval="0s")
+                              for name, (options, _) in OPTIONS.items()}}).start()
+    for name in OPTIONS:
+        Firehose(d.api_port).put(name, name.encode())
+    for name in OPTIONS:
+        d.wait_delivered(name, 1)
+    assert not d.logged("delivery failed"), d.logged("delivery failed")
+    d.stop()
+    bucket = store.env["S3_BUCKET"]
+    for name, (_, wanted) in OPTIONS.items():
+        key, = store.keys(name + "/")
+        body, headers = store.request("GET", f"{bucket}/{key}")
+        assert body == name.encode() + b"\n", (name, body)
+        got = {k.lower(): v for k, v in headers.items()}
+        for header, value in wanted.items():
+            assert header.lower() in got and value in (None, got[header.lower()]), (name, header, headers)
+        if name == "tags":
+            tags = store.request("GET", f"{bucket}/{key}", "tagging=")[0].decode()
+            assert "<Key>team</Key><Value>logs _ more</Value>" in re.sub(r"\s+<", "<", tags), tags
+
+
+def large_objects_go_in_parts_and_kills_leave_no_second_one(t, store):
+    records = [b"%06d " % i + os.urandom(16).hex().encode() * 4000 for i in range(300)]
+    parts = {"threshold": "5MiB", "part_size": "5MiB"}
+    for checksum in ("auto", "sha256"):
+        config = {"streams": {"app": stream(store.destination(prefix=f"parts-{checksum}/", multipart=parts, checksum=checksum),
+                                            size="36MiB", interval="2s")}}
+        d = t.daemon(config, name=checksum).start()
+        Firehose(d.api_port).put_all("app", records)
+        for round_number in range(2):
+            time.sleep(2.05 + 0.3 * round_number)
+            d.kill9()
+            d.start()
+        time.sleep(0.2)
+        store.kill()
+        store.start()
+        d.wait_delivered("app", len(records), timeout=120)
+        d.stop()
+        found = store.objects(f"parts-{checksum}/")
+        objects.assert_exactly_once(objects.lines(found), records)
+        assert max(len(body) for body in found.values()) > 10 << 20, "parts, several of them"
+        left, _ = store.request("GET", store.env["S3_BUCKET"], f"prefix=parts-{checksum}%2F&uploads=")
+        assert b"<UploadId>" not in left, left
+
+
 SCENARIOS = (
     files_of_every_codec_arrive,
     a_wrong_secret_is_named_and_put_right_nothing_is_lost,
@@ -222,6 +287,8 @@ SCENARIOS = (
     a_store_killed_in_mid_flight_has_everything_once_in_the_end,
     objects_of_several_mebibytes_arrive,
     redrive_puts_back_what_a_backup_in_the_store_holds,
+    what_the_options_say_is_stored,
+    large_objects_go_in_parts_and_kills_leave_no_second_one,
 )
 
 

@@ -175,6 +175,8 @@ uint64_t slot_body_bytes(const struct exchange_slot *s)
 {
     const struct exchange *x = s->x;
 
+    if (x->request->bare)
+        return 0;
     if (x->request->text)
         return strlen(x->request->text);
     return x->bytes ? x->bytes : x->body ? body_size(x->body) : 0;
@@ -189,7 +191,7 @@ static void set_method(const struct exchange_slot *s)
 
     if (strcmp(rq->method, "HEAD") == 0) {
         curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-    } else if (!rq->text && !s->x->body) {
+    } else if (rq->bare || (!rq->text && !s->x->body)) {
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
     } else if (strcmp(rq->method, "PUT") == 0) {
@@ -246,7 +248,9 @@ static void set_options(struct exchange_slot *s, const struct http_request *rq)
     curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, TRANSPORT_DNS_LIFE_SECONDS);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout / NSEC_PER_MSEC));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, TRANSPORT_STALL_SECONDS);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME,
+                     rq->late_answer ? (long)(timeout / NSEC_PER_SEC) : TRANSPORT_STALL_SECONDS);
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (long)rq->once);
     curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, TRANSPORT_UPLOAD_BUFFER_BYTES + (long)s->more_buffer);
     curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(c, CURLOPT_READDATA, s);

@@ -1,0 +1,187 @@
+#include "sinks/s3/multipart.h"
+
+#include "pipeline/aws/sigv4.h"
+#include "pipeline/base/mem.h"
+#include "sinks/answer/words.h"
+#include "sinks/s3/answer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TAG_ETAG_MAX 80
+
+/* In a progress, for good. `element` is that of COMPLETE, `algorithm` the header's. */
+static const struct {
+    char letter;
+    const char *element, *algorithm;
+} KINDS[] = {[CHECKSUM_NONE] = {'n', NULL, NULL},
+             [CHECKSUM_CRC32C] = {'c', "ChecksumCRC32C", "CRC32C"},
+             [CHECKSUM_CRC64NVME] = {'v', "ChecksumCRC64NVME", "CRC64NVME"},
+             [CHECKSUM_SHA256] = {'s', "ChecksumSHA256", "SHA256"},
+             [CHECKSUM_MD5] = {'m', NULL, NULL}};
+
+const char *s3_checksum_algorithm(enum s3_checksum kind)
+{
+    return KINDS[kind].algorithm;
+}
+
+/* Anything may be in it that is no control character: it goes escaped wherever it goes. */
+static bool is_id(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+            return false;
+    return s.n > 0 && s.n <= S3_UPLOAD_ID_MAX;
+}
+
+bool s3_upload_read(struct slice progress, struct s3_upload *out)
+{
+    if (progress.n < 3 || progress.p[1] != ' ')
+        return false;
+    out->id = slice_of(progress.p + 2, progress.n - 2);
+    for (size_t i = CHECKSUM_NONE; i < ARRAY_LEN(KINDS); i++)
+        if (KINDS[i].letter == progress.p[0]) {
+            out->kind = (enum s3_checksum)i;
+            return is_id(out->id);
+        }
+    return false;
+}
+
+int s3_upload_write(const struct s3_upload *u, struct buf *out)
+{
+    return buf_printf(out, "%c %.*s", KINDS[u->kind].letter, (int)u->id.n, u->id.p);
+}
+
+int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sink_seal *seal, struct buf *out)
+{
+    switch (step) {
+    case S3_PUT:
+    case S3_LOOK:
+        return 0;
+    case S3_LIST:
+        return buf_add_str(out, "prefix=") < 0 || sigv4_uri_encode(seal->name, false, out) < 0
+                   ? -1
+                   : buf_add_str(out, "&uploads=");
+    case S3_CREATE:
+        return buf_add_str(out, "uploads=");
+    case S3_PART:
+        if (buf_printf(out, "partNumber=%" PRIu32 "&", seal->range) < 0)
+            return -1;
+        break;
+    case S3_COMPLETE:
+    case S3_ABORT:
+        break;
+    }
+    return buf_add_str(out, "uploadId=") < 0 ? -1 : sigv4_uri_encode(u->id, false, out);
+}
+
+/* --- answers ----------------------------------------------------------------------------------------------------------- */
+
+static bool take_id(struct slice xml, struct buf *out)
+{
+    char id[S3_UPLOAD_ID_MAX + 2];
+
+    answer_xml(xml, "UploadId", id, sizeof(id));
+    return is_id(slice_str(id)) && buf_add_str(out, id) == 0;
+}
+
+bool s3_upload_begun(struct slice xml, struct buf *out)
+{
+    return take_id(xml, out);
+}
+
+bool s3_upload_found(struct slice xml, struct slice name, enum s3_checksum kind, struct buf *out)
+{
+    static const char OPEN[] = "<Upload>", CLOSE[] = "</Upload>";
+
+    for (;;) {
+        const char *from = memmem(xml.p, xml.n, OPEN, sizeof(OPEN) - 1), *to;
+        char key[OBJECT_KEY_MAX + 1], algorithm[16];
+        struct slice upload;
+
+        if (!from)
+            return false;
+        xml = slice_of(from, xml.n - (size_t)(from - xml.p));
+        to = memmem(xml.p, xml.n, CLOSE, sizeof(CLOSE) - 1);
+        if (!to)
+            return false;
+        upload = slice_of(xml.p, (size_t)(to - xml.p));
+        answer_xml(upload, "Key", key, sizeof(key));
+        answer_xml(upload, "ChecksumAlgorithm", algorithm, sizeof(algorithm));
+        if (slice_is(name, key) &&
+            (!*algorithm || (KINDS[kind].algorithm && !strcmp(algorithm, KINDS[kind].algorithm))))
+            return take_id(upload, out);
+        xml = slice_of(to, xml.n - (size_t)(to - xml.p));
+    }
+}
+
+bool s3_part_tag(enum s3_checksum kind, const struct sink_seal *seal, const struct http_response *re,
+                 struct sink_tag *out)
+{
+    struct slice etag = http_response_header(re, "ETag");
+    char sum[S3_CHECKSUM_TEXT] = "";
+    struct buf text;
+
+    _Static_assert(TAG_ETAG_MAX + S3_CHECKSUM_TEXT + 2 <= SINK_TAG_MAX, "both have room");
+    if (!is_id(etag) || etag.n > TAG_ETAG_MAX)
+        return false;
+    if (KINDS[kind].element)
+        s3_checksum_text(kind, seal, sum);
+    buf_init(&text, SINK_TAG_MAX);
+    if (buf_printf(&text, "%.*s %s", (int)etag.n, etag.p, sum) == 0)
+        memcpy(out->text, buf_cstr(&text), text.n + 1);
+    buf_release(&text);
+    return true;
+}
+
+static int add_escaped(struct slice s, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        const char *escape = s.p[i] == '"' ? "&quot;" : s.p[i] == '&' ? "&amp;" : s.p[i] == '<' ? "&lt;" : NULL;
+
+        if ((escape ? buf_add_str(out, escape) : buf_add_char(out, s.p[i])) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_part(const struct s3_upload *u, const struct sink_tag *tag, uint32_t number, struct buf *out)
+{
+    const char *space = strchr(tag->text, ' '), *element = KINDS[u->kind].element;
+
+    if (!space || (element && !space[1]))
+        return -1;
+    if (buf_printf(out, "<Part><PartNumber>%" PRIu32 "</PartNumber><ETag>", number) < 0 ||
+        add_escaped(slice_of(tag->text, (size_t)(space - tag->text)), out) < 0 || buf_add_str(out, "</ETag>") < 0)
+        return -1;
+    if (element && buf_printf(out, "<%s>%s</%s>", element, space + 1, element) < 0)
+        return -1;
+    return buf_add_str(out, "</Part>");
+}
+
+char *s3_complete_text(const struct s3_upload *u, const struct sink_seal *seal)
+{
+    char *text = NULL;
+    struct buf b;
+    int rc;
+
+    buf_init(&b, SINK_RANGES_MAX * (8 * SINK_TAG_MAX + 128) + 256);
+    rc = buf_add_str(&b, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+    for (uint32_t n = 1; rc == 0 && n <= seal->tag_count; n++)
+        rc = add_part(u, &seal->tags[n - 1], n, &b);
+    if (rc == 0 && seal->tag_count > 0 && buf_add_str(&b, "</CompleteMultipartUpload>") == 0)
+        text = mem_strdup(buf_cstr(&b));
+    buf_release(&b);
+    return text;
+}
+
+bool s3_is_completed(const struct http_response *re)
+{
+    static const char END[] = "</CompleteMultipartUploadResult>";
+    char etag[TAG_ETAG_MAX + 2];
+
+    answer_xml(re->body, "ETag", etag, sizeof(etag));
+    return re->status == 200 && *etag && memmem(re->body.p, re->body.n, END, sizeof(END) - 1) &&
+           !memmem(re->body.p, re->body.n, "<Error>", 7);
+}

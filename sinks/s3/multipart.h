@@ -1,0 +1,59 @@
+/* multipart.h -- a large object goes up in parts: what each request asks, and what its answer says.
+ *
+ *     LIST      GET    ?uploads&prefix=NAME           has an earlier attempt begun one, whose answer was lost?
+ *     CREATE    POST   ?uploads                       with the headers of the object; answers the upload's id
+ *     PART      PUT    ?partNumber=N&uploadId=ID      any number of them at once; each answers an ETag
+ *     COMPLETE  POST   ?uploadId=ID                   names the parts: the object is there, or is not
+ *     LOOK      HEAD                                  after an answer that was lost: is it there, and ours?
+ *     ABORT     DELETE ?uploadId=ID                   nobody will complete it
+ *
+ * The id, and the kind of checksum that the upload was begun with, are the body's progress (sink.h); the ETag and checksum of a part are its
+ * tag. So a restart goes on with the same upload.
+ *
+ * Pure functions.
+ */
+#ifndef SINKS_S3_MULTIPART_H
+#define SINKS_S3_MULTIPART_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/http/message.h"
+#include "sinks/s3/options.h"
+#include "sinks/sink.h"
+
+#include <stdbool.h>
+
+enum s3_step { S3_PUT, S3_LIST, S3_CREATE, S3_PART, S3_COMPLETE, S3_LOOK, S3_ABORT };
+
+#define S3_UPLOAD_ID_MAX (SINK_PROGRESS_MAX - 8)
+
+struct s3_upload {
+    enum s3_checksum kind;
+    struct slice id;
+};
+
+/* As x-amz-checksum-algorithm has it; NULL: an upload does not begin with this kind. */
+const char *s3_checksum_algorithm(enum s3_checksum kind);
+
+/* False: it is nothing that we wrote. The id is borrowed. */
+MUST_CHECK bool s3_upload_read(struct slice progress, struct s3_upload *out);
+/* -1: out is full, and is as it was. */
+MUST_CHECK int s3_upload_write(const struct s3_upload *u, struct buf *out);
+
+/* The query of a step, in the order in which it is signed; `u` is needed from PART on. */
+MUST_CHECK int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sink_seal *seal,
+                             struct buf *out);
+
+/* What the answers say. `out` has room for S3_UPLOAD_ID_MAX bytes. */
+MUST_CHECK bool s3_upload_begun(struct slice xml, struct buf *out);
+/* An upload of just this name, and with this kind of checksum as far as the listing says. */
+MUST_CHECK bool s3_upload_found(struct slice xml, struct slice name, enum s3_checksum kind, struct buf *out);
+/* False: no ETag, or one that is no tag. */
+MUST_CHECK bool s3_part_tag(enum s3_checksum kind, const struct sink_seal *seal, const struct http_response *re,
+                            struct sink_tag *out);
+/* The body of COMPLETE. NULL: a tag is none of ours. */
+char *s3_complete_text(const struct s3_upload *u, const struct sink_seal *seal);
+/* S3 says 200 at once, then white space for as long as it takes, and then how it went. */
+bool s3_is_completed(const struct http_response *re);
+
+#endif

@@ -1,0 +1,167 @@
+"""Large objects go to S3 in parts, and whatever is lost or killed on the way, each is completed as one object."""
+
+import os
+
+import objects
+from common import one_stream
+from firehose import Firehose
+from harness import wait_until
+from s3_peer import Fail, Hang, LateError, Lost, S3Peer, WhiteSpace
+
+MIB = 1 << 20
+PARTS = ["part-1", "part-2", "part-3"]
+
+
+def peer_of(t, **more):
+    s3 = S3Peer(**more)
+    t.on_end(s3.stop)
+    return s3
+
+
+def configured(s3, size="11MiB", **more):
+    """A batch is due when it is full, and not before."""
+    destination = s3.destination(multipart={"threshold": "5MiB", "part_size": "5MiB"}, **more)
+    return one_stream("app", destination, size=size, interval="900s")
+
+
+def put_one_object(d, size=11):
+    """A batch of just this size in MiB, each record a line that no other is."""
+    records = [b"%06d " % i + os.urandom(8).hex().encode() + b"x" * (MIB // 8 - 24) for i in range(size * 8)]
+    Firehose(d.api_port).put_all("app", records)
+    return records
+
+
+def whole(s3, records):
+    s3.assert_clean()
+    assert not s3.uploads, "nothing is left unfinished"
+    assert len(s3.snapshot()) == 1, sorted(s3.snapshot())
+    objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
+
+
+def steps(s3):
+    return [step for step, _ in s3.done]
+
+
+def run(t, s3, name="sluice", size=11, **more):
+    d = t.daemon(configured(s3, f"{size}MiB", **more), name=name).start()
+    records = put_one_object(d, size)
+    d.wait_delivered("app", len(records), timeout=90)
+    d.stop()
+    whole(s3, records)
+    return d
+
+
+def test_a_large_object_goes_in_parts_and_a_small_one_does_not(t):
+    s3 = peer_of(t)
+    d = run(t, s3, storage_class="STANDARD_IA", tagging={"a": "b"})
+    key, = s3.snapshot()
+    assert steps(s3)[:2] == ["list", "create"] and steps(s3)[-1] == "complete", s3.done
+    assert sorted(steps(s3)[2:-1]) == PARTS, s3.done
+    headers = s3.headers_of[key]
+    assert headers["x-amz-storage-class"] == "STANDARD_IA" and headers["x-amz-tagging"] == "a=b", headers
+    assert headers["x-amz-checksum-algorithm"] == "CRC32C" and headers["x-amz-checksum-type"] == "FULL_OBJECT", headers
+    assert not d.logged("delivery failed")
+
+
+def test_an_object_below_the_threshold_goes_in_one_piece(t):
+    s3 = peer_of(t)
+    run(t, s3, size=4)
+    assert not s3.done and len(s3.requests) == 1
+
+
+def test_checksums_of_every_kind_go_with_the_parts(t):
+    for kind in ("sha256", "md5", "none"):
+        s3 = peer_of(t)
+        run(t, s3, name=kind, size=6, checksum=kind)
+        assert steps(s3)[-1] == "complete", (kind, s3.done)
+
+
+def once(step, behaviour):
+    """At the first attempt at this step."""
+    return lambda at, _key, attempt: behaviour if at == step and attempt == 1 else None
+
+
+def test_each_step_whose_answer_is_lost_is_settled_without_a_second_object(t):
+    for name, step in (("list", "list"), ("create", "create"), ("part", ("part", 2)), ("complete", "complete")):
+        s3 = peer_of(t)
+        s3.steps = once(step, Lost())
+        run(t, s3, name=name, size=6)
+        assert steps(s3).count("create") == 1, (name, "the upload that was begun is gone on with", s3.done)
+        assert bool(s3.looked) == (name == "complete"), (name, s3.looked)
+
+
+def test_an_error_behind_white_space_is_no_success(t):
+    s3 = peer_of(t)
+    s3.steps = once("complete", LateError("InternalError"))
+    d = run(t, s3)
+    line, = d.logged("delivery failed")
+    assert "code=InternalError" in line, line
+    assert steps(s3).count("part-1") == 1, "what was there was not sent again"
+
+
+def test_white_space_before_success_is_waited_for(t):
+    s3 = peer_of(t)
+    s3.steps = once("complete", WhiteSpace())
+    assert not run(t, s3).logged("delivery failed")
+
+
+def test_a_part_that_fails_is_sent_again_alone(t):
+    s3 = peer_of(t)
+    s3.steps = once(("part", 2), Fail(503, "SlowDown"))
+    run(t, s3)
+    assert sorted(steps(s3)) == sorted(["list", "create", "complete"] + PARTS), s3.done
+
+
+def test_an_upload_that_the_store_has_forgotten_begins_anew(t):
+    s3 = peer_of(t)
+
+    def forget(step, key, attempt):
+        if step == ("part", 3) and attempt == 1:
+            s3.uploads.clear()
+        return None
+
+    s3.steps = forget
+    d = run(t, s3)
+    line, = d.logged("delivery failed")
+    assert "code=NoSuchUpload" in line, line
+    assert steps(s3).count("create") == 2
+
+
+def test_a_restart_goes_on_with_the_same_upload(t):
+    for name, step in (("create", "create"), ("part", ("part", 3)), ("complete", "complete")):
+        s3 = peer_of(t)
+        hanging = []
+
+        def hang(at, _key, attempt, step=step, hanging=hanging):
+            if at == step and attempt == 1:
+                hanging.append(at)
+                return Hang()
+            return None
+
+        s3.steps = hang
+        d = t.daemon(configured(s3), name=name).start()
+        records = put_one_object(d)
+        wait_until("the step that hangs", lambda h=hanging: h, 60 * t.slow)
+        if name != "create":
+            wait_until("the other parts", lambda p=s3: {"part-1", "part-2"} <= set(steps(p)), 60 * t.slow)
+        d.kill9()
+        s3.steps = None
+        d.start()
+        d.wait_delivered("app", len(records), timeout=90)
+        d.stop()
+        whole(s3, records)
+        assert steps(s3).count("create") == 1, (name, s3.done)
+
+
+def test_what_is_given_up_is_aborted(t):
+    s3 = peer_of(t)
+    s3.steps = lambda step, _key, _attempt: Fail(400, "InvalidRequest") if step == "complete" else None
+    config = configured(s3, "6MiB")
+    config["streams"]["app"] |= {"retry": {"duration": "1s"},
+                                 "backup": {"mode": "failed", "file": {"path": t.path("backup")}}}
+    d = t.daemon(config).start()
+    put_one_object(d, 6)
+    wait_until("the abort", lambda: "abort" in steps(s3), 90 * t.slow)
+    wait_until("nothing left", lambda: not s3.uploads, 30 * t.slow)
+    d.stop()
+    assert not s3.bad

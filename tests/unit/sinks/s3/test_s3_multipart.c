@@ -1,0 +1,444 @@
+/* A large object in parts: each request byte by byte, and what each answer leads to. */
+#include "tests/support/cmocka.h"
+
+#include "tests/unit/sinks/aws_environment.h"
+#include "tests/unit/sinks/bound_sink.h"
+
+#include "pipeline/base/body.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
+#include "sinks/s3/multipart.h"
+
+#include <string.h>
+
+/* 2026-07-13T14:05:09Z */
+#define NOW      ((nsec)1783951509 * NSEC_PER_SEC)
+#define SIZE     (6 * MIB)
+#define URL      "http://h:1/logs/a%20b"
+#define OPTIONS  "bucket: logs\nendpoint: http://h:1\naccess_key_id: AK\nsecret_access_key: SK\n"
+#define ID       "u+/=1"
+#define ID_CODED "u%2B%2F%3D1"
+
+#define ERROR(code) "<Error><Code>" code "</Code><Message>m</Message></Error>"
+
+/* A body on its way: what the pipeline keeps of it. */
+struct play {
+    struct bound_sink b;
+    struct body *body;
+    struct sink_seal seal;
+    struct http_request rq;
+    struct sink_verdict v;
+    struct buf progress, written;
+    char token[64];
+    struct sink_tag tags[2];
+};
+
+static void ask(struct play *p)
+{
+    struct err e = {0};
+
+    p->seal.progress = buf_slice(&p->progress);
+    p->seal.digest.made = p->b.ops->digests_of(p->b.state) | SINK_CRC32C;
+    http_request_release(&p->rq);
+    if (bound_sink_request(&p->b, &p->seal, &p->rq, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static void begin(struct play *p, const char *more)
+{
+    char yaml[512], *bytes = mem_alloc(SIZE);
+    struct err e = {0};
+
+    *p = (struct play){.seal = {.name = SLICE("a b"),
+                                .content_type = "text/plain",
+                                .digest = {.crc32c = 0x353dd8be, .crc64nvme = 1},
+                                .wall_now = NOW}};
+    buf_init(&p->progress, SINK_PROGRESS_MAX);
+    buf_init(&p->written, SINK_PROGRESS_MAX);
+    p->body = body_new("/tmp", BODY_MEMORY_MAX);
+    assert_int_equal(body_add(p->body, slice_of(bytes, SIZE), &e), 0);
+    mem_free(bytes);
+    p->seal.body = p->body;
+    snprintf(yaml, sizeof(yaml), OPTIONS "multipart: { threshold: 5MiB, part_size: 5MiB }\n%s", more);
+    if (bound_sink_open(&p->b, "s3", yaml, "/tmp", &e) < 0)
+        fail_msg("%s", e.msg);
+    ask(p);
+}
+
+static enum sink_outcome answer(struct play *p, int status, const char *headers, const char *body)
+{
+    const struct http_response re = {.status = status,
+                                     .headers = slice_str(headers),
+                                     .body = slice_str(body),
+                                     .endpoint = p->rq.endpoint,
+                                     .wall_now = NOW};
+    enum sink_outcome outcome;
+
+    buf_clear(&p->written);
+    p->v = (struct sink_verdict){.progress = p->seal.range ? NULL : &p->written};
+    outcome = p->b.ops->judge(p->b.state, &p->seal, &re, &p->v);
+    p->seal.follow_up = outcome == SINK_FOLLOW_UP ? p->seal.follow_up + 1 : 0;
+    memcpy(p->token, p->v.token, sizeof(p->token));
+    p->seal.token = outcome == SINK_FOLLOW_UP ? p->token : NULL;
+    if (p->v.progressed) {
+        buf_clear(&p->progress);
+        assert_int_equal(buf_add_slice(&p->progress, buf_slice(&p->written)), 0);
+    }
+    return outcome;
+}
+
+static void end(struct play *p)
+{
+    http_request_release(&p->rq);
+    bound_sink_close(&p->b);
+    body_free(&p->body);
+    buf_release(&p->progress);
+    buf_release(&p->written);
+}
+
+static void asked(const struct play *p, const char *method, const char *url)
+{
+    assert_string_equal(p->rq.method, method);
+    assert_string_equal(p->rq.url, url);
+}
+
+/* As far as an upload that has an id. */
+static void begun(struct play *p, const char *more)
+{
+    begin(p, more);
+    assert_int_equal(answer(p, 200, "", "<ListMultipartUploadsResult/>"), SINK_FOLLOW_UP);
+    ask(p);
+    assert_int_equal(answer(p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+}
+
+static void ranges_are_there(struct play *p, const char *first, const char *second)
+{
+    snprintf(p->tags[0].text, sizeof(p->tags[0].text), "%s", first);
+    snprintf(p->tags[1].text, sizeof(p->tags[1].text), "%s", second);
+    p->seal.tags = p->tags;
+    p->seal.tag_count = 2;
+    ask(p);
+}
+
+static void the_steps_of_an_upload(void **state)
+{
+    struct play p;
+
+    (void)state;
+    begin(&p, "storage_class: STANDARD_IA\noverwrite: false\n");
+    asked(&p, "GET", "http://h:1/logs/?prefix=a%20b&uploads=");
+    assert_true(p.rq.bare);
+    assert_string_equal(request_header(&p.rq, "x-amz-storage-class"), "");
+    assert_int_equal(answer(&p, 200, "", "<ListMultipartUploadsResult/>"), SINK_FOLLOW_UP);
+
+    ask(&p);
+    asked(&p, "POST", URL "?uploads=");
+    assert_string_equal(p.rq.text, "");
+    assert_true(p.rq.once);
+    assert_string_equal(request_header(&p.rq, "x-amz-storage-class"), "STANDARD_IA");
+    assert_string_equal(request_header(&p.rq, "Content-Type"), "text/plain");
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-algorithm"), "CRC32C");
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-type"), "FULL_OBJECT");
+    assert_string_equal(request_header(&p.rq, "x-amz-meta-sluice-crc32c"), "353dd8be");
+    assert_string_equal(request_header(&p.rq, "If-None-Match"), "");
+    assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+    assert_true(p.v.progressed);
+    assert_int_equal(p.v.range_bytes, 5 * MIB);
+    assert_string_equal(buf_cstr(&p.progress), "c " ID);
+
+    p.seal.range = 2;
+    p.seal.range_from = 5 * MIB;
+    p.seal.range_bytes = 1 * MIB;
+    p.seal.digest.crc32c = 7;
+    ask(&p);
+    asked(&p, "PUT", URL "?partNumber=2&uploadId=" ID_CODED);
+    assert_null(p.rq.text);
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-crc32c"), "AAAABw==");
+    assert_string_equal(request_header(&p.rq, "x-amz-storage-class"), "");
+    assert_int_equal(answer(&p, 200, "ETag: \"e&2\"\r\n", ""), SINK_DELIVERED);
+    assert_string_equal(p.v.tag.text, "\"e&2\" AAAABw==");
+
+    p.seal.range = 0;
+    p.seal.digest.crc32c = 0x353dd8be;
+    ranges_are_there(&p, "\"e1\" AAAAAQ==", p.v.tag.text);
+    asked(&p, "POST", URL "?uploadId=" ID_CODED);
+    assert_string_equal(p.rq.text, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                                   "<Part><PartNumber>1</PartNumber><ETag>&quot;e1&quot;</ETag>"
+                                   "<ChecksumCRC32C>AAAAAQ==</ChecksumCRC32C></Part>"
+                                   "<Part><PartNumber>2</PartNumber><ETag>&quot;e&amp;2&quot;</ETag>"
+                                   "<ChecksumCRC32C>AAAABw==</ChecksumCRC32C></Part></CompleteMultipartUpload>");
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-crc32c"), "NT3Yvg==");
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-type"), "FULL_OBJECT");
+    assert_string_equal(request_header(&p.rq, "If-None-Match"), "*");
+    assert_true(p.rq.late_answer);
+    assert_int_equal(
+        answer(&p, 200, "",
+               "  \n<?xml?><CompleteMultipartUploadResult><ETag>\"x-2\"</ETag></CompleteMultipartUploadResult>"),
+        SINK_DELIVERED);
+    end(&p);
+}
+
+static void an_upload_that_was_begun_before_is_gone_on_with(void **state)
+{
+    static const struct {
+        const char *listing;
+        bool found;
+    } CASES[] = {
+        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>", true},
+        {"<L><Upload><Key>a b</Key><UploadId>" ID
+         "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm></Upload></L>",
+         true},
+        {"<L><Upload><Key>a b</Key><UploadId>" ID
+         "</UploadId><ChecksumAlgorithm>SHA256</ChecksumAlgorithm></Upload></L>",
+         false},
+        {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload><Upload><UploadId>" ID
+         "</UploadId><Key>a b</Key></Upload></L>",
+         true},
+        {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload></L>", false},
+        {"<L><Upload><Key>a b</Key><UploadId></UploadId></Upload></L>", false},
+        {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", false},
+        {"<L><Upload><Key>a b</Key><UploadId>x</UploadId>", false},
+        {"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begin(&p, "");
+        assert_int_equal(answer(&p, 200, "", CASES[i].listing), SINK_FOLLOW_UP);
+        if (p.v.progressed != CASES[i].found)
+            fail_msg("%zu: %d", i, p.v.progressed);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].found ? "c " ID : "");
+        end(&p);
+    }
+}
+
+static void who_may_not_list_uploads_begins_one(void **state)
+{
+    static const struct {
+        int status;
+        bool goes_on;
+    } CASES[] = {{403, true}, {404, true}, {405, true}, {501, true}, {429, false}, {500, false}, {503, false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begin(&p, "");
+        assert_int_equal(answer(&p, CASES[i].status, "", ""), CASES[i].goes_on ? SINK_FOLLOW_UP : SINK_RETRY);
+        ask(&p);
+        assert_string_equal(request_header(&p.rq, "x-amz-checksum-algorithm"), CASES[i].goes_on ? "CRC32C" : "");
+        end(&p);
+    }
+}
+
+static void the_end_of_an_upload_is_read_to_its_end(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum sink_outcome outcome;
+        const char *code;
+        bool looks, anew;
+    } CASES[] = {
+        {200, "   " ERROR("InternalError"), SINK_RETRY, "InternalError", false, false},
+        {200, "   ", SINK_RETRY, "NoETag", false, false},
+        {200, "<CompleteMultipartUploadResult><ETag>x</ETag>", SINK_RETRY, "NoETag", false, false},
+        {200, "<CompleteMultipartUploadResult/>", SINK_RETRY, "NoETag", false, false},
+        {404, ERROR("NoSuchUpload"), SINK_FOLLOW_UP, "", true, false},
+        {200, ERROR("NoSuchUpload"), SINK_FOLLOW_UP, "", true, false},
+        {412, ERROR("PreconditionFailed"), SINK_FOLLOW_UP, "", true, false},
+        {409, ERROR("ConditionalRequestConflict"), SINK_RETRY, "ConditionalRequestConflict", false, false},
+        {400, ERROR("InvalidPart"), SINK_RETRY, "InvalidPart", false, true},
+        {400, ERROR("InvalidPartOrder"), SINK_RETRY, "InvalidPartOrder", false, true},
+        {403, ERROR("AccessDenied"), SINK_RETRY, "AccessDenied", false, false},
+        {503, ERROR("SlowDown"), SINK_RETRY, "SlowDown", false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begun(&p, "");
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        if (answer(&p, CASES[i].status, "", CASES[i].body) != CASES[i].outcome ||
+            strcmp(p.v.code, CASES[i].code) != 0 || p.v.begin_anew != CASES[i].anew)
+            fail_msg("%zu: `%s` `%s`", i, p.v.code, p.v.message);
+        if (CASES[i].looks) {
+            ask(&p);
+            asked(&p, "HEAD", URL);
+            assert_int_equal(answer(&p, 200, "Content-Length: 6291456\r\nx-amz-meta-sluice-crc32c: 353dd8be\r\n", ""),
+                             SINK_DELIVERED);
+        }
+        end(&p);
+    }
+}
+
+static void an_upload_that_is_gone_without_an_object_begins_anew(void **state)
+{
+    static const struct {
+        int status;
+        const char *headers;
+        bool anew;
+    } CASES[] = {{404, "", true}, {503, "", false}, {200, "Content-Length: 1\r\n", false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begun(&p, "");
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        assert_int_equal(answer(&p, 404, "", ERROR("NoSuchUpload")), SINK_FOLLOW_UP);
+        ask(&p);
+        assert_int_equal(answer(&p, CASES[i].status, CASES[i].headers, ""), SINK_RETRY);
+        assert_int_equal(p.v.begin_anew, CASES[i].anew);
+        end(&p);
+    }
+}
+
+static void parts_that_fail(void **state)
+{
+    static const struct {
+        int status;
+        const char *headers, *body, *code;
+        bool anew;
+    } CASES[] = {
+        {404, "", ERROR("NoSuchUpload"), "NoSuchUpload", true}, {503, "", ERROR("SlowDown"), "SlowDown", false},
+        {400, "", ERROR("BadDigest"), "BadDigest", false},      {200, "", "", "NoETag", false},
+        {200, "ETag: a b\r\n", "", "HTTP 200", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begun(&p, "");
+        p.seal.range = 1;
+        p.seal.range_bytes = 5 * MIB;
+        ask(&p);
+        assert_int_equal(answer(&p, CASES[i].status, CASES[i].headers, CASES[i].body), SINK_RETRY);
+        if (p.v.begin_anew != CASES[i].anew || (CASES[i].body[0] && strcmp(p.v.code, CASES[i].code) != 0))
+            fail_msg("%zu: `%s` `%s`", i, p.v.code, p.v.message);
+        end(&p);
+    }
+}
+
+static void what_nobody_completes_is_aborted(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum sink_outcome outcome;
+    } CASES[] = {{204, "", SINK_DELIVERED},
+                 {200, "", SINK_DELIVERED},
+                 {404, ERROR("NoSuchUpload"), SINK_DELIVERED},
+                 {404, ERROR("NoSuchBucket"), SINK_RETRY},
+                 {503, "", SINK_RETRY}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begun(&p, "");
+        p.seal.undo = true;
+        ask(&p);
+        asked(&p, "DELETE", URL "?uploadId=" ID_CODED);
+        assert_int_equal(answer(&p, CASES[i].status, "", CASES[i].body), CASES[i].outcome);
+        end(&p);
+    }
+}
+
+static void checksums_of_parts(void **state)
+{
+    static const struct {
+        const char *option, *algorithm, *type, *progress;
+    } CASES[] = {{"checksum: sha256\n", "SHA256", "COMPOSITE", "s " ID},
+                 {"checksum: crc64nvme\n", "CRC64NVME", "FULL_OBJECT", "v " ID},
+                 {"checksum: md5\n", "", "", "m " ID},
+                 {"checksum: none\n", "", "", "n " ID}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begin(&p, CASES[i].option);
+        assert_int_equal(answer(&p, 403, "", ""), SINK_FOLLOW_UP);
+        ask(&p);
+        assert_string_equal(request_header(&p.rq, "x-amz-checksum-algorithm"), CASES[i].algorithm);
+        assert_string_equal(request_header(&p.rq, "x-amz-checksum-type"), CASES[i].type);
+        assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].progress);
+        end(&p);
+    }
+}
+
+/* The configuration has another checksum since: parts without one are refused, and the upload begins anew with it. */
+static void a_changed_checksum_begins_anew(void **state)
+{
+    struct play p;
+
+    (void)state;
+    begin(&p, "checksum: sha256\n");
+    assert_int_equal(buf_add_str(&p.progress, "v " ID), 0);
+    p.seal.range = 1;
+    p.seal.range_bytes = 5 * MIB;
+    ask(&p);
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-sha256"), "");
+    assert_int_equal(answer(&p, 400, "", ERROR("InvalidRequest")), SINK_RETRY);
+    assert_true(p.v.begin_anew);
+    end(&p);
+}
+
+static void where_nothing_can_be_kept_it_goes_in_one_piece(void **state)
+{
+    struct play p;
+
+    (void)state;
+    begin(&p, "");
+    p.seal.one_step = true;
+    ask(&p);
+    asked(&p, "PUT", URL);
+    end(&p);
+}
+
+static void strange_progress_is_refused(void **state)
+{
+    static const char *const TEXTS[] = {"", "c", "c ", "cc", "x id", "c i d", "c i\n"};
+    struct s3_upload u;
+    struct buf b;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
+        assert_false(s3_upload_read(slice_str(TEXTS[i]), &u));
+    assert_true(s3_upload_read(SLICE("c id"), &u));
+    buf_init(&b, 3);
+    assert_int_equal(s3_upload_write(&u, &b), -1);
+    buf_release(&b);
+}
+
+static int clean_environment(void **state)
+{
+    (void)state;
+    aws_environment_clear();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_steps_of_an_upload),
+        cmocka_unit_test(an_upload_that_was_begun_before_is_gone_on_with),
+        cmocka_unit_test(who_may_not_list_uploads_begins_one),
+        cmocka_unit_test(the_end_of_an_upload_is_read_to_its_end),
+        cmocka_unit_test(an_upload_that_is_gone_without_an_object_begins_anew),
+        cmocka_unit_test(parts_that_fail),
+        cmocka_unit_test(what_nobody_completes_is_aborted),
+        cmocka_unit_test(checksums_of_parts),
+        cmocka_unit_test(a_changed_checksum_begins_anew),
+        cmocka_unit_test(where_nothing_can_be_kept_it_goes_in_one_piece),
+        cmocka_unit_test(strange_progress_is_refused),
+    };
+
+    return cmocka_run_group_tests_name("s3_multipart", tests, clean_environment, NULL);
+}
