@@ -16,7 +16,7 @@
 #include "pipeline/base/thread.h"
 #include "pipeline/http/transport/backoff.h"
 #include "pipeline/settings/settings.h"
-#include "sinks/answer/verdict.h"
+#include "sinks/answer/clean.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
 #include "pipeline/delivery/impl.h"
-#include "sinks/answer/verdict.h"
+#include "sinks/answer/clean.h"
 
 #include <assert.h>
 #include <inttypes.h>

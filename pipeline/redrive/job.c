@@ -7,7 +7,6 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/put/sender.h"
 #include "pipeline/redrive/bucket.h"
-#include "pipeline/redrive/bucket_options.h"
 #include "pipeline/redrive/line.h"
 #include "pipeline/redrive/progress_file.h"
 #include "pipeline/redrive/source.h"
@@ -73,18 +72,11 @@ static int note_taken(void *ctx, struct err *e)
     return err_set(e, cause.code, "%s; stopped, because a second run would not know what was put back", cause.msg);
 }
 
-static bool is_chosen(const struct redrive_options *o, const struct redrive_line *l)
-{
-    bool code_fits = o->code_count == 0;
-
-    for (size_t i = 0; i < o->code_count; i++)
-        code_fits |= slice_is(l->code, o->codes[i]);
-    return code_fits && l->ended >= o->since;
-}
-
 /* -1: sending has failed. */
 static int do_line(struct job *j, const struct redrive_file *f, struct slice text, uint64_t line)
 {
+    const struct redrive_options *o = j->o;
+    bool code_fits = o->code_count == 0;
     struct redrive_line l;
     struct err e;
 
@@ -97,13 +89,15 @@ static int do_line(struct job *j, const struct redrive_file *f, struct slice tex
         tell(j, mem_printf("%s:%" PRIu64 ": %s", f->path, line, e.msg));
         return 0;
     }
-    if (!is_chosen(j->o, &l)) {
+    for (size_t i = 0; i < o->code_count; i++)
+        code_fits |= slice_is(l.code, o->codes[i]);
+    if (!code_fits || l.ended < o->since) {
         j->count->left_out++;
         return 0;
     }
     j->count->chosen++;
     j->count->chosen_bytes += l.data.n;
-    if (j->o->dry_run)
+    if (o->dry_run)
         return 0;
     if (put_sender_add(&j->sender, l.data, line, &j->failed) < 0)
         return -1;
@@ -254,17 +248,6 @@ out:
     return rc;
 }
 
-static int redrive_all(struct job *j)
-{
-    const struct redrive_visitor v = {.object = do_object, .unread = note_unread, .ctx = j};
-    int rc = 0;
-
-    for (int i = 0; rc == 0 && i < j->o->path_count; i++)
-        rc = redrive_is_bucket(j->o->paths[i]) ? redrive_address(j, j->o->paths[i], &v)
-                                               : redrive_files(j->o->paths[i], &v);
-    return rc;
-}
-
 static void show_progress(void *ctx, const struct progress_count *taken)
 {
     const struct job *j = ctx;
@@ -282,6 +265,7 @@ int redrive_job(const struct redrive_options *o, struct redrive_counts *out, str
                                        .taken = note_taken,
                                        .progress = show_progress,
                                        .ctx = j};
+    const struct redrive_visitor v = {.object = do_object, .unread = note_unread, .ctx = j};
     int rc = 0;
 
     *out = (struct redrive_counts){.stopped = false};
@@ -290,8 +274,10 @@ int redrive_job(const struct redrive_options *o, struct redrive_counts *out, str
     buf_init(&j->scratch, REDRIVE_SCRATCH_MAX);
     if (!o->dry_run)
         rc = put_sender_open(&j->sender, &to, e);
-    if (rc == 0)
-        out->stopped = redrive_all(j) < 0;
+    for (int i = 0; rc == 0 && !out->stopped && i < o->path_count; i++)
+        out->stopped =
+            (redrive_is_bucket(o->paths[i]) ? redrive_address(j, o->paths[i], &v) : redrive_files(o->paths[i], &v)) < 0;
+
     out->put_back = j->sender.count;
     if (!o->dry_run)
         put_sender_close(&j->sender);

@@ -155,16 +155,6 @@ static int parse(struct redrive_state *s, char *text, struct err *e)
     return read_ranges(s, at) ? 0 : err_set(e, ERR_FORMAT, "%s is damaged", s->path);
 }
 
-/* Waits for another redrive that is at an object of the same folder. File systems that know no locks have none. */
-static int lock_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR)
-        ;
-    return fd;
-}
-
 int redrive_state_open(struct redrive_state **out, const char *path, const struct redrive_content *content, bool writes,
                        struct err *e)
 {
@@ -176,7 +166,11 @@ int redrive_state_open(struct redrive_state **out, const char *path, const struc
 
     s->path = mem_strdup(path);
     s->folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup("./");
-    s->lock = writes ? lock_folder(s->folder) : -1;
+    /* Waits for another redrive that is at an object of the same folder. File systems that know no locks have none. */
+    s->lock = writes ? open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    while (s->lock >= 0 && flock(s->lock, LOCK_EX) < 0 && errno == EINTR)
+        ;
+
     snprintf(s->object, sizeof(s->object), "object %" PRIu64 " %s\n", content->size,
              hex_encode(content->sha256, SHA256_BYTES, hex));
     buf_init(&text, REDRIVE_STATE_FILE_MAX);

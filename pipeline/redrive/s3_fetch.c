@@ -7,7 +7,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/http/transport/backoff.h"
 #include "pipeline/http/transport/transport.h"
-#include "sinks/answer/verdict.h"
+#include "sinks/answer/clean.h"
 
 #include <poll.h>
 #include <stdio.h>

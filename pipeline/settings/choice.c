@@ -1,5 +1,5 @@
 /* A choice is read in two steps, the name and then its options, so that each registry can say in between which names it knows. */
-#include "pipeline/settings/choice.h"
+#include "pipeline/settings/fields.h"
 
 #include "config/suggest.h"
 #include "config/text.h"

@@ -1,11 +1,10 @@
 /* One stream of the file: its inputs, transforms, format, codec and places are names out of registries, each with options of its
- * own (choice.h); everything else is rows of tables. */
+ * own (fields.h); everything else is rows of tables. */
 #include "config/errors.h"
 #include "config/node.h"
 #include "config/text.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/settings/choice.h"
 #include "pipeline/settings/fields.h"
 #include "pipeline/settings/settings.h"
 

@@ -6,7 +6,6 @@
 #include "config/errors.h"
 #include "config/node.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/settings/choice.h"
 #include "pipeline/settings/settings.h"
 
 #include <string.h>

@@ -8,7 +8,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/utf8.h"
-#include "sinks/answer/vocabulary.h"
 
 #include <ctype.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* A word is looked for in the list as it is; one of several words, as codes are, at its capitals. */
-#include "sinks/answer/vocabulary.h"
+#include "sinks/answer/match.h"
 
 #include "pipeline/base/compiler.h"
 

@@ -1,8 +1,11 @@
+/* Options by themselves: the table, mappings of names to texts, and what the table cannot say. */
 #include "sinks/endpoint/options.h"
 
+#include "config/node.h"
 #include "pipeline/base/limits.h"
-
+#include "pipeline/base/mem.h"
 #include "sinks/endpoint/shape.h"
+#include "sinks/names/literal.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -11,6 +14,48 @@
 #define ATTRIBUTES_MAX      50 /* Firehose: CommonAttributes */
 #define ATTRIBUTE_NAME_MAX  256
 #define ATTRIBUTE_VALUE_MAX 1024
+
+static void pairs_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+{
+    struct pairs *p = out;
+
+    if (!node || cfg_node_is_null(node))
+        return;
+    if (node->kind != CFG_NODE_MAP) {
+        cfg_error(errs, node->at, "wants a mapping of names to texts, not %s", cfg_node_kind(node));
+        return;
+    }
+    p->v = mem_array(node->count ? node->count : 1, sizeof(*p->v));
+    for (size_t i = 0; i < node->count; i++) {
+        const struct cfg_node *item = node->items[i];
+        struct err e;
+
+        if (item->bad)
+            continue;
+        if (item->kind != CFG_NODE_SCALAR)
+            cfg_error(errs, item->at, "`%s` wants a text, not %s", item->key->text, cfg_node_kind(item));
+        else if (literal_check_plain(item->text, &e) < 0)
+            cfg_error(errs, item->at, "`%s`: %s", item->key->text, e.msg);
+        else {
+            char *text = mem_strdup(item->text); /* as it is meant */
+
+            text[literal_unescape(text, strlen(text))] = '\0';
+            p->v[p->n++] = (struct pair){mem_strdup(item->key->text), text};
+        }
+    }
+}
+
+static void pairs_release(void *out)
+{
+    struct pairs *p = out;
+
+    for (size_t i = 0; i < p->n; i++) {
+        mem_free(p->v[i].name);
+        mem_free(p->v[i].value);
+    }
+    mem_free(p->v);
+    *p = (struct pairs){0};
+}
 
 /* clang-format off */
 #define AT(member) .offset = offsetof(struct http_endpoint_conf, member)
@@ -44,9 +89,9 @@ const struct cfg_field http_endpoint_fields[] = {
     {.name = "access_key", .type = CFG_STRING, AT(access_key), .max = 4096, .secret = true,
      .help = "sent as X-Amz-Firehose-Access-Key, for Splunk as the HEC token"},
     {.name = "headers", .type = CFG_CUSTOM, AT(headers), .bind = pairs_bind, .release = pairs_release,
-     .syntax = PAIRS_SYNTAX, .help = "further headers"},
+     .syntax = "mapping of names to texts", .help = "further headers"},
     {.name = "common_attributes", .type = CFG_CUSTOM, AT(attributes), .bind = pairs_bind, .release = pairs_release,
-     .syntax = PAIRS_SYNTAX,
+     .syntax = "mapping of names to texts",
      .help = "sent with every request: X-Amz-Firehose-Common-Attributes; host, source, sourcetype, index and fields of "
              "Splunk's events; Loki's labels; OpenTelemetry's resource attributes"},
     {.name = "auth", .type = CFG_BLOCK, .offset = 0, .fields = AUTH, .help = "Authorization: one of basic, bearer"},

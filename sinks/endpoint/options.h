@@ -12,8 +12,18 @@
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/tls.h"
 #include "pipeline/http/url.h"
-#include "sinks/endpoint/pairs.h"
+
 #include "sinks/endpoint/preset.h"
+
+/* A mapping of names to texts: headers, common attributes. */
+struct pair {
+    char *name, *value;
+};
+
+struct pairs {
+    struct pair *v;
+    size_t n;
+};
 
 struct http_endpoint_conf {
     int preset; /* row of preset.c */

@@ -18,7 +18,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
-#include "sinks/endpoint/pairs.h"
+#include "sinks/endpoint/options.h"
 #include "sinks/endpoint/preset.h"
 #include "sinks/sink.h"
 

@@ -51,4 +51,14 @@ struct test_file {
 struct test_file *test_file_load(const char *path, struct cfg_errors *errs);
 void test_file_free(struct test_file **f);
 
+/* `sluice test --update`: what stands below `expect` is replaced by what came, the rest of the file stays as it is, comments included. */
+struct test_update {
+    const struct test_case *of;
+    const struct test_outcomes *outcomes;
+};
+
+/* `updates` in the order of the file. The new file takes the old one's place only when it says what it should. */
+MUST_CHECK int cli_test_update(const struct test_file *f, const struct test_update *updates, size_t count,
+                               struct err *e);
+
 #endif

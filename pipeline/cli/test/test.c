@@ -4,7 +4,6 @@
 #include "pipeline/cli/cli.h"
 #include "pipeline/cli/test/file.h"
 #include "pipeline/cli/test/report.h"
-#include "pipeline/cli/test/update.h"
 #include "pipeline/encode/transform_instances.h"
 
 #include <errno.h>

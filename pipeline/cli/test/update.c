@@ -2,7 +2,7 @@
  * (`- ` may stand there). Comments and empty lines behind the last of them belong to what follows. The new text is
  * written beside the file and read back before it takes the file's place, so that a form of YAML that is not
  * understood here spoils nothing. */
-#include "pipeline/cli/test/update.h"
+#include "pipeline/cli/test/file.h"
 
 #include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"

@@ -30,31 +30,20 @@ static bool find(const struct api_auth_headers *h, const char *name, struct slic
     return false;
 }
 
-/* Takes the next name off a list like "host;x-amz-date". */
-static bool next_name(struct slice *list, struct slice *name)
-{
-    const char *end;
-
-    if (list->n == 0)
-        return false;
-    end = memchr(list->p, ';', list->n);
-    *name = slice_of(list->p, end ? (size_t)(end - list->p) : list->n);
-    list->p += name->n;
-    list->n -= name->n;
-    if (end) {
-        list->p++;
-        list->n--;
-    }
-    return true;
-}
-
+/* The list is like "host;x-amz-date". */
 static bool is_signed(const struct api_auth *a, struct slice header)
 {
-    struct slice list = a->claim.signed_headers, name;
+    struct slice list = a->claim.signed_headers;
 
-    while (next_name(&list, &name))
-        if (same_name(name, header))
+    while (list.n > 0) {
+        const char *end = memchr(list.p, ';', list.n);
+        size_t n = end ? (size_t)(end - list.p) : list.n;
+
+        if (same_name(slice_of(list.p, n), header))
             return true;
+        n += end != NULL;
+        list = slice_of(list.p + n, list.n - n);
+    }
     return false;
 }
 

@@ -133,20 +133,6 @@ const struct cfg_field api_fields[] = {
 /* --- rules between options ------------------------------------------------------------------------------------------
  */
 
-static int check_account(const struct api_conf *conf, struct err *e)
-{
-    if (!conf->account || (strspn(conf->account, "0123456789") == ACCOUNT_DIGITS && !conf->account[ACCOUNT_DIGITS]))
-        return 0;
-    return err_set(e, ERR_CONFIG, "`account` must be twelve digits, not `%s`", conf->account);
-}
-
-static int check_region(const struct api_conf *conf, struct err *e)
-{
-    if (!conf->region || !conf->region[strspn(conf->region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return 0;
-    return err_set(e, ERR_CONFIG, "`region` has lower-case letters, digits and `-` only, not `%s`", conf->region);
-}
-
 /* Who can reach the API can write: beyond this machine that takes keys, or the words that say it is meant. */
 static int check_listen(const struct api_conf *conf, struct err *e)
 {
@@ -171,13 +157,6 @@ static int check_listen(const struct api_conf *conf, struct err *e)
     return 0;
 }
 
-static int check_auth(const struct api_conf *conf, struct err *e)
-{
-    if (conf->auth_none && conf->credential_count)
-        return err_set(e, ERR_CONFIG, "`auth: none` contradicts `credentials`: leave one of them out");
-    return 0;
-}
-
 static int check_credential(const struct api_conf *conf, size_t index, struct err *e)
 {
     const char *id = conf->credentials[index].access_key_id;
@@ -188,16 +167,26 @@ static int check_credential(const struct api_conf *conf, size_t index, struct er
     return 0;
 }
 
-static int (*const CHECKS[])(const struct api_conf *conf, struct err *e) = {check_listen, check_auth, check_region,
-                                                                            check_account};
-
 void api_check_conf(const struct api_conf *conf, const struct cfg_options *o)
 {
     struct err e;
 
-    for (size_t i = 0; i < ARRAY_LEN(CHECKS); i++)
-        if (CHECKS[i](conf, &e) < 0)
-            cfg_options_refuse(o, &e);
+    if (check_listen(conf, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (conf->auth_none && conf->credential_count) {
+        err_set(&e, ERR_CONFIG, "`auth: none` contradicts `credentials`: leave one of them out");
+        cfg_options_refuse(o, &e);
+    }
+    if (conf->region && conf->region[strspn(conf->region, "abcdefghijklmnopqrstuvwxyz0123456789-")]) {
+        err_set(&e, ERR_CONFIG, "`region` has lower-case letters, digits and `-` only, not `%s`", conf->region);
+        cfg_options_refuse(o, &e);
+    }
+    if (conf->account &&
+        (strlen(conf->account) != ACCOUNT_DIGITS || strspn(conf->account, "0123456789") != ACCOUNT_DIGITS)) {
+        err_set(&e, ERR_CONFIG, "`account` must be twelve digits, not `%s`", conf->account);
+        cfg_options_refuse(o, &e);
+    }
+
     for (size_t i = 0; i < conf->credential_count; i++)
         if (check_credential(conf, i, &e) < 0)
             cfg_options_refuse_item(o, "credentials", i, &e);

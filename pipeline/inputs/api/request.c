@@ -3,7 +3,7 @@
  * headers are judged at the first; the work is done at the end of the body. A put then suspends its connection: no
  * thread waits for the disk. The committer's answer resumes it, and the answer is made on the connection's own
  * thread. */
-#include "pipeline/inputs/api/request.h"
+#include "pipeline/inputs/api/server.h"
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
@@ -12,7 +12,6 @@
 #include "pipeline/inputs/api/body.h"
 #include "pipeline/inputs/api/operation.h"
 #include "pipeline/inputs/api/put.h"
-#include "pipeline/inputs/api/server.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -62,30 +61,13 @@ static const char *header(const struct api_request *rq, const char *name)
     return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
 }
 
-static int find_operation(struct api_request *rq, const char *url, const char *method)
-{
-    struct api_asked asked = {
-        .method = method,
-        .url = url,
-        .has_parameters = MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0,
-        .target = header(rq, "X-Amz-Target"),
-    };
-
-    return api_operation_find(&asked, &rq->operation, &rq->error);
-}
-
-static bool is_gzip(const char *encoding)
-{
-    return strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
-}
-
 static int check_encoding(struct api_request *rq)
 {
     const char *encoding = header(rq, "Content-Encoding");
 
     if (!encoding || strcasecmp(encoding, "identity") == 0)
         return 0;
-    rq->gzip = is_gzip(encoding);
+    rq->gzip = strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
     if (!rq->gzip)
         return api_error_set(&rq->error, API_MALFORMED, "the body may be sent as it is or with Content-Encoding: gzip");
     return 0;
@@ -207,47 +189,41 @@ static void note_memory(struct api_request *rq)
         pushback_note(&rq->api->memory, PUSHBACK_MEMORY, clock_mono());
 }
 
-static void log_foreign(struct api_request *rq)
+static int check_names(struct api_request *rq, const char *method)
 {
     char client[HTTP_ADDRESS_TEXT];
+    const char *why;
     uint64_t more;
 
+    if (rq->api->conf->credential_count > 0 || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
+        return 0;
+    api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
     if (is_log_due(rq->api, API_EVENT_FOREIGN, &more))
         log_warn("request refused: it is not meant for this server", KS("input", "api"),
                  KS("client", http_exchange_client(rq->exchange, client)), KS("cause", rq->error.message),
                  KU("suppressed", more),
                  KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
-}
-
-static int check_names(struct api_request *rq, const char *method)
-{
-    const char *why;
-
-    if (rq->api->conf->credential_count > 0 || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
-        return 0;
-    api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
-    log_foreign(rq);
     return -1;
 }
 
 static int judge(struct api_request *rq, const struct http_asked *asked)
 {
-    if (check_names(rq, asked->method) < 0 || check_gate(rq) < 0 || find_operation(rq, asked->url, asked->method) < 0 ||
-        check_claim(rq) < 0 || check_encoding(rq) < 0)
+    const struct api_asked what = {
+        .method = asked->method,
+        .url = asked->url,
+        .has_parameters = MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0,
+        .target = header(rq, "X-Amz-Target"),
+    };
+
+    if (check_names(rq, asked->method) < 0 || check_gate(rq) < 0 ||
+        api_operation_find(&what, &rq->operation, &rq->error) < 0 || check_claim(rq) < 0 || check_encoding(rq) < 0)
         return -1;
     if (rq->operation == API_OP_CONFIGURED)
-        return api_operation_refuse(header(rq, "X-Amz-Target"), &rq->error);
+        return api_operation_refuse(what.target, &rq->error);
     if (api_body_expect(&rq->body, announced(rq), &rq->error) == 0)
         return 0;
     note_memory(rq);
     return -1;
-}
-
-/* Unique over processes by the random seed, within this one by the counter. */
-static void make_id(struct api *a, char out[API_PUT_ID + 1])
-{
-    snprintf(out, API_PUT_ID + 1, "%016" PRIx64 "%016" PRIx64, a->seed,
-             atomic_fetch_add_explicit(&a->next_id, 1, memory_order_relaxed));
 }
 
 static struct api_request *new_request(struct http_exchange *x)
@@ -259,18 +235,14 @@ static struct api_request *new_request(struct http_exchange *x)
     rq->exchange = x;
     rq->connection = x->connection;
     rq->in_chunks = x->guard.codings > 0;
-    make_id(rq->api, rq->id);
+    /* Unique over processes by the random seed, within this one by the counter. */
+    snprintf(rq->id, sizeof(rq->id), "%016" PRIx64 "%016" PRIx64, rq->api->seed,
+             atomic_fetch_add_explicit(&rq->api->next_id, 1, memory_order_relaxed));
+
     api_body_init(&rq->body, rq->api->budget);
     buf_init(&rq->reply, API_REPLY_MAX);
     x->own = rq;
     return rq;
-}
-
-/* Refused, and there is no point in reading what follows. */
-static bool is_hopeless(const struct api_request *rq)
-{
-    return rq->error.code != API_OK &&
-           (rq->must_close || header(rq, "Expect") || announced(rq) > API_BODY_MAX_BYTES + API_DISCARD_MAX);
 }
 
 static enum MHD_Result take(struct api_request *rq, struct slice piece)
@@ -378,36 +350,19 @@ static void commit(struct api_request *rq)
     api_put_append(&rq->put, rq->stream->spool, resume, rq);
 }
 
-static void origin_text(struct api_request *rq, char *out, size_t size)
-{
-    char client[HTTP_ADDRESS_TEXT];
-    const char *key = rq->signed_ ? rq->auth.key->access_key_id : "";
-
-    snprintf(out, size, "input=api client=%s%s%s", http_exchange_client(rq->exchange, client),
-             *key ? " access_key_id=" : "", key);
-}
-
-/* The reply's memory is asked for while there is still time to say no. */
-static int hold_reply(struct api_request *rq)
-{
-    size_t want = 256 + (size_t)rq->put.count * API_PUT_ENTRY_MAX;
-
-    if (!budget_take(rq->api->budget, want))
-        return api_error_set(&rq->error, API_UNAVAILABLE, API_SLOW_DOWN);
-    rq->reply_held = want;
-    rq->reply.max = want;
-    return 0;
-}
-
 static int prepare_put(struct api_request *rq)
 {
-    char text[256];
+    const char *key = rq->signed_ ? rq->auth.key->access_key_id : "";
+    size_t reply = 256; /* its memory is asked for while there is still time to say no */
+    char client[HTTP_ADDRESS_TEXT], text[256];
     struct api_put_origin origin = {.arrival = clock_wall(), .budget = rq->api->budget};
     struct buf *body = &rq->body.bytes;
     struct api_error missing;
     int rc;
 
-    origin_text(rq, text, sizeof(text));
+    snprintf(text, sizeof(text), "input=api client=%s%s%s", http_exchange_client(rq->exchange, client),
+             *key ? " access_key_id=" : "", key);
+
     origin.text = slice_str(text);
     rc = api_put_parse(&rq->put, rq->operation == API_OP_PUT_BATCH, body->p, body->n, &origin, &rq->error);
     if (rq->put.stream.present)
@@ -417,8 +372,12 @@ static int prepare_put(struct api_request *rq)
         rq->error = missing;
         return -1;
     }
-    if (rc == 0)
-        rc = hold_reply(rq);
+    reply += (size_t)rq->put.count * API_PUT_ENTRY_MAX;
+    if (rc == 0 && budget_take(rq->api->budget, reply))
+        rq->reply_held = rq->reply.max = reply;
+    else if (rc == 0)
+        rc = api_error_set(&rq->error, API_UNAVAILABLE, API_SLOW_DOWN);
+
     if (rc < 0 && rq->stream)
         metrics_add(rq->stream->metrics, METRIC_INPUT_ERRORS, 1);
     if (rc < 0)
@@ -465,7 +424,9 @@ static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked
     assert(rq->api->magic == API_MAGIC);
     if (judge(rq, asked) < 0)
         api_body_release(&rq->body);
-    if (!is_hopeless(rq))
+    /* Refused: is there any point in reading what follows? */
+    if (rq->error.code == API_OK ||
+        (!rq->must_close && !header(rq, "Expect") && announced(rq) <= API_BODY_MAX_BYTES + API_DISCARD_MAX))
         return MHD_YES;
     rq->must_close = true;
     return answer(rq);
@@ -515,9 +476,24 @@ static void on_over(struct http_exchange *x)
     mem_free(rq);
 }
 
+/* Once a second, what nobody tells while it lasts: that requests are pushed back no longer, and that puts wait for a disk which does not
+ * answer. Their clients are held back, though nobody has told them so. Under the lock, because a stream stays for as long as its puts are
+ * listed, and no longer. */
 static void on_tick(void *ctx, nsec mono_now)
 {
-    api_look(ctx, mono_now);
+    struct api *a = ctx;
+    struct pushback_view v;
+    const struct api_commit *c;
+    size_t n = 0;
+
+    if (pushback_look(&a->memory, mono_now, false, &v))
+        log_info("requests are no longer pushed back for memory", KS("input", "api"),
+                 KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
+    pthread_mutex_lock(&a->lock);
+    c = TAILQ_FIRST(&a->commits);
+    for (; c && n < API_LATE_MAX && mono_now - c->since >= PUSHBACK_TIMEOUT; c = TAILQ_NEXT(c, link), n++)
+        pushback_note(c->pushback, PUSHBACK_DISK, mono_now);
+    pthread_mutex_unlock(&a->lock);
 }
 
 const struct http_route_ops api_request_ops = {

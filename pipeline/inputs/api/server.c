@@ -9,7 +9,6 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/inputs/api/request.h"
 
 #include <assert.h>
 #include <stdarg.h>

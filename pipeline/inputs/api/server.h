@@ -1,4 +1,4 @@
-/* server.h -- what the server and its requests share; private to pipeline/inputs/api_*.c.
+/* server.h -- what the server and its requests share; private to this folder.
  *
  * Threads  the fields that change say how they are guarded; the rest is fixed before the first request.
  */
@@ -61,7 +61,13 @@ struct api {
     struct log_limit events[API_EVENT_COUNT];
 };
 
-/* Once a second: what has lasted for too long is noted. */
-void api_look(struct api *a, nsec mono_now);
+/* One request, from its headers to its answer: an owner's part of it (http/server/server.h); the route's `ctx` is the struct api.
+ *
+ *     headers -> judged -> body collected -> signature, gunzip -> parsed -> appended, suspended -> resumed -> answered
+ *
+ * A request that is refused by its headers is not answered at once: a client that is still sending would see its
+ * connection reset instead of the answer. Its body is read and dropped (up to a bound), which costs no memory, and then
+ * it is answered and the connection stays usable. One that waits with "Expect: 100-continue" is answered at once. */
+extern const struct http_route_ops api_request_ops;
 
 #endif

@@ -117,13 +117,6 @@ void api_table_remove(struct api_table *t, const char *name)
     mem_free(s);
 }
 
-/* A stream that is closed may come back under its name in a moment; and where it does not, the next attempt says so. Clients keep their
- * records until then. */
-static void refuse_closed(const struct api_table *t, const char *name, struct api_error *e)
-{
-    api_error_set(e, API_UNAVAILABLE, "Firehose %s under account %s is being deleted.", name, t->streams.account);
-}
-
 const struct api_stream *api_table_use(struct api_table *t, const char *name, struct api_error *e)
 {
     const struct api_stream *found;
@@ -133,7 +126,10 @@ const struct api_stream *api_table_use(struct api_table *t, const char *name, st
     if (!found) {
         api_streams_missing(&t->streams, name, e);
     } else if (found->deleting) {
-        refuse_closed(t, name, e);
+        /* It may come back under its name in a moment; and where it does not, the next attempt says so. Clients keep their records
+         * until then. */
+        api_error_set(e, API_UNAVAILABLE, "Firehose %s under account %s is being deleted.", name, t->streams.account);
+
         found = NULL;
     } else {
         served_of(found)->users++;

@@ -237,15 +237,15 @@ static void a_put_that_waits_for_the_disk_for_long_is_held_back(void **state)
     fd = begin_put();
     say(fd, BODY);
     disk_wait_stuck();
-    api_look(api, now);
+    api_request_ops.tick(api, now);
     assert_false(pushback_view(&held, now).blocked);
     now = clock_mono() + PUSHBACK_TIMEOUT;
-    api_look(api, now);
+    api_request_ops.tick(api, now);
     assert_true(pushback_view(&held, now).blocked);
     assert_int_equal(pushback_view(&held, now).why, PUSHBACK_DISK);
     disk_stuck(false);
     assert_true(hears(fd, "RecordId"));
-    api_look(api, now + 2 * PUSHBACK_TIMEOUT);
+    api_request_ops.tick(api, now + 2 * PUSHBACK_TIMEOUT);
     assert_int_equal(pushback_view(&held, now).count, 1);
     close(fd);
 }
@@ -358,7 +358,7 @@ static void a_put_that_waits_for_the_disk_keeps_its_stream(void **state)
     disk_wait_stuck();
     assert_false(api_close_stream(api, "app", clock_mono()));
     assert_int_equal(pthread_create(&removing, NULL, remove_app, NULL), 0);
-    api_look(api, clock_mono() + PUSHBACK_TIMEOUT); /* its pushback is there */
+    api_request_ops.tick(api, clock_mono() + PUSHBACK_TIMEOUT); /* its pushback is there */
     disk_stuck(false);
     assert_true(hears(fd, "RecordId")); /* and its client is answered */
     pthread_join(removing, NULL);

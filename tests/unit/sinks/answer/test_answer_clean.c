@@ -6,7 +6,6 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/mem.h"
 #include "sinks/answer/clean.h"
-#include "sinks/answer/verdict.h"
 
 #include <stdio.h>
 #include <string.h>

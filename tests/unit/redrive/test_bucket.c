@@ -3,7 +3,7 @@
 
 #include "config/errors.h"
 #include "pipeline/base/compiler.h"
-#include "pipeline/redrive/bucket_options.h"
+#include "pipeline/redrive/bucket.h"
 
 #include <string.h>
 
