@@ -562,10 +562,10 @@
 /* Staging (encode/stage.h): a piece that is staged at once, and how long one gathers at most; what it may hold in memory of its parcels' blocks;
  * their files that stay open between two pieces; parcels that one piece may go to; and parcels of a stream that are not settled, above
  * which no further piece is staged: all of them stand in each checkpoint (FRAME_EXTRA_MAX). */
-#define STAGE_PIECE_BYTES    LIMIT(1 * MIB, 8 * KIB)
+#define STAGE_PIECE_BYTES    LIMIT(4 * MIB, 8 * KIB)
 #define STAGE_PIECE_AGE_PART 8 /* of the stream's buffer.interval */
 #define STAGE_PIECE_AGE_MAX  (2 * NSEC_PER_SEC)
-#define STAGE_BUFFERED_MAX   LIMIT(4 * MIB, 4 * KIB)
+#define STAGE_BUFFERED_MAX   LIMIT(8 * MIB, 4 * KIB)
 #define STAGE_FILES_MAX      LIMIT(32, 2)
 #define STAGE_PARTS_MAX      LIMIT(16384, 32)
 #define STAGE_PARCELS_MAX    LIMIT(49152, 1024)
