@@ -185,6 +185,13 @@
 /* Pieces of one write: four of each frame. */
 #define ROUND_VECTORS_MAX LIMIT(256, 4)
 
+/* Zeros that are written ahead (ahead.c): after so many rounds in a row of at most this size, so many times the bytes of the last one,
+ * but not more than this. */
+#define AHEAD_ROUND_MAX LIMIT(32 * KIB, 1 * KIB)
+#define AHEAD_ROUNDS    LIMIT(8, 2)
+#define AHEAD_TIMES     LIMIT(64, 4)
+#define AHEAD_BYTES_MAX LIMIT(256 * KIB, 4 * KIB)
+
 /* Frames that were just written stay in memory for the delivery that takes them next (warm.h): this part of limits.memory at most.
  * One that was not read while so many times as much came in is let go, and one of records so large that few fit is not kept.
  * Entries of a spool's list at first (doubles), and when it is empty. */
@@ -193,10 +200,10 @@
 #define WARM_STALLED       4
 #define WARM_ENTRIES_FIRST LIMIT(16, 1)
 
-/* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros of it that are
+/* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros that are
  * written at once. */
-#define SPOOL_RESERVE_BYTES       LIMIT(128 * KIB, 16 * KIB)
-#define SPOOL_RESERVE_PIECE_BYTES LIMIT(16 * KIB, 1 * KIB)
+#define SPOOL_RESERVE_BYTES LIMIT(128 * KIB, 16 * KIB)
+#define SPOOL_ZEROS_BYTES   LIMIT(16 * KIB, 1 * KIB)
 
 /* Spools that are synced one by one; more of them, on one device, by one syncfs(). */
 #define SYNC_EACH_MAX LIMIT(4, 1)

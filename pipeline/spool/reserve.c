@@ -22,13 +22,12 @@ static char *path_of(const struct spool *s)
     return mem_printf("%s/reserve", s->dir);
 }
 
-static int fill(const struct spool *s, int fd, uint64_t bytes)
+int spool_write_zeros(const struct spool *s, int fd, uint64_t from, uint64_t to)
 {
-    static const char zeros[SPOOL_RESERVE_PIECE_BYTES];
+    static const char zeros[SPOOL_ZEROS_BYTES];
 
-    for (uint64_t at = 0; at < bytes; at += SPOOL_RESERVE_PIECE_BYTES) {
-        struct iovec v = {(void *)(uintptr_t)zeros,
-                          bytes - at < SPOOL_RESERVE_PIECE_BYTES ? bytes - at : SPOOL_RESERVE_PIECE_BYTES};
+    for (uint64_t at = from; at < to; at += SPOOL_ZEROS_BYTES) {
+        struct iovec v = {(void *)(uintptr_t)zeros, to - at < SPOOL_ZEROS_BYTES ? to - at : SPOOL_ZEROS_BYTES};
 
         if (io_write_at(s->ops, fd, &v, 1, at) < 0)
             return -1;
@@ -56,7 +55,7 @@ int spool_make_reserve(struct spool *s, struct err *e)
     path = path_of(s);
     fd = io_open_disposable(s->ops, path, O_RDWR | O_CREAT, 0600, e);
     if (fd >= 0)
-        rc = fill(s, fd, bytes) == 0 ? 0 : err_errno(e, "keep %s for deliveries", path);
+        rc = spool_write_zeros(s, fd, 0, bytes) == 0 ? 0 : err_errno(e, "keep %s for deliveries", path);
     if (fd >= 0)
         close(fd);
     s->reserved = rc == 0;

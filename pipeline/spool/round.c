@@ -177,7 +177,7 @@ static int cut_back(struct spool *s)
 
     if (s->ops->ftruncate(seg->fd, (off_t)seg->size) < 0 || (!s->memory && s->ops->fdatasync(seg->fd) < 0))
         return -1;
-    seg->reused = 0;
+    seg->reused = seg->ahead = 0;
     return 0;
 }
 
@@ -210,6 +210,8 @@ void round_write(struct spool *s)
     STAILQ_CONCAT(&r->todo, &s->pending);
     pthread_mutex_unlock(&s->lock);
     r->failed = (failing && prepare_retry(s, &r->why) < 0) || write_round(s, &r->why) < 0;
+    if (!r->failed)
+        spool_write_ahead(s);
 }
 
 bool round_needs_sync(const struct spool *s)
@@ -317,7 +319,7 @@ static bool make_room(struct spool *s)
     if (idle) {
         /* Nothing waits to be delivered, and what is left of settled records is given back: an idle stream holds little disk, and a
          * small limit cannot be full of what is long gone. */
-        uint64_t held = seg->reused > seg->size ? seg->reused - seg->begin : used;
+        uint64_t held = spool_file_bytes(seg) - seg->begin;
 
         recycle_drop_all(s);
         worth = (held > IDLE_ROLL_BYTES && held > seg->begin) || (was_full && used > 0);

@@ -23,6 +23,13 @@ struct segment *spool_active(const struct spool *s)
     return s->segments[s->segment_count - 1];
 }
 
+uint64_t spool_file_bytes(const struct segment *seg)
+{
+    uint64_t written = seg->size > seg->ahead ? seg->size : seg->ahead;
+
+    return written > seg->reused ? written : seg->reused;
+}
+
 void spool_add_segment(struct spool *s, const struct segment *seg)
 {
     struct segment *made = mem_alloc(sizeof(*made));
@@ -215,11 +222,8 @@ static bool drop_one(struct spool *s, struct unlinked *left)
         s->held_bytes -= seg->size - seg->begin;
         seg->dead = true;
         gone = seg->users == 0 ? seg : NULL;
-        *left = (struct unlinked){.number = seg->number,
-                                  .bytes = seg->reused > seg->size ? seg->reused : seg->size,
-                                  .damaged = seg->damaged,
-                                  .read = !gone,
-                                  .fd = -1};
+        *left = (struct unlinked){
+            .number = seg->number, .bytes = spool_file_bytes(seg), .damaged = seg->damaged, .read = !gone, .fd = -1};
         if (gone && s->memory) {
             left->fd = gone->fd;
             gone->fd = -1;

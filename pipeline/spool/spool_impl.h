@@ -12,6 +12,7 @@
  * ids.c       messages that were taken
  * move.c      old segments that hold little are emptied into the newest one
  * spool/round.c    one round of one spool: write, sync, publish or undo; committer.c: rounds of all
+ * ahead.c     zeros in front of small writes
  * recovery.c  open
  */
 #ifndef PIPELINE_SPOOL_SPOOL_IMPL_H
@@ -36,6 +37,7 @@ struct segment {
     uint64_t begin;  /* of the first frame behind the checkpoint */
     uint64_t size;   /* safe bytes; guarded by lock */
     uint64_t reused; /* the file is at least this long: an earlier life's bytes stand behind size. Committer's thread */
+    uint64_t ahead;  /* 0, or up to here zeros stand behind size; likewise */
     int fd;          /* -1: not open; guarded by lock */
     unsigned users;  /* reading; guarded by lock */
     bool damaged;    /* keep it aside instead of deleting; guarded by lock */
@@ -109,6 +111,7 @@ struct spool {
 
     struct round round;
     bool reserved;                          /* <dir>/reserve is there; the committer's thread, and recovery */
+    unsigned small_rounds;                  /* in a row; the committer's thread */
     uint64_t last_number;                   /* the next segment's is larger; the committer's thread, and recovery */
     struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
     size_t recycled_count;
@@ -127,6 +130,8 @@ struct spool {
 /* --- segment_list.c --------------------------------------------------------------------------------------------------- */
 
 struct segment *spool_active(const struct spool *s); /* committer's thread, or Locks: held */
+/* How long its file is. Committer's thread. */
+uint64_t spool_file_bytes(const struct segment *seg);
 void spool_add_segment(struct spool *s, const struct segment *seg);
 /* A new segment with a checkpoint of s->state, safe when it returns 0; the active one from then on. */
 MUST_CHECK int spool_create_segment(struct spool *s, struct err *e);
@@ -197,6 +202,13 @@ uint64_t spool_reserve_bytes(const struct spool *s);
 MUST_CHECK int spool_make_reserve(struct spool *s, struct err *e);
 /* Gives its room to what must be written. */
 void spool_use_reserve(struct spool *s);
+/* -1 with errno. */
+MUST_CHECK int spool_write_zeros(const struct spool *s, int fd, uint64_t from, uint64_t to);
+
+/* --- ahead.c ------------------------------------------------------------------------------------------------------ */
+
+/* Behind what a round has written, before its sync. */
+void spool_write_ahead(struct spool *s);
 
 /* --- move.c ------------------------------------------------------------------------------------------------------- */
 

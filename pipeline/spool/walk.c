@@ -208,18 +208,27 @@ static int was_safe(struct stroll *t, struct err *e)
     return rc;
 }
 
-/* Nothing is missing before the next segment, and here is nothing but the earlier life of the file. Otherwise its size
+/* Where what was written behind t->at in this life of the file ends: behind its earlier life there may be zeros (ahead.c). At most
+ * t->at when there is nothing. */
+static int written_end(const struct stroll *t, uint64_t *end, struct err *e)
+{
+    return log_file_written(&t->file, t->at > t->seg->reused ? t->at : t->seg->reused, end, e);
+}
+
+/* Nothing is missing before the next segment, and here is nothing but the earlier life of the file, and zeros. Otherwise its size
  * would be known: the next one's checkpoint is damaged. */
 static int is_left_over(const struct stroll *t, struct err *e)
 {
     const struct walk_segment *next = t->seg + 1;
     struct frame_header h;
-    uint64_t offset = t->at;
+    uint64_t offset = t->at, end;
     int rc;
 
-    if (next->whole || !next->head || next->number != t->seg->number + 1 || next->first != t->st->next ||
-        t->file.end > t->seg->reused)
+    if (next->whole || !next->head || next->number != t->seg->number + 1 || next->first != t->st->next)
         return 0;
+    rc = written_end(t, &end, e);
+    if (rc < 0 || (end > t->at && end > t->seg->reused))
+        return rc < 0 ? -1 : 0;
     rc = log_file_search(&t->file, &offset, &h, e);
     return rc < 0 ? -1 : !rc;
 }
@@ -286,7 +295,7 @@ int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, 
 {
     struct stroll t = {.w = w, .seg = &w->segments[index], .st = st, .all = all, .newest = index + 1 == w->count};
     struct frame_header h;
-    uint64_t torn_end;
+    uint64_t torn_end, written;
     int rc = 1;
 
     if (walk_open(w, t.seg->number, &t.file, e) < 0)
@@ -297,15 +306,21 @@ int walk_frames(struct walk *w, size_t index, bool all, struct spool_state *st, 
         rc = log_file_frame(&t.file, t.at, &h, e);
         rc = rc > 0 ? apply(&t, &h, e) : rc == 0 ? step_over(&t, e) : rc;
     }
+    if (rc >= 0)
+        rc = written_end(&t, &written, e);
     close(t.file.fd);
     w->window.n = 0;
-    if (rc >= 0 && all && !t.newest && st->next < t.seg->end) { /* others know that records stood here */
+    if (rc < 0)
+        return -1;
+    if (all && !t.newest && st->next < t.seg->end) { /* others know that records stood here */
         report(w, t.seg, t.file.end, t.seg->end - st->next, "its end is missing");
         t.seg->cut_off = false;
     }
-    torn_end = t.file.end > t.seg->reused ? t.file.end : t.torn_end > t.at ? t.torn_end : t.at;
+    torn_end = t.torn_end > t.at ? t.torn_end : t.at;
+    if (written > t.seg->reused && written > torn_end)
+        torn_end = written;
     *end = (struct walk_end){.at = t.at, .torn = torn_end - t.at, .kept = t.kept};
-    return rc < 0 ? -1 : 0;
+    return 0;
 }
 
 int walk_log(struct walk *w, struct spool_state *st, struct walk_end *end, struct err *e)

@@ -111,6 +111,28 @@ int log_file_search(const struct log_file *f, uint64_t *offset, struct frame_hea
     return rc;
 }
 
+int log_file_written(const struct log_file *f, uint64_t from, uint64_t *end, struct err *e)
+{
+    char *p = mem_grow(NULL, SEARCH_STEP_BYTES, 1);
+    uint64_t at = from;
+    size_t got = 1, n;
+    int rc = 1;
+
+    *end = from;
+    while (rc > 0 && got > 0 && at < f->end) {
+        uint64_t left = f->end - at;
+
+        rc = read_some(f, at, p, left < SEARCH_STEP_BYTES ? (size_t)left : SEARCH_STEP_BYTES, &got, e);
+        for (n = rc > 0 ? got : 0; n > 0 && p[n - 1] == 0; n--)
+            ;
+        if (n > 0)
+            *end = at + n;
+        at += got;
+    }
+    mem_free(p);
+    return rc;
+}
+
 static int read_parts(const struct log_file *f, uint64_t offset, size_t n, struct buf *out, struct err *e)
 {
     size_t got;

@@ -43,6 +43,9 @@ MUST_CHECK int log_file_remnant(const struct log_file *f, uint64_t offset, struc
 /* The next true frame at or behind *offset. 0: none up to the end. */
 MUST_CHECK int log_file_search(const struct log_file *f, uint64_t *offset, struct frame_header *h, struct err *e);
 
+/* *end: where the last byte behind `from` that is not zero ends; `from` when there is none. */
+MUST_CHECK int log_file_written(const struct log_file *f, uint64_t from, uint64_t *end, struct err *e);
+
 /* Replaces what is in `out` by extra and table; ERR_NOMEM (-1) when it has no room. */
 MUST_CHECK int log_file_meta(const struct log_file *f, uint64_t offset, const struct frame_header *h, struct buf *out,
                              struct err *e);

@@ -49,11 +49,14 @@ static void fill(struct fixture *x)
     commit(x);
 }
 
+static off_t log_end; /* behind it there may be zeros */
+
 static int setup_with(void **state, uint64_t segment_bytes)
 {
     struct fixture *x = fixture_new(false, 64 * MIB, segment_bytes);
 
     fill(x);
+    log_end = (off_t)spool_active(x->spool)->size;
     close_spool(x);
     *state = x;
     return 0;
@@ -153,13 +156,17 @@ static void a_write_that_was_cut_short_is_no_damage(void **state)
     struct spool_report r;
     struct seen seen;
     int fd = open_segment(x, 1);
-    off_t size = length(fd);
+    off_t size = length(fd), end;
+    char torn[FRAME_HEADER_BYTES];
 
-    assert_int_equal(pwrite(fd, "SLFR and no more", 16, size), 16);
+    memset(torn, 'x', sizeof(torn));
+    memcpy(torn, "SLFR", 4);
+    assert_int_equal(pwrite(fd, torn, sizeof(torn), log_end), sizeof(torn));
     r = inspect(x, &seen);
-    assert_int_equal(r.torn_bytes, 16);
+    assert_int_equal(r.torn_bytes, sizeof(torn));
     assert_int_equal(r.damages, 0);
-    assert_int_equal(length(fd), size + 16); /* it changes nothing */
+    end = log_end + (off_t)sizeof(torn);
+    assert_int_equal(length(fd), size > end ? size : end); /* it changes nothing */
     close(fd);
 }
 
