@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RIG_TIMEOUT (10 * NSEC_PER_SEC)
+#define RIG_TIMEOUT (60 * NSEC_PER_SEC)
 
 struct rig {
     char dir[64];
