@@ -167,6 +167,9 @@ static void long_work_inside_of_c_functions_ends(void **state)
         "local t = {} for i = 1, 1e4 do t[i] = 1e300 end while true do ('%.99f'):rep(1e4):format(table.unpack(t)) "
         "end");
     times_out("local t = {} for i = 1, 3e5 do t[i] = i end while true do table.sort(t) end");
+    times_out("local s, t = ('a'):rep(3e6), {} local a, b = s .. 'a', s .. 'b' for i = 1, 4000 do t[i] = i % 2 == 0 "
+              "and a or b "
+              "end table.sort(t)");
     times_out("local t = {} for i = 1, 3e5 do t[i] = 'x' end while true do table.concat(t) end");
     times_out("local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end");
     times_out("table.insert(setmetatable({}, {__len=function() return 1 << 60 end}), 1, 0)");
