@@ -53,14 +53,6 @@ static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
         luaL_error(L, "too many records come back");
 }
 
-static void add_record(lua_State *L, struct lua_vm *w, struct lua_record *rec)
-{
-    struct lua_part part = {.of = rec, .at = w->result.n};
-
-    part.how = lua_record_write(L, rec, &w->result);
-    add_part(L, w, part);
-}
-
 static void add_text(lua_State *L, struct lua_vm *w, int index)
 {
     size_t n;
@@ -177,8 +169,9 @@ static const struct lua_call_error BATCH_OVER = {.code = "Lua.FunctionTimedOut",
 static int call_with_one(lua_State *L, struct lua_vm *w)
 {
     enum { TRANSFORM = 1, META, METATABLE, RECORD, RESULT };
-    const struct lua_part *parts;
-    size_t count;
+    struct lua_part whole = {.of = &w->one};
+    const struct lua_part *parts = &whole;
+    size_t count = 1;
     int rc = 0;
 
     lua_record_push(L, &w->one, METATABLE);
@@ -187,14 +180,18 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
     lua_pushvalue(L, META);
     lua_call(L, 2, 1);
     forget_results(w);
-    if (lua_touserdata(L, RESULT) == lua_touserdata(L, RECORD)) /* as most do; then it is no list, nor another record */
-        add_record(L, w, &w->one);
-    else
+    if (lua_touserdata(L, RESULT) ==
+        lua_touserdata(L, RECORD)) { /* as most do; then it is no list, nor another record */
+        whole.how = lua_record_write(L, &w->one, &w->result);
+        whole.n = w->given = w->result.n;
+        check_given(L, w);
+    } else {
         add_results(L, w);
+        parts = parts_of(w, &count);
+    }
     lua_settop(L, METATABLE);
     lua_guard_rethrow(L);
     lua_guard_end(&w->guard);
-    parts = parts_of(w, &count);
     if (count == 0)
         w->env.out->drop(w->env.out, &w->one.from, w->one.drop_reason);
     for (size_t i = 0; i < count && rc == 0; i++)
