@@ -18,6 +18,12 @@ static inline struct slice slice_of(const char *p, size_t n)
     return (struct slice){p, n};
 }
 
+/* Without its first n bytes. */
+static inline struct slice slice_from(struct slice s, size_t n)
+{
+    return (struct slice){s.p + n, s.n - n};
+}
+
 static inline struct slice slice_str(const char *s)
 {
     return (struct slice){s, s ? strlen(s) : 0};

@@ -123,16 +123,6 @@ static const char *show_error(struct lua_vm *w, int status)
     return w->shown;
 }
 
-/* Up to the first NUL, and what fits. */
-static int copy_text(const char *text, char *out, size_t room)
-{
-    size_t n = strnlen(text, room - 1);
-
-    memcpy(out, text, n);
-    out[n] = '\0';
-    return (int)n;
-}
-
 /* Takes the error from the top of the stack. */
 static void take_error(struct lua_vm *w, int status, struct lua_call_error *error)
 {
@@ -152,18 +142,10 @@ static void take_error(struct lua_vm *w, int status, struct lua_call_error *erro
         n = snprintf(error->message, sizeof(error->message), "not enough memory: the script may have %llu MiB",
                      (unsigned long long)(w->options.memory >> 20));
     else
-        n = copy_text(text, error->message, sizeof(error->message));
+        n = snprintf(error->message, sizeof(error->message), "%s", text);
     error->shown = show_error(w, status);
     error->n = n < (int)sizeof(error->message) ? (size_t)n : sizeof(error->message) - 1;
     lua_pop(w->L, 1);
-}
-
-/* What filled the memory may still stand in the slots of the stack where the next call will have its variables, and
- * a collection during that call would take it for one of them: so it is collected now. */
-static void clean_up(struct lua_vm *w)
-{
-    w->guard.out_of_memory = false;
-    lua_gc(w->L, LUA_GCCOLLECT, 0);
 }
 
 /* Calls the C function on top, which begins the worker's guard. */
@@ -178,8 +160,12 @@ static enum lua_call_status call(struct lua_vm *w, struct lua_call_error *error)
         lua_pushliteral(w->L, "takes too long");
     if (status != LUA_OK || w->guard.aborted)
         take_error(w, status, error);
-    if (w->guard.out_of_memory && !w->guard.aborted)
-        clean_up(w);
+    /* What filled the memory may still stand in the slots of the stack where the next call will have its variables, and
+     * a collection during that call would take it for one of them: so it is collected now. */
+    if (w->guard.out_of_memory && !w->guard.aborted) {
+        w->guard.out_of_memory = false;
+        lua_gc(w->L, LUA_GCCOLLECT, 0);
+    }
     buf_trim(&w->guard.text, TRANSFORM_KEEP_MAX);
     buf_trim(&w->guard.word, TRANSFORM_KEEP_MAX);
     if (w->guard.cancelled)
@@ -195,18 +181,6 @@ enum lua_call_status lua_call_script(struct lua_vm *w, struct lua_call_error *er
 
 /* --- making a state --- */
 
-static void open_sluice(lua_State *L)
-{
-    lua_newtable(L);
-    lua_json_open(L);
-    lua_record_open(L);
-    lua_meta_open(L);
-#define X(name) lua_lib_##name##_open(L);
-    LUA_LIBS(X)
-#undef X
-    lua_setglobal(L, "sluice");
-}
-
 /* Pushes the function with this name, or nothing. */
 static bool push_function(lua_State *L, const char *name)
 {
@@ -214,14 +188,6 @@ static bool push_function(lua_State *L, const char *name)
         return true;
     lua_pop(L, 1);
     return false;
-}
-
-static void call_init(lua_State *L, struct lua_vm *w)
-{
-    if (!w->init || !push_function(L, "init"))
-        return;
-    lua_config_push(L, w->options.config);
-    lua_call(L, 1, 0);
 }
 
 /* Leaves the function that calls the script for records. */
@@ -255,13 +221,23 @@ static int load_script(lua_State *L)
     struct lua_vm *w = lua_vm_of(L);
 
     lua_sandbox_open(L);
-    open_sluice(L);
+    lua_newtable(L);
+    lua_json_open(L);
+    lua_record_open(L);
+    lua_meta_open(L);
+#define X(name) lua_lib_##name##_open(L);
+    LUA_LIBS(X)
+#undef X
+    lua_setglobal(L, "sluice");
     lua_script_open_require(L, w->script);
     if (lua_script_compile(L, w->script) != LUA_OK)
         lua_error(L);
     lua_call(L, 0, 0);
     push_call(L, w);
-    call_init(L, w);
+    if (w->init && push_function(L, "init")) {
+        lua_config_push(L, w->options.config);
+        lua_call(L, 1, 0);
+    }
     return 1;
 }
 

@@ -253,13 +253,6 @@ static void add_float(lua_State *L, struct buf *out, double v)
     add(L, out, text, (size_t)n);
 }
 
-static void add_integer(lua_State *L, struct buf *out, lua_Integer v)
-{
-    char text[24];
-
-    add(L, out, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v));
-}
-
 static void add_string(lua_State *L, struct buf *out, int index)
 {
     size_t n;
@@ -403,9 +396,9 @@ static void add_value(lua_State *L, struct buf *out, int index, int depth)
     lua_guard_step(L, VALUE_COST);
     switch (lua_type(L, index)) {
     case LUA_TNUMBER:
-        if (lua_isinteger(L, index))
-            add_integer(L, out, lua_tointeger(L, index));
-        else
+        if (lua_isinteger(L, index) && buf_add_int(out, lua_tointeger(L, index)) < 0)
+            luaL_error(L, "the JSON text grows too large");
+        else if (!lua_isinteger(L, index))
             add_float(L, out, lua_tonumber(L, index));
         break;
     case LUA_TSTRING:

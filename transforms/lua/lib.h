@@ -14,9 +14,10 @@
 #include "pipeline/base/slice.h"
 #include "transforms/lua/guard.h"
 #include "transforms/lua/script.h"
+#include "transforms/text/regex.h"
 #include "transforms/transform.h"
 
-#include <lua.h>
+#include <lauxlib.h>
 #include <stdbool.h>
 
 /* One row per lib_<name>.c. */
@@ -61,6 +62,14 @@ int lua_lib_nil(lua_State *L, const char *message);
 /* The state's own scratch bytes, empty, with room for `max`. They stay the state's: nothing to free, also not when an
  * error is raised. Not across calls of Lua functions, which may use them too. */
 struct buf *lua_lib_scratch(lua_State *L, size_t max);
+
+/* A regex as a value, its memory counted to the script; the collector frees it. Pushes it and returns it; raises when the pattern
+ * is none. */
+struct regex *lua_regex_push(lua_State *L, struct slice pattern, unsigned flags);
+/* The regex at `index`, for use by this call. Raises when it is something else. */
+struct regex *lua_regex_at(lua_State *L, int index);
+/* The methods of the type: what `re:name()` finds. Once per state, before the first push. */
+void lua_regex_methods(lua_State *L, const luaL_Reg *methods);
 
 /* An option of the table at `index` (may be none): false when it is not given. The value's bytes live as long as the
  * table does. Raises when it is no string. */

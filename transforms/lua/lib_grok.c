@@ -3,7 +3,6 @@
  * Where a field name is used more than once (in alternatives), the one that took part in the match is the value. */
 #include "pipeline/base/limits.h"
 #include "transforms/lua/lib.h"
-#include "transforms/lua/regex.h"
 #include "transforms/text/grok.h"
 
 #include <lauxlib.h>

@@ -9,7 +9,6 @@
  */
 #include "pipeline/base/limits.h"
 #include "transforms/lua/lib.h"
-#include "transforms/lua/regex.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>

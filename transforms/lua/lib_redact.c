@@ -11,7 +11,6 @@
  * with any other. As one in ten rows of digits passes the check by chance, the groups must then be as cards have them;
  * a row that is one number from end to end may be grouped in any way. */
 #include "transforms/lua/lib.h"
-#include "transforms/lua/regex.h"
 
 #include <lauxlib.h>
 #include <string.h>

@@ -1,11 +1,7 @@
 /* A compiled expression is a userdata whose __gc frees it. PCRE2 takes its memory from the script's guard; machine
  * code, which it takes from the system, is counted by hand. Between two windows of a search the guard is charged
  * and may jump out: nothing is held then. */
-#include "transforms/lua/regex.h"
-
-#include "transforms/lua/guard.h"
-
-#include <lauxlib.h>
+#include "transforms/lua/lib.h"
 
 #define TYPE "sluice.regex"
 

@@ -171,6 +171,12 @@ static int safe_date(lua_State *L)
 
 /* --- putting it together --- */
 
+static void open_library(lua_State *L, lua_CFunction open)
+{
+    lua_pushcfunction(L, open);
+    lua_call(L, 0, 1);
+}
+
 static void open_base(lua_State *L)
 {
     static const luaL_Reg changed[] = {
@@ -179,9 +185,8 @@ static void open_base(lua_State *L)
         {"loadfile", NULL},    {"print", NULL},         {"warn", NULL},
     };
 
-    lua_pushcfunction(L, luaopen_base);
-    lua_call(L, 0, 1);
-    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+    open_library(L, luaopen_base);
+    for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
         if (changed[i].func)
             lua_pushcfunction(L, changed[i].func);
         else
@@ -196,48 +201,33 @@ static void open_base(lua_State *L)
 
 static void open_os(lua_State *L)
 {
-    static const char *const kept[] = {"time", "clock", "difftime"};
+    static const char *const kept[] = {"time", "clock", "difftime", "date"};
 
-    lua_pushcfunction(L, luaopen_os);
-    lua_call(L, 0, 1);
-    lua_createtable(L, 0, 4);
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+    open_library(L, luaopen_os);
+    lua_createtable(L, 0, ARRAY_LEN(kept));
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         lua_getfield(L, -2, kept[i]);
+        if (strcmp(kept[i], "date") == 0)
+            lua_pushcclosure(L, safe_date, 1);
         lua_setfield(L, -2, kept[i]);
     }
-    lua_getfield(L, -2, "date");
-    lua_pushcclosure(L, safe_date, 1);
-    lua_setfield(L, -2, "date");
     lua_setglobal(L, "os");
     lua_pop(L, 1);
-}
-
-/* The same records make the same choices, in every state and after a crash. */
-static void open_math(lua_State *L)
-{
-    lua_pushcfunction(L, luaopen_math);
-    lua_call(L, 0, 1);
-    lua_getfield(L, -1, "randomseed");
-    lua_pushinteger(L, RANDOM_SEED);
-    lua_call(L, 1, 0);
-    lua_guard_charge(L); /* they take strings for numbers */
-    lua_setglobal(L, "math");
-}
-
-static void open_utf8(lua_State *L)
-{
-    lua_pushcfunction(L, luaopen_utf8);
-    lua_call(L, 0, 1);
-    lua_guard_charge(L);
-    lua_setglobal(L, "utf8");
 }
 
 void lua_sandbox_open(lua_State *L)
 {
     open_base(L);
     open_os(L);
-    open_math(L);
-    open_utf8(L);
+    open_library(L, luaopen_math);
+    lua_getfield(L, -1, "randomseed"); /* the same records make the same choices, in every state and after a crash */
+    lua_pushinteger(L, RANDOM_SEED);
+    lua_call(L, 1, 0);
+    lua_guard_charge(L); /* they take strings for numbers */
+    lua_setglobal(L, "math");
+    open_library(L, luaopen_utf8);
+    lua_guard_charge(L);
+    lua_setglobal(L, "utf8");
     lua_string_open(L);
     lua_setglobal(L, "string");
     lua_table_open(L);

@@ -198,11 +198,6 @@ int lua_script_compile(lua_State *L, const struct lua_script *s)
     return compile(L, &s->files[0]);
 }
 
-static bool is_module_name(const char *name)
-{
-    return *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(name);
-}
-
 /* The file of the module; raises when there is none. */
 static const struct file *need_file(lua_State *L, struct lua_script *s, const char *file, const char *module)
 {
@@ -233,7 +228,7 @@ static int require(lua_State *L)
     lua_pushvalue(L, 1);
     if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
         return 1;
-    if (!is_module_name(module))
+    if (!*module || module[strspn(module, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")])
         return luaL_error(L, "require: a module is the name of a file beside the script, without .lua");
     file = lua_pushfstring(L, "%s.lua", module);
     f = need_file(L, s, file, module);

@@ -1,5 +1,10 @@
-/* The string library: Lua's own functions behind a charge, and our own where the work can outgrow the arguments (rep,
- * format) or does not end in sight (patterns). */
+/* The string library: Lua's own functions behind a charge wherever the arguments say how much work it will be. Where they do not,
+ * they are ours, with the charge inside, because nothing interrupts a C function of Lua:
+ *
+ *     patterns   Lua's matcher may take time exponential in the pattern, and its plain search the product of both lengths
+ *     rep        Lua's copies one piece after the other: 16 MiB of single bytes take it 50 ms, doubling what is there 2
+ *     format, pack   are Lua's own, with a bound on the format
+ */
 #include "pipeline/base/limits.h"
 #include "transforms/lua/guard.h"
 #include "transforms/lua/match.h"

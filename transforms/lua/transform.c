@@ -94,13 +94,6 @@ static const struct cfg_field FIELDS[] = {
 
 /* --- loading --- */
 
-static char *full_path(const char *path, const struct transform_env *env)
-{
-    if (*path == '/' || !env->base_dir || !*env->base_dir)
-        return mem_strdup(path);
-    return mem_printf("%s/%s", env->base_dir, path);
-}
-
 /* Reads the script and runs it in a state of its own, which reads the files it requires. NULL: e says why. */
 static struct lua_script *load_checked(struct lua_shared *s, const char *shown, struct err *e)
 {
@@ -138,8 +131,9 @@ static int load(void **shared, const void *config, const struct transform_env *e
 {
     const struct lua_conf *conf = config;
     struct lua_shared *s = mem_alloc(sizeof(*s));
+    bool as_it_is = *conf->path == '/' || !env->base_dir || !*env->base_dir;
 
-    s->path = full_path(conf->path, env);
+    s->path = as_it_is ? mem_strdup(conf->path) : mem_printf("%s/%s", env->base_dir, conf->path);
     s->single = conf->single;
     s->watch = conf->watch;
     s->options = (struct lua_vm_options){.stream = env->stream,
@@ -172,16 +166,6 @@ static bool holds(const void *shared)
 
 /* --- a state --- */
 
-static struct lua_script *take_current(struct lua_shared *s)
-{
-    struct lua_script *script;
-
-    pthread_mutex_lock(&s->lock);
-    script = lua_script_take(s->current);
-    pthread_mutex_unlock(&s->lock);
-    return script;
-}
-
 static int open_worker(const struct lua_state *st, struct lua_vm **w, struct lua_script *script, struct err *e)
 {
     struct lua_vm_options o = st->shared->options;
@@ -193,10 +177,13 @@ static int open_worker(const struct lua_state *st, struct lua_vm **w, struct lua
 static int open_state(void **state, void *shared, const struct cancel *cancel, struct err *e)
 {
     struct lua_state *st = mem_alloc(sizeof(*st));
-    struct lua_script *script = take_current(shared);
+    struct lua_script *script;
     int rc;
 
     st->shared = shared;
+    pthread_mutex_lock(&st->shared->lock);
+    script = lua_script_take(st->shared->current);
+    pthread_mutex_unlock(&st->shared->lock);
     st->cancel = cancel;
     rc = open_worker(st, &st->worker, script, e);
     lua_script_drop(&script);

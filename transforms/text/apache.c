@@ -17,9 +17,9 @@ static bool enclosed(struct slice *rest, char open, char close, struct slice *ou
     if (n >= rest->n)
         return false;
     *out = slice_of(rest->p + 1, n - 1);
-    *rest = words_from(*rest, n + 1);
+    *rest = slice_from(*rest, n + 1);
     if (rest->n > 0 && rest->p[0] == ' ')
-        *rest = words_from(*rest, 1);
+        *rest = slice_from(*rest, 1);
     return true;
 }
 
@@ -31,41 +31,30 @@ static bool is_number(struct slice s)
     return s.n > 0;
 }
 
-static void split_request(struct apache_line *l)
-{
-    struct slice rest = l->request, method, path;
-
-    if (!words_next(&rest, &method) || !words_next(&rest, &path))
-        return;
-    if (rest.n > 0 && !slice_starts(rest, SLICE("HTTP/")))
-        return;
-    l->method = method;
-    l->path = path;
-    l->protocol = words_present(rest);
-}
-
-static bool read_status(struct apache_line *l, struct slice *rest)
-{
-    if (!words_next(rest, &l->status) || !words_next(rest, &l->bytes))
-        return false;
-    l->status = words_present(l->status);
-    l->bytes = words_present(l->bytes);
-    return (!l->status.p || is_number(l->status)) && (!l->bytes.p || is_number(l->bytes));
-}
-
 bool apache_parse(struct apache_line *l, struct slice line)
 {
-    struct slice rest = line;
+    struct slice rest = line, request, method, path;
 
     *l = (struct apache_line){0};
     while (rest.n > 0 && (rest.p[rest.n - 1] == '\n' || rest.p[rest.n - 1] == '\r'))
         rest.n--;
     if (!words_next(&rest, &l->host) || !words_next(&rest, &l->ident) || !words_next(&rest, &l->user) ||
-        !enclosed(&rest, '[', ']', &l->time) || !enclosed(&rest, '"', '"', &l->request) || !read_status(l, &rest))
+        !enclosed(&rest, '[', ']', &l->time) || !enclosed(&rest, '"', '"', &l->request) ||
+        !words_next(&rest, &l->status) || !words_next(&rest, &l->bytes))
         return false;
     l->ident = words_present(l->ident);
     l->user = words_present(l->user);
-    split_request(l);
+    l->status = words_present(l->status);
+    l->bytes = words_present(l->bytes);
+    if ((l->status.p && !is_number(l->status)) || (l->bytes.p && !is_number(l->bytes)))
+        return false;
+    request = l->request;
+    if (words_next(&request, &method) && words_next(&request, &path) &&
+        (request.n == 0 || slice_starts(request, SLICE("HTTP/")))) {
+        l->method = method;
+        l->path = path;
+        l->protocol = words_present(request);
+    }
     if (rest.n == 0)
         return true;
     if (!enclosed(&rest, '"', '"', &l->referrer) || !enclosed(&rest, '"', '"', &l->agent))

@@ -3,11 +3,6 @@
  * ends the text. */
 #include "transforms/text/csv.h"
 
-static struct slice from(struct slice s, size_t n)
-{
-    return slice_of(s.p + n, s.n - n);
-}
-
 void csv_open(struct csv *c, struct slice text, char separator)
 {
     *c = (struct csv){.rest = text, .separator = separator};
@@ -29,16 +24,16 @@ static bool end_field(struct csv *c)
         return true;
     if (c->rest.p[0] == c->separator) {
         c->more = true;
-        c->rest = from(c->rest, 1);
+        c->rest = slice_from(c->rest, 1);
         return true;
     }
     if (c->rest.p[0] == '\r' && (c->rest.n == 1 || c->rest.p[1] == '\n'))
-        c->rest = from(c->rest, 1);
+        c->rest = slice_from(c->rest, 1);
     if (c->rest.n == 0)
         return true;
     if (c->rest.p[0] != '\n')
         return false;
-    c->rest = from(c->rest, 1);
+    c->rest = slice_from(c->rest, 1);
     return true;
 }
 
@@ -59,7 +54,7 @@ static bool quoted(struct csv *c, struct csv_field *out)
         return false;
     }
     out->text = slice_of(c->rest.p + 1, n - 1);
-    c->rest = from(c->rest, n + 1);
+    c->rest = slice_from(c->rest, n + 1);
     if (!end_field(c))
         c->error = "csv: text behind a closing quote";
     return !c->error;
@@ -78,7 +73,7 @@ bool csv_field(struct csv *c, struct csv_field *out)
            !(c->rest.p[n] == '\r' && (n + 1 == c->rest.n || c->rest.p[n + 1] == '\n')))
         n++;
     out->text = slice_of(c->rest.p ? c->rest.p : "", n);
-    c->rest = from(c->rest, n);
+    c->rest = slice_from(c->rest, n);
     return end_field(c);
 }
 

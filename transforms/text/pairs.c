@@ -5,11 +5,6 @@
 
 const struct pairs_style PAIRS_LOGFMT = {{"", 0}, {"=", 1}};
 
-static struct slice from(struct slice s, size_t n)
-{
-    return slice_of(s.p + n, s.n - n);
-}
-
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -27,7 +22,7 @@ static void skip_separators(struct pairs *p)
     size_t n = p->style->between_pairs.n ? p->style->between_pairs.n : 1;
 
     while (p->rest.n > 0 && (is_space(p->rest.p[0]) || at_separator(p, p->rest)))
-        p->rest = from(p->rest, at_separator(p, p->rest) ? n : 1);
+        p->rest = slice_from(p->rest, at_separator(p, p->rest) ? n : 1);
 }
 
 /* Bytes until the pair ends, or until its key does. */
@@ -35,8 +30,8 @@ static size_t word(const struct pairs *p, bool key)
 {
     size_t n = 0;
 
-    while (n < p->rest.n && !at_separator(p, from(p->rest, n)) &&
-           !(key && slice_starts(from(p->rest, n), p->style->between_key_and_value)))
+    while (n < p->rest.n && !at_separator(p, slice_from(p->rest, n)) &&
+           !(key && slice_starts(slice_from(p->rest, n), p->style->between_key_and_value)))
         n++;
     return n;
 }
@@ -56,7 +51,7 @@ static size_t quoted(struct pairs *p, bool *escaped)
     if (n >= p->rest.n)
         return 0;
     n++;
-    return n == p->rest.n || at_separator(p, from(p->rest, n)) || is_space(p->rest.p[n]) ? n : 0;
+    return n == p->rest.n || at_separator(p, slice_from(p->rest, n)) || is_space(p->rest.p[n]) ? n : 0;
 }
 
 void pairs_open(struct pairs *p, struct slice text, const struct pairs_style *style)
@@ -77,7 +72,7 @@ static void read_value(struct pairs *p, struct pair *out)
         while (out->value.n > 0 && is_space(out->value.p[out->value.n - 1]))
             out->value.n--;
     }
-    p->rest = from(p->rest, n);
+    p->rest = slice_from(p->rest, n);
 }
 
 bool pairs_next(struct pairs *p, struct pair *out)
@@ -93,13 +88,13 @@ bool pairs_next(struct pairs *p, struct pair *out)
     out->key = slice_of(p->rest.p, n);
     while (out->key.n > 0 && is_space(out->key.p[out->key.n - 1]))
         out->key.n--;
-    p->rest = from(p->rest, n);
+    p->rest = slice_from(p->rest, n);
     out->has_value = slice_starts(p->rest, p->style->between_key_and_value);
     if (!out->has_value)
         return true;
-    p->rest = from(p->rest, p->style->between_key_and_value.n);
+    p->rest = slice_from(p->rest, p->style->between_key_and_value.n);
     while (p->rest.n > 0 && is_space(p->rest.p[0]) && !at_separator(p, p->rest))
-        p->rest = from(p->rest, 1);
+        p->rest = slice_from(p->rest, 1);
     read_value(p, out);
     return true;
 }

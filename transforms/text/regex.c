@@ -68,29 +68,23 @@ static void host_free(void *p, void *data)
         host->resize(host->ctx, b - 1, b[-1].size, 0);
 }
 
-static uint32_t options_of(unsigned flags)
-{
-    uint32_t options = PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_BACKSLASH_C;
-
-    options |= flags & REGEX_CASELESS ? PCRE2_CASELESS : 0;
-    options |= flags & REGEX_MULTILINE ? PCRE2_MULTILINE : 0;
-    options |= flags & REGEX_DOTALL ? PCRE2_DOTALL : 0;
-    options |= flags & REGEX_EXTENDED ? PCRE2_EXTENDED : 0;
-    options |= flags & REGEX_UTF ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0;
-    return options;
-}
-
 static int compile(struct regex *re, struct slice pattern, unsigned flags, struct err *e)
 {
     pcre2_compile_context *context = pcre2_compile_context_create(re->memory);
+    uint32_t options = PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_BACKSLASH_C;
     unsigned char why[256];
     size_t at;
     int rc;
 
     if (!context)
         return err_set(e, ERR_NOMEM, "regular expression: no memory");
+    options |= flags & REGEX_CASELESS ? PCRE2_CASELESS : 0;
+    options |= flags & REGEX_MULTILINE ? PCRE2_MULTILINE : 0;
+    options |= flags & REGEX_DOTALL ? PCRE2_DOTALL : 0;
+    options |= flags & REGEX_EXTENDED ? PCRE2_EXTENDED : 0;
+    options |= flags & REGEX_UTF ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0;
     pcre2_set_max_pattern_length(context, REGEX_PATTERN_MAX);
-    re->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options_of(flags), &rc, &at, context);
+    re->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &rc, &at, context);
     pcre2_compile_context_free(context);
     if (re->code)
         return 0;
@@ -100,25 +94,10 @@ static int compile(struct regex *re, struct slice pattern, unsigned flags, struc
     return err_set(e, ERR_CONFIG, "regular expression: %s at byte %zu", (const char *)why, at + 1);
 }
 
-static int learn(struct regex *re, struct err *e)
+static int build(struct regex *re, struct slice pattern, unsigned flags, struct err *e)
 {
     uint32_t options = 0, captures = 0;
 
-    pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
-    pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &captures);
-    pcre2_pattern_info(re->code, PCRE2_INFO_NAMECOUNT, &re->name_count);
-    pcre2_pattern_info(re->code, PCRE2_INFO_NAMEENTRYSIZE, &re->name_size);
-    pcre2_pattern_info(re->code, PCRE2_INFO_NAMETABLE, &re->names);
-    re->anchored = options & PCRE2_ANCHORED;
-    re->groups = captures + 1;
-    if (re->groups > REGEX_GROUPS_MAX)
-        return err_set(e, ERR_CONFIG, "regular expression: more than %d groups", REGEX_GROUPS_MAX - 1);
-    re->match = pcre2_match_data_create_from_pattern(re->code, re->memory);
-    return re->match ? 0 : err_set(e, ERR_NOMEM, "regular expression: no memory");
-}
-
-static int build(struct regex *re, struct slice pattern, unsigned flags, struct err *e)
-{
     /* The context only reads `host` back out to its two functions. */
     re->memory = pcre2_general_context_create(host_alloc, host_free, (void *)(uintptr_t)re->host);
     if (re->memory)
@@ -130,7 +109,17 @@ static int build(struct regex *re, struct slice pattern, unsigned flags, struct 
     if (compile(re, pattern, flags, e) < 0)
         return -1;
     pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE); /* without it the interpreter works, slower */
-    return learn(re, e);
+    pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
+    pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &captures);
+    pcre2_pattern_info(re->code, PCRE2_INFO_NAMECOUNT, &re->name_count);
+    pcre2_pattern_info(re->code, PCRE2_INFO_NAMEENTRYSIZE, &re->name_size);
+    pcre2_pattern_info(re->code, PCRE2_INFO_NAMETABLE, &re->names);
+    re->anchored = options & PCRE2_ANCHORED;
+    re->groups = captures + 1;
+    if (re->groups > REGEX_GROUPS_MAX)
+        return err_set(e, ERR_CONFIG, "regular expression: more than %d groups", REGEX_GROUPS_MAX - 1);
+    re->match = pcre2_match_data_create_from_pattern(re->code, re->memory);
+    return re->match ? 0 : err_set(e, ERR_NOMEM, "regular expression: no memory");
 }
 
 int regex_new(struct regex **out, struct slice pattern, unsigned flags, const struct regex_host *host, struct err *e)
@@ -187,14 +176,6 @@ static int match_at(struct regex *re, struct slice subject, size_t start)
     return pcre2_match(re->code, text, subject.n, start, 0, re->match, re->context);
 }
 
-/* The first byte of a character at or behind `at`. */
-static size_t next_start(const struct regex *re, struct slice subject, size_t at)
-{
-    while (re->utf && at < subject.n && ((unsigned char)subject.p[at] & 0xc0) == 0x80)
-        at++;
-    return at;
-}
-
 static void tick(const struct regex *re, size_t walked)
 {
     if (re->host->tick)
@@ -204,13 +185,6 @@ static void tick(const struct regex *re, size_t walked)
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-static size_t next_window(size_t window, size_t max, nsec took)
-{
-    if (took <= REGEX_WINDOW_TIME)
-        return smaller(window * REGEX_WINDOW_STEP, max);
-    return window > REGEX_WINDOW_STEP ? window / REGEX_WINDOW_STEP : 1;
 }
 
 enum regex_result regex_match(struct regex *re, struct slice subject, size_t start)
@@ -234,8 +208,13 @@ enum regex_result regex_match(struct regex *re, struct slice subject, size_t sta
         took = clock_mono() - began;
         if (took > REGEX_WINDOW_TIME && re->host->tick)
             re->host->tick(re->host->ctx, (size_t)took); /* far more than its bytes said */
-        start = next_start(re, subject, start + window);
-        window = next_window(window, window_max, took);
+        start += window;
+        while (re->utf && start < subject.n && ((unsigned char)subject.p[start] & 0xc0) == 0x80)
+            start++; /* to where a character begins */
+        if (took <= REGEX_WINDOW_TIME)
+            window = smaller(window * REGEX_WINDOW_STEP, window_max);
+        else
+            window = window > REGEX_WINDOW_STEP ? window / REGEX_WINDOW_STEP : 1;
     }
     re->matched = rc > 0;
     if (rc > 0)

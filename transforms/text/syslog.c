@@ -19,7 +19,7 @@ static bool take_priority(struct slice *rest, int *priority)
         *priority = *priority * 10 + (rest->p[n] - '0');
     if (n == 1 || n >= rest->n || rest->p[n] != '>' || *priority > 191)
         return false;
-    *rest = words_from(*rest, n + 1);
+    *rest = slice_from(*rest, n + 1);
     return true;
 }
 
@@ -41,30 +41,24 @@ static size_t element_length(struct slice s)
     return 0;
 }
 
-static bool parameters_fit(struct slice data)
-{
-    struct syslog_data d;
-    struct syslog_parameter p;
-
-    syslog_data_open(&d, data);
-    while (syslog_data_next(&d, &p))
-        ;
-    return d.rest.n == 0 && d.element.p == NULL;
-}
-
 static bool take_data(struct slice *rest, struct slice *data)
 {
+    struct syslog_parameter p;
+    struct syslog_data d;
     size_t n = 0, one;
 
     if (rest->n > 0 && rest->p[0] == '-') {
-        *rest = words_from(*rest, 1);
+        *rest = slice_from(*rest, 1);
         return true;
     }
-    while ((one = element_length(words_from(*rest, n))) > 0)
+    while ((one = element_length(slice_from(*rest, n))) > 0)
         n += one;
     *data = slice_of(rest->p, n);
-    *rest = words_from(*rest, n);
-    return n > 0 && parameters_fit(*data);
+    *rest = slice_from(*rest, n);
+    syslog_data_open(&d, *data);
+    while (syslog_data_next(&d, &p))
+        ;
+    return n > 0 && d.rest.n == 0 && d.element.p == NULL;
 }
 
 static bool parse_5424(struct syslog_line *l, struct slice rest)
@@ -80,9 +74,9 @@ static bool parse_5424(struct syslog_line *l, struct slice rest)
     if (!take_data(&rest, &l->data) || (rest.n > 0 && rest.p[0] != ' '))
         return false;
     if (rest.n > 0)
-        rest = words_from(rest, 1);
+        rest = slice_from(rest, 1);
     if (slice_starts(rest, SLICE("\xef\xbb\xbf")))
-        rest = words_from(rest, 3);
+        rest = slice_from(rest, 3);
     l->message = rest;
     return true;
 }
@@ -102,7 +96,7 @@ static bool take_bsd_time(struct slice *rest, struct slice *time)
             return false;
     }
     *time = slice_of(rest->p, sizeof(FORM) - 2);
-    *rest = words_from(*rest, sizeof(FORM) - 1);
+    *rest = slice_from(*rest, sizeof(FORM) - 1);
     return true;
 }
 
@@ -122,18 +116,9 @@ static void take_tag(struct syslog_line *l, struct slice *rest)
     l->app = slice_of(rest->p, n);
     if (rest->p[n] == '[')
         l->proc_id = slice_of(rest->p + n + 1, close++ - n - 1);
-    *rest = words_from(*rest, close + 1);
+    *rest = slice_from(*rest, close + 1);
     if (rest->n > 0 && rest->p[0] == ' ')
-        *rest = words_from(*rest, 1);
-}
-
-static bool parse_3164(struct syslog_line *l, struct slice rest)
-{
-    if (!take_bsd_time(&rest, &l->time) || !words_next(&rest, &l->host))
-        return false;
-    take_tag(l, &rest);
-    l->message = rest;
-    return true;
+        *rest = slice_from(*rest, 1);
 }
 
 bool syslog_parse(struct syslog_line *l, struct slice line)
@@ -146,8 +131,12 @@ bool syslog_parse(struct syslog_line *l, struct slice line)
     if (!take_priority(&rest, &l->priority))
         return false;
     if (l->priority >= 0 && slice_starts(rest, SLICE("1 ")))
-        return parse_5424(l, words_from(rest, 2));
-    return parse_3164(l, rest);
+        return parse_5424(l, slice_from(rest, 2));
+    if (!take_bsd_time(&rest, &l->time) || !words_next(&rest, &l->host))
+        return false;
+    take_tag(l, &rest);
+    l->message = rest;
+    return true;
 }
 
 void syslog_data_open(struct syslog_data *d, struct slice data)
@@ -164,19 +153,9 @@ static size_t name_length(struct slice s)
     return n;
 }
 
-/* Enters `[id`; true when the element ends right there. */
-static bool enter(struct syslog_data *d)
-{
-    size_t n = name_length(words_from(d->rest, 1));
-
-    d->element = slice_of(d->rest.p + 1, n);
-    d->rest = words_from(d->rest, n + 1);
-    return d->rest.n > 0 && d->rest.p[0] == ']';
-}
-
 static bool parameter(struct syslog_data *d, struct syslog_parameter *out)
 {
-    struct slice rest = words_from(d->rest, 1); /* the space */
+    struct slice rest = slice_from(d->rest, 1); /* the space */
     size_t n = name_length(rest), end = n + 2;
 
     if (n == 0 || n + 1 >= rest.n || rest.p[n] != '=' || rest.p[n + 1] != '"')
@@ -190,7 +169,7 @@ static bool parameter(struct syslog_data *d, struct syslog_parameter *out)
         return false;
     out->name = slice_of(rest.p, n);
     out->value = slice_of(rest.p + n + 2, end - n - 2);
-    d->rest = words_from(rest, end + 1);
+    d->rest = slice_from(rest, end + 1);
     return true;
 }
 
@@ -200,10 +179,12 @@ bool syslog_data_next(struct syslog_data *d, struct syslog_parameter *out)
     if (!d->element.p) {
         if (d->rest.n == 0 || d->rest.p[0] != '[')
             return false;
-        if (enter(d)) {
+        d->element = slice_of(d->rest.p + 1, name_length(slice_from(d->rest, 1)));
+        d->rest = slice_from(d->rest, d->element.n + 1);
+        if (d->rest.n > 0 && d->rest.p[0] == ']') { /* it has no parameters */
             out->element = d->element;
             d->element = slice_of(NULL, 0);
-            d->rest = words_from(d->rest, 1);
+            d->rest = slice_from(d->rest, 1);
             return true;
         }
     }
@@ -211,7 +192,7 @@ bool syslog_data_next(struct syslog_data *d, struct syslog_parameter *out)
     if (d->rest.n == 0 || d->rest.p[0] != ' ' || !parameter(d, out))
         return false;
     if (d->rest.n > 0 && d->rest.p[0] == ']') {
-        d->rest = words_from(d->rest, 1);
+        d->rest = slice_from(d->rest, 1);
         d->element = slice_of(NULL, 0);
     }
     return true;

@@ -15,11 +15,6 @@ static struct slice behind(struct slice s, const char *p)
     return slice_of(p + 1, (size_t)(s.p + s.n - p) - 1);
 }
 
-static bool is_alpha(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -30,12 +25,16 @@ static void take_scheme(struct url *u, struct slice *rest)
 {
     size_t n = 0;
 
-    while (n < rest->n && (is_alpha(rest->p[n]) || (n > 0 && (is_digit(rest->p[n]) || memchr("+-.", rest->p[n], 3)))))
-        n++;
+    for (; n < rest->n; n++) {
+        bool letter = (rest->p[n] | 0x20) >= 'a' && (rest->p[n] | 0x20) <= 'z';
+
+        if (!letter && (n == 0 || (!is_digit(rest->p[n]) && !memchr("+-.", rest->p[n], 3))))
+            break;
+    }
     if (n == 0 || n == rest->n || rest->p[n] != ':')
         return;
     u->scheme = slice_of(rest->p, n);
-    *rest = slice_of(rest->p + n + 1, rest->n - n - 1);
+    *rest = slice_from(*rest, n + 1);
 }
 
 /* What stands behind the first `mark` goes to *part and leaves *rest. */
@@ -80,18 +79,6 @@ static bool read_host(struct url *u, struct slice text)
     return !colon || read_port(behind(text, colon), &u->port);
 }
 
-static bool read_authority(struct url *u, struct slice text)
-{
-    const char *at = text.n ? memrchr(text.p, '@', text.n) : NULL;
-
-    if (at) {
-        u->user = until(text, at);
-        take_tail(&u->user, ':', &u->password);
-        text = behind(text, at);
-    }
-    return read_host(u, text);
-}
-
 bool url_parse(struct url *u, struct slice text)
 {
     struct slice rest = text;
@@ -106,10 +93,17 @@ bool url_parse(struct url *u, struct slice text)
     if (slice_starts(rest, SLICE("//"))) {
         const char *slash = rest.n > 2 ? memchr(rest.p + 2, '/', rest.n - 2) : NULL;
         size_t n = slash ? (size_t)(slash - rest.p) : rest.n;
+        struct slice authority = slice_of(rest.p + 2, n - 2);
+        const char *at = authority.n ? memrchr(authority.p, '@', authority.n) : NULL;
 
-        if (!read_authority(u, slice_of(rest.p + 2, n - 2)))
+        if (at) {
+            u->user = until(authority, at);
+            take_tail(&u->user, ':', &u->password);
+            authority = behind(authority, at);
+        }
+        if (!read_host(u, authority))
             return false;
-        rest = slice_of(rest.p + n, rest.n - n);
+        rest = slice_from(rest, n);
     }
     u->path = rest;
     return text.n > 0;

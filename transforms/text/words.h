@@ -9,11 +9,6 @@
 
 #include <stdbool.h>
 
-static inline struct slice words_from(struct slice s, size_t n)
-{
-    return slice_of(s.p + n, s.n - n);
-}
-
 /* "-" and nothing stand for a field that is not there. */
 static inline struct slice words_present(struct slice s)
 {
@@ -29,7 +24,7 @@ static inline bool words_next(struct slice *rest, struct slice *out)
         return false;
     space = memchr(rest->p, ' ', rest->n);
     *out = slice_of(rest->p, space ? (size_t)(space - rest->p) : rest->n);
-    *rest = words_from(*rest, out->n + (space != NULL));
+    *rest = slice_from(*rest, out->n + (space != NULL));
     return out->n > 0;
 }
 
