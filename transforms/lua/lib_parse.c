@@ -27,21 +27,24 @@ static void set_number(lua_State *L, const char *name, struct slice digits)
     lua_setfield(L, -2, name);
 }
 
-/* --- kv and logfmt -------------------------------------------------------------------------------------------------- */
-
-static void push_value(lua_State *L, const struct pair *pair)
+static void push_decoded(lua_State *L, struct slice raw, int (*decode)(struct slice raw, struct buf *out))
 {
-    struct buf *b;
+    struct buf *b = lua_lib_scratch(L, raw.n + 1);
 
-    if (!pair->escaped) {
-        lua_lib_push(L, pair->value);
-        return;
-    }
-    b = lua_lib_scratch(L, pair->value.n + 1);
-    if (pairs_unescape(pair->value, b) < 0)
+    if (decode(raw, b) < 0)
         luaL_error(L, "not enough memory");
     lua_lib_push(L, buf_slice(b));
 }
+
+static void push_value(lua_State *L, struct slice value, bool escaped)
+{
+    if (escaped)
+        push_decoded(L, value, pairs_unescape);
+    else
+        lua_lib_push(L, value);
+}
+
+/* --- kv and logfmt -------------------------------------------------------------------------------------------------- */
 
 static int push_pairs(lua_State *L, struct slice text, const struct pairs_style *style, bool words)
 {
@@ -56,7 +59,7 @@ static int push_pairs(lua_State *L, struct slice text, const struct pairs_style 
             continue;
         lua_lib_push(L, pair.key);
         if (pair.has_value)
-            push_value(L, &pair);
+            push_value(L, pair.value, pair.escaped);
         else
             lua_pushboolean(L, true);
         lua_rawset(L, -3);
@@ -87,16 +90,10 @@ static int parse_kv(lua_State *L)
 
 static void push_csv_field(lua_State *L, const struct csv_field *field)
 {
-    struct buf *b;
-
-    if (!field->doubled) {
+    if (field->doubled)
+        push_decoded(L, field->text, csv_undouble);
+    else
         lua_lib_push(L, field->text);
-        return;
-    }
-    b = lua_lib_scratch(L, field->text.n + 1);
-    if (csv_undouble(field->text, b) < 0)
-        luaL_error(L, "not enough memory");
-    lua_lib_push(L, buf_slice(b));
 }
 
 /* Pushes one row: a list, or a table by the names in the list at `columns` (0: none). */
@@ -205,12 +202,10 @@ static void set_data(lua_State *L, struct slice data)
     lua_newtable(L);
     syslog_data_open(&it, data);
     while (syslog_data_next(&it, &p)) {
-        struct pair value = {.value = p.value, .has_value = true, .escaped = p.escaped};
-
         push_element(L, p.element);
         if (p.name.n > 0) {
             lua_lib_push(L, p.name);
-            push_value(L, &value);
+            push_value(L, p.value, p.escaped);
             lua_rawset(L, -3);
         }
         lua_pop(L, 1);
@@ -244,15 +239,6 @@ static int parse_syslog(lua_State *L)
 
 /* --- addresses ------------------------------------------------------------------------------------------------------ */
 
-static void push_decoded(lua_State *L, struct slice raw)
-{
-    struct buf *b = lua_lib_scratch(L, raw.n + 1);
-
-    if (url_decode(raw, true, b) < 0)
-        luaL_error(L, "not enough memory");
-    lua_lib_push(L, buf_slice(b));
-}
-
 /* The last one wins when a name comes twice. */
 static void set_params(lua_State *L, struct slice query)
 {
@@ -260,8 +246,8 @@ static void set_params(lua_State *L, struct slice query)
 
     lua_newtable(L);
     while (url_query_next(&query, &key, &value)) {
-        push_decoded(L, key);
-        push_decoded(L, value);
+        push_decoded(L, key, url_decode_query);
+        push_decoded(L, value, url_decode_query);
         lua_rawset(L, -3);
     }
     lua_setfield(L, -2, "params");

@@ -83,15 +83,6 @@ static bool is_letter(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-static size_t digit_count(const char *p, const char *end)
-{
-    size_t n = 0;
-
-    while (p + n < end && is_digit(p[n]))
-        n++;
-    return n;
-}
-
 /* The length of the separator at p when a digit follows it; 0: the row ends here. */
 static size_t separator(const char *p, const char *end)
 {
@@ -112,8 +103,10 @@ static void read_groups(struct digits *d, const char *p, const char *end)
 
     d->count = 0;
     do {
-        size_t n = digit_count(p + gap, end);
+        size_t n = 0;
 
+        while (p + gap + n < end && is_digit(p[gap + n]))
+            n++;
         d->group[d->count].p = p + gap;
         d->group[d->count].n = n;
         d->group[d->count].dot = gap == 1 && *p == '.';
@@ -160,23 +153,18 @@ static bool grouped_as_cards_are(const struct digits *d, size_t count)
     return count == 2 && d->group[0].n == 6 && d->group[1].n == 13;
 }
 
-static bool has_dot(const struct digits *d, size_t count)
-{
-    for (size_t g = 1; g < count; g++)
-        if (d->group[g].dot)
-            return true;
-    return false;
-}
-
 /* How many groups, from the first of `d` on, are a card: the most that are; 0: none. */
 static size_t card_groups(const struct digits *d, bool first_of_row, const char *end)
 {
     size_t found = 0, total = 0;
+    bool dots = false;
 
     for (size_t count = 1; count <= d->count; count++) {
         const char *behind = d->group[count - 1].p + d->group[count - 1].n;
-        bool all = first_of_row && d->whole && count == d->count && !has_dot(d, count);
+        bool all;
 
+        dots = dots || (count > 1 && d->group[count - 1].dot);
+        all = first_of_row && d->whole && count == d->count && !dots;
         total += d->group[count - 1].n;
         if (total < CARD_MIN || total > CARD_MAX || (behind < end && is_letter(*behind)))
             continue;

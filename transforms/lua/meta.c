@@ -107,15 +107,6 @@ static int keys_index(lua_State *L)
     return 1;
 }
 
-static void check_key_name(lua_State *L, struct slice name)
-{
-    if (name.n < 1 || name.n > LUA_RECORD_KEY_NAME_MAX)
-        luaL_error(L, "a partition key's name has 1 to %d characters", LUA_RECORD_KEY_NAME_MAX);
-    for (size_t i = 0; i < name.n; i++)
-        if (!isalnum((unsigned char)name.p[i]) && !strchr("_-.", name.p[i]))
-            luaL_error(L, "a partition key's name has letters, digits and _-. only");
-}
-
 static void check_key_value(lua_State *L, const char *name, struct slice value)
 {
     if (value.n < 1 || value.n > LUA_RECORD_KEY_VALUE_MAX)
@@ -126,26 +117,19 @@ static void check_key_value(lua_State *L, const char *name, struct slice value)
 
         if (n == 0 || (unsigned char)value.p[0] < ' ' || value.p[0] == 0x7f)
             luaL_error(L, "partition key %s: a value is UTF-8 text without control characters", name);
-        value = slice_of(value.p + n, value.n - n);
+        value = slice_from(value, n);
     }
-}
-
-static struct slice keep(lua_State *L, struct lua_record *rec, struct slice s)
-{
-    char *p = arena_take(rec->arena, s.n);
-
-    if (!p)
-        luaL_error(L, "not enough memory");
-    if (s.n)
-        memcpy(p, s.p, s.n);
-    return slice_of(p, s.n);
 }
 
 static struct transform_key *add_key(lua_State *L, struct lua_record *rec, struct slice name)
 {
     struct transform_key *k;
 
-    check_key_name(L, name);
+    if (name.n < 1 || name.n > LUA_RECORD_KEY_NAME_MAX)
+        luaL_error(L, "a partition key's name has 1 to %d characters", LUA_RECORD_KEY_NAME_MAX);
+    for (size_t i = 0; i < name.n; i++)
+        if (!isalnum((unsigned char)name.p[i]) && !strchr("_-.", name.p[i]))
+            luaL_error(L, "a partition key's name has letters, digits and _-. only");
     if (!rec->keys)
         rec->keys = arena_take(rec->arena, LUA_RECORD_KEYS_MAX * sizeof(*rec->keys));
     if (!rec->keys)
@@ -153,7 +137,7 @@ static struct transform_key *add_key(lua_State *L, struct lua_record *rec, struc
     if (rec->key_count == LUA_RECORD_KEYS_MAX)
         luaL_error(L, "a record has at most %d partition keys", LUA_RECORD_KEYS_MAX);
     k = &rec->keys[rec->key_count];
-    *k = (struct transform_key){.name = keep(L, rec, name)};
+    *k = (struct transform_key){.name = slice_of(lua_record_keep(L, rec, name), name.n)};
     return k;
 }
 
@@ -175,7 +159,7 @@ static int keys_newindex(lua_State *L)
         return luaL_error(L, "partition key %s must be a string, not a %s", name.p, luaL_typename(L, 3));
     value.p = lua_tolstring(L, 3, &value.n);
     check_key_value(L, name.p, value);
-    value = keep(L, rec, value);
+    value.p = lua_record_keep(L, rec, value);
     if (!k) {
         k = add_key(L, rec, name);
         rec->key_count++;
@@ -195,7 +179,7 @@ static int meta_drop(lua_State *L)
     reason.p = luaL_optlstring(L, 1, "", &reason.n);
     if (reason.n > 64 || memchr(reason.p, '\0', reason.n))
         return luaL_error(L, "a reason for dropping is a short text, at most 64 bytes");
-    rec->drop_reason = keep(L, rec, reason);
+    rec->drop_reason = slice_of(lua_record_keep(L, rec, reason), reason.n);
     lua_pushnil(L);
     return 1;
 }

@@ -300,16 +300,15 @@ static int record_eq(lua_State *L)
 
 /* --- writing --- */
 
-/* A copy of `text` that stays as long as the record. */
-static const char *keep(lua_State *L, struct lua_record *rec, struct slice text)
+const char *lua_record_keep(lua_State *L, struct lua_record *rec, struct slice bytes)
 {
-    char *p = arena_take(rec->arena, text.n);
+    char *p = arena_take(rec->arena, bytes.n);
 
     if (!p)
         luaL_error(L, "not enough memory");
-    lua_guard_step(L, text.n);
-    if (text.n)
-        memcpy(p, text.p, text.n);
+    lua_guard_step(L, bytes.n);
+    if (bytes.n)
+        memcpy(p, bytes.p, bytes.n);
     return p;
 }
 
@@ -342,7 +341,7 @@ static struct lua_doc_value value_of_ref(lua_State *L, struct lua_record *rec, s
         return value_of_text(from->node->source);
     buf_clear(text);
     write_json(L, from, text);
-    return value_of_text(slice_of(keep(L, rec, buf_slice(text)), text->n));
+    return value_of_text(slice_of(lua_record_keep(L, rec, buf_slice(text)), text->n));
 }
 
 /* A string that needs no escapes, put between quotes. */
@@ -377,7 +376,7 @@ static struct lua_doc_value value_of(lua_State *L, struct lua_record *rec)
         return value_of_ref(L, rec, from);
     buf_clear(text);
     lua_json_write(L, 3, text);
-    return value_of_text(slice_of(keep(L, rec, buf_slice(text)), text->n));
+    return value_of_text(slice_of(lua_record_keep(L, rec, buf_slice(text)), text->n));
 }
 
 /* Is the value at 3 what the script would read there? Then the old spelling stays: digits, escapes. */

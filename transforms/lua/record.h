@@ -56,6 +56,9 @@ struct lua_record_taken {
     bool is_object; /* as in transform_out */
 };
 
+/* A copy of `bytes` that stays as long as the record. Raises when there is no memory. */
+const char *lua_record_keep(lua_State *L, struct lua_record *rec, struct slice bytes);
+
 /* The record's bytes, appended to `out` unless nobody changed them. Raises when out is full. */
 struct lua_record_taken lua_record_write(lua_State *L, struct lua_record *rec, struct buf *out);
 /* What a script gave back: the record that the value at `index` is or is a part of, its bytes appended to `out` unless

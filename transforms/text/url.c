@@ -127,12 +127,12 @@ bool url_query_next(struct slice *query, struct slice *key, struct slice *value)
     return true;
 }
 
-int url_decode(struct slice raw, bool plus_is_space, struct buf *out)
+int url_decode_query(struct slice raw, struct buf *out)
 {
     for (size_t i = 0; i < raw.n; i++) {
         char c = raw.p[i];
 
-        if (c == '+' && plus_is_space)
+        if (c == '+')
             c = ' ';
         if (c == '%' && i + 2 < raw.n && hex_digit(raw.p[i + 1]) >= 0 && hex_digit(raw.p[i + 2]) >= 0) {
             c = (char)(hex_digit(raw.p[i + 1]) * 16 + hex_digit(raw.p[i + 2]));

@@ -21,7 +21,7 @@ MUST_CHECK bool url_parse(struct url *out, struct slice text);
 
 /* Cuts the next a=b off the query. */
 bool url_query_next(struct slice *query, struct slice *key, struct slice *value);
-/* Appends with %41 (and, in a query, +) decoded; a % that is no escape stays. -1: out is full. */
-MUST_CHECK int url_decode(struct slice raw, bool plus_is_space, struct buf *out);
+/* Appends a name or value of the query with %41 and + decoded; a % that is no escape stays. -1: out is full. */
+MUST_CHECK int url_decode_query(struct slice raw, struct buf *out);
 
 #endif
