@@ -60,9 +60,9 @@
 
 /* A body larger than this lives in an unlinked file. */
 #define BODY_MEMORY_MAX LIMIT(4 * MIB, 4 * KIB)
-/* ... and this is the most that one may hold there. A batch has 128 MiB at most (buffer.size), error lines are base64, JSON of
- * other bytes may be several times as long. */
-#define BODY_BYTES_MAX LIMIT(1 * GIB, 256 * MIB)
+/* ... and this is the most that one may hold there. A batch has 5 GiB at most (buffer.size), error lines are base64, JSON of
+ * other bytes may be several times as long: what does not fit goes in halves. */
+#define BODY_BYTES_MAX LIMIT(8 * GIB, 256 * MIB)
 /* A body of a single record that has no room in a file: the largest that the API takes, six times as long in JSON, and what stands
  * around it. One of a larger record gets more while there is plenty: the record in base64, and what stands around it. */
 #define LONE_BODY_MEMORY_MAX    (8 * MIB)
