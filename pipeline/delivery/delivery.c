@@ -294,7 +294,7 @@ struct delivery *delivery_new_parcel(struct delivery_host *h, struct stage_parce
     delivery_note_write(d);
     begin_parcel(d);
     buf_init(&note, SEAL_META_MAX);
-    stage_note(p, d->seal.note, &note);
+    stage_note_write(&(struct stage_note){p->kind, p->version, d->seal.note}, &note);
     h->ops->seal_parcel(h, p, buf_slice(&note), &d->sealed);
     buf_release(&note);
     return d;
@@ -306,7 +306,7 @@ struct delivery *delivery_restore_parcel(struct delivery_host *h, struct stage_p
     struct delivery *d = make_of_parcel(h, p, progress);
 
     d->whole.object.epoch = epoch_of_parcel(0, p->known.number);
-    delivery_note_restore(d, stage_note_rest(note));
+    delivery_note_restore(d, stage_note_read(note).rest);
     d->sealing = SEAL_SAFE;
     begin_parcel(d);
     return d;

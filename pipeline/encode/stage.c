@@ -9,7 +9,6 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/spool/format/wire.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -21,8 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_NAME  "%020" PRIu64 ".parcel"
-#define NOTE_BYTES ((size_t)5) /* kind, version */
+#define FILE_NAME "%020" PRIu64 ".parcel"
 /* Beside a record in a block: its length, and where it is from. */
 #define BESIDE_RECORD 24
 
@@ -38,7 +36,7 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
     s->table = mem_array(s->buckets, sizeof(*s->table));
     TAILQ_INIT(&s->closed);
     TAILQ_INIT(&s->files_open);
-    buf_init(&s->notes, STAGE_PARTS_MAX * (SEAL_META_KEYS_MAX + NOTE_BYTES));
+    buf_init(&s->notes, STAGE_PARTS_MAX * (SEAL_META_KEYS_MAX + STAGE_NOTE_HEAD));
     return s;
 }
 
@@ -203,6 +201,11 @@ static struct stage_parcel *first_due(const struct stage *s)
 
 /* --- parcels -------------------------------------------------------------------------------------------------------- */
 
+char *stage_path(const char *dir, uint64_t number)
+{
+    return mem_printf("%s/" FILE_NAME, dir, number);
+}
+
 static struct stage_parcel *new_parcel(const struct stage *s, uint64_t number, enum stage_kind kind, struct slice keys)
 {
     struct stage_parcel *p = mem_alloc(sizeof(*p));
@@ -210,7 +213,7 @@ static struct stage_parcel *new_parcel(const struct stage *s, uint64_t number, e
     p->known = (struct parcel){.number = number, .oldest = NSEC_NEVER};
     p->kind = kind;
     p->keys = slice_of(keys.n ? mem_strndup(keys.p, keys.n) : NULL, keys.n);
-    p->path = mem_printf("%s/" FILE_NAME, s->dir, number);
+    p->path = stage_path(s->dir, number);
     heap_item_init(&p->due);
     return p;
 }
@@ -353,20 +356,6 @@ static int sync_all(struct stage *s, struct err *e)
     return rc < 0 ? sync_each(s, e) : 0;
 }
 
-void stage_note(const struct stage_parcel *p, struct slice rest, struct buf *out)
-{
-    unsigned char head[NOTE_BYTES] = {(unsigned char)p->kind};
-
-    wire_store_u32(head + 1, p->version);
-    if (buf_add(out, (const char *)head, sizeof(head)) < 0 || buf_add_slice(out, rest) < 0)
-        assert(!"a note fits");
-}
-
-struct slice stage_note_rest(struct slice note)
-{
-    return note.n < NOTE_BYTES ? slice_of(NULL, 0) : slice_of(note.p + NOTE_BYTES, note.n - NOTE_BYTES);
-}
-
 static void make_parts(struct stage *s)
 {
     size_t at = 0;
@@ -375,10 +364,11 @@ static void make_parts(struct stage *s)
     buf_clear(&s->notes);
     for (size_t i = 0; i < s->touched_count; i++)
         if (s->touched[i]->is_new)
-            stage_note(s->touched[i], s->touched[i]->keys, &s->notes);
+            stage_note_write(&(struct stage_note){s->touched[i]->kind, s->touched[i]->version, s->touched[i]->keys},
+                             &s->notes);
     for (size_t i = 0; i < s->touched_count; i++) {
         const struct stage_parcel *p = s->touched[i];
-        size_t note = p->is_new ? NOTE_BYTES + p->keys.n : 0;
+        size_t note = p->is_new ? STAGE_NOTE_HEAD + p->keys.n : 0;
 
         s->parts[i] = (struct staged_part){.parcel = p->known.number,
                                            .bytes = p->written.length,
@@ -497,14 +487,13 @@ int stage_parcel_remove(const struct stage *s, const struct stage_parcel *p, str
 /* Of one whose note damage took nothing is known: it is delivered without keys. */
 static struct stage_parcel *known_parcel(const struct stage *s, const struct parcel *known)
 {
-    const unsigned char *head = (const unsigned char *)known->note.p;
-    bool noted = known->note.n >= NOTE_BYTES && head[0] < STAGE_KINDS;
-    struct slice keys = noted && !known->sealed ? stage_note_rest(known->note) : slice_of(NULL, 0);
-    struct stage_parcel *p = new_parcel(s, known->number, noted ? (enum stage_kind)head[0] : STAGE_RECORDS, keys);
+    struct stage_note note = stage_note_read(known->note);
+    struct slice keys = known->sealed ? slice_of(NULL, 0) : note.rest;
+    struct stage_parcel *p = new_parcel(s, known->number, note.kind, keys);
 
     p->known = *known;
     p->known.note = p->known.progress = slice_of(NULL, 0);
-    p->version = noted ? wire_load_u32(head + 1) : 0;
+    p->version = note.version;
     return p;
 }
 

@@ -28,14 +28,13 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/heap.h"
 #include "pipeline/encode/parcel_file.h"
+#include "pipeline/encode/stage_note.h"
 #include "pipeline/spool/staged.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-
-enum stage_kind { STAGE_RECORDS, STAGE_FAILED, STAGE_SOURCES, STAGE_KINDS }; /* the numbers stand in notes on disk */
 
 struct stage_parcel {
     struct parcel known;     /* as the journal has it; no note, no progress */
@@ -101,9 +100,8 @@ struct stage {
     struct buf notes; /* of the parts */
 };
 
-/* What is noted of a parcel in the journal: its kind and version; behind them its keys, or, once it is sealed, what the delivery notes. */
-void stage_note(const struct stage_parcel *p, struct slice rest, struct buf *out);
-struct slice stage_note_rest(struct slice note);
+/* Where the file of a parcel is; mem_free(). */
+char *stage_path(const char *dir, uint64_t number);
 
 /* `dir`: where the files are; made when the first one is. NULL `files`: the real disk. */
 struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader);

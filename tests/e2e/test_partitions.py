@@ -275,6 +275,24 @@ def test_many_partitions_take_little_memory(t):
     check(objects.read_dir(t.path("out")), put)
 
 
+def test_a_stream_that_was_taken_out_is_printed_and_drained_with_what_it_has_staged(t):
+    config = partitioned(t, folder(t))
+    d = t.daemon(config).start()
+    put = records(range(60), 3)
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("they are staged", lambda: staged(d) == 3, 30 * t.slow)
+    d.kill9()
+    d.configure({**config, "streams": {"new": config["streams"]["app"]}})
+
+    def drain(*args):
+        return subprocess.run([t.binary, "drain", "app", *args, "-c", d.config_path], stdout=subprocess.PIPE, check=True).stdout
+
+    objects.assert_exactly_once(drain("--print").splitlines(), put)
+    drain("--to", "new")
+    check(objects.read_dir(t.path("out")), put)
+    assert not parcels(d)
+
+
 def test_fsck_tells_of_parcels(t):
     d = t.daemon(partitioned(t, folder(t))).start()
     Firehose(d.api_port).put_all("app", records(range(20), 4))

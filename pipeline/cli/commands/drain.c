@@ -8,6 +8,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
+#include "pipeline/encode/stage.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/spool/spool.h"
@@ -179,9 +180,54 @@ static int print_range(struct printing *p, struct spool_cursor at, uint64_t end,
     return 0;
 }
 
+/* As the transform has left them: what was staged is not in the log any more. */
+static int print_parcel(struct printing *p, const char *dir, const struct parcel *known, struct err *e)
+{
+    char *path = stage_path(dir, known->number);
+    struct parcel_file *f =
+        parcel_file_at(NULL, path, &(struct parcel_mark){.length = known->bytes, .count = UINT64_MAX});
+    struct parcel_place at = {0, 0};
+    struct record_chunk c;
+    uint64_t printed = 0;
+    int rc;
+
+    while ((rc = parcel_file_read(f, &at, &p->raw, &c, e)) > 0) {
+        struct slice lines = frame_lines(&c.v, c.v.first, c.v.first + c.v.count - 1);
+
+        if (fwrite(lines.p, 1, lines.n, stdout) != lines.n) {
+            rc = err_errno(e, "write to standard output");
+            break;
+        }
+        printed += c.v.count;
+    }
+    if (rc < 0 && e->code == ERR_FORMAT) {
+        p->lost += known->records > printed ? known->records - printed : 0;
+        rc = 0;
+    }
+    p->written += printed;
+    parcel_file_close(&f);
+    mem_free(path);
+    return rc;
+}
+
+/* Source records that are there for the backup are copies. */
+static int print_staged(struct printing *p, const char *dir, struct err *e)
+{
+    const struct spool_reader *r;
+    struct parcel known;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && (r = spool_reader(p->spool, i)); i++)
+        for (size_t k = 0; rc == 0 && staged_parcel(r, k, &known); k++)
+            if (stage_note_read(known.note).kind != STAGE_SOURCES)
+                rc = print_parcel(p, dir, &known, e);
+    return rc;
+}
+
 static int print_spool(const struct drain *d, const struct settings *s, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, d->name);
+    char *staging = mem_printf("%s/streams/%s/staging", s->data_dir, d->name);
     struct spool_conf conf = {.stream = d->name, .dir = dir, .limit = UINT64_MAX};
     struct committer *committer = NULL;
     struct spool_recovery found;
@@ -191,7 +237,7 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
 
     buf_init(&p.raw, FRAME_READ_MAX);
     if (committer_start(&committer, e) == 0 && spool_open(&p.spool, &conf, committer, &found, e) == 0)
-        rc = 0;
+        rc = print_staged(&p, staging, e);
     for (uint64_t seq = 1; rc == 0 && spool_waiting(p.spool, seq, &first, &end); seq = end)
         rc = print_range(&p, (struct spool_cursor){.seq = first}, end, e);
 
@@ -199,6 +245,7 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
     spool_close(&p.spool);
     buf_release(&p.raw);
     mem_free(dir);
+    mem_free(staging);
     if (rc == 0)
         fprintf(stderr, "stream %s: %" PRIu64 " record%s written, the spool keeps %s\n", d->name, p.written,
                 noun_s(p.written), p.written == 1 ? "it" : "them");
