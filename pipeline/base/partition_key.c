@@ -24,23 +24,23 @@ const char *partition_name_error(struct slice name)
     return NULL;
 }
 
-const char *partition_value_error(struct slice value)
+const char *partition_value_error(struct slice value, char why[PARTITION_WHY_MAX])
 {
     bool dots = true;
 
-    if (value.n < 1)
-        return "is empty";
-    if (value.n > PARTITION_VALUE_MAX)
-        return "has more than " TEXT_OF(PARTITION_VALUE_MAX) " bytes";
+    if (value.n < 1 || value.n > PARTITION_VALUE_MAX) {
+        snprintf(why, PARTITION_WHY_MAX, "has 1 to %d bytes, not %zu", PARTITION_VALUE_MAX, value.n);
+        return why;
+    }
     while (value.n > 0) {
         size_t n = utf8_first(value);
 
         if (n == 0 || (unsigned char)value.p[0] < ' ' || value.p[0] == 0x7f)
-            return "is not UTF-8 text without control characters";
+            return "is UTF-8 text without control characters";
         dots = dots && value.p[0] == '.';
         value = slice_of(value.p + n, value.n - n);
     }
-    return dots ? "has dots only" : NULL;
+    return dots ? "is not made of dots only" : NULL;
 }
 
 static bool stands_for_itself(char c, enum partition_form form)

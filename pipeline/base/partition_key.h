@@ -26,12 +26,13 @@
 #define PARTITION_KEYS_MAX  50 /* of a record; Firehose: of a query */
 #define PARTITION_NAME_MAX  128
 #define PARTITION_VALUE_MAX 1024
+#define PARTITION_WHY_MAX   80
 
 enum partition_form { PARTITION_RAW, PARTITION_FOLDER, PARTITION_URL };
 
-/* NULL, or what is wrong with it: "has letters, digits and _-. only". Nothing of a value is in it. */
+/* NULL, or what holds for all and not for it: "has letters, digits and _-. only". Nothing of a value is in it. */
 const char *partition_name_error(struct slice name);
-const char *partition_value_error(struct slice value);
+const char *partition_value_error(struct slice value, char why[PARTITION_WHY_MAX]);
 
 /* Appends the value in this form. -1: out is full. */
 MUST_CHECK int partition_value_add(struct slice value, enum partition_form form, struct buf *out);

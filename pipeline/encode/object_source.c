@@ -214,8 +214,12 @@ struct sink_record object_reader_record(const struct object_reader *r, uint64_t 
     if (!r->chunk.origins)
         return (struct sink_record){.seq = r->base + position, .epoch = epoch, .arrival = r->chunk.v.arrival};
     o = &r->chunk.origins[index_of(r, position)];
-    return (struct sink_record){
-        .seq = o->seq, .part = o->part, .epoch = epoch, .arrival = o->arrival, .is_object = o->is_object};
+    return (struct sink_record){.seq = o->seq,
+                                .part = o->part,
+                                .epoch = epoch,
+                                .arrival = o->arrival,
+                                .keys = record_chunk_keys(&r->chunk, index_of(r, position)),
+                                .is_object = o->is_object};
 }
 
 bool object_reader_is_counted(const struct object_reader *r, uint64_t position)

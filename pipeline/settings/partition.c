@@ -64,15 +64,16 @@ void settings_queries_bind(struct cfg_errors *errs, const struct cfg_node *node,
     for (size_t i = 0; i < node->count && i < PARTITION_KEYS_MAX; i++) {
         struct partition_query *q = &st->queries[st->query_count++];
         const char *wrong = partition_name_error(slice_str(node->items[i]->key->text));
+        char why[PARTITION_WHY_MAX];
 
         *q = (struct partition_query){.name = mem_strdup(node->items[i]->key->text), .at = node->items[i]->key->at};
         if (wrong)
             cfg_error(errs, q->at, "a partition key's name %s", wrong);
         else if (!node->items[i]->bad)
             bind_query(errs, node->items[i], q);
-        wrong = q->default_value ? partition_value_error(slice_str(q->default_value)) : NULL;
+        wrong = q->default_value ? partition_value_error(slice_str(q->default_value), why) : NULL;
         if (wrong)
-            cfg_error(errs, node->items[i]->at, "partition key `%s`: the default %s", q->name, wrong);
+            cfg_error(errs, node->items[i]->at, "partition key `%s`: a value %s", q->name, wrong);
     }
 }
 

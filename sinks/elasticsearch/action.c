@@ -106,10 +106,34 @@ void elasticsearch_action_check(const struct elasticsearch_action_conf *c, const
     elasticsearch_action_free(&a);
 }
 
+static enum index_rotation rotation_of(const struct elasticsearch_action_conf *c)
+{
+    bool dated = c->data_stream || (c->index && strstr(c->index, "!{timestamp:"));
+
+    return c->rotation != ROTATION_AUTO ? (enum index_rotation)c->rotation : dated ? ROTATION_NONE : ROTATION_DAY;
+}
+
+bool elasticsearch_action_template(const struct elasticsearch_action_conf *c, size_t index, struct sink_template *out)
+{
+    static const char *const SHOWN[ROTATION_MONTH + 1] = {[ROTATION_HOUR] = "yyyy-MM-dd-HH",
+                                                          [ROTATION_DAY] = "yyyy-MM-dd",
+                                                          [ROTATION_WEEK] = "yyyy-MM-dd",
+                                                          [ROTATION_MONTH] = "yyyy-MM"};
+    const struct sink_template all[] = {
+        {.option = "index", .text = c->index, .implied = SHOWN[rotation_of(c)]},
+        {.option = "id", .text = c->id},
+        {.option = "routing", .text = c->routing},
+    };
+
+    if (index >= ARRAY_LEN(all))
+        return false;
+    *out = all[index];
+    return true;
+}
+
 int elasticsearch_action_open(struct elasticsearch_action **out, const struct elasticsearch_action_conf *conf,
                               const unsigned char *identity, struct err *e)
 {
-    bool dated = conf->data_stream || strstr(conf->index, "!{timestamp:");
     struct elasticsearch_action *a = mem_alloc(sizeof(*a));
     const char *index;
 
@@ -119,9 +143,7 @@ int elasticsearch_action_open(struct elasticsearch_action **out, const struct el
     buf_init(&a->plain, 2 * INDEX_NAME_MAX);
     a->creates = conf->data_stream || conf->op == OP_CREATE;
     a->open = a->creates ? SLICE("{\"create\":{\"_index\":\"") : SLICE("{\"index\":{\"_index\":\"");
-    a->rotation = conf->rotation != ROTATION_AUTO ? (enum index_rotation)conf->rotation
-                  : dated                         ? ROTATION_NONE
-                                                  : ROTATION_DAY;
+    a->rotation = rotation_of(conf);
     if (check_op(conf, e) < 0 || check_rotation(conf, e) < 0 || open_index(a, conf, e) < 0 || open_id(a, conf, e) < 0 ||
         open_routing(a, conf, e) < 0)
         goto fail;
@@ -196,19 +218,19 @@ static int refuse_field(struct sink_refusal *why, const char *option, const char
 }
 
 /* Appends the index's name. */
-static int add_index(const struct elasticsearch_action *a, const struct document *d, nsec arrival, struct buf *out,
-                     struct sink_refusal *why)
+static int add_index(const struct elasticsearch_action *a, const struct document *d, const struct sink_record *r,
+                     struct buf *out, struct sink_refusal *why)
 {
     const char *constant = template_constant(a->index), *field, *wrong;
     char suffix[INDEX_SUFFIX_MAX];
-    size_t n = index_suffix(a->rotation, arrival, suffix);
+    size_t n = index_suffix(a->rotation, template_moment(r), suffix);
     struct buf name;
     int rc = 1;
 
     if (constant)
         return buf_add_str(out, constant) < 0 || buf_add(out, suffix, n) < 0 ? -1 : 1;
     buf_init(&name, INDEX_NAME_MAX);
-    field = template_render(a->index, &a->fields, d, arrival, &name);
+    field = template_render(a->index, &a->fields, d, r, &name);
     if (field || buf_add(&name, suffix, n) < 0)
         rc = refuse_field(why, "index", field ? field : "name");
     else if ((wrong = index_name_error(buf_slice(&name))))
@@ -229,7 +251,7 @@ static int add_member(const struct elasticsearch_action *a, const struct templat
     int rc = 1;
 
     buf_init(&text, DOCUMENT_ID_MAX);
-    field = template_render(t, &a->fields, d, r->arrival, &text);
+    field = template_render(t, &a->fields, d, r, &text);
     if (field)
         rc = refuse_field(why, option, field);
     else if (buf_add_str(out, member) < 0 || json_quote(buf_slice(&text), out) < 0)
@@ -263,7 +285,7 @@ static int add_plain(const struct elasticsearch_action *a, const struct sink_rec
     p = out->p + out->n;
     memcpy(p, a->plain.p, a->plain.n);
     p += a->plain.n;
-    p += index_suffix(a->rotation, r->arrival, p);
+    p += index_suffix(a->rotation, template_moment(r), p);
     memcpy(p, ID.p, ID.n);
     derived_id(a, r, p + ID.n);
     memcpy(p + ID.n + DERIVED_ID, END.p, END.n);
@@ -293,7 +315,7 @@ int elasticsearch_action_add(const struct elasticsearch_action *a, const struct 
         return add_plain(a, r, out);
     if (buf_add_slice(out, a->open) < 0)
         return -1;
-    rc = add_index(a, &d, r->arrival, out, why);
+    rc = add_index(a, &d, r, out, why);
     if (rc == 1 && buf_add_char(out, '"') < 0)
         rc = -1;
     if (rc == 1)
@@ -329,6 +351,6 @@ int elasticsearch_action_describe(const struct elasticsearch_action *a, const st
     before = out->n;
     if (buf_printf(out, ",\"%sIndexName\":\"", vendor) < 0)
         return -1;
-    rc = add_index(a, &d, r->arrival, out, &why);
+    rc = add_index(a, &d, r, out, &why);
     return settle(out, before, rc == 1 && buf_add_char(out, '"') < 0 ? -1 : rc);
 }

@@ -37,7 +37,7 @@ extern const struct cfg_choice elasticsearch_rotations[], elasticsearch_ops[];
 /* clang-format off */
 #define ELASTICSEARCH_ACTION_FIELDS(conf, member)                                                                      \
     {.name = "index", .type = CFG_STRING, .offset = offsetof(conf, member.index), .required = true, .max = 512,        \
-     .help = "index, alias or data stream; may hold !{record:FIELD} and !{timestamp:PATTERN}"},                        \
+     .help = "index, alias or data stream; may hold !{record:FIELD}, !{timestamp:PATTERN} and partition keys"},                        \
     {.name = "rotation", .type = CFG_ENUM, .offset = offsetof(conf, member.rotation),                                  \
      .choices = elasticsearch_rotations,                                                                               \
      .help = "what is appended to the index, by arrival in UTC: app-2026-11-22-16, app-2026-11-22, app-2026-w47, "     \
@@ -55,6 +55,9 @@ extern const struct cfg_choice elasticsearch_rotations[], elasticsearch_ops[];
 /* clang-format on */
 
 struct elasticsearch_action;
+
+/* For sink_ops.template_at. */
+bool elasticsearch_action_template(const struct elasticsearch_action_conf *c, size_t index, struct sink_template *out);
 
 /* Reports every mistake. */
 void elasticsearch_action_check(const struct elasticsearch_action_conf *conf, const struct cfg_options *o);

@@ -96,6 +96,11 @@ static int make_query(struct elasticsearch_sink *s, struct err *e)
     return 0;
 }
 
+static bool elasticsearch_template_at(const void *conf, size_t index, struct sink_template *out)
+{
+    return elasticsearch_action_template(&((const struct elasticsearch_conf *)conf)->action, index, out);
+}
+
 static int elasticsearch_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     struct elasticsearch_sink *s = mem_alloc(sizeof(*s));
@@ -333,6 +338,8 @@ const struct sink_ops sink_elasticsearch = {
     .error_prefix = "AmazonOpenSearchService-failed",
     .metric = "elasticsearch",
     .check_conf = elasticsearch_check_conf,
+    .template_at = elasticsearch_template_at,
+    .keys_of_records = true,
     .open = elasticsearch_open,
     .close = elasticsearch_close,
     .head = elasticsearch_head,

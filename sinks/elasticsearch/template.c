@@ -2,18 +2,20 @@
  * parts; a template without fields and times is a constant. */
 #include "sinks/elasticsearch/template.h"
 
+#include "pipeline/base/key_set.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "sinks/names/literal.h"
+#include "sinks/names/pieces.h"
 #include "sinks/names/time_pattern.h"
 
 #include <string.h>
 
-enum part_kind { PART_LITERAL, PART_FIELD, PART_TIMESTAMP };
+enum part_kind { PART_LITERAL, PART_FIELD, PART_TIMESTAMP, PART_KEY };
 
 struct part {
     enum part_kind kind;
-    struct slice text; /* literal or pattern; points into template.text */
+    struct slice text; /* literal, pattern or key's name; points into template.text */
     size_t field;
 };
 
@@ -29,7 +31,9 @@ static int add_expression(struct template *t, const char *option, struct slice i
                           struct err *e)
 {
     static const struct slice RECORD = {"record:", 7}, TIMESTAMP = {"timestamp:", 10};
+    struct slice rest = slice_of(inner.p - 2, inner.n + 3); /* with `!{` and `}` */
     struct part *p = &t->part[t->count];
+    struct piece x;
     int field;
 
     if (slice_starts(inner, RECORD)) {
@@ -41,6 +45,10 @@ static int add_expression(struct template *t, const char *option, struct slice i
         *p = (struct part){.kind = PART_TIMESTAMP, .text = {inner.p + TIMESTAMP.n, inner.n - TIMESTAMP.n}};
         if (time_pattern_check(p->text, e) < 0)
             return err_wrap(e, "%s: !{%.*s}", option, (int)inner.n, inner.p);
+    } else if (piece_next(option, &rest, &x, e) > 0 && piece_key(&x) != KEY_NONE) {
+        *p = (struct part){.kind = PART_KEY, .text = x.value};
+        if (piece_check_key(option, &x, e) < 0)
+            return -1;
     } else {
         return err_set(e, ERR_CONFIG, "%s: !{%.*s} is neither !{record:FIELD} nor !{timestamp:PATTERN}", option,
                        (int)inner.n, inner.p);
@@ -116,18 +124,38 @@ struct slice template_literal_start(const struct template *t)
     return t->count > 0 && t->part[0].kind == PART_LITERAL ? t->part[0].text : (struct slice){"", 0};
 }
 
-const char *template_render(const struct template *t, const struct document_fields *fields, const struct document *d,
-                            nsec arrival, struct buf *out)
+static bool render_part(const struct template *t, const struct part *p, const struct document *d,
+                        const struct sink_record *r, struct buf *out)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        const struct part *p = &t->part[i];
-        size_t before = out->n;
-        bool fits = p->kind == PART_LITERAL     ? buf_add_slice(out, p->text) == 0
-                    : p->kind == PART_TIMESTAMP ? time_pattern_render(p->text, arrival, t->utc, out) == 0
-                                                : document_text(d->value[p->field], out) && out->n > before;
+    size_t before = out->n;
+    struct slice value;
 
-        if (!fits)
-            return p->kind == PART_FIELD ? fields->path[p->field].text : "timestamp";
+    switch (p->kind) {
+    case PART_LITERAL:
+        return buf_add_slice(out, p->text) == 0;
+    case PART_TIMESTAMP:
+        return time_pattern_render(p->text, template_moment(r), t->utc, out) == 0;
+    case PART_KEY:
+        return key_set_find(r->keys, p->text, &value) && buf_add_slice(out, value) == 0;
+    default:
+        return document_text(d->value[p->field], out) && out->n > before;
     }
+}
+
+const char *template_render(const struct template *t, const struct document_fields *fields, const struct document *d,
+                            const struct sink_record *r, struct buf *out)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (!render_part(t, &t->part[i], d, r, out))
+            return t->part[i].kind == PART_FIELD ? fields->path[t->part[i].field].text
+                   : t->part[i].kind == PART_KEY ? "(a partition key)"
+                                                 : "timestamp";
     return NULL;
+}
+
+nsec template_moment(const struct sink_record *r)
+{
+    int64_t seconds;
+
+    return partition_time(r->keys, &seconds) ? seconds * NSEC_PER_SEC : r->arrival;
 }

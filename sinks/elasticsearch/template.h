@@ -2,8 +2,9 @@
  *
  *     app-!{record:service.name}-!{timestamp:yyyy.MM}
  *
- * !{record:FIELD} is a field of the record (dots go into nested objects), !{timestamp:PATTERN} the record's arrival in
- * UTC, with the pattern letters of time_pattern.h.
+ * !{record:FIELD} is a field of the record (dots go into nested objects), !{timestamp:PATTERN} the record's arrival, or the time
+ * that it says of itself where the stream has one, in UTC, with the pattern letters of time_pattern.h; partition keys as in
+ * pieces.h, as they are.
  *
  * Ownership  template_free(). Threads: immutable once open.
  */
@@ -15,6 +16,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "sinks/elasticsearch/document.h"
+#include "sinks/sink.h"
 
 struct template;
 
@@ -28,8 +30,11 @@ const char *template_constant(const struct template *t);
 /* What it begins with whatever the record says. */
 struct slice template_literal_start(const struct template *t);
 
-/* Appends the text. NULL, or the name of the field that is missing, empty, no text, or too long for `out`. */
+/* Appends the text. NULL, or the name of the field or key that is missing, empty, no text, or too long for `out`. */
 const char *template_render(const struct template *t, const struct document_fields *fields, const struct document *d,
-                            nsec arrival, struct buf *out);
+                            const struct sink_record *r, struct buf *out);
+
+/* What !{timestamp:...} and a rotation are about. */
+nsec template_moment(const struct sink_record *r);
 
 #endif

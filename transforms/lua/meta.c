@@ -4,7 +4,7 @@
 #include "transforms/lua/meta.h"
 
 #include "pipeline/base/facts.h"
-#include "pipeline/base/utf8.h"
+#include "pipeline/base/partition_key.h"
 #include "transforms/lua/lib.h"
 
 #include <ctype.h>
@@ -109,33 +109,26 @@ static int keys_index(lua_State *L)
 
 static void check_key_value(lua_State *L, const char *name, struct slice value)
 {
-    if (value.n < 1 || value.n > LUA_RECORD_KEY_VALUE_MAX)
-        luaL_error(L, "partition key %s: a value has 1 to %d bytes, not %I", name, LUA_RECORD_KEY_VALUE_MAX,
-                   (LUAI_UACINT)value.n);
-    while (value.n > 0) {
-        size_t n = utf8_first(value);
+    char why[PARTITION_WHY_MAX];
+    const char *wrong = partition_value_error(value, why);
 
-        if (n == 0 || (unsigned char)value.p[0] < ' ' || value.p[0] == 0x7f)
-            luaL_error(L, "partition key %s: a value is UTF-8 text without control characters", name);
-        value = slice_from(value, n);
-    }
+    if (wrong)
+        luaL_error(L, "partition key %s: a value %s", name, wrong);
 }
 
 static struct transform_key *add_key(lua_State *L, struct lua_record *rec, struct slice name)
 {
+    const char *wrong = partition_name_error(name);
     struct transform_key *k;
 
-    if (name.n < 1 || name.n > LUA_RECORD_KEY_NAME_MAX)
-        luaL_error(L, "a partition key's name has 1 to %d characters", LUA_RECORD_KEY_NAME_MAX);
-    for (size_t i = 0; i < name.n; i++)
-        if (!isalnum((unsigned char)name.p[i]) && !strchr("_-.", name.p[i]))
-            luaL_error(L, "a partition key's name has letters, digits and _-. only");
+    if (wrong)
+        luaL_error(L, "a partition key's name %s", wrong);
     if (!rec->keys)
-        rec->keys = arena_take(rec->arena, LUA_RECORD_KEYS_MAX * sizeof(*rec->keys));
+        rec->keys = arena_take(rec->arena, PARTITION_KEYS_MAX * sizeof(*rec->keys));
     if (!rec->keys)
         luaL_error(L, "not enough memory");
-    if (rec->key_count == LUA_RECORD_KEYS_MAX)
-        luaL_error(L, "a record has at most %d partition keys", LUA_RECORD_KEYS_MAX);
+    if (rec->key_count == PARTITION_KEYS_MAX)
+        luaL_error(L, "a record has at most %d partition keys", PARTITION_KEYS_MAX);
     k = &rec->keys[rec->key_count];
     *k = (struct transform_key){.name = slice_of(lua_record_keep(L, rec, name), name.n)};
     return k;

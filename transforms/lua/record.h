@@ -22,11 +22,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What Firehose takes from a transformation. */
-#define LUA_RECORD_KEYS_MAX      50
-#define LUA_RECORD_KEY_NAME_MAX  128
-#define LUA_RECORD_KEY_VALUE_MAX 1024
-
 struct lua_record {
     struct transform_record from; /* borrowed */
     uint64_t generation;
@@ -34,7 +29,7 @@ struct lua_record {
     struct lua_doc_node *root; /* NULL: not looked at yet, or no JSON object or array */
     bool read;                 /* looked at */
     struct lua_doc_error error;
-    struct transform_key *keys; /* room for LUA_RECORD_KEYS_MAX in the arena, once there is one */
+    struct transform_key *keys; /* room for PARTITION_KEYS_MAX in the arena, once there is one */
     size_t key_count;
     struct slice drop_reason;
 };

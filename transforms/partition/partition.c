@@ -157,6 +157,8 @@ static bool ask(struct partition_state *s, const struct partition_conf_key *k, s
     const struct query *q = s->partition->asked[query];
     struct jq_answer a = s->answer[query];
     const char *why = "the record has none";
+    char wrong[PARTITION_WHY_MAX];
+    bool a_value = false;
 
     if (q->plain && !why_not) {
         struct buf *text = &s->text[query];
@@ -169,13 +171,13 @@ static bool ask(struct partition_state *s, const struct partition_conf_key *k, s
         why = why_not;
     else if (a.answer == QUERY_FAILED)
         why = a.why;
-    else if (a.answer == QUERY_TEXT)
-        why = partition_value_error(a.text);
+    else if ((a_value = a.answer == QUERY_TEXT))
+        why = partition_value_error(a.text, wrong);
     *value = a.text;
     if (!why)
         return true;
     *value = slice_str(k->default_value);
-    return k->default_value || fail_key(s, k, why);
+    return k->default_value || fail(s, "partition key %s: %s%s", k->name, a_value ? "a value " : "", why);
 }
 
 static bool find_set(const struct transform_record *r, const char *name, struct slice *value)

@@ -23,24 +23,25 @@ static void names_have_letters_digits_and_a_few_more(void **state)
 
 static void values_are_short_text(void **state)
 {
-    char longest[PARTITION_VALUE_MAX + 1];
+    char longest[PARTITION_VALUE_MAX + 1], why[PARTITION_WHY_MAX];
 
     (void)state;
     memset(longest, '.', sizeof(longest));
     longest[0] = 'a';
-    assert_null(partition_value_error(slice_of(longest, PARTITION_VALUE_MAX)));
-    assert_string_equal(partition_value_error(slice_of(longest, PARTITION_VALUE_MAX + 1)), "has more than 1024 bytes");
-    assert_null(partition_value_error(SLICE("../a")));
-    assert_null(partition_value_error(SLICE(" \xc3\xa4\xf0\x9f\x98\x80")));
-    assert_string_equal(partition_value_error(SLICE("")), "is empty");
-    assert_string_equal(partition_value_error(SLICE(".")), "has dots only");
-    assert_string_equal(partition_value_error(SLICE("..")), "has dots only");
-    assert_string_equal(partition_value_error(SLICE("...")), "has dots only");
-    assert_non_null(partition_value_error(SLICE("a\nb")));
-    assert_non_null(partition_value_error(SLICE("a\0b")));
-    assert_non_null(partition_value_error(SLICE("a\x7f")));
-    assert_non_null(partition_value_error(SLICE("\xff")));
-    assert_non_null(partition_value_error(SLICE("\xc3")));
+    assert_null(partition_value_error(slice_of(longest, PARTITION_VALUE_MAX), why));
+    assert_string_equal(partition_value_error(slice_of(longest, PARTITION_VALUE_MAX + 1), why),
+                        "has 1 to 1024 bytes, not 1025");
+    assert_null(partition_value_error(SLICE("../a"), why));
+    assert_null(partition_value_error(SLICE(" \xc3\xa4\xf0\x9f\x98\x80"), why));
+    assert_string_equal(partition_value_error(SLICE(""), why), "has 1 to 1024 bytes, not 0");
+    assert_string_equal(partition_value_error(SLICE("."), why), "is not made of dots only");
+    assert_string_equal(partition_value_error(SLICE(".."), why), "is not made of dots only");
+    assert_string_equal(partition_value_error(SLICE("..."), why), "is not made of dots only");
+    assert_non_null(partition_value_error(SLICE("a\nb"), why));
+    assert_non_null(partition_value_error(SLICE("a\0b"), why));
+    assert_non_null(partition_value_error(SLICE("a\x7f"), why));
+    assert_non_null(partition_value_error(SLICE("\xff"), why));
+    assert_non_null(partition_value_error(SLICE("\xc3"), why));
 }
 
 static void each_place_has_its_form(void **state)
