@@ -12,6 +12,7 @@
 #include "sinks/endpoint/options.h"
 #include "sinks/endpoint/preset.h"
 #include "sinks/endpoint/shape.h"
+#include "sinks/names/pieces.h"
 #include "sinks/seal_identity.h"
 
 #include <ctype.h>
@@ -21,6 +22,9 @@
 #include <strings.h>
 
 #define SITE_PLACE "{site}"
+/* Bytes of an address, or of a header's value, with its partition keys. */
+#define FILLED_MAX     (64 * KIB)
+#define FILLED_URL_MAX 4000
 
 struct http_endpoint {
     const struct http_endpoint_conf *conf;
@@ -61,6 +65,64 @@ static bool is_set(const char *text)
 
 /* --- options ---------------------------------------------------------------------------------------------------------
  */
+
+/* The address and the headers' values may hold partition keys, and no other expressions. */
+static int check_keys(const char *option, const char *text, struct err *e)
+{
+    struct slice rest = slice_str(text);
+    struct piece p;
+    int rc;
+
+    while ((rc = piece_next(option, &rest, &p, e)) > 0) {
+        if (p.expression && piece_key(&p) == KEY_NONE)
+            return err_set(e, ERR_CONFIG,
+                           "%s: `%.*s` is not known here; there are !{partitionKeyFromQuery:NAME} and "
+                           "!{partitionKeyFromLua:NAME}",
+                           option, (int)p.text.n, p.text.p);
+        if (p.expression && piece_check_key(option, &p, e) < 0)
+            return -1;
+    }
+    return rc;
+}
+
+static int check_all_keys(const struct http_endpoint *s, struct err *e)
+{
+    const struct http_endpoint_conf *c = s->conf;
+
+    if (is_set(c->url) && strstr(c->url, "!{") &&
+        (s->shape_kind == SHAPE_SPLUNK_EVENT || s->shape_kind == SHAPE_SPLUNK_RAW))
+        return err_set(e, ERR_CONFIG, "url: Splunk's address has no place for partition keys; a header has");
+    if (is_set(c->url) && check_keys("url", c->url, e) < 0)
+        return -1;
+    for (size_t i = 0; i < c->headers.n; i++)
+        if (check_keys("headers", c->headers.v[i].value, e) < 0)
+            return -1;
+    return 0;
+}
+
+static bool http_endpoint_template_at(const void *conf, size_t index, struct sink_template *out)
+{
+    const struct http_endpoint_conf *c = conf;
+
+    if (index > c->headers.n)
+        return false;
+    *out = index == 0
+               ? (struct sink_template){.option = "url", .text = c->url, .max = FILLED_URL_MAX, .form = PARTITION_URL}
+               : (struct sink_template){.option = "headers", .text = c->headers.v[index - 1].value};
+    return true;
+}
+
+/* Appends a text with its keys filled in. -1: a key is not there, or there is no room. */
+static int fill_in(struct slice rest, struct slice keys, enum partition_form form, struct buf *out)
+{
+    struct piece p;
+    struct err e;
+    int rc = 0;
+
+    while (rc == 0 && piece_next("", &rest, &p, &e) > 0)
+        rc = p.expression ? piece_add_key(&p, keys, form, out) : buf_add_slice(out, p.text);
+    return rc;
+}
 
 static int open_url(struct http_endpoint *s, struct err *e)
 {
@@ -185,9 +247,10 @@ static int http_endpoint_open(void **state, const void *conf, const struct sink_
     struct http_endpoint *s = new_endpoint(conf, env);
 
     *state = s;
-    if (choose_shape(s, e) < 0 || open_url(s, e) < 0 || proxy_check_found(s->conf->proxy, s->url.shown, e) < 0 ||
-        open_auth(s, e) < 0 || endpoint_options_check(s->conf, s->authorization != NULL, e) < 0 ||
-        open_query(s, e) < 0 || open_attributes(s, e) < 0)
+    if (choose_shape(s, e) < 0 || open_url(s, e) < 0 || check_all_keys(s, e) < 0 ||
+        proxy_check_found(s->conf->proxy, s->url.shown, e) < 0 || open_auth(s, e) < 0 ||
+        endpoint_options_check(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
+        open_attributes(s, e) < 0)
         goto fail;
     if (s->preset->path && !*s->url.path) {
         mem_free(s->url.path);
@@ -218,6 +281,8 @@ static void http_endpoint_check_conf(const void *conf, const struct sink_env *en
     if (open_url(s, &e) < 0)
         cfg_options_refuse(o, &e);
     else if (shaped && open_query(s, &e) < 0)
+        cfg_options_refuse(o, &e);
+    else if (check_all_keys(s, &e) < 0)
         cfg_options_refuse(o, &e);
     if (shaped && open_auth(s, &e) < 0)
         cfg_options_refuse(o, &e);
@@ -339,6 +404,43 @@ static void ask_for_acknowledgement(const struct http_endpoint *s, const struct 
     header(rq, "Content-Type", "application/json");
 }
 
+static int add_url(const struct http_endpoint *s, struct slice keys, struct http_request *rq, struct err *e)
+{
+    const char *path = *s->url.path ? s->url.path : "/";
+    struct buf url;
+    int rc;
+
+    buf_init(&url, FILLED_MAX);
+    rc = buf_add_str(&url, s->url.shown) < 0 || fill_in(slice_str(path), keys, PARTITION_URL, &url) < 0 ||
+                 (s->query.n > 0 &&
+                  (buf_add_char(&url, '?') < 0 || fill_in(buf_slice(&s->query), keys, PARTITION_URL, &url) < 0))
+             ? err_set(e, ERR_LIMIT, "url: too long, or a partition key of it is not there")
+             : 0;
+    if (rc == 0)
+        rq->url = mem_strdup(buf_cstr(&url));
+    buf_release(&url);
+    return rc;
+}
+
+static int add_own_headers(const struct http_endpoint *s, struct slice keys, struct http_request *rq, struct err *e)
+{
+    struct buf value;
+    int rc = 0;
+
+    buf_init(&value, FILLED_MAX);
+    for (size_t i = 0; i < s->conf->headers.n && rc == 0; i++) {
+        const struct pair *h = &s->conf->headers.v[i];
+
+        buf_clear(&value);
+        if (fill_in(slice_str(h->value), keys, PARTITION_RAW, &value) < 0)
+            rc = err_set(e, ERR_LIMIT, "headers: %s is too long, or a partition key of it is not there", h->name);
+        else
+            header(rq, h->name, buf_cstr(&value));
+    }
+    buf_release(&value);
+    return rc;
+}
+
 static int http_endpoint_request(const void *state, const struct sink_seal *seal, struct http_request *rq,
                                  struct err *e)
 {
@@ -353,8 +455,8 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
     if (seal->follow_up > 0) {
         ask_for_acknowledgement(s, seal, rq);
     } else {
-        rq->url = mem_printf("%s%s%s%.*s", s->url.shown, *s->url.path ? s->url.path : "/", s->query.n ? "?" : "",
-                             (int)s->query.n, s->query.n ? s->query.p : "");
+        if (add_url(s, seal->id.keys, rq, e) < 0)
+            return -1;
         header(rq, "Content-Type",
                plain && is_set(s->conf->content_type) ? s->conf->content_type : s->shape->content_type);
         header(rq, "Content-Encoding", seal->encoding);
@@ -365,9 +467,9 @@ static int http_endpoint_request(const void *state, const struct sink_seal *seal
     header(rq, "Authorization", s->authorization);
     if (is_splunk(s->shape_kind))
         header(rq, "X-Splunk-Request-Channel", s->channel);
-    for (size_t i = 0; i < s->conf->headers.n; i++)
-        header(rq, s->conf->headers.v[i].name, s->conf->headers.v[i].value);
-    rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
+    rc = add_own_headers(s, seal->id.keys, rq, e);
+    if (rc == 0)
+        rc = tls_options_poll(s->tls, seal->wall_now, rq, e);
     if (rc != 0)
         http_request_release(rq);
     return rc;
@@ -407,6 +509,7 @@ const struct sink_ops sink_http = {
     .error_prefix_of = http_endpoint_error_prefix_of,
     .metric = "http",
     .check_conf = http_endpoint_check_conf,
+    .template_at = http_endpoint_template_at,
     .open = http_endpoint_open,
     .close = http_endpoint_close,
     .head = http_endpoint_head,

@@ -78,7 +78,7 @@ const struct cfg_field http_endpoint_fields[] = {
     {.name = "preset", .type = CFG_ENUM, AT(preset), .def = "none", .choices = preset_choices,
      .help = "a service whose address, header names, format and limits are known"},
     {.name = "url", .type = CFG_STRING, AT(url), .max = ENDPOINT_URL_MAX, .secret = true,
-     .help = "http(s)://host/path to POST to; required unless the preset knows it"},
+     .help = "http(s)://host/path to POST to; required unless the preset knows it; path and query may hold partition keys"},
     {.name = "site", .type = CFG_STRING, AT(site), .max = 253,
      .help = "the part of a preset's address that differs: datadog datadoghq.com, new_relic aws-api.newrelic.com, "
              "coralogix the team's domain, honeycomb the dataset, dynatrace the environment's host, logz_io the listener's "
@@ -89,7 +89,7 @@ const struct cfg_field http_endpoint_fields[] = {
     {.name = "access_key", .type = CFG_STRING, AT(access_key), .max = 4096, .secret = true,
      .help = "sent as X-Amz-Firehose-Access-Key, for Splunk as the HEC token"},
     {.name = "headers", .type = CFG_CUSTOM, AT(headers), .bind = pairs_bind, .release = pairs_release,
-     .syntax = "mapping of names to texts", .help = "further headers"},
+     .syntax = "mapping of names to texts", .help = "further headers; values may hold partition keys"},
     {.name = "common_attributes", .type = CFG_CUSTOM, AT(attributes), .bind = pairs_bind, .release = pairs_release,
      .syntax = "mapping of names to texts",
      .help = "sent with every request: X-Amz-Firehose-Common-Attributes; host, source, sourcetype, index and fields of "

@@ -72,6 +72,43 @@ static void an_action_line_and_a_document_for_each_record(void **state)
            "{\"index\":{\"_index\":\"app-web-2026-07-13\"}}\n{\"s\":\"web\"}\n");
 }
 
+static void expect_keys(const char *yaml, struct slice keys, const char *want)
+{
+    const struct sink_record r = {
+        .data = SLICE("{}"), .seq = 7, .arrival = (nsec)1783951509 * NSEC_PER_SEC, .keys = keys};
+    struct bound_sink b = opened(yaml);
+    struct sink_refusal why;
+    struct buf body;
+    int rc;
+
+    buf_init(&body, 1 << 20);
+    rc = b.ops->record(b.state, &r, true, &body, &why);
+    assert_string_equal(rc == 1 ? buf_cstr(&body) : why.code, want);
+    buf_release(&body);
+    bound_sink_close(&b);
+}
+
+/* As in key_set.h. */
+#define KEYS(text) ((struct slice){(text), sizeof(text) - 1})
+
+static void each_record_has_its_own_partition_keys(void **state)
+{
+    (void)state;
+    expect_keys(URL "index: \"app-!{partitionKeyFromQuery:t}\"\nrotation: none\nid: server\n", KEYS("t\000web\000"),
+                "{\"index\":{\"_index\":\"app-web\"}}\n{}\n");
+    expect_keys(FIX "id: \"!{partitionKeyFromLua:t}\"\nrouting: \"!{partitionKeyFromLambda:t}\"\n",
+                KEYS("t\000a\"b\000"),
+                "{\"index\":{\"_index\":\"app\",\"_id\":\"a\\\"b\",\"routing\":\"a\\\"b\"}}\n{}\n");
+    /* No index can have the name; there is no such key. */
+    expect_keys(URL "index: \"app-!{partitionKeyFromQuery:t}\"\n", KEYS("t\000A/B\000"), "InvalidIndexName");
+    expect_keys(URL "index: \"app-!{partitionKeyFromQuery:t}\"\n", KEYS("u\000x\000"), "MissingField");
+    /* The time that the record says of itself: 2024-02-29T23:00:00Z. */
+    expect_keys(URL "index: app\nid: server\n", KEYS("!timestamp\0001709247600\000"),
+                "{\"index\":{\"_index\":\"app-2024-02-29\"}}\n{}\n");
+    expect_keys(URL "index: \"app-!{timestamp:yyyy.MM}\"\nid: server\n", KEYS("!timestamp\0001709247600\000"),
+                "{\"index\":{\"_index\":\"app-2024.02\"}}\n{}\n");
+}
+
 /* Whatever a record holds, it gives two lines: its action's and its own. */
 static void no_record_forges_an_action_line(void **state)
 {
@@ -467,6 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_action_line_and_a_document_for_each_record),
+        cmocka_unit_test(each_record_has_its_own_partition_keys),
         cmocka_unit_test(no_record_forges_an_action_line),
         cmocka_unit_test(records_that_are_no_documents_are_refused),
         cmocka_unit_test(an_id_may_have_512_bytes_and_no_more),

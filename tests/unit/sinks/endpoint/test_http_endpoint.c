@@ -156,6 +156,30 @@ static void a_firehose_request(void **state)
     bound_sink_close(&b);
 }
 
+/* As in key_set.h. */
+#define KEYS(text) ((struct slice){(text), sizeof(text) - 1})
+
+static void addresses_and_headers_take_partition_keys(void **state)
+{
+    struct bound_sink b = opened("url: \"http://h/in/!{partitionKeyFromQuery:t}/x?k=!{partitionKeyFromLua:k}&y=1\"\n"
+                                 "headers: { X-Tenant: \"t-!{partitionKeyFromQuery:t}\", X-Plain: p }\n");
+    struct sink_seal seal = seal_of(1, 9);
+    struct http_request rq;
+    struct err e = {0};
+
+    (void)state;
+    seal.id.keys = KEYS("k\000a&b=c/?#\000t\000../\xc3\xa4 %\000");
+    rq = request(&b, &seal);
+    assert_string_equal(rq.url, "http://h/in/..%2F%C3%A4%20%25/x?k=a%26b%3Dc%2F%3F%23&y=1");
+    assert_string_equal(request_header(&rq, "X-Tenant"), "t-../\xc3\xa4 %");
+    assert_string_equal(request_header(&rq, "X-Plain"), "p");
+    http_request_release(&rq);
+    seal.id.keys = KEYS("k\000a\000");
+    assert_int_equal(bound_sink_request(&b, &seal, &rq, &e), -1);
+    assert_non_null(strstr(e.msg, "a partition key of it is not there"));
+    bound_sink_close(&b);
+}
+
 static void a_request_id_is_the_same_for_ever_and_differs_between_bodies(void **state)
 {
     struct bound_sink b = opened("url: http://h\n"), later = opened("url: http://elsewhere\n");
@@ -653,6 +677,7 @@ int main(void)
         cmocka_unit_test(what_is_sent_must_be_said),
         cmocka_unit_test(bodies_of_each_format),
         cmocka_unit_test(a_firehose_request),
+        cmocka_unit_test(addresses_and_headers_take_partition_keys),
         cmocka_unit_test(a_request_id_is_the_same_for_ever_and_differs_between_bodies),
         cmocka_unit_test(error_lines_say_which_record_it_was),
         cmocka_unit_test(a_full_buffer_is_said_and_nothing_is_left),
