@@ -1,0 +1,147 @@
+"""Where partition keys come from: queries, scripts, the record's own time; what becomes of records without them."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import backups
+import objects
+from common import one_stream
+from es_peer import EsPeer
+from firehose import Firehose
+
+
+def folder(t, prefix):
+    return {"file": {"path": t.path("out"), "prefix": prefix}}
+
+
+def backup(t):
+    return {"file": {"path": t.path("backup")}}
+
+
+def line(**fields):
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def deliver(t, config, records):
+    """All of them through a daemon; what is in each prefix then."""
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put_all("app", records)
+    d.stop()
+    by_prefix = {}
+    for key, data in objects.read_dir(t.path("out")).items():
+        by_prefix.setdefault(os.path.dirname(key) + "/", []).extend(data.splitlines())
+    return by_prefix
+
+
+def test_firehoses_documented_example(t):
+    prefix = "".join(f"{k}=!{{partitionKeyFromQuery:{k}}}/" for k in ("customer_id", "device", "year", "month", "day", "hour"))
+    keys = {"customer_id": ".customer_id", "device": ".type.device"}
+    keys |= {k: f'.event_timestamp| strftime("{v}")' for k, v in
+             {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}.items()}
+    record = line(type={"device": "mobile", "event": "user_clicked_submit_button"}, customer_id="1234567890",
+                  event_timestamp=1565382027, region="sample_region")
+    got = deliver(t, one_stream("app", folder(t, prefix), partition_keys=keys), [record])
+    assert got == {"customer_id=1234567890/device=mobile/year=2019/month=08/day=09/hour=20/": [record]}, got
+
+
+def test_no_record_leaves_its_prefix(t):
+    values = ["a", "../../etc", "a/b", "%2e%2e", "a%2Fb", "x y=z", "ä", "!{timestamp:yyyy}", 7, 1.0, True]
+    bad = ["", ".", "..", "a\nb", "x" * 1025, "y" * 600, None, {}, [1]]
+    records = [line(k=v) for v in values]
+    failing = [line(k=v) for v in bad] + [b"no JSON", b'{"k":"cut', line(other=1)]
+    config = one_stream("app", folder(t, "k=!{partitionKeyFromQuery:k}/"), partition_keys={"k": ".k"}, backup=backup(t))
+    got = deliver(t, config, records + failing)
+    texts = [f"{v}" for v in values[:-3]] + ["7", "1", "true"]
+    assert got == {f"k={k.replace('%', '%25').replace('/', '%2F')}/": [r] for k, r in zip(texts, records)}, got
+    lines = backups.read(t.path("backup"))
+    objects.assert_exactly_once([e["data"] for e in lines], failing)
+    assert {e["errorCode"] for e in lines} == {"DynamicPartitioning.MetadataExtractionFailed"}
+    why = {e["data"]: e["errorMessage"] for e in lines}
+    assert why[b"no JSON"] == "partition key k: the record is not JSON"
+    assert why[line(other=1)] == "partition key k: the record has none"
+    assert why[line(k="..")] == "partition key k: a value is not made of dots only"
+
+
+def test_a_default_stands_for_what_is_missing(t):
+    config = one_stream("app", folder(t, "k=!{partitionKeyFromQuery:k}/"),
+                        partition_keys={"k": {"query": ".k", "default": "unknown"}})
+    records = [line(k="a"), line(k=None), line(), b"text", line(k=""), line(k={})]
+    assert deliver(t, config, records) == {"k=a/": records[:1], "k=unknown/": records[1:]}
+
+
+def test_queries_see_what_the_transforms_made(t):
+    with open(t.path("t.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r, meta)\n  r.kind = r.kind .. '-new'\n  meta.partition_keys.tenant = r.tenant\n"
+                "  meta.partition_keys.unused = r.n\n  return r\nend\n")
+    config = one_stream("app", folder(t, "!{partitionKeyFromLambda:tenant}/!{partitionKeyFromQuery:kind}/"),
+                        transform={"lua": t.path("t.lua")}, partition_keys={"kind": ".kind | ascii_upcase"},
+                        backup=backup(t))
+    records = [line(n=f"{i}", tenant=f"t{i % 2}", kind="a") for i in range(6)]
+    lost = [line(n="9", kind="a")]
+    got = deliver(t, config, records + lost)
+    assert set(got) == {"t0/A-NEW/", "t1/A-NEW/"} and all(len(v) == 3 for v in got.values()), got
+    failed = backups.read(t.path("backup"))
+    assert [e["data"] for e in failed] == lost
+    assert failed[0]["errorMessage"] == "partition key tenant: no script has set it"
+
+
+def test_the_shipped_script_works_as_written(t):
+    here = os.path.dirname(os.path.abspath(__file__))
+    shutil.copy(os.path.join(here, "../../config/examples/scripts/route_tenant.lua"), t.path("route_tenant.lua"))
+    config = one_stream("app", folder(t, "tenant=!{partitionKeyFromLua:tenant}/"), transform={"lua": t.path("route_tenant.lua")},
+                        backup=backup(t))
+    records = [line(tenant="acme", path="/"), line(path="/t/globex/orders"), line(path="/")]
+    got = deliver(t, config, records)
+    assert got == {f"tenant={k}/": [r] for k, r in zip(("acme", "globex", "unknown"), records)}, got
+
+
+def test_late_records_go_to_their_own_hour(t):
+    destination = folder(t, "!{timestamp:yyyy/MM/dd/HH}/")
+    destination["file"]["timezone"] = "Europe/Berlin"
+    config = one_stream("app", destination, time={"field": "at.ts"})
+    # Before and behind the hour that Berlin's clocks skip; and the one that is there twice.
+    hours = {"2026-03-29T00:59:59Z": "2026/03/29/01/", "2026-03-29T01:00:00Z": "2026/03/29/03/",
+             "2026-10-25T00:30:00Z": "2026/10/25/02/", "2026-10-25T01:30:00+00:00": "2026/10/25/02/",
+             "1969-12-31T22:59:59Z": "1969/12/31/23/"}
+    records = [line(at={"ts": ts}, n=n) for n in range(20) for ts in hours]
+    got = deliver(t, config, records)
+    assert set(got) == set(hours.values()), got
+    for ts, hour in hours.items():
+        assert [r for r in got[hour] if ts.encode() in r] == [r for r in records if ts.encode() in r]
+
+
+def test_a_record_without_a_time_counts_as_it_came_or_fails(t):
+    with_time, without = [line(ts=1700000000000)], [line(), line(ts="soon"), b"text"]
+    time = {"field": "ts", "format": "unix_ms"}
+    config = one_stream("app", folder(t, "!{timestamp:yyyy}/"), time=time)
+    got = deliver(t, config, with_time + without)
+    assert got.pop("2023/") == with_time
+    assert sorted(sum(got.values(), [])) == sorted(without), got
+    shutil.rmtree(t.path("out"))
+    config = one_stream("app", folder(t, "!{timestamp:yyyy}/"), time={**time, "missing": "fail"}, backup=backup(t))
+    assert deliver(t, config, with_time + without) == {"2023/": with_time}
+    objects.assert_exactly_once(backups.data(t.path("backup")), without)
+
+
+def test_indices_of_each_record(t):
+    peer = EsPeer()
+    t.on_end(peer.stop)
+    config = one_stream("app", peer.destination(index="app-!{partitionKeyFromQuery:s}"),
+                        partition_keys={"s": ".service | ascii_downcase"}, time={"field": "ts"}, backup=backup(t))
+    d = t.daemon(config).start()
+    records = [line(service=s, ts=f"{y}-05-06T07:08:09Z") for s in ("Web", "DB") for y in (2023, 2024)]
+    Firehose(d.api_port).put_all("app", records)
+    d.wait_delivered("app", 4)
+    assert sorted(index for index, _ in peer.documents) == [f"app-{s}-{y}-05-06" for s in ("db", "web") for y in (2023, 2024)]
+    d.stop()
+
+
+def test_what_transforms_make_is_shown_with_its_keys(t):
+    config = one_stream("app", folder(t, "!{partitionKeyFromQuery:k}/"), partition_keys={"k": ".k"})
+    d = t.daemon(config)
+    shown = subprocess.run([t.binary, "transform", "-c", d.config_path, "--keys"], input=b'{"k":"a/b"}\n{"k":""}\n',
+                           capture_output=True, timeout=60 * t.slow, check=False)
+    assert b"line 1: keys: k=a/b" in shown.stderr, shown.stderr
+    assert b"line 2: failed: DynamicPartitioning.MetadataExtractionFailed" in shown.stderr, shown.stderr
