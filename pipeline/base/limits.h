@@ -562,6 +562,8 @@
  * them, or the query is refused. */
 #define QUERY_WORK_MAX   (1ULL << 30)
 #define QUERY_RECORD_MIN 256
+/* An address, or a header's value, with its partition keys filled in. */
+#define HTTP_FILLED_MAX (64 * KIB)
 /* Most that a stream's max_partitions can be. */
 #define PARTITIONS_OPEN_MAX 20000
 /* A record in it: of what a transform made, or a line that says why one failed. */

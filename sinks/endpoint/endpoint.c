@@ -21,10 +21,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define SITE_PLACE "{site}"
-/* Bytes of an address, or of a header's value, with its partition keys. */
-#define FILLED_MAX     (64 * KIB)
-#define FILLED_URL_MAX 4000
+#define SITE_PLACE     "{site}"
+#define FILLED_URL_MAX 4000 /* with its partition keys; what is filled in fits */
 
 struct http_endpoint {
     const struct http_endpoint_conf *conf;
@@ -410,7 +408,7 @@ static int add_url(const struct http_endpoint *s, struct slice keys, struct http
     struct buf url;
     int rc;
 
-    buf_init(&url, FILLED_MAX);
+    buf_init(&url, HTTP_FILLED_MAX);
     rc = buf_add_str(&url, s->url.shown) < 0 || fill_in(slice_str(path), keys, PARTITION_URL, &url) < 0 ||
                  (s->query.n > 0 &&
                   (buf_add_char(&url, '?') < 0 || fill_in(buf_slice(&s->query), keys, PARTITION_URL, &url) < 0))
@@ -427,7 +425,7 @@ static int add_own_headers(const struct http_endpoint *s, struct slice keys, str
     struct buf value;
     int rc = 0;
 
-    buf_init(&value, FILLED_MAX);
+    buf_init(&value, HTTP_FILLED_MAX);
     for (size_t i = 0; i < s->conf->headers.n && rc == 0; i++) {
         const struct pair *h = &s->conf->headers.v[i];
 
