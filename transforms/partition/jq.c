@@ -21,13 +21,20 @@ struct jq_program {
     struct buf texts;
 };
 
-/* gmtime of a number without a year in four digits is an error inside of strftime, which takes it for an array. */
+/* Functions of jq 1.6 that end the process on odd values (a time without a year in four digits, a format that is no text), or never give
+ * the memory of such a call back. */
 static const char GUARDS[] =
+    "def _text: if type == \"string\" then . else error(\"no text\") end;"
     "def _time: if type == \"number\" then if . >= -62135596800 and . <= 253402300799 then . else error(\"no time\") "
-    "end else . end;"
-    "def _strftime(f): strftime(f); def strftime(f): _time | _strftime(f);"
-    "def _gmtime: gmtime; def gmtime: _time | _gmtime;"
-    "def todateiso8601: strftime(\"%Y-%m-%dT%H:%M:%SZ\"); def todate: todateiso8601;";
+    "end elif type == \"array\" and length >= 6 and all(.[]; type == \"number\") then . else error(\"no time\") end;"
+    "def _strftime($f): strftime($f); def strftime(f): (f | _text) as $f | _time | _strftime($f);"
+    "def _strptime($f): strptime($f); def strptime(f): (f | _text) as $f | _text | _strptime($f);"
+    "def _gmtime: gmtime; def gmtime: _time | _gmtime; def _mktime: mktime; def mktime: _time | _mktime;"
+    "def todateiso8601: strftime(\"%Y-%m-%dT%H:%M:%SZ\"); def todate: todateiso8601;"
+    "def fromdateiso8601: strptime(\"%Y-%m-%dT%H:%M:%SZ\") | mktime; def fromdate: fromdateiso8601;"
+    "def _both($s): type == \"string\" and ($s | type) == \"string\";"
+    "def _ltrimstr($s): ltrimstr($s); def ltrimstr(f): f as $s | if _both($s) then _ltrimstr($s) else . end;"
+    "def _rtrimstr($s): rtrimstr($s); def rtrimstr(f): f as $s | if _both($s) then _rtrimstr($s) else . end;";
 
 static void on_message(void *ctx, jv message)
 {

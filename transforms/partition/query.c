@@ -194,7 +194,7 @@ static const struct word WORDS[] = {
 static const struct word FORMATS[] = {{"text", 0, 1}, {"json", 0, 1}, {"uri", 0, 2}, {"base64", 0, 1}, {"html", 0, 3}};
 
 struct check {
-    const char *p;
+    const char *text, *p;
     unsigned lists, copies, depth;
 };
 
@@ -278,11 +278,32 @@ static int check_operator(struct check *c, struct err *e)
     return 0;
 }
 
+/* Does the bracket at `c` index what is before it? Else an array is made. */
+static bool is_index(const struct check *c)
+{
+    static const char *const WORDS_BEFORE_VALUES[] = {"then", "else", "elif", "if", "and", "or", "try", "catch"};
+    const char *end = c->p, *begin;
+
+    while (end > c->text && strchr(" \t\n", end[-1]))
+        end--;
+    for (begin = end; begin > c->text && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_'); begin--)
+        ;
+    if (begin == end)
+        return end > c->text && strchr(".])\"?", end[-1]);
+    for (size_t i = 0; i < ARRAY_LEN(WORDS_BEFORE_VALUES) && (begin == c->text || begin[-1] != '.'); i++)
+        if (slice_is(slice_of(begin, (size_t)(end - begin)), WORDS_BEFORE_VALUES[i]))
+            return false;
+    return true;
+}
+
 static int check_bracket(struct check *c, struct err *e)
 {
     char close = *c->p == '(' ? ')' : ']';
     const char *inner = skip_blanks(c->p + 1);
 
+    /* An array as an index of an array leaves memory behind. */
+    if (close == ']' && is_index(c) && *inner != '"' && inner[strspn(inner, " \t\n0123456789-:")] != ']')
+        return refuse(c, 1, "an index is a number, a text, or `from:to`", e);
     if (++c->depth > QUERY_STEPS_MAX)
         return err_set(e, ERR_CONFIG, "the query has more than %d brackets in one another", QUERY_STEPS_MAX);
     c->lists += close == ']' && *inner == ']';
@@ -336,7 +357,7 @@ static uint64_t longest_record(unsigned lists, unsigned copies)
 
 static int parse_other(struct query *q, struct err *e)
 {
-    struct check c = {.p = q->text};
+    struct check c = {.text = q->text, .p = q->text};
 
     if (check_until(&c, '\0', e) < 0)
         return -1;
