@@ -1,6 +1,8 @@
 /* Names of objects: Firehose's rules, Java's time patterns, and the same name for the same seal for ever. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/key_set.h"
+#include "pipeline/base/partition_key.h"
 #include "sinks/names/object_key.h"
 
 #include <stdio.h>
@@ -266,6 +268,91 @@ static void objects_of_one_range_differ_by_their_keys(void **state)
         buf_release(&names[i]);
 }
 
+static uint64_t seed = 7;
+
+static uint64_t draw(uint64_t below)
+{
+    seed = seed * 6364136223846793005U + 1442695040888963407U;
+    return (seed >> 33) % below;
+}
+
+/* A text of some parts. */
+static void put_parts(const char *const *parts, size_t count, uint64_t most, char *out)
+{
+    *out = '\0';
+    for (uint64_t n = draw(most + 1); n > 0; n--)
+        strcat(out, parts[draw(count)]);
+}
+
+/* Whatever the prefix and the values are: a name, or a mistake that is told; and no folder in it leads out. */
+static void no_prefix_and_no_value_lead_out(void **state)
+{
+    static const char *const TEXTS[] = {"a",
+                                        "/",
+                                        ".",
+                                        "..",
+                                        "!{",
+                                        "}",
+                                        "!{timestamp:yyyy}",
+                                        "!{timestamp:",
+                                        "'",
+                                        ":",
+                                        "\\",
+                                        "%%",
+                                        "\\{",
+                                        "k=",
+                                        "!",
+                                        "{{",
+                                        "!{firehose:random-string}",
+                                        "!{partitionKeyFromQuery:a}",
+                                        "!{partitionKeyFromLua:b}",
+                                        "!{partitionKeyFromLambda:",
+                                        "!{partitionKeyFromQuery:a}",
+                                        "!{partitionKeyFromLua:b}",
+                                        "/",
+                                        "."};
+    static const char *const VALUES[] = {
+        ".", "..", "/", "a", "%", "2F", "!{", "}", "\\", "\xc3\xa4", " ", "=", "timestamp:yyyy"};
+    size_t named = 0;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        char prefix[400], value[2][100], why[PARTITION_WHY_MAX];
+        struct object_key_conf conf = {.prefix = prefix};
+        struct object_key *k = NULL;
+        struct err e = {0};
+        struct buf keys, name;
+        struct sink_seal_id id = SEAL;
+
+        put_parts(TEXTS, sizeof(TEXTS) / sizeof(TEXTS[0]), 8, prefix);
+        if (object_key_open(&k, &conf, &ENV, &e) < 0) {
+            assert_true(e.msg[0] != '\0');
+            continue;
+        }
+        buf_init(&keys, 1000);
+        buf_init(&name, OBJECT_KEY_MAX);
+        for (int v = 0; v < 2; v++) {
+            do {
+                put_parts(VALUES, sizeof(VALUES) / sizeof(VALUES[0]), 4, value[v]);
+            } while (partition_value_error(slice_str(value[v]), why));
+            assert_int_equal(key_set_add(&keys, slice_str(v ? "b" : "a"), slice_str(value[v])), 0);
+        }
+        id.keys = buf_slice(&keys);
+        if (object_key_render(k, &id, "", &name, &e) == 0) {
+            const char *text = buf_cstr(&name);
+
+            named++;
+            for (const char *p = text; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
+                if (strcspn(p, "/") == strspn(p, ".") && *p == '.' && strspn(p, ".") <= 2)
+                    fail_msg("`%s` becomes `%s`", prefix, text);
+        }
+        buf_release(&keys);
+        buf_release(&name);
+        object_key_free(&k);
+    }
+    assert_true(named > 200);
+}
+
 static void a_missing_key_is_an_error(void **state)
 {
     const struct object_key_conf conf = {.prefix = copy("!{partitionKeyFromLua:a}/")};
@@ -418,6 +505,7 @@ int main(void)
         cmocka_unit_test(names_stay_what_they_are_from_version_to_version),
         cmocka_unit_test(partition_keys_are_parts_of_names),
         cmocka_unit_test(objects_of_one_range_differ_by_their_keys),
+        cmocka_unit_test(no_prefix_and_no_value_lead_out),
         cmocka_unit_test(a_missing_key_is_an_error),
         cmocka_unit_test(mistakes_are_told_at_start),
         cmocka_unit_test(a_name_that_finds_no_room_is_an_error),
