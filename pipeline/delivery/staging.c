@@ -147,17 +147,6 @@ static void free_restored(struct staging *s)
     s->restored_count = 0;
 }
 
-static void remove_files(const struct staging *s, const struct stage_parcels *list)
-{
-    struct stage_parcel *p;
-    struct err e;
-
-    TAILQ_FOREACH(p, list, line)
-        if (!p->keeps_file && stage_parcel_remove(s->stage, p, &e) < 0)
-            log_warn("the file of a delivered parcel cannot be removed, the next start does it",
-                     KS("stream", s->env.stream), KE("cause", &e));
-}
-
 void staging_give_up(struct staging *s)
 {
     s->leaves = true;
@@ -176,8 +165,6 @@ void staging_let_go(struct staging *s)
 
 void staging_close(struct staging *s)
 {
-    if (s->stage)
-        remove_files(s, &s->settled);
     free_restored(s);
     free_all(&s->held);
     free_all(&s->settled);
@@ -413,7 +400,6 @@ void staging_settle(struct staging *s, struct stage_parcel *p, const struct seal
 {
     if (p->owner)
         generation_of(p->owner)->staged--;
-    s->parcels--;
     p->home = s;
     p->settled.done = on_settled;
     staged_settle(s->env.reader, p->known.number, r, &p->settled);
@@ -436,20 +422,30 @@ static void on_has_settled(struct loop_event *ev)
     s->env.loop->ops->work(s->env.loop, &s->removal);
 }
 
-/* Worker. */
+/* Worker. Where a file system takes its time for each, nobody waits for them at the end: the next start removes what is left. */
 static void remove_on_worker(struct worker_job *job, struct worker *w)
 {
     struct staging *s = CONTAINER_OF(job, struct staging, removal);
+    const struct stage_parcel *p;
+    struct err e;
 
-    (void)w;
-    remove_files(s, &s->going);
+    TAILQ_FOREACH(p, &s->going, line) {
+        if (cancel_is_asked(w->cancel))
+            break;
+        if (!p->keeps_file && stage_parcel_remove(s->stage, p, &e) < 0)
+            log_warn("the file of a delivered parcel cannot be removed, the next start does it",
+                     KS("stream", s->env.stream), KE("cause", &e));
+    }
     delivery_loop_post(s->env.loop, &s->removed);
 }
 
 static void on_removed(struct loop_event *ev)
 {
     struct staging *s = CONTAINER_OF(ev, struct staging, removed);
+    const struct stage_parcel *p;
 
+    TAILQ_FOREACH(p, &s->going, line)
+        s->parcels--;
     free_all(&s->going);
     s->removes = false;
     on_has_settled(&s->has_settled);

@@ -53,7 +53,7 @@ struct staging {
     struct loop_event journaled;
     struct loop_timer due; /* the first open parcel's time */
     uint64_t exceeded;     /* of the stage, as far as it is in the metrics */
-    size_t parcels;        /* that are not settled */
+    size_t parcels;        /* that are not settled, or have their file yet */
 
     struct restored_parcel *restored; /* sealed by an earlier run */
     size_t restored_count;
@@ -100,7 +100,7 @@ struct delivery *staging_restore(struct staging *s, struct delivery_host *h);
 
 void staging_settle(struct staging *s, struct stage_parcel *p, const struct seal_result *r);
 
-/* Nothing is staged that was not delivered. */
+/* Nothing is staged that was not delivered, and no file of it is left. */
 bool staging_is_empty(const struct staging *s);
 /* A worker or the journal has something of it, which comes back as a turn. */
 bool staging_is_away(const struct staging *s);

@@ -425,8 +425,8 @@ static void each_key_has_an_object_of_its_own(void **state)
     assert_int_equal(b->destination->count, 3);
     assert_int_equal(b->backup->count, 1);
     assert_string_equal(b->backup->objects[0].error ? "error" : "", "error");
-    rig_stop(b->r);
     assert_int_equal(staged_files(b, path), 0);
+    rig_stop(b->r);
     bench_free(b);
 }
 
@@ -450,6 +450,8 @@ static void a_restart_goes_on_with_open_parcels(void **state)
             spool_books(spool_reader(b->r->stream->spool, 0), &k);
             assert_true(time(NULL) < end);
         } while (k.delivered < (uint64_t)(run + 1) * 5);
+        if (run == 2)
+            rig_drain(b->r);
         rig_stop(b->r);
     }
     assert_int_equal(staged_files(b, path), 0);
