@@ -233,8 +233,17 @@
  * are streamed. */
 #define CODEC_GZIP_WHOLE_MAX LIMIT(4 * MIB, 8 * KIB)
 #define CODEC_ZSTD_WHOLE_MAX LIMIT(2 * MIB, 8 * KIB)
-/* Room asked of a body at once. Deflate has no use for more; less would mean more calls. */
-#define GZIP_ROOM LIMIT(16 * KIB, 64)
+/* Blocks of Snappy's framings: as snappy-java writes them; and such as Hadoop's readers, which have 256 KiB for one, take. */
+#define CODEC_SNAPPY_BLOCK        (32 * KIB)
+#define CODEC_HADOOP_SNAPPY_BLOCK (128 * KIB)
+/* A block that is read back: of writers with larger ones, too. */
+#define UNSNAPPY_BLOCK_MAX LIMIT(16 * MIB, 256 * KIB)
+/* LZ4 is fed so much at once, which bounds the room it wants. */
+#define CODEC_LZ4_PIECE LIMIT(64 * KIB, 512)
+/* The name of what is in an archive; and of what is read back, with what stands beside it. */
+#define CODEC_ZIP_NAME_MAX 255
+#define UNZIP_HEAD_MAX     (128 * KIB)
+#define GZIP_ROOM          LIMIT(16 * KIB, 64)
 /* Room for what is decompressed: at least so much more at a time. */
 #define GUNZIP_ROOM_MIN LIMIT(4 * KIB, 64)
 #define UNZSTD_ROOM     LIMIT(128 * KIB, 64)

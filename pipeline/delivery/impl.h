@@ -92,6 +92,8 @@ bool delivery_is_cleared(const struct delivery *d);
 void delivery_name(const struct delivery *d, const struct target *t, const struct sink_seal_id *id,
                    const char *extension, struct buf *name);
 /* Fixes everything that shapes the object, as it is configured now. */
+/* In an archive: as the object, without folders and without the archive's extension. */
+struct slice delivery_content_name(const struct delivery *d);
 void delivery_note_write(struct delivery *d);
 /* As `note` says; what it does not say is as configured now. */
 void delivery_note_restore(struct delivery *d, struct slice note);

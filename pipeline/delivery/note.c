@@ -107,3 +107,15 @@ void delivery_note_restore(struct delivery *d, struct slice note)
     if (read_note(d) < 0)
         assert(!"a note that was just written can be read");
 }
+
+struct slice delivery_content_name(const struct delivery *d)
+{
+    const char *slash = d->name.n > 0 ? memrchr(d->name.p, '/', d->name.n) : NULL;
+    size_t folders = slash ? (size_t)(slash - d->name.p) + 1 : 0, extension = strlen(d->codec->extension);
+    struct slice name = slice_of(d->name.p + folders, d->name.n - folders);
+
+    if (name.n > extension &&
+        slice_eq(slice_of(name.p + name.n - extension, extension), slice_str(d->codec->extension)))
+        name.n -= extension;
+    return name;
+}

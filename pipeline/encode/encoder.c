@@ -235,6 +235,8 @@ static int begin_body(struct pass *p, bool exact)
 
     if (!in->shaper && begin_format(p) < 0)
         return -1;
+    if (in->codec->name_content)
+        in->codec->name_content(p->codec, in->content_name);
     if (in->codec->begin(p->codec, exact ? in->records.source->bytes : CODEC_SIZE_UNKNOWN, &p->out->err) < 0)
         return -1;
     p->into = &p->w->scratch;

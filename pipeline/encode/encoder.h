@@ -40,10 +40,11 @@ struct encoder_in {
     const void *sink;              /* its state */
     const struct codec_ops *codec;
     int level;
-    unsigned digests; /* SINK_SHA256 | ... */
-    bool sizes;       /* out->sizes is wanted */
-    bool in_memory;   /* the body is one record, and there is no room for a file: */
-    uint64_t memory;  /* so much it may hold without one */
+    struct slice content_name; /* what an archive calls it; may be empty */
+    unsigned digests;          /* SINK_SHA256 | ... */
+    bool sizes;                /* out->sizes is wanted */
+    bool in_memory;            /* the body is one record, and there is no room for a file: */
+    uint64_t memory;           /* so much it may hold without one */
     const char *tmp_dir;
 };
 

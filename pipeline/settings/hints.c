@@ -96,7 +96,7 @@ static const struct synonym COMPRESSIONS[] = {
     {" gz zlib deflate gzipped ", "write `gzip`"},
     {" zst zstandard ", "write `zstd`"},
     {" off false no uncompressed disabled ", "write `none`"},
-    {" snappy lz4 bzip2 xz brotli ", "there is no such compression yet; `zstd` is about as fast"},
+    {" bzip2 xz brotli ", "there is no such compression yet; `zstd` is about as fast"},
 };
 
 static const struct synonym TOP_KEYS[] = {

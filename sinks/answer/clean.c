@@ -8,8 +8,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
 #include "sinks/answer/match.h"
-#include "transforms/codecs/gunzip.h"
-#include "transforms/codecs/unzstd.h"
+#include "transforms/codecs/unpack.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -322,24 +321,37 @@ void answer_finish(struct sink_verdict *v, const struct answer_sent *sent)
 
 /* --- beside what was sent -------------------------------------------------------------------------------------------- */
 
+/* As much as fits: a body of any size must not cost more. */
+static int unpack(struct slice packed, struct buf *out)
+{
+    struct unpack *u = unpack_new(packed);
+    int rc = unpack_is_packed(u) ? 0 : -1;
+    size_t left = SIZE_MAX, made = 0;
+    struct err e;
+
+    while (rc == 0 && (packed.n < left || out->n > made)) {
+        left = packed.n;
+        made = out->n;
+        rc = unpack_step(u, &packed, out, &e);
+    }
+    if (rc == 0)
+        rc = packed.n > 0 ? -1 : unpack_end(u, &e);
+    unpack_free(&u);
+    return rc;
+}
+
 /* A body is looked into only when something was said that may quote it; unpacked, if need be, as far as there is room. */
 static struct answer_sent look_into(const struct verdict_sent *sent, struct buf *unpacked)
 {
     struct answer_sent out = {.request = sent->request};
-    struct err e;
 
     buf_init(unpacked, BODY_MEMORY_MAX);
     if (sent->body) {
         out.body = body_memory_slice(sent->body);
         out.unseen = out.body.n < body_size(sent->body);
     }
-    if (sent->encoding && out.body.n > 0) { /* as much as fits: a body of any size must not cost more */
-        struct gunzip *g = gunzip_looks_so(out.body) ? gunzip_new() : NULL;
-
-        out.unseen = g                           ? gunzip_all(g, out.body, unpacked, &e) != 0
-                     : unzstd_looks_so(out.body) ? unzstd_all(out.body, unpacked, &e) != 0
-                                                 : true;
-        gunzip_free(&g);
+    if (sent->encoding && out.body.n > 0) {
+        out.unseen = unpack(out.body, unpacked) != 0;
         out.body = buf_slice(unpacked);
     }
     return out;

@@ -96,7 +96,7 @@ class Bench:
                 found.setdefault((codec, level), []).append(f"{float(ratio):.2f} | {float(speed):.0f}")
         heads = [f"{size // 1024:,} KiB: ratio | MB per CPU s" for size in OBJECT_BYTES]
         return "\n".join(["| codec and level | " + " | ".join(heads) + " |", "|---" * (1 + 2 * len(heads)) + "|"] +
-                         [f"| {codec} {level} | " + " | ".join(cells) + " |" for (codec, level), cells in found.items()])
+                         [f"| {codec}{' ' + level if level != '0' else ''} | " + " | ".join(cells) + " |" for (codec, level), cells in found.items()])
 
     def start_store(self):
         store = subprocess.Popen([self.tool("null_server"), "0"], stdout=subprocess.PIPE, text=True)

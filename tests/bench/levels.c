@@ -5,7 +5,6 @@
  *
  * The file is cut into objects of OBJECT_BYTES. The first 64 MiB are used; levels that are slow get less of them.
  */
-#include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/codec.h"
@@ -70,7 +69,7 @@ static int measure(const struct codec_ops *ops, int level, struct slice all, siz
 
 int main(int argc, char **argv)
 {
-    static const char *const NAMES[] = {"gzip", "zstd"};
+    const struct codec_ops *codec;
     size_t object = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     FILE *f = object ? fopen(argv[1], "re") : NULL;
     char *text = mem_alloc(FILE_MAX);
@@ -82,9 +81,9 @@ int main(int argc, char **argv)
     }
     all = slice_of(text, fread(text, 1, FILE_MAX, f));
     fclose(f);
-    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
-        for (int level = 1; level <= LEVEL_MAX; level++)
-            if (measure(codec_find(NAMES[i]), level, all, object) < 0)
+    for (size_t i = 0; (codec = codec_at(i)); i++)
+        for (int level = codec->level_min; level <= codec->level_max && level <= LEVEL_MAX && codec->encoding; level++)
+            if (measure(codec, level, all, object) < 0)
                 return 1;
     mem_free(text);
     return 0;

@@ -1,8 +1,11 @@
 """What was delivered: reads objects back with other people's tools and puts them into the order of their records."""
 
+import io
 import os
 import re
+import struct
 import subprocess
+import zipfile
 import zlib
 
 KEY = re.compile(
@@ -18,7 +21,73 @@ def unpack(data):
         return _gunzip(data)
     if data[:4] == b"\x28\xb5\x2f\xfd":
         return _tool(["zstd", "-d", "-c", "-q"], data)
+    if data[:4] == b"\x04\x22\x4d\x18":
+        return _tool(["lz4", "-d", "-c", "-q"], data)
+    if data[:4] == b"PK\x03\x04":
+        return unzip(data)[1]
+    if data[:8] == b"\x82SNAPPY\0":
+        return _xerial(data)
     return data
+
+
+def unzip(data):
+    """(name, bytes) of the one file in the archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as z:
+        assert z.testzip() is None and len(z.namelist()) == 1, z.namelist()
+        return z.namelist()[0], z.read(z.namelist()[0])
+
+
+def _xerial(data):
+    """snappy-java's stream: raw blocks of at most 32 KiB, each behind its length."""
+    assert data[8:16] == struct.pack(">II", 1, 1), data[:16]
+    out, at = [], 16
+    while at < len(data):
+        size, = struct.unpack_from(">I", data, at)
+        out.append(snappy_block(data[at + 4:at + 4 + size]))
+        assert len(out[-1]) <= 32 << 10
+        at += 4 + size
+    return b"".join(out)
+
+
+def hadoop_snappy(data):
+    """Hadoop's blocks: the length of the text, then chunks with their lengths until all of it is there."""
+    out, at = [], 0
+    while at < len(data):
+        left, = struct.unpack_from(">I", data, at)
+        at += 4
+        while left:
+            size, = struct.unpack_from(">I", data, at)
+            out.append(snappy_block(data[at + 4:at + 4 + size]))
+            at, left = at + 4 + size, left - len(out[-1])
+        assert left == 0
+    return b"".join(out)
+
+
+def snappy_block(data):
+    """A raw block, by snappy's format_description.txt."""
+    want = at = shift = 0
+    while True:
+        byte = data[at]
+        want, at, shift = want | (byte & 127) << shift, at + 1, shift + 7
+        if byte < 128:
+            break
+    out = bytearray()
+    while at < len(data):
+        tag, at = data[at], at + 1
+        if tag & 3 == 0:
+            more = max(0, (tag >> 2) - 59)
+            size = (int.from_bytes(data[at:at + more], "little") if more else tag >> 2) + 1
+            out += data[at + more:at + more + size]
+            at += more + size
+            continue
+        wide = (0, 1, 2, 4)[tag & 3]
+        offset = int.from_bytes(data[at:at + wide], "little") + ((tag >> 5 << 8) if wide == 1 else 0)
+        size, at = (4 + (tag >> 2 & 7)) if wide == 1 else 1 + (tag >> 2), at + wide
+        assert 0 < offset <= len(out), "a copy from before the beginning"
+        for _ in range(size):
+            out.append(out[-offset])
+    assert len(out) == want, (len(out), want)
+    return bytes(out)
 
 
 def _gunzip(data):

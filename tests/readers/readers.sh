@@ -1,5 +1,5 @@
 #!/bin/bash
-# readers.sh WRITE_OBJECTS: every object, read by zcat, zstd, Python and Go, must give what went into it. A reader that is
+# readers.sh WRITE_OBJECTS: every object, read by zcat, zstd, lz4, unzip, Python and Go, must give what went into it. A reader that is
 # not installed is said, and makes the exit code 77 when no other failed.
 . "$(dirname "$0")/../servers/lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +27,7 @@ each() { # EXTENSION COMMAND...: the command's output on each object is what is 
 }
 
 "$1" "$dir"
-echo "# $(find "$dir" -name '*.gz' -o -name '*.zst' | wc -l) objects"
+echo "# $(find "$dir" -name '*.*' -type f | wc -l) objects"
 reader zcat each .gz zcat
 reader "gzip -t" gzip -t "$dir"/*.gz
 if command -v zstd >/dev/null; then
@@ -35,12 +35,22 @@ if command -v zstd >/dev/null; then
 else
     missing "zstd -d" "zstd is not installed"
 fi
-
-get_zstandard() { python3 -m venv "$1/venv" && "$1/venv/bin/pip" install -q zstandard==0.23.0; }
-if (install_once python-zstandard-0.23.0 get_zstandard) 2>/dev/null; then
-    reader Python "$CACHE/python-zstandard-0.23.0/venv/bin/python" "$here/read.py" "$dir"
+if command -v lz4 >/dev/null; then
+    reader "lz4 -d" each .lz4 lz4 -dcq
 else
-    missing Python "zstandard cannot be installed"
+    missing "lz4 -d" "lz4 is not installed"
+fi
+if command -v unzip >/dev/null; then
+    reader "unzip -p" each .zip unzip -p
+else
+    missing "unzip -p" "unzip is not installed"
+fi
+
+get_zstandard() { python3 -m venv "$1/venv" && "$1/venv/bin/pip" install -q zstandard==0.23.0 python-snappy==0.7.3; }
+if (install_once python-readers-2 get_zstandard) 2>/dev/null; then
+    reader Python "$CACHE/python-readers-2/venv/bin/python" "$here/read.py" "$dir"
+else
+    missing Python "zstandard and python-snappy cannot be installed"
 fi
 
 get_go_reader() { (cd "$here/go" && CGO_ENABLED=0 go build -trimpath -o "$1/read" .); }

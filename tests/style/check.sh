@@ -121,7 +121,7 @@ case_of "libyaml is known in config only" system_header 'yaml\.h' '^config/'
 case_of "libcurl is known in the transport, in put, and where trust is made only" \
     system_header 'curl/' '^pipeline/(http/(transport|trust)|put)/'
 case_of "Lua is known in transforms/lua only" system_header 'lua|lauxlib' '^transforms/lua/'
-case_of "compressors are known in codecs only, and zlib where requests are unpacked" system_header 'libdeflate|zstd|isa-l|zlib' \
+case_of "compressors are known in codecs only, and zlib where requests are unpacked" system_header 'libdeflate|zstd|isa-l|zlib|lz4frame|snappy-c' \
     '^transforms/codecs/|^pipeline/base/digest\.c:|^pipeline/inputs/api/'
 case_of "expat is known in the listings of S3 and the answers of STS only" system_header 'expat\.h' \
     '^(sinks/s3/list|pipeline/aws/credentials/answer_sts)\.c:'

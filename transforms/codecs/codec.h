@@ -34,7 +34,7 @@ struct codec_undo {
 };
 
 struct codec_ops {
-    const char *name;                        /* what users write: none, gzip, zstd */
+    const char *name;                        /* what users write: none, gzip, zstd, ... */
     const char *extension;                   /* ".gz"; "" for none */
     const char *encoding;                    /* Content-Encoding; NULL for none */
     int level_min, level_max, level_default; /* all 0: no levels */
@@ -43,6 +43,8 @@ struct codec_ops {
 
     /* Never fails but for memory (then ends the process). */
     void *(*open)(int level);
+    /* Before begin(): what stands in an archive is called so; empty: it has no name. NULL: it is no archive. */
+    void (*name_content)(void *ctx, struct slice name);
     /* Begins an object of `size` bytes in all (exact, or CODEC_SIZE_UNKNOWN; a codec may choose by it). An object that
      * was begun and not finished is forgotten. */
     MUST_CHECK int (*begin)(void *ctx, uint64_t size, struct err *e);

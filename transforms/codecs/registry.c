@@ -2,12 +2,11 @@
 
 #include <string.h>
 
-extern const struct codec_ops codec_none, codec_gzip, codec_zstd;
+extern const struct codec_ops codec_none, codec_gzip, codec_zstd, codec_snappy, codec_hadoop_snappy, codec_zip,
+    codec_lz4;
 
 static const struct codec_ops *const CODECS[] = {
-    &codec_gzip,
-    &codec_none,
-    &codec_zstd,
+    &codec_gzip, &codec_hadoop_snappy, &codec_lz4, &codec_none, &codec_snappy, &codec_zip, &codec_zstd,
 };
 
 const struct codec_ops *codec_at(size_t index)

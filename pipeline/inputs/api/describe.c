@@ -50,6 +50,8 @@ static int add_compression(struct buf *out, const char *codec)
     char name[32];
     size_t n = 0;
 
+    if (codec && strcmp(codec, "snappy") == 0)
+        return add_text(out, "CompressionFormat", "Snappy");
     if (!codec || strcmp(codec, "none") == 0)
         codec = "uncompressed";
     for (; codec[n] && n < sizeof(name) - 1; n++)

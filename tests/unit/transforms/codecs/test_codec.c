@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
+#include <lz4frame.h>
 #include <zstd.h>
 
 #define LARGE ((size_t)(5 * MIB + 123)) /* above what gzip collects for libdeflate */
@@ -102,6 +103,137 @@ static void assert_unzstds_to(struct slice packed, struct slice want, bool size_
     mem_free(out);
 }
 
+/* One frame with a checksum, and with its size where that was known. */
+static void assert_unlz4s_to(struct slice packed, struct slice want, bool size_known)
+{
+    char *out = mem_alloc(want.n + 1);
+    LZ4F_frameInfo_t info;
+    LZ4F_dctx *d;
+    size_t taken = packed.n, given = want.n + 1, at;
+
+    assert_false(LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)));
+    assert_false(LZ4F_isError(LZ4F_getFrameInfo(d, &info, packed.p, &taken)));
+    assert_int_equal(info.contentChecksumFlag, LZ4F_contentChecksumEnabled);
+    assert_true(info.contentSize == (size_known ? want.n : 0));
+    at = taken;
+    taken = packed.n - at;
+    assert_int_equal(LZ4F_decompress(d, out, &given, packed.p + at, &taken, NULL), 0);
+    assert_int_equal(at + taken, packed.n);
+    assert_true(slice_eq(slice_of(out, given), want));
+    LZ4F_freeDecompressionContext(d);
+    mem_free(out);
+}
+
+/* A raw block of Snappy, read by its description (format_description.txt) and by nobody's library. Returns what came. */
+static size_t unsnap(const unsigned char *p, size_t n, char *out, size_t room)
+{
+    size_t at = 0, made = 0, length = 0, left;
+
+    for (unsigned shift = 0;; shift += 7) {
+        length |= (size_t)(p[at] & 127) << shift;
+        if (p[at++] < 128)
+            break;
+    }
+    assert_true(length <= room);
+    while (at < n) {
+        unsigned tag = p[at++];
+        size_t offset = 0;
+
+        if ((tag & 3) == 0) {
+            unsigned more = (tag >> 2) < 60 ? 0 : (tag >> 2) - 59;
+
+            left = more ? 0 : tag >> 2;
+            for (unsigned i = 0; i < more; i++)
+                left |= (size_t)p[at++] << (8 * i);
+            left++;
+            assert_true(at + left <= n && made + left <= length);
+            memcpy(out + made, p + at, left);
+            at += left;
+            made += left;
+            continue;
+        }
+        left = (tag & 3) == 1 ? 4 + ((tag >> 2) & 7) : 1 + (tag >> 2);
+        if ((tag & 3) == 1)
+            offset = (size_t)(tag >> 5) << 8 | p[at++];
+        for (unsigned i = 0; (tag & 3) > 1 && i < ((tag & 3) == 2 ? 2 : 4); i++)
+            offset |= (size_t)p[at++] << (8 * i);
+        assert_true(offset > 0 && offset <= made && made + left <= length);
+        for (; left > 0; left--, made++)
+            out[made] = out[made - offset];
+    }
+    assert_int_equal(made, length);
+    return made;
+}
+
+static size_t big_endian(const char *p)
+{
+    const unsigned char *u = (const unsigned char *)p;
+
+    return (size_t)u[0] << 24 | (size_t)u[1] << 16 | (size_t)u[2] << 8 | u[3];
+}
+
+/* snappy-java's stream, or Hadoop's blocks. */
+static void assert_unsnappies_to(struct slice packed, struct slice want, bool hadoop)
+{
+    char *out = mem_alloc(want.n + 1);
+    size_t at = hadoop ? 0 : 16, made = 0;
+
+    if (!hadoop)
+        assert_memory_equal(packed.p, "\x82SNAPPY\0\0\0\0\1\0\0\0\1", 16);
+    while (at < packed.n) {
+        size_t text = hadoop ? big_endian(packed.p + at) : 0, n, got;
+
+        at += hadoop ? 4 : 0;
+        n = big_endian(packed.p + at);
+        at += 4;
+        assert_true(at + n <= packed.n);
+        got = unsnap((const unsigned char *)packed.p + at, n, out + made, want.n - made);
+        assert_true(hadoop ? got == text && got <= 128 * KIB && n <= 256 * KIB : got <= 32 * KIB);
+        at += n;
+        made += got;
+    }
+    assert_true(slice_eq(slice_of(out, made), want));
+    mem_free(out);
+}
+
+static size_t little_endian(const char *p, size_t bytes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        n |= (size_t)(unsigned char)p[i] << (8 * i);
+    return n;
+}
+
+/* From the end: directory, head, data. What other programs make of it is in tests/e2e and tests/readers. */
+static void assert_unzips_to(struct slice packed, struct slice want)
+{
+    const char *end = packed.p + packed.n - 22, *directory, *head;
+    char *out = mem_alloc(want.n + 1);
+    z_stream z = {0};
+
+    assert_memory_equal(end, "PK\5\6", 4);
+    assert_int_equal(little_endian(end + 10, 2), 1);
+    directory = packed.p + little_endian(end + 16, 4);
+    assert_memory_equal(directory, "PK\1\2", 4);
+    assert_ptr_equal(directory + little_endian(end + 12, 4), end);
+    assert_int_equal(little_endian(directory + 16, 4), crc32(0, (const Bytef *)want.p, (uInt)want.n));
+    assert_int_equal(little_endian(directory + 24, 4), want.n);
+    head = packed.p + little_endian(directory + 42, 4);
+    assert_memory_equal(head, "PK\3\4", 4);
+    assert_int_equal(inflateInit2(&z, -15), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)head + 30 + little_endian(head + 26, 2) + little_endian(head + 28, 2);
+    z.avail_in = (uInt)little_endian(directory + 20, 4);
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)want.n + 1;
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(z.avail_in, 0);
+    assert_true(slice_eq(slice_of(out, z.total_out), want));
+    assert_memory_equal(z.next_in, "PK\7\x8", 4);
+    inflateEnd(&z);
+    mem_free(out);
+}
+
 static void assert_decodes(const struct codec_ops *c, const struct body *b, struct slice want, bool size_known)
 {
     struct slice packed = flat(b);
@@ -110,6 +242,12 @@ static void assert_decodes(const struct codec_ops *c, const struct body *b, stru
         assert_gunzips_to(packed, want);
     else if (strcmp(c->name, "zstd") == 0)
         assert_unzstds_to(packed, want, size_known);
+    else if (strcmp(c->name, "lz4") == 0)
+        assert_unlz4s_to(packed, want, size_known);
+    else if (strcmp(c->name, "zip") == 0)
+        assert_unzips_to(packed, want);
+    else if (strcmp(c->name, "none") != 0)
+        assert_unsnappies_to(packed, want, strcmp(c->name, "hadoop_snappy") == 0);
     else
         assert_true(slice_eq(packed, want));
     mem_free((void *)(uintptr_t)packed.p);
@@ -334,14 +472,15 @@ static void what_a_codec_makes_is_recognised_and_undone(void **state)
         struct err e;
         size_t before;
 
-        assert_int_equal(unpack_is_packed(u), !c->copies);
+        assert_int_equal(unpack_is_packed(u), c->undo != NULL);
+        assert_int_equal(c->undo != NULL, !c->copies && strcmp(c->name, "hadoop_snappy") != 0);
         buf_init(&back, MIB);
         do {
             before = back.n;
             assert_int_equal(unpack_step(u, &rest, &back, &e), 0);
         } while (rest.n > 0 || back.n > before);
         assert_int_equal(unpack_end(u, &e), 0);
-        assert_true(slice_eq(buf_slice(&back), slice_of(text, 300000)));
+        assert_true(slice_eq(buf_slice(&back), c->undo ? slice_of(text, 300000) : packed));
         buf_release(&back);
         unpack_free(&u);
         mem_free((void *)(uintptr_t)packed.p);
@@ -351,12 +490,146 @@ static void what_a_codec_makes_is_recognised_and_undone(void **state)
     mem_free(text);
 }
 
+/* All that comes out, fed `piece` bytes at a time. -1: damaged, or cut off. */
+static int undo_all(struct slice packed, size_t piece, struct buf *back)
+{
+    struct unpack *u = unpack_new(slice_of(packed.p, packed.n < 4 ? packed.n : 4));
+    struct err e;
+    int rc = 0;
+
+    for (size_t at = 0; rc == 0 && at < packed.n;) {
+        struct slice in = slice_of(packed.p + at, packed.n - at < piece ? packed.n - at : piece);
+        size_t n = in.n, before = back->n;
+
+        rc = unpack_step(u, &in, back, &e);
+        at += n - in.n;
+        if (rc == 0 && n == in.n && back->n == before)
+            rc = -1; /* it goes no further */
+    }
+    for (size_t before = SIZE_MAX; rc == 0 && before != back->n;) {
+        struct slice none = slice_of("", 0);
+
+        before = back->n;
+        rc = unpack_step(u, &none, back, &e);
+    }
+    if (rc == 0)
+        rc = unpack_end(u, &e);
+    unpack_free(&u);
+    return rc;
+}
+
+static void what_is_cut_off_or_damaged_is_told_or_at_least_no_crash(void **state)
+{
+    char *text = text_of(3000);
+    const struct codec_ops *c;
+
+    (void)state;
+    for (size_t i = 0; (c = codec_at(i)); i++) {
+        void *ctx = c->open(c->level_default);
+        struct body *out = encode(c, ctx, slice_of(text, 3000), 777, CODEC_SIZE_UNKNOWN);
+        struct slice packed = flat(out);
+        char *p = (char *)(uintptr_t)packed.p;
+        struct buf back;
+
+        buf_init(&back, MIB);
+        for (size_t n = 4; c->undo && n < packed.n;
+             n++) { /* an archive's directory and a stream of blocks may miss something */
+            buf_clear(&back);
+            if (undo_all(slice_of(p, n), 100, &back) == 0 && strcmp(c->name, "zip") != 0 &&
+                strcmp(c->name, "snappy") != 0)
+                fail_msg("%s: %zu of %zu bytes are taken", c->name, n, packed.n);
+        }
+        for (size_t at = 0; c->undo && at < packed.n; at++) {
+            p[at] = (char)(p[at] ^ 0x55);
+            buf_clear(&back);
+            (void)undo_all(packed, 1 + at % 99, &back);
+            p[at] = (char)(p[at] ^ 0x55);
+        }
+        buf_clear(&back);
+        assert_int_equal(undo_all(packed, 1, &back), 0);
+        assert_true(!c->undo || slice_eq(buf_slice(&back), slice_of(text, 3000)));
+        buf_release(&back);
+        mem_free(p);
+        body_free(&out);
+        c->close(ctx);
+    }
+    mem_free(text);
+}
+
+static void streams_of_snappy_behind_one_another_are_one_text(void **state)
+{
+    const struct codec_ops *c = codec_find("snappy");
+    void *ctx = c->open(0);
+    struct body *out = encode(c, ctx, SLICE("one, "), 2, 5);
+    struct slice one = flat(out);
+    struct buf both, back;
+
+    (void)state;
+    buf_init(&both, MIB);
+    buf_init(&back, MIB);
+    assert_int_equal(buf_add_slice(&both, one) | buf_add_slice(&both, one), 0);
+    assert_int_equal(undo_all(buf_slice(&both), 3, &back), 0);
+    assert_true(slice_is(buf_slice(&back), "one, one, "));
+    buf_release(&both);
+    buf_release(&back);
+    mem_free((void *)(uintptr_t)one.p);
+    body_free(&out);
+    c->close(ctx);
+}
+
+/* The name is the object's, as far as it has one; and of an object that is announced as huge all sizes have 64 bits. */
+static void an_archive_names_what_is_in_it_and_takes_large_sizes(void **state)
+{
+    static const struct {
+        const char *name, *want;
+    } names[] = {{"app-1-2026", "app-1-2026"}, {"", "records"}, {"\xc3\xa4.jsonl", "\xc3\xa4.jsonl"}};
+    const struct codec_ops *c = codec_find("zip");
+    void *ctx = c->open(6);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct body *out;
+        struct slice p;
+
+        c->name_content(ctx, slice_str(names[i].name));
+        out = encode(c, ctx, SLICE("text"), 1, 4);
+        p = flat(out);
+        assert_true(slice_starts(slice_of(p.p + 30, p.n - 30), slice_str(names[i].want)));
+        assert_int_equal(little_endian(p.p + 4, 2), 20);
+        assert_unzips_to(p, SLICE("text"));
+        mem_free((void *)(uintptr_t)p.p);
+        body_free(&out);
+    }
+    for (int large = 0; large < 2; large++) {
+        struct body *out = encode(c, ctx, SLICE("text"), 4, large ? UINT64_C(5) << 30 : UINT32_MAX / 2);
+        struct slice p = flat(out);
+        struct buf back;
+
+        buf_init(&back, 100);
+        assert_int_equal(little_endian(p.p + 4, 2), large ? 45 : 20);
+        assert_int_equal(undo_all(p, 10, &back), 0);
+        assert_true(slice_is(buf_slice(&back), "text"));
+        if (large) {
+            assert_memory_equal(p.p + p.n - 22 - 20, "PK\6\7", 4);
+            assert_memory_equal(p.p + little_endian(p.p + p.n - 22 - 20 + 8, 8), "PK\6\6", 4);
+        }
+        buf_release(&back);
+        mem_free((void *)(uintptr_t)p.p);
+        body_free(&out);
+    }
+    c->close(ctx);
+}
+
 static void codecs_are_found_by_name(void **state)
 {
     (void)state;
     assert_string_equal(codec_find("gzip")->extension, ".gz");
     assert_string_equal(codec_find("zstd")->encoding, "zstd");
     assert_null(codec_find("none")->encoding);
+    assert_string_equal(codec_find("snappy")->extension, ".snappy");
+    assert_string_equal(codec_find("hadoop_snappy")->extension, ".hsnappy");
+    assert_string_equal(codec_find("zip")->extension, ".zip");
+    assert_string_equal(codec_find("lz4")->extension, ".lz4");
     assert_null(codec_find("GZIP"));
     assert_null(codec_at(SIZE_MAX));
 }
@@ -373,6 +646,9 @@ int main(void)
         cmocka_unit_test(an_object_of_another_size_than_announced_is_no_zstd_frame),
         cmocka_unit_test(a_body_that_cannot_be_written_is_an_error_not_a_crash),
         cmocka_unit_test(what_a_codec_makes_is_recognised_and_undone),
+        cmocka_unit_test(what_is_cut_off_or_damaged_is_told_or_at_least_no_crash),
+        cmocka_unit_test(streams_of_snappy_behind_one_another_are_one_text),
+        cmocka_unit_test(an_archive_names_what_is_in_it_and_takes_large_sizes),
         cmocka_unit_test(codecs_are_found_by_name),
     };
 
