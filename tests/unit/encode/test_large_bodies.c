@@ -207,7 +207,7 @@ static void each_format_and_codec_carries_the_largest_record(void **state)
                     fail_msg("%s, %s: %s", format->name, codec->name, b->out.err.msg);
                 assert_int_equal(b->out.taken, COUNT);
                 text = text_of(b, &n);
-                if (!slice_eq(slice_of(text, n), buf_slice(&want)))
+                if ((codec->undo || codec->copies) && !slice_eq(slice_of(text, n), buf_slice(&want)))
                     fail_msg("%s, %s: other bytes", format->name, codec->name);
                 mem_free(text);
             }
