@@ -65,6 +65,7 @@ static struct stage_rules rules_of(struct delivery_host *h)
         .size = conf->buffer_size,
         .interval = conf->buffer_interval,
         .max_partitions = most_partitions(conf),
+        .bytes = conf->spool_limit / 2,
         .version = generation_of(h)->version,
         .owner = h,
     };

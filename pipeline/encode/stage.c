@@ -169,6 +169,7 @@ static void put_in(struct stage *s, struct stage_parcel *p, nsec due)
     p->next_of_key = *at;
     *at = p;
     s->open[p->kind]++;
+    s->open_bytes += p->mark.bytes;
     heap_set(&s->due, &p->due, due);
 }
 
@@ -180,6 +181,7 @@ static void take_out(struct stage *s, struct stage_parcel *p)
         at = &(*at)->next_of_key;
     *at = p->next_of_key;
     s->open[p->kind]--;
+    s->open_bytes -= p->mark.bytes;
     heap_set(&s->due, &p->due, NSEC_NEVER);
 }
 
@@ -410,12 +412,16 @@ void stage_took(struct stage *s)
         struct stage_parcel *p = s->touched[i];
 
         note_part(s, p);
+        if (!p->is_closed)
+            s->open_bytes += p->written.bytes - p->mark.bytes;
         p->mark = p->written;
         p->is_new = p->is_touched = false;
         if (p->is_closed || !p->is_open)
             close_file(s, p);
     }
     s->touched_count = s->part_count = 0;
+    while (s->rules.bytes && s->open_bytes > s->rules.bytes) /* what waits for its time must not keep others out */
+        close_parcel(s, first_due(s));
 }
 
 /* The journal never heard of it, and its number may come again. */

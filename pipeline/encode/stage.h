@@ -7,7 +7,7 @@
  *     stage_undo()      instead of that, at any time behind stage_begin(): the piece was not staged. A crash does the same
  *
  * A parcel is open until it is as large as an object is to be, until its time has come (the stream's interval, counted from the arrival of
- * its oldest record), or until there are more keys than there may be: then the one whose time comes first is closed early. Closed parcels are
+ * its oldest record), or until there are more keys, or more bytes in all, than there may be: then the one whose time comes first is closed early. Closed parcels are
  * taken by stage_next(), in the order in which they were closed: of one key they come in the order of their records.
  *
  * There are three kinds: records for the destination, one parcel for each set of keys; the lines of records that failed in the
@@ -70,6 +70,7 @@ struct stage_rules {
     uint64_t size;         /* of an object, bytes of lines form */
     nsec interval;         /* from the arrival of its oldest record */
     size_t max_partitions; /* open parcels of records */
+    uint64_t bytes;        /* that open parcels may hold; 0: as many as they like */
     uint32_t version;
     void *owner; /* for new parcels: whoever will deliver them */
 };
@@ -84,6 +85,7 @@ struct stage {
     struct stage_parcel **table;
     size_t buckets;
     size_t open[STAGE_KINDS]; /* open parcels */
+    uint64_t open_bytes;      /* that the journal has of them */
     struct heap due;
     struct stage_parcels closed, files_open;
     size_t files_open_count;

@@ -210,6 +210,15 @@ def test_more_partitions_than_there_may_be_are_delivered_early(t):
     check(objects.read_dir(t.path("out")), put)
 
 
+def test_a_spool_that_is_half_full_of_open_objects_delivers_some(t):
+    d = t.daemon(partitioned(t, folder(t), spool={"limit": "8MiB"}, size="64MiB")).start()
+    put = [r[:-1] + b',"more":"' + b"x" * 2000 + b'"}' for r in records(range(3000), 10)]
+    Firehose(d.api_port).put_all("app", put)
+    wait_until("some are delivered", lambda: d.books("app").delivered > 0, 60 * t.slow)
+    d.stop()
+    check(objects.read_dir(t.path("out")), put)
+
+
 def test_records_that_cannot_be_staged_wait_in_the_spool(t):
     d = t.daemon(partitioned(t, folder(t))).start()
     at = os.path.join(d.data_dir, "streams", "app", "staging")

@@ -380,6 +380,26 @@ static void an_object_has_its_size_and_its_age(void **state)
     assert_int_equal(stage_open_count(b->stage), 0);
 }
 
+static void more_bytes_than_there_may_be_are_closed_early(void **state)
+{
+    struct bench *b = *state;
+    struct stage_parcel *p;
+    uint64_t bytes = 0;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 500, .bytes = 100};
+    assert_int_equal(add_piece(b, 2 * KEYS), 0);
+    stage_took(b->stage);
+    assert_true(b->stage->open_bytes <= 100);
+    assert_true(stage_open_count(b->stage) < KEYS);
+    while ((p = stage_next(b->stage))) {
+        bytes += p->mark.bytes;
+        stage_parcel_free(&p);
+    }
+    assert_true(bytes > 0);
+    stage_close_due(b->stage, 0, true);
+    assert_int_equal(b->stage->open_bytes, 0);
+}
+
 static void more_keys_than_can_be_written_down_are_too_many(void **state)
 {
     struct bench *b = *state;
@@ -406,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whatever_fails_each_record_is_once_in_its_key, set_up, take_down),
         cmocka_unit_test_setup_teardown(the_one_whose_time_comes_first_is_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
+        cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_keys_than_can_be_written_down_are_too_many, set_up, take_down),
     };
 
