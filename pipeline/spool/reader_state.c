@@ -139,7 +139,7 @@ void reader_state_push(struct reader_state *r, const struct seal *seal)
     struct pending_seal *p;
 
     if (r->seal_count == r->seal_room) {
-        r->seal_room = r->seal_room ? 2 * r->seal_room : 8;
+        r->seal_room = r->seal_room ? 2 * r->seal_room : 2;
         r->seals = mem_grow(r->seals, r->seal_room, sizeof(*r->seals));
     }
     p = &r->seals[r->seal_count++];
