@@ -245,12 +245,32 @@ static void check_time(struct cfg_errors *errs, const struct stream_settings *st
                   uses->timed);
 }
 
+/* What goes to a backup is of all keys. Prefixes say so themselves. */
+static void check_backup(struct cfg_errors *errs, const struct stream_settings *st)
+{
+    const struct cfg_options o = {.errs = errs, .node = st->backup_from.node, .at = st->backup_from.at};
+    struct key_uses uses;
+    struct err e;
+
+    if (!st->backup || !st->backup_conf)
+        return;
+    key_uses_of(st->backup, st->backup_conf, &uses);
+    for (size_t i = 0; i < uses.count; i++) {
+        if (strcmp(uses.key[i].option, "prefix") == 0)
+            continue;
+        err_set(&e, ERR_CONFIG, "%s: the partition key `%.*s`: what goes to a backup has no partition keys",
+                uses.key[i].option, (int)uses.key[i].name.n, uses.key[i].name.p);
+        cfg_options_refuse(&o, &e);
+    }
+}
+
 void settings_partition_check(struct cfg_errors *errs, const struct stream_settings *st)
 {
     const struct cfg_options o = {.errs = errs, .node = st->sink_from.node, .at = st->sink_from.at};
     struct key_uses uses;
     struct err e;
 
+    check_backup(errs, st);
     if (!st->sink || !st->sink_conf)
         return;
     key_uses_of(st->sink, st->sink_conf, &uses);
