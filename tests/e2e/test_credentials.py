@@ -188,7 +188,7 @@ def test_streams_that_want_the_same_keys_ask_once(t):
 def test_keys_that_are_about_to_expire_are_renewed_beside_deliveries_that_go_on(t):
     """The first renewal hangs: keys that are valid serve meanwhile, and it is tried again once it has failed."""
     s3, aws = peers(t)
-    aws.life = 9 * t.slow  # renewed when about a third of it is left
+    aws.life = 9 * min(t.slow, 2)  # renewed when about a third of it is left
     env, _ = env_of("instance", t, aws)
     d = t.daemon(one_stream("app", without_keys(s3), interval="0s"))
     d.env = base_env(t, AWS_METADATA_SERVICE_TIMEOUT="60", **env)
