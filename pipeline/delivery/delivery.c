@@ -66,7 +66,7 @@ static struct seal_result records_of_parcel(const struct delivery *d)
             r.backed_up += final_outcome(f, i) == OUTCOME_BACKED_UP;
         }
     r.corrupt = p->known.records - r.delivered - r.backed_up;
-    if (p->kind == STAGE_FAILED) /* their place is the backup */
+    if (stage_is_of_failed(p->kind)) /* their place is the backup */
         r = (struct seal_result){.backed_up = r.delivered, .corrupt = r.corrupt};
     return r;
 }

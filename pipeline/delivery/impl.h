@@ -35,7 +35,7 @@ static inline bool delivery_transforms(const struct delivery *d)
 
 static inline bool delivery_is_of_failed(const struct delivery *d)
 {
-    return d->parcel_of && d->parcel_of->kind == STAGE_FAILED;
+    return d->parcel_of && stage_is_of_failed(d->parcel_of->kind);
 }
 
 /* The records' outcomes, on the delivery thread: never while a worker has them. */

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PROCESSING_FAILED "processing-failed" /* the error type of records that failed in a transform */
-
 static const struct attempt_ops OPS[PART_COUNT];
 
 /* --- making bodies -------------------------------------------------------------------------------------------------- */
@@ -24,7 +22,7 @@ static int encode_records(struct attempt *s, struct worker *w)
     int rc = d->host->ops->encode(&s->in, w, &s->out);
 
     if (delivery_is_of_failed(d)) /* their lines are the records */
-        s->out.id.error_type = PROCESSING_FAILED;
+        s->out.id.error_type = delivery_error_type(d, PART_SOURCE);
     return rc;
 }
 
@@ -48,11 +46,14 @@ static int encode_failed(struct attempt *s, struct worker *w)
     return rc;
 }
 
+/* In Firehose's words. */
 const char *delivery_error_type(const struct delivery *d, enum delivery_part part)
 {
     if (part == PART_ERRORS)
         return target_error_prefix(d->host->destination);
-    return part == PART_FAILED || (part == PART_SOURCE && delivery_is_of_failed(d)) ? PROCESSING_FAILED : NULL;
+    if (part != PART_FAILED && (part != PART_SOURCE || !delivery_is_of_failed(d)))
+        return NULL;
+    return d->parcel_of && d->parcel_of->kind == STAGE_UNKEYED ? "metadata-extraction-failed" : "processing-failed";
 }
 
 static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_id *id)

@@ -352,7 +352,7 @@ struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h)
 
     if (p->mark.count > 0 && (h->backup || !is_for_backup(p)))
         return p;
-    if (p->mark.count > 0 && p->kind == STAGE_FAILED) {
+    if (p->mark.count > 0 && stage_is_of_failed(p->kind)) {
         hold(s, p);
         return NULL;
     }
@@ -375,7 +375,7 @@ struct delivery *staging_restore(struct staging *s, struct delivery_host *h)
         if (p->mark.count > 0 && (h->backup || !is_for_backup(p)))
             return delivery_restore_parcel(h, p, slice_of(r->note, r->note_bytes),
                                            slice_of(r->progress, r->progress_bytes));
-        if (p->mark.count > 0 && p->kind == STAGE_FAILED)
+        if (p->mark.count > 0 && stage_is_of_failed(p->kind))
             hold(s, p);
         else
             staging_settle(s, p, p->kind == STAGE_SOURCES ? &(struct seal_result){0} : &all);

@@ -105,7 +105,7 @@ static void note_rejects(struct stream *st, const struct delivery *d, const stru
         d->is_piece ? d->made.failed : r->backed_up; /* of a piece the others are counted when they are delivered */
     struct rejects_batch b = {.records = r->delivered + r->dropped + backed_up};
 
-    if (d->parcel_of && d->parcel_of->kind == STAGE_FAILED) /* they were counted when they were staged */
+    if (d->parcel_of && stage_is_of_failed(d->parcel_of->kind)) /* they were counted when they were staged */
         return;
     b.rejected[REJECT_FAILED] = d->made.failed < backed_up ? d->made.failed : backed_up;
     b.rejected[REJECT_REFUSED] = backed_up - b.rejected[REJECT_FAILED];

@@ -6,6 +6,8 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 
+#include <string.h>
+
 static int add_data(struct slice data, struct buf *out)
 {
     size_t n = base64_encoded_length(data.n);
@@ -27,6 +29,18 @@ int error_objects_line(const struct error_line *l, struct buf *out)
         buf_add_slice(out, l->more) < 0 || buf_add_str(out, ",\"rawData\":\"") < 0 || add_data(l->data, out) < 0)
         return -1;
     return buf_add_str(out, "\"}\n");
+}
+
+bool error_objects_has_code(struct slice line, const char *code)
+{
+    static const char member[] = ",\"errorCode\":\"";
+    const char *at = memmem(line.p, line.n, member, sizeof(member) - 1);
+    size_t n = strlen(code);
+
+    if (!at)
+        return false;
+    at += sizeof(member) - 1;
+    return (size_t)(line.p + line.n - at) > n && memcmp(at, code, n) == 0 && at[n] == '"';
 }
 
 /* --- the body ----------------------------------------------------------------------------------------------------- */

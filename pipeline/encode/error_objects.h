@@ -26,6 +26,8 @@ struct error_line {
 
 /* Appends the line with its '\n'. -1: out is full. Pure. */
 MUST_CHECK int error_objects_line(const struct error_line *l, struct buf *out);
+/* Of such a line: what is in its other members is quoted, so nothing else looks like its code. */
+bool error_objects_has_code(struct slice line, const char *code);
 
 struct error_objects_failure {
     const char *error_type; /* of sink_seal_id */

@@ -10,8 +10,9 @@
  * its oldest record), or until there are more keys, or more bytes in all, than there may be: then the one whose time comes first is closed early. Closed parcels are
  * taken by stage_next(), in the order in which they were closed: of one key they come in the order of their records.
  *
- * There are three kinds: records for the destination, one parcel for each set of keys; the lines of records that failed in the
- * transform; and with `backup: all` the source records as they came. The last two are for the backup, and there is one of each.
+ * There are four kinds: records for the destination, one parcel for each set of keys; the lines of records that failed in the
+ * transform; of those that have no partition key, which have a folder of their own; and with `backup: all` the source records as they came.
+ * The last three are for the backup, and there is one of each.
  *
  * In memory is what the piece puts into the open blocks of its files, up to STAGE_BUFFERED_MAX; and for each open parcel a struct and
  * its keys. Of the files STAGE_FILES_MAX stay open between two pieces.

@@ -10,11 +10,19 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STAGE_NOTE_HEAD 5 /* bytes in front of the rest */
 
-enum stage_kind { STAGE_RECORDS, STAGE_FAILED, STAGE_SOURCES, STAGE_KINDS }; /* the numbers stand on disk */
+/* The numbers stand on disk. UNKEYED: lines of records that failed because they have no partition key. */
+enum stage_kind { STAGE_RECORDS, STAGE_FAILED, STAGE_SOURCES, STAGE_UNKEYED, STAGE_KINDS };
+
+/* Lines of records that failed, for the backup. */
+static inline bool stage_is_of_failed(enum stage_kind kind)
+{
+    return kind == STAGE_FAILED || kind == STAGE_UNKEYED;
+}
 
 struct stage_note {
     enum stage_kind kind;

@@ -4,6 +4,8 @@
 #include "pipeline/base/body.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/encode/error_objects.h"
+#include "transforms/partition/partition.h"
 
 #include <assert.h>
 #include <string.h>
@@ -65,9 +67,10 @@ static int add_line(struct stage_piece *p, struct slice line)
     const struct record_origin from = {
         .seq = p->source->object.first, .arrival = p->source->object.oldest, .is_counted = p->failed > 0};
 
-    p->failed -= from.is_counted;
+    enum stage_kind kind = error_objects_has_code(line, PARTITION_FAILED_CODE) ? STAGE_UNKEYED : STAGE_FAILED;
 
-    return stage_add(p->stage, STAGE_FAILED, NO_KEYS, line, &from, &p->err);
+    p->failed -= from.is_counted;
+    return stage_add(p->stage, kind, NO_KEYS, line, &from, &p->err);
 }
 
 /* The whole lines in `b`; what is left moves to its beginning. */

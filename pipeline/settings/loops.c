@@ -107,7 +107,7 @@ static void add_edges(struct loops *l, const struct stream_settings *st, const s
 /* Asks with an object of now, and in a backup with an error object. */
 static void add_sink(struct loops *l, const struct stream_settings *st, const struct settings_sink *sink)
 {
-    const char *const types[] = {NULL, "processing-failed"};
+    const char *const types[] = {NULL, "processing-failed", "metadata-extraction-failed"};
     void *state = NULL;
     struct buf path;
     struct err e;
@@ -115,7 +115,7 @@ static void add_sink(struct loops *l, const struct stream_settings *st, const st
     if (!sink->ops || !sink->ops->local_file || !sink->from.bound || settings_sink_open(l->s, st, sink, &state, &e) < 0)
         return;
     buf_init(&path, LOOPS_NAME_ROOM);
-    for (size_t i = 0; i < (sink->backup ? 2 : 1); i++) {
+    for (size_t i = 0; i < (sink->backup ? sizeof(types) / sizeof(types[0]) : 1); i++) {
         const struct sink_seal_id id = {.first = 1, .last = 1, .oldest = clock_wall(), .error_type = types[i]};
 
         buf_clear(&path);

@@ -62,7 +62,7 @@ def test_no_record_leaves_its_prefix(t):
     got = deliver(t, config, records + failing)
     texts = [f"{v}" for v in values[:-3]] + ["7", "1", "true"]
     assert got == {f"k={k.replace('%', '%25').replace('/', '%2F')}/": [r] for k, r in zip(texts, records)}, got
-    lines = backups.read(t.path("backup"))
+    lines = backups.read(t.path("backup"), "metadata-extraction-failed")
     objects.assert_exactly_once([e["data"] for e in lines], failing)
     assert {e["errorCode"] for e in lines} == {"DynamicPartitioning.MetadataExtractionFailed"}
     why = {e["data"]: e["errorMessage"] for e in lines}

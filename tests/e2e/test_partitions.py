@@ -166,6 +166,26 @@ def test_run_once_delivers_all(t):
     assert len(found) == 6
 
 
+def test_records_that_fail_and_records_without_a_key_are_kept_apart(t):
+    """The text of a record that fails may look like the code of the other kind."""
+    d = t.daemon(partitioned(t, folder(t), backup=backup(t))).start()
+    put = records(range(60), 3, lambda n: ("keep", "fail")[n % 2])
+    keyless = [json.dumps({"n": n, "fate": "keep"}).encode() for n in range(20)]
+    like = [json.dumps({"fate": "fail", "x": ',"errorCode":"DynamicPartitioning.MetadataExtractionFailed",'}).encode()]
+    Firehose(d.api_port).put_all("app", put[:30] + keyless + put[30:] + like)
+    d.stop()
+    check(objects.read_dir(t.path("out")), put)
+    failed = backups.read(t.path("backup"), "processing-failed")
+    objects.assert_exactly_once([e["data"] for e in failed], [r for r in put if b'"fail"' in r] + like)
+    without = backups.read(t.path("backup"), "metadata-extraction-failed")
+    objects.assert_exactly_once([e["data"] for e in without], keyless)
+    assert {e["errorCode"] for e in without} == {"DynamicPartitioning.MetadataExtractionFailed"}
+    d.start()
+    books = d.wait_delivered("app", 30)
+    assert (books.backed_up, books.corrupt) == (51, 0), books
+    d.stop()
+
+
 def test_failed_and_source_records_have_their_way(t):
     d = t.daemon(partitioned(t, folder(t), backup=backup(t, "all"), size="4KiB")).start()
     put = records(range(900), 4, lambda n: ("keep", "drop", "fail")[n % 3])
