@@ -165,6 +165,15 @@ static void release(struct way_out *w)
     mem_free(w);
 }
 
+void way_out_hold_hangups(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 int way_out_open(struct way_out **out, nsec grace, struct err *e)
 {
     static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM};

@@ -18,6 +18,8 @@
 
 struct way_out;
 
+/* SIGHUP ends nobody from now on, also when nobody takes it yet, or any more: first thing in a process that will take it. */
+void way_out_hold_hangups(void);
 /* Threads that are made from now on leave these signals to it, and SIGHUP to hangup.h. */
 MUST_CHECK int way_out_open(struct way_out **w, nsec grace, struct err *e);
 void way_out_close(struct way_out **w);

@@ -107,15 +107,17 @@ def test_sighup_shows_no_secret(t):
 
 
 def test_many_sighups_neither_stop_nor_delay_it(t):
-    """While it works, and beside the signal that stops it."""
+    """While it works, beside the signal that stops it, and until it is gone."""
     records = numbered_lines(t.random, 3000)
     write_lines(t.path("in.log"), records)
     d = t.daemon({"streams": {"app": stream(to_file(t), [tail(t.path("in.log"))], size="1KiB", interval="0s")}})
     d.start()
     while d.books("app").delivered < len(records):
         d.process.send_signal(signal.SIGHUP)
-    d.process.send_signal(signal.SIGHUP)
-    d.stop()
+    d.process.send_signal(signal.SIGTERM)
+    while d.process.poll() is None:
+        d.process.send_signal(signal.SIGHUP)
+    d.wait_exit(60)
     assert d.logged("stopped, everything is delivered", "info")
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
 

@@ -355,6 +355,7 @@ static int run_main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
+    way_out_hold_hangups();
     if (first < argc)
         return cli_usage_error(&cli_run, "unexpected argument `%s`", argv[first]);
     if (o.timeout && !o.once)
