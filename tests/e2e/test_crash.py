@@ -12,6 +12,8 @@ from campaign import Campaign  # noqa: E402
 def run(t, kills, store, transform=None, keep_all=False):
     t.seed = t.seed if t.seed != 1 else random.SystemRandom().randrange(1 << 32)
     print(f"seed {t.seed}", flush=True)
+    if t.slow > 1:  # a sanitizer looks for other faults, and takes several times as long
+        kills = (kills + 1) // 2
     Campaign(t, kills, store, transform, keep_all).run()
 
 
