@@ -181,6 +181,7 @@ void jq_program_run(struct jq_program *j, struct slice record, struct jq_answer 
     size_t at = 0;
     jv input;
 
+    buf_trim(&j->texts, WORKER_KEEP_MAX); /* of the record before: its texts are no longer used */
     if (record.n > j->record_max) {
         fail_all(j, "the record is too long for such a query", answers);
         return;
@@ -203,7 +204,6 @@ void jq_program_run(struct jq_program *j, struct slice record, struct jq_answer 
         answers[i].text.p = j->texts.n ? j->texts.p + at : NULL;
         at += answers[i].text.n;
     }
-    buf_trim(&j->texts, WORKER_KEEP_MAX);
 }
 
 #else

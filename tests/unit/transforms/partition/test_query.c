@@ -331,6 +331,41 @@ static void one_that_fails_takes_no_other_with_it(void **state)
         query_release(&query[i]);
 }
 
+/* The texts together are longer than what a program keeps. */
+static void long_texts_are_there_until_the_next_record(void **state)
+{
+    static const char *const TEXTS[] = {".a | ascii_downcase", ".path | @uri"};
+    enum { SLASHES = WORKER_KEEP_MAX / 5 * 2 };
+    struct query query[2];
+    const struct query *q[] = {&query[0], &query[1]};
+    struct jq_program *j;
+    struct jq_answer a[2];
+    struct err e;
+    struct buf record;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(query_parse(&query[i], TEXTS[i], &e), 0);
+    assert_int_equal(jq_program_new(&j, q, 2, &e), 0);
+    buf_init(&record, RECORD_MAX_BYTES);
+    assert_int_equal(buf_add_str(&record, "{\"a\":\"X\",\"path\":\""), 0);
+    for (int i = 0; i < SLASHES; i++)
+        assert_int_equal(buf_add_char(&record, '/'), 0);
+    assert_int_equal(buf_add_str(&record, "\"}"), 0);
+    for (int round = 0; round < 2; round++) {
+        jq_program_run(j, buf_slice(&record), a);
+        assert_true(a[0].answer == QUERY_TEXT && slice_is(a[0].text, "x"));
+        assert_true(a[1].answer == QUERY_TEXT && a[1].text.n == 3 * SLASHES && a[1].text.n > WORKER_KEEP_MAX);
+        assert_memory_equal(a[1].text.p + a[1].text.n - 3, "%2F", 3);
+    }
+    jq_program_run(j, SLICE("{\"a\":\"Y\",\"path\":\"/\"}"), a);
+    assert_true(slice_is(a[0].text, "y") && slice_is(a[1].text, "%2F"));
+    buf_release(&record);
+    jq_program_free(&j);
+    for (int i = 0; i < 2; i++)
+        query_release(&query[i]);
+}
+
 static void a_mistake_of_syntax_is_told(void **state)
 {
     struct query good, bad;
@@ -619,6 +654,7 @@ int main(void)
 #ifdef HAVE_LIBJQ
         cmocka_unit_test(other_queries_are_libjqs),
         cmocka_unit_test(one_that_fails_takes_no_other_with_it),
+        cmocka_unit_test(long_texts_are_there_until_the_next_record),
         cmocka_unit_test(a_mistake_of_syntax_is_told),
         cmocka_unit_test(numbers_are_written_as_libjq_writes_them),
         cmocka_unit_test(plain_paths_give_what_libjq_gives),
