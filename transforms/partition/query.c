@@ -273,6 +273,8 @@ static int check_operator(struct check *c, struct err *e)
     else if (*c->p == '/' && next == '/')
         c->p++;
     c->copies += *c->p == '+' || *c->p == ',';
+    /* Of two lists it compares each element with each. Whether it is a sign, or between numbers, only a number behind it says. */
+    c->lists += *c->p == '-' && !isdigit((unsigned char)*skip_blanks(c->p + 1));
     c->p++;
     return 0;
 }

@@ -214,6 +214,15 @@ static void a_costly_query_takes_short_records_only(void **state)
         {".a[]", 32768},
         {".a[] | .b[]", 1024},
         {"\"\\(.a[])-\\(.b)\"", 16384},
+        /* Each element of one list against each of the other. */
+        {"(.a - .b) | length", 32768},
+        {"(.a -\n.b) | length", 32768},
+        {"(.a[] - .b) | length", 1024},
+        {"-.a", 32768},
+        {"(.ts - 86400) | strftime(\"%d\")", RECORD_MAX_BYTES},
+        {".a | . - 1", RECORD_MAX_BYTES},
+        {"if .a == -1 then .b else .c[-1] end", RECORD_MAX_BYTES},
+        {".a / .b", RECORD_MAX_BYTES},
     };
 
     (void)state;
