@@ -297,19 +297,33 @@ static bool is_index(const struct check *c)
     return true;
 }
 
+/* From behind the opening bracket to the closing one. An array as an index of an array leaves memory behind: what is computed here
+ * must be a text. */
+static int check_index(struct check *c, struct err *e)
+{
+    const struct check at_bracket = {.p = c->p - 1};
+
+    c->p = skip_blanks(c->p);
+    if (*c->p == '"') {
+        if (check_string(c, e) < 0)
+            return -1;
+        c->p = skip_blanks(c->p);
+    } else {
+        c->p += strspn(c->p, " \t\n0123456789-:");
+    }
+    return *c->p == ']' || *c->p == '\0' ? 0 : refuse(&at_bracket, 1, "an index is a number, a text, or `from:to`", e);
+}
+
 static int check_bracket(struct check *c, struct err *e)
 {
     char close = *c->p == '(' ? ')' : ']';
-    const char *inner = skip_blanks(c->p + 1);
+    bool index = close == ']' && is_index(c);
 
-    /* An array as an index of an array leaves memory behind. */
-    if (close == ']' && is_index(c) && *inner != '"' && inner[strspn(inner, " \t\n0123456789-:")] != ']')
-        return refuse(c, 1, "an index is a number, a text, or `from:to`", e);
     if (++c->depth > QUERY_STEPS_MAX)
         return err_set(e, ERR_CONFIG, "the query has more than %d brackets in one another", QUERY_STEPS_MAX);
-    c->lists += close == ']' && *inner == ']';
     c->p++;
-    if (check_until(c, close, e) < 0)
+    c->lists += close == ']' && *skip_blanks(c->p) == ']';
+    if ((index && check_index(c, e) < 0) || check_until(c, close, e) < 0)
         return -1;
     c->depth--;
     return 0;
