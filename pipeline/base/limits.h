@@ -571,6 +571,10 @@
  * them, or the query is refused. */
 #define QUERY_WORK_MAX   (1ULL << 30)
 #define QUERY_RECORD_MIN 256
+/* The longest record of which libjq makes a tree, which may take 140 times as much memory (`[{},{},...]`), and what a query may make of
+ * a record by copying. */
+#define QUERY_TREE_MAX LIMIT(1 * MIB, 64 * KIB)
+#define QUERY_MADE_MAX (64 * MIB)
 /* An address, or a header's value, with its partition keys filled in. */
 #define HTTP_FILLED_MAX (64 * KIB)
 /* Most that a stream's max_partitions can be. */

@@ -36,6 +36,8 @@ static const char GUARDS[] =
     "def _ltrimstr($s): ltrimstr($s); def ltrimstr(f): f as $s | if _both($s) then _ltrimstr($s) else . end;"
     "def _rtrimstr($s): rtrimstr($s); def rtrimstr(f): f as $s | if _both($s) then _rtrimstr($s) else . end;";
 
+static const char TOO_LONG[] = "the record is too long for this query: only a plain path takes records of any length";
+
 static void on_message(void *ctx, jv message)
 {
     struct buf *said = ctx;
@@ -91,7 +93,7 @@ int jq_program_new(struct jq_program **out, const struct query *const *q, size_t
 
     j->query = q;
     j->count = count;
-    j->record_max = RECORD_MAX_BYTES;
+    j->record_max = QUERY_TREE_MAX;
     buf_init(&j->said, 4096);
     buf_init(&j->texts, SIZE_MAX);
     for (size_t i = 0; i < count; i++)
@@ -183,7 +185,7 @@ void jq_program_run(struct jq_program *j, struct slice record, struct jq_answer 
 
     buf_trim(&j->texts, WORKER_KEEP_MAX); /* of the record before: its texts are no longer used */
     if (record.n > j->record_max) {
-        fail_all(j, "the record is too long for such a query", answers);
+        fail_all(j, TOO_LONG, answers);
         return;
     }
     input = jv_parse_sized(record.p, (int)record.n);

@@ -360,14 +360,17 @@ static int check_until(struct check *c, char close, struct err *e)
     return 0;
 }
 
-/* The longest record for which bytes ^ (1 + lists) * 2 ^ copies is no more than QUERY_WORK_MAX. 0: there is none worth it. */
+/* The longest record that libjq reads, for which bytes ^ (1 + lists) * 2 ^ copies is no more than QUERY_WORK_MAX and bytes * 2 ^ copies
+ * no more than QUERY_MADE_MAX. 0: there is none worth it. */
 static uint64_t longest_record(unsigned lists, unsigned copies)
 {
-    double work = copies < 16 ? (double)(QUERY_WORK_MAX >> copies) : 0, most = pow(work, 1.0 / (1 + lists));
+    double most = QUERY_TREE_MAX;
 
-    return lists > 2 || most < QUERY_RECORD_MIN ? 0
-           : most < (double)RECORD_MAX_BYTES    ? (uint64_t)most
-                                                : (uint64_t)RECORD_MAX_BYTES;
+    if (lists > 2 || copies >= 16)
+        return 0;
+    most = fmin(most, pow((double)(QUERY_WORK_MAX >> copies), 1.0 / (1 + lists)));
+    most = fmin(most, (double)(QUERY_MADE_MAX >> copies));
+    return most < QUERY_RECORD_MIN ? 0 : (uint64_t)most;
 }
 
 static int parse_other(struct query *q, struct err *e)

@@ -9,9 +9,10 @@
  *
  * libjq has no limit of time, so a query must be one that ends soon whatever the record says: there are no variables, definitions,
  * loops, recursion, regular expressions, repeated texts and reads of anything but the record. What is left costs at most
- * (bytes of the record) ^ (1 + lists) * 2 ^ copies, where lists are the iterations in the query (the `-` of two lists is one) and copies what may double a text.
- * query.record_max is how long a record may be for that to stay below QUERY_WORK_MAX. Functions that end the process on odd values
- * (jq 1.6 has some) are left out or guarded.
+ * (bytes of the record) ^ (1 + lists) * 2 ^ copies, where lists are the iterations in the query (the `-` of two lists is one) and
+ * copies what may double a text. query.record_max is how long a record may be for that to stay below QUERY_WORK_MAX, for what is made
+ * of it below QUERY_MADE_MAX, and for its tree (QUERY_TREE_MAX). Functions that end the process on odd values (jq 1.6 has some) are
+ * left out or guarded.
  *
  * Ownership  query_release(). Threads: immutable once parsed.
  */

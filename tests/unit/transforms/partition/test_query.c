@@ -220,19 +220,20 @@ static void a_costly_query_takes_short_records_only(void **state)
         const char *query;
         uint64_t most;
     } CASES[] = {
-        {".a | tostring", RECORD_MAX_BYTES},
+        {".a | tostring", QUERY_TREE_MAX},
         {".a[]", 32768},
         {".a[] | .b[]", 1024},
         {"\"\\(.a[])-\\(.b)\"", 16384},
+        {".a | tojson | tojson | tojson | tojson | tojson | tojson | @uri | @uri | @uri", QUERY_MADE_MAX >> 12},
         /* Each element of one list against each of the other. */
         {"(.a - .b) | length", 32768},
         {"(.a -\n.b) | length", 32768},
         {"(.a[] - .b) | length", 1024},
         {"-.a", 32768},
-        {"(.ts - 86400) | strftime(\"%d\")", RECORD_MAX_BYTES},
-        {".a | . - 1", RECORD_MAX_BYTES},
-        {"if .a == -1 then .b else .c[-1] end", RECORD_MAX_BYTES},
-        {".a / .b", RECORD_MAX_BYTES},
+        {"(.ts - 86400) | strftime(\"%d\")", QUERY_TREE_MAX},
+        {".a | . - 1", QUERY_TREE_MAX},
+        {"if .a == -1 then .b else .c[-1] end", QUERY_TREE_MAX},
+        {".a / .b", QUERY_TREE_MAX},
     };
 
     (void)state;
@@ -386,6 +387,43 @@ static void long_texts_are_there_until_the_next_record(void **state)
     jq_program_free(&j);
     for (int i = 0; i < 2; i++)
         query_release(&query[i]);
+}
+
+/* A record of `n` bytes: {"a":"x","b":["y"],"c":[{},{}...]}, with blanks at its end. */
+static void add_record(struct buf *b, size_t n)
+{
+    buf_clear(b);
+    assert_int_equal(buf_add_str(b, "{\"a\":\"x\",\"b\":[\"y\"],\"c\":[{}"), 0);
+    while (b->n + 5 <= n)
+        assert_int_equal(buf_add_str(b, ",{}"), 0);
+    assert_int_equal(buf_add_str(b, "]}"), 0);
+    while (b->n < n)
+        assert_int_equal(buf_add_char(b, ' '), 0);
+}
+
+static void no_tree_is_made_of_a_long_record(void **state)
+{
+    struct query query;
+    const struct query *q = &query;
+    struct jq_program *j;
+    struct jq_answer a;
+    struct err e;
+    struct buf record;
+
+    (void)state;
+    assert_int_equal(query_parse(&query, ".a | ascii_upcase", &e), 0);
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), 0);
+    buf_init(&record, RECORD_MAX_BYTES);
+    add_record(&record, QUERY_TREE_MAX);
+    jq_program_run(j, buf_slice(&record), &a);
+    assert_true(a.answer == QUERY_TEXT && slice_is(a.text, "X"));
+    add_record(&record, QUERY_TREE_MAX + 1);
+    jq_program_run(j, buf_slice(&record), &a);
+    assert_int_equal(a.answer, QUERY_FAILED);
+    assert_string_equal(a.why, "the record is too long for this query: only a plain path takes records of any length");
+    buf_release(&record);
+    jq_program_free(&j);
+    query_release(&query);
 }
 
 static void a_mistake_of_syntax_is_told(void **state)
@@ -677,6 +715,7 @@ int main(void)
         cmocka_unit_test(other_queries_are_libjqs),
         cmocka_unit_test(one_that_fails_takes_no_other_with_it),
         cmocka_unit_test(long_texts_are_there_until_the_next_record),
+        cmocka_unit_test(no_tree_is_made_of_a_long_record),
         cmocka_unit_test(a_mistake_of_syntax_is_told),
         cmocka_unit_test(numbers_are_written_as_libjq_writes_them),
         cmocka_unit_test(plain_paths_give_what_libjq_gives),
