@@ -1,5 +1,6 @@
-/* Each query becomes one output of the program: an array with what it gives, or an object when it fails, so that one that fails takes
- * no other with it. In front stand definitions that guard functions of jq 1.6 against values on which they end the process. */
+/* The program is asked [RECORD, BYTES OF THE RECORD]. Each query becomes one output of it: null when the record is longer than the query
+ * takes, an array with what it gives, or an object when it fails, so that one that fails takes no other with it. In front stand
+ * definitions that guard functions of jq 1.6 against values on which they end the process. */
 #include "transforms/partition/jq.h"
 
 #include "pipeline/base/limits.h"
@@ -7,6 +8,7 @@
 
 #ifdef HAVE_LIBJQ
 
+#include <inttypes.h>
 #include <jq.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +18,8 @@ struct jq_program {
     jq_state *jq;
     const struct query *const *query; /* of the caller */
     size_t count;
-    uint64_t record_max;
-    struct buf said; /* by libjq, while a program is made */
+    uint64_t record_max; /* the most that any of them takes */
+    struct buf said;     /* by libjq, while a program is made */
     struct buf texts;
 };
 
@@ -72,11 +74,12 @@ static int compile(struct jq_program *j, size_t from, size_t to)
     struct buf text;
     int rc = 0, outputs = 0;
 
-    buf_init(&text, sizeof(GUARDS) + (to - from) * (QUERY_TEXT_MAX + 64) + 64);
+    buf_init(&text, sizeof(GUARDS) + (to - from) * (QUERY_TEXT_MAX + 128) + 64);
     rc = buf_add_str(&text, GUARDS);
     for (size_t i = from; i < to && rc == 0; i++)
         if (!j->query[i]->plain)
-            rc = buf_printf(&text, "%s(try [(%s\n)] catch {})", outputs++ ? "," : "", j->query[i]->text);
+            rc = buf_printf(&text, "%s(if .[1] > %" PRIu64 " then null else .[0] | try [(%s\n)] catch {} end)",
+                            outputs++ ? "," : "", j->query[i]->record_max, j->query[i]->text);
     if (rc == 0) {
         buf_clear(&j->said);
         j->jq = jq_init();
@@ -93,11 +96,10 @@ int jq_program_new(struct jq_program **out, const struct query *const *q, size_t
 
     j->query = q;
     j->count = count;
-    j->record_max = QUERY_TREE_MAX;
     buf_init(&j->said, 4096);
     buf_init(&j->texts, SIZE_MAX);
     for (size_t i = 0; i < count; i++)
-        if (!q[i]->plain && q[i]->record_max < j->record_max)
+        if (!q[i]->plain && q[i]->record_max > j->record_max)
             j->record_max = q[i]->record_max;
     *out = j;
     if (compile(j, 0, count) == 0)
@@ -165,6 +167,8 @@ static struct jq_answer answer_of(struct jq_program *j, jv output)
 
     if (jv_get_kind(output) == JV_KIND_ARRAY && jv_array_length(jv_copy(output)) == 0)
         a.answer = QUERY_MISSING;
+    else if (jv_get_kind(output) == JV_KIND_NULL)
+        a.why = TOO_LONG;
     else if (jv_get_kind(output) == JV_KIND_ARRAY)
         a = text_of(j, jv_array_get(jv_copy(output), 0));
     jv_free(output);
@@ -195,7 +199,7 @@ void jq_program_run(struct jq_program *j, struct slice record, struct jq_answer 
         return;
     }
     buf_clear(&j->texts);
-    jq_start(j->jq, input, 0);
+    jq_start(j->jq, JV_ARRAY(input, jv_number((double)record.n)), 0);
     for (size_t i = 0; i < j->count; i++)
         if (!j->query[i]->plain)
             answers[i] = answer_of(j, jq_next(j->jq));

@@ -426,6 +426,52 @@ static void no_tree_is_made_of_a_long_record(void **state)
     query_release(&query);
 }
 
+static void each_query_has_its_own_limit(void **state)
+{
+    static const char *const TEXTS[] = {".b[] | ascii_upcase", ".plain", ".a | ascii_upcase", "\"\\(.b[])\\(.a)\""};
+    /* of the record; which query is not asked then */
+    static const struct {
+        size_t bytes;
+        bool too_long[4];
+    } CASES[] = {
+        {QUERY_TREE_MAX + 1, {true, false, true, true}},
+        {QUERY_TREE_MAX, {true, false, false, true}},
+        {32769, {true, false, false, true}},
+        {32767, {false, false, false, true}},
+        {1000, {false, false, false, false}},
+    };
+    struct query query[4];
+    const struct query *q[4];
+    struct jq_program *j;
+    struct jq_answer a[4] = {{.answer = QUERY_MISSING}};
+    struct err e;
+    struct buf record;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(query_parse(&query[i], TEXTS[i], &e), 0);
+        q[i] = &query[i];
+    }
+    assert_int_equal(jq_program_new(&j, q, 4, &e), 0);
+    buf_init(&record, RECORD_MAX_BYTES);
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        add_record(&record, CASES[i].bytes);
+        jq_program_run(j, buf_slice(&record), a);
+        for (int k = 0; k < 4; k++)
+            if (k != 1 && a[k].answer != (CASES[i].too_long[k] ? QUERY_FAILED : QUERY_TEXT))
+                fail_msg("%s of a record of %zu bytes: %d", TEXTS[k], CASES[i].bytes, (int)a[k].answer);
+            else if (CASES[i].too_long[k])
+                assert_non_null(strstr(a[k].why, "too long for this query"));
+        assert_true(a[0].answer == QUERY_FAILED || slice_is(a[0].text, "Y"));
+        assert_true(a[2].answer == QUERY_FAILED || slice_is(a[2].text, "X"));
+        assert_true(a[3].answer == QUERY_FAILED || slice_is(a[3].text, "yx"));
+    }
+    buf_release(&record);
+    jq_program_free(&j);
+    for (int i = 0; i < 4; i++)
+        query_release(&query[i]);
+}
+
 static void a_mistake_of_syntax_is_told(void **state)
 {
     struct query good, bad;
@@ -716,6 +762,7 @@ int main(void)
         cmocka_unit_test(one_that_fails_takes_no_other_with_it),
         cmocka_unit_test(long_texts_are_there_until_the_next_record),
         cmocka_unit_test(no_tree_is_made_of_a_long_record),
+        cmocka_unit_test(each_query_has_its_own_limit),
         cmocka_unit_test(a_mistake_of_syntax_is_told),
         cmocka_unit_test(numbers_are_written_as_libjq_writes_them),
         cmocka_unit_test(plain_paths_give_what_libjq_gives),
