@@ -12,7 +12,9 @@
 #include <jq.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct jq_program {
     jq_state *jq;
@@ -90,10 +92,33 @@ static int compile(struct jq_program *j, size_t from, size_t to)
     return rc;
 }
 
+/* jq_compile() reads $HOME/.jq into each program, and there is no way to tell it not to: a definition there takes the place of a
+ * function in the queries, and in their guards, and may go on without end. A folder of that name is not read. */
+static int refuse_definitions(struct err *e)
+{
+    const char *home = getenv("HOME");
+    char *path = home ? mem_printf("%s/.jq", home) : NULL;
+    struct stat st;
+    int rc = 0;
+
+    if (path && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        rc = err_set(
+            e, ERR_CONFIG,
+            "libjq reads `%s` into every query, and what is defined there changes what a query says: move it away, or "
+            "start this program with another HOME",
+            path);
+    mem_free(path);
+    return rc;
+}
+
 int jq_program_new(struct jq_program **out, const struct query *const *q, size_t count, struct err *e)
 {
-    struct jq_program *j = mem_alloc(sizeof(*j));
+    struct jq_program *j;
 
+    *out = NULL;
+    if (refuse_definitions(e) < 0)
+        return -1;
+    j = mem_alloc(sizeof(*j));
     j->query = q;
     j->count = count;
     buf_init(&j->said, 4096);

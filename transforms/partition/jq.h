@@ -9,7 +9,8 @@
 
 struct jq_program;
 
-/* Of those among `q` that are not plain: some are. -1: libjq does not understand one; the message begins with its text. */
+/* Of those among `q` that are not plain: some are. -1: libjq does not understand one (the message begins with its text), or there is a
+ * file $HOME/.jq, which libjq would read into them. */
 MUST_CHECK int jq_program_new(struct jq_program **j, const struct query *const *q, size_t count, struct err *e);
 void jq_program_free(struct jq_program **j);
 

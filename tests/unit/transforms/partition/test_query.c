@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* "=TEXT", "-" missing, "!why" */
 static void ask_plain(const char *text, const char *record, char *out, size_t size)
@@ -489,6 +491,60 @@ static void a_mistake_of_syntax_is_told(void **state)
     query_release(&bad);
 }
 
+/* jq loads $HOME/.jq into every program, and a definition there takes the place of a function. */
+static void a_file_of_definitions_at_home_is_refused(void **state)
+{
+    struct query query;
+    const struct query *q = &query;
+    struct jq_program *j;
+    struct err e;
+    char dir[] = "/tmp/sluice-test-XXXXXX", path[64], *home = getenv("HOME");
+    FILE *f;
+
+    (void)state;
+    home = home ? strdup(home) : NULL;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/.jq", dir);
+    setenv("HOME", dir, 1);
+    assert_int_equal(query_parse(&query, ".a | ascii_upcase", &e), 0);
+
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), 0);
+    jq_program_free(&j);
+
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("def ascii_upcase: \"mine\";", f);
+    fclose(f);
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), -1);
+    assert_null(j);
+    assert_non_null(strstr(e.msg, path));
+    assert_non_null(strstr(e.msg, "another HOME"));
+    assert_int_equal(unlink(path), 0);
+
+    assert_int_equal(mkfifo(path, 0600), 0); /* jq would wait for a writer */
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), -1);
+    assert_int_equal(unlink(path), 0);
+
+    assert_int_equal(symlink("nowhere", path), 0);
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), 0);
+    jq_program_free(&j);
+    assert_int_equal(unlink(path), 0);
+
+    assert_int_equal(mkdir(path, 0700), 0); /* a folder of modules: none is loaded without an import */
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), 0);
+    jq_program_free(&j);
+    assert_int_equal(rmdir(path), 0);
+
+    assert_int_equal(unsetenv("HOME"), 0);
+    assert_int_equal(jq_program_new(&j, &q, 1, &e), 0);
+    jq_program_free(&j);
+    if (home)
+        setenv("HOME", home, 1);
+    free(home);
+    assert_int_equal(rmdir(dir), 0);
+    query_release(&query);
+}
+
 /* --- the same texts --- */
 
 static uint64_t seed = 42;
@@ -764,6 +820,7 @@ int main(void)
         cmocka_unit_test(no_tree_is_made_of_a_long_record),
         cmocka_unit_test(each_query_has_its_own_limit),
         cmocka_unit_test(a_mistake_of_syntax_is_told),
+        cmocka_unit_test(a_file_of_definitions_at_home_is_refused),
         cmocka_unit_test(numbers_are_written_as_libjq_writes_them),
         cmocka_unit_test(plain_paths_give_what_libjq_gives),
         cmocka_unit_test(no_value_ends_the_process),
