@@ -235,7 +235,7 @@ static bool add_time(struct partition_state *s, const struct transform_record *r
                     : query_text(p->asked[p->time_query], f, &s->time, &why)) {
         case QUERY_TEXT:
             why = record_time_read(buf_slice(&s->time), c->time_format, p->utc, &seconds) < 0
-                      ? "it is no time of this format"
+                      ? "it is no time of this format, of the years 1700 to 2199"
                       : NULL;
             break;
         case QUERY_MISSING:

@@ -79,11 +79,11 @@ static int read_number(struct slice text, int64_t per, int64_t *seconds)
 
 int record_time_read(struct slice text, const char *format, const struct time_zone *utc, int64_t *seconds)
 {
-    int64_t per = per_second(format), ms;
+    int64_t per = per_second(format), read, ms;
     struct err e;
 
     if (per) {
-        if (read_number(text, per, seconds) < 0)
+        if (read_number(text, per, &read) < 0)
             return -1;
     } else {
         int rc = strcmp(format, "rfc3339") == 0
@@ -92,9 +92,12 @@ int record_time_read(struct slice text, const char *format, const struct time_zo
 
         if (rc < 0)
             return -1;
-        *seconds = ms / 1000 - (ms % 1000 < 0);
+        read = ms / 1000 - (ms % 1000 < 0);
     }
-    return *seconds < TIME_TEXT_MIN_MS / 1000 || *seconds > TIME_TEXT_MAX_MS / 1000 ? -1 : 0;
+    if (read < RECORD_TIME_MIN || read > RECORD_TIME_MAX)
+        return -1;
+    *seconds = read;
+    return 0;
 }
 
 static int64_t offset_at(const struct time_zone *zone, int64_t seconds)

@@ -22,7 +22,12 @@
 /* The format itself. */
 MUST_CHECK int record_time_check(const char *format, struct err *e);
 
-/* Seconds since 1970, of years 1 to 9999. -1: the text is no such time. */
+/* The years 1700 to 2199: whatever is done with such a time, its nanoseconds are within 64 bits (those of 1678 to 2261 are). */
+#define RECORD_TIME_MIN ((int64_t)-8520336000)
+#define RECORD_TIME_MAX ((int64_t)7258118399)
+
+/* Seconds since 1970. -1: the text is no such time, or of another year ("0001-01-01T00:00:00Z" is how Go writes that there is none);
+ * *seconds is as it was. */
 MUST_CHECK int record_time_read(struct slice text, const char *format, const struct time_zone *utc, int64_t *seconds);
 
 /* The first moment that the places show as they show this one. With `offset` they show the offset from UTC as well, so that moments

@@ -1,6 +1,7 @@
 /* The time that a record says of itself: read, and cut to what its place shows, across changes of clocks. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/clock.h"
 #include "transforms/partition/record_time.h"
 #include "transforms/text/time_text.h"
 
@@ -36,6 +37,19 @@ static void each_format_is_read(void **state)
         {"unix", "-0.5", -1},
         {"unix", "1e400", -1},
         {"unix", "253402300800", -1},
+        /* Times are nanoseconds in 64 bits elsewhere. */
+        {"rfc3339", "0001-01-01T00:00:00Z", -1},
+        {"rfc3339", "9999-12-31T23:59:59Z", -1},
+        {"rfc3339", "1699-12-31T23:59:59.999Z", -1},
+        {"rfc3339", "1700-01-01T00:00:00Z", -8520336000},
+        {"rfc3339", "2199-12-31T23:59:59.999Z", 7258118399},
+        {"rfc3339", "2200-01-01T00:00:00Z", -1},
+        {"unix_ms", "-62135596800000", -1},
+        {"unix_us", "7258118400000000", -1},
+        {"unix_ns", "-9223372036854775808", -1},
+        {"unix_ns", "7258118399999999999", 7258118399},
+        {"unix", "-8520336001", -1},
+        {"%Y-%m-%d", "0001-01-01", -1},
         {"unix", "2026-11-27", -1},
         {"unix", " 5", -1},
         {"unix", "0x10", -1},
@@ -52,10 +66,10 @@ static void each_format_is_read(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        int64_t got = -1;
+        int64_t got = 7;
 
         if (record_time_read(slice_str(CASES[i].text), CASES[i].format, utc, &got) < 0)
-            got = -1;
+            got = got == 7 ? -1 : -7; /* it is left as it was */
         if (got != CASES[i].want)
             fail_msg("%s by %s: %" PRId64, CASES[i].text, CASES[i].format, got);
     }
@@ -129,6 +143,25 @@ static void times_are_cut_as_clocks_show_them(void **state)
     }
 }
 
+static void any_time_that_is_read_is_nanoseconds_when_cut(void **state)
+{
+    static const char *const ZONES[] = {NULL, "Pacific/Apia", "Pacific/Kiritimati", "Etc/GMT+12"};
+    static const int64_t TIMES[] = {RECORD_TIME_MIN, RECORD_TIME_MAX};
+
+    (void)state;
+    for (size_t z = 0; z < sizeof(ZONES) / sizeof(ZONES[0]); z++) {
+        struct time_zone *zone = zone_named(ZONES[z]);
+
+        for (size_t i = 0; i < sizeof(TIMES) / sizeof(TIMES[0]); i++)
+            for (int unit = TIME_YEAR; unit <= TIME_SECOND; unit++) {
+                int64_t cut = record_time_floor(TIMES[i], (enum time_unit)unit, false, zone);
+
+                assert_true(cut >= INT64_MIN / NSEC_PER_SEC && cut <= INT64_MAX / NSEC_PER_SEC);
+            }
+        time_zone_free(&zone);
+    }
+}
+
 /* The sanitizers look for other faults, and take many times as long. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define EVERY 17
@@ -194,6 +227,7 @@ int main(void)
         cmocka_unit_test(each_format_is_read),
         cmocka_unit_test(formats_are_checked),
         cmocka_unit_test(times_are_cut_as_clocks_show_them),
+        cmocka_unit_test(any_time_that_is_read_is_nanoseconds_when_cut),
         cmocka_unit_test(a_cut_time_is_shown_as_the_time_is),
     };
 
