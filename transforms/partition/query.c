@@ -360,6 +360,7 @@ static int check_until(struct check *c, char close, struct err *e)
     return 0;
 }
 
+#ifdef HAVE_LIBJQ
 /* The longest record that libjq reads, for which bytes ^ (1 + lists) * 2 ^ copies is no more than QUERY_WORK_MAX and bytes * 2 ^ copies
  * no more than QUERY_MADE_MAX. 0: there is none worth it. */
 static uint64_t longest_record(unsigned lists, unsigned copies)
@@ -372,6 +373,7 @@ static uint64_t longest_record(unsigned lists, unsigned copies)
     most = fmin(most, (double)(QUERY_MADE_MAX >> copies));
     return most < QUERY_RECORD_MIN ? 0 : (uint64_t)most;
 }
+#endif
 
 static int parse_other(struct query *q, struct err *e)
 {
