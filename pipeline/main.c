@@ -18,18 +18,20 @@ static int hold_standard_descriptors(void)
     return 0;
 }
 
-/* A reader that is gone and a file that may not grow are errors of the write, which says what was written where. */
-static void no_death_by_write(void)
+/* A reader that is gone and a file that may not grow are errors of the write, which says what was written where. And whoever starts us
+ * may have ignored the ends of children; then nobody could say how a program ended that we start. */
+static void set_signals(void)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
 }
 
 int main(int argc, char **argv)
 {
     if (hold_standard_descriptors() < 0)
         return CLI_FAILED;
-    no_death_by_write();
+    set_signals();
     digest_init();
     return cli_main(argc, argv);
 }

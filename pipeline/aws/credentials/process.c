@@ -80,6 +80,7 @@ static int start(char *const *argv, int out, pid_t *pid)
     sigemptyset(&usual);
     sigaddset(&usual, SIGPIPE); /* we ignore these */
     sigaddset(&usual, SIGXFSZ);
+    sigaddset(&usual, SIGCHLD); /* who started us may ignore this */
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attr);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -125,6 +126,16 @@ static int read_some(struct run *r, struct err *e)
     return 0;
 }
 
+/* It is not waited for here: its number stays its own. Where nobody hears of children (SIGCHLD is ignored) one that is gone has ended. */
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+        return errno == ECHILD;
+    return info.si_pid == pid;
+}
+
 /* Until it has ended. What it has started may keep the pipe open; that is not waited for. */
 static int watch(struct run *r, struct err *e)
 {
@@ -132,7 +143,7 @@ static int watch(struct run *r, struct err *e)
         struct pollfd fd = {.fd = r->closed ? -1 : r->out, .events = POLLIN};
 
         (void)poll(&fd, 1, AWS_PROCESS_TICK_MS);
-        r->exited = waitpid(r->pid, &r->status, WNOHANG) == r->pid; /* before the last bytes are read */
+        r->exited = has_ended(r->pid); /* before the last bytes are read */
         if (read_some(r, e) < 0)
             return -1;
         if (!r->exited && aws_ask_is_cancelled(r->ask))
@@ -173,7 +184,7 @@ int aws_process_keys(struct aws_ask *a, char *const *argv, nsec timeout, struct 
     } else {
         rc = watch(&r, e);
         (void)kill(-r.pid, SIGKILL); /* what it left running, too */
-        while (!r.exited && waitpid(r.pid, &r.status, 0) < 0 && errno == EINTR)
+        while (waitpid(r.pid, &r.status, 0) < 0 && errno == EINTR)
             ;
         if (rc == 0)
             rc = judge(&r, out, e);

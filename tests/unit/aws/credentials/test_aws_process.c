@@ -140,6 +140,21 @@ static void a_program_is_not_waited_for_when_nobody_wants_its_keys(void **state)
     aws_ask_release(&ask);
 }
 
+static void whoever_starts_us_may_ignore_that_children_end(void **state)
+{
+    struct aws_keys k;
+    struct err e = {0};
+    int rc;
+
+    (void)state;
+    signal(SIGCHLD, SIG_IGN);
+    rc = run("! grep -q '^SigIgn:.*[13579bdf]....$' /proc/self/status || exit 9; " KEYS, LONG, &k, &e);
+    signal(SIGCHLD, SIG_DFL);
+    if (rc < 0)
+        fail_msg("%s", e.msg);
+    assert_string_equal(k.access_key_id, "AK");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +164,7 @@ int main(void)
         cmocka_unit_test(programs_that_fail),
         cmocka_unit_test(a_program_that_is_not_there),
         cmocka_unit_test(a_program_is_not_waited_for_when_nobody_wants_its_keys),
+        cmocka_unit_test(whoever_starts_us_may_ignore_that_children_end),
     };
 
     signal(SIGPIPE, SIG_IGN); /* as the program does */
