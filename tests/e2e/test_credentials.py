@@ -261,6 +261,32 @@ def test_a_provider_that_hangs_is_named_and_the_daemon_ends_all_the_same(t):
     d.stop()
 
 
+def has_ended(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_program_for_keys_that_hangs_ends_with_the_daemon(t):
+    s3, _ = peers(t)
+    pid, config = t.path("pid"), t.path("aws-config")
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(f"[default]\ncredential_process = /bin/sh -c 'echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 1000'\n")
+    d = t.daemon({**one_stream("app", without_keys(s3), interval="0s"), "shutdown": {"grace": "0s"}})
+    d.env, d.expect_exit = base_env(t, AWS_CONFIG_FILE=config), 1  # the record stays in the spool
+    d.start()
+    Firehose(d.api_port).put("app", b"x")
+    wait_until("the program runs", lambda: os.path.exists(pid), 40 * t.slow)
+    with open(pid, encoding="ascii") as f:
+        child = int(f.read())
+    t.on_end(lambda: has_ended(child) or os.kill(child, 9))
+    assert not has_ended(child)
+    d.stop()
+    wait_until("the program has ended", lambda: has_ended(child), 40 * t.slow)
+
+
 def test_validate_says_where_keys_would_come_from_and_what_does_not_go_together(t):
     s3, aws = peers(t)
 

@@ -7,6 +7,7 @@
 #include "pipeline/http/tls.h"
 #include "pipeline/http/transport/transport.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,27 @@ void aws_ask_release(struct aws_ask *a)
     pthread_mutex_destroy(&a->lock);
 }
 
+/* Locks: a->lock held. */
+static void end_program(const struct aws_ask *a)
+{
+    if (a->program > 0)
+        (void)kill(-a->program, SIGKILL);
+}
+
+void aws_ask_runs(struct aws_ask *a, pid_t group)
+{
+    pthread_mutex_lock(&a->lock);
+    a->program = group;
+    if (a->cancelled)
+        end_program(a);
+    pthread_mutex_unlock(&a->lock);
+}
+
 void aws_ask_cancel(struct aws_ask *a)
 {
     pthread_mutex_lock(&a->lock);
     a->cancelled = true;
+    end_program(a);
     if (a->transport)
         transport_wake(a->transport);
     pthread_mutex_unlock(&a->lock);

@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct transport;
 
@@ -22,6 +23,7 @@ struct aws_ask {
     pthread_mutex_t lock;
     bool cancelled;              /* guarded by lock */
     struct transport *transport; /* guarded by lock: while a request is under way */
+    pid_t program;               /* guarded by lock: group of a program that runs; 0: none */
 };
 
 void aws_ask_init(struct aws_ask *a);
@@ -29,6 +31,9 @@ void aws_ask_release(struct aws_ask *a);
 /* What is under way ends soon, and whatever follows at once, with ERR_CANCELLED. */
 void aws_ask_cancel(struct aws_ask *a);
 bool aws_ask_is_cancelled(struct aws_ask *a);
+/* A program is under way, in a process group of its own; 0: not any more, said before it is waited for. Who cancels ends it at once, because the
+ * process may leave before this thread runs again. */
+void aws_ask_runs(struct aws_ask *a, pid_t group);
 
 struct aws_answer {
     int status;

@@ -182,7 +182,9 @@ int aws_process_keys(struct aws_ask *a, char *const *argv, nsec timeout, struct 
         errno = rc;
         rc = err_errno(e, "it cannot be started");
     } else {
+        aws_ask_runs(a, r.pid);
         rc = watch(&r, e);
+        aws_ask_runs(a, 0);
         (void)kill(-r.pid, SIGKILL); /* what it left running, too */
         while (waitpid(r.pid, &r.status, 0) < 0 && errno == EINTR)
             ;

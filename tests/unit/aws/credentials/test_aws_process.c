@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define LONG  (60 * NSEC_PER_SEC)
 #define SHORT (300 * NSEC_PER_MSEC)
@@ -155,6 +157,50 @@ static void whoever_starts_us_may_ignore_that_children_end(void **state)
     assert_string_equal(k.access_key_id, "AK");
 }
 
+/* In a group of its own, for as long as it may. */
+static pid_t start_child(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        for (;;)
+            pause();
+    setpgid(pid, pid);
+    return pid;
+}
+
+static void assert_killed(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* The thread that waits for it may have no time left to do that. */
+static void who_cancels_ends_the_program_itself(void **state)
+{
+    struct aws_ask ask;
+    pid_t during = start_child(), behind = start_child(), after = start_child();
+
+    (void)state;
+    aws_ask_init(&ask);
+    aws_ask_runs(&ask, after);
+    aws_ask_runs(&ask, 0);
+    aws_ask_runs(&ask, during);
+    aws_ask_cancel(&ask);
+    assert_killed(during);
+    aws_ask_runs(&ask, 0);
+    aws_ask_runs(&ask, behind);
+    assert_killed(behind);
+    aws_ask_runs(&ask, 0);
+    aws_ask_cancel(&ask);
+    assert_int_equal(waitpid(after, NULL, WNOHANG), 0);
+    kill(after, SIGKILL);
+    assert_killed(after);
+    aws_ask_release(&ask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_program_that_is_not_there),
         cmocka_unit_test(a_program_is_not_waited_for_when_nobody_wants_its_keys),
         cmocka_unit_test(whoever_starts_us_may_ignore_that_children_end),
+        cmocka_unit_test(who_cancels_ends_the_program_itself),
     };
 
     signal(SIGPIPE, SIG_IGN); /* as the program does */
