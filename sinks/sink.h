@@ -174,6 +174,9 @@ struct sink_template {
         *implied; /* pattern of a time that is put in without !{timestamp:...}: default folders, a rotation; or NULL */
     const char *timezone; /* of its times; NULL: UTC */
     size_t max; /* bytes that it may have when it is filled in; 0: no bound that holds for each record alone */
+    /* Where what stands between two slashes is the name of a folder or a file, bytes that such a name may have; 0: no bound. And how many
+     * follow the text in the last one, the stream's name not counted. */
+    size_t name_max, tail;
     enum partition_form form; /* how values are put in */
 };
 

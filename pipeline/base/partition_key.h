@@ -39,6 +39,15 @@ MUST_CHECK int partition_value_add(struct slice value, enum partition_form form,
 /* How many bytes that would be. */
 size_t partition_value_length(struct slice value, enum partition_form form);
 
+/* Where values become parts of the names of folders and files, which have a bound of their own: a use of a key. */
+struct partition_place {
+    size_t key;       /* its index in the list of keys that this is about */
+    bool begins_name; /* it is the first in its name: */
+    size_t room;      /* bytes that all values in that name may have together */
+};
+
+#define PARTITION_PLACES_MAX 48 /* a prefix has no room for more */
+
 /* What of a time a place shows, from coarse to fine. */
 enum time_unit { TIME_YEAR, TIME_MONTH, TIME_DAY, TIME_HOUR, TIME_MINUTE, TIME_SECOND, TIME_FINER };
 

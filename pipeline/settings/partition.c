@@ -159,7 +159,7 @@ void settings_partition(struct stream_settings *st)
 
     if (!st->sink || !st->sink_conf)
         return;
-    key_uses_of(st->sink, st->sink_conf, &uses);
+    key_uses_of(st->sink, st->sink_conf, st->name, &uses);
     timed = st->time_field && uses.timed && uses.unit != TIME_FINER;
     if (uses.count == 0 && !timed)
         return;
@@ -168,6 +168,8 @@ void settings_partition(struct stream_settings *st)
         add_key(st, &uses.key[i], c);
     c->room = uses.room;
     c->form = uses.form;
+    memcpy(c->place, uses.place, sizeof(c->place));
+    c->place_count = uses.place_count;
     if (timed) {
         c->time_field = mem_strdup(st->time_field);
         c->time_format = mem_strdup(st->time_format);
@@ -254,7 +256,7 @@ static void check_backup(struct cfg_errors *errs, const struct stream_settings *
 
     if (!st->backup || !st->backup_conf)
         return;
-    key_uses_of(st->backup, st->backup_conf, &uses);
+    key_uses_of(st->backup, st->backup_conf, st->name, &uses);
     for (size_t i = 0; i < uses.count; i++) {
         if (strcmp(uses.key[i].option, "prefix") == 0)
             continue;
@@ -273,7 +275,7 @@ void settings_partition_check(struct cfg_errors *errs, const struct stream_setti
     check_backup(errs, st);
     if (!st->sink || !st->sink_conf)
         return;
-    key_uses_of(st->sink, st->sink_conf, &uses);
+    key_uses_of(st->sink, st->sink_conf, st->name, &uses);
     for (size_t i = 0; i < uses.count; i++)
         if (!partition_name_error(uses.key[i].name) && check_use(st, &uses, &uses.key[i], &e) < 0)
             cfg_options_refuse(&o, &e);

@@ -3,13 +3,16 @@
 
 #include "config/path.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/key_set.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/partition_key.h"
 #include "sinks/file/folder.h"
 #include "sinks/names/literal.h"
 #include "sinks/names/object_key.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -96,7 +99,10 @@ static void file_check_conf(const void *conf, const struct sink_env *env, const 
 
 static bool file_template_at(const void *conf, size_t index, struct sink_template *out)
 {
-    return object_key_template(&((const struct file_conf *)conf)->key, index, out);
+    bool any = object_key_template(&((const struct file_conf *)conf)->key, index, out);
+
+    out->name_max = NAME_MAX;
+    return any;
 }
 
 static int file_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,
@@ -139,7 +145,7 @@ static const char *hint_for(int cause)
     case EEXIST:
         return "something else has a name that an object or its folder needs; move it away";
     case ENAMETOOLONG:
-        return "shorten %s.file.prefix or the stream's name";
+        return "shorten %s.file.prefix or the stream's name, or the values of partition keys";
     case EBUSY:
         return "do two processes write into %s.file.path with copies of one data_dir?";
     case EMFILE:
@@ -162,6 +168,17 @@ static void tmp_name_of(const struct file_sink *s, const struct sink_seal_id *id
     snprintf(out, size, ".sluice-%s-%" PRIx64 "-%" PRIu64 "-%" PRIu64 "%s%s%s%s.tmp", s->identity, id->epoch, id->first,
              id->last, part, s->backup ? "-backup" : "", id->error_type ? "-" : "",
              id->error_type ? id->error_type : "");
+}
+
+/* Of the records: then no other prefix makes the name short enough. Their time alone is no such value. */
+static bool has_values(struct slice keys)
+{
+    struct slice name, value;
+    bool has = false;
+
+    while (key_set_next(&keys, &name, &value))
+        has = has || !slice_is(name, PARTITION_TIME_NAME);
+    return has;
 }
 
 static enum sink_outcome file_send(const void *state, const struct sink_seal *seal, struct sink_verdict *v)
@@ -188,7 +205,7 @@ static enum sink_outcome file_send(const void *state, const struct sink_seal *se
                          : "destination",
              role ? role + 2 : "");
 
-    return SINK_RETRY;
+    return cause == ENAMETOOLONG && !s->backup && has_values(seal->id.keys) ? SINK_REJECTED : SINK_RETRY;
 }
 
 static int file_check(const void *state, struct err *e)

@@ -20,6 +20,10 @@
 #define EXTENSION_MAX     128
 #define ERROR_TYPE_MAX    64
 
+/* What follows the stream's name, and an extension that no format and codec together is longer than. */
+#define LONGEST_TAIL      "-4294967295-2026-09-30-23-59-59-01234567-0123-0123-0123-0123456789ab"
+#define LONGEST_EXTENSION ".hsnappy"
+
 #define DEFAULT_FOLDERS "yyyy/MM/dd/HH/"
 #define NAME_TIME       "yyyy-MM-dd-HH-mm-ss"
 
@@ -297,12 +301,14 @@ fail:
 bool object_key_template(const struct object_key_conf *conf, size_t index, struct sink_template *out)
 {
     bool plain = !conf->prefix || !strstr(conf->prefix, "!{");
+    const char *extension = conf->extension && *conf->extension ? conf->extension : LONGEST_EXTENSION;
 
     *out = (struct sink_template){.option = "prefix",
                                   .text = conf->prefix,
                                   .implied = plain ? DEFAULT_FOLDERS : NULL,
                                   .timezone = conf->timezone,
                                   .max = OBJECT_PREFIX_EVALUATED_MAX,
+                                  .tail = strlen(LONGEST_TAIL) + strlen(extension),
                                   .form = PARTITION_FOLDER};
     return index == 0;
 }

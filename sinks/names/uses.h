@@ -25,6 +25,8 @@ struct key_uses {
     /* Of the text with a bound (none: room 0): what it leaves for values, and how they are put in. */
     size_t room;
     enum partition_form form;
+    struct partition_place place[PARTITION_PLACES_MAX]; /* in their order */
+    size_t place_count;
     /* Of the times, if there are any: the finest that they show, whether with the offset, in which zone. */
     const char *timed; /* an option that has one; NULL: none has */
     enum time_unit unit;
@@ -32,6 +34,7 @@ struct key_uses {
     const char *timezone;
 };
 
-void key_uses_of(const struct sink_ops *ops, const void *conf, struct key_uses *out);
+/* `stream`: its name, which names of objects have in them. */
+void key_uses_of(const struct sink_ops *ops, const void *conf, const char *stream, struct key_uses *out);
 
 #endif

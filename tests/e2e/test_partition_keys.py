@@ -71,6 +71,32 @@ def test_no_record_leaves_its_prefix(t):
     assert why[line(k="..")] == "partition key k: a value is not made of dots only"
 
 
+def test_a_value_that_no_folder_can_have_as_its_name_goes_to_the_backup(t):
+    """A file system takes 255 bytes for a name, of one folder or of the file, whose name goes on with stream, time and id."""
+    uses = {name: f"!{{partitionKeyFromQuery:{name}}}" for name in ("k", "l")}
+    name = len("app-1-2026-07-13-14-05-09-" + 36 * "u" + ".json") + 9  # a version has up to 10 digits
+    cases = [  # prefix, l, how long k may be
+        (f"k={uses['k']}/x/", None, 253),
+        (f"{uses['l']}-{uses['k']}-{uses['l']}/!{{timestamp:yyyy/MM}}-{uses['l']}/", "abc", 247),
+        (f"a/{uses['k']}!{{timestamp:yyyy/MM}}/", None, 251),
+        (f"a/{uses['k']}-", None, 254 - name),
+    ]
+    for number, (prefix, other, most) in enumerate(cases):
+        out = {"file": {"path": t.path(f"out{number}"), "prefix": prefix, "extension": ".json"}}
+        queries = {"k": ".k"} | ({"l": ".l"} if other else {})
+        d = t.daemon(one_stream("app", out, partition_keys=queries, backup={"file": {"path": t.path(f"backup{number}")}}),
+                     name=f"d{number}").start()
+        good = [line(k=k, l=other) for k in ("a" * most, "/" * (most // 3), "\u00e4" * (most // 2))]
+        failing = [line(k=k, l=other) for k in ("a" * (most + 1), "/" * (most // 3 + 1), "\u00e4" * (most // 2 + 1))]
+        Firehose(d.api_port).put_all("app", good + failing)
+        d.stop()
+        objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(f"out{number}"))), good)
+        lines = backups.read(t.path(f"backup{number}"), "metadata-extraction-failed")
+        objects.assert_exactly_once([e["data"] for e in lines], failing)
+        assert {e["errorMessage"] for e in lines} == {
+            "partition key k: the value is too long: no folder or file can have the name that it would be in"}
+
+
 def test_a_default_stands_for_what_is_missing(t):
     config = one_stream("app", folder(t, "k=!{partitionKeyFromQuery:k}/"),
                         partition_keys={"k": {"query": ".k", "default": "unknown"}})

@@ -190,10 +190,31 @@ static bool find_set(const struct transform_record *r, const char *name, struct 
     return false;
 }
 
+/* `length`: of the values, as they stand there. */
+static bool names_have_room(struct partition_state *s, const size_t length[PARTITION_KEYS_MAX])
+{
+    const struct partition_conf *c = s->partition->conf;
+    size_t room = 0, longest = 0;
+
+    for (size_t i = 0; i < c->place_count; i++) {
+        const struct partition_place *p = &c->place[i];
+
+        if (p->begins_name)
+            room = p->room;
+        if (p->begins_name || length[p->key] > length[longest])
+            longest = p->key;
+        if (length[p->key] > room)
+            return fail_key(s, &c->key[longest],
+                            "the value is too long: no folder or file can have the name that it would be in");
+        room -= length[p->key];
+    }
+    return true;
+}
+
 static bool add_keys(struct partition_state *s, const struct transform_record *r, const char *no_json)
 {
     const struct partition_conf *c = s->partition->conf;
-    size_t query = 0, room = c->room, all = 0;
+    size_t query = 0, room = c->room, all = 0, length[PARTITION_KEYS_MAX];
 
     for (size_t i = 0; i < c->count; i++) {
         const struct partition_conf_key *k = &c->key[i];
@@ -207,13 +228,16 @@ static bool add_keys(struct partition_state *s, const struct transform_record *r
         } else if (!find_set(r, k->name, &key->value)) {
             return fail_key(s, k, "no script has set it");
         }
-        n = k->uses * partition_value_length(key->value, c->form);
+        length[i] = partition_value_length(key->value, c->form);
+        n = k->uses * length[i];
         if (c->room > 0 && n > room)
             return fail_key(s, k, "the value is too long for the place it is put in");
         room -= c->room > 0 ? n : 0;
         all += key->name.n + key->value.n + 2;
     }
     s->key_count = c->count;
+    if (!names_have_room(s, length))
+        return false;
     return all + PARTITION_TIME_ROOM <= SEAL_META_KEYS_MAX ||
            fail(s, "partition keys: together they have more than %d bytes", SEAL_META_KEYS_MAX);
 }

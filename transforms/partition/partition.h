@@ -29,8 +29,10 @@ struct partition_conf {
     size_t count;
     size_t
         room; /* bytes that the values may have in the bounded place, each as often as it stands there; 0: no bound */
-    enum partition_form form; /* there */
-    char *time_field;         /* NULL: times are of arrival */
+    enum partition_form form;                           /* there */
+    struct partition_place place[PARTITION_PLACES_MAX]; /* in the order of the text */
+    size_t place_count;
+    char *time_field; /* NULL: times are of arrival */
     char *time_format;
     bool time_must; /* a record without a time fails; else its arrival counts */
     enum time_unit unit;

@@ -5,7 +5,9 @@
 
 #include "pipeline/base/body.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/key_set.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/partition_key.h"
 
 #include <dirent.h>
 #include <ftw.h>
@@ -55,15 +57,21 @@ static struct body *body_of(struct slice content)
     return b;
 }
 
-static enum sink_outcome send(const struct bound_sink *b, const char *name, struct slice content,
-                              struct sink_verdict *v)
+static enum sink_outcome send_of(const struct bound_sink *b, const char *name, struct slice content, struct slice keys,
+                                 struct sink_verdict *v)
 {
     struct body *body = body_of(content);
-    const struct sink_seal seal = {.id = {1, 2, 0}, .name = slice_str(name), .body = body};
+    const struct sink_seal seal = {.id = {.first = 1, .last = 2, .keys = keys}, .name = slice_str(name), .body = body};
     enum sink_outcome outcome = b->ops->send(b->state, &seal, v);
 
     body_free(&body);
     return outcome;
+}
+
+static enum sink_outcome send(const struct bound_sink *b, const char *name, struct slice content,
+                              struct sink_verdict *v)
+{
+    return send_of(b, name, content, slice_of(NULL, 0), v);
 }
 
 static void assert_content(const char *name, struct slice want)
@@ -315,6 +323,28 @@ static void errors_name_the_file_the_cause_and_what_to_do(void **state)
     bound_sink_close(&b);
 }
 
+/* Some file systems take shorter names than others. */
+static void a_name_that_is_too_long_by_its_records_is_refused(void **state)
+{
+    struct bound_sink b = opened("path: long\n");
+    char name[400];
+    struct sink_verdict v;
+    struct buf keys;
+
+    (void)state;
+    memset(name, 'n', sizeof(name) - 1);
+    memcpy(name + sizeof(name) - 3, "/f", sizeof("/f"));
+    buf_init(&keys, 100);
+    assert_int_equal(partition_time_add(&keys, 1783951509), 0);
+    assert_int_equal(send_of(&b, name, SLICE("x"), buf_slice(&keys), &v), SINK_RETRY);
+    assert_int_equal(key_set_add(&keys, SLICE("k"), SLICE("nnn")), 0);
+    assert_int_equal(send_of(&b, name, SLICE("x"), buf_slice(&keys), &v), SINK_REJECTED);
+    assert_string_equal(v.code, "ENAMETOOLONG");
+    assert_non_null(strstr(v.message, "File name too long"));
+    buf_release(&keys);
+    bound_sink_close(&b);
+}
+
 /* A limit on file size stands in for a full disk: write() comes back short, then fails. */
 static void a_write_that_fails_leaves_nothing_and_is_tried_again(void **state)
 {
@@ -450,6 +480,7 @@ int main(void)
         cmocka_unit_test(an_object_takes_its_name_and_follows_nothing),
         cmocka_unit_test(no_link_below_the_folder_is_followed),
         cmocka_unit_test(errors_name_the_file_the_cause_and_what_to_do),
+        cmocka_unit_test(a_name_that_is_too_long_by_its_records_is_refused),
         cmocka_unit_test(a_write_that_fails_leaves_nothing_and_is_tried_again),
         cmocka_unit_test(check_makes_nothing_and_says_what_would_fail),
         cmocka_unit_test(a_relative_path_starts_at_the_configurations_folder),
