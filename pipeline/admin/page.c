@@ -186,16 +186,23 @@ void page_rejects(struct page *p, const struct stream_status *s, void (*text)(st
 
 void page_rejects_hint(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text))
 {
-    bool script = s->rejects.rejected[REJECT_FAILED] > s->rejects.rejected[REJECT_REFUSED];
+    const char *hint = "read the reasons in the backup, mend the destination's mapping or what sends the records, then "
+                       "sluice redrive --stream ";
+    const char *shows = NULL;
+    bool transform = s->rejects.rejected[REJECT_FAILED] > s->rejects.rejected[REJECT_REFUSED];
 
-    page_add(p, script
-                    ? "mend the script (sluice transform --stream "
-                    : "read the reasons in the backup, mend the destination's mapping or what sends the records, then "
-                      "sluice redrive --stream ");
+    if (transform && rejects_lack_a_key(s->rejects.reason)) {
+        hint = "correct the stream's partition_keys, or give them a default (sluice transform --keys --stream ";
+        shows = " shows the keys of a line), then sluice redrive --stream ";
+    } else if (transform) {
+        hint = "mend the script (sluice transform --stream ";
+        shows = " shows what it makes of a line), then sluice redrive --stream ";
+    }
+    page_add(p, hint);
     text(p, s->name);
-    if (!script)
+    if (!shows)
         return;
-    page_add(p, " shows what it makes of a line), then sluice redrive --stream ");
+    page_add(p, shows);
     text(p, s->name);
 }
 

@@ -83,6 +83,15 @@ static void count_transform(struct stream *st, const struct delivery_made *made)
     pthread_mutex_unlock(&st->named_counters_lock);
 }
 
+static const char *hint_for(const char *reason)
+{
+    return rejects_lack_a_key(reason) ? "correct the stream's `partition_keys`, or give them a `default` (`sluice "
+                                        "transform --stream NAME --keys` shows "
+                                        "the keys of a line), then `sluice redrive`"
+                                      : "mend the script (`sluice transform --stream NAME` shows what it makes of a "
+                                        "line), then `sluice redrive`";
+}
+
 /* Those that the destination refuses are told of when it does (delivery/report.c); those that fail in a script, here. */
 static void log_failed(struct stream *st, const struct delivery *d, const struct rejects_batch *b)
 {
@@ -94,8 +103,7 @@ static void log_failed(struct stream *st, const struct delivery *d, const struct
     log_warn("records fail in the transform, they are in the backup with their reasons", KS("stream", st->conf->name),
              KS("backup", d->host->backup->description), KU("failed", b->rejected[REJECT_FAILED]),
              KU("records", b->records), KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
-             KS("hint", "mend the script (`sluice transform --stream NAME` shows what it makes of a line), then "
-                        "`sluice redrive`"));
+             KS("hint", hint_for(b->reason[REJECT_FAILED])));
 }
 
 static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)

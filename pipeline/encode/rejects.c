@@ -7,6 +7,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/partition/partition.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,4 +181,9 @@ void rejects_reason(const char *code, struct slice message, char out[REJECTS_REA
         snprintf(out, REJECTS_REASON, "%.20s %.*s", code, (int)exception, message.p);
     else
         snprintf(out, REJECTS_REASON, "%s", code);
+}
+
+bool rejects_lack_a_key(const char *reason)
+{
+    return strcmp(reason, PARTITION_FAILED_CODE) == 0;
 }

@@ -62,5 +62,7 @@ struct rejects_view rejects_view(struct rejects *r, nsec mono_now);
 
 /* The reason: the code, and script:line or some_exception when the message begins with it. */
 void rejects_reason(const char *code, struct slice message, char out[REJECTS_REASON]);
+/* It says that records have no partition key, which is seldom a script's fault. */
+bool rejects_lack_a_key(const char *reason);
 
 #endif

@@ -10,6 +10,7 @@ import objects
 from common import one_stream
 from es_peer import EsPeer
 from firehose import Firehose
+from harness import wait_until
 
 
 def folder(t, prefix):
@@ -182,3 +183,15 @@ def test_what_transforms_make_is_shown_with_its_keys(t):
                            capture_output=True, timeout=60 * t.slow, check=False)
     assert b"line 1: keys: k=a/b" in shown.stderr, shown.stderr
     assert b"line 2: failed: DynamicPartitioning.MetadataExtractionFailed" in shown.stderr, shown.stderr
+
+
+def test_who_has_no_key_is_told_of_partition_keys(t):
+    d = t.daemon(one_stream("app", folder(t, "!{partitionKeyFromQuery:k}/"), interval="0s", partition_keys={"k": ".k"},
+                            backup=backup(t))).start()
+    Firehose(d.api_port).put_all("app", [line(other=1)] * 3)
+    logged = d.wait_logged("records fail in the transform", level="warn")[0]
+    assert "partition_keys" in logged and "--stream NAME --keys" in logged and "script" not in logged, logged
+    wait_until("failing", lambda: "stream app is failing" in d.http("/readyz")[1], 30 * t.slow)
+    for page in (d.http("/readyz")[1], d.http("/")[1]):
+        assert "partition_keys" in page and "--keys" in page and "mend the script" not in page, page
+    d.stop()
