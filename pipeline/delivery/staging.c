@@ -181,8 +181,21 @@ static void turn(struct staging *s)
 
 /* --- pieces ---------------------------------------------------------------------------------------------------------- */
 
-bool staging_takes(const struct staging *s)
+/* It is over when there is clearly room again: not with each parcel that is delivered. */
+static void note_full(struct staging *s)
 {
+    if (s->parcels < STAGE_PARCELS_MAX / 4 * 3)
+        s->full_since = 0;
+    if (s->parcels < STAGE_PARCELS_MAX || s->full_since)
+        return;
+    s->full_since = s->env.loop->mono;
+    log_warn("as many objects wait for their delivery as there may be, records wait in the spool",
+             KS("stream", s->env.stream), KU("objects", s->parcels), KS("hint", STAGING_FULL_HINT));
+}
+
+bool staging_takes(struct staging *s)
+{
+    note_full(s);
     return s->step == STAGING_IDLE && s->parcels < STAGE_PARCELS_MAX;
 }
 

@@ -30,6 +30,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define STAGING_FULL_HINT                                                                                              \
+    "keys come faster than the destination takes objects: make fewer and larger ones (raise buffer.interval, "         \
+    "buffer.size and "                                                                                                 \
+    "max_partitions, or use keys with fewer values)"
+
 enum staging_step { STAGING_IDLE, STAGING_PIECE, STAGING_WORK, STAGING_JOURNAL };
 
 struct staging_env {
@@ -54,6 +59,7 @@ struct staging {
     struct loop_timer due; /* the first open parcel's time */
     uint64_t exceeded;     /* of the stage, as far as it is in the metrics */
     size_t parcels;        /* that are not settled, or have their file yet */
+    nsec full_since;       /* mono; as many as there may be, and no piece is cut; 0: there is room */
 
     struct restored_parcel *restored; /* sealed by an earlier run */
     size_t restored_count;
@@ -81,8 +87,8 @@ void staging_give_up(struct staging *s);
 void staging_let_go(struct staging *s);
 void staging_close(struct staging *s);
 
-/* A piece may be cut. */
-bool staging_takes(const struct staging *s);
+/* A piece may be cut. False also while there are as many parcels as there may be: `full_since` says so. */
+bool staging_takes(struct staging *s);
 void staging_cut(struct staging *s);
 /* delivery_host_ops.stage */
 void staging_stage(struct staging *s, struct delivery *piece);

@@ -341,7 +341,7 @@ static bool has_place(const struct stream *st, const struct generation *g)
 
 /* May the next batch be cut? Of a partitioned stream it is a piece. The one before is the last one's that settings were replaced after,
  * perhaps, and the cut is behind it only when it is staged. */
-static bool takes_batches(const struct stream *st)
+static bool takes_batches(struct stream *st)
 {
     const struct generation *g = st->generations.newest;
 

@@ -70,6 +70,8 @@ struct stream {
     /* Of the last batch; of a partitioned stream the objects that gather records, and how many they may be. Guarded by
      * named_counters_lock */
     uint64_t partitions, partitions_limit;
+    size_t staged;   /* its objects that are not delivered, */
+    nsec full_since; /* and since when they are as many as there may be (mono; 0: they are not); guarded by the same */
     struct stream_stuck stuck; /* guarded by named_counters_lock */
     nsec
         transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by named_counters_lock */

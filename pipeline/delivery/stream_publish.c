@@ -56,6 +56,8 @@ static void publish_partitions(struct stream *st)
     if (staging_has_parcels(&st->staging))
         st->partitions = staging_partitions(&st->staging);
     st->partitions_limit = staging_limit(conf);
+    st->staged = st->staging.parcels;
+    st->full_since = st->staging.full_since;
     pthread_mutex_unlock(&st->named_counters_lock);
 }
 
@@ -64,7 +66,7 @@ void stream_publish(struct stream *st, bool transforms)
     publish_stuck(st);
     if (transforms)
         publish_transforming(st);
-    if (st->generations.newest->conf->partitioned || st->partitions_limit)
+    if (st->generations.newest->conf->partitioned || st->partitions_limit || st->full_since)
         publish_partitions(st);
 }
 

@@ -128,6 +128,24 @@ static void add_transform(struct stream *st, nsec wall_now, struct stream_status
         st->conf->name);
 }
 
+/* Each delivery works, and yet records wait. */
+static void add_full(struct stream *st, nsec wall_now, struct stream_status *out)
+{
+    nsec lasted;
+    size_t staged;
+
+    pthread_mutex_lock(&st->named_counters_lock);
+    lasted = st->full_since ? clock_mono() - st->full_since : 0;
+    staged = st->staged;
+    pthread_mutex_unlock(&st->named_counters_lock);
+    if (lasted < STUCK_FOR || out->failing_since)
+        return;
+    out->failing_since = wall_now - lasted;
+    snprintf(out->error_code, sizeof(out->error_code), "TooManyObjects");
+    snprintf(out->error, sizeof(out->error), "%zu objects wait for their delivery, as many as there may be", staged);
+    snprintf(out->hint, sizeof(out->hint), "%s", STAGING_FULL_HINT);
+}
+
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
 {
     *out = (struct stream_status){
@@ -141,6 +159,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     add_live(st, wall_now, out);
     add_stuck(st, wall_now, out);
     add_transform(st, wall_now, out);
+    add_full(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &out->intake);
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);

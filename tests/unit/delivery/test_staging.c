@@ -480,6 +480,59 @@ static void more_keys_than_there_may_be_are_delivered_early(void **state)
     bench_free(b);
 }
 
+struct look {
+    struct stream *stream;
+    struct stream_status *status;
+};
+
+/* Delivery thread: nothing is published meanwhile. */
+static void look_while_full(void *arg)
+{
+    struct look *l = arg;
+
+    pthread_mutex_lock(&l->stream->named_counters_lock);
+    l->stream->staged = 17;
+    l->stream->full_since = clock_mono() - 3600 * NSEC_PER_SEC;
+    pthread_mutex_unlock(&l->stream->named_counters_lock);
+    stream_status(l->stream, clock_wall(), l->status);
+}
+
+/* Each may be delivered, and yet the stream stands still: somebody has to know. */
+static void as_many_objects_as_there_may_be_are_seen(void **state)
+{
+    struct bench *b = bench_new(5);
+    struct delivery_loop loop = {.mono = 7};
+    struct staging s;
+    struct stream_status status;
+
+    (void)state;
+    staging_init(&s);
+    s.env = (struct staging_env){.stream = "app", .loop = &loop};
+    s.parcels = STAGE_PARCELS_MAX - 1;
+    assert_true(staging_takes(&s));
+    assert_int_equal(s.full_since, 0);
+    s.parcels++;
+    assert_false(staging_takes(&s));
+    assert_int_equal(s.full_since, 7);
+    loop.mono = 9;
+    s.parcels--;
+    assert_true(staging_takes(&s)); /* and as it was a moment later */
+    assert_int_equal(s.full_since, 7);
+    s.parcels = STAGE_PARCELS_MAX / 2;
+    assert_true(staging_takes(&s));
+    assert_int_equal(s.full_since, 0);
+    pthread_mutex_destroy(&s.lock);
+
+    rig_start(b->r);
+    rig_drain(b->r);
+    delivery_loop_call(b->r->stream->loop, look_while_full, &(struct look){b->r->stream, &status});
+    assert_string_equal(status.error_code, "TooManyObjects");
+    assert_non_null(strstr(status.error, "17 objects wait"));
+    assert_non_null(strstr(status.hint, "buffer.interval"));
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* Whatever damage took is in the books as corrupt, the rest is delivered. */
 static void a_parcel_whose_file_is_gone_is_corrupt(void **state)
 {
@@ -676,6 +729,7 @@ int main(void)
         cmocka_unit_test(each_key_has_an_object_of_its_own),
         cmocka_unit_test(a_restart_goes_on_with_open_parcels),
         cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
+        cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
