@@ -21,6 +21,15 @@ struct file_conf {
     struct object_key_conf key;
 };
 
+/* Each part of an object's name is one of a file or a folder. */
+static struct object_key_conf key_of(const struct file_conf *c)
+{
+    struct object_key_conf key = c->key;
+
+    key.name_max = NAME_MAX;
+    return key;
+}
+
 struct file_sink {
     bool backup; /* not the destination */
     struct folder *folder;
@@ -70,6 +79,7 @@ static int check_path(const char *path, struct err *e)
 static int file_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
 {
     const struct file_conf *c = conf;
+    const struct object_key_conf key = key_of(c);
     struct file_sink *s = mem_alloc(sizeof(*s));
     char *plain = mem_strdup(c->path), *path; /* as it is meant */
 
@@ -81,7 +91,7 @@ static int file_open(void **state, const void *conf, const struct sink_env *env,
     mem_free(plain);
     hex_encode(env->identity, 16, s->identity);
     *state = s;
-    if (check_path(c->path, e) == 0 && object_key_open(&s->key, &c->key, env, e) == 0)
+    if (check_path(c->path, e) == 0 && object_key_open(&s->key, &key, env, e) == 0)
         return 0;
     file_close(state);
     return -1;
@@ -90,19 +100,19 @@ static int file_open(void **state, const void *conf, const struct sink_env *env,
 static void file_check_conf(const void *conf, const struct sink_env *env, const struct cfg_options *o)
 {
     const struct file_conf *c = conf;
+    const struct object_key_conf key = key_of(c);
     struct err e;
 
     if (c->path && check_path(c->path, &e) < 0)
         cfg_options_refuse(o, &e);
-    object_key_check(&c->key, env, o);
+    object_key_check(&key, env, o);
 }
 
 static bool file_template_at(const void *conf, size_t index, struct sink_template *out)
 {
-    bool any = object_key_template(&((const struct file_conf *)conf)->key, index, out);
+    const struct object_key_conf key = key_of(conf);
 
-    out->name_max = NAME_MAX;
-    return any;
+    return object_key_template(&key, index, out);
 }
 
 static int file_name_object(const void *state, const struct sink_seal_id *id, const char *extension, struct buf *out,

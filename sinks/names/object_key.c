@@ -42,6 +42,7 @@ struct prefix {
 struct object_key {
     struct prefix objects, errors; /* errors.text NULL: derived from that of the objects */
     bool backup;
+    size_t name_max; /* 0: no bound */
     char *extension; /* NULL: what format and codec say */
     struct time_zone *zone;
     char *stream;
@@ -154,7 +155,7 @@ static int check_extension(const char *ext, struct err *e)
 
 /* A folder named `..` would leave the place that objects belong in: a file sink's folder, or the bucket, as URLs are
  * resolved. */
-static int check_folders(const char *option, struct slice key, struct err *e)
+static int check_folders(const struct object_key *k, const char *option, struct slice key, struct err *e)
 {
     size_t from = 0;
 
@@ -166,6 +167,10 @@ static int check_folders(const char *option, struct slice key, struct err *e)
         part = slice_of(key.p + from, i - from);
         if (slice_is(part, ".") || slice_is(part, ".."))
             return err_set(e, ERR_CONFIG, "%s: a folder cannot be named `%.*s`", option, (int)part.n, part.p);
+        if (k->name_max > 0 && part.n > k->name_max)
+            return err_set(e, ERR_CONFIG,
+                           "%s: the name of a %s can have %zu bytes with it, and file systems take at most %zu", option,
+                           i < key.n ? "folder" : "file", part.n, k->name_max);
         from = i + 1;
     }
     return 0;
@@ -198,7 +203,7 @@ static int check_longest(const struct object_key *k, const char *error_type, str
     if (rc == 0)
         rc = object_key_render(k, &id, "", &b, e);
     if (rc == 0)
-        rc = check_folders(prefix_for(k, &id)->option, buf_slice(&b), e);
+        rc = check_folders(k, prefix_for(k, &id)->option, buf_slice(&b), e);
     buf_release(&b);
     buf_release(&keys);
     return rc;
@@ -213,6 +218,7 @@ static struct object_key *new_key(const struct object_key_conf *conf, const stru
     if (conf->error_prefix && *conf->error_prefix)
         k->errors.text = mem_strdup(conf->error_prefix);
     k->backup = env->backup;
+    k->name_max = conf->name_max;
     k->stream = mem_strdup(env->stream);
     k->version = env->version;
     if (env->identity)
@@ -308,6 +314,7 @@ bool object_key_template(const struct object_key_conf *conf, size_t index, struc
                                   .implied = plain ? DEFAULT_FOLDERS : NULL,
                                   .timezone = conf->timezone,
                                   .max = OBJECT_PREFIX_EVALUATED_MAX,
+                                  .name_max = conf->name_max,
                                   .tail = strlen(LONGEST_TAIL) + strlen(extension),
                                   .form = PARTITION_FOLDER};
     return index == 0;

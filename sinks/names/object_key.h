@@ -47,6 +47,7 @@ struct object_key_conf {
     char *error_prefix;
     char *timezone;
     char *extension;
+    size_t name_max; /* bytes that a name between two slashes may have; 0: no bound. Not an option: the sink's */
 };
 
 /* The rows for a configuration struct `conf` that embeds a struct object_key_conf as `key`. */
