@@ -92,6 +92,7 @@ struct sink_seal {
     /* Of sink_ops.steps, else all empty; README.md, "Several steps". What is here was written by judge() or send(), in this run or
      * before a crash, for the very same bytes under the same name. */
     struct slice progress; /* what was last written to verdict.progress; empty: it begins anew */
+    bool anew;             /* begin_anew was said of this body: what may be left of it is not to be gone on with */
     uint32_t
         range; /* 0: a step of the whole. Else this request sends bytes of the body, and is number `range` of them: */
     uint64_t range_from;         /* ... from here */
@@ -102,7 +103,11 @@ struct sink_seal {
     bool undo;     /* there is no body: what `progress` tells of is to be removed, nobody will complete it */
 };
 
-enum { SINK_NOT_YET = 1 }; /* of request(): nothing is made; to be called again a few milliseconds later */
+/* Of request(), which has made nothing then. */
+enum {
+    SINK_NOT_YET = 1, /* to be called again a few milliseconds later */
+    SINK_ANEW = 2,    /* what `progress` tells of cannot be gone on with: the body begins anew. The message says why */
+};
 
 /* A record as a sink that shapes its own body sees it. `part` counts the records that a transform made of one: (seq,
  * part, epoch) is unique in a stream and all copies of its data_dir, and the same on every attempt. */

@@ -284,8 +284,10 @@ static struct sink_seal seal_of(const struct attempt *s, uint32_t range)
 
     if (range == 0)
         seal.digest = s->out.digests;
-    if (p)
+    if (p) {
         seal.progress = buf_slice(&p->progress);
+        seal.anew = p->anew;
+    }
     if (range)
         unfinished_locate(p, &seal);
     else if (p && p->range_count > 0 && !s->undo) {

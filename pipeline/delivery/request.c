@@ -30,7 +30,8 @@ static void on_judged(struct loop_event *ev)
 
     r->away = false;
     if (r->failed) {
-        r->verdict = (struct sink_verdict){.misconfigured = true}; /* never a reason to give records up */
+        r->verdict = (struct sink_verdict){.begin_anew = r->anew,
+                                           .misconfigured = !r->anew}; /* never a reason to give records up */
         snprintf(r->verdict.code, sizeof(r->verdict.code), "%s", r->failed);
         hint = strrchr(r->err.msg, ';');
         if (hint && hint[1] == ' ') {
@@ -66,8 +67,9 @@ static void ask(struct request *r)
         delivery_loop_at(l, &r->again, l->mono + ATTEMPT_NOT_YET_WAIT);
         return;
     }
-    if (rc < 0) {
-        fail(r, "RequestNotMade");
+    r->anew = rc == SINK_ANEW;
+    if (rc != 0) {
+        fail(r, r->anew ? "BeginsAnew" : "RequestNotMade");
         return;
     }
     identify_ask(&t->identify, l); /* what the request needed is read now: so it is for the question */

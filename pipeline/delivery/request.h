@@ -49,6 +49,7 @@ struct request {
     struct sink_digests digested;
     struct err err; /* of what failed on our side */
     const char *failed;
+    bool anew;                   /* ... and the sink said SINK_ANEW */
     struct http_response answer; /* a large one; the exchange keeps what it shows */
     enum sink_outcome outcome;
 };

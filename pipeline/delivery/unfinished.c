@@ -153,6 +153,7 @@ void unfinished_begin_anew(struct unfinished_body *b)
     buf_clear(&b->progress);
     b->range_bytes = b->there = 0;
     b->range_count = 0;
+    b->anew = true;
 }
 
 void unfinished_range_is_there(struct unfinished_body *b, uint32_t range, const struct sink_tag *tag)

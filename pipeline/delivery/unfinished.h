@@ -44,6 +44,7 @@ struct unfinished_body {
     uint64_t there; /* bit n - 1: range n is */
     struct sink_tag tags[SINK_RANGES_MAX];
     unsigned undo_tries;
+    bool anew; /* sink_seal.anew */
 };
 
 struct unfinished {

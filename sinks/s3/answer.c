@@ -198,6 +198,12 @@ static const struct answer_row DROPS = {
     "%e does not take x-amz-checksum headers (%c); from now on objects go with Content-MD5 instead: %m",
     "set %pchecksum: md5, and it is not tried with the next start"};
 
+static const struct answer_row DROPS_WHOLE = {"", ANSWER_PASSES,
+                                              "%e takes the checksum of `%k` for another one when its parts are put "
+                                              "together (%c); it begins anew, and from now on "
+                                              "objects that go in parts have none: %m",
+                                              "set %pchecksum: md5, and it is not tried with the next start"};
+
 /* To who looks at the object that is in the way. */
 static const struct answer_row FOREIGN = {"", ANSWER_PASSES, "an object `%k` that is not this one is at %e already",
                                           FOREIGN_HINT};
@@ -292,6 +298,8 @@ static const struct answer_row *row_of(const struct found *f, const struct http_
         return &CORRECTS;
     if (f->c->drops_checksum)
         return &DROPS;
+    if (f->c->drops_whole)
+        return &DROPS_WHOLE;
     if (!reading && lacks_checksum(f))
         return &NO_CHECKSUM;
     if (!reading && wants_payload_signed(f))

@@ -27,7 +27,7 @@ struct s3_context {
     bool others;        /* `advice` names options to leave out */
     const char *advice; /* which options to leave out, should it be one that the store does not know */
     /* What the answer has taught, so that the next request is made otherwise (learnt.h): */
-    bool follows_region, corrects_clock, drops_checksum;
+    bool follows_region, corrects_clock, drops_checksum, drops_whole;
 };
 
 /* What an answer may teach. */

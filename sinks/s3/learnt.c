@@ -23,15 +23,20 @@ struct s3_learnt {
     enum place_state state;
     nsec clock_error;
     unsigned clock_number; /* how often it was corrected */
-    bool no_checksums;
+    bool no_checksums, no_whole;
 };
 
 /* The bits of a manner's number. */
-enum { AWAY = 1, NO_CHECKSUMS = 2, CLOCK_SHIFT = 2 };
+enum { AWAY = 1, NO_CHECKSUMS = 2, NO_WHOLE = 4, CLOCK_SHIFT = 3 };
 
 bool s3_manner_no_checksums(unsigned number)
 {
     return number & NO_CHECKSUMS;
+}
+
+bool s3_manner_no_whole(unsigned number)
+{
+    return number & NO_WHOLE;
 }
 
 struct s3_learnt *s3_learnt_new(const struct s3_where *where, const struct s3_place *home)
@@ -63,7 +68,7 @@ void s3_learnt_now(struct s3_learnt *l, struct s3_manner *out)
                               .clock_error = l->clock_error,
                               .no_checksums = l->no_checksums,
                               .number = l->clock_number << CLOCK_SHIFT | (l->no_checksums ? NO_CHECKSUMS : 0U) |
-                                        (away ? AWAY : 0U)};
+                                        (l->no_whole ? NO_WHOLE : 0U) | (away ? AWAY : 0U)};
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -121,5 +126,12 @@ void s3_learnt_no_checksums(struct s3_learnt *l)
 {
     pthread_mutex_lock(&l->lock);
     l->no_checksums = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void s3_learnt_no_whole(struct s3_learnt *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->no_whole = true;
     pthread_mutex_unlock(&l->lock);
 }

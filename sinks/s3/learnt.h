@@ -1,5 +1,5 @@
 /* learnt.h -- what the answers of a store have taught: that the bucket is in another region than was said, what time it is there,
- * and that it does not know checksums.
+ * and that it does not know checksums, or not those of whole uploads.
  *
  * A region is followed once: where requests for it are refused for their region, too, those for the configured one go on. The clock is
  * corrected as often as the store says that it differs.
@@ -30,8 +30,9 @@ struct s3_manner {
     unsigned number;
 };
 
-/* Of the manner's number. */
+/* Of the manner's number: the store knows no checksums; none that can be of a whole upload. */
 bool s3_manner_no_checksums(unsigned number);
+bool s3_manner_no_whole(unsigned number);
 
 struct s3_learnt;
 
@@ -47,5 +48,6 @@ const struct s3_place *s3_learnt_place(struct s3_learnt *l, unsigned number);
 bool s3_learnt_region(struct s3_learnt *l, unsigned number, const char *region);
 bool s3_learnt_clock(struct s3_learnt *l, unsigned number, nsec clock_error);
 void s3_learnt_no_checksums(struct s3_learnt *l);
+void s3_learnt_no_whole(struct s3_learnt *l);
 
 #endif

@@ -37,9 +37,11 @@ static bool is_id(struct slice s)
 
 bool s3_upload_read(struct slice progress, struct s3_upload *out)
 {
-    if (progress.n < 3 || progress.p[1] != ' ')
+    if (progress.n < 5 || !strchr("f-", progress.p[1]) || !strchr("l-", progress.p[2]) || progress.p[3] != ' ')
         return false;
-    out->id = slice_of(progress.p + 2, progress.n - 2);
+    out->whole = progress.p[1] == 'f';
+    out->listed = progress.p[2] == 'l';
+    out->id = slice_of(progress.p + 4, progress.n - 4);
     for (size_t i = CHECKSUM_NONE; i < ARRAY_LEN(KINDS); i++)
         if (KINDS[i].letter == progress.p[0]) {
             out->kind = (enum s3_checksum)i;
@@ -50,7 +52,8 @@ bool s3_upload_read(struct slice progress, struct s3_upload *out)
 
 int s3_upload_write(const struct s3_upload *u, struct buf *out)
 {
-    return buf_printf(out, "%c %.*s", KINDS[u->kind].letter, (int)u->id.n, u->id.p);
+    return buf_printf(out, "%c%c%c %.*s", KINDS[u->kind].letter, u->whole ? 'f' : '-', u->listed ? 'l' : '-',
+                      (int)u->id.n, u->id.p);
 }
 
 int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sink_seal *seal, struct buf *out)
@@ -78,26 +81,30 @@ int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sin
 
 /* --- answers ----------------------------------------------------------------------------------------------------------- */
 
-static bool take_id(struct slice xml, struct buf *out)
+static bool take_id(struct slice xml, struct s3_upload *u, struct buf *out)
 {
     char id[S3_UPLOAD_ID_MAX + 2];
 
     answer_xml(xml, "UploadId", id, sizeof(id));
-    return is_id(slice_str(id)) && buf_add_str(out, id) == 0;
+    if (!is_id(slice_str(id)) || buf_add_str(out, id) < 0)
+        return false;
+    u->id = buf_slice(out);
+    return true;
 }
 
-bool s3_upload_begun(struct slice xml, struct buf *out)
+bool s3_upload_begun(const struct http_response *re, struct s3_upload *u, struct buf *out)
 {
-    return take_id(xml, out);
+    u->whole = slice_is(http_response_header(re, "x-amz-checksum-type"), "FULL_OBJECT");
+    return take_id(re->body, u, out);
 }
 
-bool s3_upload_found(struct slice xml, struct slice name, enum s3_checksum kind, struct buf *out)
+bool s3_upload_found(struct slice xml, struct slice name, struct s3_upload *u, struct buf *out)
 {
     static const char OPEN[] = "<Upload>", CLOSE[] = "</Upload>";
 
     for (;;) {
         const char *from = memmem(xml.p, xml.n, OPEN, sizeof(OPEN) - 1), *to;
-        char key[OBJECT_KEY_MAX + 1], algorithm[16];
+        char key[OBJECT_KEY_MAX + 1], algorithm[16], type[16];
         struct slice upload;
 
         if (!from)
@@ -110,10 +117,19 @@ bool s3_upload_found(struct slice xml, struct slice name, enum s3_checksum kind,
         answer_xml(upload, "Key", key, sizeof(key));
         answer_xml(upload, "ChecksumAlgorithm", algorithm, sizeof(algorithm));
         if (slice_is(name, key) &&
-            (!*algorithm || (KINDS[kind].algorithm && !strcmp(algorithm, KINDS[kind].algorithm))))
-            return take_id(upload, out);
+            (!*algorithm || (KINDS[u->kind].algorithm && !strcmp(algorithm, KINDS[u->kind].algorithm)))) {
+            answer_xml(upload, "ChecksumType", type, sizeof(type));
+            u->whole = strcmp(type, "FULL_OBJECT") == 0;
+            u->listed = true;
+            return take_id(upload, u, out);
+        }
         xml = slice_of(to, xml.n - (size_t)(to - xml.p));
     }
+}
+
+bool s3_upload_lacks_digest(enum s3_checksum kind, const struct sink_seal *seal)
+{
+    return KINDS[kind].element && !(seal->digest.made & s3_checksum_digest(kind));
 }
 
 bool s3_part_tag(enum s3_checksum kind, const struct sink_seal *seal, const struct http_response *re,
@@ -124,7 +140,7 @@ bool s3_part_tag(enum s3_checksum kind, const struct sink_seal *seal, const stru
     struct buf text;
 
     _Static_assert(TAG_ETAG_MAX + S3_CHECKSUM_TEXT + 2 <= SINK_TAG_MAX, "both have room");
-    if (!is_id(etag) || etag.n > TAG_ETAG_MAX)
+    if (!is_id(etag) || etag.n > TAG_ETAG_MAX || s3_upload_lacks_digest(kind, seal))
         return false;
     if (KINDS[kind].element)
         s3_checksum_text(kind, seal, sum);

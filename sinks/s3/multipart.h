@@ -8,7 +8,8 @@
  *     ABORT     DELETE ?uploadId=ID                   nobody will complete it
  *
  * The id, and the kind of checksum that the upload was begun with, are the body's progress (sink.h); the ETag and checksum of a part are its
- * tag. So a restart goes on with the same upload.
+ * tag. So a restart goes on with the same upload. What CREATE or LIST said of the checksum is in it, too: older stores know only a checksum
+ * of the parts' checksums, and take one of the whole object at COMPLETE for a wrong one.
  *
  * Pure functions.
  */
@@ -25,10 +26,12 @@
 
 enum s3_step { S3_PUT, S3_LIST, S3_CREATE, S3_PART, S3_COMPLETE, S3_LOOK, S3_ABORT };
 
-#define S3_UPLOAD_ID_MAX (SINK_PROGRESS_MAX - 8)
+#define S3_UPLOAD_ID_MAX (SINK_PROGRESS_MAX - 16)
 
 struct s3_upload {
     enum s3_checksum kind;
+    bool whole;  /* the store says that its checksum is of the whole object (FULL_OBJECT) */
+    bool listed; /* it was found: nobody knows what it was begun with */
     struct slice id;
 };
 
@@ -44,11 +47,13 @@ MUST_CHECK int s3_upload_write(const struct s3_upload *u, struct buf *out);
 MUST_CHECK int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sink_seal *seal,
                              struct buf *out);
 
-/* What the answers say. `out` has room for S3_UPLOAD_ID_MAX bytes. */
-MUST_CHECK bool s3_upload_begun(struct slice xml, struct buf *out);
-/* An upload of just this name, and with this kind of checksum as far as the listing says. */
-MUST_CHECK bool s3_upload_found(struct slice xml, struct slice name, enum s3_checksum kind, struct buf *out);
-/* False: no ETag, or one that is no tag. */
+/* What the answers say, in u->id and u->whole. `out` has room for S3_UPLOAD_ID_MAX bytes, and holds the id. */
+MUST_CHECK bool s3_upload_begun(const struct http_response *re, struct s3_upload *u, struct buf *out);
+/* An upload of just this name, and with u->kind of checksum as far as the listing says. */
+MUST_CHECK bool s3_upload_found(struct slice xml, struct slice name, struct s3_upload *u, struct buf *out);
+/* Each part of such an upload must have its checksum, and the body's digests lack it. */
+bool s3_upload_lacks_digest(enum s3_checksum kind, const struct sink_seal *seal);
+/* False: no ETag, or one that is no tag; or the checksum is not there. */
 MUST_CHECK bool s3_part_tag(enum s3_checksum kind, const struct sink_seal *seal, const struct http_response *re,
                             struct sink_tag *out);
 /* The body of COMPLETE. NULL: a tag is none of ours. */

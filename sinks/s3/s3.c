@@ -141,7 +141,7 @@ static enum s3_step step_of(const struct s3_sink *s, const struct sink_seal *sea
         return S3_COMPLETE;
     if (seal->one_step || body_size(seal->body) < s->conf->multipart.threshold)
         return S3_PUT;
-    return follows(seal, CREATE) ? S3_CREATE : S3_LIST;
+    return seal->anew || follows(seal, CREATE) ? S3_CREATE : S3_LIST;
 }
 
 static bool carries_body(enum s3_step step)
@@ -154,14 +154,24 @@ static bool has_checksum(enum s3_step step)
     return carries_body(step) || step == S3_CREATE || step == S3_COMPLETE;
 }
 
-/* Of the body, as it was made: what the store has taught since counts for the next one. An upload ends as it began. */
-static enum s3_checksum checksum_of(const struct s3_sink *s, const struct sink_seal *seal, bool lacking)
+/* What an upload begins with. */
+static enum s3_checksum upload_checksum(const struct s3_sink *s, unsigned manner)
 {
+    return s3_manner_no_whole(manner) ? CHECKSUM_NONE : s3_conf_checksum(s->conf, s3_manner_no_checksums(manner));
+}
+
+/* Of the body, as it was made: what the store has taught since counts for the next one. An upload ends as it began. */
+static enum s3_checksum checksum_of(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step,
+                                    unsigned manner)
+{
+    bool lacking = s3_manner_no_checksums(manner);
     enum s3_checksum kind = s3_conf_checksum(s->conf, lacking);
     struct s3_upload upload;
 
     if (s3_upload_read(seal->progress, &upload))
         return upload.kind;
+    if (step == S3_LIST || step == S3_CREATE) /* its parts will have digests of their own */
+        return upload_checksum(s, manner);
     if (kind == CHECKSUM_NONE || (seal->digest.made & s3_checksum_digest(kind)))
         return kind;
     return seal->digest.made & SINK_CRC32C && !lacking ? CHECKSUM_CRC32C : CHECKSUM_NONE;
@@ -172,30 +182,33 @@ static bool signs_payload(const struct s3_sink *s, const struct sink_seal *seal,
     return (seal->digest.made & SINK_SHA256) && s3_conf_signs_payload(s->conf, s->home.address.endpoint, kind);
 }
 
-/* Each part has its own, and so has the whole where S3 puts it together from those: CRCs can be, SHA-256 cannot. */
-static void add_checksum(const struct sink_seal *seal, enum s3_step step, enum s3_checksum kind,
-                         struct http_request *rq)
+/* Each part has its own, and so has the whole where the store puts it together from those: CRCs can be, SHA-256 cannot. */
+static void add_checksum(const struct sink_seal *seal, enum s3_step step, const struct s3_upload *upload,
+                         enum s3_checksum kind, struct http_request *rq)
 {
-    bool whole = kind == CHECKSUM_CRC32C || kind == CHECKSUM_CRC64NVME;
+    bool can_be_whole = kind == CHECKSUM_CRC32C || kind == CHECKSUM_CRC64NVME;
+    bool ends_whole = step == S3_COMPLETE && can_be_whole && upload->whole;
     char text[S3_CHECKSUM_TEXT];
 
-    if ((seal->digest.made & s3_checksum_digest(kind)) && (carries_body(step) || (step == S3_COMPLETE && whole))) {
-        s3_checksum_text(kind, seal, text);
-        http_request_header(rq, s3_checksum_header(kind), slice_str(text));
-    }
-    if (step == S3_CREATE && s3_checksum_algorithm(kind))
+    if (step == S3_CREATE && s3_checksum_algorithm(kind)) {
         http_request_header(rq, "x-amz-checksum-algorithm", slice_str(s3_checksum_algorithm(kind)));
-    if ((step == S3_CREATE || step == S3_COMPLETE) && s3_checksum_algorithm(kind))
-        http_request_header(rq, "x-amz-checksum-type", whole ? SLICE("FULL_OBJECT") : SLICE("COMPOSITE"));
+        http_request_header(rq, "x-amz-checksum-type", can_be_whole ? SLICE("FULL_OBJECT") : SLICE("COMPOSITE"));
+    }
+    if (!(seal->digest.made & s3_checksum_digest(kind)) || !(carries_body(step) || ends_whole))
+        return;
+    s3_checksum_text(kind, seal, text);
+    http_request_header(rq, s3_checksum_header(kind), slice_str(text));
+    if (ends_whole)
+        http_request_header(rq, "x-amz-checksum-type", SLICE("FULL_OBJECT"));
 }
 
-static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step, enum s3_checksum kind,
-                       struct http_request *rq, struct err *e)
+static int add_headers(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step,
+                       const struct s3_upload *upload, enum s3_checksum kind, struct http_request *rq, struct err *e)
 {
     bool keyless = step == S3_LIST || step == S3_ABORT;
 
     s3_headers_access(s->conf, keyless ? NULL : &s->customer_key, rq);
-    add_checksum(seal, step, kind, rq);
+    add_checksum(seal, step, upload, kind, rq);
     if (!s->conf->overwrite && (step == S3_PUT || step == S3_COMPLETE))
         http_request_header(rq, "If-None-Match", SLICE("*"));
     if (step == S3_COMPLETE)
@@ -242,6 +255,25 @@ static int add_address(const struct s3_place *place, const struct sink_seal *sea
     return 0;
 }
 
+/* What is known of the upload, for the steps that need it. SINK_ANEW: it cannot be gone on with; -1: nor removed. */
+static int read_upload(const struct sink_seal *seal, enum s3_step step, struct s3_upload *out, struct err *e)
+{
+    int rc = step == S3_ABORT ? -1 : SINK_ANEW;
+
+    if (step != S3_PART && step != S3_COMPLETE && step != S3_ABORT)
+        return 0;
+    if (!s3_upload_read(seal->progress, out)) {
+        err_set(e, ERR_FORMAT, "s3: what is known of an upload is damaged, or of another version");
+        return rc;
+    }
+    if (step == S3_PART && s3_upload_lacks_digest(out->kind, seal)) {
+        err_set(e, ERR_FORMAT,
+                "s3: the upload was begun with another checksum than the option, or the store, asks for now");
+        return rc;
+    }
+    return 0;
+}
+
 static int make_request(const struct s3_sink *s, const struct sink_seal *seal, const struct aws_keys *keys,
                         struct http_request *rq, struct err *e)
 {
@@ -254,10 +286,11 @@ static int make_request(const struct s3_sink *s, const struct sink_seal *seal, c
     struct buf path, query;
     int rc;
 
-    if ((step == S3_PART || step == S3_COMPLETE || step == S3_ABORT) && !s3_upload_read(seal->progress, &upload))
-        return err_set(e, ERR_FORMAT, "s3: what is known of an upload is damaged");
+    rc = read_upload(seal, step, &upload, e);
+    if (rc != 0)
+        return rc;
     s3_learnt_now(s->learnt, &manner);
-    kind = checksum_of(s, seal, manner.no_checksums);
+    kind = checksum_of(s, seal, step, manner.number);
     buf_init(&path, S3_PATH_MAX);
     buf_init(&query, S3_PATH_MAX);
     rc = begin_request(s, seal, step, &upload, rq, e);
@@ -265,7 +298,7 @@ static int make_request(const struct s3_sink *s, const struct sink_seal *seal, c
     if (rc == 0)
         rc = add_address(manner.place, seal, step, &upload, &path, &query, rq, e);
     if (rc == 0)
-        rc = add_headers(s, seal, step, kind, rq, e);
+        rc = add_headers(s, seal, step, &upload, kind, rq, e);
     if (rc == 0) {
         sign.region = manner.place->region;
         sign.host = slice_str(manner.place->address.host);
@@ -351,12 +384,10 @@ static enum sink_outcome judge_list(const struct s3_sink *s, const struct s3_con
     if (re->failure != HTTP_OK || learnt || re->status == 429 || (re->status >= 500 && re->status != 501))
         return s3_answer_explain(c, re, S3_ODD_NOTHING, v);
     buf_init(&id, S3_UPLOAD_ID_MAX);
-    if (re->status == 200 && s3_upload_found(re->body, c->key, c->checksum, &id)) {
-        u.id = buf_slice(&id);
+    if (re->status == 200 && s3_upload_found(re->body, c->key, &u, &id))
         outcome = begun(s, &u, v);
-    } else {
+    else
         outcome = go_on(CREATE, v);
-    }
     buf_release(&id);
     return outcome;
 }
@@ -369,31 +400,47 @@ static enum sink_outcome judge_create(const struct s3_sink *s, const struct s3_c
     struct buf id;
 
     buf_init(&id, S3_UPLOAD_ID_MAX);
-    if (re->failure == HTTP_OK && re->status == 200 && s3_upload_begun(re->body, &id)) {
-        u.id = buf_slice(&id);
+    if (re->failure == HTTP_OK && re->status == 200 && s3_upload_begun(re, &u, &id))
         outcome = begun(s, &u, v);
-    } else {
+    else
         outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_UPLOAD : S3_ODD_NOTHING, v);
-    }
     buf_release(&id);
     return outcome;
 }
 
-/* Where the options ask for another checksum by now, the parts may be refused for it: then it begins anew. */
+/* A step of an upload was refused for good, and one that begins now would be another: the options, or the store, ask for another checksum
+ * by now, or nobody knows what this one was begun with. So it begins anew, and that once. */
+static bool another_may_be_taken(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re)
+{
+    struct s3_upload u;
+
+    return re->failure == HTTP_OK && (re->status == 400 || re->status == 501) && !c->follows_region &&
+           !c->corrects_clock && s3_upload_read(c->seal->progress, &u) &&
+           (u.listed || c->drops_checksum || upload_checksum(s, re->endpoint) != u.kind);
+}
+
 static enum sink_outcome judge_part(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
                                     struct sink_verdict *v)
 {
-    enum s3_checksum now = s3_conf_checksum(s->conf, s3_manner_no_checksums(re->endpoint));
     enum sink_outcome outcome = s3_answer_judge(c, re, v);
 
     if (outcome == SINK_DELIVERED && !s3_part_tag(c->checksum, c->seal, re, &v->tag))
         return s3_answer_explain(c, re, S3_ODD_PART, v);
-    v->begin_anew =
-        outcome == SINK_RETRY && re->failure == HTTP_OK && (strcmp(v->code, "NoSuchUpload") == 0 || now != c->checksum);
+    v->begin_anew = outcome == SINK_RETRY && (strcmp(v->code, "NoSuchUpload") == 0 || another_may_be_taken(s, c, re));
     return outcome;
 }
 
-static enum sink_outcome judge_complete(const struct s3_context *c, const struct http_response *re,
+/* The parts are as they were sent, so it is the checksum of the whole that the store sees in another way. */
+static bool learn_no_whole(const struct s3_sink *s, const struct s3_context *c)
+{
+    /* S3 wants a checksum with what is locked. */
+    if (!s3_checksum_algorithm(c->checksum) || s->conf->lock.mode != LOCK_NONE || s->conf->lock.legal_hold)
+        return false;
+    s3_learnt_no_whole(s->learnt);
+    return true;
+}
+
+static enum sink_outcome judge_complete(const struct s3_sink *s, struct s3_context *c, const struct http_response *re,
                                         struct sink_verdict *v)
 {
     enum sink_outcome outcome;
@@ -403,7 +450,13 @@ static enum sink_outcome judge_complete(const struct s3_context *c, const struct
     outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_END : S3_ODD_NOTHING, v);
     if (strcmp(v->code, "NoSuchUpload") == 0 || (re->failure == HTTP_OK && re->status == 412))
         return go_on(LOOK, v);
-    v->begin_anew = strncmp(v->code, "InvalidPart", 11) == 0;
+    if (strcmp(v->code, "BadDigest") == 0 || strstr(v->code, "ChecksumMismatch")) {
+        c->drops_whole = learn_no_whole(s, c);
+        outcome = s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+        v->begin_anew = true;
+        return outcome;
+    }
+    v->begin_anew = strncmp(v->code, "InvalidPart", 11) == 0 || another_may_be_taken(s, c, re);
     return outcome;
 }
 
@@ -425,7 +478,7 @@ static enum sink_outcome judge_abort(const struct s3_context *c, const struct ht
     return gone || strcmp(v->code, "NoSuchUpload") == 0 ? SINK_DELIVERED : SINK_RETRY;
 }
 
-static enum sink_outcome judge_step(const struct s3_sink *s, enum s3_step step, const struct s3_context *c,
+static enum sink_outcome judge_step(const struct s3_sink *s, enum s3_step step, struct s3_context *c,
                                     const struct http_response *re, struct sink_verdict *v)
 {
     enum sink_outcome outcome;
@@ -438,7 +491,7 @@ static enum sink_outcome judge_step(const struct s3_sink *s, enum s3_step step, 
     case S3_PART:
         return judge_part(s, c, re, v);
     case S3_COMPLETE:
-        return judge_complete(c, re, v);
+        return judge_complete(s, c, re, v);
     case S3_LOOK:
         return judge_look(c, re, v);
     case S3_ABORT:
@@ -455,8 +508,8 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
 {
     const struct s3_sink *s = state;
     const struct s3_place *place = s3_learnt_place(s->learnt, re->endpoint);
-    enum s3_checksum kind = checksum_of(s, seal, s3_manner_no_checksums(re->endpoint));
     enum s3_step step = step_of(s, seal);
+    enum s3_checksum kind = checksum_of(s, seal, step, re->endpoint);
     struct aws_keys keys = {0};
     char advice[256];
     struct s3_context c = {.place = s->backup ? "backup.s3." : "destination.s3.",

@@ -424,6 +424,7 @@ class S3Peer(HttpPeer):
         self.bad, self.conflicts = [], []
         self.without_checksum = 0
         self.clock, self.teaches, self.old, self.looked = 0, False, False, []
+        self.composite = False  # it knows only checksums of the parts' checksums
         self.always = self.by_key = self.reads = None
         self.read, self.refused_reads, self.page_size = [], [], 1000
         self.modified = {}
@@ -461,8 +462,10 @@ class S3Peer(HttpPeer):
                 return 200, f"<ListMultipartUploadsResult>{found}</ListMultipartUploadsResult>".encode(), {}
             if step == "create":
                 name = "up+load/%d==" % len(self.done)
+                kind = exchange.handler.headers.get("x-amz-checksum-type")
+                whole = {"x-amz-checksum-type": kind} if kind and not self.composite else {}
                 self.uploads[name] = Upload(key, dict(exchange.handler.headers))
-                return 200, f"<R><Bucket>b</Bucket><UploadId>{name}</UploadId></R>".encode(), {}
+                return 200, f"<R><Bucket>b</Bucket><UploadId>{name}</UploadId></R>".encode(), whole
             if upload is None or upload.key != key:
                 return 404, error_xml("NoSuchUpload", "it is not there", exchange.path), {}
             if step == "abort":
@@ -481,6 +484,9 @@ class S3Peer(HttpPeer):
             return 400, error_xml("InvalidPart", "not the parts", exchange.path), {}
         body = b"".join(p for _, p in sorted(upload.parts.items()))
         said = exchange.handler.headers.get("x-amz-checksum-crc32c")
+        if said and self.composite:
+            self.bad.append("a checksum of the whole, where it is one of the parts'")
+            return 400, error_xml("XAmzContentChecksumMismatch", "not the checksum", exchange.path), {}
         if said and base64.b64decode(said) != struct.pack(">I", crc32c(body)):
             self.bad.append("the checksum of the whole is another")
             return 400, error_xml("BadDigest", "not the checksum", exchange.path), {}

@@ -76,6 +76,22 @@ def test_checksums_of_every_kind_go_with_the_parts(t):
         assert steps(s3)[-1] == "complete", (kind, s3.done)
 
 
+def test_a_store_that_knows_only_checksums_of_parts_gets_none_of_the_whole(t):
+    s3 = peer_of(t)
+    s3.composite = True
+    run(t, s3, size=6)
+    assert steps(s3).count("complete") == 1, s3.done
+
+
+def test_a_store_that_takes_the_checksum_of_the_whole_for_another_gets_it_once(t):
+    s3 = peer_of(t)
+    s3.steps = once("complete", Fail(400, "BadDigest"))
+    d = run(t, s3, size=6)
+    line, = d.logged("delivery failed")
+    assert "code=BadDigest" in line and "it begins anew" in line, line
+    assert steps(s3).count("create") == 2 and steps(s3).count("list") == 1, s3.done
+
+
 def once(step, behaviour):
     """At the first attempt at this step."""
     return lambda at, _key, attempt: behaviour if at == step and attempt == 1 else None

@@ -19,6 +19,9 @@
 #define ID       "u+/=1"
 #define ID_CODED "u%2B%2F%3D1"
 
+/* Of a store that knows checksums of whole uploads, at CREATE. */
+#define WHOLE "x-amz-checksum-type: FULL_OBJECT\r\n"
+
 #define ERROR(code) "<Error><Code>" code "</Code><Message>m</Message></Error>"
 
 /* A body on its way: what the pipeline keeps of it. */
@@ -108,7 +111,7 @@ static void begun(struct play *p, const char *more)
     begin(p, more);
     assert_int_equal(answer(p, 200, "", "<ListMultipartUploadsResult/>"), SINK_FOLLOW_UP);
     ask(p);
-    assert_int_equal(answer(p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+    assert_int_equal(answer(p, 200, WHOLE, "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
 }
 
 static void ranges_are_there(struct play *p, const char *first, const char *second)
@@ -141,10 +144,10 @@ static void the_steps_of_an_upload(void **state)
     assert_string_equal(request_header(&p.rq, "x-amz-checksum-type"), "FULL_OBJECT");
     assert_string_equal(request_header(&p.rq, "x-amz-meta-sluice-crc32c"), "353dd8be");
     assert_string_equal(request_header(&p.rq, "If-None-Match"), "");
-    assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+    assert_int_equal(answer(&p, 200, WHOLE, "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
     assert_true(p.v.progressed);
     assert_int_equal(p.v.range_bytes, 5 * MIB);
-    assert_string_equal(buf_cstr(&p.progress), "c " ID);
+    assert_string_equal(buf_cstr(&p.progress), "cf- " ID);
 
     p.seal.range = 2;
     p.seal.range_from = 5 * MIB;
@@ -181,24 +184,29 @@ static void the_steps_of_an_upload(void **state)
 static void an_upload_that_was_begun_before_is_gone_on_with(void **state)
 {
     static const struct {
-        const char *listing;
-        bool found;
+        const char *listing, *progress;
     } CASES[] = {
-        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>", true},
+        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>", "c-l " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID
          "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm></Upload></L>",
-         true},
+         "c-l " ID},
+        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm>"
+         "<ChecksumType>FULL_OBJECT</ChecksumType></Upload></L>",
+         "cfl " ID},
+        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm>"
+         "<ChecksumType>COMPOSITE</ChecksumType></Upload></L>",
+         "c-l " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID
          "</UploadId><ChecksumAlgorithm>SHA256</ChecksumAlgorithm></Upload></L>",
-         false},
+         ""},
         {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload><Upload><UploadId>" ID
          "</UploadId><Key>a b</Key></Upload></L>",
-         true},
-        {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload></L>", false},
-        {"<L><Upload><Key>a b</Key><UploadId></UploadId></Upload></L>", false},
-        {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", false},
-        {"<L><Upload><Key>a b</Key><UploadId>x</UploadId>", false},
-        {"", false},
+         "c-l " ID},
+        {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload></L>", ""},
+        {"<L><Upload><Key>a b</Key><UploadId></UploadId></Upload></L>", ""},
+        {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", ""},
+        {"<L><Upload><Key>a b</Key><UploadId>x</UploadId>", ""},
+        {"", ""},
     };
 
     (void)state;
@@ -207,9 +215,9 @@ static void an_upload_that_was_begun_before_is_gone_on_with(void **state)
 
         begin(&p, "");
         assert_int_equal(answer(&p, 200, "", CASES[i].listing), SINK_FOLLOW_UP);
-        if (p.v.progressed != CASES[i].found)
+        if (p.v.progressed != (*CASES[i].progress != 0))
             fail_msg("%zu: %d", i, p.v.progressed);
-        assert_string_equal(buf_cstr(&p.progress), CASES[i].found ? "c " ID : "");
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].progress);
         end(&p);
     }
 }
@@ -252,6 +260,10 @@ static void the_end_of_an_upload_is_read_to_its_end(void **state)
         {409, ERROR("ConditionalRequestConflict"), SINK_RETRY, "ConditionalRequestConflict", false, false},
         {400, ERROR("InvalidPart"), SINK_RETRY, "InvalidPart", false, true},
         {400, ERROR("InvalidPartOrder"), SINK_RETRY, "InvalidPartOrder", false, true},
+        {400, ERROR("BadDigest"), SINK_RETRY, "BadDigest", false, true},
+        {400, ERROR("XAmzContentChecksumMismatch"), SINK_RETRY, "XAmzContentChecksumMismatch", false, true},
+        {200, "  " ERROR("ContentChecksumMismatch"), SINK_RETRY, "ContentChecksumMismatch", false, true},
+        {400, ERROR("InvalidRequest"), SINK_RETRY, "InvalidRequest", false, false},
         {403, ERROR("AccessDenied"), SINK_RETRY, "AccessDenied", false, false},
         {503, ERROR("SlowDown"), SINK_RETRY, "SlowDown", false, false},
     };
@@ -353,10 +365,10 @@ static void checksums_of_parts(void **state)
 {
     static const struct {
         const char *option, *algorithm, *type, *progress;
-    } CASES[] = {{"checksum: sha256\n", "SHA256", "COMPOSITE", "s " ID},
-                 {"checksum: crc64nvme\n", "CRC64NVME", "FULL_OBJECT", "v " ID},
-                 {"checksum: md5\n", "", "", "m " ID},
-                 {"checksum: none\n", "", "", "n " ID}};
+    } CASES[] = {{"checksum: sha256\n", "SHA256", "COMPOSITE", "s-- " ID},
+                 {"checksum: crc64nvme\n", "CRC64NVME", "FULL_OBJECT", "v-- " ID},
+                 {"checksum: md5\n", "", "", "m-- " ID},
+                 {"checksum: none\n", "", "", "n-- " ID}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -380,14 +392,180 @@ static void a_changed_checksum_begins_anew(void **state)
 
     (void)state;
     begin(&p, "checksum: sha256\n");
-    assert_int_equal(buf_add_str(&p.progress, "v " ID), 0);
+    assert_int_equal(buf_add_str(&p.progress, "n-- " ID), 0);
     p.seal.range = 1;
     p.seal.range_bytes = 5 * MIB;
     ask(&p);
     assert_string_equal(request_header(&p.rq, "x-amz-checksum-sha256"), "");
+    assert_int_equal(answer(&p, 503, "", ERROR("SlowDown")), SINK_RETRY);
+    assert_false(p.v.begin_anew);
+    assert_int_equal(answer(&p, 400, "", ERROR("InvalidRequest")), SINK_RETRY);
+    assert_true(p.v.begin_anew);
+    p.seal.range = 0;
+    ranges_are_there(&p, "e1 ", "e2 ");
+    assert_int_equal(answer(&p, 503, "", ERROR("SlowDown")), SINK_RETRY);
+    assert_false(p.v.begin_anew);
     assert_int_equal(answer(&p, 400, "", ERROR("InvalidRequest")), SINK_RETRY);
     assert_true(p.v.begin_anew);
     end(&p);
+}
+
+static int try_to_ask(struct play *p, struct err *e)
+{
+    p->seal.progress = buf_slice(&p->progress);
+    p->seal.digest.made = p->b.ops->digests_of(p->b.state);
+    http_request_release(&p->rq);
+    return bound_sink_request(&p->b, &p->seal, &p->rq, e);
+}
+
+/* Its parts must have a checksum that nobody makes any more: none is made up. */
+static void a_part_without_its_checksum_begins_anew(void **state)
+{
+    const struct http_response re = {.status = 200, .headers = SLICE("ETag: e\r\n")};
+    struct sink_tag tag;
+    struct play p;
+    struct err e;
+
+    (void)state;
+    begin(&p, "checksum: sha256\n");
+    assert_int_equal(buf_add_str(&p.progress, "cf- " ID), 0);
+    p.seal.range = 1;
+    p.seal.range_bytes = 5 * MIB;
+    assert_int_equal(try_to_ask(&p, &e), SINK_ANEW);
+    assert_non_null(strstr(e.msg, "another checksum"));
+    assert_false(s3_part_tag(CHECKSUM_CRC32C, &p.seal, &re, &tag));
+    assert_true(s3_part_tag(CHECKSUM_MD5, &p.seal, &re, &tag));
+    end(&p);
+}
+
+/* Of an earlier version, or of no one at all. */
+static void progress_that_cannot_be_read_begins_anew(void **state)
+{
+    struct play p;
+    struct err e;
+
+    (void)state;
+    begin(&p, "");
+    assert_int_equal(buf_add_str(&p.progress, "c " ID), 0);
+    assert_int_equal(try_to_ask(&p, &e), SINK_ANEW);
+    p.seal.range = 1;
+    assert_int_equal(try_to_ask(&p, &e), SINK_ANEW);
+    p.seal.range = 0;
+    p.seal.undo = true;
+    assert_int_equal(try_to_ask(&p, &e), -1);
+    end(&p);
+}
+
+static void what_begins_anew_takes_no_upload_that_is_there(void **state)
+{
+    struct play p;
+
+    (void)state;
+    begin(&p, "");
+    p.seal.anew = true;
+    ask(&p);
+    asked(&p, "POST", URL "?uploads=");
+    end(&p);
+}
+
+/* They compare it with a checksum of the parts' checksums. */
+static void a_store_that_does_not_say_whole_gets_no_checksum_of_the_whole(void **state)
+{
+    struct play p;
+
+    (void)state;
+    begin(&p, "");
+    assert_int_equal(answer(&p, 403, "", ""), SINK_FOLLOW_UP);
+    ask(&p);
+    assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+    assert_string_equal(buf_cstr(&p.progress), "c-- " ID);
+    ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+    assert_non_null(strstr(p.rq.text, "<ChecksumCRC32C>AAAAAQ==</ChecksumCRC32C>"));
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-crc32c"), "");
+    assert_string_equal(request_header(&p.rq, "x-amz-checksum-type"), "");
+    end(&p);
+}
+
+static void a_checksum_of_the_whole_that_is_refused_is_left_out(void **state)
+{
+    static const struct {
+        const char *options;
+        bool left_out;
+    } CASES[] = {
+        {"", true}, {"checksum: crc64nvme\n", true}, {"object_lock: { mode: governance, retain: 1d }\n", false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begun(&p, CASES[i].options);
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        assert_int_equal(answer(&p, 400, "", ERROR("BadDigest")), SINK_RETRY);
+        assert_true(p.v.begin_anew);
+        if (!strstr(p.v.message, "it begins anew, and from now on") == CASES[i].left_out)
+            fail_msg("%zu: %s", i, p.v.message);
+        buf_clear(&p.progress);
+        p.seal.anew = true;
+        ask(&p);
+        asked(&p, "POST", URL "?uploads=");
+        assert_string_equal(request_header(&p.rq, "x-amz-checksum-algorithm"), CASES[i].left_out ? "" : "CRC32C");
+        assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].left_out ? "n-- " ID : "c-- " ID);
+        end(&p);
+    }
+}
+
+/* Nobody knows what it was begun with, so it is given up where it refuses: but not for what passes. */
+static void an_upload_that_was_found_and_refuses_begins_anew(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool anew;
+    } CASES[] = {{400, ERROR("InvalidRequest"), true},
+                 {501, ERROR("NotImplemented"), true},
+                 {403, ERROR("AccessDenied"), false},
+                 {429, "", false},
+                 {503, "", false}};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begin(&p, "");
+        assert_int_equal(answer(&p, 200, "", "<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>"),
+                         SINK_FOLLOW_UP);
+        p.seal.range = i % 2;
+        p.seal.range_bytes = 5 * MIB;
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        assert_int_equal(answer(&p, CASES[i / 2].status, "", CASES[i / 2].body), SINK_RETRY);
+        if (p.v.begin_anew != CASES[i / 2].anew)
+            fail_msg("%zu: %s", i, p.v.message);
+        end(&p);
+    }
+}
+
+/* It was learnt at the end of an upload, or at a part: those that begin from now on have MD5 with each part. */
+static void an_upload_of_a_store_that_lacks_checksums_begins_anew(void **state)
+{
+    (void)state;
+    for (uint32_t range = 0; range < 2; range++) {
+        struct play p;
+
+        begun(&p, "");
+        p.seal.range = range;
+        p.seal.range_bytes = 5 * MIB;
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        assert_int_equal(answer(&p, 501, "", ERROR("NotImplemented")), SINK_RETRY);
+        assert_true(p.v.begin_anew);
+        buf_clear(&p.progress);
+        p.seal.range = 0;
+        p.seal.anew = true;
+        ask(&p);
+        assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+        assert_string_equal(buf_cstr(&p.progress), "m-- " ID);
+        end(&p);
+    }
 }
 
 static void where_nothing_can_be_kept_it_goes_in_one_piece(void **state)
@@ -404,15 +582,16 @@ static void where_nothing_can_be_kept_it_goes_in_one_piece(void **state)
 
 static void strange_progress_is_refused(void **state)
 {
-    static const char *const TEXTS[] = {"", "c", "c ", "cc", "x id", "c i d", "c i\n"};
+    static const char *const TEXTS[] = {"",       "c",      "c id",  "cf- ",    "x-- id",
+                                        "cx- id", "cfx id", "cf-id", "cf- i d", "cf- i\n"};
     struct s3_upload u;
     struct buf b;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
         assert_false(s3_upload_read(slice_str(TEXTS[i]), &u));
-    assert_true(s3_upload_read(SLICE("c id"), &u));
-    buf_init(&b, 3);
+    assert_true(s3_upload_read(SLICE("cf- id"), &u));
+    buf_init(&b, 5);
     assert_int_equal(s3_upload_write(&u, &b), -1);
     buf_release(&b);
 }
@@ -436,6 +615,13 @@ int main(void)
         cmocka_unit_test(what_nobody_completes_is_aborted),
         cmocka_unit_test(checksums_of_parts),
         cmocka_unit_test(a_changed_checksum_begins_anew),
+        cmocka_unit_test(a_part_without_its_checksum_begins_anew),
+        cmocka_unit_test(progress_that_cannot_be_read_begins_anew),
+        cmocka_unit_test(what_begins_anew_takes_no_upload_that_is_there),
+        cmocka_unit_test(a_store_that_does_not_say_whole_gets_no_checksum_of_the_whole),
+        cmocka_unit_test(a_checksum_of_the_whole_that_is_refused_is_left_out),
+        cmocka_unit_test(an_upload_that_was_found_and_refuses_begins_anew),
+        cmocka_unit_test(an_upload_of_a_store_that_lacks_checksums_begins_anew),
         cmocka_unit_test(where_nothing_can_be_kept_it_goes_in_one_piece),
         cmocka_unit_test(strange_progress_is_refused),
     };
