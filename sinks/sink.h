@@ -106,7 +106,8 @@ struct sink_seal {
 /* Of request(), which has made nothing then. */
 enum {
     SINK_NOT_YET = 1, /* to be called again a few milliseconds later */
-    SINK_ANEW = 2,    /* what `progress` tells of cannot be gone on with: the body begins anew. The message says why */
+    SINK_ANEW =
+        2, /* what `progress` tells of cannot be gone on with, nor with `undo` be removed. The message says why */
 };
 
 /* A record as a sink that shapes its own body sees it. `part` counts the records that a transform made of one: (seq,
@@ -169,7 +170,8 @@ struct sink_verdict {
     uint64_t
         range_bytes; /* with `progressed`: from now on the body goes in ranges of this; more, where SINK_RANGES_MAX asks for it */
     struct sink_tag tag; /* SINK_DELIVERED of a range: what the last step must know of it */
-    bool begin_anew;     /* what `progress` tells of is gone; with SINK_RETRY */
+    bool begin_anew;     /* what `progress` tells of is gone, or of no use; with SINK_RETRY */
+    bool leaves;         /* ... and not gone: it is to be undone */
 };
 
 /* An option that may hold !{...}: what is filled in is a partition key or a time of the object, or of each record. */

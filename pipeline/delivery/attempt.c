@@ -372,8 +372,7 @@ static void go_on(struct attempt *s)
     }
     assert(s->decided);
     if (s->begins_anew && s->progress && !s->undo) {
-        unfinished_begin_anew(s->progress);
-        s->ops->progressed(s);
+        s->ops->begins_anew(s);
     }
     end_attempt(s, s->outcome);
 }
@@ -389,7 +388,7 @@ static void send_now(struct attempt *s)
         metrics_add(s->metrics, METRIC_DELIVERY_ATTEMPTS, 1);
     s->answers = s->follow_up = 0;
     s->ranges_failed = 0;
-    s->range_failed_last = s->decided = s->begins_anew = false;
+    s->range_failed_last = s->decided = s->begins_anew = s->leaves = false;
     go_on(s);
 }
 
@@ -426,6 +425,7 @@ void attempt_go_on(struct attempt *s)
 static void decide(struct attempt *s, struct request *r, enum sink_outcome outcome)
 {
     s->begins_anew = s->begins_anew || r->verdict.begin_anew;
+    s->leaves = s->leaves || (r->verdict.begin_anew && r->verdict.leaves);
     if (s->decided && (s->outcome != SINK_RETRY || outcome == SINK_RETRY))
         return;
     s->decided = true;

@@ -46,6 +46,7 @@ struct attempt_ops {
     /* Delivery thread: *s->progress has changed; attempt_go_on() when that is safe in the journal. Only where encoded() has set
      * it; else NULL. */
     void (*progressed)(struct attempt *s);
+    void (*begins_anew)(struct attempt *s); /* the same: what *s->progress tells of is not gone on with; s->leaves */
     /* Delivery thread: the attempt is over, body and place are given back after this returns. s->verdict says why. */
     void (*judged)(struct attempt *s, enum sink_outcome outcome);
     /* Delivery thread, the last thing after each event: the attempt may be gone. */
@@ -89,10 +90,10 @@ struct attempt {
     char token[sizeof(((struct sink_verdict *)NULL)->token)]; /* of the step before */
     struct loop_timer next_step;
     struct loop_event kept_event;
-    bool pausing, keeping; /* before the next step: for that timer; until the progress is safe, ... */
-    bool kept;             /* ... which it is now, unless more has come since */
-    bool decided;          /* how it ends: */
-    bool begins_anew;
+    bool pausing, keeping;    /* before the next step: for that timer; until the progress is safe, ... */
+    bool kept;                /* ... which it is now, unless more has come since */
+    bool decided;             /* how it ends: */
+    bool begins_anew, leaves; /* verdict.begin_anew, .leaves of any answer */
     enum sink_outcome outcome;
     struct sink_verdict verdict;
     struct http_request request; /* ... whose answer this was */

@@ -31,6 +31,7 @@ static void on_judged(struct loop_event *ev)
     r->away = false;
     if (r->failed) {
         r->verdict = (struct sink_verdict){.begin_anew = r->anew,
+                                           .leaves = r->anew,
                                            .misconfigured = !r->anew}; /* never a reason to give records up */
         snprintf(r->verdict.code, sizeof(r->verdict.code), "%s", r->failed);
         hint = strrchr(r->err.msg, ';');

@@ -99,7 +99,8 @@ static void judged(struct attempt *s, enum sink_outcome outcome)
     struct delivery *d = s->owner;
     struct unfinished_body *b = d->undoing;
 
-    if (outcome != SINK_DELIVERED && ++b->undo_tries < UNDO_TRIES_MAX) {
+    /* Where it cannot be asked for, more tries are of no use. */
+    if (outcome != SINK_DELIVERED && !s->verdict.begin_anew && ++b->undo_tries < UNDO_TRIES_MAX) {
         (void)attempt_retry(s, NSEC_NEVER);
         return;
     }

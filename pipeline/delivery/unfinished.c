@@ -84,7 +84,7 @@ struct unfinished_body *unfinished_meet(struct unfinished *u, const struct unfin
 
         if (b->key.kind != key->kind || b->state == UNFINISHED_STALE)
             continue;
-        if (records && is_same(b, key, name, sink))
+        if (records && !found && is_same(b, key, name, sink)) /* of two, one was given up before a restart */
             found = b;
         else if (records || b->state == UNFINISHED_LIVE)
             unfinished_abandon(u, b);
@@ -98,6 +98,24 @@ struct unfinished_body *unfinished_meet(struct unfinished *u, const struct unfin
     if (found)
         found->state = UNFINISHED_LIVE;
     return found;
+}
+
+void unfinished_begin_anew(struct unfinished *u, struct unfinished_body *b, bool leaves)
+{
+    if (leaves && has_begun(b) && u->count < SEAL_BODIES_MAX) {
+        struct unfinished_body *stale = u->bodies[u->count++] = new_body();
+
+        stale->state = UNFINISHED_STALE;
+        stale->key = b->key;
+        if (buf_add_slice(&stale->name, buf_slice(&b->name)) < 0 ||
+            buf_add_slice(&stale->sink, buf_slice(&b->sink)) < 0 ||
+            buf_add_slice(&stale->progress, buf_slice(&b->progress)) < 0)
+            assert(!"they have the same bounds");
+    }
+    buf_clear(&b->progress);
+    b->range_bytes = b->there = 0;
+    b->range_count = 0;
+    b->anew = true;
 }
 
 void unfinished_abandon_all(struct unfinished *u)
@@ -146,14 +164,6 @@ void unfinished_progress(struct unfinished_body *b, struct slice progress, uint6
         assert(!"the sink's buffer has the same maximum");
     if (range_bytes)
         divide(b, range_bytes);
-}
-
-void unfinished_begin_anew(struct unfinished_body *b)
-{
-    buf_clear(&b->progress);
-    b->range_bytes = b->there = 0;
-    b->range_count = 0;
-    b->anew = true;
 }
 
 void unfinished_range_is_there(struct unfinished_body *b, uint32_t range, const struct sink_tag *tag)

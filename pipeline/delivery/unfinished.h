@@ -60,6 +60,8 @@ struct unfinished_body *unfinished_meet(struct unfinished *u, const struct unfin
                                         const char *sink);
 /* The body does not come again, and has not arrived: what has begun is STALE, else the entry is gone. */
 void unfinished_abandon(struct unfinished *u, struct unfinished_body *b);
+/* The body comes again, and begins anew. `leaves`: what has begun is STALE, as far as there is place for it. */
+void unfinished_begin_anew(struct unfinished *u, struct unfinished_body *b, bool leaves);
 /* No attempt is left that could go on with any. */
 void unfinished_abandon_all(struct unfinished *u);
 void unfinished_forget(struct unfinished *u, struct unfinished_body *b);
@@ -77,7 +79,6 @@ MUST_CHECK bool unfinished_read(struct unfinished *u, struct slice bytes);
 /* The sink has got as far as `progress` says, and with range_bytes > 0 wants ranges from now on. */
 void unfinished_progress(struct unfinished_body *b, struct slice progress, uint64_t range_bytes);
 void unfinished_range_is_there(struct unfinished_body *b, uint32_t range, const struct sink_tag *tag);
-void unfinished_begin_anew(struct unfinished_body *b);
 /* The first range behind number `after` that is not there; 0: none. */
 uint32_t unfinished_missing(const struct unfinished_body *b, uint32_t after);
 /* Fills range_from and range_bytes of seal->range. */

@@ -255,21 +255,19 @@ static int add_address(const struct s3_place *place, const struct sink_seal *sea
     return 0;
 }
 
-/* What is known of the upload, for the steps that need it. SINK_ANEW: it cannot be gone on with; -1: nor removed. */
+/* What is known of the upload, for the steps that need it. */
 static int read_upload(const struct sink_seal *seal, enum s3_step step, struct s3_upload *out, struct err *e)
 {
-    int rc = step == S3_ABORT ? -1 : SINK_ANEW;
-
     if (step != S3_PART && step != S3_COMPLETE && step != S3_ABORT)
         return 0;
     if (!s3_upload_read(seal->progress, out)) {
         err_set(e, ERR_FORMAT, "s3: what is known of an upload is damaged, or of another version");
-        return rc;
+        return SINK_ANEW;
     }
     if (step == S3_PART && s3_upload_lacks_digest(out->kind, seal)) {
         err_set(e, ERR_FORMAT,
                 "s3: the upload was begun with another checksum than the option, or the store, asks for now");
-        return rc;
+        return SINK_ANEW;
     }
     return 0;
 }
@@ -426,7 +424,8 @@ static enum sink_outcome judge_part(const struct s3_sink *s, const struct s3_con
 
     if (outcome == SINK_DELIVERED && !s3_part_tag(c->checksum, c->seal, re, &v->tag))
         return s3_answer_explain(c, re, S3_ODD_PART, v);
-    v->begin_anew = outcome == SINK_RETRY && (strcmp(v->code, "NoSuchUpload") == 0 || another_may_be_taken(s, c, re));
+    v->leaves = outcome == SINK_RETRY && another_may_be_taken(s, c, re);
+    v->begin_anew = v->leaves || (outcome == SINK_RETRY && strcmp(v->code, "NoSuchUpload") == 0);
     return outcome;
 }
 
@@ -453,10 +452,10 @@ static enum sink_outcome judge_complete(const struct s3_sink *s, struct s3_conte
     if (strcmp(v->code, "BadDigest") == 0 || strstr(v->code, "ChecksumMismatch")) {
         c->drops_whole = learn_no_whole(s, c);
         outcome = s3_answer_explain(c, re, S3_ODD_NOTHING, v);
-        v->begin_anew = true;
+        v->begin_anew = v->leaves = true;
         return outcome;
     }
-    v->begin_anew = strncmp(v->code, "InvalidPart", 11) == 0 || another_may_be_taken(s, c, re);
+    v->begin_anew = v->leaves = strncmp(v->code, "InvalidPart", 11) == 0 || another_may_be_taken(s, c, re);
     return outcome;
 }
 

@@ -86,6 +86,43 @@ static void a_part_of_the_body_waits_until_it_is_made_again(void **state)
     unfinished_release(&u);
 }
 
+static void what_begins_anew_leaves_what_is_to_be_removed(void **state)
+{
+    (void)state;
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct unfinished u = {.count = 0};
+        struct unfinished_body *b = begun(&u, &A, "upload 1"), *stale;
+
+        assert_false(b->anew);
+        unfinished_begin_anew(&u, b, leaves);
+        assert_true(b->anew);
+        assert_int_equal(b->progress.n, 0);
+        stale = unfinished_stale(&u);
+        assert_int_equal(stale != NULL, leaves);
+        if (stale)
+            assert_true(slice_is(buf_slice(&stale->progress), "upload 1"));
+        assert_ptr_equal(begun(&u, &A, "upload 2"), b);
+        write_and_read(&u);
+        assert_non_null(unfinished_meet(&u, &A, SLICE("name"), "s3"));
+        assert_int_equal(unfinished_stale(&u) != NULL, leaves); /* one of the two */
+        unfinished_release(&u);
+    }
+}
+
+static void where_there_is_no_place_it_stays(void **state)
+{
+    struct unfinished u = {.count = 0};
+    struct unfinished_key key = A;
+
+    (void)state;
+    for (key.window = 0; key.window < SEAL_BODIES_MAX; key.window++)
+        begun(&u, &key, "upload")->state = UNFINISHED_UNMET;
+    unfinished_begin_anew(&u, u.bodies[0], true);
+    assert_int_equal(u.count, SEAL_BODIES_MAX);
+    assert_null(unfinished_stale(&u));
+    unfinished_release(&u);
+}
+
 static void what_has_not_begun_leaves_nothing(void **state)
 {
     struct unfinished u = {.count = 0};
@@ -190,6 +227,8 @@ int main(void)
         cmocka_unit_test(the_same_body_goes_on_after_a_restart),
         cmocka_unit_test(another_body_begins_anew_and_the_old_one_is_to_be_removed),
         cmocka_unit_test(a_part_of_the_body_waits_until_it_is_made_again),
+        cmocka_unit_test(what_begins_anew_leaves_what_is_to_be_removed),
+        cmocka_unit_test(where_there_is_no_place_it_stays),
         cmocka_unit_test(what_has_not_begun_leaves_nothing),
         cmocka_unit_test(the_journal_has_room_for_all),
         cmocka_unit_test(ranges_cover_the_body),
