@@ -216,6 +216,16 @@ static const struct answer_row LOOK_STATUSES[] = {
     {0},
 };
 
+/* To who looks because the upload is gone. */
+#define UPLOAD_GONE "%e does not complete the upload of `%k` any more, "
+static const struct answer_row GONE_STATUSES[] = {
+    {"200", ANSWER_PASSES, UPLOAD_GONE "and has another object of this name; it begins anew", ""},
+    {"403", ANSWER_PASSES, UPLOAD_GONE "and access key `%a` may not look whether the object is there; it begins anew",
+     "allow it s3:GetObject and s3:ListBucket on `%b`"},
+    {"404", ANSWER_PASSES, UPLOAD_GONE "and has no such object; it begins anew", ""},
+    {0},
+};
+
 /* What was found in the answer, for the texts. */
 struct found {
     const struct s3_context *c;
@@ -497,7 +507,7 @@ enum sink_outcome s3_answer_explain(const struct s3_context *c, const struct htt
     return explain_answer(&f, re, row, v);
 }
 
-enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re,
+enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re, bool gone,
                                        struct sink_verdict *v)
 {
     struct found f = {.c = c};
@@ -510,9 +520,11 @@ enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct 
     if (re->status == 200 && is_ours(c, re))
         return SINK_DELIVERED;
     find(&f, re);
-    row = re->status == 200 ? &FOREIGN : answer_find(LOOK_STATUSES, answer_status(re, status));
-    if (re->status == 200)
-        snprintf(f.code, sizeof(f.code), "PreconditionFailed");
+    row = gone                ? answer_find(GONE_STATUSES, answer_status(re, status))
+          : re->status == 200 ? &FOREIGN
+                              : answer_find(LOOK_STATUSES, answer_status(re, status));
+    if (re->status == 200 || gone)
+        snprintf(f.code, sizeof(f.code), "%s", gone ? "NoSuchUpload" : "PreconditionFailed");
     return explain_answer(&f, re, row ? row : row_of(&f, re, true), v);
 }
 

@@ -47,8 +47,9 @@ enum s3_oddity { S3_ODD_NOTHING, S3_ODD_UPLOAD, S3_ODD_PART, S3_ODD_END };
 enum sink_outcome s3_answer_explain(const struct s3_context *c, const struct http_response *re, enum s3_oddity oddity,
                                     struct sink_verdict *v);
 
-/* An object of this name is there already: the answer to a HEAD for it, as a verdict on ours. SINK_DELIVERED: it is ours. */
-enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re,
+/* An object of this name is there already: the answer to a HEAD for it, as a verdict on ours. SINK_DELIVERED: it is ours. `gone`: the
+ * question is whether one is there, since its upload is not, and otherwise it begins anew. */
+enum sink_outcome s3_answer_judge_look(const struct s3_context *c, const struct http_response *re, bool gone,
                                        struct sink_verdict *v);
 
 /* The same for an object or a listing that was asked for: SINK_DELIVERED when the body is it. Where the verdict is not

@@ -121,7 +121,8 @@ static int s3_name_object(const void *state, const struct sink_seal_id *id, cons
 }
 
 /* The tokens of steps that come by themselves after another one. */
-#define LOOK   "look"
+#define LOOK   "look" /* an object is there */
+#define GONE   "gone" /* the upload is not, or can be completed no more */
 #define CREATE "create"
 
 static bool follows(const struct sink_seal *seal, const char *token)
@@ -135,7 +136,7 @@ static enum s3_step step_of(const struct s3_sink *s, const struct sink_seal *sea
         return S3_ABORT;
     if (seal->range)
         return S3_PART;
-    if (follows(seal, LOOK))
+    if (follows(seal, LOOK) || follows(seal, GONE))
         return S3_LOOK;
     if (seal->progress.n > 0)
         return S3_COMPLETE;
@@ -447,7 +448,9 @@ static enum sink_outcome judge_complete(const struct s3_sink *s, struct s3_conte
     if (re->failure == HTTP_OK && s3_is_completed(re))
         return SINK_DELIVERED;
     outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_END : S3_ODD_NOTHING, v);
-    if (strcmp(v->code, "NoSuchUpload") == 0 || (re->failure == HTTP_OK && re->status == 412))
+    if (strcmp(v->code, "NoSuchUpload") == 0 || strcmp(v->code, "ConditionalRequestConflict") == 0)
+        return go_on(GONE, v);
+    if (re->failure == HTTP_OK && re->status == 412)
         return go_on(LOOK, v);
     if (strcmp(v->code, "BadDigest") == 0 || strstr(v->code, "ChecksumMismatch")) {
         c->drops_whole = learn_no_whole(s, c);
@@ -459,12 +462,18 @@ static enum sink_outcome judge_complete(const struct s3_sink *s, struct s3_conte
     return outcome;
 }
 
-/* After a 412, or where the upload is gone: it may be complete, and only the answer was lost. */
-static enum sink_outcome judge_look(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v)
+/* After a 412, or where the upload is gone: it may be complete, and only the answer was lost. Where the upload is gone and the object is
+ * not seen to be ours, there is no other way than to begin anew: S3 says 403 for an object that is not there, too, to who may not
+ * list the bucket. */
+static enum sink_outcome judge_look(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
+                                    struct sink_verdict *v)
 {
-    enum sink_outcome outcome = s3_answer_judge_look(c, re, v);
+    bool gone = follows(c->seal, GONE) && re->failure == HTTP_OK &&
+                (re->status == 404 || re->status == 403 || (re->status == 200 && s->conf->overwrite));
+    enum sink_outcome outcome = s3_answer_judge_look(c, re, gone, v);
+    bool absent = c->seal->progress.n > 0 && re->failure == HTTP_OK && re->status == 404;
 
-    v->begin_anew = c->seal->progress.n > 0 && outcome == SINK_RETRY && re->failure == HTTP_OK && re->status == 404;
+    v->begin_anew = v->leaves = outcome == SINK_RETRY && (gone || absent);
     return outcome;
 }
 
@@ -492,7 +501,7 @@ static enum sink_outcome judge_step(const struct s3_sink *s, enum s3_step step, 
     case S3_COMPLETE:
         return judge_complete(s, c, re, v);
     case S3_LOOK:
-        return judge_look(c, re, v);
+        return judge_look(s, c, re, v);
     case S3_ABORT:
         return judge_abort(c, re, v);
     case S3_PUT:

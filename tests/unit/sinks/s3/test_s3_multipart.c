@@ -257,7 +257,7 @@ static void the_end_of_an_upload_is_read_to_its_end(void **state)
         {404, ERROR("NoSuchUpload"), SINK_FOLLOW_UP, "", true, false},
         {200, ERROR("NoSuchUpload"), SINK_FOLLOW_UP, "", true, false},
         {412, ERROR("PreconditionFailed"), SINK_FOLLOW_UP, "", true, false},
-        {409, ERROR("ConditionalRequestConflict"), SINK_RETRY, "ConditionalRequestConflict", false, false},
+        {409, ERROR("ConditionalRequestConflict"), SINK_FOLLOW_UP, "", true, false},
         {400, ERROR("InvalidPart"), SINK_RETRY, "InvalidPart", false, true},
         {400, ERROR("InvalidPartOrder"), SINK_RETRY, "InvalidPartOrder", false, true},
         {400, ERROR("BadDigest"), SINK_RETRY, "BadDigest", false, true},
@@ -290,21 +290,64 @@ static void the_end_of_an_upload_is_read_to_its_end(void **state)
 static void an_upload_that_is_gone_without_an_object_begins_anew(void **state)
 {
     static const struct {
+        const char *options;
         int status;
         const char *headers;
         bool anew;
-    } CASES[] = {{404, "", true}, {503, "", false}, {200, "Content-Length: 1\r\n", false}};
+        const char *message;
+    } CASES[] = {
+        {"", 404, "", true, "and has no such object"},
+        {"", 403, "", true, "may not look"},
+        {"", 503, "", false, "not available"},
+        {"", 200, "Content-Length: 1\r\n", true, "another object of this name"},
+        {"overwrite: false\n", 404, "", true, "and has no such object"},
+        {"overwrite: false\n", 403, "", true, "may not look"},
+        {"overwrite: false\n", 200, "Content-Length: 1\r\n", false, "that is not this one"},
+    };
+    static const struct {
+        int status;
+        const char *body;
+    } ENDS[] = {{404, ERROR("NoSuchUpload")}, {409, ERROR("ConditionalRequestConflict")}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ENDS) * ARRAY_LEN(CASES); i++) {
+        size_t n = i / ARRAY_LEN(ENDS), k = i % ARRAY_LEN(ENDS);
+        struct play p;
+
+        begun(&p, CASES[n].options);
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        assert_int_equal(answer(&p, ENDS[k].status, "", ENDS[k].body), SINK_FOLLOW_UP);
+        ask(&p);
+        asked(&p, "HEAD", URL);
+        assert_int_equal(answer(&p, CASES[n].status, CASES[n].headers, ""), SINK_RETRY);
+        if (p.v.begin_anew != CASES[n].anew || !strstr(p.v.message, CASES[n].message) ||
+            (CASES[n].anew && strcmp(p.v.code, "NoSuchUpload") != 0))
+            fail_msg("%zu: `%s`", n, p.v.message);
+        end(&p);
+    }
+}
+
+/* It may be ours: to send it again is of no use while it is there. */
+static void what_is_in_the_way_of_an_upload_is_looked_at(void **state)
+{
+    static const struct {
+        int status;
+        const char *headers, *message;
+    } CASES[] = {{403, "", "may not look whether it is this one"},
+                 {404, "", "gone now"},
+                 {200, "Content-Length: 1\r\n", "that is not this one"}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct play p;
 
-        begun(&p, "");
+        begun(&p, "overwrite: false\n");
         ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
-        assert_int_equal(answer(&p, 404, "", ERROR("NoSuchUpload")), SINK_FOLLOW_UP);
+        assert_int_equal(answer(&p, 412, "", ERROR("PreconditionFailed")), SINK_FOLLOW_UP);
         ask(&p);
         assert_int_equal(answer(&p, CASES[i].status, CASES[i].headers, ""), SINK_RETRY);
-        assert_int_equal(p.v.begin_anew, CASES[i].anew);
+        if (p.v.begin_anew != (CASES[i].status == 404) || !strstr(p.v.message, CASES[i].message))
+            fail_msg("%zu: `%s`", i, p.v.message);
         end(&p);
     }
 }
@@ -611,6 +654,7 @@ int main(void)
         cmocka_unit_test(who_may_not_list_uploads_begins_one),
         cmocka_unit_test(the_end_of_an_upload_is_read_to_its_end),
         cmocka_unit_test(an_upload_that_is_gone_without_an_object_begins_anew),
+        cmocka_unit_test(what_is_in_the_way_of_an_upload_is_looked_at),
         cmocka_unit_test(parts_that_fail),
         cmocka_unit_test(what_nobody_completes_is_aborted),
         cmocka_unit_test(checksums_of_parts),
