@@ -8,6 +8,8 @@
 
 /* A difference of the clocks that is less than this is no reason for a refusal: AWS allows 15 minutes. */
 #define CLOCK_DIFFERENCE_LEAST (60 * NSEC_PER_SEC)
+/* A clock that is further away is broken, or nonsense, and sums with it might overflow. */
+#define CLOCK_DIFFERENCE_MOST (10 * 366 * 24 * 3600 * NSEC_PER_SEC)
 
 enum place_state {
     PLACE_HOME,     /* as it was configured */
@@ -113,7 +115,8 @@ bool s3_learnt_clock(struct s3_learnt *l, unsigned number, nsec clock_error)
 
     pthread_mutex_lock(&l->lock);
     otherwise = number >> CLOCK_SHIFT != l->clock_number; /* another request has corrected it meanwhile */
-    if (!otherwise && llabs(clock_error - l->clock_error) >= CLOCK_DIFFERENCE_LEAST) {
+    if (!otherwise && llabs(clock_error) <= CLOCK_DIFFERENCE_MOST &&
+        llabs(clock_error - l->clock_error) >= CLOCK_DIFFERENCE_LEAST) {
         l->clock_error = clock_error;
         l->clock_number++;
         otherwise = true;

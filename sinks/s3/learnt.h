@@ -2,7 +2,7 @@
  * and that it does not know checksums, or not those of whole uploads.
  *
  * A region is followed once: where requests for it are refused for their region, too, those for the configured one go on. The clock is
- * corrected as often as the store says that it differs.
+ * corrected as often as the store says that it differs, by not more than ten years.
  *
  * Ownership  s3_learnt_free(). Threads: any; it has a lock of its own. A place stays where it is until then.
  */

@@ -280,6 +280,7 @@ static int make_request(const struct s3_sink *s, const struct sink_seal *seal, c
     unsigned char sum[SHA256_BYTES];
     struct s3_upload upload = {.kind = CHECKSUM_NONE};
     struct aws_sign sign = {.service = "s3"};
+    struct sink_seal there = *seal; /* with the store's time, for whatever says one */
     struct s3_manner manner;
     enum s3_checksum kind;
     struct buf path, query;
@@ -289,6 +290,7 @@ static int make_request(const struct s3_sink *s, const struct sink_seal *seal, c
     if (rc != 0)
         return rc;
     s3_learnt_now(s->learnt, &manner);
+    there.wall_now += manner.clock_error;
     kind = checksum_of(s, seal, step, manner.number);
     buf_init(&path, S3_PATH_MAX);
     buf_init(&query, S3_PATH_MAX);
@@ -297,13 +299,13 @@ static int make_request(const struct s3_sink *s, const struct sink_seal *seal, c
     if (rc == 0)
         rc = add_address(manner.place, seal, step, &upload, &path, &query, rq, e);
     if (rc == 0)
-        rc = add_headers(s, seal, step, &upload, kind, rq, e);
+        rc = add_headers(s, &there, step, &upload, kind, rq, e);
     if (rc == 0) {
         sign.region = manner.place->region;
         sign.host = slice_str(manner.place->address.host);
         sign.path = buf_slice(&path);
         sign.query = buf_slice(&query);
-        sign.wall_now = seal->wall_now + manner.clock_error;
+        sign.wall_now = there.wall_now;
         sign.sha256 = sum;
         if (!carries_body(step))
             sha256_of(rq->text ? slice_str(rq->text) : SLICE(""), sum);

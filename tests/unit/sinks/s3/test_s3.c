@@ -663,6 +663,42 @@ static void the_clock_of_the_store_is_learnt(void **state)
     play_end(&p);
 }
 
+/* What is locked is locked until then by the store's clock. */
+static void a_lock_counts_from_the_time_of_the_store(void **state)
+{
+    struct play p = play_begin("endpoint: http://h:1\nobject_lock: { mode: governance, retain: 1d }\n");
+
+    (void)state;
+    assert_string_equal(request_header(&p.rq, "x-amz-object-lock-retain-until-date"), "2026-07-14T14:05:09Z");
+    assert_int_equal(play_answer(&p, 403, AN_HOUR_LATER, ERROR("RequestTimeTooSkewed", "")), SINK_RETRY);
+    play_ask(&p);
+    assert_string_equal(request_header(&p.rq, "x-amz-date"), "20260713T150509Z");
+    assert_string_equal(request_header(&p.rq, "x-amz-object-lock-retain-until-date"), "2026-07-14T15:05:09Z");
+    play_end(&p);
+}
+
+static void an_absurd_time_is_not_learnt(void **state)
+{
+    static const char *const DATES[] = {
+        "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n", "Date: Fri, 01 Jan 0001 00:00:00 GMT\r\n",
+        "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "Date: Mon, 13 Jul 2037 14:05:09 GMT\r\n"};
+    struct play p = play_begin("endpoint: http://h:1\n");
+
+    (void)state;
+    /* An error that was learnt before must not overflow together with it. */
+    assert_int_equal(play_answer(&p, 403, "Date: Wed, 13 Jul 2016 15:05:09 GMT\r\n", ERROR("RequestTimeTooSkewed", "")),
+                     SINK_RETRY);
+    for (size_t i = 0; i < ARRAY_LEN(DATES); i++) {
+        play_ask(&p);
+        assert_string_equal(request_header(&p.rq, "x-amz-date"), "20160713T150509Z");
+        assert_int_equal(play_answer(&p, 403, DATES[i], ERROR("RequestTimeTooSkewed", "")), SINK_RETRY);
+        assert_true(p.v.misconfigured);
+    }
+    play_ask(&p);
+    assert_string_equal(request_header(&p.rq, "x-amz-date"), "20160713T150509Z");
+    play_end(&p);
+}
+
 static void mistakes_in_options(void **state)
 {
     (void)state;
@@ -768,6 +804,8 @@ int main(void)
         cmocka_unit_test(at_an_endpoint_of_ones_own_the_region_is_only_signed),
         cmocka_unit_test(what_is_no_other_region_is_not_followed),
         cmocka_unit_test(the_clock_of_the_store_is_learnt),
+        cmocka_unit_test(a_lock_counts_from_the_time_of_the_store),
+        cmocka_unit_test(an_absurd_time_is_not_learnt),
         cmocka_unit_test(a_store_that_lacks_checksums_is_learnt),
         cmocka_unit_test(what_was_chosen_is_not_changed),
         cmocka_unit_test(mistakes_in_options),
