@@ -275,7 +275,8 @@ static void undo(struct spool *s)
     if (cut_back(s) < 0)
         err_wrap(&r->why, "cannot cut back");
     warm_drop(&s->warm, UINT64_MAX);
-    recycle_drop_all(s); /* perhaps it is room that is missing */
+    recycle_drop_all(s); /* perhaps it is room that is missing, */
+    s->small_rounds = 0; /* and perhaps for zeros that nobody needs */
     if (must_be_written)
         spool_use_reserve(s);
     tell_refused(s); /* before the answers: whoever has one may ask why */

@@ -8,6 +8,8 @@ enum { PER_FRAME = 2, SEGMENT = 64 * 1024, MORE = 20 };
 
 static struct {
     bool refuses_zeros;
+    bool allocates_late; /* it has no room for zeros, and says so when it is synced */
+    bool holds_zeros;
 } disk;
 
 static bool is_zeros(const struct iovec *v)
@@ -24,10 +26,25 @@ static ssize_t disk_pwritev(int fd, const struct iovec *v, int count, off_t offs
 {
     ssize_t half;
 
+    disk.holds_zeros |= count == 1 && is_zeros(v);
     if (!disk.refuses_zeros || count != 1 || !is_zeros(v))
         return pwritev(fd, v, count, offset);
     half = pwrite(fd, v->iov_base, v->iov_len / 2, offset);
     assert_int_equal(half, v->iov_len / 2);
+    errno = ENOSPC;
+    return -1;
+}
+
+static int disk_ftruncate(int fd, off_t size)
+{
+    disk.holds_zeros = false;
+    return ftruncate(fd, size);
+}
+
+static int disk_fdatasync(int fd)
+{
+    if (!disk.allocates_late || !disk.holds_zeros)
+        return fdatasync(fd);
     errno = ENOSPC;
     return -1;
 }
@@ -38,9 +55,11 @@ static int setup(void **state)
 {
     struct fixture *x = fixture_new(false, 64 * MIB, SEGMENT);
 
-    disk.refuses_zeros = false;
+    disk.refuses_zeros = disk.allocates_late = disk.holds_zeros = false;
     disk_ops = io_ops_real;
     disk_ops.pwritev = disk_pwritev;
+    disk_ops.ftruncate = disk_ftruncate;
+    disk_ops.fdatasync = disk_fdatasync;
     close_spool(x);
     x->conf.files = &disk_ops;
     open_spool(x);
@@ -238,6 +257,24 @@ static void a_disk_that_has_no_room_for_them_takes_records_as_before(void **stat
     assert_int_equal(incoming(x), (2 * AHEAD_ROUNDS + 1) * PER_FRAME);
 }
 
+/* A round that fails because of them is tried again without. */
+static void a_disk_that_misses_room_only_at_the_sync_takes_records_again(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, AHEAD_ROUNDS - 1);
+    assert_int_equal(file_end(x), log_end(x));
+    disk.allocates_late = true;
+    assert_int_equal(append_some(x, "r and some text", PER_FRAME, NULL), SPOOL_TAKEN);
+    commit(x);
+    assert_int_equal(incoming(x), (AHEAD_ROUNDS - 1) * PER_FRAME);
+    commit(x);
+    assert_int_equal(append_some(x, "r and some text", PER_FRAME, NULL), SPOOL_TAKEN);
+    commit(x);
+    assert_int_equal(incoming(x), AHEAD_ROUNDS * PER_FRAME);
+    spool_check(x);
+}
+
 static void a_stream_in_memory_has_none(void **state)
 {
     struct fixture *x = fixture_new(true, 64 * MIB, SEGMENT);
@@ -259,6 +296,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(they_are_no_damage_when_the_next_checkpoint_is, setup, teardown),
         cmocka_unit_test_setup_teardown(a_disk_that_has_no_room_for_them_takes_records_as_before, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_misses_room_only_at_the_sync_takes_records_again, setup, teardown),
         cmocka_unit_test(a_stream_in_memory_has_none),
     };
 
