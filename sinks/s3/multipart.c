@@ -35,13 +35,22 @@ static bool is_id(struct slice s)
     return s.n > 0 && s.n <= S3_UPLOAD_ID_MAX;
 }
 
+static bool is_one_of(const char *letters, char c)
+{
+    return c && strchr(letters, c);
+}
+
 bool s3_upload_read(struct slice progress, struct s3_upload *out)
 {
-    if (progress.n < 5 || !strchr("f-", progress.p[1]) || !strchr("l-", progress.p[2]) || progress.p[3] != ' ')
+    const size_t id_at = 4 + S3_PLACE_CHARS + 1;
+
+    if (progress.n <= id_at || !is_one_of("f-", progress.p[1]) || !is_one_of("l-", progress.p[2]) ||
+        progress.p[3] != ' ' || progress.p[id_at - 1] != ' ')
         return false;
     out->whole = progress.p[1] == 'f';
     out->listed = progress.p[2] == 'l';
-    out->id = slice_of(progress.p + 4, progress.n - 4);
+    out->place = slice_of(progress.p + 4, S3_PLACE_CHARS);
+    out->id = slice_of(progress.p + id_at, progress.n - id_at);
     for (size_t i = CHECKSUM_NONE; i < ARRAY_LEN(KINDS); i++)
         if (KINDS[i].letter == progress.p[0]) {
             out->kind = (enum s3_checksum)i;
@@ -52,8 +61,8 @@ bool s3_upload_read(struct slice progress, struct s3_upload *out)
 
 int s3_upload_write(const struct s3_upload *u, struct buf *out)
 {
-    return buf_printf(out, "%c%c%c %.*s", KINDS[u->kind].letter, u->whole ? 'f' : '-', u->listed ? 'l' : '-',
-                      (int)u->id.n, u->id.p);
+    return buf_printf(out, "%c%c%c %.*s %.*s", KINDS[u->kind].letter, u->whole ? 'f' : '-', u->listed ? 'l' : '-',
+                      (int)u->place.n, u->place.p, (int)u->id.n, u->id.p);
 }
 
 int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sink_seal *seal, struct buf *out)

@@ -26,14 +26,17 @@
 
 enum s3_step { S3_PUT, S3_LIST, S3_CREATE, S3_PART, S3_COMPLETE, S3_LOOK, S3_ABORT };
 
-#define S3_UPLOAD_ID_MAX (SINK_PROGRESS_MAX - 16)
+#define S3_UPLOAD_ID_MAX (SINK_PROGRESS_MAX - 24)
 
 struct s3_upload {
     enum s3_checksum kind;
-    bool whole;  /* the store says that its checksum is of the whole object (FULL_OBJECT) */
-    bool listed; /* it was found: nobody knows what it was begun with */
+    bool whole;         /* the store says that its checksum is of the whole object (FULL_OBJECT) */
+    bool listed;        /* it was found: nobody knows what it was begun with */
+    struct slice place; /* where, and with whose key: S3_PLACE_CHARS letters */
     struct slice id;
 };
+
+#define S3_PLACE_CHARS 8
 
 /* As x-amz-checksum-algorithm has it; NULL: an upload does not begin with this kind. */
 const char *s3_checksum_algorithm(enum s3_checksum kind);

@@ -34,6 +34,7 @@ struct s3_sink {
     struct s3_learnt *learnt;
     const char *endpoint_source; /* NULL: the configuration's, or AWS */
     char endpoint[S3_ENDPOINT_MAX];
+    char place[S3_PLACE_CHARS + 1]; /* that of its uploads */
     char *kms_context;
     struct s3_customer_key customer_key;
     struct credentials *credentials;
@@ -56,6 +57,19 @@ static void s3_close(void **state)
     mem_free(s->kms_context);
     mem_free(s);
     *state = NULL;
+}
+
+/* An upload is gone on with where it was begun, and with the same key only. Short, and the key's MD5 is no secret: it goes with each
+ * request. */
+static void name_place(struct s3_sink *s)
+{
+    char *text = mem_printf("%s\n%s\n%s", s->home.address.endpoint, s->conf->bucket, s->customer_key.md5);
+    unsigned char sum[SHA256_BYTES];
+
+    sha256_of(slice_str(text), sum);
+    for (size_t i = 0; i < S3_PLACE_CHARS / 2; i++)
+        snprintf(s->place + 2 * i, 3, "%02x", sum[i]);
+    mem_free(text);
 }
 
 static int s3_open(void **state, const void *conf, const struct sink_env *env, struct err *e)
@@ -82,6 +96,7 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
         object_key_open(&s->key, &s->conf->key, env, e) < 0)
         goto fail;
     s->kms_context = s3_context_text(&s->conf->kms_context);
+    name_place(s);
     s->learnt = s3_learnt_new(&where, &s->home);
     return 0;
 fail:
@@ -257,12 +272,20 @@ static int add_address(const struct s3_place *place, const struct sink_seal *sea
 }
 
 /* What is known of the upload, for the steps that need it. */
-static int read_upload(const struct sink_seal *seal, enum s3_step step, struct s3_upload *out, struct err *e)
+static int read_upload(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step, struct s3_upload *out,
+                       struct err *e)
 {
     if (step != S3_PART && step != S3_COMPLETE && step != S3_ABORT)
         return 0;
     if (!s3_upload_read(seal->progress, out)) {
         err_set(e, ERR_FORMAT, "s3: what is known of an upload is damaged, or of another version");
+        return SINK_ANEW;
+    }
+    if (!slice_is(out->place, s->place)) {
+        err_set(
+            e, ERR_FORMAT,
+            "s3: the upload was begun with another endpoint, bucket or customer key; remove it there, or let a rule "
+            "of the bucket remove unfinished uploads");
         return SINK_ANEW;
     }
     if (step == S3_PART && s3_upload_lacks_digest(out->kind, seal)) {
@@ -286,7 +309,7 @@ static int make_request(const struct s3_sink *s, const struct sink_seal *seal, c
     struct buf path, query;
     int rc;
 
-    rc = read_upload(seal, step, &upload, e);
+    rc = read_upload(s, seal, step, &upload, e);
     if (rc != 0)
         return rc;
     s3_learnt_now(s->learnt, &manner);
@@ -378,7 +401,7 @@ static enum sink_outcome judge_list(const struct s3_sink *s, const struct s3_con
                                     struct sink_verdict *v)
 {
     bool learnt = c->follows_region || c->corrects_clock;
-    struct s3_upload u = {.kind = c->checksum};
+    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)};
     enum sink_outcome outcome;
     struct buf id;
 
@@ -396,7 +419,7 @@ static enum sink_outcome judge_list(const struct s3_sink *s, const struct s3_con
 static enum sink_outcome judge_create(const struct s3_sink *s, const struct s3_context *c,
                                       const struct http_response *re, struct sink_verdict *v)
 {
-    struct s3_upload u = {.kind = c->checksum};
+    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)};
     enum sink_outcome outcome;
     struct buf id;
 

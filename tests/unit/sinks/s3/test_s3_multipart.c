@@ -22,6 +22,9 @@
 /* Of a store that knows checksums of whole uploads, at CREATE. */
 #define WHOLE "x-amz-checksum-type: FULL_OBJECT\r\n"
 
+/* The beginning of the SHA-256 of "http://h:1\nlogs\n". */
+#define PLACE "ad3e7668"
+
 #define ERROR(code) "<Error><Code>" code "</Code><Message>m</Message></Error>"
 
 /* A body on its way: what the pipeline keeps of it. */
@@ -147,7 +150,7 @@ static void the_steps_of_an_upload(void **state)
     assert_int_equal(answer(&p, 200, WHOLE, "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
     assert_true(p.v.progressed);
     assert_int_equal(p.v.range_bytes, 5 * MIB);
-    assert_string_equal(buf_cstr(&p.progress), "cf- " ID);
+    assert_string_equal(buf_cstr(&p.progress), "cf- " PLACE " " ID);
 
     p.seal.range = 2;
     p.seal.range_from = 5 * MIB;
@@ -186,22 +189,22 @@ static void an_upload_that_was_begun_before_is_gone_on_with(void **state)
     static const struct {
         const char *listing, *progress;
     } CASES[] = {
-        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>", "c-l " ID},
+        {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>", "c-l " PLACE " " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID
          "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm></Upload></L>",
-         "c-l " ID},
+         "c-l " PLACE " " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm>"
          "<ChecksumType>FULL_OBJECT</ChecksumType></Upload></L>",
-         "cfl " ID},
+         "cfl " PLACE " " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm>"
          "<ChecksumType>COMPOSITE</ChecksumType></Upload></L>",
-         "c-l " ID},
+         "c-l " PLACE " " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID
          "</UploadId><ChecksumAlgorithm>SHA256</ChecksumAlgorithm></Upload></L>",
          ""},
         {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload><Upload><UploadId>" ID
          "</UploadId><Key>a b</Key></Upload></L>",
-         "c-l " ID},
+         "c-l " PLACE " " ID},
         {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload></L>", ""},
         {"<L><Upload><Key>a b</Key><UploadId></UploadId></Upload></L>", ""},
         {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", ""},
@@ -408,10 +411,10 @@ static void checksums_of_parts(void **state)
 {
     static const struct {
         const char *option, *algorithm, *type, *progress;
-    } CASES[] = {{"checksum: sha256\n", "SHA256", "COMPOSITE", "s-- " ID},
-                 {"checksum: crc64nvme\n", "CRC64NVME", "FULL_OBJECT", "v-- " ID},
-                 {"checksum: md5\n", "", "", "m-- " ID},
-                 {"checksum: none\n", "", "", "n-- " ID}};
+    } CASES[] = {{"checksum: sha256\n", "SHA256", "COMPOSITE", "s-- " PLACE " " ID},
+                 {"checksum: crc64nvme\n", "CRC64NVME", "FULL_OBJECT", "v-- " PLACE " " ID},
+                 {"checksum: md5\n", "", "", "m-- " PLACE " " ID},
+                 {"checksum: none\n", "", "", "n-- " PLACE " " ID}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -435,7 +438,7 @@ static void a_changed_checksum_begins_anew(void **state)
 
     (void)state;
     begin(&p, "checksum: sha256\n");
-    assert_int_equal(buf_add_str(&p.progress, "n-- " ID), 0);
+    assert_int_equal(buf_add_str(&p.progress, "n-- " PLACE " " ID), 0);
     p.seal.range = 1;
     p.seal.range_bytes = 5 * MIB;
     ask(&p);
@@ -471,7 +474,7 @@ static void a_part_without_its_checksum_begins_anew(void **state)
 
     (void)state;
     begin(&p, "checksum: sha256\n");
-    assert_int_equal(buf_add_str(&p.progress, "cf- " ID), 0);
+    assert_int_equal(buf_add_str(&p.progress, "cf- " PLACE " " ID), 0);
     p.seal.range = 1;
     p.seal.range_bytes = 5 * MIB;
     assert_int_equal(try_to_ask(&p, &e), SINK_ANEW);
@@ -499,6 +502,43 @@ static void progress_that_cannot_be_read_begins_anew(void **state)
     end(&p);
 }
 
+/* The upload is not there, or is with a key that nobody has any more: nor can it be removed. */
+static void an_upload_of_another_place_begins_anew(void **state)
+{
+#define OTHER_KEY "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    static const struct {
+        const char *options;
+        int rc;
+    } CASES[] = {
+        {"bucket: logs\nendpoint: http://h:1\n", 0},
+        {"bucket: logs\nendpoint: http://h:2\n", SINK_ANEW},
+        {"bucket: logs2\nendpoint: http://h:1\n", SINK_ANEW},
+        {"bucket: logs\nendpoint: http://h:1\ncustomer_key_over_http: true\ncustomer_key: " OTHER_KEY "\n", SINK_ANEW},
+    };
+    char yaml[512];
+
+    (void)state;
+    for (size_t i = 0; i < 3 * ARRAY_LEN(CASES); i++) {
+        struct play p;
+        struct err e;
+
+        begun(&p, "");
+        bound_sink_close(&p.b);
+        snprintf(yaml, sizeof(yaml), "%saccess_key_id: AK\nsecret_access_key: SK\nmultipart: { threshold: 5MiB }\n",
+                 CASES[i / 3].options);
+        assert_int_equal(bound_sink_open(&p.b, "s3", yaml, "/tmp", &e), 0);
+        p.seal.tags = p.tags;
+        p.seal.tag_count = 1;
+        snprintf(p.tags[0].text, sizeof(p.tags[0].text), "e1 AAAAAQ==");
+        p.seal.range = i % 3 == 0;
+        p.seal.undo = i % 3 == 2;
+        assert_int_equal(try_to_ask(&p, &e), CASES[i / 3].rc);
+        if (CASES[i / 3].rc)
+            assert_non_null(strstr(e.msg, "begun with another endpoint, bucket or customer key; remove it there"));
+        end(&p);
+    }
+}
+
 static void what_begins_anew_takes_no_upload_that_is_there(void **state)
 {
     struct play p;
@@ -521,7 +561,7 @@ static void a_store_that_does_not_say_whole_gets_no_checksum_of_the_whole(void *
     assert_int_equal(answer(&p, 403, "", ""), SINK_FOLLOW_UP);
     ask(&p);
     assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
-    assert_string_equal(buf_cstr(&p.progress), "c-- " ID);
+    assert_string_equal(buf_cstr(&p.progress), "c-- " PLACE " " ID);
     ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
     assert_non_null(strstr(p.rq.text, "<ChecksumCRC32C>AAAAAQ==</ChecksumCRC32C>"));
     assert_string_equal(request_header(&p.rq, "x-amz-checksum-crc32c"), "");
@@ -553,7 +593,7 @@ static void a_checksum_of_the_whole_that_is_refused_is_left_out(void **state)
         asked(&p, "POST", URL "?uploads=");
         assert_string_equal(request_header(&p.rq, "x-amz-checksum-algorithm"), CASES[i].left_out ? "" : "CRC32C");
         assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
-        assert_string_equal(buf_cstr(&p.progress), CASES[i].left_out ? "n-- " ID : "c-- " ID);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].left_out ? "n-- " PLACE " " ID : "c-- " PLACE " " ID);
         end(&p);
     }
 }
@@ -606,7 +646,7 @@ static void an_upload_of_a_store_that_lacks_checksums_begins_anew(void **state)
         p.seal.anew = true;
         ask(&p);
         assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
-        assert_string_equal(buf_cstr(&p.progress), "m-- " ID);
+        assert_string_equal(buf_cstr(&p.progress), "m-- " PLACE " " ID);
         end(&p);
     }
 }
@@ -625,16 +665,27 @@ static void where_nothing_can_be_kept_it_goes_in_one_piece(void **state)
 
 static void strange_progress_is_refused(void **state)
 {
-    static const char *const TEXTS[] = {"",       "c",      "c id",  "cf- ",    "x-- id",
-                                        "cx- id", "cfx id", "cf-id", "cf- i d", "cf- i\n"};
+    static const char *const TEXTS[] = {"",
+                                        "c",
+                                        "c id",
+                                        "cf- 01234567 ",
+                                        "cf- 01234567",
+                                        "cf- 0123456 id",
+                                        "x-- 01234567 id",
+                                        "cx- 01234567 id",
+                                        "cfx 01234567 id",
+                                        "cf-x01234567 id",
+                                        "cf- 01234567xid",
+                                        "cf- 01234567 i d",
+                                        "cf- 01234567 i\n"};
     struct s3_upload u;
     struct buf b;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
         assert_false(s3_upload_read(slice_str(TEXTS[i]), &u));
-    assert_true(s3_upload_read(SLICE("cf- id"), &u));
-    buf_init(&b, 5);
+    assert_true(s3_upload_read(SLICE("cf- 01234567 id"), &u));
+    buf_init(&b, 14);
     assert_int_equal(s3_upload_write(&u, &b), -1);
     buf_release(&b);
 }
@@ -661,6 +712,7 @@ int main(void)
         cmocka_unit_test(a_changed_checksum_begins_anew),
         cmocka_unit_test(a_part_without_its_checksum_begins_anew),
         cmocka_unit_test(progress_that_cannot_be_read_begins_anew),
+        cmocka_unit_test(an_upload_of_another_place_begins_anew),
         cmocka_unit_test(what_begins_anew_takes_no_upload_that_is_there),
         cmocka_unit_test(a_store_that_does_not_say_whole_gets_no_checksum_of_the_whole),
         cmocka_unit_test(a_checksum_of_the_whole_that_is_refused_is_left_out),
