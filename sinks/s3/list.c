@@ -301,8 +301,7 @@ static int read_elements(struct reader *r, struct slice xml)
 
 /* --- keys --------------------------------------------------------------------------------------------------------- */
 
-/* In place. Like a form's field: a blank is a plus. */
-static int decode_url(char *p, size_t *n)
+int s3_list_decode_url(char *p, size_t *n)
 {
     size_t to = 0;
 
@@ -332,7 +331,7 @@ static int check_keys(struct s3_list_page *page, bool url, struct slice prefix, 
         int shown = (int)(o->n < SHOWN_MAX ? o->n : SHOWN_MAX);
         char *key = page->keys.p + o->at;
 
-        if (url && decode_url(key, &o->n) < 0)
+        if (url && s3_list_decode_url(key, &o->n) < 0)
             return err_set(e, ERR_FORMAT, "a key in the listing is not in URL encoding: `%.*s`", shown, key);
         if (o->n > S3_KEY_MAX)
             return err_set(e, ERR_LIMIT, "a key in the listing has more than %d bytes: `%.*s...`", S3_KEY_MAX, shown,

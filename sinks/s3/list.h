@@ -42,6 +42,10 @@ MUST_CHECK int s3_list_query(struct slice prefix, struct slice token, struct buf
 /* Reads the body of a 200. -1 with what is wrong about it. */
 MUST_CHECK int s3_list_read(struct slice xml, struct slice prefix, struct s3_list_page *page, struct err *e);
 
+/* A key of a listing with <EncodingType>url</EncodingType>, in place; like a form's field: a blank is a plus. -1: it is not in that
+ * encoding. */
+MUST_CHECK int s3_list_decode_url(char *p, size_t *n);
+
 const struct s3_list_object *s3_list_at(const struct s3_list_page *page, size_t i);
 struct slice s3_list_key(const struct s3_list_page *page, size_t i);
 

@@ -4,6 +4,7 @@
 #include "pipeline/base/mem.h"
 #include "sinks/answer/words.h"
 #include "sinks/s3/answer.h"
+#include "sinks/s3/list.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -72,7 +73,7 @@ int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sin
     case S3_LOOK:
         return 0;
     case S3_LIST:
-        return buf_add_str(out, "prefix=") < 0 || sigv4_uri_encode(seal->name, false, out) < 0
+        return buf_add_str(out, "encoding-type=url&prefix=") < 0 || sigv4_uri_encode(seal->name, false, out) < 0
                    ? -1
                    : buf_add_str(out, "&uploads=");
     case S3_CREATE:
@@ -107,13 +108,29 @@ bool s3_upload_begun(const struct http_response *re, struct s3_upload *u, struct
     return take_id(re->body, u, out);
 }
 
+/* In URL encoding every byte of it comes through; who does not know that answers with the key as it stands. */
+static bool is_key(struct slice upload, bool url, struct slice name)
+{
+    char key[3 * OBJECT_KEY_MAX + 1];
+    size_t n;
+
+    answer_xml(upload, "Key", key, sizeof(key));
+    n = strlen(key);
+    return (!url || s3_list_decode_url(key, &n) == 0) && slice_eq(slice_of(key, n), name);
+}
+
 bool s3_upload_found(struct slice xml, struct slice name, struct s3_upload *u, struct buf *out)
 {
     static const char OPEN[] = "<Upload>", CLOSE[] = "</Upload>";
+    char encoding[8];
+    bool url;
+
+    answer_xml(xml, "EncodingType", encoding, sizeof(encoding));
+    url = strcmp(encoding, "url") == 0;
 
     for (;;) {
         const char *from = memmem(xml.p, xml.n, OPEN, sizeof(OPEN) - 1), *to;
-        char key[OBJECT_KEY_MAX + 1], algorithm[16], type[16];
+        char algorithm[16], type[16];
         struct slice upload;
 
         if (!from)
@@ -123,9 +140,8 @@ bool s3_upload_found(struct slice xml, struct slice name, struct s3_upload *u, s
         if (!to)
             return false;
         upload = slice_of(xml.p, (size_t)(to - xml.p));
-        answer_xml(upload, "Key", key, sizeof(key));
         answer_xml(upload, "ChecksumAlgorithm", algorithm, sizeof(algorithm));
-        if (slice_is(name, key) &&
+        if (is_key(upload, url, name) &&
             (!*algorithm || (KINDS[u->kind].algorithm && !strcmp(algorithm, KINDS[u->kind].algorithm)))) {
             answer_xml(upload, "ChecksumType", type, sizeof(type));
             u->whole = strcmp(type, "FULL_OBJECT") == 0;

@@ -457,8 +457,11 @@ class S3Peer(HttpPeer):
             self.done.append((step if isinstance(step, str) else "%s-%d" % step, query.get("prefix", key)))
             upload = self.uploads.get(query.get("uploadId"))
             if step == "list":
-                found = "".join(f"<Upload><Key>{html.escape(u.key)}</Key><UploadId>{html.escape(i)}</UploadId></Upload>"
+                url = query.get("encoding-type") == "url"
+                show = urllib.parse.quote_plus if url else html.escape
+                found = "".join(f"<Upload><Key>{show(u.key)}</Key><UploadId>{html.escape(i)}</UploadId></Upload>"
                                 for i, u in self.uploads.items() if u.key.startswith(query["prefix"]))
+                found += "<EncodingType>url</EncodingType>" if url else ""
                 return 200, f"<ListMultipartUploadsResult>{found}</ListMultipartUploadsResult>".encode(), {}
             if step == "create":
                 name = "up+load/%d==" % len(self.done)
