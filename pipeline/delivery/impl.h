@@ -75,6 +75,8 @@ const char *delivery_error_type(const struct delivery *d, enum delivery_part par
 void delivery_progress_init(struct delivery *d, struct slice journaled);
 /* The body of the attempt is made: how far it is. */
 void delivery_progress_meet(struct attempt *s, enum delivery_part part);
+/* It begins anew, and what it leaves is undone beside. */
+void delivery_progress_anew(struct attempt *s);
 /* The attempt is judged: it has arrived, or comes again as it is, or not. */
 void delivery_progress_judged(struct attempt *s, bool arrived, bool again);
 /* Into the journal. */

@@ -545,14 +545,6 @@ static void progressed(struct attempt *s)
     delivery_progress_keep(s->owner);
 }
 
-static void begins_anew(struct attempt *s)
-{
-    struct delivery *d = s->owner;
-
-    unfinished_begin_anew(&d->unfinished, s->progress, s->leaves);
-    delivery_progress_keep(d);
-}
-
 static void source_encoded(struct attempt *s)
 {
     name_body(s, PART_SOURCE);
@@ -595,7 +587,7 @@ static void failed_judged(struct attempt *s, enum sink_outcome outcome)
 
 #define PART_OPS(make, what)                                                                                           \
     {                                                                                                                  \
-        .encode = (make), .encoded = what##_encoded, .progressed = progressed, .begins_anew = begins_anew,             \
+        .encode = (make), .encoded = what##_encoded, .progressed = progressed, .begins_anew = delivery_progress_anew,  \
         .judged = what##_judged, .ended = ended                                                                        \
     }
 

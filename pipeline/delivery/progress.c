@@ -71,6 +71,14 @@ void delivery_progress_meet(struct attempt *s, enum delivery_part part)
         s->progress = unfinished_meet(&d->unfinished, &key, s->name, s->target->ops->name);
 }
 
+void delivery_progress_anew(struct attempt *s)
+{
+    struct delivery *d = s->owner;
+
+    unfinished_begin_anew(&d->unfinished, s->progress, s->leaves);
+    delivery_progress_keep(d);
+}
+
 void delivery_progress_judged(struct attempt *s, bool arrived, bool again)
 {
     struct delivery *d = s->owner;

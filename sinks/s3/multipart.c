@@ -27,6 +27,11 @@ const char *s3_checksum_algorithm(enum s3_checksum kind)
     return KINDS[kind].algorithm;
 }
 
+enum s3_checksum s3_upload_checksum(const struct s3_conf *c, unsigned manner)
+{
+    return s3_manner_no_whole(manner) ? CHECKSUM_NONE : s3_conf_checksum(c, s3_manner_no_checksums(manner));
+}
+
 /* Anything may be in it that is no control character: it goes escaped wherever it goes. */
 static bool is_id(struct slice s)
 {

@@ -41,6 +41,9 @@ struct s3_upload {
 /* As x-amz-checksum-algorithm has it; NULL: an upload does not begin with this kind. */
 const char *s3_checksum_algorithm(enum s3_checksum kind);
 
+/* What an upload begins with; `manner`: learnt.h. */
+enum s3_checksum s3_upload_checksum(const struct s3_conf *c, unsigned manner);
+
 /* False: it is nothing that we wrote. The id is borrowed. */
 MUST_CHECK bool s3_upload_read(struct slice progress, struct s3_upload *out);
 /* -1: out is full, and is as it was. */

@@ -20,6 +20,7 @@
 #include "sinks/s3/learnt.h"
 #include "sinks/s3/multipart.h"
 #include "sinks/s3/options.h"
+#include "sinks/s3/steps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct s3_sink {
     const char *endpoint_source; /* NULL: the configuration's, or AWS */
     char endpoint[S3_ENDPOINT_MAX];
     char place[S3_PLACE_CHARS + 1]; /* that of its uploads */
+    struct s3_steps steps;
     char *kms_context;
     struct s3_customer_key customer_key;
     struct credentials *credentials;
@@ -98,6 +100,7 @@ static int s3_open(void **state, const void *conf, const struct sink_env *env, s
     s->kms_context = s3_context_text(&s->conf->kms_context);
     name_place(s);
     s->learnt = s3_learnt_new(&where, &s->home);
+    s->steps = (struct s3_steps){.conf = s->conf, .learnt = s->learnt, .place = s->place};
     return 0;
 fail:
     s3_close(state);
@@ -135,29 +138,19 @@ static int s3_name_object(const void *state, const struct sink_seal_id *id, cons
     return object_key_render(s->key, id, extension, out, e);
 }
 
-/* The tokens of steps that come by themselves after another one. */
-#define LOOK   "look" /* an object is there */
-#define GONE   "gone" /* the upload is not, or can be completed no more */
-#define CREATE "create"
-
-static bool follows(const struct sink_seal *seal, const char *token)
-{
-    return seal->follow_up > 0 && seal->token && strcmp(seal->token, token) == 0;
-}
-
 static enum s3_step step_of(const struct s3_sink *s, const struct sink_seal *seal)
 {
     if (seal->undo)
         return S3_ABORT;
     if (seal->range)
         return S3_PART;
-    if (follows(seal, LOOK) || follows(seal, GONE))
+    if (s3_step_follows(seal, S3_LOOK_TOKEN) || s3_step_follows(seal, S3_GONE_TOKEN))
         return S3_LOOK;
     if (seal->progress.n > 0)
         return S3_COMPLETE;
     if (seal->one_step || body_size(seal->body) < s->conf->multipart.threshold)
         return S3_PUT;
-    return seal->anew || follows(seal, CREATE) ? S3_CREATE : S3_LIST;
+    return seal->anew || s3_step_follows(seal, S3_CREATE_TOKEN) ? S3_CREATE : S3_LIST;
 }
 
 static bool carries_body(enum s3_step step)
@@ -168,12 +161,6 @@ static bool carries_body(enum s3_step step)
 static bool has_checksum(enum s3_step step)
 {
     return carries_body(step) || step == S3_CREATE || step == S3_COMPLETE;
-}
-
-/* What an upload begins with. */
-static enum s3_checksum upload_checksum(const struct s3_sink *s, unsigned manner)
-{
-    return s3_manner_no_whole(manner) ? CHECKSUM_NONE : s3_conf_checksum(s->conf, s3_manner_no_checksums(manner));
 }
 
 /* Of the body, as it was made: what the store has taught since counts for the next one. An upload ends as it began. */
@@ -187,7 +174,7 @@ static enum s3_checksum checksum_of(const struct s3_sink *s, const struct sink_s
     if (s3_upload_read(seal->progress, &upload))
         return upload.kind;
     if (step == S3_LIST || step == S3_CREATE) /* its parts will have digests of their own */
-        return upload_checksum(s, manner);
+        return s3_upload_checksum(s->conf, manner);
     if (kind == CHECKSUM_NONE || (seal->digest.made & s3_checksum_digest(kind)))
         return kind;
     return seal->digest.made & SINK_CRC32C && !lacking ? CHECKSUM_CRC32C : CHECKSUM_NONE;
@@ -377,165 +364,6 @@ static void learn(const struct s3_sink *s, enum s3_step step, const struct http_
         c->corrects_clock = s3_learnt_clock(s->learnt, re->endpoint, lesson.clock_error);
 }
 
-/* The same attempt goes on at once. */
-static enum sink_outcome go_on(const char *token, struct sink_verdict *v)
-{
-    *v = (struct sink_verdict){.progress = v->progress, .retry_after = NSEC_PER_MSEC};
-    snprintf(v->token, sizeof(v->token), "%s", token);
-    return SINK_FOLLOW_UP;
-}
-
-/* The upload has an id: from now on the body goes in parts. */
-static enum sink_outcome begun(const struct s3_sink *s, const struct s3_upload *u, struct sink_verdict *v)
-{
-    struct buf *progress = v->progress;
-
-    *v = (struct sink_verdict){.progress = progress,
-                               .progressed = s3_upload_write(u, progress) == 0,
-                               .range_bytes = s->conf->multipart.part_size};
-    return SINK_FOLLOW_UP;
-}
-
-/* Who may not list uploads, or does not know what that is, says so at the next step if it matters. */
-static enum sink_outcome judge_list(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
-                                    struct sink_verdict *v)
-{
-    bool learnt = c->follows_region || c->corrects_clock;
-    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)};
-    enum sink_outcome outcome;
-    struct buf id;
-
-    if (re->failure != HTTP_OK || learnt || re->status == 429 || (re->status >= 500 && re->status != 501))
-        return s3_answer_explain(c, re, S3_ODD_NOTHING, v);
-    buf_init(&id, S3_UPLOAD_ID_MAX);
-    if (re->status == 200 && s3_upload_found(re->body, c->key, &u, &id))
-        outcome = begun(s, &u, v);
-    else
-        outcome = go_on(CREATE, v);
-    buf_release(&id);
-    return outcome;
-}
-
-static enum sink_outcome judge_create(const struct s3_sink *s, const struct s3_context *c,
-                                      const struct http_response *re, struct sink_verdict *v)
-{
-    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)};
-    enum sink_outcome outcome;
-    struct buf id;
-
-    buf_init(&id, S3_UPLOAD_ID_MAX);
-    if (re->failure == HTTP_OK && re->status == 200 && s3_upload_begun(re, &u, &id))
-        outcome = begun(s, &u, v);
-    else
-        outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_UPLOAD : S3_ODD_NOTHING, v);
-    buf_release(&id);
-    return outcome;
-}
-
-/* A step of an upload was refused for good, and one that begins now would be another: the options, or the store, ask for another checksum
- * by now, or nobody knows what this one was begun with. So it begins anew, and that once. */
-static bool another_may_be_taken(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re)
-{
-    struct s3_upload u;
-
-    return re->failure == HTTP_OK && (re->status == 400 || re->status == 501) && !c->follows_region &&
-           !c->corrects_clock && s3_upload_read(c->seal->progress, &u) &&
-           (u.listed || c->drops_checksum || upload_checksum(s, re->endpoint) != u.kind);
-}
-
-static enum sink_outcome judge_part(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
-                                    struct sink_verdict *v)
-{
-    enum sink_outcome outcome = s3_answer_judge(c, re, v);
-
-    if (outcome == SINK_DELIVERED && !s3_part_tag(c->checksum, c->seal, re, &v->tag))
-        return s3_answer_explain(c, re, S3_ODD_PART, v);
-    v->leaves = outcome == SINK_RETRY && another_may_be_taken(s, c, re);
-    v->begin_anew = v->leaves || (outcome == SINK_RETRY && strcmp(v->code, "NoSuchUpload") == 0);
-    return outcome;
-}
-
-/* The parts are as they were sent, so it is the checksum of the whole that the store sees in another way. */
-static bool learn_no_whole(const struct s3_sink *s, const struct s3_context *c)
-{
-    /* S3 wants a checksum with what is locked. */
-    if (!s3_checksum_algorithm(c->checksum) || s->conf->lock.mode != LOCK_NONE || s->conf->lock.legal_hold)
-        return false;
-    s3_learnt_no_whole(s->learnt);
-    return true;
-}
-
-static enum sink_outcome judge_complete(const struct s3_sink *s, struct s3_context *c, const struct http_response *re,
-                                        struct sink_verdict *v)
-{
-    enum sink_outcome outcome;
-
-    if (re->failure == HTTP_OK && s3_is_completed(re))
-        return SINK_DELIVERED;
-    outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_END : S3_ODD_NOTHING, v);
-    if (strcmp(v->code, "NoSuchUpload") == 0 || strcmp(v->code, "ConditionalRequestConflict") == 0)
-        return go_on(GONE, v);
-    if (re->failure == HTTP_OK && re->status == 412)
-        return go_on(LOOK, v);
-    if (strcmp(v->code, "BadDigest") == 0 || strstr(v->code, "ChecksumMismatch")) {
-        c->drops_whole = learn_no_whole(s, c);
-        outcome = s3_answer_explain(c, re, S3_ODD_NOTHING, v);
-        v->begin_anew = v->leaves = true;
-        return outcome;
-    }
-    v->begin_anew = v->leaves = strncmp(v->code, "InvalidPart", 11) == 0 || another_may_be_taken(s, c, re);
-    return outcome;
-}
-
-/* After a 412, or where the upload is gone: it may be complete, and only the answer was lost. Where the upload is gone and the object is
- * not seen to be ours, there is no other way than to begin anew: S3 says 403 for an object that is not there, too, to who may not
- * list the bucket. */
-static enum sink_outcome judge_look(const struct s3_sink *s, const struct s3_context *c, const struct http_response *re,
-                                    struct sink_verdict *v)
-{
-    bool gone = follows(c->seal, GONE) && re->failure == HTTP_OK &&
-                (re->status == 404 || re->status == 403 || (re->status == 200 && s->conf->overwrite));
-    enum sink_outcome outcome = s3_answer_judge_look(c, re, gone, v);
-    bool absent = c->seal->progress.n > 0 && re->failure == HTTP_OK && re->status == 404;
-
-    v->begin_anew = v->leaves = outcome == SINK_RETRY && (gone || absent);
-    return outcome;
-}
-
-static enum sink_outcome judge_abort(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v)
-{
-    bool gone = re->failure == HTTP_OK && (re->status == 204 || re->status == 200);
-
-    if (!gone)
-        (void)s3_answer_explain(c, re, S3_ODD_NOTHING, v);
-    return gone || strcmp(v->code, "NoSuchUpload") == 0 ? SINK_DELIVERED : SINK_RETRY;
-}
-
-static enum sink_outcome judge_step(const struct s3_sink *s, enum s3_step step, struct s3_context *c,
-                                    const struct http_response *re, struct sink_verdict *v)
-{
-    enum sink_outcome outcome;
-
-    switch (step) {
-    case S3_LIST:
-        return judge_list(s, c, re, v);
-    case S3_CREATE:
-        return judge_create(s, c, re, v);
-    case S3_PART:
-        return judge_part(s, c, re, v);
-    case S3_COMPLETE:
-        return judge_complete(s, c, re, v);
-    case S3_LOOK:
-        return judge_look(s, c, re, v);
-    case S3_ABORT:
-        return judge_abort(c, re, v);
-    case S3_PUT:
-        break;
-    }
-    outcome = s3_answer_judge(c, re, v);
-    return outcome == SINK_RETRY && re->status == 412 && !s->conf->overwrite ? go_on(LOOK, v) : outcome;
-}
-
 static enum sink_outcome s3_judge(const void *state, const struct sink_seal *seal, const struct http_response *re,
                                   struct sink_verdict *v)
 {
@@ -564,7 +392,7 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     if (re->failure != HTTP_OK || re->status != 200)
         credentials_peek(s->credentials, &keys);
     learn(s, step, re, &c);
-    outcome = judge_step(s, step, &c, re, v);
+    outcome = s3_steps_judge(&s->steps, step, &c, re, v);
     if (outcome == SINK_RETRY && s3_answer_keys_expired(v) &&
         credentials_refused(s->credentials, seal->wall_now, re->wall_now)) {
         v->misconfigured = false;
