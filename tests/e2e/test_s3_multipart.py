@@ -169,6 +169,49 @@ def test_a_restart_goes_on_with_the_same_upload(t):
         assert steps(s3).count("create") == 1, (name, s3.done)
 
 
+def test_a_store_that_lacks_checksums_gets_uploads_without(t):
+    """Also where an upload is found after a restart, and nobody knows what it was begun with."""
+    s3 = peer_of(t)
+    s3.old = True
+    lost = []
+
+    def lose(step, _key, _attempt):
+        if step == "create" and not lost:
+            lost.append(step)
+            return Lost()
+        return None
+
+    s3.steps = lose
+    run(t, s3, size=6)
+    assert steps(s3).count("create") == 2 and steps(s3).count("abort") == 1, s3.done
+
+
+def test_an_upload_at_another_endpoint_begins_anew_at_the_new_one(t):
+    old, new = peer_of(t), peer_of(t)
+    hanging = []
+
+    def hang(step, _key, _attempt):
+        if step == "complete":
+            hanging.append(step)
+            return Hang()
+        return None
+
+    old.steps = hang
+    d = t.daemon(configured(old, "6MiB")).start()
+    records = put_one_object(d, 6)
+    wait_until("the step that hangs", lambda: hanging, 60 * t.slow)
+    d.kill9()
+    old.steps = None
+    d.configure(configured(new, "6MiB"))
+    d.start()
+    d.wait_delivered("app", len(records), timeout=90)
+    d.stop()
+    whole(new, records)
+    assert "abort" not in steps(old) and steps(new).count("create") == 1, (old.done, new.done)
+    line, = d.logged("what was sent of an object that is given up stays unfinished at the destination")
+    assert "another endpoint, bucket or customer key" in line, line
+
+
 def test_what_is_given_up_is_aborted(t):
     s3 = peer_of(t)
     s3.steps = lambda step, _key, _attempt: Fail(400, "InvalidRequest") if step == "complete" else None
