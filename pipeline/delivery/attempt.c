@@ -371,9 +371,8 @@ static void go_on(struct attempt *s)
         return;
     }
     assert(s->decided);
-    if (s->begins_anew && s->progress && !s->undo) {
+    if (s->begins_anew && s->progress && !s->undo)
         s->ops->begins_anew(s);
-    }
     end_attempt(s, s->outcome);
 }
 
