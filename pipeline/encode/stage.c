@@ -169,7 +169,7 @@ static void put_in(struct stage *s, struct stage_parcel *p, nsec due)
     p->next_of_key = *at;
     *at = p;
     s->open[p->kind]++;
-    s->open_bytes += p->mark.bytes;
+    s->open_bytes += p->mark.length;
     heap_set(&s->due, &p->due, due);
 }
 
@@ -181,7 +181,7 @@ static void take_out(struct stage *s, struct stage_parcel *p)
         at = &(*at)->next_of_key;
     *at = p->next_of_key;
     s->open[p->kind]--;
-    s->open_bytes -= p->mark.bytes;
+    s->open_bytes -= p->mark.length;
     heap_set(&s->due, &p->due, NSEC_NEVER);
 }
 
@@ -413,7 +413,7 @@ void stage_took(struct stage *s)
 
         note_part(s, p);
         if (!p->is_closed)
-            s->open_bytes += p->written.bytes - p->mark.bytes;
+            s->open_bytes += p->written.length - p->mark.length;
         p->mark = p->written;
         p->is_new = p->is_touched = false;
         if (p->is_closed || !p->is_open)

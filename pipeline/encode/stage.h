@@ -71,7 +71,7 @@ struct stage_rules {
     uint64_t size;         /* of an object, bytes of lines form */
     nsec interval;         /* from the arrival of its oldest record */
     size_t max_partitions; /* open parcels of records */
-    uint64_t bytes;        /* that open parcels may hold; 0: as many as they like */
+    uint64_t bytes;        /* that the files of open parcels may have; 0: as many as they like */
     uint32_t version;
     void *owner; /* for new parcels: whoever will deliver them */
 };
@@ -86,7 +86,7 @@ struct stage {
     struct stage_parcel **table;
     size_t buckets;
     size_t open[STAGE_KINDS]; /* open parcels */
-    uint64_t open_bytes;      /* that the journal has of them */
+    uint64_t open_bytes;      /* of their files, as far as the journal has them */
     struct heap due;
     struct stage_parcels closed, files_open;
     size_t files_open_count;
