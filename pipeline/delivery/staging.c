@@ -101,6 +101,19 @@ static int adopt(struct staging *s, const struct stage_rules *rules, const struc
     return 0;
 }
 
+static void log_aside(const struct staging *s)
+{
+    if (s->stage->kept_aside)
+        log_error("staged records that the damaged log does not know are kept aside", KS("stream", s->env.stream),
+                  KU("files", s->stage->kept_aside), KS("folder", s->env.damaged),
+                  KS("hint", "they may be the only copy of records that were acknowledged: the files have them one a "
+                             "line; the log has the others, which are delivered"));
+    if (s->stage->not_kept)
+        log_error("staged records that the damaged log does not know cannot be kept aside", KS("stream", s->env.stream),
+                  KU("files", s->stage->not_kept), KS("folder", s->env.dir), KE("cause", &s->stage->not_kept_why),
+                  KS("hint", "copy the folder before the next start, which removes what the log does not know"));
+}
+
 int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e)
 {
     struct stage_rules rules = rules_of(h);
@@ -111,6 +124,7 @@ int staging_open(struct staging *s, const struct staging_env *env, struct delive
 
     s->env = *env;
     s->stage = stage_new(env->files, env->dir, env->memory, env->reader);
+    stage_keep_aside(s->stage, env->damaged);
     rules.owner = NULL;
     for (; staged_parcel(env->reader, count, &known); count++) {
         numbers = mem_grow(numbers, count + 1, sizeof(*numbers));
@@ -119,6 +133,8 @@ int staging_open(struct staging *s, const struct staging_env *env, struct delive
             goto out;
     }
     cleared = stage_clear(s->stage, numbers, count, e);
+    log_aside(s);
+    stage_keep_aside(s->stage, NULL);
     if (count > 0)
         log_info("records of an earlier run are staged", KS("stream", env->stream), KU("parcels", count),
                  KU("sealed", s->restored_count));

@@ -39,6 +39,7 @@ enum staging_step { STAGING_IDLE, STAGING_PIECE, STAGING_WORK, STAGING_JOURNAL }
 
 struct staging_env {
     const char *stream, *dir;
+    const char *damaged;        /* the log was: folder for what it does not know of. NULL: it was whole */
     bool memory;                /* durability: memory */
     const struct io_ops *files; /* NULL: the real disk */
     struct delivery_loop *loop;

@@ -57,11 +57,13 @@ static void make_host(struct stream *st)
         random_bytes(&st->host.epoch, sizeof(st->host.epoch));
 }
 
-static int open_staging(struct stream *st, const struct stream_env *env, struct err *e)
+static int open_staging(struct stream *st, const struct stream_env *env, bool log_is_damaged, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/staging", env->data_dir, st->conf->name);
+    char *damaged = mem_printf("%s/streams/%s/spool/damaged", env->data_dir, st->conf->name);
     const struct staging_env staging = {.stream = st->conf->name,
                                         .dir = dir,
+                                        .damaged = log_is_damaged ? damaged : NULL,
                                         .memory = st->conf->memory,
                                         .files = env->files,
                                         .loop = st->loop,
@@ -69,6 +71,7 @@ static int open_staging(struct stream *st, const struct stream_env *env, struct 
                                         .turn = &st->committed};
     int rc = staging_open(&st->staging, &staging, &st->generations.newest->host, e);
 
+    mem_free(damaged);
     mem_free(dir);
     return rc;
 }
@@ -77,6 +80,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
 {
     struct stream *st = mem_alloc(sizeof(*st));
     struct generation *first;
+    bool log_is_damaged;
 
     *out = st;
     st->conf = conf;
@@ -92,7 +96,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     staging_init(&st->staging);
-    if (stream_open_spool(st, env, on_committed, e) < 0)
+    if (stream_open_spool(st, env, on_committed, &log_is_damaged, e) < 0)
         return -1;
     pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
     make_host(st);
@@ -100,7 +104,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     if (!first)
         return -1;
     generations_add(&st->generations, first);
-    return open_staging(st, env, e);
+    return open_staging(st, env, log_is_damaged, e);
 }
 
 /* All that is the delivery thread's. */

@@ -36,7 +36,8 @@ static void on_disk_refused(void *ctx, const struct err *why)
     intake_disk_refused(&st->intake, why);
 }
 
-int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx), struct err *e)
+int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx), bool *damaged,
+                      struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
     const struct spool_reader_conf reader = {.name = ""};
@@ -63,6 +64,7 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
     spool_journal_init(&st->spool_journal, st->reader);
     st->journal = env->journal ? env->journal : &st->spool_journal.journal;
     log_recovery(st, &found);
+    *damaged = found.damaged;
     log_gone(st);
     return 0;
 }

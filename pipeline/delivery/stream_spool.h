@@ -9,7 +9,8 @@
 #include "pipeline/base/err.h"
 #include "pipeline/delivery/stream.h"
 
+/* *damaged: something in it that was safe is not what it should be. */
 MUST_CHECK int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx),
-                                 struct err *e);
+                                 bool *damaged, struct err *e);
 
 #endif

@@ -79,6 +79,9 @@ struct stage_rules {
 struct stage {
     const struct io_ops *files;
     char *dir;
+    const char *aside;           /* stage_keep_aside() */
+    size_t kept_aside, not_kept; /* files, whole ones and ends */
+    struct err not_kept_why;     /* the last of them */
     bool dir_is_made;
     bool in_memory; /* durability: memory: nothing is synced */
     struct spool_reader *reader;
@@ -111,6 +114,9 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
 /* The files stay. */
 void stage_free(struct stage **s);
 
+/* Damage took something of the journal, so what it does not know may be the only copy there is: stage_adopt() and stage_clear() put it into
+ * this folder. Borrowed. What cannot be put there is no mistake, but counted: a whole file stays where it is. */
+void stage_keep_aside(struct stage *s, const char *folder);
 /* A parcel of an earlier run. One that was sealed is the caller's, in *out; another one goes on if it is of this version, else it is closed.
  * -1: its file cannot be read, and nothing was done; but with ERR_FORMAT only some of it is lost: the mark says what is left, and it is
  * closed. */

@@ -12,6 +12,11 @@ uint64_t staged_new_parcel(struct spool_reader *r)
     return ++r->last_parcel;
 }
 
+void staged_skip_parcels(struct spool_reader *r, uint64_t upto)
+{
+    r->last_parcel = r->last_parcel > upto ? r->last_parcel : upto;
+}
+
 static uint64_t records_of(const struct staged_piece *p)
 {
     uint64_t records = seal_result_sum(&p->ended);

@@ -65,6 +65,9 @@ struct staged_piece {
 /* The number of a parcel that is not in the log yet. One that no part was staged for may be given out again after a start. */
 uint64_t staged_new_parcel(struct spool_reader *r);
 
+/* Numbers up to this one are not given out any more: damage may have taken the log's word for them. */
+void staged_skip_parcels(struct spool_reader *r, uint64_t upto);
+
 /* The files are synced as far as the parts say, or else a crash takes what is in no log any more. The piece begins at the cut
  * and ends at `end`. `w` as for spool_seal(): after done(true) the records are only in the parcels. Copied. */
 void staged_add(struct spool_reader *r, const struct staged_piece *p, const struct spool_cursor *end,

@@ -577,6 +577,37 @@ static void a_parcel_whose_file_is_gone_is_corrupt(void **state)
     bench_free(b);
 }
 
+/* What the log does not know any more may be nowhere else. */
+static void when_the_log_is_damaged_files_are_kept(void **state)
+{
+    struct bench *b = bench_new(5);
+    char command[400];
+    struct parcel p;
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    rig_start(b->r);
+    put(b, "a");
+    put(b, "b");
+    while (!staged_parcel(b->r->stream->reader, 1, &p)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    rig_stop(b->r);
+    assert_int_equal(b->destination->count, 0);
+    snprintf(command, sizeof(command),
+             "cd %s/streams/app/spool && for f in *.seg; do head -c 1M /dev/zero | "
+             "dd of=$f bs=1 count=$(($(stat -c %%s $f) - 64)) seek=64 conv=notrunc status=none; done",
+             b->r->data_dir);
+    assert_int_equal(system(command), 0);
+    rig_start(b->r);
+    snprintf(command, sizeof(command), "cd %s/streams/app && test $(ls spool/damaged/*.parcel | wc -l) = 2",
+             b->r->data_dir);
+    assert_int_equal(system(command), 0);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* --- anything -------------------------------------------------------------------------------------------------------- */
 
 static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "!", "a", "a", "b"};
@@ -731,6 +762,7 @@ int main(void)
         cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
         cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
+        cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
 

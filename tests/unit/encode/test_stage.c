@@ -419,6 +419,74 @@ static void more_bytes_than_there_may_be_are_closed_early(void **state)
     assert_int_equal(b->stage->open_bytes, 0);
 }
 
+/* One that the journal knows is longer than that, and one it does not know. */
+static void beside_damage_nothing_is_removed(void **state)
+{
+    struct bench *b = *state;
+    struct stage_parcel *out, *p;
+    uint64_t number, longest;
+    char *folder = mem_printf("%s/spool/damaged", b->dir), *path, command[400];
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 500, .version = 1};
+    assert_int_equal(add_piece(b, 1), 0);
+    write_down(b, 1);
+    stage_took(b->stage);
+    assert_int_equal(add_piece(b, 1 + KEYS), 0); /* of which the journal has lost its word */
+    stage_took(b->stage);
+    number = b->parcels[0].parcel.number;
+    for (int start = 0; start < 2; start++) { /* the names are taken the second time */
+        stage_free(&b->stage);
+        snprintf(command, sizeof(command), start ? "mv %s/then %s/staging" : "mkdir %s/spool; cp -a %s/staging %s/then",
+                 b->dir, b->dir, b->dir);
+        assert_int_equal(system(command), 0);
+        b->stage = stage_new(&files, b->folder, false, spool_reader(b->spool, 0));
+        stage_keep_aside(b->stage, folder);
+        assert_int_equal(stage_adopt(b->stage, &b->rules, &b->parcels[0].parcel, 5000, 5000, &out, &b->e), 0);
+        assert_int_equal(stage_clear(b->stage, &number, 1, &b->e), KEYS - 1);
+        assert_int_equal(b->stage->kept_aside, KEYS);
+        assert_int_equal(b->stage->not_kept, 0);
+        if (start == 0) {
+            snprintf(command, sizeof(command), "rm -r %s/staging", b->dir);
+            stage_free(&b->stage);
+            assert_int_equal(system(command), 0);
+        }
+    }
+    longest = number + KEYS - 1;
+    path = mem_printf("%s/%020llu.parcel.2", folder, (unsigned long long)longest);
+    assert_int_equal(access(path, R_OK), 0);
+    mem_free(path);
+    path = mem_printf("%s/%020llu.parcel.from-%llu", folder, (unsigned long long)number,
+                      (unsigned long long)b->parcels[0].parcel.bytes);
+    assert_int_equal(access(path, R_OK), 0);
+    snprintf(command, sizeof(command), "cat %s >> %s/staging/%020llu.parcel", path, b->dir, (unsigned long long)number);
+    mem_free(path);
+    mem_free(folder);
+    stage_close_due(b->stage, 0, true);
+    p = stage_next(b->stage);
+    assert_int_equal(p->mark.count, 1);
+    stage_parcel_free(&p);
+    assert_int_equal(system(command), 0); /* the end is what was there */
+    assert_true(staged_new_parcel(b->stage->reader) > longest);
+}
+
+static void what_cannot_be_kept_aside_stays(void **state)
+{
+    struct bench *b = *state;
+
+    make_rules(b);
+    assert_int_equal(add_piece(b, 1), 0);
+    stage_took(b->stage);
+    stage_free(&b->stage);
+    b->stage = stage_new(&files, b->folder, false, spool_reader(b->spool, 0));
+    stage_keep_aside(b->stage, "/dev/null/damaged");
+    assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 1);
+    assert_int_equal(b->stage->kept_aside, 0);
+    assert_int_equal(b->stage->not_kept, 1);
+    stage_keep_aside(b->stage, NULL);
+    assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 1); /* it is there */
+    assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 0);
+}
+
 static void more_keys_than_can_be_written_down_are_too_many(void **state)
 {
     struct bench *b = *state;
@@ -446,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_one_whose_time_comes_first_is_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
+        cmocka_unit_test_setup_teardown(beside_damage_nothing_is_removed, set_up, take_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_kept_aside_stays, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_keys_than_can_be_written_down_are_too_many, set_up, take_down),
     };
 
