@@ -65,7 +65,11 @@ static struct seal_result records_of_parcel(const struct delivery *d)
             r.delivered += final_outcome(f, i) == OUTCOME_DELIVERED;
             r.backed_up += final_outcome(f, i) == OUTCOME_BACKED_UP;
         }
-    r.corrupt = p->known.records - r.delivered - r.backed_up;
+    /* Damage may have taken a piece from the log that is in the file: then there are more of them than in the books. */
+    r.delivered = r.delivered < p->known.records ? r.delivered : p->known.records;
+    r.corrupt = p->known.records - r.delivered;
+    r.backed_up = r.backed_up < r.corrupt ? r.backed_up : r.corrupt;
+    r.corrupt -= r.backed_up;
     if (stage_is_of_failed(p->kind)) /* their place is the backup */
         r = (struct seal_result){.backed_up = r.delivered, .corrupt = r.corrupt};
     return r;

@@ -577,6 +577,25 @@ static void a_parcel_whose_file_is_gone_is_corrupt(void **state)
     bench_free(b);
 }
 
+/* The log lost a piece between two others: the file has more records than the books. */
+static void a_parcel_has_as_many_results_as_records_in_the_books(void **state)
+{
+    struct stage_parcel p = {.kind = STAGE_RECORDS, .known = {.records = 6}};
+    struct delivery d = {.parcel_of = &p, .outcomes = {.delivered = 7, .backed_up = 2}};
+    struct seal_result r = delivery_result(&d);
+
+    (void)state;
+    assert_int_equal(r.delivered, 6);
+    assert_int_equal(r.backed_up + r.corrupt, 0);
+    d.outcomes.delivered = 5;
+    r = delivery_result(&d);
+    assert_int_equal(r.delivered, 5);
+    assert_int_equal(r.backed_up, 1);
+    assert_int_equal(r.corrupt, 0);
+    d.outcomes.backed_up = 0;
+    assert_int_equal(delivery_result(&d).corrupt, 1);
+}
+
 /* What the log does not know any more may be nowhere else. */
 static void when_the_log_is_damaged_files_are_kept(void **state)
 {
@@ -762,6 +781,7 @@ int main(void)
         cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
         cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
+        cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
