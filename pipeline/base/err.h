@@ -22,7 +22,7 @@ enum err_code {
     ERR_FORMAT,    /* bytes that are not what they should be: request, reply, file on disk */
     ERR_REMOTE,    /* the far end answered, and said no */
     ERR_SCRIPT,    /* the user's Lua raised; the position says where */
-    ERR_NOSPACE,   /* a temporary file cannot be made or grow; less would do without it */
+    ERR_NOSPACE,   /* a file cannot be made or grow; less would do without it, or fit */
     ERR_CANCELLED, /* the program is ending and did not wait; nothing is wrong (cancel.h) */
 };
 

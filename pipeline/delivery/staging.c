@@ -297,6 +297,8 @@ static void on_worked(struct loop_event *ev)
         return;
     }
     s->step = STAGING_PIECE;
+    if (s->work.err.code == ERR_NOSPACE) /* what is delivered makes room */
+        stage_close_due(s->stage, s->env.loop->mono, true);
     delivery_not_staged(s->piece, &s->work.err);
 }
 

@@ -364,10 +364,10 @@ void delivery_staged(struct delivery *d)
 
 void delivery_not_staged(struct delivery *d, const struct err *e)
 {
-    bool too_much = e->code == ERR_LIMIT && d->transform.list;
+    bool is_smaller_better = e->code == ERR_LIMIT || (e->code == ERR_NOSPACE && d->piece.count > 1);
 
     d->transform.err = *e;
-    if (too_much)
+    if (is_smaller_better && d->transform.list)
         cannot_be_made(d);
     else
         pause_transform(d, "StagingFailed", e->msg,

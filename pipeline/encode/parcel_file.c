@@ -132,6 +132,17 @@ void parcel_file_close(struct parcel_file **fp)
     *fp = NULL;
 }
 
+/* As err_errno(). */
+static int cannot(const struct parcel_file *f, const char *doing, struct err *e)
+{
+    bool no_space = errno == ENOSPC || errno == EDQUOT;
+
+    err_errno(e, "%s %s", doing, f->path);
+    if (no_space)
+        e->code = ERR_NOSPACE;
+    return -1;
+}
+
 static int open_old(struct parcel_file *f, int flags, struct err *e)
 {
     f->fd = io_open(f->ops, f->path, flags | O_CLOEXEC, 0, e);
@@ -144,7 +155,7 @@ static int open_old(struct parcel_file *f, int flags, struct err *e)
 static int cut(struct parcel_file *f, uint64_t size, struct err *e)
 {
     if (size > f->mark.length && f->ops->ftruncate(f->fd, (off_t)f->mark.length) < 0)
-        return err_errno(e, "cut %s", f->path);
+        return cannot(f, "cut", e);
     return 0;
 }
 
@@ -172,7 +183,7 @@ static int open_to_write(struct parcel_file *f, struct err *e)
     if (f->mark.length == 0) {
         f->fd = io_open_disposable(f->ops, f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600, e);
         if (f->fd < 0)
-            return -1;
+            return errno == ENOSPC || errno == EDQUOT ? cannot(f, "create", e) : -1;
     } else if (open_old(f, O_RDWR, e) < 0) {
         return -1;
     }
@@ -286,7 +297,7 @@ int parcel_file_flush(struct parcel_file *f, struct err *e)
     b.crc = crc32c(crc32c(crc32c(0, buf_slice(&f->payload)), buf_slice(&f->table)), buf_slice(&f->origins));
     encode_header(&b, f->mark.length, header);
     if (io_write_at(f->ops, f->fd, v, 4, f->mark.length) < 0)
-        return err_errno(e, "write %s", f->path);
+        return cannot(f, "write", e);
     f->mark.length += HEADER_BYTES + block_content(&b);
     f->mark.count += b.count;
     f->mark.bytes += b.payload;
@@ -298,7 +309,7 @@ int parcel_file_sync(struct parcel_file *f, struct err *e)
 {
     if (open_to_write(f, e) < 0)
         return -1;
-    return f->ops->fdatasync(f->fd) < 0 ? err_errno(e, "sync %s", f->path) : 0;
+    return f->ops->fdatasync(f->fd) < 0 ? cannot(f, "sync", e) : 0;
 }
 
 struct parcel_mark parcel_file_mark(const struct parcel_file *f)

@@ -54,7 +54,8 @@ MUST_CHECK int parcel_file_look(const struct io_ops *ops, const char *path, uint
                                 struct err *e);
 
 /* Copied. data.n <= PARCEL_RECORD_MAX_BYTES; `from->said` counts for nothing. When one of these fails, what the mark says is as it was
- * and the records since then are gone: the file is to be closed, and gone on with from the mark. ERR_FORMAT: it is shorter than its mark. */
+ * and the records since then are gone: the file is to be closed, and gone on with from the mark. ERR_FORMAT: it is shorter than its mark;
+ * ERR_NOSPACE: the disk is full. */
 MUST_CHECK int parcel_file_add(struct parcel_file *f, struct slice data, const struct record_origin *from,
                                struct err *e);
 /* Gives back what memory it has, too. */

@@ -129,7 +129,8 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
 /* `from->is_counted`: the books of the source record follow it. ERR_FORMAT: damage took the file of a parcel, which is closed with what is left. */
 MUST_CHECK int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
                          const struct record_origin *from, struct err *e);
-/* ERR_LIMIT: the piece went to more parcels than can be written down at once; with fewer records it may work. */
+/* ERR_LIMIT: the piece went to more parcels than can be written down at once; ERR_NOSPACE, also from stage_add(): the disk is full. With
+ * fewer records it may work. */
 MUST_CHECK int stage_finish(struct stage *s, struct err *e);
 void stage_took(struct stage *s);
 void stage_undo(struct stage *s);

@@ -185,8 +185,18 @@ static int failing_open(const char *path, int flags, mode_t mode)
     return fails() ? -1 : io_ops_real.open(path, flags, mode);
 }
 
+static atomic_size_t room = SIZE_MAX; /* the most that one write may have */
+
 static ssize_t failing_pwritev(int fd, const struct iovec *v, int count, off_t offset)
 {
+    size_t bytes = 0;
+
+    for (int i = 0; i < count; i++)
+        bytes += v[i].iov_len;
+    if (bytes > atomic_load(&room)) {
+        errno = EDQUOT;
+        return -1;
+    }
     return fails() ? -1 : io_ops_real.pwritev(fd, v, count, offset);
 }
 
@@ -627,6 +637,38 @@ static void when_the_log_is_damaged_files_are_kept(void **state)
     bench_free(b);
 }
 
+/* Half as many records may fit, and what is open makes room when it is delivered. */
+static void on_a_full_disk_pieces_get_smaller(void **state)
+{
+    struct bench *b = bench_new(6);
+    struct parcel p;
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    rig_start(b->r);
+    put(b, "b");
+    while (!staged_parcel(b->r->stream->reader, 0, &p)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    atomic_store(&room, 100); /* two records and what is beside them */
+    for (int i = 0; i < 40; i++)
+        put(b, "a");
+    for (size_t delivered = 0; delivered == 0;) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+        pthread_mutex_lock(&b->destination->lock);
+        delivered = b->destination->count;
+        pthread_mutex_unlock(&b->destination->lock);
+    }
+    rig_drain(b->r);
+    atomic_store(&room, SIZE_MAX);
+    check_objects(b);
+    check_books(b);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* --- anything -------------------------------------------------------------------------------------------------------- */
 
 static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "!", "a", "a", "b"};
@@ -782,6 +824,7 @@ int main(void)
         cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
         cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),
+        cmocka_unit_test(on_a_full_disk_pieces_get_smaller),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
