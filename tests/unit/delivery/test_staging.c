@@ -669,6 +669,35 @@ static void on_a_full_disk_pieces_get_smaller(void **state)
     bench_free(b);
 }
 
+/* At the end what is staged is delivered, also when a piece waits for somebody to do something. */
+static void a_piece_that_waits_holds_up_no_parcel_at_the_end(void **state)
+{
+    struct bench *b = bench_new(7);
+    struct parcel p;
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    b->r->conf.backup = NULL;
+    rig_start(b->r);
+    put(b, "a");
+    while (!staged_parcel(b->r->stream->reader, 0, &p)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    put(b, "!"); /* there is no backup */
+    stream_flush(b->r->stream);
+    for (size_t delivered = 0; delivered == 0;) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+        pthread_mutex_lock(&b->destination->lock);
+        delivered = b->destination->count;
+        pthread_mutex_unlock(&b->destination->lock);
+    }
+    assert_false(stream_is_idle(b->r->stream));
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* --- anything -------------------------------------------------------------------------------------------------------- */
 
 static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "!", "a", "a", "b"};
@@ -825,6 +854,7 @@ int main(void)
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
         cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),
         cmocka_unit_test(on_a_full_disk_pieces_get_smaller),
+        cmocka_unit_test(a_piece_that_waits_holds_up_no_parcel_at_the_end),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
