@@ -31,6 +31,7 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
     s->files = files ? files : &io_ops_real;
     s->dir = mem_strdup(dir);
     s->in_memory = in_memory;
+    s->folder = -1;
     s->reader = reader;
     s->buckets = STAGE_BUCKETS_FIRST;
     s->table = mem_array(s->buckets, sizeof(*s->table));
@@ -261,6 +262,20 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
     s->buffered = 0;
 }
 
+/* syncfs() tells of the errors since its descriptor was opened, so that is done before anything is written. Without it each file is synced. */
+static void open_folder(struct stage *s)
+{
+    if (!s->in_memory)
+        s->folder = s->files->open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+static void close_folder(struct stage *s)
+{
+    if (s->folder >= 0)
+        close(s->folder);
+    s->folder = -1;
+}
+
 static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
 {
     if (p->is_touched)
@@ -269,6 +284,8 @@ static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
         s->touched_room = s->touched_room ? 2 * s->touched_room : 64;
         s->touched = mem_grow(s->touched, s->touched_room, sizeof(*s->touched));
     }
+    if (s->touched_count == 0)
+        open_folder(s);
     s->touched[s->touched_count++] = p;
     p->is_touched = true;
     p->counted = 0;
@@ -344,18 +361,11 @@ static int sync_each(struct stage *s, struct err *e)
 /* When syncfs() fails somebody's data is in trouble, perhaps not ours: then it is asked file by file. */
 static int sync_all(struct stage *s, struct err *e)
 {
-    int fd, rc;
-
     if (s->in_memory || s->touched_count == 0)
         return 0;
-    if (s->touched_count <= SYNC_EACH_MAX)
+    if (s->touched_count <= SYNC_EACH_MAX || s->folder < 0 || s->files->syncfs(s->folder) < 0)
         return sync_each(s, e);
-    fd = s->files->open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return err_errno(e, "open folder %s", s->dir);
-    rc = s->files->syncfs(fd);
-    close(fd);
-    return rc < 0 ? sync_each(s, e) : 0;
+    return 0;
 }
 
 static void make_parts(struct stage *s)
@@ -419,6 +429,7 @@ void stage_took(struct stage *s)
         if (p->is_closed || !p->is_open)
             close_file(s, p);
     }
+    close_folder(s);
     s->touched_count = s->part_count = 0;
     while (s->rules.bytes && s->open_bytes > s->rules.bytes) /* what waits for its time must not keep others out */
         close_parcel(s, first_due(s));
@@ -449,6 +460,7 @@ void stage_undo(struct stage *s)
             forget(s, p);
     }
     s->touched_count = s->part_count = 0;
+    close_folder(s);
     s->dir_is_made = false; /* somebody may have removed it */
 }
 

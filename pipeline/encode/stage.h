@@ -98,6 +98,7 @@ struct stage {
     /* The piece: */
     uint64_t first, last;
     nsec wall, mono;
+    int folder; /* opened before the first write, for syncfs(); -1: it is not */
     struct stage_parcel **touched;
     size_t touched_count, touched_room;
     uint64_t buffered;

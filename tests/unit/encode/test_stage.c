@@ -54,15 +54,23 @@ static bool fails(void)
     return true;
 }
 
+static unsigned writes, writes_before[1024]; /* ... a descriptor was opened */
+static unsigned syncs, errors_before;        /* the most writes of which syncfs() could not say an error */
+
 static int failing_open(const char *path, int flags, mode_t mode)
 {
-    return fails() ? -1 : io_ops_real.open(path, flags, mode);
+    int fd = fails() ? -1 : io_ops_real.open(path, flags, mode);
+
+    if (fd >= 0 && fd < 1024)
+        writes_before[fd] = writes;
+    return fd;
 }
 
 static ssize_t failing_pwritev(int fd, const struct iovec *v, int count, off_t offset)
 {
     struct iovec half = {v->iov_base, v->iov_len / 2};
 
+    writes++;
     if (!fails())
         return io_ops_real.pwritev(fd, v, count, offset);
     if (half.iov_len > 0)
@@ -89,7 +97,8 @@ static int failing_fsync(int fd)
 
 static int failing_syncfs(int fd)
 {
-    (void)fd;
+    syncs++;
+    errors_before = writes_before[fd];
     return fails() ? -1 : 0;
 }
 
@@ -302,7 +311,7 @@ static void one_piece(struct bench *b, struct seen *seen)
     uint64_t last = b->next + pick(b, 30);
 
     calls_left = pick(b, 2) ? (int)pick(b, 30) : -1;
-    while (add_piece(b, last) < 0) { /* as often as it takes */
+    while (add_piece(b, last) < 0) {                                  /* as often as it takes */
         assert_true(b->e.code == ERR_NOSPACE || b->e.code == ERR_IO); /* of a file, of the folder */
         stage_undo(b->stage);
         calls_left = pick(b, 3) ? -1 : (int)pick(b, 10);
@@ -487,6 +496,33 @@ static void what_cannot_be_kept_aside_stays(void **state)
     assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 0);
 }
 
+/* syncfs() tells of what failed since its descriptor was opened. */
+static void an_error_of_any_write_of_the_piece_is_seen(void **state)
+{
+    struct bench *b = *state;
+
+    for (int piece = 0; piece < 3; piece++) {
+        struct err e;
+        const struct record_origin from = {.seq = 1, .arrival = 4000};
+        unsigned before = writes, before_syncs = syncs;
+
+        b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = SIZE_MAX};
+        stage_begin(b->stage, &b->rules, 1, 1, 5000, 5000);
+        for (char c = 'a'; c <= 'z'; c++) {
+            char key[3] = {'k', '\0', c};
+
+            assert_int_equal(stage_add(b->stage, STAGE_RECORDS, slice_of(key, 3), SLICE("x"), &from, &e), 0);
+        }
+        assert_int_equal(stage_finish(b->stage, &e), 0);
+        assert_int_equal(syncs, before_syncs + 1);
+        assert_int_equal(errors_before, before);
+        if (piece == 1)
+            stage_undo(b->stage);
+        else
+            stage_took(b->stage);
+    }
+}
+
 static void more_keys_than_can_be_written_down_are_too_many(void **state)
 {
     struct bench *b = *state;
@@ -514,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_one_whose_time_comes_first_is_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
+        cmocka_unit_test_setup_teardown(an_error_of_any_write_of_the_piece_is_seen, set_up, take_down),
         cmocka_unit_test_setup_teardown(beside_damage_nothing_is_removed, set_up, take_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_aside_stays, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_keys_than_can_be_written_down_are_too_many, set_up, take_down),
