@@ -152,12 +152,15 @@ size_t stage_open_count(const struct stage *s)
     return n;
 }
 
-/* The interval less the age it has already, which a wall clock that was set may make anything at all. */
+/* The interval less the age it has already, which a wall clock that was set may make anything at all. A backlog, all of which is older than
+ * that, has a moment to gather: else each piece would become an object of each key. */
 static nsec deadline_for(const struct stage *s, nsec oldest, nsec wall, nsec mono)
 {
-    nsec age = wall > oldest ? wall - oldest : 0;
+    nsec age = wall > oldest ? wall - oldest : 0, interval = s->rules.interval;
+    nsec left = age < interval ? interval - age : 0,
+         least = interval < STAGE_PIECE_AGE_MAX ? interval : STAGE_PIECE_AGE_MAX;
 
-    return mono + (age < s->rules.interval ? s->rules.interval - age : 0);
+    return mono + (left > least ? left : least);
 }
 
 static void put_in(struct stage *s, struct stage_parcel *p, nsec due)
@@ -404,6 +407,7 @@ int stage_finish(struct stage *s, struct err *e)
 static void note_part(struct stage *s, struct stage_parcel *p)
 {
     struct parcel *k = &p->known;
+    nsec due;
 
     k->first = p->is_new ? s->first : k->first;
     k->last = s->last;
@@ -411,8 +415,9 @@ static void note_part(struct stage *s, struct stage_parcel *p)
     k->records += p->counted;
     if (p->oldest < k->oldest) {
         k->oldest = p->oldest;
-        if (!p->is_closed)
-            heap_set(&s->due, &p->due, deadline_for(s, k->oldest, s->wall, s->mono));
+        due = deadline_for(s, k->oldest, s->wall, s->mono);
+        if (!p->is_closed && due < p->due.at)
+            heap_set(&s->due, &p->due, due);
     }
 }
 

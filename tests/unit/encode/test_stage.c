@@ -16,6 +16,8 @@
 
 enum { PARCELS_MAX = 400, RECORDS_MAX = 2000, KEYS = 6 };
 
+#define HOUR (3600 * NSEC_PER_SEC)
+
 /* What the journal knows of a parcel. */
 struct journaled {
     struct parcel parcel;
@@ -163,7 +165,7 @@ static void make_rules(struct bench *b)
 {
     static const uint64_t sizes[] = {1, 100, 1000, MIB};
 
-    b->rules = (struct stage_rules){.size = sizes[pick(b, 4)], .interval = 1000, .max_partitions = 4, .version = 1};
+    b->rules = (struct stage_rules){.size = sizes[pick(b, 4)], .interval = 500, .max_partitions = 4, .version = 1};
 }
 
 /* --- steps ----------------------------------------------------------------------------------------------------------- */
@@ -360,7 +362,7 @@ static void the_one_whose_time_comes_first_is_closed_early(void **state)
     struct bench *b = *state;
     struct stage_parcel *p;
 
-    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 3};
+    b->rules = (struct stage_rules){.size = MIB, .interval = HOUR, .max_partitions = 3};
     assert_int_equal(add_piece(b, 4), 0); /* four keys */
     stage_took(b->stage);
     assert_int_equal(b->stage->exceeded, 1);
@@ -375,17 +377,17 @@ static void an_object_has_its_size_and_its_age(void **state)
 {
     struct bench *b = *state;
 
-    b->rules = (struct stage_rules){.size = 60, .interval = 1000, .max_partitions = 500};
+    b->rules = (struct stage_rules){.size = 60, .interval = HOUR, .max_partitions = 500};
     assert_int_equal(stage_deadline(b->stage), NSEC_NEVER);
     assert_int_equal(add_piece(b, 2 * KEYS), 0);
     stage_took(b->stage);
     b->next = 2 * KEYS + 1;
     for (const struct stage_parcel *p = stage_peek(b->stage); p; p = TAILQ_NEXT(p, line))
         assert_true(p->mark.bytes <= 60 || p->mark.count == 1);
-    assert_true(stage_deadline(b->stage) >= 4000 + 1000 && stage_deadline(b->stage) <= 4000 + 1000 + 2 * KEYS);
-    stage_close_due(b->stage, 4999, false);
+    assert_true(stage_deadline(b->stage) >= 4000 + HOUR && stage_deadline(b->stage) <= 4000 + HOUR + 2 * KEYS);
+    stage_close_due(b->stage, 3999 + HOUR, false);
     assert_int_equal(stage_open_count(b->stage), KEYS);
-    stage_close_due(b->stage, 4000 + 1000 + 2 * KEYS, false);
+    stage_close_due(b->stage, 4000 + HOUR + 2 * KEYS, false);
     assert_int_equal(stage_open_count(b->stage), 0);
 }
 
@@ -523,6 +525,31 @@ static void an_error_of_any_write_of_the_piece_is_seen(void **state)
     }
 }
 
+/* Its records are older than the interval, and still more than one piece goes into an object. */
+static void a_backlog_gathers(void **state)
+{
+    struct bench *b = *state;
+    nsec later = 5000 + STAGE_PIECE_AGE_MAX / 2;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 2 * STAGE_PIECE_AGE_MAX, .max_partitions = 500};
+    for (int piece = 0; piece < 3; piece++) {
+        const struct record_origin from = {.seq = 1, .arrival = 1000 - piece, .is_counted = true};
+
+        stage_begin(b->stage, &b->rules, 1, 1, 3600 * NSEC_PER_SEC, piece ? later : 5000);
+        assert_int_equal(stage_add(b->stage, STAGE_RECORDS, SLICE("k"), SLICE("x"), &from, &b->e), 0);
+        assert_int_equal(stage_finish(b->stage, &b->e), 0);
+        stage_took(b->stage);
+        stage_close_due(b->stage, piece ? later : 5000, false);
+        assert_int_equal(stage_open_count(b->stage), 1);
+        assert_int_equal(stage_deadline(b->stage), 5000 + STAGE_PIECE_AGE_MAX); /* later pieces do not put it off */
+    }
+    b->rules.interval = 0;
+    stage_begin(b->stage, &b->rules, 1, 1, 5000, 5000);
+    assert_int_equal(
+        stage_add(b->stage, STAGE_RECORDS, SLICE("l"), SLICE("x"), &(struct record_origin){.seq = 1}, &b->e), 0);
+    assert_int_equal(stage_deadline(b->stage), 5000);
+}
+
 static void more_keys_than_can_be_written_down_are_too_many(void **state)
 {
     struct bench *b = *state;
@@ -551,6 +578,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_error_of_any_write_of_the_piece_is_seen, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_backlog_gathers, set_up, take_down),
         cmocka_unit_test_setup_teardown(beside_damage_nothing_is_removed, set_up, take_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_aside_stays, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_keys_than_can_be_written_down_are_too_many, set_up, take_down),
