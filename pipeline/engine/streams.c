@@ -429,7 +429,7 @@ uint64_t engine_records_of(const struct engine_stream *es)
     struct spool_books b;
 
     spool_books(es->stream->reader, &b);
-    return b.spooled;
+    return b.left;
 }
 
 /* The deliveries go on behind it with what is left. */
@@ -446,12 +446,12 @@ static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec m
         log_warn("the stream is drained, but a disk keeps some of what comes in", KS("stream", es->conf->name),
                  KS("waits_for", late.inputs ? "an input" : "puts"),
                  KS("hint", "look at the disk; then drain it again"));
-    if (!idle || b.spooled > 0)
+    if (!idle || b.left > 0)
         log_warn("the stream is drained, but not all of it could be delivered in time: the rest stays in the spool",
-                 KS("stream", es->conf->name), KU("records", b.spooled), KU("bytes", b.spooled_bytes),
+                 KS("stream", es->conf->name), KU("records", b.left), KU("bytes", b.spooled_bytes),
                  KS("data_dir", en->settings->data_dir),
                  KS("hint", "/readyz and the warnings before say why the destination does not take it"));
-    return b.spooled;
+    return b.left;
 }
 
 int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_t *left, struct err *e)

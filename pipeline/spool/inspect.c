@@ -63,6 +63,8 @@ int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
     if (rc == 0)
         walk_missing(&w, &st);
     *waiting = rc == 0 ? spool_state_waiting_count(&st) : 0;
+    for (size_t i = 0; rc == 0 && i < st.reader_count; i++)
+        *waiting += parcels_without_records(&st.readers[i]->parcels);
     spool_state_release(&st);
     walk_release(&w);
     return rc;

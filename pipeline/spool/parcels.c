@@ -129,6 +129,15 @@ bool parcels_oldest(const struct parcels *p, nsec *oldest)
     return found;
 }
 
+size_t parcels_without_records(const struct parcels *p)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->count; i++)
+        count += !p->list[i].settling && p->list[i].parcel.records == 0;
+    return count;
+}
+
 /* --- in bytes ----------------------------------------------------------------------------------------------------- */
 
 void parcels_put_part(struct wire_out *o, const struct staged_part *part)

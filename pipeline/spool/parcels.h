@@ -48,4 +48,7 @@ struct staged_part parcels_get_part(struct wire_in *in); /* in->failed when it c
 void parcels_encode(const struct parcels *p, struct wire_out *o);
 MUST_CHECK bool parcels_decode(struct parcels *p, struct wire_in *in);
 
+/* Those that are not being settled and have no records in their books: they are something to do, too. */
+size_t parcels_without_records(const struct parcels *p);
+
 #endif

@@ -72,7 +72,7 @@ static void begin_reader(struct spool *s, const char *name)
 /* Nobody asks for it, and nothing waits for it. */
 static bool is_forgettable(const struct spool *s, const struct spool_conf *conf, const struct reader_state *r)
 {
-    return !is_configured(conf, r->name) && reader_state_waiting(r, s->state.next) == 0;
+    return !is_configured(conf, r->name) && reader_state_waiting(r, s->state.next) == 0 && r->parcels.count == 0;
 }
 
 static bool is_taken_over(const struct spool *s, const struct spool_conf *conf, const struct reader_state *r)

@@ -256,6 +256,8 @@ static int recover_memory(struct spool *s, struct err *e)
 
     if (spool_inspect(s->dir, &left, ignore_damage, NULL, e) < 0)
         return -1;
+    for (size_t i = 0; i < left.reader_count && left.waiting == 0; i++)
+        left.waiting = left.readers[i].parcels;
     if (left.waiting > 0)
         return err_set(e, ERR_CONFIG,
                        "%s holds %" PRIu64

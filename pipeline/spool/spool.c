@@ -454,6 +454,7 @@ void spool_books(struct spool_reader *r, struct spool_books *b)
         .limit = s->limit,
     };
     b->spooled = b->incoming - seal_result_sum(&r->settled);
+    b->left = b->spooled + parcels_without_records(&r->state->parcels);
     if (b->spooled)
         b->spooled_bytes = spooled_bytes_of(r);
     cut = r->state->cut;

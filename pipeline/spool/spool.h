@@ -293,6 +293,7 @@ struct spool_books {
     uint64_t delivered_now, delivered_bytes_now, backed_up_now; /* of these: since this process opened it */
     uint64_t spooled; /* records safe and not yet settled, in the log or staged */
     uint64_t spooled_bytes;
+    uint64_t left; /* spooled, and one for each parcel that has none of them (its records are in the books of others) */
     uint64_t disk_bytes, limit; /* of the stream */
     nsec oldest_arrival;        /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
 };

@@ -117,7 +117,7 @@ static bool log_left(struct engine *en, const struct settings *s)
 
     engine_view_take(en, &v);
     for (size_t i = 0; engine_stream_status(&v, i, now, &st); i++) {
-        any |= st.books.spooled > 0;
+        any |= st.books.left > 0;
         if (!st.error[0]) { /* no attempt has failed */
             if (st.under_way_since)
                 snprintf(st.error, sizeof(st.error), "an attempt has been under way for %lld s",
@@ -127,13 +127,12 @@ static bool log_left(struct engine *en, const struct settings *s)
             snprintf(st.hint, sizeof(st.hint),
                      "a longer shutdown.grace gives them time, if it is not the destination that hangs");
         }
-        if (st.books.spooled && st.memory)
+        if (st.books.left && st.memory)
             log_error("records in memory are lost with this process", KS("stream", st.name),
-                      KU("records", st.books.spooled), KS("cause", st.error),
-                      KS("hint", "`durability: disk` keeps them"));
-        else if (st.books.spooled)
+                      KU("records", st.books.left), KS("cause", st.error), KS("hint", "`durability: disk` keeps them"));
+        else if (st.books.left)
             log_warn("records are left in the spool, the next run delivers them", KS("stream", st.name),
-                     KU("records", st.books.spooled), KU("bytes", st.books.spooled_bytes), KS("data_dir", s->data_dir),
+                     KU("records", st.books.left), KU("bytes", st.books.spooled_bytes), KS("data_dir", s->data_dir),
                      KS(st.backup_fails ? "backup" : "destination", st.backup_fails ? st.backup : st.destination),
                      KS("cause", st.error), KS("hint", st.hint));
     }

@@ -3,6 +3,7 @@
 #include "tests/unit/delivery/delivery_rig.h"
 
 #include "pipeline/base/key_set.h"
+#include "pipeline/spool/inspect.h"
 #include "transforms/transform.h"
 
 #include <dirent.h>
@@ -698,6 +699,41 @@ static void a_piece_that_waits_holds_up_no_parcel_at_the_end(void **state)
     bench_free(b);
 }
 
+/* The source records are in the books of the other parcel. */
+static void a_parcel_without_records_in_the_books_is_left(void **state)
+{
+    struct bench *b = bench_new(8);
+    struct spool_books k;
+    struct parcel p;
+    char dir[256];
+    uint64_t left;
+    struct err e;
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    b->r->conf.backup_all = true;
+    rig_start(b->r);
+    put(b, "a");
+    while (!staged_parcel(b->r->stream->reader, 1, &p)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    assert_int_equal(p.records, 0);
+    spool_books(b->r->stream->reader, &k);
+    assert_int_equal(k.spooled, 1);
+    assert_int_equal(k.left, 2);
+    snprintf(dir, sizeof(dir), "%s/streams/app/spool", b->r->data_dir);
+    rig_stop(b->r);
+    assert_int_equal(spool_peek(dir, &left, &e), 0);
+    assert_int_equal(left, 2);
+    rig_start(b->r);
+    rig_drain(b->r);
+    spool_books(b->r->stream->reader, &k);
+    assert_int_equal(k.left, 0);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* --- anything -------------------------------------------------------------------------------------------------------- */
 
 static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "!", "a", "a", "b"};
@@ -855,6 +891,7 @@ int main(void)
         cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),
         cmocka_unit_test(on_a_full_disk_pieces_get_smaller),
         cmocka_unit_test(a_piece_that_waits_holds_up_no_parcel_at_the_end),
+        cmocka_unit_test(a_parcel_without_records_in_the_books_is_left),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
