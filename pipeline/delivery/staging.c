@@ -103,14 +103,14 @@ static int adopt(struct staging *s, const struct stage_rules *rules, const struc
 
 static void log_aside(const struct staging *s)
 {
-    if (s->stage->kept_aside)
+    if (s->stage->left.kept)
         log_error("staged records that the damaged log does not know are kept aside", KS("stream", s->env.stream),
-                  KU("files", s->stage->kept_aside), KS("folder", s->env.damaged),
+                  KU("files", s->stage->left.kept), KS("folder", s->env.damaged),
                   KS("hint", "they may be the only copy of records that were acknowledged: the files have them one a "
                              "line; the log has the others, which are delivered"));
-    if (s->stage->not_kept)
+    if (s->stage->left.not_kept)
         log_error("staged records that the damaged log does not know cannot be kept aside", KS("stream", s->env.stream),
-                  KU("files", s->stage->not_kept), KS("folder", s->env.dir), KE("cause", &s->stage->not_kept_why),
+                  KU("files", s->stage->left.not_kept), KS("folder", s->env.dir), KE("cause", &s->stage->left.why),
                   KS("hint", "copy the folder before the next start, which removes what the log does not know"));
 }
 

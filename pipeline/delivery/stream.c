@@ -388,24 +388,17 @@ static void cut_due_batches(struct stream *st)
     delivery_loop_at(l, &st->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
 }
 
-static bool a_piece_is_paused(const struct stream *st)
-{
-    for (const struct delivery *d = st->open; d; d = d->next_open)
-        if (d->is_piece && d->work == WORK_PAUSED)
-            return true;
-    return false;
-}
-
 /* What is closed, as far as there are places. At the end all is, once the last piece is staged or waits for better times. */
 static void deliver_parcels(struct stream *st, bool flush)
 {
     struct delivery_host *newest = &st->generations.newest->host, *h;
-    bool is_last = st->staging.step == STAGING_IDLE && st->batcher.deadline == NSEC_NEVER;
-    bool all = flush && (is_last || a_piece_is_paused(st));
+    bool all = st->staging.step == STAGING_IDLE && st->batcher.deadline == NSEC_NEVER;
 
+    for (const struct delivery *d = st->open; d; d = d->next_open)
+        all |= d->is_piece && d->work == WORK_PAUSED;
     if (staging_is_empty(&st->staging))
         return;
-    staging_turn(&st->staging, newest, all);
+    staging_turn(&st->staging, newest, flush && all);
     while ((h = staging_next_host(&st->staging, newest)) && has_place(st, generation_of(h))) {
         struct stage_parcel *p = staging_next(&st->staging, h);
 

@@ -11,7 +11,6 @@
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -29,6 +28,7 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
     struct stage *s = mem_alloc(sizeof(*s));
 
     s->files = files ? files : &io_ops_real;
+    s->left.files = s->files;
     s->dir = mem_strdup(dir);
     s->in_memory = in_memory;
     s->folder = -1;
@@ -522,80 +522,7 @@ static struct stage_parcel *known_parcel(const struct stage *s, const struct par
 
 void stage_keep_aside(struct stage *s, const char *folder)
 {
-    s->aside = folder;
-}
-
-/* A place of this name in the folder; an earlier start may have left something there. */
-static char *place_aside(const struct stage *s, const char *name, struct err *e)
-{
-    char *to;
-
-    if (io_make_folder(s->files, s->aside, e) < 0)
-        return NULL;
-    to = mem_printf("%s/%s", s->aside, name);
-    for (unsigned n = 2; access(to, F_OK) == 0; n++) {
-        mem_free(to);
-        to = mem_printf("%s/%s.%u", s->aside, name, n);
-    }
-    return to;
-}
-
-static void move_aside(struct stage *s, const char *name)
-{
-    char *from = mem_printf("%s/%s", s->dir, name), *to = place_aside(s, name, &s->not_kept_why);
-    int rc = to ? s->files->rename(from, to) : -1;
-
-    if (to && rc < 0)
-        err_errno(&s->not_kept_why, "move %s to %s", from, to);
-    s->kept_aside += rc == 0;
-    s->not_kept += rc != 0;
-    mem_free(from);
-    mem_free(to);
-}
-
-static int copy_from(const struct stage *s, int from, uint64_t at, int to)
-{
-    char chunk[RECOVERY_COPY_BYTES];
-    size_t got = sizeof(chunk);
-
-    for (; got == sizeof(chunk); at += got)
-        if (io_read_at(s->files, from, chunk, sizeof(chunk), at, &got) < 0 ||
-            io_write_all(to, slice_of(chunk, got)) < 0)
-            return -1;
-    return s->files->fdatasync(to);
-}
-
-static int copy_end(struct stage *s, int from, const struct stage_parcel *p, uint64_t length, struct err *e)
-{
-    char *name = mem_printf(FILE_NAME ".from-%" PRIu64, p->known.number, length), *to = place_aside(s, name, e);
-    int fd = to ? io_open(s->files, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600, e) : -1, rc = -1;
-
-    if (fd >= 0) {
-        rc = copy_from(s, from, length, fd) < 0 ? err_errno(e, "copy the end of %s to %s", p->path, to)
-                                                : io_sync_folder(s->files, s->aside, e);
-        close(fd);
-        if (rc < 0)
-            unlink(to);
-    }
-    mem_free(name);
-    mem_free(to);
-    return rc;
-}
-
-/* What lies behind the length that the journal knows is cut off when the file is looked at. */
-static void keep_end(struct stage *s, const struct stage_parcel *p, uint64_t length)
-{
-    struct err ignored;
-    int from = io_open(s->files, p->path, O_RDONLY | O_CLOEXEC, 0, &ignored), rc;
-
-    if (from < 0)
-        return;
-    if (lseek(from, 0, SEEK_END) > (off_t)length) {
-        rc = copy_end(s, from, p, length, &s->not_kept_why);
-        s->kept_aside += rc == 0;
-        s->not_kept += rc != 0;
-    }
-    close(from);
+    s->left.aside = folder;
 }
 
 int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct parcel *known, nsec wall, nsec mono,
@@ -605,8 +532,7 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
     int rc;
 
     *out = NULL;
-    if (s->aside)
-        keep_end(s, p, known->bytes);
+    stage_left_keep_end(&s->left, p->path, known->bytes);
     rc = parcel_file_look(s->files, p->path, known->bytes, &p->mark, e);
     if (rc < 0 && e->code != ERR_FORMAT) {
         stage_parcel_free(&p);
@@ -629,54 +555,11 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
     return rc;
 }
 
-/* 0: it is no name of a parcel. */
-static uint64_t number_of(const char *name)
-{
-    char *end;
-    uint64_t number = strtoull(name, &end, 10);
-
-    return strcmp(end, ".parcel") == 0 && number < UINT64_MAX / 2 ? number : 0;
-}
-
-static bool is_known(uint64_t number, const uint64_t *numbers, size_t count)
-{
-    for (size_t low = 0; count > 0;) {
-        size_t half = count / 2;
-
-        if (numbers[low + half] == number)
-            return true;
-        if (numbers[low + half] < number) {
-            low += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
-    }
-    return false;
-}
-
 int stage_clear(struct stage *s, const uint64_t *numbers, size_t count, struct err *e)
 {
-    DIR *d = opendir(s->dir);
-    const struct dirent *entry;
-    int cleared = 0;
+    int cleared = stage_left_clear(&s->left, s->dir, numbers, count, e);
 
-    if (!d)
-        return errno == ENOENT ? 0 : err_errno(e, "look into %s", s->dir);
-    while ((entry = readdir(d))) {
-        uint64_t number = number_of(entry->d_name);
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || is_known(number, numbers, count))
-            continue;
-        if (!s->aside) {
-            cleared += unlinkat(dirfd(d), entry->d_name, 0) == 0;
-            continue;
-        }
-        staged_skip_parcels(s->reader, number);
-        move_aside(s, entry->d_name);
-        cleared++;
-    }
-    closedir(d);
+    staged_skip_parcels(s->reader, s->left.highest);
     return cleared;
 }
 

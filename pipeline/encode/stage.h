@@ -29,6 +29,7 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/heap.h"
 #include "pipeline/encode/parcel_file.h"
+#include "pipeline/encode/stage_left.h"
 #include "pipeline/encode/stage_note.h"
 #include "pipeline/spool/staged.h"
 
@@ -79,9 +80,7 @@ struct stage_rules {
 struct stage {
     const struct io_ops *files;
     char *dir;
-    const char *aside;           /* stage_keep_aside() */
-    size_t kept_aside, not_kept; /* files, whole ones and ends */
-    struct err not_kept_why;     /* the last of them */
+    struct stage_left left;
     bool dir_is_made;
     bool in_memory; /* durability: memory: nothing is synced */
     struct spool_reader *reader;

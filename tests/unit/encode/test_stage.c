@@ -454,8 +454,8 @@ static void beside_damage_nothing_is_removed(void **state)
         stage_keep_aside(b->stage, folder);
         assert_int_equal(stage_adopt(b->stage, &b->rules, &b->parcels[0].parcel, 5000, 5000, &out, &b->e), 0);
         assert_int_equal(stage_clear(b->stage, &number, 1, &b->e), KEYS - 1);
-        assert_int_equal(b->stage->kept_aside, KEYS);
-        assert_int_equal(b->stage->not_kept, 0);
+        assert_int_equal(b->stage->left.kept, KEYS);
+        assert_int_equal(b->stage->left.not_kept, 0);
         if (start == 0) {
             snprintf(command, sizeof(command), "rm -r %s/staging", b->dir);
             stage_free(&b->stage);
@@ -491,8 +491,8 @@ static void what_cannot_be_kept_aside_stays(void **state)
     b->stage = stage_new(&files, b->folder, false, spool_reader(b->spool, 0));
     stage_keep_aside(b->stage, "/dev/null/damaged");
     assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 1);
-    assert_int_equal(b->stage->kept_aside, 0);
-    assert_int_equal(b->stage->not_kept, 1);
+    assert_int_equal(b->stage->left.kept, 0);
+    assert_int_equal(b->stage->left.not_kept, 1);
     stage_keep_aside(b->stage, NULL);
     assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 1); /* it is there */
     assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 0);
