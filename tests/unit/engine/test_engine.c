@@ -150,7 +150,7 @@ static void the_program_ends_while_a_stream_gives_up(void **state)
     rig_start(&rig);
     rig_open(&rig, &a);
     assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
-    lane_check(&a);
+    lane_check_at_most(&a, 2); /* what arrived just as the program ended is sent again, under the same name */
 }
 
 static void memory_is_not_forgotten(void **state)
