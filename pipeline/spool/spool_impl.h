@@ -156,7 +156,7 @@ void spool_leave(struct spool *s, struct segment *seg);
 MUST_CHECK int readers_open(struct spool *s, const struct spool_conf *conf, struct err *e);
 void readers_close(struct spool *s);
 
-/* --- spool.c ------------------------------------------------------------------------------------------------------ */
+/* --- control.c ---------------------------------------------------------------------------------------------------- */
 
 /* Behind what is pending. Takes the frame over. Locks: held. The committer is to be woken. */
 void spool_add_control(struct spool *s, struct frame *f, struct spool_wait *w);

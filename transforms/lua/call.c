@@ -209,9 +209,9 @@ static void push_call(lua_State *L, struct lua_vm *w)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &FUNCTION_TAG);
     if (transform) {
         lua_meta_push(L, &w->records);
-        lua_pushcclosure(L, lua_vm_call_transform, 2);
+        lua_pushcclosure(L, w->call_transform, 2);
     } else {
-        lua_pushcclosure(L, lua_vm_call_batch, 1);
+        lua_pushcclosure(L, w->call_batch, 1);
     }
 }
 

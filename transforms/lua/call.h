@@ -34,6 +34,10 @@ struct lua_run {
 };
 
 struct lua_vm {
+    /* What a state calls for its records; each begins with lua_guard_begin(). */
+    lua_CFunction call_transform; /* upvalues: transform, meta */
+    lua_CFunction call_batch;     /* upvalue: batch */
+
     struct lua_vm_options options;
     struct lua_script *script; /* counted */
     struct lua_lib_env env;
@@ -88,9 +92,6 @@ static inline struct lua_vm *lua_vm_of(lua_State *L)
 MUST_CHECK int lua_call_make(struct lua_vm *w, struct err *e);
 void lua_call_unmake(struct lua_vm *w);
 
-/* What a state calls for its records; each begins with lua_guard_begin(). For lua/vm.c: */
-int lua_vm_call_transform(lua_State *L); /* upvalues: transform, meta */
-int lua_vm_call_batch(lua_State *L);     /* upvalue: batch */
 /* Calls the one that the script needs, protected. */
 MUST_CHECK enum lua_call_status lua_call_script(struct lua_vm *w, struct lua_call_error *error);
 void lua_call_finish(struct lua_vm *w);

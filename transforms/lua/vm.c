@@ -207,7 +207,7 @@ static void end_record(struct lua_vm *w)
 }
 
 /* Entering Lua protected costs more than a short script: so it is done once for many records, until one fails. */
-int lua_vm_call_transform(lua_State *L)
+static int call_transform(lua_State *L)
 {
     struct lua_vm *w = lua_vm_of(L);
     struct lua_run *run = &w->run;
@@ -308,7 +308,7 @@ static int hold_records(struct lua_vm *w, const struct transform_record *records
 }
 
 /* Upvalue: batch. */
-int lua_vm_call_batch(lua_State *L)
+static int call_batch(lua_State *L)
 {
     struct lua_vm *w = lua_vm_of(L);
 
@@ -422,6 +422,8 @@ int lua_vm_open(struct lua_vm **out, struct lua_script *script, const struct lua
     buf_init(&w->parts, o->memory);
     buf_init(&w->held, o->memory);
     buf_init(&w->held_at, o->memory);
+    w->call_transform = call_transform;
+    w->call_batch = call_batch;
     *out = w;
     if (lua_call_make(w, e) == 0)
         return 0;
