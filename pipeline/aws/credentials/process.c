@@ -146,7 +146,7 @@ static int watch(struct run *r, struct err *e)
         r->exited = has_ended(r->pid); /* before the last bytes are read */
         if (read_some(r, e) < 0)
             return -1;
-        if (!r->exited && aws_ask_is_cancelled(r->ask))
+        if (aws_ask_is_cancelled(r->ask)) /* which also ended it */
             return err_set(e, ERR_CANCELLED, "it was not waited for");
         if (!r->exited && clock_mono() >= r->end)
             return err_set(e, ERR_IO, "it did not end within %.3g s", (double)r->timeout / (double)NSEC_PER_SEC);
