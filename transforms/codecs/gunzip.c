@@ -5,6 +5,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/codecs/zlib_memory.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -18,25 +19,12 @@ struct gunzip {
     z_stream z;
 };
 
-static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
-{
-    (void)opaque;
-    return mem_array(items, size);
-}
-
-static void zlib_free(void *opaque, void *p)
-{
-    (void)opaque;
-    mem_free(p);
-}
-
 struct gunzip *gunzip_new(void)
 {
     struct gunzip *g = mem_alloc(sizeof(*g));
     int rc;
 
-    g->z.zalloc = zlib_alloc;
-    g->z.zfree = zlib_free;
+    zlib_memory_use(&g->z);
     rc = inflateInit2(&g->z, WINDOW_GZIP);
     assert(rc == Z_OK); /* memory cannot fail */
     return g;

@@ -4,6 +4,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/codecs/zlib_memory.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -16,25 +17,12 @@ struct gzip_zlib {
     z_stream z;
 };
 
-static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
-{
-    (void)opaque;
-    return mem_array(items, size);
-}
-
-static void zlib_free(void *opaque, void *p)
-{
-    (void)opaque;
-    mem_free(p);
-}
-
 static void *zlib_open(int level)
 {
     struct gzip_zlib *g = mem_alloc(sizeof(*g));
     int rc;
 
-    g->z.zalloc = zlib_alloc;
-    g->z.zfree = zlib_free;
+    zlib_memory_use(&g->z);
     rc = deflateInit2(&g->z, level, Z_DEFLATED, WINDOW_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
     assert(rc == Z_OK); /* memory cannot fail, and codecs/gzip.c gives valid levels */
     return g;

@@ -9,6 +9,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "transforms/codecs/zlib_memory.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -44,25 +45,12 @@ struct zip {
     uint64_t head;    /* bytes of the local head */
 };
 
-static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
-{
-    (void)opaque;
-    return mem_array(items, size);
-}
-
-static void zlib_free(void *opaque, void *p)
-{
-    (void)opaque;
-    mem_free(p);
-}
-
 static void *zip_open(int level)
 {
     struct zip *z = mem_alloc(sizeof(*z));
     int rc;
 
-    z->z.zalloc = zlib_alloc;
-    z->z.zfree = zlib_free;
+    zlib_memory_use(&z->z);
     rc = deflateInit2(&z->z, level, Z_DEFLATED, RAW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
     assert(rc == Z_OK); /* memory cannot fail, and levels were checked */
     snprintf(z->name, sizeof(z->name), DEFAULT_NAME);
@@ -318,8 +306,7 @@ static void *undo_open(void)
     struct unzip *u = mem_alloc(sizeof(*u));
     int rc;
 
-    u->z.zalloc = zlib_alloc;
-    u->z.zfree = zlib_free;
+    zlib_memory_use(&u->z);
     rc = inflateInit2(&u->z, RAW);
     assert(rc == Z_OK);
     u->crc = (uint32_t)crc32(0, NULL, 0);
