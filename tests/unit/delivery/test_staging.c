@@ -607,22 +607,42 @@ static void a_parcel_has_as_many_results_as_records_in_the_books(void **state)
     assert_int_equal(delivery_result(&d).corrupt, 1);
 }
 
+static struct parcel wait_for_parcel(const struct bench *b, size_t index)
+{
+    time_t end = time(NULL) + WAIT_S;
+    struct parcel p;
+
+    while (!staged_parcel(b->r->stream->reader, index, &p)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    return p;
+}
+
+static void wait_for_delivery(struct bench *b)
+{
+    time_t end = time(NULL) + WAIT_S;
+
+    for (size_t delivered = 0; delivered == 0;) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+        pthread_mutex_lock(&b->destination->lock);
+        delivered = b->destination->count;
+        pthread_mutex_unlock(&b->destination->lock);
+    }
+}
+
 /* What the log does not know any more may be nowhere else. */
 static void when_the_log_is_damaged_files_are_kept(void **state)
 {
     struct bench *b = bench_new(5);
     char command[400];
-    struct parcel p;
-    time_t end = time(NULL) + WAIT_S;
 
     (void)state;
     rig_start(b->r);
     put(b, "a");
     put(b, "b");
-    while (!staged_parcel(b->r->stream->reader, 1, &p)) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-    }
+    (void)wait_for_parcel(b, 1);
     rig_stop(b->r);
     assert_int_equal(b->destination->count, 0);
     snprintf(command, sizeof(command),
@@ -642,26 +662,15 @@ static void when_the_log_is_damaged_files_are_kept(void **state)
 static void on_a_full_disk_pieces_get_smaller(void **state)
 {
     struct bench *b = bench_new(6);
-    struct parcel p;
-    time_t end = time(NULL) + WAIT_S;
 
     (void)state;
     rig_start(b->r);
     put(b, "b");
-    while (!staged_parcel(b->r->stream->reader, 0, &p)) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-    }
+    (void)wait_for_parcel(b, 0);
     atomic_store(&room, 100); /* two records and what is beside them */
     for (int i = 0; i < 40; i++)
         put(b, "a");
-    for (size_t delivered = 0; delivered == 0;) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-        pthread_mutex_lock(&b->destination->lock);
-        delivered = b->destination->count;
-        pthread_mutex_unlock(&b->destination->lock);
-    }
+    wait_for_delivery(b);
     rig_drain(b->r);
     atomic_store(&room, SIZE_MAX);
     check_objects(b);
@@ -674,26 +683,15 @@ static void on_a_full_disk_pieces_get_smaller(void **state)
 static void a_piece_that_waits_holds_up_no_parcel_at_the_end(void **state)
 {
     struct bench *b = bench_new(7);
-    struct parcel p;
-    time_t end = time(NULL) + WAIT_S;
 
     (void)state;
     b->r->conf.backup = NULL;
     rig_start(b->r);
     put(b, "a");
-    while (!staged_parcel(b->r->stream->reader, 0, &p)) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-    }
+    (void)wait_for_parcel(b, 0);
     put(b, "!"); /* there is no backup */
     stream_flush(b->r->stream);
-    for (size_t delivered = 0; delivered == 0;) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-        pthread_mutex_lock(&b->destination->lock);
-        delivered = b->destination->count;
-        pthread_mutex_unlock(&b->destination->lock);
-    }
+    wait_for_delivery(b);
     assert_false(stream_is_idle(b->r->stream));
     rig_stop(b->r);
     bench_free(b);
@@ -708,16 +706,12 @@ static void a_parcel_without_records_in_the_books_is_left(void **state)
     char dir[256];
     uint64_t left;
     struct err e;
-    time_t end = time(NULL) + WAIT_S;
 
     (void)state;
     b->r->conf.backup_all = true;
     rig_start(b->r);
     put(b, "a");
-    while (!staged_parcel(b->r->stream->reader, 1, &p)) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-    }
+    p = wait_for_parcel(b, 1);
     assert_int_equal(p.records, 0);
     spool_books(b->r->stream->reader, &k);
     assert_int_equal(k.spooled, 1);
