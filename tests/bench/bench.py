@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -33,6 +34,8 @@ from harness import Case, wait_until  # noqa: E402
 
 MIB = 1 << 20
 RSS_TARGET = 48 * MIB
+KEYS_RSS_TARGET = 64 * MIB
+KEYS_OBJECT = 256 << 10  # with 500 keys each has enough bytes for it
 P99_TARGET = 4  # times that of a bare fdatasync, of PutRecord with many clients
 SCAN_TARGET = 1500  # MB per CPU s, for finding a field
 CALL_RECORDS, RECORD_BYTES = 500, 340
@@ -56,20 +59,27 @@ class Bench:
         self.t, self.megabytes = t, megabytes
         self.tools = os.path.join(t.build, "tests", "bench")
         self.port = None
+        self.counted = {}
 
     def tool(self, name):
         return os.path.join(self.tools, "bench_" + name)
 
     def corpus(self, kind):
-        """The file of this kind, made when it is first asked for."""
+        """The file of this kind, made when it is first asked for; "zipf-500": with 500 keys."""
         path = self.t.path(kind + ".log")
         if not os.path.exists(path):
             with open(path, "wb") as out:
                 if kind in LINE_BYTES:
                     cut_into_lines(self.corpus("mixed"), out, LINE_BYTES[kind])
                 else:
-                    subprocess.run([self.tool("corpus"), kind, str(self.megabytes)], stdout=out, check=True)
+                    name, _, keys = kind.partition("-")
+                    subprocess.run([self.tool("corpus"), name, str(self.megabytes)] + (["1", keys] if keys else []), stdout=out, check=True)
         return path
+
+    def objects_by_size(self, path):
+        if path not in self.counted:
+            self.counted[path] = objects_by_size(path, KEYS_OBJECT)
+        return self.counted[path]
 
     def codec(self, kind):
         """{codec: MB per CPU second} of the bare codecs; prints ratio too."""
@@ -130,6 +140,18 @@ class Bench:
         shutil.rmtree(d.data_dir)
         return figures
 
+    def run_to_end(self, streams, name):
+        """A daemon that ends when all is delivered, what is gathered for an object as well: the row's figures."""
+        d = self.t.daemon({"streams": streams}, name)
+        before, started, rss = children_seconds(), time.monotonic(), 0
+        d.spawn("--once")
+        while d.running():
+            rss = max(rss, peak_rss_of(d))
+            time.sleep(0.02)
+        d.wait_exit()
+        shutil.rmtree(d.data_dir)
+        return children_seconds() - before, rss, time.monotonic() - started
+
     def put(self, d, streams, calls, connections=4, records=CALL_RECORDS, size=RECORD_BYTES):
         """What the load says: calls, seconds, p50_ms, ... `records` 0: PutRecord."""
         load = subprocess.run([self.tool("put_load"), str(d.api_port), str(streams), str(records), str(size), str(calls),
@@ -142,6 +164,20 @@ class Bench:
         return said(out.stdout)
 
 
+def children_seconds():
+    """Of the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def peak_rss_of(d):
+    """0 when it has just ended."""
+    try:
+        return d.peak_rss()
+    except (OSError, KeyError):
+        return 0
+
+
 def said(line):
     words = line.split()
     return dict(zip(words[::2], map(float, words[1::2])))
@@ -151,6 +187,7 @@ class Row:
     """Megabytes through the whole of it."""
 
     HEAD = "| row | MB per CPU s | times the bare codec's CPU | peak RSS, MiB | MB | s |\n|---|---|---|---|---|---|"
+    RSS = RSS_TARGET
 
     def __init__(self, name, megabytes, figures, codec, target=None):
         self.name, self.megabytes, self.codec, self.target = name, megabytes, codec, target
@@ -175,11 +212,34 @@ class Row:
         out = []
         if self.target and not self.target[1](self):
             out.append(f"{self.name}: {self.target[0]}")
-        return out + too_large(self)
+        return out + too_large(self, self.RSS)
 
     def line(self):
         return (f"| {self.name} | {self.speed:.0f} | {self.times_codec:.2f} | {self.rss / MIB:.1f} | {self.megabytes:.0f} "
                 f"| {self.wall:.1f} |")
+
+
+class KeysRow(Row):
+    """A stream with partition keys: also how many objects it made, and how many its `buffer.size` makes of these records."""
+
+    HEAD = "| row | MB per CPU s | times the bare codec's CPU | peak RSS, MiB | s | objects | by size |\n|---|---|---|---|---|---|---|"
+    RSS = KEYS_RSS_TARGET
+
+    def __init__(self, name, megabytes, figures, codec, objects, by_size):
+        super().__init__(name, megabytes, figures, codec)
+        self.objects, self.by_size = objects, by_size
+
+    def merge(self, other):
+        super().merge(other)
+        self.objects = max(self.objects, other.objects)
+
+    def missed(self):
+        more = self.objects > self.by_size
+        return super().missed() + ([f"{self.name}: {self.objects:,} objects, {self.by_size:,} would do"] if more else [])
+
+    def line(self):
+        return (f"| {self.name} | {self.speed:.0f} | {self.times_codec:.2f} | {self.rss / MIB:.1f} | {self.wall:.1f} "
+                f"| {self.objects:,} | {self.by_size:,} |")
 
 
 class CallRow:
@@ -232,8 +292,8 @@ class IdleRow:
         return f"| {self.name} | {self.cpu:.2f} | {self.rss / MIB:.1f} |"
 
 
-def too_large(row):
-    return [f"{row.name}: {row.rss / MIB:.1f} MiB resident, {RSS_TARGET // MIB} wanted"] if row.rss > RSS_TARGET else []
+def too_large(row, most=RSS_TARGET):
+    return [f"{row.name}: {row.rss / MIB:.1f} MiB resident, {most // MIB} wanted"] if row.rss > most else []
 
 
 def count_lines(path):
@@ -343,6 +403,36 @@ def streams_row(b, streams, speeds):
                calls * CALL_RECORDS * RECORD_BYTES / 1e6, figures, speeds["json"]["gzip"])
 
 
+def objects_by_size(path, size):
+    """How many objects the lines of a file make when each key's are filled one after the other."""
+    count, filled = 0, {}
+    with open(path, "rb") as f:
+        for line in f:
+            key = re.search(rb'"customer":"([^"]*)', line)
+            key = key.group(1) if key else b""  # the corpus' size has cut off the last line
+            if filled.get(key, size) + len(line) > size:
+                count, filled[key] = count + 1, 0
+            filled[key] += len(line)
+    return count
+
+
+def keys_row(b, speeds, keys, kind="uniform", partitioned=True):
+    """All rows have the same lines, but for the key that is in them, the same `buffer` and the same limits. The interval is longer
+    than the row: what has not reached the size is delivered at the end."""
+    path = b.corpus(f"{kind}-{keys}")
+    prefix, more = "all/", {}
+    if partitioned:
+        prefix = "!{partitionKeyFromQuery:customer}/"
+        more = {"partition_keys": {"customer": {"query": ".customer", "default": "none"}}, "max_partitions": 20000}
+    by_size, before = b.objects_by_size(path) if partitioned else 0, b.stored_objects()
+    figures = b.run_to_end({"s0": b.stream([tail(path)], destination=b.s3(prefix=prefix), compression="gzip", size=KEYS_OBJECT,
+                                           interval="15m", **more)}, f"keys-{kind}-{keys}-{partitioned}")
+    objects = b.stored_objects() - before
+    name = f"{keys:,} key{'s' if keys > 1 else ''}" + (", Zipf" if kind == "zipf" else "") if partitioned else "no partitions"
+    return KeysRow(f"tail JSON → S3, gzip, {name}", os.path.getsize(path) / 1e6, figures, speeds["json"]["gzip"], objects,
+                   by_size or objects)
+
+
 PUT_BYTES = 500
 DROPPING = "drop_set_delete.lua"
 ROWS = {
@@ -374,6 +464,9 @@ ROWS = {
     "put-1": lambda b, s: put_row(b, 1, 3000, 100),
     "put-32": lambda b, s: put_row(b, 32, 20_000, 25),
     "idle": lambda b, s: idle_row(b, 10_000),
+    "keys-none": lambda b, s: keys_row(b, s, 1, partitioned=False),
+    **{f"keys-{kind}-{n}": lambda b, s, kind=kind, n=n: keys_row(b, s, n, kind)
+       for kind, counts in (("uniform", (1, 10, 100, 500, 20_000)), ("zipf", (10, 100, 500, 20_000))) for n in counts},
     "streams-1": lambda b, s: streams_row(b, 1, s),
     "streams-1000": lambda b, s: streams_row(b, 1000, s),
 }
@@ -430,7 +523,7 @@ def run_rows(t, args, against):
 
 
 def table(rows):
-    tables = [[r for r in rows if isinstance(r, kind)] for kind in (Row, CallRow, IdleRow)]
+    tables = [[r for r in rows if type(r) is kind] for kind in (Row, KeysRow, CallRow, IdleRow)]
     return "\n\n".join("\n".join([t[0].HEAD] + [r.line() for r in t]) for t in tables if t)
 
 
@@ -444,6 +537,7 @@ QUOTIENTS = (
     ("streams-1", "streams-1000", "CPU per record, 1,000 streams against one", 1.10),
     ("tail-gzip", "tail-gzip-unsigned", "CPU with an unsigned payload hash, against a signed one, gzip", 1.0),
     ("tail-zstd", "tail-zstd-unsigned", "CPU with an unsigned payload hash, against a signed one, zstd", 1.0),
+    ("keys-uniform-1", "keys-uniform-500", "CPU with 500 partition keys, against one", 1.15),
     ("json-gzip", "lua-nothing", "CPU with a script that reads nothing, against none", 1.25),
 )
 

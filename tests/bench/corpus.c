@@ -1,9 +1,13 @@
 /* corpus.c -- prints log lines that compress like real ones, for the benchmark. The same seed gives the same bytes.
  *
  *     bench_corpus mixed|json MEGABYTES [SEED] > FILE
+ *     bench_corpus uniform|zipf MEGABYTES SEED KEYS > FILE
  *
- * mixed  syslog, sshd, an access log, a file system's block log and an application's JSON, interleaved as a host's are
- * json   only the JSON lines, of about 340 bytes; one in ten has the level DEBUG
+ * mixed    syslog, sshd, an access log, a file system's block log and an application's JSON, interleaved as a host's are
+ * json     only the JSON lines, of about 340 bytes; one in ten has the level DEBUG
+ * uniform  the JSON lines with a field "customer", which has KEYS values, each as often as the others; whatever KEYS is, the lines are the
+ *          same but for that value, and of the same length
+ * zipf     ... of which the n-th is the n-th part as frequent as the first
  *
  * A line is a template whose %-directives are filled with fresh values. How much of a line is fresh decides the ratio:
  * the templates were tuned until the bare codecs compressed them as they do production logs (see README.md).
@@ -14,11 +18,21 @@
 #include <string.h>
 #include <time.h>
 
-enum { LINE_MAX_BYTES = 1024, MEGABYTE = 1000000 };
+enum { LINE_MAX_BYTES = 1024, MEGABYTE = 1000000, KEYS_MAX = 1000000 };
+
+enum kind { MIXED, JSON, UNIFORM, ZIPF, KINDS };
+static const char *const KIND_NAMES[KINDS] = {"mixed", "json", "uniform", "zipf"};
+
+struct keys {
+    uint64_t state; /* of random numbers of their own: the other fields do not change with the number of keys */
+    unsigned count;
+    double *reached; /* zipf: the sum of 1/1 + ... + 1/n */
+};
 
 struct source {
     uint64_t state;  /* of the random numbers */
     int64_t when_ms; /* the clock of the log */
+    struct keys keys;
 };
 
 struct line {
@@ -28,7 +42,7 @@ struct line {
 
 /* %t syslog time  %a access log time  %j ISO time with ms  %i address  %p port  %d up to 3 digits  %n 5 digits
  * %b block id  %h 8 hex digits  %u UUID  %k token of 22 characters  %w user  %r path  %s status  %l service
- * %g user agent  %v level */
+ * %g user agent  %v level  %c key of a partition */
 static const char *const TEMPLATES[] = {
     "%t web-%d sshd[%n]: Failed password for invalid user %w%d from %i port %p ssh2\n",
     "%t web-%d sshd[%n]: Accepted publickey for %w from %i port %p ssh2: RSA SHA256:%k%k\n",
@@ -40,12 +54,15 @@ static const char *const TEMPLATES[] = {
     "%j %n INFO dfs.DataNode$DataXceiver: Receiving block blk_%b src: /%i:%p dest: /%i:%p\n",
     "%j %n INFO dfs.FSNamesystem: BLOCK* addStoredBlock: %i:%p is added to blk_%b size %b\n",
     "%j %n INFO dfs.DataNode$PacketResponder: PacketResponder %d for block blk_%b terminating\n",
-    /* the last is the JSON line */
+    /* the last but one is the JSON line, the last the same with a key */
     "{\"time\":\"%j\",\"level\":\"%v\",\"service\":\"%l\",\"host\":\"app-%d\",\"trace\":\"%u\",\"span\":\"%h%h\","
     "\"session\":\"%k\",\"user\":\"%w%d\",\"client\":\"%i\",\"path\":\"%r/%h?id=%k\",\"status\":%s,\"bytes\":%n,"
     "\"took_ms\":%d.%n}\n",
+    "{\"time\":\"%j\",\"level\":\"%v\",\"service\":\"%l\",\"customer\":\"c%c\",\"host\":\"app-%d\",\"trace\":\"%u\","
+    "\"span\":\"%h%h\",\"session\":\"%k\",\"user\":\"%w%d\",\"client\":\"%i\",\"path\":\"%r/%h?id=%k\",\"status\":%s,"
+    "\"bytes\":%n,\"took_ms\":%d.%n}\n",
 };
-enum { TEMPLATE_COUNT = sizeof(TEMPLATES) / sizeof(TEMPLATES[0]) };
+enum { KEYED = sizeof(TEMPLATES) / sizeof(TEMPLATES[0]) - 1, TEMPLATE_COUNT = KEYED };
 
 static const char *const USERS[] = {"root",   "admin", "test",  "oracle", "postgres", "ubuntu", "deploy", "git",
                                     "nagios", "maria", "kchen", "jsmith", "backup",   "ftp",    "guest",  "www-data"};
@@ -59,18 +76,56 @@ static const char *const AGENTS[] = {"Mozilla/5.0 (X11; Linux x86_64; rv:128.0)"
                                      "curl/7.88.1", "Go-http-client/1.1", "python-requests/2.31.0"};
 
 /* splitmix64 */
-static uint64_t next(struct source *s)
+static uint64_t next_of(uint64_t *state)
 {
-    uint64_t z = s->state += 0x9e3779b97f4a7c15ULL;
+    uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
 
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31);
 }
 
+static uint64_t next(struct source *s)
+{
+    return next_of(&s->state);
+}
+
 static unsigned below(struct source *s, unsigned n)
 {
     return (unsigned)(next(s) % n);
+}
+
+static int keys_init(struct keys *k, unsigned count, enum kind kind)
+{
+    double sum = 0;
+
+    k->count = count;
+    if (kind != ZIPF)
+        return 0;
+    k->reached = calloc(count, sizeof(*k->reached));
+    for (unsigned i = 0; k->reached && i < count; i++)
+        k->reached[i] = sum += 1.0 / (i + 1);
+    return k->reached ? 0 : -1;
+}
+
+static unsigned choose_key(struct keys *k)
+{
+    uint64_t random = next_of(&k->state);
+    unsigned low = 0, high = k->count - 1;
+    double at;
+
+    if (!k->reached)
+        return (unsigned)(random % k->count);
+    at = (double)(random >> 11) / (double)(UINT64_C(1) << 53) * k->reached[k->count - 1];
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+
+        if (k->reached[middle] < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 static void put_text(struct line *l, const char *text)
@@ -168,6 +223,14 @@ static void put_word(struct line *l, struct source *s, char directive)
         put_text(l, PICK(s, AGENTS));
 }
 
+static void put_key(struct line *l, struct source *s)
+{
+    char out[16];
+
+    snprintf(out, sizeof(out), "%06u", choose_key(&s->keys));
+    put_text(l, out);
+}
+
 static void put_directive(struct line *l, struct source *s, char directive)
 {
     switch (directive) {
@@ -195,6 +258,9 @@ static void put_directive(struct line *l, struct source *s, char directive)
     case 'k':
         put_token(l, s);
         break;
+    case 'c':
+        put_key(l, s);
+        break;
     case 't':
     case 'a':
     case 'j':
@@ -217,27 +283,49 @@ static void fill(struct line *l, struct source *s, const char *template)
     }
 }
 
-static const char *choose(struct source *s, int json_only)
+static const char *choose(struct source *s, enum kind kind)
 {
-    return json_only ? TEMPLATES[TEMPLATE_COUNT - 1] : TEMPLATES[below(s, TEMPLATE_COUNT)];
+    if (kind == MIXED)
+        return TEMPLATES[below(s, TEMPLATE_COUNT)];
+    return TEMPLATES[kind == JSON ? TEMPLATE_COUNT - 1 : KEYED];
+}
+
+/* KINDS: there is none of this name. */
+static enum kind kind_named(const char *name)
+{
+    unsigned kind = 0;
+
+    while (kind < KINDS && strcmp(name, KIND_NAMES[kind]) != 0)
+        kind++;
+    return kind;
 }
 
 int main(int argc, char **argv)
 {
+    enum kind kind = argc >= 3 && argc <= 5 ? kind_named(argv[1]) : KINDS;
+    unsigned long keys = argc == 5 ? strtoul(argv[4], NULL, 10) : 0;
     struct source s = {.when_ms = 1764288000000};
     struct line l;
 
-    if (argc < 3 || argc > 4 || (strcmp(argv[1], "mixed") != 0 && strcmp(argv[1], "json") != 0)) {
-        fputs("usage: bench_corpus mixed|json MEGABYTES [SEED] > FILE\n", stderr);
+    if (kind == KINDS || (kind >= UNIFORM) != (keys > 0 && keys <= KEYS_MAX)) {
+        fputs("usage: bench_corpus mixed|json MEGABYTES [SEED] > FILE\n"
+              "       bench_corpus uniform|zipf MEGABYTES SEED KEYS > FILE\n",
+              stderr);
         return 2;
     }
     s.state = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    s.keys.state = s.state + 1;
+    if (keys_init(&s.keys, (unsigned)keys, kind) < 0) {
+        fputs("bench_corpus: no memory for that many keys\n", stderr);
+        return 1;
+    }
     for (uint64_t left = strtoull(argv[2], NULL, 10) * MEGABYTE; left > 0; left -= l.n < left ? l.n : left) {
         s.when_ms += below(&s, 20);
-        fill(&l, &s, choose(&s, strcmp(argv[1], "json") == 0));
+        fill(&l, &s, choose(&s, kind));
         if (fwrite(l.text, 1, l.n, stdout) != l.n)
             break;
     }
+    free(s.keys.reached);
     if (fflush(stdout) != 0) {
         perror("bench_corpus: writing");
         return 1;
