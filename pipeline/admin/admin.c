@@ -179,11 +179,13 @@ static const struct http_route_ops ROUTE = {.begin = on_begin, .more = on_more, 
 
 /* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. The next request of a
  * connection may come when it likes, within what the library waits for silent clients, but must then be quick. */
-static int start_server(struct admin *a, const char *listen, const struct cfg_strings *hosts, struct err *e)
+static int start_server(struct admin *a, const struct admin_conf *ac, struct err *e)
 {
     const struct http_server_conf conf = {
         .name = "admin",
-        .listen = listen,
+        .listen = ac->listen,
+        .tls = ac->tls,
+        .base_dir = ac->base_dir,
         .threads = 1,
         .connections = ADMIN_CONNECTIONS,
         .make_room = true,
@@ -197,7 +199,7 @@ static int start_server(struct admin *a, const char *listen, const struct cfg_st
     if (http_server_open(&a->server, &conf, e) < 0)
         return -1;
     at = http_server_socket(a->server);
-    http_names_init(&a->names, at->at.host, at->at.loopback, hosts);
+    http_names_init(&a->names, at->at.host, at->at.loopback, ac->hosts);
     if (http_server_route(a->server, &route, NULL, e) < 0 || http_server_start(a->server, e) < 0)
         return -1;
     if (!at->at.loopback)
@@ -206,8 +208,7 @@ static int start_server(struct admin *a, const char *listen, const struct cfg_st
     return 0;
 }
 
-int admin_start(struct admin **out, const char *listen, const struct cfg_strings *hosts, struct engine *engine,
-                struct err *e)
+int admin_start(struct admin **out, const struct admin_conf *conf, struct engine *engine, struct err *e)
 {
     struct admin *a = mem_alloc(sizeof(*a));
     struct page policy = {.out = &a->policy};
@@ -216,7 +217,7 @@ int admin_start(struct admin **out, const char *listen, const struct cfg_strings
     a->engine = engine;
     buf_init(&a->policy, 4 * KIB);
     admin_console_policy(&policy);
-    if (start_server(a, listen, hosts, e) < 0) {
+    if (start_server(a, conf, e) < 0) {
         admin_stop(&a);
         return -1;
     }

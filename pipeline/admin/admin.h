@@ -19,9 +19,15 @@
 
 struct admin;
 
-/* `hosts`: names it answers to besides its own (server/guard.h); they and `listen` outlive it. */
-MUST_CHECK int admin_start(struct admin **a, const char *listen, const struct cfg_strings *hosts, struct engine *engine,
-                           struct err *e);
+struct admin_conf {
+    const char *listen;
+    const struct cfg_strings *hosts;   /* names it answers to besides its own (server/guard.h); may be NULL */
+    const struct server_tls_conf *tls; /* NULL, or none of it set: plain HTTP */
+    const char *base_dir;              /* where its relative paths start */
+};
+
+/* What conf points to outlives it. */
+MUST_CHECK int admin_start(struct admin **a, const struct admin_conf *conf, struct engine *engine, struct err *e);
 void admin_stop(struct admin **a);
 const char *admin_address(const struct admin *a); /* with the real port when 0 was configured */
 

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct authorities {
     atomic_uint users;
@@ -228,6 +229,36 @@ int certificate_check(struct slice pem, struct err *e)
         return refuse(e, "there is no certificate in it that can be read (PEM: -----BEGIN CERTIFICATE-----)");
     X509_free(x);
     return 0;
+}
+
+/* A time that cannot be read is none. The end of the year 9999, which stands for no end, has no nanoseconds. */
+static nsec wall_of(const ASN1_TIME *time)
+{
+    struct tm tm;
+    time_t t = ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+
+    return t < NSEC_NEVER / NSEC_PER_SEC ? (nsec)t * NSEC_PER_SEC : NSEC_NEVER;
+}
+
+int certificate_times(struct slice pem, nsec *from, nsec *until, struct err *e)
+{
+    X509 *x;
+
+    if (certificate_check(pem, e) < 0)
+        return -1;
+    x = read_certificate(pem);
+    *from = x ? wall_of(X509_get0_notBefore(x)) : 0;
+    *until = x ? wall_of(X509_get0_notAfter(x)) : 0;
+    X509_free(x);
+    return 0;
+}
+
+struct slice certificate_first(struct slice pem)
+{
+    static const char END[] = "-----END CERTIFICATE-----";
+    const char *end = memmem(pem.p, pem.n, END, sizeof(END) - 1);
+
+    return end ? slice_of(pem.p, (size_t)(end - pem.p) + sizeof(END) - 1) : pem;
 }
 
 int certificate_check_key(struct slice certificate, struct slice key, const char *password, struct err *e)

@@ -12,6 +12,7 @@
 #define PIPELINE_BASE_CERTIFICATES_H
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
@@ -41,6 +42,10 @@ const char *authorities_usual_folder(void);
 
 /* -1 unless the text has a certificate. */
 MUST_CHECK int certificate_check(struct slice pem, struct err *e);
+/* The same, and from when until when it is valid (wall). */
+MUST_CHECK int certificate_times(struct slice pem, nsec *from, nsec *until, struct err *e);
+/* Of several in a text the first with what stands before it. */
+struct slice certificate_first(struct slice pem);
 /* -1 unless the text has a key that `password` (NULL: none) opens, and it is the certificate's. */
 MUST_CHECK int certificate_check_key(struct slice certificate, struct slice key, const char *password, struct err *e);
 

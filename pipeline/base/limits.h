@@ -408,6 +408,10 @@
 #define LISTENER_SHORT_WAIT   (200 * NSEC_PER_MSEC)
 #define LISTENER_ADDED_WITHIN (5 * NSEC_PER_SEC)
 #define LISTENER_WAITED_FOR   (1 * NSEC_PER_SEC)
+/* A certificate that is valid for less than this is warned of, so often; and clients that do not get through, so often. */
+#define SERVER_TLS_EXPIRES_SOON (7 * 24 * 3600 * NSEC_PER_SEC)
+#define SERVER_TLS_AGE_EVERY    (24 * 3600 * NSEC_PER_SEC)
+#define SERVER_TLS_SAYS_EVERY   (60 * NSEC_PER_SEC)
 
 /* Connections that wait to be accepted. The kernel cuts it to net.core.somaxconn. */
 /* Memory of a connection's headers and first bytes, what is asked first for a body without a length, and a reply. */

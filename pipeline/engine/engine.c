@@ -89,7 +89,9 @@ static int start_back(struct engine *en, struct err *e)
 
 static int open_api(struct engine *en, struct err *e)
 {
-    return en->settings->api_used && !en->once ? api_open(&en->api, &en->api_conf, &en->servers, &en->intake, e) : 0;
+    return en->settings->api_used && !en->once
+               ? api_open(&en->api, &en->api_conf, en->settings->base_dir, &en->servers, &en->intake, e)
+               : 0;
 }
 
 /* Streams that were renamed or taken out of the configuration, with records on board: once, at the start. */

@@ -11,6 +11,7 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/http/server/listen.h"
+#include "pipeline/http/server/server_tls.h"
 #include "pipeline/settings/settings.h"
 
 #include <errno.h>
@@ -149,6 +150,35 @@ static void check_free(struct check *c, const char *server, const char *listen)
         close(s.fd);
 }
 
+struct place {
+    struct check *c;
+    struct srcpos at;
+};
+
+static void warn_of_tls(void *ctx, const char *cause, const char *hint)
+{
+    const struct place *p = ctx;
+
+    cfg_warning(p->c->found, p->at, "%s; %s", cause, hint);
+}
+
+/* Would a listener start with these certificates? */
+static void check_tls(struct check *c, const char *server, const struct server_tls_conf *conf)
+{
+    struct place place = {c, settings_place(c->s, server, "tls")};
+    struct server_tls *t;
+    struct err e;
+
+    if (!server_tls_set(conf))
+        return;
+    t = server_tls_new(conf, c->s->base_dir, server);
+    if (server_tls_read(t, &e) < 0)
+        finding(c, place.at, &e);
+    else
+        server_tls_warn(t, clock_wall(), warn_of_tls, &place);
+    server_tls_free(&t);
+}
+
 static void check_addresses(struct check *c)
 {
     bool api_ours = c->running && c->running->api_used && is_same(c->running->api.listen, c->s->api.listen);
@@ -158,6 +188,10 @@ static void check_addresses(struct check *c)
         check_free(c, "api", c->s->api.listen);
     if (c->s->http_listen && !admin_ours)
         check_free(c, "admin", c->s->http_listen);
+    if (c->s->api_used)
+        check_tls(c, "api", &c->s->api.tls);
+    if (c->s->http_listen)
+        check_tls(c, "admin", &c->s->admin_tls);
 }
 
 /* --- the process ----- */

@@ -7,6 +7,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/trust/curl_trust.h"
+#include "pipeline/http/trust/pem_file.h"
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/trust/system_trust.h"
 #include "pipeline/http/url.h"
@@ -25,6 +26,7 @@ struct put_client {
     struct http_url url;
     char *region, *key, *secret, *token;
     struct authorities *system; /* NULL: nobody is to be verified */
+    struct authorities *pinned; /* NULL: the system's vouch for the endpoint */
     struct curl_trust trust;
     char error[CURL_ERROR_SIZE];
 };
@@ -41,8 +43,24 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     return buf_add(reply, p, size * n) < 0 ? 0 : size * n;
 }
 
+/* Not those behind it: whoever has one of the same authority would be trusted as well. */
+static int pin(struct put_client *c, const char *cert_file, struct err *e)
+{
+    struct buf text;
+    int rc;
+
+    buf_init(&text, TLS_FILE_MAX);
+    c->pinned = authorities_new();
+    rc = pem_file_read("api.tls.cert_file", cert_file, &text, e);
+    if (rc == 0 &&
+        (authorities_add(c->pinned, certificate_first(buf_slice(&text)), e) < 0 || authorities_end(c->pinned, e) < 0))
+        rc = err_wrap(e, "api.tls.cert_file: `%s`", cert_file);
+    buf_release(&text);
+    return rc;
+}
+
 /* The proxy and the server are verified as the daemon verifies them. */
-static int set_way(struct put_client *c, struct err *e)
+static int set_way(struct put_client *c, const char *cert_file, struct err *e)
 {
     struct proxy p;
     int rc = 0;
@@ -57,7 +75,12 @@ static int set_way(struct put_client *c, struct err *e)
     /* Not as libcurl reads the environment: its messages quote a password. */
     curl_easy_setopt(c->easy, CURLOPT_PROXY, p.url); /* "": none */
     curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "");
-    c->trust = (struct curl_trust){.destination = c->system, .proxy = proxy_is_https(&p) ? c->system : NULL};
+    if (rc == 0 && cert_file) {
+        rc = pin(c, cert_file, e);
+        curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, 0L); /* it is the very certificate */
+    }
+    c->trust = (struct curl_trust){.destination = c->pinned ? c->pinned : c->system,
+                                   .proxy = proxy_is_https(&p) ? c->system : NULL};
     explicit_bzero(&p, sizeof(p));
     if (rc == 0 && !curl_trust_set(c->easy, &c->trust))
         rc = err_set(e, ERR_NOMEM, "libcurl cannot be set up");
@@ -81,7 +104,7 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     if (http_url_parse(&c->url, "the endpoint", c->endpoint, e) < 0)
         goto fail;
     if (*c->url.path || *c->url.query) {
-        err_set(e, ERR_CONFIG, "`%s` is not an endpoint; write http://HOST:PORT", c->endpoint);
+        err_set(e, ERR_CONFIG, "`%s` is not an endpoint; write http://HOST:PORT or https://HOST:PORT", c->endpoint);
         goto fail;
     }
     if (proxy_check_found(NULL, c->endpoint, e) < 0)
@@ -93,7 +116,7 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
     curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
-    if (set_way(c, e) < 0)
+    if (set_way(c, conf->cert_file, e) < 0)
         goto fail;
     *out = c;
     return 0;
@@ -118,6 +141,7 @@ void put_client_close(struct put_client **cc)
     if (c->easy)
         curl_easy_cleanup(c->easy);
     authorities_leave(c->system);
+    authorities_leave(c->pinned);
     forget(c->secret);
     forget(c->token);
     mem_free(c->key);

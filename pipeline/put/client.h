@@ -20,6 +20,7 @@ struct put_client_conf {
     const char *region;
     const char *access_key_id, *secret_access_key; /* NULL: not signed */
     const char *session_token;                     /* may be NULL */
+    const char *cert_file; /* the endpoint's is the first in this file, whatever its name is; NULL: verified as usual */
 };
 
 MUST_CHECK int put_client_open(struct put_client **c, const struct put_client_conf *conf, struct err *e);

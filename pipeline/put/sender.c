@@ -7,6 +7,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/server/server_tls.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ static char *endpoint_of(const struct api_conf *api)
     if (address_parse(api->listen, &at, &e) < 0)
         return NULL;
     host = strcmp(at.host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(at.host, "::") == 0 ? "::1" : at.host;
-    return mem_printf(strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host, at.port);
+    return mem_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", api->tls.cert_file ? "https" : "http", host,
+                      at.port);
 }
 
 static const char *environment(const char *name)
@@ -72,15 +74,21 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
     struct put_client_conf to = {.endpoint = conf->endpoint};
     const struct settings *file = conf->settings;
     bool own_api = !conf->endpoint, found;
-    char *endpoint = NULL;
+    char *endpoint = NULL, *cert_file = NULL;
     int rc;
 
     *s = (struct put_sender){.conf = *conf};
     put_batch_init(&s->batch);
     buf_init(&s->body, PUT_BODY_MAX);
     buf_init(&s->reply, PUT_REPLY_MAX);
+    if (own_api && file->api.tls.client_ca_file)
+        return err_set(e, ERR_CONFIG,
+                       "the API wants a certificate from its clients (api.tls.client_ca_file), and this "
+                       "command has none; send with another client");
     if (own_api)
         to.endpoint = endpoint = endpoint_of(&file->api);
+    if (own_api && file->api.tls.cert_file)
+        to.cert_file = cert_file = server_tls_path(file->api.tls.cert_file, file->base_dir);
     to.region = choose_region(file, own_api);
     /* The file knows the keys of its own API. Those of a server that was named on the command line (AWS, say) are what the shell
      * has. */
@@ -90,6 +98,7 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
     rc = to.endpoint ? put_client_open(&s->client, &to, e)
                      : err_set(e, ERR_CONFIG, "the configuration has no address for the API");
     mem_free(endpoint);
+    mem_free(cert_file);
     return rc;
 }
 

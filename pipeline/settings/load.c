@@ -106,8 +106,11 @@ static struct settings *bind_tree(const char *name, const char *base_dir, struct
     if (root->kind == CFG_NODE_MAP) {
         const struct cfg_options api = {
             .errs = errs, .node = cfg_node_get(root, "api"), .at = settings_place(s, "api", NULL)};
+        const struct cfg_options admin = {
+            .errs = errs, .node = cfg_node_get(root, "admin"), .at = settings_place(s, "admin", NULL)};
 
         check_admin(errs, s);
+        server_tls_check_conf(&s->admin_tls, &admin);
         api_check_conf(&s->api, &api);
         check_single_inputs(errs, s);
         settings_rules(errs, s, use);

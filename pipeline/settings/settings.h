@@ -12,6 +12,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/log.h"
+#include "pipeline/http/server/server_tls.h"
 #include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/input.h"
 #include "sinks/sink.h"
@@ -92,6 +93,7 @@ struct settings {
     struct api_conf api;
     bool api_used; /* some stream has the input `api` */
     struct cfg_strings admin_hosts;
+    struct server_tls_conf admin_tls;
     char *http_listen; /* NULL: no admin server (`admin: { listen: none }`) */
     uint64_t memory_limit;
     enum log_level log_level;

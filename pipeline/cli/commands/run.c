@@ -295,12 +295,13 @@ static int run_started(struct run *r)
 static int run_engine(struct run *r)
 {
     const struct settings *s = r->settings;
+    const struct admin_conf admin = {s->http_listen, &s->admin_hosts, &s->admin_tls, s->base_dir};
     int rc = CLI_FAILED;
     struct err e;
 
     way_out_tell(r->way_out, tell_start, r);
     if (engine_start(&r->engine, s, r->once, &e) < 0 ||
-        (s->http_listen && admin_start(&r->admin, s->http_listen, &s->admin_hosts, r->engine, &e) < 0)) {
+        (s->http_listen && admin_start(&r->admin, &admin, r->engine, &e) < 0)) {
         log_error("cannot start", KE("cause", &e));
         /* What has begun ends in time, or is left. */
         way_out_by(r->way_out, clock_mono() + RUN_STOP_TIMEOUT, CLI_FAILED);

@@ -8,6 +8,7 @@
 #include "pipeline/http/server/listener.h"
 
 #include <assert.h>
+#include <gnutls/abstract.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -35,8 +36,14 @@ struct http_server {
     struct http_socket socket; /* its fd is the listener's once there is one */
     struct MHD_Daemon *daemon;
     struct http_listener *listener;
+    struct server_tls *tls; /* NULL: plain HTTP */
     struct http_route *routes[HTTP_ROUTES_MAX];
     size_t route_count;
+};
+
+struct connection {
+    struct http_client *client;
+    struct server_tls_connection *tls; /* NULL: plain HTTP */
 };
 
 struct exchange {
@@ -130,11 +137,16 @@ void http_exchange_await(struct http_exchange *x, nsec timeout)
     http_client_deadline(x->client, now, timeout == NSEC_NEVER ? NSEC_NEVER : now + timeout);
 }
 
-const char *http_exchange_client(const struct http_exchange *x, char out[HTTP_ADDRESS_TEXT])
+static const char *client_of(struct MHD_Connection *c, char out[HTTP_ADDRESS_TEXT])
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
     return info ? http_address_text(info->client_addr, false, out) : "unknown";
+}
+
+const char *http_exchange_client(const struct http_exchange *x, char out[HTTP_ADDRESS_TEXT])
+{
+    return client_of(x->connection, out);
 }
 
 static enum MHD_Result not_found(struct MHD_Connection *c)
@@ -180,7 +192,10 @@ static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, con
 {
     const char *why;
 
-    x->client = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    const struct connection *connection =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+    x->client = connection->client;
     if (s->conf.request)
         http_exchange_await(x, s->conf.request);
     x->guard = read_head(x->connection, asked->method, asked->version);
@@ -243,12 +258,21 @@ static void connection_changed(void *cls, struct MHD_Connection *c, void **conte
     struct http_server *s = cls;
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context =
-            http_listener_add(s->listener, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-    } else {
-        struct http_client *client = *context; /* the socket is closed behind this call */
+        int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        struct connection *made = mem_alloc(sizeof(*made));
 
-        http_listener_remove(s->listener, &client);
+        made->client = http_listener_add(s->listener, fd);
+        if (s->tls)
+            made->tls = server_tls_begin(
+                s->tls, MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, fd);
+        *context = made;
+    } else {
+        struct connection *gone = *context; /* its TLS session is freed, the socket is closed behind this call */
+        char from[HTTP_ADDRESS_TEXT];
+
+        server_tls_end(gone->tls, client_of(c, from), clock_mono());
+        http_listener_remove(s->listener, &gone->client);
+        mem_free(gone);
     }
 }
 
@@ -264,6 +288,8 @@ static void on_tick(void *ctx, nsec mono_now)
 {
     const struct http_server *s = ctx;
 
+    if (s->tls)
+        server_tls_look(s->tls, mono_now, clock_wall());
     for (size_t i = 0; i < s->route_count; i++)
         if (s->routes[i]->conf.ops->tick)
             s->routes[i]->conf.ops->tick(s->routes[i]->conf.ctx, mono_now);
@@ -281,18 +307,42 @@ static void library_says(void *cls, const char *fmt, va_list ap)
 
 /* --- start and stop ----------------------------------------------------------------------------------------------- */
 
+static void log_warning(void *ctx, const char *cause, const char *hint)
+{
+    const struct http_server *s = ctx;
+
+    log_warn("the TLS of a listener needs a look", KS("listener", s->conf.name), KS("cause", cause), KS("hint", hint));
+}
+
 int http_server_open(struct http_server **out, const struct http_server_conf *conf, struct err *e)
 {
     struct http_server *s = mem_alloc(sizeof(*s));
 
     s->magic = SERVER_MAGIC;
     s->conf = *conf;
-    if (http_listen(conf->listen, conf->name, &s->socket, e) < 0) {
-        mem_free(s);
+    s->socket.fd = -1;
+    if (conf->tls && server_tls_set(conf->tls))
+        s->tls = server_tls_new(conf->tls, conf->base_dir, conf->name);
+    if ((s->tls && server_tls_read(s->tls, e) < 0) || http_listen(conf->listen, conf->name, &s->socket, e) < 0) {
+        http_server_close(&s);
         return -1;
     }
+    if (s->tls)
+        server_tls_warn(s->tls, clock_wall(), log_warning, s);
     *out = s;
     return 0;
+}
+
+/* The library wants to know where certificates come from. Connections bring theirs (server_tls.h). */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
+                          const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificates,
+                          unsigned *count, gnutls_privkey_t *key)
+{
+    (void)session, (void)authorities, (void)authority_count, (void)algorithms, (void)algorithm_count;
+    *certificates = NULL;
+    *count = 0;
+    *key = NULL;
+    return -1;
 }
 
 /* The listener bounds the connections; the library, which divides its bound among the threads, only must not be in the way. */
@@ -300,18 +350,19 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 {
     const struct http_server_conf *conf = &s->conf;
     unsigned seconds = (unsigned)((conf->silent + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
-    struct MHD_OptionItem memory[] = {{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)conf->memory, NULL},
-                                      {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem memory[] = {
+        {conf->memory ? MHD_OPTION_CONNECTION_MEMORY_LIMIT : MHD_OPTION_END, (intptr_t)conf->memory, NULL},
+        {MHD_OPTION_END, 0, NULL}};
 
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                                (conf->suspends ? MHD_ALLOW_SUSPEND_RESUME : 0),
+                                (conf->suspends ? MHD_ALLOW_SUSPEND_RESUME : 0) | (s->tls ? MHD_USE_TLS : 0),
                             0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, library_says, s,
                             MHD_OPTION_THREAD_POOL_SIZE, conf->threads > 1 ? conf->threads : 0,
                             MHD_OPTION_CONNECTION_LIMIT, conf->connections * (conf->threads + 1) + conf->threads,
                             MHD_OPTION_PER_IP_CONNECTION_LIMIT, conf->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
                             seconds, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-                            connection_changed, s, conf->memory ? MHD_OPTION_ARRAY : MHD_OPTION_END, memory,
-                            MHD_OPTION_END);
+                            connection_changed, s, MHD_OPTION_ARRAY, memory,
+                            s->tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, no_certificate, MHD_OPTION_END);
 }
 
 int http_server_start(struct http_server *s, struct err *e)
@@ -357,6 +408,7 @@ void http_server_close(struct http_server **ss)
     if (s->socket.fd >= 0)
         close(s->socket.fd);
     http_listener_free(&s->listener);
+    server_tls_free(&s->tls);
     while (s->route_count) {
         struct http_route *r = s->routes[--s->route_count];
 

@@ -5,7 +5,7 @@
  * request is looked through before its owner sees it (guard.h), connections are bounded and have deadlines
  * (listener.h), memory per connection is bounded, and a path that nobody owns is not found.
  *
- *     http_server_open()     the socket is there; clients wait in its queue
+ *     http_server_open()     the socket is there; clients wait in its queue (with TLS: its files were read, and are good)
  *     http_server_route()    who answers; all of them before the start
  *     http_server_start()    its threads run
  *     http_route_shut()      new requests for it are refused with 503 ...
@@ -35,6 +35,7 @@
 #include "pipeline/base/slice.h"
 #include "pipeline/http/server/guard.h"
 #include "pipeline/http/server/listen.h"
+#include "pipeline/http/server/server_tls.h"
 
 #include <microhttpd.h>
 #include <stdbool.h>
@@ -51,6 +52,8 @@ struct http_server_conf {
     bool make_room;                           /* as in http_listener_conf */
     bool suspends;                            /* owners suspend connections */
     size_t memory;                            /* per connection, in the library; 0: as it likes */
+    const struct server_tls_conf *tls;        /* NULL, or none of it set: plain HTTP */
+    const char *base_dir;                     /* where its relative paths start */
     /* For the first request of a connection to come; for a whole request from its head on (0: what is left of the first); until the next
      * one; and the library's own, for a client that says nothing. */
     nsec first, request, next, silent;

@@ -15,6 +15,7 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/http/server/server_tls.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
 
@@ -31,6 +32,7 @@ struct api_conf {
     struct api_credential *credentials;
     size_t credential_count;
     bool auth_none;             /* `auth: none`, in words */
+    struct server_tls_conf tls; /* none of it set: plain HTTP */
     struct cfg_strings hosts;   /* names it answers to without credentials, besides its own */
     char *region;               /* in ARNs; us-east-1 */
     char *account;              /* twelve digits in ARNs */
@@ -62,7 +64,7 @@ struct http_servers;
 
 /* Opens the socket, or takes its place on the server that is there; requests are answered with ServiceUnavailableException until
  * api_start(). */
-MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, struct http_servers *servers,
+MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, const char *base_dir, struct http_servers *servers,
                         struct budget *budget, struct err *e);
 
 /* A name that is not there. It takes records from now on. */

@@ -77,6 +77,11 @@ const struct cfg_field api_fields[] = {
      .offset = offsetof(struct api_conf, auth_none),
      .choices = auth_words,
      .help = "`none` allows other addresses than loopback without credentials"},
+    {.name = "tls",
+     .type = CFG_BLOCK,
+     .offset = offsetof(struct api_conf, tls),
+     .fields = server_tls_fields,
+     .help = "the API speaks https:// and not http://"},
     {.name = "hosts",
      .type = CFG_STRINGS,
      .offset = offsetof(struct api_conf, hosts),
@@ -173,6 +178,7 @@ void api_check_conf(const struct api_conf *conf, const struct cfg_options *o)
 
     if (check_listen(conf, &e) < 0)
         cfg_options_refuse(o, &e);
+    server_tls_check_conf(&conf->tls, o);
     if (conf->auth_none && conf->credential_count) {
         err_set(&e, ERR_CONFIG, "`auth: none` contradicts `credentials`: leave one of them out");
         cfg_options_refuse(o, &e);

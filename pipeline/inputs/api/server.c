@@ -57,7 +57,7 @@ static struct api *make(const struct api_conf *conf, struct budget *budget)
 }
 
 /* The library ends a connection that waits for its next request as soon as it is silent for `timeout`; ours is the bound behind it. */
-static int open_route(struct api *a, struct http_servers *servers, struct err *e)
+static int open_route(struct api *a, const char *base_dir, struct http_servers *servers, struct err *e)
 {
     const struct http_server_conf conf = {
         .name = "api",
@@ -67,6 +67,8 @@ static int open_route(struct api *a, struct http_servers *servers, struct err *e
         .connections_per_ip = (unsigned)a->conf->connections_per_ip,
         .suspends = true,
         .memory = API_CONNECTION_MEMORY,
+        .tls = &a->conf->tls,
+        .base_dir = base_dir,
         .first = a->conf->timeout,
         .request = a->conf->timeout,
         .next = 2 * a->conf->timeout,
@@ -81,12 +83,12 @@ static int open_route(struct api *a, struct http_servers *servers, struct err *e
     return http_server_route(a->server, &route, NULL, e);
 }
 
-int api_open(struct api **out, const struct api_conf *conf, struct http_servers *servers, struct budget *budget,
-             struct err *e)
+int api_open(struct api **out, const struct api_conf *conf, const char *base_dir, struct http_servers *servers,
+             struct budget *budget, struct err *e)
 {
     struct api *a = make(conf, budget);
 
-    if (open_route(a, servers, e) < 0) {
+    if (open_route(a, base_dir, servers, e) < 0) {
         api_close(&a);
         return -1;
     }

@@ -30,7 +30,7 @@ static X509 *certificate_made(EVP_PKEY *key, const char *name)
 }
 
 /* Writes both. `password`: of the key; NULL: none. */
-static void make_certificate(const char *cert_path, const char *key_path, const char *name, const char *password)
+static inline void make_certificate(const char *cert_path, const char *key_path, const char *name, const char *password)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = certificate_made(key, name);

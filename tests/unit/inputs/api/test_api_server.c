@@ -112,7 +112,7 @@ static int setup(void **state)
     budget_init(&budget, 16 * MIB);
     if (committer_start(&committer, &e) < 0 || spool_open(&spool, &sc, committer, &found, &e) < 0)
         fail_msg("%s", e.msg);
-    if (api_open(&api, &conf, &servers, &budget, &e) < 0 || http_servers_start(&servers, &e) < 0)
+    if (api_open(&api, &conf, "/", &servers, &budget, &e) < 0 || http_servers_start(&servers, &e) < 0)
         fail_msg("%s", e.msg);
     add_stream();
     api_start(api);
