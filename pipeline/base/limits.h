@@ -43,6 +43,9 @@
 #define API_REQUEST_MEMORY (API_BODY_MAX_BYTES + PUT_BATCH_MAX_BYTES)
 /* [a-zA-Z0-9_.-]{1,64} */
 #define STREAM_NAME_MAX 64
+/* buffer.size and buffer.compressed_size. Where only the latter is given, a batch has at most this part of spool.limit. */
+#define BUFFER_SIZE_MAX   (5 * GIB)
+#define BUFFER_SPOOL_PART 4
 
 /* --- base ---------------------------------------------------------------------------------------------------------- */
 
@@ -605,6 +608,8 @@
 #define ENCODER_CODEC_PIECE  LIMIT(256 * KIB, 512)
 #define ENCODER_SHAPED_PIECE LIMIT(256 * KIB, 512)
 #define ENCODER_ERRORS_PIECE LIMIT(256 * KIB, 512)
+/* Near its greatest size a body gets records in pieces of this part of it. */
+#define ENCODER_BODY_STEPS 8
 /* What an error line says beside the record. */
 #define ENCODER_ERRORS_MORE_MAX (16 * KIB)
 /* An object is read back in pieces of this, for its digest. */

@@ -24,6 +24,15 @@ void batcher_init(struct batcher *b, const struct batch_limits *limits, struct s
     open_next(b, at);
 }
 
+void batcher_resize(struct batcher *b, uint64_t size)
+{
+    assert(size > 0);
+    if (size == b->limits.size)
+        return;
+    b->limits.size = size;
+    b->full = b->bytes >= size || b->count >= b->limits.records; /* a record that did not fit is looked at again */
+}
+
 /* The interval less the age it has already, which a wall clock that was set may make anything at all. */
 static nsec deadline_for(const struct batcher *b, nsec oldest, nsec wall_now, nsec mono_now)
 {

@@ -5,7 +5,7 @@
  *
  * Threads    the delivery thread; not locked.
  * Invariant  the open batch never exceeds `size` bytes (lines form) or `records`, unless it is one record that alone
- * does. The age counts from the arrival of the oldest record in it, also across a restart.
+ * does, or the size was larger when they came in. The age counts from the arrival of the oldest record in it, also across a restart.
  */
 #ifndef PIPELINE_DELIVERY_BATCHER_H
 #define PIPELINE_DELIVERY_BATCHER_H
@@ -36,6 +36,9 @@ struct batcher {
 /* The first batch begins at `at`: where the last seal ended. */
 void batcher_init(struct batcher *b, const struct batch_limits *limits, struct spool_reader *reader,
                   struct spool_cursor at);
+
+/* From now on a batch has this size, the open one too; one that has more by now stays as it is. */
+void batcher_resize(struct batcher *b, uint64_t size);
 
 /* Takes in what has been committed since, until the open batch is full. Call after a commit and after batcher_take().
  */

@@ -131,6 +131,7 @@ struct delivery {
     const struct format_ops *format;
     const struct codec_ops *codec;
     int level;
+    uint64_t body_max; /* as encoder_in */
     struct spool_wait sealed;
     struct loop_event sealed_event;
     struct unfinished unfinished;

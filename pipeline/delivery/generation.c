@@ -1,5 +1,6 @@
 #include "pipeline/delivery/generation.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>
@@ -148,4 +149,26 @@ bool generations_use(struct generations *all, const struct stream_settings *conf
         used = used || g->conf == conf;
     pthread_mutex_unlock(&all->lock);
     return used;
+}
+
+/* --- how large its objects are ---------------------------------------------------------------------------------------- */
+
+uint64_t generation_object_bytes(const struct generation *g)
+{
+    const struct stream_settings *conf = g->conf;
+
+    if (!conf->compressed_size)
+        return conf->buffer_size;
+    return object_weight_bytes(&g->weight, conf->compressed_size, conf->buffer_size);
+}
+
+uint64_t generation_batch_bytes(const struct generation *g)
+{
+    return g->conf->partitioned ? STAGE_PIECE_BYTES : generation_object_bytes(g);
+}
+
+void generation_note_weight(struct generation *g, uint64_t came, uint64_t weighed)
+{
+    if (g->conf->compressed_size)
+        object_weight_note(&g->weight, g->conf->compressed_size, came, weighed);
 }

@@ -15,6 +15,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/delivery/delivery.h"
+#include "pipeline/delivery/object_weight.h"
 #include "pipeline/delivery/target.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/settings/settings.h"
@@ -39,6 +40,7 @@ struct generation {
     size_t staged; /* the piece under way and parcels that are its own (staging.h), and not settled, sealed or not */
     struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
     unsigned transforming;
+    struct object_weight weight; /* with buffer.compressed_size: what its objects weighed */
 };
 
 struct kept_text {
@@ -66,6 +68,13 @@ void generations_add(struct generations *all, struct generation *g);
 void generations_close_settled(struct generations *all);
 /* Any thread. */
 bool generations_use(struct generations *all, const struct stream_settings *conf);
+
+/* When an object has enough bytes, before compression. */
+uint64_t generation_object_bytes(const struct generation *g);
+/* The same of a batch: of a partitioned stream it is a piece, which is no object. */
+uint64_t generation_batch_bytes(const struct generation *g);
+/* So much came in, and so much objects of it weighed. */
+void generation_note_weight(struct generation *g, uint64_t came, uint64_t weighed);
 
 static inline struct generation *generation_of(struct delivery_host *h)
 {

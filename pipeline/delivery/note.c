@@ -8,6 +8,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/delivery/impl.h"
+#include "pipeline/delivery/object_weight.h"
 #include "pipeline/delivery/seal_meta.h"
 
 #include <assert.h>
@@ -36,11 +37,16 @@ static bool is_for_backup(const struct delivery *d)
     return d->parcel_of && d->parcel_of->kind != STAGE_RECORDS;
 }
 
-static void write_note(struct delivery *d, const char *format, const struct codec_ops *codec, int level)
+static void write_note(struct delivery *d, const char *format, const struct codec_ops *codec, int level,
+                       uint64_t body_max)
 {
     const struct object *o = &d->whole.object;
-    struct seal_meta note = {
-        .format = format, .codec = codec->name, .level = level, .epoch = o->epoch, .keys = o->keys};
+    struct seal_meta note = {.format = format,
+                             .codec = codec->name,
+                             .level = level,
+                             .epoch = o->epoch,
+                             .body_max = body_max,
+                             .keys = o->keys};
     struct sink_seal_id id = object_id(o, 0);
     struct buf name;
 
@@ -67,6 +73,7 @@ static int read_note(struct delivery *d)
         d->format = d->host->conf->format; /* its options are known no more; the object's name stays */
     d->codec = codec_find(note.codec);
     d->level = note.level;
+    d->body_max = note.body_max;
     d->whole.object.epoch = note.epoch;
     d->whole.object.keys = note.keys;
     return d->format && d->codec ? 0 : -1;
@@ -77,9 +84,9 @@ void delivery_note_write(struct delivery *d)
     const struct stream_settings *conf = d->host->conf;
 
     if (delivery_is_of_failed(d)) /* lines that are there already */
-        write_note(d, "lines", codec_find("none"), 0);
+        write_note(d, "lines", codec_find("none"), 0, 0);
     else
-        write_note(d, conf->format->name, conf->codec, conf->codec_level);
+        write_note(d, conf->format->name, conf->codec, conf->codec_level, conf->compressed_size * OBJECT_WEIGHT_MOST);
     if (read_note(d) < 0)
         assert(!"a note that was just written can be read");
 }
@@ -103,7 +110,7 @@ void delivery_note_restore(struct delivery *d, struct slice note)
     }
     if (!lacks_name(d))
         return;
-    write_note(d, d->format->name, d->codec, d->level);
+    write_note(d, d->format->name, d->codec, d->level, d->body_max);
     if (read_note(d) < 0)
         assert(!"a note that was just written can be read");
 }

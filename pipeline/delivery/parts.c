@@ -140,6 +140,7 @@ static struct attempt *new_part(struct delivery *d, enum delivery_part part)
     s->in.format_options = d->format == h->conf->format ? h->conf->format_conf : NULL;
     s->in.codec = d->codec;
     s->in.level = d->level;
+    s->in.body_max = d->body_max;
     s->in.content_name = delivery_content_name(d);
     s->expected = s->in.records.source->bytes;
     d->regrow[part] = false;

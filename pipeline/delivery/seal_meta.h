@@ -2,7 +2,8 @@
  * configuration, makes the same object: its name, format, codec and level.
  *
  * On disk (inside the spool's seal frame): "2\0<name>\0<format>\0<codec>\0<level>\0<epoch in hex>\0"; "3" in front
- * when the object has partition keys, which stand behind (key_set.h); version 0.1.0 wrote "1" and no epoch. Pure
+ * when the object has partition keys, which stand behind (key_set.h); "4" when bodies have a greatest size, which stands in hex
+ * between the two; version 0.1.0 wrote "1" and no epoch. Pure
  * functions.
  * Ownership  a read note borrows from the bytes it was read from.
  */
@@ -20,6 +21,7 @@ struct seal_meta {
     const char *format, *codec; /* names in the registries */
     int level;
     uint64_t epoch;    /* of the run that made the seal, as in sink_seal_id */
+    uint64_t body_max; /* encoder_in.body_max */
     struct slice keys; /* of the object; empty: none */
 };
 

@@ -62,7 +62,7 @@ static struct stage_rules rules_of(struct delivery_host *h)
     const struct stream_settings *conf = h->conf;
 
     return (struct stage_rules){
-        .size = conf->buffer_size,
+        .size = generation_object_bytes(generation_of(h)),
         .interval = conf->buffer_interval,
         .max_partitions = most_partitions(conf),
         .bytes = conf->spool_limit / 2,

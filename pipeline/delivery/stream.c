@@ -114,7 +114,6 @@ static void let_go(void *arg)
 
     while (st->open) {
         struct delivery *d = st->open;
-
         struct stage_parcel *parcel = d->parcel_of;
 
         st->open = d->next_open;
@@ -190,10 +189,11 @@ static void remove_open(struct stream *st, struct delivery *d)
 static void begin_batches(struct stream *st)
 {
     const struct stream_settings *conf = st->generations.newest->conf;
-    struct batch_limits limits = {.size = conf->buffer_size, .records = UINT64_MAX, .interval = conf->buffer_interval};
+    struct batch_limits limits = {.size = generation_batch_bytes(st->generations.newest),
+                                  .records = UINT64_MAX,
+                                  .interval = conf->buffer_interval};
 
-    if (conf->partitioned) { /* these are the parcels'; a piece waits for a part of that */
-        limits.size = STAGE_PIECE_BYTES;
+    if (conf->partitioned) { /* this is the parcels'; a piece waits for a part of that */
         limits.interval /= STAGE_PIECE_AGE_PART;
         if (limits.interval > STAGE_PIECE_AGE_MAX)
             limits.interval = STAGE_PIECE_AGE_MAX;
@@ -375,6 +375,7 @@ static void cut_due_batches(struct stream *st)
         struct seal next;
         struct spool_cursor end;
 
+        batcher_resize(&st->batcher, generation_batch_bytes(st->generations.newest));
         if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
             spool_failed(st, &e);
             return;
@@ -533,6 +534,7 @@ static void done(struct delivery_host *h, struct delivery *d)
         staging_settle(&st->staging, d->parcel_of, &r);
     else
         st->journal->ops->settle(st->journal, d->seal.first, &r);
+    generation_note_weight(generation_of(h), d->seal.bytes, r.wire_bytes);
     pace_moved(&st->pace, st->loop->mono);
     stream_note_ended(st, d, &r);
     remove_open(st, d);

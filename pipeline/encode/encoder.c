@@ -5,6 +5,9 @@
  * A body says at its head which records it has (an id follows from the first and the last of them), before it is known
  * which can be read and shaped. So it is begun with what is expected; if it comes out otherwise and the head says so,
  * it is made once more. That ends: the second time those that cannot be sent are known.
+ *
+ * How large a body is shows only while it is made, and later still where a codec collects what it gets. So a body that has three quarters of
+ * `body_max` takes no more records, and one that is larger all the same is made once more, of fewer. Both follow from the records alone.
  */
 #include "pipeline/encode/encoder.h"
 
@@ -83,16 +86,36 @@ static int format_run(struct pass *p, const struct object_reader *k, uint64_t fr
     return to_codec(p, piece);
 }
 
+static void stop_when_large(struct pass *p)
+{
+    uint64_t max = p->in->body_max;
+
+    if (max && p->out->taken > 0 && body_size(p->out->body) >= max - max / 4)
+        p->full = true;
+}
+
+/* So many records of the piece go in before the body's size is looked at: all, while it is far from the greatest. */
+static uint64_t records_at_once(const struct pass *p, const struct object_reader *k)
+{
+    uint64_t max = p->in->body_max, bytes = k->chunk.v.payload.n;
+
+    if (!max || bytes == 0 || body_size(p->out->body) + bytes <= max / 2)
+        return UINT64_MAX;
+    return 1 + (uint64_t)((double)k->chunk.v.count * (double)(max / ENCODER_BODY_STEPS) / (double)bytes);
+}
+
 static int format_frame(struct pass *p, const struct object_reader *k)
 {
     const struct outcomes *f = p->in->records.outcomes;
     uint64_t at = outcomes_next_pending(f, k->begin);
 
     while (at < k->end && !p->full) {
-        uint64_t limit = k->end - at < p->room ? k->end : at + p->room, to = outcomes_run_end(f, at, limit);
+        uint64_t some = records_at_once(p, k), most = some < p->room ? some : p->room;
+        uint64_t limit = k->end - at < most ? k->end : at + most, to = outcomes_run_end(f, at, limit);
 
         if (format_run(p, k, at, to) < 0)
             return -1;
+        stop_when_large(p);
         at = outcomes_next_pending(f, to);
     }
     return 0;
@@ -190,9 +213,12 @@ static int shape_record(struct pass *p, const struct object_reader *k, uint64_t 
     }
     note_size(p, data.n);
     note_taken(p, position, position + 1, data.n);
-    if (p->into->n < ENCODER_SHAPED_PIECE)
+    if (p->into->n < ENCODER_SHAPED_PIECE && !(p->in->body_max && p->into->n >= p->in->body_max / ENCODER_BODY_STEPS))
         return 0;
-    return flush_shaped(p) < 0 ? -1 : shape_straight(p);
+    if (flush_shaped(p) < 0 || shape_straight(p) < 0)
+        return -1;
+    stop_when_large(p);
+    return 0;
 }
 
 static int shape_frame(struct pass *p, const struct object_reader *k)
@@ -354,6 +380,14 @@ struct body *encoder_body(const struct encoder_in *in)
     return body_new(in->tmp_dir, in->in_memory ? in->memory : BODY_MEMORY_MAX);
 }
 
+/* A body with so many records is too large: how many it is to have instead. */
+static uint64_t fewer(const struct encoder_in *in, const struct encoder_out *out)
+{
+    uint64_t fit = (uint64_t)((double)out->taken * (double)(in->body_max / 2) / (double)body_size(out->body));
+
+    return fit < 1 ? 1 : fit < out->taken ? fit : out->taken - 1;
+}
+
 static int encode(const struct encoder_in *in, struct worker *w, bool exact, uint64_t window, struct encoder_out *out)
 {
     const struct outcomes *f = in->records.outcomes;
@@ -380,6 +414,8 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
         return -1;
     if (again) /* some were damaged: once more, without saying how long it will be */
         return encode(in, w, false, window, out);
+    if (in->body_max && body_size(out->body) > in->body_max && out->taken > 1)
+        return encode(in, w, false, fewer(in, out), out);
     if (out->taken > 0)
         out->id = id_of(&in->records, p.first, p.last);
     if (in->shaper && out->taken > 0 && out->id.window != expected.window) {

@@ -40,6 +40,7 @@ struct encoder_in {
     const void *sink;              /* its state */
     const struct codec_ops *codec;
     int level;
+    uint64_t body_max;         /* compressed bytes, not counted for a body of one record; 0: any */
     struct slice content_name; /* what an archive calls it; may be empty */
     unsigned digests;          /* SINK_SHA256 | ... */
     bool sizes;                /* out->sizes is wanted */

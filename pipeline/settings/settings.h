@@ -59,6 +59,7 @@ struct stream_settings {
     bool memory; /* durability: memory */
     uint64_t spool_limit;
     uint64_t buffer_size;
+    uint64_t compressed_size; /* what an object is to weigh; 0: only buffer_size counts */
     nsec buffer_interval;
     struct transform_settings *transforms; /* in the order they chain */
     size_t transform_count;

@@ -309,8 +309,17 @@ static const struct cfg_field buffer_fields[] = {
      .offset = offsetof(struct stream_settings, buffer_size),
      .def = "1MiB",
      .min = KIB,
-     .max = 5 * GIB,
-     .help = "a batch is delivered when it has this many bytes, before compression"},
+     .max = BUFFER_SIZE_MAX,
+     .help = "a batch is delivered when it has this many bytes, before compression; with `compressed_size`, left out: "
+             "a quarter of "
+             "spool.limit"},
+    {.name = "compressed_size",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct stream_settings, compressed_size),
+     .min = KIB,
+     .max = BUFFER_SIZE_MAX,
+     .help = "or when its object will have about this many, compressed, as the last objects were; none has more than "
+             "twice as many"},
     {.name = "interval",
      .type = CFG_DURATION,
      .offset = offsetof(struct stream_settings, buffer_interval),
@@ -430,6 +439,28 @@ static bool is_stream_name(const char *name)
     return n > 0 && n <= STREAM_NAME_MAX && name[n] == '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+/* A batch that is to have a weight needs room for what makes it up; left out, the size is as much of the spool as one of several may have. */
+static void check_buffer(struct cfg_errors *errs, const struct cfg_node *buffer, struct stream_settings *st)
+{
+    const struct cfg_node *size = cfg_node_get(buffer, "size"), *wanted = cfg_node_get(buffer, "compressed_size");
+
+    if (!st->compressed_size)
+        return;
+    if (!size)
+        st->buffer_size = st->spool_limit / BUFFER_SPOOL_PART < BUFFER_SIZE_MAX ? st->spool_limit / BUFFER_SPOOL_PART
+                                                                                : BUFFER_SIZE_MAX;
+    if (st->buffer_size == 0 || st->buffer_size >= st->compressed_size) /* 0: it has a mistake of its own */
+        return;
+    if (size)
+        cfg_error(errs, size->at,
+                  "`size` counts bytes before compression: with less than `compressed_size` of them no object gets as "
+                  "large; leave it "
+                  "out, or make it several times as large");
+    else
+        cfg_error(errs, wanted->at, "`compressed_size` wants a `spool.limit` of at least %d times as much",
+                  BUFFER_SPOOL_PART);
+}
+
 static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
                         struct stream_settings *st)
 {
@@ -448,6 +479,7 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
         cfg_error(errs, backup->at, "`backup` wants a place: `file: { path: ... }` or `s3: { bucket: ... }`");
     if (st->sink && (!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")))
         st->retry_duration = st->sink->retry_duration;
+    check_buffer(errs, cfg_node_get(node, "buffer"), st);
     settings_partition(st);
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",

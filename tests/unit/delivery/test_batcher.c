@@ -124,6 +124,33 @@ static void size_limits_at_their_edges(void **state)
     }
 }
 
+static void the_size_of_an_open_batch_may_change(void **state)
+{
+    struct fixture *x = *state;
+    struct batcher b = new_batcher(x, 100, UINT64_MAX, EVERY);
+    size_t lengths[] = {60, 60, 60, 60, 60};
+    uint64_t bytes;
+
+    put(x, WALL, lengths, 5);
+    advance(&b, WALL, MONO);
+    assert_true(batcher_due(&b, MONO)); /* the second record does not fit */
+    batcher_resize(&b, 200);
+    assert_false(batcher_due(&b, MONO));
+    advance(&b, WALL, MONO);
+    assert_true(batcher_due(&b, MONO));
+    assert_int_equal(b.bytes, 180);
+    batcher_resize(&b, 50); /* it stays as it is */
+    assert_true(batcher_due(&b, MONO));
+    assert_int_equal(take(&b, &bytes), 3);
+    assert_int_equal(bytes, 180);
+    advance(&b, WALL, MONO);
+    assert_int_equal(take(&b, &bytes), 1);
+    batcher_resize(&b, 1000);
+    advance(&b, WALL, MONO);
+    assert_false(batcher_due(&b, MONO));
+    assert_int_equal(b.bytes, 60);
+}
+
 static void a_frame_that_straddles_the_edge_is_split_without_a_loss(void **state)
 {
     struct fixture *x = *state;
@@ -369,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_empty_batch_is_never_due, setup, teardown),
         cmocka_unit_test(size_limits_at_their_edges),
+        cmocka_unit_test_setup_teardown(the_size_of_an_open_batch_may_change, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frame_that_straddles_the_edge_is_split_without_a_loss, setup, teardown),
         cmocka_unit_test_setup_teardown(the_number_of_records_is_a_limit_too, setup, teardown),
         cmocka_unit_test_setup_teardown(the_time_counts_from_the_arrival_of_the_oldest_record, setup, teardown),

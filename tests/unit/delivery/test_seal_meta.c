@@ -59,6 +59,29 @@ static void partition_keys_go_with_the_note(void **state)
     buf_release(&b);
 }
 
+static void a_greatest_size_goes_with_the_note(void **state)
+{
+    struct seal_meta in = {.name = SLICE("k"), .format = "lines", .codec = "gzip", .epoch = 7, .body_max = 0x280000000},
+                     out;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, SEAL_META_MAX);
+    assert_int_equal(seal_meta_write(&in, &b), 0);
+    assert_int_equal(seal_meta_read(buf_slice(&b), &out), 0);
+    assert_true(out.body_max == in.body_max && out.epoch == 7 && out.keys.n == 0);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(seal_meta_read(slice_of(b.p, n), &out), -1);
+    buf_clear(&b);
+    in.keys = slice_of("service\0web\0", 12);
+    assert_int_equal(seal_meta_write(&in, &b), 0);
+    assert_int_equal(seal_meta_read(buf_slice(&b), &out), 0);
+    assert_true(out.body_max == in.body_max && slice_eq(in.keys, out.keys));
+    for (size_t n = 0; n < b.n; n++) /* but for what holds no key */
+        assert_int_equal(seal_meta_read(slice_of(b.p, n), &out), n == b.n - 12 ? 0 : -1);
+    buf_release(&b);
+}
+
 static void a_name_may_be_empty(void **state)
 {
     const struct seal_meta in = {.name = {NULL, 0}, .format = "raw", .codec = "none", .level = 0};
@@ -110,6 +133,7 @@ int main(void)
         cmocka_unit_test(a_note_comes_back_as_it_was_written),
         cmocka_unit_test(a_note_of_version_0_1_0_has_no_epoch),
         cmocka_unit_test(partition_keys_go_with_the_note),
+        cmocka_unit_test(a_greatest_size_goes_with_the_note),
         cmocka_unit_test(a_name_may_be_empty),
         cmocka_unit_test(every_truncation_and_a_newer_version_are_refused),
         cmocka_unit_test(a_note_that_is_too_long_is_refused_whole),

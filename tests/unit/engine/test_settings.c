@@ -74,6 +74,24 @@ static void the_least_configuration_has_all_defaults(void **state)
     assert_null(s);
 }
 
+static void a_compressed_size_alone_leaves_batches_a_part_of_the_spool(void **state)
+{
+    struct settings *s =
+        parse("streams:\n"
+              "  a: { buffer: { compressed_size: 16MiB }, destination: { file: { path: /a } } }\n"
+              "  b: { buffer: { compressed_size: 1MiB }, spool: { limit: 1TiB }, destination: { file: { "
+              "path: /b } } }\n"
+              "  c: { buffer: { compressed_size: 1MiB, size: 1MiB }, destination: { file: { path: /c } } "
+              "}\n");
+
+    (void)state;
+    assert_int_equal(s->streams[0].compressed_size, 16 * MIB);
+    assert_int_equal(s->streams[0].buffer_size, GIB / 4);
+    assert_int_equal(s->streams[1].buffer_size, 5 * GIB);
+    assert_int_equal(s->streams[2].buffer_size, MIB);
+    settings_free(&s);
+}
+
 static void everything_said_is_taken(void **state)
 {
     struct settings *s = parse("data_dir: /var/lib/sluice\n" QUIET "limits: { memory: 128MiB }\nlog: { level: debug }\n"
@@ -518,6 +536,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opensearch_is_another_name_of_elasticsearch),
         cmocka_unit_test(the_least_configuration_has_all_defaults),
+        cmocka_unit_test(a_compressed_size_alone_leaves_batches_a_part_of_the_spool),
         cmocka_unit_test(everything_said_is_taken),
         cmocka_unit_test(inputs_are_names_or_one_key_mappings),
         cmocka_unit_test(a_codec_has_its_default_level_or_the_one_given),
