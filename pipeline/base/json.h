@@ -79,6 +79,12 @@ bool json_literal(struct json_reader *r, enum json_type type); /* JSON_TRUE, JSO
 /* Reads any value, checked to its end; *raw (may be NULL) is its bytes. */
 bool json_value(struct json_reader *r, struct slice *raw);
 #define json_skip(r) json_value((r), NULL)
+/* The caller has read the value that is next by itself, from r->p up to `end`, and found it valid. */
+static inline void json_passed(struct json_reader *r, const char *end)
+{
+    r->p = end;
+    r->first = false;
+}
 
 /* True when the document was read without error and only white space is left. */
 bool json_end(struct json_reader *r);

@@ -113,6 +113,74 @@ static void escapes_in_base64_are_undone(void **state)
     }
 }
 
+/* The same document with a space behind each brace that opens an object: no record is in the spelling that nearly every client uses. */
+static void spell_otherwise(const char *body, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (; *body; body++) {
+        assert_true(n + 3 < size);
+        out[n++] = *body;
+        if (body[0] == '{' && body[1] == '"')
+            out[n++] = ' ';
+    }
+    out[n] = '\0';
+}
+
+/* Both are the same document, so both get the same answer. */
+static void assert_spelling_does_not_matter(bool batch, const char *body)
+{
+    char other[512];
+    struct api_put one, two;
+    struct api_error e1, e2;
+    int rc1, rc2;
+
+    spell_otherwise(body, other, sizeof(other));
+    rc1 = parse(&one, batch, body, &e1);
+    rc2 = parse(&two, batch, other, &e2);
+    if (rc1 != rc2 || e1.code != e2.code)
+        fail_msg("%s: %d, %s; %s: %d, %s", body, rc1, e1.message, other, rc2, e2.message);
+    if (rc1 < 0)
+        return;
+    assert_int_equal(one.count, two.count);
+    assert_int_equal(one.bytes, two.bytes);
+    assert_int_equal(e1.code, API_OK);
+    for (size_t i = 0; i < one.frame_count; i++)
+        assert_true(slice_eq(payload(one.frames[i].frame), payload(two.frames[i].frame)));
+    api_put_release(&one);
+    api_put_release(&two);
+}
+
+static void how_a_record_is_spelled_makes_no_difference(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"DeliveryStreamName\":\"s\",\"Records\":[{\"Data\":\"aGVsbG8=\"},{\"Data\": \"YWI=\"},{\"Data\":\"\"}]}",
+        "{\"Record\":{\"Data\":\"aGVsbG8gd29ybGQhIGhlbGxvIHdvcmxkISBoZWxsbyB3b3JsZCE=\"},\"DeliveryStreamName\":\"s\"}",
+        "{\"DeliveryStreamName\":\"s\",\"Records\":[{\"Data\":\"YQ==\",\"Data\":\"\"}]}",
+        "{\"DeliveryStreamName\":\"s\",\"Records\":[{\"Data\":\"\\/\\/\\/\\/\"},{\"Data\":\"YQ==\" }]}",
+    };
+    static const char others[] = "\"\\{}[]:, =A/n\x01\xc3";
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        char body[256];
+        size_t n = strlen(bodies[i]);
+
+        for (size_t at = 0; at < n; at++) {
+            memcpy(body, bodies[i], n + 1);
+            for (const char *c = others; *c; c++) {
+                body[at] = *c;
+                assert_spelling_does_not_matter(bodies[i][2] == 'D', body);
+            }
+            body[at] = '\0'; /* it ends there */
+            assert_spelling_does_not_matter(bodies[i][2] == 'D', body);
+            memmove(body + at, bodies[i] + at + 1, n - at); /* that character is missing */
+            assert_spelling_does_not_matter(bodies[i][2] == 'D', body);
+        }
+        assert_spelling_does_not_matter(bodies[i][2] == 'D', bodies[i]);
+    }
+}
+
 static void a_bad_body_gets_the_error_that_names_the_fault(void **state)
 {
     const struct {
@@ -375,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_single_record_may_come_before_its_stream),
         cmocka_unit_test(unknown_members_are_stepped_over),
         cmocka_unit_test(escapes_in_base64_are_undone),
+        cmocka_unit_test(how_a_record_is_spelled_makes_no_difference),
         cmocka_unit_test(a_bad_body_gets_the_error_that_names_the_fault),
         cmocka_unit_test(limits_count_decoded_bytes_at_their_edges),
         cmocka_unit_test(records_keep_their_order_over_several_frames),
