@@ -376,6 +376,8 @@ static int add_entries(const struct api_put_frame *f, uint32_t first, const char
         n = snprintf(entry, sizeof(entry), "{\"ErrorCode\":\"%s\",\"ErrorMessage\":\"%s\"},",
                      api_error_name(API_UNAVAILABLE), refusal(f->outcome));
     }
+    if (buf_reserve(out, (size_t)n * f->count) < 0)
+        return -1;
     for (uint32_t i = first; i < first + f->count; i++) {
         if (safe) {
             entry[at] = DIGITS[i >> 8 & 15];
