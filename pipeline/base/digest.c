@@ -7,18 +7,42 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 
 #ifdef HAVE_LIBISAL
 #include <isa-l/crc.h>
 #endif
 
+enum {
+    SHA256_BLOCK = 64,
+    INNER_PAD = 0x36,
+    OUTER_PAD = 0x5c,
+};
+
 /* OpenSSL's digests fail only with a broken installation, which leaves nothing sensible to do. */
 struct sha256 {
-    EVP_MD *md; /* fetched once: looking it up costs more than hashing a short string */
     EVP_MD_CTX *ctx;
 };
+
+/* OpenSSL's own registry says what SHA-256 is, and asking it costs more than hashing a short text. It says the same each time: so it is
+ * asked once in a process. */
+static EVP_MD *sha256_md;
+
+static void fetch_sha256(void)
+{
+    sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    assert(sha256_md);
+}
+
+static const EVP_MD *sha256_algorithm(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fetch_sha256);
+    return sha256_md;
+}
 
 static void *openssl_alloc(size_t size, const char *file, int line)
 {
@@ -55,9 +79,8 @@ struct sha256 *sha256_new(void)
 {
     struct sha256 *s = mem_alloc(sizeof(*s));
 
-    s->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     s->ctx = EVP_MD_CTX_new();
-    assert(s->md && s->ctx);
+    assert(s->ctx);
     return s;
 }
 
@@ -66,13 +89,12 @@ void sha256_free(struct sha256 **s)
     if (!*s)
         return;
     EVP_MD_CTX_free((*s)->ctx);
-    EVP_MD_free((*s)->md);
     MEM_CLEAR(*s);
 }
 
 void sha256_begin(struct sha256 *s)
 {
-    int ok = EVP_DigestInit_ex2(s->ctx, s->md, NULL);
+    int ok = EVP_DigestInit_ex2(s->ctx, sha256_algorithm(), NULL);
 
     assert(ok == 1);
 }
@@ -93,20 +115,38 @@ void sha256_end(struct sha256 *s, unsigned char out[SHA256_BYTES])
 
 void sha256_of(struct slice in, unsigned char out[SHA256_BYTES])
 {
-    int ok = EVP_Digest(in.p, in.n, out, NULL, EVP_sha256(), NULL);
+    int ok = EVP_Digest(in.p, in.n, out, NULL, sha256_algorithm(), NULL);
 
     assert(ok == 1);
 }
 
+/* RFC 2104: two hashes, each over the key in a block of its own and what follows it. OpenSSL's HMAC() looks up what it is made of in
+ * each call, which takes several times as long as the hashes of a short text. */
 void hmac_sha256(struct slice key, struct slice in, unsigned char out[SHA256_BYTES])
 {
-    /* A NULL key would mean "the key of the last call". */
-    const void *k = key.n ? key.p : "";
-    const unsigned char *done;
+    struct sha256 s = {.ctx = EVP_MD_CTX_new()};
+    unsigned char block[SHA256_BLOCK] = {0}, inner[SHA256_BYTES];
 
-    assert(key.n <= INT32_MAX);
-    done = HMAC(EVP_sha256(), k, (int)key.n, (const unsigned char *)in.p, in.n, out, NULL);
-    assert(done);
+    assert(s.ctx);
+    if (key.n > sizeof(block))
+        sha256_of(key, block);
+    else if (key.n > 0)
+        memcpy(block, key.p, key.n);
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] ^= INNER_PAD;
+    sha256_begin(&s);
+    sha256_add(&s, slice_of((const char *)block, sizeof(block)));
+    sha256_add(&s, in);
+    sha256_end(&s, inner);
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] ^= INNER_PAD ^ OUTER_PAD;
+    sha256_begin(&s);
+    sha256_add(&s, slice_of((const char *)block, sizeof(block)));
+    sha256_add(&s, slice_of((const char *)inner, sizeof(inner)));
+    sha256_end(&s, out);
+    explicit_bzero(block, sizeof(block));
+    explicit_bzero(inner, sizeof(inner));
+    EVP_MD_CTX_free(s.ctx);
 }
 
 bool md5_of(struct slice in, unsigned char out[MD5_BYTES])

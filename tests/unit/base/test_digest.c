@@ -66,6 +66,27 @@ static void hmac_of_the_rfcs_cases(void **state)
                         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
+/* A key as long as a block is taken as it is, a longer one's hash is. */
+static void an_hmac_key_of_a_block_and_of_one_byte_more(void **state)
+{
+    static const char *const want[] = {
+        "6a599c2e1bd634e06e5e757c87aefabb46596905a0e71e41cd131e931dc8dd3d",
+        "35b8c3e65dabe81902fa78f61def8031fb2bb3b9af41bfc2ff0c84063069e566",
+    };
+    unsigned char key[65], sum[SHA256_BYTES];
+    char hex[SHA256_HEX];
+
+    (void)state;
+    memset(key, 0xaa, sizeof(key));
+    for (size_t i = 0; i < 2; i++) {
+        hmac_sha256(slice_of((char *)key, 64 + i), SLICE("edge"), sum);
+        assert_string_equal(hex_encode(sum, sizeof(sum), hex), want[i]);
+    }
+    hmac_sha256(slice_of((char *)sum, sizeof(sum)), SLICE("edge"), sum); /* the key may stand where the result goes */
+    assert_string_equal(hex_encode(sum, sizeof(sum), hex),
+                        "aa5b7dfed7fa0bd07943dbd67de5a2956b3f324b60fe99b981e42e2c64051622");
+}
+
 static void an_empty_hmac_key_is_a_key(void **state)
 {
     unsigned char sum[SHA256_BYTES];
@@ -203,6 +224,7 @@ int main(void)
         cmocka_unit_test(sha256_of_known_texts),
         cmocka_unit_test(a_context_is_reused_and_pieces_equal_the_whole),
         cmocka_unit_test(hmac_of_the_rfcs_cases),
+        cmocka_unit_test(an_hmac_key_of_a_block_and_of_one_byte_more),
         cmocka_unit_test(an_empty_hmac_key_is_a_key),
         cmocka_unit_test(md5_of_the_rfcs_texts),
         cmocka_unit_test(crc32c_of_the_rfcs_patterns),
