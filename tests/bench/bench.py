@@ -341,13 +341,16 @@ def json_row(b, name, speeds, target=None, script=None, **more):
     return Row(name, os.path.getsize(b.corpus("json")) / 1e6, b.stop(d), speeds["json"]["gzip"], target)
 
 
-def api_row(b, durability, speeds, records=CALL_RECORDS, size=RECORD_BYTES, megabytes=None):
+def api_row(b, durability, speeds, records=CALL_RECORDS, size=RECORD_BYTES, megabytes=None, payload_hash=None):
     calls = (megabytes or b.megabytes) * 1_000_000 // (records * size)
-    d = b.start({"s0": b.stream(compression="gzip", durability=durability)}, f"api-{durability}-{size}")
+    destination = b.s3(**({"payload_hash": payload_hash} if payload_hash else {}))
+    d = b.start({"s0": b.stream(destination=destination, compression="gzip", durability=durability)},
+                f"api-{durability}-{size}-{payload_hash}")
     b.put(d, 1, calls, records=records, size=size)
     wait_all(d, "s0", calls * records)
     target = at_least(180) if size == RECORD_BYTES else None
     name = ("API → S3, gzip" + (", durability memory" if durability == "memory" else "") +
+            (f", payload_hash {payload_hash}" if payload_hash else "") +
             (f", records of {size:,} B" if size != RECORD_BYTES else ""))
     return Row(name, calls * records * size / 1e6, b.stop(d), speeds["json"]["gzip"], target)
 
@@ -455,6 +458,7 @@ ROWS = {
     "http-gzip": lambda b, s: json_row(b, "tail JSON → HTTP, Firehose's format, gzip", s, at_least(120),
                                        destination={"http": {"url": b.url() + "/put", "format": "firehose"}}, compression="gzip"),
     "api-gzip": lambda b, s: api_row(b, "disk", s),
+    "api-gzip-unsigned": lambda b, s: api_row(b, "disk", s, payload_hash="unsigned"),
     "api-memory": lambda b, s: api_row(b, "memory", s),
     "tail-zstd-4": lambda b, s: tail_row(b, "zstd", s, what="tail, objects of 4 MiB", size="4MiB"),
     "tail-short": lambda b, s: tail_row(b, "gzip", s, kind="short", what="tail, lines of 20 B"),
