@@ -92,7 +92,6 @@ struct sink_seal {
     /* Of sink_ops.steps, else all empty; README.md, "Several steps". What is here was written by judge() or send(), in this run or
      * before a crash, for the very same bytes under the same name. */
     struct slice progress; /* what was last written to verdict.progress; empty: it begins anew */
-    bool anew;             /* begin_anew was said of this body: what may be left of it is not to be gone on with */
     uint32_t
         range; /* 0: a step of the whole. Else this request sends bytes of the body, and is number `range` of them: */
     uint64_t range_from;         /* ... from here */
@@ -101,6 +100,7 @@ struct sink_seal {
     uint32_t tag_count;
     bool one_step; /* there is no place for progress: it must go in one step */
     bool undo;     /* there is no body: what `progress` tells of is to be removed, nobody will complete it */
+    bool alone; /* with undo: no other body goes to the target under this name, so all that is there under it may go */
 };
 
 /* Of request(), which has made nothing then. */
@@ -164,14 +164,16 @@ struct sink_verdict {
     char token[64]; /* SINK_FOLLOW_UP: what the next request() must know */
     /* Of sink_ops.steps; set before judge() or send() is called for a step of the whole, empty; NULL: there is no place for it, and
      * the body must go in one step. Who has got part of the way writes what must be known to go on (SINK_PROGRESS_MAX bytes) and
-     * says `progressed`; it replaces what was there. With SINK_FOLLOW_UP the next step comes once that is safe in the journal. */
+     * says `progressed`; it replaces what was there. With SINK_FOLLOW_UP the next step comes once that is safe in the journal. Where
+     * no ranges have been asked for it says nothing of the bytes: another body of the same records and name goes on with it. With
+     * `undo` it is kept for the steps of this run, and not in the journal. */
     struct buf *progress;
     bool progressed;
     uint64_t
         range_bytes; /* with `progressed`: from now on the body goes in ranges of this; more, where SINK_RANGES_MAX asks for it */
     struct sink_tag tag; /* SINK_DELIVERED of a range: what the last step must know of it */
     bool begin_anew;     /* what `progress` tells of is gone, or of no use; with SINK_RETRY */
-    bool leaves;         /* ... and not gone: it is to be undone */
+    bool leaves; /* ... and not gone: it is to be undone; with SINK_DELIVERED: so is what may be left beside the body */
 };
 
 /* An option that may hold !{...}: what is filled in is a partition key or a time of the object, or of each record. */

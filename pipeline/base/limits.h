@@ -340,6 +340,11 @@
 /* S3: an error document has a few hundred bytes; a path has 3 * OBJECT_KEY_MAX when every byte is encoded, and the bucket; the
  * path and query of a reader, all of it escaped. */
 #define S3_ANSWER_MAX (16 * KIB)
+/* Unfinished uploads of one object's name that are asked for at a time, and what is read of such a listing. One more is the rule. */
+#define S3_UPLOADS_MAX        8
+#define S3_UPLOADS_ANSWER_MAX (64 * KIB)
+/* Steps in a row that look for such uploads and abort them, two for each. */
+#define S3_SWEEP_STEPS_MAX LIMIT(64, 8)
 #define S3_PATH_MAX   ((size_t)4096)
 #define S3_TARGET_MAX (64 * KIB)
 /* Metadata of an object, names; what the text of a tag or of metadata comes to at most (its expressions replaced), and all tags. */

@@ -37,6 +37,7 @@ void attempt_init(struct attempt *s, const struct attempt_ops *ops, void *owner,
 {
     *s = (struct attempt){.ops = ops, .owner = owner, .loop = loop, .target = target};
     target_slot_init(&s->slot, loop, on_due);
+    buf_init(&s->undone, SINK_PROGRESS_MAX);
     loop_timer_init(&s->next_step, on_next_step);
     LIST_INIT(&s->requests);
     s->job.run = encode;
@@ -65,6 +66,7 @@ void attempt_release(struct attempt *s)
         delivery_loop_give_memory(s->loop, s->budgeted);
     if (s->loop->beyond == s)
         s->loop->beyond = NULL;
+    buf_release(&s->undone);
     encoder_out_release(&s->out);
     http_request_release(&s->request);
 }
@@ -280,14 +282,13 @@ static struct sink_seal seal_of(const struct attempt *s, uint32_t range)
         .range = range,
         .one_step = !p,
         .undo = s->undo,
+        .alone = s->alone,
     };
 
     if (range == 0)
         seal.digest = s->out.digests;
-    if (p) {
-        seal.progress = buf_slice(&p->progress);
-        seal.anew = p->anew;
-    }
+    if (p)
+        seal.progress = buf_slice(s->undone.n > 0 ? &s->undone : &p->progress);
     if (range)
         unfinished_locate(p, &seal);
     else if (p && p->range_count > 0 && !s->undo) {
@@ -301,7 +302,7 @@ static void begin_request(struct attempt *s, uint32_t range)
 {
     struct sink_seal seal = seal_of(s, range);
     struct request *r = request_start(&REQUEST_OPS, s, s->loop, s->target, &seal, range ? NULL : s->sink_outcomes,
-                                      s->progress && !range && !s->undo);
+                                      s->progress && !range);
 
     LIST_INSERT_HEAD(&s->requests, r, link);
     s->request_count++;
@@ -424,7 +425,7 @@ void attempt_go_on(struct attempt *s)
 static void decide(struct attempt *s, struct request *r, enum sink_outcome outcome)
 {
     s->begins_anew = s->begins_anew || r->verdict.begin_anew;
-    s->leaves = s->leaves || (r->verdict.begin_anew && r->verdict.leaves);
+    s->leaves = s->leaves || ((r->verdict.begin_anew || outcome == SINK_DELIVERED) && r->verdict.leaves);
     if (s->decided && (s->outcome != SINK_RETRY || outcome == SINK_RETRY))
         return;
     s->decided = true;
@@ -457,6 +458,13 @@ static void judge_range(struct attempt *s, struct request *r, enum sink_outcome 
     }
 }
 
+static void keep_undone(struct attempt *s, struct slice progress)
+{
+    buf_clear(&s->undone);
+    if (buf_add_slice(&s->undone, progress) < 0)
+        assert(!"the sink's buffer has the same maximum");
+}
+
 /* With SINK_FOLLOW_UP the destination has the body, or a part of it, but has not acknowledged it: the attempt goes on with
  * another question a little later. */
 static void judge_whole(struct attempt *s, struct request *r, enum sink_outcome outcome)
@@ -464,7 +472,9 @@ static void judge_whole(struct attempt *s, struct request *r, enum sink_outcome 
     bool progressed = r->verdict.progressed && r->verdict.progress && outcome != SINK_DELIVERED;
     nsec wait = r->verdict.retry_after;
 
-    if (progressed)
+    if (progressed && s->undo)
+        keep_undone(s, buf_slice(&r->progress));
+    else if (progressed)
         unfinished_progress(s->progress, buf_slice(&r->progress), r->verdict.range_bytes);
     if (outcome != SINK_FOLLOW_UP) {
         decide(s, r, outcome);
@@ -477,7 +487,7 @@ static void judge_whole(struct attempt *s, struct request *r, enum sink_outcome 
         if (wait > 0)
             delivery_loop_at(s->loop, &s->next_step, s->loop->mono + wait);
     }
-    if (progressed)
+    if (progressed && !s->undo)
         keep(s);
 }
 

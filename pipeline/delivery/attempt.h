@@ -70,10 +70,13 @@ struct attempt {
     const char *content_type, *encoding;
     struct sink_outcomes *sink_outcomes; /* for judge(); NULL: the target answers for the body as a whole */
 
-    bool undo;         /* the body is none: what an earlier one left at the target is to be removed (sink_seal.undo) */
-    bool away;         /* a worker makes its body */
-    bool lent;         /* that is another job's work so far: its place is no attempt under way yet */
-    bool held;         /* it begins nothing more: until the seal is safe, or for good */
+    bool undo;  /* the body is none: what an earlier one left at the target is to be removed (sink_seal.undo) */
+    bool alone; /* ... sink_seal.alone */
+    struct buf
+        undone; /* ... and how far that is; empty: not begun. Not in the journal: *progress stays as the body left it */
+    bool away;  /* a worker makes its body */
+    bool lent;  /* that is another job's work so far: its place is no attempt under way yet */
+    bool held;  /* it begins nothing more: until the seal is safe, or for good */
     bool no_room;      /* the body could not be made: there was no place for it on our own disk */
     unsigned attempts; /* made so far, in this run */
     unsigned failures; /* in a row: what the back-off counts */
@@ -93,7 +96,7 @@ struct attempt {
     bool pausing, keeping;    /* before the next step: for that timer; until the progress is safe, ... */
     bool kept;                /* ... which it is now, unless more has come since */
     bool decided;             /* how it ends: */
-    bool begins_anew, leaves; /* verdict.begin_anew, .leaves of any answer */
+    bool begins_anew, leaves; /* verdict.begin_anew, .leaves of any answer; also of the one that says DELIVERED */
     enum sink_outcome outcome;
     struct sink_verdict verdict;
     struct http_request request; /* ... whose answer this was */

@@ -86,7 +86,7 @@ void delivery_progress_judged(struct attempt *s, bool arrived, bool again)
 
     if (!s->progress || (again && !arrived))
         return;
-    if (!arrived) {
+    if (!arrived || s->leaves) {
         unfinished_abandon(&d->unfinished, s->progress);
     } else {
         unfinished_forget(&d->unfinished, s->progress);

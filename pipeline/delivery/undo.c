@@ -2,7 +2,7 @@
  *
  * A body is not gone on with when it is cut smaller, when its records are given up, or when after a restart another one is
  * made of them. What it has left at the target (an upload and its ranges) is seen by nobody and may cost money, so a
- * request removes it, one body after the other, and the delivery is not done before. But an outage must not keep in the spool
+ * few requests remove it, one body after the other, and the delivery is not done before. But an outage must not keep in the spool
  * what is safe in the backup: after UNDO_TRIES_MAX tries the log says what stays.
  */
 #include "pipeline/base/limits.h"
@@ -48,6 +48,7 @@ static void begin(struct delivery *d, struct unfinished_body *b, struct target *
     attempt_init(s, &OPS, d, d->host->loop, t);
     s->in.codec = d->codec;
     s->undo = true;
+    s->alone = unfinished_is_alone(&d->unfinished, b);
     attempt_queue(s);
 }
 

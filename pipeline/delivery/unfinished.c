@@ -13,6 +13,7 @@
 #define VERSION       1
 #define SINK_NAME_MAX 32
 #define RANGE_BIT(n)  ((uint64_t)1 << ((n)-1))
+#define GIVEN_UP      0x80U /* beside the kind */
 
 static struct unfinished_body *new_body(void)
 {
@@ -61,11 +62,18 @@ void unfinished_abandon(struct unfinished *u, struct unfinished_body *b)
         unfinished_forget(u, b);
 }
 
+static bool has_name(const struct unfinished_body *b, struct slice name, struct slice sink)
+{
+    return slice_eq(buf_slice(&b->name), name) && slice_eq(buf_slice(&b->sink), sink);
+}
+
 static bool is_same(const struct unfinished_body *b, const struct unfinished_key *key, struct slice name,
                     const char *sink)
 {
-    return b->key.bytes == key->bytes && b->key.crc32c == key->crc32c && slice_eq(buf_slice(&b->name), name) &&
-           slice_is(buf_slice(&b->sink), sink);
+    bool has_bytes = b->range_count > 0;
+
+    return !b->given_up && (!has_bytes || (b->key.bytes == key->bytes && b->key.crc32c == key->crc32c)) &&
+           has_name(b, name, slice_str(sink));
 }
 
 static bool holds_the_same_records(const struct unfinished_body *b, const struct unfinished_key *key)
@@ -91,12 +99,13 @@ struct unfinished_body *unfinished_meet(struct unfinished *u, const struct unfin
     }
     if (!found && u->count < SEAL_BODIES_MAX) {
         found = u->bodies[u->count++] = new_body();
-        found->key = *key;
         if (buf_add_slice(&found->name, name) < 0 || buf_add_str(&found->sink, sink) < 0)
             assert(!"names are bounded");
     }
-    if (found)
+    if (found) {
+        found->key = *key;
         found->state = UNFINISHED_LIVE;
+    }
     return found;
 }
 
@@ -115,7 +124,6 @@ void unfinished_begin_anew(struct unfinished *u, struct unfinished_body *b, bool
     buf_clear(&b->progress);
     b->range_bytes = b->there = 0;
     b->range_count = 0;
-    b->anew = true;
 }
 
 void unfinished_abandon_all(struct unfinished *u)
@@ -144,6 +152,17 @@ static size_t count_begun(const struct unfinished *u)
 bool unfinished_is_any(const struct unfinished *u)
 {
     return count_begun(u) > 0;
+}
+
+bool unfinished_is_alone(const struct unfinished *u, const struct unfinished_body *b)
+{
+    for (size_t i = 0; i < u->count; i++) {
+        const struct unfinished_body *other = u->bodies[i];
+
+        if (other != b && other->state != UNFINISHED_STALE && has_name(other, buf_slice(&b->name), buf_slice(&b->sink)))
+            return false;
+    }
+    return true;
 }
 
 /* --- ranges ----------------------------------------------------------------------------------------------------------- */
@@ -195,7 +214,7 @@ void unfinished_locate(const struct unfinished_body *b, struct sink_seal *seal)
 
 static void write_body(const struct unfinished_body *b, struct wire_out *o)
 {
-    wire_put_u8(o, b->key.kind);
+    wire_put_u8(o, b->key.kind | (b->given_up || b->state == UNFINISHED_STALE ? GIVEN_UP : 0));
     wire_put_u64(o, b->key.first);
     wire_put_u64(o, b->key.last);
     wire_put_u64(o, b->key.window);
@@ -260,7 +279,10 @@ static bool read_ranges(struct unfinished_body *b, struct wire_in *in)
 
 static bool read_body(struct unfinished_body *b, struct wire_in *in)
 {
-    b->key.kind = wire_u8(in);
+    uint8_t kind = wire_u8(in);
+
+    b->given_up = kind & GIVEN_UP;
+    b->key.kind = (uint8_t)(kind & ~GIVEN_UP);
     b->key.first = wire_u64(in);
     b->key.last = wire_u64(in);
     b->key.window = wire_u64(in);

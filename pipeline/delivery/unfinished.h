@@ -3,7 +3,8 @@
  *
  * A body is known by what it is (which kind of body, which records, its size and its CRC-32C), by its name and by the sink
  * that takes it. One that is made again, also after a restart, goes on where it was if all of that is the same. With
- * other bytes (another script, another version of a compressor) it begins anew, and the old one is to be removed.
+ * other bytes (another script, another version of a compressor) it begins anew, and the old one is to be removed; but as long as none
+ * of its bytes went there (no ranges were asked for), whatever body has its records and its name goes on.
  *
  *     UNMET  an earlier run left it, and its body has not been made in this one
  *     LIVE   an attempt goes on with it
@@ -44,7 +45,7 @@ struct unfinished_body {
     uint64_t there; /* bit n - 1: range n is */
     struct sink_tag tags[SINK_RANGES_MAX];
     unsigned undo_tries;
-    bool anew; /* sink_seal.anew */
+    bool given_up; /* UNMET, but STALE in the run before: no body goes on with it */
 };
 
 struct unfinished {
@@ -68,6 +69,8 @@ void unfinished_forget(struct unfinished *u, struct unfinished_body *b);
 
 struct unfinished_body *unfinished_stale(const struct unfinished *u); /* one of them; NULL: there is none */
 bool unfinished_is_any(const struct unfinished *u);                   /* that has begun */
+/* No other body has this one's name at the same sink, and is UNMET or LIVE. */
+bool unfinished_is_alone(const struct unfinished *u, const struct unfinished_body *b);
 
 /* For the journal; empty when nothing has begun. Never fails. */
 void unfinished_write(const struct unfinished *u, struct buf *out);

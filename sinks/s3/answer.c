@@ -495,7 +495,8 @@ enum sink_outcome s3_answer_explain(const struct s3_context *c, const struct htt
                            "correct %pendpoint, or raise %pmultipart.threshold: it may not know multipart uploads"},
         [S3_ODD_PART] = {"", ANSWER_ACT, "%e answered to a part without an ETag, or with a strange one (status %s)",
                          "raise %pmultipart.threshold: it may not know multipart uploads"},
-        [S3_ODD_END] = {"", ANSWER_PASSES, "%e did not say to its end whether the upload of `%k` is complete", ""}};
+        [S3_ODD_END] = {"", ANSWER_PASSES, "%e did not say to its end whether the upload of `%k` is complete", ""},
+        [S3_ODD_UPLOADS] = {"", ANSWER_PASSES, "%e still lists unfinished uploads of `%k` when many are aborted", ""}};
     struct found f = {.c = c};
     const struct answer_row *row;
 

@@ -43,7 +43,7 @@ void s3_answer_lesson(const struct s3_context *c, const struct http_response *re
 enum sink_outcome s3_answer_judge(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v);
 
 /* The words for an answer that is no success. `oddity`: what is odd about one that says it is. */
-enum s3_oddity { S3_ODD_NOTHING, S3_ODD_UPLOAD, S3_ODD_PART, S3_ODD_END };
+enum s3_oddity { S3_ODD_NOTHING, S3_ODD_UPLOAD, S3_ODD_PART, S3_ODD_END, S3_ODD_UPLOADS };
 enum sink_outcome s3_answer_explain(const struct s3_context *c, const struct http_response *re, enum s3_oddity oddity,
                                     struct sink_verdict *v);
 

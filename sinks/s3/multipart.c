@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TAG_ETAG_MAX 80
+#define INTENT       'w' /* in the place of a kind's letter */
 
 /* In a progress, for good. `element` is that of COMPLETE, `algorithm` the header's. */
 static const struct {
@@ -46,17 +47,24 @@ static bool is_one_of(const char *letters, char c)
     return c && strchr(letters, c);
 }
 
+/* Of an upload: kind of checksum, `f` whole, `l` listed or `u` unsure, place, id. Of an intent: `w`, `c` crowded, `u` unsure, place. */
 bool s3_upload_read(struct slice progress, struct s3_upload *out)
 {
     const size_t id_at = 4 + S3_PLACE_CHARS + 1;
+    bool intent = progress.n == id_at && progress.p[0] == INTENT;
 
-    if (progress.n <= id_at || !is_one_of("f-", progress.p[1]) || !is_one_of("l-", progress.p[2]) ||
+    if (progress.n < id_at || !is_one_of(intent ? "c-" : "f-", progress.p[1]) || !is_one_of("lu-", progress.p[2]) ||
         progress.p[3] != ' ' || progress.p[id_at - 1] != ' ')
         return false;
-    out->whole = progress.p[1] == 'f';
-    out->listed = progress.p[2] == 'l';
-    out->place = slice_of(progress.p + 4, S3_PLACE_CHARS);
-    out->id = slice_of(progress.p + id_at, progress.n - id_at);
+    *out = (struct s3_upload){.kind = CHECKSUM_NONE,
+                              .whole = progress.p[1] == 'f',
+                              .crowded = progress.p[1] == 'c',
+                              .listed = progress.p[2] == 'l',
+                              .unsure = progress.p[2] != '-',
+                              .place = slice_of(progress.p + 4, S3_PLACE_CHARS),
+                              .id = slice_of(progress.p + id_at, progress.n - id_at)};
+    if (intent)
+        return true;
     for (size_t i = CHECKSUM_NONE; i < ARRAY_LEN(KINDS); i++)
         if (KINDS[i].letter == progress.p[0]) {
             out->kind = (enum s3_checksum)i;
@@ -65,10 +73,23 @@ bool s3_upload_read(struct slice progress, struct s3_upload *out)
     return false;
 }
 
+bool s3_is_intent(struct slice progress)
+{
+    struct s3_upload u;
+
+    return s3_upload_read(progress, &u) && u.id.n == 0;
+}
+
 int s3_upload_write(const struct s3_upload *u, struct buf *out)
 {
-    return buf_printf(out, "%c%c%c %.*s %.*s", KINDS[u->kind].letter, u->whole ? 'f' : '-', u->listed ? 'l' : '-',
-                      (int)u->place.n, u->place.p, (int)u->id.n, u->id.p);
+    bool intent = u->id.n == 0;
+    char second = intent && u->crowded ? 'c' : !intent && u->whole ? 'f' : '-';
+
+    return buf_printf(out, "%c%c%c %.*s %.*s", intent ? INTENT : KINDS[u->kind].letter, second,
+                      u->listed   ? 'l'
+                      : u->unsure ? 'u'
+                                  : '-',
+                      (int)u->place.n, u->place.p, (int)u->id.n, intent ? "" : u->id.p);
 }
 
 int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sink_seal *seal, struct buf *out)
@@ -78,7 +99,8 @@ int s3_step_query(enum s3_step step, const struct s3_upload *u, const struct sin
     case S3_LOOK:
         return 0;
     case S3_LIST:
-        return buf_add_str(out, "encoding-type=url&prefix=") < 0 || sigv4_uri_encode(seal->name, false, out) < 0
+        return buf_printf(out, "encoding-type=url&max-uploads=%d&prefix=", S3_UPLOADS_MAX) < 0 ||
+                       sigv4_uri_encode(seal->name, false, out) < 0
                    ? -1
                    : buf_add_str(out, "&uploads=");
     case S3_CREATE:
@@ -124,37 +146,44 @@ static bool is_key(struct slice upload, bool url, struct slice name)
     return (!url || s3_list_decode_url(key, &n) == 0) && slice_eq(slice_of(key, n), name);
 }
 
-bool s3_upload_found(struct slice xml, struct slice name, struct s3_upload *u, struct buf *out)
+/* What an upload was begun with, where the listing says it, fits. */
+static bool fits(struct slice upload, struct s3_upload *u)
+{
+    char algorithm[16], type[16];
+
+    answer_xml(upload, "ChecksumAlgorithm", algorithm, sizeof(algorithm));
+    answer_xml(upload, "ChecksumType", type, sizeof(type));
+    u->whole = strcmp(type, "FULL_OBJECT") == 0;
+    return !*algorithm || (KINDS[u->kind].algorithm && !strcmp(algorithm, KINDS[u->kind].algorithm));
+}
+
+size_t s3_uploads_found(struct slice xml, struct slice name, bool any, struct s3_upload *u, struct buf *out)
 {
     static const char OPEN[] = "<Upload>", CLOSE[] = "</Upload>";
+    const char *from, *to;
     char encoding[8];
+    size_t count = 0;
     bool url;
 
     answer_xml(xml, "EncodingType", encoding, sizeof(encoding));
     url = strcmp(encoding, "url") == 0;
-
-    for (;;) {
-        const char *from = memmem(xml.p, xml.n, OPEN, sizeof(OPEN) - 1), *to;
-        char algorithm[16], type[16];
+    u->id = SLICE("");
+    while ((from = memmem(xml.p, xml.n, OPEN, sizeof(OPEN) - 1))) {
         struct slice upload;
 
-        if (!from)
-            return false;
         xml = slice_of(from, xml.n - (size_t)(from - xml.p));
         to = memmem(xml.p, xml.n, CLOSE, sizeof(CLOSE) - 1);
         if (!to)
-            return false;
+            break;
         upload = slice_of(xml.p, (size_t)(to - xml.p));
-        answer_xml(upload, "ChecksumAlgorithm", algorithm, sizeof(algorithm));
-        if (is_key(upload, url, name) &&
-            (!*algorithm || (KINDS[u->kind].algorithm && !strcmp(algorithm, KINDS[u->kind].algorithm)))) {
-            answer_xml(upload, "ChecksumType", type, sizeof(type));
-            u->whole = strcmp(type, "FULL_OBJECT") == 0;
-            u->listed = true;
-            return take_id(upload, u, out);
-        }
         xml = slice_of(to, xml.n - (size_t)(to - xml.p));
+        if (!is_key(upload, url, name))
+            continue;
+        count++;
+        if (u->id.n == 0 && (any || fits(upload, u)) && !take_id(upload, u, out))
+            buf_clear(out);
     }
+    return count;
 }
 
 bool s3_upload_lacks_digest(enum s3_checksum kind, const struct sink_seal *seal)

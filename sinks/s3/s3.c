@@ -140,17 +140,19 @@ static int s3_name_object(const void *state, const struct sink_seal_id *id, cons
 
 static enum s3_step step_of(const struct s3_sink *s, const struct sink_seal *seal)
 {
+    bool intent = s3_is_intent(seal->progress);
+
     if (seal->undo)
-        return S3_ABORT;
+        return intent ? S3_LIST : S3_ABORT;
     if (seal->range)
         return S3_PART;
     if (s3_step_follows(seal, S3_LOOK_TOKEN) || s3_step_follows(seal, S3_GONE_TOKEN))
         return S3_LOOK;
-    if (seal->progress.n > 0)
+    if (seal->progress.n > 0 && !intent)
         return S3_COMPLETE;
-    if (seal->one_step || body_size(seal->body) < s->conf->multipart.threshold)
+    if (!intent && (seal->one_step || body_size(seal->body) < s->conf->multipart.threshold))
         return S3_PUT;
-    return seal->anew || s3_step_follows(seal, S3_CREATE_TOKEN) ? S3_CREATE : S3_LIST;
+    return s3_step_follows(seal, S3_CREATE_TOKEN) ? S3_CREATE : S3_LIST;
 }
 
 static bool carries_body(enum s3_step step)
@@ -171,7 +173,7 @@ static enum s3_checksum checksum_of(const struct s3_sink *s, const struct sink_s
     enum s3_checksum kind = s3_conf_checksum(s->conf, lacking);
     struct s3_upload upload;
 
-    if (s3_upload_read(seal->progress, &upload))
+    if (s3_upload_read(seal->progress, &upload) && upload.id.n > 0)
         return upload.kind;
     if (step == S3_LIST || step == S3_CREATE) /* its parts will have digests of their own */
         return s3_upload_checksum(s->conf, manner);
@@ -235,12 +237,15 @@ static int begin_request(const struct s3_sink *s, const struct sink_seal *seal, 
                                 .bare = step == S3_LIST || step == S3_LOOK || step == S3_ABORT,
                                 .once = step == S3_CREATE, /* a second upload would stay for good */
                                 .late_answer = step == S3_COMPLETE,
-                                .response_max = S3_ANSWER_MAX};
+                                .response_max = step == S3_LIST ? S3_UPLOADS_ANSWER_MAX : S3_ANSWER_MAX};
     if (step == S3_CREATE)
         rq->text = mem_strdup("");
     if (step == S3_COMPLETE)
         rq->text = s3_complete_text(upload, seal);
-    return step == S3_COMPLETE && !rq->text ? err_set(e, ERR_FORMAT, "s3: what is known of the parts is damaged") : 0;
+    if (step != S3_COMPLETE || rq->text)
+        return 0;
+    err_set(e, ERR_FORMAT, "s3: what is known of the parts is damaged");
+    return SINK_ANEW;
 }
 
 /* The address, as it goes over the wire and into the signature; in *path and *query. */
@@ -262,7 +267,7 @@ static int add_address(const struct s3_place *place, const struct sink_seal *sea
 static int read_upload(const struct s3_sink *s, const struct sink_seal *seal, enum s3_step step, struct s3_upload *out,
                        struct err *e)
 {
-    if (step != S3_PART && step != S3_COMPLETE && step != S3_ABORT)
+    if (seal->progress.n == 0 || step == S3_LOOK)
         return 0;
     if (!s3_upload_read(seal->progress, out)) {
         err_set(e, ERR_FORMAT, "s3: what is known of an upload is damaged, or of another version");

@@ -1,5 +1,7 @@
 #include "sinks/s3/steps.h"
 
+#include "pipeline/base/limits.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -16,33 +18,75 @@ static enum sink_outcome go_on(const char *token, struct sink_verdict *v)
     return SINK_FOLLOW_UP;
 }
 
-/* The upload has an id: from now on the body goes in parts. */
-static enum sink_outcome begun(const struct s3_steps *s, const struct s3_upload *u, struct sink_verdict *v)
+/* The next step comes when this is in the journal; with an id, the body goes in parts from now on. */
+static enum sink_outcome write_down(const struct s3_steps *s, const struct s3_upload *u, const char *token,
+                                    struct sink_verdict *v)
 {
     struct buf *progress = v->progress;
 
     *v = (struct sink_verdict){.progress = progress,
                                .progressed = s3_upload_write(u, progress) == 0,
-                               .range_bytes = s->conf->multipart.part_size};
+                               .range_bytes = u->id.n > 0 ? s->conf->multipart.part_size : 0};
+    snprintf(v->token, sizeof(v->token), "%s", token);
     return SINK_FOLLOW_UP;
+}
+
+/* What else is left under the name is looked for. */
+static enum sink_outcome look_for_more(const struct s3_steps *s, struct sink_verdict *v)
+{
+    return write_down(s, &(struct s3_upload){.place = slice_str(s->place), .unsure = true}, "", v);
+}
+
+/* The removal of all that is left under a name. Who may not list it is not asked again. */
+static enum sink_outcome judge_leftovers(const struct s3_steps *s, const struct s3_context *c,
+                                         const struct http_response *re, struct sink_verdict *v)
+{
+    struct s3_upload u = {.kind = CHECKSUM_NONE, .place = slice_str(s->place), .unsure = true};
+    enum sink_outcome outcome = SINK_DELIVERED;
+    struct buf id;
+
+    if (re->status != 200) {
+        outcome = s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+        v->begin_anew = true;
+        return outcome;
+    }
+    buf_init(&id, S3_UPLOAD_ID_MAX);
+    if (s3_uploads_found(re->body, c->key, true, &u, &id) > 0 && c->seal->alone) {
+        if (u.id.n > 0 && c->seal->follow_up < S3_SWEEP_STEPS_MAX)
+            outcome = write_down(s, &u, "", v);
+        else
+            outcome = s3_answer_explain(c, re, S3_ODD_UPLOADS, v);
+    }
+    buf_release(&id);
+    return outcome;
 }
 
 /* Who may not list uploads, or does not know what that is, says so at the next step if it matters. */
 static enum sink_outcome judge_list(const struct s3_steps *s, const struct s3_context *c,
                                     const struct http_response *re, struct sink_verdict *v)
 {
-    bool learnt = c->follows_region || c->corrects_clock;
-    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)};
+    bool learnt = c->follows_region || c->corrects_clock, was_begun, listed = re->status == 200;
+    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)}, before = {.kind = CHECKSUM_NONE};
     enum sink_outcome outcome;
     struct buf id;
+    size_t there;
 
     if (re->failure != HTTP_OK || learnt || re->status == 429 || (re->status >= 500 && re->status != 501))
         return s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+    if (c->seal->undo)
+        return judge_leftovers(s, c, re, v);
+    was_begun = s3_upload_read(c->seal->progress, &before);
     buf_init(&id, S3_UPLOAD_ID_MAX);
-    if (re->status == 200 && s3_upload_found(re->body, c->key, &u, &id))
-        outcome = begun(s, &u, v);
-    else
-        outcome = go_on(S3_CREATE_TOKEN, v);
+    there = listed ? s3_uploads_found(re->body, c->key, false, &u, &id) : 0;
+    if (was_begun && !before.crowded && u.id.n > 0) {
+        u.listed = u.unsure = true;
+        outcome = write_down(s, &u, "", v);
+    } else {
+        u.id = SLICE("");
+        u.crowded = there > 0 || !listed;
+        u.unsure = there > 0 || was_begun;
+        outcome = write_down(s, &u, S3_CREATE_TOKEN, v);
+    }
     buf_release(&id);
     return outcome;
 }
@@ -50,13 +94,15 @@ static enum sink_outcome judge_list(const struct s3_steps *s, const struct s3_co
 static enum sink_outcome judge_create(const struct s3_steps *s, const struct s3_context *c,
                                       const struct http_response *re, struct sink_verdict *v)
 {
-    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)};
+    struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)}, intent = {.kind = CHECKSUM_NONE};
     enum sink_outcome outcome;
     struct buf id;
 
+    u.unsure = s3_upload_read(c->seal->progress, &intent) && intent.unsure;
+
     buf_init(&id, S3_UPLOAD_ID_MAX);
     if (re->failure == HTTP_OK && re->status == 200 && s3_upload_begun(re, &u, &id))
-        outcome = begun(s, &u, v);
+        outcome = write_down(s, &u, "", v);
     else
         outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_UPLOAD : S3_ODD_NOTHING, v);
     buf_release(&id);
@@ -96,13 +142,22 @@ static bool learn_no_whole(const struct s3_steps *s, const struct s3_context *c)
     return true;
 }
 
+/* The object is there. An upload that could not be completed because of that is there, too. */
+static enum sink_outcome complete(const struct s3_context *c, bool open, struct sink_verdict *v)
+{
+    struct s3_upload u;
+
+    v->leaves = s3_upload_read(c->seal->progress, &u) && (open || u.unsure);
+    return SINK_DELIVERED;
+}
+
 static enum sink_outcome judge_complete(const struct s3_steps *s, struct s3_context *c, const struct http_response *re,
                                         struct sink_verdict *v)
 {
     enum sink_outcome outcome;
 
     if (re->failure == HTTP_OK && s3_is_completed(re))
-        return SINK_DELIVERED;
+        return complete(c, false, v);
     outcome = s3_answer_explain(c, re, re->status == 200 ? S3_ODD_END : S3_ODD_NOTHING, v);
     if (strcmp(v->code, "NoSuchUpload") == 0 || strcmp(v->code, "ConditionalRequestConflict") == 0)
         return go_on(S3_GONE_TOKEN, v);
@@ -129,17 +184,23 @@ static enum sink_outcome judge_look(const struct s3_steps *s, const struct s3_co
     enum sink_outcome outcome = s3_answer_judge_look(c, re, gone, v);
     bool absent = c->seal->progress.n > 0 && re->failure == HTTP_OK && re->status == 404;
 
+    if (outcome == SINK_DELIVERED)
+        return complete(c, s3_step_follows(c->seal, S3_LOOK_TOKEN), v);
     v->begin_anew = v->leaves = outcome == SINK_RETRY && (gone || absent);
     return outcome;
 }
 
-static enum sink_outcome judge_abort(const struct s3_context *c, const struct http_response *re, struct sink_verdict *v)
+static enum sink_outcome judge_abort(const struct s3_steps *s, const struct s3_context *c,
+                                     const struct http_response *re, struct sink_verdict *v)
 {
     bool gone = re->failure == HTTP_OK && (re->status == 204 || re->status == 200);
+    struct s3_upload u;
 
     if (!gone)
         (void)s3_answer_explain(c, re, S3_ODD_NOTHING, v);
-    return gone || strcmp(v->code, "NoSuchUpload") == 0 ? SINK_DELIVERED : SINK_RETRY;
+    if (!gone && strcmp(v->code, "NoSuchUpload") != 0)
+        return SINK_RETRY;
+    return c->seal->alone && s3_upload_read(c->seal->progress, &u) && u.unsure ? look_for_more(s, v) : SINK_DELIVERED;
 }
 
 enum sink_outcome s3_steps_judge(const struct s3_steps *s, enum s3_step step, struct s3_context *c,
@@ -159,7 +220,7 @@ enum sink_outcome s3_steps_judge(const struct s3_steps *s, enum s3_step step, st
     case S3_LOOK:
         return judge_look(s, c, re, v);
     case S3_ABORT:
-        return judge_abort(c, re, v);
+        return judge_abort(s, c, re, v);
     case S3_PUT:
         break;
     }

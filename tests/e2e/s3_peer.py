@@ -10,7 +10,7 @@
     s3.old = True                                  # it knows no x-amz-checksum
     s3.teaches = True                              # being told the region, or the time, is no fault of the client
     s3.steps = lambda step, key, attempt: ...      # the same for a step of a multipart upload: "create", "complete", "list", "abort",
-                                                   # or ("part", number)
+                                                   # or ("part", number); "look" is a HEAD
     s3.stop(); s3.start()                          # down; back on the same port with the same objects
 
 A multipart upload: `uploads` {id: Upload} are those that nobody has ended; `done` [(step, key)] are all steps that were answered.
@@ -168,6 +168,7 @@ class Exchange:
 
     def __init__(self, peer, handler, key, body):
         self.peer, self.handler, self.key, self.body = peer, handler, key, body
+        self.step = None
         self.path = handler.path
 
     def etag(self):
@@ -222,6 +223,20 @@ class Lost(Step):
 
     def act(self, exchange):
         exchange.peer.take_step(exchange)
+        exchange.reset()
+
+
+class Stuck(Step):
+    """Nothing is heard of the step until the peer stops. `done`: it did what was asked; `told(exchange)` is called then."""
+
+    def __init__(self, done, told):
+        self.done, self.told = done, told
+
+    def act(self, exchange):
+        if self.done and exchange.step:
+            exchange.peer.take_step(exchange)
+        self.told()
+        exchange.peer.stopping.wait(600)
         exchange.reset()
 
 
@@ -324,6 +339,10 @@ class _Handler(Handler):
             self._head(200)
         else:
             peer.looked.append(key)
+            behaviour = peer.next_step("look", key)
+            if isinstance(behaviour, Stuck):
+                behaviour.act(Exchange(peer, self, key, b""))
+                return
             try:
                 self._check("HEAD", b"")
             except sigv4.Mismatch as e:

@@ -3,10 +3,10 @@
 import os
 
 import objects
-from common import one_stream
+from common import one_stream, stream
 from firehose import Firehose
 from harness import wait_until
-from s3_peer import Fail, Hang, LateError, Lost, S3Peer, WhiteSpace
+from s3_peer import Fail, Hang, LateError, Lost, S3Peer, Stuck, Upload, WhiteSpace
 
 MIB = 1 << 20
 PARTS = ["part-1", "part-2", "part-3"]
@@ -89,7 +89,7 @@ def test_a_store_that_takes_the_checksum_of_the_whole_for_another_gets_it_once(t
     d = run(t, s3, size=6)
     line, = d.logged("delivery failed")
     assert "code=BadDigest" in line and "it begins anew" in line, line
-    assert steps(s3).count("create") == 2 and steps(s3).count("list") == 1, s3.done
+    assert steps(s3).count("create") == 2 and steps(s3).count("abort") == 1, s3.done
 
 
 def once(step, behaviour):
@@ -169,6 +169,61 @@ def test_a_restart_goes_on_with_the_same_upload(t):
         assert steps(s3).count("create") == 1, (name, s3.done)
 
 
+# A step, and what leads to it.
+KILLED_AT = {
+    "list": None, "create": None, "part": None, "complete": None,
+    "look": ("complete", Lost()),                   # then the upload is gone, and the object there
+    "abort": ("complete", Fail(400, "InvalidPart")),  # then it begins anew, and the old upload is aborted
+}
+
+
+def killed_at_each_step(t, kill):
+    """A stream for each step, before and after the store has done it. When all hang there, kill(daemon, store)."""
+    s3 = peer_of(t)
+    cases = {f"{step}-{'after' if done else 'before'}": (step, done) for step in KILLED_AT for done in (False, True)}
+    hang, stuck = [True], set()
+
+    def script(at, key, attempt):
+        name = key.partition("/")[0]
+        step, done = cases[name]
+        before = KILLED_AT[step]
+        if before and at == before[0] and attempt == 1:
+            return before[1]
+        if hang and (at == step or (step == "part" and at == ("part", 1))):
+            return Stuck(done, lambda: stuck.add(name))
+        return None
+
+    s3.steps = script
+    s3.uploads = {name: Upload(f"{name}/2026/11/27/08/{name}-1-2026-11-27-08-00-00-somebody-elses", {}) for name in cases}
+    parts = {"threshold": "5MiB", "part_size": "5MiB"}
+    d = t.daemon({"streams": {name: stream(s3.destination(prefix=name + "/", multipart=parts), size="5632KiB", interval="900s")
+                              for name in cases}}).start()
+    records = {name: [(b"%s %06d " % (name.encode(), i) + os.urandom(8).hex().encode()).ljust(MIB // 2 - 1, b"x")
+                      for i in range(11)] for name in cases}
+    for name in cases:
+        Firehose(d.api_port).put_all(name, records[name])
+    wait_until("every step hangs", lambda: stuck == set(cases), 120 * t.slow)
+    hang.clear()
+    kill(d, s3)
+    for name in cases:
+        d.wait_delivered(name, 11, timeout=90)
+    d.stop()
+    s3.assert_clean()
+    assert set(s3.uploads) == set(cases), {i: u.key for i, u in s3.uploads.items()}
+    for name in cases:
+        found = {key: body for key, body in s3.snapshot().items() if key.startswith(name + "/")}
+        objects.assert_exactly_once(objects.lines(found), records[name])
+        assert len(found) == 1, (name, sorted(found))
+
+
+def test_kill_9_at_any_step_leaves_one_object_and_no_upload(t):
+    killed_at_each_step(t, lambda d, s3: (d.kill9(), d.start()))
+
+
+def test_a_store_that_dies_at_any_step_leaves_one_object_and_no_upload(t):
+    killed_at_each_step(t, lambda d, s3: (s3.stop(), s3.start()))
+
+
 def test_a_store_that_lacks_checksums_gets_uploads_without(t):
     """Also where an upload is found after a restart, and nobody knows what it was begun with."""
     s3 = peer_of(t)
@@ -213,14 +268,21 @@ def test_an_upload_at_another_endpoint_begins_anew_at_the_new_one(t):
 
 
 def test_what_is_given_up_is_aborted(t):
-    s3 = peer_of(t)
-    s3.steps = lambda step, _key, _attempt: Fail(400, "InvalidRequest") if step == "complete" else None
-    config = configured(s3, "6MiB")
-    config["streams"]["app"] |= {"retry": {"duration": "1s"},
-                                 "backup": {"mode": "failed", "file": {"path": t.path("backup")}}}
-    d = t.daemon(config).start()
-    put_one_object(d, 6)
-    wait_until("the abort", lambda: "abort" in steps(s3), 90 * t.slow)
-    wait_until("nothing left", lambda: not s3.uploads, 30 * t.slow)
-    d.stop()
-    assert not s3.bad
+    """Also where it is not known how many uploads were begun under its name."""
+    refuses = Fail(400, "InvalidRequest")
+    for name, script in (("known", lambda step, _key, _attempt: refuses if step == "complete" else None),
+                         ("unsure", lambda step, _key, attempt: Fail(503, "SlowDown") if step == ("part", 1) else
+                                    Lost() if (step, attempt) == ("create", 1) else None)):
+        s3 = peer_of(t)
+        s3.steps = script
+        config = configured(s3, "6MiB")
+        config["streams"]["app"] |= {"retry": {"duration": "1s"},
+                                     "backup": {"mode": "failed", "file": {"path": t.path("backup-" + name)}}}
+        d = t.daemon(config, name=name).start()
+        put_one_object(d, 6)
+        wait_until("the backup", lambda d=d: d.books("app").backed_up == 48, 90 * t.slow)
+        wait_until("nothing left", lambda s3=s3: not s3.uploads, 30 * t.slow)
+        d.stop()
+        assert "abort" in steps(s3), s3.done
+        assert (steps(s3)[-1] == "list") == (name == "unsure"), s3.done
+        assert not s3.bad

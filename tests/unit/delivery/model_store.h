@@ -81,15 +81,20 @@ static inline enum sink_outcome store_judge(const void *state, const struct sink
         v->misconfigured = re->status == 403;
         return SINK_RETRY;
     }
-    MODEL_CHECK((v->progress != NULL) == (!s->undo && s->range == 0));
+    MODEL_CHECK((v->progress != NULL) == (s->range == 0));
     if (s->range > 0) {
         snprintf(v->tag.text, sizeof(v->tag.text), "%.*s", (int)re->body.n, re->body.p);
+    } else if (s->undo && W.scene.store == STORE_LEAVES && s->progress.p[s->progress.n - 1] != '+') {
+        MODEL_CHECK(s->alone && buf_add_slice(v->progress, s->progress) == 0 && buf_add_char(v->progress, '+') == 0);
+        v->progressed = true;
+        return SINK_FOLLOW_UP;
     } else if (!s->undo && s->progress.n == 0) {
         MODEL_CHECK(buf_add_slice(v->progress, re->body) == 0);
         v->progressed = true;
         v->range_bytes = STORE_RANGE_BYTES;
         return SINK_FOLLOW_UP;
     }
+    v->leaves = W.scene.store == STORE_LEAVES && s->range == 0 && !s->undo;
     return SINK_DELIVERED;
 }
 

@@ -59,6 +59,7 @@ enum store_failure {
     STORE_FAILS_TO_END,
     STORE_FAILS_TO_REMOVE,
     STORE_NEVER_REMOVES,
+    STORE_LEAVES, /* beside what is complete, and then it is removed in two steps */
     STORE_COUNT,
 };
 enum body_trouble { BODY_FINE, BODY_FAILS_ONCE, BODY_NO_ROOM /* for two records */, BODY_LIMIT };

@@ -25,6 +25,10 @@
 /* The beginning of the SHA-256 of "http://h:1\nlogs\n". */
 #define PLACE "ad3e7668"
 
+/* That an upload is about to begin, as the journal has it. */
+#define INTENT  "w-- " PLACE " "
+#define CROWDED "wcu " PLACE " "
+
 #define ERROR(code) "<Error><Code>" code "</Code><Message>m</Message></Error>"
 
 /* A body on its way: what the pipeline keeps of it. */
@@ -108,6 +112,15 @@ static void asked(const struct play *p, const char *method, const char *url)
     assert_string_equal(p->rq.url, url);
 }
 
+/* An upload was about to begin when the process ended, or its answer was lost. */
+static void intended(struct play *p)
+{
+    assert_int_equal(buf_add_str(&p->progress, INTENT), 0);
+    p->seal.follow_up = 0;
+    ask(p);
+    assert_string_equal(p->rq.method, "GET");
+}
+
 /* As far as an upload that has an id. */
 static void begun(struct play *p, const char *more)
 {
@@ -132,7 +145,7 @@ static void the_steps_of_an_upload(void **state)
 
     (void)state;
     begin(&p, "storage_class: STANDARD_IA\noverwrite: false\n");
-    asked(&p, "GET", "http://h:1/logs/?encoding-type=url&prefix=a%20b&uploads=");
+    asked(&p, "GET", "http://h:1/logs/?encoding-type=url&max-uploads=8&prefix=a%20b&uploads=");
     assert_true(p.rq.bare);
     assert_string_equal(request_header(&p.rq, "x-amz-storage-class"), "");
     assert_int_equal(answer(&p, 200, "", "<ListMultipartUploadsResult/>"), SINK_FOLLOW_UP);
@@ -201,15 +214,18 @@ static void an_upload_that_was_begun_before_is_gone_on_with(void **state)
          "c-l " PLACE " " ID},
         {"<L><Upload><Key>a b</Key><UploadId>" ID
          "</UploadId><ChecksumAlgorithm>SHA256</ChecksumAlgorithm></Upload></L>",
-         ""},
+         CROWDED},
         {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload><Upload><UploadId>" ID
          "</UploadId><Key>a b</Key></Upload></L>",
          "c-l " PLACE " " ID},
-        {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload></L>", ""},
-        {"<L><Upload><Key>a b</Key><UploadId></UploadId></Upload></L>", ""},
-        {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", ""},
-        {"<L><Upload><Key>a b</Key><UploadId>x</UploadId>", ""},
-        {"", ""},
+        {"<L><Upload><Key>a bc</Key><UploadId>x</UploadId></Upload></L>", "w-u " PLACE " "},
+        {"<L><Upload><Key>a b</Key><UploadId></UploadId></Upload></L>", CROWDED},
+        {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", CROWDED},
+        {"<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload><Upload><UploadId>" ID
+         "</UploadId><Key>a b</Key></Upload></L>",
+         "c-l " PLACE " " ID},
+        {"<L><Upload><Key>a b</Key><UploadId>x</UploadId>", "w-u " PLACE " "},
+        {"", "w-u " PLACE " "},
     };
 
     (void)state;
@@ -217,10 +233,11 @@ static void an_upload_that_was_begun_before_is_gone_on_with(void **state)
         struct play p;
 
         begin(&p, "");
+        intended(&p);
         assert_int_equal(answer(&p, 200, "", CASES[i].listing), SINK_FOLLOW_UP);
-        if (p.v.progressed != (*CASES[i].progress != 0))
-            fail_msg("%zu: %d", i, p.v.progressed);
-        assert_string_equal(buf_cstr(&p.progress), CASES[i].progress);
+        assert_true(p.v.progressed);
+        if (strcmp(buf_cstr(&p.progress), CASES[i].progress) != 0)
+            fail_msg("%zu: %s", i, buf_cstr(&p.progress));
         end(&p);
     }
 }
@@ -256,10 +273,11 @@ static void names_in_a_listing_are_compared_byte_by_byte(void **state)
         struct play p;
 
         begin(&p, "");
+        intended(&p);
         p.seal.name = slice_str(CASES[i].name);
         assert_int_equal(answer(&p, 200, "", CASES[i].listing), SINK_FOLLOW_UP);
-        if (p.v.progressed != CASES[i].found)
-            fail_msg("%zu: %d", i, p.v.progressed);
+        if ((p.v.range_bytes > 0) != CASES[i].found)
+            fail_msg("%zu: %s", i, buf_cstr(&p.progress));
         end(&p);
     }
 }
@@ -276,9 +294,10 @@ static void the_longest_name_is_found_in_a_listing(void **state)
     }
     snprintf(listing, sizeof(listing), URL_LISTING("%s"), coded);
     begin(&p, "");
+    intended(&p);
     p.seal.name = slice_of(name, OBJECT_KEY_MAX);
     assert_int_equal(answer(&p, 200, "", listing), SINK_FOLLOW_UP);
-    assert_true(p.v.progressed);
+    assert_true(p.v.range_bytes > 0);
     end(&p);
 }
 
@@ -559,6 +578,21 @@ static void progress_that_cannot_be_read_begins_anew(void **state)
     end(&p);
 }
 
+/* As a version before wrote it of an upload that it had given up. */
+static void an_upload_of_whose_parts_nothing_is_known_begins_anew(void **state)
+{
+    struct play p;
+    struct err e;
+
+    (void)state;
+    begun(&p, "");
+    assert_int_equal(try_to_ask(&p, &e), SINK_ANEW);
+    p.seal.tags = p.tags;
+    p.seal.tag_count = 1;
+    assert_int_equal(try_to_ask(&p, &e), SINK_ANEW);
+    end(&p);
+}
+
 /* The upload is not there, or is with a key that nobody has any more: nor can it be removed. */
 static void an_upload_of_another_place_begins_anew(void **state)
 {
@@ -596,15 +630,153 @@ static void an_upload_of_another_place_begins_anew(void **state)
     }
 }
 
-static void what_begins_anew_takes_no_upload_that_is_there(void **state)
+/* One that is just being aborted, say. It goes when the object is complete, as everything under its name does. */
+static void without_an_intent_no_upload_is_gone_on_with(void **state)
+{
+    static const struct {
+        const char *progress; /* at LIST; "": no intent */
+        int status;
+        const char *listing, *intent, *begun;
+        bool leaves;
+    } CASES[] = {
+        {"", 200, "<L/>", INTENT, "cf- " PLACE " " ID, false},
+        {"", 403, "", "wc- " PLACE " ", "cf- " PLACE " " ID, false},
+        {"", 200, "<L><Upload><Key>a b</Key><UploadId>x</UploadId></Upload></L>", CROWDED, "cfu " PLACE " " ID, true},
+        {CROWDED, 200, "<L><Upload><Key>a b</Key><UploadId>x</UploadId></Upload></L>", CROWDED, "cfu " PLACE " " ID,
+         true},
+        {CROWDED, 200, "<L/>", "w-u " PLACE " ", "cfu " PLACE " " ID, true},
+        {INTENT, 200, "<L/>", "w-u " PLACE " ", "cfu " PLACE " " ID, true},
+        {INTENT, 403, "", CROWDED, "cfu " PLACE " " ID, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begin(&p, "");
+        assert_int_equal(buf_add_str(&p.progress, CASES[i].progress), 0);
+        ask(&p);
+        assert_int_equal(answer(&p, CASES[i].status, "", CASES[i].listing), SINK_FOLLOW_UP);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].intent);
+        assert_int_equal(p.v.range_bytes, 0);
+        ask(&p);
+        asked(&p, "POST", URL "?uploads=");
+        assert_int_equal(answer(&p, 200, WHOLE, "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].begun);
+        ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+        assert_int_equal(
+            answer(&p, 200, "", "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"),
+            SINK_DELIVERED);
+        assert_int_equal(p.v.leaves, CASES[i].leaves);
+        end(&p);
+    }
+}
+
+/* It was begun in parts, so it ends in parts, also where smaller objects go in parts no more. */
+static void an_intent_is_gone_on_with_whatever_the_threshold_is(void **state)
 {
     struct play p;
 
     (void)state;
     begin(&p, "");
-    p.seal.anew = true;
+    bound_sink_close(&p.b);
+    assert_int_equal(bound_sink_open(&p.b, "s3", OPTIONS "multipart: { threshold: 64MiB }\n", "/tmp", &(struct err){0}),
+                     0);
     ask(&p);
-    asked(&p, "POST", URL "?uploads=");
+    asked(&p, "PUT", URL);
+    intended(&p);
+    end(&p);
+}
+
+/* The object is there because an answer was lost, so this upload of it is to go. */
+static void what_a_412_keeps_from_its_end_is_aborted(void **state)
+{
+    struct play p;
+
+    (void)state;
+    begun(&p, "overwrite: false\n");
+    ranges_are_there(&p, "e1 AAAAAQ==", "e2 AAAABw==");
+    assert_int_equal(answer(&p, 412, "", ERROR("PreconditionFailed")), SINK_FOLLOW_UP);
+    ask(&p);
+    assert_int_equal(answer(&p, 200, "Content-Length: 6291456\r\nx-amz-meta-sluice-crc32c: 353dd8be\r\n", ""),
+                     SINK_DELIVERED);
+    assert_true(p.v.leaves);
+    end(&p);
+}
+
+#define LISTED                                                                                                         \
+    "<L><Upload><Key>a bc</Key><UploadId>y</UploadId></Upload>"                                                        \
+    "<Upload><Key>a b</Key><UploadId>x</UploadId><ChecksumAlgorithm>SHA1</ChecksumAlgorithm></Upload></L>"
+
+/* Of an intent, and of an upload beside which another one may have been begun. */
+static void what_is_left_under_a_name_is_found_and_aborted(void **state)
+{
+    static const char *const BEGUN[] = {INTENT, CROWDED, "c-l " PLACE " " ID, "cfu " PLACE " " ID};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(BEGUN); i++) {
+        struct play p;
+
+        begin(&p, "");
+        assert_int_equal(buf_add_str(&p.progress, BEGUN[i]), 0);
+        p.seal.undo = p.seal.alone = true;
+        ask(&p);
+        if (i >= 2) {
+            asked(&p, "DELETE", URL "?uploadId=" ID_CODED);
+            assert_int_equal(answer(&p, 204, "", ""), SINK_FOLLOW_UP);
+            ask(&p);
+        }
+        asked(&p, "GET", "http://h:1/logs/?encoding-type=url&max-uploads=8&prefix=a%20b&uploads=");
+        assert_int_equal(answer(&p, 200, "", LISTED), SINK_FOLLOW_UP);
+        ask(&p);
+        asked(&p, "DELETE", URL "?uploadId=x");
+        assert_int_equal(answer(&p, 204, "", ""), SINK_FOLLOW_UP);
+        ask(&p);
+        assert_string_equal(p.rq.method, "GET");
+        assert_int_equal(answer(&p, 200, "", "<L/>"), SINK_DELIVERED);
+        end(&p);
+    }
+}
+
+/* Another body goes there under the same name, or who looks is not let, or it never ends. */
+static void what_is_left_under_a_name_may_have_to_stay(void **state)
+{
+    static const struct {
+        bool alone;
+        int status;
+        const char *body;
+        enum sink_outcome outcome;
+        bool for_good;
+    } CASES[] = {{false, 200, LISTED, SINK_DELIVERED, false},
+                 {true, 403, ERROR("AccessDenied"), SINK_RETRY, true},
+                 {true, 501, ERROR("NotImplemented"), SINK_RETRY, true},
+                 {true, 503, ERROR("SlowDown"), SINK_RETRY, false},
+                 {true, 200, "<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", SINK_RETRY, false}};
+    struct play p;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        begin(&p, "");
+        assert_int_equal(buf_add_str(&p.progress, INTENT), 0);
+        p.seal.undo = true;
+        p.seal.alone = CASES[i].alone;
+        ask(&p);
+        assert_int_equal(answer(&p, CASES[i].status, "", CASES[i].body), CASES[i].outcome);
+        assert_int_equal(p.v.begin_anew, CASES[i].for_good);
+        end(&p);
+    }
+    begin(&p, "");
+    assert_int_equal(buf_add_str(&p.progress, "cfu " PLACE " " ID), 0);
+    p.seal.undo = true;
+    ask(&p);
+    assert_int_equal(answer(&p, 204, "", ""), SINK_DELIVERED);
+    p.seal.alone = true;
+    ask(&p);
+    assert_int_equal(answer(&p, 204, "", ""), SINK_FOLLOW_UP);
+    p.seal.follow_up = S3_SWEEP_STEPS_MAX;
+    ask(&p);
+    assert_int_equal(answer(&p, 200, "", LISTED), SINK_RETRY);
+    assert_non_null(strstr(p.v.message, "still lists"));
     end(&p);
 }
 
@@ -645,7 +817,8 @@ static void a_checksum_of_the_whole_that_is_refused_is_left_out(void **state)
         if (!strstr(p.v.message, "it begins anew, and from now on") == CASES[i].left_out)
             fail_msg("%zu: %s", i, p.v.message);
         buf_clear(&p.progress);
-        p.seal.anew = true;
+        ask(&p);
+        assert_int_equal(answer(&p, 200, "", "<L/>"), SINK_FOLLOW_UP);
         ask(&p);
         asked(&p, "POST", URL "?uploads=");
         assert_string_equal(request_header(&p.rq, "x-amz-checksum-algorithm"), CASES[i].left_out ? "" : "CRC32C");
@@ -673,6 +846,7 @@ static void an_upload_that_was_found_and_refuses_begins_anew(void **state)
         struct play p;
 
         begin(&p, "");
+        intended(&p);
         assert_int_equal(answer(&p, 200, "", "<L><Upload><Key>a b</Key><UploadId>" ID "</UploadId></Upload></L>"),
                          SINK_FOLLOW_UP);
         p.seal.range = i % 2;
@@ -700,7 +874,8 @@ static void an_upload_of_a_store_that_lacks_checksums_begins_anew(void **state)
         assert_true(p.v.begin_anew);
         buf_clear(&p.progress);
         p.seal.range = 0;
-        p.seal.anew = true;
+        ask(&p);
+        assert_int_equal(answer(&p, 200, "", "<L/>"), SINK_FOLLOW_UP);
         ask(&p);
         assert_int_equal(answer(&p, 200, "", "<R><UploadId>" ID "</UploadId></R>"), SINK_FOLLOW_UP);
         assert_string_equal(buf_cstr(&p.progress), "m-- " PLACE " " ID);
@@ -729,6 +904,10 @@ static void strange_progress_is_refused(void **state)
                                         "cf- 01234567",
                                         "cf- 0123456 id",
                                         "x-- 01234567 id",
+                                        "w-- 01234567 id",
+                                        "w-- 01234567",
+                                        "wf- 01234567 ",
+                                        "cc- 01234567 id",
                                         "cx- 01234567 id",
                                         "cfx 01234567 id",
                                         "cf-x01234567 id",
@@ -771,8 +950,13 @@ int main(void)
         cmocka_unit_test(a_changed_checksum_begins_anew),
         cmocka_unit_test(a_part_without_its_checksum_begins_anew),
         cmocka_unit_test(progress_that_cannot_be_read_begins_anew),
+        cmocka_unit_test(an_upload_of_whose_parts_nothing_is_known_begins_anew),
         cmocka_unit_test(an_upload_of_another_place_begins_anew),
-        cmocka_unit_test(what_begins_anew_takes_no_upload_that_is_there),
+        cmocka_unit_test(without_an_intent_no_upload_is_gone_on_with),
+        cmocka_unit_test(an_intent_is_gone_on_with_whatever_the_threshold_is),
+        cmocka_unit_test(what_a_412_keeps_from_its_end_is_aborted),
+        cmocka_unit_test(what_is_left_under_a_name_is_found_and_aborted),
+        cmocka_unit_test(what_is_left_under_a_name_may_have_to_stay),
         cmocka_unit_test(a_store_that_does_not_say_whole_gets_no_checksum_of_the_whole),
         cmocka_unit_test(a_checksum_of_the_whole_that_is_refused_is_left_out),
         cmocka_unit_test(an_upload_that_was_found_and_refuses_begins_anew),
