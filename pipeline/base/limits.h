@@ -345,8 +345,8 @@
 #define S3_UPLOADS_ANSWER_MAX (64 * KIB)
 /* Steps in a row that look for such uploads and abort them, two for each. */
 #define S3_SWEEP_STEPS_MAX LIMIT(64, 8)
-#define S3_PATH_MAX   ((size_t)4096)
-#define S3_TARGET_MAX (64 * KIB)
+#define S3_PATH_MAX        ((size_t)4096)
+#define S3_TARGET_MAX      (64 * KIB)
 /* Metadata of an object, names; what the text of a tag or of metadata comes to at most (its expressions replaced), and all tags. */
 #define S3_METADATA_MAX 16
 #define S3_LABEL_MAX    (64 * KIB)
