@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The next request waits for the keys anyway. */
+#define KEYS_RENEWED_RETRY (10 * NSEC_PER_MSEC)
+
 static const struct {
     enum sink_outcome outcome;
     bool misconfigured;
@@ -119,6 +122,13 @@ enum sink_outcome answer_explain(const struct answer_row *row, const struct answ
     snprintf(v->code, sizeof(v->code), "%s", code);
     v->misconfigured = MEANINGS[row->means].misconfigured;
     return answer_outcome(row);
+}
+
+void answer_keys_are_renewed(struct sink_verdict *v)
+{
+    v->misconfigured = false;
+    v->retry_after = KEYS_RENEWED_RETRY;
+    snprintf(v->hint, sizeof(v->hint), "others are asked for now");
 }
 
 void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address)

@@ -86,6 +86,9 @@ enum sink_outcome answer_outcome(const struct answer_row *row);
 enum sink_outcome answer_explain(const struct answer_row *row, const struct answer_word *words, const char *code,
                                  const char *said, struct sink_verdict *v);
 
+/* The keys have expired, and others are asked for: what waits is the next request, and nobody needs to act. */
+void answer_keys_are_renewed(struct sink_verdict *v);
+
 /* TLS fails for other reasons than a certificate that is not trusted, which have other cures: `why` is what the transport
  * says, `place` what options begin with (destination.s3.), `address` the option with http:// or https://. */
 void answer_tls_hint(struct sink_verdict *v, const char *why, const char *place, const char *address);

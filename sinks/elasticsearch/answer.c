@@ -56,6 +56,14 @@ static const struct answer_row REFUSALS[] = {
     {0},
 };
 
+/* AWS says it of temporary keys, with 403 and without a code that is always there. */
+static const struct answer_row EXPIRED[] = {
+    {"*security token included in the request is expired*", ANSWER_ACT,
+     "the keys that requests are signed with have expired, says %e (status %s): %m",
+     "renew them where %pauth.sigv4 has them from"},
+    {0},
+};
+
 static const struct answer_row FAILURES[] = {ANSWER_FAILURES, {0}};
 
 struct texts {
@@ -149,6 +157,9 @@ enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context 
         return judge_items(&t, v);
     answer_words(re, t.said, sizeof(t.said));
     answer_location(re, t.location, sizeof(t.location));
+    row = re->status == 400 || re->status == 401 || re->status == 403 ? answer_find(EXPIRED, t.said) : NULL;
+    if (row)
+        return explain(&t, row, ELASTICSEARCH_EXPIRED, v);
     row = re->status == 400 ? answer_find(REFUSALS, t.said) : NULL;
     return explain(&t, row ? row : answer_find(STATUSES, answer_status(re, status)), NULL, v);
 }

@@ -21,6 +21,9 @@ struct elasticsearch_context {
 enum sink_outcome elasticsearch_answer_judge(const struct elasticsearch_context *c, const struct http_response *re,
                                              struct sink_verdict *v);
 
+/* The code of a verdict that says so: the keys which the request was signed with have expired. */
+#define ELASTICSEARCH_EXPIRED "ExpiredToken"
+
 /* Did the node itself fail, so that another one should be asked? */
 bool elasticsearch_answer_node_failed(const struct http_response *re);
 

@@ -120,6 +120,11 @@ void elasticsearch_auth_keys_from(const struct elasticsearch_auth *a, char *out,
         credentials_describe(a->credentials, out, size);
 }
 
+bool elasticsearch_auth_refused(const struct elasticsearch_auth *a, nsec began, nsec now)
+{
+    return a->service && credentials_refused(a->credentials, began, now);
+}
+
 bool elasticsearch_auth_signs(const struct elasticsearch_auth *a)
 {
     return a->service != SIGN_NOTHING;

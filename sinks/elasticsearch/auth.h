@@ -38,6 +38,9 @@ MUST_CHECK int elasticsearch_auth_check(const struct elasticsearch_auth *a, stru
 /* sink_ops.keys_from */
 void elasticsearch_auth_keys_from(const struct elasticsearch_auth *a, char *out, size_t size);
 
+/* credentials_refused() */
+bool elasticsearch_auth_refused(const struct elasticsearch_auth *a, nsec began, nsec now);
+
 bool elasticsearch_auth_signs(const struct elasticsearch_auth *a);
 bool elasticsearch_auth_serverless(const struct elasticsearch_auth *a); /* Amazon OpenSearch Serverless */
 

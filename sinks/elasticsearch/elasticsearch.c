@@ -14,6 +14,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/tls.h"
+#include "sinks/answer/explain.h"
 #include "sinks/elasticsearch/action.h"
 #include "sinks/elasticsearch/answer.h"
 #include "sinks/elasticsearch/auth.h"
@@ -298,6 +299,9 @@ static enum sink_outcome elasticsearch_judge(const void *state, const struct sin
         nodes_answered(s->nodes, re->endpoint);
     else if (nodes_failed(s->nodes, re->endpoint, re->wall_now))
         v->retry_after = NSEC_PER_MSEC;
+    if (outcome == SINK_RETRY && strcmp(v->code, ELASTICSEARCH_EXPIRED) == 0 &&
+        elasticsearch_auth_refused(s->auth, seal->wall_now, re->wall_now))
+        answer_keys_are_renewed(v);
     return outcome;
 }
 

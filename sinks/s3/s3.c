@@ -13,6 +13,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/tls.h"
+#include "sinks/answer/explain.h"
 #include "sinks/names/object_key.h"
 #include "sinks/s3/address.h"
 #include "sinks/s3/answer.h"
@@ -24,9 +25,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-/* The next request waits for the keys anyway. */
-#define KEYS_RENEWED_RETRY (10 * NSEC_PER_MSEC)
 
 struct s3_sink {
     const struct s3_conf *conf;
@@ -399,11 +397,8 @@ static enum sink_outcome s3_judge(const void *state, const struct sink_seal *sea
     learn(s, step, re, &c);
     outcome = s3_steps_judge(&s->steps, step, &c, re, v);
     if (outcome == SINK_RETRY && s3_answer_keys_expired(v) &&
-        credentials_refused(s->credentials, seal->wall_now, re->wall_now)) {
-        v->misconfigured = false;
-        v->retry_after = KEYS_RENEWED_RETRY;
-        snprintf(v->hint, sizeof(v->hint), "others are asked for now");
-    }
+        credentials_refused(s->credentials, seal->wall_now, re->wall_now))
+        answer_keys_are_renewed(v);
     aws_keys_wipe(&keys);
     return outcome;
 }

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import es_peer
 import objects
 from aws_peer import AwsPeer, Reset, Say, sts_error
 from common import one_stream, stream
@@ -246,6 +247,36 @@ def test_keys_that_are_refused_as_expired_are_replaced_and_the_same_object_goes_
     assert len(lines) == 1 and "level=warn" in lines[0] and "others are asked for now" in lines[0], lines
     s3.assert_clean()
     assert sorted(objects.lines(s3.snapshot())) == [b"first", b"second"]
+    d.stop()
+
+
+class ExpiredAtAws(es_peer.Behaviour):
+    """As Amazon OpenSearch Service says it."""
+
+    stores = False
+
+    def act(self, handler, answer):
+        handler.say(403, b'{"message":"The security token included in the request is expired"}')
+
+
+def test_keys_that_are_refused_as_expired_by_a_cluster_are_replaced_and_the_documents_go_again(t):
+    s3, aws = peers(t)
+    es = es_peer.EsPeer()
+    t.on_end(es.stop)
+    env, _ = env_of("instance", t, aws)
+    signed = {"sigv4": {"service": "es", "region": "us-east-1"}}
+    d = t.daemon(one_stream("app", es.destination(auth=signed), interval="0s", retry={"duration": "1s"}))
+    d.env = base_env(t, **env)
+    d.start()
+    Firehose(d.api_port).put("app", b'{"n":1}')
+    d.wait_delivered("app", 1)
+    es.plan(ExpiredAtAws())
+    Firehose(d.api_port).put("app", b'{"n":2}')
+    d.wait_delivered("app", 2)
+    assert aws.count("instance") == 2, aws.asked
+    line, = d.logged("delivery failed")
+    assert "code=ExpiredToken" in line and "level=warn" in line and "others are asked for now" in line, line
+    no_secrets(d)
     d.stop()
 
 
