@@ -1,6 +1,7 @@
 /* The program of `credential_process` is started without a shell: its words are its words. It gets our environment, nothing on standard
  * input, and no descriptor of ours; what it writes to standard error is dropped, since nobody knows what is in it. It runs in a process
- * group of its own, so that what it starts ends with it when it takes too long. */
+ * group of its own, so that what it starts ends with it when it takes too long. When we are killed the kernel ends it (but not what
+ * it has started): for that it is forked, since posix_spawn cannot ask for it. Between fork() and exec only what is safe there is called. */
 #include "pipeline/aws/credentials/provider.h"
 
 #include "pipeline/aws/credentials/answer.h"
@@ -10,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,31 +72,78 @@ char **aws_process_split(const char *line, struct err *e)
 
 /* --- a run ----------------------------------------------------------------------------------------------------------- */
 
+/* In the child. What we ignore and block is as usual for it, and so is SIGCHLD, which who started us may ignore. */
+static void behave_as_usual(void)
+{
+    static const int IGNORED[] = {SIGPIPE, SIGXFSZ, SIGCHLD};
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (size_t i = 0; i < ARRAY_LEN(IGNORED); i++)
+        (void)sigaction(IGNORED[i], &usual, NULL);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the child. Descriptors behind `failed` are closed; that one goes when the program begins. */
+static int arrange_descriptors(int out, int *failed)
+{
+    int in = open("/dev/null", O_RDWR);
+
+    if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(in, STDERR_FILENO) < 0)
+        return -1;
+    if (*failed != STDERR_FILENO + 1 && dup3(*failed, STDERR_FILENO + 1, O_CLOEXEC) < 0)
+        return -1;
+    *failed = STDERR_FILENO + 1;
+    return close_range((unsigned)*failed + 1, ~0U, 0);
+}
+
+/* In the child: until it is the program. The signal goes with the thread that forked, and that one waits for it. */
+static void become(char *const *argv, pid_t parent, int out, int failed)
+{
+    int error;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0 || arrange_descriptors(out, &failed) < 0)
+        goto fail;
+    behave_as_usual();
+    if (getppid() != parent) /* it has died before this one could hear of it */
+        _exit(EXIT_FAILURE);
+    execvp(argv[0], argv);
+fail:
+    error = errno;
+    (void)!write(failed, &error, sizeof(error));
+    _exit(EXIT_FAILURE);
+}
+
+/* 0, or the error. */
 static int start(char *const *argv, int out, pid_t *pid)
 {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, usual;
-    int rc;
+    pid_t parent = getpid();
+    int failed[2], error = 0;
+    sigset_t all, before;
+    ssize_t n;
 
-    sigemptyset(&none);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE); /* we ignore these */
-    sigaddset(&usual, SIGXFSZ);
-    sigaddset(&usual, SIGCHLD); /* who started us may ignore this */
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &usual);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-    rc = posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&files);
-    return rc;
+    if (pipe2(failed, O_CLOEXEC) < 0)
+        return errno;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours runs in the child */
+    *pid = fork();
+    if (*pid == 0)
+        become(argv, parent, out, failed[1]);
+    error = *pid < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(failed[1]);
+    if (!error) {
+        while ((n = read(failed[0], &error, sizeof(error))) < 0 && errno == EINTR)
+            ;
+        if (n != sizeof(error))
+            error = 0;
+    }
+    close(failed[0]);
+    if (error && *pid > 0)
+        while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    return error;
 }
 
 struct run {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,6 +202,38 @@ static void who_cancels_ends_the_program_itself(void **state)
     aws_ask_release(&ask);
 }
 
+/* kill -9 lets nobody tidy up. The program says which process it is, and waits for something that does not come. */
+static void a_program_ends_with_who_started_it(void **state)
+{
+    char sh[] = "/bin/sh", c[] = "-c", script[128], *argv[] = {sh, c, script, NULL};
+    int says[2];
+    pid_t daemon, program = 0;
+    FILE *f;
+
+    (void)state;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* so the program becomes our child */
+    assert_int_equal(pipe(says), 0);
+    snprintf(script, sizeof(script), "echo $$ > /proc/%d/fd/%d; exec sleep 1000", getpid(), says[1]);
+    daemon = fork();
+    if (daemon == 0) {
+        struct aws_ask ask;
+        struct aws_keys k;
+        struct err e;
+
+        aws_ask_init(&ask);
+        (void)!aws_process_keys(&ask, argv, LONG, &k, &e);
+        _exit(0);
+    }
+    f = fdopen(says[0], "r");
+    assert_int_equal(fscanf(f, "%d", &program), 1);
+    fclose(f);
+    assert_int_equal(kill(daemon, SIGKILL), 0);
+    assert_killed(daemon);
+    assert_killed(program);
+    close(says[1]);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_program_is_not_waited_for_when_nobody_wants_its_keys),
         cmocka_unit_test(whoever_starts_us_may_ignore_that_children_end),
         cmocka_unit_test(who_cancels_ends_the_program_itself),
+        cmocka_unit_test(a_program_ends_with_who_started_it),
     };
 
     signal(SIGPIPE, SIG_IGN); /* as the program does */
