@@ -92,6 +92,7 @@ static const struct answer_row CODES[] = {
      "choose another %pprefix, or delete that object"},
     {"NotImplemented", ANSWER_ACT, "%e lacks something this request needs: %m", "%o"},
     {"InvalidArgument", ANSWER_ACT, "%e does not accept something of this request: %m", "%o"},
+    {"InvalidRequest", ANSWER_PASSES, "%e refused the object (status %s, InvalidRequest): %m", "%o"},
     {"MethodNotAllowed", ANSWER_ACT, "%e does not take objects at this address", "correct %pendpoint"},
     {"IncorrectEndpoint", ANSWER_ACT, "bucket `%b` is not at %e but at %l", "correct %pendpoint"},
     {"NotSignedUp", ANSWER_ACT, "the account of access key `%a` is not signed up at %e: %m",

@@ -3,7 +3,7 @@
 
     tests/servers/run.py --build build/release [--only PATTERN] [--list]
 
-Every s3_*.sh here is a store (stores.py), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
+Every s3_*.sh here is a store (stores.py; MinIO only where it is installed, or SLUICE_STORES=all), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
 otel.sh and victorialogs.sh what the http sink sends (receivers.py), every sdk/*.sh is a client of the Firehose API
 (clients.py). One that cannot be installed (exit code 77) is skipped; with CI=true that
 is a failure. Servers keep their data in a temporary folder, listen on loopback and are ended by process id.

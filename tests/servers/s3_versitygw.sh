@@ -22,6 +22,7 @@ start() {
         posix "$dir/data" >"$dir/server.log" 2>&1 </dev/null &
     started "$dir" $! "http://127.0.0.1:$port/health" 30
     write_env "$dir" "$port" 1 0
+    echo "S3_ADMIN=$CACHE/versitygw-$VERSION/versitygw" >>"$dir/env"
     [ -d "$dir/data/$S3_BUCKET" ] || make_bucket "$port" $S3_BUCKET # there already when it is started again
 }
 
