@@ -436,7 +436,20 @@ def keys_row(b, speeds, keys, kind="uniform", partitioned=True):
                    by_size or objects)
 
 
+def large_row(b, speeds):
+    """One object of 1 GiB, in parts, and what is left of the file behind it."""
+    path, mixed = b.t.path("large.log"), b.corpus("mixed")
+    if not os.path.exists(path):
+        with open(path, "wb") as out:
+            while out.tell() < LARGE_OBJECT + 16 * MIB:
+                with open(mixed, "rb") as f:
+                    out.write(f.read(64 * MIB))
+    figures = b.run_to_end({"s0": b.stream([tail(path)], compression="none", size=LARGE_OBJECT, interval="15m")}, "large")
+    return Row("tail → S3, none, an object of 1 GiB in parts", os.path.getsize(path) / 1e6, figures, speeds["mixed"]["gzip"])
+
+
 PUT_BYTES = 500
+LARGE_OBJECT = 1 << 30
 DROPPING = "drop_set_delete.lua"
 ROWS = {
     "tail-gzip": lambda b, s: tail_row(b, "gzip", s),
@@ -471,6 +484,7 @@ ROWS = {
     "keys-none": lambda b, s: keys_row(b, s, 1, partitioned=False),
     **{f"keys-{kind}-{n}": lambda b, s, kind=kind, n=n: keys_row(b, s, n, kind)
        for kind, counts in (("uniform", (1, 10, 100, 500, 20_000)), ("zipf", (10, 100, 500, 20_000))) for n in counts},
+    "large": large_row,
     "streams-1": lambda b, s: streams_row(b, 1, s),
     "streams-1000": lambda b, s: streams_row(b, 1000, s),
 }

@@ -3,8 +3,8 @@
  *     bench_null_server PORT        (0: any; prints "port N" and serves until it is killed)
  *
  * One thread around epoll; HTTP/1.1 with keep-alive; bodies are discarded in the kernel, never copied. PUT is answered
- * as S3 does, POST as an endpoint of Firehose does, and POST to /_bulk as Elasticsearch does: its lines are counted, and
- * every second one is a document that is fine. GET answers what was taken so far: {"objects":N,"bytes":N}. Loopback
+ * as S3 does, and POST with `uploads` or `uploadId` in its query, too; POST as an endpoint of Firehose does, and POST to /_bulk as
+ * Elasticsearch does: its lines are counted, and every second one is a document that is fine. GET answers what was taken so far: {"objects":N,"bytes":N}. Loopback
  * only. It trusts its client: a request that is not HTTP ends the connection, nothing more.
  */
 #include <arpa/inet.h>
@@ -28,7 +28,7 @@
 enum { HEAD_MAX = 16384, CONNECTIONS_MAX = 4096, EVENTS = 64, REQUEST_ID_MAX = 64, PIECE = 256 * 1024 };
 enum { BULK_ITEM_BYTES = sizeof(BULK_ITEM) - 1, BULK_ITEMS_MAX = 400000 };
 
-enum request_kind { ASKS, STORES, POSTS, BULK };
+enum request_kind { ASKS, STORES, POSTS, BULK, BEGINS_UPLOAD, ENDS_UPLOAD };
 
 struct connection {
     char head[HEAD_MAX + 1];
@@ -116,16 +116,27 @@ static bool body_done(int fd, struct connection *c)
     objects++;
     if (c->kind == BULK)
         return answer_bulk(fd, c->lines / 2);
+    if (c->kind == BEGINS_UPLOAD)
+        return answer(fd, "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>");
+    if (c->kind == ENDS_UPLOAD)
+        return answer(fd, "<CompleteMultipartUploadResult><ETag>0</ETag></CompleteMultipartUploadResult>");
     return c->kind == POSTS ? answer_firehose(fd, c) : answer(fd, "");
 }
 
 static enum request_kind kind_of(const char *head)
 {
+    size_t line;
+
     if (strncmp(head, "GET", 3) == 0)
         return ASKS;
     if (strncmp(head, "POST", 4) != 0)
         return STORES;
-    return strncmp(head, "POST /_bulk", 11) == 0 ? BULK : POSTS;
+    if (strncmp(head, "POST /_bulk", 11) == 0)
+        return BULK;
+    line = strcspn(head, "\r");
+    if (memmem(head, line, "?uploads=", 9))
+        return BEGINS_UPLOAD;
+    return memmem(head, line, "?uploadId=", 10) ? ENDS_UPLOAD : POSTS;
 }
 
 static void keep_request_id(struct connection *c)
