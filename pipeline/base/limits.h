@@ -466,6 +466,33 @@
 #define WINDOW_FRAMES          LIMIT(8, 2)
 #define WINDOW_FRAME_BYTES     LIMIT(256 * KIB, 1 * KIB)
 
+/* A call of an AWS service: memory of an answer that is kept for the next one; what could not begin is tried again so soon. */
+#define AWS_CALL_ANSWER_KEEP LIMIT(64 * KIB, 1 * KIB)
+#define AWS_CALL_AGAIN       (50 * NSEC_PER_MSEC)
+
+/* SQS. An answer: ten messages of 1 MiB, a good part of them escaped; what is taken of the budget for one, times its size, and of the memory
+ * for one what is kept for the next; all that is decoded of it; a receipt's handle (AWS: 1024 characters), the name of an attribute, a
+ * request with ten handles. What is reserved for a message in hand. */
+#define SQS_ANSWER_MAX         (16 * MIB)
+#define SQS_ANSWER_FACTOR      4
+#define SQS_TEXT_KEEP          LIMIT(64 * KIB, 1 * KIB)
+#define SQS_TEXT_MAX           (64 * MIB)
+#define SQS_HANDLE_MAX         4096
+#define SQS_ATTRIBUTE_NAME_MAX 246
+#define SQS_REQUEST_MAX        (128 * KIB)
+#define SQS_HAND_BYTES         512
+/* Receivers of a queue, calls that delete, put off or give back at the same time. */
+#define SQS_RECEIVERS_MAX 32
+#define SQS_BATCH_CALLS   4
+/* Seconds that a receive waits for the first message (AWS: 20 at most), and with --once; how long a call may take; how long messages that
+ * are safe wait for more, to be deleted with them; what could not begin is tried again so soon; how long the end takes at most. */
+#define SQS_WAIT        20U
+#define SQS_WAIT_ONCE   2U
+#define SQS_TIMEOUT     (40 * NSEC_PER_SEC)
+#define SQS_DELETE_WAIT (50 * NSEC_PER_MSEC)
+#define SQS_AGAIN       (50 * NSEC_PER_MSEC)
+#define SQS_LEAVE_TIME  (2 * NSEC_PER_SEC)
+
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)

@@ -97,6 +97,16 @@ void input_thread_wait(struct input_thread *t, nsec until)
     pthread_mutex_unlock(&t->lock);
 }
 
+void input_thread_linger(struct input_thread *t, nsec until)
+{
+    pthread_mutex_lock(&t->lock);
+    while (!t->woken)
+        if (!wait_for_change(t, until))
+            break;
+    t->woken = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
 void input_thread_wake(struct input_thread *t)
 {
     pthread_mutex_lock(&t->lock);

@@ -4,6 +4,7 @@
  *     input_thread_ends()    in run(), between two calls of the library, each of which comes back in time (a second or two): was
  *                            it asked to end? Then it does its last work and returns
  *     input_thread_wait()    in run(): until somebody wakes it, or it is asked to end, or `until`
+ *     input_thread_linger()  in run(), for its last work: until somebody wakes it, or `until`
  *     input_thread_wake()    from any thread, also from spool_wait.done (window.h: `news`)
  *     input_thread_stop()    in the input's stop: asks it to end, and does not wait. `interrupt`, if there is one, is called, to
  *                            get it out of a call that lasts
@@ -47,6 +48,8 @@ MUST_CHECK int input_thread_start(struct input_thread **t, const struct input_th
 bool input_thread_ends(struct input_thread *t);
 /* `until` is mono. A wake that came before counts. */
 void input_thread_wait(struct input_thread *t, nsec until);
+/* The same for its last work, when it was asked to end: that alone does not end the wait. */
+void input_thread_linger(struct input_thread *t, nsec until);
 void input_thread_wake(struct input_thread *t);
 
 void input_thread_stop(struct input_thread *t); /* again: nothing. NULL: nothing */

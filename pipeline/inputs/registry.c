@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-extern const struct input_ops tail_ops, stdin_ops;
+extern const struct input_ops tail_ops, stdin_ops, sqs_ops;
 
-static const struct input_ops *const inputs[] = {&tail_ops, &stdin_ops};
+static const struct input_ops *const inputs[] = {&tail_ops, &stdin_ops, &sqs_ops};
 
 const struct input_ops *input_find(const char *name)
 {

@@ -1,0 +1,147 @@
+#include "pipeline/inputs/sqs/options.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/http/proxy.h"
+#include "pipeline/inputs/sqs/message.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct cfg_choice UNWRAPS[] = {
+    {"none", SQS_UNWRAP_NONE},
+    {"sns", SQS_UNWRAP_SNS},
+    {"eventbridge", SQS_UNWRAP_EVENTBRIDGE},
+    {NULL, 0},
+};
+
+/* clang-format off */
+#define AT(member) .offset = offsetof(struct sqs_conf, member)
+
+const struct cfg_field sqs_fields[] = {
+    {.name = "queue_url", .type = CFG_STRING, AT(queue_url), .required = true, .max = 500,
+     .help = "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME; a name that ends in .fifo is a FIFO queue"},
+    {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
+     .help = "where calls go when that is not the host of queue_url: a VPC endpoint, a queue server of your own"},
+    {.name = "region", .type = CFG_STRING, AT(region), .max = SQS_REGION_MAX - 1,
+     .help = "of the signature; left out: as queue_url says, else AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
+    {.name = "access_key_id", .type = CFG_STRING, AT(keys.access_key_id), .help = "left out: as `credentials` says"},
+    {.name = "secret_access_key", .type = CFG_STRING, AT(keys.secret_access_key), .secret = true,
+     .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "session_token", .type = CFG_STRING, AT(keys.session_token), .secret = true, .help = "of temporary keys"},
+    {.name = "profile", .type = CFG_STRING, AT(keys.profile),
+     .help = "profile in ~/.aws/credentials and ~/.aws/config to take the keys from; read again when the files change"},
+    CREDENTIALS_FIELD(offsetof(struct sqs_conf, keys.ways)),
+    {.name = "receivers", .type = CFG_INT, AT(receivers), .def = "8", .min = 1, .max = SQS_RECEIVERS_MAX,
+     .help = "how many calls ask for messages at the same time, at most; one while the queue is empty"},
+    {.name = "visibility", .type = CFG_DURATION, AT(visibility), .def = "60s", .min = 10 * NSEC_PER_SEC,
+     .max = 43200 * NSEC_PER_SEC,
+     .help = "after a crash the queue hands out again what was in hand when so much time is over; while sluice runs it is put off"},
+    {.name = "in_flight", .type = CFG_INT, AT(in_flight), .def = "2000", .min = 10, .max = 20000,
+     .help = "messages that are taken and not deleted, at most"},
+    {.name = "remember", .type = CFG_INT, AT(remember), .def = "10000", .min = 0, .max = 100000,
+     .help = "ids of messages that are remembered, so that one that is handed out twice is one record; 0: none"},
+    {.name = "remember_for", .type = CFG_DURATION, AT(remember_for), .def = "24h", .min = 60 * NSEC_PER_SEC,
+     .max = 14 * 86400 * NSEC_PER_SEC, .help = "and for how long"},
+    {.name = "unwrap", .type = CFG_ENUM, AT(unwrap), .def = "none", .choices = UNWRAPS,
+     .help = "take the record out of its envelope: sns: the message of a notification; eventbridge: the event's detail. A body "
+             "that is none stays as it is"},
+    {.name = "check_md5", .type = CFG_BOOL, AT(check_md5), .def = "true",
+     .help = "compare the MD5 sums of body and attributes; a message with a wrong one is left in the queue"},
+    PROXY_FIELD(offsetof(struct sqs_conf, proxy)),
+    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static int check_queue_url(const struct sqs_conf *c, struct err *e)
+{
+    struct http_url u;
+    int rc = http_url_parse(&u, "queue_url", c->queue_url, e);
+
+    if (rc < 0)
+        return -1;
+    if (!*u.path)
+        rc = err_set(e, ERR_CONFIG, "queue_url: names no queue; it ends in /ACCOUNT/NAME, as GetQueueUrl answers it");
+    http_url_release(&u);
+    return rc;
+}
+
+void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
+{
+    const struct sqs_conf *c = conf;
+    struct credentials *keys = NULL;
+    struct http_url u;
+    struct err e;
+
+    if (c->queue_url && check_queue_url(c, &e) < 0)
+        cfg_options_refuse(o, &e);
+    if (c->endpoint) {
+        if (http_url_parse(&u, "endpoint", c->endpoint, &e) < 0)
+            cfg_options_refuse(o, &e);
+        else
+            http_url_release(&u);
+    }
+    if (c->remember > 0 && c->remember < c->in_flight) {
+        (void)err_set(&e, ERR_CONFIG,
+                      "remember: at least as many as in_flight (%" PRId64 "), or 0: else what comes again after a "
+                      "crash would not be known",
+                      c->in_flight);
+        cfg_options_refuse(o, &e);
+    }
+    if (credentials_new(&keys, &c->keys, &e) < 0)
+        cfg_options_refuse(o, &e);
+    credentials_free(&keys);
+    proxy_check_option(c->proxy, o);
+    tls_options_check_all(&c->tls, base_dir, o);
+}
+
+void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1])
+{
+    const char *host = strstr(c->queue_url, "://");
+    size_t n = strlen(c->queue_url);
+
+    if (host)
+        n = (size_t)(host + 3 - c->queue_url) + strcspn(host + 3, "/");
+    if (c->endpoint && *c->endpoint)
+        snprintf(out, ENDPOINT_URL_MAX + 1, "%s", c->endpoint);
+    else
+        snprintf(out, ENDPOINT_URL_MAX + 1, "%.*s", (int)n, c->queue_url);
+}
+
+/* https://sqs.eu-west-1.amazonaws.com/..., and the older https://eu-west-1.queue.amazonaws.com/... */
+static bool region_of(const char *queue_url, char out[SQS_REGION_MAX])
+{
+    const char *host = strstr(queue_url, "://"), *behind = ".amazonaws.";
+    size_t n;
+
+    if (!host)
+        return false;
+    host += 3;
+    if (strncmp(host, "sqs.", 4) == 0)
+        host += 4;
+    else
+        behind = ".queue.amazonaws.";
+    n = strcspn(host, "./:");
+    if (n == 0 || n >= SQS_REGION_MAX || strncmp(host + n, behind, strlen(behind)) != 0)
+        return false;
+    snprintf(out, SQS_REGION_MAX, "%.*s", (int)n, host);
+    return true;
+}
+
+void sqs_conf_region(const struct sqs_conf *c, char out[SQS_REGION_MAX])
+{
+    out[0] = '\0';
+    if (c->region && *c->region)
+        snprintf(out, SQS_REGION_MAX, "%s", c->region);
+    else
+        (void)region_of(c->queue_url, out);
+}
+
+bool sqs_conf_is_fifo(const struct sqs_conf *c)
+{
+    size_t n = strlen(c->queue_url);
+
+    return n > 5 && strcmp(c->queue_url + n - 5, ".fifo") == 0;
+}

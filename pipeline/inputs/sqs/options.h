@@ -1,0 +1,41 @@
+/* options.h -- the options of the sqs input, and what is wrong with them taken by themselves.
+ *
+ * Ownership  bound and released with sqs_fields. Threads: immutable once bound.
+ */
+#ifndef PIPELINE_INPUTS_SQS_OPTIONS_H
+#define PIPELINE_INPUTS_SQS_OPTIONS_H
+
+#include "config/bind.h"
+#include "config/options.h"
+#include "pipeline/aws/credentials/credentials.h"
+#include "pipeline/http/tls.h"
+#include "pipeline/http/url.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SQS_REGION_MAX 64
+
+struct sqs_conf {
+    char *queue_url, *endpoint, *region;
+    struct credentials_conf keys;
+    int64_t receivers, in_flight, remember;
+    nsec visibility, remember_for;
+    bool check_md5;
+    int unwrap; /* enum sqs_unwrap */
+    char *proxy;
+    struct tls_conf tls;
+};
+
+extern const struct cfg_field sqs_fields[];
+
+void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
+
+/* Where calls go: the endpoint, or else scheme and host of queue_url. */
+void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1]);
+/* The option, or what queue_url says; "": neither. */
+void sqs_conf_region(const struct sqs_conf *c, char out[SQS_REGION_MAX]);
+/* Of a FIFO queue: its messages have an order, by group. */
+bool sqs_conf_is_fifo(const struct sqs_conf *c);
+
+#endif

@@ -1,0 +1,208 @@
+"""The input sqs against a scripted queue: each message is one record and is deleted when it is safe, whatever fails, hangs, is killed or comes
+twice; what is in hand is put off, and given back at the end."""
+
+import json
+import time
+
+import objects
+from common import one_stream, to_file
+from harness import wait_until
+from sqs_peer import Body, LoseAnswer, Reset, Say, SqsPeer
+
+KEYS = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "secret", "region": "eu-west-1"}
+
+
+def queue(t, name="orders", **kw):
+    q = SqsPeer(name, **kw)
+    t.on_end(q.stop)
+    return q
+
+
+def sqs(q, **more):
+    return {"sqs": {"queue_url": q.queue_url(), **KEYS, **more}}
+
+
+def daemon(t, q, destination=None, name="sluice", options=None, **more):
+    config = one_stream("app", destination or to_file(t), inputs=[sqs(q, **(options or {}))], **{"interval": "0s", **more})
+    d = t.daemon({**config, "shutdown": {"grace": "4s"}}, name=name)
+    d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
+    return d
+
+
+def bodies(count, tag="m"):
+    return [f"{tag}-{i:05d}" for i in range(count)]
+
+
+def got(t, folder="out"):
+    return [line.decode() for line in objects.lines(objects.read_dir(t.path(folder)))]
+
+
+def check(t, d, q, sent, stop=True):
+    d.wait_delivered("app", len(sent))
+    wait_until("the queue to be empty", lambda: q.left() == 0, 30 * t.slow)
+    if stop:
+        d.stop()
+    assert sorted(got(t)) == sorted(sent)
+    assert sorted(q.deleted) == sorted(sent) and not q.refused, q.refused
+    return d
+
+
+def test_each_message_is_a_record_and_is_deleted(t):
+    q, sent = queue(t), bodies(500)
+    for body in sent:
+        q.send(body)
+    d = daemon(t, q).start()
+    check(t, d, q, sent, stop=False)
+    assert q.most_receiving > 1  # full answers brought more receivers
+    wait_until("one receiver for an empty queue", lambda: q.receiving == 1, 60 * t.slow)
+    q.send("late")
+    check(t, d, q, sent + ["late"])
+
+
+def test_groups_of_a_fifo_queue_stay_in_order(t):
+    q, sent = queue(t, "orders.fifo"), bodies(300)
+    for i, body in enumerate(sent):
+        q.send(f"{i % 7} {body}", group=str(i % 7))
+    q.plan(None, None, LoseAnswer(), LoseAnswer())
+    d = daemon(t, q, interval="900s").start()  # one object: within it the order is that of the spool
+    wait_until("the queue to be empty", lambda: q.left() == 0, 60 * t.slow)
+    d.stop()
+    assert sorted(got(t)) == sorted(f"{i % 7} {body}" for i, body in enumerate(sent)) and not q.refused
+    for group in "0123456":
+        mine = [line for line in got(t) if line.startswith(group + " ")]
+        assert mine == sorted(mine)
+
+
+def test_what_is_known_of_a_message_is_meta(t):
+    q = queue(t, "orders.fifo")
+    q.send('{"a":1}', attributes={"trace": "t-1", "count": 17, "raw": b"\0\xff"}, group="blue")
+    with open(t.path("show.lua"), "w", encoding="ascii") as f:
+        f.write("function transform(r, meta)\n"
+                "  r.group, r.trace = meta.group, meta['attribute.trace']\n"
+                "  r.count, r.id = meta['attribute.count'], #meta.message_id\n"
+                "  return r\nend\n")
+    d = daemon(t, q, transform={"lua": t.path("show.lua")}).start()
+    d.wait_delivered("app", 1)
+    d.stop()
+    assert json.loads(got(t)[0]) == {"a": 1, "group": "blue", "trace": "t-1", "count": "17", "id": 36}
+
+
+def test_envelopes_are_taken_off(t):
+    q, events = queue(t, "sns"), queue(t, "events")
+    q.send(json.dumps({"Type": "Notification", "MessageId": "x", "TopicArn": "arn:t", "Message": "in \"it\"\n"}))
+    q.send(json.dumps({"Type": "Other", "Message": "not"}))
+    q.send("plain")
+    events.send('{"version":"0","detail-type":"kind","source":"me","detail":{"b": [1, 2]}}')
+    events.send('{"detail":{"b":1}}')
+    config = one_stream("app", to_file(t), interval="0s",
+                        inputs=[sqs(q, unwrap="sns"), sqs(events, unwrap="eventbridge")])
+    d = t.daemon(config).start()
+    d.wait_delivered("app", 5)
+    d.stop()
+    assert sorted(got(t)) == sorted(["in \"it\"", '{"Type": "Other", "Message": "not"}', "plain", '{"b": [1, 2]}',
+                                     '{"detail":{"b":1}}'])
+
+
+def test_kills_lose_and_double_nothing(t):
+    q, sent = queue(t), bodies(1000)
+    for body in sent:
+        q.send(body)
+    d = daemon(t, q, options={"visibility": "10s", "in_flight": 30})
+    for i in range(4):
+        d.start()
+        wait_until("some progress", lambda: len(q.deleted) >= 150 * (i + 1), 60 * t.slow)
+        d.kill9()
+        q.reveal()  # what was in hand comes again
+    d.start()
+    wait_until("the queue to be empty", lambda: q.reveal() == 0, 60 * t.slow)  # again and again: it is known
+    check(t, d, q, sent)
+
+
+def test_a_call_that_fails_is_tried_again(t):
+    faults = {
+        "busy": Say(503, "ServiceUnavailable"),
+        "throttled": Say(400, "RequestThrottled"),
+        "expired": Say(403, "ExpiredToken"),
+        "reset": Reset(),
+        "lost": LoseAnswer(),
+        "no json": Body(b"<html>hello</html>"),
+        "half": Body(b'{"Messages":[{"MessageId":"1"'),
+        "odd": Body(b'{"Messages":[{"MessageId":7,"ReceiptHandle":[]}],"Successful":[{"Id":"77"}]}'),
+    }
+    q = queue(t)
+    failing = {}
+
+    def once(operation, request):
+        key = (operation, failing.get("name"))
+        if not failing.get("name") or failing.get(key) or operation not in ("ReceiveMessage", "DeleteMessageBatch"):
+            return None
+        failing[key] = True
+        return faults[failing["name"]]
+
+    q.on = once
+    d = daemon(t, q, options={"visibility": "10s"}).start()
+    sent = []
+    for name in faults:
+        failing["name"] = name
+        more = bodies(15, name.replace(" ", "-"))
+        for body in more:
+            q.send(body)
+        sent += more
+        wait_until(f"{name}: failures", lambda: failing.get(("DeleteMessageBatch", name)), 60 * t.slow)
+        q.reveal()  # an answer that was lost hides its messages for their time
+    check(t, d, q, sent, stop=False)
+    assert d.logged("a call to the source failed")
+    assert d.wait_logged("calls to the source work again")
+    d.stop()
+
+
+def test_errors_say_what_to_do(t):
+    q = queue(t)
+    d = daemon(t, q)
+    q.on = lambda operation, request: Say(400, "QueueDoesNotExist", "The specified queue does not exist.")
+    d.start()
+    line = d.wait_logged("a call to the source failed")
+    assert "QueueDoesNotExist" in str(line) and "look at queue_url and region" in str(line), line
+    q.on = lambda operation, request: Say(403, "AccessDeniedException", "not authorized")
+    assert "sqs:DeleteMessage" in str(wait_until("the other cause", lambda: d.logged("AccessDenied"), 60 * t.slow))
+    q.on = None
+    q.send("x")
+    check(t, d, q, ["x"])
+
+
+def test_a_message_that_is_not_what_was_sent_stays(t):
+    q = queue(t)
+    q.break_md5 = True
+    q.send("changed", attributes={"a": "b"})
+    d = daemon(t, q).start()
+    d.wait_logged("is not what was sent")
+    assert q.left() == 1 and d.books("app").incoming == 0
+    with q.changed:
+        q.break_md5, q.queue[0].visible_at = False, 0
+    check(t, d, q, ["changed"])
+
+
+def test_a_full_stream_keeps_what_is_in_hand(t):
+    q, sent = queue(t), [b + "x" * 20000 for b in bodies(400)]
+    for body in sent:
+        q.send(body)
+    d = daemon(t, q, destination={"http": {"url": "http://127.0.0.1:9/", "format": "lines"}}, options={"visibility": "10s", "in_flight": 100},
+               spool={"limit": "4MiB"}, retry={"duration": "24h"})
+    d.expect_exit = 1  # the spool keeps what is in it
+    d.start()
+    wait_until("a full spool", lambda: d.metrics().get("sluice_stream_health", stream="app", health="blocked") == 1, 60 * t.slow)
+    wait_until("messages in hand to be put off", lambda: q.count("ChangeMessageVisibilityBatch") > 0, 60 * t.slow)
+    d.stop()
+    with q.changed:  # given back
+        assert all(m.visible_at <= time.time() for m in q.queue)
+    assert len(q.deleted) + q.left() == len(sent) and not q.refused
+
+
+def test_once_ends_when_the_queue_is_empty(t):
+    q, sent = queue(t), bodies(120)
+    for body in sent:
+        q.send(body)
+    d = daemon(t, q)
+    d.spawn("--once")
+    d.wait_exit(60)
+    assert sorted(got(t)) == sent and sorted(q.deleted) == sent and q.left() == 0
