@@ -11,6 +11,7 @@ the case ends. Python's standard library only.
 """
 
 import fcntl
+import functools
 import json
 import os
 import random
@@ -50,7 +51,7 @@ class Ports:
 
     def __init__(self):
         self._lock = None
-        self._begin, self._next = 0, random.SystemRandom().randrange(self.FAMILIES_COUNT)
+        self._begin = self._next = 0
 
     def _claim(self):
         first = random.SystemRandom().randrange(self.SHARES)
@@ -65,6 +66,7 @@ class Ports:
                 lock.close()
                 continue
             self._lock, self._begin = lock, self.FIRST + share * self.SHARE
+            self._next = random.SystemRandom().randrange(self.FAMILIES_COUNT)
             return
         raise RuntimeError("no free share of ports")
 
@@ -405,6 +407,7 @@ class Case:
         self._down.clear()
 
 
+@functools.cache
 def _has_sanitizer(binary, marks=(b"__asan_init", b"__tsan_init")):
     try:
         with open(binary, "rb") as f:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the end-to-end cases against a build: TAP lines, then "N passed, N failed, N skipped".
 
-    tests/e2e/run.py --build build/dev [--only PATTERN] [--list] [-j 2] [--seed N] [--keep]
+    tests/e2e/run.py --build build/dev [--only PATTERN] [--list] [-j 2] [--seed N] [--keep] [--times]
 
 A case is a function test_*(t) in test_*.py, tail_cases.py or api_wire.py here. Each runs in a process and a temporary
 folder of its own; the folder of a failed case is kept and its path printed. A function may have the attribute
@@ -9,13 +9,11 @@ folder of its own; the folder of a failed case is kept and its path printed. A f
 """
 
 import argparse
-import concurrent.futures
 import importlib
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +25,7 @@ sys.path.insert(0, HERE)
 from harness import Case, Skip  # noqa: E402
 
 EXIT_OK, EXIT_FAILED, EXIT_SKIPPED = 0, 1, 77
+USUAL_TIMEOUT = 120
 MODULES = ("tail_cases", "api_wire")
 
 
@@ -45,14 +44,26 @@ def cases(only):
                 continue
             case = f"{module}:{name}"
             if only is None or re.search(only, case):
-                out.append((case, getattr(fn, "timeout", 120)))
+                out.append((case, getattr(fn, "timeout", USUAL_TIMEOUT)))
     return out
 
 
-def run_here(case, build, folder, seed):
+def in_order(todo):
+    """The long ones early (they say so by their timeout), so that none of them runs alone at the end; each among three
+    others, since most of the long ones also compute much."""
+    long = [c for c in todo if c[1] > USUAL_TIMEOUT]
+    short = [c for c in todo if c[1] <= USUAL_TIMEOUT]
+    out = []
+    while long or short:
+        out += long[:1] + short[:3]
+        del long[:1], short[:3]
+    return out
+
+
+def run_here(case, args, folder):
     """In the child: one case, to its end."""
     module, name = case.split(":")
-    t = Case(build, folder, seed)
+    t = Case(args.build, folder, args.seed)
     try:
         getattr(importlib.import_module(module), name)(t)
     except Skip as why:
@@ -66,37 +77,82 @@ def run_here(case, build, folder, seed):
     return EXIT_OK
 
 
-class Result:
-    def __init__(self, case, code, text, folder, seconds):
-        self.case, self.code, self.text, self.folder, self.seconds = case, code, text, folder, seconds
+class Running:
+    """One case in a process of its own, which leads a session. It is a fork: Python and the modules are loaded once for
+    all cases."""
 
-
-def run_child(case, timeout, args):
-    folder = tempfile.mkdtemp(prefix="sluice-e2e-")
-    out_path = os.path.join(folder, "case.out")
-    command = [sys.executable, os.path.abspath(__file__), "--build", args.build, "--seed", str(args.seed),
-               "--case", case, "--dir", folder]
-    began = time.monotonic()
-    with open(out_path, "wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            code = child.wait(timeout)
-        except subprocess.TimeoutExpired:
+    def __init__(self, case, timeout, args):
+        self.case, self.timeout = case, timeout
+        self.folder = tempfile.mkdtemp(prefix="sluice-e2e-")
+        self.out_path = os.path.join(self.folder, "case.out")
+        self.began = time.monotonic()
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
             code = EXIT_FAILED
-            out.write(f"no end within {timeout} s\n".encode())
-        kill_group(child)
-    with open(out_path, encoding="utf-8", errors="replace") as f:
-        text = f.read()
-    return Result(case, code, text, folder, time.monotonic() - began)
+            try:
+                os.setsid()
+                out = os.open(self.out_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+                os.dup2(out, 1)
+                os.dup2(out, 2)
+                code = run_here(case, args, self.folder)
+                sys.stdout.flush()
+            finally:
+                os._exit(code)
+
+    def kill_group(self):
+        """The case, if it still runs, and whatever it left running."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def out_of_time(self):
+        return time.monotonic() - self.began > self.timeout
+
+    def end_it(self):
+        with open(self.out_path, "a", encoding="utf-8") as out:
+            out.write(f"no end within {self.timeout} s\n")
+        self.timeout = float("inf")  # it is said once
+        self.kill_group()
+
+    def result(self, status, usage):
+        self.kill_group()
+        with open(self.out_path, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        code = os.waitstatus_to_exitcode(status)
+        return Result(self.case, code if code in (EXIT_OK, EXIT_SKIPPED) else EXIT_FAILED, text, self.folder,
+                      time.monotonic() - self.began, usage.ru_utime + usage.ru_stime)
 
 
-def kill_group(child):
-    """Whatever the case left running (it has a session of its own)."""
+class Result:
+    """`seconds` on the clock; `cpu` of the case and of every process that it started and waited for."""
+
+    def __init__(self, case, code, text, folder, seconds, cpu):
+        self.case, self.code, self.text, self.folder = case, code, text, folder
+        self.seconds, self.cpu = seconds, cpu
+
+
+def results(todo, args, slow):
+    """Runs them, `args.jobs` at a time, and yields each result as it comes."""
+    waiting, running = list(reversed(todo)), {}
     try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    child.wait()
+        while waiting or running:
+            while waiting and len(running) < args.jobs:
+                case, timeout = waiting.pop()
+                r = Running(case, timeout * slow, args)
+                running[r.pid] = r
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid in running:
+                yield running.pop(pid).result(status, usage)
+                continue
+            for r in running.values():
+                if r.out_of_time():
+                    r.end_it()
+            time.sleep(0.02)
+    finally:
+        for r in running.values():
+            r.kill_group()
 
 
 def report(number, r, keep):
@@ -112,17 +168,25 @@ def report(number, r, keep):
         shutil.rmtree(r.folder, ignore_errors=True)
 
 
+def print_times(results):
+    """The slowest first, on the clock and in CPU seconds: a case whose two differ much waits, and holds up nobody."""
+    for r in sorted(results, key=lambda r: -max(r.seconds, r.cpu)):
+        print(f"# {r.seconds:7.1f} s {r.cpu:7.2f} CPU s  {r.case}")
+    print(f"# {sum(r.seconds for r in results):7.1f} s {sum(r.cpu for r in results):7.2f} CPU s  all")
+
+
 def run_all(args):
-    todo = cases(args.only)
+    todo = in_order(cases(args.only))
     print(f"1..{len(todo)}", flush=True)
     slow = 4 if Case(args.build, "/").sanitized else 1
     counts = {EXIT_OK: 0, EXIT_FAILED: 0, EXIT_SKIPPED: 0}
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        futures = [pool.submit(run_child, case, timeout * slow, args) for case, timeout in todo]
-        for number, future in enumerate(concurrent.futures.as_completed(futures), 1):
-            r = future.result()
-            counts[r.code if r.code in counts else EXIT_FAILED] += 1
-            report(number, r, args.keep)
+    done = []
+    for number, r in enumerate(results(todo, args, slow), 1):
+        counts[r.code] += 1
+        done.append(r)
+        report(number, r, args.keep)
+    if args.times:
+        print_times(done)
     print(f"{counts[EXIT_OK]} passed, {counts[EXIT_FAILED]} failed, {counts[EXIT_SKIPPED]} skipped")
     return 1 if counts[EXIT_FAILED] or not todo else 0
 
@@ -132,14 +196,12 @@ def main():
     p.add_argument("--build", required=True, help="build folder, with the binary `sluice` in it")
     p.add_argument("--only", help="regular expression on module:function")
     p.add_argument("--list", action="store_true")
-    p.add_argument("-j", "--jobs", type=int, default=5, help="cases wait more than they compute")
+    p.add_argument("-j", "--jobs", type=int, default=min(5 * os.cpu_count(), 16),
+                   help="cases wait more than they compute")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--keep", action="store_true", help="keep the folders of passed cases too")
-    p.add_argument("--case", help=argparse.SUPPRESS)
-    p.add_argument("--dir", help=argparse.SUPPRESS)
+    p.add_argument("--times", action="store_true", help="print what each case took")
     args = p.parse_args()
-    if args.case:
-        return run_here(args.case, args.build, args.dir, args.seed)
     if args.list:
         print("\n".join(case for case, _ in cases(args.only)))
         return 0

@@ -163,4 +163,4 @@ def test_a_put_that_uploads_while_it_stops_is_answered_and_never_half_taken(t):
         assert (answers[0] == 200) == (got == [b"x"]), (moment, answers, got)
 
 
-test_a_put_that_uploads_while_it_stops_is_answered_and_never_half_taken.timeout = 120
+test_a_put_that_uploads_while_it_stops_is_answered_and_never_half_taken.timeout = 180

@@ -143,4 +143,4 @@ def test_a_resolver_that_swallows_questions_holds_up_no_other_stream(t):
     assert len(peer.lines) == 40
 
 
-test_a_name_that_moves_is_followed_though_the_old_address_answers.timeout = 120
+test_a_name_that_moves_is_followed_though_the_old_address_answers.timeout = 180
