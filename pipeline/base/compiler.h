@@ -9,7 +9,7 @@
 #define ALWAYS_INLINE          inline __attribute__((always_inline))
 
 /* A function for processors with AVX2, in a binary for all of its kind; see simd.h. */
-#define TARGET_AVX2 __attribute__((target("avx2")))
+#define TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt")))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -5,9 +5,10 @@
  * comma is missing. json_value() walks nested containers with the same calls, in a loop, so depth costs no C stack. */
 #include "pipeline/base/json.h"
 
-#include "pipeline/base/json_scan.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
+
+#include <endian.h>
 
 static bool fail(struct json_reader *r, const char *at, const char *why)
 {
@@ -26,6 +27,7 @@ void json_open(struct json_reader *r, struct slice text, unsigned max_depth)
     r->max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
     r->first = false;
     r->error = NULL;
+    json_marks_init(&r->marks, r->begin);
 }
 
 static const char *pass_spaces(const char *p, const char *end)
@@ -154,6 +156,8 @@ static const char *read_long_string(struct json_reader *r, const char *begin, co
 {
     enum simd simd = simd_best();
 
+    if (p == r->marks.begin + r->marks.n)
+        r->marks.ahead = JSON_WINDOW_LEAST; /* what was found in a long string is of no use for what follows */
     for (;;) {
         p = json_scan_plain(simd, p, r->end);
         if (p == r->end)
@@ -171,7 +175,7 @@ static const char *read_long_string(struct json_reader *r, const char *begin, co
 /* `begin` is behind the opening quote. Most strings are short and plain: they end here. */
 static ALWAYS_INLINE const char *read_string(struct json_reader *r, const char *begin, struct json_string *s)
 {
-    const char *p = json_scan_short(begin, r->end);
+    const char *p = json_marks_next(&r->marks, begin, r->end);
 
     s->escaped = false;
     if (p == r->end || *p != '"')
@@ -261,6 +265,26 @@ bool json_element(struct json_reader *r)
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+
+/* How many digits stand at p, up to 8: found without a branch for each, as how long numbers are is what a processor cannot foresee.
+ * The text [begin, end) has 8 bytes at least; they are read from before p when fewer are behind it. A sum or difference that
+ * overflows touches only bytes behind the first that is no digit. */
+static ALWAYS_INLINE size_t digits8(const char *p, const char *end)
+{
+    uint64_t v, others;
+
+    if (end - p < 8) {
+        if (p == end)
+            return 0;
+        memcpy(&v, end - 8, sizeof(v));
+        v = le64toh(v) >> 8 * (8 - (end - p));
+    } else {
+        memcpy(&v, p, sizeof(v));
+        v = le64toh(v);
+    }
+    others = ((v + 0x4646464646464646U) | (v - 0x3030303030303030U)) & 0x8080808080808080U;
+    return others ? (size_t)__builtin_ctzll(others) / 8 : 8;
 }
 
 /* Goes behind the digits at *p; there must be one at least. */
@@ -506,6 +530,84 @@ bool json_field(struct json_reader *r, struct json_field *f)
         return json_member(r, &f->key) && typed_value(r, r->p, f); /* the first, the last, or a mistake */
     p = read_key(r, p + 1, &f->key);
     return p && typed_value(r, p, f);
+}
+
+static ALWAYS_INLINE bool has_pair(const char *p, const char pair[3])
+{
+    return memcmp(p, pair, 2) == 0;
+}
+
+/* Behind the number at p when it has no sign, no exponent, few digits, and a member ends there; NULL: that is to be looked at more
+ * closely. The text is as for digits8(), and has something at p. */
+static ALWAYS_INLINE const char *pass_short_number(const char *p, const char *end)
+{
+    size_t n = digits8(p, end);
+
+    if (n == 0 || (n > 1 && *p == '0'))
+        return NULL;
+    p += n;
+    if (char_at(p, end) == '.') {
+        n = digits8(p + 1, end);
+        p += 1 + n;
+    }
+    return n > 0 && (char_at(p, end) == ',' || char_at(p, end) == '}') ? p : NULL;
+}
+
+/* Most members are written like this by machines: ,"name":"text" or ,"name":123. Then there is nothing special in the text but the
+ * quotes, and it is known where these are; so one member need not be read to its end before the next. Reads as many as come one behind
+ * the other, and stops before the first that is written otherwise, is a mistake, or has an escape, or at the end of all. `p` is
+ * where the first should begin: at a comma, or at the brace in front of it. */
+static size_t plain_fields(struct json_reader *r, const char *p, struct json_field *f, size_t max)
+{
+    struct json_marks *m = &r->marks;
+    const char *end = r->end, *begin;
+    const uint16_t *mark;
+    size_t n = 0;
+
+    if (end - r->begin < 8 || end - p < 2 || p[1] != '"')
+        return 0;
+    json_marks_next(m, p + 1, end);
+    begin = m->begin;
+    for (mark = m->at + m->next; n < max; n++) {
+        const char *name = begin + mark[0] + 1, *colon = begin + mark[1] + 1, *value = colon + 1, *behind;
+
+        if (name != p + 2 || mark[1] <= mark[0] || end - p < 2 || !has_pair(p, n > 0 || !r->first ? ",\"" : "{\"") ||
+            end - colon < 2 || !has_pair(colon - 1, "\":"))
+            break;
+        if (*value == '"') {
+            behind = begin + mark[3];
+            if (mark[2] != mark[1] + 2 || mark[3] <= mark[2] || behind == end || *behind++ != '"')
+                break;
+            f[n].type = JSON_STRING;
+            mark += 4;
+        } else {
+            behind = pass_short_number(value, end);
+            if (!behind)
+                break;
+            f[n].type = JSON_NUMBER;
+            mark += 2;
+        }
+        f[n].key = (struct json_string){.raw = slice_of(name, (size_t)(colon - 1 - name))};
+        f[n].value = slice_of(value, (size_t)(behind - value));
+        p = behind;
+    }
+    if (n > 0) {
+        m->next = (uint16_t)(mark - m->at);
+        r->p = p;
+        r->first = false;
+    }
+    return n;
+}
+
+size_t json_fields(struct json_reader *r, struct json_field *f, size_t max)
+{
+    size_t n = 0;
+
+    do {
+        if (!r->error && r->depth > 0 && in_object(r))
+            n += plain_fields(r, r->p - r->first, f + n, max - n);
+    } while (n < max && json_field(r, &f[n]) && ++n < max);
+    return n;
 }
 
 bool json_item(struct json_reader *r, struct json_field *f)

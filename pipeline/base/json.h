@@ -18,6 +18,7 @@
 
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/json_scan.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/slice.h"
 
@@ -41,6 +42,7 @@ struct json_reader {
     unsigned depth, max_depth;
     bool first;                          /* nothing read yet in the container that was entered last */
     const char *error;                   /* NULL while all is well; static text */
+    struct json_marks marks;             /* where strings may end, some way ahead */
     uint64_t kinds[JSON_DEPTH_MAX / 64]; /* one bit per open container: is it an object? Above depth: anything */
 };
 
@@ -70,6 +72,8 @@ struct json_field {
 
 /* The next member and its value at once: json_member() and json_value() for who wants an index of an object. */
 bool json_field(struct json_reader *r, struct json_field *f);
+/* The same for up to `max` members, of which it returns how many there were; fewer at the object's end, or on error. */
+size_t json_fields(struct json_reader *r, struct json_field *f, size_t max);
 /* The next element's value: json_element() and json_value(); f->key is not touched. */
 bool json_item(struct json_reader *r, struct json_field *f);
 

@@ -1,6 +1,10 @@
 /* Most of JSON is text between quotes, and most of that is plain: neither a quote, a backslash, a control character
  * nor a byte of UTF-8 beyond ASCII. How far it is plain is asked 16 or 32 bytes at a time: one signed comparison
- * finds control characters and high bytes together, as both are less than a space. */
+ * finds control characters and high bytes together, as both are less than a space.
+ *
+ * Many short strings are asked for together: a word of 64 bits says which of 64 bytes are not plain, and the places of its
+ * bits are written down one behind the other. Who reads the text then takes the end of a string from that list, and need
+ * not know where this one ends to find the next. */
 #include "pipeline/base/json_scan.h"
 
 #include "pipeline/base/compiler.h"
@@ -18,10 +22,20 @@ static const char *scan_bytes(const char *p, const char *end)
 
 #include <immintrin.h>
 
+/* Not 0 where a byte is not plain. A signed comparison with ' ' finds control characters and bytes above 0x7f at once.
+ */
+static inline __m128i special16(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+    return _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
+                        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+}
+
 static const char *scan_sse2(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned found = (unsigned)_mm_movemask_epi8(json_special16(p));
+        unsigned found = (unsigned)_mm_movemask_epi8(special16(p));
 
         if (found)
             return p + __builtin_ctz(found);
@@ -57,19 +71,113 @@ static TARGET_AVX2 const char *scan_avx2(const char *p, const char *end)
     return scan_sse2(p, end);
 }
 
-const char *json_scan_plain(enum simd simd, const char *p, const char *end)
+static uint64_t find64_sse2(const char *p)
 {
-    if (simd >= SIMD_AVX2)
-        return scan_avx2(p, end);
-    return simd >= SIMD_SSE2 ? scan_sse2(p, end) : scan_bytes(p, end);
+    uint64_t found = 0;
+
+    for (unsigned i = 0; i < 64; i += 16)
+        found |= (uint64_t)(unsigned)_mm_movemask_epi8(special16(p + i)) << i;
+    return found;
 }
 
-#else
+static inline TARGET_AVX2 uint64_t find64_avx2(const char *p)
+{
+    return (unsigned)_mm256_movemask_epi8(special32(p)) | (uint64_t)(unsigned)_mm256_movemask_epi8(special32(p + 32))
+                                                              << 32;
+}
+
+/* As put_places(). A processor cannot foresee how many there are: so the places of twelve, which is enough as a rule, are
+ * written in any case, and those behind the last are written over by the next. */
+static inline TARGET_AVX2 uint16_t *put_places_avx2(uint16_t *at, unsigned base, uint64_t found)
+{
+    uint16_t *end = at + __builtin_popcountll(found);
+
+    if (!found)
+        return at;
+    for (unsigned i = 0; i < 12; i++, found &= found - 1)
+        *at++ = (uint16_t)(base + _tzcnt_u64(found)); /* there is an answer for no bit, too */
+    for (; found; found &= found - 1)
+        *at++ = (uint16_t)(base + _tzcnt_u64(found));
+    return end;
+}
+
+static TARGET_AVX2 uint16_t *fill_avx2(uint16_t *at, const char *p, size_t n)
+{
+    size_t rest = n % 64, i = 0;
+
+    for (; i < n - rest; i += 64)
+        at = put_places_avx2(at, (unsigned)i, find64_avx2(p + i));
+    return rest ? put_places_avx2(at, (unsigned)i, find64_avx2(p + n - 64) >> (64 - rest)) : at;
+}
+
+#endif
 
 const char *json_scan_plain(enum simd simd, const char *p, const char *end)
 {
+#ifdef __x86_64__
+    if (simd >= SIMD_AVX2)
+        return scan_avx2(p, end);
+    if (simd >= SIMD_SSE2)
+        return scan_sse2(p, end);
+#endif
     (void)simd;
     return scan_bytes(p, end);
 }
 
+/* --- marks --- */
+
+static uint64_t find64(enum simd simd, const char *p)
+{
+    uint64_t found = 0;
+
+#ifdef __x86_64__
+    if (simd >= SIMD_SSE2)
+        return find64_sse2(p);
 #endif
+    (void)simd;
+    for (unsigned i = 0; i < 64; i++)
+        found |= (uint64_t)(scan_bytes(p + i, p + i + 1) == p + i) << i;
+    return found;
+}
+
+static uint16_t *put_places(uint16_t *at, unsigned base, uint64_t found)
+{
+    for (; found; found &= found - 1)
+        *at++ = (uint16_t)(base + (unsigned)__builtin_ctzll(found));
+    return at;
+}
+
+/* Of n >= 64 bytes: what is left behind the last 64 is looked at together with what stands before. */
+static uint16_t *fill(enum simd simd, uint16_t *at, const char *p, size_t n)
+{
+    size_t rest = n % 64, i = 0;
+
+#ifdef __x86_64__
+    if (simd >= SIMD_AVX2)
+        return fill_avx2(at, p, n);
+#endif
+    for (; i < n - rest; i += 64)
+        at = put_places(at, (unsigned)i, find64(simd, p + i));
+    return rest ? put_places(at, (unsigned)i, find64(simd, p + n - 64) >> (64 - rest)) : at;
+}
+
+void json_marks_fill(enum simd simd, struct json_marks *m, const char *p, const char *end)
+{
+    size_t n = (size_t)(end - p) < m->ahead ? (size_t)(end - p) : m->ahead;
+    char few[64];
+    uint16_t *at;
+
+    if (n >= 64) {
+        at = fill(simd, m->at, p, n);
+    } else {
+        memset(few, ' ', sizeof(few));
+        memcpy(few, p, n);
+        at = fill(simd, m->at, few, sizeof(few));
+    }
+    m->begin = p;
+    m->n = (uint16_t)n;
+    m->next = 0;
+    m->ahead = m->ahead < JSON_WINDOW ? (uint16_t)(2 * m->ahead) : JSON_WINDOW;
+    for (size_t i = 0; i < JSON_MARKS_BEHIND; i++)
+        at[i] = (uint16_t)n;
+}

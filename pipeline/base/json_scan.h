@@ -1,47 +1,59 @@
 /* json_scan.h -- the inner loop of json.c: how far a string is plain.
  *
- * Threads: pure functions.
+ * Threads: any; what is found belongs to who asks.
  */
 #ifndef PIPELINE_BASE_JSON_SCAN_H
 #define PIPELINE_BASE_JSON_SCAN_H
 
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/simd.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that are looked at together, and as few of them as may be; multiples of 64. */
+#define JSON_WINDOW       512
+#define JSON_WINDOW_LEAST 64
+#define JSON_MARKS_BEHIND 4  /* times that the end of a piece stands behind its marks */
+#define JSON_MARKS_SPARE  16 /* room for these, and for what is written in advance */
 
 /* The first byte in [p, end) that is not plain inside a JSON string: a quote, a backslash, a control character, or part
  * of a code point above U+007F. `end` when all are plain. */
 const char *json_scan_plain(enum simd simd, const char *p, const char *end);
 
-#ifdef __SSE2__
-/* Not 0 where a byte is not plain. A signed comparison with ' ' finds control characters and bytes above 0x7f at once.
- */
-static inline __m128i json_special16(const char *p)
-{
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+/* Where a piece of text has bytes that are not plain: found for many strings at once. */
+struct json_marks {
+    const char *begin;                           /* of the piece */
+    uint16_t n;                                  /* how long it is */
+    uint16_t ahead;                              /* how long the next may be */
+    uint16_t next;                               /* which of them was found last */
+    uint16_t at[JSON_WINDOW + JSON_MARKS_SPARE]; /* ascending; behind them stands `n` some times */
+};
 
-    return _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
-                        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+static inline void json_marks_init(struct json_marks *m, const char *text)
+{
+    m->begin = text;
+    m->n = 0;
+    m->ahead = JSON_WINDOW;
 }
-#endif
 
-/* As json_scan_plain(), but it may stop anywhere among the plain bytes: what is worth doing inline, for short strings.
- */
-static inline const char *json_scan_short(const char *p, const char *end)
+/* Looks at a piece that begins at p, in the text that ends at `end`. */
+void json_marks_fill(enum simd simd, struct json_marks *m, const char *p, const char *end);
+
+/* The first byte at or behind p that is not plain, or one before it, up to which all are plain, where this has not looked
+ * further; it may be `end`. Not for a place before one that was asked for before. */
+static ALWAYS_INLINE const char *json_marks_next(struct json_marks *m, const char *p, const char *end)
 {
-#ifdef __SSE2__
-    for (int blocks = 0; blocks < 4 && end - p >= 16; blocks++, p += 16) {
-        unsigned found = (unsigned)_mm_movemask_epi8(json_special16(p));
+    size_t at = (size_t)(p - m->begin);
 
-        if (found)
-            return p + __builtin_ctz(found);
+    if (at >= m->n) {
+        json_marks_fill(simd_best(), m, p, end);
+        at = 0;
     }
-#else
-    (void)end;
-#endif
-    return p;
+    while (m->at[m->next] < at)
+        m->next++;
+    return m->begin + m->at[m->next];
 }
 
 #endif

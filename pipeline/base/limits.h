@@ -302,6 +302,8 @@
 /* Members of a document: from so many on, keys are found by a hash table; room for so many at first, doubles. */
 #define LUA_DOC_WIDE LIMIT(16, 2)
 #define LUA_DOC_ROOM LIMIT(16, 1)
+/* Members that are read at once. */
+#define LUA_DOC_FIELDS LIMIT(16, 2)
 /* What sluice.gunzip() makes, unless the script says more. */
 #define LUA_GUNZIP_DEFAULT (8 * MIB)
 /* Memory of documents comes in pieces of this; a scratch buffer that is larger is not kept. */

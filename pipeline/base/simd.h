@@ -9,13 +9,13 @@
 enum simd {
     SIMD_NONE,
     SIMD_SSE2, /* every x86-64 */
-    SIMD_AVX2,
+    SIMD_AVX2, /* and the instructions for single bits that came with it */
 };
 
 static inline enum simd simd_best(void)
 {
 #ifdef __x86_64__
-    return __builtin_cpu_supports("avx2") ? SIMD_AVX2 : SIMD_SSE2;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") ? SIMD_AVX2 : SIMD_SSE2;
 #else
     return SIMD_NONE;
 #endif

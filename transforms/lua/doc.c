@@ -58,6 +58,18 @@ static bool decode_name(struct arena *a, struct json_string key, struct lua_doc_
     return rc == 0 && m->name;
 }
 
+static inline bool keep_element(struct arena *a, struct lua_doc_node *node, const struct json_field *f)
+{
+    struct lua_doc_member *m = add_member(a, node);
+
+    if (!m)
+        return false;
+    *m = (struct lua_doc_member){.value = {.p = f->value.p, .n = (uint32_t)f->value.n, .type = (uint8_t)f->type},
+                                 .source = f->value.p,
+                                 .source_n = (uint32_t)f->value.n};
+    return true;
+}
+
 static inline bool keep_field(struct arena *a, struct lua_doc_node *node, const struct json_field *f)
 {
     struct lua_doc_member *m = add_member(a, node);
@@ -66,23 +78,31 @@ static inline bool keep_field(struct arena *a, struct lua_doc_node *node, const 
         return false;
     m->value = (struct lua_doc_value){.p = f->value.p, .n = (uint32_t)f->value.n, .type = (uint8_t)f->type};
     m->gone = m->set = false;
-    m->source = node->is_array ? f->value.p : f->key.raw.p - 1;
+    m->source = f->key.raw.p - 1;
     m->value_at = (uint32_t)(f->value.p - m->source);
     m->source_n = m->value_at + m->value.n;
     m->name = f->key.raw.p;
     m->name_n = (uint32_t)f->key.raw.n;
-    m->tag = node->is_array ? 0 : tag_of(f->key.raw);
-    return node->is_array || !f->key.escaped || decode_name(a, f->key, m);
+    m->tag = tag_of(f->key.raw);
+    return !f->key.escaped || decode_name(a, f->key, m);
 }
 
 /* Reads the members of what was entered. False: r->error, or memory is short. */
 static bool read_members(struct arena *a, struct json_reader *r, struct lua_doc_node *node)
 {
-    struct json_field f = {0};
+    struct json_field f[LUA_DOC_FIELDS];
+    size_t n = node->is_array ? 0 : ARRAY_LEN(f);
 
-    while (node->is_array ? json_item(r, &f) : json_field(r, &f))
-        if (!keep_field(a, node, &f))
-            return false;
+    if (node->is_array)
+        while (json_item(r, f))
+            if (!keep_element(a, node, f))
+                return false;
+    while (n == ARRAY_LEN(f)) {
+        n = json_fields(r, f, ARRAY_LEN(f));
+        for (size_t i = 0; i < n; i++)
+            if (!keep_field(a, node, &f[i]))
+                return false;
+    }
     node->live = node->count;
     return !r->error;
 }

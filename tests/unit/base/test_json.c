@@ -4,6 +4,7 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DEPTH 64
@@ -637,6 +638,112 @@ static void damaged_texts_do_no_harm(void **state)
     }
 }
 
+/* --- many members at once --- */
+
+/* Members as machines write them: the first of each row; and now and then as people do, or wrong. */
+static size_t make_object(unsigned *seed, char *out)
+{
+    static const char *const names[] = {"a",        "time", "",         "a_longer_name_of_a_field",
+                                        "e\\u0061", "k:",   "\xc3\xa9", "\xff"};
+    static const char *const values[] = {"\"text\"",
+                                         "12345678",
+                                         "\"\"",
+                                         "12.3456789",
+                                         "\"1234567890123456\"",
+                                         "0",
+                                         "-1",
+                                         "123456789",
+                                         "0.5",
+                                         "1e5",
+                                         "01",
+                                         "1.",
+                                         "1.123456789",
+                                         ".5",
+                                         "true",
+                                         "nul",
+                                         "\"a\\\"b\"",
+                                         "\"\xe2\x82\xac\"",
+                                         "{}",
+                                         "[1,2]",
+                                         "{\"x\":\"y,\"}",
+                                         " 1",
+                                         "1 ",
+                                         "\"a\" ",
+                                         "\"",
+                                         ""};
+    int usual = rand_r(seed) % 4;
+    size_t n = 0;
+
+    out[n++] = '{';
+    for (int k = rand_r(seed) % 40; k > 0; k--) {
+        bool odd = usual == 0 && rand_r(seed) % 10 == 0;
+        int pad = rand_r(seed) % 30 == 0 ? rand_r(seed) % 200 : 0;
+
+        n += (size_t)sprintf(out + n, "\"%s\":", names[(size_t)rand_r(seed) % (odd ? ARRAY_LEN(names) : 4)]);
+        if (pad > 0)
+            n += (size_t)sprintf(out + n, "\"%*s\"", pad, "");
+        else
+            n += (size_t)sprintf(out + n, "%s", values[(size_t)rand_r(seed) % (odd ? ARRAY_LEN(values) : 6)]);
+        if (k > 1)
+            out[n++] = ',';
+    }
+    out[n++] = '}';
+    return n;
+}
+
+/* Reads with json_fields() so many at a time, and beside it member by member: the same, or the same mistake at the same place. */
+static void check_fields(const char *text, size_t n, size_t at_once)
+{
+    struct json_reader many, one;
+    struct json_field f[20];
+    struct json_string key;
+    struct slice value;
+    size_t got = at_once;
+
+    json_open(&many, slice_of(text, n), DEPTH);
+    json_open(&one, slice_of(text, n), DEPTH);
+    if (!json_enter(&many) || !json_enter(&one))
+        return;
+    while (got == at_once) {
+        got = json_fields(&many, f, at_once);
+        for (size_t i = 0; i < got; i++) {
+            assert_true(json_member(&one, &key));
+            assert_int_equal(f[i].type, json_peek(&one));
+            assert_true(json_value(&one, &value));
+            assert_ptr_equal(f[i].key.raw.p, key.raw.p);
+            assert_int_equal(f[i].key.raw.n, key.raw.n);
+            assert_int_equal(f[i].key.escaped, key.escaped);
+            assert_ptr_equal(f[i].value.p, value.p);
+            assert_int_equal(f[i].value.n, value.n);
+        }
+    }
+    assert_false(json_member(&one, &key) && json_value(&one, &value));
+    assert_int_equal(json_end(&many), json_end(&one));
+    assert_ptr_equal(many.error, one.error);
+    assert_int_equal(json_offset(&many), json_offset(&one));
+}
+
+static void many_members_at_once_are_those_that_come_one_by_one(void **state)
+{
+    static char made[16 * 1024];
+    unsigned seed = 7;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        size_t n = make_object(&seed, made);
+        char *text;
+
+        if (round % 5 == 0)
+            n = (size_t)rand_r(&seed) % (n + 1);
+        if (n > 0 && round % 3 == 0)
+            made[(size_t)rand_r(&seed) % n] = "{}[],:\"\\01-.eE u\n\xc3"[rand_r(&seed) % 18];
+        text = malloc(n ? n : 1); /* its end is known to the sanitizer */
+        memcpy(text, made, n);
+        check_fields(text, n, 1 + (size_t)rand_r(&seed) % 20);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -653,6 +760,7 @@ int main(void)
         cmocka_unit_test(a_document_left_in_the_middle_has_not_ended),
         cmocka_unit_test(several_values_in_a_row_can_be_read),
         cmocka_unit_test(damaged_texts_do_no_harm),
+        cmocka_unit_test(many_members_at_once_are_those_that_come_one_by_one),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

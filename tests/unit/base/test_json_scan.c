@@ -82,6 +82,46 @@ static void the_first_of_several_is_found(void **state)
     }
 }
 
+/* Asked from place to place, marks lead to each byte that is not plain, and to no other but the end of what was looked at. */
+static void check_marks(enum simd simd, const char *text, size_t n, unsigned *seed)
+{
+    const char *end = text + n, *p = text;
+    struct json_marks m;
+
+    json_marks_init(&m, text);
+    while (p < end) {
+        const char *want = json_scan_plain(SIMD_NONE, p, end), *found;
+
+        if (p >= m.begin + m.n)
+            json_marks_fill(simd, &m, p, end);
+        found = json_marks_next(&m, p, end);
+        assert_true(found == want || (found < want && found == m.begin + m.n));
+        p = found + (found == want) + (rand_r(seed) % 8 == 0 ? rand_r(seed) % 300 : 0);
+        if (rand_r(seed) % 16 == 0)
+            m.ahead = JSON_WINDOW_LEAST;
+    }
+    if (p == end)
+        assert_ptr_equal(json_marks_next(&m, p, end), end);
+}
+
+static void marks_are_where_the_bytes_are_that_are_not_plain(void **state)
+{
+    static const int rarity[] = {1, 3, 10, 60, 1000};
+    unsigned seed = 5;
+
+    (void)state;
+    for (size_t n = 0; n < 1400; n += 1 + n / 200)
+        for (size_t k = 0; k < ARRAY_LEN(rarity); k++) {
+            char *text = malloc(n ? n : 1); /* the sanitizer watches its end */
+
+            for (size_t i = 0; i < n; i++)
+                text[i] = rand_r(&seed) % rarity[k] ? 'a' : (char)rand_r(&seed);
+            for (enum simd simd = SIMD_NONE; simd <= simd_best(); simd++)
+                check_marks(simd, text, n, &seed);
+            free(text);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +129,7 @@ int main(void)
         cmocka_unit_test(every_level_agrees_at_each_alignment_and_length),
         cmocka_unit_test(nothing_beyond_the_end_is_read),
         cmocka_unit_test(the_first_of_several_is_found),
+        cmocka_unit_test(marks_are_where_the_bytes_are_that_are_not_plain),
     };
 
     return cmocka_run_group_tests_name("json_scan", tests, NULL, NULL);
