@@ -8,8 +8,6 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
 
-#include <endian.h>
-
 static bool fail(struct json_reader *r, const char *at, const char *why)
 {
     if (!r->error) {
@@ -72,13 +70,6 @@ static const char *stop_expected(struct json_reader *r, const char *at, const ch
 {
     fail_expected(r, at, why);
     return NULL;
-}
-
-static inline bool in_object(const struct json_reader *r)
-{
-    unsigned i = r->depth - 1;
-
-    return (r->kinds[i / 64] >> (i % 64) & 1) != 0;
 }
 
 static void set_kind(struct json_reader *r, bool object)
@@ -224,7 +215,7 @@ bool json_member(struct json_reader *r, struct json_string *key)
 
     if (r->error)
         return false;
-    if (r->depth == 0 || !in_object(r))
+    if (r->depth == 0 || !json_in_object(r))
         return fail(r, r->p, "expected an object");
     c = next(r);
     if (c == '}')
@@ -244,7 +235,7 @@ bool json_element(struct json_reader *r)
 
     if (r->error)
         return false;
-    if (r->depth == 0 || in_object(r))
+    if (r->depth == 0 || json_in_object(r))
         return fail(r, r->p, "expected an array");
     c = next(r);
     if (c == ']')
@@ -265,26 +256,6 @@ bool json_element(struct json_reader *r)
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-/* How many digits stand at p, up to 8: found without a branch for each, as how long numbers are is what a processor cannot foresee.
- * The text [begin, end) has 8 bytes at least; they are read from before p when fewer are behind it. A sum or difference that
- * overflows touches only bytes behind the first that is no digit. */
-static ALWAYS_INLINE size_t digits8(const char *p, const char *end)
-{
-    uint64_t v, others;
-
-    if (end - p < 8) {
-        if (p == end)
-            return 0;
-        memcpy(&v, end - 8, sizeof(v));
-        v = le64toh(v) >> 8 * (8 - (end - p));
-    } else {
-        memcpy(&v, p, sizeof(v));
-        v = le64toh(v);
-    }
-    others = ((v + 0x4646464646464646U) | (v - 0x3030303030303030U)) & 0x8080808080808080U;
-    return others ? (size_t)__builtin_ctzll(others) / 8 : 8;
 }
 
 /* Goes behind the digits at *p; there must be one at least. */
@@ -435,7 +406,7 @@ static const char *find_next(struct json_reader *r, const char *p, unsigned floo
     struct json_string key;
 
     while (r->depth > floor) {
-        bool object = in_object(r);
+        bool object = json_in_object(r);
         char c;
 
         p = pass_space(p, r->end);
@@ -526,88 +497,10 @@ bool json_field(struct json_reader *r, struct json_field *f)
 {
     const char *p = r->p;
 
-    if (r->error || r->first || r->depth == 0 || !in_object(r) || char_at(p, r->end) != ',')
+    if (r->error || r->first || r->depth == 0 || !json_in_object(r) || char_at(p, r->end) != ',')
         return json_member(r, &f->key) && typed_value(r, r->p, f); /* the first, the last, or a mistake */
     p = read_key(r, p + 1, &f->key);
     return p && typed_value(r, p, f);
-}
-
-static ALWAYS_INLINE bool has_pair(const char *p, const char pair[3])
-{
-    return memcmp(p, pair, 2) == 0;
-}
-
-/* Behind the number at p when it has no sign, no exponent, few digits, and a member ends there; NULL: that is to be looked at more
- * closely. The text is as for digits8(), and has something at p. */
-static ALWAYS_INLINE const char *pass_short_number(const char *p, const char *end)
-{
-    size_t n = digits8(p, end);
-
-    if (n == 0 || (n > 1 && *p == '0'))
-        return NULL;
-    p += n;
-    if (char_at(p, end) == '.') {
-        n = digits8(p + 1, end);
-        p += 1 + n;
-    }
-    return n > 0 && (char_at(p, end) == ',' || char_at(p, end) == '}') ? p : NULL;
-}
-
-/* Most members are written like this by machines: ,"name":"text" or ,"name":123. Then there is nothing special in the text but the
- * quotes, and it is known where these are; so one member need not be read to its end before the next. Reads as many as come one behind
- * the other, and stops before the first that is written otherwise, is a mistake, or has an escape, or at the end of all. `p` is
- * where the first should begin: at a comma, or at the brace in front of it. */
-static size_t plain_fields(struct json_reader *r, const char *p, struct json_field *f, size_t max)
-{
-    struct json_marks *m = &r->marks;
-    const char *end = r->end, *begin;
-    const uint16_t *mark;
-    size_t n = 0;
-
-    if (end - r->begin < 8 || end - p < 2 || p[1] != '"')
-        return 0;
-    json_marks_next(m, p + 1, end);
-    begin = m->begin;
-    for (mark = m->at + m->next; n < max; n++) {
-        const char *name = begin + mark[0] + 1, *colon = begin + mark[1] + 1, *value = colon + 1, *behind;
-
-        if (name != p + 2 || mark[1] <= mark[0] || end - p < 2 || !has_pair(p, n > 0 || !r->first ? ",\"" : "{\"") ||
-            end - colon < 2 || !has_pair(colon - 1, "\":"))
-            break;
-        if (*value == '"') {
-            behind = begin + mark[3];
-            if (mark[2] != mark[1] + 2 || mark[3] <= mark[2] || behind == end || *behind++ != '"')
-                break;
-            f[n].type = JSON_STRING;
-            mark += 4;
-        } else {
-            behind = pass_short_number(value, end);
-            if (!behind)
-                break;
-            f[n].type = JSON_NUMBER;
-            mark += 2;
-        }
-        f[n].key = (struct json_string){.raw = slice_of(name, (size_t)(colon - 1 - name))};
-        f[n].value = slice_of(value, (size_t)(behind - value));
-        p = behind;
-    }
-    if (n > 0) {
-        m->next = (uint16_t)(mark - m->at);
-        r->p = p;
-        r->first = false;
-    }
-    return n;
-}
-
-size_t json_fields(struct json_reader *r, struct json_field *f, size_t max)
-{
-    size_t n = 0;
-
-    do {
-        if (!r->error && r->depth > 0 && in_object(r))
-            n += plain_fields(r, r->p - r->first, f + n, max - n);
-    } while (n < max && json_field(r, &f[n]) && ++n < max);
-    return n;
 }
 
 bool json_item(struct json_reader *r, struct json_field *f)

@@ -64,6 +64,14 @@ bool json_member(struct json_reader *r, struct json_string *key);
  * error. */
 bool json_element(struct json_reader *r);
 
+/* Is the container that was entered last an object? There must be one. */
+static inline bool json_in_object(const struct json_reader *r)
+{
+    unsigned i = r->depth - 1;
+
+    return (r->kinds[i / 64] >> (i % 64) & 1) != 0;
+}
+
 struct json_field {
     struct json_string key;
     struct slice value; /* its bytes, as json_value() */

@@ -94,6 +94,7 @@ static inline TARGET_AVX2 uint16_t *put_places_avx2(uint16_t *at, unsigned base,
 
     if (!found)
         return at;
+#pragma GCC unroll 12
     for (unsigned i = 0; i < 12; i++, found &= found - 1)
         *at++ = (uint16_t)(base + _tzcnt_u64(found)); /* there is an answer for no bit, too */
     for (; found; found &= found - 1)
