@@ -20,17 +20,6 @@ void buf_release(struct buf *b)
     *b = (struct buf){.max = b->max};
 }
 
-void buf_clear(struct buf *b)
-{
-    b->n = 0;
-}
-
-void buf_trim(struct buf *b, size_t keep)
-{
-    if (b->cap > keep)
-        buf_release(b);
-}
-
 int buf_reserve(struct buf *b, size_t more)
 {
     size_t want, cap;

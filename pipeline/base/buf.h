@@ -22,9 +22,18 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b); /* also fine on a zeroed one; keeps max, so the buf can be used again */
-void buf_clear(struct buf *b);   /* n = 0; keeps the memory */
+/* n = 0; keeps the memory. */
+static inline void buf_clear(struct buf *b)
+{
+    b->n = 0;
+}
+
 /* Gives the memory back when it is more than `keep`: behind a record far larger than most. */
-void buf_trim(struct buf *b, size_t keep);
+static inline void buf_trim(struct buf *b, size_t keep)
+{
+    if (b->cap > keep)
+        buf_release(b);
+}
 
 /* Room for `more` bytes behind n, or -1 when that would pass max (or memory is short). The caller may then write at
  * p + n and raise n. */

@@ -29,11 +29,13 @@ static bool grow(struct arena *a, struct lua_doc_node *node)
     return true;
 }
 
-static inline struct lua_doc_member *add_member(struct arena *a, struct lua_doc_node *node)
+/* Room for n more. */
+static inline bool make_room(struct arena *a, struct lua_doc_node *node, size_t n)
 {
-    if (node->count == node->room && !grow(a, node))
-        return NULL;
-    return &node->members[node->count++];
+    while (node->room - node->count < n)
+        if (!grow(a, node))
+            return false;
+    return true;
 }
 
 static inline uint32_t tag_of(struct slice name)
@@ -41,50 +43,57 @@ static inline uint32_t tag_of(struct slice name)
     return (uint32_t)name.n << 8 | (name.n ? (unsigned char)name.p[0] : 0);
 }
 
-/* Decodes a key that has escapes into the arena: never longer than its spelling. */
-static bool decode_name(struct arena *a, struct json_string key, struct lua_doc_member *m)
+static inline void set_name(struct lua_doc_member *m, struct slice name)
+{
+    m->name = name.p;
+    m->name_n = (uint32_t)name.n;
+    m->tag = tag_of(name);
+}
+
+/* Decodes a key that has escapes into the arena: never longer than its spelling. NULL: memory is short. */
+static const char *decode_name(struct arena *a, struct json_string key, size_t *n)
 {
     struct buf decoded = {0};
+    char *name;
     int rc;
 
     buf_init(&decoded, key.raw.n);
     rc = json_unescape(key, &decoded);
-    m->name = arena_take(a, decoded.n);
-    if (rc == 0 && m->name && decoded.n)
-        memcpy((char *)(uintptr_t)m->name, decoded.p, decoded.n);
-    m->name_n = (uint32_t)decoded.n;
-    m->tag = tag_of(buf_slice(&decoded));
+    name = arena_take(a, decoded.n);
+    if (rc == 0 && name && decoded.n)
+        memcpy(name, decoded.p, decoded.n);
+    *n = decoded.n;
     buf_release(&decoded);
-    return rc == 0 && m->name;
+    return rc == 0 ? name : NULL;
 }
 
-static inline bool keep_element(struct arena *a, struct lua_doc_node *node, const struct json_field *f)
+static bool keep_element(struct arena *a, struct lua_doc_node *node, const struct json_field *f)
 {
-    struct lua_doc_member *m = add_member(a, node);
-
-    if (!m)
+    if (!make_room(a, node, 1))
         return false;
-    *m = (struct lua_doc_member){.value = {.p = f->value.p, .n = (uint32_t)f->value.n, .type = (uint8_t)f->type},
-                                 .source = f->value.p,
-                                 .source_n = (uint32_t)f->value.n};
+    node->members[node->count++] =
+        (struct lua_doc_member){.value = {.p = f->value.p, .n = (uint32_t)f->value.n, .type = (uint8_t)f->type},
+                                .source = f->value.p,
+                                .source_n = (uint32_t)f->value.n};
     return true;
 }
 
+/* Room is there. */
 static inline bool keep_field(struct arena *a, struct lua_doc_node *node, const struct json_field *f)
 {
-    struct lua_doc_member *m = add_member(a, node);
+    struct lua_doc_member *m = &node->members[node->count];
+    struct slice name = f->key.raw;
 
-    if (!m)
-        return false;
     m->value = (struct lua_doc_value){.p = f->value.p, .n = (uint32_t)f->value.n, .type = (uint8_t)f->type};
     m->gone = m->set = false;
     m->source = f->key.raw.p - 1;
     m->value_at = (uint32_t)(f->value.p - m->source);
     m->source_n = m->value_at + m->value.n;
-    m->name = f->key.raw.p;
-    m->name_n = (uint32_t)f->key.raw.n;
-    m->tag = tag_of(f->key.raw);
-    return !f->key.escaped || decode_name(a, f->key, m);
+    if (f->key.escaped && !(name.p = decode_name(a, f->key, &name.n)))
+        return false;
+    set_name(m, name);
+    node->count++;
+    return true;
 }
 
 /* Reads the members of what was entered. False: r->error, or memory is short. */
@@ -99,6 +108,8 @@ static bool read_members(struct arena *a, struct json_reader *r, struct lua_doc_
                 return false;
     while (n == ARRAY_LEN(f)) {
         n = json_fields(r, f, ARRAY_LEN(f));
+        if (!make_room(a, node, n))
+            return false;
         for (size_t i = 0; i < n; i++)
             if (!keep_field(a, node, &f[i]))
                 return false;
@@ -174,9 +185,40 @@ static uint32_t hash(const struct arena *a, struct slice key)
     return (uint32_t)(h ^ h >> 32);
 }
 
+static inline uint64_t word8(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+static inline uint32_t word4(const char *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+/* Without a call for the short ones: both ends, which meet or overlap. */
+static inline bool is_equal(const char *a, const char *b, size_t n)
+{
+    if (n > 16)
+        return memcmp(a, b, n) == 0;
+    if (n >= 8)
+        return word8(a) == word8(b) && word8(a + n - 8) == word8(b + n - 8);
+    if (n >= 4)
+        return word4(a) == word4(b) && word4(a + n - 4) == word4(b + n - 4);
+    for (; n > 0; n--)
+        if (a[n - 1] != b[n - 1])
+            return false;
+    return true;
+}
+
 static inline bool has_name(const struct lua_doc_member *m, struct slice key)
 {
-    return m->name_n == key.n && (key.n == 0 || memcmp(m->name, key.p, key.n) == 0);
+    return m->name_n == key.n && is_equal(m->name, key.p, key.n);
 }
 
 /* Where `key` is in the table, or would be. */
@@ -267,10 +309,10 @@ static void set_value(struct lua_doc_node *node, struct lua_doc_member *m, struc
             node->nests = true;
 }
 
-/* All but `kept` of the same name go. */
-static void remove_others(struct lua_doc_node *object, const struct lua_doc_member *kept, struct slice key)
+/* All but `kept` of the same name go. Answers whether any did. */
+static bool remove_others(struct lua_doc_node *object, const struct lua_doc_member *kept, struct slice key)
 {
-    uint32_t tag = tag_of(key);
+    uint32_t tag = tag_of(key), live = object->live;
 
     for (uint32_t i = 0; i < object->count; i++) {
         struct lua_doc_member *m = &object->members[i];
@@ -280,14 +322,16 @@ static void remove_others(struct lua_doc_node *object, const struct lua_doc_memb
             object->live--;
         }
     }
+    return object->live < live;
 }
 
 static struct lua_doc_member *append(struct arena *a, struct lua_doc_node *node)
 {
-    struct lua_doc_member *m = add_member(a, node);
+    struct lua_doc_member *m;
 
-    if (!m)
+    if (!make_room(a, node, 1))
         return NULL;
+    m = &node->members[node->count++];
     *m = (struct lua_doc_member){.gone = true};
     return m;
 }
@@ -301,9 +345,7 @@ static struct lua_doc_member *append_named(struct arena *a, struct lua_doc_node 
         return NULL;
     if (key.n)
         memcpy(name, key.p, key.n);
-    m->name = name;
-    m->name_n = (uint32_t)key.n;
-    m->tag = tag_of(key);
+    set_name(m, slice_of(name, key.n));
     if (object->slots && object->count * 2 > object->slot_count)
         object->slots = NULL; /* made anew, larger, at the next look */
     else if (object->slots)
@@ -344,9 +386,8 @@ enum lua_doc_result lua_doc_set_at(struct arena *a, struct lua_doc_node *array, 
 
 enum lua_doc_result lua_doc_remove(struct arena *a, struct lua_doc_node *object, struct slice key)
 {
-    if (!lua_doc_find(a, object, key))
+    if ((object->slots && !lua_doc_find(a, object, key)) || !remove_others(object, NULL, key))
         return LUA_DOC_DONE;
-    remove_others(object, NULL, key);
     mark_changed(object);
     return LUA_DOC_DONE;
 }
@@ -367,6 +408,11 @@ enum lua_doc_result lua_doc_remove_at(struct lua_doc_node *array, uint64_t index
 static bool is_changed(const struct lua_doc_member *m)
 {
     return m->set || (m->value.node && m->value.node->changed);
+}
+
+static inline bool is_as_it_was(const struct lua_doc_member *m)
+{
+    return m->source && !m->gone && !is_changed(m);
 }
 
 static int copy(struct buf *out, const char *from, const char *to)
@@ -417,6 +463,10 @@ static int write_changed(const struct lua_doc_node *node, struct buf *out)
             from = behind;
         }
         first = false;
+        while (i + 1 < node->count && is_as_it_was(&node->members[i + 1])) {
+            m = &node->members[++i];
+            to = behind = m->source + m->source_n;
+        }
     }
     if (to != behind) {
         if (copy(out, from, to) < 0)
