@@ -192,6 +192,25 @@ void *lua_guard_memory(struct lua_guard *g, void *p, size_t old_size, size_t siz
     return resize(g, p, old_size, size);
 }
 
+/* What most calls are, in few steps: a small new object, where one was given back before; and a small one that is given back. False: it
+ * is neither. */
+static ALWAYS_INLINE bool allocate_small(struct lua_guard *g, void *p, size_t old_size, size_t size, void **got)
+{
+    if (!p && size <= LUA_POOL_PIECE_MAX && size <= g->memory_max - g->used && g->pool.free[units_of(size)]) {
+        *got = g->pool.free[units_of(size)];
+        memcpy(&g->pool.free[units_of(size)], *got, sizeof(*got));
+        g->used += size;
+        return true;
+    }
+    if (p && size == 0 && old_size <= LUA_POOL_PIECE_MAX && is_pooled(&g->pool, p)) {
+        give_pooled(&g->pool, p, old_size);
+        g->used -= old_size;
+        *got = NULL;
+        return true;
+    }
+    return false;
+}
+
 /* lua_Alloc. For a new object, `old_size` is its kind. */
 static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
 {
@@ -199,6 +218,8 @@ static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
     bool is_string = !p && old_size == LUA_TSTRING;
     void *got;
 
+    if (allocate_small(g, p, old_size, size, &got))
+        return got;
     if (!p)
         old_size = 0;
     if (is_string && size > LUA_GUARD_STRING_MAX + STRING_HEADER) {

@@ -184,7 +184,8 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
         lua_touserdata(L, RECORD)) { /* as most do; then it is no list, nor another record */
         whole.how = lua_record_write(L, &w->one, &w->result);
         whole.n = w->given = w->result.n;
-        check_given(L, w);
+        if (!whole.how.untouched)
+            check_given(L, w);
     } else {
         add_results(L, w);
         parts = parts_of(w, &count);
