@@ -8,8 +8,9 @@
 #define NORETURN               __attribute__((noreturn))
 #define ALWAYS_INLINE          inline __attribute__((always_inline))
 
-/* A function for processors with AVX2, in a binary for all of its kind; see simd.h. */
-#define TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt")))
+/* A function for processors with these, in a binary for all of its kind; see simd.h. */
+#define TARGET_AVX2   __attribute__((target("avx2,bmi,popcnt")))
+#define TARGET_AVX512 __attribute__((target("avx2,bmi,popcnt,avx512f,avx512bw,avx512vbmi2")))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

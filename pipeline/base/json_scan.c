@@ -111,6 +111,40 @@ static TARGET_AVX2 uint16_t *fill_avx2(uint16_t *at, const char *p, size_t n)
     return rest ? put_places_avx2(at, (unsigned)i, find64_avx2(p + n - 64) >> (64 - rest)) : at;
 }
 
+static inline TARGET_AVX512 uint64_t find64_avx512(const char *p)
+{
+    __m512i v = _mm512_loadu_si512(p);
+
+    return _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(' ')) | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')) |
+           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\'));
+}
+
+/* The places of the bits of a word are moved together in one step. */
+static inline TARGET_AVX512 uint16_t *put_places_avx512(uint16_t *at, __m512i places, size_t base, uint64_t found)
+{
+    __m512i moved = _mm512_maskz_compress_epi8(found, places), first = _mm512_set1_epi16((short)base);
+    size_t count = (size_t)__builtin_popcountll(found);
+
+    _mm512_storeu_si512(at, _mm512_add_epi16(first, _mm512_cvtepu8_epi16(_mm512_castsi512_si256(moved))));
+    if (count > 32)
+        _mm512_storeu_si512(at + 32,
+                            _mm512_add_epi16(first, _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(moved, 1))));
+    return at + count;
+}
+
+static TARGET_AVX512 uint16_t *fill_avx512(uint16_t *at, const char *p, size_t n)
+{
+    static const uint64_t from_0_to_63[8] = {0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x1716151413121110,
+                                             0x1f1e1d1c1b1a1918, 0x2726252423222120, 0x2f2e2d2c2b2a2928,
+                                             0x3736353433323130, 0x3f3e3d3c3b3a3938};
+    __m512i places = _mm512_loadu_si512(from_0_to_63);
+    size_t rest = n % 64, i = 0;
+
+    for (; i < n - rest; i += 64)
+        at = put_places_avx512(at, places, i, find64_avx512(p + i));
+    return rest ? put_places_avx512(at, places, i, find64_avx512(p + n - 64) >> (64 - rest)) : at;
+}
+
 #endif
 
 const char *json_scan_plain(enum simd simd, const char *p, const char *end)
@@ -154,6 +188,8 @@ static uint16_t *fill(enum simd simd, uint16_t *at, const char *p, size_t n)
     size_t rest = n % 64, i = 0;
 
 #ifdef __x86_64__
+    if (simd >= SIMD_AVX512)
+        return fill_avx512(at, p, n);
     if (simd >= SIMD_AVX2)
         return fill_avx2(at, p, n);
 #endif

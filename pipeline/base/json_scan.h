@@ -16,7 +16,7 @@
 #define JSON_WINDOW       512
 #define JSON_WINDOW_LEAST 64
 #define JSON_MARKS_BEHIND 4  /* times that the end of a piece stands behind its marks */
-#define JSON_MARKS_SPARE  16 /* room for these, and for what is written in advance */
+#define JSON_MARKS_SPARE  32 /* room for these, and for what is written in advance */
 
 /* The first byte in [p, end) that is not plain inside a JSON string: a quote, a backslash, a control character, or part
  * of a code point above U+007F. `end` when all are plain. */

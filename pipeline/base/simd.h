@@ -8,14 +8,17 @@
 
 enum simd {
     SIMD_NONE,
-    SIMD_SSE2, /* every x86-64 */
-    SIMD_AVX2, /* and the instructions for single bits that came with it */
+    SIMD_SSE2,   /* every x86-64 */
+    SIMD_AVX2,   /* and the instructions for single bits that came with it */
+    SIMD_AVX512, /* with what moves single bytes together: VBMI2 */
 };
 
 static inline enum simd simd_best(void)
 {
 #ifdef __x86_64__
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") ? SIMD_AVX2 : SIMD_SSE2;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi"))
+        return SIMD_SSE2;
+    return __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") ? SIMD_AVX512 : SIMD_AVX2;
 #else
     return SIMD_NONE;
 #endif
