@@ -34,6 +34,7 @@ static int open_all(struct generation *g, const char *base_dir, struct err *e)
 
 static void close_one(struct generation *g)
 {
+    stage_parcels_free(&g->closed);
     transform_instances_close(&g->line);
     target_release(&g->destination);
     if (g->backup)
@@ -70,6 +71,7 @@ struct generation *generation_open(struct generations *all, const struct stream_
     g->version = spool_config_version(host->spool, hash);
     g->host = *host;
     g->untransformed_last = &g->untransformed;
+    TAILQ_INIT(&g->closed);
     target_init(&g->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
     if (open_all(g, base_dir, e) < 0) {
         close_one(g);

@@ -38,6 +38,7 @@ struct generation {
     uint32_t version;                 /* spool_config_version() */
     unsigned open;                    /* seals that are not settled */
     size_t staged; /* the piece under way and parcels that are its own (staging.h), and not settled, sealed or not */
+    struct stage_parcels closed;                          /* of these, those that wait for a place */
     struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
     unsigned transforming;
     struct object_weight weight; /* with buffer.compressed_size: what its objects weighed */

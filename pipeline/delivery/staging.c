@@ -41,6 +41,7 @@ void staging_init(struct staging *s)
     s->removal.run = remove_on_worker;
     s->removed.fn = on_removed;
     loop_timer_init(&s->due, on_due);
+    TAILQ_INIT(&s->unowned);
     TAILQ_INIT(&s->held);
     TAILQ_INIT(&s->settled);
     TAILQ_INIT(&s->going);
@@ -143,16 +144,6 @@ out:
     return cleared < 0 ? err_wrap(e, "stream `%s`: staged records", env->stream) : 0;
 }
 
-static void free_all(struct stage_parcels *list)
-{
-    struct stage_parcel *p;
-
-    while ((p = TAILQ_FIRST(list))) {
-        TAILQ_REMOVE(list, p, line);
-        stage_parcel_free(&p);
-    }
-}
-
 static void free_restored(struct staging *s)
 {
     for (size_t i = 0; i < s->restored_count; i++) {
@@ -183,9 +174,10 @@ void staging_let_go(struct staging *s)
 void staging_close(struct staging *s)
 {
     free_restored(s);
-    free_all(&s->held);
-    free_all(&s->settled);
-    free_all(&s->going);
+    stage_parcels_free(&s->unowned);
+    stage_parcels_free(&s->held);
+    stage_parcels_free(&s->settled);
+    stage_parcels_free(&s->going);
     stage_free(&s->stage);
     pthread_mutex_destroy(&s->lock);
 }
@@ -197,22 +189,28 @@ static void turn(struct staging *s)
 
 /* --- pieces ---------------------------------------------------------------------------------------------------------- */
 
-/* It is over when there is clearly room again: not with each parcel that is delivered. */
-static void note_full(struct staging *s)
+/* Those of one generation leave room: the next one can stage, though nothing takes what was staged for this one. */
+static bool is_full(const struct staging *s, size_t own)
 {
-    if (s->parcels < STAGE_PARCELS_MAX / 4 * 3)
+    return own >= STAGE_PARCELS_MAX / 4 * 3 || s->parcels >= STAGE_PARCELS_MAX;
+}
+
+/* It is over when there is clearly room again: not with each parcel that is delivered. */
+static void note_full(struct staging *s, size_t own)
+{
+    if (own < STAGE_PARCELS_MAX / 2 && s->parcels < STAGE_PARCELS_MAX / 8 * 7)
         s->full_since = 0;
-    if (s->parcels < STAGE_PARCELS_MAX || s->full_since)
+    if (!is_full(s, own) || s->full_since)
         return;
     s->full_since = s->env.loop->mono;
     log_warn("as many objects wait for their delivery as there may be, records wait in the spool",
              KS("stream", s->env.stream), KU("objects", s->parcels), KS("hint", STAGING_FULL_HINT));
 }
 
-bool staging_takes(struct staging *s)
+bool staging_takes(struct staging *s, size_t own)
 {
-    note_full(s);
-    return s->step == STAGING_IDLE && s->parcels < STAGE_PARCELS_MAX;
+    note_full(s, own);
+    return s->step == STAGING_IDLE && !is_full(s, own);
 }
 
 void staging_cut(struct staging *s)
@@ -337,6 +335,15 @@ static void on_due(struct loop_timer *t)
     turn(CONTAINER_OF(t, struct staging, due));
 }
 
+/* What is closed, into the line of whoever delivers it: one that gets rid of nothing holds up no other. */
+static void line_up(struct staging *s)
+{
+    struct stage_parcel *p;
+
+    while ((p = stage_next(s->stage)))
+        TAILQ_INSERT_TAIL(p->owner ? &generation_of(p->owner)->closed : &s->unowned, p, line);
+}
+
 void staging_turn(struct staging *s, const struct delivery_host *newest, bool all)
 {
     nsec next = NSEC_NEVER;
@@ -346,20 +353,13 @@ void staging_turn(struct staging *s, const struct delivery_host *newest, bool al
 
         stage_close_due(s->stage, s->env.loop->mono, all || others || !newest->conf->partitioned);
         next = stage_deadline(s->stage);
+        line_up(s);
     }
     delivery_loop_at(s->env.loop, &s->due, next);
 }
 
-struct delivery_host *staging_next_host(struct staging *s, struct delivery_host *newest)
+static void note_held(struct staging *s, const struct stage_parcel *p)
 {
-    struct stage_parcel *p = staging_has_parcels(s) ? stage_peek(s->stage) : NULL;
-
-    return !p ? NULL : p->owner ? p->owner : newest;
-}
-
-static void hold(struct staging *s, struct stage_parcel *p)
-{
-    TAILQ_INSERT_TAIL(&s->held, p, line);
     if (s->held_since)
         return;
     s->held_since = s->env.loop->mono;
@@ -376,43 +376,78 @@ static bool is_for_backup(const struct stage_parcel *p)
     return p->kind != STAGE_RECORDS;
 }
 
-struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h)
+/* Nothing can be read of it, or it is for a backup and there is none. */
+static bool cannot_be_delivered(const struct stage_parcel *p, const struct delivery_host *h)
 {
-    struct stage_parcel *p = stage_next(s->stage);
-    struct seal_result all = {.corrupt = p->known.records};
+    return p->mark.count == 0 || (is_for_backup(p) && !h->backup);
+}
 
-    if (p->mark.count > 0 && (h->backup || !is_for_backup(p)))
-        return p;
-    if (p->mark.count > 0 && stage_is_of_failed(p->kind)) {
-        hold(s, p);
-        return NULL;
+static bool must_be_held(const struct stage_parcel *p)
+{
+    return p->mark.count > 0 && stage_is_of_failed(p->kind);
+}
+
+/* Lost; or copies that nobody wants any more, of which no record is in the books. */
+static void settle_undelivered(struct staging *s, struct stage_parcel *p)
+{
+    staging_settle(s, p, &(struct seal_result){.corrupt = p->known.records});
+}
+
+static struct stage_parcel *take(struct staging *s, struct delivery_host *h, bool is_newest)
+{
+    struct stage_parcels *line = is_newest && !TAILQ_EMPTY(&s->unowned) ? &s->unowned : &generation_of(h)->closed;
+    struct stage_parcel *p = TAILQ_FIRST(line);
+
+    if (p)
+        TAILQ_REMOVE(line, p, line);
+    return p;
+}
+
+struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h, bool is_newest)
+{
+    struct stage_parcel *p;
+
+    while ((p = take(s, h, is_newest)) && cannot_be_delivered(p, h)) {
+        if (must_be_held(p)) {
+            note_held(s, p);
+            TAILQ_INSERT_TAIL(&s->held, p, line);
+        } else {
+            settle_undelivered(s, p);
+        }
     }
-    if (p->kind == STAGE_SOURCES) /* copies that nobody wants any more */
-        all = (struct seal_result){0};
-    staging_settle(s, p, &all);
-    return NULL;
+    return p;
 }
 
 struct delivery *staging_restore(struct staging *s, struct delivery_host *h)
 {
+    bool holds = false;
+
     for (size_t index = 0; index < s->restored_count; index++) {
         struct restored_parcel *r = &s->restored[index];
         struct stage_parcel *p = r->parcel;
-        struct seal_result all = {.corrupt = p ? p->known.records : 0};
 
         if (!p)
             continue;
+        if (cannot_be_delivered(p, h) && must_be_held(p)) {
+            note_held(s, p);
+            holds = true;
+            continue;
+        }
         r->parcel = NULL;
-        if (p->mark.count > 0 && (h->backup || !is_for_backup(p)))
+        if (!cannot_be_delivered(p, h))
             return delivery_restore_parcel(h, p, slice_of(r->note, r->note_bytes),
                                            slice_of(r->progress, r->progress_bytes));
-        if (p->mark.count > 0 && stage_is_of_failed(p->kind))
-            hold(s, p);
-        else
-            staging_settle(s, p, p->kind == STAGE_SOURCES ? &(struct seal_result){0} : &all);
+        settle_undelivered(s, p);
     }
-    free_restored(s);
+    if (!holds)
+        free_restored(s);
     return NULL;
+}
+
+void staging_replaced(struct staging *s)
+{
+    TAILQ_CONCAT(&s->unowned, &s->held, line);
+    s->held_since = 0;
 }
 
 /* Committer. */
@@ -478,7 +513,7 @@ static void on_removed(struct loop_event *ev)
 
     TAILQ_FOREACH(p, &s->going, line)
         s->parcels--;
-    free_all(&s->going);
+    stage_parcels_free(&s->going);
     s->removes = false;
     on_has_settled(&s->has_settled);
     turn(s);

@@ -1,7 +1,7 @@
 /* staging.h -- a partitioned stream between its spool and its deliveries: pieces are staged, one after the other, and what was staged is
  * delivered parcel by parcel (encode/stage.h).
  *
- *     IDLE       no piece is under way. Parcels that are closed may be sealed: staging_next()
+ *     IDLE       no piece is under way
  *     PIECE      the stream has cut one, which is transformed. As before
  *     WORK       a worker puts what was made of it into the parcels, which are the worker's for so long
  *     JOURNAL    it is written down where its records are. When that is safe the piece is done: IDLE, or PIECE for the rest of it
@@ -9,8 +9,8 @@
  * Each piece begins where the last one ended, and none is cut before that: so the records of a key stay in order. What fails on the way is
  * tried again from the transform on, and until the journal has it nothing of it is anywhere but in the spool.
  *
- * Parcels are sealed in the order in which they were closed. One is a delivery from then on; once that is settled, and the journal has it,
- * its file is removed. A run that ends leaves parcels behind, open and closed ones; the next one goes on with them, also when the stream is
+ * Parcels that are closed stand in a line, one for each generation, and are sealed in that order: staging_next(). One is a delivery from then on;
+ * once that is settled, and the journal has it, its file is removed. A run that ends leaves parcels behind, open and closed ones; the next one goes on with them, also when the stream is
  * not partitioned any more.
  *
  * Threads    open, close: before the loop has the stream, and when it has it no more. The rest: the delivery thread.
@@ -64,6 +64,8 @@ struct staging {
 
     struct restored_parcel *restored; /* sealed by an earlier run */
     size_t restored_count;
+    struct stage_parcels
+        unowned; /* closed, and of an earlier run: the newest generation's. Others are in generation.closed */
     struct stage_parcels held; /* for the backup, and there is none */
     nsec held_since;           /* mono */
     char held_message[160];
@@ -88,8 +90,9 @@ void staging_give_up(struct staging *s);
 void staging_let_go(struct staging *s);
 void staging_close(struct staging *s);
 
-/* A piece may be cut. False also while there are as many parcels as there may be: `full_since` says so. */
-bool staging_takes(struct staging *s);
+/* A piece may be cut. `own`: parcels of the newest generation. False also while there are as many parcels as there may be: `full_since` says
+ * so. */
+bool staging_takes(struct staging *s, size_t own);
 void staging_cut(struct staging *s);
 /* delivery_host_ops.stage */
 void staging_stage(struct staging *s, struct delivery *piece);
@@ -98,12 +101,13 @@ void staging_done(struct staging *s);
 
 /* Closes parcels that are due, or those of other owners than `newest`; with `all`, each; and waits for the next that will be. */
 void staging_turn(struct staging *s, const struct delivery_host *newest, bool all);
-/* Who delivers the next parcel, if there is one that may be sealed now; NULL: none. Then the parcel, which is the caller's until it is settled; NULL:
- * there was nothing left to deliver of it. */
-struct delivery_host *staging_next_host(struct staging *s, struct delivery_host *newest);
-struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h);
-/* The next delivery of what an earlier run sealed, until NULL. */
+/* The next parcel that `h` delivers, and which may be sealed now; it is the caller's until it is settled. The newest one has those of an earlier
+ * run, too. NULL: none. */
+struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h, bool is_newest);
+/* The next delivery of what an earlier run sealed, until NULL. What is for a backup, and there is none, stays for the next time. */
 struct delivery *staging_restore(struct staging *s, struct delivery_host *h);
+/* There is a newer generation, which may have a backup for what is held. Then staging_restore(). */
+void staging_replaced(struct staging *s);
 
 void staging_settle(struct staging *s, struct stage_parcel *p, const struct seal_result *r);
 

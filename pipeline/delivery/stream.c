@@ -23,6 +23,7 @@
 
 static const struct delivery_host_ops HOST;
 static void pump(struct stream *st);
+static void done(struct delivery_host *h, struct delivery *d);
 
 static void on_committed_event(struct loop_event *ev)
 {
@@ -201,16 +202,22 @@ static void begin_batches(struct stream *st)
     batcher_init(&st->batcher, &limits, st->reader, st->journal->ops->cut(st->journal));
 }
 
+static void restore_parcels(struct stream *st)
+{
+    struct delivery *d;
+
+    while ((d = staging_restore(&st->staging, &st->generations.newest->host)))
+        add_open(st, d);
+}
+
 static void start(void *arg)
 {
     struct stream *st = arg;
     struct seal pending;
-    struct delivery *d;
 
     for (size_t i = 0; st->journal->ops->pending(st->journal, i, &pending); i++)
         add_open(st, delivery_restore(&st->generations.newest->host, &pending));
-    while ((d = staging_restore(&st->staging, &st->generations.newest->host)))
-        add_open(st, d);
+    restore_parcels(st);
     begin_batches(st);
     st->life = LIFE_RUNNING;
     delivery_loop_post(st->loop, &st->committed);
@@ -237,6 +244,8 @@ static void replace(void *arg)
     st->begins_anew = st->staging.step != STAGING_IDLE; /* the cut is where that piece begins */
     if (!st->begins_anew)
         begin_batches(st);
+    staging_replaced(&st->staging);
+    restore_parcels(st);
     pump(st);
 }
 
@@ -350,7 +359,7 @@ static bool takes_batches(struct stream *st)
     const struct generation *g = st->generations.newest;
 
     if (g->conf->partitioned)
-        return staging_takes(&st->staging);
+        return staging_takes(&st->staging, g->staged);
     return st->staging.step == STAGING_IDLE && has_place(st, g);
 }
 
@@ -392,19 +401,18 @@ static void cut_due_batches(struct stream *st)
 /* What is closed, as far as there are places. At the end all is, once the last piece is staged or waits for better times. */
 static void deliver_parcels(struct stream *st, bool flush)
 {
-    struct delivery_host *newest = &st->generations.newest->host, *h;
     bool all = st->staging.step == STAGING_IDLE && st->batcher.deadline == NSEC_NEVER;
 
     for (const struct delivery *d = st->open; d; d = d->next_open)
         all |= d->is_piece && d->work == WORK_PAUSED;
     if (staging_is_empty(&st->staging))
         return;
-    staging_turn(&st->staging, newest, flush && all);
-    while ((h = staging_next_host(&st->staging, newest)) && has_place(st, generation_of(h))) {
-        struct stage_parcel *p = staging_next(&st->staging, h);
+    staging_turn(&st->staging, &st->generations.newest->host, flush && all);
+    for (struct generation *g = st->generations.newest; g; g = g->older) {
+        struct stage_parcel *p;
 
-        if (p)
-            add_open(st, delivery_new_parcel(h, p));
+        while (has_place(st, g) && (p = staging_next(&st->staging, &g->host, g == st->generations.newest)))
+            add_open(st, delivery_new_parcel(&g->host, p));
     }
 }
 
@@ -441,13 +449,13 @@ static bool may_hold_more(const struct stream *st)
     return true;
 }
 
-/* What waits gives its memory back by going to disk. There it may take as much as the spool itself. */
-static bool holds_too_much(const struct stream *st)
+/* What waits gives its memory back by going to disk. There that of a generation may take as much as the spool itself. */
+static bool holds_too_much(const struct stream *st, const struct generation *g)
 {
     uint64_t held = 0;
 
     for (const struct delivery *d = st->open; d; d = d->next_open)
-        if (d->work == WORK_SHIPPING && d->transform.list) /* else it is a worker's */
+        if (d->host == &g->host && d->work == WORK_SHIPPING && d->transform.list) /* else it is a worker's */
             held += record_list_bytes(d->transform.list);
     return held >= st->conf->spool_limit;
 }
@@ -457,7 +465,7 @@ static void start_transforms(struct stream *st, struct generation *g)
 {
     unsigned max = g->host.single ? 1 : (unsigned)g->conf->in_flight;
 
-    while (g->untransformed && g->transforming < max && !holds_too_much(st)) {
+    while (g->untransformed && g->transforming < max && !holds_too_much(st, g)) {
         struct delivery *d = g->untransformed;
 
         if (!may_hold_more(st) || !delivery_transform(d)) {
@@ -493,6 +501,17 @@ static void publish(struct stream *st, unsigned flush)
         st->became_idle(st->ctx);
 }
 
+/* Of a generation that is not the newest: what is not staged of it is nowhere but in the spool, and begins anew with the newest one. */
+static void give_up_waiting_piece(struct stream *st)
+{
+    struct delivery *d = st->open;
+
+    while (d && !(d->is_piece && d->work == WORK_PAUSED))
+        d = d->next_open;
+    if (d)
+        done(d->host, d);
+}
+
 static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
@@ -503,6 +522,8 @@ static void pump(struct stream *st)
             give_up(st);
         return;
     }
+    if (st->begins_anew)
+        give_up_waiting_piece(st);
     cut_due_batches(st);
     deliver_parcels(st, flush != 0);
     for (struct generation *g = st->generations.newest; g; g = g->older) {

@@ -54,6 +54,16 @@ void stage_parcel_free(struct stage_parcel **pp)
     *pp = NULL;
 }
 
+void stage_parcels_free(struct stage_parcels *list)
+{
+    struct stage_parcel *p;
+
+    while ((p = TAILQ_FIRST(list))) {
+        TAILQ_REMOVE(list, p, line);
+        stage_parcel_free(&p);
+    }
+}
+
 /* --- files ---------------------------------------------------------------------------------------------------------- */
 
 static void close_file(struct stage *s, struct stage_parcel *p)
@@ -256,6 +266,8 @@ static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, 
 
 void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t first, uint64_t last, nsec wall, nsec mono)
 {
+    if (s->rules.owner && s->rules.owner != rules->owner)
+        stage_close_due(s, mono, true);
     s->rules = *rules;
     s->first = first;
     s->last = last;
@@ -486,14 +498,9 @@ nsec stage_deadline(const struct stage *s)
     return p ? p->due.at : NSEC_NEVER;
 }
 
-struct stage_parcel *stage_peek(const struct stage *s)
-{
-    return TAILQ_FIRST(&s->closed);
-}
-
 struct stage_parcel *stage_next(struct stage *s)
 {
-    struct stage_parcel *p = stage_peek(s);
+    struct stage_parcel *p = TAILQ_FIRST(&s->closed);
 
     if (p)
         TAILQ_REMOVE(&s->closed, p, line);

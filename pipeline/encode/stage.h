@@ -125,6 +125,7 @@ MUST_CHECK int stage_adopt(struct stage *s, const struct stage_rules *rules, con
 /* Whatever lies in the folder and is no parcel of these goes. Before the first piece. How many; -1: it cannot be looked at. */
 MUST_CHECK int stage_clear(struct stage *s, const uint64_t *numbers, size_t count, struct err *e);
 
+/* Open parcels of another owner are closed. */
 void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t first, uint64_t last, nsec wall, nsec mono);
 /* `from->is_counted`: the books of the source record follow it. ERR_FORMAT: damage took the file of a parcel, which is closed with what is left. */
 MUST_CHECK int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
@@ -139,12 +140,12 @@ void stage_undo(struct stage *s);
 void stage_close_due(struct stage *s, nsec mono, bool all);
 /* When the next one is due; NSEC_NEVER: none is open. */
 nsec stage_deadline(const struct stage *s);
-/* The first of those that are closed; `peek` leaves it there. NULL: there is none. */
-struct stage_parcel *stage_peek(const struct stage *s);
+/* The first of those that are closed. NULL: there is none. */
 struct stage_parcel *stage_next(struct stage *s);
 size_t stage_open_count(const struct stage *s);
 
 void stage_parcel_free(struct stage_parcel **p);
+void stage_parcels_free(struct stage_parcels *list); /* each, and it is empty */
 /* Its file goes. What is not there is no mistake. Any thread. */
 MUST_CHECK int stage_parcel_remove(const struct stage *s, const struct stage_parcel *p, struct err *e);
 

@@ -117,10 +117,16 @@ static const struct sink_ops STORE = {
 /* --- a transform that sets keys -------------------------------------------------------------------------------------- */
 
 /* `ab 17` becomes `a 17` and `b 17`, each with the key that is its letter; `- 17` is dropped, `! 17` fails; what has no letter has no key. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* whoever has it holds the transforms up */
+static atomic_uint at_gate;                              /* how many have come there */
+
 static int keys_run(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
                     struct err *e)
 {
     (void)state, (void)e;
+    atomic_fetch_add(&at_gate, 1);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
     for (size_t i = 0; i < count; i++) {
         const struct transform_record *r = &records[i];
         const char *number = memchr(r->data.p, ' ', r->data.n);
@@ -520,17 +526,25 @@ static void as_many_objects_as_there_may_be_are_seen(void **state)
     staging_init(&s);
     s.env = (struct staging_env){.stream = "app", .loop = &loop};
     s.parcels = STAGE_PARCELS_MAX - 1;
-    assert_true(staging_takes(&s));
+    assert_true(staging_takes(&s, 0));
     assert_int_equal(s.full_since, 0);
     s.parcels++;
-    assert_false(staging_takes(&s));
+    assert_false(staging_takes(&s, 0));
     assert_int_equal(s.full_since, 7);
     loop.mono = 9;
     s.parcels--;
-    assert_true(staging_takes(&s)); /* and as it was a moment later */
+    assert_true(staging_takes(&s, 0)); /* and as it was a moment later */
     assert_int_equal(s.full_since, 7);
-    s.parcels = STAGE_PARCELS_MAX / 2;
-    assert_true(staging_takes(&s));
+    s.parcels = STAGE_PARCELS_MAX / 4 * 3;
+    assert_true(staging_takes(&s, 0)); /* all of them of another generation */
+    assert_int_equal(s.full_since, 0);
+    assert_false(staging_takes(&s, s.parcels));
+    assert_int_equal(s.full_since, 9);
+    s.parcels--;
+    assert_true(staging_takes(&s, s.parcels));
+    assert_int_equal(s.full_since, 9);
+    s.parcels = STAGE_PARCELS_MAX / 2 - 1;
+    assert_true(staging_takes(&s, s.parcels));
     assert_int_equal(s.full_since, 0);
     pthread_mutex_destroy(&s.lock);
 
@@ -619,17 +633,22 @@ static struct parcel wait_for_parcel(const struct bench *b, size_t index)
     return p;
 }
 
-static void wait_for_delivery(struct bench *b)
+static void wait_for_objects(struct store *at, size_t count)
 {
     time_t end = time(NULL) + WAIT_S;
 
-    for (size_t delivered = 0; delivered == 0;) {
+    for (size_t delivered = 0; delivered < count;) {
         usleep(1000);
         assert_true(time(NULL) < end);
-        pthread_mutex_lock(&b->destination->lock);
-        delivered = b->destination->count;
-        pthread_mutex_unlock(&b->destination->lock);
+        pthread_mutex_lock(&at->lock);
+        delivered = at->count;
+        pthread_mutex_unlock(&at->lock);
     }
+}
+
+static void wait_for_delivery(struct bench *b)
+{
+    wait_for_objects(b->destination, 1);
 }
 
 /* What the log does not know any more may be nowhere else. */
@@ -726,6 +745,162 @@ static void a_parcel_without_records_in_the_books_is_left(void **state)
     assert_int_equal(k.left, 0);
     rig_stop(b->r);
     bench_free(b);
+}
+
+/* --- settings that are replaced --------------------------------------------------------------------------------------- */
+
+/* From now on to `to`. */
+static void replace(struct bench *b, unsigned n, struct store **to)
+{
+    struct stream_settings *conf = &b->replaced[n];
+    struct err e;
+
+    *conf = b->r->conf;
+    conf->sink_conf = to;
+    committer_barrier(b->r->committer);
+    if (stream_replace_sinks(b->r->stream, conf, b->r->dir, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static bool has_line(const struct store *s, const char *line)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < s->count; i++)
+        has = has || strstr(s->objects[i].body, line) != NULL;
+    return has;
+}
+
+/* What is staged for it waits; what came later goes elsewhere. */
+static void a_destination_of_before_holds_up_no_parcel_of_the_new_one(void **state)
+{
+    struct bench *b = bench_new(9);
+    struct store *second = new_store(), *third = new_store();
+
+    (void)state;
+    b->destination->refuse_every = 1;
+    rig_start(b->r);
+    put(b, "a");
+    put(b, "b");
+    put(b, "c");
+    (void)wait_for_parcel(b, 2);
+    second->refuse_every = 1;
+    replace(b, 0, &second);
+    put(b, "a");
+    put(b, "b");
+    (void)wait_for_parcel(b, 4);
+    replace(b, 1, &third);
+    put(b, "a");
+    put(b, "c");
+    stream_flush(b->r->stream);
+    wait_for_objects(third, 2);
+    pthread_mutex_lock(&b->destination->lock);
+    b->destination->refuse_every = 0;
+    pthread_mutex_unlock(&b->destination->lock);
+    pthread_mutex_lock(&second->lock);
+    second->refuse_every = 0;
+    pthread_mutex_unlock(&second->lock);
+    rig_drain(b->r);
+    check_books(b);
+    assert_int_equal(b->destination->count, 3);
+    assert_int_equal(second->count, 2);
+    assert_int_equal(third->count, 2);
+    rig_stop(b->r);
+    bench_free(b);
+    free_store(second);
+    free_store(third);
+}
+
+/* Nothing of it is anywhere but in the spool: it begins anew. */
+static void a_piece_that_waits_is_made_with_the_new_settings(void **state)
+{
+    struct bench *b = bench_new(10);
+    struct stream_status s;
+
+    (void)state;
+    b->r->conf.backup = NULL;
+    rig_start(b->r);
+    put(b, "a");
+    put(b, "!");
+    put(b, "b");
+    stream_flush(b->r->stream);
+    rig_wait_failing(b->r, "ProcessingFailed", &s);
+    b->r->conf.backup = &STORE;
+    replace(b, 0, &b->destination);
+    put(b, "c");
+    rig_drain(b->r);
+    check_books(b);
+    check_objects(b);
+    check_backup(b);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
+/* The settings of a start have no backup for what failed before; later ones have, whether it was sealed or not. */
+static void what_is_held_goes_to_a_backup_that_comes_later(void **state)
+{
+    struct bench *b = bench_new(12);
+    struct parcel p;
+
+    (void)state;
+    for (int sealed = 0; sealed < 2; sealed++) {
+        b->backup->refuse_every = 1;
+        b->r->conf.backup = &STORE;
+        rig_start(b->r);
+        put(b, "!");
+        p = wait_for_parcel(b, 0);
+        if (sealed)
+            stream_flush(b->r->stream);
+        for (time_t end = time(NULL) + WAIT_S; sealed && !p.sealed; p = wait_for_parcel(b, 0))
+            assert_true(time(NULL) < end);
+        rig_stop(b->r);
+        b->backup->refuse_every = 0;
+        b->r->conf.backup = NULL;
+        rig_start(b->r);
+        put(b, "a");
+        stream_flush(b->r->stream);
+        wait_for_objects(b->destination, 1 + (size_t)sealed);
+        b->r->conf.backup = &STORE;
+        replace(b, (unsigned)sealed, &b->destination);
+        rig_drain(b->r);
+        check_books(b);
+        check_backup(b);
+        rig_stop(b->r);
+    }
+    bench_free(b);
+}
+
+/* Also when the next piece is cut at once, behind one that was under way. */
+static void a_new_destination_gets_no_record_into_a_parcel_of_before(void **state)
+{
+    struct bench *b = bench_new(11);
+    struct store *second = new_store();
+    time_t end = time(NULL) + WAIT_S;
+    unsigned before;
+
+    (void)state;
+    rig_start(b->r);
+    put(b, "a"); /* 0 */
+    (void)wait_for_parcel(b, 0);
+    pthread_mutex_lock(&gate);
+    before = atomic_load(&at_gate);
+    put(b, "a"); /* 1 */
+    stream_flush(b->r->stream);
+    while (atomic_load(&at_gate) == before) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    put(b, "a"); /* 2 */
+    replace(b, 0, &second);
+    pthread_mutex_unlock(&gate);
+    rig_drain(b->r);
+    check_books(b);
+    assert_true(has_line(b->destination, "a 0\na 1\n"));
+    assert_true(has_line(second, "a 2\n"));
+    assert_false(has_line(b->destination, "a 2\n"));
+    rig_stop(b->r);
+    bench_free(b);
+    free_store(second);
 }
 
 /* --- anything -------------------------------------------------------------------------------------------------------- */
@@ -887,6 +1062,10 @@ int main(void)
         cmocka_unit_test(a_piece_that_waits_holds_up_no_parcel_at_the_end),
         cmocka_unit_test(a_parcel_without_records_in_the_books_is_left),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
+        cmocka_unit_test(a_destination_of_before_holds_up_no_parcel_of_the_new_one),
+        cmocka_unit_test(a_piece_that_waits_is_made_with_the_new_settings),
+        cmocka_unit_test(what_is_held_goes_to_a_backup_that_comes_later),
+        cmocka_unit_test(a_new_destination_gets_no_record_into_a_parcel_of_before),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
     };
 

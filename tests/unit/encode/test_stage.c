@@ -369,7 +369,7 @@ static void the_one_whose_time_comes_first_is_closed_early(void **state)
     assert_int_equal(stage_open_count(b->stage), 3);
     p = stage_next(b->stage);
     assert_int_equal(p->keys.p[2], key_of(1));
-    assert_null(stage_peek(b->stage));
+    assert_null(TAILQ_FIRST(&b->stage->closed));
     stage_parcel_free(&p);
 }
 
@@ -382,7 +382,7 @@ static void an_object_has_its_size_and_its_age(void **state)
     assert_int_equal(add_piece(b, 2 * KEYS), 0);
     stage_took(b->stage);
     b->next = 2 * KEYS + 1;
-    for (const struct stage_parcel *p = stage_peek(b->stage); p; p = TAILQ_NEXT(p, line))
+    for (const struct stage_parcel *p = TAILQ_FIRST(&b->stage->closed); p; p = TAILQ_NEXT(p, line))
         assert_true(p->mark.bytes <= 60 || p->mark.count == 1);
     assert_true(stage_deadline(b->stage) >= 4000 + HOUR && stage_deadline(b->stage) <= 4000 + HOUR + 2 * KEYS);
     stage_close_due(b->stage, 3999 + HOUR, false);
