@@ -13,6 +13,7 @@
 #include "pipeline/delivery/places.h"
 #include "pipeline/delivery/stream_publish.h"
 #include "pipeline/delivery/stream_spool.h"
+#include "pipeline/delivery/stream_transforms.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -437,48 +438,6 @@ static void transform_ended(struct delivery_host *h, struct delivery *d)
     generation_of(h)->transforming--;
 }
 
-/* What transforms make is held until it is delivered. So a stream may hold that of one batch, and of more only while
- * there is plenty of memory for the others. */
-static bool may_hold_more(const struct stream *st)
-{
-    if (st->loop->ops->has_plenty(st->loop, 0))
-        return true;
-    for (const struct delivery *d = st->open; d; d = d->next_open)
-        if (d->budgeted > 0)
-            return false;
-    return true;
-}
-
-/* What waits gives its memory back by going to disk. There that of a generation may take as much as the spool itself. */
-static bool holds_too_much(const struct stream *st, const struct generation *g)
-{
-    uint64_t held = 0;
-
-    for (const struct delivery *d = st->open; d; d = d->next_open)
-        if (d->host == &g->host && d->work == WORK_SHIPPING && d->transform.list) /* else it is a worker's */
-            held += record_list_bytes(d->transform.list);
-    return held >= st->conf->spool_limit;
-}
-
-/* A `single` transform sees one batch at a time, in the order of the seals. */
-static void start_transforms(struct stream *st, struct generation *g)
-{
-    unsigned max = g->host.single ? 1 : (unsigned)g->conf->in_flight;
-
-    while (g->untransformed && g->transforming < max && !holds_too_much(st, g)) {
-        struct delivery *d = g->untransformed;
-
-        if (!may_hold_more(st) || !delivery_transform(d)) {
-            delivery_loop_await_memory(st->loop, &st->memory);
-            return;
-        }
-        g->untransformed = d->next_untransformed;
-        if (!g->untransformed)
-            g->untransformed_last = &g->untransformed;
-        g->transforming++;
-    }
-}
-
 static void start_attempts(struct stream *st, struct target *t)
 {
     struct target_slot *s;
@@ -527,7 +486,7 @@ static void pump(struct stream *st)
     cut_due_batches(st);
     deliver_parcels(st, flush != 0);
     for (struct generation *g = st->generations.newest; g; g = g->older) {
-        start_transforms(st, g);
+        stream_start_transforms(st, g);
         start_attempts(st, &g->destination);
         if (g->backup)
             start_attempts(st, g->backup);
