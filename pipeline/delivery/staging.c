@@ -499,7 +499,7 @@ static void remove_on_worker(struct worker_job *job, struct worker *w)
     TAILQ_FOREACH(p, &s->going, line) {
         if (cancel_is_asked(w->cancel))
             break;
-        if (!p->keeps_file && stage_parcel_remove(s->stage, p, &e) < 0)
+        if (!p->keeps_file && stage_parcel_remove(s->stage->files, p, &e) < 0)
             log_warn("the file of a delivered parcel cannot be removed, the next start does it",
                      KS("stream", s->env.stream), KE("cause", &e));
     }

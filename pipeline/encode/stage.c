@@ -19,7 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_NAME "%020" PRIu64 ".parcel"
 /* Beside a record in a block: its length, and where it is from. */
 #define BESIDE_RECORD 24
 
@@ -39,29 +38,6 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
     TAILQ_INIT(&s->files_open);
     buf_init(&s->notes, STAGE_PARTS_MAX * (SEAL_META_KEYS_MAX + STAGE_NOTE_HEAD));
     return s;
-}
-
-void stage_parcel_free(struct stage_parcel **pp)
-{
-    struct stage_parcel *p = *pp;
-
-    if (!p)
-        return;
-    assert(!p->file);
-    mem_free((void *)(uintptr_t)p->keys.p);
-    mem_free(p->path);
-    mem_free(p);
-    *pp = NULL;
-}
-
-void stage_parcels_free(struct stage_parcels *list)
-{
-    struct stage_parcel *p;
-
-    while ((p = TAILQ_FIRST(list))) {
-        TAILQ_REMOVE(list, p, line);
-        stage_parcel_free(&p);
-    }
 }
 
 /* --- files ---------------------------------------------------------------------------------------------------------- */
@@ -217,11 +193,6 @@ static struct stage_parcel *first_due(const struct stage *s)
 
 /* --- parcels -------------------------------------------------------------------------------------------------------- */
 
-char *stage_path(const char *dir, uint64_t number)
-{
-    return mem_printf("%s/" FILE_NAME, dir, number);
-}
-
 static struct stage_parcel *new_parcel(const struct stage *s, uint64_t number, enum stage_kind kind, struct slice keys)
 {
     struct stage_parcel *p = mem_alloc(sizeof(*p));
@@ -274,7 +245,7 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
     s->wall = wall;
     s->mono = mono;
     s->touched_count = s->part_count = 0;
-    s->buffered = 0;
+    s->buffered = s->noted = 0;
 }
 
 /* syncfs() tells of the errors since its descriptor was opened, so that is done before anything is written. Without it each file is synced. */
@@ -289,6 +260,20 @@ static void close_folder(struct stage *s)
     if (s->folder >= 0)
         close(s->folder);
     s->folder = -1;
+}
+
+/* The journal has to take it, whatever becomes of the disk meanwhile. One record cannot be made smaller. */
+static int note_one(struct stage *s, const struct stage_parcel *p, struct err *e)
+{
+    bool disk_is_full;
+
+    s->noted += STAGED_PART_BYTES + (p->is_new ? STAGE_NOTE_HEAD + p->keys.n : 0);
+    if (s->first == s->last || s->noted <= staged_room(s->reader, &disk_is_full))
+        return 0;
+    if (disk_is_full)
+        return err_set(e, ERR_NOSPACE, "the disk is full, and has no room to write down where its records are");
+    staged_want_room(s->reader, 2 * s->noted);
+    return err_set(e, ERR_LIMIT, "its records go to more objects than can be written down on a full disk");
 }
 
 static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
@@ -308,7 +293,7 @@ static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
     if (s->touched_count > STAGE_PARTS_MAX)
         return err_set(e, ERR_LIMIT, "its records have more than %llu different keys",
                        (unsigned long long)STAGE_PARTS_MAX);
-    return 0;
+    return note_one(s, p, e);
 }
 
 /* A file that damage took is not appended to. */
@@ -505,11 +490,6 @@ struct stage_parcel *stage_next(struct stage *s)
     if (p)
         TAILQ_REMOVE(&s->closed, p, line);
     return p;
-}
-
-int stage_parcel_remove(const struct stage *s, const struct stage_parcel *p, struct err *e)
-{
-    return s->files->unlink(p->path) < 0 && errno != ENOENT ? err_errno(e, "remove %s", p->path) : 0;
 }
 
 /* --- after a start --------------------------------------------------------------------------------------------------- */

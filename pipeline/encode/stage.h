@@ -30,42 +30,13 @@
 #include "pipeline/base/heap.h"
 #include "pipeline/encode/parcel_file.h"
 #include "pipeline/encode/stage_left.h"
-#include "pipeline/encode/stage_note.h"
+#include "pipeline/encode/stage_parcel.h"
 #include "pipeline/spool/staged.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-
-struct stage_parcel {
-    struct parcel known;     /* as the journal has it; no note, no progress */
-    struct parcel_mark mark; /* ... and how far its file belongs to that */
-    enum stage_kind kind;
-    struct slice keys; /* key_set.h; its own */
-    char *path;
-    uint32_t version; /* of the configuration that its first record was staged under */
-    void *owner;      /* as stage_rules; NULL: an earlier run's */
-
-    /* Of whoever delivers it: */
-    void *home;
-    struct spool_wait settled;
-    bool keeps_file; /* the journal did not take it that it is settled */
-
-    /* The stage's: */
-    struct heap_item due;             /* mono; while it is open */
-    struct stage_parcel *next_of_key; /* in a bucket of the table */
-    TAILQ_ENTRY(stage_parcel) line;   /* of the closed ones */
-    TAILQ_ENTRY(stage_parcel) open;   /* of those with an open file */
-    struct parcel_file *file;
-    bool is_closed, is_open, is_new, is_touched;
-    struct parcel_mark written; /* with what the piece has put in so far and was flushed */
-    uint64_t size, count;       /* with all that it has put in: bytes of lines form, records */
-    uint64_t counted;           /* of the piece, in its books */
-    nsec oldest;                /* of the piece */
-};
-
-TAILQ_HEAD(stage_parcels, stage_parcel);
 
 /* What may change between two pieces. */
 struct stage_rules {
@@ -101,13 +72,11 @@ struct stage {
     struct stage_parcel **touched;
     size_t touched_count, touched_room;
     uint64_t buffered;
+    uint64_t noted;            /* bytes of its parts in the journal */
     struct staged_part *parts; /* one for each that was touched, behind stage_finish() */
     size_t part_count;
     struct buf notes; /* of the parts */
 };
-
-/* Where the file of a parcel is; mem_free(). */
-char *stage_path(const char *dir, uint64_t number);
 
 /* `dir`: where the files are; made when the first one is. NULL `files`: the real disk. */
 struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader);
@@ -130,7 +99,7 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
 /* `from->is_counted`: the books of the source record follow it. ERR_FORMAT: damage took the file of a parcel, which is closed with what is left. */
 MUST_CHECK int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
                          const struct record_origin *from, struct err *e);
-/* ERR_LIMIT: the piece went to more parcels than can be written down at once; ERR_NOSPACE, also from stage_add(): the disk is full. With
+/* ERR_LIMIT, also from stage_add(): the piece went to more parcels than can be written down at once; ERR_NOSPACE, also from stage_add(): the disk is full. With
  * fewer records it may work. */
 MUST_CHECK int stage_finish(struct stage *s, struct err *e);
 void stage_took(struct stage *s);
@@ -143,10 +112,5 @@ nsec stage_deadline(const struct stage *s);
 /* The first of those that are closed. NULL: there is none. */
 struct stage_parcel *stage_next(struct stage *s);
 size_t stage_open_count(const struct stage *s);
-
-void stage_parcel_free(struct stage_parcel **p);
-void stage_parcels_free(struct stage_parcels *list); /* each, and it is empty */
-/* Its file goes. What is not there is no mistake. Any thread. */
-MUST_CHECK int stage_parcel_remove(const struct stage *s, const struct stage_parcel *p, struct err *e);
 
 #endif

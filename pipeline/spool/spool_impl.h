@@ -28,6 +28,7 @@
 #include "pipeline/spool/warm.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -111,6 +112,8 @@ struct spool {
 
     struct round round;
     bool reserved;                          /* <dir>/reserve is there; the committer's thread, and recovery */
+    atomic_uint_fast64_t reserve_bytes;     /* ... as large; 0: it is not there */
+    atomic_uint_fast64_t piece_bytes;       /* that the largest piece wanted in the journal (staged_want_room()) */
     unsigned small_rounds;                  /* in a row; the committer's thread */
     uint64_t last_number;                   /* the next segment's is larger; the committer's thread, and recovery */
     struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
@@ -198,6 +201,8 @@ int spool_say_lost(const struct spool *s, uint64_t first, uint64_t last, struct 
 /* --- reserve.c ---------------------------------------------------------------------------------------------------- */
 
 uint64_t spool_reserve_bytes(const struct spool *s);
+/* Of what a piece writes into the journal as one frame: so much has room on a full disk, too. Any thread. */
+uint64_t spool_piece_room(struct spool *s, bool *disk_is_full);
 /* The reserve is there when it returns 0. */
 MUST_CHECK int spool_make_reserve(struct spool *s, struct err *e);
 /* Gives its room to what must be written. */

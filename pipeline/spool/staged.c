@@ -17,6 +17,20 @@ void staged_skip_parcels(struct spool_reader *r, uint64_t upto)
     r->last_parcel = r->last_parcel > upto ? r->last_parcel : upto;
 }
 
+uint64_t staged_room(const struct spool_reader *r, bool *disk_is_full)
+{
+    return spool_piece_room(r->spool, disk_is_full);
+}
+
+void staged_want_room(struct spool_reader *r, uint64_t bytes)
+{
+    atomic_uint_fast64_t *wanted = &r->spool->piece_bytes;
+    uint_fast64_t before = atomic_load(wanted);
+
+    while (before < bytes && !atomic_compare_exchange_weak(wanted, &before, bytes))
+        ;
+}
+
 static uint64_t records_of(const struct staged_piece *p)
 {
     uint64_t records = seal_result_sum(&p->ended);

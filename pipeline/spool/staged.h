@@ -18,7 +18,7 @@
  * Each record is in the books of one parcel, also when what was made of it went to several, or of none (it was dropped, say).
  * A record that is staged counts as spooled until its parcel is settled, and the parcels' bytes count towards the limit.
  *
- * Threads    the delivery thread only, but for what spool.h says of books.
+ * Threads    the delivery thread only, but for what spool.h says of books, and staged_room().
  * Invariant  of a piece: the records of its parts and those that ended are all of it. Of a parcel: the results it is settled
  * with are all of its records.
  */
@@ -67,6 +67,14 @@ uint64_t staged_new_parcel(struct spool_reader *r);
 
 /* Numbers up to this one are not given out any more: damage may have taken the log's word for them. */
 void staged_skip_parcels(struct spool_reader *r, uint64_t upto);
+
+/* Bytes of each part in the journal, beside its note. */
+#define STAGED_PART_BYTES 36
+/* So many bytes of parts may a piece have that is more than one record: the room that is kept for the journal on a full disk is enough for
+ * it. `disk_is_full`: that is in use. Any thread. */
+uint64_t staged_room(const struct spool_reader *r, bool *disk_is_full);
+/* A piece had more. Those that come may have as much, soon, if the disk has it. Any thread. */
+void staged_want_room(struct spool_reader *r, uint64_t bytes);
 
 /* The files are synced as far as the parts say, or else a crash takes what is in no log any more. The piece begins at the cut
  * and ends at `end`. `w` as for spool_seal(): after done(true) the records are only in the parcels. Copied. */

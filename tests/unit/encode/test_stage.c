@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PARCELS_MAX = 400, RECORDS_MAX = 2000, KEYS = 6 };
@@ -300,7 +301,7 @@ static void take_closed(struct bench *b, struct seen *seen)
         assert_int_equal(p->known.oldest, j->parcel.oldest);
         check_parcel(p, seen);
         j->taken = true;
-        assert_int_equal(stage_parcel_remove(b->stage, p, &b->e), 0);
+        assert_int_equal(stage_parcel_remove(&files, p, &b->e), 0);
         stage_parcel_free(&p);
     }
     assert_true(b->stage->files_open_count <= STAGE_FILES_MAX);
@@ -392,6 +393,61 @@ static void an_object_has_its_size_and_its_age(void **state)
 }
 
 /* What the records that come next are in lines form. */
+/* Of as many keys as records, which are long. */
+static int add_piece_of_many_keys(struct bench *b, uint64_t first, uint64_t last)
+{
+    enum { KEY_BYTES = 1500 };
+    char key[KEY_BYTES], text[80];
+
+    memset(key, 'k', sizeof(key));
+    stage_begin(b->stage, &b->rules, first, last, 5000, 5000);
+    for (uint64_t seq = first; seq <= last; seq++) {
+        struct record_origin from = {.seq = seq, .arrival = (nsec)(4000 + seq), .is_counted = true};
+
+        memcpy(key, &seq, sizeof(seq));
+        if (stage_add(b->stage, STAGE_RECORDS, slice_of(key, sizeof(key)), text_of(seq, text), &from, &b->e) < 0)
+            return -1;
+    }
+    return stage_finish(b->stage, &b->e);
+}
+
+static void make_a_round(struct bench *b)
+{
+    struct frame *f = frame_new(64, 1, NULL);
+
+    assert_true(frame_add(f, SLICE("a record")));
+    assert_int_equal(spool_append(b->spool, &f, NULL), SPOOL_TAKEN);
+    committer_barrier(b->committer);
+}
+
+/* What is written down of a piece must have room on a full disk. More is kept for the next one. */
+static void a_piece_of_many_keys_waits_for_its_room_in_the_journal(void **state)
+{
+    enum { MANY = 30 };
+    struct bench *b = *state;
+    char path[128];
+    struct stat st;
+    bool full;
+    int tries;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 500};
+    for (tries = 0; add_piece_of_many_keys(b, 1, MANY) < 0; tries++) {
+        assert_int_equal(b->e.code, ERR_LIMIT);
+        stage_undo(b->stage);
+        assert_int_equal(add_piece_of_many_keys(b, 1, 1), 0);
+        stage_undo(b->stage);
+        assert_in_range(tries, 0, 10);
+        make_a_round(b);
+    }
+    assert_true(tries > 0);
+    snprintf(path, sizeof(path), "%s/reserve", b->dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(b->stage->noted <= staged_room(spool_reader(b->spool, 0), &full));
+    assert_true(4 * b->stage->noted <= (uint64_t)st.st_size);
+    assert_false(full);
+    stage_undo(b->stage);
+}
+
 static uint64_t lines_of(const struct bench *b, uint64_t last)
 {
     uint64_t bytes = 0;
@@ -576,6 +632,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whatever_fails_each_record_is_once_in_its_key, set_up, take_down),
         cmocka_unit_test_setup_teardown(the_one_whose_time_comes_first_is_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_piece_of_many_keys_waits_for_its_room_in_the_journal, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_error_of_any_write_of_the_piece_is_seen, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_backlog_gathers, set_up, take_down),

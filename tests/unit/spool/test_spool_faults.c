@@ -3,6 +3,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/spool/format/segment.h"
+#include "pipeline/spool/staged.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -511,6 +512,15 @@ static void deliveries_have_room_on_a_full_disk(void **state)
     spool_check(x);
 }
 
+static void commit_one(struct fixture *x)
+{
+    struct answer a = {0};
+
+    assert_int_equal(append_some(x, "r", 1, &a), SPOOL_TAKEN);
+    commit(x);
+    assert_true(a.safe);
+}
+
 /* What the folder holds is all that the disk has. */
 static void set_room(const struct fixture *x, long size)
 {
@@ -563,6 +573,111 @@ static void deliveries_do_not_use_up_their_room_on_a_full_disk(void **state)
     assert_int_equal(append_some(x, "c", 1, NULL), SPOOL_TAKEN);
     reopen_spool(x);
     spool_check(x);
+}
+
+/* As many parts as fit into `room`, all of new parcels, of as many records; how many. */
+static size_t stage_all(struct fixture *x, uint64_t room, struct answer *a)
+{
+    struct spool_reader *r = spool_reader(x->spool, 0);
+    struct spool_cursor at = spool_cut(r);
+    struct staged_piece p = {.first = at.seq};
+    struct staged_part *parts;
+    char note[100];
+    struct err e;
+
+    memset(note, 'n', sizeof(note));
+    p.count = (size_t)(room / (STAGED_PART_BYTES + sizeof(note)));
+    parts = mem_array(p.count, sizeof(*parts));
+    for (size_t i = 0; i < p.count; i++)
+        parts[i] = (struct staged_part){staged_new_parcel(r), 100, 1, 1, slice_of(note, sizeof(note))};
+    assert_int_equal(append_some(x, "r", p.count, NULL), SPOOL_TAKEN);
+    commit(x);
+    set_room(x, 0); /* full */
+    p.parts = parts;
+    p.last = p.first + p.count - 1;
+    while (at.seq <= p.last) {
+        struct spool_run run;
+
+        assert_int_equal(spool_scan_part(r, &at, UINT64_MAX, p.last + 1 - at.seq, true, &run, &at, &e), 1);
+        p.bytes += run.bytes;
+    }
+    a->wait.done = note_answer;
+    staged_add(r, &p, &at, &a->wait);
+    mem_free(parts);
+    return p.count;
+}
+
+/* Where the records of a piece are is one frame; what delivers them is written behind it. */
+static void a_piece_has_room_on_a_full_disk(void **state)
+{
+    struct fixture *x = *state;
+    struct spool_reader *r = spool_reader(x->spool, 0);
+    struct answer staged = {0};
+    uint64_t room, want;
+    bool full;
+    size_t count;
+    long size = LONG_MAX;
+
+    want = 3 * staged_room(r, &full);
+    staged_want_room(r, want);
+    commit_one(x);
+    room = staged_room(r, &full);
+    assert_int_equal(room, want);
+    count = stage_all(x, room, &staged);
+    set_room(x, size);
+    size -= disk.room; /* nothing is free but the reserve */
+    disk.gives_back = true;
+    for (int round = 0; round < 4 && !staged.calls; round++) {
+        set_room(x, size);
+        commit(x);
+    }
+    assert_true(staged.safe);
+    for (size_t i = 0; i < count; i++) {
+        struct parcel p;
+        struct answer gone = {.wait.done = note_answer};
+
+        assert_true(staged_parcel(r, 0, &p));
+        staged_settle(r, p.number, &(struct seal_result){.delivered = 1}, &gone.wait);
+        for (int round = 0; round < 4 && !gone.calls; round++) {
+            set_room(x, size);
+            commit(x);
+        }
+        if (!gone.safe)
+            fail_msg("no room for parcel %zu of %zu", i, count);
+    }
+    disk.gives_back = false;
+    disk.room = -1;
+    commit(x);
+    spool_check(x);
+    assert_int_equal(append_some(x, "c", 1, NULL), SPOOL_TAKEN);
+    reopen_spool(x);
+    spool_check(x);
+}
+
+/* The disk does not have what the next pieces want: what is kept stays as it was, and records are taken. */
+static void room_that_is_not_there_is_not_kept(void **state)
+{
+    struct fixture *x = *state;
+    struct spool_reader *r = spool_reader(x->spool, 0);
+    bool full;
+    uint64_t before = staged_room(r, &full);
+    struct stat st;
+    char path[512];
+
+    for (long some = 0; some < 30000; some += 7777) {
+        staged_want_room(r, 4 * before);
+        disk.room = some + 4096; /* for the round itself */
+        commit_one(x);
+        assert_int_equal(staged_room(r, &full), before);
+        assert_false(full);
+        snprintf(path, sizeof(path), "%s/reserve", x->dir);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_size, 4 * before);
+    }
+    disk.room = -1;
+    staged_want_room(r, 4 * before);
+    commit_one(x);
+    assert_int_equal(staged_room(r, &full), 4 * before);
 }
 
 static void damage_in_older_segments_is_met_when_they_are_read(void **state)
@@ -645,6 +760,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_flipped_bit_costs_at_most_its_frame_and_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_keeps_nobody_from_starting, setup, teardown),
         cmocka_unit_test_setup_teardown(deliveries_have_room_on_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_piece_has_room_on_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(room_that_is_not_there_is_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(deliveries_do_not_use_up_their_room_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_in_older_segments_is_met_when_they_are_read, setup_small, teardown),
         cmocka_unit_test_setup_teardown(a_missing_segment_is_told_as_lost_records, setup_small, teardown),
