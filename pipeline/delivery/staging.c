@@ -110,9 +110,17 @@ static void log_aside(const struct staging *s)
                   KS("hint", "they may be the only copy of records that were acknowledged: the files have them one a "
                              "line; the log has the others, which are delivered"));
     if (s->stage->left.not_kept)
-        log_error("staged records that the damaged log does not know cannot be kept aside", KS("stream", s->env.stream),
-                  KU("files", s->stage->left.not_kept), KS("folder", s->env.dir), KE("cause", &s->stage->left.why),
-                  KS("hint", "copy the folder before the next start, which removes what the log does not know"));
+        log_error(
+            "staged records that the damaged log does not know cannot be kept aside", KS("stream", s->env.stream),
+            KU("files", s->stage->left.not_kept), KS("folder", s->env.dir), KE("cause", &s->stage->left.why),
+            KS("hint",
+               "see to the room and the rights of the spool's folder: the next start tries again. The files stay where "
+               "they are as long as the file `damage` is in that folder"));
+}
+
+bool staging_has_kept_all(const struct staging *s)
+{
+    return s->stage->left.not_kept == 0;
 }
 
 int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e)

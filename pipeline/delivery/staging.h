@@ -39,8 +39,9 @@ enum staging_step { STAGING_IDLE, STAGING_PIECE, STAGING_WORK, STAGING_JOURNAL }
 
 struct staging_env {
     const char *stream, *dir;
-    const char *damaged;        /* the log was: folder for what it does not know of. NULL: it was whole */
-    bool memory;                /* durability: memory */
+    const char
+        *damaged; /* the log is, or was at an earlier start: folder for what it does not know of. NULL: it is whole */
+    bool memory;  /* durability: memory */
     const struct io_ops *files; /* NULL: the real disk */
     struct delivery_loop *loop;
     struct spool_reader *reader;
@@ -84,6 +85,8 @@ struct staging {
 void staging_init(struct staging *s);
 /* Finds what an earlier run left. -1: it cannot be read. `h`: who delivers from now on. */
 MUST_CHECK int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e);
+/* What the damaged log does not know is where env.damaged says, all of it. */
+bool staging_has_kept_all(const struct staging *s);
 /* The stream leaves: no worker is given anything any more. Then, once nothing is away, the loop forgets it; and behind that, when the
  * spool has answered all that it was asked, and not on the delivery thread, it ends. */
 void staging_give_up(struct staging *s);

@@ -73,6 +73,8 @@ static int open_staging(struct stream *st, const struct stream_env *env, bool lo
                                         .turn = &st->committed};
     int rc = staging_open(&st->staging, &staging, &st->generations.newest->host, e);
 
+    if (rc == 0 && log_is_damaged && staging_has_kept_all(&st->staging))
+        spool_forget_damage(st->spool);
     mem_free(damaged);
     mem_free(dir);
     return rc;

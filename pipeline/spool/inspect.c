@@ -109,6 +109,7 @@ int spool_inspect(const char *dir, struct spool_report *out, void (*damage)(void
     if (walk_all(&w, &st, out, e) < 0)
         goto out;
     walk_missing(&w, &st);
+    out->was_damaged = damage_is_noted(dir);
     out->segments = w.count;
     for (size_t i = 0; i < st.reader_count; i++)
         report_reader(st.readers[i], st.next, out);

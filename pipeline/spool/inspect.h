@@ -34,6 +34,7 @@ struct spool_report {
     uint64_t torn_bytes;            /* of a write that a crash cut short; the next start cuts them off. In a file that
                                        had an earlier life: as far as they can be told from what that one left */
     uint64_t damages, lost_records; /* what was said by `damage`, and the records in it */
+    bool was_damaged;               /* as in struct spool_recovery */
 };
 
 /* Called once per damaged place. */

@@ -229,10 +229,17 @@ static int recover_disk(struct recovery *r, struct err *e)
     if (stat(s->dir, &st) < 0)
         return err_errno(e, "stat %s", s->dir);
     s->device = st.st_dev;
+    r->found->was_damaged = damage_is_noted(s->dir);
     if (remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0 ||
-        walk_log(&r->walk, &s->state, &end, e) < 0 || (r->walk.count > 0 && cut_tail(r, &end, e) < 0))
+        walk_log(&r->walk, &s->state, &end, e) < 0)
+        return -1;
+    if (r->found->damaged)
+        damage_note(s);
+    if (r->walk.count > 0 && cut_tail(r, &end, e) < 0)
         return -1;
     walk_missing(&r->walk, &s->state);
+    if (r->found->damaged)
+        damage_note(s);
     if (memcmp(s->state.identity, none, sizeof(none)) == 0)
         random_bytes(s->state.identity, sizeof(s->state.identity));
     if (!r->walk.has_noted || memcmp(r->walk.noted, s->state.identity, sizeof(r->walk.noted)) != 0)

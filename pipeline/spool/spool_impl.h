@@ -210,6 +210,12 @@ void spool_use_reserve(struct spool *s);
 /* -1 with errno. */
 MUST_CHECK int spool_write_zeros(const struct spool *s, int fd, uint64_t from, uint64_t to);
 
+/* --- damage.c ----------------------------------------------------------------------------------------------------- */
+
+/* On disk, in the spool's folder, before the log is made whole. */
+void damage_note(const struct spool *s);
+MUST_CHECK bool damage_is_noted(const char *dir);
+
 /* --- ahead.c ------------------------------------------------------------------------------------------------------ */
 
 /* Behind what a round has written, before its sync. */

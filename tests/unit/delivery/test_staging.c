@@ -418,6 +418,20 @@ static unsigned staged_files(const struct bench *b, char path[256])
     return n;
 }
 
+/* What a crash may leave behind what the journal knows. */
+static void litter(struct bench *b)
+{
+    char path[256], command[400];
+
+    if (staged_files(b, path) == 0)
+        return;
+    snprintf(command, sizeof(command),
+             "cd %s/streams/app/staging && for f in *; do printf 'half a block' >> $f; done; "
+             "echo x > 00000000000000999999.parcel; echo y > else",
+             b->r->data_dir);
+    assert_int_equal(system(command), 0);
+}
+
 /* --- the cases ------------------------------------------------------------------------------------------------------- */
 
 static void each_key_has_an_object_of_its_own(void **state)
@@ -651,11 +665,25 @@ static void wait_for_delivery(struct bench *b)
     wait_for_objects(b->destination, 1);
 }
 
+static int refused_rename(const char *from, const char *to)
+{
+    (void)from, (void)to;
+    errno = EIO;
+    return -1;
+}
+
+static void run_in_stream(const struct bench *b, const char *what)
+{
+    char *command = mem_printf("cd %s/streams/app && %s", b->r->data_dir, what);
+
+    assert_int_equal(system(command), 0);
+    mem_free(command);
+}
+
 /* What the log does not know any more may be nowhere else. */
 static void when_the_log_is_damaged_files_are_kept(void **state)
 {
     struct bench *b = bench_new(5);
-    char command[400];
 
     (void)state;
     rig_start(b->r);
@@ -664,15 +692,24 @@ static void when_the_log_is_damaged_files_are_kept(void **state)
     (void)wait_for_parcel(b, 1);
     rig_stop(b->r);
     assert_int_equal(b->destination->count, 0);
-    snprintf(command, sizeof(command),
-             "cd %s/streams/app/spool && for f in *.seg; do head -c 1M /dev/zero | "
-             "dd of=$f bs=1 count=$(($(stat -c %%s $f) - 64)) seek=64 conv=notrunc status=none; done",
-             b->r->data_dir);
-    assert_int_equal(system(command), 0);
+    run_in_stream(b, "for f in spool/*.seg; do head -c 1M /dev/zero | "
+                     "dd of=$f bs=1 count=$(($(stat -c %s $f) - 64)) seek=64 conv=notrunc status=none; done");
+    files.rename =
+        refused_rename; /* this start cannot put them aside; and does not remove them, nor does another one */
+    for (int run = 0; run < 2; run++) {
+        rig_start(b->r);
+        run_in_stream(b, "test $(ls staging/*.parcel | wc -l) = 2 && test -e spool/damage");
+        rig_stop(b->r);
+    }
+    files.rename = io_ops_real.rename;
     rig_start(b->r);
-    snprintf(command, sizeof(command), "cd %s/streams/app && test $(ls spool/damaged/*.parcel | wc -l) = 2",
-             b->r->data_dir);
-    assert_int_equal(system(command), 0);
+    run_in_stream(b, "test $(ls spool/damaged/*.parcel | wc -l) = 2 && test ! -e spool/damage");
+    put(b, "a");
+    (void)wait_for_parcel(b, 0);
+    rig_stop(b->r);
+    litter(b);
+    rig_start(b->r); /* the log is whole again: what it does not know is worth nothing */
+    run_in_stream(b, "test $(ls spool/damaged/*.parcel | wc -l) = 2 && test $(ls staging | wc -l) = 1");
     rig_stop(b->r);
     bench_free(b);
 }
@@ -918,20 +955,6 @@ static void configure(struct bench *b, struct stream_settings *conf)
     conf->max_partitions = most[pick(b, 4)];
     conf->backup_all = pick(b, 3) == 0;
     conf->in_flight = 1;
-}
-
-/* What a crash may leave behind what the journal knows. */
-static void litter(struct bench *b)
-{
-    char path[256], command[400];
-
-    if (staged_files(b, path) == 0)
-        return;
-    snprintf(command, sizeof(command),
-             "cd %s/streams/app/staging && for f in *; do printf 'half a block' >> $f; done; "
-             "echo x > 00000000000000999999.parcel; echo y > else",
-             b->r->data_dir);
-    assert_int_equal(system(command), 0);
 }
 
 /* While the others go on. */
