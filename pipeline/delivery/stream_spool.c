@@ -64,7 +64,7 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
     spool_journal_init(&st->spool_journal, st->reader);
     st->journal = env->journal ? env->journal : &st->spool_journal.journal;
     log_recovery(st, &found);
-    *damaged = found.damaged || found.was_damaged;
+    *damaged = found.damaged || found.was_damaged || found.is_new;
     log_gone(st);
     return 0;
 }

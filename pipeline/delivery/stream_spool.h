@@ -9,7 +9,8 @@
 #include "pipeline/base/err.h"
 #include "pipeline/delivery/stream.h"
 
-/* *damaged: something in it that was safe is not what it should be, or was not at an earlier start that did not get to what lies beside it. */
+/* *damaged: something in it that was safe is not what it should be, or was not at an earlier start that did not get to what lies beside it; or there
+ * was no log, and what lies beside it had one. */
 MUST_CHECK int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx),
                                  bool *damaged, struct err *e);
 

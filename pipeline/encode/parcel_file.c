@@ -382,3 +382,65 @@ int parcel_file_read(struct parcel_file *f, struct parcel_place *p, struct buf *
     c->v.table = slice_of(raw->p + b.payload, b.table);
     return 1;
 }
+
+/* --- checking -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t count_counted(const struct record_chunk *c)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < c->v.count; i++)
+        n += c->origins[i].is_counted;
+    return n;
+}
+
+/* What is missing behind a file's end was said already. */
+static int check_blocks(struct parcel_file *f, bool is_short,
+                        void (*damage)(void *ctx, uint64_t offset, const char *what), void *ctx, uint64_t *counted,
+                        struct err *e)
+{
+    struct parcel_place p = {0};
+    struct record_chunk c;
+    struct buf raw;
+    uint64_t at = 0;
+    int got;
+
+    buf_init(&raw, HEADER_BYTES + PAYLOAD_MAX + TABLE_MAX + PARCEL_BLOCK_RECORDS * sizeof(struct record_origin));
+    while ((got = parcel_file_read(f, &p, &raw, &c, e)) != 0) {
+        bool all_behind = p.next == f->mark.count; /* which no file has */
+
+        if (got < 0 && e->code != ERR_FORMAT)
+            break;
+        if (got > 0)
+            *counted += count_counted(&c);
+        else if (!all_behind)
+            damage(ctx, at, "records are not as they were written");
+        else if (!is_short)
+            damage(ctx, at, "all behind it is not as it was written");
+        at = p.at;
+    }
+    buf_release(&raw);
+    return got;
+}
+
+int parcel_file_check(const char *path, uint64_t length, void (*damage)(void *ctx, uint64_t offset, const char *what),
+                      void *ctx, uint64_t *counted, struct err *e)
+{
+    struct parcel_file *f = parcel_file_at(NULL, path, &(struct parcel_mark){.length = length, .count = UINT32_MAX});
+    uint64_t size = 0;
+    int rc;
+
+    *counted = 0;
+    rc = open_old(f, O_RDONLY, e) < 0 || size_of(f, &size, e) < 0 ? -1 : 0;
+    if (rc < 0 && e->code == ERR_FORMAT) {
+        damage(ctx, 0, "the file is missing");
+        rc = 0;
+    } else if (rc == 0) {
+        if (size < length)
+            damage(ctx, size, "its end is missing");
+        f->mark.length = size < length ? size : length;
+        rc = check_blocks(f, size < length, damage, ctx, counted, e);
+    }
+    parcel_file_close(&f);
+    return rc;
+}

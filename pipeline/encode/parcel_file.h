@@ -77,4 +77,10 @@ struct parcel_place {
 MUST_CHECK int parcel_file_read(struct parcel_file *f, struct parcel_place *p, struct buf *raw, struct record_chunk *c,
                                 struct err *e);
 
+/* Reads every byte up to `length`, which the journal says, and changes nothing. `damage` is called for each damaged place. *counted: of the records
+ * that can be read, those in the books. -1: it cannot be looked at. For `sluice fsck`. */
+MUST_CHECK int parcel_file_check(const char *path, uint64_t length,
+                                 void (*damage)(void *ctx, uint64_t offset, const char *what), void *ctx,
+                                 uint64_t *counted, struct err *e);
+
 #endif

@@ -112,6 +112,25 @@ static bool is_known(uint64_t number, const uint64_t *numbers, size_t many)
     return false;
 }
 
+static bool is_left(const struct dirent *entry, const uint64_t *numbers, size_t many)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+           !is_known(number_of(entry->d_name), numbers, many);
+}
+
+size_t stage_left_count(const char *dir, const uint64_t *numbers, size_t many)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+    size_t count = 0;
+
+    while (d && (entry = readdir(d)))
+        count += is_left(entry, numbers, many);
+    if (d)
+        closedir(d);
+    return count;
+}
+
 int stage_left_clear(struct stage_left *l, const char *dir, const uint64_t *numbers, size_t many, struct err *e)
 {
     DIR *d = opendir(dir);
@@ -123,7 +142,7 @@ int stage_left_clear(struct stage_left *l, const char *dir, const uint64_t *numb
     while ((entry = readdir(d))) {
         uint64_t number = number_of(entry->d_name);
 
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || is_known(number, numbers, many))
+        if (!is_left(entry, numbers, many))
             continue;
         if (!l->aside) {
             cleared += unlinkat(dirfd(d), entry->d_name, 0) == 0;

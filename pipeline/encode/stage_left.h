@@ -30,4 +30,7 @@ void stage_left_keep_end(struct stage_left *l, const char *path, uint64_t length
 MUST_CHECK int stage_left_clear(struct stage_left *l, const char *dir, const uint64_t *numbers, size_t many,
                                 struct err *e);
 
+/* Files in the folder that have none of these numbers; one that cannot be looked at has none. */
+size_t stage_left_count(const char *dir, const uint64_t *numbers, size_t many);
+
 #endif

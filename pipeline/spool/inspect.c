@@ -49,24 +49,44 @@ static void ignore(void *ctx, uint64_t number, uint64_t offset, uint64_t records
     (void)ctx, (void)number, (void)offset, (void)records, (void)what;
 }
 
-int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
+/* spool_state_release(), also after -1. */
+static int load_state(const char *dir, struct spool_state *st, struct err *e)
 {
-    struct spool_state st;
     struct walk_end end;
     struct walk w;
     int rc;
 
     walk_init(&w, &io_ops_real, dir);
     w.damage = ignore;
-    spool_state_init(&st);
-    rc = walk_list(&w, e) < 0 || walk_log(&w, &st, &end, e) < 0 ? -1 : 0;
+    spool_state_init(st);
+    rc = walk_list(&w, e) < 0 || walk_log(&w, st, &end, e) < 0 ? -1 : 0;
     if (rc == 0)
-        walk_missing(&w, &st);
+        walk_missing(&w, st);
+    walk_release(&w);
+    return rc;
+}
+
+int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
+{
+    struct spool_state st;
+    int rc = load_state(dir, &st, e);
+
     *waiting = rc == 0 ? spool_state_waiting_count(&st) : 0;
     for (size_t i = 0; rc == 0 && i < st.reader_count; i++)
         *waiting += parcels_without_records(&st.readers[i]->parcels);
     spool_state_release(&st);
-    walk_release(&w);
+    return rc;
+}
+
+int spool_inspect_parcels(const char *dir, void (*parcel)(void *ctx, const struct parcel *p), void *ctx, struct err *e)
+{
+    struct spool_state st;
+    int rc = load_state(dir, &st, e);
+
+    for (size_t i = 0; rc == 0 && i < st.reader_count; i++)
+        for (size_t k = 0; k < st.readers[i]->parcels.count; k++)
+            parcel(ctx, &st.readers[i]->parcels.list[k].parcel);
+    spool_state_release(&st);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/spool/staged.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,5 +51,9 @@ MUST_CHECK int spool_inspect(const char *dir, struct spool_report *out,
 
 /* How many records wait for a reader, by the newest segment's state: reads little, and does not look for damage. */
 MUST_CHECK int spool_peek(const char *dir, uint64_t *waiting, struct err *e);
+
+/* Each parcel that the log knows, in the order of their numbers; as spool_peek(). It is borrowed for the call. */
+MUST_CHECK int spool_inspect_parcels(const char *dir, void (*parcel)(void *ctx, const struct parcel *p), void *ctx,
+                                     struct err *e);
 
 #endif

@@ -233,6 +233,7 @@ static int recover_disk(struct recovery *r, struct err *e)
     if (remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0 ||
         walk_log(&r->walk, &s->state, &end, e) < 0)
         return -1;
+    r->found->is_new = r->walk.count == 0;
     if (r->found->damaged)
         damage_note(s);
     if (r->walk.count > 0 && cut_tail(r, &end, e) < 0)

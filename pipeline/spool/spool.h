@@ -86,6 +86,7 @@ struct spool_recovery {
     size_t parcels;    /* of all readers (staged.h); their records are among those that wait */
     bool damaged;      /* something that was safe is not what it should be: */
     struct err damage; /* the first of it, in words, when `damaged` */
+    bool is_new;       /* there was no segment on disk */
     bool was_damaged;  /* an earlier start found damage, and nobody has called spool_forget_damage() since */
 };
 

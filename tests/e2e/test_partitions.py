@@ -322,12 +322,35 @@ def test_a_stream_that_was_taken_out_is_printed_and_drained_with_what_it_has_sta
     assert not parcels(d)
 
 
-def test_fsck_tells_of_parcels(t):
+def fsck(t, d):
+    p = subprocess.run([t.binary, "fsck", "-c", d.config_path], stdout=subprocess.PIPE, check=False, text=True)
+    return p.returncode, p.stdout
+
+
+def test_fsck_reads_what_is_staged(t):
     d = t.daemon(partitioned(t, folder(t))).start()
     Firehose(d.api_port).put_all("app", records(range(20), 4))
     wait_until("they are staged", lambda: staged(d) == 4, 30 * t.slow)
     d.kill9()
-    out = subprocess.run([t.binary, "fsck", "-c", d.config_path], stdout=subprocess.PIPE, check=False, text=True).stdout
-    assert re.search(r"20 of them staged in 4 parcels", out), out
+    code, out = fsck(t, d)
+    assert code == 0 and "20 of them staged in 4 parcels" in out and "damaged" not in out, out
+    gone, cut, changed, _ = parcels(d)
+    with open(os.path.join(os.path.dirname(gone), "00000000000000000099.parcel"), "wb") as f:
+        f.write(b"what a crash left")
+    code, out = fsck(t, d)
+    assert code == 0 and re.search(r" 1 file in \S+/staging that the log does not know, of a write that was cut short", out), out
+    os.unlink(gone)
+    os.truncate(cut, os.path.getsize(cut) - 1)
+    with open(changed, "r+b") as f:
+        f.seek(50)
+        f.write(b"?")
+    before = {p: open(p, "rb").read() for p in parcels(d)}
+    code, out = fsck(t, d)
+    assert code == 1, out
+    assert f"damaged: {gone} at offset 0: the file is missing" in out, out
+    assert f"damaged: {cut} at offset {len(before[cut])}: its end is missing" in out, out
+    assert f"damaged: {changed} at offset 0: records are not as they were written" in out, out
+    assert len(re.findall("5 of its 5 records are lost", out)) == 3, out
+    assert before == {p: open(p, "rb").read() for p in parcels(d)}
     d.start()
     d.stop()

@@ -2,6 +2,9 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
+#include "pipeline/encode/parcel_file.h"
+#include "pipeline/encode/stage_left.h"
+#include "pipeline/encode/stage_parcel.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/spool/inspect.h"
@@ -14,9 +17,10 @@
 static const char fsck_help[] =
     "usage: sluice fsck [-c FILE] [--stream NAME]\n"
     "\n"
-    "Reads every byte of the spools in data_dir and checks it. Prints per stream what waits to be delivered and each\n"
-    "damaged or missing place with its file and offset, and how many records are lost by it. Changes nothing. Stop\n"
-    "`sluice run` first. Streams that hold records and are not in FILE are checked, too.\n";
+    "Reads every byte of the spools in data_dir, and of what is staged, and checks it. Prints per stream what waits "
+    "to\n"
+    "be delivered and each damaged or missing place with its file and offset, and how many records are lost by it.\n"
+    "Changes nothing. Stop `sluice run` first. Streams that hold records and are not in FILE are checked, too.\n";
 
 static const char fsck_help_end[] =
     "exit status: 0 all is well, 1 something is damaged or cannot be read, 2 usage or configuration\n";
@@ -77,6 +81,81 @@ static void print_report(const struct spool_report *r)
                r->torn_bytes);
 }
 
+/* --- what is staged ---------------------------------------------------------------------------------------------------- */
+
+struct staged_check {
+    struct fsck *fsck;
+    const char *dir, *path; /* of the stream's files; of the one that is looked at */
+    uint64_t *numbers;      /* of those that the log knows */
+    size_t count;
+    bool damaged; /* the one that is looked at */
+};
+
+static void print_staged_damage(void *ctx, uint64_t offset, const char *what)
+{
+    struct staged_check *c = ctx;
+
+    c->damaged = c->fsck->damaged = true;
+    printf("  damaged: %s at offset %" PRIu64 ": %s\n", c->path, offset, what);
+}
+
+static void check_parcel(void *ctx, const struct parcel *p)
+{
+    struct staged_check *c = ctx;
+    char *path = stage_path(c->dir, p->number);
+    uint64_t left;
+    struct err e;
+
+    c->numbers = mem_grow(c->numbers, c->count + 1, sizeof(*c->numbers));
+    c->numbers[c->count++] = p->number;
+    c->path = path;
+    c->damaged = false;
+    if (parcel_file_check(path, p->bytes, print_staged_damage, c, &left, &e) < 0) {
+        c->fsck->damaged = true;
+        printf("  cannot be checked: %s\n", e.msg);
+    } else if (c->damaged) {
+        printf("    %" PRIu64 " of its %" PRIu64 " record%s are lost. The next start delivers the others and counts "
+               "these as corrupt; look for disk errors in the "
+               "kernel's log\n",
+               left < p->records ? p->records - left : 0, p->records, noun_s(p->records));
+    }
+    mem_free(path);
+}
+
+static void print_unknown(const struct staged_check *c, const struct spool_report *r)
+{
+    size_t unknown = stage_left_count(c->dir, c->numbers, c->count);
+
+    if (unknown && (r->damages || r->was_damaged))
+        printf("  %zu file%s in %s that the damaged log does not know: the next start puts %s into %s/damaged. They "
+               "may be the "
+               "only copy of records that were acknowledged, one a line\n",
+               unknown, noun_s(unknown), c->dir, unknown == 1 ? "it" : "them", c->fsck->dir);
+    else if (unknown)
+        printf("  %zu file%s in %s that the log does not know, of a write that was cut short: their records are in the "
+               "log, and "
+               "the next start removes %s\n",
+               unknown, noun_s(unknown), c->dir, unknown == 1 ? "it" : "them");
+}
+
+static void check_staged(struct fsck *f, const struct settings *s, const char *name, const struct spool_report *r)
+{
+    char *dir = mem_printf("%s/streams/%s/staging", s->data_dir, name);
+    struct staged_check c = {.fsck = f, .dir = dir};
+    struct err e;
+
+    if (spool_inspect_parcels(f->dir, check_parcel, &c, &e) < 0) {
+        f->damaged = true;
+        printf("  what is staged cannot be checked: %s\n", e.msg);
+    } else {
+        print_unknown(&c, r);
+    }
+    mem_free(c.numbers);
+    mem_free(dir);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------------- */
+
 static void check_stream(struct fsck *f, const struct settings *s, const char *name)
 {
     char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, name);
@@ -92,6 +171,7 @@ static void check_stream(struct fsck *f, const struct settings *s, const char *n
         printf("  nothing on disk\n");
     } else {
         print_report(&r);
+        check_staged(f, s, name, &r);
     }
     mem_free(dir);
 }

@@ -714,6 +714,22 @@ static void when_the_log_is_damaged_files_are_kept(void **state)
     bench_free(b);
 }
 
+static void without_its_log_what_is_staged_is_kept(void **state)
+{
+    struct bench *b = bench_new(13);
+
+    (void)state;
+    rig_start(b->r);
+    put(b, "a");
+    (void)wait_for_parcel(b, 0);
+    rig_stop(b->r);
+    run_in_stream(b, "rm -r spool");
+    rig_start(b->r);
+    run_in_stream(b, "test $(ls spool/damaged/*.parcel | wc -l) = 1");
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* Half as many records may fit, and what is open makes room when it is delivered. */
 static void on_a_full_disk_pieces_get_smaller(void **state)
 {
@@ -1085,6 +1101,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_waits_holds_up_no_parcel_at_the_end),
         cmocka_unit_test(a_parcel_without_records_in_the_books_is_left),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
+        cmocka_unit_test(without_its_log_what_is_staged_is_kept),
         cmocka_unit_test(a_destination_of_before_holds_up_no_parcel_of_the_new_one),
         cmocka_unit_test(a_piece_that_waits_is_made_with_the_new_settings),
         cmocka_unit_test(what_is_held_goes_to_a_backup_that_comes_later),

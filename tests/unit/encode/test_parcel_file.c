@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { RECORDS = 300 };
@@ -342,6 +343,79 @@ static void damage_costs_the_records_of_its_block_or_those_behind_it(void **stat
     assert_int_equal(check_all(b, 30), 0);
 }
 
+struct told {
+    unsigned places;
+    uint64_t offset;
+};
+
+static void note_told(void *ctx, uint64_t offset, const char *what)
+{
+    struct told *told = ctx;
+
+    assert_non_null(what);
+    told->offset = offset;
+    told->places++;
+}
+
+static struct told check_file(struct bench *b, uint64_t length, uint64_t *counted)
+{
+    struct told told = {0};
+
+    if (parcel_file_check(b->path, length, note_told, &told, counted, &b->e) < 0)
+        fail_msg("%s", b->e.msg);
+    return told;
+}
+
+/* Of 30 records every third is in the books. */
+static void whatever_is_damaged_is_said_once_and_with_its_place(void **state)
+{
+    struct bench *b = *state;
+    uint64_t length, counted;
+    struct blocks of;
+    struct told told;
+    int fd;
+
+    write_file(b, 30, 6, &of);
+    length = parcel_file_mark(b->f).length;
+    assert_int_equal(check_file(b, length, &counted).places, 0);
+    assert_int_equal(counted, 10);
+    assert_int_equal(check_file(b, of.at[2], &counted).places, 0); /* behind it nothing counts */
+    assert_int_equal(counted, of.first[2] / 3);
+    fd = open(b->path, O_RDWR);
+    assert_true(fd >= 0);
+    for (uint64_t i = 0; i < of.n; i++)
+        for (uint64_t at = of.at[i]; at < of.at[i + 1]; at++) {
+            bool in_header = at < of.at[i] + 40;
+            char was, is;
+
+            assert_int_equal(pread(fd, &was, 1, (off_t)at), 1);
+            is = (char)(was ^ 0x10);
+            assert_int_equal(pwrite(fd, &is, 1, (off_t)at), 1);
+            told = check_file(b, length, &counted);
+            assert_int_equal(told.places, 1);
+            assert_int_equal(told.offset, of.at[i]);
+            if (in_header)
+                assert_true(counted <= (of.first[i] + 2) / 3);
+            else
+                assert_in_range(counted, 10 - (of.first[i + 1] - of.first[i] + 2) / 3,
+                                9 + (of.first[i + 1] - of.first[i] < 3));
+            assert_int_equal(pwrite(fd, &was, 1, (off_t)at), 1);
+        }
+    close(fd);
+    for (uint64_t n = length - 1; n > 0; n--) {
+        assert_int_equal(truncate(b->path, (off_t)n), 0);
+        told = check_file(b, length, &counted);
+        assert_int_equal(told.places, 1);
+        assert_int_equal(told.offset, n);
+        assert_true(counted <= 10);
+    }
+    unlink(b->path);
+    assert_int_equal(check_file(b, length, &counted).places, 1);
+    assert_int_equal(counted, 0);
+    assert_int_equal(mkfifo(b->path, 0600), 0); /* which would hold whoever opens it */
+    assert_int_equal(parcel_file_check(b->path, length, note_told, &told, &counted, &b->e), -1);
+}
+
 static void a_piece_that_is_given_up_is_not_there(void **state)
 {
     struct bench *b = *state;
@@ -516,6 +590,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(behind_the_length_in_the_journal_nothing_counts, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_file_that_is_shorter_or_not_there_is_damaged, set_up, take_down),
         cmocka_unit_test_setup_teardown(damage_costs_the_records_of_its_block_or_those_behind_it, set_up, take_down),
+        cmocka_unit_test_setup_teardown(whatever_is_damaged_is_said_once_and_with_its_place, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_piece_that_is_given_up_is_not_there, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_descriptor_is_there_when_it_is_needed, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_disk_that_fails_leaves_what_was_there, set_up, take_down),
