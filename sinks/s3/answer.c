@@ -67,7 +67,9 @@ static const struct answer_row CODES[] = {
     {"InvalidDigest", ANSWER_PASSES, "%e did not accept the checksum: %m", ""},
     {"EntityTooLarge|MaxMessageLengthExceeded", ANSWER_PASSES, "the object of %n bytes is larger than %e takes: %m",
      "lower buffer.size, or raise the limit of the server or of the proxy before it"},
-    {"KeyTooLong*", ANSWER_PASSES, "the object's name is longer than %e takes: `%k`", "shorten %pprefix"},
+    {"KeyTooLong*", ANSWER_PASSES, "the object's name is longer than %e takes: `%k`",
+     "shorten %pprefix, or the partition keys in it: a store that keeps objects as files takes 255 bytes between two "
+     "slashes"},
     {"XMinioInvalidObjectName|InvalidURI", ANSWER_PASSES, "%e takes no object of this name: `%k`", "correct %pprefix"},
     {"InvalidStorageClass", ANSWER_ACT, "%e does not know this storage class: %m", "correct %pstorage_class"},
     {"InvalidTag", ANSWER_ACT, "%e does not accept the tags: %m", "correct %ptagging"},

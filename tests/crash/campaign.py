@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """kill -9 at random moments under load, again and again: nothing acknowledged is lost, nothing is doubled.
 
-    tests/crash/campaign.py --build build/release [--kills 20] [--seed N] [--store s3|file] [--transform [KIND]] [--all]
+    tests/crash/campaign.py --build build/release [--kills 20] [--seed N] [--store STORE] [--transform [KIND]] [--all]
+                            [--partitions N]
 
 Two streams in one process. `put`: clients put distinct records and remember which were acknowledged, and of which they
 do not know because the connection broke. `tailed`: a writer appends distinct lines to a file that is rotated by rename
-all the time. The store is a scripted S3 (which itself fails now and then) or a folder.
+all the time. The store is a scripted S3 (which itself fails now and then), a folder, or with --store seaweedfs or versitygw that server.
 
 At the end every acknowledged record and every line ever written is in the store exactly once, byte for byte; a record
 of unknown fate is there at most once; no key was ever written with two contents; the books balance. The seed decides
@@ -15,11 +16,15 @@ With --transform a script stands between: by their number it drops records, spli
 makes of each is in the store exactly once, what it fails is in the backup exactly once, and what it drops is nowhere. `mixed` does
 all of it within each batch; `runs` one of it for thousands of records on end, so that whole batches are dropped, fail or are
 split; `drop`, `fail` and `split` do one thing to all. With --all every source record is in the backup, too, exactly once.
+
+With --partitions N records have one of N keys, by their number. Then each is in the prefix of its own key only, and in an object the records of
+a client are in the order in which it put them.
 """
 
 import argparse
 import os
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -27,13 +32,18 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+
 import backups  # noqa: E402
 import objects  # noqa: E402
 from common import Load, stream, tail  # noqa: E402
 from harness import Case, wait_until  # noqa: E402
 from s3_peer import Fail, ResetAfterReading, ResetBeforeReading, S3Peer, Truncated  # noqa: E402
+from stores import Store  # noqa: E402
 
 ROTATE_BYTES = 200_000
+SERVERS = {"seaweedfs": "s3_seaweedfs.sh", "versitygw": "s3_versitygw.sh"}
+NUMBERS = re.compile(rb"(line|client\d+)-(\d+)-?(\d*)")
 
 
 class AsItIs:
@@ -114,6 +124,40 @@ class One(Script):
         return b"%d" % self.digit
 
 
+class Keys:
+    """One of `count` partition keys for each record, in Lua and in Python."""
+
+    text = """\
+local function key_of(raw)
+  local call, number = raw:match("^%%a+%%d*%%-(%%d+)%%-?(%%d*)")
+  return tostring((tonumber(call) * 50 + (tonumber(number) or 0)) %% %d)
+end
+local inner = transform or function(r) return r end
+function transform(r, meta)
+  meta.partition_keys.k = key_of(r.raw)
+  return inner(r, meta)
+end
+"""
+
+    def __init__(self, count):
+        self.count, self.text = count, self.text % count
+
+    def key_of(self, record):
+        _, call, number = NUMBERS.match(record).groups()
+        return b"%d" % ((int(call) * 50 + int(number or 0)) % self.count)
+
+    def check(self, found):
+        for name, data in found.items():
+            last, key = {}, re.search(r"k=(\d+)/", name).group(1).encode()
+            for record in objects.lines({name: data}):
+                assert self.key_of(record) == key, f"{record} is in {name}"
+                who, call, number = NUMBERS.match(record).groups()
+                place = (int(call), int(number or 0))
+                if who != b"line":  # files that were rotated are read side by side
+                    assert place >= last.get(who, place), f"{record} is behind {last[who]} in {name}"
+                last[who] = place
+
+
 SCRIPTS = {"mixed": Script, "runs": Runs, "drop": lambda: One(0), "split": lambda: One(1), "fail": lambda: One(2)}
 
 
@@ -166,11 +210,13 @@ class Writer(threading.Thread):
 
 
 class Campaign:
-    def __init__(self, t, kills, store="s3", transform=None, keep_all=False):
+    def __init__(self, t, kills, store="s3", transform=None, keep_all=False, partitions=0):
         """`transform`: one of SCRIPTS. `keep_all`: the backup keeps the sources."""
         self.t, self.kills, self.random = t, kills, random.Random(t.seed)
         self.script, self.keep_all = SCRIPTS[transform]() if transform else AsItIs, keep_all
+        self.keys = Keys(partitions) if partitions else None
         os.mkdir(t.path("logs"))
+        self.server = Store(t, SERVERS[store]) if store in SERVERS else None
         self.s3 = S3Peer() if store == "s3" else None
         if self.s3:
             t.on_end(self.s3.stop)
@@ -182,15 +228,17 @@ class Campaign:
         }})
 
     def _destination(self, name):
-        if self.s3:
-            return self.s3.destination(prefix=name + "/")
-        return {"file": {"path": self.t.path("out", name)}}
+        prefix = "k=!{partitionKeyFromLua:k}/" if self.keys else ""
+        if self.s3 or self.server:
+            return (self.s3 or self.server).destination(prefix=f"{name}/{prefix}")
+        return {"file": {"path": self.t.path("out", name), **({"prefix": prefix} if prefix else {})}}
 
     def _options(self, name):
-        out = {}
-        if self.script.text:
+        out = {"interval": "3s"} if self.keys else {}
+        text = (self.script.text or "") + (self.keys.text if self.keys else "")
+        if text:
             with open(self.t.path("script.lua"), "w", encoding="ascii") as f:
-                f.write(self.script.text)
+                f.write(text)
             out["transform"] = {"lua": self.t.path("script.lua")}
         if self.script.text or self.keep_all:
             out["backup"] = {"mode": "all" if self.keep_all else "failed", "file": {"path": self.t.path("backup", name)}}
@@ -227,6 +275,8 @@ class Campaign:
         books = {name: d.books(name) for name in ("put", "tailed")}
         d.stop()
         stored = self._stored()
+        for name in stored if self.keys else ():
+            self.keys.check(stored[name])
         if self.s3:
             self.s3.assert_clean()
         self._check_exact(objects.lines(stored["tailed"]), self._failed("tailed"), writer.lines)
@@ -264,6 +314,8 @@ class Campaign:
         assert len(strays) == len(set(strays)), "a source of unknown fate is in the backup twice"
 
     def _stored(self):
+        if self.server:
+            return {n: self.server.objects(n + "/") for n in ("put", "tailed")}
         if not self.s3:
             return {n: objects.read_dir(self.t.path("out", n)) for n in ("put", "tailed")}
         found = self.s3.snapshot()
@@ -289,16 +341,17 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--kills", type=int, default=20)
     p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    p.add_argument("--store", choices=("s3", "file"), default="s3")
+    p.add_argument("--store", choices=("s3", "file", *SERVERS), default="s3")
     p.add_argument("--transform", nargs="?", const="mixed", choices=sorted(SCRIPTS),
                    help="a script drops, splits, changes and fails records")
     p.add_argument("--all", action="store_true", help="the backup keeps all sources (backup: { mode: all })")
+    p.add_argument("--partitions", type=int, default=0, metavar="N", help="records have one of N partition keys")
     args = p.parse_args()
     print(f"seed {args.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="sluice-crash-", ignore_cleanup_errors=True) as folder:
         t = Case(args.build, folder, args.seed)
         try:
-            Campaign(t, args.kills, args.store, args.transform, args.all).run()
+            Campaign(t, args.kills, args.store, args.transform, args.all, args.partitions).run()
         except BaseException:
             t.take_down()
             kept = folder + "-failed"

@@ -20,6 +20,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import backups  # noqa: E402
 import objects  # noqa: E402
 import sigv4  # noqa: E402
 from common import append_lines, numbered_lines, stream, tail, write_lines  # noqa: E402
@@ -406,6 +407,22 @@ def keys_that_expire_in_the_middle_of_an_upload_are_replaced_and_it_goes_on(t, s
     assert len(found) == 1, sorted(found)
 
 
+def a_partition_key_that_is_no_name_there_holds_up_no_other(t, store):
+    """S3 takes it; a store that keeps objects as files does not, and then it goes to the backup."""
+    d = t.daemon({"streams": {"app": stream(
+        store.destination(prefix="k=!{partitionKeyFromQuery:k}/"), partition_keys={"k": ".k"}, retry={"duration": "2s"},
+        backup={"file": {"path": t.path("backup")}}, interval="0s")}}).start()
+    records = [json.dumps({"k": key, "n": n}).encode() for n in range(10) for key in ("a" * 200, "b" * 300, "c")]
+    Firehose(d.api_port).put_all("app", records)
+    wait_until("each is somewhere", lambda: d.books("app").spooled == 0, 60 * t.slow)
+    d.stop()
+    refused = backups.data(t.path("backup"), "s3-failed")
+    assert all(b'"bbb' in r for r in refused), refused
+    objects.assert_exactly_once(objects.lines(store.objects("k=")) + refused, records)
+    if refused:
+        assert "KeyTooLongError" in d.wait_logged("delivery failed")[0]
+
+
 SCENARIOS = (
     files_of_every_codec_arrive,
     a_wrong_secret_is_named_and_put_right_nothing_is_lost,
@@ -415,6 +432,7 @@ SCENARIOS = (
     redrive_puts_back_what_a_backup_in_the_store_holds,
     what_the_options_say_is_stored,
     large_objects_go_in_parts_and_kills_leave_no_second_one,
+    a_partition_key_that_is_no_name_there_holds_up_no_other,
 )
 
 
