@@ -13,11 +13,16 @@ void budget_init(struct budget *b, size_t limit)
 void budget_init_part(struct budget *b, struct budget *whole, size_t limit)
 {
     b->whole = whole;
-    b->limit = limit;
+    atomic_init(&b->limit, limit);
     b->reclaim = NULL;
     b->reclaim_ctx = NULL;
     atomic_init(&b->used, 0);
     atomic_init(&b->peak, 0);
+}
+
+void budget_resize(struct budget *b, size_t limit)
+{
+    atomic_store_explicit(&b->limit, limit, memory_order_relaxed);
 }
 
 void budget_reclaims(struct budget *b, void (*reclaim)(void *ctx, size_t bytes), void *ctx)
@@ -34,12 +39,19 @@ static void note_peak(struct budget *b, size_t now)
         ;
 }
 
+static bool has_room(const struct budget *b, size_t used, size_t bytes)
+{
+    size_t limit = atomic_load_explicit(&b->limit, memory_order_relaxed);
+
+    return used <= limit && bytes <= limit - used;
+}
+
 static bool take_own(struct budget *b, size_t bytes)
 {
     size_t used = atomic_load(&b->used);
 
     do {
-        if (used > b->limit || bytes > b->limit - used)
+        if (!has_room(b, used, bytes))
             return false;
     } while (!atomic_compare_exchange_weak(&b->used, &used, used + bytes));
     note_peak(b, used + bytes);
@@ -58,7 +70,7 @@ static void force_whole(struct budget *b, size_t bytes)
 {
     size_t used = atomic_load(&b->whole->used);
 
-    if (b->reclaim && (used > b->whole->limit || bytes > b->whole->limit - used))
+    if (b->reclaim && !has_room(b->whole, used, bytes))
         b->reclaim(b->reclaim_ctx, bytes);
     budget_force(b->whole, bytes);
 }
@@ -93,9 +105,9 @@ bool budget_take_alone(struct budget *b, size_t bytes)
 
 bool budget_has_plenty(const struct budget *b, size_t bytes)
 {
-    size_t used = atomic_load(&b->used);
+    size_t used = atomic_load(&b->used), half = atomic_load_explicit(&b->limit, memory_order_relaxed) / 2;
 
-    return used < b->limit / 2 && bytes < b->limit / 2 - used;
+    return used < half && bytes < half - used;
 }
 
 void budget_force(struct budget *b, size_t bytes)

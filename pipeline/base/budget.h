@@ -10,7 +10,7 @@
  * What others leave of the whole may be used by a cache that gives it back when it is asked to (budget_reclaims).
  *
  * Threads    any; one atomic.
- * Invariant  used <= limit, but for budget_force() and budget_take_alone().
+ * Invariant  used <= limit, but for budget_force() and budget_take_alone(), and until enough is given back after a budget_resize().
  */
 #ifndef PIPELINE_BASE_BUDGET_H
 #define PIPELINE_BASE_BUDGET_H
@@ -25,13 +25,15 @@ struct budget {
     struct budget *whole;                     /* this is a part of it; NULL: of none */
     void (*reclaim)(void *ctx, size_t bytes); /* NULL: the whole may refuse */
     void *reclaim_ctx;
-    size_t limit;
+    _Atomic size_t limit;
     _Atomic size_t used;
     _Atomic size_t peak;
 };
 
 void budget_init(struct budget *b, size_t limit);
 void budget_init_part(struct budget *b, struct budget *whole, size_t limit); /* `whole` outlives it */
+/* What is held beyond a smaller limit stays; nothing more is taken until enough of it was given back. */
+void budget_resize(struct budget *b, size_t limit);
 /* Others hold of the whole what they can do without (a cache): this part is never refused for want of the whole. When the whole has
  * too little left, `reclaim` is called, on the thread that takes, to give so much back. Before the part is used. */
 void budget_reclaims(struct budget *b, void (*reclaim)(void *ctx, size_t bytes), void *ctx);

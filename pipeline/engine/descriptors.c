@@ -17,15 +17,31 @@ static size_t without(size_t all, size_t part)
 
 static size_t fixed(const struct descriptor_needs *n)
 {
-    return n->open + DESCRIPTORS_ENGINE + DESCRIPTORS_PER_THREAD * n->threads + DESCRIPTORS_PER_LOOP * n->loops +
-           DESCRIPTORS_PER_STREAM * n->streams + n->inputs + DESCRIPTORS_PER_STAGE * n->partitioned;
+    return n->open + DESCRIPTORS_ENGINE + DESCRIPTORS_PER_THREAD * n->threads +
+           DESCRIPTORS_PER_LOOP * less(n->reading, INPUT_LOOPS_MAX) + DESCRIPTORS_PER_STREAM * n->streams + n->inputs +
+           DESCRIPTORS_PER_STAGE * n->partitioned;
 }
 
-size_t descriptors_of_stream(size_t inputs, bool partitioned)
+void descriptors_add(struct descriptor_needs *n, const struct descriptor_needs *one)
 {
-    size_t loop = inputs > 0 ? DESCRIPTORS_PER_LOOP : 0, stage = partitioned ? DESCRIPTORS_PER_STAGE : 0;
+    n->threads += one->threads;
+    n->reading += one->reading;
+    n->streams += one->streams;
+    n->inputs += one->inputs;
+    n->partitioned += one->partitioned;
+    n->deliveries += one->deliveries;
+    n->connections += one->connections;
+}
 
-    return DESCRIPTORS_PER_STREAM + DESCRIPTORS_PER_DELIVERY + loop + inputs + stage;
+void descriptors_take_off(struct descriptor_needs *n, const struct descriptor_needs *one)
+{
+    n->threads -= one->threads;
+    n->reading -= one->reading;
+    n->streams -= one->streams;
+    n->inputs -= one->inputs;
+    n->partitioned -= one->partitioned;
+    n->deliveries -= one->deliveries;
+    n->connections -= one->connections;
 }
 
 size_t descriptors_least(const struct descriptor_needs *n)

@@ -15,7 +15,7 @@ struct descriptor_needs {
     size_t limit;       /* RLIMIT_NOFILE */
     size_t open;        /* already, by those who were there before */
     size_t threads;     /* loops of the API's server */
-    size_t loops;       /* on which inputs read */
+    size_t reading;     /* streams with inputs: of a loop each, as long as there are not many */
     size_t streams;     /* each has its segments */
     size_t inputs;      /* each may watch folders */
     size_t partitioned; /* streams that keep files of their parcels open (encode/stage.h) */
@@ -32,8 +32,9 @@ struct descriptor_shares {
  * input reads, the API and the admin pages serve one client. */
 size_t descriptors_least(const struct descriptor_needs *n);
 
-/* What a stream is given of its own, besides what its tailed files take: for its spool, one delivery at a time, its inputs. */
-size_t descriptors_of_stream(size_t inputs, bool partitioned);
+/* Other streams, and the API, come in and go: all counts of `one` are added, or taken off again. */
+void descriptors_add(struct descriptor_needs *n, const struct descriptor_needs *one);
+void descriptors_take_off(struct descriptor_needs *n, const struct descriptor_needs *one);
 
 struct descriptor_shares descriptors_share(const struct descriptor_needs *n);
 

@@ -37,46 +37,11 @@ static void prepare_process(void)
     mallopt(M_TRIM_THRESHOLD, ENGINE_MALLOC_KEEPS);
 }
 
-static void share_descriptors(struct engine *en)
-{
-    struct descriptor_needs n = process_descriptors(en->settings, en->once);
-    struct descriptor_shares shares = descriptors_share(&n);
-
-    size_t streams = 0;
-
-    for (size_t i = 0; i < en->settings->stream_count; i++)
-        streams += descriptors_of_stream(en->settings->streams[i].input_count, en->settings->streams[i].partitioned);
-    en->api_conf = en->settings->api;
-    budget_init(&en->descriptors, shares.tail < SIZE_MAX - streams ? shares.tail + streams : SIZE_MAX);
-    if (shares.connections == n.connections)
-        return;
-    en->api_conf.connections = (int64_t)shares.connections;
-    log_warn("fewer connections to the API than api.connections says: the limit of open files is too low",
-             KU("connections", shares.connections), KU("limit", n.limit),
-             KS("hint", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
-}
-
-static void share_memory(struct engine *en)
-{
-    size_t intake = settings_intake(en->settings), reading = intake;
-
-    if (en->settings->api_used && !en->once)
-        reading = intake > API_REQUEST_MEMORY + READ_LEAST ? intake - API_REQUEST_MEMORY : READ_LEAST;
-    budget_init(&en->memory, en->settings->memory_limit);
-    budget_init_part(&en->intake, &en->memory, intake);
-    budget_init_part(&en->outgo, &en->memory, en->settings->memory_limit - intake);
-    budget_init_part(&en->reading, &en->intake, reading);
-    en->warm = warm_store_new(&en->memory, en->settings->memory_limit / WARM_SHARE);
-    budget_reclaims(&en->intake, warm_give_back, en->warm);
-    budget_reclaims(&en->outgo, warm_give_back, en->warm);
-}
-
 static int start_back(struct engine *en, struct err *e)
 {
     struct delivery_tools tools;
 
-    share_memory(en);
-    share_descriptors(en);
+    engine_share_begin(en);
     en->agent = http_agent_new(&en->intake);
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
         worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
@@ -85,13 +50,6 @@ static int start_back(struct engine *en, struct err *e)
     tools = (struct delivery_tools){
         .workers = en->workers, .senders = en->senders, .budget = &en->outgo, .tmp_dir = data_dir_tmp(en->data_dir)};
     return delivery_loop_new(&en->loop, &tools, e) < 0 ? -1 : delivery_loop_start(en->loop, e);
-}
-
-static int open_api(struct engine *en, struct err *e)
-{
-    return en->settings->api_used && !en->once
-               ? api_open(&en->api, &en->api_conf, en->settings->base_dir, &en->servers, &en->intake, e)
-               : 0;
 }
 
 /* Streams that were renamed or taken out of the configuration, with records on board: once, at the start. */
@@ -119,7 +77,9 @@ static int start_streams(struct engine *en, struct err *e)
     for (size_t i = 0; i < en->settings->stream_count; i++)
         if (engine_add(en, &en->settings->streams[i], &es, e) < 0)
             return -1;
-    if (open_api(en, e) < 0 || http_servers_start(&en->servers, e) < 0)
+    if (en->settings->api_used && !en->once && engine_open_api(en, e) < 0)
+        return -1;
+    if (http_servers_start(&en->servers, e) < 0) /* those of other inputs */
         return -1;
     if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
         return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
@@ -159,6 +119,7 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
     en->started = clock_wall();
     en->news = -1;
     pthread_mutex_init(&en->lock, NULL);
+    pthread_mutex_init(&en->shares, NULL);
     thread_cond_init(&en->changed);
     TAILQ_INIT(&en->streams);
     waits_for(en, "the start");
@@ -354,13 +315,16 @@ void engine_stop(struct engine **enp)
 {
     struct engine *en = *enp;
     struct engine_stream *es;
+    struct api *api;
 
     if (!en)
         return;
     engine_halt(en);
     TAILQ_FOREACH(es, &en->streams, link)
         stream_inputs_close(&es->inputs);
-    api_close(&en->api);
+    api = en->api;
+    en->api = NULL;
+    api_close(&api);
     http_servers_close(&en->servers);
     http_agent_free(&en->agent);
     loop_set_release(&en->loops);
@@ -376,6 +340,7 @@ void engine_stop(struct engine **enp)
     if (en->news >= 0)
         close(en->news);
     pthread_cond_destroy(&en->changed);
+    pthread_mutex_destroy(&en->shares);
     pthread_mutex_destroy(&en->lock);
     mem_free(en);
     *enp = NULL;

@@ -55,14 +55,21 @@ void engine_stop(struct engine **en);
  * stopping, or somebody else is at this stream. `limit` is how long is waited at most, besides for the disk of data_dir.
  */
 
-/* Opens and starts it. `conf` is borrowed until it was removed, or the engine stopped; its data_dir, base_dir and `api` are those of the
- * settings of the start. What a removed stream of this name has left in data_dir is delivered. */
+/* Opens and starts it. `conf` is borrowed until it was removed, or the engine stopped; its data_dir, base_dir, `api` and `limits` are those of
+ * the settings of the start. What a removed stream of this name has left in data_dir is delivered. The first stream with the input `api` makes
+ * the API listen; it goes on when the last of them is gone. Memory and descriptors are shared anew among all that are there. */
 MUST_CHECK int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e);
 
 /* The stream `conf->name` delivers from now on as `conf` says: destination, backup, transforms, format, buffer, retries; what was sealed
- * before is delivered as it was begun. Its spool and its inputs stay those it was opened with. `conf` is borrowed, like that it was
- * opened with, until engine_uses() says no. */
+ * before is delivered as it was begun. Its spool stays the one it was opened with. `conf` is borrowed, like that it was opened with, until
+ * engine_uses() says no. */
 MUST_CHECK int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, struct err *e);
+
+/* The stream `conf->name` reads from now on what `conf` says, `api` too; for those whose inputs are others (settings_same_inputs()), because
+ * all of them end before the new ones begin. What the old ones had in hand is safe then; who goes on with the same file goes on where they
+ * were. -1: the old ones are there again. Where they cannot be, and where a disk keeps one of them, the message says so: then the stream
+ * reads nothing until this is called again and succeeds. `conf` is borrowed as above. */
+MUST_CHECK int engine_replace_inputs(struct engine *en, const struct stream_settings *conf, struct err *e);
 bool engine_uses(struct engine *en, const struct stream_settings *conf);
 
 /* Its inputs end, the API answers for it as for one that is being deleted, and what is in its spool is delivered. *left: records that were

@@ -1,7 +1,8 @@
 /* impl.h -- between the files of the engine; nobody else includes it.
  *
  *     engine.c    the whole: the order in which its parts begin and end
- *     streams.c   one stream: how it comes, how it goes
+ *     streams.c   one stream: how it comes, changes and goes
+ *     shares.c    what each has of memory and descriptors; the API
  *     views.c     who looks at them
  *
  * The rule for streams: they stand in one list, under one lock, and never move. Two kinds of people deal with them.
@@ -11,6 +12,8 @@
  *   - Who only looks (pages, metrics, the last lines) takes a view: it counts as a user of each stream that is there. A stream is
  *     hidden first, then its remover waits until it has no users, then it is closed, and only then taken off the list:
  *     until then its name is taken, because its folder in data_dir is.
+ *
+ * What a view shows of the inputs is replaced while nobody has one: whoever replaces them waits until the stream has no users.
  *
  * All others have no list: what the delivery loop, the committer and the input loop hold of a stream hangs on the stream itself and is taken
  * off by stream_leave() and an input's stop(); the API has a table of its own, with the same rule (inputs/api/streams.h).
@@ -24,6 +27,7 @@
 #include "pipeline/base/cancel.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/delivery/stream.h"
+#include "pipeline/engine/descriptors.h"
 #include "pipeline/engine/engine.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/stream_inputs.h"
@@ -42,7 +46,7 @@ enum engine_stream_state {
     STATE_OPEN,     /* it takes records, and delivers */
     STATE_DRAINING, /* somebody stops its inputs and waits for its deliveries */
     STATE_DRAINED,  /* nothing comes in any more; deliveries go on */
-    STATE_CHANGING, /* somebody replaces its sinks; then it is what it was before */
+    STATE_CHANGING, /* somebody replaces its sinks or its inputs; then it is what it was before */
     STATE_LEAVING,  /* somebody removes it */
     STATE_CLOSING,  /* nobody sees it any more; its name is taken until it is closed */
 };
@@ -51,14 +55,16 @@ struct engine_stream {
     TAILQ_ENTRY(engine_stream) link; /* guarded by the engine's lock, as are the two below */
     enum engine_stream_state state;
     unsigned users;
-    const struct stream_settings *conf;
+    const struct stream_settings *conf; /* as it was opened: name and spool */
     struct stream *stream;
+    const struct stream_settings
+        *reads;        /* its inputs, `api` too, are these; as what follows, replaced while there are no users */
     char *input_names; /* for people */
     struct stream_inputs inputs;
     struct engine *engine;
-    atomic_size_t unfinished; /* of its inputs, with once: those that still read */
-    size_t descriptors;       /* taken for it */
-    bool gives_up;            /* somebody wanted to remove it, and something of it did not end */
+    atomic_size_t unfinished;      /* of its inputs, with once: those that still read */
+    struct descriptor_needs needs; /* its part of the engine's; guarded as they are */
+    bool gives_up;                 /* somebody wanted to remove it, and something of it did not end */
 };
 
 struct engine {
@@ -79,10 +85,12 @@ struct engine {
     struct delivery_loop *loop;
     struct loop_set loops;
     struct http_servers servers;
-    struct http_agent *agent; /* for requests of inputs */
-    struct api *api;
-    struct api_conf api_conf;  /* as configured, but with no more connections than there are descriptors for */
-    struct budget descriptors; /* for streams and tailed files; one counts as one */
+    struct http_agent *agent;  /* for requests of inputs */
+    struct api *_Atomic api;   /* NULL until the first stream wants it; then it stays */
+    struct budget descriptors; /* for tailed files; one counts as one */
+
+    pthread_mutex_t shares;        /* one at a time opens the API, and divides what there is; before `lock` */
+    struct descriptor_needs needs; /* of all that is there; guarded by shares */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a stream is idle, has given up, has a user less; the end has come; a change has ended */
@@ -93,6 +101,20 @@ struct engine {
     atomic_size_t unfinished; /* once: inputs that still read */
     int news;                 /* eventfd: an input finished, a stream became idle */
 };
+
+/* Nobody has anything yet. */
+void engine_share_begin(struct engine *en);
+/* The stream will be as `conf` says, and read what `reads` does; the others have what is left. -1: they would have too few descriptors, and
+ * nothing has changed. */
+MUST_CHECK int engine_take_descriptors(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                                       const struct stream_settings *reads, struct err *e);
+/* As it was before, or (NULL) gone. */
+void engine_give_descriptors(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                             const struct stream_settings *reads);
+/* It listens, and says that it is not ready until api_start(). At the start. */
+MUST_CHECK int engine_open_api(struct engine *en, struct err *e);
+/* The API is there, where `conf` wants it, and runs. */
+MUST_CHECK int engine_want_api(struct engine *en, const struct stream_settings *conf, struct err *e);
 
 /* A stream with its inputs, open; nothing moves yet. -1: there is none. */
 MUST_CHECK int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **es,

@@ -45,37 +45,40 @@ static size_t raised_limit(void)
     return files.rlim_cur < SIZE_MAX ? (size_t)files.rlim_cur : SIZE_MAX;
 }
 
-static size_t input_loops(const struct settings *s)
+struct descriptor_needs process_descriptors(void)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < s->stream_count; i++)
-        n += s->streams[i].input_count > 0;
-    return n < INPUT_LOOPS_MAX ? n : INPUT_LOOPS_MAX;
+    return (struct descriptor_needs){.limit = raised_limit(), .open = open_descriptors()};
 }
 
-struct descriptor_needs process_descriptors(const struct settings *s, bool once)
+struct descriptor_needs process_needs_of(const struct stream_settings *st, const struct stream_settings *in)
 {
-    struct descriptor_needs n = {
-        .limit = raised_limit(), .open = open_descriptors(), .streams = s->stream_count, .loops = input_loops(s)};
+    return (struct descriptor_needs){.streams = 1,
+                                     .reading = in->input_count > 0,
+                                     .inputs = in->input_count,
+                                     .deliveries = (size_t)st->in_flight,
+                                     .partitioned = st->partitioned};
+}
 
-    if (s->api_used && !once) {
-        n.connections = (size_t)s->api.connections;
-        n.threads = s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
-    }
-    for (size_t i = 0; i < s->stream_count; i++) {
-        n.inputs += s->streams[i].input_count;
-        n.deliveries += (size_t)s->streams[i].in_flight;
-        n.partitioned += s->streams[i].partitioned;
-    }
-    return n;
+struct descriptor_needs process_needs_of_api(const struct api_conf *api)
+{
+    return (struct descriptor_needs){.connections = (size_t)api->connections,
+                                     .threads = api->threads > 0 ? (size_t)api->threads : process_cores()};
 }
 
 int process_check_descriptors(const struct settings *s, bool once, struct err *e)
 {
-    struct descriptor_needs n = process_descriptors(s, once);
-    size_t least = descriptors_least(&n);
+    struct descriptor_needs n = process_descriptors(), one;
+    size_t least;
 
+    for (size_t i = 0; i < s->stream_count; i++) {
+        one = process_needs_of(&s->streams[i], &s->streams[i]);
+        descriptors_add(&n, &one);
+    }
+    if (s->api_used && !once) {
+        one = process_needs_of_api(&s->api);
+        descriptors_add(&n, &one);
+    }
+    least = descriptors_least(&n);
     if (n.limit >= least)
         return 0;
     return err_set(
@@ -109,6 +112,15 @@ static uint64_t input_threads(const struct settings *s)
             n += in->ops->threads ? in->ops->threads(in->conf) : 0;
         }
     return n;
+}
+
+static size_t input_loops(const struct settings *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        n += s->streams[i].input_count > 0;
+    return n < INPUT_LOOPS_MAX ? n : INPUT_LOOPS_MAX;
 }
 
 static uint64_t memory_needed(const struct settings *s)

@@ -18,8 +18,11 @@
 /* That are online; at least 1. */
 size_t process_cores(void);
 
-/* What these settings need; and how many descriptors there are now, of how many, with the soft limit raised to the hard one. */
-struct descriptor_needs process_descriptors(const struct settings *s, bool once);
+/* How many descriptors there are now, of how many, with the soft limit raised to the hard one; nobody needs any yet. */
+struct descriptor_needs process_descriptors(void);
+/* What one stream needs, which reads the inputs of `in`; what the API does. */
+struct descriptor_needs process_needs_of(const struct stream_settings *st, const struct stream_settings *in);
+struct descriptor_needs process_needs_of_api(const struct api_conf *api);
 
 /* -1: what is needed, what there is and how to raise it. */
 MUST_CHECK int process_check_descriptors(const struct settings *s, bool once, struct err *e);

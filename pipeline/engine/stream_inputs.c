@@ -103,6 +103,19 @@ void stream_inputs_close(struct stream_inputs *si)
         loop_set_give(si->loops, &si->loop);
 }
 
+char *stream_inputs_names(const struct stream_settings *s)
+{
+    char *names = mem_strdup(s->api ? "api" : "");
+
+    for (size_t i = 0; i < s->input_count; i++) {
+        char *longer = mem_printf("%s%s%s", names, *names ? ", " : "", s->inputs[i].ops->name);
+
+        mem_free(names);
+        names = longer;
+    }
+    return names;
+}
+
 /* --- disks that do not answer -------------------------------------------------------------------------------------- */
 
 /* Where streams share a loop, the one whose file it is tells of it. */

@@ -51,6 +51,9 @@ void stream_inputs_stop(struct stream_inputs *si); /* again: nothing */
 MUST_CHECK bool stream_inputs_stopped(struct stream_inputs *si, nsec until);
 void stream_inputs_close(struct stream_inputs *si);
 
+/* "api, tail": for people; the caller frees it. */
+char *stream_inputs_names(const struct stream_settings *s);
+
 /* To be called from time to time: tells the log when they begin to wait for a file, and when they go on. */
 void stream_inputs_watch(struct stream_inputs *si, nsec mono_now);
 /* The file that they have been at for `least` or longer; lasted is 0 when there is none. */

@@ -5,6 +5,8 @@
  *              deliveries. Until they do nothing has moved, so whatever fails before is taken back without a trace.
  *     drain    the API turns its puts away, inputs stop, what they appended becomes safe. Then open batches are due
  *              at once, and deliveries are waited for. What they cannot get rid of stays in the spool.
+ *     replace  sinks: what was sealed goes on as it was begun, what comes is sealed for the new ones. Inputs: the old ones end, and what
+ *              they appended is safe, with their positions, before the new ones look where to begin.
  *     remove   as drain, without waiting for the deliveries: they are given up. Workers and senders bring back what they have; where one
  *              does not, the stream stays, and may be removed later. Behind that nothing can fail: API, views, committer and loop
  *              forget the stream one after the other, and it is freed.
@@ -13,7 +15,6 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
-#include "pipeline/engine/descriptors.h"
 #include "pipeline/engine/impl.h"
 
 #include <assert.h>
@@ -147,19 +148,6 @@ static void finish_inputs(struct engine_stream *es)
         tell(es->engine);
 }
 
-static char *input_names_of(const struct stream_settings *s)
-{
-    char *names = mem_strdup(s->api ? "api" : "");
-
-    for (size_t i = 0; i < s->input_count; i++) {
-        char *longer = mem_printf("%s%s%s", names, *names ? ", " : "", s->inputs[i].ops->name);
-
-        mem_free(names);
-        names = longer;
-    }
-    return names;
-}
-
 /* The name is taken from here on. NULL: it is taken. */
 static struct engine_stream *enlist(struct engine *en, const struct stream_settings *conf, struct err *e)
 {
@@ -170,7 +158,7 @@ static struct engine_stream *enlist(struct engine *en, const struct stream_setti
         err_set(e, ERR_CONFIG, "there is a stream `%s` already", conf->name);
     } else {
         es = mem_alloc(sizeof(*es));
-        es->conf = conf;
+        es->conf = es->reads = conf;
         es->engine = en;
         TAILQ_INSERT_TAIL(&en->streams, es, link);
     }
@@ -196,19 +184,6 @@ static void unlist(struct engine *en, struct engine_stream *es)
     pthread_mutex_unlock(&en->lock);
 }
 
-static int take_descriptors(struct engine *en, struct engine_stream *es, struct err *e)
-{
-    size_t n = descriptors_of_stream(es->conf->input_count, es->conf->partitioned);
-
-    if (!budget_take(&en->descriptors, n))
-        return err_set(e, ERR_LIMIT,
-                       "stream `%s` needs %zu open files, and so many are not left; raise the limit (`ulimit -n`, in a "
-                       "systemd unit LimitNOFILE=, in a container --ulimit nofile=) and start again",
-                       es->conf->name, n);
-    es->descriptors = n;
-    return 0;
-}
-
 static int open_deliveries(struct engine *en, struct engine_stream *es, struct err *e)
 {
     struct stream_env env = {
@@ -224,7 +199,9 @@ static int open_deliveries(struct engine *en, struct engine_stream *es, struct e
     return stream_open(&es->stream, es->conf, &env, e);
 }
 
-static int open_inputs(struct engine *en, struct engine_stream *es, struct err *e)
+/* -1: what there is of them is to be stopped and closed as any others. */
+static int open_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+                       struct stream_inputs *inputs, struct err *e)
 {
     struct stream *st = es->stream;
     const struct input_env env = {
@@ -243,10 +220,10 @@ static int open_inputs(struct engine *en, struct engine_stream *es, struct err *
         .ctx = es,
     };
 
-    if (stream_inputs_open(&es->inputs, es->conf, &env, &en->loops, e) < 0)
+    if (stream_inputs_open(inputs, reads, &env, &en->loops, e) < 0)
         return -1;
-    atomic_store(&es->unfinished, es->inputs.finite);
-    atomic_fetch_add(&en->unfinished, es->inputs.finite);
+    atomic_store(&es->unfinished, inputs->finite);
+    atomic_fetch_add(&en->unfinished, inputs->finite);
     return 0;
 }
 
@@ -281,8 +258,9 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
 
     if (!es)
         return -1;
-    es->input_names = input_names_of(conf);
-    if (take_descriptors(en, es, e) < 0 || open_deliveries(en, es, e) < 0 || open_inputs(en, es, e) < 0) {
+    es->input_names = stream_inputs_names(conf);
+    if (engine_take_descriptors(en, es, conf, conf, e) < 0 || open_deliveries(en, es, e) < 0 ||
+        open_inputs(en, es, conf, &es->inputs, e) < 0) {
         take_back(en, es);
         return -1;
     }
@@ -312,14 +290,19 @@ static struct api_stream api_stream_of(struct stream *st)
     };
 }
 
-void engine_start_stream(struct engine *en, struct engine_stream *es)
+static void show_to_api(struct engine *en, struct engine_stream *es)
 {
-    stream_start(es->stream);
-    if (en->api && es->conf->api) {
+    if (en->api && es->reads->api) {
         struct api_stream as = api_stream_of(es->stream);
 
         api_add_stream(en->api, &as);
     }
+}
+
+void engine_start_stream(struct engine *en, struct engine_stream *es)
+{
+    stream_start(es->stream);
+    show_to_api(en, es);
     pthread_mutex_lock(&en->lock);
     orphans_remove(&en->orphans, es->conf->name);
     es->state = STATE_OPEN;
@@ -330,9 +313,8 @@ static int open_stream(struct engine *en, const struct stream_settings *conf, st
 {
     struct engine_stream *es;
 
-    if (conf->api && !en->api && !en->once)
-        return err_set(e, ERR_CONFIG, "stream `%s` has the input `api`, and no stream had it at the start: start again",
-                       conf->name);
+    if (engine_want_api(en, conf, e) < 0)
+        return err_wrap(e, "stream `%s`", conf->name);
     if (engine_add(en, conf, &es, e) < 0)
         return -1;
     if (stream_inputs_start(&es->inputs, e) < 0) {
@@ -368,9 +350,15 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         return -1;
     es = claim(en, conf->name, STATE_CHANGING, &before, e);
     if (es) {
+        const struct stream_settings *delivers = es->stream->generations.newest->conf;
+
         committer_barrier(en->committer); /* the version of what was before is safe */
-        rc = stream_replace_sinks(es->stream, conf, en->settings->base_dir, e);
-        if (rc == 0 && en->api && es->conf->api) {
+        rc = engine_take_descriptors(en, es, conf, es->reads, e);
+        if (rc == 0 && stream_replace_sinks(es->stream, conf, en->settings->base_dir, e) < 0) {
+            engine_give_descriptors(en, es, delivers, es->reads);
+            rc = -1;
+        }
+        if (rc == 0 && en->api && es->reads->api) {
             struct api_stream as = api_stream_of(es->stream);
 
             api_change_stream(en->api, &as);
@@ -381,16 +369,103 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
     return rc;
 }
 
-bool engine_uses(struct engine *en, const struct stream_settings *conf)
+/* Opened and started; not shown to anybody yet. */
+static int begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+                        struct stream_inputs *fresh, struct err *e)
 {
-    struct engine_stream *es;
-    bool uses = false;
+    if (open_inputs(en, es, reads, fresh, e) == 0 && stream_inputs_start(fresh, e) == 0) {
+        stream_inputs_go(fresh);
+        stream_inputs_await_begin(fresh);
+        return 0;
+    }
+    stream_inputs_stop(fresh);
+    while (!stream_inputs_stopped(fresh, NSEC_NEVER))
+        ;
+    finish_inputs(es);
+    committer_barrier(en->committer);
+    stream_inputs_close(fresh);
+    return -1;
+}
+
+/* Those that were there, which nobody looks at any more. */
+static struct stream_inputs exchange_inputs(struct engine *en, struct engine_stream *es,
+                                            const struct stream_settings *reads, const struct stream_inputs *fresh)
+{
+    char *names = stream_inputs_names(reads), *old_names;
+    struct stream_inputs old;
 
     pthread_mutex_lock(&en->lock);
-    TAILQ_FOREACH(es, &en->streams, link)
-        uses = uses || (engine_sees(es) ? stream_uses(es->stream, conf) : es->conf == conf);
+    while (es->users > 0)
+        pthread_cond_wait(&en->changed, &en->lock);
+    old = es->inputs;
+    old_names = es->input_names;
+    es->inputs = *fresh;
+    es->input_names = names;
+    es->reads = reads;
     pthread_mutex_unlock(&en->lock);
-    return uses;
+    mem_free(old_names);
+    return old;
+}
+
+/* What ends is safe, and gone, before what begins looks where to begin. */
+static int replace_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                          struct err *e)
+{
+    const struct stream_settings *before = es->reads, *now = conf;
+    struct stream_inputs fresh = {.stream = es->conf->name}, old;
+    size_t unfinished;
+    struct err worse;
+    int rc;
+
+    stream_inputs_stop(&es->inputs);
+    if (!stream_inputs_stopped(&es->inputs, clock_mono() + ENGINE_INPUTS_STOP_TIME))
+        return err_set(e, ERR_LIMIT,
+                       "stream `%s`: an input does not stop, because a disk keeps it; the stream reads nothing until "
+                       "that disk answers and its inputs are replaced again",
+                       es->conf->name);
+    committer_barrier(en->committer);
+    unfinished = atomic_exchange(&es->unfinished, 0); /* they count until others do */
+    old = exchange_inputs(en, es, before, &fresh);
+    stream_inputs_close(&old);
+    rc = begin_inputs(en, es, conf, &fresh, e);
+    if (rc < 0) {
+        now = before;
+        if (begin_inputs(en, es, before, &fresh, &worse) < 0)
+            err_wrap(e, "stream `%s` reads nothing any more, because its old inputs cannot begin again either (%s)",
+                     es->conf->name, worse.msg);
+    }
+    if (before->api && !now->api && en->api)
+        api_remove_stream(en->api, es->conf->name);
+    (void)exchange_inputs(en, es, now, &fresh);
+    if (!before->api && now->api)
+        show_to_api(en, es);
+    if (unfinished > 0 && atomic_fetch_sub(&en->unfinished, unfinished) == unfinished)
+        tell(en);
+    return rc;
+}
+
+int engine_replace_inputs(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    enum engine_stream_state before;
+    struct engine_stream *es;
+    int rc = -1;
+
+    if (begin_change(en, e) < 0)
+        return -1;
+    es = claim(en, conf->name, STATE_CHANGING, &before, e);
+    if (es) {
+        const struct stream_settings *delivers = es->stream->generations.newest->conf;
+
+        if (before == STATE_DRAINED)
+            err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
+        else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
+            rc = replace_inputs(en, es, conf, e);
+        if (rc < 0)
+            engine_give_descriptors(en, es, delivers, es->reads);
+        set_state(en, es, before);
+    }
+    end_change(en);
+    return rc;
 }
 
 /* --- it goes --------------------------------------------------------------------------------------------------------- */
@@ -399,8 +474,7 @@ void engine_close_stream(struct engine *en, struct engine_stream *es)
 {
     stream_inputs_close(&es->inputs);
     stream_close(&es->stream);
-    if (es->descriptors)
-        budget_give(&en->descriptors, es->descriptors);
+    engine_give_descriptors(en, es, NULL, NULL);
     mem_free(es->input_names);
 }
 

@@ -47,7 +47,7 @@ static void add_api_memory(const struct engine *en, const struct engine_stream *
 {
     struct pushback_view v;
 
-    if (!en->api || !es->conf->api || out->intake.blocked)
+    if (!en->api || !es->reads->api || out->intake.blocked)
         return;
     v = api_memory_pushback(en->api, clock_mono());
     if (!v.blocked)
@@ -82,4 +82,16 @@ void engine_stream_counters(const struct engine_view *v, size_t index, struct na
 {
     if (index < v->count)
         stream_counters(v->streams[index]->stream, counters, drop_reasons);
+}
+
+bool engine_uses(struct engine *en, const struct stream_settings *conf)
+{
+    struct engine_stream *es;
+    bool uses = false;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link)
+        uses = uses || es->reads == conf || (engine_sees(es) ? stream_uses(es->stream, conf) : es->conf == conf);
+    pthread_mutex_unlock(&en->lock);
+    return uses;
 }

@@ -31,7 +31,7 @@ static uint64_t format_memory_of(const struct stream_settings *st, uint64_t byte
 /* What one holder takes at most must fit, or it would wait for ever. */
 static void check_memory(const struct rules *r)
 {
-    uint64_t in = settings_intake(r->s), out = r->s->memory_limit - in;
+    uint64_t in = settings_intake(r->s->memory_limit, r->s->api_used), out = r->s->memory_limit - in;
     uint64_t request = API_REQUEST_MEMORY;
 
     if (r->s->memory_limit == 0) /* it has a mistake of its own */

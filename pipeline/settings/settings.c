@@ -119,11 +119,11 @@ uint64_t settings_body_memory(uint64_t bytes)
     return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + ENCODER_BODY_SLACK;
 }
 
-uint64_t settings_intake(const struct settings *s)
+uint64_t settings_intake(uint64_t memory_limit, bool api)
 {
-    uint64_t quarter = s->memory_limit / 4, half = s->memory_limit / 2;
+    uint64_t quarter = memory_limit / 4, half = memory_limit / 2;
 
-    if (!s->api_used || quarter >= API_REQUEST_MEMORY)
+    if (!api || quarter >= API_REQUEST_MEMORY)
         return quarter;
     return half < API_REQUEST_MEMORY ? half : API_REQUEST_MEMORY;
 }
@@ -134,6 +134,32 @@ const struct stream_settings *settings_stream(const struct settings *s, const ch
         if (strcmp(s->streams[i].name, name) == 0)
             return &s->streams[i];
     return NULL;
+}
+
+static void dump_inputs(struct buf *out, const struct stream_settings *s)
+{
+    int rc = 0;
+
+    buf_init(out, 64 * MIB);
+    for (size_t i = 0; i < s->input_count && rc == 0; i++) {
+        rc = buf_printf(out, "%s\n", s->inputs[i].ops->name);
+        if (rc == 0)
+            rc = dump_fields(out, "", s->inputs[i].ops->fields, s->inputs[i].conf);
+    }
+    assert(rc == 0); /* much larger than a file of CFG_FILE_MAX can make it */
+}
+
+bool settings_same_inputs(const struct stream_settings *a, const struct stream_settings *b)
+{
+    struct buf left, right;
+    bool same;
+
+    dump_inputs(&left, a);
+    dump_inputs(&right, b);
+    same = slice_eq(buf_slice(&left), buf_slice(&right));
+    buf_release(&left);
+    buf_release(&right);
+    return same;
 }
 
 void settings_delivery_hash(const struct stream_settings *s, unsigned char out[32])

@@ -118,7 +118,7 @@ extern const struct settings_use SETTINGS_ALL;
 
 /* Of limits.memory, what is for records on their way in; the rest is for bodies on their way out, so that a flood of input can
  * never starve the deliveries that would make room. A quarter; with an API, room for one large request as far as half allows. */
-uint64_t settings_intake(const struct settings *s);
+uint64_t settings_intake(uint64_t memory_limit, bool api);
 /* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */
 uint64_t settings_body_memory(uint64_t bytes);
 
@@ -156,6 +156,9 @@ struct srcpos settings_place(const struct settings *s, const char *section, cons
 
 /* Prints the manual of every option from the tables that parse them (Markdown). */
 void settings_reference(struct buf *out);
+
+/* Do both read the same, in the same way? For all inputs but `api`. */
+bool settings_same_inputs(const struct stream_settings *a, const struct stream_settings *b);
 
 /* A hash of everything that shapes a stream's objects (destination, format, codec, prefix): when it changes, the
  * version in object keys goes up. No secrets in it. */

@@ -26,7 +26,7 @@ struct http_client {
 };
 
 struct http_listener {
-    struct http_listener_conf conf;
+    struct http_listener_conf conf; /* connections: guarded by lock */
     pthread_t thread;
     bool running; /* the main thread's */
     int wake;     /* eventfd: stopping, or a client has gone */
@@ -216,6 +216,14 @@ int http_listener_start(struct http_listener **out, const struct http_listener_c
     l->conf.fd = -1; /* the caller's */
     http_listener_free(out);
     return -1;
+}
+
+void http_listener_limit(struct http_listener *l, unsigned connections)
+{
+    pthread_mutex_lock(&l->lock);
+    l->conf.connections = connections;
+    pthread_mutex_unlock(&l->lock);
+    wake(l);
 }
 
 void http_listener_stop(struct http_listener *l)

@@ -9,7 +9,7 @@
  *
  * Ownership  it owns the listening socket from http_listener_start() on. A connection belongs to the server from take() on,
  *            and must stay open from add to remove.
- * Threads    add, deadline, remove: any. take() and tick() are called on its own thread, which looks once a second. The rest:
+ * Threads    add, deadline, remove, limit: any. take() and tick() are called on its own thread, which looks once a second. The rest:
  *            the main thread.
  * Invariant  clients and connections that were taken and not yet added <= conf.connections.
  */
@@ -41,6 +41,8 @@ struct http_listener_conf {
 
 /* On -1 the socket is still the caller's. */
 MUST_CHECK int http_listener_start(struct http_listener **l, const struct http_listener_conf *conf, struct err *e);
+/* conf.connections is this from now on; those that are open stay. */
+void http_listener_limit(struct http_listener *l, unsigned connections);
 /* Closes the listening socket. Clients may still be removed. */
 void http_listener_stop(struct http_listener *l);
 void http_listener_free(struct http_listener **l); /* all clients must have been removed; stops it, too */

@@ -80,7 +80,11 @@ int http_server_route(struct http_server *s, const struct http_route_conf *conf,
 {
     struct http_route *r;
 
-    assert(!s->daemon && conf->path[0] == '/' && conf->ops->begin && conf->ops->more && conf->ops->refuse);
+    assert(conf->path[0] == '/' && conf->ops->begin && conf->ops->more && conf->ops->refuse);
+    if (s->daemon)
+        return err_set(e, ERR_CONFIG,
+                       "%s: what is served on %s was fixed at the start; choose another listen, or start again",
+                       conf->owner, s->socket.address);
     for (size_t i = 0; i < s->route_count; i++)
         if (is_same(&s->routes[i]->conf, conf))
             return err_set(e, ERR_CONFIG, "%s: the path %s on %s is already that of %s; choose another path or listen",
@@ -387,6 +391,11 @@ int http_server_start(struct http_server *s, struct err *e)
     return 0;
 }
 
+void http_server_limit(struct http_server *s, unsigned connections)
+{
+    http_listener_limit(s->listener, connections);
+}
+
 void http_server_stop(struct http_server *s)
 {
     if (!s)
@@ -456,6 +465,18 @@ int http_servers_start(struct http_servers *all, struct err *e)
         if (!all->at[i]->daemon && http_server_start(all->at[i], e) < 0)
             return -1;
     return 0;
+}
+
+void http_servers_drop(struct http_servers *all)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        if (all->at[i]->daemon && all->at[i]->listener)
+            all->at[kept++] = all->at[i];
+        else
+            http_server_close(&all->at[i]);
+    all->count = kept;
 }
 
 void http_servers_stop(struct http_servers *all)

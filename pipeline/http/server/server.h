@@ -93,11 +93,13 @@ struct http_route_conf {
     void *ctx;
 };
 
-/* -1 (ERR_CONFIG): somebody else has the path. Of several that fit the one with the longest path answers. `r` may be NULL. */
+/* -1 (ERR_CONFIG): somebody else has the path, or the server runs already. Of several that fit the one with the longest path answers. `r` may be NULL. */
 MUST_CHECK int http_server_route(struct http_server *s, const struct http_route_conf *conf, struct http_route **r,
                                  struct err *e);
 
 MUST_CHECK int http_server_start(struct http_server *s, struct err *e);
+/* While it runs: fewer connections than conf says, or as many. Any thread. */
+void http_server_limit(struct http_server *s, unsigned connections);
 void http_server_stop(struct http_server *s); /* again: nothing */
 void http_server_close(struct http_server **s);
 
@@ -112,7 +114,9 @@ void http_exchange_await(struct http_exchange *x, nsec timeout);
 /* "127.0.0.1" */
 const char *http_exchange_client(const struct http_exchange *x, char out[HTTP_ADDRESS_TEXT]);
 
-/* --- the servers of a program: one for each address, whoever comes first -------------------------------------------- */
+/* --- the servers of a program: one for each address, whoever comes first --------------------------------------------
+ *
+ * Threads  one at a time. */
 
 struct http_servers {
     struct http_server *at[HTTP_SERVERS_MAX];
@@ -123,6 +127,7 @@ struct http_servers {
 MUST_CHECK int http_servers_at(struct http_servers *all, const struct http_server_conf *conf, struct http_server **s,
                                struct err *e);
 MUST_CHECK int http_servers_start(struct http_servers *all, struct err *e); /* those that do not run yet */
+void http_servers_drop(struct http_servers *all);                           /* closes those that do not run */
 void http_servers_stop(struct http_servers *all);
 void http_servers_close(struct http_servers *all);
 

@@ -3,7 +3,7 @@
  * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
  * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
  *
- * Threads    its server's (libmicrohttpd's epoll pool). Streams come and go from any thread. The rest: the main thread.
+ * Threads    its server's (libmicrohttpd's epoll pool). Streams come and go from any thread, as does the limit. The rest: one at a time.
  * Ownership  conf and budget outlive it; the server is closed behind it. What a stream points to stays until it was removed, or the API
  *            closed.
  */
@@ -78,6 +78,8 @@ MUST_CHECK bool api_close_stream(struct api *a, const char *name, nsec mono);
 void api_remove_stream(struct api *a, const char *name);
 
 void api_start(struct api *a);
+/* While its server runs: as many connections at most, or as conf says where that is fewer. */
+void api_limit_connections(struct api *a, size_t connections);
 /* No new requests; waits a little for those that have begun, and until those that wait for a commit have been answered.
  * Nothing is appended any more when it returns. The committer must still run. */
 void api_stop(struct api *a);

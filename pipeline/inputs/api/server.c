@@ -123,6 +123,13 @@ void api_start(struct api *a)
     pthread_mutex_unlock(&a->lock);
 }
 
+void api_limit_connections(struct api *a, size_t connections)
+{
+    size_t most = (size_t)a->conf->connections;
+
+    http_server_limit(a->server, (unsigned)(connections < most ? connections : most));
+}
+
 /* Waits until *count is 0, or the time has come. Locks: a->lock held. */
 static void wait_for_none(struct api *a, const unsigned *count, nsec mono_deadline)
 {

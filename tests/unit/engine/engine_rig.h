@@ -288,8 +288,9 @@ struct lane {
     struct peer *peer, peer_of_its_own;
     struct peer *next_peer, next_peer_of_its_own; /* where it goes with next_conf */
     struct source source, *source_conf;
-    struct input_settings input;
-    struct stream_settings conf, next_conf;
+    struct source next_source, *next_source_conf; /* what it reads with next_reads */
+    struct input_settings input, next_input;
+    struct stream_settings conf, next_conf, next_reads;
 };
 
 UNUSED static void lane_init(struct lane *l, const char *name)
@@ -300,9 +301,12 @@ UNUSED static void lane_init(struct lane *l, const char *name)
     peer_init(&l->next_peer_of_its_own);
     l->next_peer = &l->next_peer_of_its_own;
     source_init(&l->source);
+    source_init(&l->next_source);
     l->peer = &l->peer_of_its_own;
     l->source_conf = &l->source;
     l->input = (struct input_settings){.ops = &source_input, .conf = &l->source_conf};
+    l->next_source_conf = &l->next_source;
+    l->next_input = (struct input_settings){.ops = &source_input, .conf = &l->next_source_conf};
     l->conf = (struct stream_settings){
         .name = l->name,
         .inputs = &l->input,
@@ -321,6 +325,8 @@ UNUSED static void lane_init(struct lane *l, const char *name)
     l->next_conf = l->conf;
     l->next_conf.sink_conf = &l->next_peer;
     l->next_conf.buffer_size = 60;
+    l->next_reads = l->conf;
+    l->next_reads.inputs = &l->next_input;
 }
 
 static void lane_check_at_most(const struct lane *l, unsigned most)
@@ -328,7 +334,7 @@ static void lane_check_at_most(const struct lane *l, unsigned most)
     for (unsigned i = 0; i < RECORDS_MAX; i++) {
         unsigned arrived = l->peer_of_its_own.arrived[i] + l->next_peer_of_its_own.arrived[i];
 
-        if (l->source.safe[i] ? arrived < 1 || arrived > most : arrived > 0)
+        if (l->source.safe[i] || l->next_source.safe[i] ? arrived < 1 || arrived > most : arrived > 0)
             fail_msg("%s: record %u was %ssafe, and has arrived %u times", l->name, i, l->source.safe[i] ? "" : "not ",
                      arrived);
     }
@@ -362,6 +368,20 @@ UNUSED static void rig_start(struct rig *r)
         fail_msg("%s", e.msg);
 }
 
+UNUSED static void rig_init_from(struct rig *r, const char *yaml)
+{
+    struct cfg_errors *errs = cfg_errors_new();
+
+    log_set_level(getenv("RIG_LOG") ? LOG_DEBUG : LOG_ERROR);
+    memset(r, 0, sizeof(*r));
+    snprintf(r->dir, sizeof(r->dir), "/tmp/engine-test-XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    r->settings = settings_parse("c.yaml", r->dir, yaml, strlen(yaml), &SETTINGS_ALL, errs);
+    assert_non_null(r->settings);
+    cfg_errors_free(&errs);
+    rig_start(r);
+}
+
 /* One stream, `first`, is in the configuration. */
 UNUSED static void rig_init(struct rig *r)
 {
@@ -370,16 +390,8 @@ UNUSED static void rig_init(struct rig *r)
                                "api: { listen: '127.0.0.1:0' }\n"
                                "streams:\n"
                                "  first: { inputs: [api], destination: { file: { path: ./out } } }\n";
-    struct cfg_errors *errs = cfg_errors_new();
 
-    log_set_level(getenv("RIG_LOG") ? LOG_DEBUG : LOG_ERROR);
-    memset(r, 0, sizeof(*r));
-    snprintf(r->dir, sizeof(r->dir), "/tmp/engine-test-XXXXXX");
-    assert_non_null(mkdtemp(r->dir));
-    r->settings = settings_parse("c.yaml", r->dir, YAML, strlen(YAML), &SETTINGS_ALL, errs);
-    assert_non_null(r->settings);
-    cfg_errors_free(&errs);
-    rig_start(r);
+    rig_init_from(r, YAML);
 }
 
 UNUSED static void rig_stop(struct rig *r)

@@ -9,7 +9,7 @@ static struct descriptor_needs needs(size_t limit)
     return (struct descriptor_needs){.limit = limit,
                                      .open = 8,
                                      .threads = 4,
-                                     .loops = 1,
+                                     .reading = 1,
                                      .streams = 2,
                                      .inputs = 2,
                                      .deliveries = 8,

@@ -2,6 +2,8 @@
  * stream that is gone. */
 #include "tests/unit/engine/engine_rig.h"
 
+#include "pipeline/engine/impl.h"
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -341,6 +343,161 @@ static void old_seals_meet_the_new_place_after_a_restart(void **state)
     lane_check(&a);
 }
 
+/* --------------------------------------------------------------------------------------------------------------- */
+
+static void replace_inputs(const struct stream_settings *by)
+{
+    struct err e = {.msg = ""};
+
+    if (engine_replace_inputs(rig.engine, by, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static void a_stream_reads_something_else_and_delivers_all_of_it(void **state)
+{
+    struct stream_status s;
+    struct err e;
+
+    (void)state;
+    rig_open(&rig, &a);
+    put(&a, 1, 150);
+    replace_inputs(&a.next_reads);
+    assert_false(source_put(&a.source, 151));
+    assert_null(a.source.env);
+    assert_true(source_put(&a.next_source, 151));
+    assert_true(engine_uses(rig.engine, &a.next_reads));
+    replace(&a, &a.next_conf); /* beside it */
+    assert_true(source_put(&a.next_source, 152));
+    replace_inputs(&a.conf);
+    assert_false(engine_uses(rig.engine, &a.next_reads));
+    assert_true(rig_status(&rig, "a", &s));
+    assert_string_equal(s.inputs, "source");
+    put(&a, 153, 1);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    lane_check(&a);
+    assert_int_equal(engine_replace_inputs(rig.engine, &a.next_reads, &e), -1);
+    assert_non_null(strstr(e.msg, "is drained"));
+    assert_int_equal(engine_replace_inputs(rig.engine, &b.conf, &e), -1);
+    assert_string_equal(e.msg, "there is no stream `b`");
+}
+
+static void inputs_that_cannot_begin_leave_the_old_ones(void **state)
+{
+    struct err e;
+
+    (void)state;
+    rig_open(&rig, &a);
+    a.next_source.opens_not = true;
+    assert_int_equal(engine_replace_inputs(rig.engine, &a.next_reads, &e), -1);
+    assert_non_null(strstr(e.msg, "the source does not open"));
+    put(&a, 1, 10);
+    a.next_source.opens_not = false;
+    a.next_source.starts_not = true;
+    assert_int_equal(engine_replace_inputs(rig.engine, &a.next_reads, &e), -1);
+    assert_non_null(strstr(e.msg, "the source does not start"));
+    assert_false(engine_uses(rig.engine, &a.next_reads));
+    put(&a, 11, 10);
+    a.source.opens_not = true; /* neither */
+    assert_int_equal(engine_replace_inputs(rig.engine, &a.next_reads, &e), -1);
+    assert_non_null(strstr(e.msg, "reads nothing any more"));
+    assert_false(source_put(&a.source, 21));
+    a.next_source.starts_not = false;
+    replace_inputs(&a.next_reads);
+    assert_true(source_put(&a.next_source, 21));
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    lane_check(&a);
+}
+
+static void append_numbers(const char *name, unsigned from, unsigned count)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+    f = fopen(path, "a");
+    assert_non_null(f);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(f, "%u\n", from + i);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void wait_incoming(uint64_t records)
+{
+    struct stream_status s;
+
+    do
+        usleep(1000);
+    while (rig_status(&rig, "a", &s) && s.books.incoming < records);
+    assert_int_equal(s.books.incoming, records);
+}
+
+/* A file that both read goes on where it was, and so does one that comes back; one that was added begins. */
+static void files_go_on_where_they_were(void **state)
+{
+    static const char FIRST[] = "data_dir: ./data\nadmin: { listen: none }\nstreams:\n  a:\n"
+                                "    inputs: [{ tail: { paths: [one.log, two.log], start: beginning } }]\n"
+                                "    destination: { file: { path: ./a } }\n",
+                      NEXT[] = "data_dir: ./data\nadmin: { listen: none }\nstreams:\n  a:\n"
+                               "    inputs: [{ tail: { paths: [three.log, one.log], start: beginning } }]\n"
+                               "    destination: { file: { path: ./a } }\n";
+    struct settings *first, *next;
+    struct lane parsed = {0};
+
+    (void)state;
+    append_numbers("one.log", 1, 100);
+    append_numbers("two.log", 101, 100);
+    append_numbers("three.log", 201, 100);
+    first = parse(FIRST, &parsed);
+    next = parse(NEXT, &parsed);
+    assert_true(settings_same_inputs(&first->streams[0], &first->streams[0]));
+    assert_false(settings_same_inputs(&first->streams[0], &next->streams[0]));
+    a.conf.inputs = first->streams[0].inputs;
+    a.next_reads.inputs = next->streams[0].inputs;
+    rig_open(&rig, &a);
+    wait_incoming(200);
+    for (unsigned i = 0; i < 6; i++) {
+        replace_inputs(i % 2 ? &a.conf : &a.next_reads);
+        append_numbers("one.log", 301 + 10 * i, 10);
+        wait_incoming(300 + 10 * i + 10);
+    }
+    append_numbers("two.log", 361, 1);
+    wait_incoming(361);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    for (unsigned i = 1; i <= 361; i++)
+        assert_int_equal(a.peer->arrived[i], 1);
+    rig_remove(&rig, "a");
+    settings_free(&first);
+    settings_free(&next);
+}
+
+static void what_there_is_is_divided_anew(void **state)
+{
+    struct engine *en = rig.engine;
+    size_t tail = en->descriptors.limit, limit = en->needs.limit, with_a;
+    struct descriptor_needs before = en->needs;
+    struct err e;
+
+    (void)state;
+    rig_open(&rig, &a);
+    with_a = en->descriptors.limit;
+    assert_true(with_a < tail || limit == SIZE_MAX);
+    a.next_conf.in_flight = 4;
+    replace(&a, &a.next_conf);
+    assert_true(en->descriptors.limit < with_a || limit == SIZE_MAX);
+    a.next_reads.input_count = 0;
+    replace_inputs(&a.next_reads);
+    assert_int_equal(en->needs.inputs, before.inputs);
+    en->needs.limit = descriptors_least(&en->needs);
+    assert_int_equal(engine_replace_inputs(en, &a.conf, &e), -1);
+    assert_non_null(strstr(e.msg, "open files are needed"));
+    assert_int_equal(engine_open_stream(en, &b.conf, &e), -1);
+    assert_non_null(strstr(e.msg, "open files are needed"));
+    en->needs.limit = limit;
+    rig_remove(&rig, "a");
+    assert_memory_equal(&en->needs, &before, sizeof(before));
+    assert_int_equal(en->descriptors.limit, tail);
+}
+
 static void hundreds_of_generations_leave_nothing_behind(void **state)
 {
     struct stream_status s;
@@ -538,7 +695,7 @@ enum { LANES = 4 };
 
 struct model {
     struct lane lanes[LANES];
-    bool open[LANES], drained[LANES];
+    bool open[LANES], drained[LANES], second[LANES]; /* ...: it reads its other source */
     unsigned next[LANES];
     unsigned seed;
 };
@@ -549,6 +706,23 @@ static unsigned choose(struct model *m, unsigned n)
     return (m->seed >> 16) % n;
 }
 
+/* To the other source or the same one anew; now and then it cannot. */
+static void change_inputs(struct model *m, unsigned i)
+{
+    struct lane *l = &m->lanes[i];
+    bool second = choose(m, 2), fails = second != m->second[i] && choose(m, 4) == 0;
+    struct source *to = second ? &l->next_source : &l->source;
+    struct err e;
+    int rc;
+
+    to->opens_not = fails;
+    rc = engine_replace_inputs(rig.engine, second ? &l->next_reads : &l->conf, &e);
+    to->opens_not = false;
+    assert_int_equal(rc, m->open[i] && !m->drained[i] && !fails ? 0 : -1);
+    if (rc == 0)
+        m->second[i] = second;
+}
+
 static void one_step(struct model *m)
 {
     unsigned i = choose(m, LANES), n;
@@ -556,12 +730,12 @@ static void one_step(struct model *m)
     struct err e;
     uint64_t left;
 
-    switch (choose(m, 9)) {
+    switch (choose(m, 10)) {
     case 0:
         if (engine_open_stream(rig.engine, &l->conf, &e) == 0) {
             assert_false(m->open[i]);
             m->open[i] = true;
-            m->drained[i] = false;
+            m->drained[i] = m->second[i] = false;
         } else {
             assert_true(m->open[i]);
         }
@@ -589,11 +763,15 @@ static void one_step(struct model *m)
         assert_int_equal(engine_replace_sinks(rig.engine, choose(m, 2) ? &l->conf : &l->next_conf, &e),
                          m->open[i] ? 0 : -1);
         break;
+    case 5:
+        change_inputs(m, i);
+        break;
     default:
         for (n = choose(m, 40); n > 0 && m->next[i] < RECORDS_MAX; n--) {
-            bool taken = source_put(&l->source, m->next[i]);
+            bool taken = source_put(m->second[i] ? &l->next_source : &l->source, m->next[i]);
 
             assert_int_equal(taken, m->open[i] && !m->drained[i]);
+            assert_false(source_put(m->second[i] ? &l->source : &l->next_source, m->next[i] - 1));
             m->next[i] += taken;
         }
         break;
@@ -657,6 +835,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_place_that_cannot_be_opened_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(old_seals_meet_the_new_place_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_reads_something_else_and_delivers_all_of_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(inputs_that_cannot_begin_leave_the_old_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_go_on_where_they_were, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_there_is_is_divided_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(hundreds_of_generations_leave_nothing_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_stream_may_go_and_another_come, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_opened_leaves_nothing_behind, setup, teardown),

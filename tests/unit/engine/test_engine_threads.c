@@ -30,7 +30,7 @@ static void *change(void *arg)
     for (unsigned i = 0; i < STEPS; i++) {
         struct lane *l = &lanes[choose(&seed, LANES)];
 
-        switch (choose(&seed, 5)) {
+        switch (choose(&seed, 6)) {
         case 0:
             (void)!engine_drain_stream(rig.engine, l->name, choose(&seed, 3) * NSEC_PER_MSEC, &left, &e);
             break;
@@ -42,6 +42,9 @@ static void *change(void *arg)
             break;
         case 3:
             (void)!engine_replace_sinks(rig.engine, choose(&seed, 2) ? &l->conf : &l->next_conf, &e);
+            break;
+        case 4:
+            (void)!engine_replace_inputs(rig.engine, choose(&seed, 2) ? &l->conf : &l->next_reads, &e);
             break;
         default:
             (void)!engine_open_stream(rig.engine, &l->conf, &e);
@@ -161,7 +164,7 @@ static void streams_come_and_go_under_those_who_use_them(void **state)
 
         snprintf(name, sizeof(name), "lane-%u", i);
         lane_init(&lanes[i], name);
-        lanes[i].conf.api = lanes[i].next_conf.api = true;
+        lanes[i].conf.api = lanes[i].next_conf.api = true; /* without it with next_reads */
         rig_open(&rig, &lanes[i]);
     }
     atomic_store(&changing, CHANGERS);
@@ -183,6 +186,65 @@ static void streams_come_and_go_under_those_who_use_them(void **state)
         assert_int_equal(rig_drain(&rig, lanes[i].name, LONG_ENOUGH), 0);
         lane_check(&lanes[i]);
     }
+    rig_free(&rig);
+}
+
+static bool is_served(struct lane *l, unsigned number)
+{
+    put_one(l, number);
+    return l->source.safe[number];
+}
+
+/* Nobody wants the API at the start. The first that does makes it listen; where that fails nothing of the stream is left. */
+static void the_api_listens_when_the_first_stream_wants_it(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int taken = socket(AF_INET, SOCK_STREAM, 0);
+    struct stream_status s;
+    struct engine_status es;
+    socklen_t n = sizeof(at);
+    char yaml[256];
+    struct err e;
+
+    (void)state;
+    assert_int_equal(bind(taken, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(taken, 1), 0);
+    assert_int_equal(getsockname(taken, (struct sockaddr *)&at, &n), 0);
+    snprintf(yaml, sizeof(yaml),
+             "data_dir: ./data\nadmin: { listen: none }\napi: { listen: '127.0.0.1:%u' }\nstreams:\n  first: { inputs: "
+             "[{ tail: { paths: [none.log] } }], destination: { file: { path: ./out } } }\n",
+             ntohs(at.sin_port));
+    rig_init_from(&rig, yaml);
+    engine_status(rig.engine, &es);
+    assert_null(es.api_address);
+    lane_init(&lanes[0], "a");
+    lane_init(&lanes[1], "b");
+    lanes[0].conf.api = true;
+    lanes[1].next_reads.api = true;
+    assert_int_equal(engine_open_stream(rig.engine, &lanes[0].conf, &e), -1);
+    assert_non_null(strstr(e.msg, "stream `a`: api: another program"));
+    assert_false(rig_status(&rig, "a", &s));
+    close(taken);
+    rig_open(&rig, &lanes[0]);
+    find_port();
+    assert_true(is_served(&lanes[0], 1));
+    rig_open(&rig, &lanes[1]);
+    assert_false(is_served(&lanes[1], 1));
+    assert_int_equal(engine_replace_inputs(rig.engine, &lanes[1].next_reads, &e), 0);
+    assert_true(rig_status(&rig, "b", &s));
+    assert_string_equal(s.inputs, "api, source");
+    assert_true(is_served(&lanes[1], 2));
+    assert_int_equal(engine_replace_inputs(rig.engine, &lanes[1].conf, &e), 0);
+    assert_false(is_served(&lanes[1], 3));
+    assert_int_equal(engine_replace_inputs(rig.engine, &lanes[1].next_reads, &e), 0);
+    assert_true(is_served(&lanes[1], 4));
+    rig_remove(&rig, "a"); /* the API stays */
+    assert_false(is_served(&lanes[0], 5));
+    rig_open(&rig, &lanes[0]);
+    assert_true(is_served(&lanes[0], 6));
+    rig_stop(&rig);
+    lane_check(&lanes[0]);
+    lane_check(&lanes[1]);
     rig_free(&rig);
 }
 
@@ -260,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_come_and_go_under_those_who_use_them),
+        cmocka_unit_test(the_api_listens_when_the_first_stream_wants_it),
         cmocka_unit_test(the_program_ends_in_the_middle_of_any_change),
         cmocka_unit_test(the_program_ends_at_once_in_the_middle_of_any_change),
     };

@@ -1,0 +1,132 @@
+/* What the process may have is divided among the streams and the API: memory between the way in and the way out, and a part of the way in
+ * for inputs that read as fast as they can; descriptors between deliveries, clients and tailed files. It is divided anew whenever a stream
+ * comes, changes or goes, and when the API comes. Who holds more than his new share keeps what he has, and gets nothing more until he has
+ * given enough back; that what is configured gets through at all is checked before. */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/engine/impl.h"
+#include "pipeline/engine/process_limits.h"
+
+/* With an API there is room for a large request. */
+static void share_memory(struct engine *en, bool api)
+{
+    size_t intake = settings_intake(en->settings->memory_limit, api), reading = intake;
+
+    if (api)
+        reading = intake > API_REQUEST_MEMORY + READ_LEAST ? intake - API_REQUEST_MEMORY : READ_LEAST;
+    budget_resize(&en->intake, intake);
+    budget_resize(&en->outgo, en->settings->memory_limit - intake);
+    budget_resize(&en->reading, reading);
+}
+
+void engine_share_begin(struct engine *en)
+{
+    en->needs = process_descriptors();
+    budget_init(&en->descriptors, 0); /* nobody reads yet */
+    budget_init(&en->memory, en->settings->memory_limit);
+    budget_init_part(&en->intake, &en->memory, 0);
+    budget_init_part(&en->outgo, &en->memory, 0);
+    budget_init_part(&en->reading, &en->intake, 0);
+    share_memory(en, en->settings->api_used && !en->once);
+    en->warm = warm_store_new(&en->memory, en->settings->memory_limit / WARM_SHARE);
+    budget_reclaims(&en->intake, warm_give_back, en->warm);
+    budget_reclaims(&en->outgo, warm_give_back, en->warm);
+}
+
+/* Locks: en->shares held. */
+static struct descriptor_shares share_descriptors(struct engine *en)
+{
+    struct descriptor_shares shares = descriptors_share(&en->needs);
+
+    budget_resize(&en->descriptors, shares.tail);
+    if (en->api)
+        api_limit_connections(en->api, shares.connections);
+    return shares;
+}
+
+/* The stream will be as `conf` says, and read what `reads` does (NULL: it is gone); the others have what is left. -1: they would have too
+ * few, and nothing has changed. */
+int engine_take_descriptors(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                            const struct stream_settings *reads, struct err *e)
+{
+    struct descriptor_needs own = {0}, all;
+    size_t least;
+    int rc = 0;
+
+    if (conf)
+        own = process_needs_of(conf, reads);
+    pthread_mutex_lock(&en->shares);
+    all = en->needs;
+    descriptors_take_off(&all, &es->needs);
+    descriptors_add(&all, &own);
+    least = descriptors_least(&all);
+    if (all.limit < least && least > descriptors_least(&en->needs)) {
+        rc = err_set(e, ERR_LIMIT,
+                     "with stream `%s` %zu open files are needed, and the limit is %zu; raise it (`ulimit -n`, in a "
+                     "systemd unit LimitNOFILE=, in a container --ulimit nofile=) and start again",
+                     es->conf->name, least, all.limit);
+    } else {
+        en->needs = all;
+        es->needs = own;
+        (void)share_descriptors(en);
+    }
+    pthread_mutex_unlock(&en->shares);
+    return rc;
+}
+
+/* Less than before is always there. */
+void engine_give_descriptors(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                             const struct stream_settings *reads)
+{
+    struct err e;
+
+    (void)!engine_take_descriptors(en, es, conf, reads, &e);
+}
+
+/* The API's server counts as one more that needs descriptors; clients get fewer connections where there are few. */
+static void share_with_api(struct engine *en, struct api *api)
+{
+    struct descriptor_needs needs = process_needs_of_api(&en->settings->api);
+    struct descriptor_shares shares;
+
+    share_memory(en, true);
+    descriptors_add(&en->needs, &needs);
+    en->api = api;
+    shares = share_descriptors(en);
+    if (shares.connections < needs.connections)
+        log_warn("fewer connections to the API than api.connections says: the limit of open files is too low",
+                 KU("connections", shares.connections), KU("limit", en->needs.limit),
+                 KS("hint", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
+}
+
+/* Locks: en->shares held, but for the start. */
+int engine_open_api(struct engine *en, struct err *e)
+{
+    struct api *api;
+
+    if (api_open(&api, &en->settings->api, en->settings->base_dir, &en->servers, &en->intake, e) < 0)
+        return -1;
+    if (http_servers_start(&en->servers, e) < 0) {
+        http_servers_drop(&en->servers);
+        api_close(&api);
+        return -1;
+    }
+    share_with_api(en, api);
+    return 0;
+}
+
+int engine_want_api(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    int rc = 0;
+
+    if (!conf->api || en->once)
+        return 0;
+    pthread_mutex_lock(&en->shares);
+    if (!en->api) {
+        rc = engine_open_api(en, e);
+        if (rc == 0)
+            api_start(en->api);
+    }
+    pthread_mutex_unlock(&en->shares);
+    return rc;
+}
