@@ -60,7 +60,8 @@ static const char *keep_text(struct generations *all, const char *text)
 }
 
 struct generation *generation_open(struct generations *all, const struct stream_settings *conf,
-                                   const struct delivery_host *host, const char *base_dir, struct err *e)
+                                   const struct delivery_host *host, struct seal_journal *journal, const char *base_dir,
+                                   struct err *e)
 {
     struct generation *g = mem_alloc(sizeof(*g));
     unsigned char hash[32];
@@ -68,7 +69,7 @@ struct generation *generation_open(struct generations *all, const struct stream_
     settings_delivery_hash(conf, hash);
     g->of = all;
     g->conf = conf;
-    g->version = spool_config_version(host->spool, hash);
+    g->version = journal->ops->version(journal, hash);
     g->host = *host;
     g->untransformed_last = &g->untransformed;
     TAILQ_INIT(&g->closed);

@@ -19,6 +19,7 @@
 #include "pipeline/delivery/target.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/settings/settings.h"
+#include "pipeline/spool/seal_journal.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -60,9 +61,10 @@ void generations_init(struct generations *all);
 void generations_close(struct generations *all);   /* each, whatever is open */
 void generations_release(struct generations *all); /* behind that */
 
-/* `host`: what all of a stream have in common. NULL: it cannot be opened. One at a time. */
+/* `host`: what all of a stream have in common; `journal`: its destination's, which knows the version. NULL: it cannot be opened. One at a time. */
 struct generation *generation_open(struct generations *all, const struct stream_settings *conf,
-                                   const struct delivery_host *host, const char *base_dir, struct err *e);
+                                   const struct delivery_host *host, struct seal_journal *journal, const char *base_dir,
+                                   struct err *e);
 /* It is the newest from now on. */
 void generations_add(struct generations *all, struct generation *g);
 /* Those that are not the newest, and have nothing to deliver any more. */

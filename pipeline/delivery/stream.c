@@ -104,7 +104,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
         return -1;
     pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
     make_host(st);
-    first = generation_open(&st->generations, conf, &st->host, env->base_dir, e);
+    first = generation_open(&st->generations, conf, &st->host, st->journal, env->base_dir, e);
     if (!first)
         return -1;
     generations_add(&st->generations, first);
@@ -254,7 +254,8 @@ static void replace(void *arg)
 
 int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, const char *base_dir, struct err *e)
 {
-    struct replacing r = {.stream = st, .by = generation_open(&st->generations, conf, &st->host, base_dir, e)};
+    struct replacing r = {.stream = st,
+                          .by = generation_open(&st->generations, conf, &st->host, st->journal, base_dir, e)};
 
     if (!r.by)
         return -1;

@@ -61,7 +61,7 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
     if (rc < 0)
         return -1;
     st->reader = spool_reader(st->spool, 0);
-    spool_journal_init(&st->spool_journal, st->reader);
+    spool_journal_init(&st->spool_journal, st->spool, st->reader);
     st->journal = env->journal ? env->journal : &st->spool_journal.journal;
     log_recovery(st, &found);
     *damaged = found.damaged || found.was_damaged || found.is_new;

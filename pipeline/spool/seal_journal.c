@@ -1,4 +1,4 @@
-/* The journal that lies in the spool's log: each call is the reader's of the same name (spool.h). */
+/* The journal that lies in the spool's log: each call is the spool's of the same name (spool.h). */
 #include "pipeline/spool/seal_journal.h"
 
 static struct spool_reader *reader_of(const struct seal_journal *j)
@@ -31,9 +31,14 @@ static bool pending(const struct seal_journal *j, size_t index, struct seal *out
     return spool_pending_seal(reader_of(j), index, out);
 }
 
-static const struct seal_journal_ops SPOOL = {cut, seal, progress, settle, pending};
-
-void spool_journal_init(struct spool_journal *j, struct spool_reader *reader)
+static uint32_t version(struct seal_journal *j, const unsigned char hash[32])
 {
-    *j = (struct spool_journal){.journal.ops = &SPOOL, .reader = reader};
+    return spool_config_version(CONTAINER_OF(j, struct spool_journal, journal)->spool, hash);
+}
+
+static const struct seal_journal_ops SPOOL = {cut, seal, progress, settle, pending, version};
+
+void spool_journal_init(struct spool_journal *j, struct spool *spool, struct spool_reader *reader)
+{
+    *j = (struct spool_journal){.journal.ops = &SPOOL, .spool = spool, .reader = reader};
 }

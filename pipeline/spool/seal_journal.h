@@ -1,5 +1,5 @@
 /* seal_journal.h -- where it is written down what a destination's deliveries are: which batch was fixed, how far it is, that it is
- * settled.
+ * settled; and which version of the configuration names them.
  *
  * Records are one thing, what becomes of them another. Who delivers must find after a crash which batches were fixed, under
  * which names, and which are done: a few small facts, in order. Today they stand in the spool's own log, beside the records
@@ -8,6 +8,11 @@
  * (pipeline/delivery/) knows this interface only; for reading records it has the spool's reader.
  *
  *     cut --seal()--> on its way --done(true)--> pending --progress(), any number of times--> pending --settle()--> gone
+ *
+ * Two things stay with the spool, whoever keeps the journal, because they are about this machine's disk. Its books say what became of the
+ * records that came into it: they must balance with what is still in it, and settle() brings it every result anyway; the books of several
+ * machines are their sum. And parcels (staged.h) are files beside the log, which nobody else can read: what is staged and not delivered
+ * when a machine is lost is, like what is in its log, for the source to hand out again.
  *
  * What each implementation promises:
  *
@@ -23,6 +28,8 @@
  *     No other seal's is forgotten by that, but later ones of this process.
  *   - pending() is what the run before left, oldest first, with the notes byte by byte as they were; borrowed until it is settled, or
  *     the next progress. A start cursor may have no more than the number in it: the frame is searched for then.
+ *   - version() goes up by one each time the hash is not the last one's, for whoever delivers: so names that were made by other settings
+ *     are told apart. It is asked when all that was asked before is safe.
  *   - Nothing waits, and nothing is refused for want of room.
  *   - Records of a settled seal are needed no more: one that is kept elsewhere tells the spool's reader, too, so that it frees them.
  *
@@ -37,6 +44,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct seal_journal;
 
@@ -50,6 +58,8 @@ struct seal_journal_ops {
     void (*settle)(struct seal_journal *j, uint64_t seal_first, const struct seal_result *result);
     /* Index 0, 1, ... until false. An empty note: the seal was lost, but not its records; they are delivered under a new one. */
     bool (*pending)(const struct seal_journal *j, size_t index, struct seal *out);
+    /* The version in names; `hash` is of the configuration of deliveries. 1 at first. */
+    uint32_t (*version)(struct seal_journal *j, const unsigned char hash[32]);
 };
 
 /* The head of an implementation. */
@@ -60,9 +70,10 @@ struct seal_journal {
 /* The reader's own log. */
 struct spool_journal {
     struct seal_journal journal;
+    struct spool *spool;
     struct spool_reader *reader;
 };
 
-void spool_journal_init(struct spool_journal *j, struct spool_reader *reader);
+void spool_journal_init(struct spool_journal *j, struct spool *spool, struct spool_reader *reader);
 
 #endif
