@@ -30,13 +30,6 @@ static int make_below(const char *path, const char *name, struct err *e)
     return rc < 0 ? err_wrap(e, "data_dir") : 0;
 }
 
-static long read_holder(int fd)
-{
-    char text[32] = {0};
-
-    return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
-}
-
 /* Never through a link, and nothing but a file of our own: what is behind another name is not ours to write to. */
 static int open_lock(const char *file, int flags, struct err *e)
 {
@@ -54,10 +47,13 @@ static int open_lock(const char *file, int flags, struct err *e)
 
 static int in_use(const char *path, int fd, struct err *e)
 {
+    char holder[32] = {0};
+
+    (void)!pread(fd, holder, sizeof(holder) - 1, 0);
     return err_set(
         e, ERR_IO,
         "data_dir %s is in use by another sluice (process %ld); stop it first, or give this one another data_dir", path,
-        read_holder(fd));
+        strtol(holder, NULL, 10));
 }
 
 static int take_lock(struct data_dir *d, const char *path, struct err *e)
@@ -132,15 +128,6 @@ static void describe_place(const char *path, char *out, size_t size)
     snprintf(out, size, "machine %s\nfolder %llu\n", machine[0] ? machine : "unknown", (unsigned long long)st.st_ino);
 }
 
-static void warn_of_copy(const char *path)
-{
-    log_warn(
-        "data_dir was last used in another place: it is a copy, was put back from a backup, or was moved",
-        KS("data_dir", path),
-        KS("hint",
-           "if the other one goes on too, both deliver what both hold; new batches get names and ids of their own"));
-}
-
 /* Reads where the folder was used last, says when that is elsewhere, and writes down where it is now. */
 static void note_place(const char *path)
 {
@@ -152,7 +139,10 @@ static void note_place(const char *path)
     was[n > 0 ? n : 0] = '\0';
     describe_place(path, is, sizeof(is));
     if (was[0] && strcmp(was, is) != 0)
-        warn_of_copy(path);
+        log_warn("data_dir was last used in another place: it is a copy, was put back from a backup, or was moved",
+                 KS("data_dir", path),
+                 KS("hint", "if the other one goes on too, both deliver what both hold; new batches get names and ids "
+                            "of their own"));
     if (fd < 0 || (strcmp(was, is) != 0 && (ftruncate(fd, 0) < 0 || pwrite(fd, is, strlen(is), 0) < 0)))
         log_warn("a copy of data_dir will not be noticed: its place cannot be written down", KS("file", file),
                  KS("cause", fd < 0 ? e.msg : strerror(errno)));

@@ -37,21 +37,6 @@ static void prepare_process(void)
     mallopt(M_TRIM_THRESHOLD, ENGINE_MALLOC_KEEPS);
 }
 
-static int start_back(struct engine *en, struct err *e)
-{
-    struct delivery_tools tools;
-
-    engine_share_begin(en);
-    en->agent = http_agent_new(&en->intake);
-    if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
-        worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
-        return -1;
-    en->senders = sender_pool_new();
-    tools = (struct delivery_tools){
-        .workers = en->workers, .senders = en->senders, .budget = &en->outgo, .tmp_dir = data_dir_tmp(en->data_dir)};
-    return delivery_loop_new(&en->loop, &tools, e) < 0 ? -1 : delivery_loop_start(en->loop, e);
-}
-
 /* Streams that were renamed or taken out of the configuration, with records on board: once, at the start. */
 static void warn_of_orphans(struct engine *en)
 {
@@ -99,10 +84,20 @@ static int start_streams(struct engine *en, struct err *e)
 
 static int start_all(struct engine *en, struct err *e)
 {
+    struct delivery_tools tools;
+
     en->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (en->news < 0)
         return err_errno(e, "an eventfd cannot be made");
-    if (start_back(en, e) < 0)
+    engine_share_begin(en);
+    en->agent = http_agent_new(&en->intake);
+    if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
+        worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
+        return -1;
+    en->senders = sender_pool_new();
+    tools = (struct delivery_tools){
+        .workers = en->workers, .senders = en->senders, .budget = &en->outgo, .tmp_dir = data_dir_tmp(en->data_dir)};
+    if (delivery_loop_new(&en->loop, &tools, e) < 0 || delivery_loop_start(en->loop, e) < 0)
         return -1;
     warn_of_orphans(en);
     return start_streams(en, e);
@@ -255,20 +250,12 @@ bool engine_waits_for_inputs(struct engine *en)
     return !inputs_stopped(en, 0);
 }
 
-static uint64_t records_left(struct engine *en)
-{
-    struct engine_stream *es;
-    uint64_t left = 0;
-
-    TAILQ_FOREACH(es, &en->streams, link)
-        left += engine_records_of(es);
-    return left;
-}
-
 /* What inputs that stop late had still appended is delivered, too. */
 uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
 {
     nsec end = clock_mono() + grace;
+    struct engine_stream *es;
+    uint64_t left = 0;
     bool stopped;
 
     stop_intake(en);
@@ -286,7 +273,9 @@ uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
         flush_all(en);
         waits_for(en, "deliveries");
     }
-    return records_left(en);
+    TAILQ_FOREACH(es, &en->streams, link)
+        left += engine_records_of(es);
+    return left;
 }
 
 /* The loop first: what the workers and senders give up now is no news for it any more. */

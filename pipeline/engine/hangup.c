@@ -51,20 +51,14 @@ static void log_mistakes(const char *path, const char *what, const struct cfg_er
     buf_release(&printed);
 }
 
-/* What a pipe or a terminal had to say was said at the start. */
-static bool can_be_read_again(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) < 0 || S_ISREG(st.st_mode); /* loading says what is wrong with one that is gone */
-}
-
 static void check(const struct settings *running)
 {
     struct cfg_errors *found = cfg_errors_new();
     struct settings *s = NULL;
+    struct stat st;
 
-    if (!can_be_read_again(running->path)) {
+    /* What a pipe or a terminal had to say was said at the start; loading says what is wrong with a file that is gone. */
+    if (stat(running->path, &st) == 0 && !S_ISREG(st.st_mode)) {
         log_warn("SIGHUP: the configuration did not come from a file and cannot be checked again",
                  KS("path", running->path), KS("hint", "everything goes on as it was started"));
         goto out;

@@ -23,19 +23,6 @@ static void add(struct orphans *o, const char *name, uint64_t records, const cha
         (struct orphan){.name = mem_strdup(name), .records = records, .trouble = trouble ? mem_strdup(trouble) : NULL};
 }
 
-static void look(const struct settings *s, const char *name, struct orphans *o)
-{
-    char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, name);
-    uint64_t waiting;
-    struct err e;
-
-    if (spool_peek(dir, &waiting, &e) < 0)
-        add(o, name, 0, e.msg);
-    else if (waiting > 0)
-        add(o, name, waiting, NULL);
-    mem_free(dir);
-}
-
 static int by_name(const void *a, const void *b)
 {
     const struct orphan *x = a, *y = b;
@@ -56,9 +43,21 @@ void orphans_find(const struct settings *s, struct orphans *out)
     struct dirent *entry;
 
     *out = (struct orphans){.list = NULL};
-    while (d && (entry = readdir(d)))
-        if (entry->d_name[0] != '.' && !settings_stream(s, entry->d_name))
-            look(s, entry->d_name, out);
+    while (d && (entry = readdir(d))) {
+        const char *name = entry->d_name;
+        uint64_t waiting;
+        struct err e;
+        char *spool;
+
+        if (name[0] == '.' || settings_stream(s, name))
+            continue;
+        spool = mem_printf("%s/%s/spool", folder, name);
+        if (spool_peek(spool, &waiting, &e) < 0)
+            add(out, name, 0, e.msg);
+        else if (waiting > 0)
+            add(out, name, waiting, NULL);
+        mem_free(spool);
+    }
     if (d)
         closedir(d);
     sort(out);

@@ -37,27 +37,20 @@ static void finding(struct check *c, struct srcpos at, const struct err *e)
 /* --- data_dir ------------------------------------------------------------------------------------------------------
  */
 
-/* Cuts `path` back to the part that is there. */
-static void nearest_existing(char *path)
-{
-    while (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) < 0 && errno == ENOENT) {
-        char *slash = strrchr(path, '/');
-
-        if (!slash || slash == path) {
-            path[slash ? 1 : 0] = '\0';
-            return;
-        }
-        *slash = '\0';
-    }
-}
-
 static int check_writable(const char *data_dir, struct err *e)
 {
-    char *there = mem_strdup(data_dir);
+    char *there = mem_strdup(data_dir), *slash;
     struct stat st;
     int rc = -1;
 
-    nearest_existing(there);
+    while (faccessat(AT_FDCWD, there, F_OK, AT_EACCESS) < 0 && errno == ENOENT) { /* the part that is there */
+        slash = strrchr(there, '/');
+        if (!slash || slash == there) {
+            there[slash ? 1 : 0] = '\0';
+            break;
+        }
+        *slash = '\0';
+    }
     if (stat(there, &st) < 0)
         err_errno(e, "data_dir: cannot look at %s", there);
     else if (!S_ISDIR(st.st_mode))

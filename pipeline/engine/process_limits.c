@@ -18,36 +18,28 @@ size_t process_cores(void)
 
 /* --- descriptors ------------------------------------------------------------------------------------------------- */
 
-static size_t open_descriptors(void)
+struct descriptor_needs process_descriptors(void)
 {
+    struct descriptor_needs n = {.limit = SIZE_MAX};
     DIR *d = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n > 3 ? n - 3 : 0; /* "." and ".." and the folder's own */
-}
-
-static size_t raised_limit(void)
-{
     struct rlimit files;
 
+    while (d && readdir(d))
+        n.open++;
+    if (d)
+        closedir(d);
+    n.open -= n.open > 3 ? 3 : n.open; /* "." and ".." and the folder's own */
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return SIZE_MAX;
+        return n;
     if (files.rlim_cur < files.rlim_max) {
         struct rlimit more = {.rlim_cur = files.rlim_max, .rlim_max = files.rlim_max};
 
         if (setrlimit(RLIMIT_NOFILE, &more) == 0)
             files = more;
     }
-    return files.rlim_cur < SIZE_MAX ? (size_t)files.rlim_cur : SIZE_MAX;
-}
-
-struct descriptor_needs process_descriptors(void)
-{
-    return (struct descriptor_needs){.limit = raised_limit(), .open = open_descriptors()};
+    if (files.rlim_cur < SIZE_MAX)
+        n.limit = (size_t)files.rlim_cur;
+    return n;
 }
 
 struct descriptor_needs process_needs_of(const struct stream_settings *st, const struct stream_settings *in)
@@ -100,36 +92,22 @@ static uint64_t stack_bytes(void)
     return stack.rlim_cur;
 }
 
-/* Of the inputs' own. */
-static uint64_t input_threads(const struct settings *s)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < s->stream_count; i++)
-        for (size_t j = 0; j < s->streams[i].input_count; j++) {
-            const struct input_settings *in = &s->streams[i].inputs[j];
-
-            n += in->ops->threads ? in->ops->threads(in->conf) : 0;
-        }
-    return n;
-}
-
-static size_t input_loops(const struct settings *s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s->stream_count; i++)
-        n += s->streams[i].input_count > 0;
-    return n < INPUT_LOOPS_MAX ? n : INPUT_LOOPS_MAX;
-}
-
 static uint64_t memory_needed(const struct settings *s)
 {
-    size_t loops = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
-    uint64_t threads = PROCESS_THREADS + process_cores() + loops;
+    size_t workers = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
+    uint64_t threads = PROCESS_THREADS + process_cores() + workers, loops = 0, of_inputs = 0;
 
-    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + input_loops(s) * INPUT_LOOP_STACK_BYTES +
-           input_threads(s) * INPUT_THREAD_STACK_BYTES + s->memory_limit;
+    for (size_t i = 0; i < s->stream_count; i++) {
+        const struct stream_settings *st = &s->streams[i];
+
+        loops += st->input_count > 0;
+        for (size_t j = 0; j < st->input_count; j++)
+            of_inputs += st->inputs[j].ops->threads ? st->inputs[j].ops->threads(st->inputs[j].conf) : 0;
+    }
+    if (loops > INPUT_LOOPS_MAX)
+        loops = INPUT_LOOPS_MAX;
+    return PROCESS_PROGRAM_BYTES + threads * stack_bytes() + loops * INPUT_LOOP_STACK_BYTES +
+           of_inputs * INPUT_THREAD_STACK_BYTES + s->memory_limit;
 }
 
 static int check_limit(int which, const char *what, const char *how, uint64_t need, struct err *e)

@@ -166,39 +166,6 @@ static struct engine_stream *enlist(struct engine *en, const struct stream_setti
     return es;
 }
 
-/* From here on nobody looks at it. */
-static void hide(struct engine *en, struct engine_stream *es)
-{
-    pthread_mutex_lock(&en->lock);
-    es->state = STATE_CLOSING;
-    while (es->users > 0)
-        pthread_cond_wait(&en->changed, &en->lock);
-    pthread_mutex_unlock(&en->lock);
-}
-
-/* Its name is free, and with it its folder in data_dir. */
-static void unlist(struct engine *en, struct engine_stream *es)
-{
-    pthread_mutex_lock(&en->lock);
-    TAILQ_REMOVE(&en->streams, es, link);
-    pthread_mutex_unlock(&en->lock);
-}
-
-static int open_deliveries(struct engine *en, struct engine_stream *es, struct err *e)
-{
-    struct stream_env env = {
-        .data_dir = en->settings->data_dir,
-        .base_dir = en->settings->base_dir,
-        .committer = en->committer,
-        .warm = en->warm,
-        .loop = en->loop,
-        .became_idle = on_stream_news,
-        .ctx = en,
-    };
-
-    return stream_open(&es->stream, es->conf, &env, e);
-}
-
 /* -1: what there is of them is to be stopped and closed as any others. */
 static int open_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
                        struct stream_inputs *inputs, struct err *e)
@@ -232,12 +199,18 @@ static void take_away(struct engine *en, struct engine_stream *es)
 {
     if (en->api)
         api_remove_stream(en->api, es->conf->name);
-    hide(en, es);
+    pthread_mutex_lock(&en->lock);
+    es->state = STATE_CLOSING; /* from here on nobody looks at it */
+    while (es->users > 0)
+        pthread_cond_wait(&en->changed, &en->lock);
+    pthread_mutex_unlock(&en->lock);
     stream_inputs_close(&es->inputs);
     if (es->stream)
         stream_leave(es->stream);
     engine_close_stream(en, es);
-    unlist(en, es);
+    pthread_mutex_lock(&en->lock); /* its name is free, and with it its folder in data_dir */
+    TAILQ_REMOVE(&en->streams, es, link);
+    pthread_mutex_unlock(&en->lock);
     mem_free(es);
 }
 
@@ -254,12 +227,21 @@ static void take_back(struct engine *en, struct engine_stream *es)
 
 int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **out, struct err *e)
 {
+    const struct stream_env env = {
+        .data_dir = en->settings->data_dir,
+        .base_dir = en->settings->base_dir,
+        .committer = en->committer,
+        .warm = en->warm,
+        .loop = en->loop,
+        .became_idle = on_stream_news,
+        .ctx = en,
+    };
     struct engine_stream *es = enlist(en, conf, e);
 
     if (!es)
         return -1;
     es->input_names = stream_inputs_names(conf);
-    if (engine_take_descriptors(en, es, conf, conf, e) < 0 || open_deliveries(en, es, e) < 0 ||
+    if (engine_take_descriptors(en, es, conf, conf, e) < 0 || stream_open(&es->stream, conf, &env, e) < 0 ||
         open_inputs(en, es, conf, &es->inputs, e) < 0) {
         take_back(en, es);
         return -1;

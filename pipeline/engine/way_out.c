@@ -62,8 +62,9 @@ static void on_alarm(int sig)
     _exit(1);
 }
 
-/* From here on the process ends, whatever becomes of this thread. */
-static void set_alarm(void)
+/* From here on the process ends, whatever becomes of this thread. Locks: w->lock held: who closes it meanwhile, or has nothing to tell any
+ * more, is too late. */
+static NORETURN void leave(struct way_out *w)
 {
     struct itimerval soon = {.it_value.tv_usec = WAY_OUT_WORDS_TIME_US};
     sigset_t alarm_only;
@@ -73,12 +74,6 @@ static void set_alarm(void)
     sigaddset(&alarm_only, SIGALRM);
     pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
     setitimer(ITIMER_REAL, &soon, NULL);
-}
-
-/* Locks: w->lock held: who closes it meanwhile, or has nothing to tell any more, is too late. */
-static NORETURN void leave(struct way_out *w)
-{
-    set_alarm();
     if (w->tell)
         w->tell(w->ctx);
     log_flush(WAY_OUT_FLUSH_TIME);
@@ -104,14 +99,6 @@ static void ask(struct way_out *w, const char *name, nsec now)
     ring(w->news);
 }
 
-static void take_signals(struct way_out *w)
-{
-    struct signalfd_siginfo info;
-
-    while (read(w->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        ask(w, sigabbrev_np((int)info.ssi_signo), clock_mono());
-}
-
 static int wait_ms(nsec deadline, nsec now)
 {
     nsec left = deadline - now;
@@ -125,6 +112,7 @@ static void *way_out_main(void *arg)
 {
     struct way_out *w = arg;
     struct pollfd fds[] = {{.fd = w->signals, .events = POLLIN}, {.fd = w->nudge, .events = POLLIN}};
+    struct signalfd_siginfo info;
 
     pthread_setname_np(pthread_self(), "way out");
     pthread_mutex_lock(&w->lock);
@@ -135,22 +123,13 @@ static void *way_out_main(void *arg)
         (void)poll(fds, ARRAY_LEN(fds), ms);
         silence(w->nudge);
         pthread_mutex_lock(&w->lock);
-        take_signals(w);
+        while (read(w->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+            ask(w, sigabbrev_np((int)info.ssi_signo), clock_mono());
         if (!w->closed && clock_mono() >= w->deadline)
             leave(w);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
-}
-
-static int open_descriptors(struct way_out *w, struct err *e)
-{
-    w->signals = signalfd(-1, &w->set, SFD_CLOEXEC | SFD_NONBLOCK);
-    w->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    w->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (w->signals < 0 || w->news < 0 || w->nudge < 0)
-        return err_errno(e, "signals cannot be watched");
-    return 0;
 }
 
 static void release(struct way_out *w)
@@ -189,16 +168,17 @@ int way_out_open(struct way_out **out, nsec grace, struct err *e)
     pthread_sigmask(SIG_BLOCK, &w->set, &w->before);
     sigdelset(&w->set, SIGALRM); /* it is blocked for all threads, and unblocked where it is wanted */
     sigdelset(&w->set, SIGHUP);  /* hangup.h takes it */
-    if (open_descriptors(w, e) < 0) {
-        release(w);
-        return -1;
+    w->signals = signalfd(-1, &w->set, SFD_CLOEXEC | SFD_NONBLOCK);
+    w->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->signals < 0 || w->news < 0 || w->nudge < 0) {
+        err_errno(e, "signals cannot be watched");
+    } else if (thread_start(&w->thread, way_out_main, w, "the thread that waits for signals", e) == 0) {
+        *out = w;
+        return 0;
     }
-    if (thread_start(&w->thread, way_out_main, w, "the thread that waits for signals", e) < 0) {
-        release(w);
-        return -1;
-    }
-    *out = w;
-    return 0;
+    release(w);
+    return -1;
 }
 
 void way_out_close(struct way_out **wp)
