@@ -76,16 +76,6 @@ static void note_size(struct pass *p, size_t bytes)
 /* --- bodies that a format makes of runs ------------------------------------------------------------------------------------
  */
 
-static int format_run(struct pass *p, const struct object_reader *k, uint64_t from, uint64_t to)
-{
-    struct slice piece;
-
-    if (p->in->format->run(p->format, &k->chunk.v, k->base + from, k->base + to - 1, &p->w->scratch, &piece) < 0)
-        return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
-    note_taken(p, from, to, frame_record_bytes(&k->chunk.v, k->base + from, k->base + to - 1));
-    return to_codec(p, piece);
-}
-
 static void stop_when_large(struct pass *p)
 {
     uint64_t max = p->in->body_max;
@@ -112,8 +102,13 @@ static int format_frame(struct pass *p, const struct object_reader *k)
     while (at < k->end && !p->full) {
         uint64_t some = records_at_once(p, k), most = some < p->room ? some : p->room;
         uint64_t limit = k->end - at < most ? k->end : at + most, to = outcomes_run_end(f, at, limit);
+        uint64_t first = k->base + at, last = k->base + to - 1;
+        struct slice piece;
 
-        if (format_run(p, k, at, to) < 0)
+        if (p->in->format->run(p->format, &k->chunk.v, first, last, &p->w->scratch, &piece) < 0)
+            return err_set(&p->out->err, ERR_LIMIT, "the records grow too large as format `%s`", p->in->format->name);
+        note_taken(p, at, to, frame_record_bytes(&k->chunk.v, first, last));
+        if (to_codec(p, piece) < 0)
             return -1;
         stop_when_large(p);
         at = outcomes_next_pending(f, to);
@@ -151,11 +146,6 @@ static int shape_straight(struct pass *p)
     p->straight = (struct buf){.p = at, .cap = room, .max = room};
     p->into = &p->straight;
     return 0;
-}
-
-static bool over_limit(const struct pass *p)
-{
-    return p->limits.body_bytes && p->shaped + p->into->n > p->limits.body_bytes;
 }
 
 /* As sink_ops.record(), which formats follow. */
@@ -206,7 +196,7 @@ static int shape_record(struct pass *p, const struct object_reader *k, uint64_t 
         outcomes_refuse(p->in->records.outcomes, position, &why);
         return 0;
     }
-    if (over_limit(p) && p->out->taken > 0) {
+    if (p->limits.body_bytes && p->shaped + p->into->n > p->limits.body_bytes && p->out->taken > 0) {
         p->into->n = before;
         p->full = true;
         return 0;
@@ -241,25 +231,13 @@ static int shape_frame(struct pass *p, const struct object_reader *k)
 /* --- the whole body ------------------------------------------------------------------------------------------------
  */
 
-static int begin_format(struct pass *p)
-{
-    const struct format_begin b = {
-        .options = p->in->format_options, .bytes = p->in->records.source->bytes, .memory = p->in->format_memory};
-
-    return p->in->format->begin ? p->in->format->begin(&p->format, &b, &p->out->err) : 0;
-}
-
-static void close_format(struct pass *p)
-{
-    if (p->format)
-        p->in->format->close(&p->format);
-}
-
 static int begin_body(struct pass *p, bool exact)
 {
     const struct encoder_in *in = p->in;
+    const struct format_begin b = {
+        .options = in->format_options, .bytes = in->records.source->bytes, .memory = in->format_memory};
 
-    if (!in->shaper && begin_format(p) < 0)
+    if (!in->shaper && in->format->begin && in->format->begin(&p->format, &b, &p->out->err) < 0)
         return -1;
     if (in->codec->name_content)
         in->codec->name_content(p->codec, in->content_name);
@@ -296,26 +274,22 @@ void encoder_note_counted(const struct encoder_in *in, const struct object_reade
             outcomes_counted_note(in->records.counted, at);
 }
 
-static int add_piece(struct pass *p, const struct object_reader *k)
-{
-    if (k->lost) {
-        outcomes_lose_run(p->in->records.outcomes, k->begin, k->end);
-        return 0;
-    }
-    encoder_note_counted(p->in, k);
-    return p->in->shaper || p->in->format->add ? shape_frame(p, k) : format_frame(p, k);
-}
-
 static int add_records(struct pass *p)
 {
+    bool by_record = p->in->shaper || p->in->format->add;
     struct object_reader k;
     int got = 1;
 
     object_reader_open(&k, p->in->records.source, &p->w->raw, p->w->cancel);
     while (got > 0 && !p->full) {
         got = object_reader_next(&k, &p->out->err);
-        if (got > 0 && add_piece(p, &k) < 0)
-            got = -1;
+        if (got > 0 && k.lost) {
+            outcomes_lose_run(p->in->records.outcomes, k.begin, k.end);
+        } else if (got > 0) {
+            encoder_note_counted(p->in, &k);
+            if ((by_record ? shape_frame(p, &k) : format_frame(p, &k)) < 0)
+                got = -1;
+        }
     }
     object_reader_close(&k);
     return got < 0 ? -1 : 0;
@@ -347,16 +321,6 @@ static bool range_of(const struct encoder_records *r, uint64_t room, uint64_t *f
 static struct sink_seal_id id_of(const struct encoder_records *r, uint64_t first, uint64_t last)
 {
     return object_id(&r->source->object, encoder_window(first, last, r->outcomes->count));
-}
-
-static void pass_init(struct pass *p, const struct encoder_in *in, struct worker *w, struct encoder_out *out)
-{
-    *p = (struct pass){.in = in, .w = w, .out = out, .codec = worker_codec(w, in->codec, in->level)};
-    if (in->shaper && in->shaper->limits)
-        in->shaper->limits(in->sink, &p->limits);
-    p->room = in->records.window;
-    if (p->limits.records && p->limits.records < p->room)
-        p->room = p->limits.records;
 }
 
 /* Does the head of the body, which stands in front of all records, say who the body is? */
@@ -392,12 +356,16 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
 {
     const struct outcomes *f = in->records.outcomes;
     uint64_t first = 0, last = 0;
+    struct pass p = {.in = in, .w = w, .out = out, .codec = worker_codec(w, in->codec, in->level)};
     struct sink_seal_id expected;
-    struct pass p;
     bool again;
     int rc;
 
-    pass_init(&p, in, w, out);
+    if (in->shaper && in->shaper->limits)
+        in->shaper->limits(in->sink, &p.limits);
+    p.room = in->records.window;
+    if (p.limits.records && p.limits.records < p.room)
+        p.room = p.limits.records;
     if (window < p.room)
         p.room = window;
     if (!range_of(&in->records, p.room, &first, &last))
@@ -409,7 +377,8 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
     again = rc == 0 && exact && out->taken != f->count;
     if (rc == 0 && !again)
         rc = end_body(&p);
-    close_format(&p);
+    if (p.format)
+        in->format->close(&p.format);
     if (rc < 0)
         return -1;
     if (again) /* some were damaged: once more, without saying how long it will be */
@@ -429,15 +398,6 @@ static int encode(const struct encoder_in *in, struct worker *w, bool exact, uin
             return encode(in, w, false, out->taken, out);
     }
     return 0;
-}
-
-/* All records of a range as they stand: then the codec can be told the size before it begins. */
-static bool size_is_known(const struct encoder_in *in)
-{
-    const struct encoder_records *r = &in->records;
-
-    return !in->shaper && in->format->exact_size && r->source->exact && r->outcomes->pending == r->outcomes->count &&
-           r->window >= r->outcomes->count;
 }
 
 static void digest_piece(unsigned digests, struct slice piece, struct worker *w, struct sink_digests *out)
@@ -501,8 +461,13 @@ int encoder_digest_body(unsigned digests, struct worker *w, struct encoder_out *
 
 int encoder_run(const struct encoder_in *in, struct worker *w, struct encoder_out *out)
 {
+    const struct encoder_records *r = &in->records;
+    /* All records of a range as they stand: then the codec can be told the size before it begins. */
+    bool exact = !in->shaper && in->format->exact_size && r->source->exact &&
+                 r->outcomes->pending == r->outcomes->count && r->window >= r->outcomes->count;
+
     *out = (struct encoder_out){.body = NULL};
-    if (encode(in, w, size_is_known(in), UINT64_MAX, out) < 0 || encoder_digest_body(in->digests, w, out) < 0) {
+    if (encode(in, w, exact, UINT64_MAX, out) < 0 || encoder_digest_body(in->digests, w, out) < 0) {
         encoder_out_release(out);
         return -1;
     }

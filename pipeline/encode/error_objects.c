@@ -109,31 +109,12 @@ static int add_frame(struct lines *l, const struct object_reader *k)
     return 0;
 }
 
-static int write_lines(struct lines *l)
-{
-    struct object_reader k;
-    int got;
-
-    object_reader_open(&k, l->in->records.source, &l->w->raw, l->w->cancel);
-    do {
-        got = object_reader_next(&k, &l->out->err);
-        if (got > 0 && add_frame(l, &k) < 0)
-            got = -1;
-    } while (got > 0 && l->out->taken < l->in->records.window);
-    object_reader_close(&k);
-    return got < 0 ? -1 : flush(l);
-}
-
-/* Everything that was ever refused is in this one body. */
-static bool is_whole(const struct encoder_in *in, const struct lines *l)
-{
-    return l->out->taken == in->records.outcomes->refused + in->records.outcomes->backed_up;
-}
-
 int error_objects_run(const struct encoder_in *in, const struct error_objects_failure *f, struct worker *w,
                       struct encoder_out *out)
 {
     struct lines l = {.in = in, .failure = f, .w = w, .out = out};
+    struct object_reader k;
+    bool whole;
     int rc;
 
     *out = (struct encoder_out){.body = encoder_body(in)};
@@ -141,8 +122,17 @@ int error_objects_run(const struct encoder_in *in, const struct error_objects_fa
     out->id.error_type = f->error_type;
     buf_init(&l.more, ENCODER_ERRORS_MORE_MAX);
     buf_clear(&w->scratch);
-    rc = write_lines(&l) < 0 ? -1 : encoder_digest_body(in->digests, w, out);
-    if (rc == 0 && out->taken > 0 && !is_whole(in, &l))
+    object_reader_open(&k, in->records.source, &w->raw, w->cancel);
+    do {
+        rc = object_reader_next(&k, &out->err);
+        if (rc > 0 && add_frame(&l, &k) < 0)
+            rc = -1;
+    } while (rc > 0 && out->taken < in->records.window);
+    object_reader_close(&k);
+    rc = rc < 0 || flush(&l) < 0 ? -1 : encoder_digest_body(in->digests, w, out);
+    /* Is everything that was ever refused in this one body? */
+    whole = out->taken == in->records.outcomes->refused + in->records.outcomes->backed_up;
+    if (rc == 0 && out->taken > 0 && !whole)
         out->id.window = encoder_window(l.first, l.last, UINT64_MAX);
     if (rc < 0)
         encoder_out_release(out);

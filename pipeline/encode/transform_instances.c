@@ -15,29 +15,24 @@ struct transform_instances {
     size_t count;                /* guarded by lock */
 };
 
-static int load(struct transform_instances *l, const struct stream_settings *conf, const char *base_dir, struct err *e)
-{
-    const struct transform_env env = {.stream = conf->name, .base_dir = base_dir};
-    struct chain_part *parts = mem_array(conf->transform_count, sizeof(*parts));
-    int rc;
-
-    for (size_t i = 0; i < conf->transform_count; i++)
-        parts[i] = (struct chain_part){.ops = conf->transforms[i].ops, .conf = conf->transforms[i].conf};
-    rc = chain_load(&l->chain, parts, conf->transform_count, &env, e);
-    mem_free(parts);
-    return rc;
-}
-
 int transform_instances_open(struct transform_instances **out, const struct stream_settings *conf, const char *base_dir,
                              struct err *e)
 {
+    const struct transform_env env = {.stream = conf->name, .base_dir = base_dir};
     struct transform_instances *l;
+    struct chain_part *parts;
+    int rc;
 
     *out = NULL;
     if (conf->transform_count == 0)
         return 0;
     l = mem_alloc(sizeof(*l));
-    if (load(l, conf, base_dir, e) < 0) {
+    parts = mem_array(conf->transform_count, sizeof(*parts));
+    for (size_t i = 0; i < conf->transform_count; i++)
+        parts[i] = (struct chain_part){.ops = conf->transforms[i].ops, .conf = conf->transforms[i].conf};
+    rc = chain_load(&l->chain, parts, conf->transform_count, &env, e);
+    mem_free(parts);
+    if (rc < 0) {
         mem_free(l);
         return -1;
     }
@@ -75,39 +70,26 @@ struct chain_state *transform_instances_only_state(struct transform_instances *l
     return l->single || chain_open(&l->single, l->chain, cancel, e) == 0 ? l->single : NULL;
 }
 
-static struct chain_state *state_of(struct transform_instances *l, size_t worker)
-{
-    struct chain_state *s;
-
-    pthread_mutex_lock(&l->lock);
-    s = worker < l->count ? l->states[worker] : NULL;
-    pthread_mutex_unlock(&l->lock);
-    return s;
-}
-
-static void keep(struct transform_instances *l, size_t worker, struct chain_state *s)
-{
-    pthread_mutex_lock(&l->lock);
-    if (worker >= l->count) {
-        l->states = mem_grow(l->states, worker + 1, sizeof(*l->states));
-        while (l->count <= worker)
-            l->states[l->count++] = NULL;
-    }
-    l->states[worker] = s;
-    pthread_mutex_unlock(&l->lock);
-}
-
 struct chain_state *transform_instances_state(struct transform_instances *l, struct worker *w, struct err *e)
 {
     struct chain_state *s;
 
     if (chain_is_single(l->chain))
         return transform_instances_only_state(l, w->cancel, e);
-    s = state_of(l, w->index);
+    pthread_mutex_lock(&l->lock);
+    s = w->index < l->count ? l->states[w->index] : NULL;
+    pthread_mutex_unlock(&l->lock);
     if (s)
         return s;
     if (chain_open(&s, l->chain, w->cancel, e) < 0)
         return NULL;
-    keep(l, w->index, s);
+    pthread_mutex_lock(&l->lock);
+    if (w->index >= l->count) {
+        l->states = mem_grow(l->states, w->index + 1, sizeof(*l->states));
+        while (l->count <= w->index)
+            l->states[l->count++] = NULL;
+    }
+    l->states[w->index] = s;
+    pthread_mutex_unlock(&l->lock);
     return s;
 }

@@ -45,16 +45,6 @@ static struct worker_job *take_job(struct worker_pool *p)
     return job;
 }
 
-static void worker_init(struct worker *w, size_t index, const struct cancel *cancel)
-{
-    buf_init(&w->raw, WORKER_RAW_MAX);
-    buf_init(&w->scratch, WORKER_SCRATCH_MAX);
-    w->sha256 = sha256_new();
-    w->md5 = md5_new();
-    w->index = index;
-    w->cancel = cancel;
-}
-
 static void worker_release(struct worker *w)
 {
     for (size_t i = 0; i < w->codec_count; i++)
@@ -92,7 +82,12 @@ int worker_pool_start(struct worker_pool **out, size_t threads, const struct can
         struct worker_thread *t = &p->threads[p->count];
 
         t->pool = p;
-        worker_init(&t->w, p->count, cancel);
+        buf_init(&t->w.raw, WORKER_RAW_MAX);
+        buf_init(&t->w.scratch, WORKER_SCRATCH_MAX);
+        t->w.sha256 = sha256_new();
+        t->w.md5 = md5_new();
+        t->w.index = p->count;
+        t->w.cancel = cancel;
         if (thread_start(&t->id, worker_main, t, "a worker thread", e) < 0) {
             worker_release(&t->w);
             worker_pool_stop(&p);
