@@ -66,7 +66,7 @@ static int set_way(struct put_client *c, const char *cert_file, struct err *e)
     int rc = 0;
 
     (void)proxy_find(NULL, c->endpoint, &p);
-    if (strncasecmp(c->endpoint, "https:", strlen("https:")) == 0 || proxy_is_https(&p)) {
+    if ((!cert_file && strncasecmp(c->endpoint, "https:", strlen("https:")) == 0) || proxy_is_https(&p)) {
         struct system_trust *t = system_trust_keep();
 
         rc = system_trust_get(t, &c->system, e);

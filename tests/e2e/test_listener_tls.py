@@ -13,7 +13,9 @@ from common import one_stream, to_file
 from firehose import Firehose
 from harness import free_port, wait_until
 from test_http_misbehaviour import expired
-from test_tls import make_certificates, run
+from test_tls import make_certificates
+
+KEYS = ("AKLISTENERTLS0000001", "tlsSecret/with+signs")
 
 
 class SecureFirehose(Firehose):
@@ -39,20 +41,24 @@ def secured(t, server, ca=None, **more):
     return t.daemon({**one_stream("app", to_file(t), interval="0s"), "api": api})
 
 
+def put_by_hand(t, d, lines):
+    return subprocess.run([t.binary, "put", "-c", d.config_path, "--stream", "app"], input=lines, capture_output=True,
+                          timeout=60 * t.slow)
+
+
 def test_records_come_in_over_tls_and_plain_http_is_answered_with_the_reason(t):
     ca, server = make_certificates(t)
-    d = secured(t, server).start()
+    d = secured(t, server, credentials=[{"access_key_id": KEYS[0], "secret_access_key": KEYS[1]}]).start()
     sent = []
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        client = SecureFirehose(d.api_port, ca, versions=(version, version))
+        client = SecureFirehose(d.api_port, ca, versions=(version, version), credentials=KEYS)
         # More than one record of TLS and than the server reads at once, several times on one connection.
         for i in range(3):
             records = [b"%d %d %d " % (version, i, n) + b"x" * 9000 for n in range(100)]
             client.put_all("app", records)
             sent += records
         client.close()
-    put = subprocess.run([t.binary, "put", "-c", d.config_path, "--stream", "app"], input=b"from the shell\n", capture_output=True,
-                         timeout=60 * t.slow)
+    put = put_by_hand(t, d, b"from the shell\n")
     assert put.returncode == 0, put
     sent.append(b"from the shell")
 
@@ -139,8 +145,7 @@ def test_clients_must_have_a_certificate_where_that_is_asked(t):
             except (OSError, http.client.HTTPException):
                 pass
     assert "client_ca_file" in d.wait_logged("did not get through the TLS handshake", level="warn")[0]
-    put = subprocess.run([t.binary, "put", "-c", d.config_path, "--stream", "app"], input=b"x\n", capture_output=True,
-                         timeout=60 * t.slow)
+    put = put_by_hand(t, d, b"x\n")
     assert put.returncode == 2 and b"client_ca_file" in put.stderr, put
     d.wait_delivered("app", 2)
     d.stop()
