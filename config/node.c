@@ -41,6 +41,23 @@ const struct cfg_node *cfg_node_get(const struct cfg_node *map, const char *key)
     return NULL;
 }
 
+bool cfg_node_same(const struct cfg_node *a, const struct cfg_node *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (a->kind != b->kind || a->count != b->count || a->quoted != b->quoted)
+        return false;
+    if (a->kind == CFG_NODE_SCALAR && strcmp(a->text, b->text) != 0)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct cfg_node *other = a->kind == CFG_NODE_MAP ? cfg_node_get(b, a->items[i]->key->text) : b->items[i];
+
+        if (!cfg_node_same(a->items[i], other))
+            return false;
+    }
+    return true;
+}
+
 bool cfg_node_is_null(const struct cfg_node *node)
 {
     static const char *const words[] = {"", "~", "null", "Null", "NULL"};

@@ -62,6 +62,9 @@ bool cfg_node_is_null(const struct cfg_node *node);
 /* True when neither `node` nor anything below it is bad. NULL is whole. */
 bool cfg_node_is_whole(const struct cfg_node *node);
 
+/* Is the same written in both, places apart? What is left out is not what is written as its default. NULL: left out. */
+bool cfg_node_same(const struct cfg_node *a, const struct cfg_node *b);
+
 /* Where a mistake about what is missing in `node` is shown: its key, if it has one. */
 struct srcpos cfg_node_place(const struct cfg_node *node);
 

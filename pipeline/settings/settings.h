@@ -157,7 +157,7 @@ struct srcpos settings_place(const struct settings *s, const char *section, cons
 /* Prints the manual of every option from the tables that parse them (Markdown). */
 void settings_reference(struct buf *out);
 
-/* Do both read the same, in the same way? For all inputs but `api`. */
+/* Is the same written for the inputs of both? */
 bool settings_same_inputs(const struct stream_settings *a, const struct stream_settings *b);
 
 /* A hash of everything that shapes a stream's objects (destination, format, codec, prefix): when it changes, the

@@ -440,7 +440,7 @@ static void files_go_on_where_they_were(void **state)
                       NEXT[] = "data_dir: ./data\nadmin: { listen: none }\nstreams:\n  a:\n"
                                "    inputs: [{ tail: { paths: [three.log, one.log], start: beginning } }]\n"
                                "    destination: { file: { path: ./a } }\n";
-    struct settings *first, *next;
+    struct settings *first, *again, *next;
     struct lane parsed = {0};
 
     (void)state;
@@ -449,7 +449,9 @@ static void files_go_on_where_they_were(void **state)
     append_numbers("three.log", 201, 100);
     first = parse(FIRST, &parsed);
     next = parse(NEXT, &parsed);
-    assert_true(settings_same_inputs(&first->streams[0], &first->streams[0]));
+    again = parse(FIRST, &parsed);
+    assert_true(settings_same_inputs(&first->streams[0], &again->streams[0]));
+    settings_free(&again);
     assert_false(settings_same_inputs(&first->streams[0], &next->streams[0]));
     a.conf.inputs = first->streams[0].inputs;
     a.next_reads.inputs = next->streams[0].inputs;
