@@ -1,10 +1,12 @@
 """Streams whose objects have partition keys: each record once, in its own prefix, in order; across crashes, outages, full folders and other
 settings."""
 
+import datetime
 import json
 import os
 import re
 import subprocess
+import zoneinfo
 
 import backups
 import objects
@@ -354,3 +356,59 @@ def test_fsck_reads_what_is_staged(t):
     assert before == {p: open(p, "rb").read() for p in parcels(d)}
     d.start()
     d.stop()
+
+
+BIG = """\
+function transform(r, meta)
+  meta.partition_keys.k = r.k
+  if r.big then r.text = ("x"):rep(10 * 1024 * 1024 - 200) end
+  return r
+end
+"""
+
+
+def test_records_of_ten_mebibytes_keep_their_place_among_small_ones(t):
+    """Also with source records in the backup, and when it is killed before they are staged, or behind that."""
+    d = t.daemon(one_stream("app", folder(t), transform={"lua": script(t, BIG)}, backup=backup(t, "all"), size="1MiB",
+                            interval="900s")).start()
+    put = [json.dumps({"n": n, "k": f"key{n % 2}", "fate": "keep", **({"big": True} if n in (2, 3, 7) else {})}).encode()
+           for n in range(10)]
+    for part in (put[:5], put[5:]):
+        Firehose(d.api_port).put_all("app", part)
+        d.kill9()
+        d.start()
+    wait_until("both keys have parcels, and so have the sources", lambda: len(parcels(d)) >= 3, 60 * t.slow)
+    d.kill9()
+    d.start()
+    d.stop()
+    places = {}
+    for key, data in sorted(objects.read_dir(t.path("out")).items()):
+        for line in objects.unpack(data).splitlines():
+            r = json.loads(line)
+            assert key.startswith(f"k={r['k']}/") and len(r.get("text", "")) == (10 * 1024 * 1024 - 200 if r.get("big") else 0), key
+            places.setdefault(r["n"], []).append(key)
+    assert sorted(places) == list(range(10)) and all(len(p) == 1 for p in places.values()), places
+    objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("backup"))), put)
+
+
+def test_records_around_the_change_of_clocks_are_in_their_hours_with_one_object_at_a_time(t):
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    ends = [datetime.datetime(2026, m, day, 1, tzinfo=datetime.timezone.utc) for m, day in ((3, 29), (10, 25))]
+    times = [end + datetime.timedelta(minutes=30 * i) for end in ends for i in range(-4, 5)]
+    place = {"file": {"path": t.path("out"), "prefix": "!{timestamp:yyyy-MM-dd-HH}/", "timezone": "Europe/Berlin"}}
+    d = t.daemon(one_stream("app", place, time={"field": "ts"}, interval="900s", max_partitions=1)).start()
+    put = [json.dumps({"n": n, "ts": at.strftime("%Y-%m-%dT%H:%M:%SZ")}).encode() for n, at in enumerate(times)]
+    for part in (put[::2], put[1::2]):
+        Firehose(d.api_port).put_all("app", part)
+        d.kill9()
+        d.start()
+    d.stop()
+    got = []
+    for key, data in objects.read_dir(t.path("out")).items():
+        for line in objects.unpack(data).splitlines():
+            at = times[json.loads(line)["n"]]
+            assert key.startswith(at.astimezone(zone).strftime("%Y-%m-%d-%H/")), f"{line} is in {key}"
+            got.append(line)
+        offsets = {times[json.loads(line)["n"]].astimezone(zone).utcoffset() for line in objects.unpack(data).splitlines()}
+        assert len(offsets) == 1, f"{key} has records of an hour that comes twice"
+    objects.assert_exactly_once(got, put)

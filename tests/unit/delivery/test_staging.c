@@ -751,11 +751,11 @@ static void without_its_log_what_is_staged_is_kept(void **state)
 }
 
 /* Half as many records may fit, and what is open makes room when it is delivered. */
-static void on_a_full_disk_pieces_get_smaller(void **state)
+static void check_on_a_full_disk(bool memory)
 {
     struct bench *b = bench_new(6);
 
-    (void)state;
+    b->r->conf.memory = memory;
     rig_start(b->r);
     put(b, "b");
     (void)wait_for_parcel(b, 0);
@@ -769,6 +769,13 @@ static void on_a_full_disk_pieces_get_smaller(void **state)
     check_books(b);
     rig_stop(b->r);
     bench_free(b);
+}
+
+static void on_a_full_disk_pieces_get_smaller(void **state)
+{
+    (void)state;
+    check_on_a_full_disk(false);
+    check_on_a_full_disk(true); /* `durability: memory`: the log needs no disk, what is staged does */
 }
 
 /* At the end what is staged is delivered, also when a piece waits for somebody to do something. */
