@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """sluice against real servers and real clients: "N passed, N failed, N skipped".
 
-    tests/servers/run.py --build build/release [--only PATTERN] [--list]
+    tests/servers/run.py --build build/release [--only PATTERN] [--list] [-j 3]
 
 Every s3_*.sh here is a store (stores.py; MinIO only where it is installed, or SLUICE_STORES=all), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
 otel.sh and victorialogs.sh what the http sink sends (receivers.py), every sdk/*.sh is a client of the Firehose API
 (clients.py). One that cannot be installed (exit code 77) is skipped; with CI=true that
 is a failure. Servers keep their data in a temporary folder, listen on loopback and are ended by process id.
+
+The scenarios of one server or client run one after the other in a process of their own, those of several side by side:
+most of the time is waiting, for a server to start or for a retry.
 """
 
 import argparse
+import concurrent.futures
 import os
 import re
 import shutil
@@ -70,8 +74,28 @@ class Tally:
 
     def _fail(self, number, name, text, folder):
         self.failed += 1
-        print(f"not ok {number} - {name}, kept in {folder}")
-        print("".join(f"#   {line}\n" for line in text.splitlines()[-30:]), end="", flush=True)
+        lines = "".join(f"\n#   {line}" for line in text.splitlines()[-30:])
+        print(f"not ok {number} - {name}, kept in {folder}{lines}", flush=True)
+
+
+def lanes(only):
+    """{what stands before the colon: [(number, name, function)]}, those that were chosen."""
+    chosen = [(n, fn) for n, fn in scenarios() if only is None or re.search(only, n)]
+    found = {}
+    for number, (name, fn) in enumerate(chosen, 1):
+        found.setdefault(name.partition(":")[0], []).append((number, name, fn))
+    return found
+
+
+def run_lane(lane, args):
+    """In a process of its own."""
+    tally = Tally(os.environ.get("CI") == "true")
+    try:
+        for number, name, fn in lanes(args.only)[lane]:
+            tally.run(number, name, fn, args)
+    finally:
+        search_server.end()
+    return tally.passed, tally.failed, tally.skipped
 
 
 def main():
@@ -79,20 +103,19 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--only", help="regular expression on the names of --list")
     p.add_argument("--list", action="store_true")
+    p.add_argument("-j", "--jobs", type=int, default=3, help="servers and clients at a time")
     args = p.parse_args()
-    chosen = [(n, fn) for n, fn in scenarios() if args.only is None or re.search(args.only, n)]
+    chosen = lanes(args.only)
     if args.list:
-        print("\n".join(n for n, _ in chosen))
+        print("\n".join(name for lane in chosen.values() for _, name, _ in lane))
         return 0
-    tally = Tally(os.environ.get("CI") == "true")
-    print(f"1..{len(chosen)}", flush=True)
-    try:
-        for number, (name, fn) in enumerate(chosen, 1):
-            tally.run(number, name, fn, args)
-    finally:
-        search_server.end()
-    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
-    return 1 if tally.failed or not chosen else 0
+    print(f"1..{sum(map(len, chosen.values()))}", flush=True)
+    with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+        # The search engines take longest: the last ones begin first.
+        counts = list(pool.map(run_lane, reversed(chosen), [args] * len(chosen)))
+    passed, failed, skipped = (sum(c) for c in zip(*counts)) if counts else (0, 0, 0)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not chosen else 0
 
 
 if __name__ == "__main__":

@@ -501,11 +501,9 @@ static void play(const struct scene *scene)
     orders++;
 }
 
-/* Sanitizers make it many times as long: some of the scenes then. */
-#if defined(__SANITIZE_THREAD__)
-#define EVERY 61
-#elif defined(__SANITIZE_ADDRESS__)
-#define EVERY 11
+/* AddressSanitizer makes it many times as long: some of the scenes then. */
+#if defined(__SANITIZE_ADDRESS__)
+#define EVERY 23
 #else
 #define EVERY 1
 #endif
