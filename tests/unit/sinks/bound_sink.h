@@ -6,6 +6,7 @@
 #include "config/errors.h"
 #include "config/node.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/trust/system_trust.h"
 #include "sinks/sink.h"
 
 #include <stdio.h>
@@ -21,6 +22,22 @@ struct bound_sink {
     void *conf, *state;
     struct cfg_tree *tree;
 };
+
+/* For cmocka_run_group_tests(): the machine's certificate authorities are read once, not again for each sink. */
+static inline int keep_trust(void **state)
+{
+    *state = system_trust_keep();
+    return 0;
+}
+
+static inline int leave_trust(void **state)
+{
+    struct system_trust *t = *state;
+
+    system_trust_leave(&t);
+    *state = NULL;
+    return 0;
+}
 
 /* -1 with *e when open() refuses; a YAML mistake ends the test. */
 static int bound_sink_open(struct bound_sink *b, const char *name, const char *yaml, const char *base_dir,

@@ -91,5 +91,5 @@ int main(void)
         cmocka_unit_test(every_row_has_a_case_here),
     };
 
-    return cmocka_run_group_tests_name("presets", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("presets", tests, keep_trust, leave_trust);
 }

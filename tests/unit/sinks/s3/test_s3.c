@@ -24,6 +24,12 @@ static int clean_environment(void **state)
     return 0;
 }
 
+static int begin(void **state)
+{
+    clean_environment(state);
+    return keep_trust(state);
+}
+
 static struct bound_sink opened(const char *yaml)
 {
     struct bound_sink b;
@@ -813,5 +819,5 @@ int main(void)
         cmocka_unit_test(description_and_secrets),
     };
 
-    return cmocka_run_group_tests_name("s3", tests, clean_environment, NULL);
+    return cmocka_run_group_tests_name("s3", tests, begin, leave_trust);
 }
