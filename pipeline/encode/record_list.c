@@ -4,7 +4,7 @@
  * a buffer.
  *
  * What is said of a record is its partition keys and its facts. Keys are few and repeat, so a chunk holds each set once,
- * and an origin says where; that of the record before is tried first, then all by their checksums. Facts are of one
+ * and an origin says where; that of the record before is tried first, then the others by a table of their checksums. Facts are of one
  * record as a rule, and those that one record became: with facts only the record before is tried. */
 #include "pipeline/encode/record_list.h"
 
@@ -14,6 +14,7 @@
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define VARINT_MAX 5
 #define PART_MAX   0x3fffffffU /* far above TRANSFORM_RECORD_PIECES_MAX */
@@ -29,9 +30,9 @@ struct chunk {
     uint32_t count, payload, table, said; /* records; bytes */
 };
 
-/* A set of keys of the open chunk, without facts. */
+/* A set of keys of the open chunk, without facts: a slot of the table. */
 struct interned {
-    uint32_t crc, at;
+    uint32_t crc, at; /* as record_origin.said; 0: the slot is free */
 };
 
 struct record_list {
@@ -42,7 +43,7 @@ struct record_list {
     struct chunk *chunks; /* the last is open until record_list_finish() */
     size_t chunk_count, chunk_room;
     struct buf table, origins, said; /* of the open chunk */
-    struct interned *sets;
+    struct interned *sets;           /* open addressing; at most half of the slots are taken */
     size_t set_count, set_room;
     struct buf shared; /* the keys of all records so far, while they are the same */
     bool keys_differ;
@@ -145,6 +146,8 @@ static int close_chunk(struct record_list *l, struct err *e)
     buf_clear(&l->table);
     buf_clear(&l->origins);
     buf_clear(&l->said);
+    if (l->set_count > 0)
+        memset(l->sets, 0, l->set_room * sizeof(*l->sets));
     l->set_count = 0;
     return 0;
 }
@@ -190,28 +193,43 @@ static int say(struct record_list *l, const struct record_from *from, struct err
     return 0;
 }
 
-static int add_set(struct record_list *l, const struct record_from *from, uint32_t crc, struct err *e)
+static void grow_sets(struct record_list *l)
 {
-    if (l->set_count == l->set_room) {
-        l->set_room = l->set_room ? 2 * l->set_room : 8;
-        l->sets = mem_grow(l->sets, l->set_room, sizeof(*l->sets));
+    struct interned *old = l->sets;
+    size_t room = l->set_room;
+
+    l->set_room = room ? 2 * room : 16;
+    l->sets = mem_array(l->set_room, sizeof(*l->sets));
+    for (size_t i = 0; i < room; i++) {
+        size_t to = old[i].crc;
+
+        if (!old[i].at)
+            continue;
+        while (l->sets[to & (l->set_room - 1)].at)
+            to++;
+        l->sets[to & (l->set_room - 1)] = old[i];
     }
-    l->sets[l->set_count++] = (struct interned){.crc = crc, .at = (uint32_t)l->said.n};
-    return say(l, from, e);
+    mem_free(old);
 }
 
 /* Keys without facts: once for all records that have them. */
 static int intern(struct record_list *l, const struct record_from *from, uint32_t *at, struct err *e)
 {
     uint32_t crc = crc32c(0, from->keys);
-    size_t i = 0;
+    struct interned *set;
+    size_t i = crc;
 
-    while (i < l->set_count && (l->sets[i].crc != crc || !is_said_at(l, l->sets[i].at, from)))
-        i++;
-    if (i == l->set_count && add_set(l, from, crc, e) < 0)
-        return -1;
-    *at = l->sets[i].at + 1;
-    return 0;
+    if (2 * (l->set_count + 1) > l->set_room)
+        grow_sets(l);
+    for (; (set = &l->sets[i & (l->set_room - 1)])->at; i++)
+        if (set->crc == crc && is_said_at(l, set->at - 1, from)) {
+            *at = set->at;
+            return 0;
+        }
+    *set = (struct interned){.crc = crc, .at = (uint32_t)l->said.n + 1};
+    l->set_count++;
+    *at = set->at;
+    return say(l, from, e);
 }
 
 /* *at: where the open chunk has the record's keys and facts, for record_origin.said. */
