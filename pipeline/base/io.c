@@ -17,6 +17,11 @@ static int real_open(const char *path, int flags, mode_t mode)
     return open(path, flags | O_CLOEXEC, mode);
 }
 
+static int real_reserve(int fd, off_t size)
+{
+    return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size);
+}
+
 static int real_move(const char *from, const char *to, unsigned flags)
 {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
@@ -27,6 +32,7 @@ const struct io_ops io_ops_real = {
     .pread = pread,
     .pwritev = pwritev,
     .ftruncate = ftruncate,
+    .reserve = real_reserve,
     .fdatasync = fdatasync,
     .fsync = fsync,
     .syncfs = syncfs,

@@ -25,6 +25,8 @@ struct io_ops {
     ssize_t (*pread)(int fd, void *p, size_t n, off_t offset);
     ssize_t (*pwritev)(int fd, const struct iovec *v, int count, off_t offset);
     int (*ftruncate)(int fd, off_t size);
+    int (*reserve)(int fd,
+                   off_t size); /* of the disk's space for so many bytes; the file is no longer for it. May be NULL */
     int (*fdatasync)(int fd);
     int (*fsync)(int fd); /* of a folder */
     int (*syncfs)(int fd);

@@ -608,6 +608,12 @@
 /* A block of a parcel's file: its payload, and its records. One is read at once. */
 #define PARCEL_BLOCK_BYTES   LIMIT(256 * KIB, 512)
 #define PARCEL_BLOCK_RECORDS LIMIT(4096, 4)
+/* A parcel's file that grows in small parts takes its space ahead: from the first of these lengths on four times as much, from the second
+ * on twice as much, from the third on this much more at a time. And who reads one reads so much at once, when its blocks are smaller. */
+#define PARCEL_AHEAD_FIRST  (16 * KIB)
+#define PARCEL_AHEAD_DOUBLE (256 * KIB)
+#define PARCEL_AHEAD_MAX    (4 * MIB)
+#define PARCEL_READ_AHEAD   LIMIT(64 * KIB, 256)
 /* A query for a partition key (transforms/partition/query.h): steps that one may take, and the shortest record that must be within
  * them, or the query is refused. */
 #define QUERY_WORK_MAX   (1ULL << 30)
@@ -622,17 +628,20 @@
 #define PARTITIONS_OPEN_MAX 20000
 /* A record in it: of what a transform made, or a line that says why one failed. */
 #define PARCEL_RECORD_MAX_BYTES TRANSFORM_LINE_MAX_BYTES
-/* Staging (encode/stage.h): a piece that is staged at once, and how long one gathers at most; what it may hold in memory of its parcels' blocks;
+/* Staging (encode/stage.h): a piece that is staged at once, a larger one when many keys are to have something of it (so much for each), and
+ * how long one gathers at most; what it may hold in memory of its parcels' blocks;
  * their files that stay open between two pieces; parcels that one piece may go to; and parcels of a stream that are not settled, above
  * which no further piece is staged: all of them stand in each checkpoint (FRAME_EXTRA_MAX). */
-#define STAGE_PIECE_BYTES    LIMIT(4 * MIB, 8 * KIB)
-#define STAGE_PIECE_AGE_PART 8 /* of the stream's buffer.interval */
-#define STAGE_PIECE_AGE_MAX  (2 * NSEC_PER_SEC)
-#define STAGE_BUFFERED_MAX   LIMIT(8 * MIB, 4 * KIB)
-#define STAGE_FILES_MAX      LIMIT(32, 2)
-#define STAGE_PARTS_MAX      LIMIT(16384, 32)
-#define STAGE_PARCELS_MAX    LIMIT(49152, 1024)
-#define STAGE_BUCKETS_FIRST  LIMIT(64, 1)
+#define STAGE_PIECE_BYTES     LIMIT(4 * MIB, 8 * KIB)
+#define STAGE_PIECE_BYTES_MAX LIMIT(8 * MIB, 16 * KIB)
+#define STAGE_PIECE_KEY_BYTES LIMIT(32 * KIB, 256)
+#define STAGE_PIECE_AGE_PART  8 /* of the stream's buffer.interval */
+#define STAGE_PIECE_AGE_MAX   (2 * NSEC_PER_SEC)
+#define STAGE_BUFFERED_MAX    LIMIT(12 * MIB, 4 * KIB)
+#define STAGE_FILES_MAX       LIMIT(32, 2)
+#define STAGE_PARTS_MAX       LIMIT(16384, 32)
+#define STAGE_PARCELS_MAX     LIMIT(49152, 1024)
+#define STAGE_BUCKETS_FIRST   LIMIT(64, 1)
 /* Bytes of the partition keys of one record: as many as a script may set, with their names. */
 #define KEY_SET_MAX (64 * KIB)
 

@@ -1,6 +1,5 @@
 #include "pipeline/delivery/generation.h"
 
-#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>
@@ -163,11 +162,6 @@ uint64_t generation_object_bytes(const struct generation *g)
     if (!conf->compressed_size)
         return conf->buffer_size;
     return object_weight_bytes(&g->weight, conf->compressed_size, conf->buffer_size);
-}
-
-uint64_t generation_batch_bytes(const struct generation *g)
-{
-    return g->conf->partitioned ? STAGE_PIECE_BYTES : generation_object_bytes(g);
 }
 
 void generation_note_weight(struct generation *g, uint64_t came, uint64_t weighed)

@@ -74,8 +74,6 @@ bool generations_use(struct generations *all, const struct stream_settings *conf
 
 /* When an object has enough bytes, before compression. */
 uint64_t generation_object_bytes(const struct generation *g);
-/* The same of a batch: of a partitioned stream it is a piece, which is no object. */
-uint64_t generation_batch_bytes(const struct generation *g);
 /* So much came in, and so much objects of it weighed. */
 void generation_note_weight(struct generation *g, uint64_t came, uint64_t weighed);
 

@@ -544,6 +544,22 @@ size_t staging_partitions(const struct staging *s)
     return s->stage->open[STAGE_RECORDS];
 }
 
+/* What a piece costs for each of its keys is shared by more records, as far as memory allows, and a spool that must not be full before the
+ * piece is. */
+static uint64_t piece_bytes(const struct staging *s, const struct stream_settings *conf)
+{
+    uint64_t most = conf->spool_limit / 4 < STAGE_PIECE_BYTES_MAX ? conf->spool_limit / 4 : STAGE_PIECE_BYTES_MAX;
+    uint64_t wanted = staging_partitions(s) * STAGE_PIECE_KEY_BYTES;
+
+    wanted = wanted < most ? wanted : most;
+    return wanted > STAGE_PIECE_BYTES ? wanted : STAGE_PIECE_BYTES;
+}
+
+uint64_t staging_batch_bytes(const struct staging *s, const struct generation *g)
+{
+    return g->conf->partitioned ? piece_bytes(s, g->conf) : generation_object_bytes(g);
+}
+
 size_t staging_limit(const struct stream_settings *conf)
 {
     return conf->partitioned ? most_partitions(conf) : 0;

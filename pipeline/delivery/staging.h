@@ -22,6 +22,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/delivery/delivery.h"
+#include "pipeline/delivery/generation.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/encode/stage.h"
 #include "pipeline/encode/stage_piece.h"
@@ -121,6 +122,8 @@ bool staging_is_away(const struct staging *s);
 /* Of a partitioned stream: the objects that gather records. Not while they are a worker's. */
 bool staging_has_parcels(const struct staging *s);
 size_t staging_partitions(const struct staging *s);
+/* When the stream's next batch has enough bytes: of a partitioned one it is a piece, and none may be under way. */
+uint64_t staging_batch_bytes(const struct staging *s, const struct generation *g);
 /* How many these may be; 0: the stream is not partitioned. */
 size_t staging_limit(const struct stream_settings *conf);
 /* Why some of it does not get on. */

@@ -44,8 +44,7 @@ static void on_committed(void *ctx)
     delivery_loop_post(st->loop, &st->committed);
 }
 
-/* --- open and close ------------------------------------------------------------------------------------------------
- */
+/* --- open and close ------------------------------------------------------------------------------------------------- */
 
 static void make_host(struct stream *st)
 {
@@ -102,7 +101,8 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     staging_init(&st->staging);
     if (stream_open_spool(st, env, on_committed, &log_is_damaged, e) < 0)
         return -1;
-    pace_init(&st->pace, st->spool, (uint64_t)conf->buffer_size, clock_mono());
+    pace_init(&st->pace, st->spool, conf->partitioned ? STAGE_PIECE_BYTES_MAX : (uint64_t)conf->buffer_size,
+              clock_mono());
     make_host(st);
     first = generation_open(&st->generations, conf, &st->host, st->journal, env->base_dir, e);
     if (!first)
@@ -192,10 +192,10 @@ static void remove_open(struct stream *st, struct delivery *d)
 /* The open batch begins anew with it: it is a range of the spool and nothing else. */
 static void begin_batches(struct stream *st)
 {
-    const struct stream_settings *conf = st->generations.newest->conf;
-    struct batch_limits limits = {.size = generation_batch_bytes(st->generations.newest),
-                                  .records = UINT64_MAX,
-                                  .interval = conf->buffer_interval};
+    const struct generation *g = st->generations.newest;
+    const struct stream_settings *conf = g->conf;
+    uint64_t size = staging_batch_bytes(&st->staging, g);
+    struct batch_limits limits = {.size = size, .records = UINT64_MAX, .interval = conf->buffer_interval};
 
     if (conf->partitioned) { /* this is the parcels'; a piece waits for a part of that */
         limits.interval /= STAGE_PIECE_AGE_PART;
@@ -388,7 +388,7 @@ static void cut_due_batches(struct stream *st)
         struct seal next;
         struct spool_cursor end;
 
-        batcher_resize(&st->batcher, generation_batch_bytes(st->generations.newest));
+        batcher_resize(&st->batcher, staging_batch_bytes(&st->staging, st->generations.newest));
         if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
             spool_failed(st, &e);
             return;

@@ -36,6 +36,9 @@ struct parcel_file {
     struct parcel_mark mark;            /* of what is flushed */
     struct buf payload, table, origins; /* of the open block */
     uint32_t open;                      /* its records */
+    struct buf window;                  /* who reads blocks: bytes of the file from window_at on */
+    uint64_t window_at;
+    size_t ahead; /* bytes that are read at once; 0: those that are asked for */
 };
 
 struct block {
@@ -46,6 +49,49 @@ struct block {
 static size_t block_content(const struct block *b)
 {
     return b->payload + b->table + b->count * ORIGIN_BYTES;
+}
+
+/* --- bytes of the file ----------------------------------------------------------------------------------------------- */
+
+/* What of it lies at the window's beginning; how many. */
+static size_t from_window(const struct parcel_file *f, uint64_t at, char *to, size_t n)
+{
+    uint64_t skip = at - f->window_at;
+
+    if (at < f->window_at || skip >= f->window.n)
+        return 0;
+    if (n > f->window.n - skip)
+        n = f->window.n - (size_t)skip;
+    memcpy(to, f->window.p + skip, n);
+    return n;
+}
+
+/* As io_read_at(), of what is flushed. Small blocks stand side by side, so many of them are read at once. */
+static int read_at(struct parcel_file *f, void *to, size_t n, uint64_t at, size_t *got)
+{
+    size_t there = from_window(f, at, to, n), most = f->ahead, more;
+    char *rest = (char *)to + there;
+    int rc;
+
+    *got = there;
+    if (there == n || at + there >= f->mark.length)
+        return 0;
+    at += there;
+    if (n - there < most) {
+        most = most < f->mark.length - at ? most : (size_t)(f->mark.length - at);
+        buf_clear(&f->window);
+        if (buf_reserve(&f->window, most) < 0) {
+            errno = ENOMEM;
+            return -1;
+        }
+        rc = io_read_at(f->ops, f->fd, f->window.p, most, at, &f->window.n);
+        f->window_at = at;
+        more = from_window(f, at, rest, n - there);
+    } else {
+        rc = io_read_at(f->ops, f->fd, rest, n - there, at, &more);
+    }
+    *got += more;
+    return rc;
 }
 
 /* --- headers --------------------------------------------------------------------------------------------------------- */
@@ -82,12 +128,12 @@ static bool decode_header(const unsigned char in[HEADER_BYTES], uint64_t at, str
 }
 
 /* The header at `at`. -1 with ERR_FORMAT: there is none, or its block ends behind the file. */
-static int read_header(const struct parcel_file *f, uint64_t at, struct block *b, struct err *e)
+static int read_header(struct parcel_file *f, uint64_t at, struct block *b, struct err *e)
 {
     unsigned char header[HEADER_BYTES];
     size_t got;
 
-    if (io_read_at(f->ops, f->fd, header, sizeof(header), at, &got) < 0)
+    if (read_at(f, header, sizeof(header), at, &got) < 0)
         return err_errno(e, "read %s", f->path);
     if (got < sizeof(header) || !decode_header(header, at, b) || block_content(b) > f->mark.length - at - HEADER_BYTES)
         return err_set(e, ERR_FORMAT, "%s is damaged at byte %llu", f->path, (unsigned long long)at);
@@ -107,6 +153,7 @@ struct parcel_file *parcel_file_at(const struct io_ops *ops, const char *path, c
     buf_init(&f->payload, PAYLOAD_MAX);
     buf_init(&f->table, TABLE_MAX);
     buf_init(&f->origins, ORIGINS_MAX);
+    buf_init(&f->window, PARCEL_READ_AHEAD);
     return f;
 }
 
@@ -127,6 +174,7 @@ void parcel_file_close(struct parcel_file **fp)
     if (f->fd >= 0)
         close(f->fd);
     empty_block(f);
+    buf_release(&f->window);
     mem_free(f->path);
     mem_free(f);
     *fp = NULL;
@@ -266,6 +314,14 @@ static void put_origin(struct buf *b, const struct record_origin *o)
     b->n += ORIGIN_BYTES;
 }
 
+void parcel_file_expect(struct parcel_file *f, size_t bytes, size_t records)
+{
+    buf_expect(&f->payload, bytes < PARCEL_BLOCK_BYTES ? bytes : PARCEL_BLOCK_BYTES);
+    records = records < PARCEL_BLOCK_RECORDS ? records : PARCEL_BLOCK_RECORDS;
+    buf_expect(&f->table, records * 2);
+    buf_expect(&f->origins, records * ORIGIN_BYTES);
+}
+
 int parcel_file_add(struct parcel_file *f, struct slice data, const struct record_origin *from, struct err *e)
 {
     bool newline_is_ours = data.n == 0 || data.p[data.n - 1] != '\n';
@@ -282,6 +338,29 @@ int parcel_file_add(struct parcel_file *f, struct slice data, const struct recor
     return f->payload.n >= PARCEL_BLOCK_BYTES || f->open >= PARCEL_BLOCK_RECORDS ? parcel_file_flush(f, e) : 0;
 }
 
+/* For a file of this length; the marks are those of a file that grows. */
+static uint64_t space_for(uint64_t length)
+{
+    uint64_t space = PARCEL_AHEAD_FIRST;
+
+    if (length > PARCEL_AHEAD_MAX)
+        return (length + PARCEL_AHEAD_MAX - 1) / PARCEL_AHEAD_MAX * PARCEL_AHEAD_MAX;
+    while (space < length)
+        space *= space < PARCEL_AHEAD_DOUBLE ? 4 : 2;
+    return space;
+}
+
+/* Files that grow by turns would lie scattered on the disk, and each scattered part costs when it is written, and once more when the file is
+ * removed. So each has space ahead. Without it, because the disk is nearly full or cannot do it, a file is the same. */
+static void take_space(const struct parcel_file *f, uint64_t more)
+{
+    uint64_t length = f->mark.length, space = space_for(length + more);
+    bool grows = length > 0 || more < PARCEL_BLOCK_BYTES / 4; /* not what is written at once */
+
+    if (f->ops->reserve && grows && space > PARCEL_AHEAD_FIRST && (length == 0 || space > space_for(length)))
+        (void)f->ops->reserve(f->fd, (off_t)space);
+}
+
 int parcel_file_flush(struct parcel_file *f, struct err *e)
 {
     struct block b = {
@@ -296,6 +375,7 @@ int parcel_file_flush(struct parcel_file *f, struct err *e)
         return -1;
     b.crc = crc32c(crc32c(crc32c(0, buf_slice(&f->payload)), buf_slice(&f->table)), buf_slice(&f->origins));
     encode_header(&b, f->mark.length, header);
+    take_space(f, HEADER_BYTES + block_content(&b));
     if (io_write_at(f->ops, f->fd, v, 4, f->mark.length) < 0)
         return cannot(f, "write", e);
     f->mark.length += HEADER_BYTES + block_content(&b);
@@ -356,6 +436,7 @@ int parcel_file_read(struct parcel_file *f, struct parcel_place *p, struct buf *
         return 0;
     if (f->fd < 0 && open_old(f, O_RDONLY, e) < 0)
         return e->code == ERR_FORMAT ? lose_the_rest(f, p, c) : -1;
+    f->ahead = PARCEL_READ_AHEAD;
     if (read_header(f, p->at, &b, e) < 0)
         return e->code == ERR_FORMAT ? lose_the_rest(f, p, c) : -1;
     if (b.first != p->next) {
@@ -367,7 +448,7 @@ int parcel_file_read(struct parcel_file *f, struct parcel_place *p, struct buf *
     buf_clear(raw);
     if (buf_reserve(raw, origins + b.count * sizeof(struct record_origin)) < 0)
         return err_set(e, ERR_NOMEM, "no memory to read %s", f->path);
-    if (io_read_at(f->ops, f->fd, raw->p, content, p->at + HEADER_BYTES, &got) < 0)
+    if (read_at(f, raw->p, content, p->at + HEADER_BYTES, &got) < 0)
         return err_errno(e, "read %s", f->path);
     p->at += HEADER_BYTES + content;
     p->next += b.count;

@@ -19,8 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Beside a record in a block: its length, and where it is from. */
+/* What a record takes in a block beside its bytes, and a file in memory while somebody works with it. */
 #define BESIDE_RECORD 24
+#define BESIDE_FILE   1024
 
 struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader)
 {
@@ -54,9 +55,10 @@ static void close_file(struct stage *s, struct stage_parcel *p)
 
 static struct parcel_file *file_of(struct stage *s, struct stage_parcel *p)
 {
-    if (!p->file)
-        p->file = parcel_file_at(s->files, p->path, &p->written);
-    return p->file;
+    if (p->file)
+        return p->file;
+    s->buffered += BESIDE_FILE;
+    return p->file = parcel_file_at(s->files, p->path, &p->written);
 }
 
 static int flush(struct stage_parcel *p, struct err *e)
@@ -276,6 +278,15 @@ static int note_one(struct stage *s, const struct stage_parcel *p, struct err *e
     return err_set(e, ERR_LIMIT, "its records go to more objects than can be written down on a full disk");
 }
 
+/* A little more: else half of the blocks would be moved to a larger place once more. */
+static void expect_as_before(struct stage *s, struct stage_parcel *p)
+{
+    uint64_t bytes = p->mark.bytes - p->before.bytes, records = p->mark.count - p->before.count;
+
+    if (!p->is_new)
+        parcel_file_expect(file_of(s, p), bytes + bytes / 4, records + records / 4);
+}
+
 static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
 {
     if (p->is_touched)
@@ -290,6 +301,7 @@ static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
     p->is_touched = true;
     p->counted = 0;
     p->oldest = NSEC_NEVER;
+    expect_as_before(s, p);
     if (s->touched_count > STAGE_PARTS_MAX)
         return err_set(e, ERR_LIMIT, "its records have more than %llu different keys",
                        (unsigned long long)STAGE_PARTS_MAX);
@@ -426,6 +438,7 @@ void stage_took(struct stage *s)
         note_part(s, p);
         if (!p->is_closed)
             s->open_bytes += p->written.length - p->mark.length;
+        p->before = p->mark;
         p->mark = p->written;
         p->is_new = p->is_touched = false;
         if (p->is_closed || !p->is_open)
@@ -526,7 +539,7 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
         return -1;
     }
     s->rules = *rules;
-    p->written = p->mark;
+    p->written = p->before = p->mark;
     p->size = p->mark.bytes;
     p->count = p->mark.count;
     if (known->sealed) {

@@ -42,6 +42,7 @@ struct stage_parcel {
     uint64_t size, count;       /* with all that it has put in: bytes of lines form, records */
     uint64_t counted;           /* of the piece, in its books */
     nsec oldest;                /* of the piece */
+    struct parcel_mark before;  /* the mark before the last piece that it had part in: the next one may bring as much */
 };
 
 TAILQ_HEAD(stage_parcels, stage_parcel);

@@ -526,21 +526,95 @@ static void a_read_that_fails_is_an_error_and_no_damage(void **state)
 {
     struct bench *b = *state;
     struct io_ops ops = io_ops_real;
+    const struct record_origin from = {.seq = 1};
+    struct parcel_place p = {0, 0};
     struct record_chunk c;
+    size_t n = 2 * PARCEL_READ_AHEAD; /* so it takes two reads */
+    char *long_one = malloc(n);
+
+    assert_non_null(long_one);
+    for (size_t i = 0; i < n; i++)
+        long_one[i] = (char)('a' + i % 26);
+    ops.pread = failing_pread;
+    kind = 1;
+    go_on_from(b, &ops, &(struct parcel_mark){0});
+    assert_int_equal(parcel_file_add(b->f, slice_of(long_one, n), &from, &b->e), 0);
+    flush(b);
+    for (int failing = 0; failing < 2; failing++) {
+        calls_left = failing;
+        assert_int_equal(parcel_file_read(b->f, &p, &b->raw, &c, &b->e), -1);
+        assert_int_equal(b->e.code, ERR_IO);
+        assert_int_equal(p.at, 0);
+    }
+    assert_int_equal(parcel_file_read(b->f, &p, &b->raw, &c, &b->e), 1);
+    assert_memory_equal(c.v.payload.p, long_one, n);
+    free(long_one);
+}
+
+/* What is read ahead is of the blocks behind, too, and of them no more than is flushed. */
+static void small_blocks_are_read_many_at_a_time(void **state)
+{
+    struct bench *b = *state;
+    struct io_ops ops = io_ops_real;
+    struct parcel_place p = {0, 0};
+    struct record_chunk c;
+    uint64_t count = 0, reads;
 
     ops.pread = failing_pread;
     kind = 1;
     go_on_from(b, &ops, &(struct parcel_mark){0});
-    add_run(b, 0, 3);
-    flush(b);
-    for (int n = 0; n < 2; n++) {
-        struct parcel_place p = {0, 0};
-
-        calls_left = n;
-        assert_int_equal(parcel_file_read(b->f, &p, &b->raw, &c, &b->e), -1);
-        assert_int_equal(b->e.code, ERR_IO);
+    for (uint64_t i = 0; i < RECORDS; i++) {
+        add_run(b, i, i + 1);
+        flush(b);
     }
-    assert_int_equal(check_all(b, 3), 0);
+    calls_left = 1 << 30;
+    while (parcel_file_read(b->f, &p, &b->raw, &c, &b->e) == 1)
+        count += c.v.count;
+    reads = (uint64_t)((1 << 30) - calls_left);
+    assert_int_equal(count, RECORDS);
+    assert_int_equal(p.at, parcel_file_mark(b->f).length);
+    assert_true(reads >= p.at / PARCEL_READ_AHEAD && reads <= 2 * (p.at / PARCEL_READ_AHEAD) + 2);
+    assert_int_equal(check_all(b, RECORDS), 0);
+}
+
+/* Of the disk's space some is taken ahead, in few steps, and the file is no longer for it; a disk without it does. */
+static unsigned reserves;
+static off_t reserved;
+static int reserve_fails;
+
+static int counting_reserve(int fd, off_t size)
+{
+    (void)fd;
+    reserves++;
+    reserved = size;
+    errno = ENOSPC;
+    return reserve_fails ? -1 : 0;
+}
+
+static void a_file_that_grows_takes_its_space_ahead(void **state)
+{
+    struct bench *b = *state;
+    struct io_ops ops = io_ops_real;
+    const struct record_origin from = {.seq = 1};
+    char part[PARCEL_BLOCK_BYTES / 16];
+
+    ops.reserve = counting_reserve;
+    memset(part, 'x', sizeof(part));
+    for (reserve_fails = 0; reserve_fails < 2; reserve_fails++) {
+        reserves = 0;
+        go_on_from(b, &ops, &(struct parcel_mark){0});
+        for (int i = 0; i < 64; i++) {
+            struct parcel_mark mark = parcel_file_mark(b->f);
+
+            if (i % 3 == 0)
+                go_on_from(b, &ops, &mark);
+            assert_int_equal(parcel_file_add(b->f, slice_of(part, sizeof(part)), &from, &b->e), 0);
+            flush(b);
+            assert_int_equal(file_stamp_of(b->path).size, parcel_file_mark(b->f).length);
+            assert_true(reserves == 0 || (uint64_t)reserved >= parcel_file_mark(b->f).length);
+        }
+        assert_true(reserves <= 8);
+    }
 }
 
 static void a_record_of_any_size_goes_through(void **state)
@@ -595,6 +669,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_descriptor_is_there_when_it_is_needed, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_disk_that_fails_leaves_what_was_there, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_read_that_fails_is_an_error_and_no_damage, set_up, take_down),
+        cmocka_unit_test_setup_teardown(small_blocks_are_read_many_at_a_time, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_file_that_grows_takes_its_space_ahead, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_record_of_any_size_goes_through, set_up, take_down),
     };
 
