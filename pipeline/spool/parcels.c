@@ -1,4 +1,5 @@
-/* Parcels stand in an array in the order of their numbers and are found by halving: new ones come at its end, and any of them may go. Of
+/* Parcels stand in an array in the order of their numbers and are found by halving: new ones come at its end, and any of them may go, the older
+ * ones first as a rule. So the side of the array that is shorter closes the gap: the list begins somewhere in its memory. Of
  * a note and of progress the parcel shows what its entry owns. */
 #include "pipeline/spool/parcels.h"
 
@@ -17,7 +18,7 @@ void parcels_release(struct parcels *p)
 {
     for (size_t i = 0; i < p->count; i++)
         forget(&p->list[i]);
-    mem_free(p->list);
+    mem_free(p->all);
     *p = (struct parcels){0};
 }
 
@@ -53,14 +54,28 @@ void parcels_copy(char **own, struct slice *shown, struct slice from)
     *shown = slice_of(*own, from.n);
 }
 
+/* For one more at the end. */
+static void make_room(struct parcels *p)
+{
+    size_t begin = p->all ? (size_t)(p->list - p->all) : 0;
+
+    if (begin + p->count < p->room)
+        return;
+    if (begin > p->count) {
+        memcpy(p->all, p->list, p->count * sizeof(*p->list));
+        p->list = p->all;
+        return;
+    }
+    p->room = p->room ? 2 * p->room : 8;
+    p->all = mem_grow(p->all, p->room, sizeof(*p->all));
+    p->list = p->all + begin;
+}
+
 static struct pending_parcel *insert(struct parcels *p, uint64_t number)
 {
     size_t at = place_of(p, number);
 
-    if (p->count == p->room) {
-        p->room = p->room ? 2 * p->room : 8;
-        p->list = mem_grow(p->list, p->room, sizeof(*p->list));
-    }
+    make_room(p);
     memmove(p->list + at + 1, p->list + at, (p->count - at) * sizeof(*p->list));
     p->list[at] = (struct pending_parcel){.parcel = {.number = number, .oldest = NSEC_NEVER}};
     p->count++;
@@ -106,12 +121,17 @@ void parcels_set_progress(struct pending_parcel *p, struct slice progress)
 
 void parcels_remove(struct parcels *p, struct pending_parcel *one)
 {
-    size_t behind = (size_t)(p->list + p->count - (one + 1));
+    size_t before = (size_t)(one - p->list), behind = p->count - before - 1;
 
     p->bytes -= one->parcel.bytes;
     p->records -= one->parcel.records;
     forget(one);
-    memmove(one, one + 1, behind * sizeof(*one));
+    if (before < behind) {
+        memmove(p->list + 1, p->list, before * sizeof(*one));
+        p->list++;
+    } else {
+        memmove(one, one + 1, behind * sizeof(*one));
+    }
     p->count--;
 }
 

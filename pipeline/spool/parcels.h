@@ -22,7 +22,9 @@ struct pending_parcel {
 
 struct parcels {
     struct pending_parcel *list;
-    size_t count, room;
+    size_t count;
+    struct pending_parcel *all; /* the memory that the list is somewhere in */
+    size_t room;
     uint64_t next;           /* number of the next one, less 1: nothing but zeroes is no parcel ever */
     uint64_t bytes, records; /* of all */
 };
