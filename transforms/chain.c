@@ -463,6 +463,8 @@ int chain_end(struct chain_state *s, struct transform_out *out, struct err *e)
         rc = transform_end(s->chain->link[i].ops, s->states[i], &s->links[i].out, e);
         if (rc == 0)
             end_held(s, i);
+        out->queried += s->links[i].out.queried;
+        s->links[i].out.queried = 0;
     }
     s->out = NULL;
     forget(s);

@@ -61,6 +61,8 @@ struct transform_out {
     bool is_object;
     /* Time that emit() has spent in transforms behind this one: not to be counted as this one's. Only grows. */
     nsec elsewhere;
+    /* Time that libjq has taken. Only grows. */
+    nsec queried;
 };
 
 struct transform_env {

@@ -218,6 +218,30 @@ static void facts(struct page *p, const struct stream_status *s, nsec wall_now)
     page_add(p, "</dl>\n");
 }
 
+/* Sums and the largest of all: what partitions are called is what records say, and is not for a page. */
+static void partitions(struct page *p, const struct stream_status *s)
+{
+    uint64_t early = metrics_get(s->metrics, METRIC_PARTITION_COUNT_EXCEEDED);
+    uint64_t without = metrics_get(s->metrics, METRIC_METADATA_EXTRACTION_FAILED);
+    char a[HUMAN_MAX], b[HUMAN_MAX], text[2 * HUMAN_MAX + 8];
+
+    if (!s->partitions_limit && !without)
+        return;
+    page_add(p, "<dl class=\"facts partitions\">\n");
+    if (s->partitions_limit) {
+        snprintf(text, sizeof(text), "%s of %s", human_count(s->partitions, a, sizeof(a)),
+                 human_count(s->partitions_limit, b, sizeof(b)));
+        fact(p, "partitions", text);
+        fact(p, "objects waiting", human_count(s->parcels_waiting, a, sizeof(a)));
+        fact(p, "staged", human_bytes(s->books.staged_bytes, a, sizeof(a)));
+        snprintf(text, sizeof(text), "%s/s", human_bytes(s->partition_rate, a, sizeof(a)));
+        fact(p, "busiest", s->partition_rate ? text : "none lately");
+        fact(p, "delivered early", human_count(early, a, sizeof(a)));
+    }
+    fact(p, "without a key", human_count(without, a, sizeof(a)));
+    page_add(p, "</dl>\n");
+}
+
 static void hint(struct page *p, const char *text)
 {
     page_add(p, "<p><b>To do:</b> ");
@@ -293,6 +317,7 @@ static void streams(struct page *p, const struct snapshot *snap)
             numbers(p, s);
             spool_bar(p, &s->books);
             facts(p, s, snap->wall_now);
+            partitions(p, s);
             trouble(p, s, snap->wall_now);
             page_add(p, "</article>\n");
         }

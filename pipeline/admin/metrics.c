@@ -55,6 +55,9 @@ static const struct books_row BOOKS[] = {
      offsetof(struct spool_books, spooled_bytes)},
     {"sluice_spool_disk_bytes", "gauge", "Bytes the spool takes on disk (or in memory)",
      offsetof(struct spool_books, disk_bytes)},
+    {"sluice_staged_bytes", "gauge",
+     "Of these, what a partitioned stream has in the objects that it gathers and that wait",
+     offsetof(struct spool_books, staged_bytes)},
     {"sluice_spool_limit_bytes", "gauge", "spool.limit: beyond it inputs are pushed back",
      offsetof(struct spool_books, limit)},
 };
@@ -99,6 +102,16 @@ static double partitions_limit(const struct stream_status *s)
     return (double)s->partitions_limit;
 }
 
+static double partition_rate(const struct stream_status *s)
+{
+    return (double)s->partition_rate;
+}
+
+static double parcels_waiting(const struct stream_status *s)
+{
+    return (double)s->parcels_waiting;
+}
+
 struct gauge_row {
     const char *name, *help;
     double (*value)(const struct stream_status *s);
@@ -120,6 +133,13 @@ static const struct gauge_row GAUGES[] = {
      partitions},
     {"sluice_active_partitions_limit", "ActivePartitionsLimit: max_partitions; 0: the stream is not partitioned",
      partitions_limit},
+    {"sluice_per_partition_throughput_bytes",
+     "PerPartitionThroughput: bytes per second of the partition that gets most, of those with an object that was "
+     "closed in the "
+     "last minute or the one before",
+     partition_rate},
+    {"sluice_partition_objects_waiting",
+     "Of a partitioned stream: objects that have gathered, and are not delivered yet", parcels_waiting},
     {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
     {"sluice_delivery_failing_since_timestamp_seconds",
      "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},

@@ -108,6 +108,7 @@ enum delivery_part { PART_SOURCE, PART_RECORDS, PART_ERRORS, PART_FAILED, PART_U
 /* What a stream's transforms have made of a seal so far, for the stream's counters. */
 struct delivery_made {
     uint64_t records, bytes, failed, partitions; /* the last: of the piece that has most */
+    nsec queried;
     struct named_counters counters, drop_reasons, failures;
 };
 

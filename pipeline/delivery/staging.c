@@ -423,6 +423,8 @@ struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h, bo
             settle_undelivered(s, p);
         }
     }
+    if (p && !is_for_backup(p))
+        throughput_note(&s->throughput, p->mark.bytes, s->env.loop->mono - p->begun, s->env.loop->mono);
     return p;
 }
 
@@ -558,6 +560,13 @@ static uint64_t piece_bytes(const struct staging *s, const struct stream_setting
 uint64_t staging_batch_bytes(const struct staging *s, const struct generation *g)
 {
     return g->conf->partitioned ? piece_bytes(s, g->conf) : generation_object_bytes(g);
+}
+
+size_t staging_waiting(const struct staging *s)
+{
+    size_t open = stage_open_count(s->stage);
+
+    return s->parcels > open ? s->parcels - open : 0;
 }
 
 size_t staging_limit(const struct stream_settings *conf)

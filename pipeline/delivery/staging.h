@@ -24,6 +24,7 @@
 #include "pipeline/delivery/delivery.h"
 #include "pipeline/delivery/generation.h"
 #include "pipeline/delivery/loop.h"
+#include "pipeline/delivery/throughput.h"
 #include "pipeline/encode/stage.h"
 #include "pipeline/encode/stage_piece.h"
 
@@ -59,10 +60,11 @@ struct staging {
     struct loop_event worked;
     struct spool_wait in_journal;
     struct loop_event journaled;
-    struct loop_timer due; /* the first open parcel's time */
-    uint64_t exceeded;     /* of the stage, as far as it is in the metrics */
-    size_t parcels;        /* that are not settled, or have their file yet */
-    nsec full_since;       /* mono; as many as there may be, and no piece is cut; 0: there is room */
+    struct loop_timer due;        /* the first open parcel's time */
+    uint64_t exceeded;            /* of the stage, as far as it is in the metrics */
+    size_t parcels;               /* that are not settled, or have their file yet */
+    struct throughput throughput; /* of the partition that gets most */
+    nsec full_since;              /* mono; as many as there may be, and no piece is cut; 0: there is room */
 
     struct restored_parcel *restored; /* sealed by an earlier run */
     size_t restored_count;
@@ -124,6 +126,8 @@ bool staging_has_parcels(const struct staging *s);
 size_t staging_partitions(const struct staging *s);
 /* When the stream's next batch has enough bytes: of a partitioned one it is a piece, and none may be under way. */
 uint64_t staging_batch_bytes(const struct staging *s, const struct generation *g);
+/* Those that are closed, and not settled. */
+size_t staging_waiting(const struct staging *s);
 /* How many these may be; 0: the stream is not partitioned. */
 size_t staging_limit(const struct stream_settings *conf);
 /* Why some of it does not get on. */

@@ -70,7 +70,9 @@ struct stream {
     /* Of the last batch; of a partitioned stream the objects that gather records, and how many they may be. Guarded by
      * named_counters_lock */
     uint64_t partitions, partitions_limit;
-    size_t staged;   /* its objects that are not delivered, */
+    size_t staged;          /* its objects that are not delivered, */
+    size_t parcels_waiting; /* of them, those that gather nothing any more */
+    struct throughput throughput;
     nsec full_since; /* and since when they are as many as there may be (mono; 0: they are not); guarded by the same */
     struct stream_stuck stuck; /* guarded by named_counters_lock */
     nsec

@@ -53,8 +53,11 @@ static void publish_partitions(struct stream *st)
     const struct stream_settings *conf = st->generations.newest->conf;
 
     pthread_mutex_lock(&st->named_counters_lock);
-    if (staging_has_parcels(&st->staging))
+    if (staging_has_parcels(&st->staging)) {
         st->partitions = staging_partitions(&st->staging);
+        st->parcels_waiting = staging_waiting(&st->staging);
+    }
+    st->throughput = st->staging.throughput;
     st->partitions_limit = staging_limit(conf);
     st->staged = st->staging.parcels;
     st->full_since = st->staging.full_since;
@@ -77,6 +80,10 @@ static void count_transform(struct stream *st, const struct delivery_made *made)
     metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_RECORDS, made->records);
     metrics_add(&st->metrics, METRIC_SUCCEED_PROCESSING_BYTES, made->bytes);
     metrics_add(&st->metrics, METRIC_FAILED_PROCESSING_RECORDS, made->failed);
+    metrics_add(&st->metrics, METRIC_JQ_PROCESSING_MICROSECONDS, (uint64_t)(made->queried / NSEC_PER_USEC));
+    for (size_t i = 0; i < made->failures.count; i++)
+        if (rejects_lack_a_key(made->failures.rows[i].name))
+            metrics_add(&st->metrics, METRIC_METADATA_EXTRACTION_FAILED, (uint64_t)made->failures.rows[i].value);
     pthread_mutex_lock(&st->named_counters_lock);
     named_counters_merge(&st->counters, &made->counters);
     named_counters_merge(&st->drop_reasons, &made->drop_reasons);

@@ -113,6 +113,8 @@ static void add_transform(struct stream *st, nsec wall_now, struct stream_status
     pthread_mutex_lock(&st->named_counters_lock);
     out->partitions = st->partitions;
     out->partitions_limit = st->partitions_limit;
+    out->parcels_waiting = st->parcels_waiting;
+    out->partition_rate = throughput_most(&st->throughput, clock_mono());
     lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
     pthread_mutex_unlock(&st->named_counters_lock);
     if (lasted < TRANSFORM_LONG || out->failing_since)

@@ -53,11 +53,13 @@ struct stream_status {
     /* Different sets of partition keys in the batch that was settled last. Of a partitioned stream: objects that gather records, and how
      * many they may be, else 0. */
     uint64_t partitions, partitions_limit;
-    unsigned stuck;          /* batches that do not get on while others do; 0: none, or nothing gets through */
-    nsec last_delivery;      /* wall; 0 when none yet */
-    char destination_is[96]; /* what it has said of itself: OpenSearch 2.19.5; or "" */
-    bool backup_fails;       /* what follows is of the attempts at the backup; the destination is well */
-    char error_code[64];     /* of the last failed attempt while failing; "" otherwise */
+    uint64_t parcels_waiting; /* objects that have gathered, and are not delivered */
+    uint64_t partition_rate;  /* bytes per second of the partition that gets most: throughput.h */
+    unsigned stuck;           /* batches that do not get on while others do; 0: none, or nothing gets through */
+    nsec last_delivery;       /* wall; 0 when none yet */
+    char destination_is[96];  /* what it has said of itself: OpenSearch 2.19.5; or "" */
+    bool backup_fails;        /* what follows is of the attempts at the backup; the destination is well */
+    char error_code[64];      /* of the last failed attempt while failing; "" otherwise */
     char error[512];
     char hint[256];
 };

@@ -309,6 +309,7 @@ static void count_made(struct delivery *d)
     d->made.records += record_list_count(t->list);
     d->made.bytes += record_list_bytes(t->list);
     d->made.failed += t->failed_lines;
+    d->made.queried += t->queried;
     if (t->partitions.count > d->made.partitions)
         d->made.partitions = t->partitions.count;
     named_counters_merge(&d->made.counters, &t->counters);

@@ -230,6 +230,7 @@ static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, 
     p = new_parcel(s, staged_new_parcel(s->reader), kind, keys);
     p->version = s->rules.version;
     p->owner = s->rules.owner;
+    p->begun = s->mono;
     p->is_new = true;
     put_in(s, p, deadline_for(s, arrival, s->wall, s->mono));
     return p;
@@ -542,6 +543,7 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
     p->written = p->before = p->mark;
     p->size = p->mark.bytes;
     p->count = p->mark.count;
+    p->begun = mono;
     if (known->sealed) {
         p->is_closed = true;
         *out = p;

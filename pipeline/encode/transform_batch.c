@@ -210,6 +210,7 @@ int transform_batch_run(struct transform_batch *t, struct worker *w)
     buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.keys, KEY_SET_MAX);
     rc = run_all(&s, w);
+    t->queried = s.out.queried;
     buf_release(&s.line);
     buf_release(&s.reason_shown);
     buf_release(&s.keys);

@@ -39,6 +39,7 @@ struct transform_batch {
     struct named_counters counters,
         drop_reasons;             /* what the scripts counted; for the stream when the seal is settled */
     struct partitions partitions; /* of what came out */
+    nsec queried;                 /* as in transform_out */
     struct err err;
 };
 

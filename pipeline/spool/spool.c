@@ -432,6 +432,7 @@ void spool_books(struct spool_reader *r, struct spool_books *b)
         .delivered_bytes = r->settled.delivered_bytes,
         .wire_bytes = r->settled.wire_bytes,
         .disk_bytes = s->disk_bytes + spool_state_staged_bytes(&s->state),
+        .staged_bytes = spool_state_staged_bytes(&s->state),
         .limit = s->limit,
     };
     b->spooled = b->incoming - seal_result_sum(&r->settled);

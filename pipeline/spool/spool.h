@@ -300,6 +300,7 @@ struct spool_books {
     uint64_t spooled_bytes;
     uint64_t left; /* spooled, and one for each parcel that has none of them (its records are in the books of others) */
     uint64_t disk_bytes, limit; /* of the stream */
+    uint64_t staged_bytes;      /* of disk_bytes: files of parcels */
     nsec oldest_arrival;        /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
 };
 void spool_books(struct spool_reader *r, struct spool_books *b);

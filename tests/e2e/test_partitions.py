@@ -412,3 +412,26 @@ def test_records_around_the_change_of_clocks_are_in_their_hours_with_one_object_
         offsets = {times[json.loads(line)["n"]].astimezone(zone).utcoffset() for line in objects.unpack(data).splitlines()}
         assert len(offsets) == 1, f"{key} has records of an hour that comes twice"
     objects.assert_exactly_once(got, put)
+
+
+def test_the_page_and_metrics_show_partitions_but_not_what_they_are_called(t):
+    peer = s3(t)
+    peer.always = Fail(503, "SlowDown")
+    config = one_stream("app", peer.destination(prefix="k=!{partitionKeyFromQuery:k}/"), interval="900s", size="4KiB",
+                        partition_keys={"k": ".k | ascii_downcase"}, max_partitions=4, backup=backup(t))
+    config["streams"]["plain"] = {"destination": {"file": {"path": t.path("plain")}}}
+    d = t.daemon(config).start()
+    put = [json.dumps({"n": n, "k": f"SECRET{n % 7}", "fate": "keep"}).encode() for n in range(2000)]
+    Firehose(d.api_port).put_all("app", put + [b'{"n":1}', b"no json"])
+    number = lambda name: d.metrics().get("sluice_" + name, stream="app")
+    wait_until("all are staged, and some wait", lambda: number("metadata_extraction_failed_records_total") == 2
+               and number("partition_objects_waiting") > 0 and number("partition_count_exceeded_total") > 0, 60 * t.slow)
+    assert 0 < number("partition_count") <= number("active_partitions_limit") == 4
+    assert number("staged_bytes") > 10000 and number("per_partition_throughput_bytes") > 0
+    assert number("jq_processing_microseconds_total") > 0
+    page, metrics = d.http("/")[1], d.http("/metrics")[1]
+    for name in ("partitions", "objects waiting", "staged", "busiest", "delivered early", "without a key"):
+        assert page.count(f"<dt>{name}</dt>") == 1, (name, page)  # of the one stream that is partitioned
+    assert "<dt>without a key</dt><dd>2</dd>" in page
+    assert "secret" not in (page + metrics + d.http("/readyz")[1]).lower()
+    d.kill9()

@@ -292,8 +292,12 @@ static int run_one(struct partition_state *s, const struct transform_record *r, 
         const char *wrong = query_find(p->asked, p->query_count, r->data, s->found, &out->is_object);
 
         no_json = wrong ? "the record is not JSON" : NULL;
-        if (s->jq && !wrong)
+        if (s->jq && !wrong) {
+            nsec began = clock_mono();
+
             jq_program_run(s->jq, r->data, s->answer);
+            out->queried += clock_mono() - began;
+        }
     }
     if (add_keys(s, r, no_json) && (!p->conf->time_field || add_time(s, r, no_json)))
         return out->emit(out, r, r->data, s->key, s->key_count);
