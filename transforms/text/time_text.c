@@ -364,7 +364,8 @@ static int assemble(struct fields *f, const struct time_zone *zone, int64_t refe
 
 static void reader_open(struct reader *r, struct slice text)
 {
-    *r = (struct reader){.text = text, .f = {.year = UNSET, .month = 1, .day = 1, .year_day = UNSET}};
+    *r = (struct reader){.text = text.n > 0 ? text : SLICE(""),
+                         .f = {.year = UNSET, .month = 1, .day = 1, .year_day = UNSET}};
 }
 
 int time_text_parse(struct slice text, struct slice pattern, const struct time_zone *zone, int64_t reference_ms,
