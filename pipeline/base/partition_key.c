@@ -6,7 +6,6 @@
 #include "pipeline/base/utf8.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,14 +72,6 @@ size_t partition_value_length(struct slice value, enum partition_form form)
     for (size_t i = 0; i < value.n; i++)
         n += stands_for_itself(value.p[i], form) ? 1 : 3;
     return n;
-}
-
-int partition_time_add(struct buf *set, int64_t unix_seconds)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRId64, unix_seconds);
-    return key_set_add(set, SLICE(PARTITION_TIME_NAME), slice_str(text));
 }
 
 bool partition_time(struct slice set, int64_t *unix_seconds)

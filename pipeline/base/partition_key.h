@@ -54,7 +54,6 @@ enum time_unit { TIME_YEAR, TIME_MONTH, TIME_DAY, TIME_HOUR, TIME_MINUTE, TIME_S
 /* The record's time in a key_set.h, in seconds since 1970: its name there, and bytes that it takes at most. */
 #define PARTITION_TIME_NAME "!timestamp"
 #define PARTITION_TIME_ROOM 40
-MUST_CHECK int partition_time_add(struct buf *set, int64_t unix_seconds);
 bool partition_time(struct slice set, int64_t *unix_seconds); /* false: there is none */
 
 #endif

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -10,7 +11,7 @@ import objects
 from common import one_stream
 from es_peer import EsPeer
 from firehose import Firehose
-from harness import wait_until
+from harness import free_port, wait_until
 
 
 def folder(t, prefix):
@@ -130,6 +131,24 @@ def test_the_shipped_script_works_as_written(t):
     records = [line(tenant="acme", path="/"), line(path="/t/globex/orders"), line(path="/")]
     got = deliver(t, config, records)
     assert got == {f"tenant={k}/": [r] for k, r in zip(("acme", "globex", "unknown"), records)}, got
+
+
+def test_the_example_of_the_readme_works_as_written(t):
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../README.md"), encoding="utf-8") as f:
+        example, = (b for b in re.findall(r"```yaml\n(.*?)```", f.read(), re.S) if "partition_keys" in b)
+    assert len(example.splitlines()) <= 9, "it is no longer short"
+    d = t.daemon(example)
+    d.data_dir, d.api_port, d.admin_port = t.path("data"), free_port(), free_port()
+    with open(d.config_path, "a", encoding="utf-8") as f:
+        f.write(f"data_dir: {d.data_dir}\nadmin: {{ listen: '127.0.0.1:{d.admin_port}' }}\n"
+                f"api: {{ listen: '127.0.0.1:{d.api_port}' }}\n")
+    d.start()
+    records = [line(customer_id=17, kind="sale", ts="2026-11-27T05:01:02Z"), line(customer_id="x", ts="2025-01-01T00:00:00Z")]
+    Firehose(d.api_port).put_all("orders", records)
+    d.stop()
+    got = {os.path.dirname(k): v for k, v in objects.read_dir(os.path.join(os.path.dirname(d.config_path), "out")).items()}
+    assert got == {"c=17/sale/2026/11/27/05": records[0] + b"\n", "c=x/other/2025/01/01/00": records[1] + b"\n"}, got
 
 
 def test_late_records_go_to_their_own_hour(t):

@@ -2,12 +2,11 @@
  * comes from mem.h, so it cannot fail. */
 #include "transforms/codecs/gzip.h"
 
-#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/zlib_memory.h"
+#include "transforms/codecs/zlib_write.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <zlib.h>
 
 #define WINDOW_GZIP  (15 + 16) /* the largest window, with gzip's header and trailer */
@@ -45,48 +44,18 @@ static void zlib_begin(void *ctx)
     deflateReset(&g->z);
 }
 
-/* One call of deflate() into the body's own memory; *rc is its answer. 1: the library has more to write. */
-static int step(struct gzip_zlib *g, int flush, int *rc, struct body *out, struct err *e)
-{
-    size_t room;
-    char *p = body_space(out, GZIP_ROOM, &room, e);
-
-    if (!p)
-        return -1;
-    if (room > UINT32_MAX)
-        room = UINT32_MAX;
-    g->z.next_out = (Bytef *)p;
-    g->z.avail_out = (uInt)room;
-    *rc = deflate(&g->z, flush);
-    if (body_wrote(out, room - g->z.avail_out, e) < 0)
-        return -1;
-    if (*rc != Z_OK && *rc != Z_STREAM_END && *rc != Z_BUF_ERROR)
-        return err_set(e, ERR_FORMAT, "gzip: deflate answers %d", *rc);
-    return g->z.avail_in > 0 || g->z.avail_out == 0;
-}
-
 static int zlib_add(void *ctx, struct slice in, struct body *out, struct err *e)
 {
     struct gzip_zlib *g = ctx;
-    int rc, more = in.n > 0;
 
-    assert(in.n <= UINT32_MAX);
-    g->z.next_in = (Bytef *)(uintptr_t)in.p; /* only read */
-    g->z.avail_in = (uInt)in.n;
-    while (more > 0)
-        more = step(g, Z_NO_FLUSH, &rc, out, e);
-    return more;
+    return zlib_write(&g->z, in, false, "gzip", out, e);
 }
 
 static int zlib_finish(void *ctx, struct body *out, struct err *e)
 {
     struct gzip_zlib *g = ctx;
-    int rc = Z_OK;
 
-    while (rc != Z_STREAM_END)
-        if (step(g, Z_FINISH, &rc, out, e) < 0)
-            return -1;
-    return 0;
+    return zlib_write(&g->z, slice_of(NULL, 0), true, "gzip", out, e);
 }
 
 const struct gzip_stream_ops gzip_zlib = {

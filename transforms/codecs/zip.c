@@ -10,6 +10,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "transforms/codecs/zlib_memory.h"
+#include "transforms/codecs/zlib_write.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -161,32 +162,10 @@ static int ensure_head(struct zip *z, struct body *out, struct err *e)
 
 /* --- the file in it -------------------------------------------------------------------------------------------------- */
 
-static int deflate_some(struct zip *z, int flush, int *rc, struct body *out, struct err *e)
-{
-    size_t room;
-    char *p = body_space(out, GZIP_ROOM, &room, e);
-
-    if (!p)
-        return -1;
-    if (room > UINT32_MAX)
-        room = UINT32_MAX;
-    z->z.next_out = (Bytef *)p;
-    z->z.avail_out = (uInt)room;
-    *rc = deflate(&z->z, flush);
-    z->out += room - z->z.avail_out;
-    if (body_wrote(out, room - z->z.avail_out, e) < 0)
-        return -1;
-    if (*rc != Z_OK && *rc != Z_STREAM_END && *rc != Z_BUF_ERROR)
-        return err_set(e, ERR_FORMAT, "zip: deflate answers %d", *rc);
-    return z->z.avail_in > 0 || z->z.avail_out == 0;
-}
-
 static int zip_add(void *ctx, struct slice in, struct body *out, struct err *e)
 {
     struct zip *z = ctx;
-    int rc, more = in.n > 0;
 
-    assert(in.n <= UINT32_MAX);
     if (ensure_head(z, out, e) < 0)
         return -1;
     if (in.n > 0)
@@ -194,11 +173,7 @@ static int zip_add(void *ctx, struct slice in, struct body *out, struct err *e)
     z->in += in.n;
     if (!z->zip64 && z->in > SMALL_MAX)
         return err_set(e, ERR_LIMIT, "zip: the object has more than 4 GiB, which was not announced");
-    z->z.next_in = (Bytef *)(uintptr_t)in.p; /* only read */
-    z->z.avail_in = (uInt)in.n;
-    while (more > 0)
-        more = deflate_some(z, Z_NO_FLUSH, &rc, out, e);
-    return more;
+    return zlib_write(&z->z, in, false, "zip", out, e);
 }
 
 static void put_descriptor(struct piece *p, const struct zip *z)
@@ -267,13 +242,10 @@ static int zip_finish(void *ctx, struct body *out, struct err *e)
     struct zip *z = ctx;
     struct piece p = {.n = 0}, directory = {.n = 0}, end = {.n = 0};
     uint64_t at;
-    int rc = Z_OK;
 
-    if (ensure_head(z, out, e) < 0)
+    if (ensure_head(z, out, e) < 0 || zlib_write(&z->z, slice_of(NULL, 0), true, "zip", out, e) < 0)
         return -1;
-    while (rc != Z_STREAM_END)
-        if (deflate_some(z, Z_FINISH, &rc, out, e) < 0)
-            return -1;
+    z->out = z->z.total_out;
     if (!z->zip64 && z->out > SMALL_MAX)
         return err_set(e, ERR_LIMIT, "zip: the object has more than 4 GiB, which was not announced");
     put_descriptor(&p, z);

@@ -335,7 +335,7 @@ static void a_name_that_is_too_long_by_its_records_is_refused(void **state)
     memset(name, 'n', sizeof(name) - 1);
     memcpy(name + sizeof(name) - 3, "/f", sizeof("/f"));
     buf_init(&keys, 100);
-    assert_int_equal(partition_time_add(&keys, 1783951509), 0);
+    assert_int_equal(key_set_add(&keys, SLICE(PARTITION_TIME_NAME), SLICE("1783951509")), 0);
     assert_int_equal(send_of(&b, name, SLICE("x"), buf_slice(&keys), &v), SINK_RETRY);
     assert_int_equal(key_set_add(&keys, SLICE("k"), SLICE("nnn")), 0);
     assert_int_equal(send_of(&b, name, SLICE("x"), buf_slice(&keys), &v), SINK_REJECTED);
