@@ -115,12 +115,20 @@ static void log_failed(struct stream *st, const struct delivery *d, const struct
              KS("hint", hint_for(b->reason[REJECT_FAILED])));
 }
 
+/* Of a partitioned stream a record is counted with its piece, and once more only when it is refused: parcels may gather for long, and until
+ * then the few that failed must not look like all. */
+static uint64_t records_of(const struct delivery *d, const struct seal_result *r)
+{
+    if (d->is_piece)
+        return d->whole.count;
+    return d->parcel_of ? r->backed_up : r->delivered + r->dropped + r->backed_up;
+}
+
 static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
 {
     const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : outcomes_main_reason(&d->outcomes);
-    uint64_t backed_up =
-        d->is_piece ? d->made.failed : r->backed_up; /* of a piece the others are counted when they are delivered */
-    struct rejects_batch b = {.records = r->delivered + r->dropped + backed_up};
+    uint64_t backed_up = d->is_piece ? d->made.failed : r->backed_up;
+    struct rejects_batch b = {.records = records_of(d, r)};
 
     if (d->parcel_of && stage_is_of_failed(d->parcel_of->kind)) /* they were counted when they were staged */
         return;

@@ -433,5 +433,6 @@ def test_the_page_and_metrics_show_partitions_but_not_what_they_are_called(t):
     for name in ("partitions", "objects waiting", "staged", "busiest", "delivered early", "without a key"):
         assert page.count(f"<dt>{name}</dt>") == 1, (name, page)  # of the one stream that is partitioned
     assert "<dt>without a key</dt><dd>2</dd>" in page
+    assert number("rejected_records_ratio") == 2 / 2002, "2 of 2,002, though none is delivered yet"
     assert "secret" not in (page + metrics + d.http("/readyz")[1]).lower()
     d.kill9()
