@@ -14,6 +14,7 @@ from common import one_stream
 from firehose import Firehose
 from harness import wait_until
 from s3_peer import Fail, S3Peer
+from test_partition_keys import needs_libjq
 
 SCRIPT = """\
 function transform(r, meta)
@@ -415,6 +416,7 @@ def test_records_around_the_change_of_clocks_are_in_their_hours_with_one_object_
 
 
 def test_the_page_and_metrics_show_partitions_but_not_what_they_are_called(t):
+    needs_libjq(t)
     peer = s3(t)
     peer.always = Fail(503, "SlowDown")
     config = one_stream("app", peer.destination(prefix="k=!{partitionKeyFromQuery:k}/"), interval="900s", size="4KiB",
