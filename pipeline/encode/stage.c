@@ -19,9 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a record takes in a block beside its bytes, and a file in memory while somebody works with it. */
+/* Beside a record in a block: its length, and where it is from. */
 #define BESIDE_RECORD 24
-#define BESIDE_FILE   1024
 
 struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader)
 {
@@ -57,7 +56,7 @@ static struct parcel_file *file_of(struct stage *s, struct stage_parcel *p)
 {
     if (p->file)
         return p->file;
-    s->buffered += BESIDE_FILE;
+    s->buffered += STAGE_FILE_MEMORY;
     return p->file = parcel_file_at(s->files, p->path, &p->written);
 }
 
