@@ -169,8 +169,7 @@ def whatever_is_in_a_record_arrives_byte_for_byte(t, receiver):
     Firehose(d.api_port).put_all("app", records)
     d.wait_delivered("app", len(records))
     d.stop()
-    failed = [line for line in d.logged("delivery failed") if "ConnectionReset" not in str(line)]  # a busy Telegraf hangs up
-    assert not failed, f"it is cut before it is sent: {failed}"
+    assert not d.logged("delivery failed"), "it is cut before it is sent"
     objects.assert_exactly_once(receiver.data(), records)
 
 
@@ -191,8 +190,8 @@ def a_wrong_access_key_is_named_and_put_right_nothing_is_lost(t, receiver):
         assert words in line, f"{words}: {line}"
     assert "a-wrong-key" not in d.log_text()
     assert d.http("/readyz")[0] == 503
-    time.sleep(3)
-    assert receiver.log_text().count(REFUSED) == 2, "two deliveries, one try each: the next comes after 5 s"
+    wait_until("two deliveries are refused", lambda: receiver.log_text().count(REFUSED) >= 2, 20)
+    assert all(wait >= 4 for wait in d.retry_waits("app")), "tries are seldom"
     receiver.kill()
     wait_until("another failure", lambda: re.search("Connection(Failed|Reset)", d.http("/readyz")[1]), 20)
     receiver.start()

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
@@ -55,6 +56,9 @@ func run(address, key, path string) error {
 	plugin.Paths = []string{"/firehose"}
 	plugin.AccessKey = config.NewSecret([]byte(key))
 	plugin.ParameterTags = []string{"env"}
+	// Requests of 64 MiB, on a machine that has other things to do.
+	plugin.ReadTimeout = config.Duration(time.Minute)
+	plugin.WriteTimeout = config.Duration(time.Minute)
 	plugin.Log = logger.New("inputs", "firehose", "")
 	plugin.SetParser(parser)
 	if err := plugin.Init(); err != nil {
