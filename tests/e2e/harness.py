@@ -385,6 +385,7 @@ class Case:
         self.sanitized = _has_sanitizer(self.binary)
         self.slow = 4.0 if self.sanitized else 1.0
         self.threads_checked = _has_sanitizer(self.binary, (b"__tsan_init",))
+        self.tight = f"{os.sep}tight{os.sep}" in self.binary  # the build with small limits
         self._down = []
 
     def path(self, *parts):

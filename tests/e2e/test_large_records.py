@@ -3,7 +3,6 @@ the backup whole, and what `redrive` says of them."""
 
 import gzip
 import json
-import os
 import re
 import threading
 
@@ -23,7 +22,7 @@ UNTOUCHED = "function transform(r) return r end"
 
 def largest(t):
     """limits.h: RECORD_MAX_BYTES, of the build that is tested."""
-    return 1536 * KIB if f"{os.sep}tight{os.sep}" in os.path.abspath(t.binary) else 10 * MIB
+    return 1536 * KIB if t.tight else 10 * MIB
 
 
 def document(size, n=0):

@@ -353,7 +353,8 @@ def test_fsck_reads_what_is_staged(t):
     assert f"damaged: {gone} at offset 0: the file is missing" in out, out
     assert f"damaged: {cut} at offset {len(before[cut])}: its end is missing" in out, out
     assert f"damaged: {changed} at offset 0: records are not as they were written" in out, out
-    assert len(re.findall("5 of its 5 records are lost", out)) == 3, out
+    # With small limits a parcel of five records is several blocks, and those beside the damage are whole.
+    assert len(re.findall(r"[1-5] of its 5 records are lost" if t.tight else "5 of its 5 records are lost", out)) == 3, out
     assert before == {p: open(p, "rb").read() for p in parcels(d)}
     d.start()
     d.stop()
@@ -370,6 +371,8 @@ end
 
 def test_records_of_ten_mebibytes_keep_their_place_among_small_ones(t):
     """Also with source records in the backup, and when it is killed before they are staged, or behind that."""
+    if t.tight:
+        t.skip("a record of ten mebibytes is too large there")
     d = t.daemon(one_stream("app", folder(t), transform={"lua": script(t, BIG)}, backup=backup(t, "all"), size="1MiB",
                             interval="900s")).start()
     put = [json.dumps({"n": n, "k": f"key{n % 2}", "fate": "keep", **({"big": True} if n in (2, 3, 7) else {})}).encode()
@@ -417,6 +420,8 @@ def test_records_around_the_change_of_clocks_are_in_their_hours_with_one_object_
 
 def test_the_page_and_metrics_show_partitions_but_not_what_they_are_called(t):
     needs_libjq(t)
+    if t.tight:
+        t.skip("so few objects may wait there that not all records can be staged")
     peer = s3(t)
     peer.always = Fail(503, "SlowDown")
     config = one_stream("app", peer.destination(prefix="k=!{partitionKeyFromQuery:k}/"), interval="900s", size="4KiB",

@@ -136,7 +136,7 @@ def test_a_batch_that_needs_a_file_is_delivered_from_a_disk_that_is_full(t):
 
 def copies(t):
     """Of one record: 10 MB; or what the tight build takes of one, which holds 4 KiB in memory as a rule."""
-    return 250 if f"{os.sep}tight{os.sep}" in os.path.abspath(t.binary) else 2500
+    return 250 if t.tight else 2500
 
 
 def test_what_one_record_becomes_needs_no_room_on_a_full_disk(t):
