@@ -237,6 +237,8 @@ static nsec wall_of(const ASN1_TIME *time)
     struct tm tm;
     time_t t = ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
 
+    if (t < 0)
+        return 0; /* before 1970: always */
     return t < NSEC_NEVER / NSEC_PER_SEC ? (nsec)t * NSEC_PER_SEC : NSEC_NEVER;
 }
 

@@ -16,7 +16,7 @@ enum simd {
 static inline enum simd simd_best(void)
 {
 #ifdef __x86_64__
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi"))
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("popcnt"))
         return SIMD_SSE2;
     return __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") ? SIMD_AVX512 : SIMD_AVX2;
 #else

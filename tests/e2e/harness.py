@@ -76,14 +76,19 @@ class Ports:
         first, count = (self.FAMILIES, self.FAMILIES_COUNT) if family > 1 else (self._begin, self.SHARE)
         for _ in range(count):
             port, self._next = first + self._next % count, self._next + family
-            with socket.socket() as s:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    s.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
+            if all(self._is_free(port + i) for i in range(family)):
                 return port
         raise RuntimeError("no free port")
+
+    @staticmethod
+    def _is_free(port):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+            return True
 
 
 ports = Ports()

@@ -96,8 +96,12 @@ class Running:
                 os.dup2(out, 1)
                 os.dup2(out, 2)
                 code = run_here(case, args, self.folder)
-                sys.stdout.flush()
+            except BaseException:
+                traceback.print_exc()
+                code = EXIT_FAILED
             finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
                 os._exit(code)
 
     def kill_group(self):

@@ -36,12 +36,12 @@ install_once() {
     target=$CACHE/$1
     [ -e "$target/.complete" ] && return 0
     mkdir -p "$CACHE"
-    exec 9>"$CACHE/.lock"
+    exec 9>"$CACHE/.lock-$1" # of this one: a long install keeps no other waiting
     flock 9
     if [ ! -e "$target/.complete" ]; then
         rm -rf "$target"
         mkdir -p "$target"
-        if ! "$2" "$target" >"$CACHE/$1.log" 2>&1; then
+        if ! "$2" "$target" >"$CACHE/$1.log" 2>&1 9>&-; then
             tail -5 "$CACHE/$1.log" >&2
             skip "cannot be installed; see $CACHE/$1.log"
         fi

@@ -116,13 +116,22 @@ static int refuse_size(const struct parse *p, long n)
     return api_error_set(p->e, API_INVALID_ARGUMENT, "Records size exceeds 4 MB limit");
 }
 
-/* Where a record goes that is `text` in base64. NULL: p->e says why there is no room. */
-static char *room_for(struct parse *p, struct slice text)
+/* Where a record goes that is `text` in base64, in the frame that is open. NULL: it has no room. */
+static char *room_here(struct parse *p, struct slice text)
 {
     size_t need = base64_decoded_max(text.n) + BASE64_SLACK + 1, room;
     char *to = p->at ? frame_space(p->at->frame, &room) : NULL;
 
-    if (to && room >= need)
+    return to && room >= need ? to : NULL;
+}
+
+/* The same, in another frame if need be. NULL: p->e says why there is no room. */
+static char *room_for(struct parse *p, struct slice text)
+{
+    size_t need = base64_decoded_max(text.n) + BASE64_SLACK + 1, room;
+    char *to = room_here(p, text);
+
+    if (to)
         return to;
     if (next_frame(p, text.p) < 0)
         return NULL;
@@ -179,6 +188,8 @@ static int take_plain_record(struct parse *p)
     text = slice_of(from + 1, (size_t)(quote - from - 1));
     if (!is_good_size(p, base64_decoded_length(text)))
         return 0;
+    if (!room_here(p, text) && memchr(text.p, '\\', text.n))
+        return 0; /* with its escapes undone it is shorter, and may fit into the frame that is open */
     to = room_for(p, text);
     if (!to)
         return -1;

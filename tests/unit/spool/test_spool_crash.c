@@ -428,7 +428,8 @@ static void bring_back_segments(const char *dir, const struct earlier *was)
 static void try_every_byte(struct fixture *x, const char *from, struct fixture *y, const struct model *m,
                            const struct extent *seg, off_t least, const struct earlier *was)
 {
-    for (off_t at = least; at <= seg->size; at += EVERY)
+    /* The end, with nothing behind it done yet, is never left out. */
+    for (off_t at = least; at <= seg->size; at = at < seg->size && at + EVERY > seg->size ? seg->size : at + EVERY)
         for (enum behind behind = BEHIND_NOTHING; behind < BEHIND_END; behind++) {
             if (at == seg->size && behind == BEHIND_ZEROS)
                 continue;
