@@ -474,7 +474,7 @@
 
 /* SQS. An answer: ten messages of 1 MiB, a good part of them escaped; what is taken of the budget for one, times its size, and of the memory
  * for one what is kept for the next; all that is decoded of it; a receipt's handle (AWS: 1024 characters), the name of an attribute, a
- * request with ten handles. What is reserved for a message in hand. */
+ * request with ten handles. What answers of one input may take together: one of the largest always, so more of usual ones. */
 #define SQS_ANSWER_MAX         (16 * MIB)
 #define SQS_ANSWER_FACTOR      4
 #define SQS_TEXT_KEEP          LIMIT(64 * KIB, 1 * KIB)
@@ -482,18 +482,20 @@
 #define SQS_HANDLE_MAX         4096
 #define SQS_ATTRIBUTE_NAME_MAX 246
 #define SQS_REQUEST_MAX        (128 * KIB)
-#define SQS_HAND_BYTES         512
+#define SQS_ANSWERS_BYTES      (72 * MIB)
 /* Receivers of a queue, calls that delete, put off or give back at the same time. */
 #define SQS_RECEIVERS_MAX 32
 #define SQS_BATCH_CALLS   4
 /* Seconds that a receive waits for the first message (AWS: 20 at most), and with --once; how long a call may take; how long messages that
  * are safe wait for more, to be deleted with them; what could not begin is tried again so soon; how long the end takes at most. */
-#define SQS_WAIT        20U
-#define SQS_WAIT_ONCE   2U
-#define SQS_TIMEOUT     (40 * NSEC_PER_SEC)
-#define SQS_DELETE_WAIT (50 * NSEC_PER_MSEC)
-#define SQS_AGAIN       (50 * NSEC_PER_MSEC)
-#define SQS_LEAVE_TIME  (2 * NSEC_PER_SEC)
+#define SQS_WAIT            20U
+#define SQS_WAIT_ONCE       2U
+#define SQS_TIMEOUT         (40 * NSEC_PER_SEC)
+#define SQS_DELETE_WAIT     (50 * NSEC_PER_MSEC)
+#define SQS_EMPTY_LEAST     (500 * NSEC_PER_MSEC)
+#define SQS_EMPTY_PAUSE     (1 * NSEC_PER_SEC)
+#define SQS_LEFT_SAYS_EVERY (60 * NSEC_PER_SEC)
+#define SQS_LEAVE_TIME      (2 * NSEC_PER_SEC)
 
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
@@ -759,7 +761,9 @@
 #define ENGINE_WATCH_MS         1000
 #define ENGINE_START_WAIT       (1 * NSEC_PER_SEC)
 #define ENGINE_INPUTS_STOP_TIME (500 * NSEC_PER_MSEC)
-#define ENGINE_MALLOC_KEEPS     (32 * (int)MIB)
+/* Of a stream that goes or changes while the others run: an input may have something to give back first (SQS_LEAVE_TIME). */
+#define ENGINE_INPUTS_LEAVE_TIME (4 * NSEC_PER_SEC)
+#define ENGINE_MALLOC_KEEPS      (32 * (int)MIB)
 /* Descriptors that are kept from the inputs: for locks, event loops, pipes to wake them (a walk through folders has one open for each
  * level); per thread of the API; per thread on which inputs read, for events and two pipes; per stream, for the segment that is written, its spare, a checkpoint's new one; for the files of its parcels, where it is partitioned; per delivery, for a connection
  * and what its resolver is woken by, a segment, a temporary body; for the admin server. And the fewest that a tail (a file and a

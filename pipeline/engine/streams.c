@@ -400,10 +400,11 @@ static int replace_inputs(struct engine *en, struct engine_stream *es, const str
     int rc;
 
     stream_inputs_stop(&es->inputs);
-    if (!stream_inputs_stopped(&es->inputs, clock_mono() + ENGINE_INPUTS_STOP_TIME))
+    if (!stream_inputs_stopped(&es->inputs, clock_mono() + ENGINE_INPUTS_LEAVE_TIME))
         return err_set(e, ERR_LIMIT,
-                       "stream `%s`: an input does not stop, because a disk keeps it; the stream reads nothing until "
-                       "that disk answers and its inputs are replaced again",
+                       "stream `%s`: an input does not stop, because a disk, or its source, keeps it; the stream reads "
+                       "nothing until "
+                       "that answers and its inputs are replaced again",
                        es->conf->name);
     committer_barrier(en->committer);
     unfinished = atomic_exchange(&es->unfinished, 0); /* they count until others do */
@@ -468,7 +469,7 @@ struct late {
 /* Nothing comes in any more, and what came is safe; but for what is late. */
 static struct late end_intake(struct engine *en, struct engine_stream *es, nsec mono)
 {
-    nsec soon = clock_mono() + ENGINE_INPUTS_STOP_TIME;
+    nsec soon = clock_mono() + ENGINE_INPUTS_LEAVE_TIME;
     struct late late;
 
     stream_inputs_stop(&es->inputs);

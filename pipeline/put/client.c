@@ -55,6 +55,8 @@ static int pin(struct put_client *c, const char *cert_file, struct err *e)
     if (rc == 0 &&
         (authorities_add(c->pinned, certificate_first(buf_slice(&text)), e) < 0 || authorities_end(c->pinned, e) < 0))
         rc = err_wrap(e, "api.tls.cert_file: `%s`", cert_file);
+    if (text.p)
+        explicit_bzero(text.p, text.cap); /* the key may be in the same file */
     buf_release(&text);
     return rc;
 }

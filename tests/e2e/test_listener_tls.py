@@ -84,7 +84,7 @@ def test_records_come_in_over_tls_and_plain_http_is_answered_with_the_reason(t):
 
 def test_a_handshake_that_hangs_holds_up_nobody_and_is_cut_off(t):
     ca, server = make_certificates(t)
-    d = secured(t, server, timeout="1s", connections=4).start()
+    d = secured(t, server, timeout=f"{int(t.slow) + 1}s", connections=4).start()
     hanging = [socket.create_connection(("127.0.0.1", d.api_port), 20 * t.slow) for _ in range(3)]
     hanging[0].sendall(b"\x16\x03\x01\x02\x00\x01")  # a handshake begins
     client = SecureFirehose(d.api_port, ca)

@@ -14,7 +14,7 @@ struct http_agent {
     struct budget *budget;
     struct transport *transport; /* NULL: not used yet */
     pthread_t thread;
-    bool running; /* the main thread's */
+    bool running; /* set under lock, before anybody asks */
 
     pthread_mutex_t lock;
     TAILQ_HEAD(news, http_ask) news; /* guarded by lock */
@@ -119,15 +119,18 @@ int http_agent_use(struct http_agent *a, struct err *e)
 {
     sigset_t all, old;
 
-    if (a->running)
-        return 0;
-    if (!a->transport && transport_new(&a->transport, e) < 0)
-        return -1;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to others */
-    a->running = thread_start(&a->thread, run, a, "the thread for HTTP requests of inputs", e) == 0;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return a->running ? 0 : -1;
+    bool running;
+
+    pthread_mutex_lock(&a->lock); /* the thread waits for it before it looks for news */
+    if (!a->running && (a->transport || transport_new(&a->transport, e) == 0)) {
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to others */
+        a->running = thread_start(&a->thread, run, a, "the thread for HTTP requests of inputs", e) == 0;
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+    running = a->running;
+    pthread_mutex_unlock(&a->lock);
+    return running ? 0 : -1;
 }
 
 void http_agent_free(struct http_agent **ap)

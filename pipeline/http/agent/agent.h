@@ -13,7 +13,7 @@
  * AWS's credentials are the asker's: a thread that may wait calls credentials_get(), a loop credentials_poll(), which may say
  * "not yet".
  *
- * Threads    use and free: the main thread. The rest: any.
+ * Threads    free: the main thread. The rest: any.
  * Ownership  an ask is embedded in its owner and must stay until `done` was called; request and body stay the owner's and must live as
  *            long. Nothing may be under way at http_agent_free().
  * Memory     of large answers: from the budget, until `done` has returned. What a call keeps is bounded by its owner.

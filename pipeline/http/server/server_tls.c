@@ -389,7 +389,7 @@ void server_tls_look(struct server_tls *t, nsec mono_now, nsec wall_now)
  * it with bytes left would take the answer back. */
 static void answer_plain(const struct server_tls_connection *c)
 {
-    static const char TEXT[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 46\r\n"
+    static const char TEXT[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 47\r\n"
                                "Connection: close\r\n\r\nThis port speaks TLS: use https:// to reach it\n";
     ssize_t done = send(c->fd, TEXT, sizeof(TEXT) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     char rest[4096];

@@ -60,17 +60,16 @@ void aws_call_forget(struct aws_call *c)
     buf_trim(&c->answer, AWS_CALL_ANSWER_KEEP);
 }
 
-static void keep_answer(struct aws_call *c, struct slice body)
+/* False: there is no room for it. */
+static bool keep_answer(struct aws_call *c, struct slice body)
 {
     const struct aws_caller_conf *conf = &c->caller->conf;
     size_t bytes = conf->answer_factor * body.n;
 
-    if (conf->budget && bytes > 0 && !budget_take(conf->budget, bytes)) {
-        c->no_memory = true;
-        return;
-    }
+    if (conf->budget && bytes > 0 && !budget_take(conf->budget, bytes))
+        return false;
     c->held = conf->budget ? bytes : 0;
-    c->no_memory = buf_add_slice(&c->answer, body) < 0;
+    return buf_add_slice(&c->answer, body) == 0;
 }
 
 /* On the agent's thread. */
@@ -82,14 +81,12 @@ static void call_done(struct http_ask *ask, const struct http_response *re)
     c->answered = re != NULL;
     if (re) {
         aws_json_judge(re, &c->error);
-        c->too_large = c->error.trouble == AWS_FINE && re->body_truncated;
+        c->too_large = c->error.trouble == AWS_FINE && (re->body_truncated || !keep_answer(c, re->body));
         if (c->too_large) {
             c->error.trouble = AWS_UNREACHED;
-            snprintf(c->error.said, sizeof(c->error.said), "the answer has more than %zu bytes",
-                     c->caller->conf.answer_max);
+            snprintf(c->error.said, sizeof(c->error.said),
+                     "the answer, of %zu bytes or more, is larger than there is room for", re->body.n);
         }
-        if (c->error.trouble == AWS_FINE)
-            keep_answer(c, re->body);
     }
     pthread_mutex_lock(&a->lock); /* behind it call, thread and caller may be gone */
     c->over = true;
@@ -141,7 +138,7 @@ static const char *hint_of(const struct aws_call *c)
 
     switch (c->error.trouble) {
     case AWS_UNREACHED:
-        return c->too_large ? "fewer records are asked for; the log says when calls work again"
+        return c->too_large ? "less is asked for at once; nothing needs to be done"
                             : "is the address right, and can this machine reach it?";
     case AWS_BUSY:
         return "the service is busy; nothing needs to be done unless it lasts";
@@ -205,7 +202,7 @@ bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text
         return false;
     }
     c->under_way = true;
-    c->answered = c->no_memory = c->too_large = false;
+    c->answered = c->too_large = false;
     c->over = false; /* nobody else knows of it yet */
     buf_clear(&c->answer);
     c->ask.request = &c->request;

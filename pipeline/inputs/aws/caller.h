@@ -5,7 +5,8 @@
  *     aws_call_ended()   in each turn: has it come back? Then call->answered, call->error, call->answer say what came
  *     aws_call_forget()  when the answer is not needed any more
  *
- * The answer's bytes are taken from the budget before they are kept; without memory for them the call has ended with `no_memory`.
+ * The answer's bytes are taken from the caller's budget before they are kept. An answer for which that has no room, or of more than
+ * answer_max, is a call that failed, with `too_large`: less is to be asked for.
  *
  * Threads    the input's own (input_thread.h), which is woken when a call has come back.
  * Ownership  a call is embedded in its owner, and stays while it is under way. What the caller was given outlives it.
@@ -40,10 +41,10 @@ struct aws_caller_conf {
     const struct tls_conf *tls;
     const char *base_dir, *proxy;
     struct http_agent *agent;
-    struct budget *budget;                 /* may be NULL */
-    struct metrics *metrics;               /* of the stream; may be NULL */
-    size_t answer_max;                     /* bytes */
-    size_t answer_factor;                  /* what is made of a byte of it takes so many, with itself */
+    struct budget *budget;   /* of answers alone, since what becomes of them must not wait for them; may be NULL */
+    struct metrics *metrics; /* of the stream; may be NULL */
+    size_t answer_max;       /* bytes */
+    size_t answer_factor;    /* what is made of a byte of it takes so many, with itself */
     const char *(*hint)(const char *code); /* what to do about a refusal of this service; NULL: nothing is known */
 };
 
@@ -78,8 +79,7 @@ struct aws_call {
 
     bool over;     /* guarded by the caller's lock; until then all below is the agent's */
     bool answered; /* false: it was cancelled */
-    bool no_memory;
-    bool too_large; /* more than answer_max */
+    bool too_large;
     struct aws_json_error error;
     struct buf answer;
     size_t held; /* of the budget */

@@ -73,7 +73,7 @@ size_t hand_pick(const struct hand *h, enum hand_state state, nsec before, struc
     size_t n = 0;
 
     TAILQ_FOREACH(x, &h->lists[state], link)
-        if (n < max && !x->busy && x->until < before)
+        if (n < max && !x->busy && (before == NSEC_NEVER || x->until < before))
             out[n++] = x;
     return n;
 }

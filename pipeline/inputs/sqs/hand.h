@@ -57,7 +57,7 @@ void hand_safe(struct hand *h, uint64_t upto);
 /* All that are not SAFE are RETURNED. */
 void hand_return_all(struct hand *h);
 
-/* The first ones in this state that are not busy and whose time is over before `before`, up to `max`. */
+/* The first ones in this state that are not busy and whose time is over before `before` (NSEC_NEVER: all), up to `max`. */
 size_t hand_pick(const struct hand *h, enum hand_state state, nsec before, struct hand_entry **out, size_t max);
 
 size_t hand_count(const struct hand *h); /* in all */

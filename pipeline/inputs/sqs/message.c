@@ -146,6 +146,15 @@ static bool take_system(struct json_reader *r, struct buf *text, struct draft *d
     return fine && !r->error;
 }
 
+/* It goes back as it came, as a text. */
+static bool is_handle(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return false;
+    return s.n > 0 && s.n <= SQS_HANDLE_MAX;
+}
+
 static bool take_message(struct json_reader *r, struct buf *text, struct draft *d, struct sqs_message *m)
 {
     struct json_string key;
@@ -169,7 +178,7 @@ static bool take_message(struct json_reader *r, struct buf *text, struct draft *
         else
             json_skip(r);
     }
-    return fine && !r->error && m->handle.n > 0 && m->handle.n <= SQS_HANDLE_MAX;
+    return fine && !r->error && is_handle(m->handle);
 }
 
 /* --- checksums ----------------------------------------------------------------------------------------------------- */
@@ -335,7 +344,9 @@ static bool read_one(struct json_reader *r, struct sqs_batch *b, enum sqs_unwrap
     m->broken = check_md5 && !checksums_are_right(&d);
     m->again = d.count.n > 0 && !slice_is(d.count, "1");
     unwrap(d.body, how, &b->text, &x);
-    m->record = x.found ? x.record : d.body;
+    if (!x.found)
+        x = (struct envelope){.record = d.body};
+    m->record = x.record;
     buf_init(&facts, RECORD_FACTS_MAX);
     add_facts(&facts, &d, &x, m);
     m->facts = slice_of(b->text.p + b->text.n, facts.n);

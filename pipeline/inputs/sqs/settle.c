@@ -26,7 +26,7 @@ static void batch_ended(struct sqs_settler *s, struct settle_call *c, nsec now)
 
     if (c->aws.answered && c->aws.error.trouble != AWS_FINE) {
         aws_call_failed(&c->aws, &s->trouble, now);
-    } else if (c->aws.answered && !c->aws.no_memory) {
+    } else if (c->aws.answered) {
         if (sqs_entries_read(buf_slice(&c->aws.answer), c->count, &fates, &e) < 0)
             aws_call_malformed(&c->aws, &s->trouble, &e, now);
         else

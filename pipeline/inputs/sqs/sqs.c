@@ -31,7 +31,6 @@
 #include "pipeline/inputs/window.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +43,8 @@ struct receiver {
     struct hand_entry *entries[SQS_BATCH_MAX]; /* of its messages */
     size_t next;                               /* the first one that is not in the window */
     uint64_t came;                             /* which of the answers it was: they are taken in this order */
+    nsec began;                                /* mono */
+    bool alone; /* when it began nothing was in hand or on its way: an empty answer means an empty queue */
 };
 
 struct input {
@@ -54,7 +55,7 @@ struct input {
     char origin[ENDPOINT_URL_MAX + 32];
     char id_source[POSITION_SOURCE_MAX + 1];
     bool fifo;
-    size_t reserved; /* of the budget, for what is in hand */
+    struct budget room;    /* beside the stream's: records go on from here into that one */
 
     /* The thread's: */
     struct input_thread *t;
@@ -70,6 +71,7 @@ struct input {
     bool dried_up;                   /* once: the queue has had nothing more */
     bool told_finished;
     bool facts_cut_shown;
+    struct log_limit left_in_queue;
 };
 
 static const char *hint_of(const char *code)
@@ -85,9 +87,11 @@ static const char *hint_of(const char *code)
 
 /* --- messages ------------------------------------------------------------------------------------------------------ */
 
-static void leave_in_queue(struct input *in, const struct sqs_message *m, const char *why, const char *hint)
+static void leave_in_queue(struct input *in, const struct sqs_message *m, const char *why, const char *hint, nsec now)
 {
     metrics_add(in->env.metrics, METRIC_INPUT_ERRORS, 1);
+    if (!log_due(&in->left_in_queue, now, SQS_LEFT_SAYS_EVERY))
+        return;
     log_warn(why, KS("stream", in->env.stream), KS("input", "sqs"), KS("queue", in->conf->queue_url),
              KB("message_id", m->id), KS("hint", hint));
 }
@@ -105,14 +109,16 @@ static bool put(struct input *in, struct receiver *r, const struct sqs_message *
                  KS("stream", in->env.stream), KS("input", "sqs"), KB("message_id", m->id),
                  KU("bytes_max", RECORD_FACTS_MAX));
     }
-    switch (window_put(&in->window, &fm, in->numbers + 1, clock_wall(), now)) {
+    switch (m->record.n > RECORD_MAX_BYTES ? WINDOW_TOO_LARGE
+                                           : window_put(&in->window, &fm, in->numbers + 1, clock_wall(), now)) {
     case WINDOW_TAKEN:
         x->number = ++in->numbers;
         hand_move(&in->hand, x, HAND_HELD);
         break;
     case WINDOW_TOO_LARGE:
-        leave_in_queue(in, m, "a message is larger than the stream's spool may become, and stays in the queue",
-                       "raise spool.limit, or let the queue have a dead-letter queue for such messages");
+        leave_in_queue(in, m,
+                       "a message is larger than a record, or the stream's spool, may be, and stays in the queue",
+                       "raise spool.limit, or let the queue have a dead-letter queue for such messages", now);
         if (x->busy)
             x->left = true;
         else
@@ -180,7 +186,8 @@ static void take_messages(struct input *in, struct receiver *r, nsec now)
             metrics_add(in->env.metrics, METRIC_INPUT_REDELIVERED, 1);
         if (m->broken)
             leave_in_queue(in, m, "a message is not what was sent (its MD5 is another), and stays in the queue",
-                           "the queue hands it out again; if that goes on, look for what changes messages on the way");
+                           "the queue hands it out again; if that goes on, look for what changes messages on the way",
+                           now);
         else
             r->entries[i] = hand_take(&in->hand, m->handle, until);
     }
@@ -197,20 +204,12 @@ static void received(struct input *in, struct receiver *r, nsec now)
         return;
     if (c->error.trouble != AWS_FINE) {
         if (c->too_large)
-            in->ask_for = 1;
+            in->ask_for = in->ask_for > 1 ? in->ask_for / 2 : 1;
         aws_call_failed(c, &in->trouble, now);
         aws_call_forget(c);
         return;
     }
     r->attempt_id[0] = '\0';
-    if (c->no_memory) {
-        nsec held = 0;
-
-        pushback_wait(in->env.pushback, PUSHBACK_MEMORY, &held, now);
-        in->trouble.again = now + NSEC_PER_SEC; /* the queue hands the messages out again when their time is over */
-        aws_call_forget(c);
-        return;
-    }
     if (sqs_batch_read(&r->batch, buf_slice(&c->answer), (enum sqs_unwrap)in->conf->unwrap, in->conf->check_md5, &e) <
         0) {
         aws_call_malformed(c, &in->trouble, &e, now);
@@ -218,12 +217,15 @@ static void received(struct input *in, struct receiver *r, nsec now)
         return;
     }
     aws_call_fine(&in->caller, &in->trouble);
-    in->ask_for = SQS_BATCH_MAX;
+    if (in->ask_for < SQS_BATCH_MAX)
+        in->ask_for++;
     if (r->batch.n == SQS_BATCH_MAX && in->wanted < (unsigned)in->conf->receivers)
         in->wanted++;
     if (r->batch.n == 0 && in->wanted > 1)
         in->wanted--;
-    in->dried_up = in->env.once && r->batch.n == 0;
+    in->dried_up = in->env.once && r->batch.n == 0 && r->alone;
+    if (r->batch.n == 0 && now - r->began < SQS_EMPTY_LEAST)
+        in->trouble.again = now + SQS_EMPTY_PAUSE; /* a server that does not wait for messages */
     take_messages(in, r, now);
     if (r->batch.n == 0)
         batch_over(r);
@@ -248,6 +250,15 @@ static void name_attempt(struct input *in, struct receiver *r)
     hex_encode(random, sizeof(random), r->attempt_id);
 }
 
+/* Messages of an answer that was lost are hidden until it is asked for again. */
+static bool any_lost_attempt(const struct input *in, const struct receiver *but)
+{
+    for (int64_t i = 0; i < in->conf->receivers; i++)
+        if (&in->receivers[i] != but && in->receivers[i].attempt_id[0])
+            return true;
+    return false;
+}
+
 static void receive(struct input *in, struct receiver *r, nsec now)
 {
     struct sqs_receive rc = {.queue_url = in->conf->queue_url,
@@ -261,6 +272,8 @@ static void receive(struct input *in, struct receiver *r, nsec now)
         name_attempt(in, r);
         rc.attempt_id = r->attempt_id;
     }
+    r->alone = hand_count(&in->hand) == 0 && !any_lost_attempt(in, r);
+    r->began = now;
     buf_init(&text, SQS_REQUEST_MAX);
     rt = sqs_receive_text(&rc, &text);
     assert(rt == 0); /* a queue's address is bounded */
@@ -388,8 +401,10 @@ static void leave(struct input *in)
         take_answers(in, now);
         look(in, now);
         return_arrived(in);
-        if (now > until - SQS_LEAVE_TIME / 2)
-            hand_return_all(&in->hand); /* what becomes safe later is known when it comes again */
+        if (now > until - SQS_LEAVE_TIME / 2 && in->hand.counts[HAND_HELD] > 0) {
+            window_reset(&in->window); /* what is given back is not appended any more */
+            hand_return_all(&in->hand);
+        }
         window_flush(&in->window, now);
         sqs_settle(&in->settler, true, now);
         input_thread_linger(in->t, now + AWS_CALL_AGAIN);
@@ -442,8 +457,6 @@ static void sqs_close(struct input **inp)
         sqs_settler_release(&in->settler);
         hand_release(&in->hand);
     }
-    if (in->env.budget && in->reserved)
-        budget_give(in->env.budget, in->reserved);
     if (in->receivers)
         aws_caller_close(&in->caller);
     mem_free(in->receivers);
@@ -492,7 +505,7 @@ static int open_caller(struct input *in, struct err *e)
                                          .base_dir = in->env.base_dir,
                                          .proxy = in->conf->proxy,
                                          .agent = in->env.agent,
-                                         .budget = in->env.budget,
+                                         .budget = &in->room,
                                          .metrics = in->env.metrics,
                                          .answer_max = SQS_ANSWER_MAX,
                                          .answer_factor = SQS_ANSWER_FACTOR,
@@ -506,20 +519,11 @@ static int open_caller(struct input *in, struct err *e)
 static int sqs_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
 {
     struct input *in = mem_alloc(sizeof(*in));
-    size_t bytes;
 
     in->conf = conf;
     in->env = *env;
     *out = in;
-    bytes = (size_t)in->conf->in_flight * SQS_HAND_BYTES;
-    if (env->budget && !budget_take(env->budget, bytes)) {
-        err_set(e, ERR_LIMIT,
-                "sqs: not enough memory for %" PRId64 " messages in hand: raise limits.memory, or lower in_flight",
-                in->conf->in_flight);
-        sqs_close(out);
-        return -1;
-    }
-    in->reserved = bytes;
+    budget_init(&in->room, SQS_ANSWERS_BYTES);
     if (open_caller(in, e) < 0) {
         sqs_close(out);
         return -1;

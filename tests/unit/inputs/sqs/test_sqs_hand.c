@@ -73,6 +73,7 @@ static void whose_time_is_over_is_picked(void **state)
     assert_int_equal(hand_pick(&h, HAND_HELD, 5, picked, 8), 0);
     assert_int_equal(hand_pick(&h, HAND_HELD, 6, picked, 8), 1);
     assert_int_equal(hand_pick(&h, HAND_HELD, 11, picked, 8), 2);
+    assert_int_equal(hand_pick(&h, HAND_HELD, NSEC_NEVER, picked, 8), 3); /* also who is put off no more */
     hand_release(&h);
 }
 
