@@ -37,6 +37,7 @@ static bool is_for_backup(const struct delivery *d)
     return d->parcel_of && d->parcel_of->kind != STAGE_RECORDS;
 }
 
+/* The keys may be borrowed from the note that was there until now, so that one stays until the new one is whole. */
 static void write_note(struct delivery *d, const char *format, const struct codec_ops *codec, int level,
                        uint64_t body_max)
 {
@@ -48,16 +49,18 @@ static void write_note(struct delivery *d, const char *format, const struct code
                              .body_max = body_max,
                              .keys = o->keys};
     struct sink_seal_id id = object_id(o, 0);
-    struct buf name;
+    struct buf name, bytes;
 
     buf_init(&name, OBJECT_NAME_MAX);
+    buf_init(&bytes, SEAL_META_MAX);
     if (!is_for_backup(d))
         delivery_name(d, d->host->destination, &id, codec->extension, &name);
     note.name = buf_slice(&name);
-    buf_clear(&d->note_bytes);
-    if (seal_meta_write(&note, &d->note_bytes) < 0)
+    if (seal_meta_write(&note, &bytes) < 0)
         assert(!"a note with a name of OBJECT_NAME_MAX fits");
     buf_release(&name);
+    buf_release(&d->note_bytes);
+    d->note_bytes = bytes;
 }
 
 static int read_note(struct delivery *d)

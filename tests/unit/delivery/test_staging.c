@@ -117,6 +117,19 @@ static const struct sink_ops STORE = {
     .describe = store_describe,
 };
 
+/* As an HTTP endpoint: what it gets has no name. */
+static const struct sink_ops NAMELESS = {
+    .name = "nameless",
+    .fields = fake_fields,
+    .conf_size = sizeof(struct store *),
+    .error_prefix = "nameless-failed",
+    .metric = "nameless",
+    .open = store_open,
+    .close = fake_close,
+    .send = store_send,
+    .describe = store_describe,
+};
+
 /* --- a transform that sets keys -------------------------------------------------------------------------------------- */
 
 /* `ab 17` becomes `a 17` and `b 17`, each with the key that is its letter; `- 17` is dropped, `! 17` fails, `? 17` fails because there is no key;
@@ -950,6 +963,42 @@ static void what_is_held_goes_to_a_backup_that_comes_later(void **state)
     bench_free(b);
 }
 
+/* Sealed for a destination that has no object names; the next start has one that names them by their keys. */
+static void what_was_sealed_without_a_name_keeps_its_keys(void **state)
+{
+    struct bench *b = bench_new(14);
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    b->r->conf.sink = &NAMELESS;
+    b->destination->refuse_every = 1;
+    rig_start(b->r);
+    put(b, "a");
+    put(b, "b");
+    (void)wait_for_parcel(b, 1);
+    stream_flush(b->r->stream);
+    while (!wait_for_parcel(b, 0).sealed || !wait_for_parcel(b, 1).sealed) {
+        usleep(1000);
+        committer_barrier(b->r->committer);
+        assert_true(time(NULL) < end);
+    }
+    rig_stop(b->r);
+    b->r->conf.sink = &STORE;
+    b->destination->refuse_every = 0;
+    rig_start(b->r);
+    rig_drain(b->r);
+    check_books(b);
+    check_objects(b);
+    assert_int_equal(b->destination->count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct object_kept *o = &b->destination->objects[i];
+
+        assert_int_equal(o->name[0], o->key[0]);
+    }
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* Also when the next piece is cut at once, behind one that was under way. */
 static void a_new_destination_gets_no_record_into_a_parcel_of_before(void **state)
 {
@@ -1191,6 +1240,7 @@ int main(void)
         cmocka_unit_test(a_destination_of_before_holds_up_no_parcel_of_the_new_one),
         cmocka_unit_test(a_piece_that_waits_is_made_with_the_new_settings),
         cmocka_unit_test(what_is_held_goes_to_a_backup_that_comes_later),
+        cmocka_unit_test(what_was_sealed_without_a_name_keeps_its_keys),
         cmocka_unit_test(a_new_destination_gets_no_record_into_a_parcel_of_before),
         cmocka_unit_test(whatever_two_records_become_and_whenever_it_restarts),
         cmocka_unit_test(whatever_happens_each_record_is_once_where_it_belongs),
