@@ -37,7 +37,16 @@ static enum sink_outcome look_for_more(const struct s3_steps *s, struct sink_ver
     return write_down(s, &(struct s3_upload){.place = slice_str(s->place), .unsure = true}, "", v);
 }
 
-/* The removal of all that is left under a name. Who may not list it is not asked again. */
+/* A list that a later attempt may get. *v explains the answer. */
+static bool may_be_listed_later(const struct s3_context *c, const struct http_response *re,
+                                const struct sink_verdict *v)
+{
+    return re->failure != HTTP_OK || c->follows_region || c->corrects_clock || re->status == 408 || re->status == 409 ||
+           re->status == 429 || (re->status >= 500 && re->status != 501) || s3_answer_keys_expired(v) ||
+           strcmp(v->code, "RequestTimeout") == 0;
+}
+
+/* The removal of all that is left under a name, by the list of it. */
 static enum sink_outcome judge_leftovers(const struct s3_steps *s, const struct s3_context *c,
                                          const struct http_response *re, struct sink_verdict *v)
 {
@@ -45,11 +54,6 @@ static enum sink_outcome judge_leftovers(const struct s3_steps *s, const struct 
     enum sink_outcome outcome = SINK_DELIVERED;
     struct buf id;
 
-    if (re->status != 200) {
-        outcome = s3_answer_explain(c, re, S3_ODD_NOTHING, v);
-        v->begin_anew = true;
-        return outcome;
-    }
     buf_init(&id, S3_UPLOAD_ID_MAX);
     if (s3_uploads_found(re->body, c->key, true, &u, &id) > 0 && c->seal->alone) {
         if (u.id.n > 0 && c->seal->follow_up < S3_SWEEP_STEPS_MAX)
@@ -65,14 +69,21 @@ static enum sink_outcome judge_leftovers(const struct s3_steps *s, const struct 
 static enum sink_outcome judge_list(const struct s3_steps *s, const struct s3_context *c,
                                     const struct http_response *re, struct sink_verdict *v)
 {
-    bool learnt = c->follows_region || c->corrects_clock, was_begun, listed = re->status == 200;
+    bool was_begun, listed = re->failure == HTTP_OK && re->status == 200;
     struct s3_upload u = {.kind = c->checksum, .place = slice_str(s->place)}, before = {.kind = CHECKSUM_NONE};
     enum sink_outcome outcome;
     struct buf id;
     size_t there;
 
-    if (re->failure != HTTP_OK || learnt || re->status == 429 || (re->status >= 500 && re->status != 501))
-        return s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+    if (!listed) {
+        outcome = s3_answer_explain(c, re, S3_ODD_NOTHING, v);
+        if (may_be_listed_later(c, re, v))
+            return outcome;
+        if (c->seal->undo) { /* who may not, or does not know what that is, is not asked again */
+            v->begin_anew = re->status == 403 || re->status == 404 || re->status == 405 || re->status == 501;
+            return outcome;
+        }
+    }
     if (c->seal->undo)
         return judge_leftovers(s, c, re, v);
     was_begun = s3_upload_read(c->seal->progress, &before);

@@ -672,6 +672,40 @@ static void without_an_intent_no_upload_is_gone_on_with(void **state)
     }
 }
 
+/* Nor does the intent say that there may be others. What a store that knows no such listing says is no reason to wait. */
+static void a_list_that_a_later_attempt_may_get_is_waited_for(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool waits;
+    } CASES[] = {{400, ERROR("ExpiredToken"), true},
+                 {403, ERROR("ExpiredToken"), true},
+                 {403, ERROR("TokenRefreshRequired"), true},
+                 {400, ERROR("RequestTimeout"), true},
+                 {408, "", true},
+                 {409, ERROR("OperationAborted"), true},
+                 {429, "", true},
+                 {503, ERROR("SlowDown"), true},
+                 {400, ERROR("InvalidArgument"), false},
+                 {403, ERROR("AccessDenied"), false},
+                 {404, "", false},
+                 {405, ERROR("MethodNotAllowed"), false},
+                 {501, ERROR("NotImplemented"), false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct play p;
+
+        begin(&p, "");
+        assert_int_equal(answer(&p, CASES[i].status, "", CASES[i].body), CASES[i].waits ? SINK_RETRY : SINK_FOLLOW_UP);
+        assert_int_equal(p.v.progressed, !CASES[i].waits);
+        assert_false(p.v.begin_anew);
+        assert_string_equal(buf_cstr(&p.progress), CASES[i].waits ? "" : "wc- " PLACE " ");
+        end(&p);
+    }
+}
+
 /* It was begun in parts, so it ends in parts, also where smaller objects go in parts no more. */
 static void an_intent_is_gone_on_with_whatever_the_threshold_is(void **state)
 {
@@ -750,7 +784,16 @@ static void what_is_left_under_a_name_may_have_to_stay(void **state)
     } CASES[] = {{false, 200, LISTED, SINK_DELIVERED, false},
                  {true, 403, ERROR("AccessDenied"), SINK_RETRY, true},
                  {true, 501, ERROR("NotImplemented"), SINK_RETRY, true},
+                 {true, 404, "", SINK_RETRY, true},
+                 {true, 405, ERROR("MethodNotAllowed"), SINK_RETRY, true},
                  {true, 503, ERROR("SlowDown"), SINK_RETRY, false},
+                 {true, 400, ERROR("ExpiredToken"), SINK_RETRY, false},
+                 {true, 403, ERROR("ExpiredToken"), SINK_RETRY, false},
+                 {true, 403, ERROR("TokenRefreshRequired"), SINK_RETRY, false},
+                 {true, 400, ERROR("RequestTimeout"), SINK_RETRY, false},
+                 {true, 400, "", SINK_RETRY, false},
+                 {true, 408, "", SINK_RETRY, false},
+                 {true, 409, ERROR("OperationAborted"), SINK_RETRY, false},
                  {true, 200, "<L><Upload><Key>a b</Key><UploadId>x y</UploadId></Upload></L>", SINK_RETRY, false}};
     struct play p;
 
@@ -953,6 +996,7 @@ int main(void)
         cmocka_unit_test(an_upload_of_whose_parts_nothing_is_known_begins_anew),
         cmocka_unit_test(an_upload_of_another_place_begins_anew),
         cmocka_unit_test(without_an_intent_no_upload_is_gone_on_with),
+        cmocka_unit_test(a_list_that_a_later_attempt_may_get_is_waited_for),
         cmocka_unit_test(an_intent_is_gone_on_with_whatever_the_threshold_is),
         cmocka_unit_test(what_a_412_keeps_from_its_end_is_aborted),
         cmocka_unit_test(what_is_left_under_a_name_is_found_and_aborted),

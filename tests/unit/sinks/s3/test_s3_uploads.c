@@ -36,6 +36,8 @@ enum fault {
     FAILS_AFTER, /* it says 500, and has done it */
     GARBAGE_BEFORE,
     GARBAGE_AFTER,
+    KEYS_EXPIRED,
+    TIMES_OUT, /* it says so, with 400 */
     FAULTS,
 };
 
@@ -223,7 +225,8 @@ static bool exchange(struct asked *q, enum fault f, struct answered *a)
     if (f == LATE && !late) {
         S.late = *q;
         S.late.text = q->text ? mem_strdup(q->text) : NULL;
-    } else if (f != DIED_BEFORE && f != LOST_BEFORE && f != FAILS_BEFORE && f != GARBAGE_BEFORE) {
+    } else if (f != DIED_BEFORE && f != LOST_BEFORE && f != FAILS_BEFORE && f != GARBAGE_BEFORE && f != KEYS_EXPIRED &&
+               f != TIMES_OUT) {
         do_it(q, a);
     }
     if (late)
@@ -234,6 +237,11 @@ static bool exchange(struct asked *q, enum fault f, struct answered *a)
         *a = (struct answered){.failure = HTTP_RESET};
     if (f == FAILS_BEFORE || f == FAILS_AFTER)
         say(a, 500, strcmp(q->method, "HEAD") == 0 ? "" : ERROR("InternalError"));
+    if (f == KEYS_EXPIRED || f == TIMES_OUT)
+        say(a, 400,
+            strcmp(q->method, "HEAD") == 0 ? ""
+            : f == KEYS_EXPIRED            ? ERROR("ExpiredToken")
+                                           : ERROR("RequestTimeout"));
     if (f == GARBAGE_BEFORE || f == GARBAGE_AFTER)
         *a = (struct answered){.failure = HTTP_MALFORMED};
     return true;
@@ -389,7 +397,7 @@ static enum ended undo(bool alone)
             }
             L.follow_up = 0;
             tries++;
-            if (tries == UNDO_TRIES_MAX)
+            if (tries == UNDO_TRIES_MAX || L.v.begin_anew)
                 fail_msg("it stays: %s", L.v.message);
         }
         L.follow_up = 0;
