@@ -92,14 +92,15 @@ static int make(struct spool *s, uint64_t bytes, struct err *e)
     return rc;
 }
 
-/* Where the disk does not have as much as pieces want, it is not asked again before one wants it again. */
+/* Made for a small checkpoint it may be smaller than what pieces want, also where a new one would not be. Where the disk does not have as
+ * much as pieces want, it is not asked again before one wants it again. */
 int spool_make_reserve(struct spool *s, struct err *e)
 {
     uint64_t bytes = spool_reserve_bytes(s), pieces = bytes_for_pieces(s);
 
     if (s->memory || (s->reserved && atomic_load(&s->reserve_bytes) >= pieces))
         return 0;
-    if (pieces > bytes && make(s, pieces, e) == 0)
+    if (pieces > 0 && make(s, pieces > bytes ? pieces : bytes, e) == 0)
         return 0;
     atomic_store(&s->piece_bytes, 0);
     return s->reserved ? 0 : make(s, bytes, e);

@@ -680,6 +680,43 @@ static void room_that_is_not_there_is_not_kept(void **state)
     assert_int_equal(staged_room(r, &full), 4 * before);
 }
 
+/* Pieces of few parcels, so that checkpoints get large while what is kept stays small. */
+static void stage_in_small_pieces(struct fixture *x, size_t parcels)
+{
+    uint64_t begin = spool_active(x->spool)->begin;
+
+    for (size_t staged = 0; staged < parcels;) {
+        struct answer a = {0};
+
+        staged += stage_all(x, 4 * KIB, &a);
+        disk.room = -1;
+        commit(x);
+        assert_true(a.safe);
+    }
+    for (int i = 0; i < 100000 && spool_active(x->spool)->begin == begin; i++) {
+        assert_int_equal(append_some(x, "r", 1000, NULL), SPOOL_TAKEN);
+        commit(x);
+    }
+}
+
+/* What a piece wants is then no more than what is kept for checkpoints of that size, and more than there is. */
+static void a_piece_gets_its_room_also_where_checkpoints_are_large(void **state)
+{
+    struct fixture *x = *state;
+    struct spool_reader *r = spool_reader(x->spool, 0);
+    bool full;
+    uint64_t before = staged_room(r, &full), want = 2 * before;
+
+    stage_in_small_pieces(x, (size_t)(3 * before / 150));
+    assert_true(spool_active(x->spool)->begin > want);
+    assert_int_equal(spool_reserve_bytes(x->spool), 4 * spool_active(x->spool)->begin);
+    assert_int_equal(staged_room(r, &full), before);
+    staged_want_room(r, want);
+    commit_one(x);
+    assert_in_range(staged_room(r, &full), want, UINT64_MAX);
+    assert_false(full);
+}
+
 static void damage_in_older_segments_is_met_when_they_are_read(void **state)
 {
     struct fixture *x = *state;
@@ -762,6 +799,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(deliveries_have_room_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(a_piece_has_room_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(room_that_is_not_there_is_not_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_piece_gets_its_room_also_where_checkpoints_are_large, setup, teardown),
         cmocka_unit_test_setup_teardown(deliveries_do_not_use_up_their_room_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_in_older_segments_is_met_when_they_are_read, setup_small, teardown),
         cmocka_unit_test_setup_teardown(a_missing_segment_is_told_as_lost_records, setup_small, teardown),
