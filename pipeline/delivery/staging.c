@@ -423,7 +423,7 @@ struct stage_parcel *staging_next(struct staging *s, struct delivery_host *h, bo
             settle_undelivered(s, p);
         }
     }
-    if (p && !is_for_backup(p))
+    if (p && !is_for_backup(p) && p->begun) /* how long one of an earlier run has gathered is not known */
         throughput_note(&s->throughput, p->mark.bytes, s->env.loop->mono - p->begun, s->env.loop->mono);
     return p;
 }

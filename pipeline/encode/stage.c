@@ -542,7 +542,6 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
     p->written = p->before = p->mark;
     p->size = p->mark.bytes;
     p->count = p->mark.count;
-    p->begun = mono;
     if (known->sealed) {
         p->is_closed = true;
         *out = p;

@@ -25,7 +25,7 @@ struct stage_parcel {
     char *path;
     uint32_t version; /* of the configuration that its first record was staged under */
     void *owner;      /* as stage_rules; NULL: an earlier run's */
-    nsec begun;       /* mono; when this run came to it first */
+    nsec begun;       /* mono; 0: in an earlier run */
 
     /* Of whoever delivers it: */
     void *home;

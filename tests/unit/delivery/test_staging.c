@@ -523,6 +523,48 @@ static void a_restart_goes_on_with_open_parcels(void **state)
     bench_free(b);
 }
 
+static struct parcel wait_for_parcel(const struct bench *b, size_t index)
+{
+    time_t end = time(NULL) + WAIT_S;
+    struct parcel p;
+
+    while (!staged_parcel(b->r->stream->reader, index, &p)) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    return p;
+}
+
+static uint64_t partition_rate(const struct bench *b)
+{
+    struct stream_status status;
+
+    stream_status(b->r->stream, clock_wall(), &status);
+    return status.partition_rate;
+}
+
+/* How long it gathered before is not known: what it has would count as if all of it had come since the start. */
+static void what_an_earlier_run_gathered_is_no_throughput_of_this_one(void **state)
+{
+    struct bench *b = bench_new(19);
+
+    (void)state;
+    rig_start(b->r);
+    put(b, "a");
+    (void)wait_for_parcel(b, 0);
+    rig_stop(b->r);
+    rig_start(b->r);
+    rig_drain(b->r);
+    assert_int_equal(b->destination->count, 1);
+    assert_int_equal(partition_rate(b), 0);
+    put(b, "a");
+    rig_drain(b->r);
+    assert_int_equal(b->destination->count, 2);
+    assert_true(partition_rate(b) > 0);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 static void more_keys_than_there_may_be_are_delivered_early(void **state)
 {
     struct bench *b = bench_new(3);
@@ -666,18 +708,6 @@ static void a_parcel_has_as_many_results_as_records_in_the_books(void **state)
     assert_int_equal(r.corrupt, 0);
     d.outcomes.backed_up = 0;
     assert_int_equal(delivery_result(&d).corrupt, 1);
-}
-
-static struct parcel wait_for_parcel(const struct bench *b, size_t index)
-{
-    time_t end = time(NULL) + WAIT_S;
-    struct parcel p;
-
-    while (!staged_parcel(b->r->stream->reader, index, &p)) {
-        usleep(1000);
-        assert_true(time(NULL) < end);
-    }
-    return p;
 }
 
 static void wait_for_objects(struct store *at, size_t count)
@@ -1228,6 +1258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_key_has_an_object_of_its_own),
         cmocka_unit_test(a_restart_goes_on_with_open_parcels),
+        cmocka_unit_test(what_an_earlier_run_gathered_is_no_throughput_of_this_one),
         cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
         cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
