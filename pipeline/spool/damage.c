@@ -1,4 +1,4 @@
-/* A start that finds the log damaged makes it whole, and the next one finds nothing wrong with it. But what lies beside the log and that it does not
+/* A start that finds the log damaged, or none, makes it whole, and the next one finds nothing wrong with it. But what lies beside the log and that it does not
  * know any more (staged records, say) may be the only copy there is, and the start may end before that is in safety. So a file says that there
  * was damage, <dir>/damage, from before the log is changed until that is done. It holds a sentence for whoever finds it. */
 #include "pipeline/base/mem.h"
@@ -7,8 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static const char TEXT[] = "The log in this folder was damaged. While this file is here, files of staged records that "
-                           "the log does not know are kept.\n";
+static const char TEXT[] =
+    "The log in this folder was damaged, or was not there. While this file is here, files of staged records that "
+    "the log does not know are kept.\n";
 
 static char *path_of(const char *dir)
 {

@@ -217,6 +217,13 @@ static int go_on(struct recovery *r, struct err *e)
     return spool_active(s)->fd < 0 ? -1 : 0;
 }
 
+/* What the next start would find nothing of, when this one ends before it has reported it. Without any log nobody knows yet whether the
+ * stream is new, or the log of what lies beside it is lost. */
+static bool will_look_whole(const struct walk *w)
+{
+    return w->count == 0 || w->foreign_mark || w->stranger_count > 0 || w->misnamed_count > 0;
+}
+
 static int recover_disk(struct recovery *r, struct err *e)
 {
     static const unsigned char none[SEGMENT_IDENTITY_BYTES];
@@ -230,8 +237,11 @@ static int recover_disk(struct recovery *r, struct err *e)
         return err_errno(e, "stat %s", s->dir);
     s->device = st.st_dev;
     r->found->was_damaged = damage_is_noted(s->dir);
-    if (remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0 || put_in_order(r, e) < 0 || remove_unused(r, e) < 0 ||
-        walk_log(&r->walk, &s->state, &end, e) < 0)
+    if (remove_recycled(s, e) < 0 || walk_list(&r->walk, e) < 0)
+        return -1;
+    if (will_look_whole(&r->walk))
+        damage_note(s);
+    if (put_in_order(r, e) < 0 || remove_unused(r, e) < 0 || walk_log(&r->walk, &s->state, &end, e) < 0)
         return -1;
     r->found->is_new = r->walk.count == 0;
     if (r->found->damaged)

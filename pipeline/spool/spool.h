@@ -87,7 +87,7 @@ struct spool_recovery {
     bool damaged;      /* something that was safe is not what it should be: */
     struct err damage; /* the first of it, in words, when `damaged` */
     bool is_new;       /* there was no segment on disk */
-    bool was_damaged;  /* an earlier start found damage, and nobody has called spool_forget_damage() since */
+    bool was_damaged;  /* an earlier start noted damage, and nobody has called spool_forget_damage() since */
 };
 
 int spool_open(struct spool **s, const struct spool_conf *conf, struct committer *c, struct spool_recovery *found,
@@ -98,7 +98,8 @@ void spool_retire(struct spool *s);
 /* After committer_stop() or spool_retire(). A spool in memory loses what it holds: spool_books() before tells how much. */
 void spool_close(struct spool **s);
 
-/* What lies beside the log and belonged to what damage took is in safety. Until then it is noted on disk that there was damage. */
+/* What lies beside the log and belonged to what damage took is in safety. Until then it is noted on disk that there was damage, or no log
+ * at all. */
 void spool_forget_damage(struct spool *s);
 
 /* 16 random bytes made when the stream's spool was first created: the stream's identity in object keys and ids. */

@@ -777,20 +777,48 @@ static void when_the_log_is_damaged_files_are_kept(void **state)
     bench_free(b);
 }
 
+/* A start that is killed before it comes to what is staged. */
+static void start_and_kill(const struct bench *b)
+{
+    char *dir = mem_printf("%s/streams/app/spool", b->r->data_dir);
+    struct spool_conf conf = {.stream = "app", .dir = dir, .limit = 64 * MIB};
+    struct spool_recovery found;
+    struct spool *s = NULL;
+    struct committer *c;
+    struct err e;
+
+    assert_int_equal(committer_start(&c, &e), 0);
+    assert_int_equal(spool_open(&s, &conf, c, &found, &e), 0);
+    committer_stop(&c);
+    spool_close(&s);
+    mem_free(dir);
+}
+
 static void without_its_log_what_is_staged_is_kept(void **state)
 {
-    struct bench *b = bench_new(13);
-
     (void)state;
-    rig_start(b->r);
-    put(b, "a");
-    (void)wait_for_parcel(b, 0);
-    rig_stop(b->r);
-    run_in_stream(b, "rm -r spool");
-    rig_start(b->r);
-    run_in_stream(b, "test $(ls spool/damaged/*.parcel | wc -l) = 1");
-    rig_stop(b->r);
-    bench_free(b);
+    for (int killed = 0; killed < 3; killed++) {
+        struct bench *b = bench_new(13);
+
+        rig_start(b->r);
+        run_in_stream(b, "test ! -e spool/damage");
+        put(b, "a");
+        (void)wait_for_parcel(b, 0);
+        rig_stop(b->r);
+        run_in_stream(b, "rm -r spool");
+        if (killed == 1)
+            start_and_kill(b);
+        if (killed == 2) { /* it lived, and could not put them aside */
+            files.rename = refused_rename;
+            rig_start(b->r);
+            rig_stop(b->r);
+            files.rename = io_ops_real.rename;
+        }
+        rig_start(b->r);
+        run_in_stream(b, "test $(ls spool/damaged/*.parcel | wc -l) = 1 && test ! -e spool/damage");
+        rig_stop(b->r);
+        bench_free(b);
+    }
 }
 
 /* Half as many records may fit, and what is open makes room when it is delivered. */

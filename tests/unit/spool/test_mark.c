@@ -545,6 +545,92 @@ static void a_copy_in_the_place_of_another_is_set_aside_and_that_one_missed(void
     check_started(x, "it is a copy of another segment", lost);
 }
 
+/* --- noted before anything is put in order -------------------------------------------------------------------------- */
+
+static char *note_path;
+static unsigned changes;
+
+static bool is_noted(void)
+{
+    changes++;
+    return access(note_path, F_OK) == 0;
+}
+
+static int rename_after_note(const char *from, const char *to)
+{
+    if (strstr(to, "/damaged/"))
+        assert_true(is_noted());
+    return io_ops_real.rename(from, to);
+}
+
+static int move_after_note(const char *from, const char *to, unsigned flags)
+{
+    assert_true(is_noted());
+    return io_ops_real.move(from, to, flags);
+}
+
+/* A start that is killed between the two leaves a log that looks whole. */
+static void check_noted_first(struct fixture *x)
+{
+    struct io_ops files = io_ops_real;
+
+    files.rename = rename_after_note;
+    files.move = move_after_note;
+    note_path = mem_strdup(path_of(x, "damage"));
+    changes = 0;
+    assert_int_equal(access(note_path, F_OK), -1);
+    x->conf.files = &files;
+    open_spool(x);
+    assert_int_equal(changes, 1);
+    close_spool(x);
+    x->conf.files = NULL;
+    open_spool(x);
+    assert_true(x->found.was_damaged);
+    spool_forget_damage(x->spool);
+    reopen_spool(x);
+    assert_false(x->found.was_damaged);
+    MEM_CLEAR(note_path);
+}
+
+static void that_something_is_out_of_place_is_noted_before_it_is_put_right(void **state)
+{
+    struct fixture *x = *state;
+    char *path = mem_strdup(segment_of(x, 2));
+
+    spool_forget_damage(x->spool);
+    close_spool(x);
+    copy_file(path, segment_of(x, 5000));
+    mem_free(path);
+    check_noted_first(x);
+    close_spool(x);
+    move_segment(x, 2, 3000);
+    check_noted_first(x);
+    put_foreign_mark(x, another_stream());
+    close_spool(x);
+    check_noted_first(x);
+}
+
+/* Nobody knows yet what lies beside it: that may be of a log that is lost. */
+static void that_there_was_no_log_is_noted_until_all_beside_it_is_in_safety(void **state)
+{
+    struct fixture *x = *state;
+
+    spool_forget_damage(x->spool);
+    close_spool(x);
+    remove_tree(x->dir);
+    for (int start = 0; start < 2; start++) {
+        open_spool(x);
+        assert_int_equal(x->found.is_new, start == 0);
+        assert_int_equal(x->found.was_damaged, start == 1);
+        assert_false(x->found.damaged);
+        close_spool(x);
+    }
+    open_spool(x);
+    spool_forget_damage(x->spool);
+    reopen_spool(x);
+    assert_false(x->found.was_damaged || x->found.damaged || x->found.is_new);
+}
+
 /* --- what is no file ------------------------------------------------------------------------------------------------ */
 
 static void refused(struct fixture *x, const char *what)
@@ -780,6 +866,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_segment_that_was_renamed_has_its_name_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_is_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_in_the_place_of_another_is_set_aside_and_that_one_missed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(that_something_is_out_of_place_is_noted_before_it_is_put_right, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(that_there_was_no_log_is_noted_until_all_beside_it_is_in_safety, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_named_like_a_segment_and_is_no_file_is_refused_in_words, setup,
                                         teardown),
