@@ -532,7 +532,10 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
     int rc;
 
     *out = NULL;
-    stage_left_keep_end(&s->left, p->path, known->bytes);
+    if (stage_left_keep_end(&s->left, p->path, known->bytes, e) < 0) {
+        stage_parcel_free(&p);
+        return -1;
+    }
     rc = parcel_file_look(s->files, p->path, known->bytes, &p->mark, e);
     if (rc < 0 && e->code != ERR_FORMAT) {
         stage_parcel_free(&p);

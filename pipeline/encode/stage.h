@@ -84,10 +84,10 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
 void stage_free(struct stage **s);
 
 /* Damage took something of the journal, so what it does not know may be the only copy there is: stage_adopt() and stage_clear() put it into
- * this folder. Borrowed. What cannot be put there is no mistake, but counted: a whole file stays where it is. */
+ * this folder. Borrowed. A whole file that cannot be put there is no mistake, but counted: it stays where it is. */
 void stage_keep_aside(struct stage *s, const char *folder);
 /* A parcel of an earlier run. One that was sealed is the caller's, in *out; another one goes on if it is of this version, else it is closed.
- * -1: its file cannot be read, and nothing was done; but with ERR_FORMAT only some of it is lost: the mark says what is left, and it is
+ * -1: its file cannot be read, or its end not kept aside, and nothing was done; but with ERR_FORMAT only some of it is lost: the mark says what is left, and it is
  * closed. */
 MUST_CHECK int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct parcel *known, nsec wall,
                            nsec mono, struct stage_parcel **out, struct err *e);

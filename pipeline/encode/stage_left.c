@@ -27,12 +27,6 @@ static char *place_aside(const struct stage_left *l, const char *name, struct er
     return to;
 }
 
-static void count(struct stage_left *l, int rc)
-{
-    l->kept += rc == 0;
-    l->not_kept += rc != 0;
-}
-
 static void move_aside(struct stage_left *l, const char *dir, const char *name)
 {
     char *from = mem_printf("%s/%s", dir, name), *to = place_aside(l, name, &l->why);
@@ -40,7 +34,8 @@ static void move_aside(struct stage_left *l, const char *dir, const char *name)
 
     if (to && rc < 0)
         err_errno(&l->why, "move %s to %s", from, to);
-    count(l, rc);
+    l->kept += rc == 0;
+    l->not_kept += rc != 0;
     mem_free(from);
     mem_free(to);
 }
@@ -57,14 +52,14 @@ static int copy_from(const struct stage_left *l, int from, uint64_t at, int to)
     return l->files->fdatasync(to);
 }
 
-static int copy_end(struct stage_left *l, int from, const char *path, uint64_t length)
+static int copy_end(const struct stage_left *l, int from, const char *path, uint64_t length, struct err *e)
 {
-    char *name = mem_printf("%s.from-%" PRIu64, strrchr(path, '/') + 1, length), *to = place_aside(l, name, &l->why);
-    int fd = to ? io_open(l->files, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &l->why) : -1, rc = -1;
+    char *name = mem_printf("%s.from-%" PRIu64, strrchr(path, '/') + 1, length), *to = place_aside(l, name, e);
+    int fd = to ? io_open(l->files, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600, e) : -1, rc = -1;
 
     if (fd >= 0) {
-        rc = copy_from(l, from, length, fd) < 0 ? err_errno(&l->why, "copy the end of %s to %s", path, to)
-                                                : io_sync_folder(l->files, l->aside, &l->why);
+        rc = copy_from(l, from, length, fd) < 0 ? err_errno(e, "copy the end of %s to %s", path, to)
+                                                : io_sync_folder(l->files, l->aside, e);
         close(fd);
         if (rc < 0)
             unlink(to);
@@ -74,16 +69,23 @@ static int copy_end(struct stage_left *l, int from, const char *path, uint64_t l
     return rc;
 }
 
-void stage_left_keep_end(struct stage_left *l, const char *path, uint64_t length)
+int stage_left_keep_end(struct stage_left *l, const char *path, uint64_t length, struct err *e)
 {
-    struct err ignored;
-    int from = l->aside ? io_open(l->files, path, O_RDONLY | O_CLOEXEC, 0, &ignored) : -1;
+    struct err ignored; /* whoever cuts it opens it, too */
+    int from = l->aside ? io_open(l->files, path, O_RDONLY | O_CLOEXEC, 0, &ignored) : -1, rc = 0;
 
     if (from < 0)
-        return;
-    if (lseek(from, 0, SEEK_END) > (off_t)length)
-        count(l, copy_end(l, from, path, length));
+        return 0;
+    if (lseek(from, 0, SEEK_END) > (off_t)length) {
+        rc = copy_end(l, from, path, length, e);
+        l->kept += rc == 0;
+    }
     close(from);
+    return rc < 0 ? err_wrap(e,
+                             "%s ends with records that the damaged log does not know, and they cannot be kept aside "
+                             "(make room on the disk, or move the file elsewhere)",
+                             strrchr(path, '/') + 1)
+                  : 0;
 }
 
 /* 0: it is no name of a parcel. */

@@ -554,6 +554,49 @@ static void what_cannot_be_kept_aside_stays(void **state)
     assert_int_equal(stage_clear(b->stage, NULL, 0, &b->e), 0);
 }
 
+static int refused_sync(int fd)
+{
+    (void)fd;
+    errno = ENOSPC;
+    return -1;
+}
+
+/* Whole files have a name more or less; an end would be cut off. */
+static void an_end_that_cannot_be_kept_aside_is_not_cut_off(void **state)
+{
+    struct bench *b = *state;
+    const struct parcel *known = &b->parcels[0].parcel;
+    char *folder = mem_printf("%s/damaged", b->dir), *path;
+    struct stage_parcel *out;
+    struct stat before, after;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 500, .version = 1};
+    assert_int_equal(add_piece(b, 1), 0);
+    write_down(b, 1);
+    stage_took(b->stage);
+    assert_int_equal(add_piece(b, 1 + KEYS), 0); /* of which the journal has lost its word */
+    stage_took(b->stage);
+    path = stage_path(b->folder, known->number);
+    assert_int_equal(stat(path, &before), 0);
+    assert_true((uint64_t)before.st_size > known->bytes);
+    for (int start = 0; start < 3; start++) {
+        stage_free(&b->stage);
+        b->stage = stage_new(&files, b->folder, false, spool_reader(b->spool, 0));
+        stage_keep_aside(b->stage, start == 0 ? "/dev/null/damaged" : folder);
+        files.fdatasync = start == 1 ? refused_sync : failing_fdatasync;
+        assert_int_equal(stage_adopt(b->stage, &b->rules, known, 5000, 5000, &out, &b->e), start < 2 ? -1 : 0);
+        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(after.st_size, start < 2 ? (off_t)before.st_size : (off_t)known->bytes);
+        if (start == 1)
+            assert_non_null(strstr(b->e.msg, strerror(ENOSPC)));
+        if (start < 2)
+            assert_int_not_equal(b->e.code, ERR_FORMAT); /* of which the stage would go on */
+    }
+    assert_int_equal(b->stage->left.kept, 1);
+    mem_free(path);
+    mem_free(folder);
+}
+
 /* syncfs() tells of what failed since its descriptor was opened. */
 static void an_error_of_any_write_of_the_piece_is_seen(void **state)
 {
@@ -638,6 +681,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_backlog_gathers, set_up, take_down),
         cmocka_unit_test_setup_teardown(beside_damage_nothing_is_removed, set_up, take_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_aside_stays, set_up, take_down),
+        cmocka_unit_test_setup_teardown(an_end_that_cannot_be_kept_aside_is_not_cut_off, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_keys_than_can_be_written_down_are_too_many, set_up, take_down),
     };
 
