@@ -339,6 +339,11 @@ def test_fsck_reads_what_is_staged(t):
     code, out = fsck(t, d)
     assert code == 0 and "16 of them staged in 4 parcels" in out and "damaged" not in out, out
     gone, cut, changed, _ = parcels(d)
+    spool = os.path.join(os.path.dirname(os.path.dirname(gone)), "spool")
+    os.rename(spool, spool + ".away")
+    code, out = fsck(t, d)
+    assert code == 1 and re.search(r" 4 files in \S+/staging that the missing log does not know", out), out
+    os.rename(spool + ".away", spool)
     with open(os.path.join(os.path.dirname(gone), "00000000000000000099.parcel"), "wb") as f:
         f.write(b"what a crash left")
     code, out = fsck(t, d)
@@ -358,6 +363,18 @@ def test_fsck_reads_what_is_staged(t):
     assert before == {p: open(p, "rb").read() for p in parcels(d)}
     d.start()
     d.stop()
+
+
+def test_fsck_takes_no_stream_for_damaged_that_never_had_a_log(t):
+    d = t.daemon(partitioned(t, folder(t)))
+    assert fsck(t, d) == (0, "stream app:\n  nothing on disk\n")
+    d = t.daemon(partitioned(t, folder(t), durability="memory"))
+    at = os.path.join(d.data_dir, "streams", "app", "staging")
+    os.makedirs(at)
+    with open(os.path.join(at, "00000000000000000001.parcel"), "wb") as f:
+        f.write(b"what a crash left")
+    code, out = fsck(t, d)
+    assert code == 0 and f" 1 file in {at} of records that were kept in memory" in out, out
 
 
 BIG = """\

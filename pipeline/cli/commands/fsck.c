@@ -28,6 +28,7 @@ static const char fsck_help_end[] =
 struct fsck {
     const char *config, *stream;
     const char *dir; /* of the spool that is looked through */
+    bool in_memory;  /* `durability: memory`: it has no log on disk */
     bool damaged;
 };
 
@@ -122,33 +123,41 @@ static void check_parcel(void *ctx, const struct parcel *p)
     mem_free(path);
 }
 
-static void print_unknown(const struct staged_check *c, const struct spool_report *r)
+/* Without a log, too: then it knows none. */
+static void print_unknown(const struct staged_check *c, const struct spool_report *r, size_t unknown)
 {
-    size_t unknown = stage_left_count(c->dir, c->numbers, c->count);
-
-    if (unknown && (r->damages || r->was_damaged))
-        printf("  %zu file%s in %s that the damaged log does not know: the next start puts %s into %s/damaged. They "
+    if (r->damages || r->was_damaged || (r->segments == 0 && !c->fsck->in_memory)) {
+        c->fsck->damaged = true;
+        printf("  %zu file%s in %s that the %s log does not know: the next start puts %s into %s/damaged. They "
                "may be the "
                "only copy of records that were acknowledged, one a line\n",
-               unknown, noun_s(unknown), c->dir, unknown == 1 ? "it" : "them", c->fsck->dir);
-    else if (unknown)
+               unknown, noun_s(unknown), c->dir, r->segments ? "damaged" : "missing", unknown == 1 ? "it" : "them",
+               c->fsck->dir);
+    } else if (r->segments == 0) {
+        printf("  %zu file%s in %s of records that were kept in memory: the next start removes %s\n", unknown,
+               noun_s(unknown), c->dir, unknown == 1 ? "it" : "them");
+    } else {
         printf("  %zu file%s in %s that the log does not know, of a write that was cut short: their records are in the "
                "log, and "
                "the next start removes %s\n",
                unknown, noun_s(unknown), c->dir, unknown == 1 ? "it" : "them");
+    }
 }
 
 static void check_staged(struct fsck *f, const struct settings *s, const char *name, const struct spool_report *r)
 {
     char *dir = mem_printf("%s/streams/%s/staging", s->data_dir, name);
     struct staged_check c = {.fsck = f, .dir = dir};
+    size_t unknown;
     struct err e;
 
     if (spool_inspect_parcels(f->dir, check_parcel, &c, &e) < 0) {
         f->damaged = true;
         printf("  what is staged cannot be checked: %s\n", e.msg);
-    } else {
-        print_unknown(&c, r);
+    } else if ((unknown = stage_left_count(c.dir, c.numbers, c.count)) > 0) {
+        print_unknown(&c, r, unknown);
+    } else if (r->segments == 0) {
+        printf("  nothing on disk\n");
     }
     mem_free(c.numbers);
     mem_free(dir);
@@ -156,21 +165,21 @@ static void check_staged(struct fsck *f, const struct settings *s, const char *n
 
 /* ----------------------------------------------------------------------------------------------------------------------- */
 
-static void check_stream(struct fsck *f, const struct settings *s, const char *name)
+static void check_stream(struct fsck *f, const struct settings *s, const char *name, bool in_memory)
 {
     char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, name);
     struct spool_report r;
     struct err e;
 
     f->dir = dir;
+    f->in_memory = in_memory;
     printf("stream %s:\n", name);
     if (spool_inspect(dir, &r, print_damage, f, &e) < 0) {
         printf("  cannot be checked: %s\n", e.msg);
         f->damaged = true;
-    } else if (r.segments == 0) {
-        printf("  nothing on disk\n");
     } else {
-        print_report(&r);
+        if (r.segments > 0)
+            print_report(&r);
         check_staged(f, s, name, &r);
     }
     mem_free(dir);
@@ -185,7 +194,7 @@ static int check_streams(struct fsck *f, const struct settings *s)
     for (size_t i = 0; i < s->stream_count; i++) {
         if (f->stream && strcmp(f->stream, s->streams[i].name) != 0)
             continue;
-        check_stream(f, s, s->streams[i].name);
+        check_stream(f, s, s->streams[i].name, s->streams[i].memory);
         checked++;
     }
     orphans_find(s, &found);
@@ -194,7 +203,7 @@ static int check_streams(struct fsck *f, const struct settings *s)
 
         if (f->stream && strcmp(f->stream, found.list[i].name) != 0)
             continue;
-        check_stream(f, s, found.list[i].name);
+        check_stream(f, s, found.list[i].name, false);
         orphan_describe(&found.list[i], text, sizeof(text));
         printf("  it is not in %s and %s; %s\n", s->path, text, ORPHAN_HINT);
         checked++;
