@@ -55,7 +55,7 @@ struct input {
     char origin[ENDPOINT_URL_MAX + 32];
     char id_source[POSITION_SOURCE_MAX + 1];
     bool fifo;
-    struct budget room;    /* beside the stream's: records go on from here into that one */
+    struct budget room; /* beside the stream's: records go on from here into that one */
 
     /* The thread's: */
     struct input_thread *t;
