@@ -142,12 +142,12 @@ int staging_open(struct staging *s, const struct staging_env *env, struct delive
             goto out;
     }
     cleared = stage_clear(s->stage, numbers, count, e);
-    log_aside(s);
     stage_keep_aside(s->stage, NULL);
     if (count > 0)
         log_info("records of an earlier run are staged", KS("stream", env->stream), KU("parcels", count),
                  KU("sealed", s->restored_count));
 out:
+    log_aside(s); /* also when the start is refused: what was kept by now is kept */
     mem_free(numbers);
     return cleared < 0 ? err_wrap(e, "stream `%s`: staged records", env->stream) : 0;
 }

@@ -71,12 +71,18 @@ static int copy_end(const struct stage_left *l, int from, const char *path, uint
 
 int stage_left_keep_end(struct stage_left *l, const char *path, uint64_t length, struct err *e)
 {
-    struct err ignored; /* whoever cuts it opens it, too */
-    int from = l->aside ? io_open(l->files, path, O_RDONLY | O_CLOEXEC, 0, &ignored) : -1, rc = 0;
+    int from, rc = 0;
+    off_t end;
 
-    if (from < 0)
+    if (!l->aside)
         return 0;
-    if (lseek(from, 0, SEEK_END) > (off_t)length) {
+    from = io_open(l->files, path, O_RDONLY | O_CLOEXEC, 0, e);
+    if (from < 0)
+        return errno == ENOENT ? 0 : -1;
+    end = lseek(from, 0, SEEK_END);
+    if (end < 0) {
+        rc = err_errno(e, "look for the end of %s", path);
+    } else if (end > (off_t)length) {
         rc = copy_end(l, from, path, length, e);
         l->kept += rc == 0;
     }

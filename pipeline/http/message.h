@@ -62,6 +62,7 @@ struct http_response {
     struct slice headers; /* raw, "Name: value\r\n" lines of the final answer */
     struct slice body;    /* decoded if it was gzip; at most response_max bytes */
     bool body_truncated;
+    bool no_room; /* with HTTP_LOCAL: there was no memory for the answer */
     nsec latency;
     nsec wall_now; /* when it came: for Retry-After dates and clock skew */
 };

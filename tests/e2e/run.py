@@ -182,7 +182,9 @@ def print_times(results):
 def run_all(args):
     todo = in_order(cases(args.only))
     print(f"1..{len(todo)}", flush=True)
-    slow = 4 if Case(args.build, "/").sanitized else 1
+    sanitized = Case(args.build, "/").sanitized
+    slow = 4 if sanitized else 1
+    args.jobs = args.jobs or min((3 if sanitized else 5) * os.cpu_count(), 16)
     counts = {EXIT_OK: 0, EXIT_FAILED: 0, EXIT_SKIPPED: 0}
     done = []
     for number, r in enumerate(results(todo, args, slow), 1):
@@ -200,8 +202,7 @@ def main():
     p.add_argument("--build", required=True, help="build folder, with the binary `sluice` in it")
     p.add_argument("--only", help="regular expression on module:function")
     p.add_argument("--list", action="store_true")
-    p.add_argument("-j", "--jobs", type=int, default=min(5 * os.cpu_count(), 16),
-                   help="cases wait more than they compute")
+    p.add_argument("-j", "--jobs", type=int, help="cases at a time; they wait more than they compute, least under a sanitizer")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--keep", action="store_true", help="keep the folders of passed cases too")
     p.add_argument("--times", action="store_true", help="print what each case took")

@@ -389,7 +389,7 @@ end
 def test_records_of_ten_mebibytes_keep_their_place_among_small_ones(t):
     """Also with source records in the backup, and when it is killed before they are staged, or behind that."""
     big = largest(t) - 200
-    d = t.daemon(one_stream("app", folder(t), transform={"lua": script(t, BIG % big)}, backup=backup(t, "all"), size="1MiB",
+    d = t.daemon(one_stream("app", folder(t), transform={"lua": script(t, BIG % big), "timeout": "60s", "batch_timeout": "600s"}, backup=backup(t, "all"), size="1MiB",
                             interval="900s")).start()
     put = [json.dumps({"n": n, "k": f"key{n % 2}", "fate": "keep", **({"big": True} if n in (2, 3, 7) else {})}).encode()
            for n in range(10)]

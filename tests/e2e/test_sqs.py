@@ -232,11 +232,25 @@ def test_a_message_whose_receipt_is_forgotten_is_deleted_when_it_comes_again(t):
     with q.changed:  # what is in hand is known by other receipts now
         for m in q.queue:
             m.handle, m.visible_at = None, 0
-    wait_until("some to be put off, without success", lambda: q.count("ChangeMessageVisibilityBatch") > 0, 60 * t.slow)
+        put_off = sum(1 for op, _ in q.calls if op == "ChangeMessageVisibilityBatch")
+    wait_until("some to be put off, without success", lambda: q.count("ChangeMessageVisibilityBatch") > put_off, 60 * t.slow)
     store.takes = True
     wait_until("the queue to be empty", lambda: q.reveal() == 0, 120 * t.slow)
     d.wait_delivered("app", len(sent))
     d.stop()
+
+
+def test_once_waits_for_messages_of_an_answer_that_was_lost(t):
+    q, sent = queue(t), bodies(10)
+    for body in sent:
+        q.send(body)
+    q.plan(LoseAnswer())
+    d = daemon(t, q, options={"visibility": "10s"})
+    d.spawn("--once")
+    wait_until("a call that failed", lambda: d.logged("a call to the source failed"), 60 * t.slow)
+    q.reveal()
+    d.wait_exit(60)
+    assert sorted(got(t)) == sent and q.left() == 0
 
 
 def test_once_ends_when_the_queue_is_empty(t):

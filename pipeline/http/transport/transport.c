@@ -268,6 +268,7 @@ static void finish(struct transport *t, struct exchange_slot *s, CURLcode code)
     re.headers = buf_slice(&s->response_headers);
     re.body = buf_slice(&s->response_body);
     re.body_truncated = s->truncated;
+    re.no_room = s->no_room;
     if (x->keeps && re.body.n > ANSWER_SMALL_MAX)
         keep(x, s);
     x->slot = NULL;

@@ -81,8 +81,9 @@ static void call_done(struct http_ask *ask, const struct http_response *re)
     c->answered = re != NULL;
     if (re) {
         aws_json_judge(re, &c->error);
-        c->too_large = c->error.trouble == AWS_FINE && (re->body_truncated || !keep_answer(c, re->body));
-        if (c->too_large) {
+        c->too_large =
+            re->no_room || (c->error.trouble == AWS_FINE && (re->body_truncated || !keep_answer(c, re->body)));
+        if (c->too_large && !re->no_room) {
             c->error.trouble = AWS_UNREACHED;
             snprintf(c->error.said, sizeof(c->error.said),
                      "the answer, of %zu bytes or more, is larger than there is room for", re->body.n);
@@ -123,7 +124,7 @@ static void tell(const struct aws_call *c, struct aws_call_trouble *t, const cha
     const struct aws_caller_conf *conf = &c->caller->conf;
 
     if (conf->metrics)
-        metrics_add(conf->metrics, METRIC_INPUT_ERRORS, 1);
+        metrics_add(conf->metrics, METRIC_INPUT_FAILED_CALLS, 1);
     if (strncmp(t->shown, cause, sizeof(t->shown) - 1) == 0)
         return;
     snprintf(t->shown, sizeof(t->shown), "%s", cause);
@@ -138,7 +139,7 @@ static const char *hint_of(const struct aws_call *c)
 
     switch (c->error.trouble) {
     case AWS_UNREACHED:
-        return c->too_large ? "less is asked for at once; nothing needs to be done"
+        return c->too_large ? "less is asked for at once; if this goes on, raise limits.memory"
                             : "is the address right, and can this machine reach it?";
     case AWS_BUSY:
         return "the service is busy; nothing needs to be done unless it lasts";
@@ -158,11 +159,18 @@ static const char *hint_of(const struct aws_call *c)
     return hint ? hint : "what the service says tells more";
 }
 
+/* Calls that are under way together mostly fail together: they are one failure. */
+static void count_failure(struct aws_call_trouble *t, nsec now)
+{
+    if (t->failures == 0 || now >= t->again)
+        t->again = now + backoff_wait(++t->failures, random_bits());
+}
+
 void aws_call_failed(const struct aws_call *c, struct aws_call_trouble *t, nsec now)
 {
     const struct aws_json_error *x = &c->error;
 
-    t->again = now + backoff_wait(++t->failures, random_bits());
+    count_failure(t, now);
     if (x->trouble == AWS_KEYS_EXPIRED && t->failures == 1 &&
         credentials_refused(c->caller->credentials, c->began, clock_wall()))
         t->again = now + AWS_CALL_AGAIN;
@@ -171,7 +179,7 @@ void aws_call_failed(const struct aws_call *c, struct aws_call_trouble *t, nsec 
 
 void aws_call_malformed(const struct aws_call *c, struct aws_call_trouble *t, const struct err *e, nsec now)
 {
-    t->again = now + backoff_wait(++t->failures, random_bits());
+    count_failure(t, now);
     tell(c, t, e->msg, "", "is the address that of this service?");
 }
 

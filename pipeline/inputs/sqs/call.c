@@ -18,6 +18,17 @@ const char *sqs_operation_name(enum sqs_operation op)
     return NAMES[op];
 }
 
+const char *sqs_hint(const char *code)
+{
+    if (strstr(code, "QueueDoesNotExist") || strstr(code, "NonExistentQueue"))
+        return "there is no such queue in this region and account: look at queue_url and region";
+    if (strstr(code, "AccessDenied"))
+        return "the keys may not do this: allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility "
+               "on the queue "
+               "(and kms:Decrypt for an encrypted one)";
+    return NULL;
+}
+
 static int add_queue(const char *queue_url, struct buf *out)
 {
     return buf_add_str(out, "{\"QueueUrl\":") < 0 ? -1 : json_quote(slice_str(queue_url), out);

@@ -25,6 +25,8 @@ enum sqs_operation {
 };
 
 const char *sqs_operation_name(enum sqs_operation op);
+/* What to do about a refusal with this code; NULL: nothing is known. */
+const char *sqs_hint(const char *code);
 
 struct sqs_receive {
     const char *queue_url;

@@ -71,26 +71,18 @@ struct input {
     bool dried_up;                   /* once: the queue has had nothing more */
     bool told_finished;
     bool facts_cut_shown;
-    struct log_limit left_in_queue;
+    struct log_limit broken, too_large; /* messages that are left in the queue */
+    size_t largest;                     /* of the answers lately, bytes */
+    nsec hidden_until;                  /* mono; messages of a lost answer are hidden by the queue */
 };
-
-static const char *hint_of(const char *code)
-{
-    if (strstr(code, "QueueDoesNotExist") || strstr(code, "NonExistentQueue"))
-        return "there is no such queue in this region and account: look at queue_url and region";
-    if (strstr(code, "AccessDenied"))
-        return "the keys may not do this: allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility "
-               "on the queue "
-               "(and kms:Decrypt for an encrypted one)";
-    return NULL;
-}
 
 /* --- messages ------------------------------------------------------------------------------------------------------ */
 
-static void leave_in_queue(struct input *in, const struct sqs_message *m, const char *why, const char *hint, nsec now)
+static void leave_in_queue(struct input *in, struct log_limit *limit, const struct sqs_message *m, const char *why,
+                           const char *hint, nsec now)
 {
     metrics_add(in->env.metrics, METRIC_INPUT_ERRORS, 1);
-    if (!log_due(&in->left_in_queue, now, SQS_LEFT_SAYS_EVERY))
+    if (!log_due(limit, now, SQS_LEFT_SAYS_EVERY))
         return;
     log_warn(why, KS("stream", in->env.stream), KS("input", "sqs"), KS("queue", in->conf->queue_url),
              KB("message_id", m->id), KS("hint", hint));
@@ -116,7 +108,7 @@ static bool put(struct input *in, struct receiver *r, const struct sqs_message *
         hand_move(&in->hand, x, HAND_HELD);
         break;
     case WINDOW_TOO_LARGE:
-        leave_in_queue(in, m,
+        leave_in_queue(in, &in->too_large, m,
                        "a message is larger than a record, or the stream's spool, may be, and stays in the queue",
                        "raise spool.limit, or let the queue have a dead-letter queue for such messages", now);
         if (x->busy)
@@ -185,15 +177,22 @@ static void take_messages(struct input *in, struct receiver *r, nsec now)
         if (m->again)
             metrics_add(in->env.metrics, METRIC_INPUT_REDELIVERED, 1);
         if (m->broken)
-            leave_in_queue(in, m, "a message is not what was sent (its MD5 is another), and stays in the queue",
-                           "the queue hands it out again; if that goes on, look for what changes messages on the way",
-                           now);
+            leave_in_queue(
+                in, &in->broken, m, "a message is not what was sent (its MD5 is another), and stays in the queue",
+                "the queue hands it out again; if that goes on, look for what changes messages on the way", now);
         else
             r->entries[i] = hand_take(&in->hand, m->handle, until);
     }
 }
 
 /* --- receiving ----------------------------------------------------------------------------------------------------- */
+
+/* An answer is lost: its messages are handed out again when their time is over. */
+static void hide(struct input *in, nsec now)
+{
+    in->hidden_until = now + in->conf->visibility;
+    in->dried_up = false;
+}
 
 static void received(struct input *in, struct receiver *r, nsec now)
 {
@@ -203,8 +202,11 @@ static void received(struct input *in, struct receiver *r, nsec now)
     if (!c->answered)
         return;
     if (c->error.trouble != AWS_FINE) {
-        if (c->too_large)
+        hide(in, now);
+        if (c->too_large) {
             in->ask_for = in->ask_for > 1 ? in->ask_for / 2 : 1;
+            in->wanted = 1;
+        }
         aws_call_failed(c, &in->trouble, now);
         aws_call_forget(c);
         return;
@@ -212,11 +214,15 @@ static void received(struct input *in, struct receiver *r, nsec now)
     r->attempt_id[0] = '\0';
     if (sqs_batch_read(&r->batch, buf_slice(&c->answer), (enum sqs_unwrap)in->conf->unwrap, in->conf->check_md5, &e) <
         0) {
+        hide(in, now);
         aws_call_malformed(c, &in->trouble, &e, now);
         batch_over(r);
         return;
     }
     aws_call_fine(&in->caller, &in->trouble);
+    in->largest -= in->largest / 8;
+    if (c->answer.n > in->largest)
+        in->largest = c->answer.n;
     if (in->ask_for < SQS_BATCH_MAX)
         in->ask_for++;
     if (r->batch.n == SQS_BATCH_MAX && in->wanted < (unsigned)in->conf->receivers)
@@ -272,7 +278,7 @@ static void receive(struct input *in, struct receiver *r, nsec now)
         name_attempt(in, r);
         rc.attempt_id = r->attempt_id;
     }
-    r->alone = hand_count(&in->hand) == 0 && !any_lost_attempt(in, r);
+    r->alone = hand_count(&in->hand) == 0 && !any_lost_attempt(in, r) && now >= in->hidden_until;
     r->began = now;
     buf_init(&text, SQS_REQUEST_MAX);
     rt = sqs_receive_text(&rc, &text);
@@ -280,6 +286,15 @@ static void receive(struct input *in, struct receiver *r, nsec now)
     (void)aws_call_begin(&r->call, sqs_operation_name(SQS_RECEIVE), buf_slice(&text), SQS_TIMEOUT, true, &in->trouble,
                          now); /* if it did not begin, the next turn asks again */
     buf_release(&text);
+}
+
+/* For one answer more, if it is like those that came lately: what cannot be kept is hidden in the queue for its time, and counts there as
+ * taken once more. The only one is always asked for. */
+static bool may_have_room(const struct input *in, unsigned under_way)
+{
+    size_t used = in->room.used, each = SQS_ANSWER_FACTOR * in->largest;
+
+    return (under_way == 0 && used == 0) || used + (under_way + 1) * each <= SQS_ANSWERS_BYTES;
 }
 
 static void start_receivers(struct input *in, nsec now)
@@ -298,6 +313,8 @@ static void start_receivers(struct input *in, nsec now)
             return;
         if (in->trouble.failures > 0 && under_way > 0)
             return; /* one tries whether it works again */
+        if (!may_have_room(in, under_way))
+            return;
         if (r->call.under_way || has_messages(r))
             continue;
         receive(in, r, now);
@@ -509,7 +526,7 @@ static int open_caller(struct input *in, struct err *e)
                                          .metrics = in->env.metrics,
                                          .answer_max = SQS_ANSWER_MAX,
                                          .answer_factor = SQS_ANSWER_FACTOR,
-                                         .hint = hint_of};
+                                         .hint = sqs_hint};
 
     sqs_conf_address(in->conf, address);
     sqs_conf_region(in->conf, region);
