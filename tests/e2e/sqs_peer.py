@@ -63,6 +63,16 @@ class LoseAnswer:
         handler.reset()
 
 
+class FailFirst:
+    """Of a batch the first entry fails, and the others are done."""
+
+    def act(self, handler, operation, request):
+        first, *others = request["Entries"]
+        answer = handler.server.peer.do(operation, {**request, "Entries": others}) if others else {"Successful": []}
+        answer["Failed"] = [{"Id": first["Id"], "SenderFault": False, "Code": "InternalError", "Message": "?"}]
+        handler.say(200, json.dumps(answer).encode())
+
+
 class Message:
     def __init__(self, body, attributes, group):
         self.id, self.body, self.attributes, self.group = str(uuid.uuid4()), body, attributes, group

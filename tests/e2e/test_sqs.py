@@ -7,7 +7,7 @@ import objects
 from common import one_stream, to_file
 from harness import wait_until
 from http_peer import Handler, HttpPeer
-from sqs_peer import Body, LoseAnswer, Reset, Say, SqsPeer
+from sqs_peer import Body, FailFirst, LoseAnswer, Reset, Say, SqsPeer
 
 class Refusing(Handler):
     """Answers 503 until its peer `takes`."""
@@ -164,6 +164,25 @@ def test_a_call_that_fails_is_tried_again(t):
     assert d.logged("a call to the source failed")
     assert d.wait_logged("calls to the source work again")
     d.stop()
+
+
+def test_of_a_batch_only_what_failed_is_done_again(t):
+    q, sent = queue(t), bodies(10)
+    failed = []
+
+    def once(operation, request):
+        if operation == "DeleteMessageBatch" and len(request["Entries"]) > 1 and not failed:
+            failed.append(request["Entries"][0]["ReceiptHandle"])
+            return FailFirst()
+        return None
+
+    q.on = once
+    for body in sent:
+        q.send(body)
+    d = daemon(t, q).start()
+    check(t, d, q, sent)
+    asked = [e["ReceiptHandle"] for op, r in q.calls if op == "DeleteMessageBatch" for e in r["Entries"]]
+    assert failed and sorted(asked) == sorted([*set(asked), *failed])
 
 
 def test_errors_say_what_to_do(t):

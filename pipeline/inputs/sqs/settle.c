@@ -22,7 +22,7 @@ static void batch_ended(struct sqs_settler *s, struct settle_call *c, nsec now)
 {
     struct sqs_fates fates = {.code = ""};
     struct err e = {.msg = ""};
-    bool fine_all = false;
+    bool read = false, failed = false;
 
     if (c->aws.answered && c->aws.error.trouble != AWS_FINE) {
         aws_call_failed(&c->aws, &s->trouble, now);
@@ -30,24 +30,18 @@ static void batch_ended(struct sqs_settler *s, struct settle_call *c, nsec now)
         if (sqs_entries_read(buf_slice(&c->aws.answer), c->count, &fates, &e) < 0)
             aws_call_malformed(&c->aws, &s->trouble, &e, now);
         else
-            fine_all = true;
+            read = true;
     }
     for (size_t i = 0; i < c->count; i++) {
         struct hand_entry *x = c->entries[i];
-        bool gone = fine_all && fates.fate[i] == SQS_GONE, done = fine_all && fates.fate[i] == SQS_DONE;
+        bool gone = read && fates.fate[i] == SQS_GONE, done = read && fates.fate[i] == SQS_DONE;
 
         x->busy = false;
         if (x->left) {
             hand_drop(s->hand, &x);
             continue;
         }
-        if (fine_all && fates.fate[i] == SQS_FAILED && c->op != SQS_GIVE_BACK) {
-            snprintf(c->aws.error.code, sizeof(c->aws.error.code), "%s",
-                     fates.code[0] ? fates.code : "no word of an entry");
-            c->aws.error.trouble = AWS_BUSY;
-            aws_call_failed(&c->aws, &s->trouble, now);
-            fine_all = false; /* told once */
-        }
+        failed |= read && !gone && !done && c->op != SQS_GIVE_BACK;
         if (c->op == SQS_EXTEND && done)
             x->until = now + s->conf->visibility;
         else if (c->op == SQS_EXTEND && gone)
@@ -55,8 +49,14 @@ static void batch_ended(struct sqs_settler *s, struct settle_call *c, nsec now)
         else if (c->op == SQS_GIVE_BACK || done || gone)
             hand_drop(s->hand, &x); /* what could not be given back comes again when its time is over */
     }
-    if (fine_all)
+    if (failed) {
+        snprintf(c->aws.error.code, sizeof(c->aws.error.code), "%s",
+                 fates.code[0] ? fates.code : "no word of an entry");
+        c->aws.error.trouble = AWS_BUSY;
+        aws_call_failed(&c->aws, &s->trouble, now);
+    } else if (read) {
         aws_call_fine(s->caller, &s->trouble);
+    }
     c->count = 0;
     aws_call_forget(&c->aws);
 }

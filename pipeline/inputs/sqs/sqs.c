@@ -58,7 +58,6 @@ struct input {
     struct budget room; /* beside the stream's: records go on from here into that one */
 
     /* The thread's: */
-    struct input_thread *t;
     struct window window;
     struct hand hand;
     struct receiver *receivers; /* conf->receivers of them */
@@ -424,13 +423,13 @@ static void leave(struct input *in)
         }
         window_flush(&in->window, now);
         sqs_settle(&in->settler, true, now);
-        input_thread_linger(in->t, now + AWS_CALL_AGAIN);
+        input_thread_linger(in->thread, now + AWS_CALL_AGAIN);
     }
     sqs_settler_cancel(&in->settler);
     for (; any_under_way(in); now = clock_mono()) {
         take_answers(in, now);
         sqs_settle(&in->settler, true, now);
-        input_thread_linger(in->t, now + AWS_CALL_AGAIN);
+        input_thread_linger(in->thread, now + AWS_CALL_AGAIN);
     }
     drop_all(in);
 }
@@ -439,7 +438,7 @@ static void run(struct input_thread *t, void *arg)
 {
     struct input *in = arg;
 
-    in->t = in->caller.thread = t;
+    in->caller.thread = t;
     while (!input_thread_ends(t)) {
         nsec now = clock_mono();
 
@@ -455,7 +454,7 @@ static void on_news(void *ctx)
 {
     struct input *in = ctx;
 
-    input_thread_wake(in->t);
+    input_thread_wake(in->thread);
 }
 
 static void sqs_close(struct input **inp)
