@@ -322,32 +322,48 @@ int engine_open_stream(struct engine *en, const struct stream_settings *conf, st
 
 /* --- it changes ------------------------------------------------------------------------------------------------------ */
 
+/* NULL: there is none, or it cannot change now. */
+static struct engine_stream *begin_stream_change(struct engine *en, const char *name, enum engine_stream_state *before,
+                                                 struct err *e)
+{
+    struct engine_stream *es;
+
+    if (begin_change(en, e) < 0)
+        return NULL;
+    es = claim(en, name, STATE_CHANGING, before, e);
+    if (!es)
+        end_change(en);
+    return es;
+}
+
+static void end_stream_change(struct engine *en, struct engine_stream *es, enum engine_stream_state before)
+{
+    set_state(en, es, before);
+    end_change(en);
+}
+
 int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, struct err *e)
 {
     enum engine_stream_state before;
-    struct engine_stream *es;
-    int rc = -1;
+    struct engine_stream *es = begin_stream_change(en, conf->name, &before, e);
+    const struct stream_settings *delivers;
+    int rc;
 
-    if (begin_change(en, e) < 0)
+    if (!es)
         return -1;
-    es = claim(en, conf->name, STATE_CHANGING, &before, e);
-    if (es) {
-        const struct stream_settings *delivers = es->stream->generations.newest->conf;
-
-        committer_barrier(en->committer); /* the version of what was before is safe */
-        rc = engine_take_descriptors(en, es, conf, es->reads, e);
-        if (rc == 0 && stream_replace_sinks(es->stream, conf, en->settings->base_dir, e) < 0) {
-            engine_give_descriptors(en, es, delivers, es->reads);
-            rc = -1;
-        }
-        if (rc == 0 && en->api && es->reads->api) {
-            struct api_stream as = api_stream_of(es->stream);
-
-            api_change_stream(en->api, &as);
-        }
-        set_state(en, es, before);
+    delivers = es->stream->generations.newest->conf;
+    committer_barrier(en->committer); /* the version of what was before is safe */
+    rc = engine_take_descriptors(en, es, conf, es->reads, e);
+    if (rc == 0 && stream_replace_sinks(es->stream, conf, en->settings->base_dir, e) < 0) {
+        engine_give_descriptors(en, es, delivers, es->reads);
+        rc = -1;
     }
-    end_change(en);
+    if (rc == 0 && en->api && es->reads->api) {
+        struct api_stream as = api_stream_of(es->stream);
+
+        api_change_stream(en->api, &as);
+    }
+    end_stream_change(en, es, before);
     return rc;
 }
 
@@ -430,24 +446,20 @@ static int replace_inputs(struct engine *en, struct engine_stream *es, const str
 int engine_replace_inputs(struct engine *en, const struct stream_settings *conf, struct err *e)
 {
     enum engine_stream_state before;
-    struct engine_stream *es;
+    struct engine_stream *es = begin_stream_change(en, conf->name, &before, e);
+    const struct stream_settings *delivers;
     int rc = -1;
 
-    if (begin_change(en, e) < 0)
+    if (!es)
         return -1;
-    es = claim(en, conf->name, STATE_CHANGING, &before, e);
-    if (es) {
-        const struct stream_settings *delivers = es->stream->generations.newest->conf;
-
-        if (before == STATE_DRAINED)
-            err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
-        else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
-            rc = replace_inputs(en, es, conf, e);
-        if (rc < 0)
-            engine_give_descriptors(en, es, delivers, es->reads);
-        set_state(en, es, before);
-    }
-    end_change(en);
+    delivers = es->stream->generations.newest->conf;
+    if (before == STATE_DRAINED)
+        err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
+    else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
+        rc = replace_inputs(en, es, conf, e);
+    if (rc < 0)
+        engine_give_descriptors(en, es, delivers, es->reads);
+    end_stream_change(en, es, before);
     return rc;
 }
 
