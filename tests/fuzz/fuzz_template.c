@@ -30,12 +30,10 @@ static void check(bool holds)
 /* A line of its own; no NUL can be in a text of the configuration. */
 static char *take_line(struct slice *rest)
 {
-    const char *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
-    size_t n = end ? (size_t)(end - rest->p) : rest->n;
-    char *line = mem_strndup(rest->n ? rest->p : "", n);
+    struct slice line = SLICE("");
 
-    *rest = end ? slice_of(end + 1, rest->n - n - 1) : slice_of(NULL, 0);
-    return line;
+    (void)slice_take_line(rest, &line);
+    return mem_strndup(line.p, line.n);
 }
 
 /* The key's value wherever the text names one. */
