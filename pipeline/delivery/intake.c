@@ -36,18 +36,21 @@ static bool is_limit_of_files(const struct err *e)
     return e->code != ERR_NONE && strstr(e->msg, strerror(EFBIG));
 }
 
+/* The spool is asked first: an input may hear that it refuses before intake_disk_refused() says why. */
 static void tell_disk(struct intake *in, struct intake_status *out)
 {
-    bool limited;
+    struct err why;
 
-    pthread_mutex_lock(&in->lock);
-    if (in->disk.code != ERR_NONE)
-        snprintf(out->cause, sizeof(out->cause), "disk: %s", in->disk.msg);
+    if (!in->spool || !spool_failing(in->spool, &why)) {
+        pthread_mutex_lock(&in->lock);
+        why = in->disk;
+        pthread_mutex_unlock(&in->lock);
+    }
+    if (why.code != ERR_NONE)
+        snprintf(out->cause, sizeof(out->cause), "disk: %s", why.msg);
     else
         snprintf(out->cause, sizeof(out->cause), "disk: writes to %s have not ended for some time", in->data_dir);
-    limited = is_limit_of_files(&in->disk);
-    pthread_mutex_unlock(&in->lock);
-    if (limited)
+    if (is_limit_of_files(&why))
         snprintf(out->hint, sizeof(out->hint),
                  "raise the limit on the size of files (ulimit -f, LimitFSIZE=); it is tried again every second");
     else

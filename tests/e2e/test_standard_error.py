@@ -189,8 +189,9 @@ def test_a_spool_whose_files_may_not_grow_says_which_limit_and_goes_on_when_it_i
     resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (100_000, hard))
     for i in range(100):
         append_lines(t.path("logs", f"{i}.log"), [b"%d " % i + b"x" * 2000] * 100)
-    ready = wait_until("it is blocked", lambda: "is blocked" in (text := d.http("/readyz")[1]) and text, 60 * t.slow)
-    assert "File too large" in ready and "LimitFSIZE=" in ready and "free space" not in ready, ready
+    # A slow disk may be named first: that a write does not end is true then, too.
+    ready = wait_until("it is blocked", lambda: "File too large" in (text := d.http("/readyz")[1]) and text, 60 * t.slow)
+    assert "is blocked" in ready and "LimitFSIZE=" in ready and "free space" not in ready, ready
     resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
     d.wait_delivered("app", 100 * 100)
     wait_until("it is well", lambda: d.http("/readyz")[0] == 200, 60 * t.slow)
