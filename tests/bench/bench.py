@@ -36,6 +36,8 @@ MIB = 1 << 20
 RSS_TARGET = 48 * MIB
 KEYS_RSS_TARGET = 64 * MIB
 KEYS_OBJECT = 256 << 10  # with 500 keys each has enough bytes for it
+PACED_RATE = 5000  # calls a second of 32 clients together, a seventh of what they reach when nothing paces them
+PACED_MOST = 100  # us of CPU
 P99_TARGET = 4  # times that of a bare fdatasync, of PutRecord with many clients
 SCAN_TARGET = 1500  # MB per CPU s, for finding a field
 CALL_RECORDS, RECORD_BYTES = 500, 340
@@ -152,10 +154,10 @@ class Bench:
         shutil.rmtree(d.data_dir)
         return children_seconds() - before, rss, time.monotonic() - started
 
-    def put(self, d, streams, calls, connections=4, records=CALL_RECORDS, size=RECORD_BYTES):
-        """What the load says: calls, seconds, p50_ms, ... `records` 0: PutRecord."""
+    def put(self, d, streams, calls, connections=4, records=CALL_RECORDS, size=RECORD_BYTES, rate=0):
+        """What the load says: calls, seconds, p50_ms, ... `records` 0: PutRecord. `rate`: calls a second; 0: as fast as it goes."""
         load = subprocess.run([self.tool("put_load"), str(d.api_port), str(streams), str(records), str(size), str(calls),
-                               str(connections), self.corpus("json")], stdout=subprocess.PIPE, check=True, text=True)
+                               str(connections), self.corpus("json"), str(rate)], stdout=subprocess.PIPE, check=True, text=True)
         return said(load.stdout)
 
     def sync(self, d, size, count):
@@ -245,8 +247,8 @@ class KeysRow(Row):
 class CallRow:
     """PutRecord calls, one record each: what one costs and how long it takes, next to a bare fdatasync of as many bytes."""
 
-    HEAD = ("| row | CPU µs per record | p50, ms | p99, ms | bare fdatasync: p50, ms | p99, ms | peak RSS, MiB |\n"
-            "|---|---|---|---|---|---|---|")
+    HEAD = ("| row | calls a second | CPU µs per record | p50, ms | p99, ms | bare fdatasync: p50, ms | p99, ms | peak RSS, MiB |\n"
+            "|---|---|---|---|---|---|---|---|")
 
     def __init__(self, name, calls, figures, load, sync, most):
         self.name, self.calls, self.load, self.sync, self.most = name, calls, load, sync, most
@@ -269,7 +271,7 @@ class CallRow:
                   f"{P99_TARGET} wanted"] if slow else []) + too_large(self))
 
     def line(self):
-        return (f"| {self.name} | {self.each:.0f} | {self.load['p50_ms']:.2f} | {self.load['p99_ms']:.2f} "
+        return (f"| {self.name} | {self.load['calls'] / self.load['seconds']:,.0f} | {self.each:.0f} | {self.load['p50_ms']:.2f} | {self.load['p99_ms']:.2f} "
                 f"| {self.sync['p50_ms']:.2f} | {self.sync['p99_ms']:.2f} | {self.rss / MIB:.1f} |")
 
 
@@ -355,13 +357,13 @@ def api_row(b, durability, speeds, records=CALL_RECORDS, size=RECORD_BYTES, mega
     return Row(name, calls * records * size / 1e6, b.stop(d), speeds["json"]["gzip"], target)
 
 
-def put_row(b, clients, calls, most):
+def put_row(b, clients, calls, most, rate=0):
     d = b.start({"s0": b.stream(compression="gzip")}, f"put-{clients}")
     sync, before = b.sync(d, PUT_BYTES, 2000), d.cpu_seconds()
-    load = b.put(d, 1, calls, connections=clients, records=0, size=PUT_BYTES)
+    load = b.put(d, 1, calls, connections=clients, records=0, size=PUT_BYTES, rate=rate)
     wait_all(d, "s0", calls)
     cpu, rss, wall = b.stop(d)
-    name = f"PutRecord of {PUT_BYTES} B, {clients} client{'s' if clients > 1 else ''}"
+    name = f"PutRecord of {PUT_BYTES} B, {clients} client{'s' if clients > 1 else ''}{', paced' if rate else ''}"
     return CallRow(name, calls, (cpu - before, rss, wall), load, sync, most)
 
 
@@ -480,6 +482,7 @@ ROWS = {
     "api-long": lambda b, s: api_row(b, "disk", s, records=8, size=500_000),
     "put-1": lambda b, s: put_row(b, 1, 3000, 100),
     "put-32": lambda b, s: put_row(b, 32, 20_000, 25),
+    "put-paced": lambda b, s: put_row(b, 32, 10_000, PACED_MOST, rate=PACED_RATE),
     "idle": lambda b, s: idle_row(b, 10_000),
     "keys-none": lambda b, s: keys_row(b, s, 1, partitioned=False),
     **{f"keys-{kind}-{n}": lambda b, s, kind=kind, n=n: keys_row(b, s, n, kind)

@@ -1,8 +1,11 @@
 /* put_load.c -- drives the Firehose API as hard as it goes with PutRecordBatch calls that were built before; with PutRecord when
  * RECORDS_PER_CALL is 0.
  *
- *     bench_put_load PORT STREAMS RECORDS_PER_CALL RECORD_BYTES CALLS CONNECTIONS FILE
- *  -> calls 2000 records 1000000 bytes 339000000 refused 0 seconds 2.125 p50_ms 3.102 p99_ms 9.817
+ *     bench_put_load PORT STREAMS RECORDS_PER_CALL RECORD_BYTES CALLS CONNECTIONS FILE [CALLS_PER_SECOND]
+ *  -> calls 2000 records 1000000 bytes 339000000 refused 0 seconds 2.125 p50_ms 3.102 p99_ms 9.817 queued_us 12.1
+ *
+ * With CALLS_PER_SECOND each call has its time, and what it took counts from then, also when its connection was late for it. Without, each
+ * connection sends as soon as it has its answer. `queued_us` is what a call's thread here was ready to run and had no CPU, on average.
  *
  * Records are the lines of FILE, cut or padded to RECORD_BYTES each, so that every call carries the same number of
  * bytes. Calls go to the streams s0, s1, ... in turn. A call with refused records is repeated as a whole after a
@@ -33,12 +36,15 @@ struct body {
 
 struct load {
     unsigned port, streams, records, record_bytes, calls, connections;
+    unsigned rate; /* calls a second; 0: as fast as it goes */
+    double began;
     bool single; /* PutRecord */
     float *took; /* ms of each call, refused attempts left out */
     struct body bodies[BODIES];
     atomic_uint next;    /* call */
     atomic_uint refused; /* calls repeated */
     atomic_bool failed;
+    atomic_ullong queued; /* ns */
 };
 
 /* --- the calls --- */
@@ -193,6 +199,26 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* How long this thread was ready to run and had no CPU, ns. */
+static unsigned long long queued_so_far(void)
+{
+    unsigned long long ran = 0, queued = 0;
+    FILE *f = fopen("/proc/thread-self/schedstat", "re");
+
+    if (f && fscanf(f, "%llu %llu", &ran, &queued) != 2)
+        queued = 0;
+    if (f)
+        fclose(f);
+    return queued;
+}
+
+static void wait_until(double when)
+{
+    struct timespec t = {.tv_sec = (time_t)when, .tv_nsec = (long)((when - (double)(time_t)when) * 1e9)};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
 static void *run_connection(void *arg)
 {
     struct load *l = arg;
@@ -202,10 +228,12 @@ static void *run_connection(void *arg)
 
     while (rc >= 0 && !atomic_load(&l->failed)) {
         unsigned call = atomic_fetch_add(&l->next, 1);
-        double began = now();
+        double began;
 
         if (call >= l->calls)
             break;
+        began = l->rate == 0 ? now() : l->began + (double)call / l->rate;
+        wait_until(began);
         while ((rc = put(l, fd, call, answer)) == 0) {
             atomic_fetch_add(&l->refused, 1);
             nanosleep(&moment, NULL);
@@ -213,6 +241,7 @@ static void *run_connection(void *arg)
         }
         l->took[call] = (float)((now() - began) * 1e3);
     }
+    atomic_fetch_add(&l->queued, queued_so_far());
     if (rc < 0)
         atomic_store(&l->failed, true);
     if (fd >= 0)
@@ -234,9 +263,9 @@ static int run(struct load *l)
 {
     pthread_t threads[CONNECTIONS_MAX];
     unsigned started = 0;
-    double began = now();
     unsigned long long records = (unsigned long long)l->calls * l->records;
 
+    l->began = now();
     while (started < l->connections && started < CONNECTIONS_MAX &&
            pthread_create(&threads[started], NULL, run_connection, l) == 0)
         started++;
@@ -247,9 +276,10 @@ static int run(struct load *l)
         return 1;
     }
     printf("calls %u records %llu bytes %llu refused %u seconds %.3f", l->calls, records, records * l->record_bytes,
-           atomic_load(&l->refused), now() - began);
+           atomic_load(&l->refused), now() - l->began);
     qsort(l->took, l->calls, sizeof(*l->took), by_size);
-    printf(" p50_ms %.3f p99_ms %.3f\n", (double)l->took[l->calls / 2], (double)l->took[l->calls / 100 * 99]);
+    printf(" p50_ms %.3f p99_ms %.3f queued_us %.1f\n", (double)l->took[l->calls / 2],
+           (double)l->took[l->calls / 100 * 99], (double)atomic_load(&l->queued) / 1e3 / l->calls);
     return 0;
 }
 
@@ -259,12 +289,15 @@ int main(int argc, char **argv)
     unsigned *const numbers[] = {&l.port, &l.streams, &l.records, &l.record_bytes, &l.calls, &l.connections};
     int rc;
 
-    if (argc != 8) {
-        fputs("usage: bench_put_load PORT STREAMS RECORDS_PER_CALL RECORD_BYTES CALLS CONNECTIONS FILE\n", stderr);
+    if (argc != 8 && argc != 9) {
+        fputs("usage: bench_put_load PORT STREAMS RECORDS_PER_CALL RECORD_BYTES CALLS CONNECTIONS FILE "
+              "[CALLS_PER_SECOND]\n",
+              stderr);
         return 2;
     }
     for (int i = 0; i < 6; i++)
         *numbers[i] = (unsigned)strtoul(argv[i + 1], NULL, 10);
+    l.rate = argc == 9 ? (unsigned)strtoul(argv[8], NULL, 10) : 0;
     l.single = l.records == 0;
     l.records += l.single;
     if (l.streams == 0 || l.record_bytes == 0 || l.calls == 0 || build_bodies(&l, argv[7]) < 0)

@@ -15,9 +15,20 @@
 
 /* --- framing ----------------------------------------------------------------------------------------------------- */
 
+/* RFC 9110, 5.6.2. */
+static bool is_token_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           (c && strchr("!#$%&'*+.^_`|~", c));
+}
+
 static bool is_token(const char *s)
 {
-    return *s && s[strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+    const char *end = s;
+
+    while (is_token_char(*end))
+        end++;
+    return end > s && *end == '\0';
 }
 
 static bool has_controls(const char *s)
@@ -164,7 +175,8 @@ static bool host_part(const char *host, char out[HOST_MAX + 1], bool *bracketed)
         end--;
     if (end == from || (size_t)(end - from) > HOST_MAX)
         return false;
-    snprintf(out, HOST_MAX + 1, "%.*s", (int)(end - from), from);
+    memcpy(out, from, (size_t)(end - from));
+    out[end - from] = '\0';
     return true;
 }
 

@@ -44,6 +44,7 @@ struct http_server {
 struct connection {
     struct http_client *client;
     struct server_tls_connection *tls; /* NULL: plain HTTP */
+    char from[HTTP_ADDRESS_TEXT];      /* made once: each request wants it */
 };
 
 struct exchange {
@@ -141,18 +142,6 @@ void http_exchange_await(struct http_exchange *x, nsec timeout)
     http_client_deadline(x->client, now, timeout == NSEC_NEVER ? NSEC_NEVER : now + timeout);
 }
 
-static const char *client_of(struct MHD_Connection *c, char out[HTTP_ADDRESS_TEXT])
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-    return info ? http_address_text(info->client_addr, false, out) : "unknown";
-}
-
-const char *http_exchange_client(const struct http_exchange *x, char out[HTTP_ADDRESS_TEXT])
-{
-    return client_of(x->connection, out);
-}
-
 static enum MHD_Result not_found(struct MHD_Connection *c)
 {
     static char text[] = "nothing is here\n";
@@ -200,6 +189,7 @@ static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, con
         MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 
     x->client = connection->client;
+    x->from = connection->from;
     if (s->conf.request)
         http_exchange_await(x, s->conf.request);
     x->guard = read_head(x->connection, asked->method, asked->version);
@@ -263,8 +253,13 @@ static void connection_changed(void *cls, struct MHD_Connection *c, void **conte
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
         struct connection *made = mem_alloc(sizeof(*made));
 
+        if (info)
+            http_address_text(info->client_addr, false, made->from);
+        else
+            snprintf(made->from, sizeof(made->from), "unknown");
         made->client = http_listener_add(s->listener, fd);
         if (s->tls)
             made->tls = server_tls_begin(
@@ -272,9 +267,8 @@ static void connection_changed(void *cls, struct MHD_Connection *c, void **conte
         *context = made;
     } else {
         struct connection *gone = *context; /* its TLS session is freed, the socket is closed behind this call */
-        char from[HTTP_ADDRESS_TEXT];
 
-        server_tls_end(gone->tls, client_of(c, from), clock_mono());
+        server_tls_end(gone->tls, gone->from, clock_mono());
         http_listener_remove(s->listener, &gone->client);
         mem_free(gone);
     }

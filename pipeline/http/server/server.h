@@ -67,6 +67,7 @@ struct http_exchange {
     void *own;               /* the owner's; NULL at first */
     struct http_guard guard; /* of its head */
     struct http_client *client;
+    const char *from; /* the client's address: "127.0.0.1" */
     struct http_route *route;
     bool refused;
 };
@@ -111,8 +112,6 @@ const struct http_socket *http_server_socket(const struct http_server *s);
 
 /* The next step is the client's: to send more, to read the answer. NSEC_NEVER: it is ours. */
 void http_exchange_await(struct http_exchange *x, nsec timeout);
-/* "127.0.0.1" */
-const char *http_exchange_client(const struct http_exchange *x, char out[HTTP_ADDRESS_TEXT]);
 
 /* --- the servers of a program: one for each address, whoever comes first --------------------------------------------
  *

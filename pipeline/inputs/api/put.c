@@ -427,7 +427,10 @@ int api_put_reply(const struct api_put *put, const char *id, struct buf *out, st
     } else if (sum.refused) {
         return api_error_set(e, API_UNAVAILABLE, "%s", refusal(sum.why));
     } else {
-        rc = buf_printf(out, "{\"RecordId\":\"%.*s000\",\"Encrypted\":false}", API_PUT_ID, id);
+        rc = buf_add_slice(out, SLICE("{\"RecordId\":\"")) < 0 || buf_add(out, id, API_PUT_ID) < 0 ||
+                     buf_add_slice(out, SLICE("000\",\"Encrypted\":false}")) < 0
+                 ? -1
+                 : 0;
     }
     return rc < 0 ? api_error_set(e, API_INTERNAL, "no memory for the reply") : 0;
 }

@@ -110,14 +110,13 @@ static bool is_log_due(struct api *a, enum api_event event, uint64_t *suppressed
 
 static void log_refused(struct api_request *rq)
 {
-    char client[HTTP_ADDRESS_TEXT];
     uint64_t more;
 
     if (!is_log_due(rq->api, API_EVENT_AUTH, &more))
         return;
-    log_warn("request refused: not signed with a known key", KS("input", "api"),
-             KS("client", http_exchange_client(rq->exchange, client)), KS("code", api_error_name(rq->error.code)),
-             KS("cause", rq->error.message), KB("access_key_id", rq->auth.claim.access_key_id), KU("suppressed", more),
+    log_warn("request refused: not signed with a known key", KS("input", "api"), KS("client", rq->exchange->from),
+             KS("code", api_error_name(rq->error.code)), KS("cause", rq->error.message),
+             KB("access_key_id", rq->auth.claim.access_key_id), KU("suppressed", more),
              KS("hint", "compare the client's keys and clock with `api.credentials` and this machine's clock"));
 }
 
@@ -191,7 +190,6 @@ static void note_memory(struct api_request *rq)
 
 static int check_names(struct api_request *rq, const char *method)
 {
-    char client[HTTP_ADDRESS_TEXT];
     const char *why;
     uint64_t more;
 
@@ -200,8 +198,7 @@ static int check_names(struct api_request *rq, const char *method)
     api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
     if (is_log_due(rq->api, API_EVENT_FOREIGN, &more))
         log_warn("request refused: it is not meant for this server", KS("input", "api"),
-                 KS("client", http_exchange_client(rq->exchange, client)), KS("cause", rq->error.message),
-                 KU("suppressed", more),
+                 KS("client", rq->exchange->from), KS("cause", rq->error.message), KU("suppressed", more),
                  KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
     return -1;
 }
@@ -354,14 +351,13 @@ static int prepare_put(struct api_request *rq)
 {
     const char *key = rq->signed_ ? rq->auth.key->access_key_id : "";
     size_t reply = 256; /* its memory is asked for while there is still time to say no */
-    char client[HTTP_ADDRESS_TEXT], text[256];
+    char text[256];
     struct api_put_origin origin = {.arrival = clock_wall(), .budget = rq->api->budget};
     struct buf *body = &rq->body.bytes;
     struct api_error missing;
     int rc;
 
-    snprintf(text, sizeof(text), "input=api client=%s%s%s", http_exchange_client(rq->exchange, client),
-             *key ? " access_key_id=" : "", key);
+    snprintf(text, sizeof(text), "input=api client=%s%s%s", rq->exchange->from, *key ? " access_key_id=" : "", key);
 
     origin.text = slice_str(text);
     rc = api_put_parse(&rq->put, rq->operation == API_OP_PUT_BATCH, body->p, body->n, &origin, &rq->error);

@@ -255,6 +255,23 @@ static bool follow(const struct lines *c)
     return http_guard_framing(&g, VERSION, &why);
 }
 
+/* RFC 9110, 5.6.2, byte by byte, alone and behind a letter. */
+static void a_name_has_the_characters_of_a_token(void **state)
+{
+    static const char TOKEN[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    (void)state;
+    for (int c = 1; c < 256; c++)
+        for (int before = 0; before < 2; before++) {
+            char name[] = {before ? 'x' : (char)c, before ? (char)c : '\0', '\0'};
+            struct http_guard g = {0};
+
+            http_guard_header(&g, name, "");
+            if (!g.broken != !!strchr(TOKEN, c))
+                fail_msg("byte %d", c);
+        }
+}
+
 static void no_byte_of_the_head_is_passed_over(void **state)
 {
     static const struct lines CASES[] = {
@@ -280,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_of_a_request_must_be_clear),
+        cmocka_unit_test(a_name_has_the_characters_of_a_token),
         cmocka_unit_test(no_byte_of_the_head_is_passed_over),
         cmocka_unit_test(a_server_on_loopback_answers_to_localhost_and_loopback_addresses),
         cmocka_unit_test(a_server_for_others_answers_to_addresses_short_names_and_its_own),
