@@ -128,9 +128,9 @@
 /* Facts of one record beside its bytes (facts.h): a message's key and headers. Those of all records of a frame. */
 #define RECORD_FACTS_MAX LIMIT(8 * KIB, 256)
 #define FRAME_FACTS_MAX  LIMIT(256 * KIB, 16 * KIB)
-/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), facts, ids, the
- * rest. */
-#define FRAME_READ_MAX (FRAME_LONE_BYTES + 2 * FRAME_MAX_BYTES + 256 * KIB + 64 * KIB + 16 * KIB)
+/* What spool_read() may need of a buffer: payload, table (as long as the payload at most, with empty lines), facts, ids,
+ * positions, the rest. */
+#define FRAME_READ_MAX (FRAME_LONE_BYTES + 2 * FRAME_MAX_BYTES + 256 * KIB + 64 * KIB + 52 * KIB + 16 * KIB)
 /* A checkpoint holds all positions: some 100,000 of the largest. */
 #define FRAME_EXTRA_MAX LIMIT(256 * MIB, 8 * MIB)
 /* Where a frame's records come from: a path and a little; what is longer is cut. */
@@ -138,6 +138,8 @@
 /* A position's source name and cursor. */
 #define POSITION_SOURCE_MAX 512
 #define POSITION_CURSOR_MAX 1024
+/* Sources whose records one frame may hold, each with its position: partitions of a topic. */
+#define FRAME_POSITIONS_MAX LIMIT(32, 2)
 /* Buckets of the table of positions at first; doubles. */
 #define POSITIONS_BUCKETS_FIRST LIMIT(16, 1)
 /* Ids of messages that were taken (spool/ids.h): of one frame; of a source, unless the input says otherwise, and at most; sources. */

@@ -84,11 +84,20 @@ static bool append(struct window *w, nsec mono_now)
     return true;
 }
 
+void window_cut(struct window *w)
+{
+    if (!w->open || w->due)
+        return;
+    if (w->conf.closing)
+        w->conf.closing(w->conf.ctx);
+    w->due = true;
+}
+
 static bool offer(struct window *w, nsec mono_now)
 {
     bool taken;
 
-    w->due = true; /* what was offered takes no more */
+    window_cut(w); /* what was offered takes no more */
     pthread_mutex_lock(&w->lock);
     taken = append(w, mono_now);
     pthread_mutex_unlock(&w->lock);
@@ -263,6 +272,15 @@ struct window_news window_look(struct window *w, nsec mono_now)
     if (!n.refused)
         window_flush(w, mono_now);
     return n;
+}
+
+void window_drop_open(struct window *w)
+{
+    frame_free(&w->open);
+    w->records -= w->open_sum.records;
+    w->bytes -= w->open_sum.bytes;
+    w->open_sum = (struct window_sum){0};
+    w->due = false;
 }
 
 void window_reset(struct window *w)

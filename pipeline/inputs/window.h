@@ -51,6 +51,9 @@ struct window_conf {
     uint32_t records;
     size_t bytes;
     void (*news)(void *ctx);
+    /* The open frame takes no more messages: the last moment for window_set_position(). On the owner's thread, in a call of the
+     * window's; for a source that does not want to say after each message where it goes on. May be NULL. */
+    void (*closing)(void *ctx);
     void *ctx;
 };
 
@@ -104,9 +107,14 @@ enum window_answer {
  * of the message before. */
 MUST_CHECK enum window_answer window_put(struct window *w, const struct frame_message *m, uint64_t number,
                                          nsec wall_now, nsec mono_now);
-/* Where the source goes on behind the message that was taken last. One source for a window. Nothing when the window is
- * broken, or the message was known already and everything before it is safe. */
+/* Where the source goes on behind the message that was taken last; of several sources, FRAME_POSITIONS_MAX in one frame at most. Nothing
+ * when the window is broken, or the message was known already and everything before it is safe. */
 void window_set_position(struct window *w, struct slice source, struct slice cursor);
+/* What was taken last is the last one of its frame: so a source can keep to as many positions as a frame takes. */
+void window_cut(struct window *w);
+/* What is in the open frame was never taken: a source that can be read again, and is to be read by somebody else. What is on its way to
+ * the spool becomes safe or not, and is reported. */
+void window_drop_open(struct window *w);
 void window_flush(struct window *w, nsec mono_now);
 bool window_has_room(const struct window *w);
 

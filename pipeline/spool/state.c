@@ -321,9 +321,9 @@ static bool apply_config(struct spool_state *st, struct slice extra)
 
 static void apply_source(struct spool_state *st, const struct frame_header *h, struct slice extra)
 {
-    struct slice position, source, cursor;
+    struct slice rest = extra, source, cursor;
 
-    if (frame_extra_find(extra, FRAME_TAG_POSITION, &position) && frame_position_parse(position, &source, &cursor))
+    while (frame_extra_next_position(&rest, &source, &cursor))
         positions_set(&st->positions, source, cursor);
     ids_apply(&st->ids, extra, h->arrival);
 }

@@ -18,10 +18,10 @@
 
 enum {
     VARINT_MAX = 5,
-    POSITION_BYTES_MAX = 4 + POSITION_SOURCE_MAX + POSITION_CURSOR_MAX, /* the source's length first */
-    TAG_BYTES_MAX = 1 + 4,                                              /* and the length behind it */
-    IDS_HEAD_BYTES = 3 * 4,                                             /* and the source */
-    TABLE_FIRST = 64,                                                   /* bytes of table to begin with, and ... */
+    POSITION_BYTES_MAX = 4 + 4 + POSITION_SOURCE_MAX + POSITION_CURSOR_MAX, /* lengths of all and of the source first */
+    TAG_BYTES_MAX = 1 + 4,                                                  /* and the length behind it */
+    IDS_HEAD_BYTES = 3 * 4,                                                 /* and the source */
+    TABLE_FIRST = 64,                                                       /* bytes of table to begin with, and ... */
     TABLE_PER_PAYLOAD = 64, /* ... one more per so many bytes of payload: right for lines of 100 bytes */
 };
 
@@ -31,7 +31,7 @@ static struct frame *new_frame(size_t more)
     struct frame *f = mem_grow(NULL, sizeof(*f) + more, 1);
 
     memset(f, 0, sizeof(*f));
-    buf_init(&f->position, POSITION_BYTES_MAX);
+    buf_init(&f->positions, FRAME_POSITIONS_MAX * POSITION_BYTES_MAX);
     buf_init(&f->origin, FRAME_ORIGIN_MAX);
     buf_init(&f->facts, FRAME_FACTS_MAX);
     buf_init(&f->ids, 0);
@@ -90,16 +90,20 @@ static void put_tag(struct wire_out *o, enum frame_tag tag, struct slice content
 
 /* Behind what is in `extra`. What is empty is not there. */
 struct tags {
-    struct slice position, origin, facts, ids;
+    struct slice positions, origin, facts, ids;
 };
 
 static void put_tags(struct frame *f, const struct tags *t)
 {
     struct wire_out o = {.b = &f->extra};
-    int rc = buf_reserve(&f->extra, TAG_BYTES_MAX * 4 + t->position.n + t->origin.n + t->facts.n + t->ids.n);
+    struct wire_in positions = {.rest = t->positions};
+    /* Of each position there is a length already. */
+    int rc = buf_reserve(&f->extra, FRAME_POSITIONS_MAX + t->positions.n + TAG_BYTES_MAX * 3 + t->origin.n +
+                                        t->facts.n + t->ids.n);
 
     assert(rc == 0);
-    put_tag(&o, FRAME_TAG_POSITION, t->position);
+    while (positions.rest.n > 0)
+        put_tag(&o, FRAME_TAG_POSITION, wire_bytes(&positions));
     put_tag(&o, FRAME_TAG_ORIGIN, t->origin);
     put_tag(&o, FRAME_TAG_FACTS, t->facts);
     put_tag(&o, FRAME_TAG_IDS, t->ids);
@@ -162,7 +166,7 @@ void frame_free(struct frame **f)
         budget_give((*f)->budget, (*f)->budgeted);
     if ((*f)->table_grown)
         mem_free((*f)->table);
-    buf_release(&(*f)->position);
+    buf_release(&(*f)->positions);
     buf_release(&(*f)->origin);
     buf_release(&(*f)->facts);
     buf_release(&(*f)->ids);
@@ -310,12 +314,30 @@ void frame_wrote_lines(struct frame *f, size_t n)
     f->bytes += n;
 }
 
+/* That of this source, if there is one. */
+static void drop_position(struct frame *f, struct slice source)
+{
+    struct wire_in in = {.rest = buf_slice(&f->positions)};
+
+    while (in.rest.n > 0) {
+        char *at = (char *)in.rest.p;
+        struct wire_in position = {.rest = wire_bytes(&in)};
+
+        if (!slice_eq(wire_bytes(&position), source))
+            continue;
+        memmove(at, in.rest.p, in.rest.n);
+        f->positions.n -= (size_t)(in.rest.p - at);
+        return;
+    }
+}
+
 void frame_set_position(struct frame *f, struct slice source, struct slice cursor)
 {
-    struct wire_out o = {.b = &f->position};
+    struct wire_out o = {.b = &f->positions};
 
     assert(source.n > 0 && source.n <= POSITION_SOURCE_MAX && cursor.n <= POSITION_CURSOR_MAX);
-    buf_clear(&f->position);
+    drop_position(f, source);
+    wire_put_u32(&o, (uint32_t)(4 + source.n + cursor.n));
     wire_put_bytes(&o, source);
     wire_put_raw(&o, cursor.p, cursor.n);
     assert(!o.failed);
@@ -361,7 +383,7 @@ void frame_finish(struct frame *f)
     if (h->type == FRAME_DATA)
         h->added++;
     if (h->type == FRAME_DATA || h->type == FRAME_POSITION)
-        put_tags(f, &(struct tags){.position = buf_slice(&f->position),
+        put_tags(f, &(struct tags){.positions = buf_slice(&f->positions),
                                    .origin = buf_slice(&f->origin),
                                    .facts = buf_slice(&f->facts),
                                    .ids = buf_slice(&f->ids)});
@@ -494,6 +516,21 @@ bool frame_extra_find(struct slice extra, enum frame_tag tag, struct slice *out)
     }
     *out = slice_of(NULL, 0);
     return false;
+}
+
+bool frame_extra_next_position(struct slice *rest, struct slice *source, struct slice *cursor)
+{
+    struct wire_in in = {.rest = *rest};
+    bool found = false;
+
+    while (!found && in.rest.n && !in.failed) {
+        enum frame_tag tag = (enum frame_tag)wire_u8(&in);
+        struct slice content = wire_bytes(&in);
+
+        found = tag == FRAME_TAG_POSITION && !in.failed && frame_position_parse(content, source, cursor);
+    }
+    *rest = in.rest;
+    return found;
 }
 
 bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor)

@@ -72,7 +72,7 @@ MUST_CHECK bool frame_wrote_record(struct frame *f, size_t n);
 void frame_wrote_lines(struct frame *f, size_t n);
 
 /* Which source this came from and how far it was read, made durable with the records. Copied. `cursor` replaces the one
- * stored for `source` before. One source per frame: the last call counts. */
+ * stored for `source` before. A frame may hold records of several sources, FRAME_POSITIONS_MAX at most; of each the last call counts. */
 void frame_set_position(struct frame *f, struct slice source, struct slice cursor);
 /* Facts about the origin of all its records, for transforms: "input=tail path=/var/log/x". Copied, up to
  * 4 KiB. */

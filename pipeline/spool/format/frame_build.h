@@ -16,7 +16,7 @@ struct warm;
 
 /* The extra part of a data frame: u8 tag, u32 length, bytes; any number of times. Unknown tags are stepped over. */
 enum frame_tag {
-    FRAME_TAG_POSITION = 1, /* u32 length of the source, source, cursor */
+    FRAME_TAG_POSITION = 1, /* u32 length of the source, source, cursor; one for each source */
     FRAME_TAG_ORIGIN = 2,
     FRAME_TAG_FACTS =
         3, /* varint length, facts (base/facts.h): of the first record, the second, ...; of those behind: none */
@@ -35,8 +35,9 @@ struct frame {
     unsigned char *table;
     size_t table_bytes, table_room;
     bool table_grown;
-    struct buf position, origin, facts, ids; /* what stands behind their tags */
-    uint32_t facts_count;                    /* records that have their place in `facts` */
+    struct buf positions;          /* u32 length, and what stands behind the tag, for each */
+    struct buf origin, facts, ids; /* what stands behind their tags */
+    uint32_t facts_count;          /* records that have their place in `facts` */
     bool finished;
     struct buf extra;
     struct budget *budget;
@@ -88,6 +89,8 @@ void frame_finish(struct frame *f);
 
 /* What stands behind the tag in a data frame's extra. False when there is none: then *out is empty. */
 bool frame_extra_find(struct slice extra, enum frame_tag tag, struct slice *out);
+/* Takes the next position off `rest` (at first: the extra). False: there is none any more. */
+bool frame_extra_next_position(struct slice *rest, struct slice *source, struct slice *cursor);
 bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor);
 
 struct id_key frame_id_key(struct slice source, struct slice id);

@@ -376,6 +376,78 @@ static void positions_go_with_their_records(void **state)
     end(&b);
 }
 
+struct marked {
+    struct bench b;
+    uint64_t taken;
+    int closed;
+};
+
+static void mark_open(void *ctx)
+{
+    struct marked *m = ctx;
+    char at[24];
+
+    snprintf(at, sizeof(at), "%llu", (unsigned long long)m->taken);
+    window_set_position(&m->b.w, SLICE("p"), slice_str(at));
+    window_set_position(&m->b.w, SLICE("q"), slice_str(at));
+    m->closed++;
+}
+
+/* Its owner is asked once for each frame, before it goes. */
+static void a_frame_that_closes_asks_where_its_sources_go_on(void **state)
+{
+    struct marked m = {.taken = 0};
+    struct buf text;
+
+    (void)state;
+    begin_with(&m.b, 64 * MIB, 0, 0, false);
+    m.b.w.conf.closing = mark_open;
+    m.b.w.conf.ctx = &m.b; /* news(), too, takes it: the first member */
+    buf_init(&text, 1000);
+    window_cut(&m.b.w);
+    assert_int_equal(m.closed, 0);
+    for (m.taken = 0; m.taken < 3; m.taken++)
+        assert_int_equal(put(&m.b, "", m.taken + 1), WINDOW_TAKEN);
+    window_cut(&m.b.w);
+    window_cut(&m.b.w);
+    assert_int_equal(m.closed, 1);
+    assert_int_equal(put(&m.b, "", ++m.taken), WINDOW_TAKEN); /* a frame of its own */
+    assert_int_equal(m.b.w.count, 1);
+    commit(m.b.x);
+    spool_positions(m.b.x->spool, note_position, &text);
+    assert_true(slice_is(buf_slice(&text), "p=3 q=3 ") || slice_is(buf_slice(&text), "q=3 p=3 "));
+    assert_safe(&m.b, 3);
+    assert_int_equal(m.closed, 2); /* it went when the first one was safe */
+    commit(m.b.x);
+    assert_safe(&m.b, 4);
+    buf_release(&text);
+    end(&m.b);
+}
+
+static void what_is_not_on_its_way_can_be_given_up(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin_with(&b, 64 * MIB, 0, 0, false);
+    window_drop_open(&b.w); /* there is none */
+    assert_int_equal(put(&b, "", 1), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    assert_int_equal(put(&b, "", 2), WINDOW_TAKEN);
+    window_cut(&b.w);
+    window_drop_open(&b.w);
+    assert_int_equal(put(&b, "", 2), WINDOW_TAKEN);
+    window_drop_open(&b.w);
+    assert_int_equal(b.w.records, 1);
+    commit(b.x);
+    assert_safe(&b, 1);
+    assert_true(window_is_idle(&b.w));
+    assert_int_equal(b.w.records, 0);
+    assert_int_equal(b.w.bytes, 0);
+    assert_int_equal(incoming(&b), 1);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +461,8 @@ int main(void)
         cmocka_unit_test(a_full_spool_makes_a_full_window),
         cmocka_unit_test(without_memory_nothing_is_taken),
         cmocka_unit_test(positions_go_with_their_records),
+        cmocka_unit_test(a_frame_that_closes_asks_where_its_sources_go_on),
+        cmocka_unit_test(what_is_not_on_its_way_can_be_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

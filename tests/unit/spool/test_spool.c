@@ -266,6 +266,26 @@ static void positions_are_durable_with_their_records(void **state)
     assert_string_equal(positions(x).b, "7");
 }
 
+static void positions_of_one_frame_are_durable_together(void **state)
+{
+    struct fixture *x = *state;
+    struct frame *f = frame_new(10, 1, NULL);
+
+    assert_true(frame_add(f, SLICE("r")));
+    frame_set_position(f, SLICE("a"), SLICE("1"));
+    frame_set_position(f, SLICE("b"), SLICE("7"));
+    frame_set_position(f, SLICE("a"), SLICE("2"));
+    assert_int_equal(spool_append(x->spool, &f, NULL), SPOOL_TAKEN);
+    commit(x);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(positions(x).count, 2);
+        assert_string_equal(positions(x).a, "2");
+        assert_string_equal(positions(x).b, "7");
+        deliver_all(x);
+        reopen_spool(x);
+    }
+}
+
 static void identity_and_configuration_version_are_kept(void **state)
 {
     struct fixture *x = *state;
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(segments_go_when_their_records_are_settled_even_out_of_order),
         cmocka_unit_test_setup_teardown(an_idle_stream_gives_its_disk_back, setup, teardown),
         cmocka_unit_test_setup_teardown(positions_are_durable_with_their_records, setup, teardown),
+        cmocka_unit_test_setup_teardown(positions_of_one_frame_are_durable_together, setup, teardown),
         cmocka_unit_test_setup_teardown(identity_and_configuration_version_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(the_oldest_arrival_is_that_of_the_oldest_record_not_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_scan_takes_what_fits_and_no_more, setup, teardown),

@@ -345,10 +345,10 @@ static void damaged_facts_do_no_harm(void **state)
 static void positions_and_origins_survive_the_extra(void **state)
 {
     struct frame *f = frame_new(8, 0, NULL);
-    struct slice position, source, cursor, origin;
+    struct slice position, source, cursor, origin, rest;
 
     (void)state;
-    frame_set_position(f, SLICE("old"), SLICE("1"));
+    frame_set_position(f, SLICE("/var/log/x"), SLICE("dev=1 at=3 of an older one"));
     frame_set_position(f, SLICE("/var/log/x"), SLICE("dev=1 at=5"));
     frame_set_origin(f, SLICE("input=tail"));
     assert_true(frame_add(f, SLICE("r")));
@@ -362,6 +362,41 @@ static void positions_and_origins_survive_the_extra(void **state)
     for (size_t n = 0; n < f->extra.n; n++) /* cut short anywhere */
         if (frame_extra_find(slice_of(f->extra.p, n), FRAME_TAG_POSITION, &position))
             assert_true(position.p + position.n <= f->extra.p + n);
+    for (size_t n = 0; n < f->extra.n; n++) {
+        rest = slice_of(f->extra.p, n);
+        while (frame_extra_next_position(&rest, &source, &cursor))
+            assert_true(cursor.p + cursor.n <= f->extra.p + n);
+    }
+    frame_free(&f);
+}
+
+static void each_source_of_a_frame_has_its_position(void **state)
+{
+    struct frame *f = frame_new(8, 0, NULL);
+    struct slice source, cursor, rest;
+    char name[POSITION_SOURCE_MAX], at[POSITION_CURSOR_MAX];
+    int seen = 0;
+
+    (void)state;
+    memset(name, 'n', sizeof(name));
+    memset(at, 'a', sizeof(at));
+    for (int turn = 0; turn < 3; turn++)
+        for (int i = 0; i < FRAME_POSITIONS_MAX; i++) {
+            name[0] = (char)('0' + i);
+            at[0] = (char)('0' + turn);
+            frame_set_position(f, slice_of(name, sizeof(name)), slice_of(at, i % 2 ? sizeof(at) : (size_t)(3 - turn)));
+        }
+    frame_set_origin(f, SLICE("input=tail"));
+    assert_true(frame_add(f, SLICE("r")));
+    frame_finish(f);
+    assert_true(f->extra.n <= 52 * KIB); /* FRAME_READ_MAX counts on it */
+    rest = buf_slice(&f->extra);
+    for (; frame_extra_next_position(&rest, &source, &cursor); seen++) {
+        assert_int_equal(source.p[0], '0' + seen);
+        assert_int_equal(cursor.p[0], '2');
+        assert_int_equal(cursor.n, seen % 2 ? sizeof(at) : 1);
+    }
+    assert_int_equal(seen, FRAME_POSITIONS_MAX);
     frame_free(&f);
 }
 
@@ -375,6 +410,7 @@ int main(void)
         cmocka_unit_test(the_budget_is_asked_and_given_back),
         cmocka_unit_test(a_damaged_table_does_no_harm),
         cmocka_unit_test(positions_and_origins_survive_the_extra),
+        cmocka_unit_test(each_source_of_a_frame_has_its_position),
         cmocka_unit_test(each_record_has_its_facts),
         cmocka_unit_test(records_without_facts_cost_nothing),
         cmocka_unit_test(facts_have_an_end),
