@@ -1,5 +1,6 @@
 /* The thread asks whether it is to end, and may wait for somebody to wake it; both go through one lock and one condition, so no wake-up is
- * lost between the question and the wait. One that hangs in its library cannot be ended: it is waited for within a limit, named,
+ * lost between the question and the wait. A thread that waits for descriptors, too, has one more (eventfd), which is readable from the wake on
+ * until the thread has seen it. One that hangs in its library cannot be ended: it is waited for within a limit, named,
  * and left behind with what it needs. */
 #include "pipeline/inputs/input_thread.h"
 
@@ -13,6 +14,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct input_thread {
     struct input_thread_conf conf;
@@ -20,6 +23,7 @@ struct input_thread {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool woken, stopping, ended; /* guarded by lock */
+    int event;                   /* for input_thread_poll(); -1: none */
     nsec asked;                  /* mono; guarded by lock */
     bool named;                  /* as one that does not end; the main thread's */
     bool joined;                 /* the main thread's */
@@ -42,6 +46,8 @@ static void *run(void *arg)
 
 static void release(struct input_thread *t)
 {
+    if (t->event >= 0)
+        close(t->event);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);
     mem_free(t);
@@ -53,11 +59,14 @@ int input_thread_start(struct input_thread **out, const struct input_thread_conf
     char what[64];
 
     t->conf = *conf;
+    t->event = conf->polls ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
     pthread_mutex_init(&t->lock, NULL);
     thread_cond_init(&t->changed);
     *out = t; /* run() may need it at once */
     snprintf(what, sizeof(what), "the thread of input %s", conf->input);
-    if (thread_start_quiet(&t->id, run, t, INPUT_THREAD_STACK_BYTES, what, e) == 0)
+    if (conf->polls && t->event < 0)
+        (void)err_errno(e, "%s cannot be started: there is no descriptor for it", what);
+    else if (thread_start_quiet(&t->id, run, t, INPUT_THREAD_STACK_BYTES, what, e) == 0)
         return 0;
     release(t);
     *out = NULL;
@@ -72,6 +81,14 @@ bool input_thread_ends(struct input_thread *t)
     ends = t->stopping;
     pthread_mutex_unlock(&t->lock);
     return ends;
+}
+
+/* What waits hears of a change. Locks: held. */
+static void tell(struct input_thread *t)
+{
+    pthread_cond_broadcast(&t->changed);
+    if (t->event >= 0)
+        (void)eventfd_write(t->event, 1); /* it fails when it is readable anyway */
 }
 
 /* Locks: held. False: it is later than `until`. */
@@ -107,11 +124,34 @@ void input_thread_linger(struct input_thread *t, nsec until)
     pthread_mutex_unlock(&t->lock);
 }
 
+void input_thread_poll(struct input_thread *t, struct pollfd *fds, size_t n, nsec until, bool last)
+{
+    struct pollfd all[INPUT_THREAD_POLL_MAX + 1] = {{.fd = t->event, .events = POLLIN}};
+    bool at_once = !last && input_thread_ends(t);
+    struct timespec ts = clock_timespec(at_once ? 0 : until - clock_mono());
+    eventfd_t seen;
+
+    assert(t->event >= 0 && n <= INPUT_THREAD_POLL_MAX);
+    for (size_t i = 0; i < n; i++)
+        all[i + 1] = fds[i];
+    if (ppoll(all, n + 1, until == NSEC_NEVER && !at_once ? NULL : &ts, NULL) < 0)
+        for (size_t i = 0; i <= n; i++)
+            all[i].revents = 0; /* a signal: for nothing */
+    for (size_t i = 0; i < n; i++)
+        fds[i].revents = all[i + 1].revents;
+    if (all[0].revents == 0)
+        return;
+    pthread_mutex_lock(&t->lock);
+    (void)eventfd_read(t->event, &seen);
+    t->woken = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
 void input_thread_wake(struct input_thread *t)
 {
     pthread_mutex_lock(&t->lock);
     t->woken = true;
-    pthread_cond_broadcast(&t->changed);
+    tell(t);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -126,7 +166,7 @@ void input_thread_stop(struct input_thread *t)
     if (first)
         t->asked = clock_mono();
     t->stopping = true;
-    pthread_cond_broadcast(&t->changed);
+    tell(t);
     pthread_mutex_unlock(&t->lock);
     if (first && t->conf.interrupt)
         t->conf.interrupt(t->conf.arg);

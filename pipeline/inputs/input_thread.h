@@ -5,6 +5,7 @@
  *                            it asked to end? Then it does its last work and returns
  *     input_thread_wait()    in run(): until somebody wakes it, or it is asked to end, or `until`
  *     input_thread_linger()  in run(), for its last work: until somebody wakes it, or `until`
+ *     input_thread_poll()    in run(), either of the two for who has descriptors to look at: or until one of them is ready
  *     input_thread_wake()    from any thread, also from spool_wait.done (window.h: `news`)
  *     input_thread_stop()    in the input's stop: asks it to end, and does not wait. `interrupt`, if there is one, is called, to
  *                            get it out of a call that lasts
@@ -31,6 +32,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
+#include <poll.h>
 #include <stdbool.h>
 
 struct input_thread;
@@ -39,6 +41,7 @@ struct input_thread_conf {
     const char *stream, *input; /* for messages: "kafka"; borrowed */
     void (*run)(struct input_thread *t, void *arg);
     void (*interrupt)(void *arg); /* on the main thread, at most once, while run() may still be at work; may be NULL */
+    bool polls;                   /* it calls input_thread_poll(), which costs a descriptor */
     void *arg;
 };
 
@@ -50,6 +53,9 @@ bool input_thread_ends(struct input_thread *t);
 void input_thread_wait(struct input_thread *t, nsec until);
 /* The same for its last work, when it was asked to end: that alone does not end the wait. */
 void input_thread_linger(struct input_thread *t, nsec until);
+/* As input_thread_wait(), or as input_thread_linger() when it is the `last` work, and until one of n <= INPUT_THREAD_POLL_MAX descriptors is
+ * ready: revents as poll(2) sets them. May return early for nothing. */
+void input_thread_poll(struct input_thread *t, struct pollfd *fds, size_t n, nsec until, bool last);
 void input_thread_wake(struct input_thread *t);
 
 void input_thread_stop(struct input_thread *t); /* again: nothing. NULL: nothing */

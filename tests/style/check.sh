@@ -127,7 +127,7 @@ case_of "expat is known in the listings of S3 and the answers of STS only" syste
     '^(sinks/s3/list|pipeline/aws/credentials/answer_sts)\.c:'
 case_of "libuv is known in inputs only" system_header 'uv\.h' '^pipeline/inputs/'
 case_of "libmicrohttpd is known in the two servers only" system_header 'microhttpd\.h' '^pipeline/(inputs/api|admin|http/server)/'
-case_of "OpenSSL is known in base only" system_header 'openssl/' '^pipeline/base/'
+case_of "OpenSSL is known in base and in the connections of inputs only" system_header 'openssl/' '^pipeline/(base|inputs/socket)/'
 case_of "no call that cannot be bounded or is not reentrant" \
     calls 'strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|strtok|localtime|gmtime|ctime|asctime|rand'
 case_of "memory comes from mem.h" calls 'malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf' '^pipeline/base/(mem|buf)\.c:'

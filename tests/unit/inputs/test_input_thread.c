@@ -120,6 +120,62 @@ static void one_that_hangs_is_not_waited_for_longer_than_allowed(void **state)
     input_thread_free(&t);
 }
 
+/* --- with descriptors -------------------------------------------------------------------------------------------- */
+
+struct poller {
+    int pipe[2];
+    sem_t heard;
+    atomic_int bytes, turns;
+};
+
+static void poll_pipe(struct input_thread *t, void *arg)
+{
+    struct poller *j = arg;
+
+    while (!input_thread_ends(t)) {
+        struct pollfd fds[] = {{.fd = -1, .events = POLLIN}, {.fd = j->pipe[0], .events = POLLIN}};
+        char c;
+
+        input_thread_poll(t, fds, 2, NSEC_NEVER, false);
+        assert_int_equal(fds[0].revents, 0);
+        if (fds[1].revents & POLLIN)
+            atomic_fetch_add(&j->bytes, (int)read(j->pipe[0], &c, 1));
+        atomic_fetch_add(&j->turns, 1);
+        sem_post(&j->heard);
+    }
+    input_thread_poll(t, NULL, 0, NSEC_NEVER, false); /* it was asked to end: at once */
+    input_thread_poll(t, NULL, 0, clock_mono() + NSEC_PER_MSEC, true);
+}
+
+static void it_waits_for_descriptors_too(void **state)
+{
+    struct poller j = {.bytes = 0};
+    struct input_thread *t = NULL;
+    struct err e;
+
+    (void)state;
+    sem_init(&j.heard, 0, 0);
+    assert_int_equal(pipe(j.pipe), 0);
+    assert_int_equal(
+        input_thread_start(
+            &t, &(struct input_thread_conf){.stream = "s", .input = "x", .run = poll_pipe, .arg = &j, .polls = true},
+            &e),
+        0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(write(j.pipe[1], "x", 1), 1);
+        sem_wait(&j.heard);
+        input_thread_wake(t);
+        sem_wait(&j.heard);
+    }
+    input_thread_stop(t);
+    assert_true(input_thread_ended(t, NSEC_NEVER));
+    assert_int_equal(atomic_load(&j.bytes), 3);
+    assert_true(atomic_load(&j.turns) >= 6); /* and one more, if the stop came while it waited */
+    input_thread_free(&t);
+    close(j.pipe[0]);
+    close(j.pipe[1]);
+}
+
 /* --- as an input would ------------------------------------------------------------------------------------------- */
 
 enum { MESSAGES = 3000 };
@@ -269,6 +325,7 @@ static void nor_when_sessions_end_in_the_middle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_waits_for_descriptors_too),
         cmocka_unit_test(it_turns_when_it_is_woken_and_ends_when_it_is_asked),
         cmocka_unit_test(one_in_a_call_is_interrupted),
         cmocka_unit_test(one_that_hangs_is_not_waited_for_longer_than_allowed),

@@ -1,0 +1,246 @@
+#include "pipeline/inputs/socket/secure.h"
+
+#include "pipeline/base/certificates.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/http/tls_files.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct secure {
+    SSL_CTX *ctx;
+    SSL *ssl;
+};
+
+/* The oldest entry is the cause; the queue is empty behind this. */
+static void library_says(char out[160])
+{
+    unsigned long code = ERR_get_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+
+    snprintf(out, 160, "%s", reason ? reason : "the TLS library does not say why");
+    ERR_clear_error();
+}
+
+static int refuse(struct err *e, const char *what)
+{
+    char why[160];
+
+    library_says(why);
+    return err_set(e, ERR_IO, "%s: %s", what, why);
+}
+
+/* --- who we are ---------------------------------------------------------------------------------------------------- */
+
+static int give_password(char *to, int size, int writing, void *password)
+{
+    size_t n = password ? strlen(password) : 0;
+
+    (void)writing;
+    if (n > (size_t)size)
+        return -1;
+    memcpy(to, password ? password : "", n);
+    return (int)n;
+}
+
+/* The certificate, and those that stand behind it. */
+static bool use_certificates(SSL_CTX *ctx, struct slice pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    X509 *x = bio ? PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL) : NULL;
+    bool ok = x && SSL_CTX_use_certificate(ctx, x) == 1;
+
+    X509_free(x);
+    while (ok && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+        ok = SSL_CTX_add1_chain_cert(ctx, x) == 1;
+        X509_free(x);
+    }
+    ERR_clear_error(); /* there is no more in the file */
+    BIO_free(bio);
+    return ok;
+}
+
+static bool use_key(SSL_CTX *ctx, struct slice pem, const char *password)
+{
+    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_password, (void *)(uintptr_t)password) : NULL;
+    bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    return ok;
+}
+
+/* --- whom we trust ------------------------------------------------------------------------------------------------- */
+
+static int prepare(SSL_CTX *ctx, const struct http_request *files, struct err *e)
+{
+    const struct http_tls *tls = files->tls;
+    const struct authorities *trusted = tls && tls->authorities ? tls->authorities : files->system;
+    bool insecure = tls && tls->insecure;
+
+    if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
+        return refuse(e, "TLS cannot be prepared");
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_verify(ctx, insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (!insecure && !trusted)
+        return err_set(e, ERR_CONFIG, "there is no certificate authority to trust: name a file in tls.ca_file");
+    if (trusted && !authorities_use(trusted, ctx))
+        return refuse(e, "the certificate authorities cannot be used");
+    if (tls && tls->text[TLS_CERT_FILE].n && !use_certificates(ctx, buf_slice(&tls->text[TLS_CERT_FILE])))
+        return refuse(e, "tls.cert_file cannot be used");
+    if (tls && tls->text[TLS_KEY_FILE].n && !use_key(ctx, buf_slice(&tls->text[TLS_KEY_FILE]), tls->key_password))
+        return refuse(e, "tls.key_file cannot be used");
+    return 0;
+}
+
+static bool is_address(const char *host)
+{
+    unsigned char to[16];
+
+    return inet_pton(AF_INET, host, to) == 1 || inet_pton(AF_INET6, host, to) == 1;
+}
+
+static bool set_host(SSL *ssl, const char *host)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+    if (is_address(host))
+        return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+int secure_new(struct secure **out, const struct http_request *files, const char *host, int fd, struct err *e)
+{
+    struct secure *s = mem_alloc(sizeof(*s));
+
+    ERR_clear_error();
+    s->ctx = SSL_CTX_new(TLS_client_method());
+    if (!s->ctx || prepare(s->ctx, files, e) < 0) {
+        if (!s->ctx)
+            (void)refuse(e, "TLS cannot be prepared");
+        secure_free(&s);
+        return -1;
+    }
+    s->ssl = SSL_new(s->ctx);
+    if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1 || !set_host(s->ssl, host)) {
+        (void)refuse(e, "TLS cannot be prepared");
+        secure_free(&s);
+        return -1;
+    }
+    SSL_set_connect_state(s->ssl);
+    *out = s;
+    return 0;
+}
+
+void secure_free(struct secure **s)
+{
+    if (!*s)
+        return;
+    SSL_free((*s)->ssl);
+    SSL_CTX_free((*s)->ctx);
+    MEM_CLEAR(*s);
+}
+
+/* --- talking ------------------------------------------------------------------------------------------------------- */
+
+static enum secure_answer answer_of(struct secure *s, int rc, int saved, const char *doing, struct err *e)
+{
+    char why[160];
+
+    switch (SSL_get_error(s->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        return SECURE_WANTS_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return SECURE_WANTS_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return SECURE_ENDED;
+    case SSL_ERROR_SYSCALL:
+        ERR_clear_error();
+        if (saved == 0)
+            return SECURE_ENDED;
+        (void)err_set(e, ERR_IO, "%s: %s", doing, strerror(saved));
+        return SECURE_FAILED;
+    default:
+        if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+            ERR_clear_error();
+            return SECURE_ENDED;
+        }
+        library_says(why);
+        (void)err_set(e, ERR_IO, "%s: %s", doing, why);
+        return SECURE_FAILED;
+    }
+}
+
+static enum secure_answer refuse_certificate(struct secure *s, long verdict, struct err *e)
+{
+    const char *why = X509_verify_cert_error_string(verdict);
+    const char *name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
+
+    ERR_clear_error();
+    if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+        (void)err_set(e, ERR_IO, "the certificate of the far end is not that of %s: it is of another name",
+                      name ? name : "this address");
+    else
+        (void)err_set(e, ERR_IO, "the certificate of the far end is not trusted: %s", why);
+    return SECURE_FAILED;
+}
+
+enum secure_answer secure_handshake(struct secure *s, bool *certificate, struct err *e)
+{
+    enum secure_answer a;
+    long verdict;
+    int rc;
+
+    *certificate = false;
+    ERR_clear_error();
+    errno = 0;
+    rc = SSL_do_handshake(s->ssl);
+    if (rc == 1)
+        return SECURE_DONE;
+    a = answer_of(s, rc, errno, "the TLS handshake failed", e);
+    verdict = SSL_get_verify_result(s->ssl);
+    if (a == SECURE_FAILED && verdict != X509_V_OK && SSL_get_verify_mode(s->ssl) != SSL_VERIFY_NONE) {
+        *certificate = true;
+        return refuse_certificate(s, verdict, e);
+    }
+    return a;
+}
+
+enum secure_answer secure_read(struct secure *s, void *p, size_t room, size_t *n, struct err *e)
+{
+    int rc;
+
+    ERR_clear_error();
+    errno = 0;
+    rc = SSL_read_ex(s->ssl, p, room, n);
+    return rc == 1 ? SECURE_DONE : answer_of(s, rc, errno, "reading failed", e);
+}
+
+enum secure_answer secure_write(struct secure *s, const void *p, size_t len, size_t *n, struct err *e)
+{
+    int rc;
+
+    ERR_clear_error();
+    errno = 0;
+    rc = SSL_write_ex(s->ssl, p, len, n);
+    return rc == 1 ? SECURE_DONE : answer_of(s, rc, errno, "writing failed", e);
+}
+
+void secure_shut(struct secure *s)
+{
+    (void)SSL_shutdown(s->ssl);
+    ERR_clear_error();
+}
