@@ -302,6 +302,60 @@ static void trouble(struct page *p, const struct stream_status *s, nsec wall_now
     page_add(p, "</div>\n");
 }
 
+/* What an input has taken, and how it stands with its source. */
+static void input_row(struct page *p, const struct input_health_view *v)
+{
+    char a[HUMAN_MAX], b[HUMAN_MAX];
+    const char *state = !v->has_connection ? "" : v->connected ? "connected" : v->error_ago < 0 ? "connecting" : "down";
+
+    page_add(p, "<tr><th>");
+    page_html(p, v->label);
+    page_printf(p, "</th><td>%s</td><td>%s, %s</td><td>", state, human_count(v->counts[INPUT_RECORDS], a, sizeof(a)),
+                human_bytes(v->counts[INPUT_BYTES], b, sizeof(b)));
+    if (v->lag_known)
+        page_printf(p, "%s behind", human_count(v->lag, a, sizeof(a)));
+    if (v->oldest_known && v->oldest_age > 0)
+        page_printf(p, "%s%s old", v->lag_known ? ", " : "", human_duration(v->oldest_age, a, sizeof(a)));
+    page_add(p, "</td><td>");
+    if (v->error_ago >= 0) {
+        page_printf(p, "%s ago: ", human_duration(v->error_ago, a, sizeof(a)));
+        page_html(p, v->error);
+    }
+    page_add(p, "</td></tr>\n");
+}
+
+static void inputs(struct page *p, const struct snapshot *snap, size_t stream)
+{
+    size_t count = 0;
+    bool tells = false;
+
+    for (size_t i = 0; i < snap->input_count; i++) {
+        const struct snapshot_input *in = &snap->inputs[i];
+
+        count += in->stream == stream;
+        tells |= in->stream == stream && (in->health.has_connection || in->health.error_ago >= 0);
+    }
+    if (count < 2 && !tells)
+        return; /* the numbers of the stream say it all */
+    page_add(p, "<table class=\"inputs\"><tr><th>input</th><th></th><th>taken</th><th>waits</th><th>last "
+                "error</th></tr>\n");
+    for (size_t i = 0; i < snap->input_count; i++)
+        if (snap->inputs[i].stream == stream)
+            input_row(p, &snap->inputs[i].health);
+    page_add(p, "</table>\n");
+    for (size_t i = 0; i < snap->input_count; i++) {
+        const struct input_health_view *v = &snap->inputs[i].health;
+
+        if (snap->inputs[i].stream != stream || !input_health_is_down(v))
+            continue;
+        page_add(p, "<div class=\"trouble failing\"><p>");
+        page_input_down(p, v, page_html);
+        page_add(p, "</p>");
+        hint(p, page_input_hint(v));
+        page_add(p, "</div>\n");
+    }
+}
+
 static void streams(struct page *p, const struct snapshot *snap)
 {
     static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_FAILING, STREAM_OK};
@@ -318,6 +372,7 @@ static void streams(struct page *p, const struct snapshot *snap)
             spool_bar(p, &s->books);
             facts(p, s, snap->wall_now);
             partitions(p, s);
+            inputs(p, snap, i);
             trouble(p, s, snap->wall_now);
             page_add(p, "</article>\n");
         }

@@ -245,6 +245,98 @@ static void orphaned(struct page *p, const struct orphans *o)
     }
 }
 
+/* --- of each input ----------------------------------------------------------------------------------------------------
+ */
+
+static void input_series(struct page *p, const char *name, const struct snapshot *snap, const struct snapshot_input *in)
+{
+    page_printf(p, "%s{stream=\"", name);
+    page_label(p, snap->streams[in->stream].name);
+    page_add(p, "\",input=\"");
+    page_label(p, in->health.label);
+    page_add(p, "\"} ");
+}
+
+static const struct {
+    enum input_count what;
+    const char *name, *help;
+} INPUT_COUNTERS[] = {
+    {INPUT_RECORDS, "sluice_input_records_total", "records of this input that are safe in the spool"},
+    {INPUT_BYTES, "sluice_input_bytes_total", "bytes of these records"},
+    {INPUT_RECONNECTS, "sluice_input_reconnects_total", "connections to the source that work again after a failure"},
+    {INPUT_REDELIVERED, "sluice_input_redelivered_total",
+     "messages that the source handed out before, to us or to others"},
+    {INPUT_DUPLICATES, "sluice_input_duplicates_total",
+     "messages that were handed out again and dropped, because their record is in the spool already"},
+    {INPUT_FAILED_CALLS, "sluice_input_failed_calls_total",
+     "calls and connections to the source that failed and are tried again"},
+    {INPUT_ERRORS, "sluice_input_errors_total",
+     "errors of the input itself (a file that cannot be read, a message that cannot be taken, a refused request)"},
+};
+
+static bool connected(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    (void)wall_now;
+    *value = v->connected;
+    return v->has_connection;
+}
+
+static bool lag(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    (void)wall_now;
+    *value = (double)v->lag;
+    return v->lag_known;
+}
+
+static bool oldest_age(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    (void)wall_now;
+    *value = seconds(v->oldest_age);
+    return v->oldest_known;
+}
+
+static bool last_error(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    *value = seconds(wall_now - v->error_ago);
+    return v->error_ago >= 0;
+}
+
+/* Those that not every input has. */
+static const struct {
+    const char *name, *help;
+    bool (*value)(const struct input_health_view *v, nsec wall_now, double *value);
+} INPUT_GAUGES[] = {
+    {"sluice_input_connected", "1: the source is reached; 0: not yet, or not any more. Of inputs with a connection",
+     connected},
+    {"sluice_input_lag", "Records (or messages) that wait at the source, where it tells: see the page of the input",
+     lag},
+    {"sluice_input_oldest_age_seconds", "Age of the oldest of them; 0 when none waits", oldest_age},
+    {"sluice_input_last_error_timestamp_seconds", "When the last error was, since the epoch, of inputs that had one",
+     last_error},
+};
+
+static void inputs(struct page *p, const struct snapshot *snap)
+{
+    for (size_t r = 0; r < ARRAY_LEN(INPUT_COUNTERS); r++) {
+        family(p, INPUT_COUNTERS[r].name, "counter", INPUT_COUNTERS[r].help);
+        for (size_t i = 0; i < snap->input_count; i++) {
+            input_series(p, INPUT_COUNTERS[r].name, snap, &snap->inputs[i]);
+            page_printf(p, "%" PRIu64 "\n", snap->inputs[i].health.counts[INPUT_COUNTERS[r].what]);
+        }
+    }
+    for (size_t r = 0; r < ARRAY_LEN(INPUT_GAUGES); r++) {
+        double value;
+
+        family(p, INPUT_GAUGES[r].name, "gauge", INPUT_GAUGES[r].help);
+        for (size_t i = 0; i < snap->input_count; i++) {
+            if (!INPUT_GAUGES[r].value(&snap->inputs[i].health, snap->wall_now, &value))
+                continue;
+            input_series(p, INPUT_GAUGES[r].name, snap, &snap->inputs[i]);
+            page_printf(p, "%.15g\n", value);
+        }
+    }
+}
+
 /* --- of the process ------------------------------------------------------------------------------------------------
  */
 
@@ -323,6 +415,7 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     freshness(&p, &snap);
     gauges(&p, &snap);
     health(&p, &snap);
+    inputs(&p, &snap);
     orphaned(&p, &snap.view.orphans);
 
     process(&p, &snap.engine);

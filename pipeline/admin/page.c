@@ -23,13 +23,22 @@ void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
     s->streams = mem_array(s->view.count, sizeof(s->streams[0]));
     for (; s->count < s->view.count; s->count++)
         (void)engine_stream_status(&s->view, s->count, wall_now, &s->streams[s->count]);
+    for (size_t i = 0; i < s->count; i++) {
+        struct input_health_view h;
+
+        for (size_t k = 0; engine_input_health(&s->view, i, k, wall_now, &h); k++) {
+            s->inputs = mem_grow(s->inputs, s->input_count + 1, sizeof(*s->inputs));
+            s->inputs[s->input_count++] = (struct snapshot_input){.stream = i, .health = h};
+        }
+    }
 }
 
 void snapshot_release(struct snapshot *s)
 {
     engine_view_release(&s->view);
     MEM_CLEAR(s->streams);
-    s->count = 0;
+    MEM_CLEAR(s->inputs);
+    s->count = s->input_count = 0;
 }
 
 const char *stream_health_word(enum stream_health h)
@@ -204,6 +213,25 @@ void page_rejects_hint(struct page *p, const struct stream_status *s, void (*tex
         return;
     page_add(p, shows);
     text(p, s->name);
+}
+
+void page_input_down(struct page *p, const struct input_health_view *v, void (*text)(struct page *p, const char *text))
+{
+    char since[HUMAN_MAX];
+
+    page_add(p, "input ");
+    text(p, v->label);
+    page_add(p, " has no connection to its source");
+    if (v->lasted > 0)
+        page_printf(p, " for %s", human_duration(v->lasted, since, sizeof(since)));
+    page_add(p, " (");
+    text(p, v->error);
+    page_add(p, "), and tries again");
+}
+
+const char *page_input_hint(const struct input_health_view *v)
+{
+    return v->hint[0] ? v->hint : "look at the source of the input; attempts go on by themselves";
 }
 
 int page_done(const struct page *p)

@@ -17,6 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct snapshot_input {
+    size_t stream;
+    struct input_health_view health;
+};
+
 /* All streams as of one moment: a metric family lists every stream before the next one begins. */
 struct snapshot {
     nsec wall_now;
@@ -24,6 +29,8 @@ struct snapshot {
     struct engine_view view;
     struct stream_status *streams;
     size_t count;
+    struct snapshot_input *inputs; /* of all streams, one stream after the other */
+    size_t input_count;
 };
 
 void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now);
@@ -58,6 +65,11 @@ void page_plain(struct page *p, const char *text); /* one line of text/plain: co
  * `text` is page_html or page_plain. Nothing to say when there are none. */
 void page_rejects(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text));
 void page_rejects_hint(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text));
+
+/* An input that has no connection: what it fails of, since when, and what to do; in a sentence without its full stop. */
+void page_input_down(struct page *p, const struct input_health_view *v, void (*text)(struct page *p, const char *text));
+/* What to do when nobody knows better. */
+const char *page_input_hint(const struct input_health_view *v);
 
 MUST_CHECK int page_done(const struct page *p); /* 0, or -1 when it did not fit */
 

@@ -113,7 +113,21 @@ int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *rea
         what(&p, s, wall_now);
         hint(&p, s);
     }
-    /* Said, and no reason not to be ready: the streams there are work, and no restart would change it. */
+    /* Said, and no reason not to be ready: records wait at their source, all else goes on, and no restart would change it. */
+    for (size_t i = 0; i < snap.input_count; i++) {
+        const struct snapshot_input *in = &snap.inputs[i];
+
+        if (!input_health_is_down(&in->health))
+            continue;
+        page_add(&p, "stream ");
+        page_plain(&p, snap.streams[in->stream].name);
+        page_add(&p, ": ");
+        page_input_down(&p, &in->health, page_plain);
+        page_add(&p, "; to do: ");
+        page_plain(&p, page_input_hint(&in->health));
+        page_add(&p, "\n");
+    }
+    /* Likewise: the streams there are work, and no restart would change it. */
     for (size_t i = 0; i < snap.view.orphans.count; i++) {
         char text[512];
 

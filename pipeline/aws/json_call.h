@@ -1,7 +1,7 @@
 /* json_call.h -- one call of an AWS service that speaks JSON over POST (SQS, Kinesis, DynamoDB): the request, and what an answer that is
  * an error says.
  *
- * Pure: who calls sends it (http/agent/agent.h), tries again (http/transport/backoff.h), and says what is wrong.
+ * Pure: who calls sends it (http/agent/agent.h), tries again (base/backoff.h), and says what is wrong.
  *
  * Smithy, "AWS JSON 1.0 protocol" and "AWS JSON 1.1 protocol".
  */

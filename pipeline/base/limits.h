@@ -478,6 +478,14 @@
 #define WINDOW_FRAMES          LIMIT(8, 2)
 #define WINDOW_FRAME_BYTES     LIMIT(256 * KIB, 1 * KIB)
 
+/* What is told of an input: its label, its last error. A connection that has worked for so long begins its back-off anew. For `validate`: how long
+ * a connection is tried, and how many are at the same time. */
+#define INPUT_LABEL_MAX  48
+#define INPUT_ERROR_MAX  320
+#define CONNECTION_HOLDS (10 * NSEC_PER_SEC)
+#define PROBE_TIME       (5 * NSEC_PER_SEC)
+#define PROBES_MAX       LIMIT(16, 2)
+
 /* A call of an AWS service: memory of an answer that is kept for the next one; what could not begin is tried again so soon. */
 #define AWS_CALL_ANSWER_KEEP LIMIT(64 * KIB, 1 * KIB)
 #define AWS_CALL_AGAIN       (50 * NSEC_PER_MSEC)

@@ -14,7 +14,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/base/thread.h"
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 #include "pipeline/settings/settings.h"
 #include "sinks/answer/clean.h"
 

@@ -9,7 +9,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 
 #include <assert.h>
 #include <stdio.h>

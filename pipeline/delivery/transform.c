@@ -11,7 +11,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
 #include "pipeline/delivery/impl.h"
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -61,6 +61,7 @@ struct engine_stream {
         *reads;        /* its inputs, `api` too, are these; as what follows, replaced while there are no users */
     char *input_names; /* for people */
     struct stream_inputs inputs;
+    struct input_health api; /* of the input `api` */
     struct engine *engine;
     atomic_size_t unfinished;      /* of its inputs, with once: those that still read */
     struct descriptor_needs needs; /* its part of the engine's; guarded as they are */

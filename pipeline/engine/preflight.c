@@ -10,6 +10,7 @@
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/process_limits.h"
+#include "pipeline/http/agent/agent.h"
 #include "pipeline/http/server/listen.h"
 #include "pipeline/http/server/server_tls.h"
 #include "pipeline/settings/settings.h"
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -296,6 +298,77 @@ void preflight_check(const struct settings *s, const struct settings *running, s
     check_addresses(&c);
     for (size_t i = 0; i < s->stream_count; i++)
         check_stream(&c, &s->streams[i]);
+}
+
+/* --- sources --------------------------------------------------------------------------------------------------------- */
+
+struct probe {
+    const struct stream_settings *stream;
+    const struct input_settings *input;
+    bool failed;
+    struct err e;
+};
+
+struct probing {
+    const struct settings *s;
+    struct http_agent *agent;
+    struct probe *list;
+    size_t count;
+    atomic_size_t next;
+};
+
+static void *probe_some(void *arg)
+{
+    struct probing *all = arg;
+    size_t i;
+
+    while ((i = atomic_fetch_add(&all->next, 1)) < all->count) {
+        struct probe *p = &all->list[i];
+        const struct input_probe how = {
+            .base_dir = all->s->base_dir, .agent = all->agent, .until = clock_mono() + PROBE_TIME};
+
+        p->failed = p->input->ops->probe(p->input->conf, &how, &p->e) < 0;
+    }
+    return NULL;
+}
+
+static void probe_all(struct probing *all, struct err *e)
+{
+    pthread_t threads[PROBES_MAX];
+    size_t n = 0;
+
+    while (n < PROBES_MAX && n + 1 < all->count && thread_start(&threads[n], probe_some, all, "a thread", e) == 0)
+        n++;
+    probe_some(all);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+}
+
+void preflight_probe(const struct settings *s, struct cfg_errors *found)
+{
+    struct probing all = {.s = s};
+    struct err e;
+
+    for (size_t i = 0; i < s->stream_count; i++)
+        for (size_t k = 0; k < s->streams[i].input_count; k++) {
+            if (!s->streams[i].inputs[k].ops->probe)
+                continue;
+            all.list = mem_grow(all.list, all.count + 1, sizeof(*all.list));
+            all.list[all.count++] = (struct probe){.stream = &s->streams[i], .input = &s->streams[i].inputs[k]};
+        }
+    if (all.count == 0)
+        return;
+    all.agent = http_agent_new(NULL);
+    if (http_agent_use(all.agent, &e) < 0)
+        cfg_warning(found, settings_place(s, "streams", NULL), "inputs were not tried: %s", e.msg);
+    else
+        probe_all(&all, &e);
+    for (size_t i = 0; i < all.count; i++)
+        if (all.list[i].failed)
+            cfg_warning(found, all.list[i].input->from.at, "stream `%s`: %s: %s", all.list[i].stream->name,
+                        all.list[i].input->ops->name, all.list[i].e.msg);
+    http_agent_free(&all.agent);
+    mem_free(all.list);
 }
 
 static int describe_place(const struct settings *s, const struct stream_settings *st, const struct settings_sink *p,

@@ -13,6 +13,9 @@
  * `found` as mistakes, what it would stumble over but run all the same as warnings. `running`: what this process runs
  * with already, whose own folder, addresses and descriptors are in nobody's way; NULL: nothing. */
 void preflight_check(const struct settings *s, const struct settings *running, struct cfg_errors *found);
+/* Reaches the sources of inputs (input_ops.probe), several at the same time, for PROBE_TIME each. What fails is a warning: it would run, and try
+ * again. */
+void preflight_probe(const struct settings *s, struct cfg_errors *found);
 
 /* "app-logs: api, tail -> s3://logs/app/": for people; no secrets. -1 when `out` is full. */
 MUST_CHECK int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out);

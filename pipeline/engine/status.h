@@ -13,6 +13,7 @@
 #include "pipeline/delivery/stream_status.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/engine/orphans.h"
+#include "pipeline/inputs/health.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,9 @@ void engine_view_release(struct engine_view *v);
 void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out);
 /* False behind the last stream. */
 bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out);
+/* What is known of its input number `input`, `api` first; false behind the last one. */
+bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
+                         struct input_health_view *out);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */
 void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
                             struct named_counters *drop_reasons);

@@ -19,12 +19,19 @@ static int open_one(struct stream_inputs *si, const struct input_settings *is, c
                     struct err *e)
 {
     struct stream_input *in = &si->list[si->count];
+    unsigned before = 0;
 
     in->ops = is->ops;
     in->env = *env;
     in->env.loop = si->loop;
-    if (is->ops->open(&in->in, is->conf, &in->env, e) < 0)
+    in->env.health = &in->health;
+    for (size_t i = 0; i < si->count; i++)
+        before += si->list[i].ops == is->ops;
+    input_health_init(&in->health, is->ops->name, before);
+    if (is->ops->open(&in->in, is->conf, &in->env, e) < 0) {
+        input_health_release(&in->health);
         return err_wrap(e, "stream `%s`: input %s", si->stream, is->ops->name);
+    }
     si->count++;
     si->finite += is->ops->finite;
     return 0;
@@ -97,6 +104,7 @@ void stream_inputs_close(struct stream_inputs *si)
         struct stream_input *in = &si->list[--si->count];
 
         in->ops->close(&in->in);
+        input_health_release(&in->health);
     }
     MEM_CLEAR(si->list);
     if (si->loop)

@@ -26,6 +26,7 @@ struct stream_input {
     const struct input_ops *ops;
     struct input *in;
     struct input_env env;
+    struct input_health health;
 };
 
 struct stream_inputs {

@@ -160,6 +160,7 @@ static struct engine_stream *enlist(struct engine *en, const struct stream_setti
         es = mem_alloc(sizeof(*es));
         es->conf = es->reads = conf;
         es->engine = en;
+        input_health_init(&es->api, "api", 0);
         TAILQ_INSERT_TAIL(&en->streams, es, link);
     }
     pthread_mutex_unlock(&en->lock);
@@ -251,8 +252,9 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
 }
 
 /* Nobody replaces its sinks meanwhile. */
-static struct api_stream api_stream_of(struct stream *st)
+static struct api_stream api_stream_of(struct engine_stream *es)
 {
+    struct stream *st = es->stream;
     const struct generation *g = st->generations.newest;
     const struct stream_settings *conf = g->conf;
 
@@ -260,6 +262,7 @@ static struct api_stream api_stream_of(struct stream *st)
         .name = st->conf->name,
         .spool = st->spool,
         .metrics = &st->metrics,
+        .health = &es->api,
         .pushback = &st->intake.pushback,
         .created = st->created,
         .destination = conf->sink->name,
@@ -275,7 +278,7 @@ static struct api_stream api_stream_of(struct stream *st)
 static void show_to_api(struct engine *en, struct engine_stream *es)
 {
     if (en->api && es->reads->api) {
-        struct api_stream as = api_stream_of(es->stream);
+        struct api_stream as = api_stream_of(es);
 
         api_add_stream(en->api, &as);
     }
@@ -359,7 +362,7 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         rc = -1;
     }
     if (rc == 0 && en->api && es->reads->api) {
-        struct api_stream as = api_stream_of(es->stream);
+        struct api_stream as = api_stream_of(es);
 
         api_change_stream(en->api, &as);
     }
@@ -470,6 +473,7 @@ void engine_close_stream(struct engine *en, struct engine_stream *es)
     stream_inputs_close(&es->inputs);
     stream_close(&es->stream);
     engine_give_descriptors(en, es, NULL, NULL);
+    input_health_release(&es->api);
     mem_free(es->input_names);
 }
 

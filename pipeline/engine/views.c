@@ -77,6 +77,22 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
     return true;
 }
 
+bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
+                         struct input_health_view *out)
+{
+    struct engine_stream *es = v->streams[index];
+    size_t api = es->reads->api;
+
+    if (input < api) {
+        input_health_view(&es->api, wall_now, clock_mono(), out);
+        return true;
+    }
+    if (input - api >= es->inputs.count)
+        return false;
+    input_health_view(&es->inputs.list[input - api].health, wall_now, clock_mono(), out);
+    return true;
+}
+
 void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
                             struct named_counters *drop_reasons)
 {

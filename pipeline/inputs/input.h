@@ -54,6 +54,7 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/inputs/health.h"
 #include "pipeline/inputs/pace.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
@@ -68,11 +69,12 @@ struct http_agent;
 struct input_env {
     const char *stream;
     struct spool *spool;
-    struct budget *budget;      /* for frames */
-    struct budget *descriptors; /* for files held open, each counts 1; NULL: no limit */
-    struct metrics *metrics;    /* of the stream */
-    struct pushback *pushback;  /* noted whenever something cannot be taken now; may be NULL */
-    struct pace *pace;          /* for inputs that can read the same again; NULL: never wait */
+    struct budget *budget;       /* for frames */
+    struct budget *descriptors;  /* for files held open, each counts 1; NULL: no limit */
+    struct metrics *metrics;     /* of the stream */
+    struct input_health *health; /* of this input (health.h); may be NULL */
+    struct pushback *pushback;   /* noted whenever something cannot be taken now; may be NULL */
+    struct pace *pace;           /* for inputs that can read the same again; NULL: never wait */
     /* For an input to which messages are pushed: in open, a route on a server (http/server/server.h). They run before start() is called. */
     struct http_servers *servers;
     /* For an input that makes HTTP requests: http_agent_use() in open (http/agent/agent.h). */
@@ -83,6 +85,13 @@ struct input_env {
     /* once: everything there was has been read and is safe. From any thread, at most once per input. May be NULL. */
     void (*finished)(void *ctx);
     void *ctx;
+};
+
+/* For `validate`. */
+struct input_probe {
+    const char *base_dir;
+    struct http_agent *agent; /* it runs */
+    nsec until;               /* mono; it has ended by then, or soon behind it */
 };
 
 struct input_ops {
@@ -113,9 +122,14 @@ struct input_ops {
     void (*reach_close)(void **reach);
     /* For `validate`: warns of what it would stumble over now (files that cannot be read). May be NULL. */
     void (*look)(const void *conf, const char *base_dir, const struct cfg_options *o);
+    /* Likewise: reaches the source and asks whether it would let us in and has what is to be read, without taking or changing anything. -1: what
+     * is wrong, and what to do. Runs on a thread of its own beside others. NULL: there is no source to reach. */
+    int (*probe)(const void *conf, const struct input_probe *p, struct err *e);
 };
 
-const struct input_ops *input_find(const char *name);
+const struct input_ops *input_find(const char *name); /* NULL: there is none, or it was left out */
 const struct input_ops *input_at(size_t index);
+/* The names of those that this program was built without. */
+const char *input_left_out(size_t index);
 
 #endif

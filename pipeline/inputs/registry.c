@@ -5,17 +5,37 @@
 
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops;
 
-static const struct input_ops *const inputs[] = {&tail_ops, &stdin_ops, &sqs_ops};
+/* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
+ * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
+static const struct {
+    const char *name;
+    const struct input_ops *ops;
+} inputs[] = {
+    {"tail", &tail_ops},
+    {"stdin", &stdin_ops},
+    {"sqs", &sqs_ops},
+};
 
 const struct input_ops *input_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(inputs); i++)
-        if (strcmp(inputs[i]->name, name) == 0)
-            return inputs[i];
+        if (strcmp(inputs[i].name, name) == 0)
+            return inputs[i].ops;
     return NULL;
 }
 
 const struct input_ops *input_at(size_t index)
 {
-    return index < ARRAY_LEN(inputs) ? inputs[index] : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(inputs); i++)
+        if (inputs[i].ops && index-- == 0)
+            return inputs[i].ops;
+    return NULL;
+}
+
+const char *input_left_out(size_t index)
+{
+    for (size_t i = 0; i < ARRAY_LEN(inputs); i++)
+        if (!inputs[i].ops && index-- == 0)
+            return inputs[i].name;
+    return NULL;
 }

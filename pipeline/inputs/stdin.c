@@ -37,7 +37,8 @@ struct input {
     uv_poll_t poll; /* of a pipe or terminal */
     uv_idle_t turn; /* of a file */
     uv_timer_t again;
-    bool safe; /* the outcome of what was in flight: the committer's until it has told, then the loop's */
+    bool safe;               /* the outcome of what was in flight: the committer's until it has told, then the loop's */
+    uint64_t records, bytes; /* in flight */
 };
 
 static void keep_reading(struct input *in);
@@ -71,6 +72,8 @@ static bool offer(struct input *in)
         fits = frame_wrote_record(fr, in->cut.bytes);
     assert(fits); /* the frame was made for it */
     frame_set_origin(fr, SLICE("input=stdin"));
+    in->records = frame_count(fr);
+    in->bytes = frame_bytes(fr) - in->records; /* each has a newline */
     answer = spool_append(in->env.spool, &fr, &in->wait);
     frame_free(&fr);
     in->held = 0;
@@ -179,6 +182,8 @@ static void settled(void *arg)
 
     in->in_flight = false;
     if (in->safe) {
+        input_health_add(in->env.health, INPUT_RECORDS, in->records);
+        input_health_add(in->env.health, INPUT_BYTES, in->bytes);
         buf_clear(&in->out);
         push(in);
     } else if (!in->stopped) {
@@ -216,7 +221,7 @@ static bool read_some(struct input *in)
         return true;
     }
     if (n < 0) {
-        metrics_add(in->env.metrics, METRIC_INPUT_ERRORS, 1);
+        input_health_error(in->env.health, strerror(errno), "what writes into the pipe may tell more", clock_mono());
         log_error("stdin cannot be read any more", KS("stream", in->env.stream), KS("cause", strerror(errno)));
     }
     in->ended = true;

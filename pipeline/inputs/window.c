@@ -57,6 +57,10 @@ static void frame_done(struct spool_wait *wait, bool safe)
     pthread_mutex_lock(&w->lock);
     f->done = true;
     f->safe = safe;
+    if (safe) {
+        input_health_add(w->conf.health, INPUT_RECORDS, f->all.records);
+        input_health_add(w->conf.health, INPUT_BYTES, f->all.data);
+    }
     w->broken |= !safe && !f->dropped;
     w->conf.news(w->conf.ctx); /* under the lock: behind it the window may be gone */
     pthread_mutex_unlock(&w->lock);
@@ -74,7 +78,7 @@ static bool append(struct window *w, nsec mono_now)
         pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
         return false;
     }
-    *f = (struct window_frame){.wait.done = frame_done, .owner = w, .sum = w->open_sum};
+    *f = (struct window_frame){.wait.done = frame_done, .owner = w, .sum = w->open_sum, .all = w->open_sum};
     answer = spool_append(w->conf.spool, &w->open, &f->wait);
     if (answer != SPOOL_TAKEN) {
         pushback_note(w->conf.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, mono_now);
@@ -192,6 +196,7 @@ static enum window_answer join(struct window *w, enum spool_id seen, uint64_t nu
     if (!joined && seen == SPOOL_ID_PENDING)
         return WINDOW_FULL; /* somebody else has it */
     w->duplicates++;
+    input_health_add(w->conf.health, INPUT_DUPLICATES, 1);
     if (!joined) {
         w->any_known = true;
         w->known = number;
@@ -230,6 +235,7 @@ enum window_answer window_put(struct window *w, const struct frame_message *m, u
     w->open_sum.last = number;
     w->open_sum.records++;
     w->open_sum.bytes += size_of(m);
+    w->open_sum.data += m->data.n;
     w->records++;
     w->bytes += size_of(m);
     return WINDOW_TAKEN;

@@ -32,6 +32,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/inputs/health.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
 
@@ -43,9 +44,10 @@
 struct window_conf {
     struct spool *spool;
     struct budget *budget;
-    struct pushback *pushback; /* may be NULL */
-    struct slice origin;       /* of all records: "input=kafka topic=orders"; borrowed */
-    struct slice id_source;    /* empty: messages have no ids; borrowed */
+    struct pushback *pushback;   /* may be NULL */
+    struct input_health *health; /* likewise; records, bytes and duplicates are counted there */
+    struct slice origin;         /* of all records: "input=kafka topic=orders"; borrowed */
+    struct slice id_source;      /* empty: messages have no ids; borrowed */
     struct id_bounds ids;
     /* What may be without an answer. 0: WINDOW_RECORDS_DEFAULT, WINDOW_BYTES_DEFAULT. One message is always taken. */
     uint32_t records;
@@ -61,13 +63,15 @@ struct window_conf {
 struct window_sum {
     uint64_t last; /* the number of the last one */
     uint32_t records;
-    size_t bytes;
+    size_t bytes; /* with facts and ids */
+    size_t data;  /* the records alone */
 };
 
 struct window_frame {
     struct spool_wait wait; /* first */
     struct window *owner;
     struct window_sum sum; /* guarded by the window's lock, as `done` */
+    struct window_sum all; /* as it was appended */
     bool done, safe;
     bool dropped; /* nobody wants to hear of it any more */
 };

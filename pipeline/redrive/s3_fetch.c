@@ -5,7 +5,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 #include "pipeline/http/transport/transport.h"
 #include "sinks/answer/clean.h"
 

@@ -73,7 +73,7 @@ static const struct synonym INPUTS[] = {
     {" kubernetes kubernetes_logs k8s ", "write `tail: { paths: [\"/var/log/containers/*.log\"] }`"},
     {" kafka kinesis sqs sns pubsub amqp rabbitmq nats mqtt redis syslog tcp udp socket statsd otlp otel opentelemetry "
      "forward fluent beats lumberjack gelf s3 ",
-     "there is no such input yet; there are api, tail and stdin"},
+     "there is no such input yet; `sluice --version` lists those that there are"},
 };
 
 static const struct synonym TRANSFORMS[] = {

@@ -25,6 +25,16 @@ static const char *input_name(size_t index)
     return index == 0 ? API : ops ? ops->name : NULL;
 }
 
+static bool is_left_out(const char *name)
+{
+    const char *left_out;
+
+    for (size_t i = 0; (left_out = input_left_out(i)); i++)
+        if (strcmp(left_out, name) == 0)
+            return true;
+    return false;
+}
+
 static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
 {
     struct settings_choice c;
@@ -41,6 +51,11 @@ static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, str
         return;
     }
     ops = input_find(c.name->text);
+    if (!ops && is_left_out(c.name->text)) {
+        cfg_error(errs, c.name->at, "this sluice was built without %s (`sluice --version` lists what is in it)",
+                  c.name->text);
+        return;
+    }
     if (!ops) {
         settings_choice_unknown(errs, "input", &c, input_name);
         return;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The arrows between folders, as CMakeLists.txt has them: layer(NAME FOLDER libraries...) and registry(NAME FILE libraries...).
+"""The arrows between folders, as CMakeLists.txt has them: layer(NAME FOLDER libraries...), registry(NAME FILE libraries...) and
+optional_input(OPTION PACKAGE NAME FOLDER libraries...).
 Prints file:line of each include that no arrow allows, of each folder without a library, and libraries that form a circle."""
 import os
 import re
@@ -11,9 +12,11 @@ CODE = ("config", "sinks", "transforms", "pipeline")
 def read_layers(text):
     """Name of a library -> (its folder or file, the libraries it names, line)."""
     layers = {}
-    for call in re.finditer(r"^(?:layer|registry)\(([^)]*)\)", text, re.M):
-        words = call[1].split()
-        if "${" not in call[1] and words[0] != "name":
+    for call in re.finditer(r"^(layer|registry|optional_input)\(([^)]*)\)", text, re.M):
+        words = call[2].split()
+        if call[1] == "optional_input":
+            words = words[2:]
+        if "${" not in call[2] and words[0] != "name":
             layers[words[0]] = (words[1], words[2:], text.count("\n", 0, call.start()) + 1)
     return layers
 

@@ -16,7 +16,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 
 #include <stdio.h>
 #include <stdlib.h>

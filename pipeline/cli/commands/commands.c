@@ -2,6 +2,7 @@
 #include "pipeline/cli/commands/commands.h"
 
 #include "config/suggest.h"
+#include "pipeline/inputs/input.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -34,6 +35,18 @@ static void print_help(FILE *to)
     fputs(TAIL, to);
 }
 
+static void print_version(void)
+{
+    const char *left_out;
+
+    fputs("sluice " SLUICE_VERSION "\ninputs: api", stdout);
+    for (size_t i = 0; input_at(i); i++)
+        printf(", %s", input_at(i)->name);
+    for (size_t i = 0; (left_out = input_left_out(i)); i++)
+        printf("%s%s", i ? ", " : "\nbuilt without: ", left_out);
+    fputc('\n', stdout);
+}
+
 static int unknown(const char *name)
 {
     struct suggest w;
@@ -63,7 +76,7 @@ static int dispatch(int argc, char **argv)
         return help ? CLI_DONE : CLI_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("sluice " SLUICE_VERSION);
+        print_version();
         return CLI_DONE;
     }
     for (size_t i = 0; COMMANDS[i] && !c; i++)

@@ -165,8 +165,11 @@ static bool log_unread(struct engine *en)
 
     engine_view_take(en, &v);
     for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &st); i++) {
-        uint64_t errors = metrics_get(st.metrics, METRIC_INPUT_ERRORS);
+        struct input_health_view h;
+        uint64_t errors = 0;
 
+        for (size_t k = 0; engine_input_health(&v, i, k, clock_wall(), &h); k++)
+            errors += h.counts[INPUT_ERRORS];
         if (errors == 0)
             continue;
         any = true;

@@ -7,31 +7,41 @@
 #include <stdio.h>
 
 static const char validate_help[] =
-    "usage: sluice validate [-c FILE]\n"
+    "usage: sluice validate [-c FILE] [--offline]\n"
     "\n"
     "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
     "folders, keys, addresses, permissions, limits of the process. What it would stumble over and run all the same is "
     "a\n"
-    "warning. Starts nothing, creates nothing, asks no destination.\n";
+    "warning. Starts nothing, creates nothing, asks no destination. Inputs that take their records from a queue, a "
+    "broker or\n"
+    "a stream are tried: that their source is reached, lets sluice in and has what is to be read. What fails is a\n"
+    "warning, since sluice would run and try again.\n";
 
 static const char validate_help_end[] =
     "exit status: 0 all is well, 1 something that running needs is not there, 2 usage or mistakes\n";
 
 struct validate_args {
     const char *config;
+    bool offline;
 };
 
 static const struct cli_option validate_options[] = {
     CLI_OPTION_CONFIG(struct validate_args, config),
+    {.name = "offline",
+     .kind = CLI_FLAG,
+     .help = "does not try the sources of inputs",
+     .offset = offsetof(struct validate_args, offline)},
     {.name = NULL},
 };
 
-static int report(const struct settings *s)
+static int report(const struct settings *s, bool offline)
 {
     struct cfg_errors *found = cfg_errors_new();
     size_t count;
 
     preflight_check(s, NULL, found);
+    if (!offline)
+        preflight_probe(s, found);
     count = cfg_errors_count(found);
     cli_print_found(found);
     if (count) {
@@ -64,7 +74,7 @@ static int validate_main(int argc, char **argv)
     s = cli_load_settings(args.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
-    rc = report(s);
+    rc = report(s, args.offline);
     settings_free(&s);
     return rc;
 }

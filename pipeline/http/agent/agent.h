@@ -2,7 +2,7 @@
  *
  * One thread and one transport (http/transport/transport.h) for all of them, beginning with the first who uses it. It knows HTTP and nothing
  * else: who asks makes the request, says how to trust (http/tls.h: tls_options_get(), tls_options_poll()), which proxy and how long it may take,
- * signs it (aws/sign.h), judges the answer and tries again (http/transport/backoff.h). A signature does not last, so each attempt is
+ * signs it (aws/sign.h), judges the answer and tries again (base/backoff.h). A signature does not last, so each attempt is
  * made anew.
  *
  *     http_agent_send()    from any thread: `done` is called once, on the agent's thread; it copies what it needs and tells its

@@ -16,6 +16,7 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/http/server/server_tls.h"
+#include "pipeline/inputs/health.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
 
@@ -48,6 +49,7 @@ struct api_stream {
     const char *name;
     struct spool *spool;
     struct metrics *metrics;
+    struct input_health *health;
     struct pushback *pushback;
     nsec created;
     const char *destination;     /* s3, file, ... */

@@ -145,6 +145,7 @@ static int wrote_record(struct parse *p, size_t n)
     if (!frame_wrote_record(p->at->frame, n))
         return api_error_set(p->e, API_INTERNAL, "a record did not fit where it has to");
     p->at->count++;
+    p->at->bytes += n;
     p->put->count++;
     p->put->bytes += n;
     return 0;
@@ -360,6 +361,7 @@ struct api_put_sum api_put_sum(const struct api_put *put)
 
         if (f->outcome == API_OUTCOME_SAFE) {
             sum.safe += f->count;
+            sum.bytes += f->bytes;
             continue;
         }
         sum.refused += f->count;

@@ -43,6 +43,7 @@ struct api_put_frame {
     struct spool_wait wait;
     struct api_put *put;
     uint32_t count;
+    uint64_t bytes;
     enum api_outcome outcome;
 };
 
@@ -79,6 +80,7 @@ void api_put_append(struct api_put *put, struct spool *s, void (*ready)(void *ct
 /* What became of the records; valid once ready. */
 struct api_put_sum {
     uint32_t safe, refused;
+    uint64_t bytes;       /* of those that are safe */
     enum api_outcome why; /* of those refused; API_OUTCOME_SAFE when none was */
 };
 struct api_put_sum api_put_sum(const struct api_put *put);

@@ -375,7 +375,8 @@ static int prepare_put(struct api_request *rq)
         rc = api_error_set(&rq->error, API_UNAVAILABLE, API_SLOW_DOWN);
 
     if (rc < 0 && rq->stream)
-        metrics_add(rq->stream->metrics, METRIC_INPUT_ERRORS, 1);
+        input_health_error(rq->stream->health, "a request was refused: its body is not what it should be",
+                           "see the answer that its client has", clock_mono());
     if (rc < 0)
         note_memory(rq);
     return rc;
@@ -385,6 +386,8 @@ static enum MHD_Result answer_put(struct api_request *rq)
 {
     struct api_put_sum sum = api_put_sum(&rq->put);
 
+    input_health_add(rq->stream->health, INPUT_RECORDS, sum.safe);
+    input_health_add(rq->stream->health, INPUT_BYTES, sum.bytes);
     if (sum.refused) {
         metrics_add(rq->stream->metrics, METRIC_THROTTLED_RECORDS, sum.refused);
         pushback_note(rq->stream->pushback, sum.why == API_OUTCOME_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());

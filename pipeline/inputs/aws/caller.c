@@ -1,9 +1,6 @@
 #include "pipeline/inputs/aws/caller.h"
 
-#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
-#include "pipeline/base/log.h"
-#include "pipeline/http/transport/backoff.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,29 +115,33 @@ static int make_request(struct aws_call *c, struct slice text, nsec timeout, boo
 
 /* --- what is told -------------------------------------------------------------------------------------------------- */
 
-static void tell(const struct aws_call *c, struct aws_call_trouble *t, const char *cause, const char *said,
-                 const char *hint)
+void aws_caller_connection(const struct aws_caller *a, struct connection *c)
 {
-    const struct aws_caller_conf *conf = &c->caller->conf;
+    const struct connection_conf conf = {.stream = a->conf.stream,
+                                         .input = a->conf.input,
+                                         .source = a->conf.source,
+                                         .health = a->conf.health,
+                                         .failed_text = "a call to the source failed, and is tried again",
+                                         .works_text = "calls to the source work again"};
 
-    if (conf->metrics)
-        metrics_add(conf->metrics, METRIC_INPUT_FAILED_CALLS, 1);
-    if (strncmp(t->shown, cause, sizeof(t->shown) - 1) == 0)
-        return;
-    snprintf(t->shown, sizeof(t->shown), "%s", cause);
-    log_warn("a call to the source failed, and is tried again", KS("stream", conf->stream), KS("input", conf->input),
-             KS("source", conf->source), KS("call", c->operation), KS("cause", cause), KS("said", said),
-             KS("hint", hint));
+    connection_init(c, &conf);
 }
 
-static const char *hint_of(const struct aws_call *c)
+static void failed(const struct aws_call *c, struct connection *t, const char *cause, const char *said,
+                   const char *hint, nsec now)
 {
-    const char *code = c->error.code, *hint = NULL;
+    const struct connection_trouble trouble = {.doing = c->operation, .cause = cause, .said = said, .hint = hint};
 
-    switch (c->error.trouble) {
+    connection_failed(t, &trouble, now);
+}
+
+const char *aws_caller_hint(const struct aws_caller_conf *conf, const struct aws_json_error *x)
+{
+    const char *code = x->code, *hint = NULL;
+
+    switch (x->trouble) {
     case AWS_UNREACHED:
-        return c->too_large ? "less is asked for at once; if this goes on, raise limits.memory"
-                            : "is the address right, and can this machine reach it?";
+        return "is the address right, and can this machine reach it?";
     case AWS_BUSY:
         return "the service is busy; nothing needs to be done unless it lasts";
     case AWS_KEYS_EXPIRED:
@@ -154,47 +155,36 @@ static const char *hint_of(const struct aws_call *c)
     if (strstr(code, "Signature") || strstr(code, "InvalidClientTokenId") || strstr(code, "UnrecognizedClient") ||
         strstr(code, "InvalidAccessKeyId"))
         return "the keys are wrong, or not of this account: look where they come from, and at the region";
-    if (c->caller->conf.hint)
-        hint = c->caller->conf.hint(code);
+    if (conf->hint)
+        hint = conf->hint(code);
     return hint ? hint : "what the service says tells more";
 }
 
-/* Calls that are under way together mostly fail together: they are one failure. */
-static void count_failure(struct aws_call_trouble *t, nsec now)
+static const char *hint_of(const struct aws_call *c)
 {
-    if (t->failures == 0 || now >= t->again)
-        t->again = now + backoff_wait(++t->failures, random_bits());
+    return c->too_large ? "less is asked for at once; if this goes on, raise limits.memory"
+                        : aws_caller_hint(&c->caller->conf, &c->error);
 }
 
-void aws_call_failed(const struct aws_call *c, struct aws_call_trouble *t, nsec now)
+void aws_call_failed(const struct aws_call *c, struct connection *t, nsec now)
 {
     const struct aws_json_error *x = &c->error;
 
-    count_failure(t, now);
+    failed(c, t, x->code[0] ? x->code : x->said, x->code[0] ? x->said : "", hint_of(c), now);
     if (x->trouble == AWS_KEYS_EXPIRED && t->failures == 1 &&
         credentials_refused(c->caller->credentials, c->began, clock_wall()))
         t->again = now + AWS_CALL_AGAIN;
-    tell(c, t, x->code[0] ? x->code : x->said, x->code[0] ? x->said : "", hint_of(c));
 }
 
-void aws_call_malformed(const struct aws_call *c, struct aws_call_trouble *t, const struct err *e, nsec now)
+void aws_call_malformed(const struct aws_call *c, struct connection *t, const struct err *e, nsec now)
 {
-    count_failure(t, now);
-    tell(c, t, e->msg, "", "is the address that of this service?");
-}
-
-void aws_call_fine(const struct aws_caller *a, struct aws_call_trouble *t)
-{
-    if (t->shown[0])
-        log_info("calls to the source work again", KS("stream", a->conf.stream), KS("input", a->conf.input),
-                 KS("source", a->conf.source));
-    *t = (struct aws_call_trouble){.failures = 0};
+    failed(c, t, e->msg, "", "is the address that of this service?", now);
 }
 
 /* --- begin and end ------------------------------------------------------------------------------------------------- */
 
 bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text, nsec timeout, bool late,
-                    struct aws_call_trouble *t, nsec now)
+                    struct connection *t, nsec now)
 {
     struct err e = {.msg = ""};
     int rc;
@@ -202,11 +192,10 @@ bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text
     c->operation = operation;
     rc = make_request(c, text, timeout, late, &e);
     if (rc != 0) {
-        t->again = now + AWS_CALL_AGAIN;
-        if (rc < 0) {
-            t->again = now + backoff_wait(++t->failures, random_bits());
-            tell(c, t, e.msg, "", "see docs/credentials.md, and the option `tls`");
-        }
+        if (rc < 0)
+            failed(c, t, e.msg, "", "see docs/credentials.md, and the option `tls`", now);
+        else
+            t->again = now + AWS_CALL_AGAIN;
         return false;
     }
     c->under_way = true;

@@ -1,7 +1,7 @@
 /* caller.h -- calls of one AWS service that an input makes from its thread: begun without waiting, looked at when they have come back, and
  * told in the log when they begin to fail, and when they work again.
  *
- *     aws_call_begin()   signs and sends; false: not now, `trouble` says when (keys or certificates are being read)
+ *     aws_call_begin()   signs and sends; false: not now, its connection says when (keys or certificates are being read)
  *     aws_call_ended()   in each turn: has it come back? Then call->answered, call->error, call->answer say what came
  *     aws_call_forget()  when the answer is not needed any more
  *
@@ -20,10 +20,10 @@
 #include "pipeline/base/budget.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
-#include "pipeline/base/metrics.h"
 #include "pipeline/http/agent/agent.h"
 #include "pipeline/http/tls.h"
 #include "pipeline/http/url.h"
+#include "pipeline/inputs/connection.h"
 #include "pipeline/inputs/input_thread.h"
 
 #include <pthread.h>
@@ -33,7 +33,7 @@
 
 struct aws_caller_conf {
     const struct aws_json_service *service;
-    const char *stream, *input; /* for the log: "sqs" */
+    const char *stream, *input; /* for the log: the input's label */
     const char *source;         /* what is read, for people: a queue's address */
     const char *address;        /* scheme://host:port and path */
     const struct credentials_conf *keys;
@@ -41,10 +41,10 @@ struct aws_caller_conf {
     const struct tls_conf *tls;
     const char *base_dir, *proxy;
     struct http_agent *agent;
-    struct budget *budget;   /* of answers alone, since what becomes of them must not wait for them; may be NULL */
-    struct metrics *metrics; /* of the stream; may be NULL */
-    size_t answer_max;       /* bytes */
-    size_t answer_factor;    /* what is made of a byte of it takes so many, with itself */
+    struct budget *budget;       /* of answers alone, since what becomes of them must not wait for them; may be NULL */
+    struct input_health *health; /* may be NULL */
+    size_t answer_max;           /* bytes */
+    size_t answer_factor;        /* what is made of a byte of it takes so many, with itself */
     const char *(*hint)(const char *code); /* what to do about a refusal of this service; NULL: nothing is known */
 };
 
@@ -62,12 +62,11 @@ struct aws_caller {
 MUST_CHECK int aws_caller_open(struct aws_caller *a, const struct aws_caller_conf *conf, struct err *e);
 void aws_caller_close(struct aws_caller *a);
 
-/* What is wrong with one kind of call. Zeroed: nothing. */
-struct aws_call_trouble {
-    unsigned failures; /* in a row */
-    nsec again;        /* mono; not before */
-    char shown[160];   /* the cause that the log has; "": none */
-};
+/* What to do about it. */
+const char *aws_caller_hint(const struct aws_caller_conf *conf, const struct aws_json_error *x);
+
+/* For one kind of call, each of which stands by itself: released with connection_release(). */
+void aws_caller_connection(const struct aws_caller *a, struct connection *c);
 
 struct aws_call {
     struct aws_caller *caller;
@@ -90,15 +89,14 @@ void aws_call_release(struct aws_call *c);
 
 /* `text`: the parameters; copied. `late`: the far end may be silent until `timeout`. */
 bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text, nsec timeout, bool late,
-                    struct aws_call_trouble *t, nsec mono_now);
+                    struct connection *t, nsec mono_now);
 MUST_CHECK bool aws_call_ended(struct aws_call *c);
 void aws_call_cancel(struct aws_call *c); /* it ends soon; not under way: nothing */
 void aws_call_forget(struct aws_call *c);
 
-/* What has ended failed: t->again says when to try again. */
-void aws_call_failed(const struct aws_call *c, struct aws_call_trouble *t, nsec mono_now);
+/* What has ended failed: t->again says when to try again. If it worked: connection_works(). */
+void aws_call_failed(const struct aws_call *c, struct connection *t, nsec mono_now);
 /* Likewise, for an answer that its reader refused. */
-void aws_call_malformed(const struct aws_call *c, struct aws_call_trouble *t, const struct err *e, nsec mono_now);
-void aws_call_fine(const struct aws_caller *a, struct aws_call_trouble *t);
+void aws_call_malformed(const struct aws_call *c, struct connection *t, const struct err *e, nsec mono_now);
 
 #endif

@@ -10,12 +10,14 @@ void sqs_settler_init(struct sqs_settler *s, const struct sqs_conf *conf, struct
     *s = (struct sqs_settler){.conf = conf, .hand = hand, .caller = caller, .fifo = sqs_conf_is_fifo(conf)};
     for (size_t i = 0; i < SQS_BATCH_CALLS; i++)
         aws_call_init(&s->calls[i].aws, caller);
+    aws_caller_connection(caller, &s->trouble);
 }
 
 void sqs_settler_release(struct sqs_settler *s)
 {
     for (size_t i = 0; i < SQS_BATCH_CALLS; i++)
         aws_call_release(&s->calls[i].aws);
+    connection_release(&s->trouble);
 }
 
 static void batch_ended(struct sqs_settler *s, struct settle_call *c, nsec now)
@@ -55,7 +57,7 @@ static void batch_ended(struct sqs_settler *s, struct settle_call *c, nsec now)
         c->aws.error.trouble = AWS_BUSY;
         aws_call_failed(&c->aws, &s->trouble, now);
     } else if (read) {
-        aws_call_fine(s->caller, &s->trouble);
+        connection_works(&s->trouble, now);
     }
     c->count = 0;
     aws_call_forget(&c->aws);

@@ -30,7 +30,7 @@ struct sqs_settler {
     bool fifo;
     struct settle_call calls[SQS_BATCH_CALLS];
     bool closed; /* nothing more is begun */
-    struct aws_call_trouble trouble;
+    struct connection trouble;
     nsec safe_since; /* mono; messages wait to be deleted; 0: none */
     nsec look_at;    /* mono; whose time in the queue is half over is looked for then */
 };

@@ -27,6 +27,7 @@
 #include "pipeline/inputs/sqs/call.h"
 #include "pipeline/inputs/sqs/hand.h"
 #include "pipeline/inputs/sqs/message.h"
+#include "pipeline/inputs/sqs/reach.h"
 #include "pipeline/inputs/sqs/settle.h"
 #include "pipeline/inputs/window.h"
 
@@ -50,6 +51,7 @@ struct receiver {
 struct input {
     const struct sqs_conf *conf;
     struct input_env env;
+    const char *label; /* for the log */
     struct input_thread *thread;
     struct aws_caller caller;
     char origin[ENDPOINT_URL_MAX + 32];
@@ -65,9 +67,8 @@ struct input {
     unsigned wanted;  /* receivers that may be under way */
     unsigned ask_for; /* messages at once: fewer when an answer was too large */
     uint64_t numbers, answers;
-    struct aws_call_trouble trouble; /* with receiving */
-    uint64_t known;                  /* duplicates that are counted */
-    bool dried_up;                   /* once: the queue has had nothing more */
+    struct connection trouble; /* with receiving */
+    bool dried_up;             /* once: the queue has had nothing more */
     bool told_finished;
     bool facts_cut_shown;
     struct log_limit broken, too_large; /* messages that are left in the queue */
@@ -80,10 +81,10 @@ struct input {
 static void leave_in_queue(struct input *in, struct log_limit *limit, const struct sqs_message *m, const char *why,
                            const char *hint, nsec now)
 {
-    metrics_add(in->env.metrics, METRIC_INPUT_ERRORS, 1);
+    input_health_error(in->env.health, why, hint, now);
     if (!log_due(limit, now, SQS_LEFT_SAYS_EVERY))
         return;
-    log_warn(why, KS("stream", in->env.stream), KS("input", "sqs"), KS("queue", in->conf->queue_url),
+    log_warn(why, KS("stream", in->env.stream), KS("input", in->label), KS("queue", in->conf->queue_url),
              KB("message_id", m->id), KS("hint", hint));
 }
 
@@ -97,7 +98,7 @@ static bool put(struct input *in, struct receiver *r, const struct sqs_message *
         in->facts_cut_shown = true;
         log_warn("a message has more attributes than can be kept beside its record: some are left out, here and of "
                  "others like it",
-                 KS("stream", in->env.stream), KS("input", "sqs"), KB("message_id", m->id),
+                 KS("stream", in->env.stream), KS("input", in->label), KB("message_id", m->id),
                  KU("bytes_max", RECORD_FACTS_MAX));
     }
     switch (m->record.n > RECORD_MAX_BYTES ? WINDOW_TOO_LARGE
@@ -174,7 +175,7 @@ static void take_messages(struct input *in, struct receiver *r, nsec now)
 
         r->entries[i] = NULL;
         if (m->again)
-            metrics_add(in->env.metrics, METRIC_INPUT_REDELIVERED, 1);
+            input_health_add(in->env.health, INPUT_REDELIVERED, 1);
         if (m->broken)
             leave_in_queue(
                 in, &in->broken, m, "a message is not what was sent (its MD5 is another), and stays in the queue",
@@ -218,7 +219,7 @@ static void received(struct input *in, struct receiver *r, nsec now)
         batch_over(r);
         return;
     }
-    aws_call_fine(&in->caller, &in->trouble);
+    connection_works(&in->trouble, now);
     in->largest -= in->largest / 8;
     if (c->answer.n > in->largest)
         in->largest = c->answer.n;
@@ -352,9 +353,6 @@ static void look(struct input *in, nsec now)
         in->dried_up = false;
         in->trouble.again = now + NSEC_PER_SEC; /* the disk refuses: not at once again */
     }
-    if (in->window.duplicates > in->known)
-        metrics_add(in->env.metrics, METRIC_INPUT_DUPLICATES, in->window.duplicates - in->known);
-    in->known = in->window.duplicates;
 }
 
 static void take_answers(struct input *in, nsec now)
@@ -377,7 +375,8 @@ static void tell_finished(struct input *in)
     if (!in->dried_up || in->told_finished || any_under_way(in) || hand_count(&in->hand) > 0)
         return;
     in->told_finished = true;
-    log_info("the queue is empty", KS("stream", in->env.stream), KS("input", "sqs"), KS("queue", in->conf->queue_url));
+    log_info("the queue is empty", KS("stream", in->env.stream), KS("input", in->label),
+             KS("queue", in->conf->queue_url));
     if (in->env.finished)
         in->env.finished(in->env.ctx);
 }
@@ -471,6 +470,7 @@ static void sqs_close(struct input **inp)
             sqs_batch_release(&in->receivers[i].batch);
         }
         sqs_settler_release(&in->settler);
+        connection_release(&in->trouble);
         hand_release(&in->hand);
     }
     if (in->receivers)
@@ -487,6 +487,7 @@ static void begin(struct input *in)
         .spool = in->env.spool,
         .budget = in->env.budget,
         .pushback = in->env.pushback,
+        .health = in->env.health,
         .origin = slice_str(in->origin),
         .id_source = c->remember > 0 ? slice_str(in->id_source) : SLICE(""),
         .ids = {.count = (uint32_t)c->remember, .seconds = (uint32_t)(c->remember_for / NSEC_PER_SEC)},
@@ -502,6 +503,7 @@ static void begin(struct input *in)
         sqs_batch_init(&in->receivers[i].batch);
     }
     sqs_settler_init(&in->settler, c, &in->hand, &in->caller);
+    aws_caller_connection(&in->caller, &in->trouble);
     in->wanted = 1;
     in->ask_for = SQS_BATCH_MAX;
     in->fifo = sqs_conf_is_fifo(c);
@@ -510,25 +512,14 @@ static void begin(struct input *in)
 static int open_caller(struct input *in, struct err *e)
 {
     char address[ENDPOINT_URL_MAX + 1], region[SQS_REGION_MAX];
-    const struct aws_caller_conf conf = {.service = &sqs_service,
-                                         .stream = in->env.stream,
-                                         .input = "sqs",
-                                         .source = in->conf->queue_url,
-                                         .address = address,
-                                         .keys = &in->conf->keys,
-                                         .region = region,
-                                         .tls = &in->conf->tls,
-                                         .base_dir = in->env.base_dir,
-                                         .proxy = in->conf->proxy,
-                                         .agent = in->env.agent,
-                                         .budget = &in->room,
-                                         .metrics = in->env.metrics,
-                                         .answer_max = SQS_ANSWER_MAX,
-                                         .answer_factor = SQS_ANSWER_FACTOR,
-                                         .hint = sqs_hint};
+    struct aws_caller_conf conf = sqs_caller_conf(in->conf, address, region);
 
-    sqs_conf_address(in->conf, address);
-    sqs_conf_region(in->conf, region);
+    conf.stream = in->env.stream;
+    conf.input = in->label;
+    conf.base_dir = in->env.base_dir;
+    conf.agent = in->env.agent;
+    conf.budget = &in->room;
+    conf.health = in->env.health;
     return aws_caller_open(&in->caller, &conf, e) < 0 ? err_wrap(e, "sqs") : 0;
 }
 
@@ -538,6 +529,7 @@ static int sqs_open(struct input **out, const void *conf, const struct input_env
 
     in->conf = conf;
     in->env = *env;
+    in->label = input_health_label(env->health, "sqs");
     *out = in;
     budget_init(&in->room, SQS_ANSWERS_BYTES);
     if (open_caller(in, e) < 0) {
@@ -552,7 +544,7 @@ static int sqs_open(struct input **out, const void *conf, const struct input_env
 
 static int sqs_start(struct input *in, struct err *e)
 {
-    const struct input_thread_conf conf = {.stream = in->env.stream, .input = "sqs", .run = run, .arg = in};
+    const struct input_thread_conf conf = {.stream = in->env.stream, .input = in->label, .run = run, .arg = in};
 
     return input_thread_start(&in->thread, &conf, e);
 }
@@ -588,4 +580,5 @@ const struct input_ops sqs_ops = {
     .stopped = sqs_stopped,
     .close = sqs_close,
     .check_conf = sqs_conf_check_all,
+    .probe = sqs_probe,
 };

@@ -156,8 +156,10 @@ static void on_entry(void *ctx, const struct glob_entry *en)
 static void on_unreadable(void *ctx, const char *dir, int error)
 {
     struct tail *t = ctx;
+    char words[INPUT_ERROR_MAX];
 
-    metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
+    snprintf(words, sizeof(words), "folder %s: %s", dir, strerror(error));
+    input_health_error(t->env.health, words, tail_advice(error), t->now);
     if (t->env.once) /* there is one look only, and the end of it says that there was something */
         log_warn("folder cannot be read", KS("stream", t->env.stream), KS("path", dir), KS("cause", strerror(error)));
     else if (log_due(&t->folder_log, t->now, 60 * NSEC_PER_SEC))

@@ -106,11 +106,13 @@ const char *tail_advice(int error)
 void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error)
 {
     unsigned doublings = f->failures < TAIL_RETRY_DOUBLING ? f->failures : TAIL_RETRY_DOUBLING;
+    char words[INPUT_ERROR_MAX];
 
     if (f->failures++ == 0)
         log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
                  KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)), KS("hint", tail_advice(error)));
-    metrics_add(t->env.metrics, METRIC_INPUT_ERRORS, 1);
+    snprintf(words, sizeof(words), "%s: %s: %s", f->path, doing, strerror(error));
+    input_health_error(t->env.health, words, tail_advice(error), t->now);
     tail_files_close(&t->files, f);
     f->due = t->now + (TAIL_RETRY_FIRST << doublings);
     tail_set_state(t, f, t->env.once ? TAIL_IDLE : TAIL_FAILED);

@@ -39,8 +39,12 @@ static void settle(struct tail *t, struct tail_write *w)
 
     f->in_flight--;
     t->in_flight--;
-    if (!w->safe)
+    if (!w->safe) {
         atomic_fetch_sub(&t->refused, 1);
+    } else {
+        input_health_add(t->env.health, INPUT_RECORDS, w->records);
+        input_health_add(t->env.health, INPUT_BYTES, w->bytes);
+    }
     if (w->safe && !f->refused)
         f->safe = w->after;
     else if (!w->safe)
@@ -118,6 +122,8 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
     STAILQ_REMOVE_HEAD(&t->free_writes, link);
     w->f = f;
     w->after = *after;
+    w->records = frame_count(*fr);
+    w->bytes = frame_bytes(*fr) - w->records; /* each has a newline */
     answer = spool_append(t->env.spool, fr, &w->wait);
     t->held = 0;
     if (answer != SPOOL_TAKEN) {

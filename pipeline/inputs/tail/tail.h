@@ -53,6 +53,7 @@ struct tail_write {
     struct tail_file *f;
     struct tail_place after;
     bool safe;
+    uint64_t records, bytes;
     STAILQ_ENTRY(tail_write) link;
 };
 

@@ -15,6 +15,8 @@ struct engine {
     struct engine_status status;
     struct orphans orphans;
     struct stream_status streams[4];
+    struct input_health_view inputs[2]; /* of the first stream */
+    size_t input_count;
 };
 
 void engine_status(struct engine *e, struct engine_status *out)
@@ -49,6 +51,16 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
     if (index >= v->count)
         return false;
     *out = v->engine->streams[index];
+    return true;
+}
+
+bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
+                         struct input_health_view *h)
+{
+    (void)wall_now;
+    if (index > 0 || input >= v->engine->input_count)
+        return false;
+    *h = v->engine->inputs[input];
     return true;
 }
 
@@ -516,6 +528,85 @@ static void what_scripts_count_has_families_of_its_own(void **state)
     assert_has(page, "sluice_dropped_records_by_reason_total{stream=\"app\",reason=\"health check\"} 3\n");
 }
 
+static struct input_health_view *add_input(const char *label)
+{
+    struct input_health_view *v = &engine.inputs[engine.input_count++];
+
+    *v = (struct input_health_view){.label = label, .error_ago = -1};
+    return v;
+}
+
+static struct input_health_view *add_input_down(const char *label)
+{
+    struct input_health_view *v = add_input(label);
+
+    v->has_connection = true;
+    v->lasted = 185 * NSEC_PER_SEC;
+    v->error_ago = 5 * NSEC_PER_SEC;
+    snprintf(v->error, sizeof(v->error), "connect: <refused>");
+    snprintf(v->hint, sizeof(v->hint), "start the broker");
+    return v;
+}
+
+static void each_input_has_its_own_series(void **state)
+{
+    struct input_health_view *v;
+    const char *page;
+
+    (void)state;
+    add_stream("app");
+    add_input("tail")->counts[INPUT_ERRORS] = 2;
+    v = add_input_down("sqs-2");
+    v->counts[INPUT_RECORDS] = 7;
+    v->lag_known = true;
+    v->lag = 12;
+    page = metrics_page();
+    assert_has(page, "sluice_input_records_total{stream=\"app\",input=\"tail\"} 0\n"
+                     "sluice_input_records_total{stream=\"app\",input=\"sqs-2\"} 7\n");
+    assert_has(page, "sluice_input_errors_total{stream=\"app\",input=\"tail\"} 2\n");
+    assert_has(page, "# TYPE sluice_input_connected gauge\n"
+                     "sluice_input_connected{stream=\"app\",input=\"sqs-2\"} 0\n# HELP"); /* a file has no connection */
+    assert_has(page, "sluice_input_lag{stream=\"app\",input=\"sqs-2\"} 12\n");
+    assert_has(page, "sluice_input_last_error_timestamp_seconds{stream=\"app\",input=\"sqs-2\"} 1794999995\n");
+    assert_lacks(page, "sluice_input_oldest_age_seconds{");
+    assert_lacks(page, "connect: ");
+}
+
+static void an_input_without_its_source_is_told_of_and_no_reason_not_to_be_ready(void **state)
+{
+    bool ready;
+
+    (void)state;
+    add_stream("app");
+    add_input_down("kafka");
+    assert_int_equal(admin_ready(&engine, NOW, &out, &ready), 0);
+    assert_true(ready);
+    assert_string_equal(
+        buf_cstr(&out),
+        "ready\nstream app: input kafka has no connection to its source for 3 min 5 s (connect: <refused>), "
+        "and tries again; to do: start the broker\n");
+}
+
+static void the_console_shows_inputs_where_there_is_something_to_tell(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_stream("app");
+    add_input("api");
+    buf_clear(&out);
+    assert_int_equal(admin_console(&engine, NOW, &out), 0);
+    assert_lacks(buf_cstr(&out), "class=\"inputs\"");
+    add_input_down("kafka");
+    buf_clear(&out);
+    assert_int_equal(admin_console(&engine, NOW, &out), 0);
+    page = buf_cstr(&out);
+    assert_has(page, "<th>kafka</th><td>down</td>");
+    assert_has(page,
+               "input kafka has no connection to its source for 3 min 5 s (connect: &lt;refused&gt;), and tries again");
+    assert_has(page, "start the broker");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -525,6 +616,9 @@ int main(void)
         CASE(counters_keep_all_their_digits),
         CASE(label_values_are_escaped),
         CASE(what_scripts_count_has_families_of_its_own),
+        CASE(each_input_has_its_own_series),
+        CASE(an_input_without_its_source_is_told_of_and_no_reason_not_to_be_ready),
+        CASE(the_console_shows_inputs_where_there_is_something_to_tell),
         CASE(freshness_carries_the_destination_and_seconds),
         CASE(exactly_one_health_is_1),
         CASE(every_line_of_metrics_is_well_formed),

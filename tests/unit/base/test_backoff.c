@@ -1,6 +1,6 @@
 #include "tests/support/cmocka.h"
 
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 
 static void waits_double_from_one_second_to_two_minutes(void **state)
 {

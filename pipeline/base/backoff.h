@@ -3,8 +3,8 @@
  * Firehose's HTTP endpoint schedule (Developer Guide, "HTTP endpoint delivery request and response specifications").
  * Pure: the randomness is an argument. Threads: any.
  */
-#ifndef PIPELINE_HTTP_TRANSPORT_BACKOFF_H
-#define PIPELINE_HTTP_TRANSPORT_BACKOFF_H
+#ifndef PIPELINE_BASE_BACKOFF_H
+#define PIPELINE_BASE_BACKOFF_H
 
 #include "pipeline/base/clock.h"
 

@@ -1,4 +1,4 @@
-#include "pipeline/http/transport/backoff.h"
+#include "pipeline/base/backoff.h"
 
 #include "pipeline/base/limits.h"
 
