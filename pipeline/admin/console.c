@@ -127,7 +127,7 @@ static void overview(struct page *p, const struct snapshot *snap)
 static const char *health_words(const struct stream_status *s)
 {
     if (s->health == STREAM_BLOCKED)
-        return s->intake.blocked ? "blocked: inputs pushed back" : "blocked: an input waits for a disk";
+        return s->pushed_back ? "blocked: inputs pushed back" : "blocked: an input waits for a disk";
     if (s->health == STREAM_RETRYING)
         return "retrying";
     if (s->health == STREAM_FAILING)
@@ -258,12 +258,12 @@ static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
                     s->stuck == 1 ? "" : "es", s->backup_fails ? " to the backup" : "");
     else
         page_add(p, s->backup_fails ? "<p>Delivery to the backup fails: <b>" : "<p>Delivery fails: <b>");
-    page_html(p, s->error_code[0] ? s->error_code : "no answer yet");
+    page_html(p, s->words->code[0] ? s->words->code : "no answer yet");
     page_add(p, "</b>");
     if (s->failing_since > 0)
         page_printf(p, " for %s", human_duration(wall_now - s->failing_since, since, sizeof(since)));
     page_add(p, ": ");
-    page_html(p, s->error);
+    page_html(p, s->words->error);
     page_add(p, "</p>");
 }
 
@@ -275,22 +275,23 @@ static void trouble(struct page *p, const struct stream_status *s, nsec wall_now
     if (s->health == STREAM_OK && rejects_share(&s->rejects) == 0)
         return;
     page_printf(p, "<div class=\"trouble %s\">", s->health == STREAM_OK ? "failing" : stream_health_word(s->health));
-    if (s->intake.blocked) {
-        page_printf(p, "<p>Inputs are pushed back for %s: ", human_duration(s->intake.lasted, lasted, sizeof(lasted)));
-        page_html(p, s->intake.cause);
+    if (s->pushed_back) {
+        page_printf(p,
+                    "<p>Inputs are pushed back for %s: ", human_duration(s->pushed_back_for, lasted, sizeof(lasted)));
+        page_html(p, s->words->pushback);
         page_add(p, "</p>");
-        hint(p, s->intake.hint);
+        hint(p, s->words->pushback_hint);
     }
-    if (s->waiting.lasted > 0) {
+    if (s->waiting_for > 0) {
         page_add(p, "<p>An input waits for a disk. ");
-        page_html(p, s->waiting.cause);
+        page_html(p, s->words->waiting);
         page_add(p, "</p>");
-        hint(p, s->waiting.hint);
+        hint(p, s->words->waiting_hint);
     }
     if (s->failing_since > 0) {
         cause(p, s, wall_now);
-        if (s->hint[0])
-            hint(p, s->hint);
+        if (s->words->hint[0])
+            hint(p, s->words->hint);
     }
     if (rejects_share(&s->rejects) > 0) {
         page_add(p, "<p>");

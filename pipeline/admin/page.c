@@ -35,6 +35,8 @@ void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
 
 void snapshot_release(struct snapshot *s)
 {
+    for (size_t i = 0; i < s->count; i++)
+        stream_status_release(&s->streams[i]);
     engine_view_release(&s->view);
     MEM_CLEAR(s->streams);
     MEM_CLEAR(s->inputs);

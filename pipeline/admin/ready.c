@@ -20,11 +20,11 @@ static void failing_delivery(struct page *p, const struct stream_status *s, nsec
     if (s->stuck)
         page_add(p, " while others get through");
     page_add(p, " (");
-    if (s->error_code[0]) {
-        page_plain(p, s->error_code);
+    if (s->words->code[0]) {
+        page_plain(p, s->words->code);
         page_add(p, ": ");
     }
-    page_plain(p, s->error[0] ? s->error : "no answer yet");
+    page_plain(p, s->words->error[0] ? s->words->error : "no answer yet");
     page_add(p, "); ");
 }
 
@@ -32,13 +32,13 @@ static void what(struct page *p, const struct stream_status *s, nsec wall_now)
 {
     char lasted[HUMAN_MAX], records[HUMAN_MAX], held[HUMAN_MAX], limit[HUMAN_MAX];
 
-    if (s->intake.blocked) {
-        page_printf(p, "inputs are pushed back for %s (", human_duration(s->intake.lasted, lasted, sizeof(lasted)));
-        page_plain(p, s->intake.cause);
+    if (s->pushed_back) {
+        page_printf(p, "inputs are pushed back for %s (", human_duration(s->pushed_back_for, lasted, sizeof(lasted)));
+        page_plain(p, s->words->pushback);
         page_add(p, "); ");
     }
-    if (s->waiting.lasted > 0) {
-        page_plain(p, s->waiting.cause);
+    if (s->waiting_for > 0) {
+        page_plain(p, s->words->waiting);
         page_add(p, "; ");
     }
     if (s->failing_since > 0)
@@ -58,19 +58,19 @@ static void hint(struct page *p, const struct stream_status *s)
 
     if (s->failing_since > 0) {
         page_add(p, between);
-        page_plain(p, s->hint[0]        ? s->hint
+        page_plain(p, s->words->hint[0] ? s->words->hint
                       : s->backup_fails ? "look at the backup; attempts go on by themselves"
                                         : "look at the destination; attempts go on by themselves");
         between = "; ";
     }
-    if (s->intake.blocked) {
+    if (s->pushed_back) {
         page_add(p, between);
-        page_plain(p, s->intake.hint);
+        page_plain(p, s->words->pushback_hint);
         between = "; ";
     }
-    if (s->waiting.lasted > 0) {
+    if (s->waiting_for > 0) {
         page_add(p, between);
-        page_plain(p, s->waiting.hint);
+        page_plain(p, s->words->waiting_hint);
         between = "; ";
     }
     if (rejects_share(&s->rejects) > 0) {

@@ -8,6 +8,7 @@
 #include "pipeline/delivery/stream_status.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 #include "pipeline/delivery/stream.h"
 
 #include <stdio.h>
@@ -15,9 +16,24 @@
 
 #define STUCK_FOR (10 * NSEC_PER_SEC)
 
+static const struct stream_words NO_WORDS;
+
+struct stream_words *stream_status_words(struct stream_status *s)
+{
+    if (!s->own)
+        s->words = s->own = mem_alloc(sizeof(*s->own));
+    return s->own;
+}
+
+void stream_status_release(struct stream_status *s)
+{
+    MEM_CLEAR(s->own);
+    s->words = &NO_WORDS;
+}
+
 static enum stream_health health_of(const struct stream_status *s)
 {
-    if (s->intake.blocked)
+    if (s->pushed_back)
         return STREAM_BLOCKED;
     if (s->failing_since)
         return STREAM_RETRYING;
@@ -45,6 +61,15 @@ static void add_counts(const struct target_live *d, const struct target_live *b,
     out->last_delivery = d->last_delivery > out->last_delivery ? d->last_delivery : out->last_delivery;
 }
 
+static void say(struct stream_status *out, const char *code, const char *error, const char *hint)
+{
+    struct stream_words *w = stream_status_words(out);
+
+    snprintf(w->code, sizeof(w->code), "%s", code);
+    snprintf(w->error, sizeof(w->error), "%s", error);
+    snprintf(w->hint, sizeof(w->hint), "%s", hint);
+}
+
 /* What fails: the destination before the backup, a newer generation before an older one. */
 static void show_failure(const struct target_live *l, bool backup, struct stream_status *out)
 {
@@ -52,9 +77,7 @@ static void show_failure(const struct target_live *l, bool backup, struct stream
         return;
     out->failing_since = l->failing_since;
     out->backup_fails = backup;
-    memcpy(out->error_code, l->error_code, sizeof(out->error_code));
-    memcpy(out->error, l->error, sizeof(out->error));
-    memcpy(out->hint, l->hint, sizeof(out->hint));
+    say(out, l->error_code, l->error, l->hint);
 }
 
 /* Of all generations: they are one stream. What it is called is the newest one's. */
@@ -98,9 +121,7 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
         out->failing_since = wall_now - lasted;
         out->stuck = out->last_delivery > out->failing_since ? st->stuck.batches : 0;
         out->backup_fails = st->stuck.at_backup;
-        snprintf(out->error_code, sizeof(out->error_code), "%s", st->stuck.code);
-        snprintf(out->error, sizeof(out->error), "%s", st->stuck.message);
-        snprintf(out->hint, sizeof(out->hint), "%s", st->stuck.hint);
+        say(out, st->stuck.code, st->stuck.message, st->stuck.hint);
     }
     pthread_mutex_unlock(&st->named_counters_lock);
 }
@@ -108,6 +129,7 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
 /* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
 static void add_transform(struct stream *st, nsec wall_now, struct stream_status *out)
 {
+    char error[sizeof(out->words->error)], hint[sizeof(out->words->hint)];
     nsec lasted;
 
     pthread_mutex_lock(&st->named_counters_lock);
@@ -120,19 +142,20 @@ static void add_transform(struct stream *st, nsec wall_now, struct stream_status
     if (lasted < TRANSFORM_LONG || out->failing_since)
         return;
     out->failing_since = wall_now - lasted;
-    snprintf(out->error_code, sizeof(out->error_code), "SlowTransform");
-    snprintf(out->error, sizeof(out->error), "the transform has been at work on one batch for %lld s",
+    snprintf(error, sizeof(error), "the transform has been at work on one batch for %lld s",
              (long long)(lasted / NSEC_PER_SEC));
     snprintf(
-        out->hint, sizeof(out->hint),
+        hint, sizeof(hint),
         "a script or a pattern takes long for some records: try it with `sluice transform --stream %s`; its `timeout` "
         "and `batch_timeout` bound it",
         st->conf->name);
+    say(out, "SlowTransform", error, hint);
 }
 
 /* Each delivery works, and yet records wait. */
 static void add_full(struct stream *st, nsec wall_now, struct stream_status *out)
 {
+    char error[sizeof(out->words->error)];
     nsec lasted;
     size_t staged;
 
@@ -143,17 +166,32 @@ static void add_full(struct stream *st, nsec wall_now, struct stream_status *out
     if (lasted < STUCK_FOR || out->failing_since)
         return;
     out->failing_since = wall_now - lasted;
-    snprintf(out->error_code, sizeof(out->error_code), "TooManyObjects");
-    snprintf(out->error, sizeof(out->error), "%zu objects wait for their delivery, as many as there may be", staged);
-    snprintf(out->hint, sizeof(out->hint), "%s", STAGING_FULL_HINT);
+    snprintf(error, sizeof(error), "%zu objects wait for their delivery, as many as there may be", staged);
+    say(out, "TooManyObjects", error, STAGING_FULL_HINT);
+}
+
+void stream_status_push_back(struct stream_status *s, const struct intake_status *in)
+{
+    struct stream_words *w;
+
+    s->pushed_back = in->blocked;
+    s->pushed_back_for = in->lasted;
+    if (!in->blocked)
+        return;
+    w = stream_status_words(s);
+    snprintf(w->pushback, sizeof(w->pushback), "%s", in->cause);
+    snprintf(w->pushback_hint, sizeof(w->pushback_hint), "%s", in->hint);
 }
 
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
 {
+    struct intake_status intake;
+
     *out = (struct stream_status){
         .name = st->conf->name,
         .memory = st->conf->memory,
         .metrics = &st->metrics,
+        .words = &NO_WORDS,
     };
     spool_books(st->reader, &out->books);
     if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
@@ -162,7 +200,8 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     add_stuck(st, wall_now, out);
     add_transform(st, wall_now, out);
     add_full(st, wall_now, out);
-    intake_status(&st->intake, clock_mono(), &out->intake);
+    intake_status(&st->intake, clock_mono(), &intake);
+    stream_status_push_back(out, &intake);
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);
 }

@@ -1,6 +1,8 @@
 /* stream_status.h -- a picture of one running stream, as status.h hands it out.
  *
- * Ownership  the strings live as long as the stream; the snapshot is the caller's. Threads: any.
+ * Most streams are well most of the time, and there may be thousands: so what is wrong, in words, has memory only while there is something.
+ *
+ * Ownership  names live as long as the stream; the picture is the caller's, stream_status_release(). Threads: any.
  */
 #ifndef PIPELINE_DELIVERY_STREAM_STATUS_H
 #define PIPELINE_DELIVERY_STREAM_STATUS_H
@@ -19,7 +21,7 @@ enum stream_health {
     STREAM_OK,
     STREAM_FAILING,  /* it takes records and delivers, but not all: `rejects` says which do not get through */
     STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
-    STREAM_BLOCKED, /* inputs were pushed back in the last seconds: `intake` says why; or one waits for a disk: `waiting` */
+    STREAM_BLOCKED,  /* inputs were pushed back in the last seconds, or one waits for a disk */
 };
 
 /* From this share of the last minutes' records on. */
@@ -31,6 +33,13 @@ struct waiting_input {
     char cause[PATH_MAX / 4], hint[256];
 };
 
+/* What is wrong, and what to do about it. "": nothing. */
+struct stream_words {
+    char code[64], error[512], hint[256];          /* of the last failed attempt while failing */
+    char pushback[384], pushback_hint[256];        /* why inputs are pushed back */
+    char waiting[PATH_MAX / 4], waiting_hint[256]; /* which file an input waits for */
+};
+
 struct stream_status {
     const char *name;
     const char *sink;        /* s3, file */
@@ -39,8 +48,9 @@ struct stream_status {
     const char *inputs;      /* described for people, "api, tail"; NULL: not told */
     bool memory;             /* durability: memory */
     enum stream_health health;
-    struct intake_status intake;
-    struct waiting_input waiting; /* the engine's to fill in */
+    bool pushed_back; /* inputs are, or were in the last seconds, */
+    nsec pushed_back_for;
+    nsec waiting_for; /* how long an input has waited for a file; 0: none does. The engine's to fill in */
     struct rejects_view rejects;
     struct spool_books books;
     const struct metrics *metrics;
@@ -53,15 +63,19 @@ struct stream_status {
     /* Different sets of partition keys in the batch that was settled last. Of a partitioned stream: objects that gather records, and how
      * many they may be, else 0. */
     uint64_t partitions, partitions_limit;
-    uint64_t parcels_waiting; /* objects that have gathered, and are not delivered */
-    uint64_t partition_rate;  /* bytes per second of the partition that gets most: throughput.h */
-    unsigned stuck;           /* batches that do not get on while others do; 0: none, or nothing gets through */
-    nsec last_delivery;       /* wall; 0 when none yet */
-    char destination_is[96];  /* what it has said of itself: OpenSearch 2.19.5; or "" */
-    bool backup_fails;        /* what follows is of the attempts at the backup; the destination is well */
-    char error_code[64];      /* of the last failed attempt while failing; "" otherwise */
-    char error[512];
-    char hint[256];
+    uint64_t parcels_waiting;         /* objects that have gathered, and are not delivered */
+    uint64_t partition_rate;          /* bytes per second of the partition that gets most: throughput.h */
+    unsigned stuck;                   /* batches that do not get on while others do; 0: none, or nothing gets through */
+    nsec last_delivery;               /* wall; 0 when none yet */
+    char destination_is[96];          /* what it has said of itself: OpenSearch 2.19.5; or "" */
+    bool backup_fails;                /* it is the attempts at the backup that fail; the destination is well */
+    const struct stream_words *words; /* never NULL */
+    struct stream_words *own;         /* the same; NULL: there is nothing to say */
 };
+
+void stream_status_push_back(struct stream_status *s, const struct intake_status *in);
+/* To be filled in; stays until the release. */
+struct stream_words *stream_status_words(struct stream_status *s);
+void stream_status_release(struct stream_status *s);
 
 #endif

@@ -42,7 +42,7 @@ void engine_view_take(struct engine *e, struct engine_view *out);
 void engine_view_release(struct engine_view *v);
 /* The file that the stream's inputs have been at for `least` or longer; lasted is 0 when there is none. */
 void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out);
-/* False behind the last stream. */
+/* False behind the last stream. *out: stream_status_release(). */
 bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out);
 /* What is known of its input number `input`, `api` first; false behind the last one. */
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,

@@ -45,14 +45,16 @@ void engine_view_release(struct engine_view *v)
 /* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
 static void add_api_memory(const struct engine *en, const struct engine_stream *es, struct stream_status *out)
 {
+    struct intake_status intake;
     struct pushback_view v;
 
-    if (!en->api || !es->reads->api || out->intake.blocked)
+    if (!en->api || !es->reads->api || out->pushed_back)
         return;
     v = api_memory_pushback(en->api, clock_mono());
     if (!v.blocked)
         return;
-    intake_status_memory(&v, &out->intake);
+    intake_status_memory(&v, &intake);
+    stream_status_push_back(out, &intake);
     out->health = STREAM_BLOCKED;
 }
 
@@ -64,15 +66,22 @@ void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least
 bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out)
 {
     const struct engine_stream *es;
+    struct waiting_input w;
 
     if (index >= v->count)
         return false;
     es = v->streams[index];
     stream_status(es->stream, wall_now, out);
     add_api_memory(v->engine, es, out);
-    stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &out->waiting);
-    if (out->waiting.lasted)
+    stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &w);
+    out->waiting_for = w.lasted;
+    if (w.lasted) {
+        struct stream_words *words = stream_status_words(out);
+
         out->health = STREAM_BLOCKED;
+        snprintf(words->waiting, sizeof(words->waiting), "%s", w.cause);
+        snprintf(words->waiting_hint, sizeof(words->waiting_hint), "%s", w.hint);
+    }
     out->inputs = es->input_names;
     return true;
 }

@@ -77,8 +77,10 @@ static uint64_t count_backed_up(struct engine *en)
     uint64_t n = 0;
 
     engine_view_take(en, &v);
-    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++)
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
         n += s.books.backed_up_now;
+        stream_status_release(&s);
+    }
     engine_view_release(&v);
     return n;
 }
@@ -99,9 +101,11 @@ static void log_started(struct engine *en, const struct admin *admin)
 
     engine_status(en, &es);
     engine_view_take(en, &v);
-    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++)
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
         log_info("stream", KS("stream", s.name), KS("inputs", s.inputs), KS("destination", s.destination),
                  KU("waiting_records", s.books.spooled));
+        stream_status_release(&s);
+    }
     engine_view_release(&v);
     log_info("running", KS("version", es.version), KU("streams", es.streams),
              KS("api", es.api_address ? es.api_address : "none"), KS("admin", admin ? admin_address(admin) : "none"));
@@ -117,24 +121,27 @@ static bool log_left(struct engine *en, const struct settings *s)
 
     engine_view_take(en, &v);
     for (size_t i = 0; engine_stream_status(&v, i, now, &st); i++) {
+        struct stream_words *w = stream_status_words(&st);
+
         any |= st.books.left > 0;
-        if (!st.error[0]) { /* no attempt has failed */
+        if (!w->error[0]) { /* no attempt has failed */
             if (st.under_way_since)
-                snprintf(st.error, sizeof(st.error), "an attempt has been under way for %lld s",
+                snprintf(w->error, sizeof(w->error), "an attempt has been under way for %lld s",
                          (long long)((now - st.under_way_since) / NSEC_PER_SEC));
             else
-                snprintf(st.error, sizeof(st.error), "they were not on their way yet");
-            snprintf(st.hint, sizeof(st.hint),
+                snprintf(w->error, sizeof(w->error), "they were not on their way yet");
+            snprintf(w->hint, sizeof(w->hint),
                      "a longer shutdown.grace gives them time, if it is not the destination that hangs");
         }
         if (st.books.left && st.memory)
             log_error("records in memory are lost with this process", KS("stream", st.name),
-                      KU("records", st.books.left), KS("cause", st.error), KS("hint", "`durability: disk` keeps them"));
+                      KU("records", st.books.left), KS("cause", w->error), KS("hint", "`durability: disk` keeps them"));
         else if (st.books.left)
             log_warn("records are left in the spool, the next run delivers them", KS("stream", st.name),
                      KU("records", st.books.left), KU("bytes", st.books.spooled_bytes), KS("data_dir", s->data_dir),
                      KS(st.backup_fails ? "backup" : "destination", st.backup_fails ? st.backup : st.destination),
-                     KS("cause", st.error), KS("hint", st.hint));
+                     KS("cause", w->error), KS("hint", w->hint));
+        stream_status_release(&st);
     }
     engine_view_release(&v);
     return any;
@@ -151,6 +158,7 @@ static void log_waiting_inputs(struct engine *en)
         engine_inputs_waiting(&v, i, 0, &w);
         if (w.lasted)
             log_error("an input does not stop", KS("stream", st.name), KS("cause", w.cause), KS("hint", w.hint));
+        stream_status_release(&st);
     }
     engine_view_release(&v);
 }
@@ -170,11 +178,12 @@ static bool log_unread(struct engine *en)
 
         for (size_t k = 0; engine_input_health(&v, i, k, clock_wall(), &h); k++)
             errors += h.counts[INPUT_ERRORS];
-        if (errors == 0)
-            continue;
-        any = true;
-        log_error("not everything could be read", KS("stream", st.name), KU("files_or_folders", errors),
-                  KS("hint", "the warnings above name each; what was read is delivered, and the next run reads on"));
+        if (errors > 0)
+            log_error(
+                "not everything could be read", KS("stream", st.name), KU("files_or_folders", errors),
+                KS("hint", "the warnings above name each; what was read is delivered, and the next run reads on"));
+        any = any || errors > 0;
+        stream_status_release(&st);
     }
     engine_view_release(&v);
     return any;

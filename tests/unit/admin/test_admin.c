@@ -15,6 +15,7 @@ struct engine {
     struct engine_status status;
     struct orphans orphans;
     struct stream_status streams[4];
+    struct stream_words words[4];       /* theirs */
     struct input_health_view inputs[2]; /* of the first stream */
     size_t input_count;
 };
@@ -51,6 +52,8 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
     if (index >= v->count)
         return false;
     *out = v->engine->streams[index];
+    out->own = NULL; /* the asker's is a copy */
+    *stream_status_words(out) = v->engine->words[index];
     return true;
 }
 
@@ -90,9 +93,11 @@ static int teardown(void **state)
 
 static struct stream_status *add_stream(const char *name)
 {
-    struct stream_status *s = &engine.streams[engine.status.streams++];
+    size_t i = engine.status.streams++;
+    struct stream_status *s = &engine.streams[i];
 
-    *s = (struct stream_status){.name = name, .sink = "s3", .destination = "s3://logs/", .metrics = &counted};
+    *s = (struct stream_status){
+        .name = name, .sink = "s3", .destination = "s3://logs/", .metrics = &counted, .own = &engine.words[i]};
     s->books =
         (struct spool_books){.incoming = 10, .delivered = 4, .dropped = 1, .backed_up = 2, .corrupt = 0, .spooled = 3};
     s->books.limit = GIB;
@@ -105,9 +110,9 @@ static struct stream_status *add_failing(const char *name)
 
     s->health = STREAM_RETRYING;
     s->failing_since = NOW - 185 * NSEC_PER_SEC;
-    snprintf(s->error_code, sizeof(s->error_code), "NoSuchBucket");
-    snprintf(s->error, sizeof(s->error), "bucket `logs` does not exist");
-    snprintf(s->hint, sizeof(s->hint), "create it");
+    snprintf(s->own->code, sizeof(s->own->code), "NoSuchBucket");
+    snprintf(s->own->error, sizeof(s->own->error), "bucket `logs` does not exist");
+    snprintf(s->own->hint, sizeof(s->own->hint), "create it");
     return s;
 }
 
@@ -116,9 +121,10 @@ static struct stream_status *add_blocked(const char *name, const char *cause, co
     struct stream_status *s = add_stream(name);
 
     s->health = STREAM_BLOCKED;
-    s->intake = (struct intake_status){.blocked = true, .lasted = 65 * NSEC_PER_SEC};
-    snprintf(s->intake.cause, sizeof(s->intake.cause), "%s", cause);
-    snprintf(s->intake.hint, sizeof(s->intake.hint), "%s", to_do);
+    s->pushed_back = true;
+    s->pushed_back_for = 65 * NSEC_PER_SEC;
+    snprintf(s->own->pushback, sizeof(s->own->pushback), "%s", cause);
+    snprintf(s->own->pushback_hint, sizeof(s->own->pushback_hint), "%s", to_do);
     return s;
 }
 
@@ -322,9 +328,9 @@ static void a_stream_that_is_blocked_because_delivery_fails_says_both(void **sta
 
     (void)state;
     s->failing_since = NOW - 185 * NSEC_PER_SEC;
-    snprintf(s->error_code, sizeof(s->error_code), "NoSuchBucket");
-    snprintf(s->error, sizeof(s->error), "bucket `logs` does not exist");
-    snprintf(s->hint, sizeof(s->hint), "create it");
+    snprintf(s->own->code, sizeof(s->own->code), "NoSuchBucket");
+    snprintf(s->own->error, sizeof(s->own->error), "bucket `logs` does not exist");
+    snprintf(s->own->hint, sizeof(s->own->hint), "create it");
     assert_string_equal(ready_page(&ready),
                         "stream app is blocked: inputs are pushed back for 1 min 5 s (spool.limit: full); delivery to "
                         "s3://logs/ fails for 3 min 5 s (NoSuchBucket: bucket `logs` does not exist); 3 records wait "
@@ -354,7 +360,7 @@ static void a_failing_backup_does_not_accuse_the_destination(void **state)
     s->backup = "s3://spare/";
     s->backup_fails = true;
     s->failing_since = NOW - 185 * NSEC_PER_SEC;
-    snprintf(s->error_code, sizeof(s->error_code), "Connect");
+    snprintf(s->own->code, sizeof(s->own->code), "Connect");
     assert_has(ready_page(&ready), "delivery to the backup s3://spare/ fails for 3 min 5 s (Connect: ");
     assert_lacks(buf_cstr(&out), "s3://logs/");
     assert_has(buf_cstr(&out), "look at the backup");
@@ -430,7 +436,7 @@ static void an_error_stays_on_its_line(void **state)
     bool ready;
 
     (void)state;
-    snprintf(s->error, sizeof(s->error), "one\ntwo\x1b[31m");
+    snprintf(s->own->error, sizeof(s->own->error), "one\ntwo\x1b[31m");
     assert_has(ready_page(&ready), "one two [31m");
 }
 
@@ -442,9 +448,9 @@ static void whatever_comes_from_outside_is_escaped_on_the_console(void **state)
     (void)state;
     s->destination = "<script>d</script>";
     s->inputs = "<script>i</script>";
-    snprintf(s->error, sizeof(s->error), "<script>e</script>&\"'");
-    snprintf(s->error_code, sizeof(s->error_code), "<script>c</script>");
-    snprintf(s->hint, sizeof(s->hint), "<script>h</script>");
+    snprintf(s->own->error, sizeof(s->own->error), "<script>e</script>&\"'");
+    snprintf(s->own->code, sizeof(s->own->code), "<script>c</script>");
+    snprintf(s->own->hint, sizeof(s->own->hint), "<script>h</script>");
     engine.status.api_address = "<script>a</script>";
     page = console_page();
     for (const char *what = "ndiecha"; *what; what++) {

@@ -382,17 +382,20 @@ static inline void rig_drain(struct rig *r)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* Until the failure that the status shows has this code. */
+/* Until the failure that the status shows has this code; stream_status_release(). */
 static inline void rig_wait_failing(struct rig *r, const char *code, struct stream_status *s)
 {
     time_t end = time(NULL) + WAIT_S;
 
-    do {
+    for (;;) {
         usleep(1000);
         stream_status(r->stream, clock_wall(), s);
+        if (strcmp(s->words->code, code) == 0)
+            return;
         if (time(NULL) > end)
-            fail_msg("the status says `%s`, not `%s`", s->error_code, code);
-    } while (strcmp(s->error_code, code) != 0);
+            fail_msg("the status says `%s`, not `%s`", s->words->code, code);
+        stream_status_release(s);
+    }
 }
 
 #endif

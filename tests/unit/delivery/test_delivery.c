@@ -307,8 +307,9 @@ static void assert_pauses(const struct sink_ops *sink, const char *const *record
     rig_wait_failing(r, code, &s);
     assert_int_equal(s.health, STREAM_RETRYING);
     assert_true(s.failing_since > 0);
-    assert_non_null(strstr(s.error, "has no backup"));
-    assert_non_null(strstr(s.hint, "`backup`"));
+    assert_non_null(strstr(s.words->error, "has no backup"));
+    assert_non_null(strstr(s.words->hint, "`backup`"));
+    stream_status_release(&s);
     assert_int_equal(r->destination.delivered_count, delivered ? 1 : 0);
     rig_check_books(r, 0, 0, count);
     rig_stop(r);
@@ -363,6 +364,7 @@ static void an_attempt_that_gets_no_thread_is_made_again(void **state)
     rig_put(r, ABC, 3);
     stream_flush(r->stream);
     rig_wait_failing(r, "NoThread", &s);
+    stream_status_release(&s);
     assert_int_equal(r->destination.attempt_count + r->backup.attempt_count, 0);
     rig_check_books(r, 0, 0, 3);
     rig_stop(r);
@@ -382,6 +384,7 @@ static void a_wrong_configuration_does_not_send_records_to_the_backup(void **sta
     rig_put(r, ABC, 3);
     stream_flush(r->stream);
     rig_wait_failing(r, "NoSuchBucket", &s);
+    stream_status_release(&s);
     assert_int_equal(r->backup.attempt_count, 0);
     rig_check_books(r, 0, 0, 3);
     rig_stop(r);
@@ -484,6 +487,7 @@ static void what_is_not_settled_at_a_stop_is_delivered_under_the_same_name(void 
     rig_put(r, ABC, 3);
     stream_flush(r->stream);
     rig_wait_failing(r, "503", &s);
+    stream_status_release(&s);
     rig_check_books(r, 0, 0, 3);
     rig_stop(r);
     rig_start(r);
@@ -630,6 +634,7 @@ static void it_goes_on_where_it_was_after_a_restart(void **state)
     rig_put(r, ABC, 3);
     stream_flush(r->stream);
     rig_wait_failing(r, "Step2", &s);
+    stream_status_release(&s);
     rig_stop(r);
     assert_int_equal(strspn(steps_seen, "012"), strlen(steps_seen));
     assert_true(strstr(steps_seen, "0123") == NULL && strncmp(steps_seen, "012", 3) == 0);

@@ -540,6 +540,7 @@ static uint64_t partition_rate(const struct bench *b)
     struct stream_status status;
 
     stream_status(b->r->stream, clock_wall(), &status);
+    stream_status_release(&status);
     return status.partition_rate;
 }
 
@@ -640,9 +641,10 @@ static void as_many_objects_as_there_may_be_are_seen(void **state)
     rig_start(b->r);
     rig_drain(b->r);
     delivery_loop_call(b->r->stream->loop, look_while_full, &(struct look){b->r->stream, &status});
-    assert_string_equal(status.error_code, "TooManyObjects");
-    assert_non_null(strstr(status.error, "17 objects wait"));
-    assert_non_null(strstr(status.hint, "buffer.interval"));
+    assert_string_equal(status.words->code, "TooManyObjects");
+    assert_non_null(strstr(status.words->error, "17 objects wait"));
+    assert_non_null(strstr(status.words->hint, "buffer.interval"));
+    stream_status_release(&status);
     rig_stop(b->r);
     bench_free(b);
 }
@@ -976,6 +978,7 @@ static void a_piece_that_waits_is_made_with_the_new_settings(void **state)
     put(b, "b");
     stream_flush(b->r->stream);
     rig_wait_failing(b->r, "ProcessingFailed", &s);
+    stream_status_release(&s);
     b->r->conf.backup = &STORE;
     replace(b, 0, &b->destination);
     put(b, "c");

@@ -441,8 +441,10 @@ UNUSED static bool rig_status(struct rig *r, const char *name, struct stream_sta
     bool found = false;
 
     engine_view_take(r->engine, &v);
-    for (size_t i = 0; !found && engine_stream_status(&v, i, clock_wall(), out); i++)
+    for (size_t i = 0; !found && engine_stream_status(&v, i, clock_wall(), out); i++) {
         found = strcmp(out->name, name) == 0;
+        stream_status_release(out);
+    }
     engine_view_release(&v);
     return found;
 }

@@ -131,7 +131,8 @@ static void *look(void *arg)
             named_counters_release(&counters);
             named_counters_release(&drops);
             *seen += strlen(s.name) + strlen(s.destination) + strlen(s.inputs) +
-                     (size_t)metrics_get(s.metrics, METRIC_DELIVERY_ATTEMPTS);
+                     (size_t)metrics_get(s.metrics, METRIC_DELIVERY_ATTEMPTS) + strlen(s.words->error);
+            stream_status_release(&s);
         }
         engine_view_release(&v);
         ask("ListDeliveryStreams", "{}", answer, sizeof(answer));
