@@ -515,6 +515,37 @@
 #define SQS_LEFT_SAYS_EVERY (60 * NSEC_PER_SEC)
 #define SQS_LEAVE_TIME      (2 * NSEC_PER_SEC)
 
+/* An input with one connection to a broker (inputs/broker/): its source in words; what waits to be sent, and is given to the socket at once; how long
+ * a connection may take to be made; what could not be taken is tried again so soon; how long the end takes at most; lines in the log about
+ * messages that are refused. */
+#define BROKER_SHOWN_MAX          460
+#define BROKER_OUT_BYTES          LIMIT(64 * KIB, 1 * KIB)
+#define BROKER_WRITE_BYTES        LIMIT(16 * KIB, 256)
+#define BROKER_CONNECT_TIMEOUT    (30 * NSEC_PER_SEC)
+#define BROKER_AGAIN              (50 * NSEC_PER_MSEC)
+#define BROKER_LEAVE_TIME         (2 * NSEC_PER_SEC)
+#define BROKER_REFUSED_SAYS_EVERY (60 * NSEC_PER_SEC)
+
+/* STOMP. One header of a frame; headers of it that are kept, in number and in bytes, and all that come with it; its command. Memory of a body that is
+ * kept for the next one. */
+#define STOMP_LINE_MAX    LIMIT(8 * KIB, 256)
+#define STOMP_HEADERS_MAX LIMIT(128, 24)
+#define STOMP_HEAD_KEEP   LIMIT(16 * KIB, 512)
+#define STOMP_HEAD_MAX    LIMIT(1 * MIB, 4 * KIB)
+#define STOMP_COMMAND_MAX 32
+#define STOMP_BODY_KEEP   LIMIT(64 * KIB, 1 * KIB)
+/* What waits to be written to the server, at most, before nothing more is read; the frame that opens a subscription. The id by which a message is
+ * acknowledged. Messages that the server may hand out before the first is acknowledged. */
+#define STOMP_OUT_MAX      LIMIT(256 * KIB, 2 * KIB)
+#define STOMP_OPEN_MAX     (96 * KIB)
+#define STOMP_ACK_ID_MAX   1024
+#define STOMP_PREFETCH_MAX 20000
+#define STOMP_ID_MAX       (STOMP_LINE_MAX + 512)
+/* Headers of SUBSCRIBE that the options may name. */
+#define STOMP_OPTION_HEADERS_MAX 30
+/* A server that has not answered, or has read nothing, in so long does not any more. */
+#define STOMP_ANSWER_WAIT (30 * NSEC_PER_SEC)
+
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)

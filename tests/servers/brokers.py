@@ -92,7 +92,7 @@ def _lives(pid):
         return False
 
 
-ADAPTERS = []  # such as "broker_rabbitmq.Classic"
+ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp"]  # such as "broker_rabbitmq.Classic"
 
 
 def adapters():

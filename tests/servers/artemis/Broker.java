@@ -1,0 +1,32 @@
+import java.util.concurrent.CountDownLatch;
+import org.apache.activemq.artemis.api.core.RoutingType;
+import org.apache.activemq.artemis.core.config.Configuration;
+import org.apache.activemq.artemis.core.config.impl.ConfigurationImpl;
+import org.apache.activemq.artemis.core.server.JournalType;
+import org.apache.activemq.artemis.core.server.embedded.EmbeddedActiveMQ;
+import org.apache.activemq.artemis.core.settings.impl.AddressSettings;
+
+/** Artemis on 127.0.0.1. Arguments: a folder for its data, a port. Says READY when it answers. */
+public class Broker {
+    static AddressSettings addresses(RoutingType type) {
+        return new AddressSettings().setAutoDeleteQueues(false).setAutoDeleteAddresses(false).setMaxDeliveryAttempts(-1)
+            .setDefaultAddressRoutingType(type).setDefaultQueueRoutingType(type);
+    }
+
+    public static void main(String[] args) throws Exception {
+        String folder = args[0], port = args[1];
+        Configuration c = new ConfigurationImpl();
+        EmbeddedActiveMQ server = new EmbeddedActiveMQ();
+
+        c.setSecurityEnabled(false).setPersistenceEnabled(true).setJournalDirectory(folder + "/journal")
+            .setBindingsDirectory(folder + "/bindings").setLargeMessagesDirectory(folder + "/large")
+            .setPagingDirectory(folder + "/paging").setJournalType(JournalType.NIO).setMaxDiskUsage(-1);
+        c.addAcceptorConfiguration("all", "tcp://127.0.0.1:" + port + "?protocols=AMQP,STOMP");
+        c.addAddressSetting("#", addresses(RoutingType.ANYCAST));
+        c.addAddressSetting("t.#", addresses(RoutingType.MULTICAST));
+        server.setConfiguration(c);
+        server.start();
+        System.out.println("READY");
+        new CountDownLatch(1).await();
+    }
+}
