@@ -4,7 +4,7 @@
  * pushes back in its own way when the spool or the budget is full, and says so (pushback.h); it never drops. It asks the spool at start where to
  * go on (spool_positions). Two streams with the same input section have two instances, each with its own spool.
  *
- * How to write one: read stdin.c, the smallest. It is one file with one const struct input_ops at its bottom, and one row in
+ * How to write one that reads files or descriptors: read stdin.c, the smallest. It is one file with one const struct input_ops at its bottom, and one row in
  * registry.c. (An input of several files is a folder with a layer() line in CMakeLists.txt, as tail/.) Then
  *
  *   - `fields` are its options. The manual, the hints for misspelt keys and `validate` know them from there.
@@ -24,14 +24,33 @@
  *     safe = false the records are not in the spool: they are offered again, or read again. Only safe = true is acknowledged.
  *   - An input that can read the same again asks pace_waits() before it reads, and joins the pace (pace.h) to be woken. One that cannot
  *     takes what comes.
- *   - With env->once it ends when there is no more and all is safe, and calls env->finished.
+ *   - With env->once it ends when there is no more and all is safe, and calls env->finished. One that cannot know its end is not `finite`.
+ *   - Each frame that is safe is counted: input_health_add(). What cannot be read is input_health_error().
  *   - stop() is loop_group_stop(), stopped() is loop_group_left(); close() releases all. What was appended may become safe
  *     before that.
  *
- * A queue, a broker or a stream that waits for acknowledgements, or is read by positions, need not keep these books itself: window.h
- * takes messages in, bounds what has no answer yet, makes frames, drops what is known, pushes back, and says up to which message all is
- * safe. A library that blocks runs on a thread of the input's own: input_thread.h, its number in `threads`; then stop() is
- * input_thread_stop(), stopped() is input_thread_ended().
+ * A queue, a broker or a stream, by contrast, is six parts that are there, and its own protocol:
+ *
+ *   input_thread.h  a thread of its own, for a library that blocks, its number in `threads`; then start() is input_thread_start(), stop() is
+ *                   input_thread_stop(), stopped() is input_thread_ended(). run() is one loop of turns:
+ *                       connection_is_due()? connect      connection_failed(), connection_works()
+ *                       window_has_room()? read messages  window_put() each with a number that grows; else pause the source in its way
+ *                       window_flush()                    what was read goes to the spool
+ *                       window_look()                     safe up to number n: acknowledge. Refused: give back or seek, window_reset()
+ *                       input_thread_wait()               for the source, the spool (`news`) or the end
+ *                   and behind it the last work: what the window has becomes safe and is acknowledged, the rest is given back, all within
+ *                   two seconds (input_thread_linger())
+ *   window.h        takes messages in, bounds what has no answer yet, makes frames, drops what is known, pushes back, and says up to
+ *                   which message all is safe
+ *   connection.h    when to try again, and what the log says of it
+ *   health.h        at env->health: what /metrics, the console and /readyz show. The window counts records, bytes and duplicates; the
+ *                   connection says whether the source is reached; the input adds lag, age and what the source says was handed out before
+ *   probe()         for `sluice validate`: connects, logs in, and looks whether what is to be read is there
+ *   optional_input() in CMakeLists.txt, when it needs a library of its own: then sluice can be built without it
+ *
+ * sqs/ is one of these. Its page in docs/ says what is promised, what a script sees, and what to do when something is wrong; docs/inputs.md
+ * says what is the same for all. A message that is larger than RECORD_MAX_BYTES, or than the spool takes (WINDOW_TOO_LARGE), is no record:
+ * it stays at its source or goes where that puts such messages, with input_health_error() and a line in the log that names the limit.
  *
  * An input to which messages are pushed has a path on a server: http/server/server.h, with env->servers. It answers when the spool has
  * called the records safe; stop() is http_route_shut(), stopped() is http_route_idle().
@@ -40,7 +59,8 @@
  * requests it makes itself, as a sink does: TLS (http/tls.h), proxy, time limits, AWS's signature (aws/sign.h) with credentials that may
  * say "not yet" (aws/credentials/credentials.h).
  *
- * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails.
+ * Tests: tests/unit/inputs/input_rig.h is a loop, a spool and a disk that fails; a row in tests/e2e/test_binary_records.py shows that any bytes
+ * pass; a scripted peer of its protocol (tests/e2e/sqs_peer.py) misbehaves on request; tests/servers has real ones.
  *
  * Threads    open, start, stop, close: the main thread. What an input does between start and stop is its own affair:
  *            the loop thread (loop.h) for files, sockets and timers, or the HTTP server's pool (api.h).

@@ -85,7 +85,8 @@ static void leave_in_queue(struct input *in, struct log_limit *limit, const stru
     if (!log_due(limit, now, SQS_LEFT_SAYS_EVERY))
         return;
     log_warn(why, KS("stream", in->env.stream), KS("input", in->label), KS("queue", in->conf->queue_url),
-             KB("message_id", m->id), KS("hint", hint));
+             KB("message_id", m->id), KU("bytes", m->record.n), KU("record_bytes_max", RECORD_MAX_BYTES),
+             KS("hint", hint));
 }
 
 /* False: the window takes nothing now. */

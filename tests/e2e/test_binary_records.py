@@ -1,0 +1,270 @@
+"""Any bytes are a record: through every input, a script that does not look at them, every format, codec and destination.
+
+One row of INPUTS is one input. A new input adds its row: how its source is made, what it can carry, how records get there, and what is said of
+one that is too large.
+"""
+
+import base64
+import gzip
+import json
+import threading
+
+import backups
+import objects
+from common import KIB, one_stream, stream, to_file
+from es_peer import EsPeer
+from firehose import Answer, Firehose
+from harness import wait_until
+from http_peer import Handler, HttpPeer
+from raw_peer import RawPeer, answer
+from s3_peer import S3Peer
+from sqs_peer import SqsPeer
+from test_codecs import CODECS
+from test_sqs import sqs
+from test_transform import script
+
+UNTOUCHED = "function transform(r) return r end"
+
+
+def largest(t):
+    """limits.h: RECORD_MAX_BYTES, of the build that is tested."""
+    return 1536 * KIB if t.tight else 10240 * KIB
+
+
+def records(t):
+    noise = t.random.randbytes
+    return [
+        b"first", b"", b"\0", b"\0\0\0\0", bytes(range(256)), b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"a\xffb\xc0\xafc",
+        b"\n", b"\n\n", b"a\nb", b"a\n", b"\r", b"a\r\n", b"\x1b[31m", b"\xef\xbb\xbfmark", "snow \N{SNOWMAN} \N{OLD PERSIAN SIGN A}".encode(),
+        b'{"a":1}', b'"', b"\\u0000", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", noise(1000), noise(70_000), b"last",
+    ]
+
+
+# --- inputs ---------------------------------------------------------------------------------------------------------
+
+
+class Input:
+    """A row: what all have unless they say otherwise."""
+
+    ordered = True
+    once = False  # its daemon runs with --once
+
+    def __init__(self, t):
+        self.t = t
+
+    def config(self):
+        """What stands in `inputs`."""
+        raise NotImplementedError
+
+    def carries(self, record):
+        """Can its source have such a record?"""
+        return True
+
+    def most(self):
+        """Bytes of the largest record that its source can have."""
+        return largest(self.t)
+
+    def send(self, d, some):
+        """Before the daemon runs where it is `once`."""
+        raise NotImplementedError
+
+    def check_too_large(self, d):
+        """Sends one that is larger than a record may be, and finds the limit in what is said of it."""
+
+
+class Api(Input):
+    def config(self):
+        return "api"
+
+    def most(self):
+        return 1000 * KIB
+
+    def send(self, d, some):
+        Firehose(d.api_port).put_all("app", some)
+
+    def check_too_large(self, d):
+        try:
+            Firehose(d.api_port).call("PutRecord", {
+                "DeliveryStreamName": "app", "Record": {"Data": base64.b64encode(bytes(self.most() + 1)).decode()}})
+            raise AssertionError("it was taken")
+        except Answer as e:
+            assert e.status == 400 and str(self.most()) in str(e), e
+
+
+class Lines(Input):
+    """What is cut at newlines."""
+
+    def carries(self, record):
+        return b"\n" not in record
+
+    def most(self):
+        return 1000 * KIB
+
+    def write(self, some):
+        with open(self.t.path("lines"), "ab") as f:
+            f.write(b"".join(r + b"\n" for r in some))
+
+    def check_too_large(self, d):
+        assert d.logged(rf"record_max_bytes={self.most()}"), d.log_text()
+
+
+class Tail(Lines):
+    def config(self):
+        return {"tail": {"paths": [self.t.path("lines")], "start": "beginning"}}
+
+    def send(self, d, some):
+        self.write(some)
+
+    def check_too_large(self, d):
+        self.write([b"y" * (self.most() + 1)])
+        d.wait_logged("longer than a record")
+        super().check_too_large(d)
+
+
+class Stdin(Lines):
+    once = True
+
+    def config(self):
+        return "stdin"
+
+    def send(self, d, some):
+        self.write(some)
+
+
+class Sqs(Input):
+    """Its messages are text, and never empty."""
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.queue = SqsPeer("orders.fifo")
+        t.on_end(self.queue.stop)
+
+    def config(self):
+        return sqs(self.queue)
+
+    def carries(self, record):
+        try:
+            return record != b"" and all(c in "\t\n\r" or c >= " " for c in record.decode())
+        except UnicodeDecodeError:
+            return False
+
+    def most(self):
+        return 1024 * KIB
+
+    def send(self, d, some):
+        for r in some:
+            self.queue.send(r.decode())
+
+    def check_too_large(self, d):
+        self.queue.send("x" * (largest(self.t) + 1), group="other")
+        assert d.wait_logged(rf"stays in the queue.*record_bytes_max={largest(self.t)}")
+        with self.queue.changed:
+            self.queue.queue.clear()
+
+
+INPUTS = {"api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs}
+
+
+class Collects(Handler):
+    """A Firehose endpoint."""
+
+    def do_POST(self):
+        body = self.read_body()
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        body = json.loads(body)
+        with self.server.peer.lock:
+            self.server.peer.records += [base64.b64decode(r["data"], validate=True) for r in body["records"]]
+        text = json.dumps({"requestId": body["requestId"], "timestamp": body["timestamp"]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+def collector(t):
+    peer = HttpPeer(Collects)
+    peer.lock, peer.records = threading.Lock(), []
+    t.on_end(peer.stop)
+    return peer
+
+
+def through(t, row):
+    """Whole records come out as they went in, in their order."""
+    source, peer = row(t), collector(t)
+    sent = [r for r in records(t) if source.carries(r)]
+    large = b"x" * source.most()  # text, so that every source has it
+    d = t.daemon(one_stream("app", {"http": {"url": peer.url() + "/in", "format": "firehose"}}, inputs=[source.config()], interval="0s",
+                            transform={"lua": script(t, UNTOUCHED), "memory": "16MiB", "timeout": "60s", "batch_timeout": "600s"}))
+    d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
+    if source.once:
+        source.send(d, sent + [large])
+        with open(t.path("lines"), "rb") as text:
+            d.spawn("--once", stdin=text)
+        d.wait_exit()
+    else:
+        d.start()
+        source.send(d, sent + [large])
+        d.wait_delivered("app", len(sent) + 1)
+        source.check_too_large(d)
+        d.stop()
+    got = peer.records[:len(sent) + 1]
+    assert sorted(got) == sorted(sent + [large]), [r[:80] for r in got]
+    assert not source.ordered or got == sent + [large]
+
+
+def _case(row):
+    return lambda t: through(t, row)
+
+
+for _name, _row in INPUTS.items():
+    globals()["test_any_bytes_pass_" + _name] = _case(_row)
+
+
+# --- formats, codecs, destinations ----------------------------------------------------------------------------------
+
+
+def test_any_bytes_reach_every_codec_and_destination(t):
+    s3, es, endpoint = S3Peer(), EsPeer(), collector(t)
+    plain = RawPeer([], lambda c: answer(b"200 OK"))
+    for peer in (s3, es, plain):
+        t.on_end(peer.stop)
+    one = {"interval": "1s", "size": "5MiB", "deliveries_in_flight": {"min": 1, "max": 1}}
+    to = {
+        "http": stream({"http": {"url": plain.url() + "/in", "format": "lines"}}, **one),
+        "firehose": stream({"http": {"url": endpoint.url() + "/in", "format": "firehose"}}, compression="gzip", **one),
+        "array": stream(to_file(t, "array"), format="json_array", compression="none", **one),
+        "search": stream(es.destination(), backup={"mode": "failed", "file": {"path": t.path("backup")}}, **one),
+    }
+    for codec in [*CODECS, "none"]:
+        to["raw-" + codec] = stream(to_file(t, "raw-" + codec), format="raw", compression=codec, **one)
+        to["lines-" + codec] = stream(s3.destination(prefix=codec + "/"), format="lines", compression=codec, **one)
+    d = t.daemon({"streams": to}).start()
+    sent, client = records(t) + [t.random.randbytes(900 * KIB)], Firehose(d.api_port)
+    for name in to:
+        client.put_all(name, sent)
+    for name in to:
+        wait_until(f"{name} to be delivered", lambda: d.books(name).incoming == len(sent) and d.books(name).spooled == 0, 120 * t.slow)
+        d.books(name).assert_balanced()
+    backed_up = d.books("search").backed_up
+    d.stop()
+    as_lines = b"".join(r if r.endswith(b"\n") else r + b"\n" for r in sent)
+    assert endpoint.records == sent
+    assert b"".join(body for _, _, body in plain.requests) == as_lines
+    for codec in [*CODECS, "none"]:
+        for want, found in ((b"".join(sent), objects.read_dir(t.path("raw-" + codec))),
+                            (as_lines, {k: v for k, v in s3.snapshot().items() if k.startswith(codec + "/")})):
+            if codec == "hadoop_snappy":
+                found = {k: objects.hadoop_snappy(v) for k, v in found.items()}
+            if codec == "none":  # some records begin as compressed data does
+                assert b"".join(found[k] for k in sorted(found)) == want
+            else:
+                assert objects.joined(found) == want, codec
+    # JSON has no bytes: what is no JSON is a text there, one for each record.
+    made = [r for text in objects.read_dir(t.path("array")).values() for r in json.loads(text)]
+    assert len(made) == len(sent) and {"a": 1} in made, made
+    # A document must be JSON: what is none is in the backup, untouched.
+    kept = backups.data(t.path("backup")) if backed_up else []
+    assert len(kept) == backed_up, (len(kept), backed_up)
+    assert sorted(kept + es.stored()) == sorted(sent)
