@@ -320,7 +320,7 @@ static void input_row(struct page *p, const struct input_health_view *v)
     page_add(p, "</td><td>");
     if (v->error_ago >= 0) {
         page_printf(p, "%s ago: ", human_duration(v->error_ago, a, sizeof(a)));
-        page_html(p, v->error);
+        page_html(p, v->words->error);
     }
     page_add(p, "</td></tr>\n");
 }

@@ -39,6 +39,8 @@ void snapshot_release(struct snapshot *s)
         stream_status_release(&s->streams[i]);
     engine_view_release(&s->view);
     MEM_CLEAR(s->streams);
+    for (size_t i = 0; i < s->input_count; i++)
+        input_health_view_release(&s->inputs[i].health);
     MEM_CLEAR(s->inputs);
     s->count = s->input_count = 0;
 }
@@ -227,13 +229,13 @@ void page_input_down(struct page *p, const struct input_health_view *v, void (*t
     if (v->lasted > 0)
         page_printf(p, " for %s", human_duration(v->lasted, since, sizeof(since)));
     page_add(p, " (");
-    text(p, v->error);
+    text(p, v->words->error);
     page_add(p, "), and tries again");
 }
 
 const char *page_input_hint(const struct input_health_view *v)
 {
-    return v->hint[0] ? v->hint : "look at the source of the input; attempts go on by themselves";
+    return v->words->hint[0] ? v->words->hint : "look at the source of the input; attempts go on by themselves";
 }
 
 int page_done(const struct page *p)

@@ -44,7 +44,7 @@ void engine_view_release(struct engine_view *v);
 void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out);
 /* False behind the last stream. *out: stream_status_release(). */
 bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out);
-/* What is known of its input number `input`, `api` first; false behind the last one. */
+/* What is known of its input number `input`, `api` first; false behind the last one. *out: input_health_view_release(). */
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
                          struct input_health_view *out);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */

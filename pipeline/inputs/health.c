@@ -1,6 +1,15 @@
 #include "pipeline/inputs/health.h"
 
+#include "pipeline/base/mem.h"
+
 #include <stdio.h>
+
+static void leave_words(struct input_words **w)
+{
+    if (*w && atomic_fetch_sub(&(*w)->users, 1) == 1)
+        mem_free(*w);
+    *w = NULL;
+}
 
 void input_health_init(struct input_health *h, const char *name, unsigned nth)
 {
@@ -14,6 +23,7 @@ void input_health_init(struct input_health *h, const char *name, unsigned nth)
 
 void input_health_release(struct input_health *h)
 {
+    leave_words(&h->words);
     pthread_mutex_destroy(&h->lock);
 }
 
@@ -53,9 +63,14 @@ void input_health_oldest(struct input_health *h, nsec wall_since)
 /* Locks: held. */
 static void note_error(struct input_health *h, const char *cause, const char *hint, nsec mono_now)
 {
+    struct input_words *w = mem_alloc(sizeof(*w));
+
+    atomic_init(&w->users, 1);
+    snprintf(w->error, sizeof(w->error), "%s", cause);
+    snprintf(w->hint, sizeof(w->hint), "%s", hint ? hint : "");
+    leave_words(&h->words);
+    h->words = w;
     h->error_at = mono_now;
-    snprintf(h->error, sizeof(h->error), "%s", cause);
-    snprintf(h->hint, sizeof(h->hint), "%s", hint ? hint : "");
 }
 
 void input_health_error(struct input_health *h, const char *cause, const char *hint, nsec mono_now)
@@ -136,10 +151,15 @@ void input_health_view(struct input_health *h, nsec wall_now, nsec mono_now, str
         out->oldest_age = wall_now - h->oldest;
     if (h->error_at > 0) {
         out->error_ago = mono_now > h->error_at ? mono_now - h->error_at : 0;
-        snprintf(out->error, sizeof(out->error), "%s", h->error);
-        snprintf(out->hint, sizeof(out->hint), "%s", h->hint);
+        atomic_fetch_add(&h->words->users, 1);
+        out->words = h->words;
     }
     pthread_mutex_unlock(&h->lock);
+}
+
+void input_health_view_release(struct input_health_view *v)
+{
+    leave_words(&v->words);
 }
 
 bool input_health_is_down(const struct input_health_view *v)

@@ -38,6 +38,12 @@ enum input_count {
     INPUT_COUNTS,
 };
 
+/* An error in words. Does not change; the last one who has it frees it. Most inputs never have one. */
+struct input_words {
+    atomic_uint users;
+    char error[INPUT_ERROR_MAX], hint[INPUT_ERROR_MAX];
+};
+
 struct input_health {
     char label[INPUT_LABEL_MAX];
     _Atomic uint64_t counts[INPUT_COUNTS];
@@ -48,9 +54,9 @@ struct input_health {
     nsec since;                    /* mono; connected, or not */
     bool lag_known, oldest_known;
     uint64_t lag;
-    nsec oldest;   /* wall; 0: nothing waits */
-    nsec error_at; /* mono; 0: never */
-    char error[INPUT_ERROR_MAX], hint[INPUT_ERROR_MAX];
+    nsec oldest;               /* wall; 0: nothing waits */
+    nsec error_at;             /* mono; 0: never */
+    struct input_words *words; /* of the last error; NULL: there was none */
 };
 
 /* `nth`: how many of this name stand before it in the stream. */
@@ -80,12 +86,14 @@ struct input_health_view {
     nsec lasted; /* so; 0: it was never tried to its end */
     bool lag_known, oldest_known;
     uint64_t lag;
-    nsec oldest_age; /* 0: nothing waits */
-    nsec error_ago;  /* < 0: there was none */
-    char error[INPUT_ERROR_MAX], hint[INPUT_ERROR_MAX];
+    nsec oldest_age;           /* 0: nothing waits */
+    nsec error_ago;            /* < 0: there was none */
+    struct input_words *words; /* of the last error; NULL: there was none */
 };
 
+/* *out: input_health_view_release(). */
 void input_health_view(struct input_health *h, nsec wall_now, nsec mono_now, struct input_health_view *out);
+void input_health_view_release(struct input_health_view *v);
 /* It has a connection, and that has failed: something for people to look at. */
 bool input_health_is_down(const struct input_health_view *v);
 

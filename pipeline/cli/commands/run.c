@@ -176,8 +176,10 @@ static bool log_unread(struct engine *en)
         struct input_health_view h;
         uint64_t errors = 0;
 
-        for (size_t k = 0; engine_input_health(&v, i, k, clock_wall(), &h); k++)
+        for (size_t k = 0; engine_input_health(&v, i, k, clock_wall(), &h); k++) {
             errors += h.counts[INPUT_ERRORS];
+            input_health_view_release(&h);
+        }
         if (errors > 0)
             log_error(
                 "not everything could be read", KS("stream", st.name), KU("files_or_folders", errors),

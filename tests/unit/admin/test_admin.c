@@ -64,6 +64,8 @@ bool engine_input_health(const struct engine_view *v, size_t index, size_t input
     if (index > 0 || input >= v->engine->input_count)
         return false;
     *h = v->engine->inputs[input];
+    if (h->words)
+        atomic_fetch_add(&h->words->users, 1);
     return true;
 }
 
@@ -542,6 +544,8 @@ static struct input_health_view *add_input(const char *label)
     return v;
 }
 
+static struct input_words refused = {.users = 1, .error = "connect: <refused>", .hint = "start the broker"};
+
 static struct input_health_view *add_input_down(const char *label)
 {
     struct input_health_view *v = add_input(label);
@@ -549,8 +553,7 @@ static struct input_health_view *add_input_down(const char *label)
     v->has_connection = true;
     v->lasted = 185 * NSEC_PER_SEC;
     v->error_ago = 5 * NSEC_PER_SEC;
-    snprintf(v->error, sizeof(v->error), "connect: <refused>");
-    snprintf(v->hint, sizeof(v->hint), "start the broker");
+    v->words = &refused;
     return v;
 }
 

@@ -22,6 +22,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    input_health_view_release(&view);
     input_health_release(&health);
     return 0;
 }
@@ -36,10 +37,16 @@ static struct connection begin(nsec holds)
     return c;
 }
 
+static const struct input_health_view *look_at(nsec wall, nsec now)
+{
+    input_health_view_release(&view);
+    input_health_view(&health, wall, now, &view);
+    return &view;
+}
+
 static const struct input_health_view *look(nsec now)
 {
-    input_health_view(&health, 0, now, &view);
-    return &view;
+    return look_at(0, now);
 }
 
 static nsec breaks(struct connection *c, nsec now)
@@ -121,8 +128,8 @@ static void health_says_whether_it_is_connected_since_when_and_why_not(void **st
     assert_true(input_health_is_down(look(50 * S)));
     assert_int_equal(view.lasted, 20 * S);
     assert_int_equal(view.error_ago, 10 * S);
-    assert_string_equal(view.error, "connect: refused");
-    assert_string_equal(view.hint, "start it");
+    assert_string_equal(view.words->error, "connect: refused");
+    assert_string_equal(view.words->hint, "start it");
     assert_int_equal(view.counts[INPUT_RECONNECTS], 0);
     connection_works(&c, 60 * S);
     assert_true(look(61 * S)->connected);
@@ -157,12 +164,12 @@ static void what_the_source_said_stands_behind_the_cause(void **state)
 
     (void)state;
     connection_failed(&c, &t, 1 * S);
-    assert_string_equal(look(1 * S)->error, "subscribe: AccessDenied: no");
-    assert_string_equal(view.hint, "");
+    assert_string_equal(look(1 * S)->words->error, "subscribe: AccessDenied: no");
+    assert_string_equal(view.words->hint, "");
     memset(longest, 'x', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
     connection_failed(&c, &cut, 2 * S);
-    assert_int_equal(strlen(look(2 * S)->error), INPUT_ERROR_MAX - 1);
+    assert_int_equal(strlen(look(2 * S)->words->error), INPUT_ERROR_MAX - 1);
     connection_release(&c);
 }
 
@@ -185,15 +192,15 @@ static void what_is_not_known_is_not_told(void **state)
     assert_false(view.has_connection || view.lag_known || view.oldest_known);
     input_health_lag(&health, 7);
     input_health_oldest(&health, 3 * S);
-    input_health_view(&health, 10 * S, S, &view);
+    look_at(10 * S, S);
     assert_int_equal(view.lag, 7);
     assert_int_equal(view.oldest_age, 7 * S);
     input_health_oldest(&health, 0);
-    input_health_view(&health, 10 * S, S, &view);
+    look_at(10 * S, S);
     assert_true(view.oldest_known);
     assert_int_equal(view.oldest_age, 0);
     input_health_oldest(&health, 20 * S); /* clocks differ */
-    input_health_view(&health, 10 * S, S, &view);
+    look_at(10 * S, S);
     assert_int_equal(view.oldest_age, 0);
 }
 
@@ -204,11 +211,11 @@ static void an_error_of_the_input_does_not_hide_that_of_its_connection(void **st
     (void)state;
     breaks(&c, 1 * S);
     input_health_error(&health, "a message is too large", "raise it", 2 * S);
-    assert_string_equal(look(3 * S)->error, "connect: refused");
+    assert_string_equal(look(3 * S)->words->error, "connect: refused");
     assert_int_equal(view.counts[INPUT_ERRORS], 1);
     connection_works(&c, 4 * S);
     input_health_error(&health, "a message is too large", "raise it", 5 * S);
-    assert_string_equal(look(6 * S)->error, "a message is too large");
+    assert_string_equal(look(6 * S)->words->error, "a message is too large");
     assert_true(view.connected);
     connection_release(&c);
 }
