@@ -546,6 +546,41 @@
 /* A server that has not answered, or has read nothing, in so long does not any more. */
 #define STOMP_ANSWER_WAIT (30 * NSEC_PER_SEC)
 
+/* The input kafka: names (the source of a position holds all of them); memory for what is read ahead, of one partition in one answer; messages
+ * that wait in librdkafka, each of which costs beside its bytes; an answer with one batch that is larger than all bounds. */
+#define KAFKA_TOPICS_MAX          100
+#define KAFKA_GROUP_MAX           150
+#define KAFKA_CLUSTER_MAX         64
+#define KAFKA_PREFETCH_MIN        LIMIT(1 * MIB, 64 * KIB)
+#define KAFKA_PARTITION_FETCH_MAX LIMIT(1 * MIB, 4 * KIB)
+#define KAFKA_PREFETCH_RECORDS    LIMIT(10000, 10)
+#define KAFKA_ANSWER_MAX          (100 * MIB)
+/* Records in the window; messages between two looks at what else is to be done. */
+#define KAFKA_WINDOW_RECORDS LIMIT(40000U, 50U)
+#define KAFKA_TURN_MESSAGES  LIMIT(1000, 3)
+/* New topics and partitions are looked for so often; the group waits so long for a member that does not ask for messages. */
+#define KAFKA_TOPICS_REFRESH_MS "30000"
+#define KAFKA_POLL_INTERVAL     (300 * NSEC_PER_SEC)
+/* A question to the brokers, before it is asked again; the pause before that. */
+#define KAFKA_ASK_MS    2000
+#define KAFKA_ASK_AGAIN (500 * NSEC_PER_MSEC)
+/* How often offsets are committed, and when one that is not answered is given up; how long a partition that goes to another member waits for
+ * what is in hand; a window that was full for so long has partitions paused; a log that is shorter than what was read is another one
+ * when it stays so for so long; how often a connection that failed is looked at; the same trouble in the log; the end, twice. */
+#define KAFKA_COMMIT_EVERY (1 * NSEC_PER_SEC)
+#define KAFKA_COMMIT_TIME  (30 * NSEC_PER_SEC)
+#define KAFKA_REVOKE_TIME  (5 * NSEC_PER_SEC)
+#define KAFKA_FULL_TIME    (500 * NSEC_PER_MSEC)
+#define KAFKA_SHORTER_TIME (2 * NSEC_PER_SEC)
+#define KAFKA_LOOK_EVERY   (2 * NSEC_PER_SEC)
+#define KAFKA_SAYS_EVERY   (60 * NSEC_PER_SEC)
+#define KAFKA_LEAVE_TIME   (1500 * NSEC_PER_MSEC)
+/* Milliseconds that a turn waits for messages when nothing is to be done, and when something is. */
+#define KAFKA_WAIT_MS 200
+#define KAFKA_SOON_MS 10
+/* librdkafka's threads: its own, one for each broker that it speaks to. */
+#define KAFKA_THREADS 8U
+
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)

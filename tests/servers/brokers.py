@@ -92,7 +92,7 @@ def _lives(pid):
         return False
 
 
-ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp"]  # such as "broker_rabbitmq.Classic"
+ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_kafka.Kafka"]  # such as "broker_rabbitmq.Classic"
 
 
 def adapters():

@@ -1,0 +1,181 @@
+#include "pipeline/inputs/kafka/client.h"
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first failure is kept. `option` is what the user wrote. */
+struct setter {
+    rd_kafka_conf_t *conf;
+    struct err *e;
+    bool failed;
+};
+
+static void set(struct setter *s, const char *option, const char *name, const char *value)
+{
+    char why[256];
+
+    if (s->failed || !value || !*value || rd_kafka_conf_set(s->conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
+        return;
+    s->failed = true;
+    (void)err_set(s->e, ERR_CONFIG, "%s: librdkafka does not take it (%s)", option, name);
+}
+
+static void set_number(struct setter *s, const char *option, const char *name, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    set(s, option, name, text);
+}
+
+static void set_path(struct setter *s, const char *option, const char *name, const char *path, const char *base_dir)
+{
+    char *whole;
+
+    if (!path || !*path)
+        return;
+    whole = *path == '/' || !base_dir ? mem_strdup(path) : mem_printf("%s/%s", base_dir, path);
+    set(s, option, name, whole);
+    mem_free(whole);
+}
+
+static void set_brokers(struct setter *s, const struct cfg_strings *brokers)
+{
+    struct buf list;
+    int rc = 0;
+
+    buf_init(&list, 64 * KIB);
+    for (size_t i = 0; i < brokers->n && rc == 0; i++)
+        rc = buf_add_slice(&list, slice_str(i ? "," : "")) + buf_add_slice(&list, slice_str(brokers->v[i]));
+    if (rc == 0)
+        rc = buf_add_char(&list, '\0');
+    if (rc < 0) {
+        s->failed = true;
+        (void)err_set(s->e, ERR_CONFIG, "brokers: the list is too long");
+    } else {
+        set(s, "brokers", "bootstrap.servers", list.p);
+    }
+    buf_release(&list);
+}
+
+static void set_security(struct setter *s, const struct kafka_conf *c, const char *base_dir)
+{
+    static const char *const MECHANISMS[] = {"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+    bool sasl = c->sasl.mechanism != KAFKA_SASL_NONE;
+
+    set(s, "protocol", "security.protocol",
+        c->encrypted ? (sasl ? "sasl_ssl" : "ssl") : (sasl ? "sasl_plaintext" : "plaintext"));
+    if (sasl) {
+        set(s, "sasl.mechanism", "sasl.mechanisms", MECHANISMS[c->sasl.mechanism]);
+        set(s, "sasl.username", "sasl.username", c->sasl.username);
+        set(s, "sasl.password", "sasl.password", c->sasl.password);
+    }
+    if (!c->encrypted)
+        return;
+    set(s, "tls.verify", "enable.ssl.certificate.verification", c->tls.verify ? "true" : "false");
+    set(s, "tls.verify", "ssl.endpoint.identification.algorithm", c->tls.verify ? "https" : "none");
+    set_path(s, "tls.ca_file", "ssl.ca.location", c->tls.ca_file, base_dir);
+    set_path(s, "tls.cert_file", "ssl.certificate.location", c->tls.cert_file, base_dir);
+    set_path(s, "tls.key_file", "ssl.key.location", c->tls.key_file, base_dir);
+    set(s, "tls.key_password", "ssl.key.password", c->tls.key_password);
+}
+
+/* What is read ahead is bounded by `prefetch`, and what one answer may bring by a part of it: an answer is kept beside what waits. A batch
+ * that is larger than that comes all the same, alone. */
+static void set_bounds(struct setter *s, const struct kafka_conf *c)
+{
+    uint64_t part = c->prefetch / 4 < KAFKA_PARTITION_FETCH_MAX ? c->prefetch / 4 : KAFKA_PARTITION_FETCH_MAX;
+
+    set_number(s, "prefetch", "queued.max.messages.kbytes", c->prefetch / 2 / KIB);
+    set_number(s, "prefetch", "queued.min.messages", KAFKA_PREFETCH_RECORDS);
+    set_number(s, "prefetch", "fetch.message.max.bytes", part);
+    set_number(s, "prefetch", "fetch.max.bytes", c->prefetch / 2);
+    set_number(s, "prefetch", "receive.message.max.bytes", KAFKA_ANSWER_MAX);
+    set_number(s, "session_timeout", "session.timeout.ms", (uint64_t)(c->session_timeout / NSEC_PER_MSEC));
+    set_number(s, "session_timeout", "heartbeat.interval.ms",
+               (uint64_t)(c->session_timeout / NSEC_PER_MSEC) / 15 > 3000
+                   ? 3000
+                   : (uint64_t)(c->session_timeout / NSEC_PER_MSEC) / 15);
+    set_number(s, "session_timeout", "max.poll.interval.ms",
+               (uint64_t)((c->session_timeout > KAFKA_POLL_INTERVAL ? c->session_timeout : KAFKA_POLL_INTERVAL) /
+                          NSEC_PER_MSEC));
+}
+
+int kafka_client_conf(const struct kafka_conf *c, const char *base_dir, rd_kafka_conf_t **out, struct err *e)
+{
+    struct setter s = {.conf = rd_kafka_conf_new(), .e = e};
+
+    set_brokers(&s, &c->brokers);
+    set(&s, "group", "group.id", c->group);
+    set(&s, "group_instance_id", "group.instance.id", c->group_instance_id);
+    set(&s, "client_rack", "client.rack", c->client_rack);
+    set(&s, "group", "client.id", "sluice");
+    set(&s, "isolation", "isolation.level", c->uncommitted ? "read_uncommitted" : "read_committed");
+    set(&s, "group", "partition.assignment.strategy", "cooperative-sticky");
+    set(&s, "start", "auto.offset.reset", "error");
+    set(&s, "start", "enable.auto.commit", "false");
+    set(&s, "start", "enable.auto.offset.store", "false");
+    set(&s, "topics", "allow.auto.create.topics", "false");
+    set(&s, "topics", "topic.metadata.refresh.interval.ms", KAFKA_TOPICS_REFRESH_MS);
+    set(&s, "topics", "enable.partition.eof", "true");
+    set(&s, "brokers", "reconnect.backoff.max.ms", "10000");
+    set(&s, "brokers", "socket.keepalive.enable", "true");
+    set(&s, "brokers", "log.queue", "true");
+    set_bounds(&s, c);
+    set_security(&s, c, base_dir);
+    if (s.failed) {
+        rd_kafka_conf_destroy(s.conf);
+        return -1;
+    }
+    *out = s.conf;
+    return 0;
+}
+
+const char *kafka_hint(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return "look at sasl.username and sasl.password, and whether the brokers know this mechanism";
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+        return "set sasl.mechanism to one that the brokers have in sasl.enabled.mechanisms";
+    case RD_KAFKA_RESP_ERR__SSL:
+        return "look at `tls`: the authority in ca_file, the certificate's names; and whether the port speaks TLS";
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return "look at the names in `brokers`, and at those that the brokers say of themselves (advertised.listeners)";
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        return "look at `brokers`, at the network to them, and whether the port speaks TLS (protocol)";
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return "look at `topics`: the brokers have no such topic, or do not show it to this user. It is read as soon "
+               "as it is there";
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return "allow this user Read and Describe on the topics";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        return "allow this user Read on the group";
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return "allow this user what it needs in the cluster";
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR__FENCED:
+        return "another process has the same group_instance_id: give each daemon and input its own";
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+        return "members of the group divide partitions in another way: end those, or have them use cooperative-sticky "
+               "too, or choose another "
+               "`group`";
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+        return "choose a session_timeout between the brokers' group.min.session.timeout.ms and "
+               "group.max.session.timeout.ms";
+    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
+        return "the input's thread did not get on for long: is a disk, or the machine, too busy?";
+    default:
+        return NULL;
+    }
+}

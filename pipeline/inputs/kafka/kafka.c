@@ -1,0 +1,481 @@
+/* kafka.c -- the input that reads topics of Kafka as a member of a consumer group, by librdkafka.
+ *
+ * One thread does it, in turns: what the window says is looked at, messages are taken, what the group wants is answered, offsets are
+ * committed. librdkafka's own threads fetch and keep up the heartbeat; all it has to say comes out of one queue, whose poll the committer's
+ * thread cuts short when something has become safe.
+ *
+ * Where a partition was read to stands in the spool, in the same write as its records, and that counts (position.h). The group's offsets
+ * follow, for other members and for those who watch the lag.
+ *
+ * While the window is full nothing is polled; when that lasts, partitions are paused and the poll goes on, or the group would throw us out. A
+ * client that is beyond help (another process has our group_instance_id) is thrown away, and a new one made a little later. */
+#include "pipeline/inputs/kafka/impl.h"
+
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/kafka/probe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- what librdkafka says ------------------------------------------------------------------------------------------------ */
+
+static void failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, const char *said, nsec now)
+{
+    const char *hint = kafka_hint(err);
+
+    connection_failed(&in->connection,
+                      &(struct connection_trouble){.doing = doing,
+                                                   .cause = rd_kafka_err2str(err),
+                                                   .said = said,
+                                                   .hint = hint ? hint : "look at the brokers and at their log"},
+                      now);
+    in->look_next = now + KAFKA_LOOK_EVERY;
+}
+
+void kafka_ask_failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, nsec now)
+{
+    in->ask_again = now + KAFKA_ASK_AGAIN;
+    failed(in, doing, err, in->said[0] ? in->said : NULL, now);
+}
+
+static void on_fatal(struct input *in, nsec now)
+{
+    char why[256];
+    rd_kafka_resp_err_t err = rd_kafka_fatal_error(in->rk, why, sizeof(why));
+
+    in->dead = true;
+    failed(in, "be a member of the group", err, why, now);
+}
+
+/* One broker that cannot be reached is no trouble as long as others can. */
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct input *in = opaque;
+    rd_kafka_resp_err_t err = (rd_kafka_resp_err_t)code;
+    nsec now = clock_mono();
+
+    (void)rk;
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__FATAL:
+        on_fatal(in, now);
+        break;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        failed(in, "connect", err, in->said[0] ? in->said : reason, now);
+        break;
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR__SSL:
+        failed(in, "connect", err, reason, now);
+        break;
+    default:
+        snprintf(in->said, sizeof(in->said), "%s", reason);
+        log_debug("librdkafka reports an error", KS("stream", in->env.stream), KS("input", in->label),
+                  KS("cause", rd_kafka_err2str(err)), KS("said", reason));
+    }
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    struct input *in = rd_kafka_opaque(rk);
+
+    (void)facility;
+    if (level <= 2 && log_due(&in->lines, clock_mono(), KAFKA_SAYS_EVERY))
+        log_warn("librdkafka says", KS("stream", in->env.stream), KS("input", in->label), KS("said", text));
+    else
+        log_debug("librdkafka says", KS("stream", in->env.stream), KS("input", in->label), KS("said", text));
+}
+
+/* --- a client -------------------------------------------------------------------------------------------------------------- */
+
+static void set_queue(struct input *in, rd_kafka_queue_t *queue)
+{
+    rd_kafka_queue_t *old;
+
+    pthread_mutex_lock(&in->lock);
+    old = in->queue;
+    in->queue = queue;
+    pthread_mutex_unlock(&in->lock);
+    if (old)
+        rd_kafka_queue_destroy(old);
+}
+
+static bool subscribe(struct input *in, nsec now)
+{
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)in->conf->topics.n);
+    rd_kafka_resp_err_t err;
+
+    for (size_t i = 0; i < in->conf->topics.n; i++)
+        rd_kafka_topic_partition_list_add(topics, in->conf->topics.v[i], RD_KAFKA_PARTITION_UA);
+    err = rd_kafka_subscribe(in->rk, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (err)
+        failed(in, "subscribe", err, NULL, now);
+    return !err;
+}
+
+/* With `client` NULL afterwards there is none, and it is tried again. */
+static void begin_client(struct input *in, nsec now)
+{
+    rd_kafka_conf_t *conf;
+    struct err e = {.msg = ""};
+    char why[256];
+
+    if (kafka_client_conf(in->conf, in->env.base_dir, &conf, &e) < 0) {
+        failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, e.msg, now);
+        return;
+    }
+    rd_kafka_conf_set_opaque(conf, in);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(conf, kafka_on_commit);
+    in->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
+    if (!in->rk) {
+        rd_kafka_conf_destroy(conf);
+        failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, why, now);
+        return;
+    }
+    (void)rd_kafka_set_log_queue(in->rk, NULL);
+    (void)rd_kafka_poll_set_consumer(in->rk);
+    set_queue(in, rd_kafka_queue_get_consumer(in->rk));
+    in->dead = !subscribe(in, now);
+}
+
+/* Leaves the group, if that can be done in time. All that is said meanwhile comes as events out of a queue of its own. */
+static void close_group(struct input *in)
+{
+    nsec until = clock_mono() + KAFKA_LEAVE_TIME;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(in->rk);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(in->rk, queue);
+
+    while (!error && !rd_kafka_consumer_closed(in->rk) && clock_mono() < until) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_SOON_MS);
+
+        if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+            kafka_on_rebalance(in->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event), in);
+        if (event)
+            rd_kafka_event_destroy(event);
+    }
+    if (error)
+        rd_kafka_error_destroy(error);
+    rd_kafka_queue_destroy(queue);
+}
+
+static void end_client(struct input *in)
+{
+    bool closed;
+
+    if (!in->rk)
+        return;
+    in->closing = true;
+    if (!in->dead)
+        close_group(in);
+    closed = rd_kafka_consumer_closed(in->rk);
+    kafka_leave_parts(in);
+    set_queue(in, NULL);
+    rd_kafka_destroy_flags(in->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    in->rk = NULL;
+    in->closing = in->dead = false;
+    in->assigned = false;
+}
+
+/* --- turns ----------------------------------------------------------------------------------------------------------------- */
+
+static bool is_full(const struct input *in)
+{
+    return in->held || !window_has_room(&in->window);
+}
+
+/* A disk that is slow for a moment is waited for with the messages that are there already: who pauses has them fetched again. */
+static bool may_poll(struct input *in, nsec now)
+{
+    if (!is_full(in)) {
+        in->full_since = 0;
+        if (in->paused)
+            kafka_pause(in, false);
+        return true;
+    }
+    if (in->full_since == 0)
+        in->full_since = now;
+    if (!in->paused && now - in->full_since >= KAFKA_FULL_TIME)
+        kafka_pause(in, true);
+    return in->paused || in->wish != KAFKA_WISH_NONE;
+}
+
+static bool is_any(const struct input *in, enum kafka_part_state state)
+{
+    for (size_t i = 0; i < in->parts.n; i++)
+        if (in->parts.v[i]->state == state)
+            return true;
+    return false;
+}
+
+static int wait_ms(const struct input *in)
+{
+    bool busy = in->wish != KAFKA_WISH_NONE || is_any(in, KAFKA_PART_SEEK) || !window_is_idle(&in->window);
+
+    return busy ? KAFKA_SOON_MS : KAFKA_WAIT_MS;
+}
+
+static void take_messages(struct input *in, nsec now)
+{
+    int wait = wait_ms(in);
+
+    for (int i = 0; i < KAFKA_TURN_MESSAGES && (!in->held || in->paused); i++) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(in->rk, i == 0 ? wait : 0);
+
+        if (!m)
+            break;
+        if (i == 0)
+            now = clock_mono();
+        kafka_take(in, m, now);
+    }
+    window_flush(&in->window, now);
+}
+
+/* librdkafka connects anew by itself, and does not say so. */
+static void look_at_connection(struct input *in, nsec now)
+{
+    const struct rd_kafka_metadata *md;
+
+    if (!in->heard && in->connection.failing && now >= in->look_next) {
+        in->look_next = now + KAFKA_LOOK_EVERY;
+        if (rd_kafka_metadata(in->rk, 0, NULL, &md, KAFKA_ASK_MS / 2) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_metadata_destroy(md);
+            in->heard = in->wish == KAFKA_WISH_NONE && !is_any(in, KAFKA_PART_SEEK);
+        }
+    }
+    if (in->heard) {
+        connection_works(&in->connection, now);
+        in->said[0] = '\0';
+    }
+    in->heard = false;
+}
+
+static void say_lag(struct input *in, nsec now)
+{
+    uint64_t lag = 0;
+
+    if (now < in->lag_next)
+        return;
+    in->lag_next = now + NSEC_PER_SEC;
+    for (size_t i = 0; i < in->parts.n; i++) {
+        const struct kafka_part *part = in->parts.v[i];
+        int64_t low, high;
+
+        if (part->state == KAFKA_PART_READ &&
+            rd_kafka_get_watermark_offsets(in->rk, part->topic, part->partition, &low, &high) ==
+                RD_KAFKA_RESP_ERR_NO_ERROR &&
+            high > part->seen.next)
+            lag += (uint64_t)(high - part->seen.next);
+    }
+    input_health_lag(in->env.health, lag);
+    if (in->passed > 0 && now >= in->passed_next) {
+        log_info("messages without a value were left out", KS("stream", in->env.stream), KS("input", in->label),
+                 KU("messages", in->passed), KS("hint", "tombstones: empty makes records of them"));
+        in->passed = 0;
+        in->passed_next = now + KAFKA_SAYS_EVERY;
+    }
+}
+
+/* once: every partition of ours was read to its end, and all of it is safe. */
+static void tell_finished(struct input *in, nsec now)
+{
+    if (in->told_finished || !in->assigned || in->wish != KAFKA_WISH_NONE || in->held || !window_is_idle(&in->window))
+        return;
+    for (size_t i = 0; i < in->parts.n; i++)
+        if (in->parts.v[i]->state != KAFKA_PART_READ || !in->parts.v[i]->ended)
+            return;
+    kafka_commit(in, now);
+    if (!in->commit_refused && !kafka_all_committed(in))
+        return;
+    in->told_finished = true;
+    log_info("the topics are read to their end", KS("stream", in->env.stream), KS("input", in->label),
+             KU("partitions", in->parts.n));
+    if (in->env.finished)
+        in->env.finished(in->env.ctx);
+}
+
+static void turn(struct input *in, nsec now)
+{
+    kafka_look_at_window(in, now);
+    if (!in->paused || window_has_room(&in->window))
+        kafka_take_held(in, now);
+    if (may_poll(in, now))
+        take_messages(in, now);
+    else
+        input_thread_wait(in->thread, now + KAFKA_SOON_MS * NSEC_PER_MSEC);
+    if (in->dead)
+        return;
+    now = clock_mono();
+    kafka_group_turn(in, now);
+    kafka_find_places(in, now);
+    look_at_connection(in, now);
+    say_lag(in, now);
+    if (in->env.once)
+        tell_finished(in, now);
+}
+
+/* What is in the window becomes safe and is committed, as far as that goes in a moment. What does not is read again. */
+static void leave(struct input *in)
+{
+    nsec now = clock_mono(), until = now + KAFKA_LEAVE_TIME;
+
+    if (in->rk) {
+        kafka_drop_held(in);
+        for (size_t i = 0; i < in->parts.n; i++)
+            if (in->parts.v[i]->state == KAFKA_PART_READ)
+                in->parts.v[i]->state = KAFKA_PART_LEAVING;
+        for (; now < until && !in->dead; now = clock_mono()) {
+            rd_kafka_message_t *m;
+
+            kafka_look_at_window(in, now);
+            if (window_is_idle(&in->window))
+                kafka_commit(in, now);
+            if (window_is_idle(&in->window) && (kafka_all_committed(in) || in->commit_refused))
+                break;
+            m = rd_kafka_consumer_poll(in->rk, KAFKA_SOON_MS);
+            if (m)
+                kafka_take(in, m, now);
+        }
+    }
+    kafka_give_up_open(in);
+    end_client(in);
+}
+
+static void run(struct input_thread *t, void *arg)
+{
+    struct input *in = arg;
+
+    in->thread = t;
+    while (!input_thread_ends(t)) {
+        nsec now = clock_mono();
+
+        if (in->dead)
+            end_client(in);
+        if (!in->rk && connection_is_due(&in->connection, now))
+            begin_client(in, now);
+        if (in->rk && !in->dead) {
+            turn(in, now);
+        } else {
+            kafka_look_at_window(in, now);
+            input_thread_wait(t, now + KAFKA_ASK_AGAIN);
+        }
+    }
+    leave(in);
+}
+
+/* --- the input --------------------------------------------------------------------------------------------------------------- */
+
+/* On the committer's thread, and the main one. */
+static void wake(void *ctx)
+{
+    struct input *in = ctx;
+
+    pthread_mutex_lock(&in->lock);
+    if (in->queue)
+        rd_kafka_queue_yield(in->queue);
+    pthread_mutex_unlock(&in->lock);
+    if (in->thread)
+        input_thread_wake(in->thread);
+}
+
+static void kafka_close(struct input **inp)
+{
+    struct input *in = *inp;
+
+    if (!in)
+        return;
+    input_thread_free(&in->thread);
+    if (in->budgeted > 0)
+        budget_give(in->env.budget, in->budgeted);
+    window_release(&in->window);
+    kafka_books_drop(&in->books);
+    kafka_parts_release(&in->parts);
+    connection_release(&in->connection);
+    buf_release(&in->facts);
+    pthread_mutex_destroy(&in->lock);
+    MEM_CLEAR(*inp);
+}
+
+static void begin(struct input *in)
+{
+    const struct window_conf window = {.spool = in->env.spool,
+                                       .budget = in->env.budget,
+                                       .pushback = in->env.pushback,
+                                       .health = in->env.health,
+                                       .origin = SLICE("input=kafka"),
+                                       .records = KAFKA_WINDOW_RECORDS,
+                                       .news = wake,
+                                       .closing = kafka_frame_closes,
+                                       .ctx = in};
+    const struct connection_conf connection = {.stream = in->env.stream,
+                                               .input = in->label,
+                                               .source = in->source,
+                                               .health = in->env.health,
+                                               .holds = CONNECTION_HOLDS};
+
+    pthread_mutex_init(&in->lock, NULL);
+    window_init(&in->window, &window);
+    connection_init(&in->connection, &connection);
+    buf_init(&in->facts, RECORD_FACTS_MAX);
+}
+
+static int kafka_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
+{
+    struct input *in = mem_alloc(sizeof(*in));
+
+    in->conf = conf;
+    in->env = *env;
+    in->label = input_health_label(env->health, "kafka");
+    snprintf(in->source, sizeof(in->source), "%s, group %s", in->conf->brokers.v[0], in->conf->group);
+    *out = in;
+    begin(in);
+    if (env->budget && !budget_take(env->budget, (size_t)in->conf->prefetch)) {
+        kafka_close(out);
+        return err_set(e, ERR_LIMIT, "kafka: not enough memory to read ahead: raise limits.memory, or lower prefetch");
+    }
+    in->budgeted = env->budget ? (size_t)in->conf->prefetch : 0;
+    return 0;
+}
+
+static int kafka_start(struct input *in, struct err *e)
+{
+    const struct input_thread_conf conf = {
+        .stream = in->env.stream, .input = in->label, .run = run, .interrupt = wake, .arg = in};
+
+    return input_thread_start(&in->thread, &conf, e);
+}
+
+static void kafka_stop(struct input *in)
+{
+    input_thread_stop(in->thread);
+}
+
+static bool kafka_stopped(struct input *in, nsec until)
+{
+    return input_thread_ended(in->thread, until);
+}
+
+static unsigned kafka_threads(const void *conf)
+{
+    (void)conf;
+    return 1 + KAFKA_THREADS;
+}
+
+const struct input_ops kafka_ops = {
+    .name = "kafka",
+    .help = "reads topics of Apache Kafka, or of what speaks its protocol, as a member of a consumer group, and "
+            "commits offsets when the "
+            "records are safe in the spool (docs/kafka.md)",
+    .fields = kafka_fields,
+    .conf_size = sizeof(struct kafka_conf),
+    .finite = true,
+    .threads = kafka_threads,
+    .open = kafka_open,
+    .start = kafka_start,
+    .stop = kafka_stop,
+    .stopped = kafka_stopped,
+    .close = kafka_close,
+    .check_conf = kafka_conf_check_all,
+    .probe = kafka_probe,
+};
