@@ -581,6 +581,30 @@
 /* librdkafka's threads: its own, one for each broker that it speaks to. */
 #define KAFKA_THREADS 8U
 
+/* Kinesis Data Streams. An answer: 10 MiB of records as base64, 10,000 of them with some 250 bytes around each; what is taken for one, times
+ * its size; what answers of one input may take together: one of the largest always, so more of usual ones; a record (10 MiB and what
+ * its base64 needs), and the memory that is kept for the next one; iterators and tokens; a request with one of them; a stream's name or ARN. */
+#define KINESIS_ANSWER_MAX    (20 * MIB)
+#define KINESIS_ANSWER_FACTOR 2
+#define KINESIS_ANSWERS_BYTES (48 * MIB)
+#define KINESIS_RECORD_MAX    (16 * MIB)
+#define KINESIS_TEXT_KEEP     LIMIT(64 * KIB, 1 * KIB)
+#define KINESIS_TOKEN_MAX     (1 * MIB)
+#define KINESIS_REQUEST_MAX   (2 * MIB)
+#define KINESIS_STREAM_MAX    300
+/* Records of an answer (AWS: 10,000); calls at the same time; failures in a row that a shard counts. */
+#define KINESIS_RECORDS_MAX  10000
+#define KINESIS_READERS      LIMIT(16, 3)
+#define KINESIS_FAILURES_MAX 6U
+/* A shard takes five calls a second; a listing without need; how long a call may take; between two turns. */
+#define KINESIS_CALL_LEAST (200 * NSEC_PER_MSEC)
+#define KINESIS_LIST_EVERY (60 * NSEC_PER_SEC)
+#define KINESIS_TIMEOUT    (60 * NSEC_PER_SEC)
+#define KINESIS_TURN_LEAST (5 * NSEC_PER_MSEC)
+#define KINESIS_SAYS_EVERY (60 * NSEC_PER_SEC)
+/* Partition keys of a record of many that are kept at hand. */
+#define KPL_KEYS_MAX LIMIT(65536U, 16U)
+
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)

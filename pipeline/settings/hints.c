@@ -71,7 +71,9 @@ static const struct synonym INPUTS[] = {
     {" journald journal systemd ", "write `stdin`, and start it as `journalctl -f -o json | sluice run`"},
     {" docker docker_logs containers ", "write `tail: { paths: [\"/var/lib/docker/containers/*/*-json.log\"] }`"},
     {" kubernetes kubernetes_logs k8s ", "write `tail: { paths: [\"/var/log/containers/*.log\"] }`"},
-    {" kinesis sns pubsub amqp rabbitmq nats mqtt redis syslog tcp udp socket statsd otlp otel opentelemetry "
+    {" aws_kinesis kinesis_streams kinesis_data_streams aws_kinesis_streams data_stream kcl kds ",
+     "write `kinesis: { stream: NAME }`"},
+    {" sns pubsub amqp rabbitmq nats mqtt redis syslog tcp udp socket statsd otlp otel opentelemetry "
      "forward fluent beats lumberjack gelf s3 ",
      "there is no such input yet; `sluice --version` lists those that there are"},
 };

@@ -4,12 +4,15 @@
 #include "transforms/unpack/kpl.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 
 #include <stdint.h>
 
 #define MAGIC SLICE("\xf3\x89\x9a\xc2")
 
 #define VARINT_BITS_MAX 64
+#define KEYS_FIRST      8
 
 /* Protobuf's wire types; groups (3, 4) are long gone and refused. */
 enum wire {
@@ -80,7 +83,7 @@ static bool take_field(struct slice *rest, struct field *f)
 }
 
 /* NULL when the record is whole: it has data and names a partition key that is in the table. */
-static const char *read_record(struct slice rest, uint64_t keys, struct slice *data)
+static const char *read_record(struct slice rest, uint64_t keys, struct slice *data, uint64_t *key)
 {
     bool has_data = false, has_key = false;
     struct field f;
@@ -95,6 +98,7 @@ static const char *read_record(struct slice rest, uint64_t keys, struct slice *d
         if (f.number == RECORD_PARTITION_KEY_INDEX && f.wire == WIRE_VARINT) {
             if (f.value >= keys)
                 return "a record's partition key is not in the table";
+            *key = f.value;
             has_key = true;
         }
     }
@@ -107,7 +111,7 @@ static const char *check(struct slice rest)
 {
     struct slice data, look = rest;
     struct field f;
-    uint64_t keys = 0, records = 0;
+    uint64_t keys = 0, records = 0, key;
 
     for (; look.n > 0;
          keys += f.number == AGGREGATED_PARTITION_KEY && f.wire == WIRE_BYTES) /* the table may stand behind */
@@ -118,7 +122,7 @@ static const char *check(struct slice rest)
 
         if (f.number != AGGREGATED_RECORD || f.wire != WIRE_BYTES)
             continue;
-        why = read_record(f.bytes, keys, &data);
+        why = read_record(f.bytes, keys, &data, &key);
         if (why)
             return why;
         records++;
@@ -143,10 +147,53 @@ enum kpl_kind kpl_open(struct kpl_reader *r, struct slice record, const char **w
 
 bool kpl_next(struct kpl_reader *r, struct slice *data)
 {
+    struct kpl_record record;
+
+    if (!kpl_next_record(r, NULL, &record))
+        return false;
+    *data = record.data;
+    return true;
+}
+
+void kpl_keys_read(struct kpl_keys *keys, const struct kpl_reader *r)
+{
+    struct slice rest = r->rest;
+    size_t room = 0;
     struct field f;
 
-    while (r->rest.n > 0 && take_field(&r->rest, &f))
-        if (f.number == AGGREGATED_RECORD && f.wire == WIRE_BYTES)
-            return read_record(f.bytes, UINT64_MAX, data) == NULL;
+    keys->n = 0;
+    while (keys->n < KPL_KEYS_MAX && rest.n > 0 && take_field(&rest, &f)) {
+        if (f.number != AGGREGATED_PARTITION_KEY || f.wire != WIRE_BYTES)
+            continue;
+        if (keys->n == room) {
+            room = room ? 2 * room : KEYS_FIRST;
+            keys->v = mem_grow(keys->v, room, sizeof(*keys->v));
+        }
+        keys->v[keys->n++] = f.bytes;
+    }
+}
+
+void kpl_keys_release(struct kpl_keys *keys)
+{
+    MEM_CLEAR(keys->v);
+    keys->n = 0;
+}
+
+bool kpl_next_record(struct kpl_reader *r, const struct kpl_keys *keys, struct kpl_record *out)
+{
+    uint64_t key = 0;
+    struct field f;
+
+    *out = (struct kpl_record){.has_key = false};
+    while (r->rest.n > 0 && take_field(&r->rest, &f)) {
+        if (f.number != AGGREGATED_RECORD || f.wire != WIRE_BYTES)
+            continue;
+        if (read_record(f.bytes, UINT64_MAX, &out->data, &key) != NULL)
+            return false;
+        out->has_key = keys && key < keys->n;
+        if (out->has_key)
+            out->key = keys->v[key];
+        return true;
+    }
     return false;
 }

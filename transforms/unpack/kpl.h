@@ -22,6 +22,18 @@ struct kpl_reader {
     struct slice rest;
 };
 
+/* The partition keys, by index: the first KPL_KEYS_MAX of them. */
+struct kpl_keys {
+    struct slice *v;
+    size_t n;
+};
+
+struct kpl_record {
+    struct slice data;
+    struct slice key; /* of the record, not of what it came in */
+    bool has_key;     /* it is at hand */
+};
+
 enum kpl_kind {
     KPL_NOT,       /* no magic, or a digest that does not fit: a record like any other, as Amazon's readers decide */
     KPL_MALFORMED, /* the digest fits, the message is broken */
@@ -31,5 +43,11 @@ enum kpl_kind {
 /* Opens the reader when the answer is KPL_AGGREGATED. *why says what is broken when it is KPL_MALFORMED. */
 MUST_CHECK enum kpl_kind kpl_open(struct kpl_reader *r, struct slice record, const char **why);
 bool kpl_next(struct kpl_reader *r, struct slice *data);
+
+/* `r` was just opened. A zeroed *keys, or one that was released. */
+void kpl_keys_read(struct kpl_keys *keys, const struct kpl_reader *r);
+void kpl_keys_release(struct kpl_keys *keys);
+/* keys: may be NULL. */
+bool kpl_next_record(struct kpl_reader *r, const struct kpl_keys *keys, struct kpl_record *out);
 
 #endif

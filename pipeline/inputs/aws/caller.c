@@ -78,6 +78,8 @@ static void call_done(struct http_ask *ask, const struct http_response *re)
     c->answered = re != NULL;
     if (re) {
         aws_json_judge(re, &c->error);
+        if (!http_date(http_response_header(re, "Date"), &c->served))
+            c->served = 0;
         c->too_large =
             re->no_room || (c->error.trouble == AWS_FINE && (re->body_truncated || !keep_answer(c, re->body)));
         if (c->too_large && !re->no_room) {

@@ -79,6 +79,7 @@ struct aws_call {
     bool over;     /* guarded by the caller's lock; until then all below is the agent's */
     bool answered; /* false: it was cancelled */
     bool too_large;
+    nsec served; /* wall, by the far end's clock; 0: it does not say */
     struct aws_json_error error;
     struct buf answer;
     size_t held; /* of the budget */

@@ -1,0 +1,277 @@
+/* Calls: which is due, and what its end means for the shard it was about.
+ *
+ * What has to do with one shard alone (it is throttled, its iterator is old) holds up that shard alone. Everything else (no connection, no keys, no
+ * rights) is the same for all: then one call tries now and then until it works. */
+#include "pipeline/inputs/kinesis/impl.h"
+
+#include "pipeline/base/backoff.h"
+#include "pipeline/base/digest.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* --- what came back ------------------------------------------------------------------------------------------------ */
+
+static bool code_has(const struct reader *r, const char *word)
+{
+    return strstr(r->call.error.code, word) != NULL;
+}
+
+/* It has to do with this shard alone: others go on meanwhile. */
+static void back_off(struct input *in, struct reader *r, nsec now)
+{
+    struct shard *x = r->shard;
+
+    input_health_add(in->env.health, INPUT_FAILED_CALLS, 1);
+    if (x->failures < KINESIS_FAILURES_MAX)
+        x->failures++;
+    x->due = now + backoff_wait(x->failures, random_bits());
+    if (log_due(&in->throttled, now, KINESIS_SAYS_EVERY))
+        log_warn(
+            "a shard was not read this time, and is asked again later", KS("stream", in->env.stream),
+            KS("input", in->label), KS("source", in->conf->stream), KS("shard", x->id), KS("cause", r->call.error.code),
+            KS("said", r->call.error.said), KU("suppressed", in->throttled.suppressed),
+            KS("hint",
+               "nothing needs to be done unless it lasts: all who read a shard share five calls and 2 MB a second"));
+}
+
+static void shard_call_failed(struct input *in, struct reader *r, nsec now)
+{
+    struct shard *x = r->shard;
+    bool placed = x->place.kind == PLACE_AFTER || x->place.kind == PLACE_WITHIN;
+
+    if (code_has(r, "ExpiredIterator")) {
+        shard_lost_iterator(x, r->began + KINESIS_CALL_LEAST);
+    } else if (r->call.too_large && r->asked > 1) {
+        x->ask_for = r->asked / 2;
+        x->due = r->began + KINESIS_CALL_LEAST;
+    } else if (code_has(r, "InvalidArgument") && r->op == KINESIS_ITERATOR && placed) {
+        shard_place_refused(&in->shards, x);
+    } else if (code_has(r, "InvalidArgument") && r->op == KINESIS_RECORDS) {
+        shard_lost_iterator(x, now);
+        back_off(in, r, now);
+    } else if (r->call.error.trouble == AWS_BUSY) {
+        back_off(in, r, now);
+    } else {
+        aws_call_failed(&r->call, &in->trouble, now);
+        x->due = in->trouble.again;
+        if (code_has(r, "ResourceNotFound"))
+            shard_is_missing(&in->shards, x);
+    }
+}
+
+static void call_failed(struct input *in, struct reader *r, nsec now)
+{
+    if (r->op != KINESIS_LIST) {
+        shard_call_failed(in, r, now);
+        return;
+    }
+    in->listing = false;
+    in->shards.list_due = true;
+    aws_call_failed(&r->call, &in->trouble, now);
+}
+
+static void on_listed(void *ctx, const struct shard_description *d)
+{
+    struct input *in = ctx;
+
+    shards_list(&in->shards, d);
+}
+
+/* By its own clock, where it says what that is. */
+static int64_t service_time(const struct reader *r)
+{
+    return (r->call.served ? r->call.served : clock_wall()) / NSEC_PER_MSEC;
+}
+
+static void list_over(struct input *in, const struct reader *r, nsec now)
+{
+    const struct place start = kinesis_conf_start(in->conf, service_time(r));
+
+    in->listing = false;
+    in->list_at = now + KINESIS_LIST_EVERY;
+    if (shards_list_end(&in->shards, &start, now) == SHARDS_FINE)
+        return;
+    log_warn("the stream was deleted and made again: all of the new one is read", KS("stream", in->env.stream),
+             KS("input", in->label), KS("source", in->conf->stream),
+             KS("hint", "what the old one still had is lost; nothing needs to be done"));
+    in->phase = RECREATING;
+}
+
+/* -1: it is not what Kinesis says. */
+static int take_answer(struct input *in, struct reader *r, nsec now, struct err *e)
+{
+    struct slice answer = buf_slice(&r->call.answer);
+
+    switch (r->op) {
+    case KINESIS_LIST:
+        if (kinesis_list_read(answer, on_listed, in, &in->token, e) < 0) {
+            in->listing = false;
+            in->shards.list_due = true;
+            return -1;
+        }
+        if (in->token.n == 0)
+            list_over(in, r, now);
+        break;
+    case KINESIS_ITERATOR:
+        if (kinesis_iterator_read(answer, &in->opened.scratch, e) < 0)
+            return -1;
+        shard_got_iterator(r->shard, buf_slice(&in->opened.scratch));
+        break;
+    case KINESIS_RECORDS:
+        if (kinesis_answer_read(&r->answer, answer, e) < 0)
+            return -1;
+        in->largest -= in->largest / 8;
+        if (answer.n > in->largest)
+            in->largest = answer.n;
+        if (r->shard->ask_for && (r->shard->ask_for *= 2) >= (unsigned)in->conf->limit)
+            r->shard->ask_for = 0;
+        r->holds = true;
+        r->next = 0;
+        r->came = ++in->answers;
+        break;
+    }
+    return 0;
+}
+
+static void came_back(struct input *in, struct reader *r, nsec now)
+{
+    struct err e = {.msg = ""};
+
+    if (!r->call.answered || in->phase != READING) {
+        in->listing &= r->op != KINESIS_LIST;
+        in->shards.list_due |= r->op == KINESIS_LIST;
+    } else if (r->call.error.trouble != AWS_FINE) {
+        call_failed(in, r, now);
+    } else if (take_answer(in, r, now, &e) < 0) {
+        aws_call_malformed(&r->call, &in->trouble, &e, now);
+        if (r->shard)
+            r->shard->due = in->trouble.again;
+    } else {
+        connection_works(&in->trouble, now);
+    }
+    if (!r->holds)
+        kinesis_reader_over(in, r);
+}
+
+void kinesis_take_answers(struct input *in, nsec now)
+{
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        if (aws_call_ended(&in->readers[i].call))
+            came_back(in, &in->readers[i], now);
+}
+
+/* --- what is asked ------------------------------------------------------------------------------------------------- */
+
+unsigned kinesis_under_way(const struct input *in)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        n += in->readers[i].call.under_way;
+    return n;
+}
+
+static struct reader *free_reader(struct input *in)
+{
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        if (!in->readers[i].call.under_way && !in->readers[i].holds)
+            return &in->readers[i];
+    return NULL;
+}
+
+static unsigned limit_for(const struct input *in, const struct shard *x)
+{
+    return x->ask_for ? x->ask_for : (unsigned)in->conf->limit;
+}
+
+/* x: NULL for a listing. False: it could not begin; in->trouble says when to try again. */
+static bool ask(struct input *in, struct reader *r, enum kinesis_operation op, struct shard *x, nsec now)
+{
+    const char *stream = in->conf->stream;
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, KINESIS_REQUEST_MAX);
+    switch (op) {
+    case KINESIS_LIST:
+        rc = kinesis_list_text(stream, buf_slice(&in->token), &text);
+        break;
+    case KINESIS_ITERATOR:
+        rc = kinesis_iterator_text(stream, x->id, &x->place, &text);
+        break;
+    case KINESIS_RECORDS:
+        rc = kinesis_records_text(stream, x->iterator, limit_for(in, x), &text);
+        break;
+    }
+    assert(rc == 0); /* all that stands in it is bounded */
+    r->op = op;
+    r->asked = x ? limit_for(in, x) : 0;
+    r->began = now;
+    if (aws_call_begin(&r->call, kinesis_operation_name(op), buf_slice(&text), KINESIS_TIMEOUT, false, &in->trouble,
+                       now)) {
+        r->shard = x;
+        if (x)
+            x->busy = true;
+    }
+    buf_release(&text);
+    return r->call.under_way;
+}
+
+static void list(struct input *in, nsec now)
+{
+    struct reader *r = free_reader(in);
+
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        if (in->readers[i].call.under_way && in->readers[i].op == KINESIS_LIST)
+            return;
+    if (!in->listing && !in->shards.list_due && now < in->list_at)
+        return;
+    if (!in->listing) {
+        shards_list_begin(&in->shards);
+        buf_clear(&in->token);
+        in->listing = true;
+    }
+    if (r)
+        (void)ask(in, r, KINESIS_LIST, NULL, now); /* if it did not begin, the next turn asks again */
+}
+
+/* For one answer more, if it is like those that came lately. The only one is always asked for. */
+static bool may_have_room(const struct input *in, unsigned running)
+{
+    size_t used = in->room.used, each = KINESIS_ANSWER_FACTOR * in->largest;
+
+    return (running == 0 && used == 0) || used + (running + 1) * each <= KINESIS_ANSWERS_BYTES;
+}
+
+void kinesis_start_calls(struct input *in, nsec now)
+{
+    unsigned running = kinesis_under_way(in);
+    struct reader *r;
+    struct shard *x;
+    nsec next;
+
+    if (in->phase != READING || now < in->trouble.again || (in->trouble.failures > 0 && running > 0))
+        return;
+    list(in, now);
+    running = kinesis_under_way(in);
+    if (kinesis_oldest_answer(in) || !window_has_room(&in->window) || pace_waits(in->env.pace, now))
+        return;
+    while ((in->trouble.failures == 0 || running == 0) && now >= in->trouble.again && may_have_room(in, running) &&
+           (r = free_reader(in)) && (x = shards_due(&in->shards, now, &next)) &&
+           ask(in, r, x->state == SHARD_READY ? KINESIS_ITERATOR : KINESIS_RECORDS, x, now))
+        running++;
+}
+
+void kinesis_drop_answers(struct input *in)
+{
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        if (in->readers[i].holds)
+            kinesis_reader_over(in, &in->readers[i]);
+}
+
+void kinesis_cancel_calls(struct input *in)
+{
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        aws_call_cancel(&in->readers[i].call);
+}

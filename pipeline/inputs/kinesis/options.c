@@ -1,0 +1,154 @@
+#include "pipeline/inputs/kinesis/options.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/http/proxy.h"
+#include "transforms/text/time_text.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_REGION "us-east-1"
+#define LATEST         "latest"
+#define TRIM_HORIZON   "trim_horizon"
+
+/* clang-format off */
+#define AT(member) .offset = offsetof(struct kinesis_conf, member)
+
+const struct cfg_field kinesis_fields[] = {
+    {.name = "stream", .type = CFG_STRING, AT(stream), .required = true, .max = KINESIS_STREAM_MAX,
+     .help = "its name, or its ARN"},
+    {.name = "start", .type = CFG_STRING, AT(start), .def = TRIM_HORIZON,
+     .help = "where to begin when the stream is read for the first time: trim_horizon (the oldest record there is), latest (what comes from "
+             "now on), or a time like 2026-11-27T05:00:00Z (what arrived since then). Later it goes on where it was"},
+    {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
+     .help = "where calls go instead of https://kinesis.REGION.amazonaws.com: a VPC endpoint, a server of your own"},
+    {.name = "region", .type = CFG_STRING, AT(region), .max = KINESIS_REGION_MAX - 1,
+     .help = "left out: as the ARN says, else AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
+    {.name = "access_key_id", .type = CFG_STRING, AT(keys.access_key_id), .help = "left out: as `credentials` says"},
+    {.name = "secret_access_key", .type = CFG_STRING, AT(keys.secret_access_key), .secret = true,
+     .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "session_token", .type = CFG_STRING, AT(keys.session_token), .secret = true, .help = "of temporary keys"},
+    {.name = "profile", .type = CFG_STRING, AT(keys.profile),
+     .help = "profile in ~/.aws/credentials and ~/.aws/config to take the keys from; read again when the files change"},
+    CREDENTIALS_FIELD(offsetof(struct kinesis_conf, keys.ways)),
+    {.name = "poll", .type = CFG_DURATION, AT(poll), .def = "1s", .min = KINESIS_CALL_LEAST, .max = 60 * NSEC_PER_SEC,
+     .help = "a shard that has nothing more is asked again after this time; one that has, at once (five times a second at most)"},
+    {.name = "limit", .type = CFG_INT, AT(limit), .def = "10000", .min = 1, .max = KINESIS_RECORDS_MAX,
+     .help = "records that are asked for at once, at most"},
+    {.name = "deaggregate", .type = CFG_BOOL, AT(deaggregate), .def = "true",
+     .help = "a record that the Kinesis Producer Library made of many is many records"},
+    PROXY_FIELD(offsetof(struct kinesis_conf, proxy)),
+    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static bool start_time(const char *start, int64_t *ms, struct err *e)
+{
+    return time_text_parse_rfc3339(slice_str(start), NULL, ms, e) == 0 && *ms >= 0;
+}
+
+/* arn:PARTITION:kinesis:REGION:ACCOUNT:stream/NAME. *region: its region. */
+static bool is_arn(const char *text, struct slice *region)
+{
+    const char *part[5];
+
+    part[0] = text;
+    for (int i = 1; i < 5; i++) {
+        const char *colon = strchr(part[i - 1], ':');
+
+        if (!colon)
+            return false;
+        part[i] = colon + 1;
+    }
+    *region = slice_of(part[3], (size_t)(part[4] - 1 - part[3]));
+    return strncmp(part[2], "kinesis:", 8) == 0 && region->n > 0 && region->n < KINESIS_REGION_MAX &&
+           strstr(part[4], ":stream/") != NULL;
+}
+
+static bool is_name(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("_.-", *p))
+            return false;
+    return strlen(text) <= 128;
+}
+
+void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
+{
+    const struct kinesis_conf *c = conf;
+    struct credentials *keys = NULL;
+    struct slice region;
+    struct http_url u;
+    struct err e;
+    int64_t ms;
+
+    if (c->stream && !is_name(c->stream) && !is_arn(c->stream, &region)) {
+        (void)err_set(&e, ERR_CONFIG,
+                      "stream: neither a name (letters, digits, _ . -; at most 128) nor an ARN like "
+                      "arn:aws:kinesis:eu-west-1:123456789012:stream/orders");
+        cfg_options_refuse(o, &e);
+    }
+    if (c->start && strcmp(c->start, LATEST) != 0 && strcmp(c->start, TRIM_HORIZON) != 0 &&
+        !start_time(c->start, &ms, &e)) {
+        (void)err_set(&e, ERR_CONFIG, "start: trim_horizon, latest, or a time like 2026-11-27T05:00:00Z");
+        cfg_options_refuse(o, &e);
+    }
+    if (c->endpoint) {
+        if (http_url_parse(&u, "endpoint", c->endpoint, &e) < 0)
+            cfg_options_refuse(o, &e);
+        else
+            http_url_release(&u);
+    }
+    if (credentials_new(&keys, &c->keys, &e) < 0)
+        cfg_options_refuse(o, &e);
+    credentials_free(&keys);
+    proxy_check_option(c->proxy, o);
+    tls_options_check_all(&c->tls, base_dir, o);
+}
+
+int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e)
+{
+    struct credentials *keys = NULL;
+    struct slice region;
+
+    if (c->region && *c->region) {
+        snprintf(out, KINESIS_REGION_MAX, "%s", c->region);
+        return 0;
+    }
+    if (is_arn(c->stream, &region)) {
+        snprintf(out, KINESIS_REGION_MAX, "%.*s", (int)region.n, region.p);
+        return 0;
+    }
+    if (credentials_new(&keys, &c->keys, e) < 0)
+        return -1;
+    if (!credentials_region(keys, out, KINESIS_REGION_MAX))
+        snprintf(out, KINESIS_REGION_MAX, "%s", DEFAULT_REGION);
+    credentials_free(&keys);
+    return 0;
+}
+
+void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1])
+{
+    if (c->endpoint && *c->endpoint)
+        snprintf(out, ENDPOINT_URL_MAX + 1, "%s", c->endpoint);
+    else
+        snprintf(out, ENDPOINT_URL_MAX + 1, "https://kinesis.%s.amazonaws.com%s", region,
+                 strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
+}
+
+struct place kinesis_conf_start(const struct kinesis_conf *c, int64_t now_ms)
+{
+    struct place p = {.kind = PLACE_START};
+    struct err ignored;
+
+    if (strcmp(c->start, TRIM_HORIZON) == 0)
+        return p;
+    p.kind = PLACE_TIME;
+    p.ms = now_ms;
+    if (strcmp(c->start, LATEST) != 0)
+        (void)!start_time(c->start, &p.ms, &ignored);
+    return p;
+}

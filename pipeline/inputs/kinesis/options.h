@@ -1,0 +1,42 @@
+/* options.h -- the options of the kinesis input, and what is wrong with them taken by themselves.
+ *
+ * Ownership  bound and released with kinesis_fields. Threads: immutable once bound.
+ */
+#ifndef PIPELINE_INPUTS_KINESIS_OPTIONS_H
+#define PIPELINE_INPUTS_KINESIS_OPTIONS_H
+
+#include "config/bind.h"
+#include "config/options.h"
+#include "pipeline/aws/credentials/credentials.h"
+#include "pipeline/http/tls.h"
+#include "pipeline/http/url.h"
+#include "pipeline/inputs/kinesis/place.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KINESIS_REGION_MAX 64
+
+struct kinesis_conf {
+    char *stream, *endpoint, *region;
+    struct credentials_conf keys;
+    char *start;
+    nsec poll;
+    int64_t limit;
+    bool deaggregate;
+    char *proxy;
+    struct tls_conf tls;
+};
+
+extern const struct cfg_field kinesis_fields[];
+
+void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
+
+/* The option, what the ARN says, or environment and profile; never "". */
+MUST_CHECK int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e);
+/* Where calls go: the endpoint, or AWS's of this region. */
+void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1]);
+/* Where a shard of the first listing is read from, when that came at `now_ms` by the clock of the service. */
+struct place kinesis_conf_start(const struct kinesis_conf *c, int64_t now_ms);
+
+#endif

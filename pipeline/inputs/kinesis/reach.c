@@ -1,0 +1,45 @@
+#include "pipeline/inputs/kinesis/reach.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/inputs/aws/probe.h"
+#include "pipeline/inputs/kinesis/call.h"
+
+#include <assert.h>
+
+int kinesis_caller_conf(const struct kinesis_conf *c, struct kinesis_address *a, struct aws_caller_conf *out,
+                        struct err *e)
+{
+    if (kinesis_conf_region(c, a->region, e) < 0)
+        return -1;
+    kinesis_conf_address(c, a->region, a->url);
+    *out = (struct aws_caller_conf){.service = &kinesis_service,
+                                    .input = "kinesis",
+                                    .source = c->stream,
+                                    .address = a->url,
+                                    .keys = &c->keys,
+                                    .region = a->region,
+                                    .tls = &c->tls,
+                                    .proxy = c->proxy,
+                                    .answer_max = KINESIS_ANSWER_MAX,
+                                    .answer_factor = KINESIS_ANSWER_FACTOR,
+                                    .hint = kinesis_hint};
+    return 0;
+}
+
+int kinesis_probe(const void *conf, const struct input_probe *p, struct err *e)
+{
+    const struct kinesis_conf *c = conf;
+    struct aws_caller_conf caller;
+    struct kinesis_address address;
+    struct buf text;
+    int rc;
+
+    if (kinesis_caller_conf(c, &address, &caller, e) < 0)
+        return -1;
+    buf_init(&text, KINESIS_REQUEST_MAX);
+    rc = kinesis_list_text(c->stream, SLICE(""), &text);
+    assert(rc == 0);
+    rc = aws_probe(&caller, kinesis_operation_name(KINESIS_LIST), buf_slice(&text), p, e);
+    buf_release(&text);
+    return rc;
+}
