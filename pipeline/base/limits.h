@@ -567,14 +567,14 @@
 /* How often offsets are committed, and when one that is not answered is given up; how long a partition that goes to another member waits for
  * what is in hand; a window that was full for so long has partitions paused; a log that is shorter than what was read is another one
  * when it stays so for so long; how often a connection that failed is looked at; the same trouble in the log; the end, twice. */
-#define KAFKA_COMMIT_EVERY (1 * NSEC_PER_SEC)
+#define KAFKA_COMMIT_EVERY (500 * NSEC_PER_MSEC)
 #define KAFKA_COMMIT_TIME  (30 * NSEC_PER_SEC)
 #define KAFKA_REVOKE_TIME  (5 * NSEC_PER_SEC)
 #define KAFKA_FULL_TIME    (500 * NSEC_PER_MSEC)
 #define KAFKA_SHORTER_TIME (2 * NSEC_PER_SEC)
 #define KAFKA_LOOK_EVERY   (2 * NSEC_PER_SEC)
 #define KAFKA_SAYS_EVERY   (60 * NSEC_PER_SEC)
-#define KAFKA_LEAVE_TIME   (1500 * NSEC_PER_MSEC)
+#define KAFKA_LEAVE_TIME   (1 * NSEC_PER_SEC)
 /* Milliseconds that a turn waits for messages when nothing is to be done, and when something is. */
 #define KAFKA_WAIT_MS 200
 #define KAFKA_SOON_MS 10
