@@ -1,7 +1,7 @@
 /*
  * C11's threads, as ThreadSanitizer can see them.
  *
- * It watches POSIX threads, but (GCC 12) not those of <threads.h>: one that was made by thrd_create has no state of its own, and the
+ * It watches POSIX threads, but (GCC 12) not those of C11: one that was made by thrd_create has no state of its own, and the
  * first function of the C library that is watched crashes in it. librdkafka is built with them. So the programs of this build bring
  * functions of the same names that call the watched ones; a mtx_t of the C library is a pthread_mutex_t, and a cnd_t a pthread_cond_t.
  * Only for -fsanitize=thread; see CMakeLists.txt.
