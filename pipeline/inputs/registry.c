@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-extern const struct input_ops tail_ops, stdin_ops, sqs_ops, stomp_ops, kafka_ops, kinesis_ops;
+extern const struct input_ops tail_ops, stdin_ops, sqs_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -17,6 +17,7 @@ static const struct {
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},
+    {"mqtt", &mqtt_ops},
 };
 
 const struct input_ops *input_find(const char *name)

@@ -73,7 +73,9 @@ static const struct synonym INPUTS[] = {
     {" kubernetes kubernetes_logs k8s ", "write `tail: { paths: [\"/var/log/containers/*.log\"] }`"},
     {" aws_kinesis kinesis_streams kinesis_data_streams aws_kinesis_streams data_stream kcl kds ",
      "write `kinesis: { stream: NAME }`"},
-    {" sns pubsub amqp rabbitmq nats mqtt redis syslog tcp udp socket statsd otlp otel opentelemetry "
+    {" mosquitto mqtts mqtt5 emqx hivemq ",
+     "write `mqtt: { url: \"mqtt://HOST:1883\", client_id: NAME, topics: [\"logs/#\"] }`"},
+    {" sns pubsub amqp rabbitmq nats redis syslog tcp udp socket statsd otlp otel opentelemetry "
      "forward fluent beats lumberjack gelf s3 ",
      "there is no such input yet; `sluice --version` lists those that there are"},
 };

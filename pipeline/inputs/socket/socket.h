@@ -7,7 +7,7 @@
  *     socket_begin()    a connection is wanted
  *     socket_turn()     in each turn of the thread: goes on with what can be done without waiting. Connects, reads what is there into
  *                       s->in, writes what is in s->out. -1: it is over, and closed; *e says why in words, socket_hint() what to do
- *     socket_write()    puts something into s->out; -1: that is full, and stays as it was
+ *     socket_write()    puts something into s->out; -1: that is full, and stays as it was. What writes into a buf may write behind s->out
  *     socket_took()     so many bytes at the beginning of s->in were used
  *     socket_wait()     until there is something to do for socket_turn(), the thread is woken or asked to end, or `until`
  *
@@ -74,7 +74,7 @@ struct socket {
     struct input_thread *thread; /* NULL: none; set before socket_begin() */
     enum socket_state state;
     enum socket_trouble trouble;
-    struct buf in;
+    struct buf in, out;
     size_t need; /* bytes that must have room in s->in; 0: nothing in particular */
     bool hold;   /* nothing is read now */
 
@@ -86,7 +86,6 @@ struct socket {
     size_t next;
     struct http_request files; /* what the TLS is made with */
     struct secure *secure;
-    struct buf out;
     size_t out_at;                           /* what is written of it */
     bool more;                               /* there may be something to read that poll() does not show */
     bool read_wants_write, write_wants_read; /* TLS */
