@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #define LAX_VERSION "0.9.75" /* of libmicrohttpd: read_head() */
@@ -24,10 +25,11 @@ struct http_route {
     struct http_route_conf conf;
     size_t n;    /* of the path */
     bool prefix; /* it ends with a slash */
+    struct http_server *server;
+    atomic_bool shut;
     pthread_mutex_t lock;
     pthread_cond_t quiet;
-    atomic_bool shut;
-    atomic_uint begun; /* requests, until they are over */
+    LIST_HEAD(, exchange) begun; /* guarded by lock: requests, until they are over */
 };
 
 struct http_server {
@@ -37,7 +39,10 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct http_listener *listener;
     struct server_tls *tls; /* NULL: plain HTTP */
-    struct http_route *routes[HTTP_ROUTES_MAX];
+    char *tls_files[3];     /* as configured, for who comes later to the same address; NULL: not set */
+    pthread_rwlock_t routes_lock;
+    struct http_route
+        *routes[HTTP_ROUTES_MAX]; /* guarded by routes_lock, as what follows; written by the main thread only */
     size_t route_count;
 };
 
@@ -50,10 +55,12 @@ struct connection {
 struct exchange {
     unsigned magic;
     struct http_exchange x;
+    LIST_ENTRY(exchange) link;
 };
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
 
+/* Locks: held, but for the main thread. */
 static struct http_route *find(const struct http_server *s, const char *method, const char *url)
 {
     struct http_route *best = NULL;
@@ -82,10 +89,6 @@ int http_server_route(struct http_server *s, const struct http_route_conf *conf,
     struct http_route *r;
 
     assert(conf->path[0] == '/' && conf->ops->begin && conf->ops->more && conf->ops->refuse);
-    if (s->daemon)
-        return err_set(e, ERR_CONFIG,
-                       "%s: what is served on %s was fixed at the start; choose another listen, or start again",
-                       conf->owner, s->socket.address);
     for (size_t i = 0; i < s->route_count; i++)
         if (is_same(&s->routes[i]->conf, conf))
             return err_set(e, ERR_CONFIG, "%s: the path %s on %s is already that of %s; choose another path or listen",
@@ -97,9 +100,13 @@ int http_server_route(struct http_server *s, const struct http_route_conf *conf,
     r->conf = *conf;
     r->n = strlen(conf->path);
     r->prefix = conf->path[r->n - 1] == '/';
+    r->server = s;
     pthread_mutex_init(&r->lock, NULL);
     thread_cond_init(&r->quiet);
+    LIST_INIT(&r->begun);
+    pthread_rwlock_wrlock(&s->routes_lock);
     s->routes[s->route_count++] = r;
+    pthread_rwlock_unlock(&s->routes_lock);
     if (out)
         *out = r;
     return 0;
@@ -113,24 +120,59 @@ void http_route_shut(struct http_route *r)
 bool http_route_idle(struct http_route *r, nsec until)
 {
     struct timespec end = clock_timespec(until == NSEC_NEVER ? clock_mono() + 3600 * NSEC_PER_SEC : until);
+    bool idle;
     int rc = 0;
 
     assert(atomic_load(&r->shut));
     pthread_mutex_lock(&r->lock);
-    while (atomic_load(&r->begun) > 0 && rc == 0)
+    while (!LIST_EMPTY(&r->begun) && rc == 0)
         rc = pthread_cond_timedwait(&r->quiet, &r->lock, &end);
+    idle = LIST_EMPTY(&r->begun);
     pthread_mutex_unlock(&r->lock);
-    return atomic_load(&r->begun) == 0;
+    return idle;
 }
 
-/* Whoever waits has shut it before, so the lock is taken only when somebody may wait. */
-static void leave(struct http_route *r)
+static void free_route(struct http_route *r)
 {
-    if (atomic_fetch_sub(&r->begun, 1) > 1 || !atomic_load(&r->shut))
-        return;
+    pthread_cond_destroy(&r->quiet);
+    pthread_mutex_destroy(&r->lock);
+    mem_free(r);
+}
+
+/* Their connections are open until they are over. */
+static void cut_off_begun(struct http_route *r)
+{
+    nsec now = clock_mono();
+    struct exchange *ex;
+
     pthread_mutex_lock(&r->lock);
-    pthread_cond_broadcast(&r->quiet);
+    LIST_FOREACH(ex, &r->begun, link)
+        if (ex->x.client)
+            http_client_deadline(ex->x.client, now, now);
     pthread_mutex_unlock(&r->lock);
+}
+
+void http_route_close(struct http_route **rp)
+{
+    struct http_route *r = *rp;
+    struct http_server *s;
+
+    if (!r)
+        return;
+    s = r->server;
+    http_route_shut(r);
+    pthread_rwlock_wrlock(&s->routes_lock); /* from here on nobody finds it, and its tick does not come */
+    for (size_t i = 0; i < s->route_count; i++)
+        if (s->routes[i] == r) {
+            s->routes[i] = s->routes[--s->route_count];
+            break;
+        }
+    pthread_rwlock_unlock(&s->routes_lock);
+    do
+        cut_off_begun(r); /* and again: an answer that was just begun has a time of its own */
+    while (!http_route_idle(r, clock_mono() + NSEC_PER_SEC));
+    free_route(r);
+    *rp = NULL;
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
@@ -185,11 +227,6 @@ static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, con
 {
     const char *why;
 
-    const struct connection *connection =
-        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-
-    x->client = connection->client;
-    x->from = connection->from;
     if (s->conf.request)
         http_exchange_await(x, s->conf.request);
     x->guard = read_head(x->connection, asked->method, asked->version);
@@ -202,6 +239,30 @@ static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, con
     return x->route->conf.ops->begin(x, asked);
 }
 
+/* The request counts as its route's from here on. NULL: nobody owns the path. */
+static struct exchange *enter(struct http_server *s, struct MHD_Connection *c, const struct http_asked *asked)
+{
+    const struct connection *connection =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct exchange *ex = mem_alloc(sizeof(*ex));
+    struct http_route *r;
+
+    ex->magic = EXCHANGE_MAGIC;
+    pthread_rwlock_rdlock(&s->routes_lock);
+    r = find(s, asked->method, asked->url);
+    if (r) {
+        ex->x = (struct http_exchange){
+            .connection = c, .ctx = r->conf.ctx, .client = connection->client, .from = connection->from, .route = r};
+        pthread_mutex_lock(&r->lock);
+        LIST_INSERT_HEAD(&r->begun, ex, link);
+        pthread_mutex_unlock(&r->lock);
+    }
+    pthread_rwlock_unlock(&s->routes_lock);
+    if (!r)
+        mem_free(ex);
+    return r ? ex : NULL;
+}
+
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
                               const char *version, const char *data, size_t *size, void **request)
 {
@@ -209,22 +270,31 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     struct http_server *s = cls;
     struct exchange *ex = *request;
     struct slice piece = slice_of(data, *size);
-    struct http_route *r;
 
     assert(s->magic == SERVER_MAGIC);
     if (!ex) {
-        r = find(s, method, url);
-        if (!r)
+        ex = enter(s, c, &asked);
+        if (!ex)
             return not_found(c);
-        atomic_fetch_add(&r->begun, 1);
-        *request = ex = mem_alloc(sizeof(*ex));
-        ex->magic = EXCHANGE_MAGIC;
-        ex->x = (struct http_exchange){.connection = c, .ctx = r->conf.ctx, .route = r};
+        *request = ex;
         return begin(s, &ex->x, &asked);
     }
     assert(ex->magic == EXCHANGE_MAGIC && !ex->x.refused);
     *size = 0;
     return ex->x.route->conf.ops->more(&ex->x, &asked, piece);
+}
+
+/* The route may be gone behind it. */
+static void leave(struct exchange *ex)
+{
+    struct http_route *r = ex->x.route;
+
+    pthread_mutex_lock(&r->lock);
+    LIST_REMOVE(ex, link);
+    if (LIST_EMPTY(&r->begun))
+        pthread_cond_broadcast(&r->quiet);
+    pthread_mutex_unlock(&r->lock);
+    mem_free(ex);
 }
 
 static void completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
@@ -239,8 +309,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **request, enum 
     http_exchange_await(&ex->x, s->conf.next);
     if (ex->x.route->conf.ops->over)
         ex->x.route->conf.ops->over(&ex->x);
-    leave(ex->x.route);
-    mem_free(ex);
+    leave(ex);
     *request = NULL;
 }
 
@@ -284,13 +353,15 @@ static bool take_connection(void *ctx, int fd, const struct sockaddr *from, sock
 
 static void on_tick(void *ctx, nsec mono_now)
 {
-    const struct http_server *s = ctx;
+    struct http_server *s = ctx;
 
     if (s->tls)
         server_tls_look(s->tls, mono_now, clock_wall());
+    pthread_rwlock_rdlock(&s->routes_lock);
     for (size_t i = 0; i < s->route_count; i++)
         if (s->routes[i]->conf.ops->tick)
             s->routes[i]->conf.ops->tick(s->routes[i]->conf.ctx, mono_now);
+    pthread_rwlock_unlock(&s->routes_lock);
 }
 
 static void library_says(void *cls, const char *fmt, va_list ap)
@@ -319,8 +390,14 @@ int http_server_open(struct http_server **out, const struct http_server_conf *co
     s->magic = SERVER_MAGIC;
     s->conf = *conf;
     s->socket.fd = -1;
-    if (conf->tls && server_tls_set(conf->tls))
+    pthread_rwlock_init(&s->routes_lock, NULL);
+    if (conf->tls && server_tls_set(conf->tls)) {
+        const char *const files[] = {conf->tls->cert_file, conf->tls->key_file, conf->tls->client_ca_file};
+
         s->tls = server_tls_new(conf->tls, conf->base_dir, conf->name);
+        for (size_t i = 0; i < ARRAY_LEN(files); i++)
+            s->tls_files[i] = files[i] ? mem_strdup(files[i]) : NULL;
+    }
     if ((s->tls && server_tls_read(s->tls, e) < 0) || http_listen(conf->listen, conf->name, &s->socket, e) < 0) {
         http_server_close(&s);
         return -1;
@@ -412,13 +489,11 @@ void http_server_close(struct http_server **ss)
         close(s->socket.fd);
     http_listener_free(&s->listener);
     server_tls_free(&s->tls);
-    while (s->route_count) {
-        struct http_route *r = s->routes[--s->route_count];
-
-        pthread_cond_destroy(&r->quiet);
-        pthread_mutex_destroy(&r->lock);
-        mem_free(r);
-    }
+    while (s->route_count)
+        free_route(s->routes[--s->route_count]);
+    for (size_t i = 0; i < ARRAY_LEN(s->tls_files); i++)
+        mem_free(s->tls_files[i]);
+    pthread_rwlock_destroy(&s->routes_lock);
     MEM_CLEAR(*ss);
 }
 
@@ -428,6 +503,23 @@ const struct http_socket *http_server_socket(const struct http_server *s)
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
+
+/* Who wants TLS gets the TLS that he names, or nothing. */
+static int check_same_tls(const struct http_server *s, const struct http_server_conf *conf, struct err *e)
+{
+    const struct server_tls_conf none = {NULL, NULL, NULL}, *tls = conf->tls ? conf->tls : &none;
+    const char *const files[] = {tls->cert_file, tls->key_file, tls->client_ca_file};
+
+    if (!server_tls_set(tls))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (!files[i] != !s->tls_files[i] || (files[i] && strcmp(files[i], s->tls_files[i]) != 0))
+            return err_set(e, ERR_CONFIG,
+                           "%s.listen `%s`: somebody else listens there with another `tls`; let both have the same, or "
+                           "choose another listen",
+                           conf->name, conf->listen);
+    return 0;
+}
 
 int http_servers_at(struct http_servers *all, const struct http_server_conf *conf, struct http_server **s,
                     struct err *e)
@@ -441,7 +533,7 @@ int http_servers_at(struct http_servers *all, const struct http_server_conf *con
 
         if (at.port != 0 && there->port == at.port && strcmp(there->host, at.host) == 0) {
             *s = all->at[i];
-            return 0;
+            return check_same_tls(*s, conf, e);
         }
     }
     if (all->count == HTTP_SERVERS_MAX)
@@ -471,6 +563,19 @@ void http_servers_drop(struct http_servers *all)
         else
             http_server_close(&all->at[i]);
     all->count = kept;
+}
+
+void http_servers_leave(struct http_servers *all, struct http_route **r)
+{
+    struct http_server *s = *r ? (*r)->server : NULL;
+
+    http_route_close(r);
+    for (size_t i = 0; s && s->route_count == 0 && i < all->count; i++)
+        if (all->at[i] == s) {
+            http_server_close(&all->at[i]);
+            all->at[i] = all->at[--all->count];
+            break;
+        }
 }
 
 void http_servers_stop(struct http_servers *all)

@@ -6,10 +6,11 @@
  * (listener.h), memory per connection is bounded, and a path that nobody owns is not found.
  *
  *     http_server_open()     the socket is there; clients wait in its queue (with TLS: its files were read, and are good)
- *     http_server_route()    who answers; all of them before the start
+ *     http_server_route()    who answers; also while it runs
  *     http_server_start()    its threads run
  *     http_route_shut()      new requests for it are refused with 503 ...
  *     http_route_idle()      ... and those that had begun are over
+ *     http_route_close()     the path is nobody's any more
  *     http_server_stop()     no thread is left, all connections are closed; nothing may be suspended
  *     http_server_close()
  *
@@ -94,7 +95,7 @@ struct http_route_conf {
     void *ctx;
 };
 
-/* -1 (ERR_CONFIG): somebody else has the path, or the server runs already. Of several that fit the one with the longest path answers. `r` may be NULL. */
+/* -1 (ERR_CONFIG): somebody else has the path. Of several that fit the one with the longest path answers. `r` may be NULL. */
 MUST_CHECK int http_server_route(struct http_server *s, const struct http_route_conf *conf, struct http_route **r,
                                  struct err *e);
 
@@ -107,6 +108,9 @@ void http_server_close(struct http_server **s);
 void http_route_shut(struct http_route *r);
 /* False: not by `until` (mono). */
 MUST_CHECK bool http_route_idle(struct http_route *r, nsec until);
+/* Shuts it, cuts off who has not finished (nothing of it may be suspended), and waits for that: a second or two. Behind it the owner is not
+ * called any more. Routes that are left go with their server. *r NULL: nothing. */
+void http_route_close(struct http_route **r);
 
 const struct http_socket *http_server_socket(const struct http_server *s);
 
@@ -122,11 +126,13 @@ struct http_servers {
     size_t count;
 };
 
-/* The server that listens there, or a new one; the conf of the first one counts. */
+/* The server that listens there, or a new one; the conf of the first one counts. -1, too: who comes later has a `tls`, and it is another. */
 MUST_CHECK int http_servers_at(struct http_servers *all, const struct http_server_conf *conf, struct http_server **s,
                                struct err *e);
 MUST_CHECK int http_servers_start(struct http_servers *all, struct err *e); /* those that do not run yet */
 void http_servers_drop(struct http_servers *all);                           /* closes those that do not run */
+/* Closes the route, and its server when that has no other: the address is free again. */
+void http_servers_leave(struct http_servers *all, struct http_route **r);
 void http_servers_stop(struct http_servers *all);
 void http_servers_close(struct http_servers *all);
 

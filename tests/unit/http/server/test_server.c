@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -315,6 +316,44 @@ static void servers_are_shared_by_their_address(void **state)
     assert_int_equal(all.count, 0);
 }
 
+/* One that comes while the server runs, and one that goes: with a client that has sent half of a body. */
+static void a_path_comes_and_goes(void **state)
+{
+    struct http_servers all = {.count = 0};
+    const char half[] = "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf";
+    struct owner a = {.name = "a"}, b = {.name = "b"};
+    struct http_server_conf conf = CONF;
+    struct http_route *ra, *rb;
+    struct http_server *s;
+    struct err e;
+    int fd;
+
+    (void)state;
+    log_set_level(LOG_ERROR);
+    assert_int_equal(http_servers_at(&all, &conf, &s, &e), 0);
+    ra = route(s, &a, NULL, "/a");
+    assert_int_equal(http_servers_start(&all, &e), 0);
+    assert_int_equal(strncmp(ask(s, "GET", "/b", ""), "404", 3), 0);
+    rb = route(s, &b, NULL, "/b");
+    assert_string_equal(ask(s, "GET", "/b", ""), "200 b GET /b 0");
+    fd = dial(s);
+    assert_int_equal(write(fd, half, sizeof(half) - 1), sizeof(half) - 1);
+    while (atomic_load(&b.begun) < 2)
+        sched_yield();
+    http_servers_leave(&all, &rb);
+    assert_null(rb);
+    assert_int_equal(atomic_load(&b.over), 2);
+    close(fd);
+    assert_int_equal(strncmp(ask(s, "GET", "/b", ""), "404", 3), 0);
+    assert_string_equal(ask(s, "GET", "/a", ""), "200 a GET /a 0");
+    rb = route(s, &b, NULL, "/b");
+    http_servers_leave(&all, &ra);
+    assert_int_equal(all.count, 1);
+    http_servers_leave(&all, &rb);
+    assert_int_equal(all.count, 0); /* the last one has closed it */
+    http_servers_leave(&all, &rb);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_path_belongs_to_one),
         cmocka_unit_test(one_owner_can_leave_while_the_others_answer),
         cmocka_unit_test(servers_are_shared_by_their_address),
+        cmocka_unit_test(a_path_comes_and_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
