@@ -179,6 +179,11 @@ bool authorities_use(const struct authorities *a, void *ssl_ctx)
            SSL_CTX_set1_chain_cert_store(ssl_ctx, a->store) == 1;
 }
 
+void *authorities_store(const struct authorities *a)
+{
+    return a->store;
+}
+
 const char *authorities_usual_file(void)
 {
     return X509_get_default_cert_file();

@@ -36,6 +36,9 @@ struct slice authorities_mark(const struct authorities *a);
  * is sent with those of them that it is from. False: no memory. */
 MUST_CHECK bool authorities_use(const struct authorities *a, void *ssl_ctx);
 
+/* OpenSSL's X509_STORE with them; borrowed. */
+void *authorities_store(const struct authorities *a);
+
 /* Where OpenSSL would look for the system's. */
 const char *authorities_usual_file(void);
 const char *authorities_usual_folder(void);

@@ -443,6 +443,43 @@
 #define API_UPLOAD_WAIT (2 * NSEC_PER_SEC)
 #define API_STOP_WAIT   (10 * NSEC_PER_SEC)
 
+/* SNS. A body (a message has 256 KiB, escapes make six of one), and what is taken of the budget for one, times its size; what is read and
+ * dropped of one that is refused; of a message: id, ARN, URL, signature in base64, attributes, an attribute's name; a certificate with its chain. */
+#define SNS_BODY_MAX           RECORD_MAX_BYTES
+#define SNS_BODY_FACTOR        3
+#define SNS_DISCARD_MAX        (32 * MIB)
+#define SNS_BODY_FIRST         LIMIT(16 * KIB, 64)
+#define SNS_ID_MAX             128
+#define SNS_ARN_MAX            512
+#define SNS_URL_MAX            2048
+#define SNS_SIGNATURE_MAX      2048
+#define SNS_ATTRIBUTES_MAX     64
+#define SNS_ATTRIBUTE_NAME_MAX 245
+#define SNS_CERTIFICATE_MAX    (64 * KIB)
+#define SIGNER_KEY_BITS_MIN    2048
+/* AWS's limits on filter policies; how deep one may be nested is ours. */
+#define SNS_FILTER_KEYS_MAX         5
+#define SNS_FILTER_COMBINATIONS_MAX 150
+#define SNS_FILTER_BYTES_MAX        (256 * 1024)
+#define SNS_FILTER_STARS_MAX        3
+#define SNS_FILTER_POINTS_MAX       100
+#define SNS_FILTER_DEPTH_MAX        16
+#define SNS_FILTER_JSON_DEPTH       48
+/* An input's server, if nobody else is at its address; a client has so long for a request. SNS waits 15 s for its answer. */
+#define SNS_CONNECTIONS    128
+#define SNS_SERVER_THREADS 1
+#define SNS_SERVER_MEMORY  (16 * KIB)
+#define SNS_CLIENT_TIMEOUT (30 * NSEC_PER_SEC)
+#define SNS_RETRY_AFTER    "5"
+/* Certificates that are known, at most, and what is asked for at once; how long one may take; a certificate that was of no use is not asked
+ * for again so soon; a timestamp may be so far ahead of our clock; how often a refusal of one kind is said. */
+#define SNS_CERTIFICATES  LIMIT(32, 3)
+#define SNS_FETCHES       LIMIT(8, 2)
+#define SNS_FETCH_TIMEOUT (8 * NSEC_PER_SEC)
+#define SNS_BAD_FOR       (30 * NSEC_PER_SEC)
+#define SNS_CLOCK_SKEW    (300 * NSEC_PER_SEC)
+#define SNS_SAYS_EVERY    (30 * NSEC_PER_SEC)
+
 /* An input that was pushed back counts as held back for so long, for longer when that comes again within so long. A reader that waits
  * this long for memory, or for writes that are under way, is held back. */
 #define PUSHBACK_HOLD      (5 * NSEC_PER_SEC)
