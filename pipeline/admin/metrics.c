@@ -268,6 +268,8 @@ static const struct {
      "messages that the source handed out before, to us or to others"},
     {INPUT_DUPLICATES, "sluice_input_duplicates_total",
      "messages that were handed out again and dropped, because their record is in the spool already"},
+    {INPUT_FILTERED, "sluice_input_filtered_total",
+     "messages that were answered and dropped, because they do not match the filter policy of the input"},
     {INPUT_FAILED_CALLS, "sluice_input_failed_calls_total",
      "calls and connections to the source that failed and are tried again"},
     {INPUT_ERRORS, "sluice_input_errors_total",

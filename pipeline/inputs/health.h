@@ -33,6 +33,7 @@ enum input_count {
     INPUT_RECONNECTS,
     INPUT_REDELIVERED, /* the source says that it handed them out before */
     INPUT_DUPLICATES,  /* dropped, because their record is in the spool already */
+    INPUT_FILTERED,    /* answered and dropped: the input's filter does not want them */
     INPUT_FAILED_CALLS,
     INPUT_ERRORS,
     INPUT_COUNTS,

@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-extern const struct input_ops tail_ops, stdin_ops, sqs_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops;
+extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
+/* clang-format off */
 static const struct {
     const char *name;
     const struct input_ops *ops;
@@ -14,11 +15,13 @@ static const struct {
     {"tail", &tail_ops},
     {"stdin", &stdin_ops},
     {"sqs", &sqs_ops},
+    {"sns", &sns_ops},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},
     {"mqtt", &mqtt_ops},
 };
+/* clang-format on */
 
 const struct input_ops *input_find(const char *name)
 {

@@ -14,10 +14,11 @@ import objects
 from common import KIB, one_stream, stream, to_file
 from es_peer import EsPeer
 from firehose import Answer, Firehose
-from harness import wait_until
+from harness import free_port, wait_until
 from http_peer import Handler, HttpPeer
 from raw_peer import RawPeer, answer
 from s3_peer import S3Peer
+from sns_peer import TOPIC, post
 from sqs_peer import SqsPeer
 from test_codecs import CODECS
 from test_sqs import sqs
@@ -162,7 +163,33 @@ class Sqs(Input):
             self.queue.queue.clear()
 
 
-INPUTS = {"api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs}
+class Sns(Input):
+    """Raw messages: their bytes are the record. (Signed ones are JSON, and so text.)"""
+
+    SECRET = "secret-of-the-topic-1"
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.port, self.sent = free_port(), 0
+
+    def config(self):
+        return {"sns": {"listen": f"127.0.0.1:{self.port}", "topics": [TOPIC], "raw_delivery": True, "secret": self.SECRET}}
+
+    def post(self, record):
+        self.sent += 1
+        names = {"Type": "Notification", "MessageId": str(self.sent), "TopicArn": TOPIC}
+        return post(f"http://127.0.0.1:{self.port}/sns/app/{self.SECRET}", names, raw=record)[:2]
+
+    def send(self, d, some):
+        for r in some:
+            assert self.post(r)[0] == 200
+
+    def check_too_large(self, d):
+        status, text = self.post(bytes(self.most() + 1))
+        assert status == 413 and str(self.most()) in text, (status, text)
+
+
+INPUTS = {"api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns}
 
 
 class Collects(Handler):
