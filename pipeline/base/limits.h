@@ -433,8 +433,11 @@
 /* JSON objects nested deeper than this are refused, also inside members that nobody reads. */
 #define API_SHAPE_DEPTH 32
 /* Frames of one put. Two neighbouring frames together hold more than FRAME_MAX_BYTES, or the second would have gone into the first;
- * so 4 MiB (and their newlines) never need more than this. */
-#define API_PUT_FRAMES_MAX 12
+ * so 4 MiB (and their newlines) never need more than 12, and 10 MiB of Kinesis' records, with the longest keys, no more than this. */
+#define API_PUT_FRAMES_MAX LIMIT(32, 64)
+/* PutRecords of Kinesis Data Streams: what its records may have in all; and its body. */
+#define KINESIS_PUT_MAX_BYTES  (10 * MIB)
+#define KINESIS_BODY_MAX_BYTES (15 * MIB)
 /* A refused request may send this much to the bin before the connection is closed on it. */
 #define API_DISCARD_MAX (32 * MIB)
 /* Puts that wait for a disk that does not answer and are noted at a time; they all wait for the same one. */

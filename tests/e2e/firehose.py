@@ -7,6 +7,7 @@ import json
 import sigv4
 
 TARGET = "Firehose_20150804."
+KINESIS = "Kinesis_20131202."
 
 
 class Answer(Exception):
@@ -30,16 +31,20 @@ class Firehose:
             self._connection.close()
             self._connection = None
 
+    def kinesis(self, operation, **arguments):
+        """The same of the API of Kinesis Data Streams."""
+        return self.call_raw(operation, json.dumps(arguments).encode(), KINESIS, "kinesis")
+
     def call(self, operation, arguments):
         body = json.dumps(arguments, separators=(",", ":")).encode()
         return self.call_raw(operation, body)
 
-    def call_raw(self, operation, body):
-        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": TARGET + operation}
+    def call_raw(self, operation, body, target=TARGET, service="firehose"):
+        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target + operation}
         if self.credentials:
             key, secret = self.credentials
             url = f"http://127.0.0.1:{self.port}/"
-            headers = sigv4.sign("POST", url, headers, body, key, secret, self.region, "firehose")
+            headers = sigv4.sign("POST", url, headers, body, key, secret, self.region, service)
         status, answer = self._exchange(headers, body)
         try:
             answer = json.loads(answer or b"{}")

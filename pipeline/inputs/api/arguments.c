@@ -127,8 +127,12 @@ int api_shape_number(struct json_reader *r, const char *name, struct api_number 
 
 int api_shape_check_stream(const struct api_text *t, struct api_error *e)
 {
+    return api_shape_check_stream_as("deliveryStreamName", t, e);
+}
+
+int api_shape_check_stream_as(const char *where, const struct api_text *t, struct api_error *e)
+{
     static const char ALPHABET[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    const char *where = "deliveryStreamName";
     char value[sizeof(t->s) + 8];
 
     if (!t->present)

@@ -48,6 +48,8 @@ int api_shape_broken(const char *value, const char *where, const char *constrain
 
 /* Present, 1..64 of [a-zA-Z0-9_.-]. */
 MUST_CHECK int api_shape_check_stream(const struct api_text *t, struct api_error *e);
+/* The same of a member that is called otherwise. */
+MUST_CHECK int api_shape_check_stream_as(const char *where, const struct api_text *t, struct api_error *e);
 /* Absent, or within min..max. */
 MUST_CHECK int api_shape_check_range(const struct api_number *n, const char *where, int64_t min, int64_t max,
                                      struct api_error *e);

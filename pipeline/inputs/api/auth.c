@@ -69,12 +69,13 @@ static const struct api_credential *find_key(struct api_auth_keys keys, struct s
     return NULL;
 }
 
-static int check_scope(const struct api_auth *a, struct api_error *e)
+static int check_scope(const struct api_auth *a, const char *service, struct api_error *e)
 {
     const struct sigv4_scope *scope = &a->claim.scope;
 
-    if (!slice_is(scope->service, "firehose"))
-        return api_error_set(e, API_INVALID_SIGNATURE, "Credential should be scoped to correct service: 'firehose'.");
+    if (!slice_is(scope->service, service))
+        return api_error_set(e, API_INVALID_SIGNATURE, "Credential should be scoped to correct service: '%s'.",
+                             service);
     if (strncmp(scope->date, a->timestamp, 8) != 0)
         return api_error_set(e, API_INVALID_SIGNATURE,
                              "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
@@ -119,7 +120,7 @@ int api_auth_begin(struct api_auth *a, struct api_auth_keys keys, const struct a
     a->key = find_key(keys, a->claim.access_key_id);
     if (!a->key)
         return api_error_set(e, API_UNRECOGNIZED_CLIENT, "The security token included in the request is invalid.");
-    if (check_skew(a, at, wall_now, e) < 0 || check_scope(a, e) < 0)
+    if (check_skew(a, at, wall_now, e) < 0 || check_scope(a, keys.service ? keys.service : "firehose", e) < 0)
         return -1;
     return check_signed_headers(a, headers, e);
 }

@@ -25,6 +25,7 @@
 struct api_auth_keys {
     const struct api_credential *v;
     size_t n;
+    const char *service; /* NULL: firehose */
 };
 
 struct api_auth_headers {

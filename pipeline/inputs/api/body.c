@@ -5,13 +5,14 @@
 
 #include "pipeline/base/limits.h"
 
+#include <inttypes.h>
 #include <zlib.h>
 
 #define GUNZIP_WINDOW (16 + MAX_WBITS) /* gzip framing only */
 
 void api_body_init(struct api_body *b, struct budget *budget)
 {
-    *b = (struct api_body){.budget = budget};
+    *b = (struct api_body){.budget = budget, .max = API_BODY_MAX_BYTES};
 }
 
 void api_body_release(struct api_body *b)
@@ -37,16 +38,27 @@ static int hold(struct api_body *b, size_t want, struct api_error *e)
     return 0;
 }
 
-static int too_large(struct api_error *e)
+static int too_large(const struct api_body *b, struct api_error *e)
 {
-    return api_error_set(e, API_TOO_LARGE, "a request's body may have %llu bytes at most",
-                         (unsigned long long)API_BODY_MAX_BYTES);
+    return api_error_set(e, API_TOO_LARGE, "a request's body may have %llu bytes at most", (unsigned long long)b->max);
+}
+
+/* A large one is never refused for now when it would be refused for ever: what is made of it takes three quarters as much again. */
+static int check_size(const struct api_body *b, uint64_t length, struct api_error *e)
+{
+    if (length > b->max)
+        return too_large(b, e);
+    if (b->max > API_BODY_MAX_BYTES && length / 4 * 7 > b->budget->limit)
+        return api_error_set(e, API_TOO_LARGE,
+                             "a body of %" PRIu64 " bytes needs more memory: set limits.memory to %llu MiB or more",
+                             length, length * 7 / MIB + 1);
+    return 0;
 }
 
 int api_body_expect(struct api_body *b, uint64_t length, struct api_error *e)
 {
-    if (length > API_BODY_MAX_BYTES)
-        return too_large(e);
+    if (check_size(b, length, e) < 0)
+        return -1;
     return length > b->held ? hold(b, (size_t)length, e) : 0;
 }
 
@@ -57,10 +69,10 @@ static int make_room(struct api_body *b, size_t more, struct api_error *e)
 
     if (want <= b->held)
         return 0;
-    if (want > API_BODY_MAX_BYTES)
-        return too_large(e);
-    if (twice > API_BODY_MAX_BYTES)
-        twice = API_BODY_MAX_BYTES;
+    if (check_size(b, want, e) < 0)
+        return -1;
+    if (twice > b->max)
+        twice = b->max;
     return hold(b, twice > want ? twice : want, e);
 }
 
@@ -103,6 +115,7 @@ int api_body_gunzip(struct api_body *b, struct api_error *e)
     if (inflateInit2(&z, GUNZIP_WINDOW) != Z_OK)
         return api_error_set(e, API_UNAVAILABLE, API_SLOW_DOWN);
     api_body_init(&plain, b->budget);
+    plain.max = b->max;
     do {
         rc = inflate_some(&z, &plain, e);
     } while (rc > 0);

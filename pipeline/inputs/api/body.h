@@ -19,6 +19,7 @@ struct api_body {
     struct buf bytes;
     struct budget *budget;
     size_t held; /* taken from the budget */
+    size_t max;  /* API_BODY_MAX_BYTES, unless its owner says otherwise before the first byte */
 };
 
 void api_body_init(struct api_body *b, struct budget *budget);

@@ -16,6 +16,7 @@
     X(SERIALIZATION, 400, "SerializationException")                                                                    \
     X(INVALID_ARGUMENT, 400, "InvalidArgumentException")                                                               \
     X(NOT_FOUND, 400, "ResourceNotFoundException")                                                                     \
+    X(THROTTLED, 400, "ProvisionedThroughputExceededException")                                                        \
     X(MALFORMED, 400, "MalformedHttpRequest")                                                                          \
     X(ACCESS_DENIED, 403, "AccessDeniedException")                                                                     \
     X(MISSING_TOKEN, 403, "MissingAuthenticationTokenException")                                                       \

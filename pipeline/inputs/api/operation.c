@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SERVICE "Firehose_20150804."
+#define KINESIS "Kinesis_20131202."
 
 static const struct {
     const char *target;
@@ -14,6 +15,14 @@ static const struct {
     {SERVICE "PutRecord", API_OP_PUT},
     {SERVICE "DescribeDeliveryStream", API_OP_DESCRIBE},
     {SERVICE "ListDeliveryStreams", API_OP_LIST},
+    {KINESIS "PutRecords", API_OP_KINESIS_PUT_BATCH},
+    {KINESIS "PutRecord", API_OP_KINESIS_PUT},
+    {KINESIS "ListShards", API_OP_KINESIS_SHARDS},
+    {KINESIS "DescribeStreamSummary", API_OP_KINESIS_SUMMARY},
+    {KINESIS "DescribeStream", API_OP_KINESIS_DESCRIBE},
+    {KINESIS "CreateStream", API_OP_CONFIGURED},
+    {KINESIS "DeleteStream", API_OP_CONFIGURED},
+    {KINESIS "UpdateShardCount", API_OP_CONFIGURED},
     {SERVICE "CreateDeliveryStream", API_OP_CONFIGURED},
     {SERVICE "DeleteDeliveryStream", API_OP_CONFIGURED},
     {SERVICE "UpdateDestination", API_OP_CONFIGURED},
@@ -37,7 +46,14 @@ int api_operation_find(const struct api_asked *asked, enum api_operation *op, st
             return 0;
         }
     }
-    return api_error_set(e, API_UNKNOWN_OPERATION, "the header X-Amz-Target names no operation of Firehose_20150804");
+    return api_error_set(e, API_UNKNOWN_OPERATION,
+                         "the header X-Amz-Target names no operation of Firehose_20150804, nor one of "
+                         "Kinesis_20131202 that puts records");
+}
+
+bool api_operation_is_kinesis(const char *target)
+{
+    return target && strncmp(target, KINESIS, strlen(KINESIS)) == 0;
 }
 
 int api_operation_refuse(const char *target, struct api_error *e)
@@ -45,5 +61,5 @@ int api_operation_refuse(const char *target, struct api_error *e)
     return api_error_set(e, API_INVALID_ARGUMENT,
                          "%s is not supported: streams are configured in YAML. Change `streams:` in the configuration "
                          "file of sluice and restart it.",
-                         target + strlen(SERVICE));
+                         strchr(target, '.') + 1);
 }

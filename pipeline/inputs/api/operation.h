@@ -1,4 +1,4 @@
-/* operation.h -- which of Firehose's operations a request asks for.
+/* operation.h -- which of the operations of Firehose, or of Kinesis Data Streams, a request asks for.
  *
  * Threads: pure functions.
  */
@@ -15,6 +15,11 @@ enum api_operation {
     API_OP_PUT_BATCH,
     API_OP_DESCRIBE,
     API_OP_LIST,
+    API_OP_KINESIS_PUT, /* these are of Kinesis Data Streams: api_operation_is_kinesis() */
+    API_OP_KINESIS_PUT_BATCH,
+    API_OP_KINESIS_SHARDS,
+    API_OP_KINESIS_SUMMARY,
+    API_OP_KINESIS_DESCRIBE,
     API_OP_CONFIGURED, /* one that YAML replaces */
 };
 
@@ -25,6 +30,9 @@ struct api_asked {
 };
 
 MUST_CHECK int api_operation_find(const struct api_asked *asked, enum api_operation *op, struct api_error *e);
+
+/* Is the target one of Kinesis Data Streams? Also for an operation that is not known, and NULL. */
+bool api_operation_is_kinesis(const char *target);
 
 /* The answer to an API_OP_CONFIGURED; returns -1. */
 int api_operation_refuse(const char *target, struct api_error *e);

@@ -53,7 +53,7 @@ struct api_put {
     struct api_put_frame frames[API_PUT_FRAMES_MAX];
     size_t frame_count;
     uint32_t count;
-    uint64_t bytes;
+    uint64_t bytes, largest; /* largest: of Kinesis' records, which may need a frame of their own */
 
     atomic_uint pending;
     void (*ready)(void *ctx);

@@ -10,6 +10,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/api/auth.h"
 #include "pipeline/inputs/api/body.h"
+#include "pipeline/inputs/api/kinesis.h"
 #include "pipeline/inputs/api/operation.h"
 #include "pipeline/inputs/api/put.h"
 
@@ -31,6 +32,7 @@ struct api_request {
     struct MHD_Connection *connection;
     char id[API_PUT_ID + 1];
     enum api_operation operation;
+    bool kinesis;       /* it is one of Kinesis Data Streams */
     bool gzip, signed_; /* Content-Encoding: gzip; must be, and claims to be, signed */
     bool committing;    /* the spool has been asked; suspended until it has answered */
     struct api_commit commit;
@@ -63,7 +65,12 @@ static const char *header(const struct api_request *rq, const char *name)
 
 static int check_encoding(struct api_request *rq)
 {
-    const char *encoding = header(rq, "Content-Encoding");
+    const char *encoding = header(rq, "Content-Encoding"), *type = header(rq, "Content-Type");
+
+    if (rq->kinesis && type && strcasestr(type, "cbor"))
+        return api_error_set(
+            &rq->error, API_SERIALIZATION,
+            "the body has to be JSON; an SDK for Java sends CBOR, unless AWS_CBOR_DISABLE=true is set");
 
     if (!encoding || strcasecmp(encoding, "identity") == 0)
         return 0;
@@ -123,7 +130,8 @@ static void log_refused(struct api_request *rq)
 static int check_claim(struct api_request *rq)
 {
     const struct api_conf *conf = rq->api->conf;
-    struct api_auth_keys keys = {conf->credentials, conf->credential_count};
+    struct api_auth_keys keys = {
+        .v = conf->credentials, .n = conf->credential_count, .service = rq->kinesis ? "kinesis" : NULL};
     struct api_auth_headers headers;
 
     rq->signed_ = conf->credential_count > 0;
@@ -212,11 +220,14 @@ static int judge(struct api_request *rq, const struct http_asked *asked)
         .target = header(rq, "X-Amz-Target"),
     };
 
+    rq->kinesis = api_operation_is_kinesis(what.target);
     if (check_names(rq, asked->method) < 0 || check_gate(rq) < 0 ||
         api_operation_find(&what, &rq->operation, &rq->error) < 0 || check_claim(rq) < 0 || check_encoding(rq) < 0)
         return -1;
     if (rq->operation == API_OP_CONFIGURED)
         return api_operation_refuse(what.target, &rq->error);
+    if (rq->kinesis)
+        rq->body.max = KINESIS_BODY_MAX_BYTES;
     if (api_body_expect(&rq->body, announced(rq), &rq->error) == 0)
         return 0;
     note_memory(rq);
@@ -271,6 +282,8 @@ static enum MHD_Result answer(struct api_request *rq)
     enum MHD_Result rc = MHD_NO;
 
     give_back_stream(rq);
+    if (rq->kinesis)
+        api_kinesis_error(&rq->error);
     if (rq->error.code != API_OK) {
         buf_clear(&rq->reply);
         if (api_error_body(&rq->error, &rq->reply) < 0)
@@ -360,7 +373,10 @@ static int prepare_put(struct api_request *rq)
     snprintf(text, sizeof(text), "input=api client=%s%s%s", rq->exchange->from, *key ? " access_key_id=" : "", key);
 
     origin.text = slice_str(text);
-    rc = api_put_parse(&rq->put, rq->operation == API_OP_PUT_BATCH, body->p, body->n, &origin, &rq->error);
+    rc = rq->kinesis
+             ? api_kinesis_parse(&rq->put, rq->operation == API_OP_KINESIS_PUT_BATCH, body->p, body->n, &origin,
+                                 &rq->error)
+             : api_put_parse(&rq->put, rq->operation == API_OP_PUT_BATCH, body->p, body->n, &origin, &rq->error);
     if (rq->put.stream.present)
         rq->stream = api_table_use(&rq->api->streams, rq->put.stream.s, &missing);
     api_body_release(&rq->body);
@@ -368,6 +384,10 @@ static int prepare_put(struct api_request *rq)
         rq->error = missing;
         return -1;
     }
+    if (rc == 0 && !spool_holds(rq->stream->spool, rq->put.largest))
+        rc = api_error_set(&rq->error, API_VALIDATION,
+                           "a record of %" PRIu64 " bytes is larger than the stream can hold: raise its spool.limit",
+                           rq->put.largest);
     reply += (size_t)rq->put.count * API_PUT_ENTRY_MAX;
     if (rc == 0 && budget_take(rq->api->budget, reply))
         rq->reply_held = rq->reply.max = reply;
@@ -392,7 +412,9 @@ static enum MHD_Result answer_put(struct api_request *rq)
         metrics_add(rq->stream->metrics, METRIC_THROTTLED_RECORDS, sum.refused);
         pushback_note(rq->stream->pushback, sum.why == API_OUTCOME_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, clock_mono());
     }
-    if (api_put_reply(&rq->put, rq->id, &rq->reply, &rq->error) == 0)
+    if ((rq->kinesis ? api_kinesis_reply(&rq->put, api_kinesis_sequence(&rq->api->sequence, clock_wall()), &rq->reply,
+                                         &rq->error)
+                     : api_put_reply(&rq->put, rq->id, &rq->reply, &rq->error)) == 0)
         assert(rq->reply.n <= rq->reply_held);
     return answer(rq);
 }
@@ -409,6 +431,12 @@ static int finish(struct api_request *rq)
         return api_table_ask(&rq->api->streams, api_describe, buf_slice(body), &rq->reply, &rq->error);
     if (rq->operation == API_OP_LIST)
         return api_table_ask(&rq->api->streams, api_list, buf_slice(body), &rq->reply, &rq->error);
+    if (rq->operation == API_OP_KINESIS_SHARDS)
+        return api_table_ask(&rq->api->streams, api_kinesis_shards, buf_slice(body), &rq->reply, &rq->error);
+    if (rq->operation == API_OP_KINESIS_SUMMARY)
+        return api_table_ask(&rq->api->streams, api_kinesis_summary, buf_slice(body), &rq->reply, &rq->error);
+    if (rq->operation == API_OP_KINESIS_DESCRIBE)
+        return api_table_ask(&rq->api->streams, api_kinesis_describe, buf_slice(body), &rq->reply, &rq->error);
     if (prepare_put(rq) < 0 || enter_commit(rq) < 0)
         return -1;
     count_put(rq);

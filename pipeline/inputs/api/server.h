@@ -48,8 +48,9 @@ struct api {
     struct pushback memory;  /* of requests refused before it is known which stream they are for */
     struct http_names names; /* for requests without credentials */
 
-    uint64_t seed;            /* random; makes ids differ between processes */
-    _Atomic uint64_t next_id; /* and between requests */
+    uint64_t seed;             /* random; makes ids differ between processes */
+    _Atomic uint64_t next_id;  /* and between requests */
+    _Atomic uint64_t sequence; /* of the last reply to a put of Kinesis */
 
     pthread_mutex_t lock;
     pthread_cond_t quiet;

@@ -269,6 +269,18 @@ static void add_facts(struct frame *f, struct slice facts, size_t without)
     f->facts_count = f->header.count;
 }
 
+bool frame_wrote_message(struct frame *f, size_t n, struct slice facts)
+{
+    size_t without = f->header.count - f->facts_count;
+
+    assert(facts.n <= RECORD_FACTS_MAX);
+    if ((facts.n && !reserve(f, &f->facts, without + VARINT_MAX + facts.n)) || !frame_wrote_record(f, n))
+        return false;
+    if (facts.n)
+        add_facts(f, facts, without);
+    return true;
+}
+
 static void put_id(struct wire_out *o, struct id_key key)
 {
     wire_put_raw(o, key.bytes, sizeof(key.bytes));

@@ -68,6 +68,8 @@ void frame_set_id_source(struct frame *f, struct slice source, struct id_bounds 
 char *frame_space(struct frame *f, size_t *room);
 /*   one record of n bytes (n + 1 <= *room: a '\n' may have to go behind it), or */
 MUST_CHECK bool frame_wrote_record(struct frame *f, size_t n);
+/*   the same, of which more is known (struct frame_message; false, and not written: there is no room for that), or */
+MUST_CHECK bool frame_wrote_message(struct frame *f, size_t n, struct slice facts);
 /*   n bytes that are whole lines, each ending in '\n'. Each line without its '\n' is a record. Not in a lone frame. */
 void frame_wrote_lines(struct frame *f, size_t n);
 

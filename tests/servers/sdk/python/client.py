@@ -85,6 +85,27 @@ def errors(c, stream):
            lambda: c.list_tags_for_delivery_stream(DeliveryStreamName=stream), "YAML")
 
 
+def kinesis(endpoint, stream):
+    """The same stream as one of Kinesis Data Streams."""
+    c = boto3.client("kinesis", endpoint_url=endpoint, config=Config(retries={"total_max_attempts": 2}))
+    r = c.put_record(StreamName=stream, Data=b"\x00\xff from boto3", PartitionKey="k")
+    case("kinesis put_record", int(r["SequenceNumber"]) > 0 and r["ShardId"].startswith("shardId-"), str(r))
+    r = c.put_records(StreamName=stream, Records=[{"Data": b"%d" % i, "PartitionKey": str(i)} for i in range(500)])
+    numbers = [int(x["SequenceNumber"]) for x in r["Records"]]
+    case("kinesis put_records of 500", r["FailedRecordCount"] == 0 and numbers == sorted(set(numbers)), str(r)[:300])
+    arn = c.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    case("kinesis put_record by ARN", c.put_record(StreamARN=arn, Data=b"x", PartitionKey="k")["ShardId"] ==
+         c.list_shards(StreamName=stream)["Shards"][0]["ShardId"])
+    case("kinesis describe_stream", c.describe_stream(StreamName=stream)["StreamDescription"]["StreamStatus"] == "ACTIVE")
+    raises("kinesis put_records of 501", "ValidationException",
+           lambda: c.put_records(StreamName=stream, Records=[{"Data": b"x", "PartitionKey": "k"}] * 501), "records")
+    try:
+        c.put_record(StreamName="no-such-stream", Data=b"x", PartitionKey="k")
+        case("kinesis: an unknown stream", False, "no error")
+    except c.exceptions.ResourceNotFoundException as e:
+        case("kinesis: an unknown stream", "no-such-stream" in str(e), str(e))
+
+
 def keys(endpoint):
     own = os.environ["AWS_ACCESS_KEY_ID"]
     wrong = client(endpoint, aws_access_key_id=own, aws_secret_access_key="not-it")
@@ -99,6 +120,7 @@ def main(endpoint, stream):
     limits(c, stream)
     describes(c, stream)
     errors(c, stream)
+    kinesis(endpoint, stream)
     if os.environ.get("SIGNED") == "1":
         keys(endpoint)
     print(f"1..{count}")

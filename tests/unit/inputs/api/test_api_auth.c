@@ -62,7 +62,7 @@ static void sign(struct fixture *f)
 
 static int judge(struct fixture *f, struct api_error *e)
 {
-    struct api_auth_keys keys = {KEYS, ARRAY_LEN(KEYS)};
+    struct api_auth_keys keys = {.v = KEYS, .n = ARRAY_LEN(KEYS)};
     struct api_auth a = {0};
     int rc;
 
