@@ -225,6 +225,7 @@ void staging_cut(struct staging *s)
 {
     assert(s->step == STAGING_IDLE);
     s->step = STAGING_PIECE;
+    s->since = s->env.loop->mono;
 }
 
 /* Worker. */
@@ -317,10 +318,20 @@ static void on_in_journal(struct spool_wait *w, bool safe)
         delivery_loop_post(s->env.loop, &s->journaled);
 }
 
+/* A script may take its time, and what it has made of a piece is made again after a crash. */
+static void note_time(struct staging *s)
+{
+    nsec now = s->env.loop->mono, took = now > s->since ? now - s->since : 1;
+
+    s->timely = (uint64_t)((double)s->piece->piece.bytes * STAGE_PIECE_TIME / (double)took);
+    s->since = now;
+}
+
 static void on_journaled(struct loop_event *ev)
 {
     struct staging *s = CONTAINER_OF(ev, struct staging, journaled);
 
+    note_time(s);
     s->step = STAGING_PIECE;
     delivery_staged(s->piece);
 }
@@ -546,13 +557,15 @@ size_t staging_partitions(const struct staging *s)
     return s->stage->open[STAGE_RECORDS];
 }
 
-/* What a piece costs for each of its keys is shared by more records, as far as memory allows, and a spool that must not be full before the
+/* What a piece costs for each of its keys is shared by more records, as long as it does not take long, and the spool is not full before the
  * piece is. */
 static uint64_t piece_bytes(const struct staging *s, const struct stream_settings *conf)
 {
     uint64_t most = conf->spool_limit / 4 < STAGE_PIECE_BYTES_MAX ? conf->spool_limit / 4 : STAGE_PIECE_BYTES_MAX;
     uint64_t wanted = staging_partitions(s) * STAGE_PIECE_KEY_BYTES;
 
+    if (s->timely && most > s->timely)
+        most = s->timely;
     wanted = wanted < most ? wanted : most;
     return wanted > STAGE_PIECE_BYTES ? wanted : STAGE_PIECE_BYTES;
 }

@@ -55,6 +55,8 @@ struct staging {
     struct stage *stage; /* NULL: it was never opened */
     enum staging_step step;
     struct delivery *piece; /* that is staged, in WORK and JOURNAL */
+    nsec since;             /* mono; it was cut, or the part before was in the journal */
+    uint64_t timely;        /* bytes that take no longer than a piece should, as the last one went; 0: nobody knows */
     struct stage_piece work;
     struct worker_job job;
     struct loop_event worked;

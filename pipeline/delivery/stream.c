@@ -101,7 +101,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     staging_init(&st->staging);
     if (stream_open_spool(st, env, on_committed, &log_is_damaged, e) < 0)
         return -1;
-    pace_init(&st->pace, st->spool, conf->partitioned ? STAGE_PIECE_BYTES_MAX : (uint64_t)conf->buffer_size,
+    pace_init(&st->pace, st->spool, conf->partitioned ? 2 * STAGE_PIECE_BYTES : (uint64_t)conf->buffer_size,
               clock_mono());
     make_host(st);
     first = generation_open(&st->generations, conf, &st->host, st->journal, env->base_dir, e);
@@ -379,6 +379,17 @@ static void begin_batch(struct stream *st, const struct seal *next, const struct
     add_open(st, delivery_new_piece(h, next, end));
 }
 
+/* A piece holds what it is made of until it is staged, so the next one gathers beside it. */
+static void resize_batch(struct stream *st)
+{
+    const struct generation *g = st->generations.newest;
+    uint64_t size = staging_batch_bytes(&st->staging, g);
+
+    batcher_resize(&st->batcher, size);
+    if (g->conf->partitioned)
+        pace_resize(&st->pace, 2 * size);
+}
+
 static void cut_due_batches(struct stream *st)
 {
     struct delivery_loop *l = st->loop;
@@ -388,7 +399,7 @@ static void cut_due_batches(struct stream *st)
         struct seal next;
         struct spool_cursor end;
 
-        batcher_resize(&st->batcher, staging_batch_bytes(&st->staging, st->generations.newest));
+        resize_batch(st);
         if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
             spool_failed(st, &e);
             return;

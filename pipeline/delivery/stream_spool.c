@@ -1,5 +1,6 @@
 #include "pipeline/delivery/stream_spool.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 
@@ -52,6 +53,7 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
         .readers = &reader,
         .reader_count = 1,
         .warm = env->warm,
+        .warm_most = st->conf->partitioned ? STAGE_WARM_MAX : 0,
     };
     struct spool_recovery found = {.records = 0};
     int rc = spool_open(&st->spool, &conf, env->committer, &found, e);

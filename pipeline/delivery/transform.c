@@ -12,6 +12,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/delivery/impl.h"
 #include "pipeline/base/backoff.h"
+#include "pipeline/encode/stage_piece.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -49,6 +50,7 @@ bool delivery_transform(struct delivery *d)
     d->transform.now = h->loop->wall;
     d->transform.in_memory = d->in_memory;
     d->transform.too_large = d->too_large[0] ? d->too_large : NULL;
+    d->transform.lanes = d->is_piece && !d->in_memory ? stage_piece_lanes(d->piece.bytes) : 1;
     d->transform.keys_max = d->is_piece ? SEAL_META_KEYS_MAX : KEY_SET_MAX;
     d->makes_body = !d->is_piece && delivery_ship_with(d);
     d->has_made_body = false;

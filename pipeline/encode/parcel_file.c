@@ -397,6 +397,11 @@ struct parcel_mark parcel_file_mark(const struct parcel_file *f)
     return f->mark;
 }
 
+bool parcel_file_has_more(const struct parcel_file *f)
+{
+    return f->open > 0;
+}
+
 bool parcel_file_is_open(const struct parcel_file *f)
 {
     return f->fd >= 0;

@@ -67,7 +67,8 @@ MUST_CHECK int parcel_file_flush(struct parcel_file *f, struct err *e);
 MUST_CHECK int parcel_file_sync(struct parcel_file *f, struct err *e);
 
 struct parcel_mark parcel_file_mark(const struct parcel_file *f);
-bool parcel_file_is_open(const struct parcel_file *f); /* it has a descriptor */
+bool parcel_file_has_more(const struct parcel_file *f); /* than is flushed */
+bool parcel_file_is_open(const struct parcel_file *f);  /* it has a descriptor */
 
 /* A place between two blocks; {0, 0} is the beginning. */
 struct parcel_place {

@@ -20,9 +20,12 @@
 
 struct record_list;
 
-/* `count` records of `bytes` in all is a hint for what it will come to hold; it holds `max` bytes at most, with all
+/* With `lanes` > 1 those with the same keys come out together: a lane has all records of some keys, in the order of their addition, and is
+ * read before the next one. Numbers count in the order of reading. Such a list lies in the file from the beginning, but for a
+ * chunk of each lane. `count` records of `bytes` in all is a hint for what it will come to hold; it holds `max` bytes at most, with all
  * that stands beside them, of these `memory` bytes before it needs a file. */
-struct record_list *record_list_new(const char *tmp_dir, uint64_t count, uint64_t bytes, uint64_t max, size_t memory);
+struct record_list *record_list_new(const char *tmp_dir, uint32_t lanes, uint64_t count, uint64_t bytes, uint64_t max,
+                                    size_t memory);
 void record_list_free(struct record_list **l);
 
 /* Where a record comes from, and what the transform says of it. */
@@ -55,15 +58,19 @@ struct record_origin {
     uint32_t said; /* where the chunk has its partition keys and facts, see record_chunk_keys(); 0: it has none */
 };
 
-/* Some records of the list, in order; v.first is the number of the first, origins has one for each. */
+/* Some records of the list, of one lane, in order; v.first is the number of the first, origins has one for each. */
 struct record_chunk {
     struct frame_view v;
     const struct record_origin *origins;
     struct slice said; /* all partition keys and facts that they have */
+    uint32_t lane;     /* from 0; only grows from chunk to chunk */
 };
 
 /* After finish: moves what is in memory to the file. When it fails, all is as before. */
 MUST_CHECK int record_list_stash(struct record_list *l, struct err *e);
+
+/* After finish: the records are needed no more, only how many they were. Its file and memory are gone. */
+void record_list_forget(struct record_list *l);
 
 /* After finish: the chunk at *at (0 at first); moves *at behind it. It is borrowed from the list as long as that is
  * not stashed, or from raw, where the chunk is read when it is in the file. 1; 0 at the end; -1 on an I/O error. */

@@ -14,8 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -247,7 +245,7 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
     s->wall = wall;
     s->mono = mono;
     s->touched_count = s->part_count = 0;
-    s->buffered = s->noted = 0;
+    s->buffered = s->noted = s->next_noted = 0;
 }
 
 /* syncfs() tells of the errors since its descriptor was opened, so that is done before anything is written. Without it each file is synced. */
@@ -270,6 +268,7 @@ static int note_one(struct stage *s, const struct stage_parcel *p, struct err *e
     bool disk_is_full;
 
     s->noted += STAGED_PART_BYTES + (p->is_new ? STAGE_NOTE_HEAD + p->keys.n : 0);
+    s->next_noted += 2 * STAGED_PART_BYTES + STAGE_NOTE_HEAD + p->keys.n;
     if (s->first == s->last || s->noted <= staged_room(s->reader, &disk_is_full))
         return 0;
     if (disk_is_full)
@@ -316,13 +315,13 @@ static int failed(struct stage *s, struct stage_parcel *p, const struct err *e)
     return -1;
 }
 
-static int flush_all(struct stage *s, struct err *e)
+int stage_flush(struct stage *s, struct err *e)
 {
     s->buffered = 0;
     for (size_t i = 0; i < s->touched_count; i++) {
         struct stage_parcel *p = s->touched[i];
 
-        if (p->file && (flush(p, e) < 0 || note_use(s, p, e) < 0))
+        if (p->file && parcel_file_has_more(p->file) && (flush(p, e) < 0 || note_use(s, p, e) < 0))
             return failed(s, p, e);
     }
     return 0;
@@ -353,7 +352,7 @@ int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct s
     if (note_use(s, p, e) < 0)
         return -1;
     s->buffered += stored + BESIDE_RECORD;
-    return s->buffered < STAGE_BUFFERED_MAX ? 0 : flush_all(s, e);
+    return s->buffered < STAGE_BUFFERED_MAX ? 0 : stage_flush(s, e);
 }
 
 static int sync_each(struct stage *s, struct err *e)
@@ -404,11 +403,21 @@ static void make_parts(struct stage *s)
     s->part_count = s->touched_count;
 }
 
+/* The next piece may fill each of these parcels and begin another one for its key: a piece that finds no room is transformed again. */
+static void want_room(const struct stage *s)
+{
+    bool disk_is_full;
+
+    if (s->next_noted > staged_room(s->reader, &disk_is_full) && !disk_is_full)
+        staged_want_room(s->reader, s->next_noted);
+}
+
 int stage_finish(struct stage *s, struct err *e)
 {
-    if (flush_all(s, e) < 0 || sync_all(s, e) < 0)
+    if (stage_flush(s, e) < 0 || sync_all(s, e) < 0)
         return -1;
     make_parts(s);
+    want_room(s);
     return 0;
 }
 

@@ -15,7 +15,8 @@
  * The last three are for the backup, and there is one of each.
  *
  * In memory is what the piece puts into the open blocks of its files, up to STAGE_BUFFERED_MAX; and for each open parcel a struct and
- * its keys. Of the files STAGE_FILES_MAX stay open between two pieces.
+ * its keys. So that each file is written to once by a large piece of many keys, its records come by lanes (record_list.h), each of so
+ * few keys that their blocks fit the memory: with stage_flush() between two of them. Of the files STAGE_FILES_MAX stay open between two pieces.
  *
  * Ownership  a parcel that stage_next() hands out is the caller's: stage_parcel_free(). The others are the stage's.
  * Threads    one at a time: a worker while it stages a piece, else the delivery thread.
@@ -73,6 +74,7 @@ struct stage {
     size_t touched_count, touched_room;
     uint64_t buffered;
     uint64_t noted;            /* bytes of its parts in the journal */
+    uint64_t next_noted;       /* ... and as many as the next one may have, of the same keys */
     struct staged_part *parts; /* one for each that was touched, behind stage_finish() */
     size_t part_count;
     struct buf notes; /* of the parts */
@@ -99,6 +101,8 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
 /* `from->is_counted`: the books of the source record follow it. ERR_FORMAT: damage took the file of a parcel, which is closed with what is left. */
 MUST_CHECK int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
                          const struct record_origin *from, struct err *e);
+/* What was added so far is written: of the keys that come next others are in memory. */
+MUST_CHECK int stage_flush(struct stage *s, struct err *e);
 /* ERR_LIMIT, also from stage_add(): the piece went to more parcels than can be written down at once; ERR_NOSPACE, also from stage_add(): the disk is full. With
  * fewer records it may work. */
 MUST_CHECK int stage_finish(struct stage *s, struct err *e);

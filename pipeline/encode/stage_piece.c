@@ -46,6 +46,7 @@ static int add_made(struct stage_piece *p, struct worker *w)
 {
     unsigned char *counted = mem_array((size_t)(p->source->count + 7) / 8, 1);
     struct record_chunk c;
+    uint32_t lane = 0;
     uint64_t at = 0;
     int got = 1;
 
@@ -53,8 +54,11 @@ static int add_made(struct stage_piece *p, struct worker *w)
         got = record_list_read(p->made->list, &at, &w->raw, &c, &p->err);
         if (got > 0 && cancel_is_asked(w->cancel))
             got = err_set(&p->err, ERR_CANCELLED, "the program is ending");
+        if (got > 0 && c.lane != lane && stage_flush(p->stage, &p->err) < 0)
+            got = -1;
         if (got > 0 && add_chunk(p, &c, counted) < 0)
             got = -1;
+        lane = got > 0 ? c.lane : lane;
     }
     mem_free(counted);
     return got;
@@ -172,6 +176,21 @@ static int add_all(struct stage_piece *p, struct worker *w)
     return !p->made || p->sources ? add_sources(p, w) : 0;
 }
 
+uint32_t stage_piece_lanes(uint64_t bytes)
+{
+    uint64_t lanes = (bytes + STAGE_LANE_BYTES - 1) / STAGE_LANE_BYTES;
+
+    return lanes < STAGE_LANES_MAX ? (uint32_t)lanes : STAGE_LANES_MAX;
+}
+
+/* The list's file goes first: else it would be synced, too. */
+static int finish(struct stage_piece *p)
+{
+    if (p->made)
+        record_list_forget(p->made->list);
+    return stage_finish(p->stage, &p->err);
+}
+
 int stage_piece_run(struct stage_piece *p, struct worker *w)
 {
     const struct object *o = &p->source->object;
@@ -180,7 +199,7 @@ int stage_piece_run(struct stage_piece *p, struct worker *w)
     p->failed = 0;
     p->err = (struct err){.code = ERR_NONE};
     stage_begin(p->stage, &p->rules, o->first, o->last, p->wall, p->mono);
-    if (add_all(p, w) == 0 && stage_finish(p->stage, &p->err) == 0)
+    if (add_all(p, w) == 0 && finish(p) == 0)
         return 0;
     stage_undo(p->stage);
     return -1;

@@ -23,8 +23,9 @@ struct stage_piece {
     struct stage *stage;
     struct stage_rules rules;
     const struct object_source *source; /* a range, or a part of it */
-    const struct transform_batch *made; /* of it; NULL: there is no transform */
-    bool sources;                       /* the source records are kept, too */
+    const struct transform_batch
+        *made;    /* of it; NULL: there is no transform. Its list is forgotten when all of it is in the files */
+    bool sources; /* the source records are kept, too */
     nsec wall, mono;
 
     /* out */
@@ -33,6 +34,9 @@ struct stage_piece {
 
     uint64_t failed; /* records whose line is still to be counted */
 };
+
+/* Lanes for the list of a piece of so many bytes. */
+uint32_t stage_piece_lanes(uint64_t bytes);
 
 /* 0: s->parts has it, for the journal. -1 with err, and all is as before: try again. ERR_LIMIT as stage_finish(). */
 MUST_CHECK int stage_piece_run(struct stage_piece *p, struct worker *w);

@@ -203,7 +203,8 @@ int transform_batch_run(struct transform_batch *t, struct worker *w)
 
     transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new(t->tmp_dir, from->count, from->bytes, max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
+    t->list = record_list_new(t->tmp_dir, t->lanes, from->count, from->bytes,
+                              max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
                               t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
     outcomes_source_reset(t->sources, from->object.first, from->object.last);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);

@@ -28,6 +28,7 @@ struct transform_batch {
     const char *stream, *tmp_dir;
     bool in_memory;  /* it is one record, and there is no room for a file */
     nsec now;        /* wall, for error lines */
+    uint32_t lanes;  /* of the list (record_list.h); 0: 1 */
     size_t keys_max; /* bytes of the partition keys that a record may have; 0: KEY_SET_MAX */
 
     /* out */

@@ -9,7 +9,8 @@ void pace_init(struct pace *p, struct spool *spool, uint64_t batch_bytes, nsec m
     uint64_t more = PACE_SEGMENTS * spool_segment_bytes(spool), warm = spool_warm_bytes(spool) / PACE_WARM_SHARE;
 
     p->spool = spool;
-    p->ahead = batch_bytes + (warm > 0 && warm < more ? warm : more);
+    p->more = warm > 0 && warm < more ? warm : more;
+    atomic_init(&p->ahead, batch_bytes + p->more);
     atomic_init(&p->moved, mono_now);
     atomic_init(&p->wanted, false);
     pthread_mutex_init(&p->lock, NULL);
@@ -21,6 +22,11 @@ void pace_release(struct pace *p)
     pthread_mutex_destroy(&p->lock);
 }
 
+void pace_resize(struct pace *p, uint64_t batch_bytes)
+{
+    atomic_store(&p->ahead, batch_bytes + p->more);
+}
+
 void pace_moved(struct pace *p, nsec mono_now)
 {
     atomic_store(&p->moved, mono_now);
@@ -28,7 +34,7 @@ void pace_moved(struct pace *p, nsec mono_now)
 
 static bool is_far_ahead(const struct pace *p, nsec mono_now)
 {
-    return mono_now - atomic_load(&p->moved) < PACE_MOVING && spool_unsealed_bytes(p->spool) >= p->ahead;
+    return mono_now - atomic_load(&p->moved) < PACE_MOVING && spool_unsealed_bytes(p->spool) >= atomic_load(&p->ahead);
 }
 
 bool pace_waits(struct pace *p, nsec mono_now)

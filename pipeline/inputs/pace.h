@@ -10,7 +10,7 @@
  *
  * Not for inputs whose source forgets (the API, standard input): they take what comes.
  *
- * Threads    pace_moved(), pace_look(): the delivery thread. The rest: any. Ownership: embedded in its owner; the spool is borrowed.
+ * Threads    pace_moved(), pace_resize(), pace_look(): the delivery thread. The rest: any. Ownership: embedded in its owner; the spool is borrowed.
  */
 #ifndef PIPELINE_INPUTS_PACE_H
 #define PIPELINE_INPUTS_PACE_H
@@ -32,9 +32,10 @@ struct pace_waiter {
 
 struct pace {
     struct spool *spool;
-    uint64_t ahead;      /* bytes that may wait to become part of a batch */
-    _Atomic(nsec) moved; /* mono; when a batch was last settled */
-    atomic_bool wanted;  /* somebody waits */
+    uint64_t more;              /* bytes that may wait beside a batch */
+    atomic_uint_fast64_t ahead; /* ... and with it */
+    _Atomic(nsec) moved;        /* mono; when a batch was last settled */
+    atomic_bool wanted;         /* somebody waits */
     pthread_mutex_t lock;
     LIST_HEAD(, pace_waiter) waiters; /* guarded by lock: who may wait */
 };
@@ -46,6 +47,9 @@ void pace_release(struct pace *p); /* all have left */
 /* An input, before it waits for the first time, and when it will not any more. `p` may be NULL. */
 void pace_join(struct pace *p, struct pace_waiter *w);
 void pace_leave(struct pace *p, struct pace_waiter *w);
+
+/* From now on a batch has so many bytes. Then pace_look(). */
+void pace_resize(struct pace *p, uint64_t batch_bytes);
 
 /* A batch was settled. */
 void pace_moved(struct pace *p, nsec mono_now);

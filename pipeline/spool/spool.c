@@ -51,7 +51,7 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->ops = conf->files ? conf->files : &io_ops_real;
     s->committer = c;
     pthread_mutex_init(&s->lock, NULL);
-    warm_init(&s->warm, conf->warm);
+    warm_init(&s->warm, conf->warm, conf->warm_most);
     spool_state_init(&s->state);
     STAILQ_INIT(&s->pending);
     STAILQ_INIT(&s->round.todo);

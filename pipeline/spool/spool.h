@@ -74,6 +74,7 @@ struct spool_conf {
     const struct spool_reader_conf *readers;
     size_t reader_count;        /* <= SPOOL_READERS_MAX */
     struct warm_store *warm;    /* of all spools; warm.h; NULL: what is read is read from the file */
+    size_t warm_most;           /* bytes of it that are this spool's at most; 0: all */
     const struct io_ops *files; /* NULL: the real disk */
 };
 

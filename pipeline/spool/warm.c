@@ -44,9 +44,9 @@ void warm_store_free(struct warm_store **st)
     MEM_CLEAR(*st);
 }
 
-void warm_init(struct warm *w, struct warm_store *st)
+void warm_init(struct warm *w, struct warm_store *st, size_t most)
 {
-    *w = (struct warm){.store = st, .readers = 1};
+    *w = (struct warm){.store = st, .readers = 1, .most = most};
 }
 
 /* --- a spool's list -----------------------------------------------------------------------------------------------
@@ -89,6 +89,7 @@ static void put_in(struct warm *w, struct frame *f)
     }
     w->entries[w->end++] = (struct warm_entry){f->header.first, f};
     w->live++;
+    w->bytes += f->budgeted;
     TAILQ_INSERT_TAIL(&w->store->oldest, f, warm_next);
 }
 
@@ -101,6 +102,7 @@ static void take_out(struct frame *f)
     assert(w->entries[at].frame == f);
     w->entries[at].frame = NULL;
     w->live--;
+    w->bytes -= f->budgeted;
     while (w->begin < w->end && !w->entries[w->begin].frame)
         w->begin++;
     if (w->begin == w->end) {
@@ -120,10 +122,10 @@ static void take_out(struct frame *f)
 
 /* From the input's budget into the store's, while others leave half of the whole: when many deliveries are under way, memory is
  * for them. */
-static bool take_bytes(struct warm_store *st, struct frame *f)
+static bool take_bytes(struct warm_store *st, const struct warm *w, struct frame *f)
 {
-    if (f->budgeted > WARM_FRAME_MAX || (st->budget.whole && !budget_has_plenty(st->budget.whole, 0)) ||
-        !budget_take(&st->budget, f->budgeted))
+    if (f->budgeted > WARM_FRAME_MAX || (w->most && w->bytes + f->budgeted > w->most) ||
+        (st->budget.whole && !budget_has_plenty(st->budget.whole, 0)) || !budget_take(&st->budget, f->budgeted))
         return false;
     if (f->budget)
         budget_give(f->budget, f->budgeted);
@@ -154,7 +156,7 @@ void warm_add(struct warm *w, struct frame *f, uint64_t segment)
         st->passed += f->budgeted;
         while ((old = TAILQ_FIRST(&st->oldest)) && st->passed - old->warm_passed > WARM_STALLED * st->budget.limit)
             take_out(old); /* its destination is stalled */
-        while (w->gap == 0 && !(taken = take_bytes(st, f)) && f->budgeted <= WARM_FRAME_MAX && drop_read_by_one(w))
+        while (w->gap == 0 && !(taken = take_bytes(st, w, f)) && f->budgeted <= WARM_FRAME_MAX && drop_read_by_one(w))
             ;
         if (taken) {
             f->warm = w;

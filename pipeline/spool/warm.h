@@ -39,11 +39,12 @@ struct warm {
     struct warm_store *store; /* NULL: nothing is kept */
     struct warm_entry *entries;
     size_t begin, end, room, live; /* entries [begin, end) are in use, `live` of them have a frame */
+    size_t bytes, most;            /* of these frames; how many they may be, 0: as many as the store takes */
     uint64_t gap;                  /* the first record that was not taken in; 0: none */
     uint32_t readers;              /* that will read it; a frame stays for all of them */
 };
 
-void warm_init(struct warm *w, struct warm_store *st);
+void warm_init(struct warm *w, struct warm_store *st, size_t most);
 size_t warm_limit(const struct warm *w); /* of the store */
 void warm_release(struct warm *w);       /* nothing is pinned any more */
 

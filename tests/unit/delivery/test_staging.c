@@ -587,6 +587,32 @@ static void more_keys_than_there_may_be_are_delivered_early(void **state)
     bench_free(b);
 }
 
+/* What it costs for each key is shared by more records, but not for the price of a long wait, or of a full spool. */
+static void a_piece_grows_with_its_keys(void **state)
+{
+    enum { MANY_KEYS = STAGE_PIECE_BYTES_MAX / STAGE_PIECE_KEY_BYTES };
+    struct stream_settings conf = {.partitioned = true, .spool_limit = 64 * STAGE_PIECE_BYTES_MAX};
+    struct generation g = {.conf = &conf};
+    struct stage stage = {.open = {0}};
+    struct staging s = {.stage = &stage};
+
+    (void)state;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
+    stage.open[STAGE_RECORDS] = MANY_KEYS - 1;
+    assert_int_equal(staging_batch_bytes(&s, &g), (MANY_KEYS - 1) * STAGE_PIECE_KEY_BYTES);
+    stage.open[STAGE_RECORDS] = 10 * MANY_KEYS;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES_MAX);
+    s.timely = STAGE_PIECE_BYTES_MAX - 1;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES_MAX - 1);
+    s.timely = 1;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
+    s.timely = UINT64_MAX;
+    conf.spool_limit = 3 * STAGE_PIECE_BYTES_MAX;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES_MAX / 4 * 3);
+    conf.spool_limit = 1;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
+}
+
 struct look {
     struct stream *stream;
     struct stream_status *status;
@@ -1291,6 +1317,7 @@ int main(void)
         cmocka_unit_test(a_restart_goes_on_with_open_parcels),
         cmocka_unit_test(what_an_earlier_run_gathered_is_no_throughput_of_this_one),
         cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
+        cmocka_unit_test(a_piece_grows_with_its_keys),
         cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
         cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),

@@ -71,7 +71,7 @@ static struct bench *bench_with(size_t six_fold)
         spool_open(&b->spool, &conf, b->committer, &found, &e) < 0)
         fail_msg("%s", e.msg);
     b->seal = (struct seal){.first = 1, .last = COUNT, .start = spool_cut(spool_reader(b->spool, 0)), .oldest = 1};
-    b->list = record_list_new(b->dir, COUNT, 0, 64 * MIB, BODY_MEMORY_MAX);
+    b->list = record_list_new(b->dir, 1, COUNT, 0, 64 * MIB, BODY_MEMORY_MAX);
     for (size_t i = 0; i < COUNT; i++) {
         bool newline = b->records[i].p[b->records[i].n - 1] == '\n';
 

@@ -6,6 +6,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/stage.h"
+#include "pipeline/encode/stage_piece.h"
 #include "pipeline/spool/spool.h"
 
 #include <errno.h>
@@ -180,6 +181,8 @@ static int add_piece(struct bench *b, uint64_t last)
 
         snprintf(key, sizeof(key), "k%c%c", '\0', key_of(seq));
         if (stage_add(b->stage, STAGE_RECORDS, slice_of(key, 4), text_of(seq, text), &from, &b->e) < 0)
+            return -1;
+        if (pick(b, 8) == 0 && stage_flush(b->stage, &b->e) < 0)
             return -1;
     }
     return stage_finish(b->stage, &b->e);
@@ -597,6 +600,44 @@ static void an_end_that_cannot_be_kept_aside_is_not_cut_off(void **state)
     mem_free(folder);
 }
 
+/* Records in order of their keys, with a flush behind each: so it writes once to each file, and holds one key's records. */
+static void what_is_flushed_is_written_once_and_held_no_more(void **state)
+{
+    struct bench *b = *state;
+    unsigned before = writes;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = HOUR, .max_partitions = 500};
+    stage_begin(b->stage, &b->rules, 1, 20, 5000, 5000);
+    for (uint64_t seq = 1; seq <= 20; seq++) {
+        struct record_origin from = {.seq = seq, .arrival = 4000, .is_counted = true};
+        char key[4] = {'k', '\0', (char)('a' + (seq - 1) / 4), '\0'};
+
+        assert_int_equal(stage_add(b->stage, STAGE_RECORDS, slice_of(key, 4), SLICE("x"), &from, &b->e), 0);
+        assert_true(b->stage->buffered > 0);
+        if (seq % 4 == 0)
+            assert_int_equal(stage_flush(b->stage, &b->e), 0);
+        if (seq % 4 == 0)
+            assert_int_equal(b->stage->buffered, 0);
+    }
+    assert_int_equal(stage_flush(b->stage, &b->e), 0); /* there is nothing */
+    assert_int_equal(stage_finish(b->stage, &b->e), 0);
+    assert_int_equal(writes - before, 5 * (PARCEL_BLOCK_RECORDS < 4 ? 2 : 1));
+    assert_int_equal(b->stage->part_count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(b->stage->parts[i].records, 4);
+    stage_took(b->stage);
+}
+
+static void a_large_piece_has_lanes_of_one_size_as_far_as_there_may_be(void **state)
+{
+    (void)state;
+    assert_int_equal(stage_piece_lanes(1), 1);
+    assert_int_equal(stage_piece_lanes(STAGE_LANE_BYTES), 1);
+    assert_int_equal(stage_piece_lanes(STAGE_LANE_BYTES + 1), 2);
+    assert_int_equal(stage_piece_lanes(STAGE_LANE_BYTES * STAGE_LANES_MAX), STAGE_LANES_MAX);
+    assert_int_equal(stage_piece_lanes(UINT64_MAX / 2), STAGE_LANES_MAX);
+}
+
 /* syncfs() tells of what failed since its descriptor was opened. */
 static void an_error_of_any_write_of_the_piece_is_seen(void **state)
 {
@@ -678,6 +719,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_piece_of_many_keys_waits_for_its_room_in_the_journal, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_error_of_any_write_of_the_piece_is_seen, set_up, take_down),
+        cmocka_unit_test_setup_teardown(what_is_flushed_is_written_once_and_held_no_more, set_up, take_down),
+        cmocka_unit_test(a_large_piece_has_lanes_of_one_size_as_far_as_there_may_be),
         cmocka_unit_test_setup_teardown(a_backlog_gathers, set_up, take_down),
         cmocka_unit_test_setup_teardown(beside_damage_nothing_is_removed, set_up, take_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_aside_stays, set_up, take_down),

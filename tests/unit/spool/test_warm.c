@@ -41,7 +41,7 @@ static void rig_begin(struct rig *r, size_t frames)
     frame_free(&f);
     budget_init(&r->whole, 3 * frames * r->frame_bytes);
     r->store = warm_store_new(&r->whole, frames * r->frame_bytes);
-    warm_init(&r->warm, r->store);
+    warm_init(&r->warm, r->store, 0);
     r->next = 1;
 }
 
@@ -108,7 +108,7 @@ static void a_frame_of_very_large_records_is_not_kept(void **state)
     (void)state;
     budget_init(&whole, 8 * FRAME_MAX_BYTES);
     store = warm_store_new(&whole, 2 * FRAME_MAX_BYTES);
-    warm_init(&w, store);
+    warm_init(&w, store, 0);
     for (int large = 0; large < 2; large++) {
         struct frame *f = frame_new(large ? WARM_FRAME_MAX : WARM_FRAME_MAX / 2, 1, NULL);
 
@@ -123,12 +123,33 @@ static void a_frame_of_very_large_records_is_not_kept(void **state)
     warm_store_free(&store);
 }
 
+static void a_spool_keeps_no_more_than_its_own_share(void **state)
+{
+    struct rig r;
+    uint64_t first, last;
+
+    (void)state;
+    rig_begin(&r, 4);
+    r.warm.most = 2 * r.frame_bytes;
+    first = add(&r, &r.warm);
+    add(&r, &r.warm);
+    last = add(&r, &r.warm);
+    assert_true(has(&r.warm, first));
+    assert_false(has(&r.warm, last));
+    assert_int_equal(r.warm.live, 2);
+    read_records(&r.warm, first, RECORDS); /* and goes */
+    assert_int_equal(r.warm.bytes, r.frame_bytes);
+    add(&r, &r.warm);
+    assert_int_equal(r.warm.live, 2);
+    rig_end(&r);
+}
+
 static void without_a_store_nothing_is_kept(void **state)
 {
     struct warm w;
 
     (void)state;
-    warm_init(&w, NULL);
+    warm_init(&w, NULL, 0);
     warm_add(&w, make_frame(1, NULL), SEGMENT);
     assert_null(warm_pin(&w, 1));
     warm_drop(&w, UINT64_MAX);
@@ -351,7 +372,7 @@ static void a_stalled_destination_gives_way_to_others(void **state)
 
     (void)state;
     rig_begin(&r, 2);
-    warm_init(&other, r.store);
+    warm_init(&other, r.store, 0);
     add(&r, &r.warm);
     add(&r, &r.warm);
     for (int i = 0; i <= 2 * WARM_STALLED; i++) {
@@ -754,6 +775,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_found_by_each_of_its_records_and_by_no_other),
         cmocka_unit_test(a_frame_of_very_large_records_is_not_kept),
+        cmocka_unit_test(a_spool_keeps_no_more_than_its_own_share),
         cmocka_unit_test(without_a_store_nothing_is_kept),
         cmocka_unit_test(the_bytes_of_a_frame_move_from_the_inputs_budget_to_the_stores),
         cmocka_unit_test(when_it_is_full_the_oldest_stay_and_none_comes_before_the_readers_are_at_the_gap),
