@@ -660,6 +660,24 @@
 #define MQTT_LEAVE_TIME      (2 * NSEC_PER_SEC)
 #define MQTT_SAYS_EVERY      (60 * NSEC_PER_SEC)
 
+/* AMQP 1.0. Nesting of a value; a scalar as text; what is made of a body that is a value, and its memory that is kept for the next one; sections beside
+ * a record's bytes; an id. A frame; what the server may send ahead of what is taken; what is received at once; memory of a message that is kept for
+ * the next one. Credit. What a server says that is shown. */
+#define AMQP10_DEPTH_MAX      32
+#define AMQP10_SCALAR_MAX     512
+#define AMQP10_TEXT_MAX       (RECORD_MAX_BYTES + 64 * KIB)
+#define AMQP10_TEXT_KEEP      LIMIT(64 * KIB, 1 * KIB)
+#define AMQP10_BESIDE_RECORD  (64 * KIB)
+#define AMQP10_ID_MAX         (64 * KIB)
+#define AMQP10_FRAME_BYTES    LIMIT(32 * KIB, 1 * KIB)
+#define AMQP10_INCOMING_BYTES LIMIT(8 * MIB, 16 * KIB)
+#define AMQP10_CHUNK_BYTES    LIMIT(16 * KIB, 256)
+#define AMQP10_BYTES_KEEP     LIMIT(64 * KIB, 1 * KIB)
+#define AMQP10_CREDIT_MAX     20000
+#define AMQP10_SAID_MAX       200
+/* A server that has not attached in so long does not any more. */
+#define AMQP10_ANSWER_WAIT (30 * NSEC_PER_SEC)
+
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops;
+extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
+    amqp10_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -20,6 +21,7 @@ static const struct {
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},
     {"mqtt", &mqtt_ops},
+    {"amqp10", SLUICE_AMQP10 ? &amqp10_ops : NULL},
 };
 /* clang-format on */
 

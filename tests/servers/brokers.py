@@ -92,7 +92,8 @@ def _lives(pid):
         return False
 
 
-ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_kafka.Kafka"]  # such as "broker_rabbitmq.Classic"
+ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_activemq.ClassicAmqp", "broker_activemq.ArtemisAmqp",
+            "broker_kafka.Kafka"]  # such as "broker_rabbitmq.Classic"
 
 
 def adapters():

@@ -132,19 +132,28 @@ static bool put(struct broker *b, const struct broker_message *m, nsec now)
     return false;
 }
 
-/* Of what was read. False: the session failed. */
-static bool take(struct broker *b, nsec now)
+/* Messages that stand. False: one does not fit now. */
+static bool put_all(struct broker *b, nsec now)
 {
     const struct broker_message *m;
+
+    while ((m = protocol(b)->message(b->conf.session)))
+        if (!put(b, m, now))
+            return false;
+    return true;
+}
+
+/* What was read. False: the session failed. */
+static bool take(struct broker *b, nsec now)
+{
     struct err e = {.msg = ""};
 
     for (;;) {
         struct slice bytes = buf_slice(&b->socket.in);
         size_t before = bytes.n;
 
-        while ((m = protocol(b)->message(b->conf.session)))
-            if (!put(b, m, now))
-                return true;
+        if (!put_all(b, now) && !protocol(b)->reads_on)
+            return true;
         if (before == 0 || protocol(b)->is_full(b->conf.session))
             return true;
         if (protocol(b)->take(b->conf.session, &bytes, now, &e) < 0) {
@@ -152,8 +161,6 @@ static bool take(struct broker *b, nsec now)
             return false;
         }
         socket_took(&b->socket, before - bytes.n);
-        if (before == bytes.n && !protocol(b)->message(b->conf.session))
-            return true;
     }
 }
 
@@ -190,13 +197,20 @@ static bool reads(const struct broker *b)
     return !b->socket.hold;
 }
 
+/* Nothing is to be read. */
+static bool holds(struct broker *b)
+{
+    if (protocol(b)->is_full(b->conf.session))
+        return true;
+    return !protocol(b)->reads_on && (protocol(b)->message(b->conf.session) || !window_has_room(&b->window));
+}
+
 /* What can be done without waiting. */
 static void talk(struct broker *b, nsec now)
 {
     struct err e = {.msg = ""};
 
-    b->socket.hold = b->talks && (protocol(b)->message(b->conf.session) || protocol(b)->is_full(b->conf.session) ||
-                                  !window_has_room(&b->window));
+    b->socket.hold = b->talks && holds(b);
     if (socket_turn(&b->socket, now, &e) < 0) {
         socket_failed(b, &e, now);
         return;

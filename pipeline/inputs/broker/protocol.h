@@ -4,7 +4,7 @@
  * they like. It goes
  *
  *     begin()     a connection is there: the first words are to be written
- *     take()      bytes came: takes them, up to and with a message, and leaves the rest
+ *     take()      bytes came: takes them, up to and with a message, and leaves the rest (but see `reads_on`)
  *     message()   the message that stands first, until
  *     keep()      it is in the window under this number, or
  *     refuse()    it is larger than a record or the spool may be, or
@@ -40,6 +40,9 @@ struct broker_message {
 
 struct broker_protocol {
     const char *name; /* of the input: stomp */
+    /* take() takes all there is, also behind a message that stands, and keeps it: bounded by what the server may send, and by is_full(). Else
+     * nothing is read while a message stands that does not fit into the window. */
+    bool reads_on;
 
     void (*begin)(void *session, nsec mono_now);
     MUST_CHECK int (*take)(void *session, struct slice *bytes, nsec mono_now, struct err *e);
