@@ -88,6 +88,9 @@ void kafka_look_at_window(struct input *in, nsec now);
 /* Records that are not on their way to the spool are not taken: they are read again, here or by others. */
 void kafka_give_up_open(struct input *in);
 void kafka_drop_held(struct input *in);
+/* The brokers said that a topic is not there. `said` begins with its name. */
+void kafka_topic_went(struct input *in, const char *said, nsec now);
+void kafka_say_refused(struct input *in, rd_kafka_resp_err_t err, const char *said, nsec now);
 /* The window's `closing`. */
 void kafka_frame_closes(void *ctx);
 

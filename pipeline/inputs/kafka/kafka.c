@@ -66,6 +66,12 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     case RD_KAFKA_RESP_ERR__SSL:
         failed(in, "connect", err, reason, now);
         break;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        kafka_topic_went(in, reason, now);
+        kafka_say_refused(in, err, reason, now);
+        break;
     default:
         snprintf(in->said, sizeof(in->said), "%s", reason);
         log_debug("librdkafka reports an error", KS("stream", in->env.stream), KS("input", in->label),

@@ -125,12 +125,28 @@ static void pass_too_large(struct input *in, const struct kafka_part *part, cons
                   KU("bytes_max", RECORD_MAX_BYTES), KS("hint", hint));
 }
 
+/* A large message has a frame of its own, and that may need all the memory there is for records, with what is set aside for reading ahead: nothing is
+ * read ahead while it waits. */
+static enum window_answer put_in_window(struct input *in, const struct frame_message *fm, nsec now)
+{
+    bool large = fm->data.n >= FRAME_MAX_BYTES && in->budgeted > 0;
+    enum window_answer answer;
+
+    if (fm->data.n > RECORD_MAX_BYTES)
+        return WINDOW_TOO_LARGE;
+    if (large)
+        budget_give(in->env.budget, in->budgeted);
+    answer = window_put(&in->window, fm, in->numbers + 1, clock_wall(), now);
+    if (large)
+        budget_force(in->env.budget, in->budgeted);
+    return answer;
+}
+
 /* False: the window does not take it now. */
 static bool put(struct input *in, struct kafka_part *part, const rd_kafka_message_t *m, nsec now)
 {
     struct frame_message fm = {.data = value_of(m)};
     const struct kafka_position seen = {.next = m->offset + 1, .last = mark_of(m)};
-    enum window_answer answer = WINDOW_TOO_LARGE;
     bool cut = false;
 
     if (!m->payload && !in->conf->empty_tombstones) {
@@ -144,9 +160,7 @@ static bool put(struct input *in, struct kafka_part *part, const rd_kafka_messag
     }
     if (kafka_books_is_full(&in->books, part))
         window_cut(&in->window);
-    if (fm.data.n <= RECORD_MAX_BYTES)
-        answer = window_put(&in->window, &fm, in->numbers + 1, clock_wall(), now);
-    switch (answer) {
+    switch (put_in_window(in, &fm, now)) {
     case WINDOW_TAKEN:
         in->numbers++;
         kafka_books_took(&in->books, part, &seen);
@@ -217,17 +231,27 @@ static void lost_its_place(struct input *in, struct kafka_part *part, nsec now)
     in->ask_again = now;
 }
 
-/* librdkafka goes on by itself, or not, as it is. */
-static void say_trouble(struct input *in, const rd_kafka_message_t *m, nsec now)
+void kafka_say_refused(struct input *in, rd_kafka_resp_err_t err, const char *said, nsec now)
 {
-    const char *hint = kafka_hint(m->err), *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : "";
+    const char *hint = kafka_hint(err);
 
-    input_health_error(in->env.health, rd_kafka_err2str(m->err), hint ? hint : "", now);
+    input_health_error(in->env.health, rd_kafka_err2str(err), hint ? hint : "", now);
     if (log_due(&in->topics, now, KAFKA_SAYS_EVERY))
         log_warn("the brokers refuse something, and it is tried again", KS("stream", in->env.stream),
-                 KS("input", in->label), KS("topic", topic), KI("partition", m->partition),
-                 KS("cause", rd_kafka_err2str(m->err)), KS("said", rd_kafka_message_errstr(m)),
+                 KS("input", in->label), KS("cause", rd_kafka_err2str(err)), KS("said", said),
                  KS("hint", hint ? hint : "look at the brokers' log"));
+}
+
+/* librdkafka would go on at the same offset when a topic of that name is there again: what it is then is looked at first. */
+void kafka_topic_went(struct input *in, const char *said, nsec now)
+{
+    for (size_t i = 0; i < in->parts.n; i++) {
+        struct kafka_part *part = in->parts.v[i];
+        size_t n = strlen(part->topic);
+
+        if (part->state == KAFKA_PART_READ && strncmp(said, part->topic, n) == 0 && said[n] == ' ')
+            lost_its_place(in, part, now);
+    }
 }
 
 static void take_error(struct input *in, struct kafka_part *part, const rd_kafka_message_t *m, nsec now)
@@ -249,7 +273,7 @@ static void take_error(struct input *in, struct kafka_part *part, const rd_kafka
         in->dead = true;
         break;
     default:
-        say_trouble(in, m, now);
+        kafka_say_refused(in, m->err, rd_kafka_message_errstr(m), now);
     }
 }
 
