@@ -599,7 +599,7 @@
 #define KAFKA_WINDOW_RECORDS LIMIT(40000U, 50U)
 #define KAFKA_TURN_MESSAGES  LIMIT(1000, 3)
 /* New topics and partitions are looked for so often; the group waits so long for a member that does not ask for messages. */
-#define KAFKA_TOPICS_REFRESH_MS "30000"
+#define KAFKA_TOPICS_REFRESH_MS "10000"
 #define KAFKA_POLL_INTERVAL     (300 * NSEC_PER_SEC)
 /* A question to the brokers, before it is asked again; the pause before that. */
 #define KAFKA_ASK_MS    2000

@@ -27,6 +27,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 
 import broker_campaign  # noqa: E402
 import clients  # noqa: E402
+import kafka_cases  # noqa: E402
 import receivers  # noqa: E402
 import search  # noqa: E402
 import search_server  # noqa: E402
@@ -37,7 +38,7 @@ from harness import Case, Skip  # noqa: E402
 def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
-        search.scenarios()
+        kafka_cases.scenarios() + search.scenarios()
 
 
 class Tally:

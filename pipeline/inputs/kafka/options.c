@@ -36,7 +36,7 @@ const struct cfg_field kafka_fields[] = {
     {.name = "brokers", .type = CFG_STRINGS, AT(brokers), .required = true, .min = 1, .max = 32,
      .help = "HOST:PORT of some of them; they know the others"},
     {.name = "topics", .type = CFG_STRINGS, AT(topics), .required = true, .min = 1, .max = KAFKA_TOPICS_MAX,
-     .help = "names; one that begins with ^ is a regular expression (\"^orders\\..*\"), and new topics are found in 30 s"},
+     .help = "names; one that begins with ^ is a regular expression (\"^orders\\..*\"), and new topics are found in 10 s"},
     {.name = "group", .type = CFG_STRING, AT(group), .required = true, .max = KAFKA_GROUP_MAX,
      .help = "consumer group: daemons with the same one share the partitions"},
     {.name = "group_instance_id", .type = CFG_STRING, AT(group_instance_id), .max = 200,

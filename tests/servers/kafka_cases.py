@@ -1,0 +1,172 @@
+"""What a real Kafka does and a scripted one does not: topics that are deleted and made again, records that retention took, transactions, large
+messages, and a group of several daemons that are killed."""
+
+import json
+import random
+import subprocess
+import time
+
+import objects
+from broker_kafka import Kafka
+from common import stream
+from harness import wait_until
+
+MIB = 1 << 20
+
+# Does what its standard input asks for, a JSON list a line.
+CLIENT = """\
+import json, sys, time
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+BROKERS = sys.argv[1]
+admin = AdminClient({"bootstrap.servers": BROKERS})
+def make(topic, partitions, config):
+    admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(30)
+def delete(topic):
+    admin.delete_topics([topic])[topic].result(30)
+    while topic in admin.list_topics(timeout=30).topics: time.sleep(0.1)
+def cut(topic, before):
+    for f in admin.delete_records([TopicPartition(topic, 0, before)]).values(): f.result(30)
+def put(topic, tag, first, end, partitions):
+    p = Producer({"bootstrap.servers": BROKERS, "enable.idempotence": True})
+    for i in range(first, end):
+        p.produce(topic, f"{tag}-{i:06d}", partition=i % partitions)
+        p.poll(0)
+    assert p.flush(60) == 0
+def large(topic, sizes):
+    p = Producer({"bootstrap.servers": BROKERS, "message.max.bytes": 20000000})
+    for n in sizes:
+        p.produce(topic, b"x" * n, partition=0)
+        assert p.flush(60) == 0
+def transactions(topic, count):
+    p = Producer({"bootstrap.servers": BROKERS, "transactional.id": "t"})
+    p.init_transactions(60)
+    for k in range(count):
+        p.begin_transaction()
+        for i in range(10): p.produce(topic, f"{'no' if k % 2 else 'yes'}-{k}-{i}", partition=0)
+        p.flush(60)
+        (p.abort_transaction if k % 2 else p.commit_transaction)(60)
+for line in sys.stdin:
+    name, *args = json.loads(line)
+    globals()[name](*args)
+    print("ok", flush=True)
+"""
+
+
+class Server(Kafka):
+    def make(self):
+        self.client_process = subprocess.Popen([self.python, "-c", CLIENT, self.env["KAFKA"]], stdin=subprocess.PIPE,
+                                               stdout=subprocess.PIPE, text=True)
+        self.t.on_end(self._end_client)
+
+    def _end_client(self):
+        self.client_process.kill()
+        self.client_process.wait()
+        self.client_process.stdin.close()
+        self.client_process.stdout.close()
+
+    def ask(self, *words):
+        self.client_process.stdin.write(json.dumps(words) + "\n")
+        self.client_process.stdin.flush()
+        assert self.client_process.stdout.readline() == "ok\n", words
+
+    def daemon(self, topic, name="sluice"):
+        t = self.t
+        source = {"kafka": {"brokers": [self.env["KAFKA"]], "topics": [topic], "group": f"of {topic}", "session_timeout": "6s"}}
+        config = {"data_dir": t.path(f"data-{name}"), "shutdown": {"grace": "10s"},
+                  "streams": {"app": stream({"file": {"path": t.path(f"out-{name}")}}, [source], interval="0s")}}
+        return t.daemon(config, name=name)
+
+    def once(self, topic, name):
+        d = self.daemon(topic, name)
+        d.spawn("--once")
+        return d
+
+    def got(self, name):
+        return [line.decode() for line in objects.lines(objects.read_dir(self.t.path(f"out-{name}")))]
+
+
+def lines(tag, count):
+    return [f"{tag}-{i:06d}" for i in range(count)]
+
+
+def topics_that_change(t):
+    s = Server(t)
+    sent = lines("old", 100)
+    s.ask("make", "a", 1, {})
+    s.ask("put", "a", "old", 0, 100, 1)
+    s.once("a", "a").wait_exit(60)
+    for tag, count in (("longer", 150), ("shorter", 20)):
+        s.ask("delete", "a")
+        s.ask("make", "a", 1, {})
+        s.ask("put", "a", tag, 0, count, 1)
+        sent += lines(tag, count)
+        s.once("a", "a").wait_exit(60)
+        assert sorted(s.got("a")) == sorted(sent)
+    d = s.daemon("a", "a").start()
+    d.wait_logged("partitions are read", 60)
+    s.ask("delete", "a")
+    d.wait_logged("the brokers refuse something", 60)
+    s.ask("make", "a", 1, {})
+    s.ask("put", "a", "live", 0, 200, 1)
+    sent += lines("live", 200)
+    wait_until("all to be there", lambda: len(s.got("a")) >= len(sent), 60)
+    d.stop()
+    assert sorted(s.got("a")) == sorted(sent)
+
+
+def records_that_are_gone_aborted_or_large(t):
+    s = Server(t)
+    s.ask("make", "r", 1, {})
+    s.ask("put", "r", "r", 0, 100, 1)
+    s.once("r", "r").wait_exit(60)
+    s.ask("put", "r", "r", 100, 200, 1)
+    s.ask("cut", "r", 150)
+    d = s.once("r", "r")
+    d.expect_exit = 1  # not everything could be read
+    d.wait_exit(60)
+    assert d.logged("records were deleted from a topic before they were read.* offsets_missed=50 ", "error")
+    assert sorted(s.got("r")) == sorted(set(lines("r", 200)) - set(lines("r", 150)[100:]))
+
+    s.ask("make", "x", 1, {})
+    s.ask("transactions", "x", 6)
+    for _ in range(2):  # the marks of transactions behind the last record are no records
+        s.once("x", "x").wait_exit(60)
+    assert sorted(s.got("x")) == sorted(f"yes-{k}-{i}" for k in (0, 2, 4) for i in range(10))
+
+    s.ask("make", "l", 1, {"max.message.bytes": "20000000"})
+    s.ask("large", "l", [1, 10 * MIB, 10 * MIB + 1, 2, 10 * MIB, 0, 3])
+    d = s.once("l", "l")
+    d.expect_exit = 1
+    d.wait_exit(60)
+    assert sorted(map(len, s.got("l"))) == [0, 1, 2, 3, 10 * MIB, 10 * MIB]
+
+
+def three_daemons(t, seconds=8, rate=500):
+    """Who is killed loses what it had not committed: that comes twice. Nothing is lost, and an orderly end doubles nothing."""
+    s, dice, count = Server(t), random.Random(t.seed), 0
+    s.ask("make", "g", 6, {})
+    names = ["one", "two", "three"]
+    daemons = {n: s.daemon("g", n).start() for n in names}
+    for turn in range(seconds):
+        s.ask("put", "g", "g", count, count + rate, 6)
+        count += rate
+        victim = daemons[dice.choice(names)]
+        if turn % 3 == 1:
+            victim.kill9()
+            victim.start()
+        elif turn % 3 == 2:
+            victim.stop()
+            victim.start()
+        time.sleep(dice.uniform(0, 0.5))
+    wanted = set(lines("g", count))
+    wait_until("all to be there", lambda: wanted <= {line for n in names for line in s.got(n)}, 120)
+    for d in daemons.values():
+        d.stop()
+    found = [line for n in names for line in s.got(n)]
+    print(f"# kafka: {count} messages, {len(found) - len(set(found))} doubled by kills")
+    assert set(found) == wanted
+
+
+def scenarios():
+    return [(f"kafka:{f.__name__}", f) for f in (topics_that_change, records_that_are_gone_aborted_or_large, three_daemons)]
