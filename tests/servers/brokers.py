@@ -37,8 +37,8 @@ class Broker(Store):
 
     def __init__(self, t):
         self.python = self._install_client(t)
-        super().__init__(t, self.script, self.settings)
         os.chmod(t.dir, 0o755)  # a server may run as another user
+        super().__init__(t, self.script, self.settings)
         self.make()
 
     def _install_client(self, t):
@@ -93,7 +93,7 @@ def _lives(pid):
 
 
 ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_activemq.ClassicAmqp", "broker_activemq.ArtemisAmqp",
-            "broker_kafka.Kafka"]  # such as "broker_rabbitmq.Classic"
+            "broker_kafka.Kafka", "broker_mosquitto.Mosquitto"]  # such as "broker_rabbitmq.Classic"
 
 
 def adapters():

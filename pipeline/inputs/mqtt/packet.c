@@ -306,7 +306,7 @@ enum mqtt_read mqtt_packet_read(struct slice in, enum mqtt_version v, size_t max
     int rc;
 
     *out = (struct mqtt_packet){.size = 0};
-    *need = in.n < 2 ? 2 : in.n + 1;
+    *need = in.n + 1;
     if (in.n == 0)
         return MQTT_PARTIAL;
     first = (uint8_t)in.p[0];
