@@ -38,26 +38,42 @@ class _Handler(Handler):
         self.wfile.write(body)
 
 
-class Sns(HttpPeer):
-    """`statuses`: path -> status, for what is not to be answered with 200."""
+HOST = "sns.eu-west-1.amazonaws.com"
 
-    def __init__(self, t, days=30):
+
+def openssl(*args):
+    subprocess.run(["openssl", *args], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Sns(HttpPeer):
+    """`statuses`: path -> status, for what is not to be answered with 200. `tls`: its certificate and key; it goes by SNS's own name then.
+    `authority`: certificate and key of who issues what it signs with; none: itself."""
+
+    def __init__(self, t, tls=None, authority=None):
         if not shutil.which("openssl"):
             t.skip("the openssl tool is not installed")
         self.key, cert = t.path("sns.key"), t.path("sns.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.key, "-out", cert, "-days",
-                        str(days), "-subj", "/CN=sns.amazonaws.com"], check=True, stderr=subprocess.DEVNULL)
-        with open(cert, "rb") as f:
+        openssl("genrsa", "-out", self.key, "2048")
+        openssl("req", "-x509", "-key", self.key, "-out", t.path("self.pem"), "-days", "30", "-subj", "/CN=sns.amazonaws.com")
+        if authority:
+            openssl("req", "-new", "-key", self.key, "-out", t.path("sns.csr"), "-subj", "/CN=sns.amazonaws.com")
+            openssl("x509", "-req", "-in", t.path("sns.csr"), "-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial",
+                    "-out", cert, "-days", "30")
+        self.certificates = {}  # path -> bytes; any other: the one that it signs with
+        with open(t.path("self.pem"), "rb") as f:
+            self.self_signed = f.read()
+        with open(cert if authority else t.path("self.pem"), "rb") as f:
             self.certificate = f.read()
         self.asked, self.statuses = [], {}
-        super().__init__(_Handler)
-        self.base = f"http://127.0.0.1:{self.port}/"
+        super().__init__(_Handler, tls=tls)
+        self.base = f"https://{HOST}/" if tls else f"http://127.0.0.1:{self.port}/"
         self.cert_url = self.base + "SimpleNotificationService-0001.pem"
         t.on_end(self.stop)
 
     def answer(self, path):
         status = self.statuses.get(path, 200)
-        return status, self.certificate if status == 200 and path.endswith(".pem") else b"<ok/>"
+        certificate = self.certificates.get(path, self.certificate)
+        return status, certificate if status == 200 and path.endswith(".pem") else b"<ok/>"
 
     def confirmations(self):
         return [path for path in self.asked if "ConfirmSubscription" in path]
@@ -67,7 +83,7 @@ class Sns(HttpPeer):
              "SignatureVersion": version, "SigningCertURL": self.cert_url}
         if kind != "Notification":
             m["Token"] = "a" * 64
-            m["SubscribeURL"] = self.base + "?Action=ConfirmSubscription&Token=" + m["Token"]
+            m["SubscribeURL"] = self.base + "?Action=ConfirmSubscription&TopicArn=" + TOPIC + "&Token=" + m["Token"]
         m.update(more)
         m = {k: v for k, v in m.items() if v is not None}
         return self.sign(m) if sign else m

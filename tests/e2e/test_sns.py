@@ -2,12 +2,14 @@
 and nobody is asked for anything at an address that the sender chose."""
 
 import json
+import shutil
 
 import objects
 from common import stream, to_file
 from harness import free_port, wait_until
 from http_peer import Handler, HttpPeer
-from sns_peer import TOPIC, Sns, post
+from sns_peer import HOST, TOPIC, Sns, openssl, post
+from test_proxy import Proxy
 
 SECRET = "s3cret-of-the-topic_0001"
 
@@ -19,6 +21,7 @@ def endpoint(d, path="/sns/app"):
 def daemon(t, peer, name="sluice", streams=("app",), options=None, destination=None, **more):
     port = free_port()
     given = {"listen": f"127.0.0.1:{port}", "topics": [TOPIC], "certificate_url_prefix": peer.base, **(options or {})}
+    given = {k: v for k, v in given.items() if v is not None}
     d = t.daemon({"streams": {n: stream(destination or to_file(t, "out-" + n), inputs=[{"sns": given}], interval="0s", **more)
                               for n in streams}}, name=name)
     d.sns_port = port
@@ -117,6 +120,42 @@ def test_a_certificate_that_cannot_be_had_is_503(t):
     assert d.logged("messages cannot be checked") and "/other.pem" not in peer.asked
     d.wait_delivered("app", 1)
     d.stop()
+
+
+def sns_by_its_name(t):
+    """A server that goes by SNS's own name, for who asks through the proxy and trusts the authority."""
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    ca, key, cert, request, names = (t.path(n) for n in ("ca.pem", "ca.key", "host.pem", "host.csr", "host.ext"))
+    with open(names, "w", encoding="ascii") as f:
+        f.write(f"subjectAltName=DNS:{HOST}\n")
+    openssl("req", "-x509", *ec, "-keyout", key, "-out", ca, "-days", "30", "-subj", "/CN=test authority")
+    openssl("req", *ec, "-keyout", t.path("host.key"), "-out", request, "-subj", "/CN=host")
+    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", key, "-CAcreateserial", "-out", cert, "-days", "30",
+            "-extfile", names)
+    return ca, Sns(t, tls=(cert, t.path("host.key")), authority=(ca, key))
+
+
+def test_sns_itself_is_asked_by_its_own_name(t):
+    if not shutil.which("openssl"):
+        t.skip("the openssl tool is not installed")
+    ca, peer = sns_by_its_name(t)
+    proxy = Proxy(t, peer.port)
+    d = daemon(t, peer, options={"certificate_url_prefix": None, "proxy": proxy.url()})
+    d.env = {"SSL_CERT_FILE": ca, "SSL_CERT_DIR": t.path("nothing")}
+    d.start()
+    assert post(endpoint(d), peer.message("asked", kind="SubscriptionConfirmation"))[0] == 200
+    assert post(endpoint(d), peer.message("believed"))[0] == 200
+    peer.certificates["/SimpleNotificationService-0002.pem"] = peer.self_signed
+    status, text, _ = post(endpoint(d), peer.message("no", SigningCertURL=peer.base + "SimpleNotificationService-0002.pem"))
+    assert status == 503 and "no authority" in text, (status, text)
+    for url in ("SimpleNotificationService-0001.pem?x", "other.pem", "?Action=x&y=SimpleNotificationService-0001.pem"):
+        assert post(endpoint(d), peer.message("no", SigningCertURL=peer.base + url))[0] == 403
+    assert post(endpoint(d), peer.message("no", SigningCertURL=f"https://{HOST}:{peer.port}/SimpleNotificationService-1.pem"))[0] == 403
+    assert {head.split()[1] for head in proxy.heads} == {f"{HOST}:443".encode()}
+    assert len(peer.asked) == 3 and len(peer.confirmations()) == 1
+    d.wait_delivered("app", 1)
+    d.stop()
+    assert got(t) == ["believed"]
 
 
 def test_raw_messages_need_the_secret(t):
