@@ -5,7 +5,7 @@
 
 Every s3_*.sh here is a store (stores.py; MinIO only where it is installed, or SLUICE_STORES=all), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
 otel.sh and victorialogs.sh what the http sink sends (receivers.py), every sdk/*.sh is a client of the Firehose API
-(clients.py), and brokers.py has the brokers that inputs read from. One that cannot be installed (exit code 77) is skipped; with CI=true that
+(clients.py), brokers.py has the brokers that inputs read from, and topics.py what publishes to them. One that cannot be installed (exit code 77) is skipped; with CI=true that
 is a failure. Servers keep their data in a temporary folder, listen on loopback and are ended by process id.
 
 The scenarios of one server or client run one after the other in a process of their own, those of several side by side:
@@ -32,13 +32,14 @@ import receivers  # noqa: E402
 import search  # noqa: E402
 import search_server  # noqa: E402
 import stores  # noqa: E402
+import topics  # noqa: E402
 from harness import Case, Skip  # noqa: E402
 
 
 def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
-        kafka_cases.scenarios() + search.scenarios()
+        kafka_cases.scenarios() + topics.scenarios() + search.scenarios()
 
 
 class Tally:
