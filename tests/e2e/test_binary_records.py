@@ -167,6 +167,7 @@ class Sns(Input):
     """Raw messages: their bytes are the record. (Signed ones are JSON, and so text.)"""
 
     SECRET = "secret-of-the-topic-1"
+    ordered = False  # each is a request of its own, and may be a batch of its own: two of these are on their way at the same time
 
     def __init__(self, t):
         super().__init__(t)

@@ -1,8 +1,12 @@
 """The input sns against a scripted sender: what is signed by SNS becomes one record and is answered when it is safe; what is not, is refused,
 and nobody is asked for anything at an address that the sender chose."""
 
+import http.client
 import json
+import queue
 import shutil
+import threading
+import time
 
 import objects
 from common import stream, to_file
@@ -250,3 +254,43 @@ def test_a_full_stream_answers_503_and_nothing_is_doubled(t):
     d.stop()
     lines = sorted(line[:1] for body in sink.bodies for line in body.splitlines())
     assert lines == sorted(b"01234567"[i:i + 1] for i in range(8))
+
+
+def test_kills_lose_and_double_nothing(t):
+    peer = Sns(t)
+    d = daemon(t, peer, options={"raw_delivery": True, "secret": SECRET}).start()
+    count = 200
+    todo = queue.Queue()
+    for i in range(count):
+        todo.put(i)
+        todo.put(i)  # and SNS may send one twice, also at the same time
+    answered = []
+
+    def send():
+        while True:
+            try:
+                i = todo.get_nowait()
+            except queue.Empty:
+                return
+            m = {"Type": "Notification", "MessageId": f"id-{i}", "TopicArn": TOPIC}
+            while True:
+                try:
+                    if post(endpoint(d, "/sns/app/" + SECRET), m, raw=b"message %d" % i)[0] == 200:
+                        break
+                except (OSError, http.client.HTTPException):
+                    pass
+                time.sleep(0.02)
+            answered.append(i)
+
+    senders = [threading.Thread(target=send) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    for part in (1, 2):
+        wait_until("some more to be answered", lambda p=part: len(answered) > p * count // 2, 60 * t.slow)
+        d.kill9()
+        d.start()
+    for sender in senders:
+        sender.join()
+    d.wait_delivered("app", count)
+    d.stop()
+    assert got(t) == sorted(f"message {i}" for i in range(count))
