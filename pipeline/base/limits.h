@@ -659,6 +659,24 @@
 #define MQTT_ROOM_AGAIN      (50 * NSEC_PER_MSEC)
 #define MQTT_LEAVE_TIME      (2 * NSEC_PER_SEC)
 #define MQTT_SAYS_EVERY      (60 * NSEC_PER_SEC)
+/* AMQP 0-9-1. The longest frame that is agreed on (the specification: 4096 at least), and what waits to be written; memory for a body that is
+ * kept for the next one. */
+#define AMQP091_FRAME_MAX LIMIT(128 * KIB, 4 * KIB)
+#define AMQP091_OUT_BYTES (64 * KIB)
+#define AMQP091_BODY_KEEP LIMIT(256 * KIB, 1 * KIB)
+/* How long a server may take for an answer; how long a message waits for room before all that was not appended goes back to the server, how much
+ * room there is before it is asked for again, and how long at most when that does not help; how often the queue's depth is asked for; with --once a
+ * queue is looked at when nothing came for so long, and a stream has ended; how long the end takes at most. */
+#define AMQP091_ANSWER_TIME  (20 * NSEC_PER_SEC)
+#define AMQP091_HELD_MOST    (2 * NSEC_PER_SEC)
+#define AMQP091_ROOM_BYTES   LIMIT(1 * MIB, 4 * KIB)
+#define AMQP091_AWAY_FIRST   (1 * NSEC_PER_SEC)
+#define AMQP091_AWAY_MOST    (120 * NSEC_PER_SEC)
+#define AMQP091_COUNT_EVERY  (10 * NSEC_PER_SEC)
+#define AMQP091_QUIET        (300 * NSEC_PER_MSEC)
+#define AMQP091_STREAM_QUIET (3 * NSEC_PER_SEC)
+#define AMQP091_SAYS_EVERY   (60 * NSEC_PER_SEC)
+#define AMQP091_LEAVE_TIME   (2 * NSEC_PER_SEC)
 
 /* AMQP 1.0. Nesting of a value; a scalar as text; what is made of a body that is a value, and its memory that is kept for the next one; sections beside
  * a record's bytes; an id. A frame; what the server may send ahead of what is taken; what is received at once; memory of a message that is kept for

@@ -75,7 +75,9 @@ static const struct synonym INPUTS[] = {
      "write `kinesis: { stream: NAME }`"},
     {" mosquitto mqtts mqtt5 emqx hivemq ",
      "write `mqtt: { url: \"mqtt://HOST:1883\", client_id: NAME, topics: [\"logs/#\"] }`"},
-    {" pubsub amqp rabbitmq nats redis syslog tcp udp socket statsd otlp otel opentelemetry "
+    {" rabbitmq amqp amazon_mq amqp_0_9_1 ",
+     "write `amqp091: { url: \"amqp://HOST:5672/\", username: NAME, password: \"${env:PASSWORD}\", queue: NAME }`"},
+    {" pubsub nats redis syslog tcp udp socket statsd otlp otel opentelemetry "
      "forward fluent beats lumberjack gelf s3 ",
      "there is no such input yet; `sluice --version` lists those that there are"},
 };

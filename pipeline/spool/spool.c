@@ -104,17 +104,19 @@ bool spool_holds(const struct spool *s, size_t record)
 }
 
 /* Locks: held. */
-static enum spool_answer admit(const struct spool *s, const struct frame *f)
+static enum spool_answer room_for(const struct spool *s, uint64_t bytes)
 {
-    uint64_t bytes = frame_header_total(&f->header);
-
-    if (!spool_holds(s, f->bytes))
-        return SPOOL_TOO_LARGE;
     if (s->failing)
         return SPOOL_FAILING;
     if (s->held_bytes + s->pending_bytes + spool_state_staged_bytes(&s->state) + bytes > s->limit)
         return SPOOL_FULL;
     return SPOOL_TAKEN;
+}
+
+/* Locks: held. */
+static enum spool_answer admit(const struct spool *s, const struct frame *f)
+{
+    return spool_holds(s, f->bytes) ? room_for(s, frame_header_total(&f->header)) : SPOOL_TOO_LARGE;
 }
 
 /* Locks: held. */
@@ -156,6 +158,21 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
     if (wake)
         committer_wake(s->committer, s, true);
     return a;
+}
+
+bool spool_has_room(struct spool *s, uint64_t bytes)
+{
+    enum spool_answer a;
+    bool wake;
+
+    pthread_mutex_lock(&s->lock);
+    a = room_for(s, bytes);
+    wake = a == SPOOL_FULL && !s->was_full;
+    s->was_full |= a == SPOOL_FULL;
+    pthread_mutex_unlock(&s->lock);
+    if (wake)
+        committer_wake(s->committer, s, true);
+    return a == SPOOL_TAKEN;
 }
 
 uint32_t spool_config_version(struct spool *s, const unsigned char hash[32])

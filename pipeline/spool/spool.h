@@ -128,6 +128,9 @@ struct spool_wait {
 
 /* Has it room for a record of so many bytes when it is empty? Otherwise spool_append() answers SPOOL_TOO_LARGE. Any thread. */
 bool spool_holds(const struct spool *s, size_t record);
+/* Would it take a frame of so many bytes just now? For who asks before he begins to take from a source that must take back what has no
+ * room. Any thread. */
+bool spool_has_room(struct spool *s, uint64_t bytes);
 /* Never blocks on I/O. `w` may be NULL. A frame that is not taken may be offered again as it is. */
 MUST_CHECK enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w);
 

@@ -56,5 +56,5 @@ class Stream(Rabbit):
 
     def input(self):
         found = super().input()
-        found["amqp091"]["stream"] = {"start": "first"}
+        found["amqp091"]["stream_start"] = "first"
         return found

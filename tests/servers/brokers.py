@@ -39,6 +39,7 @@ class Broker(Store):
         self.python = self._install_client(t)
         os.chmod(t.dir, 0o755)  # a server may run as another user
         super().__init__(t, self.script, self.settings)
+        self.name = type(self).name
         self.make()
 
     def _install_client(self, t):
@@ -92,8 +93,9 @@ def _lives(pid):
         return False
 
 
-ADAPTERS = ["broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_activemq.ClassicAmqp", "broker_activemq.ArtemisAmqp",
-            "broker_kafka.Kafka", "broker_mosquitto.Mosquitto"]  # such as "broker_rabbitmq.Classic"
+ADAPTERS = ["broker_rabbitmq.Classic", "broker_rabbitmq.Quorum", "broker_rabbitmq.Stream",
+            "broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_activemq.ClassicAmqp", "broker_activemq.ArtemisAmqp",
+            "broker_kafka.Kafka", "broker_mosquitto.Mosquitto"]
 
 
 def adapters():

@@ -20,7 +20,7 @@ class Sender:
     def run(self):
         while not self.all_sent or self.waiting:
             numbered.again(self.waiting)
-            self.tags, self.next_tag, self.channel = {}, 1, None
+            self.tags, self.returned, self.next_tag, self.channel = {}, set(), 1, None
             connection = pika.SelectConnection(
                 self.parameters, on_open_callback=lambda c: c.channel(on_open_callback=self.opened),
                 on_open_error_callback=lambda c, _: c.ioloop.stop(), on_close_callback=lambda c, _: c.ioloop.stop())
@@ -33,6 +33,7 @@ class Sender:
 
     def opened(self, channel):
         channel.confirm_delivery(self.settled)
+        channel.add_on_return_callback(lambda _c, _m, properties, _b: self.returned.add(int(properties.message_id[1:])))
         channel.add_on_close_callback(lambda c, _: c.connection.is_open and c.connection.close())
         self.channel = channel
         for number, (group, text) in self.waiting.items():
@@ -43,17 +44,17 @@ class Sender:
         self.tags[self.next_tag] = number
         self.next_tag += 1
         self.channel.basic_publish(self.exchange, f"g{group}", text,
-                                   pika.BasicProperties(delivery_mode=2, message_id=f"m{number}"))
+                                   pika.BasicProperties(delivery_mode=2, message_id=f"m{number}"), mandatory=True)
 
     def settled(self, frame):
         method = frame.method
         first = min(self.tags) if method.multiple else method.delivery_tag
         for tag in range(first, method.delivery_tag + 1):
             number = self.tags.pop(tag, None)
-            if number is not None and method.NAME == "Basic.Ack":
+            if number is not None and method.NAME == "Basic.Ack" and number not in self.returned:
                 del self.waiting[number]
-        if self.tags and method.NAME != "Basic.Ack":
-            self.channel.connection.close()
+        if (method.NAME != "Basic.Ack" or self.returned) and self.channel.is_open:
+            self.channel.close()  # a server that has just started may have no way to the queue yet: all of it again
 
     def more(self):
         """Some, and again soon."""
