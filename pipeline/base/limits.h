@@ -636,9 +636,10 @@
 #define KINESIS_RECORDS_MAX  10000
 #define KINESIS_READERS      LIMIT(16, 3)
 #define KINESIS_FAILURES_MAX 6U
-/* A shard takes five calls a second; a listing without need; how long a call may take; between two turns. */
+/* A shard takes five calls a second; a listing without need, and when children are missing in the last one; how long a call may take; between two turns. */
 #define KINESIS_CALL_LEAST (200 * NSEC_PER_MSEC)
 #define KINESIS_LIST_EVERY (60 * NSEC_PER_SEC)
+#define KINESIS_LIST_SOON  (500 * NSEC_PER_MSEC)
 #define KINESIS_TIMEOUT    (60 * NSEC_PER_SEC)
 #define KINESIS_TURN_LEAST (5 * NSEC_PER_MSEC)
 #define KINESIS_SAYS_EVERY (60 * NSEC_PER_SEC)

@@ -84,6 +84,7 @@ class Check:
 class Campaign:
     def __init__(self, t, adapter, messages, kills, restarts, blocked=0, rate=1500, size=100):
         self.t, self.random = t, random.Random(t.seed)
+        messages, rate, blocked = messages // adapter.slowly, rate // adapter.slowly, blocked * (adapter.slowly == 1)
         self.messages, self.kills, self.restarts, self.blocked = messages, kills, restarts, blocked
         self.rate, self.size = rate, size
         self.broker = adapter(t)

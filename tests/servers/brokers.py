@@ -33,6 +33,7 @@ class Broker(Store):
     ordered = True   # the messages of one group come in order
     groups = 4
     short = True     # `run.py` has a short form of its campaign; the long one is always there
+    slowly = 1       # so many fewer messages for a slow server, which is never filled up
     settings = {}    # the script's environment
 
     def __init__(self, t):
@@ -95,7 +96,8 @@ def _lives(pid):
 
 ADAPTERS = ["broker_rabbitmq.Classic", "broker_rabbitmq.Quorum", "broker_rabbitmq.Stream",
             "broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_activemq.ClassicAmqp", "broker_activemq.ArtemisAmqp",
-            "broker_kafka.Kafka", "broker_mosquitto.Mosquitto"]
+            "broker_kafka.Kafka", "broker_mosquitto.Mosquitto",
+            "broker_kinesis.Kinesis"]
 
 
 def adapters():

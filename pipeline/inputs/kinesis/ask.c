@@ -84,14 +84,24 @@ static int64_t service_time(const struct reader *r)
     return (r->call.served ? r->call.served : clock_wall()) / NSEC_PER_MSEC;
 }
 
+/* Children that are not listed yet will be in a moment; where there are none, the stream is being deleted. */
+static void plan_listing(struct input *in, nsec now)
+{
+    in->list_wait = in->list_wait == 0 ? KINESIS_LIST_SOON : 2 * in->list_wait;
+    if (in->list_wait > KINESIS_LIST_EVERY)
+        in->list_wait = KINESIS_LIST_EVERY;
+    in->list_at = now + (shards_miss_children(&in->shards) ? in->list_wait : KINESIS_LIST_EVERY);
+}
+
 static void list_over(struct input *in, const struct reader *r, nsec now)
 {
     const struct place start = kinesis_conf_start(in->conf, service_time(r));
 
     in->listing = false;
-    in->list_at = now + KINESIS_LIST_EVERY;
-    if (shards_list_end(&in->shards, &start, now) == SHARDS_FINE)
+    if (shards_list_end(&in->shards, &start, now) == SHARDS_FINE) {
+        plan_listing(in, now);
         return;
+    }
     log_warn("the stream was deleted and made again: all of the new one is read", KS("stream", in->env.stream),
              KS("input", in->label), KS("source", in->conf->stream),
              KS("hint", "what the old one still had is lost; nothing needs to be done"));
@@ -228,6 +238,8 @@ static void list(struct input *in, nsec now)
     if (!in->listing && !in->shards.list_due && now < in->list_at)
         return;
     if (!in->listing) {
+        if (in->shards.list_due)
+            in->list_wait = 0; /* something has happened */
         shards_list_begin(&in->shards);
         buf_clear(&in->token);
         in->listing = true;

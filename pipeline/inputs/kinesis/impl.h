@@ -77,7 +77,8 @@ struct input {
     struct buf facts, token;
     uint64_t numbers, answers;
     bool listing;
-    nsec list_at; /* mono */
+    nsec list_at;   /* mono */
+    nsec list_wait; /* the pause before that, while children are missing */
     struct connection trouble;
     size_t largest; /* of the answers lately, bytes */
     bool told_finished, facts_cut_shown;

@@ -457,13 +457,12 @@ bool shards_are_read(const struct shards *s)
     return true;
 }
 
-size_t shards_active(const struct shards *s)
+bool shards_miss_children(const struct shards *s)
 {
-    size_t n = 0;
-
     for (size_t i = 0; i < s->n; i++)
-        n += !is_over(s->v[i]->state);
-    return n;
+        if (s->v[i]->state == SHARD_ENDED && s->v[i]->children == 0)
+            return true;
+    return false;
 }
 
 int64_t shards_behind(const struct shards *s)

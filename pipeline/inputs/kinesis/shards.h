@@ -131,8 +131,9 @@ void shards_safe(struct shards *s, uint64_t upto, nsec now);
 
 /* All is read, as far as it goes, and safe. */
 bool shards_are_read(const struct shards *s);
-/* Shards that are, or will be, read; how far the one that is furthest behind is, in ms. */
-size_t shards_active(const struct shards *s);
+/* One was read to its end, and its children are not listed yet. */
+bool shards_miss_children(const struct shards *s);
+/* How far the one that is furthest behind is, in ms. */
 int64_t shards_behind(const struct shards *s);
 
 #endif
