@@ -99,7 +99,7 @@ class KinesisPeer(HttpPeer):
         self.name, self.page, self.count, self.made = name, page, 0, 0
         self.shards, self.calls, self.refused, self.on = [], [], [], None
         self.changed, self.serial, self.alive_from = threading.RLock(), 0, 0
-        self.exists, self.unordered_clock = True, False
+        self.exists, self.unordered_clock, self.unlisted = True, False, set()  # unlisted: numbers of shards
         self._make(shards)
         super().__init__(_Handler, **kw)
 
@@ -184,7 +184,7 @@ class KinesisPeer(HttpPeer):
 
     def _ListShards(self, request):
         at = int(request.get("NextToken", "0"))
-        out = [self._described(s) for s in self.shards[at:at + self.page]]
+        out = [self._described(s) for i, s in enumerate(self.shards[at:at + self.page], at) if i not in self.unlisted]
         return {"Shards": out, **({"NextToken": str(at + self.page)} if at + self.page < len(self.shards) else {})}
 
     @staticmethod

@@ -99,6 +99,21 @@ def test_what_is_resharded_while_it_is_read_goes_on_in_its_children(t):
     check(t, sent)
 
 
+def test_children_that_are_listed_late_are_read_soon(t):
+    k = stream(t)
+    sent = put(k, 0, 20)
+    d = daemon(t, k).start()
+    wait_until("all to be taken", lambda: d.books("app").incoming == len(sent), 60 * t.slow)
+    k.unlisted, listed = {1, 2}, k.seen("ListShards")
+    k.split(0)
+    sent += put(k, 20, 20)
+    wait_until("the listing without them", lambda: k.seen("ListShards") > listed, 60 * t.slow)
+    k.unlisted = set()
+    wait_until("all to be taken", lambda: d.books("app").incoming == len(sent), 30 * t.slow)
+    d.stop()
+    check(t, sent)
+
+
 def test_kills_lose_and_double_nothing(t):
     k = stream(t, shards=3)
     sent, wanted = [], 0
