@@ -254,12 +254,12 @@ def test_a_disk_that_refuses_for_a_while_loses_and_doubles_nothing(t):
 
 
 def test_a_full_stream_is_read_on_when_there_is_room(t):
-    k, store = stream(t), HttpPeer(Refusing)
+    k, store = stream(t, shards=70, page=100), HttpPeer(Refusing)  # more than a frame has places for
     t.on_end(store.stop)
     store.numbers = []
     sent = [b"%06d " % i + b"x" * 20000 for i in range(400)]
     for data in sent:
-        k.put("k", data)
+        k.put(f"k{data[:6]}", data)
     d = daemon(t, k, destination={"http": {"url": store.url() + "/", "format": "lines"}}, interval="1s", spool={"limit": "4MiB"},
                retry={"duration": "24h"}).start()
     wait_until("a full spool", lambda: d.metrics().get("sluice_stream_health", stream="app", health="blocked") == 1, 60 * t.slow)

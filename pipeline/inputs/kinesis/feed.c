@@ -317,8 +317,10 @@ static enum putting put_answer(struct input *in, struct reader *r, nsec now)
 {
     enum putting how = PUT_ALL;
 
-    if (in->frame_sources == FRAME_POSITIONS_MAX)
+    if (in->frame_sources >= FRAME_POSITIONS_MAX)
         window_cut(&in->window);
+    if (!in->window.open || in->window.due)
+        in->frame_sources = 0; /* what comes goes into a new frame */
     in->frame_sources++;
     in->putting = r->shard;
     for (; r->next < r->answer.n; r->next++) {
