@@ -593,7 +593,7 @@
 #define KAFKA_CLUSTER_MAX         64
 #define KAFKA_PREFETCH_MIN        LIMIT(1 * MIB, 64 * KIB)
 #define KAFKA_PARTITION_FETCH_MAX LIMIT(1 * MIB, 4 * KIB)
-#define KAFKA_PREFETCH_RECORDS    LIMIT(10000, 10)
+#define KAFKA_PREFETCH_RECORDS    LIMIT(30000, 10)
 #define KAFKA_ANSWER_MAX          (100 * MIB)
 /* Records in the window; messages between two looks at what else is to be done. */
 #define KAFKA_WINDOW_RECORDS LIMIT(40000U, 50U)

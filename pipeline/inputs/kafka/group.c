@@ -177,8 +177,10 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
 {
     struct input *in = opaque;
 
-    (void)rk;
     forget_wish(in);
+    for (size_t i = 0; i < in->parts.n; i++) /* of a wish that is over without an answer */
+        if (in->parts.v[i]->state == KAFKA_PART_LEAVING && !in->closing)
+            in->parts.v[i]->state = KAFKA_PART_GONE;
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !in->closing) {
         note_given(in, list);
     } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !in->closing) {
@@ -186,6 +188,7 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
     } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         unassign(in, list);
     } else {
+        kafka_leave_parts(in);
         (void)rd_kafka_assign(rk, NULL);
     }
 }

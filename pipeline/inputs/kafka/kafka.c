@@ -352,7 +352,6 @@ static void run(struct input_thread *t, void *arg)
 {
     struct input *in = arg;
 
-    in->thread = t;
     while (!input_thread_ends(t)) {
         nsec now = clock_mono();
 

@@ -367,7 +367,8 @@ void kafka_find_places(struct input *in, nsec now)
 {
     parts_list *lost, *l;
 
-    if (now < in->ask_again)
+    if (now < in->ask_again ||
+        in->paused) /* one that is resumed begins where it was paused, wherever it was sought to */
         return;
     lost = list_of(in, is_lost);
     l = list_of(in, is_seeking);
