@@ -116,6 +116,8 @@ void kafka_leave_parts(struct input *in);
 
 /* --- kafka.c */
 
+/* The client is beyond help. */
+void kafka_fatal(struct input *in, nsec now);
 /* A question that the brokers did not answer. */
 void kafka_ask_failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, nsec now);
 

@@ -35,10 +35,11 @@ static void failed(struct input *in, const char *doing, rd_kafka_resp_err_t err,
 void kafka_ask_failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, nsec now)
 {
     in->ask_again = now + KAFKA_ASK_AGAIN;
-    failed(in, doing, err, in->said[0] ? in->said : NULL, now);
+    if (!in->connection.failing) /* it follows from what is said already */
+        failed(in, doing, err, in->said[0] ? in->said : NULL, now);
 }
 
-static void on_fatal(struct input *in, nsec now)
+void kafka_fatal(struct input *in, nsec now)
 {
     char why[256];
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(in->rk, why, sizeof(why));
@@ -57,10 +58,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     (void)rk;
     switch (err) {
     case RD_KAFKA_RESP_ERR__FATAL:
-        on_fatal(in, now);
+        kafka_fatal(in, now);
         break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-        failed(in, "connect", err, in->said[0] ? in->said : reason, now);
+        if (!in->connection.failing)
+            failed(in, "connect", err, in->said[0] ? in->said : reason, now);
         break;
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:

@@ -270,7 +270,7 @@ static void take_error(struct input *in, struct kafka_part *part, const rd_kafka
             lost_its_place(in, part, now);
         break;
     case RD_KAFKA_RESP_ERR__FATAL:
-        in->dead = true;
+        kafka_fatal(in, now);
         break;
     default:
         kafka_say_refused(in, m->err, rd_kafka_message_errstr(m), now);
