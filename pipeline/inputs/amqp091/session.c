@@ -12,7 +12,7 @@
 
 #define CHANNEL 1
 
-static const char *const AWAITED[] = {
+static const char *const AWAITED[SESSION_STATES] = {
     [SESSION_GREETED] = "its greeting",
     [SESSION_TUNED] = "whether it lets us in",
     [SESSION_OPENING] = "whether the virtual host may be used",

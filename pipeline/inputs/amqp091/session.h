@@ -45,6 +45,7 @@ enum session_state {
     SESSION_LEAVING,
     SESSION_CLOSING,
     SESSION_ENDED, /* the connection is of no more use */
+    SESSION_STATES,
 };
 
 enum session_event {

@@ -270,6 +270,8 @@ static void it_logs_in_consumes_acknowledges_and_leaves(void **state)
         assert_int_equal(hear(&p), SESSION_OVER);
         assert_int_equal(p.s.code, 0);
         assert_int_equal(p.s.state, SESSION_ENDED);
+        assert_int_equal(amqp091_session_tick(&p.s, p.now + SECONDS(1000), &p.e), 0); /* nothing is awaited any more */
+        assert_true(amqp091_session_next_tick(&p.s) > 0);
         release(&p);
     }
 }
