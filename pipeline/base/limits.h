@@ -648,13 +648,16 @@
 /* MQTT. Beside its payload a packet has a topic and properties; of them, and of what is written, no more than so much; identifiers that
  * are being forgotten. Topics of an input, and a text of them. Answers to CONNECT and PING may take so long; a subscription that was refused is
  * tried again so soon; a full window likewise; the end takes so long at most; what is refused is said so often. */
-#define MQTT_HEAD_MAX        (256 * KIB)
-#define MQTT_PACKET_MAX      (RECORD_MAX_BYTES + MQTT_HEAD_MAX)
-#define MQTT_OUT_MAX         (256 * KIB)
-#define MQTT_RELEASES_MAX    LIMIT(65535, 16)
-#define MQTT_NOTED_MAX       900 /* beside a mark, in POSITION_CURSOR_MAX */
-#define MQTT_TOPICS_MAX      64
-#define MQTT_TOPIC_MAX       1024
+#define MQTT_HEAD_MAX     (256 * KIB)
+#define MQTT_PACKET_MAX   (RECORD_MAX_BYTES + MQTT_HEAD_MAX)
+#define MQTT_OUT_MAX      (256 * KIB)
+#define MQTT_RELEASES_MAX LIMIT(65535, 16)
+#define MQTT_NOTED_MAX    900 /* beside a mark, in POSITION_CURSOR_MAX */
+#define MQTT_TOPICS_MAX   64
+#define MQTT_TOPIC_MAX    1024
+/* Messages in hand, unless the option says otherwise. */
+#define MQTT_RECEIVE_QOS2    20
+#define MQTT_RECEIVE_USUAL   1000
 #define MQTT_CONNECT_TIMEOUT (30 * NSEC_PER_SEC)
 #define MQTT_SUBSCRIBE_AGAIN (60 * NSEC_PER_SEC)
 #define MQTT_ROOM_AGAIN      (50 * NSEC_PER_MSEC)

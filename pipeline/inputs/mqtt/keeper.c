@@ -115,7 +115,7 @@ static int write_connect(struct input *in)
                                                      .password = c->password,
                                                      .keep_alive = (uint16_t)(c->keep_alive / NSEC_PER_SEC),
                                                      .session_expiry = (uint32_t)(c->session_expiry / NSEC_PER_SEC),
-                                                     .receive_maximum = (uint16_t)c->receive_maximum,
+                                                     .receive_maximum = mqtt_conf_receive_maximum(c),
                                                      .packet_maximum = MQTT_PACKET_MAX});
 }
 

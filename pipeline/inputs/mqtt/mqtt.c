@@ -86,7 +86,7 @@ static void resume(struct input *in)
     spool_positions(in->env.spool, find_mark, &m);
     noted = buf_slice(&m.cursor);
     (void)slice_take_line(&noted, &first);
-    mqtt_session_init(&in->session, &mqtt_keeper_ops, in, (size_t)in->conf->receive_maximum, slice_is(first, "sure"));
+    mqtt_session_init(&in->session, &mqtt_keeper_ops, in, mqtt_conf_receive_maximum(in->conf), slice_is(first, "sure"));
     mqtt_topics_init(&in->topics, in->conf, noted);
     buf_release(&m.cursor);
 }

@@ -31,8 +31,8 @@ const struct cfg_field mqtt_fields[] = {
     {.name = "password", .type = CFG_STRING, AT(password), .secret = true, .help = "best as ${env:NAME} or ${file:PATH}"},
     {.name = "version", .type = CFG_ENUM, AT(version), .def = "auto", .choices = VERSIONS,
      .help = "of the protocol; auto: 5, and 3.1.1 where the server does not speak it"},
-    {.name = "receive_maximum", .type = CFG_INT, AT(receive_maximum), .def = "1000", .min = 1, .max = 65535,
-     .help = "messages of QoS 1 and 2 that are taken and not acknowledged, at most"},
+    {.name = "receive_maximum", .type = CFG_INT, AT(receive_maximum), .def = "0", .min = 0, .max = 65535,
+     .help = "messages of QoS 1 and 2 that are taken and not acknowledged, at most; 0: 20 with qos 2, else 1000"},
     {.name = "session_expiry", .type = CFG_DURATION, AT(session_expiry), .def = "168h", .min = 60 * NSEC_PER_SEC,
      .max = 4294967294 * NSEC_PER_SEC,
      .help = "for how long the server keeps messages while sluice is away (version 5; 3.1.1: as the server is set up)"},
@@ -92,6 +92,13 @@ int mqtt_address_parse(struct mqtt_address *a, const char *url, struct err *e)
     if (*p != '\0' && strcmp(p, "/") != 0)
         return refuse_url(e, "there is something behind the port");
     return 0;
+}
+
+uint16_t mqtt_conf_receive_maximum(const struct mqtt_conf *c)
+{
+    if (c->receive_maximum > 0)
+        return (uint16_t)c->receive_maximum;
+    return c->qos == 2 ? MQTT_RECEIVE_QOS2 : MQTT_RECEIVE_USUAL;
 }
 
 /* --- topics -------------------------------------------------------------------------------------------------------- */

@@ -34,6 +34,9 @@ extern const struct cfg_field mqtt_fields[];
 
 void mqtt_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
 
+/* The option, or what is usual. Mosquitto, for one, knows no more than 20 messages of QoS 2 again when it was restarted. */
+uint16_t mqtt_conf_receive_maximum(const struct mqtt_conf *c);
+
 struct mqtt_address {
     char host[MQTT_HOST_MAX + 1]; /* without brackets */
     uint16_t port;
