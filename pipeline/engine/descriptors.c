@@ -1,5 +1,5 @@
 /* First what cannot be shared: the process, its threads, streams and inputs. Of the rest deliveries are given up to
- * a half, the admin pages up to a quarter of what is left, clients up to half of that, and tailed files what then
+ * a half, the connections of inputs to their sources up to half of that, the admin pages up to a quarter of what is left, clients up to half of that, and tailed files what then
  * remains. */
 #include "pipeline/engine/descriptors.h"
 
@@ -28,6 +28,7 @@ void descriptors_add(struct descriptor_needs *n, const struct descriptor_needs *
     n->reading += one->reading;
     n->streams += one->streams;
     n->inputs += one->inputs;
+    n->sockets += one->sockets;
     n->partitioned += one->partitioned;
     n->deliveries += one->deliveries;
     n->connections += one->connections;
@@ -39,6 +40,7 @@ void descriptors_take_off(struct descriptor_needs *n, const struct descriptor_ne
     n->reading -= one->reading;
     n->streams -= one->streams;
     n->inputs -= one->inputs;
+    n->sockets -= one->sockets;
     n->partitioned -= one->partitioned;
     n->deliveries -= one->deliveries;
     n->connections -= one->connections;
@@ -56,6 +58,7 @@ struct descriptor_shares descriptors_share(const struct descriptor_needs *n)
     size_t spare = without(n->limit, fixed(n)), clients;
 
     spare -= less(DESCRIPTORS_PER_DELIVERY * n->deliveries, spare / 2);
+    spare -= less(n->sockets, spare / 2);
     spare -= less(DESCRIPTORS_ADMIN, spare / 4);
     clients = less(n->connections, spare / 2);
     if (n->connections > 0 && clients == 0)

@@ -18,6 +18,7 @@ struct descriptor_needs {
     size_t reading;     /* streams with inputs: of a loop each, as long as there are not many */
     size_t streams;     /* each has its segments */
     size_t inputs;      /* each may watch folders */
+    size_t sockets;     /* of inputs to their sources, at most */
     size_t partitioned; /* streams that keep files of their parcels open (encode/stage.h) */
     size_t deliveries;  /* that may be under way at once, over all streams */
     size_t connections; /* of clients, at most; 0: no API */

@@ -44,7 +44,12 @@ struct descriptor_needs process_descriptors(void)
 
 struct descriptor_needs process_needs_of(const struct stream_settings *st, const struct stream_settings *in)
 {
+    size_t sockets = 0;
+
+    for (size_t i = 0; i < in->input_count; i++)
+        sockets += in->inputs[i].ops->sockets ? in->inputs[i].ops->sockets(in->inputs[i].conf) : 0;
     return (struct descriptor_needs){.streams = 1,
+                                     .sockets = sockets,
                                      .reading = in->input_count > 0,
                                      .inputs = in->input_count,
                                      .deliveries = (size_t)st->in_flight,

@@ -123,6 +123,8 @@ struct input_ops {
     bool single; /* there is one source in all, read once: one stream may have it */
     /* How many threads of its own an instance has at most (input_thread.h). NULL: none. */
     unsigned (*threads)(const void *conf);
+    /* How many sockets to its source it has at most: descriptors are set aside for them. NULL: none. */
+    unsigned (*sockets)(const void *conf);
 
     MUST_CHECK int (*open)(struct input **in, const void *conf, const struct input_env *env, struct err *e);
     MUST_CHECK int (*start)(struct input *in, struct err *e);

@@ -331,6 +331,21 @@ static void add_facts(struct buf *facts, const struct draft *d, const struct env
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
+/* Milliseconds since 1970. */
+static nsec time_of(struct slice text)
+{
+    nsec ms = 0;
+
+    if (text.n == 0 || text.n > 15)
+        return 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return 0;
+        ms = 10 * ms + (text.p[i] - '0');
+    }
+    return ms > NSEC_NEVER / NSEC_PER_MSEC ? 0 : ms * NSEC_PER_MSEC;
+}
+
 static bool read_one(struct json_reader *r, struct sqs_batch *b, enum sqs_unwrap how, bool check_md5)
 {
     struct sqs_message *m = &b->messages[b->n];
@@ -342,6 +357,7 @@ static bool read_one(struct json_reader *r, struct sqs_batch *b, enum sqs_unwrap
     if (!take_message(r, &b->text, &d, m))
         return false;
     m->broken = check_md5 && !checksums_are_right(&d);
+    m->sent = time_of(d.sent);
     m->again = d.count.n > 0 && !slice_is(d.count, "1");
     unwrap(d.body, how, &b->text, &x);
     if (!x.found)

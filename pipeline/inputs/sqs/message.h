@@ -9,6 +9,7 @@
 #define PIPELINE_INPUTS_SQS_MESSAGE_H
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
@@ -28,6 +29,7 @@ struct sqs_message {
     struct slice handle; /* ReceiptHandle; never empty */
     struct slice record; /* the body, or what was in its envelope */
     struct slice facts;  /* base/facts.h: message_id, sent, received, group, sequence, attribute.NAME ... */
+    nsec sent;           /* wall; 0: it does not say */
     bool again;          /* it was handed out before: ApproximateReceiveCount */
     bool broken;         /* a checksum is wrong: it is not what was sent */
     bool facts_cut;      /* more is known of it than facts take */

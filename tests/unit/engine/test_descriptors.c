@@ -68,6 +68,26 @@ static void more_streams_than_descriptors(void **state)
     assert_int_equal(s.tail, 0); /* each tail takes the two that it cannot do without */
 }
 
+static void connections_of_inputs_are_set_aside_but_for_half_of_what_there_is(void **state)
+{
+    struct descriptor_needs n = needs(1024), one = {.sockets = 36};
+    size_t least = descriptors_least(&n);
+    struct descriptor_shares without = descriptors_share(&n), s;
+
+    (void)state;
+    descriptors_add(&n, &one);
+    s = descriptors_share(&n);
+    assert_int_equal(s.tail + 36, without.tail);
+    assert_int_equal(descriptors_least(&n), least); /* with fewer it gets through, too */
+    one.sockets = 100000;
+    descriptors_add(&n, &one);
+    s = descriptors_share(&n);
+    assert_true(s.connections >= 1 && s.tail + s.connections >= (without.tail + without.connections) / 3);
+    descriptors_take_off(&n, &one);
+    s = descriptors_share(&n);
+    assert_int_equal(s.tail + 36, without.tail);
+}
+
 static void without_an_api_all_is_for_files(void **state)
 {
     struct descriptor_needs n = needs(256);
@@ -107,6 +127,7 @@ int main(void)
         cmocka_unit_test(with_few_something_is_left_for_delivery),
         cmocka_unit_test(with_none_nobody_gets_many),
         cmocka_unit_test(more_streams_than_descriptors),
+        cmocka_unit_test(connections_of_inputs_are_set_aside_but_for_half_of_what_there_is),
         cmocka_unit_test(without_an_api_all_is_for_files),
         cmocka_unit_test(the_least_is_what_one_delivery_of_each_stream_needs),
     };

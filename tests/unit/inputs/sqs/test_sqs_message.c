@@ -49,6 +49,7 @@ static void a_message_is_read(void **state)
     assert_true(slice_is(b.messages[0].handle, "h+"));
     assert_true(slice_is(b.messages[0].record, "hi \"there\""));
     assert_true(b.messages[0].again);
+    assert_int_equal(b.messages[0].sent, 7 * NSEC_PER_MSEC);
     assert_fact(&b.messages[0], "message_id", SLICE("id-1"));
     assert_fact(&b.messages[0], "group", SLICE("g"));
     assert_fact(&b.messages[0], "sent", SLICE("7"));
