@@ -11,7 +11,7 @@ static int resume(lua_State *L, lua_State *co, int n)
 {
     int status, results = 0;
 
-    if (!lua_checkstack(co, n)) {
+    if (!lua_checkstack(co, n) || (lua_status(co) == LUA_OK && !lua_guard_roomy(co, LUA_CO_STACK_LEAST))) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
     }

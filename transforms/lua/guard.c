@@ -234,6 +234,12 @@ static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
     return got;
 }
 
+/* What lies below the top of a caller stays when Lua makes its stack smaller, too: so this is asked once. */
+bool lua_guard_roomy(lua_State *L, int places)
+{
+    return lua_checkstack(L, places) != 0;
+}
+
 lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max)
 {
     lua_State *L;
@@ -246,6 +252,10 @@ lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max)
         return NULL;
     *(struct lua_guard **)lua_getextraspace(L) = g;
     g->running = L;
+    if (!lua_guard_roomy(L, LUA_STACK_LEAST)) {
+        lua_close(L);
+        return NULL;
+    }
     set_hook(g, L);
     return L;
 }

@@ -67,6 +67,10 @@ struct lua_guard {
     struct lua_guard_pool pool;
 };
 
+/* So many places are on the stack above what is there now. Lua 5.4.4 loses the value of `"a" .. "b" .. record` when its stack grows while the
+ * record's text is being made: so a state and a coroutine have room before the script begins. False: no memory. */
+MUST_CHECK bool lua_guard_roomy(lua_State *L, int places);
+
 /* A new state under the caps, without libraries. NULL when even that does not fit. */
 lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max);
 void lua_guard_close(struct lua_guard *g, lua_State **L);
