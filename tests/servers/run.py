@@ -26,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 
 import broker_campaign  # noqa: E402
+import broker_elasticmq  # noqa: E402
 import clients  # noqa: E402
 import kafka_cases  # noqa: E402
 import receivers  # noqa: E402
@@ -39,7 +40,7 @@ from harness import Case, Skip  # noqa: E402
 def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
-        kafka_cases.scenarios() + topics.scenarios() + search.scenarios()
+        kafka_cases.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + search.scenarios()
 
 
 class Tally:
