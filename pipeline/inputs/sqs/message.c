@@ -412,3 +412,13 @@ int sqs_batch_read(struct sqs_batch *b, struct slice answer, enum sqs_unwrap how
     }
     return 0;
 }
+
+nsec sqs_batch_oldest(const struct sqs_batch *b)
+{
+    nsec oldest = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        if (b->messages[i].sent > 0 && (oldest == 0 || b->messages[i].sent < oldest))
+            oldest = b->messages[i].sent;
+    return oldest;
+}

@@ -50,4 +50,7 @@ void sqs_batch_release(struct sqs_batch *b);
 MUST_CHECK int sqs_batch_read(struct sqs_batch *b, struct slice answer, enum sqs_unwrap unwrap, bool check_md5,
                               struct err *e);
 
+/* When the oldest of them was sent (wall); 0: none says. */
+nsec sqs_batch_oldest(const struct sqs_batch *b);
+
 #endif

@@ -145,3 +145,10 @@ bool sqs_conf_is_fifo(const struct sqs_conf *c)
 
     return n > 5 && strcmp(c->queue_url + n - 5, ".fifo") == 0;
 }
+
+unsigned sqs_conf_sockets(const void *conf)
+{
+    const struct sqs_conf *c = conf;
+
+    return (unsigned)c->receivers + SQS_BATCH_CALLS;
+}

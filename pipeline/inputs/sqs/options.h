@@ -35,6 +35,8 @@ void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg
 void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1]);
 /* The option, or what queue_url says; "": neither. */
 void sqs_conf_region(const struct sqs_conf *c, char out[SQS_REGION_MAX]);
+/* input_ops.sockets. */
+unsigned sqs_conf_sockets(const void *conf);
 /* Of a FIFO queue: its messages have an order, by group. */
 bool sqs_conf_is_fifo(const struct sqs_conf *c);
 

@@ -168,15 +168,10 @@ static void put_arrived(struct input *in, nsec now)
 /* How old is what comes now? That is how far behind the input is: the queue tells nothing of those that wait. */
 static void note_age(struct input *in, const struct receiver *r)
 {
-    nsec oldest = NSEC_NEVER;
+    nsec oldest = sqs_batch_oldest(&r->batch);
 
-    for (size_t i = 0; i < r->batch.n; i++)
-        if (r->batch.messages[i].sent > 0 && r->batch.messages[i].sent < oldest)
-            oldest = r->batch.messages[i].sent;
-    if (oldest != NSEC_NEVER)
+    if (oldest > 0 || (r->batch.n == 0 && hand_count(&in->hand) == 0))
         input_health_oldest(in->env.health, oldest);
-    else if (r->batch.n == 0 && hand_count(&in->hand) == 0)
-        input_health_oldest(in->env.health, 0);
 }
 
 static void take_messages(struct input *in, struct receiver *r, nsec now)
@@ -581,13 +576,6 @@ static unsigned sqs_threads(const void *conf)
     return 1;
 }
 
-static unsigned sqs_sockets(const void *conf)
-{
-    const struct sqs_conf *c = conf;
-
-    return (unsigned)c->receivers + SQS_BATCH_CALLS;
-}
-
 const struct input_ops sqs_ops = {
     .name = "sqs",
     .help = "takes messages out of a queue of Amazon SQS, or of a server that speaks its protocol, and deletes them "
@@ -597,7 +585,7 @@ const struct input_ops sqs_ops = {
     .conf_size = sizeof(struct sqs_conf),
     .finite = true,
     .threads = sqs_threads,
-    .sockets = sqs_sockets,
+    .sockets = sqs_conf_sockets,
     .open = sqs_open,
     .start = sqs_start,
     .stop = sqs_stop,
