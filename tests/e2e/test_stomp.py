@@ -92,7 +92,7 @@ def test_what_is_known_of_a_message_is_meta(t):
 
 def test_kills_lose_and_double_nothing(t):
     p, sent = server(t), bodies(1200)
-    d = daemon(t, p, options={"prefetch": 100})
+    d = daemon(t, p, options={"prefetch": 50})
     d.start()
     for i in range(3):
         for body in sent[i * 400:(i + 1) * 400]:
@@ -106,7 +106,7 @@ def test_kills_lose_and_double_nothing(t):
 
 def test_what_comes_again_is_known(t):
     """The first connection is refused, of the second the acknowledgements are lost."""
-    p, sent = server(t), bodies(200)
+    p, sent = server(t), bodies(50)
     p.plan(Refuse("User name [u] or password is invalid."))
     p.accept_acks = False
     for body in sent:
