@@ -4,6 +4,7 @@
 
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
+#include "pipeline/encode/stage_left.h"
 #include "pipeline/spool/inspect.h"
 
 #include <dirent.h>
@@ -36,6 +37,28 @@ static void sort(struct orphans *o)
         qsort(o->list, o->count, sizeof(*o->list), by_name);
 }
 
+/* Where there is a log, it knows all that is staged, but for what is of no use any more. */
+static void look(struct orphans *o, const char *folder, const char *name)
+{
+    char *spool = mem_printf("%s/%s/spool", folder, name), *staging = mem_printf("%s/%s/staging", folder, name);
+    uint64_t waiting;
+    size_t staged;
+    bool has_log;
+    struct err e;
+
+    if (spool_peek(spool, &has_log, &waiting, &e) < 0) {
+        add(o, name, 0, e.msg);
+    } else if (waiting > 0) {
+        add(o, name, waiting, NULL);
+    } else if (!has_log && (staged = stage_left_count(staging, NULL, 0)) > 0) {
+        err_set(&e, ERR_FORMAT, "the log of %zu file%s with staged records is not in %s", staged, noun_s(staged),
+                spool);
+        add(o, name, 0, e.msg);
+    }
+    mem_free(spool);
+    mem_free(staging);
+}
+
 void orphans_find(const struct settings *s, struct orphans *out)
 {
     char *folder = mem_printf("%s/streams", s->data_dir);
@@ -44,19 +67,8 @@ void orphans_find(const struct settings *s, struct orphans *out)
 
     *out = (struct orphans){.list = NULL};
     while (d && (entry = readdir(d))) {
-        const char *name = entry->d_name;
-        uint64_t waiting;
-        struct err e;
-        char *spool;
-
-        if (name[0] == '.' || settings_stream(s, name))
-            continue;
-        spool = mem_printf("%s/%s/spool", folder, name);
-        if (spool_peek(spool, &waiting, &e) < 0)
-            add(out, name, 0, e.msg);
-        else if (waiting > 0)
-            add(out, name, waiting, NULL);
-        mem_free(spool);
+        if (entry->d_name[0] != '.' && !settings_stream(s, entry->d_name))
+            look(out, folder, entry->d_name);
     }
     if (d)
         closedir(d);

@@ -50,7 +50,7 @@ static void ignore(void *ctx, uint64_t number, uint64_t offset, uint64_t records
 }
 
 /* spool_state_release(), also after -1. */
-static int load_state(const char *dir, struct spool_state *st, struct err *e)
+static int load_state(const char *dir, struct spool_state *st, bool *has_log, struct err *e)
 {
     struct walk_end end;
     struct walk w;
@@ -62,14 +62,15 @@ static int load_state(const char *dir, struct spool_state *st, struct err *e)
     rc = walk_list(&w, e) < 0 || walk_log(&w, st, &end, e) < 0 ? -1 : 0;
     if (rc == 0)
         walk_missing(&w, st);
+    *has_log = w.count > 0;
     walk_release(&w);
     return rc;
 }
 
-int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
+int spool_peek(const char *dir, bool *has_log, uint64_t *waiting, struct err *e)
 {
     struct spool_state st;
-    int rc = load_state(dir, &st, e);
+    int rc = load_state(dir, &st, has_log, e);
 
     *waiting = rc == 0 ? spool_state_waiting_count(&st) : 0;
     for (size_t i = 0; rc == 0 && i < st.reader_count; i++)
@@ -81,7 +82,8 @@ int spool_peek(const char *dir, uint64_t *waiting, struct err *e)
 int spool_inspect_parcels(const char *dir, void (*parcel)(void *ctx, const struct parcel *p), void *ctx, struct err *e)
 {
     struct spool_state st;
-    int rc = load_state(dir, &st, e);
+    bool has_log;
+    int rc = load_state(dir, &st, &has_log, e);
 
     for (size_t i = 0; rc == 0 && i < st.reader_count; i++)
         for (size_t k = 0; k < st.readers[i]->parcels.count; k++)

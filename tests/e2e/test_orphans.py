@@ -72,6 +72,25 @@ def test_nothing_is_said_of_streams_that_hold_nothing(t):
     assert code == 0 and "nothing waits" in out, (code, out, err)
 
 
+def test_staged_records_without_a_log_are_named(t):
+    keys = {"partition_keys": {"k": {"query": ".k"}}, "size": "64MiB", "interval": "900s"}
+    d = t.daemon({"streams": {"old": stream({"file": {"path": t.path("out"), "prefix": "!{partitionKeyFromQuery:k}/"}}, **keys),
+                              "new": stream(to_file(t))}}).start()
+    Firehose(d.api_port).put_all("old", [b'{"k":"a"}', b'{"k":"b"}'])
+    staging = os.path.join(d.data_dir, "streams", "old", "staging")
+    wait_until("it is staged", lambda: os.path.isdir(staging) and len(os.listdir(staging)) == 2, 30 * t.slow)
+    d.kill9()
+    shutil.rmtree(os.path.join(d.data_dir, "streams", "old", "spool"))
+    d.configure({"data_dir": d.data_dir, "streams": {"new": stream(to_file(t))}})
+    code, out, err = sluice(t, d, "validate")
+    assert code == 0 and "`old`" in err and "2 files with staged records" in err and HINT in err, (code, out, err)
+    d.start()
+    lines = d.logged("not in the configuration", level="warn")
+    assert len(lines) == 1 and "stream=old" in lines[0] and "2 files with staged records" in lines[0], lines
+    d.stop()
+    assert len(os.listdir(staging)) == 2
+
+
 def drained(t, d, s3, records, name="old"):
     code, out, err = sluice(t, d, "drain", name, "--to", "new")
     assert code == 0 and "nothing is left" in out, (code, out, err)

@@ -349,6 +349,7 @@ static void check_fsck(struct rig *t)
 {
     struct spool_report report;
     uint64_t waiting = 0, peeked;
+    bool has_log;
     struct err e;
 
     copy_folder(t->x->dir, t->y->dir);
@@ -356,7 +357,7 @@ static void check_fsck(struct rig *t)
     for (uint64_t n = 1; n < t->now.next; n++)
         waiting += waits_for_any(&t->now, n);
     assert_int_equal(report.waiting, waiting);
-    assert_int_equal(spool_peek(t->y->dir, &peeked, &e), 0);
+    assert_int_equal(spool_peek(t->y->dir, &has_log, &peeked, &e), 0);
     assert_int_equal(peeked, waiting);
     for (size_t i = 0; i < report.reader_count; i++) {
         const struct spool_reader_report *r = &report.readers[i];
