@@ -16,7 +16,7 @@
 #define FILE_MAX  (64 * MIB)
 #define PIECE     (256 * KIB) /* as the daemon feeds them */
 #define ENOUGH    0.7         /* CPU seconds of one level */
-#define LEVEL_MAX 9
+#define LEVEL_MAX 22
 
 static double cpu_now(void)
 {
