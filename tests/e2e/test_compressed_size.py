@@ -4,6 +4,7 @@ import json
 
 import objects
 from common import one_stream, to_file
+from es_peer import EsPeer
 from firehose import Firehose
 from harness import wait_until
 from s3_peer import S3Peer
@@ -116,6 +117,23 @@ def test_each_object_of_a_partitioned_stream_has_its_weight(t):
     found = objects.read_dir(t.path("out"))
     objects.assert_exactly_once(objects.lines(found), records)
     assert max(len(data) for data in found.values()) <= 2 * WANTED, sorted(map(len, found.values()))
+
+
+def test_requests_to_elasticsearch_and_their_backup_keep_to_it_too(t):
+    """What is sent is larger than the records, by a line for each: that counts. The source records in the backup are objects, too."""
+    es = EsPeer()
+    t.on_end(es.stop)
+    backup = {"mode": "all", "file": {"path": t.path("backup")}}
+    d = t.daemon(config(es.destination(), backup=backup)).start()
+    light_ones = [json.dumps({"n": n, "words": "the same words in each of these lines, over and over"}).encode() for n in range(10000)]
+    heavy_ones = [json.dumps({"n": n, "words": t.random.randbytes(200).hex()}).encode() for n in range(10000, 12000)]
+    put(d, light_ones + heavy_ones)
+    d.stop()
+    es.assert_clean()
+    objects.assert_exactly_once(es.stored(), light_ones + heavy_ones)
+    sent = [size for _, _, size in es.requests]
+    assert max(sent) <= 2 * WANTED, sent
+    check(objects.read_dir(t.path("backup")), light_ones + heavy_ones)
 
 
 def test_size_and_interval_still_count(t):
