@@ -813,6 +813,8 @@
  * holds all of it, and what stands beside a record is longer than a short one. */
 #define RECORD_LIST_CHUNK_BYTES   LIMIT(256 * KIB, 512)
 #define RECORD_LIST_CHUNK_RECORDS LIMIT(4096, 4)
+/* ... and in a list with lanes, each of which has one open. */
+#define RECORD_LIST_LANE_BYTES LIMIT(128 * KIB, 256)
 /* A block of a parcel's file: its payload, and its records. One is read at once. */
 #define PARCEL_BLOCK_BYTES   LIMIT(256 * KIB, 512)
 #define PARCEL_BLOCK_RECORDS LIMIT(4096, 4)
@@ -844,7 +846,7 @@
 #define STAGE_PIECE_BYTES     LIMIT(4 * MIB, 8 * KIB)
 #define STAGE_PIECE_BYTES_MAX LIMIT(64 * MIB, 16 * KIB)
 #define STAGE_PIECE_KEY_BYTES LIMIT(128 * KIB, 256)
-#define STAGE_WARM_MAX        LIMIT(12 * MIB, 64 * KIB)
+#define STAGE_WARM_MAX        LIMIT(8 * MIB, 64 * KIB)
 #define STAGE_PIECE_TIME      (4 * NSEC_PER_SEC)
 #define STAGE_PIECE_AGE_PART  8 /* of the stream's buffer.interval */
 #define STAGE_PIECE_AGE_MAX   (2 * NSEC_PER_SEC)

@@ -24,8 +24,8 @@
 #define ALIGNMENT  sizeof(uint64_t)
 #define SAID_HEAD  (2 * sizeof(uint32_t))
 /* What a lane has memory for at once: a usual chunk with all that is in it; and what it keeps from one to the next. */
-#define LANE_EXPECTS (RECORD_LIST_CHUNK_BYTES + RECORD_LIST_CHUNK_BYTES / 4)
-#define LANE_KEEPS   (2 * RECORD_LIST_CHUNK_BYTES)
+#define LANE_EXPECTS (RECORD_LIST_LANE_BYTES + RECORD_LIST_LANE_BYTES / 4)
+#define LANE_KEEPS   (2 * RECORD_LIST_LANE_BYTES)
 
 _Static_assert(sizeof(struct record_origin) % ALIGNMENT == 0, "what follows the origins of a chunk is aligned, too");
 
@@ -390,10 +390,11 @@ static struct lane *lane_of(struct record_list *l, struct slice keys)
     return l->lane_count > 1 ? &l->lanes[(crc32c(0, keys) >> 16) % l->lane_count] : l->lanes;
 }
 
-static bool is_full(const struct lane *k)
+static bool is_full(const struct record_list *l, const struct lane *k)
 {
-    return k->open.payload >= RECORD_LIST_CHUNK_BYTES || k->said.n >= RECORD_LIST_CHUNK_BYTES ||
-           k->open.count >= RECORD_LIST_CHUNK_RECORDS;
+    size_t most = l->lane_count > 1 ? RECORD_LIST_LANE_BYTES : RECORD_LIST_CHUNK_BYTES;
+
+    return k->open.payload >= most || k->said.n >= most || k->open.count >= RECORD_LIST_CHUNK_RECORDS;
 }
 
 int record_list_add(struct record_list *l, struct slice data, const struct record_from *from, struct err *e)
@@ -409,7 +410,7 @@ int record_list_add(struct record_list *l, struct slice data, const struct recor
     if (add_to_chunk(l, k, data, from, e) < 0)
         return -1;
     l->open_bytes += lane_bytes(k) - before;
-    return is_full(k) ? close_chunk(l, k, e) : 0;
+    return is_full(l, k) ? close_chunk(l, k, e) : 0;
 }
 
 /* Lane by lane, and within one as they came. */
