@@ -191,7 +191,7 @@ static inline int world_transform(struct transform_batch *t, struct worker *w)
     (void)w;
     transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
-    t->list = record_list_new("/nonexistent", 1, 1, MIB, MIB);
+    t->list = record_list_new("/nonexistent", 1, 1, 1, MIB, MIB);
     outcomes_source_reset(t->sources, from->first, from->last);
     if (W.scene.transform_fails_once && W.transforms++ == 0)
         rc = err_set(&t->err, ERR_IO, "the disk does not answer");
