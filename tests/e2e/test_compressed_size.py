@@ -133,7 +133,9 @@ def test_requests_to_elasticsearch_and_their_backup_keep_to_it_too(t):
     objects.assert_exactly_once(es.stored(), light_ones + heavy_ones)
     sent = [size for _, _, size in es.requests]
     assert max(sent) <= 2 * WANTED, sent
-    check(objects.read_dir(t.path("backup")), light_ones + heavy_ones)
+    kept = objects.read_dir(t.path("backup"))
+    objects.assert_exactly_once(objects.lines(kept), light_ones + heavy_ones)
+    check_sizes(kept)
 
 
 def test_size_and_interval_still_count(t):
