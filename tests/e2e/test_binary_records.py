@@ -224,6 +224,7 @@ def through(t, row):
     sent = [r for r in records(t) if source.carries(r)]
     large = b"x" * source.most()  # text, so that every source has it
     d = t.daemon(one_stream("app", {"http": {"url": peer.url() + "/in", "format": "firehose"}}, inputs=[source.config()], interval="0s",
+                            deliveries_in_flight={"min": 1, "max": 1},
                             transform={"lua": script(t, UNTOUCHED), "memory": "16MiB", "timeout": "60s", "batch_timeout": "600s"}))
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
     if source.once:
