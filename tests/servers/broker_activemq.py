@@ -27,6 +27,7 @@ class ClassicStomp(Stomp):
 
 class ArtemisStomp(Stomp):
     name = "artemis-stomp"
+    often = False
     script = "artemis.sh"
     queue = "numbers"
 
@@ -45,6 +46,7 @@ class Amqp(Broker):
 
 class ClassicAmqp(Amqp):
     name = "activemq-amqp10"
+    often = False
     script = "activemq.sh"
     queue = "queue://numbers"
     ordered = False  # as above

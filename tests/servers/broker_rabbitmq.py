@@ -38,6 +38,7 @@ class Classic(Rabbit):
 
     name = "rabbitmq-classic"
     kind = "classic"
+    often = False
 
     def most_doubled(self, kills, restarts):
         return (kills + 2 * restarts) * PREFETCH
