@@ -33,6 +33,7 @@ class Sender(MessagingHandler):
 
     def on_timer_task(self, event):
         if not self.link.state & self.link.REMOTE_ACTIVE:
+            event.container.stop()  # the server has ended it, in whatever order it says so
             return
         if not self.resent:
             self.resent = True
@@ -62,6 +63,9 @@ class Sender(MessagingHandler):
 
     def on_rejected(self, event):
         event.connection.close()
+
+    def on_connection_closed(self, event):
+        event.container.stop()
 
     def on_transport_error(self, event):
         event.container.stop()
