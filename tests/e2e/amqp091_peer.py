@@ -69,7 +69,7 @@ class Session:
 
     def __init__(self, peer, sock):
         self.peer, self.sock, self.buffer = peer, sock, b""
-        self.prefetch, self.consuming, self.tag, self.next = 0, False, 0, 0
+        self.prefetch, self.consuming, self.tag, self.next, self.frame_max = 0, False, 0, 0, FRAME_MAX
         self.unacked = {}  # tag: message
 
     def run(self):
@@ -163,7 +163,9 @@ class Session:
             self._method(*struct.unpack(">HH", payload[:4]), payload[4:])
 
     def _method(self, klass, number, arguments):
-        if (klass, number) == (10, 40):
+        if (klass, number) == (10, 31):
+            self.frame_max = struct.unpack(">I", arguments[2:6])[0]
+        elif (klass, number) == (10, 40):
             self._event("open")
             self.send(method(0, 10, 41, b"\0"))
         elif (klass, number) == (10, 50):
@@ -235,7 +237,7 @@ class Session:
             flags, properties = flags | 0x80, properties + short_text(message.message_id)
         out = method(1, 60, 60, short_text("sluice") + struct.pack(">QB", self.tag, message.again) + short_text("") + short_text("orders"))
         out += frame(2, 1, struct.pack(">HHQH", 60, 0, len(message.body), flags) + properties)
-        size = FRAME_MAX - 8
+        size = self.frame_max - 8
         for at in range(0, len(message.body), size):
             out += frame(3, 1, message.body[at:at + size])
         return out

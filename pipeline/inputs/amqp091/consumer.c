@@ -73,6 +73,12 @@ static bool take_position(void *ctx, struct slice source, struct slice cursor)
     return false;
 }
 
+/* For what found none, at least. */
+static bool has_room(const struct consumer *c)
+{
+    return spool_has_room(c->env.spool, c->wanted > AMQP091_ROOM_BYTES ? c->wanted : AMQP091_ROOM_BYTES);
+}
+
 void consumer_begin(struct consumer *c, nsec now)
 {
     struct session_place place = {.begin = c->begin};
@@ -80,7 +86,7 @@ void consumer_begin(struct consumer *c, nsec now)
     if (c->flow != FLOW_AWAY || c->session.state != SESSION_IDLE || !connection_is_due(&c->connection, now) ||
         now < c->room_again || c->finished)
         return;
-    if (!spool_has_room(c->env.spool, AMQP091_ROOM_BYTES)) {
+    if (!has_room(c)) {
         pushback_note(c->env.pushback,
                       spool_failing(c->env.spool, &(struct err){.code = ERR_NONE}) ? PUSHBACK_DISK : PUSHBACK_LIMIT,
                       now);
@@ -162,6 +168,7 @@ static void taken(struct consumer *c, nsec now)
     const struct message *m = &c->session.message;
 
     c->away = 0;
+    c->wanted = 0;
     c->came = now;
     if (is_stream(c)) {
         c->next = m->offset + 1;
@@ -274,7 +281,9 @@ void consumer_held(struct consumer *c, nsec now)
     consumer_offer(c, now);
     if (c->flow != FLOW_HELD || now - c->held_since < AMQP091_HELD_MOST)
         return;
-    put_off(c, now);
+    c->wanted = c->session.message.body.n;
+    if (has_room(c))
+        put_off(c, now); /* it is memory that is short, and nobody can say when that is over */
     consumer_return(c);
 }
 

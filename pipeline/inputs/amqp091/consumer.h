@@ -51,6 +51,7 @@ struct consumer {
     bool refused;    /* the disk refuses: the window is broken */
     nsec room_again; /* mono; not before */
     nsec away;       /* how long it was put off last */
+    size_t wanted;   /* bytes of the message that found no room */
     bool facts_cut_shown, resumed;
 
     bool next_known, first; /* of a stream: what comes next; nothing has come in this channel */
