@@ -22,6 +22,7 @@ class Sender(MessagingHandler):
         self.resent = False
 
     def on_start(self, event):
+        self.container = event.container
         self.connection = event.container.connect(self.url, reconnect=False, allowed_mechs="ANONYMOUS")
         self.link = event.container.create_sender(self.connection, self.address)
 
@@ -33,7 +34,7 @@ class Sender(MessagingHandler):
 
     def on_timer_task(self, event):
         if not self.link.state & self.link.REMOTE_ACTIVE:
-            event.container.stop()  # the server has ended it, in whatever order it says so
+            self.container.stop()  # the server has ended it, in whatever order it says so
             return
         if not self.resent:
             self.resent = True
@@ -65,13 +66,13 @@ class Sender(MessagingHandler):
         event.connection.close()
 
     def on_connection_closed(self, event):
-        event.container.stop()
+        self.container.stop()
 
     def on_transport_error(self, event):
-        event.container.stop()
+        self.container.stop()
 
     def on_disconnected(self, event):
-        event.container.stop()
+        self.container.stop()
 
 
 def main():
