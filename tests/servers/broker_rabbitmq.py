@@ -21,7 +21,12 @@ class Rabbit(Broker):
     kind = None
 
     def make(self):
+        """A power cut within three minutes of its making takes the name of a quorum queue or a stream with it (RabbitMQ's names.dets): an end in
+        good order saves it."""
         self.run_client(MAKE, self.env["AMQP_URL"], "numbers", self.kind)
+        if self.kind != "classic":
+            self.end()
+            self.start()
 
     def sender(self, count, groups, rate):
         return [self.python, os.path.join(SENDERS, "rabbitmq.py"), self.env["AMQP_URL"], "numbers", str(count),
@@ -48,12 +53,6 @@ class Quorum(Classic):
     name = "rabbitmq-quorum"
     kind = "quorum"
     short = False
-
-    def make(self):
-        """A power cut within three minutes of its making takes a quorum queue's name with it (RabbitMQ's names.dets): an end in good order saves it."""
-        super().make()
-        self.end()
-        self.start()
 
 
 class Stream(Rabbit):
