@@ -154,7 +154,7 @@ def table():
         ("another path", request(path="/x"), 404, "UnknownOperationException"),
         ("a parameter in the URL", request(path="/?Action=PutRecord"), 400, "MalformedHttpRequest"),
         ("no target", request(operation=None), 404, "UnknownOperationException"),
-        ("a target of another service", request(X_Amz_Target="Kinesis_20131202.PutRecord"), 404, "UnknownOperationException"),
+        ("a target of another service", request(X_Amz_Target="DynamoDB_20120810.PutItem"), 404, "UnknownOperationException"),
         ("no such operation", request(operation="PutRecords"), 404, "UnknownOperationException"),
         ("an operation that YAML replaces", request(operation="CreateDeliveryStream"), 400, "InvalidArgumentException"),
         ("no such stream", request({"DeliveryStreamName": "nosuch", "Record": {"Data": ""}}), 400, "ResourceNotFoundException"),

@@ -65,6 +65,7 @@ static struct progress_count count_delivered(struct engine *en)
         c.bytes += s.books.delivered_bytes_now;
         c.records_left += s.books.spooled;
         c.bytes_left += s.books.spooled_bytes;
+        stream_status_release(&s);
     }
     engine_view_release(&v);
     return c;
