@@ -13,7 +13,8 @@ def kafka(peer, topics=("orders",), **more):
 
 def daemon(t, peer, options=None, name="sluice", folder="out", **more):
     config = one_stream("app", to_file(t, folder), inputs=[kafka(peer, **(options or {}))], **{"interval": "0s", **more})
-    return t.daemon({**config, "shutdown": {"grace": "6s"}}, name=name)
+    # The least there is for records: what is read ahead is beside it.
+    return t.daemon({**config, "shutdown": {"grace": "6s"}, "limits": {"memory": "16MiB"}}, name=name)
 
 
 def got(t, folder="out"):
@@ -38,7 +39,7 @@ def in_order(lines):
 OFFSET_COMMIT, UNKNOWN_SERVER_ERROR = 8, -1
 
 
-def test_each_message_is_a_record_also_of_brokers_that_went_away(t):
+def test_each_message_is_a_record_once(t):
     peer, sent = filled(t)
     peer.ask("null", "orders", 0)
     with open(t.path("show.lua"), "w", encoding="ascii") as f:
@@ -52,21 +53,17 @@ def test_each_message_is_a_record_also_of_brokers_that_went_away(t):
     d.wait_logged("the connection to the source failed", 60 * t.slow)
     peer.ask("up", 1)
     d.wait_logged("the connection to the source works again", 60 * t.slow)
+    # From now on the group learns nothing: the spool's positions count.
+    peer.ask("fail", OFFSET_COMMIT, UNKNOWN_SERVER_ERROR, 1000)
     sent += peer.put("orders", 1, 50, "q1")
     peer.ask("text", "orders", 2, "k-1", "hello")
     wait_until("all to be in", lambda: d.books("app").incoming == len(sent) + 1, 60 * t.slow)
     d.wait_logged("messages without a value were left out", 60 * t.slow)
     d.stop()
-    assert sorted(got(t)) == sorted(sent + ["hello orders 2 200 k-1 k-1 13"])
+    sent.append("hello orders 2 200 k-1 k-1 13")
+    assert sorted(got(t)) == sorted(sent)
+    sent += peer.put("orders", 1, 7, "r1")
+    d.spawn("--once")
+    assert d.wait_exit(60) == 0
+    assert sorted(got(t)) == sorted(sent)
     in_order([line for line in got(t) if " " not in line])
-
-
-def test_what_the_spool_has_is_not_read_again_by_once(t):
-    peer, sent = filled(t)
-    peer.ask("fail", OFFSET_COMMIT, UNKNOWN_SERVER_ERROR, 100)  # the group knows nothing: the spool's positions count
-    for i in range(2):
-        d = daemon(t, peer)
-        d.spawn("--once")
-        assert d.wait_exit(60) == 0
-        assert sorted(got(t)) == sorted(sent)
-        sent += peer.put("orders", i, 7, f"r{i}")

@@ -37,7 +37,6 @@ struct input {
     struct input_env env;
     const char *label; /* for the log */
     char source[256];  /* likewise: brokers, group */
-    size_t budgeted;
     struct input_thread *thread;
 
     pthread_mutex_t lock;

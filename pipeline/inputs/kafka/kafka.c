@@ -393,8 +393,6 @@ static void kafka_close(struct input **inp)
     if (!in)
         return;
     input_thread_free(&in->thread);
-    if (in->budgeted > 0)
-        budget_give(in->env.budget, in->budgeted);
     window_release(&in->window);
     kafka_books_drop(&in->books);
     kafka_parts_release(&in->parts);
@@ -427,21 +425,19 @@ static void begin(struct input *in)
     buf_init(&in->facts, RECORD_FACTS_MAX);
 }
 
+/* What is read ahead lies in librdkafka, beside limits.memory: a share of that which stays taken for as long as the input lives is one that others
+ * wait for, who may need all of it for a moment. */
 static int kafka_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
 {
     struct input *in = mem_alloc(sizeof(*in));
 
+    (void)e;
     in->conf = conf;
     in->env = *env;
     in->label = input_health_label(env->health, "kafka");
     snprintf(in->source, sizeof(in->source), "%s, group %s", in->conf->brokers.v[0], in->conf->group);
     *out = in;
     begin(in);
-    if (env->budget && !budget_take(env->budget, (size_t)in->conf->prefetch)) {
-        kafka_close(out);
-        return err_set(e, ERR_LIMIT, "kafka: not enough memory to read ahead: raise limits.memory, or lower prefetch");
-    }
-    in->budgeted = env->budget ? (size_t)in->conf->prefetch : 0;
     return 0;
 }
 

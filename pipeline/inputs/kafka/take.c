@@ -125,21 +125,10 @@ static void pass_too_large(struct input *in, const struct kafka_part *part, cons
                   KU("bytes_max", RECORD_MAX_BYTES), KS("hint", hint));
 }
 
-/* A large message has a frame of its own, and that may need all the memory there is for records, with what is set aside for reading ahead: nothing is
- * read ahead while it waits. */
 static enum window_answer put_in_window(struct input *in, const struct frame_message *fm, nsec now)
 {
-    bool large = fm->data.n >= FRAME_MAX_BYTES && in->budgeted > 0;
-    enum window_answer answer;
-
-    if (fm->data.n > RECORD_MAX_BYTES)
-        return WINDOW_TOO_LARGE;
-    if (large)
-        budget_give(in->env.budget, in->budgeted);
-    answer = window_put(&in->window, fm, in->numbers + 1, clock_wall(), now);
-    if (large)
-        budget_force(in->env.budget, in->budgeted);
-    return answer;
+    return fm->data.n > RECORD_MAX_BYTES ? WINDOW_TOO_LARGE
+                                         : window_put(&in->window, fm, in->numbers + 1, clock_wall(), now);
 }
 
 /* False: the window does not take it now. */
