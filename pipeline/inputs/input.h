@@ -8,7 +8,8 @@
  * registry.c. (An input of several files is a folder with a layer() line in CMakeLists.txt, as tail/.) Then
  *
  *   - `fields` are its options. The manual, the hints for misspelt keys and `validate` know them from there.
- *   - open() takes what it needs or says what is missing. Memory that stays comes from env->budget.
+ *   - open() takes what it needs or says what is missing. Memory that stays for as long as the input lives does not come from env->budget:
+ *     a record that is larger than that waits until nobody holds any of it. What it is at most stands in limits.h and on the input's page.
  *   - start() runs in the main thread, on a loop that is held mostly: loop_call() initialises the handles, loop_group_add()
  *     notes them. What may wait for a disk is posted, so that it holds up nobody's start.
  *   - Around what may wait for a disk: loop_works() before, loop_rests() behind. So whoever asks hears which file it waits for.

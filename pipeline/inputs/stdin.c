@@ -24,7 +24,6 @@ struct input {
     struct input_env env;
     struct loop_group group;
     struct spool_wait wait;
-    bool budgeted;
 
     struct buf data, out;
     struct lines_cut cut; /* what `out` is, when it is not empty */
@@ -328,8 +327,6 @@ static void stdin_close(struct input **in)
 {
     if (!*in)
         return;
-    if ((*in)->budgeted)
-        budget_give((*in)->env.budget, 2 * LINES_READ_MAX);
     buf_release(&(*in)->data);
     buf_release(&(*in)->out);
     loop_group_release(&(*in)->group);
@@ -341,17 +338,12 @@ static int stdin_open(struct input **out, const void *conf, const struct input_e
     struct input *in = mem_alloc(sizeof(*in));
 
     (void)conf;
+    (void)e;
     in->env = *env;
     in->wait.done = frame_done;
     buf_init(&in->data, LINES_READ_MAX);
     buf_init(&in->out, LINES_READ_MAX);
     loop_group_init(&in->group, env->loop, settled, in);
-    in->budgeted = !env->budget || budget_take(env->budget, 2 * LINES_READ_MAX);
-    if (!in->budgeted) {
-        stdin_close(&in);
-        return err_set(e, ERR_LIMIT, "not enough memory for stdin's buffers: raise limits.memory");
-    }
-    in->budgeted = env->budget != NULL;
     *out = in;
     return 0;
 }
