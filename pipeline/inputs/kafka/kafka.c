@@ -206,7 +206,7 @@ static bool may_poll(struct input *in, nsec now)
         in->full_since = now;
     if (!in->paused && now - in->full_since >= KAFKA_FULL_TIME)
         kafka_pause(in, true);
-    return in->paused || in->wish != KAFKA_WISH_NONE;
+    return in->paused || (in->wish != KAFKA_WISH_NONE && !in->held);
 }
 
 static bool is_any(const struct input *in, enum kafka_part_state state)
@@ -465,6 +465,13 @@ static unsigned kafka_threads(const void *conf)
     return 1 + KAFKA_THREADS;
 }
 
+/* Of each of its threads for a broker: the connection, and a pipe to wake it. */
+static unsigned kafka_sockets(const void *conf)
+{
+    (void)conf;
+    return 3 * KAFKA_THREADS;
+}
+
 const struct input_ops kafka_ops = {
     .name = "kafka",
     .help = "reads topics of Apache Kafka, or of what speaks its protocol, as a member of a consumer group, and "
@@ -474,6 +481,7 @@ const struct input_ops kafka_ops = {
     .conf_size = sizeof(struct kafka_conf),
     .finite = true,
     .threads = kafka_threads,
+    .sockets = kafka_sockets,
     .open = kafka_open,
     .start = kafka_start,
     .stop = kafka_stop,

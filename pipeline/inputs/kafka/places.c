@@ -301,7 +301,7 @@ bool kafka_find_begin(struct input *in, nsec now)
 {
     parts_list *l = list_of(in, is_asked);
     rd_kafka_error_t *error = NULL;
-    bool fine = true;
+    bool fine = true, known;
 
     /* What is on its way to the spool since it was ours the last time is part of its position there. */
     for (int i = 0; i < l->cnt; i++)
@@ -316,8 +316,12 @@ bool kafka_find_begin(struct input *in, nsec now)
     }
     if (l->cnt > 0)
         fine = fine && ask_bounds(in, l, now) && ask_start(in, now);
-    for (int i = 0; fine && i < l->cnt; i++)
-        fine = !is_short(part_of(in, &l->elems[i]), now);
+    known = fine;
+    for (int i = 0; known && i < l->cnt; i++) /* of each, so that all wait at the same time */
+        if (is_short(part_of(in, &l->elems[i]), now)) {
+            fine = false;
+            in->ask_again = now + KAFKA_ASK_AGAIN;
+        }
     for (int i = 0; fine && i < l->cnt; i++)
         l->elems[i].offset = set_place(in, part_of(in, &l->elems[i]), now);
     if (fine) {
@@ -381,7 +385,10 @@ void kafka_find_places(struct input *in, nsec now)
         for (int i = 0; i < lost->cnt; i++) {
             struct kafka_part *part = part_of(in, &lost->elems[i]);
 
-            if (is_short(part, now)) {
+            if (!part->known.again) /* what was on its way then was refused, perhaps */
+                part->known.spool = part->seen;
+            /* What is on its way is of the log that was read, and its position would come behind the one of this log. */
+            if (kafka_part_is_busy(part) || is_short(part, now)) {
                 in->ask_again = now + KAFKA_ASK_AGAIN;
                 continue;
             }
