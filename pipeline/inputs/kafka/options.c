@@ -4,6 +4,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/kafka/client.h"
 
+#include <regex.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +109,38 @@ static void check_sasl(const struct kafka_sasl_conf *s, const struct cfg_options
         refuse(o, "sasl.password: is missing");
 }
 
+/* As librdkafka reads it. */
+static bool is_regex(const char *text)
+{
+    regex_t re;
+    bool fine = regcomp(&re, text, REG_EXTENDED | REG_NOSUB) == 0;
+
+    if (fine)
+        regfree(&re);
+    return fine;
+}
+
+/* librdkafka says that one is wrong only when it subscribes, and not which. */
+static void check_topics(const struct cfg_strings *topics, const struct cfg_options *o)
+{
+    for (size_t i = 0; i < topics->n; i++) {
+        const char *topic = topics->v[i], *wrong = NULL;
+        struct err e;
+
+        if (!*topic)
+            wrong = "is no name";
+        else if (*topic == '^' && !is_regex(topic))
+            wrong = "is no regular expression";
+        for (size_t j = 0; j < i && !wrong; j++)
+            if (strcmp(topic, topics->v[j]) == 0)
+                wrong = "is there twice";
+        if (!wrong)
+            continue;
+        (void)err_set(&e, ERR_CONFIG, "topics: `%.64s` %s", topic, wrong);
+        cfg_options_refuse_item(o, "topics", i, &e);
+    }
+}
+
 void kafka_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct kafka_conf *c = conf;
@@ -117,6 +150,7 @@ void kafka_conf_check_all(const void *conf, const char *base_dir, const struct c
 
     if (c->start && !kafka_conf_start(c, &start))
         refuse(o, "start: earliest, latest, or a time as 2026-11-27T05:00:00Z");
+    check_topics(&c->topics, o);
     check_sasl(&c->sasl, o);
     if (!c->encrypted && (is_given(c->tls.ca_file) || is_given(c->tls.cert_file) || is_given(c->tls.key_file)))
         refuse(o, "tls: is of no use without `protocol: tls`");
