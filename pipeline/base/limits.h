@@ -609,7 +609,8 @@
 #define KAFKA_ASK_AGAIN (500 * NSEC_PER_MSEC)
 /* How often offsets are committed, and when one that is not answered is given up; how long a partition that goes to another member waits for
  * what is in hand; a window that was full for so long has partitions paused; a log that is shorter than what was read is another one
- * when it stays so for so long; how often a connection that failed is looked at; the same trouble in the log; the end, twice. */
+ * when it stays so for so long; how often a connection that failed is looked at; the same trouble in the log; the end, twice; where a topic
+ * that is new to the group begins is kept from the other members for so long. */
 #define KAFKA_COMMIT_EVERY (500 * NSEC_PER_MSEC)
 #define KAFKA_COMMIT_TIME  (30 * NSEC_PER_SEC)
 #define KAFKA_REVOKE_TIME  (5 * NSEC_PER_SEC)
@@ -618,6 +619,7 @@
 #define KAFKA_LOOK_EVERY   (2 * NSEC_PER_SEC)
 #define KAFKA_SAYS_EVERY   (60 * NSEC_PER_SEC)
 #define KAFKA_LEAVE_TIME   (1 * NSEC_PER_SEC)
+#define KAFKA_START_TIME   (2 * NSEC_PER_SEC)
 /* Milliseconds that a turn waits for messages when nothing is to be done, and when something is. */
 #define KAFKA_WAIT_MS 200
 #define KAFKA_SOON_MS 10

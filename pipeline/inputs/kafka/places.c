@@ -171,7 +171,8 @@ static struct kafka_position of_group(const rd_kafka_topic_partition_t *x)
 /* --- a partition that nobody knows ------------------------------------------------------------------------------------- */
 
 /* Was something of this topic read before, by this group? Then a partition that is not known is a new one of it, and `latest` would lose what
- * was written into it until now. */
+ * was written into it until now. Members that begin at the same time must not take one another for that "before": so what begins by the
+ * option is committed a little later. */
 static bool topic_is_known(struct input *in, const char *topic, const struct rd_kafka_metadata *md, bool *known,
                            nsec now)
 {
@@ -338,8 +339,13 @@ bool kafka_find_begin(struct input *in, nsec now)
         rd_kafka_error_destroy(error);
         in->dead = true;
     } else if (fine) {
-        for (int i = 0; i < l->cnt; i++)
-            part_of(in, &l->elems[i])->state = KAFKA_PART_READ;
+        for (int i = 0; i < l->cnt; i++) {
+            struct kafka_part *part = part_of(in, &l->elems[i]);
+
+            part->state = KAFKA_PART_READ;
+            if (part->from == KAFKA_FROM_START && part->seen.next > part->known.low) /* see topic_is_known() */
+                in->commit_next = now + KAFKA_START_TIME;
+        }
         in->heard = true;
         log_info("partitions are read", KS("stream", in->env.stream), KS("input", in->label),
                  KS("group", in->conf->group), KI("more", l->cnt));
