@@ -138,9 +138,25 @@ bool window_has_room(const struct window *w)
     return !(w->open && w->due) && w->records < w->conf.records && w->bytes < w->conf.bytes;
 }
 
+static bool has_room_for(const struct window *w, const struct frame_message *m, nsec mono_now)
+{
+    struct err why;
+
+    if (spool_has_room(w->conf.spool, m->data.n))
+        return true;
+    pushback_note(w->conf.pushback, spool_failing(w->conf.spool, &why) ? PUSHBACK_DISK : PUSHBACK_LIMIT, mono_now);
+    return false;
+}
+
+/* A large message may take all the memory there is for records, so it does not wait for its spool in there: the other streams would stand still
+ * with this one. */
 static bool begin_frame(struct window *w, const struct frame_message *m, nsec wall_now, nsec mono_now)
 {
-    if (m->data.n + 1 > FRAME_MAX_BYTES)
+    bool large = m->data.n + 1 > FRAME_MAX_BYTES;
+
+    if (large && !has_room_for(w, m, mono_now))
+        return false;
+    if (large)
         w->open = frame_new_lone(m->data.n, wall_now, w->conf.budget);
     else
         w->open = frame_new(m->data.n > WINDOW_FRAME_BYTES ? m->data.n : WINDOW_FRAME_BYTES, wall_now, w->conf.budget);

@@ -18,7 +18,8 @@
  * A message with an id that is known is not taken twice: it is counted, and its number is safe when the first one is.
  *
  * A full spool, a disk that refuses and memory that is in use make the window full: the frame waits here and is offered again
- * by window_flush(), window_put() says WINDOW_FULL, and the input stops reading in its own way. It is all noted (pushback.h).
+ * by window_flush(), window_put() says WINDOW_FULL, and the input stops reading in its own way. It is all noted (pushback.h). A message that
+ * needs a frame of its own gets it when the spool has room for it, so that the memory is not in use meanwhile.
  *
  * Threads    one owner, a loop's or an input_thread.h's, at a time. news(): the committer's thread, short: loop_group_tell()
  *            or input_thread_wake().

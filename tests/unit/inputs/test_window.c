@@ -330,6 +330,38 @@ static void a_full_spool_makes_a_full_window(void **state)
     pushback_release(&p);
 }
 
+/* Memory for records is that of all streams, and a large message may take all of it. */
+static void a_large_message_holds_no_memory_while_the_spool_is_full(void **state)
+{
+    static char big[RECORD_MAX_BYTES];
+    const struct frame_message m = {.data = {big, sizeof(big)}};
+    struct bench b;
+    uint64_t first;
+
+    (void)state;
+    begin_with(&b, 2 * RECORD_MAX_BYTES - 1, 0, 0, false);
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 1);
+    assert_int_equal(window_put(&b.w, &m, 2, b.x->now, b.x->now), WINDOW_FULL);
+    assert_int_equal(b.budget.used, 0);
+    assert_int_equal(put(&b, "", 2), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    first = seal_up_to(b.x, 0, "n", NULL);
+    commit(b.x);
+    assert_safe(&b, 2);
+    settle(b.x, first, 1);
+    commit(b.x);
+    commit(b.x);
+    assert_int_equal(window_put(&b.w, &m, 3, b.x->now, b.x->now), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 3);
+    assert_int_equal(incoming(&b), 3);
+    end(&b);
+}
+
 static void without_memory_nothing_is_taken(void **state)
 {
     struct bench b;
@@ -459,6 +491,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_is_handed_out_again),
         cmocka_unit_test(a_session_that_is_over_reports_nothing),
         cmocka_unit_test(a_full_spool_makes_a_full_window),
+        cmocka_unit_test(a_large_message_holds_no_memory_while_the_spool_is_full),
         cmocka_unit_test(without_memory_nothing_is_taken),
         cmocka_unit_test(positions_go_with_their_records),
         cmocka_unit_test(a_frame_that_closes_asks_where_its_sources_go_on),
