@@ -41,7 +41,7 @@ void kafka_ask_failed(struct input *in, const char *doing, rd_kafka_resp_err_t e
 
 void kafka_fatal(struct input *in, nsec now)
 {
-    char why[256];
+    char why[256] = "";
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(in->rk, why, sizeof(why));
 
     in->dead = true;
