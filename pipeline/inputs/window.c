@@ -82,6 +82,7 @@ static bool append(struct window *w, nsec mono_now)
     answer = spool_append(w->conf.spool, &w->open, &f->wait);
     if (answer != SPOOL_TAKEN) {
         pushback_note(w->conf.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, mono_now);
+        frame_leave_budget(w->open); /* it is that of all streams, and this one's destination may be away for long */
         return false;
     }
     w->count++;

@@ -23,7 +23,7 @@
  *
  * Threads    one owner, a loop's or an input_thread.h's, at a time. news(): the committer's thread, short: loop_group_tell()
  *            or input_thread_wake().
- * Memory     frames are the budget's. At most WINDOW_FRAMES of them are on their way.
+ * Memory     frames are the budget's, but for one that the spool does not take now. At most WINDOW_FRAMES of them are on their way.
  * Ownership  embedded in its owner; must live until the committer has stopped, or window_is_idle().
  */
 #ifndef PIPELINE_INPUTS_WINDOW_H

@@ -158,12 +158,18 @@ struct frame *frame_new_moved(const struct frame_header *h, struct slice content
     return f;
 }
 
+void frame_leave_budget(struct frame *f)
+{
+    if (f->budget)
+        budget_give(f->budget, f->budgeted);
+    f->budget = NULL;
+}
+
 void frame_free(struct frame **f)
 {
     if (!*f)
         return;
-    if ((*f)->budget)
-        budget_give((*f)->budget, (*f)->budgeted);
+    frame_leave_budget(*f);
     if ((*f)->table_grown)
         mem_free((*f)->table);
     buf_release(&(*f)->positions);

@@ -42,6 +42,8 @@ struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget);
  * with its '\n' needs. Where nobody else holds any of the budget it is given, whatever the limit is: so NULL is always "later". */
 struct frame *frame_new_lone(size_t n, nsec arrival, struct budget *budget);
 void frame_free(struct frame **f);
+/* It waits for something that may take long: what it holds counts no more in the budget, which others need. */
+void frame_leave_budget(struct frame *f);
 
 /* False when the record does not fit any more: append this frame and begin another. rec.n <= RECORD_MAX_BYTES. */
 MUST_CHECK bool frame_add(struct frame *f, struct slice rec);

@@ -316,6 +316,7 @@ static void a_full_spool_makes_a_full_window(void **state)
         }
     }
     assert_false(window_has_room(&b.w));
+    assert_int_equal(b.budget.used, 0); /* others need it */
     first = seal_up_to(b.x, 0, "n", NULL);
     commit(b.x);
     settle(b.x, first, incoming(&b));
