@@ -6,6 +6,7 @@ connections, one each; later ones are as they should be."""
 
 import collections
 import socket
+import struct
 import threading
 
 from harness import free_port
@@ -125,11 +126,13 @@ class StompPeer:
         with self.changed:
             return sum(len(c.held) for c in self.connections)
 
-    def kick(self):
-        """Ends all connections."""
+    def kick(self, reset=False):
+        """Ends all connections; with a `reset` also who does not read hears of it."""
         with self.changed:
             connections = list(self.connections)
         for c in connections:
+            if reset:
+                c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             c.close()
 
     def stop(self):

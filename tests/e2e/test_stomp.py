@@ -141,6 +141,19 @@ def test_a_full_stream_takes_no_more(t):
     assert len(p.acked) == len(sent) and not p.errors
 
 
+def test_a_connection_that_breaks_while_the_stream_is_full_is_made_anew(t):
+    p = server(t)
+    for body in bodies(400):
+        p.put(body + "x" * 20000)
+    d = daemon(t, p, destination={"http": {"url": "http://127.0.0.1:9/", "format": "lines"}}, spool={"limit": "4MiB"}, retry={"duration": "24h"})
+    d.start()
+    wait_until("a full spool", lambda: d.metrics().get("sluice_stream_health", stream="app", health="blocked") == 1, 60 * t.slow)
+    p.kick(reset=True)
+    wait_until("another subscription", lambda: len(p.subscribes) == 2, 60 * t.slow)
+    wait_until("a connection", lambda: d.metrics().get("sluice_input_connected", stream="app", input="stomp") == 1, 60 * t.slow)
+    d.kill9()
+
+
 def test_a_message_that_is_too_large_is_left_or_refused(t):
     for n, rule in enumerate(("leave", "nack"), 1):
         p = server(t)

@@ -197,12 +197,15 @@ static bool reads(const struct broker *b)
     return !b->socket.hold;
 }
 
-/* Nothing is to be read. */
+/* Nothing is to be read. Until the subscription is there the server's answers are: the window may be full with what an older connection
+ * brought, and stay so for as long as the spool is. */
 static bool holds(struct broker *b)
 {
     if (protocol(b)->is_full(b->conf.session))
         return true;
-    return !protocol(b)->reads_on && (protocol(b)->message(b->conf.session) || !window_has_room(&b->window));
+    if (protocol(b)->reads_on)
+        return false;
+    return protocol(b)->message(b->conf.session) || (b->opened && !window_has_room(&b->window));
 }
 
 /* What can be done without waiting. */
