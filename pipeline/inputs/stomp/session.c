@@ -68,6 +68,7 @@ static void begin(void *session, nsec now)
     s->has_message = s->leaving = s->said_bye = s->v12 = false;
     s->beat = s->silence = 0;
     s->sent = s->heard = now;
+    s->stuck = NSEC_NEVER;
     s->hint = NULL;
     s->state = STOMP_CONNECTING;
     s->answer_by = now + STOMP_ANSWER_WAIT;
@@ -453,6 +454,7 @@ static void wrote(void *session, size_t n, nsec now)
     if (n == 0)
         return;
     s->sent = now;
+    s->stuck = NSEC_NEVER;
     s->out_from += n;
     if (s->out_from == s->out.n) {
         buf_clear(&s->out);
@@ -477,7 +479,9 @@ static int tick(void *session, bool reading, nsec now, struct err *e)
                       s->state == STOMP_CONNECTING ? "CONNECT" : "SUBSCRIBE", (int)(STOMP_ANSWER_WAIT / NSEC_PER_SEC));
         return fail(s, "look at `url`: is there a STOMP server, and is TLS as it wants it?");
     }
-    if (waiting(s) > 0 && now - s->sent >= STOMP_ANSWER_WAIT) {
+    if (waiting(s) > 0 && s->stuck == NSEC_NEVER)
+        s->stuck = now; /* the last time that something was written may be long ago */
+    if (s->stuck != NSEC_NEVER && now - s->stuck >= STOMP_ANSWER_WAIT) {
         (void)err_set(e, ERR_REMOTE, "the server has read nothing for %d s", (int)(STOMP_ANSWER_WAIT / NSEC_PER_SEC));
         return fail(s, "look at the server, and at the network to it");
     }
@@ -496,12 +500,13 @@ static nsec next(void *session)
     struct stomp_session *s = session;
     nsec at = s->answer_by;
 
-    if (s->beat > 0 && s->sent + s->beat / 2 < at)
+    /* What waits shows that we are there, when it gets out. */
+    if (s->beat > 0 && waiting(s) == 0 && s->sent + s->beat / 2 < at)
         at = s->sent + s->beat / 2;
     if (s->silence > 0 && s->heard + s->silence < at)
         at = s->heard + s->silence;
-    if (waiting(s) > 0 && s->sent + STOMP_ANSWER_WAIT < at)
-        at = s->sent + STOMP_ANSWER_WAIT;
+    if (s->stuck != NSEC_NEVER && s->stuck + STOMP_ANSWER_WAIT < at)
+        at = s->stuck + STOMP_ANSWER_WAIT;
     return at;
 }
 

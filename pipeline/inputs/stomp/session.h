@@ -75,6 +75,7 @@ struct stomp_session {
     nsec answer_by;     /* mono; NSEC_NEVER: nothing is overdue */
     nsec beat, silence; /* how often we send one; how long the server may be silent. 0: not at all */
     nsec sent, heard;   /* mono; the last time */
+    nsec stuck;         /* mono; since when nothing of what is to be written could be; NSEC_NEVER: it could */
     const char *hint;
 };
 

@@ -394,7 +394,45 @@ static void silence_has_an_end(void **state)
     message(&p, "1", 1);
     P.safe(&p.s, 1);
     assert_true(P.out(&p.s).n > 0); /* and nobody reads it */
+    assert_int_equal(P.tick(&p.s, true, p.now, &p.e), 0);
+    assert_true(P.next(&p.s) == p.now + STOMP_ANSWER_WAIT);
     assert_int_equal(P.tick(&p.s, true, p.now + STOMP_ANSWER_WAIT, &p.e), -1);
+    stomp_session_release(&p.s);
+}
+
+static void what_is_said_after_a_long_silence_has_its_time(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    init(&p, (struct stomp_session_conf){.vhost = "h", .body_max = 3, .nack_too_large = true});
+    open_it(&p);
+    p.now += 10 * STOMP_ANSWER_WAIT;
+    assert_int_equal(P.tick(&p.s, true, p.now, &p.e), 0);
+    say(&p, "MESSAGE\nsubscription:0\nmessage-id:m\nack:1\ncontent-length:4\n\nabcd\0");
+    P.refuse(&p.s);
+    assert_int_equal(P.tick(&p.s, true, p.now, &p.e), 0);
+    assert_string_equal(written(&p), "NACK\nid:1\n\n@");
+    stomp_session_release(&p.s);
+}
+
+/* A beat that is due cannot be sent: nobody is to ask at once again. */
+static void no_beat_is_due_while_something_waits(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    init(&p, (struct stomp_session_conf){.vhost = "h", .heart_beat = 10 * NSEC_PER_SEC});
+    written(&p);
+    say(&p, "CONNECTED\nversion:1.2\nheart-beat:0,10000\n\n\0");
+    written(&p);
+    say(&p, "RECEIPT\nreceipt-id:sluice-subscribed\n\n\0");
+    message(&p, "1", 1);
+    P.safe(&p.s, 1);
+    assert_true(P.out(&p.s).n > 0);
+    p.now += 6 * NSEC_PER_SEC;
+    assert_int_equal(P.tick(&p.s, true, p.now, &p.e), 0);
+    assert_true(P.next(&p.s) > p.now);
     stomp_session_release(&p.s);
 }
 
@@ -414,6 +452,8 @@ int main(void)
         cmocka_unit_test(what_was_in_hand_is_of_no_interest_to_the_next_connection),
         cmocka_unit_test(hearts_beat),
         cmocka_unit_test(silence_has_an_end),
+        cmocka_unit_test(what_is_said_after_a_long_silence_has_its_time),
+        cmocka_unit_test(no_beat_is_due_while_something_waits),
     };
 
     return cmocka_run_group_tests_name("stomp_session", tests, NULL, NULL);
