@@ -85,6 +85,7 @@ class MqttPeer:
         self.grant = lambda filter_, qos: qos
         self.connack_properties = b""
         self.mute = False  # acknowledgements are read and nothing is done about them
+        self.deaf = False  # likewise subscriptions
         self.tls = None
         if tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -318,6 +319,8 @@ class MqttPeer:
         n = struct.unpack(">H", body[at : at + 2])[0]
         name, qos = body[at + 2 : at + 2 + n].decode(), body[at + 2 + n] & 3
         self.subscribed.append(name)
+        if self.deaf:
+            return
         reason = self.grant(name, qos)
         if reason < 0x80:
             self.session.filters[name] = reason

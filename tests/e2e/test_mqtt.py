@@ -120,6 +120,25 @@ def test_a_lost_session_begins_anew(t):
     check(t, d, m, first[:before] + second)
 
 
+def test_a_lost_session_that_nobody_has_subscribed_in_is_subscribed_in(t):
+    m = server(t)
+    d = daemon(t, m).start()
+    subscribed(t, m)
+    m.publish("t/a", b"one", qos=2)
+    d.wait_delivered("app", 1)
+    d.stop()
+    m.lose_sessions()
+    m.deaf = True
+    d.start()
+    wait_until("the question", lambda: len(m.subscribed) == 2, 60 * t.slow)
+    d.stop()  # before the answer
+    m.deaf = False
+    d.start()
+    subscribed(t, m)
+    m.publish("t/a", b"two", qos=2)
+    check(t, d, m, [b"one", b"two"])
+
+
 def test_subscriptions_are_made_once_and_follow_the_configuration(t):
     m = server(t)
     d = daemon(t, m, options={"topics": ["t/#", "u/#"]}).start()

@@ -53,9 +53,15 @@ static void keeper_store(void *ctx, enum mqtt_store what, const uint16_t *ids, s
     spool_forget_ids(in->env.spool, source, list, n, &in->stored);
 }
 
+/* Of a session that was made anew nothing else than this is to be believed: whoever comes after a crash would take it for subscribed to what the
+ * one before was, and never hear anything. */
 static void keeper_mark_sure(void *ctx)
 {
-    mqtt_keeper_mark(ctx, true);
+    struct input *in = ctx;
+
+    if (in->session.fresh)
+        buf_clear(&in->topics.noted);
+    mqtt_keeper_mark(in, true);
 }
 
 static bool keeper_knows(void *ctx, uint16_t id)
