@@ -28,7 +28,7 @@ void mqtt_session_lost(struct mqtt_session *s)
     s->numbers = s->safe = 0;
     s->first = s->count = 0;
     s->release_count = s->forgetting = s->completed = 0;
-    s->probed = s->failed = false;
+    s->probed = s->answered = s->failed = false;
 }
 
 /* --- whose identifiers are known? ---------------------------------------------------------------------------------- */
@@ -107,10 +107,21 @@ static void owe(struct mqtt_session *s, const struct mqtt_packet *p, uint8_t rea
         .number = s->numbers, .kind = p->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, .id = p->id, .reason = reason};
 }
 
+/* The server has given up the message that we know by this identifier. */
+static bool is_used_anew(const struct mqtt_session *s, const struct mqtt_packet *p)
+{
+    return s->answered && p->qos == 2 && !p->dup && !in_hand(s, p->id) && s->keeper->knows(s->ctx, p->id);
+}
+
 static enum mqtt_took take_publish(struct mqtt_session *s, const struct mqtt_packet *p, bool large)
 {
     if (p->qos > 0 && s->count == s->most)
         return MQTT_LATER;
+    if (is_used_anew(s, p)) {
+        if (s->storing == MQTT_STORE_NOTHING)
+            store(s, MQTT_STORE_FORGET, &p->id, 1);
+        return MQTT_LATER;
+    }
     switch (large ? WINDOW_TOO_LARGE : s->keeper->take(s->ctx, p, s->numbers + 1)) {
     case WINDOW_TAKEN:
         s->numbers++;
@@ -159,6 +170,7 @@ enum mqtt_took mqtt_session_take(struct mqtt_session *s, const struct mqtt_packe
     }
     if (s->state == MQTT_PROBING && (p->kind == MQTT_PUBLISH || p->kind == MQTT_PUBREL))
         go_on(s); /* it has a subscription */
+    s->answered |= p->kind == MQTT_PINGRESP;
     if (s->state == MQTT_PROBING && p->kind == MQTT_PINGRESP && s->probed)
         clear(s);
     if (p->kind == MQTT_PUBLISH)

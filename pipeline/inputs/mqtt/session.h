@@ -8,7 +8,10 @@
  *                   PUBREC of QoS 2.
  * QoS 2             the packet identifier is remembered in the write that holds the record. A PUBLISH of an identifier that is known is the
  *                   same message again. PUBREL says that it will not come again: the identifier is forgotten, and when that is safe
- *                   PUBCOMP goes out. Only then the server may give it to another message.
+ *                   PUBCOMP goes out. Only then the server may give it to another message. But one that gives a message up while we are away,
+ *                   because its time is over, says nothing, and uses the identifier anew. What it sends again is marked so (DUP), or comes
+ *                   before the answer to the first PING of the connection: what is neither is a new message, and the identifier is forgotten
+ *                   before that is taken.
  * A new session     begins with other meanings of all identifiers. They are forgotten before anything is subscribed to.
  *
  * Which session it is must be known after a crash, too. CONNACK says whether there was one; but one that was made by an attempt whose
@@ -85,6 +88,7 @@ struct mqtt_session {
     size_t release_count, release_room, forgetting, completed;
     bool trusted_before; /* CONNECT */
     bool probed;         /* PINGREQ is sent */
+    bool answered;       /* a PINGRESP came over this connection */
 };
 
 /* `sure`: as the mark in the log says; no mark: false. */

@@ -373,15 +373,20 @@ static bool happens(struct world *w, int choice)
         w->connected = true;
         mqtt_session_open(&w->session);
         break;
-    default:
+    case 7:
         if (w->lost_once)
             return false;
         lose_session(w);
         break;
+    default: /* to keep the connection alive; not among all orders, which are many enough */
+        if (w->session.state != MQTT_ON)
+            return false;
+        push(&w->up, (struct packet){.kind = MQTT_PINGREQ});
+        break;
     }
     turn(w);
     if (n + 1 < sizeof(w->trace))
-        w->trace[n] = "DUSPCBOL"[choice];
+        w->trace[n] = "DUSPCBOLK"[choice];
     return true;
 }
 
@@ -480,9 +485,14 @@ static void and_in_many_long_ones(void **state)
             int choice;
 
             seed = seed * 1103515245U + 12345U;
-            choice = (int)(seed >> 16) % 64;
+            choice = (int)(seed >> 16) % 68;
             /* What ends things is rare, so that they get somewhere. */
-            (void)happens(&w, choice < 56 ? choice % 4 : choice < 58 ? 4 : choice < 60 ? 5 : choice < 63 ? 6 : 7);
+            (void)happens(&w, choice < 56   ? choice % 4
+                              : choice < 58 ? 4
+                              : choice < 60 ? 5
+                              : choice < 63 ? 6
+                              : choice < 64 ? 7
+                                            : 8);
         }
         check(&w);
         mqtt_session_release(&w.session);
@@ -516,6 +526,48 @@ static void acknowledgements_keep_the_order_of_the_messages(void **state)
     assert_int_equal(w.up.p[0].kind, MQTT_PUBREC);
     assert_int_equal(w.up.p[1].kind, MQTT_PUBACK);
     assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
+    mqtt_session_release(&w.session);
+}
+
+static void an_identifier_that_is_used_anew_is_of_a_new_message(void **state)
+{
+    struct mqtt_packet p = {.kind = MQTT_PUBLISH, .id = 1, .qos = 2, .payload = SLICE("0")};
+    const struct mqtt_packet pong = {.kind = MQTT_PINGRESP};
+    struct world w;
+    struct err e;
+
+    (void)state;
+    world_init(&w);
+    w.log.known[1] = true;
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK); /* it comes again, and is not marked */
+    turn(&w);
+    assert_int_equal(mqtt_session_take(&w.session, &pong, false, &e), MQTT_TOOK);
+    p.dup = true;
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
+    turn(&w);
+    assert_int_equal(w.log.count, 0);
+    assert_int_equal(w.up.count, 2);
+
+    p.dup = false;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_LATER);
+        turn(&w);
+        assert_int_equal(w.log.count, 1); /* it is forgotten, once */
+    }
+    sync_one(&w);
+    assert_false(w.log.known[1]);
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK); /* in hand: the same */
+    assert_int_equal(w.log.count, 1);
+    sync_one(&w);
+    turn(&w);
+    assert_int_equal(w.log.stored[0], 1);
+    assert_int_equal(w.up.count, 4);
+
+    /* Over another connection what comes first is what comes again. */
+    cut_off(&w);
+    mqtt_session_open(&w.session);
+    assert_false(w.session.answered);
     mqtt_session_release(&w.session);
 }
 
@@ -581,6 +633,7 @@ int main(void)
         cmocka_unit_test(each_message_is_there_once_in_all_orders),
         cmocka_unit_test(and_in_many_long_ones),
         cmocka_unit_test(acknowledgements_keep_the_order_of_the_messages),
+        cmocka_unit_test(an_identifier_that_is_used_anew_is_of_a_new_message),
         cmocka_unit_test(what_breaks_the_protocol_is_said),
         cmocka_unit_test(what_cannot_be_stored_gives_the_connection_up),
     };
