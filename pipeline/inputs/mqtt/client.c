@@ -170,6 +170,8 @@ static bool take_packet(struct input *in, const struct mqtt_packet *p, bool larg
         connected(in, p, now);
     else if (p->kind == MQTT_SUBACK && in->begun)
         subscribed(in, p, now);
+    else if (p->kind == MQTT_UNSUBACK && in->begun && mqtt_topics_gave_up(&in->topics, p))
+        mqtt_keeper_mark(in, true);
     if (p->kind == MQTT_DISCONNECT) {
         fail_words(in, "session", mqtt_words_of(in->version, p->reason), reason_string(p), now);
         return false;

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The packet identifier of a SUBSCRIBE is the topic's place; of an UNSUBSCRIBE, whose answer changes nothing, it is this. */
+/* The packet identifier of a SUBSCRIBE is the topic's place; of an UNSUBSCRIBE it is this. */
 #define UNSUBSCRIBE_ID 0xffff
 
 void mqtt_topics_init(struct mqtt_topics *t, const struct mqtt_conf *conf, struct slice noted)
@@ -51,6 +51,7 @@ void mqtt_topics_begin(struct mqtt_topics *t, bool fresh)
     struct mqtt_topic *topic;
     unsigned qos;
 
+    t->giving_up = false;
     if (fresh)
         buf_clear(&t->noted);
     for (size_t i = 0; i < t->n; i++)
@@ -89,11 +90,15 @@ bool mqtt_topics_turn(struct mqtt_topics *t, enum mqtt_version v, struct buf *ou
     struct slice line, filter;
     bool changed = false;
 
-    while (find_stale(t, &line, &filter)) {
-        if (filter.n > 0 && mqtt_write_unsubscribe(out, v, UNSUBSCRIBE_ID, filter) < 0)
+    while (!t->giving_up && find_stale(t, &line, &filter)) {
+        if (filter.n == 0) { /* nonsense */
+            drop_line(t, line);
+            changed = true;
+        } else if (mqtt_write_unsubscribe(out, v, UNSUBSCRIBE_ID, filter) == 0) {
+            t->giving_up = true;
+        } else {
             return changed;
-        drop_line(t, line);
-        changed = true;
+        }
     }
     for (size_t i = 0; i < t->n; i++) {
         struct mqtt_topic *topic = &t->all[i];
@@ -136,6 +141,18 @@ struct mqtt_topic *mqtt_topics_take(struct mqtt_topics *t, const struct mqtt_pac
     if (topic->state == MQTT_GRANTED)
         note(t, topic);
     return topic;
+}
+
+/* Whatever the answer is: one that says no says so each time. */
+bool mqtt_topics_gave_up(struct mqtt_topics *t, const struct mqtt_packet *p)
+{
+    struct slice line, filter;
+
+    if (!t->giving_up || p->id != UNSUBSCRIBE_ID || !find_stale(t, &line, &filter))
+        return false;
+    t->giving_up = false;
+    drop_line(t, line);
+    return true;
 }
 
 nsec mqtt_topics_next(const struct mqtt_topics *t)

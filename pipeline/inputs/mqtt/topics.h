@@ -6,7 +6,7 @@
  *
  * A session keeps its subscriptions over connections, and a server sends retained messages with each SUBSCRIBE. So what was granted is
  * noted in the log, beside the mark of the session (session.h), and asked for again only when that changes. What was granted and
- * is configured no more is unsubscribed.
+ * is configured no more is unsubscribed, one after the other, and noted until the server has said that it is.
  *
  * Threads    one. Ownership: mqtt_topics_release(); the configuration outlives it.
  */
@@ -38,6 +38,7 @@ struct mqtt_topics {
     size_t n;
     unsigned qos;
     struct buf noted; /* "1 logs/#\n" for each that was granted in this session, with its QoS */
+    bool giving_up;   /* UNSUBSCRIBE of the first of these that is configured no more is sent */
 };
 
 /* `noted`: as the log has it; empty: nothing. */
@@ -52,6 +53,8 @@ bool mqtt_topics_turn(struct mqtt_topics *t, enum mqtt_version v, struct buf *ou
 /* The topic that a SUBACK is about; NULL: none that was asked for. *reason: below 0x80 the QoS that is granted, and `noted` has
  * changed. */
 struct mqtt_topic *mqtt_topics_take(struct mqtt_topics *t, const struct mqtt_packet *suback, uint8_t *reason, nsec now);
+/* UNSUBACK. True: `noted` has changed. */
+bool mqtt_topics_gave_up(struct mqtt_topics *t, const struct mqtt_packet *unsuback);
 /* When something is due that nobody wakes for. */
 nsec mqtt_topics_next(const struct mqtt_topics *t);
 
