@@ -339,13 +339,19 @@ nsec mqtt_client_next(const struct input *in, nsec now)
     return earliest(next, in->answer_by);
 }
 
+/* Of QoS 0 nothing is owed to the server, but it is in hand all the same. */
+static bool has_all_safe(const struct input *in)
+{
+    return mqtt_session_is_idle(&in->session) && window_is_idle(&in->window);
+}
+
 void mqtt_client_leave(struct input *in)
 {
     nsec now = clock_mono(), until = now + MQTT_LEAVE_TIME;
     struct err e;
 
     in->socket.hold = true;
-    for (; in->session.state == MQTT_ON && !mqtt_session_is_idle(&in->session) && now < until; now = clock_mono()) {
+    for (; in->session.state == MQTT_ON && !has_all_safe(in) && now < until; now = clock_mono()) {
         look(in, now);
         mqtt_session_turn(&in->session);
         window_flush(&in->window, now);
