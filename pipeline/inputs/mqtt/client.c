@@ -51,8 +51,12 @@ static void fail(struct input *in, const struct connection_trouble *t, nsec now)
     bool connecting = in->session.state == MQTT_CONNECTING;
 
     hang_up(in);
-    if (!connecting || !try_other_version(in, now))
-        connection_failed(&in->connection, t, now);
+    if (connecting && try_other_version(in, now))
+        return;
+    /* A server that cannot be reached now, or is gone again, was about to end when it closed the connection: that says nothing of versions. */
+    if (in->conf->version == MQTT_VERSION_AUTO && !in->version_works)
+        in->version = MQTT_5;
+    connection_failed(&in->connection, t, now);
 }
 
 static void fail_words(struct input *in, const char *doing, struct mqtt_words w, struct slice said, nsec now)
