@@ -22,12 +22,12 @@ static void hang_up(struct input *in)
     in->answer_by = NSEC_NEVER;
 }
 
-/* As far as that goes without waiting. */
+/* As far as that goes without waiting; to a server that was greeted. */
 static void say_goodbye(struct input *in, uint8_t reason, nsec now)
 {
     struct err e;
 
-    if (in->socket.state == SOCKET_OPEN && in->session.state != MQTT_NONE &&
+    if (in->socket.state == SOCKET_OPEN && in->session.state > MQTT_MARKING &&
         mqtt_write_disconnect(&in->socket.out, in->version, reason) == 0 && socket_turn(&in->socket, now, &e) < 0)
         return; /* it is gone already */
 }
