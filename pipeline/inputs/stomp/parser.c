@@ -239,7 +239,7 @@ static int take_line(struct stomp_parser *p, struct slice *bytes, struct err *e)
     const char *end = memchr(bytes->p, '\n', bytes->n);
     size_t n = end ? (size_t)(end - bytes->p) : bytes->n, room = STOMP_LINE_MAX - p->line.n;
 
-    p->head_bytes += n + 1;
+    p->head_bytes += n + (end != NULL);
     if (p->head_bytes > STOMP_HEAD_MAX)
         return err_set(e, ERR_FORMAT, "the headers of a frame have more than %d bytes", (int)STOMP_HEAD_MAX);
     if (p->step == STOMP_COMMAND && p->line.n + n > STOMP_COMMAND_MAX + 1)

@@ -187,6 +187,32 @@ static void what_is_no_stomp_is_refused(void **state)
     buf_release(&out);
 }
 
+static void a_long_head_may_come_byte_by_byte(void **state)
+{
+    enum stomp_parsed got = STOMP_MORE;
+    struct stomp_parser p;
+    struct buf frame;
+    struct err e;
+    int rc;
+
+    (void)state;
+    buf_init(&frame, STOMP_HEAD_MAX);
+    rc = buf_add_str(&frame, "MESSAGE\nack:7\n");
+    while (frame.n < STOMP_HEAD_MAX / 4 * 3)
+        rc |= buf_add_str(&frame, "name:value\n");
+    rc |= buf_add(&frame, "\n\0", 2);
+    assert_int_equal(rc, 0);
+    stomp_parser_init(&p, BODY_MAX);
+    for (size_t i = 0; i < frame.n && got == STOMP_MORE; i++) {
+        struct slice one = slice_of(frame.p + i, 1);
+
+        got = stomp_parser_take(&p, &one, &e);
+    }
+    assert_int_equal(got, STOMP_FRAME);
+    stomp_parser_release(&p);
+    buf_release(&frame);
+}
+
 static void headers_without_an_end_are_refused(void **state)
 {
     struct stomp_parser p;
@@ -231,9 +257,13 @@ static void headers_without_an_end_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_come_out_of_any_pieces),   cmocka_unit_test(headers_are_unescaped_and_the_first_counts),
-        cmocka_unit_test(bodies_up_to_the_limit_are_kept), cmocka_unit_test(more_headers_than_are_kept_are_cut),
-        cmocka_unit_test(what_is_no_stomp_is_refused),     cmocka_unit_test(headers_without_an_end_are_refused),
+        cmocka_unit_test(frames_come_out_of_any_pieces),
+        cmocka_unit_test(headers_are_unescaped_and_the_first_counts),
+        cmocka_unit_test(bodies_up_to_the_limit_are_kept),
+        cmocka_unit_test(more_headers_than_are_kept_are_cut),
+        cmocka_unit_test(what_is_no_stomp_is_refused),
+        cmocka_unit_test(a_long_head_may_come_byte_by_byte),
+        cmocka_unit_test(headers_without_an_end_are_refused),
     };
 
     return cmocka_run_group_tests_name("stomp_parser", tests, NULL, NULL);
