@@ -510,10 +510,14 @@
 #define INPUT_THREAD_POLL_MAX 4
 /* A connection of an input (inputs/socket/). What is read at once, and kept of a buffer behind something larger; the
  * addresses of a name that are tried; while a name is looked up for nobody's thread, or files of certificates are
- * read, it is looked at so often. */
-#define SOCKET_READ_BYTES    LIMIT(64 * KIB, 64)
-#define SOCKET_ADDRESSES_MAX 8
-#define SOCKET_LOOK_AGAIN    (5 * NSEC_PER_MSEC)
+ * read, it is looked at so often. When nothing came for so long the system asks the far end's system whether it is there, so often and so
+ * many times. */
+#define SOCKET_READ_BYTES        LIMIT(64 * KIB, 64)
+#define SOCKET_ADDRESSES_MAX     8
+#define SOCKET_LOOK_AGAIN        (5 * NSEC_PER_MSEC)
+#define SOCKET_IDLE_SECONDS      60
+#define SOCKET_ASK_AGAIN_SECONDS 15
+#define SOCKET_ASKS              4
 /* Messages of a queue or broker that are taken and not acknowledged (window.h), unless the input says otherwise; frames of them on their
  * way to the spool, and bytes of one. */
 #define WINDOW_RECORDS_DEFAULT LIMIT(10000U, 50U)

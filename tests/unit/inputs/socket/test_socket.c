@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -252,6 +253,24 @@ static void held_nothing_is_read_and_a_break_is_noticed(void **state)
     s.hold = true;
     peer_reset(&p);
     expect_end(&s, SOCKET_ENDED, "broke off");
+    socket_release(&s);
+    peer_release(&p);
+}
+
+static void a_machine_that_is_gone_is_noticed_by_the_system(void **state)
+{
+    int idle = 0, asked = 0;
+    socklen_t n = sizeof(int);
+    struct socket s;
+    struct peer p;
+
+    (void)state;
+    peer_init(&p);
+    open_plain(&s, &p);
+    assert_int_equal(getsockopt(s.fd, SOL_SOCKET, SO_KEEPALIVE, &asked, &n), 0);
+    assert_int_equal(getsockopt(s.fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n), 0);
+    assert_true(asked);
+    assert_int_equal(idle, SOCKET_IDLE_SECONDS);
     socket_release(&s);
     peer_release(&p);
 }
@@ -693,6 +712,7 @@ int main(void)
         cmocka_unit_test(what_was_read_comes_before_the_end),
         cmocka_unit_test(buffers_have_limits_and_nothing_is_lost_by_them),
         cmocka_unit_test(held_nothing_is_read_and_a_break_is_noticed),
+        cmocka_unit_test(a_machine_that_is_gone_is_noticed_by_the_system),
         cmocka_unit_test(a_break_is_said_when_written_to),
         cmocka_unit_test(one_that_refuses_and_names_without_address),
         cmocka_unit_test(one_that_is_silent),
