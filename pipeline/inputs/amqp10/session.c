@@ -126,6 +126,7 @@ static void begin(void *session, nsec now)
     s->leaving = s->topic = false;
     s->safe_upto = s->left = 0;
     s->hint = NULL;
+    s->why.code = ERR_NONE;
     if (pn_connection_driver_init(&s->driver, NULL, NULL) != 0)
         mem_exhausted();
     s->has_driver = true;
@@ -249,6 +250,13 @@ static int receive(struct amqp10_session *s, struct err *e)
     return 0;
 }
 
+/* A server that keeps to its credit never comes here: `held` has a place for each message that it may send. */
+static int sent_too_many(struct amqp10_session *s, struct err *e)
+{
+    (void)err_set(e, ERR_REMOTE, "the server sends more messages than it was given credit for");
+    return fail(s, "look at the server, or at what stands between: it breaks the rules of AMQP 1.0");
+}
+
 /* Looks for the next message that is whole. */
 static int advance(struct amqp10_session *s, struct err *e)
 {
@@ -270,10 +278,21 @@ static int advance(struct amqp10_session *s, struct err *e)
             message_over(s);
             continue;
         }
+        if (s->held_count + s->left >= s->conf.credit)
+            return sent_too_many(s, e);
         s->current = d;
         understand(s);
     }
     return 0;
+}
+
+/* It has failed where nobody could be told. */
+static bool has_failed(const struct amqp10_session *s, struct err *e)
+{
+    if (s->state != AMQP10_FAILED || s->why.code == ERR_NONE)
+        return false;
+    *e = s->why;
+    return true;
 }
 
 static int take(void *session, struct slice *bytes, nsec now, struct err *e)
@@ -281,6 +300,8 @@ static int take(void *session, struct slice *bytes, nsec now, struct err *e)
     struct amqp10_session *s = session;
 
     (void)now;
+    if (has_failed(s, e))
+        return -1;
     while (!is_over(s) && bytes->n > 0) {
         pn_rwbytes_t room = pn_connection_driver_read_buffer(&s->driver);
         size_t n = room.size < bytes->n ? room.size : bytes->n;
@@ -295,15 +316,16 @@ static int take(void *session, struct slice *bytes, nsec now, struct err *e)
         if (handle_all(s, e) < 0 || advance(s, e) < 0)
             return -1;
     }
+    if (is_over(s))
+        *bytes = slice_from(*bytes, bytes->n); /* nobody reads what comes behind the end */
     return handle_all(s, e);
 }
 
 static const struct broker_message *message(void *session)
 {
     struct amqp10_session *s = session;
-    struct err e;
 
-    if (!s->current && !is_over(s) && advance(s, &e) < 0)
+    if (!s->current && !is_over(s) && advance(s, &s->why) < 0)
         return NULL;
     return s->current ? &s->message : NULL;
 }
@@ -432,6 +454,8 @@ static int tick(void *session, bool reading, nsec now, struct err *e)
     int64_t at;
 
     (void)reading;
+    if (has_failed(s, e))
+        return -1;
     if (is_over(s))
         return 0;
     if (now >= s->answer_by) {

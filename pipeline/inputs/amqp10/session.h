@@ -57,6 +57,7 @@ struct amqp10_session {
     nsec answer_by; /* mono; NSEC_NEVER: nothing is overdue */
     nsec tick_at;   /* mono; as Proton wants it */
     const char *hint;
+    struct err why; /* FAILED in message(), which cannot say it: take() or tick() does */
 };
 
 void amqp10_session_init(struct amqp10_session *s, const struct amqp10_session_conf *conf);

@@ -160,6 +160,8 @@ static bool take(struct broker *b, nsec now)
             session_failed(b, &e, now);
             return false;
         }
+        if (bytes.n == before)
+            return true; /* it takes no more */
         socket_took(&b->socket, before - bytes.n);
     }
 }

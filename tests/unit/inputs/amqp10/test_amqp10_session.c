@@ -304,6 +304,37 @@ static void credit_bounds_what_is_in_hand(void **state)
     release(&p);
 }
 
+/* The server of this test keeps to its credit: so the client is made to believe that it gave less. */
+static void a_server_that_sends_more_than_it_may_is_left(void **state)
+{
+    (void)state;
+    for (int left = 0; left < 2; left++) {
+        struct peer p = {.piece = 333};
+        struct slice more = SLICE("more");
+
+        init(&p, (struct amqp10_session_conf){.credit = 10, .message_max = 1000, .leave_too_large = true});
+        for (int i = 0; i < 5; i++)
+            send(&p, "x");
+        p.s.conf.credit = 3;
+        talk(&p);
+        for (uint64_t number = 0; number < 3; number++) {
+            assert_non_null(P.message(&p.s));
+            if (left)
+                P.refuse(&p.s);
+            else
+                P.keep(&p.s, number + 1);
+        }
+        assert_null(P.message(&p.s));
+        assert_int_equal(P.tick(&p.s, true, p.now, &p.e), -1);
+        assert_non_null(strstr(p.e.msg, "credit"));
+        assert_non_null(strstr(P.hint(&p.s), "server"));
+        assert_int_equal(P.take(&p.s, &more, p.now, &p.e), -1);
+        P.begin(&p.s, p.now);
+        assert_int_equal(P.tick(&p.s, true, p.now, &p.e), 0);
+        release(&p);
+    }
+}
+
 static void what_comes_behind_a_message_that_stands_waits(void **state)
 {
     struct peer p = {.piece = 50};
@@ -354,6 +385,7 @@ static void it_leaves_when_what_it_has_is_accepted(void **state)
     (void)state;
     for (int durable = 0; durable < 2; durable++) {
         struct peer p = {.piece = 70};
+        struct slice behind = SLICE("behind the end");
 
         init(&p, (struct amqp10_session_conf){.container = "c", .subscription = durable ? "s" : NULL});
         send(&p, "kept");
@@ -375,6 +407,8 @@ static void it_leaves_when_what_it_has_is_accepted(void **state)
         assert_int_equal(p.detached, durable); /* the subscription stays */
         assert_int_equal(p.link_closed, !durable);
         assert_int_equal(P.out(&p.s).n, 0);
+        assert_int_equal(P.take(&p.s, &behind, p.now, &p.e), 0);
+        assert_int_equal(behind.n, 0); /* else somebody would wait for it to be taken */
         release(&p);
     }
 }
@@ -515,6 +549,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_queue_is_read_wherever_bytes_are_cut),
         cmocka_unit_test(credit_bounds_what_is_in_hand),
+        cmocka_unit_test(a_server_that_sends_more_than_it_may_is_left),
         cmocka_unit_test(what_comes_behind_a_message_that_stands_waits),
         cmocka_unit_test(too_large_ones_are_rejected_or_left),
         cmocka_unit_test(it_leaves_when_what_it_has_is_accepted),
