@@ -382,6 +382,33 @@ static enum session_event channel_method(struct session *s, amqp_method_number_t
     return bad(s, now, e, "it said something of the channel that nobody waits for now");
 }
 
+/* What a server may say behind its greeting. What only clients say has tables, and librabbitmq decodes tables in tables by recursion, so deep that
+ * the stack of a thread would not do. */
+static bool is_a_servers(amqp_method_number_t id)
+{
+    switch (id) {
+    case AMQP_CONNECTION_SECURE_METHOD:
+    case AMQP_CONNECTION_TUNE_METHOD:
+    case AMQP_CONNECTION_OPEN_OK_METHOD:
+    case AMQP_CONNECTION_CLOSE_METHOD:
+    case AMQP_CONNECTION_CLOSE_OK_METHOD:
+    case AMQP_CONNECTION_BLOCKED_METHOD:
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+    case AMQP_CHANNEL_OPEN_OK_METHOD:
+    case AMQP_CHANNEL_FLOW_METHOD:
+    case AMQP_CHANNEL_CLOSE_METHOD:
+    case AMQP_CHANNEL_CLOSE_OK_METHOD:
+    case AMQP_QUEUE_DECLARE_OK_METHOD:
+    case AMQP_BASIC_QOS_OK_METHOD:
+    case AMQP_BASIC_CONSUME_OK_METHOD:
+    case AMQP_BASIC_CANCEL_METHOD:
+    case AMQP_BASIC_DELIVER_METHOD:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum session_event method(struct session *s, const struct wire_frame *f, nsec now, struct err *e)
 {
     struct wire_reader r = {.rest = f->payload};
@@ -399,7 +426,7 @@ static enum session_event method(struct session *s, const struct wire_frame *f, 
         return greeting(s, r.rest, now, e);
     if (s->state == SESSION_GREETED && id != AMQP_CONNECTION_CLOSE_METHOD)
         return bad(s, now, e, "it does not begin with a greeting");
-    if (id == AMQP_CONNECTION_START_METHOD ||
+    if (!is_a_servers(id) ||
         amqp_decode_method(id, &s->pool, (amqp_bytes_t){.len = r.rest.n, .bytes = arguments.bytes}, &decoded) != 0)
         found = bad(s, now, e, "it sent a method that is not what AMQP 0-9-1 says");
     else if (f->channel == 0)

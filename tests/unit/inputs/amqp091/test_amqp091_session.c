@@ -7,6 +7,7 @@
 #include "pipeline/inputs/amqp091/session.h"
 #include "pipeline/inputs/amqp091/wire.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define SECONDS(n) ((n)*NSEC_PER_SEC)
@@ -512,6 +513,47 @@ static void frames_out_of_their_place_end_it(void **state)
     expect_bad(&p, "nobody has opened");
 }
 
+static void *hear_on_a_small_stack(void *arg)
+{
+    struct play *p = arg;
+    size_t took;
+
+    return amqp091_session_read(&p->s, buf_slice(&p->to), &took, p->now, &p->e) == SESSION_BAD ? p : NULL;
+}
+
+/* queue.declare, which only clients say, with arrays in an array as deep as a frame takes; on a thread like that of the input. */
+static void what_is_nested_deeply_needs_no_stack(void **state)
+{
+    static const char HEAD[] = "\0\x32\0\xa\0\0\1q\0\0\0\0\0\1k";
+    size_t depth = (AMQP091_FRAME_MAX - 100) / 5, inner = 5 * depth + 2;
+    struct buf payload;
+    pthread_attr_t attr;
+    pthread_t thread;
+    struct play p;
+    void *bad;
+
+    (void)state;
+    running(&p, 1000);
+    buf_init(&payload, AMQP091_FRAME_MAX);
+    assert_int_equal(buf_add(&payload, HEAD, sizeof(HEAD) - 1), 0);
+    for (size_t i = 0; i < 4; i++)
+        payload.p[9 + i] = (char)(inner >> 8 * (3 - i));
+    for (size_t left = 5 * (depth - 1), i = 0; i < depth; i++, left -= 5) {
+        char array[5] = {'A', (char)(left >> 24), (char)(left >> 16), (char)(left >> 8), (char)left};
+
+        assert_int_equal(buf_add(&payload, array, sizeof(array)), 0);
+    }
+    serve_frame(&p, WIRE_METHOD, 1, buf_slice(&payload));
+    assert_int_equal(pthread_attr_init(&attr), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attr, INPUT_THREAD_STACK_BYTES), 0);
+    assert_int_equal(pthread_create(&thread, &attr, hear_on_a_small_stack, &p), 0);
+    assert_int_equal(pthread_join(thread, &bad), 0);
+    assert_non_null(bad);
+    pthread_attr_destroy(&attr);
+    buf_release(&payload);
+    release(&p);
+}
+
 /* Each byte of a conversation changed, one at a time: it ends, or goes on, and nothing is read that is not there. */
 static void damaged_bytes_are_no_danger(void **state)
 {
@@ -603,6 +645,7 @@ int main(void)
         cmocka_unit_test(what_is_thrown_away_is_not_kept),
         cmocka_unit_test(a_server_of_something_else_is_named),
         cmocka_unit_test(frames_out_of_their_place_end_it),
+        cmocka_unit_test(what_is_nested_deeply_needs_no_stack),
         cmocka_unit_test(damaged_bytes_are_no_danger),
         cmocka_unit_test(heartbeats_go_both_ways),
         cmocka_unit_test(an_answer_that_does_not_come_is_missed),
