@@ -140,6 +140,7 @@ class Amqp10Peer:
     def __init__(self, frame=400):
         self.frame = frame
         self.accept_outcomes = True  # else they are read and forgotten: as if they were lost
+        self.forgotten = 0           # so many
         self.refuse = None           # (condition, description) of the address
         self.changed = threading.Condition()
         self.queue = collections.deque()  # guarded by changed, as what follows
@@ -258,6 +259,7 @@ class Amqp10Peer:
         first, last, state = fields[1], fields[2] if fields[2] is not None else fields[1], fields[4]
         with self.changed:
             if not self.accept_outcomes:
+                self.forgotten += last + 1 - first
                 return
             for number in range(first, last + 1):
                 message = c.held.pop(number, None)

@@ -90,6 +90,7 @@ class StompPeer:
         self.version, self.heart_beat = version, heart_beat
         self.piece = None  # bytes are sent in pieces of so many
         self.accept_acks = True  # else they are read and forgotten: as if they were lost
+        self.forgotten = 0  # so many
         self.changed = threading.Condition()
         self.queue = collections.deque()  # guarded by changed, as what follows
         self.again = set()  # ids that were handed out before
@@ -201,6 +202,7 @@ class StompPeer:
         key = headers["id"] if self.version == "1.2" else headers["message-id"]
         with self.changed:
             if not self.accept_acks:
+                self.forgotten += 1
                 return
             message = c.held.pop(key, None)
             if message is None:

@@ -64,6 +64,7 @@ def test_what_comes_again_is_known(t):
         p.put(body, id=body)
     d = daemon(t, p).start()
     d.wait_delivered("app", len(sent))
+    wait_until("all outcomes to be lost", lambda: p.forgotten == len(sent), 60 * t.slow)
     p.accept_outcomes = True
     p.kick()
     wait_until("the queue to be empty", lambda: p.left() == 0, 60 * t.slow)

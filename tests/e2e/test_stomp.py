@@ -116,6 +116,7 @@ def test_what_comes_again_is_known(t):
     d.wait_delivered("app", len(sent))
     line = str(d.wait_logged("password is invalid"))
     assert "look at `user` and `password`" in line, line
+    wait_until("all acknowledgements to be lost", lambda: p.forgotten == len(sent), 60 * t.slow)
     p.accept_acks = True
     p.kick()
     wait_until("the queue to be empty", lambda: p.left() == 0, 60 * t.slow)
