@@ -512,6 +512,8 @@
 #define INPUT_THREAD_LATE        (3 * NSEC_PER_SEC)
 /* Descriptors that it waits for, beside its own. */
 #define INPUT_THREAD_POLL_MAX 4
+/* Descriptors of an input with one connection: that, what wakes its thread, and what a name is looked up with. */
+#define INPUT_CONNECTION_DESCRIPTORS 3U
 /* A connection of an input (inputs/socket/). What is read at once, and kept of a buffer behind something larger; the
  * addresses of a name that are tried; while a name is looked up for nobody's thread, or files of certificates are
  * read, it is looked at so often. When nothing came for so long the system asks the far end's system whether it is there, so often and so
@@ -633,6 +635,8 @@
 #define KAFKA_SOON_MS 10
 /* librdkafka's threads: its own, one for each broker that it speaks to. */
 #define KAFKA_THREADS 8U
+/* Each has a connection, and a pipe that wakes it. */
+#define KAFKA_DESCRIPTORS (3 * KAFKA_THREADS)
 
 /* Kinesis Data Streams. An answer: 10 MiB of records as base64, 10,000 of them with some 250 bytes around each; what is taken for one, times
  * its size; what answers of one input may take together: one of the largest always, so more of usual ones; a record (10 MiB and what

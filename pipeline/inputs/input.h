@@ -124,7 +124,7 @@ struct input_ops {
     bool single; /* there is one source in all, read once: one stream may have it */
     /* How many threads of its own an instance has at most (input_thread.h). NULL: none. */
     unsigned (*threads)(const void *conf);
-    /* How many sockets to its source it has at most: descriptors are set aside for them. NULL: none. */
+    /* How many descriptors its connections need at most: they are set aside, and are none of env->descriptors. NULL: none. */
     unsigned (*sockets)(const void *conf);
 
     MUST_CHECK int (*open)(struct input **in, const void *conf, const struct input_env *env, struct err *e);

@@ -273,7 +273,6 @@ static int amqp091_open(struct input **out, const void *conf, const struct input
     in->tls = tls_options_new(&c->tls, env->base_dir);
     make_names(in);
     socket = amqp091_socket_conf(&in->address, in->tls);
-    socket.descriptors = env->descriptors;
     socket_init(&in->socket, &socket);
     session = amqp091_session_conf(c, &in->address, in->name);
     consumer_init(&in->consumer, &session);
@@ -302,7 +301,13 @@ static bool amqp091_stopped(struct input *in, nsec until)
 static unsigned amqp091_threads(const void *conf)
 {
     (void)conf;
-    return 1;
+    return 2; /* with one that looks a name up */
+}
+
+static unsigned amqp091_sockets(const void *conf)
+{
+    (void)conf;
+    return INPUT_CONNECTION_DESCRIPTORS;
 }
 
 const struct input_ops amqp091_ops = {
@@ -313,6 +318,7 @@ const struct input_ops amqp091_ops = {
     .conf_size = sizeof(struct amqp091_conf),
     .finite = true,
     .threads = amqp091_threads,
+    .sockets = amqp091_sockets,
     .open = amqp091_open,
     .start = amqp091_start,
     .stop = amqp091_stop,

@@ -4,6 +4,7 @@
  * window (broker/broker.h). */
 #include "pipeline/inputs/amqp10/options.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/broker/broker.h"
 
@@ -73,7 +74,13 @@ static void close_input(struct input **inp)
 static unsigned threads(const void *conf)
 {
     (void)conf;
-    return 1;
+    return 2; /* with one that looks a name up */
+}
+
+static unsigned sockets(const void *conf)
+{
+    (void)conf;
+    return INPUT_CONNECTION_DESCRIPTORS;
 }
 
 /* Attaches without credit, so nothing is taken, and without the names of a durable subscription, which may be in use. */
@@ -101,6 +108,7 @@ const struct input_ops amqp10_ops = {
     .fields = amqp10_fields,
     .conf_size = sizeof(struct amqp10_conf),
     .threads = threads,
+    .sockets = sockets,
     .open = open_input,
     .start = start,
     .stop = stop,

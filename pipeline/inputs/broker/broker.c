@@ -323,7 +323,6 @@ static void init_socket(struct broker *b, nsec timeout)
     const struct socket_conf conf = {.host = b->conf.url.host,
                                      .port = b->conf.url.port,
                                      .tls = b->tls,
-                                     .descriptors = b->env.descriptors,
                                      .in_max = SOCKET_READ_BYTES,
                                      .out_max = BROKER_OUT_BYTES,
                                      .timeout = timeout};

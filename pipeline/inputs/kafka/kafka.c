@@ -465,11 +465,10 @@ static unsigned kafka_threads(const void *conf)
     return 1 + KAFKA_THREADS;
 }
 
-/* Of each of its threads for a broker: the connection, and a pipe to wake it. */
 static unsigned kafka_sockets(const void *conf)
 {
     (void)conf;
-    return 3 * KAFKA_THREADS;
+    return KAFKA_DESCRIPTORS;
 }
 
 const struct input_ops kafka_ops = {

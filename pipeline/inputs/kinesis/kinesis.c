@@ -241,6 +241,13 @@ static unsigned kinesis_threads(const void *conf)
     return 1;
 }
 
+/* The readers, and the list of shards. */
+static unsigned kinesis_sockets(const void *conf)
+{
+    (void)conf;
+    return KINESIS_READERS + 1;
+}
+
 const struct input_ops kinesis_ops = {
     .name = "kinesis",
     .help = "reads a stream of Amazon Kinesis Data Streams, or of a server that speaks its protocol, through splits "
@@ -250,6 +257,7 @@ const struct input_ops kinesis_ops = {
     .conf_size = sizeof(struct kinesis_conf),
     .finite = true,
     .threads = kinesis_threads,
+    .sockets = kinesis_sockets,
     .open = kinesis_open,
     .start = kinesis_start,
     .stop = kinesis_stop,

@@ -96,7 +96,6 @@ static void prepare(struct input *in)
     const struct socket_conf conn = {.host = in->address.host,
                                      .port = in->address.port,
                                      .tls = in->tls,
-                                     .descriptors = in->env.descriptors,
                                      .in_max = MQTT_PACKET_MAX,
                                      .out_max = MQTT_OUT_MAX,
                                      .timeout = MQTT_CONNECT_TIMEOUT};
@@ -168,6 +167,12 @@ static unsigned mqtt_threads(const void *conf)
     return 2; /* with one that looks a name up */
 }
 
+static unsigned mqtt_sockets(const void *conf)
+{
+    (void)conf;
+    return INPUT_CONNECTION_DESCRIPTORS;
+}
+
 const struct input_ops mqtt_ops = {
     .name = "mqtt",
     .help = "subscribes to topics of an MQTT server (3.1.1 and 5), and acknowledges messages when they are safe in the "
@@ -175,6 +180,7 @@ const struct input_ops mqtt_ops = {
     .fields = mqtt_fields,
     .conf_size = sizeof(struct mqtt_conf),
     .threads = mqtt_threads,
+    .sockets = mqtt_sockets,
     .open = mqtt_open,
     .start = mqtt_start,
     .stop = mqtt_stop,

@@ -167,6 +167,13 @@ static unsigned sns_threads(const void *conf)
     return SNS_SERVER_THREADS + 2;
 }
 
+/* Of its server, and of the fetcher. */
+static unsigned sns_sockets(const void *conf)
+{
+    (void)conf;
+    return SNS_CONNECTIONS + SNS_FETCHES;
+}
+
 const struct input_ops sns_ops = {
     .name = "sns",
     .help = "takes what topics of Amazon SNS post to an HTTP(S) subscription: checks who signed it, confirms the "
@@ -175,6 +182,7 @@ const struct input_ops sns_ops = {
     .fields = sns_fields,
     .conf_size = sizeof(struct sns_conf),
     .threads = sns_threads,
+    .sockets = sns_sockets,
     .open = sns_open,
     .start = sns_start,
     .stop = sns_stop,

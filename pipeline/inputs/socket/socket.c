@@ -41,8 +41,6 @@ static void close_descriptor(struct socket *s)
         return;
     close(s->fd);
     s->fd = -1;
-    if (s->conf.descriptors)
-        budget_give(s->conf.descriptors, 1);
 }
 
 void socket_close(struct socket *s)
@@ -195,16 +193,9 @@ static int try_address(struct socket *s, nsec now)
     int family = s->addresses->at[i].ss_family;
 
     s->address_until = s->until == NSEC_NEVER ? NSEC_NEVER : now + (s->until - now) / (nsec)left;
-    if (s->conf.descriptors && !budget_take(s->conf.descriptors, 1))
-        return EMFILE;
     s->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s->fd < 0) {
-        int error = errno;
-
-        if (s->conf.descriptors)
-            budget_give(s->conf.descriptors, 1);
-        return error;
-    }
+    if (s->fd < 0)
+        return errno;
     set_up(s->fd);
     if (connect(s->fd, (const struct sockaddr *)&s->addresses->at[i], s->addresses->length[i]) < 0)
         return errno;

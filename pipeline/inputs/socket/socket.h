@@ -25,7 +25,6 @@
 #ifndef PIPELINE_INPUTS_SOCKET_SOCKET_H
 #define PIPELINE_INPUTS_SOCKET_SOCKET_H
 
-#include "pipeline/base/budget.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
@@ -39,10 +38,9 @@
 struct socket_conf {
     const char *host; /* a name, an IPv4 or an IPv6 address (without brackets) */
     uint16_t port;
-    struct tls_options *tls;    /* NULL: plain TCP */
-    struct budget *descriptors; /* may be NULL */
-    size_t in_max, out_max;     /* bytes; the most that `need` may say */
-    nsec timeout;               /* until it is open */
+    struct tls_options *tls; /* NULL: plain TCP */
+    size_t in_max, out_max;  /* bytes; the most that `need` may say */
+    nsec timeout;            /* until it is open */
 };
 
 enum socket_state {

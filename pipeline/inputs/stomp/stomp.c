@@ -4,6 +4,7 @@
 #include "pipeline/inputs/stomp/options.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/broker/broker.h"
 
@@ -74,7 +75,13 @@ static void close_input(struct input **inp)
 static unsigned threads(const void *conf)
 {
     (void)conf;
-    return 1;
+    return 2; /* with one that looks a name up */
+}
+
+static unsigned sockets(const void *conf)
+{
+    (void)conf;
+    return INPUT_CONNECTION_DESCRIPTORS;
 }
 
 /* Without a subscription, which would take messages, and without the client's id, which may be in use. */
@@ -103,6 +110,7 @@ const struct input_ops stomp_ops = {
     .fields = stomp_fields,
     .conf_size = sizeof(struct stomp_conf),
     .threads = threads,
+    .sockets = sockets,
     .open = open_input,
     .start = start,
     .stop = stop,

@@ -466,6 +466,15 @@ static void the_manual_knows_every_row_of_every_registry(void **state)
     buf_release(&text);
 }
 
+/* What connects to somewhere does not hope that tailed files leave something for it. */
+static void inputs_that_connect_say_what_is_to_be_set_aside_for_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; input_at(i); i++)
+        if (input_at(i)->probe && !input_at(i)->sockets)
+            fail_msg("%s", input_at(i)->name);
+}
+
 /* --- mutated files -------------------------------------------------------------------------------------------------
  */
 
@@ -551,6 +560,7 @@ int main(void)
         cmocka_unit_test(the_hash_follows_what_shapes_objects_and_nothing_else),
         cmocka_unit_test(the_example_of_the_manual_is_accepted),
         cmocka_unit_test(the_manual_knows_every_row_of_every_registry),
+        cmocka_unit_test(inputs_that_connect_say_what_is_to_be_set_aside_for_them),
         cmocka_unit_test(every_beginning_of_a_file_is_accepted_or_refused),
         cmocka_unit_test(every_mutation_of_a_file_is_accepted_or_refused),
     };

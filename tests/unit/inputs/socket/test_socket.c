@@ -346,33 +346,6 @@ static void one_that_is_silent(void **state)
     peer_release(&p);
 }
 
-static void descriptors_are_counted(void **state)
-{
-    struct budget one;
-    struct socket a, b;
-    struct peer p;
-    struct socket_conf conf;
-
-    (void)state;
-    budget_init(&one, 1);
-    peer_init(&p);
-    conf = conf_of(&p);
-    conf.descriptors = &one;
-    begin(&a, &conf);
-    turn_until_open(&a);
-    assert_int_equal(one.used, 1);
-    begin(&b, &conf);
-    expect_end(&b, SOCKET_LOCAL, "no descriptor is free");
-    socket_close(&a);
-    assert_int_equal(one.used, 0);
-    assert_int_equal(socket_begin(&b, clock_mono(), &(struct err){.msg = ""}), 0);
-    turn_until_open(&b);
-    socket_release(&a);
-    socket_release(&b);
-    assert_int_equal(one.used, 0);
-    peer_release(&p);
-}
-
 static void it_can_be_closed_in_each_state(void **state)
 {
     struct socket s;
@@ -716,7 +689,6 @@ int main(void)
         cmocka_unit_test(a_break_is_said_when_written_to),
         cmocka_unit_test(one_that_refuses_and_names_without_address),
         cmocka_unit_test(one_that_is_silent),
-        cmocka_unit_test(descriptors_are_counted),
         cmocka_unit_test(it_can_be_closed_in_each_state),
         cmocka_unit_test(tls_verifies_chain_and_name),
         cmocka_unit_test(one_that_does_not_speak_tls),
