@@ -67,7 +67,9 @@ static int start_streams(struct engine *en, struct err *e)
     if (http_servers_start(&en->servers, e) < 0) /* those of other inputs */
         return -1;
     if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
-        return err_set(e, ERR_CONFIG, "nothing to read: --once needs a stream with an input that ends (tail, stdin)");
+        return err_set(e, ERR_CONFIG,
+                       "nothing to read: --once needs a stream with an input that ends, such as tail, stdin or sqs "
+                       "(docs/inputs.md)");
     TAILQ_FOREACH(es, &en->streams, link) /* nobody else knows them yet */
         if (stream_inputs_start(&es->inputs, e) < 0)
             return -1;

@@ -379,7 +379,9 @@ static int run_main(int argc, char **argv)
     if (!s)
         return CLI_USAGE;
     if (o.once && !reads_to_an_end(s))
-        rc = cli_usage_error(&cli_run, "%s: --once needs a stream with an input that ends (tail, stdin)", s->path);
+        rc = cli_usage_error(
+            &cli_run, "%s: --once needs a stream with an input that ends, such as tail, stdin or sqs (docs/inputs.md)",
+            s->path);
     else
         rc = run_settings(s, o.once, o.timeout);
 
