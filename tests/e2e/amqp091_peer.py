@@ -15,6 +15,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 from harness import free_port
 
@@ -62,6 +63,7 @@ class Message:
         self.number, self.headers, self.message_id = number, headers, message_id
         self.body = body if isinstance(body, bytes) else body.encode()
         self.again = False
+        self.sent_at = time.time()
 
 
 class Session:
@@ -197,13 +199,22 @@ class Session:
             return
         self.peer.asked.append(arguments)
         if self.peer.stream:
-            at = arguments.find(b"x-stream-offset") + len(b"x-stream-offset")
-            known = arguments[at:at + 1] == b"l" and not self.peer.from_the_beginning
-            self.next = struct.unpack(">q", arguments[at + 1:at + 9])[0] if known else 0
+            self.next = self._place(arguments[arguments.find(b"x-stream-offset") + len(b"x-stream-offset"):])
         with self.peer.lock:
             self.consuming = True
             self.peer.consumers += 1
         self.send(method(1, 60, 21, short_text("sluice")))
+
+    def _place(self, value):
+        with self.peer.lock:
+            if self.peer.from_the_beginning:
+                return 0
+            if value[:1] == b"l":
+                return struct.unpack(">q", value[1:9])[0]
+            if value[:1] == b"T":
+                since = struct.unpack(">Q", value[1:9])[0]
+                return next((m.number for m in self.peer.messages if m.sent_at >= since), self.peer.sent)
+            return self.peer.sent if value[5:] == b"next" else 0
 
     def _settle(self, tag, multiple, into):
         self._event("ack")

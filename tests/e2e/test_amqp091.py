@@ -194,6 +194,30 @@ def test_a_stream_goes_on_behind_the_last_message_that_is_safe(t):
     assert not r.asked[0].endswith(struct.pack(">q", 0)) and d.logged("read on behind the last message")
 
 
+def test_a_stream_that_is_begun_at_its_end_loses_nothing_from_then_on(t):
+    """Neither what is sent while there is no connection, nor what had come when the next one breaks off."""
+    r = rabbit(t)
+    r.stream = True
+    fill(r, 5)
+    for message in r.messages:
+        message.sent_at -= 3600
+    d = daemon(t, r, options={"stream_start": "next"}).start()
+    wait_until("the consumer", lambda: r.consumers == 1, 60 * t.slow)
+    r.stop()
+    sent = fill(r, 10, begin=5)
+
+    def break_off(what, session):
+        if what == "deliver":
+            r.on = None
+            session.send(session.message_frames(session.unacked[session.tag]) + b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            raise Gone
+    r.on = break_off
+    r.start()
+    d.wait_delivered("app", len(sent))
+    d.stop()
+    assert sorted(got(t)) == sent and not r.bad and not r.on
+
+
 def test_a_stream_that_lost_messages_or_was_made_anew_is_noticed(t):
     r = rabbit(t)
     r.stream = True

@@ -65,8 +65,7 @@ static void happened(struct input *in, enum session_event event, const struct er
         consumer_offer(&in->consumer, now);
         break;
     case SESSION_CONSUMES:
-        in->consumer.came = now;
-        connection_works(&in->consumer.connection, now);
+        consumer_consumes(&in->consumer, now);
         break;
     case SESSION_COUNTED:
         consumer_counted(&in->consumer, now);

@@ -73,6 +73,18 @@ static bool take_position(void *ctx, struct slice source, struct slice cursor)
     return false;
 }
 
+/* Nothing of the stream is in the spool: what came meanwhile and did not get there, or was sent while there was no connection, lies behind
+ * `next` and `last` as the server knows them now. */
+static void begin_as_before(struct consumer *c, struct session_place *place)
+{
+    if (c->seen) {
+        c->next = c->seen_first;
+        c->next_known = true;
+    } else if (c->consumed_at > 0 && (c->begin.start == AMQP091_NEXT || c->begin.start == AMQP091_LAST)) {
+        place->begin = (struct amqp091_begin){.start = AMQP091_TIME, .time = c->consumed_at / NSEC_PER_SEC};
+    }
+}
+
 /* For what found none, at least. */
 static bool has_room(const struct consumer *c)
 {
@@ -95,6 +107,8 @@ void consumer_begin(struct consumer *c, nsec now)
     if (is_stream(c)) {
         c->next_known = false;
         spool_positions(c->env.spool, take_position, c);
+        if (!c->next_known)
+            begin_as_before(c, &place);
         place.known = c->next_known;
         place.next = c->next;
         if (!c->resumed)
@@ -107,7 +121,16 @@ void consumer_begin(struct consumer *c, nsec now)
     c->first = true;
     c->count_at = 0;
     c->flow = FLOW_ON;
+    c->asked_at = clock_wall();
     amqp091_session_consume(&c->session, &place, now);
+}
+
+void consumer_consumes(struct consumer *c, nsec now)
+{
+    c->came = now;
+    if (c->consumed_at == 0)
+        c->consumed_at = c->asked_at;
+    connection_works(&c->connection, now);
 }
 
 /* --- messages ------------------------------------------------------------------------------------------------------- */
@@ -148,6 +171,9 @@ static bool is_new(struct consumer *c)
 {
     uint64_t number = c->session.message.offset;
 
+    if (!c->seen)
+        c->seen_first = number;
+    c->seen = true;
     if (c->next_known && number < c->next && !c->first)
         return false;
     if (c->next_known && c->first && number != c->next)

@@ -11,7 +11,8 @@
  * the spool has room. Before the channel closes, what is on its way to the spool is acknowledged: nothing of it comes again.
  *
  * A stream can be read again: each message has a number, and the number of the last one stands in the spool, in the write that holds the
- * records. Whenever a channel is opened, after a start and after a trouble, it is read on behind that.
+ * records. Whenever a channel is opened, after a start and after a trouble, it is read on behind that. While none stands there, a channel that is
+ * opened again begins where the first one did, also where that was the end of the stream.
  *
  * It moves no bytes: the session (session.h) is its owner's to feed.
  *
@@ -56,6 +57,9 @@ struct consumer {
 
     bool next_known, first; /* of a stream: what comes next; nothing has come in this channel */
     uint64_t next;
+    bool seen; /* of a stream: a message has come since the start, the first one with this number */
+    uint64_t seen_first;
+    nsec asked_at, consumed_at; /* wall; the channel was asked for; that of the first one that worked, 0: none did */
 
     nsec came; /* mono; a message, or the beginning of consuming */
     nsec count_at;
@@ -76,6 +80,8 @@ void consumer_failed(struct consumer *c, const struct connection_trouble *t, nse
 /* RETURNING goes on. */
 void consumer_returning(struct consumer *c, nsec now);
 
+/* SESSION_CONSUMES */
+void consumer_consumes(struct consumer *c, nsec now);
 /* SESSION_MESSAGE: it goes its way, or is held. */
 void consumer_offer(struct consumer *c, nsec now);
 /* One that is held is offered again. */
