@@ -232,6 +232,7 @@ def test_a_stream_that_lost_messages_or_was_made_anew_is_noticed(t):
     assert d.wait_logged("were removed by the server", level="warn")[0].count("expected=20 found=25")
     d.stop()
     r.messages, r.sent = [], 0
+    r.send(b"x" * (10 * (1 << 20) + 1))  # is not taken
     sent = sent[:20] + [f"m-{i:05d}" for i in range(25, 30)] + fill(r, 3, begin=100)
     r.from_the_beginning = True
     d.start()

@@ -185,6 +185,8 @@ static bool is_new(struct consumer *c)
             KS("hint", number > c->next
                            ? "raise max-age or max-length-bytes of the stream, or look at why this stream stood still"
                            : "nothing is to be done if that was meant"));
+    if (c->first)
+        c->next = number; /* whatever becomes of this one: what follows it is new */
     c->first = false;
     return true;
 }
