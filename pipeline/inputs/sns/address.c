@@ -17,15 +17,35 @@ static bool take(struct slice *s, struct slice what)
     return true;
 }
 
-/* How many letters, digits and, if it may be, dashes it begins with; cut off. */
-static size_t take_word(struct slice *s, bool dashes)
+/* How many letters and digits it begins with; cut off. */
+static size_t take_word(struct slice *s)
 {
     size_t n = 0;
 
-    while (n < s->n && (is_letter_or_digit(s->p[n]) || (dashes && s->p[n] == '-')))
+    while (n < s->n && is_letter_or_digit(s->p[n]))
         n++;
     *s = slice_from(*s, n);
     return n;
+}
+
+/* "eu-west-1", "us-gov-east-1": two words or more of small letters, and a number. Looser, it would take "s3-us-west-2": at
+ * sns.s3-us-west-2.amazonaws.com is what the owner of an S3 bucket named "sns" has put there. */
+static bool take_region(struct slice *s)
+{
+    unsigned words = 0;
+    size_t n;
+
+    for (;; words++) {
+        for (n = 0; n < s->n && s->p[n] >= 'a' && s->p[n] <= 'z';)
+            n++;
+        if (n == 0 || n == s->n || s->p[n] != '-')
+            break;
+        *s = slice_from(*s, n + 1);
+    }
+    for (n = 0; n < s->n && s->p[n] >= '0' && s->p[n] <= '9';)
+        n++;
+    *s = slice_from(*s, n);
+    return words >= 2 && n > 0;
 }
 
 /* What a URL may have without meaning something else to somebody. */
@@ -54,12 +74,12 @@ bool sns_address_fits(struct slice url, enum sns_address what, const char *prefi
 
         return begin.n > 0 && slice_starts(url, begin);
     }
-    if (!take(&url, SLICE("https://sns.")) || take_word(&url, true) < 3 || !take(&url, SLICE(".amazonaws.com")))
+    if (!take(&url, SLICE("https://sns.")) || !take_region(&url) || !take(&url, SLICE(".amazonaws.com")))
         return false;
     (void)take(&url, SLICE(".cn"));
     if (what == SNS_ADDRESS_CONFIRMATION)
         return take(&url, SLICE("/?Action=ConfirmSubscription&"));
-    return take(&url, SLICE("/SimpleNotificationService-")) && take_word(&url, false) > 0 && slice_is(url, ".pem");
+    return take(&url, SLICE("/SimpleNotificationService-")) && take_word(&url) > 0 && slice_is(url, ".pem");
 }
 
 int sns_prefix_check(const char *prefix, struct err *e)

@@ -32,6 +32,21 @@ static const struct {
     {"https://sns.us.amazonaws.com" PEM, false},
     {"https://sns..amazonaws.com" PEM, false},
     {"https://sns.us_east_1.amazonaws.com" PEM, false},
+    {"https://sns.ap-southeast-2.amazonaws.com" PEM, true},
+    {"https://sns.us-iso-east-10.amazonaws.com" PEM, true},
+    /* a bucket of S3 that is named sns */
+    {"https://sns.s3.amazonaws.com" PEM, false},
+    {"https://sns.s3-us-west-2.amazonaws.com" PEM, false},
+    {"https://sns.s3-external-1.amazonaws.com" PEM, false},
+    {"https://sns.s3-accelerate.amazonaws.com" PEM, false},
+    {"https://sns.s3-website-us-east-1.amazonaws.com" PEM, false},
+    {"https://sns.US-EAST-1.amazonaws.com" PEM, false},
+    {"https://sns.us-east.amazonaws.com" PEM, false},
+    {"https://sns.us-1.amazonaws.com" PEM, false},
+    {"https://sns.us-east-1a.amazonaws.com" PEM, false},
+    {"https://sns.us--east-1.amazonaws.com" PEM, false},
+    {"https://sns.-us-east-1.amazonaws.com" PEM, false},
+    {"https://sns.us-east-", false},
     {"https://sns.us-east-1.amazonaws.com/other.pem", false},
     {"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-.pem", false},
     {"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-a/../b.pem", false},
@@ -64,6 +79,8 @@ static void confirmations_are_asked_of_sns(void **state)
                                  what, NULL));
     assert_false(sns_address_fits(SLICE("https://sns.us-west-2.amazonaws.com/?Action=Publish&x"), what, NULL));
     assert_false(sns_address_fits(SLICE("https://evil.com/?Action=ConfirmSubscription&x"), what, NULL));
+    assert_false(
+        sns_address_fits(SLICE("https://sns.s3-us-west-2.amazonaws.com/?Action=ConfirmSubscription&x"), what, NULL));
     assert_false(sns_address_fits(SLICE("http://169.254.169.254/latest/meta-data"), what, NULL));
 }
 
