@@ -28,7 +28,6 @@ bool sns_filter_number(struct slice digits, int64_t *out)
     return true;
 }
 
-/* The scalar that is next. A number out of range is like nothing: it is left out by `false`, without an error of the reader. */
 bool sns_filter_value(struct json_reader *r, struct buf *text, struct filter_value *v)
 {
     size_t from = text->n;
@@ -45,7 +44,10 @@ bool sns_filter_value(struct json_reader *r, struct buf *text, struct filter_val
         return true;
     case JSON_NUMBER:
         v->kind = VALUE_NUMBER;
-        return json_number(r, &digits) && sns_filter_number(digits, &v->number);
+        if (!json_number(r, &digits) || sns_filter_number(digits, &v->number))
+            return !r->error;
+        v->kind = VALUE_LARGE;
+        return false;
     case JSON_TRUE:
         v->kind = VALUE_TRUE;
         return json_literal(r, JSON_TRUE);
@@ -186,7 +188,7 @@ static void see_next(struct sight *s, struct json_reader *r)
         return;
     }
     buf_clear(&s->scratch);
-    if (sns_filter_value(r, &s->scratch, &v))
+    if (sns_filter_value(r, &s->scratch, &v) || v.kind == VALUE_LARGE)
         see(s, &v);
 }
 
@@ -226,17 +228,16 @@ static void look_at_attribute(struct sight *s, const struct sns_attribute *a)
     struct json_reader r;
 
     if (slice_is(a->type, "String.Array")) {
-        if (!json_valid(a->value, ANSWER_JSON_DEPTH))
+        if (!json_valid(a->value, JSON_DEPTH_MAX))
             return;
-        json_open(&r, a->value, ANSWER_JSON_DEPTH);
+        json_open(&r, a->value, JSON_DEPTH_MAX);
         if (json_peek(&r) == JSON_ARRAY)
             see_next(s, &r);
     } else if (is_type(a->type, "String")) {
         see(s, &v);
-    } else if (is_type(a->type, "Number")) {
-        v.kind = VALUE_NUMBER;
-        if (sns_filter_number(slice_trim(a->value), &v.number))
-            see(s, &v);
+    } else if (is_type(a->type, "Number") && a->value.n > 0) {
+        v.kind = sns_filter_number(slice_trim(a->value), &v.number) ? VALUE_NUMBER : VALUE_LARGE;
+        see(s, &v);
     }
 }
 
@@ -295,7 +296,7 @@ static bool node_matches(const struct filter_node *n, const struct message *m)
     }
     buf_init(&s.scratch, m->scope == SNS_SCOPE_BODY ? m->body.n : RECORD_MAX_BYTES);
     if (m->scope == SNS_SCOPE_BODY) {
-        json_open(&r, m->body, ANSWER_JSON_DEPTH);
+        json_open(&r, m->body, JSON_DEPTH_MAX);
         walk(&s, &r, 0);
     }
     for (size_t i = 0; i < m->count; i++)
@@ -318,9 +319,9 @@ bool sns_filter_body(const struct sns_filter *f, struct slice body)
     struct json_string key;
     struct json_reader r;
 
-    if (!json_valid(body, ANSWER_JSON_DEPTH))
+    if (!json_valid(body, JSON_DEPTH_MAX))
         return false;
-    json_open(&r, body, ANSWER_JSON_DEPTH);
+    json_open(&r, body, JSON_DEPTH_MAX);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
         return false;
     m.any = json_member(&r, &key);

@@ -18,7 +18,14 @@
 #define NUMBER_MAX   1e9
 #define NUMBER_FIXED 1e5 /* five decimals */
 
-enum filter_value_kind { VALUE_STRING, VALUE_NUMBER, VALUE_TRUE, VALUE_FALSE, VALUE_NULL };
+enum filter_value_kind {
+    VALUE_STRING,
+    VALUE_NUMBER,
+    VALUE_TRUE,
+    VALUE_FALSE,
+    VALUE_NULL,
+    VALUE_LARGE, /* a message's number beyond what policies compare: it is there, and is none of a policy's values */
+};
 
 struct filter_value {
     enum filter_value_kind kind;
@@ -83,7 +90,8 @@ struct sns_filter {
 
 /* False: it is no number, or beyond what policies compare. */
 bool sns_filter_number(struct slice digits, int64_t *out);
-/* The scalar that is next; strings go to `text`. False: it is none, or such a number; without an error of the reader. */
+/* The scalar that is next; strings go to `text`. False: it is none, without an error of the reader; or a number beyond what policies compare
+ * (VALUE_LARGE). */
 bool sns_filter_value(struct json_reader *r, struct buf *text, struct filter_value *v);
 /* "10.0.0.1", "2001:db8::1" */
 bool sns_filter_address(struct slice s, int *family, unsigned char bytes[16]);

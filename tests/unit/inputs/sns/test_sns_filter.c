@@ -117,6 +117,13 @@ static const struct {
     {"[{\"exists\": true}]", "String.Array", "[]", false},
     {"[{\"exists\": false}]", "String", "x", false},
     {"[{\"exists\": true}]", "Number", "0", true},
+    /* a number beyond what policies compare is there all the same */
+    {"[{\"exists\": true}]", "Number", "1764236712345", true},
+    {"[{\"exists\": false}]", "Number", "1764236712345", false},
+    {"[{\"anything-but\": [100]}]", "Number", "1764236712345", true},
+    {"[{\"anything-but\": \"x\"}]", "String.Array", "[1764236712345]", true},
+    {"[{\"numeric\": [\">\", 0]}]", "Number", "1764236712345", false},
+    {"[{\"exists\": true}]", "Number", "", false},
 };
 
 static void attributes_match_as_documented(void **state)
@@ -167,6 +174,10 @@ static const struct {
     {"{\"a\": [{\"exists\": true}]}", "{\"a\": 0}", true},
     {"{\"a\": [{\"exists\": true}]}", "{\"a\": null}", false},
     {"{\"a\": [{\"exists\": true}]}", "{\"a\": {\"b\": 1}}", false},
+    {"{\"a\": [{\"exists\": true}]}", "{\"a\": 1764236712345}", true},
+    {"{\"a\": [{\"exists\": false}]}", "{\"a\": -1764236712345}", false},
+    {"{\"a\": [{\"anything-but\": [1, \"x\"]}]}", "{\"a\": 1764236712345}", true},
+    {"{\"a\": [1, {\"numeric\": [\">\", 0]}, null]}", "{\"a\": [1764236712345, 1e400]}", false},
     {"{\"a\": [{\"exists\": false}]}", "{\"b\": 0}", true},
     {"{\"a\": [{\"exists\": false}]}", "{\"a\": 0}", false},
     {"{\"a\": [{\"exists\": false}]}", "{}", false},
@@ -202,6 +213,20 @@ static void bodies_match_as_documented(void **state)
             fail_msg("%s: %s: not %d", BODIES[i].policy, BODIES[i].body, BODIES[i].matches);
         sns_filter_free(&f);
     }
+}
+
+static void a_deep_body_is_looked_at(void **state)
+{
+    struct sns_filter *f = make("{\"a\": [\"x\"]}", SNS_SCOPE_BODY);
+    char deep[512 + 1] = "", *body;
+
+    (void)state;
+    memset(deep, '[', 256);
+    memset(deep + 256, ']', 256);
+    body = mem_printf("{\"deep\": %s, \"a\": \"x\"}", deep);
+    assert_true(sns_filter_body(f, slice_str(body)));
+    mem_free(body);
+    sns_filter_free(&f);
 }
 
 static void without_attributes_only_nothing_is_missing(void **state)
@@ -321,11 +346,9 @@ static void wildcards_cost_points(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attributes_match_as_documented),
-        cmocka_unit_test(bodies_match_as_documented),
-        cmocka_unit_test(without_attributes_only_nothing_is_missing),
-        cmocka_unit_test(what_is_no_policy_is_refused),
-        cmocka_unit_test(combinations_count_depth_and_branches),
+        cmocka_unit_test(attributes_match_as_documented), cmocka_unit_test(bodies_match_as_documented),
+        cmocka_unit_test(a_deep_body_is_looked_at),       cmocka_unit_test(without_attributes_only_nothing_is_missing),
+        cmocka_unit_test(what_is_no_policy_is_refused),   cmocka_unit_test(combinations_count_depth_and_branches),
         cmocka_unit_test(wildcards_cost_points),
     };
 
