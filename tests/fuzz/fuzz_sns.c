@@ -44,7 +44,7 @@ static void message(struct slice body)
         check(m.attribute_count <= SNS_ATTRIBUTES_MAX && m.id.n > 0 && m.id.n <= SNS_ID_MAX);
         for (size_t i = 0; i < m.attribute_count; i++)
             check_within(m.attributes[i].name, &text);
-        check(memchr(m.id.p, ' ', m.id.n) == NULL && m.sent > 0);
+        check(memchr(m.id.p, ' ', m.id.n) == NULL && m.sent >= 0);
     } else {
         check(e.msg[0] != '\0');
     }
