@@ -126,6 +126,21 @@ def test_a_certificate_that_cannot_be_had_is_503(t):
     d.stop()
 
 
+def test_strangers_do_not_push_out_a_good_certificate(t):
+    peer = Sns(t)
+    d = daemon(t, peer).start()
+    assert post(endpoint(d), peer.message("first"))[0] == 200
+    again = peer.message("again")
+    for i in range(40):  # more than are remembered
+        path = f"/SimpleNotificationService-{i}.pem"
+        peer.statuses[path] = 404
+        assert post(endpoint(d), {**again, "SigningCertURL": peer.base + path[1:]})[0] == 503
+    assert post(endpoint(d), again)[0] == 200
+    assert peer.asked.count("/SimpleNotificationService-0001.pem") == 1
+    d.wait_delivered("app", 2)
+    d.stop()
+
+
 def sns_by_its_name(t):
     """A server that goes by SNS's own name, for who asks through the proxy and trusts the authority."""
     ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]

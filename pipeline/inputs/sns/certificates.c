@@ -60,10 +60,18 @@ static void fetched(void *ctx, const struct sns_fetch *x)
     pthread_mutex_unlock(&all->lock);
 }
 
+/* Anybody may name addresses of which there is nothing to be had. So these make room for one another, and never does a good certificate. */
+static bool goes_before(const struct sns_certificate *a, const struct sns_certificate *b)
+{
+    static const unsigned WORTH[] = {[SNS_CERTIFICATE_NONE] = 0, [SNS_CERTIFICATE_BAD] = 1, [SNS_CERTIFICATE_GOOD] = 2};
+
+    return a->state != b->state ? WORTH[a->state] < WORTH[b->state] : a->used < b->used;
+}
+
 /* Locks: held. The one of this address, or else one that nobody needs. NULL: all are needed. */
 static struct sns_certificate *find(struct sns_certificates *all, struct slice url)
 {
-    struct sns_certificate *oldest = NULL;
+    struct sns_certificate *first = NULL;
 
     for (size_t i = 0; i < SNS_CERTIFICATES; i++) {
         struct sns_certificate *c = &all->list[i];
@@ -72,11 +80,10 @@ static struct sns_certificate *find(struct sns_certificates *all, struct slice u
             return c;
         if (c->users > 0 || c->state == SNS_CERTIFICATE_FETCHED)
             continue;
-        if (!oldest ||
-            (oldest->state != SNS_CERTIFICATE_NONE && (c->state == SNS_CERTIFICATE_NONE || c->used < oldest->used)))
-            oldest = c;
+        if (!first || goes_before(c, first))
+            first = c;
     }
-    return oldest;
+    return first;
 }
 
 static void forget(struct sns_certificate *c)
@@ -109,11 +116,11 @@ static enum sns_certificate_answer ask(struct sns_certificate *c, struct slice u
                                        nsec wall_now, char why[256])
 {
     if (is_over(c, url, mono_now, wall_now)) {
-        forget(c);
         if (!sns_fetcher_get(c->owner->fetcher, url, fetched, c)) {
             snprintf(why, 256, "other certificates are being fetched");
             return SNS_ASK_LATER;
         }
+        forget(c);
         snprintf(c->url, sizeof(c->url), "%.*s", (int)url.n, url.p);
         c->state = SNS_CERTIFICATE_FETCHED;
     }
