@@ -107,7 +107,7 @@ int engine_open_api(struct engine *en, struct err *e)
     if (api_open(&api, &en->settings->api, en->settings->base_dir, &en->servers, &en->intake, e) < 0)
         return -1;
     if (http_servers_start(&en->servers, e) < 0) {
-        http_servers_drop(&en->servers);
+        api_leave(api, &en->servers);
         api_close(&api);
         return -1;
     }

@@ -553,18 +553,6 @@ int http_servers_start(struct http_servers *all, struct err *e)
     return 0;
 }
 
-void http_servers_drop(struct http_servers *all)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < all->count; i++)
-        if (all->at[i]->daemon && all->at[i]->listener)
-            all->at[kept++] = all->at[i];
-        else
-            http_server_close(&all->at[i]);
-    all->count = kept;
-}
-
 void http_servers_leave(struct http_servers *all, struct http_route **r)
 {
     struct http_server *s = *r ? (*r)->server : NULL;

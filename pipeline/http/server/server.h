@@ -130,7 +130,6 @@ struct http_servers {
 MUST_CHECK int http_servers_at(struct http_servers *all, const struct http_server_conf *conf, struct http_server **s,
                                struct err *e);
 MUST_CHECK int http_servers_start(struct http_servers *all, struct err *e); /* those that do not run yet */
-void http_servers_drop(struct http_servers *all);                           /* closes those that do not run */
 /* Closes the route, and its server when that has no other: the address is free again. */
 void http_servers_leave(struct http_servers *all, struct http_route **r);
 void http_servers_stop(struct http_servers *all);

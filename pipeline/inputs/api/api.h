@@ -87,7 +87,9 @@ void api_limit_connections(struct api *a, size_t connections);
 void api_stop(struct api *a);
 /* Nothing of it waits for the spool any more: its server can be stopped. The committer must still run. */
 void api_end(struct api *a);
-void api_close(struct api **a); /* its server has stopped */
+/* It answers nobody any more, and its server is closed unless somebody else has a place there, too. Before api_start(). */
+void api_leave(struct api *a, struct http_servers *servers);
+void api_close(struct api **a); /* its server has stopped, or it has left */
 
 /* Requests refused for memory, before it is known which stream they are for. */
 struct pushback_view api_memory_pushback(struct api *a, nsec mono_now);

@@ -80,7 +80,7 @@ static int open_route(struct api *a, const char *base_dir, struct http_servers *
         return -1;
     a->socket = http_server_socket(a->server);
     http_names_init(&a->names, a->socket->at.host, a->socket->at.loopback, &a->conf->hosts);
-    return http_server_route(a->server, &route, NULL, e);
+    return http_server_route(a->server, &route, &a->route, e);
 }
 
 int api_open(struct api **out, const struct api_conf *conf, const char *base_dir, struct http_servers *servers,
@@ -161,6 +161,11 @@ void api_end(struct api *a)
     while (a->committing)
         pthread_cond_wait(&a->quiet, &a->lock);
     pthread_mutex_unlock(&a->lock);
+}
+
+void api_leave(struct api *a, struct http_servers *servers)
+{
+    http_servers_leave(servers, &a->route);
 }
 
 void api_close(struct api **aa)

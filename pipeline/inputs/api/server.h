@@ -43,7 +43,8 @@ struct api {
     const struct api_conf *conf;
     struct api_table streams;
     struct budget *budget;
-    struct http_server *server; /* it has a route on it */
+    struct http_server *server;
+    struct http_route *route; /* on it */
     const struct http_socket *socket;
     struct pushback memory;  /* of requests refused before it is known which stream they are for */
     struct http_names names; /* for requests without credentials */

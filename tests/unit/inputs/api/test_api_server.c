@@ -366,6 +366,32 @@ static void a_put_that_waits_for_the_disk_keeps_its_stream(void **state)
     close(fd);
 }
 
+/* Another's server does not run yet, as while a program starts that cannot go on. */
+static void an_api_that_leaves_takes_nothing_of_others_with_it(void **state)
+{
+    const struct http_server_conf other = {.name = "other", .listen = "127.0.0.1:0"};
+    const struct http_route_conf path = {"other", NULL, "/", &api_request_ops, NULL};
+    struct http_servers all = {.count = 0};
+    struct http_server *s = NULL;
+    struct http_route *r = NULL;
+    struct api *a = NULL;
+    struct err e;
+
+    (void)state;
+    log_set_level(LOG_ERROR);
+    budget_init(&budget, 16 * MIB);
+    assert_int_equal(http_servers_at(&all, &other, &s, &e), 0);
+    assert_int_equal(http_server_route(s, &path, &r, &e), 0);
+    assert_int_equal(api_open(&a, &conf, "/", &all, &budget, &e), 0);
+    assert_int_equal(all.count, 2);
+    api_leave(a, &all);
+    api_close(&a);
+    assert_int_equal(all.count, 1);
+    assert_ptr_equal(all.at[0], s);
+    http_servers_leave(&all, &r);
+    assert_int_equal(all.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +404,7 @@ int main(void)
             a_stream_that_is_closed_keeps_its_clients_waiting_and_is_not_found_once_it_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_keeps_its_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(many_that_end_at_any_moment_are_taken_or_refused, setup, teardown),
+        cmocka_unit_test(an_api_that_leaves_takes_nothing_of_others_with_it),
     };
 
     return cmocka_run_group_tests_name("api_server", tests, NULL, NULL);
