@@ -482,7 +482,7 @@
 #define SNS_CLIENT_TIMEOUT (30 * NSEC_PER_SEC)
 #define SNS_RETRY_AFTER    "5"
 /* Certificates that are known, at most, and what is asked for at once; how long one may take; a certificate that was of no use is not asked
- * for again so soon; a timestamp may be so far ahead of our clock; how often a refusal of one kind is said. */
+ * for again so soon; clocks may differ by so much; how often a refusal of one kind is said. */
 #define SNS_CERTIFICATES  LIMIT(32, 3)
 #define SNS_FETCHES       LIMIT(8, 2)
 #define SNS_FETCH_TIMEOUT (8 * NSEC_PER_SEC)

@@ -85,9 +85,10 @@ def test_what_is_not_from_sns_is_refused(t):
     assert post(endpoint(d, "/sns/other"), good)[0] == 404
     assert d.logged("a message was refused") and peer.confirmations() == []
     assert post(endpoint(d), good)[0] == 200
-    d.wait_delivered("app", 1)
+    assert post(endpoint(d), peer.message("late", age=3700))[0] == 200  # an hour after it was published SNS tries for the last time
+    d.wait_delivered("app", 2)
     d.stop()
-    assert got(t) == ["good"]
+    assert got(t) == ["good", "late"]
 
 
 def test_subscriptions_are_confirmed_when_sns_can_be_asked(t):

@@ -74,11 +74,12 @@ int sns_check_topic(struct sns_request *rq, struct slice topic)
 
 /* --- a signed message ------------------------------------------------------------------------------------------------- */
 
+/* Two clocks differ, both ways. SNS tries for an hour at most, and its last attempt is not to be refused for that. */
 int sns_check_age(struct sns_request *rq)
 {
     nsec age = clock_wall() - rq->message.sent;
 
-    if (age > rq->in->conf->max_age)
+    if (age > rq->in->conf->max_age + SNS_CLOCK_SKEW)
         return sns_refuse(rq, MHD_HTTP_FORBIDDEN, SNS_EVENT_AGE,
                           "somebody sends an old message again, or the clock of this machine is wrong, or max_age "
                           "is shorter than SNS's retries",

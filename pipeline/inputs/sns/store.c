@@ -69,7 +69,7 @@ static struct frame *make_frame(const struct sns_request *rq, struct slice recor
 {
     const struct sns_conf *conf = rq->in->conf;
     const struct id_bounds bounds = {.count = (uint32_t)conf->remember,
-                                     .seconds = (uint32_t)((conf->max_age + SNS_CLOCK_SKEW) / NSEC_PER_SEC)};
+                                     .seconds = (uint32_t)((conf->max_age + 2 * SNS_CLOCK_SKEW) / NSEC_PER_SEC)};
     struct frame_message fm = {.data = record, .id = rq->message.id};
     char origin[SNS_ARN_MAX + 32];
     struct budget *budget = rq->in->env.budget;
