@@ -210,7 +210,7 @@ class SqsPeer(HttpPeer):
             "Attributes": {"SentTimestamp": str(int(m.sent * 1000)), "ApproximateReceiveCount": str(m.count)},
         }
         if self.fifo:
-            out["Attributes"]["MessageGroupId"] = m.group
+            out["Attributes"].update(MessageGroupId=m.group, SequenceNumber="18849496460467696128")
         if m.attributes:
             out["MessageAttributes"] = {k: wire_attribute(v) for k, v in m.attributes.items()}
             out["MD5OfMessageAttributes"] = md5_of_attributes(m.attributes)

@@ -90,11 +90,12 @@ def test_what_is_known_of_a_message_is_meta(t):
         f.write("function transform(r, meta)\n"
                 "  r.group, r.trace = meta.group, meta['attribute.trace']\n"
                 "  r.count, r.id = meta['attribute.count'], #meta.message_id\n"
+                "  r.number = meta.sequence_number\n"
                 "  return r\nend\n")
     d = daemon(t, q, transform={"lua": t.path("show.lua")}).start()
     d.wait_delivered("app", 1)
     d.stop()
-    assert json.loads(got(t)[0]) == {"a": 1, "group": "blue", "trace": "t-1", "count": "17", "id": 36}
+    assert json.loads(got(t)[0]) == {"a": 1, "group": "blue", "trace": "t-1", "count": "17", "id": 36, "number": "18849496460467696128"}
 
 
 def test_envelopes_are_taken_off(t):

@@ -311,7 +311,7 @@ static void add_facts(struct buf *facts, const struct draft *d, const struct env
     add_fact(facts, "received", d->received, m);
     add_fact(facts, "receive_count", d->count, m);
     add_fact(facts, "group", d->group, m);
-    add_fact(facts, "sequence", d->sequence, m);
+    add_fact(facts, "sequence_number", d->sequence, m); /* `sequence` is the number in the spool, to a script */
     add_fact(facts, "deduplication_id", d->deduplication, m);
     add_fact(facts, "topic", x->topic, m);
     add_fact(facts, "source", x->source, m);

@@ -28,7 +28,7 @@ struct sqs_message {
     struct slice id;     /* MessageId */
     struct slice handle; /* ReceiptHandle; never empty */
     struct slice record; /* the body, or what was in its envelope */
-    struct slice facts;  /* base/facts.h: message_id, sent, received, group, sequence, attribute.NAME ... */
+    struct slice facts;  /* base/facts.h: message_id, sent, received, group, sequence_number, attribute.NAME ... */
     nsec sent;           /* wall; 0: it does not say */
     bool again;          /* it was handed out before: ApproximateReceiveCount */
     bool broken;         /* a checksum is wrong: it is not what was sent */

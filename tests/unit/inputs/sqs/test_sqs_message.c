@@ -52,6 +52,7 @@ static void a_message_is_read(void **state)
     assert_int_equal(b.messages[0].sent, 7 * NSEC_PER_MSEC);
     assert_fact(&b.messages[0], "message_id", SLICE("id-1"));
     assert_fact(&b.messages[0], "group", SLICE("g"));
+    assert_fact(&b.messages[0], "sequence_number", SLICE("9"));
     assert_fact(&b.messages[0], "sent", SLICE("7"));
     assert_fact(&b.messages[0], "attribute.trace", SLICE("t-1"));
     assert_fact(&b.messages[0], "attribute.raw", SLICE("\0\xff"));
