@@ -153,6 +153,21 @@ static void check_transforms(const struct rules *r, const struct stream_settings
     }
 }
 
+/* Of the stream's input number n, and those before it. */
+static void check_positions(const struct rules *r, const struct stream_settings *st, size_t n)
+{
+    const struct input_settings *in = &st->inputs[n];
+
+    for (size_t i = 0; in->ops->same_positions && i < n; i++)
+        if (st->inputs[i].ops == in->ops && in->ops->same_positions(in->conf, st->inputs[i].conf)) {
+            cfg_error(r->errs, in->from.at,
+                      "line %u reads this already, and both would have one position: leave this one out, or name its "
+                      "source otherwise if it is another one (docs/%s.md)",
+                      st->inputs[i].from.at.line, in->ops->name);
+            return;
+        }
+}
+
 void settings_rules(struct cfg_errors *errs, const struct settings *s, const struct settings_use *use)
 {
     const struct rules r = {errs, s};
@@ -172,6 +187,7 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
 
             if (in->ops->check_conf)
                 in->ops->check_conf(in->conf, s->base_dir, &o);
+            check_positions(&r, st, j);
         }
 
         if (meant && (use->all || use->transforms))

@@ -264,5 +264,6 @@ const struct input_ops kinesis_ops = {
     .stopped = kinesis_stopped,
     .close = kinesis_close,
     .check_conf = kinesis_conf_check_all,
+    .same_positions = kinesis_conf_same_positions,
     .probe = kinesis_probe,
 };

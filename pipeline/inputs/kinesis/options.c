@@ -130,6 +130,19 @@ int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MA
     return 0;
 }
 
+bool kinesis_conf_same_positions(const void *conf, const void *other)
+{
+    const struct kinesis_conf *a = conf, *b = other;
+    char regions[2][KINESIS_REGION_MAX];
+    struct err ignored;
+
+    if (!a->stream || !b->stream || strcmp(a->stream, b->stream) != 0)
+        return false;
+    return strncmp(a->stream, "arn:", 4) == 0 ||
+           (kinesis_conf_region(a, regions[0], &ignored) == 0 && kinesis_conf_region(b, regions[1], &ignored) == 0 &&
+            strcmp(regions[0], regions[1]) == 0);
+}
+
 void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1])
 {
     if (c->endpoint && *c->endpoint)

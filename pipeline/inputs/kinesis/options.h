@@ -34,6 +34,8 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
 
 /* The option, what the ARN says, or environment and profile; never "". */
 MUST_CHECK int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e);
+/* input_ops.same_positions. */
+bool kinesis_conf_same_positions(const void *conf, const void *other);
 /* Where calls go: the endpoint, or AWS's of this region. */
 void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1]);
 /* Where a shard of the first listing is read from, when that came at `now_ms` by the clock of the service. */
