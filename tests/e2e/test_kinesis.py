@@ -152,8 +152,9 @@ def test_aggregates_are_taken_apart_and_begun_ones_go_on(t):
 
 
 def test_a_call_that_fails_is_tried_again(t):
+    no_more = Body(b'{"Records":[],"NextShardIterator":null,"MillisBehindLatest":0}')  # of an open shard
     faults = [Say(400, "ProvisionedThroughputExceededException"), Say(400, "ExpiredIteratorException"), Reset(), None,
-              Body(b'{"Records":[{"Data":"x!","SequenceNumber":"1"}],"MillisBehindLatest":0}')]
+              Body(b'{"Records":[{"Data":"x!","SequenceNumber":"1"}],"MillisBehindLatest":0}'), no_more]
     k = stream(t)
     sent = put(k, 0, 10)
     seen = []  # each fault is forgotten before the next one: else the pauses grow

@@ -145,15 +145,19 @@ static bool is_id(struct slice s)
 
 static bool take_range(struct json_reader *r, struct shard_description *d)
 {
+    struct slice last = SLICE("");
     struct json_string key;
     bool fine = json_enter(r);
 
     while (fine && json_member(r, &key)) {
         if (json_string_is(key, "StartingSequenceNumber"))
             fine = take_word(r, &d->first);
+        else if (json_string_is(key, "EndingSequenceNumber"))
+            fine = take_word(r, &last);
         else
             json_skip(r);
     }
+    d->closed = last.n > 0;
     return fine && !r->error && (d->first.n == 0 || is_sequence(d->first));
 }
 
@@ -319,6 +323,18 @@ static bool take_behind(struct json_reader *r, struct kinesis_answer *a)
     return true;
 }
 
+/* They are named at the end of a shard; which they are a listing says. */
+static bool take_children(struct json_reader *r, struct kinesis_answer *a)
+{
+    if (json_peek(r) != JSON_ARRAY)
+        return json_skip(r);
+    if (!json_enter(r))
+        return false;
+    for (; json_element(r); json_skip(r))
+        a->has_children = true;
+    return !r->error;
+}
+
 int kinesis_answer_read(struct kinesis_answer *a, struct slice answer, struct err *e)
 {
     struct json_string key;
@@ -327,12 +343,15 @@ int kinesis_answer_read(struct kinesis_answer *a, struct slice answer, struct er
 
     a->n = 0;
     a->behind_ms = 0;
+    a->has_children = false;
     buf_clear(&a->text);
     while (fine && json_member(&r, &key)) {
         if (json_string_is(key, "Records"))
             fine = seen = take_records(&r, a);
         else if (json_string_is(key, "NextShardIterator"))
             fine = take_token(&r, &a->text);
+        else if (json_string_is(key, "ChildShards"))
+            fine = take_children(&r, a);
         else if (json_string_is(key, "MillisBehindLatest") && json_peek(&r) == JSON_NUMBER)
             fine = take_behind(&r, a);
         else

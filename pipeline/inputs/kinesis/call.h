@@ -53,6 +53,7 @@ struct kinesis_answer {
     struct kinesis_record *records;
     size_t n, room;
     struct slice next; /* the iterator for more; empty: this was the end of the shard */
+    bool has_children;
     int64_t behind_ms;
     struct buf text; /* `next`, decoded */
 };

@@ -289,13 +289,15 @@ static nsec next_call(const struct input *in, const struct reader *r, bool caugh
 static void answer_over(struct input *in, struct reader *r, nsec now)
 {
     struct shard *x = r->shard;
-    bool caught_up = r->answer.n == 0 && r->answer.behind_ms == 0;
+    bool caught_up = r->answer.n == 0 && r->answer.behind_ms == 0 && r->answer.next.n > 0;
     int64_t behind_ms;
 
     x->behind_ms = r->answer.behind_ms;
     behind_ms = shards_behind(&in->shards);
     input_health_oldest(in->env.health, behind_ms > 0 ? clock_wall() - behind_ms * NSEC_PER_MSEC : 0);
     x->busy = false;
+    if (r->answer.has_children)
+        shard_is_closed(x);
     shard_was_read(&in->shards, x, r->answer.next, caught_up, next_call(in, r, caught_up), now);
     kinesis_reader_over(in, r);
 }

@@ -13,6 +13,7 @@
 
 struct shard_listed {
     char id[SHARD_ID_MAX + 1], parents[2][SHARD_ID_MAX + 1], first[SEQUENCE_MAX + 1];
+    bool closed;
 };
 
 void shards_init(struct shards *s, const struct shards_log *log)
@@ -257,6 +258,7 @@ void shards_list(struct shards *s, const struct shard_description *d)
     take_text(l->parents[0], sizeof(l->parents[0]), d->parents[0]);
     take_text(l->parents[1], sizeof(l->parents[1]), d->parents[1]);
     take_text(l->first, sizeof(l->first), d->first);
+    l->closed = d->closed;
 }
 
 static void take_listing(struct shards *s)
@@ -270,6 +272,7 @@ static void take_listing(struct shards *s)
         x->listed = true;
         memcpy(x->parents, l->parents, sizeof(x->parents));
         memcpy(x->first, l->first, sizeof(x->first));
+        x->closed |= l->closed;
     }
     MEM_CLEAR(s->listing);
     s->listed = s->listing_room = 0;
@@ -298,6 +301,38 @@ static void remove_unlisted(struct shards *s)
         free_shard(x);
     }
     s->n = kept;
+}
+
+static void end_if_safe(struct shards *s, struct shard *x)
+{
+    struct place end = {.kind = PLACE_END};
+
+    if (x->state != SHARD_DRAINED || !x->ends || x->last > s->safe)
+        return;
+    memcpy(end.sequence, x->place.sequence[0] ? x->place.sequence : x->first, sizeof(end.sequence));
+    set_place(s, x, &end);
+    x->state = SHARD_ENDED;
+}
+
+/* Who was not known to be closed when it had no more is asked again: at once if it is closed now. Who came to that after the listing began
+ * waits for the next one. */
+static void judge_ends(struct shards *s, nsec now)
+{
+    count_children(s);
+    for (size_t i = 0; i < s->n; i++) {
+        struct shard *x = s->v[i];
+
+        x->closed |= x->children > 0;
+        if (x->state != SHARD_DRAINED || x->ends || s->list_due)
+            continue;
+        if (x->listed) {
+            x->state = SHARD_READY;
+            x->due = x->closed ? now : x->due;
+        } else { /* nothing is left to be asked for */
+            x->ends = true;
+            end_if_safe(s, x);
+        }
+    }
 }
 
 static void begin(struct shards *s, const struct place *start)
@@ -330,6 +365,7 @@ enum shards_verdict shards_list_end(struct shards *s, const struct place *start,
     }
     if (!s->begun)
         begin(s, start);
+    judge_ends(s, now);
     settle(s, now);
     return SHARDS_FINE;
 }
@@ -379,15 +415,9 @@ void shard_took(struct shard *x, const struct place *place, uint64_t number)
     x->last = number;
 }
 
-static void end_if_safe(struct shards *s, struct shard *x)
+void shard_is_closed(struct shard *x)
 {
-    struct place end = {.kind = PLACE_END};
-
-    if (x->state != SHARD_DRAINED || x->last > s->safe)
-        return;
-    memcpy(end.sequence, x->place.sequence[0] ? x->place.sequence : x->first, sizeof(end.sequence));
-    set_place(s, x, &end);
-    x->state = SHARD_ENDED;
+    x->closed = true;
 }
 
 void shard_was_read(struct shards *s, struct shard *x, struct slice next, bool caught_up, nsec due, nsec now)
@@ -401,8 +431,9 @@ void shard_was_read(struct shards *s, struct shard *x, struct slice next, bool c
         return;
     }
     x->state = SHARD_DRAINED;
+    x->ends = x->closed;
     x->behind_ms = 0;
-    s->list_due = true; /* who are its children? */
+    s->list_due = true; /* is it closed, and who are its children? */
     end_if_safe(s, x);
     settle(s, now);
 }

@@ -7,10 +7,12 @@
  *   2. A child is read from its oldest record on, whatever `start` says: that holds only for the shards of the first listing.
  *   3. That a shard was read to its end is remembered until all its children have places of their own, and then forgotten.
  *   4. So a shard of which nothing is known, but of whose children something is, was read to its end long ago.
+ *   5. An answer that says that there is no more is the end only of a shard that was known to be closed: it names its children, or a
+ *      listing before it has some of them or says so. Else the shard is asked again behind the next listing.
  *
  *     HELD --its parents are over--> READY --an iterator--> READING --the last answer--> DRAINED --all is safe--> ENDED --its children
- *       have places--> OVER            ^                       |
- *                                      +--the iterator is old--+
+ *       have places--> OVER            ^                       |                            |
+ *                                      +--the iterator is old--+--it was not known closed---+
  *
  * A stream that was deleted and made again has the same names for its shards. That is seen in the listing: a shard's first sequence number
  * is larger than that of what was read of it.
@@ -59,6 +61,8 @@ struct shard {
     int64_t behind_ms;       /* as the service says */
     unsigned ask_for;        /* records at once; 0: as many as there may be */
     bool listed;             /* in the last listing */
+    bool closed;             /* as a listing, or an answer, has said */
+    bool ends;               /* while DRAINED: it was closed before its last answer */
     bool missing;            /* the service does not know it */
     bool suspect;            /* the service does not know its place */
     size_t children, placed; /* scratch */
@@ -77,6 +81,7 @@ struct shards_log {
 struct shard_description {
     struct slice id, parents[2]; /* empty: none */
     struct slice first;          /* its first sequence number; empty: not known */
+    bool closed;                 /* it has a last one */
 };
 
 struct shard_listed;
@@ -120,6 +125,8 @@ struct shard *shards_due(const struct shards *s, nsec now, nsec *next);
 void shard_got_iterator(struct shard *x, struct slice iterator);
 /* The record was taken as `number`; reading goes on at `place`. */
 void shard_took(struct shard *x, const struct place *place, uint64_t number);
+/* The answer names its children; before shard_was_read(). */
+void shard_is_closed(struct shard *x);
 /* All records of an answer were taken. `next`: the iterator for more; empty: there is no more. The shard is asked again at `due`. */
 void shard_was_read(struct shards *s, struct shard *x, struct slice next, bool caught_up, nsec due, nsec now);
 /* It has to be asked for another iterator, not before `due`. */

@@ -49,8 +49,9 @@ static void what_is_asked_is_what_was_meant(void **state)
 
 static void show_shard(void *ctx, const struct shard_description *d)
 {
-    assert_int_equal(buf_printf(ctx, "%.*s<%.*s,%.*s@%.*s ", (int)d->id.n, d->id.p, (int)d->parents[0].n,
-                                d->parents[0].p, (int)d->parents[1].n, d->parents[1].p, (int)d->first.n, d->first.p),
+    assert_int_equal(buf_printf(ctx, "%.*s<%.*s,%.*s@%.*s%s ", (int)d->id.n, d->id.p, (int)d->parents[0].n,
+                                d->parents[0].p, (int)d->parents[1].n, d->parents[1].p, (int)d->first.n, d->first.p,
+                                d->closed ? "-" : ""),
                      0);
 }
 
@@ -67,10 +68,11 @@ static void a_listing_is_read(void **state)
             SLICE("{\"NextToken\":\"n\\/1\",\"Shards\":[{\"ShardId\":\"a\",\"HashKeyRange\":{},"
                   "\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"7\",\"EndingSequenceNumber\":null}},"
                   "{\"ParentShardId\":\"a\",\"AdjacentParentShardId\":\"b\",\"ShardId\":\"c\",\"New\":[1]},"
-                  "{\"ShardId\":\"d\",\"ParentShardId\":null}]}"),
+                  "{\"ShardId\":\"d\",\"ParentShardId\":null,\"SequenceNumberRange\":{\"EndingSequenceNumber\":\"9\"}}]"
+                  "}"),
             show_shard, &out, &token, &e),
         0);
-    assert_string_equal(buf_cstr(&out), "a<,@7 c<a,b@ d<,@ ");
+    assert_string_equal(buf_cstr(&out), "a<,@7 c<a,b@ d<,@- ");
     assert_string_equal(buf_cstr(&token), "n/1");
     buf_release(&out);
     buf_release(&token);
@@ -96,6 +98,7 @@ static void records_are_read(void **state)
     assert_int_equal(kinesis_answer_read(&a, SLICE(ANSWER), &e), 0);
     assert_int_equal(a.n, 3);
     assert_int_equal(a.behind_ms, 1200);
+    assert_true(a.has_children);
     assert_true(slice_is(a.next, "AAA/b"));
     assert_true(a.records[0].has_key && !a.records[1].has_key && !a.records[2].has_key);
     assert_true(a.records[0].arrived_ms == 1480636569543 && a.records[1].arrived_ms == 17000 &&

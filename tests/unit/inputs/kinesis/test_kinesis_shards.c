@@ -57,6 +57,7 @@ struct world {
     unsigned got[KEYS]; /* durable records of each key: so many, in order */
 
     struct shards machine;
+    bool false_end;  /* the next answer says that there is no more, whatever there is */
     size_t snapshot; /* of a listing that has begun: shards that it shows */
     bool listing;
     uint64_t numbers;
@@ -218,6 +219,7 @@ static void list_end(struct world *w)
         snprintf(first, sizeof(first), "%" PRIu64, w->shards[i].first);
         d.id = slice_str(id);
         d.first = slice_str(first);
+        d.closed = w->shards[i].closed && i % 2 == 0; /* not every server says it */
         for (size_t k = 0; k < 2; k++)
             if (w->shards[i].parents[k] >= 0) {
                 id_of((size_t)w->shards[i].parents[k], parents[k]);
@@ -279,6 +281,10 @@ static void read_shard(struct world *w)
         add_pending(w, &e);
     }
     more = i < s->n || !s->closed;
+    if (!s->closed && w->false_end)
+        more = w->false_end = false;
+    if (!more && s->closed && index_of(x->id) % 3 == 0) /* nor do all of them name the children */
+        shard_is_closed(x);
     shard_was_read(&w->machine, x, more ? SLICE("i") : SLICE(""), i == from && i == s->n, w->clock, 1);
 }
 
@@ -373,7 +379,7 @@ static void come_to_rest(struct world *w)
     }
 }
 
-static const char STEPS[] = "psmlrcfxo";
+static const char STEPS[] = "psmlrcfxoe";
 
 static void step(struct world *w, char c, unsigned nth)
 {
@@ -404,6 +410,9 @@ static void step(struct world *w, char c, unsigned nth)
         break;
     case 'o':
         expire(w);
+        break;
+    case 'e':
+        w->false_end = true;
         break;
     case 'R':
         come_to_rest(w);
@@ -467,7 +476,7 @@ static void long_random_orders_lose_and_double_nothing(void **state)
         char trail[121];
 
         for (size_t i = 0; i + 1 < sizeof(trail); i++) {
-            static const char LIKELY[] = "ppppsmlllrrrrrrrrcccccfxoR";
+            static const char LIKELY[] = "ppppsmlllrrrrrrrrcccccfxoeR";
 
             seed = seed * 1103515245U + 12345U;
             trail[i] = LIKELY[(seed >> 16) % (sizeof(LIKELY) - 1)];
@@ -551,6 +560,7 @@ static void the_first_listing_begins_where_the_option_says_and_children_at_their
     x = shards_due(&s, 1, &next);
     assert_string_equal(x->id, "a");
     shard_got_iterator(x, SLICE("i"));
+    shard_is_closed(x);
     shard_was_read(&s, x, SLICE(""), true, 1, 1);
     assert_notes(&n, "[a end 1]");
     assert_true(s.list_due);
@@ -560,6 +570,51 @@ static void the_first_listing_begins_where_the_option_says_and_children_at_their
     list_one(&s, "c", "a", "9");
     assert_int_equal(shards_list_end(&s, &start, 1), SHARDS_FINE);
     assert_notes(&n, "[c start][-a]");
+    shards_release(&s);
+}
+
+static void list_a(struct shards *s, bool closed)
+{
+    const struct place start = {.kind = PLACE_START};
+    const struct shard_description d = {
+        .id = SLICE("a"), .parents = {SLICE(""), SLICE("")}, .first = SLICE("1"), .closed = closed};
+
+    shards_list(s, &d);
+    assert_int_equal(shards_list_end(s, &start, 1), SHARDS_FINE);
+}
+
+/* At `due`, the last time it is asked. */
+static void has_no_more(struct shards *s, nsec due)
+{
+    nsec next;
+
+    assert_null(shards_due(s, due - 1, &next));
+    shard_got_iterator(shards_due(s, due, &next), SLICE("i"));
+    shard_was_read(s, shards_due(s, due, &next), SLICE(""), false, due + 5, due);
+}
+
+static void a_shard_is_at_its_end_when_it_was_known_to_be_closed(void **state)
+{
+    struct notes n;
+    struct shards s;
+    nsec next;
+
+    (void)state;
+    begin_notes(&s, &n);
+    shards_list_begin(&s);
+    list_a(&s, false);
+    shards_list_begin(&s);
+    has_no_more(&s, 1);
+    list_a(&s, false);
+    assert_null(shards_due(&s, 100, &next)); /* that listing may be older than the answer */
+    shards_list_begin(&s);
+    list_a(&s, false);
+    has_no_more(&s, 6);
+    shards_list_begin(&s);
+    list_a(&s, true);
+    assert_notes(&n, "[a start][ start]");
+    has_no_more(&s, 1); /* it may have had more until it was closed */
+    assert_notes(&n, "[a end 1]");
     shards_release(&s);
 }
 
@@ -663,6 +718,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_what_was_written),
         cmocka_unit_test(the_first_listing_begins_where_the_option_says_and_children_at_their_start),
+        cmocka_unit_test(a_shard_is_at_its_end_when_it_was_known_to_be_closed),
         cmocka_unit_test(another_stream_of_the_same_name_is_noticed),
         cmocka_unit_test(a_place_that_means_nothing_is_given_up_for_the_start),
         cmocka_unit_test(every_short_order_loses_and_doubles_nothing),
