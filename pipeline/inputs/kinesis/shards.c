@@ -261,8 +261,11 @@ void shards_list(struct shards *s, const struct shard_description *d)
     l->closed = d->closed;
 }
 
-static void take_listing(struct shards *s)
+/* True: a shard begins later than it did. What was known of it stays, and will say so again. */
+static bool take_listing(struct shards *s)
 {
+    bool another = false;
+
     for (size_t i = 0; i < s->n; i++)
         s->v[i]->listed = false;
     for (size_t i = 0; i < s->listed; i++) {
@@ -270,12 +273,17 @@ static void take_listing(struct shards *s)
         struct shard *x = find_or_add(s, slice_str(l->id));
 
         x->listed = true;
+        if (x->first[0] && sequence_order(x->first, l->first) < 0) {
+            another = true;
+            continue;
+        }
         memcpy(x->parents, l->parents, sizeof(x->parents));
         memcpy(x->first, l->first, sizeof(x->first));
         x->closed |= l->closed;
     }
     MEM_CLEAR(s->listing);
     s->listed = s->listing_room = 0;
+    return another;
 }
 
 static bool is_of_another(const struct shard *x)
@@ -348,10 +356,12 @@ enum shards_verdict shards_list_end(struct shards *s, const struct place *start,
 {
     static const struct place START = {.kind = PLACE_START};
 
-    take_listing(s);
+    bool another = take_listing(s);
+
     for (size_t i = 0; i < s->n; i++)
-        if (is_of_another(s->v[i]))
-            return SHARDS_OF_ANOTHER;
+        another |= is_of_another(s->v[i]);
+    if (another)
+        return SHARDS_OF_ANOTHER;
     remove_unlisted(s);
     for (size_t i = 0; i < s->n; i++) {
         struct shard *x = s->v[i];

@@ -650,6 +650,40 @@ static void another_stream_of_the_same_name_is_noticed(void **state)
     }
 }
 
+/* Its children have had no record: the parent's first number is all that tells. */
+static void another_stream_is_noticed_by_a_shard_that_is_over(void **state)
+{
+    const struct place start = {.kind = PLACE_START};
+    struct notes n;
+    struct shards s;
+    nsec next;
+
+    (void)state;
+    begin_notes(&s, &n);
+    shards_list_begin(&s);
+    list_one(&s, "a", "", "1");
+    assert_int_equal(shards_list_end(&s, &start, 1), SHARDS_FINE);
+    shard_got_iterator(shards_due(&s, 1, &next), SLICE("i"));
+    shard_is_closed(shards_due(&s, 1, &next));
+    shard_was_read(&s, shards_due(&s, 1, &next), SLICE(""), true, 1, 1);
+    shards_list_begin(&s);
+    list_one(&s, "a", "", "1");
+    list_one(&s, "b", "a", "9");
+    assert_int_equal(shards_list_end(&s, &start, 1), SHARDS_FINE);
+    for (int i = 0; i < 2; i++) { /* also when it was kept from beginning anew */
+        shards_list_begin(&s);
+        list_one(&s, "a", "", "101");
+        assert_int_equal(shards_list_end(&s, &start, 1), SHARDS_OF_ANOTHER);
+    }
+    shards_forget_all(&s);
+    n.text[0] = '\0';
+    shards_list_begin(&s);
+    list_one(&s, "a", "", "101");
+    assert_int_equal(shards_list_end(&s, &start, 1), SHARDS_FINE);
+    assert_notes(&n, "[a start]");
+    shards_release(&s);
+}
+
 static void a_place_that_means_nothing_is_given_up_for_the_start(void **state)
 {
     const struct place start = {.kind = PLACE_START};
@@ -720,6 +754,7 @@ int main(void)
         cmocka_unit_test(the_first_listing_begins_where_the_option_says_and_children_at_their_start),
         cmocka_unit_test(a_shard_is_at_its_end_when_it_was_known_to_be_closed),
         cmocka_unit_test(another_stream_of_the_same_name_is_noticed),
+        cmocka_unit_test(another_stream_is_noticed_by_a_shard_that_is_over),
         cmocka_unit_test(a_place_that_means_nothing_is_given_up_for_the_start),
         cmocka_unit_test(every_short_order_loses_and_doubles_nothing),
         cmocka_unit_test(long_random_orders_lose_and_double_nothing),
