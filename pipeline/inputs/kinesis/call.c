@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define RECORDS_FIRST 64
+#define BEHIND_MAX    1000000000000 /* ms: as nanoseconds it is still a time */
 
 const struct aws_json_service kinesis_service = {.name = "kinesis", .prefix = "Kinesis_20131202", .version = "1.1"};
 
@@ -317,9 +318,9 @@ static bool take_behind(struct json_reader *r, struct kinesis_answer *a)
 
     if (!json_number(r, &digits))
         return false;
-    for (size_t i = 0; i < digits.n && digits.p[i] >= '0' && digits.p[i] <= '9' && v < INT64_MAX / 100; i++)
+    for (size_t i = 0; i < digits.n && digits.p[i] >= '0' && digits.p[i] <= '9' && v < BEHIND_MAX; i++)
         v = v * 10 + (digits.p[i] - '0');
-    a->behind_ms = v;
+    a->behind_ms = v < BEHIND_MAX ? v : BEHIND_MAX;
     return true;
 }
 

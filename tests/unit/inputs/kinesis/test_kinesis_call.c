@@ -107,6 +107,10 @@ static void records_are_read(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(kinesis_data(&a.records[i], &scratch, &out), 0);
     assert_true(slice_eq(buf_slice(&out), SLICE("hi\0\xff\xff")));
+    assert_int_equal(kinesis_answer_read(&a, SLICE("{\"Records\":[],\"MillisBehindLatest\":9999999999999999999}"), &e),
+                     0);
+    assert_true(a.behind_ms > 0 && a.behind_ms < NSEC_NEVER / NSEC_PER_MSEC);
+    assert_false(a.has_children);
     kinesis_answer_release(&a);
     buf_release(&scratch);
     buf_release(&out);
