@@ -90,9 +90,11 @@ static nsec next_turn(struct input *in, nsec now)
     (void)shards_due(&in->shards, now, &due);
     if (due < in->trouble.again)
         due = in->trouble.again;
+    if (due <= now) /* it could not begin: what it waits for wakes this thread, but for memory and the disk */
+        due = now + AWS_CALL_AGAIN;
     if (due < next)
         next = due;
-    return next > now + KINESIS_TURN_LEAST ? next : now + KINESIS_TURN_LEAST; /* whatever could not begin: soon */
+    return next > now + KINESIS_TURN_LEAST ? next : now + KINESIS_TURN_LEAST;
 }
 
 static void run(struct input_thread *t, void *arg)
