@@ -127,9 +127,7 @@ static void check_topics(const struct cfg_strings *topics, const struct cfg_opti
         const char *topic = topics->v[i], *wrong = NULL;
         struct err e;
 
-        if (!*topic)
-            wrong = "is no name";
-        else if (*topic == '^' && !is_regex(topic))
+        if (*topic == '^' && !is_regex(topic))
             wrong = "is no regular expression";
         for (size_t j = 0; j < i && !wrong; j++)
             if (strcmp(topic, topics->v[j]) == 0)
