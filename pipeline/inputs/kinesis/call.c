@@ -109,6 +109,19 @@ static int refuse(const struct json_reader *r, struct err *e)
     return err_set(e, ERR_FORMAT, "the answer is not what Kinesis answers (at byte %zu)", json_offset(r));
 }
 
+/* It is sent back as it came: so it is printable, and bounded with its escapes. */
+static bool is_token(struct slice s)
+{
+    size_t quoted = s.n;
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return false;
+        quoted += s.p[i] == '"' || s.p[i] == '\\';
+    }
+    return quoted <= KINESIS_TOKEN_MAX;
+}
+
 static bool take_token(struct json_reader *r, struct buf *out)
 {
     struct json_string s;
@@ -116,9 +129,7 @@ static bool take_token(struct json_reader *r, struct buf *out)
     buf_clear(out);
     if (json_peek(r) == JSON_NULL)
         return json_skip(r);
-    if (!json_string(r, &s) || json_unescape(s, out) < 0 || out->n > KINESIS_TOKEN_MAX)
-        return false;
-    return !memchr(out->p ? out->p : "", '\0', out->n);
+    return json_string(r, &s) && json_unescape(s, out) == 0 && is_token(buf_slice(out));
 }
 
 /* Ids and sequence numbers are made of letters that need no escape. */

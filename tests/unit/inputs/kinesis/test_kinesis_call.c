@@ -47,6 +47,49 @@ static void what_is_asked_is_what_was_meant(void **state)
     buf_release(&b);
 }
 
+/* An iterator of `n` bytes that are escaped. */
+static int read_iterator(size_t n, struct buf *out)
+{
+    struct buf answer;
+    struct err e;
+    int rc;
+
+    buf_init(&answer, 4 * KINESIS_TOKEN_MAX);
+    assert_int_equal(buf_add_str(&answer, "{\"ShardIterator\":\""), 0);
+    assert_int_equal(buf_reserve(&answer, 2 * n), 0);
+    for (size_t i = 0; i < 2 * n; i++)
+        answer.p[answer.n++] = i % 2 == 0 ? '\\' : '"';
+    assert_int_equal(buf_add_str(&answer, "\"}"), 0);
+    rc = kinesis_iterator_read(buf_slice(&answer), out, &e);
+    buf_release(&answer);
+    return rc;
+}
+
+static void what_is_given_out_can_be_asked_with(void **state)
+{
+    char stream[KINESIS_STREAM_MAX + 1] = "arn:", shard[SHARD_ID_MAX + 1];
+    struct place p = {.kind = PLACE_WITHIN};
+    struct buf token, b;
+
+    (void)state;
+    memset(stream + 4, 'x', sizeof(stream) - 5);
+    stream[sizeof(stream) - 1] = '\0';
+    memset(shard, '"', sizeof(shard) - 1);
+    shard[sizeof(shard) - 1] = '\0';
+    memset(p.sequence, '9', SEQUENCE_MAX);
+    buf_init(&token, 2 * KINESIS_TOKEN_MAX);
+    buf_init(&b, KINESIS_REQUEST_MAX);
+    assert_int_equal(read_iterator(KINESIS_TOKEN_MAX / 2 + 1, &token), -1);
+    assert_int_equal(read_iterator(KINESIS_TOKEN_MAX / 2, &token), 0);
+    assert_int_equal(kinesis_records_text(stream, buf_cstr(&token), KINESIS_RECORDS_MAX, &b), 0);
+    buf_clear(&b);
+    assert_int_equal(kinesis_list_text(stream, buf_slice(&token), &b), 0);
+    buf_clear(&b);
+    assert_int_equal(kinesis_iterator_text(stream, shard, &p, &b), 0);
+    buf_release(&token);
+    buf_release(&b);
+}
+
 static void show_shard(void *ctx, const struct shard_description *d)
 {
     assert_int_equal(buf_printf(ctx, "%.*s<%.*s,%.*s@%.*s%s ", (int)d->id.n, d->id.p, (int)d->parents[0].n,
@@ -134,6 +177,8 @@ static void what_kinesis_does_not_say_is_refused(void **state)
         "{\"Records\":[{\"Data\":\"\",\"SequenceNumber\":\"\\u0031\"}]}",
         "{\"Records\":[],\"NextShardIterator\":7}",
         "{\"Records\":[],\"NextShardIterator\":\"a\\u0000b\"}",
+        "{\"Records\":[],\"NextShardIterator\":\"a\\u0001b\"}",
+        "{\"Records\":[],\"NextShardIterator\":\"a\\u00e4b\"}",
         "{\"Records\":[]} x",
         "{\"Shards\":[{}]}",
         "{\"Shards\":[{\"ShardId\":\"\"}]}",
@@ -167,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_asked_is_what_was_meant),
+        cmocka_unit_test(what_is_given_out_can_be_asked_with),
         cmocka_unit_test(a_listing_is_read),
         cmocka_unit_test(records_are_read),
         cmocka_unit_test(what_kinesis_does_not_say_is_refused),
