@@ -261,7 +261,7 @@ void shards_list(struct shards *s, const struct shard_description *d)
     l->closed = d->closed;
 }
 
-/* True: a shard begins later than it did. What was known of it stays, and will say so again. */
+/* True: a shard of which no record's number is known begins later than it did. What was known of it stays, and will say so again. */
 static bool take_listing(struct shards *s)
 {
     bool another = false;
@@ -273,7 +273,7 @@ static bool take_listing(struct shards *s)
         struct shard *x = find_or_add(s, slice_str(l->id));
 
         x->listed = true;
-        if (x->first[0] && sequence_order(x->first, l->first) < 0) {
+        if (x->first[0] && !x->place.sequence[0] && sequence_order(x->first, l->first) < 0) {
             another = true;
             continue;
         }

@@ -15,7 +15,7 @@
  *                                      +--the iterator is old--+--it was not known closed---+
  *
  * A stream that was deleted and made again has the same names for its shards. That is seen in the listing: a shard's first sequence number
- * is larger than that of what was read of it, or than it was.
+ * is larger than that of what was read of it or, where that is forgotten, than it was.
  *
  * No I/O, no clock: what was listed and what came back goes in, what to ask next comes out; what the spool has to note goes to `log`, in the
  * order in which it must become durable. The same places come in again at the next start, or when the spool has refused records.
