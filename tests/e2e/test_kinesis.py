@@ -154,7 +154,7 @@ def test_aggregates_are_taken_apart_and_begun_ones_go_on(t):
 def test_a_call_that_fails_is_tried_again(t):
     no_more = Body(b'{"Records":[],"NextShardIterator":null,"MillisBehindLatest":0}')  # of an open shard
     faults = [Say(400, "ProvisionedThroughputExceededException"), Say(400, "ExpiredIteratorException"), Reset(), None,
-              Body(b'{"Records":[{"Data":"x!","SequenceNumber":"1"}],"MillisBehindLatest":0}'), no_more]
+              Say(400, "AccessDeniedException"), Body(b'{"Records":[{"Data":"x!","SequenceNumber":"1"}],"MillisBehindLatest":0}'), no_more]
     k = stream(t)
     sent = put(k, 0, 10)
     seen = []  # each fault is forgotten before the next one: else the pauses grow
@@ -171,7 +171,8 @@ def test_a_call_that_fails_is_tried_again(t):
     d.stop()
     check(t, sent)
     assert len(seen) == len(faults)
-    assert d.logged("a call to the source failed") and d.logged("calls to the source work again")
+    assert d.logged("a shard was not read this time.*ProvisionedThroughputExceeded")
+    assert d.logged("a call to the source failed.*AccessDenied") and d.logged("calls to the source work again")
 
 
 def test_expired_iterators_are_nobodys_business(t):

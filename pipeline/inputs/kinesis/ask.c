@@ -1,6 +1,6 @@
 /* Calls: which is due, and what its end means for the shard it was about.
  *
- * What has to do with one shard alone (it is throttled, its iterator is old) holds up that shard alone. Everything else (no connection, no keys, no
+ * What has to do with one shard alone (it is throttled, its iterator is old, its answer is malformed) holds up that shard alone. Everything else (no connection, no keys, no
  * rights) is the same for all: then one call tries now and then until it works. */
 #include "pipeline/inputs/kinesis/impl.h"
 
@@ -18,25 +18,35 @@ static bool code_has(const struct reader *r, const char *word)
 }
 
 /* It has to do with this shard alone: others go on meanwhile. */
-static void back_off(struct input *in, struct reader *r, nsec now)
+static void back_off(struct input *in, struct shard *x, const char *cause, const char *said, const char *hint, nsec now)
 {
-    struct shard *x = r->shard;
-
     input_health_add(in->env.health, INPUT_FAILED_CALLS, 1);
     if (x->failures < KINESIS_FAILURES_MAX)
         x->failures++;
     x->due = now + backoff_wait(x->failures, random_bits());
     if (log_due(&in->throttled, now, KINESIS_SAYS_EVERY))
-        log_warn(
-            "a shard was not read this time, and is asked again later", KS("stream", in->env.stream),
-            KS("input", in->label), KS("source", in->conf->stream), KS("shard", x->id), KS("cause", r->call.error.code),
-            KS("said", r->call.error.said), KU("suppressed", in->throttled.suppressed),
-            KS("hint",
-               "nothing needs to be done unless it lasts: all who read a shard share five calls and 2 MB a second"));
+        log_warn("a shard was not read this time, and is asked again later", KS("stream", in->env.stream),
+                 KS("input", in->label), KS("source", in->conf->stream), KS("shard", x->id), KS("cause", cause),
+                 KS("said", said), KU("suppressed", in->throttled.suppressed), KS("hint", hint));
+}
+
+static void shard_refused(struct input *in, struct reader *r, const char *hint, nsec now)
+{
+    back_off(in, r->shard, r->call.error.code, r->call.error.said, hint, now);
+}
+
+void kinesis_shard_malformed(struct input *in, struct reader *r, const struct err *e, nsec now)
+{
+    static const char HINT[] = "the server's answer is wrong: all other shards are read meanwhile";
+
+    input_health_error(in->env.health, e->msg, HINT, now);
+    back_off(in, r->shard, e->msg, "", HINT, now);
 }
 
 static void shard_call_failed(struct input *in, struct reader *r, nsec now)
 {
+    static const char SHARED[] =
+        "nothing needs to be done unless it lasts: all who read a shard share five calls and 2 MB a second";
     struct shard *x = r->shard;
     bool placed = x->place.kind == PLACE_AFTER || x->place.kind == PLACE_WITHIN;
 
@@ -49,14 +59,15 @@ static void shard_call_failed(struct input *in, struct reader *r, nsec now)
         shard_place_refused(&in->shards, x);
     } else if (code_has(r, "InvalidArgument") && r->op == KINESIS_RECORDS) {
         shard_lost_iterator(x, now);
-        back_off(in, r, now);
+        shard_refused(in, r, "another iterator is asked for; if this goes on, what the service says tells more", now);
     } else if (r->call.error.trouble == AWS_BUSY) {
-        back_off(in, r, now);
+        shard_refused(in, r, SHARED, now);
+    } else if (code_has(r, "ResourceNotFound")) {
+        shard_refused(in, r, "the list of shards, which is asked for now, tells whether it is gone", now);
+        shard_is_missing(&in->shards, x);
     } else {
         aws_call_failed(&r->call, &in->trouble, now);
         x->due = in->trouble.again;
-        if (code_has(r, "ResourceNotFound"))
-            shard_is_missing(&in->shards, x);
     }
 }
 
@@ -154,9 +165,10 @@ static void came_back(struct input *in, struct reader *r, nsec now)
     } else if (r->call.error.trouble != AWS_FINE) {
         call_failed(in, r, now);
     } else if (take_answer(in, r, now, &e) < 0) {
-        aws_call_malformed(&r->call, &in->trouble, &e, now);
         if (r->shard)
-            r->shard->due = in->trouble.again;
+            kinesis_shard_malformed(in, r, &e, now);
+        else
+            aws_call_malformed(&r->call, &in->trouble, &e, now);
     } else {
         connection_works(&in->trouble, now);
     }

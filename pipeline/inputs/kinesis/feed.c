@@ -354,8 +354,8 @@ void kinesis_put_arrived(struct input *in, nsec now)
         case PUT_LATER:
             return;
         case PUT_BAD:
-            aws_call_malformed(&r->call, &in->trouble, &NOT_BASE64, now);
-            shard_lost_iterator(r->shard, in->trouble.again);
+            shard_lost_iterator(r->shard, now);
+            kinesis_shard_malformed(in, r, &NOT_BASE64, now);
             kinesis_reader_over(in, r);
             break;
         }

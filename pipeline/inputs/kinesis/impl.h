@@ -103,6 +103,8 @@ void kinesis_close_record(struct opened *o);
 
 void kinesis_take_answers(struct input *in, nsec now);
 void kinesis_start_calls(struct input *in, nsec now);
+/* A record of its answer, or the whole of it, is not what Kinesis says: the shard is asked again later. */
+void kinesis_shard_malformed(struct input *in, struct reader *r, const struct err *e, nsec now);
 unsigned kinesis_under_way(const struct input *in);
 void kinesis_cancel_calls(struct input *in);
 void kinesis_drop_answers(struct input *in);
