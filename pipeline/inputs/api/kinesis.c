@@ -103,7 +103,8 @@ static int add_lone(struct parse *p, struct slice text, size_t n)
 
 static int add_usual(struct parse *p, struct slice text)
 {
-    size_t need = base64_decoded_max(text.n) + BASE64_SLACK + 1, rest = base64_decoded_max((size_t)(p->r.end - text.p));
+    size_t need = base64_decoded_max(text.n) + BASE64_SLACK + 1,
+           rest = base64_decoded_max(text.n + (size_t)(p->r.end - p->r.p)); /* its own, and what follows */
 
     for (bool first = true;; first = false) {
         size_t room;
@@ -189,8 +190,6 @@ static int add_record(struct parse *p, const struct one *x)
         return refuse_size(p, (size_t)n);
     if (base64_decoded_max(text.n) + BASE64_SLACK + 1 > FRAME_MAX_BYTES)
         return add_lone(p, text, (size_t)n);
-    if (x->data.escaped) /* it does not lie in the body, of which a frame is made for what is left */
-        text.p = buf_slice(&p->plain).p;
     return add_usual(p, text);
 }
 
