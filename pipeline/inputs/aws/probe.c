@@ -14,6 +14,7 @@ static int call(struct aws_caller *a, const char *operation, struct slice text, 
         return -1;
     if (aws_json_request(&rq, a->conf.service, operation, &a->address, a->region, text, &keys, clock_wall(), e) < 0) {
         aws_keys_wipe(&keys);
+        http_request_release(&rq);
         return -1;
     }
     aws_keys_wipe(&keys);
