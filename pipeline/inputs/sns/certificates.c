@@ -60,12 +60,15 @@ static void fetched(void *ctx, const struct sns_fetch *x)
     pthread_mutex_unlock(&all->lock);
 }
 
-/* Anybody may name addresses of which there is nothing to be had. So these make room for one another, and never does a good certificate. */
+/* Anybody may name addresses of which there is nothing to be had, or certificates of SNS that have nothing to do with our topics. So these
+ * make room for one another, and never does the one that our messages are signed with. */
 static bool goes_before(const struct sns_certificate *a, const struct sns_certificate *b)
 {
     static const unsigned WORTH[] = {[SNS_CERTIFICATE_NONE] = 0, [SNS_CERTIFICATE_BAD] = 1, [SNS_CERTIFICATE_GOOD] = 2};
 
-    return a->state != b->state ? WORTH[a->state] < WORTH[b->state] : a->used < b->used;
+    if (a->state != b->state)
+        return WORTH[a->state] < WORTH[b->state];
+    return a->proven != b->proven ? b->proven : a->used < b->used;
 }
 
 /* Locks: held. The one of this address, or else one that nobody needs. NULL: all are needed. */
@@ -90,6 +93,7 @@ static void forget(struct sns_certificate *c)
 {
     signer_free(&c->signer);
     c->state = SNS_CERTIFICATE_NONE;
+    c->proven = false;
     c->url[0] = '\0';
 }
 
@@ -157,9 +161,10 @@ enum sns_certificate_answer sns_certificates_ask(struct sns_certificates *all, s
     return answer;
 }
 
-void sns_certificates_give_back(struct sns_certificate *c)
+void sns_certificates_give_back(struct sns_certificate *c, bool proven)
 {
     pthread_mutex_lock(&c->owner->lock);
     c->users--;
+    c->proven |= proven;
     pthread_mutex_unlock(&c->owner->lock);
 }

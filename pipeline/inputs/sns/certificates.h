@@ -42,6 +42,7 @@ struct sns_certificate {
     char why[256];
     nsec until, used; /* mono: of one that is no good; of all, when it was last asked for */
     unsigned users;
+    bool proven; /* a message of one of our topics was signed with it */
     TAILQ_HEAD(, sns_waiter) waiters;
 };
 
@@ -67,6 +68,7 @@ enum sns_certificate_answer {
 MUST_CHECK enum sns_certificate_answer sns_certificates_ask(struct sns_certificates *all, struct slice url,
                                                             struct sns_waiter *w, nsec mono_now, nsec wall_now,
                                                             struct sns_certificate **c, char why[256]);
-void sns_certificates_give_back(struct sns_certificate *c);
+/* `proven`: it has signed what was compared with it. Only for another one that did so, too, it is forgotten before it is not valid any more. */
+void sns_certificates_give_back(struct sns_certificate *c, bool proven);
 
 #endif

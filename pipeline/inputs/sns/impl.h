@@ -29,6 +29,7 @@ enum sns_event {
     SNS_EVENT_AGE,
     SNS_EVENT_MESSAGE,
     SNS_EVENT_CERTIFICATE,
+    SNS_EVENT_KNOWN,
     SNS_EVENTS,
 };
 

@@ -163,7 +163,7 @@ int sns_check_sender(struct sns_request *rq)
     case SNS_ASK_GOOD:
         sns_leave(in);
         rc = check_signature(rq, c->signer, digest);
-        sns_certificates_give_back(c);
+        sns_certificates_give_back(c, rc == 0);
         return rc;
     case SNS_ASK_LATER:
         break;

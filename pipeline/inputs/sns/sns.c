@@ -19,8 +19,10 @@ static void on_certificate(void *ctx, const struct sns_certificate *c)
     uint64_t more;
 
     if (c->state == SNS_CERTIFICATE_GOOD) {
+        if (!sns_is_due(in, SNS_EVENT_KNOWN, &more))
+            return;
         log_info("a signing certificate is known now", KS("stream", in->env.stream), KS("input", in->label),
-                 KS("url", c->url));
+                 KS("url", c->url), KU("suppressed", more));
         return;
     }
     input_health_add(in->env.health, INPUT_FAILED_CALLS, 1);
