@@ -16,6 +16,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -51,6 +52,8 @@ struct input {
     struct sns_certificates certificates;
     struct sns_filter *filter; /* NULL: none */
     bool opened;               /* fetcher and certificates are there */
+
+    atomic_bool secret_shown; /* by somebody, since the start */
 
     pthread_mutex_t ids; /* held while an id is looked for and its record appended */
 

@@ -39,20 +39,32 @@ static bool password_is_right(const struct sns_request *rq, const char *authoriz
     return right;
 }
 
+/* SNS shows a password when it is asked for one, each time anew. So a request without any is of no interest once one has shown it; before
+ * that, the subscription may have been made without. */
 int sns_check_secret(struct sns_request *rq, const char *url)
 {
-    const struct input *in = rq->in;
+    static const char WANTED[] = "this endpoint wants its secret";
+    struct input *in = rq->in;
     const char *authorization = sns_header(rq, "Authorization");
     bool in_path = strncmp(url, in->beneath, strlen(in->beneath)) == 0;
 
-    if (!in->conf->secret || (in_path && is_secret(rq, slice_str(url + strlen(in->beneath)))) ||
-        (authorization && password_is_right(rq, authorization)))
+    if (!in->conf->secret)
         return 0;
-    if (!in_path && !authorization) /* SNS shows a password when it is asked for one */
-        return sns_conclude(rq, MHD_HTTP_UNAUTHORIZED, "this endpoint wants its secret");
-    return sns_refuse(rq, MHD_HTTP_UNAUTHORIZED, SNS_EVENT_SECRET,
-                      "compare the endpoint of the subscription with `secret`; others who know the address may try",
-                      "the secret is wrong");
+    if ((in_path && is_secret(rq, slice_str(url + strlen(in->beneath)))) ||
+        (authorization && password_is_right(rq, authorization))) {
+        atomic_store(&in->secret_shown, true);
+        return 0;
+    }
+    if (in_path || authorization)
+        return sns_refuse(rq, MHD_HTTP_UNAUTHORIZED, SNS_EVENT_SECRET,
+                          "compare the endpoint of the subscription with `secret`; others who know the address may try",
+                          "the secret is wrong");
+    if (atomic_load(&in->secret_shown))
+        return sns_conclude(rq, MHD_HTTP_UNAUTHORIZED, "%s", WANTED);
+    return sns_refuse(
+        rq, MHD_HTTP_UNAUTHORIZED, SNS_EVENT_SECRET,
+        "the endpoint of the subscription is PATH/SECRET, or has it as a password (https://any:SECRET@host/path)", "%s",
+        WANTED);
 }
 
 static bool is_listed(const struct input *in, struct slice topic)
