@@ -279,13 +279,11 @@
 #define LUA_SCRIPT_MAX       ((size_t)1 << 20)
 #define LUA_SCRIPT_FILES_MAX 64
 #define LUA_VM_LOAD_TIME     (5 * NSEC_PER_SEC)
-/* Places on the stack of a state, and of a coroutine, that are there before a script needs them: more than one function has (255) and what is
- * called from it to join texts. Bytes to which the stack of a state may grow where it is, and those of so many coroutines at a time (32 at most). */
-#define LUA_STACK_LEAST    1000
-#define LUA_CO_STACK_LEAST 320
-#define LUA_STACK_STAYS    (256 * KIB)
-#define LUA_CO_STACK_STAYS (64 * KIB)
-#define LUA_CO_STACKS      LIMIT(32U, 2U)
+/* Places on the stack of a state, and of a coroutine, that are there before a script needs them: for functions that call themselves as deep as
+ * records may be nested (LUA_DOC_DEPTH), with some thirty variables each; and for one of as many variables as there may be (255), and what
+ * joins texts. */
+#define LUA_STACK_LEAST    4000
+#define LUA_CO_STACK_LEAST 500
 /* One Lua string, in bytes: what a single instruction (comparing, converting) may have to walk through. */
 #define LUA_GUARD_STRING_MAX (16 * MIB)
 /* Strings from this size on make the hook come more often, as single instructions take longer. */

@@ -3,10 +3,7 @@
  * for much, as that is when Lua copies or rehashes much, without an instruction of the script in between.
  *
  * What a script makes for one record is small and soon garbage: pieces of up to LUA_POOL_PIECE_MAX bytes come from a pool, a stack of
- * free ones for each size, which costs a few instructions where malloc() costs a hundred. When it is used up, malloc() has the rest.
- *
- * A stack is made early, in a place where it can grow without being moved (see lua_guard_roomy()). What does not fit there any more is as all
- * other memory. */
+ * free ones for each size, which costs a few instructions where malloc() costs a hundred. When it is used up, malloc() has the rest. */
 #include "transforms/lua/guard.h"
 
 #include "pipeline/base/limits.h"
@@ -187,78 +184,11 @@ static void *resize(struct lua_guard *g, void *p, size_t old_size, size_t size)
     return got;
 }
 
-/* --- stacks --- */
-
-/* A place for the stack of a coroutine; NULL: all are taken. */
-static void *take_place(struct lua_guard_stacks *s)
-{
-    unsigned i = 0;
-
-    while (i < LUA_CO_STACKS && (s->used >> i & 1))
-        i++;
-    if (i == LUA_CO_STACKS)
-        return NULL;
-    if (!s->p)
-        s->p = mem_grow(NULL, LUA_CO_STACKS, LUA_CO_STACK_STAYS);
-    s->used |= 1U << i;
-    return s->p + i * LUA_CO_STACK_STAYS;
-}
-
-static bool is_placed(const struct lua_guard_stacks *s, const void *p)
-{
-    return (s->state && p == s->state) || (s->p && (uintptr_t)p - (uintptr_t)s->p < LUA_CO_STACKS * LUA_CO_STACK_STAYS);
-}
-
-static void give_place(struct lua_guard_stacks *s, void *p)
-{
-    if (p != s->state) {
-        s->used &= ~(1U << ((size_t)((char *)p - s->p) / LUA_CO_STACK_STAYS));
-        return;
-    }
-    mem_free(p);
-    s->state = NULL;
-}
-
-/* Has room behind it from its beginning on, which costs memory only where it is used. */
-static void *place(struct lua_guard *g, void *p, size_t old_size, size_t size)
-{
-    struct lua_guard_stacks *s = &g->stacks;
-    void *got = NULL;
-
-    if (!s->made && size <= LUA_STACK_STAYS)
-        got = s->state = mem_grow(NULL, LUA_STACK_STAYS, 1);
-    else if (s->made && size <= LUA_CO_STACK_STAYS)
-        got = take_place(s);
-    s->made = true;
-    if (!got)
-        return resize(g, p, old_size, size);
-    memcpy(got, p, old_size);
-    (void)resize(g, p, old_size, 0);
-    return got;
-}
-
-static void *resize_placed(struct lua_guard *g, void *p, size_t old_size, size_t size)
-{
-    void *got;
-
-    if (size > 0 && size <= (p == g->stacks.state ? LUA_STACK_STAYS : LUA_CO_STACK_STAYS))
-        return p;
-    got = resize(g, NULL, 0, size);
-    if (got)
-        memcpy(got, p, old_size);
-    give_place(&g->stacks, p);
-    return got;
-}
-
 void *lua_guard_memory(struct lua_guard *g, void *p, size_t old_size, size_t size)
 {
     if (size > old_size && !may_have(g, size - old_size))
         return NULL;
     g->used = g->used - old_size + size;
-    if (p && is_placed(&g->stacks, p))
-        return resize_placed(g, p, old_size, size);
-    if (p && g->stacks.makes && size > old_size)
-        return place(g, p, old_size, size);
     return resize(g, p, old_size, size);
 }
 
@@ -307,13 +237,7 @@ static void *allocate(void *ctx, void *p, size_t old_size, size_t size)
 /* What lies below the top of a caller stays when Lua makes its stack smaller, too: so this is asked once. */
 bool lua_guard_roomy(lua_State *L, int places)
 {
-    struct lua_guard *g = lua_guard_of(L);
-    bool roomy;
-
-    g->stacks.makes = true;
-    roomy = lua_checkstack(L, places) != 0;
-    g->stacks.makes = false;
-    return roomy;
+    return lua_checkstack(L, places) != 0;
 }
 
 lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max)
@@ -342,7 +266,6 @@ void lua_guard_close(struct lua_guard *g, lua_State **L)
         lua_close(*L);
     *L = NULL;
     MEM_CLEAR(g->pool.p);
-    MEM_CLEAR(g->stacks.p);
     buf_release(&g->text);
     buf_release(&g->word);
 }

@@ -46,15 +46,6 @@ struct lua_guard_pool {
                1]; /* by size: the newest piece that was given back, in which the one before stands */
 };
 
-/* Where stacks are that must not be moved: see guard.c. */
-struct lua_guard_stacks {
-    bool makes;    /* the next piece that grows is a stack */
-    bool made;     /* that of the state was */
-    void *state;   /* its, LUA_STACK_STAYS bytes; NULL: it is elsewhere */
-    char *p;       /* places of LUA_CO_STACK_STAYS bytes, LUA_CO_STACKS of them; NULL: there was no coroutine yet */
-    uint32_t used; /* a bit for each */
-};
-
 struct lua_guard {
     size_t used, memory_max;
     int64_t credit;              /* units until the clock is looked at again */
@@ -74,12 +65,10 @@ struct lua_guard {
     size_t big_count, huge_count;                  /* in it */
     bool big_lost;                                 /* there were more than fit: some may always be left */
     struct lua_guard_pool pool;
-    struct lua_guard_stacks stacks;
 };
 
-/* For a state or coroutine whose code has not begun: so many places are on its stack above what is there now, and it grows where it is
- * (LUA_STACK_STAYS, LUA_CO_STACK_STAYS). Lua 5.4.4 goes on in the old memory of its stack when that is moved while the text of the record in
- * `"a" .. "b" .. record` is being made. False: no memory. */
+/* So many places are on the stack above what is there now. Lua 5.4.4 loses the value of `"a" .. "b" .. record` when its stack grows while the
+ * record's text is being made: so a state and a coroutine have room before the script begins. False: no memory. */
 MUST_CHECK bool lua_guard_roomy(lua_State *L, int places);
 
 /* A new state under the caps, without libraries. NULL when even that does not fit. */
