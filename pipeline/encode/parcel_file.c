@@ -314,12 +314,14 @@ static void put_origin(struct buf *b, const struct record_origin *o)
     b->n += ORIGIN_BYTES;
 }
 
-void parcel_file_expect(struct parcel_file *f, size_t bytes, size_t records)
+size_t parcel_file_expect(struct parcel_file *f, size_t bytes, size_t records)
 {
-    buf_expect(&f->payload, bytes < PARCEL_BLOCK_BYTES ? bytes : PARCEL_BLOCK_BYTES);
+    bytes = bytes < PARCEL_BLOCK_BYTES ? bytes : PARCEL_BLOCK_BYTES;
+    buf_expect(&f->payload, bytes);
     records = records < PARCEL_BLOCK_RECORDS ? records : PARCEL_BLOCK_RECORDS;
     buf_expect(&f->table, records * 2);
     buf_expect(&f->origins, records * ORIGIN_BYTES);
+    return bytes + records * (2 + ORIGIN_BYTES);
 }
 
 int parcel_file_add(struct parcel_file *f, struct slice data, const struct record_origin *from, struct err *e)

@@ -53,8 +53,8 @@ void parcel_file_close(struct parcel_file **f);
 MUST_CHECK int parcel_file_look(const struct io_ops *ops, const char *path, uint64_t length, struct parcel_mark *mark,
                                 struct err *e);
 
-/* A hint: so much is going to be added before it is flushed. */
-void parcel_file_expect(struct parcel_file *f, size_t bytes, size_t records);
+/* A hint: so much is going to be added before it is flushed. Memory that this takes, in bytes. */
+size_t parcel_file_expect(struct parcel_file *f, size_t bytes, size_t records);
 
 /* Copied. data.n <= PARCEL_RECORD_MAX_BYTES; `from->said` counts for nothing. When one of these fails, what the mark says is as it was
  * and the records since then are gone: the file is to be closed, and gone on with from the mark. ERR_FORMAT: it is shorter than its mark;

@@ -245,7 +245,7 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
     s->wall = wall;
     s->mono = mono;
     s->touched_count = s->part_count = 0;
-    s->buffered = s->noted = s->next_noted = 0;
+    s->buffered = s->expected = s->noted = s->next_noted = 0;
 }
 
 /* syncfs() tells of the errors since its descriptor was opened, so that is done before anything is written. Without it each file is synced. */
@@ -277,13 +277,14 @@ static int note_one(struct stage *s, const struct stage_parcel *p, struct err *e
     return err_set(e, ERR_LIMIT, "its records go to more objects than can be written down on a full disk");
 }
 
-/* A little more: else half of the blocks would be moved to a larger place once more. */
+/* A little more: else half of the blocks would be moved to a larger place once more. A small piece behind large ones may have part in as many
+ * parcels and brings little to each, so what is expected has a bound of its own. */
 static void expect_as_before(struct stage *s, struct stage_parcel *p)
 {
     uint64_t bytes = p->mark.bytes - p->before.bytes, records = p->mark.count - p->before.count;
 
-    if (!p->is_new)
-        parcel_file_expect(file_of(s, p), bytes + bytes / 4, records + records / 4);
+    if (!p->is_new && s->expected < STAGE_BUFFERED_MAX)
+        s->expected += parcel_file_expect(file_of(s, p), bytes + bytes / 4, records + records / 4);
 }
 
 static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
@@ -317,7 +318,7 @@ static int failed(struct stage *s, struct stage_parcel *p, const struct err *e)
 
 int stage_flush(struct stage *s, struct err *e)
 {
-    s->buffered = 0;
+    s->buffered = s->expected = 0;
     for (size_t i = 0; i < s->touched_count; i++) {
         struct stage_parcel *p = s->touched[i];
 

@@ -73,6 +73,7 @@ struct stage {
     struct stage_parcel **touched;
     size_t touched_count, touched_room;
     uint64_t buffered;
+    uint64_t expected;         /* bytes that its parcels have memory for, because they brought as many before */
     uint64_t noted;            /* bytes of its parts in the journal */
     uint64_t next_noted;       /* ... and as many as the next one may have, of the same keys */
     struct staged_part *parts; /* one for each that was touched, behind stage_finish() */

@@ -628,6 +628,35 @@ static void what_is_flushed_is_written_once_and_held_no_more(void **state)
     stage_took(b->stage);
 }
 
+/* A large piece, and behind it a small one of the same keys. */
+static void what_is_expected_of_many_parcels_has_a_bound(void **state)
+{
+    enum { MANY_KEYS = 2 * STAGE_BUFFERED_MAX / PARCEL_BLOCK_BYTES, EACH = PARCEL_BLOCK_BYTES / 2 };
+    struct bench *b = *state;
+    char *text = mem_alloc(EACH);
+    uint64_t most = 0;
+
+    memset(text, 'x', EACH);
+    b->rules = (struct stage_rules){.size = STAGE_PIECE_BYTES_MAX, .interval = HOUR, .max_partitions = 2 * MANY_KEYS};
+    for (size_t bytes = EACH; bytes > 0; bytes = bytes == EACH ? 1 : 0) {
+        stage_begin(b->stage, &b->rules, b->next, b->next + 2 * MANY_KEYS - 1, 5000, 5000);
+        for (uint64_t i = 0; i < 2 * MANY_KEYS; i++) {
+            struct record_origin from = {.seq = b->next + i, .arrival = 4000, .is_counted = true};
+            uint64_t key = i / 2;
+
+            assert_int_equal(stage_add(b->stage, STAGE_RECORDS, slice_of((char *)&key, sizeof(key)),
+                                       slice_of(text, bytes), &from, &b->e),
+                             0);
+            most = b->stage->expected > most ? b->stage->expected : most;
+        }
+        assert_int_equal(stage_finish(b->stage, &b->e), 0);
+        stage_took(b->stage);
+        b->next += 2 * MANY_KEYS;
+    }
+    assert_true(most > 0 && most < STAGE_BUFFERED_MAX + 2 * PARCEL_BLOCK_BYTES);
+    mem_free(text);
+}
+
 static void a_large_piece_has_lanes_of_one_size_as_far_as_there_may_be(void **state)
 {
     (void)state;
@@ -720,6 +749,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_error_of_any_write_of_the_piece_is_seen, set_up, take_down),
         cmocka_unit_test_setup_teardown(what_is_flushed_is_written_once_and_held_no_more, set_up, take_down),
+        cmocka_unit_test_setup_teardown(what_is_expected_of_many_parcels_has_a_bound, set_up, take_down),
         cmocka_unit_test(a_large_piece_has_lanes_of_one_size_as_far_as_there_may_be),
         cmocka_unit_test_setup_teardown(a_backlog_gathers, set_up, take_down),
         cmocka_unit_test_setup_teardown(beside_damage_nothing_is_removed, set_up, take_down),
