@@ -327,27 +327,22 @@ static void input_row(struct page *p, const struct input_health_view *v)
 
 static void inputs(struct page *p, const struct snapshot *snap, size_t stream)
 {
-    size_t count = 0;
+    const size_t begin = snap->inputs_from[stream], end = snap->inputs_from[stream + 1];
     bool tells = false;
 
-    for (size_t i = 0; i < snap->input_count; i++) {
-        const struct snapshot_input *in = &snap->inputs[i];
-
-        count += in->stream == stream;
-        tells |= in->stream == stream && (in->health.has_connection || in->health.error_ago >= 0);
-    }
-    if (count < 2 && !tells)
+    for (size_t i = begin; i < end; i++)
+        tells |= snap->inputs[i].health.has_connection || snap->inputs[i].health.error_ago >= 0;
+    if (end - begin < 2 && !tells)
         return; /* the numbers of the stream say it all */
     page_add(p, "<table class=\"inputs\"><tr><th>input</th><th></th><th>taken</th><th>waits</th><th>last "
                 "error</th></tr>\n");
-    for (size_t i = 0; i < snap->input_count; i++)
-        if (snap->inputs[i].stream == stream)
-            input_row(p, &snap->inputs[i].health);
+    for (size_t i = begin; i < end; i++)
+        input_row(p, &snap->inputs[i].health);
     page_add(p, "</table>\n");
-    for (size_t i = 0; i < snap->input_count; i++) {
+    for (size_t i = begin; i < end; i++) {
         const struct input_health_view *v = &snap->inputs[i].health;
 
-        if (snap->inputs[i].stream != stream || !input_health_is_down(v))
+        if (!input_health_is_down(v))
             continue;
         page_add(p, "<div class=\"trouble failing\"><p>");
         page_input_down(p, v, page_html);

@@ -23,6 +23,7 @@ void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
     s->streams = mem_array(s->view.count, sizeof(s->streams[0]));
     for (; s->count < s->view.count; s->count++)
         (void)engine_stream_status(&s->view, s->count, wall_now, &s->streams[s->count]);
+    s->inputs_from = mem_array(s->count + 1, sizeof(s->inputs_from[0]));
     for (size_t i = 0; i < s->count; i++) {
         struct input_health_view h;
 
@@ -30,6 +31,7 @@ void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
             s->inputs = mem_grow(s->inputs, s->input_count + 1, sizeof(*s->inputs));
             s->inputs[s->input_count++] = (struct snapshot_input){.stream = i, .health = h};
         }
+        s->inputs_from[i + 1] = s->input_count;
     }
 }
 
@@ -42,6 +44,7 @@ void snapshot_release(struct snapshot *s)
     for (size_t i = 0; i < s->input_count; i++)
         input_health_view_release(&s->inputs[i].health);
     MEM_CLEAR(s->inputs);
+    MEM_CLEAR(s->inputs_from);
     s->count = s->input_count = 0;
 }
 

@@ -31,6 +31,7 @@ struct snapshot {
     size_t count;
     struct snapshot_input *inputs; /* of all streams, one stream after the other */
     size_t input_count;
+    size_t *inputs_from; /* of each stream, and behind the last one: where in `inputs` its own begin */
 };
 
 void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now);
