@@ -379,15 +379,14 @@ static void begin_batch(struct stream *st, const struct seal *next, const struct
     add_open(st, delivery_new_piece(h, next, end));
 }
 
-/* A piece holds what it is made of until it is staged, so the next one gathers beside it. */
+/* A piece holds what it is made of until it is staged, so the next one gathers beside it. The settings may be others than at the start. */
 static void resize_batch(struct stream *st)
 {
     const struct generation *g = st->generations.newest;
     uint64_t size = staging_batch_bytes(&st->staging, g);
 
     batcher_resize(&st->batcher, size);
-    if (g->conf->partitioned)
-        pace_resize(&st->pace, 2 * size);
+    pace_resize(&st->pace, g->conf->partitioned ? 2 * size : (uint64_t)g->conf->buffer_size);
 }
 
 static void cut_due_batches(struct stream *st)

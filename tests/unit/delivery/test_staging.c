@@ -992,6 +992,38 @@ static void a_destination_of_before_holds_up_no_parcel_of_the_new_one(void **sta
     free_store(third);
 }
 
+static uint64_t ahead_of_a_batch(const struct bench *b)
+{
+    const struct pace *p = &b->r->stream->pace;
+
+    return atomic_load(&p->ahead) - p->more;
+}
+
+/* With keys, without, and with them again. */
+static void how_far_inputs_read_ahead_follows_the_settings(void **state)
+{
+    struct bench *b = bench_new(18);
+    struct err e;
+
+    (void)state;
+    rig_start(b->r);
+    assert_int_equal(ahead_of_a_batch(b), 2 * STAGE_PIECE_BYTES);
+    for (unsigned i = 0; i < 2; i++) {
+        struct stream_settings *conf = &b->replaced[i];
+
+        *conf = b->r->conf;
+        conf->partitioned = i == 1;
+        conf->buffer_size = STAGE_PIECE_BYTES * 100;
+        committer_barrier(b->r->committer);
+        if (stream_replace_sinks(b->r->stream, conf, b->r->dir, &e) < 0)
+            fail_msg("%s", e.msg);
+        assert_int_equal(ahead_of_a_batch(b), STAGE_PIECE_BYTES * (conf->partitioned ? 2 : 100));
+    }
+    rig_drain(b->r);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* Nothing of it is anywhere but in the spool: it begins anew. */
 static void a_piece_that_waits_is_made_with_the_new_settings(void **state)
 {
@@ -1329,6 +1361,7 @@ int main(void)
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(without_its_log_what_is_staged_is_kept),
         cmocka_unit_test(a_destination_of_before_holds_up_no_parcel_of_the_new_one),
+        cmocka_unit_test(how_far_inputs_read_ahead_follows_the_settings),
         cmocka_unit_test(a_piece_that_waits_is_made_with_the_new_settings),
         cmocka_unit_test(what_is_held_goes_to_a_backup_that_comes_later),
         cmocka_unit_test(what_was_sealed_without_a_name_keeps_its_keys),
