@@ -394,7 +394,7 @@ static int prepare_put(struct api_request *rq)
     else if (rc == 0)
         rc = api_error_set(&rq->error, API_UNAVAILABLE, API_SLOW_DOWN);
 
-    if (rc < 0 && rq->stream && rq->error.code != API_UNAVAILABLE)
+    if (rc < 0 && rq->stream && rq->error.code != API_UNAVAILABLE) /* else it may come again as it is */
         input_health_error(rq->stream->health, "a request was refused: its body is not what it should be",
                            "see the answer that its client has", clock_mono());
     if (rc < 0)

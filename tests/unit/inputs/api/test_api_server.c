@@ -5,6 +5,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/api/server.h"
+#include "pipeline/inputs/health.h"
 #include "pipeline/base/io.h"
 
 #include <arpa/inet.h>
@@ -17,7 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BODY "{\"DeliveryStreamName\":\"app\",\"Record\":{\"Data\":\"eA==\"}}"
+#define BODY     "{\"DeliveryStreamName\":\"app\",\"Record\":{\"Data\":\"eA==\"}}"
+#define BAD_BODY "{\"DeliveryStreamName\":\"app\",\"Record\":{\"Data\":\"e!==\"}}" /* as long */
 
 static struct committer *committer;
 static struct spool *spool;
@@ -26,6 +28,7 @@ static struct metrics metrics;
 static struct api *api;
 static struct http_servers servers;
 static struct pushback held;
+static struct input_health health;
 static struct io_ops disk;
 static char dir[64];
 static char region[] = "us-east-1", account[] = "000000000000", listen_on[] = "127.0.0.1:0";
@@ -87,6 +90,7 @@ static void add_stream(void)
     struct api_stream stream = {.name = "app",
                                 .spool = spool,
                                 .metrics = &metrics,
+                                .health = &health,
                                 .pushback = &held,
                                 .destination = "file",
                                 .compression = "none"};
@@ -105,6 +109,7 @@ static int setup(void **state)
     disk = io_ops_real;
     disk.fdatasync = slow_sync;
     pushback_init(&held, NULL, NULL);
+    input_health_init(&health, "api", 0);
     snprintf(dir, sizeof(dir), "/tmp/api-server-XXXXXX");
     assert_non_null(mkdtemp(dir));
     sc.dir = dir;
@@ -136,6 +141,7 @@ static int teardown(void **state)
     committer_stop(&committer);
     spool_close(&spool);
     pushback_release(&held);
+    input_health_release(&health);
     nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     assert_int_equal(budget.used, 0);
     return 0;
@@ -308,6 +314,39 @@ static void many_that_end_at_any_moment_are_taken_or_refused(void **state)
         close(fds[i]);
 }
 
+static uint64_t errors_of_the_input(void)
+{
+    struct input_health_view v;
+    uint64_t n;
+
+    input_health_view(&health, clock_wall(), clock_mono(), &v);
+    n = v.counts[INPUT_ERRORS];
+    assert_int_equal(v.error_ago >= 0, n > 0);
+    input_health_view_release(&v);
+    return n;
+}
+
+/* There is room for its body, and no more for what is made of it. */
+static void a_put_for_which_there_is_no_memory_is_no_error_of_the_input(void **state)
+{
+    int fd = begin_put();
+    size_t rest = budget.limit - atomic_load(&budget.used);
+
+    (void)state;
+    assert_true(budget_take(&budget, rest));
+    say(fd, BODY);
+    assert_true(hears(fd, "Slow down."));
+    close(fd);
+    budget_give(&budget, rest);
+    assert_true(api_memory_pushback(api, clock_mono()).blocked);
+    assert_int_equal(errors_of_the_input(), 0);
+    fd = begin_put();
+    say(fd, BAD_BODY);
+    assert_true(hears(fd, "Exception"));
+    close(fd);
+    assert_int_equal(errors_of_the_input(), 1);
+}
+
 /* --- a stream that goes --------------------------------------------------------------------------------------------- */
 
 static void put_and_expect(const char *want)
@@ -399,6 +438,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(no_body_reaches_the_committer_once_the_server_has_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_for_long_is_held_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_put_for_which_there_is_no_memory_is_no_error_of_the_input, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_begun_when_it_stops_is_still_taken_for_a_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_stream_that_is_closed_keeps_its_clients_waiting_and_is_not_found_once_it_is_gone, setup, teardown),
