@@ -20,6 +20,7 @@
 struct chain {
     size_t count;
     bool single, holds;
+    nsec batch_time;
     struct {
         const struct transform_ops *ops;
         void *shared;
@@ -79,6 +80,7 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
     *out = c;
     for (size_t i = 0; i < count; i++) {
         const struct transform_ops *ops = parts[i].ops;
+        nsec time;
 
         c->link[i].ops = ops;
         if (ops->load(&c->link[i].shared, parts[i].conf, env, e) < 0) {
@@ -89,6 +91,9 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
         c->single = c->single || (ops->is_single && ops->is_single(c->link[i].shared));
         c->link[i].holds = ops->holds && ops->holds(c->link[i].shared);
         c->holds = c->holds || c->link[i].holds;
+        time = ops->batch_time ? ops->batch_time(c->link[i].shared) : 0;
+        if (time > 0 && (c->batch_time == 0 || time < c->batch_time))
+            c->batch_time = time;
     }
     return 0;
 }
@@ -113,6 +118,11 @@ bool chain_is_single(const struct chain *c)
 bool chain_holds(const struct chain *c)
 {
     return c->holds;
+}
+
+nsec chain_batch_time(const struct chain *c)
+{
+    return c->batch_time;
 }
 
 /* --- what is kept --- */

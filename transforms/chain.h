@@ -32,8 +32,9 @@ struct chain_part {
 MUST_CHECK int chain_load(struct chain **c, const struct chain_part *parts, size_t count,
                           const struct transform_env *env, struct err *e);
 void chain_unload(struct chain **c);
-bool chain_is_single(const struct chain *c); /* one of them is */
-bool chain_holds(const struct chain *c);     /* one of them does */
+bool chain_is_single(const struct chain *c);  /* one of them is */
+bool chain_holds(const struct chain *c);      /* one of them does */
+nsec chain_batch_time(const struct chain *c); /* the shortest of theirs; 0: none has one */
 
 /* `cancel` as in transform_ops.open. */
 MUST_CHECK int chain_open(struct chain_state **s, struct chain *c, const struct cancel *cancel, struct err *e);

@@ -85,6 +85,8 @@ struct transform_ops {
     bool all_keys; /* what it emits with a record are all its partition keys: those of before are gone */
     /* Does it hold records back until end()? NULL: no. */
     bool (*holds)(const void *shared);
+    /* How long it may take for a batch, of which it fails the rest then. NULL: as long as it takes. */
+    nsec (*batch_time)(const void *shared);
 
     /* `cancel` (NULL: never asked) outlives the state. Whoever works for long looks at it between two pieces, and answers -1
      * with ERR_CANCELLED; runs of a few milliseconds need not, the chain looks between them. */

@@ -850,16 +850,19 @@
 #define PARTITIONS_OPEN_MAX 20000
 /* A record in it: of what a transform made, or a line that says why one failed. */
 #define PARCEL_RECORD_MAX_BYTES TRANSFORM_LINE_MAX_BYTES
-/* Staging (encode/stage.h): a piece that is staged at once, a larger one when many keys are to have something of it (so much for each); how
- * much of what it is made of stays in memory, how long it may take, and how long one gathers at most; bytes of a lane of it, and how many
- * lanes it has at most; what it may hold in memory of its parcels' blocks, and what a file takes of that however little is added to it;
- * their files that stay open between two pieces; parcels that one piece may go to; and parcels of a stream that are not settled, above
- * which no further piece is staged: all of them stand in each checkpoint (FRAME_EXTRA_MAX). */
+/* Staging (encode/stage.h): a piece that is staged at once, a larger one when many keys are to have something of it (so much for each); which
+ * part of spool.limit that may be; how much of what it is made of stays in memory; how long it may take, and which part of the time that a
+ * script has for a batch; how long one gathers at most; bytes of a lane of it, and how many lanes it has at most; what it may hold in memory
+ * of its parcels' blocks, and what a file takes of that however little is added to it; their files that stay open between two pieces;
+ * parcels that one piece may go to; and parcels of a stream that are not settled, above which no further piece is staged: all of them stand
+ * in each checkpoint (FRAME_EXTRA_MAX). */
 #define STAGE_PIECE_BYTES     LIMIT(4 * MIB, 8 * KIB)
 #define STAGE_PIECE_BYTES_MAX LIMIT(64 * MIB, 16 * KIB)
 #define STAGE_PIECE_KEY_BYTES LIMIT(128 * KIB, 256)
+#define STAGE_PIECE_OF_SPOOL  16
 #define STAGE_WARM_MAX        LIMIT(8 * MIB, 64 * KIB)
 #define STAGE_PIECE_TIME      (4 * NSEC_PER_SEC)
+#define STAGE_PIECE_TIME_PART 8
 #define STAGE_PIECE_AGE_PART  8 /* of the stream's buffer.interval */
 #define STAGE_PIECE_AGE_MAX   (2 * NSEC_PER_SEC)
 #define STAGE_LANE_BYTES      LIMIT(4 * MIB, 2 * KIB)

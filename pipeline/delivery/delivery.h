@@ -88,6 +88,8 @@ struct delivery_host {
     struct target *destination, *backup;
     struct transform_instances *line; /* NULL: no transforms; handed to transform() */
     bool single;                      /* they take one batch after the other, in the order of the seals */
+    bool holds;                       /* one of them has a batch in its memory as a whole */
+    nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;
     uint64_t epoch; /* of this run, for the ids of what it seals: seal_identity.h */
 };

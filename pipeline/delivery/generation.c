@@ -1,5 +1,6 @@
 #include "pipeline/delivery/generation.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>
@@ -58,6 +59,14 @@ static const char *keep_text(struct generations *all, const char *text)
     return k->text;
 }
 
+/* A script may have a limit of time for a batch, behind which records fail: no piece comes near that. */
+static nsec piece_time(const struct transform_instances *line)
+{
+    nsec most = line ? transform_instances_batch_time(line) : 0, part = most / STAGE_PIECE_TIME_PART;
+
+    return most && part < STAGE_PIECE_TIME ? part : STAGE_PIECE_TIME;
+}
+
 struct generation *generation_open(struct generations *all, const struct stream_settings *conf,
                                    const struct delivery_host *host, struct seal_journal *journal, const char *base_dir,
                                    struct err *e)
@@ -84,6 +93,8 @@ struct generation *generation_open(struct generations *all, const struct stream_
     g->host.backup = g->backup;
     g->host.line = g->line;
     g->host.single = g->line && transform_instances_is_single(g->line);
+    g->host.holds = g->line && transform_instances_hold(g->line);
+    g->host.piece_time = piece_time(g->line);
     return g;
 }
 

@@ -8,7 +8,6 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/base/human.h"
-#include "pipeline/delivery/generation.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -323,7 +322,8 @@ static void note_time(struct staging *s)
 {
     nsec now = s->env.loop->mono, took = now > s->since ? now - s->since : 1;
 
-    s->timely = (uint64_t)((double)s->piece->piece.bytes * STAGE_PIECE_TIME / (double)took);
+    s->timely = (uint64_t)((double)s->piece->piece.bytes * (double)s->piece->host->piece_time / (double)took);
+    s->timely_for = s->piece->host;
     s->since = now;
 }
 
@@ -469,6 +469,7 @@ void staging_replaced(struct staging *s)
 {
     TAILQ_CONCAT(&s->unowned, &s->held, line);
     s->held_since = 0;
+    s->timely_for = NULL;
 }
 
 /* Committer. */
@@ -557,22 +558,23 @@ size_t staging_partitions(const struct staging *s)
     return s->stage->open[STAGE_RECORDS];
 }
 
-/* What a piece costs for each of its keys is shared by more records, as long as it does not take long, and the spool is not full before the
- * piece is. */
-static uint64_t piece_bytes(const struct staging *s, const struct stream_settings *conf)
+/* What a piece costs for each of its keys is shared by more records, as long as it does not take long, and no script has all of it in its memory.
+ * Two of them, and what inputs read ahead of these, are in the spool beside the open parcels, which may have half of it. */
+static uint64_t piece_bytes(const struct staging *s, const struct generation *g)
 {
-    uint64_t most = conf->spool_limit / 4 < STAGE_PIECE_BYTES_MAX ? conf->spool_limit / 4 : STAGE_PIECE_BYTES_MAX;
-    uint64_t wanted = staging_partitions(s) * STAGE_PIECE_KEY_BYTES;
+    uint64_t wanted = staging_partitions(s) * STAGE_PIECE_KEY_BYTES, part = g->conf->spool_limit / STAGE_PIECE_OF_SPOOL;
 
-    if (s->timely && most > s->timely)
-        most = s->timely;
-    wanted = wanted < most ? wanted : most;
+    if (g->host.holds || s->timely_for != &g->host)
+        return STAGE_PIECE_BYTES;
+    part = part < s->timely ? part : s->timely;
+    wanted = wanted < part ? wanted : part;
+    wanted = wanted < STAGE_PIECE_BYTES_MAX ? wanted : STAGE_PIECE_BYTES_MAX;
     return wanted > STAGE_PIECE_BYTES ? wanted : STAGE_PIECE_BYTES;
 }
 
 uint64_t staging_batch_bytes(const struct staging *s, const struct generation *g)
 {
-    return g->conf->partitioned ? piece_bytes(s, g->conf) : generation_object_bytes(g);
+    return g->conf->partitioned ? piece_bytes(s, g) : generation_object_bytes(g);
 }
 
 size_t staging_waiting(const struct staging *s)

@@ -56,7 +56,8 @@ struct staging {
     enum staging_step step;
     struct delivery *piece; /* that is staged, in WORK and JOURNAL */
     nsec since;             /* mono; it was cut, or the part before was in the journal */
-    uint64_t timely;        /* bytes that take no longer than a piece should, as the last one went; 0: nobody knows */
+    uint64_t timely;        /* bytes that take no longer than a piece should, as the last one went, ... */
+    const struct delivery_host *timely_for; /* ... which was this one's; NULL: nobody knows */
     struct stage_piece work;
     struct worker_job job;
     struct loop_event worked;

@@ -64,6 +64,16 @@ bool transform_instances_is_single(const struct transform_instances *l)
     return chain_is_single(l->chain);
 }
 
+bool transform_instances_hold(const struct transform_instances *l)
+{
+    return chain_holds(l->chain);
+}
+
+nsec transform_instances_batch_time(const struct transform_instances *l)
+{
+    return chain_batch_time(l->chain);
+}
+
 struct chain_state *transform_instances_only_state(struct transform_instances *l, const struct cancel *cancel,
                                                    struct err *e)
 {

@@ -23,6 +23,8 @@ MUST_CHECK int transform_instances_open(struct transform_instances **line, const
                                         const char *base_dir, struct err *e);
 void transform_instances_close(struct transform_instances **line); /* no worker works with it any more */
 bool transform_instances_is_single(const struct transform_instances *line);
+bool transform_instances_hold(const struct transform_instances *line);       /* chain_holds() */
+nsec transform_instances_batch_time(const struct transform_instances *line); /* chain_batch_time() */
 
 /* The state for this worker, made on first use. NULL: it could not be made. */
 struct chain_state *transform_instances_state(struct transform_instances *line, struct worker *w, struct err *e);

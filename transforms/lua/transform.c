@@ -164,6 +164,13 @@ static bool holds(const void *shared)
     return s->holds;
 }
 
+static nsec batch_time(const void *shared)
+{
+    const struct lua_shared *s = shared;
+
+    return s->options.batch_timeout;
+}
+
 /* --- a state --- */
 
 static int open_worker(const struct lua_state *st, struct lua_vm **w, struct lua_script *script, struct err *e)
@@ -346,6 +353,7 @@ const struct transform_ops transform_lua = {
     .unload = unload,
     .is_single = is_single,
     .holds = holds,
+    .batch_time = batch_time,
     .open = open_state,
     .close = close_state,
     .begin = begin,

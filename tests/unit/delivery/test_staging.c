@@ -192,8 +192,21 @@ static void keys_close(void **state)
     *state = NULL;
 }
 
-static const struct transform_ops KEYS = {
-    .name = "keys", .fields = fake_fields, .load = keys_load, .open = keys_open, .close = keys_close, .run = keys_run};
+static nsec time_for_a_batch;
+
+static nsec keys_batch_time(const void *shared)
+{
+    (void)shared;
+    return time_for_a_batch;
+}
+
+static const struct transform_ops KEYS = {.name = "keys",
+                                          .fields = fake_fields,
+                                          .load = keys_load,
+                                          .batch_time = keys_batch_time,
+                                          .open = keys_open,
+                                          .close = keys_close,
+                                          .run = keys_run};
 
 /* --- a disk that fails ----------------------------------------------------------------------------------------------- */
 
@@ -594,7 +607,7 @@ static void a_piece_grows_with_its_keys(void **state)
     struct stream_settings conf = {.partitioned = true, .spool_limit = 64 * STAGE_PIECE_BYTES_MAX};
     struct generation g = {.conf = &conf};
     struct stage stage = {.open = {0}};
-    struct staging s = {.stage = &stage};
+    struct staging s = {.stage = &stage, .timely = UINT64_MAX, .timely_for = &g.host};
 
     (void)state;
     assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
@@ -607,10 +620,37 @@ static void a_piece_grows_with_its_keys(void **state)
     s.timely = 1;
     assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
     s.timely = UINT64_MAX;
-    conf.spool_limit = 3 * STAGE_PIECE_BYTES_MAX;
+    conf.spool_limit = (uint64_t)STAGE_PIECE_OF_SPOOL / 4 * 3 * STAGE_PIECE_BYTES_MAX;
     assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES_MAX / 4 * 3);
     conf.spool_limit = 1;
     assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
+    conf.spool_limit = 64 * STAGE_PIECE_BYTES_MAX;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES_MAX);
+    g.host.holds = true;
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
+    g.host.holds = false;
+    s.timely_for = NULL; /* nobody knows how long it takes: at the start, or with other scripts */
+    assert_int_equal(staging_batch_bytes(&s, &g), STAGE_PIECE_BYTES);
+}
+
+/* Behind it the rest of the batch would fail. */
+static void no_piece_comes_near_the_time_for_a_batch(void **state)
+{
+    struct bench *b = bench_new(19);
+    const struct staging *s;
+
+    (void)state;
+    time_for_a_batch = STAGE_PIECE_TIME_PART; /* so there is a nanosecond for a piece */
+    rig_start(b->r);
+    s = &b->r->stream->staging;
+    assert_null(s->timely_for);
+    put(b, "a");
+    rig_drain(b->r);
+    assert_ptr_equal(s->timely_for, &b->r->stream->generations.newest->host);
+    assert_int_equal(s->timely, 0);
+    rig_stop(b->r);
+    time_for_a_batch = 0;
+    bench_free(b);
 }
 
 struct look {
@@ -1352,6 +1392,7 @@ int main(void)
         cmocka_unit_test(what_an_earlier_run_gathered_is_no_throughput_of_this_one),
         cmocka_unit_test(more_keys_than_there_may_be_are_delivered_early),
         cmocka_unit_test(a_piece_grows_with_its_keys),
+        cmocka_unit_test(no_piece_comes_near_the_time_for_a_batch),
         cmocka_unit_test(as_many_objects_as_there_may_be_are_seen),
         cmocka_unit_test(a_parcel_whose_file_is_gone_is_corrupt),
         cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),

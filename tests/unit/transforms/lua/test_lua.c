@@ -275,6 +275,16 @@ static void single_is_an_option_or_a_global(void **state)
     rig_free(rig);
 }
 
+static void it_says_how_long_a_batch_may_take(void **state)
+{
+    struct rig *rig = rig_new("function transform(r) return r end");
+
+    (void)state;
+    rig_open(rig, "lua: t.lua, batch_timeout: 7s");
+    assert_int_equal(rig->ops->batch_time(rig->shared), 7 * NSEC_PER_SEC);
+    rig_free(rig);
+}
+
 static void a_changed_script_is_taken_at_the_next_batch(void **state)
 {
     struct rig *rig = rig_new("function transform(r) return 'one' end");
@@ -550,6 +560,7 @@ int main(void)
         cmocka_unit_test(require_takes_files_beside_the_script_only),
         cmocka_unit_test(require_at_run_time_reads_no_files),
         cmocka_unit_test(single_is_an_option_or_a_global),
+        cmocka_unit_test(it_says_how_long_a_batch_may_take),
         cmocka_unit_test(a_changed_script_is_taken_at_the_next_batch),
         cmocka_unit_test(without_watch_a_changed_script_changes_nothing),
         cmocka_unit_test(finish_runs_when_a_state_ends),
