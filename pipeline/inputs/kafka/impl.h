@@ -1,6 +1,7 @@
 /* impl.h -- inside of the kafka input, for its own files.
  *
  *     kafka.c     the thread: a client, its turns, its end; what librdkafka says of itself
+ *     trouble.c   what is wrong with the brokers, in words
  *     take.c      messages go into the window, and back when it gives them up
  *     group.c     partitions come and go; offsets are committed
  *     places.c    where a partition begins, and where one goes on whose place is lost
@@ -113,8 +114,10 @@ void kafka_pause(struct input *in, bool pause);
 /* The client is gone, or the group has thrown us out: nobody's partitions. */
 void kafka_leave_parts(struct input *in);
 
-/* --- kafka.c */
+/* --- trouble.c */
 
+/* The brokers, or the library for them, refuse what we are `doing`. `said`: their words, or NULL. */
+void kafka_failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, const char *said, nsec now);
 /* The client is beyond help. */
 void kafka_fatal(struct input *in, nsec now);
 /* A question that the brokers did not answer. */

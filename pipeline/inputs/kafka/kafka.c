@@ -19,35 +19,6 @@
 
 /* --- what librdkafka says ------------------------------------------------------------------------------------------------ */
 
-static void failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, const char *said, nsec now)
-{
-    const char *hint = kafka_hint(err);
-
-    connection_failed(&in->connection,
-                      &(struct connection_trouble){.doing = doing,
-                                                   .cause = rd_kafka_err2str(err),
-                                                   .said = said,
-                                                   .hint = hint ? hint : "look at the brokers and at their log"},
-                      now);
-    in->look_next = now + KAFKA_LOOK_EVERY;
-}
-
-void kafka_ask_failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, nsec now)
-{
-    in->ask_again = now + KAFKA_ASK_AGAIN;
-    if (!in->connection.failing) /* it follows from what is said already */
-        failed(in, doing, err, in->said[0] ? in->said : NULL, now);
-}
-
-void kafka_fatal(struct input *in, nsec now)
-{
-    char why[256] = "";
-    rd_kafka_resp_err_t err = rd_kafka_fatal_error(in->rk, why, sizeof(why));
-
-    in->dead = true;
-    failed(in, "be a member of the group", err, why, now);
-}
-
 /* One broker that cannot be reached is no trouble as long as others can. */
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
@@ -62,11 +33,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         if (!in->connection.failing)
-            failed(in, "connect", err, in->said[0] ? in->said : reason, now);
+            kafka_failed(in, "connect", err, in->said[0] ? in->said : reason, now);
         break;
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
-        failed(in, "connect", err, reason, now);
+        kafka_failed(in, "connect", err, reason, now);
         break;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -116,7 +87,7 @@ static bool subscribe(struct input *in, nsec now)
     err = rd_kafka_subscribe(in->rk, topics);
     rd_kafka_topic_partition_list_destroy(topics);
     if (err)
-        failed(in, "subscribe", err, NULL, now);
+        kafka_failed(in, "subscribe", err, NULL, now);
     return !err;
 }
 
@@ -128,7 +99,7 @@ static void begin_client(struct input *in, nsec now)
     char why[256];
 
     if (kafka_client_conf(in->conf, in->env.base_dir, &conf, &e) < 0) {
-        failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, e.msg, now);
+        kafka_failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, e.msg, now);
         return;
     }
     rd_kafka_conf_set_opaque(conf, in);
@@ -139,7 +110,7 @@ static void begin_client(struct input *in, nsec now)
     in->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
     if (!in->rk) {
         rd_kafka_conf_destroy(conf);
-        failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, why, now);
+        kafka_failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, why, now);
         return;
     }
     (void)rd_kafka_set_log_queue(in->rk, NULL);

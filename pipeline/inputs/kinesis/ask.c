@@ -1,11 +1,8 @@
 /* Calls: which is due, and what its end means for the shard it was about.
  *
- * What has to do with one shard alone (it is throttled, its iterator is old, its answer is malformed) holds up that shard alone. Everything else (no connection, no keys, no
- * rights) is the same for all: then one call tries now and then until it works. */
+ * What has to do with one shard alone (it is throttled, its iterator is old, its answer is malformed) holds up that shard alone. Everything else
+ * (no connection, no keys, no rights) is the same for all: then one call tries now and then until it works. */
 #include "pipeline/inputs/kinesis/impl.h"
-
-#include "pipeline/base/backoff.h"
-#include "pipeline/base/digest.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,30 +14,9 @@ static bool code_has(const struct reader *r, const char *word)
     return strstr(r->call.error.code, word) != NULL;
 }
 
-/* It has to do with this shard alone: others go on meanwhile. */
-static void back_off(struct input *in, struct shard *x, const char *cause, const char *said, const char *hint, nsec now)
-{
-    input_health_add(in->env.health, INPUT_FAILED_CALLS, 1);
-    if (x->failures < KINESIS_FAILURES_MAX)
-        x->failures++;
-    x->due = now + backoff_wait(x->failures, random_bits());
-    if (log_due(&in->throttled, now, KINESIS_SAYS_EVERY))
-        log_warn("a shard was not read this time, and is asked again later", KS("stream", in->env.stream),
-                 KS("input", in->label), KS("source", in->conf->stream), KS("shard", x->id), KS("cause", cause),
-                 KS("said", said), KU("suppressed", in->throttled.suppressed), KS("hint", hint));
-}
-
 static void shard_refused(struct input *in, struct reader *r, const char *hint, nsec now)
 {
-    back_off(in, r->shard, r->call.error.code, r->call.error.said, hint, now);
-}
-
-void kinesis_shard_malformed(struct input *in, struct reader *r, const struct err *e, nsec now)
-{
-    static const char HINT[] = "the server's answer is wrong: all other shards are read meanwhile";
-
-    input_health_error(in->env.health, e->msg, HINT, now);
-    back_off(in, r->shard, e->msg, "", HINT, now);
+    kinesis_shard_backs_off(in, r->shard, r->call.error.code, r->call.error.said, hint, now);
 }
 
 static void shard_call_failed(struct input *in, struct reader *r, nsec now)

@@ -1,5 +1,5 @@
-/* impl.h -- one input kinesis, as its three files see it: kinesis.c (turns, beginning and end), ask.c (what is asked and what comes back) and
- * feed.c (records on their way into the window).
+/* impl.h -- one input kinesis, as its files see it: kinesis.c (turns, beginning and end), ask.c (what is asked and what comes back),
+ * feed.c (records on their way into the window) and trouble.c (a shard that waits).
  *
  * Threads    the input's own, but for open and close.
  */
@@ -99,12 +99,18 @@ struct reader *kinesis_oldest_answer(struct input *in); /* that is not in the wi
 void kinesis_reader_over(struct input *in, struct reader *r);
 void kinesis_close_record(struct opened *o);
 
+/* --- trouble.c */
+
+/* It is asked again later, and that is said now and then. */
+void kinesis_shard_backs_off(struct input *in, struct shard *x, const char *cause, const char *said, const char *hint,
+                             nsec now);
+/* A record of its answer, or the whole of it, is not what Kinesis says. */
+void kinesis_shard_malformed(struct input *in, struct reader *r, const struct err *e, nsec now);
+
 /* --- ask.c */
 
 void kinesis_take_answers(struct input *in, nsec now);
 void kinesis_start_calls(struct input *in, nsec now);
-/* A record of its answer, or the whole of it, is not what Kinesis says: the shard is asked again later. */
-void kinesis_shard_malformed(struct input *in, struct reader *r, const struct err *e, nsec now);
 unsigned kinesis_under_way(const struct input *in);
 void kinesis_cancel_calls(struct input *in);
 void kinesis_drop_answers(struct input *in);
