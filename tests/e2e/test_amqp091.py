@@ -153,7 +153,7 @@ def test_a_connection_that_breaks_off_anywhere_loses_nothing(t):
     d.stop()
     assert sorted(set(got(t))) == sent and not r.bad
     for words in ("AMQP_CONNECTION_FORCED", "AMQP_PRECONDITION_FAILED.*timed out.*consumer_timeout", "ended the consumer"):
-        assert d.logged(words), words
+        assert d.wait_logged(words), words
 
 
 def test_what_is_wrong_is_said_and_tried_again(t):
@@ -191,7 +191,7 @@ def test_a_stream_goes_on_behind_the_last_message_that_is_safe(t):
     d.wait_delivered("app", len(sent))
     d.stop()
     assert sorted(got(t)) == sent and not r.bad
-    assert not r.asked[0].endswith(struct.pack(">q", 0)) and d.logged("read on behind the last message")
+    assert not r.asked[0].endswith(struct.pack(">q", 0)) and d.wait_logged("read on behind the last message")
 
 
 def test_a_stream_that_is_begun_at_its_end_loses_nothing_from_then_on(t):
@@ -237,7 +237,7 @@ def test_a_stream_that_lost_messages_or_was_made_anew_is_noticed(t):
     r.from_the_beginning = True
     d.start()
     d.wait_delivered("app", 28)
-    assert d.logged("deleted and made anew.*expected=30 found=0", level="warn")
+    assert d.wait_logged("deleted and made anew.*expected=30 found=0", level="warn")
     d.stop()
     assert sorted(got(t)) == sent
 

@@ -106,7 +106,7 @@ class Lines(Input):
             f.write(b"".join(r + b"\n" for r in some))
 
     def check_too_large(self, d):
-        assert d.logged(rf"record_max_bytes={self.most()}"), d.log_text()
+        assert d.wait_logged(rf"record_max_bytes={self.most()}"), d.log_text()
 
 
 class Tail(Lines):

@@ -171,8 +171,8 @@ def test_a_call_that_fails_is_tried_again(t):
     d.stop()
     check(t, sent)
     assert len(seen) == len(faults)
-    assert d.logged("a shard was not read this time.*ProvisionedThroughputExceeded")
-    assert d.logged("a call to the source failed.*AccessDenied") and d.logged("calls to the source work again")
+    assert d.wait_logged("a shard was not read this time.*ProvisionedThroughputExceeded")
+    assert d.wait_logged("a call to the source failed.*AccessDenied") and d.wait_logged("calls to the source work again")
 
 
 def test_expired_iterators_are_nobodys_business(t):

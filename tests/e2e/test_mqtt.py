@@ -192,7 +192,7 @@ def test_what_goes_wrong_is_said_and_tried_again(t):
         m.publish("t/a", b"x", qos=2)
     d.wait_delivered("app", len(wrong))
     d.stop()
-    assert len(d.logged("the connection to the source works again")) == len(wrong) - 1
+    wait_until("as many lines", lambda: len(d.logged("the connection to the source works again")) == len(wrong) - 1, 20 * t.slow)
     assert got(t) == [b"x"] * len(wrong) and not any(m.refused for m in servers)
 
 

@@ -83,7 +83,7 @@ def test_what_is_not_from_sns_is_refused(t):
     refused(good, 400, "another type", headers={"x-amz-sns-message-type": "SubscriptionConfirmation"})
     refused(peer.message(kind="SubscriptionConfirmation", SubscribeURL="http://127.0.0.1:1/x"), 403, "SubscribeURL")
     assert post(endpoint(d, "/sns/other"), good)[0] == 404
-    assert d.logged("a message was refused") and peer.confirmations() == []
+    assert d.wait_logged("a message was refused") and peer.confirmations() == []
     assert post(endpoint(d), good)[0] == 200
     assert post(endpoint(d), peer.message("late", age=3700))[0] == 200  # an hour after it was published SNS tries for the last time
     d.wait_delivered("app", 2)
@@ -102,7 +102,7 @@ def test_subscriptions_are_confirmed_when_sns_can_be_asked(t):
     assert post(endpoint(d), m)[0] == 200
     assert peer.confirmations() == [path, path] and "/other.pem" not in peer.asked
     assert post(endpoint(d), peer.message("gone", kind="UnsubscribeConfirmation"))[0] == 200
-    assert len(peer.confirmations()) == 2 and d.logged("a subscription was taken away")
+    assert len(peer.confirmations()) == 2 and d.wait_logged("a subscription was taken away")
     other = daemon(t, peer, name="careful", options={"confirm": "no"}).start()
     assert post(endpoint(other), m)[0] == 200
     assert len(peer.confirmations()) == 2 and path in other.wait_logged("it is not confirmed")[0]
@@ -122,7 +122,7 @@ def test_a_certificate_that_cannot_be_had_is_503(t):
     peer.statuses[path] = 302
     m = peer.message("later", SigningCertURL=peer.base + "SimpleNotificationService-0002.pem")
     assert post(endpoint(d), m)[0] == 200  # another one serves
-    assert d.logged("messages cannot be checked") and "/other.pem" not in peer.asked
+    assert d.wait_logged("messages cannot be checked") and "/other.pem" not in peer.asked
     d.wait_delivered("app", 1)
     d.stop()
 
@@ -185,7 +185,7 @@ def test_raw_messages_need_the_secret(t):
     raw = b"raw \0\xff\xfe"
     status, _, headers = post(endpoint(d), m, raw=raw)
     assert status == 401 and headers["WWW-Authenticate"].startswith("Basic")
-    assert d.logged("a message was refused.*wants its secret")  # nobody has shown it yet: perhaps the subscription has none
+    assert d.wait_logged("a message was refused.*wants its secret")  # nobody has shown it yet: perhaps the subscription has none
     assert post(endpoint(d), m)[0] == 401
     assert post(endpoint(d, "/sns/app/" + SECRET[:-1]), m, raw=raw)[0] == 401
     assert post(endpoint(d, "/sns/app/"), m, raw=raw)[0] == 401

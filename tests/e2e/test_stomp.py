@@ -121,7 +121,7 @@ def test_what_comes_again_is_known(t):
     p.kick()
     wait_until("the queue to be empty", lambda: p.left() == 0, 60 * t.slow)
     assert d.metrics().get("sluice_input_duplicates_total", stream="app", input="stomp") == len(sent)
-    assert d.logged("works again")
+    assert d.wait_logged("works again")
     check(t, d, p, sent)
 
 
