@@ -226,6 +226,32 @@ static EVP_PKEY *read_key(struct slice pem, const char *password)
     return key;
 }
 
+bool certificate_use(struct slice pem, void *ssl_ctx)
+{
+    BIO *bio = reading(pem);
+    X509 *x = bio ? PEM_read_bio_X509_AUX(bio, NULL, give_password, NULL) : NULL;
+    bool ok = x && SSL_CTX_use_certificate(ssl_ctx, x) == 1;
+
+    X509_free(x);
+    while (ok && (x = PEM_read_bio_X509(bio, NULL, give_password, NULL))) {
+        ok = SSL_CTX_add1_chain_cert(ssl_ctx, x) == 1;
+        X509_free(x);
+    }
+    if (ok)
+        ERR_clear_error(); /* there is no more in the text */
+    BIO_free(bio);
+    return ok;
+}
+
+bool certificate_use_key(struct slice pem, const char *password, void *ssl_ctx)
+{
+    EVP_PKEY *key = read_key(pem, password);
+    bool ok = key && SSL_CTX_use_PrivateKey(ssl_ctx, key) == 1;
+
+    EVP_PKEY_free(key);
+    return ok;
+}
+
 int certificate_check(struct slice pem, struct err *e)
 {
     X509 *x = read_certificate(pem);

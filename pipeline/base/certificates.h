@@ -47,6 +47,10 @@ const char *authorities_usual_folder(void);
 MUST_CHECK int certificate_check(struct slice pem, struct err *e);
 /* The same, and from when until when it is valid (wall). */
 MUST_CHECK int certificate_times(struct slice pem, nsec *from, nsec *until, struct err *e);
+/* Of the connections to come of `ssl_ctx`, OpenSSL's SSL_CTX: our certificate, with those that stand behind it in the text; and its key.
+ * False: it cannot be used, and OpenSSL's error queue says why. */
+MUST_CHECK bool certificate_use(struct slice pem, void *ssl_ctx);
+MUST_CHECK bool certificate_use_key(struct slice pem, const char *password, void *ssl_ctx);
 /* Of several in a text the first with what stands before it. */
 struct slice certificate_first(struct slice pem);
 /* -1 unless the text has a key that `password` (NULL: none) opens, and it is the certificate's. */

@@ -5,15 +5,12 @@
 #include "pipeline/http/tls_files.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,47 +37,6 @@ static int refuse(struct err *e, const char *what)
     return err_set(e, ERR_IO, "%s: %s", what, why);
 }
 
-/* --- who we are ---------------------------------------------------------------------------------------------------- */
-
-static int give_password(char *to, int size, int writing, void *password)
-{
-    size_t n = password ? strlen(password) : 0;
-
-    (void)writing;
-    if (n > (size_t)size)
-        return -1;
-    memcpy(to, password ? password : "", n);
-    return (int)n;
-}
-
-/* The certificate, and those that stand behind it. */
-static bool use_certificates(SSL_CTX *ctx, struct slice pem)
-{
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509 *x = bio ? PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL) : NULL;
-    bool ok = x && SSL_CTX_use_certificate(ctx, x) == 1;
-
-    X509_free(x);
-    while (ok && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-        ok = SSL_CTX_add1_chain_cert(ctx, x) == 1;
-        X509_free(x);
-    }
-    ERR_clear_error(); /* there is no more in the file */
-    BIO_free(bio);
-    return ok;
-}
-
-static bool use_key(SSL_CTX *ctx, struct slice pem, const char *password)
-{
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_password, (void *)(uintptr_t)password) : NULL;
-    bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
-
-    EVP_PKEY_free(key);
-    BIO_free(bio);
-    return ok;
-}
-
 /* --- whom we trust ------------------------------------------------------------------------------------------------- */
 
 static int prepare(SSL_CTX *ctx, const struct http_request *files, struct err *e)
@@ -98,9 +54,10 @@ static int prepare(SSL_CTX *ctx, const struct http_request *files, struct err *e
         return err_set(e, ERR_CONFIG, "there is no certificate authority to trust: name a file in tls.ca_file");
     if (trusted && !authorities_use(trusted, ctx))
         return refuse(e, "the certificate authorities cannot be used");
-    if (tls && tls->text[TLS_CERT_FILE].n && !use_certificates(ctx, buf_slice(&tls->text[TLS_CERT_FILE])))
+    if (tls && tls->text[TLS_CERT_FILE].n && !certificate_use(buf_slice(&tls->text[TLS_CERT_FILE]), ctx))
         return refuse(e, "tls.cert_file cannot be used");
-    if (tls && tls->text[TLS_KEY_FILE].n && !use_key(ctx, buf_slice(&tls->text[TLS_KEY_FILE]), tls->key_password))
+    if (tls && tls->text[TLS_KEY_FILE].n &&
+        !certificate_use_key(buf_slice(&tls->text[TLS_KEY_FILE]), tls->key_password, ctx))
         return refuse(e, "tls.key_file cannot be used");
     return 0;
 }
