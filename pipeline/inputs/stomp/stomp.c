@@ -4,7 +4,6 @@
 #include "pipeline/inputs/stomp/options.h"
 
 #include "pipeline/base/limits.h"
-#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/broker/broker.h"
 
