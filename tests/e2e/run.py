@@ -184,7 +184,7 @@ def run_all(args):
     print(f"1..{len(todo)}", flush=True)
     sanitized = Case(args.build, "/").sanitized
     slow = 4 if sanitized else 1
-    args.jobs = args.jobs or min((3 if sanitized else 5) * os.cpu_count(), 16)
+    args.jobs = args.jobs or min((5 if sanitized else 7) * os.cpu_count(), 16)  # most of a case is waiting
     counts = {EXIT_OK: 0, EXIT_FAILED: 0, EXIT_SKIPPED: 0}
     done = []
     for number, r in enumerate(results(todo, args, slow), 1):

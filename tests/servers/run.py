@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """sluice against real servers and real clients: "N passed, N failed, N skipped".
 
-    tests/servers/run.py --build build/release [--only PATTERN] [--list] [-j 3]
+    tests/servers/run.py --build build/release [--only PATTERN] [--list] [-j 4]
 
 Every s3_*.sh here is a store (stores.py; MinIO only where it is installed, or SLUICE_STORES=all), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
 otel.sh and victorialogs.sh what the http sink sends (receivers.py), every sdk/*.sh is a client of the Firehose API
@@ -108,7 +108,7 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--only", help="regular expression on the names of --list")
     p.add_argument("--list", action="store_true")
-    p.add_argument("-j", "--jobs", type=int, default=3, help="servers and clients at a time")
+    p.add_argument("-j", "--jobs", type=int, default=4, help="servers and clients at a time")
     args = p.parse_args()
     chosen = lanes(args.only)
     if args.list:
