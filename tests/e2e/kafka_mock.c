@@ -5,6 +5,7 @@
  *     topic NAME PARTITIONS            put NAME PARTITION COUNT TAG      messages "TAG-00000" ...
  *     text NAME PARTITION KEY VALUE    with the header trace: KEY        null NAME PARTITION      a tombstone
  *     large NAME PARTITION BYTES       down BROKER, up BROKER            fail API ERROR COUNT     numbers of Kafka's protocol
+ *     file NAME PARTITION PATH         a message of the file's bytes
  *
  * It ends with its standard input. */
 #include <librdkafka/rdkafka.h>
@@ -51,6 +52,21 @@ static void put_large(const char *topic, int partition, size_t n)
     free(p);
 }
 
+static void put_file(const char *topic, int partition, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    size_t n = 0, room = 32 << 20;
+    char *p = malloc(room);
+
+    if (f && p) {
+        n = fread(p, 1, room, f);
+        put(topic, partition, NULL, p, n);
+    }
+    if (f)
+        fclose(f);
+    free(p);
+}
+
 static void do_line(rd_kafka_mock_cluster_t *cluster, const char *line)
 {
     char a[128] = "", b[128] = "";
@@ -64,6 +80,8 @@ static void do_line(rd_kafka_mock_cluster_t *cluster, const char *line)
         put(a, x, "gone", NULL, 0);
     else if (sscanf(line, "large %127s %d %d", a, &x, &y) == 3)
         put_large(a, x, (size_t)y);
+    else if (sscanf(line, "file %127s %d %n", a, &x, &y) == 2 && y > 0)
+        put_file(a, x, line + y);
     else if (sscanf(line, "text %127s %d %127s %n", a, &x, b, &y) == 3 && y > 0)
         put(a, x, b, line + y, strlen(line + y));
     else if (sscanf(line, "down %d", &x) == 1)

@@ -11,16 +11,26 @@ import threading
 
 import backups
 import objects
-from common import KIB, one_stream, stream, to_file
+from amqp091_peer import RabbitPeer
+from amqp10_peer import Amqp10Peer
+from common import KIB, MIB, one_stream, stream, to_file
 from es_peer import EsPeer
 from firehose import Answer, Firehose
 from harness import free_port, wait_until
 from http_peer import Handler, HttpPeer
+from kafka_peer import KafkaPeer
+from kinesis_peer import KinesisPeer
+from mqtt_peer import MqttPeer
 from raw_peer import RawPeer, answer
 from s3_peer import S3Peer
 from sns_peer import TOPIC, post
 from sqs_peer import SqsPeer
+from stomp_peer import StompPeer
+from test_amqp091 import amqp
 from test_codecs import CODECS
+from test_kafka import kafka
+from test_kinesis import KEYS
+from test_mqtt import mqtt
 from test_sqs import sqs
 from test_transform import script
 
@@ -190,7 +200,135 @@ class Sns(Input):
         assert status == 413 and str(self.most()) in text, (status, text)
 
 
-INPUTS = {"api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns}
+class Queue(Input):
+    """A server or a stream whose messages have any bytes. `said`: what the log says of one that is too large."""
+
+    said, beside = "may be", 0  # bytes that are counted beside it
+
+    def put(self, record):
+        raise NotImplementedError
+
+    def send(self, d, some):
+        for r in some:
+            self.put(r)
+
+    def check_too_large(self, d):
+        self.put(b"x" * (self.most() + 1))
+        assert d.wait_logged(rf"a (message|record) is larger than a record.*{self.said}.* bytes={self.most() + 1 + self.beside} bytes_max={self.most()}")
+
+
+class Kafka(Queue):
+    said = "left out"
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.brokers = KafkaPeer(t)
+        self.brokers.ask("topic", "orders", 1)
+
+    def config(self):
+        return kafka(self.brokers)
+
+    def put(self, record):
+        with open(self.t.path("value"), "wb") as f:
+            f.write(record)
+        self.brokers.ask("file", "orders", 0, self.t.path("value"))
+
+    def most(self):
+        """These brokers keep 5 MiB of a partition, and not even the last message if it is larger. (Against real ones: kafka_cases.py.)"""
+        return min(largest(self.t), 4 * MIB)
+
+    def send(self, d, some):
+        *small, large = some
+        super().send(d, small)
+        wait_until("all of them to be in", lambda: d.books("app").incoming == len(small), 60 * self.t.slow)
+        self.put(large)
+
+    def check_too_large(self, d):
+        if self.most() == largest(self.t):
+            super().check_too_large(d)
+
+
+class Kinesis(Queue):
+    said = "left out"
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.stream = KinesisPeer()
+        t.on_end(self.stream.stop)
+
+    def config(self):
+        return {"kinesis": {"stream": self.stream.name, "endpoint": self.stream.url(), "poll": "200ms", **KEYS}}
+
+    def put(self, record):
+        self.stream.put("key", record)
+
+
+class Amqp091(Queue):
+    said = "rejected"
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.server = RabbitPeer()
+        t.on_end(self.server.stop)
+
+    def config(self):
+        return amqp(self.server)
+
+    def put(self, record):
+        self.server.send(record)
+
+
+class Amqp10(Queue):
+    beside = 8  # what says that it is bytes, and how many
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.server = Amqp10Peer(frame=1 << 20)
+        t.on_end(self.server.stop)
+
+    def config(self):
+        return {"amqp10": {"url": self.server.url(), "address": "orders"}}
+
+    def put(self, record):
+        self.server.put(record)
+
+
+class Stomp(Queue):
+    def __init__(self, t):
+        super().__init__(t)
+        self.server = StompPeer()
+        t.on_end(self.server.stop)
+
+    def config(self):
+        return {"stomp": {"url": self.server.url(), "destination": "/queue/orders"}}
+
+    def put(self, record):
+        self.server.put(record)
+
+
+class Mqtt(Queue):
+    said = "is lost"
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.server = MqttPeer()
+        t.on_end(self.server.stop)
+
+    def config(self):
+        return mqtt(self.server)
+
+    def put(self, record):
+        self.server.publish("t/a", record, qos=2)
+
+    def send(self, d, some):
+        wait_until("the subscription", self.server.has_subscription, 60 * self.t.slow)
+        super().send(d, some)
+
+
+INPUTS = {
+    "api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
+    "stomp": Stomp, "mqtt": Mqtt,
+}
 
 
 class Collects(Handler):

@@ -143,9 +143,9 @@ static void too_large(struct consumer *c, nsec now)
                        "the queue's dead-letter exchange has it, if there is one", now);
     amqp091_session_reject(&c->session, m->tag);
     if (log_due(&c->too_large, now, AMQP091_SAYS_EVERY))
-        log_warn("a message is larger than a record (10 MiB), or the stream's spool, may be, and was rejected",
+        log_warn("a message is larger than a record, or the stream's spool, may be, and was rejected",
                  KS("stream", c->env.stream), KS("input", c->label), KS("source", c->source), KU("bytes", m->size),
-                 KB("message_id", slice_of(m->id, m->id_bytes)),
+                 KU("bytes_max", RECORD_MAX_BYTES), KB("message_id", slice_of(m->id, m->id_bytes)),
                  KS("hint", "give the queue a dead-letter exchange, which keeps such messages; or raise spool.limit"));
 }
 

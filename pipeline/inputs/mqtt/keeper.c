@@ -77,12 +77,12 @@ void mqtt_keeper_refuse(struct input *in, size_t bytes)
     nsec now = clock_mono();
     const char *why =
         "a message is larger than a record, or the stream's spool, may be: it was acknowledged and is lost";
-    const char *hint = "raise spool.limit if that is what is too small; a record has 10 MiB at most";
+    const char *hint = "raise spool.limit if that is smaller than the message, or have it sent in parts";
 
     input_health_error(in->env.health, why, hint, now);
     if (log_due(&in->too_large, now, MQTT_SAYS_EVERY))
         log_error(why, KS("stream", in->env.stream), KS("input", mqtt_label(in)), KS("server", in->source),
-                  KU("bytes", bytes), KS("hint", hint));
+                  KU("bytes", bytes), KU("bytes_max", RECORD_MAX_BYTES), KS("hint", hint));
 }
 
 static enum window_answer keeper_take(void *ctx, const struct mqtt_packet *p, uint64_t number)
