@@ -48,14 +48,6 @@ void snapshot_release(struct snapshot *s)
     s->count = s->input_count = 0;
 }
 
-const char *stream_health_word(enum stream_health h)
-{
-    static const char *const WORDS[] = {
-        [STREAM_OK] = "ok", [STREAM_FAILING] = "failing", [STREAM_RETRYING] = "retrying", [STREAM_BLOCKED] = "blocked"};
-
-    return WORDS[h];
-}
-
 /* --- the process ----------------------------------------------------------------------------------------------------- */
 
 void process_facts(struct process_facts *f)

@@ -46,9 +46,6 @@ struct process_facts {
 
 void process_facts(struct process_facts *f);
 
-/* ok, failing, retrying, blocked: in metrics, texts and as classes of the console. */
-const char *stream_health_word(enum stream_health h);
-
 struct page {
     struct buf *out;
     bool overflow;

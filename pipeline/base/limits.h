@@ -1033,6 +1033,13 @@
 #define RUN_LEFT_TIMEOUT (1 * NSEC_PER_SEC)
 #define RUN_LOG_TIMEOUT  (500 * NSEC_PER_MSEC)
 
+/* What a service manager is told: the longest message; how many seconds one that it waits for may wait for room at its end; how often it
+ * hears how the streams are, where that has changed; and how often within the time of its watchdog it hears that we live. */
+#define NOTIFY_MAX_BYTES     512
+#define NOTIFY_WAIT_SECONDS  2
+#define SERVICE_STATUS_EVERY (10 * NSEC_PER_SEC)
+#define SERVICE_BEATS        4
+
 /* --- pipeline: the commands ---------------------------------------------------------------------------------------- */
 
 /* put: what is read at once, more than the longest line and its newline, so that a full buffer without a newline is a line too long.

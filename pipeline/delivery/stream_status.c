@@ -205,3 +205,11 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);
 }
+
+const char *stream_health_word(enum stream_health h)
+{
+    static const char *const WORDS[] = {
+        [STREAM_OK] = "ok", [STREAM_FAILING] = "failing", [STREAM_RETRYING] = "retrying", [STREAM_BLOCKED] = "blocked"};
+
+    return WORDS[h];
+}

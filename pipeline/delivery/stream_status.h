@@ -24,6 +24,9 @@ enum stream_health {
     STREAM_BLOCKED,  /* inputs were pushed back in the last seconds, or one waits for a disk */
 };
 
+/* ok, failing, retrying, blocked: in metrics, texts and as classes of the console. */
+const char *stream_health_word(enum stream_health h);
+
 /* From this share of the last minutes' records on. */
 #define STREAM_FAILING_SHARE 0.01
 

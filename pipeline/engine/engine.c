@@ -105,6 +105,11 @@ static int start_all(struct engine *en, struct err *e)
     return start_streams(en, e);
 }
 
+static void pulse(struct loop_event *ev)
+{
+    (void)ev; /* that it ran is the news */
+}
+
 int engine_start(struct engine **out, const struct settings *s, bool once, struct err *e)
 {
     struct engine *en = mem_alloc(sizeof(*en));
@@ -115,6 +120,7 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
     en->once = once;
     en->started = clock_wall();
     en->news = -1;
+    en->pulse.fn = pulse;
     pthread_mutex_init(&en->lock, NULL);
     pthread_mutex_init(&en->shares, NULL);
     thread_cond_init(&en->changed);
@@ -215,6 +221,14 @@ enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*t
         if (flushed && all_idle(en))
             return ENGINE_DONE;
     }
+}
+
+bool engine_turns(struct engine *en)
+{
+    bool came_round = !atomic_load(&en->pulse.posted);
+
+    delivery_loop_post(en->loop, &en->pulse);
+    return came_round;
 }
 
 const char *engine_waits_for(const struct engine *en)

@@ -34,6 +34,11 @@ enum engine_end {
  * delivered. `tick`, when not NULL, is called a few times a second on this thread (progress). */
 enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx);
 
+/* For a watchdog. The delivery thread, on which nothing may block, has come round since this was called before; true the first time. The
+ * caller is the main thread, so it has, too. Threads that a dead disk or a script may keep do not count: that is a state of a stream, and
+ * starting anew ends none of it. */
+bool engine_turns(struct engine *en);
+
 /* Stops inputs, flushes open batches, waits for deliveries up to the grace time, or until wake_fd is readable (a second
  * signal). Returns the number of records that are left in spools (0: everything is delivered). */
 uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd);

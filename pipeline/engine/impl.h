@@ -84,6 +84,7 @@ struct engine {
     struct worker_pool *workers;
     struct sender_pool *senders;
     struct delivery_loop *loop;
+    struct loop_event pulse; /* comes round with the loop */
     struct loop_set loops;
     struct http_servers servers;
     struct http_agent *agent;  /* for requests of inputs */

@@ -4,6 +4,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/progress.h"
 #include "pipeline/cli/commands/commands.h"
+#include "pipeline/cli/commands/service.h"
 #include "pipeline/engine/engine.h"
 #include "pipeline/engine/hangup.h"
 #include "pipeline/engine/process_limits.h"
@@ -51,6 +52,8 @@ static const struct cli_option run_option_table[] = {
 struct run_progress {
     struct engine *engine;
     struct progress p;
+    bool shown;
+    struct service *service;
 };
 
 static struct progress_count count_delivered(struct engine *en)
@@ -86,12 +89,17 @@ static uint64_t count_backed_up(struct engine *en)
     return n;
 }
 
-static void show_progress(void *ctx)
+static void tick(void *ctx)
 {
     struct run_progress *rp = ctx;
-    struct progress_count c = count_delivered(rp->engine);
+    nsec now = clock_mono();
 
-    progress_update(&rp->p, &c, clock_mono());
+    service_tick(rp->service, rp->engine, now);
+    if (rp->shown) {
+        struct progress_count c = count_delivered(rp->engine);
+
+        progress_update(&rp->p, &c, now);
+    }
 }
 
 static void log_started(struct engine *en, const struct admin *admin)
@@ -199,6 +207,7 @@ struct run {
     bool late;    /* it was over */
     struct way_out *way_out;
     struct hangup *hangup;
+    struct service service;
     struct engine *engine;
     struct admin *admin;
 };
@@ -227,7 +236,8 @@ static void tell_start(void *ctx)
 /* Runs until told to stop, or until --timeout is over. The number of records left undelivered. */
 static uint64_t run_until_stopped(struct run *r)
 {
-    struct run_progress rp = {.engine = r->engine};
+    struct run_progress rp = {.engine = r->engine, .shown = r->once, .service = &r->service};
+    bool ticks = r->once || service_wants_ticks(&r->service);
     nsec until = r->timeout ? clock_mono() + r->timeout : NSEC_NEVER, grace = r->settings->shutdown_grace;
     int wish = way_out_fd(r->way_out);
     enum engine_end end;
@@ -235,7 +245,8 @@ static uint64_t run_until_stopped(struct run *r)
 
     if (r->once)
         progress_init(&rp.p, "delivered", STDERR_FILENO, clock_mono());
-    end = engine_wait(r->engine, wish, until, r->once ? show_progress : NULL, &rp);
+    end = engine_wait(r->engine, wish, until, ticks ? tick : NULL, &rp);
+    service_stopping(&r->service, grace);
     r->late = end == ENGINE_LATE;
     if (r->late) {
         log_error("the time of --timeout is over before everything is read and delivered",
@@ -287,6 +298,7 @@ static int run_started(struct run *r)
     way_out_tell(r->way_out, tell_left, r);
     log_started(r->engine, r->admin);
     warn_of_own_log(r->settings);
+    service_ready(&r->service);
     left = run_until_stopped(r);
     hangs = engine_waits_for_inputs(r->engine);
     way_out_by(r->way_out, clock_mono() + (left || hangs ? RUN_LEFT_TIMEOUT : RUN_STOP_TIMEOUT),
@@ -337,6 +349,7 @@ static int run_settings(const struct settings *s, bool once, nsec timeout)
     struct err e;
 
     log_set_level(s->log_level);
+    service_open(&r.service);
     if (process_check(s, once, &e) < 0 || way_out_open(&r.way_out, s->shutdown_grace, &e) < 0 || log_start(&e) < 0 ||
         hangup_start(&r.hangup, s, &e) < 0)
         log_error("cannot start", KE("cause", &e));
@@ -345,6 +358,7 @@ static int run_settings(const struct settings *s, bool once, nsec timeout)
     hangup_stop(&r.hangup);
     log_stop(RUN_LOG_TIMEOUT);
     way_out_close(&r.way_out);
+    service_close(&r.service);
     return rc;
 }
 

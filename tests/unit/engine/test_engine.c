@@ -821,6 +821,45 @@ static void any_order_of_changes_loses_and_doubles_nothing(void **state)
     mem_free(m);
 }
 
+/* --- a watchdog ------------------------------------------------------------------------------------------------- */
+
+struct standstill {
+    struct loop_event ev;
+    pthread_mutex_t gate; /* held: the delivery thread stands */
+};
+
+static void stand(struct loop_event *ev)
+{
+    struct standstill *s = CONTAINER_OF(ev, struct standstill, ev);
+
+    pthread_mutex_lock(&s->gate);
+    pthread_mutex_unlock(&s->gate);
+}
+
+static void no_wait(void *arg)
+{
+    (void)arg;
+}
+
+static void a_delivery_thread_that_stands_is_seen(void **state)
+{
+    struct standstill s = {.ev.fn = stand, .gate = PTHREAD_MUTEX_INITIALIZER};
+
+    (void)state;
+    assert_true(engine_turns(rig.engine));
+    delivery_loop_call(rig.engine->loop, no_wait, NULL); /* it has come round, also with nothing to do */
+    assert_true(engine_turns(rig.engine));
+    delivery_loop_call(rig.engine->loop, no_wait, NULL);
+    pthread_mutex_lock(&s.gate);
+    delivery_loop_post(rig.engine->loop, &s.ev);
+    (void)engine_turns(rig.engine); /* whether it ran before is a race; this one waits behind the gate */
+    assert_false(engine_turns(rig.engine));
+    assert_false(engine_turns(rig.engine));
+    pthread_mutex_unlock(&s.gate);
+    delivery_loop_call(rig.engine->loop, no_wait, NULL);
+    assert_true(engine_turns(rig.engine));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -847,6 +886,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_calls_are_refused_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(the_program_ends_in_the_middle_of_a_drain, setup, teardown),
         cmocka_unit_test_setup_teardown(a_thousand_lives_leave_nothing_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_delivery_thread_that_stands_is_seen, setup, teardown),
         cmocka_unit_test(any_order_of_changes_loses_and_doubles_nothing),
     };
 

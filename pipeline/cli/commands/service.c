@@ -1,0 +1,95 @@
+/* A manager restarts a service that is silent for too long, so what is said must be true: only a process whose main thread and delivery thread
+ * come round says that it lives (engine_turns()). It is asked several times within the manager's time, so that one late answer ends nothing. */
+#include "pipeline/cli/commands/service.h"
+
+#include "pipeline/base/human.h"
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void service_open(struct service *v)
+{
+    const struct notify_env env = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID")};
+    struct err e;
+
+    *v = (struct service){.beat_at = 0};
+    if (notify_open(&v->notify, &env, &e) < 0)
+        log_warn("the service manager hears nothing of this process", KE("cause", &e),
+                 KS("hint", "unset NOTIFY_SOCKET where nobody listens; with Type=notify the manager will end it"));
+}
+
+void service_close(struct service *v)
+{
+    notify_close(&v->notify);
+}
+
+static void log_deaf(const struct err *e)
+{
+    log_warn("the service manager is not reached", KE("cause", e),
+             KS("hint", "it goes on all the same; whoever waits for the message may end it"));
+}
+
+void service_ready(struct service *v)
+{
+    struct err e;
+
+    if (notify_ready(&v->notify, &e) < 0)
+        log_deaf(&e);
+}
+
+bool service_wants_ticks(const struct service *v)
+{
+    return v->notify.open;
+}
+
+void service_status_text(struct engine *en, nsec wall_now, char *out, size_t size)
+{
+    struct engine_view view;
+    struct stream_status s;
+    size_t used = 0;
+
+    engine_view_take(en, &view);
+    used += (size_t)snprintf(out, size, "%zu stream%s", view.count, noun_s(view.count));
+    for (size_t i = 0, unwell = 0; engine_stream_status(&view, i, wall_now, &s); i++) {
+        if (s.health != STREAM_OK && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%s (%s)", unwell++ ? ", " : "; not well: ", s.name,
+                                     stream_health_word(s.health));
+        stream_status_release(&s);
+    }
+    engine_view_release(&view);
+}
+
+static void say_status(struct service *v, struct engine *en)
+{
+    char text[NOTIFY_MAX_BYTES - sizeof("STATUS=")];
+
+    service_status_text(en, clock_wall(), text, sizeof(text));
+    if (strcmp(text, v->status) != 0 && notify_status(&v->notify, text))
+        snprintf(v->status, sizeof(v->status), "%s", text);
+}
+
+void service_tick(struct service *v, struct engine *en, nsec mono_now)
+{
+    if (!v->notify.open)
+        return;
+    if (v->notify.watchdog && mono_now >= v->beat_at) {
+        if (engine_turns(en))
+            (void)notify_alive(&v->notify);
+        v->beat_at = mono_now + v->notify.watchdog / SERVICE_BEATS;
+    }
+    if (mono_now >= v->status_at) {
+        say_status(v, en);
+        v->status_at = mono_now + SERVICE_STATUS_EVERY;
+    }
+}
+
+void service_stopping(struct service *v, nsec grace)
+{
+    struct err e;
+
+    if (notify_stopping(&v->notify, grace + RUN_STOP_TIMEOUT, &e) < 0)
+        log_deaf(&e);
+}
