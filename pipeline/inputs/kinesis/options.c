@@ -1,7 +1,6 @@
 #include "pipeline/inputs/kinesis/options.h"
 
 #include "pipeline/base/limits.h"
-#include "pipeline/http/proxy.h"
 #include "transforms/text/time_text.h"
 
 #include <ctype.h>
@@ -22,25 +21,18 @@ const struct cfg_field kinesis_fields[] = {
     {.name = "start", .type = CFG_STRING, AT(start), .def = TRIM_HORIZON,
      .help = "where to begin when the stream is read for the first time: trim_horizon (the oldest record there is), latest (what comes from "
              "now on), or a time like 2026-11-27T05:00:00Z (what arrived since then). Later it goes on where it was"},
-    {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
+    {.name = "endpoint", .type = CFG_STRING, AT(aws.endpoint),
      .help = "where calls go instead of https://kinesis.REGION.amazonaws.com: a VPC endpoint, a server of your own"},
-    {.name = "region", .type = CFG_STRING, AT(region), .max = KINESIS_REGION_MAX - 1,
+    {.name = "region", .type = CFG_STRING, AT(aws.region), .max = KINESIS_REGION_MAX - 1,
      .help = "left out: as the ARN says, else AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
-    {.name = "access_key_id", .type = CFG_STRING, AT(keys.access_key_id), .help = "left out: as `credentials` says"},
-    {.name = "secret_access_key", .type = CFG_STRING, AT(keys.secret_access_key), .secret = true,
-     .help = "best as ${env:NAME} or ${file:PATH}"},
-    {.name = "session_token", .type = CFG_STRING, AT(keys.session_token), .secret = true, .help = "of temporary keys"},
-    {.name = "profile", .type = CFG_STRING, AT(keys.profile),
-     .help = "profile in ~/.aws/credentials and ~/.aws/config to take the keys from; read again when the files change"},
-    CREDENTIALS_FIELD(offsetof(struct kinesis_conf, keys.ways)),
+    AWS_KEYS_FIELDS(offsetof(struct kinesis_conf, aws)),
     {.name = "poll", .type = CFG_DURATION, AT(poll), .def = "1s", .min = KINESIS_CALL_LEAST, .max = 60 * NSEC_PER_SEC,
      .help = "a shard that has nothing more is asked again after this time; one that has, at once (five times a second at most)"},
     {.name = "limit", .type = CFG_INT, AT(limit), .def = "10000", .min = 1, .max = KINESIS_RECORDS_MAX,
      .help = "records that are asked for at once, at most"},
     {.name = "deaggregate", .type = CFG_BOOL, AT(deaggregate), .def = "true",
      .help = "a record that the Kinesis Producer Library made of many is many records"},
-    PROXY_FIELD(offsetof(struct kinesis_conf, proxy)),
-    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
+    AWS_REACH_FIELDS(offsetof(struct kinesis_conf, aws)),
     {.name = NULL},
 };
 /* clang-format on */
@@ -79,9 +71,7 @@ static bool is_name(const char *text)
 void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct kinesis_conf *c = conf;
-    struct credentials *keys = NULL;
     struct slice region;
-    struct http_url u;
     struct err e;
     int64_t ms;
 
@@ -96,17 +86,7 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
         (void)err_set(&e, ERR_CONFIG, "start: trim_horizon, latest, or a time like 2026-11-27T05:00:00Z");
         cfg_options_refuse(o, &e);
     }
-    if (c->endpoint) {
-        if (http_url_parse(&u, "endpoint", c->endpoint, &e) < 0)
-            cfg_options_refuse(o, &e);
-        else
-            http_url_release(&u);
-    }
-    if (credentials_new(&keys, &c->keys, &e) < 0)
-        cfg_options_refuse(o, &e);
-    credentials_free(&keys);
-    proxy_check_option(c->proxy, o);
-    tls_options_check_all(&c->tls, base_dir, o);
+    aws_options_check_all(&c->aws, base_dir, o);
 }
 
 int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e)
@@ -114,15 +94,15 @@ int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MA
     struct credentials *keys = NULL;
     struct slice region;
 
-    if (c->region && *c->region) {
-        snprintf(out, KINESIS_REGION_MAX, "%s", c->region);
+    if (c->aws.region && *c->aws.region) {
+        snprintf(out, KINESIS_REGION_MAX, "%s", c->aws.region);
         return 0;
     }
     if (is_arn(c->stream, &region)) {
         snprintf(out, KINESIS_REGION_MAX, "%.*s", (int)region.n, region.p);
         return 0;
     }
-    if (credentials_new(&keys, &c->keys, e) < 0)
+    if (credentials_new(&keys, &c->aws.keys, e) < 0)
         return -1;
     if (!credentials_region(keys, out, KINESIS_REGION_MAX))
         snprintf(out, KINESIS_REGION_MAX, "%s", DEFAULT_REGION);
@@ -145,8 +125,8 @@ bool kinesis_conf_same_positions(const void *conf, const void *other)
 
 void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1])
 {
-    if (c->endpoint && *c->endpoint)
-        snprintf(out, ENDPOINT_URL_MAX + 1, "%s", c->endpoint);
+    if (c->aws.endpoint && *c->aws.endpoint)
+        snprintf(out, ENDPOINT_URL_MAX + 1, "%s", c->aws.endpoint);
     else
         snprintf(out, ENDPOINT_URL_MAX + 1, "https://kinesis.%s.amazonaws.com%s", region,
                  strncmp(region, "cn-", 3) == 0 ? ".cn" : "");

@@ -7,9 +7,8 @@
 
 #include "config/bind.h"
 #include "config/options.h"
-#include "pipeline/aws/credentials/credentials.h"
-#include "pipeline/http/tls.h"
 #include "pipeline/http/url.h"
+#include "pipeline/inputs/aws/options.h"
 #include "pipeline/inputs/kinesis/place.h"
 
 #include <stdbool.h>
@@ -18,14 +17,12 @@
 #define KINESIS_REGION_MAX 64
 
 struct kinesis_conf {
-    char *stream, *endpoint, *region;
-    struct credentials_conf keys;
+    char *stream;
+    struct aws_options aws;
     char *start;
     nsec poll;
     int64_t limit;
     bool deaggregate;
-    char *proxy;
-    struct tls_conf tls;
 };
 
 extern const struct cfg_field kinesis_fields[];

@@ -1,7 +1,6 @@
 #include "pipeline/inputs/sqs/options.h"
 
 #include "pipeline/base/limits.h"
-#include "pipeline/http/proxy.h"
 #include "pipeline/inputs/sqs/message.h"
 
 #include <inttypes.h>
@@ -22,17 +21,11 @@ static const struct cfg_choice UNWRAPS[] = {
 const struct cfg_field sqs_fields[] = {
     {.name = "queue_url", .type = CFG_STRING, AT(queue_url), .required = true, .max = 500,
      .help = "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME; a name that ends in .fifo is a FIFO queue"},
-    {.name = "endpoint", .type = CFG_STRING, AT(endpoint),
+    {.name = "endpoint", .type = CFG_STRING, AT(aws.endpoint),
      .help = "where calls go when that is not the host of queue_url: a VPC endpoint, a queue server of your own"},
-    {.name = "region", .type = CFG_STRING, AT(region), .max = SQS_REGION_MAX - 1,
+    {.name = "region", .type = CFG_STRING, AT(aws.region), .max = SQS_REGION_MAX - 1,
      .help = "of the signature; left out: as queue_url says, else AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1"},
-    {.name = "access_key_id", .type = CFG_STRING, AT(keys.access_key_id), .help = "left out: as `credentials` says"},
-    {.name = "secret_access_key", .type = CFG_STRING, AT(keys.secret_access_key), .secret = true,
-     .help = "best as ${env:NAME} or ${file:PATH}"},
-    {.name = "session_token", .type = CFG_STRING, AT(keys.session_token), .secret = true, .help = "of temporary keys"},
-    {.name = "profile", .type = CFG_STRING, AT(keys.profile),
-     .help = "profile in ~/.aws/credentials and ~/.aws/config to take the keys from; read again when the files change"},
-    CREDENTIALS_FIELD(offsetof(struct sqs_conf, keys.ways)),
+    AWS_KEYS_FIELDS(offsetof(struct sqs_conf, aws)),
     {.name = "receivers", .type = CFG_INT, AT(receivers), .def = "8", .min = 1, .max = SQS_RECEIVERS_MAX,
      .help = "how many calls ask for messages at the same time, at most; one while the queue is empty"},
     {.name = "visibility", .type = CFG_DURATION, AT(visibility), .def = "60s", .min = 10 * NSEC_PER_SEC,
@@ -49,8 +42,7 @@ const struct cfg_field sqs_fields[] = {
              "that is none stays as it is"},
     {.name = "check_md5", .type = CFG_BOOL, AT(check_md5), .def = "true",
      .help = "compare the MD5 sums of body and attributes; a message with a wrong one is left in the queue"},
-    PROXY_FIELD(offsetof(struct sqs_conf, proxy)),
-    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = tls_fields, .help = "how to trust an https endpoint"},
+    AWS_REACH_FIELDS(offsetof(struct sqs_conf, aws)),
     {.name = NULL},
 };
 /* clang-format on */
@@ -71,18 +63,10 @@ static int check_queue_url(const struct sqs_conf *c, struct err *e)
 void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct sqs_conf *c = conf;
-    struct credentials *keys = NULL;
-    struct http_url u;
     struct err e;
 
     if (c->queue_url && check_queue_url(c, &e) < 0)
         cfg_options_refuse(o, &e);
-    if (c->endpoint) {
-        if (http_url_parse(&u, "endpoint", c->endpoint, &e) < 0)
-            cfg_options_refuse(o, &e);
-        else
-            http_url_release(&u);
-    }
     if (c->remember > 0 && c->remember < c->in_flight) {
         (void)err_set(&e, ERR_CONFIG,
                       "remember: at least as many as in_flight (%" PRId64 "), or 0: else what comes again after a "
@@ -90,11 +74,7 @@ void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg
                       c->in_flight);
         cfg_options_refuse(o, &e);
     }
-    if (credentials_new(&keys, &c->keys, &e) < 0)
-        cfg_options_refuse(o, &e);
-    credentials_free(&keys);
-    proxy_check_option(c->proxy, o);
-    tls_options_check_all(&c->tls, base_dir, o);
+    aws_options_check_all(&c->aws, base_dir, o);
 }
 
 void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1])
@@ -104,8 +84,8 @@ void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1])
 
     if (host)
         n = (size_t)(host + 3 - c->queue_url) + strcspn(host + 3, "/");
-    if (c->endpoint && *c->endpoint)
-        snprintf(out, ENDPOINT_URL_MAX + 1, "%s", c->endpoint);
+    if (c->aws.endpoint && *c->aws.endpoint)
+        snprintf(out, ENDPOINT_URL_MAX + 1, "%s", c->aws.endpoint);
     else
         snprintf(out, ENDPOINT_URL_MAX + 1, "%.*s", (int)n, c->queue_url);
 }
@@ -133,8 +113,8 @@ static bool region_of(const char *queue_url, char out[SQS_REGION_MAX])
 void sqs_conf_region(const struct sqs_conf *c, char out[SQS_REGION_MAX])
 {
     out[0] = '\0';
-    if (c->region && *c->region)
-        snprintf(out, SQS_REGION_MAX, "%s", c->region);
+    if (c->aws.region && *c->aws.region)
+        snprintf(out, SQS_REGION_MAX, "%s", c->aws.region);
     else
         (void)region_of(c->queue_url, out);
 }

@@ -7,9 +7,8 @@
 
 #include "config/bind.h"
 #include "config/options.h"
-#include "pipeline/aws/credentials/credentials.h"
-#include "pipeline/http/tls.h"
 #include "pipeline/http/url.h"
+#include "pipeline/inputs/aws/options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,14 +16,12 @@
 #define SQS_REGION_MAX 64
 
 struct sqs_conf {
-    char *queue_url, *endpoint, *region;
-    struct credentials_conf keys;
+    char *queue_url;
+    struct aws_options aws;
     int64_t receivers, in_flight, remember;
     nsec visibility, remember_for;
     bool check_md5;
     int unwrap; /* enum sqs_unwrap */
-    char *proxy;
-    struct tls_conf tls;
 };
 
 extern const struct cfg_field sqs_fields[];

@@ -15,10 +15,10 @@ struct aws_caller_conf sqs_caller_conf(const struct sqs_conf *c, char address[EN
                                     .input = "sqs",
                                     .source = c->queue_url,
                                     .address = address,
-                                    .keys = &c->keys,
+                                    .keys = &c->aws.keys,
                                     .region = region,
-                                    .tls = &c->tls,
-                                    .proxy = c->proxy,
+                                    .tls = &c->aws.tls,
+                                    .proxy = c->aws.proxy,
                                     .answer_max = SQS_ANSWER_MAX,
                                     .answer_factor = SQS_ANSWER_FACTOR,
                                     .hint = sqs_hint};
