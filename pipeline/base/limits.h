@@ -648,8 +648,10 @@
 #define KINESIS_REQUEST_MAX   (2 * MIB)
 #define KINESIS_STREAM_MAX    300
 /* Records of an answer (AWS: 10,000); calls at the same time; failures in a row that a shard counts. */
-#define KINESIS_RECORDS_MAX  10000
-#define KINESIS_READERS      LIMIT(16, 3)
+#define KINESIS_RECORDS_MAX 10000
+#define KINESIS_READERS     LIMIT(16, 3)
+/* Shards that are listed, with those that were closed and still have records: some 2 KiB each. AWS grants an account 20,000 open ones. */
+#define KINESIS_SHARDS_MAX   LIMIT(50000, 200)
 #define KINESIS_FAILURES_MAX 6U
 /* A shard takes five calls a second; a listing without need, and when children are missing in the last one; how long a call may take; between two turns. */
 #define KINESIS_CALL_LEAST (200 * NSEC_PER_MSEC)
@@ -658,6 +660,7 @@
 #define KINESIS_TIMEOUT    (60 * NSEC_PER_SEC)
 #define KINESIS_TURN_LEAST (5 * NSEC_PER_MSEC)
 #define KINESIS_SAYS_EVERY (60 * NSEC_PER_SEC)
+#define KINESIS_TELL_EVERY NSEC_PER_SEC /* the health */
 /* Partition keys of a record of many that are kept at hand. */
 #define KPL_KEYS_MAX LIMIT(65536U, 16U)
 /* MQTT. Beside its payload a packet has a topic and properties; of them, and of what is written, no more than so much; identifiers that

@@ -265,10 +265,44 @@ def test_a_full_stream_is_read_on_when_there_is_room(t):
     d = daemon(t, k, destination={"http": {"url": store.url() + "/", "format": "lines"}}, interval="1s", spool={"limit": "4MiB"},
                retry={"duration": "24h"}).start()
     wait_until("a full spool", lambda: d.metrics().get("sluice_stream_health", stream="app", health="blocked") == 1, 60 * t.slow)
+    wait_until("the age of what waits", lambda: d.metrics().get("sluice_input_oldest_age_seconds", stream="app", input="kinesis") > 1, 60 * t.slow)
     store.takes = True
     d.wait_delivered("app", len(sent), 120)
     d.stop()
     assert sorted(store.numbers) == list(range(len(sent)))
+
+
+def test_an_aggregate_that_was_begun_is_taken_apart_to_its_end(t):
+    k, store = stream(t), HttpPeer(Refusing)
+    t.on_end(store.stop)
+    store.numbers = []
+    k.put_many([("k", b"%06d " % i + b"x" * 20000) for i in range(400)])
+    to = {"destination": {"http": {"url": store.url() + "/", "format": "lines"}}, "interval": "1s", "retry": {"duration": "24h"}}
+    d = daemon(t, k, **to, spool={"limit": "4MiB"}).start()
+    wait_until("a full spool", lambda: d.metrics().get("sluice_stream_health", stream="app", health="blocked") == 1, 60 * t.slow)
+    d.kill9()
+    store.takes = True
+    k.put("k", b"000400 whole")
+    d = daemon(t, k, options={"deaggregate": False}, **to)
+    d.spawn("--once")
+    d.wait_exit(60)
+    assert sorted(store.numbers) == list(range(401)), len(store.numbers)
+
+
+def test_a_listing_without_an_end_is_given_up_and_reading_goes_on(t):
+    k = stream(t)
+    sent = put(k, 0, 10)
+    d = daemon(t, k).start()
+    wait_until("all to be taken", lambda: d.books("app").incoming == len(sent), 60 * t.slow)
+    many = Body(json.dumps({"Shards": [{"ShardId": f"s{i}"} for i in range(50001)]}).encode())
+    k.on = lambda operation, request: many if operation == "ListShards" else None
+    k.split(0)
+    d.wait_logged("ListShards.*the list of shards has more than", 30)
+    k.on = None
+    sent += put(k, 10, 10)
+    wait_until("all to be taken", lambda: d.books("app").incoming == len(sent), 60 * t.slow)
+    d.stop()
+    check(t, sent)
 
 
 def test_errors_say_what_to_do(t):

@@ -55,14 +55,17 @@ static void call_failed(struct input *in, struct reader *r, nsec now)
     }
     in->listing = false;
     in->shards.list_due = true;
-    aws_call_failed(&r->call, &in->trouble, now);
+    aws_call_failed(&r->call, &in->list_trouble, now);
 }
 
 static void on_listed(void *ctx, const struct shard_description *d)
 {
     struct input *in = ctx;
 
-    shards_list(&in->shards, d);
+    if (in->shards.listed + in->pages < KINESIS_SHARDS_MAX)
+        shards_list(&in->shards, d);
+    else
+        in->list_too_long = true;
 }
 
 /* By its own clock, where it says what that is. */
@@ -95,6 +98,25 @@ static void list_over(struct input *in, const struct reader *r, nsec now)
     in->phase = RECREATING;
 }
 
+/* A page counts as a shard at least, so that a list whose pages have no end is seen, too. */
+static int take_page(struct input *in, const struct reader *r, nsec now, struct err *e)
+{
+    int rc = kinesis_list_read(buf_slice(&r->call.answer), on_listed, in, &in->token, e);
+
+    in->pages++;
+    if (rc == 0 && (in->list_too_long || (in->token.n > 0 && in->shards.listed + in->pages >= KINESIS_SHARDS_MAX)))
+        rc = err_set(e, ERR_FORMAT, "the list of shards has more than %d, or no end: nothing is read of it",
+                     KINESIS_SHARDS_MAX);
+    if (rc < 0) {
+        in->listing = false;
+        in->shards.list_due = true;
+        return -1;
+    }
+    if (in->token.n == 0)
+        list_over(in, r, now);
+    return 0;
+}
+
 /* -1: it is not what Kinesis says. */
 static int take_answer(struct input *in, struct reader *r, nsec now, struct err *e)
 {
@@ -102,14 +124,7 @@ static int take_answer(struct input *in, struct reader *r, nsec now, struct err 
 
     switch (r->op) {
     case KINESIS_LIST:
-        if (kinesis_list_read(answer, on_listed, in, &in->token, e) < 0) {
-            in->listing = false;
-            in->shards.list_due = true;
-            return -1;
-        }
-        if (in->token.n == 0)
-            list_over(in, r, now);
-        break;
+        return take_page(in, r, now, e);
     case KINESIS_ITERATOR:
         if (kinesis_iterator_read(answer, &in->opened.scratch, e) < 0)
             return -1;
@@ -131,6 +146,11 @@ static int take_answer(struct input *in, struct reader *r, nsec now, struct err 
     return 0;
 }
 
+static struct connection *trouble_of(struct input *in, enum kinesis_operation op)
+{
+    return op == KINESIS_LIST ? &in->list_trouble : &in->trouble;
+}
+
 static void came_back(struct input *in, struct reader *r, nsec now)
 {
     struct err e = {.msg = ""};
@@ -144,9 +164,9 @@ static void came_back(struct input *in, struct reader *r, nsec now)
         if (r->shard)
             kinesis_shard_malformed(in, r, &e, now);
         else
-            aws_call_malformed(&r->call, &in->trouble, &e, now);
+            aws_call_malformed(&r->call, &in->list_trouble, &e, now);
     } else {
-        connection_works(&in->trouble, now);
+        connection_works(trouble_of(in, r->op), now);
     }
     if (!r->holds)
         kinesis_reader_over(in, r);
@@ -183,7 +203,7 @@ static unsigned limit_for(const struct input *in, const struct shard *x)
     return x->ask_for ? x->ask_for : (unsigned)in->conf->limit;
 }
 
-/* x: NULL for a listing. False: it could not begin; in->trouble says when to try again. */
+/* x: NULL for a listing. False: it could not begin; its connection says when to try again. */
 static bool ask(struct input *in, struct reader *r, enum kinesis_operation op, struct shard *x, nsec now)
 {
     const char *stream = in->conf->stream;
@@ -206,8 +226,8 @@ static bool ask(struct input *in, struct reader *r, enum kinesis_operation op, s
     r->op = op;
     r->asked = x ? limit_for(in, x) : 0;
     r->began = now;
-    if (aws_call_begin(&r->call, kinesis_operation_name(op), buf_slice(&text), KINESIS_TIMEOUT, false, &in->trouble,
-                       now)) {
+    if (aws_call_begin(&r->call, kinesis_operation_name(op), buf_slice(&text), KINESIS_TIMEOUT, false,
+                       trouble_of(in, op), now)) {
         r->shard = x;
         if (x)
             x->busy = true;
@@ -216,13 +236,20 @@ static bool ask(struct input *in, struct reader *r, enum kinesis_operation op, s
     return r->call.under_way;
 }
 
+static bool lists(const struct input *in)
+{
+    for (size_t i = 0; i < KINESIS_READERS; i++)
+        if (in->readers[i].call.under_way && in->readers[i].op == KINESIS_LIST)
+            return true;
+    return false;
+}
+
 static void list(struct input *in, nsec now)
 {
     struct reader *r = free_reader(in);
 
-    for (size_t i = 0; i < KINESIS_READERS; i++)
-        if (in->readers[i].call.under_way && in->readers[i].op == KINESIS_LIST)
-            return;
+    if (lists(in) || now < in->list_trouble.again)
+        return;
     if (!in->listing && !in->shards.list_due && now < in->list_at)
         return;
     if (!in->listing) {
@@ -230,6 +257,8 @@ static void list(struct input *in, nsec now)
             in->list_wait = 0; /* something has happened */
         shards_list_begin(&in->shards);
         buf_clear(&in->token);
+        in->pages = 0;
+        in->list_too_long = false;
         in->listing = true;
     }
     if (r)
@@ -246,15 +275,15 @@ static bool may_have_room(const struct input *in, unsigned running)
 
 void kinesis_start_calls(struct input *in, nsec now)
 {
-    unsigned running = kinesis_under_way(in);
+    unsigned running;
     struct reader *r;
     struct shard *x;
     nsec next;
 
-    if (in->phase != READING || now < in->trouble.again || (in->trouble.failures > 0 && running > 0))
+    if (in->phase != READING)
         return;
     list(in, now);
-    running = kinesis_under_way(in);
+    running = kinesis_under_way(in) - lists(in);
     if (kinesis_oldest_answer(in) || !window_has_room(&in->window) || pace_waits(in->env.pace, now))
         return;
     while ((in->trouble.failures == 0 || running == 0) && now >= in->trouble.again && may_have_room(in, running) &&

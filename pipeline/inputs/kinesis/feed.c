@@ -123,13 +123,15 @@ static void next_part(struct opened *o)
     o->more = kpl_next_record(&o->rest, &o->keys, &o->part);
 }
 
-/* -1: it is not base64. */
+/* An aggregate that was begun is taken apart to its end, also when that was switched off meanwhile: as a whole its first records would come
+ * twice. -1: it is not base64. */
 static int open_record(struct input *in, const struct reader *r)
 {
     const struct kinesis_record *x = &r->answer.records[r->next];
     const struct place *p = &r->shard->place;
     struct opened *o = &in->opened;
     const char *why;
+    bool begun;
 
     if (o->reader == r && o->index == r->next)
         return 0;
@@ -139,14 +141,15 @@ static int open_record(struct input *in, const struct reader *r)
     o->reader = r;
     o->index = r->next;
     o->sub = 0;
-    o->aggregated = in->conf->deaggregate && kpl_open(&o->rest, buf_slice(&o->data), &why) == KPL_AGGREGATED;
-    o->more = true;
+    begun = p->kind == PLACE_WITHIN && slice_is(x->sequence, p->sequence);
+    o->aggregated = (in->conf->deaggregate || begun) && kpl_open(&o->rest, buf_slice(&o->data), &why) == KPL_AGGREGATED;
+    o->more = o->aggregated || !begun;
     o->part = (struct kpl_record){.data = buf_slice(&o->data)};
     if (!o->aggregated)
         return 0;
     kpl_keys_read(&o->keys, &o->rest);
     next_part(o);
-    if (p->kind == PLACE_WITHIN && slice_is(x->sequence, p->sequence))
+    if (begun)
         for (; o->more && o->sub <= p->sub; o->sub++)
             next_part(o);
     return 0;
@@ -290,11 +293,9 @@ static void answer_over(struct input *in, struct reader *r, nsec now)
 {
     struct shard *x = r->shard;
     bool caught_up = r->answer.n == 0 && r->answer.behind_ms == 0 && r->answer.next.n > 0;
-    int64_t behind_ms;
 
     x->behind_ms = r->answer.behind_ms;
-    behind_ms = shards_behind(&in->shards);
-    input_health_oldest(in->env.health, behind_ms > 0 ? clock_wall() - behind_ms * NSEC_PER_MSEC : 0);
+    x->asked = r->call.began;
     x->busy = false;
     if (r->answer.has_children)
         shard_is_closed(x);
@@ -313,6 +314,20 @@ struct reader *kinesis_oldest_answer(struct input *in)
             oldest = r;
     }
     return oldest;
+}
+
+void kinesis_tell_oldest(struct input *in, nsec now)
+{
+    const struct reader *r = kinesis_oldest_answer(in);
+    nsec since;
+
+    if (in->answers == 0 || (in->told_oldest && now - in->told_oldest < KINESIS_TELL_EVERY))
+        return;
+    in->told_oldest = now;
+    since = shards_wait_since(&in->shards, r || !window_has_room(&in->window) || pace_waits(in->env.pace, now));
+    if (since == 0 && r && r->answer.n > 0 && r->answer.records[0].arrived_ms > 0) /* nothing was ever read before it */
+        since = r->answer.records[0].arrived_ms * NSEC_PER_MSEC;
+    input_health_oldest(in->env.health, since);
 }
 
 static enum putting put_answer(struct input *in, struct reader *r, nsec now)

@@ -76,13 +76,15 @@ struct input {
     struct opened opened;
     struct buf facts, token;
     uint64_t numbers, answers;
-    bool listing;
-    nsec list_at;   /* mono */
-    nsec list_wait; /* the pause before that, while children are missing */
-    struct connection trouble;
-    size_t largest; /* of the answers lately, bytes */
+    bool listing, list_too_long;
+    unsigned pages;                          /* of the listing, so far */
+    nsec list_at;                            /* mono */
+    nsec list_wait;                          /* the pause before that, while children are missing */
+    struct connection trouble, list_trouble; /* of reading; of ListShards: each stands by itself */
+    size_t largest;                          /* of the answers lately, bytes */
     bool told_finished, facts_cut_shown;
     struct log_limit throttled, too_large;
+    nsec told_oldest; /* mono */
 };
 
 /* --- feed.c */
@@ -98,6 +100,8 @@ void kinesis_put_arrived(struct input *in, nsec now);
 struct reader *kinesis_oldest_answer(struct input *in); /* that is not in the window; NULL: none */
 void kinesis_reader_over(struct input *in, struct reader *r);
 void kinesis_close_record(struct opened *o);
+/* The health hears how long the oldest record waits that is not read, now and then. */
+void kinesis_tell_oldest(struct input *in, nsec now);
 
 /* --- trouble.c */
 

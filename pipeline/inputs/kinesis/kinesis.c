@@ -76,6 +76,7 @@ static void turn(struct input *in, nsec now)
     window_flush(&in->window, now);
     begin_anew(in, now);
     kinesis_start_calls(in, now);
+    kinesis_tell_oldest(in, now);
     if (in->env.once)
         tell_finished(in);
 }
@@ -150,6 +151,7 @@ static void kinesis_close(struct input **inp)
         buf_release(&in->facts);
         buf_release(&in->token);
         connection_release(&in->trouble);
+        connection_release(&in->list_trouble);
         aws_caller_close(&in->caller);
     }
     MEM_CLEAR(*inp);
@@ -216,6 +218,7 @@ static int kinesis_open(struct input **out, const void *conf, const struct input
     else
         snprintf(in->source, sizeof(in->source), "kinesis %s %s ", in->address.region, in->conf->stream);
     aws_caller_connection(&in->caller, &in->trouble);
+    aws_caller_connection(&in->caller, &in->list_trouble);
     begin(in);
     return 0;
 }

@@ -506,12 +506,18 @@ bool shards_miss_children(const struct shards *s)
     return false;
 }
 
-int64_t shards_behind(const struct shards *s)
+nsec shards_wait_since(const struct shards *s, bool held)
 {
-    int64_t most = 0;
+    nsec oldest = 0;
 
-    for (size_t i = 0; i < s->n; i++)
-        if (!is_over(s->v[i]->state) && s->v[i]->behind_ms > most)
-            most = s->v[i]->behind_ms;
-    return most;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct shard *x = s->v[i];
+        nsec since = x->asked - x->behind_ms * NSEC_PER_MSEC;
+
+        if (x->asked == 0 || is_over(x->state) || x->state == SHARD_DRAINED || (x->behind_ms == 0 && !held))
+            continue;
+        if (oldest == 0 || since < oldest)
+            oldest = since;
+    }
+    return oldest;
 }

@@ -58,7 +58,8 @@ struct shard {
     nsec due;                /* mono; asked not before */
     unsigned failures;       /* in a row */
     bool caught_up;          /* the last answer had nothing, and there was nothing more */
-    int64_t behind_ms;       /* as the service says */
+    int64_t behind_ms;       /* as the service says, when it was: */
+    nsec asked;              /* wall; 0: never */
     unsigned ask_for;        /* records at once; 0: as many as there may be */
     bool listed;             /* in the last listing */
     bool closed;             /* as a listing, or an answer, has said */
@@ -140,7 +141,8 @@ void shards_safe(struct shards *s, uint64_t upto, nsec now);
 bool shards_are_read(const struct shards *s);
 /* One was read to its end, and its children are not listed yet. */
 bool shards_miss_children(const struct shards *s);
-/* How far the one that is furthest behind is, in ms. */
-int64_t shards_behind(const struct shards *s);
+/* Since when the oldest record waits that was not read (wall), as far as one knows; 0: none does. `held`: nothing is read at the moment, so that
+ * some may have come to each shard since it was asked. */
+nsec shards_wait_since(const struct shards *s, bool held);
 
 #endif
