@@ -1,8 +1,10 @@
-/* The server has one thread (http/server/server.h); it bounds connections and their time, so that clients who only hold a
+/* The server has one thread (http/server/server.h), which nothing may keep: an action has another one. The server bounds connections and their time, so that clients who only hold a
  * connection cannot keep an operator out. Each page is rendered as a whole from one snapshot, then sent. */
 #include "pipeline/admin/admin.h"
 
 #include "pipeline/admin/page.h"
+#include "pipeline/admin/post.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
@@ -21,17 +23,21 @@ struct admin {
     struct http_server *server;
     struct http_names names;
     struct buf policy; /* Content-Security-Policy of the console */
+    struct post_office office;
 };
 
 struct reply {
     unsigned status;
     const char *type, *policy;
+    const char *allow;    /* of 405 */
+    const char *location; /* of 303 */
     struct buf body;
     bool close;
 };
 
 static const char PLAIN[] = "text/plain; charset=utf-8";
 static const char METRICS[] = "text/plain; version=0.0.4; charset=utf-8";
+static const char JSON[] = "application/json";
 static const char HTML[] = "text/html; charset=utf-8";
 static const char NOTHING[] = "default-src 'none'; frame-ancestors 'none'";
 
@@ -84,16 +90,44 @@ static const struct {
     {"/readyz", show_ready},
 };
 
+static int page_of(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(PAGES); i++)
+        if (strcmp(PAGES[i].path, path) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool is_action(const struct admin *a, const char *path)
+{
+    char *name;
+    bool is = admin_action_find(&a->office.actions, path, &name);
+
+    mem_free(name);
+    return is;
+}
+
+static void not_so(const struct admin *a, const char *path, struct reply *re)
+{
+    if (page_of(path) < 0 && is_action(a, path)) {
+        re->allow = "POST";
+        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "this is asked for by POST");
+    } else {
+        re->allow = "GET, HEAD";
+        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: this can be read, and not changed");
+    }
+}
+
 static void show(struct admin *a, const char *path, struct reply *re)
 {
-    for (size_t i = 0; i < ARRAY_LEN(PAGES); i++) {
-        if (strcmp(PAGES[i].path, path) != 0)
-            continue;
-        if (PAGES[i].show(a, re) < 0)
-            say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB");
-        return;
-    }
-    say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz");
+    int page = page_of(path);
+
+    if (page < 0 && is_action(a, path))
+        not_so(a, path, re);
+    else if (page < 0)
+        say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz");
+    else if (PAGES[page].show(a, re) < 0)
+        say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB");
 }
 
 /* --- the server ----------------------------------------------------------------------------------------------------
@@ -110,10 +144,15 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct reply *
     MHD_add_response_header(r, "Content-Security-Policy", re->policy);
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "X-Frame-Options", "DENY");
-    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(r, "Referrer-Policy",
+                            "same-origin"); /* with none, a browser sends the forms of the pages with `Origin: null` */
     MHD_add_response_header(r, "Cache-Control", "no-store");
-    if (re->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(r, "Allow", "GET, HEAD");
+    if (re->allow)
+        MHD_add_response_header(r, "Allow", re->allow);
+    if (re->location)
+        MHD_add_response_header(r, "Location", re->location);
+    if (re->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"sluice\"");
     if (re->close)
         MHD_add_response_header(r, "Connection", "close");
     rc = MHD_queue_response(c, re->status, r);
@@ -139,25 +178,81 @@ static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const
     return rc;
 }
 
-static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *asked)
+static struct reply reply_to(struct http_exchange *x)
 {
     struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
-    struct admin *a = x->ctx;
-    enum MHD_Result rc;
-    const char *why;
 
     http_exchange_await(x, ADMIN_READ_TIMEOUT);
     buf_init(&re.body, ADMIN_PAGE_MAX_BYTES);
     re.close = x->guard.codings > 0; /* in chunks: what follows its body is not looked at, see docs/listeners.md */
-    if (!is_read(asked->method))
-        say(&re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here");
-    else if (!http_guard_names(&x->guard, asked->method, &a->names, &why))
+    return re;
+}
+
+static enum MHD_Result finish(struct http_exchange *x, struct reply *re)
+{
+    enum MHD_Result rc = send_reply(x->connection, re);
+
+    buf_release(&re->body);
+    return rc;
+}
+
+static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *asked)
+{
+    struct reply re = reply_to(x);
+    struct admin *a = x->ctx;
+    const char *why;
+
+    if (!http_guard_names(&x->guard, asked->method, &a->names, &why))
         say(&re, MHD_HTTP_FORBIDDEN, why);
+    else if (!is_read(asked->method))
+        not_so(a, asked->url, &re);
     else
         show(a, asked->url, &re);
-    rc = send_reply(x->connection, &re);
-    buf_release(&re.body);
+    return finish(x, &re);
+}
+
+/* What an action has said: as it is, as JSON, or for a browser that sent a form. */
+static enum MHD_Result answer_post(struct http_exchange *x, const struct http_asked *asked)
+{
+    const struct post *p = x->own;
+    const struct admin_answer *said = post_answer(p);
+    struct slice text = buf_slice(&said->text);
+    struct reply re = reply_to(x);
+    char *location = NULL;
+    enum MHD_Result rc;
+
+    re.status = said->status;
+    if (post_is_form(p) && said->status < 300) {
+        re.status = MHD_HTTP_SEE_OTHER;
+        re.location = location = *post_stream(p) ? mem_printf("/streams/%s", post_stream(p)) : mem_strdup("/");
+    } else if (!post_is_form(p) && strncmp(asked->url, "/api/", 5) == 0) {
+        re.type = JSON;
+        if (buf_add_str(&re.body, "{\"message\":") < 0 ||
+            json_quote(slice_of(text.p, text.n - (text.n > 0)), &re.body) < 0 || buf_add_str(&re.body, "}\n") < 0)
+            say(&re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than 64 MiB");
+    } else if (buf_add_slice(&re.body, text) < 0) {
+        say(&re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than 64 MiB");
+    }
+    rc = finish(x, &re);
+    mem_free(location);
     return rc;
+}
+
+static enum MHD_Result begin_post(struct http_exchange *x, const struct http_asked *asked)
+{
+    struct admin *a = x->ctx;
+    struct reply re;
+    unsigned status;
+    const char *why;
+
+    if (http_guard_names(&x->guard, asked->method, &a->names, &why) && page_of(asked->url) < 0) {
+        if (post_begin(&a->office, x, asked->url, &status, &why) == 0)
+            return MHD_YES;
+        re = reply_to(x);
+        say(&re, status, why);
+        return finish(x, &re);
+    }
+    return answer(x, asked);
 }
 
 /* Answering at once ends the connection: right for whoever wants to send something, wrong for a monitor that comes again
@@ -167,15 +262,19 @@ static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked
     const struct admin *a = x->ctx;
 
     assert(a->magic == ADMIN_MAGIC);
+    if (strcmp(asked->method, "POST") == 0)
+        return begin_post(x, asked);
     return is_read(asked->method) ? MHD_YES : answer(x, asked);
 }
 
 static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked *asked, struct slice piece)
 {
+    if (x->own)
+        return post_more(x->own, piece) ? answer_post(x, asked) : MHD_YES;
     return piece.n > 0 ? MHD_YES : answer(x, asked);
 }
 
-static const struct http_route_ops ROUTE = {.begin = on_begin, .more = on_more, .refuse = on_refuse};
+static const struct http_route_ops ROUTE = {.begin = on_begin, .more = on_more, .refuse = on_refuse, .over = post_over};
 
 /* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. The next request of a
  * connection may come when it likes, within what the library waits for silent clients, but must then be quick. */
@@ -189,6 +288,7 @@ static int start_server(struct admin *a, const struct admin_conf *ac, struct err
         .threads = 1,
         .connections = ADMIN_CONNECTIONS,
         .make_room = true,
+        .suspends = true, /* while an action runs */
         .first = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
         .next = 2 * ADMIN_ASK_SECONDS * NSEC_PER_SEC,
         .silent = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
@@ -208,6 +308,21 @@ static int start_server(struct admin *a, const struct admin_conf *ac, struct err
     return 0;
 }
 
+/* Without a token nobody can show one: pages are worth more than that. */
+static void find_token(struct admin *a, const struct admin_conf *conf)
+{
+    struct err e;
+
+    a->office.token_known = true;
+    if (conf->token) {
+        a->office.token = admin_token_of(slice_str(conf->token));
+    } else if (admin_token_keep(conf->data_dir, &a->office.token, &e) < 0) {
+        a->office.token_known = false;
+        log_warn("the token for what is asked for by POST cannot be kept: all of that is refused in this run",
+                 KE("cause", &e), KS("hint", "see to that file and start again, or set admin.token"));
+    }
+}
+
 int admin_start(struct admin **out, const struct admin_conf *conf, struct engine *engine, struct err *e)
 {
     struct admin *a = mem_alloc(sizeof(*a));
@@ -215,9 +330,11 @@ int admin_start(struct admin **out, const struct admin_conf *conf, struct engine
 
     a->magic = ADMIN_MAGIC;
     a->engine = engine;
+    a->office.actions = conf->actions;
     buf_init(&a->policy, 4 * KIB);
     admin_console_policy(&policy);
-    if (start_server(a, conf, e) < 0) {
+    find_token(a, conf);
+    if (admin_queue_start(&a->office.queue, e) < 0 || start_server(a, conf, e) < 0) {
         admin_stop(&a);
         return -1;
     }
@@ -229,7 +346,10 @@ void admin_stop(struct admin **a)
 {
     if (!*a)
         return;
-    http_server_close(&(*a)->server); /* closes all connections */
+    if ((*a)->office.queue)
+        admin_queue_stop((*a)->office.queue); /* no connection is suspended behind it, or will be */
+    http_server_close(&(*a)->server);         /* closes all connections */
+    admin_queue_free(&(*a)->office.queue);
     buf_release(&(*a)->policy);
     MEM_CLEAR(*a);
 }

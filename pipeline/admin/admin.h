@@ -1,17 +1,26 @@
-/* admin.h -- the operators' HTTP server: /metrics (Prometheus text), /healthz, /readyz, and the console page on /.
+/* admin.h -- the operators' HTTP server: /metrics (Prometheus text), /healthz, /readyz, the console page on /, and what can be changed
+ * by POST.
  *
- * Read-only. Answers from engine_status() snapshots; shows no secrets and no record contents.
+ * Pages answer from engine_status() snapshots; they show no secrets and no record contents, and change nothing.
  *
  * /healthz  200 while the process works. /readyz  200 when every stream takes records and delivers, otherwise 503; with
  * one line per stream that is not well: what, where, what to do. A stream of which some records fail in the transform or are
  * refused has its line, too, but is ready; one of which no record got through in the last minutes is not.
  *
- * Threads    its own (libmicrohttpd). Ownership: the engine outlives it.
+ * Who may read: everybody who reaches the address, under a name that is this server's (http/server/guard.h). Who may change something by
+ * POST: who shows the token as well (token.h), on every address; pages of other sites never. What there is to change is `actions`, which
+ * whoever starts the server hands over (actions.h); the server knows none of it.
+ *
+ *     403  a foreign name in Host, or a page of another site    404  nothing of this name    405  it is read, or it is asked for by POST
+ *     413  a body that is too large    401  no token, or not the right one    503  it stops, or too much was asked for at once
+ *
+ * Threads    its own (libmicrohttpd), and one for the actions. Ownership: the engine and what conf points to outlive it.
  */
 #ifndef PIPELINE_ADMIN_ADMIN_H
 #define PIPELINE_ADMIN_ADMIN_H
 
 #include "config/bind.h"
+#include "pipeline/admin/actions.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -24,9 +33,11 @@ struct admin_conf {
     const struct cfg_strings *hosts;   /* names it answers to besides its own (server/guard.h); may be NULL */
     const struct server_tls_conf *tls; /* NULL, or none of it set: plain HTTP */
     const char *base_dir;              /* where its relative paths start */
+    const char *token;                 /* admin.token; NULL: that of data_dir */
+    const char *data_dir;
+    struct admin_actions actions;
 };
 
-/* What conf points to outlives it. */
 MUST_CHECK int admin_start(struct admin **a, const struct admin_conf *conf, struct engine *engine, struct err *e);
 void admin_stop(struct admin **a);
 const char *admin_address(const struct admin *a); /* with the real port when 0 was configured */

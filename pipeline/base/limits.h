@@ -981,6 +981,12 @@
 #define ADMIN_READ_TIMEOUT (60 * NSEC_PER_SEC)
 /* A thousand streams make about 5 MiB of metrics. */
 #define ADMIN_PAGE_MAX_BYTES (64 * MIB)
+/* What is asked for by POST: its body, the answer, and how many wait for their turn behind the one that runs. */
+#define ADMIN_BODY_MAX        (4 * KIB)
+#define ADMIN_ANSWER_MAX      (1 * MIB)
+#define ADMIN_ACTIONS_WAITING LIMIT(8, 2)
+/* Between two log lines of requests with a wrong token. */
+#define ADMIN_REFUSED_EVERY (60 * NSEC_PER_SEC)
 /* One short piece of a page. */
 #define PAGE_PIECE_MAX 512
 

@@ -3,6 +3,7 @@
  *     data_dir/lock               flock'ed while a process uses the folder; holds its process id, for people
  *     data_dir/machine            where the folder was used last: a start on a copy of it says so
  *     data_dir/streams/NAME/spool one spool per stream
+ *     data_dir/admin.token        what is shown to change something by POST (admin/token.h); not made here
  *     data_dir/tmp                unlinked files of large bodies
  *     data_dir/redrive            what `sluice redrive` has put back of buckets (redrive/progress_file.h); not made here
  *

@@ -322,7 +322,14 @@ static int run_started(struct run *r)
 static int run_engine(struct run *r)
 {
     const struct settings *s = r->settings;
-    const struct admin_conf admin = {s->http_listen, &s->admin_hosts, &s->admin_tls, s->base_dir};
+    const struct admin_conf admin = {
+        .listen = s->http_listen,
+        .hosts = &s->admin_hosts,
+        .tls = &s->admin_tls,
+        .base_dir = s->base_dir,
+        .token = s->admin_token,
+        .data_dir = s->data_dir,
+    };
     int rc = CLI_FAILED;
     struct err e;
 

@@ -1,0 +1,175 @@
+#include "pipeline/admin/post.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char FORM[] = "application/x-www-form-urlencoded";
+static const char BEARER[] = "Bearer ";
+
+enum post_step { POST_BODY, POST_WAITS, POST_ANSWERED };
+
+struct post {
+    struct post_office *office;
+    struct http_exchange *x;
+    enum post_step step;
+    struct admin_call call;
+    char *path, *name; /* what the order says */
+    bool form, too_large;
+    struct buf body;
+};
+
+static const char *header(const struct post *p, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(p->x->connection, MHD_HEADER_KIND, name);
+
+    return value ? value : "";
+}
+
+/* Any thread. The post may be over before this returns. */
+static void on_done(struct admin_call *c)
+{
+    struct post *p = CONTAINER_OF(c, struct post, call);
+
+    MHD_resume_connection(p->x->connection);
+}
+
+int post_begin(struct post_office *po, struct http_exchange *x, const char *path, unsigned *status, const char **why)
+{
+    char *name;
+    const struct admin_action *action = admin_action_find(&po->actions, path, &name);
+    struct post *p;
+
+    if (!action) {
+        *status = MHD_HTTP_NOT_FOUND;
+        *why = "there is nothing of this name to be asked for by POST";
+        return -1;
+    }
+    p = mem_alloc(sizeof(*p));
+    p->office = po;
+    p->x = x;
+    p->path = mem_strdup(path);
+    p->name = name;
+    p->form = strncasecmp(header(p, "Content-Type"), FORM, sizeof(FORM) - 1) == 0;
+    p->call = (struct admin_call){
+        .action = action, .order = {.path = p->path, .name = name ? name : "", .from = x->from}, .done = on_done};
+    buf_init(&p->call.answer.text, ADMIN_ANSWER_MAX);
+    buf_init(&p->body, ADMIN_BODY_MAX);
+    x->own = p;
+    return 0;
+}
+
+/* --- the token ------------------------------------------------------------------------------------------------------ */
+
+/* The field of this name, as it was typed; NULL: there is none. Changes the body. */
+static char *form_field(char *body, const char *name)
+{
+    char *rest = body, *field;
+    size_t n = strlen(name);
+
+    while ((field = strsep(&rest, "&"))) {
+        if (strncmp(field, name, n) != 0 || field[n] != '=')
+            continue;
+        field += n + 1;
+        for (char *c = field; *c; c++)
+            if (*c == '+')
+                *c = ' ';
+        MHD_http_unescape(field);
+        return field;
+    }
+    return NULL;
+}
+
+static bool may(struct post *p)
+{
+    const char *shown = header(p, "Authorization");
+
+    if (strncasecmp(shown, BEARER, sizeof(BEARER) - 1) == 0)
+        shown += sizeof(BEARER) - 1;
+    else if (!p->form || buf_add_char(&p->body, '\0') < 0)
+        return false;
+    else
+        shown = form_field(p->body.p, "token");
+    return p->office->token_known && shown && admin_token_is(&p->office->token, slice_str(shown));
+}
+
+static void refuse(struct post *p)
+{
+    struct post_office *po = p->office;
+    uint64_t more = po->refused_log.suppressed;
+
+    (void)admin_answer_say(&p->call.answer, MHD_HTTP_UNAUTHORIZED,
+                           "this needs the token: `Authorization: Bearer TOKEN`, or the field `token` of a form. It is "
+                           "what admin.token says, or else in the file admin.token of data_dir");
+    if (log_due(&po->refused_log, clock_mono(), ADMIN_REFUSED_EVERY))
+        log_warn("an action was refused, as the token is not right", KS("action", p->path), KS("client", p->x->from),
+                 KU("suppressed", more),
+                 KS("hint", "it is what admin.token says, or else in the file admin.token of data_dir"));
+}
+
+/* --- the body, and behind it ---------------------------------------------------------------------------------------- */
+
+/* The connection is suspended first: the action may have ended before this returns. */
+static void ask(struct post *p)
+{
+    p->step = POST_WAITS;
+    http_exchange_await(p->x, NSEC_NEVER);
+    MHD_suspend_connection(p->x->connection);
+    if (admin_queue_ask(p->office->queue, &p->call))
+        return;
+    (void)admin_answer_say(&p->call.answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+                           "too much was asked for at once, or sluice is stopping; ask again later");
+    MHD_resume_connection(p->x->connection);
+}
+
+bool post_more(struct post *p, struct slice piece)
+{
+    if (p->step == POST_WAITS)
+        p->step = POST_ANSWERED; /* that is why it goes on */
+    if (p->step == POST_ANSWERED)
+        return true;
+    if (piece.n > 0) {
+        p->too_large = p->too_large || buf_add_slice(&p->body, piece) < 0; /* then the rest of it is only read */
+        return false;
+    }
+    if (p->too_large) {
+        (void)admin_answer_say(&p->call.answer, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than 4 KiB");
+    } else if (may(p)) {
+        ask(p);
+        return false;
+    } else {
+        refuse(p);
+    }
+    p->step = POST_ANSWERED;
+    return true;
+}
+
+const struct admin_answer *post_answer(const struct post *p)
+{
+    return &p->call.answer;
+}
+
+bool post_is_form(const struct post *p)
+{
+    return p->form;
+}
+
+const char *post_stream(const struct post *p)
+{
+    return p->call.order.name;
+}
+
+void post_over(struct http_exchange *x)
+{
+    struct post *p = x->own;
+
+    if (!p)
+        return;
+    buf_release(&p->call.answer.text);
+    buf_release(&p->body);
+    mem_free(p->path);
+    mem_free(p->name);
+    MEM_CLEAR(x->own);
+}

@@ -1,0 +1,122 @@
+/* The file is written beside its place and moved there, so that who reads it finds a whole token or none. */
+#include "pipeline/admin/token.h"
+
+#include "pipeline/base/io.h"
+#include "pipeline/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TOKEN_FILE "admin.token"
+
+struct admin_token admin_token_of(struct slice text)
+{
+    struct admin_token t;
+
+    sha256_of(text, t.digest);
+    return t;
+}
+
+bool admin_token_is(const struct admin_token *t, struct slice shown)
+{
+    struct admin_token other = admin_token_of(shown);
+
+    return equal_constant_time(t->digest, other.digest, sizeof(t->digest));
+}
+
+/* "0123...ef\n", and nothing else. */
+static bool is_whole(const char *p, size_t n)
+{
+    if (n != ADMIN_TOKEN_TEXT || p[n - 1] != '\n')
+        return false;
+    for (size_t i = 0; i < n - 1; i++)
+        if (hex_digit(p[i]) < 0)
+            return false;
+    return true;
+}
+
+static bool is_private(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_uid == geteuid() && st.st_nlink == 1 && !(st.st_mode & 077);
+}
+
+static int read_file(int fd, const char *file, char text[ADMIN_TOKEN_TEXT], struct err *e)
+{
+    char bytes[ADMIN_TOKEN_TEXT + 1];
+    size_t n;
+
+    if (io_read_at(&io_ops_real, fd, bytes, sizeof(bytes), 0, &n) < 0)
+        return err_errno(e, "%s cannot be read", file);
+    if (!is_whole(bytes, n))
+        return err_set(e, ERR_IO, "%s holds no token; a start without the file makes a new one", file);
+    memcpy(text, bytes, ADMIN_TOKEN_TEXT - 1);
+    text[ADMIN_TOKEN_TEXT - 1] = '\0';
+    return 0;
+}
+
+int admin_token_read(const char *data_dir, char text[ADMIN_TOKEN_TEXT], struct err *e)
+{
+    char *file = mem_printf("%s/" TOKEN_FILE, data_dir);
+    int fd = io_open(&io_ops_real, file, O_RDONLY, 0, e), rc = -1;
+
+    if (fd >= 0) {
+        rc = read_file(fd, file, text, e);
+        close(fd);
+    }
+    mem_free(file);
+    return rc;
+}
+
+static int write_fresh(const char *file, const char *beside, const char *text, struct err *e)
+{
+    int fd = io_open_disposable(&io_ops_real, beside, O_WRONLY | O_CREAT | O_TRUNC, 0600, e), rc = 0;
+    char line[ADMIN_TOKEN_TEXT + 1];
+
+    if (fd < 0)
+        return -1;
+    snprintf(line, sizeof(line), "%s\n", text);
+    if (fchmod(fd, 0600) < 0 || io_write_all(fd, slice_str(line)) < 0 || fdatasync(fd) < 0)
+        rc = err_errno(e, "%s cannot be written", beside);
+    if (close(fd) < 0 && rc == 0)
+        rc = err_errno(e, "%s cannot be written", beside);
+    if (rc == 0 && rename(beside, file) < 0)
+        rc = err_errno(e, "%s cannot be renamed", beside);
+    return rc;
+}
+
+static int make(const char *file, char text[ADMIN_TOKEN_TEXT], struct err *e)
+{
+    char *beside = mem_printf("%s.new", file);
+    unsigned char bits[SHA256_BYTES];
+    int rc;
+
+    random_bytes(bits, sizeof(bits));
+    hex_encode(bits, sizeof(bits), text);
+    rc = write_fresh(file, beside, text, e);
+    mem_free(beside);
+    return rc;
+}
+
+int admin_token_keep(const char *data_dir, struct admin_token *t, struct err *e)
+{
+    char *file = mem_printf("%s/" TOKEN_FILE, data_dir), text[ADMIN_TOKEN_TEXT];
+    int fd = io_open(&io_ops_real, file, O_RDONLY, 0, e), rc = -1;
+
+    if (fd >= 0) {
+        if (is_private(fd))
+            rc = read_file(fd, file, text, e);
+        close(fd);
+    }
+    if (rc < 0)
+        rc = make(file, text, e);
+    if (rc == 0)
+        *t = admin_token_of(slice_str(text));
+    mem_free(file);
+    return rc;
+}
