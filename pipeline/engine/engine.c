@@ -9,6 +9,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
+#include "pipeline/base/version.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/impl.h"
 #include "pipeline/engine/process_limits.h"

@@ -7,6 +7,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/version.h"
 #include "pipeline/http/authorization.h"
 #include "sinks/endpoint/answer.h"
 #include "sinks/endpoint/options.h"

@@ -2,6 +2,7 @@
 #include "pipeline/cli/commands/commands.h"
 
 #include "config/suggest.h"
+#include "pipeline/base/version.h"
 #include "pipeline/inputs/input.h"
 
 #include <errno.h>
@@ -11,9 +12,22 @@
 
 /* In the order of `sluice --help`. */
 static const struct cli_command *const COMMANDS[] = {
-    &cli_run,     &cli_validate, &cli_test,  &cli_transform, &cli_put,
-    &cli_redrive, &cli_fsck,     &cli_drain, &cli_reference, NULL,
+    &cli_run,  &cli_validate, &cli_test,      &cli_transform, &cli_put,        &cli_redrive,
+    &cli_fsck, &cli_drain,    &cli_reference, &cli_man,       &cli_completion, NULL,
 };
+
+const struct cli_command *cli_command_at(size_t i)
+{
+    return i < ARRAY_LEN(COMMANDS) ? COMMANDS[i] : NULL;
+}
+
+const struct cli_command *cli_command_named(const char *name)
+{
+    for (size_t i = 0; COMMANDS[i]; i++)
+        if (strcmp(COMMANDS[i]->name, name) == 0)
+            return COMMANDS[i];
+    return NULL;
+}
 
 static const char HEAD[] = "sluice takes records in, keeps them safe, and delivers them in batches.\n"
                            "\n"
@@ -67,7 +81,7 @@ static bool is_help(const char *arg)
 
 static int dispatch(int argc, char **argv)
 {
-    const struct cli_command *c = NULL;
+    const struct cli_command *c;
     bool help = argc > 1 && (is_help(argv[1]) || strcmp(argv[1], "help") == 0);
     const char *name = help ? argv[2] : argc > 1 ? argv[1] : NULL;
 
@@ -79,9 +93,7 @@ static int dispatch(int argc, char **argv)
         print_version();
         return CLI_DONE;
     }
-    for (size_t i = 0; COMMANDS[i] && !c; i++)
-        if (strcmp(COMMANDS[i]->name, name) == 0)
-            c = COMMANDS[i];
+    c = cli_command_named(name);
     if (!c)
         return unknown(name);
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) /* behind `--` everything belongs to the command */

@@ -4,6 +4,7 @@
 #include "pipeline/inputs/amqp091/session.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/version.h"
 #include "pipeline/inputs/amqp091/wire.h"
 
 #include <inttypes.h>

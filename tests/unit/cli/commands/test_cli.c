@@ -1,5 +1,6 @@
 /* The frame around the commands, as a user meets it: what is printed where, and the exit code. */
 #include "tests/unit/cli/commands/cli_rig.h"
+#include "pipeline/base/version.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,70 @@
+"""`cmake --install`: what is put where, and that it works from there."""
+
+import os
+import subprocess
+
+
+def install(t, root, prefix="/usr"):
+    env = {**os.environ, "DESTDIR": root}
+    done = subprocess.run(["cmake", "--install", t.build, "--prefix", prefix], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read(*parts):
+    with open(os.path.join(*parts), encoding="utf-8") as f:
+        return f.read()
+
+
+def test_the_unit_and_the_configuration_go_with_the_prefix_and_an_edited_one_stays(t):
+    for prefix, etc in (("/usr", "/etc"), ("/opt/sluice", "/opt/sluice/etc")):
+        root = t.path("root" + prefix.replace("/", "-"))
+        install(t, root, prefix)
+        unit = read(root + prefix, "lib/systemd/system/sluice.service")
+        assert f"ExecStart={prefix}/bin/sluice run -c {etc}/sluice/sluice.yaml" in unit, unit
+        assert os.access(f"{root}{prefix}/bin/sluice", os.X_OK)
+        with open(f"{root}{etc}/sluice/sluice.yaml", "a", encoding="utf-8") as f:
+            f.write("# edited\n")
+        assert "Left as it is" in install(t, root, prefix)
+        assert read(root + etc, "sluice/sluice.yaml").endswith("# edited\n")
+
+
+def test_the_installed_configuration_delivers_what_is_put_into_it(t):
+    root = t.path("root")
+    install(t, root)
+    d = t.daemon({"streams": {"example": {"inputs": ["api"], "destination": {"file": {"path": "out"}}}}})
+    api, admin = d.api_port, d.admin_port
+    text = read(root, "etc/sluice/sluice.yaml")
+    for old, new in (("127.0.0.1:4573", f"127.0.0.1:{api}"), ("127.0.0.1:9273", f"127.0.0.1:{admin}"),
+                     ("/var/lib/sluice", t.path("state"))):
+        assert old in text, text
+        text = text.replace(old, new)
+    os.mkdir(t.path("state"))
+    d.configure(text)
+    d.api_port, d.admin_port, d.binary = api, admin, os.path.join(root, "usr/bin/sluice")
+    d.start()
+    put = subprocess.run([d.binary, "put", "--stream", "example", "-c", d.config_path], input=b"hello\n", capture_output=True)
+    assert put.returncode == 0, put.stderr
+    d.stop()
+    assert [f for _, _, files in os.walk(t.path("state/out")) for f in files]
+
+
+def completed(script, *words):
+    """What bash offers for the last of `words`."""
+    line = " ".join(f"'{w}'" for w in words)
+    code = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _sluice; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    done = subprocess.run(["bash", "-euc", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_and_options(t):
+    script = t.path("sluice.bash")
+    with open(script, "wb") as f:
+        subprocess.run([t.binary, "completion", "bash"], stdout=f, check=True)
+    assert completed(script, "sluice", "va") == ["validate"]
+    assert "run" in completed(script, "sluice", "help", "")
+    assert completed(script, "sluice", "run", "--on") == ["--once"]
+    assert completed(script, "sluice", "run", "--timeout", "") == []
+    assert completed(script, "sluice", "completion", "") == ["--help", "bash", "zsh", "fish"]
+    assert completed(script, "sluice", "nothing", "--") == []
