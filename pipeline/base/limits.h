@@ -635,6 +635,22 @@
 #define KAFKA_THREADS 8U
 /* Each has a connection, and a pipe that wakes it. */
 #define KAFKA_DESCRIPTORS (3 * KAFKA_THREADS)
+/* A token for the brokers: texts of the options, as a form; what is sent beside it; the answer, what is in it, and a token; how long the server may
+ * take; one without a lifetime, and the longest, in seconds; how long its certificates are waited for; one that was asked for so lately is not
+ * doubted. */
+#define KAFKA_OAUTH_TEXT_MAX         2000
+#define KAFKA_OAUTH_FORM_MAX         (32 * KIB)
+#define KAFKA_OAUTH_EXTENSIONS_MAX   16
+#define KAFKA_OAUTH_ANSWER_MAX       (64 * KIB)
+#define KAFKA_OAUTH_DEPTH_MAX        8
+#define KAFKA_OAUTH_TOKEN_MAX        (32 * KIB)
+#define KAFKA_OAUTH_TIMEOUT          (10 * NSEC_PER_SEC)
+#define KAFKA_OAUTH_LIFETIME_DEFAULT 300
+#define KAFKA_OAUTH_LIFETIME_MAX     (30 * 86400)
+#define KAFKA_OAUTH_FILES_WAIT       (20 * NSEC_PER_MSEC)
+#define KAFKA_OAUTH_DOUBT_AFTER      (30 * NSEC_PER_SEC)
+/* Connections that the brokers have ended, perhaps only because a token has expired, are there again in so long. */
+#define KAFKA_CUT_TIME (10 * NSEC_PER_SEC)
 
 /* Kinesis Data Streams. An answer: 10 MiB of records as base64, 10,000 of them with some 250 bytes around each; what is taken for one, times
  * its size; what answers of one input may take together: one of the largest always, so more of usual ones; a record (10 MiB and what

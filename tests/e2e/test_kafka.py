@@ -3,7 +3,8 @@ to the group, and what the spool has read is not read again."""
 
 import objects
 from common import one_stream, to_file
-from harness import wait_until
+from harness import free_port, wait_until
+from http_peer import Handler, HttpPeer
 from kafka_peer import KafkaPeer
 
 
@@ -67,3 +68,33 @@ def test_each_message_is_a_record_once(t):
     assert d.wait_exit(60) == 0
     assert sorted(got(t)) == sorted(sent)
     in_order([line for line in got(t) if " " not in line])
+
+
+class TokenHandler(Handler):
+    def do_POST(self):
+        peer = self.server.peer
+        peer.asked.append((self.headers["Authorization"], self.read_body().decode()))
+        status, body = peer.answers[min(len(peer.asked), len(peer.answers)) - 1]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_token_is_asked_for_and_what_is_wrong_is_said(t):
+    """A real Kafka that takes the token is among tests/servers."""
+    tokens = HttpPeer(TokenHandler)
+    t.on_end(tokens.stop)
+    tokens.asked = []
+    tokens.answers = [(401, b'{"error":"invalid_client","error_description":"no such client"}'),
+                      (200, b'{"access_token":"eyJ0b2tlbiI.x.y","token_type":"Bearer","expires_in":3600}')]
+    nobody = f"127.0.0.1:{free_port()}"
+    oauth = {"token_url": tokens.url() + "/token", "client_id": "lake", "client_secret": "verysecret", "scope": "kafka"}
+    source = {"kafka": {"brokers": [nobody], "topics": ["a"], "group": "g", "sasl": {"mechanism": "oauthbearer", "oauth": oauth}}}
+    d = t.daemon(one_stream("app", to_file(t), inputs=[source])).start()
+    d.wait_logged("a token for the brokers could not be had.*invalid_client.*no such client.*look at sasl.oauth.client_id", 60 * t.slow)
+    d.wait_logged("there is a token for the brokers again", 60 * t.slow)
+    d.wait_logged("the connection to the source failed.*" + nobody, 60 * t.slow)  # only now are the brokers asked
+    d.stop()
+    assert tokens.asked[0] == ("Basic bGFrZTp2ZXJ5c2VjcmV0", "grant_type=client_credentials&scope=kafka")
+    assert "verysecret" not in d.log_text() and "eyJ0b2tlbiI" not in d.log_text()

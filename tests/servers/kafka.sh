@@ -1,9 +1,12 @@
 #!/bin/sh
-# Apache Kafka 4.4, one node that is broker and controller, out of Maven's repository. PORT takes clients, the one behind it is the
+# Apache Kafka 4.4, or KAFKA_VERSION, one node that is broker and controller, out of Maven's repository. PORT takes clients, the one behind it is the
 # controller's. What it has on disk is used again.
+#
+# With KAFKA_LOGINS=FOLDER the second behind it takes who logs in over TLS: `lake` with its password by PLAIN and SCRAM, and tokens by
+# OAUTHBEARER. The folder has server.pem (key and certificate) and jwks.json (whose tokens are trusted).
 . "$(dirname "$0")/lib.sh"
 
-VERSION=4.4.0
+VERSION=${KAFKA_VERSION:-4.4.0}
 FOLDER=kafka-$VERSION
 
 get_kafka() (
@@ -24,15 +27,38 @@ install() {
     install_once $FOLDER get_kafka
 }
 
+PASSWORD='pass/word+1'
+
+logins() { # PORT
+    cat <<END
+listener.name.logins.ssl.keystore.type=PEM
+listener.name.logins.ssl.keystore.location=$KAFKA_LOGINS/server.pem
+listener.name.logins.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
+listener.name.logins.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_lake="$PASSWORD";
+listener.name.logins.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.logins.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.logins.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+listener.name.logins.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+listener.name.logins.oauthbearer.sasl.oauthbearer.jwks.endpoint.url=file://$KAFKA_LOGINS/jwks.json
+listener.name.logins.oauthbearer.sasl.oauthbearer.expected.audience=brokers
+listener.name.logins.oauthbearer.sasl.oauthbearer.expected.issuer=https://issuer.example
+END
+}
+
 conf() { # DIR PORT
+    more='' map=''
+    if [ -n "${KAFKA_LOGINS:-}" ]; then
+        more=,LOGINS://127.0.0.1:$(($2 + 2)) map=,LOGINS:SASL_SSL
+        logins "$2"
+    fi
     cat <<END
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$(($2 + 1))
-listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$(($2 + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$2
+listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$(($2 + 1))$more
+advertised.listeners=PLAINTEXT://127.0.0.1:$2$more
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT$map
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$1/data
 num.partitions=4
@@ -69,9 +95,10 @@ start() {
     if [ ! -e "$dir/kafka.properties" ]; then
         conf "$dir" "$2" >"$dir/kafka.properties"
         java -cp "$lib/*" kafka.tools.StorageTool format -t "$(tail -1 "$CACHE/$FOLDER.log")" -c "$dir/kafka.properties" \
+            ${KAFKA_LOGINS:+--add-scram "SCRAM-SHA-256=[name=lake,password=$PASSWORD]" --add-scram "SCRAM-SHA-512=[name=lake,password=$PASSWORD]"} \
             >"$dir/format.log" 2>&1
     fi
-    java -Xmx256m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$lib/*" kafka.Kafka "$dir/kafka.properties" \
+    java -Xmx256m -Xms128m -Dorg.apache.kafka.sasl.oauthbearer.allowed.urls="file://${KAFKA_LOGINS:-}/jwks.json" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$lib/*" kafka.Kafka "$dir/kafka.properties" \
         >>"$dir/server.log" 2>&1 </dev/null &
     pid=$!
     echo "$pid" >"$dir/pid"
@@ -85,7 +112,7 @@ start() {
         fi
         sleep 0.1
     done
-    echo "KAFKA=127.0.0.1:$2" >"$dir/env"
+    printf '%s\n' "KAFKA=127.0.0.1:$2" "KAFKA_LOGINS=127.0.0.1:$(($2 + 2))" "KAFKA_PASSWORD=$PASSWORD" >"$dir/env"
 }
 
 command_line install start "$@"

@@ -29,6 +29,7 @@ import broker_campaign  # noqa: E402
 import broker_elasticmq  # noqa: E402
 import clients  # noqa: E402
 import kafka_cases  # noqa: E402
+import kafka_logins  # noqa: E402
 import receivers  # noqa: E402
 import search  # noqa: E402
 import search_server  # noqa: E402
@@ -40,7 +41,7 @@ from harness import Case, Skip  # noqa: E402
 def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
-        kafka_cases.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + search.scenarios()
+        kafka_cases.scenarios() + kafka_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + search.scenarios()
 
 
 class Tally:

@@ -65,7 +65,7 @@ static void set_brokers(struct setter *s, const struct cfg_strings *brokers)
 
 static void set_security(struct setter *s, const struct kafka_conf *c, const char *base_dir)
 {
-    static const char *const MECHANISMS[] = {"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+    static const char *const MECHANISMS[] = {"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"};
     bool sasl = c->sasl.mechanism != KAFKA_SASL_NONE;
 
     set(s, "protocol", "security.protocol",
@@ -110,6 +110,14 @@ static void set_bounds(struct setter *s, const struct kafka_conf *c)
                           NSEC_PER_MSEC));
 }
 
+/* Without one no client is made. */
+static void on_token_wanted(rd_kafka_t *rk, const char *config, void *opaque)
+{
+    (void)rk;
+    (void)config;
+    (void)opaque;
+}
+
 int kafka_client_conf(const struct kafka_conf *c, const char *base_dir, rd_kafka_conf_t **out, struct err *e)
 {
     struct setter s = {.conf = rd_kafka_conf_new(), .e = e};
@@ -132,12 +140,34 @@ int kafka_client_conf(const struct kafka_conf *c, const char *base_dir, rd_kafka
     set(&s, "brokers", "log.queue", "true");
     set_bounds(&s, c);
     set_security(&s, c, base_dir);
+    if (c->sasl.mechanism == KAFKA_SASL_OAUTH)
+        rd_kafka_conf_set_oauthbearer_token_refresh_cb(s.conf, on_token_wanted);
     if (s.failed) {
         rd_kafka_conf_destroy(s.conf);
         return -1;
     }
     *out = s.conf;
     return 0;
+}
+
+/* Before 2.6.1 librdkafka repeats its own nonce in the last message of SCRAM, which brokers let pass before CVE-2024-56128 was closed in them. */
+#define SCRAM_FIXED 0x020601ff
+
+const char *kafka_login_hint(const struct kafka_conf *c, rd_kafka_resp_err_t err)
+{
+    bool scram = c->sasl.mechanism == KAFKA_SASL_SCRAM_256 || c->sasl.mechanism == KAFKA_SASL_SCRAM_512;
+
+    if (err != RD_KAFKA_RESP_ERR__AUTHENTICATION && err != RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
+        return kafka_hint(err);
+    if (c->sasl.mechanism == KAFKA_SASL_OAUTH)
+        return "the brokers do not take the token: look at sasl.oauth.scope, audience and extensions, at the issuer "
+               "and audience "
+               "that the brokers expect, and at the clocks";
+    if (scram && rd_kafka_version() < SCRAM_FIXED)
+        return "look at sasl.username and sasl.password. By SCRAM this librdkafka, which is older than 2.6.1, cannot "
+               "log in at brokers "
+               "from 3.7.2, 3.8.1 or 4.0 on: use a newer one, or another sasl.mechanism";
+    return kafka_hint(err);
 }
 
 const char *kafka_hint(rd_kafka_resp_err_t err)

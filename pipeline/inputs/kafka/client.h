@@ -20,5 +20,7 @@ MUST_CHECK int kafka_client_conf(const struct kafka_conf *c, const char *base_di
 
 /* What to do about it; NULL: nothing is known. */
 const char *kafka_hint(rd_kafka_resp_err_t err);
+/* Likewise, of who logs in as the options say. */
+const char *kafka_login_hint(const struct kafka_conf *c, rd_kafka_resp_err_t err);
 
 #endif

@@ -2,6 +2,7 @@
  *
  *     kafka.c     the thread: a client, its turns, its end; what librdkafka says of itself
  *     trouble.c   what is wrong with the brokers, in words
+ *     token.h     what the brokers want of who logs in by OAUTHBEARER
  *     take.c      messages go into the window, and back when it gives them up
  *     group.c     partitions come and go; offsets are committed
  *     places.c    where a partition begins, and where one goes on whose place is lost
@@ -21,6 +22,7 @@
 #include "pipeline/inputs/kafka/client.h"
 #include "pipeline/inputs/kafka/options.h"
 #include "pipeline/inputs/kafka/parts.h"
+#include "pipeline/inputs/kafka/token.h"
 #include "pipeline/inputs/window.h"
 
 #include <librdkafka/rdkafka.h>
@@ -45,6 +47,7 @@ struct input {
 
     rd_kafka_t *rk; /* NULL: none */
     struct connection connection;
+    struct kafka_tokens tokens; /* sasl.mechanism: oauthbearer */
     struct window window;
     struct kafka_parts parts;
     struct kafka_books books;
@@ -69,6 +72,7 @@ struct input {
 
     bool heard;                 /* from the brokers, since the last turn */
     nsec look_next, lag_next;   /* mono */
+    nsec cut_since;             /* mono; by the brokers, perhaps only for a new token; 0: they did not */
     char said[INPUT_ERROR_MAX]; /* by librdkafka, of a single broker */
     bool dead;                  /* the client: a new one is needed */
     bool told_finished, facts_cut_shown;

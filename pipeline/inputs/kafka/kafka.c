@@ -32,10 +32,15 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         kafka_fatal(in, now);
         break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-        if (!in->connection.failing)
+        if (in->tokens.held.value && in->connection.since > 0 && !in->connection.failing && in->cut_since == 0)
+            in->cut_since = now;
+        else if (!in->connection.failing && in->cut_since == 0)
             kafka_failed(in, "connect", err, in->said[0] ? in->said : reason, now);
         break;
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+        kafka_tokens_doubt(&in->tokens, now);
+        kafka_failed(in, "connect", err, reason, now);
+        break;
     case RD_KAFKA_RESP_ERR__SSL:
         kafka_failed(in, "connect", err, reason, now);
         break;
@@ -52,6 +57,16 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     }
 }
 
+/* A token is renewed before that, unless the machine slept. */
+static void on_token_wanted(rd_kafka_t *rk, const char *config, void *opaque)
+{
+    struct input *in = opaque;
+
+    (void)rk;
+    (void)config;
+    kafka_tokens_doubt(&in->tokens, clock_mono());
+}
+
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     struct input *in = rd_kafka_opaque(rk);
@@ -64,6 +79,14 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 }
 
 /* --- a client -------------------------------------------------------------------------------------------------------------- */
+
+static void give_token(struct input *in, nsec now)
+{
+    struct err e = {.msg = ""};
+
+    if (kafka_tokens_give(&in->tokens, clock_wall(), in->rk, &e) < 0)
+        kafka_failed(in, "log in", RD_KAFKA_RESP_ERR__AUTHENTICATION, e.msg, now);
+}
 
 static void set_queue(struct input *in, rd_kafka_queue_t *queue)
 {
@@ -105,6 +128,8 @@ static void begin_client(struct input *in, nsec now)
     rd_kafka_conf_set_opaque(conf, in);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, on_log);
+    if (in->conf->sasl.mechanism == KAFKA_SASL_OAUTH)
+        rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, on_token_wanted);
     rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, kafka_on_commit);
     in->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
@@ -116,6 +141,7 @@ static void begin_client(struct input *in, nsec now)
     (void)rd_kafka_set_log_queue(in->rk, NULL);
     (void)rd_kafka_poll_set_consumer(in->rk);
     set_queue(in, rd_kafka_queue_get_consumer(in->rk));
+    give_token(in, now);
     in->dead = !subscribe(in, now);
 }
 
@@ -211,12 +237,20 @@ static void take_messages(struct input *in, nsec now)
     window_flush(&in->window, now);
 }
 
-/* librdkafka connects anew by itself, and does not say so. */
+/* librdkafka connects anew by itself, and does not say so. The brokers end a connection whose token has expired, since librdkafka does not log in
+ * on it once more: that is no trouble when the next one works. */
 static void look_at_connection(struct input *in, nsec now)
 {
     const struct rd_kafka_metadata *md;
 
-    if (!in->heard && in->connection.failing && now >= in->look_next) {
+    if (in->heard)
+        in->cut_since = 0;
+    if (in->cut_since > 0 && now - in->cut_since >= KAFKA_CUT_TIME) {
+        in->cut_since = 0;
+        if (!in->connection.failing)
+            kafka_failed(in, "connect", RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, in->said[0] ? in->said : NULL, now);
+    }
+    if (!in->heard && (in->connection.failing || in->cut_since > 0) && now >= in->look_next) {
         in->look_next = now + KAFKA_LOOK_EVERY;
         if (rd_kafka_metadata(in->rk, 0, NULL, &md, KAFKA_ASK_MS / 2) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(md);
@@ -225,6 +259,7 @@ static void look_at_connection(struct input *in, nsec now)
     }
     if (in->heard) {
         connection_works(&in->connection, now);
+        in->cut_since = 0;
         in->said[0] = '\0';
     }
     in->heard = false;
@@ -319,6 +354,7 @@ static void leave(struct input *in)
     }
     kafka_give_up_open(in);
     end_client(in);
+    kafka_tokens_end(&in->tokens, in->thread);
 }
 
 static void run(struct input_thread *t, void *arg)
@@ -330,6 +366,8 @@ static void run(struct input_thread *t, void *arg)
 
         if (in->dead)
             end_client(in);
+        if (kafka_tokens_turn(&in->tokens, clock_wall(), now) && in->rk)
+            give_token(in, now);
         if (!in->rk && connection_is_due(&in->connection, now))
             begin_client(in, now);
         if (in->rk && !in->dead) {
@@ -368,6 +406,7 @@ static void kafka_close(struct input **inp)
     kafka_books_drop(&in->books);
     kafka_parts_release(&in->parts);
     connection_release(&in->connection);
+    kafka_tokens_close(&in->tokens);
     buf_release(&in->facts);
     pthread_mutex_destroy(&in->lock);
     MEM_CLEAR(*inp);
@@ -396,19 +435,36 @@ static void begin(struct input *in)
     buf_init(&in->facts, RECORD_FACTS_MAX);
 }
 
+static int begin_tokens(struct input *in, struct err *e)
+{
+    const struct kafka_tokens_conf tokens = {.oauth = &in->conf->sasl.oauth,
+                                             .stream = in->env.stream,
+                                             .input = in->label,
+                                             .base_dir = in->env.base_dir,
+                                             .agent = in->env.agent,
+                                             .health = in->env.health,
+                                             .news = wake,
+                                             .ctx = in};
+
+    return in->conf->sasl.mechanism == KAFKA_SASL_OAUTH ? kafka_tokens_open(&in->tokens, &tokens, e) : 0;
+}
+
 /* What is read ahead lies in librdkafka, beside limits.memory: a share of that which stays taken for as long as the input lives is one that others
  * wait for, who may need all of it for a moment. */
 static int kafka_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
 {
     struct input *in = mem_alloc(sizeof(*in));
 
-    (void)e;
     in->conf = conf;
     in->env = *env;
     in->label = input_health_label(env->health, "kafka");
     snprintf(in->source, sizeof(in->source), "%s, group %s", in->conf->brokers.v[0], in->conf->group);
-    *out = in;
     begin(in);
+    if (begin_tokens(in, e) < 0) {
+        kafka_close(&in);
+        return -1;
+    }
+    *out = in;
     return 0;
 }
 

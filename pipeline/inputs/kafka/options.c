@@ -15,6 +15,7 @@ static const struct cfg_choice MECHANISMS[] = {
     {"plain", KAFKA_SASL_PLAIN},
     {"scram-sha-256", KAFKA_SASL_SCRAM_256},
     {"scram-sha-512", KAFKA_SASL_SCRAM_512},
+    {"oauthbearer", KAFKA_SASL_OAUTH},
     {NULL, 0},
 };
 static const struct cfg_choice ISOLATIONS[] = {{"read_committed", 0}, {"read_uncommitted", 1}, {NULL, 0}};
@@ -30,6 +31,8 @@ static const struct cfg_field sasl_fields[] = {
     {.name = "username", .type = CFG_STRING, .offset = offsetof(struct kafka_sasl_conf, username)},
     {.name = "password", .type = CFG_STRING, .offset = offsetof(struct kafka_sasl_conf, password), .secret = true,
      .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "oauth", .type = CFG_BLOCK, .offset = offsetof(struct kafka_sasl_conf, oauth), .fields = kafka_oauth_fields,
+     .help = "with oauthbearer: where tokens come from (OpenID Connect, client credentials)"},
     {.name = NULL},
 };
 
@@ -97,10 +100,18 @@ static bool is_given(const char *s)
     return s && *s;
 }
 
-static void check_sasl(const struct kafka_sasl_conf *s, const struct cfg_options *o)
+static void check_sasl(const struct kafka_sasl_conf *s, const char *base_dir, const struct cfg_options *o)
 {
     bool names = is_given(s->username) || is_given(s->password);
 
+    if (s->mechanism != KAFKA_SASL_OAUTH && (is_given(s->oauth.token_url) || is_given(s->oauth.client_id)))
+        refuse(o, "sasl.oauth: is of no use without `mechanism: oauthbearer`");
+    if (s->mechanism == KAFKA_SASL_OAUTH) {
+        if (names)
+            refuse(o, "sasl.username: is of no use with oauthbearer, which has sasl.oauth");
+        kafka_oauth_check_all(&s->oauth, base_dir, o);
+        return;
+    }
     if (s->mechanism == KAFKA_SASL_NONE && names)
         refuse(o, "sasl.mechanism: which one? There are a username or a password, and none says how they are sent");
     if (s->mechanism != KAFKA_SASL_NONE && !is_given(s->username))
@@ -149,7 +160,7 @@ void kafka_conf_check_all(const void *conf, const char *base_dir, const struct c
     if (c->start && !kafka_conf_start(c, &start))
         refuse(o, "start: earliest, latest, or a time as 2026-11-27T05:00:00Z");
     check_topics(&c->topics, o);
-    check_sasl(&c->sasl, o);
+    check_sasl(&c->sasl, base_dir, o);
     if (!c->encrypted && (is_given(c->tls.ca_file) || is_given(c->tls.cert_file) || is_given(c->tls.key_file)))
         refuse(o, "tls: is of no use without `protocol: tls`");
     tls_options_check_all(&c->tls, base_dir, o);

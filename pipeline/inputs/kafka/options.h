@@ -9,15 +9,23 @@
 #include "config/options.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/http/tls.h"
+#include "pipeline/inputs/kafka/oauth.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum kafka_mechanism { KAFKA_SASL_NONE, KAFKA_SASL_PLAIN, KAFKA_SASL_SCRAM_256, KAFKA_SASL_SCRAM_512 };
+enum kafka_mechanism {
+    KAFKA_SASL_NONE,
+    KAFKA_SASL_PLAIN,
+    KAFKA_SASL_SCRAM_256,
+    KAFKA_SASL_SCRAM_512,
+    KAFKA_SASL_OAUTH
+};
 
 struct kafka_sasl_conf {
     int mechanism; /* enum kafka_mechanism */
     char *username, *password;
+    struct kafka_oauth_conf oauth;
 };
 
 struct kafka_conf {

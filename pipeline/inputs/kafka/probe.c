@@ -1,6 +1,7 @@
 #include "pipeline/inputs/kafka/probe.h"
 
 #include "pipeline/inputs/kafka/client.h"
+#include "pipeline/inputs/kafka/token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +31,10 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
     (void)text;
 }
 
-static int refuse(struct err *e, const char *what, rd_kafka_resp_err_t err, const char *said)
+static int refuse(const struct kafka_conf *c, struct err *e, const char *what, rd_kafka_resp_err_t err,
+                  const char *said)
 {
-    const char *hint = kafka_hint(err);
+    const char *hint = kafka_login_hint(c, err);
 
     return err_set(e, ERR_REMOTE, "%s: %s; %s", what, said, hint ? hint : "look at the brokers and at their log");
 }
@@ -62,10 +64,10 @@ static int ask(rd_kafka_t *rk, const struct kafka_conf *c, struct trouble *t, ns
             ;
     }
     if (err)
-        return refuse(e, c->brokers.v[0], t->err ? t->err : err, t->err ? t->said : rd_kafka_err2str(err));
+        return refuse(c, e, c->brokers.v[0], t->err ? t->err : err, t->err ? t->said : rd_kafka_err2str(err));
     for (size_t i = 0; i < c->topics.n && rc == 0; i++)
         if (c->topics.v[i][0] != '^' && !has_topic(md, c->topics.v[i], &err))
-            rc = refuse(e, c->topics.v[i], err, rd_kafka_err2str(err));
+            rc = refuse(c, e, c->topics.v[i], err, rd_kafka_err2str(err));
     rd_kafka_metadata_destroy(md);
     return rc;
 }
@@ -89,7 +91,9 @@ int kafka_probe(const void *conf, const struct input_probe *p, struct err *e)
         rd_kafka_conf_destroy(client);
         return err_set(e, ERR_CONFIG, "%s", why);
     }
-    rc = ask(rk, c, &t, p->until, e);
+    rc = c->sasl.mechanism == KAFKA_SASL_OAUTH ? kafka_token_fetch(&c->sasl.oauth, p->base_dir, p->agent, rk, e) : 0;
+    if (rc == 0)
+        rc = ask(rk, c, &t, p->until, e);
     rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     return rc;
 }

@@ -3,7 +3,7 @@
 
 void kafka_failed(struct input *in, const char *doing, rd_kafka_resp_err_t err, const char *said, nsec now)
 {
-    const char *hint = kafka_hint(err);
+    const char *hint = kafka_login_hint(in->conf, err);
 
     connection_failed(&in->connection,
                       &(struct connection_trouble){.doing = doing,
