@@ -224,15 +224,6 @@ void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct
     cfg_errors_place(errs, before);
 }
 
-const char *cfg_text(const struct cfg_field *fields, const void *conf, const char *name)
-{
-    const struct cfg_field *f = cfg_find(fields, name);
-
-    if (!f || f->type != CFG_STRING || f->secret)
-        return NULL;
-    return *(char *const *)((const char *)conf + f->offset);
-}
-
 void cfg_release(const struct cfg_field *fields, void *out)
 {
     for (const struct cfg_field *f = fields; f->name; f++) {

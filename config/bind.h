@@ -69,8 +69,4 @@ void cfg_release(const struct cfg_field *fields, void *out);
 /* The row of an option; NULL: the table has none. */
 const struct cfg_field *cfg_find(const struct cfg_field *fields, const char *name);
 
-/* What the text option `name` of a bound struct says; NULL when the table has none, or it is a secret. For code that
- * must tell of an option without knowing the struct. */
-const char *cfg_text(const struct cfg_field *fields, const void *conf, const char *name);
-
 #endif

@@ -196,6 +196,22 @@ struct sink_identity {
     char hint[256];
 };
 
+/* What kind of destination the Firehose API shows, and so by which member of a description. */
+enum sink_firehose_kind {
+    SINK_FIREHOSE_S3,
+    SINK_FIREHOSE_ELASTICSEARCH,
+    SINK_FIREHOSE_OPENSEARCH,
+    SINK_FIREHOSE_SERVERLESS, /* Amazon OpenSearch Serverless */
+    SINK_FIREHOSE_HTTP,
+    SINK_FIREHOSE_SPLUNK,
+};
+
+struct sink_firehose {
+    const char *region, *account; /* for ARNs */
+    bool extended; /* ExtendedS3DestinationDescription is asked for, not the older S3DestinationDescription */
+    enum sink_firehose_kind kind; /* the answer */
+};
+
 struct sink_ops {
     const char *name;                          /* what users write in YAML: s3, file */
     const char *help;                          /* one line for the manual */
@@ -274,6 +290,10 @@ struct sink_ops {
 
     /* "s3://logs/app/ at http://127.0.0.1:8333": for people; no secrets. */
     void (*describe)(const void *state, struct buf *out);
+
+    /* For DescribeDeliveryStream: says of which kind it is, and appends the members that only it has, each with a comma behind it:
+     * `"BucketARN":"arn:aws:s3:::logs",`. No secrets. -1: out is full. Source: Firehose API reference, DestinationDescription. */
+    MUST_CHECK int (*firehose)(const void *conf, struct sink_firehose *f, struct buf *out);
 };
 
 const struct sink_ops *sink_find(const char *name);

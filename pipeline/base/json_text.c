@@ -181,3 +181,10 @@ int json_quote(struct slice text, struct buf *out)
     out->n = before;
     return -1;
 }
+
+int json_quote_member(const char *name, const char *text, struct buf *out)
+{
+    if (buf_printf(out, "\"%s\":", name) < 0 || json_quote(slice_str(text), out) < 0)
+        return -1;
+    return buf_add_char(out, ',');
+}

@@ -15,6 +15,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
+#include "pipeline/engine/firehose_view.h"
 #include "pipeline/engine/impl.h"
 
 #include <assert.h>
@@ -265,12 +266,8 @@ static struct api_stream api_stream_of(struct engine_stream *es)
         .health = &es->api,
         .pushback = &st->intake.pushback,
         .created = st->created,
-        .destination = conf->sink->name,
-        .bucket = cfg_text(conf->sink->fields, conf->sink_conf, "bucket"),
-        .prefix = cfg_text(conf->sink->fields, conf->sink_conf, "prefix"),
-        .buffer_size = conf->buffer_size,
-        .buffer_interval = conf->buffer_interval,
-        .compression = conf->codec->name,
+        .add_destination = firehose_view_add,
+        .conf = conf,
         .version = g->version,
     };
 }

@@ -106,7 +106,7 @@ void elasticsearch_action_check(const struct elasticsearch_action_conf *c, const
     elasticsearch_action_free(&a);
 }
 
-static enum index_rotation rotation_of(const struct elasticsearch_action_conf *c)
+enum index_rotation elasticsearch_action_rotation(const struct elasticsearch_action_conf *c)
 {
     bool dated = c->data_stream || (c->index && strstr(c->index, "!{timestamp:"));
 
@@ -120,7 +120,7 @@ bool elasticsearch_action_template(const struct elasticsearch_action_conf *c, si
                                                           [ROTATION_WEEK] = "yyyy-MM-dd",
                                                           [ROTATION_MONTH] = "yyyy-MM"};
     const struct sink_template all[] = {
-        {.option = "index", .text = c->index, .implied = SHOWN[rotation_of(c)]},
+        {.option = "index", .text = c->index, .implied = SHOWN[elasticsearch_action_rotation(c)]},
         {.option = "id", .text = c->id},
         {.option = "routing", .text = c->routing},
     };
@@ -143,7 +143,7 @@ int elasticsearch_action_open(struct elasticsearch_action **out, const struct el
     buf_init(&a->plain, 2 * INDEX_NAME_MAX);
     a->creates = conf->data_stream || conf->op == OP_CREATE;
     a->open = a->creates ? SLICE("{\"create\":{\"_index\":\"") : SLICE("{\"index\":{\"_index\":\"");
-    a->rotation = rotation_of(conf);
+    a->rotation = elasticsearch_action_rotation(conf);
     if (check_op(conf, e) < 0 || check_rotation(conf, e) < 0 || open_index(a, conf, e) < 0 || open_id(a, conf, e) < 0 ||
         open_routing(a, conf, e) < 0)
         goto fail;

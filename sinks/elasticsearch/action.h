@@ -59,6 +59,9 @@ struct elasticsearch_action;
 /* For sink_ops.template_at. */
 bool elasticsearch_action_template(const struct elasticsearch_action_conf *c, size_t index, struct sink_template *out);
 
+/* What is asked for, or what follows from the rest where that is nothing: never ROTATION_AUTO. */
+enum index_rotation elasticsearch_action_rotation(const struct elasticsearch_action_conf *c);
+
 /* Reports every mistake. */
 void elasticsearch_action_check(const struct elasticsearch_action_conf *conf, const struct cfg_options *o);
 MUST_CHECK int elasticsearch_action_open(struct elasticsearch_action **a, const struct elasticsearch_action_conf *conf,

@@ -10,6 +10,7 @@
 #include "pipeline/aws/sigv4.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/proxy.h"
@@ -329,6 +330,35 @@ static void elasticsearch_describe(const void *state, struct buf *out)
     (void)!proxy_describe(s->conf->proxy, nodes_url(s->nodes, 0)->shown, out);
 }
 
+static int elasticsearch_firehose(const void *conf, struct sink_firehose *f, struct buf *out)
+{
+    static const enum sink_firehose_kind KINDS[] = {[SIGN_NOTHING] = SINK_FIREHOSE_ELASTICSEARCH,
+                                                    [SIGN_ES] = SINK_FIREHOSE_OPENSEARCH,
+                                                    [SIGN_AOSS] = SINK_FIREHOSE_SERVERLESS};
+    static const char *const PERIODS[] = {
+        [ROTATION_AUTO] = "",      [ROTATION_NONE] = "NoRotation", [ROTATION_HOUR] = "OneHour",
+        [ROTATION_DAY] = "OneDay", [ROTATION_WEEK] = "OneWeek",    [ROTATION_MONTH] = "OneMonth",
+    };
+    const struct elasticsearch_conf *c = conf;
+    struct http_url url;
+    struct err e;
+    bool full;
+
+    f->kind = KINDS[c->auth.sigv4.service];
+    if (http_url_parse(&url, "url", c->url.v[0], &e) < 0)
+        return 0; /* it was opened with this */
+    full = json_quote_member(f->kind == SINK_FIREHOSE_SERVERLESS ? "CollectionEndpoint" : "ClusterEndpoint", url.shown,
+                             out) < 0 ||
+           json_quote_member("IndexName", c->action.index, out) < 0;
+    http_url_release(&url);
+    if (full || f->kind == SINK_FIREHOSE_SERVERLESS)
+        return full ? -1 : 0;
+    if (json_quote_member("IndexRotationPeriod", PERIODS[elasticsearch_action_rotation(&c->action)], out) < 0)
+        return -1;
+    return buf_printf(out, "\"DocumentIdOptions\":{\"DefaultDocumentIdFormat\":\"%s\"},",
+                      strcmp(c->action.id, "server") == 0 ? "NO_DOCUMENT_ID" : "FIREHOSE_DEFAULT");
+}
+
 const struct sink_ops sink_elasticsearch = {
     .name = "elasticsearch",
     .help = "documents in an index or data stream of Elasticsearch (7 to 9) or OpenSearch (1 to 3); also written "
@@ -360,4 +390,5 @@ const struct sink_ops sink_elasticsearch = {
     .check = elasticsearch_check,
     .keys_from = elasticsearch_keys_from,
     .describe = elasticsearch_describe,
+    .firehose = elasticsearch_firehose,
 };

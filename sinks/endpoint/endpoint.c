@@ -5,6 +5,7 @@
 #include "pipeline/aws/sigv4.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/version.h"
@@ -123,10 +124,9 @@ static int fill_in(struct slice rest, struct slice keys, enum partition_form for
     return rc;
 }
 
-static int open_url(struct http_endpoint *s, struct err *e)
+static int parse_url(const struct http_endpoint_conf *c, struct http_url *u, struct err *e)
 {
-    const struct http_endpoint_conf *c = s->conf;
-    const struct preset *p = s->preset;
+    const struct preset *p = preset_at(c->preset);
     const char *place = p->url ? strstr(p->url, SITE_PLACE) : NULL, *site = is_set(c->site) ? c->site : p->site;
     char *made;
     int rc;
@@ -134,7 +134,7 @@ static int open_url(struct http_endpoint *s, struct err *e)
     if (is_set(c->url) && is_set(c->site))
         return err_set(e, ERR_CONFIG, "site: url says it all; leave one of them out");
     if (is_set(c->url))
-        return http_url_parse(&s->url, "url", c->url, e);
+        return http_url_parse(u, "url", c->url, e);
     if (!p->url)
         return err_set(e, ERR_CONFIG, "url: needed%s%s", p->name && c->preset ? " for preset " : "",
                        c->preset ? p->name : "");
@@ -145,7 +145,7 @@ static int open_url(struct http_endpoint *s, struct err *e)
             return err_set(e, ERR_CONFIG, "site: `%c` cannot stand in an address", *q);
     made = place ? mem_printf("%.*s%s%s", (int)(place - p->url), p->url, site, place + strlen(SITE_PLACE))
                  : mem_strdup(p->url);
-    rc = http_url_parse(&s->url, "site", made, e);
+    rc = http_url_parse(u, "site", made, e);
     mem_free(made);
     return rc;
 }
@@ -246,7 +246,7 @@ static int http_endpoint_open(void **state, const void *conf, const struct sink_
     struct http_endpoint *s = new_endpoint(conf, env);
 
     *state = s;
-    if (choose_shape(s, e) < 0 || open_url(s, e) < 0 || check_all_keys(s, e) < 0 ||
+    if (choose_shape(s, e) < 0 || parse_url(s->conf, &s->url, e) < 0 || check_all_keys(s, e) < 0 ||
         proxy_check_found(s->conf->proxy, s->url.shown, e) < 0 || open_auth(s, e) < 0 ||
         endpoint_options_check(s->conf, s->authorization != NULL, e) < 0 || open_query(s, e) < 0 ||
         open_attributes(s, e) < 0)
@@ -277,7 +277,7 @@ static void http_endpoint_check_conf(const void *conf, const struct sink_env *en
 
     if (!shaped)
         cfg_options_refuse(o, &e);
-    if (open_url(s, &e) < 0)
+    if (parse_url(s->conf, &s->url, &e) < 0)
         cfg_options_refuse(o, &e);
     else if (shaped && open_query(s, &e) < 0)
         cfg_options_refuse(o, &e);
@@ -498,6 +498,32 @@ static void http_endpoint_describe(const void *state, struct buf *out)
     (void)!proxy_describe(s->conf->proxy, s->url.shown, out);
 }
 
+/* Of the address only what messages show, too: paths and queries may hold keys. */
+static int http_endpoint_firehose(const void *conf, struct sink_firehose *f, struct buf *out)
+{
+    const struct http_endpoint_conf *c = conf;
+    const struct preset *p = preset_at(c->preset);
+    enum endpoint_shape shape = c->format != SHAPE_UNSET ? (enum endpoint_shape)c->format : p->shape;
+    struct http_url url;
+    struct err e;
+    int rc;
+
+    f->kind = shape == SHAPE_SPLUNK_EVENT || shape == SHAPE_SPLUNK_RAW ? SINK_FIREHOSE_SPLUNK : SINK_FIREHOSE_HTTP;
+    if (parse_url(c, &url, &e) < 0)
+        return 0; /* it was opened with this */
+    if (f->kind == SINK_FIREHOSE_SPLUNK)
+        rc = json_quote_member("HECEndpoint", url.shown, out) < 0
+                 ? -1
+                 : buf_printf(out, "\"HECEndpointType\":\"%s\",\"HECAcknowledgmentTimeoutInSeconds\":%" PRId64 ",",
+                              shape == SHAPE_SPLUNK_RAW ? "Raw" : "Event", c->ack_timeout / NSEC_PER_SEC);
+    else
+        rc = buf_add_str(out, "\"EndpointConfiguration\":{") < 0 || json_quote_member("Url", url.shown, out) < 0
+                 ? -1
+                 : buf_printf(out, "\"Name\":\"%s\"},", c->preset ? p->name : "HTTP endpoint");
+    http_url_release(&url);
+    return rc;
+}
+
 const struct sink_ops sink_http = {
     .name = "http",
     .help = "requests to an HTTP endpoint: Firehose's protocol, plain records, or a service by its preset",
@@ -521,4 +547,5 @@ const struct sink_ops sink_http = {
     .request = http_endpoint_request,
     .judge = http_endpoint_judge,
     .describe = http_endpoint_describe,
+    .firehose = http_endpoint_firehose,
 };

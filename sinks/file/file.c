@@ -3,6 +3,7 @@
 
 #include "config/path.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/key_set.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/partition_key.h"
@@ -10,6 +11,7 @@
 #include "sinks/names/literal.h"
 #include "sinks/names/object_key.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -232,6 +234,28 @@ static void file_describe(const void *state, struct buf *out)
     (void)!buf_printf(out, "folder %s", folder_path(s->folder));
 }
 
+/* The API knows no folders: a bucket that has the name of the folder stands for it. */
+static int file_firehose(const void *conf, struct sink_firehose *f, struct buf *out)
+{
+    const struct file_conf *c = conf;
+    char arn[128];
+    size_t end = strlen(c->path), from;
+
+    f->kind = SINK_FIREHOSE_S3;
+    while (end > 0 && c->path[end - 1] == '/')
+        end--;
+    for (from = end; from > 0 && c->path[from - 1] != '/';)
+        from--;
+    snprintf(arn, sizeof(arn), "arn:aws:s3:::%.*s", (int)(end - from < 63 ? end - from : 63), c->path + from);
+    for (char *p = arn + strlen("arn:aws:s3:::"); *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+            *p = '-';
+    if (json_quote_member("BucketARN", end == from ? "arn:aws:s3:::folder" : arn, out) < 0 ||
+        object_key_firehose(&c->key, f->extended, out) < 0)
+        return -1;
+    return buf_add_str(out, "\"EncryptionConfiguration\":{\"NoEncryptionConfig\":\"NoEncryption\"},");
+}
+
 const struct sink_ops sink_file = {
     .name = "file",
     .help = "files in a folder, in S3's key layout; each appears whole",
@@ -249,4 +273,5 @@ const struct sink_ops sink_file = {
     .local_file = file_local_file,
     .check = file_check,
     .describe = file_describe,
+    .firehose = file_firehose,
 };

@@ -4,6 +4,7 @@
 #include "sinks/names/object_key.h"
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/key_set.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/time_zone.h"
@@ -452,4 +453,16 @@ int object_key_render(const struct object_key *k, const struct sink_seal_id *id,
         add_uuid(k, id, out) < 0 || add_extension(k, id, extension, out) < 0)
         return err_set(e, ERR_LIMIT, "object name: more than %zu bytes", out->max);
     return 0;
+}
+
+int object_key_firehose(const struct object_key_conf *conf, bool extended, struct buf *out)
+{
+    if ((conf->prefix && json_quote_member("Prefix", conf->prefix, out) < 0) ||
+        (conf->error_prefix && json_quote_member("ErrorOutputPrefix", conf->error_prefix, out) < 0))
+        return -1;
+    if (!extended)
+        return 0;
+    if (conf->extension && json_quote_member("FileExtension", conf->extension, out) < 0)
+        return -1;
+    return json_quote_member("CustomTimeZone", conf->timezone, out);
 }

@@ -68,6 +68,9 @@ struct object_key_conf {
 
 struct object_key;
 
+/* For sink_ops.firehose: Prefix, ErrorOutputPrefix and, extended, FileExtension and CustomTimeZone. */
+MUST_CHECK int object_key_firehose(const struct object_key_conf *conf, bool extended, struct buf *out);
+
 /* Checks everything that can be wrong with a name, so that rendering cannot fail for a reason the operator could have
  * been told at start. */
 void object_key_check(const struct object_key_conf *conf, const struct sink_env *env, const struct cfg_options *o);

@@ -10,6 +10,7 @@
 #include "pipeline/aws/credentials/credentials.h"
 #include "pipeline/aws/sign.h"
 #include "pipeline/base/digest.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/tls.h"
@@ -433,6 +434,36 @@ static void s3_describe(const void *state, struct buf *out)
     (void)!proxy_describe(s->conf->proxy, s->home.address.endpoint, out);
 }
 
+/* A key of KMS may be written by its id alone; the API shows ARNs. */
+static int add_kms_key(const struct s3_conf *c, const struct sink_firehose *f, struct buf *out)
+{
+    char arn[512];
+
+    if (strncmp(c->kms_key_id, "arn:", 4) == 0)
+        snprintf(arn, sizeof(arn), "%s", c->kms_key_id);
+    else
+        snprintf(arn, sizeof(arn), "arn:aws:kms:%s:%s:%s%s", c->region ? c->region : f->region, f->account,
+                 strncmp(c->kms_key_id, "alias/", 6) == 0 ? "" : "key/", c->kms_key_id);
+    return buf_add_str(out, "\"EncryptionConfiguration\":{\"KMSEncryptionConfig\":{\"AWSKMSKeyARN\":") < 0 ||
+                   json_quote(slice_str(arn), out) < 0 || buf_add_str(out, "}},") < 0
+               ? -1
+               : 0;
+}
+
+static int s3_firehose(const void *conf, struct sink_firehose *f, struct buf *out)
+{
+    const struct s3_conf *c = conf;
+    bool by_key = (c->encryption == ENCRYPT_KMS || c->encryption == ENCRYPT_KMS_DSSE) && c->kms_key_id;
+    char arn[128];
+
+    f->kind = SINK_FIREHOSE_S3;
+    snprintf(arn, sizeof(arn), "arn:aws:s3:::%s", c->bucket);
+    if (json_quote_member("BucketARN", arn, out) < 0 || object_key_firehose(&c->key, f->extended, out) < 0)
+        return -1;
+    return by_key ? add_kms_key(c, f, out)
+                  : buf_add_str(out, "\"EncryptionConfiguration\":{\"NoEncryptionConfig\":\"NoEncryption\"},");
+}
+
 static void s3_keys_from(const void *state, char *out, size_t size)
 {
     const struct s3_sink *s = state;
@@ -461,4 +492,5 @@ const struct sink_ops sink_s3 = {
     .check = s3_check,
     .keys_from = s3_keys_from,
     .describe = s3_describe,
+    .firehose = s3_firehose,
 };

@@ -49,7 +49,9 @@ def test_the_api_tells_where_a_stream_delivers_to(t):
         assert told[kind]["Prefix"] == "app/!{timestamp:yyyy/MM/dd/HH}/", told
         assert told[kind]["BufferingHints"] == {"SizeInMBs": 5, "IntervalInSeconds": 90}, told
         assert told[kind]["CompressionFormat"] == "GZIP", told
-    assert list(description_of("folder")) == ["DestinationId"], "a folder is nothing that Firehose has"
+    kept = description_of("folder")["ExtendedS3DestinationDescription"]
+    assert (kept["BucketARN"], kept["Prefix"]) == ("arn:aws:s3:::out", "kept/"), kept
+    assert client.call("ListTagsForDeliveryStream", {"DeliveryStreamName": "folder"}) == {"Tags": [], "HasMoreTags": False}
     d.stop()
 
 

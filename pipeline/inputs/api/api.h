@@ -1,4 +1,5 @@
-/* api.h -- the Firehose API over HTTP: PutRecord, PutRecordBatch, DescribeDeliveryStream, ListDeliveryStreams.
+/* api.h -- the Firehose API over HTTP: PutRecord, PutRecordBatch, DescribeDeliveryStream, ListDeliveryStreams,
+ * ListTagsForDeliveryStream.
  *
  * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
  * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
@@ -13,6 +14,7 @@
 #include "config/bind.h"
 #include "config/options.h"
 #include "pipeline/base/budget.h"
+#include "pipeline/base/buf.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/http/server/server_tls.h"
@@ -44,7 +46,7 @@ struct api_conf {
 };
 extern const struct cfg_field api_fields[]; /* describes struct api_conf */
 
-/* What the API tells about a stream's destination in DescribeDeliveryStream. */
+/* A stream that the API serves, and what it tells of it. */
 struct api_stream {
     const char *name;
     struct spool *spool;
@@ -52,11 +54,9 @@ struct api_stream {
     struct input_health *health;
     struct pushback *pushback;
     nsec created;
-    const char *destination;     /* s3, file, ... */
-    const char *bucket, *prefix; /* for s3; NULL otherwise */
-    uint64_t buffer_size;
-    nsec buffer_interval;
-    const char *compression;
+    /* DescribeDeliveryStream: appends the members of its destination behind the id, each with a comma before it. -1: out is full. */
+    int (*add_destination)(const void *conf, const char *region, const char *account, struct buf *out);
+    const void *conf;
     uint32_t version;
     bool deleting; /* it takes no records any more */
 };

@@ -1,4 +1,4 @@
-/* Replies are written as AWS writes them, member by member; clients look into some of them, such as BucketARN. */
+/* Replies are written as AWS writes them, member by member, because clients look into them. */
 #include "pipeline/inputs/api/describe.h"
 
 #include "pipeline/base/json.h"
@@ -13,6 +13,7 @@
 #define LIST_DEFAULT 10
 #define LIMIT_MIN    1
 #define LIMIT_MAX    10000
+#define TAGS_MAX     50
 
 static int compare(const void *name, const void *stream)
 {
@@ -36,53 +37,11 @@ static int no_memory(struct api_error *e)
     return api_error_set(e, API_INTERNAL, "no memory for the reply");
 }
 
-/* "<key>":"<value>" */
-static int add_text(struct buf *out, const char *key, const char *value)
-{
-    if (buf_printf(out, "\"%s\":", key) < 0)
-        return -1;
-    return json_quote(slice_str(value), out);
-}
-
-/* A codec that Firehose does not know is told by its own name in capitals: SDKs let unknown values of an enum pass. */
-static int add_compression(struct buf *out, const char *codec)
-{
-    char name[32];
-    size_t n = 0;
-
-    if (codec && strcmp(codec, "snappy") == 0)
-        return add_text(out, "CompressionFormat", "Snappy");
-    if (!codec || strcmp(codec, "none") == 0)
-        codec = "uncompressed";
-    for (; codec[n] && n < sizeof(name) - 1; n++)
-        name[n] = codec[n] >= 'a' && codec[n] <= 'z' ? (char)(codec[n] - 'a' + 'A') : codec[n];
-    name[n] = '\0';
-    return add_text(out, "CompressionFormat", name);
-}
-
-/* The members that ExtendedS3DestinationDescription and the older S3DestinationDescription share; AWS gives both. */
-static int add_s3(struct buf *out, const char *member, const struct api_streams *streams, const struct api_stream *s)
-{
-    uint64_t mib = (s->buffer_size + MIB - 1) / MIB;
-    char arn[128];
-
-    snprintf(arn, sizeof(arn), "arn:aws:s3:::%s", s->bucket);
-    if (buf_printf(out, ",\"%s\":{\"RoleARN\":\"arn:aws:iam::%s:role/sluice\",", member, streams->account) < 0 ||
-        add_text(out, "BucketARN", arn) < 0 || buf_add_char(out, ',') < 0)
-        return -1;
-    if (s->prefix && (add_text(out, "Prefix", s->prefix) < 0 || buf_add_char(out, ',') < 0))
-        return -1;
-    if (buf_printf(out, "\"BufferingHints\":{\"SizeInMBs\":%" PRIu64 ",\"IntervalInSeconds\":%" PRId64 "},", mib,
-                   s->buffer_interval / NSEC_PER_SEC) < 0 ||
-        add_compression(out, s->compression) < 0)
-        return -1;
-    return buf_add_str(out, ",\"EncryptionConfiguration\":{\"NoEncryptionConfig\":\"NoEncryption\"}}");
-}
-
 static int add_description(struct buf *out, const struct api_streams *streams, const struct api_stream *s)
 {
-    if (buf_add_str(out, "{\"DeliveryStreamDescription\":{") < 0 || add_text(out, "DeliveryStreamName", s->name) < 0 ||
-        buf_printf(out, ",\"DeliveryStreamARN\":\"arn:aws:firehose:%s:%s:deliverystream/%s\"", streams->region,
+    if (buf_add_str(out, "{\"DeliveryStreamDescription\":{") < 0 ||
+        json_quote_member("DeliveryStreamName", s->name, out) < 0 ||
+        buf_printf(out, "\"DeliveryStreamARN\":\"arn:aws:firehose:%s:%s:deliverystream/%s\"", streams->region,
                    streams->account, s->name) < 0)
         return -1;
     if (buf_printf(out,
@@ -94,8 +53,7 @@ static int add_description(struct buf *out, const struct api_streams *streams, c
     if (buf_add_str(out, ",\"DeliveryStreamEncryptionConfiguration\":{\"Status\":\"DISABLED\"},\"Destinations\":["
                          "{\"DestinationId\":\"destinationId-000000000001\"") < 0)
         return -1;
-    if (s->bucket && (add_s3(out, "S3DestinationDescription", streams, s) < 0 ||
-                      add_s3(out, "ExtendedS3DestinationDescription", streams, s) < 0))
+    if (s->add_destination(s->conf, streams->region, streams->account, out) < 0)
         return -1;
     return buf_add_str(out, "}],\"HasMoreDestinations\":false}}");
 }
@@ -105,8 +63,9 @@ struct question {
     struct api_number limit;
 };
 
-/* Both operations ask with a stream's name, a limit and little else. */
-static int read_question(struct slice body, const char *name_member, struct question *q, struct api_error *e)
+/* They ask with a stream's name, a limit and little else. */
+static int read_question(struct slice body, const char *name_member, int64_t limit_max, struct question *q,
+                         struct api_error *e)
 {
     struct json_reader r;
     struct json_string key;
@@ -132,7 +91,7 @@ static int read_question(struct slice body, const char *name_member, struct ques
     }
     if (api_shape_end(&r, e) < 0)
         return -1;
-    return api_shape_check_range(&q->limit, "limit", LIMIT_MIN, LIMIT_MAX, e);
+    return api_shape_check_range(&q->limit, "limit", LIMIT_MIN, limit_max, e);
 }
 
 int api_describe(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e)
@@ -140,7 +99,7 @@ int api_describe(const struct api_streams *streams, struct slice body, struct bu
     struct question q = {0};
     const struct api_stream *s;
 
-    if (read_question(body, "DeliveryStreamName", &q, e) < 0 || api_shape_check_stream(&q.name, e) < 0)
+    if (read_question(body, "DeliveryStreamName", LIMIT_MAX, &q, e) < 0 || api_shape_check_stream(&q.name, e) < 0)
         return -1;
     s = api_streams_find(streams, q.name.s);
     if (!s)
@@ -148,12 +107,24 @@ int api_describe(const struct api_streams *streams, struct slice body, struct bu
     return add_description(out, streams, s) < 0 ? no_memory(e) : 0;
 }
 
+/* Streams that YAML makes have none. */
+int api_tags(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e)
+{
+    struct question q = {0};
+
+    if (read_question(body, "DeliveryStreamName", TAGS_MAX, &q, e) < 0 || api_shape_check_stream(&q.name, e) < 0)
+        return -1;
+    if (!api_streams_find(streams, q.name.s))
+        return api_streams_missing(streams, q.name.s, e);
+    return buf_add_str(out, "{\"Tags\":[],\"HasMoreTags\":false}") < 0 ? no_memory(e) : 0;
+}
+
 int api_list(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e)
 {
     struct question q = {0};
     size_t at = 0, end, limit;
 
-    if (read_question(body, "ExclusiveStartDeliveryStreamName", &q, e) < 0 ||
+    if (read_question(body, "ExclusiveStartDeliveryStreamName", LIMIT_MAX, &q, e) < 0 ||
         (q.name.present && api_shape_check_stream(&q.name, e) < 0))
         return -1;
     limit = q.limit.present ? (size_t)q.limit.v : LIST_DEFAULT;

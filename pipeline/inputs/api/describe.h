@@ -1,4 +1,5 @@
-/* describe.h -- what the API tells about its streams: DescribeDeliveryStream and ListDeliveryStreams.
+/* describe.h -- what the API tells about its streams: DescribeDeliveryStream, ListDeliveryStreams and
+ * ListTagsForDeliveryStream.
  *
  * Pure: from the request's body and the streams to the reply's body.
  */
@@ -25,6 +26,7 @@ const struct api_stream *api_streams_find(const struct api_streams *streams, con
 int api_streams_missing(const struct api_streams *streams, const char *name, struct api_error *e);
 
 MUST_CHECK int api_describe(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e);
+MUST_CHECK int api_tags(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e);
 MUST_CHECK int api_list(const struct api_streams *streams, struct slice body, struct buf *out, struct api_error *e);
 
 #endif

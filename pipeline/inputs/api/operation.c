@@ -15,6 +15,7 @@ static const struct {
     {SERVICE "PutRecord", API_OP_PUT},
     {SERVICE "DescribeDeliveryStream", API_OP_DESCRIBE},
     {SERVICE "ListDeliveryStreams", API_OP_LIST},
+    {SERVICE "ListTagsForDeliveryStream", API_OP_TAGS},
     {KINESIS "PutRecords", API_OP_KINESIS_PUT_BATCH},
     {KINESIS "PutRecord", API_OP_KINESIS_PUT},
     {KINESIS "ListShards", API_OP_KINESIS_SHARDS},
@@ -30,7 +31,6 @@ static const struct {
     {SERVICE "StopDeliveryStreamEncryption", API_OP_CONFIGURED},
     {SERVICE "TagDeliveryStream", API_OP_CONFIGURED},
     {SERVICE "UntagDeliveryStream", API_OP_CONFIGURED},
-    {SERVICE "ListTagsForDeliveryStream", API_OP_CONFIGURED},
 };
 
 int api_operation_find(const struct api_asked *asked, enum api_operation *op, struct api_error *e)

@@ -15,6 +15,7 @@ enum api_operation {
     API_OP_PUT_BATCH,
     API_OP_DESCRIBE,
     API_OP_LIST,
+    API_OP_TAGS,
     API_OP_KINESIS_PUT, /* these are of Kinesis Data Streams: api_operation_is_kinesis() */
     API_OP_KINESIS_PUT_BATCH,
     API_OP_KINESIS_SHARDS,

@@ -431,6 +431,8 @@ static int finish(struct api_request *rq)
         return api_table_ask(&rq->api->streams, api_describe, buf_slice(body), &rq->reply, &rq->error);
     if (rq->operation == API_OP_LIST)
         return api_table_ask(&rq->api->streams, api_list, buf_slice(body), &rq->reply, &rq->error);
+    if (rq->operation == API_OP_TAGS)
+        return api_table_ask(&rq->api->streams, api_tags, buf_slice(body), &rq->reply, &rq->error);
     if (rq->operation == API_OP_KINESIS_SHARDS)
         return api_table_ask(&rq->api->streams, api_kinesis_shards, buf_slice(body), &rq->reply, &rq->error);
     if (rq->operation == API_OP_KINESIS_SUMMARY)

@@ -59,12 +59,8 @@ void api_table_change(struct api_table *t, const struct api_stream *stream)
     if (found) {
         struct api_stream *s = &served_of(found)->stream;
 
-        s->destination = stream->destination;
-        s->bucket = stream->bucket;
-        s->prefix = stream->prefix;
-        s->buffer_size = stream->buffer_size;
-        s->buffer_interval = stream->buffer_interval;
-        s->compression = stream->compression;
+        s->add_destination = stream->add_destination;
+        s->conf = stream->conf;
         s->version = stream->version;
     }
     pthread_mutex_unlock(&t->lock);

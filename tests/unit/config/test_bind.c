@@ -273,21 +273,6 @@ static void a_dump_holds_all_values_but_secrets(void **state)
     cfg_release(fields, &c);
 }
 
-static void a_text_is_found_by_its_name(void **state)
-{
-    struct conf c;
-    struct buf said;
-
-    (void)state;
-    bind("{text: a, number: 4, password: hunter2}", &c, &said);
-    assert_string_equal(cfg_text(fields, &c, "text"), "a");
-    assert_null(cfg_text(fields, &c, "number"));
-    assert_null(cfg_text(fields, &c, "nosuch"));
-    assert_null(cfg_text(fields, &c, "password"));
-    buf_release(&said);
-    cfg_release(fields, &c);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,7 +284,6 @@ int main(void)
         cmocka_unit_test(messages_are_one_line_and_bounded_in_number),
         cmocka_unit_test(the_manual_shows_every_row),
         cmocka_unit_test(a_dump_holds_all_values_but_secrets),
-        cmocka_unit_test(a_text_is_found_by_its_name),
     };
 
     return cmocka_run_group_tests_name("bind", tests, NULL, NULL);

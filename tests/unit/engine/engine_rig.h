@@ -133,6 +133,13 @@ static enum sink_outcome peer_send(const void *state, const struct sink_seal *s,
 
 static const struct cfg_field no_fields[] = {{.name = NULL}};
 
+static int peer_firehose(const void *conf, struct sink_firehose *f, struct buf *out)
+{
+    (void)conf;
+    f->kind = SINK_FIREHOSE_HTTP;
+    return buf_add_str(out, "\"EndpointConfiguration\":{},");
+}
+
 static const struct sink_ops peer_sink = {
     .name = "peer",
     .fields = no_fields,
@@ -143,6 +150,7 @@ static const struct sink_ops peer_sink = {
     .close = peer_close,
     .send = peer_send,
     .describe = peer_describe,
+    .firehose = peer_firehose,
 };
 
 /* --- an input ------------------------------------------------------------------------------------------------------- */

@@ -10,18 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The engine's, which writes what the configuration says, is tested with the engine. */
+static int add_bucket(const void *conf, const char *region, const char *account, struct buf *out)
+{
+    return buf_printf(out, ",\"S3DestinationDescription\":{\"BucketARN\":\"%s %s %s\"}", (const char *)conf, region,
+                      account);
+}
+
+static int add_nothing(const void *conf, const char *region, const char *account, struct buf *out)
+{
+    (void)conf, (void)region, (void)account, (void)out;
+    return 0;
+}
+
+static int find_no_room(const void *conf, const char *region, const char *account, struct buf *out)
+{
+    (void)conf, (void)region, (void)account, (void)out;
+    return -1;
+}
+
 static struct api_stream STREAMS[] = {
-    {.name = "app-logs",
-     .created = 1795361161250000000,
-     .destination = "s3",
-     .bucket = "logs",
-     .prefix = "a/\"!{timestamp:yyyy}/",
-     .buffer_size = 1500000,
-     .buffer_interval = 60 * NSEC_PER_SEC,
-     .compression = "gzip",
-     .version = 3},
-    {.name = "audit", .destination = "file", .compression = "none", .version = 1},
-    {.name = "metrics", .destination = "file", .version = 1, .deleting = true},
+    {.name = "app-logs", .created = 1795361161250000000, .add_destination = add_bucket, .conf = "logs", .version = 3},
+    {.name = "audit", .add_destination = add_nothing, .version = 1},
+    {.name = "metrics", .add_destination = find_no_room, .version = 1, .deleting = true},
 };
 static struct api_stream *SORTED[] = {&STREAMS[0], &STREAMS[1], &STREAMS[2]};
 static const struct api_streams ALL = {SORTED, ARRAY_LEN(SORTED), "us-east-1", "123456789012"};
@@ -117,12 +128,7 @@ static void a_stream_is_described_with_what_sdks_require(void **state)
         "\"CreateTimestamp\":1795361161.250",
         "\"HasMoreDestinations\":false",
         "\"DestinationId\":\"destinationId-000000000001\"",
-        "\"ExtendedS3DestinationDescription\":{\"RoleARN\":\"arn:aws:iam::123456789012:role/sluice\"",
-        "\"BucketARN\":\"arn:aws:s3:::logs\"",
-        "\"Prefix\":\"a/\\\"!{timestamp:yyyy}/\"",
-        "\"BufferingHints\":{\"SizeInMBs\":2,\"IntervalInSeconds\":60}",
-        "\"CompressionFormat\":\"GZIP\"",
-        "\"EncryptionConfiguration\":{\"NoEncryptionConfig\":\"NoEncryption\"}",
+        "\"S3DestinationDescription\":{\"BucketARN\":\"logs us-east-1 123456789012\"}}]",
     };
 
     (void)state;
@@ -130,11 +136,29 @@ static void a_stream_is_described_with_what_sdks_require(void **state)
         expect(api_describe, &ALL, "{\"DeliveryStreamName\":\"app-logs\"}", parts[i]);
 }
 
-static void other_destinations_have_an_id_only(void **state)
+static void a_description_without_room_is_an_error(void **state)
 {
     (void)state;
     expect(api_describe, &ALL, "{\"DeliveryStreamName\":\"audit\",\"Limit\":1}",
            "\"Destinations\":[{\"DestinationId\":\"destinationId-000000000001\"}]");
+    expect_error(api_describe, "{\"DeliveryStreamName\":\"metrics\"}", API_INTERNAL, "no memory");
+}
+
+static void a_stream_has_no_tags(void **state)
+{
+    const char *const bodies[] = {
+        "{\"DeliveryStreamName\":\"audit\"}",
+        "{\"DeliveryStreamName\":\"audit\",\"Limit\":50,\"ExclusiveStartTagKey\":\"team\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+        expect(api_tags, &ALL, bodies[i], "{\"Tags\":[],\"HasMoreTags\":false}");
+    expect_error(api_tags, "{\"DeliveryStreamName\":\"nosuch\"}", API_NOT_FOUND,
+                 "Firehose nosuch under account 123456789012 not found.");
+    expect_error(api_tags, "{}", API_VALIDATION, "Value null at 'deliveryStreamName'");
+    expect_error(api_tags, "{\"DeliveryStreamName\":\"audit\",\"Limit\":51}", API_VALIDATION,
+                 "less than or equal to 50");
 }
 
 static void a_stream_that_is_not_there_is_not_found(void **state)
@@ -169,7 +193,8 @@ int main(void)
         cmocka_unit_test(list_shows_ten_unless_told),
         cmocka_unit_test(list_refuses_what_aws_refuses),
         cmocka_unit_test(a_stream_is_described_with_what_sdks_require),
-        cmocka_unit_test(other_destinations_have_an_id_only),
+        cmocka_unit_test(a_description_without_room_is_an_error),
+        cmocka_unit_test(a_stream_has_no_tags),
         cmocka_unit_test(a_stream_that_is_not_there_is_not_found),
         cmocka_unit_test(an_error_body_is_json_whatever_is_in_the_text),
     };

@@ -22,7 +22,7 @@ static void the_target_names_the_operation(void **state)
         {"Kinesis_20131202.ListShards", API_OP_KINESIS_SHARDS},
         {"Kinesis_20131202.CreateStream", API_OP_CONFIGURED},
         {"Firehose_20150804.CreateDeliveryStream", API_OP_CONFIGURED},
-        {"Firehose_20150804.ListTagsForDeliveryStream", API_OP_CONFIGURED},
+        {"Firehose_20150804.ListTagsForDeliveryStream", API_OP_TAGS},
     };
 
     (void)state;

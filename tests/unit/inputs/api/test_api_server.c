@@ -87,13 +87,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static void add_stream(void)
 {
-    struct api_stream stream = {.name = "app",
-                                .spool = spool,
-                                .metrics = &metrics,
-                                .health = &health,
-                                .pushback = &held,
-                                .destination = "file",
-                                .compression = "none"};
+    struct api_stream stream = {
+        .name = "app", .spool = spool, .metrics = &metrics, .health = &health, .pushback = &held};
 
     api_add_stream(api, &stream);
 }
