@@ -73,15 +73,25 @@ static void note_error(struct input_health *h, const char *cause, const char *hi
     h->error_at = mono_now;
 }
 
-void input_health_error(struct input_health *h, const char *cause, const char *hint, nsec mono_now)
+static void note(struct input_health *h, enum input_count what, const char *cause, const char *hint, nsec mono_now)
 {
     if (!h)
         return;
-    input_health_add(h, INPUT_ERRORS, 1);
+    input_health_add(h, what, 1);
     pthread_mutex_lock(&h->lock);
     if (h->failing == 0) /* else it would hide what the connection fails of */
         note_error(h, cause, hint, mono_now);
     pthread_mutex_unlock(&h->lock);
+}
+
+void input_health_error(struct input_health *h, const char *cause, const char *hint, nsec mono_now)
+{
+    note(h, INPUT_ERRORS, cause, hint, mono_now);
+}
+
+void input_health_refused(struct input_health *h, const char *cause, const char *hint, nsec mono_now)
+{
+    note(h, INPUT_FAILED_CALLS, cause, hint, mono_now);
 }
 
 /* --- what its connections say -------------------------------------------------------------------------------------- */

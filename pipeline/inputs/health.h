@@ -8,6 +8,7 @@
  *     input_health_lag()      records, or messages, that wait at the source (of several partitions: in all)
  *     input_health_oldest()   since when the oldest of these waits
  *     input_health_error()    something that is no matter of the connection: a message that cannot be taken, a file that cannot be read
+ *     input_health_refused()  the source refuses something that is tried again, which is no reason for `run --once` to say that it has not read all
  *     connection.h            says whether the source is reached. An input may have several connections: it is connected when one has
  *                             worked, and none fails
  *
@@ -72,6 +73,9 @@ void input_health_lag(struct input_health *h, uint64_t n);
 void input_health_oldest(struct input_health *h, nsec wall_since); /* 0: nothing waits */
 /* Counts as one of INPUT_ERRORS. */
 void input_health_error(struct input_health *h, const char *cause, const char *hint, nsec mono_now);
+
+/* The source refused something, and it is tried again: one of INPUT_FAILED_CALLS. */
+void input_health_refused(struct input_health *h, const char *cause, const char *hint, nsec mono_now);
 
 /* connection.h's: there is one more; it fails (`begins`: it did not before); it works (`ends`: it failed before). */
 void input_health_connects(struct input_health *h);

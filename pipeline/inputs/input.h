@@ -24,7 +24,7 @@
  *   - spool_wait.done comes on the committer's thread. It notes the outcome and calls loop_group_tell(), nothing else. With
  *     safe = false the records are not in the spool: they are offered again, or read again. Only safe = true is acknowledged.
  *   - An input that can read the same again asks pace_waits() before it reads, and joins the pace (pace.h) to be woken. One that cannot
- *     takes what comes.
+ *     takes what comes, and so does one whose source forgets what is old (topics and streams have a retention).
  *   - With env->once it ends when there is no more and all is safe, and calls env->finished. One that cannot know its end is not `finite`.
  *   - Each frame that is safe is counted: input_health_add(). What cannot be read is input_health_error().
  *   - stop() is loop_group_stop(), stopped() is loop_group_left(); close() releases all. What was appended may become safe

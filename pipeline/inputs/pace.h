@@ -8,7 +8,8 @@
  * Who waits is woken when a batch was cut: on the delivery thread, by a word to the input's own (`go_on`). Only the clock wakes nobody: that
  * deliveries stand still is found by looking again from time to time.
  *
- * Not for inputs whose source forgets (the API, standard input): they take what comes.
+ * Not for inputs whose source forgets (the API, standard input), or may forget while it waits (topics and streams of brokers have a retention):
+ * they take what comes.
  *
  * Threads    pace_moved(), pace_resize(), pace_look(): the delivery thread. The rest: any. Ownership: embedded in its owner; the spool is borrowed.
  */

@@ -238,11 +238,11 @@ enum window_answer window_put(struct window *w, const struct frame_message *m, u
 
     if (is_broken(w))
         return WINDOW_BROKEN;
-    if (!spool_holds(w->conf.spool, m->data.n))
-        return WINDOW_TOO_LARGE;
     seen = seen_of(w, m->id);
     if (seen != SPOOL_ID_NEW)
         return join(w, seen, number);
+    if (!spool_holds(w->conf.spool, m->data.n)) /* spool.limit may be smaller than when a known one was taken */
+        return WINDOW_TOO_LARGE;
     if (w->records > 0 && (w->records >= w->conf.records || w->bytes + size_of(m) > w->conf.bytes)) {
         pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
         return WINDOW_FULL;

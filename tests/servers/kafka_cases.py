@@ -143,6 +143,31 @@ def records_that_are_gone_aborted_or_large(t):
     assert sorted(map(len, s.got("l"))) == [0, 1, 2, 3, 10 * MIB, 10 * MIB]
 
 
+def once_beside_a_daemon(t):
+    """Who is given partitions reads these to their end. Who is given none waits for a session's time, and says so."""
+    s = Server(t)
+    s.ask("make", "o", 1, {})
+    s.ask("put", "o", "o", 0, 100, 1)
+    first = s.daemon("o", "first").start()
+    wait_until("all to be there", lambda: len(s.got("first")) == 100, 60)
+    d = s.once("o", "second")
+    d.expect_exit = 1
+    d.wait_exit(60)
+    assert d.logged("the group gives this member no partition: nothing was read", "warn")
+    first.stop()
+    s.ask("put", "o", "o", 100, 150, 1)
+    d.expect_exit = 0
+    d.spawn("--once")
+    d.wait_exit(60)
+    assert len(s.got("second")) == 50
+
+    s.ask("make", "p", 2, {})
+    first = s.daemon("p", "third").start()
+    first.wait_logged("partitions are read", 60)
+    s.once("p", "fourth").wait_exit(60)
+    first.stop()
+
+
 def three_daemons(t, seconds=8, rate=500):
     """Who is killed loses what it had not committed: that comes twice. Nothing is lost, and an orderly end doubles nothing."""
     s, dice, count = Server(t), random.Random(t.seed), 0
@@ -173,4 +198,5 @@ def scenarios():
     # A minute and a half, of which little is ours: partitions move when members' sessions have ended.
     if not all_wanted():
         return []
-    return [(f"kafka:{f.__name__}", f) for f in (topics_that_change, records_that_are_gone_aborted_or_large, three_daemons)]
+    return [(f"kafka:{f.__name__}", f) for f in (
+        topics_that_change, records_that_are_gone_aborted_or_large, once_beside_a_daemon, three_daemons)]

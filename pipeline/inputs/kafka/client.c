@@ -150,6 +150,17 @@ int kafka_client_conf(const struct kafka_conf *c, const char *base_dir, rd_kafka
     return 0;
 }
 
+bool kafka_has_topic(const struct rd_kafka_metadata *md, const char *name, rd_kafka_resp_err_t *err)
+{
+    *err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    for (int i = 0; i < md->topic_cnt; i++)
+        if (strcmp(md->topics[i].topic, name) == 0) {
+            *err = md->topics[i].err;
+            return *err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
+    return false;
+}
+
 /* Before 2.6.1 librdkafka repeats its own nonce in the last message of SCRAM, which brokers let pass before CVE-2024-56128 was closed in them. */
 #define SCRAM_FIXED 0x020601ff
 

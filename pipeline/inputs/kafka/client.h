@@ -18,6 +18,9 @@
 MUST_CHECK int kafka_client_conf(const struct kafka_conf *c, const char *base_dir, rd_kafka_conf_t **out,
                                  struct err *e);
 
+/* *err: why not. */
+bool kafka_has_topic(const struct rd_kafka_metadata *md, const char *name, rd_kafka_resp_err_t *err);
+
 /* What to do about it; NULL: nothing is known. */
 const char *kafka_hint(rd_kafka_resp_err_t err);
 /* Likewise, of who logs in as the options say. */

@@ -76,6 +76,8 @@ struct input {
     char said[INPUT_ERROR_MAX]; /* by librdkafka, of a single broker */
     bool dead;                  /* the client: a new one is needed */
     bool told_finished, facts_cut_shown;
+    bool any_refused;   /* by the brokers: of a topic, perhaps */
+    nsec nothing_since; /* mono; once: the group gives us no partition; 0: it does */
     struct log_limit too_large, refused, lines, again, missed, topics;
     uint64_t passed; /* tombstones */
     nsec passed_next;

@@ -7,6 +7,9 @@
  * Where a partition was read to stands in the spool, in the same write as its records, and that counts (position.h). The group's offsets
  * follow, for other members and for those who watch the lag.
  *
+ * It does not wait for deliveries (pace.h), as files do: a pause costs what librdkafka has read ahead, which it fetches again, and meanwhile a
+ * topic may lose what is older than its retention.
+ *
  * While the window is full nothing is polled; when that lasts, partitions are paused and the poll goes on, or the group would throw us out. A
  * client that is beyond help (another process has our group_instance_id) is thrown away, and a new one made a little later. */
 #include "pipeline/inputs/kafka/impl.h"
@@ -291,6 +294,48 @@ static void say_lag(struct input *in, nsec now)
     }
 }
 
+/* once: a topic that is named and was refused on the way may be there in the meantime. */
+static void name_missing_topics(struct input *in, nsec now)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t err = in->any_refused ? rd_kafka_metadata(in->rk, 1, NULL, &md, KAFKA_ASK_MS) : 0;
+
+    for (size_t i = 0; in->any_refused && i < in->conf->topics.n; i++) {
+        const char *topic = in->conf->topics.v[i];
+        rd_kafka_resp_err_t why = err;
+
+        if (*topic == '^' || (md && kafka_has_topic(md, topic, &why)))
+            continue;
+        input_health_error(in->env.health, "a topic could not be read", kafka_hint(why), now);
+        log_warn("a topic could not be read", KS("stream", in->env.stream), KS("input", in->label), KS("topic", topic),
+                 KS("cause", rd_kafka_err2str(why)),
+                 KS("hint", kafka_hint(why) ? kafka_hint(why) : "look at the brokers' log"));
+    }
+    if (md)
+        rd_kafka_metadata_destroy(md);
+}
+
+/* once: who joins a group whose members have all partitions gets some when they have given them back, and those of a member that has died when
+ * its session is over. Then there are more members than partitions. */
+static bool waits_for_a_partition(struct input *in, nsec now)
+{
+    const char *hint =
+        "other members of the group have all partitions, and read them: end those, or take another `group`";
+
+    if (in->parts.n > 0) {
+        in->nothing_since = 0;
+        return false;
+    }
+    if (in->nothing_since == 0)
+        in->nothing_since = now;
+    if (now - in->nothing_since < in->conf->session_timeout)
+        return true;
+    input_health_error(in->env.health, "the group gives this member no partition", hint, now);
+    log_warn("the group gives this member no partition: nothing was read", KS("stream", in->env.stream),
+             KS("input", in->label), KS("group", in->conf->group), KS("hint", hint));
+    return false;
+}
+
 /* once: every partition of ours was read to its end, and all of it is safe. */
 static void tell_finished(struct input *in, nsec now)
 {
@@ -299,10 +344,13 @@ static void tell_finished(struct input *in, nsec now)
     for (size_t i = 0; i < in->parts.n; i++)
         if (in->parts.v[i]->state != KAFKA_PART_READ || !in->parts.v[i]->ended)
             return;
+    if (waits_for_a_partition(in, now))
+        return;
     kafka_commit(in, now);
     if (!in->commit_refused && !kafka_all_committed(in))
         return;
     in->told_finished = true;
+    name_missing_topics(in, now);
     log_info("the topics are read to their end", KS("stream", in->env.stream), KS("input", in->label),
              KU("partitions", in->parts.n));
     if (in->env.finished)

@@ -39,17 +39,6 @@ static int refuse(const struct kafka_conf *c, struct err *e, const char *what, r
     return err_set(e, ERR_REMOTE, "%s: %s; %s", what, said, hint ? hint : "look at the brokers and at their log");
 }
 
-static bool has_topic(const struct rd_kafka_metadata *md, const char *name, rd_kafka_resp_err_t *err)
-{
-    *err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    for (int i = 0; i < md->topic_cnt; i++)
-        if (strcmp(md->topics[i].topic, name) == 0) {
-            *err = md->topics[i].err;
-            return *err == RD_KAFKA_RESP_ERR_NO_ERROR;
-        }
-    return false;
-}
-
 /* In short steps, since only between two of them is it known what goes wrong. */
 static int ask(rd_kafka_t *rk, const struct kafka_conf *c, struct trouble *t, nsec until, struct err *e)
 {
@@ -66,7 +55,7 @@ static int ask(rd_kafka_t *rk, const struct kafka_conf *c, struct trouble *t, ns
     if (err)
         return refuse(c, e, c->brokers.v[0], t->err ? t->err : err, t->err ? t->said : rd_kafka_err2str(err));
     for (size_t i = 0; i < c->topics.n && rc == 0; i++)
-        if (c->topics.v[i][0] != '^' && !has_topic(md, c->topics.v[i], &err))
+        if (c->topics.v[i][0] != '^' && !kafka_has_topic(md, c->topics.v[i], &err))
             rc = refuse(c, e, c->topics.v[i], err, rd_kafka_err2str(err));
     rd_kafka_metadata_destroy(md);
     return rc;

@@ -224,7 +224,8 @@ void kafka_say_refused(struct input *in, rd_kafka_resp_err_t err, const char *sa
 {
     const char *hint = kafka_hint(err);
 
-    input_health_error(in->env.health, rd_kafka_err2str(err), hint ? hint : "", now);
+    in->any_refused = true;
+    input_health_refused(in->env.health, rd_kafka_err2str(err), hint ? hint : "", now);
     if (log_due(&in->topics, now, KAFKA_SAYS_EVERY))
         log_warn("the brokers refuse something, and it is tried again", KS("stream", in->env.stream),
                  KS("input", in->label), KS("cause", rd_kafka_err2str(err)), KS("said", said),

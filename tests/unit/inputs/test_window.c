@@ -233,6 +233,34 @@ static void a_message_that_is_known_is_not_taken_again(void **state)
     end(&b);
 }
 
+/* spool.limit is smaller now than it was when the message was taken: it is no message that cannot be taken. */
+static void a_large_message_that_is_known_is_not_refused(void **state)
+{
+    static char data[RECORD_MAX_BYTES];
+    const struct frame_message m = {.data = slice_of(data, sizeof(data)), .id = SLICE("l")};
+    struct window_conf conf;
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 1);
+    conf = b.w.conf;
+    window_release(&b.w);
+    close_spool(b.x);
+    b.x->conf.limit = RECORD_MAX_BYTES;
+    open_spool(b.x);
+    conf.spool = b.x->spool;
+    window_init(&b.w, &conf);
+    assert_false(spool_holds(b.x->spool, sizeof(data)));
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TAKEN);
+    assert_safe(&b, 1);
+    assert_int_equal(b.w.duplicates, 1);
+    end(&b);
+}
+
 static void what_is_refused_is_handed_out_again(void **state)
 {
     struct window_news n;
@@ -489,6 +517,7 @@ int main(void)
         cmocka_unit_test(large_messages_make_many_frames),
         cmocka_unit_test(the_largest_messages_go_one_by_one),
         cmocka_unit_test(a_message_that_is_known_is_not_taken_again),
+        cmocka_unit_test(a_large_message_that_is_known_is_not_refused),
         cmocka_unit_test(what_is_refused_is_handed_out_again),
         cmocka_unit_test(a_session_that_is_over_reports_nothing),
         cmocka_unit_test(a_full_spool_makes_a_full_window),
