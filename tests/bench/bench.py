@@ -29,6 +29,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import sources  # noqa: E402
 from common import stream, tail  # noqa: E402
 from harness import Case, wait_until  # noqa: E402
 
@@ -71,7 +72,9 @@ class Bench:
         path = self.t.path(kind + ".log")
         if not os.path.exists(path):
             with open(path, "wb") as out:
-                if kind in LINE_BYTES:
+                if kind.startswith("cut-"):
+                    cut_into_lines(self.corpus("mixed"), out, int(kind[len("cut-"):]) + 1)
+                elif kind in LINE_BYTES:
                     cut_into_lines(self.corpus("mixed"), out, LINE_BYTES[kind])
                 else:
                     name, _, keys = kind.partition("-")
@@ -490,6 +493,7 @@ ROWS = {
     "large": large_row,
     "streams-1": lambda b, s: streams_row(b, 1, s),
     "streams-1000": lambda b, s: streams_row(b, 1000, s),
+    **sources.ROWS,
 }
 
 
@@ -525,6 +529,8 @@ def run_once(b, only, rows, speeds, against):
             speeds.setdefault(kind, {})[codec] = max(speed, speeds.get(kind, {}).get(codec, 0))
     for key, fn in wanted.items():
         row = fn(b, speeds)
+        if row is None:
+            continue
         print(row.line(), flush=True)
         against.run(b, key, row, fn, speeds)
         if key in rows:
@@ -544,7 +550,7 @@ def run_rows(t, args, against):
 
 
 def table(rows):
-    tables = [[r for r in rows if type(r) is kind] for kind in (Row, KeysRow, CallRow, IdleRow)]
+    tables = [[r for r in rows if type(r) is kind] for kind in (Row, KeysRow, sources.InputRow, CallRow, IdleRow)]
     return "\n\n".join("\n".join([t[0].HEAD] + [r.line() for r in t]) for t in tables if t)
 
 

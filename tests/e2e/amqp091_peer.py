@@ -255,6 +255,8 @@ class Session:
 
 
 class RabbitPeer:
+    session = Session
+
     def __init__(self, password="secret", heartbeat=60):
         self.port, self.password, self.heartbeat = free_port(), password, heartbeat
         self.lock = threading.Lock()
@@ -282,7 +284,7 @@ class RabbitPeer:
             sock = listener.accept()[0]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sessions += 1
-            thread = threading.Thread(target=Session(self, sock).run, daemon=True)
+            thread = threading.Thread(target=self.session(self, sock).run, daemon=True)
             self._threads.append(thread)
             thread.start()
 
