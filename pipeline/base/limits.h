@@ -631,6 +631,13 @@
 /* Milliseconds that a turn waits for messages when nothing is to be done, and when something is. */
 #define KAFKA_WAIT_MS 200
 #define KAFKA_SOON_MS 10
+/* Messages that are there and do not come (kafka/awake.c): they may be on their way for so long; the brokers are asked, and their answer is waited for;
+ * when that does not help, again after so long, twice that, and so on. How long newer versions of librdkafka sleep. */
+#define KAFKA_ON_ITS_WAY_MS    2
+#define KAFKA_NUDGE_MS         100
+#define KAFKA_NUDGE_FIRST      (10 * NSEC_PER_MSEC)
+#define KAFKA_NUDGE_MOST       (1 * NSEC_PER_SEC)
+#define KAFKA_FETCH_BACKOFF_MS "10"
 /* librdkafka's threads: its own, one for each broker that it speaks to. */
 #define KAFKA_THREADS 8U
 /* Each has a connection, and a pipe that wakes it. */

@@ -86,11 +86,12 @@ static void set_security(struct setter *s, const struct kafka_conf *c, const cha
 }
 
 /* What is read ahead is bounded by `prefetch`. One answer brings a part of it: whoever has more in its queue than these bounds when an answer is
- * there waits for a second before it asks for the next, so several answers must fit. A batch that is larger comes all the same, alone.
+ * there waits before it asks for the next (awake.c), so several answers must fit. A batch that is larger comes all the same, alone.
  *
  * librdkafka makes no client when an answer may be smaller than a message that is sent, which we do not do, or larger than what it takes. */
 static void set_bounds(struct setter *s, const struct kafka_conf *c)
 {
+    char why[256];
     uint64_t answer = c->prefetch / 4 < KAFKA_ANSWER_MAX / 2 ? c->prefetch / 4 : KAFKA_ANSWER_MAX / 2,
              part = answer < KAFKA_PARTITION_FETCH_MAX ? answer : KAFKA_PARTITION_FETCH_MAX;
 
@@ -100,6 +101,8 @@ static void set_bounds(struct setter *s, const struct kafka_conf *c)
     set_number(s, "prefetch", "fetch.max.bytes", answer);
     set_number(s, "prefetch", "message.max.bytes", answer);
     set_number(s, "prefetch", "receive.message.max.bytes", KAFKA_ANSWER_MAX);
+    /* Since 2.2; before, it is a second. See awake.c. */
+    (void)rd_kafka_conf_set(s->conf, "fetch.queue.backoff.ms", KAFKA_FETCH_BACKOFF_MS, why, sizeof(why));
     set_number(s, "session_timeout", "session.timeout.ms", (uint64_t)(c->session_timeout / NSEC_PER_MSEC));
     set_number(s, "session_timeout", "heartbeat.interval.ms",
                (uint64_t)(c->session_timeout / NSEC_PER_MSEC) / 15 > 3000

@@ -55,7 +55,10 @@ struct input {
     char cluster[KAFKA_CLUSTER_MAX + 1]; /* "": not known */
     uint64_t numbers;
     rd_kafka_message_t *held; /* the window does not take it now */
+    nsec wall;                /* when the messages of this turn came */
     nsec full_since;          /* mono; 0: it takes messages */
+    nsec nudge_next;          /* mono; awake.c */
+    nsec nudge_pause;         /* 0: the last message came without */
     bool paused;
 
     enum kafka_wish wish;
@@ -99,6 +102,11 @@ void kafka_topic_went(struct input *in, const char *said, nsec now);
 void kafka_say_refused(struct input *in, rd_kafka_resp_err_t err, const char *said, nsec now);
 /* The window's `closing`. */
 void kafka_frame_closes(void *ctx);
+
+/* --- awake.c */
+
+/* NULL: none came. */
+rd_kafka_message_t *kafka_next_message(struct input *in, int wait_ms);
 
 /* --- places.c */
 

@@ -229,12 +229,14 @@ static void take_messages(struct input *in, nsec now)
     int wait = wait_ms(in);
 
     for (int i = 0; i < KAFKA_TURN_MESSAGES && (!in->held || in->paused); i++) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(in->rk, i == 0 ? wait : 0);
+        rd_kafka_message_t *m = kafka_next_message(in, i == 0 ? wait : 0);
 
         if (!m)
             break;
-        if (i == 0)
+        if (i == 0) {
             now = clock_mono();
+            in->wall = clock_wall();
+        }
         kafka_take(in, m, now);
     }
     window_flush(&in->window, now);
@@ -359,6 +361,7 @@ static void tell_finished(struct input *in, nsec now)
 
 static void turn(struct input *in, nsec now)
 {
+    in->wall = clock_wall();
     kafka_look_at_window(in, now);
     if (!in->paused || window_has_room(&in->window))
         kafka_take_held(in, now);

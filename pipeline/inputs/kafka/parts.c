@@ -1,5 +1,6 @@
 #include "pipeline/inputs/kafka/parts.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <string.h>
@@ -27,11 +28,17 @@ static size_t place_of(const struct kafka_parts *p, const char *topic, int32_t p
     return from;
 }
 
-struct kafka_part *kafka_parts_find(const struct kafka_parts *p, const char *topic, int32_t partition)
+struct kafka_part *kafka_parts_find(struct kafka_parts *p, const char *topic, int32_t partition)
 {
-    size_t at = place_of(p, topic, partition);
+    size_t at;
 
-    return at < p->n && order(p->v[at], topic, partition) == 0 ? p->v[at] : NULL;
+    if (p->last && p->last->partition == partition && strcmp(p->last->topic, topic) == 0)
+        return p->last;
+    at = place_of(p, topic, partition);
+    if (at == p->n || order(p->v[at], topic, partition) != 0)
+        return NULL;
+    p->last = p->v[at];
+    return p->last;
 }
 
 struct kafka_part *kafka_parts_get(struct kafka_parts *p, const char *topic, int32_t partition)
@@ -51,6 +58,7 @@ struct kafka_part *kafka_parts_get(struct kafka_parts *p, const char *topic, int
                              .seen = KAFKA_NOWHERE,
                              .safe = KAFKA_NOWHERE,
                              .committed = -1};
+    buf_init(&x->facts, RECORD_FACTS_MAX);
     memmove((void *)(p->v + at + 1), (const void *)(p->v + at), (p->n - at) * sizeof(*p->v));
     p->v[at] = x;
     p->n++;
@@ -59,6 +67,7 @@ struct kafka_part *kafka_parts_get(struct kafka_parts *p, const char *topic, int
 
 static void part_free(struct kafka_part *x)
 {
+    buf_release(&x->facts);
     mem_free(x->topic);
     mem_free(x);
 }
@@ -67,6 +76,7 @@ void kafka_parts_prune(struct kafka_parts *p)
 {
     size_t kept = 0;
 
+    p->last = NULL;
     for (size_t i = 0; i < p->n; i++)
         if (p->v[i]->state != KAFKA_PART_GONE || kafka_part_is_busy(p->v[i]))
             p->v[kept++] = p->v[i];

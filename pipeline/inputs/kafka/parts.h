@@ -11,6 +11,7 @@
 #ifndef PIPELINE_INPUTS_KAFKA_PARTS_H
 #define PIPELINE_INPUTS_KAFKA_PARTS_H
 
+#include "pipeline/base/buf.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/inputs/kafka/position.h"
 
@@ -43,18 +44,20 @@ struct kafka_part {
     unsigned spans;               /* closed frames with records of it that are not reported yet */
     int64_t end;                  /* of the log when it began */
     bool ended;                   /* it was read to there, or to an end that was seen later */
+    struct buf facts;             /* that all its records have; empty: not made yet */
 };
 
 struct kafka_parts {
     struct kafka_part **v; /* ordered by topic and partition */
     size_t n, cap;
+    struct kafka_part *last; /* that was found; messages of one partition come together */
 };
 
 void kafka_parts_release(struct kafka_parts *p);
 /* Made, GONE, when there is none. */
 struct kafka_part *kafka_parts_get(struct kafka_parts *p, const char *topic, int32_t partition);
 /* NULL: there is none. */
-struct kafka_part *kafka_parts_find(const struct kafka_parts *p, const char *topic, int32_t partition);
+struct kafka_part *kafka_parts_find(struct kafka_parts *p, const char *topic, int32_t partition);
 /* Those that are gone, and of which nothing is on its way. */
 void kafka_parts_prune(struct kafka_parts *p);
 
