@@ -224,6 +224,46 @@ void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct
     cfg_errors_place(errs, before);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_texts(const struct cfg_strings *a, const struct cfg_strings *b)
+{
+    bool same = a->n == b->n;
+
+    for (size_t i = 0; same && i < a->n; i++)
+        same = same_text(a->v[i], b->v[i]);
+    return same;
+}
+
+bool cfg_same_value(const struct cfg_field *f, const void *a, const void *b)
+{
+    static const size_t sizes[] = {[CFG_BOOL] = sizeof(bool),
+                                   [CFG_INT] = sizeof(int64_t),
+                                   [CFG_SIZE] = sizeof(uint64_t),
+                                   [CFG_DURATION] = sizeof(nsec),
+                                   [CFG_ENUM] = sizeof(int)};
+    const void *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
+    bool same = true;
+
+    switch (f->type) {
+    case CFG_STRING:
+        return same_text(*(char *const *)x, *(char *const *)y);
+    case CFG_STRINGS:
+        return same_texts(x, y);
+    case CFG_BLOCK:
+        for (const struct cfg_field *inner = f->fields; same && inner->name; inner++)
+            same = cfg_same_value(inner, x, y);
+        return same;
+    case CFG_CUSTOM:
+        return true;
+    default:
+        return memcmp(x, y, sizes[f->type]) == 0;
+    }
+}
+
 void cfg_release(const struct cfg_field *fields, void *out)
 {
     for (const struct cfg_field *f = fields; f->name; f++) {

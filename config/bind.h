@@ -31,6 +31,15 @@ enum cfg_type {
     CFG_CUSTOM,   /* `bind` reads the node itself */
 };
 
+/* What it takes until another value than that of the start is in effect. Where a row says nothing, the block that it stands in says it. */
+enum cfg_effect {
+    CFG_EFFECT_AS_AROUND,
+    CFG_EFFECT_RESTART,  /* the process begins anew */
+    CFG_EFFECT_AT_ONCE,  /* it is set */
+    CFG_EFFECT_DELIVERY, /* what is sealed from then on is delivered anew */
+    CFG_EFFECT_INPUTS,   /* the inputs begin anew */
+};
+
 struct cfg_strings {
     char **v;
     size_t n;
@@ -57,7 +66,8 @@ struct cfg_field {
     void (*bind)(struct cfg_errors *errs, const struct cfg_node *node, void *out);
     void (*release)(void *out); /* CFG_CUSTOM; may be NULL */
     const char *syntax;         /* CFG_CUSTOM: how the manual shows its value */
-    const char *help;           /* one line */
+    enum cfg_effect effect;
+    const char *help; /* one line */
 };
 
 /* Binds a mapping. Unknown keys (with the nearest known one), duplicates, wrong types, missing required keys and values
@@ -65,6 +75,9 @@ struct cfg_field {
  * position errs knows. */
 void cfg_bind(struct cfg_errors *errs, const struct cfg_node *node, const struct cfg_field *fields, void *out);
 void cfg_release(const struct cfg_field *fields, void *out);
+
+/* Do two bound structs hold the same value, as far as this row goes? Of CFG_BLOCK: in all that it has. CFG_CUSTOM: not asked. */
+bool cfg_same_value(const struct cfg_field *f, const void *a, const void *b);
 
 /* The row of an option; NULL: the table has none. */
 const struct cfg_field *cfg_find(const struct cfg_field *fields, const char *name);

@@ -24,6 +24,7 @@ struct chain {
     struct {
         const struct transform_ops *ops;
         void *shared;
+        bool borrowed; /* `shared` */
         bool holds;
     } link[LINKS_MAX];
 };
@@ -83,7 +84,9 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
         nsec time;
 
         c->link[i].ops = ops;
-        if (ops->load(&c->link[i].shared, parts[i].conf, env, e) < 0) {
+        c->link[i].borrowed = parts[i].loaded != NULL;
+        c->link[i].shared = parts[i].loaded;
+        if (!parts[i].loaded && ops->load(&c->link[i].shared, parts[i].conf, env, e) < 0) {
             chain_unload(out);
             return count > 1 ? err_wrap(e, "transform %zu (%s)", i + 1, ops->name) : -1;
         }
@@ -106,7 +109,8 @@ void chain_unload(struct chain **chain)
     if (!c)
         return;
     for (size_t i = 0; i < c->count; i++)
-        transform_unload(c->link[i].ops, &c->link[i].shared);
+        if (!c->link[i].borrowed)
+            transform_unload(c->link[i].ops, &c->link[i].shared);
     mem_free(c);
 }
 

@@ -26,6 +26,7 @@ struct chain_state;
 struct chain_part {
     const struct transform_ops *ops;
     const void *conf; /* bound by ops->fields */
+    void *loaded;     /* what ops->load() has made of it, which outlives the chain; NULL: to be loaded */
 };
 
 /* An error begins with which transform it is when there are several. */

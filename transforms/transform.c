@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 void transform_unload(const struct transform_ops *ops, void **shared)
 {
@@ -13,6 +14,13 @@ void transform_unload(const struct transform_ops *ops, void **shared)
         ops->unload(shared);
     else
         MEM_CLEAR(*shared);
+}
+
+void transform_digest(const struct transform_ops *ops, void *shared, unsigned char out[32])
+{
+    memset(out, 0, 32);
+    if (ops->digest)
+        ops->digest(shared, out);
 }
 
 int transform_begin(const struct transform_ops *ops, void *state, struct err *e)

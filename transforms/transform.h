@@ -80,7 +80,9 @@ struct transform_ops {
 
     /* Reads and checks what the options name (compiles the script): errors at script:line. */
     MUST_CHECK int (*load)(void **shared, const void *conf, const struct transform_env *env, struct err *e);
-    void (*unload)(void **shared);         /* NULL: it is one block of memory (mem.h) */
+    void (*unload)(void **shared); /* NULL: it is one block of memory (mem.h) */
+    /* Of all that load() has read from files: another one when any of it is another. NULL: it reads none. */
+    void (*digest)(void *shared, unsigned char out[32]);
     bool (*is_single)(const void *shared); /* NULL: never */
     bool all_keys; /* what it emits with a record are all its partition keys: those of before are gone */
     /* Does it hold records back until end()? NULL: no. */
@@ -105,6 +107,7 @@ struct transform_ops {
 
 /* The entries that may be NULL, called or done without. */
 void transform_unload(const struct transform_ops *ops, void **shared);
+void transform_digest(const struct transform_ops *ops, void *shared, unsigned char out[32]); /* zeroes: it reads none */
 MUST_CHECK int transform_begin(const struct transform_ops *ops, void *state, struct err *e);
 MUST_CHECK int transform_end(const struct transform_ops *ops, void *state, struct transform_out *out, struct err *e);
 

@@ -29,7 +29,8 @@ int transform_instances_open(struct transform_instances **out, const struct stre
     l = mem_alloc(sizeof(*l));
     parts = mem_array(conf->transform_count, sizeof(*parts));
     for (size_t i = 0; i < conf->transform_count; i++)
-        parts[i] = (struct chain_part){.ops = conf->transforms[i].ops, .conf = conf->transforms[i].conf};
+        parts[i] = (struct chain_part){
+            .ops = conf->transforms[i].ops, .conf = conf->transforms[i].conf, .loaded = conf->transforms[i].loaded};
     rc = chain_load(&l->chain, parts, conf->transform_count, &env, e);
     mem_free(parts);
     if (rc < 0) {

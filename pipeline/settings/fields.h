@@ -45,7 +45,7 @@ extern const struct cfg_hints settings_hints;
 
 /* Reports mistakes that only show when all of the file is bound: what sinks, inputs and scripts find in their options, and rules
  * between options that stand far apart; of the parts in `use`. Some options may be zero, because they could not be bound. */
-void settings_rules(struct cfg_errors *errs, const struct settings *s, const struct settings_use *use);
+void settings_rules(struct cfg_errors *errs, struct settings *s, const struct settings_use *use);
 
 /* Reports each place of a loop: what is read, and what is written. A stream may read what another one writes, as long as nothing
  * of it comes back. */

@@ -129,7 +129,8 @@ static struct srcpos place_of_script(const struct transform_settings *t)
     return value ? value->at : t->from.at;
 }
 
-static void check_transforms(const struct rules *r, const struct stream_settings *st)
+/* What is run is kept: it is what was checked, whatever becomes of the files. */
+static void check_transforms(const struct rules *r, struct stream_settings *st, bool keep)
 {
     const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
     const struct cfg_node *all = cfg_node_get(st->node, "transform");
@@ -138,19 +139,20 @@ static void check_transforms(const struct rules *r, const struct stream_settings
     if (count > CHAIN_MAX)
         cfg_error(r->errs, all->at, "`transform`: at most %d can follow one another, these are %zu", CHAIN_MAX, count);
     for (size_t i = 0; i < st->transform_count; i++) {
-        const struct transform_settings *t = &st->transforms[i];
+        struct transform_settings *t = &st->transforms[i];
         const struct cfg_options o = {.errs = r->errs, .node = t->from.node, .at = place_of_script(t)};
-        void *shared = NULL;
         struct err e;
 
         if (!t->from.bound)
             continue;
         /* Loads what it names: a script that does not load is a mistake of whoever named it. */
-        if (t->ops->load(&shared, t->conf, &env, &e) < 0)
+        if (t->ops->load(&t->loaded, t->conf, &env, &e) < 0)
             cfg_options_refuse(&o, &e);
         else
-            transform_unload(t->ops, &shared);
+            transform_digest(t->ops, t->loaded, t->content);
     }
+    if (!keep)
+        settings_unload(st);
 }
 
 /* Of the stream's input number n, and those before it. */
@@ -168,7 +170,7 @@ static void check_positions(const struct rules *r, const struct stream_settings 
         }
 }
 
-void settings_rules(struct cfg_errors *errs, const struct settings *s, const struct settings_use *use)
+void settings_rules(struct cfg_errors *errs, struct settings *s, const struct settings_use *use)
 {
     const struct rules r = {errs, s};
 
@@ -177,7 +179,7 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
         settings_loops(errs, s);
     }
     for (size_t i = 0; i < s->stream_count; i++) {
-        const struct stream_settings *st = &s->streams[i];
+        struct stream_settings *st = &s->streams[i];
         const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
         bool meant = use->all || !use->stream || strcmp(st->name, use->stream) == 0;
 
@@ -191,7 +193,7 @@ void settings_rules(struct cfg_errors *errs, const struct settings *s, const str
         }
 
         if (meant && (use->all || use->transforms))
-            check_transforms(&r, st);
+            check_transforms(&r, st, use->all);
         if (meant && (use->all || use->destinations)) {
             check_format(&r, st);
             settings_partition_check(errs, st);

@@ -41,6 +41,8 @@ struct transform_settings {
     const struct transform_ops *ops;
     void *conf;
     struct settings_origin from;
+    void *loaded;              /* its script, as it was checked: streams run this; NULL: they load it themselves */
+    unsigned char content[32]; /* of that (transform_ops.digest) */
 };
 
 struct partition_query {
@@ -129,6 +131,11 @@ struct settings *settings_load(const char *path, const struct settings_use *use,
 struct settings *settings_parse(const char *name, const char *base_dir, const char *text, size_t size,
                                 const struct settings_use *use, struct cfg_errors *errs);
 void settings_free(struct settings **s);
+/* Its scripts, once nobody runs them. */
+void settings_unload(struct stream_settings *st);
+/* Frees what there is of streams[index], whose name is NULL then; the others stay where they are. Of settings that have done their work, but
+ * for some streams. */
+void settings_drop_stream(struct settings *s, size_t index);
 /* By its name; NULL: there is none. */
 const struct stream_settings *settings_stream(const struct settings *s, const char *name);
 

@@ -373,16 +373,22 @@ const struct cfg_field settings_stream_fields[] = {
      .bind = bind_inputs,
      .release = release_inputs,
      .def = "[api]",
+     .effect = CFG_EFFECT_INPUTS,
      .syntax = "list of inputs",
      .help = "where records come from: `api`, or the inputs described below"},
     {.name = "durability",
      .type = CFG_BOOL,
      .offset = offsetof(struct stream_settings, memory),
      .choices = durabilities,
+     .effect = CFG_EFFECT_RESTART,
      .def = "disk",
      .help = "`disk`: acknowledged records survive a crash; `memory`: faster, but when the process ends, what was not "
              "delivered is lost, and tailed files begin again as `start` says"},
-    {.name = "spool", .type = CFG_BLOCK, .fields = spool_fields, .help = "what waits for delivery"},
+    {.name = "spool",
+     .type = CFG_BLOCK,
+     .fields = spool_fields,
+     .effect = CFG_EFFECT_RESTART,
+     .help = "what waits for delivery"},
     {.name = "buffer", .type = CFG_BLOCK, .fields = buffer_fields, .help = "when a batch is due"},
     {.name = "transform",
      .type = CFG_CUSTOM,
@@ -546,6 +552,29 @@ void settings_streams_bind(struct cfg_errors *errs, const struct cfg_node *node,
         bind_stream(errs, node->items[i], s, &s->streams[s->stream_count++]);
     if (s->stream_count > 1)
         check_names_differ(errs, s);
+}
+
+static void drop_node(struct cfg_node *streams, const struct cfg_node *node)
+{
+    for (size_t i = 0; i < streams->count; i++)
+        if (streams->items[i] == node) {
+            cfg_node_free(streams->items[i]);
+            streams->items[i] = streams->items[--streams->count];
+            return;
+        }
+}
+
+void settings_drop_stream(struct settings *s, size_t index)
+{
+    struct stream_settings *st = &s->streams[index];
+    struct cfg_node *root = s->tree->root;
+
+    cfg_release(settings_stream_fields, st);
+    mem_free(st->name);
+    for (size_t i = 0; i < root->count; i++)
+        if (strcmp(root->items[i]->key->text, "streams") == 0)
+            drop_node(root->items[i], st->node);
+    *st = (struct stream_settings){.name = NULL};
 }
 
 void settings_streams_release(void *out)

@@ -25,7 +25,7 @@ static void bind_options(struct cfg_errors *errs, const struct cfg_node *options
 
     st->transforms = mem_grow(st->transforms, st->transform_count + 1, sizeof(*st->transforms));
     t = &st->transforms[st->transform_count++];
-    t->ops = ops;
+    *t = (struct transform_settings){.ops = ops};
     t->conf = settings_options_bind(errs, options, at, ops->fields, ops->conf_size, &t->from);
     t->from.node = shown;
 }
@@ -113,10 +113,18 @@ void settings_transform_bind(struct cfg_errors *errs, const struct cfg_node *nod
             bind_one(errs, node->items[i], st);
 }
 
+void settings_unload(struct stream_settings *st)
+{
+    for (size_t i = 0; i < st->transform_count; i++)
+        if (st->transforms[i].loaded)
+            transform_unload(st->transforms[i].ops, &st->transforms[i].loaded);
+}
+
 void settings_transform_release(void *out)
 {
     struct stream_settings *st = out;
 
+    settings_unload(st);
     for (size_t i = 0; i < st->transform_count; i++)
         settings_options_free(st->transforms[i].ops->fields, &st->transforms[i].conf);
     MEM_CLEAR(st->transforms);

@@ -3,6 +3,7 @@
  * one now is told by its device, inode, size and time of the last write. */
 #include "transforms/lua/script.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -183,6 +184,22 @@ bool lua_script_is_stale(const struct lua_script *s)
         if (fstatat(s->folder, s->files[i].name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_same(&st, &s->files[i].st))
             return true;
     return false;
+}
+
+void lua_script_digest(const struct lua_script *s, unsigned char out[32])
+{
+    struct sha256 *sum = sha256_new();
+
+    sha256_begin(sum);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct file *f = &s->files[i];
+
+        sha256_add(sum, slice_of(f->name, strlen(f->name) + 1));
+        sha256_add(sum, slice_of((const char *)&f->n, sizeof(f->n)));
+        sha256_add(sum, slice_of(f->text, f->n));
+    }
+    sha256_end(sum, out);
+    sha256_free(&sum);
 }
 
 /* --- in a state --- */

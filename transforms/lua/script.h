@@ -29,6 +29,8 @@ const char *lua_script_shown(const struct lua_script *s); /* as the user wrote i
 const char *lua_script_file(const struct lua_script *s, const char *name);
 /* Is any of the files another one now than when it was read? */
 bool lua_script_is_stale(const struct lua_script *s);
+/* Of the names and texts of all its files. */
+void lua_script_digest(const struct lua_script *s, unsigned char out[32]);
 
 /* Pushes the main chunk, compiled; or an error message: not LUA_OK. */
 int lua_script_compile(lua_State *L, const struct lua_script *s);

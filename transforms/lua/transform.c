@@ -150,6 +150,15 @@ static int load(void **shared, const void *config, const struct transform_env *e
     return -1;
 }
 
+static void digest(void *shared, unsigned char out[32])
+{
+    struct lua_shared *s = shared;
+
+    pthread_mutex_lock(&s->lock);
+    lua_script_digest(s->current, out);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static bool is_single(const void *shared)
 {
     const struct lua_shared *s = shared;
@@ -351,6 +360,7 @@ const struct transform_ops transform_lua = {
     .scalar_option = "lua",
     .load = load,
     .unload = unload,
+    .digest = digest,
     .is_single = is_single,
     .holds = holds,
     .batch_time = batch_time,

@@ -76,7 +76,7 @@ static struct run *run_new(const char *const *scripts)
         assert_int_equal(rig_load(rig, yaml), 0);
         mem_free(yaml);
         run->rigs[run->count] = rig;
-        run->parts[run->count] = (struct chain_part){rig->ops, rig->conf};
+        run->parts[run->count] = (struct chain_part){.ops = rig->ops, .conf = rig->conf};
     }
     if (chain_load(&run->chain, run->parts, run->count, &(struct transform_env){.stream = "s"}, &e) < 0 ||
         chain_open(&run->state, run->chain, &run->cancel, &e) < 0)
@@ -355,8 +355,8 @@ static void a_mistake_in_one_of_several_names_which(void **state)
     (void)state;
     assert_int_equal(rig_load(good, "lua: t.lua"), 0);
     assert_int_equal(rig_load(bad, "lua: t.lua"), -1);
-    parts[0] = (struct chain_part){good->ops, good->conf};
-    parts[1] = (struct chain_part){bad->ops, bad->conf};
+    parts[0] = (struct chain_part){.ops = good->ops, .conf = good->conf};
+    parts[1] = (struct chain_part){.ops = bad->ops, .conf = bad->conf};
     assert_int_equal(chain_load(&chain, parts, 2, &(struct transform_env){.base_dir = good->folder}, &e), 0);
     chain_unload(&chain);
     assert_int_equal(chain_load(&chain, parts, 2, &(struct transform_env){.base_dir = bad->folder}, &e), -1);

@@ -127,7 +127,7 @@ static void run_open(struct run *run, const char *folder, const struct kind *con
     for (size_t i = 0; i < count; i++) {
         run->ops[i] = transform_find(kinds[i]->op);
         run->conf[i] = bind(run->ops[i], kinds[i]->options);
-        parts[i] = (struct chain_part){run->ops[i], run->conf[i]};
+        parts[i] = (struct chain_part){.ops = run->ops[i], .conf = run->conf[i]};
     }
     if (chain_load(&run->chain, parts, count, &env, &e) < 0 || chain_open(&run->state, run->chain, NULL, &e) < 0)
         fail_msg("%s: %s", kinds[0]->options, e.msg);
