@@ -4,8 +4,8 @@
  * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
  * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
  *
- * Threads    its server's (libmicrohttpd's epoll pool). Streams come and go from any thread, as does the limit. The rest: one at a time.
- * Ownership  conf and budget outlive it; the server is closed behind it. What a stream points to stays until it was removed, or the API
+ * Threads    its server's (libmicrohttpd's epoll pool). Streams come and go from any thread, as do the limit and the keys. The rest: one at a time.
+ * Ownership  conf and budget outlive it, but for the keys, which are copied; the server is closed behind it. What a stream points to stays until it was removed, or the API
  *            closed.
  */
 #ifndef PIPELINE_INPUTS_API_API_H
@@ -78,6 +78,9 @@ void api_change_stream(struct api *a, const struct api_stream *stream);
 MUST_CHECK bool api_close_stream(struct api *a, const char *name, nsec mono);
 /* Closes it, and waits as long as that takes; then ResourceNotFoundException. */
 void api_remove_stream(struct api *a, const char *name);
+
+/* Requests that begin from now on have to be signed with the keys of `conf`; those under way with the keys of before. */
+void api_set_keys(struct api *a, const struct api_conf *conf);
 
 void api_start(struct api *a);
 /* While its server runs: as many connections at most, or as conf says where that is fewer. */

@@ -60,6 +60,6 @@ int api_operation_refuse(const char *target, struct api_error *e)
 {
     return api_error_set(e, API_INVALID_ARGUMENT,
                          "%s is not supported: streams are configured in YAML. Change `streams:` in the configuration "
-                         "file of sluice and restart it.",
+                         "file of sluice and reload it.",
                          strchr(target, '.') + 1);
 }

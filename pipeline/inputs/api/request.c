@@ -40,7 +40,8 @@ struct api_request {
     bool answering;  /* counted in api->answering */
     bool must_close; /* the rest of the body is not wanted */
     bool in_chunks;  /* what follows its body is not looked at: see docs/listeners.md */
-    struct api_auth auth;
+    struct api_keys *keys;
+    struct api_auth auth;   /* by them */
     struct api_error error; /* API_OK while all is well */
     struct api_body body;
     uint64_t discarded;
@@ -129,12 +130,10 @@ static void log_refused(struct api_request *rq)
 
 static int check_claim(struct api_request *rq)
 {
-    const struct api_conf *conf = rq->api->conf;
-    struct api_auth_keys keys = {
-        .v = conf->credentials, .n = conf->credential_count, .service = rq->kinesis ? "kinesis" : NULL};
+    struct api_auth_keys keys = {.v = rq->keys->v, .n = rq->keys->n, .service = rq->kinesis ? "kinesis" : NULL};
     struct api_auth_headers headers;
 
-    rq->signed_ = conf->credential_count > 0;
+    rq->signed_ = rq->keys->n > 0;
     if (!rq->signed_)
         return 0;
     if (all_headers(rq, &headers) < 0)
@@ -201,7 +200,7 @@ static int check_names(struct api_request *rq, const char *method)
     const char *why;
     uint64_t more;
 
-    if (rq->api->conf->credential_count > 0 || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
+    if (rq->keys->n > 0 || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
         return 0;
     api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
     if (is_log_due(rq->api, API_EVENT_FOREIGN, &more))
@@ -243,6 +242,9 @@ static struct api_request *new_request(struct http_exchange *x)
     rq->exchange = x;
     rq->connection = x->connection;
     rq->in_chunks = x->guard.codings > 0;
+    pthread_mutex_lock(&rq->api->lock);
+    rq->keys = api_keys_take(rq->api->keys);
+    pthread_mutex_unlock(&rq->api->lock);
     /* Unique over processes by the random seed, within this one by the counter. */
     snprintf(rq->id, sizeof(rq->id), "%016" PRIx64 "%016" PRIx64, rq->api->seed,
              atomic_fetch_add_explicit(&rq->api->next_id, 1, memory_order_relaxed));
@@ -502,6 +504,7 @@ static void on_over(struct http_exchange *x)
     a->answering -= rq->answering;
     pthread_cond_broadcast(&a->quiet);
     pthread_mutex_unlock(&a->lock);
+    api_keys_drop(&rq->keys);
     mem_free(rq);
 }
 

@@ -47,6 +47,7 @@ static struct api *make(const struct api_conf *conf, struct budget *budget)
     a->magic = API_MAGIC;
     a->conf = conf;
     a->budget = budget;
+    a->keys = api_keys_new(conf);
     api_table_init(&a->streams, conf->region, conf->account);
     random_bytes(&a->seed, sizeof(a->seed));
     pthread_mutex_init(&a->lock, NULL);
@@ -116,6 +117,17 @@ void api_remove_stream(struct api *a, const char *name)
     api_table_remove(&a->streams, name);
 }
 
+void api_set_keys(struct api *a, const struct api_conf *conf)
+{
+    struct api_keys *keys = api_keys_new(conf), *before;
+
+    pthread_mutex_lock(&a->lock);
+    before = a->keys;
+    a->keys = keys;
+    pthread_mutex_unlock(&a->lock);
+    api_keys_drop(&before);
+}
+
 void api_start(struct api *a)
 {
     pthread_mutex_lock(&a->lock);
@@ -176,6 +188,7 @@ void api_close(struct api **aa)
         return;
     api_end(a);
     pushback_release(&a->memory);
+    api_keys_drop(&a->keys);
     pthread_cond_destroy(&a->quiet);
     pthread_mutex_destroy(&a->lock);
     api_table_release(&a->streams);

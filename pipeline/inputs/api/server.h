@@ -12,6 +12,7 @@
 #include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/api/streams.h"
 #include "pipeline/inputs/api/error.h"
+#include "pipeline/inputs/api/keys.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -56,6 +57,7 @@ struct api {
     pthread_mutex_t lock;
     pthread_cond_t quiet;
     enum api_gate gate;               /* guarded by lock, as all that follows */
+    struct api_keys *keys;            /* for requests that begin now */
     unsigned begun;                   /* requests from their headers on, until they are over */
     unsigned committing;              /* requests that wait for the spool ... */
     TAILQ_HEAD(, api_commit) commits; /* ... the oldest first */
