@@ -348,6 +348,22 @@ static void one(struct page *p, const char *name, const char *type, const char *
     page_printf(p, "%s %.15g\n", name, value);
 }
 
+static void reloads(struct page *p, const struct engine_status *e)
+{
+    static const char *const how[ENGINE_RELOADS] = {
+        [ENGINE_RELOAD_DONE] = "done", [ENGINE_RELOAD_REFUSED] = "refused", [ENGINE_RELOAD_FAILED] = "failed"};
+
+    family(p, "sluice_reloads_total", "counter",
+           "Reloads of the configuration: done; refused, because of a mistake; failed, and taken back");
+    for (size_t i = 0; i < ENGINE_RELOADS; i++)
+        page_printf(p, "sluice_reloads_total{result=\"%s\"} %" PRIu64 "\n", how[i], e->reloads[i]);
+    one(p, "sluice_config_last_reload_successful", "gauge",
+        "0 when the last reload was refused or failed: the file is not what sluice runs with", !e->last_reload_failed);
+    one(p, "sluice_config_last_reload_success_timestamp_seconds", "gauge",
+        "Since when the configuration is in effect: the start, or the last reload that was done",
+        seconds(e->configured));
+}
+
 static void process(struct page *p, const struct engine_status *e)
 {
     struct process_facts f;
@@ -420,6 +436,7 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     inputs(&p, &snap);
     orphaned(&p, &snap.view.orphans);
 
+    reloads(&p, &snap.engine);
     process(&p, &snap.engine);
     snapshot_release(&snap);
     return page_done(&p);

@@ -1023,7 +1023,15 @@
 #define ENGINE_INPUTS_STOP_TIME (500 * NSEC_PER_MSEC)
 /* Of a stream that goes or changes while the others run: an input may have something to give back first (SQS_LEAVE_TIME). */
 #define ENGINE_INPUTS_LEAVE_TIME (4 * NSEC_PER_SEC)
-#define ENGINE_MALLOC_KEEPS      (32 * (int)MIB)
+/* A reload: how long all streams that are removed may take to let go, once their deliveries have been waited for, and each at least; how many
+ * of its streams the log names; and how much it says to whoever asked for it. */
+#define RELOAD_LEAVE_TIME  (5 * NSEC_PER_SEC)
+#define RELOAD_LEAVE_LEAST (200 * NSEC_PER_MSEC)
+#define RELOAD_NAMED_MAX   20
+#define RELOAD_REPORT_MAX  MIB
+/* How often a signal asks again while somebody else's reload is under way, in milliseconds. */
+#define HANGUP_RETRY_MS     200
+#define ENGINE_MALLOC_KEEPS (32 * (int)MIB)
 /* Descriptors that are kept from the inputs: for locks, event loops, pipes to wake them (a walk through folders has one open for each
  * level); per thread of the API; per thread on which inputs read, for events and two pipes; per stream, for the segment that is written, its spare, a checkpoint's new one; for the files of its parcels, where it is partitioned; per delivery, for a connection
  * and what its resolver is woken by, a segment, a temporary body; for the admin server. And the fewest that a tail (a file and a

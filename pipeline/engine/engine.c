@@ -17,6 +17,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -119,7 +120,7 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
     loop_set_init(&en->loops);
     en->settings = s;
     en->once = once;
-    en->started = clock_wall();
+    en->started = en->configured = clock_wall();
     en->news = -1;
     en->pulse.fn = pulse;
     pthread_mutex_init(&en->lock, NULL);
@@ -379,4 +380,19 @@ void engine_status(struct engine *en, struct engine_status *out)
         .memory_peak = atomic_load(&en->memory.peak),
         .api_address = en->api ? api_address(en->api) : NULL,
     };
+    pthread_mutex_lock(&en->lock);
+    memcpy(out->reloads, en->reloads, sizeof(out->reloads));
+    out->last_reload_failed = en->last_reload_failed;
+    out->configured = en->configured;
+    pthread_mutex_unlock(&en->lock);
+}
+
+void engine_note_reload(struct engine *en, enum engine_reload how, nsec wall_now)
+{
+    pthread_mutex_lock(&en->lock);
+    en->reloads[how]++;
+    en->last_reload_failed = how != ENGINE_RELOAD_DONE;
+    if (how == ENGINE_RELOAD_DONE)
+        en->configured = wall_now;
+    pthread_mutex_unlock(&en->lock);
 }

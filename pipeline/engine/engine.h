@@ -82,10 +82,22 @@ bool engine_uses(struct engine *en, const struct stream_settings *conf);
  * again. */
 MUST_CHECK int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_t *left, struct err *e);
 
+/* As engine_drain_stream(), but its deliveries are not waited for, and its inputs for `limit`: those of several streams end side by side. What
+ * the inputs had is free then. */
+MUST_CHECK int engine_begin_drain(struct engine *en, const char *name, nsec limit, struct err *e);
+
 /* As engine_drain_stream(), but nothing is waited for that is not under way on a thread. What is left stays in data_dir, and is named in
  * the log and on /readyz. -1 also where it would be lost (durability: memory), and where a write to a destination or a transform does not
  * end in time; it takes nothing in any more then, and with the second delivers nothing. May be called again. */
 MUST_CHECK int engine_remove_stream(struct engine *en, const char *name, nsec limit, struct err *e);
+
+/* What it delivers and what it reads by now. -1: there is none, or nobody may look at it yet. */
+MUST_CHECK int engine_settings_of(struct engine *en, const char *name, const struct stream_settings **delivers,
+                                  const struct stream_settings **reads);
+
+/* Requests to the API have to be signed with the keys of `conf` from now on, also where the API comes later: borrowed until another one is
+ * set. */
+void engine_set_api_keys(struct engine *en, const struct api_conf *conf);
 
 /* What the calls above are waiting for at the moment, for people: "the writes to files". Any thread. */
 const char *engine_waits_for(const struct engine *en);

@@ -2,6 +2,7 @@
  *
  *     engine.c    the whole: the order in which its parts begin and end
  *     streams.c   one stream: how it comes, changes and goes
+ *     changes.c   who may change it
  *     shares.c    what each has of memory and descriptors; the API
  *     views.c     who looks at them
  *
@@ -100,6 +101,11 @@ struct engine {
     unsigned changes;                    /* that somebody is about to make */
     struct orphans orphans;
 
+    const struct api_conf *api_keys;  /* guarded by shares; NULL: those of the settings */
+    uint64_t reloads[ENGINE_RELOADS]; /* guarded by lock, as are these two */
+    bool last_reload_failed;
+    nsec configured; /* wall */
+
     atomic_size_t unfinished; /* once: inputs that still read */
     int news;                 /* eventfd: an input finished, a stream became idle */
 };
@@ -130,6 +136,19 @@ bool engine_sees(const struct engine_stream *es);
 /* It was left, or all threads have stopped; to be taken off the list and freed. */
 void engine_close_stream(struct engine *en, struct engine_stream *es);
 
+/* Something that is waited for has come. */
+void engine_tell(struct engine *en);
+/* -1: the program is stopping. */
+MUST_CHECK int engine_begin_change(struct engine *en, struct err *e);
+void engine_end_change(struct engine *en);
+/* NULL: there is none. Locks: held. */
+struct engine_stream *engine_find(struct engine *en, const char *name);
+/* One that is open or drained; it is the caller's until he sets its state again. NULL: there is none, or somebody else has it. */
+struct engine_stream *engine_claim(struct engine *en, const char *name, enum engine_stream_state state,
+                                   enum engine_stream_state *before, struct err *e);
+void engine_set_state(struct engine *en, struct engine_stream *es, enum engine_stream_state state);
+/* Waits until it is so, until `mono` or the end of the program. */
+bool engine_await(struct engine *en, const struct stream *st, bool (*is)(const struct stream *st), nsec mono);
 /* No more changes begin, and those under way have ended: their waits end at once. */
 void engine_end_changes(struct engine *en);
 

@@ -300,6 +300,18 @@ void preflight_check(const struct settings *s, const struct settings *running, s
         check_stream(&c, &s->streams[i]);
 }
 
+void preflight_check_changes(const struct settings *s, const struct settings *running, const struct settings_diff *d,
+                             struct cfg_errors *found)
+{
+    struct check c = {.s = s, .running = running, .found = found};
+
+    check_process(&c);
+    check_addresses(&c);
+    for (size_t i = 0; i < d->count; i++)
+        if (d->streams[i].now && d->streams[i].change != SETTINGS_SAME)
+            check_stream(&c, d->streams[i].now);
+}
+
 /* --- sources --------------------------------------------------------------------------------------------------------- */
 
 struct probe {

@@ -111,8 +111,19 @@ int engine_open_api(struct engine *en, struct err *e)
         api_close(&api);
         return -1;
     }
+    if (en->api_keys)
+        api_set_keys(api, en->api_keys);
     share_with_api(en, api);
     return 0;
+}
+
+void engine_set_api_keys(struct engine *en, const struct api_conf *conf)
+{
+    pthread_mutex_lock(&en->shares);
+    en->api_keys = conf;
+    if (en->api)
+        api_set_keys(en->api, conf);
+    pthread_mutex_unlock(&en->shares);
 }
 
 int engine_want_api(struct engine *en, const struct stream_settings *conf, struct err *e)

@@ -21,6 +21,9 @@
 struct engine;
 struct engine_stream;
 
+/* How the reloads have ended. */
+enum engine_reload { ENGINE_RELOAD_DONE, ENGINE_RELOAD_REFUSED, ENGINE_RELOAD_FAILED, ENGINE_RELOADS };
+
 struct engine_status {
     const char *version;
     nsec started; /* wall */
@@ -28,6 +31,9 @@ struct engine_status {
     size_t streams;
     size_t memory_limit, memory_used, memory_peak; /* of the budgets */
     const char *api_address;                       /* NULL when there is none */
+    uint64_t reloads[ENGINE_RELOADS];
+    bool last_reload_failed; /* or was refused */
+    nsec configured; /* wall; since when the configuration is in effect: the start, or the last reload that was done */
 };
 
 struct engine_view {
@@ -38,6 +44,7 @@ struct engine_view {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+void engine_note_reload(struct engine *e, enum engine_reload how, nsec wall_now);
 void engine_view_take(struct engine *e, struct engine_view *out);
 void engine_view_release(struct engine_view *v);
 /* The file that the stream's inputs have been at for `least` or longer; lasted is 0 when there is none. */

@@ -23,111 +23,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Something that is waited for has come. */
-static void tell(struct engine *en)
-{
-    uint64_t one = 1;
-    ssize_t done = write(en->news, &one, sizeof(one));
-
-    (void)done; /* a full counter says the same */
-    pthread_mutex_lock(&en->lock);
-    pthread_cond_broadcast(&en->changed);
-    pthread_mutex_unlock(&en->lock);
-}
-
-/* --- changes --------------------------------------------------------------------------------------------------------- */
-
-static int begin_change(struct engine *en, struct err *e)
-{
-    bool stopping;
-
-    pthread_mutex_lock(&en->lock);
-    stopping = atomic_load(&en->stopping);
-    en->changes += !stopping;
-    pthread_mutex_unlock(&en->lock);
-    return stopping ? err_set(e, ERR_CANCELLED, "sluice is stopping") : 0;
-}
-
-static void end_change(struct engine *en)
-{
-    pthread_mutex_lock(&en->lock);
-    en->changes--;
-    pthread_cond_broadcast(&en->changed);
-    pthread_mutex_unlock(&en->lock);
-}
-
-void engine_end_changes(struct engine *en)
-{
-    pthread_mutex_lock(&en->lock);
-    atomic_store(&en->stopping, true);
-    pthread_cond_broadcast(&en->changed);
-    while (en->changes > 0)
-        pthread_cond_wait(&en->changed, &en->lock);
-    pthread_mutex_unlock(&en->lock);
-}
-
-/* Locks: held. */
-static struct engine_stream *find(struct engine *en, const char *name)
-{
-    struct engine_stream *es;
-
-    TAILQ_FOREACH(es, &en->streams, link)
-        if (strcmp(es->conf->name, name) == 0)
-            return es;
-    return NULL;
-}
-
-/* One that is open or drained; it is the caller's until he sets its state again. NULL: there is none, or somebody else has it. */
-static struct engine_stream *claim(struct engine *en, const char *name, enum engine_stream_state state,
-                                   enum engine_stream_state *before, struct err *e)
-{
-    struct engine_stream *es;
-
-    pthread_mutex_lock(&en->lock);
-    es = find(en, name);
-    if (!es) {
-        err_set(e, ERR_CONFIG, "there is no stream `%s`", name);
-    } else if (es->state != STATE_OPEN && es->state != STATE_DRAINED) {
-        err_set(e, ERR_LIMIT, "stream `%s` is just being %s", name,
-                es->state == STATE_OPENING    ? "opened"
-                : es->state == STATE_DRAINING ? "drained"
-                : es->state == STATE_CHANGING ? "changed"
-                                              : "removed");
-        es = NULL;
-    } else {
-        *before = es->state;
-        es->state = state;
-    }
-    pthread_mutex_unlock(&en->lock);
-    return es;
-}
-
-static void set_state(struct engine *en, struct engine_stream *es, enum engine_stream_state state)
-{
-    pthread_mutex_lock(&en->lock);
-    es->state = state;
-    pthread_mutex_unlock(&en->lock);
-}
-
-/* Waits until it is so, until `mono` or the end of the program. */
-static bool await(struct engine *en, const struct stream *st, bool (*is)(const struct stream *st), nsec mono)
-{
-    struct timespec until = clock_timespec(mono);
-    int rc = 0;
-
-    pthread_mutex_lock(&en->lock);
-    while (!is(st) && !atomic_load(&en->stopping) && rc == 0)
-        rc = pthread_cond_timedwait(&en->changed, &en->lock, &until);
-    pthread_mutex_unlock(&en->lock);
-    return is(st);
-}
-
 /* --- it comes -------------------------------------------------------------------------------------------------------- */
 
 /* Delivery thread. */
 static void on_stream_news(void *ctx)
 {
-    tell(ctx);
+    engine_tell(ctx);
 }
 
 /* Any thread. */
@@ -137,7 +38,7 @@ static void on_input_finished(void *ctx)
 
     atomic_fetch_sub(&es->unfinished, 1);
     if (atomic_fetch_sub(&es->engine->unfinished, 1) == 1)
-        tell(es->engine);
+        engine_tell(es->engine);
 }
 
 /* Those that have not finished never will: they have stopped. */
@@ -146,7 +47,7 @@ static void finish_inputs(struct engine_stream *es)
     size_t n = atomic_exchange(&es->unfinished, 0);
 
     if (n > 0 && atomic_fetch_sub(&es->engine->unfinished, n) == n)
-        tell(es->engine);
+        engine_tell(es->engine);
 }
 
 /* The name is taken from here on. NULL: it is taken. */
@@ -155,7 +56,7 @@ static struct engine_stream *enlist(struct engine *en, const struct stream_setti
     struct engine_stream *es = NULL;
 
     pthread_mutex_lock(&en->lock);
-    if (find(en, conf->name)) {
+    if (engine_find(en, conf->name)) {
         err_set(e, ERR_CONFIG, "there is a stream `%s` already", conf->name);
     } else {
         es = mem_alloc(sizeof(*es));
@@ -313,10 +214,10 @@ int engine_open_stream(struct engine *en, const struct stream_settings *conf, st
 {
     int rc;
 
-    if (begin_change(en, e) < 0)
+    if (engine_begin_change(en, e) < 0)
         return -1;
     rc = open_stream(en, conf, e);
-    end_change(en);
+    engine_end_change(en);
     return rc;
 }
 
@@ -328,18 +229,18 @@ static struct engine_stream *begin_stream_change(struct engine *en, const char *
 {
     struct engine_stream *es;
 
-    if (begin_change(en, e) < 0)
+    if (engine_begin_change(en, e) < 0)
         return NULL;
-    es = claim(en, name, STATE_CHANGING, before, e);
+    es = engine_claim(en, name, STATE_CHANGING, before, e);
     if (!es)
-        end_change(en);
+        engine_end_change(en);
     return es;
 }
 
 static void end_stream_change(struct engine *en, struct engine_stream *es, enum engine_stream_state before)
 {
-    set_state(en, es, before);
-    end_change(en);
+    engine_set_state(en, es, before);
+    engine_end_change(en);
 }
 
 int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, struct err *e)
@@ -439,7 +340,7 @@ static int replace_inputs(struct engine *en, struct engine_stream *es, const str
     if (!before->api && now->api)
         show_to_api(en, es);
     if (unfinished > 0 && atomic_fetch_sub(&en->unfinished, unfinished) == unfinished)
-        tell(en);
+        engine_tell(en);
     return rc;
 }
 
@@ -510,7 +411,7 @@ static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec m
     bool idle;
 
     stream_flush(es->stream);
-    idle = await(en, es->stream, stream_is_idle, mono);
+    idle = engine_await(en, es->stream, stream_is_idle, mono);
     spool_books(es->stream->reader, &b);
     if (late.inputs || late.puts)
         log_warn("the stream is drained, but a disk keeps some of what comes in", KS("stream", es->conf->name),
@@ -529,14 +430,41 @@ int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_
     enum engine_stream_state before;
     struct engine_stream *es;
 
-    if (begin_change(en, e) < 0)
+    if (engine_begin_change(en, e) < 0)
         return -1;
-    es = claim(en, name, STATE_DRAINING, &before, e);
+    es = engine_claim(en, name, STATE_DRAINING, &before, e);
     if (es) {
         *left = drain_stream(en, es, clock_mono() + limit);
-        set_state(en, es, STATE_DRAINED);
+        engine_set_state(en, es, STATE_DRAINED);
     }
-    end_change(en);
+    engine_end_change(en);
+    return es ? 0 : -1;
+}
+
+/* What they had (an address, a place at a queue) is anybody's then. */
+static void let_go_of_inputs(struct engine *en, struct engine_stream *es)
+{
+    const struct stream_inputs none = {.stream = es->conf->name};
+    struct stream_inputs old = exchange_inputs(en, es, es->reads, &none);
+
+    stream_inputs_close(&old);
+}
+
+int engine_begin_drain(struct engine *en, const char *name, nsec limit, struct err *e)
+{
+    enum engine_stream_state before;
+    struct engine_stream *es;
+
+    if (engine_begin_change(en, e) < 0)
+        return -1;
+    es = engine_claim(en, name, STATE_DRAINING, &before, e);
+    if (es) {
+        if (!end_intake(en, es, clock_mono() + limit).inputs) /* who waits for its end sees what is late */
+            let_go_of_inputs(en, es);
+        stream_flush(es->stream);
+        engine_set_state(en, es, STATE_DRAINED);
+    }
+    engine_end_change(en);
     return es ? 0 : -1;
 }
 
@@ -557,7 +485,7 @@ static int remove_stream(struct engine *en, struct engine_stream *es, nsec mono,
                        name, left, noun_s(left));
     es->gives_up = true;
     stream_give_up(es->stream);
-    if (!await(en, es->stream, stream_has_given_up, mono))
+    if (!engine_await(en, es->stream, stream_has_given_up, mono))
         return err_set(e, ERR_LIMIT,
                        "stream `%s`: a write to its destination or to its spool, or a transform does not end; it "
                        "delivers nothing any "
@@ -581,14 +509,14 @@ int engine_remove_stream(struct engine *en, const char *name, nsec limit, struct
     struct engine_stream *es;
     int rc = -1;
 
-    if (begin_change(en, e) < 0)
+    if (engine_begin_change(en, e) < 0)
         return -1;
-    es = claim(en, name, STATE_LEAVING, &before, e);
+    es = engine_claim(en, name, STATE_LEAVING, &before, e);
     if (es) {
         rc = remove_stream(en, es, clock_mono() + limit, e);
         if (rc < 0)
-            set_state(en, es, STATE_DRAINED);
+            engine_set_state(en, es, STATE_DRAINED);
     }
-    end_change(en);
+    engine_end_change(en);
     return rc;
 }

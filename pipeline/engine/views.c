@@ -5,6 +5,8 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/engine/impl.h"
 
+#include <string.h>
+
 bool engine_sees(const struct engine_stream *es)
 {
     return es->state != STATE_OPENING && es->state != STATE_CLOSING;
@@ -107,6 +109,24 @@ void engine_stream_counters(const struct engine_view *v, size_t index, struct na
 {
     if (index < v->count)
         stream_counters(v->streams[index]->stream, counters, drop_reasons);
+}
+
+int engine_settings_of(struct engine *en, const char *name, const struct stream_settings **delivers,
+                       const struct stream_settings **reads)
+{
+    struct engine_stream *es;
+    int rc = -1;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(es, &en->streams, link) {
+        if (!engine_sees(es) || strcmp(es->conf->name, name) != 0)
+            continue;
+        *delivers = es->stream->generations.newest->conf;
+        *reads = es->reads;
+        rc = 0;
+    }
+    pthread_mutex_unlock(&en->lock);
+    return rc;
 }
 
 bool engine_uses(struct engine *en, const struct stream_settings *conf)

@@ -25,11 +25,11 @@ enum wish { WISH_NONE, WISH_STOP, WISH_HURRY };
 struct way_out {
     int signals, news; /* signalfd; eventfd for the program */
     int nudge;         /* eventfd for the thread */
-    nsec grace;
     sigset_t set, before;
     pthread_t thread;
 
     pthread_mutex_t lock; /* guards the rest */
+    nsec grace;
     enum wish wish;
     nsec asked; /* mono; when the first wish came */
     char name[16];
@@ -199,6 +199,13 @@ void way_out_close(struct way_out **wp)
 int way_out_fd(const struct way_out *w)
 {
     return w->news;
+}
+
+void way_out_set_grace(struct way_out *w, nsec grace)
+{
+    pthread_mutex_lock(&w->lock);
+    w->grace = grace;
+    pthread_mutex_unlock(&w->lock);
 }
 
 const char *way_out_take(struct way_out *w)

@@ -26,6 +26,9 @@ void way_out_close(struct way_out **w);
 
 /* Readable after the first wish, and again after the second. */
 int way_out_fd(const struct way_out *w);
+/* How long an orderly end may take from now on. */
+void way_out_set_grace(struct way_out *w, nsec grace);
+
 /* Takes the wish off the descriptor. The signal's name: "TERM". */
 const char *way_out_take(struct way_out *w);
 

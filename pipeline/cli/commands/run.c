@@ -4,10 +4,12 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/progress.h"
 #include "pipeline/cli/commands/commands.h"
+#include "pipeline/cli/commands/reload_path.h"
 #include "pipeline/cli/commands/service.h"
 #include "pipeline/engine/engine.h"
 #include "pipeline/engine/hangup.h"
 #include "pipeline/engine/process_limits.h"
+#include "pipeline/engine/reload.h"
 #include "pipeline/engine/way_out.h"
 
 #include <inttypes.h>
@@ -25,8 +27,8 @@ static const char run_help_end[] =
     "SIGTERM or SIGINT: inputs stop, what is open is delivered within shutdown.grace, the rest stays safely in\n"
     "the spool and is delivered by the next run. A second signal ends it at once. What hangs (a disk, a script) does\n"
     "not hold it up: it is left, and the spool is as after a crash, whole.\n"
-    "SIGHUP: checks FILE as `sluice validate` does and logs what is wrong with it, or that it takes effect with a\n"
-    "restart. Everything goes on as it was started.\n"
+    "SIGHUP, like `sluice reload`: reads FILE again; a mistake in it changes nothing and is in the log, else what\n"
+    "differs takes effect.\n"
     "\n"
     "exit status: 0 everything is delivered, 1 something is left, unread or failed (the last lines say what and "
     "where),\n"
@@ -206,6 +208,8 @@ struct run {
     nsec timeout; /* of once; 0: none */
     bool late;    /* it was over */
     struct way_out *way_out;
+    _Atomic nsec grace; /* shutdown.grace; another one after a reload */
+    struct reload *reload;
     struct hangup *hangup;
     struct service service;
     struct engine *engine;
@@ -238,7 +242,7 @@ static uint64_t run_until_stopped(struct run *r)
 {
     struct run_progress rp = {.engine = r->engine, .shown = r->once, .service = &r->service};
     bool ticks = r->once || service_wants_ticks(&r->service);
-    nsec until = r->timeout ? clock_mono() + r->timeout : NSEC_NEVER, grace = r->settings->shutdown_grace;
+    nsec until = r->timeout ? clock_mono() + r->timeout : NSEC_NEVER, grace;
     int wish = way_out_fd(r->way_out);
     enum engine_end end;
     uint64_t left;
@@ -246,6 +250,7 @@ static uint64_t run_until_stopped(struct run *r)
     if (r->once)
         progress_init(&rp.p, "delivered", STDERR_FILENO, clock_mono());
     end = engine_wait(r->engine, wish, until, ticks ? tick : NULL, &rp);
+    grace = atomic_load(&r->grace);
     service_stopping(&r->service, grace);
     r->late = end == ENGINE_LATE;
     if (r->late) {
@@ -319,9 +324,65 @@ static int run_started(struct run *r)
     return CLI_DONE;
 }
 
+/* --- reloads: what is the process's own --- */
+
+static void on_reload(void *ctx)
+{
+    struct run *r = ctx;
+
+    service_reloading(&r->service);
+}
+
+static void on_reloaded(void *ctx)
+{
+    struct run *r = ctx;
+
+    service_ready(&r->service);
+}
+
+static void set_at_once(void *ctx, const struct settings *now)
+{
+    struct run *r = ctx;
+
+    log_set_level(now->log_level);
+    atomic_store(&r->grace, now->shutdown_grace);
+    way_out_set_grace(r->way_out, now->shutdown_grace);
+}
+
+static void reload_asked(void *ctx, const struct admin_order *o, struct admin_answer *a)
+{
+    static const unsigned statuses[] = {[RELOAD_DONE] = 200,
+                                        [RELOAD_MISTAKES] = 422,
+                                        [RELOAD_FAILED] = 500,
+                                        [RELOAD_BUSY] = 409,
+                                        [RELOAD_STOPPED] = 503};
+    const struct run *r = ctx;
+    bool only_look = strcmp(o->path, CLI_RELOAD_DIFF_PATH) == 0;
+
+    a->status = statuses[reload_now(r->reload, o->from, only_look, &a->text)];
+}
+
+static int start_reloads(struct run *r, struct err *e)
+{
+    const struct reload_conf conf = {.settings = r->settings,
+                                     .engine = r->engine,
+                                     .once = r->once,
+                                     .begins = on_reload,
+                                     .at_once = set_at_once,
+                                     .ends = on_reloaded,
+                                     .ctx = r};
+
+    r->reload = reload_new(&conf);
+    return hangup_start(&r->hangup, r->reload, e);
+}
+
 static int run_engine(struct run *r)
 {
     const struct settings *s = r->settings;
+    const struct admin_action actions[] = {
+        {.path = CLI_RELOAD_PATH, .run = reload_asked, .ctx = r},
+        {.path = CLI_RELOAD_DIFF_PATH, .run = reload_asked, .ctx = r},
+    };
     const struct admin_conf admin = {
         .listen = s->http_listen,
         .hosts = &s->admin_hosts,
@@ -329,12 +390,13 @@ static int run_engine(struct run *r)
         .base_dir = s->base_dir,
         .token = s->admin_token,
         .data_dir = s->data_dir,
+        .actions = {actions, ARRAY_LEN(actions)},
     };
     int rc = CLI_FAILED;
     struct err e;
 
     way_out_tell(r->way_out, tell_start, r);
-    if (engine_start(&r->engine, s, r->once, &e) < 0 ||
+    if (engine_start(&r->engine, s, r->once, &e) < 0 || start_reloads(r, &e) < 0 ||
         (s->http_listen && admin_start(&r->admin, &admin, r->engine, &e) < 0)) {
         log_error("cannot start", KE("cause", &e));
         /* What has begun ends in time, or is left. */
@@ -343,26 +405,26 @@ static int run_engine(struct run *r)
         rc = run_started(r);
     }
     way_out_tell(r->way_out, NULL, NULL);
+    hangup_stop(&r->hangup);
     admin_stop(&r->admin);
     engine_stop(&r->engine);
+    reload_free(&r->reload);
     return rc;
 }
 
 /* What the process may have, before it takes any of it; then the signals: all threads leave them to one. */
 static int run_settings(const struct settings *s, bool once, nsec timeout)
 {
-    struct run r = {.settings = s, .once = once, .timeout = timeout};
+    struct run r = {.settings = s, .once = once, .timeout = timeout, .grace = s->shutdown_grace};
     int rc = CLI_FAILED;
     struct err e;
 
     log_set_level(s->log_level);
     service_open(&r.service);
-    if (process_check(s, once, &e) < 0 || way_out_open(&r.way_out, s->shutdown_grace, &e) < 0 || log_start(&e) < 0 ||
-        hangup_start(&r.hangup, s, &e) < 0)
+    if (process_check(s, once, &e) < 0 || way_out_open(&r.way_out, s->shutdown_grace, &e) < 0 || log_start(&e) < 0)
         log_error("cannot start", KE("cause", &e));
     else
         rc = run_engine(&r);
-    hangup_stop(&r.hangup);
     log_stop(RUN_LOG_TIMEOUT);
     way_out_close(&r.way_out);
     service_close(&r.service);

@@ -40,6 +40,14 @@ void service_ready(struct service *v)
         log_deaf(&e);
 }
 
+void service_reloading(struct service *v)
+{
+    struct err e;
+
+    if (notify_reloading(&v->notify, clock_mono(), &e) < 0)
+        log_deaf(&e);
+}
+
 bool service_wants_ticks(const struct service *v)
 {
     return v->notify.open;

@@ -21,6 +21,8 @@ void service_open(struct service *v);
 void service_close(struct service *v);
 
 void service_ready(struct service *v);
+/* A reload begins; at its end it is ready again. Any thread. */
+void service_reloading(struct service *v);
 /* Nobody listens: no ticks are needed. */
 bool service_wants_ticks(const struct service *v);
 /* Now and then while it runs: that it is alive, as long as it is, and how the streams are. */

@@ -1,0 +1,299 @@
+/* The order in which streams change is that in which nothing has to be taken back that cannot be: what may fail comes first, and what cannot
+ * be undone, the end of streams that are gone, last. Only where a new stream cannot begin before an old one has let go of something (an
+ * address, a queue that one reads at a time) it is tried again behind that; should it fail then, the old one is opened again with what its
+ * spool holds.
+ *
+ * Each step is the engine's own (engine.h), and each knows how to end when the program stops in the middle of it. A reload that was
+ * stopped is not taken back: the next start reads the file. */
+#include "pipeline/engine/reload_steps.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
+
+#include <string.h>
+
+/* --- names --- */
+
+static size_t find_name(const struct reload_names *all, const char *name)
+{
+    size_t i = 0;
+
+    while (i < all->n && strcmp(all->v[i], name) != 0)
+        i++;
+    return i;
+}
+
+static bool has_name(const struct reload_names *all, const char *name)
+{
+    return find_name(all, name) < all->n;
+}
+
+static void add_name(struct reload_names *all, const char *name)
+{
+    if (has_name(all, name))
+        return;
+    all->v = mem_grow(all->v, all->n + 1, sizeof(*all->v));
+    all->v[all->n++] = mem_strdup(name);
+}
+
+static void drop_name(struct reload_names *all, const char *name)
+{
+    size_t i = find_name(all, name);
+
+    if (i == all->n)
+        return;
+    mem_free(all->v[i]);
+    all->v[i] = all->v[--all->n];
+}
+
+static void release_names(struct reload_names *all)
+{
+    while (all->n > 0)
+        mem_free(all->v[--all->n]);
+    MEM_CLEAR(all->v);
+}
+
+/* --- one step ------------------------------------------------------------------------------------------------------
+ */
+
+struct reload_step {
+    struct settings_diff_stream *d;
+    const struct stream_settings *delivers, *reads; /* before */
+    bool delivery, inputs;                          /* begun anew */
+    bool done, drains;                              /* drains: of one that is removed */
+};
+
+/* What a reload before could not remove, since something of it did not end. */
+static int leave_first(struct reload_steps *all, const char *name, struct err *e)
+{
+    if (!has_name(&all->leaving, name))
+        return 0;
+    if (engine_remove_stream(all->engine, name, RELOAD_LEAVE_LEAST, e) < 0)
+        return -1;
+    drop_name(&all->leaving, name);
+    return 0;
+}
+
+static int change_stream(struct reload_steps *all, struct reload_step *s, struct err *e)
+{
+    struct engine *en = all->engine;
+
+    if (!s->delivers && engine_settings_of(en, s->d->name, &s->delivers, &s->reads) < 0)
+        return err_set(e, ERR_CONFIG, "there is no stream `%s`", s->d->name);
+    if (s->d->delivery && !s->delivery) {
+        if (engine_replace_sinks(en, s->d->now, e) < 0)
+            return -1;
+        s->delivery = true;
+    }
+    if (s->d->inputs && !s->inputs) {
+        if (engine_replace_inputs(en, s->d->now, e) < 0) {
+            add_name(&all->unsure, s->d->name); /* it may read nothing now */
+            return -1;
+        }
+        s->inputs = true;
+    }
+    drop_name(&all->unsure, s->d->name);
+    return 0;
+}
+
+static int take(struct reload_steps *all, struct reload_step *s, struct err *e)
+{
+    int rc = 0;
+
+    if (s->d->change == SETTINGS_ADDED)
+        rc = leave_first(all, s->d->name, e) < 0 ? -1 : engine_open_stream(all->engine, s->d->now, e);
+    else if (s->d->change == SETTINGS_CHANGED)
+        rc = change_stream(all, s, e);
+    s->done = rc == 0;
+    return rc;
+}
+
+/* --- back ----------------------------------------------------------------------------------------------------------
+ */
+
+static void complain(const struct reload_step *s, const struct err *e, struct buf *out)
+{
+    log_error("reload: a stream is not what it was before", KS("stream", s->d->name), KE("cause", e),
+              KS("hint", "reload again, or start again"));
+    (void)!buf_printf(out, "stream %s: is not what it was before: %s\n", s->d->name, e->msg);
+}
+
+static void take_back(struct reload_steps *all, struct reload_step *s, struct buf *out)
+{
+    struct engine *en = all->engine;
+    struct err e;
+
+    if (s->inputs && engine_replace_inputs(en, s->reads, &e) < 0) {
+        add_name(&all->unsure, s->d->name);
+        complain(s, &e, out);
+    }
+    if (s->delivery && engine_replace_sinks(en, s->delivers, &e) < 0) {
+        add_name(&all->unsure, s->d->name);
+        complain(s, &e, out);
+    }
+    if (s->done && s->d->change == SETTINGS_ADDED && engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, &e) < 0) {
+        add_name(&all->leaving, s->d->name);
+        complain(s, &e, out);
+    }
+    if (s->drains && (engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, &e) < 0 ||
+                      engine_open_stream(en, s->delivers, &e) < 0 ||
+                      (s->reads != s->delivers && engine_replace_inputs(en, s->reads, &e) < 0))) {
+        add_name(&all->unsure, s->d->name);
+        complain(s, &e, out);
+    }
+}
+
+/* --- all of them ---------------------------------------------------------------------------------------------------
+ */
+
+static void make(struct reload_steps *all, const struct settings_diff *d)
+{
+    mem_free(all->list);
+    all->list = mem_array(d->count, sizeof(struct reload_step));
+    all->count = 0;
+    all->frees = false;
+    for (size_t i = 0; i < d->count; i++) {
+        struct settings_diff_stream *s = &d->streams[i];
+
+        if (s->change == SETTINGS_SAME)
+            continue;
+        all->list[all->count++] = (struct reload_step){.d = s};
+        all->frees |= s->change == SETTINGS_REMOVED || s->inputs;
+    }
+}
+
+/* All that come or change. -1: one could not; `again`: unless it can when others have ended. */
+static int take_all(struct reload_steps *all, bool again, struct err *e)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct reload_step *s = &all->list[i];
+
+        if (s->done || s->d->change == SETTINGS_REMOVED || take(all, s, e) == 0)
+            continue;
+        if (e->code == ERR_CANCELLED || !again)
+            return -1;
+    }
+    return 0;
+}
+
+static nsec time_left(nsec end, nsec least)
+{
+    nsec left = end - clock_mono();
+
+    return left > least ? left : least;
+}
+
+/* Their inputs are asked to end, and have until `end` for it. */
+static int begin_to_drain(struct reload_steps *all, nsec end, struct err *e)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct reload_step *s = &all->list[i];
+
+        if (s->d->change != SETTINGS_REMOVED ||
+            engine_settings_of(all->engine, s->d->name, &s->delivers, &s->reads) < 0)
+            continue;
+        s->drains = true;
+        if (engine_begin_drain(all->engine, s->d->name, time_left(end, 0), e) < 0 && e->code == ERR_CANCELLED)
+            return -1;
+    }
+    return 0;
+}
+
+/* Their deliveries go on side by side, and are waited for together. */
+static void await_drained(struct reload_steps *all, nsec grace)
+{
+    nsec end = clock_mono() + grace;
+    uint64_t left;
+    struct err e;
+
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].drains)
+            (void)!engine_drain_stream(all->engine, all->list[i].d->name, time_left(end, 0), &left, &e);
+}
+
+static void remove_all(struct reload_steps *all, struct buf *out)
+{
+    nsec end = clock_mono() + RELOAD_LEAVE_TIME;
+    struct err e;
+
+    for (size_t i = 0; i < all->count; i++) {
+        const char *name = all->list[i].d->name;
+
+        if (!all->list[i].drains)
+            continue;
+        if (engine_remove_stream(all->engine, name, time_left(end, RELOAD_LEAVE_LEAST), &e) == 0)
+            continue;
+        add_name(&all->leaving, name);
+        log_warn("reload: a stream takes nothing in any more, but cannot be removed yet", KS("stream", name),
+                 KE("cause", &e), KS("hint", "the next reload tries it again"));
+        (void)!buf_printf(out, "stream %s: takes nothing in any more, but cannot be removed yet: %s\n", name, e.msg);
+    }
+}
+
+/* Those of reloads before. */
+static void remove_leaving(struct reload_steps *all, const struct settings *now)
+{
+    struct err e;
+
+    for (size_t i = all->leaving.n; i > 0; i--)
+        if (!settings_stream(now, all->leaving.v[i - 1]) &&
+            engine_remove_stream(all->engine, all->leaving.v[i - 1], RELOAD_LEAVE_LEAST, &e) == 0)
+            drop_name(&all->leaving, all->leaving.v[i - 1]);
+}
+
+static bool all_done(const struct reload_steps *all)
+{
+    bool done = true;
+
+    for (size_t i = 0; i < all->count; i++)
+        done = done && (all->list[i].done || all->list[i].d->change == SETTINGS_REMOVED);
+    return done;
+}
+
+/* Those that are gone are asked to end together; they are waited for only by who needs what they had. */
+static int change_all(struct reload_steps *all, struct err *e)
+{
+    if (take_all(all, all->frees, e) < 0 || begin_to_drain(all, 0, e) < 0)
+        return -1;
+    if (all_done(all))
+        return 0;
+    return begin_to_drain(all, clock_mono() + ENGINE_INPUTS_LEAVE_TIME, e) < 0 ? -1 : take_all(all, false, e);
+}
+
+enum reload_result reload_steps_take(struct reload_steps *all, const struct settings_diff *d, struct buf *out,
+                                     struct err *e)
+{
+    make(all, d);
+    if (change_all(all, e) == 0)
+        return RELOAD_DONE;
+    if (e->code == ERR_CANCELLED)
+        return RELOAD_STOPPED;
+    for (size_t i = all->count; i > 0; i--)
+        take_back(all, &all->list[i - 1], out);
+    return RELOAD_FAILED;
+}
+
+void reload_steps_end(struct reload_steps *all, const struct settings *now, struct buf *out)
+{
+    await_drained(all, now->shutdown_grace);
+    remove_all(all, out);
+    remove_leaving(all, now);
+}
+
+void reload_steps_init(struct reload_steps *all, struct engine *engine)
+{
+    *all = (struct reload_steps){.engine = engine};
+}
+
+void reload_steps_release(struct reload_steps *all)
+{
+    release_names(&all->leaving);
+    release_names(&all->unsure);
+    MEM_CLEAR(all->list);
+}
+
+bool reload_steps_unsure(const struct reload_steps *all, const char *name)
+{
+    return has_name(&all->unsure, name);
+}

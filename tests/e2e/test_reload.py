@@ -1,0 +1,185 @@
+"""A reload: what differs in the file takes effect, and nothing else is touched."""
+
+import os
+import threading
+
+from common import Load, append_lines, numbered_lines, one_stream, stream, tail, to_file, write_lines
+from firehose import Answer, Firehose
+from harness import free_port, wait_until
+from reloading import hang_up, reload, rewrite
+import objects
+
+
+def out(t, folder):
+    return objects.lines(objects.read_dir(t.path(folder)))
+
+
+def test_streams_come_change_and_go_under_load(t):
+    """A connection to the API lives through all of it, and each record arrives once."""
+    write_lines(t.path("in-a"), before := numbered_lines(t.random, 500, b"before"))
+    load = {"app": stream(to_file(t, "app-1"), interval="0s", size="16KiB")}
+    files = {"files": stream(to_file(t, "files"), [tail(t.path("in-*"))], interval="0s")}
+    d = t.daemon({"streams": {**load, **files}}).start()
+    puts = Load(d, "app", b"put", batch=20)
+    puts.start()
+    client = Firehose(d.api_port)
+    client.put("app", b"by the connection that lives")
+    connection = client._connection
+    late = {"late": stream(to_file(t, "late"), interval="0s")}
+    said = reload(d, {"streams": {**load, **files, **late}})
+    assert "stream late: added" in said and "1 added, 0 removed, 0 changed, 2 as they were" in said, said
+    client.put("late", b"the first of late")
+    load["app"] = stream(to_file(t, "app-2"), interval="0s", size="16KiB", compression="gzip")
+    said = reload(d, {"streams": {**load, **files, **late}})
+    assert "stream app: deliveries begin anew (compression, destination)" in said, said
+    append_lines(t.path("in-a"), after := numbered_lines(t.random, 500, b"after"))
+    files["files"] = stream(to_file(t, "files"), [tail(t.path("in-*"), t.path("more"))], interval="0s")
+    write_lines(t.path("more"), more := numbered_lines(t.random, 100, b"more"))
+    said = reload(d, {"streams": {**load, **files}})
+    assert "stream files: inputs begin anew (inputs)" in said and "stream late: removed" in said, said
+    assert out(t, "late") == [b"the first of late"], "what was in it is delivered before it goes"
+    try:
+        client.put("late", b"one more")
+        raise AssertionError("late is gone")
+    except Answer as e:
+        assert e.code == "ResourceNotFoundException", e
+    client.put("app", b"by the same connection")
+    assert client._connection is connection and connection.sock, "the connection was cut"
+    d.wait_delivered("files", 1100)
+    puts.stop()
+    assert not puts.unknown, "no connection was cut"
+    d.stop()
+    objects.assert_exactly_once(out(t, "files"), before + after + more)
+    everything = out(t, "app-1") + out(t, "app-2")
+    objects.assert_exactly_once(everything, puts.acked + [b"by the connection that lives", b"by the same connection"])
+    assert out(t, "app-1") and out(t, "app-2")
+
+
+def test_a_mistake_changes_nothing_and_is_said_to_who_asked(t):
+    good = one_stream("app", to_file(t), interval="0s")
+    d = t.daemon(good).start()
+    rewrite(d, {**good, "streams": {**good["streams"], "new": {"destination": {"fiel": {"path": "x"}}}}})
+    said = reload(d, status=422)
+    assert ".yaml:" in said and "did you mean `file`" in said and "nothing has changed" in said, said
+    said = reload(d, {**good, "limits": {"memory": "32MiB"}}, status=422)
+    assert "`limits.memory`" in said and "restart" in said and ".yaml:" in said, said
+    said = reload(d, one_stream("app", to_file(t), interval="0s", spool={"limit": "8MiB"}), status=422)
+    assert "stream `app`: `spool.limit`" in said and "restart" in said, said
+    sns = {"sns": {"listen": f"127.0.0.1:{d.admin_port}", "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
+    both = {"streams": {**good["streams"], "a": stream(to_file(t, "a")), "b": stream(to_file(t, "b"), [sns])}}
+    said = reload(d, both, status=500)
+    assert "another program" in said and "stream `b`" in said, said
+    assert Firehose(d.api_port).call("ListDeliveryStreams", {})["DeliveryStreamNames"] == ["app"]
+    m = d.metrics()
+    assert m.get("sluice_reloads_total", result="refused") == 3 and m.get("sluice_reloads_total", result="failed") == 1
+    assert m.get("sluice_config_last_reload_successful") == 0
+    assert d.http("/readyz")[0] == 200
+    said = reload(d, good)
+    assert "0 added, 0 removed, 0 changed, 1 as they were" in said, said
+    m = d.metrics()
+    assert m.get("sluice_reloads_total", result="done") == 1 and m.get("sluice_config_last_reload_successful") == 1
+    d.stop()
+
+
+def test_a_changed_script_counts_though_the_file_is_the_same(t):
+    with open(t.path("mark.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r) return 'one ' .. r.raw end\n")
+    d = t.daemon(one_stream("app", to_file(t), interval="0s", transform={"lua": "mark.lua"})).start()
+    client = Firehose(d.api_port)
+    client.put("app", b"a")
+    d.wait_delivered("app", 1)
+    assert "0 changed" in reload(d)
+    with open(t.path("mark.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r) return 'two ' .. r.raw end\n")
+    client.put("app", b"b")
+    d.wait_delivered("app", 2)
+    assert "stream app: deliveries begin anew (the script of transform)" in reload(d)
+    client.put("app", b"c")
+    d.wait_delivered("app", 3)
+    with open(t.path("mark.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r\n")
+    assert "mark.lua" in reload(d, status=422)
+    client.put("app", b"d")
+    d.wait_delivered("app", 4)
+    d.stop()
+    assert sorted(out(t, "out")) == [b"one a", b"one b", b"two c", b"two d"]
+
+
+def test_a_dead_destination_holds_up_no_reload(t):
+    """What it has keeps waiting for it, and is delivered when the stream is there again."""
+    dead = {"http": {"url": f"http://127.0.0.1:{free_port()}/", "format": "lines"}}
+    app = {"app": stream(to_file(t), interval="0s")}
+    grace = {"shutdown": {"grace": "300ms"}}
+    d = t.daemon({**grace, "streams": {**app, "gone": stream(dead, interval="0s")}}).start()
+    client = Firehose(d.api_port)
+    client.put("gone", b"waits")
+    wait_until("an attempt has failed", lambda: d.logged("delivery failed"), 20 * d.slow)
+    said = reload(d, {**grace, "streams": app})
+    assert "stream gone: removed" in said, said
+    assert d.logged("records of it stay in the spool.*stream=gone.*records=1"), d.log_text()
+    client.put("app", b"goes on")
+    d.wait_delivered("app", 1)
+    said = reload(d, {**grace, "streams": {**app, "gone": stream(to_file(t, "back"), interval="0s")}})
+    assert "stream gone: added" in said, said
+    d.wait_delivered("gone", 1)
+    d.stop()
+    assert out(t, "back") == [b"waits"]
+
+
+def test_keys_and_the_log_level_change_at_once(t):
+    old, new = ("AKIDOLD", "secret-of-old"), ("AKIDNEW", "secret-of-new")
+
+    def config(key, level):
+        c = {"access_key_id": key[0], "secret_access_key": key[1]}
+        return {"api": {"credentials": [c]}, "log": {"level": level},
+                **one_stream("app", to_file(t), interval="0s")}
+
+    d = t.daemon(config(old, "info")).start()
+    before = Firehose(d.api_port, old)
+    before.put("app", b"with the old key")
+    connection = before._connection
+    said = reload(d, config(new, "debug"))
+    assert "set at once: api.credentials, log.level" in said and "secret-of" not in said, said
+    try:
+        before.put("app", b"with the old key again")
+        raise AssertionError("the old key is good for nothing")
+    except Answer as e:
+        assert e.status in (400, 403), e
+    assert before._connection is connection
+    Firehose(d.api_port, new).put("app", b"with the new key")
+    d.wait_delivered("app", 2)
+    d.stop()
+    assert "secret-of" not in d.log_text()
+
+
+def test_an_address_goes_from_one_stream_to_another(t):
+    """The new one can only begin when the old one has let go; and where that fails, the old one is there again."""
+    def sns(port, path):
+        return {"sns": {"listen": f"127.0.0.1:{port}", "path": path, "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
+
+    port = free_port()
+    app = {"app": stream(to_file(t))}
+    d = t.daemon({"streams": {**app, "one": stream(to_file(t, "1"), [sns(port, "/x")])}}).start()
+    said = reload(d, {"streams": {**app, "two": stream(to_file(t, "2"), [sns(port, "/x")])}})
+    assert "stream two: added" in said and "stream one: removed" in said, said
+    said = reload(d, {"streams": {**app, "two": stream(to_file(t, "2"), [sns(port, "/y")])}})
+    assert "stream two: inputs begin anew" in said, said
+    bad = {"streams": {"three": stream(to_file(t, "3"), [sns(d.admin_port, "/z")])}}
+    reload(d, bad, status=500)
+    assert sorted(s for s in ("app", "two", "three") if f'stream="{s}"' in d.metrics().text) == ["app", "two"]
+    Firehose(d.api_port).put("app", b"as before")
+    d.stop()
+
+
+def test_many_reloads_at_once_are_one_after_the_other(t):
+    good = one_stream("app", to_file(t), interval="0s")
+    d = t.daemon(good).start()
+    answers = []
+    askers = [threading.Thread(target=lambda: answers.append(reload(d))) for _ in range(4)]
+    for a in askers:
+        a.start()
+    hang_up(d, "reload: done", "info")
+    for a in askers:
+        a.join()
+    assert len(answers) == 4 and all("1 as they were" in a for a in answers), answers
+    d.stop()
