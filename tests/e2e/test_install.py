@@ -1,7 +1,10 @@
 """`cmake --install`: what is put where, and that it works from there."""
 
 import os
+import re
 import subprocess
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def install(t, root, prefix="/usr"):
@@ -68,3 +71,35 @@ def test_bash_completes_commands_and_options(t):
     assert completed(script, "sluice", "run", "--timeout", "") == []
     assert completed(script, "sluice", "completion", "") == ["--help", "bash", "zsh", "fish"]
     assert completed(script, "sluice", "nothing", "--") == []
+
+
+def config_map(manifest):
+    """The files of the first ConfigMap of a manifest: name to text. They are block scalars, four columns in."""
+    text = read(SOURCE, "config/kubernetes", manifest).split("\ndata:\n", 1)[1].split("\n---\n", 1)[0] + "\n"
+    blocks = re.split(r"(?m)^  (\S+): \|\n", text)[1:]
+    return {name: re.sub(r"(?m)^    ", "", block) for name, block in zip(blocks[::2], blocks[1::2])}
+
+
+def test_the_configurations_in_the_manifests_are_valid(t):
+    for manifest in ("daemonset.yaml", "statefulset.yaml"):
+        files = config_map(manifest)
+        folder = t.path(manifest)
+        os.mkdir(folder)
+        for name, text in files.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.write(text.replace("/var/lib/sluice", folder))
+        names = set(re.findall(r"\$\{env:(\w+)", files["sluice.yaml"]))
+        env = {**os.environ, **{name: "us-east-1" for name in names}}
+        done = subprocess.run([t.binary, "validate", "--offline", "-c", os.path.join(folder, "sluice.yaml")],
+                              env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert config_map("daemonset.yaml")["container_logs.lua"].rstrip() == read(
+        SOURCE, "config/examples/scripts/container_logs.lua").rstrip()
+
+
+def test_the_image_is_built_from_what_a_build_needs(t):
+    wanted = set(re.findall(r"[\w.-]+:([\w.-]+-dev)\b", read(SOURCE, "run"))) - {"libcmocka-dev"}
+    docker = set(re.findall(r"\S+-dev\b", read(SOURCE, "config/docker/Dockerfile")))
+    control = set(re.findall(r"(?m)^ (\S+-dev)\b", read(SOURCE, "config/packaging/debian/control")))
+    assert wanted and wanted <= docker, wanted - docker
+    assert wanted <= control, wanted - control

@@ -137,7 +137,8 @@ static void a_full_disk_behind_standard_output_is_a_failure(void **state)
 
 static void the_examples_are_valid_configurations(void **state)
 {
-    static const char *const EXAMPLES[] = {"config/examples/var-log.yaml", "config/examples/logs-to-s3.yaml"};
+    static const char *const EXAMPLES[] = {"config/examples/var-log.yaml", "config/examples/logs-to-s3.yaml",
+                                           "config/packaging/sluice.yaml", "config/docker/sluice.yaml"};
 
     (void)state;
     setenv("AWS_ACCESS_KEY_ID", "AKEXAMPLE", 1);
