@@ -222,7 +222,7 @@ static enum window_answer join(struct window *w, enum spool_id seen, uint64_t nu
     return WINDOW_TAKEN;
 }
 
-static enum spool_id seen_of(const struct window *w, struct slice id)
+enum spool_id window_id_seen(const struct window *w, struct slice id)
 {
     if (id.n == 0)
         return SPOOL_ID_NEW;
@@ -238,7 +238,7 @@ enum window_answer window_put(struct window *w, const struct frame_message *m, u
 
     if (is_broken(w))
         return WINDOW_BROKEN;
-    seen = seen_of(w, m->id);
+    seen = window_id_seen(w, m->id);
     if (seen != SPOOL_ID_NEW)
         return join(w, seen, number);
     if (!spool_holds(w->conf.spool, m->data.n)) /* spool.limit may be smaller than when a known one was taken */

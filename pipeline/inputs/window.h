@@ -112,6 +112,8 @@ enum window_answer {
  * of the message before. */
 MUST_CHECK enum window_answer window_put(struct window *w, const struct frame_message *m, uint64_t number,
                                          nsec wall_now, nsec mono_now);
+/* Has a message with this id been taken? Pending: it is here, or on its way. */
+enum spool_id window_id_seen(const struct window *w, struct slice id);
 /* Where the source goes on behind the message that was taken last; of several sources, FRAME_POSITIONS_MAX in one frame at most. Nothing
  * when the window is broken, or the message was known already and everything before it is safe. */
 void window_set_position(struct window *w, struct slice source, struct slice cursor);

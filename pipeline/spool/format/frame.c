@@ -546,18 +546,38 @@ void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct 
         put_id(o, frame_id_key(source, ids[i]));
 }
 
-bool frame_has_id(const struct frame *f, struct slice id)
+/* What is remembered of them stands in `extra` when the frame is finished: one that was offered and not taken is, too. */
+static bool find_ids(const struct frame *f, struct slice *source, struct slice *keys)
 {
     struct wire_in in = {.rest = buf_slice(&f->ids)};
+    struct frame_ids ids;
+
+    if (f->finished) {
+        if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
+            return false;
+        *source = ids.source;
+        *keys = ids.keys;
+        return true;
+    }
+    if (f->ids.n == 0)
+        return false;
+    *source = wire_bytes(&in);
+    wire_u32(&in); /* bounds */
+    wire_u32(&in);
+    *keys = in.rest;
+    return true;
+}
+
+bool frame_has_id(const struct frame *f, struct slice id)
+{
+    struct slice source, keys;
     struct id_key key;
     bool found = false;
 
-    if (f->ids.n == 0)
+    if (!find_ids(f, &source, &keys))
         return false;
-    key = frame_id_key(wire_bytes(&in), id);
-    wire_u32(&in); /* bounds */
-    wire_u32(&in);
-    for (size_t at = 0; at < in.rest.n && !found; at += sizeof(key))
-        found = memcmp(in.rest.p + at, &key, sizeof(key)) == 0;
+    key = frame_id_key(source, id);
+    for (size_t at = 0; at < keys.n && !found; at += sizeof(key))
+        found = memcmp(keys.p + at, &key, sizeof(key)) == 0;
     return found;
 }

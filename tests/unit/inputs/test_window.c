@@ -359,6 +359,34 @@ static void a_full_spool_makes_a_full_window(void **state)
     pushback_release(&p);
 }
 
+/* Its frame was offered and is still here. */
+static void what_waits_for_the_spool_is_known(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    sync_fails = true;
+    assert_int_equal(put(&b, "a", 1), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_true(window_look(&b.w, b.x->now).refused);
+    window_reset(&b.w);
+    assert_int_equal(put(&b, "a", 1), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now); /* the disk still refuses */
+    assert_int_equal(window_id_seen(&b.w, SLICE("a")), SPOOL_ID_PENDING);
+    assert_int_equal(window_id_seen(&b.w, SLICE("b")), SPOOL_ID_NEW);
+    sync_fails = false;
+    commit(b.x);
+    assert_int_equal(put(&b, "a", 2), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 2);
+    assert_int_equal(incoming(&b), 1);
+    assert_int_equal(window_id_seen(&b.w, SLICE("a")), SPOOL_ID_SAFE);
+    end(&b);
+}
+
 /* Memory for records is that of all streams, and a large message may take all of it. */
 static void a_large_message_holds_no_memory_while_the_spool_is_full(void **state)
 {
@@ -521,6 +549,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_is_handed_out_again),
         cmocka_unit_test(a_session_that_is_over_reports_nothing),
         cmocka_unit_test(a_full_spool_makes_a_full_window),
+        cmocka_unit_test(what_waits_for_the_spool_is_known),
         cmocka_unit_test(a_large_message_holds_no_memory_while_the_spool_is_full),
         cmocka_unit_test(without_memory_nothing_is_taken),
         cmocka_unit_test(positions_go_with_their_records),
