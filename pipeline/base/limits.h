@@ -566,6 +566,21 @@
 #define SQS_LEFT_SAYS_EVERY (60 * NSEC_PER_SEC)
 #define SQS_LEAVE_TIME      (2 * NSEC_PER_SEC)
 
+/* Objects of S3 that are named by messages (inputs/objects/). What an event may be when it is decoded; an object's name, its ETag; readers of an input;
+ * how far so many objects were read is known at once; a piece that is asked for at once, and how long that may take; records of a window; one that is
+ * not there is asked for so often, each time so much later; what lies in one object is told of so often. */
+#define OBJECTS_EVENT_TEXT_MAX (64 * MIB)
+#define OBJECTS_KEY_MAX        4096
+#define OBJECT_TAG_MAX         256
+#define OBJECTS_READERS_MAX    16
+#define OBJECTS_PLACES         64
+#define OBJECTS_PIECE          LIMIT(1 * MIB, 16 * KIB)
+#define OBJECTS_TIMEOUT        (60 * NSEC_PER_SEC)
+#define OBJECTS_WINDOW_RECORDS LIMIT(40000U, 50U)
+#define OBJECTS_GONE_TRIES     3
+#define OBJECTS_GONE_PAUSE     (200 * NSEC_PER_MSEC)
+#define OBJECTS_SAYS_EVERY     (60 * NSEC_PER_SEC)
+
 /* An input with one connection to a broker (inputs/broker/): its source in words; what waits to be sent, and is given to the socket at once; how long
  * a connection may take to be made; what could not be taken is tried again so soon; how long the end takes at most; lines in the log about
  * messages that are refused. */

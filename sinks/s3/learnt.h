@@ -10,7 +10,7 @@
 #define SINKS_S3_LEARNT_H
 
 #include "pipeline/base/clock.h"
-#include "sinks/s3/address.h"
+#include "pipeline/aws/s3/address.h"
 
 #include <stdbool.h>
 

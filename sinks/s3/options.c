@@ -2,7 +2,7 @@
 
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
-#include "sinks/s3/address.h"
+#include "pipeline/aws/s3/address.h"
 #include "sinks/s3/headers.h"
 
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #include "pipeline/http/proxy.h"
 #include "pipeline/http/tls.h"
 #include "sinks/names/object_key.h"
-#include "sinks/s3/address.h"
+#include "pipeline/aws/s3/address.h"
 #include "sinks/s3/labels.h"
 #include "sinks/s3/learnt.h"
 

@@ -4,7 +4,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "sinks/s3/address.h"
+#include "pipeline/aws/s3/address.h"
 #include "sinks/s3/answer.h"
 #include "sinks/s3/headers.h"
 #include "sinks/s3/list.h"

@@ -16,7 +16,7 @@
 #include "pipeline/http/tls.h"
 #include "sinks/answer/explain.h"
 #include "sinks/names/object_key.h"
-#include "sinks/s3/address.h"
+#include "pipeline/aws/s3/address.h"
 #include "sinks/s3/answer.h"
 #include "sinks/s3/headers.h"
 #include "sinks/s3/learnt.h"

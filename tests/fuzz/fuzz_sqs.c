@@ -2,10 +2,12 @@
  * of a batch is done that the answer does not name.
  *
  *     first byte                  the envelope that is taken off, and whether checksums count
- *     the rest                    the answer
+ *     the rest                    the answer; and once more, as a message that may name objects
  */
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/facts.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/inputs/objects/event.h"
 #include "pipeline/inputs/sqs/call.h"
 #include "pipeline/inputs/sqs/message.h"
 
@@ -79,6 +81,23 @@ static void read_entries(struct slice answer, size_t n)
     check(memchr(f.code, '\0', sizeof(f.code)) != NULL);
 }
 
+static void read_objects(struct slice message)
+{
+    struct object_list l;
+
+    object_list_init(&l);
+    if (!object_list_read(&l, message))
+        check(l.n == 0);
+    for (size_t i = 0; i < l.n; i++) {
+        const struct slice parts[] = {l.at[i].bucket, l.at[i].key, l.at[i].version, l.at[i].tag, l.at[i].sequencer};
+
+        check(parts[0].n > 0 && parts[1].n > 0);
+        for (size_t k = 0; k < ARRAY_LEN(parts); k++)
+            check(parts[k].n == 0 || (parts[k].p >= l.text.p && parts[k].p + parts[k].n <= l.text.p + l.text.n));
+    }
+    object_list_release(&l);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice answer;
@@ -87,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     answer = slice_of((const char *)data + 1, size - 1);
     read_messages(answer, data[0]);
+    read_objects(answer);
     read_entries(answer, 1 + data[0] % SQS_BATCH_MAX);
     return 0;
 }

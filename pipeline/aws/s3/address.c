@@ -1,6 +1,6 @@
 /* Where a bucket is: below the endpoint's path, or in its host's name ("virtual hosted": http://logs.s3.example/). The endpoint may have a
  * path of its own. What is signed is what is sent, so nothing may stand in it that curl would change on the way. */
-#include "sinks/s3/address.h"
+#include "pipeline/aws/s3/address.h"
 
 #include "pipeline/aws/sigv4.h"
 #include "pipeline/base/mem.h"

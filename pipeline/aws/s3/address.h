@@ -15,8 +15,8 @@
  * Invariant  `host` is what goes into the Host header: lower case, without the scheme's default port. The signature
  * covers it.
  */
-#ifndef SINKS_S3_ADDRESS_H
-#define SINKS_S3_ADDRESS_H
+#ifndef PIPELINE_AWS_S3_ADDRESS_H
+#define PIPELINE_AWS_S3_ADDRESS_H
 
 #include "config/options.h"
 #include "pipeline/base/buf.h"

@@ -286,7 +286,7 @@ static void unwrap(struct slice body, enum sqs_unwrap how, struct buf *text, str
     struct json_reader r;
 
     *x = (struct envelope){.found = false};
-    if (how == SQS_UNWRAP_NONE)
+    if (how == SQS_UNWRAP_NONE || how == SQS_UNWRAP_S3)
         return;
     json_open(&r, body, ANSWER_JSON_DEPTH);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))

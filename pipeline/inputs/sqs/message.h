@@ -22,6 +22,7 @@ enum sqs_unwrap {
     SQS_UNWRAP_NONE,
     SQS_UNWRAP_SNS,         /* what a subscription without raw delivery puts around a message */
     SQS_UNWRAP_EVENTBRIDGE, /* the event's `detail` */
+    SQS_UNWRAP_S3, /* it names objects to read (inputs/objects/event.h): the body is no record, and stays as it is */
 };
 
 struct sqs_message {

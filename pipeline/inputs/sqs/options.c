@@ -1,5 +1,6 @@
 #include "pipeline/inputs/sqs/options.h"
 
+#include "pipeline/aws/s3/address.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/sqs/message.h"
 
@@ -12,11 +13,32 @@ static const struct cfg_choice UNWRAPS[] = {
     {"none", SQS_UNWRAP_NONE},
     {"sns", SQS_UNWRAP_SNS},
     {"eventbridge", SQS_UNWRAP_EVENTBRIDGE},
+    {"s3", SQS_UNWRAP_S3},
     {NULL, 0},
 };
 
 /* clang-format off */
 #define AT(member) .offset = offsetof(struct sqs_conf, member)
+
+static const struct cfg_field s3_fields[] = {
+    {.name = "endpoint", .type = CFG_STRING, .offset = offsetof(struct sqs_conf, s3.endpoint) - offsetof(struct sqs_conf, s3),
+     .help = "http://host:port of a store that speaks S3; left out: AWS"},
+    {.name = "region", .type = CFG_STRING, .offset = offsetof(struct sqs_conf, s3.region) - offsetof(struct sqs_conf, s3),
+     .max = SQS_REGION_MAX - 1, .help = "of the buckets; left out: as the event says, else that of the queue"},
+    {.name = "access_key_id", .type = CFG_STRING,
+     .offset = offsetof(struct sqs_conf, s3.keys.access_key_id) - offsetof(struct sqs_conf, s3),
+     .help = "when objects are read with other keys than the queue"},
+    {.name = "secret_access_key", .type = CFG_STRING,
+     .offset = offsetof(struct sqs_conf, s3.keys.secret_access_key) - offsetof(struct sqs_conf, s3), .secret = true,
+     .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "session_token", .type = CFG_STRING,
+     .offset = offsetof(struct sqs_conf, s3.keys.session_token) - offsetof(struct sqs_conf, s3), .secret = true,
+     .help = "of temporary keys"},
+    {.name = "readers", .type = CFG_INT, .offset = offsetof(struct sqs_conf, s3.readers) - offsetof(struct sqs_conf, s3),
+     .def = "4", .min = 1, .max = OBJECTS_READERS_MAX,
+     .help = "how many objects are read at the same time, at most; of a FIFO queue one"},
+    {.name = NULL},
+};
 
 const struct cfg_field sqs_fields[] = {
     {.name = "queue_url", .type = CFG_STRING, AT(queue_url), .required = true, .max = 500,
@@ -39,7 +61,8 @@ const struct cfg_field sqs_fields[] = {
      .max = 14 * 86400 * NSEC_PER_SEC, .help = "and for how long"},
     {.name = "unwrap", .type = CFG_ENUM, AT(unwrap), .def = "none", .choices = UNWRAPS,
      .help = "take the record out of its envelope: sns: the message of a notification; eventbridge: the event's detail. A body "
-             "that is none stays as it is"},
+             "that is none stays as it is. s3: read the objects that an event of S3 names, line by line (docs/sqs.md)"},
+    {.name = "s3", .type = CFG_BLOCK, AT(s3), .fields = s3_fields, .help = "with unwrap: s3, where objects are read"},
     {.name = "check_md5", .type = CFG_BOOL, AT(check_md5), .def = "true",
      .help = "compare the MD5 sums of body and attributes; a message with a wrong one is left in the queue"},
     AWS_REACH_FIELDS(offsetof(struct sqs_conf, aws)),
@@ -60,6 +83,33 @@ static int check_queue_url(const struct sqs_conf *c, struct err *e)
     return rc;
 }
 
+static void check_s3(const struct sqs_conf *c, const struct cfg_options *o)
+{
+    /* Any bucket: which ones there are is said by the events. */
+    const struct s3_where where = {
+        .bucket = "any", .endpoint = c->s3.endpoint, .region = c->s3.region ? c->s3.region : "us-east-1"};
+    struct credentials *keys = NULL;
+    struct s3_address address;
+    struct err e, said;
+
+    if (c->unwrap != SQS_UNWRAP_S3 && (c->s3.endpoint || c->s3.region || c->s3.keys.access_key_id)) {
+        (void)err_set(&e, ERR_CONFIG, "s3: says how objects are read, which `unwrap: s3` alone does");
+        cfg_options_refuse(o, &e);
+        return;
+    }
+    if (s3_address_init(&address, &where, &e) == 0) {
+        s3_address_release(&address);
+    } else {
+        (void)err_set(&said, ERR_CONFIG, "s3.%s", e.msg);
+        cfg_options_refuse(o, &said);
+    }
+    if (credentials_new(&keys, &c->s3.keys, &e) < 0) {
+        (void)err_set(&said, ERR_CONFIG, "s3.%s", e.msg);
+        cfg_options_refuse(o, &said);
+    }
+    credentials_free(&keys);
+}
+
 void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct sqs_conf *c = conf;
@@ -75,6 +125,7 @@ void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg
         cfg_options_refuse(o, &e);
     }
     aws_options_check_all(&c->aws, base_dir, o);
+    check_s3(c, o);
 }
 
 void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1])
@@ -130,5 +181,18 @@ unsigned sqs_conf_sockets(const void *conf)
 {
     const struct sqs_conf *c = conf;
 
-    return (unsigned)c->receivers + SQS_BATCH_CALLS;
+    return (unsigned)c->receivers + SQS_BATCH_CALLS + (c->unwrap == SQS_UNWRAP_S3 ? (unsigned)c->s3.readers : 0);
+}
+
+const struct credentials_conf *sqs_conf_s3_keys(const struct sqs_conf *c)
+{
+    return c->s3.keys.access_key_id || c->s3.keys.secret_access_key ? &c->s3.keys : &c->aws.keys;
+}
+
+bool sqs_conf_same_positions(const void *conf, const void *other)
+{
+    const struct sqs_conf *a = conf, *b = other;
+
+    return a->unwrap == SQS_UNWRAP_S3 && b->unwrap == SQS_UNWRAP_S3 && a->queue_url && b->queue_url &&
+           strcmp(a->queue_url, b->queue_url) == 0;
 }

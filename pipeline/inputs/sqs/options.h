@@ -22,6 +22,11 @@ struct sqs_conf {
     nsec visibility, remember_for;
     bool check_md5;
     int unwrap; /* enum sqs_unwrap */
+    struct {
+        char *endpoint, *region;
+        struct credentials_conf keys; /* none: those of the queue */
+        int64_t readers;
+    } s3;
 };
 
 extern const struct cfg_field sqs_fields[];
@@ -34,6 +39,10 @@ void sqs_conf_address(const struct sqs_conf *c, char out[ENDPOINT_URL_MAX + 1]);
 void sqs_conf_region(const struct sqs_conf *c, char out[SQS_REGION_MAX]);
 /* input_ops.sockets. */
 unsigned sqs_conf_sockets(const void *conf);
+/* Whose keys read objects. */
+const struct credentials_conf *sqs_conf_s3_keys(const struct sqs_conf *c);
+/* input_ops.same_positions: how far objects were read is one for each queue. */
+bool sqs_conf_same_positions(const void *conf, const void *other);
 /* Of a FIFO queue: its messages have an order, by group. */
 bool sqs_conf_is_fifo(const struct sqs_conf *c);
 

@@ -14,324 +14,18 @@
  *
  * Of a FIFO queue a group's next messages come when the last ones are deleted, so there is an order to keep only within what one answer
  * brought: the window keeps it, and deletions are made one call after the other. A receive whose answer was lost is asked for again with its
- * attempt's id: else its groups would stand still until the messages' time is over. */
-#include "pipeline/inputs/sqs/options.h"
+ * attempt's id: else its groups would stand still until the messages' time is over.
+ *
+ * With `unwrap: s3` a message is no record but names objects (inputs/objects/objects.h), whose lines go into the window. It waits here until
+ * one of the readers is free, is put off in the queue while it is read, and is HELD from then on. */
+#include "pipeline/inputs/sqs/impl.h"
 
-#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/inputs/aws/caller.h"
-#include "pipeline/inputs/input.h"
-#include "pipeline/inputs/input_thread.h"
-#include "pipeline/inputs/sqs/call.h"
-#include "pipeline/inputs/sqs/hand.h"
-#include "pipeline/inputs/sqs/message.h"
 #include "pipeline/inputs/sqs/reach.h"
-#include "pipeline/inputs/sqs/settle.h"
-#include "pipeline/inputs/window.h"
 
-#include <assert.h>
 #include <stdio.h>
-#include <string.h>
-
-#define ATTEMPT_CHARS 32
-
-struct receiver {
-    struct aws_call call;
-    char attempt_id[ATTEMPT_CHARS + 1]; /* of a FIFO queue; "": none yet */
-    struct sqs_batch batch;
-    struct hand_entry *entries[SQS_BATCH_MAX]; /* of its messages */
-    size_t next;                               /* the first one that is not in the window */
-    uint64_t came;                             /* which of the answers it was: they are taken in this order */
-    nsec began;                                /* mono */
-    bool alone; /* when it began nothing was in hand or on its way: an empty answer means an empty queue */
-};
-
-struct input {
-    const struct sqs_conf *conf;
-    struct input_env env;
-    const char *label; /* for the log */
-    struct input_thread *thread;
-    struct aws_caller caller;
-    char origin[ENDPOINT_URL_MAX + 32];
-    char id_source[POSITION_SOURCE_MAX + 1];
-    bool fifo;
-    struct budget room; /* beside the stream's: records go on from here into that one */
-
-    /* The thread's: */
-    struct window window;
-    struct hand hand;
-    struct receiver *receivers; /* conf->receivers of them */
-    struct sqs_settler settler;
-    unsigned wanted;  /* receivers that may be under way */
-    unsigned ask_for; /* messages at once: fewer when an answer was too large */
-    uint64_t numbers, answers;
-    struct connection trouble; /* with receiving */
-    bool dried_up;             /* once: the queue has had nothing more */
-    bool told_finished;
-    bool facts_cut_shown;
-    struct log_limit broken, too_large; /* messages that are left in the queue */
-    size_t largest;                     /* of the answers lately, bytes */
-    nsec hidden_until;                  /* mono; messages of a lost answer are hidden by the queue */
-};
-
-/* --- messages ------------------------------------------------------------------------------------------------------ */
-
-static void leave_in_queue(struct input *in, struct log_limit *limit, const struct sqs_message *m, const char *why,
-                           const char *hint, nsec now)
-{
-    input_health_error(in->env.health, why, hint, now);
-    if (!log_due(limit, now, SQS_LEFT_SAYS_EVERY))
-        return;
-    log_warn(why, KS("stream", in->env.stream), KS("input", in->label), KS("queue", in->conf->queue_url),
-             KB("message_id", m->id), KU("bytes", m->record.n), KU("record_bytes_max", RECORD_MAX_BYTES),
-             KS("hint", hint));
-}
-
-/* False: the window takes nothing now. */
-static bool put(struct input *in, struct receiver *r, const struct sqs_message *m, struct hand_entry *x, nsec now)
-{
-    const struct frame_message fm = {
-        .data = m->record, .facts = m->facts, .id = in->conf->remember > 0 ? m->id : SLICE("")};
-
-    if (m->facts_cut && !in->facts_cut_shown) {
-        in->facts_cut_shown = true;
-        log_warn("a message has more attributes than can be kept beside its record: some are left out, here and of "
-                 "others like it",
-                 KS("stream", in->env.stream), KS("input", in->label), KB("message_id", m->id),
-                 KU("bytes_max", RECORD_FACTS_MAX));
-    }
-    switch (m->record.n > RECORD_MAX_BYTES ? WINDOW_TOO_LARGE
-                                           : window_put(&in->window, &fm, in->numbers + 1, clock_wall(), now)) {
-    case WINDOW_TAKEN:
-        x->number = ++in->numbers;
-        hand_move(&in->hand, x, HAND_HELD);
-        break;
-    case WINDOW_TOO_LARGE:
-        leave_in_queue(in, &in->too_large, m,
-                       "a message is larger than a record, or the stream's spool, may be, and stays in the queue",
-                       "raise spool.limit, or let the queue have a dead-letter queue for such messages", now);
-        if (x->busy)
-            x->left = true;
-        else
-            hand_drop(&in->hand, &x);
-        break;
-    case WINDOW_FULL:
-    case WINDOW_BROKEN:
-        return false;
-    }
-    r->entries[r->next++] = NULL;
-    return true;
-}
-
-static bool has_messages(const struct receiver *r)
-{
-    return r->next < r->batch.n;
-}
-
-static void batch_over(struct receiver *r)
-{
-    r->batch.n = r->next = 0;
-    buf_clear(&r->batch.text);
-    buf_trim(&r->batch.text, SQS_TEXT_KEEP);
-    aws_call_forget(&r->call);
-}
-
-static struct receiver *oldest_answer(struct input *in)
-{
-    struct receiver *oldest = NULL;
-
-    for (int64_t i = 0; i < in->conf->receivers; i++) {
-        struct receiver *r = &in->receivers[i];
-
-        if (has_messages(r) && (!oldest || r->came < oldest->came))
-            oldest = r;
-    }
-    return oldest;
-}
-
-static void put_arrived(struct input *in, nsec now)
-{
-    struct receiver *r;
-
-    while ((r = oldest_answer(in))) {
-        while (has_messages(r))
-            if (r->entries[r->next] == NULL)
-                r->next++; /* it was not taken */
-            else if (!put(in, r, &r->batch.messages[r->next], r->entries[r->next], now))
-                return;
-        batch_over(r);
-    }
-}
-
-/* How old is what comes now? That is how far behind the input is: the queue tells nothing of those that wait. */
-static void note_age(struct input *in, const struct receiver *r)
-{
-    nsec oldest = sqs_batch_oldest(&r->batch);
-
-    if (oldest > 0 || (r->batch.n == 0 && hand_count(&in->hand) == 0))
-        input_health_oldest(in->env.health, oldest);
-}
-
-static void take_messages(struct input *in, struct receiver *r, nsec now)
-{
-    nsec until = now + in->conf->visibility;
-
-    r->next = 0;
-    r->came = ++in->answers;
-    note_age(in, r);
-    for (size_t i = 0; i < r->batch.n; i++) {
-        const struct sqs_message *m = &r->batch.messages[i];
-
-        r->entries[i] = NULL;
-        if (m->again)
-            input_health_add(in->env.health, INPUT_REDELIVERED, 1);
-        if (m->broken)
-            leave_in_queue(
-                in, &in->broken, m, "a message is not what was sent (its MD5 is another), and stays in the queue",
-                "the queue hands it out again; if that goes on, look for what changes messages on the way", now);
-        else
-            r->entries[i] = hand_take(&in->hand, m->handle, until);
-    }
-}
-
-/* --- receiving ----------------------------------------------------------------------------------------------------- */
-
-/* An answer is lost: its messages are handed out again when their time is over. */
-static void hide(struct input *in, nsec now)
-{
-    in->hidden_until = now + in->conf->visibility;
-    in->dried_up = false;
-}
-
-static void received(struct input *in, struct receiver *r, nsec now)
-{
-    struct aws_call *c = &r->call;
-    struct err e = {.msg = ""};
-
-    if (!c->answered)
-        return;
-    if (c->error.trouble != AWS_FINE) {
-        hide(in, now);
-        if (c->too_large) {
-            in->ask_for = in->ask_for > 1 ? in->ask_for / 2 : 1;
-            in->wanted = 1;
-        }
-        aws_call_failed(c, &in->trouble, now);
-        aws_call_forget(c);
-        return;
-    }
-    r->attempt_id[0] = '\0';
-    if (sqs_batch_read(&r->batch, buf_slice(&c->answer), (enum sqs_unwrap)in->conf->unwrap, in->conf->check_md5, &e) <
-        0) {
-        hide(in, now);
-        aws_call_malformed(c, &in->trouble, &e, now);
-        batch_over(r);
-        return;
-    }
-    connection_works(&in->trouble, now);
-    in->largest -= in->largest / 8;
-    if (c->answer.n > in->largest)
-        in->largest = c->answer.n;
-    if (in->ask_for < SQS_BATCH_MAX)
-        in->ask_for++;
-    if (r->batch.n == SQS_BATCH_MAX && in->wanted < (unsigned)in->conf->receivers)
-        in->wanted++;
-    if (r->batch.n == 0 && in->wanted > 1)
-        in->wanted--;
-    in->dried_up = in->env.once && r->batch.n == 0 && r->alone;
-    if (r->batch.n == 0 && now - r->began < SQS_EMPTY_LEAST)
-        in->trouble.again = now + SQS_EMPTY_PAUSE; /* a server that does not wait for messages */
-    take_messages(in, r, now);
-    if (r->batch.n == 0)
-        batch_over(r);
-}
-
-/* One whose answer was lost, of whichever receiver, goes first: its groups stand still until it is asked for again. */
-static void name_attempt(struct input *in, struct receiver *r)
-{
-    unsigned char random[ATTEMPT_CHARS / 2];
-
-    for (int64_t i = 0; i < in->conf->receivers && !r->attempt_id[0]; i++) {
-        struct receiver *lost = &in->receivers[i];
-
-        if (!lost->call.under_way && lost->attempt_id[0]) {
-            memcpy(r->attempt_id, lost->attempt_id, sizeof(r->attempt_id));
-            lost->attempt_id[0] = '\0';
-        }
-    }
-    if (r->attempt_id[0])
-        return;
-    random_bytes(random, sizeof(random));
-    hex_encode(random, sizeof(random), r->attempt_id);
-}
-
-/* Messages of an answer that was lost are hidden until it is asked for again. */
-static bool any_lost_attempt(const struct input *in, const struct receiver *but)
-{
-    for (int64_t i = 0; i < in->conf->receivers; i++)
-        if (&in->receivers[i] != but && in->receivers[i].attempt_id[0])
-            return true;
-    return false;
-}
-
-static void receive(struct input *in, struct receiver *r, nsec now)
-{
-    struct sqs_receive rc = {.queue_url = in->conf->queue_url,
-                             .count = in->ask_for,
-                             .wait = in->env.once ? SQS_WAIT_ONCE : SQS_WAIT,
-                             .visibility = (unsigned)(in->conf->visibility / NSEC_PER_SEC)};
-    struct buf text;
-    int rt;
-
-    if (in->fifo) {
-        name_attempt(in, r);
-        rc.attempt_id = r->attempt_id;
-    }
-    r->alone = hand_count(&in->hand) == 0 && !any_lost_attempt(in, r) && now >= in->hidden_until;
-    r->began = now;
-    buf_init(&text, SQS_REQUEST_MAX);
-    rt = sqs_receive_text(&rc, &text);
-    assert(rt == 0); /* a queue's address is bounded */
-    (void)aws_call_begin(&r->call, sqs_operation_name(SQS_RECEIVE), buf_slice(&text), SQS_TIMEOUT, true, &in->trouble,
-                         now); /* if it did not begin, the next turn asks again */
-    buf_release(&text);
-}
-
-/* For one answer more, if it is like those that came lately: what cannot be kept is hidden in the queue for its time, and counts there as
- * taken once more. The only one is always asked for. */
-static bool may_have_room(const struct input *in, unsigned under_way)
-{
-    size_t used = in->room.used, each = SQS_ANSWER_FACTOR * in->largest;
-
-    return (under_way == 0 && used == 0) || used + (under_way + 1) * each <= SQS_ANSWERS_BYTES;
-}
-
-static void start_receivers(struct input *in, nsec now)
-{
-    unsigned under_way = 0;
-
-    for (int64_t i = 0; i < in->conf->receivers; i++)
-        under_way += in->receivers[i].call.under_way;
-    if (in->dried_up || now < in->trouble.again || oldest_answer(in) || !window_has_room(&in->window))
-        return;
-    for (int64_t i = 0; i < in->conf->receivers && under_way < in->wanted && now >= in->trouble.again; i++) {
-        struct receiver *r = &in->receivers[i];
-        size_t room = (size_t)in->conf->in_flight - hand_count(&in->hand);
-
-        if (hand_count(&in->hand) > (size_t)in->conf->in_flight || room < (under_way + 1) * SQS_BATCH_MAX)
-            return;
-        if (in->trouble.failures > 0 && under_way > 0)
-            return; /* one tries whether it works again */
-        if (!may_have_room(in, under_way))
-            return;
-        if (r->call.under_way || has_messages(r))
-            continue;
-        receive(in, r, now);
-        under_way += r->call.under_way;
-    }
-}
 
 /* --- turns --------------------------------------------------------------------------------------------------------- */
 
@@ -340,7 +34,9 @@ static void return_arrived(struct input *in)
 {
     for (int64_t i = 0; i < in->conf->receivers; i++)
         if (in->receivers[i].batch.n > 0)
-            batch_over(&in->receivers[i]);
+            sqs_batch_over(&in->receivers[i]);
+    if (sqs_reads_objects(in))
+        objects_drop(&in->objects);
     while (!TAILQ_EMPTY(&in->hand.lists[HAND_ARRIVED]))
         hand_move(&in->hand, TAILQ_FIRST(&in->hand.lists[HAND_ARRIVED]), HAND_RETURNED);
 }
@@ -356,21 +52,19 @@ static void look(struct input *in, nsec now)
 {
     struct window_news news = window_look(&in->window, now);
 
-    if (news.safe)
+    if (news.safe) {
         hand_safe(&in->hand, news.upto);
+        in->safe_upto = news.upto;
+    }
     if (news.refused) {
         drop_all(in);
         window_reset(&in->window);
+        in->safe_upto = in->numbers;
+        if (sqs_reads_objects(in))
+            objects_restore(&in->objects);
         in->dried_up = false;
         in->trouble.again = now + NSEC_PER_SEC; /* the disk refuses: not at once again */
     }
-}
-
-static void take_answers(struct input *in, nsec now)
-{
-    for (int64_t i = 0; i < in->conf->receivers; i++)
-        if (aws_call_ended(&in->receivers[i].call))
-            received(in, &in->receivers[i], now);
 }
 
 static bool any_under_way(const struct input *in)
@@ -378,7 +72,7 @@ static bool any_under_way(const struct input *in)
     for (int64_t i = 0; i < in->conf->receivers; i++)
         if (in->receivers[i].call.under_way)
             return true;
-    return !sqs_settler_is_idle(&in->settler);
+    return !sqs_settler_is_idle(&in->settler) || (sqs_reads_objects(in) && !objects_are_idle(&in->objects));
 }
 
 static void tell_finished(struct input *in)
@@ -400,17 +94,20 @@ static nsec next_turn(const struct input *in, nsec now)
     if (in->trouble.again > now && in->trouble.again < next)
         next = in->trouble.again;
     next = sqs_settle_next(&in->settler, now, next);
+    if (sqs_reads_objects(in))
+        next = objects_next(&in->objects, now, next);
     return next > now ? next : now + AWS_CALL_AGAIN; /* whatever could not begin: soon */
 }
 
 static void turn(struct input *in, nsec now)
 {
-    take_answers(in, now);
+    sqs_take_answers(in, now);
     look(in, now);
-    put_arrived(in, now);
+    sqs_put_arrived(in, now);
+    sqs_turn_objects(in, now);
     window_flush(&in->window, now);
     sqs_settle(&in->settler, in->dried_up, now);
-    start_receivers(in, now);
+    sqs_start_receivers(in, now);
     if (in->env.once)
         tell_finished(in);
 }
@@ -423,10 +120,12 @@ static void leave(struct input *in)
 
     for (int64_t i = 0; i < in->conf->receivers; i++)
         aws_call_cancel(&in->receivers[i].call);
+    sqs_turn_objects(in, now);
     for (; now < until && (any_under_way(in) || hand_count(&in->hand) > 0); now = clock_mono()) {
-        take_answers(in, now);
+        sqs_take_answers(in, now);
         look(in, now);
         return_arrived(in);
+        sqs_turn_objects(in, now);
         if (now > until - SQS_LEAVE_TIME / 2 && in->hand.counts[HAND_HELD] > 0) {
             window_reset(&in->window); /* what is given back is not appended any more */
             hand_return_all(&in->hand);
@@ -437,7 +136,9 @@ static void leave(struct input *in)
     }
     sqs_settler_cancel(&in->settler);
     for (; any_under_way(in); now = clock_mono()) {
-        take_answers(in, now);
+        sqs_take_answers(in, now);
+        return_arrived(in);
+        sqs_turn_objects(in, now);
         sqs_settle(&in->settler, true, now);
         input_thread_linger(in->thread, now + AWS_CALL_AGAIN);
     }
@@ -449,6 +150,8 @@ static void run(struct input_thread *t, void *arg)
     struct input *in = arg;
 
     in->caller.thread = t;
+    if (sqs_reads_objects(in))
+        objects_begin(&in->objects, t);
     while (!input_thread_ends(t)) {
         nsec now = clock_mono();
 
@@ -467,6 +170,14 @@ static void on_news(void *ctx)
     input_thread_wake(in->thread);
 }
 
+/* The window's open frame takes no more. */
+static void on_closing(void *ctx)
+{
+    struct input *in = ctx;
+
+    objects_closing(&in->objects);
+}
+
 static void sqs_close(struct input **inp)
 {
     struct input *in = *inp;
@@ -474,6 +185,7 @@ static void sqs_close(struct input **inp)
     if (!in)
         return;
     input_thread_free(&in->thread);
+    objects_close(&in->objects);
     if (in->receivers) {
         window_release(&in->window);
         for (int64_t i = 0; i < in->conf->receivers; i++) {
@@ -502,8 +214,9 @@ static void begin(struct input *in)
         .origin = slice_str(in->origin),
         .id_source = c->remember > 0 ? slice_str(in->id_source) : SLICE(""),
         .ids = {.count = (uint32_t)c->remember, .seconds = (uint32_t)(c->remember_for / NSEC_PER_SEC)},
-        .records = (uint32_t)c->in_flight,
+        .records = sqs_reads_objects(in) ? OBJECTS_WINDOW_RECORDS : (uint32_t)c->in_flight,
         .news = on_news,
+        .closing = sqs_reads_objects(in) ? on_closing : NULL,
         .ctx = in};
 
     window_init(&in->window, &window);
@@ -534,6 +247,31 @@ static int open_caller(struct input *in, struct err *e)
     return aws_caller_open(&in->caller, &conf, e) < 0 ? err_wrap(e, "sqs") : 0;
 }
 
+static int open_objects(struct input *in, struct err *e)
+{
+    const struct sqs_conf *c = in->conf;
+    const struct objects_conf conf = {.stream = in->env.stream,
+                                      .input = in->label,
+                                      .source = c->queue_url,
+                                      .store = {.endpoint = c->s3.endpoint,
+                                                .region = c->s3.region,
+                                                .region_otherwise = in->caller.region,
+                                                .keys = sqs_conf_s3_keys(c),
+                                                .tls = &c->aws.tls,
+                                                .proxy = c->aws.proxy,
+                                                .base_dir = in->env.base_dir,
+                                                .agent = in->env.agent},
+                                      .readers = in->fifo ? 1 : (unsigned)c->s3.readers,
+                                      .spool = in->env.spool,
+                                      .window = &in->window,
+                                      .numbers = &in->numbers,
+                                      .id_source = in->window.conf.id_source,
+                                      .place_source = in->place_source,
+                                      .health = in->env.health};
+
+    return objects_open(&in->objects, &conf, e) < 0 ? err_wrap(e, "sqs") : 0;
+}
+
 static int sqs_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
 {
     struct input *in = mem_alloc(sizeof(*in));
@@ -549,7 +287,12 @@ static int sqs_open(struct input **out, const void *conf, const struct input_env
     }
     snprintf(in->origin, sizeof(in->origin), "input=sqs queue=%s", in->conf->queue_url);
     snprintf(in->id_source, sizeof(in->id_source), "sqs %s", in->conf->queue_url);
+    snprintf(in->place_source, sizeof(in->place_source), "sqs %s s3", in->conf->queue_url);
     begin(in);
+    if (sqs_reads_objects(in) && open_objects(in, e) < 0) {
+        sqs_close(out);
+        return -1;
+    }
     return 0;
 }
 
@@ -592,5 +335,6 @@ const struct input_ops sqs_ops = {
     .stopped = sqs_stopped,
     .close = sqs_close,
     .check_conf = sqs_conf_check_all,
+    .same_positions = sqs_conf_same_positions,
     .probe = sqs_probe,
 };

@@ -1,0 +1,137 @@
+#include "pipeline/inputs/objects/text.h"
+
+#include "pipeline/base/limits.h"
+
+#include <string.h>
+
+void object_text_init(struct object_text *t)
+{
+    *t = (struct object_text){.unpack = NULL};
+    buf_init(&t->text, LINE_MAX_BYTES + 2 + UNPACK_PIECE);
+}
+
+void object_text_release(struct object_text *t)
+{
+    unpack_free(&t->unpack);
+    buf_release(&t->text);
+    t->rest = SLICE("");
+}
+
+void object_text_begin(struct object_text *t, uint64_t at, bool skips)
+{
+    unpack_free(&t->unpack);
+    buf_clear(&t->text);
+    t->rest = SLICE("");
+    t->shown = t->looked = t->taking = 0;
+    t->at = at;
+    t->skip = skips ? at : 0;
+}
+
+void object_text_feed(struct object_text *t, struct slice piece)
+{
+    if (!t->unpack)
+        t->unpack = unpack_new(piece);
+    t->rest = piece;
+}
+
+bool object_text_is_packed(const struct object_text *t)
+{
+    return t->unpack && unpack_is_packed(t->unpack);
+}
+
+/* What was taken goes, and the rest moves to the beginning. */
+static void make_room(struct object_text *t)
+{
+    if (t->shown == 0)
+        return;
+    t->text.n -= t->shown;
+    if (t->text.n > 0)
+        memmove(t->text.p, t->text.p + t->shown, t->text.n);
+    t->looked -= t->shown;
+    t->shown = 0;
+}
+
+static void pass_over(struct object_text *t)
+{
+    size_t n = t->text.n < t->skip ? t->text.n : (size_t)t->skip;
+
+    t->skip -= n;
+    t->text.n -= n;
+    if (n > 0 && t->text.n > 0)
+        memmove(t->text.p, t->text.p + n, t->text.n);
+}
+
+/* More of the text. 1: there is more; 0: the piece has no more; -1. */
+static int read_on(struct object_text *t, struct err *e)
+{
+    size_t before, left;
+    bool moved;
+
+    make_room(t);
+    before = t->text.n;
+    do {
+        left = t->rest.n;
+        if (t->unpack && unpack_step(t->unpack, &t->rest, &t->text, e) < 0)
+            return -1;
+        moved = t->rest.n < left || t->text.n > before;
+        if (t->skip > 0)
+            pass_over(t);
+    } while (moved && t->text.n == before); /* a header, or what is passed over */
+    return t->text.n > before;
+}
+
+/* How long the line is that is next, with its '\n'; 0: there is no end of it yet. */
+static size_t find_end(struct object_text *t)
+{
+    size_t n = t->text.n - t->looked;
+    const char *end = n > 0 ? memchr(t->text.p + t->looked, '\n', n) : NULL;
+    size_t waiting = t->text.n - t->shown;
+
+    t->looked = end ? (size_t)(end - t->text.p) : t->text.n;
+    if (end && t->looked - t->shown <= LINE_MAX_BYTES)
+        return t->looked - t->shown + 1;
+    return waiting > LINE_MAX_BYTES ? LINE_MAX_BYTES : 0;
+}
+
+static struct slice show(struct object_text *t, size_t n)
+{
+    const char *p = t->text.p + t->shown;
+
+    t->taking = n;
+    return slice_of(p, p[n - 1] == '\n' ? n - 1 : n);
+}
+
+enum object_text_answer object_text_line(struct object_text *t, bool ended, struct slice *line, struct err *e)
+{
+    for (;;) {
+        size_t n = find_end(t), waiting = t->text.n - t->shown;
+        int more;
+
+        if (n > 0 && n < waiting) {
+            *line = show(t, n);
+            return OBJECT_TEXT_LINE;
+        }
+        more = read_on(t, e);
+        if (more < 0)
+            return OBJECT_TEXT_DAMAGED;
+        if (more > 0)
+            continue;
+        if (!ended)
+            return OBJECT_TEXT_MORE;
+        if (t->unpack && unpack_end(t->unpack, e) < 0)
+            return OBJECT_TEXT_DAMAGED;
+        if (waiting == 0)
+            return OBJECT_TEXT_END;
+        *line = show(t, waiting);
+        return OBJECT_TEXT_LAST_LINE;
+    }
+}
+
+void object_text_took(struct object_text *t)
+{
+    t->shown += t->taking;
+    t->at += t->taking;
+    t->taking = 0;
+    if (t->looked < t->shown)
+        t->looked = t->shown;
+}
