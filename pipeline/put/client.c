@@ -2,6 +2,7 @@
  * whatever was answered. */
 #include "pipeline/put/client.h"
 
+#include "config/address.h"
 #include "pipeline/aws/sigv4.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
@@ -20,11 +21,26 @@
 #define TARGET       "Firehose_20150804.PutRecordBatch"
 #define CONTENT_TYPE "application/x-amz-json-1.1"
 
+/* A server that listens everywhere is reached on loopback. */
+char *put_endpoint_of(const char *listen, const struct server_tls_conf *tls)
+{
+    struct address at;
+    struct err e;
+    const char *host;
+
+    if (address_parse(listen, &at, &e) < 0)
+        return NULL;
+    host = strcmp(at.host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(at.host, "::") == 0 ? "::1" : at.host;
+    return mem_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", tls->cert_file ? "https" : "http", host,
+                      at.port);
+}
+
 struct put_client {
     CURL *easy;
     char *endpoint;
     struct http_url url;
     char *region, *key, *secret, *token;
+    char *bearer;               /* NULL: what is sent is PutRecordBatch */
     struct authorities *system; /* NULL: nobody is to be verified */
     struct authorities *pinned; /* NULL: the system's vouch for the endpoint */
     struct curl_trust trust;
@@ -94,7 +110,8 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     struct put_client *c = mem_alloc(sizeof(*c));
 
     c->endpoint = mem_strdup(conf->endpoint);
-    c->region = mem_strdup(conf->region);
+    c->region = copy(conf->region);
+    c->bearer = copy(conf->bearer);
     c->key = copy(conf->access_key_id);
     c->secret = copy(conf->secret_access_key);
     c->token = copy(conf->session_token);
@@ -111,12 +128,19 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     }
     if (proxy_check_found(NULL, c->endpoint, e) < 0)
         goto fail;
-    curl_easy_setopt(c->easy, CURLOPT_URL, c->endpoint);
+    if (conf->path) {
+        char *url = mem_printf("%s%s", c->endpoint, conf->path);
+
+        curl_easy_setopt(c->easy, CURLOPT_URL, url); /* copied */
+        mem_free(url);
+    } else {
+        curl_easy_setopt(c->easy, CURLOPT_URL, c->endpoint);
+    }
     curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
     curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
-    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, PUT_ANSWER_MS);
+    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, conf->path ? 0L : PUT_ANSWER_MS); /* an action ends by itself */
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
     if (set_way(c, conf->cert_file, e) < 0)
         goto fail;
@@ -146,6 +170,7 @@ void put_client_close(struct put_client **cc)
     authorities_leave(c->pinned);
     forget(c->secret);
     forget(c->token);
+    forget(c->bearer);
     mem_free(c->key);
     mem_free(c->region);
     http_url_release(&c->url);
@@ -188,6 +213,15 @@ static int add_authorization(const struct put_client *c, struct slice body, cons
     return rc;
 }
 
+static int make_admin_headers(const struct put_client *c, struct curl_slist **list)
+{
+    char *value = mem_printf("Bearer %s", c->bearer);
+    int rc = add_header(list, "Authorization", value);
+
+    forget(value);
+    return rc < 0 ? -1 : add_header(list, "Content-Type", "text/plain");
+}
+
 static int make_headers(const struct put_client *c, struct slice body, nsec wall_now, struct curl_slist **list)
 {
     char timestamp[17];
@@ -201,6 +235,8 @@ static int make_headers(const struct put_client *c, struct slice body, nsec wall
     struct sigv4_header signed_headers[ARRAY_LEN(headers)];
     size_t count = c->token ? ARRAY_LEN(headers) : ARRAY_LEN(headers) - 1;
 
+    if (c->bearer)
+        return make_admin_headers(c, list);
     sigv4_timestamp(wall_now, timestamp);
     for (size_t i = 0; i < count; i++) {
         signed_headers[i] = (struct sigv4_header){slice_str(headers[i].name), slice_str(headers[i].value)};

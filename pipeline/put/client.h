@@ -1,4 +1,5 @@
-/* client.h -- PutRecordBatch over HTTP: one kept-alive connection, signed when there is a key.
+/* client.h -- PutRecordBatch over HTTP: one kept-alive connection, signed when there is a key; and what is asked of the admin server by
+ * POST, with its token.
  *
  * Blocking: for the command line, not for the daemon (which delivers with transport.h).
  *
@@ -12,14 +13,19 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
+#include "pipeline/http/server/server_tls.h"
 
 struct put_client;
+
+/* Where a server that has this `listen` is reached from here: "https://127.0.0.1:9273". NULL: it is no address. The caller frees it. */
+char *put_endpoint_of(const char *listen, const struct server_tls_conf *tls);
 
 struct put_client_conf {
     const char *endpoint; /* http://127.0.0.1:4573 */
     const char *region;
     const char *access_key_id, *secret_access_key; /* NULL: not signed */
     const char *session_token;                     /* may be NULL */
+    const char *path, *bearer; /* of the admin server: the action, and the token; NULL: PutRecordBatch */
     const char *cert_file; /* the endpoint's is the first in this file, whatever its name is; NULL: verified as usual */
 };
 

@@ -3,7 +3,6 @@
  * that is slow or overloaded is waited for, and only one that takes nothing at all ends the sending. */
 #include "pipeline/put/sender.h"
 
-#include "config/address.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -15,20 +14,6 @@
 #include <string.h>
 
 /* --- the connection ----------------------------------------------------------------------------------------------- */
-
-/* Where a server that listens everywhere can be reached from here. */
-static char *endpoint_of(const struct api_conf *api)
-{
-    struct address at;
-    struct err e;
-    const char *host;
-
-    if (address_parse(api->listen, &at, &e) < 0)
-        return NULL;
-    host = strcmp(at.host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(at.host, "::") == 0 ? "::1" : at.host;
-    return mem_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", api->tls.cert_file ? "https" : "http", host,
-                      at.port);
-}
 
 static const char *environment(const char *name)
 {
@@ -86,7 +71,7 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
                        "the API wants a certificate from its clients (api.tls.client_ca_file), and this "
                        "command has none; send with another client");
     if (own_api)
-        to.endpoint = endpoint = endpoint_of(&file->api);
+        to.endpoint = endpoint = put_endpoint_of(file->api.listen, &file->api.tls);
     if (own_api && file->api.tls.cert_file)
         to.cert_file = cert_file = server_tls_path(file->api.tls.cert_file, file->base_dir);
     to.region = choose_region(file, own_api);

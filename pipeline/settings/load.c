@@ -69,6 +69,8 @@ static void demand(const struct cfg_node *root, const struct settings_use *use, 
     cfg_node_demand(cfg_node_get(root, "data_dir"), errs);
     if (use->api)
         cfg_node_demand(cfg_node_get(root, "api"), errs);
+    if (use->admin)
+        cfg_node_demand(cfg_node_get(root, "admin"), errs);
     for (size_t i = 0; streams && streams->kind == CFG_NODE_MAP && i < streams->count; i++) {
         const struct cfg_node *stream = streams->items[i];
 

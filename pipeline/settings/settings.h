@@ -112,6 +112,7 @@ struct settings {
 struct settings_use {
     bool all;           /* to run it */
     bool api;           /* the section `api` */
+    bool admin;         /* the section `admin` */
     bool transforms;    /* of `stream`: their scripts are loaded */
     bool destinations;  /* of `stream`, its backup too */
     const char *stream; /* NULL: of all streams */

@@ -1,12 +1,12 @@
 """A reload: what differs in the file takes effect, and nothing else is touched."""
 
-import os
+import subprocess
 import threading
 
 from common import Load, append_lines, numbered_lines, one_stream, stream, tail, to_file, write_lines
 from firehose import Answer, Firehose
 from harness import free_port, wait_until
-from reloading import hang_up, reload, rewrite
+from reloading import hang_up, post, reload, rewrite
 import objects
 
 
@@ -175,11 +175,37 @@ def test_many_reloads_at_once_are_one_after_the_other(t):
     good = one_stream("app", to_file(t), interval="0s")
     d = t.daemon(good).start()
     answers = []
-    askers = [threading.Thread(target=lambda: answers.append(reload(d))) for _ in range(4)]
+    askers = [threading.Thread(target=lambda: answers.append(post(d))) for _ in range(4)]
     for a in askers:
         a.start()
     hang_up(d, "reload: done", "info")
     for a in askers:
         a.join()
-    assert len(answers) == 4 and all("1 as they were" in a for a in answers), answers
+    assert len(answers) == 4, answers
+    for status, said in answers:  # what a signal asked for may be under way
+        assert (status, "1 as they were" in said) == (200, True) or (status, "under way" in said) == (409, True), said
     d.stop()
+
+
+def test_the_command_reloads_and_says_what_came_of_it(t):
+    good = one_stream("app", to_file(t), interval="0s")
+    d = t.daemon(good).start()
+
+    def run(*args):
+        p = subprocess.run([t.binary, *args, "-c", d.config_path], capture_output=True, text=True, timeout=60 * d.slow)
+        return p.returncode, p.stdout + p.stderr
+
+    rewrite(d, {"streams": {**good["streams"], "b": stream(to_file(t, "b"))}})
+    code, said = run("validate", "--diff")
+    assert code == 0 and "stream b: added" in said and "a reload would leave: 1 added" in said, (code, said)
+    assert 'stream="b"' not in d.metrics().text
+    code, said = run("reload")
+    assert code == 0 and "stream b: added" in said and 'stream="b"' in d.metrics().text, (code, said)
+    rewrite(d, {**good, "limits": {"memory": "32MiB"}})
+    for args in ("reload",), ("validate", "--diff"):
+        code, said = run(*args)
+        assert code == 2 and "`limits.memory`" in said, (code, said)
+    rewrite(d, good)
+    d.stop()
+    code, said = run("reload")
+    assert code == 1 and "is not reached" in said, (code, said)

@@ -351,11 +351,11 @@ static void set_at_once(void *ctx, const struct settings *now)
 
 static void reload_asked(void *ctx, const struct admin_order *o, struct admin_answer *a)
 {
-    static const unsigned statuses[] = {[RELOAD_DONE] = 200,
-                                        [RELOAD_MISTAKES] = 422,
-                                        [RELOAD_FAILED] = 500,
-                                        [RELOAD_BUSY] = 409,
-                                        [RELOAD_STOPPED] = 503};
+    static const unsigned statuses[] = {[RELOAD_DONE] = CLI_RELOAD_DONE,
+                                        [RELOAD_MISTAKES] = CLI_RELOAD_MISTAKES,
+                                        [RELOAD_FAILED] = CLI_RELOAD_FAILED,
+                                        [RELOAD_BUSY] = CLI_RELOAD_BUSY,
+                                        [RELOAD_STOPPED] = CLI_RELOAD_STOPPED};
     const struct run *r = ctx;
     bool only_look = strcmp(o->path, CLI_RELOAD_DIFF_PATH) == 0;
 

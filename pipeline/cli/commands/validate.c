@@ -2,12 +2,13 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
+#include "pipeline/cli/commands/reload_path.h"
 #include "pipeline/engine/preflight.h"
 
 #include <stdio.h>
 
 static const char validate_help[] =
-    "usage: sluice validate [-c FILE] [--offline]\n"
+    "usage: sluice validate [-c FILE] [--offline] [--diff]\n"
     "\n"
     "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
     "folders, keys, addresses, permissions, limits of the process. What it would stumble over and run all the same is "
@@ -22,7 +23,7 @@ static const char validate_help_end[] =
 
 struct validate_args {
     const char *config;
-    bool offline;
+    bool offline, diff;
 };
 
 static const struct cli_option validate_options[] = {
@@ -31,6 +32,10 @@ static const struct cli_option validate_options[] = {
      .kind = CLI_FLAG,
      .help = "does not try the sources of inputs",
      .offset = offsetof(struct validate_args, offline)},
+    {.name = "diff",
+     .kind = CLI_FLAG,
+     .help = "asks the sluice that runs with FILE what a reload would do instead; it reads its own file",
+     .offset = offsetof(struct validate_args, diff)},
     {.name = NULL},
 };
 
@@ -74,7 +79,7 @@ static int validate_main(int argc, char **argv)
     s = cli_load_settings(args.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
-    rc = report(s, args.offline);
+    rc = args.diff ? cli_ask_reload(s, CLI_RELOAD_DIFF_PATH) : report(s, args.offline);
     settings_free(&s);
     return rc;
 }

@@ -1,0 +1,43 @@
+#include "pipeline/cli/commands/ask.h"
+
+#include "config/path.h"
+#include "pipeline/admin/token.h"
+#include "pipeline/base/mem.h"
+#include "pipeline/put/client.h"
+
+#include <string.h>
+
+static int ask(const struct put_client_conf *conf, long *status, struct buf *reply, struct err *e)
+{
+    struct put_client *c;
+    int rc;
+
+    if (put_client_open(&c, conf, e) < 0)
+        return -1;
+    rc = put_client_send(c, SLICE(""), clock_wall(), status, reply, e);
+    put_client_close(&c);
+    return rc < 0 ? err_wrap(e, "the sluice that runs with this configuration is not reached") : 0;
+}
+
+int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
+{
+    char token[ADMIN_TOKEN_TEXT], *endpoint, *cert_file = NULL;
+    struct put_client_conf conf = {.path = path, .bearer = s->admin_token};
+    int rc;
+
+    if (!s->http_listen)
+        return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask; send SIGHUP", s->path);
+    if (!s->admin_token) {
+        if (admin_token_read(s->data_dir, token, e) < 0)
+            return -1;
+        conf.bearer = token;
+    }
+    conf.endpoint = endpoint = put_endpoint_of(s->http_listen, &s->admin_tls);
+    if (s->admin_tls.cert_file)
+        conf.cert_file = cert_file = path_below(s->base_dir, s->admin_tls.cert_file);
+    rc = ask(&conf, status, reply, e);
+    explicit_bzero(token, sizeof(token));
+    mem_free(endpoint);
+    mem_free(cert_file);
+    return rc;
+}

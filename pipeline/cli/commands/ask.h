@@ -1,0 +1,16 @@
+/* ask.h -- what a command asks of the sluice that runs with its configuration: an action of the admin server (admin/actions.h).
+ *
+ * Threads: the main thread.
+ */
+#ifndef PIPELINE_CLI_COMMANDS_ASK_H
+#define PIPELINE_CLI_COMMANDS_ASK_H
+
+#include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
+#include "pipeline/base/err.h"
+#include "pipeline/settings/settings.h"
+
+/* As admin.listen, admin.tls and admin.token of `s` say, or the token in its data_dir. -1: nobody answered, and why. */
+MUST_CHECK int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e);
+
+#endif
