@@ -35,6 +35,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/delivery/attempt.h"
+#include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/target.h"
 #include "pipeline/delivery/unfinished.h"
 #include "pipeline/encode/encoder.h"
@@ -91,7 +92,8 @@ struct delivery_host {
     bool holds;                       /* one of them has a batch in its memory as a whole */
     nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;
-    uint64_t epoch; /* of this run, for the ids of what it seals: seal_identity.h */
+    struct chronicle *chronicle; /* NULL: nobody wants to know */
+    uint64_t epoch;              /* of this run, for the ids of what it seals: seal_identity.h */
 };
 
 enum delivery_seal { SEAL_WRITING, SEAL_SAFE };

@@ -106,6 +106,7 @@ static void on_began(struct loop_event *ev)
     tell(in, &v, &s);
     log_warn("inputs are pushed back: the stream is blocked", KS("stream", in->stream), KS("why", WHY[s.why]),
              KS("cause", s.cause), KS("hint", s.hint));
+    chronicle_event(in->chronicle, in->loop->wall, "inputs are pushed back: %s", s.cause);
     delivery_loop_at(in->loop, &in->look, v.until);
 }
 
@@ -129,6 +130,7 @@ static void on_look(struct loop_timer *t)
 {
     struct intake *in = CONTAINER_OF(t, struct intake, look);
     struct pushback_view v = pushback_view(&in->pushback, in->loop->mono);
+    char lasted[HUMAN_MAX];
 
     if (!pushback_look(&in->pushback, in->loop->mono, is_still_in_the_way(in, v.why), &v)) {
         delivery_loop_at(in->loop, t, v.until);
@@ -139,6 +141,8 @@ static void on_look(struct loop_timer *t)
     pthread_mutex_unlock(&in->lock);
     log_info("inputs are no longer pushed back", KS("stream", in->stream), KS("why", WHY[v.why]),
              KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
+    chronicle_event(in->chronicle, in->loop->wall, "inputs are no longer pushed back, after %s",
+                    human_duration(v.lasted, lasted, sizeof(lasted)));
 }
 
 void intake_disk_refused(struct intake *in, const struct err *why)

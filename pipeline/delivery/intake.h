@@ -11,6 +11,7 @@
 #define PIPELINE_DELIVERY_INTAKE_H
 
 #include "pipeline/base/err.h"
+#include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
@@ -22,7 +23,8 @@ struct intake {
     const char *stream, *data_dir;
     struct spool *spool; /* NULL until it is open */
     struct delivery_loop *loop;
-    struct pushback pushback; /* for the inputs */
+    struct chronicle *chronicle; /* NULL: nobody wants to know */
+    struct pushback pushback;    /* for the inputs */
     struct loop_event began;
     struct loop_timer look;
     pthread_mutex_t lock;

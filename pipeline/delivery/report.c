@@ -1,7 +1,9 @@
 /* report.c -- what the log says of a delivery: each kind of failure at once, and then rarely. */
+#include "pipeline/base/human.h"
 #include "pipeline/base/log.h"
 #include "pipeline/delivery/impl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +27,7 @@ static void say_retry(const struct attempt *s, nsec wait)
     uint64_t quiet = t->failure_log.suppressed;
     const char *others = target_is_its_own_fault(t, &s->slot) ? "others get through meanwhile" : "";
 
+    chronicle_failed(d->host->chronicle, s->loop->wall, v->code, v->message);
     if (!failure_is_due(t, v->code, s->loop->mono))
         return;
     t->failure_log.suppressed = 0;
@@ -39,6 +42,9 @@ static void say_given_up(const struct attempt *s)
 {
     const struct delivery *d = s->owner;
 
+    chronicle_event(d->host->chronicle, s->loop->wall,
+                    "%" PRIu64 " record%s could not be delivered in time, and went to the backup", d->piece.count,
+                    noun_s(d->piece.count));
     log_warn("records cannot be delivered, they go to the backup", KS("stream", s->target->stream),
              KS("destination", s->target->description), KS("backup", d->host->backup->description),
              KU("first", d->piece.object.first), KU("last", d->piece.object.last), KU("attempts", s->attempts),
@@ -86,12 +92,40 @@ void delivery_report(struct attempt *s, enum delivery_word word, enum sink_outco
     }
 }
 
+/* What a partition is called is what records say. */
+static struct slice shown_name(const struct attempt *s)
+{
+    const struct delivery *d = s->owner;
+
+    return d->host->conf->partitioned || d->whole.object.keys.n > 0 ? SLICE("") : s->name;
+}
+
+static void chronicle_success(const struct attempt *s, nsec since)
+{
+    const struct delivery *d = s->owner;
+    const struct chronicle_object o = {
+        .at = s->loop->wall,
+        .took = s->loop->mono - s->slot.sent,
+        .records = s->out.taken,
+        .bytes = body_size(s->out.body),
+        .attempts = s->attempts,
+        .backup = s->target == d->host->backup,
+    };
+    char lasted[HUMAN_MAX];
+
+    chronicle_delivered(d->host->chronicle, &o, shown_name(s));
+    if (since)
+        chronicle_event(d->host->chronicle, s->loop->wall, "delivery to the %s works again, after %s", s->target->role,
+                        human_duration(s->loop->wall - since, lasted, sizeof(lasted)));
+}
+
 void delivery_report_success(struct attempt *s)
 {
     const struct delivery *d = s->owner;
     struct target *t = s->target;
     nsec now = s->loop->wall, since = target_note_success(t, now);
 
+    chronicle_success(s, since);
     if (since && t->failure_told) {
         t->failure_told = false;
         log_info("delivery works again", KS("stream", t->stream), KS(t->role, t->description),

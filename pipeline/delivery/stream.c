@@ -53,6 +53,7 @@ static void make_host(struct stream *st)
         .loop = st->loop,
         .spool = st->spool,
         .metrics = &st->metrics,
+        .chronicle = &st->chronicle,
     };
     while (st->host.epoch == 0)
         random_bytes(&st->host.epoch, sizeof(st->host.epoch));
@@ -96,8 +97,10 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     loop_timer_init(&st->due, on_due);
     pthread_mutex_init(&st->named_counters_lock, NULL);
     generations_init(&st->generations);
+    chronicle_init(&st->chronicle);
     rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
+    st->intake.chronicle = &st->chronicle;
     staging_init(&st->staging);
     if (stream_open_spool(st, env, on_committed, &log_is_damaged, e) < 0)
         return -1;
@@ -154,6 +157,7 @@ void stream_close(struct stream **stp)
     staging_close(&st->staging);
     intake_release(&st->intake);
     rejects_release(&st->rejects);
+    chronicle_release(&st->chronicle);
     named_counters_release(&st->counters);
     named_counters_release(&st->drop_reasons);
     generations_release(&st->generations);

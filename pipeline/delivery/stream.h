@@ -24,6 +24,7 @@
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/delivery/batcher.h"
+#include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/delivery.h"
 #include "pipeline/delivery/generation.h"
 #include "pipeline/delivery/intake.h"
@@ -65,6 +66,7 @@ struct stream {
     struct delivery_host host;    /* what all generations have in common */
     struct generations generations;
     struct metrics metrics;
+    struct chronicle chronicle; /* for people */
     pthread_mutex_t named_counters_lock;
     struct named_counters counters, drop_reasons; /* of the transforms; guarded by named_counters_lock */
     /* Of the last batch; of a partitioned stream the objects that gather records, and how many they may be. Guarded by
@@ -136,6 +138,8 @@ void stream_flush(struct stream *st);
 bool stream_is_idle(const struct stream *st);
 
 void stream_status(struct stream *st, nsec wall_now, struct stream_status *out);
+/* Takes down how it stands: a few times a minute, for its last hour. Any thread, one at a time. */
+void stream_take_down(struct stream *st, nsec wall_now, nsec mono_now);
 /* Adds what the transforms counted to the caller's counters. Any thread. */
 void stream_counters(struct stream *st, struct named_counters *counters, struct named_counters *drop_reasons);
 

@@ -124,6 +124,16 @@ static uint64_t records_of(const struct delivery *d, const struct seal_result *r
     return d->parcel_of ? r->backed_up : r->delivered + r->dropped + r->backed_up;
 }
 
+/* The reasons are those of the page: they quote no record. */
+static void tell_rejects(struct stream *st, const struct rejects_batch *b)
+{
+    static const char *const CODES[] = {[REJECT_FAILED] = "TransformFailed", [REJECT_REFUSED] = "RecordsRefused"};
+
+    for (size_t i = 0; i < ARRAY_LEN(CODES); i++)
+        if (b->rejected[i] > 0)
+            chronicle_failed(&st->chronicle, st->loop->wall, CODES[i], b->reason[i]);
+}
+
 static void note_rejects(struct stream *st, const struct delivery *d, const struct seal_result *r)
 {
     const struct sink_refusal *refusal = d->refusal.code[0] ? &d->refusal : outcomes_main_reason(&d->outcomes);
@@ -138,6 +148,7 @@ static void note_rejects(struct stream *st, const struct delivery *d, const stru
     if (refusal)
         rejects_reason(refusal->code, slice_str(refusal->message), b.reason[REJECT_REFUSED]);
     rejects_note(&st->rejects, &b, st->loop->mono);
+    tell_rejects(st, &b);
     if (b.rejected[REJECT_FAILED] > 0)
         log_failed(st, d, &b);
 }

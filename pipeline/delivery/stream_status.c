@@ -213,3 +213,21 @@ const char *stream_health_word(enum stream_health h)
 
     return WORDS[h];
 }
+
+void stream_take_down(struct stream *st, nsec wall_now, nsec mono_now)
+{
+    struct history_totals t;
+    struct spool_books b;
+
+    spool_books(st->reader, &b);
+    t = (struct history_totals){
+        .records_in = b.incoming,
+        .bytes_in = b.incoming_bytes,
+        .records_out = b.delivered,
+        .bytes_out = b.delivered_bytes,
+        .failures = metrics_get(&st->metrics, METRIC_DELIVERY_FAILURES),
+        .freshness = b.oldest_arrival != NSEC_NEVER && b.oldest_arrival < wall_now ? wall_now - b.oldest_arrival : 0,
+        .waiting = b.spooled_bytes,
+    };
+    chronicle_note(&st->chronicle, mono_now, &t);
+}

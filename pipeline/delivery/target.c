@@ -259,17 +259,20 @@ void target_waited(struct target *t, struct target_slot *s)
     s->loop->probes--;
 }
 
-void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)
+bool target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now)
 {
     struct target_live *live = &t->live;
+    bool begins;
 
     pthread_mutex_lock(&t->lock);
-    if (!live->failing_since)
+    begins = !live->failing_since;
+    if (begins)
         live->failing_since = wall_now;
     snprintf(live->error_code, sizeof(live->error_code), "%s", v->code);
     snprintf(live->error, sizeof(live->error), "%s", v->message);
     snprintf(live->hint, sizeof(live->hint), "%s", v->hint);
     pthread_mutex_unlock(&t->lock);
+    return begins;
 }
 
 nsec target_note_success(struct target *t, nsec wall_now)

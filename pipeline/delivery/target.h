@@ -126,7 +126,8 @@ nsec target_wait(struct target *t, struct target_slot *s, nsec wait, uint32_t ra
 /* It waits no longer. */
 void target_waited(struct target *t, struct target_slot *s);
 
-void target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now);
+/* True: it had not been failing before. */
+bool target_note_failure(struct target *t, const struct sink_verdict *v, nsec wall_now);
 /* Returns since when (wall) it had been failing; 0 when it had not. */
 nsec target_note_success(struct target *t, nsec wall_now);
 

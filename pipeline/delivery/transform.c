@@ -114,6 +114,7 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
     snprintf(d->paused_message, sizeof(d->paused_message), "%s", message);
     snprintf(d->paused_hint, sizeof(d->paused_hint), "%s", hint);
     target_note_failure(t, &v, d->host->loop->wall);
+    chronicle_failed(d->host->chronicle, d->host->loop->wall, code, message);
     if (log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
         log_error(d->work == WORK_STAGING ? "a batch cannot be staged, it waits in the spool"
                                           : "a batch cannot be transformed, it waits in the spool",

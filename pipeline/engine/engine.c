@@ -202,6 +202,21 @@ static void watch_inputs(struct engine *en)
     pthread_mutex_unlock(&en->lock);
 }
 
+/* For their last hour; with once there is nobody to look at it. */
+static void take_down(struct engine *en)
+{
+    nsec now = clock_mono();
+    struct engine_view v;
+
+    if (en->once || (en->taken_down && now - en->taken_down < HISTORY_TICK))
+        return;
+    en->taken_down = now;
+    engine_view_take(en, &v);
+    for (size_t i = 0; i < v.count; i++)
+        stream_take_down(v.streams[i]->stream, clock_wall(), now);
+    engine_view_release(&v);
+}
+
 enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*tick)(void *ctx), void *ctx)
 {
     bool flushed = false;
@@ -210,6 +225,7 @@ enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*t
         if (wait_a_little(en, wake_fd, wait_ms(until, tick)))
             return ENGINE_WOKEN;
         watch_inputs(en);
+        take_down(en);
         if (tick)
             tick(ctx);
         if (until != NSEC_NEVER && clock_mono() >= until)

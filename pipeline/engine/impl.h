@@ -107,6 +107,7 @@ struct engine {
     nsec configured; /* wall */
 
     atomic_size_t unfinished; /* once: inputs that still read */
+    nsec taken_down;          /* mono; when it was last taken down how the streams stand; the main thread's */
     int news;                 /* eventfd: an input finished, a stream became idle */
 };
 

@@ -10,6 +10,7 @@
 #define PIPELINE_ENGINE_STATUS_H
 
 #include "pipeline/base/clock.h"
+#include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/stream_status.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/engine/orphans.h"
@@ -54,6 +55,8 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
 /* What is known of its input number `input`, `api` first; false behind the last one. *out: input_health_view_release(). */
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
                          struct input_health_view *out);
+/* What has happened to it lately; NULL behind the last stream. Lives as long as the view. */
+struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */
 void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
                             struct named_counters *drop_reasons);

@@ -185,6 +185,7 @@ static void show_to_api(struct engine *en, struct engine_stream *es)
 void engine_start_stream(struct engine *en, struct engine_stream *es)
 {
     stream_start(es->stream);
+    chronicle_event(&es->stream->chronicle, clock_wall(), "started");
     show_to_api(en, es);
     pthread_mutex_lock(&en->lock);
     orphans_remove(&en->orphans, es->conf->name);
@@ -259,6 +260,8 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         engine_give_descriptors(en, es, delivers, es->reads);
         rc = -1;
     }
+    if (rc == 0)
+        chronicle_event(&es->stream->chronicle, clock_wall(), "destination, transforms or buffer are new");
     if (rc == 0 && en->api && es->reads->api) {
         struct api_stream as = api_stream_of(es);
 
@@ -358,6 +361,8 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
         err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
     else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
         rc = replace_inputs(en, es, conf, e);
+    if (rc == 0)
+        chronicle_event(&es->stream->chronicle, clock_wall(), "its inputs are new");
     if (rc < 0)
         engine_give_descriptors(en, es, delivers, es->reads);
     end_stream_change(en, es, before);

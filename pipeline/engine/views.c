@@ -129,6 +129,11 @@ int engine_settings_of(struct engine *en, const char *name, const struct stream_
     return rc;
 }
 
+struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index)
+{
+    return index < v->count ? &v->streams[index]->stream->chronicle : NULL;
+}
+
 bool engine_uses(struct engine *en, const struct stream_settings *conf)
 {
     struct engine_stream *es;
