@@ -21,33 +21,30 @@ struct admin_queue {
 
 /* --- the table ------------------------------------------------------------------------------------------------------ */
 
-/* Does `path` follow the pattern? {...} stands for at least one character, and for no slash. */
-static bool fits(const char *pattern, const char *path, struct slice *name)
+/* {...} stands for at least one character, and for no slash. */
+bool admin_path_fits(const char *pattern, const char *path, char **name)
 {
     const char *open = strchr(pattern, '{'), *close = open ? strchr(open, '}') : NULL;
-    size_t before = open ? (size_t)(open - pattern) : 0;
+    size_t before = open ? (size_t)(open - pattern) : 0, n;
 
-    *name = SLICE("");
+    *name = NULL;
     if (!close)
         return strcmp(pattern, path) == 0;
     if (strncmp(pattern, path, before) != 0)
         return false;
-    *name = slice_of(path + before, strcspn(path + before, "/"));
-    return name->n > 0 && strcmp(close + 1, name->p + name->n) == 0;
+    n = strcspn(path + before, "/");
+    if (n == 0 || strcmp(close + 1, path + before + n) != 0)
+        return false;
+    *name = mem_strndup(path + before, n);
+    return true;
 }
 
 const struct admin_action *admin_action_find(const struct admin_actions *all, const char *path, char **name)
 {
-    struct slice s;
-
     *name = NULL;
-    for (size_t i = 0; i < all->count; i++) {
-        if (!fits(all->list[i].path, path, &s))
-            continue;
-        if (s.n > 0)
-            *name = mem_strndup(s.p, s.n);
-        return &all->list[i];
-    }
+    for (size_t i = 0; i < all->count; i++)
+        if (admin_path_fits(all->list[i].path, path, name))
+            return &all->list[i];
     return NULL;
 }
 

@@ -50,7 +50,9 @@ struct admin_actions {
     size_t count;
 };
 
-/* NULL: none of them. *name: what stands for its {...}, a copy; NULL where it has none. */
+/* Is `path` what `pattern` says? *name: what stands for its {...}, a copy; NULL where it has none. */
+MUST_CHECK bool admin_path_fits(const char *pattern, const char *path, char **name);
+/* NULL: none of them. *name: as above. */
 const struct admin_action *admin_action_find(const struct admin_actions *all, const char *path, char **name);
 
 /* --- the queue ------------------------------------------------------------------------------------------------------ */

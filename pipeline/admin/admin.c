@@ -2,6 +2,7 @@
  * connection cannot keep an operator out. Each page is rendered as a whole from one snapshot, then sent. */
 #include "pipeline/admin/admin.h"
 
+#include "pipeline/admin/api.h"
 #include "pipeline/admin/page.h"
 #include "pipeline/admin/post.h"
 #include "pipeline/base/json.h"
@@ -52,50 +53,107 @@ static void say(struct reply *re, unsigned status, const char *text)
     re->type = PLAIN;
 }
 
-static int show_console(struct admin *a, struct reply *re)
+/* What was asked for: the path, and what stands behind it. */
+struct ask {
+    struct admin *a;
+    char *name; /* of the stream in the path; NULL: it has none */
+    struct listing_query query;
+};
+
+static int show_console(const struct ask *ask, struct reply *re)
 {
     re->type = HTML;
-    re->policy = buf_cstr(&a->policy);
-    return admin_console(a->engine, clock_wall(), &re->body);
+    re->policy = buf_cstr(&ask->a->policy);
+    return admin_console(ask->a->engine, clock_wall(), &re->body);
 }
 
-static int show_metrics(struct admin *a, struct reply *re)
+static int show_metrics(const struct ask *ask, struct reply *re)
 {
     re->type = METRICS;
-    return admin_metrics(a->engine, clock_wall(), &re->body);
+    return admin_metrics(ask->a->engine, clock_wall(), &re->body);
 }
 
-static int show_ready(struct admin *a, struct reply *re)
+static int show_ready(const struct ask *ask, struct reply *re)
 {
     bool ready = false;
-    int rc = admin_ready(a->engine, clock_wall(), &re->body, &ready);
+    int rc = admin_ready(ask->a->engine, clock_wall(), &re->body, &ready);
 
     re->status = ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
     return rc;
 }
 
-static int show_healthy(struct admin *a, struct reply *re)
+static int show_healthy(const struct ask *ask, struct reply *re)
 {
-    (void)a;
+    (void)ask;
     return buf_add_str(&re->body, "ok\n");
+}
+
+static int show_api_status(const struct ask *ask, struct reply *re)
+{
+    re->type = JSON;
+    return admin_api_status(ask->a->engine, clock_wall(), &re->body);
+}
+
+static int show_api_streams(const struct ask *ask, struct reply *re)
+{
+    re->type = JSON;
+    return admin_api_streams(ask->a->engine, clock_wall(), &ask->query, &re->body);
+}
+
+static int of_a_stream(const struct ask *ask, struct reply *re,
+                       int (*show)(struct engine *engine, nsec wall_now, const char *name, struct buf *out,
+                                   bool *found))
+{
+    bool found;
+    int rc = show(ask->a->engine, clock_wall(), ask->name, &re->body, &found);
+
+    if (rc == 0 && !found)
+        say(re, MHD_HTTP_NOT_FOUND, "there is no stream of this name");
+    return rc;
+}
+
+static int show_api_stream(const struct ask *ask, struct reply *re)
+{
+    re->type = JSON;
+    return of_a_stream(ask, re, admin_api_stream);
+}
+
+static int show_api_history(const struct ask *ask, struct reply *re)
+{
+    re->type = JSON;
+    return of_a_stream(ask, re, admin_api_history);
 }
 
 static const struct {
     const char *path;
-    int (*show)(struct admin *a, struct reply *re);
+    int (*show)(const struct ask *ask, struct reply *re);
 } PAGES[] = {
     {"/", show_console},
     {"/metrics", show_metrics},
     {"/healthz", show_healthy},
     {"/readyz", show_ready},
+    {"/api/status", show_api_status},
+    {"/api/streams", show_api_streams},
+    {"/api/streams/{stream}", show_api_stream},
+    {"/api/streams/{stream}/history", show_api_history},
 };
 
-static int page_of(const char *path)
+/* *name: of the stream in it, a copy. */
+static int page_of(const char *path, char **name)
 {
     for (size_t i = 0; i < ARRAY_LEN(PAGES); i++)
-        if (strcmp(PAGES[i].path, path) == 0)
+        if (admin_path_fits(PAGES[i].path, path, name))
             return (int)i;
     return -1;
+}
+
+static bool is_page(const char *path)
+{
+    char *name = NULL;
+    bool is = page_of(path, &name) >= 0;
+
+    mem_free(name);
+    return is;
 }
 
 static bool is_action(const struct admin *a, const char *path)
@@ -109,7 +167,7 @@ static bool is_action(const struct admin *a, const char *path)
 
 static void not_so(const struct admin *a, const char *path, struct reply *re)
 {
-    if (page_of(path) < 0 && is_action(a, path)) {
+    if (!is_page(path) && is_action(a, path)) {
         re->allow = "POST";
         say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "this is asked for by POST");
     } else {
@@ -118,16 +176,32 @@ static void not_so(const struct admin *a, const char *path, struct reply *re)
     }
 }
 
-static void show(struct admin *a, const char *path, struct reply *re)
+static const char *argument(struct MHD_Connection *c, const char *name)
 {
-    int page = page_of(path);
+    return MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static struct listing_query query_of(struct MHD_Connection *c)
+{
+    return (struct listing_query){.search = argument(c, "search"),
+                                  .health = argument(c, "health"),
+                                  .sort = argument(c, "sort"),
+                                  .page = argument(c, "page"),
+                                  .limit = argument(c, "limit")};
+}
+
+static void show(struct admin *a, struct MHD_Connection *c, const char *path, struct reply *re)
+{
+    struct ask ask = {.a = a, .query = query_of(c)};
+    int page = page_of(path, &ask.name);
 
     if (page < 0 && is_action(a, path))
         not_so(a, path, re);
     else if (page < 0)
-        say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz");
-    else if (PAGES[page].show(a, re) < 0)
+        say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz /api/status /api/streams");
+    else if (PAGES[page].show(&ask, re) < 0)
         say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB");
+    mem_free(ask.name);
 }
 
 /* --- the server ----------------------------------------------------------------------------------------------------
@@ -207,7 +281,7 @@ static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *
     else if (!is_read(asked->method))
         not_so(a, asked->url, &re);
     else
-        show(a, asked->url, &re);
+        show(a, x->connection, asked->url, &re);
     return finish(x, &re);
 }
 
@@ -245,7 +319,7 @@ static enum MHD_Result begin_post(struct http_exchange *x, const struct http_ask
     unsigned status;
     const char *why;
 
-    if (http_guard_names(&x->guard, asked->method, &a->names, &why) && page_of(asked->url) < 0) {
+    if (http_guard_names(&x->guard, asked->method, &a->names, &why) && !is_page(asked->url)) {
         if (post_begin(&a->office, x, asked->url, &status, &why) == 0)
             return MHD_YES;
         re = reply_to(x);

@@ -231,6 +231,80 @@ static void health(struct page *p, const struct snapshot *snap)
         }
 }
 
+/* --- how long deliveries take, and how large they are ---------------------------------------------------------------- */
+
+static void of_histogram(struct page *p, const char *name, const char *part, const struct stream_status *s)
+{
+    page_printf(p, "%s_%s{stream=\"", name, part);
+    page_label(p, s->name);
+    page_add(p, "\",destination=\"");
+    page_label(p, s->sink);
+}
+
+static void histogram(struct page *p, const char *name, const struct stream_status *s, const struct histogram *h,
+                      const struct histogram_bounds *b, double unit)
+{
+    uint64_t so_far = 0, all = histogram_count(h);
+
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        so_far += histogram_in(h, i);
+        of_histogram(p, name, "bucket", s);
+        page_printf(p, "\",le=\"%.10g\"} %" PRIu64 "\n", (double)b->most[i] / unit, so_far);
+    }
+    if (all < so_far) /* one was added in between */
+        all = so_far;
+    of_histogram(p, name, "bucket", s);
+    page_printf(p, "\",le=\"+Inf\"} %" PRIu64 "\n", all);
+    of_histogram(p, name, "sum", s);
+    page_printf(p, "\"} %.15g\n", (double)histogram_sum(h) / unit);
+    of_histogram(p, name, "count", s);
+    page_printf(p, "\"} %" PRIu64 "\n", all);
+}
+
+/* Only of streams that have delivered something: most of a thousand may be idle. */
+static void histograms(struct page *p, const struct snapshot *snap)
+{
+    static const char TOOK[] = "sluice_delivery_duration_seconds", SIZE[] = "sluice_delivery_object_bytes";
+
+    family(p, TOOK, "histogram", "How long the attempts that the destination acknowledged took");
+    for (size_t i = 0; i < snap->count; i++) {
+        const struct chronicle *c = engine_stream_chronicle(&snap->view, i);
+
+        if (histogram_count(&c->took) > 0)
+            histogram(p, TOOK, &snap->streams[i], &c->took, &HISTOGRAM_MICROSECONDS, 1e6);
+    }
+    family(p, SIZE, "histogram", "How large the bodies were that the destination acknowledged, after compression");
+    for (size_t i = 0; i < snap->count; i++) {
+        const struct chronicle *c = engine_stream_chronicle(&snap->view, i);
+
+        if (histogram_count(&c->size) > 0)
+            histogram(p, SIZE, &snap->streams[i], &c->size, &HISTOGRAM_BYTES, 1);
+    }
+}
+
+static void results(struct page *p, const struct snapshot *snap)
+{
+    static const char NAME[] = "sluice_delivery_results_total";
+
+    family(p, NAME, "counter",
+           "How attempts at the destination ended: ok, or its code; at most 100 different ones, the rest is `other`");
+    for (size_t i = 0; i < snap->count; i++) {
+        struct named_counters codes = {.count = 0};
+
+        chronicle_codes(engine_stream_chronicle(&snap->view, i), &codes);
+        for (size_t r = 0; r < codes.count; r++) {
+            page_printf(p, "%s{stream=\"", NAME);
+            page_label(p, snap->streams[i].name);
+            page_add(p, "\",destination=\"");
+            page_label(p, snap->streams[i].sink);
+            page_add(p, "\",code=\"");
+            page_label(p, codes.rows[r].name);
+            page_printf(p, "\"} %.15g\n", codes.rows[r].value);
+        }
+        named_counters_release(&codes);
+    }
+}
+
 static void orphaned(struct page *p, const struct orphans *o)
 {
     static const char NAME[] = "sluice_orphaned_spool_records";
@@ -432,6 +506,8 @@ int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out)
     script_counters(&p, &snap);
     freshness(&p, &snap);
     gauges(&p, &snap);
+    histograms(&p, &snap);
+    results(&p, &snap);
     health(&p, &snap);
     inputs(&p, &snap);
     orphaned(&p, &snap.view.orphans);

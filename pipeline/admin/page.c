@@ -15,23 +15,56 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
+/* Stream number `at` of the view as number `i` of the snapshot. */
+static void take_stream(struct snapshot *s, size_t i, size_t at)
+{
+    struct chronicle *c = engine_stream_chronicle(&s->view, at);
+    struct input_health_view h;
+
+    (void)engine_stream_status(&s->view, at, s->wall_now, &s->streams[i]);
+    if (c)
+        s->rates[i] = chronicle_rates(c, clock_mono());
+    for (size_t k = 0; engine_input_health(&s->view, at, k, s->wall_now, &h); k++) {
+        s->inputs = mem_grow(s->inputs, s->input_count + 1, sizeof(*s->inputs));
+        s->inputs[s->input_count++] = (struct snapshot_input){.stream = i, .health = h};
+    }
+    s->inputs_from[i + 1] = s->input_count;
+}
+
+static void begin_snapshot(struct snapshot *s, struct engine *engine, nsec wall_now, size_t room)
 {
     *s = (struct snapshot){.wall_now = wall_now};
     engine_status(engine, &s->engine);
     engine_view_take(engine, &s->view);
-    s->streams = mem_array(s->view.count, sizeof(s->streams[0]));
-    for (; s->count < s->view.count; s->count++)
-        (void)engine_stream_status(&s->view, s->count, wall_now, &s->streams[s->count]);
-    s->inputs_from = mem_array(s->count + 1, sizeof(s->inputs_from[0]));
-    for (size_t i = 0; i < s->count; i++) {
-        struct input_health_view h;
+    if (room > s->view.count)
+        room = s->view.count;
+    s->streams = mem_array(room, sizeof(s->streams[0]));
+    s->rates = mem_array(room, sizeof(s->rates[0]));
+    s->inputs_from = mem_array(room + 1, sizeof(s->inputs_from[0]));
+}
 
-        for (size_t k = 0; engine_input_health(&s->view, i, k, wall_now, &h); k++) {
-            s->inputs = mem_grow(s->inputs, s->input_count + 1, sizeof(*s->inputs));
-            s->inputs[s->input_count++] = (struct snapshot_input){.stream = i, .health = h};
-        }
-        s->inputs_from[i + 1] = s->input_count;
+void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
+{
+    begin_snapshot(s, engine, wall_now, SIZE_MAX);
+    for (; s->count < s->view.count; s->count++)
+        take_stream(s, s->count, s->count);
+}
+
+void snapshot_take_one(struct snapshot *s, struct engine *engine, nsec wall_now, const char *name,
+                       struct chronicle **chronicle)
+{
+    const char *at;
+
+    *chronicle = NULL;
+    begin_snapshot(s, engine, wall_now, 1);
+    for (size_t i = 0; (at = engine_stream_name(&s->view, i)); i++) {
+        if (strcmp(at, name) != 0)
+            continue;
+        take_stream(s, 0, i);
+        *chronicle = engine_stream_chronicle(&s->view, i);
+        s->at = i;
+        s->count = 1;
+        return;
     }
 }
 
@@ -41,6 +74,7 @@ void snapshot_release(struct snapshot *s)
         stream_status_release(&s->streams[i]);
     engine_view_release(&s->view);
     MEM_CLEAR(s->streams);
+    MEM_CLEAR(s->rates);
     for (size_t i = 0; i < s->input_count; i++)
         input_health_view_release(&s->inputs[i].health);
     MEM_CLEAR(s->inputs);

@@ -28,13 +28,18 @@ struct snapshot {
     struct engine_status engine;
     struct engine_view view;
     struct stream_status *streams;
+    struct history_rates *rates; /* of each stream */
     size_t count;
+    size_t at;                     /* of snapshot_take_one(): which of the view it is */
     struct snapshot_input *inputs; /* of all streams, one stream after the other */
     size_t input_count;
     size_t *inputs_from; /* of each stream, and behind the last one: where in `inputs` its own begin */
 };
 
 void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now);
+/* Of the stream of this name alone; none: count is 0. `chronicle` is its, and lives as long as the snapshot. */
+void snapshot_take_one(struct snapshot *s, struct engine *engine, nsec wall_now, const char *name,
+                       struct chronicle **chronicle);
 void snapshot_release(struct snapshot *s);
 
 /* What the kernel says about this process; zero where it does not say. */

@@ -1030,6 +1030,9 @@
 #define ADMIN_READ_TIMEOUT (60 * NSEC_PER_SEC)
 /* A thousand streams make about 5 MiB of metrics. */
 #define ADMIN_PAGE_MAX_BYTES (64 * MIB)
+/* Streams on one page of a listing: at most, and when nobody says how many. */
+#define ADMIN_LIST_MAX  LIMIT(1000, 8)
+#define ADMIN_LIST_PAGE LIMIT(100, 4)
 /* What is asked for by POST: its body, the answer, and how many wait for their turn behind the one that runs. */
 #define ADMIN_BODY_MAX        (4 * KIB)
 #define ADMIN_ANSWER_MAX      (1 * MIB)

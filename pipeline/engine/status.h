@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct cfg_node;
 struct engine;
 struct engine_stream;
 
@@ -55,6 +56,13 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
 /* What is known of its input number `input`, `api` first; false behind the last one. *out: input_health_view_release(). */
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
                          struct input_health_view *out);
+/* NULL behind the last stream. */
+const char *engine_stream_name(const struct engine_view *v, size_t index);
+/* Calls fn with what the configuration says of the stream, its inputs apart: they may have been replaced apart from the rest. The nodes live
+ * for the call. */
+void engine_stream_config(const struct engine_view *v, size_t index,
+                          void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads),
+                          void *ctx);
 /* What has happened to it lately; NULL behind the last stream. Lives as long as the view. */
 struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */

@@ -129,6 +129,23 @@ int engine_settings_of(struct engine *en, const char *name, const struct stream_
     return rc;
 }
 
+const char *engine_stream_name(const struct engine_view *v, size_t index)
+{
+    return index < v->count ? v->streams[index]->conf->name : NULL;
+}
+
+/* A generation's settings live as long as it does, or as the engine says that somebody uses them. */
+void engine_stream_config(const struct engine_view *v, size_t index,
+                          void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)
+{
+    const struct engine_stream *es = v->streams[index];
+    struct generations *all = &es->stream->generations;
+
+    pthread_mutex_lock(&all->lock);
+    fn(ctx, all->newest->conf->node, es->reads->node);
+    pthread_mutex_unlock(&all->lock);
+}
+
 struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index)
 {
     return index < v->count ? &v->streams[index]->stream->chronicle : NULL;

@@ -3,13 +3,17 @@
 
 #include "pipeline/admin/admin.h"
 
+#include "pipeline/admin/api.h"
 #include "pipeline/admin/page.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const nsec NOW = 1795000000 * NSEC_PER_SEC;
+
+static struct chronicle chronicle; /* of every stream */
 
 struct engine {
     struct engine_status status;
@@ -57,6 +61,23 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
     return true;
 }
 
+const char *engine_stream_name(const struct engine_view *v, size_t index)
+{
+    return index < v->count ? v->engine->streams[index].name : NULL;
+}
+
+struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index)
+{
+    return index < v->count ? &chronicle : NULL;
+}
+
+void engine_stream_config(const struct engine_view *v, size_t index,
+                          void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)
+{
+    (void)v, (void)index;
+    fn(ctx, NULL, NULL);
+}
+
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
                          struct input_health_view *h)
 {
@@ -77,6 +98,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&counted, 0, sizeof(counted));
+    chronicle_init(&chronicle);
     engine = (struct engine){.status = {.version = "9.9",
                                         .started = NOW - 3600 * NSEC_PER_SEC,
                                         .memory_limit = 64 * MIB,
@@ -90,6 +112,7 @@ static int teardown(void **state)
 {
     (void)state;
     buf_release(&out);
+    chronicle_release(&chronicle);
     return 0;
 }
 
@@ -616,6 +639,115 @@ static void the_console_shows_inputs_where_there_is_something_to_tell(void **sta
     assert_has(page, "start the broker");
 }
 
+static void histograms_are_cumulative_and_only_of_who_delivered(void **state)
+{
+    const struct chronicle_object small = {.at = NOW, .took = 7 * NSEC_PER_MSEC, .bytes = 1024, .records = 1};
+    const struct chronicle_object huge = {.at = NOW, .took = 500 * NSEC_PER_SEC, .bytes = 1024, .records = 1};
+    const char *page;
+
+    (void)state;
+    add_stream("app");
+    assert_lacks(metrics_page(), "sluice_delivery_duration_seconds_bucket");
+    chronicle_delivered(&chronicle, &small, SLICE("a"));
+    chronicle_delivered(&chronicle, &huge, SLICE("b"));
+    chronicle_count(&chronicle, "Slow\"Down");
+    page = metrics_page();
+    assert_has(page, "sluice_delivery_duration_seconds_bucket{stream=\"app\",destination=\"s3\",le=\"0.005\"} 0\n");
+    assert_has(page, "sluice_delivery_duration_seconds_bucket{stream=\"app\",destination=\"s3\",le=\"0.01\"} 1\n");
+    assert_has(page, "sluice_delivery_duration_seconds_bucket{stream=\"app\",destination=\"s3\",le=\"120\"} 1\n");
+    assert_has(page, "sluice_delivery_duration_seconds_bucket{stream=\"app\",destination=\"s3\",le=\"+Inf\"} 2\n");
+    assert_has(page, "sluice_delivery_duration_seconds_sum{stream=\"app\",destination=\"s3\"} 500.007\n");
+    assert_has(page, "sluice_delivery_duration_seconds_count{stream=\"app\",destination=\"s3\"} 2\n");
+    assert_has(page, "sluice_delivery_object_bytes_bucket{stream=\"app\",destination=\"s3\",le=\"1024\"} 2\n");
+    assert_has(page, "sluice_delivery_results_total{stream=\"app\",destination=\"s3\",code=\"Slow\\\"Down\"} 1\n");
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------------ */
+
+static const char *api_streams(struct listing_query q)
+{
+    buf_clear(&out);
+    assert_int_equal(admin_api_streams(&engine, NOW, &q, &out), 0);
+    assert_true(json_valid(buf_slice(&out), 16));
+    return buf_cstr(&out);
+}
+
+static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
+{
+    bool found;
+
+    (void)state;
+    add_failing("a\"\\\n<b>\xff");
+    add_blocked("b", "spool.limit", "raise");
+    engine.streams[0].rejects = (struct rejects_view){.records = 7, .rejected = {7, 0}, .reason = "Code at \"x\""};
+    chronicle_event(&chronicle, NOW, "an \"event\"\x01");
+    chronicle_failed(&chronicle, NOW, "C\"ode", "te\\xt");
+    chronicle_delivered(&chronicle, &(struct chronicle_object){.at = NOW}, SLICE("na\"me"));
+    chronicle_note(&chronicle, clock_mono(), &(struct history_totals){.records_in = 1});
+    assert_has(api_streams((struct listing_query){0}), "\"code\":\"NoSuchBucket\"");
+    buf_clear(&out);
+    assert_int_equal(admin_api_status(&engine, NOW, &out), 0);
+    assert_true(json_valid(buf_slice(&out), 16));
+    assert_has(buf_cstr(&out), "\"health\":{\"ok\":0,\"failing\":0,\"retrying\":1,\"blocked\":1}");
+    buf_clear(&out);
+    assert_int_equal(admin_api_stream(&engine, NOW, engine.streams[0].name, &out, &found), 0);
+    assert_true(found && json_valid(buf_slice(&out), 16));
+    assert_has(buf_cstr(&out), "\"name\":\"na\\\"me\"");
+    buf_clear(&out);
+    assert_int_equal(admin_api_history(&engine, NOW, "b", &out, &found), 0);
+    assert_true(found && json_valid(buf_slice(&out), 16));
+    assert_int_equal(admin_api_history(&engine, NOW, "c", &out, &found), 0);
+    assert_false(found);
+}
+
+static void nobody_has_no_streams(void **state)
+{
+    (void)state;
+    assert_string_equal(api_streams((struct listing_query){0}),
+                        "{\"total\":0,\"matches\":0,\"page\":1,\"pages\":1,\"streams\":[]}\n");
+}
+
+static void assert_listed(struct listing_query q, const char *names)
+{
+    char listed[64] = "";
+    struct snapshot snap;
+    struct listing l;
+
+    snapshot_take(&snap, &engine, NOW);
+    listing_make(&l, &snap, &q, 100);
+    for (size_t i = 0; i < l.count; i++)
+        strcat(strcat(listed, i ? " " : ""), snap.streams[l.at[i]].name);
+    assert_string_equal(listed, names);
+    listing_release(&l);
+    snapshot_release(&snap);
+}
+
+static void a_list_can_be_searched_sorted_and_turned(void **state)
+{
+    (void)state;
+    add_stream("web-b")->books.spooled_bytes = 5;
+    add_failing("Web-a")->books.spooled_bytes = 7;
+    add_blocked("app", "x", "y")->books.spooled_bytes = 6;
+    add_stream("db");
+    assert_listed((struct listing_query){0}, "app Web-a db web-b");
+    assert_listed((struct listing_query){.sort = ""}, "app Web-a db web-b");
+    assert_listed((struct listing_query){.sort = "name"}, "Web-a app db web-b");
+    assert_listed((struct listing_query){.sort = "-name"}, "web-b db app Web-a");
+    assert_listed((struct listing_query){.sort = "spooled"}, "db web-b app Web-a");
+    assert_listed((struct listing_query){.sort = "-spooled"}, "Web-a app web-b db");
+    assert_listed((struct listing_query){.sort = "nonsense"}, "app Web-a db web-b");
+    assert_listed((struct listing_query){.search = "WEB"}, "Web-a web-b");
+    assert_listed((struct listing_query){.search = "s3://"}, "app Web-a db web-b");
+    assert_listed((struct listing_query){.search = "nobody"}, "");
+    assert_listed((struct listing_query){.health = "ok"}, "db web-b");
+    assert_listed((struct listing_query){.health = "trouble"}, "app Web-a");
+    assert_listed((struct listing_query){.health = "retrying", .search = "web"}, "Web-a");
+    assert_listed((struct listing_query){.limit = "3"}, "app Web-a db");
+    assert_listed((struct listing_query){.limit = "3", .page = "2"}, "web-b");
+    assert_listed((struct listing_query){.limit = "3", .page = "99999999999999999999"}, "web-b");
+    assert_listed((struct listing_query){.limit = "-3", .page = "x"}, "app Web-a db web-b");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -648,6 +780,10 @@ int main(void)
         CASE(the_console_leaves_no_mark_unreplaced_and_loads_nothing),
         CASE(the_policy_names_the_pages_own_script_and_style_only),
         CASE(the_page_needs_nothing_the_policy_forbids),
+        cmocka_unit_test_setup_teardown(histograms_are_cumulative_and_only_of_who_delivered, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_asked_for_as_json_is_json_whatever_the_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_has_no_streams, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_can_be_searched_sorted_and_turned, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
