@@ -2,7 +2,8 @@
  * value elsewhere. So a line falls into marks, keys and values, and only values are changed. */
 #include "config/unquoted.h"
 
-#include <stdio.h>
+#include "config/shown.h"
+
 #include <string.h>
 
 struct line {
@@ -90,29 +91,12 @@ bool unquoted_at(struct slice text, size_t brace, size_t *value)
     return true;
 }
 
-/* By the name of its key. Of addresses, those that have more than a host: paths and queries may hold keys. */
-static bool may_be_secret(struct slice key, struct slice value)
-{
-    static const char *const WORDS[] = {"pass", "secret", "token", "key", "bearer", "credential", "auth"};
-    const char *host = memmem(value.p, value.n, "://", 3);
-    char name[64];
-
-    snprintf(name, sizeof(name), "%.*s", (int)key.n, key.p ? key.p : "");
-    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
-        if (strcasestr(name, WORDS[i]))
-            return true;
-    for (const char *p = host ? host + 3 : NULL; p && p + 1 < value.p + value.n; p++)
-        if (strchr("/?@", *p))
-            return true;
-    return false;
-}
-
 static int add_value(struct line *l, struct slice value, bool quoted)
 {
     bool replaced = memmem(value.p, value.n, "${", 2) || memmem(value.p, value.n, "!{", 2);
     char quote = memchr(value.p, '"', value.n) || memchr(value.p, '\\', value.n) ? '\'' : '"';
 
-    if (!replaced && may_be_secret(l->key, value))
+    if (!replaced && cfg_may_be_secret(l->key, value))
         return buf_add_str(l->out, "...");
     if (!replaced || quoted)
         return buf_add_slice(l->out, value);

@@ -113,6 +113,8 @@ void delivery_made_give_back(struct delivery *d); /* all of it */
 /* --- report.c ----------------------------------------------------------------------------------------------------- */
 
 void delivery_report_success(struct attempt *s);
+void delivery_report_failing(struct attempt *s);                           /* perhaps the target as a whole */
+void delivery_report_answer(struct attempt *s, enum sink_outcome outcome); /* it was sent: how that ended */
 void delivery_report(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait);
 
 #endif

@@ -487,10 +487,7 @@ static void apply(struct delivery *d, struct attempt *s, enum delivery_part part
 static void retry(struct delivery *d, struct attempt *s, enum delivery_part part, const struct delivery_step *step,
                   enum sink_outcome outcome)
 {
-    if (!target_is_its_own_fault(s->target, &s->slot) && /* else it is told as a batch that is stuck */
-        target_note_failure(s->target, &s->verdict, s->loop->wall))
-        chronicle_event(d->host->chronicle, s->loop->wall, "delivery to the %s fails: %s", s->target->role,
-                        s->verdict.code);
+    delivery_report_failing(s);
     delivery_report(s, step->say, outcome, attempt_retry(s, step->wait_max));
     delivery_made_stash(d, part);
 }
@@ -505,10 +502,7 @@ static void judged(struct attempt *s, enum delivery_part part, enum sink_outcome
         d->attempts = s->attempts;
     if (s->slot.sent) {
         count(d, s, part, &v);
-        if (part == PART_RECORDS)
-            chronicle_count(d->host->chronicle, outcome == SINK_DELIVERED ? "ok"
-                                                : s->verdict.code[0]      ? s->verdict.code
-                                                                          : "partial");
+        delivery_report_answer(s, outcome);
         if (outcome == SINK_DELIVERED || (outcome == SINK_PARTIAL && v.arrived + v.refused_now == v.taken))
             delivery_report_success(s);
     }

@@ -135,3 +135,23 @@ void delivery_report_success(struct attempt *s)
               KU("records", s->out.taken), KU("first", d->seal.first), KU("last", d->seal.last),
               KU("wire_bytes", body_size(s->out.body)), KU("attempt", s->attempts));
 }
+
+void delivery_report_failing(struct attempt *s)
+{
+    const struct delivery *d = s->owner;
+
+    if (target_is_its_own_fault(s->target, &s->slot)) /* told as a batch that is stuck */
+        return;
+    if (target_note_failure(s->target, &s->verdict, s->loop->wall))
+        chronicle_event(d->host->chronicle, s->loop->wall, "delivery to the %s fails: %s", s->target->role,
+                        s->verdict.code);
+}
+
+void delivery_report_answer(struct attempt *s, enum sink_outcome outcome)
+{
+    const struct delivery *d = s->owner;
+    const char *code = s->verdict.code[0] ? s->verdict.code : "partial";
+
+    if (s == d->parts[PART_RECORDS])
+        chronicle_count(d->host->chronicle, outcome == SINK_DELIVERED ? "ok" : code);
+}
