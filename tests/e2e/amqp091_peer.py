@@ -182,10 +182,15 @@ class Session:
         elif (klass, number) == (50, 10):
             self.send(method(1, 50, 11, short_text("orders") + struct.pack(">II", len(self.peer.messages), 1)))
         elif (klass, number) == (60, 10):
-            self.prefetch = struct.unpack(">H", arguments[4:6])[0]
+            if not self.consuming:  # else of the next consumer
+                self.prefetch = struct.unpack(">H", arguments[4:6])[0]
             self.send(method(1, 60, 11))
         elif (klass, number) == (60, 20):
             self._consume(arguments)
+        elif (klass, number) == (60, 70):
+            self._get()
+        elif (klass, number) == (60, 30):  # of the consumer that looks for the end
+            assert arguments[1:].startswith(b"sluice-end")
         elif (klass, number) == (60, 80):
             self._settle(*struct.unpack(">QB", arguments), self.peer.acked)
         elif (klass, number) == (60, 90):
@@ -193,6 +198,9 @@ class Session:
             self._settle(tag, 0, self.peer.rejected)
 
     def _consume(self, arguments):
+        if b"sluice-end" in arguments:
+            self._show_end()
+            return
         self._event("consume")
         if self.peer.refuse:
             self.close_channel(*self.peer.refuse)
@@ -204,6 +212,28 @@ class Session:
             self.consuming = True
             self.peer.consumers += 1
         self.send(method(1, 60, 21, short_text("sluice")))
+
+    def _show_end(self):
+        self.send(method(1, 60, 21, short_text("sluice-end")))
+        with self.peer.lock:
+            message = self.peer.messages[-1] if self.peer.messages else None
+        if message:
+            self.tag += 1
+            self.unacked[self.tag] = Message(message.number, b"", {}, None)
+            self.send(self.message_frames(message, "sluice-end"))
+
+    def _get(self):
+        if self.peer.stream:
+            self.close(540, "NOT_IMPLEMENTED - basic.get not supported by stream queues queue 'orders'")
+        with self.peer.lock:
+            message = self.peer.messages.pop(0) if self.peer.messages else None
+        if message is None:
+            self.send(method(1, 60, 72, b"\0"))
+            return
+        self.tag += 1
+        self.unacked[self.tag] = message
+        self.send(method(1, 60, 71, struct.pack(">QB", self.tag, message.again) + short_text("") + short_text("orders") + bytes(4)))
+        self.send(self.content(message))
 
     def _place(self, value):
         with self.peer.lock:
@@ -239,15 +269,18 @@ class Session:
             self._event("deliver")
             self.send(self.message_frames(message))
 
-    def message_frames(self, message):
+    def message_frames(self, message, consumer="sluice"):
+        out = method(1, 60, 60, short_text(consumer) + struct.pack(">QB", self.tag, message.again) + short_text("") + short_text("orders"))
+        return out + self.content(message)
+
+    def content(self, message):
         headers = dict(message.headers)
         if self.peer.stream:
             headers["x-stream-offset"] = message.number
         flags, properties = 0x2000, table(headers)
         if message.message_id:
             flags, properties = flags | 0x80, properties + short_text(message.message_id)
-        out = method(1, 60, 60, short_text("sluice") + struct.pack(">QB", self.tag, message.again) + short_text("") + short_text("orders"))
-        out += frame(2, 1, struct.pack(">HHQH", 60, 0, len(message.body), flags) + properties)
+        out = frame(2, 1, struct.pack(">HHQH", 60, 0, len(message.body), flags) + properties)
         size = self.frame_max - 8
         for at in range(0, len(message.body), size):
             out += frame(3, 1, message.body[at:at + size])

@@ -189,6 +189,7 @@ def test_a_stream_goes_on_behind_the_last_message_that_is_safe(t):
     r.start()
     sent += fill(r, 50, begin=len(sent))
     d.wait_delivered("app", len(sent))
+    wait_until("the lag to be known", lambda: d.metrics().has("sluice_input_lag"), 60 * t.slow)
     d.stop()
     assert sorted(got(t)) == sent and not r.bad
     assert not r.asked[0].endswith(struct.pack(">q", 0)) and d.wait_logged("read on behind the last message")
@@ -254,6 +255,17 @@ def test_a_queue_and_a_stream_are_not_taken_for_one_another(t):
     d.wait_logged("the queue is a stream.*stream_start", level="warn")
     d.stop()
     assert not r.acked and not got(t)
+
+
+def test_a_message_of_a_queue_may_say_that_it_is_of_a_stream(t):
+    """Somebody took it out of one."""
+    r = rabbit(t)
+    sent = fill(r, 20) + fill(r, 20, begin=20, headers={"x-stream-offset": 7}) + fill(r, 20, begin=40)
+    d = daemon(t, r, options={"prefetch": 30}).start()
+    check(t, d, r, sent, stop=False)
+    r.send("late", headers={"x-stream-offset": 8})
+    check(t, d, r, sent + ["late"])
+    assert not d.logged("failed") and len(r.asked) == 2
 
 
 def test_while_the_stream_is_full_the_queue_has_its_messages_back(t):

@@ -1,7 +1,8 @@
 /* amqp091.c -- the input that consumes a queue, or a stream, of RabbitMQ (AMQP 0-9-1), and acknowledges what the spool has called safe.
  *
  * One thread does it all, in turns: bytes go from the socket (inputs/socket/) to the session (session.h), messages from there to the consumer
- * (consumer.h), which puts them into the window and says what is acknowledged. */
+ * (consumer.h), which puts them into the window and says what is acknowledged. A stream is not held back for deliveries (pace.h): the server
+ * deletes what is older than its retention. */
 #include "pipeline/inputs/amqp091/consumer.h"
 
 #include "pipeline/base/limits.h"
@@ -49,6 +50,14 @@ static void thrown_out(struct input *in, const char *doing, nsec now)
     struct session *s = &in->consumer.session;
     char cause[64];
 
+    if (in->consumer.check && s->code == AMQP_NOT_IMPLEMENTED) {
+        lost(in, &consumer_unasked_stream, now);
+        return;
+    }
+    if (in->consumer.check && s->code == AMQP_RESOURCE_LOCKED && s->state != SESSION_ENDED) {
+        consumer_is_queue(&in->consumer); /* one consumer has it for himself, which no stream knows */
+        return;
+    }
     snprintf(cause, sizeof(cause), "the server says %s (%u)", amqp_constant_name(s->code), s->code);
     const struct connection_trouble t = {
         .doing = doing, .cause = cause, .said = s->text, .hint = amqp091_session_hint(s->code, s->text)};
@@ -69,6 +78,12 @@ static void happened(struct input *in, enum session_event event, const struct er
         break;
     case SESSION_COUNTED:
         consumer_counted(&in->consumer, now);
+        break;
+    case SESSION_IS_QUEUE:
+        consumer_is_queue(&in->consumer);
+        break;
+    case SESSION_END:
+        consumer_end_seen(&in->consumer);
         break;
     case SESSION_CANCELLED:
         consumer_failed(
@@ -249,8 +264,7 @@ static void make_names(struct input *in)
     snprintf(c->source, sizeof(c->source), "%s://%s:%u vhost %s queue %s", a->tls ? "amqps" : "amqp", a->host, a->port,
              a->vhost, c->conf->queue);
     snprintf(c->origin, sizeof(c->origin), "input=amqp091 queue=%s", c->conf->queue);
-    /* A user may log in another way tomorrow, or with TLS: what is read stays the same. */
-    snprintf(c->place_name, sizeof(c->place_name), "amqp091 %s %.110s %.110s", c->conf->queue, a->vhost, a->host);
+    amqp091_place_name(a, c->conf->queue, c->place_name);
     snprintf(in->name, sizeof(in->name), "sluice %s", c->env.stream);
 }
 
@@ -324,5 +338,6 @@ const struct input_ops amqp091_ops = {
     .stopped = amqp091_stopped,
     .close = amqp091_close,
     .check_conf = amqp091_conf_check_all,
+    .same_positions = amqp091_conf_same_positions,
     .probe = amqp091_probe,
 };

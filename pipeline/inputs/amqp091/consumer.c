@@ -46,6 +46,7 @@ void consumer_returning(struct consumer *c, nsec now)
         amqp091_session_leave(&c->session, now);
         return;
     case SESSION_CHANNEL:
+    case SESSION_CHECK:
     case SESSION_QOS:
     case SESSION_CONSUME:
     case SESSION_LEAVING:
@@ -118,6 +119,7 @@ void consumer_begin(struct consumer *c, nsec now)
                      KU("next", place.known ? place.next : 0), KS("stream_start", c->conf->stream_start));
         c->resumed = true;
     }
+    place.check = c->check;
     c->first = true;
     c->count_at = 0;
     c->flow = FLOW_ON;
@@ -149,20 +151,34 @@ static void too_large(struct consumer *c, nsec now)
                  KS("hint", "give the queue a dead-letter exchange, which keeps such messages; or raise spool.limit"));
 }
 
-/* A message whose kind is not what the options say would be taken under the wrong promise. */
+const struct connection_trouble consumer_unasked_stream = {
+    .doing = "consume",
+    .cause = "the queue is a stream, and is read from a position",
+    .hint = "say with stream_start where it begins: first, last, next or a time"};
+
+void consumer_is_queue(struct consumer *c)
+{
+    c->is_queue = true;
+    c->check = false;
+    consumer_return(c);
+}
+
+/* A message whose kind is not what the options say would be taken under the wrong promise. A queue's may have a number as well, because its
+ * writer gave it one, or took it out of a stream: then the server is asked, once. */
 static bool is_as_configured(struct consumer *c, nsec now)
 {
     static const struct connection_trouble NO_STREAM = {.doing = "consume",
                                                         .cause = "the queue is no stream: its messages have no numbers",
                                                         .hint = "leave stream_start out"};
-    static const struct connection_trouble A_STREAM = {
-        .doing = "consume",
-        .cause = "the queue is a stream, and is read from a position",
-        .hint = "say with stream_start where it begins: first, last, next or a time"};
 
-    if (c->session.message.has_offset == is_stream(c))
+    if (c->session.message.has_offset == is_stream(c) || c->is_queue)
         return true;
-    consumer_failed(c, is_stream(c) ? &NO_STREAM : &A_STREAM, now);
+    if (is_stream(c)) {
+        consumer_failed(c, &NO_STREAM, now);
+    } else {
+        c->check = true;
+        consumer_return(c);
+    }
     return false;
 }
 
@@ -294,10 +310,15 @@ void consumer_finish(struct consumer *c, nsec now)
 
 void consumer_counted(struct consumer *c, nsec now)
 {
-    if (is_stream(c))
-        return;
     input_health_lag(c->env.health, c->session.waiting);
     finish_if(c, c->session.waiting == 0 && now - c->came >= AMQP091_QUIET);
+}
+
+void consumer_end_seen(struct consumer *c)
+{
+    uint64_t end = c->session.end;
+
+    input_health_lag(c->env.health, c->next_known && end >= c->next ? end + 1 - c->next : 0);
 }
 
 /* --- turns ---------------------------------------------------------------------------------------------------------- */
@@ -317,13 +338,16 @@ void consumer_held(struct consumer *c, nsec now)
 
 void consumer_count(struct consumer *c, nsec now)
 {
-    bool quiet = c->env.once && now - c->came >= AMQP091_QUIET && window_is_idle(&c->window);
+    bool quiet = c->env.once && now - c->came >= AMQP091_QUIET && window_is_idle(&c->window) && !is_stream(c);
 
-    if (is_stream(c) || c->flow != FLOW_ON || !amqp091_session_has_channel(&c->session) || c->session.counting ||
+    if (c->check || c->flow != FLOW_ON || !amqp091_session_has_channel(&c->session) || c->session.counting ||
         (now < c->count_at && !quiet))
         return;
     c->count_at = now + AMQP091_COUNT_EVERY;
-    amqp091_session_count(&c->session);
+    if (is_stream(c))
+        amqp091_session_ask_end(&c->session);
+    else
+        amqp091_session_count(&c->session);
 }
 
 /* --- beginning and end ---------------------------------------------------------------------------------------------- */

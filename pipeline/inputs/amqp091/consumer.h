@@ -55,6 +55,7 @@ struct consumer {
     size_t wanted;   /* bytes of the message that found no room */
     bool facts_cut_shown, resumed;
 
+    bool is_queue, check;   /* it is none of a stream; it is to be found out, since a message has a number */
     bool next_known, first; /* of a stream: what comes next; nothing has come in this channel */
     uint64_t next;
     bool seen; /* of a stream: a message has come since the start, the first one with this number */
@@ -82,6 +83,8 @@ void consumer_returning(struct consumer *c, nsec now);
 
 /* SESSION_CONSUMES */
 void consumer_consumes(struct consumer *c, nsec now);
+/* SESSION_IS_QUEUE, or the server would not answer it otherwise. */
+void consumer_is_queue(struct consumer *c);
 /* SESSION_MESSAGE: it goes its way, or is held. */
 void consumer_offer(struct consumer *c, nsec now);
 /* One that is held is offered again. */
@@ -92,6 +95,9 @@ void consumer_look(struct consumer *c, nsec now);
 /* The queue is asked how many messages it has: for people, and with --once for its end. */
 void consumer_count(struct consumer *c, nsec now);
 void consumer_counted(struct consumer *c, nsec now); /* SESSION_COUNTED */
+void consumer_end_seen(struct consumer *c);          /* SESSION_END */
+/* The server has refused the check: it is a stream, which has no stream_start. */
+extern const struct connection_trouble consumer_unasked_stream;
 /* With --once: nothing came out of a stream for a while. Of a queue consumer_counted() finds the end. */
 void consumer_finish(struct consumer *c, nsec now);
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+static const struct cfg_choice LOGINS[] = {{"password", 0}, {"certificate", 1}, {NULL, 0}};
+
 /* clang-format off */
 #define AT(member) .offset = offsetof(struct amqp091_conf, member)
 
@@ -19,6 +21,8 @@ const struct cfg_field amqp091_fields[] = {
     {.name = "username", .type = CFG_STRING, AT(username), .def = "guest", .max = 255, .help = "the user to log in as"},
     {.name = "password", .type = CFG_STRING, AT(password), .def = "guest", .max = 4096, .secret = true,
      .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "login", .type = CFG_BOOL, AT(by_certificate), .def = "password", .choices = LOGINS,
+     .help = "password: PLAIN; certificate: EXTERNAL, the server takes the user's name out of tls.cert_file"},
     {.name = "queue", .type = CFG_STRING, AT(queue), .required = true, .max = 255,
      .help = "a queue, a quorum queue or a stream; it must be there"},
     {.name = "prefetch", .type = CFG_INT, AT(prefetch), .def = "1000", .min = 1, .max = 10000,
@@ -162,6 +166,27 @@ int amqp091_begin_parse(struct amqp091_begin *b, const char *text, struct err *e
     return 0;
 }
 
+void amqp091_place_name(const struct amqp091_address *a, const char *queue, char out[POSITION_SOURCE_MAX + 1])
+{
+    snprintf(out, POSITION_SOURCE_MAX + 1, "amqp091 %s %.110s %.110s", queue, a->vhost, a->host);
+}
+
+bool amqp091_conf_same_positions(const void *conf, const void *other)
+{
+    const struct amqp091_conf *c[2] = {conf, other};
+    char names[2][POSITION_SOURCE_MAX + 1];
+
+    for (int i = 0; i < 2; i++) {
+        struct amqp091_address a;
+        struct err ignored;
+
+        if (!c[i]->url || !c[i]->queue || !c[i]->stream_start || amqp091_address_parse(&a, c[i]->url, &ignored) < 0)
+            return false;
+        amqp091_place_name(&a, c[i]->queue, names[i]);
+    }
+    return strcmp(names[0], names[1]) == 0;
+}
+
 void amqp091_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct amqp091_conf *c = conf;
@@ -169,8 +194,12 @@ void amqp091_conf_check_all(const void *conf, const char *base_dir, const struct
     struct amqp091_begin b;
     struct err e;
 
-    if (c->url && amqp091_address_parse(&a, c->url, &e) < 0)
+    if (c->url && amqp091_address_parse(&a, c->url, &e) < 0) {
         cfg_options_refuse(o, &e);
+    } else if (c->url && c->by_certificate && !(a.tls && c->tls.cert_file && *c->tls.cert_file)) {
+        (void)err_set(&e, ERR_CONFIG, "login: a certificate is shown with amqps:// only, and is in tls.cert_file");
+        cfg_options_refuse(o, &e);
+    }
     if (amqp091_begin_parse(&b, c->stream_start, &e) < 0)
         cfg_options_refuse(o, &e);
     if (c->remember > 0 && c->stream_start) {

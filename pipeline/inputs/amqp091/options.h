@@ -7,6 +7,7 @@
 
 #include "config/bind.h"
 #include "config/options.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/http/tls.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 struct amqp091_conf {
     char *url, *username, *password, *queue;
+    bool by_certificate; /* EXTERNAL: the server takes the user out of the TLS certificate */
     int64_t prefetch, remember;
     nsec heartbeat, remember_for;
     char *stream_start; /* NULL: it is a queue */
@@ -33,6 +35,12 @@ struct amqp091_address {
     char host[256]; /* without brackets */
     char vhost[256];
 };
+
+/* The name of what is known of a queue: of a stream's position, and of ids. A user may log in another way tomorrow, or with TLS, and what is
+ * read stays the same. */
+void amqp091_place_name(const struct amqp091_address *a, const char *queue, char out[POSITION_SOURCE_MAX + 1]);
+/* Two of one stream would have one position. */
+bool amqp091_conf_same_positions(const void *conf, const void *other);
 
 MUST_CHECK int amqp091_address_parse(struct amqp091_address *a, const char *url, struct err *e);
 

@@ -19,6 +19,7 @@ struct session_conf amqp091_session_conf(const struct amqp091_conf *c, const str
     return (struct session_conf){.vhost = a->vhost,
                                  .username = c->username,
                                  .password = c->password,
+                                 .by_certificate = c->by_certificate,
                                  .queue = c->queue,
                                  .name = name,
                                  .prefetch = (uint16_t)c->prefetch,

@@ -18,6 +18,7 @@ static const char *const AWAITED[SESSION_STATES] = {
     [SESSION_TUNED] = "whether it lets us in",
     [SESSION_OPENING] = "whether the virtual host may be used",
     [SESSION_CHANNEL] = "a channel",
+    [SESSION_CHECK] = "what the queue is",
     [SESSION_QOS] = "its word on prefetch",
     [SESSION_CONSUME] = "its word on the consumer",
     [SESSION_LEAVING] = "the end of the channel",
@@ -49,7 +50,7 @@ void amqp091_session_reset(struct session *s)
 {
     go(s, SESSION_CLOSED, 0);
     buf_clear(&s->out);
-    s->no_room = s->counting = s->discards = false;
+    s->no_room = s->counting = s->discards = s->ending = s->of_end = false;
     s->frame_max = AMQP091_FRAME_MAX;
     s->heartbeat = 0;
     s->code = 0;
@@ -88,6 +89,11 @@ static amqp_table_entry_t entry_yes(const char *name)
     return (amqp_table_entry_t){.key = bytes_of(name), .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}};
 }
 
+static const char *mechanism(const struct session *s)
+{
+    return s->conf.by_certificate ? "EXTERNAL" : "PLAIN";
+}
+
 static void log_in(struct session *s)
 {
     amqp_table_entry_t can[] = {entry_yes("authentication_failure_close"), entry_yes("consumer_cancel_notify"),
@@ -99,9 +105,11 @@ static void log_in(struct session *s)
         {.key = bytes_of("capabilities"),
          .value = {.kind = AMQP_FIELD_KIND_TABLE, .value.table = {.num_entries = ARRAY_LEN(can), .entries = can}}}};
     char plain[1 + 255 + 1 + 4096 + 1];
-    int n = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, s->conf.username, 0, s->conf.password);
+    int n = s->conf.by_certificate
+                ? 0
+                : snprintf(plain, sizeof(plain), "%c%s%c%s", 0, s->conf.username, 0, s->conf.password);
     amqp_connection_start_ok_t ok = {.client_properties = {.num_entries = ARRAY_LEN(about), .entries = about},
-                                     .mechanism = bytes_of("PLAIN"),
+                                     .mechanism = bytes_of(mechanism(s)),
                                      .response = {.len = (size_t)n, .bytes = plain},
                                      .locale = bytes_of("en_US")};
 
@@ -129,7 +137,7 @@ void amqp091_session_consume(struct session *s, const struct session_place *plac
     amqp_channel_open_t open = {.out_of_band = amqp_empty_bytes};
 
     s->place = *place;
-    s->discards = s->counting = false;
+    s->discards = s->counting = s->ending = s->of_end = false;
     s->code = 0;
     s->text[0] = '\0';
     amqp091_message_clear(&s->message);
@@ -197,6 +205,44 @@ void amqp091_session_count(struct session *s)
     say(s, CHANNEL, AMQP_QUEUE_DECLARE_METHOD, &ask);
 }
 
+#define END_TAG "sluice-end"
+
+void amqp091_session_ask_end(struct session *s)
+{
+    amqp_basic_qos_t qos = {.prefetch_count = 1};
+    amqp_table_entry_t last = entry_text("x-stream-offset", "last");
+    amqp_basic_consume_t c = {.queue = bytes_of(s->conf.queue),
+                              .consumer_tag = bytes_of(END_TAG),
+                              .arguments = {.num_entries = 1, .entries = &last}};
+
+    if (s->ending)
+        return;
+    s->ending = true;
+    say(s, CHANNEL, AMQP_BASIC_QOS_METHOD, &qos);
+    say(s, CHANNEL, AMQP_BASIC_CONSUME_METHOD, &c);
+}
+
+static enum session_event end_is_here(struct session *s)
+{
+    amqp_basic_cancel_t cancel = {.consumer_tag = bytes_of(END_TAG), .nowait = 1};
+    bool known = s->message.has_offset;
+
+    s->end = s->message.offset;
+    s->ending = s->of_end = false;
+    amqp091_message_clear(&s->message);
+    if (s->state == SESSION_RUNNING)
+        say(s, CHANNEL, AMQP_BASIC_CANCEL_METHOD, &cancel);
+    return known && s->state == SESSION_RUNNING ? SESSION_END : SESSION_GOES_ON;
+}
+
+static void check(struct session *s)
+{
+    amqp_basic_get_t get = {.queue = bytes_of(s->conf.queue)};
+
+    s->discards = true;
+    say(s, CHANNEL, AMQP_BASIC_GET_METHOD, &get);
+}
+
 void amqp091_session_discard(struct session *s)
 {
     s->discards = true;
@@ -262,8 +308,12 @@ static enum session_event greeting(struct session *s, struct slice arguments, ns
         return bad(s, now, e, "its greeting is not what AMQP 0-9-1 says");
     if (major != 0 || minor != 9)
         return bad(s, now, e, "it speaks another version of AMQP");
-    if (!memmem(mechanisms.p, mechanisms.n, "PLAIN", 5))
-        return bad(s, now, e, "it does not let anybody log in with a password (PLAIN)");
+    if (!amqp091_has_word(mechanisms, mechanism(s)))
+        return bad(s, now, e,
+                   s->conf.by_certificate
+                       ? "it does not let anybody log in with a certificate (EXTERNAL): RabbitMQ does "
+                         "with the plugin rabbitmq_auth_mechanism_ssl and auth_mechanisms"
+                       : "it does not let anybody log in with a password (PLAIN)");
     log_in(s);
     go(s, SESSION_TUNED, now);
     return SESSION_GOES_ON;
@@ -357,11 +407,22 @@ static enum session_event channel_method(struct session *s, amqp_method_number_t
     if (s->state == SESSION_CHANNEL && id == AMQP_CHANNEL_OPEN_OK_METHOD) {
         if (s->conf.looks)
             amqp091_session_count(s);
+        else if (s->place.check)
+            check(s);
         else
             bound(s);
-        go(s, s->conf.looks ? SESSION_RUNNING : SESSION_QOS, now);
+        go(s, s->conf.looks ? SESSION_RUNNING : s->place.check ? SESSION_CHECK : SESSION_QOS, now);
         return SESSION_GOES_ON;
     }
+    if (s->state == SESSION_CHECK && (id == AMQP_BASIC_GET_OK_METHOD || id == AMQP_BASIC_GET_EMPTY_METHOD)) {
+        if (id == AMQP_BASIC_GET_OK_METHOD)
+            s->message.state = MESSAGE_WANTS_HEADER;
+        go(s, SESSION_RUNNING, now);
+        return SESSION_IS_QUEUE;
+    }
+    if (s->ending && (id == AMQP_BASIC_QOS_OK_METHOD || id == AMQP_BASIC_CONSUME_OK_METHOD) &&
+        (s->state == SESSION_RUNNING || s->state == SESSION_LEAVING))
+        return SESSION_GOES_ON;
     if (s->state == SESSION_QOS && id == AMQP_BASIC_QOS_OK_METHOD) {
         consume(s);
         go(s, SESSION_CONSUME, now);
@@ -372,7 +433,10 @@ static enum session_event channel_method(struct session *s, amqp_method_number_t
         return SESSION_CONSUMES;
     }
     if (id == AMQP_BASIC_DELIVER_METHOD && (s->state == SESSION_RUNNING || s->state == SESSION_LEAVING)) {
-        amqp091_message_begin(&s->message, decoded);
+        const amqp_basic_deliver_t *d = decoded;
+
+        s->of_end = slice_is(slice_of(d->consumer_tag.bytes, d->consumer_tag.len), END_TAG);
+        amqp091_message_begin(&s->message, d);
         return SESSION_GOES_ON;
     }
     if (id == AMQP_QUEUE_DECLARE_OK_METHOD && s->counting) {
@@ -381,33 +445,6 @@ static enum session_event channel_method(struct session *s, amqp_method_number_t
         return s->state == SESSION_RUNNING ? SESSION_COUNTED : SESSION_GOES_ON;
     }
     return bad(s, now, e, "it said something of the channel that nobody waits for now");
-}
-
-/* What a server may say behind its greeting. What only clients say has tables, and librabbitmq decodes tables in tables by recursion, so deep that
- * the stack of a thread would not do. */
-static bool is_a_servers(amqp_method_number_t id)
-{
-    switch (id) {
-    case AMQP_CONNECTION_SECURE_METHOD:
-    case AMQP_CONNECTION_TUNE_METHOD:
-    case AMQP_CONNECTION_OPEN_OK_METHOD:
-    case AMQP_CONNECTION_CLOSE_METHOD:
-    case AMQP_CONNECTION_CLOSE_OK_METHOD:
-    case AMQP_CONNECTION_BLOCKED_METHOD:
-    case AMQP_CONNECTION_UNBLOCKED_METHOD:
-    case AMQP_CHANNEL_OPEN_OK_METHOD:
-    case AMQP_CHANNEL_FLOW_METHOD:
-    case AMQP_CHANNEL_CLOSE_METHOD:
-    case AMQP_CHANNEL_CLOSE_OK_METHOD:
-    case AMQP_QUEUE_DECLARE_OK_METHOD:
-    case AMQP_BASIC_QOS_OK_METHOD:
-    case AMQP_BASIC_CONSUME_OK_METHOD:
-    case AMQP_BASIC_CANCEL_METHOD:
-    case AMQP_BASIC_DELIVER_METHOD:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static enum session_event method(struct session *s, const struct wire_frame *f, nsec now, struct err *e)
@@ -427,7 +464,7 @@ static enum session_event method(struct session *s, const struct wire_frame *f, 
         return greeting(s, r.rest, now, e);
     if (s->state == SESSION_GREETED && id != AMQP_CONNECTION_CLOSE_METHOD)
         return bad(s, now, e, "it does not begin with a greeting");
-    if (!is_a_servers(id) ||
+    if (!amqp091_is_a_servers(id) ||
         amqp_decode_method(id, &s->pool, (amqp_bytes_t){.len = r.rest.n, .bytes = arguments.bytes}, &decoded) != 0)
         found = bad(s, now, e, "it sent a method that is not what AMQP 0-9-1 says");
     else if (f->channel == 0)
@@ -448,10 +485,12 @@ static enum session_event content(struct session *s, const struct wire_frame *f,
     if ((wanted == MESSAGE_WANTS_HEADER ? amqp091_message_header : amqp091_message_body)(&s->message, f->payload, e) <
         0)
         return bad(s, now, e, NULL);
-    if (s->discards)
+    if (s->discards || s->of_end)
         s->message.too_large = true; /* nothing is kept */
     if (s->message.state != MESSAGE_WHOLE)
         return SESSION_GOES_ON;
+    if (s->of_end)
+        return end_is_here(s);
     if (!s->discards)
         return SESSION_MESSAGE;
     amqp091_message_clear(&s->message);
@@ -553,35 +592,4 @@ nsec amqp091_session_next_tick(const struct session *s)
     if (s->heartbeat > 0 && s->said + heartbeat_pause(s) < next)
         next = s->said + heartbeat_pause(s);
     return next;
-}
-
-const char *amqp091_session_hint(uint16_t code, const char *text)
-{
-    switch (code) {
-    case AMQP_ACCESS_REFUSED:
-        return strstr(text, "queue") || strstr(text, "exchange")
-                   ? "let the user read the queue: rabbitmqctl set_permissions"
-                   : "look at username and password; the user guest is let in from the server's own machine only";
-    case AMQP_NOT_FOUND:
-        return "make the queue, or look at `queue` and at the virtual host in `url`: the input makes none";
-    case AMQP_NOT_ALLOWED:
-        return "look at the virtual host in `url` (a \"/\" in its name is %2F), and whether the user may use it";
-    case AMQP_RESOURCE_LOCKED:
-        return "somebody has the queue for himself; the input takes over when he leaves";
-    case AMQP_PRECONDITION_FAILED:
-        return strstr(text, "timed out") || strstr(text, "timeout")
-                   ? "messages were not acknowledged in time (consumer_timeout): look at why the "
-                     "stream's disk does not get on"
-                   : "the queue does not take such a consumer: look at stream_start, which streams "
-                     "need and others do not take";
-    case AMQP_CONNECTION_FORCED:
-        return "the server is being stopped, or somebody has closed the connection; nothing is to be done if it comes "
-               "back";
-    case AMQP_RESOURCE_ERROR:
-        return "look at the server: memory, disk, limits";
-    case AMQP_NOT_IMPLEMENTED:
-        return "the queue does not take such a consumer: look at stream_start";
-    default:
-        return "look at the server's log";
-    }
 }

@@ -1,6 +1,6 @@
 /* session.h -- one connection to a server of AMQP 0-9-1 as bytes in and bytes out: logs in, consumes one queue on one channel, acknowledges, leaves.
  *
- *     CLOSED --begin--> GREETED --> TUNED --> OPENING --> IDLE --consume--> CHANNEL --> QOS --> CONSUME --> RUNNING
+ *     CLOSED --begin--> GREETED --> TUNED --> OPENING --> IDLE --consume--> CHANNEL --> QOS --> CONSUME --> RUNNING   (or --> CHECK --> RUNNING)
  *                                                          ^                                                 |
  *                                                          +--close-ok-- LEAVING <--------leave--------------+
  *     any --amqp091_session_close()--> CLOSING --> ENDED;   any --the server ends it, or breaks the rules--> ENDED
@@ -27,6 +27,7 @@
 
 struct session_conf {
     const char *vhost, *username, *password, *queue;
+    bool by_certificate;          /* instead of name and password */
     const char *name;             /* of the connection, as the server's administrator sees it */
     uint16_t prefetch, heartbeat; /* heartbeat: seconds */
     bool looks; /* amqp091_session_consume() takes nothing, but asks whether the queue is there: SESSION_COUNTED */
@@ -39,6 +40,7 @@ enum session_state {
     SESSION_OPENING,
     SESSION_IDLE,
     SESSION_CHANNEL,
+    SESSION_CHECK,
     SESSION_QOS,
     SESSION_CONSUME,
     SESSION_RUNNING,
@@ -54,8 +56,10 @@ enum session_event {
     SESSION_LOGGED_IN, /* IDLE */
     SESSION_CONSUMES,  /* RUNNING */
     SESSION_MESSAGE, /* s->message is whole; amqp091_message_clear() when it has gone its way. Until then nothing is read */
-    SESSION_COUNTED, /* s->waiting */
-    SESSION_LEFT,    /* IDLE, as asked for */
+    SESSION_COUNTED,  /* s->waiting */
+    SESSION_IS_QUEUE, /* what was asked for with place->check. RUNNING, and nothing comes: leave */
+    SESSION_END,      /* s->end: a number near the end of the stream */
+    SESSION_LEFT,     /* IDLE, as asked for */
     SESSION_CANCELLED, /* the server has ended the consumer: the queue is gone, or moves. RUNNING, and nothing comes any more */
     SESSION_THROWN_OUT, /* the server has closed the channel; s->code, s->text say why. IDLE */
     SESSION_OVER,       /* ENDED: as asked for, or s->code, s->text */
@@ -67,6 +71,8 @@ struct session_place {
     struct amqp091_begin begin;
     bool known; /* a stream's: the next message has this number */
     uint64_t next;
+    bool
+        check; /* nothing is consumed: is it a queue? A stream's server ends the connection with AMQP_NOT_IMPLEMENTED */
 };
 
 struct session {
@@ -80,6 +86,8 @@ struct session {
     unsigned heartbeat; /* seconds, as agreed; 0: none */
     nsec heard, said;   /* mono */
     bool counting;
+    bool ending, of_end; /* the end of the stream is asked for; the message is that answer */
+    uint64_t end;
     uint64_t waiting; /* messages that the queue has, without those that are handed out */
     uint16_t code;
     char text[256];
@@ -100,6 +108,8 @@ size_t amqp091_session_needs(const struct session *s, struct slice bytes);
 
 void amqp091_session_consume(struct session *s, const struct session_place *place, nsec now); /* IDLE */
 void amqp091_session_count(struct session *s);                                                /* RUNNING */
+/* RUNNING, of a stream: where does it end? The first message of its last chunk is asked for, and thrown away. */
+void amqp091_session_ask_end(struct session *s);
 /* RUNNING, with a number of a message that is neither acknowledged nor refused; acknowledges all before it as well. */
 void amqp091_session_ack(struct session *s, uint64_t upto);
 void amqp091_session_reject(struct session *s, uint64_t tag); /* not to be handed out again */

@@ -205,3 +205,41 @@ int amqp091_heartbeat_add(struct buf *out)
 {
     return frame_add_whole(out, WIRE_HEARTBEAT, 0, SLICE(""));
 }
+
+bool amqp091_is_a_servers(amqp_method_number_t id)
+{
+    switch (id) {
+    case AMQP_CONNECTION_SECURE_METHOD:
+    case AMQP_CONNECTION_TUNE_METHOD:
+    case AMQP_CONNECTION_OPEN_OK_METHOD:
+    case AMQP_CONNECTION_CLOSE_METHOD:
+    case AMQP_CONNECTION_CLOSE_OK_METHOD:
+    case AMQP_CONNECTION_BLOCKED_METHOD:
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+    case AMQP_CHANNEL_OPEN_OK_METHOD:
+    case AMQP_CHANNEL_FLOW_METHOD:
+    case AMQP_CHANNEL_CLOSE_METHOD:
+    case AMQP_CHANNEL_CLOSE_OK_METHOD:
+    case AMQP_QUEUE_DECLARE_OK_METHOD:
+    case AMQP_BASIC_QOS_OK_METHOD:
+    case AMQP_BASIC_CONSUME_OK_METHOD:
+    case AMQP_BASIC_CANCEL_METHOD:
+    case AMQP_BASIC_DELIVER_METHOD:
+    case AMQP_BASIC_GET_OK_METHOD:
+    case AMQP_BASIC_GET_EMPTY_METHOD:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool amqp091_has_word(struct slice words, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; i + n <= words.n; i++)
+        if (memcmp(words.p + i, word, n) == 0 && (i == 0 || words.p[i - 1] == ' ') &&
+            (i + n == words.n || words.p[i + n] == ' '))
+            return true;
+    return false;
+}

@@ -67,4 +67,11 @@ struct wire_value {
  * is no telling how long it is). Nested tables and arrays are passed over as a whole, so depth costs nothing. */
 bool amqp091_table_next(struct wire_reader *r, struct slice *name, struct wire_value *v);
 
+/* What a server may say behind its greeting. What only clients say has tables, and librabbitmq decodes tables in tables by recursion, so deep that
+ * the stack of a thread would not do. */
+bool amqp091_is_a_servers(amqp_method_number_t id);
+
+/* Of several with a space between them. */
+bool amqp091_has_word(struct slice words, const char *word);
+
 #endif

@@ -424,6 +424,129 @@ static void the_queue_is_counted(void **state)
     release(&p);
 }
 
+static void serve_of(struct play *p, const char *tag, uint64_t number, const char *body, int64_t offset)
+{
+    amqp_basic_deliver_t deliver = {.consumer_tag = amqp_cstring_bytes(tag), .delivery_tag = number};
+    char header[14 + 64] = {0, 60};
+    size_t n = 14;
+
+    header[11] = (char)strlen(body);
+    header[12] = 0x20; /* headers: x-stream-offset as a long */
+    memcpy(header + n, "\0\0\0\x19\xfx-stream-offsetl", 21);
+    n += 21;
+    for (int i = 7; i >= 0; i--)
+        header[n++] = (char)(offset >> (8 * i));
+    serve(p, 1, AMQP_BASIC_DELIVER_METHOD, &deliver);
+    serve_frame(p, WIRE_HEADER, 1, slice_of(header, n));
+    if (*body)
+        serve_frame(p, WIRE_BODY, 1, slice_str(body));
+}
+
+static void the_end_of_a_stream_is_seen(void **state)
+{
+    static const struct session_place FIRST = {.begin = {.start = AMQP091_FIRST}};
+    amqp_basic_qos_ok_t qos = {.dummy = 0};
+    amqp_basic_consume_ok_t ok = {.consumer_tag = amqp_cstring_bytes("sluice-end")};
+    struct play p;
+
+    (void)state;
+    setup(&p, 1000);
+    log_in(&p);
+    consume(&p, &FIRST);
+    amqp091_session_ask_end(&p.s);
+    amqp091_session_ask_end(&p.s); /* once is enough */
+    assert_int_equal(((amqp_basic_qos_t *)expect_said(&p, AMQP_BASIC_QOS_METHOD))->prefetch_count, 1);
+    expect_said(&p, AMQP_BASIC_CONSUME_METHOD);
+    expect_silence(&p);
+    serve(&p, 1, AMQP_BASIC_QOS_OK_METHOD, &qos);
+    serve_of(&p, "sluice", 1, "one", 5);
+    serve(&p, 1, AMQP_BASIC_CONSUME_OK_METHOD, &ok);
+    serve_of(&p, "sluice-end", 2, "far", 4711);
+    assert_int_equal(hear(&p), SESSION_MESSAGE);
+    assert_true(p.s.message.has_offset && p.s.message.offset == 5);
+    amqp091_message_clear(&p.s.message);
+    assert_int_equal(hear(&p), SESSION_END);
+    assert_int_equal(p.s.end, 4711);
+    assert_int_equal(p.s.message.state, MESSAGE_NONE);
+    assert_true(
+        bytes_are(((amqp_basic_cancel_t *)expect_said(&p, AMQP_BASIC_CANCEL_METHOD))->consumer_tag, "sluice-end"));
+    serve_of(&p, "sluice", 3, "two", 6);
+    assert_int_equal(hear(&p), SESSION_MESSAGE);
+    amqp091_message_clear(&p.s.message);
+    amqp091_session_ask_end(&p.s); /* again; and the channel is left before the answer has come */
+    amqp091_session_leave(&p.s, p.now);
+    serve(&p, 1, AMQP_BASIC_QOS_OK_METHOD, &qos);
+    serve(&p, 1, AMQP_BASIC_CONSUME_OK_METHOD, &ok);
+    serve_of(&p, "sluice-end", 4, "", 4712);
+    assert_int_equal(hear(&p), SESSION_MORE);
+    assert_int_equal(p.s.message.state, MESSAGE_NONE);
+    release(&p);
+}
+
+static void it_is_found_out_whether_it_is_a_queue(void **state)
+{
+    static const struct session_place CHECK = {.check = true};
+    amqp_channel_open_ok_t opened = {.channel_id = amqp_empty_bytes};
+    amqp_basic_get_ok_t got = {
+        .delivery_tag = 1, .exchange = amqp_cstring_bytes("x"), .routing_key = amqp_cstring_bytes("k")};
+    amqp_basic_get_empty_t none = {.cluster_id = amqp_empty_bytes};
+    amqp_channel_close_ok_t left = {.dummy = 0};
+    struct play p;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char header[14] = {0, 60};
+
+        setup(&p, 3);
+        log_in(&p);
+        amqp091_session_consume(&p.s, &CHECK, p.now);
+        expect_said(&p, AMQP_CHANNEL_OPEN_METHOD);
+        serve(&p, 1, AMQP_CHANNEL_OPEN_OK_METHOD, &opened);
+        assert_int_equal(hear(&p), SESSION_MORE);
+        assert_false(((amqp_basic_get_t *)expect_said(&p, AMQP_BASIC_GET_METHOD))->no_ack);
+        if (i == 0)
+            serve(&p, 1, AMQP_BASIC_GET_EMPTY_METHOD, &none);
+        else
+            serve(&p, 1, AMQP_BASIC_GET_OK_METHOD, &got);
+        assert_int_equal(hear(&p), SESSION_IS_QUEUE);
+        amqp091_session_leave(&p.s, p.now);
+        expect_said(&p, AMQP_CHANNEL_CLOSE_METHOD);
+        header[11] = 3;
+        if (i == 1) {
+            serve_frame(&p, WIRE_HEADER, 1, slice_of(header, 14));
+            serve_frame(&p, WIRE_BODY, 1, SLICE("one"));
+        }
+        serve(&p, 1, AMQP_CHANNEL_CLOSE_OK_METHOD, &left);
+        assert_int_equal(hear(&p), SESSION_LEFT);
+        consume(&p, &QUEUE);
+        serve_message(&p, 1, "one");
+        assert_int_equal(hear(&p), SESSION_MESSAGE);
+        assert_true(slice_is(buf_slice(&p.s.message.body), "one"));
+        release(&p);
+    }
+    running(&p, 1000);
+    serve(&p, 1, AMQP_BASIC_GET_EMPTY_METHOD, &none);
+    assert_int_equal(hear(&p), SESSION_BAD); /* nobody asked */
+    release(&p);
+}
+
+static void it_logs_in_by_its_certificate(void **state)
+{
+    amqp_connection_start_ok_t *ok;
+    struct play p;
+
+    (void)state;
+    setup(&p, 1000);
+    p.s.conf.by_certificate = true;
+    p.heard = 8;
+    serve_greeting(&p, "PLAIN EXTERNAL");
+    assert_int_equal(hear(&p), SESSION_MORE);
+    ok = expect_said(&p, AMQP_CONNECTION_START_OK_METHOD);
+    assert_true(bytes_are(ok->mechanism, "EXTERNAL"));
+    assert_int_equal(ok->response.len, 0);
+    release(&p);
+}
+
 static void what_is_thrown_away_is_not_kept(void **state)
 {
     struct play p;
@@ -465,8 +588,12 @@ static void a_server_of_something_else_is_named(void **state)
     assert_int_equal(buf_add_str(&p.to, "HTTP/1.1 400 Bad Request\r\n\r\n"), 0);
     expect_bad(&p, "frame");
     setup(&p, 1000);
-    serve_greeting(&p, "EXTERNAL");
+    serve_greeting(&p, "EXTERNAL AMQPLAIN");
     expect_bad(&p, "PLAIN");
+    setup(&p, 1000);
+    p.s.conf.by_certificate = true;
+    serve_greeting(&p, "PLAIN");
+    expect_bad(&p, "rabbitmq_auth_mechanism_ssl");
     setup(&p, 1000);
     serve_tune(&p, 0, 0);
     expect_bad(&p, "greeting");
@@ -642,6 +769,9 @@ int main(void)
         cmocka_unit_test(a_stream_is_begun_where_it_should),
         cmocka_unit_test(the_server_may_end_it_in_any_state),
         cmocka_unit_test(the_queue_is_counted),
+        cmocka_unit_test(the_end_of_a_stream_is_seen),
+        cmocka_unit_test(it_is_found_out_whether_it_is_a_queue),
+        cmocka_unit_test(it_logs_in_by_its_certificate),
         cmocka_unit_test(what_is_thrown_away_is_not_kept),
         cmocka_unit_test(a_server_of_something_else_is_named),
         cmocka_unit_test(frames_out_of_their_place_end_it),
