@@ -1,0 +1,253 @@
+#include "pipeline/inputs/kinesis/lease.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNTER_DIGITS_MAX 18
+
+/* --- places -------------------------------------------------------------------------------------------------------- */
+
+static int rank(const struct place *p)
+{
+    switch (p->kind) {
+    case PLACE_NONE:
+        return 0;
+    case PLACE_START:
+        return 1;
+    case PLACE_TIME:
+        return 2;
+    case PLACE_AFTER:
+    case PLACE_WITHIN:
+        return 3;
+    case PLACE_END:
+        break;
+    }
+    return 4;
+}
+
+int place_order(const struct place *a, const struct place *b)
+{
+    int order = rank(a) - rank(b);
+
+    if (order != 0)
+        return order;
+    if (a->kind == PLACE_TIME)
+        return (a->ms > b->ms) - (a->ms < b->ms);
+    if (rank(a) != 3)
+        return 0;
+    order = sequence_order(a->sequence, b->sequence);
+    if (order != 0)
+        return order;
+    if (a->kind != b->kind)
+        return a->kind == PLACE_AFTER ? 1 : -1;
+    return a->kind == PLACE_WITHIN ? (a->sub > b->sub) - (a->sub < b->sub) : 0;
+}
+
+const char *lease_checkpoint(const struct place *p)
+{
+    switch (p->kind) {
+    case PLACE_NONE:
+    case PLACE_START:
+        return "TRIM_HORIZON";
+    case PLACE_TIME:
+        return "AT_TIMESTAMP";
+    case PLACE_AFTER:
+    case PLACE_WITHIN:
+        return p->sequence;
+    case PLACE_END:
+        break;
+    }
+    return "SHARD_END";
+}
+
+int64_t lease_sub(const struct place *p)
+{
+    return p->kind == PLACE_AFTER ? LEASE_WHOLE : p->kind == PLACE_WITHIN ? (int64_t)p->sub : 0;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------- */
+
+static int add_text(struct buf *out, const char *name, const char *value)
+{
+    if (buf_printf(out, "\"%s\":{\"S\":", name) < 0 || json_quote(slice_str(value), out) < 0)
+        return -1;
+    return buf_add_str(out, "},");
+}
+
+static int add_number(struct buf *out, const char *name, int64_t value)
+{
+    return buf_printf(out, "\"%s\":{\"N\":\"%" PRId64 "\"},", name, value);
+}
+
+int lease_write(const struct lease *x, struct buf *out)
+{
+    if (buf_add_char(out, '{') < 0 || (x->owner[0] && add_text(out, "leaseOwner", x->owner) < 0) ||
+        (x->giver[0] && add_text(out, "checkpointOwner", x->giver) < 0) ||
+        add_number(out, "leaseCounter", (int64_t)x->counter) < 0 ||
+        add_text(out, "checkpoint", lease_checkpoint(&x->place)) < 0 ||
+        add_number(out, "checkpointSubSequenceNumber", lease_sub(&x->place)) < 0 ||
+        (x->place.kind == PLACE_TIME && add_number(out, "checkpointTimestamp", x->place.ms) < 0) ||
+        add_number(out, "ownerSwitchesSinceCheckpoint", (int64_t)x->switches) < 0 ||
+        (x->first[0] && add_text(out, "startingSequenceNumber", x->first) < 0))
+        return -1;
+    if (x->parents[0][0]) {
+        if (buf_add_str(out, "\"parentShardId\":{\"SS\":[") < 0 || json_quote(slice_str(x->parents[0]), out) < 0)
+            return -1;
+        if (x->parents[1][0] && (buf_add_char(out, ',') < 0 || json_quote(slice_str(x->parents[1]), out) < 0))
+            return -1;
+        if (buf_add_str(out, "]},") < 0)
+            return -1;
+    }
+    if (buf_add_str(out, "\"leaseKey\":{\"S\":") < 0 || json_quote(slice_str(x->key), out) < 0)
+        return -1;
+    return buf_add_str(out, "}}");
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------- */
+
+struct reading {
+    struct lease *lease;
+    char checkpoint[SEQUENCE_MAX + 1];
+    int64_t sub, ms;
+    bool other, bad, has_ms;
+};
+
+static bool copy(char *to, size_t size, struct json_string s)
+{
+    if (s.escaped || s.raw.n >= size)
+        return false;
+    if (s.raw.n > 0)
+        memcpy(to, s.raw.p, s.raw.n);
+    to[s.raw.n] = '\0';
+    return true;
+}
+
+/* Numbers come as texts. One that is too large for us is not ours. */
+static int64_t whole(struct json_string s)
+{
+    char text[24];
+
+    if (!copy(text, sizeof(text), s) || strspn(text, "0123456789") != strlen(text))
+        return -1;
+    if (strcmp(text, "9223372036854775807") == 0)
+        return LEASE_WHOLE;
+    return *text && strlen(text) <= COUNTER_DIGITS_MAX ? strtoll(text, NULL, 10) : -1;
+}
+
+static void take_text(struct reading *in, struct json_string name, struct json_string s)
+{
+    struct lease *x = in->lease;
+
+    if (json_string_is(name, "leaseKey"))
+        in->bad |= !copy(x->key, sizeof(x->key), s);
+    else if (json_string_is(name, "leaseOwner"))
+        in->bad |= !copy(x->owner, sizeof(x->owner), s);
+    else if (json_string_is(name, "checkpointOwner"))
+        in->bad |= !copy(x->giver, sizeof(x->giver), s);
+    else if (json_string_is(name, "checkpoint"))
+        in->bad |= !copy(in->checkpoint, sizeof(in->checkpoint), s);
+    else if (json_string_is(name, "startingSequenceNumber"))
+        in->bad |= !copy(x->first, sizeof(x->first), s) || (s.raw.n > 0 && !is_sequence(s.raw));
+    else if (json_string_is(name, "entityType"))
+        in->other = !slice_is(s.raw, "LEASE");
+}
+
+static void take_number(struct reading *in, struct json_string name, struct json_string s)
+{
+    struct lease *x = in->lease;
+
+    if (json_string_is(name, "leaseCounter")) {
+        x->counter = (uint64_t)whole(s);
+        in->bad |= whole(s) < 0;
+    } else if (json_string_is(name, "ownerSwitchesSinceCheckpoint")) {
+        x->switches = whole(s) < 0 ? 0 : (uint64_t)whole(s);
+    } else if (json_string_is(name, "checkpointSubSequenceNumber")) {
+        in->sub = whole(s);
+        in->bad |= in->sub < 0;
+    } else if (json_string_is(name, "checkpointTimestamp")) {
+        in->ms = whole(s);
+        in->has_ms = in->ms >= 0;
+    }
+}
+
+static bool take_set(struct reading *in, struct json_string name, struct json_reader *r)
+{
+    struct json_string s;
+
+    if (!json_string_is(name, "parentShardId"))
+        return json_skip(r);
+    if (json_peek(r) != JSON_ARRAY || !json_enter(r))
+        return false;
+    for (unsigned i = 0; json_element(r); i++) {
+        if (!json_string(r, &s))
+            return false;
+        if (i < 2)
+            in->bad |= !copy(in->lease->parents[i], sizeof(in->lease->parents[i]), s);
+    }
+    return !r->error;
+}
+
+/* {"S":"..."}, {"N":"..."}, {"SS":["...", ...]} */
+static bool take_attribute(struct reading *in, struct json_string name, struct json_reader *r)
+{
+    struct json_string type, s;
+
+    if (json_peek(r) != JSON_OBJECT || !json_enter(r))
+        return false;
+    while (json_member(r, &type)) {
+        if (json_string_is(type, "S") && json_string(r, &s))
+            take_text(in, name, s);
+        else if (json_string_is(type, "N") && json_string(r, &s))
+            take_number(in, name, s);
+        else if (json_string_is(type, "SS") ? !take_set(in, name, r) : !json_skip(r))
+            return false;
+    }
+    return !r->error;
+}
+
+static bool take_place(struct reading *in)
+{
+    struct place *p = &in->lease->place;
+    const char *text = in->checkpoint;
+
+    *p = (struct place){.kind = PLACE_START};
+    if (strcmp(text, "TRIM_HORIZON") == 0)
+        return true;
+    if (strcmp(text, "SHARD_END") == 0) {
+        p->kind = PLACE_END;
+        return true;
+    }
+    if (strcmp(text, "AT_TIMESTAMP") == 0 && in->has_ms) {
+        p->kind = PLACE_TIME;
+        p->ms = in->ms;
+        return true;
+    }
+    if (strcmp(text, "LATEST") == 0 || strcmp(text, "AT_TIMESTAMP") == 0) {
+        in->lease->at_start = true;
+        return true;
+    }
+    if (!is_sequence(slice_str(text)))
+        return false;
+    p->kind = in->sub == LEASE_WHOLE ? PLACE_AFTER : PLACE_WITHIN;
+    p->sub = in->sub == LEASE_WHOLE ? 0 : (uint64_t)in->sub;
+    memcpy(p->sequence, text, strlen(text) + 1);
+    return true;
+}
+
+enum lease_read lease_read(struct json_reader *r, struct lease *x)
+{
+    struct reading in = {.lease = x};
+    struct json_string name;
+    bool fine = json_peek(r) == JSON_OBJECT && json_enter(r);
+
+    *x = (struct lease){.counter = 0};
+    while (fine && json_member(r, &name))
+        fine = take_attribute(&in, name, r);
+    if (!fine || r->error)
+        return LEASE_BAD;
+    if (in.other)
+        return LEASE_OTHER;
+    return in.bad || !x->key[0] || !take_place(&in) ? LEASE_BAD : LEASE_READ;
+}

@@ -1,0 +1,759 @@
+/* The leases stand in one array, sorted by their keys. What a lease is now changes when it is read or written; what is to be done about it is
+ * decided in plan(), each time when the whole table has been read, and done by leases_next() one call at a time: renewals are due by time, the rest
+ * is a `want` of the lease's. Since every write has its condition, a plan may be old: then its write is refused, and the lease is read. */
+#include "pipeline/inputs/kinesis/leases.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST_ROOM 16
+
+void leases_init(struct leases *l, const struct leases_conf *conf)
+{
+    *l = (struct leases){.conf = *conf};
+}
+
+void leases_release(struct leases *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        mem_free(l->v[i]);
+    MEM_CLEAR(l->v);
+    l->n = l->room = 0;
+}
+
+/* --- the set ------------------------------------------------------------------------------------------------------- */
+
+static size_t place_of(const struct leases *l, const char *key, bool *found)
+{
+    size_t low = 0, high = l->n;
+
+    *found = false;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(l->v[mid]->at.key, key);
+
+        if (order == 0) {
+            *found = true;
+            return mid;
+        }
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct leased *leases_find(const struct leases *l, const char *key)
+{
+    bool found;
+    size_t at = place_of(l, key, &found);
+
+    return found ? l->v[at] : NULL;
+}
+
+static struct leased *find_or_add(struct leases *l, const char *key, nsec now)
+{
+    bool found;
+    size_t at = place_of(l, key, &found);
+    struct leased *x;
+
+    if (found)
+        return l->v[at];
+    if (l->n == l->room) {
+        l->room = l->room ? 2 * l->room : FIRST_ROOM;
+        l->v = mem_grow((void *)l->v, l->room, sizeof(*l->v));
+    }
+    x = mem_alloc(sizeof(*x));
+    snprintf(x->at.key, sizeof(x->at.key), "%s", key);
+    x->since = x->moved = now;
+    memmove((void *)(l->v + at + 1), (void *)(l->v + at), (l->n - at) * sizeof(*l->v));
+    l->v[at] = x;
+    l->n++;
+    return x;
+}
+
+static bool is_me(const struct leases *l, const char *worker)
+{
+    return strcmp(worker, l->conf.me) == 0;
+}
+
+static bool has_ended(const struct leased *x)
+{
+    return x->exists && x->at.place.kind == PLACE_END;
+}
+
+/* --- what is ours --------------------------------------------------------------------------------------------------- */
+
+static void revoke(struct leases *l, struct leased *x, enum lease_state to, bool lost)
+{
+    bool was = x->state == LEASE_MINE;
+
+    x->state = to;
+    x->drained = false;
+    if (was && lost)
+        l->lost++;
+    if (was)
+        l->conf.revoked(l->conf.ctx, x, lost);
+}
+
+static void grant(struct leases *l, struct leased *x, nsec began)
+{
+    bool again = x->again;
+
+    x->state = LEASE_MINE;
+    x->again = true;
+    x->valid = began + l->conf.failover;
+    x->due = began + l->conf.failover / 3;
+    x->safe = x->at.place;
+    x->drained = true;
+    l->taken++;
+    l->conf.granted(l->conf.ctx, x, again);
+}
+
+void leases_tick(struct leases *l, nsec now)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[i];
+
+        if (x->state == LEASE_MINE && now >= x->valid)
+            revoke(l, x, LEASE_FREE, true);
+        if (x->state == LEASE_GIVING && !l->parting && now - x->moved >= l->conf.failover)
+            x->state = LEASE_FREE; /* too late: its new owner begins without us */
+    }
+}
+
+void leases_progress(struct leased *x, const struct place *safe, bool drained)
+{
+    if (place_order(safe, &x->safe) > 0)
+        x->safe = *safe;
+    x->drained = drained;
+}
+
+void leases_gone(struct leases *l, const char *key)
+{
+    struct leased *x = leases_find(l, key);
+
+    if (x && x->state == LEASE_MINE)
+        x->safe = (struct place){.kind = PLACE_END};
+}
+
+void leases_part(struct leases *l)
+{
+    l->parting = true;
+    for (size_t i = 0; i < l->n; i++) {
+        l->v[i]->want = WANT_NOTHING;
+        if (l->v[i]->state == LEASE_MINE)
+            revoke(l, l->v[i], LEASE_GIVING, false);
+    }
+}
+
+bool leases_parted(const struct leases *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i]->state == LEASE_GIVING)
+            return false;
+    return true;
+}
+
+/* --- what is read --------------------------------------------------------------------------------------------------- */
+
+static void judge_mine(struct leases *l, struct leased *x)
+{
+    const struct lease *at = &x->at;
+
+    if (is_me(l, at->giver))
+        revoke(l, x, LEASE_GIVING, false);
+    else if (!is_me(l, at->owner) || at->giver[0])
+        revoke(l, x, LEASE_FREE, true);
+}
+
+/* What it was is `before`. */
+static void judge_seen(struct leases *l, struct leased *x, const struct lease *before)
+{
+    bool mine = is_me(l, x->at.owner), answered = x->tried != 0 && x->at.counter == x->tried;
+
+    if (!mine || x->at.giver[0])
+        x->again = false;
+    switch (x->state) {
+    case LEASE_MINE:
+        if (mine && x->at.counter != before->counter && !answered)
+            revoke(l, x, LEASE_FREE, true); /* somebody else has our name */
+        else
+            judge_mine(l, x);
+        if (x->state == LEASE_MINE && answered)
+            x->valid = x->tried_at + l->conf.failover;
+        break;
+    case LEASE_GIVING:
+        if (!is_me(l, x->at.giver) && !(l->parting && mine))
+            x->state = LEASE_FREE;
+        break;
+    case LEASE_AWAITED:
+        if (!mine)
+            x->state = LEASE_FREE;
+        break;
+    case LEASE_FREE:
+        if (mine && x->at.giver[0])
+            x->state = LEASE_AWAITED;
+        break;
+    }
+}
+
+void leases_saw(struct leases *l, const struct lease *seen, nsec asked, nsec now)
+{
+    struct leased *x = find_or_add(l, seen->key, now);
+    struct lease before = x->at;
+    bool first = !x->exists;
+
+    x->seen = true;
+    if (x->writes || asked < x->changed)
+        return;
+    x->unsure = false;
+    x->at = *seen;
+    x->exists = true;
+    if (first) {
+        x->since = now;
+        x->again = true; /* if it has our name: no other has had it since */
+    }
+    if (first || before.counter != seen->counter || strcmp(before.owner, seen->owner) != 0 ||
+        strcmp(before.giver, seen->giver) != 0) {
+        x->moved = now;
+        x->want = WANT_NOTHING; /* what was planned was planned for what it was */
+    }
+    judge_seen(l, x, &before);
+    x->tried = 0;
+}
+
+void leases_missed(struct leases *l, const char *key, nsec asked, nsec now)
+{
+    struct leased *x = leases_find(l, key);
+
+    if (!x || x->writes || asked < x->changed)
+        return;
+    x->unsure = false;
+    x->tried = 0;
+    if (!x->exists)
+        return;
+    x->exists = x->again = false;
+    x->since = x->moved = now;
+    if (x->state == LEASE_MINE)
+        revoke(l, x, LEASE_FREE, true);
+    x->state = LEASE_FREE;
+}
+
+void leases_list_begin(struct leases *l, nsec at)
+{
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i]->listed = false;
+    if (!l->listed)
+        l->scan_due = at;
+    l->listed = true;
+    l->list_at = at;
+}
+
+void leases_list(struct leases *l, const char *shard, const char *parent, const char *adjacent, const char *first)
+{
+    struct leased *x = find_or_add(l, shard, l->list_at);
+
+    x->listed = true;
+    snprintf(x->parents[0], sizeof(x->parents[0]), "%s", parent);
+    snprintf(x->parents[1], sizeof(x->parents[1]), "%s", adjacent);
+    snprintf(x->first, sizeof(x->first), "%s", first);
+}
+
+/* --- what is to be done --------------------------------------------------------------------------------------------- */
+
+static struct leased *parent_of(const struct leases *l, const struct leased *x, unsigned i)
+{
+    const char *id = x->listed ? x->parents[i] : x->at.parents[i];
+
+    return id[0] ? leases_find(l, id) : NULL;
+}
+
+/* Which shards without a lease were read to their end, as a descendant has one; and which children are being read. */
+static void judge_families(struct leases *l)
+{
+    bool changed = true;
+
+    for (size_t i = 0; i < l->n; i++) {
+        l->v[i]->over = l->v[i]->has_children = false;
+        l->v[i]->children_read = true;
+    }
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < l->n; i++)
+            for (unsigned k = 0; k < 2; k++) {
+                struct leased *x = l->v[i], *parent = parent_of(l, x, k);
+
+                if (!parent || parent->exists || parent->over || !(x->exists || x->over))
+                    continue;
+                parent->over = changed = true;
+            }
+    }
+    for (size_t i = 0; i < l->n; i++)
+        for (unsigned k = 0; k < 2; k++) {
+            const struct leased *x = l->v[i];
+            struct leased *parent = parent_of(l, x, k);
+
+            if (!parent)
+                continue;
+            parent->has_children = true;
+            parent->children_read &= x->over || (x->exists && x->at.place.kind >= PLACE_AFTER);
+        }
+}
+
+/* All its parents were read to their end, or are not there any more. */
+static bool is_ready(const struct leases *l, const struct leased *x)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        const struct leased *parent = parent_of(l, x, k);
+
+        if (parent && (parent->exists || parent->listed) && !has_ended(parent) && !parent->over)
+            return false;
+    }
+    return true;
+}
+
+static bool knows_parents(const struct leases *l, const struct leased *x)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        const struct leased *parent = parent_of(l, x, k);
+
+        if (parent && (parent->exists || parent->over))
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_another(const struct leased *x)
+{
+    const char *known = x->at.first[0] ? x->at.first : x->at.place.sequence;
+
+    return x->exists && x->listed && x->first[0] && known[0] && sequence_order(known, x->first) < 0;
+}
+
+static void plan_missing(struct leases *l, struct leased *x, bool none, nsec now)
+{
+    struct place begin = {.kind = PLACE_START};
+
+    if (x->over || !x->listed)
+        return;
+    if (x->begins)
+        begin = x->safe;
+    else if (none)
+        begin = l->conf.begin_at(l->conf.ctx, x->at.key);
+    else if (!is_ready(l, x) || (!knows_parents(l, x) && now - x->since < l->conf.failover))
+        return;
+    if (begin.kind == PLACE_NONE)
+        return;
+    x->begins |= none;
+    x->safe = begin;
+    x->want = WANT_CREATE;
+}
+
+static void plan_there(struct leases *l, struct leased *x)
+{
+    if (is_of_another(x)) {
+        if (x->state == LEASE_MINE)
+            revoke(l, x, LEASE_FREE, false);
+        x->want = WANT_RESET;
+    } else if (has_ended(x) && x->listed ? x->has_children && x->children_read
+                                         : has_ended(x) && x->since < l->list_at) {
+        x->want = WANT_DELETE;
+    }
+}
+
+/* Who owns it: NULL: it may be taken. */
+static const char *owner_of(const struct leases *l, const struct leased *x, nsec now)
+{
+    if (!x->at.owner[0])
+        return NULL;
+    if (is_me(l, x->at.owner))
+        return x->state == LEASE_FREE ? NULL : l->conf.me;
+    return now - x->moved >= l->conf.failover ? NULL : x->at.owner;
+}
+
+static bool counts(const struct leases *l, const struct leased *x)
+{
+    return x->exists && !has_ended(x) && x->want == WANT_NOTHING && is_ready(l, x);
+}
+
+struct load {
+    const char *worker;
+    size_t n;
+};
+
+struct loads {
+    struct load *v;
+    size_t n, room, all, mine, free;
+    bool awaits; /* we do: one is asked for at a time */
+};
+
+static void add_load(struct loads *s, const char *worker)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->v[i].worker, worker) == 0) {
+            s->v[i].n++;
+            return;
+        }
+    if (s->n == s->room) {
+        s->room = s->room ? 2 * s->room : FIRST_ROOM;
+        s->v = mem_grow(s->v, s->room, sizeof(*s->v));
+    }
+    s->v[s->n++] = (struct load){worker, 1};
+}
+
+static void weigh(const struct leases *l, struct loads *s, nsec now)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct leased *x = l->v[i];
+        const char *owner = owner_of(l, x, now);
+
+        if (!counts(l, x))
+            continue;
+        s->all++;
+        s->free += owner == NULL;
+        s->awaits |= x->state == LEASE_AWAITED;
+        if (owner && is_me(l, owner))
+            s->mine++;
+        else if (owner)
+            add_load(s, owner);
+    }
+}
+
+/* Not everybody begins with the same one. */
+static size_t begin_with(const struct leases *l)
+{
+    size_t h = 5381;
+
+    for (const char *p = l->conf.me; *p; p++)
+        h = h * 33 + (unsigned char)*p;
+    return l->n > 0 ? h % l->n : 0;
+}
+
+static void plan_taking(struct leases *l, struct loads *s, nsec now)
+{
+    size_t share = (s->all + s->n) / (s->n + 1), first = begin_with(l); /* rounded up; we are one of those who share */
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[(first + i) % l->n];
+        bool was_mine = is_me(l, x->at.owner);
+
+        if (!counts(l, x) || owner_of(l, x, now) || (!was_mine && s->mine >= share))
+            continue;
+        x->want = WANT_TAKE;
+        s->mine++;
+    }
+}
+
+static void plan_stealing(struct leases *l, const struct loads *s, nsec now)
+{
+    const struct load *most = NULL;
+    size_t first = begin_with(l);
+
+    for (size_t i = 0; i < s->n; i++)
+        if (!most || s->v[i].n > most->n)
+            most = &s->v[i];
+    if (!most || most->n < s->mine + 2 || s->free > 0 || s->awaits)
+        return;
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[(first + i) % l->n];
+        const char *owner = owner_of(l, x, now);
+
+        if (!counts(l, x) || !owner || strcmp(owner, most->worker) != 0 || x->at.giver[0])
+            continue;
+        x->want = WANT_STEAL;
+        return;
+    }
+}
+
+static void forget_unknown(struct leases *l)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[i];
+
+        if (x->exists || x->listed || x->busy)
+            l->v[kept++] = x;
+        else
+            mem_free(x);
+    }
+    l->n = kept;
+}
+
+static void plan(struct leases *l, nsec now)
+{
+    struct loads s = {.n = 0};
+    bool none = true;
+
+    forget_unknown(l);
+    for (size_t i = 0; i < l->n; i++) {
+        l->v[i]->want = WANT_NOTHING;
+        none &= !l->v[i]->exists;
+    }
+    if (l->parting || !l->listed)
+        return;
+    judge_families(l);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i]->exists)
+            plan_there(l, l->v[i]);
+        else
+            plan_missing(l, l->v[i], none, now);
+    weigh(l, &s, now);
+    plan_taking(l, &s, now);
+    plan_stealing(l, &s, now);
+    mem_free(s.v);
+}
+
+/* --- the table, all of it ------------------------------------------------------------------------------------------- */
+
+void leases_scan_begin(struct leases *l, nsec asked)
+{
+    l->scanning = true;
+    l->scan_asked = asked;
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i]->seen = false;
+}
+
+static void scan_over(struct leases *l, nsec now)
+{
+    l->scanning = false;
+    l->scanned = true;
+    l->scan_due = now + l->conf.failover / 3;
+    plan(l, now);
+}
+
+void leases_scan_end(struct leases *l, nsec now)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->v[i]->seen)
+            leases_missed(l, l->v[i]->at.key, l->scan_asked, now);
+    scan_over(l, now);
+}
+
+void leases_scan_failed(struct leases *l, nsec again)
+{
+    l->scanning = false;
+    l->scan_due = again;
+}
+
+void leases_scan_each(struct leases *l, nsec now)
+{
+    l->unread = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[i];
+
+        x->unread = x->state != LEASE_MINE && !x->busy;
+        l->unread += x->unread;
+        if (x->unread)
+            x->look_at = now;
+    }
+    if (l->unread == 0)
+        scan_over(l, now);
+}
+
+/* --- calls --------------------------------------------------------------------------------------------------------- */
+
+static bool looks(const struct leased *x, nsec now)
+{
+    return (x->unsure || x->unread || x->state == LEASE_AWAITED) && x->look_at <= now;
+}
+
+/* What it becomes. */
+static bool make_put(struct leases *l, struct leased *x, enum lease_want want, struct lease_act *act)
+{
+    struct lease *new = &act->lease;
+
+    act->kind = LEASE_PUT;
+    act->want = want;
+    act->existed = x->exists;
+    *new = x->at;
+    new->counter++;
+    switch (want) {
+    case WANT_CREATE:
+        new->counter = new->switches = 0;
+        new->owner[0] = new->giver[0] = new->version[0] = '\0';
+        new->place = x->safe;
+        new->at_start = false;
+        memcpy(new->parents, x->parents, sizeof(new->parents));
+        memcpy(new->first, x->first, sizeof(new->first));
+        break;
+    case WANT_TAKE:
+    case WANT_STEAL:
+        memcpy(new->giver, want == WANT_STEAL ? x->at.owner : "", want == WANT_STEAL ? sizeof(new->giver) : 1);
+        if (!is_me(l, new->owner))
+            new->switches++;
+        snprintf(new->owner, sizeof(new->owner), "%s", l->conf.me);
+        break;
+    case WANT_RESET:
+        new->owner[0] = new->giver[0] = '\0';
+        new->place = (struct place){.kind = PLACE_START};
+        new->switches = 0;
+        memcpy(new->first, x->first, sizeof(new->first));
+        break;
+    case WANT_NOTHING: /* it is renewed, or given up */
+        if (place_order(&x->safe, &new->place) > 0) {
+            new->place = x->safe;
+            new->at_start = false;
+            new->switches = 0;
+        }
+        if (new->place.kind == PLACE_END || (x->state == LEASE_GIVING && is_me(l, new->owner)))
+            new->owner[0] = '\0';
+        new->giver[0] = '\0';
+        break;
+    case WANT_DELETE:
+        act->kind = LEASE_DELETE;
+        break;
+    }
+    return true;
+}
+
+static bool next_of(struct leases *l, struct leased *x, nsec now, struct lease_act *act)
+{
+    bool ends = x->safe.kind == PLACE_END && x->at.place.kind != PLACE_END;
+
+    if (x->busy)
+        return false;
+    if (looks(x, now)) {
+        act->kind = LEASE_LOOK;
+        return true;
+    }
+    if (x->unsure)
+        return false;
+    if (x->state == LEASE_GIVING)
+        return x->drained && make_put(l, x, WANT_NOTHING, act);
+    if (x->state == LEASE_MINE)
+        return (x->due <= now || ends) && make_put(l, x, WANT_NOTHING, act);
+    if (l->parting)
+        return false;
+    if (x->state == LEASE_AWAITED)
+        return (!x->at.giver[0] || now - x->moved >= l->conf.failover) && make_put(l, x, WANT_TAKE, act);
+    return x->want != WANT_NOTHING && make_put(l, x, x->want, act);
+}
+
+bool leases_next(struct leases *l, nsec now, struct lease_act *act)
+{
+    *act = (struct lease_act){.kind = LEASE_SCAN, .began = now};
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[(l->cursor + i) % l->n];
+
+        if (!next_of(l, x, now, act))
+            continue;
+        l->cursor = (l->cursor + i + 1) % l->n;
+        x->busy = true;
+        x->writes = act->kind != LEASE_LOOK;
+        act->of = x;
+        return true;
+    }
+    if (l->parting || !l->listed || l->scanning || now < l->scan_due)
+        return false;
+    leases_scan_begin(l, now);
+    return true;
+}
+
+static void was_written(struct leases *l, struct leased *x, const struct lease_act *act, nsec now)
+{
+    const struct lease *at = &act->lease;
+    bool mine = is_me(l, at->owner);
+
+    x->at = *at;
+    x->exists = true;
+    x->moved = x->changed = now;
+    switch (act->want) {
+    case WANT_TAKE:
+        if (!l->parting) {
+            grant(l, x, act->began);
+        } else {
+            x->state = LEASE_GIVING;
+            x->safe = at->place;
+            x->drained = true;
+        }
+        break;
+    case WANT_STEAL:
+        x->again = false;
+        x->state = LEASE_AWAITED;
+        x->look_at = now;
+        break;
+    case WANT_NOTHING:
+        if (x->state == LEASE_MINE && mine) {
+            x->valid = act->began + l->conf.failover;
+            x->due = act->began + l->conf.failover / 3;
+        } else if (x->state == LEASE_MINE) {
+            revoke(l, x, LEASE_FREE, false); /* read to its end */
+        } else if (x->state == LEASE_GIVING && (!mine || !l->parting)) {
+            x->state = LEASE_FREE;
+        }
+        if (!mine)
+            x->again = false;
+        break;
+    case WANT_CREATE:
+    case WANT_RESET:
+        x->since = now;
+        l->scan_due = now; /* who takes it? */
+        break;
+    case WANT_DELETE:
+        break;
+    }
+}
+
+void leases_done(struct leases *l, struct lease_act *act, enum lease_outcome outcome, nsec again, nsec now)
+{
+    struct leased *x = act->of;
+
+    x->busy = x->writes = false;
+    if (act->kind == LEASE_LOOK) {
+        x->look_at = outcome == LEASE_DONE ? now + l->conf.failover / 10 : again;
+        if (x->unread && outcome == LEASE_DONE) {
+            x->unread = false;
+            if (--l->unread == 0)
+                scan_over(l, now);
+        }
+        return;
+    }
+    if (outcome == LEASE_DONE && act->kind == LEASE_DELETE) {
+        x->exists = x->again = false;
+        x->changed = x->since = now;
+        x->over = true; /* else it would be made again */
+    } else if (outcome == LEASE_DONE) {
+        was_written(l, x, act, now);
+    } else {
+        x->unsure = true;
+        x->tried = outcome == LEASE_UNSURE ? act->lease.counter : 0;
+        x->tried_at = act->began;
+        x->look_at = outcome == LEASE_UNSURE ? again : now;
+    }
+    x->want = WANT_NOTHING;
+}
+
+/* --- for others ---------------------------------------------------------------------------------------------------- */
+
+size_t leases_held(const struct leases *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        n += l->v[i]->state == LEASE_MINE;
+    return n;
+}
+
+bool leases_settled(const struct leases *l)
+{
+    if (!l->scanned || l->list_at > l->scan_asked)
+        return false;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct leased *x = l->v[i];
+
+        if (x->busy || x->unsure || x->want != WANT_NOTHING || x->state == LEASE_AWAITED || x->state == LEASE_GIVING)
+            return false;
+        if (x->listed && !x->exists && !x->over)
+            return false;
+        if (x->exists && !has_ended(x) && x->state == LEASE_FREE && (!x->at.owner[0] || x->moved <= x->since))
+            return false; /* or is its owner dead? */
+    }
+    return true;
+}
