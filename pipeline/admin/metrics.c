@@ -377,18 +377,44 @@ static bool last_error(const struct input_health_view *v, nsec wall_now, double 
     return v->error_ago >= 0;
 }
 
+static bool leases_held(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    (void)wall_now;
+    *value = (double)v->leases.held;
+    return v->leases.known;
+}
+
+static bool leases_taken(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    (void)wall_now;
+    *value = (double)v->leases.taken;
+    return v->leases.known;
+}
+
+static bool leases_lost(const struct input_health_view *v, nsec wall_now, double *value)
+{
+    (void)wall_now;
+    *value = (double)v->leases.lost;
+    return v->leases.known;
+}
+
 /* Those that not every input has. */
 static const struct {
-    const char *name, *help;
+    const char *name, *type, *help;
     bool (*value)(const struct input_health_view *v, nsec wall_now, double *value);
 } INPUT_GAUGES[] = {
-    {"sluice_input_connected", "1: the source is reached; 0: not yet, or not any more. Of inputs with a connection",
-     connected},
-    {"sluice_input_lag", "Records (or messages) that wait at the source, where it tells: see the page of the input",
-     lag},
-    {"sluice_input_oldest_age_seconds", "Age of the oldest of them; 0 when none waits", oldest_age},
-    {"sluice_input_last_error_timestamp_seconds", "When the last error was, since the epoch, of inputs that had one",
-     last_error},
+    {"sluice_input_connected", "gauge",
+     "1: the source is reached; 0: not yet, or not any more. Of inputs with a connection", connected},
+    {"sluice_input_lag", "gauge",
+     "Records (or messages) that wait at the source, where it tells: see the page of the input", lag},
+    {"sluice_input_oldest_age_seconds", "gauge", "Age of the oldest of them; 0 when none waits", oldest_age},
+    {"sluice_input_last_error_timestamp_seconds", "gauge",
+     "When the last error was, since the epoch, of inputs that had one", last_error},
+    {"sluice_input_leases", "gauge", "Shards that this daemon reads, of a stream that several daemons share",
+     leases_held},
+    {"sluice_input_leases_taken_total", "counter", "Leases of shards that were taken", leases_taken},
+    {"sluice_input_leases_lost_total", "counter", "Leases of shards that others took, or that were not written in time",
+     leases_lost},
 };
 
 static void inputs(struct page *p, const struct snapshot *snap)
@@ -403,7 +429,7 @@ static void inputs(struct page *p, const struct snapshot *snap)
     for (size_t r = 0; r < ARRAY_LEN(INPUT_GAUGES); r++) {
         double value;
 
-        family(p, INPUT_GAUGES[r].name, "gauge", INPUT_GAUGES[r].help);
+        family(p, INPUT_GAUGES[r].name, INPUT_GAUGES[r].type, INPUT_GAUGES[r].help);
         for (size_t i = 0; i < snap->input_count; i++) {
             if (!INPUT_GAUGES[r].value(&snap->inputs[i].health, snap->wall_now, &value))
                 continue;

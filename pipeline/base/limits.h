@@ -699,6 +699,14 @@
 #define KINESIS_TURN_LEAST (5 * NSEC_PER_MSEC)
 #define KINESIS_SAYS_EVERY (60 * NSEC_PER_SEC)
 #define KINESIS_TELL_EVERY NSEC_PER_SEC /* the health */
+/* Leases. Calls to their table at the same time, and how long each may take; a request, an answer (a page is 1 MiB of items, written as JSON); between
+ * two looks at what is due; how long the end may wait for what was read to be safe and written. */
+#define KINESIS_LEASE_CALLS      LIMIT(8U, 2U)
+#define KINESIS_LEASE_TIMEOUT    (5 * NSEC_PER_SEC)
+#define KINESIS_LEASE_MAX        (64 * KIB)
+#define KINESIS_TABLE_ANSWER_MAX (8 * MIB)
+#define KINESIS_LEASE_TURN       (20 * NSEC_PER_MSEC)
+#define KINESIS_PART_TIME        (5 * NSEC_PER_SEC)
 /* Partition keys of a record of many that are kept at hand. */
 #define KPL_KEYS_MAX LIMIT(65536U, 16U)
 /* MQTT. Beside its payload a packet has a topic and properties; of them, and of what is written, no more than so much; identifiers that

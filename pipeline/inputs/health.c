@@ -50,6 +50,15 @@ void input_health_lag(struct input_health *h, uint64_t n)
     pthread_mutex_unlock(&h->lock);
 }
 
+void input_health_leases(struct input_health *h, uint64_t held, uint64_t taken, uint64_t lost)
+{
+    if (!h)
+        return;
+    pthread_mutex_lock(&h->lock);
+    h->leases = (struct input_leases){.known = true, .held = held, .taken = taken, .lost = lost};
+    pthread_mutex_unlock(&h->lock);
+}
+
 void input_health_oldest(struct input_health *h, nsec wall_since)
 {
     if (!h)
@@ -155,6 +164,7 @@ void input_health_view(struct input_health *h, nsec wall_now, nsec mono_now, str
     if (h->since > 0)
         out->lasted = mono_now - h->since;
     out->lag_known = h->lag_known;
+    out->leases = h->leases;
     out->lag = h->lag;
     out->oldest_known = h->oldest_known;
     if (h->oldest > 0 && wall_now > h->oldest)

@@ -46,6 +46,11 @@ struct input_words {
     char error[INPUT_ERROR_MAX], hint[INPUT_ERROR_MAX];
 };
 
+struct input_leases {
+    bool known;
+    uint64_t held, taken, lost;
+};
+
 struct input_health {
     char label[INPUT_LABEL_MAX];
     _Atomic uint64_t counts[INPUT_COUNTS];
@@ -56,7 +61,8 @@ struct input_health {
     nsec since;                    /* mono; connected, or not */
     bool lag_known, oldest_known;
     uint64_t lag;
-    nsec oldest;               /* wall; 0: nothing waits */
+    nsec oldest; /* wall; 0: nothing waits */
+    struct input_leases leases;
     nsec error_at;             /* mono; 0: never */
     struct input_words *words; /* of the last error; NULL: there was none */
 };
@@ -71,6 +77,8 @@ const char *input_health_label(const struct input_health *h, const char *otherwi
 void input_health_add(struct input_health *h, enum input_count what, uint64_t n);
 void input_health_lag(struct input_health *h, uint64_t n);
 void input_health_oldest(struct input_health *h, nsec wall_since); /* 0: nothing waits */
+/* Of an input that shares its source with other daemons: the parts of it that it reads now; so far: taken; lost to others. */
+void input_health_leases(struct input_health *h, uint64_t held, uint64_t taken, uint64_t lost);
 /* Counts as one of INPUT_ERRORS. */
 void input_health_error(struct input_health *h, const char *cause, const char *hint, nsec mono_now);
 
@@ -91,7 +99,8 @@ struct input_health_view {
     nsec lasted; /* so; 0: it was never tried to its end */
     bool lag_known, oldest_known;
     uint64_t lag;
-    nsec oldest_age;           /* 0: nothing waits */
+    nsec oldest_age; /* 0: nothing waits */
+    struct input_leases leases;
     nsec error_ago;            /* < 0: there was none */
     struct input_words *words; /* of the last error; NULL: there was none */
 };

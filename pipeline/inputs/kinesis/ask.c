@@ -80,15 +80,18 @@ static void plan_listing(struct input *in, nsec now)
     in->list_wait = in->list_wait == 0 ? KINESIS_LIST_SOON : 2 * in->list_wait;
     if (in->list_wait > KINESIS_LIST_EVERY)
         in->list_wait = KINESIS_LIST_EVERY;
-    in->list_at = now + (shards_miss_children(&in->shards) ? in->list_wait : KINESIS_LIST_EVERY);
+    in->list_at =
+        now + (shards_miss_children(&in->shards) || share_misses_children(in) ? in->list_wait : KINESIS_LIST_EVERY);
 }
 
 static void list_over(struct input *in, const struct reader *r, nsec now)
 {
     const struct place start = kinesis_conf_start(in->conf, service_time(r));
 
+    in->start = start;
     in->listing = false;
     if (shards_list_end(&in->shards, &start, now) == SHARDS_FINE) {
+        share_listed(in, in->list_began);
         plan_listing(in, now);
         return;
     }
@@ -155,7 +158,7 @@ static void came_back(struct input *in, struct reader *r, nsec now)
 {
     struct err e = {.msg = ""};
 
-    if (!r->call.answered || in->phase != READING) {
+    if (!r->call.answered || in->phase != READING || (r->shard && r->shard->revoked)) {
         in->listing &= r->op != KINESIS_LIST;
         in->shards.list_due |= r->op == KINESIS_LIST;
     } else if (r->call.error.trouble != AWS_FINE) {
@@ -260,6 +263,7 @@ static void list(struct input *in, nsec now)
         in->pages = 0;
         in->list_too_long = false;
         in->listing = true;
+        in->list_began = now;
     }
     if (r)
         (void)ask(in, r, KINESIS_LIST, NULL, now); /* if it did not begin, the next turn asks again */

@@ -49,6 +49,7 @@ static void on_gone(void *ctx, const char *shard)
 {
     report(ctx, "a shard is gone before it was read to its end: what it still had is lost", shard,
            "the stream keeps records for a time (its retention): raise it, or see why reading was behind");
+    share_gone(ctx, shard);
 }
 
 static void on_restarted(void *ctx, const char *shard)
@@ -272,7 +273,7 @@ void kinesis_reader_over(struct input *in, struct reader *r)
     if (in->opened.reader == r)
         kinesis_close_record(&in->opened);
     if (r->shard)
-        r->shard->busy = false;
+        r->shard->busy = r->shard->revoked = false;
     r->shard = NULL;
     r->holds = false;
     r->answer.n = r->next = 0;
@@ -361,7 +362,11 @@ void kinesis_put_arrived(struct input *in, nsec now)
     static const struct err NOT_BASE64 = {.msg = "a record of the answer is not base64"};
     struct reader *r;
 
-    while (in->phase == READING && (r = kinesis_oldest_answer(in)))
+    while (in->phase == READING && (r = kinesis_oldest_answer(in))) {
+        if (r->shard->revoked) {
+            kinesis_reader_over(in, r);
+            continue;
+        }
         switch (put_answer(in, r, now)) {
         case PUT_ALL:
             answer_over(in, r, now);
@@ -374,4 +379,5 @@ void kinesis_put_arrived(struct input *in, nsec now)
             kinesis_reader_over(in, r);
             break;
         }
+    }
 }

@@ -14,6 +14,7 @@
 #include "pipeline/inputs/kinesis/call.h"
 #include "pipeline/inputs/kinesis/options.h"
 #include "pipeline/inputs/kinesis/reach.h"
+#include "pipeline/inputs/kinesis/share.h"
 #include "pipeline/inputs/kinesis/shards.h"
 #include "pipeline/inputs/window.h"
 #include "transforms/unpack/kpl.h"
@@ -72,6 +73,9 @@ struct input {
     unsigned frame_sources; /* that the open frame has places of, at most */
     struct shard *putting;  /* its records go into the window now */
     struct shards shards;
+    struct share share;
+    struct place start; /* of the first listing */
+    nsec list_began;    /* mono */
     struct reader readers[KINESIS_READERS];
     struct opened opened;
     struct buf facts, token;

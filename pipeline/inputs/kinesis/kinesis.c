@@ -48,6 +48,7 @@ static void begin_anew(struct input *in, nsec now)
         return;
     if (in->phase == RECREATING) {
         shards_forget_all(&in->shards);
+        share_recreated(in);
     } else {
         shards_rewind(&in->shards);
         kinesis_restore(in);
@@ -59,7 +60,8 @@ static void begin_anew(struct input *in, nsec now)
 static void tell_finished(struct input *in)
 {
     if (in->told_finished || in->phase != READING || in->listing || kinesis_under_way(in) > 0 ||
-        kinesis_oldest_answer(in) || !window_is_idle(&in->window) || !shards_are_read(&in->shards))
+        kinesis_oldest_answer(in) || !window_is_idle(&in->window) || !shards_are_read(&in->shards) ||
+        !share_is_settled(in))
         return;
     in->told_finished = true;
     log_info("all shards are read to where they end", KS("stream", in->env.stream), KS("input", in->label),
@@ -70,6 +72,7 @@ static void tell_finished(struct input *in)
 
 static void turn(struct input *in, nsec now)
 {
+    share_turn(in, now);
     kinesis_take_answers(in, now);
     look(in, now);
     kinesis_put_arrived(in, now);
@@ -103,6 +106,7 @@ static void run(struct input_thread *t, void *arg)
     struct input *in = arg;
 
     in->caller.thread = t;
+    share_begin(in);
     kinesis_restore(in);
     pace_join(in->env.pace, &in->pace);
     while (!input_thread_ends(t)) {
@@ -120,6 +124,7 @@ static void run(struct input_thread *t, void *arg)
     }
     kinesis_drop_answers(in);
     window_flush(&in->window, clock_mono());
+    share_part(in);
 }
 
 /* --- the input ------------------------------------------------------------------------------------------------------ */
@@ -150,6 +155,7 @@ static void kinesis_close(struct input **inp)
         buf_release(&in->opened.scratch);
         buf_release(&in->facts);
         buf_release(&in->token);
+        share_close(in);
         connection_release(&in->trouble);
         connection_release(&in->list_trouble);
         aws_caller_close(&in->caller);
@@ -220,6 +226,10 @@ static int kinesis_open(struct input **out, const void *conf, const struct input
     aws_caller_connection(&in->caller, &in->trouble);
     aws_caller_connection(&in->caller, &in->list_trouble);
     begin(in);
+    if (share_open(in, e) < 0) {
+        kinesis_close(out);
+        return err_wrap(e, "kinesis: leases");
+    }
     return 0;
 }
 
@@ -246,11 +256,10 @@ static unsigned kinesis_threads(const void *conf)
     return 1;
 }
 
-/* The readers, and the list of shards. */
+/* The readers, the list of shards, and calls to the table of leases. */
 static unsigned kinesis_sockets(const void *conf)
 {
-    (void)conf;
-    return KINESIS_READERS + 1;
+    return KINESIS_READERS + 1 + (kinesis_conf_shares(conf) ? KINESIS_LEASE_CALLS : 0);
 }
 
 const struct input_ops kinesis_ops = {

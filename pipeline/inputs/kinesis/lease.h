@@ -60,7 +60,4 @@ enum lease_read {
 /* The item that is next. */
 MUST_CHECK enum lease_read lease_read(struct json_reader *r, struct lease *x);
 
-/* Which is further on in its shard: negative, 0, positive. PLACE_NONE is before all others. */
-int place_order(const struct place *a, const struct place *b);
-
 #endif

@@ -1,90 +1,16 @@
 /* The leases stand in one array, sorted by their keys. What a lease is now changes when it is read or written; what is to be done about it is
- * decided in plan(), each time when the whole table has been read, and done by leases_next() one call at a time: renewals are due by time, the rest
- * is a `want` of the lease's. Since every write has its condition, a plan may be old: then its write is refused, and the lease is read. */
-#include "pipeline/inputs/kinesis/leases.h"
+ * decided in leases_plan(), each time when the whole table has been read, and done by leases_next() one call at a time: renewals are due by time,
+ * the rest is a `want` of the lease's. Since every write has its condition, a plan may be old: then its write is refused, and the lease is read. */
+#include "pipeline/inputs/kinesis/leases_impl.h"
 
-#include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-#define FIRST_ROOM 16
 
 void leases_init(struct leases *l, const struct leases_conf *conf)
 {
     *l = (struct leases){.conf = *conf};
-}
-
-void leases_release(struct leases *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        mem_free(l->v[i]);
-    MEM_CLEAR(l->v);
-    l->n = l->room = 0;
-}
-
-/* --- the set ------------------------------------------------------------------------------------------------------- */
-
-static size_t place_of(const struct leases *l, const char *key, bool *found)
-{
-    size_t low = 0, high = l->n;
-
-    *found = false;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(l->v[mid]->at.key, key);
-
-        if (order == 0) {
-            *found = true;
-            return mid;
-        }
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-struct leased *leases_find(const struct leases *l, const char *key)
-{
-    bool found;
-    size_t at = place_of(l, key, &found);
-
-    return found ? l->v[at] : NULL;
-}
-
-static struct leased *find_or_add(struct leases *l, const char *key, nsec now)
-{
-    bool found;
-    size_t at = place_of(l, key, &found);
-    struct leased *x;
-
-    if (found)
-        return l->v[at];
-    if (l->n == l->room) {
-        l->room = l->room ? 2 * l->room : FIRST_ROOM;
-        l->v = mem_grow((void *)l->v, l->room, sizeof(*l->v));
-    }
-    x = mem_alloc(sizeof(*x));
-    snprintf(x->at.key, sizeof(x->at.key), "%s", key);
-    x->since = x->moved = now;
-    memmove((void *)(l->v + at + 1), (void *)(l->v + at), (l->n - at) * sizeof(*l->v));
-    l->v[at] = x;
-    l->n++;
-    return x;
-}
-
-static bool is_me(const struct leases *l, const char *worker)
-{
-    return strcmp(worker, l->conf.me) == 0;
-}
-
-static bool has_ended(const struct leased *x)
-{
-    return x->exists && x->at.place.kind == PLACE_END;
 }
 
 /* --- what is ours --------------------------------------------------------------------------------------------------- */
@@ -140,6 +66,17 @@ void leases_gone(struct leases *l, const char *key)
 
     if (x && x->state == LEASE_MINE)
         x->safe = (struct place){.kind = PLACE_END};
+}
+
+void leases_drop(struct leases *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct leased *x = l->v[i];
+
+        x->again = false;
+        if (x->state == LEASE_MINE)
+            revoke(l, x, LEASE_FREE, false);
+    }
 }
 
 void leases_part(struct leases *l)
@@ -205,7 +142,7 @@ static void judge_seen(struct leases *l, struct leased *x, const struct lease *b
 
 void leases_saw(struct leases *l, const struct lease *seen, nsec asked, nsec now)
 {
-    struct leased *x = find_or_add(l, seen->key, now);
+    struct leased *x = leases_find_or_add(l, seen->key, now);
     struct lease before = x->at;
     bool first = !x->exists;
 
@@ -257,257 +194,12 @@ void leases_list_begin(struct leases *l, nsec at)
 
 void leases_list(struct leases *l, const char *shard, const char *parent, const char *adjacent, const char *first)
 {
-    struct leased *x = find_or_add(l, shard, l->list_at);
+    struct leased *x = leases_find_or_add(l, shard, l->list_at);
 
     x->listed = true;
     snprintf(x->parents[0], sizeof(x->parents[0]), "%s", parent);
     snprintf(x->parents[1], sizeof(x->parents[1]), "%s", adjacent);
     snprintf(x->first, sizeof(x->first), "%s", first);
-}
-
-/* --- what is to be done --------------------------------------------------------------------------------------------- */
-
-static struct leased *parent_of(const struct leases *l, const struct leased *x, unsigned i)
-{
-    const char *id = x->listed ? x->parents[i] : x->at.parents[i];
-
-    return id[0] ? leases_find(l, id) : NULL;
-}
-
-/* Which shards without a lease were read to their end, as a descendant has one; and which children are being read. */
-static void judge_families(struct leases *l)
-{
-    bool changed = true;
-
-    for (size_t i = 0; i < l->n; i++) {
-        l->v[i]->over = l->v[i]->has_children = false;
-        l->v[i]->children_read = true;
-    }
-    while (changed) {
-        changed = false;
-        for (size_t i = 0; i < l->n; i++)
-            for (unsigned k = 0; k < 2; k++) {
-                struct leased *x = l->v[i], *parent = parent_of(l, x, k);
-
-                if (!parent || parent->exists || parent->over || !(x->exists || x->over))
-                    continue;
-                parent->over = changed = true;
-            }
-    }
-    for (size_t i = 0; i < l->n; i++)
-        for (unsigned k = 0; k < 2; k++) {
-            const struct leased *x = l->v[i];
-            struct leased *parent = parent_of(l, x, k);
-
-            if (!parent)
-                continue;
-            parent->has_children = true;
-            parent->children_read &= x->over || (x->exists && x->at.place.kind >= PLACE_AFTER);
-        }
-}
-
-/* All its parents were read to their end, or are not there any more. */
-static bool is_ready(const struct leases *l, const struct leased *x)
-{
-    for (unsigned k = 0; k < 2; k++) {
-        const struct leased *parent = parent_of(l, x, k);
-
-        if (parent && (parent->exists || parent->listed) && !has_ended(parent) && !parent->over)
-            return false;
-    }
-    return true;
-}
-
-static bool knows_parents(const struct leases *l, const struct leased *x)
-{
-    for (unsigned k = 0; k < 2; k++) {
-        const struct leased *parent = parent_of(l, x, k);
-
-        if (parent && (parent->exists || parent->over))
-            return true;
-    }
-    return false;
-}
-
-static bool is_of_another(const struct leased *x)
-{
-    const char *known = x->at.first[0] ? x->at.first : x->at.place.sequence;
-
-    return x->exists && x->listed && x->first[0] && known[0] && sequence_order(known, x->first) < 0;
-}
-
-static void plan_missing(struct leases *l, struct leased *x, bool none, nsec now)
-{
-    struct place begin = {.kind = PLACE_START};
-
-    if (x->over || !x->listed)
-        return;
-    if (x->begins)
-        begin = x->safe;
-    else if (none)
-        begin = l->conf.begin_at(l->conf.ctx, x->at.key);
-    else if (!is_ready(l, x) || (!knows_parents(l, x) && now - x->since < l->conf.failover))
-        return;
-    if (begin.kind == PLACE_NONE)
-        return;
-    x->begins |= none;
-    x->safe = begin;
-    x->want = WANT_CREATE;
-}
-
-static void plan_there(struct leases *l, struct leased *x)
-{
-    if (is_of_another(x)) {
-        if (x->state == LEASE_MINE)
-            revoke(l, x, LEASE_FREE, false);
-        x->want = WANT_RESET;
-    } else if (has_ended(x) && x->listed ? x->has_children && x->children_read
-                                         : has_ended(x) && x->since < l->list_at) {
-        x->want = WANT_DELETE;
-    }
-}
-
-/* Who owns it: NULL: it may be taken. */
-static const char *owner_of(const struct leases *l, const struct leased *x, nsec now)
-{
-    if (!x->at.owner[0])
-        return NULL;
-    if (is_me(l, x->at.owner))
-        return x->state == LEASE_FREE ? NULL : l->conf.me;
-    return now - x->moved >= l->conf.failover ? NULL : x->at.owner;
-}
-
-static bool counts(const struct leases *l, const struct leased *x)
-{
-    return x->exists && !has_ended(x) && x->want == WANT_NOTHING && is_ready(l, x);
-}
-
-struct load {
-    const char *worker;
-    size_t n;
-};
-
-struct loads {
-    struct load *v;
-    size_t n, room, all, mine, free;
-    bool awaits; /* we do: one is asked for at a time */
-};
-
-static void add_load(struct loads *s, const char *worker)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->v[i].worker, worker) == 0) {
-            s->v[i].n++;
-            return;
-        }
-    if (s->n == s->room) {
-        s->room = s->room ? 2 * s->room : FIRST_ROOM;
-        s->v = mem_grow(s->v, s->room, sizeof(*s->v));
-    }
-    s->v[s->n++] = (struct load){worker, 1};
-}
-
-static void weigh(const struct leases *l, struct loads *s, nsec now)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        const struct leased *x = l->v[i];
-        const char *owner = owner_of(l, x, now);
-
-        if (!counts(l, x))
-            continue;
-        s->all++;
-        s->free += owner == NULL;
-        s->awaits |= x->state == LEASE_AWAITED;
-        if (owner && is_me(l, owner))
-            s->mine++;
-        else if (owner)
-            add_load(s, owner);
-    }
-}
-
-/* Not everybody begins with the same one. */
-static size_t begin_with(const struct leases *l)
-{
-    size_t h = 5381;
-
-    for (const char *p = l->conf.me; *p; p++)
-        h = h * 33 + (unsigned char)*p;
-    return l->n > 0 ? h % l->n : 0;
-}
-
-static void plan_taking(struct leases *l, struct loads *s, nsec now)
-{
-    size_t share = (s->all + s->n) / (s->n + 1), first = begin_with(l); /* rounded up; we are one of those who share */
-
-    for (size_t i = 0; i < l->n; i++) {
-        struct leased *x = l->v[(first + i) % l->n];
-        bool was_mine = is_me(l, x->at.owner);
-
-        if (!counts(l, x) || owner_of(l, x, now) || (!was_mine && s->mine >= share))
-            continue;
-        x->want = WANT_TAKE;
-        s->mine++;
-    }
-}
-
-static void plan_stealing(struct leases *l, const struct loads *s, nsec now)
-{
-    const struct load *most = NULL;
-    size_t first = begin_with(l);
-
-    for (size_t i = 0; i < s->n; i++)
-        if (!most || s->v[i].n > most->n)
-            most = &s->v[i];
-    if (!most || most->n < s->mine + 2 || s->free > 0 || s->awaits)
-        return;
-    for (size_t i = 0; i < l->n; i++) {
-        struct leased *x = l->v[(first + i) % l->n];
-        const char *owner = owner_of(l, x, now);
-
-        if (!counts(l, x) || !owner || strcmp(owner, most->worker) != 0 || x->at.giver[0])
-            continue;
-        x->want = WANT_STEAL;
-        return;
-    }
-}
-
-static void forget_unknown(struct leases *l)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < l->n; i++) {
-        struct leased *x = l->v[i];
-
-        if (x->exists || x->listed || x->busy)
-            l->v[kept++] = x;
-        else
-            mem_free(x);
-    }
-    l->n = kept;
-}
-
-static void plan(struct leases *l, nsec now)
-{
-    struct loads s = {.n = 0};
-    bool none = true;
-
-    forget_unknown(l);
-    for (size_t i = 0; i < l->n; i++) {
-        l->v[i]->want = WANT_NOTHING;
-        none &= !l->v[i]->exists;
-    }
-    if (l->parting || !l->listed)
-        return;
-    judge_families(l);
-    for (size_t i = 0; i < l->n; i++)
-        if (l->v[i]->exists)
-            plan_there(l, l->v[i]);
-        else
-            plan_missing(l, l->v[i], none, now);
-    weigh(l, &s, now);
-    plan_taking(l, &s, now);
-    plan_stealing(l, &s, now);
-    mem_free(s.v);
 }
 
 /* --- the table, all of it ------------------------------------------------------------------------------------------- */
@@ -525,7 +217,10 @@ static void scan_over(struct leases *l, nsec now)
     l->scanning = false;
     l->scanned = true;
     l->scan_due = now + l->conf.failover / 3;
-    plan(l, now);
+    leases_plan(l, now);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i]->want == WANT_RESET && l->v[i]->state == LEASE_MINE)
+            revoke(l, l->v[i], LEASE_FREE, false);
 }
 
 void leases_scan_end(struct leases *l, nsec now)
@@ -731,6 +426,14 @@ void leases_done(struct leases *l, struct lease_act *act, enum lease_outcome out
 }
 
 /* --- for others ---------------------------------------------------------------------------------------------------- */
+
+bool leases_miss_children(const struct leases *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (has_ended(l->v[i]) && l->v[i]->listed && !l->v[i]->has_children)
+            return true;
+    return false;
+}
 
 size_t leases_held(const struct leases *l)
 {

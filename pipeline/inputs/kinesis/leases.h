@@ -132,6 +132,8 @@ void leases_scan_failed(struct leases *l, nsec again);
 void leases_progress(struct leased *x, const struct place *safe, bool drained);
 /* Its shard is not there any more: nobody needs it. */
 void leases_gone(struct leases *l, const char *key);
+/* None is ours any more, whatever the table says, until it was read again. */
+void leases_drop(struct leases *l);
 /* All are given up as soon as what was read is safe. */
 void leases_part(struct leases *l);
 bool leases_parted(const struct leases *l);
@@ -166,6 +168,8 @@ enum lease_outcome {
 void leases_done(struct leases *l, struct lease_act *act, enum lease_outcome outcome, nsec again, nsec now);
 
 struct leased *leases_find(const struct leases *l, const char *key);
+/* One was read to its end, and none of its children is listed yet. */
+bool leases_miss_children(const struct leases *l);
 size_t leases_held(const struct leases *l);
 /* Nothing is left for us to take or to make, and nothing to wait for but others. */
 bool leases_settled(const struct leases *l);

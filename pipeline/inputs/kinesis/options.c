@@ -8,12 +8,35 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_REGION "us-east-1"
-#define LATEST         "latest"
-#define TRIM_HORIZON   "trim_horizon"
+#define DEFAULT_REGION   "us-east-1"
+#define DEFAULT_FAILOVER (10 * NSEC_PER_SEC)
+#define LATEST           "latest"
+#define TRIM_HORIZON     "trim_horizon"
 
 /* clang-format off */
 #define AT(member) .offset = offsetof(struct kinesis_conf, member)
+
+static const struct cfg_field dynamodb_fields[] = {
+    {.name = "table", .type = CFG_STRING, AT(leases.table), .max = 255,
+     .help = "its name; it is of this stream alone. Its key is leaseKey, a text"},
+    {.name = "endpoint", .type = CFG_STRING, AT(leases.endpoint),
+     .help = "where calls go instead of https://dynamodb.REGION.amazonaws.com"},
+    {.name = "region", .type = CFG_STRING, AT(leases.region), .max = KINESIS_REGION_MAX - 1,
+     .help = "left out: that of the stream"},
+    {.name = "create", .type = CFG_BOOL, AT(leases.create), .def = "false",
+     .help = "make the table when there is none (on-demand capacity)"},
+    {.name = NULL},
+};
+
+static const struct cfg_field leases_fields[] = {
+    {.name = "dynamodb", .type = CFG_BLOCK, .fields = dynamodb_fields,
+     .help = "the table of leases, in the shape of the Kinesis Client Library's"},
+    {.name = "failover", .type = CFG_DURATION, AT(leases.failover), .min = NSEC_PER_SEC, .max = 600 * NSEC_PER_SEC,
+     .help = "who has not written its lease for so long is not reading any more, and others take its shards; left out: 10s. It is written every third of it"},
+    {.name = "worker", .type = CFG_STRING, AT(leases.worker), .max = WORKER_MAX,
+     .help = "this daemon's name in the leases; no two may have the same. Left out: the host's name and a number that is kept with the stream's records"},
+    {.name = NULL},
+};
 
 const struct cfg_field kinesis_fields[] = {
     {.name = "stream", .type = CFG_STRING, AT(stream), .required = true, .max = KINESIS_STREAM_MAX,
@@ -32,6 +55,8 @@ const struct cfg_field kinesis_fields[] = {
      .help = "records that are asked for at once, at most"},
     {.name = "deaggregate", .type = CFG_BOOL, AT(deaggregate), .def = "true",
      .help = "a record that the Kinesis Producer Library made of many is many records"},
+    {.name = "leases", .type = CFG_BLOCK, .fields = leases_fields,
+     .help = "several daemons read the stream: each reads some of its shards, and takes over those of one that dies"},
     AWS_REACH_FIELDS(offsetof(struct kinesis_conf, aws)),
     {.name = NULL},
 };
@@ -68,10 +93,17 @@ static bool is_name(const char *text)
     return strlen(text) <= 128;
 }
 
+/* A block that is left out is all zero, and its table not required. */
+static bool leases_are_half(const struct leases_options *l)
+{
+    return !l->table && (l->endpoint || l->region || l->create || l->failover || l->worker);
+}
+
 void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct kinesis_conf *c = conf;
     struct slice region;
+    struct http_url u;
     struct err e;
     int64_t ms;
 
@@ -85,6 +117,16 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
         !start_time(c->start, &ms, &e)) {
         (void)err_set(&e, ERR_CONFIG, "start: trim_horizon, latest, or a time like 2026-11-27T05:00:00Z");
         cfg_options_refuse(o, &e);
+    }
+    if (leases_are_half(&c->leases)) {
+        (void)err_set(&e, ERR_CONFIG, "leases: names no table; write `leases: { dynamodb: { table: NAME } }`");
+        cfg_options_refuse(o, &e);
+    }
+    if (c->leases.endpoint) {
+        if (http_url_parse(&u, "leases.dynamodb.endpoint", c->leases.endpoint, &e) < 0)
+            cfg_options_refuse(o, &e);
+        else
+            http_url_release(&u);
     }
     aws_options_check_all(&c->aws, base_dir, o);
 }
@@ -121,6 +163,16 @@ bool kinesis_conf_same_positions(const void *conf, const void *other)
     return strncmp(a->stream, "arn:", 4) == 0 ||
            (kinesis_conf_region(a, regions[0], &ignored) == 0 && kinesis_conf_region(b, regions[1], &ignored) == 0 &&
             strcmp(regions[0], regions[1]) == 0);
+}
+
+bool kinesis_conf_shares(const struct kinesis_conf *c)
+{
+    return c->leases.table != NULL;
+}
+
+nsec kinesis_conf_failover(const struct kinesis_conf *c)
+{
+    return c->leases.failover ? c->leases.failover : DEFAULT_FAILOVER;
 }
 
 void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1])

@@ -9,20 +9,29 @@
 #include "config/options.h"
 #include "pipeline/http/url.h"
 #include "pipeline/inputs/aws/options.h"
-#include "pipeline/inputs/kinesis/place.h"
+#include "pipeline/inputs/kinesis/lease.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define KINESIS_REGION_MAX 64
 
+/* Several daemons share the stream by a table of leases (leases.h). */
+struct leases_options {
+    char *table, *endpoint, *region; /* of DynamoDB */
+    bool create;
+    nsec failover; /* 0: the default */
+    char *worker;
+};
+
 struct kinesis_conf {
     char *stream;
-    struct aws_options aws;
+    struct aws_options aws; /* the keys hold for the table of leases, too */
     char *start;
     nsec poll;
     int64_t limit;
     bool deaggregate;
+    struct leases_options leases;
 };
 
 extern const struct cfg_field kinesis_fields[];
@@ -33,6 +42,9 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
 MUST_CHECK int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e);
 /* input_ops.same_positions. */
 bool kinesis_conf_same_positions(const void *conf, const void *other);
+/* It has leases. */
+bool kinesis_conf_shares(const struct kinesis_conf *c);
+nsec kinesis_conf_failover(const struct kinesis_conf *c);
 /* Where calls go: the endpoint, or AWS's of this region. */
 void kinesis_conf_address(const struct kinesis_conf *c, const char *region, char out[ENDPOINT_URL_MAX + 1]);
 /* Where a shard of the first listing is read from, when that came at `now_ms` by the clock of the service. */

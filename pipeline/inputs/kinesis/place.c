@@ -22,6 +22,42 @@ int sequence_order(const char *a, const char *b)
     return na != nb ? (na > nb) - (na < nb) : strcmp(a, b);
 }
 
+static int rank(const struct place *p)
+{
+    switch (p->kind) {
+    case PLACE_NONE:
+        return 0;
+    case PLACE_START:
+        return 1;
+    case PLACE_TIME:
+        return 2;
+    case PLACE_AFTER:
+    case PLACE_WITHIN:
+        return 3;
+    case PLACE_END:
+        break;
+    }
+    return 4;
+}
+
+int place_order(const struct place *a, const struct place *b)
+{
+    int order = rank(a) - rank(b);
+
+    if (order != 0)
+        return order;
+    if (a->kind == PLACE_TIME)
+        return (a->ms > b->ms) - (a->ms < b->ms);
+    if (rank(a) != 3)
+        return 0;
+    order = sequence_order(a->sequence, b->sequence);
+    if (order != 0)
+        return order;
+    if (a->kind != b->kind)
+        return a->kind == PLACE_AFTER ? 1 : -1;
+    return a->kind == PLACE_WITHIN ? (a->sub > b->sub) - (a->sub < b->sub) : 0;
+}
+
 struct slice place_encode(const struct place *p, char out[PLACE_TEXT_MAX])
 {
     int n = 0;

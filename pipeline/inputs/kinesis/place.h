@@ -46,5 +46,7 @@ MUST_CHECK bool place_decode(struct slice text, struct place *p);
 bool is_sequence(struct slice s);
 /* As numbers: negative, 0, positive. */
 int sequence_order(const char *a, const char *b);
+/* Which is further on in its shard: likewise. PLACE_NONE is before all others. */
+int place_order(const struct place *a, const struct place *b);
 
 #endif

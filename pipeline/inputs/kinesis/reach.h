@@ -18,6 +18,10 @@ struct kinesis_address {
 MUST_CHECK int kinesis_caller_conf(const struct kinesis_conf *c, struct kinesis_address *a, struct aws_caller_conf *out,
                                    struct err *e);
 
+/* Likewise of the table of leases. */
+MUST_CHECK int kinesis_table_conf(const struct kinesis_conf *c, struct kinesis_address *a, struct aws_caller_conf *out,
+                                  struct err *e);
+
 /* `conf`: a struct kinesis_conf. */
 MUST_CHECK int kinesis_probe(const void *conf, const struct input_probe *p, struct err *e);
 

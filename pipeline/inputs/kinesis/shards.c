@@ -70,6 +70,11 @@ static struct shard *find(const struct shards *s, const char *id)
     return found ? s->v[at] : NULL;
 }
 
+struct shard *shards_find(const struct shards *s, const char *id)
+{
+    return find(s, id);
+}
+
 static struct shard *find_or_add(struct shards *s, struct slice id)
 {
     bool found;
@@ -142,7 +147,7 @@ static bool conclude(struct shards *s, struct shard *x, nsec now)
 {
     static const struct place START = {.kind = PLACE_START};
 
-    if (x->state == SHARD_OVER)
+    if (x->state == SHARD_OVER || (s->shared && !(x->state == SHARD_HELD && x->mine)))
         return false;
     if (x->state == SHARD_ENDED) {
         if (x->children == 0 || x->placed < x->children)
@@ -152,7 +157,7 @@ static bool conclude(struct shards *s, struct shard *x, nsec now)
         x->state = SHARD_OVER;
         return true;
     }
-    if (x->state != SHARD_HELD || !parents_are_over(s, x))
+    if (x->state != SHARD_HELD || (!s->shared && !parents_are_over(s, x)))
         return false;
     if (x->place.kind == PLACE_NONE)
         set_place(s, x, &START);
@@ -184,7 +189,7 @@ static void settle(struct shards *s, nsec now)
     bool changed;
 
     do {
-        while (conclude_over(s))
+        while (!s->shared && conclude_over(s))
             ;
         changed = false;
         for (size_t i = 0; i < s->n; i++)
@@ -206,7 +211,11 @@ void shards_restore(struct shards *s, const char *id, const struct place *p)
     x = find_or_add(s, slice_str(id));
     if (is_over(x->state))
         return; /* what the spool does not have yet says more */
+    if (s->shared && place_order(p, &x->base) < 0)
+        return; /* of an earlier time: others have read on */
     x->place = x->base = *p;
+    if (s->shared)
+        return; /* whether it was read to its end its lease says */
     if (p->kind == PLACE_END)
         x->state = SHARD_ENDED;
 }
@@ -298,13 +307,13 @@ static void remove_unlisted(struct shards *s)
     for (size_t i = 0; i < s->n; i++) {
         struct shard *x = s->v[i];
 
-        if (x->listed || x->busy || !(is_over(x->state) || x->missing)) {
+        if (x->listed || x->busy || !(is_over(x->state) || x->missing || (s->shared && !x->mine))) {
             s->v[kept++] = x;
             continue;
         }
         if (x->place.kind != PLACE_NONE)
             s->log.forget(s->log.ctx, x->id);
-        if (!is_over(x->state))
+        if (!is_over(x->state) && (!s->shared || x->mine))
             s->log.gone(s->log.ctx, x->id);
         free_shard(x);
     }
@@ -373,7 +382,7 @@ enum shards_verdict shards_list_end(struct shards *s, const struct place *start,
         s->log.restarted(s->log.ctx, x->id);
         set_place(s, x, &START);
     }
-    if (!s->begun)
+    if (!s->begun && !s->shared)
         begin(s, start);
     judge_ends(s, now);
     settle(s, now);
@@ -469,11 +478,35 @@ void shard_place_refused(struct shards *s, struct shard *x)
     s->list_due = true;
 }
 
+/* While it is read there is always something that is not safe yet. So the place of now is marked, and counts when that is. */
+static void mark(const struct shards *s, struct shard *x)
+{
+    if (x->marked > 0 && x->marked <= s->safe) {
+        x->safe = x->mark;
+        x->marked = 0;
+    }
+    if (x->last <= s->safe) {
+        x->safe = x->place;
+        x->marked = 0;
+    } else if (x->marked == 0) {
+        x->mark = x->place;
+        x->marked = x->last;
+    }
+}
+
+struct place shard_safe_place(const struct shards *s, struct shard *x)
+{
+    mark(s, x);
+    return x->safe;
+}
+
 void shards_safe(struct shards *s, uint64_t upto, nsec now)
 {
     bool ended = false;
 
     s->safe = upto;
+    for (size_t i = 0; s->shared && i < s->n; i++)
+        mark(s, s->v[i]);
     for (size_t i = 0; i < s->n; i++)
         if (s->v[i]->state == SHARD_DRAINED) {
             end_if_safe(s, s->v[i]);
@@ -481,6 +514,41 @@ void shards_safe(struct shards *s, uint64_t upto, nsec now)
         }
     if (ended)
         settle(s, now);
+}
+
+/* --- a stream that others read, too -------------------------------------------------------------------------------- */
+
+void shards_grant(struct shards *s, const char *id, const struct place *p, bool again, nsec now)
+{
+    struct shard *x = find_or_add(s, slice_str(id));
+    bool further = again && place_order(&x->place, p) > 0;
+
+    x->mine = true;
+    x->state = SHARD_HELD;
+    x->missing = x->suspect = x->caught_up = x->ends = false;
+    x->failures = 0;
+    if (!further) {
+        set_place(s, x, p);
+        x->last = 0;
+        x->marked = 0;
+        x->safe = *p;
+    }
+    if (x->place.kind == PLACE_END) /* and it was not written that it ended */
+        x->state = SHARD_ENDED;
+    settle(s, now);
+}
+
+void shards_revoke(struct shards *s, const char *id)
+{
+    struct shard *x = find(s, id);
+
+    if (!x)
+        return;
+    drop_iterator(x);
+    x->mine = false;
+    x->revoked = x->busy;
+    x->state = SHARD_HELD;
+    x->behind_ms = x->asked = 0;
 }
 
 /* --- for others ---------------------------------------------------------------------------------------------------- */
@@ -492,6 +560,8 @@ bool shards_are_read(const struct shards *s)
     for (size_t i = 0; i < s->n; i++) {
         const struct shard *x = s->v[i];
 
+        if (s->shared && !x->mine)
+            continue;
         if (!is_over(x->state) && !(x->state == SHARD_READING && !x->busy && x->caught_up && x->last <= s->safe))
             return false;
     }

@@ -66,6 +66,10 @@ struct shard {
     bool ends;               /* while DRAINED: it was closed before its last answer */
     bool missing;            /* the service does not know it */
     bool suspect;            /* the service does not know its place */
+    bool mine;               /* shared: it is ours to read */
+    bool revoked;            /* what the call about it brings is not wanted any more */
+    struct place mark, safe; /* shared: becomes safe with the record `marked`; all up to it is */
+    uint64_t marked;         /* 0: nothing is marked */
     size_t children, placed; /* scratch */
 };
 
@@ -94,6 +98,7 @@ struct shards {
     size_t listed, listing_room;
     bool begun; /* the first listing is known to the spool */
     bool list_due;
+    bool shared;   /* others read the stream, too: see below */
     uint64_t safe; /* all up to this number */
     struct shards_log log;
 };
@@ -105,6 +110,17 @@ void shards_release(struct shards *s);
 void shards_restore(struct shards *s, const char *id, const struct place *p);
 /* The spool has refused what followed the last safe record: reading goes on from the places that are restored next. No shard is busy. */
 void shards_rewind(struct shards *s);
+
+/* Of a stream that several daemons read (`shared`, set behind shards_init()) leases.h decides which shards are ready, where each begins, and
+ * what is remembered when it was read to its end. HELD is one that is not ours; it stays ENDED until it is not listed any more.
+ *
+ * Ours, from `p` on; `again`: it was ours before, and goes on at its own place if that is further. */
+void shards_grant(struct shards *s, const char *id, const struct place *p, bool again, nsec now);
+/* Not ours any more: nothing more is taken of it. Its place stays. */
+void shards_revoke(struct shards *s, const char *id);
+/* The place up to which all is safe. */
+struct place shard_safe_place(const struct shards *s, struct shard *x);
+struct shard *shards_find(const struct shards *s, const char *id); /* NULL: not known */
 
 /* Children that an answer names without a listing do not count: of a merge the other parent, or where that came from, might not be known
  * yet, and would be taken for one that is long over. */

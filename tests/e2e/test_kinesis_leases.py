@@ -1,0 +1,89 @@
+"""Several daemons read one stream of Kinesis: each shard has one reader at a time, and another one when that is gone."""
+
+import os
+
+import objects
+from common import one_stream, to_file
+from dynamodb_peer import DynamodbPeer
+from harness import wait_until
+from kinesis_peer import Say
+from test_kinesis import KEYS, put, stream
+
+
+def table(t, **kw):
+    d = DynamodbPeer(**kw)
+    t.on_end(d.stop)
+    return d
+
+
+def daemon(t, k, leases, name, failover="2s", **more):
+    kinesis = {"stream": k.name, "endpoint": k.url(), "poll": "200ms", "limit": 20, **KEYS,
+               "leases": {"dynamodb": {"table": "leases", "endpoint": leases.url(), **more}, "failover": failover, "worker": name}}
+    config = one_stream("app", to_file(t, os.path.join("out", name)), inputs=[{"kinesis": kinesis}], interval="900s")
+    d = t.daemon({**config, "shutdown": {"grace": "8s"}}, name)
+    d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
+    return d
+
+
+def metric(d, what):
+    return d.metrics().get(f"sluice_input_{what}", stream="app", input="kinesis")
+
+
+def lines(t, *names):
+    return [line for name in names for line in objects.lines(objects.read_dir(t.path("out", name)))]
+
+
+def test_two_share_a_stream_and_hand_over_without_a_record_twice(t):
+    k, leases = stream(t, shards=3), table(t)
+    a, b = (daemon(t, k, leases, name, failover=f"{round(1.5 * t.slow)}s") for name in ("a", "b"))
+    sent = put(k, 0, 200)
+    a.start()
+    wait_until("all to be a's", lambda: set(leases.owners().values()) == {"a"}, 60 * t.slow)
+    b.start()
+    sent += put(k, 200, 200)
+    wait_until("one to be b's", lambda: sorted(leases.owners().values(), key=str) == ["a", "a", "b"], 60 * t.slow)
+    k.split(0)
+    sent += put(k, 400, 200)
+    wait_until("the children to be read", lambda: len(leases.owners()) == 4, 60 * t.slow)
+    a.stop()
+    sent += put(k, 600, 200)
+    wait_until("all to be b's", lambda: set(leases.owners().values()) == {"b"}, 60 * t.slow)
+    wait_until("all to be taken", lambda: b.books("app").incoming + len(lines(t, "a")) >= len(sent), 60 * t.slow)
+    b.stop()
+    assert sorted(lines(t, "a", "b")) == sorted(sent)
+    assert not leases.refused and not k.refused, (leases.refused, k.refused)
+    assert leases.owners() and not any(leases.owners().values())
+
+
+def test_the_shards_of_one_that_died_are_read_by_another(t):
+    k, leases = stream(t, shards=2), table(t)
+    a, b = daemon(t, k, leases, "a", failover="1s"), daemon(t, k, leases, "b", failover="1s")
+    sent = put(k, 0, 100)
+    a.start()
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    a.kill9()
+    b.start()
+    sent += put(k, 100, 100)
+    wait_until("both to be b's", lambda: set(leases.owners().values()) == {"b"}, 60 * t.slow)
+    wait_until("all to be taken", lambda: b.books("app").incoming >= 100, 60 * t.slow)
+    a.start()  # what it has is delivered
+    a.stop()
+    b.stop()
+    assert set(lines(t, "a", "b")) == set(sent)
+
+
+def test_a_table_that_is_away_ends_reading_and_its_errors_say_what_to_do(t):
+    k, leases = stream(t), table(t, made=False)
+    a = daemon(t, k, leases, "a", failover="1s", create=True)
+    sent = put(k, 0, 20)
+    a.start()
+    a.wait_logged("table of leases failed.*ResourceNotFoundException.*create: true")
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    leases.on = lambda operation, request: Say(400, "AccessDeniedException")
+    a.wait_logged("table of leases failed.*AccessDenied.*dynamodb:UpdateItem")
+    wait_until("the lease to end", lambda: metric(a, "leases_lost_total") == 1 and metric(a, "leases") == 0, 60 * t.slow)
+    sent += put(k, 20, 20)
+    leases.on = None
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    a.stop()
+    assert sorted(lines(t, "a")) == sorted(sent)
