@@ -222,23 +222,31 @@ static enum window_answer join(struct window *w, enum spool_id seen, uint64_t nu
     return WINDOW_TAKEN;
 }
 
-enum spool_id window_id_seen(const struct window *w, struct slice id)
+/* `key`: NULL, it has none. */
+static enum spool_id seen_of(const struct window *w, const struct id_key *key)
 {
-    if (id.n == 0)
+    if (!key)
         return SPOOL_ID_NEW;
-    if (w->open && frame_has_id(w->open, id))
+    if (w->open && frame_has_key(w->open, key))
         return SPOOL_ID_PENDING;
-    return spool_id_seen(w->conf.spool, w->conf.id_source, id);
+    return spool_key_seen(w->conf.spool, w->conf.id_source, key);
 }
 
-enum window_answer window_put(struct window *w, const struct frame_message *m, uint64_t number, nsec wall_now,
+enum spool_id window_id_seen(const struct window *w, struct slice id)
+{
+    struct id_key key;
+
+    if (id.n == 0)
+        return SPOOL_ID_NEW;
+    key = frame_id_key(w->conf.id_source, id);
+    return seen_of(w, &key);
+}
+
+static enum window_answer put(struct window *w, const struct frame_message *m, uint64_t number, nsec wall_now,
                               nsec mono_now)
 {
-    enum spool_id seen;
+    enum spool_id seen = seen_of(w, m->key);
 
-    if (is_broken(w))
-        return WINDOW_BROKEN;
-    seen = window_id_seen(w, m->id);
     if (seen != SPOOL_ID_NEW)
         return join(w, seen, number);
     if (!spool_holds(w->conf.spool, m->data.n)) /* spool.limit may be smaller than when a known one was taken */
@@ -256,6 +264,22 @@ enum window_answer window_put(struct window *w, const struct frame_message *m, u
     w->records++;
     w->bytes += size_of(m);
     return WINDOW_TAKEN;
+}
+
+enum window_answer window_put(struct window *w, const struct frame_message *m, uint64_t number, nsec wall_now,
+                              nsec mono_now)
+{
+    struct frame_message mine = *m;
+    struct id_key key;
+
+    if (is_broken(w))
+        return WINDOW_BROKEN;
+    mine.key = NULL;
+    if (m->id.n > 0) {
+        key = frame_id_key(w->conf.id_source, m->id);
+        mine.key = &key;
+    }
+    return put(w, &mine, number, wall_now, mono_now);
 }
 
 void window_set_position(struct window *w, struct slice source, struct slice cursor)

@@ -225,12 +225,18 @@ void spool_forget(struct spool *s, struct slice source)
 enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id)
 {
     struct id_key key = frame_id_key(source, id);
+
+    return spool_key_seen(s, source, &key);
+}
+
+enum spool_id spool_key_seen(struct spool *s, struct slice source, const struct id_key *key)
+{
     enum spool_id seen = SPOOL_ID_NEW;
 
     pthread_mutex_lock(&s->lock);
-    if (ids_has(&s->state.ids, source, &key))
+    if (ids_has(&s->state.ids, source, key))
         seen = SPOOL_ID_SAFE;
-    else if (id_list_has(&s->pending_ids, &key))
+    else if (id_list_has(&s->pending_ids, key))
         seen = SPOOL_ID_PENDING;
     pthread_mutex_unlock(&s->lock);
     return seen;

@@ -151,6 +151,7 @@ enum spool_id {
     SPOOL_ID_SAFE,
 };
 enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id);
+enum spool_id spool_key_seen(struct spool *s, struct slice source, const struct id_key *key);
 /* The source will not hand them out again, or means another message with them (an MQTT packet identifier that is free
  * again). Without ids: all of the source's. At most FRAME_IDS_MAX. `w` may be NULL: with the next commit that somebody waits for, or
  * within a second. Never SPOOL_FULL. */

@@ -146,24 +146,21 @@ static bool put_all(struct broker *b, nsec now)
 /* What was read. False: the session failed. */
 static bool take(struct broker *b, nsec now)
 {
+    struct slice bytes = buf_slice(&b->socket.in);
+    size_t all = bytes.n, before;
     struct err e = {.msg = ""};
 
-    for (;;) {
-        struct slice bytes = buf_slice(&b->socket.in);
-        size_t before = bytes.n;
-
-        if (!put_all(b, now) && !protocol(b)->reads_on)
-            return true;
-        if (before == 0 || protocol(b)->is_full(b->conf.session))
-            return true;
+    do {
+        before = bytes.n;
+        if ((!put_all(b, now) && !protocol(b)->reads_on) || before == 0 || protocol(b)->is_full(b->conf.session))
+            break;
         if (protocol(b)->take(b->conf.session, &bytes, now, &e) < 0) {
             session_failed(b, &e, now);
             return false;
         }
-        if (bytes.n == before)
-            return true; /* it takes no more */
-        socket_took(&b->socket, before - bytes.n);
-    }
+    } while (bytes.n < before);
+    socket_took(&b->socket, all - bytes.n); /* once: what is left is moved to the beginning */
+    return true;
 }
 
 static void say(struct broker *b, nsec now)

@@ -72,9 +72,12 @@ size_t hand_pick(const struct hand *h, enum hand_state state, nsec before, struc
     struct hand_entry *x;
     size_t n = 0;
 
-    TAILQ_FOREACH(x, &h->lists[state], link)
-        if (n < max && !x->busy && (before == NSEC_NEVER || x->until < before))
+    TAILQ_FOREACH(x, &h->lists[state], link) {
+        if (n == max)
+            break;
+        if (!x->busy && (before == NSEC_NEVER || x->until < before))
             out[n++] = x;
+    }
     return n;
 }
 

@@ -313,7 +313,7 @@ bool frame_add_message(struct frame *f, const struct frame_message *m)
         struct wire_in in = {.rest = buf_slice(&f->ids)}; /* begins with the source */
         struct wire_out o = {.b = &f->ids};
 
-        put_id(&o, frame_id_key(wire_bytes(&in), m->id));
+        put_id(&o, m->key ? *m->key : frame_id_key(wire_bytes(&in), m->id));
     }
     return true;
 }
@@ -547,7 +547,7 @@ void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct 
 }
 
 /* What is remembered of them stands in `extra` when the frame is finished: one that was offered and not taken is, too. */
-static bool find_ids(const struct frame *f, struct slice *source, struct slice *keys)
+static bool find_ids(const struct frame *f, struct slice *keys)
 {
     struct wire_in in = {.rest = buf_slice(&f->ids)};
     struct frame_ids ids;
@@ -555,29 +555,26 @@ static bool find_ids(const struct frame *f, struct slice *source, struct slice *
     if (f->finished) {
         if (!frame_ids_find(buf_slice(&f->extra), FRAME_TAG_IDS, &ids))
             return false;
-        *source = ids.source;
         *keys = ids.keys;
         return true;
     }
     if (f->ids.n == 0)
         return false;
-    *source = wire_bytes(&in);
-    wire_u32(&in); /* bounds */
+    wire_bytes(&in); /* source */
+    wire_u32(&in);   /* bounds */
     wire_u32(&in);
     *keys = in.rest;
     return true;
 }
 
-bool frame_has_id(const struct frame *f, struct slice id)
+bool frame_has_key(const struct frame *f, const struct id_key *key)
 {
-    struct slice source, keys;
-    struct id_key key;
+    struct slice keys;
     bool found = false;
 
-    if (!find_ids(f, &source, &keys))
+    if (!find_ids(f, &keys))
         return false;
-    key = frame_id_key(source, id);
-    for (size_t at = 0; at < keys.n && !found; at += sizeof(key))
-        found = memcmp(keys.p + at, &key, sizeof(key)) == 0;
+    for (size_t at = 0; at < keys.n && !found; at += sizeof(*key))
+        found = memcmp(keys.p + at, key, sizeof(*key)) == 0;
     return found;
 }

@@ -45,6 +45,12 @@ void frame_free(struct frame **f);
 /* It waits for something that may take long: what it holds counts no more in the budget, which others need. */
 void frame_leave_budget(struct frame *f);
 
+/* What is kept of an id of a source: two hashes, so whoever needs it several times keeps it. source.n <= POSITION_SOURCE_MAX. */
+struct id_key {
+    unsigned char bytes[16];
+};
+struct id_key frame_id_key(struct slice source, struct slice id);
+
 /* False when the record does not fit any more: append this frame and begin another. rec.n <= RECORD_MAX_BYTES. */
 MUST_CHECK bool frame_add(struct frame *f, struct slice rec);
 /* The same for a record of which more is known than its bytes. A frame of records of which nothing is known holds nothing
@@ -55,6 +61,7 @@ struct frame_message {
     /* By which the source knows it, when it hands it out again; may be empty. Remembered if and only if the frame becomes safe
      * (spool_id_seen()); after frame_set_id_source() only. Of several records that are one message the last one has it. */
     struct slice id;
+    const struct id_key *key; /* of the id, with the frame's source of ids; NULL: is made */
 };
 MUST_CHECK bool frame_add_message(struct frame *f, const struct frame_message *m);
 
@@ -82,8 +89,8 @@ void frame_set_position(struct frame *f, struct slice source, struct slice curso
  * 4 KiB. */
 void frame_set_origin(struct frame *f, struct slice origin);
 
-/* Is this the id of one of its records? Looks through all of them. */
-bool frame_has_id(const struct frame *f, struct slice id);
+/* Is this of the id of one of its records? Looks through all of them. */
+bool frame_has_key(const struct frame *f, const struct id_key *key);
 
 uint32_t frame_count(const struct frame *f);
 size_t frame_bytes(const struct frame *f); /* payload so far */

@@ -53,11 +53,6 @@ struct frame {
 
 STAILQ_HEAD(frame_list, frame);
 
-/* What is kept of an id (spool/ids.h). */
-struct id_key {
-    unsigned char bytes[16];
-};
-
 /* u32 length of the source, source, bounds (u32 count, u32 seconds), keys of ids. */
 struct frame_ids {
     struct slice source;
@@ -93,7 +88,6 @@ bool frame_extra_find(struct slice extra, enum frame_tag tag, struct slice *out)
 bool frame_extra_next_position(struct slice *rest, struct slice *source, struct slice *cursor);
 bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor);
 
-struct id_key frame_id_key(struct slice source, struct slice id);
 /* The tag, and behind it what is to be forgotten. */
 void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct slice *ids, size_t count);
 /* False: there are none behind the tag, or they are none of ours. */
