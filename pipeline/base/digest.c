@@ -68,9 +68,10 @@ static void *openssl_realloc(void *p, size_t size, const char *file, int line)
 
 void digest_init(void)
 {
-    int ok = CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free);
+    int ok;
 
-    assert(ok == 1);
+    /* Too late where a library has used OpenSSL before main(), as one of Ubuntu 24.04's does: then it keeps the C library's allocator. */
+    (void)CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free);
     ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     assert(ok == 1);
 }

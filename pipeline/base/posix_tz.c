@@ -154,13 +154,13 @@ const struct time_zone_local *posix_tz_at(const struct posix_tz *tz, int64_t uni
     time_t local = (time_t)(unix_seconds + tz->standard.offset);
     struct tm tm;
     int64_t start, end;
-    bool daylight;
+    bool summer;
 
     if (!tz->has_daylight || !gmtime_r(&local, &tm))
         return &tz->standard;
     start = change_at(&tz->start, tm.tm_year + 1900, tz->standard.offset);
     end = change_at(&tz->end, tm.tm_year + 1900, tz->daylight.offset);
     /* South of the equator daylight time spans the new year. */
-    daylight = start < end ? unix_seconds >= start && unix_seconds < end : unix_seconds < end || unix_seconds >= start;
-    return daylight ? &tz->daylight : &tz->standard;
+    summer = start < end ? unix_seconds >= start && unix_seconds < end : unix_seconds < end || unix_seconds >= start;
+    return summer ? &tz->daylight : &tz->standard;
 }

@@ -156,7 +156,7 @@ uint64_t outcomes_next(const struct outcomes *f, enum record_outcome outcome, ui
         return outcome == OUTCOME_PENDING && from < f->count ? from : f->count;
     if (from >= f->count)
         return f->count;
-    p = memchr(f->of + from, outcome, f->count - from);
+    p = memchr(f->of + from, (int)outcome, f->count - from);
     return p ? (uint64_t)(p - f->of) : f->count;
 }
 

@@ -224,7 +224,7 @@ void tail_note_head(struct tail_file *f, struct slice first)
     uint32_t crc = 0;
     size_t done = 0;
 
-    for (size_t i = 0, n; i < TAIL_HEADS && (n = TAIL_HEAD_BYTES << i) <= first.n; i++, done = n) {
+    for (size_t i = 0, n; i < TAIL_HEADS && (n = (size_t)TAIL_HEAD_BYTES << i) <= first.n; i++, done = n) {
         crc = crc32c(crc, slice_of(first.p + done, n - done));
         f->head[i] = crc;
         if (f->heads <= i)
