@@ -16,6 +16,12 @@ typedef int64_t nsec;
 #define NSEC_PER_SEC  ((nsec)1000000000)
 #define NSEC_NEVER    INT64_MAX
 
+/* Which of the two comes first. */
+static inline nsec nsec_earlier(nsec a, nsec b)
+{
+    return a < b ? a : b;
+}
+
 nsec clock_wall(void);
 nsec clock_mono(void);
 nsec clock_thread_cpu(void); /* what this thread has used; a system call, so not for every record */

@@ -141,6 +141,9 @@ struct input_ops {
     /* Would two of it in one stream have the same positions in its spool, so that each goes on where the other was? That is refused. Some
      * options may be zero, as above. NULL: they never would. */
     bool (*same_positions)(const void *conf, const void *other);
+    /* Would two of it, of one stream or of two, be one client for their server, which ends the connection of the one when the other begins? That
+     * is refused. Some options may be zero, as above. NULL: they never would. */
+    bool (*same_client)(const void *conf, const void *other);
     /* For inputs that read files: would it read a local file of this name (as true_path() gives it), if there were one? *item is which of its
      * `paths`. All three, or NULL. */
     void *(*reach_open)(const void *conf, const char *base_dir, nsec wait); /* for its disks, at most */

@@ -170,6 +170,31 @@ static void check_positions(const struct rules *r, const struct stream_settings 
         }
 }
 
+static bool is_same_client(const struct input_settings *a, const struct input_settings *b)
+{
+    return a->ops == b->ops && a->ops->same_client && a->ops->same_client(a->conf, b->conf);
+}
+
+/* Of input number n of stream number `stream`, and all before it. */
+static void check_clients(const struct rules *r, size_t stream, size_t n)
+{
+    const struct input_settings *in = &r->s->streams[stream].inputs[n];
+
+    for (size_t i = 0; i <= stream; i++)
+        for (size_t j = 0; j < (i < stream ? r->s->streams[i].input_count : n); j++) {
+            const struct input_settings *other = &r->s->streams[i].inputs[j];
+
+            if (!is_same_client(in, other))
+                continue;
+            cfg_error(
+                r->errs, in->from.at,
+                "line %u connects to this server under the same name already, and the server ends the one connection "
+                "when the other begins: give this one a name of its own (docs/%s.md)",
+                other->from.at.line, in->ops->name);
+            return;
+        }
+}
+
 void settings_rules(struct cfg_errors *errs, struct settings *s, const struct settings_use *use)
 {
     const struct rules r = {errs, s};
@@ -190,6 +215,7 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
             if (in->ops->check_conf)
                 in->ops->check_conf(in->conf, s->base_dir, &o);
             check_positions(&r, st, j);
+            check_clients(&r, i, j);
         }
 
         if (meant && (use->all || use->transforms))

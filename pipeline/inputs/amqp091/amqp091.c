@@ -187,20 +187,15 @@ static void turn(struct input *in, nsec now)
     write_out(in);
 }
 
-static nsec earlier(nsec a, nsec b)
-{
-    return a < b ? a : b;
-}
-
 static nsec next_turn(const struct input *in, nsec now)
 {
     nsec next = now + NSEC_PER_SEC;
 
     if (in->socket.state == SOCKET_CLOSED && in->consumer.connection.again > now)
-        next = earlier(next, in->consumer.connection.again);
+        next = nsec_earlier(next, in->consumer.connection.again);
     if (in->consumer.flow == FLOW_HELD || in->consumer.env.once)
-        next = earlier(next, now + AMQP091_QUIET / 6);
-    return earlier(next, amqp091_session_next_tick(&in->consumer.session));
+        next = nsec_earlier(next, now + AMQP091_QUIET / 6);
+    return nsec_earlier(next, amqp091_session_next_tick(&in->consumer.session));
 }
 
 /* What is in the window becomes safe and is acknowledged, the rest goes back, as far as that goes in a few seconds. */

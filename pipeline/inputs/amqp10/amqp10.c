@@ -115,5 +115,6 @@ const struct input_ops amqp10_ops = {
     .stopped = stopped,
     .close = close_input,
     .check_conf = amqp10_conf_check_all,
+    .same_client = amqp10_conf_same_client,
     .probe = probe,
 };

@@ -70,6 +70,15 @@ static bool given(const char *text)
     return text && *text;
 }
 
+/* A subscription that is shared may be read over several connections of one container. */
+bool amqp10_conf_same_client(const void *conf, const void *other)
+{
+    const struct amqp10_conf *a = conf, *b = other;
+
+    return !(a->shared && b->shared) && a->container_id && b->container_id &&
+           strcmp(a->container_id, b->container_id) == 0 && broker_url_same_server(a->url, b->url, SCHEMES);
+}
+
 void amqp10_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct amqp10_conf *c = conf;

@@ -30,6 +30,9 @@ extern const struct cfg_field amqp10_fields[];
 
 void amqp10_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
 
+/* Two connections of one container_id. */
+bool amqp10_conf_same_client(const void *conf, const void *other);
+
 /* Options that were checked. */
 struct broker_url amqp10_conf_url(const struct amqp10_conf *c);
 /* Borrows both. */

@@ -48,3 +48,12 @@ int broker_url_parse(struct broker_url *u, const char *text, const struct broker
     snprintf(u->shown, sizeof(u->shown), "%s://%s", s->name, address);
     return 0;
 }
+
+bool broker_url_same_server(const char *a, const char *b, const struct broker_scheme *schemes)
+{
+    struct broker_url u, v;
+    struct err ignored;
+
+    return a && b && broker_url_parse(&u, a, schemes, &ignored) == 0 &&
+           broker_url_parse(&v, b, schemes, &ignored) == 0 && u.port == v.port && strcasecmp(u.host, v.host) == 0;
+}

@@ -30,4 +30,7 @@ struct broker_url {
 MUST_CHECK int broker_url_parse(struct broker_url *u, const char *text, const struct broker_scheme *schemes,
                                 struct err *e);
 
+/* Do both name one server? False when one of them is missing, or wrong. */
+bool broker_url_same_server(const char *a, const char *b, const struct broker_scheme *schemes);
+
 #endif

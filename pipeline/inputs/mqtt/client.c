@@ -325,22 +325,17 @@ void mqtt_client_turn(struct input *in, nsec now)
     window_flush(&in->window, now);
 }
 
-static nsec earliest(nsec a, nsec b)
-{
-    return a < b ? a : b;
-}
-
 nsec mqtt_client_next(const struct input *in, nsec now)
 {
     nsec next = now + NSEC_PER_SEC;
 
     if (in->socket.state == SOCKET_CLOSED)
-        return in->session.storing != MQTT_STORE_NOTHING ? next : earliest(next, in->connection.again);
+        return in->session.storing != MQTT_STORE_NOTHING ? next : nsec_earlier(next, in->connection.again);
     if (in->waits || in->window.open)
-        next = earliest(next, now + MQTT_ROOM_AGAIN);
+        next = nsec_earlier(next, now + MQTT_ROOM_AGAIN);
     if (in->session.state == MQTT_ON)
-        next = earliest(next, earliest(in->ping_at, mqtt_topics_next(&in->topics)));
-    return earliest(next, in->answer_by);
+        next = nsec_earlier(next, nsec_earlier(in->ping_at, mqtt_topics_next(&in->topics)));
+    return nsec_earlier(next, in->answer_by);
 }
 
 /* Of QoS 0 nothing is owed to the server, but it is in hand all the same. */
@@ -361,7 +356,7 @@ void mqtt_client_leave(struct input *in)
         window_flush(&in->window, now);
         if (in->socket.state != SOCKET_OPEN || socket_turn(&in->socket, now, &e) < 0)
             break;
-        socket_wait(&in->socket, earliest(until, now + MQTT_ROOM_AGAIN), true);
+        socket_wait(&in->socket, nsec_earlier(until, now + MQTT_ROOM_AGAIN), true);
     }
     mqtt_session_turn(&in->session);
     say_goodbye(in, 0, now);

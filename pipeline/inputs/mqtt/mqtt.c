@@ -187,5 +187,6 @@ const struct input_ops mqtt_ops = {
     .stopped = mqtt_stopped,
     .close = mqtt_close,
     .check_conf = mqtt_conf_check_all,
+    .same_client = mqtt_conf_same_client,
     .probe = mqtt_probe,
 };

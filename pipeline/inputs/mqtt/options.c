@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct cfg_choice VERSIONS[] = {
     {"auto", MQTT_VERSION_AUTO},
@@ -147,6 +148,17 @@ static void check_topics(const struct mqtt_conf *c, const struct cfg_options *o)
         (void)err_set(&e, ERR_CONFIG, "topics: `%.64s` %s", c->topics.v[i], wrong);
         cfg_options_refuse_item(o, "topics", i, &e);
     }
+}
+
+bool mqtt_conf_same_client(const void *conf, const void *other)
+{
+    const struct mqtt_conf *a = conf, *b = other;
+    struct mqtt_address u, v;
+    struct err ignored;
+
+    return a->client_id && b->client_id && strcmp(a->client_id, b->client_id) == 0 && a->url && b->url &&
+           mqtt_address_parse(&u, a->url, &ignored) == 0 && mqtt_address_parse(&v, b->url, &ignored) == 0 &&
+           u.port == v.port && strcasecmp(u.host, v.host) == 0;
 }
 
 void mqtt_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)

@@ -34,6 +34,9 @@ extern const struct cfg_field mqtt_fields[];
 
 void mqtt_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
 
+/* Two connections of one client_id. */
+bool mqtt_conf_same_client(const void *conf, const void *other);
+
 /* The option, or what is usual. Mosquitto, for one, knows no more than 20 messages of QoS 2 again when it was restarted. */
 uint16_t mqtt_conf_receive_maximum(const struct mqtt_conf *c);
 

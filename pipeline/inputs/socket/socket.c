@@ -465,11 +465,6 @@ static short events_of(const struct socket *s)
     return (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0));
 }
 
-static nsec earliest(nsec a, nsec b)
-{
-    return a < b ? a : b;
-}
-
 /* When there is something to do that no descriptor shows and nobody wakes for. */
 static nsec next_look(const struct socket *s, nsec now)
 {
@@ -478,9 +473,9 @@ static nsec next_look(const struct socket *s, nsec now)
     if (s->over || (s->state == SOCKET_OPEN && s->more && room_of(s) > 0))
         return now;
     if (s->state == SOCKET_CERTIFICATES || (s->state == SOCKET_NAME && !s->thread))
-        return earliest(s->until, now + SOCKET_LOOK_AGAIN);
+        return nsec_earlier(s->until, now + SOCKET_LOOK_AGAIN);
     if (s->state == SOCKET_CONNECTING)
-        return earliest(s->until, s->address_until);
+        return nsec_earlier(s->until, s->address_until);
     return s->state == SOCKET_OPEN ? NSEC_NEVER : s->until;
 }
 
@@ -495,7 +490,7 @@ static void wait_alone(struct pollfd *p, nsec until)
 void socket_wait(struct socket *s, nsec until, bool last)
 {
     struct pollfd p = {.fd = s->fd, .events = events_of(s)}; /* -1: poll() passes it over */
-    nsec at = earliest(until, next_look(s, clock_mono()));
+    nsec at = nsec_earlier(until, next_look(s, clock_mono()));
 
     if (s->thread)
         input_thread_poll(s->thread, &p, 1, at, last);

@@ -154,16 +154,11 @@ void sqs_settle(struct sqs_settler *s, bool all, nsec now)
     extend(s, now);
 }
 
-static nsec earlier(nsec a, nsec b)
-{
-    return a < b ? a : b;
-}
-
 nsec sqs_settle_next(const struct sqs_settler *s, nsec now, nsec latest)
 {
     if (s->trouble.again > now)
-        return earlier(latest, s->trouble.again);
-    return s->safe_since > 0 ? earlier(latest, s->safe_since + SQS_DELETE_WAIT) : latest;
+        return nsec_earlier(latest, s->trouble.again);
+    return s->safe_since > 0 ? nsec_earlier(latest, s->safe_since + SQS_DELETE_WAIT) : latest;
 }
 
 bool sqs_settler_is_idle(const struct sqs_settler *s)

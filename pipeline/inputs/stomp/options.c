@@ -97,6 +97,14 @@ static void check_headers(const struct stomp_conf *c, const struct cfg_options *
     }
 }
 
+bool stomp_conf_same_client(const void *conf, const void *other)
+{
+    const struct stomp_conf *a = conf, *b = other;
+
+    return a->client_id && b->client_id && strcmp(a->client_id, b->client_id) == 0 &&
+           broker_url_same_server(a->url, b->url, SCHEMES);
+}
+
 void stomp_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct stomp_conf *c = conf;

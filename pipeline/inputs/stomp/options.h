@@ -28,6 +28,9 @@ extern const struct cfg_field stomp_fields[];
 
 void stomp_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
 
+/* Two connections of one client_id. */
+bool stomp_conf_same_client(const void *conf, const void *other);
+
 /* Options that were checked. */
 struct broker_url stomp_conf_url(const struct stomp_conf *c);
 /* The session borrows all three. `headers`: room for STOMP_OPTION_HEADERS_MAX. */

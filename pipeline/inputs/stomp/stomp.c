@@ -116,5 +116,6 @@ const struct input_ops stomp_ops = {
     .stopped = stopped,
     .close = close_input,
     .check_conf = stomp_conf_check_all,
+    .same_client = stomp_conf_same_client,
     .probe = probe,
 };
