@@ -1,6 +1,5 @@
-"""Mosquitto: QoS 2 from a sender to us, through a session that is kept. It writes what it has to disk when it is ended, so that a power cut is none that
-anybody could make up for: its script ends it as its
-administrator does."""
+"""MQTT: QoS 2 from a sender to us, through a session that is kept. Mosquitto writes what it has to disk when it is ended, and now and then, so that its
+script ends it as its administrator does; what becomes of it by a power cut is a campaign of its own."""
 
 import os
 
@@ -10,11 +9,19 @@ from brokers import SENDERS, Broker
 MAKE = """\
 import sys, threading
 import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+port, topic, version = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 done = threading.Event()
-client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="sluice", clean_session=False)
-client.on_connect = lambda c, *_: c.subscribe("numbers/#", 2)
+client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="sluice", protocol=version, **({} if version == 5 else {"clean_session": False}))
+client.on_connect = lambda c, *_: c.subscribe(topic + "/#", 2)
 client.on_subscribe = lambda *_: done.set()
-client.connect("127.0.0.1", int(sys.argv[1]))
+if version == 5:
+    keep = Properties(PacketTypes.CONNECT)
+    keep.SessionExpiryInterval = 86400
+    client.connect("127.0.0.1", port, clean_start=False, properties=keep)
+else:
+    client.connect("127.0.0.1", port)
 client.loop_start()
 assert done.wait(30)
 client.disconnect()
@@ -22,17 +29,50 @@ client.loop_stop()
 """
 
 
-class Mosquitto(Broker):
-    name = "mosquitto"
-    script = "mosquitto.sh"
+class Mqtt(Broker):
     client = "paho-mqtt==2.1.0"
-    exactly_once = True
+    topic, version, more = "numbers", 4, {}
 
     def make(self):
-        self.run_client(MAKE, self.env["MQTT_PORT"])
+        self.run_client(MAKE, self.env["MQTT_PORT"], self.topic, str(self.version))
 
     def sender(self, count, groups, rate):
-        return [self.python, os.path.join(SENDERS, "mqtt.py"), self.env["MQTT_PORT"], "numbers", str(count), str(groups), str(rate)]
+        return [self.python, os.path.join(SENDERS, "mqtt.py"), self.env["MQTT_PORT"], self.topic, str(count), str(groups), str(rate)]
 
     def input(self):
-        return {"mqtt": {"url": f"mqtt://127.0.0.1:{self.env['MQTT_PORT']}", "client_id": "sluice", "topics": ["numbers/#"], "qos": 2}}
+        return {"mqtt": {"url": f"mqtt://127.0.0.1:{self.env['MQTT_PORT']}", "client_id": "sluice", "topics": [f"{self.topic}/#"], "qos": 2,
+                         **self.more}}
+
+
+class Mosquitto(Mqtt):
+    name = "mosquitto"
+    script = "mosquitto.sh"
+    exactly_once = True
+
+
+class MosquittoKilled(Mqtt):
+    """What it had not written is gone with its words that it has it."""
+    name = "mosquitto-killed"
+    script = "mosquitto.sh"
+    settings = {"MOSQUITTO_KILL": "1"}
+    short = False
+    ordered = False
+
+    def most_doubled(self, kills, restarts):
+        return 1 << 30
+
+
+class ArtemisMqtt(Mqtt):
+    name = "artemis-mqtt"
+    script = "artemis.sh"
+    topic, version, more = "t/numbers", 4, {"version": "3.1.1"}
+    often = False
+    exactly_once = True
+
+
+class ClassicMqtt(Mqtt):
+    name = "activemq-mqtt"
+    script = "activemq.sh"
+    often = False
+    ordered = False
+    exactly_once = True

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Mosquitto out of Debian's packages, unpacked and not installed: no service starts, and nobody need be root. What is on disk is written when it is
-# ended with TERM, not before; so `stop` ends it that way, too.
+# ended with TERM, not before; so `stop` ends it that way, too. With MOSQUITTO_KILL=1 it is written every second and whenever something has changed,
+# as far as Mosquitto does that, and `stop` is a power cut.
 . "$(dirname "$0")/search.sh"
 . "$(dirname "$0")/lib.sh"
 search_cache
@@ -30,7 +31,8 @@ listener $port 127.0.0.1
 allow_anonymous true
 persistence true
 persistence_location $dir/
-autosave_interval 0
+$([ -n "${MOSQUITTO_KILL:-}" ] && echo 'autosave_interval 1
+autosave_on_changes true' || echo 'autosave_interval 0')
 max_queued_messages 0
 max_inflight_messages 20
 user $(id -un 65534 2>/dev/null || id -un)
@@ -65,6 +67,6 @@ stop() {
 }
 
 case "${1:-} $#" in
-"stop 2") stop "$2" ;;
+"stop 2") if [ -n "${MOSQUITTO_KILL:-}" ]; then stop_server "$2"; else stop "$2"; fi ;;
 *) command_line install start "$@" ;;
 esac

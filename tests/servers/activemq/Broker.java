@@ -12,6 +12,7 @@ public class Broker {
         broker.setUseJmx(false);
         broker.addConnector("amqp://127.0.0.1:" + port);
         broker.addConnector("stomp://127.0.0.1:" + (port + 1));
+        broker.addConnector("mqtt://127.0.0.1:" + (port + 2));
         broker.start();
         broker.waitUntilStarted();
         System.out.println("READY");

@@ -22,6 +22,7 @@ public class Broker {
             .setBindingsDirectory(folder + "/bindings").setLargeMessagesDirectory(folder + "/large")
             .setPagingDirectory(folder + "/paging").setJournalType(JournalType.NIO).setMaxDiskUsage(-1);
         c.addAcceptorConfiguration("all", "tcp://127.0.0.1:" + port + "?protocols=AMQP,STOMP");
+        c.addAcceptorConfiguration("mqtt", "tcp://127.0.0.1:" + (Integer.parseInt(port) + 1) + "?protocols=MQTT");
         c.addAddressSetting("#", addresses(RoutingType.ANYCAST));
         c.addAddressSetting("t.#", addresses(RoutingType.MULTICAST));
         server.setConfiguration(c);
