@@ -87,3 +87,8 @@ int cfg_show(const struct cfg_node *node, unsigned indent, struct buf *out)
 {
     return node ? show(node, indent, false, out) : 0;
 }
+
+int cfg_show_item(const struct cfg_node *node, unsigned indent, struct buf *out)
+{
+    return show_item(node, indent, false, out);
+}

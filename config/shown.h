@@ -18,5 +18,7 @@ bool cfg_may_be_secret(struct slice key, struct slice value);
 /* The node as YAML, `indent` spaces in. In place of what came from ${...}, of what may be a secret, of everything in `headers` and of texts of
  * several lines stands "...". NULL: nothing. -1: out is full. */
 MUST_CHECK int cfg_show(const struct cfg_node *node, unsigned indent, struct buf *out);
+/* Likewise, with its key, or the dash of a list, before it. */
+MUST_CHECK int cfg_show_item(const struct cfg_node *node, unsigned indent, struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "pipeline/admin/admin.h"
 
 #include "pipeline/admin/api.h"
+#include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
 #include "pipeline/admin/post.h"
 #include "pipeline/base/json.h"
@@ -64,7 +65,7 @@ static int show_console(const struct ask *ask, struct reply *re)
 {
     re->type = HTML;
     re->policy = buf_cstr(&ask->a->policy);
-    return admin_console(ask->a->engine, clock_wall(), &re->body);
+    return admin_console(ask->a->engine, clock_wall(), &ask->query, &re->body);
 }
 
 static int show_metrics(const struct ask *ask, struct reply *re)
@@ -112,6 +113,13 @@ static int of_a_stream(const struct ask *ask, struct reply *re,
     return rc;
 }
 
+static int show_stream(const struct ask *ask, struct reply *re)
+{
+    re->type = HTML;
+    re->policy = buf_cstr(&ask->a->policy);
+    return of_a_stream(ask, re, admin_stream_page);
+}
+
 static int show_api_stream(const struct ask *ask, struct reply *re)
 {
     re->type = JSON;
@@ -129,6 +137,7 @@ static const struct {
     int (*show)(const struct ask *ask, struct reply *re);
 } PAGES[] = {
     {"/", show_console},
+    {"/streams/{stream}", show_stream},
     {"/metrics", show_metrics},
     {"/healthz", show_healthy},
     {"/readyz", show_ready},

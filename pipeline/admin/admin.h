@@ -1,5 +1,5 @@
-/* admin.h -- the operators' HTTP server: /metrics (Prometheus text), /healthz, /readyz, the console page on /, and what can be changed
- * by POST.
+/* admin.h -- the operators' HTTP server: /metrics (Prometheus text), /healthz, /readyz, the console (console.h) on / and /streams/NAME, JSON
+ * below /api/ (api.h), and what can be changed by POST.
  *
  * Pages answer from engine_status() snapshots; they show no secrets and no record contents, and change nothing.
  *
@@ -45,6 +45,5 @@ const char *admin_address(const struct admin *a); /* with the real port when 0 w
 /* The pages, without the server. */
 MUST_CHECK int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out);
 MUST_CHECK int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready);
-MUST_CHECK int admin_console(struct engine *engine, nsec wall_now, struct buf *out);
 
 #endif

@@ -1,12 +1,12 @@
-/* The console page: console.html with its {{marks}} replaced. What it shows comes from a snapshot; every text from
- * outside is escaped. Streams in trouble come first. */
-#include "pipeline/admin/admin.h"
-#include "pipeline/admin/page.h"
+/* The page on /: what is to be looked at first, then all streams in a table. The server searches, sorts and turns the pages, so it is the same
+ * without a script, and a thousand streams are a hundred rows. Cards, with all that is known, have those in trouble, the first of them; and
+ * all, where there are few. */
+#include "pipeline/admin/console.h"
+
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/human.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,293 +116,243 @@ static void overview(struct page *p, const struct snapshot *snap)
         page_html(p, snap->engine.api_address);
     }
     page_add(p, "</span><span class=\"links soft\"><a href=\"/metrics\">metrics</a> &middot; "
-                "<a href=\"/readyz\">readyz</a></span></div>\n");
+                "<a href=\"/readyz\">readyz</a> &middot; <a href=\"/api/status\">api</a></span></div>\n");
     verdict(p, snap, &t);
     totals_list(p, snap, &t);
 }
 
-/* --- one stream ----------------------------------------------------------------------------------------------------
+/* --- the table -----------------------------------------------------------------------------------------------------
  */
 
-static const char *health_words(const struct stream_status *s)
+/* What a link of the table leads to: the same list, with one thing changed. In a URL, and that in HTML. */
+static void parameter(struct page *p, const char **between, const char *name, const char *value)
 {
-    if (s->health == STREAM_BLOCKED)
-        return s->pushed_back ? "blocked: inputs pushed back" : "blocked: an input waits for a disk";
-    if (s->health == STREAM_RETRYING)
-        return "retrying";
-    if (s->health == STREAM_FAILING)
-        return "records do not get through";
-    return s->books.incoming == 0 ? "waiting for records" : "delivering";
-}
-
-static void heading(struct page *p, const struct stream_status *s)
-{
-    page_add(p, "<header><h2>");
-    page_html(p, s->name);
-    page_printf(p, "</h2><span class=\"badge %s\">%s</span></header>\n<p class=\"way\">", stream_health_word(s->health),
-                health_words(s));
-    if (s->inputs) {
-        page_html(p, s->inputs);
-        page_add(p, " &rarr; ");
-    }
-    page_add(p, "<b>");
-    page_html(p, s->destination);
-    if (s->destination_is[0]) {
-        page_add(p, " &middot; ");
-        page_html(p, s->destination_is);
-    }
-    page_printf(p, "</b>%s</p>\n", s->memory ? " &middot; in memory only: lost when the process dies" : "");
-}
-
-static void number(struct page *p, const struct stream_status *s, const char *name, const char *key, uint64_t n)
-{
-    char text[HUMAN_MAX];
-
-    page_printf(p, "<div><dt>%s</dt><dd>%s", name, human_count(n, text, sizeof(text)));
-    if (key) {
-        page_add(p, "<small data-rate=\"");
-        page_html(p, s->name);
-        page_printf(p, "/%s\" data-n=\"%" PRIu64 "\"></small>", key, n);
-    }
-    page_add(p, "</dd></div>\n");
-}
-
-/* The books; dropped, backed up and corrupt only where there is something to tell. */
-static void numbers(struct page *p, const struct stream_status *s)
-{
-    page_add(p, "<dl class=\"numbers\">\n");
-    number(p, s, "Records in", "in", s->books.incoming);
-    number(p, s, "Delivered", "out", s->books.delivered);
-    number(p, s, "In the spool", NULL, s->books.spooled);
-    if (s->books.dropped + s->books.backed_up + s->books.corrupt > 0) {
-        number(p, s, "Dropped by transform", NULL, s->books.dropped);
-        number(p, s, "In the backup", NULL, s->books.backed_up);
-        number(p, s, "Corrupt on disk", NULL, s->books.corrupt);
-    }
-    page_add(p, "</dl>\n");
-}
-
-static void spool_bar(struct page *p, const struct spool_books *b)
-{
-    char held[HUMAN_MAX], limit[HUMAN_MAX];
-    double percent = b->limit ? 100.0 * (double)b->disk_bytes / (double)b->limit : 0;
-
-    page_printf(p, "<div class=\"spool\"><p><span class=\"soft\">Spool</span><span>%s of %s</span></p>\n",
-                human_bytes(b->disk_bytes, held, sizeof(held)), human_bytes(b->limit, limit, sizeof(limit)));
-    page_printf(p,
-                "<svg class=\"bar%s\" role=\"img\" aria-label=\"%.0f %% full\" viewBox=\"0 0 100 8\" "
-                "preserveAspectRatio=\"none\"><rect width=\"%.1f\" height=\"8\"/></svg></div>\n",
-                percent >= 90 ? " full" : "", percent, percent > 100 ? 100 : percent);
-}
-
-static void fact(struct page *p, const char *name, const char *value)
-{
-    page_printf(p, "<div><dt>%s</dt><dd>%s</dd></div>\n", name, value);
-}
-
-static void facts(struct page *p, const struct stream_status *s, nsec wall_now)
-{
-    char text[HUMAN_MAX + 8], ago[HUMAN_MAX];
-
-    page_add(p, "<dl class=\"facts\">\n");
-    fact(p, "oldest record", s->freshness > 0 ? human_duration(s->freshness, text, sizeof(text)) : "none waiting");
-    snprintf(text, sizeof(text), "%u of %u", s->in_flight, s->in_flight_limit);
-    fact(p, "in flight", text);
-    if (s->waiting_retry > 0)
-        fact(p, "waiting to retry", human_count(s->waiting_retry, text, sizeof(text)));
-    if (s->last_delivery > 0) {
-        human_duration(wall_now - s->last_delivery, ago, sizeof(ago));
-        snprintf(text, sizeof(text), "%s ago", ago);
-    }
-    fact(p, "last delivery", s->last_delivery > 0 ? text : "none yet");
-    page_add(p, "</dl>\n");
-}
-
-/* Sums and the largest of all: what partitions are called is what records say, and is not for a page. */
-static void partitions(struct page *p, const struct stream_status *s)
-{
-    uint64_t early = metrics_get(s->metrics, METRIC_PARTITION_COUNT_EXCEEDED);
-    uint64_t without = metrics_get(s->metrics, METRIC_METADATA_EXTRACTION_FAILED);
-    char a[HUMAN_MAX], b[HUMAN_MAX], text[2 * HUMAN_MAX + 8];
-
-    if (!s->partitions_limit && !without)
+    if (!value || !*value)
         return;
-    page_add(p, "<dl class=\"facts partitions\">\n");
-    if (s->partitions_limit) {
-        snprintf(text, sizeof(text), "%s of %s", human_count(s->partitions, a, sizeof(a)),
-                 human_count(s->partitions_limit, b, sizeof(b)));
-        fact(p, "partitions", text);
-        fact(p, "objects waiting", human_count(s->parcels_waiting, a, sizeof(a)));
-        fact(p, "staged", human_bytes(s->books.staged_bytes, a, sizeof(a)));
-        snprintf(text, sizeof(text), "%s/s", human_bytes(s->partition_rate, a, sizeof(a)));
-        fact(p, "busiest", s->partition_rate ? text : "none lately");
-        fact(p, "delivered early", human_count(early, a, sizeof(a)));
+    page_printf(p, "%s%s=", *between, name);
+    for (; *value; value++) {
+        unsigned char c = (unsigned char)*value;
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.", c))
+            page_printf(p, "%c", c);
+        else
+            page_printf(p, "%%%02X", c);
     }
-    fact(p, "without a key", human_count(without, a, sizeof(a)));
-    page_add(p, "</dl>\n");
+    *between = "&amp;";
 }
 
-static void hint(struct page *p, const char *text)
+static void link_to(struct page *p, const struct listing_query *q)
 {
-    page_add(p, "<p><b>To do:</b> ");
-    page_html(p, text);
-    page_add(p, "</p>");
+    const char *between = "/?";
+
+    page_add(p, "href=\"");
+    parameter(p, &between, "search", q->search);
+    parameter(p, &between, "health", q->health);
+    parameter(p, &between, "sort", q->sort);
+    parameter(p, &between, "limit", q->limit);
+    parameter(p, &between, "page", q->page);
+    page_printf(p, "%s\"", between[0] == '/' ? "/" : "");
 }
 
-static void cause(struct page *p, const struct stream_status *s, nsec wall_now)
+static const struct {
+    const char *column, *title; /* column of listing.h */
+    bool number;
+} COLUMNS[] = {
+    {"name", "Stream", false},      {"health", "State", false},   {"in", "In", true},
+    {"out", "Out", true},           {"spooled", "Waiting", true}, {"freshness", "Oldest", true},
+    {"failures", "Failures", true}, {"last", "Delivered", true},
+};
+
+/* Numbers and states first the largest, names the first; a second click turns it. */
+static void column_head(struct page *p, const struct listing_query *q, size_t i)
 {
-    char since[HUMAN_MAX];
+    const char *sort = q->sort ? q->sort : "-health";
+    bool down = *sort == '-', is = strcmp(sort + down, COLUMNS[i].column) == 0, first_down = i != 0;
+    char next[32];
+    struct listing_query to = *q;
 
-    if (s->stuck)
-        page_printf(p, "<p>Delivery of %u batch%s%s fails while others get through: <b>", s->stuck,
-                    s->stuck == 1 ? "" : "es", s->backup_fails ? " to the backup" : "");
-    else
-        page_add(p, s->backup_fails ? "<p>Delivery to the backup fails: <b>" : "<p>Delivery fails: <b>");
-    page_html(p, s->words->code[0] ? s->words->code : "no answer yet");
-    page_add(p, "</b>");
-    if (s->failing_since > 0)
-        page_printf(p, " for %s", human_duration(wall_now - s->failing_since, since, sizeof(since)));
-    page_add(p, ": ");
-    page_html(p, s->words->error);
-    page_add(p, "</p>");
+    snprintf(next, sizeof(next), "%s%s", (is ? !down : first_down) ? "-" : "", COLUMNS[i].column);
+    to.sort = next;
+    to.page = NULL;
+    page_printf(p, "<th scope=\"col\"%s%s><a ", COLUMNS[i].number ? " class=\"n\"" : "",
+                !is    ? ""
+                : down ? " aria-sort=\"descending\""
+                       : " aria-sort=\"ascending\"");
+    link_to(p, &to);
+    page_printf(p, ">%s%s</a></th>", COLUMNS[i].title,
+                !is    ? ""
+                : down ? " <span aria-hidden=\"true\">&darr;</span>"
+                       : " <span aria-hidden=\"true\">&uarr;</span>");
 }
 
-/* A few records that do not get through are told of, but make no trouble of the stream. */
-static void trouble(struct page *p, const struct stream_status *s, nsec wall_now)
-{
-    char lasted[HUMAN_MAX];
-
-    if (s->health == STREAM_OK && rejects_share(&s->rejects) == 0)
-        return;
-    page_printf(p, "<div class=\"trouble %s\">", s->health == STREAM_OK ? "failing" : stream_health_word(s->health));
-    if (s->pushed_back) {
-        page_printf(p,
-                    "<p>Inputs are pushed back for %s: ", human_duration(s->pushed_back_for, lasted, sizeof(lasted)));
-        page_html(p, s->words->pushback);
-        page_add(p, "</p>");
-        hint(p, s->words->pushback_hint);
-    }
-    if (s->waiting_for > 0) {
-        page_add(p, "<p>An input waits for a disk. ");
-        page_html(p, s->words->waiting);
-        page_add(p, "</p>");
-        hint(p, s->words->waiting_hint);
-    }
-    if (s->failing_since > 0) {
-        cause(p, s, wall_now);
-        if (s->words->hint[0])
-            hint(p, s->words->hint);
-    }
-    if (rejects_share(&s->rejects) > 0) {
-        page_add(p, "<p>");
-        page_rejects(p, s, page_html);
-        page_add(p, "</p><p><b>To do:</b> ");
-        page_rejects_hint(p, s, page_html);
-        page_add(p, "</p>");
-    }
-    page_add(p, "</div>\n");
-}
-
-/* What an input has taken, and how it stands with its source. */
-static void input_row(struct page *p, const struct input_health_view *v)
+static void rate_cell(struct page *p, const char *title, double records, double bytes)
 {
     char a[HUMAN_MAX], b[HUMAN_MAX];
-    const char *state = !v->has_connection ? "" : v->connected ? "connected" : v->error_ago < 0 ? "connecting" : "down";
 
-    page_add(p, "<tr><th>");
-    page_html(p, v->label);
-    page_printf(p, "</th><td>%s</td><td>%s, %s</td><td>", state, human_count(v->counts[INPUT_RECORDS], a, sizeof(a)),
-                human_bytes(v->counts[INPUT_BYTES], b, sizeof(b)));
-    if (v->lag_known)
-        page_printf(p, "%s behind", human_count(v->lag, a, sizeof(a)));
-    if (v->oldest_known && v->oldest_age > 0)
-        page_printf(p, "%s%s old", v->lag_known ? ", " : "", human_duration(v->oldest_age, a, sizeof(a)));
-    page_add(p, "</td><td>");
-    if (v->error_ago >= 0) {
-        page_printf(p, "%s ago: ", human_duration(v->error_ago, a, sizeof(a)));
-        page_html(p, v->words->error);
-    }
-    page_add(p, "</td></tr>\n");
+    if (records <= 0 && bytes <= 0)
+        page_printf(p, "<td class=\"n soft\" data-title=\"%s\">0</td>", title);
+    else
+        page_printf(p, "<td class=\"n\" data-title=\"%s\">%s/s <small>%s/s</small></td>", title,
+                    records >= 1 || records <= 0 ? human_count((uint64_t)(records + 0.5), a, sizeof(a)) : "&lt; 1",
+                    human_bytes((uint64_t)(bytes + 0.5), b, sizeof(b)));
 }
 
-static void inputs(struct page *p, const struct snapshot *snap, size_t stream)
+static void row(struct page *p, const struct snapshot *snap, size_t i)
 {
-    const size_t begin = snap->inputs_from[stream], end = snap->inputs_from[stream + 1];
-    bool tells = false;
+    const struct stream_status *s = &snap->streams[i];
+    uint64_t failures = metrics_get(s->metrics, METRIC_DELIVERY_FAILURES);
+    char a[HUMAN_MAX], b[HUMAN_MAX];
 
-    for (size_t i = begin; i < end; i++)
-        tells |= snap->inputs[i].health.has_connection || snap->inputs[i].health.error_ago >= 0;
-    if (end - begin < 2 && !tells)
-        return; /* the numbers of the stream say it all */
-    page_add(p, "<table class=\"inputs\"><tr><th>input</th><th></th><th>taken</th><th>waits</th><th>last "
-                "error</th></tr>\n");
-    for (size_t i = begin; i < end; i++)
-        input_row(p, &snap->inputs[i].health);
-    page_add(p, "</table>\n");
-    for (size_t i = begin; i < end; i++) {
-        const struct input_health_view *v = &snap->inputs[i].health;
-
-        if (!input_health_is_down(v))
-            continue;
-        page_add(p, "<div class=\"trouble failing\"><p>");
-        page_input_down(p, v, page_html);
-        page_add(p, "</p>");
-        hint(p, page_input_hint(v));
-        page_add(p, "</div>\n");
-    }
+    page_add(p, "<tr><th scope=\"row\"><a href=\"/streams/");
+    page_html(p, s->name);
+    page_add(p, "\">");
+    page_html(p, s->name);
+    page_add(p, "</a><small>");
+    page_html(p, s->destination);
+    page_printf(p, "</small></th><td><span class=\"badge %s\">%s</span></td>", stream_health_word(s->health),
+                s->health == STREAM_OK && s->books.incoming == 0 ? "waiting" : stream_health_word(s->health));
+    rate_cell(p, "in", snap->rates[i].records_in, snap->rates[i].bytes_in);
+    rate_cell(p, "out", snap->rates[i].records_out, snap->rates[i].bytes_out);
+    page_printf(p, "<td class=\"n\" data-title=\"waiting\">%s <small>%s</small></td>",
+                human_count(s->books.spooled, a, sizeof(a)), human_bytes(s->books.spooled_bytes, b, sizeof(b)));
+    page_printf(p, "<td class=\"n\" data-title=\"oldest\">%s</td>",
+                s->freshness > 0 ? human_duration(s->freshness, a, sizeof(a)) : "&ndash;");
+    page_printf(p, "<td class=\"n\" data-title=\"failures\">%s</td>", human_count(failures, a, sizeof(a)));
+    if (s->last_delivery > 0)
+        page_printf(p, "<td class=\"n\" data-title=\"delivered\">%s ago</td></tr>\n",
+                    human_duration(snap->wall_now - s->last_delivery, a, sizeof(a)));
+    else
+        page_add(p, "<td class=\"n soft\" data-title=\"delivered\">&ndash;</td></tr>\n");
 }
 
-static void streams(struct page *p, const struct snapshot *snap)
+static void option(struct page *p, const char *value, const char *title, const char *chosen)
+{
+    page_printf(p, "<option value=\"%s\"%s>%s</option>", value, chosen && strcmp(chosen, value) == 0 ? " selected" : "",
+                title);
+}
+
+static void search_form(struct page *p, const struct listing_query *q)
+{
+    page_add(p,
+             "<form class=\"search\" method=\"get\" action=\"/\" role=\"search\"><label>Search <input type=\"search\" "
+             "name=\"search\" maxlength=\"100\" value=\"");
+    page_html(p, q->search ? q->search : "");
+    page_add(p, "\"></label><label>State <select name=\"health\">");
+    option(p, "", "all", q->health);
+    option(p, "trouble", "in trouble", q->health);
+    for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++)
+        option(p, stream_health_word(h), stream_health_word(h), q->health);
+    page_add(p, "</select></label>");
+    if (q->sort && *q->sort) {
+        page_add(p, "<input type=\"hidden\" name=\"sort\" value=\"");
+        page_html(p, q->sort);
+        page_add(p, "\">");
+    }
+    page_add(p, "<button>Show</button></form>\n");
+}
+
+static void pager(struct page *p, const struct listing *l, const struct listing_query *q)
+{
+    struct listing_query to = *q;
+    char number[24];
+
+    if (l->pages < 2)
+        return;
+    to.page = number;
+    page_add(p, "<nav class=\"pager\" aria-label=\"pages\">");
+    if (l->page > 1) {
+        snprintf(number, sizeof(number), "%zu", l->page - 1);
+        page_add(p, "<a rel=\"prev\" ");
+        link_to(p, &to);
+        page_add(p, ">&larr; before</a> ");
+    }
+    page_printf(p, "<span>%zu to %zu of %zu</span>", l->first + 1, l->first + l->count, l->matches);
+    if (l->page < l->pages) {
+        snprintf(number, sizeof(number), "%zu", l->page + 1);
+        page_add(p, " <a rel=\"next\" ");
+        link_to(p, &to);
+        page_add(p, ">next &rarr;</a>");
+    }
+    page_add(p, "</nav>\n");
+}
+
+static void table(struct page *p, const struct snapshot *snap, const struct listing_query *q)
+{
+    struct listing l;
+
+    if (snap->count == 0) {
+        page_add(p, "<p class=\"soft\">No stream is running.</p>\n");
+        return;
+    }
+    listing_make(&l, snap, q, ADMIN_LIST_PAGE);
+    page_add(p, "<section aria-label=\"all streams\">\n");
+    search_form(p, q);
+    if (l.count == 0) {
+        page_add(p, "<p class=\"soft\">No stream is like that. <a href=\"/\">Show all</a></p>\n");
+    } else {
+        page_add(p, "<table class=\"list\"><thead><tr>");
+        for (size_t i = 0; i < ARRAY_LEN(COLUMNS); i++)
+            column_head(p, q, i);
+        page_add(p, "</tr></thead><tbody>\n");
+        for (size_t i = 0; i < l.count; i++)
+            row(p, snap, l.at[i]);
+        page_add(p, "</tbody></table>\n");
+    }
+    pager(p, &l, q);
+    page_add(p, "</section>\n");
+    listing_release(&l);
+}
+
+/* --- cards --------------------------------------------------------------------------------------------------------- */
+
+static void cards(struct page *p, const struct snapshot *snap)
 {
     static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_FAILING, STREAM_OK};
+    bool few = snap->count <= CONSOLE_FEW;
+    size_t shown = 0;
+    struct totals t = {0};
 
+    add_totals(&t, snap);
+    if (!few && in_trouble(&t) == 0)
+        return;
+    page_printf(p, "<section class=\"streams\" aria-label=\"%s\">\n", few ? "streams" : "streams in trouble");
     for (size_t k = 0; k < ARRAY_LEN(ORDER); k++)
-        for (size_t i = 0; i < snap->count; i++) {
-            const struct stream_status *s = &snap->streams[i];
-
-            if (s->health != ORDER[k])
+        for (size_t i = 0; i < snap->count && shown < CONSOLE_CARDS; i++) {
+            if (snap->streams[i].health != ORDER[k] || (!few && ORDER[k] == STREAM_OK))
                 continue;
-            page_add(p, "<article>\n");
-            heading(p, s);
-            numbers(p, s);
-            spool_bar(p, &s->books);
-            facts(p, s, snap->wall_now);
-            partitions(p, s);
-            inputs(p, snap, i);
-            trouble(p, s, snap->wall_now);
-            page_add(p, "</article>\n");
+            console_card(p, snap, i);
+            shown++;
         }
+    page_add(p, "</section>\n");
 }
 
 /* --- the page ------------------------------------------------------------------------------------------------------
  */
 
-static const struct {
-    const char *mark;
-    void (*render)(struct page *p, const struct snapshot *snap);
-} MARKS[] = {
-    {"{{title}}", title},
-    {"{{overview}}", overview},
-    {"{{streams}}", streams},
-};
+void console_until(struct page *p, const char **rest, const char *mark)
+{
+    const char *at = strstr(*rest, mark);
 
-int admin_console(struct engine *engine, nsec wall_now, struct buf *out)
+    if (!at)
+        return;
+    if (!p->overflow && buf_add(p->out, *rest, (size_t)(at - *rest)) < 0)
+        p->overflow = true;
+    *rest = at + strlen(mark);
+}
+
+int admin_console(struct engine *engine, nsec wall_now, const struct listing_query *q, struct buf *out)
 {
     const char *rest = admin_console_template;
     struct page p = {.out = out};
     struct snapshot snap;
 
     snapshot_take(&snap, engine, wall_now);
-    for (size_t i = 0; i < ARRAY_LEN(MARKS); i++) { /* each stands once, in this order */
-        const char *at = strstr(rest, MARKS[i].mark);
-
-        if (!at)
-            continue;
-        if (buf_add(out, rest, (size_t)(at - rest)) < 0)
-            p.overflow = true;
-        MARKS[i].render(&p, &snap);
-        rest = at + strlen(MARKS[i].mark);
-    }
+    console_until(&p, &rest, "{{title}}");
+    title(&p, &snap);
+    console_until(&p, &rest, "{{main}}");
+    overview(&p, &snap);
+    cards(&p, &snap);
+    table(&p, &snap, q);
     page_add(&p, rest);
     snapshot_release(&snap);
     return page_done(&p);
@@ -426,7 +376,7 @@ static void policy_hash(struct page *p, const char *open, const char *close)
 
 void admin_console_policy(struct page *p)
 {
-    page_add(p, "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    page_add(p, "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; "
                 "frame-ancestors 'none'; style-src");
     policy_hash(p, "<style>", "</style>");
     page_add(p, "; script-src");

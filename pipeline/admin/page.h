@@ -76,9 +76,4 @@ const char *page_input_hint(const struct input_health_view *v);
 
 MUST_CHECK int page_done(const struct page *p); /* 0, or -1 when it did not fit */
 
-/* The console page as written by hand, with its {{marks}}; made from console.html when building. */
-extern const char admin_console_template[];
-/* What a browser may run and load of that page, as a Content-Security-Policy. */
-void admin_console_policy(struct page *p);
-
 #endif

@@ -1041,6 +1041,10 @@
 /* Streams on one page of a listing: at most, and when nobody says how many. */
 #define ADMIN_LIST_MAX  LIMIT(1000, 8)
 #define ADMIN_LIST_PAGE LIMIT(100, 4)
+/* Streams that are shown as cards on / as a whole; cards there are at most; and bytes of a stream's configuration as it is shown. */
+#define CONSOLE_FEW        4
+#define CONSOLE_CARDS      8
+#define CONSOLE_CONFIG_MAX (64 * KIB)
 /* What is asked for by POST: its body, the answer, and how many wait for their turn behind the one that runs. */
 #define ADMIN_BODY_MAX        (4 * KIB)
 #define ADMIN_ANSWER_MAX      (1 * MIB)

@@ -95,7 +95,7 @@ def test_the_console_shows_what_came_in(t):
     Firehose(d.api_port).put_batch("app", [b"one", b"two", b"three"])
     _, headers, page = ask(d, "/")
     assert re.search(r"Records in</dt><dd>3\b", page), page
-    assert "<h2>app</h2>" in page and t.path("out") in page, page
+    assert ">app</a></h2>" in page and t.path("out") in page, page
     assert "{{" not in page
     assert "unsafe" not in headers["Content-Security-Policy"]
     d.stop()

@@ -4,6 +4,7 @@
 #include "pipeline/admin/admin.h"
 
 #include "pipeline/admin/api.h"
+#include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
@@ -91,6 +92,7 @@ bool engine_input_health(const struct engine_view *v, size_t index, size_t input
 }
 
 static struct engine engine;
+static struct listing_query query;
 static struct metrics counted;
 static struct buf out;
 
@@ -170,7 +172,7 @@ static const char *ready_page(bool *ready)
 static const char *console_page(void)
 {
     buf_clear(&out);
-    assert_int_equal(admin_console(&engine, NOW, &out), 0);
+    assert_int_equal(admin_console(&engine, NOW, &query, &out), 0);
     return buf_cstr(&out);
 }
 
@@ -299,7 +301,7 @@ static void a_page_that_does_not_fit_is_an_answer(void **state)
     buf_init(&small, 100);
     assert_int_equal(admin_metrics(&engine, NOW, &small), -1);
     buf_clear(&small);
-    assert_int_equal(admin_console(&engine, NOW, &small), -1);
+    assert_int_equal(admin_console(&engine, NOW, &query, &small), -1);
     buf_clear(&small);
     assert_int_equal(admin_ready(&engine, NOW, &small, &ready), -1);
     buf_release(&small);
@@ -489,6 +491,66 @@ static void whatever_comes_from_outside_is_escaped_on_the_console(void **state)
     assert_has(page, "&amp;&quot;&#39;");
 }
 
+static const char *stream_page(const char *name)
+{
+    bool found;
+
+    buf_clear(&out);
+    assert_int_equal(admin_stream_page(&engine, NOW, name, &out, &found), 0);
+    assert_true(found == (out.n > 0));
+    return buf_cstr(&out);
+}
+
+static void the_page_of_a_stream_escapes_all_there_is(void **state)
+{
+    static const char EVIL[] = "<script>\"'&";
+    struct stream_status *s = add_failing(EVIL);
+    const char *page;
+
+    (void)state;
+    s->destination = s->inputs = s->backup = EVIL;
+    snprintf(s->destination_is, sizeof(s->destination_is), "%s", EVIL);
+    snprintf(s->own->error, sizeof(s->own->error), "%s", EVIL);
+    chronicle_event(&chronicle, NOW, "%s", EVIL);
+    chronicle_failed(&chronicle, NOW, EVIL, EVIL);
+    chronicle_failed(&chronicle, NOW, EVIL, EVIL);
+    chronicle_delivered(&chronicle, &(struct chronicle_object){.at = NOW}, slice_str(EVIL));
+    page = stream_page(EVIL);
+    assert_lacks(page, EVIL);
+    assert_has(page, "<h1>&lt;script&gt;&quot;&#39;&amp;</h1>");
+    assert_has(page, "(2 times since ");
+    assert_lacks(page, "{{");
+    assert_lacks(page, " style=\"");
+    assert_has(page, "</html>\n");
+}
+
+static void the_page_of_nobody_is_none(void **state)
+{
+    (void)state;
+    add_stream("app");
+    assert_string_equal(stream_page("ap"), "");
+    assert_has(stream_page("app"), "Last objects");
+}
+
+static void the_table_leads_on_with_what_was_asked_for(void **state)
+{
+    const char *page;
+
+    (void)state;
+    add_stream("a");
+    add_stream("b");
+    query = (struct listing_query){.search = "\"s3://&", .limit = "1", .sort = "-in"};
+    assert_has(console_page(), "No stream is like that.");
+    assert_has(console_page(), "value=\"&quot;s3://&amp;\"");
+    query.search = "s3://";
+    page = console_page();
+    assert_has(page, "href=\"/?search=s3%3A%2F%2F&amp;sort=-in&amp;limit=1&amp;page=2\"");
+    assert_has(page, "<span>1 to 1 of 2</span>");
+    assert_has(page, "aria-sort=\"descending\"");
+    assert_has(page, "href=\"/?search=s3%3A%2F%2F&amp;sort=in&amp;limit=1\"");
+    query = (struct listing_query){0};
+}
+
 static void the_console_shows_trouble_first(void **state)
 {
     const char *page;
@@ -498,8 +560,8 @@ static void the_console_shows_trouble_first(void **state)
     add_failing("sick");
     add_blocked("stuck", "spool.limit: full", "raise it");
     page = console_page();
-    assert_true(strstr(page, "<h2>stuck") < strstr(page, "<h2>sick"));
-    assert_true(strstr(page, "<h2>sick") < strstr(page, "<h2>well"));
+    assert_true(strstr(page, "/streams/stuck\"") < strstr(page, "/streams/sick\""));
+    assert_true(strstr(page, "/streams/sick\"") < strstr(page, "/streams/well\""));
     assert_has(page, "2 of 3 streams need attention: 1 blocked, 1 retrying");
     assert_has(page, "<title>(2) sluice: trouble</title>");
 }
@@ -627,11 +689,11 @@ static void the_console_shows_inputs_where_there_is_something_to_tell(void **sta
     add_stream("app");
     add_input("api");
     buf_clear(&out);
-    assert_int_equal(admin_console(&engine, NOW, &out), 0);
+    assert_int_equal(admin_console(&engine, NOW, &query, &out), 0);
     assert_lacks(buf_cstr(&out), "class=\"inputs\"");
     add_input_down("kafka");
     buf_clear(&out);
-    assert_int_equal(admin_console(&engine, NOW, &out), 0);
+    assert_int_equal(admin_console(&engine, NOW, &query, &out), 0);
     page = buf_cstr(&out);
     assert_has(page, "<th>kafka</th><td>down</td>");
     assert_has(page,
@@ -776,6 +838,9 @@ int main(void)
         CASE(a_stopping_engine_is_not_ready),
         CASE(an_error_stays_on_its_line),
         CASE(whatever_comes_from_outside_is_escaped_on_the_console),
+        CASE(the_page_of_a_stream_escapes_all_there_is),
+        CASE(the_page_of_nobody_is_none),
+        CASE(the_table_leads_on_with_what_was_asked_for),
         CASE(the_console_shows_trouble_first),
         CASE(the_console_leaves_no_mark_unreplaced_and_loads_nothing),
         CASE(the_policy_names_the_pages_own_script_and_style_only),
