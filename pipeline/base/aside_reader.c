@@ -66,5 +66,7 @@ enum aside_state aside_reader_poll(struct aside_reader *r, nsec now)
         r->step = ASIDE_READING;
         r->since = now;
     }
+    if (now < r->since) /* the clock was set back, or another thread has looked at it later and polled sooner */
+        r->since = now;
     return within(r->since, ASIDE_TIMEOUT, now) ? ASIDE_NOT_YET : ASIDE_HANGS;
 }

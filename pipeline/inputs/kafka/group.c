@@ -177,6 +177,7 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
 {
     struct input *in = opaque;
 
+    in->joined |= err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     forget_wish(in);
     for (size_t i = 0; i < in->parts.n; i++) /* of a wish that is over without an answer */
         if (in->parts.v[i]->state == KAFKA_PART_LEAVING && !in->closing)

@@ -66,6 +66,7 @@ struct input {
     bool lost;                                /* they belong to others already */
     nsec wish_until;                          /* mono */
     nsec ask_again;                           /* mono; places are asked for */
+    bool joined;                              /* the group has said which partitions are ours */
     bool assigned;                            /* once, at least */
     bool closing;
 

@@ -168,20 +168,46 @@ static void close_group(struct input *in)
     rd_kafka_queue_destroy(queue);
 }
 
+/* Between two steps of joining its group: it is said how partitions are divided, and not yet which ones are ours. librdkafka 2.0 ends the process
+ * when a client is freed there (an assertion on what the second step makes). */
+static bool is_joining(const struct input *in)
+{
+    return !in->joined && strcmp(rd_kafka_rebalance_protocol(in->rk), "NONE") != 0;
+}
+
+static void wait_until_joined(struct input *in)
+{
+    nsec until = clock_mono() + KAFKA_LEAVE_TIME;
+
+    while (is_joining(in) && clock_mono() < until) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(in->rk, KAFKA_SOON_MS);
+
+        if (m)
+            rd_kafka_message_destroy(m);
+    }
+}
+
 static void end_client(struct input *in)
 {
-    bool closed;
+    bool closed, joining;
 
     if (!in->rk)
         return;
     in->closing = true;
+    wait_until_joined(in);
+    joining = is_joining(in);
     if (!in->dead)
         close_group(in);
     closed = rd_kafka_consumer_closed(in->rk);
     kafka_leave_parts(in);
     set_queue(in, NULL);
-    rd_kafka_destroy_flags(in->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (joining)
+        log_debug("a client that had not joined its group is left to itself", KS("stream", in->env.stream),
+                  KS("input", in->label), KS("group", in->conf->group)); /* nobody polls it, so it calls nobody */
+    else
+        rd_kafka_destroy_flags(in->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     in->rk = NULL;
+    in->joined = false;
     in->closing = in->dead = false;
     in->assigned = false;
 }

@@ -133,6 +133,21 @@ static void a_slow_disk_is_done_once_it_has_answered(void **state)
     leave(o);
 }
 
+/* It reads the clock, and another thread, which reads it later, begins the reading. */
+static void who_polls_with_a_time_before_the_reading_waits_for_it(void **state)
+{
+    struct owner *o = made();
+
+    (void)state;
+    set_dead(true);
+    assert_int_equal(poll_once(o, T), ASIDE_NOT_YET);
+    assert_int_equal(poll_once(o, T - 1), ASIDE_NOT_YET);
+    assert_int_equal(poll_once(o, T - 1 + ASIDE_TIMEOUT), ASIDE_HANGS);
+    set_dead(false);
+    wait_until_ended(o);
+    leave(o);
+}
+
 static void a_dead_disk_is_not_waited_for_and_recovers(void **state)
 {
     struct owner *o = made();
@@ -172,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_read_is_believed_for_a_while),
         cmocka_unit_test(a_slow_disk_is_done_once_it_has_answered),
+        cmocka_unit_test(who_polls_with_a_time_before_the_reading_waits_for_it),
         cmocka_unit_test(a_dead_disk_is_not_waited_for_and_recovers),
         cmocka_unit_test(who_leaves_a_dead_disk_does_not_wait),
     };
