@@ -141,8 +141,8 @@ struct input_ops {
     /* Would two of it in one stream have the same positions in its spool, so that each goes on where the other was? That is refused. Some
      * options may be zero, as above. NULL: they never would. */
     bool (*same_positions)(const void *conf, const void *other);
-    /* Would two of it, of one stream or of two, be one client for their server, which ends the connection of the one when the other begins? That
-     * is refused. Some options may be zero, as above. NULL: they never would. */
+    /* Would two of it, of one stream or of two, be one client for their server, which lets in one at a time? That is refused. Some options may be
+     * zero, as above. NULL: they never would. */
     bool (*same_client)(const void *conf, const void *other);
     /* For inputs that read files: would it read a local file of this name (as true_path() gives it), if there were one? *item is which of its
      * `paths`. All three, or NULL. */

@@ -186,11 +186,11 @@ static void check_clients(const struct rules *r, size_t stream, size_t n)
 
             if (!is_same_client(in, other))
                 continue;
-            cfg_error(
-                r->errs, in->from.at,
-                "line %u connects to this server under the same name already, and the server ends the one connection "
-                "when the other begins: give this one a name of its own (docs/%s.md)",
-                other->from.at.line, in->ops->name);
+            cfg_error(r->errs, in->from.at,
+                      "line %u connects to this server under the same name already, which is for one connection at a "
+                      "time: give "
+                      "this one a name of its own (docs/%s.md)",
+                      other->from.at.line, in->ops->name);
             return;
         }
 }

@@ -1,5 +1,6 @@
 # java_broker.sh -- what activemq.sh and artemis.sh share: a broker out of Maven's jars and a main program beside the script.
-# JARS names them, as group:artifact:version.
+# JARS names them, as group:artifact:version. With BROKER_TLS=FOLDER the user `lake` must log in, with the password pass/word+1, and there are ports with
+# TLS by server.p12 in it.
 HERE=$(cd "$(dirname "$0")" && pwd)
 
 # java_broker FOLDER: the name of its source and its installed form.
@@ -30,7 +31,8 @@ install() {
 run_broker() {
     mkdir -p "$1/data"
     java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
-        -cp "$CACHE/$NAME/classes:$CACHE/$NAME/lib/*" Broker "$1/data" "$2" >"$1/server.log" 2>&1 </dev/null &
+        ${BROKER_TLS:+-Djavax.net.ssl.keyStore="$BROKER_TLS/server.p12" -Djavax.net.ssl.keyStorePassword=changeit -Djavax.net.ssl.keyStoreType=PKCS12} \
+        -cp "$CACHE/$NAME/classes:$CACHE/$NAME/lib/*" Broker "$1/data" "$2" ${BROKER_TLS:+"$BROKER_TLS/server.p12"} >"$1/server.log" 2>&1 </dev/null &
     echo $! >"$1/pid"
     tries=600
     until grep -q '^READY' "$1/server.log"; do

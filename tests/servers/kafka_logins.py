@@ -2,12 +2,12 @@
 
 import base64
 import json
-import shutil
 import subprocess
 import time
 import urllib.parse
 
 from brokers import all_wanted
+from certificates import make_certificates, openssl
 from common import stream
 from harness import wait_until
 from http_peer import Handler, HttpPeer
@@ -16,29 +16,8 @@ from kafka_cases import Server
 SECRET = "client/secret+1"
 
 
-def openssl(*args, stdin=b""):
-    done = subprocess.run(["openssl", *args], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-500:]
-    return done.stdout
-
-
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def make_certificate(t):
-    """server.pem and ca.pem, for 127.0.0.1."""
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", t.path("ca.key"), "-out", t.path("ca.pem"), "-days", "30",
-            "-subj", "/CN=test authority")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", t.path("server.key"), "-out", t.path("server.csr"), "-subj", "/CN=kafka")
-    with open(t.path("names"), "w", encoding="ascii") as f:
-        f.write("subjectAltName=IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", t.path("server.csr"), "-CA", t.path("ca.pem"), "-CAkey", t.path("ca.key"), "-CAcreateserial",
-            "-out", t.path("server.crt"), "-days", "30", "-extfile", t.path("names"))
-    with open(t.path("server.pem"), "wb") as out:
-        for name in ("server.key", "server.crt"):
-            with open(t.path(name), "rb") as f:
-                out.write(f.read())
 
 
 class Tokens(HttpPeer):
@@ -84,9 +63,7 @@ class SecureServer(Server):
     settings = {}
 
     def __init__(self, t):
-        if not shutil.which("openssl"):
-            t.skip("the openssl tool is not installed")
-        make_certificate(t)
+        make_certificates(t)
         self.tokens = Tokens(t)
         self.settings = {"KAFKA_LOGINS": t.dir}
         super().__init__(t)

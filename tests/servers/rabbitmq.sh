@@ -1,8 +1,9 @@
 #!/bin/sh
 # RabbitMQ 3.10 out of Debian's packages, unpacked and not installed: no service starts, and nobody need be root. The other
-# ports of its family: +1 streams, +2 MQTT, +3 and +4 are Erlang's own.
+# ports of its family: +1 streams, +2 MQTT, or TLS; +3 and +4 are Erlang's own.
 #
 #   RABBITMQ_PLUGINS   names with blanks between them: rabbitmq_mqtt rabbitmq_stomp ...
+#   RABBITMQ_TLS       a folder with ca.pem, server.crt and server.key: TLS, and a login by the common name of a certificate
 . "$(dirname "$0")/search.sh"
 . "$(dirname "$0")/lib.sh"
 search_cache
@@ -43,6 +44,19 @@ log.file = false
 vm_memory_high_watermark.absolute = 512MB
 disk_free_limit.absolute = 50MB
 END
+    if [ -n "${RABBITMQ_TLS:-}" ]; then
+        cat <<END
+listeners.ssl.1 = 127.0.0.1:$(($2 + 2))
+ssl_options.cacertfile = $RABBITMQ_TLS/ca.pem
+ssl_options.certfile = $RABBITMQ_TLS/server.crt
+ssl_options.keyfile = $RABBITMQ_TLS/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
+ssl_cert_login_from = common_name
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = EXTERNAL
+END
+    fi
     for plugin in ${RABBITMQ_PLUGINS:-}; do
         case $plugin in
         rabbitmq_stream) echo "stream.listeners.tcp.1 = 127.0.0.1:$(($2 + 1))" ;;

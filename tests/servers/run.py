@@ -27,6 +27,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 
 import broker_campaign  # noqa: E402
 import broker_elasticmq  # noqa: E402
+import broker_logins  # noqa: E402
 import clients  # noqa: E402
 import kafka_cases  # noqa: E402
 import kafka_logins  # noqa: E402
@@ -41,7 +42,7 @@ from harness import Case, Skip  # noqa: E402
 def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
-        kafka_cases.scenarios() + kafka_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + search.scenarios()
+        kafka_cases.scenarios() + kafka_logins.scenarios() + broker_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + search.scenarios()
 
 
 class Tally:
