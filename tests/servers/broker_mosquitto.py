@@ -63,16 +63,20 @@ class MosquittoKilled(Mqtt):
 
 
 class ArtemisMqtt(Mqtt):
+    """It keeps back what was on its way when a connection broke off (docs/mqtt.md): messages are missing at the end, so this is to look at it."""
     name = "artemis-mqtt"
     script = "artemis.sh"
     topic, version, more = "t/numbers", 4, {"version": "3.1.1"}
-    often = False
+    short = False
     exactly_once = True
 
 
 class ClassicMqtt(Mqtt):
+    """After its restart it has forgotten what it has sent, and sends it under other identifiers."""
     name = "activemq-mqtt"
     script = "activemq.sh"
     often = False
     ordered = False
-    exactly_once = True
+
+    def most_doubled(self, kills, restarts):
+        return 20 * kills + 200 * restarts
