@@ -72,7 +72,7 @@ class ArtemisMqtt(Mqtt):
 
 
 class ClassicMqtt(Mqtt):
-    """After its restart it has forgotten what it has sent, and sends it under other identifiers."""
+    """Some of what we had taken may come once more as new messages, most of it behind its own restart."""
     name = "activemq-mqtt"
     script = "activemq.sh"
     often = False
