@@ -474,11 +474,12 @@
 #define SNS_FILTER_DEPTH_MAX        16
 #define SNS_FILTER_JSON_DEPTH       48
 /* An input's server, if nobody else is at its address; a client has so long for a request. SNS waits 15 s for its answer. */
-#define SNS_CONNECTIONS    128
-#define SNS_SERVER_THREADS 1
-#define SNS_SERVER_MEMORY  (16 * KIB)
-#define SNS_CLIENT_TIMEOUT (30 * NSEC_PER_SEC)
-#define SNS_RETRY_AFTER    "5"
+#define SNS_CONNECTIONS      128
+#define SNS_SERVER_THREADS   1
+#define SNS_LISTENER_SOCKETS 4 /* the one that listens, and what its thread waits with */
+#define SNS_SERVER_MEMORY    (16 * KIB)
+#define SNS_CLIENT_TIMEOUT   (30 * NSEC_PER_SEC)
+#define SNS_RETRY_AFTER      "5"
 /* Certificates that are known, at most, and what is asked for at once; how long one may take; a certificate that was of no use is not asked
  * for again so soon; clocks may differ by so much; how often a refusal of one kind is said. */
 #define SNS_CERTIFICATES  LIMIT(32, 3)
@@ -529,9 +530,10 @@
 #define WINDOW_FRAMES          LIMIT(8, 2)
 #define WINDOW_FRAME_BYTES     LIMIT(256 * KIB, 1 * KIB)
 
-/* What is told of an input: its label, its last error. A connection that has worked for so long begins its back-off anew. For `validate`: how long
+/* What is told of an input: its label, where messages are pushed to (an address and a path), its last error. A connection that has worked for so long begins its back-off anew. For `validate`: how long
  * a connection is tried, and how many are at the same time. */
 #define INPUT_LABEL_MAX  48
+#define INPUT_ROUTE_MAX  1300
 #define INPUT_ERROR_MAX  320
 #define CONNECTION_HOLDS (10 * NSEC_PER_SEC)
 #define PROBE_TIME       (5 * NSEC_PER_SEC)
@@ -555,6 +557,9 @@
 /* Receivers of a queue, calls that delete, put off or give back at the same time. */
 #define SQS_RECEIVERS_MAX 32
 #define SQS_BATCH_CALLS   4
+/* How many messages wait is asked so often; where that is forbidden, or fails, seldom. */
+#define SQS_LAG_EVERY (30 * NSEC_PER_SEC)
+#define SQS_LAG_LATER (600 * NSEC_PER_SEC)
 /* Seconds that a receive waits for the first message (AWS: 20 at most), and with --once; how long a call may take; how long messages that
  * are safe wait for more, to be deleted with them; what could not begin is tried again so soon; how long the end takes at most. */
 #define SQS_WAIT            20U

@@ -144,6 +144,9 @@ struct input_ops {
     /* Would two of it, of one stream or of two, be one client for their server, which lets in one at a time? That is refused. Some options may be
      * zero, as above. NULL: they never would. */
     bool (*same_client)(const void *conf, const void *other);
+    /* For inputs to which messages are pushed: where, as "ADDRESS/PATH"; cut to `size`. Two of one route are refused. Some options may be zero;
+     * then "". NULL: nothing is pushed to it. */
+    void (*route)(const void *conf, const char *stream, char *out, size_t size);
     /* For inputs that read files: would it read a local file of this name (as true_path() gives it), if there were one? *item is which of its
      * `paths`. All three, or NULL. */
     void *(*reach_open)(const void *conf, const char *base_dir, nsec wait); /* for its disks, at most */

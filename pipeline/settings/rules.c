@@ -195,6 +195,33 @@ static void check_clients(const struct rules *r, size_t stream, size_t n)
         }
 }
 
+/* Of input number n of stream number `of`, and of all before it: a path on a server is one input's. */
+static void check_route(const struct rules *r, size_t of, size_t n)
+{
+    const struct input_settings *in = &r->s->streams[of].inputs[n];
+    const struct cfg_options o = {.errs = r->errs, .node = in->from.node, .at = in->from.at};
+    char mine[INPUT_ROUTE_MAX], theirs[INPUT_ROUTE_MAX];
+
+    if (!in->ops->route)
+        return;
+    in->ops->route(in->conf, r->s->streams[of].name, mine, sizeof(mine));
+    for (size_t i = 0; mine[0] && i <= of; i++)
+        for (size_t j = 0; j < (i < of ? r->s->streams[i].input_count : n); j++) {
+            const struct input_settings *other = &r->s->streams[i].inputs[j];
+            struct err e;
+
+            if (!other->ops->route)
+                continue;
+            other->ops->route(other->conf, r->s->streams[i].name, theirs, sizeof(theirs));
+            if (strcmp(mine, theirs) != 0)
+                continue;
+            (void)err_set(&e, ERR_CONFIG, "path: the input in line %u has %s already: give one of them another path",
+                          other->from.at.line, mine);
+            cfg_options_refuse(&o, &e);
+            return;
+        }
+}
+
 void settings_rules(struct cfg_errors *errs, struct settings *s, const struct settings_use *use)
 {
     const struct rules r = {errs, s};
@@ -216,6 +243,7 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
                 in->ops->check_conf(in->conf, s->base_dir, &o);
             check_positions(&r, st, j);
             check_clients(&r, i, j);
+            check_route(&r, i, j);
         }
 
         if (meant && (use->all || use->transforms))

@@ -127,7 +127,7 @@ class SqsPeer(HttpPeer):
     def __init__(self, name="orders", **kw):
         self.name, self.fifo = name, name.endswith(".fifo")
         self.queue, self.calls, self.deleted, self.refused = [], [], [], []
-        self.on, self.break_md5, self.receiving, self.most_receiving = None, False, 0, 0
+        self.on, self.break_md5, self.receiving, self.most_receiving, self.counts = None, False, 0, 0, True
         self.changed, self.longest_wait = threading.Condition(), 1  # second, so that cases are short
         super().__init__(_Handler, **kw)
 
@@ -161,6 +161,8 @@ class SqsPeer(HttpPeer):
         chosen = self.on(operation, request) if self.on else None
         if chosen:
             return chosen
+        if operation == "GetQueueAttributes":
+            return None if self.counts else Say(403, "AccessDeniedException")
         with self._lock:
             return self._plan.pop(0) if self._plan else None
 
@@ -231,6 +233,12 @@ class SqsPeer(HttpPeer):
                 done.append({"Id": e["Id"]})
             self.changed.notify_all()
         return {"Successful": done, "Failed": failed}
+
+    def _GetQueueAttributes(self, request):
+        with self.changed:
+            now = time.time()
+            waiting = str(sum(m.visible_at <= now for m in self.queue))
+        return {"Attributes": {name: waiting for name in request["AttributeNames"]}}
 
     def _DeleteMessageBatch(self, request):
         def delete(m, _):

@@ -237,10 +237,10 @@ def test_one_topic_feeds_several_streams_at_one_address(t):
     d.stop()
     assert [json.loads(line) for line in got(t) + got(t, "copy")] == [m, m]
     twice = daemon(t, peer, streams=("app", "copy"), options={"path": "/same"}, name="twice")
-    twice.expect_exit = 1
+    twice.expect_exit = 2
     twice.spawn()
     twice.wait_exit()
-    assert "that of sns of stream `app`; choose another path or listen" in twice.log_text()
+    assert "/same already: give one of them another path" in twice.log_text()
 
 
 class Closed(Handler):

@@ -64,6 +64,7 @@ def test_each_message_is_a_record_and_is_deleted(t):
     d = daemon(t, q).start()
     check(t, d, q, sent, stop=False)
     assert q.most_receiving > 1  # full answers brought more receivers
+    assert d.metrics().get("sluice_input_lag", stream="app", input="sqs") is not None
     wait_until("one receiver for an empty queue", lambda: q.receiving == 1, 60 * t.slow)
     q.send("late")
     check(t, d, q, sent + ["late"])
@@ -202,10 +203,12 @@ def test_errors_say_what_to_do(t):
 
 def test_a_message_that_is_not_what_was_sent_stays(t):
     q = queue(t)
+    q.counts = False
     q.break_md5 = True
     q.send("changed", attributes={"a": "b"})
     d = daemon(t, q).start()
     d.wait_logged("is not what was sent")
+    assert "sqs:GetQueueAttributes" in str(d.wait_logged("how many messages wait in the queue is not known"))
     assert q.left() == 1 and d.books("app").incoming == 0
     with q.changed:
         q.break_md5, q.queue[0].visible_at = False, 0

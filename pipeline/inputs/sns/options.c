@@ -13,6 +13,7 @@
 #include "pipeline/inputs/sns/filter.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct cfg_choice SIGNATURES[] = {{"any", SNS_SIGNATURES_ANY}, {"v2", SNS_SIGNATURES_V2}, {NULL, 0}};
@@ -191,4 +192,37 @@ void sns_conf_check_all(const void *conf, const char *base_dir, const struct cfg
     if (c->certificate_url_prefix && sns_prefix_check(c->certificate_url_prefix, &e) < 0)
         cfg_options_refuse(o, &e);
     proxy_check_option(c->proxy, o);
+}
+
+void sns_conf_path(const struct sns_conf *c, const char *stream, char *out, size_t size)
+{
+    if (c->path)
+        snprintf(out, size, "%s", c->path);
+    else
+        snprintf(out, size, "/sns/%s", stream);
+}
+
+void sns_conf_route(const void *conf, const char *stream, char *out, size_t size)
+{
+    const struct sns_conf *c = conf;
+    size_t n;
+
+    out[0] = '\0';
+    if (!c->listen || !stream)
+        return;
+    n = (size_t)snprintf(out, size, "%s", c->listen);
+    if (n < size)
+        sns_conf_path(c, stream, out + n, size - n);
+}
+
+/* A message would come by both, and who of them is first is left to chance. */
+bool sns_conf_same_positions(const void *conf, const void *other)
+{
+    const struct sns_conf *a = conf, *b = other;
+
+    for (size_t i = 0; i < a->topics.n; i++)
+        for (size_t j = 0; j < b->topics.n; j++)
+            if (strcmp(a->topics.v[i], b->topics.v[j]) == 0)
+                return true;
+    return false;
 }

@@ -33,6 +33,12 @@ struct sns_conf {
 
 extern const struct cfg_field sns_fields[];
 
+/* The path of its endpoint. */
+void sns_conf_path(const struct sns_conf *c, const char *stream, char *out, size_t size);
+/* input_ops.route, input_ops.same_positions: two that take messages of one topic into one stream. */
+void sns_conf_route(const void *conf, const char *stream, char *out, size_t size);
+bool sns_conf_same_positions(const void *conf, const void *other);
+
 void sns_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
 
 #endif

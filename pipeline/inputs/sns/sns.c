@@ -106,10 +106,7 @@ static int sns_open(struct input **out, const void *conf, const struct input_env
     pthread_mutex_init(&in->lock, NULL);
     pthread_cond_init(&in->quiet, NULL);
     TAILQ_INIT(&in->storing);
-    if (in->conf->path)
-        snprintf(in->path, sizeof(in->path), "%s", in->conf->path);
-    else
-        snprintf(in->path, sizeof(in->path), "/sns/%s", env->stream);
+    sns_conf_path(in->conf, env->stream, in->path, sizeof(in->path));
     snprintf(in->owner, sizeof(in->owner), "sns of stream `%s`", env->stream);
     snprintf(in->beneath, sizeof(in->beneath), "%s/", in->path);
     *out = in;
@@ -169,11 +166,11 @@ static unsigned sns_threads(const void *conf)
     return SNS_SERVER_THREADS + 2;
 }
 
-/* Of its server, and of the fetcher. */
+/* Of its server, with what that waits with, and of the fetcher. */
 static unsigned sns_sockets(const void *conf)
 {
     (void)conf;
-    return SNS_CONNECTIONS + SNS_FETCHES;
+    return SNS_CONNECTIONS + SNS_LISTENER_SOCKETS + SNS_FETCHES;
 }
 
 const struct input_ops sns_ops = {
@@ -191,5 +188,7 @@ const struct input_ops sns_ops = {
     .stopped = sns_stopped,
     .close = sns_close,
     .check_conf = sns_conf_check_all,
+    .same_positions = sns_conf_same_positions,
+    .route = sns_conf_route,
     .probe = sns_probe,
 };

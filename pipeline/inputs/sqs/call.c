@@ -3,6 +3,7 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@ const char *sqs_operation_name(enum sqs_operation op)
     static const char *const NAMES[] = {[SQS_RECEIVE] = "ReceiveMessage",
                                         [SQS_DELETE] = "DeleteMessageBatch",
                                         [SQS_EXTEND] = "ChangeMessageVisibilityBatch",
-                                        [SQS_GIVE_BACK] = "ChangeMessageVisibilityBatch"};
+                                        [SQS_GIVE_BACK] = "ChangeMessageVisibilityBatch",
+                                        [SQS_COUNT] = "GetQueueAttributes"};
 
     return NAMES[op];
 }
@@ -67,6 +69,12 @@ int sqs_entries_text(enum sqs_operation op, const char *queue_url, const char *c
         if (add_entry(op, i, handles[i], visibility, out) < 0)
             return -1;
     return buf_add_str(out, "]}");
+}
+
+int sqs_count_text(const char *queue_url, struct buf *out)
+{
+    return add_queue(queue_url, out) < 0 ? -1
+                                         : buf_add_str(out, ",\"AttributeNames\":[\"ApproximateNumberOfMessages\"]}");
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------- */
@@ -136,4 +144,38 @@ int sqs_entries_read(struct slice answer, size_t n, struct sqs_fates *out, struc
             fine = take_fate(&r, failed, n, out);
     }
     return fine && json_end(&r) ? 0 : err_set(e, ERR_FORMAT, "the answer is not what SQS answers");
+}
+
+static bool take_count(struct json_reader *r, uint64_t *waiting)
+{
+    char text[24] = "";
+    struct json_string key;
+    bool fine = json_enter(r);
+    int end = 0;
+
+    while (fine && json_member(r, &key)) {
+        if (json_string_is(key, "ApproximateNumberOfMessages") && json_peek(r) == JSON_STRING)
+            fine = take_text(r, text, sizeof(text));
+        else
+            json_skip(r);
+    }
+    return fine && !r->error && text[0] >= '0' && text[0] <= '9' &&
+           sscanf(text, "%19" SCNu64 "%n", waiting, &end) == 1 && !text[end];
+}
+
+int sqs_count_read(struct slice answer, uint64_t *waiting)
+{
+    struct json_string key;
+    struct json_reader r;
+    bool fine, found = false;
+
+    json_open(&r, answer, ANSWER_JSON_DEPTH);
+    fine = json_peek(&r) == JSON_OBJECT && json_enter(&r);
+    while (fine && json_member(&r, &key)) {
+        if (json_string_is(key, "Attributes") && json_peek(&r) == JSON_OBJECT)
+            fine = found = take_count(&r, waiting);
+        else
+            json_skip(&r);
+    }
+    return fine && found && json_end(&r) ? 0 : -1;
 }

@@ -1,6 +1,6 @@
 /* call.h -- the calls of SQS that the input makes: their parameters as JSON, and what a batch's answer says of its entries.
  *
- * Pure. SQS API Reference: ReceiveMessage, DeleteMessageBatch, ChangeMessageVisibilityBatch.
+ * Pure. SQS API Reference: ReceiveMessage, DeleteMessageBatch, ChangeMessageVisibilityBatch, GetQueueAttributes.
  */
 #ifndef PIPELINE_INPUTS_SQS_CALL_H
 #define PIPELINE_INPUTS_SQS_CALL_H
@@ -22,6 +22,7 @@ enum sqs_operation {
     SQS_DELETE,
     SQS_EXTEND,    /* in hand for some more time */
     SQS_GIVE_BACK, /* to be handed out at once */
+    SQS_COUNT,     /* how many wait */
 };
 
 const char *sqs_operation_name(enum sqs_operation op);
@@ -41,6 +42,10 @@ MUST_CHECK int sqs_receive_text(const struct sqs_receive *c, struct buf *out);
 /* The entries' ids are their places in `handles`. visibility: of SQS_EXTEND, seconds. */
 MUST_CHECK int sqs_entries_text(enum sqs_operation op, const char *queue_url, const char *const *handles, size_t n,
                                 unsigned visibility, struct buf *out);
+
+MUST_CHECK int sqs_count_text(const char *queue_url, struct buf *out);
+/* How many messages may be received, about. -1 when the answer does not say it. */
+MUST_CHECK int sqs_count_read(struct slice answer, uint64_t *waiting);
 
 enum sqs_fate {
     SQS_FAILED, /* not this time: the answer names neither success nor failure, or a failure that may pass */

@@ -58,7 +58,10 @@ struct input {
     bool facts_cut_shown;
     struct log_limit broken, too_large, no_event; /* messages that are left in the queue */
     size_t largest;                               /* of the answers lately, bytes */
-    nsec hidden_until;                            /* mono; messages of a lost answer are hidden by the queue */
+    struct aws_call count;                        /* how many messages wait */
+    nsec count_at; /* mono; asked then. NSEC_NEVER: not before the first answer, or never */
+    bool uncounted_shown;
+    nsec hidden_until; /* mono; messages of a lost answer are hidden by the queue */
 };
 
 /* Its messages are no records, but name objects. */
@@ -68,6 +71,9 @@ bool sqs_reads_objects(const struct input *in);
 
 void sqs_take_answers(struct input *in, nsec mono_now);
 void sqs_start_receivers(struct input *in, nsec mono_now);
+
+/* Asks how many messages wait, now and then. It is worth no trouble: a failure is told once, and asked again much later. */
+void sqs_count_waiting(struct input *in, nsec mono_now);
 
 /* --- take.c --- */
 

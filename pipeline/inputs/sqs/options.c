@@ -181,7 +181,7 @@ unsigned sqs_conf_sockets(const void *conf)
 {
     const struct sqs_conf *c = conf;
 
-    return (unsigned)c->receivers + SQS_BATCH_CALLS + (c->unwrap == SQS_UNWRAP_S3 ? (unsigned)c->s3.readers : 0);
+    return (unsigned)c->receivers + SQS_BATCH_CALLS + 1 + (c->unwrap == SQS_UNWRAP_S3 ? (unsigned)c->s3.readers : 0);
 }
 
 const struct credentials_conf *sqs_conf_s3_keys(const struct sqs_conf *c)

@@ -40,6 +40,8 @@ static void received(struct input *in, struct receiver *r, nsec now)
         return;
     }
     connection_works(&in->trouble, now);
+    if (in->count_at == NSEC_NEVER && !in->env.once)
+        in->count_at = now;
     in->largest -= in->largest / 8;
     if (c->answer.n > in->largest)
         in->largest = c->answer.n;
@@ -147,4 +149,46 @@ void sqs_take_answers(struct input *in, nsec now)
     for (int64_t i = 0; i < in->conf->receivers; i++)
         if (aws_call_ended(&in->receivers[i].call))
             received(in, &in->receivers[i], now);
+}
+
+/* --- how many wait ------------------------------------------------------------------------------------------------- */
+
+static void counted(struct input *in, nsec now)
+{
+    const struct aws_call *c = &in->count;
+    uint64_t waiting;
+
+    if (c->answered && c->error.trouble == AWS_FINE && sqs_count_read(buf_slice(&c->answer), &waiting) == 0) {
+        input_health_lag(in->env.health, waiting);
+        return;
+    }
+    if (in->count_at != NSEC_NEVER)
+        in->count_at = now + SQS_LAG_LATER;
+    if (!c->answered || in->uncounted_shown)
+        return;
+    in->uncounted_shown = true;
+    log_info("how many messages wait in the queue is not known", KS("stream", in->env.stream), KS("input", in->label),
+             KS("queue", in->conf->queue_url), KS("cause", c->error.code[0] ? c->error.code : c->error.said),
+             KS("hint", "allow the keys sqs:GetQueueAttributes, if sluice_input_lag is to show it"));
+}
+
+void sqs_count_waiting(struct input *in, nsec now)
+{
+    struct buf text;
+    int rc;
+
+    if (aws_call_ended(&in->count)) {
+        counted(in, now);
+        aws_call_forget(&in->count);
+    }
+    if (in->count.under_way || now < in->count_at || now < in->trouble.again)
+        return;
+    in->count_at = now + SQS_LAG_EVERY;
+    buf_init(&text, SQS_REQUEST_MAX);
+    rc = sqs_count_text(in->conf->queue_url, &text);
+    assert(rc == 0); /* a queue's address is bounded */
+    if (!aws_call_begin(&in->count, sqs_operation_name(SQS_COUNT), buf_slice(&text), SQS_TIMEOUT, false, &in->trouble,
+                        now))
+        in->count_at = now; /* when in->trouble lets it */
+    buf_release(&text);
 }

@@ -72,7 +72,8 @@ static bool any_under_way(const struct input *in)
     for (int64_t i = 0; i < in->conf->receivers; i++)
         if (in->receivers[i].call.under_way)
             return true;
-    return !sqs_settler_is_idle(&in->settler) || (sqs_reads_objects(in) && !objects_are_idle(&in->objects));
+    return in->count.under_way || !sqs_settler_is_idle(&in->settler) ||
+           (sqs_reads_objects(in) && !objects_are_idle(&in->objects));
 }
 
 static void tell_finished(struct input *in)
@@ -108,6 +109,7 @@ static void turn(struct input *in, nsec now)
     window_flush(&in->window, now);
     sqs_settle(&in->settler, in->dried_up, now);
     sqs_start_receivers(in, now);
+    sqs_count_waiting(in, now);
     if (in->env.once)
         tell_finished(in);
 }
@@ -120,9 +122,12 @@ static void leave(struct input *in)
 
     for (int64_t i = 0; i < in->conf->receivers; i++)
         aws_call_cancel(&in->receivers[i].call);
+    aws_call_cancel(&in->count);
+    in->count_at = NSEC_NEVER;
     sqs_turn_objects(in, now);
     for (; now < until && (any_under_way(in) || hand_count(&in->hand) > 0); now = clock_mono()) {
         sqs_take_answers(in, now);
+        sqs_count_waiting(in, now);
         look(in, now);
         return_arrived(in);
         sqs_turn_objects(in, now);
@@ -137,6 +142,7 @@ static void leave(struct input *in)
     sqs_settler_cancel(&in->settler);
     for (; any_under_way(in); now = clock_mono()) {
         sqs_take_answers(in, now);
+        sqs_count_waiting(in, now);
         return_arrived(in);
         sqs_turn_objects(in, now);
         sqs_settle(&in->settler, true, now);
@@ -192,6 +198,7 @@ static void sqs_close(struct input **inp)
             aws_call_release(&in->receivers[i].call);
             sqs_batch_release(&in->receivers[i].batch);
         }
+        aws_call_release(&in->count);
         sqs_settler_release(&in->settler);
         connection_release(&in->trouble);
         hand_release(&in->hand);
@@ -228,6 +235,8 @@ static void begin(struct input *in)
     }
     sqs_settler_init(&in->settler, c, &in->hand, &in->caller);
     aws_caller_connection(&in->caller, &in->trouble);
+    aws_call_init(&in->count, &in->caller);
+    in->count_at = NSEC_NEVER;
     in->wanted = 1;
     in->ask_for = SQS_BATCH_MAX;
     in->fifo = sqs_conf_is_fifo(c);

@@ -85,12 +85,49 @@ static void odd_answers_are_refused(void **state)
     assert_int_equal(f.fate[0], SQS_FAILED);
 }
 
+static void how_many_wait_is_read(void **state)
+{
+    static const struct {
+        const char *answer;
+        int rc;
+        uint64_t waiting;
+    } cases[] = {
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":\"12\"}}", 0, 12},
+        {"{\"x\":[],\"Attributes\":{\"y\":\"1\",\"ApproximateNumberOfMessages\":\"0\"}}", 0, 0},
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":\"12x\"}}", -1, 0},
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":\"-1\"}}", -1, 0},
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":\"\"}}", -1, 0},
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":12}}", -1, 0},
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":\"12345678901234567890123\"}}", -1, 0},
+        {"{\"Attributes\":{}}", -1, 0},
+        {"{}", -1, 0},
+        {"[]", -1, 0},
+        {"{\"Attributes\":{\"ApproximateNumberOfMessages\":\"12\"}", -1, 0},
+    };
+    struct buf text;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint64_t waiting = 0;
+
+        if (sqs_count_read(slice_str(cases[i].answer), &waiting) != cases[i].rc ||
+            (cases[i].rc == 0 && waiting != cases[i].waiting))
+            fail_msg("%s", cases[i].answer);
+    }
+    buf_init(&text, 256);
+    assert_int_equal(sqs_count_text("http://h/1/q", &text), 0);
+    assert_string_equal(buf_cstr(&text),
+                        "{\"QueueUrl\":\"http://h/1/q\",\"AttributeNames\":[\"ApproximateNumberOfMessages\"]}");
+    buf_release(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_json),
         cmocka_unit_test(each_entry_has_its_fate),
         cmocka_unit_test(odd_answers_are_refused),
+        cmocka_unit_test(how_many_wait_is_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
