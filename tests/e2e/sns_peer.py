@@ -5,6 +5,7 @@ import base64
 import datetime
 import http.client
 import json
+import ssl
 import shutil
 import subprocess
 import urllib.parse
@@ -96,10 +97,13 @@ class Sns(HttpPeer):
         return {**m, "Signature": base64.b64encode(done.stdout).decode()}
 
 
-def post(url, message, raw=None, headers=None, timeout=60):
-    """Posts as SNS does; (status, text, headers). `raw`: bytes, with `message` for its headers."""
+def post(url, message, raw=None, headers=None, timeout=60, ca=None):
+    """Posts as SNS does; (status, text, headers). `raw`: bytes, with `message` for its headers. `ca`: whom to trust, of https."""
     at = urllib.parse.urlsplit(url)
-    c = http.client.HTTPConnection(at.hostname, at.port, timeout=timeout)
+    if at.scheme == "https":
+        c = http.client.HTTPSConnection(at.hostname, at.port, timeout=timeout, context=ssl.create_default_context(cafile=ca))
+    else:
+        c = http.client.HTTPConnection(at.hostname, at.port, timeout=timeout)
     all_headers = {"Content-Type": "text/plain; charset=UTF-8"}
     if isinstance(message, dict):
         for name, key in (("message-type", "Type"), ("message-id", "MessageId"), ("topic-arn", "TopicArn")):

@@ -12,6 +12,7 @@ import objects
 from common import one_stream, to_file
 from firehose import Firehose
 from harness import free_port, wait_until
+from sns_peer import TOPIC, Sns, post
 from test_http_misbehaviour import expired
 from test_tls import make_certificates
 
@@ -130,6 +131,32 @@ def test_a_new_certificate_is_taken_up_and_a_wrong_one_is_not(t):
     d.wait_logged("did not get through the TLS handshake", level="warn")
     d.wait_delivered("app", 4)
     d.stop()
+
+
+def test_the_api_and_a_topic_at_one_address_get_a_new_certificate_together(t):
+    ca, server = make_certificates(t)
+    other_ca, other = make_certificates(t, name="other")
+    peer, port = Sns(t), free_port()
+    tls = {"cert_file": server[0], "key_file": server[1]}
+    sns = {"listen": f"127.0.0.1:{port}", "tls": tls, "topics": [TOPIC], "certificate_url_prefix": peer.base}
+    d = t.daemon({**one_stream("app", to_file(t), interval="0s", inputs=["api", {"sns": sns}]),
+                  "api": {"listen": f"127.0.0.1:{port}", "tls": tls}})
+    d.env = {"no_proxy": "*"}
+    d.start()
+
+    def both(trusted, tag):
+        assert post(f"https://127.0.0.1:{port}/sns/app", peer.message("topic " + tag), ca=trusted)[0] == 200
+        SecureFirehose(port, trusted).put("app", b"api " + tag.encode())
+
+    both(ca, "1")
+    for n in (1, 0):
+        shutil.copy(other[n], server[n] + ".new")
+        os.rename(server[n] + ".new", server[n])
+    d.wait_logged("certificate was read again")
+    both(other_ca, "2")
+    d.wait_delivered("app", 4)
+    d.stop()
+    assert sorted(objects.lines(objects.read_dir(t.path("out")))) == [b"api 1", b"api 2", b"topic 1", b"topic 2"]
 
 
 def test_clients_must_have_a_certificate_where_that_is_asked(t):

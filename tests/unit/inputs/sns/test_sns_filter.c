@@ -64,7 +64,19 @@ static const struct {
     {"[{\"anything-but\": {\"wildcard\": \"*ball\"}}]", "String", "baseball", false},
     {"[{\"anything-but\": {\"equals-ignore-case\": [\"tennis\", \"rugby\"]}}]", "String", "TENNIS", false},
     {"[{\"anything-but\": {\"equals-ignore-case\": [\"tennis\", \"rugby\"]}}]", "String", "football", true},
+    {"[{\"anything-but\": {\"suffix\": [\"ball\", \"by\"]}}]", "String", "rugby", false},
+    {"[{\"anything-but\": {\"suffix\": [\"ball\", \"by\"]}}]", "String", "tennis", true},
+    {"[{\"anything-but\": {\"wildcard\": [\"*ball\", \"r*y\"]}}]", "String", "rugby", false},
+    {"[{\"anything-but\": {\"wildcard\": [\"*ball\", \"r*y\"]}}]", "String", "tennis", true},
+    {"[{\"anything-but\": {\"equals-ignore-case\": \"tennis\"}}]", "String", "Tennis", false},
+    {"[{\"anything-but\": {\"prefix\": \"order-\"}}]", "String.Array", "[\"order-1\", \"data\"]", true},
+    {"[{\"anything-but\": {\"prefix\": \"order-\"}}]", "String.Array", "[\"order-1\", \"order-2\"]", false},
+    {"[{\"anything-but\": [100, 500]}]", "Number", "1e2", false},
+    {"[{\"anything-but\": [\"rugby\", 5]}]", "Number", "5", false},
+    {"[{\"anything-but\": [\"rugby\"]}]", "Binary", "tennis", false},
     /* cidr */
+    {"[{\"cidr\": \"10.0.0.0/24\"}]", "String.Array", "[\"10.1.1.1\", \"10.0.0.9\"]", true},
+    {"[{\"cidr\": \"10.0.0.0/24\"}, \"10.1.1.1\"]", "String", "10.1.1.1", true},
     {"[{\"cidr\": \"10.0.0.0/24\"}]", "String", "10.0.0.0", true},
     {"[{\"cidr\": \"10.0.0.0/24\"}]", "String", "10.0.0.255", true},
     {"[{\"cidr\": \"10.0.0.0/24\"}]", "String", "10.1.1.0", false},
@@ -96,7 +108,13 @@ static const struct {
     {"[{\"wildcard\": \"a\\\\*b\"}]", "String", "aXb", false},
     {"[{\"wildcard\": \"a\\\\\\\\*\"}]", "String", "a\\b", true},
     {"[{\"wildcard\": \"plain\"}]", "String", "plain", true},
+    {"[{\"wildcard\": \"*ball*\"}]", "String", "basketballer", true},
+    {"[{\"prefix\": \"bas\"}]", "String.Array", "[\"rugby\", \"baseball\"]", true},
+    {"[{\"suffix\": \"ball\"}]", "String.Array", "[\"rugby\", \"tennis\"]", false},
+    {"[{\"equals-ignore-case\": \"tennis\"}]", "String.Array", "[1, \"TENNIS\"]", true},
     /* numeric */
+    {"[{\"numeric\": [\">\", 0, \"<\", 10]}, {\"numeric\": [\"=\", 20]}]", "Number", "20", true},
+    {"[{\"numeric\": [\">\", 0, \"<\", 10]}, {\"numeric\": [\"=\", 20]}]", "Number", "15", false},
     {"[{\"numeric\": [\"=\", 301.5]}]", "Number", "301.5", true},
     {"[{\"numeric\": [\"=\", 301.5]}]", "Number", "301", false},
     {"[{\"numeric\": [\"<\", 0]}]", "Number", "-1", true},
@@ -143,10 +161,56 @@ static void attributes_match_as_documented(void **state)
     }
 }
 
+/* The message and the policies with which "Example filter policies" begins. */
+static void the_example_of_a_shop_matches_as_documented(void **state)
+{
+    const struct sns_attribute message[] = {
+        {SLICE("customer_interests"), SLICE("String.Array"), SLICE("[\"soccer\", \"rugby\", \"hockey\"]")},
+        {SLICE("store"), SLICE("String"), SLICE("example_corp")},
+        {SLICE("event"), SLICE("String"), SLICE("order_placed")},
+        {SLICE("price_usd"), SLICE("Number"), SLICE("210.75")}};
+    static const struct {
+        const char *policy;
+        bool matches;
+    } cases[] = {
+        {"{\"store\": [\"example_corp\"], \"event\": [{\"anything-but\": \"order_cancelled\"}], "
+         "\"customer_interests\": "
+         "[\"rugby\", \"football\", \"baseball\"], \"price_usd\": [{\"numeric\": [\">=\", 100]}]}",
+         true},
+        {"{\"store\": [\"example_corp\"], \"event\": [\"order_cancelled\"], \"encrypted\": [false], "
+         "\"customer_interests\": "
+         "[\"basketball\", \"baseball\"]}",
+         false},
+        {"{\"store\": [\"example_corp\"], \"$or\": [{\"encrypted\": [{\"exists\": true}]}, {\"price_usd\": "
+         "[{\"numeric\": "
+         "[\"<\", 300]}]}]}",
+         true},
+        {"{\"store\": [\"example_corp\"], \"encrypted\": [{\"exists\": false}]}", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sns_filter *f = make(cases[i].policy, SNS_SCOPE_ATTRIBUTES);
+
+        if (sns_filter_attributes(f, message, sizeof(message) / sizeof(message[0])) != cases[i].matches)
+            fail_msg("%s: not %d", cases[i].policy, cases[i].matches);
+        sns_filter_free(&f);
+    }
+}
+
 static const struct {
     const char *policy, *body;
     bool matches;
 } BODIES[] = {
+    {"{\"store\": {\"name\": [\"example_corp\"], \"price\": {\"usd\": [{\"numeric\": [\">=\", 100]}]}}}",
+     "{\"store\": {\"name\": \"example_corp\", \"price\": {\"usd\": 210.75, \"eur\": 3}}}", true},
+    {"{\"store\": {\"name\": [\"example_corp\"], \"price\": {\"usd\": [{\"numeric\": [\">=\", 100]}]}}}",
+     "{\"store\": {\"name\": \"example_corp\", \"price\": {\"usd\": 99.99}}}", false},
+    {"{\"ip\": [{\"cidr\": \"10.0.0.0/8\"}], \"who\": [{\"equals-ignore-case\": \"ann\"}]}",
+     "{\"ip\": \"10.9.8.7\", \"who\": \"ANN\"}", true},
+    {"{\"a\": {\"b\": [{\"exists\": true}]}}", "{\"a\": [{\"c\": 1}, {\"b\": \"x\"}]}", true},
+    {"{\"a\": [{\"wildcard\": \"x*z\"}, {\"suffix\": \"!\"}]}", "{\"a\": [\"q\", \"xyz\"]}", true},
+    {"{\"a\": [{\"anything-but\": {\"wildcard\": \"x*\"}}]}", "{\"a\": [\"x1\", \"x2\"]}", false},
     {"{\"interests\": [\"rugby\", \"tennis\"]}", "{\"interests\": \"rugby\"}", true},
     {"{\"interests\": [\"rugby\", \"tennis\"]}", "{\"interests\": [\"golf\", \"tennis\"]}", true},
     {"{\"interests\": [\"rugby\", \"tennis\"]}", "{\"interests\": \"baseball\"}", false},
@@ -346,9 +410,13 @@ static void wildcards_cost_points(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attributes_match_as_documented), cmocka_unit_test(bodies_match_as_documented),
-        cmocka_unit_test(a_deep_body_is_looked_at),       cmocka_unit_test(without_attributes_only_nothing_is_missing),
-        cmocka_unit_test(what_is_no_policy_is_refused),   cmocka_unit_test(combinations_count_depth_and_branches),
+        cmocka_unit_test(attributes_match_as_documented),
+        cmocka_unit_test(the_example_of_a_shop_matches_as_documented),
+        cmocka_unit_test(bodies_match_as_documented),
+        cmocka_unit_test(a_deep_body_is_looked_at),
+        cmocka_unit_test(without_attributes_only_nothing_is_missing),
+        cmocka_unit_test(what_is_no_policy_is_refused),
+        cmocka_unit_test(combinations_count_depth_and_branches),
         cmocka_unit_test(wildcards_cost_points),
     };
 
