@@ -48,8 +48,10 @@ void leases_tick(struct leases *l, nsec now)
 
         if (x->state == LEASE_MINE && now >= x->valid)
             revoke(l, x, LEASE_FREE, true);
-        if (x->state == LEASE_GIVING && !l->parting && now - x->moved >= l->conf.failover)
+        if (x->state == LEASE_GIVING && !l->parting && now - x->moved >= l->conf.failover) {
             x->state = LEASE_FREE; /* too late: its new owner begins without us */
+            l->lost++;
+        }
     }
 }
 
