@@ -87,7 +87,7 @@ static void turn(struct input *in, nsec now)
 /* When something is due that nobody wakes this thread for. */
 static nsec next_turn(struct input *in, nsec now)
 {
-    nsec next = now + NSEC_PER_SEC, due;
+    nsec next = now + share_turn_every(in), due;
 
     if (kinesis_oldest_answer(in) || in->phase != READING)
         next = now + AWS_CALL_AGAIN;

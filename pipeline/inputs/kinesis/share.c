@@ -359,6 +359,14 @@ void share_turn(struct input *in, nsec now)
     tell(in, now);
 }
 
+/* What is due every third of the fail-over time is not to come late. */
+nsec share_turn_every(const struct input *in)
+{
+    nsec often = in->share.on ? in->share.leases.conf.failover / 12 : NSEC_PER_SEC;
+
+    return often < NSEC_PER_SEC ? often : NSEC_PER_SEC;
+}
+
 void share_listed(struct input *in, nsec at)
 {
     struct leases *l = &in->share.leases;

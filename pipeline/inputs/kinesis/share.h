@@ -46,6 +46,8 @@ void share_close(struct input *in);
 /* In run(), before the places are restored. */
 void share_begin(struct input *in);
 void share_turn(struct input *in, nsec now);
+/* How long a turn may wait at most. */
+nsec share_turn_every(const struct input *in);
 /* A listing, begun at `at`, is complete. */
 void share_listed(struct input *in, nsec at);
 void share_gone(struct input *in, const char *shard);
