@@ -109,15 +109,15 @@ static int refuse(const struct json_reader *r, struct err *e)
     return err_set(e, ERR_FORMAT, "the answer is not what Kinesis answers (at byte %zu)", json_offset(r));
 }
 
-/* It is sent back as it came: so it is printable, and bounded with its escapes. */
+/* It is sent back as it came: so it is printable, but for the line breaks that some servers' base64 has, and bounded with its escapes. */
 static bool is_token(struct slice s)
 {
     size_t quoted = s.n;
 
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < ' ' || s.p[i] > '~')
+        if ((s.p[i] < ' ' && s.p[i] != '\n') || s.p[i] > '~')
             return false;
-        quoted += s.p[i] == '"' || s.p[i] == '\\';
+        quoted += s.p[i] == '\n' ? 5 : s.p[i] == '"' || s.p[i] == '\\';
     }
     return quoted <= KINESIS_TOKEN_MAX;
 }

@@ -108,7 +108,7 @@ static void a_listing_is_read(void **state)
     buf_init(&token, 4096);
     assert_int_equal(
         kinesis_list_read(
-            SLICE("{\"NextToken\":\"n\\/1\",\"Shards\":[{\"ShardId\":\"a\",\"HashKeyRange\":{},"
+            SLICE("{\"NextToken\":\"n\\/1\\n\",\"Shards\":[{\"ShardId\":\"a\",\"HashKeyRange\":{},"
                   "\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"7\",\"EndingSequenceNumber\":null}},"
                   "{\"ParentShardId\":\"a\",\"AdjacentParentShardId\":\"b\",\"ShardId\":\"c\",\"New\":[1]},"
                   "{\"ShardId\":\"d\",\"ParentShardId\":null,\"SequenceNumberRange\":{\"EndingSequenceNumber\":\"9\"}}]"
@@ -116,7 +116,7 @@ static void a_listing_is_read(void **state)
             show_shard, &out, &token, &e),
         0);
     assert_string_equal(buf_cstr(&out), "a<,@7 c<a,b@ d<,@- ");
-    assert_string_equal(buf_cstr(&token), "n/1");
+    assert_string_equal(buf_cstr(&token), "n/1\n");
     buf_release(&out);
     buf_release(&token);
 }
