@@ -6,6 +6,7 @@
 #include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
 #include "pipeline/admin/post.h"
+#include "pipeline/admin/text.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
@@ -95,6 +96,11 @@ static int show_api_status(const struct ask *ask, struct reply *re)
     return admin_api_status(ask->a->engine, clock_wall(), &re->body);
 }
 
+static int show_text(const struct ask *ask, struct reply *re)
+{
+    return admin_text(ask->a->engine, clock_wall(), &ask->query, &re->body);
+}
+
 static int show_api_streams(const struct ask *ask, struct reply *re)
 {
     re->type = JSON;
@@ -142,6 +148,7 @@ static const struct {
     {"/healthz", show_healthy},
     {"/readyz", show_ready},
     {"/api/status", show_api_status},
+    {"/api/status.txt", show_text},
     {"/api/streams", show_api_streams},
     {"/api/streams/{stream}", show_api_stream},
     {"/api/streams/{stream}/history", show_api_history},

@@ -1050,6 +1050,8 @@
 #define CONSOLE_FEW        4
 #define CONSOLE_CARDS      8
 #define CONSOLE_CONFIG_MAX (64 * KIB)
+/* Milliseconds between two pictures of `sluice top`. */
+#define TOP_EVERY_MS 2000
 /* What is asked for by POST: its body, the answer, and how many wait for their turn behind the one that runs. */
 #define ADMIN_BODY_MAX        (4 * KIB)
 #define ADMIN_ANSWER_MAX      (1 * MIB)

@@ -40,6 +40,7 @@ struct put_client {
     char *endpoint;
     struct http_url url;
     char *region, *key, *secret, *token;
+    bool reads;                 /* a page, by GET */
     char *bearer;               /* NULL: what is sent is PutRecordBatch */
     struct authorities *system; /* NULL: nobody is to be verified */
     struct authorities *pinned; /* NULL: the system's vouch for the endpoint */
@@ -112,6 +113,7 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     c->endpoint = mem_strdup(conf->endpoint);
     c->region = copy(conf->region);
     c->bearer = copy(conf->bearer);
+    c->reads = conf->reads;
     c->key = copy(conf->access_key_id);
     c->secret = copy(conf->secret_access_key);
     c->token = copy(conf->session_token);
@@ -140,7 +142,8 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
     curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, PUT_CONNECT_MS);
-    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, conf->path ? 0L : PUT_ANSWER_MS); /* an action ends by itself */
+    curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS,
+                     conf->path && !conf->reads ? 0L : PUT_ANSWER_MS); /* an action ends by itself */
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
     if (set_way(c, conf->cert_file, e) < 0)
         goto fail;
@@ -235,6 +238,8 @@ static int make_headers(const struct put_client *c, struct slice body, nsec wall
     struct sigv4_header signed_headers[ARRAY_LEN(headers)];
     size_t count = c->token ? ARRAY_LEN(headers) : ARRAY_LEN(headers) - 1;
 
+    if (c->reads)
+        return 0;
     if (c->bearer)
         return make_admin_headers(c, list);
     sigv4_timestamp(wall_now, timestamp);
@@ -263,8 +268,12 @@ int put_client_send(struct put_client *c, struct slice body, nsec wall_now, long
     }
     c->error[0] = '\0';
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, body.p);
-    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+    if (c->reads) {
+        curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);
+    } else {
+        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, body.p);
+        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+    }
     curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, reply);
     code = curl_easy_perform(c->easy);
     if (code != CURLE_OK) {

@@ -19,10 +19,26 @@ static int ask(const struct put_client_conf *conf, long *status, struct buf *rep
     return rc < 0 ? err_wrap(e, "the sluice that runs with this configuration is not reached") : 0;
 }
 
+/* Where it is, as the settings say. */
+static int ask_there(const struct settings *s, struct put_client_conf *conf, long *status, struct buf *reply,
+                     struct err *e)
+{
+    char *endpoint, *cert_file = NULL;
+    int rc;
+
+    conf->endpoint = endpoint = put_endpoint_of(s->http_listen, &s->admin_tls);
+    if (s->admin_tls.cert_file)
+        conf->cert_file = cert_file = path_below(s->base_dir, s->admin_tls.cert_file);
+    rc = ask(conf, status, reply, e);
+    mem_free(endpoint);
+    mem_free(cert_file);
+    return rc;
+}
+
 int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
 {
-    char token[ADMIN_TOKEN_TEXT], *endpoint, *cert_file = NULL;
     struct put_client_conf conf = {.path = path, .bearer = s->admin_token};
+    char token[ADMIN_TOKEN_TEXT];
     int rc;
 
     if (!s->http_listen)
@@ -32,12 +48,16 @@ int cli_ask(const struct settings *s, const char *path, long *status, struct buf
             return -1;
         conf.bearer = token;
     }
-    conf.endpoint = endpoint = put_endpoint_of(s->http_listen, &s->admin_tls);
-    if (s->admin_tls.cert_file)
-        conf.cert_file = cert_file = path_below(s->base_dir, s->admin_tls.cert_file);
-    rc = ask(&conf, status, reply, e);
+    rc = ask_there(s, &conf, status, reply, e);
     explicit_bzero(token, sizeof(token));
-    mem_free(endpoint);
-    mem_free(cert_file);
     return rc;
+}
+
+int cli_ask_page(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
+{
+    struct put_client_conf conf = {.path = path, .reads = true};
+
+    if (!s->http_listen)
+        return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask", s->path);
+    return ask_there(s, &conf, status, reply, e);
 }

@@ -6,6 +6,7 @@
 #include "pipeline/admin/api.h"
 #include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
+#include "pipeline/admin/text.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 
@@ -762,6 +763,22 @@ static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
     assert_false(found);
 }
 
+static void the_terminal_has_a_line_for_each_and_what_is_wrong(void **state)
+{
+    const char *text;
+
+    (void)state;
+    add_stream("well");
+    add_failing("sick")->freshness = 90 * NSEC_PER_SEC;
+    buf_clear(&out);
+    assert_int_equal(admin_text(&engine, NOW, &query, &out), 0);
+    text = buf_cstr(&out);
+    assert_has(text, "2 streams: 1 ok, 1 retrying\n");
+    assert_has(text, "\nsick    retrying           0           0             3  1 min 30 s         0  -\nwell ");
+    assert_has(text, "\nstream sick is retrying: delivery to s3://logs/ fails for 3 min 5 s (NoSuchBucket: ");
+    assert_lacks(text, "\033");
+}
+
 static void nobody_has_no_streams(void **state)
 {
     (void)state;
@@ -847,6 +864,7 @@ int main(void)
         CASE(the_page_needs_nothing_the_policy_forbids),
         cmocka_unit_test_setup_teardown(histograms_are_cumulative_and_only_of_who_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_asked_for_as_json_is_json_whatever_the_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_terminal_has_a_line_for_each_and_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_has_no_streams, setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_can_be_searched_sorted_and_turned, setup, teardown),
     };

@@ -1,0 +1,73 @@
+/* status.c -- `sluice status`: how the running sluice is, once. */
+#include "pipeline/base/limits.h"
+#include "pipeline/cli/commands/ask.h"
+#include "pipeline/cli/commands/commands.h"
+
+#include <stdio.h>
+
+static const char status_help[] =
+    "usage: sluice status [-c FILE]\n"
+    "\n"
+    "Shows how the streams of the sluice that runs with FILE are: a line for each, those in trouble\n"
+    "first, then what is wrong and what to do. FILE says where it is reached (admin.listen).\n";
+
+static const char status_help_end[] =
+    "exit status: 0 all is well, 1 it is not ready (/readyz), or not reached, 2 usage or configuration\n";
+
+struct status_args {
+    const char *config;
+};
+
+static const struct cli_option status_options[] = {
+    CLI_OPTION_CONFIG(struct status_args, config),
+    {.name = NULL},
+};
+
+static int show_status(const struct settings *s)
+{
+    struct buf page;
+    long status = 0;
+    struct err e;
+    int rc = CLI_FAILED;
+
+    buf_init(&page, ADMIN_ANSWER_MAX);
+    if (cli_ask_page(s, CLI_STATUS_PATH, &status, &page, &e) < 0) {
+        fprintf(stderr, "sluice status: %s\n", e.msg);
+    } else if (status != 200) {
+        fprintf(stderr, "sluice status: the answer is %ld: %s", status, buf_cstr(&page));
+    } else {
+        fputs(buf_cstr(&page), stdout);
+        if (cli_ask_page(s, "/readyz", &status, &page, &e) == 0 && status == 200)
+            rc = CLI_DONE;
+    }
+    buf_release(&page);
+    return rc;
+}
+
+static int status_main(int argc, char **argv)
+{
+    struct status_args args = {.config = NULL};
+    struct settings *s;
+    int first, rc = cli_read_options(&cli_status, argc, argv, &args, &first);
+
+    if (rc != 0)
+        return rc;
+    if (first < argc)
+        return cli_usage_error(&cli_status, "unexpected argument `%s`; write -c FILE", argv[first]);
+    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
+    if (!s)
+        return CLI_USAGE;
+    rc = show_status(s);
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_status = {
+    .name = "status",
+    .summary = "how the streams of the running sluice are",
+    .help = status_help,
+    .help_end = status_help_end,
+    .options = status_options,
+    .column = 22,
+    .run = status_main,
+};

@@ -1,0 +1,169 @@
+/* top.c -- `sluice top`: how the running sluice is, again and again, until a key is pressed.
+ *
+ * The terminal is put into a mode without echo, and its other screen; whatever ends the command puts it back. Lines are cut to its width and
+ * height, which are asked for with each picture, so that a resize needs no more than the next one, which it brings at once. */
+#include "pipeline/base/limits.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/cli/commands/ask.h"
+#include "pipeline/cli/commands/commands.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const char top_help[] = "usage: sluice top [-c FILE]\n"
+                               "\n"
+                               "Shows what `sluice status` does, again every two seconds. `q` ends it.\n";
+
+static const char top_help_end[] =
+    "exit status: 0 ended by a key, 1 not reached, or no terminal, 2 usage or configuration\n";
+
+struct top_args {
+    const char *config;
+};
+
+static const struct cli_option top_options[] = {
+    CLI_OPTION_CONFIG(struct top_args, config),
+    {.name = NULL},
+};
+
+/* --- the terminal --------------------------------------------------------------------------------------------------- */
+
+struct screen {
+    struct termios before;
+    int signals; /* signalfd: those that end it, and that of a resize */
+};
+
+static int open_screen(struct screen *sc)
+{
+    struct termios raw;
+    sigset_t set;
+
+    if (tcgetattr(STDIN_FILENO, &sc->before) < 0)
+        return -1;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sc->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    raw = sc->before;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    fputs("\033[?1049h\033[?25l", stdout);
+    return sc->signals < 0 ? -1 : 0;
+}
+
+static void close_screen(struct screen *sc)
+{
+    fputs("\033[?25h\033[?1049l", stdout);
+    fflush(stdout);
+    (void)tcsetattr(STDIN_FILENO, TCSANOW, &sc->before);
+    if (sc->signals >= 0)
+        close(sc->signals);
+}
+
+/* What fits, from the top left corner on; the rest of the screen is blank. */
+static void draw(struct slice text)
+{
+    struct winsize w = {.ws_row = 24, .ws_col = 80};
+    struct slice line;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_row == 0 || w.ws_col == 0)
+        w = (struct winsize){.ws_row = 24, .ws_col = 80};
+    fputs("\033[H", stdout);
+    for (unsigned i = 0; i < w.ws_row && slice_take_line(&text, &line); i++)
+        printf("%s%.*s\033[K", i ? "\n" : "", (int)(line.n < w.ws_col ? line.n : w.ws_col), line.p);
+    fputs("\033[J", stdout);
+    fflush(stdout);
+}
+
+/* True: it is over. */
+static bool wait_for_key(struct screen *sc)
+{
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = sc->signals, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    char c;
+
+    if (poll(fds, ARRAY_LEN(fds), TOP_EVERY_MS) <= 0)
+        return false;
+    if (fds[1].revents && read(sc->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        return info.ssi_signo != SIGWINCH;
+    if (!fds[0].revents)
+        return false;
+    return read(STDIN_FILENO, &c, 1) <= 0 || c == 'q' || c == 'Q' || c == 4;
+}
+
+/* --- the command ---------------------------------------------------------------------------------------------------- */
+
+static int watch(const struct settings *s)
+{
+    struct screen sc = {.signals = -1};
+    struct buf page, text;
+    long status = 0;
+    struct err e;
+    int rc = CLI_DONE;
+
+    buf_init(&page, ADMIN_ANSWER_MAX);
+    buf_init(&text, ADMIN_ANSWER_MAX);
+    if (cli_ask_page(s, CLI_STATUS_PATH, &status, &page, &e) < 0) { /* before the terminal is changed */
+        fprintf(stderr, "sluice top: %s\n", e.msg);
+        rc = CLI_FAILED;
+    } else if (open_screen(&sc) < 0) {
+        fprintf(stderr, "sluice top: the terminal cannot be used\n");
+        rc = CLI_FAILED;
+    } else {
+        do {
+            if (cli_ask_page(s, CLI_STATUS_PATH, &status, &page, &e) < 0) {
+                buf_clear(&text);
+                (void)!buf_printf(&text, "%s\nIt is tried again; q ends it.\n", e.msg);
+                draw(buf_slice(&text));
+            } else {
+                draw(buf_slice(&page));
+            }
+        } while (!wait_for_key(&sc));
+        close_screen(&sc);
+    }
+    buf_release(&page);
+    buf_release(&text);
+    return rc;
+}
+
+static int top_main(int argc, char **argv)
+{
+    struct top_args args = {.config = NULL};
+    struct settings *s;
+    int first, rc = cli_read_options(&cli_top, argc, argv, &args, &first);
+
+    if (rc != 0)
+        return rc;
+    if (first < argc)
+        return cli_usage_error(&cli_top, "unexpected argument `%s`; write -c FILE", argv[first]);
+    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
+    if (!s)
+        return CLI_USAGE;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        fprintf(stderr, "sluice top: this needs a terminal; `sluice status` shows the same once\n");
+        rc = CLI_FAILED;
+    } else {
+        rc = watch(s);
+    }
+    settings_free(&s);
+    return rc;
+}
+
+const struct cli_command cli_top = {
+    .name = "top",
+    .summary = "the same, live",
+    .help = top_help,
+    .help_end = top_help_end,
+    .options = top_options,
+    .column = 22,
+    .run = top_main,
+};
