@@ -209,6 +209,10 @@ static void row(struct page *p, const struct snapshot *snap, size_t i)
     page_html(p, s->name);
     page_add(p, "</a><small>");
     page_html(p, s->destination);
+    if (s->destination_is[0]) {
+        page_add(p, " &middot; ");
+        page_html(p, s->destination_is);
+    }
     page_printf(p, "</small></th><td><span class=\"badge %s\">%s</span></td>", stream_health_word(s->health),
                 s->health == STREAM_OK && s->books.incoming == 0 ? "waiting" : stream_health_word(s->health));
     rate_cell(p, "in", snap->rates[i].records_in, snap->rates[i].bytes_in);
