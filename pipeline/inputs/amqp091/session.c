@@ -225,13 +225,16 @@ void amqp091_session_ask_end(struct session *s)
 static enum session_event end_is_here(struct session *s)
 {
     amqp_basic_cancel_t cancel = {.consumer_tag = bytes_of(END_TAG), .nowait = 1};
+    amqp_basic_ack_t ack = {.delivery_tag = s->message.tag}; /* alone: those before it may not be safe yet */
     bool known = s->message.has_offset;
 
     s->end = s->message.offset;
     s->ending = s->of_end = false;
     amqp091_message_clear(&s->message);
-    if (s->state == SESSION_RUNNING)
+    if (s->state == SESSION_RUNNING) {
+        say(s, CHANNEL, AMQP_BASIC_ACK_METHOD, &ack);
         say(s, CHANNEL, AMQP_BASIC_CANCEL_METHOD, &cancel);
+    }
     return known && s->state == SESSION_RUNNING ? SESSION_END : SESSION_GOES_ON;
 }
 
