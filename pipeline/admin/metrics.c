@@ -30,7 +30,8 @@ struct books_row {
 
 static const struct books_row BOOKS[] = {
     {"sluice_incoming_records_total", "counter",
-     "IncomingRecords: records made safe in the spool. Always delivered + dropped + backed up + corrupt + spooled.",
+     "IncomingRecords: records made safe in the spool. Always delivered + dropped + backed up + corrupt + returned + "
+     "spooled.",
      offsetof(struct spool_books, incoming)},
     {"sluice_delivered_records_total", "counter",
      "DeliveryToS3.Records and the like: records the destination acknowledged",
@@ -41,6 +42,9 @@ static const struct books_row BOOKS[] = {
     {"sluice_corrupt_records_total", "counter",
      "Records the disk damaged in the spool; what is left of them is kept aside",
      offsetof(struct spool_books, corrupt)},
+    {"sluice_returned_records_total", "counter",
+     "Records that were given back to their source, to be delivered by another daemon (exactly_once: shared)",
+     offsetof(struct spool_books, returned)},
     {"sluice_incoming_bytes_total", "counter", "IncomingBytes: bytes of the incoming records, as they came in",
      offsetof(struct spool_books, incoming_bytes)},
     {"sluice_delivery_bytes_total", "counter",

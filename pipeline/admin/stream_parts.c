@@ -31,7 +31,8 @@ void console_way(struct page *p, const struct stream_status *s)
         page_add(p, " &middot; ");
         page_html(p, s->destination_is);
     }
-    page_printf(p, "</b>%s</p>\n", s->memory ? " &middot; in memory only: lost when the process dies" : "");
+    page_printf(p, "</b>%s</p>\n",
+                s->memory && !s->at_source ? " &middot; in memory only: lost when the process dies" : "");
 }
 
 static void heading(struct page *p, const struct stream_status *s)
@@ -70,6 +71,8 @@ static void numbers(struct page *p, const struct stream_status *s)
         number(p, s, "In the backup", NULL, s->books.backed_up);
         number(p, s, "Corrupt on disk", NULL, s->books.corrupt);
     }
+    if (s->books.returned > 0)
+        number(p, s, "Given back", NULL, s->books.returned);
     page_add(p, "</dl>\n");
 }
 

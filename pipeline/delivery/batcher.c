@@ -33,6 +33,12 @@ void batcher_resize(struct batcher *b, uint64_t size)
     b->full = b->bytes >= size || b->count >= b->limits.records; /* a record that did not fit is looked at again */
 }
 
+void batcher_expect(struct batcher *b, uint64_t records)
+{
+    assert(b->start.seq == b->end.seq && records > 0);
+    b->limits = (struct batch_limits){.size = UINT64_MAX, .records = records};
+}
+
 /* The interval less the age it has already, which a wall clock that was set may make anything at all. */
 static nsec deadline_for(const struct batcher *b, nsec oldest, nsec wall_now, nsec mono_now)
 {

@@ -40,6 +40,9 @@ void batcher_init(struct batcher *b, const struct batch_limits *limits, struct s
 /* From now on a batch has this size, the open one too; one that has more by now stays as it is. */
 void batcher_resize(struct batcher *b, uint64_t size);
 
+/* The next batch has so many records, which are all there, whatever their size and age. The open one is empty. */
+void batcher_expect(struct batcher *b, uint64_t records);
+
 /* Takes in what has been committed since, until the open batch is full. Call after a commit and after batcher_take().
  */
 MUST_CHECK int batcher_advance(struct batcher *b, nsec wall_now, nsec mono_now, struct err *e);

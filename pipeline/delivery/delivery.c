@@ -93,8 +93,11 @@ static struct seal_result records_of(const struct delivery *d)
 
 struct seal_result delivery_result(const struct delivery *d)
 {
-    struct seal_result r = records_of(d);
+    struct seal_result r;
 
+    if (d->returned)
+        return (struct seal_result){.returned = d->whole.count};
+    r = records_of(d);
     r.delivered_bytes = d->arrived_bytes;
     r.wire_bytes = d->wire_bytes;
     return r;
@@ -121,8 +124,9 @@ static void on_sealed(struct loop_event *ev)
     ended(d); /* nothing of it may be left to send */
 }
 
-/* Parcels of different keys may have the same range of records. So that their ids differ all the same, the parcel's number is in the epoch. */
-static uint64_t epoch_of_parcel(uint64_t epoch, uint64_t number)
+/* Parcels of different keys may have the same range of records, and batches of a source may count alike. So that their ids differ all the
+ * same, the parcel's number, or the batch's salt, is in the epoch. */
+static uint64_t epoch_with(uint64_t epoch, uint64_t number)
 {
     uint64_t x = epoch ^ (number * 0x9e3779b97f4a7c15ULL);
 
@@ -138,11 +142,11 @@ static struct object_source source_of(const struct delivery_host *h, const struc
     struct object o;
 
     if (!p)
-        return object_source_range(h->spool, seal, h->epoch);
+        return object_source_range(h->spool, seal, seal->salt ? epoch_with(h->epoch, seal->salt) : h->epoch);
     o = (struct object){.first = seal->first,
                         .last = seal->last,
                         .oldest = seal->oldest,
-                        .epoch = epoch_of_parcel(h->epoch, p->known.number),
+                        .epoch = epoch_with(h->epoch, p->known.number),
                         .keys = p->keys};
     return object_source_staged(&o, p->path, &p->mark);
 }
@@ -222,6 +226,16 @@ struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, 
     return d;
 }
 
+struct delivery *delivery_take_up(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end)
+{
+    struct delivery *d = delivery_make(h, seal, NULL);
+
+    delivery_note_restore(d, seal->note);
+    begin(d);
+    h->ops->seal(h, &d->seal, end, &d->sealed);
+    return d;
+}
+
 static bool give_up_parts(struct delivery *d)
 {
     bool all = true;
@@ -237,12 +251,26 @@ static bool give_up_parts(struct delivery *d)
     return all;
 }
 
-bool delivery_give_up(struct delivery *d)
+/* Nobody has anything of it but, perhaps, the journal its seal. */
+static bool let_go(struct delivery *d)
 {
     bool parts = give_up_parts(d);
 
     delivery_loop_at(d->host->loop, &d->transform_retry, NSEC_NEVER);
-    return parts && d->transforming_since == 0 && d->sealing == SEAL_SAFE && !d->progress_is_written;
+    return parts && d->transforming_since == 0 && !d->progress_is_written;
+}
+
+bool delivery_give_up(struct delivery *d)
+{
+    return let_go(d) && d->sealing == SEAL_SAFE;
+}
+
+bool delivery_give_back(struct delivery *d)
+{
+    d->returned = let_go(d);
+    if (d->returned)
+        delivery_end_turn(d);
+    return d->returned;
 }
 
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)
@@ -309,7 +337,7 @@ struct delivery *delivery_restore_parcel(struct delivery_host *h, struct stage_p
 {
     struct delivery *d = make_of_parcel(h, p, progress);
 
-    d->whole.object.epoch = epoch_of_parcel(0, p->known.number);
+    d->whole.object.epoch = epoch_with(0, p->known.number);
     delivery_note_restore(d, stage_note_read(note).rest);
     d->sealing = SEAL_SAFE;
     begin_parcel(d);

@@ -92,8 +92,9 @@ struct delivery_host {
     bool holds;                       /* one of them has a batch in its memory as a whole */
     nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;
-    struct chronicle *chronicle; /* NULL: nobody wants to know */
-    uint64_t epoch;              /* of this run, for the ids of what it seals: seal_identity.h */
+    struct chronicle *chronicle;   /* NULL: nobody wants to know */
+    uint64_t epoch;                /* of this run, for the ids of what it seals: seal_identity.h */
+    const unsigned char *identity; /* 16 bytes: the stream's, for the same ids */
 };
 
 enum delivery_seal { SEAL_WRITING, SEAL_SAFE };
@@ -122,6 +123,7 @@ struct delivery {
     void (*ended)(
         struct delivery *d); /* after every event, the last thing that is done: the delivery may be gone behind it */
 
+    bool returned;                  /* its records went back to their source */
     bool is_piece;                  /* it is staged, and has no seal */
     struct spool_cursor end;        /* of a piece */
     uint64_t staged_bytes;          /* of a piece that is staged in several: so far */
@@ -196,6 +198,8 @@ struct delivery {
 struct delivery *delivery_new(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
 /* A seal that an earlier run left unsettled. */
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal);
+/* A batch that was sealed elsewhere before, with this note (source_journal.h): as delivery_new(), under the name that it has. */
+struct delivery *delivery_take_up(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
 /* What is made of the batch, up to `end`, is staged. */
 struct delivery *delivery_new_piece(struct delivery_host *h, const struct seal *seal, const struct spool_cursor *end);
 /* Of d->piece: the journal has it. */
@@ -213,6 +217,9 @@ void delivery_free(struct delivery **d);
 /* The stream ends, and it stays in the spool: nothing new is begun, what waits or can be cancelled is. False: a worker, a sender
  * or the journal has something of it; when that has come back, which ends in ops->turn(), it is to be asked again. */
 MUST_CHECK bool delivery_give_up(struct delivery *d);
+
+/* The same for one delivery of a stream that goes on, whose records go back to their source. True: it is to be settled. */
+MUST_CHECK bool delivery_give_back(struct delivery *d);
 
 /* Its turn with the transform has come. False: no memory for it now; nothing was started. */
 MUST_CHECK bool delivery_transform(struct delivery *d);

@@ -10,7 +10,7 @@ static int open_all(struct generation *g, const char *base_dir, struct err *e)
     const struct stream_settings *conf = g->conf;
     struct sink_env env = {
         .stream = conf->name,
-        .identity = spool_identity(g->host.spool),
+        .identity = g->host.identity,
         .version = g->version,
         .base_dir = base_dir,
         .tmp_dir = g->host.loop->tmp_dir,

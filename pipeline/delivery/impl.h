@@ -49,7 +49,8 @@ static inline struct outcomes *delivery_outcomes(struct delivery *d)
 
 void delivery_transform_init(struct delivery *d);
 void delivery_transform_release(struct delivery *d);
-void delivery_stage(struct delivery *d); /* a piece without a transform */
+void delivery_stage(struct delivery *d);    /* a piece without a transform */
+void delivery_end_turn(struct delivery *d); /* it may have none */
 /* The piece is done. True: there is another one, which now wants its turn. */
 bool delivery_next_piece(struct delivery *d);
 

@@ -58,7 +58,7 @@ const char *delivery_error_type(const struct delivery *d, enum delivery_part par
 
 static bool is_all_of_the_seal(const struct delivery *d, const struct sink_seal_id *id)
 {
-    return id->window == 0 && id->first == d->seal.first && id->last == d->seal.last;
+    return id->window == 0 && id->last - id->first == d->seal.last - d->seal.first;
 }
 
 /* Names it, and looks up how far it is. */

@@ -12,6 +12,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/places.h"
 #include "pipeline/delivery/stream_publish.h"
+#include "pipeline/delivery/stream_source.h"
 #include "pipeline/delivery/stream_spool.h"
 #include "pipeline/delivery/stream_transforms.h"
 
@@ -19,8 +20,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define SPOOL_LOG_PERIOD (30 * NSEC_PER_SEC)
 
 static const struct delivery_host_ops HOST;
 static void pump(struct stream *st);
@@ -54,6 +53,7 @@ static void make_host(struct stream *st)
         .spool = st->spool,
         .metrics = &st->metrics,
         .chronicle = &st->chronicle,
+        .identity = st->conf->at_source ? st->conf->shared_identity : spool_identity(st->spool),
     };
     while (st->host.epoch == 0)
         random_bytes(&st->host.epoch, sizeof(st->host.epoch));
@@ -154,6 +154,7 @@ void stream_close(struct stream **stp)
     if (st->pace.spool)
         pace_release(&st->pace);
     spool_close(&st->spool);
+    source_journal_release(&st->source_journal);
     staging_close(&st->staging);
     intake_release(&st->intake);
     rejects_release(&st->rejects);
@@ -325,16 +326,6 @@ static bool batch_is_due(const struct stream *st)
     return batcher_due(&st->batcher, st->loop->mono) || (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
 }
 
-/* The disk failed while the batcher looked ahead: said, and tried again soon. */
-static void spool_failed(struct stream *st, const struct err *e)
-{
-    nsec now = st->loop->mono;
-
-    if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
-        log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
-    delivery_loop_at(st->loop, &st->due, now + STREAM_SPOOL_RETRY);
-}
-
 /* What an older generation does not get rid of holds up nothing that goes elsewhere. */
 static bool has_place(const struct stream *st, const struct generation *g)
 {
@@ -404,7 +395,7 @@ static void cut_due_batches(struct stream *st)
 
         resize_batch(st);
         if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
-            spool_failed(st, &e);
+            stream_spool_failed(st, &e);
             return;
         }
         if (!batch_is_due(st) || !batcher_take(&st->batcher, &next, &end)) {
@@ -471,7 +462,8 @@ static void start_attempts(struct stream *st, struct target *t)
 /* `flush` was read before the spool was looked at: what was committed before that flush has been seen. */
 static void publish(struct stream *st, unsigned flush)
 {
-    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER && staging_is_empty(&st->staging);
+    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER && staging_is_empty(&st->staging) &&
+                !stream_source_waits(st);
 
     if (idle && atomic_exchange(&st->idle, flush) != flush)
         st->became_idle(st->ctx);
@@ -488,6 +480,8 @@ static void give_up_waiting_piece(struct stream *st)
         done(d->host, d);
 }
 
+static const struct stream_source_ops SOURCE_OPS = {.has_place = has_place, .open = add_open, .done = done};
+
 static void pump(struct stream *st)
 {
     unsigned flush = atomic_load(&st->flush);
@@ -500,7 +494,11 @@ static void pump(struct stream *st)
     }
     if (st->begins_anew)
         give_up_waiting_piece(st);
-    cut_due_batches(st);
+    if (st->conf->at_source) {
+        stream_source_turn(st, &SOURCE_OPS);
+    } else {
+        cut_due_batches(st);
+    }
     deliver_parcels(st, flush != 0);
     for (struct generation *g = st->generations.newest; g; g = g->older) {
         stream_start_transforms(st, g);

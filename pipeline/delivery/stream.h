@@ -36,6 +36,7 @@
 #include "pipeline/inputs/pace.h"
 #include "pipeline/settings/settings.h"
 #include "pipeline/spool/seal_journal.h"
+#include "pipeline/spool/source_journal.h"
 #include "pipeline/spool/spool.h"
 
 #include <pthread.h>
@@ -60,10 +61,11 @@ struct stream {
     struct spool *spool;
     struct spool_reader *reader; /* the destination's */
     struct spool_journal spool_journal;
-    struct seal_journal *journal; /* the destination's; the spool's own, where nobody gave another */
-    struct intake intake;         /* what the inputs tell */
-    struct pace pace;             /* what they are told */
-    struct delivery_host host;    /* what all generations have in common */
+    struct source_journal source_journal; /* of a stream whose seals are kept at the source (settings: at_source) */
+    struct seal_journal *journal;         /* the destination's: one of these two, where nobody gave another */
+    struct intake intake;                 /* what the inputs tell */
+    struct pace pace;                     /* what they are told */
+    struct delivery_host host;            /* what all generations have in common */
     struct generations generations;
     struct metrics metrics;
     struct chronicle chronicle; /* for people */

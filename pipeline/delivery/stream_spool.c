@@ -4,6 +4,8 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 
+#define SPOOL_LOG_PERIOD (30 * NSEC_PER_SEC)
+
 static void log_recovery(const struct stream *st, const struct spool_recovery *r)
 {
     if (r->damaged)
@@ -65,8 +67,21 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
     st->reader = spool_reader(st->spool, 0);
     spool_journal_init(&st->spool_journal, st->spool, st->reader);
     st->journal = env->journal ? env->journal : &st->spool_journal.journal;
+    if (st->conf->at_source) {
+        source_journal_init(&st->source_journal, st->spool, st->reader, committed, st);
+        st->journal = &st->source_journal.journal;
+    }
     log_recovery(st, &found);
     *damaged = found.damaged || found.was_damaged || found.is_new;
     log_gone(st);
     return 0;
+}
+
+void stream_spool_failed(struct stream *st, const struct err *e)
+{
+    nsec now = st->loop->mono;
+
+    if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
+        log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
+    delivery_loop_at(st->loop, &st->due, now + STREAM_SPOOL_RETRY);
 }

@@ -190,6 +190,7 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     *out = (struct stream_status){
         .name = st->conf->name,
         .memory = st->conf->memory,
+        .at_source = st->conf->at_source,
         .metrics = &st->metrics,
         .words = &NO_WORDS,
     };

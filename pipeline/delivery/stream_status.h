@@ -50,6 +50,7 @@ struct stream_status {
     const char *backup;      /* described for people; NULL: there is none */
     const char *inputs;      /* described for people, "api, tail"; NULL: not told */
     bool memory;             /* durability: memory */
+    bool at_source;          /* what it holds is still at its source, and needs no place here */
     enum stream_health health;
     bool pushed_back; /* inputs are, or were in the last seconds, */
     nsec pushed_back_for;

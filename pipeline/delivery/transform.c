@@ -18,7 +18,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void end_turn(struct delivery *d)
+void delivery_end_turn(struct delivery *d)
 {
     if (!d->has_turn)
         return;
@@ -124,7 +124,7 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
     delivery_made_give_back(d);
     d->in_memory = false;
     if (!d->host->single)
-        end_turn(d);
+        delivery_end_turn(d);
     wait_until(d, wait);
 }
 
@@ -331,7 +331,7 @@ static void ship_piece(struct delivery *d)
     d->transform_failures = 0;
     d->work = WORK_SHIPPING;
     if (!d->host->single || is_the_last(d))
-        end_turn(d);
+        delivery_end_turn(d);
     if (t->failed)
         delivery_ship(d, PART_FAILED);
     if (d->has_made_body)
@@ -362,7 +362,7 @@ void delivery_staged(struct delivery *d)
     d->failed_arrived = true;
     d->work = WORK_SHIPPING;
     if (!d->host->single || is_the_last(d))
-        end_turn(d);
+        delivery_end_turn(d);
     d->ended(d);
 }
 

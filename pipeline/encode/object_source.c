@@ -47,7 +47,11 @@ struct object_source object_source_range(struct spool *spool, const struct seal 
 {
     return (struct object_source){
         .ops = &RANGE,
-        .object = {.first = seal->first, .last = seal->last, .oldest = seal->oldest, .epoch = epoch},
+        .object = {.first = seal->first,
+                   .last = seal->last,
+                   .oldest = seal->oldest,
+                   .epoch = epoch,
+                   .shift = seal->named ? seal->named - seal->first : 0},
         .count = seal->last - seal->first + 1,
         .bytes = seal->bytes,
         .exact = true,
@@ -129,8 +133,12 @@ struct object_source object_source_staged(const struct object *object, const cha
 
 struct sink_seal_id object_id(const struct object *o, uint64_t window)
 {
-    return (struct sink_seal_id){
-        .first = o->first, .last = o->last, .oldest = o->oldest, .epoch = o->epoch, .window = window, .keys = o->keys};
+    return (struct sink_seal_id){.first = o->first + o->shift,
+                                 .last = o->last + o->shift,
+                                 .oldest = o->oldest,
+                                 .epoch = o->epoch,
+                                 .window = window,
+                                 .keys = o->keys};
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

@@ -32,6 +32,7 @@ struct object {
     uint64_t first, last; /* numbers of the source records it is made of; of a part of a seal, those of the part */
     nsec oldest;          /* wall arrival of the oldest */
     uint64_t epoch;       /* of the run that sealed it, as in sink_seal_id */
+    uint64_t shift;       /* its id counts so much further than its records; modulo 2^64 */
     struct slice keys;    /* key_set.h: the partition keys that all its records share; empty: none, or several */
 };
 

@@ -85,6 +85,7 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .servers = &en->servers,
         .agent = en->agent,
         .base_dir = en->settings->base_dir,
+        .seals = es->conf->at_source ? &st->source_journal : NULL,
         .once = en->once,
         .finished = on_input_finished,
         .ctx = es,
@@ -357,7 +358,11 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
     if (!es)
         return -1;
     delivers = es->stream->generations.newest->conf;
-    if (before == STATE_DRAINED)
+    if (conf->at_source != es->conf->at_source)
+        err_set(e, ERR_CONFIG,
+                "stream `%s`: `exactly_once` cannot change while it runs: remove the stream, and open it anew",
+                conf->name);
+    else if (before == STATE_DRAINED)
         err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
     else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
         rc = replace_inputs(en, es, conf, e);
@@ -483,8 +488,12 @@ static int remove_stream(struct engine *en, struct engine_stream *es, nsec mono,
         return err_set(e, ERR_LIMIT, "stream `%s`: an input does not stop, because a disk keeps it", name);
     if (late.puts)
         return err_set(e, ERR_LIMIT, "stream `%s`: puts still wait for the disk of %s", name, en->settings->data_dir);
+    if (es->conf->at_source) { /* what its input gave back is settled by deliveries */
+        stream_flush(es->stream);
+        (void)engine_await(en, es->stream, stream_is_idle, mono);
+    }
     left = engine_records_of(es);
-    if (left > 0 && es->conf->memory)
+    if (left > 0 && es->conf->memory && !es->conf->at_source)
         return err_set(e, ERR_LIMIT,
                        "stream `%s` keeps %" PRIu64 " record%s in memory, which would be lost: drain it for longer",
                        name, left, noun_s(left));

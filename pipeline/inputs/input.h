@@ -78,6 +78,7 @@
 #include "pipeline/inputs/health.h"
 #include "pipeline/inputs/pace.h"
 #include "pipeline/inputs/pushback.h"
+#include "pipeline/spool/source_journal.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>
@@ -100,9 +101,10 @@ struct input_env {
     struct http_servers *servers;
     /* For an input that makes HTTP requests: http_agent_use() in open (http/agent/agent.h). */
     struct http_agent *agent;
-    struct input_loop *loop; /* the stream's (loop_set.h) */
-    const char *base_dir;    /* folder of the YAML file: relative paths start there */
-    bool once;               /* run --once: read what is there to its end, then call finished */
+    struct source_journal *seals; /* for one that shares its source (input_ops.shares); else NULL */
+    struct input_loop *loop;      /* the stream's (loop_set.h) */
+    const char *base_dir;         /* folder of the YAML file: relative paths start there */
+    bool once;                    /* run --once: read what is there to its end, then call finished */
     /* once: everything there was has been read and is safe. From any thread, at most once per input. May be NULL. */
     void (*finished)(void *ctx);
     void *ctx;
@@ -152,6 +154,10 @@ struct input_ops {
     void *(*reach_open)(const void *conf, const char *base_dir, nsec wait); /* for its disks, at most */
     bool (*reach_has)(const void *reach, const char *path, size_t *item);
     void (*reach_close)(void **reach);
+    /* Do daemons share this source so that each record is delivered once, by any of them? Then its stream's seals are kept at the source
+     * (spool/source_journal.h): it is the only input of its stream, and env->seals is there. `identity` (16 bytes): the same for all who share
+     * it. Options may be zero, as above. NULL: no. */
+    bool (*shares)(const void *conf, unsigned char *identity);
     /* For `validate`: warns of what it would stumble over now (files that cannot be read). May be NULL. */
     void (*look)(const void *conf, const char *base_dir, const struct cfg_options *o);
     /* Likewise: reaches the source and asks whether it would let us in and has what is to be read, without taking or changing anything. -1: what

@@ -100,6 +100,9 @@ static void compare_stream(struct settings_diff_stream *d, struct cfg_errors *er
 
     compare(&c, settings_stream_fields, "", CFG_EFFECT_DELIVERY, (struct side){d->before, d->before->node},
             (struct side){d->now, d->now->node}, d->now->at);
+    if (d->before->at_source != d->now->at_source ||
+        memcmp(d->before->shared_identity, d->now->shared_identity, sizeof(d->now->shared_identity)) != 0)
+        refuse(&c, "exactly_once", d->now->at);
     if (!same_scripts(d->before, d->now)) {
         c.differs[CFG_EFFECT_DELIVERY] = true;
         list_option(&c.options, "the script of transform");

@@ -222,6 +222,45 @@ static void check_route(const struct rules *r, size_t of, size_t n)
         }
 }
 
+/* Several daemons deliver what one of them begins, so all of it must be able to be done again by another: the source is the only one, the
+ * spool holds nothing that others need, and an object has one name whoever writes it. */
+static void check_shared(const struct rules *r, const struct stream_settings *st, const struct input_settings *in)
+{
+    const struct cfg_node *option = cfg_node_get(in->from.node, "exactly_once"), *at;
+    const struct srcpos here = option ? option->at : in->from.at;
+    unsigned char identity[sizeof(st->shared_identity)];
+
+    if (!in->ops->shares || !in->ops->shares(in->conf, identity))
+        return;
+    if (st->input_count > 1 || st->api)
+        cfg_error(r->errs, here, "`exactly_once: shared`: this must be the only input of its stream");
+    if (!st->memory)
+        cfg_error(
+            r->errs, here,
+            "`exactly_once: shared` wants `durability: memory` in this stream: its source keeps the records until "
+            "they are delivered, and what a spool on disk had would be delivered twice");
+    if (st->sink && !st->sink->name_object)
+        cfg_error(
+            r->errs, st->sink_from.at,
+            "`exactly_once: shared`: `%s` has no objects with names, so it cannot take the same batch from two daemons "
+            "as one; s3 and file can",
+            st->sink->name);
+    if (st->keyed) {
+        at = cfg_node_get(st->node, "partition_keys");
+        cfg_error(
+            r->errs, at ? at->at : here,
+            "`exactly_once: shared` does not go with places made of partition keys or of the record's time: their "
+            "objects gather records of many batches on one machine");
+    }
+    if (st->spool_limit > 0 && st->spool_limit / 2 < st->buffer_size) {
+        at = cfg_node_get(cfg_node_get(st->node, "spool"), "limit");
+        cfg_error(
+            r->errs, at ? at->at : here,
+            "`exactly_once: shared` wants a `spool.limit` of at least twice `buffer.size`: one batch is read while "
+            "another is delivered");
+    }
+}
+
 void settings_rules(struct cfg_errors *errs, struct settings *s, const struct settings_use *use)
 {
     const struct rules r = {errs, s};
@@ -244,6 +283,8 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
             check_positions(&r, st, j);
             check_clients(&r, i, j);
             check_route(&r, i, j);
+            if (in->from.bound)
+                check_shared(&r, st, in);
         }
 
         if (meant && (use->all || use->transforms))

@@ -58,7 +58,9 @@ struct stream_settings {
     bool api;                    /* has the input `api` */
     struct input_settings *inputs;
     size_t input_count;
-    bool memory; /* durability: memory */
+    bool at_source;                    /* its seals are kept where its records come from (input_ops.shares), */
+    unsigned char shared_identity[16]; /* ... and this stands in names, for all who share them */
+    bool memory;                       /* durability: memory */
     uint64_t spool_limit;
     uint64_t buffer_size;
     uint64_t compressed_size; /* what an object is to weigh; 0: only buffer_size counts */

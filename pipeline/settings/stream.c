@@ -506,6 +506,12 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
                   (int)st->in_flight_min, (int)st->in_flight);
     s->api_used = s->api_used || st->api;
+    for (size_t i = 0; i < st->input_count; i++) {
+        const struct input_settings *in = &st->inputs[i];
+
+        if (in->ops->shares && in->ops->shares(in->conf, st->shared_identity))
+            st->at_source = true;
+    }
 }
 
 /* --- all streams ---------------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ void reader_state_return(struct reader_state *r, const struct spool_cursor *at, 
 
 uint64_t seal_result_sum(const struct seal_result *r)
 {
-    return r->delivered + r->dropped + r->backed_up + r->corrupt;
+    return r->delivered + r->dropped + r->backed_up + r->corrupt + r->returned;
 }
 
 void seal_result_add(struct seal_result *sum, const struct seal_result *r)
@@ -249,6 +249,7 @@ void seal_result_add(struct seal_result *sum, const struct seal_result *r)
     sum->dropped += r->dropped;
     sum->backed_up += r->backed_up;
     sum->corrupt += r->corrupt;
+    sum->returned += r->returned;
     sum->delivered_bytes += r->delivered_bytes;
     sum->wire_bytes += r->wire_bytes;
 }
@@ -312,9 +313,8 @@ void wire_put_seal(struct wire_out *o, const struct seal *s)
 
 struct seal wire_seal(struct wire_in *in)
 {
-    struct seal s;
+    struct seal s = {.first = wire_u64(in)};
 
-    s.first = wire_u64(in);
     s.last = wire_u64(in);
     s.bytes = wire_u64(in);
     s.oldest = (nsec)wire_u64(in);

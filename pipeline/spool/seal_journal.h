@@ -3,8 +3,8 @@
  *
  * Records are one thing, what becomes of them another. Who delivers must find after a crash which batches were fixed, under
  * which names, and which are done: a few small facts, in order. Today they stand in the spool's own log, beside the records
- * (spool_journal_init()). They may as well be kept where several machines see them (beside the position in a partition, say), so
- * that another one can go on; then the spool is no more than a cache of what the source could hand out again. So delivery
+ * (spool_journal_init()). Or they are kept where several machines see them, beside the position in a partition, so
+ * that another one can go on; then the spool is no more than a cache of what the source could hand out again (source_journal.h). So delivery
  * (pipeline/delivery/) knows this interface only; for reading records it has the spool's reader.
  *
  *     cut --seal()--> on its way --done(true)--> pending --progress(), any number of times--> pending --settle()--> gone

@@ -260,6 +260,16 @@ void spool_id_books(struct spool *s, struct spool_id_books *b)
     pthread_mutex_unlock(&s->lock);
 }
 
+uint64_t spool_next(struct spool *s)
+{
+    uint64_t next;
+
+    pthread_mutex_lock(&s->lock);
+    next = s->state.next;
+    pthread_mutex_unlock(&s->lock);
+    return next;
+}
+
 bool spool_failing(struct spool *s, struct err *why)
 {
     bool failing;
@@ -448,6 +458,7 @@ void spool_books(struct spool_reader *r, struct spool_books *b)
         .dropped = r->settled.dropped,
         .backed_up = r->settled.backed_up,
         .corrupt = r->settled.corrupt,
+        .returned = r->settled.returned,
         .delivered_now = r->settled.delivered - r->settled_before.delivered,
         .delivered_bytes_now = r->settled.delivered_bytes - r->settled_before.delivered_bytes,
         .backed_up_now = r->settled.backed_up - r->settled_before.backed_up,

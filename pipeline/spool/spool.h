@@ -18,7 +18,7 @@
  * Threads    append, books, positions: any. cut, scan, seal, progress, settle: the delivery thread only. read: any worker.
  *            `done` callbacks run on the committer thread: they must be short and must not call back into the spool.
  * Invariant  of each reader: low-water <= first of its oldest pending seal <= cut <= committed <= appended, and incoming =
- * delivered + dropped + backed_up + corrupt + spooled, always. Bytes on disk <= limit + one segment of control data, one of
+ * delivered + dropped + backed_up + corrupt + returned + spooled, always. Bytes on disk <= limit + one segment of control data, one of
  * an earlier life and the reserve (reserve.c).
  */
 #ifndef PIPELINE_SPOOL_SPOOL_H
@@ -164,6 +164,9 @@ struct spool_id_books {
 };
 void spool_id_books(struct spool *s, struct spool_id_books *b);
 
+/* The number of the record that is safe next: all below it are. Any thread. */
+uint64_t spool_next(struct spool *s);
+
 /* Why the disk refuses, while spool_append() answers SPOOL_FAILING; false when all is well. */
 bool spool_failing(struct spool *s, struct err *why);
 
@@ -258,6 +261,9 @@ struct seal {
     struct slice note; /* the pipeline's own: object key, codec, format; <= SEAL_META_MAX */
     /* How far an earlier run came with it, as spool_progress() was told; of a pending seal only, empty: it began anew. */
     struct slice progress;
+    /* Where seals are kept at the source (source_journal.h), else 0: what names count from instead of `first`, and what tells batches of
+     * one run apart that count alike. Not in the log. */
+    uint64_t named, salt;
 };
 
 /* Writes the seal; it begins where the last one ended (first == spool_cut().seq) and moves the cut to spool_skip(end). The first
@@ -271,9 +277,12 @@ void spool_seal(struct spool_reader *r, const struct seal *seal, const struct sp
  * done(true). Never SPOOL_FULL. */
 void spool_progress(struct spool_reader *r, uint64_t seal_first, struct slice progress, struct spool_wait *w);
 
-/* What became of a seal's records; the sum of the first four is last - first + 1. */
+/* What became of a seal's records; the sum of the first five is last - first + 1. */
 struct seal_result {
     uint64_t delivered, dropped, backed_up, corrupt;
+    /* Given back to the source, which has them and lets them be delivered by others (source_journal.h). Of spools in memory only: in what is
+     * on disk there is no such number. */
+    uint64_t returned;
     /* What the destination has acknowledged: bytes of records as they were sent, before compression, and of bodies, after it. */
     uint64_t delivered_bytes, wire_bytes;
 };
@@ -298,7 +307,8 @@ uint64_t spool_warm_bytes(const struct spool *s);
 /* Of one reader. */
 struct spool_books {
     uint64_t incoming;                               /* records that are for it, since it is one */
-    uint64_t delivered, dropped, backed_up, corrupt; /* of these */
+    uint64_t delivered, dropped, backed_up, corrupt; /* of these, */
+    uint64_t returned;                               /* and these */
     uint64_t incoming_bytes;                         /* of all records since the stream was created, as they came in */
     uint64_t delivered_bytes, wire_bytes;            /* as in seal_result */
     uint64_t delivered_now, delivered_bytes_now, backed_up_now; /* of these: since this process opened it */

@@ -114,6 +114,8 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
     if (in.rest.n > 0) /* version 0.1.0 did not write it */
         wire_result_bytes(&in, &result);
     get_reader(&in, name);
+    if (in.rest.n > 0)
+        result.returned = wire_u64(&in);
     if (in.failed || !first || last < first || last >= st->next || seal_result_sum(&result) != last - first + 1)
         return false;
     r = reader_of(st, name, first);
@@ -146,7 +148,7 @@ static bool apply_staged(struct spool_state *st, struct slice extra)
     struct wire_in in = {.rest = extra}, parts;
     uint64_t first = wire_u64(&in), last = wire_u64(&in), bytes = wire_u64(&in), records;
     struct spool_cursor end = wire_cursor(&in);
-    struct seal_result ended;
+    struct seal_result ended = {0};
     char name[SPOOL_READER_NAME_MAX + 1];
     struct reader_state *r;
     uint32_t count;
@@ -190,7 +192,7 @@ static bool apply_parcel(struct spool_state *st, struct slice extra)
     struct reader_state *r;
     struct pending_parcel *p;
     struct slice bytes = slice_of(NULL, 0);
-    struct seal_result result;
+    struct seal_result result = {0};
     bool fits;
 
     if (news == PARCEL_SETTLED) {

@@ -37,7 +37,13 @@ void spool_state_put_settled(struct buf *out, const char *reader, const struct s
     wire_put_u64(&o, seal->bytes);
     wire_put_result(&o, r);
     wire_put_result_bytes(&o, r);
-    end_with(&o, reader);
+    if (r->returned) { /* of a spool in memory, so no older program reads it */
+        wire_put_bytes(&o, slice_str(reader));
+        wire_put_u64(&o, r->returned);
+    } else {
+        end_with(&o, reader);
+    }
+    assert(!o.failed);
 }
 
 void spool_state_put_progress(struct buf *out, const char *reader, uint64_t seal_first, struct slice progress)

@@ -179,13 +179,14 @@ class Books:
         self.dropped = read("dropped_records_total")
         self.backed_up = read("backed_up_records_total")
         self.corrupt = read("corrupt_records_total")
+        self.returned = read("returned_records_total")
         self.spooled = read("spooled_records")
 
     def __repr__(self):
         return " ".join(f"{k}={v}" for k, v in vars(self).items())
 
     def assert_balanced(self):
-        out = self.delivered + self.dropped + self.backed_up + self.corrupt + self.spooled
+        out = self.delivered + self.dropped + self.backed_up + self.corrupt + self.returned + self.spooled
         assert self.incoming == out, f"the books do not balance: {self}"
 
 

@@ -76,19 +76,20 @@ static struct progress_count count_delivered(struct engine *en)
     return c;
 }
 
-static uint64_t count_backed_up(struct engine *en)
+/* Of this run; those that went back to their source were never in another one's books. */
+static void count_others(struct engine *en, uint64_t *backed_up, uint64_t *returned)
 {
     struct engine_view v;
     struct stream_status s;
-    uint64_t n = 0;
 
+    *backed_up = *returned = 0;
     engine_view_take(en, &v);
     for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
-        n += s.books.backed_up_now;
+        *backed_up += s.books.backed_up_now;
+        *returned += s.books.returned;
         stream_status_release(&s);
     }
     engine_view_release(&v);
-    return n;
 }
 
 static void tick(void *ctx)
@@ -134,7 +135,7 @@ static bool log_left(struct engine *en, const struct settings *s)
     for (size_t i = 0; engine_stream_status(&v, i, now, &st); i++) {
         struct stream_words *w = stream_status_words(&st);
 
-        any |= st.books.left > 0;
+        any |= st.books.left > 0 && !st.at_source;
         if (!w->error[0]) { /* no attempt has failed */
             if (st.under_way_since)
                 snprintf(w->error, sizeof(w->error), "an attempt has been under way for %lld s",
@@ -144,7 +145,11 @@ static bool log_left(struct engine *en, const struct settings *s)
             snprintf(w->hint, sizeof(w->hint),
                      "a longer shutdown.grace gives them time, if it is not the destination that hangs");
         }
-        if (st.books.left && st.memory)
+        if (st.books.left && st.at_source)
+            log_info("what was read and not delivered is delivered by another daemon of the group, or by this one's "
+                     "next start",
+                     KS("stream", st.name), KU("records", st.books.left), KS("cause", w->error));
+        else if (st.books.left && st.memory)
             log_error("records in memory are lost with this process", KS("stream", st.name),
                       KU("records", st.books.left), KS("cause", w->error), KS("hint", "`durability: disk` keeps them"));
         else if (st.books.left)
@@ -297,7 +302,7 @@ static void warn_of_own_log(const struct settings *s)
 
 static int run_started(struct run *r)
 {
-    uint64_t left, backed_up;
+    uint64_t left, backed_up, returned;
     bool failed, hangs;
 
     way_out_tell(r->way_out, tell_left, r);
@@ -315,7 +320,9 @@ static int run_started(struct run *r)
     failed |= r->once && log_unread(r->engine);
     if (failed)
         return CLI_FAILED;
-    backed_up = count_backed_up(r->engine);
+    count_others(r->engine, &backed_up, &returned);
+    if (returned)
+        log_info("records that were read and not delivered went back to their source", KU("records", returned));
     if (backed_up)
         log_info("stopped, everything is delivered or in the backup", KU("records_backed_up", backed_up),
                  KS("data_dir", r->settings->data_dir), KS("hint", "`sluice redrive` puts back what failed"));

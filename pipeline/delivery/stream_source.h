@@ -1,0 +1,25 @@
+/* stream_source.h -- the batches of a stream whose seals are kept at the source (spool/source_journal.h): they are taken as the source made them, in
+ * place of those that a batcher would cut, and given up when it wants them back.
+ *
+ * Threads    the delivery thread.
+ */
+#ifndef PIPELINE_DELIVERY_STREAM_SOURCE_H
+#define PIPELINE_DELIVERY_STREAM_SOURCE_H
+
+#include "pipeline/delivery/stream.h"
+
+#include <stdbool.h>
+
+/* The stream's own, as with any other batch. */
+struct stream_source_ops {
+    bool (*has_place)(const struct stream *st, const struct generation *g);
+    void (*open)(struct stream *st, struct delivery *d);
+    void (*done)(struct delivery_host *h, struct delivery *d);
+};
+
+/* Takes what waits, as far as there are places, and ends what goes back. */
+void stream_source_turn(struct stream *st, const struct stream_source_ops *ops);
+/* A batch waits for a place. False for any other stream. */
+bool stream_source_waits(struct stream *st);
+
+#endif
