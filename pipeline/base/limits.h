@@ -648,6 +648,20 @@
 #define KAFKA_SAYS_EVERY   (60 * NSEC_PER_SEC)
 #define KAFKA_LEAVE_TIME   (1 * NSEC_PER_SEC)
 #define KAFKA_START_TIME   (2 * NSEC_PER_SEC)
+/* exactly_once: shared: seals of a partition in the group. The brokers' offset.metadata.max.bytes is that by default; one seal takes as much
+ * when an object has the longest name. */
+#define KAFKA_METADATA_MAX 4096
+#define KAFKA_BATCHES_MAX  LIMIT(16, 3)
+/* Likewise: batches of one partition, before it is another one's turn; a turn that hears nothing; how often it is asked how far partitions
+ * reach; bytes of a record before one was seen; deliveries of a partition that goes to another member, and of all at the end. */
+#define KAFKA_TURN_BATCHES  8
+#define KAFKA_TURN_QUIET    (5 * NSEC_PER_SEC)
+#define KAFKA_ENDS_LEAST    (50 * NSEC_PER_MSEC)
+#define KAFKA_ENDS_MOST     NSEC_PER_SEC
+#define KAFKA_RECORD_GUESS  64U
+#define KAFKA_UPLOADS_TIME  (10 * NSEC_PER_SEC)
+#define KAFKA_LAST_UPLOADS  (1500 * NSEC_PER_MSEC)
+#define KAFKA_FETCH_WAIT_MS "10"
 /* Milliseconds that a turn waits for messages when nothing is to be done, and when something is. */
 #define KAFKA_WAIT_MS 200
 #define KAFKA_SOON_MS 10

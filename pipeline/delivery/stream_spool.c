@@ -69,6 +69,8 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
     st->journal = env->journal ? env->journal : &st->spool_journal.journal;
     if (st->conf->at_source) {
         source_journal_init(&st->source_journal, st->spool, st->reader, committed, st);
+        source_journal_limit(&st->source_journal,
+                             &(struct source_limits){st->conf->buffer_size, st->conf->buffer_interval});
         st->journal = &st->source_journal.journal;
     }
     log_recovery(st, &found);

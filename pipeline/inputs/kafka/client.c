@@ -141,6 +141,8 @@ int kafka_client_conf(const struct kafka_conf *c, const char *base_dir, rd_kafka
     set(&s, "brokers", "reconnect.backoff.max.ms", "10000");
     set(&s, "brokers", "socket.keepalive.enable", "true");
     set(&s, "brokers", "log.queue", "true");
+    if (c->shared) /* a turn is over when the partition is at its end, and the next one's fetch waits for this answer */
+        set(&s, "exactly_once", "fetch.wait.max.ms", KAFKA_FETCH_WAIT_MS);
     set_bounds(&s, c);
     set_security(&s, c, base_dir);
     if (c->sasl.mechanism == KAFKA_SASL_OAUTH)
@@ -214,6 +216,8 @@ const char *kafka_hint(rd_kafka_resp_err_t err)
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR__FENCED:
         return "another process has the same group_instance_id: give each daemon and input its own";
+    case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
+        return "the brokers' offset.metadata.max.bytes must be 4096, as it is by default, or more";
     case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
         return "members of the group divide partitions in another way: end those, or have them use cooperative-sticky "
                "too, or choose another "

@@ -35,6 +35,8 @@ static void settle(struct input *in)
 
 bool kafka_all_committed(const struct input *in)
 {
+    if (in->env.seals)
+        return kafka_shared_all_committed(in);
     for (size_t i = 0; i < in->parts.n; i++)
         if (is_due(in->parts.v[i]))
             return false;
@@ -45,6 +47,10 @@ void kafka_commit(struct input *in, nsec now)
 {
     rd_kafka_topic_partition_list_t *l;
 
+    if (in->env.seals) {
+        kafka_shared_commit(in, now);
+        return;
+    }
     if (in->committing && now < in->commit_until)
         return;
     in->committing = false;
@@ -97,6 +103,8 @@ void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_par
         if (part && !err && !x->err)
             part->committed = x->offset;
     }
+    if (in->env.seals)
+        kafka_shared_committed(in, err, list);
     in->commit_refused = first != RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!first)
         in->heard = true;
@@ -105,7 +113,9 @@ void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_par
     hint = kafka_hint(first);
     log_warn("offsets could not be committed to the group, and are committed again", KS("stream", in->env.stream),
              KS("input", in->label), KS("group", in->conf->group), KS("cause", rd_kafka_err2str(first)),
-             KS("hint", hint ? hint : "nothing is lost or doubled by it here: the spool has the positions, too"));
+             KS("hint", hint            ? hint
+                        : in->env.seals ? "nothing more is delivered until the group takes them"
+                                        : "nothing is lost or doubled by it here: the spool has the positions, too"));
 }
 
 /* --- partitions come and go ------------------------------------------------------------------------------------------------ */
@@ -118,14 +128,22 @@ static void forget_wish(struct input *in)
     in->wish = KAFKA_WISH_NONE;
 }
 
+static void goes(struct input *in, struct kafka_part *part)
+{
+    part->state = KAFKA_PART_GONE;
+    if (in->env.seals)
+        kafka_shared_goes(in, part);
+}
+
 void kafka_leave_parts(struct input *in)
 {
     forget_wish(in);
     kafka_give_up_open(in);
     kafka_drop_held(in);
     for (size_t i = 0; i < in->parts.n; i++)
-        in->parts.v[i]->state = KAFKA_PART_GONE;
-    in->committing = in->paused = false;
+        goes(in, in->parts.v[i]);
+    in->committing = in->committing && in->env.seals; /* its answer comes, or the client goes */
+    in->paused = false;
     in->full_since = 0;
     kafka_parts_prune(&in->parts);
 }
@@ -143,6 +161,25 @@ static void unassign(struct input *in, const rd_kafka_topic_partition_list_t *li
     log_debug("partitions could not be given back", KS("stream", in->env.stream), KS("input", in->label),
               KS("cause", rd_kafka_error_string(error)));
     rd_kafka_error_destroy(error);
+}
+
+void kafka_answer_wish(struct input *in)
+{
+    rd_kafka_topic_partition_list_t *none;
+    rd_kafka_error_t *error = NULL;
+
+    if (in->wish == KAFKA_WISH_TAKES)
+        unassign(in, in->leaving);
+    if (in->wish == KAFKA_WISH_GIVES) {
+        none = rd_kafka_topic_partition_list_new(1);
+        if (strcmp(rd_kafka_rebalance_protocol(in->rk), "COOPERATIVE") == 0)
+            error = rd_kafka_incremental_assign(in->rk, none);
+        else
+            (void)rd_kafka_assign(in->rk, NULL);
+        rd_kafka_topic_partition_list_destroy(none);
+    }
+    if (error)
+        rd_kafka_error_destroy(error);
 }
 
 static void note_given(struct input *in, const rd_kafka_topic_partition_list_t *list)
@@ -164,7 +201,7 @@ static void note_taken(struct input *in, const rd_kafka_topic_partition_list_t *
     in->wish = KAFKA_WISH_TAKES;
     in->leaving = rd_kafka_topic_partition_list_copy(list);
     in->lost = rd_kafka_assignment_lost(in->rk);
-    in->wish_until = now + KAFKA_REVOKE_TIME;
+    in->wish_until = now + (in->env.seals ? KAFKA_UPLOADS_TIME : KAFKA_REVOKE_TIME);
     for (int i = 0; i < list->cnt; i++) {
         struct kafka_part *part = kafka_parts_find(&in->parts, list->elems[i].topic, list->elems[i].partition);
 
@@ -181,7 +218,7 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
     forget_wish(in);
     for (size_t i = 0; i < in->parts.n; i++) /* of a wish that is over without an answer */
         if (in->parts.v[i]->state == KAFKA_PART_LEAVING && !in->closing)
-            in->parts.v[i]->state = KAFKA_PART_GONE;
+            goes(in, in->parts.v[i]);
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !in->closing) {
         note_given(in, list);
     } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !in->closing) {
@@ -226,18 +263,26 @@ static void drop_held_of_leaving(struct input *in)
 
 static void give_back(struct input *in, nsec now)
 {
-    bool late = now >= in->wish_until;
+    bool late = now >= in->wish_until, shared = in->env.seals;
 
+    if (shared && !kafka_shared_gives_back(in, late, now))
+        return;
     drop_held_of_leaving(in);
-    if ((in->lost || now >= in->wish_until - KAFKA_REVOKE_TIME / 2) && any_leaving_in_open(in))
+    if (!shared && (in->lost || now >= in->wish_until - KAFKA_REVOKE_TIME / 2) && any_leaving_in_open(in))
         kafka_give_up_open(in);
-    if (!in->lost && !late) {
+    if (!shared && !in->lost && !late) {
         if (!in->commit_refused || now >= in->commit_next)
             kafka_commit(in, now);
         if (in->committing || any_leaving_busy(in))
             return;
     }
-    if (late && !in->lost)
+    if (late && !in->lost && shared)
+        log_warn("partitions go to another member of the group before all deliveries of them have ended: that member "
+                 "makes these "
+                 "anew, under the same names",
+                 KS("stream", in->env.stream), KS("input", in->label), KS("group", in->conf->group),
+                 KS("hint", "look at the destination, and at the group's coordinator"));
+    else if (late && !in->lost)
         log_warn(
             "partitions go to another member of the group before all that was read of them is safe here: some records "
             "may come twice",
@@ -250,7 +295,7 @@ static void give_back(struct input *in, nsec now)
     unassign(in, in->leaving);
     for (size_t i = 0; i < in->parts.n; i++)
         if (in->parts.v[i]->state == KAFKA_PART_LEAVING)
-            in->parts.v[i]->state = KAFKA_PART_GONE;
+            goes(in, in->parts.v[i]);
     log_info("partitions were given back", KS("stream", in->env.stream), KS("input", in->label),
              KS("group", in->conf->group), KI("fewer", in->leaving->cnt));
     forget_wish(in);
@@ -262,7 +307,7 @@ void kafka_pause(struct input *in, bool pause)
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)in->parts.n);
 
     for (size_t i = 0; i < in->parts.n; i++)
-        if (is_ours(in->parts.v[i]))
+        if (is_ours(in->parts.v[i]) && (!in->env.seals || in->turn.part == in->parts.v[i]))
             rd_kafka_topic_partition_list_add(l, in->parts.v[i]->topic, in->parts.v[i]->partition);
     if (l->cnt > 0)
         (void)(pause ? rd_kafka_pause_partitions(in->rk, l) : rd_kafka_resume_partitions(in->rk, l));
@@ -287,7 +332,7 @@ void kafka_group_turn(struct input *in, nsec now)
     case KAFKA_WISH_NONE:
         break;
     }
-    if (now >= in->commit_next)
+    if (now >= in->commit_next || (in->seal_waits && now >= in->commit_not_before))
         kafka_commit(in, now);
     kafka_parts_prune(&in->parts);
 }

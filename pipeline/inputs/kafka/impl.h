@@ -1,10 +1,12 @@
 /* impl.h -- inside of the kafka input, for its own files.
  *
- *     kafka.c     the thread: a client, its turns, its end; what librdkafka says of itself
+ *     kafka.c     the thread: its turns, its end
+ *     member.c    a client of librdkafka, from its making to its end
  *     trouble.c   what is wrong with the brokers, in words
  *     token.h     what the brokers want of who logs in by OAUTHBEARER
  *     take.c      messages go into the window, and back when it gives them up
  *     group.c     partitions come and go; offsets are committed
+ *     shared.c    exactly_once: shared: one partition after the other, in batches
  *     places.c    where a partition begins, and where one goes on whose place is lost
  *
  * Threads    all of it the input's own, but for `lock` and what it guards.
@@ -22,6 +24,7 @@
 #include "pipeline/inputs/kafka/client.h"
 #include "pipeline/inputs/kafka/options.h"
 #include "pipeline/inputs/kafka/parts.h"
+#include "pipeline/inputs/kafka/shared.h"
 #include "pipeline/inputs/kafka/token.h"
 #include "pipeline/inputs/window.h"
 
@@ -83,9 +86,25 @@ struct input {
     bool any_refused;   /* by the brokers: of a topic, perhaps */
     nsec nothing_since; /* mono; once: the group gives us no partition; 0: it does */
     struct log_limit too_large, refused, lines, again, missed, topics;
+    /* exactly_once: shared; env.seals is there */
+    struct kafka_turn turn;
+    uint64_t turns;         /* so far */
+    nsec ends_next;         /* mono; it is asked how far partitions reach */
+    bool seal_waits;        /* for the next commit */
+    nsec commit_not_before; /* mono */
+    bool leaving_all;       /* the end */
+
     uint64_t passed; /* tombstones */
     nsec passed_next;
 };
+
+/* --- member.c */
+
+/* With `rk` NULL afterwards there is none, and it is tried again. */
+void kafka_begin_client(struct input *in, nsec now);
+void kafka_give_token(struct input *in, nsec now);
+/* Leaves the group, if that can be done in time. */
+void kafka_end_client(struct input *in);
 
 /* --- take.c */
 
@@ -101,6 +120,8 @@ void kafka_drop_held(struct input *in);
 /* The brokers said that a topic is not there. `said` begins with its name. */
 void kafka_topic_went(struct input *in, const char *said, nsec now);
 void kafka_say_refused(struct input *in, rd_kafka_resp_err_t err, const char *said, nsec now);
+/* The log has no such offset any more. */
+void kafka_lost_its_place(struct input *in, struct kafka_part *part, nsec now);
 /* The window's `closing`. */
 void kafka_frame_closes(void *ctx);
 
@@ -115,6 +136,8 @@ rd_kafka_message_t *kafka_next_message(struct input *in, int wait_ms);
 bool kafka_find_begin(struct input *in, nsec now);
 /* Of those whose place is lost, or was given up. */
 void kafka_find_places(struct input *in, nsec now);
+/* How far those reach that are read: `high`. */
+MUST_CHECK bool kafka_ask_ends(struct input *in, nsec now);
 
 /* --- group.c */
 
@@ -126,6 +149,8 @@ void kafka_group_turn(struct input *in, nsec now);
 void kafka_commit(struct input *in, nsec now);
 bool kafka_all_committed(const struct input *in);
 void kafka_pause(struct input *in, bool pause);
+/* The end comes before what the group wants was done: it hears of it all the same, or the client would wait for that. */
+void kafka_answer_wish(struct input *in);
 /* The client is gone, or the group has thrown us out: nobody's partitions. */
 void kafka_leave_parts(struct input *in);
 

@@ -20,198 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- what librdkafka says ------------------------------------------------------------------------------------------------ */
-
-/* One broker that cannot be reached is no trouble as long as others can. */
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
-{
-    struct input *in = opaque;
-    rd_kafka_resp_err_t err = (rd_kafka_resp_err_t)code;
-    nsec now = clock_mono();
-
-    (void)rk;
-    switch (err) {
-    case RD_KAFKA_RESP_ERR__FATAL:
-        kafka_fatal(in, now);
-        break;
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-        if (in->tokens.held.value && in->connection.since > 0 && !in->connection.failing && in->cut_since == 0)
-            in->cut_since = now;
-        else if (!in->connection.failing && in->cut_since == 0)
-            kafka_failed(in, "connect", err, in->said[0] ? in->said : reason, now);
-        break;
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-        kafka_tokens_doubt(&in->tokens, now);
-        kafka_failed(in, "connect", err, reason, now);
-        break;
-    case RD_KAFKA_RESP_ERR__SSL:
-        kafka_failed(in, "connect", err, reason, now);
-        break;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        kafka_topic_went(in, reason, now);
-        kafka_say_refused(in, err, reason, now);
-        break;
-    default:
-        snprintf(in->said, sizeof(in->said), "%s", reason);
-        log_debug("librdkafka reports an error", KS("stream", in->env.stream), KS("input", in->label),
-                  KS("cause", rd_kafka_err2str(err)), KS("said", reason));
-    }
-}
-
-/* A token is renewed before that, unless the machine slept. */
-static void on_token_wanted(rd_kafka_t *rk, const char *config, void *opaque)
-{
-    struct input *in = opaque;
-
-    (void)rk;
-    (void)config;
-    kafka_tokens_doubt(&in->tokens, clock_mono());
-}
-
-static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
-{
-    struct input *in = rd_kafka_opaque(rk);
-
-    (void)facility;
-    if (level <= 2 && log_due(&in->lines, clock_mono(), KAFKA_SAYS_EVERY))
-        log_warn("librdkafka says", KS("stream", in->env.stream), KS("input", in->label), KS("said", text));
-    else
-        log_debug("librdkafka says", KS("stream", in->env.stream), KS("input", in->label), KS("said", text));
-}
-
-/* --- a client -------------------------------------------------------------------------------------------------------------- */
-
-static void give_token(struct input *in, nsec now)
-{
-    struct err e = {.msg = ""};
-
-    if (kafka_tokens_give(&in->tokens, clock_wall(), in->rk, &e) < 0)
-        kafka_failed(in, "log in", RD_KAFKA_RESP_ERR__AUTHENTICATION, e.msg, now);
-}
-
-static void set_queue(struct input *in, rd_kafka_queue_t *queue)
-{
-    rd_kafka_queue_t *old;
-
-    pthread_mutex_lock(&in->lock);
-    old = in->queue;
-    in->queue = queue;
-    pthread_mutex_unlock(&in->lock);
-    if (old)
-        rd_kafka_queue_destroy(old);
-}
-
-static bool subscribe(struct input *in, nsec now)
-{
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)in->conf->topics.n);
-    rd_kafka_resp_err_t err;
-
-    for (size_t i = 0; i < in->conf->topics.n; i++)
-        rd_kafka_topic_partition_list_add(topics, in->conf->topics.v[i], RD_KAFKA_PARTITION_UA);
-    err = rd_kafka_subscribe(in->rk, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-    if (err)
-        kafka_failed(in, "subscribe", err, NULL, now);
-    return !err;
-}
-
-/* With `client` NULL afterwards there is none, and it is tried again. */
-static void begin_client(struct input *in, nsec now)
-{
-    rd_kafka_conf_t *conf;
-    struct err e = {.msg = ""};
-    char why[256];
-
-    if (kafka_client_conf(in->conf, in->env.base_dir, &conf, &e) < 0) {
-        kafka_failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, e.msg, now);
-        return;
-    }
-    rd_kafka_conf_set_opaque(conf, in);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, on_log);
-    if (in->conf->sasl.mechanism == KAFKA_SASL_OAUTH)
-        rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, on_token_wanted);
-    rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
-    rd_kafka_conf_set_offset_commit_cb(conf, kafka_on_commit);
-    in->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
-    if (!in->rk) {
-        rd_kafka_conf_destroy(conf);
-        kafka_failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, why, now);
-        return;
-    }
-    (void)rd_kafka_set_log_queue(in->rk, NULL);
-    (void)rd_kafka_poll_set_consumer(in->rk);
-    set_queue(in, rd_kafka_queue_get_consumer(in->rk));
-    give_token(in, now);
-    in->dead = !subscribe(in, now);
-}
-
-/* Leaves the group, if that can be done in time. All that is said meanwhile comes as events out of a queue of its own. */
-static void close_group(struct input *in)
-{
-    nsec until = clock_mono() + KAFKA_LEAVE_TIME;
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(in->rk);
-    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(in->rk, queue);
-
-    while (!error && !rd_kafka_consumer_closed(in->rk) && clock_mono() < until) {
-        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_SOON_MS);
-
-        if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-            kafka_on_rebalance(in->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event), in);
-        if (event)
-            rd_kafka_event_destroy(event);
-    }
-    if (error)
-        rd_kafka_error_destroy(error);
-    rd_kafka_queue_destroy(queue);
-}
-
-/* Between two steps of joining its group: it is said how partitions are divided, and not yet which ones are ours. librdkafka 2.0 ends the process
- * when a client is freed there (an assertion on what the second step makes). */
-static bool is_joining(const struct input *in)
-{
-    return !in->joined && strcmp(rd_kafka_rebalance_protocol(in->rk), "NONE") != 0;
-}
-
-static void wait_until_joined(struct input *in)
-{
-    nsec until = clock_mono() + KAFKA_LEAVE_TIME;
-
-    while (is_joining(in) && clock_mono() < until) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(in->rk, KAFKA_SOON_MS);
-
-        if (m)
-            rd_kafka_message_destroy(m);
-    }
-}
-
-static void end_client(struct input *in)
-{
-    bool closed, joining;
-
-    if (!in->rk)
-        return;
-    in->closing = true;
-    wait_until_joined(in);
-    joining = is_joining(in);
-    if (!in->dead)
-        close_group(in);
-    closed = rd_kafka_consumer_closed(in->rk);
-    kafka_leave_parts(in);
-    set_queue(in, NULL);
-    if (joining)
-        log_debug("a client that had not joined its group is left to itself", KS("stream", in->env.stream),
-                  KS("input", in->label), KS("group", in->conf->group)); /* nobody polls it, so it calls nobody */
-    else
-        rd_kafka_destroy_flags(in->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    in->rk = NULL;
-    in->joined = false;
-    in->closing = in->dead = false;
-    in->assigned = false;
-}
-
 /* --- turns ----------------------------------------------------------------------------------------------------------------- */
 
 static bool is_full(const struct input *in)
@@ -245,7 +53,8 @@ static bool is_any(const struct input *in, enum kafka_part_state state)
 
 static int wait_ms(const struct input *in)
 {
-    bool busy = in->wish != KAFKA_WISH_NONE || is_any(in, KAFKA_PART_SEEK) || !window_is_idle(&in->window);
+    bool busy = in->wish != KAFKA_WISH_NONE || in->turn.step != KAFKA_TURN_NONE || is_any(in, KAFKA_PART_SEEK) ||
+                !window_is_idle(&in->window);
 
     return busy ? KAFKA_SOON_MS : KAFKA_WAIT_MS;
 }
@@ -307,10 +116,14 @@ static void say_lag(struct input *in, nsec now)
         const struct kafka_part *part = in->parts.v[i];
         int64_t low, high;
 
-        if (part->state == KAFKA_PART_READ &&
-            rd_kafka_get_watermark_offsets(in->rk, part->topic, part->partition, &low, &high) ==
-                RD_KAFKA_RESP_ERR_NO_ERROR &&
-            high > part->seen.next)
+        if (in->env.seals)
+            lag += part->state == KAFKA_PART_READ && part->high > part->seen.next
+                       ? (uint64_t)(part->high - part->seen.next)
+                       : 0;
+        else if (part->state == KAFKA_PART_READ &&
+                 rd_kafka_get_watermark_offsets(in->rk, part->topic, part->partition, &low, &high) ==
+                     RD_KAFKA_RESP_ERR_NO_ERROR &&
+                 high > part->seen.next)
             lag += (uint64_t)(high - part->seen.next);
     }
     input_health_lag(in->env.health, lag);
@@ -372,7 +185,7 @@ static void tell_finished(struct input *in, nsec now)
     for (size_t i = 0; i < in->parts.n; i++)
         if (in->parts.v[i]->state != KAFKA_PART_READ || !in->parts.v[i]->ended)
             return;
-    if (waits_for_a_partition(in, now))
+    if (waits_for_a_partition(in, now) || (in->env.seals && !kafka_shared_is_done(in)))
         return;
     kafka_commit(in, now);
     if (!in->commit_refused && !kafka_all_committed(in))
@@ -389,6 +202,8 @@ static void turn(struct input *in, nsec now)
 {
     in->wall = clock_wall();
     kafka_look_at_window(in, now);
+    if (in->env.seals)
+        kafka_shared_turn(in, now);
     if (!in->paused || window_has_room(&in->window))
         kafka_take_held(in, now);
     if (may_poll(in, now))
@@ -404,6 +219,37 @@ static void turn(struct input *in, nsec now)
     say_lag(in, now);
     if (in->env.once)
         tell_finished(in, now);
+}
+
+/* What is sealed is delivered, as far as that goes in a moment; the rest goes back. */
+static void leave_shared(struct input *in)
+{
+    nsec now = clock_mono(), until = now + KAFKA_LAST_UPLOADS;
+
+    in->leaving_all = true;
+    for (size_t i = 0; i < in->parts.n; i++)
+        if (in->parts.v[i]->state == KAFKA_PART_READ || in->parts.v[i]->state == KAFKA_PART_SEEK)
+            in->parts.v[i]->state = KAFKA_PART_LEAVING;
+    while (in->rk && !in->dead) {
+        rd_kafka_message_t *m;
+
+        kafka_look_at_window(in, now);
+        if (kafka_shared_gives_back(in, now >= until, now))
+            break;
+        m = rd_kafka_consumer_poll(in->rk, KAFKA_SOON_MS);
+        if (m)
+            kafka_take(in, m, now);
+        now = clock_mono();
+    }
+    kafka_give_up_open(in);
+    kafka_end_client(in);
+    for (until = clock_mono() + KAFKA_LEAVE_TIME; in->turn.step != KAFKA_TURN_NONE && clock_mono() < until;) {
+        kafka_look_at_window(in, clock_mono());
+        kafka_shared_turn(in, clock_mono());
+        if (in->turn.step != KAFKA_TURN_NONE)
+            input_thread_linger(in->thread, clock_mono() + KAFKA_SOON_MS * NSEC_PER_MSEC);
+    }
+    source_journal_attach(in->env.seals, NULL, NULL);
 }
 
 /* What is in the window becomes safe and is committed, as far as that goes in a moment. What does not is read again. */
@@ -430,7 +276,7 @@ static void leave(struct input *in)
         }
     }
     kafka_give_up_open(in);
-    end_client(in);
+    kafka_end_client(in);
     kafka_tokens_end(&in->tokens, in->thread);
 }
 
@@ -442,11 +288,11 @@ static void run(struct input_thread *t, void *arg)
         nsec now = clock_mono();
 
         if (in->dead)
-            end_client(in);
+            kafka_end_client(in);
         if (kafka_tokens_turn(&in->tokens, clock_wall(), now) && in->rk)
-            give_token(in, now);
+            kafka_give_token(in, now);
         if (!in->rk && connection_is_due(&in->connection, now))
-            begin_client(in, now);
+            kafka_begin_client(in, now);
         if (in->rk && !in->dead) {
             turn(in, now);
         } else {
@@ -454,7 +300,10 @@ static void run(struct input_thread *t, void *arg)
             input_thread_wait(t, now + KAFKA_ASK_AGAIN);
         }
     }
-    leave(in);
+    if (in->env.seals)
+        leave_shared(in);
+    else
+        leave(in);
 }
 
 /* --- the input --------------------------------------------------------------------------------------------------------------- */
@@ -479,6 +328,8 @@ static void kafka_close(struct input **inp)
     if (!in)
         return;
     input_thread_free(&in->thread);
+    if (in->env.seals)
+        source_journal_attach(in->env.seals, NULL, NULL);
     window_release(&in->window);
     kafka_books_drop(&in->books);
     kafka_parts_release(&in->parts);
@@ -537,6 +388,8 @@ static int kafka_open(struct input **out, const void *conf, const struct input_e
     in->label = input_health_label(env->health, "kafka");
     snprintf(in->source, sizeof(in->source), "%s, group %s", in->conf->brokers.v[0], in->conf->group);
     begin(in);
+    if (in->env.seals)
+        source_journal_attach(in->env.seals, wake, in);
     if (begin_tokens(in, e) < 0) {
         kafka_close(&in);
         return -1;
@@ -591,5 +444,6 @@ const struct input_ops kafka_ops = {
     .stopped = kafka_stopped,
     .close = kafka_close,
     .check_conf = kafka_conf_check_all,
+    .shares = kafka_conf_shares,
     .probe = kafka_probe,
 };

@@ -1,6 +1,7 @@
 /* strptime and timegm are no part of C. */
 #include "pipeline/inputs/kafka/options.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/kafka/client.h"
 
@@ -20,6 +21,7 @@ static const struct cfg_choice MECHANISMS[] = {
 };
 static const struct cfg_choice ISOLATIONS[] = {{"read_committed", 0}, {"read_uncommitted", 1}, {NULL, 0}};
 static const struct cfg_choice TOMBSTONES[] = {{"skip", 0}, {"empty", 1}, {NULL, 0}};
+static const struct cfg_choice ONCES[] = {{"daemon", 0}, {"shared", 1}, {NULL, 0}};
 static const struct cfg_choice PROTOCOLS[] = {{"plaintext", 0}, {"tls", 1}, {NULL, 0}};
 
 /* clang-format off */
@@ -48,6 +50,9 @@ const struct cfg_field kafka_fields[] = {
              "Another one for each daemon and input"},
     {.name = "start", .type = CFG_STRING, AT(start), .def = "earliest",
      .help = "of a partition that neither the spool nor the group knows: earliest, latest, or a time, \"2026-11-27T05:00:00Z\""},
+    {.name = "exactly_once", .type = CFG_BOOL, AT(shared), .def = "daemon", .choices = ONCES,
+     .help = "daemon: each record once, as long as its partition stays with this daemon. shared: each record in one object, whichever "
+             "daemons of the group are killed; what is sealed is kept in the group. Wants durability: memory, and s3 or file"},
     {.name = "isolation", .type = CFG_BOOL, AT(uncommitted), .def = "read_committed", .choices = ISOLATIONS,
      .help = "read_uncommitted also takes records of transactions that were aborted, or are not over"},
     {.name = "tombstones", .type = CFG_BOOL, AT(empty_tombstones), .def = "skip", .choices = TOMBSTONES,
@@ -85,6 +90,18 @@ bool kafka_conf_start(const struct kafka_conf *c, int64_t *out)
     t = end && *end == '\0' ? timegm(&tm) : (time_t)-1;
     *out = (int64_t)t * 1000;
     return t >= 0;
+}
+
+bool kafka_conf_shares(const void *conf, unsigned char *identity)
+{
+    const struct kafka_conf *c = conf;
+    unsigned char sum[SHA256_BYTES];
+
+    if (!c->shared || !c->group)
+        return false;
+    sha256_of(slice_str(c->group), sum);
+    memcpy(identity, sum, 16);
+    return true;
 }
 
 static void refuse(const struct cfg_options *o, const char *text)

@@ -31,7 +31,7 @@ struct kafka_sasl_conf {
 struct kafka_conf {
     struct cfg_strings brokers, topics;
     char *group, *group_instance_id, *client_rack, *start;
-    bool uncommitted, empty_tombstones, meta, encrypted;
+    bool uncommitted, empty_tombstones, meta, encrypted, shared;
     struct kafka_sasl_conf sasl;
     struct tls_conf tls;
     nsec session_timeout;
@@ -40,6 +40,8 @@ struct kafka_conf {
 
 extern const struct cfg_field kafka_fields[];
 
+/* input_ops.shares */
+bool kafka_conf_shares(const void *conf, unsigned char *identity);
 void kafka_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o);
 
 /* `start`: the offset that librdkafka has for it, or milliseconds since 1970. False: it is none. */

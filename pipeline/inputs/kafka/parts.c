@@ -68,6 +68,7 @@ struct kafka_part *kafka_parts_get(struct kafka_parts *p, const char *topic, int
 static void part_free(struct kafka_part *x)
 {
     buf_release(&x->facts);
+    kafka_batches_release(&x->batches);
     mem_free(x->topic);
     mem_free(x);
 }

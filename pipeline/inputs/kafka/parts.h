@@ -12,7 +12,9 @@
 #define PIPELINE_INPUTS_KAFKA_PARTS_H
 
 #include "pipeline/base/buf.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/slice.h"
+#include "pipeline/inputs/kafka/batches.h"
 #include "pipeline/inputs/kafka/position.h"
 
 #include <stdbool.h>
@@ -45,6 +47,13 @@ struct kafka_part {
     int64_t end;                  /* of the log when it began */
     bool ended;                   /* it was read to there, or to an end that was seen later */
     struct buf facts;             /* that all its records have; empty: not made yet */
+    /* exactly_once: shared (shared.h): */
+    struct kafka_batches batches;
+    struct kafka_position turn_from; /* where the batch begins that is read */
+    int64_t high;                    /* how far the log reaches, as was asked last */
+    nsec waiting_since, turn_next;   /* mono; there is something to read, 0: there is not; no turn before */
+    uint64_t turn_at;                /* number of its last turn */
+    uint64_t record_bytes;           /* of one, on average; 0: not known */
 };
 
 struct kafka_parts {

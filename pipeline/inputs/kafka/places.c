@@ -26,6 +26,11 @@ static bool is_asked(const struct kafka_part *part)
     return part->state == KAFKA_PART_ASKED;
 }
 
+static bool is_read(const struct kafka_part *part)
+{
+    return part->state == KAFKA_PART_READ;
+}
+
 static bool is_lost(const struct kafka_part *part)
 {
     return part->state == KAFKA_PART_SEEK && part->lost_place;
@@ -110,6 +115,17 @@ static bool ask_log(struct input *in, parts_list *l, int64_t time, nsec now)
     return !err;
 }
 
+bool kafka_ask_ends(struct input *in, nsec now)
+{
+    parts_list *l = list_of(in, is_read);
+    bool fine = l->cnt == 0 || ask_log(in, l, KAFKA_START_LATEST, now);
+
+    for (int i = 0; fine && i < l->cnt; i++)
+        part_of(in, &l->elems[i])->high = l->elems[i].offset;
+    rd_kafka_topic_partition_list_destroy(l);
+    return fine;
+}
+
 static bool ask_bounds(struct input *in, parts_list *l, nsec now)
 {
     if (!ask_log(in, l, KAFKA_START_EARLIEST, now))
@@ -157,13 +173,22 @@ static struct kafka_position of_spool(struct input *in, const struct kafka_part 
     return f.found ? f.position : KAFKA_NOWHERE;
 }
 
+/* Seals (batches.h) stand behind it. */
+static struct slice first_line(struct slice s)
+{
+    const char *nl = s.n > 0 ? memchr(s.p, '\n', s.n) : NULL;
+
+    return nl ? slice_of(s.p, (size_t)(nl - s.p)) : s;
+}
+
 static struct kafka_position of_group(const rd_kafka_topic_partition_t *x)
 {
     struct kafka_position p;
 
     if (x->offset < 0)
         return KAFKA_NOWHERE;
-    if (!kafka_cursor_parse(slice_of(x->metadata, x->metadata ? x->metadata_size : 0), &p) || p.next != x->offset)
+    if (!kafka_cursor_parse(first_line(slice_of(x->metadata, x->metadata ? x->metadata_size : 0)), &p) ||
+        p.next != x->offset)
         p = (struct kafka_position){.next = x->offset, .last = {.offset = -1}}; /* somebody else committed it */
     return p;
 }
@@ -290,12 +315,29 @@ static int64_t set_place(struct input *in, struct kafka_part *part, nsec now)
     part->end = part->known.high;
     part->ended = b.next >= part->end;
     part->short_since = 0;
-    if (!kept)
+    if (in->env.seals)
+        kafka_shared_begins(in, part, b.from == KAFKA_FROM_AGAIN || b.from == KAFKA_FROM_START);
+    else if (!kept)
         spool_remember(in->env.spool,
                        kafka_source(slice_str(in->cluster), slice_str(in->conf->group), slice_str(part->topic),
                                     part->partition, source),
                        kafka_cursor(&part->seen, cursor));
     return b.read;
+}
+
+/* What the group knows is all there is. */
+static void restore_batches(struct input *in, struct kafka_part *part, const rd_kafka_topic_partition_t *x)
+{
+    struct slice metadata = slice_of(x->metadata, x->metadata ? x->metadata_size : 0);
+
+    part->known.spool = KAFKA_NOWHERE;
+    if (!kafka_batches_restore(&part->batches, x->offset < 0 ? -1 : x->offset, metadata) && x->offset >= 0 &&
+        metadata.n > 0)
+        log_warn("the group's offset was committed by another program, or another version: its metadata says nothing "
+                 "of batches",
+                 KS("stream", in->env.stream), KS("input", in->label), KS("topic", part->topic),
+                 KI("partition", part->partition), KI("offset", x->offset),
+                 KS("hint", "what that one had begun to deliver may come twice"));
 }
 
 bool kafka_find_begin(struct input *in, nsec now)
@@ -313,6 +355,8 @@ bool kafka_find_begin(struct input *in, nsec now)
         struct kafka_part *part = part_of(in, &l->elems[i]);
 
         part->known = (struct kafka_known){.spool = of_spool(in, part), .group = of_group(&l->elems[i])};
+        if (in->env.seals)
+            restore_batches(in, part, &l->elems[i]);
         part->committed = part->known.group.next;
     }
     if (l->cnt > 0)
@@ -344,8 +388,10 @@ bool kafka_find_begin(struct input *in, nsec now)
 
             part->state = KAFKA_PART_READ;
             if (part->from == KAFKA_FROM_START && part->seen.next > part->known.low) /* see topic_is_known() */
-                in->commit_next = now + KAFKA_START_TIME;
+                in->commit_next = in->commit_not_before = now + KAFKA_START_TIME;
         }
+        if (in->env.seals) /* each waits for its turn */
+            (void)rd_kafka_pause_partitions(in->rk, l);
         in->heard = true;
         log_info("partitions are read", KS("stream", in->env.stream), KS("input", in->label),
                  KS("group", in->conf->group), KI("more", l->cnt));
@@ -394,7 +440,8 @@ void kafka_find_places(struct input *in, nsec now)
             if (!part->known.again) /* what was on its way then was refused, perhaps */
                 part->known.spool = part->seen;
             /* What is on its way is of the log that was read, and its position would come behind the one of this log. */
-            if (kafka_part_is_busy(part) || is_short(part, now)) {
+            if (kafka_part_is_busy(part) || in->turn.part == part || kafka_batches_holds(&part->batches) ||
+                is_short(part, now)) {
                 in->ask_again = now + KAFKA_ASK_AGAIN;
                 continue;
             }

@@ -114,6 +114,8 @@ void kafka_frame_closes(void *ctx)
         const struct kafka_part *part = in->books.open[i];
         char source[POSITION_SOURCE_MAX + 1], cursor[KAFKA_CURSOR_MAX];
 
+        if (in->env.seals) /* the group has the positions */
+            break;
         window_set_position(&in->window,
                             kafka_source(slice_str(in->cluster), slice_str(in->conf->group), slice_str(part->topic),
                                          part->partition, source),
@@ -204,15 +206,23 @@ static bool take(struct input *in, struct kafka_part *part, const rd_kafka_messa
     }
     if (m->offset < part->seen.next)
         return true;
+    if (in->env.seals) {
+        enum kafka_take wants = kafka_shared_wants(in, part, m, now);
+
+        if (wants != KAFKA_TAKE)
+            return wants == KAFKA_TAKE_NOT;
+    }
     if (!put(in, part, m, now))
         return false;
+    if (in->env.seals)
+        kafka_shared_took(in, part, m);
     part->ended |= part->seen.next >= part->end;
     return true;
 }
 
 /* --- messages ------------------------------------------------------------------------------------------------------- */
 
-static void end_of_partition(struct kafka_part *part, int64_t offset)
+static void end_of_partition(struct input *in, struct kafka_part *part, int64_t offset)
 {
     part->ended = true;
     if (part->looking)
@@ -220,9 +230,11 @@ static void end_of_partition(struct kafka_part *part, int64_t offset)
     /* Behind the last record may be the marks of a transaction. */
     if (!kafka_part_is_busy(part) && offset > part->seen.next)
         part->seen.next = offset;
+    if (in->env.seals)
+        kafka_shared_at_end(in, part);
 }
 
-static void lost_its_place(struct input *in, struct kafka_part *part, nsec now)
+void kafka_lost_its_place(struct input *in, struct kafka_part *part, nsec now)
 {
     part->known = (struct kafka_known){.spool = part->seen, .group = KAFKA_NOWHERE};
     part->state = KAFKA_PART_SEEK;
@@ -250,7 +262,7 @@ void kafka_topic_went(struct input *in, const char *said, nsec now)
         size_t n = strlen(part->topic);
 
         if (part->state == KAFKA_PART_READ && strncmp(said, part->topic, n) == 0 && said[n] == ' ')
-            lost_its_place(in, part, now);
+            kafka_lost_its_place(in, part, now);
     }
 }
 
@@ -262,12 +274,12 @@ static void take_error(struct input *in, struct kafka_part *part, const rd_kafka
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         in->heard = true;
         if (reads)
-            end_of_partition(part, m->offset);
+            end_of_partition(in, part, m->offset);
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
         if (reads)
-            lost_its_place(in, part, now);
+            kafka_lost_its_place(in, part, now);
         break;
     case RD_KAFKA_RESP_ERR__FATAL:
         kafka_fatal(in, now);
