@@ -110,10 +110,16 @@ size_t cfg_warnings_count(const struct cfg_errors *errs)
     return errs->count[true];
 }
 
+static bool is_in(const struct mistake *m, const char *file)
+{
+    return file && m->file ? strcmp(m->file, file) == 0 : file == m->file;
+}
+
 bool cfg_errors_at(const struct cfg_errors *errs, struct srcpos at)
 {
     for (size_t i = 0; i < errs->kept_count; i++)
-        if (!errs->kept[i].warning && errs->kept[i].line == at.line && errs->kept[i].column == at.column)
+        if (!errs->kept[i].warning && errs->kept[i].line == at.line && errs->kept[i].column == at.column &&
+            is_in(&errs->kept[i], at.file))
             return true;
     return false;
 }
@@ -166,10 +172,14 @@ const struct cfg_hints *cfg_errors_hints(const struct cfg_errors *errs)
     return errs->hints ? errs->hints : &none;
 }
 
+/* File by file. */
 static int by_position(const void *a, const void *b)
 {
     const struct mistake *x = a, *y = b;
+    int files = strcmp(x->file ? x->file : "", y->file ? y->file : "");
 
+    if (files != 0)
+        return files;
     if (x->line != y->line)
         return x->line < y->line ? -1 : 1;
     if (x->column != y->column)

@@ -21,6 +21,7 @@ void cfg_tree_free(struct cfg_tree **t)
 {
     if (!*t)
         return;
+    cfg_tree_free(&(*t)->next);
     cfg_node_free((*t)->root);
     mem_free((*t)->name);
     MEM_CLEAR(*t);

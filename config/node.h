@@ -35,6 +35,7 @@ struct cfg_node {
 struct cfg_tree {
     char *name; /* what messages call the file; every node's at.file points to it */
     struct cfg_node *root;
+    struct cfg_tree *next; /* files whose nodes are this one's by now (parts.h) */
 };
 
 /* Parses and interpolates. Mistakes go into errs; NULL when there is nothing to bind (then errs is not empty). `name`
@@ -47,6 +48,8 @@ struct cfg_tree *cfg_tree_load(const char *path, struct cfg_errors *errs);
 struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, const char *text, size_t size,
                                         struct cfg_errors *errs);
 struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs);
+/* Likewise, of a regular file, which is one of several. */
+struct cfg_tree *cfg_tree_load_part(const char *path, const char *base_dir, struct cfg_errors *errs);
 /* Reports what could not be replaced in `node` and below; NULL: nothing. */
 void cfg_node_demand(const struct cfg_node *node, struct cfg_errors *errs);
 void cfg_tree_free(struct cfg_tree **t);

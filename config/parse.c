@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <yaml.h>
 
@@ -331,24 +332,41 @@ struct cfg_tree *cfg_tree_parse_lenient(const char *name, const char *base_dir, 
 /* --- from a file ---------------------------------------------------------------------------------------------------
  */
 
-struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs)
+static struct cfg_tree *load(const char *path, const char *base_dir, int fd, struct cfg_errors *errs)
 {
     struct cfg_tree *t = NULL;
-    char *dir = path_folder(path);
     struct buf content;
-    int fd;
 
     buf_init(&content, CFG_FILE_MAX + 1); /* one more: a larger file shows by filling it */
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || io_read_all(fd, &content) < 0)
         cfg_error(errs, (struct srcpos){.file = path}, "cannot read the file: %s", strerror(errno));
     else
-        t = cfg_tree_parse_lenient(path, dir, content.p, content.n, errs);
+        t = cfg_tree_parse_lenient(path, base_dir, content.p, content.n, errs);
     if (fd >= 0)
         close(fd);
     buf_release(&content);
+    return t;
+}
+
+struct cfg_tree *cfg_tree_load_lenient(const char *path, struct cfg_errors *errs)
+{
+    char *dir = path_folder(path);
+    struct cfg_tree *t = load(path, dir, open(path, O_RDONLY | O_CLOEXEC), errs);
+
     mem_free(dir);
     return t;
+}
+
+struct cfg_tree *cfg_tree_load_part(const char *path, const char *base_dir, struct cfg_errors *errs)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody may write to what is no file */
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || S_ISREG(st.st_mode))
+        return load(path, base_dir, fd, errs);
+    cfg_error(errs, (struct srcpos){.file = path}, "it is no regular file");
+    close(fd);
+    return NULL;
 }
 
 /* --- with everything in it resolved --------------------------------------------------------------------------------

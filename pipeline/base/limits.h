@@ -102,6 +102,7 @@
 /* Of one YAML file: bytes, mappings and lists inside one another, keys and values. */
 #define CFG_FILE_MAX  10000000
 #define CFG_DEPTH_MAX 32
+#define CFG_PARTS_MAX 1000 /* files in config.d */
 #define CFG_NODES_MAX 500000
 /* Mistakes that are told at a time. */
 #define CFG_ERRORS_MAX 100

@@ -2,6 +2,7 @@
  * is checked last. Mistakes do not end it: all of them are collected, and only then is the result thrown away. */
 #include "config/address.h"
 #include "config/node.h"
+#include "config/parts.h"
 #include "config/path.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -148,8 +149,10 @@ struct settings *settings_load(const char *path, const struct settings_use *use,
     }
     base_dir = path_folder(path);
     t = cfg_tree_load_lenient(path, errs);
-    if (t)
+    if (t) {
+        cfg_tree_add_parts(t, path, "streams", errs);
         s = bind_tree(path, base_dir, t, use, errs);
+    }
     mem_free(base_dir);
     return s;
 }

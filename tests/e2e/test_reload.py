@@ -1,5 +1,6 @@
 """A reload: what differs in the file takes effect, and nothing else is touched."""
 
+import os
 import subprocess
 import threading
 
@@ -209,3 +210,27 @@ def test_the_command_reloads_and_says_what_came_of_it(t):
     d.stop()
     code, said = run("reload")
     assert code == 1 and "is not reached" in said, (code, said)
+
+
+def test_streams_may_stand_in_files_of_their_own(t):
+    os.mkdir(t.path("config.d"))
+
+    def part(name, text):
+        with open(t.path("config.d", name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    part("b.yaml", f"streams:\n  b:\n    buffer: {{ interval: 0s }}\n    destination: {{ file: {{ path: {t.path('b')} }} }}\n")
+    d = t.daemon(one_stream("app", to_file(t), interval="0s")).start()
+    Firehose(d.api_port).put("b", b"from a file of its own")
+    d.wait_delivered("b", 1)
+    part("c.yaml", "streams:\n  c: { destination: { file: { path: ./c } } }\n  app: { destination: { file: { path: ./c } } }\n")
+    said = reload(d, status=422)
+    assert "config.d/c.yaml:3:3: `app` stands in" in said and "sluice.yaml:" in said and "2 mistakes" in said, said
+    checked = subprocess.run([t.binary, "fsck", "-c", d.config_path], capture_output=True, text=True, timeout=60 * d.slow)
+    assert checked.returncode == 2 and "config.d/c.yaml:3:3" in checked.stderr, checked
+    part("c.yaml", "streams:\n  c: { destination: { file: { path: ./c } } }\n")
+    assert "stream c: added" in reload(d)
+    os.unlink(t.path("config.d", "b.yaml"))
+    assert "stream b: removed" in reload(d)
+    d.stop()
+    assert out(t, "b") == [b"from a file of its own"]
