@@ -83,6 +83,9 @@ struct transform_ops {
     void (*unload)(void **shared); /* NULL: it is one block of memory (mem.h) */
     /* Of all that load() has read from files: another one when any of it is another. NULL: it reads none. */
     void (*digest)(void *shared, unsigned char out[32]);
+    /* Of two that were loaded with the same options: what was read from files for the one is the other's from now on, also while it runs, with
+     * the next batch. False: it cannot change while it runs, and did not. NULL: never. */
+    bool (*exchange)(void *runs, void *other);
     bool (*is_single)(const void *shared); /* NULL: never */
     bool all_keys; /* what it emits with a record are all its partition keys: those of before are gone */
     /* Does it hold records back until end()? NULL: no. */

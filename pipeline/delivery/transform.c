@@ -302,7 +302,7 @@ static void fails_without_backup(struct delivery *d)
              one ? "number " : "the first is number ", t->failed_first, one ? "it" : "them", t->failure);
     pause_transform(
         d, "ProcessingFailed", message,
-        "mend the script and start again (with `watch: true` mending is enough), or give the stream a `backup`");
+        "mend the script and reload (with `watch: true` mending is enough), or give the stream a `backup`");
 }
 
 static void count_made(struct delivery *d)

@@ -113,6 +113,7 @@ static void insist(const struct reload *r, struct settings_diff *d)
         d->counts[s->change]--;
         d->counts[s->change = SETTINGS_CHANGED]++;
         s->delivery = s->inputs = true;
+        s->scripts = false;
         if (!s->options)
             s->options = mem_strdup("after the reload that failed");
     }

@@ -61,6 +61,7 @@ struct reload_step {
     struct settings_diff_stream *d;
     const struct stream_settings *delivers, *reads; /* before */
     bool delivery, inputs;                          /* begun anew */
+    bool scripts;                                   /* exchanged instead */
     bool done, drains;                              /* drains: of one that is removed */
 };
 
@@ -75,17 +76,48 @@ static int leave_first(struct reload_steps *all, const char *name, struct err *e
     return 0;
 }
 
+static bool differ(const struct settings_diff_stream *d, size_t i)
+{
+    return memcmp(d->before->transforms[i].content, d->now->transforms[i].content,
+                  sizeof(d->now->transforms[i].content)) != 0;
+}
+
+/* Between what runs and what was read, where they differ; one that cannot leaves all as they were. Again: back. */
+static bool exchange_scripts(const struct stream_settings *runs, const struct settings_diff_stream *d)
+{
+    const struct transform_settings *a = runs->transforms, *b = d->now->transforms;
+    size_t i, n = runs->transform_count;
+
+    for (i = 0; i < n; i++)
+        if (differ(d, i) &&
+            (!a[i].loaded || !b[i].loaded || !a[i].ops->exchange || !a[i].ops->exchange(a[i].loaded, b[i].loaded)))
+            break;
+    if (i == n)
+        return true;
+    while (i-- > 0)
+        if (differ(d, i))
+            (void)a[i].ops->exchange(a[i].loaded, b[i].loaded);
+    return false;
+}
+
+/* A script alone takes its place in what runs: batches that an error in the old one holds up go on with it. */
+static int change_delivery(struct reload_steps *all, struct reload_step *s, struct err *e)
+{
+    s->scripts = s->d->scripts && exchange_scripts(s->delivers, s->d);
+    if (!s->scripts && engine_replace_sinks(all->engine, s->d->now, e) < 0)
+        return -1;
+    s->delivery = true;
+    return 0;
+}
+
 static int change_stream(struct reload_steps *all, struct reload_step *s, struct err *e)
 {
     struct engine *en = all->engine;
 
     if (!s->delivers && engine_settings_of(en, s->d->name, &s->delivers, &s->reads) < 0)
         return err_set(e, ERR_CONFIG, "there is no stream `%s`", s->d->name);
-    if (s->d->delivery && !s->delivery) {
-        if (engine_replace_sinks(en, s->d->now, e) < 0)
-            return -1;
-        s->delivery = true;
-    }
+    if (s->d->delivery && !s->delivery && change_delivery(all, s, e) < 0)
+        return -1;
     if (s->d->inputs && !s->inputs) {
         if (engine_replace_inputs(en, s->d->now, e) < 0) {
             add_name(&all->unsure, s->d->name); /* it may read nothing now */
@@ -128,7 +160,8 @@ static void take_back(struct reload_steps *all, struct reload_step *s, struct bu
         add_name(&all->unsure, s->d->name);
         complain(s, &e, out);
     }
-    if (s->delivery && engine_replace_sinks(en, s->delivers, &e) < 0) {
+    if (s->delivery && !(s->scripts && exchange_scripts(s->delivers, s->d)) &&
+        engine_replace_sinks(en, s->delivers, &e) < 0) {
         add_name(&all->unsure, s->d->name);
         complain(s, &e, out);
     }

@@ -104,6 +104,7 @@ static void compare_stream(struct settings_diff_stream *d, struct cfg_errors *er
         memcmp(d->before->shared_identity, d->now->shared_identity, sizeof(d->now->shared_identity)) != 0)
         refuse(&c, "exactly_once", d->now->at);
     if (!same_scripts(d->before, d->now)) {
+        d->scripts = !c.differs[CFG_EFFECT_DELIVERY];
         c.differs[CFG_EFFECT_DELIVERY] = true;
         list_option(&c.options, "the script of transform");
     }

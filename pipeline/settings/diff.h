@@ -22,6 +22,7 @@ struct settings_diff_stream {
     enum settings_change change;
     const struct stream_settings *before, *now; /* NULL: it was not, or is not, there */
     bool delivery, inputs;                      /* of one that is changed: what begins anew; one or both */
+    bool scripts;                               /* of the deliveries only what scripts say */
     char *options;                              /* those that differ: "buffer, destination"; NULL: not changed */
 };
 

@@ -100,10 +100,17 @@ def test_a_changed_script_counts_though_the_file_is_the_same(t):
     with open(t.path("mark.lua"), "w", encoding="utf-8") as f:
         f.write("function transform(r\n")
     assert "mark.lua" in reload(d, status=422)
+    with open(t.path("mark.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r) error('an error that does not go away') end\n")
+    reload(d)
     client.put("app", b"d")
+    d.wait_logged("a batch cannot be transformed")
+    with open(t.path("mark.lua"), "w", encoding="utf-8") as f:
+        f.write("function transform(r) return 'three ' .. r.raw end\n")
+    reload(d)  # the batch that waits goes on with it
     d.wait_delivered("app", 4)
     d.stop()
-    assert sorted(out(t, "out")) == [b"one a", b"one b", b"two c", b"two d"]
+    assert sorted(out(t, "out")) == [b"one a", b"one b", b"three d", b"two c"]
 
 
 def test_a_dead_destination_holds_up_no_reload(t):

@@ -13,6 +13,7 @@
 #include "transforms/transform.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct lua_conf {
 struct lua_shared {
     char *path;
     bool single, holds, watch;
+    atomic_bool exchanged; /* `current` is not what all states run */
     struct lua_vm_options options;
     pthread_mutex_t lock;
     bool looking;               /* guarded by lock; a state looks at the files */
@@ -157,6 +159,23 @@ static void digest(void *shared, unsigned char out[32])
     pthread_mutex_lock(&s->lock);
     lua_script_digest(s->current, out);
     pthread_mutex_unlock(&s->lock);
+}
+
+static bool exchange(void *runs, void *other)
+{
+    struct lua_shared *s = runs, *o = other;
+    struct lua_script *script;
+
+    if (s->single != o->single || s->holds != o->holds)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    script = s->current;
+    s->current = o->current;
+    o->current = script;
+    lua_script_drop(&s->refused);
+    pthread_mutex_unlock(&s->lock);
+    atomic_store(&s->exchanged, true);
+    return true;
 }
 
 static bool is_single(const void *shared)
@@ -305,7 +324,8 @@ static void follow(struct lua_state *st)
     char why[700];
 
     pthread_mutex_lock(&s->lock);
-    refresh(st);
+    if (s->watch)
+        refresh(st);
     script = lua_script_take(s->current);
     if (s->refusals > st->refusals)
         tell(st, LOG_WARN, "the changed script is refused, the old one stays", s->refusal);
@@ -329,7 +349,7 @@ static int begin(void *state, struct err *e)
 {
     struct lua_state *st = state;
 
-    if (st->shared->watch)
+    if (st->shared->watch || atomic_load(&st->shared->exchanged))
         follow(st);
     return lua_vm_begin(st->worker, e);
 }
@@ -361,6 +381,7 @@ const struct transform_ops transform_lua = {
     .load = load,
     .unload = unload,
     .digest = digest,
+    .exchange = exchange,
     .is_single = is_single,
     .holds = holds,
     .batch_time = batch_time,
