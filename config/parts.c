@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FOLDER "config.d"
@@ -114,9 +113,9 @@ void cfg_tree_add_parts(struct cfg_tree *t, const char *path, const char *shared
         if (n <= CFG_PARTS_MAX)
             add_part(t, name, base_dir, shared, errs);
         mem_free(name);
-        free(found[i]);
+        mem_free(found[i]);
     }
-    free(found);
+    mem_free(found);
     mem_free(folder);
     mem_free(base_dir);
 }

@@ -300,9 +300,8 @@ static void fails_without_backup(struct delivery *d)
              ") and the stream has no backup for %s, so the whole batch waits: %s",
              t->failed_lines, noun_s(t->failed_lines), verb_s(t->failed_lines),
              one ? "number " : "the first is number ", t->failed_first, one ? "it" : "them", t->failure);
-    pause_transform(
-        d, "ProcessingFailed", message,
-        "mend the script and reload (with `watch: true` mending is enough), or give the stream a `backup`");
+    pause_transform(d, "ProcessingFailed", message,
+                    "mend the script and reload (with `watch: true` mending is enough), or give the stream a `backup`");
 }
 
 static void count_made(struct delivery *d)

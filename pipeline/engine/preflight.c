@@ -26,6 +26,7 @@
 struct check {
     const struct settings *s;
     const struct settings *running; /* NULL: nothing runs */
+    bool api_listens;               /* that of `running` */
     struct cfg_errors *found;
 };
 
@@ -176,7 +177,7 @@ static void check_tls(struct check *c, const char *server, const struct server_t
 
 static void check_addresses(struct check *c)
 {
-    bool api_ours = c->running && c->running->api_used && is_same(c->running->api.listen, c->s->api.listen);
+    bool api_ours = c->running && c->api_listens && is_same(c->running->api.listen, c->s->api.listen);
     bool admin_ours = c->running && is_same(c->running->http_listen, c->s->http_listen);
 
     if (c->s->api_used && !api_ours)
@@ -289,7 +290,7 @@ static void check_stream(struct check *c, const struct stream_settings *st)
 
 void preflight_check(const struct settings *s, const struct settings *running, struct cfg_errors *found)
 {
-    struct check c = {.s = s, .running = running, .found = found};
+    struct check c = {.s = s, .running = running, .api_listens = running && running->api_used, .found = found};
 
     check_process(&c);
     check_data_dir(&c);
@@ -300,10 +301,10 @@ void preflight_check(const struct settings *s, const struct settings *running, s
         check_stream(&c, &s->streams[i]);
 }
 
-void preflight_check_changes(const struct settings *s, const struct settings *running, const struct settings_diff *d,
-                             struct cfg_errors *found)
+void preflight_check_changes(const struct settings *s, const struct settings *running, bool api_listens,
+                             const struct settings_diff *d, struct cfg_errors *found)
 {
-    struct check c = {.s = s, .running = running, .found = found};
+    struct check c = {.s = s, .running = running, .api_listens = api_listens, .found = found};
 
     check_process(&c);
     check_addresses(&c);

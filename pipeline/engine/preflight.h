@@ -14,9 +14,10 @@
  * `found` as mistakes, what it would stumble over but run all the same as warnings. `running`: what this process runs
  * with already, whose own folder, addresses and descriptors are in nobody's way; NULL: nothing. */
 void preflight_check(const struct settings *s, const struct settings *running, struct cfg_errors *found);
-/* As far as a reload begins something anew: what has not changed runs, and is not looked at. */
-void preflight_check_changes(const struct settings *s, const struct settings *running, const struct settings_diff *d,
-                             struct cfg_errors *found);
+/* As far as a reload begins something anew: what has not changed runs, and is not looked at. `api_listens`: already, whether or not somebody
+ * uses it at the moment. */
+void preflight_check_changes(const struct settings *s, const struct settings *running, bool api_listens,
+                             const struct settings_diff *d, struct cfg_errors *found);
 /* Reaches the sources of inputs (input_ops.probe), several at the same time, for PROBE_TIME each. What fails is a warning: it would run, and try
  * again. */
 void preflight_probe(const struct settings *s, struct cfg_errors *found);

@@ -123,6 +123,7 @@ static void insist(const struct reload *r, struct settings_diff *d)
 static struct settings *check(struct reload *r, struct settings_diff *d, struct cfg_errors *found)
 {
     const struct settings *running = r->running;
+    struct engine_status es;
     struct settings *s = NULL;
     struct stat st;
 
@@ -141,8 +142,9 @@ static struct settings *check(struct reload *r, struct settings_diff *d, struct 
                   s->base_dir, running->base_dir);
     settings_diff(running, s, found, d);
     insist(r, d);
+    engine_status(r->conf.engine, &es);
     if (cfg_errors_count(found) == 0)
-        preflight_check_changes(s, running, d, found);
+        preflight_check_changes(s, running, es.api_address != NULL, d, found);
     if (cfg_errors_count(found) > 0)
         settings_free(&s);
     return s;

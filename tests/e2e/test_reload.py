@@ -176,6 +176,10 @@ def test_an_address_goes_from_one_stream_to_another(t):
     reload(d, bad, status=500)
     assert sorted(s for s in ("app", "two", "three") if f'stream="{s}"' in d.metrics().text) == ["app", "two"]
     Firehose(d.api_port).put("app", b"as before")
+    alone = {"two": stream(to_file(t, "2"), [sns(port, "/y")])}
+    assert "stream app: removed" in reload(d, {"streams": alone})
+    assert "stream app: added" in reload(d, {"streams": {**app, **alone}}), "the API has gone on listening"
+    Firehose(d.api_port).put("app", b"again")
     d.stop()
 
 
