@@ -84,6 +84,27 @@ def test_groups_of_a_fifo_queue_stay_in_order(t):
         assert mine == sorted(mine)
 
 
+def test_an_answer_that_the_queue_cannot_repeat_is_given_up(t):
+    q, sent, lost = queue(t, "orders.fifo"), bodies(40), []
+    for i, body in enumerate(sent):
+        q.send(body, group=str(i % 3))
+
+    def on(operation, request):
+        if operation != "ReceiveMessage":
+            return None
+        if not lost:
+            lost.append(request["ReceiveRequestAttemptId"])
+            return LoseAnswer()
+        return Say(500, "InternalFailure") if request["ReceiveRequestAttemptId"] == lost[0] else None
+
+    q.on = on
+    d = daemon(t, q).start()
+    wait_until("the queue to be empty", lambda: q.reveal() == 0, 60 * t.slow)
+    check(t, d, q, sent)
+    asked = [r["ReceiveRequestAttemptId"] for op, r in q.calls if op == "ReceiveMessage"]
+    assert asked.count(lost[0]) == 2, asked
+
+
 def test_what_is_known_of_a_message_is_meta(t):
     q = queue(t, "orders.fifo")
     q.send('{"a":1}', attributes={"trace": "t-1", "count": 17, "raw": b"\0\xff"}, group="blue")

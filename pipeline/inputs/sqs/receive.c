@@ -23,6 +23,8 @@ static void received(struct input *in, struct receiver *r, nsec now)
         return;
     if (c->error.trouble != AWS_FINE) {
         hide(in, now);
+        if (r->repeats && c->error.trouble != AWS_UNREACHED)
+            r->attempt_id[0] = '\0'; /* the queue does not repeat that answer, and may never */
         if (c->too_large) {
             in->ask_for = in->ask_for > 1 ? in->ask_for / 2 : 1;
             in->wanted = 1;
@@ -72,7 +74,8 @@ static void name_attempt(struct input *in, struct receiver *r)
             lost->attempt_id[0] = '\0';
         }
     }
-    if (r->attempt_id[0])
+    r->repeats = r->attempt_id[0] != '\0';
+    if (r->repeats)
         return;
     random_bytes(random, sizeof(random));
     hex_encode(random, sizeof(random), r->attempt_id);
