@@ -260,11 +260,28 @@ lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max)
     return L;
 }
 
+void lua_guard_hold(struct lua_guard *g, struct lua_guard_held *h, void (*free)(struct lua_guard_held *h))
+{
+    *h = (struct lua_guard_held){.next = g->held, .back = &g->held, .free = free};
+    if (h->next)
+        h->next->back = &h->next;
+    g->held = h;
+}
+
+void lua_guard_let_go(struct lua_guard_held *h)
+{
+    *h->back = h->next;
+    if (h->next)
+        h->next->back = h->back;
+}
+
 void lua_guard_close(struct lua_guard *g, lua_State **L)
 {
     if (*L)
         lua_close(*L);
     *L = NULL;
+    while (g->held)
+        g->held->free(g->held);
     MEM_CLEAR(g->pool.p);
     buf_release(&g->text);
     buf_release(&g->word);

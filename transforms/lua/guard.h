@@ -46,6 +46,13 @@ struct lua_guard_pool {
                1]; /* by size: the newest piece that was given back, in which the one before stands */
 };
 
+/* What an object of Lua has outside of Lua, and its finalizer frees: put in front of it. Lua gives up a finalizer that it has no C stack or no
+ * memory to call, and frees the object all the same; what is left then is freed with the state. */
+struct lua_guard_held {
+    struct lua_guard_held *next, **back;
+    void (*free)(struct lua_guard_held *h); /* calls lua_guard_let_go() */
+};
+
 struct lua_guard {
     size_t used, memory_max;
     int64_t credit;              /* units until the clock is looked at again */
@@ -65,6 +72,7 @@ struct lua_guard {
     size_t big_count, huge_count;                  /* in it */
     bool big_lost;                                 /* there were more than fit: some may always be left */
     struct lua_guard_pool pool;
+    struct lua_guard_held *held;
 };
 
 /* So many places are on the stack above what is there now. Lua 5.4.4 loses the value of `"a" .. "b" .. record` when its stack grows while the
@@ -74,6 +82,9 @@ MUST_CHECK bool lua_guard_roomy(lua_State *L, int places);
 /* A new state under the caps, without libraries. NULL when even that does not fit. */
 lua_State *lua_guard_open(struct lua_guard *g, size_t memory_max);
 void lua_guard_close(struct lua_guard *g, lua_State **L);
+
+void lua_guard_hold(struct lua_guard *g, struct lua_guard_held *h, void (*free)(struct lua_guard_held *h));
+void lua_guard_let_go(struct lua_guard_held *h);
 
 /* From now on small objects come from the pool: when what stays for the state's whole life has been made. */
 void lua_guard_start_pool(struct lua_guard *g);
