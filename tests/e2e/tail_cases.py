@@ -81,8 +81,9 @@ class Writer(threading.Thread):
     """A program that logs without pause, and rotates by renaming: the name is moved away while the handle stays open
     for a few lines more, as with a daemon that reopens on a signal."""
 
-    def __init__(self, followed, seed, lines=40_000, rotate_every=3_000, name="app.log"):
+    def __init__(self, followed, seed, lines=40_000, rotate_every=3_000, name="app.log", until_seen=False):
         super().__init__(daemon=True)
+        self.until_seen = until_seen  # a file that is moved to a name outside of `paths` before anybody saw it is nobody's
         self.followed, self.lines, self.rotate_every, self.name = followed, lines, rotate_every, name
         self.random = random.Random(seed)
         self.written, self.rotations = 0, 0
@@ -101,7 +102,12 @@ class Writer(threading.Thread):
             time.sleep(0.0005)
         f.close()
 
+    def seen(self):
+        return self.followed.d.log_text().count(f"/{self.name} offset=0") > self.rotations
+
     def rotate(self, f):
+        if self.until_seen:
+            wait_until(f"{self.name} is seen", self.seen, 60 * self.followed.t.slow)
         self.rotations += 1
         os.rename(self.followed.path(self.name), self.followed.path(f"{self.name}.{self.rotations}"))
         late = b"%s late line of rotation %d" % (self.name.encode(), self.rotations)
@@ -116,7 +122,7 @@ class Writer(threading.Thread):
 def test_rotation_by_rename_under_load(t):
     w = Followed(t)
     w.d.start()
-    writers = [Writer(w, t.seed + i, name=f"app{i}.log") for i in range(3)]
+    writers = [Writer(w, t.seed + i, name=f"app{i}.log", until_seen=True) for i in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
