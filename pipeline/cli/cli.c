@@ -20,6 +20,13 @@ enum {
     LONG_VALUE = 256, /* with the row's number: what getopt_long() answers for a long option; above all letters */
 };
 
+const struct cli_command *cli_command_named(const struct cli_command *const *all, const char *name)
+{
+    while (*all && strcmp((*all)->name, name) != 0)
+        all++;
+    return *all;
+}
+
 /* --- help --------------------------------------------------------------------------------------------------------- */
 
 static void print_option(const struct cli_option *o, int column)

@@ -47,7 +47,12 @@ struct cli_command {
     const struct cli_option *options;  /* NULL: it has none */
     int column;                        /* in which the help of the options begins */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+    /* NULL, or in place of `run`: likewise, of one that speaks of all commands, which end with NULL. */
+    int (*run_of_all)(const struct cli_command *const *all, int argc, char **argv);
 };
+
+/* NULL: none of them has this name. */
+const struct cli_command *cli_command_named(const struct cli_command *const *all, const char *name);
 
 /* `sluice NAME --help` to standard output. */
 void cli_print_help(const struct cli_command *c);

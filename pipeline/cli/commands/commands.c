@@ -21,14 +21,6 @@ const struct cli_command *cli_command_at(size_t i)
     return i < ARRAY_LEN(COMMANDS) ? COMMANDS[i] : NULL;
 }
 
-const struct cli_command *cli_command_named(const char *name)
-{
-    for (size_t i = 0; COMMANDS[i]; i++)
-        if (strcmp(COMMANDS[i]->name, name) == 0)
-            return COMMANDS[i];
-    return NULL;
-}
-
 static const char HEAD[] = "sluice takes records in, keeps them safe, and delivers them in batches.\n"
                            "\n"
                            "Usage: sluice COMMAND [OPTIONS]\n"
@@ -93,13 +85,13 @@ static int dispatch(int argc, char **argv)
         print_version();
         return CLI_DONE;
     }
-    c = cli_command_named(name);
+    c = cli_command_named(COMMANDS, name);
     if (!c)
         return unknown(name);
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) /* behind `--` everything belongs to the command */
         help |= is_help(argv[i]);
     if (!help)
-        return c->run(argc - 1, argv + 1);
+        return c->run_of_all ? c->run_of_all(COMMANDS, argc - 1, argv + 1) : c->run(argc - 1, argv + 1);
     cli_print_help(c);
     return CLI_DONE;
 }

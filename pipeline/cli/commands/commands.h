@@ -9,8 +9,6 @@ extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli
 
 /* In the order of `sluice --help`; NULL behind the last. */
 const struct cli_command *cli_command_at(size_t i);
-/* NULL: there is none of this name. */
-const struct cli_command *cli_command_named(const char *name);
 
 int cli_main(int argc, char **argv);
 

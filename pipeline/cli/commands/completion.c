@@ -30,21 +30,21 @@ static void print_quoted(const char *text, const char *special)
 }
 
 /* Words that come behind a command's name besides options and files. */
-static void print_words(const struct cli_command *c)
+static void print_words(const struct cli_command *const *all, const struct cli_command *c)
 {
     if (c == &cli_completion)
         for (size_t i = 0; i < ARRAY_LEN(SHELLS); i++)
             printf(" %s", SHELLS[i]);
     if (c == &cli_man)
         fputs(" sluice.yaml", stdout);
-    for (size_t i = 0; c == &cli_man && cli_command_at(i); i++)
-        printf(" %s", cli_command_at(i)->name);
+    for (size_t i = 0; c == &cli_man && all[i]; i++)
+        printf(" %s", all[i]->name);
 }
 
 /* --- bash ---------------------------------------------------------------------------------------------------------- */
 
 /* Where nothing fits, bash's own completion of files takes over: `-o default`. */
-static void print_bash(void)
+static void print_bash(const struct cli_command *const *all)
 {
     const struct cli_command *c;
 
@@ -54,20 +54,20 @@ static void print_bash(void)
           "    if [[ $COMP_CWORD -eq 1 || ($COMP_CWORD -eq 2 && $command == help) ]]; then\n"
           "        words='help",
           stdout);
-    for (size_t i = 0; (c = cli_command_at(i)); i++)
+    for (size_t i = 0; (c = all[i]); i++)
         printf(" %s", c->name);
     fputs(" --help --version'\n"
           "    else\n"
           "        case $command in\n",
           stdout);
-    for (size_t i = 0; (c = cli_command_at(i)); i++) {
+    for (size_t i = 0; (c = all[i]); i++) {
         printf("            %s) words='--help", c->name);
         for (const struct cli_option *o = c->options; o && o->name; o++) {
             if (o->letter)
                 printf(" -%c", o->letter);
             printf(" --%s", o->name);
         }
-        print_words(c);
+        print_words(all, c);
         puts("' ;;");
     }
     fputs("        esac\n"
@@ -94,7 +94,7 @@ static void print_zsh_option(const struct cli_option *o)
     puts("' \\");
 }
 
-static void print_zsh(void)
+static void print_zsh(const struct cli_command *const *all)
 {
     const struct cli_command *c;
 
@@ -102,7 +102,7 @@ static void print_zsh(void)
          "local -a commands\n"
          "commands=(\n"
          "  'help:how to use a command'");
-    for (size_t i = 0; (c = cli_command_at(i)); i++) {
+    for (size_t i = 0; (c = all[i]); i++) {
         printf("  '%s:", c->name);
         print_quoted(c->summary, "");
         puts("'");
@@ -117,13 +117,13 @@ static void print_zsh(void)
          "(( CURRENT-- ))\n"
          "case $words[1] in\n"
          "  help) _describe command commands ;;");
-    for (size_t i = 0; (c = cli_command_at(i)); i++) {
+    for (size_t i = 0; (c = all[i]); i++) {
         printf("  %s)\n    _arguments -s \\\n      '--help[how to use it]' \\\n", c->name);
         for (const struct cli_option *o = c->options; o && o->name; o++)
             print_zsh_option(o);
         if (c == &cli_completion || c == &cli_man) {
             fputs("      '1:word:(", stdout);
-            print_words(c);
+            print_words(all, c);
             puts(")' ;;");
         } else {
             puts("      '*:file:_files' ;;");
@@ -134,19 +134,19 @@ static void print_zsh(void)
 
 /* --- fish ---------------------------------------------------------------------------------------------------------- */
 
-static void print_fish(void)
+static void print_fish(const struct cli_command *const *all)
 {
     const struct cli_command *c;
 
     puts("complete -c sluice -n __fish_use_subcommand -f -l help -d 'how to use it'\n"
          "complete -c sluice -n __fish_use_subcommand -f -l version -d 'version and inputs'\n"
          "complete -c sluice -n __fish_use_subcommand -f -a help -d 'how to use a command'");
-    for (size_t i = 0; (c = cli_command_at(i)); i++) {
+    for (size_t i = 0; (c = all[i]); i++) {
         printf("complete -c sluice -n __fish_use_subcommand -f -a %s -d '", c->name);
         print_quoted(c->summary, "");
         puts("'");
     }
-    for (size_t i = 0; (c = cli_command_at(i)); i++) {
+    for (size_t i = 0; (c = all[i]); i++) {
         printf("complete -c sluice -n '__fish_seen_subcommand_from help' -f -a %s\n", c->name);
         for (const struct cli_option *o = c->options; o && o->name; o++) {
             printf("complete -c sluice -n '__fish_seen_subcommand_from %s' -l %s", c->name, o->name);
@@ -158,20 +158,20 @@ static void print_fish(void)
         }
         if (c == &cli_completion || c == &cli_man) {
             printf("complete -c sluice -n '__fish_seen_subcommand_from %s' -f -a '", c->name);
-            print_words(c);
+            print_words(all, c);
             puts("'");
         }
     }
 }
 
-static int completion_main(int argc, char **argv)
+static int completion_main(const struct cli_command *const *all, int argc, char **argv)
 {
-    static void (*const PRINT[])(void) = {print_bash, print_zsh, print_fish};
+    static void (*const PRINT[])(const struct cli_command *const *all) = {print_bash, print_zsh, print_fish};
 
     if (argc == 2)
         for (size_t i = 0; i < ARRAY_LEN(SHELLS); i++)
             if (strcmp(argv[1], SHELLS[i]) == 0) {
-                PRINT[i]();
+                PRINT[i](all);
                 return CLI_DONE;
             }
     return cli_usage_error(&cli_completion, "it takes the name of a shell: bash, zsh or fish");
@@ -181,5 +181,5 @@ const struct cli_command cli_completion = {
     .name = "completion",
     .summary = "print what bash, zsh or fish needs to complete commands",
     .help = completion_help,
-    .run = completion_main,
+    .run_of_all = completion_main,
 };

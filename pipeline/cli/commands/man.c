@@ -36,7 +36,7 @@ static const char FILES[] = "/etc/sluice/sluice.yaml is the configuration when n
                             "configuration; the packaged\n"
                             "configuration has it in /var/lib/sluice.\n";
 
-static int add_program(struct buf *out)
+static int add_program(struct buf *out, const struct cli_command *const *all)
 {
     const struct cli_command *c;
     int rc = roff_begin(out, "sluice", 1, "take records in, keep them safe, deliver them in batches");
@@ -44,7 +44,7 @@ static int add_program(struct buf *out)
     if (rc == 0)
         rc = buf_add_str(out, ".SH SYNOPSIS\n.EX\nsluice COMMAND [OPTIONS]\nsluice COMMAND \\-\\-help\nsluice "
                               "\\-\\-version\n.EE\n.SH COMMANDS\n");
-    for (size_t i = 0; rc == 0 && (c = cli_command_at(i)); i++)
+    for (size_t i = 0; rc == 0 && (c = all[i]); i++)
         rc = buf_printf(out, ".TP\n.BR sluice\\-%s (1)\n%s\n", c->name, c->summary);
     if (rc < 0 || buf_add_str(out, ".SH FILES\n") < 0 || roff_text(out, FILES) < 0)
         return -1;
@@ -77,25 +77,25 @@ static int add_command(struct buf *out, const struct cli_command *c)
 }
 
 /* NULL: the program's. False: there is none. */
-static bool add_page(struct buf *out, const char *name)
+static bool add_page(struct buf *out, const struct cli_command *const *all, const char *name)
 {
-    const struct cli_command *c = name ? cli_command_named(name) : NULL;
+    const struct cli_command *c = name ? cli_command_named(all, name) : NULL;
     int rc;
 
     if (name && !c && strcmp(name, YAML) != 0)
         return false;
-    rc = c ? add_command(out, c) : name ? add_configuration(out) : add_program(out);
+    rc = c ? add_command(out, c) : name ? add_configuration(out) : add_program(out, all);
     return rc == 0;
 }
 
-static int write_page(const char *folder, const char *name, const char *page)
+static int write_page(const struct cli_command *const *all, const char *folder, const char *name, const char *page)
 {
     char *path = mem_printf("%s/%s", folder, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), rc = CLI_DONE;
     struct buf out;
 
     buf_init(&out, MIB);
-    if (fd < 0 || !add_page(&out, page) || io_write_all(fd, buf_slice(&out)) < 0) {
+    if (fd < 0 || !add_page(&out, all, page) || io_write_all(fd, buf_slice(&out)) < 0) {
         fprintf(stderr, "sluice man: %s cannot be written: %s\n", path, strerror(errno));
         rc = CLI_FAILED;
     }
@@ -106,23 +106,23 @@ static int write_page(const char *folder, const char *name, const char *page)
     return rc;
 }
 
-static int write_all(const char *folder)
+static int write_all(const struct cli_command *const *all, const char *folder)
 {
-    int rc = write_page(folder, "sluice.1", NULL);
+    int rc = write_page(all, folder, "sluice.1", NULL);
     const struct cli_command *c;
 
     if (rc == CLI_DONE)
-        rc = write_page(folder, "sluice.yaml.5", YAML);
-    for (size_t i = 0; rc == CLI_DONE && (c = cli_command_at(i)); i++) {
+        rc = write_page(all, folder, "sluice.yaml.5", YAML);
+    for (size_t i = 0; rc == CLI_DONE && (c = all[i]); i++) {
         char name[64];
 
         snprintf(name, sizeof(name), "sluice-%s.1", c->name);
-        rc = write_page(folder, name, c->name);
+        rc = write_page(all, folder, name, c->name);
     }
     return rc;
 }
 
-static int man_main(int argc, char **argv)
+static int man_main(const struct cli_command *const *all, int argc, char **argv)
 {
     struct man m = {.folder = NULL};
     int first, rc = cli_read_options(&cli_man, argc, argv, &m, &first);
@@ -133,9 +133,9 @@ static int man_main(int argc, char **argv)
     if (argc - first > (m.folder ? 0 : 1))
         return cli_usage_error(&cli_man, "unexpected argument `%s`", argv[argc - 1]);
     if (m.folder)
-        return write_all(m.folder);
+        return write_all(all, m.folder);
     buf_init(&out, MIB);
-    if (add_page(&out, first < argc ? argv[first] : NULL))
+    if (add_page(&out, all, first < argc ? argv[first] : NULL))
         fwrite(out.p, 1, out.n, stdout);
     else
         rc = cli_usage_error(&cli_man, "there is no page `%s`", argv[first]);
@@ -149,5 +149,5 @@ const struct cli_command cli_man = {
     .help = man_help,
     .options = man_options,
     .column = 22,
-    .run = man_main,
+    .run_of_all = man_main,
 };
