@@ -4,6 +4,10 @@ import os
 import re
 import subprocess
 
+from common import one_stream, to_file
+from firehose import Firehose
+from harness import SANITIZER_ENV
+
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -71,6 +75,37 @@ def test_bash_completes_commands_and_options(t):
     assert completed(script, "sluice", "run", "--timeout", "") == []
     assert completed(script, "sluice", "completion", "") == ["--help", "bash", "zsh", "fish"]
     assert completed(script, "sluice", "nothing", "--") == []
+
+
+def purge(t, state, config):
+    """What the package's scripts do when it is removed and purged, with folders of this case. What they say."""
+    etc, said = t.path(state + "-etc"), ""
+    os.mkdir(etc)
+    with open(os.path.join(etc, "sluice.yaml"), "w", encoding="utf-8") as f:
+        f.write(config)
+    for script, why in (("prerm", "remove"), ("postrm", "purge")):
+        code = read(SOURCE, "config/packaging/debian/sluice." + script).replace("/etc/sluice", etc).replace("/var/lib/sluice", t.path(state))
+        done = subprocess.run(["sh", "-c", code, script, why], capture_output=True, text=True,
+                              env={**os.environ, **SANITIZER_ENV, "PATH": t.build + ":" + os.environ["PATH"]})
+        assert done.returncode == 0, done.stderr
+        said += done.stderr
+    return said
+
+
+def test_a_purge_keeps_a_spool_unless_it_is_known_that_nothing_waits_in_it(t):
+    nowhere = {"http": {"url": "http://127.0.0.1:9/", "format": "lines"}}
+    for name, destination, grace in (("delivered", to_file(t), "20s"), ("waits", nowhere, "0s"), ("elsewhere", nowhere, "0s")):
+        data = t.path(name, "data")
+        os.mkdir(t.path(name))
+        d = t.daemon({"data_dir": data, "shutdown": {"grace": grace}, **one_stream("app", destination, interval="0s")}, name)
+        d.start()
+        Firehose(d.api_port).put("app", b"one")
+        d.expect_exit = int(grace == "0s")
+        d.stop()
+        config = read(d.config_path)
+        said = purge(t, name, config if name != "elsewhere" else config.replace(data, t.path("other")))
+        assert os.path.exists(data) == (name != "delivered"), said
+        assert ("records may wait" in said) == (name != "delivered"), said
 
 
 def config_map(manifest):
