@@ -14,7 +14,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -54,7 +53,7 @@ def generated(title, intro, rows):
 
 
 def reference(build):
-    out = subprocess.run([os.path.join(build, "sluice"), "reference"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([os.path.join(build, "sluice"), "reference"], check=True, capture_output=True, encoding="utf-8").stdout
     head, rest = out.split("\n", 1)
     return f"{head}\n\n*Written by `./run docs`; a test compares it with the program.*\n{rest}"
 
@@ -65,7 +64,7 @@ def reference(build):
 CONFIG = """
 data_dir: data
 api: {{ listen: "127.0.0.1:0" }}
-admin: {{ listen: "127.0.0.1:{port}" }}
+admin: {{ listen: "127.0.0.1:0" }}
 streams:
   app:
     inputs: [api, {{ tail: {{ paths: ["{folder}/*.log"] }} }}]
@@ -74,35 +73,26 @@ streams:
 """
 
 
-def free_port():
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def exposition(build):
     with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
         config = os.path.join(folder, "sluice.yaml")
         with open(config, "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(port=port, folder=folder))
-        with open(os.path.join(folder, "log"), "wb") as log:
-            daemon = subprocess.Popen([os.path.join(build, "sluice"), "run", "-c", config], stderr=log, stdin=subprocess.DEVNULL)
+            f.write(CONFIG.format(folder=folder))
+        daemon = subprocess.Popen([os.path.join(build, "sluice"), "run", "-c", config], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        said = b""
         try:
-            for _ in range(600):
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as r:
+            for line in daemon.stderr:
+                said += line
+                running = re.search(rb" msg=running .*admin=(\S+)", line)
+                if running:
+                    # Not through a proxy that the environment names.
+                    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                    with opener.open(f"http://{running[1].decode()}/metrics", timeout=60) as r:
                         return r.read().decode()
-                except OSError:
-                    if daemon.poll() is not None:
-                        break
-                    time.sleep(0.1)
-            raise SystemExit("the daemon that was to show its metrics did not start")
+            raise SystemExit("the daemon that was to show its metrics did not start:\n" + said.decode("utf-8", "replace"))
         finally:
             daemon.terminate()
-            daemon.wait()
+            daemon.communicate()
 
 
 def metrics(build):
