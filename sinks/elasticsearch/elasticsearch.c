@@ -327,6 +327,8 @@ static void elasticsearch_describe(const void *state, struct buf *out)
     (void)!buf_printf(out, "index %s at %s", s->conf->action.index, nodes_url(s->nodes, 0)->shown);
     if (nodes_count(s->nodes) > 1)
         (void)!buf_printf(out, " and %zu more", nodes_count(s->nodes) - 1);
+    if (!s->conf->tls.verify)
+        (void)!buf_add_str(out, " (certificate not verified)");
     (void)!proxy_describe(s->conf->proxy, nodes_url(s->nodes, 0)->shown, out);
 }
 

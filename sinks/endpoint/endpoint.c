@@ -494,7 +494,8 @@ static void http_endpoint_describe(const void *state, struct buf *out)
 {
     const struct http_endpoint *s = state;
 
-    (void)!buf_printf(out, "%s at %s", s->conf->preset ? s->preset->name : s->shape->name, s->url.shown);
+    (void)!buf_printf(out, "%s at %s%s", s->conf->preset ? s->preset->name : s->shape->name, s->url.shown,
+                      !s->conf->tls.verify ? " (certificate not verified)" : "");
     (void)!proxy_describe(s->conf->proxy, s->url.shown, out);
 }
 

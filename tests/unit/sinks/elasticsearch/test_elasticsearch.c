@@ -500,6 +500,21 @@ static void mistakes_are_named(void **state)
     }
 }
 
+static void a_certificate_that_is_not_verified_is_said(void **state)
+{
+    (void)state;
+    for (int verify = 0; verify < 2; verify++) {
+        struct bound_sink b = opened(verify ? FIX : FIX "tls: { verify: false }\n");
+        struct buf text;
+
+        buf_init(&text, 1000);
+        b.ops->describe(b.state, &text);
+        assert_int_equal(strstr(buf_cstr(&text), "(certificate not verified)") == NULL, verify);
+        buf_release(&text);
+        bound_sink_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +533,7 @@ int main(void)
         cmocka_unit_test(signed_requests),
         cmocka_unit_test(failed_nodes_are_passed_by),
         cmocka_unit_test(requests_go_to_all_nodes),
+        cmocka_unit_test(a_certificate_that_is_not_verified_is_said),
         cmocka_unit_test(mistakes_are_named),
     };
 

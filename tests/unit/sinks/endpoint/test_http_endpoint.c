@@ -671,6 +671,21 @@ static void what_is_sent_must_be_said(void **state)
     }
 }
 
+static void a_certificate_that_is_not_verified_is_said(void **state)
+{
+    (void)state;
+    for (int verify = 0; verify < 2; verify++) {
+        struct bound_sink b = opened(verify ? "url: https://h:1/\n" : "url: https://h:1/\ntls: { verify: false }\n");
+        struct buf text;
+
+        buf_init(&text, 1000);
+        b.ops->describe(b.state, &text);
+        assert_int_equal(strstr(buf_cstr(&text), "(certificate not verified)") == NULL, verify);
+        buf_release(&text);
+        bound_sink_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -690,6 +705,7 @@ int main(void)
         cmocka_unit_test(splunk_requests),
         cmocka_unit_test(splunk_indexers_are_asked_until_they_have_it),
         cmocka_unit_test(splunk_answers),
+        cmocka_unit_test(a_certificate_that_is_not_verified_is_said),
         cmocka_unit_test(mistakes_are_named),
     };
 
