@@ -98,6 +98,7 @@ void service_stopping(struct service *v, nsec grace)
 {
     struct err e;
 
-    if (notify_stopping(&v->notify, grace + RUN_STOP_TIMEOUT, &e) < 0)
+    /* What hangs then is left behind at the end of the first of these; the last words come after that. */
+    if (notify_stopping(&v->notify, grace + 2 * RUN_STOP_TIMEOUT, &e) < 0)
         log_deaf(&e);
 }
