@@ -17,7 +17,7 @@
 
 static struct {
     int code;
-    char out[65536], err[65536];
+    char out[1 << 18], err[1 << 16];
 } told;
 
 static inline int divert(int fd, FILE *to)
