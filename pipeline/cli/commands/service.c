@@ -79,13 +79,28 @@ static void say_status(struct service *v, struct engine *en)
         snprintf(v->status, sizeof(v->status), "%s", text);
 }
 
+/* The manager ends a process that is silent, and knows no reason; ours is in the log before. */
+static void beat(struct service *v, struct engine *en)
+{
+    bool turns = engine_turns(en);
+
+    if (turns)
+        (void)notify_alive(&v->notify);
+    else if (!v->silent)
+        log_warn("the delivery thread does not come round: the service manager is not told that this process lives",
+                 KI("for_ms", v->notify.watchdog / SERVICE_BEATS / NSEC_PER_MSEC),
+                 KI("watchdog_ms", v->notify.watchdog / NSEC_PER_MSEC),
+                 KS("hint", "is the machine out of memory, or of CPU time? If it stays like this the manager ends it; "
+                            "what was acknowledged is safe"));
+    v->silent = !turns;
+}
+
 void service_tick(struct service *v, struct engine *en, nsec mono_now)
 {
     if (!v->notify.open)
         return;
     if (v->notify.watchdog && mono_now >= v->beat_at) {
-        if (engine_turns(en))
-            (void)notify_alive(&v->notify);
+        beat(v, en);
         v->beat_at = mono_now + v->notify.watchdog / SERVICE_BEATS;
     }
     if (mono_now >= v->status_at) {

@@ -13,6 +13,7 @@
 struct service {
     struct notify notify;
     nsec beat_at, status_at; /* mono */
+    bool silent;             /* at the last beat nothing was said */
     char status[NOTIFY_MAX_BYTES];
 };
 
