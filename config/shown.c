@@ -3,21 +3,47 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+/* In either case. */
+static bool has_word(struct slice key, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; i + n <= key.n; i++)
+        if (strncasecmp(key.p + i, word, n) == 0)
+            return true;
+    return false;
+}
+
+static bool is_secret_name(struct slice key)
+{
+    static const char *const WORDS[] = {"pass", "secret", "token", "key", "bearer", "credential", "auth"};
+
+    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
+        if (has_word(key, WORDS[i]))
+            return true;
+    return false;
+}
+
+/* "user:password@host": a proxy may be written without a scheme. */
+static bool has_user(struct slice value)
+{
+    for (size_t i = 1; i + 1 < value.n; i++)
+        if (value.p[i] == '@' && value.p[i - 1] != ' ' && value.p[i + 1] != ' ')
+            return true;
+    return false;
+}
 
 bool cfg_may_be_secret(struct slice key, struct slice value)
 {
-    static const char *const WORDS[] = {"pass", "secret", "token", "key", "bearer", "credential", "auth"};
     const char *host = memmem(value.p, value.n, "://", 3);
-    char name[64];
 
-    snprintf(name, sizeof(name), "%.*s", (int)key.n, key.p ? key.p : "");
-    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
-        if (strcasestr(name, WORDS[i]))
-            return true;
+    if (is_secret_name(key) || has_user(value))
+        return true;
     for (const char *p = host ? host + 3 : NULL; p && p + 1 < value.p + value.n; p++)
-        if (strchr("/?@", *p))
+        if (strchr("/?#", *p))
             return true;
     return false;
 }
@@ -72,9 +98,16 @@ static int show_item(const struct cfg_node *item, unsigned indent, bool hidden, 
     return rc == 0 && below ? show(item, indent + 2, hidden, out) : rc;
 }
 
+/* What stands in it has no name of its own that would give it away: a list under such a name, and headers, whatever they are called. */
+static bool hides_all(const struct cfg_node *n)
+{
+    return n->key && (strcmp(n->key->text, "headers") == 0 ||
+                      (n->kind == CFG_NODE_LIST && is_secret_name(slice_str(n->key->text))));
+}
+
 static int show(const struct cfg_node *n, unsigned indent, bool hidden, struct buf *out)
 {
-    hidden = hidden || (n->key && strcmp(n->key->text, "headers") == 0);
+    hidden = hidden || hides_all(n);
     if (n->kind == CFG_NODE_SCALAR)
         return show_item(n, indent, hidden, out);
     for (size_t i = 0; i < n->count; i++)

@@ -12,11 +12,12 @@
 
 #include <stdbool.h>
 
-/* By the name of its key. Of addresses, those that have more than a host: paths and queries may hold keys. */
+/* By the name of its key. Of addresses, those that have more than a host: paths and queries may hold keys, and before an @ stand user and
+ * password, also where no scheme is before them. */
 bool cfg_may_be_secret(struct slice key, struct slice value);
 
-/* The node as YAML, `indent` spaces in. In place of what came from ${...}, of what may be a secret, of everything in `headers` and of texts of
- * several lines stands "...". NULL: nothing. -1: out is full. */
+/* The node as YAML, `indent` spaces in. In place of what came from ${...}, of what may be a secret, of everything in `headers` and in lists
+ * whose name is that of a secret, and of texts of several lines stands "...". NULL: nothing. -1: out is full. */
 MUST_CHECK int cfg_show(const struct cfg_node *node, unsigned indent, struct buf *out);
 /* Likewise, with its key, or the dash of a list, before it. */
 MUST_CHECK int cfg_show_item(const struct cfg_node *node, unsigned indent, struct buf *out);

@@ -39,6 +39,12 @@ static void secrets_are_not_in_it(void **state)
     shown("password: x\napi_key: x\nAuthorization: x\nbearer: x\nsession_token: x\n",
           "password: ...\napi_key: ...\nAuthorization: ...\nbearer: ...\nsession_token: ...\n");
     shown("url: https://h.example/T0/secret\nother: https://h.example\n", "url: ...\nother: \"https://h.example\"\n");
+    shown("proxy: user:hunter2@proxy:3128\nother: hunter2@proxy:3128\nnone: proxy:3128\n",
+          "proxy: ...\nother: ...\nnone: \"proxy:3128\"\n");
+    shown("url: https://h.example#hunter2\n", "url: ...\n");
+    shown("tokens: [hunter2, x]\n", "tokens:\n  - ...\n  - ...\n");
+    shown("the_name_of_an_option_that_is_longer_than_any_that_there_is_today_password: hunter2\n",
+          "the_name_of_an_option_that_is_longer_than_any_that_there_is_today_password: ...\n");
     shown("headers: { X: a, Y: [b] }\nz: c\n", "headers:\n  X: ...\n  Y:\n    - ...\nz: c\n");
     shown("script: |\n  a\n  b\n", "script: ...\n");
 }
