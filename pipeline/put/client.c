@@ -14,6 +14,7 @@
 #include "pipeline/http/url.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -40,7 +41,8 @@ struct put_client {
     char *endpoint;
     struct http_url url;
     char *region, *key, *secret, *token;
-    bool reads;                 /* a page, by GET */
+    bool reads; /* a page, by GET */
+    int stop_fd;
     char *bearer;               /* NULL: what is sent is PutRecordBatch */
     struct authorities *system; /* NULL: nobody is to be verified */
     struct authorities *pinned; /* NULL: the system's vouch for the endpoint */
@@ -58,6 +60,15 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     struct buf *reply = ctx;
 
     return buf_add(reply, p, size * n) < 0 ? 0 : size * n;
+}
+
+/* libcurl calls this once a second or more often. Not 0: the request is given up. */
+static int on_progress(void *ctx, curl_off_t down, curl_off_t has_down, curl_off_t up, curl_off_t has_up)
+{
+    struct pollfd stop = {.fd = *(const int *)ctx, .events = POLLIN};
+
+    (void)down, (void)has_down, (void)up, (void)has_up;
+    return poll(&stop, 1, 0) > 0;
 }
 
 /* Not those behind it: whoever has one of the same authority would be trusted as well. */
@@ -114,6 +125,7 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     c->region = copy(conf->region);
     c->bearer = copy(conf->bearer);
     c->reads = conf->reads;
+    c->stop_fd = conf->stop_fd;
     c->key = copy(conf->access_key_id);
     c->secret = copy(conf->secret_access_key);
     c->token = copy(conf->session_token);
@@ -145,6 +157,11 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
     curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS,
                      conf->path && !conf->reads ? 0L : PUT_ANSWER_MS); /* an action ends by itself */
     curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
+    if (c->stop_fd > 0) {
+        curl_easy_setopt(c->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(c->easy, CURLOPT_XFERINFODATA, &c->stop_fd);
+        curl_easy_setopt(c->easy, CURLOPT_NOPROGRESS, 0L);
+    }
     if (set_way(c, conf->cert_file, e) < 0)
         goto fail;
     *out = c;

@@ -5,11 +5,13 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
 
 from common import one_stream, to_file
+from harness import wait_until
 
 
 def read_until(fd, words, seconds):
@@ -54,3 +56,48 @@ def test_status_and_top_show_the_streams_of_the_running_daemon(t):
     d.stop()
     gone = subprocess.run([t.binary, "status", "-c", d.config_path], capture_output=True, text=True, timeout=60 * t.slow)
     assert gone.returncode == 1 and "is not reached" in gone.stderr, gone
+
+
+def state_of(process):
+    with open(f"/proc/{process.pid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
+def asks(process):
+    """It has a connection."""
+    for fd in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            if os.readlink(f"/proc/{process.pid}/fd/{fd}").startswith("socket:"):
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def test_top_puts_the_terminal_back_when_it_pauses_and_when_it_is_ended_while_nobody_answers(t):
+    d = t.daemon(one_stream("app", to_file(t), interval="60s")).start()
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    top = subprocess.Popen([t.binary, "top", "-c", d.config_path], stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        read_until(ours, b"\033[J", 30 * t.slow)
+        top.send_signal(signal.SIGTSTP)
+        read_until(ours, b"\033[?1049l", 30 * t.slow)
+        wait_until("top pauses", lambda: state_of(top) == "T", 30 * t.slow)
+        assert termios.tcgetattr(theirs) == before, "the terminal was not put back for the pause"
+        top.send_signal(signal.SIGCONT)
+        read_until(ours, b"\033[J", 30 * t.slow)
+        os.kill(d.process.pid, signal.SIGSTOP)
+        os.write(ours, b"x")  # at once
+        wait_until("top asks a sluice that does not answer", lambda: asks(top), 30 * t.slow)
+        top.send_signal(signal.SIGQUIT)
+        read_until(ours, b"\033[?1049l", 30 * t.slow)
+        assert top.wait(timeout=30 * t.slow) == 0
+        assert termios.tcgetattr(theirs) == before, "the terminal was not put back at the end"
+    finally:
+        os.kill(d.process.pid, signal.SIGCONT)
+        top.kill()
+        top.wait()
+        os.close(ours)
+        os.close(theirs)
+    d.stop()

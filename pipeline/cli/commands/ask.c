@@ -53,9 +53,10 @@ int cli_ask(const struct settings *s, const char *path, long *status, struct buf
     return rc;
 }
 
-int cli_ask_page(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
+int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
+                 struct err *e)
 {
-    struct put_client_conf conf = {.path = path, .reads = true};
+    struct put_client_conf conf = {.path = path, .reads = true, .stop_fd = stop_fd};
 
     if (!s->http_listen)
         return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask", s->path);

@@ -13,8 +13,9 @@
 /* As admin.listen, admin.tls and admin.token of `s` say, or the token in its data_dir. -1: nobody answered, and why. */
 MUST_CHECK int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e);
 
-/* Likewise a page, which needs no token: CLI_STATUS_PATH, /readyz. */
-MUST_CHECK int cli_ask_page(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e);
+/* Likewise a page, which needs no token: CLI_STATUS_PATH, /readyz. It is not waited for when `stop_fd` is readable; 0: it is. */
+MUST_CHECK int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
+                            struct err *e);
 
 /* The streams as text (admin/text.h). */
 #define CLI_STATUS_PATH "/api/status.txt"

@@ -30,14 +30,14 @@ static int show_status(const struct settings *s)
     struct err e;
     int rc = CLI_FAILED;
 
-    buf_init(&page, ADMIN_ANSWER_MAX);
-    if (cli_ask_page(s, CLI_STATUS_PATH, &status, &page, &e) < 0) {
+    buf_init(&page, ADMIN_PAGE_MAX_BYTES);
+    if (cli_ask_page(s, CLI_STATUS_PATH, 0, &status, &page, &e) < 0) {
         fprintf(stderr, "sluice status: %s\n", e.msg);
     } else if (status != 200) {
         fprintf(stderr, "sluice status: the answer is %ld: %s", status, buf_cstr(&page));
     } else {
         fputs(buf_cstr(&page), stdout);
-        if (cli_ask_page(s, "/readyz", &status, &page, &e) == 0 && status == 200)
+        if (cli_ask_page(s, "/readyz", 0, &status, &page, &e) == 0 && status == 200)
             rc = CLI_DONE;
     }
     buf_release(&page);

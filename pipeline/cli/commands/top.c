@@ -1,7 +1,8 @@
 /* top.c -- `sluice top`: how the running sluice is, again and again, until a key is pressed.
  *
- * The terminal is put into a mode without echo, and its other screen; whatever ends the command puts it back. Lines are cut to its width and
- * height, which are asked for with each picture, so that a resize needs no more than the next one, which it brings at once. */
+ * The terminal is put into a mode without echo, and its other screen; whatever ends or pauses the command puts it back, also while a sluice
+ * that hangs is waited for. Lines are cut to its width and height, which are asked for with each picture, so that a resize needs no more than
+ * the next one, which it brings at once. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/cli/commands/ask.h"
@@ -36,37 +37,65 @@ static const struct cli_option top_options[] = {
 
 struct screen {
     struct termios before;
-    int signals; /* signalfd: those that end it, and that of a resize */
+    int ends, changes; /* signalfds: of the signals that end it, and of those for a resize and a pause */
 };
 
-static int open_screen(struct screen *sc)
+/* They interrupt nobody any more. */
+static int take_signals(const int *signals, size_t n)
 {
-    struct termios raw;
     sigset_t set;
 
-    if (tcgetattr(STDIN_FILENO, &sc->before) < 0)
-        return -1;
     sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGWINCH);
+    for (size_t i = 0; i < n; i++)
+        sigaddset(&set, signals[i]);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    sc->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    raw = sc->before;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void show_screen(const struct screen *sc)
+{
+    struct termios raw = sc->before;
+
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     fputs("\033[?1049h\033[?25l", stdout);
-    return sc->signals < 0 ? -1 : 0;
 }
 
-static void close_screen(struct screen *sc)
+static void hide_screen(const struct screen *sc)
 {
     fputs("\033[?25h\033[?1049l", stdout);
     fflush(stdout);
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &sc->before);
-    if (sc->signals >= 0)
-        close(sc->signals);
+}
+
+static void leave_signals(const struct screen *sc)
+{
+    if (sc->ends >= 0)
+        close(sc->ends);
+    if (sc->changes >= 0)
+        close(sc->changes);
+}
+
+static int open_screen(struct screen *sc)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT}, changes[] = {SIGWINCH, SIGTSTP};
+
+    if (tcgetattr(STDIN_FILENO, &sc->before) < 0)
+        return -1;
+    sc->ends = take_signals(ends, ARRAY_LEN(ends));
+    sc->changes = take_signals(changes, ARRAY_LEN(changes));
+    if (sc->ends < 0 || sc->changes < 0) {
+        leave_signals(sc);
+        return -1;
+    }
+    show_screen(sc);
+    return 0;
+}
+
+static void close_screen(const struct screen *sc)
+{
+    hide_screen(sc);
+    leave_signals(sc);
 }
 
 /* What fits, from the top left corner on; the rest of the screen is blank. */
@@ -84,17 +113,32 @@ static void draw(struct slice text)
     fflush(stdout);
 }
 
-/* True: it is over. */
-static bool wait_for_key(struct screen *sc)
+/* A resize needs no more than the next picture. */
+static void on_change(const struct screen *sc)
 {
-    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = sc->signals, .events = POLLIN}};
     struct signalfd_siginfo info;
+
+    if (read(sc->changes, &info, sizeof(info)) != (ssize_t)sizeof(info) || info.ssi_signo != SIGTSTP)
+        return;
+    hide_screen(sc);
+    raise(SIGSTOP);
+    show_screen(sc);
+}
+
+/* True: it is over. */
+static bool wait_for_key(const struct screen *sc)
+{
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                           {.fd = sc->ends, .events = POLLIN},
+                           {.fd = sc->changes, .events = POLLIN}};
     char c;
 
     if (poll(fds, ARRAY_LEN(fds), TOP_EVERY_MS) <= 0)
         return false;
-    if (fds[1].revents && read(sc->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        return info.ssi_signo != SIGWINCH;
+    if (fds[1].revents)
+        return true;
+    if (fds[2].revents)
+        on_change(sc);
     if (!fds[0].revents)
         return false;
     return read(STDIN_FILENO, &c, 1) <= 0 || c == 'q' || c == 'Q' || c == 4;
@@ -104,15 +148,15 @@ static bool wait_for_key(struct screen *sc)
 
 static int watch(const struct settings *s)
 {
-    struct screen sc = {.signals = -1};
+    struct screen sc = {.ends = -1, .changes = -1};
     struct buf page, text;
     long status = 0;
     struct err e;
     int rc = CLI_DONE;
 
-    buf_init(&page, ADMIN_ANSWER_MAX);
+    buf_init(&page, ADMIN_PAGE_MAX_BYTES);
     buf_init(&text, ADMIN_ANSWER_MAX);
-    if (cli_ask_page(s, CLI_STATUS_PATH, &status, &page, &e) < 0) { /* before the terminal is changed */
+    if (cli_ask_page(s, CLI_STATUS_PATH, 0, &status, &page, &e) < 0) { /* before the terminal is changed */
         fprintf(stderr, "sluice top: %s\n", e.msg);
         rc = CLI_FAILED;
     } else if (open_screen(&sc) < 0) {
@@ -120,7 +164,7 @@ static int watch(const struct settings *s)
         rc = CLI_FAILED;
     } else {
         do {
-            if (cli_ask_page(s, CLI_STATUS_PATH, &status, &page, &e) < 0) {
+            if (cli_ask_page(s, CLI_STATUS_PATH, sc.ends, &status, &page, &e) < 0) {
                 buf_clear(&text);
                 (void)!buf_printf(&text, "%s\nIt is tried again; q ends it.\n", e.msg);
                 draw(buf_slice(&text));
