@@ -106,6 +106,7 @@ static void books(struct page *p, const struct spool_books *b)
     count(p, "dropped", b->dropped);
     count(p, "backed_up", b->backed_up);
     count(p, "corrupt", b->corrupt);
+    count(p, "returned", b->returned);
     count(p, "spooled", b->spooled);
     close_object(p);
     open_object(p, "bytes");

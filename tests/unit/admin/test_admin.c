@@ -763,6 +763,18 @@ static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
     assert_false(found);
 }
 
+static void the_books_of_the_api_balance(void **state)
+{
+    struct stream_status *s = add_stream("app");
+
+    (void)state;
+    s->books.incoming += 5;
+    s->books.returned = 5;
+    assert_has(api_streams((struct listing_query){0}),
+               "\"records\":{\"in\":15,\"delivered\":4,\"dropped\":1,\"backed_up\":2,"
+               "\"corrupt\":0,\"returned\":5,\"spooled\":3}");
+}
+
 static void the_terminal_has_a_line_for_each_and_what_is_wrong(void **state)
 {
     const char *text;
@@ -864,6 +876,7 @@ int main(void)
         CASE(the_page_needs_nothing_the_policy_forbids),
         cmocka_unit_test_setup_teardown(histograms_are_cumulative_and_only_of_who_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_asked_for_as_json_is_json_whatever_the_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_books_of_the_api_balance, setup, teardown),
         cmocka_unit_test_setup_teardown(the_terminal_has_a_line_for_each_and_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_has_no_streams, setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_can_be_searched_sorted_and_turned, setup, teardown),
