@@ -73,11 +73,14 @@ int admin_token_read(const char *data_dir, char text[ADMIN_TOKEN_TEXT], struct e
     return rc;
 }
 
+/* In a file of its own: one that lay there may be another's, or open elsewhere. */
 static int write_fresh(const char *file, const char *beside, const char *text, struct err *e)
 {
-    int fd = io_open_disposable(&io_ops_real, beside, O_WRONLY | O_CREAT | O_TRUNC, 0600, e), rc = 0;
     char line[ADMIN_TOKEN_TEXT + 1];
+    int fd, rc = 0;
 
+    (void)unlink(beside);
+    fd = io_open(&io_ops_real, beside, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
     if (fd < 0)
         return -1;
     snprintf(line, sizeof(line), "%s\n", text);
@@ -87,6 +90,8 @@ static int write_fresh(const char *file, const char *beside, const char *text, s
         rc = err_errno(e, "%s cannot be written", beside);
     if (rc == 0 && rename(beside, file) < 0)
         rc = err_errno(e, "%s cannot be renamed", beside);
+    if (rc < 0)
+        (void)unlink(beside);
     return rc;
 }
 

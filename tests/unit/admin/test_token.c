@@ -106,6 +106,32 @@ static void a_link_in_its_place_is_not_followed(void **state)
     assert_true(S_ISREG(st.st_mode));
 }
 
+static void whoever_has_the_file_beside_it_open_reads_nothing(void **state)
+{
+    char *beside = mem_printf("%s.new", file), text[ADMIN_TOKEN_TEXT];
+    int fd = open(beside, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_is_kept();
+    assert_int_equal(read(fd, text, sizeof(text)), 0);
+    assert_int_equal(access(beside, F_OK), -1);
+    close(fd);
+    mem_free(beside);
+}
+
+static void what_cannot_be_put_in_place_leaves_nothing(void **state)
+{
+    char *beside = mem_printf("%s.new", file);
+
+    (void)state;
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_int_equal(admin_token_keep(dir, &token, &e), -1);
+    assert_int_equal(access(beside, F_OK), -1);
+    assert_int_equal(rmdir(file), 0);
+    mem_free(beside);
+}
+
 static void a_folder_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
@@ -129,6 +155,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_stays_the_same_over_restarts, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_none_or_was_not_private_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(a_link_in_its_place_is_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(whoever_has_the_file_beside_it_open_reads_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_put_in_place_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_is_not_there_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(only_the_whole_text_is_the_token, setup, teardown),
     };
