@@ -5,6 +5,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/utf8.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -168,11 +169,6 @@ static const char *label_escape(char c)
     }
 }
 
-static const char *control_to_space(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f ? " " : NULL;
-}
-
 static void add_escaped(struct page *p, const char *text, const char *(*escape)(char c))
 {
     const char *run = text;
@@ -199,9 +195,30 @@ void page_label(struct page *p, const char *text)
     add_escaped(p, text, label_escape);
 }
 
+/* A terminal obeys them: those of ASCII, and C1, which have two bytes in UTF-8. */
+static bool is_control(struct slice c)
+{
+    unsigned char first = (unsigned char)c.p[0];
+
+    return first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)c.p[1] < 0xa0);
+}
+
 void page_plain(struct page *p, const char *text)
 {
-    add_escaped(p, text, control_to_space);
+    const char *run = text, *end = text + strlen(text);
+
+    while (text < end) {
+        size_t n = utf8_first(slice_of(text, (size_t)(end - text))), took = n ? n : 1;
+        bool control = n > 0 && is_control(slice_of(text, n));
+
+        if (n == 0 || control) {
+            add(p, run, (size_t)(text - run));
+            page_add(p, control ? " " : UTF8_REPLACEMENT);
+            run = text + took;
+        }
+        text += took;
+    }
+    add(p, run, (size_t)(text - run));
 }
 
 void page_rejects(struct page *p, const struct stream_status *s, void (*text)(struct page *p, const char *text))

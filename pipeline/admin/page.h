@@ -62,7 +62,7 @@ void page_printf(struct page *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 void page_html(struct page *p, const char *text);  /* & < > " ' escaped */
 void page_label(struct page *p, const char *text); /* a Prometheus label value: \ " and newline escaped */
-void page_plain(struct page *p, const char *text); /* one line of text/plain: control characters become spaces */
+void page_plain(struct page *p, const char *text); /* one line for a terminal: control characters become spaces */
 
 /* Records of the last minutes that did not get through, in a sentence without its full stop; and what to do about them.
  * `text` is page_html or page_plain. Nothing to say when there are none. */

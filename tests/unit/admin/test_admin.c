@@ -466,6 +466,12 @@ static void an_error_stays_on_its_line(void **state)
     (void)state;
     snprintf(s->own->error, sizeof(s->own->error), "one\ntwo\x1b[31m");
     assert_has(ready_page(&ready), "one two [31m");
+    snprintf(s->own->error, sizeof(s->own->error),
+             "caf\xc3\xa9 \xc2\x9b"
+             "31m \x9b"
+             "31m \xe2\x82\xac");
+    assert_has(ready_page(&ready), "caf\xc3\xa9  31m \xef\xbf\xbd"
+                                   "31m \xe2\x82\xac");
 }
 
 static void whatever_comes_from_outside_is_escaped_on_the_console(void **state)
