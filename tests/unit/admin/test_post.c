@@ -224,6 +224,7 @@ static void an_end_leaves_nobody_waiting(void **state)
     while (sem_wait(&begun) < 0)
         ;
     second = send_post("/do", BEARER, "");
+    assert_int_equal(post("/nothing", BEARER, ""), 404); /* the server has those who came before, too */
     sem_post(&go_on);
     admin_stop(&admin);
     (void)status_of(first);
