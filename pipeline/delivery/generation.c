@@ -106,14 +106,19 @@ void generations_init(struct generations *all)
     pthread_mutex_init(&all->lock, NULL);
 }
 
+/* Who looks at the list sees it no more; its settings are used until all of it is closed. */
 static void close_at(struct generations *all, struct generation **at)
 {
     struct generation *g = *at;
 
     pthread_mutex_lock(&all->lock);
     *at = g->older;
+    all->closing = g->conf;
     pthread_mutex_unlock(&all->lock);
     close_one(g);
+    pthread_mutex_lock(&all->lock);
+    all->closing = NULL;
+    pthread_mutex_unlock(&all->lock);
 }
 
 void generations_close(struct generations *all)
@@ -155,9 +160,10 @@ void generations_close_settled(struct generations *all)
 
 bool generations_use(struct generations *all, const struct stream_settings *conf)
 {
-    bool used = false;
+    bool used;
 
     pthread_mutex_lock(&all->lock);
+    used = all->closing == conf;
     for (const struct generation *g = all->newest; g; g = g->older)
         used = used || g->conf == conf;
     pthread_mutex_unlock(&all->lock);

@@ -53,8 +53,9 @@ struct kept_text {
 /* Those of a stream. */
 struct generations {
     pthread_mutex_t lock;
-    struct generation *newest; /* the list: changed by the delivery thread, under the lock */
-    struct kept_text *texts;   /* each once */
+    struct generation *newest;             /* the list: changed by the delivery thread, under the lock */
+    struct kept_text *texts;               /* each once */
+    const struct stream_settings *closing; /* under the lock: of one that is off the list, and not closed yet */
 };
 
 void generations_init(struct generations *all);

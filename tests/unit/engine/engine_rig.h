@@ -38,6 +38,8 @@ struct peer {
     unsigned char arrived[RECORDS_MAX]; /* how often */
     unsigned sends, opened, closed;
     bool opens_not;
+    void (*closes)(void *ctx); /* called when it is closed; NULL: nothing */
+    void *ctx;
 };
 
 UNUSED static void peer_init(struct peer *p)
@@ -83,6 +85,8 @@ static void peer_close(void **state)
 {
     struct peer *p = *state;
 
+    if (p->closes)
+        p->closes(p->ctx);
     pthread_mutex_lock(&p->lock);
     p->closed++;
     pthread_mutex_unlock(&p->lock);

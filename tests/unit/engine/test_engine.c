@@ -307,6 +307,29 @@ static void what_is_sealed_goes_where_it_was_to_go_and_the_rest_to_the_new_place
     assert_false(engine_uses(rig.engine, &a.next_conf));
 }
 
+static bool used_when_closed;
+
+static void look_whether_used(void *ctx)
+{
+    used_when_closed = engine_uses(rig.engine, ctx);
+}
+
+static void settings_are_used_until_all_is_closed_that_was_opened_with_them(void **state)
+{
+    (void)state;
+    rig_open(&rig, &a);
+    replace(&a, &a.next_conf);
+    a.next_peer->closes = look_whether_used;
+    a.next_peer->ctx = &a.next_conf;
+    put(&a, 1, 100);
+    replace(&a, &a.conf);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    assert_int_equal(a.next_peer->closed, 1);
+    assert_true(used_when_closed);
+    assert_false(engine_uses(rig.engine, &a.next_conf));
+    lane_check(&a);
+}
+
 static void a_place_that_cannot_be_opened_changes_nothing(void **state)
 {
     struct err e;
@@ -873,6 +896,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(scripts_go_with_their_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_under_way_are_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_sealed_goes_where_it_was_to_go_and_the_rest_to_the_new_place, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(settings_are_used_until_all_is_closed_that_was_opened_with_them, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_place_that_cannot_be_opened_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(old_seals_meet_the_new_place_after_a_restart, setup, teardown),
