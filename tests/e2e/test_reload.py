@@ -124,7 +124,7 @@ def test_a_dead_destination_holds_up_no_reload(t):
     wait_until("an attempt has failed", lambda: d.logged("delivery failed"), 20 * d.slow)
     said = reload(d, {**grace, "streams": app})
     assert "stream gone: removed" in said, said
-    assert d.logged("records of it stay in the spool.*stream=gone.*records=1"), d.log_text()
+    d.wait_logged("records of it stay in the spool.*stream=gone.*records=1")
     client.put("app", b"goes on")
     d.wait_delivered("app", 1)
     said = reload(d, {**grace, "streams": {**app, "gone": stream(to_file(t, "back"), interval="0s")}})
