@@ -62,17 +62,34 @@ struct reload_step {
     const struct stream_settings *delivers, *reads; /* before */
     bool delivery, inputs;                          /* begun anew */
     bool scripts;                                   /* exchanged instead */
+    bool opened;                                    /* it was not there before */
+    bool late;                                      /* it had to wait for what others had */
     bool done, drains;                              /* drains: of one that is removed */
 };
+
+static bool is_there(struct reload_steps *all, const char *name)
+{
+    const struct stream_settings *delivers, *reads;
+
+    return engine_settings_of(all->engine, name, &delivers, &reads) == 0;
+}
 
 /* What a reload before could not remove, since something of it did not end. */
 static int leave_first(struct reload_steps *all, const char *name, struct err *e)
 {
     if (!has_name(&all->leaving, name))
         return 0;
-    if (engine_remove_stream(all->engine, name, RELOAD_LEAVE_LEAST, e) < 0)
+    if (is_there(all, name) && engine_remove_stream(all->engine, name, RELOAD_LEAVE_LEAST, e) < 0)
         return -1;
     drop_name(&all->leaving, name);
+    return 0;
+}
+
+static int open_stream(struct reload_steps *all, struct reload_step *s, struct err *e)
+{
+    if (leave_first(all, s->d->name, e) < 0 || engine_open_stream(all->engine, s->d->now, e) < 0)
+        return -1;
+    s->opened = true;
     return 0;
 }
 
@@ -110,12 +127,14 @@ static int change_delivery(struct reload_steps *all, struct reload_step *s, stru
     return 0;
 }
 
+/* A reload that failed may have left nothing of it, or one that takes nothing in any more: that one begins anew. */
 static int change_stream(struct reload_steps *all, struct reload_step *s, struct err *e)
 {
     struct engine *en = all->engine;
 
-    if (!s->delivers && engine_settings_of(en, s->d->name, &s->delivers, &s->reads) < 0)
-        return err_set(e, ERR_CONFIG, "there is no stream `%s`", s->d->name);
+    if (has_name(&all->leaving, s->d->name) ||
+        (!s->delivers && engine_settings_of(en, s->d->name, &s->delivers, &s->reads) < 0))
+        return open_stream(all, s, e);
     if (s->d->delivery && !s->delivery && change_delivery(all, s, e) < 0)
         return -1;
     if (s->d->inputs && !s->inputs) {
@@ -125,7 +144,6 @@ static int change_stream(struct reload_steps *all, struct reload_step *s, struct
         }
         s->inputs = true;
     }
-    drop_name(&all->unsure, s->d->name);
     return 0;
 }
 
@@ -134,7 +152,7 @@ static int take(struct reload_steps *all, struct reload_step *s, struct err *e)
     int rc = 0;
 
     if (s->d->change == SETTINGS_ADDED)
-        rc = leave_first(all, s->d->name, e) < 0 ? -1 : engine_open_stream(all->engine, s->d->now, e);
+        rc = open_stream(all, s, e);
     else if (s->d->change == SETTINGS_CHANGED)
         rc = change_stream(all, s, e);
     s->done = rc == 0;
@@ -144,8 +162,13 @@ static int take(struct reload_steps *all, struct reload_step *s, struct err *e)
 /* --- back ----------------------------------------------------------------------------------------------------------
  */
 
-static void complain(const struct reload_step *s, const struct err *e, struct buf *out)
+/* When the program stops, nobody takes anything back any more. */
+static void not_back(struct reload_steps *all, const struct reload_step *s, const struct err *e, struct buf *out)
 {
+    all->stopped = all->stopped || e->code == ERR_CANCELLED;
+    if (all->stopped)
+        return;
+    add_name(&all->unsure, s->d->name);
     log_error("reload: a stream is not what it was before", KS("stream", s->d->name), KE("cause", e),
               KS("hint", "reload again, or start again"));
     (void)!buf_printf(out, "stream %s: is not what it was before: %s\n", s->d->name, e->msg);
@@ -156,25 +179,47 @@ static void take_back(struct reload_steps *all, struct reload_step *s, struct bu
     struct engine *en = all->engine;
     struct err e;
 
-    if (s->inputs && engine_replace_inputs(en, s->reads, &e) < 0) {
-        add_name(&all->unsure, s->d->name);
-        complain(s, &e, out);
-    }
+    if (s->inputs && engine_replace_inputs(en, s->reads, &e) < 0)
+        not_back(all, s, &e, out);
     if (s->delivery && !(s->scripts && exchange_scripts(s->delivers, s->d)) &&
-        engine_replace_sinks(en, s->delivers, &e) < 0) {
-        add_name(&all->unsure, s->d->name);
-        complain(s, &e, out);
-    }
-    if (s->done && s->d->change == SETTINGS_ADDED && engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, &e) < 0) {
+        engine_replace_sinks(en, s->delivers, &e) < 0)
+        not_back(all, s, &e, out);
+    if (s->opened && engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, &e) < 0) {
         add_name(&all->leaving, s->d->name);
-        complain(s, &e, out);
+        not_back(all, s, &e, out);
     }
-    if (s->drains && (engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, &e) < 0 ||
-                      engine_open_stream(en, s->delivers, &e) < 0 ||
-                      (s->reads != s->delivers && engine_replace_inputs(en, s->reads, &e) < 0))) {
-        add_name(&all->unsure, s->d->name);
-        complain(s, &e, out);
-    }
+}
+
+/* One that was about to go takes nothing in any more, so it ends, and begins again with what its spool has. Where its inputs were changed
+ * since its deliveries were, it begins with what the file said of both. */
+static int begin_again(struct reload_steps *all, const struct reload_step *s, struct err *e)
+{
+    const struct stream_settings *by = s->reads == s->delivers ? s->delivers : s->d->before;
+    struct engine *en = all->engine;
+    uint64_t left;
+
+    if (s->delivers->memory) /* it cannot end as long as it has records */
+        (void)!engine_drain_stream(en, s->d->name, RELOAD_LEAVE_TIME, &left, e);
+    if (engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, e) == 0)
+        return engine_open_stream(en, by, e);
+    add_name(&all->leaving, s->d->name);
+    return -1;
+}
+
+/* The last one first, so that each finds what it had: what waited for others, then those that had to go for it, then the rest. */
+static void take_all_back(struct reload_steps *all, struct buf *out)
+{
+    struct err e;
+
+    for (size_t i = all->count; i > 0; i--)
+        if (all->list[i - 1].late)
+            take_back(all, &all->list[i - 1], out);
+    for (size_t i = all->count; i > 0; i--)
+        if (all->list[i - 1].drains && begin_again(all, &all->list[i - 1], &e) < 0)
+            not_back(all, &all->list[i - 1], &e, out);
+    for (size_t i = all->count; i > 0; i--)
+        if (!all->list[i - 1].late)
+            take_back(all, &all->list[i - 1], out);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------------------
@@ -202,7 +247,10 @@ static int take_all(struct reload_steps *all, bool again, struct err *e)
     for (size_t i = 0; i < all->count; i++) {
         struct reload_step *s = &all->list[i];
 
-        if (s->done || s->d->change == SETTINGS_REMOVED || take(all, s, e) == 0)
+        if (s->done || s->d->change == SETTINGS_REMOVED)
+            continue;
+        s->late = !again;
+        if (take(all, s, e) == 0)
             continue;
         if (e->code == ERR_CANCELLED || !again)
             return -1;
@@ -255,8 +303,12 @@ static void remove_all(struct reload_steps *all, struct buf *out)
 
         if (!all->list[i].drains)
             continue;
-        if (engine_remove_stream(all->engine, name, time_left(end, RELOAD_LEAVE_LEAST), &e) == 0)
+        if (engine_remove_stream(all->engine, name, time_left(end, RELOAD_LEAVE_LEAST), &e) == 0) {
+            drop_name(&all->leaving, name);
             continue;
+        }
+        if (e.code == ERR_CANCELLED) /* the program stops: it goes with it */
+            return;
         add_name(&all->leaving, name);
         log_warn("reload: a stream takes nothing in any more, but cannot be removed yet", KS("stream", name),
                  KE("cause", &e), KS("hint", "the next reload tries it again"));
@@ -270,9 +322,8 @@ static void remove_leaving(struct reload_steps *all, const struct settings *now)
     struct err e;
 
     for (size_t i = all->leaving.n; i > 0; i--)
-        if (!settings_stream(now, all->leaving.v[i - 1]) &&
-            engine_remove_stream(all->engine, all->leaving.v[i - 1], RELOAD_LEAVE_LEAST, &e) == 0)
-            drop_name(&all->leaving, all->leaving.v[i - 1]);
+        if (!settings_stream(now, all->leaving.v[i - 1]))
+            (void)!leave_first(all, all->leaving.v[i - 1], &e);
 }
 
 static bool all_done(const struct reload_steps *all)
@@ -298,13 +349,14 @@ enum reload_result reload_steps_take(struct reload_steps *all, const struct sett
                                      struct err *e)
 {
     make(all, d);
-    if (change_all(all, e) == 0)
+    if (change_all(all, e) == 0) {
+        release_names(&all->unsure);
         return RELOAD_DONE;
-    if (e->code == ERR_CANCELLED)
-        return RELOAD_STOPPED;
-    for (size_t i = all->count; i > 0; i--)
-        take_back(all, &all->list[i - 1], out);
-    return RELOAD_FAILED;
+    }
+    all->stopped = e->code == ERR_CANCELLED;
+    if (!all->stopped)
+        take_all_back(all, out);
+    return all->stopped ? RELOAD_STOPPED : RELOAD_FAILED;
 }
 
 void reload_steps_end(struct reload_steps *all, const struct settings *now, struct buf *out)

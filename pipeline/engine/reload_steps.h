@@ -23,7 +23,8 @@ struct reload_steps {
     struct engine *engine;
     struct reload_step *list; /* of the reload that is under way */
     size_t count;
-    bool frees; /* some streams end, or read something else: what they had may be somebody else's then */
+    bool stopped; /* the program stops: the next start reads the file */
+    bool frees;   /* some streams end, or read something else: what they had may be somebody else's then */
     struct reload_names leaving; /* that are in no configuration, and could not be removed yet */
     struct reload_names unsure;  /* that could not be made again what they were: they begin anew with the next reload */
 };

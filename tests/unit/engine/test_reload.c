@@ -8,14 +8,17 @@
 #include "pipeline/engine/engine.h"
 #include "pipeline/engine/reload.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ftw.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { STREAMS = 6, ROUNDS = 60 };
@@ -245,6 +248,79 @@ static void a_step_that_fails_takes_back_those_before_it(void **state)
     looks_like("app>app ");
 }
 
+/* Where nobody listens. */
+static void find_address(char *out, size_t size)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, n), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    close(fd);
+    snprintf(out, size, "127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
+}
+
+/* A stream that only one can be of: it has the path /x at that address. */
+static void add_single(char *yaml, size_t size, const char *name, const char *listen)
+{
+    size_t n = strlen(yaml);
+
+    snprintf(yaml + n, size - n,
+             "  %s: { destination: { file: { path: ./%s } }, inputs: [{ sns: { listen: '%s', topics: "
+             "['arn:aws:sns:us-east-1:123456789012:t'], path: /x } }] }\n",
+             name, name, listen);
+}
+
+static void what_went_for_another_is_there_again_when_that_fails(void **state)
+{
+    char listen[32], before[1000] = HEAD APP, now[1000] = HEAD APP;
+
+    (void)state;
+    find_address(listen, sizeof(listen));
+    add_single(before, sizeof(before), "x", listen);
+    add_single(now, sizeof(now), "y", listen);
+    add_single(now, sizeof(now), "z", "192.0.2.1:1");
+    assert_int_equal(load(before), RELOAD_DONE);
+    assert_int_equal(load(now), RELOAD_FAILED);
+    has_said("192.0.2.1");
+    if (strstr(buf_cstr(&said), "is not what it was before"))
+        fail_msg("%s", buf_cstr(&said));
+    looks_like("app>app x>x ");
+    assert_int_equal(load(before), RELOAD_DONE);
+    has_said("0 added, 0 removed, 0 changed, 2 as they were");
+}
+
+/* Its folder cannot be opened at that moment. */
+static void what_could_not_begin_again_does_with_the_next_reload(void **state)
+{
+    static const char BEFORE[] = HEAD APP "  x: { destination: { file: { path: ./x } } }\n";
+    char now[1000] = HEAD APP, folder[100], away[100];
+    FILE *f;
+
+    (void)state;
+    add_single(now, sizeof(now), "z", "192.0.2.1:1");
+    snprintf(folder, sizeof(folder), "%s/sluice-data/streams/x", dir);
+    snprintf(away, sizeof(away), "%s/sluice-data/away", dir);
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    assert_int_equal(rename(folder, away), 0);
+    f = fopen(folder, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(load(now), RELOAD_FAILED);
+    has_said("stream x: is not what it was before");
+    looks_like("app>app ");
+    assert_int_equal(load(now), RELOAD_FAILED); /* and again */
+    assert_int_equal(unlink(folder), 0);
+    assert_int_equal(rename(away, folder), 0);
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    has_said("after the reload that failed");
+    looks_like("app>app x>x ");
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    has_said("0 added, 0 removed, 0 changed, 2 as they were");
+}
+
 static unsigned draw(unsigned *seed, unsigned below)
 {
     return (unsigned)rand_r(seed) % below;
@@ -348,6 +424,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_it_would_do_is_said_and_not_done, begin, end),
         cmocka_unit_test_setup_teardown(a_mistake_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_step_that_fails_takes_back_those_before_it, begin, end),
+        cmocka_unit_test_setup_teardown(what_went_for_another_is_there_again_when_that_fails, begin, end),
+        cmocka_unit_test_setup_teardown(what_could_not_begin_again_does_with_the_next_reload, begin, end),
         cmocka_unit_test_setup_teardown(any_configuration_follows_any_other, begin, end),
         cmocka_unit_test_setup_teardown(one_at_a_time_and_none_when_it_stops, begin, end),
     };
