@@ -51,6 +51,12 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
  * of it comes back. */
 void settings_loops(struct cfg_errors *errs, const struct settings *s);
 
+/* "line 4", or "line 4 of app.yaml" where that is another file than `here`: for messages that name a second place. */
+struct settings_line {
+    char text[160];
+};
+struct settings_line settings_line(struct srcpos there, struct srcpos here);
+
 /* One name out of a registry, alone or with options: `gzip`, or `{ gzip: { level: 6 } }`. Borrowed from the tree of nodes. */
 struct settings_choice {
     const struct cfg_node *name;    /* its text is the name */

@@ -158,15 +158,15 @@ static void report(const struct loops *l, const struct edge *x)
     struct err e;
 
     err_set(&e, ERR_CONFIG,
-            "paths: the %s of stream `%s` (line %u) writes files that match this, so its records would come round "
+            "paths: the %s of stream `%s` (%s) writes files that match this, so its records would come round "
             "again and "
             "again; write them elsewhere, or leave them out with `exclude`",
-            role, x->from->name, x->sink.from.at.line);
+            role, x->from->name, settings_line(x->sink.from.at, in->at).text);
     cfg_options_refuse_item(&reader, "paths", x->item, &e);
     err_set(&e, ERR_CONFIG,
-            "path: the `%s` of stream `%s` (line %u) reads what is written here, so records would come round again and "
+            "path: the `%s` of stream `%s` (%s) reads what is written here, so records would come round again and "
             "again; write them elsewhere, or leave them out with its `exclude`",
-            x->to->input->ops->name, x->to->stream->name, in->at.line);
+            x->to->input->ops->name, x->to->stream->name, settings_line(in->at, x->sink.from.at).text);
     cfg_options_refuse(&writer, &e);
 }
 
@@ -201,9 +201,9 @@ static void check_data_dir(const struct loops *l, const struct reader *r)
         if (!cfg_errors_at(l->errs, place))
             cfg_error(
                 l->errs, place,
-                "`data_dir`: the `%s` of stream `%s` (line %u) reads what is written here, so records would come round "
+                "`data_dir`: the `%s` of stream `%s` (%s) reads what is written here, so records would come round "
                 "again and again; choose another one",
-                r->input->ops->name, r->stream->name, r->input->from.at.line);
+                r->input->ops->name, r->stream->name, settings_line(r->input->from.at, place).text);
         return;
     }
 }

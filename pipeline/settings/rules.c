@@ -187,10 +187,10 @@ static void check_clients(const struct rules *r, size_t stream, size_t n)
             if (!is_same_client(in, other))
                 continue;
             cfg_error(r->errs, in->from.at,
-                      "line %u connects to this server under the same name already, which is for one connection at a "
+                      "%s connects to this server under the same name already, which is for one connection at a "
                       "time: give "
                       "this one a name of its own (docs/%s.md)",
-                      other->from.at.line, in->ops->name);
+                      settings_line(other->from.at, in->from.at).text, in->ops->name);
             return;
         }
 }
@@ -215,8 +215,8 @@ static void check_route(const struct rules *r, size_t of, size_t n)
             other->ops->route(other->conf, r->s->streams[i].name, theirs, sizeof(theirs));
             if (strcmp(mine, theirs) != 0)
                 continue;
-            (void)err_set(&e, ERR_CONFIG, "path: the input in line %u has %s already: give one of them another path",
-                          other->from.at.line, mine);
+            (void)err_set(&e, ERR_CONFIG, "path: the input in %s has %s already: give one of them another path",
+                          settings_line(other->from.at, in->from.at).text, mine);
             cfg_options_refuse(&o, &e);
             return;
         }

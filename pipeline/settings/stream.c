@@ -523,7 +523,7 @@ static int by_folded_name(const void *a, const void *b)
     const struct stream_settings *y = *(const struct stream_settings *const *)b;
     int order = strcasecmp(x->name, y->name);
 
-    return order ? order : x->at.line < y->at.line ? -1 : 1;
+    return order ? order : x < y ? -1 : 1;
 }
 
 /* Each stream has a folder, and not every file system tells `App` from `app`. */
@@ -537,8 +537,8 @@ static void check_names_differ(struct cfg_errors *errs, const struct settings *s
     for (size_t i = 1; i < s->stream_count; i++)
         if (strcasecmp(sorted[i]->name, sorted[i - 1]->name) == 0)
             cfg_error(errs, sorted[i]->at,
-                      "stream `%s` differs from `%s` in line %u in upper and lower case only: choose another name",
-                      sorted[i]->name, sorted[i - 1]->name, sorted[i - 1]->at.line);
+                      "stream `%s` differs from `%s` in %s in upper and lower case only: choose another name",
+                      sorted[i]->name, sorted[i - 1]->name, settings_line(sorted[i - 1]->at, sorted[i]->at).text);
     mem_free(sorted);
 }
 

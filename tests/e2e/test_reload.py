@@ -241,6 +241,10 @@ def test_streams_may_stand_in_files_of_their_own(t):
     assert checked.returncode == 2 and "config.d/c.yaml:3:3" in checked.stderr, checked
     part("c.yaml", "streams:\n  c: { destination: { file: { path: ./c } } }\n")
     assert "stream c: added" in reload(d)
+    part("d.yaml", "streams:\n  C: { destination: { file: { path: ./d } } }\n")
+    said = reload(d, status=422)
+    assert "`C` differs from `c` in line 2 of c.yaml in" in said, said
+    os.unlink(t.path("config.d", "d.yaml"))
     os.unlink(t.path("config.d", "b.yaml"))
     assert "stream b: removed" in reload(d)
     d.stop()
