@@ -212,12 +212,18 @@ static enum reload_result take_effect(struct reload *r, const char *by, struct s
 {
     nsec begun = clock_mono();
     enum reload_result result;
+    struct engine_status es;
     struct err e;
 
     keep(r, s);
     log_streams(d);
     doing(r, "streams begin, and change");
+    engine_status(r->conf.engine, &es);
+    if (!es.api_address) /* where it begins to listen now, nobody gets in by the keys of before */
+        engine_set_api_keys(r->conf.engine, &s->api);
     result = reload_steps_take(&r->steps, d, out, &e);
+    if (result != RELOAD_DONE)
+        engine_set_api_keys(r->conf.engine, &r->running->api);
     if (result == RELOAD_DONE) {
         adopt(r, s);
         doing(r, "the last deliveries of streams that are removed");
