@@ -1,7 +1,10 @@
 """exactly_once: shared, against librdkafka's own brokers: several daemons of a group, each record in one object whoever is killed."""
 
+import threading
+
 import objects
 from common import one_stream, to_file
+from http_peer import Handler, HttpPeer
 from kafka_peer import KafkaPeer
 
 
@@ -33,3 +36,22 @@ def test_an_object_has_records_of_one_partition(t):
     assert sorted(got(t)) == sorted(sent)
     for body in objects.read_dir(t.path("out")).values():
         assert len({line[:2] for line in body.splitlines()}) == 1
+
+
+class SilentHandler(Handler):
+    def do_POST(self):
+        self.read_body()
+        self.server.peer.asked.set()
+        self.connection.recv(1)  # until the daemon is gone
+        self.close_connection = True
+
+
+def test_it_stops_while_a_token_is_asked_for(t):
+    tokens = HttpPeer(SilentHandler)
+    t.on_end(tokens.stop)
+    tokens.asked = threading.Event()
+    oauth = {"token_url": tokens.url() + "/token", "client_id": "lake", "client_secret": "verysecret"}
+    peer = KafkaPeer(t)
+    d = daemon(t, peer, "one", {"sasl": {"mechanism": "oauthbearer", "oauth": oauth}}).start()
+    assert tokens.asked.wait(60 * t.slow), "no token is asked for"
+    d.stop()

@@ -277,7 +277,6 @@ static void leave(struct input *in)
     }
     kafka_give_up_open(in);
     kafka_end_client(in);
-    kafka_tokens_end(&in->tokens, in->thread);
 }
 
 static void run(struct input_thread *t, void *arg)
@@ -304,6 +303,7 @@ static void run(struct input_thread *t, void *arg)
         leave_shared(in);
     else
         leave(in);
+    kafka_tokens_end(&in->tokens, t);
 }
 
 /* --- the input --------------------------------------------------------------------------------------------------------------- */
