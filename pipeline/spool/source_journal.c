@@ -231,12 +231,10 @@ uint64_t source_journal_open_records(struct source_journal *j)
 
 bool source_journal_is_empty(struct source_journal *j)
 {
-    const struct source_batch_entry *b;
-    bool empty = true;
+    bool empty;
 
     pthread_mutex_lock(&j->lock);
-    TAILQ_FOREACH(b, &j->batches, link)
-        empty = empty && b->returned;
+    empty = TAILQ_EMPTY(&j->batches);
     pthread_mutex_unlock(&j->lock);
     return empty;
 }

@@ -80,7 +80,7 @@ struct source_limits source_journal_limits(struct source_journal *j);
 uint64_t source_journal_add(struct source_journal *j, const struct source_batch *b, uint64_t *records);
 /* So many records are safe, and in no batch yet. */
 uint64_t source_journal_open_records(struct source_journal *j);
-/* Nothing is on its way, but for what was returned. */
+/* Nothing is on its way; what was returned is until nobody has anything of it any more, and takes room until then. */
 bool source_journal_is_empty(struct source_journal *j);
 
 struct source_news {

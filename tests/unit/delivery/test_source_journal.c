@@ -5,6 +5,8 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/spool/source_journal.h"
 
+#include <semaphore.h>
+
 static const char *const ABC[] = {"alpha", "beta", "gamma"};
 static const char *const DEF[] = {"delta", "epsilon"};
 
@@ -170,6 +172,48 @@ static void what_goes_back_is_delivered_by_nobody(void **state)
     rig_free(&r);
 }
 
+static sem_t is_tried, may_end;
+
+static void stay(void *ctx)
+{
+    (void)ctx;
+    sem_post(&is_tried);
+    while (sem_wait(&may_end) != 0)
+        ;
+}
+
+/* Who asks whether something is there that will make room must not hear "nothing" while a returned batch still takes it. */
+static void what_goes_back_is_there_until_its_attempt_has_ended(void **state)
+{
+    struct rig *r = begin();
+    struct source_journal *j;
+    struct spool_books b;
+    uint64_t batch;
+
+    (void)state;
+    sem_init(&is_tried, 0, 0);
+    sem_init(&may_end, 0, 0);
+    r->destination.during = stay;
+    j = start(r);
+    batch = put(r, ABC, 3, 1);
+    (void)await_ask(j, batch);
+    source_journal_sealed(j, batch);
+    while (sem_wait(&is_tried) != 0)
+        ;
+    source_journal_return(j, batch);
+    assert_false(source_journal_is_empty(j));
+    sem_post(&may_end);
+    rig_drain(r);
+    assert_true(source_journal_is_empty(j));
+    spool_books(spool_reader(r->stream->spool, 0), &b);
+    assert_int_equal(b.delivered + b.returned, 3); /* whether the answer was heard first */
+    assert_int_equal(b.spooled, 0);
+    rig_stop(r);
+    rig_free(&r);
+    sem_destroy(&is_tried);
+    sem_destroy(&may_end);
+}
+
 static void what_was_sealed_before_has_its_name(void **state)
 {
     struct rig *r = begin();
@@ -222,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_sent_before_the_source_has_its_seal),
         cmocka_unit_test(what_goes_back_is_delivered_by_nobody),
+        cmocka_unit_test(what_goes_back_is_there_until_its_attempt_has_ended),
         cmocka_unit_test(what_was_sealed_before_has_its_name),
         cmocka_unit_test(the_source_hears_how_large_a_batch_may_be),
     };
