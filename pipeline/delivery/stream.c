@@ -22,6 +22,7 @@
 #include <string.h>
 
 static const struct delivery_host_ops HOST;
+static const struct stream_source_ops SOURCE_OPS;
 static void pump(struct stream *st);
 static void done(struct delivery_host *h, struct delivery *d);
 
@@ -277,6 +278,8 @@ static void give_up(struct stream *st)
 {
     bool all = true;
 
+    if (st->conf->at_source)
+        stream_source_give_back(st, &SOURCE_OPS);
     for (struct delivery *d = st->open; d; d = d->next_open)
         all = delivery_give_up(d) && all;
     all = all && !staging_is_away(&st->staging);

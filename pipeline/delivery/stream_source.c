@@ -49,8 +49,7 @@ static void forget_untransformed(struct generation *g, const struct delivery *d)
         g->untransformed_last = at;
 }
 
-/* What the source wants back, once nobody has anything of it. */
-static void give_back_returned(struct stream *st, const struct stream_source_ops *ops)
+void stream_source_give_back(struct stream *st, const struct stream_source_ops *ops)
 {
     struct delivery *next;
 
@@ -66,7 +65,7 @@ static void give_back_returned(struct stream *st, const struct stream_source_ops
 void stream_source_turn(struct stream *st, const struct stream_source_ops *ops)
 {
     take_batches(st, ops);
-    give_back_returned(st, ops);
+    stream_source_give_back(st, ops);
 }
 
 bool stream_source_waits(struct stream *st)

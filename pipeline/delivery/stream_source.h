@@ -19,6 +19,8 @@ struct stream_source_ops {
 
 /* Takes what waits, as far as there are places, and ends what goes back. */
 void stream_source_turn(struct stream *st, const struct stream_source_ops *ops);
+/* Ends what the source wants back, once nobody has anything of it. A stream that gives up waits for that, too: nobody seals such a batch. */
+void stream_source_give_back(struct stream *st, const struct stream_source_ops *ops);
 /* A batch waits for a place. False for any other stream. */
 bool stream_source_waits(struct stream *st);
 

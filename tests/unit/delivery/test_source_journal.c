@@ -214,6 +214,29 @@ static void what_goes_back_is_there_until_its_attempt_has_ended(void **state)
     sem_destroy(&may_end);
 }
 
+/* Its seal is kept by nobody any more, and it was never tried. */
+static void a_stream_gives_up_when_what_has_no_seal_goes_back(void **state)
+{
+    struct rig *r = begin();
+    struct source_journal *j = start(r);
+    time_t end = time(NULL) + WAIT_S;
+    uint64_t batch = put(r, ABC, 3, 1);
+
+    (void)state;
+    (void)await_ask(j, batch);
+    stream_give_up(r->stream);
+    assert_false(stream_has_given_up(r->stream));
+    source_journal_return(j, batch);
+    while (!stream_has_given_up(r->stream)) {
+        usleep(1000);
+        if (time(NULL) > end)
+            fail_msg("the stream does not give up");
+    }
+    assert_true(source_journal_is_empty(j));
+    rig_stop(r);
+    rig_free(&r);
+}
+
 static void what_was_sealed_before_has_its_name(void **state)
 {
     struct rig *r = begin();
@@ -267,6 +290,7 @@ int main(void)
         cmocka_unit_test(nothing_is_sent_before_the_source_has_its_seal),
         cmocka_unit_test(what_goes_back_is_delivered_by_nobody),
         cmocka_unit_test(what_goes_back_is_there_until_its_attempt_has_ended),
+        cmocka_unit_test(a_stream_gives_up_when_what_has_no_seal_goes_back),
         cmocka_unit_test(what_was_sealed_before_has_its_name),
         cmocka_unit_test(the_source_hears_how_large_a_batch_may_be),
     };
