@@ -194,7 +194,7 @@ bool kafka_batches_restore(struct kafka_batches *b, int64_t offset, struct slice
     while (fine && take_line(&rest, &line)) {
         struct kafka_batch x = {.number = 0};
 
-        fine = b->n < KAFKA_BATCHES_MAX && read_seal(line, &x) && x.from >= from;
+        fine = b->n < ARRAY_LEN(b->v) && read_seal(line, &x) && x.from >= from;
         if (fine) {
             from = x.end.next;
             b->v[b->n++] = x;
@@ -216,6 +216,12 @@ bool kafka_batches_due(const struct kafka_batches *b)
     return b->offered == 0 && b->version != b->committed;
 }
 
+/* One that is SETTLED keeps it until all before it are: its records must not come again. One of which nothing was left has none. */
+static bool has_seal(const struct kafka_batch *x)
+{
+    return x->state != KAFKA_BATCH_READ && x->state != KAFKA_BATCH_RETURNED && x->note_bytes > 0;
+}
+
 struct slice kafka_batches_offer(struct kafka_batches *b, char out[KAFKA_METADATA_MAX])
 {
     char cursor[KAFKA_CURSOR_MAX];
@@ -229,7 +235,7 @@ struct slice kafka_batches_offer(struct kafka_batches *b, char out[KAFKA_METADAT
         struct kafka_batch *x = &b->v[i];
 
         x->offered = false;
-        if (x->state == KAFKA_BATCH_READ || x->state == KAFKA_BATCH_RETURNED)
+        if (!has_seal(x))
             continue;
         room = (room || x->state != KAFKA_BATCH_ASKED) && put_seal(&t, x); /* in their order */
         x->offered = room;

@@ -496,6 +496,45 @@ static void what_is_owed_and_changed_is_a_new_batch(void **state)
     kafka_batches_release(&b);
 }
 
+/* The batch before it is not delivered yet, so the offset stays before both. */
+static void what_is_owed_and_gone_has_no_seal_any_more(void **state)
+{
+    struct kafka_batches b = {.n = 0}, next = {.n = 0};
+    const char *meta =
+        "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=00000005 records=9 oldest=4 note=a\n"
+        "seal from=20 next=30 last=29 time=7 bytes=3 crc=00000005 records=5 oldest=4 note=b";
+    char out[KAFKA_METADATA_MAX];
+    int64_t end;
+
+    (void)state;
+    assert_true(kafka_batches_restore(&b, 10, slice_str(meta)));
+    kafka_batches_add_owed(&b, kafka_batches_next(&b, 10, &end), true, 9, 1);
+    kafka_batches_add_owed(&b, kafka_batches_next(&b, 20, &end), false, 0, 0);
+    assert_true(kafka_batches_restore(&next, 10, kafka_batches_offer(&b, out)));
+    assert_int_equal(next.n, 1);
+    assert_int_equal(next.v[0].end.next, 20);
+    kafka_batches_release(&b);
+    kafka_batches_release(&next);
+}
+
+/* Where some had to be made anew there are more than a member begins by itself. */
+static void as_many_seals_as_there_are_places_are_taken(void **state)
+{
+    struct kafka_batches b = {.n = 0};
+    char meta[KAFKA_METADATA_MAX];
+    size_t n = (size_t)snprintf(meta, sizeof(meta), "sluice next=0"), count = KAFKA_BATCHES_MAX + 1;
+
+    (void)state;
+    for (size_t i = 0; i < count; i++)
+        n += (size_t)snprintf(meta + n, sizeof(meta) - n,
+                              "\nseal from=%zu next=%zu last=%zu time=7 bytes=3 crc=5 records=1 oldest=4 note=a", i,
+                              i + 1, i);
+    assert_true(n < sizeof(meta));
+    assert_true(kafka_batches_restore(&b, 0, slice_of(meta, n)));
+    assert_int_equal(b.n, count);
+    kafka_batches_release(&b);
+}
+
 static void what_others_wrote_is_not_taken(void **state)
 {
     static const char *const THESE[] = {
@@ -532,8 +571,12 @@ static void what_others_wrote_is_not_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_order_delivers_once),       cmocka_unit_test(long_walks_deliver_once),
-        cmocka_unit_test(what_does_not_fit_waits),        cmocka_unit_test(what_is_owed_and_changed_is_a_new_batch),
+        cmocka_unit_test(each_order_delivers_once),
+        cmocka_unit_test(long_walks_deliver_once),
+        cmocka_unit_test(what_does_not_fit_waits),
+        cmocka_unit_test(what_is_owed_and_changed_is_a_new_batch),
+        cmocka_unit_test(what_is_owed_and_gone_has_no_seal_any_more),
+        cmocka_unit_test(as_many_seals_as_there_are_places_are_taken),
         cmocka_unit_test(what_others_wrote_is_not_taken),
     };
 
