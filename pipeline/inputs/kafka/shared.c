@@ -210,6 +210,7 @@ static bool has_room(struct input *in)
 
 static void begin_turn(struct input *in, struct kafka_part *part, nsec now)
 {
+    give_back_open(in); /* nothing, unless an input that was here before could not end its turn in time */
     in->turn = (struct kafka_turn){.step = KAFKA_TURN_SEEK, .part = part, .heard = now};
     part->turn_at = ++in->turns;
     part->turn_from = part->seen;

@@ -384,6 +384,7 @@ void kafka_look_at_window(struct input *in, nsec now)
     if (news.refused) {
         back_to(in, 0);
         window_reset(&in->window);
+        in->turn.whole = false;             /* what it was read to its end with is gone again */
         in->ask_again = now + NSEC_PER_SEC; /* the disk refuses: not at once again */
     }
 }
