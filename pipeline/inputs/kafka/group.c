@@ -125,6 +125,7 @@ static void forget_wish(struct input *in)
     if (in->leaving)
         rd_kafka_topic_partition_list_destroy(in->leaving);
     in->leaving = NULL;
+    in->lost = false;
     in->wish = KAFKA_WISH_NONE;
 }
 
