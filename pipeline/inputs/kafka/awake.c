@@ -12,7 +12,7 @@
 
 typedef rd_kafka_topic_partition_list_t parts_list;
 
-/* Of what is read, the partitions whose log goes on behind what was taken. NULL: of none. */
+/* Of what is read, the partitions whose log goes on behind what was taken. NULL: of none. One that waits for its turn (shared.h) is paused. */
 static parts_list *behind(const struct input *in)
 {
     parts_list *l = NULL;
@@ -21,7 +21,7 @@ static parts_list *behind(const struct input *in)
         const struct kafka_part *part = in->parts.v[i];
         int64_t low, high;
 
-        if (part->state != KAFKA_PART_READ ||
+        if (part->state != KAFKA_PART_READ || (in->env.seals && part != in->turn.part) ||
             rd_kafka_get_watermark_offsets(in->rk, part->topic, part->partition, &low, &high) !=
                 RD_KAFKA_RESP_ERR_NO_ERROR ||
             high <= part->seen.next)
