@@ -753,7 +753,9 @@ static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
     chronicle_failed(&chronicle, NOW, "C\"ode", "te\\xt");
     chronicle_delivered(&chronicle, &(struct chronicle_object){.at = NOW}, SLICE("na\"me"));
     chronicle_note(&chronicle, clock_mono(), &(struct history_totals){.records_in = 1});
+    engine.streams[0].books.returned = 5;
     assert_has(api_streams((struct listing_query){0}), "\"code\":\"NoSuchBucket\"");
+    assert_has(buf_cstr(&out), "\"corrupt\":0,\"returned\":5,\"spooled\":3");
     buf_clear(&out);
     assert_int_equal(admin_api_status(&engine, NOW, &out), 0);
     assert_true(json_valid(buf_slice(&out), 16));
