@@ -1,7 +1,5 @@
 #include "pipeline/inputs/kinesis/lease.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,44 +27,6 @@ const char *lease_checkpoint(const struct place *p)
 int64_t lease_sub(const struct place *p)
 {
     return p->kind == PLACE_AFTER ? LEASE_WHOLE : p->kind == PLACE_WITHIN ? (int64_t)p->sub : 0;
-}
-
-/* --- writing ------------------------------------------------------------------------------------------------------- */
-
-static int add_text(struct buf *out, const char *name, const char *value)
-{
-    if (buf_printf(out, "\"%s\":{\"S\":", name) < 0 || json_quote(slice_str(value), out) < 0)
-        return -1;
-    return buf_add_str(out, "},");
-}
-
-static int add_number(struct buf *out, const char *name, int64_t value)
-{
-    return buf_printf(out, "\"%s\":{\"N\":\"%" PRId64 "\"},", name, value);
-}
-
-int lease_write(const struct lease *x, struct buf *out)
-{
-    if (buf_add_char(out, '{') < 0 || (x->owner[0] && add_text(out, "leaseOwner", x->owner) < 0) ||
-        (x->giver[0] && add_text(out, "checkpointOwner", x->giver) < 0) ||
-        add_number(out, "leaseCounter", (int64_t)x->counter) < 0 ||
-        add_text(out, "checkpoint", lease_checkpoint(&x->place)) < 0 ||
-        add_number(out, "checkpointSubSequenceNumber", lease_sub(&x->place)) < 0 ||
-        (x->place.kind == PLACE_TIME && add_number(out, "checkpointTimestamp", x->place.ms) < 0) ||
-        add_number(out, "ownerSwitchesSinceCheckpoint", (int64_t)x->switches) < 0 ||
-        (x->first[0] && add_text(out, "startingSequenceNumber", x->first) < 0))
-        return -1;
-    if (x->parents[0][0]) {
-        if (buf_add_str(out, "\"parentShardId\":{\"SS\":[") < 0 || json_quote(slice_str(x->parents[0]), out) < 0)
-            return -1;
-        if (x->parents[1][0] && (buf_add_char(out, ',') < 0 || json_quote(slice_str(x->parents[1]), out) < 0))
-            return -1;
-        if (buf_add_str(out, "]},") < 0)
-            return -1;
-    }
-    if (buf_add_str(out, "\"leaseKey\":{\"S\":") < 0 || json_quote(slice_str(x->key), out) < 0)
-        return -1;
-    return buf_add_str(out, "}}");
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */

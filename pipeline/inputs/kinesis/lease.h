@@ -14,14 +14,13 @@
  * and two of our own: checkpointTimestamp (of AT_TIMESTAMP, ms) and startingSequenceNumber (the shard's: a stream that was made again has the
  * same shards with larger numbers). Items with an entityType other than LEASE are no leases. What else there is stays as it is.
  *
- * As text it is an item of DynamoDB's, {"leaseKey":{"S":"..."},...}, in an object of S3 as well.
+ * As text it is an item of DynamoDB's, {"leaseKey":{"S":"..."},...}.
  *
  * Pure functions on plain values.
  */
 #ifndef PIPELINE_INPUTS_KINESIS_LEASE_H
 #define PIPELINE_INPUTS_KINESIS_LEASE_H
 
-#include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
 #include "pipeline/inputs/kinesis/place.h"
@@ -42,15 +41,11 @@ struct lease {
     bool at_start;      /* LATEST, or AT_TIMESTAMP without a time: where the option `start` says */
     char parents[2][SHARD_ID_MAX + 1];
     char first[SEQUENCE_MAX + 1]; /* startingSequenceNumber; "": not known */
-    char version[80];             /* of the object (its ETag); "": of an item */
 };
 
 /* The value of a checkpoint: what stands in the two attributes. */
 const char *lease_checkpoint(const struct place *p);
 int64_t lease_sub(const struct place *p);
-
-/* Appends the item. -1: out is full. */
-MUST_CHECK int lease_write(const struct lease *x, struct buf *out);
 
 enum lease_read {
     LEASE_READ,

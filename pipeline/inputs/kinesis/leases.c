@@ -214,8 +214,11 @@ void leases_scan_begin(struct leases *l, nsec asked)
         l->v[i]->seen = false;
 }
 
-static void scan_over(struct leases *l, nsec now)
+void leases_scan_end(struct leases *l, nsec now)
 {
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->v[i]->seen)
+            leases_missed(l, l->v[i]->at.key, l->scan_asked, now);
     l->scanning = false;
     l->scanned = true;
     l->scan_due = now + l->conf.failover / 3;
@@ -225,40 +228,17 @@ static void scan_over(struct leases *l, nsec now)
             revoke(l, l->v[i], LEASE_FREE, false);
 }
 
-void leases_scan_end(struct leases *l, nsec now)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (!l->v[i]->seen)
-            leases_missed(l, l->v[i]->at.key, l->scan_asked, now);
-    scan_over(l, now);
-}
-
 void leases_scan_failed(struct leases *l, nsec again)
 {
     l->scanning = false;
     l->scan_due = again;
 }
 
-void leases_scan_each(struct leases *l, nsec now)
-{
-    l->unread = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        struct leased *x = l->v[i];
-
-        x->unread = x->state != LEASE_MINE && !x->busy;
-        l->unread += x->unread;
-        if (x->unread)
-            x->look_at = now;
-    }
-    if (l->unread == 0)
-        scan_over(l, now);
-}
-
 /* --- calls --------------------------------------------------------------------------------------------------------- */
 
 static bool looks(const struct leased *x, nsec now)
 {
-    return (x->unsure || x->unread || x->state == LEASE_AWAITED) && x->look_at <= now;
+    return (x->unsure || x->state == LEASE_AWAITED) && x->look_at <= now;
 }
 
 /* What it becomes. */
@@ -274,7 +254,7 @@ static bool make_put(struct leases *l, struct leased *x, enum lease_want want, s
     switch (want) {
     case WANT_CREATE:
         new->counter = new->switches = 0;
-        new->owner[0] = new->giver[0] = new->version[0] = '\0';
+        new->owner[0] = new->giver[0] = '\0';
         new->place = x->safe;
         new->at_start = false;
         memcpy(new->parents, x->parents, sizeof(new->parents));
@@ -405,11 +385,6 @@ void leases_done(struct leases *l, struct lease_act *act, enum lease_outcome out
     x->busy = x->writes = false;
     if (act->kind == LEASE_LOOK) {
         x->look_at = outcome == LEASE_DONE ? now + l->conf.failover / 10 : again;
-        if (x->unread && outcome == LEASE_DONE) {
-            x->unread = false;
-            if (--l->unread == 0)
-                scan_over(l, now);
-        }
         return;
     }
     if (outcome == LEASE_DONE && act->kind == LEASE_DELETE) {

@@ -75,7 +75,6 @@ struct leased {
     nsec valid;        /* mono; MINE: it may be read until then */
     nsec due;          /* mono; MINE: it is written then */
     nsec look_at;      /* mono; it is not read before */
-    bool unread;       /* it is still to be read for this scan */
     bool writes;       /* the call that is under way changes it */
     bool begins;       /* no lease was there: it begins at `safe` */
     bool again;        /* nobody else has had it since we had it */
@@ -108,7 +107,7 @@ struct leases {
     bool scanning;
     bool parting;                       /* all are given up, and none is taken */
     nsec scan_due, scan_asked, list_at; /* mono */
-    size_t unread, cursor;
+    size_t cursor;
     uint64_t taken, lost; /* so far */
 };
 
@@ -124,8 +123,6 @@ void leases_scan_begin(struct leases *l, nsec asked);
 void leases_saw(struct leases *l, const struct lease *x, nsec asked, nsec now);
 void leases_missed(struct leases *l, const char *key, nsec asked, nsec now);
 void leases_scan_end(struct leases *l, nsec now);
-/* Instead of its end, where a table can only be looked at one by one (it is not empty): it ends when each was. */
-void leases_scan_each(struct leases *l, nsec now);
 void leases_scan_failed(struct leases *l, nsec again);
 
 /* How far its reading is safe; `drained`: all that was read is. */

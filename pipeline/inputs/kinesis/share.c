@@ -148,8 +148,7 @@ static void begin(struct input *in, struct share_call *c, nsec now)
     }
     assert(rc == 0); /* all that stands in it is bounded */
     c->makes_table = false;
-    c->holds = ask(in, c, operation, &text, now);
-    if (!c->holds)
+    if (!ask(in, c, operation, &text, now))
         not_begun(in, c, now);
     buf_release(&text);
 }
@@ -267,7 +266,6 @@ static void came_back(struct input *in, struct share_call *c, nsec now)
     const char *code = c->call.error.code;
     struct err e = {.msg = ""};
 
-    c->holds = false;
     if (!c->call.answered) { /* it was cancelled */
         if (!c->makes_table)
             not_begun(in, c, now);

@@ -20,7 +20,6 @@ struct share_call {
     struct aws_call call;
     struct lease_act act;
     bool makes_table; /* and no lease */
-    bool holds;       /* `act` is under way */
 };
 
 struct share {
