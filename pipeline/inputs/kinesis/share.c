@@ -476,7 +476,7 @@ int share_open(struct input *in, struct err *e)
     aws_caller_connection(&s->caller, &s->trouble);
     s->trouble.conf.failed_text = "a call to the table of leases failed, and is tried again";
     s->trouble.conf.works_text = "calls to the table of leases work again";
-    buf_init(&s->from, KINESIS_LEASE_MAX);
+    buf_init(&s->from, KINESIS_TABLE_KEY_MAX);
     for (size_t i = 0; i < KINESIS_LEASE_CALLS; i++)
         aws_call_init(&s->calls[i].call, &s->caller);
     s->on = true;

@@ -20,7 +20,8 @@ const char *table_hint(const char *code);
 
 /* All of these: -1: out is full. */
 
-/* `from`: the key that the page before has said (an item as it came); empty: the first page. `limit`: 0: as many as there may be. */
+/* `from`: the key that the page before has said (an item as it came); empty: the first page; of
+ * KINESIS_TABLE_KEY_MAX at most, and so fits with the rest into KINESIS_LEASE_MAX. `limit`: 0: as many as there may be. */
 MUST_CHECK int table_scan_text(const char *table, struct slice from, unsigned limit, struct buf *out);
 MUST_CHECK int table_look_text(const char *table, const char *key, struct buf *out);
 /* LEASE_PUT, LEASE_DELETE. */

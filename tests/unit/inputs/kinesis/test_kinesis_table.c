@@ -1,6 +1,7 @@
 /* What is asked of the table of leases, and what its answers say. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/inputs/kinesis/table.h"
 
 #include <inttypes.h>
@@ -136,6 +137,36 @@ static void test_a_page_is_read_and_others_items_are_passed_by(void **state)
     buf_release(&from);
 }
 
+/* Whatever the answer says: what is asked with it has room, or the answer is refused. */
+static void test_the_key_of_the_next_page_is_bounded(void **state)
+{
+    char table[256], key[KINESIS_TABLE_KEY_MAX];
+    struct buf answer, from, text;
+    struct err e;
+    int n = 0;
+
+    (void)state;
+    memset(table, 1, sizeof(table) - 1); /* six bytes each, as JSON */
+    table[sizeof(table) - 1] = '\0';
+    buf_init(&answer, 2 * KINESIS_TABLE_KEY_MAX);
+    buf_init(&from, KINESIS_TABLE_KEY_MAX);
+    buf_init(&text, KINESIS_LEASE_MAX);
+    for (int longer = 0; longer < 2; longer++) {
+        int bytes = (int)KINESIS_TABLE_KEY_MAX - (int)strlen("{\"leaseKey\":{\"S\":\"\"}}") + longer;
+
+        memset(key, 'k', sizeof(key));
+        buf_clear(&answer);
+        assert_int_equal(
+            buf_printf(&answer, "{\"Items\":[],\"LastEvaluatedKey\":{\"leaseKey\":{\"S\":\"%.*s\"}}}", bytes, key), 0);
+        assert_int_equal(table_scan_read(buf_slice(&answer), count, &n, &from, &e), longer ? -1 : 0);
+        if (!longer)
+            assert_int_equal(table_scan_text(table, buf_slice(&from), 0, &text), 0);
+    }
+    buf_release(&answer);
+    buf_release(&from);
+    buf_release(&text);
+}
+
 static void test_one_is_read_or_is_not_there(void **state)
 {
     struct lease x;
@@ -189,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_places_have_an_order),
         cmocka_unit_test(test_what_is_no_lease_is_refused),
         cmocka_unit_test(test_a_page_is_read_and_others_items_are_passed_by),
+        cmocka_unit_test(test_the_key_of_the_next_page_is_bounded),
         cmocka_unit_test(test_one_is_read_or_is_not_there),
         cmocka_unit_test(test_a_write_says_what_the_lease_was),
     };
