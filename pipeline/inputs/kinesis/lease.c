@@ -1,5 +1,7 @@
 #include "pipeline/inputs/kinesis/lease.h"
 
+#include "pipeline/base/buf.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,14 +40,28 @@ struct reading {
     bool other, bad, has_ms;
 };
 
+static bool copy_bytes(char *to, size_t size, struct slice s)
+{
+    if (s.n >= size || (s.n > 0 && memchr(s.p, '\0', s.n)))
+        return false;
+    if (s.n > 0)
+        memcpy(to, s.p, s.n);
+    to[s.n] = '\0';
+    return true;
+}
+
+/* A worker's name may be any text. */
 static bool copy(char *to, size_t size, struct json_string s)
 {
-    if (s.escaped || s.raw.n >= size)
-        return false;
-    if (s.raw.n > 0)
-        memcpy(to, s.raw.p, s.raw.n);
-    to[s.raw.n] = '\0';
-    return true;
+    struct buf text;
+    bool fine;
+
+    if (!s.escaped)
+        return copy_bytes(to, size, s.raw);
+    buf_init(&text, size);
+    fine = json_unescape(s, &text) == 0 && copy_bytes(to, size, buf_slice(&text));
+    buf_release(&text);
+    return fine;
 }
 
 /* Numbers come as texts. One that is too large for us is not ours. */
@@ -73,9 +89,9 @@ static void take_text(struct reading *in, struct json_string name, struct json_s
     else if (json_string_is(name, "checkpoint"))
         in->bad |= !copy(in->checkpoint, sizeof(in->checkpoint), s);
     else if (json_string_is(name, "startingSequenceNumber"))
-        in->bad |= !copy(x->first, sizeof(x->first), s) || (s.raw.n > 0 && !is_sequence(s.raw));
+        in->bad |= !copy(x->first, sizeof(x->first), s) || (x->first[0] && !is_sequence(slice_str(x->first)));
     else if (json_string_is(name, "entityType"))
-        in->other = !slice_is(s.raw, "LEASE");
+        in->other = !json_string_is(s, "LEASE");
 }
 
 static void take_number(struct reading *in, struct json_string name, struct json_string s)

@@ -40,6 +40,29 @@ static void test_an_item_is_read(void **state)
     assert_string_equal(x.place.sequence, "123");
 }
 
+/* A worker may have any name, and the text of the item any escapes. */
+static void test_names_are_any_text(void **state)
+{
+    static const char NAME[] = "DOM\\w \"1\" \xc3\xa9/x";
+    struct leased of = {.at = {.key = "s", .counter = 3}};
+    struct lease_act act = {.kind = LEASE_PUT, .of = &of, .existed = true};
+    struct buf text;
+    struct lease x;
+
+    (void)state;
+    assert_true(read_item("{\"leaseKey\":{\"S\":\"s\"},\"checkpoint\":{\"S\":\"1\"},\"leaseOwner\":{\"S\":"
+                          "\"DOM\\\\w \\\"1\\\" \\u00e9\\/x\"}}",
+                          &x));
+    assert_string_equal(x.owner, NAME);
+    assert_false(read_item(
+        "{\"leaseKey\":{\"S\":\"s\"},\"checkpoint\":{\"S\":\"1\"},\"leaseOwner\":{\"S\":\"a\\u0000b\"}}", &x));
+    buf_init(&text, 8192);
+    memcpy(act.lease.owner, NAME, sizeof(NAME));
+    assert_int_equal(table_write_text("t", &act, &text), 0);
+    assert_non_null(strstr(buf_cstr(&text), "\"DOM\\\\w \\\"1\\\" \xc3\xa9/x\""));
+    buf_release(&text);
+}
+
 static void test_every_place_comes_back(void **state)
 {
     static const struct place PLACES[] = {
@@ -216,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_item_is_read),
+        cmocka_unit_test(test_names_are_any_text),
         cmocka_unit_test(test_every_place_comes_back),
         cmocka_unit_test(test_places_have_an_order),
         cmocka_unit_test(test_what_is_no_lease_is_refused),
