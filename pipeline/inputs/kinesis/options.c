@@ -17,7 +17,7 @@
 #define AT(member) .offset = offsetof(struct kinesis_conf, member)
 
 static const struct cfg_field dynamodb_fields[] = {
-    {.name = "table", .type = CFG_STRING, AT(leases.table), .max = 255,
+    {.name = "table", .type = CFG_STRING, AT(leases.table), .min = 1, .max = 255,
      .help = "its name; it is of this stream alone. Its key is leaseKey, a text"},
     {.name = "endpoint", .type = CFG_STRING, AT(leases.endpoint),
      .help = "where calls go instead of https://dynamodb.REGION.amazonaws.com"},
@@ -33,7 +33,7 @@ static const struct cfg_field leases_fields[] = {
      .help = "the table of leases, in the shape of the Kinesis Client Library's"},
     {.name = "failover", .type = CFG_DURATION, AT(leases.failover), .min = NSEC_PER_SEC, .max = 600 * NSEC_PER_SEC,
      .help = "who has not written its lease for so long is not reading any more, and others take its shards; left out: 10s. It is written every third of it"},
-    {.name = "worker", .type = CFG_STRING, AT(leases.worker), .max = WORKER_MAX,
+    {.name = "worker", .type = CFG_STRING, AT(leases.worker), .min = 1, .max = WORKER_MAX,
      .help = "this daemon's name in the leases; no two may have the same. Left out: the host's name and a number that is kept with the stream's records"},
     {.name = NULL},
 };
