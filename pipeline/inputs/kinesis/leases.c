@@ -151,6 +151,7 @@ void leases_saw(struct leases *l, const struct lease *seen, nsec asked, nsec now
     x->seen = true;
     if (x->writes || asked < x->changed)
         return;
+    x->changed = asked; /* a page of a scan may come later than an answer that was asked for behind it */
     x->unsure = false;
     x->at = *seen;
     x->exists = true;
@@ -173,6 +174,7 @@ void leases_missed(struct leases *l, const char *key, nsec asked, nsec now)
 
     if (!x || x->writes || asked < x->changed)
         return;
+    x->changed = asked;
     x->unsure = false;
     x->tried = 0;
     if (!x->exists)

@@ -469,11 +469,80 @@ static void test_without_accidents_each_record_is_read_once(void **state)
     }
 }
 
+/* --- by hand -------------------------------------------------------------------------------------------------------- */
+
+static void hear_granted(void *ctx, const struct leased *x, bool again)
+{
+    (void)ctx;
+    (void)x;
+    (void)again;
+}
+
+static void hear_revoked(void *ctx, const struct leased *x, bool lost)
+{
+    (void)ctx;
+    (void)x;
+    (void)lost;
+}
+
+/* A stream of one shard, whose lease was free. */
+static struct leased *own_one(struct leases *l, nsec now)
+{
+    const struct leases_conf conf = {
+        .me = "me", .failover = FAILOVER, .granted = hear_granted, .revoked = hear_revoked, .begin_at = begin_at};
+    const struct lease nobodys = {.key = "shardId-0", .counter = 5, .place = {.kind = PLACE_START}};
+    struct lease_act act;
+
+    leases_init(l, &conf);
+    leases_list_begin(l, now);
+    leases_list(l, "shardId-0", "", "", "1000");
+    leases_scan_begin(l, now);
+    leases_saw(l, &nobodys, now, now);
+    leases_scan_end(l, now);
+    assert_true(leases_next(l, now, &act));
+    assert_int_equal(act.want, WANT_TAKE);
+    leases_done(l, &act, LEASE_DONE, now, now);
+    assert_int_equal(act.of->state, LEASE_MINE);
+    return act.of;
+}
+
+static void test_a_page_that_comes_late_says_nothing_new(void **state)
+{
+    nsec now = 1000 * NSEC_PER_SEC, asked;
+    struct lease before, written;
+    struct lease_act act;
+    struct leased *x;
+    struct leases l;
+
+    (void)state;
+    x = own_one(&l, now);
+    before = x->at;
+    asked = now += FAILOVER / 3;
+    leases_scan_begin(&l, asked);
+    assert_true(leases_next(&l, now, &act)); /* it is renewed, and nobody answers */
+    assert_int_equal(act.kind, LEASE_PUT);
+    written = act.lease;
+    leases_done(&l, &act, LEASE_UNSURE, now, now);
+    now += NSEC_PER_MSEC;
+    assert_true(leases_next(&l, now, &act));
+    assert_int_equal(act.kind, LEASE_LOOK);
+    leases_saw(&l, &written, act.began, now);
+    leases_done(&l, &act, LEASE_DONE, now, now);
+    assert_int_equal(x->state, LEASE_MINE);
+    leases_saw(&l, &before, asked, now);
+    leases_scan_end(&l, now);
+    assert_int_equal(x->state, LEASE_MINE);
+    assert_int_equal(x->at.counter, written.counter);
+    assert_int_equal(l.lost, 0);
+    leases_release(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_order_leaves_anything_out),
         cmocka_unit_test(test_without_accidents_each_record_is_read_once),
+        cmocka_unit_test(test_a_page_that_comes_late_says_nothing_new),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
