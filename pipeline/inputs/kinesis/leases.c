@@ -281,7 +281,7 @@ static bool make_put(struct leases *l, struct leased *x, enum lease_want want, s
             new->at_start = false;
             new->switches = 0;
         }
-        if (new->place.kind == PLACE_END || (x->state == LEASE_GIVING && is_me(l, new->owner)))
+        if (new->place.kind == PLACE_END || (x->state == LEASE_GIVING && x->drained && is_me(l, new->owner)))
             new->owner[0] = '\0';
         new->giver[0] = '\0';
         break;
@@ -304,8 +304,8 @@ static bool next_of(struct leases *l, struct leased *x, nsec now, struct lease_a
     }
     if (x->unsure)
         return false;
-    if (x->state == LEASE_GIVING)
-        return x->drained && make_put(l, x, WANT_NOTHING, act);
+    if (x->state == LEASE_GIVING) /* one that nobody has asked for stays ours until then */
+        return (x->drained || (x->due <= now && is_me(l, x->at.owner))) && make_put(l, x, WANT_NOTHING, act);
     if (x->state == LEASE_MINE)
         return (x->due <= now || ends) && make_put(l, x, WANT_NOTHING, act);
     if (l->parting)
@@ -366,6 +366,8 @@ static void was_written(struct leases *l, struct leased *x, const struct lease_a
             revoke(l, x, LEASE_FREE, false); /* read to its end */
         } else if (x->state == LEASE_GIVING && (!mine || !l->parting)) {
             x->state = LEASE_FREE;
+        } else {
+            x->due = act->began + l->conf.failover / 3;
         }
         if (!mine)
             x->again = false;

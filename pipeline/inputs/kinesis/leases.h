@@ -10,7 +10,7 @@
  *   4. Each takes so many that all have the same, but for one. When there is nothing to take and another has at least two more, one is asked
  *      for: the taker becomes the owner, and the one before it is `giver`. The giver stops, waits until all that it read is safe, writes the
  *      checkpoint and that it is no giver any more; only then the owner begins. If that takes longer than the fail-over time, it begins
- *      without it. A daemon that is stopped gives its leases back in the same way.
+ *      without it. A daemon that is stopped gives its leases back in the same way, and renews them until it can.
  *   5. The checkpoint is the place up to which all is safe in the spool of the owner. It goes with the writes of rule 2, so it may lag.
  *   6. A new owner begins at the checkpoint. One that was the owner already (it was started again, or the table was away) begins at the place
  *      that its own spool has if that is further: nobody else has read in between. So nothing is ever left out, and a record is read twice only
@@ -73,7 +73,7 @@ struct leased {
     nsec since;        /* mono; since when it is seen, or since when it is missing */
     nsec changed;      /* mono; an answer that was asked for before this says nothing new */
     nsec valid;        /* mono; MINE: it may be read until then */
-    nsec due;          /* mono; MINE: it is written then */
+    nsec due;          /* mono; MINE, and GIVING that nobody has asked for: it is written then */
     nsec look_at;      /* mono; it is not read before */
     bool writes;       /* the call that is under way changes it */
     bool begins;       /* no lease was there: it begins at `safe` */

@@ -537,12 +537,43 @@ static void test_a_page_that_comes_late_says_nothing_new(void **state)
     leases_release(&l);
 }
 
+static void test_one_that_is_stopped_keeps_its_lease_until_all_is_safe(void **state)
+{
+    const struct place part = place_at(1), all = place_at(2);
+    nsec now = 1000 * NSEC_PER_SEC;
+    struct lease_act act;
+    struct leased *x;
+    struct leases l;
+
+    (void)state;
+    x = own_one(&l, now);
+    leases_part(&l);
+    for (unsigned i = 0; i < 5; i++) { /* the disk is slow */
+        leases_progress(x, &part, false);
+        assert_false(leases_next(&l, now, &act));
+        now += FAILOVER / 3;
+        assert_true(leases_next(&l, now, &act));
+        assert_string_equal(act.lease.owner, "me");
+        assert_int_equal(place_order(&act.lease.place, &part), 0);
+        leases_done(&l, &act, LEASE_DONE, now, now);
+        assert_false(leases_parted(&l));
+    }
+    leases_progress(x, &all, true);
+    assert_true(leases_next(&l, now, &act));
+    assert_string_equal(act.lease.owner, "");
+    assert_int_equal(place_order(&act.lease.place, &all), 0);
+    leases_done(&l, &act, LEASE_DONE, now, now);
+    assert_true(leases_parted(&l));
+    leases_release(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_order_leaves_anything_out),
         cmocka_unit_test(test_without_accidents_each_record_is_read_once),
         cmocka_unit_test(test_a_page_that_comes_late_says_nothing_new),
+        cmocka_unit_test(test_one_that_is_stopped_keeps_its_lease_until_all_is_safe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
