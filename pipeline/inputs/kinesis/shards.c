@@ -228,7 +228,7 @@ void shards_rewind(struct shards *s)
         assert(!x->busy);
         drop_iterator(x);
         x->caught_up = false;
-        x->last = 0;
+        x->last = x->marked = 0; /* what was marked is not in the spool */
         if (is_over(x->state))
             continue;
         x->place = x->base;

@@ -714,6 +714,44 @@ static void a_place_that_means_nothing_is_given_up_for_the_start(void **state)
     shards_release(&s);
 }
 
+static struct place after(const char *sequence)
+{
+    struct place p = {.kind = PLACE_AFTER};
+
+    snprintf(p.sequence, sizeof(p.sequence), "%s", sequence);
+    return p;
+}
+
+/* The place that becomes safe is of the records that the spool has, and not of those that it refused. */
+static void what_was_refused_is_not_safe_with_what_comes_later(void **state)
+{
+    const struct place begin = after("100"), refused = after("105"), one = after("101"), two = after("102");
+    struct notes n;
+    struct shards s;
+    struct place safe;
+    struct shard *x;
+
+    (void)state;
+    begin_notes(&s, &n);
+    s.shared = true;
+    shards_grant(&s, "a", &begin, false, 1);
+    x = shards_find(&s, "a");
+    shard_took(x, &refused, 5);
+    safe = shard_safe_place(&s, x);
+    assert_int_equal(place_order(&safe, &begin), 0);
+    shards_rewind(&s);
+    shards_restore(&s, "a", &begin);
+    shard_took(x, &one, 6);
+    shard_took(x, &two, 7);
+    shards_safe(&s, 6, 2);
+    safe = shard_safe_place(&s, x);
+    assert_true(place_order(&safe, &two) < 0);
+    shards_safe(&s, 7, 3);
+    safe = shard_safe_place(&s, x);
+    assert_int_equal(place_order(&safe, &two), 0);
+    shards_release(&s);
+}
+
 static void places_are_what_was_written(void **state)
 {
     static const char *const FINE[] = {"start", "time 0", "time 1700000000123", "after 7", "within 49 12",
@@ -757,6 +795,7 @@ int main(void)
         cmocka_unit_test(another_stream_of_the_same_name_is_noticed),
         cmocka_unit_test(another_stream_is_noticed_by_a_shard_that_is_over),
         cmocka_unit_test(a_place_that_means_nothing_is_given_up_for_the_start),
+        cmocka_unit_test(what_was_refused_is_not_safe_with_what_comes_later),
         cmocka_unit_test(every_short_order_loses_and_doubles_nothing),
         cmocka_unit_test(long_random_orders_lose_and_double_nothing),
     };
