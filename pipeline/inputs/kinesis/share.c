@@ -190,8 +190,8 @@ static int take_page(struct input *in, const struct share_call *c, nsec now, str
     s->too_many = false;
     if (table_scan_read(buf_slice(&c->call.answer), on_lease, in, &s->from, e) < 0)
         return -1;
-    if (s->too_many)
-        return err_set(e, ERR_FORMAT, "the table has more than %d leases", 2 * KINESIS_SHARDS_MAX);
+    if (s->too_many || (s->from.n > 0 && ++s->paged >= 2 * KINESIS_SHARDS_MAX))
+        return err_set(e, ERR_FORMAT, "the table has more than %d leases, or no end", 2 * KINESIS_SHARDS_MAX);
     s->pages = s->from.n > 0;
     if (!s->pages)
         leases_scan_end(&s->leases, now);
@@ -323,6 +323,7 @@ static void start_calls(struct input *in, nsec now)
             return;
         } else if (c->act.kind == LEASE_SCAN) {
             buf_clear(&s->from);
+            s->paged = 0;
         }
         begin(in, c, now);
     }

@@ -32,6 +32,7 @@ struct share {
     struct connection trouble;
     struct buf from; /* of the scan: the page that is next */
     bool pages;      /* there is one */
+    unsigned paged;  /* so many have come */
     bool table_missing, too_many;
     nsec next;     /* mono */
     uint64_t told; /* changes of hands that the log has */
