@@ -108,10 +108,15 @@ static void tell_progress(struct input *in)
 
 static bool ask(struct input *in, struct share_call *c, const char *operation, const struct buf *text, nsec now)
 {
-    nsec most = in->share.leases.conf.failover / 2; /* else there is no time for another try */
+    struct share *s = &in->share;
+    nsec most = s->leases.conf.failover / 2; /* else there is no time for another try */
 
-    return aws_call_begin(&c->call, operation, buf_slice(text),
-                          most < KINESIS_LEASE_TIMEOUT ? most : KINESIS_LEASE_TIMEOUT, false, &in->share.trouble, now);
+    if (most > KINESIS_LEASE_TIMEOUT)
+        most = KINESIS_LEASE_TIMEOUT;
+    if (aws_call_begin(&c->call, operation, buf_slice(text), most, false, &s->trouble, now))
+        return true;
+    s->failed = NULL;
+    return false;
 }
 
 /* What it could not do now it does later. */
@@ -241,16 +246,45 @@ static nsec again(struct share *s, nsec now)
     return s->trouble.again;
 }
 
+/* One right of several may be missing: what works says nothing of what does not, unless that is not asked for any more. */
+static void works(struct share *s, const struct share_call *c, nsec now)
+{
+    if (s->trouble.failing && s->failed && strcmp(c->call.operation, s->failed) != 0 &&
+        now - s->failed_at < s->leases.conf.failover)
+        return;
+    connection_works(&s->trouble, now);
+}
+
+/* The table is not made, or a lease that nobody needs stays: that holds up nothing else. */
+static void failed_beside(struct input *in, const struct share_call *c, nsec now)
+{
+    const struct aws_json_error *x = &c->call.error;
+    const char *cause = x->code[0] ? x->code : x->said, *hint = aws_caller_hint(&in->share.caller.conf, x);
+
+    input_health_refused(in->env.health, cause, hint, now);
+    if (log_due(&in->share.beside, now, KINESIS_SAYS_EVERY))
+        log_warn("a table of leases cannot be made, or a lease not be deleted; it is tried again",
+                 KS("stream", in->env.stream), KS("input", in->label), KS("source", in->conf->leases.table),
+                 KS("call", c->call.operation), KS("cause", cause), KS("said", x->code[0] ? x->said : ""),
+                 KU("suppressed", in->share.beside.suppressed), KS("hint", hint));
+}
+
 static void call_failed(struct input *in, struct share_call *c, const struct err *malformed, nsec now)
 {
     struct share *s = &in->share;
 
+    if (c->makes_table || c->act.kind == LEASE_DELETE) {
+        failed_beside(in, c, now);
+        if (!c->makes_table)
+            leases_done(&s->leases, &c->act, LEASE_UNSURE, now, now);
+        return;
+    }
+    s->failed = c->call.operation;
+    s->failed_at = now;
     if (malformed)
         aws_call_malformed(&c->call, &s->trouble, malformed, now);
     else
         aws_call_failed(&c->call, &s->trouble, now);
-    if (c->makes_table)
-        return;
     if (c->act.kind == LEASE_SCAN) {
         buf_clear(&s->from);
         s->pages = false;
@@ -271,7 +305,7 @@ static void came_back(struct input *in, struct share_call *c, nsec now)
             not_begun(in, c, now);
     } else if (strstr(code, "ConditionalCheckFailed")) {
         leases_done(&in->share.leases, &c->act, LEASE_REFUSED, now, now);
-        connection_works(&in->share.trouble, now);
+        works(&in->share, c, now);
     } else if (c->makes_table && (c->call.error.trouble == AWS_FINE || strstr(code, "ResourceInUse"))) {
         in->share.leases.scan_due = now + NSEC_PER_SEC; /* it takes some time */
     } else if (c->call.error.trouble != AWS_FINE) {
@@ -279,7 +313,7 @@ static void came_back(struct input *in, struct share_call *c, nsec now)
     } else if (take_answer(in, c, now, &e) < 0) {
         call_failed(in, c, &e, now);
     } else {
-        connection_works(&in->share.trouble, now);
+        works(&in->share, c, now);
     }
     aws_call_forget(&c->call);
 }

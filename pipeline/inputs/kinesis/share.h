@@ -29,14 +29,16 @@ struct share {
     char me[WORKER_MAX + 1];
     struct leases leases;
     struct share_call calls[KINESIS_LEASE_CALLS];
-    struct connection trouble;
-    struct buf from; /* of the scan: the page that is next */
-    bool pages;      /* there is one */
-    unsigned paged;  /* so many have come */
+    struct connection trouble; /* of reading leases and writing them */
+    const char *failed;        /* the operation that failed last, while it is failing; NULL: it could not begin */
+    nsec failed_at;            /* mono */
+    struct buf from;           /* of the scan: the page that is next */
+    bool pages;                /* there is one */
+    unsigned paged;            /* so many have come */
     bool table_missing, too_many;
     nsec next;     /* mono */
     uint64_t told; /* changes of hands that the log has */
-    struct log_limit changes, lost;
+    struct log_limit changes, lost, beside;
 };
 
 /* Without the option: nothing, as all below. */
