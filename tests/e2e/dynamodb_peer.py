@@ -2,6 +2,7 @@
 
     d = DynamodbPeer()                    # with a table "leases", unless made=False
     d.items["shardId-0"]["leaseOwner"]    # {"S": "..."}
+    d.seized                              # keys of leases that changed hands without their owner
     d.on = lambda operation, request: Behaviour or None          # for whatever call a case chooses
 """
 
@@ -45,6 +46,7 @@ class DynamodbPeer(HttpPeer):
     def __init__(self, table="leases", made=True, page=2, **kw):
         self.table, self.made, self.page = table, made, page
         self.items, self.refused, self.on, self.changed = {}, [], None, threading.RLock()
+        self.seized = []  # leases whose owner changed, and the one before was not asked
         super().__init__(_Handler, **kw)
 
     def owners(self):
@@ -95,6 +97,9 @@ class DynamodbPeer(HttpPeer):
             item[names[name]] = request["ExpressionAttributeValues"][value]
         for name in removes.split(",") if removes else []:
             item.pop(names[name], None)
+        was, owner = (x.get("leaseOwner") for x in (self.items.get(key, {}), item))
+        if was and owner and owner != was and item.get("checkpointOwner") != was:
+            self.seized.append(key)
         self.items[key] = item
         return {}
 
