@@ -146,6 +146,7 @@ struct input_ops {
     /* Would two of it, of one stream or of two, be one client for their server, which lets in one at a time? That is refused. Some options may be
      * zero, as above. NULL: they never would. */
     bool (*same_client)(const void *conf, const void *other);
+    const char *same_client_text; /* said then, behind "line 7 "; NULL: that they have one name for the server */
     /* For inputs to which messages are pushed: where, as "ADDRESS/PATH"; cut to `size`. Two of one route are refused. Some options may be zero;
      * then "". NULL: nothing is pushed to it. */
     void (*route)(const void *conf, const char *stream, char *out, size_t size);

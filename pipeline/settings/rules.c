@@ -178,6 +178,8 @@ static bool is_same_client(const struct input_settings *a, const struct input_se
 /* Of input number n of stream number `stream`, and all before it. */
 static void check_clients(const struct rules *r, size_t stream, size_t n)
 {
+    static const char TEXT[] = "connects to this server under the same name already, which is for one connection at a "
+                               "time: give this one a name of its own";
     const struct input_settings *in = &r->s->streams[stream].inputs[n];
 
     for (size_t i = 0; i <= stream; i++)
@@ -186,11 +188,8 @@ static void check_clients(const struct rules *r, size_t stream, size_t n)
 
             if (!is_same_client(in, other))
                 continue;
-            cfg_error(r->errs, in->from.at,
-                      "%s connects to this server under the same name already, which is for one connection at a "
-                      "time: give "
-                      "this one a name of its own (docs/%s.md)",
-                      settings_line(other->from.at, in->from.at).text, in->ops->name);
+            cfg_error(r->errs, in->from.at, "%s %s (docs/%s.md)", settings_line(other->from.at, in->from.at).text,
+                      in->ops->same_client_text ? in->ops->same_client_text : TEXT, in->ops->name);
             return;
         }
 }

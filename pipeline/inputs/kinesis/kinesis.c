@@ -279,5 +279,8 @@ const struct input_ops kinesis_ops = {
     .close = kinesis_close,
     .check_conf = kinesis_conf_check_all,
     .same_positions = kinesis_conf_same_positions,
+    .same_client = kinesis_conf_same_table,
+    .same_client_text =
+        "has this table of leases already, and a table is of one input alone: give this one a table of its own",
     .probe = kinesis_probe,
 };

@@ -165,6 +165,28 @@ bool kinesis_conf_same_positions(const void *conf, const void *other)
             strcmp(regions[0], regions[1]) == 0);
 }
 
+/* That of the table. */
+static bool table_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX])
+{
+    struct err ignored;
+
+    if (!c->leases.region || !*c->leases.region)
+        return kinesis_conf_region(c, out, &ignored) == 0;
+    snprintf(out, KINESIS_REGION_MAX, "%s", c->leases.region);
+    return true;
+}
+
+bool kinesis_conf_same_table(const void *conf, const void *other)
+{
+    const struct kinesis_conf *a = conf, *b = other;
+    const char *at[] = {a->leases.endpoint ? a->leases.endpoint : "", b->leases.endpoint ? b->leases.endpoint : ""};
+    char regions[2][KINESIS_REGION_MAX];
+
+    return a->stream && b->stream && a->leases.table && b->leases.table &&
+           strcmp(a->leases.table, b->leases.table) == 0 && strcmp(at[0], at[1]) == 0 && table_region(a, regions[0]) &&
+           table_region(b, regions[1]) && strcmp(regions[0], regions[1]) == 0;
+}
+
 bool kinesis_conf_shares(const struct kinesis_conf *c)
 {
     return c->leases.table != NULL;

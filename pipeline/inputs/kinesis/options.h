@@ -42,6 +42,8 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
 MUST_CHECK int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e);
 /* input_ops.same_positions. */
 bool kinesis_conf_same_positions(const void *conf, const void *other);
+/* input_ops.same_client: both have one table of leases, in which the shards of both would have the same names. */
+bool kinesis_conf_same_table(const void *conf, const void *other);
 /* It has leases. */
 bool kinesis_conf_shares(const struct kinesis_conf *c);
 nsec kinesis_conf_failover(const struct kinesis_conf *c);
