@@ -369,7 +369,7 @@ static bool put(struct objects *o, struct object_reader *r, struct slice line, b
     m.facts = buf_slice(&r->facts);
     if (last && o->conf.id_source.n > 0)
         m.id = slice_str(r->identity);
-    switch (window_put(o->conf.window, &m, *o->conf.numbers + last, clock_wall(), now)) {
+    switch (window_put(o->conf.window, &m, *o->conf.numbers + 1, clock_wall(), now)) {
     case WINDOW_TAKEN:
         break;
     case WINDOW_TOO_LARGE:
@@ -381,7 +381,7 @@ static bool put(struct objects *o, struct object_reader *r, struct slice line, b
     case WINDOW_BROKEN:
         return false;
     }
-    *o->conf.numbers += last;
+    ++*o->conf.numbers; /* of each line: a message may end behind any, when its object is gone or was overwritten */
     object_text_took(&r->text);
     object_place_moves(&o->places, r->place, r->text.at);
     return true;
