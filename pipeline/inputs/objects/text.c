@@ -23,6 +23,7 @@ void object_text_begin(struct object_text *t, uint64_t at, bool skips)
     buf_clear(&t->text);
     t->rest = SLICE("");
     t->shown = t->looked = t->taking = 0;
+    t->plain = at > 0 && !skips;
     t->at = at;
     t->skip = skips ? at : 0;
 }
@@ -30,7 +31,7 @@ void object_text_begin(struct object_text *t, uint64_t at, bool skips)
 void object_text_feed(struct object_text *t, struct slice piece)
 {
     if (!t->unpack)
-        t->unpack = unpack_new(piece);
+        t->unpack = unpack_new(t->plain ? SLICE("") : piece);
     t->rest = piece;
 }
 

@@ -24,6 +24,7 @@
 
 struct object_text {
     struct unpack *unpack; /* NULL: no piece came yet */
+    bool plain;            /* what comes first is not the object's beginning, and says nothing of how it is packed */
     struct slice rest;     /* of the piece */
     struct buf text;
     size_t shown, looked; /* of it: taken; looked through for an end of line */

@@ -153,6 +153,26 @@ static void reading_goes_on_anywhere(void **state)
     buf_release(&stored);
 }
 
+/* A line may look like anything. */
+static void only_the_beginning_says_how_it_is_packed(void **state)
+{
+    const struct slice object = SLICE("one\n\x1f\x8b\x08 two\n\x28\xb5\x2f\xfd three\nPK\x03\x04 four\nend");
+
+    (void)state;
+    for (size_t most = 0; most <= 4; most++) {
+        struct came first, rest;
+
+        read_text(&first, object, 7, 0, false, most);
+        read_text(&rest, object, object.n, first.at, false, SIZE_MAX);
+        assert_int_equal(rest.end, OBJECT_TEXT_LAST_LINE);
+        assert_int_equal(buf_add_slice(&first.lines, buf_slice(&rest.lines)), 0);
+        assert_string_equal(buf_cstr(&first.lines),
+                            "[one][\x1f\x8b\x08 two][\x28\xb5\x2f\xfd three][PK\x03\x04 four]![end]");
+        buf_release(&first.lines);
+        buf_release(&rest.lines);
+    }
+}
+
 /* As inputs/lines.h cuts them. */
 static void long_lines_are_cut(void **state)
 {
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(lines_are_the_same_in_all_pieces),
         cmocka_unit_test(what_is_packed_is_unpacked),
         cmocka_unit_test(reading_goes_on_anywhere),
+        cmocka_unit_test(only_the_beginning_says_how_it_is_packed),
         cmocka_unit_test(long_lines_are_cut),
     };
 
