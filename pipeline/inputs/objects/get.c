@@ -80,13 +80,14 @@ static void refused(const struct http_response *re, struct object_said *out)
 {
     take_element(re->body, "Code", out->code, sizeof(out->code));
     take_element(re->body, "Message", out->text, sizeof(out->text));
+    /* A message is deleted for an object that is gone, so a store must say that in its own words: whatever else answers at the address says 404 as well. */
     out->answer = re->status >= 500 || re->status == 429 ? OBJECT_AWAY
-                  : re->status == 404                    ? OBJECT_GONE
                   : re->status == 412                    ? OBJECT_CHANGED
                                                          : OBJECT_REFUSED;
     if (re->status == 405 && slice_is(http_response_header(re, "x-amz-delete-marker"), "true"))
         out->answer = OBJECT_GONE;
     out->hint = out->answer == OBJECT_AWAY ? "the store is busy; nothing needs to be done unless it lasts"
+                : re->status == 404        ? "is it a store of S3 that answers at s3.endpoint? It would say NoSuchKey"
                                            : "what the store says tells more";
     for (size_t i = 0; i < ARRAY_LEN(CODES); i++)
         if (strcmp(out->code, CODES[i].code) == 0) {
