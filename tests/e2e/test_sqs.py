@@ -64,7 +64,7 @@ def test_each_message_is_a_record_and_is_deleted(t):
     d = daemon(t, q).start()
     check(t, d, q, sent, stop=False)
     assert q.most_receiving > 1  # full answers brought more receivers
-    assert d.metrics().get("sluice_input_lag", stream="app", input="sqs") is not None
+    wait_until("how many wait", lambda: d.metrics().has("sluice_input_lag"), 60 * t.slow)
     wait_until("one receiver for an empty queue", lambda: q.receiving == 1, 60 * t.slow)
     q.send("late")
     check(t, d, q, sent + ["late"])
