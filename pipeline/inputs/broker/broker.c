@@ -413,12 +413,32 @@ static int probe_turn(struct broker *b, nsec now, bool *open, struct err *e)
     return 0;
 }
 
+/* Its last words are answered before the connection is closed: what is closed with answers unread breaks off for the server, which may take the next
+ * connection for a second one then. */
+static void say_goodbye(struct broker *b, nsec until)
+{
+    const struct broker_protocol *p = protocol(b);
+    nsec now = clock_mono();
+    struct slice bytes;
+    struct err e;
+
+    for (; now < until && socket_turn(&b->socket, now, &e) == 0; now = clock_mono()) {
+        bytes = buf_slice(&b->socket.in);
+        if (p->take(b->conf.session, &bytes, now, &e) < 0)
+            return;
+        socket_took(&b->socket, b->socket.in.n - bytes.n);
+        say(b, now);
+        if (p->has_left(b->conf.session) && socket_is_written(&b->socket))
+            return;
+        socket_wait(&b->socket, until, false);
+    }
+}
+
 int broker_probe(const struct broker_conf *conf, const char *base_dir, nsec until, struct err *e)
 {
     struct broker b = {.conf = *conf};
     nsec now = clock_mono();
     bool open = false;
-    struct err bye;
     int rc;
 
     if (conf->url.tls)
@@ -432,7 +452,7 @@ int broker_probe(const struct broker_conf *conf, const char *base_dir, nsec unti
             socket_wait(&b.socket, until, false);
     }
     if (open)
-        (void)!socket_turn(&b.socket, now, &bye); /* its last words, if they can be said */
+        say_goodbye(&b, nsec_earlier(until, now + BROKER_LEAVE_TIME));
     socket_release(&b.socket);
     tls_options_free(&b.tls);
     return rc;
