@@ -243,6 +243,7 @@ static int fill(struct object_get *g, const struct object *o, const char *tag, c
         err_set(e, ERR_LIMIT, "the object's name is too long");
     } else {
         struct http_request *rq = &g->request;
+        const char *path_text = buf_cstr(&path), *query_text = buf_cstr(&query); /* may move what they hold */
         const struct aws_sign sign = {.region = region,
                                       .service = "s3",
                                       .host = slice_str(a.host),
@@ -252,8 +253,7 @@ static int fill(struct object_get *g, const struct object *o, const char *tag, c
                                       .wall_now = g->began};
 
         sha256_of(SLICE(""), nothing);
-        rq->url = mem_printf("%s://%s%s%s%s", a.scheme, a.host, buf_cstr(&path), query.n > 0 ? "?" : "",
-                             query.n > 0 ? buf_cstr(&query) : "");
+        rq->url = mem_printf("%s://%s%s%s%s", a.scheme, a.host, path_text, query.n > 0 ? "?" : "", query_text);
         snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, g->from, (uint64_t)(g->from + OBJECTS_PIECE - 1));
         http_request_header(rq, "Range", slice_str(range));
         if (*tag)

@@ -6,6 +6,7 @@
 #include "pipeline/inputs/objects/objects.h"
 
 #define FIRST "one\ntwo\nthr"
+#define K50   "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 #define GONE  "<Error><Code>NoSuchKey</Code></Error>"
 
 static const struct ending {
@@ -18,6 +19,8 @@ static const struct ending {
     {"whole", "ETag: \"t\"\r\nContent-Range: bytes 0-10/11\r\n", 0, 3},
     {"overwritten", "ETag: \"t\"\r\nContent-Range: bytes 0-10/20\r\n", 412, 2},
     {"gone too", "ETag: \"t\"\r\nContent-Range: bytes 0-10/20\r\n", 404, 2},
+    /* Its path fills a buffer to the last byte: BUF_FIRST. */
+    {K50 K50 K50 K50 K50, "ETag: \"t\"\r\nContent-Range: bytes 0-10/11\r\n", 0, 3},
 };
 
 static const struct ending *ending;
@@ -63,7 +66,7 @@ static void on_closing(void *ctx)
 
 static void read_message(struct objects *o, struct fixture *x)
 {
-    char text[256];
+    char text[512];
     void *message = NULL;
     enum objects_fate fate = OBJECTS_REFUSED;
     unsigned turns = 0;
