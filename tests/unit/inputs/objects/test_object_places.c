@@ -113,9 +113,9 @@ static void check_safe(struct model *m)
 
 static void crash(struct model *m)
 {
-    window_release(&m->w);
     sync_fails = false;
-    reopen_spool(m->x);
+    reopen_spool(m->x); /* who waits for it hears so, as long as the window is there */
+    window_release(&m->w);
     open_window(m);
     check_safe(m);
 }
