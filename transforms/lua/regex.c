@@ -51,6 +51,18 @@ static int collect_expression(lua_State *L)
     return 0;
 }
 
+/* Garbage may hold memory that only a full collection gives back: a second try after one, here as in what follows. */
+static struct expression *take_expression(lua_State *L)
+{
+    struct lua_guard *g = lua_guard_of(L);
+    struct expression *x = lua_guard_memory(g, NULL, 0, sizeof(*x));
+
+    if (x)
+        return x;
+    lua_gc(L, LUA_GCCOLLECT);
+    return lua_guard_memory(g, NULL, 0, sizeof(*x));
+}
+
 static struct expression *push_expression(lua_State *L)
 {
     struct expression **place = lua_newuserdatauv(L, sizeof(struct expression *), 0), *x;
@@ -58,7 +70,7 @@ static struct expression *push_expression(lua_State *L)
 
     *place = NULL;
     luaL_setmetatable(L, TYPE);
-    x = lua_guard_memory(g, NULL, 0, sizeof(*x));
+    x = take_expression(L);
     if (!x)
         luaL_error(L, "regular expression: no memory");
     *x = (struct expression){.guard = g, .L = L};
@@ -68,7 +80,6 @@ static struct expression *push_expression(lua_State *L)
     return x;
 }
 
-/* Garbage may hold memory that only a full collection gives back: a second try after one. */
 static int compile(lua_State *L, struct expression *x, struct slice pattern, unsigned flags, struct err *e)
 {
     if (regex_new(&x->re, pattern, flags, &x->host, e) == 0)
