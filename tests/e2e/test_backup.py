@@ -504,6 +504,9 @@ def test_redrive_reads_large_objects_in_pieces(t):
     d.stop()
 
 
+test_redrive_reads_large_objects_in_pieces.one_thread = True
+
+
 def test_redrive_puts_back_nothing_of_a_damaged_object(t):
     body = gzip.compress(error_object([t.random.randbytes(60_000) for _ in range(40)]), 1)
     d = t.daemon(one_stream("app", to_file(t))).start()

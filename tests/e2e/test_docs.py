@@ -84,6 +84,9 @@ def test_every_example_is_a_configuration_that_is_taken(t):
     assert not wrong, "\n".join(wrong)
 
 
+test_every_example_is_a_configuration_that_is_taken.one_thread = True
+
+
 def test_generated_pages_say_what_the_program_says(t):
     if t.sanitized:
         t.skip("the pages are the same under every sanitizer")
@@ -111,3 +114,6 @@ def test_links_lead_to_headings_that_are_there(t):
             if target not in texts or anchor not in anchors(texts[target]):
                 wrong.append(f"{document}: {path}#{anchor}")
     assert not wrong, "\n".join(wrong)
+
+
+test_links_lead_to_headings_that_are_there.one_thread = True

@@ -333,6 +333,9 @@ def test_validate_and_run_report_a_broken_script_with_its_place(t):
     assert not wrong, "\n".join(wrong)
 
 
+test_validate_and_run_report_a_broken_script_with_its_place.one_thread = True
+
+
 def test_a_missing_script_is_named_at_its_place(t):
     d = t.daemon(transformed(t, {"lua": "nowhere.lua"}))
     done = subprocess.run([t.binary, "validate", "-c", d.config_path], capture_output=True, cwd=t.dir, timeout=60,

@@ -50,6 +50,9 @@ def test_a_script_that_takes_too_long_fails_this_record_whatever_it_calls(t):
             assert f"takes longer than {cap(t)} ms" in line["errorMessage"], line
 
 
+test_a_script_that_takes_too_long_fails_this_record_whatever_it_calls.one_thread = True
+
+
 def test_the_end_does_not_wait_for_a_script_and_no_record_fails_by_it(t):
     text = "function transform(r) sluice.log('at work') while true do end end"
     config = one_stream("app", to_file(t), interval="0s", backup=backup(t),
@@ -103,6 +106,9 @@ def test_what_is_large_only_in_the_middle_takes_little_memory(t):
     assert all(line.startswith(b"16777216 bytes") for line in delivered(t)), delivered(t)[:3]
 
 
+test_what_is_large_only_in_the_middle_takes_little_memory.one_thread = True
+
+
 def test_what_stays_too_large_fails_alone_and_takes_little_memory(t):
     chain = [{"decompress": {"not_gzip": "pass"}}, {"delimiter": {"text": ";"}}]
     d = t.daemon(one_stream("app", to_file(t), transform=chain, backup=backup(t))).start()
@@ -117,6 +123,9 @@ def test_what_stays_too_large_fails_alone_and_takes_little_memory(t):
     assert len(failed) == 64 and all(line["data"] == ZEROS for line in failed)
     codes = {line["errorCode"] for line in failed}
     assert codes <= {"Transform.RecordTooLarge", "Transform.LimitExceeded"}, codes  # the latter with tight limits
+
+
+test_what_stays_too_large_fails_alone_and_takes_little_memory.one_thread = True
 
 
 def envelope(events):
@@ -147,6 +156,9 @@ def test_one_record_that_becomes_hundreds_of_thousands_fails_alone(t):
     d.stop()
     for name in bad:
         objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), [b"before", b"after"])
+
+
+test_one_record_that_becomes_hundreds_of_thousands_fails_alone.one_thread = True
 
 
 RAISES = """\
