@@ -27,6 +27,7 @@ class ClassicStomp(Stomp):
 
 class ArtemisStomp(Stomp):
     name = "artemis-stomp"
+    ordered = False  # as Classic
     often = False
     script = "artemis.sh"
     queue = "numbers"
@@ -54,5 +55,6 @@ class ClassicAmqp(Amqp):
 
 class ArtemisAmqp(Amqp):
     name = "artemis-amqp10"
+    ordered = False  # as Classic
     script = "artemis.sh"
     queue = "numbers"

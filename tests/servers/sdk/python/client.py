@@ -81,8 +81,10 @@ def errors(c, stream):
            lambda: c.describe_delivery_stream(DeliveryStreamName="no-such-stream"))
     raises("creating a stream says YAML", "InvalidArgumentException",
            lambda: c.create_delivery_stream(DeliveryStreamName="new"), "YAML")
-    raises("tags say YAML", "InvalidArgumentException",
-           lambda: c.list_tags_for_delivery_stream(DeliveryStreamName=stream), "YAML")
+    raises("tagging says YAML", "InvalidArgumentException",
+           lambda: c.tag_delivery_stream(DeliveryStreamName=stream, Tags=[{"Key": "team", "Value": "logs"}]), "YAML")
+    tags = c.list_tags_for_delivery_stream(DeliveryStreamName=stream)
+    case("there are no tags", (tags["Tags"], tags["HasMoreTags"]) == ([], False), str(tags))
 
 
 def kinesis(endpoint, stream):
