@@ -274,7 +274,11 @@ static void happened(struct page *p, const struct chronicle_view *v)
     close_list(p);
 }
 
-int admin_api_stream(struct engine *engine, nsec wall_now, const char *name, struct buf *out, bool *found)
+/* What is told of one stream: its status, and what has happened to it lately. */
+typedef void stream_answer(struct page *p, const struct snapshot *snap, const struct chronicle_view *v, nsec wall_now);
+
+static int answer_of_stream(struct engine *engine, nsec wall_now, const char *name, stream_answer *members,
+                            struct buf *out, bool *found)
 {
     struct page p = {.out = out};
     struct chronicle *c;
@@ -287,18 +291,28 @@ int admin_api_stream(struct engine *engine, nsec wall_now, const char *name, str
 
         chronicle_view(c, clock_mono(), &v);
         page_add(&p, "{");
-        stream_members(&p, &snap, 0);
-        open_list(&p, "input_list");
-        for (size_t i = 0; i < snap.input_count; i++)
-            input(&p, &snap.inputs[i].health, wall_now);
-        close_list(&p);
-        objects(&p, &v);
-        happened(&p, &v);
+        members(&p, &snap, &v, wall_now);
         page_add(&p, "}\n");
         chronicle_view_release(&v);
     }
     snapshot_release(&snap);
     return page_done(&p);
+}
+
+static void whole_stream(struct page *p, const struct snapshot *snap, const struct chronicle_view *v, nsec wall_now)
+{
+    stream_members(p, snap, 0);
+    open_list(p, "input_list");
+    for (size_t i = 0; i < snap->input_count; i++)
+        input(p, &snap->inputs[i].health, wall_now);
+    close_list(p);
+    objects(p, v);
+    happened(p, v);
+}
+
+int admin_api_stream(struct engine *engine, nsec wall_now, const char *name, struct buf *out, bool *found)
+{
+    return answer_of_stream(engine, wall_now, name, whole_stream, out, found);
 }
 
 /* --- the last hour -------------------------------------------------------------------------------------------------- */
@@ -319,33 +333,22 @@ static void point(struct page *p, const struct history_point *h, nsec from, nsec
     close_object(p);
 }
 
+static void last_hour(struct page *p, const struct snapshot *snap, const struct chronicle_view *v, nsec wall_now)
+{
+    text(p, "name", snap->streams[0].name);
+    open_list(p, "points");
+    for (size_t i = 0; i < v->point_count; i++) {
+        nsec behind = (nsec)(v->point_count - 1 - i) * HISTORY_SLOT;
+
+        point(p, &v->points[i], wall_now - v->last_point - behind,
+              i + 1 == v->point_count ? v->last_point : HISTORY_SLOT);
+    }
+    close_list(p);
+}
+
 int admin_api_history(struct engine *engine, nsec wall_now, const char *name, struct buf *out, bool *found)
 {
-    struct page p = {.out = out};
-    struct chronicle *c;
-    struct snapshot snap;
-
-    snapshot_take_one(&snap, engine, wall_now, name, &c);
-    *found = snap.count > 0;
-    if (*found) {
-        struct chronicle_view v;
-
-        chronicle_view(c, clock_mono(), &v);
-        page_add(&p, "{");
-        text(&p, "name", snap.streams[0].name);
-        open_list(&p, "points");
-        for (size_t i = 0; i < v.point_count; i++) {
-            nsec behind = (nsec)(v.point_count - 1 - i) * HISTORY_SLOT;
-
-            point(&p, &v.points[i], wall_now - v.last_point - behind,
-                  i + 1 == v.point_count ? v.last_point : HISTORY_SLOT);
-        }
-        close_list(&p);
-        page_add(&p, "}\n");
-        chronicle_view_release(&v);
-    }
-    snapshot_release(&snap);
-    return page_done(&p);
+    return answer_of_stream(engine, wall_now, name, last_hour, out, found);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------------------- */
