@@ -62,3 +62,32 @@ int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *
         return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask", s->path);
     return ask_there(s, &conf, status, reply, e);
 }
+
+/* --- a command that asks --------------------------------------------------------------------------------------------- */
+
+struct ask_args {
+    const char *config;
+};
+
+const struct cli_option cli_ask_options[] = {
+    CLI_OPTION_CONFIG(struct ask_args, config),
+    {.name = NULL},
+};
+
+int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(const struct settings *s))
+{
+    struct ask_args args = {.config = NULL};
+    struct settings *s;
+    int first, rc = cli_read_options(c, argc, argv, &args, &first);
+
+    if (rc != 0)
+        return rc;
+    if (first < argc)
+        return cli_usage_error(c, "unexpected argument `%s`; write -c FILE", argv[first]);
+    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
+    if (!s)
+        return CLI_USAGE;
+    rc = run(s);
+    settings_free(&s);
+    return rc;
+}

@@ -8,6 +8,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/cli/cli.h"
 #include "pipeline/settings/settings.h"
 
 /* As admin.listen, admin.tls and admin.token of `s` say, or the token in its data_dir. -1: nobody answered, and why. */
@@ -16,6 +17,10 @@ MUST_CHECK int cli_ask(const struct settings *s, const char *path, long *status,
 /* Likewise a page, which needs no token: CLI_STATUS_PATH, /readyz. It is not waited for when `stop_fd` is readable; 0: it is. */
 MUST_CHECK int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
                             struct err *e);
+
+/* A command that takes -c FILE alone: its options, and its whole run, which ends with what `run` returns. `c` is that command. */
+extern const struct cli_option cli_ask_options[];
+MUST_CHECK int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(const struct settings *s));
 
 /* The streams as text (admin/text.h). */
 #define CLI_STATUS_PATH "/api/status.txt"

@@ -17,15 +17,6 @@ static const char reload_help_end[] =
     "exit status: 0 done, 1 it is not reached, or a stream could not be opened, 2 usage, mistakes, or what takes a\n"
     "restart\n";
 
-struct reload_args {
-    const char *config;
-};
-
-static const struct cli_option reload_options[] = {
-    CLI_OPTION_CONFIG(struct reload_args, config),
-    {.name = NULL},
-};
-
 int cli_ask_reload(const struct settings *s, const char *path)
 {
     struct buf reply;
@@ -44,22 +35,14 @@ int cli_ask_reload(const struct settings *s, const char *path)
     return rc;
 }
 
+static int ask_reload(const struct settings *s)
+{
+    return cli_ask_reload(s, CLI_RELOAD_PATH);
+}
+
 static int reload_main(int argc, char **argv)
 {
-    struct reload_args args = {.config = NULL};
-    struct settings *s;
-    int first, rc = cli_read_options(&cli_reload, argc, argv, &args, &first);
-
-    if (rc != 0)
-        return rc;
-    if (first < argc)
-        return cli_usage_error(&cli_reload, "unexpected argument `%s`; write -c FILE", argv[first]);
-    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
-    if (!s)
-        return CLI_USAGE;
-    rc = cli_ask_reload(s, CLI_RELOAD_PATH);
-    settings_free(&s);
-    return rc;
+    return cli_ask_run(&cli_reload, argc, argv, ask_reload);
 }
 
 const struct cli_command cli_reload = {
@@ -67,7 +50,7 @@ const struct cli_command cli_reload = {
     .summary = "have the running sluice take its configuration anew",
     .help = reload_help,
     .help_end = reload_help_end,
-    .options = reload_options,
+    .options = cli_ask_options,
     .column = 22,
     .run = reload_main,
 };

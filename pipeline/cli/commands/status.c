@@ -14,15 +14,6 @@ static const char status_help[] =
 static const char status_help_end[] =
     "exit status: 0 all is well, 1 it is not ready (/readyz), or not reached, 2 usage or configuration\n";
 
-struct status_args {
-    const char *config;
-};
-
-static const struct cli_option status_options[] = {
-    CLI_OPTION_CONFIG(struct status_args, config),
-    {.name = NULL},
-};
-
 static int show_status(const struct settings *s)
 {
     struct buf page;
@@ -46,20 +37,7 @@ static int show_status(const struct settings *s)
 
 static int status_main(int argc, char **argv)
 {
-    struct status_args args = {.config = NULL};
-    struct settings *s;
-    int first, rc = cli_read_options(&cli_status, argc, argv, &args, &first);
-
-    if (rc != 0)
-        return rc;
-    if (first < argc)
-        return cli_usage_error(&cli_status, "unexpected argument `%s`; write -c FILE", argv[first]);
-    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
-    if (!s)
-        return CLI_USAGE;
-    rc = show_status(s);
-    settings_free(&s);
-    return rc;
+    return cli_ask_run(&cli_status, argc, argv, show_status);
 }
 
 const struct cli_command cli_status = {
@@ -67,7 +45,7 @@ const struct cli_command cli_status = {
     .summary = "how the streams of the running sluice are",
     .help = status_help,
     .help_end = status_help_end,
-    .options = status_options,
+    .options = cli_ask_options,
     .column = 22,
     .run = status_main,
 };

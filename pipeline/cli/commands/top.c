@@ -24,15 +24,6 @@ static const char top_help[] = "usage: sluice top [-c FILE]\n"
 static const char top_help_end[] =
     "exit status: 0 ended by a key, 1 not reached, or no terminal, 2 usage or configuration\n";
 
-struct top_args {
-    const char *config;
-};
-
-static const struct cli_option top_options[] = {
-    CLI_OPTION_CONFIG(struct top_args, config),
-    {.name = NULL},
-};
-
 /* --- the terminal --------------------------------------------------------------------------------------------------- */
 
 struct screen {
@@ -154,6 +145,10 @@ static int watch(const struct settings *s)
     struct err e;
     int rc = CLI_DONE;
 
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        fprintf(stderr, "sluice top: this needs a terminal; `sluice status` shows the same once\n");
+        return CLI_FAILED;
+    }
     buf_init(&page, ADMIN_PAGE_MAX_BYTES);
     buf_init(&text, ADMIN_ANSWER_MAX);
     if (cli_ask_page(s, CLI_STATUS_PATH, 0, &status, &page, &e) < 0) { /* before the terminal is changed */
@@ -181,25 +176,7 @@ static int watch(const struct settings *s)
 
 static int top_main(int argc, char **argv)
 {
-    struct top_args args = {.config = NULL};
-    struct settings *s;
-    int first, rc = cli_read_options(&cli_top, argc, argv, &args, &first);
-
-    if (rc != 0)
-        return rc;
-    if (first < argc)
-        return cli_usage_error(&cli_top, "unexpected argument `%s`; write -c FILE", argv[first]);
-    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
-    if (!s)
-        return CLI_USAGE;
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        fprintf(stderr, "sluice top: this needs a terminal; `sluice status` shows the same once\n");
-        rc = CLI_FAILED;
-    } else {
-        rc = watch(s);
-    }
-    settings_free(&s);
-    return rc;
+    return cli_ask_run(&cli_top, argc, argv, watch);
 }
 
 const struct cli_command cli_top = {
@@ -207,7 +184,7 @@ const struct cli_command cli_top = {
     .summary = "the same, live",
     .help = top_help,
     .help_end = top_help_end,
-    .options = top_options,
+    .options = cli_ask_options,
     .column = 22,
     .run = top_main,
 };
