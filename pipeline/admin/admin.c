@@ -115,7 +115,7 @@ static int of_a_stream(const struct ask *ask, struct reply *re,
     int rc = show(ask->a->engine, clock_wall(), ask->name, &re->body, &found);
 
     if (rc == 0 && !found)
-        say(re, MHD_HTTP_NOT_FOUND, "there is no stream of this name");
+        say(re, MHD_HTTP_NOT_FOUND, "there is no stream of this name; a reload may have removed it");
     return rc;
 }
 

@@ -326,6 +326,7 @@ static void point(struct page *p, const struct history_point *h, nsec from, nsec
     number(p, "bytes_in", (double)h->bytes_in);
     number(p, "records_out", (double)h->records_out);
     number(p, "bytes_out", (double)h->bytes_out);
+    number(p, "wire_bytes_out", (double)h->wire_out);
     number(p, "failures", (double)h->failures);
     number(p, "delivery_seconds", (double)h->took);
     number(p, "freshness_seconds", (double)h->freshness);

@@ -56,7 +56,7 @@ int post_begin(struct post_office *po, struct http_exchange *x, const char *path
     p->call = (struct admin_call){
         .action = action, .order = {.path = p->path, .name = name ? name : "", .from = x->from}, .done = on_done};
     buf_init(&p->call.answer.text, ADMIN_ANSWER_MAX);
-    buf_init(&p->body, ADMIN_BODY_MAX);
+    buf_init(&p->body, ADMIN_BODY_MAX + 1); /* and a NUL behind it */
     x->own = p;
     return 0;
 }
@@ -88,10 +88,8 @@ static bool may(struct post *p)
 
     if (strncasecmp(shown, BEARER, sizeof(BEARER) - 1) == 0)
         shown += sizeof(BEARER) - 1;
-    else if (!p->form || buf_add_char(&p->body, '\0') < 0)
-        return false;
     else
-        shown = form_field(p->body.p, "token");
+        shown = p->form && buf_add_char(&p->body, '\0') == 0 ? form_field(p->body.p, "token") : NULL;
     return p->office->token_known && shown && admin_token_is(&p->office->token, slice_str(shown));
 }
 
@@ -131,7 +129,9 @@ bool post_more(struct post *p, struct slice piece)
     if (p->step == POST_ANSWERED)
         return true;
     if (piece.n > 0) {
-        p->too_large = p->too_large || buf_add_slice(&p->body, piece) < 0; /* then the rest of it is only read */
+        p->too_large = p->too_large || piece.n > ADMIN_BODY_MAX - p->body.n;
+        if (!p->too_large && buf_add_slice(&p->body, piece) < 0) /* else the rest of it is only read */
+            p->too_large = true;
         return false;
     }
     if (p->too_large) {

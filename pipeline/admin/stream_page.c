@@ -25,6 +25,12 @@ VALUE(took)
 VALUE(freshness)
 VALUE(waiting)
 
+/* Of what was delivered in that time; 0: nothing was. */
+static float compression(const struct history_point *h)
+{
+    return h->wire_out > 0 ? h->bytes_out / h->wire_out : 0;
+}
+
 static const char *records_words(double v, char *out, size_t size)
 {
     char n[HUMAN_MAX];
@@ -38,6 +44,15 @@ static const char *rate_words(double v, char *out, size_t size)
     char n[HUMAN_MAX];
 
     snprintf(out, size, "%s/s", human_bytes((uint64_t)(v + 0.5), n, sizeof(n)));
+    return out;
+}
+
+static const char *ratio_words(double v, char *out, size_t size)
+{
+    if (v > 0)
+        snprintf(out, size, "%.3g to 1", v);
+    else
+        snprintf(out, size, "none");
     return out;
 }
 
@@ -64,7 +79,8 @@ static void charts(struct page *p, const struct chronicle_view *v)
     static const struct chart_line in = {"in", records_in, true}, out = {"out", records_out, true},
                                    bytes = {"in", bytes_in, true}, delivered = {"out", bytes_out, true},
                                    oldest = {"oldest record", freshness, false}, spooled = {"waiting", waiting, false},
-                                   duration = {"mean", took, false}, failed = {"failed", failures, false};
+                                   duration = {"mean", took, false}, ratio = {"ratio", compression, false},
+                                   failed = {"failed", failures, false};
 
     page_add(p, "<section aria-labelledby=\"hour\"><h2 id=\"hour\">The last hour</h2>\n<div class=\"charts\">\n");
     console_chart(p, v, "Records", records_words, &in, &out);
@@ -72,6 +88,7 @@ static void charts(struct page *p, const struct chronicle_view *v)
     console_chart(p, v, "Age of the oldest record", time_words, &oldest, NULL);
     console_chart(p, v, "Waiting in the spool", bytes_words, &spooled, NULL);
     console_chart(p, v, "Time of a delivery", time_words, &duration, NULL);
+    console_chart(p, v, "Compression", ratio_words, &ratio, NULL);
     console_chart(p, v, "Attempts that failed, in half a minute", count_words, &failed, NULL);
     page_add(p, "</div></section>\n");
 }
@@ -168,32 +185,43 @@ static void events(struct page *p, const struct chronicle_view *v)
 
 /* --- its configuration ---------------------------------------------------------------------------------------------- */
 
+struct config_text {
+    struct buf text;
+    bool cut; /* there is more of it */
+};
+
 static void show_config(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads)
 {
-    struct buf *out = ctx;
+    struct config_text *c = ctx;
 
     for (size_t i = 0; stream && stream->kind == CFG_NODE_MAP && i < stream->count; i++) {
         const struct cfg_node *n = stream->items[i], *newer = NULL;
 
         if (strcmp(n->key->text, "inputs") == 0)
             newer = cfg_node_get(reads, "inputs");
-        if (cfg_show_item(newer ? newer : n, 0, out) < 0)
+        c->cut = cfg_show_item(newer ? newer : n, 0, &c->text) < 0;
+        if (c->cut)
             return;
     }
 }
 
 static void configuration(struct page *p, const struct snapshot *snap)
 {
-    struct buf text;
+    struct config_text c = {.cut = false};
+    char size[HUMAN_MAX];
 
-    buf_init(&text, CONSOLE_CONFIG_MAX);
-    engine_stream_config(&snap->view, snap->at, show_config, &text);
+    buf_init(&c.text, CONSOLE_CONFIG_MAX);
+    engine_stream_config(&snap->view, snap->at, show_config, &c);
     page_add(p, "<section aria-labelledby=\"conf\"><h2 id=\"conf\">Configuration</h2>\n<p class=\"soft\">As it is in "
                 "the file; what "
                 "may be a secret is left out.</p>\n<pre tabindex=\"0\" aria-labelledby=\"conf\" role=\"group\">");
-    page_html(p, buf_cstr(&text));
-    page_add(p, "</pre></section>\n");
-    buf_release(&text);
+    page_html(p, buf_cstr(&c.text));
+    page_add(p, "</pre>");
+    if (c.cut)
+        page_printf(p, "<p class=\"soft\">Cut here: it is longer than %s.</p>",
+                    human_bytes(CONSOLE_CONFIG_MAX, size, sizeof(size)));
+    page_add(p, "</section>\n");
+    buf_release(&c.text);
 }
 
 /* --- the page ------------------------------------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ void history_note(struct history *h, nsec now, const struct history_totals *t)
     p->bytes_in += (float)grown(h->last.bytes_in, t->bytes_in);
     p->records_out += (float)grown(h->last.records_out, t->records_out);
     p->bytes_out += (float)grown(h->last.bytes_out, t->bytes_out);
+    p->wire_out += (float)grown(h->last.wire_out, t->wire_out);
     p->failures += (float)grown(h->last.failures, t->failures);
     h->slot_deliveries += grown(h->last.deliveries, t->deliveries);
     h->slot_took += t->took > h->last.took ? t->took - h->last.took : 0;

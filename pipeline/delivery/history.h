@@ -4,7 +4,7 @@
  * moment. So a stream that nobody asks about costs nothing but that, and one in which nothing happens has no memory for it.
  *
  * Ownership  embedded; history_release(). Threads: one at a time; not locked. `now` is an argument: mono.
- * Invariant  at most HISTORY_SLOTS points, of 32 bytes each.
+ * Invariant  at most HISTORY_SLOTS points, of 36 bytes each.
  */
 #ifndef PIPELINE_DELIVERY_HISTORY_H
 #define PIPELINE_DELIVERY_HISTORY_H
@@ -18,16 +18,16 @@
 
 /* How it stands: counters since any time, and how long the oldest record has waited, and how much waits. */
 struct history_totals {
-    uint64_t records_in, bytes_in, records_out, bytes_out;
-    uint64_t deliveries, failures; /* attempts that delivered, and that did not */
-    nsec took;                     /* all of `deliveries` together */
+    uint64_t records_in, bytes_in, records_out, bytes_out, wire_out; /* the last: as they were sent */
+    uint64_t deliveries, failures;                                   /* attempts that delivered, and that did not */
+    nsec took;                                                       /* all of `deliveries` together */
     nsec freshness;
     uint64_t waiting; /* bytes in the spool that are not delivered */
 };
 
 /* Of one slot of HISTORY_SLOT: sums; `took` is a mean and `freshness` the largest, in seconds; `waiting` as it was at the end. */
 struct history_point {
-    float records_in, bytes_in, records_out, bytes_out, failures, took, freshness, waiting;
+    float records_in, bytes_in, records_out, bytes_out, wire_out, failures, took, freshness, waiting;
 };
 
 struct history {

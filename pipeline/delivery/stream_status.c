@@ -226,6 +226,7 @@ void stream_take_down(struct stream *st, nsec wall_now, nsec mono_now)
         .bytes_in = b.incoming_bytes,
         .records_out = b.delivered,
         .bytes_out = b.delivered_bytes,
+        .wire_out = b.wire_bytes,
         .failures = metrics_get(&st->metrics, METRIC_DELIVERY_FAILURES),
         .freshness = b.oldest_arrival != NSEC_NEVER && b.oldest_arrival < wall_now ? wall_now - b.oldest_arrival : 0,
         .waiting = b.spooled_bytes,

@@ -262,7 +262,7 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         rc = -1;
     }
     if (rc == 0)
-        chronicle_event(&es->stream->chronicle, clock_wall(), "destination, transforms or buffer are new");
+        chronicle_event(&es->stream->chronicle, clock_wall(), "reloaded: destination, transforms or buffer are new");
     if (rc == 0 && en->api && es->reads->api) {
         struct api_stream as = api_stream_of(es);
 
@@ -367,7 +367,7 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
     else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
         rc = replace_inputs(en, es, conf, e);
     if (rc == 0)
-        chronicle_event(&es->stream->chronicle, clock_wall(), "its inputs are new");
+        chronicle_event(&es->stream->chronicle, clock_wall(), "reloaded: its inputs are new");
     if (rc < 0)
         engine_give_descriptors(en, es, delivers, es->reads);
     end_stream_change(en, es, before);

@@ -3,6 +3,7 @@
 
 #include "pipeline/admin/admin.h"
 
+#include "config/node.h"
 #include "pipeline/admin/api.h"
 #include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
@@ -16,6 +17,7 @@
 static const nsec NOW = 1795000000 * NSEC_PER_SEC;
 
 static struct chronicle chronicle; /* of every stream */
+static struct cfg_node *config;    /* likewise; NULL: there is none */
 
 struct engine {
     struct engine_status status;
@@ -77,7 +79,7 @@ void engine_stream_config(const struct engine_view *v, size_t index,
                           void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)
 {
     (void)v, (void)index;
-    fn(ctx, NULL, NULL);
+    fn(ctx, config, NULL);
 }
 
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
@@ -771,6 +773,46 @@ static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
     assert_false(found);
 }
 
+static void a_configuration_that_is_cut_says_so(void **state)
+{
+    static char words[CONSOLE_CONFIG_MAX + 1];
+    static char name[] = "note";
+    struct cfg_node key = {.text = name}, note = {.kind = CFG_NODE_SCALAR, .key = &key, .text = words};
+    struct cfg_node *items = &note, all = {.kind = CFG_NODE_MAP, .items = &items, .count = 1};
+    bool found;
+
+    (void)state;
+    add_stream("app");
+    config = &all;
+    memset(words, 'x', CONSOLE_CONFIG_MAX);
+    assert_int_equal(admin_stream_page(&engine, NOW, "app", &out, &found), 0);
+    assert_has(buf_cstr(&out), "Cut here: it is longer than 64.0 KiB.");
+    words[100] = '\0';
+    buf_clear(&out);
+    assert_int_equal(admin_stream_page(&engine, NOW, "app", &out, &found), 0);
+    assert_lacks(buf_cstr(&out), "Cut here");
+    config = NULL;
+}
+
+static void the_hour_has_the_ratio_of_what_was_delivered_in_it(void **state)
+{
+    struct history_totals t = {.records_in = 1};
+    nsec before = clock_mono() - HISTORY_SLOT;
+    bool found;
+
+    (void)state;
+    add_stream("app");
+    chronicle_note(&chronicle, before, &t);
+    t.bytes_out = 900;
+    t.wire_out = 200;
+    chronicle_note(&chronicle, before, &t);
+    assert_int_equal(admin_api_history(&engine, NOW, "app", &out, &found), 0);
+    assert_has(buf_cstr(&out), "\"bytes_out\":900,\"wire_bytes_out\":200,");
+    buf_clear(&out);
+    assert_int_equal(admin_stream_page(&engine, NOW, "app", &out, &found), 0);
+    assert_has(buf_cstr(&out), "Compression <span class=\"soft\">at most ");
+}
+
 static void the_books_of_the_api_balance(void **state)
 {
     struct stream_status *s = add_stream("app");
@@ -884,6 +926,8 @@ int main(void)
         CASE(the_page_needs_nothing_the_policy_forbids),
         cmocka_unit_test_setup_teardown(histograms_are_cumulative_and_only_of_who_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_asked_for_as_json_is_json_whatever_the_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_configuration_that_is_cut_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_hour_has_the_ratio_of_what_was_delivered_in_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_books_of_the_api_balance, setup, teardown),
         cmocka_unit_test_setup_teardown(the_terminal_has_a_line_for_each_and_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_has_no_streams, setup, teardown),

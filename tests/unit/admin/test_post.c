@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TOKEN  "a token of the test"
+#define FORM   "Content-Type: application/x-www-form-urlencoded\r\n"
 #define BEARER "Authorization: Bearer " TOKEN "\r\n"
 
 static atomic_int ran;
@@ -143,8 +144,6 @@ static void nobody_else_is(void **state)
 
 static void a_form_may_bring_it(void **state)
 {
-    static const char FORM[] = "Content-Type: application/x-www-form-urlencoded\r\n";
-
     (void)state;
     assert_int_equal(post("/api/streams/app/do", FORM, "x=1&token=a+token%20of+the+test&y=2"), 303);
     assert_non_null(strstr(answer, "Location: /streams/app\r\n"));
@@ -185,8 +184,11 @@ static void a_body_is_bounded(void **state)
     (void)state;
     memset(body, 'x', sizeof(body) - 1);
     assert_int_equal(post("/do", BEARER, body), 413);
+    assert_int_equal(post("/do", FORM, body), 413);
     body[ADMIN_BODY_MAX] = '\0';
     assert_int_equal(post("/do", BEARER, body), 200);
+    memcpy(body, "token=" TOKEN "&x=", strlen("token=" TOKEN "&x="));
+    assert_int_equal(post("/do", FORM, body), 303); /* as large as it may be */
 }
 
 /* While one runs, pages are answered, and as many others wait as may; the next one is turned away at once. */

@@ -110,6 +110,22 @@ static void what_is_older_than_the_hour_is_forgotten(void **state)
     assert_int_equal((int)points[HISTORY_SLOTS - 1].records_in, 3 * HISTORY_SLOTS - 1);
 }
 
+static void what_was_sent_stands_beside_what_was_delivered(void **state)
+{
+    (void)state;
+    t.bytes_out = 9000;
+    t.wire_out = 3000;
+    note(T0, 0);
+    t.bytes_out += 400;
+    t.wire_out += 100;
+    note(T0, 0);
+    note(T0 + SLOT, 0);
+    assert_points(T0 + SLOT, 2, 0, 0);
+    assert_int_equal((int)points[0].bytes_out, 400);
+    assert_int_equal((int)points[0].wire_out, 100);
+    assert_int_equal((int)points[1].wire_out, 0);
+}
+
 /* Asked later than it was told anything: the time between had nothing. */
 static void silence_is_shown_as_nothing(void **state)
 {
@@ -201,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_slot_has_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(the_rate_is_that_of_the_last_whole_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_older_than_the_hour_is_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_sent_stands_beside_what_was_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(silence_is_shown_as_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_gap_leaves_nothing_old, setup, teardown),
         cmocka_unit_test_setup_teardown(a_clock_that_goes_back_stands, setup, teardown),
