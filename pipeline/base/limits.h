@@ -573,7 +573,8 @@
 #define SQS_LEAVE_TIME      (2 * NSEC_PER_SEC)
 
 /* Objects of S3 that are named by messages (inputs/objects/). What an event may be when it is decoded; an object's name, its ETag; readers of an input;
- * how far so many objects were read is known at once; a piece that is asked for at once, and how long that may take; records of a window; one that is
+ * how far so many objects were read is known at once; a piece that is asked for at once; so much of the text before the place where
+ * reading goes on is unpacked in one turn; how long a piece may take; records of a window; one that is
  * not there is asked for so often, each time so much later; what lies in one object is told of so often. */
 #define OBJECTS_EVENT_TEXT_MAX (64 * MIB)
 #define OBJECTS_KEY_MAX        4096
@@ -581,6 +582,7 @@
 #define OBJECTS_READERS_MAX    16
 #define OBJECTS_PLACES         64
 #define OBJECTS_PIECE          LIMIT(1 * MIB, 16 * KIB)
+#define OBJECTS_PASS_OVER      LIMIT(8 * MIB, 4 * KIB)
 #define OBJECTS_TIMEOUT        (60 * NSEC_PER_SEC)
 #define OBJECTS_WINDOW_RECORDS LIMIT(40000U, 50U)
 #define OBJECTS_GONE_TRIES     3

@@ -11,6 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As a destination of S3 finds it. */
+static void find_endpoint(struct object_store *s)
+{
+    s->endpoint = s->conf.endpoint ? s->conf.endpoint : "";
+    if (!*s->endpoint && credentials_s3_endpoint(s->credentials, s->found, &s->found_by))
+        s->endpoint = s->found;
+}
+
 int object_store_open(struct object_store *s, const struct object_store_conf *conf, struct err *e)
 {
     *s = (struct object_store){.conf = *conf};
@@ -20,6 +28,7 @@ int object_store_open(struct object_store *s, const struct object_store_conf *co
         object_store_close(s);
         return -1;
     }
+    find_endpoint(s);
     return 0;
 }
 
@@ -32,6 +41,7 @@ void object_store_close(struct object_store *s)
 
 /* --- the answer ---------------------------------------------------------------------------------------------------- */
 
+/* What is wrong with keys or clock is so for every object: messages that were refused for that would all go to the dead-letter queue. */
 static const struct {
     const char *code;
     enum object_answer answer;
@@ -49,10 +59,10 @@ static const struct {
     {"AuthorizationHeaderMalformed", OBJECT_REFUSED, "set s3.region to the bucket's region"},
     {"PermanentRedirect", OBJECT_REFUSED, "set s3.region to the bucket's region"},
     {"IllegalLocationConstraintException", OBJECT_REFUSED, "set s3.region to the bucket's region"},
-    {"InvalidAccessKeyId", OBJECT_REFUSED, "the keys are wrong: look where they come from"},
+    {"InvalidAccessKeyId", OBJECT_AWAY, "the keys are wrong: look where they come from"},
     {"SignatureDoesNotMatch", OBJECT_REFUSED, "the keys are wrong: look where they come from"},
-    {"InvalidToken", OBJECT_REFUSED, "the keys are wrong: look where they come from"},
-    {"RequestTimeTooSkewed", OBJECT_REFUSED, "the clock of this machine is wrong: set it (chronyd, systemd-timesyncd)"},
+    {"InvalidToken", OBJECT_AWAY, "the keys are wrong: look where they come from"},
+    {"RequestTimeTooSkewed", OBJECT_AWAY, "the clock of this machine is wrong: set it (chronyd, systemd-timesyncd)"},
     {"ExpiredToken", OBJECT_AWAY, "the keys have expired, and new ones are asked for"},
     {"TokenRefreshRequired", OBJECT_AWAY, "the keys have expired, and new ones are asked for"},
     {"SlowDown", OBJECT_AWAY, "the store is busy; nothing needs to be done unless it lasts"},
@@ -191,7 +201,7 @@ static int find_address(const struct object_store *s, const struct object *o, st
 {
     const struct object_store_conf *c = &s->conf;
     char *bucket = mem_strndup(o->bucket.p, o->bucket.n);
-    struct s3_where where = {.bucket = bucket, .endpoint = c->endpoint, .region = region};
+    struct s3_where where = {.bucket = bucket, .endpoint = s->endpoint, .region = region};
     int rc;
 
     if (c->region && *c->region)

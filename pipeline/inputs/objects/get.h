@@ -31,7 +31,7 @@
 
 /* Whom to ask, and as whom. */
 struct object_store_conf {
-    const char *endpoint; /* NULL or "": AWS */
+    const char *endpoint; /* NULL or "": that of AWS's own tools, by environment and profile, else AWS */
     const char *region;   /* of all buckets; NULL or "": what the event says, else: */
     const char *region_otherwise;
     const struct credentials_conf *keys;
@@ -42,6 +42,9 @@ struct object_store_conf {
 
 struct object_store {
     struct object_store_conf conf;
+    const char *endpoint; /* "": AWS */
+    const char *found_by; /* whose setting that is, for people; NULL: conf.endpoint */
+    char found[AWS_ENDPOINT_MAX];
     struct credentials *credentials;
     struct tls_options *tls;
     struct input_thread *thread; /* its owner's, set before the first get */
@@ -57,8 +60,8 @@ enum object_answer {
     OBJECT_END,     /* it has no byte there */
     OBJECT_GONE,    /* there is no such object, or version */
     OBJECT_CHANGED, /* there is another one of this name */
-    OBJECT_REFUSED, /* somebody has to do something */
-    OBJECT_AWAY,    /* the same later */
+    OBJECT_REFUSED, /* this one; somebody has to do something */
+    OBJECT_AWAY,    /* this one and all others: the same later */
 };
 
 /* What an answer says. */

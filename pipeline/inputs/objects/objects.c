@@ -21,6 +21,9 @@ int objects_open(struct objects *o, const struct objects_conf *conf, struct err 
     *o = (struct objects){.conf = *conf};
     if (object_store_open(&o->store, &conf->store, e) < 0)
         return -1;
+    if (o->store.found_by)
+        log_info("objects are read where AWS's own tools would", KS("stream", conf->stream), KS("input", conf->input),
+                 KS("endpoint", o->store.endpoint), KS("from", o->store.found_by));
     o->readers = mem_array(conf->readers, sizeof(*o->readers));
     for (unsigned i = 0; i < conf->readers; i++) {
         struct object_reader *r = &o->readers[i];
@@ -94,6 +97,7 @@ static void reader_rests(struct object_reader *r)
     object_list_release(&r->list);
     r->step = READER_IDLE;
     r->message = NULL;
+    r->works_on = false;
 }
 
 static void end(struct object_reader *r, enum objects_fate fate)
@@ -270,6 +274,17 @@ static void changed(struct objects *o, struct object_reader *r, nsec now)
     give_up_object(o, r);
 }
 
+/* By what is this one's: the others go on. */
+static void refused(struct objects *o, struct object_reader *r, nsec now)
+{
+    const struct object_said *said = &r->get.said;
+    char cause[sizeof(said->code) + OBJECT_SAID_MAX + 2];
+
+    snprintf(cause, sizeof(cause), "%s%s%s", said->code, said->text[0] ? ": " : "", said->text);
+    tell(o, r, &o->refused, "an object is refused: its message stays in the queue", cause, said->hint, now);
+    refuse_message(o, r);
+}
+
 static void failed(struct objects *o, struct object_reader *r, const struct object_said *said, nsec now)
 {
     char name[1300], text[1300 + OBJECT_SAID_MAX];
@@ -303,11 +318,10 @@ static void ask(struct objects *o, struct object_reader *r, nsec now)
     }
 }
 
-static void take_piece(struct objects *o, struct object_reader *r, nsec now)
+static void take_piece(struct object_reader *r)
 {
     const struct object_said *said = &r->get.said;
 
-    connection_works(&o->trouble, now);
     if (!r->place->tag[0])
         snprintf(r->place->tag, sizeof(r->place->tag), "%s", said->tag);
     object_text_feed(&r->text, buf_slice(&r->get.piece));
@@ -330,10 +344,12 @@ static void take_answer(struct objects *o, struct object_reader *r, nsec now)
         r->step = READER_ASK;
         return;
     }
+    if (r->get.said.answer != OBJECT_AWAY)
+        connection_works(&o->trouble, now);
     switch (r->get.said.answer) {
     case OBJECT_PIECE:
     case OBJECT_END:
-        take_piece(o, r, now);
+        take_piece(r);
         break;
     case OBJECT_GONE:
         gone(o, r, now);
@@ -342,8 +358,7 @@ static void take_answer(struct objects *o, struct object_reader *r, nsec now)
         changed(o, r, now);
         break;
     case OBJECT_REFUSED:
-        failed(o, r, &r->get.said, now);
-        refuse_message(o, r);
+        refused(o, r, now);
         break;
     case OBJECT_AWAY:
         failed(o, r, &r->get.said, now);
@@ -406,6 +421,7 @@ static bool take_lines(struct objects *o, struct object_reader *r, nsec now)
     struct slice line;
     struct err e;
 
+    r->works_on = false;
     for (;;) {
         enum object_text_answer answer = object_text_line(&r->text, r->ended, &line, &e);
 
@@ -421,6 +437,9 @@ static bool take_lines(struct objects *o, struct object_reader *r, nsec now)
         case OBJECT_TEXT_MORE:
             r->step = READER_ASK;
             return true;
+        case OBJECT_TEXT_AGAIN:
+            r->works_on = true;
+            return false;
         case OBJECT_TEXT_END:
             object_is_read(o, r);
             return true;
@@ -472,6 +491,14 @@ void objects_turn(struct objects *o, nsec now)
 void objects_closing(struct objects *o)
 {
     object_places_write(&o->places);
+}
+
+bool objects_work_on(const struct objects *o)
+{
+    for (unsigned i = 0; i < o->conf.readers; i++)
+        if (o->readers[i].works_on)
+            return true;
+    return false;
 }
 
 nsec objects_next(const struct objects *o, nsec now, nsec latest)

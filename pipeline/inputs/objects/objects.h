@@ -77,6 +77,7 @@ struct object_reader {
     struct object_get get;
     uint64_t from;  /* of the object as it is stored: what is asked for next */
     bool ended;     /* nothing is behind `from` */
+    bool works_on;  /* what is before the next line is not all unpacked */
     unsigned tries; /* for one that is gone */
     nsec again;     /* mono; not before */
     struct buf facts;
@@ -89,7 +90,7 @@ struct objects {
     struct object_places places;
     struct object_reader *readers;
     struct connection trouble;
-    struct log_limit gone, changed, odd;
+    struct log_limit refused, gone, changed, odd;
 };
 
 MUST_CHECK int objects_open(struct objects *o, const struct objects_conf *conf, struct err *e);
@@ -110,6 +111,8 @@ MUST_CHECK enum objects_answer objects_take(struct objects *o, void *message, st
 void objects_turn(struct objects *o, nsec mono_now);
 MUST_CHECK bool objects_ended(struct objects *o, void **message, enum objects_fate *fate);
 void objects_closing(struct objects *o);
+/* A reader has more to do at once, and has left off so that others get their turn. */
+bool objects_work_on(const struct objects *o);
 /* When something is due that nobody wakes the thread for; at most `latest`. */
 nsec objects_next(const struct objects *o, nsec mono_now, nsec latest);
 

@@ -62,9 +62,16 @@ static void pass_over(struct object_text *t)
         memmove(t->text.p, t->text.p + n, t->text.n);
 }
 
-/* More of the text. 1: there is more; 0: the piece has no more; -1. */
-static int read_on(struct object_text *t, struct err *e)
+enum more {
+    MORE_TEXT,
+    MORE_NOTHING, /* the piece has no more */
+    MORE_AGAIN,   /* much was passed over */
+    MORE_DAMAGED,
+};
+
+static enum more read_on(struct object_text *t, struct err *e)
 {
+    uint64_t skip = t->skip;
     size_t before, left;
     bool moved;
 
@@ -73,12 +80,16 @@ static int read_on(struct object_text *t, struct err *e)
     do {
         left = t->rest.n;
         if (t->unpack && unpack_step(t->unpack, &t->rest, &t->text, e) < 0)
-            return -1;
+            return MORE_DAMAGED;
         moved = t->rest.n < left || t->text.n > before;
         if (t->skip > 0)
             pass_over(t);
-    } while (moved && t->text.n == before); /* a header, or what is passed over */
-    return t->text.n > before;
+        if (t->text.n > before)
+            return MORE_TEXT;
+        if (skip - t->skip >= OBJECTS_PASS_OVER)
+            return MORE_AGAIN;
+    } while (moved); /* a header, or what is passed over */
+    return MORE_NOTHING;
 }
 
 /* How long the line is that is next, with its '\n'; 0: there is no end of it yet. */
@@ -106,17 +117,20 @@ enum object_text_answer object_text_line(struct object_text *t, bool ended, stru
 {
     for (;;) {
         size_t n = find_end(t), waiting = t->text.n - t->shown;
-        int more;
-
         if (n > 0 && n < waiting) {
             *line = show(t, n);
             return OBJECT_TEXT_LINE;
         }
-        more = read_on(t, e);
-        if (more < 0)
+        switch (read_on(t, e)) {
+        case MORE_DAMAGED:
             return OBJECT_TEXT_DAMAGED;
-        if (more > 0)
+        case MORE_AGAIN:
+            return OBJECT_TEXT_AGAIN;
+        case MORE_TEXT:
             continue;
+        case MORE_NOTHING:
+            break;
+        }
         if (!ended)
             return OBJECT_TEXT_MORE;
         if (t->unpack && unpack_end(t->unpack, e) < 0)

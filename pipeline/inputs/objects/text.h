@@ -6,7 +6,8 @@
  *
  * A line is a record by the rule of files (inputs/lines.h): one over LINE_MAX_BYTES is cut into pieces of that size, every byte but '\n' belongs
  * to it, and the last one may lack its '\n'. A line is shown when it is known whether it is the last one: that there is more behind it, or that
- * the object ends.
+ * the object ends. A piece of some hundred kilobytes may stand for gigabytes that are passed over before the first line, so one call passes over
+ * OBJECTS_PASS_OVER bytes and then says OBJECT_TEXT_AGAIN: whoever reads looks after other things in between.
  *
  * Ownership  object_text_release(). Pure; one thread at a time.
  */
@@ -46,6 +47,7 @@ enum object_text_answer {
     OBJECT_TEXT_LINE,
     OBJECT_TEXT_LAST_LINE,
     OBJECT_TEXT_MORE,    /* it wants the next piece */
+    OBJECT_TEXT_AGAIN,   /* much was passed over, and the line is not there yet: the same call once more */
     OBJECT_TEXT_END,     /* there is nothing more */
     OBJECT_TEXT_DAMAGED, /* or there is no memory */
 };

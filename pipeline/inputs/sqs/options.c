@@ -22,7 +22,7 @@ static const struct cfg_choice UNWRAPS[] = {
 
 static const struct cfg_field s3_fields[] = {
     {.name = "endpoint", .type = CFG_STRING, .offset = offsetof(struct sqs_conf, s3.endpoint) - offsetof(struct sqs_conf, s3),
-     .help = "http://host:port of a store that speaks S3; left out: AWS"},
+     .help = "http://host:port of a store that speaks S3; left out: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url, AWS"},
     {.name = "region", .type = CFG_STRING, .offset = offsetof(struct sqs_conf, s3.region) - offsetof(struct sqs_conf, s3),
      .max = SQS_REGION_MAX - 1, .help = "of the buckets; left out: as the event says, else that of the queue"},
     {.name = "access_key_id", .type = CFG_STRING,
@@ -86,9 +86,11 @@ static int check_queue_url(const struct sqs_conf *c, struct err *e)
 static void check_s3(const struct sqs_conf *c, const struct cfg_options *o)
 {
     /* Any bucket: which ones there are is said by the events. */
-    const struct s3_where where = {
+    struct s3_where where = {
         .bucket = "any", .endpoint = c->s3.endpoint, .region = c->s3.region ? c->s3.region : "us-east-1"};
+    char found[AWS_ENDPOINT_MAX];
     struct credentials *keys = NULL;
+    const char *found_by = NULL;
     struct s3_address address;
     struct err e, said;
 
@@ -97,17 +99,22 @@ static void check_s3(const struct sqs_conf *c, const struct cfg_options *o)
         cfg_options_refuse(o, &e);
         return;
     }
-    if (s3_address_init(&address, &where, &e) == 0) {
-        s3_address_release(&address);
-    } else {
-        (void)err_set(&said, ERR_CONFIG, "s3.%s", e.msg);
-        cfg_options_refuse(o, &said);
-    }
     if (credentials_new(&keys, &c->s3.keys, &e) < 0) {
         (void)err_set(&said, ERR_CONFIG, "s3.%s", e.msg);
         cfg_options_refuse(o, &said);
     }
     credentials_free(&keys);
+    if (c->unwrap == SQS_UNWRAP_S3 && !(c->s3.endpoint && *c->s3.endpoint) &&
+        credentials_new(&keys, sqs_conf_s3_keys(c), &e) == 0 && credentials_s3_endpoint(keys, found, &found_by))
+        where.endpoint = found;
+    credentials_free(&keys);
+    if (s3_address_init(&address, &where, &e) == 0) {
+        s3_address_release(&address);
+    } else {
+        (void)err_set(&said, ERR_CONFIG, "s3.%s%s%s", e.msg, found_by ? "; it comes from " : "",
+                      found_by ? found_by : "");
+        cfg_options_refuse(o, &said);
+    }
 }
 
 void sqs_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)

@@ -92,6 +92,8 @@ static nsec next_turn(const struct input *in, nsec now)
 {
     nsec next = now + (in->hand.counts[HAND_ARRIVED] > 0 ? AWS_CALL_AGAIN : NSEC_PER_SEC);
 
+    if (sqs_reads_objects(in) && objects_work_on(&in->objects))
+        return now;
     if (in->trouble.again > now && in->trouble.again < next)
         next = in->trouble.again;
     next = sqs_settle_next(&in->settler, now, next);

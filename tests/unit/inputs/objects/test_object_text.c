@@ -41,6 +41,8 @@ static void read_text(struct came *c, struct slice stored, size_t piece, uint64_
         char *copy = NULL;
 
         c->end = object_text_line(&t, ended, &line, &c->e);
+        if (c->end == OBJECT_TEXT_AGAIN)
+            continue;
         if (c->end == OBJECT_TEXT_MORE) {
             size_t n = stored.n - from < piece ? stored.n - from : piece;
 
@@ -153,6 +155,56 @@ static void reading_goes_on_anywhere(void **state)
     buf_release(&stored);
 }
 
+/* Some kilobytes stand for a text that would keep the thread for as long as it takes to unpack. */
+static void what_is_passed_over_comes_in_turns(void **state)
+{
+    static const char *const CODECS[] = {"gzip", "zstd"};
+    const size_t n = 2 * OBJECTS_PASS_OVER + 17;
+    char *text = mem_alloc(n + 8);
+
+    (void)state;
+    memset(text, 'z', n - 1);
+    memcpy(text + n - 1, "\none\ntwo", 8); /* the first line is n bytes */
+    for (size_t i = 0; i < ARRAY_LEN(CODECS); i++)
+        for (size_t piece = 100; piece <= MIB; piece *= 100) {
+            struct object_text t;
+            struct buf stored;
+            struct slice line = SLICE("");
+            enum object_text_answer answer;
+            unsigned again = 0;
+            size_t from = 0;
+            struct err e;
+
+            buf_init(&stored, 64 * MIB);
+            packed(CODECS[i], slice_of(text, n + 7), &stored);
+            object_text_init(&t);
+            object_text_begin(&t, n, true);
+            do {
+                uint64_t left = t.skip;
+
+                answer = object_text_line(&t, from == stored.n, &line, &e);
+                assert_true(left - t.skip < OBJECTS_PASS_OVER + UNPACK_PIECE);
+                if (answer == OBJECT_TEXT_AGAIN) {
+                    again++;
+                } else if (answer == OBJECT_TEXT_MORE) {
+                    size_t part = stored.n - from < piece ? stored.n - from : piece;
+
+                    object_text_feed(&t, slice_of(stored.p + from, part));
+                    from += part;
+                }
+            } while (answer == OBJECT_TEXT_AGAIN || answer == OBJECT_TEXT_MORE);
+            assert_true(again > 0 || piece < stored.n);
+            assert_int_equal(answer, OBJECT_TEXT_LINE);
+            assert_true(slice_is(line, "one"));
+            object_text_took(&t);
+            assert_int_equal(object_text_line(&t, true, &line, &e), OBJECT_TEXT_LAST_LINE);
+            assert_true(slice_is(line, "two"));
+            object_text_release(&t);
+            buf_release(&stored);
+        }
+    mem_free(text);
+}
+
 /* A line may look like anything. */
 static void only_the_beginning_says_how_it_is_packed(void **state)
 {
@@ -216,6 +268,7 @@ int main(void)
         cmocka_unit_test(lines_are_the_same_in_all_pieces),
         cmocka_unit_test(what_is_packed_is_unpacked),
         cmocka_unit_test(reading_goes_on_anywhere),
+        cmocka_unit_test(what_is_passed_over_comes_in_turns),
         cmocka_unit_test(only_the_beginning_says_how_it_is_packed),
         cmocka_unit_test(long_lines_are_cut),
     };
