@@ -95,18 +95,41 @@ def exposition(build):
             daemon.communicate()
 
 
-def metrics(build):
-    text = exposition(build)
-    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.M))
-    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+# Labels of what this daemon has nothing to show of. All that is known of an input has the same two.
+UNSEEN = {
+    "sluice_delivery_duration_seconds": ["stream", "destination"],
+    "sluice_delivery_object_bytes": ["stream", "destination"],
+    "sluice_delivery_results_total": ["stream", "destination", "code"],
+    "sluice_dropped_records_by_reason_total": ["stream", "reason"],
+    "sluice_orphaned_spool_records": ["stream"],
+    "sluice_transform_counter_total": ["stream", "name"],
+}
+OF_INPUTS = ["stream", "input"]
+
+
+def labels_shown(text, types):
+    """{family: labels of its series}; one without series has none here."""
     labels = {}
     for name, inside in re.findall(r"^(\w+)\{([^}]*)\}", text, re.M):
         name = re.sub(r"_(bucket|sum|count)$", "", name) if re.sub(r"_(bucket|sum|count)$", "", name) in types else name
         labels.setdefault(name, [])
-        labels[name] += [k for k in re.findall(r'(\w+)="', inside) if k not in labels[name]]
+        labels[name] += [k for k in re.findall(r'(\w+)="', inside) if k not in labels[name] + ["le"]]
+    return labels
+
+
+def metrics(build):
+    text = exposition(build)
+    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.M))
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    labels = labels_shown(text, types)
+    alone = set(re.findall(r"^(\w+) ", text, re.M))
+    for name in set(types) - set(labels) - alone:
+        labels[name] = UNSEEN.get(name) or OF_INPUTS * name.startswith("sluice_input_")
+        if not labels[name]:
+            raise SystemExit(f"{name} is not shown by the daemon, and docs/generate.py does not know its labels")
     rows = ["| metric | kind | labels | what it says |", "|---|---|---|---|"]
     rows += [f"| `{n}` | {types[n]} | {', '.join(labels.get(n, []))} | {cell(helps[n])} |" for n in sorted(helps)]
-    return generated("Metrics", "What `/metrics` of the admin listener shows, in Prometheus's text format. Which of them to watch: [health.md](health.md).",
+    return generated("Metrics", "What `/metrics` of the admin listener shows, in Prometheus's text format. A dashboard and alerts: [monitoring.md](monitoring.md).",
                      rows)
 
 

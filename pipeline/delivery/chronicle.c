@@ -82,6 +82,8 @@ void chronicle_count(struct chronicle *c, const char *code)
     if (!c)
         return;
     pthread_mutex_lock(&c->lock);
+    if (c->codes.count == 0) /* it has its place, however many codes there are */
+        named_counters_add(&c->codes, SLICE("ok"), 0);
     named_counters_add(&c->codes, slice_str(code), 1);
     pthread_mutex_unlock(&c->lock);
 }

@@ -58,7 +58,8 @@ void chronicle_release(struct chronicle *c);
 void chronicle_delivered(struct chronicle *c, const struct chronicle_object *o, struct slice name);
 /* An attempt at the destination or the backup did not deliver, or records were refused. */
 void chronicle_failed(struct chronicle *c, nsec wall, const char *code, const char *text);
-/* How an attempt at the destination ended, for metrics: a code of the destination's, or "ok". */
+/* How an attempt at the destination ended, for metrics: a code of the destination's, or "ok". Of more than NAMED_COUNTERS_MAX codes the
+ * later ones are counted together; "ok" never is. */
 void chronicle_count(struct chronicle *c, const char *code);
 void chronicle_event(struct chronicle *c, nsec wall, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* How it stands now; deliveries, failures and took of `t` are the chronicle's own to fill in. */

@@ -30,6 +30,8 @@ def test_the_unit_and_the_configuration_go_with_the_prefix_and_an_edited_one_sta
         unit = read(root + prefix, "lib/systemd/system/sluice.service")
         assert f"ExecStart={prefix}/bin/sluice run -c {etc}/sluice/sluice.yaml" in unit, unit
         assert os.access(f"{root}{prefix}/bin/sluice", os.X_OK)
+        for example in ("prometheus/alerts.yaml", "grafana/sluice.json"):
+            assert read(f"{root}{prefix}/share/doc/sluice/examples", example) == read(SOURCE, "config", example)
         with open(f"{root}{etc}/sluice/sluice.yaml", "a", encoding="utf-8") as f:
             f.write("# edited\n")
         assert "Left as it is" in install(t, root, prefix)

@@ -5,7 +5,8 @@
 
 Every s3_*.sh here is a store (stores.py; MinIO only where it is installed, or SLUICE_STORES=all), opensearch.sh and elasticsearch.sh take documents (search.py), telegraf.sh,
 otel.sh and victorialogs.sh what the http sink sends (receivers.py), every sdk/*.sh is a client of the Firehose API
-(clients.py), brokers.py has the brokers that inputs read from, and topics.py what publishes to them. One that cannot be installed (exit code 77) is skipped; with CI=true that
+(clients.py), brokers.py has the brokers that inputs read from, topics.py what publishes to them, and monitoring.py the
+dashboard and the alerts in a Prometheus. One that cannot be installed (exit code 77) is skipped; with CI=true that
 is a failure. Servers keep their data in a temporary folder, listen on loopback and are ended by process id.
 
 The scenarios of one server or client run one after the other in a process of their own, those of several side by side:
@@ -31,6 +32,7 @@ import broker_logins  # noqa: E402
 import clients  # noqa: E402
 import kafka_cases  # noqa: E402
 import kafka_logins  # noqa: E402
+import monitoring  # noqa: E402
 import receivers  # noqa: E402
 import search  # noqa: E402
 import search_server  # noqa: E402
@@ -42,7 +44,8 @@ from harness import Case, Skip  # noqa: E402
 def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
-        kafka_cases.scenarios() + kafka_logins.scenarios() + broker_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + search.scenarios()
+        kafka_cases.scenarios() + kafka_logins.scenarios() + broker_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + \
+        monitoring.scenarios() + search.scenarios()
 
 
 class Tally:

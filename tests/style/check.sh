@@ -53,6 +53,9 @@ arrows() { python3 tests/style/layers.py; }
 # What comments and documents name: a newcomer looks there.
 references() { python3 tests/style/references.py; }
 
+# What dashboard and alerts ask for is a metric that there is, with such labels.
+queries() { python3 tests/style/queries.py; }
+
 # system_header REGEX ALLOWED_PATH_REGEX: a library is known in its own places only.
 system_header() {
     all | xargs grep -HnE "^#include <($1)" | grep -vE "$2"
@@ -141,6 +144,7 @@ case_of "every header compiles alone" headers_alone
 case_of "every header has a guard named after its path" header_guards
 case_of "every header begins with its name and purpose" header_banners
 case_of "files and functions that comments and documents name are there" references
+case_of "metrics, labels and pages that the dashboard and the alerts name are there" queries
 case_of "nothing is left for later without an issue number" unfinished
 case_of "scripts parse" scripts_parse
 

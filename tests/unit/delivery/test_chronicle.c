@@ -138,6 +138,35 @@ static void codes_are_counted(void **state)
     named_counters_release(&codes);
 }
 
+/* A destination may have any number of codes, and may begin to work behind them. */
+static void codes_are_bounded_and_ok_is_none_of_the_others(void **state)
+{
+    struct named_counters codes = {.count = 0};
+    double ok = 0, other = 0, all = 0;
+
+    (void)state;
+    for (int i = 0; i < 3 * NAMED_COUNTERS_MAX; i++) {
+        char code[32];
+
+        snprintf(code, sizeof(code), "Code%d", i);
+        chronicle_count(&c, code);
+    }
+    chronicle_count(&c, "ok");
+    chronicle_codes(&c, &codes);
+    assert_int_equal(codes.count, NAMED_COUNTERS_MAX);
+    for (size_t i = 0; i < codes.count; i++) {
+        all += codes.rows[i].value;
+        if (strcmp(codes.rows[i].name, "ok") == 0)
+            ok = codes.rows[i].value;
+        if (strcmp(codes.rows[i].name, "other") == 0)
+            other = codes.rows[i].value;
+    }
+    assert_true(ok == 1);
+    assert_true(other == 2 * NAMED_COUNTERS_MAX + 2);
+    assert_true(all == 3 * NAMED_COUNTERS_MAX + 1);
+    named_counters_release(&codes);
+}
+
 static void nobody_may_want_to_know(void **state)
 {
     (void)state;
@@ -157,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_last_events, setup, teardown),
         cmocka_unit_test_setup_teardown(the_hour_knows_how_long_deliveries_take, setup, teardown),
         cmocka_unit_test_setup_teardown(codes_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(codes_are_bounded_and_ok_is_none_of_the_others, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_may_want_to_know, setup, teardown),
     };
 
