@@ -5,6 +5,7 @@
 
     reference.md    every option: what `sluice reference` prints
     metrics.md      every metric of a running daemon, and of the code those that it has no reason to show yet
+    errors.md       every code: exit codes, the API's, those of records in the backup, what destinations answer
     log-lines.md    every line of the log, out of the code: level, message, fields, hint
 """
 
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+
+import error_codes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -144,6 +147,13 @@ def metrics_in_the_code():
     return found
 
 
+# --- errors.md -------------------------------------------------------------------------------------------------------
+
+
+def errors(build):
+    return generated("Error codes", "What each code means and what to do. Lines of the log: [log-lines.md](log-lines.md).", error_codes.lines(build, sources()))
+
+
 # --- log-lines.md ----------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +200,7 @@ def log_page():
 
 
 def pages(build):
-    return {"reference.md": reference(build), "metrics.md": metrics(build), "log-lines.md": log_page()}
+    return {"reference.md": reference(build), "metrics.md": metrics(build), "log-lines.md": log_page(), "errors.md": errors(build)}
 
 
 def main():
