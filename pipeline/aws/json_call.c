@@ -122,6 +122,15 @@ static enum aws_trouble trouble_of(int status, const struct aws_json_error *x)
     return status >= 500 || status == 429 || code_has(x->code, BUSY) ? AWS_BUSY : AWS_REFUSED;
 }
 
+void aws_error_settle(struct aws_json_error *x, int status)
+{
+    x->trouble = trouble_of(status, x);
+    if (!x->code[0])
+        snprintf(x->code, sizeof(x->code), "status %d", status);
+    if (shows_what_was_signed(x->code))
+        x->said[0] = '\0';
+}
+
 void aws_json_judge(const struct http_response *re, struct aws_json_error *out)
 {
     struct slice type;
@@ -140,9 +149,5 @@ void aws_json_judge(const struct http_response *re, struct aws_json_error *out)
         type = http_response_header(re, "x-amzn-query-error");
     if (!out->code[0])
         set_code(type, out);
-    out->trouble = trouble_of(re->status, out);
-    if (!out->code[0])
-        snprintf(out->code, sizeof(out->code), "status %d", re->status);
-    if (shows_what_was_signed(out->code))
-        out->said[0] = '\0';
+    aws_error_settle(out, re->status);
 }

@@ -44,4 +44,7 @@ struct aws_json_error {
 
 void aws_json_judge(const struct http_response *re, struct aws_json_error *out);
 
+/* For another protocol's errors: code and text are what the answer has said; the rest follows from them and from the status. */
+void aws_error_settle(struct aws_json_error *x, int status);
+
 #endif

@@ -49,6 +49,9 @@ class DynamodbPeer(HttpPeer):
         self.seized = []  # leases whose owner changed, and the one before was not asked
         super().__init__(_Handler, **kw)
 
+    def options(self, **more):
+        return {"dynamodb": {"table": self.table, "endpoint": self.url(), **more}}
+
     def owners(self):
         """{shard: owner} of what is not read to its end."""
         with self.changed:

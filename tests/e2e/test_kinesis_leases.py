@@ -7,6 +7,8 @@ from common import one_stream, to_file
 from dynamodb_peer import DynamodbPeer
 from harness import wait_until
 from kinesis_peer import Say
+from lease_object_peer import NAME, LeaseObjectPeer, Lose
+from objects_peer import Say as SayS3
 from test_kinesis import KEYS, put, stream
 
 
@@ -16,9 +18,15 @@ def table(t, **kw):
     return d
 
 
+def one_object(t, **kw):
+    s = LeaseObjectPeer(**kw)
+    t.on_end(s.stop)
+    return s
+
+
 def daemon(t, k, leases, name, failover="2s", interval="900s", **more):
     kinesis = {"stream": k.name, "endpoint": k.url(), "poll": "200ms", "limit": 20, **KEYS,
-               "leases": {"dynamodb": {"table": "leases", "endpoint": leases.url(), **more}, "failover": failover, "worker": name}}
+               "leases": {**leases.options(**more), "failover": failover, "worker": name}}
     config = one_stream("app", to_file(t, os.path.join("out", name)), inputs=[{"kinesis": kinesis}], interval=interval)
     d = t.daemon({**config, "shutdown": {"grace": "8s"}}, name)
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
@@ -89,6 +97,52 @@ def test_a_table_that_is_away_ends_reading_and_its_errors_say_what_to_do(t):
     wait_until("the lease to end", lambda: metric(a, "leases_lost_total") > 0 and metric(a, "leases") == 0, 60 * t.slow)
     sent += put(k, 20, 20)
     leases.on = None
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    a.stop()
+    assert sorted(lines(t, "a")) == sorted(sent)
+
+
+def test_two_share_a_stream_by_one_object_whatever_becomes_of_their_writes(t):
+    k, leases, puts = stream(t, shards=3), one_object(t), []
+    a, b = (daemon(t, k, leases, name, failover=f"{round(t.slow)}s", interval="1s") for name in ("a", "b"))
+
+    def on(method, name):
+        if method == "PUT" and name == NAME:
+            puts.append(name)
+            return {3: Lose(), 5: SayS3(409, "ConditionalRequestConflict"), 7: SayS3(503, "SlowDown"), 9: Lose()}.get(len(puts))
+        return None
+
+    leases.on = on
+    sent = put(k, 0, 100)
+    a.start()
+    wait_until("all to be a's", lambda: set(leases.owners().values()) == {"a"}, 60 * t.slow)
+    b.start()
+    wait_until("some to be b's", lambda: set(leases.owners().values()) == {"a", "b"}, 60 * t.slow)
+    k.split(0)
+    sent += put(k, 100, 100)
+    wait_until("the children to be read", lambda: len(leases.owners()) == 4 and all(leases.owners().values()), 60 * t.slow)
+    wait_until("many writes", lambda: len(puts) > 9, 60 * t.slow)
+    a.kill9()
+    sent += put(k, 200, 100)
+    wait_until("all to be b's", lambda: set(leases.owners().values()) == {"b"}, 60 * t.slow)
+    a.start()
+    wait_until("all to be delivered", lambda: set(lines(t, "a", "b")) == set(sent), 60 * t.slow)
+    a.stop()
+    b.stop()
+    assert set(lines(t, "a", "b")) == set(sent)
+    assert not leases.refused and not k.refused, (leases.refused, k.refused)
+    assert leases.owners() and "b" not in leases.owners().values()  # a may have been about to get one
+    assert leases.items()["shardId-000000000003"]["parentShardId"] == {"SS": ["shardId-000000000000"]}
+
+
+def test_a_store_that_does_not_keep_to_conditions_is_refused_in_words(t):
+    k, leases = stream(t), one_object(t, keeps=("If-None-Match",))
+    sent = put(k, 0, 20)
+    a = daemon(t, k, leases, "a", failover="1s", interval="1s")
+    a.start()
+    a.wait_logged("object of leases failed.*does not know If-Match.*leases.dynamodb")
+    assert NAME not in leases.objects and a.books("app").incoming == 0
+    leases.keeps = ("If-Match", "If-None-Match")
     wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
     a.stop()
     assert sorted(lines(t, "a")) == sorted(sent)

@@ -3,7 +3,7 @@
 nothing is doubled beyond what is promised.
 
     tests/servers/broker_campaign.py --build build/release --broker NAME [--messages 100000] [--kills 10] [--restarts 2]
-                                     [--blocked 60] [--seed N]       # --list: their names
+                                     [--blocked 60] [--over SECONDS] [--seed N]       # --list: their names
 
 Somebody else's client sends the messages, in several groups. The daemon is killed with -9 at random moments, the broker is ended
 by turns as a power cut would and as its administrator does, and with --blocked the destination is away for so many seconds: then
@@ -82,11 +82,10 @@ class Check:
 
 
 class Campaign:
-    def __init__(self, t, adapter, messages, kills, restarts, blocked=0, rate=1500, size=100):
+    def __init__(self, t, adapter, messages, kills, restarts, blocked=0, rate=1500, size=100, over=0):
         self.t, self.random = t, random.Random(t.seed)
-        messages, rate, blocked = messages // adapter.slowly, rate // adapter.slowly, blocked * (adapter.slowly == 1)
         self.messages, self.kills, self.restarts, self.blocked = messages, kills, restarts, blocked
-        self.rate, self.size = rate, size
+        self.rate, self.size, self.over = rate, size, over
         self.broker = adapter(t)
         self.s3 = S3Peer() if blocked else None
         if self.s3:
@@ -102,7 +101,7 @@ class Campaign:
         self.random.shuffle(events)
         restarts = 0
         for event in events:
-            time.sleep(self.random.uniform(0.05, 1.0))
+            time.sleep(self.random.uniform(0.05, max(1.0, 2 * self.over / len(events))))
             if event == "kill":
                 self._kill()
             elif event == "block":
@@ -120,7 +119,8 @@ class Campaign:
         self.daemon.start()
 
     def _block(self):
-        """The destination is away until the input has taken nothing for a while, and the daemon is killed then, too."""
+        """The destination is away until the input has taken nothing for a while, and the daemon is killed then, too. A slow server fills no spool in
+        that time."""
         self.s3.always = Fail(503, "SlowDown")
         until = time.monotonic() + self.blocked
         taken = []
@@ -128,7 +128,8 @@ class Campaign:
         def holds_back():
             taken.append(self.daemon.books("app").incoming)
             return len(taken) > 10 and taken[-1] > 0 and len(set(taken[-10:])) == 1
-        wait_until("the input takes no more", holds_back, 120 * self.t.slow, period=0.3)
+        if self.broker.slowly == 1:
+            wait_until("the input takes no more", holds_back, 120 * self.t.slow, period=0.3)
         assert self.sender.poll() is None, "the sender had nothing more to send: nothing was held back"
         self._kill()
         time.sleep(max(5.0, until - time.monotonic()))
@@ -193,7 +194,7 @@ class Campaign:
 
 
 def scenarios():
-    return [(f"{a.name}:through_kills_and_a_restart", lambda t, a=a: Campaign(t, a, messages=4000, kills=2, restarts=1).run())
+    return [(f"{a.name}:through_kills_and_a_restart", lambda t, a=a: Campaign(t, a, 4000 // a.slowly, kills=2, restarts=1, rate=1500 // a.slowly).run())
             for a in adapters() if a.short and (a.often or all_wanted())]
 
 
@@ -202,11 +203,12 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--broker", choices=[a.name for a in adapters()])
     p.add_argument("--list", action="store_true")
-    p.add_argument("--messages", type=int, default=100_000)
+    p.add_argument("--messages", type=int, help="100,000, or as many fewer as the server is slow; then the destination is always there")
     p.add_argument("--kills", type=int, default=10)
     p.add_argument("--restarts", type=int, default=2)
     p.add_argument("--blocked", type=int, default=60, help="seconds; 0: the destination is there all the time")
-    p.add_argument("--rate", type=int, default=1000, help="messages a second")
+    p.add_argument("--over", type=float, default=0, help="seconds that kills and restarts are spread over; else they come at once")
+    p.add_argument("--rate", type=int, help="messages a second: 1,000, or as many fewer")
     p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     args = p.parse_args()
     if args.list or not args.broker:
@@ -216,9 +218,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sluice-brokers-", ignore_cleanup_errors=True) as folder:
         t = Case(args.build, folder, args.seed)
         adapter = next(a for a in adapters() if a.name == args.broker)
+        slowly, blocked = adapter.slowly, args.blocked * (adapter.slowly == 1 or bool(args.messages))
         try:
-            Campaign(t, adapter, args.messages, args.kills, args.restarts, args.blocked, args.rate,
-                     size=1000 if args.blocked else 100).run()
+            Campaign(t, adapter, args.messages or 100_000 // slowly, args.kills, args.restarts, blocked, args.rate or 1000 // slowly,
+                     size=1000 if blocked and slowly == 1 else 100, over=args.over).run()
         except BaseException:
             t.take_down()
             kept = folder + "-failed"

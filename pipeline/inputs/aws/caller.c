@@ -69,6 +69,20 @@ static bool keep_answer(struct aws_call *c, struct slice body)
     return buf_add_slice(&c->answer, body) == 0;
 }
 
+static void judge(struct aws_call *c, const struct http_response *re)
+{
+    struct slice tag = http_response_header(re, "ETag");
+
+    c->tag[0] = '\0';
+    if (c->caller->conf.service) {
+        aws_json_judge(re, &c->error);
+        return;
+    }
+    s3_judge(re, &c->error);
+    if (tag.n > 0 && tag.n < sizeof(c->tag))
+        snprintf(c->tag, sizeof(c->tag), "%.*s", (int)tag.n, tag.p);
+}
+
 /* On the agent's thread. */
 static void call_done(struct http_ask *ask, const struct http_response *re)
 {
@@ -77,7 +91,7 @@ static void call_done(struct http_ask *ask, const struct http_response *re)
 
     c->answered = re != NULL;
     if (re) {
-        aws_json_judge(re, &c->error);
+        judge(c, re);
         if (!http_date(http_response_header(re, "Date"), &c->served))
             c->served = 0;
         c->too_large =
@@ -94,7 +108,15 @@ static void call_done(struct http_ask *ask, const struct http_response *re)
     pthread_mutex_unlock(&a->lock);
 }
 
-static int make_request(struct aws_call *c, struct slice text, nsec timeout, bool late, struct err *e)
+/* One of both. */
+struct asked {
+    struct slice text;
+    const struct s3_ask *object;
+    nsec timeout;
+    bool late;
+};
+
+static int make_request(struct aws_call *c, const struct asked *x, struct err *e)
 {
     struct aws_caller *a = c->caller;
     struct aws_keys keys;
@@ -105,8 +127,10 @@ static int make_request(struct aws_call *c, struct slice text, nsec timeout, boo
         return rc;
     c->began = now;
     c->request = (struct http_request){
-        .proxy = a->conf.proxy, .timeout = timeout, .late_answer = late, .response_max = a->conf.answer_max};
-    rc = aws_json_request(&c->request, a->conf.service, c->operation, &a->address, a->region, text, &keys, now, e);
+        .proxy = a->conf.proxy, .timeout = x->timeout, .late_answer = x->late, .response_max = a->conf.answer_max};
+    rc = x->object ? s3_request(&c->request, x->object, &keys, now, e)
+                   : aws_json_request(&c->request, a->conf.service, c->operation, &a->address, a->region, x->text,
+                                      &keys, now, e);
     if (rc == 0)
         rc = tls_options_poll(a->tls, now, &c->request, e);
     if (rc != 0)
@@ -185,14 +209,13 @@ void aws_call_malformed(const struct aws_call *c, struct connection *t, const st
 
 /* --- begin and end ------------------------------------------------------------------------------------------------- */
 
-bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text, nsec timeout, bool late,
-                    struct connection *t, nsec now)
+static bool begin(struct aws_call *c, const char *operation, const struct asked *x, struct connection *t, nsec now)
 {
     struct err e = {.msg = ""};
     int rc;
 
     c->operation = operation;
-    rc = make_request(c, text, timeout, late, &e);
+    rc = make_request(c, x, &e);
     if (rc != 0) {
         if (rc < 0)
             failed(c, t, e.msg, "", "see docs/credentials.md, and the option `tls`", now);
@@ -209,6 +232,21 @@ bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text
     c->ask.done = call_done;
     http_agent_send(c->caller->conf.agent, &c->ask);
     return true;
+}
+
+bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text, nsec timeout, bool late,
+                    struct connection *t, nsec now)
+{
+    const struct asked x = {.text = text, .timeout = timeout, .late = late};
+
+    return begin(c, operation, &x, t, now);
+}
+
+bool aws_call_begin_object(struct aws_call *c, const struct s3_ask *o, nsec timeout, struct connection *t, nsec now)
+{
+    const struct asked x = {.object = o, .timeout = timeout};
+
+    return begin(c, o->put ? "PutObject" : "GetObject", &x, t, now);
 }
 
 bool aws_call_ended(struct aws_call *c)

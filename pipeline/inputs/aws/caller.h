@@ -1,4 +1,4 @@
-/* caller.h -- calls of one AWS service that an input makes from its thread: begun without waiting, looked at when they have come back, and
+/* caller.h -- calls of one AWS service, or of objects of S3, that an input makes from its thread: begun without waiting, looked at when they have come back, and
  * told in the log when they begin to fail, and when they work again.
  *
  *     aws_call_begin()   signs and sends; false: not now, its connection says when (keys or certificates are being read)
@@ -16,6 +16,7 @@
 
 #include "pipeline/aws/credentials/credentials.h"
 #include "pipeline/aws/json_call.h"
+#include "pipeline/aws/s3/request.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/budget.h"
 #include "pipeline/base/compiler.h"
@@ -30,12 +31,13 @@
 #include <stdbool.h>
 
 #define AWS_CALLER_REGION_MAX 64
+#define AWS_CALLER_TAG_MAX    256
 
 struct aws_caller_conf {
-    const struct aws_json_service *service;
-    const char *stream, *input; /* for the log: the input's label */
-    const char *source;         /* what is read, for people: a queue's address */
-    const char *address;        /* scheme://host:port and path */
+    const struct aws_json_service *service; /* NULL: S3 */
+    const char *stream, *input;             /* for the log: the input's label */
+    const char *source;                     /* what is read, for people: a queue's address */
+    const char *address;                    /* scheme://host:port and path */
     const struct credentials_conf *keys;
     const char *region; /* NULL or "": as environment and profile say, else us-east-1 */
     const struct tls_conf *tls;
@@ -81,6 +83,7 @@ struct aws_call {
     bool too_large;
     nsec served; /* wall, by the far end's clock; 0: it does not say */
     struct aws_json_error error;
+    char tag[AWS_CALLER_TAG_MAX]; /* of S3: the object's ETag, with its quotes; "": it says none */
     struct buf answer;
     size_t held; /* of the budget */
 };
@@ -91,6 +94,9 @@ void aws_call_release(struct aws_call *c);
 /* `text`: the parameters; copied. `late`: the far end may be silent until `timeout`. */
 bool aws_call_begin(struct aws_call *c, const char *operation, struct slice text, nsec timeout, bool late,
                     struct connection *t, nsec mono_now);
+/* Of an object of S3; all that it points to is copied. */
+bool aws_call_begin_object(struct aws_call *c, const struct s3_ask *o, nsec timeout, struct connection *t,
+                           nsec mono_now);
 MUST_CHECK bool aws_call_ended(struct aws_call *c);
 void aws_call_cancel(struct aws_call *c); /* it ends soon; not under way: nothing */
 void aws_call_forget(struct aws_call *c);

@@ -15,5 +15,8 @@
  * message says what to do, too. */
 MUST_CHECK int aws_probe(const struct aws_caller_conf *conf, const char *operation, struct slice text,
                          const struct input_probe *p, struct err *e);
+/* The same of an object of S3, which is read. `none_is_fine`: there may be no such object. */
+MUST_CHECK int aws_probe_object(const struct aws_caller_conf *conf, const struct s3_ask *o, bool none_is_fine,
+                                const struct input_probe *p, struct err *e);
 
 #endif

@@ -281,6 +281,6 @@ const struct input_ops kinesis_ops = {
     .same_positions = kinesis_conf_same_positions,
     .same_client = kinesis_conf_same_table,
     .same_client_text =
-        "has this table of leases already, and a table is of one input alone: give this one a table of its own",
+        "has these leases already, and a table or an object of leases is of one input alone: give this one another",
     .probe = kinesis_probe,
 };

@@ -1,7 +1,6 @@
 #include "pipeline/inputs/kinesis/lease.h"
 
-#include "pipeline/base/buf.h"
-
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,4 +189,51 @@ enum lease_read lease_read(struct json_reader *r, struct lease *x)
     if (in.other)
         return LEASE_OTHER;
     return in.bad || !x->key[0] || !take_place(&in) ? LEASE_BAD : LEASE_READ;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------- */
+
+static int add_text(struct buf *out, const char *name, const char *value)
+{
+    if (!*value)
+        return 0;
+    if (buf_printf(out, ",\"%s\":{\"S\":", name) < 0 || json_quote(slice_str(value), out) < 0)
+        return -1;
+    return buf_add_char(out, '}');
+}
+
+static int add_number(struct buf *out, const char *name, int64_t value)
+{
+    return buf_printf(out, ",\"%s\":{\"N\":\"%" PRId64 "\"}", name, value);
+}
+
+int lease_write_parents(const struct lease *x, struct buf *out)
+{
+    if (buf_add_char(out, '[') < 0 || json_quote(slice_str(x->parents[0]), out) < 0)
+        return -1;
+    if (x->parents[1][0] && (buf_add_char(out, ',') < 0 || json_quote(slice_str(x->parents[1]), out) < 0))
+        return -1;
+    return buf_add_char(out, ']');
+}
+
+static int add_place(const struct lease *x, struct buf *out)
+{
+    if (add_text(out, "checkpoint", x->at_start ? "LATEST" : lease_checkpoint(&x->place)) < 0 ||
+        add_number(out, "checkpointSubSequenceNumber", x->at_start ? 0 : lease_sub(&x->place)) < 0)
+        return -1;
+    return x->place.kind == PLACE_TIME ? add_number(out, "checkpointTimestamp", x->place.ms) : 0;
+}
+
+int lease_write(const struct lease *x, struct buf *out)
+{
+    if (buf_add_str(out, "{\"leaseKey\":{\"S\":") < 0 || json_quote(slice_str(x->key), out) < 0 ||
+        buf_add_char(out, '}') < 0 || add_text(out, "leaseOwner", x->owner) < 0 ||
+        add_number(out, "leaseCounter", (int64_t)x->counter) < 0 || add_text(out, "checkpointOwner", x->giver) < 0 ||
+        add_number(out, "ownerSwitchesSinceCheckpoint", (int64_t)x->switches) < 0 || add_place(x, out) < 0 ||
+        add_text(out, "startingSequenceNumber", x->first) < 0)
+        return -1;
+    if (x->parents[0][0] && (buf_add_str(out, ",\"parentShardId\":{\"SS\":") < 0 || lease_write_parents(x, out) < 0 ||
+                             buf_add_char(out, '}') < 0))
+        return -1;
+    return buf_add_char(out, '}');
 }

@@ -21,6 +21,7 @@
 #ifndef PIPELINE_INPUTS_KINESIS_LEASE_H
 #define PIPELINE_INPUTS_KINESIS_LEASE_H
 
+#include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/json.h"
 #include "pipeline/inputs/kinesis/place.h"
@@ -54,5 +55,10 @@ enum lease_read {
 };
 /* The item that is next. */
 MUST_CHECK enum lease_read lease_read(struct json_reader *r, struct lease *x);
+/* As an item. -1: out is full. */
+MUST_CHECK int lease_write(const struct lease *x, struct buf *out);
+
+/* A list of its parents, ["...", ...]; there is one at least. -1: out is full. */
+MUST_CHECK int lease_write_parents(const struct lease *x, struct buf *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "pipeline/inputs/kinesis/options.h"
 
+#include "pipeline/aws/s3/address.h"
 #include "pipeline/base/limits.h"
 #include "transforms/text/time_text.h"
 
@@ -28,9 +29,28 @@ static const struct cfg_field dynamodb_fields[] = {
     {.name = NULL},
 };
 
+static const struct cfg_field s3_fields[] = {
+    {.name = "bucket", .type = CFG_STRING, AT(leases.s3.bucket), .help = "where the object of leases is"},
+    {.name = "key", .type = CFG_STRING, AT(leases.s3.key), .min = 1, .max = 1000,
+     .help = "its name; it is of this stream alone"},
+    {.name = "endpoint", .type = CFG_STRING, AT(leases.s3.endpoint),
+     .help = "left out: AWS. The store has to keep to If-Match and If-None-Match of PutObject, which is tried at the start"},
+    {.name = "region", .type = CFG_STRING, AT(leases.s3.region), .max = KINESIS_REGION_MAX - 1,
+     .help = "left out: that of the stream"},
+    {.name = "access_key_id", .type = CFG_STRING, AT(leases.s3.keys.access_key_id),
+     .help = "of a store with keys of its own; left out: those of the stream"},
+    {.name = "secret_access_key", .type = CFG_STRING, AT(leases.s3.keys.secret_access_key), .secret = true,
+     .help = "best as ${env:NAME} or ${file:PATH}"},
+    {.name = "session_token", .type = CFG_STRING, AT(leases.s3.keys.session_token), .secret = true,
+     .help = "of temporary keys"},
+    {.name = NULL},
+};
+
 static const struct cfg_field leases_fields[] = {
     {.name = "dynamodb", .type = CFG_BLOCK, .fields = dynamodb_fields,
      .help = "the table of leases, in the shape of the Kinesis Client Library's"},
+    {.name = "s3", .type = CFG_BLOCK, .fields = s3_fields,
+     .help = "or one object with all leases, for who has no DynamoDB"},
     {.name = "failover", .type = CFG_DURATION, AT(leases.failover), .min = NSEC_PER_SEC, .max = 600 * NSEC_PER_SEC,
      .help = "who has not written its lease for so long is not reading any more, and others take its shards; left out: 10s. It is written every third of it"},
     {.name = "worker", .type = CFG_STRING, AT(leases.worker), .min = 1, .max = WORKER_MAX,
@@ -93,10 +113,48 @@ static bool is_name(const char *text)
     return strlen(text) <= 128;
 }
 
-/* A block that is left out is all zero, and its table not required. */
+static bool names_object(const struct object_options *x)
+{
+    return x->bucket || x->key || x->endpoint || x->region || x->keys.access_key_id || x->keys.secret_access_key ||
+           x->keys.session_token;
+}
+
+/* A block that is left out is all zero, and nothing of it required. */
 static bool leases_are_half(const struct leases_options *l)
 {
-    return !l->table && (l->endpoint || l->region || l->create || l->failover || l->worker);
+    return !l->table && !names_object(&l->s3) && (l->endpoint || l->region || l->create || l->failover || l->worker);
+}
+
+static void refuse_under(const char *block, const struct err *said, const struct cfg_options *o)
+{
+    struct err e;
+
+    (void)err_set(&e, ERR_CONFIG, "%s.%s", block, said->msg);
+    cfg_options_refuse(o, &e);
+}
+
+static void check_object(const struct object_options *x, const struct cfg_options *o)
+{
+    const struct s3_where where = {
+        .bucket = x->bucket, .endpoint = x->endpoint, .region = x->region ? x->region : DEFAULT_REGION};
+    struct credentials *keys = NULL;
+    struct s3_address at;
+    struct err e;
+
+    if (!names_object(x))
+        return;
+    if (!x->bucket || !x->key) {
+        (void)err_set(&e, ERR_CONFIG, "leases.s3: an object needs both `bucket` and `key`");
+        cfg_options_refuse(o, &e);
+        return;
+    }
+    if (s3_address_init(&at, &where, &e) < 0)
+        refuse_under("leases.s3", &e, o);
+    else
+        s3_address_release(&at);
+    if (credentials_new(&keys, &x->keys, &e) < 0)
+        refuse_under("leases.s3", &e, o);
+    credentials_free(&keys);
 }
 
 void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
@@ -119,9 +177,16 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
         cfg_options_refuse(o, &e);
     }
     if (leases_are_half(&c->leases)) {
-        (void)err_set(&e, ERR_CONFIG, "leases: names no table; write `leases: { dynamodb: { table: NAME } }`");
+        (void)err_set(&e, ERR_CONFIG,
+                      "leases: names no table and no object; write `leases: { dynamodb: { table: NAME } }` or `leases: "
+                      "{ s3: { bucket: NAME, key: NAME } }`");
         cfg_options_refuse(o, &e);
     }
+    if (c->leases.table && names_object(&c->leases.s3)) {
+        (void)err_set(&e, ERR_CONFIG, "leases: a table and an object; leases stand in one of them");
+        cfg_options_refuse(o, &e);
+    }
+    check_object(&c->leases.s3, o);
     if (c->leases.endpoint) {
         if (http_url_parse(&u, "leases.dynamodb.endpoint", c->leases.endpoint, &e) < 0)
             cfg_options_refuse(o, &e);
@@ -165,31 +230,51 @@ bool kinesis_conf_same_positions(const void *conf, const void *other)
             strcmp(regions[0], regions[1]) == 0);
 }
 
-/* That of the table. */
-static bool table_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX])
+static int region_or_streams(const struct kinesis_conf *c, const char *option, char out[KINESIS_REGION_MAX],
+                             struct err *e)
 {
-    struct err ignored;
+    if (!option || !*option)
+        return kinesis_conf_region(c, out, e);
+    snprintf(out, KINESIS_REGION_MAX, "%s", option);
+    return 0;
+}
 
-    if (!c->leases.region || !*c->leases.region)
-        return kinesis_conf_region(c, out, &ignored) == 0;
-    snprintf(out, KINESIS_REGION_MAX, "%s", c->leases.region);
-    return true;
+int kinesis_conf_object_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e)
+{
+    return region_or_streams(c, c->leases.s3.region, out, e);
+}
+
+/* A text that is left out is "". */
+static bool are_same(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool same_object(const struct object_options *a, const struct object_options *b)
+{
+    return a->bucket && b->bucket && are_same(a->bucket, b->bucket) && are_same(a->key, b->key) &&
+           are_same(a->endpoint, b->endpoint);
 }
 
 bool kinesis_conf_same_table(const void *conf, const void *other)
 {
     const struct kinesis_conf *a = conf, *b = other;
-    const char *at[] = {a->leases.endpoint ? a->leases.endpoint : "", b->leases.endpoint ? b->leases.endpoint : ""};
     char regions[2][KINESIS_REGION_MAX];
+    struct err ignored;
 
-    return a->stream && b->stream && a->leases.table && b->leases.table &&
-           strcmp(a->leases.table, b->leases.table) == 0 && strcmp(at[0], at[1]) == 0 && table_region(a, regions[0]) &&
-           table_region(b, regions[1]) && strcmp(regions[0], regions[1]) == 0;
+    if (!a->stream || !b->stream)
+        return false;
+    if (same_object(&a->leases.s3, &b->leases.s3))
+        return true;
+    return a->leases.table && b->leases.table && are_same(a->leases.table, b->leases.table) &&
+           are_same(a->leases.endpoint, b->leases.endpoint) &&
+           region_or_streams(a, a->leases.region, regions[0], &ignored) == 0 &&
+           region_or_streams(b, b->leases.region, regions[1], &ignored) == 0 && are_same(regions[0], regions[1]);
 }
 
 bool kinesis_conf_shares(const struct kinesis_conf *c)
 {
-    return c->leases.table != NULL;
+    return c->leases.table || c->leases.s3.bucket;
 }
 
 nsec kinesis_conf_failover(const struct kinesis_conf *c)

@@ -16,10 +16,17 @@
 
 #define KINESIS_REGION_MAX 64
 
-/* Several daemons share the stream by a table of leases (leases.h). */
+/* An object of S3. */
+struct object_options {
+    char *bucket, *key, *endpoint, *region;
+    struct credentials_conf keys; /* left out: those of the stream */
+};
+
+/* Several daemons share the stream by leases (leases.h), in a table or in an object. */
 struct leases_options {
     char *table, *endpoint, *region; /* of DynamoDB */
     bool create;
+    struct object_options s3;
     nsec failover; /* 0: the default */
     char *worker;
 };
@@ -42,7 +49,9 @@ void kinesis_conf_check_all(const void *conf, const char *base_dir, const struct
 MUST_CHECK int kinesis_conf_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e);
 /* input_ops.same_positions. */
 bool kinesis_conf_same_positions(const void *conf, const void *other);
-/* input_ops.same_client: both have one table of leases, in which the shards of both would have the same names. */
+/* Where the object of leases is: its option, or where the stream is. */
+MUST_CHECK int kinesis_conf_object_region(const struct kinesis_conf *c, char out[KINESIS_REGION_MAX], struct err *e);
+/* input_ops.same_client: both have one table of leases, or one object, in which the shards of both would have the same names. */
 bool kinesis_conf_same_table(const void *conf, const void *other);
 /* It has leases. */
 bool kinesis_conf_shares(const struct kinesis_conf *c);

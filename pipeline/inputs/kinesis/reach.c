@@ -1,6 +1,7 @@
 #include "pipeline/inputs/kinesis/reach.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 #include "pipeline/inputs/aws/probe.h"
 #include "pipeline/inputs/kinesis/call.h"
 #include "pipeline/inputs/kinesis/table.h"
@@ -48,6 +49,71 @@ int kinesis_table_conf(const struct kinesis_conf *c, struct kinesis_address *a, 
     return 0;
 }
 
+static const char *object_hint(const char *code)
+{
+    if (strstr(code, "NoSuchBucket"))
+        return "there is no such bucket: look at leases.s3 (bucket, endpoint, region)";
+    if (strstr(code, "AccessDenied"))
+        return "the keys may not do this: allow s3:GetObject and s3:PutObject on the object of leases.s3, and on the "
+               "one that is called "
+               "likewise with `.check` behind it, and s3:ListBucket on the bucket, without which S3 says this of an "
+               "object that is not there";
+    if (strstr(code, "NotImplemented"))
+        return "leases need a store that knows If-Match and If-None-Match for PutObject: name another one in "
+               "leases.s3, or a table in "
+               "leases.dynamodb";
+    if (strstr(code, "AuthorizationHeaderMalformed") || strstr(code, "Redirect") ||
+        strstr(code, "IllegalLocationConstraint"))
+        return "set leases.s3.region to the bucket's region";
+    if (strcmp(code, "status 404") == 0)
+        return "is it a store of S3 that answers at leases.s3.endpoint? It would say NoSuchKey";
+    return NULL;
+}
+
+int kinesis_object_open(const struct kinesis_conf *c, struct kinesis_object *o, struct aws_caller_conf *out,
+                        struct err *e)
+{
+    const struct object_options *x = &c->leases.s3;
+    const struct s3_where where = {.bucket = x->bucket, .region = o->region, .endpoint = x->endpoint};
+
+    if (kinesis_conf_object_region(c, o->region, e) < 0 || s3_address_init(&o->at, &where, e) < 0)
+        return -1;
+    o->shown = mem_printf("s3://%s/%s", x->bucket, x->key);
+    *out = (struct aws_caller_conf){.input = "kinesis",
+                                    .source = o->shown,
+                                    .address = o->at.endpoint,
+                                    .keys = x->keys.access_key_id ? &x->keys : &c->aws.keys,
+                                    .region = o->region,
+                                    .tls = &c->aws.tls,
+                                    .proxy = c->aws.proxy,
+                                    .answer_max = KINESIS_LEASE_OBJECT_MAX,
+                                    .answer_factor = KINESIS_ANSWER_FACTOR,
+                                    .hint = object_hint};
+    return 0;
+}
+
+void kinesis_object_close(struct kinesis_object *o)
+{
+    s3_address_release(&o->at);
+    MEM_CLEAR(o->shown);
+}
+
+/* What is not there yet is made. */
+static int probe_object(const struct kinesis_conf *c, const struct input_probe *p, struct err *e)
+{
+    struct kinesis_object o = {.shown = NULL};
+    struct aws_caller_conf caller;
+    int rc = kinesis_object_open(c, &o, &caller, e);
+
+    if (rc == 0) {
+        const struct s3_ask a = {.at = &o.at, .region = o.region, .key = slice_str(c->leases.s3.key)};
+
+        rc = aws_probe_object(&caller, &a, true, p, e);
+    }
+    kinesis_object_close(&o);
+    return rc < 0 ? err_wrap(e, "leases.s3") : 0;
+}
+
 /* One item of it, without changing anything. What is not there yet may be made. */
 static int probe_table(const struct kinesis_conf *c, const struct input_probe *p, struct err *e)
 {
@@ -83,5 +149,7 @@ int kinesis_probe(const void *conf, const struct input_probe *p, struct err *e)
     assert(rc == 0);
     rc = aws_probe(&caller, kinesis_operation_name(KINESIS_LIST), buf_slice(&text), p, e);
     buf_release(&text);
-    return rc < 0 || !kinesis_conf_shares(c) ? rc : probe_table(c, p, e);
+    if (rc < 0 || !kinesis_conf_shares(c))
+        return rc;
+    return c->leases.table ? probe_table(c, p, e) : probe_object(c, p, e);
 }

@@ -1,4 +1,5 @@
-/* share.h -- the input's half of leases.h: it reads and writes the table, says which shards are to be read, and how far each is safe.
+/* share.h -- the input's half of leases.h: it says which shards are to be read, and how far each is safe. The store (store.h) reads and writes the
+ * leases.
  *
  * Threads    the input's own, but for open and close.
  */
@@ -9,36 +10,28 @@
 #include "pipeline/base/log.h"
 #include "pipeline/inputs/aws/caller.h"
 #include "pipeline/inputs/kinesis/leases.h"
-#include "pipeline/inputs/kinesis/reach.h"
+#include "pipeline/inputs/kinesis/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct input;
 
-struct share_call {
-    struct aws_call call;
-    struct lease_act act;
-    bool makes_table; /* and no lease */
-};
-
 struct share {
     bool on;
-    struct aws_caller caller;
-    struct kinesis_address address;
+    const struct lease_store *store;
+    struct aws_caller caller; /* of the store */
     char me[WORKER_MAX + 1];
     struct leases leases;
-    struct share_call calls[KINESIS_LEASE_CALLS];
     struct connection trouble; /* of reading leases and writing them */
     const char *failed;        /* the operation that failed last, while it is failing; NULL: it could not begin */
     nsec failed_at;            /* mono */
-    struct buf from;           /* of the scan: the page that is next */
-    bool pages;                /* there is one */
-    unsigned paged;            /* so many have come */
-    bool table_missing, too_many;
-    nsec next;     /* mono */
-    uint64_t told; /* changes of hands that the log has */
+    nsec next;                 /* mono */
+    uint64_t told;             /* changes of hands that the log has */
     struct log_limit changes, lost, beside;
+    /* The store's, one of both: */
+    struct table_share table;
+    struct object_share object;
 };
 
 /* Without the option: nothing, as all below. */

@@ -109,9 +109,7 @@ static int set_parents(struct update *u, const struct lease *x)
     if (!x->parents[0][0])
         return 0;
     buf_init(&list, 2 * (6 * SHARD_ID_MAX + 8));
-    if (buf_add_char(&list, '[') == 0 && json_quote(slice_str(x->parents[0]), &list) == 0 &&
-        (!x->parents[1][0] || (buf_add_char(&list, ',') == 0 && json_quote(slice_str(x->parents[1]), &list) == 0)) &&
-        buf_add_char(&list, ']') == 0)
+    if (lease_write_parents(x, &list) == 0)
         rc = set(u, "parentShardId", "SS", buf_slice(&list));
     buf_release(&list);
     return rc;

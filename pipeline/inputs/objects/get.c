@@ -1,6 +1,7 @@
 #include "pipeline/inputs/objects/get.h"
 
 #include "pipeline/aws/s3/address.h"
+#include "pipeline/aws/s3/request.h"
 #include "pipeline/aws/sign.h"
 #include "pipeline/aws/sigv4.h"
 #include "pipeline/base/digest.h"
@@ -68,28 +69,10 @@ static const struct {
     {"SlowDown", OBJECT_AWAY, "the store is busy; nothing needs to be done unless it lasts"},
 };
 
-/* What stands in <name> of the answer; cut to what fits. */
-static void take_element(struct slice body, const char *name, char *out, size_t size)
-{
-    char begin[32];
-    const char *p, *end;
-    size_t n;
-
-    out[0] = '\0';
-    snprintf(begin, sizeof(begin), "<%s>", name);
-    p = body.n > 0 ? memmem(body.p, body.n, begin, strlen(begin)) : NULL;
-    if (!p)
-        return;
-    p += strlen(begin);
-    end = memchr(p, '<', (size_t)(body.p + body.n - p));
-    n = end ? (size_t)(end - p) : 0;
-    snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), p);
-}
-
 static void refused(const struct http_response *re, struct object_said *out)
 {
-    take_element(re->body, "Code", out->code, sizeof(out->code));
-    take_element(re->body, "Message", out->text, sizeof(out->text));
+    s3_element(re->body, "Code", out->code, sizeof(out->code));
+    s3_element(re->body, "Message", out->text, sizeof(out->text));
     /* A message is deleted for an object that is gone, so a store must say that in its own words: whatever else answers at the address says 404 as well. */
     out->answer = re->status >= 500 || re->status == 429 ? OBJECT_AWAY
                   : re->status == 412                    ? OBJECT_CHANGED

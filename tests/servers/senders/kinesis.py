@@ -9,7 +9,7 @@ import numbered
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-TOGETHER = 10
+TOGETHER = 50
 
 
 class Sender:
