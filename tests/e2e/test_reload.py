@@ -224,6 +224,27 @@ def test_the_command_reloads_and_says_what_came_of_it(t):
     assert code == 1 and "is not reached" in said, (code, said)
 
 
+def test_the_command_sends_a_signal_where_nobody_answers(t):
+    d = t.daemon({**one_stream("app", to_file(t), interval="0s"), "admin": {"listen": "none"}}).start()
+
+    def run(*args):
+        p = subprocess.run([t.binary, "reload", "-c", d.config_path, *args], capture_output=True, text=True, timeout=60 * d.slow)
+        return p.returncode, p.stdout + p.stderr
+
+    code, said = run()
+    assert code == 1 and "send SIGHUP" in said, (code, said)
+    code, said = run("--signal", "one")
+    assert code == 2 and "is no process" in said, (code, said)
+    code, said = run("--signal", str(d.process.pid))
+    assert code == 0 and f"sent to process {d.process.pid}" in said, (code, said)
+    d.wait_logged("msg=\"reload: done\"")
+    with open(d.config_path, "a", encoding="utf-8") as f:
+        f.write("nonsense: 1\n")
+    code, said = run("--signal", str(d.process.pid))
+    assert code == 2 and "nonsense" in said, (code, said)
+    d.stop()
+
+
 def test_streams_may_stand_in_files_of_their_own(t):
     os.mkdir(t.path("config.d"))
 

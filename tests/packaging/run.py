@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = os.path.join(SOURCE, "build", "packaging")
@@ -138,6 +139,10 @@ class Root:
     def has(self, path):
         return os.path.lexists(os.path.join(self.path, path))
 
+    def write(self, path, text):
+        with open(os.path.join(self.path, path), "w", encoding="utf-8") as f:
+            f.write(text)
+
     def copy(self, deb):
         shutil.copy(deb, os.path.join(self.path, "root"))
         return "./root/" + os.path.basename(deb)
@@ -152,6 +157,17 @@ def delivered(root):
     return root("find /var/lib/sluice/out -type f -exec zcat {} + 2>/dev/null", check=False).split()
 
 
+def metrics(family):
+    """Its lines. The root shares the network with this machine."""
+    with urllib.request.urlopen("http://127.0.0.1:9273/metrics", timeout=30) as answer:
+        return "".join(line for line in answer.read().decode().splitlines(True) if line.startswith(family + "{"))
+
+
+def delivered_of(stream):
+    found = re.search(rf'stream="{stream}"}} (\d+)', metrics("sluice_delivered_records_total"))
+    return found and int(found[1])
+
+
 def set_up(root, deb):
     root("apt-get update")
     root(f"cd / && apt-get install -y --no-install-recommends {root.copy(deb)}")
@@ -159,6 +175,72 @@ def set_up(root, deb):
 
 def purge(root):
     return root("apt-get purge -y sluice")
+
+
+CONFIG = "/etc/sluice/sluice.yaml"
+
+
+def reloads(root, pid):
+    """One that is refused says so to whoever asked for it, and nothing else comes of it."""
+    root("systemctl reload sluice")
+    root(f"cp {CONFIG} /root/good.yaml && echo 'nonsense: 1' >> {CONFIG}")
+    assert root("systemctl reload sluice || echo refused", check=False).endswith("refused\n")
+    assert "unknown key `nonsense`" in root("systemctl status sluice; journalctl -u sluice -o cat", check=False)
+    assert root("systemctl is-active sluice").strip() == "active"
+    root(f"sed -i 's/^nonsense.*/limits: {{ memory: 32MiB }}/' {CONFIG}")
+    assert root("systemctl reload sluice || echo refused", check=False).endswith("refused\n"), "it takes a restart"
+    root(f"cp /root/good.yaml {CONFIG} && systemctl reload sluice")
+    assert root("systemctl show -p MainPID --value sluice").strip() == pid, "a reload restarts nothing"
+
+
+# Something of all that a sluice can do. What is asked for at 127.0.0.1:9 is not there; the ways to it are gone all the same.
+BIG = """
+data_dir: /var/lib/sluice/data
+api:
+  listen: "127.0.0.1:4573"
+  tls: { cert_file: /var/lib/sluice/tls/server.pem, key_file: /var/lib/sluice/tls/server.key }
+admin: { listen: "127.0.0.1:9273" }
+streams:
+  example:
+    inputs: [api, { tail: { paths: ["/var/log/sluice-test/*.log"], start: beginning } }]
+    buffer: { size: 64KiB, interval: 1s }
+    transform: { lua: /var/lib/sluice/t.lua }
+    compression: zstd
+    destination: { file: { path: /var/lib/sluice/out } }
+    backup: { file: { path: /var/lib/sluice/failed } }
+  parts:
+    inputs: [{ tail: { paths: ["/var/log/sluice-test/*.log"], start: beginning } }]
+    buffer: { size: 64KiB, interval: 1s }
+    partition_keys: { n: '.n | tostring | .[0:1]' }
+    compression: gzip
+    destination: { file: { path: /var/lib/sluice/parts, prefix: "n=!{partitionKeyFromQuery:n}/" } }
+    backup: { file: { path: /var/lib/sluice/failed } }
+  queues:
+    inputs:
+      - mqtt: { url: "mqtt://127.0.0.1:1883", client_id: sluice, topics: ["t/#"], qos: 2 }
+      - kafka: { brokers: ["127.0.0.1:9"], topics: [t], group: g }
+      - sqs: { queue_url: "http://127.0.0.1:9/1/q", region: us-east-1, access_key_id: AK, secret_access_key: x }
+      - kinesis: { stream: s, region: us-east-1, endpoint: "http://127.0.0.1:9", access_key_id: AK, secret_access_key: x }
+      - sns: { listen: "127.0.0.1:4575", topics: ["arn:aws:sns:eu-west-1:123456789012:t"] }
+      - stomp: { url: "stomp://127.0.0.1:9", destination: /queue/q }
+      - amqp10: { url: "amqp://127.0.0.1:9", address: q }
+      - amqp091: { url: "amqp://127.0.0.1:9", username: u, password: p, queue: q }
+    buffer: { interval: 1s }
+    durability: memory
+    compression: snappy
+    destination: { file: { path: /var/lib/sluice/queues } }
+  away:
+    inputs: [{ tail: { paths: ["/var/log/sluice-test/*.log"] } }]
+    destination: { s3: { bucket: b, region: us-east-1, endpoint: "https://localhost:4573", credentials: { process: [/bin/sh, /var/lib/sluice/keys] }, tls: { ca_file: /var/lib/sluice/tls/server.pem } } }
+"""
+BIG_KEYS = """echo '{"Version": 1, "AccessKeyId": "AK", "SecretAccessKey": "x"}'"""
+BIG_SCRIPT = """
+function transform(r)
+  local n = sluice.re.match(r.raw or tostring(r.n), "([0-9]+)")
+  r.hash = sluice.hash.sha256(tostring(r.n))
+  return r
+end
+"""
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
@@ -191,8 +273,7 @@ def test_its_whole_life_under_systemd(t):
     assert root(f"stat -c %U /proc/{pid}").strip() == "sluice"
     exposure = re.search(r"exposure level for sluice.service: ([0-9.]+)", root("systemd-analyze security sluice --no-pager"))
     assert float(exposure.group(1)) < 2, exposure.group(0)
-    root("systemctl reload sluice")
-    assert root("systemctl show -p MainPID --value sluice").strip() == pid, "a reload restarts nothing"
+    reloads(root, pid)
 
     root("mkdir -p /etc/systemd/system/sluice.service.d && "
          "printf '[Service]\\nWatchdogSec=2\\n' > /etc/systemd/system/sluice.service.d/watchdog.conf && systemctl daemon-reload && "
@@ -213,6 +294,34 @@ def test_its_whole_life_under_systemd(t):
     root("rm -r /var/lib/sluice/out")
     assert "stays" not in purge(root)
     assert not [path for path in PURGED if root.has(path)]
+
+
+def test_no_system_call_that_it_needs_is_refused(t):
+    """In the unit such a call fails. Here it ends the service, so that none passes unseen."""
+    root = t.root("calls")
+    set_up(root, t.new)
+    root("apt-get install -y --no-install-recommends mosquitto-clients mosquitto openssl zstd")
+    root.boot()
+    wait_until("the service runs", lambda: root("systemctl is-active sluice", check=False).strip() == "active")
+    root("systemctl start mosquitto; mkdir -p /var/log/sluice-test /etc/systemd/system/sluice.service.d /var/lib/sluice/tls && "
+         "printf '[Service]\\nSystemCallErrorNumber=kill\\n' > /etc/systemd/system/sluice.service.d/kill.conf && "
+         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 "
+         "-keyout /var/lib/sluice/tls/server.key -out /var/lib/sluice/tls/server.pem && chown -R sluice /var/lib/sluice/tls && "
+         "for f in 1 2 3; do seq 1 30000 | sed 's/.*/{\"n\":&}/' > /var/log/sluice-test/$f.log; done && systemctl daemon-reload")
+    root.write("etc/sluice/sluice.yaml", BIG)
+    root.write("var/lib/sluice/t.lua", BIG_SCRIPT)
+    root.write("var/lib/sluice/keys", BIG_KEYS)
+    root("systemctl restart sluice")
+    pid = root("systemctl show -p MainPID --value sluice").strip()
+    wait_until("mqtt is read", lambda: 'input="mqtt://127.0.0.1:1883"} 1' in metrics("sluice_input_connected"))
+    root("mosquitto_pub -t t/a -q 2 -m hello; echo '{\"n\":1}' | sluice put --stream example -c /etc/sluice/sluice.yaml --give-up 20s")
+    root("sed -i 's/interval: 1s }/interval: 2s }/' /etc/sluice/sluice.yaml && systemctl reload sluice")
+    root("rm /var/log/sluice-test/3.log && echo '{\"n\":2}' >> /var/log/sluice-test/1.log")
+    for stream, records in (("example", 90002), ("parts", 90001), ("queues", 1)):
+        wait_until(f"{stream} is delivered", lambda s=stream, n=records: delivered_of(s) == n, 120)
+    assert root("systemctl show -p MainPID --value sluice").strip() == pid, root("journalctl -u sluice -o cat | tail -20")
+    root("systemctl stop sluice")
+    assert "Result=success" in root("systemctl show -p Result sluice"), root("journalctl -u sluice -o cat | tail -20")
 
 
 def test_its_exec_start_by_hand_as_its_user(t):

@@ -4,9 +4,13 @@
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/cli/commands/reload_path.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-static const char reload_help[] = "usage: sluice reload [-c FILE]\n"
+static const char reload_help[] = "usage: sluice reload [-c FILE] [--signal PID]\n"
                                   "\n"
                                   "Asks the sluice that runs with FILE to read it again, and waits until what differs "
                                   "is in effect (docs/reload.md). A\n"
@@ -35,14 +39,59 @@ int cli_ask_reload(const struct settings *s, const char *path)
     return rc;
 }
 
-static int ask_reload(const struct settings *s)
+struct reload_args {
+    const char *config;
+    pid_t pid; /* 0: none */
+};
+
+static int read_pid(const char *text, void *options)
 {
-    return cli_ask_reload(s, CLI_RELOAD_PATH);
+    struct reload_args *args = options;
+    char *end;
+    long pid;
+
+    errno = 0;
+    pid = strtol(text, &end, 10);
+    if (errno != 0 || *end || end == text || pid < 2 || pid > INT32_MAX)
+        return cli_usage_error(&cli_reload, "`%s` is no process", text);
+    args->pid = (pid_t)pid;
+    return 0;
+}
+
+static const struct cli_option reload_options[] = {
+    CLI_OPTION_CONFIG(struct reload_args, config),
+    {"signal", 0, CLI_CUSTOM, "PID",
+     "where admin.listen is none: send SIGHUP to that process; what came of it is in its log", .read = read_pid},
+    {.name = NULL},
+};
+
+/* There is nobody who would answer. */
+static int send_signal(pid_t pid)
+{
+    if (kill(pid, SIGHUP) < 0) {
+        fprintf(stderr, "SIGHUP could not be sent to process %d: %s\n", (int)pid, strerror(errno));
+        return CLI_FAILED;
+    }
+    printf("SIGHUP was sent to process %d; what came of it is in its log\n", (int)pid);
+    return CLI_DONE;
 }
 
 static int reload_main(int argc, char **argv)
 {
-    return cli_ask_run(&cli_reload, argc, argv, ask_reload);
+    struct reload_args args = {.config = NULL};
+    struct settings *s;
+    int first, rc = cli_read_options(&cli_reload, argc, argv, &args, &first);
+
+    if (rc != 0)
+        return rc;
+    if (first < argc)
+        return cli_usage_error(&cli_reload, "unexpected argument `%s`; write -c FILE", argv[first]);
+    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
+    if (!s)
+        return CLI_USAGE;
+    rc = args.pid > 0 && !s->http_listen ? send_signal(args.pid) : cli_ask_reload(s, CLI_RELOAD_PATH);
+    settings_free(&s);
+    return rc;
 }
 
 const struct cli_command cli_reload = {
@@ -50,7 +99,7 @@ const struct cli_command cli_reload = {
     .summary = "have the running sluice take its configuration anew",
     .help = reload_help,
     .help_end = reload_help_end,
-    .options = cli_ask_options,
+    .options = reload_options,
     .column = 22,
     .run = reload_main,
 };
