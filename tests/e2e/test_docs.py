@@ -117,3 +117,21 @@ def test_links_lead_to_headings_that_are_there(t):
 
 
 test_links_lead_to_headings_that_are_there.one_thread = True
+
+
+# A page about something that can go wrong says what to do then. Lists, and pages about how it is, are none; refusals.md is nothing else.
+OF_NO_TROUBLE = {"README", "reference", "metrics", "log-lines", "glossary", "inside", "coming-from", "getting-started", "tasks", "limits", "security", "refusals"}
+
+
+def test_pages_say_what_to_do_when_something_is_wrong(t):
+    del t
+    silent = []
+    for document in documents():
+        name = os.path.basename(document)[:-len(".md")]
+        with open(os.path.join(TOP, document), encoding="utf-8") as f:
+            if name not in OF_NO_TROUBLE and not re.search("what to do|What its errors mean|When something is wrong", f.read(), re.I):
+                silent.append(document)
+    assert not silent, silent
+
+
+test_pages_say_what_to_do_when_something_is_wrong.one_thread = True
