@@ -162,6 +162,8 @@ static void troubles(struct page *p, const struct stream_status *s, nsec wall_no
     const struct stream_words *w = s->words;
 
     open_list(p, "trouble");
+    if (s->paused_since > 0)
+        trouble(p, "paused", NULL, "somebody has paused its deliveries", "resume it", s->paused_since);
     if (s->pushed_back)
         trouble(p, "inputs", NULL, w->pushback, w->pushback_hint, wall_now - s->pushed_back_for);
     if (s->waiting_for > 0)
@@ -186,6 +188,7 @@ static void stream_members(struct page *p, const struct snapshot *snap, size_t i
     text(p, "destination_is", s->destination_is[0] ? s->destination_is : NULL);
     text(p, "backup", s->backup);
     truth(p, "in_memory", s->memory);
+    at(p, "paused_since", s->paused_since);
     books(p, &s->books);
     rates(p, &snap->rates[i]);
     key(p, "compression_ratio");

@@ -12,7 +12,7 @@
 
 struct totals {
     uint64_t incoming, delivered, spooled, spooled_bytes;
-    size_t failing, retrying, blocked;
+    size_t failing, paused, retrying, blocked;
 };
 
 static void add_totals(struct totals *t, const struct snapshot *snap)
@@ -25,6 +25,7 @@ static void add_totals(struct totals *t, const struct snapshot *snap)
         t->spooled += s->books.spooled;
         t->spooled_bytes += s->books.spooled_bytes;
         t->failing += s->health == STREAM_FAILING;
+        t->paused += s->health == STREAM_PAUSED;
         t->retrying += s->health == STREAM_RETRYING;
         t->blocked += s->health == STREAM_BLOCKED;
     }
@@ -32,7 +33,7 @@ static void add_totals(struct totals *t, const struct snapshot *snap)
 
 static size_t in_trouble(const struct totals *t)
 {
-    return t->failing + t->retrying + t->blocked;
+    return t->failing + t->paused + t->retrying + t->blocked;
 }
 
 /* --- the title and the overview ------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ static void verdict(struct page *p, const struct snapshot *snap, const struct to
     const struct {
         size_t count;
         const char *word;
-    } parts[] = {{t->blocked, "blocked"}, {t->retrying, "retrying"}, {t->failing, "failing"}};
+    } parts[] = {{t->blocked, "blocked"}, {t->retrying, "retrying"}, {t->paused, "paused"}, {t->failing, "failing"}};
     size_t bad = in_trouble(t);
     const char *between = "";
 
@@ -311,7 +312,8 @@ static void table(struct page *p, const struct snapshot *snap, const struct list
 
 static void cards(struct page *p, const struct snapshot *snap)
 {
-    static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_FAILING, STREAM_OK};
+    static const enum stream_health ORDER[] = {STREAM_BLOCKED, STREAM_RETRYING, STREAM_PAUSED, STREAM_FAILING,
+                                               STREAM_OK};
     bool few = snap->count <= CONSOLE_FEW;
     size_t shown = 0;
     struct totals t = {0};
@@ -353,6 +355,8 @@ int admin_console(struct engine *engine, nsec wall_now, const struct listing_que
     snapshot_take(&snap, engine, wall_now);
     console_until(&p, &rest, "{{title}}");
     title(&p, &snap);
+    console_until(&p, &rest, "{{refresh}}");
+    page_add(&p, "5");
     console_until(&p, &rest, "{{main}}");
     overview(&p, &snap);
     cards(&p, &snap);

@@ -226,6 +226,7 @@ static void health(struct page *p, const struct snapshot *snap)
         p, NAME, "gauge",
         "1 for the state the stream is in. ok: it takes records and delivers; failing: 1 % of the last five minutes' "
         "records or more failed in the transform or were refused; retrying: the last attempt failed; "
+        "paused: it takes records, and somebody wants it to deliver none; "
         "blocked: inputs were pushed back in the last seconds, by spool.limit, the disk or limits.memory");
     for (size_t i = 0; i < snap->count; i++)
         for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++) {

@@ -37,6 +37,10 @@ static void what(struct page *p, const struct stream_status *s, nsec wall_now)
         page_plain(p, s->words->pushback);
         page_add(p, "); ");
     }
+    if (s->paused_since > 0)
+        page_printf(
+            p, "somebody has paused its deliveries, for %s by now; ",
+            human_duration(wall_now > s->paused_since ? wall_now - s->paused_since : 0, lasted, sizeof(lasted)));
     if (s->waiting_for > 0) {
         page_plain(p, s->words->waiting);
         page_add(p, "; ");
@@ -56,6 +60,12 @@ static void hint(struct page *p, const struct stream_status *s)
 {
     const char *between = "; to do: ";
 
+    if (s->paused_since > 0) {
+        page_add(p, between);
+        page_add(p, "sluice resume ");
+        page_plain(p, s->name);
+        between = "; ";
+    }
     if (s->failing_since > 0) {
         page_add(p, between);
         page_plain(p, s->words->hint[0] ? s->words->hint
@@ -80,11 +90,12 @@ static void hint(struct page *p, const struct stream_status *s)
     page_add(p, "\n");
 }
 
-/* A stream some of whose records do not get through takes records and delivers; one of which nothing gets through does
+/* So does one that is paused: no restart of the process, and no other traffic, is what it needs. A stream some of whose records do not get through takes records and delivers; one of which nothing gets through does
  * not. */
 static bool is_ready(const struct stream_status *s)
 {
-    return s->health == STREAM_OK || (s->health == STREAM_FAILING && rejects_share(&s->rejects) < 1);
+    return s->health == STREAM_OK || s->health == STREAM_PAUSED ||
+           (s->health == STREAM_FAILING && rejects_share(&s->rejects) < 1);
 }
 
 int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready)

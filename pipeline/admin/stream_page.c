@@ -183,6 +183,30 @@ static void events(struct page *p, const struct chronicle_view *v)
     page_add(p, "</ul></section>\n");
 }
 
+/* --- what can be asked of it ------------------------------------------------------------------------------------------ */
+
+/* The token goes with each: a page that anybody may read knows none. */
+static void actions(struct page *p, const struct stream_status *s)
+{
+    const struct {
+        const char *action, *title;
+    } list[] = {{s->paused_since ? "resume" : "pause", s->paused_since ? "Resume" : "Pause"},
+                {"flush", "Flush now"},
+                {"retry", "Retry now"}};
+
+    page_add(p, "<section aria-labelledby=\"actions\"><h2 id=\"actions\">Actions</h2>\n<form class=\"actions\" "
+                "method=\"post\"><label>Token <input type=\"password\" name=\"token\" required "
+                "autocomplete=\"current-password\" aria-describedby=\"token-is\"></label>\n");
+    for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+        page_add(p, "<button formaction=\"/api/streams/");
+        page_html(p, s->name);
+        page_printf(p, "/%s\">%s</button>\n", list[i].action, list[i].title);
+    }
+    page_add(p,
+             "</form><p class=\"soft\" id=\"token-is\">The token is what <code>admin.token</code> says, or else in the "
+             "file <code>admin.token</code> of data_dir.</p></section>\n");
+}
+
 /* --- its configuration ---------------------------------------------------------------------------------------------- */
 
 struct config_text {
@@ -266,6 +290,8 @@ int admin_stream_page(struct engine *engine, nsec wall_now, const char *name, st
         console_until(&p, &rest, "{{title}}");
         page_html(&p, name);
         page_add(&p, snap.streams[0].health == STREAM_OK ? " &middot; sluice" : ": trouble &middot; sluice");
+        console_until(&p, &rest, "{{refresh}}");
+        page_add(&p, "60"); /* without a script what is typed into the form would be gone */
         console_until(&p, &rest, "{{main}}");
         head(&p, &snap);
         console_trouble(&p, &snap, 0);
@@ -273,6 +299,7 @@ int admin_stream_page(struct engine *engine, nsec wall_now, const char *name, st
         console_numbers(&p, &snap, 0);
         ratio(&p, &snap.streams[0].books);
         page_add(&p, "</div>\n");
+        actions(&p, &snap.streams[0]);
         charts(&p, &v);
         objects(&p, &v);
         errors(&p, &v);

@@ -11,6 +11,8 @@ const char *console_health_words(const struct stream_status *s)
 {
     if (s->health == STREAM_BLOCKED)
         return s->pushed_back ? "blocked: inputs pushed back" : "blocked: an input waits for a disk";
+    if (s->health == STREAM_PAUSED)
+        return "paused";
     if (s->health == STREAM_RETRYING)
         return "retrying";
     if (s->health == STREAM_FAILING)
@@ -171,6 +173,12 @@ void console_trouble(struct page *p, const struct snapshot *snap, size_t i)
     if (s->health == STREAM_OK && rejects_share(&s->rejects) == 0)
         return;
     page_printf(p, "<div class=\"trouble %s\">", s->health == STREAM_OK ? "failing" : stream_health_word(s->health));
+    if (s->paused_since > 0) {
+        page_printf(
+            p, "<p>Somebody has paused its deliveries, for %s by now. It takes records until its spool is full.</p>",
+            human_duration(wall_now > s->paused_since ? wall_now - s->paused_since : 0, lasted, sizeof(lasted)));
+        hint(p, "resume it");
+    }
     if (s->pushed_back) {
         page_printf(p,
                     "<p>Inputs are pushed back for %s: ", human_duration(s->pushed_back_for, lasted, sizeof(lasted)));

@@ -273,6 +273,24 @@ bool delivery_give_back(struct delivery *d)
     return d->returned;
 }
 
+void delivery_retry_now(struct delivery *d)
+{
+    struct delivery_loop *l = d->host->loop;
+
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        struct attempt *s = d->parts[i];
+
+        if (!s || s->step != ATTEMPT_WAITING)
+            continue;
+        s->failures = 0;
+        delivery_loop_at(l, &s->slot.retry, l->mono);
+    }
+    if (d->work != WORK_PAUSED)
+        return;
+    d->transform_failures = 0;
+    delivery_loop_at(l, &d->transform_retry, l->mono);
+}
+
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)
 {
     struct delivery *d = delivery_make(h, seal, NULL);

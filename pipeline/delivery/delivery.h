@@ -224,6 +224,9 @@ MUST_CHECK bool delivery_give_back(struct delivery *d);
 /* Its turn with the transform has come. False: no memory for it now; nothing was started. */
 MUST_CHECK bool delivery_transform(struct delivery *d);
 
+/* What waits to be tried again is, at once, and as if it had failed for the first time. */
+void delivery_retry_now(struct delivery *d);
+
 struct seal_result delivery_result(const struct delivery *d);
 
 /* How a delivery stands that waits for a retry and does nothing else. */

@@ -313,6 +313,8 @@ bool stream_has_given_up(const struct stream *st)
 
 void stream_flush(struct stream *st)
 {
+    if (st->conf->memory && !st->conf->at_source)
+        (void)stream_resume(st, clock_wall()); /* or it would be lost */
     atomic_fetch_add(&st->flush, 1);
     delivery_loop_post(st->loop, &st->committed);
 }
@@ -326,7 +328,8 @@ bool stream_is_idle(const struct stream *st)
 
 static bool batch_is_due(const struct stream *st)
 {
-    return batcher_due(&st->batcher, st->loop->mono) || (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
+    return batcher_due(&st->batcher, st->loop->mono) || stream_orders_cut(st) ||
+           (atomic_load(&st->flush) && st->batcher.deadline != NSEC_NEVER);
 }
 
 /* What an older generation does not get rid of holds up nothing that goes elsewhere. */
@@ -334,7 +337,7 @@ static bool has_place(const struct stream *st, const struct generation *g)
 {
     struct places p = {.max = (unsigned)g->conf->in_flight, .open = g->open};
 
-    if (st->open_count - g->open >= OPEN_DELIVERIES_MAX)
+    if (st->orders.held || st->open_count - g->open >= OPEN_DELIVERIES_MAX)
         return false;
     if (p.open < p.max)
         return true;
@@ -361,7 +364,7 @@ static bool takes_batches(struct stream *st)
     const struct generation *g = st->generations.newest;
 
     if (g->conf->partitioned)
-        return staging_takes(&st->staging, g->staged);
+        return staging_takes(&st->staging, g->staged) && !st->orders.held;
     return st->staging.step == STAGING_IDLE && has_place(st, g);
 }
 
@@ -395,13 +398,16 @@ static void cut_due_batches(struct stream *st)
     while (takes_batches(st)) {
         struct seal next;
         struct spool_cursor end;
+        bool is_due;
 
         resize_batch(st);
         if (batcher_advance(&st->batcher, l->wall, l->mono, &e) < 0) {
             stream_spool_failed(st, &e);
             return;
         }
-        if (!batch_is_due(st) || !batcher_take(&st->batcher, &next, &end)) {
+        is_due = batch_is_due(st);
+        stream_orders_have_cut(st, !st->batcher.full);
+        if (!is_due || !batcher_take(&st->batcher, &next, &end)) {
             delivery_loop_at(l, &st->due, st->batcher.deadline);
             return;
         }
@@ -462,16 +468,6 @@ static void start_attempts(struct stream *st, struct target *t)
     }
 }
 
-/* `flush` was read before the spool was looked at: what was committed before that flush has been seen. */
-static void publish(struct stream *st, unsigned flush)
-{
-    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER && staging_is_empty(&st->staging) &&
-                !stream_source_waits(st);
-
-    if (idle && atomic_exchange(&st->idle, flush) != flush)
-        st->became_idle(st->ctx);
-}
-
 /* Of a generation that is not the newest: what is not staged of it is nowhere but in the spool, and begins anew with the newest one. */
 static void give_up_waiting_piece(struct stream *st)
 {
@@ -495,16 +491,17 @@ static void pump(struct stream *st)
             give_up(st);
         return;
     }
+    stream_orders_turn(st);
     if (st->begins_anew)
         give_up_waiting_piece(st);
-    if (st->conf->at_source) {
+    if (st->conf->at_source)
         stream_source_turn(st, &SOURCE_OPS);
-    } else {
+    else
         cut_due_batches(st);
-    }
     deliver_parcels(st, flush != 0);
     for (struct generation *g = st->generations.newest; g; g = g->older) {
-        stream_start_transforms(st, g);
+        if (!st->orders.held)
+            stream_start_transforms(st, g);
         start_attempts(st, &g->destination);
         if (g->backup)
             start_attempts(st, g->backup);
@@ -512,7 +509,8 @@ static void pump(struct stream *st)
     }
     stream_publish(st, transforms);
     generations_close_settled(&st->generations);
-    publish(st, flush);
+    stream_publish_idle(st, flush);
+    stream_orders_end_turn(st);
     pace_look(&st->pace, st->loop->mono);
 }
 

@@ -30,6 +30,7 @@
 #include "pipeline/delivery/intake.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/delivery/staging.h"
+#include "pipeline/delivery/stream_orders.h"
 #include "pipeline/delivery/stream_status.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/rejects.h"
@@ -92,6 +93,7 @@ struct stream {
     struct delivery *open; /* all that are not settled, in no order; and the piece that is to be staged */
     unsigned open_count;   /* without that one */
     struct staging staging;
+    struct stream_orders orders;
     bool begins_anew; /* behind the piece under way batches are cut by other settings */
     struct log_limit spool_log;
 
@@ -134,7 +136,8 @@ MUST_CHECK int stream_replace_sinks(struct stream *st, const struct stream_setti
 /* Some of it still uses these settings. Any thread. */
 bool stream_uses(struct stream *st, const struct stream_settings *conf);
 
-/* From now on open batches are due at once: shutdown, --once. What was committed before is part of the flush. */
+/* From now on open batches are due at once: shutdown, --once. What was committed before is part of the flush. A paused stream stays so, but
+ * for one in memory (stream_orders.h). */
 void stream_flush(struct stream *st);
 /* Everything that was committed before the last flush is delivered. */
 bool stream_is_idle(const struct stream *st);

@@ -3,6 +3,7 @@
 #include "pipeline/delivery/stream_publish.h"
 
 #include "pipeline/base/log.h"
+#include "pipeline/delivery/stream_source.h"
 
 #include <stdio.h>
 
@@ -71,6 +72,26 @@ void stream_publish(struct stream *st, bool transforms)
         publish_transforming(st);
     if (st->generations.newest->conf->partitioned || st->partitions_limit || st->full_since)
         publish_partitions(st);
+}
+
+/* A paused stream does not look at what came in. */
+static bool has_looked(struct stream *st)
+{
+    struct spool_books b;
+
+    if (!st->orders.held)
+        return true;
+    spool_books(st->reader, &b);
+    return b.left == 0;
+}
+
+void stream_publish_idle(struct stream *st, unsigned flush)
+{
+    bool idle = flush && st->open_count == 0 && st->batcher.deadline == NSEC_NEVER && staging_is_empty(&st->staging) &&
+                !stream_source_waits(st) && has_looked(st);
+
+    if (idle && atomic_exchange(&st->idle, flush) != flush)
+        st->became_idle(st->ctx);
 }
 
 /* --- what has ended --------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 
 /* After every event. `transforms`: one of its generations does. */
 void stream_publish(struct stream *st, bool transforms);
+/* Is there nothing left? `flush` was read before the spool was looked at: what was committed before that flush has been seen. */
+void stream_publish_idle(struct stream *st, unsigned flush);
 /* The delivery is done, with this result. */
 void stream_note_ended(struct stream *st, const struct delivery *d, const struct seal_result *r);
 

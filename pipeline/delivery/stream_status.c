@@ -35,6 +35,8 @@ static enum stream_health health_of(const struct stream_status *s)
 {
     if (s->pushed_back)
         return STREAM_BLOCKED;
+    if (s->paused_since)
+        return STREAM_PAUSED;
     if (s->failing_since)
         return STREAM_RETRYING;
     return rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
@@ -203,14 +205,21 @@ void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
     add_full(st, wall_now, out);
     intake_status(&st->intake, clock_mono(), &intake);
     stream_status_push_back(out, &intake);
+    out->paused_since = atomic_load(&st->orders.paused_since);
+    if (out->paused_since && intake.blocked && intake.why == PUSHBACK_LIMIT)
+        snprintf(stream_status_words(out)->pushback_hint, sizeof(out->words->pushback_hint),
+                 "the stream is paused: sluice resume %s, or raise its spool.limit", st->conf->name);
     out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);
 }
 
 const char *stream_health_word(enum stream_health h)
 {
-    static const char *const WORDS[] = {
-        [STREAM_OK] = "ok", [STREAM_FAILING] = "failing", [STREAM_RETRYING] = "retrying", [STREAM_BLOCKED] = "blocked"};
+    static const char *const WORDS[] = {[STREAM_OK] = "ok",
+                                        [STREAM_FAILING] = "failing",
+                                        [STREAM_PAUSED] = "paused",
+                                        [STREAM_RETRYING] = "retrying",
+                                        [STREAM_BLOCKED] = "blocked"};
 
     return WORDS[h];
 }

@@ -20,11 +20,12 @@
 enum stream_health {
     STREAM_OK,
     STREAM_FAILING,  /* it takes records and delivers, but not all: `rejects` says which do not get through */
+    STREAM_PAUSED,   /* it takes records, and somebody wants it to deliver none */
     STREAM_RETRYING, /* the last attempt failed; deliveries are being retried */
     STREAM_BLOCKED,  /* inputs were pushed back in the last seconds, or one waits for a disk */
 };
 
-/* ok, failing, retrying, blocked: in metrics, texts and as classes of the console. */
+/* ok, failing, paused, retrying, blocked: in metrics, texts and as classes of the console. */
 const char *stream_health_word(enum stream_health h);
 
 /* From this share of the last minutes' records on. */
@@ -54,7 +55,8 @@ struct stream_status {
     enum stream_health health;
     bool pushed_back; /* inputs are, or were in the last seconds, */
     nsec pushed_back_for;
-    nsec waiting_for; /* how long an input has waited for a file; 0: none does. The engine's to fill in */
+    nsec paused_since; /* wall; 0: it is not */
+    nsec waiting_for;  /* how long an input has waited for a file; 0: none does. The engine's to fill in */
     struct rejects_view rejects;
     struct spool_books books;
     const struct metrics *metrics;

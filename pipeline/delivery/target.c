@@ -104,7 +104,7 @@ struct target_slot *target_next(struct target *t)
 {
     struct target_slot *s = TAILQ_FIRST(&t->ready);
 
-    if (!s || t->active >= t->places.allowed)
+    if (!s || t->held || t->active >= t->places.allowed)
         return NULL;
     TAILQ_REMOVE(&t->ready, s, ready);
     begin(t, s);
@@ -113,7 +113,7 @@ struct target_slot *target_next(struct target *t)
 
 bool target_take_place(struct target *t)
 {
-    if (!TAILQ_EMPTY(&t->ready) || t->active >= t->places.allowed)
+    if (t->held || !TAILQ_EMPTY(&t->ready) || t->active >= t->places.allowed)
         return false;
     change_in_flight(t, 1);
     return true;

@@ -67,6 +67,7 @@ struct target {
     struct target_slot *probe;                   /* the one of them that asks early */
     struct inflight_limit places;
     struct identify identify;
+    bool held;                     /* nothing more begins: the stream is paused */
     unsigned active;               /* attempts under way */
     struct target_slots under_way; /* these, oldest first */
     nsec last_worked;              /* mono; 0: never */

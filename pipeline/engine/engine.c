@@ -167,14 +167,16 @@ static void flush_all(struct engine *en)
     pthread_mutex_unlock(&en->lock);
 }
 
-static bool all_idle(struct engine *en)
+/* `ends`: what is paused is not waited for. */
+static bool all_idle(struct engine *en, bool ends)
 {
     const struct engine_stream *es;
     bool idle = true;
 
     pthread_mutex_lock(&en->lock);
     TAILQ_FOREACH(es, &en->streams, link)
-        idle = idle && (!engine_sees(es) || es->gives_up || stream_is_idle(es->stream));
+        idle = idle && (!engine_sees(es) || es->gives_up || stream_is_idle(es->stream) ||
+                        (ends && stream_is_quiet(es->stream)));
     pthread_mutex_unlock(&en->lock);
     return idle;
 }
@@ -236,7 +238,7 @@ enum engine_end engine_wait(struct engine *en, int wake_fd, nsec until, void (*t
             flush_all(en);
             flushed = true;
         }
-        if (flushed && all_idle(en))
+        if (flushed && all_idle(en, false))
             return ENGINE_DONE;
     }
 }
@@ -297,7 +299,7 @@ uint64_t engine_drain(struct engine *en, nsec grace, int wake_fd)
     waits_for(en, "what came in to be written to the spool");
     flush_all(en);
     waits_for(en, stopped ? "deliveries" : "inputs, and deliveries");
-    while ((!stopped || !all_idle(en)) && clock_mono() < end) {
+    while ((!stopped || !all_idle(en, true)) && clock_mono() < end) {
         if (wait_a_little(en, wake_fd, wait_ms(end, true)))
             break;
         watch_inputs(en);

@@ -5,6 +5,7 @@
  *     changes.c   who may change it
  *     shares.c    what each has of memory and descriptors; the API
  *     views.c     who looks at them
+ *     orders.c    who asks something of one: like a view, he counts as its user meanwhile
  *
  * The rule for streams: they stand in one list, under one lock, and never move. Two kinds of people deal with them.
  *

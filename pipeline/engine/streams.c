@@ -413,6 +413,12 @@ uint64_t engine_records_of(const struct engine_stream *es)
     return b.left;
 }
 
+/* What is paused stays, and is not waited for. */
+static bool is_drained(const struct stream *st)
+{
+    return stream_is_idle(st) || stream_is_quiet(st);
+}
+
 /* The deliveries go on behind it with what is left. */
 static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec mono)
 {
@@ -421,7 +427,7 @@ static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec m
     bool idle;
 
     stream_flush(es->stream);
-    idle = engine_await(en, es->stream, stream_is_idle, mono);
+    idle = engine_await(en, es->stream, is_drained, mono);
     spool_books(es->stream->reader, &b);
     if (late.inputs || late.puts)
         log_warn("the stream is drained, but a disk keeps some of what comes in", KS("stream", es->conf->name),

@@ -453,7 +453,7 @@ const struct cfg_field settings_stream_fields[] = {
 };
 
 /* Firehose's rule, less the two names that are no folder of their own. */
-static bool is_stream_name(const char *name)
+bool settings_is_stream_name(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
@@ -489,7 +489,7 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     const struct cfg_node *backup = cfg_node_get(node, "backup"), *retry = cfg_node_get(node, "retry");
     char shown[TEXT_SHOWN_MAX + 4];
 
-    if (!is_stream_name(node->key->text))
+    if (!settings_is_stream_name(node->key->text))
         cfg_error(errs, node->key->at, "`%s` cannot name a stream: 1 to %d of a-z A-Z 0-9 _ . -",
                   text_show(node->key->text, shown), STREAM_NAME_MAX);
     st->name = mem_strdup(node->key->text);

@@ -91,3 +91,24 @@ int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(c
     settings_free(&s);
     return rc;
 }
+
+int cli_ask_stream_run(const struct cli_command *c, int argc, char **argv,
+                       int (*run)(const struct cli_command *c, const struct settings *s, const char *stream))
+{
+    struct ask_args args = {.config = NULL};
+    struct settings *s;
+    int first, rc = cli_read_options(c, argc, argv, &args, &first);
+
+    if (rc != 0)
+        return rc;
+    if (argc - first != 1)
+        return cli_usage_error(c, "it needs the name of one stream");
+    if (!settings_is_stream_name(argv[first])) /* it becomes a part of a path */
+        return cli_usage_error(c, "`%s` is no name of a stream", argv[first]);
+    s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
+    if (!s)
+        return CLI_USAGE;
+    rc = run(c, s, argv[first]);
+    settings_free(&s);
+    return rc;
+}

@@ -22,6 +22,11 @@ MUST_CHECK int cli_ask_page(const struct settings *s, const char *path, int stop
 extern const struct cli_option cli_ask_options[];
 MUST_CHECK int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(const struct settings *s));
 
+/* Likewise one that takes the name of a stream, too. */
+MUST_CHECK int cli_ask_stream_run(const struct cli_command *c, int argc, char **argv,
+                                  int (*run)(const struct cli_command *c, const struct settings *s,
+                                             const char *stream));
+
 /* The streams as text (admin/text.h). */
 #define CLI_STATUS_PATH "/api/status.txt"
 

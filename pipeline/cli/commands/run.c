@@ -8,6 +8,7 @@
 #include "pipeline/cli/commands/service.h"
 #include "pipeline/engine/engine.h"
 #include "pipeline/engine/hangup.h"
+#include "pipeline/engine/orders.h"
 #include "pipeline/engine/process_limits.h"
 #include "pipeline/engine/reload.h"
 #include "pipeline/engine/way_out.h"
@@ -136,7 +137,10 @@ static bool log_left(struct engine *en, const struct settings *s)
         struct stream_words *w = stream_status_words(&st);
 
         any |= st.books.left > 0 && !st.at_source;
-        if (!w->error[0]) { /* no attempt has failed */
+        if (st.paused_since) {
+            snprintf(w->error, sizeof(w->error), "the stream was paused");
+            snprintf(w->hint, sizeof(w->hint), "the next run does not know of it, and delivers them");
+        } else if (!w->error[0]) { /* no attempt has failed */
             if (st.under_way_since)
                 snprintf(w->error, sizeof(w->error), "an attempt has been under way for %lld s",
                          (long long)((now - st.under_way_since) / NSEC_PER_SEC));
@@ -369,6 +373,24 @@ static void reload_asked(void *ctx, const struct admin_order *o, struct admin_an
     a->status = statuses[reload_now(r->reload, o->from, only_look, &a->text)];
 }
 
+/* Which of them is the last step of the path. */
+static void order_asked(void *ctx, const struct admin_order *o, struct admin_answer *a)
+{
+    static const char *const words[] = {
+        [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume", [ORDER_FLUSH] = "flush", [ORDER_RETRY] = "retry"};
+    static const unsigned statuses[] = {
+        [ORDER_DONE] = 200, [ORDER_NO_STREAM] = 404, [ORDER_REFUSED] = 409, [ORDER_STOPPING] = 503};
+    const struct run *r = ctx;
+    enum engine_order order = ORDER_PAUSE;
+    enum engine_obeyed obeyed;
+    char said[512];
+
+    while (strcmp(words[order], strrchr(o->path, '/') + 1) != 0)
+        order++;
+    obeyed = engine_give_order(r->engine, o->name, order, clock_wall(), said, sizeof(said));
+    (void)admin_answer_say(a, statuses[obeyed], "%s", said);
+}
+
 static int start_reloads(struct run *r, struct err *e)
 {
     const struct reload_conf conf = {.settings = r->settings,
@@ -389,6 +411,10 @@ static int run_engine(struct run *r)
     const struct admin_action actions[] = {
         {.path = CLI_RELOAD_PATH, .run = reload_asked, .ctx = r},
         {.path = CLI_RELOAD_DIFF_PATH, .run = reload_asked, .ctx = r},
+        {.path = "/api/streams/{stream}/pause", .run = order_asked, .ctx = r},
+        {.path = "/api/streams/{stream}/resume", .run = order_asked, .ctx = r},
+        {.path = "/api/streams/{stream}/flush", .run = order_asked, .ctx = r},
+        {.path = "/api/streams/{stream}/retry", .run = order_asked, .ctx = r},
     };
     const struct admin_conf admin = {
         .listen = s->http_listen,

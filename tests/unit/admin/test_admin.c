@@ -761,7 +761,7 @@ static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
     buf_clear(&out);
     assert_int_equal(admin_api_status(&engine, NOW, &out), 0);
     assert_true(json_valid(buf_slice(&out), 16));
-    assert_has(buf_cstr(&out), "\"health\":{\"ok\":0,\"failing\":0,\"retrying\":1,\"blocked\":1}");
+    assert_has(buf_cstr(&out), "\"health\":{\"ok\":0,\"failing\":0,\"paused\":0,\"retrying\":1,\"blocked\":1}");
     buf_clear(&out);
     assert_int_equal(admin_api_stream(&engine, NOW, engine.streams[0].name, &out, &found), 0);
     assert_true(found && json_valid(buf_slice(&out), 16));
@@ -771,6 +771,37 @@ static void what_is_asked_for_as_json_is_json_whatever_the_names(void **state)
     assert_true(found && json_valid(buf_slice(&out), 16));
     assert_int_equal(admin_api_history(&engine, NOW, "c", &out, &found), 0);
     assert_false(found);
+}
+
+static void a_paused_stream_is_shown_as_one_and_is_ready(void **state)
+{
+    struct stream_status *s = add_stream("app");
+    bool ready, found;
+
+    (void)state;
+    s->health = STREAM_PAUSED;
+    s->paused_since = NOW - 305 * NSEC_PER_SEC;
+    assert_int_equal(admin_ready(&engine, NOW, &out, &ready), 0);
+    assert_true(ready);
+    assert_has(buf_cstr(&out),
+               "stream app is paused: somebody has paused its deliveries, for 5 min 5 s by now; 3 records "
+               "wait in the spool");
+    assert_has(buf_cstr(&out), "to do: sluice resume app\n");
+    assert_has(console_page(), "1 of 1 stream needs attention: 1 paused");
+    buf_clear(&out);
+    assert_int_equal(admin_stream_page(&engine, NOW, "app", &out, &found), 0);
+    assert_has(buf_cstr(&out), "<button formaction=\"/api/streams/app/resume\">Resume</button>");
+    assert_lacks(buf_cstr(&out), "/pause\"");
+    assert_has(api_streams((struct listing_query){.health = "paused"}), "\"matches\":1,");
+    assert_has(buf_cstr(&out), "\"paused_since\":1794999695");
+    assert_has(buf_cstr(&out), "\"what\":\"paused\"");
+    s->health = STREAM_BLOCKED; /* by the pause, perhaps */
+    s->pushed_back = true;
+    buf_clear(&out);
+    assert_int_equal(admin_ready(&engine, NOW, &out, &ready), 0);
+    assert_false(ready);
+    assert_has(buf_cstr(&out), "stream app is blocked: inputs are pushed back");
+    assert_has(buf_cstr(&out), "to do: sluice resume app; ");
 }
 
 static void a_configuration_that_is_cut_says_so(void **state)
@@ -926,6 +957,7 @@ int main(void)
         CASE(the_page_needs_nothing_the_policy_forbids),
         cmocka_unit_test_setup_teardown(histograms_are_cumulative_and_only_of_who_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_asked_for_as_json_is_json_whatever_the_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paused_stream_is_shown_as_one_and_is_ready, setup, teardown),
         cmocka_unit_test_setup_teardown(a_configuration_that_is_cut_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(the_hour_has_the_ratio_of_what_was_delivered_in_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_books_of_the_api_balance, setup, teardown),

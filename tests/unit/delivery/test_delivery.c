@@ -475,6 +475,27 @@ static void with_mode_all_every_source_record_goes_to_the_backup_once(void **sta
     rig_free(&r);
 }
 
+static void a_retry_that_is_asked_for_does_not_wait(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    struct stream_status s;
+
+    (void)state;
+    r->destination.retry_after = 3600 * NSEC_PER_SEC;
+    SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"});
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    stream_flush_now(r->stream); /* it would be an hour, too */
+    rig_wait_failing(r, "503", &s);
+    stream_status_release(&s);
+    stream_retry_now(r->stream);
+    rig_drain(r);
+    assert_int_equal(r->destination.attempt_count, 2);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
 static void what_is_not_settled_at_a_stop_is_delivered_under_the_same_name(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
@@ -783,6 +804,7 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_sets_the_clock_of_retry_duration_back),
         cmocka_unit_test(a_backup_that_fails_is_tried_until_it_works),
         cmocka_unit_test(with_mode_all_every_source_record_goes_to_the_backup_once),
+        cmocka_unit_test(a_retry_that_is_asked_for_does_not_wait),
         cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),
         cmocka_unit_test(after_a_power_cut_every_object_has_the_name_it_had),
         cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),

@@ -3,6 +3,7 @@
 #include "tests/unit/engine/engine_rig.h"
 
 #include "pipeline/engine/impl.h"
+#include "pipeline/engine/orders.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -748,6 +749,19 @@ static void change_inputs(struct model *m, unsigned i)
         m->second[i] = second;
 }
 
+/* Also of one that is not there. */
+static void give_order(struct model *m, unsigned i)
+{
+    enum engine_order order = choose(m, 4);
+    char said[512];
+    enum engine_obeyed obeyed =
+        engine_give_order(rig.engine, m->lanes[i].name, order, clock_wall(), said, sizeof(said));
+
+    assert_int_equal(obeyed, !m->open[i]                             ? ORDER_NO_STREAM
+                             : m->drained[i] && order == ORDER_PAUSE ? ORDER_REFUSED
+                                                                     : ORDER_DONE);
+}
+
 static void one_step(struct model *m)
 {
     unsigned i = choose(m, LANES), n;
@@ -755,7 +769,7 @@ static void one_step(struct model *m)
     struct err e;
     uint64_t left;
 
-    switch (choose(m, 10)) {
+    switch (choose(m, 12)) {
     case 0:
         if (engine_open_stream(rig.engine, &l->conf, &e) == 0) {
             assert_false(m->open[i]);
@@ -791,6 +805,10 @@ static void one_step(struct model *m)
     case 5:
         change_inputs(m, i);
         break;
+    case 6:
+    case 7:
+        give_order(m, i);
+        break;
     default:
         for (n = choose(m, 40); n > 0 && m->next[i] < RECORDS_MAX; n--) {
             bool taken = source_put(m->second[i] ? &l->next_source : &l->source, m->next[i]);
@@ -819,11 +837,13 @@ static void play(struct model *m, unsigned seed, unsigned steps)
         one_step(m);
     for (unsigned i = 0; i < LANES; i++) {
         struct stream_status s;
+        char said[512];
 
         peer_is(m->lanes[i].peer, TAKES);
         peer_is(m->lanes[i].next_peer, TAKES);
         if (!m->open[i])
             rig_open(&rig, &m->lanes[i]);
+        (void)engine_give_order(rig.engine, m->lanes[i].name, ORDER_RESUME, clock_wall(), said, sizeof(said));
         assert_int_equal(rig_drain(&rig, m->lanes[i].name, LONG_ENOUGH), 0);
         assert_true(rig_status(&rig, m->lanes[i].name, &s));
         assert_int_equal(s.books.incoming, s.books.delivered);

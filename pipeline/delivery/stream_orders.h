@@ -1,0 +1,55 @@
+/* stream_orders.h -- what an operator asks of a stream that runs.
+ *
+ *     pause    it begins nothing more on the way out: no batch is cut, none is transformed, no attempt is made. What is under way ends. Records
+ *              are taken as before, until the spool is full
+ *     resume   it goes on
+ *     flush    what has come in so far is cut now, however little it is; of a partitioned stream, its objects are closed. Of a paused one when it
+ *              goes on
+ *     retry    what waits for its next attempt need not wait any more, and counts its failures anew. Of a paused one likewise
+ *
+ * They are gone with the process. A paused stream in memory goes on when it is flushed for good (stream_flush()), because what it has would be
+ * lost.
+ *
+ * Threads    stream_pause() to stream_is_quiet(): any; nothing is waited for. The rest: the delivery thread.
+ */
+#ifndef PIPELINE_DELIVERY_STREAM_ORDERS_H
+#define PIPELINE_DELIVERY_STREAM_ORDERS_H
+
+#include "pipeline/base/clock.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct stream;
+
+struct stream_orders {
+    _Atomic(nsec) paused_since;   /* wall; 0: it is not */
+    atomic_uint flushes, retries; /* that were asked for */
+    atomic_bool quiet;            /* paused, and nothing is under way */
+    /* The delivery thread's: */
+    unsigned flushes_seen, retries_seen;
+    bool held;   /* in this turn it is paused */
+    bool cuts;   /* what has come in is to be cut, */
+    bool closes; /* and then objects that gather are to be closed */
+};
+
+/* False: it is paused already, or it is not. */
+bool stream_pause(struct stream *st, nsec wall_now);
+bool stream_resume(struct stream *st, nsec wall_now);
+void stream_flush_now(struct stream *st);
+void stream_retry_now(struct stream *st);
+
+bool stream_is_paused(const struct stream *st);
+/* It is paused, and nothing of it is under way: there is nothing to wait for. */
+bool stream_is_quiet(const struct stream *st);
+
+/* What was asked for since the last turn: the first thing of a turn. */
+void stream_orders_turn(struct stream *st);
+/* The batcher has looked at what came in: is the open batch to be cut, full or not? */
+bool stream_orders_cut(const struct stream *st);
+/* It was cut, or there is none. `all`: nothing that has come in is behind it. */
+void stream_orders_have_cut(struct stream *st, bool all);
+/* The last thing of a turn. */
+void stream_orders_end_turn(struct stream *st);
+
+#endif
