@@ -179,8 +179,8 @@ def report(number, r, keep):
 def print_times(results):
     """The slowest first, on the clock and in CPU seconds: a case whose two differ much waits, and holds up nobody."""
     for r in sorted(results, key=lambda r: -max(r.seconds, r.cpu)):
-        print(f"# {r.seconds:7.1f} s {r.cpu:7.2f} CPU s  {r.case}")
-    print(f"# {sum(r.seconds for r in results):7.1f} s {sum(r.cpu for r in results):7.2f} CPU s  all")
+        print(f"# took {r.seconds:7.1f} s {r.cpu:7.2f} CPU s  {r.case}")
+    print(f"# took {sum(r.seconds for r in results):7.1f} s {sum(r.cpu for r in results):7.2f} CPU s  all")
 
 
 def run_all(args):
