@@ -169,6 +169,13 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
+/* No record is in what was read. If its last line is to be one all the same, either the file shrank while we read, or more of it must be
+ * read at once. */
+static enum tail_step nothing_yet(const struct tail_file *f, size_t want, size_t got)
+{
+    return f->flush && (got < want || got == 0) ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+}
+
 static enum tail_step read_into(struct tail *t, struct tail_file *f, struct frame **fr, size_t want)
 {
     char before[TAIL_MARK_BYTES];
@@ -187,8 +194,8 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
     if (got < 0)
         return tail_start_over(t, f);
     cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
-    if (cut.kind == LINES_NONE) /* with flush: it shrank while we read */
-        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+    if (cut.kind == LINES_NONE)
+        return nothing_yet(f, want, (size_t)got);
     return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, cut.bytes), cut);
 }
 
@@ -242,7 +249,7 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
     if (cut.kind == LINES_NONE && end == UTF16_RESTS) /* half a character */
         f->flush = false;
     if (cut.kind == LINES_NONE)
-        return f->flush ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
+        return nothing_yet(f, want, (size_t)got);
     return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, cut.in),
                 (struct lines_cut){cut.kind, cut.out});
 }

@@ -390,6 +390,27 @@ static void once_reads_everything_and_says_so(void **state)
     assert_int_equal(rig_incoming(r), 3);
 }
 
+static void once_reads_lines_that_are_longer_than_one_read(void **state)
+{
+    size_t n = 3 * TAIL_READ_BYTES;
+    char *line = mem_alloc(n);
+    struct rig *r = *state;
+
+    memset(line, 'x', n);
+    rig_write_n(r, "a.log", line, n, O_APPEND);
+    rig_append(r, "a.log", "\nbehind it\n");
+    for (size_t i = 1; i < n; i += 2)
+        line[i] = '\0';
+    rig_write_n(r, "b.log", "\xff\xfe", 2, O_APPEND);
+    rig_write_n(r, "b.log", line, n, O_APPEND);
+    rig_write_n(r, "b.log", "\n\0b\0", 4, O_APPEND);
+    mem_free(line);
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 4);
+}
+
 static void once_without_files_is_finished_at_once(void **state)
 {
     struct rig *r = *state;
@@ -698,6 +719,7 @@ int main(void)
         T(a_deleted_file_does_not_wait),
         T(a_file_whose_writer_truncates_it_does_not_wait),
         T(once_reads_everything_and_says_so),
+        T(once_reads_lines_that_are_longer_than_one_read),
         T(once_without_files_is_finished_at_once),
         T(excluded_and_compressed_files_are_left_alone),
     };
