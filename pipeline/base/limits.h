@@ -795,6 +795,14 @@
 /* Frames on their way at the same time, and of one turn of the loop. */
 #define TAIL_WRITES      LIMIT(256, 4)
 #define TAIL_TURN_FRAMES LIMIT(8, 1)
+/* A line is looked at so far for whether it belongs to the lines before. */
+#define MULTILINE_LOOK_BYTES LIMIT(4 * KIB, 256)
+#define MULTILINE_TIMEOUT    (2 * NSEC_PER_SEC)
+/* What a tail that shapes its records (shape.h) keeps of each of its six buffers between two reads; at most one read's bytes are in
+ * each of them, and fields that are added. */
+#define TAIL_SHAPE_KEEP_BYTES LIMIT(64 * KIB, 1 * KIB)
+/* Fields that a tail adds. */
+#define TAIL_FIELDS_MAX 32
 /* Zeros that are passed over in one step; a whole block of them is no text, whoever wrote them. */
 #define TAIL_ZEROS_STEP_BYTES LIMIT(4 * MIB, 4 * KIB)
 #define TAIL_ZEROS_READ_BYTES LIMIT(64 * KIB, 512)

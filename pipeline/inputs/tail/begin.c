@@ -49,11 +49,6 @@ static enum search search(struct tail_file *f)
     return SEARCH_GOES_ON;
 }
 
-bool tail_is_utf16(enum tail_encoding e)
-{
-    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
-}
-
 static bool reads_utf16(const struct tail *t, const struct tail_file *f)
 {
     return tail_is_utf16(tail_encoding_of(t, f));

@@ -144,6 +144,7 @@ static struct tail_place short_place(const struct tail_file *f, const struct tai
     place.offset = end;
     place.mark = tail_mark_of(slice_of(bytes, n > 0 ? (size_t)n : 0));
     place.whole.crc = crc;
+    place.ahead = 0;
     place.mid_line = tail_whole_lines(slice_of(bytes, n > 0 ? (size_t)n : 0), place.encoding) != (size_t)n;
     return place;
 }

@@ -1,7 +1,8 @@
 /* The fingerprint of the last 256 bytes must move on with each read, but only the new bytes are at hand, and what was read before them
  * to check the place. Both together are enough: the new mark is made of the end of the one and the end of the other. A cursor is
  * text, so that a stored position can be read by people; it is parsed strictly, because a number that is wrong by one
- * would deliver a line twice. "2 " is its second version; the first had no checksum over the whole, and is still read. */
+ * would deliver a line twice. "2 " is its second version; the first had no checksum over the whole, and is still read. The third is
+ * for a container's file in which one stream is ahead of the other; whoever knows no such file never meets one. */
 #include "pipeline/inputs/tail/place.h"
 
 #include "pipeline/base/digest.h"
@@ -93,15 +94,21 @@ void tail_place_advance(struct tail_place *p, struct slice before, struct slice 
     p->mark = tail_mark_after(before, taken);
     p->whole.crc = crc32c(p->whole.crc, taken);
     p->offset += taken.n;
+    p->ahead = 0;
+    p->ahead_stream = 0;
 }
 
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX])
 {
     const struct tail_place *p = &c->place;
     int head =
-        snprintf(out, POSITION_CURSOR_MAX, "2 %" PRIu64 " %" PRIu32 " %" PRIx32 " %d %" PRIu64 " %" PRIx32 " %d ",
-                 p->offset, p->mark.length, p->mark.crc, p->mid_line, p->whole.from, p->whole.crc, (int)p->encoding);
+        snprintf(out, POSITION_CURSOR_MAX, "%d %" PRIu64 " %" PRIu32 " %" PRIx32 " %d %" PRIu64 " %" PRIx32 " %d ",
+                 p->ahead > 0 ? 3 : 2, p->offset, p->mark.length, p->mark.crc, p->mid_line, p->whole.from, p->whole.crc,
+                 (int)p->encoding);
     size_t n = (size_t)head;
+
+    if (p->ahead > 0)
+        n += (size_t)snprintf(out + n, POSITION_CURSOR_MAX - n, "%d %" PRIu32 " ", p->ahead_stream, p->ahead);
 
     if (n + c->path.n > POSITION_CURSOR_MAX)
         return slice_of(out, n);
@@ -128,22 +135,27 @@ static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *
 
 bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
 {
-    uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO;
+    uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO, stream = 0, ahead = 0;
     const char *nul;
 
-    if (!take_field(&in, 10, 2, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
+    if (!take_field(&in, 10, 3, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
         !take_field(&in, 10, TAIL_MARK_BYTES, &length) || length > offset || !take_field(&in, 16, UINT32_MAX, &crc) ||
         !take_field(&in, 10, 1, &mid))
         return false;
     from = offset;
-    if (version == 2 && (!take_field(&in, 10, offset, &from) || !take_field(&in, 16, UINT32_MAX, &whole) ||
+    if (version >= 2 && (!take_field(&in, 10, offset, &from) || !take_field(&in, 16, UINT32_MAX, &whole) ||
                          !take_field(&in, 10, TAIL_UTF16BE, &encoding)))
+        return false;
+    if (version == 3 &&
+        (!take_field(&in, 10, TAIL_STREAMS - 1, &stream) || !take_field(&in, 10, UINT32_MAX, &ahead) || ahead == 0))
         return false;
     c->place = (struct tail_place){.offset = offset,
                                    .mark = {(uint32_t)length, (uint32_t)crc},
                                    .whole = {from, (uint32_t)whole},
                                    .mid_line = mid == 1,
-                                   .encoding = (enum tail_encoding)encoding};
+                                   .encoding = (enum tail_encoding)encoding,
+                                   .ahead = (uint32_t)ahead,
+                                   .ahead_stream = (uint8_t)stream};
     nul = in.n > 0 ? memchr(in.p, '\0', in.n) : NULL;
     c->path = slice_of(in.p, nul ? (size_t)(nul - in.p) : in.n);
     c->where = slice_of(in.p + c->path.n + (nul != NULL), in.n - c->path.n - (nul != NULL));

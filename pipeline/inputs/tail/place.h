@@ -52,7 +52,15 @@ struct tail_whole {
     uint32_t crc;
 };
 
-enum tail_encoding { TAIL_AUTO, TAIL_UTF8, TAIL_UTF16LE, TAIL_UTF16BE };
+enum tail_encoding { TAIL_AUTO, TAIL_UTF8, TAIL_UTF16LE, TAIL_UTF16BE, TAIL_LATIN1 };
+
+static inline bool tail_is_utf16(enum tail_encoding e)
+{
+    return e == TAIL_UTF16LE || e == TAIL_UTF16BE;
+}
+
+/* A container's file has standard output and standard error, in this order. */
+#define TAIL_STREAMS 2
 
 struct tail_place {
     uint64_t offset;
@@ -60,9 +68,13 @@ struct tail_place {
     struct tail_whole whole;
     bool mid_line;               /* the bytes before the offset were delivered without a '\n' behind them */
     enum tail_encoding encoding; /* TAIL_AUTO: nothing was read yet that could tell */
+    /* Of a container's file: a record of one stream is open at the offset, and what the other has in the bytes behind it was
+     * delivered, if it begins within so many. */
+    uint32_t ahead;
+    uint8_t ahead_stream;
 };
 
-/* `taken` follows; `before` are the bytes of the mark, as they were read. */
+/* `taken` follows; `before` are the bytes of the mark, as they were read. Nothing is ahead any more. */
 void tail_place_advance(struct tail_place *p, struct slice before, struct slice taken);
 
 /* What a cursor holds. The paths are borrowed. */
@@ -73,7 +85,8 @@ struct tail_cursor {
 };
 
 /* Text: "2 <offset> <mark length> <mark crc> <mid_line> <whole from> <whole crc> <encoding> <path>\0<where>". Version 1
- * had neither the whole nor the encoding; it is still read. Paths that do not fit are left out: the file
+ * had neither the whole nor the encoding; it is still read. Version 3 has "<ahead stream> <ahead> " before the path, and is written only
+ * when something is ahead. Paths that do not fit are left out: the file
  * is then found again by the patterns only. Returns the cursor, in out. */
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX]);
 /* False for anything tail_cursor_encode() would not write. */

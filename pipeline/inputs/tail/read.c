@@ -136,6 +136,15 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
     return true;
 }
 
+static void tell_split(struct tail *t, struct tail_file *f)
+{
+    metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
+    if (log_due(&f->split_log, t->now, LOG_PERIOD))
+        log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
+                 KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", LINE_MAX_BYTES),
+                 KU("more_since_last", f->split_log.suppressed));
+}
+
 /* Appends what `cut` says is in the frame's space. It came of the bytes `in` of the file. */
 static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before, struct slice in,
                            struct lines_cut cut)
@@ -157,13 +166,8 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
         tail_recent_note(t, f, in);               /* now: the frame is given away */
     if (!append(t, f, fr, &after))
         return TAIL_STEP_BLOCKED;
-    if (cut.kind == LINES_PIECE && !f->read.mid_line) { /* else the same line, cut again */
-        metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
-        if (log_due(&f->split_log, t->now, LOG_PERIOD))
-            log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
-                     KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", LINE_MAX_BYTES),
-                     KU("more_since_last", f->split_log.suppressed));
-    }
+    if (cut.kind == LINES_PIECE && !f->read.mid_line) /* else the same line, cut again */
+        tell_split(t, f);
     f->read = after;
     f->flush = f->flush && cut.kind != LINES_REST;
     return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
@@ -275,13 +279,169 @@ static enum tail_step read_utf16(struct tail *t, struct tail_file *f, uint64_t w
     return step;
 }
 
+/* --- records that are not simply lines ----------------------------------------------------------------------------- */
+
+static char *space(void *ctx, size_t *room)
+{
+    return frame_space(ctx, room);
+}
+
+static bool wrote(void *ctx, size_t n, struct slice facts)
+{
+    return frame_wrote_message(ctx, n, facts);
+}
+
+static void tell_shaped(struct tail *t, struct tail_file *f, const struct shape_out *out)
+{
+    uint64_t gave_up = t->multiline ? multiline_gave_up(t->multiline) : 0;
+
+    if (out->split > 0 && !(f->read.mid_line && out->records == 1)) /* else the same line, cut again */
+        tell_split(t, f);
+    if (out->cut > 0) {
+        metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, out->cut);
+        if (log_due(&t->cut_log, t->now, LOG_PERIOD))
+            log_warn("record of several lines is longer than a record may be, or is never at its end: it is cut",
+                     KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset),
+                     KU("record_max_bytes", LINE_MAX_BYTES), KU("more_since_last", t->cut_log.suppressed),
+                     KS("hint", "see whether `multiline` fits what is in the file"));
+    }
+    if (out->bare > 0 && log_due(&t->bare_log, t->now, LOG_PERIOD))
+        log_warn("record goes without the fields of add_fields: with them it would be longer than a record may be",
+                 KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset),
+                 KU("record_max_bytes", LINE_MAX_BYTES), KU("more_since_last", t->bare_log.suppressed));
+    if (gave_up > t->gave_up && log_due(&t->gave_up_log, t->now, LOG_PERIOD)) {
+        log_warn("a pattern of `multiline` takes too long for some lines: it has found nothing there",
+                 KS("stream", t->env.stream), KS("path", f->path), KU("lines", gave_up - t->gave_up),
+                 KS("hint", "begin it with ^, and put no repetition into another one"));
+        t->gave_up = gave_up;
+    }
+}
+
+/* As take(), of records that are in the frame. */
+static enum tail_step take_shaped(struct tail *t, struct tail_file *f, struct frame **fr, struct slice before,
+                                  struct slice raw, const struct shape_out *out)
+{
+    size_t base = out->next[0] < out->next[1] ? out->next[0] : out->next[1];
+    struct tail_place after = f->read;
+
+    tail_place_advance(&after, before, slice_of(raw.p, base));
+    if (base > 0)
+        after.mid_line = out->mid_line;
+    for (size_t i = 0; i < TAIL_STREAMS; i++)
+        if (out->next[i] > base) {
+            after.ahead = (uint32_t)(out->next[i] - base);
+            after.ahead_stream = (uint8_t)i;
+        }
+    describe(*fr, f, &after);
+    if (base > 0 && f->read.offset == 0)
+        tail_note_head(f, slice_of(raw.p, base));
+    if (base > 0 && f->size - after.offset < TAIL_READ_BYTES)
+        tail_recent_note(t, f, slice_of(raw.p, base));
+    if (!append(t, f, fr, &after))
+        return TAIL_STEP_BLOCKED;
+    tell_shaped(t, f, out);
+    f->read = after;
+    return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+static enum shape_end end_of(const struct tail *t, const struct tail_file *f, size_t got)
+{
+    if (f->read.offset + got < f->size)
+        return SHAPE_GOES_ON;
+    if (t->stopping)
+        return SHAPE_PAUSES;
+    if (!f->flush)
+        return SHAPE_GOES_ON;
+    return t->env.once || f->gone ? SHAPE_ENDS : SHAPE_RESTS;
+}
+
+static bool ends_whole(struct slice raw, enum tail_encoding e)
+{
+    return raw.n > 0 && tail_whole_lines(raw, e) == raw.n;
+}
+
+/* *small: the first record does not fit into the frame. */
+static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, struct frame **fr, char *raw, size_t want,
+                                       bool *small)
+{
+    struct shape_in in = {.encoding = tail_encoding_of(t, f), .most = want >= LINES_READ_MAX};
+    const struct shape_sink sink = {space, wrote, *fr};
+    char before[TAIL_MARK_BYTES];
+    struct shape_out out;
+    int error = 0;
+    ssize_t got = tail_read_at(f, before, raw, want, &error);
+
+    if (error != 0) {
+        tail_fail(t, f, "read", error);
+        return TAIL_STEP_FAILED;
+    }
+    if (got < 0)
+        return tail_start_over(t, f);
+    in.bytes = slice_of(raw, (size_t)got);
+    in.end = end_of(t, f, (size_t)got);
+    in.ahead[f->read.ahead_stream] = f->read.ahead;
+    shape_set_file(t->shape, f->path);
+    out = shape_run(t->shape, &in, &sink);
+    *small = out.full && out.records == 0;
+    if (*small)
+        return TAIL_STEP_BLOCKED;
+    f->whole = ends_whole(in.bytes, in.encoding);
+    if (in.end == SHAPE_RESTS && !out.full)
+        f->flush = false; /* what is left is half a character */
+    if (out.records == 0)
+        return nothing_yet(f, want, (size_t)got);
+    return take_shaped(t, f, fr, slice_of(before, f->read.mark.length), in.bytes, &out);
+}
+
+/* What so many bytes mostly become, at most. */
+static size_t shaped_room(const struct tail *t, const struct tail_file *f, size_t want)
+{
+    size_t grown = t->conf->add_fields.n > 0 || tail_encoding_of(t, f) != TAIL_UTF8 ? 2 * want + 4 * KIB : want + 1;
+
+    return grown < FRAME_MAX_BYTES ? grown : FRAME_MAX_BYTES;
+}
+
+/* What is read is looked at line by line, so it has a place of its own; what it goes through is no more than it. */
+static enum tail_step read_shaped(struct tail *t, struct tail_file *f, uint64_t want)
+{
+    bool fits = !t->env.budget || budget_take(t->env.budget, 2 * (size_t)want), small = true;
+    char *raw = fits ? mem_grow(NULL, (size_t)want, 1) : NULL;
+    enum tail_step step = TAIL_STEP_BLOCKED;
+    size_t room = shaped_room(t, f, (size_t)want);
+
+    while (fits && small) {
+        struct frame *fr = frame_new(room, clock_wall(), t->env.budget);
+
+        if (!fr)
+            break;
+        step = read_shaped_into(t, f, &fr, raw, (size_t)want, &small);
+        frame_free(&fr);
+        assert(!small || room < FRAME_MAX_BYTES);
+        room = FRAME_MAX_BYTES;
+    }
+    if (small) {
+        step = TAIL_STEP_BLOCKED;
+        pushback_wait(t->env.pushback, PUSHBACK_MEMORY, &t->held, t->now);
+    }
+    mem_free(raw);
+    if (fits && t->env.budget)
+        budget_give(t->env.budget, 2 * (size_t)want);
+    return step;
+}
+
+/* --- a step ---------------------------------------------------------------------------------------------------------- */
+
 static enum tail_step read_lines(struct tail *t, struct tail_file *f)
 {
     bool utf16 = tail_is_utf16(tail_encoding_of(t, f));
-    enum tail_step (*read)(struct tail * t, struct tail_file * f, uint64_t want) = utf16 ? read_utf16 : read_some;
-    uint64_t left = f->size - f->read.offset, most = utf16 ? UTF16_READ_MAX : LINES_READ_MAX;
-    enum tail_step step = read(t, f, left < TAIL_READ_BYTES ? left : TAIL_READ_BYTES);
+    enum tail_step (*read)(struct tail * t, struct tail_file * f, uint64_t want) = t->shape ? read_shaped
+                                                                                   : utf16  ? read_utf16
+                                                                                            : read_some;
+    uint64_t left = f->size - f->read.offset, most = utf16 && !t->shape ? UTF16_READ_MAX : LINES_READ_MAX;
+    enum tail_step step;
 
+    f->whole = false;
+    step = read(t, f, left < TAIL_READ_BYTES ? left : TAIL_READ_BYTES);
     if (step == TAIL_STEP_WAIT && left > TAIL_READ_BYTES) /* a long line */
         step = read(t, f, left < most ? left : most);
     return step;

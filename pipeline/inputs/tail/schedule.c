@@ -64,6 +64,14 @@ static void tell_finished(struct tail *t)
         t->env.finished(t->env.ctx);
 }
 
+/* How long what is unfinished waits for more. */
+static nsec grace(const struct tail *t, const struct tail_file *f)
+{
+    nsec line = t->conf->last_line, record = t->multiline ? t->conf->multiline.timeout : 0;
+
+    return f->whole && t->multiline ? record : line > record ? line : record;
+}
+
 /* False: nothing more this turn. */
 static bool serve(struct tail *t, struct tail_file *f)
 {
@@ -86,9 +94,7 @@ static bool serve(struct tail *t, struct tail_file *f)
         tail_set_state(t, f, TAIL_READY); /* behind the others */
         break;
     case TAIL_STEP_WAIT:
-        /* An unfinished line waits from the time the file last grew. The queue is in that order nearly always; a file in front
-         * that grew since is only looked at too early, and waits on. */
-        f->due = f->grown + t->conf->last_line;
+        f->due = f->grown + grace(t, f); /* from the time the file last grew */
         tail_set_state(t, f, TAIL_UNFINISHED);
         break;
     case TAIL_STEP_HELD:
@@ -166,10 +172,13 @@ static void wake_due(struct tail *t, struct tail_queue *q)
 static void tick(uv_timer_t *timer)
 {
     struct tail *t = timer->data;
-    struct tail_file *f;
+    struct tail_file *f, *next;
 
     t->now = clock_mono();
-    while ((f = TAILQ_FIRST(&t->unfinished)) && f->due <= t->now) {
+    for (f = TAILQ_FIRST(&t->unfinished); f; f = next) {
+        next = TAILQ_NEXT(f, queue);
+        if (f->due > t->now)
+            continue;
         f->flush = true;
         tail_wake(t, f);
     }
@@ -179,6 +188,22 @@ static void tick(uv_timer_t *timer)
         tail_files_each(&t->files, visit_gone, t);
     if (t->look_at <= t->now)
         tail_look(t);
+}
+
+/* A stop does not wait for the lines that may come. What is not read to its end goes on with the next start. */
+void tail_end_records(struct tail *t)
+{
+    struct tail_file *f;
+
+    t->stopping = t->shape != NULL;
+    if (!t->shape)
+        return;
+    t->now = clock_mono();
+    TAILQ_FOREACH(f, &t->unfinished, queue) {
+        tail_works(t, "read", f->where);
+        (void)tail_read(t, f);
+    }
+    tail_rests(t);
 }
 
 void tail_turns_start(struct tail *t)

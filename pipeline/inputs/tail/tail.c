@@ -5,6 +5,7 @@
 #include "pipeline/inputs/tail/reach.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
 struct input {
     struct tail t;
@@ -41,6 +42,7 @@ static void stop_on_loop(void *arg)
 {
     struct tail *t = arg;
 
+    tail_end_records(t);
     t->stopped = true;
     tail_watch_close(&t->watch);
 }
@@ -86,6 +88,9 @@ static void tail_close(struct input **in)
     tail_pasts_release(t);
     tail_files_release(&t->files);
     tail_patterns_release(t);
+    shape_free(&t->shape);
+    multiline_free(&t->multiline);
+    fields_free(&t->fields);
     loop_group_release(&t->group);
     pthread_mutex_destroy(&t->lock);
     MEM_CLEAR(*in);
@@ -96,6 +101,45 @@ static void tail_close(struct input **in)
 static int open_path(const void *ctx, const char *path, int flags)
 {
     return tail_open_path(ctx, path, flags);
+}
+
+static bool has_multiline(const struct tail_multiline_conf *c)
+{
+    return c->preset != MULTILINE_OWN || c->start || c->go_on;
+}
+
+static int open_multiline(struct multiline **m, const struct tail_multiline_conf *c, struct err *e)
+{
+    bool own = c->start || c->go_on;
+
+    *m = NULL;
+    if (c->preset != MULTILINE_OWN && own)
+        return err_set(e, ERR_CONFIG,
+                       "multiline: preset: `start` and `continue` are patterns of your own; give them, or "
+                       "a preset");
+    if (has_multiline(c) && multiline_new(m, (enum multiline_preset)c->preset, c->start, c->go_on, e) < 0)
+        return err_wrap(e, "multiline");
+    return 0;
+}
+
+/* Without any of it a tail has no shape, and reads faster. */
+static int open_shape(struct tail *t, struct err *e)
+{
+    const struct tail_conf *c = t->conf;
+    char host[256] = "";
+
+    if (open_multiline(&t->multiline, &c->multiline, e) < 0)
+        return -1;
+    if (gethostname(host, sizeof(host) - 1) < 0)
+        host[0] = '\0';
+    if (c->add_fields.n > 0)
+        t->fields = fields_new(&c->add_fields, host);
+    if (t->multiline || t->fields || c->format != CONTAINER_NONE || c->encoding == TAIL_LATIN1)
+        t->shape = shape_new(&(struct shape_conf){.multiline = t->multiline,
+                                                  .fields = t->fields,
+                                                  .container = (enum container_format)c->format,
+                                                  .timeout = t->multiline ? c->multiline.timeout : c->last_line});
+    return 0;
 }
 
 static int tail_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
@@ -115,7 +159,7 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     t->files.ctx = t;
     tail_writes_init(t);
     loop_group_init(&t->group, env->loop, tail_news, t);
-    if (tail_patterns_parse(t, env->base_dir, e) < 0) {
+    if (tail_patterns_parse(t, env->base_dir, e) < 0 || open_shape(t, e) < 0) {
         tail_close(&in);
         return -1;
     }
@@ -127,7 +171,19 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
 
 static void tail_check_conf(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
-    tail_patterns_check(conf, base_dir, o);
+    const struct tail_conf *c = conf;
+    struct multiline *m;
+    struct err e;
+
+    tail_patterns_check(c, base_dir, o);
+    if (open_multiline(&m, &c->multiline, &e) < 0)
+        cfg_options_refuse(o, &e);
+    else if (!m && c->multiline.timeout != MULTILINE_TIMEOUT &&
+             err_set(&e, ERR_CONFIG,
+                     "multiline: timeout: nothing says which lines are one record: `start`, `continue` or `preset` is "
+                     "missing") < 0)
+        cfg_options_refuse(o, &e);
+    multiline_free(&m);
 }
 
 static void tail_look_around(const void *conf, const char *base_dir, const struct cfg_options *o)
@@ -144,8 +200,48 @@ static void tail_look_around(const void *conf, const char *base_dir, const struc
 
 static const struct cfg_choice starts[] = {{"beginning", TAIL_START_BEGINNING}, {"end", TAIL_START_END}, {NULL, 0}};
 
-static const struct cfg_choice encodings[] = {
-    {"auto", TAIL_AUTO}, {"utf-8", TAIL_UTF8}, {"utf-16le", TAIL_UTF16LE}, {"utf-16be", TAIL_UTF16BE}, {NULL, 0}};
+static const struct cfg_choice encodings[] = {{"auto", TAIL_AUTO},        {"utf-8", TAIL_UTF8},
+                                              {"utf-16le", TAIL_UTF16LE}, {"utf-16be", TAIL_UTF16BE},
+                                              {"latin-1", TAIL_LATIN1},   {NULL, 0}};
+
+static const struct cfg_choice formats[] = {{"lines", CONTAINER_NONE},
+                                            {"auto", CONTAINER_AUTO},
+                                            {"cri", CONTAINER_CRI},
+                                            {"docker", CONTAINER_DOCKER},
+                                            {NULL, 0}};
+
+static const struct cfg_choice presets[] = {
+    {"none", MULTILINE_OWN},  {"java", MULTILINE_JAVA}, {"python", MULTILINE_PYTHON}, {"go", MULTILINE_GO},
+    {"node", MULTILINE_NODE}, {"ruby", MULTILINE_RUBY}, {"dotnet", MULTILINE_DOTNET}, {NULL, 0}};
+
+static const struct cfg_field multiline_fields[] = {
+    {.name = "start",
+     .type = CFG_STRING,
+     .offset = offsetof(struct tail_conf, multiline.start),
+     .help =
+         "a regular expression (PCRE2). A line in which it is found begins a record, every other belongs to the lines "
+         "before it"},
+    {.name = "continue",
+     .type = CFG_STRING,
+     .offset = offsetof(struct tail_conf, multiline.go_on),
+     .help =
+         "a line in which it is found belongs to the lines before it, every other begins a record. With `start`: only "
+         "to a record that a line with `start` began"},
+    {.name = "preset",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct tail_conf, multiline.preset),
+     .def = "none",
+     .choices = presets,
+     .help = "instead of the two: the stack traces of a language. A trace is one record, every other line is one, too"},
+    {.name = "timeout",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct tail_conf, multiline.timeout),
+     .def = "2s",
+     .min = 100 * NSEC_PER_MSEC,
+     .max = 3600 * NSEC_PER_SEC,
+     .help = "the last record of a file is at its end when the file has not grown for so long"},
+    {.name = NULL},
+};
 
 static const struct cfg_field fields[] = {
     {.name = "paths",
@@ -181,7 +277,35 @@ static const struct cfg_field fields[] = {
      .choices = encodings,
      .help = "UTF-16 is delivered as UTF-8. auto: as the byte order mark at the file's beginning says, without one "
              "utf-8, in "
-             "which every byte but the line's end passes as it is. The mark is no part of the first line"},
+             "which every byte but the line's end passes as it is. The mark is no part of the first line. latin-1 (ISO "
+             "8859-1) is delivered as UTF-8, too"},
+    {.name = "format",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct tail_conf, format),
+     .def = "lines",
+     .choices = formats,
+     .help =
+         "how lines are written by a container runtime: cri (containerd, CRI-O), docker (json-file), auto: as each "
+         "line "
+         "says. The record is what the program wrote, with the parts of a long line put together; `meta` has output "
+         "(stdout, stderr), time, and by the file's name namespace, pod, container, container_id. A line that is not "
+         "so "
+         "is a record as it stands"},
+    {.name = "multiline",
+     .type = CFG_BLOCK,
+     .fields = multiline_fields,
+     .help = "lines that are one record. Left out: each line is one"},
+    {.name = "add_fields",
+     .type = CFG_CUSTOM,
+     .offset = offsetof(struct tail_conf, add_fields),
+     .bind = fields_bind,
+     .release = fields_unbind,
+     .syntax = FIELDS_SYNTAX,
+     .help =
+         "fields for each record: host, file (its path), stream, time, namespace, pod, container, container_id (those "
+         "of a "
+         "container's file, where they are known), or any name with a text: [host, file], { host, file, env: prod }. A "
+         "JSON object gets those that it does not have; any other record becomes {\"message\": its text, ...}"},
     {.name = "last_line",
      .type = CFG_DURATION,
      .offset = offsetof(struct tail_conf, last_line),

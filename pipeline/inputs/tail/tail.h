@@ -12,6 +12,7 @@
  *     past.c        what is known of files that are no more
  *     queues.c      what each file waits for, and what wakes it
  *     patterns.c    which paths are wanted
+ *     shape.c       what becomes a record, where that is not simply a line; with multiline.c, container.c, fields.c
  *     files.c, place.c, watch.c, glob.c, utf16.c, and reach.c, which only tail.c calls: their headers say it
  *
  * Each calls only what stands below it here.
@@ -27,6 +28,7 @@
 #include "pipeline/inputs/loop_group.h"
 #include "pipeline/inputs/tail/files.h"
 #include "pipeline/inputs/tail/glob.h"
+#include "pipeline/inputs/tail/shape.h"
 #include "pipeline/inputs/tail/watch.h"
 
 #include <limits.h>
@@ -35,10 +37,19 @@
 
 enum tail_start { TAIL_START_BEGINNING, TAIL_START_END };
 
+struct tail_multiline_conf {
+    int preset; /* enum multiline_preset */
+    char *start, *go_on;
+    nsec timeout;
+};
+
 struct tail_conf {
     struct cfg_strings paths, exclude;
     int start;    /* enum tail_start */
     int encoding; /* enum tail_encoding */
+    int format;   /* enum container_format */
+    struct tail_multiline_conf multiline;
+    struct fields_conf add_fields;
     nsec last_line, rescan;
     int64_t max_open_files;
     bool follow_symlinks;
@@ -104,6 +115,10 @@ struct tail {
     struct loop_post begin;  /* the first look */
     struct pace_waiter pace; /* in env.pace */
     const struct tail_conf *conf;
+    struct multiline *multiline; /* these three: NULL when the configuration asks for nothing of the kind */
+    struct fields *fields;
+    struct shape *shape;
+    uint64_t gave_up; /* of multiline_gave_up(), what was logged */
     struct tail_pattern *patterns;
     struct tail_exclude *excludes;
     size_t pattern_count, exclude_count;
@@ -133,9 +148,10 @@ struct tail {
     nsec look_at;      /* mono; when the next look is due */
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
     nsec now;          /* mono; of the current callback */
-    struct log_limit folder_log;
+    struct log_limit folder_log, cut_log, bare_log, gave_up_log;
     bool paused, paced; /* no turns for now; because enough is ahead of the deliveries */
     nsec held;          /* since when nothing goes in; 0: it does */
+    bool stopping;      /* what is open ends now (shape.h) */
     bool stopped;
     bool told_finished;
 
@@ -176,6 +192,8 @@ void tail_news(void *arg);
 /* There is room for others, or all is done. */
 void tail_settled(struct tail *t);
 void tail_turns_start(struct tail *t);
+/* Records that wait for lines that may belong to them wait no more. */
+void tail_end_records(struct tail *t);
 
 /* --- discover.c --- */
 
@@ -228,7 +246,6 @@ bool tail_device_is_there(const char *where, uint64_t device);
 
 /* Nothing was read of the file yet: passes over what is no part of its first line. False: read on. */
 MUST_CHECK bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
-bool tail_is_utf16(enum tail_encoding e);
 enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f);
 /* What the mark at its beginning says; it is open. */
 enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f);

@@ -23,6 +23,7 @@ static int setup(void **state)
     conf = (struct tail_conf){.start = TAIL_START_BEGINNING,
                               .last_line = 100 * NSEC_PER_MSEC,
                               .rescan = NSEC_PER_SEC,
+                              .multiline.timeout = 100 * NSEC_PER_MSEC,
                               .max_open_files = 64,
                               .follow_symlinks = true};
     r->conf = &conf;
@@ -411,6 +412,79 @@ static void once_reads_lines_that_are_longer_than_one_read(void **state)
     assert_int_equal(rig_incoming(r), 4);
 }
 
+static void records_of_several_lines_wait_for_the_next_or_the_time(void **state)
+{
+    struct rig *r = *state;
+
+    conf.multiline.start = mem_strdup("^S");
+    rig_append(r, "a.log", "S1\n a\nS2\n");
+    rig_start(r);
+    rig_expect(r, "S1\n a|");
+    rig_expect(r, "S2|");
+    rig_append(r, "a.log", " b\n");
+    rig_expect(r, " b|");
+    rig_append(r, "a.log", "S3\n c\n d"); /* the last line has no end */
+    rig_expect(r, "S3\n c\n d|");
+    rig_append(r, "a.log", "\nS4\n");
+    rig_expect(r, "S4|");
+    mem_free(conf.multiline.start);
+}
+
+/* What is stored begins with the record that was open: also when it was a kill, and nothing was ended. */
+static void a_record_that_was_open_begins_anew(void **state)
+{
+    struct rig *r = *state;
+
+    conf.multiline.start = mem_strdup("^S");
+    conf.multiline.timeout = conf.last_line = 3600 * NSEC_PER_SEC;
+    rig_append(r, "a.log", "S1\nS2\n a\nhalf");
+    rig_start(r);
+    rig_expect(r, "S1|");
+    rig_stop(r); /* whole lines are delivered, as nobody knows whether there is a next start */
+    rig_append(r, "a.log", " b\nS3\nS4\n");
+    rig_start(r);
+    rig_wait_incoming(r, 4);
+    assert_int_equal(rig_incoming(r), 4);
+    mem_free(conf.multiline.start);
+}
+
+static void once_ends_what_is_open(void **state)
+{
+    struct rig *r = *state;
+
+    conf.multiline.start = mem_strdup("^S");
+    conf.format = CONTAINER_CRI;
+    r->once = true;
+    rig_append(r, "a.log",
+               "2026-01-02T03:04:05Z stdout F S1\n2026-01-02T03:04:05Z stderr P S2\n2026-01-02T03:04:05Z stdout F a\n");
+    rig_start(r);
+    rig_wait_finished(r);
+    rig_expect(r, "S1\na|S2|");
+    mem_free(conf.multiline.start);
+}
+
+/* One stream is ahead of the other when the program goes, and goes on where it was. */
+static void streams_of_a_container_go_on_where_each_was(void **state)
+{
+    struct rig *r = *state;
+
+    conf.format = CONTAINER_AUTO;
+    conf.last_line = 3600 * NSEC_PER_SEC;
+    rig_append(r, "a.log", "2026-01-02T03:04:05Z stderr P A\n2026-01-02T03:04:05Z stdout F a\n");
+    rig_start(r);
+    rig_expect(r, "a|");
+    rig_append(r, "a.log", "2026-01-02T03:04:05Z stdout F b\n");
+    rig_expect(r, "b|");
+    rig_stop(r);
+    rig_append(r, "a.log", "2026-01-02T03:04:05Z stdout F c\n2026-01-02T03:04:05Z stderr F B\n");
+    rig_start(r);
+    rig_wait_incoming(r, 4);
+    rig_append(r, "a.log", "2026-01-02T03:04:05Z stdout F d\n");
+    rig_wait_incoming(r, 5);
+    assert_int_equal(rig_incoming(r), 5);
+    assert_int_equal(rig_incoming_bytes(r), 6);
+}
+
 static void once_without_files_is_finished_at_once(void **state)
 {
     struct rig *r = *state;
@@ -720,6 +794,10 @@ int main(void)
         T(a_file_whose_writer_truncates_it_does_not_wait),
         T(once_reads_everything_and_says_so),
         T(once_reads_lines_that_are_longer_than_one_read),
+        T(records_of_several_lines_wait_for_the_next_or_the_time),
+        T(a_record_that_was_open_begins_anew),
+        T(once_ends_what_is_open),
+        T(streams_of_a_container_go_on_where_each_was),
         T(once_without_files_is_finished_at_once),
         T(excluded_and_compressed_files_are_left_alone),
     };
