@@ -43,22 +43,6 @@ static void close_one(struct generation *g)
     mem_free(g);
 }
 
-/* A page may show it without a lock when the generation is gone. */
-static const char *keep_text(struct generations *all, const char *text)
-{
-    struct kept_text *k = all->texts;
-
-    while (k && strcmp(k->text, text) != 0)
-        k = k->next;
-    if (!k) {
-        k = mem_alloc(sizeof(*k));
-        k->text = mem_strdup(text);
-        k->next = all->texts;
-        all->texts = k;
-    }
-    return k->text;
-}
-
 /* A script may have a limit of time for a batch, behind which records fail: no piece comes near that. */
 static nsec piece_time(const struct transform_instances *line)
 {
@@ -86,8 +70,6 @@ struct generation *generation_open(struct generations *all, const struct stream_
         close_one(g);
         return NULL;
     }
-    g->destination_text = keep_text(all, g->destination.description);
-    g->backup_text = g->backup ? keep_text(all, g->backup->description) : NULL;
     g->host.conf = conf;
     g->host.destination = &g->destination;
     g->host.backup = g->backup;
@@ -129,13 +111,6 @@ void generations_close(struct generations *all)
 
 void generations_release(struct generations *all)
 {
-    while (all->texts) {
-        struct kept_text *k = all->texts;
-
-        all->texts = k->next;
-        mem_free(k->text);
-        mem_free(k);
-    }
     pthread_mutex_destroy(&all->lock);
 }
 

@@ -33,11 +33,9 @@ struct generation {
     const struct stream_settings *conf;
     struct delivery_host host;          /* what its deliveries see of it */
     struct target destination, *backup; /* backup: NULL when there is none */
-    const char *destination_text,
-        *backup_text;                 /* for people, as long as there are generations; the latter NULL: there is none */
-    struct transform_instances *line; /* NULL: no transforms */
-    uint32_t version;                 /* spool_config_version() */
-    unsigned open;                    /* seals that are not settled */
+    struct transform_instances *line;   /* NULL: no transforms */
+    uint32_t version;                   /* spool_config_version() */
+    unsigned open;                      /* seals that are not settled */
     size_t staged; /* the piece under way and parcels that are its own (staging.h), and not settled, sealed or not */
     struct stage_parcels closed;                          /* of these, those that wait for a place */
     struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */
@@ -45,22 +43,16 @@ struct generation {
     struct object_weight weight; /* with buffer.compressed_size: what its objects weighed */
 };
 
-struct kept_text {
-    struct kept_text *next;
-    char *text;
-};
-
 /* Those of a stream. */
 struct generations {
     pthread_mutex_t lock;
     struct generation *newest;             /* the list: changed by the delivery thread, under the lock */
-    struct kept_text *texts;               /* each once */
     const struct stream_settings *closing; /* under the lock: of one that is off the list, and not closed yet */
 };
 
 void generations_init(struct generations *all);
-void generations_close(struct generations *all);   /* each, whatever is open */
-void generations_release(struct generations *all); /* behind that */
+void generations_close(struct generations *all); /* each, whatever is open */
+void generations_release(struct generations *all);
 
 /* `host`: what all of a stream have in common; `journal`: its destination's, which knows the version. NULL: it cannot be opened. One at a time. */
 struct generation *generation_open(struct generations *all, const struct stream_settings *conf,

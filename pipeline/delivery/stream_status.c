@@ -28,6 +28,8 @@ struct stream_words *stream_status_words(struct stream_status *s)
 void stream_status_release(struct stream_status *s)
 {
     MEM_CLEAR(s->own);
+    MEM_CLEAR(s->places);
+    s->destination = s->backup = NULL;
     s->words = &NO_WORDS;
 }
 
@@ -82,6 +84,18 @@ static void show_failure(const struct target_live *l, bool backup, struct stream
     say(out, l->error_code, l->error, l->hint);
 }
 
+static void copy_places(const struct generation *g, struct stream_status *out)
+{
+    const char *destination = g->destination.description, *backup = g->backup ? g->backup->description : "";
+    size_t n = strlen(destination) + 1, m = strlen(backup) + 1;
+
+    out->places = mem_alloc(n + m);
+    memcpy(out->places, destination, n);
+    memcpy(out->places + n, backup, m);
+    out->destination = out->places;
+    out->backup = g->backup ? out->places + n : NULL;
+}
+
 /* Of all generations: they are one stream. What it is called is the newest one's. */
 static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
 {
@@ -91,8 +105,7 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
     pthread_mutex_lock(&st->generations.lock);
     g = st->generations.newest;
     out->sink = g->conf->sink->name;
-    out->destination = g->destination_text;
-    out->backup = g->backup_text;
+    copy_places(g, out);
     identify_live(&g->destination.identify, &heard);
     snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
     for (; g; g = g->older) {

@@ -77,6 +77,7 @@ struct stream_status {
     bool backup_fails;                /* it is the attempts at the backup that fail; the destination is well */
     const struct stream_words *words; /* never NULL */
     struct stream_words *own;         /* the same; NULL: there is nothing to say */
+    char *places; /* where `destination` and `backup` are: a generation may go while they are shown */
 };
 
 void stream_status_push_back(struct stream_status *s, const struct intake_status *in);
