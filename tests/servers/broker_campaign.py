@@ -3,7 +3,7 @@
 nothing is doubled beyond what is promised.
 
     tests/servers/broker_campaign.py --build build/release --broker NAME [--messages 100000] [--kills 10] [--restarts 2]
-                                     [--blocked 60] [--over SECONDS] [--seed N]       # --list: their names
+                                     [--blocked 60] [--over SECONDS] [--size 100] [--seed N]       # --list: their names
 
 Somebody else's client sends the messages, in several groups. The daemon is killed with -9 at random moments, the broker is ended
 by turns as a power cut would and as its administrator does, and with --blocked the destination is away for so many seconds: then
@@ -85,7 +85,7 @@ class Campaign:
     def __init__(self, t, adapter, messages, kills, restarts, blocked=0, rate=1500, size=100, over=0):
         self.t, self.random = t, random.Random(t.seed)
         self.messages, self.kills, self.restarts, self.blocked = messages, kills, restarts, blocked
-        self.rate, self.size, self.over = rate, size, over
+        self.rate, self.size, self.over, self.rss = rate, size, over, 0
         self.broker = adapter(t)
         self.s3 = S3Peer() if blocked else None
         if self.s3:
@@ -115,6 +115,7 @@ class Campaign:
         self._finish(Check(self.messages, self.broker.groups, self.size, again))
 
     def _kill(self):
+        self.rss = max(self.rss, self.daemon.peak_rss())
         self.daemon.kill9()
         self.daemon.start()
 
@@ -167,6 +168,7 @@ class Campaign:
     def _finish(self, check):
         self._wait_for_all(check)
         books = self.daemon.books("app")
+        self.rss = max(self.rss, self.daemon.peak_rss())
         self.daemon.stop()
         if self.s3:
             self.s3.assert_clean()
@@ -175,7 +177,7 @@ class Campaign:
         lines = len(objects.lines(stored))
         assert (books.incoming, books.delivered) == (lines, lines), f"{lines} records are in the objects: {books}"
         print(f"# {self.broker.name}: {self.messages} messages, {self.kills} kills, {self.restarts} restarts of the server, "
-              f"{len(check.again)} sent more than once, {doubled} doubled; {books}", flush=True)
+              f"{len(check.again)} sent more than once, {doubled} doubled, {self.rss >> 20} MiB resident at most; {books}", flush=True)
 
     def _wait_for_all(self, check):
         """Until no message is missing and nothing is in the spool, or nothing more comes."""
@@ -209,6 +211,7 @@ def main():
     p.add_argument("--blocked", type=int, default=60, help="seconds; 0: the destination is there all the time")
     p.add_argument("--over", type=float, default=0, help="seconds that kills and restarts are spread over; else they come at once")
     p.add_argument("--rate", type=int, help="messages a second: 1,000, or as many fewer")
+    p.add_argument("--size", type=int, help=f"bytes of a message, at most; {numbered.MIXED}: mixed, up to the largest that there may be")
     p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     args = p.parse_args()
     if args.list or not args.broker:
@@ -221,7 +224,7 @@ def main():
         slowly, blocked = adapter.slowly, args.blocked * (adapter.slowly == 1 or bool(args.messages))
         try:
             Campaign(t, adapter, args.messages or 100_000 // slowly, args.kills, args.restarts, blocked, args.rate or 1000 // slowly,
-                     size=1000 if blocked and slowly == 1 else 100, over=args.over).run()
+                     size=args.size or (1000 if blocked and slowly == 1 else 100), over=args.over).run()
         except BaseException:
             t.take_down()
             kept = folder + "-failed"

@@ -137,7 +137,8 @@ void kafka_begin_client(struct input *in, nsec now)
     in->dead = !subscribe(in, now);
 }
 
-/* Leaves the group, if that can be done in time. All that is said meanwhile comes as events out of a queue of its own. */
+/* Leaves the group, if that can be done in time: who only goes away is waited for until its session is over. (A static member, and a client that
+ * another process has fenced, do not leave.) All that is said meanwhile comes as events out of a queue of its own. */
 static void close_group(struct input *in)
 {
     nsec until = clock_mono() + KAFKA_LEAVE_TIME;
@@ -157,8 +158,8 @@ static void close_group(struct input *in)
     rd_kafka_queue_destroy(queue);
 }
 
-/* Between two steps of joining its group: it is said how partitions are divided, and not yet which ones are ours. librdkafka 2.0 ends the process
- * when a client is freed there (an assertion on what the second step makes). */
+/* Between two steps of joining its group for the first time: it is said how partitions are divided, and not yet which ones are ours. librdkafka
+ * 2.0 ends the process when a client is freed there (an assertion on what the second step makes). */
 static bool is_joining(const struct input *in)
 {
     return !in->joined && strcmp(rd_kafka_rebalance_protocol(in->rk), "NONE") != 0;
@@ -201,8 +202,7 @@ void kafka_end_client(struct input *in)
     kafka_answer_wish(in);
     wait_until_joined(in);
     joining = is_joining(in);
-    if (!in->dead)
-        close_group(in);
+    close_group(in);
     closed = rd_kafka_consumer_closed(in->rk);
     kafka_leave_parts(in);
     set_queue(in, NULL);

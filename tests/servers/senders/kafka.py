@@ -10,7 +10,8 @@ from confluent_kafka import Producer
 def main():
     brokers, topic, count, groups, rate = sys.argv[1:]
     failed = []
-    producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 600000})
+    producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 600000,
+                         "message.max.bytes": 2 * numbered.LARGEST})
     for _, group, text in numbered.numbered(int(count), int(groups), float(rate)):
         while True:
             try:

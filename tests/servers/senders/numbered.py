@@ -11,9 +11,19 @@ import sys
 import time
 
 
+MIXED = -1  # a size: most messages are short, some are up to the largest that a record may be
+LARGEST = 10 << 20
+
+
 def message(number, groups, size):
     """Its text, with up to `size` bytes behind its number. Groups take turns, and within one the numbers go up."""
-    return b"g%d-%07d %s" % (number % groups, number, b"x" * (number * 7919 % (size + 1)))
+    head = b"g%d-%07d " % (number % groups, number)
+    if size != MIXED:
+        return head + b"x" * (number * 7919 % (size + 1))
+    for every, most in ((4999, LARGEST), (997, 4 << 20), (101, 200_000)):
+        if number % every == every - 1:
+            return head + b"x" * (most - len(head) - number // every % 3)
+    return head + b"x" * (number * 7919 % 1000)
 
 
 def parse(text):
