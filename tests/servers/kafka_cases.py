@@ -11,6 +11,8 @@ from broker_kafka import Kafka
 from brokers import all_wanted
 from common import stream
 from harness import wait_until
+from reloading import reload
+from s3_peer import Fail, S3Peer
 
 MIB = 1 << 20
 
@@ -55,6 +57,8 @@ for line in sys.stdin:
 
 
 class Server(Kafka):
+    shared = False  # exactly_once: shared
+
     def make(self):
         self.client_process = subprocess.Popen([self.python, "-c", CLIENT, self.env["KAFKA"]], stdin=subprocess.PIPE,
                                                stdout=subprocess.PIPE, text=True)
@@ -71,11 +75,18 @@ class Server(Kafka):
         self.client_process.stdin.flush()
         assert self.client_process.stdout.readline() == "ok\n", words
 
-    def daemon(self, topic, name="sluice"):
+    def streams(self, topic, destination, more=None, **settings):
+        once = {"exactly_once": "shared"} if self.shared else {}
+        source = {"kafka": {"brokers": [self.env["KAFKA"]], "topics": [topic], "group": f"of {topic}", "session_timeout": "6s",
+                            **once, **(more or {})}}
+        if self.shared:
+            settings["durability"] = "memory"
+        return {"app": stream(destination, [source], **{"interval": "0s", **settings})}
+
+    def daemon(self, topic, name="sluice", destination=None):
         t = self.t
-        source = {"kafka": {"brokers": [self.env["KAFKA"]], "topics": [topic], "group": f"of {topic}", "session_timeout": "6s"}}
-        config = {"data_dir": t.path(f"data-{name}"), "shutdown": {"grace": "10s"},
-                  "streams": {"app": stream({"file": {"path": t.path(f"out-{name}")}}, [source], interval="0s")}}
+        destination = destination or {"file": {"path": t.path(f"out-{name}")}}
+        config = {"data_dir": t.path(f"data-{name}"), "shutdown": {"grace": "10s"}, "streams": self.streams(topic, destination)}
         return t.daemon(config, name=name)
 
     def once(self, topic, name):
@@ -91,8 +102,12 @@ def lines(tag, count):
     return [f"{tag}-{i:06d}" for i in range(count)]
 
 
-def topics_that_change(t):
-    s = Server(t)
+class SharedServer(Server):
+    shared = True
+
+
+def topics_that_change(t, server=Server):
+    s = server(t)
     sent = lines("old", 100)
     s.ask("make", "a", 1, {})
     s.ask("put", "a", "old", 0, 100, 1)
@@ -116,8 +131,8 @@ def topics_that_change(t):
     assert sorted(s.got("a")) == sorted(sent)
 
 
-def records_that_are_gone_aborted_or_large(t):
-    s = Server(t)
+def records_that_are_gone_aborted_or_large(t, server=Server):
+    s = server(t)
     s.ask("make", "r", 1, {})
     s.ask("put", "r", "r", 0, 100, 1)
     s.once("r", "r").wait_exit(60)
@@ -194,9 +209,91 @@ def three_daemons(t, seconds=8, rate=500):
     assert set(found) == wanted
 
 
+# --- exactly_once: shared ------------------------------------------------------------------------------------------------
+
+
+def shared_topics_that_change(t):
+    topics_that_change(t, SharedServer)
+
+
+def shared_records_that_are_gone_aborted_or_large(t):
+    records_that_are_gone_aborted_or_large(t, SharedServer)
+
+
+def sealed(s, topic, name, count):
+    """A daemon that has sealed what is in the topic, and could not deliver it, is killed. Returns the store."""
+    peer = S3Peer()
+    s.t.on_end(peer.stop)
+    s.ask("make", topic, 1, {})
+    s.ask("put", topic, topic, 0, count, 1)
+    peer.always = Fail(503, "SlowDown")
+    d = s.daemon(topic, name, peer.destination()).start()
+    d.wait_logged("SlowDown", 60)
+    d.kill9()
+    peer.always = None
+    return peer, d
+
+
+def stored(peer):
+    return sorted(line.decode() for line in objects.lines(peer.snapshot()))
+
+
+def sealed_batches_of_which_records_are_gone(t):
+    """What is left of them is delivered, and it is said; what came later is there once. With a topic its offsets and seals are deleted, too."""
+    s = SharedServer(t)
+    peer, d = sealed(s, "c", "c", 100)
+    s.ask("cut", "c", 40)
+    s.ask("put", "c", "c", 100, 150, 1)
+    d.start()
+    wait_until("all to be there", lambda: len(stored(peer)) >= 110, 60)
+    d.stop()
+    assert d.logged("records were deleted from a topic before they were read.* offsets_missed=40 ", "error")
+    assert stored(peer) == lines("c", 150)[40:]
+
+    peer, d = sealed(s, "k", "k", 100)
+    s.ask("delete", "k")
+    s.ask("make", "k", 1, {})
+    s.ask("put", "k", "new", 0, 50, 1)
+    d.start()
+    wait_until("all to be there", lambda: len(stored(peer)) >= 50, 60)
+    d.stop()
+    assert stored(peer) == lines("new", 50)
+
+
+def a_stream_that_is_configured_anew(t):
+    """Each record once, while one of two daemons changes its input, its buffer and its destination's layout, loses the stream and has it
+    again."""
+    s = SharedServer(t)
+    s.ask("make", "v", 6, {})
+    out, count = {"file": {"path": t.path("out-v"), "prefix": "v/"}}, 0
+    beside = {"other": stream({"file": {"path": t.path("other")}}, ["api"])}
+
+    def config(name, **settings):
+        return {"data_dir": t.path(f"data-{name}"), "shutdown": {"grace": "10s"},
+                "streams": {**s.streams("v", out, **settings), **beside}}
+
+    one, two = (t.daemon(config(name), name=name).start() for name in ("one", "two"))
+    changes = [{"interval": "1s"}, {"more": {"tombstones": "empty"}}, {"compression": "gzip"}, None, {}, {"more": {"prefetch": "1MiB"}}, {}]
+    for change in changes:
+        s.ask("put", "v", "v", count, count + 2000, 6)
+        count += 2000
+        new = config("one", **(change or {}))
+        if change is None:
+            del new["streams"]["app"]
+        reload(one, new)
+        if change is None:  # the other one takes all of it
+            wait_until("all to be there", lambda: set(s.got("v")) == set(lines("v", count)), 60)
+    wait_until("all to be there", lambda: set(s.got("v")) == set(lines("v", count)), 60)
+    one.stop()
+    two.stop()
+    assert sorted(s.got("v")) == lines("v", count)
+
+
 def scenarios():
-    # A minute and a half, of which little is ours: partitions move when members' sessions have ended.
+    # Three minutes, of which little is ours: partitions move when members' sessions have ended.
     if not all_wanted():
         return []
     return [(f"kafka:{f.__name__}", f) for f in (
-        topics_that_change, records_that_are_gone_aborted_or_large, once_beside_a_daemon, three_daemons)]
+        topics_that_change, records_that_are_gone_aborted_or_large, once_beside_a_daemon, three_daemons,
+        shared_topics_that_change, shared_records_that_are_gone_aborted_or_large, sealed_batches_of_which_records_are_gone,
+        a_stream_that_is_configured_anew)]
