@@ -299,6 +299,21 @@ static void put_ids_head(struct wire_out *o, struct slice source, struct id_boun
     wire_put_u32(o, bounds.seconds);
 }
 
+/* The ids begin with their source. */
+static struct id_key key_of(const struct frame *f, struct slice id)
+{
+    struct wire_in in = {.rest = buf_slice(&f->ids)};
+
+    return frame_id_key(wire_bytes(&in), id);
+}
+
+static void add_key(struct frame *f, struct id_key key)
+{
+    struct wire_out o = {.b = &f->ids};
+
+    put_id(&o, key);
+}
+
 bool frame_add_message(struct frame *f, const struct frame_message *m)
 {
     size_t without = f->header.count - f->facts_count;
@@ -309,12 +324,17 @@ bool frame_add_message(struct frame *f, const struct frame_message *m)
         return false;
     if (m->facts.n)
         add_facts(f, m->facts, without);
-    if (m->id.n) {
-        struct wire_in in = {.rest = buf_slice(&f->ids)}; /* begins with the source */
-        struct wire_out o = {.b = &f->ids};
+    if (m->id.n)
+        add_key(f, m->key ? *m->key : key_of(f, m->id));
+    return true;
+}
 
-        put_id(&o, m->key ? *m->key : frame_id_key(wire_bytes(&in), m->id));
-    }
+bool frame_add_id(struct frame *f, struct slice id)
+{
+    assert(f->ids.n > 0);
+    if (!reserve(f, &f->ids, sizeof(struct id_key)))
+        return false;
+    add_key(f, key_of(f, id));
     return true;
 }
 

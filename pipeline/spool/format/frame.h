@@ -70,6 +70,9 @@ MUST_CHECK bool frame_add_message(struct frame *f, const struct frame_message *m
 struct id_bounds {
     uint32_t count, seconds;
 };
+/* An id of all that is in it so far, for who knows only then what it is: remembered if and only if the frame becomes safe. After
+ * frame_set_id_source() only. False: there is no memory. */
+MUST_CHECK bool frame_add_id(struct frame *f, struct slice id);
 /* Where the ids of its records are from, for all records of the frame; before the first one. source.n <= POSITION_SOURCE_MAX. */
 void frame_set_id_source(struct frame *f, struct slice source, struct id_bounds bounds);
 

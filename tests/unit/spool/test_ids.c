@@ -356,6 +356,24 @@ static void a_frame_takes_only_so_many(void **state)
     frame_free(&f);
 }
 
+static void an_id_of_all_that_is_in_a_frame(void **state)
+{
+    struct fixture *x = *state;
+    struct frame *f = frame_new(4096, x->now, NULL);
+
+    frame_set_id_source(f, QUEUE, (struct id_bounds){0, 0});
+    assert_true(frame_add(f, SLICE("one")) && frame_add(f, SLICE("two")));
+    assert_true(frame_add_id(f, SLICE("0")));
+    assert_seen(x, 0, 1, SPOOL_ID_NEW);
+    assert_int_equal(spool_append(x->spool, &f, NULL), SPOOL_TAKEN);
+    assert_seen(x, 0, 1, SPOOL_ID_PENDING);
+    commit(x);
+    assert_seen(x, 0, 1, SPOOL_ID_SAFE);
+    reopen_spool(x);
+    assert_seen(x, 0, 1, SPOOL_ID_SAFE);
+    assert_seen(x, 1, 2, SPOOL_ID_NEW);
+}
+
 /* Against a plain array: adding, dropping the oldest, looking. */
 static void a_list_is_a_list(void **state)
 {
@@ -395,17 +413,12 @@ int main(void)
 {
 #define WITH_SPOOL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH_SPOOL(an_id_is_pending_then_safe_and_stays_so),
-        WITH_SPOOL(checkpoints_hold_the_ids),
-        WITH_SPOOL(checkpoints_hold_the_ids_beside_all_else),
-        WITH_SPOOL(what_the_disk_refuses_is_not_remembered),
-        WITH_SPOOL(a_crash_takes_records_and_ids_together),
-        WITH_SPOOL(the_oldest_go_when_there_are_too_many),
-        WITH_SPOOL(the_oldest_go_when_they_are_too_old),
-        WITH_SPOOL(what_is_to_be_forgotten_is),
-        WITH_SPOOL(of_too_many_sources_the_quietest_goes),
-        cmocka_unit_test(a_frame_takes_only_so_many),
-        cmocka_unit_test(a_list_is_a_list),
+        WITH_SPOOL(an_id_is_pending_then_safe_and_stays_so),  WITH_SPOOL(checkpoints_hold_the_ids),
+        WITH_SPOOL(checkpoints_hold_the_ids_beside_all_else), WITH_SPOOL(what_the_disk_refuses_is_not_remembered),
+        WITH_SPOOL(a_crash_takes_records_and_ids_together),   WITH_SPOOL(the_oldest_go_when_there_are_too_many),
+        WITH_SPOOL(the_oldest_go_when_they_are_too_old),      WITH_SPOOL(what_is_to_be_forgotten_is),
+        WITH_SPOOL(of_too_many_sources_the_quietest_goes),    WITH_SPOOL(an_id_of_all_that_is_in_a_frame),
+        cmocka_unit_test(a_frame_takes_only_so_many),         cmocka_unit_test(a_list_is_a_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
