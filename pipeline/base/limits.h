@@ -430,6 +430,10 @@
 #define SERVER_TLS_EXPIRES_SOON (7 * 24 * 3600 * NSEC_PER_SEC)
 #define SERVER_TLS_AGE_EVERY    (24 * 3600 * NSEC_PER_SEC)
 #define SERVER_TLS_SAYS_EVERY   (60 * NSEC_PER_SEC)
+/* What may be shown to a listener: a token, and a name with its password. */
+#define HTTP_TOKEN_MIN 16
+#define HTTP_TOKEN_MAX (4 * KIB)
+#define HTTP_USER_MAX  512
 
 /* Connections that wait to be accepted. The kernel cuts it to net.core.somaxconn. */
 /* Memory of a connection's headers and first bytes, what is asked first for a body without a length, and a reply. */
@@ -489,6 +493,29 @@
 #define SNS_BAD_FOR       (30 * NSEC_PER_SEC)
 #define SNS_CLOCK_SKEW    (300 * NSEC_PER_SEC)
 #define SNS_SAYS_EVERY    (30 * NSEC_PER_SEC)
+
+/* Inputs to which others push by HTTP. A body, unpacked, is at most what `max_body` says, and that at most the first; what is asked first for one
+ * without a length; the frames and the facts of one request; what is read and dropped of one that is refused; an answer. */
+#define PUSH_BODY_MAX    LIMIT(64 * MIB, 16 * MIB)
+#define PUSH_BODY_FIRST  LIMIT(16 * KIB, 64)
+#define PUSH_FRAMES_MAX  LIMIT(4096, 64)
+#define PUSH_FRAME_BYTES LIMIT(512 * KIB, 8 * KIB)
+#define PUSH_FACTS_MAX   (RECORD_FACTS_MAX / 2)
+#define PUSH_DISCARD_MAX (64 * MIB)
+#define PUSH_REPLY_MAX   (16 * MIB)
+#define PUSH_KEY_MAX     256
+#define PUSH_HEADERS_MAX 32
+#define PUSH_JSON_DEPTH  128
+#define PUSH_CONNECTIONS 128
+#define PUSH_THREADS     2
+#define PUSH_MEMORY      (32 * KIB)
+#define PUSH_TIMEOUT     (60 * NSEC_PER_SEC)
+#define PUSH_RETRY_AFTER "5"
+#define PUSH_SAYS_EVERY  (30 * NSEC_PER_SEC)
+/* The server's listener: the socket, and what its thread waits with. */
+#define PUSH_LISTENER_SOCKETS 5
+/* What is kept of the attributes that Firehose sends with each request. */
+#define PUSH_ATTRIBUTE_NAME_MAX 240
 
 /* An input that was pushed back counts as held back for so long, for longer when that comes again within so long. A reader that waits
  * this long for memory, or for writes that are under way, is held back. */
