@@ -64,7 +64,8 @@ static const struct synonym DESTINATIONS[] = {
 static const struct synonym INPUTS[] = {
     {" file files log logs path paths filelog logfile tail_file in_tail filestream ",
      "write `tail: { paths: [\"/var/log/app/*.log\"] }`"},
-    {" http firehose aws_kinesis_firehose put listen server rest webhook ",
+    {" https rest webhook post curl endpoint ", "write `http: { path: /app }` and post to http://127.0.0.1:4580/app"},
+    {" firehose aws_kinesis_firehose put listen server ",
      "write `api`: it takes Firehose's PutRecord and PutRecordBatch; its address stands in `api` at the top of the "
      "file"},
     {" pipe exec command cmd standard_input console ", "write `stdin`, and start it as `COMMAND | sluice run`"},

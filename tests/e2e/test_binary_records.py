@@ -10,6 +10,7 @@ import json
 import threading
 
 import backups
+import test_http_input as http_posts
 import objects
 from amqp091_peer import RabbitPeer
 from amqp10_peer import Amqp10Peer
@@ -200,6 +201,31 @@ class Sns(Input):
         assert status == 413 and str(self.most()) in text, (status, text)
 
 
+class HttpPosts(Input):
+    """A body that is one record, and the records of Firehose's requests by turns."""
+
+    ordered = False  # as Sns
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.port, self.sent = free_port(), 0
+
+    def config(self):
+        return {"http": {"listen": f"127.0.0.1:{self.port}"}}
+
+    def send(self, d, some):
+        for r in some:
+            self.sent += 1
+            if self.sent % 2:
+                assert http_posts.post(self.port, r)[0] == 200
+            else:
+                assert http_posts.firehose(self.port, str(self.sent), [r]) == (200, None)
+
+    def check_too_large(self, d):
+        status, text, _ = http_posts.post(self.port, bytes(self.most() + 1))
+        assert status == 413 and str(self.most()) in text, (status, text)
+
+
 class Queue(Input):
     """A server or a stream whose messages have any bytes. `said`: what the log says of one that is too large."""
 
@@ -327,7 +353,7 @@ class Mqtt(Queue):
 
 INPUTS = {
     "api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
-    "stomp": Stomp, "mqtt": Mqtt,
+    "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts,
 }
 
 

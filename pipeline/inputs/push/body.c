@@ -1,0 +1,145 @@
+/* The budget is asked before the memory, so what is held never exceeds what was taken. A body whose length is known takes all at once; one of
+ * unknown length, and one that is unpacked, doubles. What would not fit if nobody else held anything is refused for good, and everything
+ * else for now: so no sender repeats in circles. */
+#include "pipeline/inputs/push/impl.h"
+
+#include "pipeline/base/limits.h"
+#include "transforms/codecs/gunzip.h"
+#include "transforms/codecs/unpack.h"
+#include "transforms/codecs/unzstd.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+/* `b` may grow to n bytes. */
+static int hold(struct push_request *rq, struct buf *b, size_t n)
+{
+    struct budget *budget = rq->in->env.budget;
+    size_t more;
+
+    if (n <= b->max)
+        return 0;
+    more = n - b->max;
+    if (rq->held + rq->frame_bytes + more > budget->limit)
+        return push_refuse(rq, rq->too_large, "the body needs more memory than limits.memory leaves for what comes in");
+    if (!budget_take(budget, more))
+        return push_no_memory(rq);
+    rq->held += more;
+    b->max = n;
+    return buf_reserve(b, n - b->n) < 0 ? push_no_memory(rq) : 0;
+}
+
+int push_body_hold(struct push_request *rq, size_t n)
+{
+    return hold(rq, &rq->body, n);
+}
+
+/* Room for `more` bytes. */
+static int make_room(struct push_request *rq, struct buf *b, size_t more)
+{
+    size_t want = b->n + more, most = (size_t)rq->in->push->max_body, twice = b->max ? 2 * b->max : PUSH_BODY_FIRST;
+
+    if (want > most)
+        return push_too_large(rq);
+    if (want <= b->max)
+        return 0;
+    if (twice > most)
+        twice = most;
+    return hold(rq, b, want > twice ? want : twice);
+}
+
+int push_body_add(struct push_request *rq, struct slice piece)
+{
+    if (make_room(rq, &rq->body, piece.n) < 0)
+        return -1;
+    return buf_add_slice(&rq->body, piece) < 0 ? push_no_memory(rq) : 0;
+}
+
+static void give_back(struct push_request *rq, struct buf *b)
+{
+    size_t counted = b->max < rq->held ? b->max : rq->held;
+
+    budget_give(rq->in->env.budget, counted);
+    rq->held -= counted;
+    buf_release(b);
+    b->max = 0;
+}
+
+void push_body_drop(struct push_request *rq)
+{
+    if (rq->body.max)
+        give_back(rq, &rq->body);
+}
+
+void push_body_hand_over(struct push_request *rq)
+{
+    budget_give(rq->in->env.budget, rq->held);
+    rq->held = 0;
+}
+
+/* --- packed ones --------------------------------------------------------------------------------------------------- */
+
+static bool is_gzip(const char *encoding)
+{
+    return strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
+}
+
+static bool is_zstd(const char *encoding)
+{
+    return strcasecmp(encoding, "zstd") == 0;
+}
+
+static bool is_plain(const char *encoding)
+{
+    return !encoding || !*encoding || strcasecmp(encoding, "identity") == 0;
+}
+
+bool push_body_is_known(const char *encoding)
+{
+    return is_plain(encoding) || is_gzip(encoding) || is_zstd(encoding);
+}
+
+static int unpack_all(struct push_request *rq, struct unpack *u, struct buf *plain)
+{
+    struct slice rest = buf_slice(&rq->body);
+    struct err e = {.msg = ""};
+
+    for (;;) {
+        size_t left = rest.n, had = plain->n;
+
+        if (unpack_step(u, &rest, plain, &e) < 0)
+            break;
+        if (rest.n == 0 && unpack_end(u, &e) == 0)
+            return 0;
+        if (rest.n < left || plain->n > had)
+            continue;
+        if (plain->n < plain->max) /* it wants more, and there is no more */
+            break;
+        if (make_room(rq, plain, 1) < 0)
+            return -1;
+    }
+    return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body is not what Content-Encoding says: %s", e.msg);
+}
+
+int push_body_unpack(struct push_request *rq, const char *encoding)
+{
+    struct slice all = buf_slice(&rq->body);
+    struct buf plain = {0};
+    struct unpack *u;
+    int rc;
+
+    if (is_plain(encoding))
+        return 0;
+    if (!(is_gzip(encoding) ? gunzip_looks_so(all) : unzstd_looks_so(all)))
+        return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body does not begin as Content-Encoding: %s does",
+                           is_gzip(encoding) ? "gzip" : "zstd");
+    u = unpack_new(all);
+    rc = make_room(rq, &plain, 1);
+    if (rc == 0)
+        rc = unpack_all(rq, u, &plain);
+    unpack_free(&u);
+    give_back(rq, rc == 0 ? &rq->body : &plain);
+    if (rc == 0)
+        rq->body = plain;
+    return rc;
+}

@@ -1,0 +1,135 @@
+/* impl.h -- what an input to which others push and its requests share; private to this folder.
+ *
+ * Threads  the fields that change say how they are guarded; the rest is fixed in open.
+ */
+#ifndef PIPELINE_INPUTS_PUSH_IMPL_H
+#define PIPELINE_INPUTS_PUSH_IMPL_H
+
+#include "pipeline/base/log.h"
+#include "pipeline/http/server/server.h"
+#include "pipeline/inputs/push/push.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+enum push_gate { PUSH_STARTING, PUSH_OPEN, PUSH_SHUT };
+
+/* Each has its own line in the log, now and then. */
+enum push_event { PUSH_EVENT_ACCESS, PUSH_EVENT_FOREIGN, PUSH_EVENT_REQUEST, PUSH_EVENT_FACTS, PUSH_EVENTS };
+
+/* A request that waits for the spool. */
+struct push_storing {
+    nsec since; /* mono */
+    TAILQ_ENTRY(push_storing) link;
+};
+
+struct input {
+    const struct push_protocol *protocol;
+    const struct push_conf *push;
+    const void *conf;
+    struct input_env env;
+    const char *label;                /* for the log */
+    char owner[STREAM_NAME_MAX + 64]; /* of the paths, for messages */
+    char path[256];                   /* "" for all there is */
+    char beneath[257];                /* with a slash */
+    struct http_route *route, *beneath_route;
+    struct http_access *access; /* NULL: nothing is wanted */
+    struct http_names names;    /* where nothing is wanted */
+
+    pthread_mutex_t ids; /* held while keys are looked for and their frames appended */
+
+    pthread_mutex_t lock;
+    pthread_cond_t quiet;
+    enum push_gate gate;                /* guarded by lock, as what follows */
+    unsigned suspended;                 /* requests that wait for the spool */
+    TAILQ_HEAD(, push_storing) storing; /* the oldest first */
+    struct log_limit events[PUSH_EVENTS];
+};
+
+enum { PUSH_MAGIC = 0x70757368 };
+
+enum push_step {
+    PUSH_STEP_BODY,
+    PUSH_STEP_STORE, /* suspended */
+    PUSH_STEP_ANSWER,
+};
+
+enum push_outcome {
+    PUSH_OUTCOME_NONE, /* it was not offered */
+    PUSH_OUTCOME_TAKEN,
+    PUSH_OUTCOME_SAFE,
+    PUSH_OUTCOME_KNOWN, /* it was safe before */
+    PUSH_OUTCOME_FULL,
+    PUSH_OUTCOME_FAILING,
+    PUSH_OUTCOME_TOO_LARGE,
+};
+
+struct push_frame {
+    struct frame *frame; /* NULL once the spool has it */
+    struct spool_wait wait;
+    struct push_request *rq;
+    uint32_t first, count; /* its records */
+    uint64_t bytes;        /* theirs */
+    enum push_outcome outcome;
+    STAILQ_ENTRY(push_frame) link;
+};
+
+struct push_request {
+    unsigned magic;
+    struct input *in;
+    struct http_exchange *exchange;
+    enum push_step step;
+    int what;
+    bool must_close; /* the rest of the body is not wanted, or where it ends is in doubt */
+    unsigned too_large;
+    uint64_t discarded;
+
+    struct buf body;
+    size_t held; /* of the budget, for it */
+
+    char key[PUSH_KEY_MAX + 1]; /* "": none */
+    struct buf facts;           /* of each record */
+    bool facts_cut;
+
+    STAILQ_HEAD(, push_frame) frames;
+    struct push_frame *open; /* the last one, while records go into it */
+    uint32_t frame_count, count;
+    size_t frame_bytes; /* what they hold */
+    uint64_t bytes;
+
+    atomic_uint pending; /* frames without an outcome, and one for who appends them */
+    struct push_storing storing;
+
+    unsigned status; /* 0: it goes well so far */
+    char why[400];
+};
+
+/* A request, from its head to its answer; the route's `ctx` is the struct input. */
+extern const struct http_route_ops push_request_ops;
+
+/* step.c: is a line of this kind due? *suppressed: how many were left out before it. Any thread. */
+bool push_is_due(struct input *in, enum push_event event, uint64_t *suppressed);
+/* It was concluded so, and an operator should know of it: the sender is somebody else, or something is set up wrong. -1. */
+int push_say_refused(struct push_request *rq, enum push_event event, const char *hint);
+int push_no_memory(struct push_request *rq);
+int push_too_large(struct push_request *rq);
+
+/* body.c: room for so many bytes of body; a piece of it; gzip or zstd undone; all given back. -1: refused. */
+MUST_CHECK int push_body_hold(struct push_request *rq, size_t n);
+MUST_CHECK int push_body_add(struct push_request *rq, struct slice piece);
+MUST_CHECK int push_body_unpack(struct push_request *rq, const char *encoding);
+/* Most of it goes into one frame now, which counts in the budget, and the body itself no longer does: it goes soon. So what a record needs is not
+ * counted twice. */
+void push_body_hand_over(struct push_request *rq);
+void push_body_drop(struct push_request *rq);
+MUST_CHECK bool push_body_is_known(const char *encoding); /* is such a body taken? NULL: as it is */
+
+/* store.c: the last frame is whole. -1: refused. */
+MUST_CHECK int push_store_close(struct push_request *rq);
+/* True: it waits, and is judged when it was resumed. */
+MUST_CHECK bool push_store(struct push_request *rq);
+void push_store_judge(struct push_request *rq);
+void push_store_release(struct push_request *rq);
+
+#endif

@@ -1,0 +1,126 @@
+/* push.h -- the ground of inputs to which others push records by HTTP: a path on a server, who is let in, a request's body in bounds, its
+ * records in the spool, and the answer behind the sync. What a body means, and what the answer says, is the protocol's.
+ *
+ *     head -> judged -> body collected -> unpacked -> read -> stored -> answered
+ *      head()                                         read()  (suspended)  reply()
+ *
+ * A protocol is one const struct push_protocol and one struct input_ops whose functions are the ones below; its options begin with
+ * PUSH_FIELDS. head() decides by the head of a request what it is, and may answer by itself. read() takes the body apart with push_add().
+ * Nothing of a request is stored before all of it was read: one that is refused has left nothing. Its frames then go to the spool in
+ * order, and when all are safe it is 200. When one is not, it is 503, and the sender repeats all of it.
+ *
+ * A request that has a key (push_set_key()) is remembered, frame by frame, in the write that makes the frame safe. One that comes again
+ * stores what of it is not there yet. The id of a frame is the key with the numbers of its records: so it is never taken for another, also where a
+ * later version cuts the same body into other frames.
+ *
+ * Threads    open, start, stop, stopped, close: the main thread. A protocol's functions: one of the server's threads, one request at a time each.
+ * Ownership  the request's slices are valid during the call.
+ */
+#ifndef PIPELINE_INPUTS_PUSH_PUSH_H
+#define PIPELINE_INPUTS_PUSH_PUSH_H
+
+#include "config/bind.h"
+#include "pipeline/base/buf.h"
+#include "pipeline/base/facts.h"
+#include "pipeline/base/slice.h"
+#include "pipeline/http/server/access.h"
+#include "pipeline/inputs/input.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct push_conf {
+    char *listen, *path;
+    struct server_tls_conf tls;
+    struct http_access_conf access;
+    struct cfg_strings hosts, headers;
+    uint64_t max_body;
+};
+
+/* clang-format off */
+/* The first rows of a protocol's options; `owner` has `member`, a struct push_conf. `at`: where it listens by default. `beneath`: how the manual
+ * speaks of its default path. */
+#define PUSH_FIELDS(owner, member, at, beneath)                                                                         \
+    {.name = "listen", .type = CFG_STRING, .offset = offsetof(owner, member.listen), .def = at,                         \
+     .help = "the address; several inputs may share one, each with a path of its own. Others than loopback need `tokens`, `users`, " \
+             "`tls.client_ca_file` or `auth: none`"},                                                                  \
+    {.name = "path", .type = CFG_STRING, .offset = offsetof(owner, member.path), .max = 200,                            \
+     .help = "the path to which is posted; left out: " beneath},                                                       \
+    {.name = "tls", .type = CFG_BLOCK, .offset = offsetof(owner, member.tls), .fields = server_tls_fields,              \
+     .help = "it speaks https:// and not http://; for all who listen at this address"},                                \
+    HTTP_ACCESS_FIELDS(owner, member.access),                                                                           \
+    {.name = "hosts", .type = CFG_STRINGS, .offset = offsetof(owner, member.hosts),                                     \
+     .help = "without tokens and users: names in the Host header that are answered to besides localhost and addresses; `*`: any"}, \
+    {.name = "headers", .type = CFG_STRINGS, .offset = offsetof(owner, member.headers), .max = PUSH_HEADERS_MAX,        \
+     .help = "headers of a request that go with each of its records, as `header.NAME` (lower case) in a script's meta"}, \
+    {.name = "max_body", .type = CFG_SIZE, .offset = offsetof(owner, member.max_body), .def = "16MiB", .min = 1024,     \
+     .max = (int64_t)PUSH_BODY_MAX, .help = "a request's body may have so many bytes, unpacked"}
+/* clang-format on */
+
+/* Rules between them. `ready`: may be wrong by other options as well. */
+void push_check_conf(const struct push_conf *c, const struct cfg_options *o);
+/* input_ops.route. `otherwise`: the path without `path`; with %s for the stream's name where it has one. */
+void push_route(const struct push_conf *c, const char *otherwise, const char *stream, char *out, size_t size);
+
+struct push_request;
+
+struct push_protocol {
+    const char *name;      /* of the input: http, splunk_hec */
+    const char *otherwise; /* as in push_route() */
+    bool beneath;          /* it has what is beneath its path as well */
+    const char *token;     /* a header in which a token may be shown; NULL: none */
+    const char *id_source; /* what its keys are remembered under; NULL: it has none */
+    /* 0: the body is wanted. -1: push_conclude() or push_refuse() was called. `beneath`: what the URL has behind the path, "" or "/x". */
+    int (*head)(struct push_request *rq, const char *method, const char *beneath);
+    /* -1: push_add() said so, or push_refuse() was called. */
+    int (*read)(struct push_request *rq, struct slice body);
+    /* The answer's body, for the status that it has. The type of it. `out` is empty, and as large as PUSH_REPLY_MAX. */
+    const char *(*reply)(struct push_request *rq, struct buf *out);
+    /* Fills in what is remembered; NULL: nothing is. */
+    struct id_bounds (*bounds)(const void *conf);
+};
+
+/* --- for input_ops ------------------------------------------------------------------------------------------------- */
+
+MUST_CHECK int push_open(struct input **in, const struct push_protocol *protocol, const struct push_conf *push,
+                         const void *conf, const struct input_env *env, struct err *e);
+MUST_CHECK int push_start(struct input *in, struct err *e);
+void push_stop(struct input *in);
+MUST_CHECK bool push_stopped(struct input *in, nsec until);
+void push_close(struct input **in);
+unsigned push_threads(const void *conf);
+unsigned push_sockets(const void *conf);
+
+/* --- for a protocol ------------------------------------------------------------------------------------------------ */
+
+const void *push_conf_of(const struct push_request *rq);
+const struct input_env *push_env_of(const struct push_request *rq);
+const char *push_header(const struct push_request *rq, const char *name);   /* NULL: not there */
+const char *push_argument(const struct push_request *rq, const char *name); /* of the query; NULL: not there */
+/* A number that the protocol notes of the request; 0 at first. */
+int push_what(const struct push_request *rq);
+void push_set_what(struct push_request *rq, int what);
+
+/* The answer. -1. */
+int push_conclude(struct push_request *rq, unsigned status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same for what an operator should know of: the log has it, now and then. */
+int push_refuse(struct push_request *rq, unsigned status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+unsigned push_status(const struct push_request *rq); /* 0: it goes well so far */
+const char *push_why(const struct push_request *rq);
+/* Of a body that is too large, instead of 413. */
+void push_set_too_large(struct push_request *rq, unsigned status);
+
+/* In head(): the request's key; false: it is too long, or no word. */
+MUST_CHECK bool push_set_key(struct push_request *rq, const char *key);
+
+/* Facts of all its records, beside the headers. Before the first record. */
+void push_fact(struct push_request *rq, const char *name, struct slice value);
+
+/* A record, in read(). `facts`: of it alone, at most PUSH_FACTS_MAX, may be empty. -1: refused. */
+MUST_CHECK int push_add(struct push_request *rq, struct slice record, struct slice facts);
+uint32_t push_count(const struct push_request *rq); /* so far */
+/* In reply(): is record number `index`, from 0, safe? */
+bool push_is_safe(const struct push_request *rq, uint32_t index);
+
+#endif

@@ -1,0 +1,237 @@
+/* The server calls on_begin() with the head, and on_more() for each piece of the body, with its end, and once more when a request that waited for
+ * the spool was resumed. What is refused by its head is answered behind its body: a client that still sends would not see the answer.
+ *
+ * What may be better later is 503 with Retry-After; what is refused for good is 4xx, with the reason in words. */
+#include "pipeline/inputs/push/impl.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- the head ------------------------------------------------------------------------------------------------------ */
+
+static int check_access(struct push_request *rq, const char *method)
+{
+    const struct input *in = rq->in;
+    const char *token = in->protocol->token ? push_header(rq, in->protocol->token) : NULL, *why;
+
+    if (!in->access) {
+        if (http_guard_names(&rq->exchange->guard, method, &in->names, &why))
+            return 0;
+        push_conclude(rq, MHD_HTTP_FORBIDDEN, "%s", why);
+        return push_say_refused(rq, PUSH_EVENT_FOREIGN,
+                                "set `hosts` to the names that senders use, or let them show one of `tokens`");
+    }
+    switch (http_access_ask(in->access, push_header(rq, "Authorization"), token)) {
+    case HTTP_ACCESS_YES:
+        return 0;
+    case HTTP_ACCESS_NOTHING:
+        push_conclude(rq, MHD_HTTP_UNAUTHORIZED, "a token, or a name and a password, is wanted here");
+        break;
+    case HTTP_ACCESS_WRONG:
+        push_conclude(rq, MHD_HTTP_UNAUTHORIZED, "the token, or the name and the password, is wrong");
+        break;
+    }
+    return push_say_refused(
+        rq, PUSH_EVENT_ACCESS,
+        "compare what the sender shows with `tokens` and `users`; others who know the address may try");
+}
+
+static uint64_t announced(const struct push_request *rq)
+{
+    const char *text = push_header(rq, "Content-Length");
+
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* `header.name`, in lower case: a script need not know how the sender writes it. */
+static void add_headers(struct push_request *rq)
+{
+    const struct cfg_strings *headers = &rq->in->push->headers;
+
+    for (size_t i = 0; i < headers->n; i++) {
+        const char *value = push_header(rq, headers->v[i]);
+        char name[256];
+        int n = snprintf(name, sizeof(name), "header.%s", headers->v[i]);
+
+        for (char *p = name; *p; p++)
+            *p = (char)tolower((unsigned char)*p);
+        if (value && n < (int)sizeof(name))
+            push_fact(rq, name, slice_str(value));
+    }
+}
+
+static int judge(struct push_request *rq, const struct http_asked *asked)
+{
+    const struct input *in = rq->in;
+    const char *encoding = push_header(rq, "Content-Encoding");
+    size_t n = strlen(in->path);
+
+    if (check_access(rq, asked->method) < 0 || in->protocol->head(rq, asked->method, asked->url + n) < 0)
+        return -1;
+    if (!push_body_is_known(encoding))
+        return push_refuse(rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                           "Content-Encoding is none that is taken here: gzip, zstd, identity");
+    if (announced(rq) > in->push->max_body)
+        return push_too_large(rq);
+    add_headers(rq);
+    return push_body_hold(rq, (size_t)announced(rq));
+}
+
+static struct push_request *new_request(struct http_exchange *x)
+{
+    struct push_request *rq = mem_alloc(sizeof(*rq));
+
+    rq->magic = PUSH_MAGIC;
+    rq->in = x->ctx;
+    rq->exchange = x;
+    rq->must_close = x->guard.codings > 0;
+    rq->too_large = MHD_HTTP_CONTENT_TOO_LARGE;
+    buf_init(&rq->facts, PUSH_FACTS_MAX);
+    STAILQ_INIT(&rq->frames);
+    x->own = rq;
+    return rq;
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------------ */
+
+static enum MHD_Result queue(struct push_request *rq, struct MHD_Response *re, const char *type)
+{
+    enum MHD_Result rc = MHD_NO;
+
+    if (MHD_add_response_header(re, "Content-Type", type) == MHD_YES &&
+        (rq->status != MHD_HTTP_SERVICE_UNAVAILABLE ||
+         MHD_add_response_header(re, "Retry-After", PUSH_RETRY_AFTER) == MHD_YES) &&
+        (rq->status != MHD_HTTP_UNAUTHORIZED ||
+         MHD_add_response_header(re, "WWW-Authenticate", "Basic realm=\"sluice\"") == MHD_YES) &&
+        (rq->status != MHD_HTTP_METHOD_NOT_ALLOWED || MHD_add_response_header(re, "Allow", "POST") == MHD_YES) &&
+        (!rq->must_close || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
+        rc = MHD_queue_response(rq->exchange->connection, rq->status, re);
+    return rc;
+}
+
+static enum MHD_Result answer(struct push_request *rq)
+{
+    const char *type = "text/plain; charset=utf-8";
+    struct MHD_Response *re;
+    enum MHD_Result rc;
+    struct buf out;
+
+    rq->step = PUSH_STEP_ANSWER;
+    push_body_drop(rq);
+    buf_init(&out, PUSH_REPLY_MAX);
+    if (rq->in->protocol->reply)
+        type = rq->in->protocol->reply(rq, &out);
+    else if (buf_printf(&out, "%s\n", rq->why) < 0)
+        buf_clear(&out);
+    re = MHD_create_response_from_buffer(out.n, out.n ? out.p : (void *)(uintptr_t) "", MHD_RESPMEM_MUST_COPY);
+    rc = re ? queue(rq, re, type) : MHD_NO;
+    if (re)
+        MHD_destroy_response(re);
+    buf_release(&out);
+    push_store_release(rq);
+    http_exchange_await(rq->exchange, PUSH_TIMEOUT);
+    return rc;
+}
+
+/* --- the server calls ------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked *asked)
+{
+    struct push_request *rq = new_request(x);
+
+    http_exchange_await(x, PUSH_TIMEOUT);
+    if (judge(rq, asked) == 0)
+        return MHD_YES;
+    push_body_drop(rq);
+    if (!push_header(rq, "Expect") && announced(rq) <= PUSH_DISCARD_MAX)
+        return MHD_YES;
+    rq->must_close = true;
+    return answer(rq);
+}
+
+static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const char *why)
+{
+    struct push_request *rq = new_request(x);
+
+    rq->must_close = true;
+    push_conclude(rq, status, "%s", why);
+    return answer(rq);
+}
+
+static enum MHD_Result take_piece(struct push_request *rq, struct slice piece)
+{
+    if (rq->status == 0) {
+        if (push_body_add(rq, piece) == 0)
+            return MHD_YES;
+        push_body_drop(rq);
+    }
+    rq->discarded += piece.n;
+    return rq->discarded <= PUSH_DISCARD_MAX ? MHD_YES : MHD_NO;
+}
+
+/* True: it waits. */
+static bool take(struct push_request *rq)
+{
+    int rc = push_body_unpack(rq, push_header(rq, "Content-Encoding"));
+
+    if (rc == 0)
+        rc = rq->in->protocol->read(rq, buf_slice(&rq->body));
+    if (rc == 0)
+        rc = push_store_close(rq);
+    push_body_drop(rq); /* the frames have what is wanted of it */
+    if (rc == 0)
+        return push_store(rq);
+    push_store_release(rq);
+    return false;
+}
+
+static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked *asked, struct slice piece)
+{
+    struct push_request *rq = x->own;
+
+    (void)asked;
+    assert(rq->magic == PUSH_MAGIC);
+    if (piece.n)
+        return take_piece(rq, piece);
+    if (rq->step == PUSH_STEP_STORE)
+        push_store_judge(rq);
+    else if (rq->status == 0 && take(rq))
+        return MHD_YES;
+    return answer(rq);
+}
+
+static void on_over(struct http_exchange *x)
+{
+    struct push_request *rq = x->own;
+
+    push_store_release(rq);
+    push_body_drop(rq);
+    buf_release(&rq->facts);
+    rq->magic = 0;
+    mem_free(rq);
+}
+
+/* Once a second: a disk that does not answer keeps requests waiting, and nobody else says so. */
+static void on_tick(void *ctx, nsec mono_now)
+{
+    struct input *in = ctx;
+    const struct push_storing *oldest;
+    bool late;
+
+    pthread_mutex_lock(&in->lock);
+    oldest = TAILQ_FIRST(&in->storing);
+    late = oldest && mono_now - oldest->since >= PUSHBACK_TIMEOUT;
+    pthread_mutex_unlock(&in->lock);
+    if (late)
+        pushback_note(in->env.pushback, PUSHBACK_DISK, mono_now);
+}
+
+const struct http_route_ops push_request_ops = {
+    .begin = on_begin, .more = on_more, .refuse = on_refuse, .over = on_over, .tick = on_tick};

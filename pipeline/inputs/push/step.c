@@ -1,0 +1,129 @@
+#include "pipeline/inputs/push/impl.h"
+
+#include "pipeline/base/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- what a protocol asks -------------------------------------------------------------------------------------------- */
+
+const void *push_conf_of(const struct push_request *rq)
+{
+    return rq->in->conf;
+}
+
+const struct input_env *push_env_of(const struct push_request *rq)
+{
+    return &rq->in->env;
+}
+
+const char *push_header(const struct push_request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->exchange->connection, MHD_HEADER_KIND, name);
+}
+
+const char *push_argument(const struct push_request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->exchange->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+int push_what(const struct push_request *rq)
+{
+    return rq->what;
+}
+
+void push_set_what(struct push_request *rq, int what)
+{
+    rq->what = what;
+}
+
+unsigned push_status(const struct push_request *rq)
+{
+    return rq->status;
+}
+
+const char *push_why(const struct push_request *rq)
+{
+    return rq->why;
+}
+
+void push_set_too_large(struct push_request *rq, unsigned status)
+{
+    rq->too_large = status;
+}
+
+bool push_set_key(struct push_request *rq, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (size_t i = 0; i < n; i++)
+        if (key[i] < ' ' || key[i] > '~')
+            return false;
+    if (n == 0 || n > PUSH_KEY_MAX)
+        return false;
+    memcpy(rq->key, key, n + 1);
+    return true;
+}
+
+/* --- how it ends --------------------------------------------------------------------------------------------------- */
+
+bool push_is_due(struct input *in, enum push_event event, uint64_t *suppressed)
+{
+    bool due;
+
+    pthread_mutex_lock(&in->lock);
+    *suppressed = in->events[event].suppressed;
+    due = log_due(&in->events[event], clock_mono(), PUSH_SAYS_EVERY);
+    pthread_mutex_unlock(&in->lock);
+    return due;
+}
+
+int push_conclude(struct push_request *rq, unsigned status, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(rq->why, sizeof(rq->why), fmt, ap);
+    va_end(ap);
+    rq->status = status;
+    return -1;
+}
+
+int push_say_refused(struct push_request *rq, enum push_event event, const char *hint)
+{
+    struct input *in = rq->in;
+    uint64_t more;
+
+    input_health_error(in->env.health, rq->why, hint, clock_mono());
+    if (push_is_due(in, event, &more))
+        log_warn("a request was refused", KS("stream", in->env.stream), KS("input", in->label),
+                 KS("client", rq->exchange->from), KU("status", rq->status), KS("cause", rq->why),
+                 KU("suppressed", more), KS("hint", hint));
+    return -1;
+}
+
+int push_refuse(struct push_request *rq, unsigned status, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(rq->why, sizeof(rq->why), fmt, ap);
+    va_end(ap);
+    rq->status = status;
+    return push_say_refused(rq, PUSH_EVENT_REQUEST,
+                            "the sender has the same text in its answer; nothing of the request was stored");
+}
+
+int push_no_memory(struct push_request *rq)
+{
+    pushback_note(rq->in->env.pushback, PUSHBACK_MEMORY, clock_mono());
+    metrics_add(rq->in->env.metrics, METRIC_THROTTLED_RECORDS, 1);
+    return push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no memory for it now; send it again");
+}
+
+int push_too_large(struct push_request *rq)
+{
+    return push_refuse(rq, rq->too_large, "the body of a request may have %llu bytes, unpacked (max_body)",
+                       (unsigned long long)rq->in->push->max_body);
+}

@@ -1,0 +1,360 @@
+/* A request's records on their way into the spool. They go into frames, which hold records of this request alone; a frame is whole when the
+ * next record has no place in it, or is the last. Only when all are whole is the first one appended: up to then a request can be refused, and
+ * has left nothing.
+ *
+ * The id of a frame says which records of which request it has, so that a request that comes again is compared frame by frame. It is looked for, and its
+ * frames are appended, under one lock: of two requests with one key the second finds that the first is under way. */
+#include "pipeline/inputs/push/impl.h"
+
+#include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
+
+#include <stdio.h>
+
+/* --- records into frames -------------------------------------------------------------------------------------------- */
+
+/* The first fact that finds no place says so. */
+static void facts_cut(struct push_request *rq)
+{
+    struct input *in = rq->in;
+    uint64_t more;
+
+    if (rq->facts_cut)
+        return;
+    rq->facts_cut = true;
+    if (push_is_due(in, PUSH_EVENT_FACTS, &more))
+        log_warn("a request has more headers or attributes than can be kept beside its records: some are left out",
+                 KS("stream", in->env.stream), KS("input", in->label), KS("client", rq->exchange->from),
+                 KU("bytes_max", PUSH_FACTS_MAX), KU("suppressed", more));
+}
+
+void push_fact(struct push_request *rq, const char *name, struct slice value)
+{
+    if (value.n > 0 && facts_add(&rq->facts, slice_str(name), value) < 0)
+        facts_cut(rq);
+}
+
+static int too_many(struct push_request *rq)
+{
+    return push_refuse(rq, rq->too_large, "it has more records than one request may: send fewer at a time");
+}
+
+static int close_frame(struct push_request *rq)
+{
+    struct push_frame *f = rq->open;
+    char id[PUSH_KEY_MAX + 48];
+    int n;
+
+    rq->open = NULL;
+    if (!f || !rq->key[0])
+        return 0;
+    n = snprintf(id, sizeof(id), "%lu+%lu %s", (unsigned long)f->first, (unsigned long)f->count, rq->key);
+    return frame_add_id(f->frame, slice_of(id, (size_t)n)) ? 0 : push_no_memory(rq);
+}
+
+int push_store_close(struct push_request *rq)
+{
+    return close_frame(rq);
+}
+
+/* For a record of n bytes and those behind it. */
+static int open_frame(struct push_request *rq, size_t n)
+{
+    static const struct id_bounds NONE = {0, 0};
+    const struct push_protocol *protocol = rq->in->protocol;
+    struct input *in = rq->in;
+    size_t rest = rq->body.n + 64, want = rest < PUSH_FRAME_BYTES ? rest : PUSH_FRAME_BYTES;
+    char origin[512];
+    struct push_frame *f;
+
+    if (rq->frame_count == PUSH_FRAMES_MAX)
+        return too_many(rq);
+    if (want < n + 1)
+        want = n + 1;
+    if (want > PUSH_FRAME_BYTES && n > rq->body.n / 2) /* not much else is in it */
+        push_body_hand_over(rq);
+    if (rq->held + rq->frame_bytes > 0 && rq->held + rq->frame_bytes + want > in->env.budget->limit)
+        return push_refuse(rq, rq->too_large,
+                           "the request needs more memory than limits.memory leaves for what comes in");
+    f = mem_alloc(sizeof(*f));
+    f->frame = want > FRAME_MAX_BYTES ? frame_new_lone(n, clock_wall(), in->env.budget)
+                                      : frame_new(want, clock_wall(), in->env.budget);
+    if (!f->frame) {
+        mem_free(f);
+        return push_no_memory(rq);
+    }
+    snprintf(origin, sizeof(origin), "input=%s path=%s address=%s", protocol->name, in->path, rq->exchange->from);
+    frame_set_origin(f->frame, slice_str(origin));
+    if (rq->key[0])
+        frame_set_id_source(f->frame, slice_str(protocol->id_source),
+                            protocol->bounds ? protocol->bounds(in->conf) : NONE);
+    f->rq = rq;
+    f->first = rq->count;
+    STAILQ_INSERT_TAIL(&rq->frames, f, link);
+    rq->frame_count++;
+    rq->frame_bytes += want;
+    rq->open = f;
+    return 0;
+}
+
+static bool add(struct push_request *rq, const struct frame_message *m)
+{
+    struct push_frame *f = rq->open;
+
+    if (!f || !frame_add_message(f->frame, m))
+        return false;
+    f->count++;
+    f->bytes += m->data.n;
+    rq->count++;
+    rq->bytes += m->data.n;
+    return true;
+}
+
+int push_add(struct push_request *rq, struct slice record, struct slice facts)
+{
+    struct frame_message m = {.data = record, .facts = facts};
+
+    if (record.n > RECORD_MAX_BYTES)
+        return push_refuse(rq, rq->too_large, "record %lu has %zu bytes, and a record may have %llu at most",
+                           (unsigned long)rq->count + 1, record.n, (unsigned long long)RECORD_MAX_BYTES);
+    if (facts.n > 0 && rq->facts.n > 0) { /* the record's own behind those of all */
+        size_t n = rq->facts.n;
+
+        rq->facts.max = RECORD_FACTS_MAX;
+        if (buf_add_slice(&rq->facts, facts) < 0)
+            facts_cut(rq);
+        m.facts = buf_slice(&rq->facts);
+        if (!add(rq, &m) && (close_frame(rq) < 0 || open_frame(rq, record.n) < 0 || !add(rq, &m)))
+            return rq->status ? -1 : push_no_memory(rq);
+        rq->facts.n = n;
+        return 0;
+    }
+    if (facts.n == 0)
+        m.facts = buf_slice(&rq->facts);
+    if (!add(rq, &m) && (close_frame(rq) < 0 || open_frame(rq, record.n) < 0 || !add(rq, &m)))
+        return rq->status ? -1 : push_no_memory(rq);
+    return 0;
+}
+
+uint32_t push_count(const struct push_request *rq)
+{
+    return rq->count;
+}
+
+/* --- frames into the spool ------------------------------------------------------------------------------------------ */
+
+static bool enter(struct push_request *rq)
+{
+    struct input *in = rq->in;
+    bool open;
+
+    pthread_mutex_lock(&in->lock);
+    open = in->gate == PUSH_OPEN;
+    if (open) {
+        in->suspended++;
+        rq->storing.since = clock_mono();
+        TAILQ_INSERT_TAIL(&in->storing, &rq->storing, link);
+    }
+    pthread_mutex_unlock(&in->lock);
+    if (!open)
+        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the input is starting or stopping; send it again");
+    return open;
+}
+
+/* Any thread. The request may be gone behind it. */
+static void finish(struct push_request *rq)
+{
+    struct input *in = rq->in;
+
+    if (atomic_fetch_sub(&rq->pending, 1) != 1)
+        return;
+    pthread_mutex_lock(&in->lock);
+    TAILQ_REMOVE(&in->storing, &rq->storing, link);
+    pthread_mutex_unlock(&in->lock);
+    MHD_resume_connection(rq->exchange->connection);
+    pthread_mutex_lock(&in->lock);
+    in->suspended--;
+    pthread_cond_broadcast(&in->quiet);
+    pthread_mutex_unlock(&in->lock);
+}
+
+/* The committer's thread. */
+static void stored(struct spool_wait *w, bool safe)
+{
+    struct push_frame *f = CONTAINER_OF(w, struct push_frame, wait);
+
+    f->outcome = safe ? PUSH_OUTCOME_SAFE : PUSH_OUTCOME_FAILING;
+    finish(f->rq);
+}
+
+static enum push_outcome outcome_of(enum spool_answer answer)
+{
+    switch (answer) {
+    case SPOOL_TAKEN:
+        return PUSH_OUTCOME_TAKEN;
+    case SPOOL_FULL:
+        return PUSH_OUTCOME_FULL;
+    case SPOOL_TOO_LARGE:
+        return PUSH_OUTCOME_TOO_LARGE;
+    case SPOOL_FAILING:
+        break;
+    }
+    return PUSH_OUTCOME_FAILING;
+}
+
+/* Until the spool refuses one. */
+static void append_all(struct push_request *rq)
+{
+    enum spool_answer answer = SPOOL_TAKEN;
+    struct push_frame *f;
+
+    STAILQ_FOREACH(f, &rq->frames, link) {
+        if (f->outcome == PUSH_OUTCOME_KNOWN)
+            continue;
+        if (answer == SPOOL_TAKEN) {
+            f->outcome = PUSH_OUTCOME_TAKEN; /* before: its `done` may come at once */
+            f->wait.done = stored;
+            atomic_fetch_add(&rq->pending, 1);
+            answer = spool_append(rq->in->env.spool, &f->frame, &f->wait);
+            if (answer == SPOOL_TAKEN)
+                continue;
+            atomic_fetch_sub(&rq->pending, 1); /* never the last: who appends has one */
+        }
+        f->outcome = outcome_of(answer);
+    }
+}
+
+/* Marks what is safe already. False: some of it is on its way. */
+static bool look_for_key(struct push_request *rq, uint64_t *bytes)
+{
+    char id[PUSH_KEY_MAX + 48];
+    struct push_frame *f;
+
+    *bytes = 0;
+    STAILQ_FOREACH(f, &rq->frames, link) {
+        enum spool_id seen = SPOOL_ID_NEW;
+
+        if (rq->key[0]) {
+            int n = snprintf(id, sizeof(id), "%lu+%lu %s", (unsigned long)f->first, (unsigned long)f->count, rq->key);
+
+            seen = spool_id_seen(rq->in->env.spool, slice_str(rq->in->protocol->id_source), slice_of(id, (size_t)n));
+        }
+        if (seen == SPOOL_ID_PENDING)
+            return false;
+        if (seen == SPOOL_ID_SAFE)
+            f->outcome = PUSH_OUTCOME_KNOWN;
+        else
+            *bytes += f->bytes + f->count;
+    }
+    return true;
+}
+
+static void note_full(struct push_request *rq, enum pushback_why why)
+{
+    metrics_add(rq->in->env.metrics, METRIC_THROTTLED_RECORDS, rq->count);
+    pushback_note(rq->in->env.pushback, why, clock_mono());
+}
+
+/* All of it or nothing, as far as that can be known before. True: it may be appended. */
+static bool has_room(struct push_request *rq, uint64_t bytes)
+{
+    struct spool *s = rq->in->env.spool;
+
+    if (rq->frame_count < 2 || !spool_holds(s, (size_t)bytes) || spool_has_room(s, bytes))
+        return true;
+    note_full(rq, PUSHBACK_LIMIT);
+    push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the stream is full; send it again");
+    return false;
+}
+
+bool push_store(struct push_request *rq)
+{
+    struct input *in = rq->in;
+    bool waits = false;
+    uint64_t bytes;
+
+    if (rq->count == 0) {
+        push_conclude(rq, MHD_HTTP_OK, "there was nothing to store");
+        return false;
+    }
+    pthread_mutex_lock(&in->ids);
+    if (!look_for_key(rq, &bytes)) {
+        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the same request is being stored; send it again");
+    } else if (bytes > 0 && has_room(rq, bytes) && enter(rq)) {
+        waits = true;
+        rq->step = PUSH_STEP_STORE;
+        atomic_store(&rq->pending, 1);
+        http_exchange_await(rq->exchange, NSEC_NEVER);
+        MHD_suspend_connection(rq->exchange->connection); /* first: it may be safe before spool_append() returns */
+        append_all(rq);
+    }
+    pthread_mutex_unlock(&in->ids);
+    if (waits)
+        finish(rq);
+    else if (rq->status == 0)
+        push_store_judge(rq);
+    return waits;
+}
+
+/* --- what became of it ---------------------------------------------------------------------------------------------- */
+
+static void judge_refused(struct push_request *rq, enum push_outcome why)
+{
+    switch (why) {
+    case PUSH_OUTCOME_TOO_LARGE:
+        push_refuse(rq, rq->too_large, "a record is larger than the stream's spool may be: raise spool.limit");
+        return;
+    case PUSH_OUTCOME_FULL:
+        note_full(rq, PUSHBACK_LIMIT);
+        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the stream is full; send it again");
+        return;
+    default:
+        note_full(rq, PUSHBACK_DISK);
+        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the disk refuses to store it; send it again");
+        return;
+    }
+}
+
+void push_store_judge(struct push_request *rq)
+{
+    struct input_health *health = rq->in->env.health;
+    enum push_outcome why = PUSH_OUTCOME_SAFE;
+    const struct push_frame *f;
+
+    STAILQ_FOREACH(f, &rq->frames, link) {
+        if (f->outcome == PUSH_OUTCOME_SAFE) {
+            input_health_add(health, INPUT_RECORDS, f->count);
+            input_health_add(health, INPUT_BYTES, f->bytes);
+        } else if (f->outcome == PUSH_OUTCOME_KNOWN) {
+            input_health_add(health, INPUT_DUPLICATES, f->count);
+        } else if (why == PUSH_OUTCOME_SAFE) {
+            why = f->outcome;
+        }
+    }
+    if (why == PUSH_OUTCOME_SAFE)
+        push_conclude(rq, MHD_HTTP_OK, "it is stored");
+    else
+        judge_refused(rq, why);
+}
+
+bool push_is_safe(const struct push_request *rq, uint32_t index)
+{
+    const struct push_frame *f;
+
+    STAILQ_FOREACH(f, &rq->frames, link)
+        if (index - f->first < f->count)
+            return f->outcome == PUSH_OUTCOME_SAFE || f->outcome == PUSH_OUTCOME_KNOWN;
+    return false;
+}
+
+void push_store_release(struct push_request *rq)
+{
+    struct push_frame *f;
+
+    while ((f = STAILQ_FIRST(&rq->frames))) {
+        STAILQ_REMOVE_HEAD(&rq->frames, link);
+        frame_free(&f->frame);
+        mem_free(f);
+    }
+    rq->open = NULL;
+}
