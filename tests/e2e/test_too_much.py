@@ -173,7 +173,7 @@ def bytes_in_tmp(d):
 
 
 def test_what_waits_behind_a_transform_takes_no_more_of_the_disk_than_the_spool_may(t):
-    """Ten batches of which 10 MB come out each, and a destination that is down."""
+    """Ten records of which 10 MB come out each, and a destination that is down. Each is a batch, as a rule: on a loaded machine some may be one."""
     one, limit = 4000 * copies(t), 16 * MIB
     s3 = S3Peer()
     t.on_end(s3.stop)
@@ -192,8 +192,11 @@ def test_what_waits_behind_a_transform_takes_no_more_of_the_disk_than_the_spool_
         return d.metrics().get("sluice_delivery_attempts_total", stream="app") >= 5
 
     wait_until("several attempts", have_tried, 60 * t.slow)
-    assert one / 2 < most < limit + 1.2 * one, most
+    assert most > one / 2, most
     s3.start()
     d.wait_delivered("app", 10, timeout=60)
     d.stop()
-    assert len(objects.lines(s3.snapshot())) == 10 * copies(t)
+    sent = s3.snapshot()
+    assert len(objects.lines(sent)) == 10 * copies(t)
+    largest = max(len(objects.unpack(body)) for body in sent.values())
+    assert most < limit + 1.2 * largest, (most, largest)

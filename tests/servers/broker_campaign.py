@@ -84,6 +84,7 @@ class Check:
 class Campaign:
     def __init__(self, t, adapter, messages, kills, restarts, blocked=0, rate=1500, size=100, over=0):
         self.t, self.random = t, random.Random(t.seed)
+        restarts = restarts if adapter.restarts else 0
         self.messages, self.kills, self.restarts, self.blocked = messages, kills, restarts, blocked
         self.rate, self.size, self.over, self.rss = rate, size, over, 0
         self.broker = adapter(t)

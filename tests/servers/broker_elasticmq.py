@@ -28,7 +28,10 @@ class Standard(Broker):
 
 
 class Fifo(Standard):
+    """Behind a restart ElasticMQ knows neither which groups are in hand nor which deduplication ids it has had: it hands out what is behind
+    messages that wait to come again, and takes what is sent again as new, under another id."""
     name = "elasticmq-fifo"
+    restarts = False
     queue = "numbers.fifo"
     ordered = True
 

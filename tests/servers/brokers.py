@@ -34,6 +34,7 @@ class Broker(Store):
     groups = 4
     short = True     # `run.py` has a short form of its campaign; the long one is always there
     often = True     # in every run; else with SLUICE_BROKERS=all, as another one is enough to see that the input works
+    restarts = True  # a campaign restarts it, too. False: what it forgets then is no matter of ours
     slowly = 1       # so many fewer messages for a slow server, which is never filled up
     settings = {}    # the script's environment
 
