@@ -2,6 +2,7 @@
 twice; what is in hand is put off, and given back at the end."""
 
 import json
+import random
 
 import objects
 from common import one_stream, to_file
@@ -149,6 +150,55 @@ def test_kills_lose_and_double_nothing(t):
     d.start()
     wait_until("the queue to be empty", lambda: q.reveal() == 0, 60 * t.slow)  # again and again: it is known
     check(t, d, q, sent)
+
+
+def test_a_fifo_queue_through_whatever_happens_to_its_calls_and_receipts(t):
+    """Times in the queue end early, receipts are forgotten, answers are lost, and the daemon is killed: each message is there once, in its group's order."""
+    through_whatever_happens(t, random.Random(t.seed), count=120, groups=5, kills=1, faults=0.01)
+
+
+def through_whatever_happens(t, chance, count, groups, kills, faults):
+    q, sent = queue(t, "orders.fifo"), [(i % groups, f"{i % groups} {i:05d}") for i in range(count)]
+    for group, body in sent:
+        q.send(body, group=str(group))
+
+    def forget_receipts():
+        """They were given too long ago: messages come again, with other ones."""
+        with q.changed:
+            for m in q.queue:
+                if chance.random() < 0.3:
+                    m.handle, m.visible_at = None, 0
+
+    def on(operation, request):
+        if operation != "GetQueueAttributes":
+            if chance.random() < 0.1:
+                chance.choice([q.reveal, forget_receipts])()
+            if chance.random() < faults:
+                return chance.choice([LoseAnswer(), Reset(), Say(503, "ServiceUnavailable")])
+            if operation != "ReceiveMessage" and chance.random() < faults:
+                return FailFirst()
+        return None
+
+    def left():
+        if chance.random() < 0.02:
+            q.reveal()  # the time of those is over whose answer was lost
+        return q.left()
+
+    q.on = on
+    d = daemon(t, q, interval="900s", options={"visibility": "10s"})  # one object: within it the order is that of the spool
+    for i in range(kills):
+        d.start()
+        wait_until("some progress", lambda: left() <= count - count * (i + 1) // (kills + 2), 120 * t.slow)
+        d.kill9()
+        q.reveal()  # what was in hand comes again
+    d.start()
+    wait_until("the queue to be empty", lambda: left() == 0, 120 * t.slow)
+    d.stop()
+    records = got(t)
+    assert sorted(records) == sorted(body for _, body in sent), (t.seed, objects.assert_exactly_once(records, [body for _, body in sent]))
+    for group in range(groups):
+        mine = [line for line in records if line.startswith(f"{group} ")]
+        assert mine == sorted(mine), (t.seed, group, [b for a, b in zip(mine, mine[1:]) if a > b])
 
 
 def test_a_call_that_fails_is_tried_again(t):
