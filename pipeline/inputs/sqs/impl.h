@@ -23,6 +23,7 @@
 struct receiver {
     struct aws_call call;
     char attempt_id[ATTEMPT_CHARS + 1]; /* of a FIFO queue; "": none yet */
+    nsec attempt_began;                 /* mono; it was asked for the first time */
     bool repeats;                       /* it asks once more for an answer that was lost */
     struct sqs_batch batch;
     struct hand_entry *entries[SQS_BATCH_MAX]; /* of its messages */

@@ -61,22 +61,37 @@ static void received(struct input *in, struct receiver *r, nsec now)
         sqs_batch_over(r);
 }
 
+/* What an answer had comes again by itself then, and may have been handed out otherwise: the queue need not know that attempt any more, and
+ * ElasticMQ forgets messages over one that has come to nothing. */
+static void forget_old_attempts(struct input *in, nsec now)
+{
+    for (int64_t i = 0; i < in->conf->receivers; i++) {
+        struct receiver *r = &in->receivers[i];
+
+        if (!r->call.under_way && now >= r->attempt_began + in->conf->visibility)
+            r->attempt_id[0] = '\0';
+    }
+}
+
 /* One whose answer was lost, of whichever receiver, goes first: its groups stand still until it is asked for again. */
-static void name_attempt(struct input *in, struct receiver *r)
+static void name_attempt(struct input *in, struct receiver *r, nsec now)
 {
     unsigned char random[ATTEMPT_CHARS / 2];
 
+    forget_old_attempts(in, now);
     for (int64_t i = 0; i < in->conf->receivers && !r->attempt_id[0]; i++) {
         struct receiver *lost = &in->receivers[i];
 
         if (!lost->call.under_way && lost->attempt_id[0]) {
             memcpy(r->attempt_id, lost->attempt_id, sizeof(r->attempt_id));
+            r->attempt_began = lost->attempt_began;
             lost->attempt_id[0] = '\0';
         }
     }
     r->repeats = r->attempt_id[0] != '\0';
     if (r->repeats)
         return;
+    r->attempt_began = now;
     random_bytes(random, sizeof(random));
     hex_encode(random, sizeof(random), r->attempt_id);
 }
@@ -100,7 +115,7 @@ static void receive(struct input *in, struct receiver *r, nsec now)
     int rt;
 
     if (in->fifo) {
-        name_attempt(in, r);
+        name_attempt(in, r, now);
         rc.attempt_id = r->attempt_id;
     }
     r->alone = hand_count(&in->hand) == 0 && !any_lost_attempt(in, r) && now >= in->hidden_until;
