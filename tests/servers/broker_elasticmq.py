@@ -36,6 +36,26 @@ class Fifo(Standard):
     ordered = True
 
 
+MAKE = """\
+import sys, boto3
+c = boto3.client("sqs", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+c.create_queue(QueueName=sys.argv[2], Attributes={"FifoQueue": "true"})
+"""
+
+
+class MotoFifo(Fifo):
+    """It has all in memory, so it is not restarted; what it knows of groups and deduplication ids it keeps to."""
+    name = "moto-fifo"
+    groups = 100  # of each it hands out one at a time
+    script = "moto.sh"
+
+    def make(self):
+        self.run_client(MAKE, self.env["SQS_ENDPOINT"], self.queue)
+
+    def url(self):
+        return f"{self.env['SQS_ENDPOINT']}/123456789012/{self.queue}"
+
+
 # --- what a queue shows in a moment -----------------------------------------------------------------------------------
 
 SEND_ONE = """\

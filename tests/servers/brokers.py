@@ -105,7 +105,7 @@ ADAPTERS = ["broker_rabbitmq.Classic", "broker_rabbitmq.Quorum", "broker_rabbitm
             "broker_kafka.Kafka", "broker_mosquitto.Mosquitto", "broker_mosquitto.MosquittoKilled", "broker_mosquitto.ArtemisMqtt",
             "broker_mosquitto.ClassicMqtt",
             "broker_kinesis.Kinesis",
-            "broker_elasticmq.Standard", "broker_elasticmq.Fifo"]
+            "broker_elasticmq.Standard", "broker_elasticmq.Fifo", "broker_elasticmq.MotoFifo"]
 
 
 def adapters():

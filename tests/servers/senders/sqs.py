@@ -15,7 +15,7 @@ BATCH = 10
 class Sender:
     def __init__(self, url):
         config = botocore.config.Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
-        self.client = boto3.client("sqs", endpoint_url=url.rpartition("/000000000000/")[0], region_name="us-east-1", aws_access_key_id="x",
+        self.client = boto3.client("sqs", endpoint_url=url.rsplit("/", 2)[0], region_name="us-east-1", aws_access_key_id="x",
                                    aws_secret_access_key="x", config=config)
         self.url, self.fifo = url, url.endswith(".fifo")
 
