@@ -146,3 +146,59 @@ def test_a_store_that_does_not_keep_to_conditions_is_refused_in_words(t):
     wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
     a.stop()
     assert sorted(lines(t, "a")) == sorted(sent)
+
+
+def kcl_item(shard, sequence, sub=0, owner="kcl-worker-1", **more):
+    """A lease as the Kinesis Client Library writes it, versions 2 and 3."""
+    return {"leaseKey": {"S": shard}, "leaseCounter": {"N": "71"}, "ownerSwitchesSinceCheckpoint": {"N": "1"},
+            "checkpoint": {"S": str(sequence)}, "checkpointSubSequenceNumber": {"N": str(sub)},
+            **({"leaseOwner": {"S": owner}} if owner else {}), **more}
+
+
+def kcl_reads(item):
+    """(checkpoint, number within it, parents, children, hash keys) as that library takes them from an item."""
+    assert int(item["leaseCounter"]["N"]) >= 0 and int(item["ownerSwitchesSinceCheckpoint"]["N"]) >= 0
+    checkpoint, sub = item["checkpoint"]["S"], int(item["checkpointSubSequenceNumber"]["N"])
+    assert checkpoint in ("TRIM_HORIZON", "LATEST", "AT_TIMESTAMP", "SHARD_END") or int(checkpoint) > 0
+    assert 0 <= sub < 1 << 63 and (checkpoint.isdigit() or sub == 0)
+    low, high = (int(item[name]["S"]) for name in ("startingHashKey", "endingHashKey"))
+    assert 0 <= low <= high < 1 << 128
+    return checkpoint, sub, *(set(item.get(name, {}).get("SS", [])) for name in ("parentShardId", "childShardIds")), (low, high)
+
+
+def test_a_table_of_the_kinesis_client_library_is_read_on_and_stays_one(t):
+    k, leases = stream(t, shards=2), table(t)
+    k.put("k", b"0 old", shard=0)
+    k.split(0)
+    for i in range(6):
+        k.put("k", b"1 %d" % i, shard=1)
+    k.put_many([("k", b"2 %d" % i) for i in range(4)], shard=2)
+    for i in range(3):
+        k.put("k", b"3 %d" % i, shard=3)
+    plain, many = k.shards[1].records[2][0], k.shards[2].records[0][0]
+    ids = [s.id for s in k.shards]
+    counters = {"entityType": {"S": "WORKER_METRICS"}, "leaseKey": {"S": "worker-metrics"}, "wmt": {"N": "1764220000"}}
+    leases.items = {
+        ids[0]: kcl_item(ids[0], "SHARD_END", owner=None, childShardIds={"SS": ids[2:]}),
+        ids[1]: kcl_item(ids[1], plain, throughputKBps={"N": "1.5"}, pendingCheckpoint={"NULL": True}),
+        ids[2]: kcl_item(ids[2], many, 1, parentShardId={"SS": [ids[0]]}, entityType={"S": "LEASE"}),
+        ids[3]: kcl_item(ids[3], "TRIM_HORIZON", parentShardId={"SS": [ids[0]]}, startingHashKey={"S": "1"}, endingHashKey={"S": "2"}),
+        "worker-metrics": counters,
+    }
+    a = daemon(t, k, leases, "a", failover="1s", interval="1s")
+    a.start()
+    sent = [b"1 3", b"1 4", b"1 5", b"2 2", b"2 3", b"3 0", b"3 1", b"3 2"]
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    children = k.split(3)
+    wait_until("the split to be followed", lambda: any("childShardIds" in i and i["leaseKey"]["S"] == ids[3]
+                                                       for i in list(leases.items.values())), 60 * t.slow)
+    wait_until("the children to be read", lambda: all(k.shards[i].id in leases.items for i in children), 60 * t.slow)
+    a.stop()
+    assert sorted(lines(t, "a")) == sent
+    assert leases.items.pop("worker-metrics") == counters
+    found = {key: kcl_reads(item) for key, item in leases.items.items()}
+    assert found[ids[1]][:2] == (str(k.shards[1].records[-1][0]), (1 << 63) - 1), found
+    assert found[ids[3]][0] == "SHARD_END" and found[ids[3]][2:4] == ({ids[0]}, {k.shards[i].id for i in children}), found
+    assert all(found[s.id][4] == (s.low, s.high) for s in k.shards if s.id in found), found
+    assert leases.items[ids[1]]["throughputKBps"] == {"N": "1.5"} and leases.items[ids[2]]["entityType"] == {"S": "LEASE"}
+    assert not k.refused and not leases.refused, (k.refused, leases.refused)

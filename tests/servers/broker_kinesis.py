@@ -30,7 +30,7 @@ class Kinesis(Broker):
         return [self.python, os.path.join(SENDERS, "kinesis.py"), self.env["KINESIS"], "numbers", str(count), str(groups), str(rate)]
 
     def input(self):
-        return {"kinesis": {"stream": "numbers", "endpoint": self.env["KINESIS"], "region": "us-east-1", "poll": "200ms",
+        return {"kinesis": {"stream": "numbers", "endpoint": self.env["KINESIS"], "region": "us-east-1", "poll": "1s",
                             "access_key_id": "k", "secret_access_key": "s"}}
 
     def _signal(self, number):

@@ -173,6 +173,30 @@ static bool take_range(struct json_reader *r, struct shard_description *d)
     return fine && !r->error && (d->first.n == 0 || is_sequence(d->first));
 }
 
+static bool is_hash_key(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    return s.n <= HASH_KEY_MAX;
+}
+
+static bool take_hashes(struct json_reader *r, struct shard_description *d)
+{
+    struct json_string key;
+    bool fine = json_enter(r);
+
+    while (fine && json_member(r, &key)) {
+        if (json_string_is(key, "StartingHashKey"))
+            fine = take_word(r, &d->hashes[0]);
+        else if (json_string_is(key, "EndingHashKey"))
+            fine = take_word(r, &d->hashes[1]);
+        else
+            json_skip(r);
+    }
+    return fine && !r->error && is_hash_key(d->hashes[0]) && is_hash_key(d->hashes[1]);
+}
+
 static bool take_shard(struct json_reader *r, struct shard_description *d)
 {
     struct json_string key;
@@ -188,6 +212,8 @@ static bool take_shard(struct json_reader *r, struct shard_description *d)
             fine = take_word(r, &d->parents[1]);
         else if (json_string_is(key, "SequenceNumberRange") && json_peek(r) == JSON_OBJECT)
             fine = take_range(r, d);
+        else if (json_string_is(key, "HashKeyRange") && json_peek(r) == JSON_OBJECT)
+            fine = take_hashes(r, d);
         else
             json_skip(r);
     }

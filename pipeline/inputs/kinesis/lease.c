@@ -89,6 +89,10 @@ static void take_text(struct reading *in, struct json_string name, struct json_s
         in->bad |= !copy(in->checkpoint, sizeof(in->checkpoint), s);
     else if (json_string_is(name, "startingSequenceNumber"))
         in->bad |= !copy(x->first, sizeof(x->first), s) || (x->first[0] && !is_sequence(slice_str(x->first)));
+    else if (json_string_is(name, "startingHashKey"))
+        in->bad |= !copy(x->hashes[0], sizeof(x->hashes[0]), s);
+    else if (json_string_is(name, "endingHashKey"))
+        in->bad |= !copy(x->hashes[1], sizeof(x->hashes[1]), s);
     else if (json_string_is(name, "entityType"))
         in->other = !json_string_is(s, "LEASE");
 }
@@ -113,9 +117,12 @@ static void take_number(struct reading *in, struct json_string name, struct json
 
 static bool take_set(struct reading *in, struct json_string name, struct json_reader *r)
 {
+    struct lease *x = in->lease;
+    bool parents = json_string_is(name, "parentShardId");
+    char(*ids)[SHARD_ID_MAX + 1] = parents ? x->parents : x->children;
     struct json_string s;
 
-    if (!json_string_is(name, "parentShardId"))
+    if (!parents && !json_string_is(name, "childShardIds"))
         return json_skip(r);
     if (json_peek(r) != JSON_ARRAY || !json_enter(r))
         return false;
@@ -123,7 +130,7 @@ static bool take_set(struct reading *in, struct json_string name, struct json_re
         if (!json_string(r, &s))
             return false;
         if (i < 2)
-            in->bad |= !copy(in->lease->parents[i], sizeof(in->lease->parents[i]), s);
+            in->bad |= !copy(ids[i], sizeof(ids[i]), s);
     }
     return !r->error;
 }
@@ -207,13 +214,22 @@ static int add_number(struct buf *out, const char *name, int64_t value)
     return buf_printf(out, ",\"%s\":{\"N\":\"%" PRId64 "\"}", name, value);
 }
 
-int lease_write_parents(const struct lease *x, struct buf *out)
+int lease_write_ids(const char ids[2][SHARD_ID_MAX + 1], struct buf *out)
 {
-    if (buf_add_char(out, '[') < 0 || json_quote(slice_str(x->parents[0]), out) < 0)
+    if (buf_add_char(out, '[') < 0 || json_quote(slice_str(ids[0]), out) < 0)
         return -1;
-    if (x->parents[1][0] && (buf_add_char(out, ',') < 0 || json_quote(slice_str(x->parents[1]), out) < 0))
+    if (ids[1][0] && (buf_add_char(out, ',') < 0 || json_quote(slice_str(ids[1]), out) < 0))
         return -1;
     return buf_add_char(out, ']');
+}
+
+static int add_ids(struct buf *out, const char *name, const char ids[2][SHARD_ID_MAX + 1])
+{
+    if (!ids[0][0])
+        return 0;
+    if (buf_printf(out, ",\"%s\":{\"SS\":", name) < 0 || lease_write_ids(ids, out) < 0)
+        return -1;
+    return buf_add_char(out, '}');
 }
 
 static int add_place(const struct lease *x, struct buf *out)
@@ -230,10 +246,9 @@ int lease_write(const struct lease *x, struct buf *out)
         buf_add_char(out, '}') < 0 || add_text(out, "leaseOwner", x->owner) < 0 ||
         add_number(out, "leaseCounter", (int64_t)x->counter) < 0 || add_text(out, "checkpointOwner", x->giver) < 0 ||
         add_number(out, "ownerSwitchesSinceCheckpoint", (int64_t)x->switches) < 0 || add_place(x, out) < 0 ||
-        add_text(out, "startingSequenceNumber", x->first) < 0)
-        return -1;
-    if (x->parents[0][0] && (buf_add_str(out, ",\"parentShardId\":{\"SS\":") < 0 || lease_write_parents(x, out) < 0 ||
-                             buf_add_char(out, '}') < 0))
+        add_text(out, "startingSequenceNumber", x->first) < 0 || add_text(out, "startingHashKey", x->hashes[0]) < 0 ||
+        add_text(out, "endingHashKey", x->hashes[1]) < 0 || add_ids(out, "parentShardId", x->parents) < 0 ||
+        add_ids(out, "childShardIds", x->children) < 0)
         return -1;
     return buf_add_char(out, '}');
 }

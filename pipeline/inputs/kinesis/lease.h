@@ -9,7 +9,8 @@
  *     checkpointSubSequenceNumber     the number within an aggregated record. All of a record: LEASE_WHOLE
  *     ownerSwitchesSinceCheckpoint    how often it changed hands since the checkpoint moved
  *     checkpointOwner                 who had it, and still has to write its checkpoint (see leases.h)
- *     parentShardId                   its parents
+ *     parentShardId, childShardIds    its parents; its children, when it was read to its end
+ *     startingHashKey, endingHashKey  its range
  *
  * and two of our own: checkpointTimestamp (of AT_TIMESTAMP, ms) and startingSequenceNumber (the shard's: a stream that was made again has the
  * same shards with larger numbers). Items with an entityType other than LEASE are no leases. What else there is stays as it is.
@@ -41,6 +42,8 @@ struct lease {
     struct place place; /* PLACE_NONE: it has no checkpoint that we know */
     bool at_start;      /* LATEST, or AT_TIMESTAMP without a time: where the option `start` says */
     char parents[2][SHARD_ID_MAX + 1];
+    char children[2][SHARD_ID_MAX + 1];
+    char hashes[2][HASH_KEY_MAX + 1];
     char first[SEQUENCE_MAX + 1]; /* startingSequenceNumber; "": not known */
 };
 
@@ -58,7 +61,7 @@ MUST_CHECK enum lease_read lease_read(struct json_reader *r, struct lease *x);
 /* As an item. -1: out is full. */
 MUST_CHECK int lease_write(const struct lease *x, struct buf *out);
 
-/* A list of its parents, ["...", ...]; there is one at least. -1: out is full. */
-MUST_CHECK int lease_write_parents(const struct lease *x, struct buf *out);
+/* A list of parents or children, ["...", ...]; there is one at least. -1: out is full. */
+MUST_CHECK int lease_write_ids(const char ids[2][SHARD_ID_MAX + 1], struct buf *out);
 
 #endif

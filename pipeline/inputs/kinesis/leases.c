@@ -196,14 +196,16 @@ void leases_list_begin(struct leases *l, nsec at)
     l->list_at = at;
 }
 
-void leases_list(struct leases *l, const char *shard, const char *parent, const char *adjacent, const char *first)
+void leases_list(struct leases *l, const struct leases_shard *d)
 {
-    struct leased *x = leases_find_or_add(l, shard, l->list_at);
+    struct leased *x = leases_find_or_add(l, d->id, l->list_at);
 
     x->listed = true;
-    snprintf(x->parents[0], sizeof(x->parents[0]), "%s", parent);
-    snprintf(x->parents[1], sizeof(x->parents[1]), "%s", adjacent);
-    snprintf(x->first, sizeof(x->first), "%s", first);
+    snprintf(x->first, sizeof(x->first), "%s", d->first);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(x->parents[i], sizeof(x->parents[i]), "%s", d->parents[i]);
+        snprintf(x->hashes[i], sizeof(x->hashes[i]), "%s", d->hashes[i]);
+    }
 }
 
 /* --- the table, all of it ------------------------------------------------------------------------------------------- */
@@ -243,6 +245,17 @@ static bool looks(const struct leased *x, nsec now)
     return (x->unsure || x->state == LEASE_AWAITED) && x->look_at <= now;
 }
 
+/* The Kinesis Client Library deletes the lease of a shard that was read when it knows the children. */
+static void name_children(const struct leases *l, const struct leased *x, struct lease *new)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n && n < 2; i++)
+        for (size_t k = 0; k < 2; k++)
+            if (strcmp(l->v[i]->parents[k], x->at.key) == 0 && n < 2)
+                memcpy(new->children[n++], l->v[i]->at.key, sizeof(new->children[0]));
+}
+
 /* What it becomes. */
 static bool make_put(struct leases *l, struct leased *x, enum lease_want want, struct lease_act *act)
 {
@@ -253,6 +266,8 @@ static bool make_put(struct leases *l, struct leased *x, enum lease_want want, s
     act->existed = x->exists;
     *new = x->at;
     new->counter++;
+    if (x->listed && x->hashes[0][0])
+        memcpy(new->hashes, x->hashes, sizeof(new->hashes));
     switch (want) {
     case WANT_CREATE:
         new->counter = new->switches = 0;
@@ -281,6 +296,8 @@ static bool make_put(struct leases *l, struct leased *x, enum lease_want want, s
             new->at_start = false;
             new->switches = 0;
         }
+        if (new->place.kind == PLACE_END)
+            name_children(l, x, new);
         if (new->place.kind == PLACE_END || (x->state == LEASE_GIVING && x->drained && is_me(l, new->owner)))
             new->owner[0] = '\0';
         new->giver[0] = '\0';

@@ -83,8 +83,13 @@ struct leased {
 
     /* Its shard: */
     bool listed;
-    char parents[2][SHARD_ID_MAX + 1], first[SEQUENCE_MAX + 1];
+    char parents[2][SHARD_ID_MAX + 1], first[SEQUENCE_MAX + 1], hashes[2][HASH_KEY_MAX + 1];
     bool over, seen, has_children, children_read; /* scratch */
+};
+
+/* As a listing has it. "": there is none, or it is not known. */
+struct leases_shard {
+    const char *id, *parents[2], *first, *hashes[2];
 };
 
 struct leases_conf {
@@ -116,7 +121,7 @@ void leases_release(struct leases *l);
 
 /* The shards of a listing that was complete; begun at `at` (mono). */
 void leases_list_begin(struct leases *l, nsec at);
-void leases_list(struct leases *l, const char *shard, const char *parent, const char *adjacent, const char *first);
+void leases_list(struct leases *l, const struct leases_shard *d);
 
 /* What the table has, all of it: begin, one call each, end. Or one lease alone, which is there or is not. `asked`: when that began. */
 void leases_scan_begin(struct leases *l, nsec asked);

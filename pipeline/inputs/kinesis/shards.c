@@ -13,6 +13,7 @@
 
 struct shard_listed {
     char id[SHARD_ID_MAX + 1], parents[2][SHARD_ID_MAX + 1], first[SEQUENCE_MAX + 1];
+    char hashes[2][HASH_KEY_MAX + 1];
     bool closed;
 };
 
@@ -267,6 +268,8 @@ void shards_list(struct shards *s, const struct shard_description *d)
     take_text(l->parents[0], sizeof(l->parents[0]), d->parents[0]);
     take_text(l->parents[1], sizeof(l->parents[1]), d->parents[1]);
     take_text(l->first, sizeof(l->first), d->first);
+    for (size_t i = 0; i < 2; i++)
+        take_text(l->hashes[i], sizeof(l->hashes[i]), d->hashes[i]);
     l->closed = d->closed;
 }
 
@@ -288,6 +291,7 @@ static bool take_listing(struct shards *s)
         }
         memcpy(x->parents, l->parents, sizeof(x->parents));
         memcpy(x->first, l->first, sizeof(x->first));
+        memcpy(x->hashes, l->hashes, sizeof(x->hashes));
         x->closed |= l->closed;
     }
     MEM_CLEAR(s->listing);

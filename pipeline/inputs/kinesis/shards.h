@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #define SHARD_ID_MAX 128
+#define HASH_KEY_MAX 39 /* digits: of 128 bits */
 
 enum shard_state {
     SHARD_HELD,
@@ -49,6 +50,7 @@ struct shard {
     enum shard_state state;
     char id[SHARD_ID_MAX + 1], parents[2][SHARD_ID_MAX + 1]; /* "": none */
     char first[SEQUENCE_MAX + 1];                            /* its first sequence number; "": not known */
+    char hashes[2][HASH_KEY_MAX + 1];                        /* its lowest and highest hash key; "": not known */
     struct place place; /* where reading goes on, behind what was taken; PLACE_NONE: nothing is known of it */
     struct place base;  /* the last one that the spool was told without records, or gave back */
     char *iterator;     /* while READING */
@@ -86,6 +88,7 @@ struct shards_log {
 struct shard_description {
     struct slice id, parents[2]; /* empty: none */
     struct slice first;          /* its first sequence number; empty: not known */
+    struct slice hashes[2];      /* its lowest and highest hash key; empty: not known */
     bool closed;                 /* it has a last one */
 };
 

@@ -150,7 +150,10 @@ void share_listed(struct input *in, nsec at)
         const struct shard *x = in->shards.v[i];
 
         if (x->listed)
-            leases_list(l, x->id, x->parents[0], x->parents[1], x->first);
+            leases_list(l, &(struct leases_shard){.id = x->id,
+                                                  .parents = {x->parents[0], x->parents[1]},
+                                                  .first = x->first,
+                                                  .hashes = {x->hashes[0], x->hashes[1]}});
     }
     l->scan_due = at; /* what is new may be made at once */
 }

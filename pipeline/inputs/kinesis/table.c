@@ -101,16 +101,16 @@ static int set_or_remove(struct update *u, const char *name, const char *value)
     return buf_printf(&u->names, ",\"#a%u\":\"%s\"", u->n, name);
 }
 
-static int set_parents(struct update *u, const struct lease *x)
+static int set_ids(struct update *u, const char *name, const char ids[2][SHARD_ID_MAX + 1])
 {
     struct buf list;
     int rc = -1;
 
-    if (!x->parents[0][0])
+    if (!ids[0][0])
         return 0;
     buf_init(&list, 2 * (6 * SHARD_ID_MAX + 8));
-    if (lease_write_parents(x, &list) == 0)
-        rc = set(u, "parentShardId", "SS", buf_slice(&list));
+    if (lease_write_ids(ids, &list) == 0)
+        rc = set(u, name, "SS", buf_slice(&list));
     buf_release(&list);
     return rc;
 }
@@ -134,7 +134,10 @@ static int set_all(struct update *u, const struct lease *x)
         return -1;
     if (x->first[0] && set(u, "startingSequenceNumber", "S", slice_str(x->first)) < 0)
         return -1;
-    return set_parents(u, x);
+    if (x->hashes[0][0] && (set(u, "startingHashKey", "S", slice_str(x->hashes[0])) < 0 ||
+                            set(u, "endingHashKey", "S", slice_str(x->hashes[1])) < 0))
+        return -1;
+    return set_ids(u, "parentShardId", x->parents) < 0 ? -1 : set_ids(u, "childShardIds", x->children);
 }
 
 /* That the lease is what it was. */

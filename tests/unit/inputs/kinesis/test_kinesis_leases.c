@@ -271,7 +271,10 @@ static void list(struct worker *me)
             if (w->shards[i].parents[k] >= 0)
                 id_of((size_t)w->shards[i].parents[k], parents[k]);
         id_of(i, id);
-        leases_list(&me->l, id, parents[0], parents[1], "1000");
+        leases_list(&me->l, &(struct leases_shard){.id = id,
+                                                   .parents = {parents[0], parents[1]},
+                                                   .first = "1000",
+                                                   .hashes = {"0", "340282366920938463463374607431768211455"}});
     }
 }
 
@@ -664,7 +667,7 @@ static struct leased *own_one(struct leases *l, nsec now)
 
     leases_init(l, &conf);
     leases_list_begin(l, now);
-    leases_list(l, "shardId-0", "", "", "1000");
+    leases_list(l, &(struct leases_shard){.id = "shardId-0", .parents = {"", ""}, .first = "1000", .hashes = {"", ""}});
     leases_scan_begin(l, now);
     leases_saw(l, &nobodys, now, now);
     leases_scan_end(l, now);
