@@ -25,8 +25,10 @@ def one_object(t, **kw):
 
 
 def daemon(t, k, leases, name, failover="2s", interval="900s", **more):
+    """`leases`: a scripted store, or what stands in the option."""
+    options = leases if isinstance(leases, dict) else leases.options(**more)
     kinesis = {"stream": k.name, "endpoint": k.url(), "poll": "200ms", "limit": 20, **KEYS,
-               "leases": {**leases.options(**more), "failover": failover, "worker": name}}
+               "leases": {**options, "failover": failover, "worker": name}}
     config = one_stream("app", to_file(t, os.path.join("out", name)), inputs=[{"kinesis": kinesis}], interval=interval)
     d = t.daemon({**config, "shutdown": {"grace": "8s"}}, name)
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}

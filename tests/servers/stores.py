@@ -23,6 +23,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import backups  # noqa: E402
 import objects  # noqa: E402
 import sigv4  # noqa: E402
+import test_kinesis  # noqa: E402
+import test_kinesis_leases  # noqa: E402
 from common import append_lines, numbered_lines, stream, tail, write_lines  # noqa: E402
 from firehose import Firehose  # noqa: E402
 from harness import free_port, wait_until  # noqa: E402
@@ -423,6 +425,32 @@ def a_partition_key_that_is_no_name_there_holds_up_no_other(t, store):
         assert "KeyTooLongError" in d.wait_logged("delivery failed")[0]
 
 
+def two_share_a_stream_of_kinesis_by_an_object(t, store):
+    """The stream is scripted; the store has to keep to conditions, and refuses all but one of those who write at the same time."""
+    k, e = test_kinesis.stream(t, shards=3), store.env
+    leases = {"s3": {"bucket": e["S3_BUCKET"], "key": "leases/orders.json", "endpoint": e["S3_ENDPOINT"], "region": e["S3_REGION"],
+                     "access_key_id": e["S3_ACCESS_KEY_ID"], "secret_access_key": e["S3_SECRET_ACCESS_KEY"]}}
+    a, b = (test_kinesis_leases.daemon(t, k, leases, name, failover="2s", interval="0s") for name in ("a", "b"))
+
+    def owners():
+        found = json.loads(store.request("GET", f"{e['S3_BUCKET']}/leases/orders.json")[0])["Items"]
+        return [i.get("leaseOwner", {}).get("S") for i in found]
+
+    sent = test_kinesis.put(k, 0, 60)
+    a.start()
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    assert owners() == ["a"] * 3
+    b.start()
+    wait_until("some to be b's", lambda: set(owners()) == {"a", "b"}, 60 * t.slow)
+    a.stop()
+    sent += test_kinesis.put(k, 60, 60)
+    wait_until("all to be delivered", lambda: set(test_kinesis_leases.lines(t, "a", "b")) == set(sent), 60 * t.slow)
+    lost = test_kinesis_leases.metric(b, "leases_lost_total")
+    b.stop()
+    got = test_kinesis_leases.lines(t, "a", "b")
+    assert len(got) == len(sent) or lost, (len(got), len(sent))
+
+
 SCENARIOS = (
     files_of_every_codec_arrive,
     a_wrong_secret_is_named_and_put_right_nothing_is_lost,
@@ -449,7 +477,8 @@ def scenarios_of(name):
     if name == "minio" and os.environ.get("SLUICE_STORES") != "all" and not is_installed("minio-"):
         return ()
     return {"minio": (what_the_options_say_is_stored, large_objects_go_in_parts_and_kills_leave_no_second_one),
-            "versitygw": (*SCENARIOS, keys_that_expire_in_the_middle_of_an_upload_are_replaced_and_it_goes_on),
+            "versitygw": (*SCENARIOS, keys_that_expire_in_the_middle_of_an_upload_are_replaced_and_it_goes_on,
+                          two_share_a_stream_of_kinesis_by_an_object),
             }.get(name, SCENARIOS)
 
 

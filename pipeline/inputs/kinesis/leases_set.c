@@ -1,6 +1,7 @@
 #include "pipeline/inputs/kinesis/leases_impl.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/kinesis/sorted.h"
 
 #include <stdio.h>
 
@@ -14,42 +15,31 @@ void leases_release(struct leases *l)
     l->n = l->room = 0;
 }
 
-static size_t place_of(const struct leases *l, const char *key, bool *found)
+static const char *key_of(const void *leases, size_t i)
 {
-    size_t low = 0, high = l->n;
+    struct leased *const *v = leases;
 
-    *found = false;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(l->v[mid]->at.key, key);
+    return v[i]->at.key;
+}
 
-        if (order == 0) {
-            *found = true;
-            return mid;
-        }
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+static bool find(const struct leases *l, const char *key, size_t *at)
+{
+    return sorted_find(l->v, l->n, key_of, slice_str(key), at);
 }
 
 struct leased *leases_find(const struct leases *l, const char *key)
 {
-    bool found;
-    size_t at = place_of(l, key, &found);
+    size_t at;
 
-    return found ? l->v[at] : NULL;
+    return find(l, key, &at) ? l->v[at] : NULL;
 }
 
 struct leased *leases_find_or_add(struct leases *l, const char *key, nsec now)
 {
-    bool found;
-    size_t at = place_of(l, key, &found);
     struct leased *x;
+    size_t at;
 
-    if (found)
+    if (find(l, key, &at))
         return l->v[at];
     if (l->n == l->room) {
         l->room = l->room ? 2 * l->room : FIRST_ROOM;

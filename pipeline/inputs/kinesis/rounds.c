@@ -5,6 +5,7 @@
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/kinesis/sorted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,22 +52,18 @@ bool rounds_collect(struct rounds *r, struct leases *l, nsec now)
     return r->n > 0 || r->scans;
 }
 
+static const char *key_of(const void *acts, size_t i)
+{
+    const struct rounds_act *v = acts;
+
+    return v[i].act.of->at.key;
+}
+
 static struct rounds_act *wanted_of(const struct rounds *r, const struct lease *x)
 {
-    size_t low = 0, high = r->n;
+    size_t at;
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(r->v[mid].act.of->at.key, x->key);
-
-        if (order == 0)
-            return &r->v[mid];
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
+    return sorted_find(r->v, r->n, key_of, slice_str(x->key), &at) ? &r->v[at] : NULL;
 }
 
 static bool writes(const struct rounds_act *w)

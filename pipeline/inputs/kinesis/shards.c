@@ -4,6 +4,7 @@
 #include "pipeline/inputs/kinesis/shards.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/kinesis/sorted.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -39,36 +40,18 @@ void shards_release(struct shards *s)
 
 /* --- the set ------------------------------------------------------------------------------------------------------- */
 
-/* Where it is, or would stand. */
-static size_t place_of(const struct shards *s, struct slice id, bool *found)
+static const char *id_of(const void *shards, size_t i)
 {
-    size_t low = 0, high = s->n;
+    struct shard *const *v = shards;
 
-    *found = false;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2, n = strlen(s->v[mid]->id);
-        int order = memcmp(s->v[mid]->id, id.p, n < id.n ? n : id.n);
-
-        if (order == 0)
-            order = (n > id.n) - (n < id.n);
-        if (order == 0) {
-            *found = true;
-            return mid;
-        }
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    return v[i]->id;
 }
 
 static struct shard *find(const struct shards *s, const char *id)
 {
-    bool found;
-    size_t at = place_of(s, slice_str(id), &found);
+    size_t at;
 
-    return found ? s->v[at] : NULL;
+    return sorted_find(s->v, s->n, id_of, slice_str(id), &at) ? s->v[at] : NULL;
 }
 
 struct shard *shards_find(const struct shards *s, const char *id)
@@ -78,11 +61,10 @@ struct shard *shards_find(const struct shards *s, const char *id)
 
 static struct shard *find_or_add(struct shards *s, struct slice id)
 {
-    bool found;
-    size_t at = place_of(s, id, &found);
     struct shard *x;
+    size_t at;
 
-    if (found)
+    if (sorted_find(s->v, s->n, id_of, id, &at))
         return s->v[at];
     assert(id.n > 0 && id.n <= SHARD_ID_MAX);
     if (s->n == s->room) {
